@@ -1,0 +1,116 @@
+"""
+What can go wrong, as one family: facts and a hint, no exit code and no HTTP status.
+
+GamcliError             never raised itself
+├── UsageError          wrong usage, or a value that cannot be
+├── NotFoundError       nothing has that name
+├── RefusedError        a rule said no
+├── ConflictError       already there, or in the way of something else
+│   └── EndsKeysError   live keys would end, and nobody accepted that
+├── StoreError          never raised itself
+│   ├── StoreMissingError    there is no store yet
+│   ├── StoreBusyError       another process holds it
+│   ├── StoreUnusableError   not a store, damaged, read-only, or the disk is full
+│   └── StoreVersionError    of a newer gamcli, or the SQLite library is too old
+└── FailedError         anything else that we can explain
+
+What belongs here: error classes and the form of a hint. The meaning of an error to a shell is in `commands`,
+its meaning to an HTTP client in `server`.
+"""
+
+from collections.abc import Sequence
+
+
+def command(*words: str) -> str:
+    """Return the `gamcli` command line of `words`, quoted for a POSIX shell, as hints show it."""
+    from shlex import join  # noqa: PLC0415 - only errors need it
+
+    return join(("gamcli", *words))
+
+
+class GamcliError(Exception):
+    """
+    The base of all errors that users see; never raised itself.
+
+    `code` is what scripts read in `-o json`, `message` says what is wrong in one line without a full stop,
+    `hint` is what to type instead (or None).
+    """
+
+    code = "failed"
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(GamcliError):
+    """The command line or a value cannot be."""
+
+    code = "usage"
+
+
+class NotFoundError(GamcliError):
+    """Nothing has the name that was given."""
+
+    code = "not_found"
+
+
+class RefusedError(GamcliError):
+    """A rule of keys and grants said no; `rule` is its name in `rules` and in the refusal table."""
+
+    code = "refused"
+
+    def __init__(self, rule: str, message: str, hint: str | None = None) -> None:
+        super().__init__(message, hint)
+        self.rule = rule
+
+
+class ConflictError(GamcliError):
+    """Something is there already, or stands in the way."""
+
+    code = "conflict"
+
+
+class EndsKeysError(ConflictError):
+    """The change would end live keys for good; `impacts` lists them (`model.Impact`)."""
+
+    code = "ends_keys"
+
+    def __init__(self, message: str, hint: str, impacts: Sequence[object]) -> None:
+        super().__init__(message, hint)
+        self.impacts = impacts
+
+
+class StoreError(GamcliError):
+    """The base of what the store reports; never raised itself."""
+
+    code = "store"
+
+
+class StoreMissingError(StoreError):
+    """There is no store at the path yet."""
+
+    code = "store_missing"
+
+
+class StoreBusyError(StoreError):
+    """Another process holds the store for longer than we wait."""
+
+    code = "store_busy"
+
+
+class StoreUnusableError(StoreError):
+    """The file is no store, is damaged, cannot be written, or its disk is full."""
+
+    code = "store_unusable"
+
+
+class StoreVersionError(StoreError):
+    """The store is of a newer gamcli, or the SQLite library is too old for it."""
+
+    code = "store_version"
+
+
+class FailedError(GamcliError):
+    """Anything else that can be explained: a port in use, a file that cannot be written."""
