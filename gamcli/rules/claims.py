@@ -1,0 +1,90 @@
+"""The claims of userinfo: may this token read them, and which of them do its scopes reveal (GAM wiki 55623)."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from gamcli.errors import RefusedError
+from gamcli.model import App, Token, User
+from gamcli.rules import scopes
+from gamcli.rules.credentials import NO_DIGEST, Secret, guid_of
+
+ORDER = (
+    "guid", "username", "email", "verified_email", "first_name", "last_name", "external_id", "birthday", "gender",
+    "url_image", "url_profile", "phone", "address", "city", "state", "post_code", "language", "timezone",
+    "application_data", "roles", "attributes", "initial_properties",
+)  # fmt: skip
+"""The claims in GAM's order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """What the store knows of a token that was sent; None is what it does not hold."""
+
+    now: datetime
+    secret: Secret
+    token: Token | None
+    app: App | None
+    user: User | None
+
+
+def reveal(bearer: Bearer) -> dict[str, object]:
+    """Return the claims that the token's scopes reveal, or raise RefusedError with the rule that said no."""
+    token, app, user = bearer.token, bearer.app, bearer.user
+    proven = bearer.secret.matches(token.digest if token else NO_DIGEST)
+    if not proven or token is None or app is None or user is None:
+        raise RefusedError("token_unknown", "the access token is unknown")
+    status = token.status(bearer.now)
+    if status != "active":
+        raise RefusedError(f"token_{status}", f"the access token is {status}")
+    if not app.enabled:
+        raise RefusedError("token_app_disabled", f"application '{app.name}' is disabled")
+    if user.blocked:
+        raise RefusedError("token_user_blocked", f"user '{user.name}' is blocked")
+    if not user.enabled:
+        raise RefusedError("token_user_inactive", f"user '{user.name}' is not active")
+    return of(user, app, token.scopes)
+
+
+def of(user: User, app: App, granted: Iterable[str]) -> dict[str, object]:
+    """Return the claims of `user` for `app` that the `granted` scopes reveal, in GAM's order, the rest left out."""
+    granted = tuple(granted)
+    revealed = {claim for scope in granted if scope in scopes.TABLE for claim in scopes.TABLE[scope].claims}
+    found = {claim: _VALUE[claim](user, app) for claim in ORDER if claim in revealed}
+    if "attributes" not in revealed:
+        named = {scopes.attribute_id(scope) for scope in granted}
+        picked = [_attribute(name, value) for name, value in user.attributes.items() if name in named]
+        if picked:
+            found["attributes"] = picked
+    if found.get("birthday") == "":
+        del found["birthday"]
+    return found
+
+
+def pairwise_guid(user: User, app: App) -> str:
+    """Return a GUID that is stable for this user and application and tells nothing across applications."""
+    return guid_of(hashlib.sha256(f"{user.guid}\n{app.client_id}".encode()).digest()[:16])
+
+
+def _attribute(name: str, value: str | list[str]) -> dict[str, object]:
+    if isinstance(value, str):
+        return {"Id": name, "IsMultiValue": False, "Value": value}
+    values = [{"Id": str(place), "Value": item} for place, item in enumerate(value, 1)]
+    return {"Id": name, "IsMultiValue": True, "MultiValues": values}
+
+
+def _plain(name: str) -> Callable[[User, App], object]:
+    return lambda user, _: getattr(user, name)
+
+
+_VALUE: dict[str, Callable[[User, App], object]] = {
+    **{name: _plain(name) for name in ORDER},
+    "guid": lambda user, app: user.guid if app.share_user_ids else "",
+    "username": lambda user, _: user.name,
+    "external_id": lambda user, app: user.external_id if app.share_user_ids else pairwise_guid(user, app),
+    "application_data": lambda _user, _app: "",
+    "roles": lambda user, _: list(user.roles),
+    "attributes": lambda user, _: [_attribute(name, value) for name, value in user.attributes.items()],
+    "initial_properties": lambda _user, _app: [],
+}

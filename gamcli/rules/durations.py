@@ -1,0 +1,22 @@
+"""Durations as people write them: `90d`, `24h`, `30m`, `45s`, `2w`."""
+
+import re
+from datetime import timedelta
+
+from gamcli.errors import UsageError
+
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+LONGEST = timedelta(days=36_500)
+
+_DURATION = re.compile(r"([0-9]{1,10})([smhdw])", re.ASCII)
+
+
+def parse(text: str) -> timedelta:
+    """Return what `text` says, a whole number and one unit, at most 36500 days; raises UsageError."""
+    found = _DURATION.fullmatch(text.strip().lower())
+    if found is None:
+        raise UsageError(f"'{text}' is no duration", "a whole number and a unit, such as 90d, 24h, 30m, 45s or 2w")
+    length = timedelta(**{UNITS[found[2]]: int(found[1])})
+    if length > LONGEST:
+        raise UsageError(f"'{text}' is longer than a century", "leave it out for a key that never expires")
+    return length

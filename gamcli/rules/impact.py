@@ -1,0 +1,34 @@
+"""Which live keys would a change touch: ended for good, or only suspended. The one place that answers it."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from gamcli.model import Impact
+from gamcli.rules import grants, scopes
+from gamcli.rules.grants import Facts
+
+Change = Callable[[Facts], Facts | str]
+"""What a change makes of the facts that a key stands on; a text is why a key ends with them."""
+
+
+def of(change: Change, standing: Iterable[Facts]) -> Iterator[Impact]:
+    """
+    Yield an Impact for each live key of `standing` (facts with key, app, user and auth type) that `change` touches.
+
+    A key ends for good when it loses what it stands on or one of its scopes; it is suspended when it could be used
+    before the change and cannot be used after it.
+    """
+    for before in standing:
+        key = before.key
+        if key is None or not key.is_live(before.now):
+            continue
+        after = change(before)
+        if isinstance(after, str):
+            yield Impact(key, ends=True, reason=after)
+            continue
+        withdrawn = scopes.beyond(key.scopes, after.app.scopes if after.app else ())
+        if withdrawn:
+            yield Impact(key, ends=True, reason=f"scope withdrawn: {scopes.join(withdrawn)}")
+        elif grants.first_broken(grants.STANDING, before) is None:
+            broken = grants.first_broken(grants.STANDING, after)
+            if broken is not None:
+                yield Impact(key, ends=False, reason=broken.says(after))

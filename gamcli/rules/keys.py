@@ -1,0 +1,95 @@
+"""May this key be made: what an application asks of a key, a user and a scope before it takes them."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gamcli.errors import RefusedError, command
+from gamcli.model import App, Key
+from gamcli.rules import grants, names, scopes
+from gamcli.rules.credentials import Entropy, Secret, mint_api_key
+
+ISSUING = (
+    grants.APP_DISABLED,
+    grants.REMOTE_REST_OFF,
+    grants.API_KEYS_OFF,
+    grants.AUTH_TYPE_UNAVAILABLE,
+    grants.AUTH_TYPE_WRONG,
+    grants.USER_INACTIVE,
+    grants.USER_BLOCKED,
+)
+"""The rules that a new key must satisfy, in the order in which they are judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTerms:
+    """What is asked of a new key: `scopes` None = all that are published, `expires_in` None = the timeout."""
+
+    scopes: tuple[str, ...] | None = None
+    expires_in: timedelta | None = None
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedKey:
+    """A new key: its record and, this once, its secret."""
+
+    record: Key
+    secret: Secret
+
+
+def issue(facts: grants.Facts, terms: KeyTerms, entropy: Entropy) -> IssuedKey:
+    """Return a new key for the user and application of `facts`, or raise RefusedError with the rule that said no."""
+    grants.require(ISSUING, facts)
+    app, user, auth_type = facts.app, facts.user, facts.auth_type
+    assert app is not None
+    assert user is not None
+    assert auth_type is not None
+    key_id, secret = mint_api_key(entropy)
+    record = Key(
+        id=key_id,
+        user=user.name,
+        user_guid=user.guid,
+        app=app.name,
+        client_id=app.client_id,
+        auth_type=auth_type.name,
+        scopes=_scopes(app, terms.scopes),
+        digest=secret.digest(),
+        created_at=facts.now,
+        expires_at=_expiry(app, terms.expires_in, facts.now),
+        label=names.check_text("the label", terms.label),
+    )
+    return IssuedKey(record, secret)
+
+
+def _scopes(app: App, asked: tuple[str, ...] | None) -> tuple[str, ...]:
+    if asked is None:
+        return app.scopes
+    if not app.api_keys.scope_choice:
+        raise RefusedError(
+            "scope_choice_off",
+            f"application '{app.name}' does not let users choose scopes",
+            f"leave out --scope, or {command('app', 'update', app.name, '--api-key-scope-choice')}",
+        )
+    beyond = scopes.beyond(asked, app.scopes)
+    if beyond:
+        raise RefusedError(
+            "scope_beyond",
+            f"application '{app.name}' does not publish {scopes.join(beyond)}",
+            command("app", "update", app.name, "--add-scope", scopes.join(beyond)),
+        )
+    return asked
+
+
+def _expiry(app: App, asked: timedelta | None, now: datetime) -> datetime | None:
+    longest = grants.after(now, timedelta(hours=app.api_keys.timeout_hours))
+    return grants.earliest(longest, None if asked is None else grants.after(now, asked))
+
+
+def auth_type_for(app: App, asked: str | None, default: str) -> str:
+    """Return the name of the type that a new key of `app` gets: as asked, as the application allows, or `default`."""
+    return asked or app.api_keys.auth_type or default
+
+
+def is_cut_short(key: Key, asked: timedelta | None) -> bool:
+    """Say whether the application's timeout gave `key` less than was asked."""
+    return asked is not None and key.expires_at is not None and key.expires_at - key.created_at < asked

@@ -1,0 +1,54 @@
+"""Passwords: what people choose and remember, so they are kept under scrypt with its parameters beside the hash."""
+
+import base64
+import hashlib
+import hmac
+from typing import NamedTuple
+
+from gamcli.errors import UsageError
+from gamcli.rules.credentials import Entropy, Secret
+
+
+class Scrypt(NamedTuple):
+    """Parameters of scrypt (RFC 7914): `n` cost, `r` block size, `p` lanes; memory is 128 * n * r bytes."""
+
+    n: int
+    r: int
+    p: int
+
+
+OWASP_2_15 = Scrypt(2**15, 8, 3)
+"""32 MiB and three lanes, one of the five equal choices of the OWASP Password Storage Cheat Sheet."""
+
+CHEAPEST = Scrypt(2, 8, 1)
+"""For tests alone."""
+
+MAX_PASSWORD_LENGTH = 50
+"""GAM: Password is 50 characters."""
+
+
+def hashed(password: Secret, entropy: Entropy, cost: Scrypt = OWASP_2_15) -> str:
+    """Return `scrypt$n$r$p$salt$hash` for a password of 1 to 50 characters; raises UsageError for others."""
+    if not 1 <= len(password.reveal()) <= MAX_PASSWORD_LENGTH:
+        raise UsageError(f"a password has 1 to {MAX_PASSWORD_LENGTH} characters", "choose another one")
+    salt = entropy(16)
+    parts = (*map(str, cost), _text(salt), _text(_scrypt(password, salt, cost)))
+    return "$".join(("scrypt", *parts))
+
+
+def verify(password: Secret, stored: str) -> bool:
+    """Say whether `password` is the one that `stored` was made from."""
+    _, n, r, p, salt, expected = stored.split("$")
+    found = _scrypt(password, base64.b64decode(salt), Scrypt(int(n), int(r), int(p)))
+    return hmac.compare_digest(found, base64.b64decode(expected))
+
+
+def _scrypt(password: Secret, salt: bytes, cost: Scrypt) -> bytes:
+    # OpenSSL refuses beyond 32 MiB unless told: what the parameters need, and as much again for its own use.
+    memory = 256 * cost.n * cost.r + 2**20
+    text = password.reveal().encode()
+    return hashlib.scrypt(text, salt=salt, n=cost.n, r=cost.r, p=cost.p, maxmem=memory, dklen=32)
+
+
+def _text(raw: bytes) -> str:
+    return base64.b64encode(raw).decode("ascii")

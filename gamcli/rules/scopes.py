@@ -1,0 +1,125 @@
+"""
+The scope table: which scopes there are, what each reveals, how they are written, which covers which.
+
+Names and claims are GAM's (wiki 55603, 55623); `user_<AttributeID>` stands for one extended attribute of a user.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from gamcli.errors import UsageError, command
+from gamcli.rules.names import nearest
+
+FULLCONTROL = "fullcontrol"
+BASIC_FIELDS = (
+    "guid", "username", "email", "first_name", "last_name", "external_id", "birthday", "gender", "url_image",
+    "url_profile", "phone", "address", "city", "state", "post_code", "language", "timezone",
+)  # fmt: skip
+
+
+class Scope(NamedTuple):
+    """A row of the table: `claims` are the userinfo fields that the scope reveals."""
+
+    name: str
+    claims: tuple[str, ...]
+    reveals: str
+
+
+def _of_field(name: str) -> Scope:
+    claims = ("email", "verified_email") if name == "email" else (name,)
+    return Scope(f"user_{name}", claims, f"the user's {name.replace('_', ' ')}")
+
+
+_BASIC = tuple(claim for name in BASIC_FIELDS for claim in _of_field(name).claims)
+_WIDE = (
+    Scope("gam_user_data", _BASIC, "the basic fields of the user"),
+    Scope("gam_user_additional_data", ("attributes",), "all attributes of the user"),
+    Scope("gam_user_roles", ("roles",), "the external ids of the user's roles"),
+    Scope("session_initial_prop", ("initial_properties",), "the properties given at login"),
+    Scope("session_application_data", ("application_data",), "the data that the application keeps in the session"),
+)
+_ALL = tuple(claim for scope in _WIDE for claim in scope.claims)
+
+TABLE: dict[str, Scope] = {
+    scope.name: scope
+    for scope in (*_WIDE, Scope(FULLCONTROL, _ALL, "everything"), *(_of_field(name) for name in BASIC_FIELDS))
+}
+"""Every scope with a fixed name, in the order in which answers join them."""
+
+_ORDER = {name: place for place, name in enumerate(TABLE)}
+_FIELD_SCOPES = frozenset(f"user_{name}" for name in BASIC_FIELDS)
+
+ALIASES = {
+    "user_mail": "user_email",
+    "gam_session_initial_prop": "session_initial_prop",
+    "gam_session_app_data": "session_application_data",
+    "session_app_data": "session_application_data",
+}
+
+
+def split(text: str) -> list[str]:
+    """Split `text` at `+` and blanks into canonical names, without repeats, in the order given."""
+    return list(dict.fromkeys(map(canonical, filter(None, re.split(r"[+\s]+", text)))))
+
+
+def canonical(word: str) -> str:
+    """Return the name for `word`: fixed names in any case and aliases; an attribute's name stays as it is."""
+    lower = word.lower()
+    name = ALIASES.get(lower, lower)
+    return name if name in TABLE else word
+
+
+def ordered(names: Iterable[str]) -> tuple[str, ...]:
+    """Return `names` once each, in the order of the table, attributes by name after it."""
+    return tuple(sorted(set(names), key=lambda name: (_ORDER.get(name, len(_ORDER)), name)))
+
+
+def join(names: Iterable[str]) -> str:
+    """Return `names` as they stand on the wire: joined by `+`."""
+    return "+".join(names)
+
+
+def attribute_id(name: str) -> str | None:
+    """Return the attribute that scope `name` stands for, or None when it is a scope with a fixed name."""
+    return name.removeprefix("user_") if name not in TABLE and name.startswith("user_") else None
+
+
+def parse(words: Iterable[str], is_attribute: Callable[[str], bool]) -> tuple[str, ...]:
+    """
+    Return the scopes named in `words` (each may join several with `+`), in table order.
+
+    `is_attribute` says whether some user carries an attribute of that id.
+    Raises UsageError for an unknown scope, with the nearest known name.
+    """
+    names = [name for word in words for name in split(word)]
+    for name in names:
+        attribute = attribute_id(name)
+        if name not in TABLE and not (attribute and is_attribute(attribute)):
+            raise UsageError(f"no scope named '{name}'", _hint(name))
+    return ordered(names)
+
+
+def _hint(name: str) -> str:
+    near = nearest(name.lower(), (*TABLE, *ALIASES))
+    listing = command("scope", "list")
+    return f"did you mean {canonical(near)}? all of them: {listing}" if near else listing
+
+
+def is_allowed(scope: str, published: Iterable[str]) -> bool:
+    """Say whether `published` holds `scope` itself or a wider one that covers it."""
+    return bool(_coverers(scope).intersection(published))
+
+
+def _coverers(scope: str) -> set[str]:
+    if scope in _FIELD_SCOPES:
+        return {scope, "gam_user_data", FULLCONTROL}
+    if scope in TABLE:
+        return {scope, FULLCONTROL}
+    return {scope, "gam_user_additional_data", FULLCONTROL}
+
+
+def beyond(wanted: Iterable[str], published: Iterable[str]) -> tuple[str, ...]:
+    """Return those of `wanted` that `published` does not allow, in the order given."""
+    published = frozenset(published)
+    return tuple(scope for scope in wanted if not is_allowed(scope, published))

@@ -1,0 +1,96 @@
+"""What a user may be: GAM's fields, their lengths and forms, and how a change is laid over a user."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import date, datetime
+
+from gamcli.errors import UsageError
+from gamcli.model import User
+from gamcli.rules import names
+from gamcli.rules.scopes import BASIC_FIELDS
+
+Changes = Mapping[str, object]
+"""Fields by the names of the record; what is absent stays."""
+
+GENDERS = ("N", "F", "M")
+"""GAM: not specified, female, male."""
+
+# GAM's lengths (gam-facts: GAMUser); what it does not limit has those of other short texts.
+LENGTHS = {
+    "email": 100,
+    "first_name": 60,
+    "last_name": 60,
+    "external_id": 100,
+    "url_image": 2048,
+    "url_profile": 2048,
+}
+TEXT_FIELDS = tuple(name for name in BASIC_FIELDS if name not in ("guid", "username"))
+
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_ATTRIBUTE_ID = re.compile(r"[A-Za-z0-9_.-]{1,60}", re.ASCII)
+
+
+def create(name: str, guid: str, changes: Changes, now: datetime) -> User:
+    """Return a new user with `changes` laid over the defaults; raises UsageError."""
+    names.check("a user", name)
+    return changed(User(guid=guid, name=name, created_at=now, updated_at=now), changes, now)
+
+
+def changed(user: User, changes: Changes, now: datetime) -> User:
+    """Return `user` with `changes` laid over it, or `user` itself when they change nothing; raises UsageError."""
+    for field, value in changes.items():
+        _check(field, value)
+    after = replace(user, **changes)  # type: ignore[arg-type]
+    if after == user:
+        return user
+    if after.email != user.email and "verified_email" not in changes:
+        after = replace(after, verified_email=False)
+    return replace(after, updated_at=now)
+
+
+def _check(field: str, value: object) -> None:
+    if field in TEXT_FIELDS:
+        text = names.check_text(f"the {field.replace('_', ' ')}", str(value), LENGTHS.get(field, names.TEXT_LENGTH))
+        form, hint = _FORMS.get(field, (None, ""))
+        if text and form is not None and not form(text):
+            raise UsageError(f"'{text}' is no {field.replace('_', ' ')}", hint)
+    elif field == "roles" and isinstance(value, tuple):
+        for role in value:
+            check_role(role)
+    elif field == "attributes" and isinstance(value, dict):
+        for attribute, content in value.items():
+            _check_attribute(attribute, content)
+
+
+def check_role(role: str) -> str:
+    """Return `role` when it may be the external id of one: like a name, without `+`, which joins them in CSV."""
+    names.check("a role", role, names.APP_NAME_LENGTH)
+    if "+" in role:
+        raise UsageError(f"the role '{role}' holds a '+'", "name each role on its own")
+    return role
+
+
+def _check_attribute(attribute: str, content: str | list[str]) -> None:
+    if not _ATTRIBUTE_ID.fullmatch(attribute):
+        raise UsageError(
+            f"'{names.shown(attribute)}' is no attribute id", "1 to 60 ASCII letters, digits, '_', '-' or '.'"
+        )
+    if f"user_{attribute}".lower() in (f"user_{field}" for field in BASIC_FIELDS):
+        raise UsageError(f"'{attribute}' is a field of every user, not an attribute", f"--{attribute.lower()}")
+    for text in [content] if isinstance(content, str) else content:
+        names.check_text(f"attribute {attribute}", text, 2048)
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+_FORMS: dict[str, tuple[Callable[[str], object], str]] = {
+    "email": (_EMAIL.fullmatch, "name@domain, without blanks"),
+    "birthday": (_is_date, "YYYY-MM-DD"),
+    "gender": (GENDERS.__contains__, "N (not specified), F or M"),
+}
