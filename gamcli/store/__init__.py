@@ -1,0 +1,11 @@
+"""
+The store: SQL in, records out, in one SQLite file; a file a noun.
+
+Functions named `named` raise NotFoundError with a hint, those named `find` return None. They take a `Transaction`, made
+by `Store.reading()` or `Store.writing()`, and judge nothing.
+"""
+
+from gamcli.store import apps, audit, auth_types, keys, repository, tokens, users
+from gamcli.store.database import Store, Transaction
+
+__all__ = ["Store", "Transaction", "apps", "audit", "auth_types", "keys", "repository", "tokens", "users"]

@@ -1,0 +1,144 @@
+"""Applications."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gamcli.errors import NotFoundError, command
+from gamcli.model import ApiKeyPolicy, App, TokenPolicy, fold
+from gamcli.store.database import Row, Transaction, instant, instant_or_none, micros, micros_or_none
+from gamcli.store.listing import Conditions, marks, order_by
+
+COLUMNS = (
+    "client_id", "fold", "name", "secret_digest", "created_at", "updated_at", "description", "enabled", "scopes",
+    "grants", "last_used_at", "remote_rest", "api_keys_enabled", "api_key_timeout_hours", "api_key_auth_type",
+    "api_key_scope_choice", "token_timeout_minutes", "token_renewals", "require_scope", "share_user_ids",
+    "one_token_per_user", "managed_by",
+)  # fmt: skip
+
+_SELECT = f"""SELECT {", ".join(f"app.{column}" for column in COLUMNS)}, auth_type.name
+    FROM app LEFT JOIN auth_type ON auth_type.fold = app.api_key_auth_type"""
+
+_SORTS = {
+    "name": "app.fold",
+    "client_id": "app.client_id",
+    "enabled": "app.enabled",
+    "grants": "app.grants",
+    "last_used_at": "app.last_used_at",
+    "created_at": "app.created_at",
+    "updated_at": "app.updated_at",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AppFilter:
+    """Which applications a list shows, in which order; None asks for all."""
+
+    enabled: bool | None = None
+    remote_rest: bool | None = None
+    api_keys: bool | None = None
+    sort: str | None = None
+
+
+def _record(row: Row) -> App:
+    return App(
+        client_id=row[0],  # type: ignore[arg-type]
+        name=row[2],  # type: ignore[arg-type]
+        secret_digest=row[3],  # type: ignore[arg-type]
+        created_at=instant(row[4]),
+        updated_at=instant(row[5]),
+        description=row[6],  # type: ignore[arg-type]
+        enabled=bool(row[7]),
+        scopes=_split(row[8]),
+        grants=row[9],  # type: ignore[arg-type]
+        last_used_at=instant_or_none(row[10]),
+        remote_rest=bool(row[11]),
+        api_keys=ApiKeyPolicy(bool(row[12]), row[13], row[22], bool(row[15])),  # type: ignore[arg-type]
+        token=TokenPolicy(row[16], row[17]),  # type: ignore[arg-type]
+        require_scope=bool(row[18]),
+        share_user_ids=bool(row[19]),
+        one_token_per_user=bool(row[20]),
+        managed_by=row[21],  # type: ignore[arg-type]
+    )
+
+
+def _split(joined: object) -> tuple[str, ...]:
+    return tuple(str(joined).split("+")) if joined else ()
+
+
+def _row(app: App) -> Row:
+    policy, token = app.api_keys, app.token
+    return (
+        app.client_id,
+        fold(app.name),
+        app.name,
+        app.secret_digest,
+        micros(app.created_at),
+        micros(app.updated_at),
+        app.description,
+        app.enabled,
+        "+".join(app.scopes),
+        app.grants,
+        micros_or_none(app.last_used_at),
+        app.remote_rest,
+        policy.enabled,
+        policy.timeout_hours,
+        None if policy.auth_type is None else fold(policy.auth_type),
+        policy.scope_choice,
+        token.timeout_minutes,
+        token.renewals,
+        app.require_scope,
+        app.share_user_ids,
+        app.one_token_per_user,
+        app.managed_by,
+    )
+
+
+def find(tx: Transaction, name: str) -> App | None:
+    """Return the application that is named by `name`, its name or its client_id, or None."""
+    row = tx.one(f"{_SELECT} WHERE app.fold = ?", fold(name)) or tx.one(f"{_SELECT} WHERE app.client_id = ?", name)
+    return None if row is None else _record(row)
+
+
+def of_client(tx: Transaction, client_id: str) -> App | None:
+    """Return the application with that client_id, or None."""
+    row = tx.one(f"{_SELECT} WHERE app.client_id = ?", client_id)
+    return None if row is None else _record(row)
+
+
+def named(tx: Transaction, name: str) -> App:
+    """Return the application that is named by `name`; raises NotFoundError."""
+    found = find(tx, name)
+    if found is None:
+        raise NotFoundError(f"no application named '{name}'", command("app", "list"))
+    return found
+
+
+def each(tx: Transaction, wanted: AppFilter) -> Iterator[App]:
+    """Yield the applications that `wanted` describes."""
+    conditions = Conditions()
+    conditions.equal("app.enabled", wanted.enabled)
+    conditions.equal("app.remote_rest", wanted.remote_rest)
+    conditions.equal("app.api_keys_enabled", wanted.api_keys)
+    order = order_by(wanted.sort, _SORTS, "name", "app.fold")
+    return map(_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
+
+
+def allowing_only(tx: Transaction, auth_type: str) -> list[str]:
+    """Return the names of the applications that allow only the authentication type called `auth_type`."""
+    return [str(name) for (name,) in tx.each("SELECT name FROM app WHERE api_key_auth_type = ?", [fold(auth_type)])]
+
+
+def add(tx: Transaction, app: App) -> None:
+    """Keep a new application."""
+    tx.run(f"INSERT INTO app ({', '.join(COLUMNS)}) VALUES ({marks(COLUMNS)})", *_row(app))
+
+
+def save(tx: Transaction, app: App) -> None:
+    """Keep the changed application."""
+    settings = ", ".join(f"{column} = ?" for column in COLUMNS)
+    tx.run(f"UPDATE app SET {settings} WHERE client_id = ?", *_row(app), app.client_id)
+
+
+def delete(tx: Transaction, client_id: str) -> None:
+    """Delete the application and its keys."""
+    tx.run("DELETE FROM app WHERE client_id = ?", client_id)

@@ -1,0 +1,89 @@
+"""Authentication types."""
+
+from collections.abc import Iterator
+
+from gamcli.errors import NotFoundError, command
+from gamcli.model import AuthType, fold
+from gamcli.store.database import Row, Transaction, instant, micros
+from gamcli.store.listing import Conditions, order_by
+
+_SELECT = """SELECT auth_type.name, type, description, enabled,
+    EXISTS (SELECT 1 FROM repository WHERE default_auth_type = auth_type.fold), created_at, updated_at
+    FROM auth_type"""
+
+_SORTS = {
+    "name": "auth_type.fold",
+    "type": "type",
+    "enabled": "enabled",
+    "created_at": "created_at",
+    "updated_at": "updated_at",
+}
+
+
+def _record(row: Row) -> AuthType:
+    name, kind, description, enabled, default, created, updated = row
+    return AuthType(
+        name=str(name),
+        type=str(kind),
+        description=str(description),
+        enabled=bool(enabled),
+        default=bool(default),
+        created_at=instant(created),
+        updated_at=instant(updated),
+    )
+
+
+def find(tx: Transaction, name: str) -> AuthType | None:
+    """Return the authentication type called `name`, or None."""
+    row = tx.one(f"{_SELECT} WHERE auth_type.fold = ?", fold(name))
+    return None if row is None else _record(row)
+
+
+def named(tx: Transaction, name: str) -> AuthType:
+    """Return the authentication type called `name`; raises NotFoundError."""
+    found = find(tx, name)
+    if found is None:
+        raise NotFoundError(f"no authentication type named '{name}'", command("auth-type", "list"))
+    return found
+
+
+def each(
+    tx: Transaction, *, kind: str | None = None, enabled: bool | None = None, sort: str | None = None
+) -> Iterator[AuthType]:
+    """Yield the authentication types of that kind and state."""
+    conditions = Conditions()
+    conditions.equal("type", kind)
+    conditions.equal("enabled", enabled)
+    order = order_by(sort, _SORTS, "name", "auth_type.fold")
+    return map(_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
+
+
+def add(tx: Transaction, auth_type: AuthType) -> None:
+    """Keep a new authentication type."""
+    tx.run(
+        """INSERT INTO auth_type (fold, name, type, description, enabled, created_at, updated_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?)""",
+        fold(auth_type.name),
+        auth_type.name,
+        auth_type.type,
+        auth_type.description,
+        auth_type.enabled,
+        micros(auth_type.created_at),
+        micros(auth_type.updated_at),
+    )
+
+
+def save(tx: Transaction, auth_type: AuthType) -> None:
+    """Keep the changed description and state."""
+    tx.run(
+        "UPDATE auth_type SET description = ?, enabled = ?, updated_at = ? WHERE fold = ?",
+        auth_type.description,
+        auth_type.enabled,
+        micros(auth_type.updated_at),
+        fold(auth_type.name),
+    )
+
+
+def delete(tx: Transaction, name: str) -> None:
+    """Delete the authentication type called `name`."""
+    tx.run("DELETE FROM auth_type WHERE fold = ?", fold(name))

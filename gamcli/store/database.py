@@ -1,0 +1,235 @@
+"""
+The file: opened and created safely, read and written in transactions, its errors told in our words.
+
+`sqlite3` is imported in this folder alone. Queries elsewhere in it stay within SQL that other engines know.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import RLock
+from typing import Any, Self
+
+from gamcli.errors import (
+    StoreBusyError,
+    StoreError,
+    StoreMissingError,
+    StoreUnusableError,
+    StoreVersionError,
+    command,
+)
+from gamcli.store import schema
+
+OLDEST_SQLITE = (3, 37, 0)
+"""STRICT tables came with 3.37 (2021)."""
+
+BUSY_SECONDS = 5.0
+"""How long a write waits for another process before it is told that the store is busy."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+Row = tuple[object, ...]
+
+
+class Transaction:
+    """What the functions of this folder read and write through; ends with the `with` that made it."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def one(self, sql: str, *values: object) -> Row | None:
+        """Return the first row, or None."""
+        row: Row | None = self._connection.execute(sql, values).fetchone()
+        return row
+
+    def each(self, sql: str, values: Sequence[object] = ()) -> Iterator[Row]:
+        """Yield the rows as SQLite finds them."""
+        return iter(self._connection.execute(sql, values))
+
+    def run(self, sql: str, *values: object) -> int:
+        """Run one statement and return how many rows it changed."""
+        return self._connection.execute(sql, values).rowcount
+
+
+class Store:
+    """
+    One open store, safe to share between threads.
+
+    With `durable`, a change is on disk before it counts as made (`synchronous=FULL`); without, it survives a killed
+    process but perhaps not a power cut.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+        self._lock = RLock()
+
+    @classmethod
+    def open(cls, path: Path, *, durable: bool = True) -> "Store":
+        """Open the store at `path` and bring its schema up to date; raises a StoreError that says what to do."""
+        if not path.is_file() or path.stat().st_size == 0:
+            raise StoreMissingError(f"there is no store at {path}", command("--store", str(path), "init"))
+        return cls._opened(path, durable=durable)
+
+    @classmethod
+    def _opened(cls, path: Path, *, durable: bool) -> "Store":
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise StoreUnusableError(f"the store {path} may not be read and written", f"chmod u+rw {path}")
+        store = cls(path, _connect(path, durable=durable))
+        try:
+            with store._told():
+                store._migrate()
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    @classmethod
+    def create(cls, path: Path) -> "Store":
+        """Open the store at `path`, made with mode 0600 in a directory of mode 0700 when there is none."""
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        except OSError as error:
+            raise StoreUnusableError(f"the store {path} cannot be made: {error.strerror}", "--store PATH") from error
+        return cls._opened(path, durable=True)
+
+    def close(self) -> None:
+        """Close the file; what was not committed is undone."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def reading(self) -> Iterator[Transaction]:
+        """Read one state of the store, whatever others write meanwhile."""
+        with self._lock, self._told(), self._transaction("BEGIN"):
+            yield Transaction(self._connection)
+
+    @contextmanager
+    def writing(self) -> Iterator[Transaction]:
+        """Write alone; all of it is kept at the end of the `with`, or nothing when that raises."""
+        with self._lock, self._told(), self._transaction("BEGIN IMMEDIATE"):
+            yield Transaction(self._connection)
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[None]:
+        self._connection.execute(begin)
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise told(error, self.path) from error
+
+    def _migrate(self) -> None:
+        if self._version() < len(schema.STEPS):
+            self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        for version, step in enumerate(schema.STEPS, 1):
+            if self._version() < version:
+                self._step(version, step)
+
+    def _step(self, version: int, step: str) -> None:
+        with self._transaction("BEGIN IMMEDIATE"):
+            if self._version() >= version:
+                return  # another process was faster
+            for statement in step.split(";\n"):
+                self._connection.execute(statement)
+            self._connection.execute("INSERT INTO migration (version, at) VALUES (?, ?)", (version, micros(_now())))
+            self._connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+            self._connection.execute(f"PRAGMA user_version = {version}")
+
+    def _version(self) -> int:
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        (owner,) = self._connection.execute("PRAGMA application_id").fetchone()
+        if owner != schema.APPLICATION_ID and (owner or self._has_tables()):
+            raise StoreUnusableError(f"{self.path} is not a store of gamcli", "choose another file with --store PATH")
+        if version > len(schema.STEPS):
+            raise StoreVersionError(
+                f"the store {self.path} has version {version}; this gamcli knows {len(schema.STEPS)}",
+                "upgrade gamcli, or choose another file with --store PATH",
+            )
+        return int(version)
+
+    def _has_tables(self) -> bool:
+        return self._connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
+
+
+def _connect(path: Path, *, durable: bool) -> sqlite3.Connection:
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise StoreVersionError(
+            f"SQLite {sqlite3.sqlite_version} is too old: gamcli needs {'.'.join(map(str, OLDEST_SQLITE))} or later",
+            "use a Python that brings a newer SQLite",
+        )
+    try:
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+    except sqlite3.Error as error:
+        raise told(error, path) from error
+    return connection
+
+
+_BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
+_READ_ONLY = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+
+
+def told(error: sqlite3.Error, path: Path) -> StoreError:
+    """Return `error` in our words, with what to do about it."""
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith(_BUSY):
+        return StoreBusyError(f"the store {path} is in use by another process", "try again in a moment")
+    if name.startswith(_READ_ONLY):
+        return StoreUnusableError(
+            f"the store {path} cannot be written", f"check the mode and the owner of {path} and of its folder"
+        )
+    if name.startswith(_DAMAGED):
+        return StoreUnusableError(
+            f"{path} is damaged or not a store of gamcli", "restore a backup, or choose another file with --store PATH"
+        )
+    if name == "SQLITE_FULL":
+        return StoreUnusableError(f"the disk of {path} is full", "make room and try again: nothing was changed")
+    return StoreUnusableError(f"the store {path} failed: {error} ({name})", "check the disk and the file")
+
+
+def micros(instant: datetime) -> int:
+    """Return `instant` as the store keeps it: microseconds since 1970."""
+    return (instant - EPOCH) // _MICROSECOND
+
+
+def micros_or_none(instant: datetime | None) -> int | None:
+    """Return `instant` as the store keeps it, None as NULL."""
+    return None if instant is None else micros(instant)
+
+
+def instant(stored: Any) -> datetime:  # noqa: ANN401 - a column
+    """Return the instant that `micros` wrote."""
+    return EPOCH + timedelta(microseconds=stored)
+
+
+def instant_or_none(stored: object) -> datetime | None:
+    """Return the instant that `micros_or_none` wrote."""
+    return None if stored is None else instant(stored)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

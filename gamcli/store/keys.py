@@ -1,0 +1,133 @@
+"""API keys."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from gamcli.errors import NotFoundError, UsageError, command
+from gamcli.model import Key
+from gamcli.store.database import Row, Transaction, instant, instant_or_none, micros, micros_or_none
+from gamcli.store.listing import Conditions, marks, order_by
+
+_COLUMNS = (
+    "id", "user_guid", "client_id", "auth_type", "scopes", "digest", "created_at", "expires_at", "label",
+    "last_used_at", "retires_at", "ended_at", "end_status", "reason", "managed_by",
+)  # fmt: skip
+
+_SELECT = f"""SELECT {", ".join(f"key.{column}" for column in _COLUMNS)}, user.name, app.name
+    FROM key JOIN user ON user.guid = key.user_guid JOIN app ON app.client_id = key.client_id"""
+
+_SORTS = {
+    "id": "key.id",
+    "user": "user.fold",
+    "app": "app.fold",
+    "label": "key.label",
+    "created_at": "key.created_at",
+    "expires_at": "key.expires_at IS NULL, key.expires_at",
+    "last_used_at": "key.last_used_at",
+    "ended_at": "key.ended_at",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFilter:
+    """Which keys a list shows, in which order; None asks for all."""
+
+    user_guid: str | None = None
+    client_id: str | None = None
+    auth_type: str | None = None
+    not_ended: bool = False
+    expires_before: datetime | None = None
+    sort: str | None = None
+
+
+def _record(row: Row) -> Key:
+    value: Any = row
+    return Key(
+        id=value[0],
+        user_guid=value[1],
+        client_id=value[2],
+        auth_type=value[3],
+        scopes=tuple(value[4].split("+")) if value[4] else (),
+        digest=value[5],
+        created_at=instant(value[6]),
+        expires_at=instant_or_none(value[7]),
+        label=value[8],
+        last_used_at=instant_or_none(value[9]),
+        retires_at=instant_or_none(value[10]),
+        ended_at=instant_or_none(value[11]),
+        end=value[12],
+        reason=value[13],
+        managed_by=value[14],
+        user=value[15],
+        app=value[16],
+    )
+
+
+def find(tx: Transaction, key_id: str) -> Key | None:
+    """Return the key with that whole id, or None."""
+    row = tx.one(f"{_SELECT} WHERE key.id = ?", key_id)
+    return None if row is None else _record(row)
+
+
+def named(tx: Transaction, prefix: str) -> Key:
+    """Return the one key whose id begins with `prefix`; raises NotFoundError, or UsageError when several do."""
+    upper = prefix[:-1] + chr(ord(prefix[-1]) + 1) if prefix else ""
+    rows = list(tx.each(f"{_SELECT} WHERE key.id >= ? AND key.id < ? ORDER BY key.id LIMIT 3", [prefix, upper]))
+    if not rows:
+        raise NotFoundError(f"no key with the id '{prefix}'", command("key", "list"))
+    if len(rows) > 1 and rows[0][0] != prefix:
+        raise UsageError(f"several keys have an id that begins with '{prefix}'", "type more letters of the id")
+    return _record(rows[0])
+
+
+def current(tx: Transaction, user_guid: str, client_id: str) -> Key | None:
+    """Return the current key of that user and application, alive or not, or None."""
+    row = tx.one(f"{_SELECT} WHERE key.user_guid = ? AND key.client_id = ? AND current = 1", user_guid, client_id)
+    return None if row is None else _record(row)
+
+
+def each(tx: Transaction, wanted: KeyFilter) -> Iterator[Key]:
+    """Yield the keys that `wanted` describes."""
+    conditions = Conditions()
+    conditions.equal("key.user_guid", wanted.user_guid)
+    conditions.equal("key.client_id", wanted.client_id)
+    conditions.equal("key.auth_type", wanted.auth_type)
+    if wanted.not_ended:
+        conditions.add("key.ended_at IS NULL")
+    if wanted.expires_before is not None:
+        conditions.add("key.expires_at <= ?", micros(wanted.expires_before))
+    order = order_by(wanted.sort, _SORTS, "created_at", "key.id")
+    return map(_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
+
+
+def add(tx: Transaction, key: Key) -> None:
+    """Keep a new key as the current one of its user and application."""
+    tx.run(
+        "UPDATE key SET current = 0 WHERE user_guid = ? AND client_id = ? AND current = 1", key.user_guid, key.client_id
+    )
+    values = (
+        key.id,
+        key.user_guid,
+        key.client_id,
+        key.auth_type,
+        "+".join(key.scopes),
+        key.digest,
+        micros(key.created_at),
+        micros_or_none(key.expires_at),
+        key.label,
+        micros_or_none(key.last_used_at),
+        micros_or_none(key.retires_at),
+        micros_or_none(key.ended_at),
+        key.end,
+        key.reason,
+        key.managed_by,
+        1,
+    )
+    tx.run(f"INSERT INTO key ({', '.join(_COLUMNS)}, current) VALUES ({marks(values)})", *values)
+
+
+def end(tx: Transaction, key_id: str, status: str, at: datetime, reason: str | None) -> None:
+    """Record how a key ended for good."""
+    tx.run("UPDATE key SET ended_at = ?, end_status = ?, reason = ? WHERE id = ?", micros(at), status, reason, key_id)

@@ -1,0 +1,37 @@
+"""The one repository of a store."""
+
+from gamcli.errors import StoreMissingError, command
+from gamcli.model import Repository, fold
+from gamcli.store.database import Transaction, instant, micros
+
+_SELECT = """SELECT repository.guid, auth_type.name, repository.created_at
+    FROM repository JOIN auth_type ON auth_type.fold = repository.default_auth_type"""
+
+
+def find(tx: Transaction) -> Repository | None:
+    """Return the repository, or None before `gamcli init`."""
+    row = tx.one(_SELECT)
+    return None if row is None else Repository(str(row[0]), str(row[1]), instant(row[2]))
+
+
+def the(tx: Transaction) -> Repository:
+    """Return the repository; raises StoreMissingError before `gamcli init`."""
+    found = find(tx)
+    if found is None:
+        raise StoreMissingError("the store was never initialised", command("init"))
+    return found
+
+
+def add(tx: Transaction, repository: Repository) -> None:
+    """Keep the new repository."""
+    tx.run(
+        "INSERT INTO repository (only_row, guid, default_auth_type, created_at) VALUES (1, ?, ?, ?)",
+        repository.guid,
+        fold(repository.default_auth_type),
+        micros(repository.created_at),
+    )
+
+
+def set_default_auth_type(tx: Transaction, name: str) -> None:
+    """Make the authentication type called `name` the default."""
+    tx.run("UPDATE repository SET default_auth_type = ?", fold(name))

@@ -1,0 +1,116 @@
+"""Access tokens."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from gamcli.model import Key, Token
+from gamcli.store.database import Row, Transaction, instant, instant_or_none, micros, micros_or_none
+from gamcli.store.listing import Conditions, order_by
+
+# What ends a token besides itself: its key, or a newer token where an application allows one a user.
+_SELECT = """SELECT token.id, token.digest, token.user_guid, token.client_id, token.key, token.scopes, token.issued_at,
+    token.expires_at, token.revoked_at, key.ended_at, key.retires_at, token_floor.since, user.name, app.name
+    FROM token JOIN user ON user.guid = token.user_guid JOIN app ON app.client_id = token.client_id
+    LEFT JOIN key ON key.id = token.key
+    LEFT JOIN token_floor ON token_floor.client_id = token.client_id AND token_floor.user_guid = token.user_guid"""
+
+# The token of a deleted key is as dead as the key.
+_READABLE = "(token.key IS NULL OR key.id IS NOT NULL)"
+
+_SORTS = {
+    "id": "token.id",
+    "user": "user.fold",
+    "app": "app.fold",
+    "key": "token.key",
+    "issued_at": "token.issued_at",
+    "expires_at": "token.expires_at IS NULL, token.expires_at",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFilter:
+    """Which tokens a list shows, in which order; None asks for all."""
+
+    user_guid: str | None = None
+    client_id: str | None = None
+    key: str | None = None
+    sort: str | None = None
+
+
+def _record(row: Row) -> Token:
+    value: Any = row
+    superseded = value[11] if value[11] is not None and value[0] < value[11] else None
+    ends = [end for end in (value[8], value[9], value[10], superseded) if end is not None]
+    return Token(
+        row=value[0],
+        user=value[12],
+        user_guid=value[2],
+        app=value[13],
+        client_id=value[3],
+        key=value[4],
+        scopes=tuple(value[5].split("+")) if value[5] else (),
+        digest=value[1],
+        issued_at=instant(value[6]),
+        expires_at=instant_or_none(value[7]),
+        ended_at=instant(min(ends)) if ends else None,
+    )
+
+
+def find(tx: Transaction, row: int) -> Token | None:
+    """Return the token whose row has that id, or None."""
+    found = tx.one(f"{_SELECT} WHERE token.id = ? AND {_READABLE}", row)
+    return None if found is None else _record(found)
+
+
+def each(tx: Transaction, wanted: TokenFilter) -> Iterator[Token]:
+    """Yield the tokens that `wanted` describes."""
+    conditions = Conditions()
+    conditions.add(_READABLE)
+    conditions.equal("token.user_guid", wanted.user_guid)
+    conditions.equal("token.client_id", wanted.client_id)
+    conditions.equal("token.key", wanted.key)
+    order = order_by(wanted.sort, _SORTS, "issued_at", "token.id")
+    return map(_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
+
+
+def next_row(tx: Transaction, now: datetime) -> int:
+    """Return the id of the next row: the microsecond of `now`, at least the last id plus one."""
+    last: Any = tx.one("SELECT max(id) FROM token")
+    return max(micros(now), (last[0] or 0) + 1)
+
+
+def add(
+    tx: Transaction, row: int, digest: bytes, issued_at: datetime, key: Key, carried: tuple[str, datetime | None]
+) -> None:
+    """Keep a new token of `key`; `carried` are its scopes, joined, and its expiry."""
+    scopes, expires_at = carried
+    tx.run(
+        """INSERT INTO token (id, digest, user_guid, client_id, key, scopes, issued_at, expires_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
+        row,
+        digest,
+        key.user_guid,
+        key.client_id,
+        key.id,
+        scopes,
+        micros(issued_at),
+        micros_or_none(expires_at),
+    )
+
+
+def supersede(tx: Transaction, client_id: str, user_guid: str, row: int) -> None:
+    """End the earlier tokens of that application and user in favour of `row`."""
+    tx.run(
+        """INSERT INTO token_floor (client_id, user_guid, since) VALUES (?, ?, ?)
+        ON CONFLICT (client_id, user_guid) DO UPDATE SET since = excluded.since""",
+        client_id,
+        user_guid,
+        row,
+    )
+
+
+def revoke(tx: Transaction, row: int, at: datetime) -> None:
+    """Record that the token was revoked."""
+    tx.run("UPDATE token SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", micros(at), row)

@@ -1,0 +1,131 @@
+"""Users."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from gamcli.errors import NotFoundError, command
+from gamcli.model import User, fold
+from gamcli.store.database import Row, Transaction, instant, micros
+from gamcli.store.listing import Conditions, marks, order_by
+
+_TEXTS = (
+    "first_name", "last_name", "external_id", "birthday", "gender", "url_image", "url_profile", "phone", "address",
+    "city", "state", "post_code", "language", "timezone",
+)  # fmt: skip
+_PLAIN = ("guid", "name", "email", *_TEXTS, "managed_by", "password_hash")
+_FLAGS = ("verified_email", "enabled", "blocked")
+_TIMES = ("created_at", "updated_at")
+_READ = (*_PLAIN, *_FLAGS, *_TIMES, "roles", "attributes")
+_WRITTEN = (*_READ, "fold", "email_fold")
+
+_SELECT = f"SELECT {', '.join(_READ)} FROM user"
+
+_SORTS = {
+    "name": "fold",
+    "email": "email_fold",
+    "guid": "guid",
+    "first_name": "first_name",
+    "last_name": "last_name",
+    "external_id": "external_id",
+    "created_at": "created_at",
+    "updated_at": "updated_at",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class UserFilter:
+    """Which users a list shows, in which order; None asks for all."""
+
+    enabled: bool | None = None
+    blocked: bool | None = None
+    role: str | None = None
+    attribute: str | None = None
+    sort: str | None = None
+
+
+def _record(row: Row) -> User:
+    values: dict[str, Any] = dict(zip(_READ, row, strict=True))
+    for name in _FLAGS:
+        values[name] = bool(values[name])
+    for name in _TIMES:
+        values[name] = instant(values[name])
+    values["roles"] = tuple(values["roles"].split("+")) if values["roles"] else ()
+    values["attributes"] = json.loads(values["attributes"])
+    return User(**values)
+
+
+def _row(user: User) -> Row:
+    values = {name: getattr(user, name) for name in _READ}
+    for name in _TIMES:
+        values[name] = micros(values[name])
+    values["roles"] = "+".join(user.roles)
+    values["attributes"] = json.dumps(user.attributes, ensure_ascii=False)
+    return (*values.values(), fold(user.name), fold(user.email) or None)
+
+
+def find(tx: Transaction, name: str) -> User | None:
+    """Return the user that is named by `name`, a name, email or GUID, or None."""
+    folded = fold(name)
+    for column in ("fold", "email_fold", "guid"):
+        row = tx.one(f"{_SELECT} WHERE {column} = ?", folded)
+        if row is not None:
+            return _record(row)
+    return None
+
+
+def with_guid(tx: Transaction, guid: str) -> User | None:
+    """Return the user with that GUID, or None."""
+    row = tx.one(f"{_SELECT} WHERE guid = ?", guid)
+    return None if row is None else _record(row)
+
+
+def named(tx: Transaction, name: str) -> User:
+    """Return the user that is named by `name`; raises NotFoundError."""
+    found = find(tx, name)
+    if found is None:
+        raise NotFoundError(f"no user named '{name}'", command("user", "list"))
+    return found
+
+
+def each(tx: Transaction, wanted: UserFilter) -> Iterator[User]:
+    """Yield the users that `wanted` describes."""
+    conditions = Conditions()
+    conditions.equal("enabled", wanted.enabled)
+    conditions.equal("blocked", wanted.blocked)
+    if wanted.attribute is not None:
+        carriers = "guid IN (SELECT user_guid FROM user_attribute WHERE id = ?)"
+        conditions.add(carriers, wanted.attribute)
+    order = order_by(wanted.sort, _SORTS, "name", "fold")
+    found = map(_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
+    return found if wanted.role is None else (user for user in found if wanted.role in user.roles)
+
+
+def carries(tx: Transaction, attribute: str) -> bool:
+    """Say whether some user carries an attribute of that id."""
+    return tx.one("SELECT 1 FROM user_attribute WHERE id = ? LIMIT 1", attribute) is not None
+
+
+def add(tx: Transaction, user: User) -> None:
+    """Keep a new user."""
+    tx.run(f"INSERT INTO user ({', '.join(_WRITTEN)}) VALUES ({marks(_WRITTEN)})", *_row(user))
+    _index_attributes(tx, user)
+
+
+def save(tx: Transaction, user: User) -> None:
+    """Keep the changed user."""
+    settings = ", ".join(f"{column} = ?" for column in _WRITTEN)
+    tx.run(f"UPDATE user SET {settings} WHERE guid = ?", *_row(user), user.guid)
+    tx.run("DELETE FROM user_attribute WHERE user_guid = ?", user.guid)
+    _index_attributes(tx, user)
+
+
+def _index_attributes(tx: Transaction, user: User) -> None:
+    for attribute in user.attributes:
+        tx.run("INSERT INTO user_attribute (id, user_guid) VALUES (?, ?)", attribute, user.guid)
+
+
+def delete(tx: Transaction, guid: str) -> None:
+    """Delete the user and their keys."""
+    tx.run("DELETE FROM user WHERE guid = ?", guid)
