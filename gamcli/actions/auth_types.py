@@ -1,0 +1,95 @@
+"""Authentication types."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from gamcli import store
+from gamcli.actions import Gam, differences
+from gamcli.actions.changes import Changed, Created, weigh
+from gamcli.errors import ConflictError, command
+from gamcli.model import AuthType
+from gamcli.rules import auth_types as rules
+from gamcli.store.keys import KeyFilter
+
+
+def create(gam: Gam, name: str, kind: str, changes: rules.Changes, *, if_missing: bool = False) -> Created[AuthType]:
+    """Make an authentication type; raises ConflictError when there is one of that name."""
+    wanted = rules.create(name, kind, changes, gam.now())
+    with gam.store.writing() as tx:
+        found = store.auth_types.find(tx, name)
+        if found is not None:
+            same = found.type == wanted.type and rules.changed(found, changes, gam.now()) is found
+            if if_missing and same:
+                return Created(found, fresh=False)
+            how = " and differs" if if_missing else ""
+            raise ConflictError(
+                f"authentication type '{found.name}' is there already{how}", command("auth-type", "show", found.name)
+            )
+        store.auth_types.add(tx, wanted)
+        gam.record(tx, "auth_type.create", name, type=wanted.type, enabled=wanted.enabled)
+    return Created(wanted)
+
+
+def show(gam: Gam, name: str) -> AuthType:
+    """Return the authentication type called `name`."""
+    with gam.store.reading() as tx:
+        return store.auth_types.named(tx, name)
+
+
+@contextmanager
+def listed(gam: Gam, *, kind: str | None, enabled: bool | None, sort: str | None) -> Iterator[Iterator[AuthType]]:
+    """Read the authentication types of that kind and state, while the `with` lasts."""
+    with gam.store.reading() as tx:
+        yield store.auth_types.each(tx, kind=kind, enabled=enabled, sort=sort)
+
+
+def update(gam: Gam, name: str, changes: rules.Changes) -> Changed[AuthType]:
+    """Change the authentication type; disabling it suspends the live keys of its kind."""
+    with gam.store.writing() as tx:
+        before = store.auth_types.named(tx, name)
+        after = rules.changed(before, changes, gam.now())
+        if after is before:
+            return Changed(before, differs=False)
+        keys = KeyFilter(auth_type=before.name)
+        impacts = weigh(tx, gam, keys, lambda facts: replace(facts, auth_type=after), accept=None)
+        store.auth_types.save(tx, after)
+        gam.record(tx, "auth_type.update", after.name, **differences(before, after))
+    return Changed(after, impacts=impacts)
+
+
+def delete(gam: Gam, name: str, accept: int | None) -> Changed[AuthType]:
+    """Delete the authentication type; its live keys end for good, which needs their number in `accept`."""
+    with gam.store.writing() as tx:
+        found = store.auth_types.named(tx, name)
+        _require_unneeded(found, store.apps.allowing_only(tx, found.name))
+        reason = f"authentication type '{found.name}' was deleted"
+        impacts = weigh(tx, gam, KeyFilter(auth_type=found.name), lambda _: reason, accept)
+        store.auth_types.delete(tx, found.name)
+        gam.record(tx, "auth_type.delete", found.name, invalidated=[each.key.id for each in impacts])
+    return Changed(found, impacts=impacts)
+
+
+def _require_unneeded(found: AuthType, apps: list[str]) -> None:
+    if found.default:  # GAM error 261
+        raise ConflictError(
+            f"authentication type '{found.name}' is the default of the repository",
+            command("auth-type", "set-default", "ANOTHER"),
+        )
+    if apps:
+        raise ConflictError(
+            f"application '{apps[0]}' allows only authentication type '{found.name}'",
+            command("app", "update", apps[0], "--api-key-auth-type", "any"),
+        )
+
+
+def set_default(gam: Gam, name: str) -> Changed[AuthType]:
+    """Make the authentication type the default of the repository."""
+    with gam.store.writing() as tx:
+        found = store.auth_types.named(tx, name)
+        if found.default:
+            return Changed(found, differs=False)
+        before = store.repository.the(tx).default_auth_type
+        store.repository.set_default_auth_type(tx, found.name)
+        gam.record(tx, "auth_type.set_default", found.name, before=before)
+    return Changed(replace(found, default=True))

@@ -1,0 +1,80 @@
+"""What a change comes to: the records that actions return, and the keys that a change touches."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Generic, TypeVar
+
+from gamcli import store
+from gamcli.actions import Gam
+from gamcli.errors import EndsKeysError
+from gamcli.model import Impact
+from gamcli.rules import impact
+from gamcli.rules.credentials import Secret
+from gamcli.rules.grants import Facts
+from gamcli.store import Transaction
+from gamcli.store.keys import KeyFilter
+
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True, slots=True)
+class Created(Generic[Record]):
+    """A record that was made now (`fresh`) or was there already as asked; `secret` only when issued."""
+
+    record: Record
+    fresh: bool = True
+    secret: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Changed(Generic[Record]):
+    """A record after a change; `differs` is False when there was nothing to change, `impacts` the keys touched."""
+
+    record: Record
+    differs: bool = True
+    impacts: tuple[Impact, ...] = ()
+    secret: Secret | None = None
+
+    @property
+    def suspended(self) -> int:
+        """How many live keys the change suspends."""
+        return sum(not each.ends for each in self.impacts)
+
+
+def standing(tx: Transaction, gam: Gam, wanted: KeyFilter) -> Iterator[Facts]:
+    """Yield, for each key that has not ended, the facts that it stands on."""
+    apps = lru_cache(maxsize=256)(lambda client_id: store.apps.of_client(tx, client_id))
+    users = lru_cache(maxsize=256)(lambda guid: store.users.with_guid(tx, guid))
+    auth_types = lru_cache(maxsize=256)(lambda name: store.auth_types.find(tx, name))
+    now = gam.now()
+    for key in store.keys.each(tx, replace(wanted, not_ended=True)):
+        yield Facts(
+            now=now, key=key, app=apps(key.client_id), user=users(key.user_guid), auth_type=auth_types(key.auth_type)
+        )
+
+
+def weigh(
+    tx: Transaction, gam: Gam, wanted: KeyFilter, change: impact.Change, accept: int | None
+) -> tuple[Impact, ...]:
+    """
+    Return the live keys that `change` touches, and end those that it ends for good.
+
+    Raises EndsKeysError when it ends any and `accept` is not their number.
+    """
+    impacts = tuple(impact.of(change, standing(tx, gam, wanted)))
+    ending = [each for each in impacts if each.ends]
+    if ending and len(ending) != accept:
+        raise ends_keys(ending, accept)
+    for each in ending:
+        store.keys.end(tx, each.key.id, "invalidated", gam.now(), each.reason)
+    return impacts
+
+
+def ends_keys(ending: list[Impact], accept: int | None) -> EndsKeysError:
+    """Return the refusal to end `ending`, with the count that would accept it."""
+    count = f"{len(ending)} live key{'s' * (len(ending) != 1)}"
+    instead = f", not {accept}" if accept is not None else ""
+    return EndsKeysError(
+        f"this ends {count} for good{instead}", f"add --accept-invalidating {len(ending)} to do it", ending
+    )

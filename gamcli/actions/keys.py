@@ -1,0 +1,164 @@
+"""API keys."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
+
+from gamcli import store
+from gamcli.actions import Gam
+from gamcli.actions.changes import Changed, ends_keys, standing
+from gamcli.errors import ConflictError, NotFoundError, UsageError, command
+from gamcli.model import App, Impact, Key
+from gamcli.rules import keys as rules
+from gamcli.rules import scopes
+from gamcli.rules.credentials import Secret, api_key_id
+from gamcli.rules.grants import Facts
+from gamcli.store import Transaction
+from gamcli.store.apps import AppFilter
+from gamcli.store.keys import KeyFilter
+
+
+@dataclass(frozen=True, slots=True)
+class KeyWish:
+    """What is asked of a new key; `scopes` are words, None = all that the application publishes."""
+
+    user: str
+    app: str
+    scopes: tuple[str, ...] | None = None
+    auth_type: str | None = None
+    expires_in: timedelta | None = None
+    label: str = ""
+    replace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeySearch:
+    """Which keys a list shows; None asks for all, `statuses` empty for every status."""
+
+    user: str | None = None
+    app: str | None = None
+    statuses: tuple[str, ...] = ()
+    expiring_within: timedelta | None = None
+    sort: str | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Available:
+    """An application that a user can hold a key for; `key` is the live one, if there is any."""
+
+    app: App
+    key: Key | None
+
+
+def generate(gam: Gam, wish: KeyWish) -> rules.IssuedKey:
+    """
+    Make an API key for a user and an application.
+
+    Raises NotFoundError for an unknown name, RefusedError when a rule says no, ConflictError when the pair has a live
+    key and `wish.replace` is not set.
+    """
+    with gam.store.writing() as tx:
+        user, app = store.users.named(tx, wish.user), store.apps.named(tx, wish.app)
+        auth_type = rules.auth_type_for(app, wish.auth_type, store.repository.the(tx).default_auth_type)
+        facts = Facts(gam.now(), app=app, user=user, auth_type=store.auth_types.named(tx, auth_type))
+        words = None if wish.scopes is None else scopes.parse(wish.scopes, lambda name: store.users.carries(tx, name))
+        issued = rules.issue(facts, rules.KeyTerms(words, wish.expires_in, wish.label), gam.entropy)
+        replaced = _make_way(tx, gam, issued.record, replace_it=wish.replace)
+        store.keys.add(tx, issued.record)
+        gam.record(tx, "key.generate", issued.record.id, **_told(issued.record), replaces=replaced)
+    return issued
+
+
+def _make_way(tx: Transaction, gam: Gam, key: Key, *, replace_it: bool) -> str | None:
+    """End the live key of the pair and return its id, or raise ConflictError when it may not be replaced."""
+    old = store.keys.current(tx, key.user_guid, key.client_id)
+    if old is None or not old.is_live(gam.now()):
+        return None
+    if not replace_it:
+        raise ConflictError(
+            f"user '{key.user}' has a live key for application '{key.app}': {old.id}",
+            "add --replace to end it now and make a new one",
+        )
+    store.keys.end(tx, old.id, "replaced", gam.now(), f"replaced by {key.id}")
+    return old.id
+
+
+def _told(key: Key) -> dict[str, object]:
+    return {"user": key.user, "app": key.app, "scopes": key.scopes, "expires_at": key.expires_at, "label": key.label}
+
+
+def show(gam: Gam, key_id: str) -> Key:
+    """Return the key whose id begins with `key_id`."""
+    with gam.store.reading() as tx:
+        return store.keys.named(tx, key_id)
+
+
+@contextmanager
+def listed(gam: Gam, search: KeySearch) -> Iterator[Iterator[Key]]:
+    """Read the keys that `search` describes, one by one, while the `with` lasts."""
+    now = gam.now()
+    with gam.store.reading() as tx:
+        found = store.keys.each(tx, _filter(tx, search, now))
+        wanted = (key for key in found if not search.statuses or key.status(now) in search.statuses)
+        yield islice(wanted, search.limit)
+
+
+def _filter(tx: Transaction, search: KeySearch, now: datetime) -> KeyFilter:
+    within = search.expiring_within
+    return KeyFilter(
+        user_guid=None if search.user is None else store.users.named(tx, search.user).guid,
+        client_id=None if search.app is None else store.apps.named(tx, search.app).client_id,
+        not_ended=within is not None,
+        expires_before=None if within is None else now + within,
+        sort=search.sort,
+    )
+
+
+@contextmanager
+def available(gam: Gam, user: str) -> Iterator[Iterator[Available]]:
+    """Read the applications that `user` can hold a key for, each with the live key."""
+    with gam.store.reading() as tx:
+        guid, now = store.users.named(tx, user).guid, gam.now()
+        apps = store.apps.each(tx, AppFilter(enabled=True, remote_rest=True, api_keys=True))
+        pairs = ((app, store.keys.current(tx, guid, app.client_id)) for app in apps)
+        yield (Available(app, key if key is not None and key.is_live(now) else None) for app, key in pairs)
+
+
+def revoke(gam: Gam, key_ids: Sequence[str], reason: str | None) -> list[Changed[Key]]:
+    """End the keys with those ids now; what has ended already stays as it is."""
+    with gam.store.writing() as tx:
+        return [_revoke(tx, gam, store.keys.named(tx, key_id), reason) for key_id in dict.fromkeys(key_ids)]
+
+
+def revoke_secret(gam: Gam, secret: Secret, reason: str | None) -> Changed[Key]:
+    """End the key of which only the secret is at hand."""
+    key_id = api_key_id(secret)
+    if key_id is None:
+        raise UsageError("that is no API key: its form or its checksum is wrong", "look for blanks or a cut-off end")
+    with gam.store.writing() as tx:
+        found = store.keys.find(tx, key_id)
+        if found is None or not secret.matches(found.digest):
+            raise NotFoundError("no key of this store has that secret", command("key", "list"))
+        return _revoke(tx, gam, found, reason)
+
+
+def revoke_all(gam: Gam, search: KeySearch, reason: str | None, accept: int | None) -> list[Changed[Key]]:
+    """End all live keys of a user or application, which needs their number in `accept`."""
+    with gam.store.writing() as tx:
+        wanted = _filter(tx, search, gam.now())
+        live = [facts.key for facts in standing(tx, gam, wanted) if facts.key and facts.key.is_live(gam.now())]
+        if live and len(live) != accept:
+            raise ends_keys([Impact(key, ends=True, reason="revoked") for key in live], accept)
+        return [_revoke(tx, gam, key, reason) for key in live]
+
+
+def _revoke(tx: Transaction, gam: Gam, key: Key, reason: str | None) -> Changed[Key]:
+    now = gam.now()
+    if not key.is_live(now):
+        return Changed(key, differs=False)
+    store.keys.end(tx, key.id, "revoked", now, reason)
+    gam.record(tx, "key.revoke", key.id, user=key.user, app=key.app, reason=reason)
+    return Changed(replace(key, ended_at=now, end="revoked", reason=reason))

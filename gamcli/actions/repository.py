@@ -1,0 +1,29 @@
+"""The repository: made once, with its authentication types."""
+
+from gamcli import store
+from gamcli.actions import Gam
+from gamcli.actions.changes import Created
+from gamcli.model import APIKEY, GAMLOCAL, Repository
+from gamcli.rules import auth_types
+from gamcli.rules.credentials import mint_guid
+
+FIRST_AUTH_TYPES = (
+    ("apikey", APIKEY, {"description": "API keys", "enabled": True}),
+    ("local", GAMLOCAL, {"description": "User names and passwords", "enabled": False}),
+)
+"""What a new repository has; the first is its default."""
+
+
+def initialise(gam: Gam) -> Created[Repository]:
+    """Make the repository with its GUID and first authentication types, or return the one that is there."""
+    with gam.store.writing() as tx:
+        found = store.repository.find(tx)
+        if found is not None:
+            return Created(found, fresh=False)
+        now = gam.now()
+        repository = Repository(mint_guid(gam.entropy), FIRST_AUTH_TYPES[0][0], now)
+        for name, kind, settings in FIRST_AUTH_TYPES:
+            store.auth_types.add(tx, auth_types.create(name, kind, settings, now))
+        store.repository.add(tx, repository)
+        gam.record(tx, "repository.init", repository.guid, auth_types=[name for name, _, _ in FIRST_AUTH_TYPES])
+    return Created(repository)

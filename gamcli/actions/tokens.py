@@ -1,0 +1,121 @@
+"""Access tokens: a key traded for one, the claims read with it, and what an admin sees of them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from gamcli import store
+from gamcli.actions import Gam
+from gamcli.actions.changes import Changed
+from gamcli.errors import NotFoundError, command
+from gamcli.model import Key, Token, User, token_row
+from gamcli.rules import claims, grants, scopes
+from gamcli.rules.credentials import Secret, access_token_row, api_key_id, mint_access_token
+from gamcli.store import Transaction
+from gamcli.store.tokens import TokenFilter
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """A new access token and what it carries."""
+
+    secret: Secret
+    grant: grants.Grant
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSearch:
+    """Which tokens a list shows; None asks for all, `statuses` empty for every status."""
+
+    user: str | None = None
+    app: str | None = None
+    key: str | None = None
+    statuses: tuple[str, ...] = ()
+    sort: str | None = None
+    limit: int | None = None
+
+
+def exchange(gam: Gam, request: grants.TokenRequest) -> IssuedToken:
+    """Trade an API key for an access token, or raise RefusedError with the rule that said no (GAM wiki 56104)."""
+    with gam.store.reading() as tx:
+        facts = _facts(tx, gam, request)
+    grant = grants.decide(facts)
+    assert facts.repository is not None, "read with the facts"
+    with gam.store.writing() as tx:
+        row = store.tokens.next_row(tx, facts.now)
+        secret = mint_access_token(facts.repository.guid, row, gam.entropy)
+        store.tokens.add(tx, row, secret.digest(), facts.now, grant.key, (scopes.join(grant.scopes), grant.expires_at))
+        if grant.app.one_token_per_user:
+            store.tokens.supersede(tx, grant.app.client_id, grant.user.guid, row)
+    return IssuedToken(secret, grant)
+
+
+def _facts(tx: Transaction, gam: Gam, request: grants.TokenRequest) -> grants.Facts:
+    repository = store.repository.the(tx)
+    key_id = api_key_id(request.api_key)
+    key = store.keys.find(tx, key_id) if key_id else None
+    return grants.Facts(
+        now=gam.now(),
+        repository=repository,
+        app=store.apps.of_client(tx, request.client_id),
+        auth_type=store.auth_types.find(tx, request.authentication_type_name or repository.default_auth_type),
+        key=key,
+        user=_owner(tx, key),
+        request=request,
+    )
+
+
+def _owner(tx: Transaction, key: Key | None) -> User | None:
+    return store.users.with_guid(tx, key.user_guid) if key else None
+
+
+def userinfo(gam: Gam, secret: Secret) -> dict[str, object]:
+    """Return the claims that an access token reveals, or raise RefusedError with the rule that said no."""
+    row = access_token_row(secret)
+    with gam.store.reading() as tx:
+        token = store.tokens.find(tx, row) if row is not None else None
+        app = store.apps.of_client(tx, token.client_id) if token else None
+        user = store.users.with_guid(tx, token.user_guid) if token else None
+    return claims.reveal(claims.Bearer(gam.now(), secret, token, app, user))
+
+
+def show(gam: Gam, token_id: str) -> Token:
+    """Return the token with that id; raises NotFoundError."""
+    with gam.store.reading() as tx:
+        return _named(tx, token_id)
+
+
+def _named(tx: Transaction, token_id: str) -> Token:
+    row = token_row(token_id)
+    found = store.tokens.find(tx, row) if row is not None else None
+    if found is None:
+        raise NotFoundError(f"no token with the id '{token_id}'", command("token", "list"))
+    return found
+
+
+@contextmanager
+def listed(gam: Gam, search: TokenSearch) -> Iterator[Iterator[Token]]:
+    """Read the tokens that `search` describes, one by one, while the `with` lasts."""
+    now = gam.now()
+    with gam.store.reading() as tx:
+        wanted = TokenFilter(
+            user_guid=None if search.user is None else store.users.named(tx, search.user).guid,
+            client_id=None if search.app is None else store.apps.named(tx, search.app).client_id,
+            key=None if search.key is None else store.keys.named(tx, search.key).id,
+            sort=search.sort,
+        )
+        found = store.tokens.each(tx, wanted)
+        matching = (token for token in found if not search.statuses or token.status(now) in search.statuses)
+        yield islice(matching, search.limit)
+
+
+def revoke(gam: Gam, token_id: str) -> Changed[Token]:
+    """End the token now; what has ended already stays as it is."""
+    with gam.store.writing() as tx:
+        found, now = _named(tx, token_id), gam.now()
+        if found.status(now) != "active":
+            return Changed(found, differs=False)
+        store.tokens.revoke(tx, found.row, now)
+        gam.record(tx, "token.revoke", found.id, user=found.user, app=found.app)
+    return Changed(replace(found, ended_at=now))

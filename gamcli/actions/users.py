@@ -1,0 +1,93 @@
+"""Users."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from gamcli import store
+from gamcli.actions import Gam, differences
+from gamcli.actions.changes import Changed, Created, weigh
+from gamcli.errors import ConflictError, command
+from gamcli.model import User
+from gamcli.rules import passwords
+from gamcli.rules import users as rules
+from gamcli.rules.credentials import Secret, mint_guid
+from gamcli.store import Transaction
+from gamcli.store.keys import KeyFilter
+from gamcli.store.users import UserFilter
+
+
+def create(gam: Gam, name: str, changes: rules.Changes, *, if_missing: bool = False) -> Created[User]:
+    """Make a user; raises ConflictError when the name or the email belongs to another."""
+    user = rules.create(name, mint_guid(gam.entropy), changes, gam.now())
+    with gam.store.writing() as tx:
+        found = store.users.find(tx, name)
+        if found is not None:
+            same = found.name == name and rules.changed(found, changes, gam.now()) is found
+            if if_missing and same:
+                return Created(found, fresh=False)
+            how = " and differs" if if_missing else ""
+            raise ConflictError(f"user '{found.name}' is there already{how}", command("user", "show", found.name))
+        _require_free_email(tx, user)
+        store.users.add(tx, user)
+        gam.record(tx, "user.create", user.name, guid=user.guid)
+    return Created(user)
+
+
+def _require_free_email(tx: Transaction, user: User) -> None:
+    other = store.users.find(tx, user.email) if user.email else None
+    if other is not None and other.guid != user.guid:
+        raise ConflictError(
+            f"the email '{user.email}' already names user '{other.name}'", command("user", "show", other.name)
+        )
+
+
+def show(gam: Gam, name: str) -> User:
+    """Return the user named by `name`, a name, email or GUID."""
+    with gam.store.reading() as tx:
+        return store.users.named(tx, name)
+
+
+@contextmanager
+def listed(gam: Gam, wanted: UserFilter) -> Iterator[Iterator[User]]:
+    """Read the users that `wanted` describes, while the `with` lasts."""
+    with gam.store.reading() as tx:
+        yield store.users.each(tx, wanted)
+
+
+def update(gam: Gam, name: str, changes: rules.Changes, action: str = "user.update") -> Changed[User]:
+    """Change the user; what is not named stays. Disabling or blocking suspends the user's live keys."""
+    with gam.store.writing() as tx:
+        before = store.users.named(tx, name)
+        after = rules.changed(before, changes, gam.now())
+        if after is before:
+            return Changed(before, differs=False)
+        _require_free_email(tx, after)
+        bears = (before.enabled, before.blocked) != (after.enabled, after.blocked)
+        keys = KeyFilter(user_guid=after.guid)
+        impacts = weigh(tx, gam, keys, lambda facts: replace(facts, user=after), accept=None) if bears else ()
+        store.users.save(tx, after)
+        gam.record(tx, action, after.name, **differences(before, after))
+    return Changed(after, impacts=impacts)
+
+
+def set_password(gam: Gam, name: str, password: Secret, cost: passwords.Scrypt = passwords.OWASP_2_15) -> Changed[User]:
+    """Keep a new password of the user, as a scrypt hash."""
+    show(gam, name)
+    hashed = passwords.hashed(password, gam.entropy, cost)  # slow, so before the write lock
+    with gam.store.writing() as tx:
+        after = replace(store.users.named(tx, name), password_hash=hashed, updated_at=gam.now())
+        store.users.save(tx, after)
+        gam.record(tx, "user.set_password", after.name)
+    return Changed(after)
+
+
+def delete(gam: Gam, name: str, accept: int | None) -> Changed[User]:
+    """Delete the user; their live keys end for good, which needs their number in `accept`."""
+    with gam.store.writing() as tx:
+        found = store.users.named(tx, name)
+        reason = f"user '{found.name}' was deleted"
+        impacts = weigh(tx, gam, KeyFilter(user_guid=found.guid), lambda _: reason, accept)
+        store.users.delete(tx, found.guid)
+        gam.record(tx, "user.delete", found.name, invalidated=[each.key.id for each in impacts])
+    return Changed(found, impacts=impacts)
