@@ -1,0 +1,77 @@
+"""What all tests share: a real store in a temporary folder, a clock that can be set, dice that can be repeated."""
+
+import os
+import random
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from gamcli.actions import Gam, repository
+from gamcli.rules.credentials import Entropy
+from gamcli.store import Store
+
+settings.register_profile("here", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if "CI" in os.environ else "here")
+
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def forward(self, length: timedelta) -> datetime:
+        """Move the clock by `length` and return the new time."""
+        self.now += length
+        return self.now
+
+
+@pytest.fixture(scope="session")
+def now() -> datetime:
+    """Return the instant at which every clock of the tests starts."""
+    return START
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Return the clock of this test."""
+    return Clock()
+
+
+@pytest.fixture
+def forward(clock: Clock) -> Callable[[timedelta], datetime]:
+    """Return what moves the clock of this test."""
+    return clock.forward
+
+
+@pytest.fixture
+def entropy() -> Entropy:
+    """Return dice that fall alike in every run."""
+    return random.Random(62).randbytes
+
+
+@pytest.fixture
+def store_path(tmp_path: Path) -> Path:
+    """Return where the store of this test lies, in a folder that is not there yet."""
+    return tmp_path / "gam" / "store.db"
+
+
+@pytest.fixture
+def store(store_path: Path) -> Iterator[Store]:
+    """Return a new store without a repository."""
+    with Store.create(store_path) as made:
+        yield made
+
+
+@pytest.fixture
+def gam(store: Store, clock: Clock, entropy: Entropy) -> Gam:
+    """Return what actions work with, over a store with its repository and first authentication types."""
+    made = Gam(store=store, now=lambda: clock.now, entropy=entropy, actor="tester")
+    repository.initialise(made)
+    return made
