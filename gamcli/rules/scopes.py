@@ -116,7 +116,7 @@ def _coverers(scope: str) -> set[str]:
         return {scope, "gam_user_data", FULLCONTROL}
     if scope in TABLE:
         return {scope, FULLCONTROL}
-    return {scope, "gam_user_additional_data", FULLCONTROL}
+    return {scope, "gam_user_additional_data", FULLCONTROL} if attribute_id(scope) else {scope}
 
 
 def beyond(wanted: Iterable[str], published: Iterable[str]) -> tuple[str, ...]:
