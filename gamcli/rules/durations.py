@@ -5,7 +5,9 @@ from datetime import timedelta
 
 from gamcli.errors import UsageError
 
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+"""The seconds in each unit."""
+
 LONGEST = timedelta(days=36_500)
 
 _DURATION = re.compile(r"([0-9]{1,10})([smhdw])", re.ASCII)
@@ -16,7 +18,7 @@ def parse(text: str) -> timedelta:
     found = _DURATION.fullmatch(text.strip().lower())
     if found is None:
         raise UsageError(f"'{text}' is no duration", "a whole number and a unit, such as 90d, 24h, 30m, 45s or 2w")
-    length = timedelta(**{UNITS[found[2]]: int(found[1])})
-    if length > LONGEST:
+    seconds = int(found[1]) * UNITS[found[2]]
+    if seconds > LONGEST.total_seconds():
         raise UsageError(f"'{text}' is longer than a century", "leave it out for a key that never expires")
-    return length
+    return timedelta(seconds=seconds)

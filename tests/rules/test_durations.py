@@ -1,0 +1,54 @@
+"""Durations as people write them."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gamcli.errors import UsageError
+from gamcli.rules import durations
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("45s", timedelta(seconds=45)),
+        ("30m", timedelta(minutes=30)),
+        ("24h", timedelta(hours=24)),
+        ("90d", timedelta(days=90)),
+        ("2w", timedelta(weeks=2)),
+        (" 90D ", timedelta(days=90)),
+        ("0d", timedelta(0)),
+        ("007d", timedelta(days=7)),
+        ("36500d", timedelta(days=36_500)),
+    ],
+)
+def test_a_whole_number_and_a_unit_are_a_duration(text: str, length: timedelta) -> None:
+    """Each unit counts as it is named, in any case."""
+    assert durations.parse(text) == length
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "d", "90", "1.5h", "-1d", "+1d", "1 d", "1h30m", "1y", "٣d", "1d\x00", "d1", "9" * 11 + "d", "9" * 5000 + "d"],
+)
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    """The error quotes it, the hint shows how durations look."""
+    with pytest.raises(UsageError, match="is no duration") as caught:
+        durations.parse(text)
+    assert "90d" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("text", ["36501d", "5215w", "876001h", "9999999999w", "9999999999d", "9999999999s"])
+def test_more_than_a_century_is_refused(text: str) -> None:
+    """However large the number, it is an error that says so and never an overflow."""
+    with pytest.raises(UsageError, match="longer than a century"):
+        durations.parse(text)
+
+
+@given(st.integers(0, 5_214), st.sampled_from("smhdw"))
+def test_a_duration_is_its_number_of_units(number: int, unit: str) -> None:
+    """What is written is what is meant."""
+    seconds = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}[unit]
+    assert durations.parse(f"{number}{unit}") == timedelta(seconds=number * seconds)
