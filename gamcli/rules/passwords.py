@@ -46,7 +46,7 @@ def verify(password: Secret, stored: str) -> bool:
 def _scrypt(password: Secret, salt: bytes, cost: Scrypt) -> bytes:
     # OpenSSL refuses beyond 32 MiB unless told: what the parameters need, and as much again for its own use.
     memory = 256 * cost.n * cost.r + 2**20
-    text = password.reveal().encode()
+    text = password.reveal().encode("utf-8", "surrogatepass")
     return hashlib.scrypt(text, salt=salt, n=cost.n, r=cost.r, p=cost.p, maxmem=memory, dklen=32)
 
 

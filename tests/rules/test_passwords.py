@@ -1,0 +1,62 @@
+"""Passwords under scrypt."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gamcli.errors import UsageError
+from gamcli.rules import passwords
+from gamcli.rules.credentials import Entropy, Secret
+from gamcli.rules.passwords import CHEAPEST, Scrypt
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=50)
+
+
+def no_dice(count: int) -> bytes:
+    """Return the same bytes always."""
+    return bytes(count)
+
+
+@given(TEXTS, TEXTS)
+def test_a_password_is_known_again_and_another_is_not(password: str, other: str) -> None:
+    """What was hashed is verified, and nothing else is."""
+    stored = passwords.hashed(Secret(password), no_dice, CHEAPEST)
+    assert passwords.verify(Secret(password), stored)
+    assert passwords.verify(Secret(other), stored) is (other == password)
+
+
+@settings(max_examples=10)
+@given(st.sampled_from([2, 4, 8]), st.integers(1, 4), st.integers(1, 3))
+def test_the_parameters_are_read_from_the_stored_hash(n: int, r: int, p: int) -> None:
+    """A hash stays good when the default cost changes."""
+    stored = passwords.hashed(Secret("hunter2"), no_dice, Scrypt(n, r, p))
+    assert stored.startswith(f"scrypt${n}${r}${p}$")
+    assert passwords.verify(Secret("hunter2"), stored)
+    assert not passwords.verify(Secret("hunter2"), stored.replace(f"${n}$", f"${n * 2}$", 1))
+
+
+def test_two_hashes_of_one_password_differ(entropy: Entropy) -> None:
+    """Each has its own salt."""
+    one, other = (passwords.hashed(Secret("hunter2"), entropy, CHEAPEST) for _ in range(2))
+    assert one != other
+
+
+def test_the_default_cost_is_one_that_owasp_names() -> None:
+    """N=2^15, r=8, p=3, and the memory that it needs is granted."""
+    stored = passwords.hashed(Secret("hunter2"), no_dice)
+    assert stored.startswith("scrypt$32768$8$3$")
+    assert passwords.verify(Secret("hunter2"), stored)
+
+
+@pytest.mark.parametrize("password", ["", "x" * 51])
+def test_a_password_has_one_to_fifty_characters(password: str) -> None:
+    """Others are refused, without showing them."""
+    with pytest.raises(UsageError, match="1 to 50 characters") as caught:
+        passwords.hashed(Secret(password), no_dice, CHEAPEST)
+    assert not password or password not in str(caught.value)
+
+
+def test_a_password_of_undecodable_bytes_is_wrong_and_no_crash() -> None:
+    """A lone surrogate, which Python makes of such bytes, is compared like any other text."""
+    stored = passwords.hashed(Secret("hunter2"), no_dice, CHEAPEST)
+    assert not passwords.verify(Secret("\udcff"), stored)
