@@ -1,0 +1,72 @@
+"""Which names and short texts may be, and how they are shown in errors."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gamcli.errors import UsageError
+from gamcli.rules import names
+
+
+@pytest.mark.parametrize("name", ["a", "ana", "Ana María", "x" * 60, "日本", "a/b", "--help", "O'Hara"])
+def test_a_name_is_any_printable_text_of_one_to_sixty_characters(name: str) -> None:
+    """Blanks within it and letters of any script are welcome."""
+    assert names.check("a user", name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "hint"),
+    [
+        ("", "the name of a user is empty", "1 to 60 characters"),
+        (" ana", "the name of a user has a blank at its end: ' ana'", "'ana'"),
+        ("ana\t", "the name of a user has a blank at its end: 'ana\\t'", "'ana'"),
+        ("ana\n", "the name of a user has a blank at its end: 'ana\\n'", "'ana'"),
+        ("x" * 61, "the name of a user has 61 characters", "60 at most"),
+        ("a\x1b[1mb", "the name of a user holds a character that cannot be printed: 'a\\x1b[1mb'", "leave that out"),
+        ("a\nb", "the name of a user holds a character that cannot be printed: 'a\\nb'", "leave that out"),
+        ("a\u202eb", "the name of a user holds a character that cannot be printed: 'a\\u202eb'", "leave that out"),
+        ("a\udcffb", "the name of a user holds a character that cannot be printed: 'a\\udcffb'", "leave that out"),
+    ],
+)
+def test_what_may_not_be_a_name_is_refused_with_what_is_wrong(name: str, message: str, hint: str) -> None:
+    """The message shows the name with its invisible parts written out."""
+    with pytest.raises(UsageError) as caught:
+        names.check("a user", name)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+@pytest.mark.parametrize("name", [" ", "\t", " \n "])
+def test_a_name_of_blanks_alone_is_refused(name: str) -> None:
+    """There is no name under the blanks."""
+    with pytest.raises(UsageError):
+        names.check("a user", name)
+
+
+def test_the_names_of_applications_may_be_longer() -> None:
+    """They have 254 characters, as in GAM."""
+    assert names.check("an application", "x" * 254, names.APP_NAME_LENGTH)
+    with pytest.raises(UsageError, match="255 characters"):
+        names.check("an application", "x" * 255, names.APP_NAME_LENGTH)
+
+
+@given(st.text(max_size=300))
+def test_a_text_is_returned_as_it_is_or_refused(text: str) -> None:
+    """Printable text of at most 254 characters passes unchanged, the empty one too."""
+    if text.isprintable() and len(text) <= 254:
+        assert names.check_text("the label", text) == text
+    else:
+        with pytest.raises(UsageError, match="the label"):
+            names.check_text("the label", text)
+
+
+@given(st.text(st.characters()))
+def test_what_is_shown_can_be_printed(text: str) -> None:
+    """No control character, surrogate or change of direction reaches a message."""
+    assert names.shown(text).isprintable()
+    assert names.shown(text) == text or not text.isprintable()
+
+
+@pytest.mark.parametrize(("name", "near"), [("portl", "portal"), ("PORTAL", None), ("zzz", None), ("", None)])
+def test_the_nearest_known_name_is_the_one_that_was_probably_meant(name: str, near: str | None) -> None:
+    """A typo finds it, anything else finds none."""
+    assert names.nearest(name, iter(["intranet", "portal"])) == near
