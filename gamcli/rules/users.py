@@ -8,7 +8,7 @@ from datetime import date, datetime
 from gamcli.errors import UsageError
 from gamcli.model import User
 from gamcli.rules import names
-from gamcli.rules.scopes import BASIC_FIELDS
+from gamcli.rules.scopes import BASIC_FIELDS, TABLE, canonical
 
 Changes = Mapping[str, object]
 """Fields by the names of the record; what is absent stays."""
@@ -76,8 +76,10 @@ def _check_attribute(attribute: str, content: str | list[str]) -> None:
         raise UsageError(
             f"'{names.shown(attribute)}' is no attribute id", "1 to 60 ASCII letters, digits, '_', '-' or '.'"
         )
-    if f"user_{attribute}".lower() in (f"user_{field}" for field in BASIC_FIELDS):
-        raise UsageError(f"'{attribute}' is a field of every user, not an attribute", f"--{attribute.lower()}")
+    scope = canonical(f"user_{attribute}")
+    if scope in TABLE:
+        flag = scope.removeprefix("user_").replace("_", "-")
+        raise UsageError(f"'{attribute}' is a field of every user, not an attribute", f"--{flag}")
     for text in [content] if isinstance(content, str) else content:
         names.check_text(f"attribute {attribute}", text, 2048)
 
