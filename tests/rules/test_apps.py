@@ -1,0 +1,170 @@
+"""What an application may be, and how a change is laid over it."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from gamcli.errors import UsageError
+from gamcli.model import ApiKeyPolicy, App, TokenPolicy
+from gamcli.rules import apps
+from gamcli.rules.credentials import Secret
+
+CLIENT_ID = "ab" * 16
+SECRET = Secret("s" * 32)
+
+
+def test_a_new_application_has_the_defaults_of_gam(now: datetime) -> None:
+    """It is enabled, shares user ids, and neither takes API keys nor REST."""
+    assert apps.create("portal", CLIENT_ID, SECRET, {}, now) == App(
+        name="portal",
+        client_id=CLIENT_ID,
+        secret_digest=SECRET.digest(),
+        created_at=now,
+        updated_at=now,
+        enabled=True,
+        remote_rest=False,
+        api_keys=ApiKeyPolicy(enabled=False, timeout_hours=0, auth_type=None, scope_choice=False),
+        token=TokenPolicy(timeout_minutes=60, renewals=0),
+        require_scope=False,
+        share_user_ids=True,
+        one_token_per_user=False,
+    )
+
+
+def test_settings_are_laid_over_the_defaults(now: datetime) -> None:
+    """Nested settings are named with a dot, and what is not named keeps its default."""
+    changes = {
+        "description": "Customer portal",
+        "scopes": ("gam_user_data",),
+        "remote_rest": True,
+        "api_keys.enabled": True,
+        "api_keys.timeout_hours": 24,
+        "token.renewals": 3,
+    }
+    made = apps.create("portal", CLIENT_ID, SECRET, changes, now)
+    assert (made.description, made.scopes, made.remote_rest) == ("Customer portal", ("gam_user_data",), True)
+    assert made.api_keys == ApiKeyPolicy(enabled=True, timeout_hours=24)
+    assert made.token == TokenPolicy(timeout_minutes=60, renewals=3)
+
+
+def test_a_change_is_dated_and_what_is_not_named_stays(app: App, now: datetime) -> None:
+    """Only the named setting and the date of the change differ."""
+    later = now + timedelta(hours=1)
+    assert apps.changed(app, {"token.timeout_minutes": 5}, later) == replace(
+        app, token=TokenPolicy(timeout_minutes=5), updated_at=later
+    )
+
+
+@pytest.mark.parametrize("changes", [{}, {"enabled": True}, {"api_keys.scope_choice": True}, {"description": ""}])
+def test_a_change_to_what_is_there_already_returns_the_application_itself(
+    app: App, now: datetime, changes: apps.Changes
+) -> None:
+    """Nothing changes, not even the date."""
+    assert apps.changed(app, changes, now + timedelta(hours=1)) is app
+
+
+def test_switching_api_keys_on_needs_remote_rest(app: App, now: datetime) -> None:
+    """The hint says what to add."""
+    closed = replace(app, remote_rest=False, api_keys=ApiKeyPolicy())
+    with pytest.raises(UsageError, match="API keys need remote REST") as caught:
+        apps.changed(closed, {"api_keys.enabled": True}, now)
+    assert caught.value.hint == "add --remote-rest"
+
+
+def test_switching_api_keys_and_remote_rest_on_together_is_fine(app: App, now: datetime) -> None:
+    """What counts is the state after the change."""
+    closed = replace(app, remote_rest=False, api_keys=ApiKeyPolicy())
+    assert apps.changed(closed, {"api_keys.enabled": True, "remote_rest": True}, now).api_keys.enabled
+
+
+def test_remote_rest_may_be_switched_off_while_api_keys_are_on(app: App, now: datetime) -> None:
+    """The keys are suspended, and the stored state is valid."""
+    closed = apps.changed(app, {"remote_rest": False}, now)
+    assert (closed.remote_rest, closed.api_keys.enabled) == (False, True)
+    assert apps.changed(closed, {"description": "closed"}, now).description == "closed"
+
+
+@pytest.mark.parametrize(
+    ("setting", "least", "most"),
+    [
+        ("api_keys.timeout_hours", 0, 999_999_999),
+        ("token.timeout_minutes", 0, 999_999_999),
+        ("token.renewals", 0, 999),
+    ],
+)
+def test_numbers_have_the_bounds_of_gam(app: App, now: datetime, setting: str, least: int, most: int) -> None:
+    """Both bounds are allowed, what lies beyond is refused with them."""
+    for allowed in (least, most):
+        assert apps.changed(app, {setting: allowed}, now)
+    for refused in (least - 1, most + 1, "1", 1.5):
+        with pytest.raises(UsageError) as caught:
+            apps.changed(app, {setting: refused}, now)
+        assert caught.value.message == f"{setting} cannot be {refused}"
+        assert str(caught.value.hint).startswith(f"{least} to {most} ")
+
+
+@pytest.mark.parametrize("description", ["a\nb", "x" * 255])
+def test_a_description_is_a_short_printable_text(app: App, now: datetime, description: str) -> None:
+    """Others are refused."""
+    with pytest.raises(UsageError, match="the description"):
+        apps.changed(app, {"description": description}, now)
+
+
+def test_the_name_of_a_new_application_is_checked(now: datetime) -> None:
+    """It follows the rules of names."""
+    with pytest.raises(UsageError, match="the name of an application is empty"):
+        apps.create("", CLIENT_ID, SECRET, {}, now)
+
+
+@pytest.mark.parametrize("client_id", ["a" * 32, "A" * 40, "6f1b4a52-0d0e-4b5e-9c1f-0a1b2c3d4e5f"])
+def test_a_client_id_may_be_brought_along(now: datetime, client_id: str) -> None:
+    """It has 32 to 40 letters, digits or dashes."""
+    assert apps.create("portal", client_id, SECRET, {}, now).client_id == client_id
+
+
+@pytest.mark.parametrize("client_id", ["", "a" * 31, "a" * 41, "é" * 32, "a" * 31 + "_", "a" * 31 + "\n", "-" * 32])
+def test_what_has_not_the_form_of_a_client_id_is_refused(now: datetime, client_id: str) -> None:
+    """Too short, too long, or with other characters."""
+    with pytest.raises(UsageError, match="is no client_id"):
+        apps.create("portal", client_id, SECRET, {}, now)
+
+
+@pytest.mark.parametrize("secret", ["!" * 32, "~" * 120])
+def test_a_client_secret_may_be_brought_along(now: datetime, secret: str) -> None:
+    """It has 32 to 120 visible ASCII characters, and its digest is kept."""
+    made = apps.create("portal", CLIENT_ID, Secret(secret), {}, now)
+    assert Secret(secret).matches(made.secret_digest)
+
+
+@pytest.mark.parametrize(
+    "secret", ["", "s" * 31, "s" * 121, "s" * 31 + " ", "s" * 31 + "\n", "é" * 32, "s" * 31 + "\x7f"]
+)
+def test_what_has_not_the_form_of_a_client_secret_is_refused_without_showing_it(now: datetime, secret: str) -> None:
+    """The message never quotes what may be a real secret."""
+    with pytest.raises(UsageError, match="client secret") as caught:
+        apps.create("portal", CLIENT_ID, Secret(secret), {}, now)
+    assert not secret or secret not in f"{caught.value.message} {caught.value.hint}"
+
+
+@pytest.mark.parametrize(
+    ("add", "remove", "after"),
+    [
+        ((), (), ("gam_user_data", "gam_user_roles")),
+        (("user_email", "fullcontrol"), (), ("gam_user_data", "gam_user_roles", "fullcontrol", "user_email")),
+        ((), ("gam_user_data", "user_city"), ("gam_user_roles",)),
+        (("user_email",), ("gam_user_roles",), ("gam_user_data", "user_email")),
+        (("gam_user_data",), (), ("gam_user_data", "gam_user_roles")),
+    ],
+)
+def test_scopes_are_added_and_removed_in_table_order(
+    app: App, add: tuple[str, ...], remove: tuple[str, ...], after: tuple[str, ...]
+) -> None:
+    """Adding what is there and removing what is not change nothing."""
+    assert apps.edited_scopes(app, add, remove) == after
+
+
+def test_a_scope_is_not_both_added_and_removed(app: App) -> None:
+    """That contradiction is refused with its name."""
+    with pytest.raises(UsageError, match="user_city is both added and removed"):
+        apps.edited_scopes(app, ("user_city", "user_email"), ("user_city",))
