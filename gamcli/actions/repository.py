@@ -27,3 +27,9 @@ def initialise(gam: Gam) -> Created[Repository]:
         store.repository.add(tx, repository)
         gam.record(tx, "repository.init", repository.guid, auth_types=[name for name, _, _ in FIRST_AUTH_TYPES])
     return Created(repository)
+
+
+def show(gam: Gam) -> Repository:
+    """Return the repository; raises StoreMissingError before `gamcli init`."""
+    with gam.store.reading() as tx:
+        return store.repository.the(tx)

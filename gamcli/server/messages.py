@@ -1,0 +1,234 @@
+"""
+What travels: requests and responses as frozen records, and the strict parsing of bytes into requests.
+
+Pure: bytes come in, a request or a refusal comes out. Where RFC 9112 lets a server choose between mending a message and
+refusing it, this one refuses: what two parsers read differently is how requests are smuggled.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from gamcli.errors import RefusedError
+
+MAX_LINE = 8 * 1024
+"""RFC 9112 §3 asks for at least 8000 octets of request line."""
+
+MAX_FIELDS = 64
+MAX_FIELDS_BYTES = 16 * 1024
+MAX_BODY = 16 * 1024
+
+_NAME = r"!#$%&'*+.^_`|~0-9A-Za-z-"
+_FIELD_NAME = re.compile(f"[{_NAME}]+")
+_REQUEST_LINE = re.compile(rf"([{_NAME}]+) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])")
+_AUTHORITY = re.compile(r"https?://[^/?]+", re.IGNORECASE)
+_CAN_BEGIN = re.compile(rf"[{_NAME}\r]".encode())
+_BLANK_LINE = re.compile(rb"\n\r?\n")
+_CONTROL = re.compile(r"[\x00-\x08\n-\x1f\x7f]")
+_DIGITS = re.compile(r"[0-9]+")
+
+_ONCE = frozenset({"host", "content-length", "content-type", "authorization", "expect"})
+"""Fields that mean nothing together: two of them are two messages in one."""
+
+REASONS = {
+    200: "OK",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    411: "Length Required",
+    413: "Content Too Large",
+    414: "URI Too Long",
+    415: "Unsupported Media Type",
+    417: "Expectation Failed",
+    429: "Too Many Requests",
+    431: "Request Header Fields Too Large",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+    505: "HTTP Version Not Supported",
+}
+"""The statuses that this server sends (RFC 9110 §15, RFC 6585)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The head of a request: fields by their names in lower case, `length` of the body in bytes."""
+
+    method: str
+    path: str
+    query: str = field(repr=False)
+    fields: Mapping[str, str] = field(repr=False)
+    length: int
+    keeps_alive: bool
+
+    @property
+    def awaits_continue(self) -> bool:
+        """Whether the client sends the body only after `100 Continue` (RFC 9110 §10.1.1)."""
+        return self.length > 0 and "expect" in self.fields
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One whole request; what may hold a secret stays out of its repr."""
+
+    method: str
+    path: str
+    query: str = field(default="", repr=False)
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+    peer: str = ""
+    keeps_alive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A status, fields in the order in which they are sent, and the body; HTTP adds Date, length and Connection."""
+
+    status: int
+    fields: tuple[tuple[str, str], ...]
+    body: bytes = field(repr=False)
+
+
+_JSON_FIELDS = (("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Pragma", "no-cache"))
+
+
+def json_response(status: int, value: object, extra: Iterable[tuple[str, str]] = ()) -> Response:
+    """Return `value` as a response that nobody may keep a copy of (RFC 6749 §5.1)."""
+    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return Response(status, (*_JSON_FIELDS, *extra), body)
+
+
+class Inbox:
+    """The bytes of one connection, fed as they come and taken out as requests, in order."""
+
+    def __init__(self, peer: str) -> None:
+        self._peer = peer
+        self._buffer = b""
+        self._head: Head | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no part of a request has come."""
+        return not self._buffer and self._head is None
+
+    @property
+    def awaits_continue(self) -> bool:
+        """Whether the client waits for `100 Continue` before it sends the body."""
+        return self._head is not None and self._head.awaits_continue and not self._buffer
+
+    def feed(self, data: bytes) -> None:
+        """Add what was received."""
+        self._buffer += data
+
+    def take(self) -> Request | None:
+        """Return the next whole request, None when bytes are missing; raises RefusedError for what is no request."""
+        head = self._head or self._take_head()
+        if head is None or len(self._buffer) < head.length:
+            self._head = head
+            return None
+        self._head = None
+        body, self._buffer = self._buffer[: head.length], self._buffer[head.length :]
+        return Request(head.method, head.path, head.query, head.fields, body, self._peer, head.keeps_alive)
+
+    def _take_head(self) -> Head | None:
+        while self._buffer.startswith(b"\r\n"):  # RFC 9112 §2.2: old clients end a body with an empty line
+            self._buffer = self._buffer[2:]
+        end = find_end(self._buffer)
+        if end is None:
+            return None
+        raw, self._buffer = self._buffer[:end], self._buffer[end:]
+        return parse_head(raw)
+
+
+def find_end(buffer: bytes) -> int | None:
+    """Return where the head ends that `buffer` begins with, None when bytes are missing; refuses what never ends."""
+    if buffer and not _CAN_BEGIN.match(buffer):
+        raise unreadable("the first byte is not of HTTP")
+    line = buffer.find(b"\n", 0, MAX_LINE + 2)
+    if line < 0:
+        if len(buffer) >= MAX_LINE + 2:
+            raise RefusedError("request_line_too_long", "the request line is too long")
+        return None
+    limit = line + MAX_FIELDS_BYTES + 3
+    blank = _BLANK_LINE.search(buffer, line, limit)
+    if blank is not None:
+        return blank.end()
+    _parse_request_line(buffer[: line + 1].decode("latin-1").removesuffix("\r\n"))
+    if len(buffer) >= limit:
+        raise RefusedError("fields_too_large", "the header fields are too large")
+    return None
+
+
+def parse_head(raw: bytes) -> Head:
+    """Return the head that `raw` is, the blank line included; raises RefusedError alone, whatever the bytes."""
+    lines = raw.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
+    method, path, query, version = _parse_request_line(lines[0])
+    fields = _parse_fields(lines[1:])
+    if version > 0 and "host" not in fields:  # RFC 9112 §3.2
+        raise unreadable("no Host")
+    if fields.get("expect", "100-continue").lower() != "100-continue":
+        raise RefusedError("expectation_unknown", "an expectation other than 100-continue")
+    keeps_alive = version > 0 and "close" not in fields.get("connection", "").lower()
+    return Head(method, path, query, fields, _body_length(fields), keeps_alive)
+
+
+def _parse_request_line(line: str) -> tuple[str, str, str, int]:
+    """Return method, path, query and the minor version."""
+    found = _REQUEST_LINE.fullmatch(line)
+    if found is None:
+        raise unreadable("the request line is not of HTTP")
+    method, target, major, minor = found.groups()
+    if major != "1":
+        raise RefusedError("version_unknown", "a version other than HTTP/1.x")
+    path, _, query = _origin_form(target).partition("?")
+    return method, path, query, int(minor)
+
+
+def _origin_form(target: str) -> str:
+    """Return the path and query of a target, of a whole URL as well (RFC 9112 §3.2.2)."""
+    authority = _AUTHORITY.match(target)
+    if authority is not None:
+        rest = target[authority.end() :]
+        return rest if rest.startswith("/") else f"/{rest}"
+    if not target.startswith("/") and target != "*":
+        raise unreadable("the target is neither a path nor a URL")
+    return target
+
+
+def _parse_fields(lines: list[str]) -> dict[str, str]:
+    if len(lines) > MAX_FIELDS:
+        raise RefusedError("fields_too_large", "too many header fields")
+    fields: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        # A folded line and a blank before the colon (RFC 9112 §5.1, §5.2) are no names, and neither is half a line.
+        if not colon or not _FIELD_NAME.fullmatch(name) or _CONTROL.search(value):
+            raise unreadable("a header field is not of HTTP")
+        name, value = name.lower(), value.strip(" \t")
+        if name in fields:
+            if name in _ONCE:
+                raise unreadable(f"two fields {name}")
+            value = f"{fields[name]}, {value}"
+        fields[name] = value
+    return fields
+
+
+def _body_length(fields: Mapping[str, str]) -> int:
+    if "transfer-encoding" in fields:
+        raise RefusedError("length_missing", "Transfer-Encoding instead of Content-Length")
+    digits = fields.get("content-length", "0")
+    if not _DIGITS.fullmatch(digits):
+        raise unreadable("Content-Length is no number")
+    # Measured before it is read: the conversion of thousands of digits takes its time.
+    significant = digits.lstrip("0") or "0"
+    if len(significant) > len(str(MAX_BODY)) or int(significant) > MAX_BODY:
+        raise RefusedError("body_too_large", "the body is too large")
+    return int(significant)
+
+
+def unreadable(why: str) -> RefusedError:
+    """Return the refusal of bytes that are no request of HTTP/1.x; `why` never quotes them."""
+    return RefusedError("request_unreadable", why)
