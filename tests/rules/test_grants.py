@@ -1,0 +1,406 @@
+"""The API key grant: each rule broken alone, every two together, and what a grant carries."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import combinations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gamcli.errors import RefusedError
+from gamcli.model import GAMLOCAL, ApiKeyPolicy, App, AuthType, Key, TokenPolicy, User
+from gamcli.rules import grants
+from gamcli.rules.credentials import NO_SECRET, Secret
+from gamcli.rules.grants import Facts, TokenRequest
+
+IN_ORDER = (
+    "client_id_missing", "client_unknown", "client_secret_wrong", "app_disabled", "remote_rest_off",
+    "repository_wrong", "auth_type_unavailable", "auth_type_wrong", "api_keys_off", "key_unproven", "key_expired",
+    "key_revoked", "key_replaced", "key_invalidated", "user_inactive", "user_blocked", "scope_beyond",
+)  # fmt: skip
+"""The rules in the order of the wire."""
+
+Break = Callable[[Facts], Facts]
+WRONG = Secret("wrong")
+
+
+def sent(**parameters: object) -> Break:
+    """Return what makes the request carry `parameters`."""
+
+    def change(facts: Facts) -> Facts:
+        assert facts.request is not None
+        return replace(facts, request=replace(facts.request, **parameters))  # type: ignore[arg-type]
+
+    return change
+
+
+def of_app(**settings: object) -> Break:
+    """Return what gives the application `settings`."""
+
+    def change(facts: Facts) -> Facts:
+        assert facts.app is not None
+        return replace(facts, app=replace(facts.app, **settings))  # type: ignore[arg-type]
+
+    return change
+
+
+def of_policy(**settings: object) -> Break:
+    """Return what gives the application's API key policy `settings`."""
+
+    def change(facts: Facts) -> Facts:
+        assert facts.app is not None
+        return of_app(api_keys=replace(facts.app.api_keys, **settings))(facts)  # type: ignore[arg-type]
+
+    return change
+
+
+def of_type(**settings: object) -> Break:
+    """Return what gives the authentication type `settings`."""
+
+    def change(facts: Facts) -> Facts:
+        assert facts.auth_type is not None
+        return replace(facts, auth_type=replace(facts.auth_type, **settings))  # type: ignore[arg-type]
+
+    return change
+
+
+def of_key(**settings: object) -> Break:
+    """Return what gives the key `settings`."""
+
+    def change(facts: Facts) -> Facts:
+        assert facts.key is not None
+        return replace(facts, key=replace(facts.key, **settings))  # type: ignore[arg-type]
+
+    return change
+
+
+def of_user(**settings: object) -> Break:
+    """Return what gives the user `settings`."""
+
+    def change(facts: Facts) -> Facts:
+        assert facts.user is not None
+        return replace(facts, user=replace(facts.user, **settings))  # type: ignore[arg-type]
+
+    return change
+
+
+def lacking(name: str) -> Break:
+    """Return what makes the store know nothing of the fact called `name`."""
+    return lambda facts: replace(facts, **{name: None})  # type: ignore[arg-type]
+
+
+def expiring(seconds: int, /, **settings: object) -> Break:
+    """Return what makes the key expire that many seconds from now."""
+    return lambda facts: of_key(expires_at=facts.now + timedelta(seconds=seconds), **settings)(facts)
+
+
+def retiring(seconds: int) -> Break:
+    """Return what makes the key retire that many seconds from now."""
+    return lambda facts: of_key(retires_at=facts.now + timedelta(seconds=seconds))(facts)
+
+
+BREAKS: dict[str, list[Break]] = {
+    "client_id_missing": [sent(client_id=""), lacking("request")],
+    "client_unknown": [lacking("app")],
+    "client_secret_wrong": [sent(client_secret=WRONG), sent(client_secret=NO_SECRET)],
+    "app_disabled": [of_app(enabled=False)],
+    "remote_rest_off": [of_app(remote_rest=False)],
+    "repository_wrong": [sent(repository="00000000-0000-4000-8000-000000000000")],
+    "auth_type_unavailable": [of_type(enabled=False), lacking("auth_type")],
+    "auth_type_wrong": [
+        of_type(type=GAMLOCAL),
+        of_policy(auth_type="another"),
+        of_key(auth_type="another"),
+        of_type(name="another"),
+    ],
+    "api_keys_off": [of_policy(enabled=False)],
+    "key_unproven": [
+        sent(api_key=WRONG),
+        sent(api_key=NO_SECRET),
+        sent(username="bob"),
+        lacking("key"),
+        lacking("user"),
+        of_key(client_id="of another application"),
+    ],
+    "key_expired": [expiring(0), expiring(-1), lambda facts: expiring(-1, retires_at=facts.now)(facts)],
+    "key_revoked": [of_key(end="revoked"), expiring(-1, end="revoked")],
+    "key_replaced": [retiring(0), of_key(end="replaced"), lambda facts: expiring(0)(retiring(-1)(facts))],
+    "key_invalidated": [of_app(scopes=("user_email",)), of_app(scopes=()), of_key(end="invalidated")],
+    "user_inactive": [of_user(enabled=False)],
+    "user_blocked": [of_user(blocked=True)],
+    "scope_beyond": [sent(scope="gam_user_roles"), sent(scope="user_email+user_Area"), sent(scope="nonsense")],
+}
+"""For each rule the ways to break it alone; the first is the one that combines with all others."""
+
+ONE_STATUS = {"key_expired", "key_revoked", "key_replaced"}
+"""A key has one status: no two of these can be broken together."""
+
+PAIRS = [pair for pair in combinations(IN_ORDER, 2) if not set(pair) <= ONE_STATUS]
+
+
+def refusal(facts: Facts) -> RefusedError:
+    """Return the refusal that the grant meets with."""
+    with pytest.raises(RefusedError) as caught:
+        grants.decide(facts)
+    return caught.value
+
+
+def test_the_rules_are_judged_in_the_order_of_the_wire() -> None:
+    """The table of the grant holds these rules, in this order."""
+    assert tuple(rule.name for rule in grants.API_KEY_GRANT) == IN_ORDER
+    assert tuple(BREAKS) == IN_ORDER
+
+
+def test_the_standing_rules_are_those_that_need_nothing_sent() -> None:
+    """They come in the order of the grant, without those about the request."""
+    about_the_request = {"client_id_missing", "client_unknown", "client_secret_wrong", "repository_wrong"}
+    about_the_request |= {"key_unproven", "scope_beyond"}
+    assert [rule.name for rule in grants.STANDING] == [name for name in IN_ORDER if name not in about_the_request]
+
+
+@pytest.mark.parametrize(
+    ("rule", "broken"),
+    [pytest.param(rule, broken, id=f"{rule}-{n}") for rule, ways in BREAKS.items() for n, broken in enumerate(ways)],
+)
+def test_a_broken_rule_refuses_by_its_name(facts: Facts, rule: str, broken: Break) -> None:
+    """Each way to break one rule is told as that rule, in one line without a full stop."""
+    told = refusal(broken(facts))
+    assert told.rule == rule
+    assert told.message
+    assert told.message[-1] != "."
+    assert told.message.isprintable()
+
+
+@pytest.mark.parametrize(("earlier", "later"), PAIRS)
+def test_of_two_broken_rules_the_earlier_one_speaks(facts: Facts, earlier: str, later: str) -> None:
+    """The order of the wire decides, whichever two are broken together."""
+    assert refusal(BREAKS[later][0](facts)).rule == later
+    assert refusal(BREAKS[earlier][0](BREAKS[later][0](facts))).rule == earlier
+
+
+@given(st.data())
+def test_of_many_broken_rules_the_first_one_speaks(facts: Facts, data: st.DataObject) -> None:
+    """Whatever is broken together, the earliest rule of the wire is the one that is told."""
+    names = data.draw(st.sets(st.sampled_from(IN_ORDER), min_size=1))
+    names -= set(sorted(names & ONE_STATUS)[1:])
+    for name in sorted(names, key=IN_ORDER.index, reverse=True):
+        facts = BREAKS[name][0](facts)
+    assert refusal(facts).rule == min(names, key=IN_ORDER.index)
+
+
+@pytest.mark.parametrize(
+    ("rule", "mend"),
+    [
+        ("client_id_missing", None),
+        ("client_unknown", "gamcli app list"),
+        ("client_secret_wrong", "gamcli app rotate-secret portal"),
+        ("app_disabled", "gamcli app enable portal"),
+        ("remote_rest_off", "gamcli app update portal --remote-rest"),
+        ("repository_wrong", None),
+        ("auth_type_unavailable", "gamcli auth-type update apikey --enable"),
+        ("auth_type_wrong", "gamcli app show portal"),
+        ("api_keys_off", "gamcli app update portal --remote-rest --api-keys"),
+        ("key_unproven", None),
+        ("key_expired", "gamcli key generate --user ana --app portal"),
+        ("key_revoked", "gamcli key generate --user ana --app portal"),
+        ("key_replaced", "gamcli key generate --user ana --app portal"),
+        ("key_invalidated", "gamcli key generate --user ana --app portal"),
+        ("user_inactive", "gamcli user enable ana"),
+        ("user_blocked", "gamcli user unblock ana"),
+        ("scope_beyond", None),
+    ],
+)
+def test_a_refusal_names_the_command_that_mends_it(facts: Facts, rule: str, mend: str | None) -> None:
+    """Where a command helps, the hint is that command."""
+    assert refusal(BREAKS[rule][0](facts)).hint == mend
+
+
+def test_an_unknown_authentication_type_is_told_by_the_name_that_was_sent(facts: Facts) -> None:
+    """There is no command that mends a name, so there is no hint."""
+    told = refusal(sent(authentication_type_name="ldap")(lacking("auth_type")(facts)))
+    assert (told.message, told.hint) == ("authentication type 'ldap' is unknown or disabled", None)
+
+
+def test_no_refusal_tells_a_secret(facts: Facts) -> None:
+    """Neither what was sent nor what is right stands in any message or hint."""
+    assert facts.request is not None
+    secrets = [facts.request.client_secret.reveal(), facts.request.api_key.reveal(), "wrong"]
+    for broken in (broken for ways in BREAKS.values() for broken in ways):
+        told = refusal(broken(facts))
+        assert not any(secret in f"{told.message} {told.hint} {told!r}" for secret in secrets)
+
+
+@pytest.mark.parametrize("username", ["", "ana", "ANA", "ana@example.com", "6f1b4a52-0d0e-4b5e-9c1f-0a1b2c3d4e5f"])
+def test_the_owner_may_be_named_in_every_way(facts: Facts, username: str) -> None:
+    """Name, email and GUID name the owner, and so does nothing."""
+    assert grants.decide(sent(username=username)(facts)).user == facts.user
+
+
+@pytest.mark.parametrize("change", [str.lower, str.upper])
+def test_the_repository_may_be_named_in_any_case(facts: Facts, change: Callable[[str], str]) -> None:
+    """GUIDs are equal without regard to case."""
+    assert facts.repository is not None
+    assert grants.decide(sent(repository=change(facts.repository.guid))(facts))
+
+
+FINE = {
+    "any type allowed": of_policy(auth_type=None),
+    "the allowed type in another case": of_policy(auth_type="APIKEY"),
+    "the type of the key in another case": of_key(auth_type="ApiKey"),
+    "retires later": retiring(1),
+    "expires later": expiring(1),
+    "never expires": of_key(expires_at=None),
+    "wider scopes published": of_app(scopes=("fullcontrol",)),
+    "scope required": of_app(require_scope=True),
+    "no email": of_user(email=""),
+}
+
+
+@pytest.mark.parametrize("fine", FINE.values(), ids=FINE.keys())
+def test_what_breaks_no_rule_is_granted(facts: Facts, fine: Break) -> None:
+    """Any type allowed, types in any case, a key that retires later, wider scopes: all of it may be."""
+    assert grants.decide(fine(facts)).key == fine(facts).key
+
+
+def test_a_grant_carries_the_key_its_scopes_and_the_time_of_its_application(
+    facts: Facts, app: App, key: Key, user: User, now: datetime
+) -> None:
+    """Sixty minutes of an application's timeout are 3600 seconds."""
+    assert grants.decide(facts) == grants.Grant(
+        key=key,
+        app=app,
+        user=user,
+        scopes=("gam_user_data",),
+        expires_at=now + timedelta(hours=1),
+        expires_in=3600,
+        user_guid=user.guid,
+    )
+
+
+@pytest.mark.parametrize(
+    ("minutes", "expires", "retires", "expires_in"),
+    [
+        (60, None, None, 3600),
+        (0, None, None, 0),
+        (60, 600, None, 600),
+        (60, None, 600, 600),
+        (60, 900, 600, 600),
+        (60, 600, 900, 600),
+        (0, 600, None, 600),
+        (0, None, 7, 7),
+        (1, 3600, 3600, 60),
+        (999_999_999, None, None, 59_999_999_940),
+    ],
+)
+def test_a_token_never_outlives_its_key(
+    facts: Facts, minutes: int, expires: int | None, retires: int | None, expires_in: int
+) -> None:
+    """It ends with the timeout, the expiry or the retirement, whichever comes first; 0 is never."""
+    ends = {"expires_at": expires, "retires_at": retires}
+    times = {name: None if end is None else facts.now + timedelta(seconds=end) for name, end in ends.items()}
+    granted = grants.decide(of_app(token=TokenPolicy(timeout_minutes=minutes))(of_key(**times)(facts)))
+    assert granted.expires_in == expires_in
+    expected = facts.now + timedelta(seconds=expires_in) if expires_in else None
+    assert granted.expires_at == expected
+
+
+@given(st.integers(1, 3_000_000))
+def test_the_last_fraction_of_a_second_counts_as_one(facts: Facts, microseconds: int) -> None:
+    """A key that lives for less than a second never gives a token that lives for ever."""
+    end = facts.now + timedelta(microseconds=microseconds)
+    granted = grants.decide(of_key(expires_at=end)(facts))
+    assert granted.expires_in == max(1, microseconds // 1_000_000)
+    assert granted.expires_at == end
+
+
+def test_the_end_of_the_calendar_is_never(facts: Facts) -> None:
+    """A timeout beyond the year 9999 does not overflow."""
+    late = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    granted = grants.decide(of_key(expires_at=None)(replace(facts, now=late)))
+    assert (granted.expires_at, granted.expires_in) == (None, 0)
+
+
+def test_user_ids_stay_hidden_when_the_application_does_not_share_them(facts: Facts) -> None:
+    """Then the answer's user_guid is empty."""
+    assert grants.decide(of_app(share_user_ids=False)(facts)).user_guid == ""
+
+
+@pytest.mark.parametrize(
+    ("held", "asked", "granted"),
+    [
+        (("gam_user_data",), "", ("gam_user_data",)),
+        (("gam_user_data",), " + ", ("gam_user_data",)),
+        (("gam_user_data",), "gam_user_data", ("gam_user_data",)),
+        (("gam_user_data",), "user_city+user_email+user_mail", ("user_email", "user_city")),
+        (("gam_user_data", "gam_user_roles"), "gam_user_roles", ("gam_user_roles",)),
+        (("fullcontrol",), "user_Area FULLCONTROL", ("fullcontrol", "user_Area")),
+        (("gam_user_additional_data",), "user_zone user_Area", ("user_Area", "user_zone")),
+        (("user_email", "gam_user_data"), "", ("gam_user_data", "user_email")),
+        ((), "", ()),
+    ],
+)
+def test_a_request_may_narrow_the_scopes_of_its_key(
+    facts: Facts, held: tuple[str, ...], asked: str, granted: tuple[str, ...]
+) -> None:
+    """A subset, or what is covered by it, is granted in table order; nothing asked is all of it."""
+    facts = of_key(scopes=held)(of_app(scopes=("fullcontrol",))(facts))
+    assert grants.decide(sent(scope=asked)(facts)).scopes == granted
+
+
+def test_a_key_keeps_its_own_scopes_when_the_application_publishes_more(facts: Facts) -> None:
+    """A scope that the application has but the key has not is beyond it."""
+    assert refusal(sent(scope="fullcontrol")(of_app(scopes=("fullcontrol",))(facts))).rule == "scope_beyond"
+
+
+@given(st.booleans(), st.booleans(), st.booleans())
+def test_keys_of_an_application_that_allows_any_type_need_their_own(
+    facts: Facts,
+    of_app_right: bool,  # noqa: FBT001 - drawn
+    of_key_right: bool,  # noqa: FBT001 - drawn
+    any_allowed: bool,  # noqa: FBT001 - drawn
+) -> None:
+    """The type that is sent is both the one that the application allows and the one of the key."""
+    allowed = None if any_allowed else "apikey" if of_app_right else "other"
+    change = of_key(auth_type="apikey" if of_key_right else "other")
+    broken = grants.first_broken([grants.AUTH_TYPE_WRONG], change(of_policy(auth_type=allowed)(facts)))
+    assert (broken is None) is (of_key_right and (any_allowed or of_app_right))
+
+
+def test_the_rule_of_types_needs_no_key(facts: Facts, auth_type: AuthType) -> None:
+    """When a key is made there is none yet."""
+    fresh = replace(facts, key=None, request=None, auth_type=auth_type)
+    assert grants.first_broken([grants.AUTH_TYPE_WRONG], fresh) is None
+
+
+def test_without_a_known_repository_any_name_of_it_passes(facts: Facts) -> None:
+    """The store is asked for its repository before: what is not known is not judged."""
+    unknown = replace(facts, repository=None, request=TokenRequest(repository="x"))
+    assert grants.first_broken([grants.REPOSITORY_WRONG], unknown) is None
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"),
+    [
+        (timedelta(0), None),
+        (timedelta(seconds=-1), None),
+        (timedelta(seconds=1), 1),
+        (timedelta(days=999_999_999), None),
+    ],
+)
+def test_after_no_time_and_after_all_time_is_never(now: datetime, length: timedelta, expected: int | None) -> None:
+    """0 means never, and so does a length beyond the calendar."""
+    assert grants.after(now, length) == (None if expected is None else now + timedelta(seconds=expected))
+
+
+def test_the_earliest_of_nothing_is_never(now: datetime) -> None:
+    """None is later than every instant."""
+    assert grants.earliest() is None
+    assert grants.earliest(None, None) is None
+    assert grants.earliest(None, now + timedelta(1), now) == now
+
+
+def test_the_default_policy_takes_no_keys(facts: Facts) -> None:
+    """An application as GAM makes it answers with the rule of remote REST first."""
+    assert refusal(of_app(api_keys=ApiKeyPolicy(), remote_rest=False)(facts)).rule == "remote_rest_off"
