@@ -1,0 +1,233 @@
+"""The claims of userinfo: which scopes reveal which, and who may read them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import combinations
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gamcli.errors import RefusedError
+from gamcli.model import App, Token, User
+from gamcli.rules import claims, scopes
+from gamcli.rules.claims import Bearer
+from gamcli.rules.credentials import Secret
+
+IN_ORDER = (
+    "guid", "username", "email", "verified_email", "first_name", "last_name", "external_id", "birthday", "gender",
+    "url_image", "url_profile", "phone", "address", "city", "state", "post_code", "language", "timezone",
+    "application_data", "roles", "attributes", "initial_properties",
+)  # fmt: skip
+BASIC = IN_ORDER[:18]
+TOKEN = Secret("the token")
+
+
+@pytest.fixture(scope="session")
+def full_user(user: User) -> User:
+    """Return a user of whom every field is known."""
+    own = ("guid", "username", "email", "verified_email", "birthday", "gender")
+    texts = {field: f"the {field}" for field in BASIC if field not in own}
+    return replace(
+        user,
+        **texts,  # type: ignore[arg-type]
+        verified_email=True,
+        birthday="1990-02-28",
+        gender="F",
+        roles=("operator", "admin"),
+        attributes={"zone": "north", "langs": ["es", "en"], "none": []},
+    )
+
+
+@pytest.fixture(scope="session")
+def bearer(now: datetime, app: App, full_user: User) -> Bearer:
+    """Return what is known of a good token."""
+    token = Token(
+        row=1,
+        user=full_user.name,
+        user_guid=full_user.guid,
+        app=app.name,
+        client_id=app.client_id,
+        key="K1234567",
+        scopes=("user_email",),
+        digest=TOKEN.digest(),
+        issued_at=now,
+        expires_at=now + timedelta(hours=1),
+    )
+    return Bearer(now=now, secret=TOKEN, token=token, app=app, user=full_user)
+
+
+EXPECTED: dict[str, tuple[str, ...]] = {
+    "gam_user_data": BASIC,
+    "gam_user_additional_data": ("attributes",),
+    "gam_user_roles": ("roles",),
+    "session_initial_prop": ("initial_properties",),
+    "session_application_data": ("application_data",),
+    "fullcontrol": IN_ORDER,
+    **{f"user_{field}": (field,) for field in BASIC if field not in ("email", "verified_email")},
+    "user_email": ("email", "verified_email"),
+    "user_zone": ("attributes",),
+    "user_nobody_has_it": (),
+}
+
+
+@pytest.mark.parametrize(("scope", "revealed"), EXPECTED.items(), ids=EXPECTED.keys())
+def test_a_scope_reveals_exactly_its_claims(full_user: User, app: App, scope: str, revealed: tuple[str, ...]) -> None:
+    """In GAM's order, and the rest is left out."""
+    assert tuple(claims.of(full_user, app, [scope])) == revealed
+
+
+def test_every_scope_of_the_table_is_tried() -> None:
+    """A new scope has a row in the table of this test."""
+    assert set(scopes.TABLE) < set(EXPECTED)
+
+
+@given(st.lists(st.sampled_from(list(EXPECTED))))
+def test_several_scopes_reveal_what_each_reveals(full_user: User, app: App, granted: list[str]) -> None:
+    """Together they tell no more and no less, still in GAM's order."""
+    revealed = {claim for scope in granted for claim in EXPECTED[scope]}
+    assert tuple(claims.of(full_user, app, granted)) == tuple(claim for claim in IN_ORDER if claim in revealed)
+
+
+def test_the_claims_hold_what_is_known_of_the_user(full_user: User, app: App) -> None:
+    """Each field stands under the name that GAM gives it."""
+    assert claims.of(full_user, app, iter(["fullcontrol"])) == {
+        "guid": full_user.guid,
+        "username": "ana",
+        "email": "ana@example.com",
+        "verified_email": True,
+        "first_name": "the first_name",
+        "last_name": "the last_name",
+        "external_id": "the external_id",
+        "birthday": "1990-02-28",
+        "gender": "F",
+        "url_image": "the url_image",
+        "url_profile": "the url_profile",
+        "phone": "the phone",
+        "address": "the address",
+        "city": "the city",
+        "state": "the state",
+        "post_code": "the post_code",
+        "language": "the language",
+        "timezone": "the timezone",
+        "application_data": "",
+        "roles": ["operator", "admin"],
+        "attributes": [
+            {"Id": "zone", "IsMultiValue": False, "Value": "north"},
+            {
+                "Id": "langs",
+                "IsMultiValue": True,
+                "MultiValues": [{"Id": "1", "Value": "es"}, {"Id": "2", "Value": "en"}],
+            },
+            {"Id": "none", "IsMultiValue": True, "MultiValues": []},
+        ],
+        "initial_properties": [],
+    }
+
+
+def test_empty_texts_are_empty_and_an_empty_birthday_is_left_out(user: User, app: App) -> None:
+    """A user of whom little is known has all the other claims."""
+    told = claims.of(user, app, ["fullcontrol"])
+    assert set(IN_ORDER) - set(told) == {"birthday"}
+    assert (told["city"], told["roles"], told["attributes"], told["gender"]) == ("", [], [], "N")
+
+
+def test_the_scope_of_one_attribute_reveals_that_one(full_user: User, app: App) -> None:
+    """The others stay hidden, and so do those of another case."""
+    assert claims.of(full_user, app, ["user_zone", "user_Langs"]) == {
+        "attributes": [{"Id": "zone", "IsMultiValue": False, "Value": "north"}]
+    }
+
+
+def test_all_attributes_are_told_once(full_user: User, app: App) -> None:
+    """The wider scope and that of one attribute together repeat nothing."""
+    wide = claims.of(full_user, app, ["gam_user_additional_data"])
+    assert claims.of(full_user, app, ["gam_user_additional_data", "user_zone"]) == wide
+
+
+def test_ids_are_hidden_from_an_application_that_does_not_share_them(full_user: User, app: App) -> None:
+    """The guid is empty, and the external id is one for this application alone."""
+    closed = replace(app, share_user_ids=False)
+    told = claims.of(full_user, closed, ["user_guid", "user_external_id"])
+    assert told == {"guid": "", "external_id": claims.pairwise_guid(full_user, closed)}
+    assert full_user.guid not in str(told)
+
+
+def test_a_pairwise_id_is_stable_and_differs_by_user_and_application(full_user: User, app: App) -> None:
+    """It follows from the user's GUID and the client id, and from nothing else."""
+    again = replace(full_user, name="renamed", external_id="new"), replace(app, name="renamed")
+    others = [(replace(full_user, guid="another"), app), (full_user, replace(app, client_id="another"))]
+    pairwise = claims.pairwise_guid(full_user, app)
+    assert claims.pairwise_guid(*again) == pairwise == str(UUID(pairwise))
+    assert len({pairwise, *(claims.pairwise_guid(*other) for other in others)}) == 3
+
+
+def of_token(bearer: Bearer, **settings: object) -> Bearer:
+    """Return `bearer` with another token."""
+    assert bearer.token is not None
+    return replace(bearer, token=replace(bearer.token, **settings))  # type: ignore[arg-type]
+
+
+def of_user(bearer: Bearer, **settings: object) -> Bearer:
+    """Return `bearer` with another user."""
+    assert bearer.user is not None
+    return replace(bearer, user=replace(bearer.user, **settings))  # type: ignore[arg-type]
+
+
+def without_app(bearer: Bearer) -> Bearer:
+    """Return `bearer` with a disabled application."""
+    assert bearer.app is not None
+    return replace(bearer, app=replace(bearer.app, enabled=False))
+
+
+BREAKS: dict[str, Callable[[Bearer], Bearer]] = {
+    "token_unknown": lambda bearer: replace(bearer, secret=Secret("another")),
+    "token_expired": lambda bearer: of_token(bearer, expires_at=bearer.now),
+    "token_revoked": lambda bearer: of_token(bearer, ended_at=bearer.now),
+    "token_app_disabled": without_app,
+    "token_user_blocked": lambda bearer: of_user(bearer, blocked=True),
+    "token_user_inactive": lambda bearer: of_user(bearer, enabled=False),
+}
+"""For each rule of userinfo what breaks it, in the order of the wire."""
+
+
+def refusal(bearer: Bearer) -> RefusedError:
+    """Return the refusal that the token meets with."""
+    with pytest.raises(RefusedError) as caught:
+        claims.reveal(bearer)
+    return caught.value
+
+
+def test_a_good_token_reads_the_claims_of_its_scopes(bearer: Bearer) -> None:
+    """And no others."""
+    assert claims.reveal(bearer) == {"email": "ana@example.com", "verified_email": True}
+
+
+@pytest.mark.parametrize("rule", BREAKS)
+def test_a_broken_rule_refuses_by_its_name(bearer: Bearer, rule: str) -> None:
+    """In one line that does not tell the token."""
+    told = refusal(BREAKS[rule](bearer))
+    assert told.rule == rule
+    assert TOKEN.reveal() not in told.message
+
+
+@pytest.mark.parametrize(("earlier", "later"), list(combinations(BREAKS, 2)))
+def test_of_two_broken_rules_the_earlier_one_speaks(bearer: Bearer, earlier: str, later: str) -> None:
+    """The order of the wire decides."""
+    assert refusal(BREAKS[earlier](BREAKS[later](bearer))).rule == earlier
+
+
+@pytest.mark.parametrize("missing", ["token", "app", "user"])
+def test_a_token_of_which_anything_is_gone_is_unknown(bearer: Bearer, missing: str) -> None:
+    """The same answer as for a token that never was."""
+    assert refusal(replace(bearer, **{missing: None})).rule == "token_unknown"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("ends", ["expires_at", "ended_at"])
+@pytest.mark.parametrize("microseconds", [None, 1])
+def test_a_token_that_ends_later_or_never_may_be_used(bearer: Bearer, ends: str, microseconds: int | None) -> None:
+    """What has not come yet does not count."""
+    end = None if microseconds is None else bearer.now + timedelta(microseconds=microseconds)
+    assert claims.reveal(of_token(bearer, **{ends: end}))

@@ -1,0 +1,165 @@
+"""Which live keys a change touches."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gamcli.model import APIKEY, GAMLOCAL, ApiKeyPolicy
+from gamcli.rules import impact
+from gamcli.rules.grants import Facts
+
+SCOPES = st.lists(
+    st.sampled_from(["gam_user_data", "gam_user_roles", "user_email", "user_Area", "fullcontrol"]), unique=True
+).map(tuple)
+ENDS = st.none() | st.integers(-2, 2)
+
+
+@st.composite
+def standings(draw: st.DrawFn, facts: Facts) -> Facts:
+    """Draw the facts that some key stands on, whether it may be used or not."""
+    assert facts.app is not None
+    assert facts.key is not None
+    end = draw(st.sampled_from([None, None, None, "revoked", "replaced", "invalidated"]))
+    expires, retires = draw(ENDS), draw(ENDS)
+    key = replace(
+        facts.key,
+        auth_type=draw(st.sampled_from(["apikey", "apikey", "other"])),
+        scopes=draw(SCOPES),
+        end=end,
+        expires_at=None if expires is None else facts.now + timedelta(hours=expires),
+        retires_at=None if retires is None else facts.now + timedelta(hours=retires),
+    )
+    return replace(draw(worlds(facts)), key=key)
+
+
+@st.composite
+def worlds(draw: st.DrawFn, facts: Facts) -> Facts:
+    """Draw what surrounds a key: its application, user and type."""
+    assert facts.app is not None
+    assert facts.user is not None
+    assert facts.auth_type is not None
+    mostly = st.sampled_from([True, True, True, False])
+    policy = ApiKeyPolicy(enabled=draw(mostly), auth_type=draw(st.sampled_from([None, "apikey", "other"])))
+    app = replace(
+        facts.app,
+        enabled=draw(mostly),
+        remote_rest=draw(mostly),
+        scopes=draw(SCOPES | st.just(("fullcontrol",))),
+        api_keys=policy,
+        description=draw(st.sampled_from(["", "changed"])),
+    )
+    user = replace(facts.user, enabled=draw(mostly), blocked=not draw(mostly))
+    kind = draw(st.sampled_from([APIKEY, APIKEY, APIKEY, GAMLOCAL]))
+    auth_type = replace(facts.auth_type, enabled=draw(mostly), type=kind)
+    return replace(facts, app=app, user=user, auth_type=draw(st.just(auth_type) | st.none()))
+
+
+COVERS = {
+    "gam_user_data": {"user_email"},
+    "fullcontrol": {"gam_user_data", "gam_user_roles", "user_email", "user_Area"},
+}
+
+
+def lost(facts: Facts) -> bool:
+    """Say whether the key carries a scope that its application does not allow."""
+    assert facts.app is not None
+    assert facts.key is not None
+    allowed = set(facts.app.scopes).union(*(COVERS.get(scope, ()) for scope in facts.app.scopes))
+    return not set(facts.key.scopes) <= allowed
+
+
+def live(facts: Facts) -> bool:
+    """Say whether the key itself has not ended."""
+    key = facts.key
+    assert key is not None
+    return key.end is None and all(at is None or at > facts.now for at in (key.expires_at, key.retires_at))
+
+
+def usable(facts: Facts) -> bool:
+    """Say whether the key may be used: live, and everything that it stands on allows it."""
+    app, auth_type, user, key = facts.app, facts.auth_type, facts.user, facts.key
+    if app is None or auth_type is None or user is None or key is None:
+        return False
+    allowed = app.enabled and app.remote_rest and app.api_keys.enabled and user.enabled and not user.blocked
+    of_type = auth_type.enabled and auth_type.type == APIKEY and auth_type.name == key.auth_type
+    return allowed and of_type and app.api_keys.auth_type in (None, key.auth_type) and live(facts) and not lost(facts)
+
+
+@given(st.data())
+def test_the_keys_told_are_those_that_lose_a_scope_and_those_that_can_no_longer_be_used(
+    facts: Facts, data: st.DataObject
+) -> None:
+    """Live keys that lose a scope end for good; keys that worked before and do not after it are suspended."""
+    before = data.draw(st.lists(standings(facts), max_size=4))
+    world = data.draw(worlds(facts))
+
+    def change(one: Facts) -> Facts:
+        return replace(world, key=one.key)
+
+    told = [(each.key, each.ends) for each in impact.of(change, before)]
+    expected = [
+        (one.key, lost(change(one)))
+        for one in before
+        if live(one) and (lost(change(one)) or (usable(one) and not usable(change(one))))
+    ]
+    assert told == expected
+
+
+@given(st.data())
+def test_no_change_touches_no_key(facts: Facts, data: st.DataObject) -> None:
+    """A key whose scopes are published stays out of it, whatever else is wrong with it."""
+    before = data.draw(standings(facts).filter(lambda one: not lost(one)))
+    assert list(impact.of(lambda one: one, [before])) == []
+
+
+@given(st.data())
+def test_a_key_that_loses_what_it_stands_on_ends_for_the_reason_given(facts: Facts, data: st.DataObject) -> None:
+    """Every live key does, whether it could be used or not."""
+    before = data.draw(standings(facts))
+    told = list(impact.of(lambda _: "application 'portal' was deleted", [before]))
+    assert [(each.ends, each.reason) for each in told] == [(True, "application 'portal' was deleted")] * live(before)
+
+
+CHANGES: dict[str, tuple[Callable[[Facts], Facts], bool, str]] = {
+    "scope withdrawn": (
+        lambda facts: replace(facts, app=facts.app and replace(facts.app, scopes=("user_email",))),
+        True,
+        "scope withdrawn: gam_user_data",
+    ),
+    "application disabled": (
+        lambda facts: replace(facts, app=facts.app and replace(facts.app, enabled=False)),
+        False,
+        "application 'portal' is disabled",
+    ),
+    "user blocked": (
+        lambda facts: replace(facts, user=facts.user and replace(facts.user, blocked=True)),
+        False,
+        "user 'ana' is blocked",
+    ),
+    "type disabled": (
+        lambda facts: replace(facts, auth_type=facts.auth_type and replace(facts.auth_type, enabled=False)),
+        False,
+        "authentication type 'apikey' is unknown or disabled",
+    ),
+    "application gone": (lambda facts: replace(facts, app=None), True, "scope withdrawn: gam_user_data"),
+}
+
+
+@pytest.mark.parametrize(("change", "ends", "reason"), CHANGES.values(), ids=CHANGES.keys())
+def test_the_reason_says_what_the_change_does(
+    facts: Facts,
+    change: Callable[[Facts], Facts],
+    ends: bool,  # noqa: FBT001 - a column of the table
+    reason: str,
+) -> None:
+    """The words are those of the rule that the key would meet, or of the scope that is gone."""
+    assert [(each.ends, each.reason) for each in impact.of(change, [facts])] == [(ends, reason)]
+
+
+def test_facts_without_a_key_are_no_key(facts: Facts) -> None:
+    """There is nothing to touch."""
+    assert list(impact.of(lambda _: "gone", [replace(facts, key=None)])) == []
