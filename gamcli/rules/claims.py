@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gamcli.errors import RefusedError
@@ -51,12 +51,12 @@ def of(user: User, app: App, granted: Iterable[str]) -> dict[str, object]:
     """Return the claims of `user` for `app` that the `granted` scopes reveal, in GAM's order, the rest left out."""
     granted = tuple(granted)
     revealed = {claim for scope in granted if scope in scopes.TABLE for claim in scopes.TABLE[scope].claims}
-    found = {claim: _VALUE[claim](user, app) for claim in ORDER if claim in revealed}
     if "attributes" not in revealed:
         named = {scopes.attribute_id(scope) for scope in granted}
-        picked = [_attribute(name, value) for name, value in user.attributes.items() if name in named]
-        if picked:
-            found["attributes"] = picked
+        picked = {name: value for name, value in user.attributes.items() if name in named}
+        user = replace(user, attributes=picked)
+        revealed |= {"attributes"} if picked else set()
+    found = {claim: _VALUE[claim](user, app) for claim in ORDER if claim in revealed}
     if found.get("birthday") == "":
         del found["birthday"]
     return found

@@ -141,6 +141,14 @@ def test_the_scope_of_one_attribute_reveals_that_one(full_user: User, app: App) 
     }
 
 
+def test_one_attribute_stands_where_all_of_them_would(full_user: User, app: App) -> None:
+    """Before the initial properties, as in GAM's order."""
+    assert list(claims.of(full_user, app, ["session_initial_prop", "user_zone"])) == [
+        "attributes",
+        "initial_properties",
+    ]
+
+
 def test_all_attributes_are_told_once(full_user: User, app: App) -> None:
     """The wider scope and that of one attribute together repeat nothing."""
     wide = claims.of(full_user, app, ["gam_user_additional_data"])
