@@ -19,6 +19,7 @@ from gamcli.errors import (
     StoreMissingError,
     StoreUnusableError,
     StoreVersionError,
+    UsageError,
     command,
 )
 from gamcli.store import schema
@@ -73,7 +74,7 @@ class Store:
     @classmethod
     def open(cls, path: Path, *, durable: bool = True) -> "Store":
         """Open the store at `path` and bring its schema up to date; raises a StoreError that says what to do."""
-        if not path.is_file() or path.stat().st_size == 0:
+        if not _holds_something(path):
             raise StoreMissingError(f"there is no store at {path}", command("--store", str(path), "init"))
         return cls._opened(path, durable=durable)
 
@@ -139,6 +140,8 @@ class Store:
             yield
         except sqlite3.Error as error:
             raise told(error, self.path) from error
+        except UnicodeEncodeError:
+            raise UsageError("a text holds bytes that are not UTF-8", "type it again") from None
 
     def _migrate(self) -> None:
         if self._version() < len(schema.STEPS):
@@ -171,6 +174,13 @@ class Store:
 
     def _has_tables(self) -> bool:
         return self._connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
+
+
+def _holds_something(path: Path) -> bool:
+    try:
+        return path.is_file() and path.stat().st_size > 0
+    except OSError as error:
+        raise StoreUnusableError(f"the store {path} cannot be reached: {error.strerror}", "--store PATH") from error
 
 
 def _connect(path: Path, *, durable: bool) -> sqlite3.Connection:

@@ -1,0 +1,341 @@
+"""The file of the store: how it is made and opened, and what goes wrong with it, in our words."""
+
+import hashlib
+import os
+import sqlite3
+import stat
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gamcli.errors import (
+    GamcliError,
+    StoreBusyError,
+    StoreError,
+    StoreMissingError,
+    StoreUnusableError,
+    StoreVersionError,
+    UsageError,
+)
+from gamcli.store import Store, audit, database, schema, users
+from gamcli.store.database import instant, instant_or_none, micros, micros_or_none
+
+
+def mode(path: Path) -> int:
+    """Return the permissions of `path`."""
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def content(path: Path) -> str:
+    """Return the digest of what lies at `path`."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def note(store: Store, target: str = "x") -> None:
+    """Write one audit entry."""
+    with store.writing() as tx:
+        audit.add(tx, "2026-03-01T12:00:00Z", "tester", "test.note", target, "{}")
+
+
+def notes(store: Store) -> list[int]:
+    """Return the numbers of the audit entries."""
+    with store.reading() as tx:
+        return [entry.seq for entry in audit.each(tx)]
+
+
+def pragma(store: Store, name: str) -> object:
+    """Return a setting of the connection."""
+    with store.reading() as tx:
+        row = tx.one(f"PRAGMA {name}")
+        assert row is not None
+        return row[0]
+
+
+def test_a_new_store_is_for_its_owner_alone(store: Store, store_path: Path) -> None:
+    """The file has mode 0600 and its folder 0700, the files beside it too."""
+    note(store)
+    assert mode(store_path.parent) == 0o700
+    beside = {path.name: mode(path) for path in store_path.parent.iterdir()}
+    assert beside == {"store.db": 0o600, "store.db-wal": 0o600, "store.db-shm": 0o600}
+
+
+def test_a_folder_that_is_there_already_keeps_its_mode(tmp_path: Path) -> None:
+    """Only what is made is closed."""
+    tmp_path.chmod(0o755)
+    Store.create(tmp_path / "store.db").close()
+    assert mode(tmp_path) == 0o755
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("journal_mode", "wal"),
+        ("foreign_keys", 1),
+        ("synchronous", 2),
+        ("user_version", len(schema.STEPS)),
+        ("application_id", schema.APPLICATION_ID),
+    ],
+)
+def test_a_store_is_safe_against_power_cuts_and_loose_ends(store: Store, name: str, value: object) -> None:
+    """Write-ahead log, full synchronisation, foreign keys, and the marks of gamcli."""
+    assert pragma(store, name) == value
+
+
+def test_a_store_that_is_not_durable_leaves_the_disk_to_the_system(store: Store, store_path: Path) -> None:
+    """It survives a killed process, and a power cut perhaps not."""
+    store.close()
+    with Store.open(store_path, durable=False) as fast:
+        assert pragma(fast, "synchronous") == 1
+
+
+def test_what_was_written_is_there_after_reopening(store: Store, store_path: Path) -> None:
+    """Making a store that is there already opens it."""
+    note(store)
+    store.close()
+    for reopen in (Store.open, Store.create):
+        with reopen(store_path) as again:
+            assert notes(again) == [1]
+
+
+def test_opening_and_reading_change_no_byte_of_the_file(store: Store, store_path: Path) -> None:
+    """A backup by copying stays the same."""
+    note(store)
+    store.close()
+    before = content(store_path), store_path.stat().st_mtime_ns
+    with Store.open(store_path) as again:
+        assert notes(again) == [1]
+    assert (content(store_path), store_path.stat().st_mtime_ns) == before
+    assert [path.name for path in store_path.parent.iterdir()] == ["store.db"]
+
+
+def make_nothing(_: Path) -> None:
+    """Leave the path empty."""
+
+
+def make_empty(path: Path) -> None:
+    """Make an empty file."""
+    path.touch()
+
+
+def make_text(path: Path) -> None:
+    """Make a text file."""
+    path.write_text("name,email\n" * 500, encoding="utf-8")
+
+
+def make_foreign(path: Path) -> None:
+    """Make the database of another program."""
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE track (title)")
+    other.close()
+
+
+def make_marked(path: Path) -> None:
+    """Make the empty database of a program that marks its files."""
+    with sqlite3.connect(path) as other:
+        other.execute("PRAGMA application_id = 7")
+    other.close()
+
+
+def make_newer(path: Path) -> None:
+    """Make a store of a gamcli that is to come."""
+    Store.create(path).close()
+    with sqlite3.connect(path) as newer:
+        newer.execute("PRAGMA user_version = 1000")
+    newer.close()
+
+
+UNFIT: dict[str, tuple[Callable[[Path], None], type[StoreError], str]] = {
+    "missing": (make_nothing, StoreMissingError, "init"),
+    "empty": (make_empty, StoreMissingError, "init"),
+    "folder": (Path.mkdir, StoreMissingError, "init"),
+    "text": (make_text, StoreUnusableError, "--store PATH"),
+    "foreign": (make_foreign, StoreUnusableError, "--store PATH"),
+    "marked": (make_marked, StoreUnusableError, "--store PATH"),
+    "newer": (make_newer, StoreVersionError, "upgrade gamcli"),
+}
+
+
+@pytest.mark.parametrize(("make", "error", "hint"), UNFIT.values(), ids=UNFIT.keys())
+def test_what_is_no_store_is_told_apart_and_left_as_it_is(
+    tmp_path: Path, make: Callable[[Path], None], error: type[StoreError], hint: str
+) -> None:
+    """The error says what it is, the hint what to do, and no byte changes."""
+    path = tmp_path / "file"
+    make(path)
+    before = content(path) if path.is_file() else None
+    with pytest.raises(error) as caught:
+        Store.open(path)
+    assert str(path) in caught.value.message
+    assert hint in str(caught.value.hint)
+    assert (content(path) if path.is_file() else None) == before
+    assert {each.name for each in tmp_path.iterdir()} <= {"file"}
+
+
+@pytest.mark.parametrize("kind", ["folder", "text", "foreign", "marked", "newer"])
+def test_making_a_store_does_not_take_over_what_is_there(tmp_path: Path, kind: str) -> None:
+    """`init` on a file of something else changes nothing either."""
+    path = tmp_path / "file"
+    UNFIT[kind][0](path)
+    before = content(path) if path.is_file() else None
+    with pytest.raises((StoreUnusableError, StoreVersionError)):
+        Store.create(path)
+    assert (content(path) if path.is_file() else None) == before
+
+
+def test_the_hint_for_a_missing_store_makes_it_where_it_was_looked_for(tmp_path: Path) -> None:
+    """It can be pasted into a shell."""
+    with pytest.raises(StoreMissingError) as caught:
+        Store.open(tmp_path / "my store.db")
+    assert caught.value.hint == f"gamcli --store '{tmp_path}/my store.db' init"
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "plain/store.db"])
+@pytest.mark.parametrize("reach", [Store.open, Store.create])
+def test_a_path_where_no_store_can_be_is_told(tmp_path: Path, name: str, reach: Callable[[Path], Store]) -> None:
+    """A name that is too long, a folder that is a file: no error of Python's reaches the user."""
+    (tmp_path / "plain").touch()
+    with pytest.raises(StoreError) as caught:
+        reach(tmp_path / name)
+    assert str(tmp_path) in caught.value.message
+
+
+def test_a_store_that_may_not_be_written_is_told_with_the_mend(
+    store: Store, store_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also for root, whom the modes of files do not stop."""
+    store.close()
+    monkeypatch.setattr(os, "access", lambda _path, wanted: not wanted & os.W_OK)
+    with pytest.raises(StoreUnusableError, match="may not be read and written") as caught:
+        Store.open(store_path)
+    assert str(caught.value.hint).startswith("chmod u+rw")
+
+
+def test_a_store_that_turns_read_only_is_told(store: Store) -> None:
+    """SQLite notices it at the first write."""
+    with store.reading() as tx:
+        tx.one("PRAGMA query_only = ON")
+    with pytest.raises(StoreUnusableError, match="cannot be written") as caught:
+        note(store)
+    assert "mode" in str(caught.value.hint)
+
+
+def test_a_full_disk_is_told_and_nothing_is_changed(store: Store) -> None:
+    """The hint is to make room."""
+    with store.reading() as tx:
+        tx.one("PRAGMA max_page_count = 1")
+    with pytest.raises(StoreUnusableError, match="is full") as caught:
+        note(store, "x" * 1_000_000)
+    assert "make room" in str(caught.value.hint)
+    assert notes(store) == []
+
+
+def test_a_damaged_page_is_told(store: Store, store_path: Path) -> None:
+    """A file that was overwritten in the middle is not read as if it were whole."""
+    for _ in range(50):
+        note(store, "x" * 2000)
+    store.close()
+    with store_path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xa5" * (store_path.stat().st_size - 4096))
+    with pytest.raises(StoreUnusableError, match="is damaged") as caught, Store.open(store_path) as damaged:
+        notes(damaged)
+    assert "restore a backup" in str(caught.value.hint)
+
+
+def test_a_mistake_of_ours_is_told_as_a_failure_of_the_store(store: Store) -> None:
+    """No error of SQLite leaves the store as it is."""
+    with pytest.raises(StoreUnusableError, match="failed: no such table: nowhere") as caught, store.writing() as tx:
+        tx.run("DELETE FROM nowhere")
+    assert isinstance(caught.value.__cause__, sqlite3.Error)
+
+
+def test_a_store_that_another_holds_is_busy(store: Store, store_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer waits for a while and is told then; readers do not wait."""
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
+    with Store.open(store_path) as other, store.writing():
+        assert notes(other) == []
+        with pytest.raises(StoreBusyError, match="in use by another process") as caught:
+            note(other)
+    assert caught.value.hint == "try again in a moment"
+    note(store)
+    assert notes(store) == [1]
+
+
+def test_a_library_that_is_too_old_is_told_before_the_file_is_touched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """STRICT tables came with SQLite 3.37."""
+    make_text(tmp_path / "file")
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 36, 0))
+    with pytest.raises(StoreVersionError, match=r"needs 3\.37\.0 or later"):
+        Store.open(tmp_path / "file")
+
+
+def test_a_change_that_raises_is_undone(store: Store) -> None:
+    """All of it is kept, or nothing."""
+
+    def fail() -> None:
+        with store.writing() as tx:
+            audit.add(tx, "", "", "", "", "")
+            raise UsageError("no")
+
+    with pytest.raises(UsageError):
+        fail()
+    note(store)
+    assert notes(store) == [1]
+
+
+def test_a_reader_sees_one_state_whatever_others_write(store: Store, store_path: Path) -> None:
+    """Until its `with` ends."""
+    with Store.open(store_path) as other, other.reading() as tx:
+        assert list(audit.each(tx)) == []
+        note(store)
+        assert list(audit.each(tx)) == []
+    assert notes(store) == [1]
+
+
+def test_a_closed_store_is_told(store: Store) -> None:
+    """Using it is a failure in our words."""
+    store.close()
+    with pytest.raises(StoreUnusableError):
+        note(store)
+
+
+def test_one_store_serves_many_threads(store: Store) -> None:
+    """Their changes do not mix."""
+
+    def write() -> None:
+        for _ in range(20):
+            note(store)
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert notes(store) == list(range(1, 81))
+
+
+@pytest.mark.parametrize("name", ["\udcff", "ana\ud800"])
+def test_a_text_that_is_no_unicode_is_told(store: Store, name: str) -> None:
+    """Bytes of a command line that are not UTF-8 name nothing and crash nothing."""
+    with pytest.raises(GamcliError), store.reading() as tx:
+        users.named(tx, name)
+
+
+@given(st.datetimes(timezones=st.just(database.EPOCH.tzinfo)))
+def test_an_instant_is_kept_to_the_microsecond(at: object) -> None:
+    """From the year 1 to 9999."""
+    assert isinstance(at, type(database.EPOCH))
+    assert instant(micros(at)) == at
+    assert instant_or_none(micros_or_none(at)) == at
+
+
+def test_never_is_kept_as_null() -> None:
+    """And read as never."""
+    assert micros_or_none(None) is None
+    assert instant_or_none(None) is None
