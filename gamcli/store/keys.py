@@ -73,8 +73,8 @@ def find(tx: Transaction, key_id: str) -> Key | None:
 
 def named(tx: Transaction, prefix: str) -> Key:
     """Return the one key whose id begins with `prefix`; raises NotFoundError, or UsageError when several do."""
-    upper = prefix[:-1] + chr(ord(prefix[-1]) + 1) if prefix else ""
-    rows = list(tx.each(f"{_SELECT} WHERE key.id >= ? AND key.id < ? ORDER BY key.id LIMIT 3", [prefix, upper]))
+    beyond = prefix + "{" if prefix else ""  # in ASCII the brace follows z, the last letter of ids
+    rows = list(tx.each(f"{_SELECT} WHERE key.id >= ? AND key.id < ? ORDER BY key.id LIMIT 3", [prefix, beyond]))
     if not rows:
         raise NotFoundError(f"no key with the id '{prefix}'", command("key", "list"))
     if len(rows) > 1 and rows[0][0] != prefix:

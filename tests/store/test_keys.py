@@ -1,0 +1,241 @@
+"""API keys in the store."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gamcli.errors import NotFoundError, StoreUnusableError, UsageError
+from gamcli.model import App, Key, User
+from gamcli.store import Store, Transaction, apps, keys, users
+from gamcli.store.keys import KeyFilter
+
+Trial = Callable[[], AbstractContextManager[Transaction]]
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+TIMES = st.datetimes(timezones=st.just(UTC))
+ENDS = st.tuples(TIMES, st.sampled_from(["revoked", "replaced", "invalidated"])) | st.just((None, None))
+
+
+@pytest.fixture
+def four(peopled: Store, key: Key, ana: User, portal: App, now: datetime) -> Store:
+    """Return a store with four keys of two users and two applications."""
+    with peopled.writing() as tx:
+        users.add(tx, replace(ana, name="bob", guid="bob", email=""))
+        apps.add(tx, replace(portal, name="intranet", client_id="i" * 32))
+        hour = timedelta(hours=1)
+        bobs = replace(key, user="bob", user_guid="bob", label="b", expires_at=now + hour, created_at=now + hour)
+        keys.add(tx, replace(bobs, id="Kaaaaaaa"))
+        intranet = replace(key, app="intranet", client_id="i" * 32, label="a", auth_type="other")
+        keys.add(tx, replace(intranet, id="Kaaaaaab", created_at=now - hour, last_used_at=now))
+        keys.add(tx, replace(intranet, id="KaB00000", user="bob", user_guid="bob", expires_at=now + 2 * hour))
+        keys.end(tx, "KaB00000", "revoked", now, "lost")
+    return peopled
+
+
+def ids(tx: Transaction, wanted: KeyFilter) -> list[str]:
+    """Return the ids of the keys that are listed."""
+    return [key.id for key in keys.each(tx, wanted)]
+
+
+KEYS = st.builds(
+    Key,
+    id=st.text("0123456789ABCabc", min_size=8, max_size=8),
+    user=st.just("Ana"),
+    user_guid=st.just("6f1b4a52-0d0e-4b5e-9c1f-0a1b2c3d4e5f"),
+    app=st.just("Portal"),
+    client_id=st.just("c" * 32),
+    auth_type=TEXTS,
+    scopes=st.lists(st.sampled_from(["gam_user_data", "fullcontrol", "user_Área"]), unique=True).map(tuple),
+    digest=st.binary(min_size=32, max_size=32),
+    created_at=TIMES,
+    expires_at=st.none() | TIMES,
+    label=TEXTS,
+    last_used_at=st.none() | TIMES,
+    retires_at=st.none() | TIMES,
+    reason=st.none() | TEXTS,
+    managed_by=st.none() | TEXTS,
+)
+
+
+@given(key=KEYS, end=ENDS)
+def test_a_key_comes_back_as_it_was_kept(
+    trial: Trial, ana: User, portal: App, key: Key, end: tuple[datetime | None, str | None]
+) -> None:
+    """Every field, ended or not."""
+    kept = replace(key, ended_at=end[0], end=end[1])
+    with trial() as tx:
+        users.add(tx, ana)
+        apps.add(tx, portal)
+        keys.add(tx, kept)
+        assert keys.find(tx, kept.id) == keys.named(tx, kept.id) == kept
+        assert keys.current(tx, ana.guid, portal.client_id) == kept
+        assert list(keys.each(tx, KeyFilter())) == [kept]
+
+
+def test_a_key_follows_the_names_of_its_user_and_application(peopled: Store, ana: User, portal: App) -> None:
+    """It is kept by their ids."""
+    with peopled.writing() as tx:
+        users.save(tx, replace(ana, name="Anna"))
+        apps.save(tx, replace(portal, name="Gate"))
+        renamed = keys.named(tx, "K1234567")
+    assert (renamed.user, renamed.app) == ("Anna", "Gate")
+
+
+@pytest.mark.parametrize("prefix", ["K1234567", "K123", "K1", "KaB", "Kaaaaaaa"])
+def test_a_key_is_named_by_any_beginning_that_is_its_own(four: Store, prefix: str) -> None:
+    """The whole id as well."""
+    with four.reading() as tx:
+        assert keys.named(tx, prefix).id.startswith(prefix)
+
+
+@pytest.mark.parametrize("prefix", ["K", "Ka", "Kaaaaaa"])
+def test_a_beginning_of_several_ids_is_refused(four: Store, prefix: str) -> None:
+    """The hint is to type more of it."""
+    with four.reading() as tx, pytest.raises(UsageError, match="several keys have an id that begins") as caught:
+        keys.named(tx, prefix)
+    assert caught.value.hint == "type more letters of the id"
+
+
+@pytest.mark.parametrize("prefix", ["", "k1234567", "K12345678", "Z", "%", "é", "\U0010ffff", "\ud7ff", "K\U0010ffff"])
+def test_another_beginning_finds_no_key(four: Store, prefix: str) -> None:
+    """Ids tell cases apart, and no letter is too far out to be asked for."""
+    with four.reading() as tx, pytest.raises(NotFoundError) as caught:
+        keys.named(tx, prefix)
+    assert (caught.value.message, caught.value.hint) == (f"no key with the id '{prefix}'", "gamcli key list")
+
+
+def test_only_a_whole_id_finds_a_key(four: Store) -> None:
+    """The endpoint takes no beginnings."""
+    with four.reading() as tx:
+        assert keys.find(tx, "K123456") is None
+        assert keys.find(tx, "K1234567") is not None
+
+
+def test_a_pair_has_one_current_key_the_newest(peopled: Store, key: Key) -> None:
+    """The one before stays, no longer current."""
+    with peopled.writing() as tx:
+        keys.end(tx, key.id, "replaced", key.created_at, None)
+        keys.add(tx, replace(key, id="K2222222"))
+        current = keys.current(tx, key.user_guid, key.client_id)
+        assert current is not None
+        assert current.id == "K2222222"
+        assert sorted(ids(tx, KeyFilter())) == ["K1234567", "K2222222"]
+        assert list(tx.each("SELECT id FROM key WHERE current = 1")) == [("K2222222",)]
+
+
+def test_the_file_itself_keeps_a_second_current_key_out(peopled: Store, key: Key) -> None:
+    """Whatever program writes to it."""
+
+    def make_both_current() -> None:
+        with peopled.writing() as tx:
+            keys.add(tx, replace(key, id="K2222222"))
+            tx.run("UPDATE key SET current = 1")
+
+    with pytest.raises(StoreUnusableError, match="UNIQUE"):
+        make_both_current()
+
+
+def test_a_pair_without_a_key_has_no_current_one(four: Store, ana: User) -> None:
+    """Nor has one that does not exist."""
+    with four.reading() as tx:
+        assert keys.current(tx, ana.guid, "nobody") is None
+        assert keys.current(tx, "nobody", "i" * 32) is None
+
+
+def test_a_key_ends_with_its_time_status_and_reason(peopled: Store, key: Key, now: datetime) -> None:
+    """All three are kept."""
+    with peopled.writing() as tx:
+        keys.end(tx, key.id, "invalidated", now, "scope withdrawn: user_email")
+        assert keys.named(tx, key.id) == replace(
+            key, ended_at=now, end="invalidated", reason="scope withdrawn: user_email"
+        )
+
+
+def test_a_key_does_not_end_as_anything_else(peopled: Store, key: Key, now: datetime) -> None:
+    """Expiry is a matter of time, not of an end."""
+
+    def end() -> None:
+        with peopled.writing() as tx:
+            keys.end(tx, key.id, "expired", now, None)
+
+    with pytest.raises(StoreUnusableError, match="CHECK"):
+        end()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (KeyFilter(), {"K1234567", "Kaaaaaaa", "Kaaaaaab", "KaB00000"}),
+        (KeyFilter(user_guid="bob"), {"Kaaaaaaa", "KaB00000"}),
+        (KeyFilter(client_id="i" * 32), {"Kaaaaaab", "KaB00000"}),
+        (KeyFilter(auth_type="apikey"), {"K1234567", "Kaaaaaaa"}),
+        (KeyFilter(not_ended=True), {"K1234567", "Kaaaaaaa", "Kaaaaaab"}),
+        (KeyFilter(user_guid="bob", client_id="i" * 32), {"KaB00000"}),
+        (KeyFilter(user_guid="bob", client_id="i" * 32, not_ended=True), set()),
+    ],
+)
+def test_a_list_shows_the_keys_that_are_wanted(four: Store, wanted: KeyFilter, found: set[str]) -> None:
+    """Conditions add up."""
+    with four.reading() as tx:
+        assert set(ids(tx, wanted)) == found
+
+
+@pytest.mark.parametrize(("seconds", "found"), [(3599, set()), (3600, {"Kaaaaaaa"}), (7200, {"Kaaaaaaa", "KaB00000"})])
+def test_keys_that_expire_before_an_instant_are_found(
+    four: Store, now: datetime, seconds: int, found: set[str]
+) -> None:
+    """The instant itself included, those that never expire left out."""
+    with four.reading() as tx:
+        assert set(ids(tx, KeyFilter(expires_before=now + timedelta(seconds=seconds)))) == found
+
+
+@pytest.mark.parametrize(
+    ("sort", "found"),
+    [
+        ("id", ["K1234567", "KaB00000", "Kaaaaaaa", "Kaaaaaab"]),
+        ("user", ["K1234567", "Kaaaaaab", "KaB00000", "Kaaaaaaa"]),
+        ("app", ["KaB00000", "Kaaaaaab", "K1234567", "Kaaaaaaa"]),
+        ("label", ["K1234567", "KaB00000", "Kaaaaaab", "Kaaaaaaa"]),
+        ("created_at", ["Kaaaaaab", "K1234567", "KaB00000", "Kaaaaaaa"]),
+        ("expires_at", ["Kaaaaaaa", "KaB00000", "K1234567", "Kaaaaaab"]),
+        ("last_used_at", ["K1234567", "KaB00000", "Kaaaaaaa", "Kaaaaaab"]),
+        ("ended_at", ["K1234567", "Kaaaaaaa", "Kaaaaaab", "KaB00000"]),
+    ],
+)
+def test_a_list_is_sorted_by_each_field(four: Store, sort: str, found: list[str]) -> None:
+    """Ties are broken by id."""
+    with four.reading() as tx:
+        assert ids(tx, KeyFilter(sort=sort)) == found
+
+
+@pytest.mark.parametrize(
+    ("sort", "found"),
+    [
+        ("-id", ["Kaaaaaab", "Kaaaaaaa", "KaB00000", "K1234567"]),
+        ("-user", ["KaB00000", "Kaaaaaaa", "K1234567", "Kaaaaaab"]),
+        ("-app", ["K1234567", "Kaaaaaaa", "KaB00000", "Kaaaaaab"]),
+        ("-label", ["Kaaaaaaa", "KaB00000", "Kaaaaaab", "K1234567"]),
+        ("-created_at", ["Kaaaaaaa", "K1234567", "KaB00000", "Kaaaaaab"]),
+        ("-expires_at", ["KaB00000", "Kaaaaaaa", "K1234567", "Kaaaaaab"]),
+        ("-last_used_at", ["Kaaaaaab", "K1234567", "KaB00000", "Kaaaaaaa"]),
+        ("-ended_at", ["KaB00000", "K1234567", "Kaaaaaaa", "Kaaaaaab"]),
+    ],
+)
+def test_a_dash_reverses_the_order(four: Store, sort: str, found: list[str]) -> None:
+    """Ties are broken by id as before, and keys that never expire come last either way."""
+    with four.reading() as tx:
+        assert ids(tx, KeyFilter(sort=sort)) == found
+
+
+def test_a_deleted_user_or_application_takes_its_keys_along(four: Store, ana: User) -> None:
+    """Nothing points to what is gone."""
+    with four.writing() as tx:
+        users.delete(tx, ana.guid)
+        assert set(ids(tx, KeyFilter())) == {"Kaaaaaaa", "KaB00000"}
+        apps.delete(tx, "i" * 32)
+        assert ids(tx, KeyFilter()) == ["Kaaaaaaa"]
