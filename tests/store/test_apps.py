@@ -1,0 +1,184 @@
+"""Applications in the store."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gamcli.errors import NotFoundError, StoreUnusableError, UsageError
+from gamcli.model import APIKEY, ApiKeyPolicy, App, AuthType, TokenPolicy
+from gamcli.store import Store, Transaction, apps, audit, auth_types
+from gamcli.store.apps import AppFilter
+
+Trial = Callable[[], AbstractContextManager[Transaction]]
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+TIMES = st.datetimes(timezones=st.just(UTC))
+NUMBERS = st.integers(0, 999_999_999)
+APPS = st.builds(
+    App,
+    name=TEXTS.filter(bool),
+    client_id=st.text("0123456789abcdef", min_size=32, max_size=32),
+    secret_digest=st.binary(min_size=32, max_size=32),
+    created_at=TIMES,
+    updated_at=TIMES,
+    description=TEXTS,
+    enabled=st.booleans(),
+    scopes=st.lists(st.sampled_from(["gam_user_data", "fullcontrol", "user_Área"]), unique=True).map(tuple),
+    grants=NUMBERS,
+    last_used_at=st.none() | TIMES,
+    remote_rest=st.booleans(),
+    api_keys=st.builds(
+        ApiKeyPolicy,
+        enabled=st.booleans(),
+        timeout_hours=NUMBERS,
+        auth_type=st.sampled_from([None, "apikey", "local"]),
+        scope_choice=st.booleans(),
+    ),
+    token=st.builds(TokenPolicy, timeout_minutes=NUMBERS, renewals=st.integers(0, 999)),
+    require_scope=st.booleans(),
+    share_user_ids=st.booleans(),
+    one_token_per_user=st.booleans(),
+    managed_by=st.none() | TEXTS,
+)
+
+
+@pytest.fixture
+def three(store: Store, portal: App) -> Store:
+    """Return a store with three applications that differ in every field that a list sorts by."""
+    with store.writing() as tx:
+        for place, name in enumerate(("beta", "Alpha", "gamma")):
+            at = datetime(2026, 1, 3 - place, tzinfo=UTC)
+            app = replace(portal, name=name, client_id=f"{place}" * 32, enabled=place > 0, grants=place)
+            app = replace(app, created_at=at, updated_at=at, last_used_at=at if place else None)
+            policy = ApiKeyPolicy(enabled=place > 1)
+            apps.add(tx, replace(app, remote_rest=place < 2, api_keys=policy))
+    return store
+
+
+def names(tx: Transaction, wanted: AppFilter) -> list[str]:
+    """Return the names of the applications that are listed."""
+    return [app.name for app in apps.each(tx, wanted)]
+
+
+@given(APPS, APPS)
+def test_an_application_comes_back_as_it_was_kept(trial: Trial, app: App, after: App) -> None:
+    """Every field, when it is made and when it is changed."""
+    with trial() as tx:
+        apps.add(tx, app)
+        assert apps.named(tx, app.name) == app
+        after = replace(after, client_id=app.client_id)
+        apps.save(tx, after)
+        assert list(apps.each(tx, AppFilter())) == [after]
+        assert apps.of_client(tx, app.client_id) == after
+
+
+@pytest.mark.parametrize("name", ["Portal", "PORTAL", "c" * 32])
+def test_an_application_is_found_by_name_and_client_id(store: Store, portal: App, name: str) -> None:
+    """Names without regard to case."""
+    with store.writing() as tx:
+        apps.add(tx, portal)
+        assert apps.find(tx, name) == apps.named(tx, name) == portal
+
+
+@pytest.mark.parametrize("name", ["", "Port", "C" * 32, "%"])
+def test_another_name_finds_nothing(store: Store, portal: App, name: str) -> None:
+    """The error names it, the hint lists what there is."""
+    with store.writing() as tx:
+        apps.add(tx, portal)
+        assert apps.find(tx, name) is None
+        with pytest.raises(NotFoundError) as caught:
+            apps.named(tx, name)
+    assert (caught.value.message, caught.value.hint) == (f"no application named '{name}'", "gamcli app list")
+
+
+def test_only_a_client_id_finds_a_client(store: Store, portal: App) -> None:
+    """The endpoint takes no names."""
+    with store.writing() as tx:
+        apps.add(tx, portal)
+        assert apps.of_client(tx, portal.client_id) == portal
+        assert apps.of_client(tx, portal.name) is None
+
+
+@pytest.mark.parametrize("other", [{"name": "PORTAL"}, {"client_id": "c" * 32}])
+def test_names_and_client_ids_are_unique(store: Store, portal: App, other: dict[str, str]) -> None:
+    """The file itself keeps the second one out."""
+    second = replace(portal, **{"name": "second", "client_id": "d" * 32, **other})  # type: ignore[arg-type]
+    with store.writing() as tx:
+        apps.add(tx, portal)
+
+    def add() -> None:
+        with store.writing() as tx:
+            apps.add(tx, second)
+
+    with pytest.raises(StoreUnusableError, match="UNIQUE"):
+        add()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (AppFilter(), ["Alpha", "beta", "gamma"]),
+        (AppFilter(enabled=True), ["Alpha", "gamma"]),
+        (AppFilter(enabled=False), ["beta"]),
+        (AppFilter(remote_rest=True), ["Alpha", "beta"]),
+        (AppFilter(remote_rest=False), ["gamma"]),
+        (AppFilter(api_keys=True), ["gamma"]),
+        (AppFilter(enabled=True, api_keys=False), ["Alpha"]),
+        (AppFilter(enabled=False, api_keys=True), []),
+    ],
+)
+def test_a_list_shows_the_applications_that_are_wanted(three: Store, wanted: AppFilter, found: list[str]) -> None:
+    """Conditions add up, and names order what is found."""
+    with three.reading() as tx:
+        assert names(tx, wanted) == found
+
+
+@pytest.mark.parametrize(
+    ("sort", "found"),
+    [
+        ("name", ["Alpha", "beta", "gamma"]),
+        ("client_id", ["beta", "Alpha", "gamma"]),
+        ("enabled", ["beta", "Alpha", "gamma"]),
+        ("grants", ["beta", "Alpha", "gamma"]),
+        ("last_used_at", ["beta", "gamma", "Alpha"]),
+        ("created_at", ["gamma", "Alpha", "beta"]),
+        ("updated_at", ["gamma", "Alpha", "beta"]),
+    ],
+)
+def test_a_list_is_sorted_by_each_field_in_both_directions(three: Store, sort: str, found: list[str]) -> None:
+    """Ties are broken by name either way."""
+    backwards = ["Alpha", "gamma", "beta"] if sort == "enabled" else found[::-1]
+    with three.reading() as tx:
+        assert names(tx, AppFilter(sort=sort)) == found
+        assert names(tx, AppFilter(sort=f"-{sort}")) == backwards
+
+
+def test_a_list_is_not_sorted_by_what_is_no_field(three: Store) -> None:
+    """The hint names the fields."""
+    with three.reading() as tx, pytest.raises(UsageError, match="cannot sort by 'secret_digest'"):
+        apps.each(tx, AppFilter(sort="secret_digest"))
+
+
+def test_who_allows_only_one_type_is_known(store: Store, portal: App, now: datetime) -> None:
+    """By the name of the type in any case."""
+    with store.writing() as tx:
+        auth_types.add(tx, AuthType("apikey", APIKEY, "", enabled=True, default=False, created_at=now, updated_at=now))
+        apps.add(tx, replace(portal, api_keys=ApiKeyPolicy(auth_type="ApiKey")))
+        assert apps.allowing_only(tx, "APIKEY") == ["Portal"]
+        assert apps.allowing_only(tx, "local") == []
+        assert apps.named(tx, "portal").api_keys.auth_type == "apikey"
+
+
+def test_a_deleted_application_is_gone(store: Store, portal: App) -> None:
+    """And only that one."""
+    with store.writing() as tx:
+        apps.add(tx, portal)
+        apps.add(tx, replace(portal, name="other", client_id="d" * 32))
+        apps.delete(tx, portal.client_id)
+        assert names(tx, AppFilter()) == ["other"]
+        assert list(audit.each(tx)) == []

@@ -1,0 +1,177 @@
+"""Users in the store."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gamcli.errors import NotFoundError, StoreUnusableError, UsageError
+from gamcli.model import User
+from gamcli.store import Store, Transaction, users
+from gamcli.store.users import UserFilter
+
+Trial = Callable[[], AbstractContextManager[Transaction]]
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+TIMES = st.datetimes(timezones=st.just(UTC))
+ROLES = st.lists(st.text("abcÅ日 ", min_size=1, max_size=5), unique=True).map(tuple)
+ATTRIBUTES = st.dictionaries(st.text("abc._-", min_size=1), TEXTS | st.lists(TEXTS), max_size=3)
+FIELDS = (
+    "email", "first_name", "last_name", "external_id", "birthday", "gender", "url_image", "url_profile", "phone",
+    "address", "city", "state", "post_code", "language", "timezone",
+)  # fmt: skip
+USERS = st.builds(
+    User,
+    guid=st.uuids().map(str),
+    name=TEXTS.filter(bool),
+    created_at=TIMES,
+    updated_at=TIMES,
+    verified_email=st.booleans(),
+    roles=ROLES,
+    attributes=ATTRIBUTES,
+    enabled=st.booleans(),
+    blocked=st.booleans(),
+    managed_by=st.none() | TEXTS,
+    password_hash=st.none() | TEXTS,
+    **dict.fromkeys(FIELDS, TEXTS),
+)
+
+
+@pytest.fixture
+def three(store: Store, ana: User) -> Store:
+    """Return a store with three users that differ in every field that a list sorts by."""
+    with store.writing() as tx:
+        for place, name in enumerate(("bob", "Ana", "cleo")):
+            at = datetime(2026, 1, 3 - place, tzinfo=UTC)
+            user = replace(ana, name=name, guid=f"{place}", email=f"{9 - place}@x.org", created_at=at, updated_at=at)
+            user = replace(user, first_name=f"{place}", last_name=f"{9 - place}", external_id=f"{place}")
+            user = replace(user, enabled=place > 0, blocked=place > 1, roles=("admin", "op")[: place + 1])
+            users.add(tx, replace(user, attributes={"Area": "north"} if place else {"zone": ["a", "b"]}))
+    return store
+
+
+def names(tx: Transaction, wanted: UserFilter) -> list[str]:
+    """Return the names of the users that are listed."""
+    return [user.name for user in users.each(tx, wanted)]
+
+
+@given(USERS, USERS)
+def test_a_user_comes_back_as_kept(trial: Trial, user: User, after: User) -> None:
+    """Every field in any script, when the user is made and when they are changed."""
+    with trial() as tx:
+        users.add(tx, user)
+        assert users.with_guid(tx, user.guid) == user
+        after = replace(after, guid=user.guid)
+        users.save(tx, after)
+        assert list(users.each(tx, UserFilter())) == [after]
+        assert users.named(tx, after.name) == after
+
+
+@pytest.mark.parametrize("name", ["Ana", "ANA", "ana@x.org", "Ana@X.org", "6F1B4A52-0d0e-4b5e-9c1f-0a1b2c3d4e5f"])
+def test_a_user_is_found_by_name_email_and_guid(peopled: Store, ana: User, name: str) -> None:
+    """All without regard to case."""
+    with peopled.reading() as tx:
+        assert users.find(tx, name) == users.named(tx, name) == ana
+
+
+@pytest.mark.parametrize("name", ["", "an", "x.org", "%", "6f1b4a52"])
+def test_another_name_finds_nobody(peopled: Store, name: str) -> None:
+    """The error names it, the hint lists who there is."""
+    with peopled.reading() as tx:
+        assert users.find(tx, name) is None
+        with pytest.raises(NotFoundError) as caught:
+            users.named(tx, name)
+    assert (caught.value.message, caught.value.hint) == (f"no user named '{name}'", "gamcli user list")
+
+
+def test_users_without_email_are_not_found_by_the_empty_name(store: Store, ana: User) -> None:
+    """There may be many of them."""
+    with store.writing() as tx:
+        for number in range(2):
+            users.add(tx, replace(ana, name=f"user {number}", guid=f"{number}", email=""))
+        assert users.find(tx, "") is None
+
+
+@pytest.mark.parametrize(
+    "other", [{"name": "ANA"}, {"email": "ANA@X.ORG"}, {"guid": "6f1b4a52-0d0e-4b5e-9c1f-0a1b2c3d4e5f"}]
+)
+def test_names_emails_and_guids_are_unique(peopled: Store, ana: User, other: dict[str, str]) -> None:
+    """The file itself keeps the second one out."""
+    second = replace(ana, **{"name": "second", "email": "", "guid": "2", **other})  # type: ignore[arg-type]
+
+    def add() -> None:
+        with peopled.writing() as tx:
+            users.add(tx, second)
+
+    with pytest.raises(StoreUnusableError, match="UNIQUE"):
+        add()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (UserFilter(), ["Ana", "bob", "cleo"]),
+        (UserFilter(enabled=True), ["Ana", "cleo"]),
+        (UserFilter(enabled=False), ["bob"]),
+        (UserFilter(blocked=True), ["cleo"]),
+        (UserFilter(blocked=False, enabled=True), ["Ana"]),
+        (UserFilter(role="op"), ["Ana", "cleo"]),
+        (UserFilter(role="o"), []),
+        (UserFilter(attribute="Area"), ["Ana", "cleo"]),
+        (UserFilter(attribute="area"), []),
+        (UserFilter(attribute="Area", role="admin", blocked=True), ["cleo"]),
+    ],
+)
+def test_a_list_shows_the_users_that_are_wanted(three: Store, wanted: UserFilter, found: list[str]) -> None:
+    """Conditions add up, and names order what is found."""
+    with three.reading() as tx:
+        assert names(tx, wanted) == found
+
+
+@pytest.mark.parametrize(
+    ("sort", "found"),
+    [
+        ("name", ["Ana", "bob", "cleo"]),
+        ("email", ["cleo", "Ana", "bob"]),
+        ("guid", ["bob", "Ana", "cleo"]),
+        ("first_name", ["bob", "Ana", "cleo"]),
+        ("last_name", ["cleo", "Ana", "bob"]),
+        ("external_id", ["bob", "Ana", "cleo"]),
+        ("created_at", ["cleo", "Ana", "bob"]),
+        ("updated_at", ["cleo", "Ana", "bob"]),
+    ],
+)
+def test_a_list_is_sorted_by_each_field_in_both_directions(three: Store, sort: str, found: list[str]) -> None:
+    """A dash reverses."""
+    with three.reading() as tx:
+        assert names(tx, UserFilter(sort=sort)) == found
+        assert names(tx, UserFilter(sort=f"-{sort}")) == found[::-1]
+
+
+def test_a_list_is_not_sorted_by_what_is_no_field(three: Store) -> None:
+    """Least of all by the hash of a password."""
+    with three.reading() as tx, pytest.raises(UsageError, match="cannot sort by 'password_hash'"):
+        users.each(tx, UserFilter(sort="password_hash"))
+
+
+def test_who_carries_an_attribute_is_known(peopled: Store, ana: User) -> None:
+    """As long as somebody does, by its exact id."""
+    with peopled.writing() as tx:
+        assert not users.carries(tx, "Area")
+        users.save(tx, replace(ana, attributes={"Area": "north", "zone": []}))
+        assert [users.carries(tx, name) for name in ("Area", "zone", "area", "")] == [True, True, False, False]
+        users.save(tx, replace(ana, attributes={"zone": []}))
+        assert [users.carries(tx, name) for name in ("Area", "zone")] == [False, True]
+        users.delete(tx, ana.guid)
+        assert not users.carries(tx, "zone")
+
+
+def test_a_deleted_user_is_gone(three: Store) -> None:
+    """And only that one."""
+    with three.writing() as tx:
+        users.delete(tx, "1")
+        assert names(tx, UserFilter()) == ["bob", "cleo"]
