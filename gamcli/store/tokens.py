@@ -41,7 +41,8 @@ class TokenFilter:
 
 def _record(row: Row) -> Token:
     value: Any = row
-    superseded = value[11] if value[11] is not None and value[0] < value[11] else None
+    # Dead from the first, not from the newer row on: rows run ahead of a clock that was set back.
+    superseded = value[6] if value[11] is not None and value[0] < value[11] else None
     ends = [end for end in (value[8], value[9], value[10], superseded) if end is not None]
     return Token(
         row=value[0],
