@@ -1,6 +1,7 @@
 """The audit trail: one entry a change, written in its transaction."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from gamcli.model import AuditEntry
@@ -24,4 +25,4 @@ def add(tx: Transaction, at: str, actor: str, action: str, target: str, details:
 def each(tx: Transaction) -> Iterator[AuditEntry]:
     """Yield the entries from the first on."""
     rows: Iterator[Any] = tx.each("SELECT seq, at, actor, action, target, details FROM audit ORDER BY seq")
-    return (AuditEntry(*row) for row in rows)
+    return (AuditEntry(seq, datetime.fromisoformat(at), *rest) for seq, at, *rest in rows)

@@ -280,7 +280,7 @@ def test_a_change_that_raises_is_undone(store: Store) -> None:
 
     def fail() -> None:
         with store.writing() as tx:
-            audit.add(tx, "", "", "", "", "")
+            audit.add(tx, "2026-03-01T12:00:00Z", "", "", "", "")
             raise UsageError("no")
 
     with pytest.raises(UsageError):
