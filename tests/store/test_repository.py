@@ -1,0 +1,55 @@
+"""The repository in the store."""
+
+from datetime import datetime
+
+import pytest
+
+from gamcli.errors import StoreMissingError, StoreUnusableError
+from gamcli.model import APIKEY, AuthType, Repository
+from gamcli.store import Store, auth_types, repository
+
+
+def initialise(store: Store, now: datetime, guid: str = "guid") -> None:
+    """Keep a repository with one authentication type of its own."""
+    with store.writing() as tx:
+        auth_types.add(
+            tx, AuthType(f"Of {guid}", APIKEY, "", enabled=True, default=False, created_at=now, updated_at=now)
+        )
+        repository.add(tx, Repository(guid, f"of {guid}", now))
+
+
+def test_a_store_has_no_repository_before_it_is_initialised(store: Store) -> None:
+    """Asking for it then says what to do."""
+    with store.reading() as tx:
+        assert repository.find(tx) is None
+        with pytest.raises(StoreMissingError, match="never initialised") as caught:
+            repository.the(tx)
+    assert caught.value.hint == "gamcli init"
+
+
+def test_the_repository_comes_back_as_it_was_kept(store: Store, now: datetime) -> None:
+    """Its default type is called as it was written."""
+    initialise(store, now)
+    with store.reading() as tx:
+        assert repository.find(tx) == repository.the(tx) == Repository("guid", "Of guid", now)
+
+
+def test_a_store_has_one_repository(store: Store, now: datetime) -> None:
+    """The file itself keeps a second one out, with all that came along."""
+    initialise(store, now)
+    with pytest.raises(StoreUnusableError, match="UNIQUE"):
+        initialise(store, now, "second")
+    with store.reading() as tx:
+        assert [each.name for each in auth_types.each(tx)] == ["Of guid"]
+
+
+def test_the_default_type_is_one_that_exists(store: Store, now: datetime) -> None:
+    """The file itself keeps any other name out."""
+    initialise(store, now)
+
+    def name_another() -> None:
+        with store.writing() as tx:
+            repository.set_default_auth_type(tx, "nothing")
+
+    with pytest.raises(StoreUnusableError, match="FOREIGN KEY"):
+        name_another()
