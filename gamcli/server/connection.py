@@ -1,8 +1,7 @@
 """
-One client's connection: whole requests in, one send a response, and a deadline around each request.
+One client's connection: whole requests in, one send a response, and a deadline for whatever it does next.
 
-The time-outs of sockets are per read, so a client that sends a byte at a time would never meet one: what counts here is
-the time since the request began.
+Nothing in here waits: `http` asks the system which connections can be read or written, and tells them.
 """
 
 import socket
@@ -11,7 +10,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from time import gmtime, monotonic, time
 
-from gamcli.errors import RefusedError
 from gamcli.server.messages import REASONS, Inbox, Request, Response, unreadable
 
 CHUNK = 32 * 1024
@@ -24,7 +22,12 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """How long a client may take, in seconds: to send a request, to begin the next one, to hear of a refusal."""
+    """
+    How long a client may take, in seconds: to send a request, to begin the next one, to hear of the end.
+
+    The time for a request counts from its first byte: time-outs per read would never meet a client that sends one byte
+    at a time.
+    """
 
     request: float = 10.0
     idle: float = 30.0
@@ -32,91 +35,99 @@ class Times:
 
 
 class Connection:
-    """A client and what it has sent so far; its own thread calls everything but `end_soon` and `abort`."""
+    """
+    A client, what it has sent and what it has yet to take.
+
+    `deadline` is when the time for what it does now is over; `last` says that its last response is given, `waits` that
+    a request of its is being answered elsewhere.
+    """
 
     def __init__(self, client: socket.socket, peer: str, times: Times) -> None:
-        self._socket = client
+        client.settimeout(0)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = client
+        self.deadline = monotonic() + times.idle
+        self.unsent = b""
+        self.last = False
+        self.waits = False
         self._times = times
         self._inbox = Inbox(peer)
-        self._idle = True
-        self._ending = False
+        self._ended = False
 
-    def receive(self) -> Request | None:
-        """Return the next request, None at the end of the connection; raises RefusedError for what is no request."""
-        request = self._inbox.take()
-        if request is None and (not self._inbox.is_empty or self._begins()):
-            request = self._whole()
-        return request
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing would be lost if it were closed: no request has begun, or the last response is sent."""
+        return not self.unsent and not self.waits and (self.last or self._inbox.is_empty)
 
-    def _begins(self) -> bool:
-        """Wait for the first byte of a request, and say whether it came."""
-        self._idle = True
-        # `end_soon` notes the end before it looks whether this is idle, and here it is the other way round.
-        data = b"" if self._ending else self._read(self._times.idle)
-        self._idle = False
-        self._inbox.feed(data or b"")
+    @property
+    def is_open(self) -> bool:
+        """Whether its next request can be answered now."""
+        return not (self.unsent or self.last or self.waits)
+
+    def is_late(self, now: float) -> bool:
+        """Say whether its time is over; while we work for it, it has all the time."""
+        return self.deadline <= now and not self.waits
+
+    def read(self) -> bool:
+        """Take what has come, and say whether anything did: False is the end of the connection."""
+        try:
+            data = self.socket.recv(CHUNK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            data = b""
+        if data and not self.last:  # after the last response it is heard out, and not listened to
+            self._feed(data)
+        self._ended = not data
         return bool(data)
 
-    def _whole(self) -> Request:
-        deadline = monotonic() + self._times.request
-        asked = False
-        while (request := self._inbox.take()) is None:
-            if self._inbox.awaits_continue and not asked:
-                asked = self.send(_CONTINUE)
-            data = self._read(deadline - monotonic())
-            if data is None:
-                raise RefusedError("request_slow", "the deadline for a whole request passed")
-            if not data:
-                raise unreadable("the connection ended within a request")
-            self._inbox.feed(data)
+    def _feed(self, data: bytes) -> None:
+        if self._inbox.is_empty:
+            self.deadline = monotonic() + self._times.request
+        self._inbox.feed(data)
+
+    def take(self) -> Request | None:
+        """Return the next whole request, if there is one; raises RefusedError for what will never be one."""
+        request = self._inbox.take()
+        if request is None and self._inbox.asks_to_continue():
+            self.send(_CONTINUE)
+        if request is None and self._ended and not self._inbox.is_empty:
+            raise unreadable("the connection ended within a request")
         return request
 
-    def _read(self, seconds: float) -> bytes | None:
-        """Return what has come, nothing at the end of the connection, None when the time is over."""
+    def send(self, data: bytes, *, last: bool = False) -> None:
+        """Send `data`, or as much as the client takes now; nothing follows what is `last`."""
+        self.unsent += data
+        self.last = last
+        self.flush()
+
+    def flush(self) -> None:
+        """Send more of what is unsent; when all is sent, the client's time begins anew."""
         try:
-            self._socket.settimeout(max(seconds, 0.001))  # 0 would mean: do not wait
-            return self._socket.recv(CHUNK)
-        except TimeoutError:
-            return None
-        except OSError:
-            return b""
+            self.unsent = self.unsent[self.socket.send(self.unsent) :]
+        except BlockingIOError:
+            return
+        except OSError:  # nobody is there to take it
+            self.unsent, self.last, self.deadline = b"", True, 0.0
+            return
+        if not self.unsent:
+            self._has_sent()
 
-    def send(self, data: bytes) -> bool:
-        """Send all of `data`, and say whether the client was there to take it."""
-        try:
-            self._socket.settimeout(self._times.request)
-            self._socket.sendall(data)
-        except OSError:
-            return False
-        return True
-
-    def end_soon(self) -> None:
-        """End the connection, now when it is between two requests, else after the one that is running."""
-        self._ending = True
-        if self._idle:
-            with suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RD)
-
-    def abort(self) -> None:
-        """End the connection in the middle of whatever it does."""
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-
-    def say_farewell(self) -> None:
+    def _has_sent(self) -> None:
         """
-        Let the client hear the last response before the connection closes.
+        Give the client time for what comes next; after the last response, to hear it.
 
         To close with bytes unread would reset the connection, and the client could lose the response (RFC 9112 §9.6).
         """
-        deadline = monotonic() + self._times.farewell
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_WR)
-        while (left := deadline - monotonic()) > 0 and self._read(left):
-            pass
+        if self.last:
+            with suppress(OSError):
+                self.socket.shutdown(socket.SHUT_WR)
+        waits = self._times.idle if self._inbox.is_empty else self._times.request
+        self.deadline = monotonic() + (self._times.farewell if self.last else waits)
 
     def close(self) -> None:
         """Close the socket."""
-        self._socket.close()
+        self.socket.close()
 
 
 def encode(response: Response, *, closes: bool, without_body: bool = False) -> bytes:

@@ -15,7 +15,7 @@ from gamcli.server.messages import Request
 
 MEDIA_TYPE = "application/x-www-form-urlencoded"
 
-_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})|[\x00-\x1f\x7f]")
+_BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})|[\x00-\x1f\x7f]")
 _BEARER = re.compile(r"(?:(?:OAuth|Bearer)[ \t]+)?([^ \t]+)", re.IGNORECASE)
 
 
@@ -46,14 +46,15 @@ def _parse(body: bytes) -> dict[str, str]:
 
 def _text(body: bytes) -> str:
     try:
-        return body.decode()
+        text = body.decode()
     except UnicodeDecodeError:
         raise RefusedError("form_unreadable", "the form is not UTF-8") from None
+    if _BROKEN.search(text):
+        raise RefusedError("form_unreadable", "a broken escape or a bare control character")
+    return text
 
 
 def _unescaped(text: str) -> str:
-    if _BAD_ESCAPE.search(text):
-        raise RefusedError("form_unreadable", "a broken escape or a bare control character")
     try:
         return unquote_plus(text, errors="strict")
     except UnicodeDecodeError:

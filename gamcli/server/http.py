@@ -1,30 +1,39 @@
 """
-The server: a listening socket, a thread a connection, a bounded number of them, and a clean end.
+The server: one thread asks the system which connections are ready, and answers them one after another.
 
-It knows no OAuth: whole requests go to `oauth.respond`, what is no request is refused here.
+Python runs one thread at a time, and SQLite lets go of it with every call: sixteen threads that each answer a request
+are half as fast as one that answers them all (`tests/bench/serve.py`). Only a request that finds the store held by
+another process goes to a second thread (`waiting`), so that it holds up nobody.
+
+This part knows no OAuth: whole requests go to `oauth.respond`.
 """
 
 import selectors
 import socket
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
-from itertools import count
-from threading import Condition, Thread
-from time import perf_counter, sleep
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, field, replace
+from time import monotonic, sleep
 
 from gamcli.actions import Gam
 from gamcli.errors import FailedError, RefusedError
-from gamcli.model import rfc3339
-from gamcli.server import log, oauth, refusals
+from gamcli.server import oauth, refusals
 from gamcli.server.connection import Connection, Times, encode
+from gamcli.server.log import Log
 from gamcli.server.messages import Request
+from gamcli.server.waiting import Guest, WaitingRoom
+from gamcli.store import Store
 
 BACKLOG = 128
 """Connections that the system holds while a burst of them is accepted."""
 
 DOORSTEP = 16
 """How many clients beyond the bound are told so at a time; any more are cut off."""
+
+SWEEPS = 8
+"""Deadlines are looked at so often within the shortest of them."""
+
+LONGEST_SWEEP = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,26 +45,36 @@ class Options:
     port: int = 0
     base_path: str = ""
     log_format: str = "text"
-    max_connections: int = 256
+    max_connections: int = 512
     stop_seconds: float = 5.0
     times: Times = field(default_factory=Times)
 
 
 class Server:
-    """A server that listens from the moment it is made, and answers while `run` runs."""
+    """
+    A server that listens from the moment it is made, and answers while `run` runs.
+
+    It reads and writes the file of `gam.store` through a connection of its own, which never waits; `gam.store` itself
+    is for the requests that have to.
+    """
 
     def __init__(self, gam: Gam, options: Options) -> None:
-        self._gam = gam
         self._options = options
         self._base_path = options.base_path.rstrip("/")
-        self._write = log.FORMATS[options.log_format]
-        self._run_id = gam.entropy(4).hex()
-        self._numbers = count(1)
+        self._folded_base_path = self._base_path.lower()
+        self._log = Log(options.log, options.log_format, gam.now, gam.entropy(4).hex())
         self._connections: set[Connection] = set()
-        self._gone = Condition()
         self._stopping = False
-        self._listener = _listen(options.host, options.port)
-        self._bell, self._ear = socket.socketpair()
+        with ExitStack() as opened:
+            self._listener = opened.enter_context(_listen(options.host, options.port))
+            store = opened.enter_context(Store.open(gam.store.path, durable=False, patience=0))
+            self._gam = replace(gam, store=store)
+            self._bell, self._ear = map(opened.enter_context, socket.socketpair())
+            self._selector = opened.enter_context(selectors.DefaultSelector())
+            self._room = opened.enter_context(closing(WaitingRoom(gam, self._folded_base_path, self._ring)))
+            self._opened = opened.pop_all()
+        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+        self._selector.register(self._ear, selectors.EVENT_READ, self._fetch)
 
     @property
     def port(self) -> int:
@@ -70,117 +89,133 @@ class Server:
 
     def run(self) -> None:
         """Answer requests until `stop`, then finish what is running."""
-        try:
-            self._accept()
-        finally:
-            self._finish()
+        with self._opened:
+            self._rounds(until=lambda: self._stopping)
+            self._selector.unregister(self._listener)
+            self._listener.close()
+            end = monotonic() + self._options.stop_seconds
+            self._rounds(until=lambda: not self._connections or monotonic() > end)
+            for connection in tuple(self._connections):
+                self._close(connection)
 
     def stop(self) -> None:
         """End `run` soon; may be called from any thread and from a signal handler."""
         self._stopping = True
-        with suppress(OSError):  # it has ended already
+        self._ring()
+
+    def _ring(self) -> None:
+        with suppress(OSError):  # it rings already, or everybody has gone
             self._bell.send(b".")
 
-    def _accept(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._listener, selectors.EVENT_READ)
-            selector.register(self._ear, selectors.EVENT_READ)
-            while not self._stopping:
-                selector.select()
-                self._admit_one()
+    def _rounds(self, until: Callable[[], bool]) -> None:
+        """Serve whoever is ready, again and again; every now and then, look whose time is over."""
+        times = self._options.times
+        pause = min(LONGEST_SWEEP, min(times.request, times.idle, times.farewell) / SWEEPS)
+        sweep = 0.0
+        while True:
+            if monotonic() >= sweep:
+                self._sweep()
+                sweep = monotonic() + pause
+            if until():
+                return
+            for key, _ in self._selector.select(pause if self._connections else None):
+                key.data()
 
-    def _admit_one(self) -> None:
+    def _sweep(self) -> None:
+        now = monotonic()
+        for connection in tuple(self._connections):
+            if self._stopping and connection.is_idle:
+                self._close(connection)
+            elif connection.is_late(now):
+                self._expire(connection)
+
+    def _expire(self, connection: Connection) -> None:
+        if connection.is_idle or connection.unsent:
+            self._close(connection)
+        else:
+            self._refuse(connection, "request_slow")
+
+    def _accept(self) -> None:
         try:
             client, address = self._listener.accept()
-        except BlockingIOError:
-            return  # the bell rang, or the client has left already
-        except OSError:
-            sleep(0.05)  # out of file descriptors: some connection will end
+        except BlockingIOError:  # it has left already
             return
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._admit(Connection(client, str(address[0]), self._options.times))
-
-    def _admit(self, connection: Connection) -> None:
+        except OSError:  # no more file descriptors: some connection will end
+            sleep(0.01)
+            return
         beyond = len(self._connections) - self._options.max_connections
         if beyond >= DOORSTEP:
-            connection.close()
+            client.close()
             return
-        with self._gone:
-            self._connections.add(connection)
-        step = self._exchange if beyond < 0 else self._turn_away
+        connection = Connection(client, str(address[0]), self._options.times)
+        self._connections.add(connection)
+        self._listen_to(connection)
+        if beyond >= 0:
+            self._refuse(connection, "connections_full")
+
+    def _listen_to(self, connection: Connection) -> None:
+        self._selector.register(connection.socket, selectors.EVENT_READ, lambda: self._attend(connection))
+
+    def _attend(self, connection: Connection) -> None:
+        """Go on with a connection that can be read or written."""
+        if connection.unsent:
+            connection.flush()
+        elif not connection.read() and connection.is_idle:
+            self._close(connection)
+            return
+        self._proceed(connection)
+
+    def _proceed(self, connection: Connection) -> None:
+        """Answer the requests that have come, in order, as long as the client takes the responses."""
         try:
-            Thread(target=self._live, args=(connection, step), daemon=True).start()
-        except RuntimeError:  # the system has no more threads
-            self._forget(connection)
-
-    def _forget(self, connection: Connection) -> None:
-        connection.close()
-        with self._gone:
-            self._connections.remove(connection)
-            self._gone.notify_all()
-
-    def _live(self, connection: Connection, step: Callable[[Connection], bool]) -> None:
-        """Take `step` with the connection as long as it says so."""
-        try:
-            while step(connection):
-                pass
-        finally:
-            self._forget(connection)
-
-    def _turn_away(self, connection: Connection) -> bool:
-        return self._refuse(connection, "connections_full")
-
-    def _exchange(self, connection: Connection) -> bool:
-        """Answer one request, and say whether the connection stays open."""
-        try:
-            request = connection.receive()
+            while connection.is_open and (request := connection.take()) is not None:
+                self._answer(connection, request)
         except RefusedError as refused:
-            return self._refuse(connection, refused.rule)
-        return request is not None and self._answer(connection, request)
+            self._refuse(connection, refused.rule)
+        if not connection.waits:
+            wanted = selectors.EVENT_WRITE if connection.unsent else selectors.EVENT_READ
+            key = self._selector.get_key(connection.socket)
+            if key.events != wanted:
+                self._selector.modify(connection.socket, wanted, key.data)
 
-    def _refuse(self, connection: Connection, rule: str) -> bool:
-        """Refuse what is no request: nothing of it is logged, for it may be the body of another."""
-        response = refusals.response(rule)
-        connection.send(encode(response, closes=True))
-        self._log("-", "-", response.status, 0.0, oauth.Trace(rule=rule))
-        connection.say_farewell()
-        return False
+    def _answer(self, connection: Connection, request: Request) -> None:
+        began = monotonic()
+        answer = oauth.respond(self._gam, request, self._folded_base_path)
+        guest = Guest(connection, request, began, answer)
+        if answer.trace.rule == "store_busy":
+            self._selector.unregister(connection.socket)
+            connection.waits = True
+            self._room.enter(guest)
+        else:
+            self._give(guest)
 
-    def _answer(self, connection: Connection, request: Request) -> bool:
-        began = perf_counter()
-        answer = oauth.respond(self._gam, request, self._base_path.lower())
+    def _fetch(self) -> None:
+        """Give the answers that were waited for, each to its client."""
+        self._ear.recv(4096)
+        for guest in self._room.ready():
+            if guest.connection in self._connections:
+                guest.connection.waits = False
+                self._listen_to(guest.connection)
+                self._give(guest)
+                self._proceed(guest.connection)
+
+    def _give(self, guest: Guest) -> None:
+        request, response = guest.request, guest.answer.response
         closes = self._stopping or not request.keeps_alive
-        there = connection.send(encode(answer.response, closes=closes, without_body=request.method == "HEAD"))
-        spent = (perf_counter() - began) * 1000
-        self._log(log.shown(request.method), log.shown(request.path), answer.response.status, spent, answer.trace)
-        return there and not closes
+        guest.connection.send(encode(response, closes=closes, without_body=request.method == "HEAD"), last=closes)
+        self._log.tell(request, guest.answer, monotonic() - guest.began)
 
-    def _log(self, method: str, path: str, status: int, ms: float, trace: oauth.Trace) -> None:
-        entry = log.Entry(
-            time=rfc3339(self._gam.now()),
-            request=f"{self._run_id}-{next(self._numbers)}",
-            method=method,
-            path=path,
-            status=status,
-            ms=round(ms, 1),
-            client_id=log.shown(trace.client_id),
-            key=trace.key_id,
-            rule=trace.rule,
-            detail=trace.detail,
-        )
-        with suppress(OSError):  # nobody reads the log any more: serve on
-            self._options.log(self._write(entry))
+    def _refuse(self, connection: Connection, rule: str) -> None:
+        """Refuse what is no request: nothing of it is logged, for it may be the body of another."""
+        answer = oauth.Answer(refusals.response(rule), oauth.Trace(rule=rule))
+        connection.send(encode(answer.response, closes=True), last=True)
+        self._log.tell(None, answer, 0.0)
 
-    def _finish(self) -> None:
-        self._listener.close()
-        with self._gone:
-            for connection in self._connections:
-                connection.end_soon()
-            self._gone.wait_for(lambda: not self._connections, self._options.stop_seconds)
-            for connection in self._connections:
-                connection.abort()
-        self._bell.close()
-        self._ear.close()
+    def _close(self, connection: Connection) -> None:
+        self._connections.remove(connection)
+        if not connection.waits:
+            self._selector.unregister(connection.socket)
+        connection.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:

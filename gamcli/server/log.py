@@ -3,13 +3,22 @@
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from datetime import datetime
+from itertools import count
+
+from gamcli.model import rfc3339
+from gamcli.server.messages import Request
+from gamcli.server.oauth import Answer
 
 MAX_TEXT = 128
 """How much of a path or client_id a line shows."""
 
-_UNPRINTABLE = re.compile(r"[^\x21-\x7e]|[\"\\]")
+# The letters of a secret do not reach the log, not even of one that was sent in the wrong place.
 _CREDENTIAL = re.compile(r"(gam(?:key|sec)_|[0-9a-f-]{36}!)[0-9A-Za-z_]+")
+_PLAIN = re.compile(rf"(?:(?!gam(?:key|sec)_)[#-\[\]-~]){{0,{MAX_TEXT}}}")
+_UNPRINTABLE = re.compile(r"[^!#-\[\]-~]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +31,16 @@ class Entry:
     path: str
     status: int
     ms: float
-    client_id: str = ""
-    key: str = ""
-    rule: str = ""
-    detail: str = ""
+    client_id: str
+    key: str
+    rule: str
+    detail: str
 
 
 def shown(text: str) -> str:
     """Return what a client sent as one printable word: escaped, cut, and without a credential in the wrong place."""
+    if _PLAIN.fullmatch(text):
+        return text
     hidden = _CREDENTIAL.sub(r"\1...", text)
     cut = hidden if len(hidden) <= MAX_TEXT else hidden[:MAX_TEXT] + "..."
     return _UNPRINTABLE.sub(lambda found: f"\\u{{{ord(found[0]):x}}}", cut)
@@ -38,8 +49,8 @@ def shown(text: str) -> str:
 def as_text(entry: Entry) -> str:
     """Write a line for people: what every line has in its place, the rest by name."""
     rest = (("client_id", entry.client_id), ("key", entry.key), ("rule", entry.rule), ("detail", entry.detail))
-    named = "".join(f" {name}={value}" for name, value in rest if value)
-    return f"{entry.time} {entry.request} {entry.method} {entry.path} {entry.status} {entry.ms:.1f}ms{named}"
+    named = "".join([f" {name}={value}" for name, value in rest if value])
+    return f"{entry.time} {entry.request} {entry.method} {entry.path} {entry.status} {entry.ms}ms{named}"
 
 
 def as_json(entry: Entry) -> str:
@@ -49,3 +60,32 @@ def as_json(entry: Entry) -> str:
 
 FORMATS: dict[str, Callable[[Entry], str]] = {"text": as_text, "json": as_json}
 """How `--log-format` writes a line."""
+
+
+class Log:
+    """Numbers requests and writes a line about each to `sink`; `run_id` tells one server's numbers from another's."""
+
+    def __init__(self, sink: Callable[[str], None], log_format: str, now: Callable[[], datetime], run_id: str) -> None:
+        self._sink = sink
+        self._written = FORMATS[log_format]
+        self._now = now
+        self._run_id = run_id
+        self._numbers = count(1)
+
+    def tell(self, request: Request | None, answer: Answer, seconds: float) -> None:
+        """Write the line about a request; None is one that could not be read and may be the body of another."""
+        trace = answer.trace
+        entry = Entry(
+            time=rfc3339(self._now()),
+            request=f"{self._run_id}-{next(self._numbers)}",
+            method=shown(request.method) if request else "-",
+            path=shown(request.path) if request else "-",
+            status=answer.response.status,
+            ms=round(seconds * 1000, 1),
+            client_id=shown(trace.client_id),
+            key=trace.key_id,
+            rule=trace.rule,
+            detail=trace.detail,
+        )
+        with suppress(OSError):  # nobody reads the log any more: serve on
+            self._sink(self._written(entry))

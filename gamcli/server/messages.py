@@ -20,12 +20,12 @@ MAX_FIELDS_BYTES = 16 * 1024
 MAX_BODY = 16 * 1024
 
 _NAME = r"!#$%&'*+.^_`|~0-9A-Za-z-"
-_FIELD_NAME = re.compile(f"[{_NAME}]+")
+# A folded line and a blank before the colon (RFC 9112 §5.1, §5.2) are no names, and neither is half a line.
+_FIELD = re.compile(rf"([{_NAME}]+):([\t\x20-\x7e\x80-\xff]*)")
 _REQUEST_LINE = re.compile(rf"([{_NAME}]+) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])")
 _AUTHORITY = re.compile(r"https?://[^/?]+", re.IGNORECASE)
 _CAN_BEGIN = re.compile(rf"[{_NAME}\r]".encode())
 _BLANK_LINE = re.compile(rb"\n\r?\n")
-_CONTROL = re.compile(r"[\x00-\x08\n-\x1f\x7f]")
 _DIGITS = re.compile(r"[0-9]+")
 
 _ONCE = frozenset({"host", "content-length", "content-type", "authorization", "expect"})
@@ -108,16 +108,18 @@ class Inbox:
         self._peer = peer
         self._buffer = b""
         self._head: Head | None = None
+        self._continued = False
 
     @property
     def is_empty(self) -> bool:
         """Whether no part of a request has come."""
         return not self._buffer and self._head is None
 
-    @property
-    def awaits_continue(self) -> bool:
-        """Whether the client waits for `100 Continue` before it sends the body."""
-        return self._head is not None and self._head.awaits_continue and not self._buffer
+    def asks_to_continue(self) -> bool:
+        """Say, once a request, whether the client waits for `100 Continue` before it sends the body."""
+        asks = self._head is not None and self._head.awaits_continue and not self._buffer and not self._continued
+        self._continued = self._continued or asks
+        return asks
 
     def feed(self, data: bytes) -> None:
         """Add what was received."""
@@ -129,7 +131,7 @@ class Inbox:
         if head is None or len(self._buffer) < head.length:
             self._head = head
             return None
-        self._head = None
+        self._head, self._continued = None, False
         body, self._buffer = self._buffer[: head.length], self._buffer[head.length :]
         return Request(head.method, head.path, head.query, head.fields, body, self._peer, head.keeps_alive)
 
@@ -203,11 +205,10 @@ def _parse_fields(lines: list[str]) -> dict[str, str]:
         raise RefusedError("fields_too_large", "too many header fields")
     fields: dict[str, str] = {}
     for line in lines:
-        name, colon, value = line.partition(":")
-        # A folded line and a blank before the colon (RFC 9112 §5.1, §5.2) are no names, and neither is half a line.
-        if not colon or not _FIELD_NAME.fullmatch(name) or _CONTROL.search(value):
+        found = _FIELD.fullmatch(line)
+        if found is None:
             raise unreadable("a header field is not of HTTP")
-        name, value = name.lower(), value.strip(" \t")
+        name, value = found[1].lower(), found[2].strip(" \t")
         if name in fields:
             if name in _ONCE:
                 raise unreadable(f"two fields {name}")

@@ -63,7 +63,7 @@ class Store:
     One open store, safe to share between threads.
 
     With `durable`, a change is on disk before it counts as made (`synchronous=FULL`); without, it survives a killed
-    process but perhaps not a power cut.
+    process but perhaps not a power cut. `patience` is how many seconds it waits while another process writes.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
@@ -72,17 +72,17 @@ class Store:
         self._lock = RLock()
 
     @classmethod
-    def open(cls, path: Path, *, durable: bool = True) -> "Store":
+    def open(cls, path: Path, *, durable: bool = True, patience: float = BUSY_SECONDS) -> "Store":
         """Open the store at `path` and bring its schema up to date; raises a StoreError that says what to do."""
         if not _holds_something(path):
             raise StoreMissingError(f"there is no store at {path}", command("--store", str(path), "init"))
-        return cls._opened(path, durable=durable)
+        return cls._opened(path, durable=durable, patience=patience)
 
     @classmethod
-    def _opened(cls, path: Path, *, durable: bool) -> "Store":
+    def _opened(cls, path: Path, *, durable: bool, patience: float = BUSY_SECONDS) -> "Store":
         if not os.access(path, os.R_OK | os.W_OK):
             raise StoreUnusableError(f"the store {path} may not be read and written", f"chmod u+rw {path}")
-        store = cls(path, _connect(path, durable=durable))
+        store = cls(path, _connect(path, durable=durable, patience=patience))
         try:
             with store._told():
                 store._migrate()
@@ -183,14 +183,14 @@ def _holds_something(path: Path) -> bool:
         raise StoreUnusableError(f"the store {path} cannot be reached: {error.strerror}", "--store PATH") from error
 
 
-def _connect(path: Path, *, durable: bool) -> sqlite3.Connection:
+def _connect(path: Path, *, durable: bool, patience: float) -> sqlite3.Connection:
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise StoreVersionError(
             f"SQLite {sqlite3.sqlite_version} is too old: gamcli needs {'.'.join(map(str, OLDEST_SQLITE))} or later",
             "use a Python that brings a newer SQLite",
         )
     try:
-        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
     except sqlite3.Error as error:
