@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gamcli.errors import NotFoundError, command
 from gamcli.model import ApiKeyPolicy, App, TokenPolicy, fold
@@ -39,6 +40,7 @@ class AppFilter:
     sort: str | None = None
 
 
+@lru_cache(maxsize=256)  # a record says what its row says, and rows seldom change
 def _record(row: Row) -> App:
     return App(
         client_id=row[0],  # type: ignore[arg-type]

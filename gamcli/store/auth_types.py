@@ -1,6 +1,7 @@
 """Authentication types."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from gamcli.errors import NotFoundError, command
 from gamcli.model import AuthType, fold
@@ -20,6 +21,7 @@ _SORTS = {
 }
 
 
+@lru_cache(maxsize=256)  # a record says what its row says, and rows seldom change
 def _record(row: Row) -> AuthType:
     name, kind, description, enabled, default, created, updated = row
     return AuthType(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from gamcli.errors import NotFoundError, UsageError, command
@@ -42,6 +43,7 @@ class KeyFilter:
     sort: str | None = None
 
 
+@lru_cache(maxsize=256)  # a record says what its row says, and rows seldom change
 def _record(row: Row) -> Key:
     value: Any = row
     return Key(

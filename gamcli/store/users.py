@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from gamcli.errors import NotFoundError, command
@@ -45,6 +46,7 @@ class UserFilter:
     sort: str | None = None
 
 
+@lru_cache(maxsize=256)  # a record says what its row says, and rows seldom change
 def _record(row: Row) -> User:
     values: dict[str, Any] = dict(zip(_READ, row, strict=True))
     for name in _FLAGS:
