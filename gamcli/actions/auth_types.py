@@ -19,7 +19,8 @@ def create(gam: Gam, name: str, kind: str, changes: rules.Changes, *, if_missing
     with gam.store.writing() as tx:
         found = store.auth_types.find(tx, name)
         if found is not None:
-            same = found.type == wanted.type and rules.changed(found, changes, gam.now()) is found
+            named_so = (found.name, found.type) == (name, wanted.type)
+            same = named_so and rules.changed(found, changes, gam.now()) is found
             if if_missing and same:
                 return Created(found, fresh=False)
             how = " and differs" if if_missing else ""

@@ -1,0 +1,53 @@
+"""What the tests of actions share: an application that takes API keys, its user, their key, and the audit trail."""
+
+from collections.abc import Callable
+
+import pytest
+
+from gamcli.actions import Gam, apps, keys, users
+from gamcli.actions.apps import AppWish
+from gamcli.actions.changes import Created
+from gamcli.actions.keys import KeyWish
+from gamcli.model import App, AuditEntry, User
+from gamcli.rules.grants import TokenRequest
+from gamcli.rules.keys import IssuedKey
+from gamcli.store import audit
+
+OPEN = {"remote_rest": True, "api_keys.enabled": True, "api_keys.scope_choice": True}
+"""The settings of an application that takes API keys."""
+
+
+@pytest.fixture
+def trail(gam: Gam) -> Callable[[], list[AuditEntry]]:
+    """Return what reads all audit entries."""
+
+    def read() -> list[AuditEntry]:
+        with gam.store.reading() as tx:
+            return list(audit.each(tx))
+
+    return read
+
+
+@pytest.fixture
+def portal(gam: Gam) -> Created[App]:
+    """Return a new application that takes API keys, with its secret."""
+    return apps.create(gam, AppWish("portal", OPEN, ("gam_user_data+gam_user_roles",)))
+
+
+@pytest.fixture
+def ana(gam: Gam) -> User:
+    """Return a new user."""
+    return users.create(gam, "ana", {"email": "ana@example.com", "roles": ("operator",)}).record
+
+
+@pytest.fixture
+def issued(gam: Gam, portal: Created[App], ana: User) -> IssuedKey:
+    """Return a new key of the user for the application, with its secret."""
+    return keys.generate(gam, KeyWish(ana.name, portal.record.name))
+
+
+@pytest.fixture
+def asked(portal: Created[App], issued: IssuedKey) -> TokenRequest:
+    """Return the request that trades the key for a token."""
+    assert portal.secret is not None
+    return TokenRequest(client_id=portal.record.client_id, client_secret=portal.secret, api_key=issued.secret)

@@ -1,0 +1,178 @@
+"""Authentication types: made, changed, made the default, deleted."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from gamcli.actions import Gam, apps, auth_types, keys
+from gamcli.actions.changes import Created
+from gamcli.actions.keys import KeyWish
+from gamcli.errors import ConflictError, EndsKeysError, NotFoundError, UsageError
+from gamcli.model import APIKEY, GAMLOCAL, App, AuditEntry, User
+from gamcli.rules.keys import IssuedKey
+
+Trail = Callable[[], list[AuditEntry]]
+
+
+def names(gam: Gam) -> list[str]:
+    """Return the names of all types."""
+    with auth_types.listed(gam, kind=None, enabled=None, sort=None) as found:
+        return [each.name for each in found]
+
+
+def test_a_new_type_is_kept_and_told(gam: Gam, trail: Trail) -> None:
+    """With its kind and state in the audit."""
+    made = auth_types.create(gam, "machines", "apikey", {"description": "CI", "enabled": False})
+    assert made.fresh
+    assert auth_types.show(gam, "MACHINES") == made.record
+    assert (trail()[-1].action, trail()[-1].target) == ("auth_type.create", "machines")
+    assert json.loads(trail()[-1].details) == {"type": APIKEY, "enabled": False}
+
+
+def test_a_type_that_is_there_is_a_conflict(gam: Gam, trail: Trail) -> None:
+    """The hint shows it, and nothing is written."""
+    before = trail()
+    with pytest.raises(ConflictError, match="'apikey' is there already") as caught:
+        auth_types.create(gam, "APIkey", APIKEY, {})
+    assert caught.value.hint == "gamcli auth-type show apikey"
+    assert trail() == before
+
+
+@pytest.mark.parametrize("changes", [{}, {"description": "API keys"}, {"enabled": True, "description": "API keys"}])
+def test_a_type_that_is_there_as_asked_is_fine_if_missing(gam: Gam, trail: Trail, changes: dict[str, object]) -> None:
+    """What was not asked may be anything; nothing is written."""
+    before = trail()
+    made = auth_types.create(gam, "apikey", "APIKEY", changes, if_missing=True)
+    assert (made.fresh, made.record) == (False, auth_types.show(gam, "apikey"))
+    assert trail() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "changes"),
+    [("apikey", GAMLOCAL, {}), ("apikey", APIKEY, {"enabled": False}), ("APIKEY", APIKEY, {})],
+)
+def test_a_type_that_is_there_otherwise_is_a_conflict_if_missing(
+    gam: Gam, name: str, kind: str, changes: dict[str, object]
+) -> None:
+    """Of another kind, in another state, or of a name that is written otherwise."""
+    with pytest.raises(ConflictError, match="is there already and differs"):
+        auth_types.create(gam, name, kind, changes, if_missing=True)
+
+
+def test_a_list_shows_the_types_that_are_wanted(gam: Gam) -> None:
+    """By kind and state."""
+    with auth_types.listed(gam, kind=GAMLOCAL, enabled=False, sort="-name") as found:
+        assert [each.name for each in found] == ["local"]
+
+
+def test_an_unknown_type_is_not_found(gam: Gam, trail: Trail) -> None:
+    """By none of the actions, and nothing is written."""
+    before = trail()
+    for ask in (
+        lambda: auth_types.show(gam, "ldap"),
+        lambda: auth_types.update(gam, "ldap", {}),
+        lambda: auth_types.delete(gam, "ldap", None),
+        lambda: auth_types.set_default(gam, "ldap"),
+    ):
+        with pytest.raises(NotFoundError, match="no authentication type named 'ldap'"):
+            ask()
+    assert trail() == before
+
+
+def test_a_change_is_kept_and_told(gam: Gam, trail: Trail, forward: Callable[[timedelta], datetime]) -> None:
+    """With what differs."""
+    later = forward(timedelta(hours=1))
+    changed = auth_types.update(gam, "local", {"enabled": True})
+    assert (changed.differs, changed.suspended, changed.record.updated_at) == (True, 0, later)
+    assert auth_types.show(gam, "local") == changed.record
+    assert trail()[-1].action == "auth_type.update"
+    assert json.loads(trail()[-1].details) == {"enabled": [False, True]}
+
+
+def test_a_change_to_what_is_there_writes_nothing(gam: Gam, trail: Trail) -> None:
+    """And says so."""
+    before = trail()
+    assert not auth_types.update(gam, "apikey", {"enabled": True}).differs
+    assert trail() == before
+
+
+def test_disabling_a_type_suspends_its_live_keys(gam: Gam, issued: IssuedKey) -> None:
+    """They stay live themselves, and enabling it again brings them back."""
+    changed = auth_types.update(gam, "apikey", {"enabled": False})
+    assert [(each.key.id, each.ends) for each in changed.impacts] == [(issued.record.id, False)]
+    assert changed.suspended == 1
+    assert keys.show(gam, issued.record.id).status(gam.now()) == "active"
+    assert auth_types.update(gam, "apikey", {"enabled": True}).impacts == ()
+
+
+def test_another_type_becomes_the_default(gam: Gam, trail: Trail) -> None:
+    """The audit tells the one before."""
+    changed = auth_types.set_default(gam, "LOCAL")
+    assert (changed.record.name, changed.record.default) == ("local", True)
+    assert auth_types.show(gam, "local").default
+    assert not auth_types.show(gam, "apikey").default
+    assert (trail()[-1].action, trail()[-1].target) == ("auth_type.set_default", "local")
+    assert json.loads(trail()[-1].details) == {"before": "apikey"}
+
+
+def test_making_the_default_the_default_writes_nothing(gam: Gam, trail: Trail) -> None:
+    """And says so."""
+    before = trail()
+    assert not auth_types.set_default(gam, "apikey").differs
+    assert trail() == before
+
+
+def test_the_default_is_not_deleted(gam: Gam) -> None:
+    """The hint makes another one the default."""
+    with pytest.raises(ConflictError, match="is the default of the repository") as caught:
+        auth_types.delete(gam, "apikey", None)
+    assert caught.value.hint == "gamcli auth-type set-default ANOTHER"
+
+
+def test_the_only_type_that_an_application_allows_is_not_deleted(gam: Gam, portal: Created[App]) -> None:
+    """The hint lets the application allow any."""
+    auth_types.create(gam, "machines", APIKEY, {})
+    apps.update(gam, portal.record.name, {"api_keys.auth_type": "machines"})
+    with pytest.raises(ConflictError, match="'portal' allows only authentication type 'machines'") as caught:
+        auth_types.delete(gam, "machines", None)
+    assert caught.value.hint == "gamcli app update portal --api-key-auth-type any"
+
+
+def test_deleting_a_type_ends_its_live_keys_when_their_number_is_accepted(
+    gam: Gam, portal: Created[App], ana: User, trail: Trail
+) -> None:
+    """They stay in the store, invalidated, with the reason."""
+    auth_types.create(gam, "machines", APIKEY, {})
+    issued = keys.generate(gam, KeyWish(ana.name, portal.record.name, auth_type="machines"))
+    before = trail()
+    for wrong in (None, 0, 2):
+        with pytest.raises(EndsKeysError, match="this ends 1 live key for good") as caught:
+            auth_types.delete(gam, "machines", wrong)
+        assert caught.value.hint == "add --accept-invalidating 1 to do it"
+        assert len(caught.value.impacts) == 1
+    assert (trail(), names(gam)) == (before, ["apikey", "local", "machines"])
+    deleted = auth_types.delete(gam, "machines", 1)
+    assert [each.key.id for each in deleted.impacts] == [issued.record.id]
+    kept = keys.show(gam, issued.record.id)
+    assert (kept.status(gam.now()), kept.reason) == ("invalidated", "authentication type 'machines' was deleted")
+    assert names(gam) == ["apikey", "local"]
+    assert json.loads(trail()[-1].details) == {"invalidated": [issued.record.id]}
+
+
+def test_a_type_made_anew_does_not_revive_the_keys_of_the_old_one(gam: Gam, portal: Created[App], ana: User) -> None:
+    """An end for good is for good."""
+    auth_types.create(gam, "machines", APIKEY, {})
+    issued = keys.generate(gam, KeyWish(ana.name, portal.record.name, auth_type="machines"))
+    auth_types.delete(gam, "machines", 1)
+    auth_types.create(gam, "machines", APIKEY, {})
+    assert keys.show(gam, issued.record.id).status(gam.now()) == "invalidated"
+
+
+def test_a_type_that_may_not_be_is_not_made(gam: Gam, trail: Trail) -> None:
+    """The rule is asked first."""
+    before = trail()
+    with pytest.raises(UsageError, match="no kind of authentication type"):
+        auth_types.create(gam, "machines", "saml", {})
+    assert trail() == before
