@@ -253,10 +253,11 @@ def test_a_mistake_of_ours_is_told_as_a_failure_of_the_store(store: Store) -> No
     assert isinstance(caught.value.__cause__, sqlite3.Error)
 
 
-def test_a_store_that_another_holds_is_busy(store: Store, store_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_another_holds_is_busy(store: Store, store_path: Path) -> None:
     """A writer waits for a while and is told then; readers do not wait."""
-    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
     with Store.open(store_path) as other, store.writing():
+        assert pragma(other, "busy_timeout") == database.BUSY_SECONDS * 1000
+        assert pragma(other, "busy_timeout = 50") == 50
         assert notes(other) == []
         with pytest.raises(StoreBusyError, match="in use by another process") as caught:
             note(other)
