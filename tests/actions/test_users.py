@@ -1,0 +1,202 @@
+"""Users: made, changed, given a password, deleted."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from gamcli.actions import Gam, keys, users
+from gamcli.errors import ConflictError, EndsKeysError, NotFoundError, UsageError
+from gamcli.model import AuditEntry, User
+from gamcli.rules import passwords
+from gamcli.rules.credentials import Secret
+from gamcli.rules.keys import IssuedKey
+from gamcli.rules.passwords import CHEAPEST
+from gamcli.store.users import UserFilter
+
+Trail = Callable[[], list[AuditEntry]]
+
+
+def names(gam: Gam, wanted: UserFilter | None = None) -> list[str]:
+    """Return the names of the users that are wanted, by default of all."""
+    with users.listed(gam, wanted or UserFilter()) as found:
+        return [each.name for each in found]
+
+
+def test_a_new_user_is_kept_and_told(gam: Gam, trail: Trail) -> None:
+    """With a GUID of their own, found by name, email and GUID."""
+    made = users.create(gam, "ana", {"email": "ana@example.com", "attributes": {"Area": ["a", "b"]}})
+    assert made.fresh
+    assert (
+        users.show(gam, "ANA") == users.show(gam, "Ana@Example.com") == users.show(gam, made.record.guid) == made.record
+    )
+    assert (trail()[-1].action, trail()[-1].target) == ("user.create", "ana")
+    assert json.loads(trail()[-1].details) == {"guid": made.record.guid}
+
+
+def test_a_name_names_one_user(gam: Gam, ana: User, trail: Trail) -> None:
+    """None equals another user's name, email or GUID; the hint shows whose it is."""
+    before = trail()
+    for taken in ("ana", "ANA", "ana@example.com", ana.guid, ana.guid.upper()):
+        with pytest.raises(ConflictError, match="user 'ana' is there already") as caught:
+            users.create(gam, taken, {})
+        assert caught.value.hint == "gamcli user show ana"
+    assert trail() == before
+
+
+@pytest.mark.parametrize("email", ["ana@example.com", "ANA@EXAMPLE.COM", "mail@named.org"])
+def test_an_email_names_one_user(gam: Gam, ana: User, trail: Trail, email: str) -> None:
+    """None equals another user's email or name, when a user is made and when one is changed."""
+    users.create(gam, "mail@named.org", {})
+    users.create(gam, "bob", {})
+    before = trail()
+    for ask in (
+        lambda: users.create(gam, "cleo", {"email": email}),
+        lambda: users.update(gam, "bob", {"email": email}),
+    ):
+        with pytest.raises(ConflictError, match="already names user"):
+            ask()
+    assert trail() == before
+    assert users.update(gam, ana.name, {"email": "Ana@example.com"}).differs
+
+
+def test_a_user_may_be_called_by_their_own_email(gam: Gam) -> None:
+    """That is one user still."""
+    assert users.create(gam, "eva@example.com", {"email": "eva@example.com"}).fresh
+
+
+@pytest.mark.parametrize("changes", [{}, {"email": "ana@example.com"}, {"roles": ("operator",), "city": ""}])
+def test_a_user_who_is_there_as_asked_is_fine_if_missing(
+    gam: Gam, ana: User, trail: Trail, changes: dict[str, object]
+) -> None:
+    """What was not asked may be anything; nothing is written."""
+    before = trail()
+    made = users.create(gam, "ana", changes, if_missing=True)
+    assert (made.fresh, made.record) == (False, ana)
+    assert trail() == before
+
+
+@pytest.mark.parametrize(("name", "changes"), [("ana", {"city": "Salto"}), ("Ana", {}), ("ana@example.com", {})])
+def test_a_user_who_is_there_otherwise_is_a_conflict_if_missing(
+    gam: Gam, ana: User, name: str, changes: dict[str, object]
+) -> None:
+    """With another field or under another name."""
+    assert ana.name == "ana"
+    with pytest.raises(ConflictError, match="is there already and differs"):
+        users.create(gam, name, changes, if_missing=True)
+
+
+@pytest.mark.parametrize(("name", "changes"), [("", {}), ("ana", {"email": "x"}), ("ana", {"gender": "?"})])
+def test_a_user_who_may_not_be_is_not_made(gam: Gam, trail: Trail, name: str, changes: dict[str, object]) -> None:
+    """The rules are asked first, and nothing is written."""
+    before = trail()
+    with pytest.raises(UsageError):
+        users.create(gam, name, changes)
+    assert (trail(), names(gam)) == (before, [])
+
+
+def test_an_unknown_user_is_not_found(gam: Gam, trail: Trail) -> None:
+    """By none of the actions, and nothing is written."""
+    before = trail()
+    for ask in (
+        lambda: users.show(gam, "ana"),
+        lambda: users.update(gam, "ana", {}),
+        lambda: users.set_password(gam, "ana", Secret("hunter2"), CHEAPEST),
+        lambda: users.delete(gam, "ana", None),
+    ):
+        with pytest.raises(NotFoundError, match="no user named 'ana'"):
+            ask()
+    assert trail() == before
+
+
+def test_a_list_shows_the_users_that_are_wanted(gam: Gam, ana: User) -> None:
+    """By their fields."""
+    users.create(gam, "bob", {"blocked": True})
+    assert names(gam) == [ana.name, "bob"]
+    assert names(gam, UserFilter(role="operator")) == ["ana"]
+    assert names(gam, UserFilter(blocked=True)) == ["bob"]
+
+
+def test_a_change_is_kept_dated_and_told(
+    gam: Gam, ana: User, trail: Trail, forward: Callable[[timedelta], datetime]
+) -> None:
+    """Under the name of what was done."""
+    later = forward(timedelta(hours=1))
+    changed = users.update(gam, ana.guid, {"blocked": True, "city": "Salto"}, "user.block")
+    assert (changed.record.blocked, changed.record.updated_at) == (True, later)
+    assert users.show(gam, "ana") == changed.record
+    assert trail()[-1].action == "user.block"
+    assert json.loads(trail()[-1].details) == {"blocked": [False, True], "city": ["", "Salto"]}
+
+
+def test_a_change_to_what_is_there_writes_nothing(gam: Gam, ana: User, trail: Trail) -> None:
+    """And says so."""
+    before = trail()
+    changed = users.update(gam, "ana", {"email": "ana@example.com", "enabled": True})
+    assert (changed.differs, changed.record) == (False, ana)
+    assert trail() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "undo"), [({"enabled": False}, {"enabled": True}), ({"blocked": True}, {"blocked": False})]
+)
+def test_what_only_suspends_live_keys_is_done_at_once(
+    gam: Gam, issued: IssuedKey, changes: dict[str, object], undo: dict[str, object]
+) -> None:
+    """The count is told, the keys stay live themselves, and undoing it touches none."""
+    changed = users.update(gam, "ana", changes)
+    assert [(each.key.id, each.ends) for each in changed.impacts] == [(issued.record.id, False)]
+    assert changed.suspended == 1
+    assert keys.show(gam, issued.record.id).is_live(gam.now())
+    assert users.update(gam, "ana", undo).suspended == 0
+
+
+def test_a_change_of_other_fields_touches_no_key(gam: Gam, issued: IssuedKey) -> None:
+    """The key follows the user."""
+    assert users.update(gam, "ana", {"city": "Salto"}).impacts == ()
+    assert keys.show(gam, issued.record.id).user == "ana"
+
+
+def test_a_password_is_kept_as_a_hash_and_not_told(gam: Gam, ana: User, trail: Trail) -> None:
+    """A new one replaces it."""
+    for password in ("hunter2", "hunter3"):
+        users.set_password(gam, ana.name, Secret(password), CHEAPEST)
+    kept = users.show(gam, "ana").password_hash
+    assert kept is not None
+    assert passwords.verify(Secret("hunter3"), kept)
+    assert not passwords.verify(Secret("hunter2"), kept)
+    assert (trail()[-1].action, trail()[-1].details) == ("user.set_password", "{}")
+
+
+def test_a_password_that_may_not_be_is_not_kept(gam: Gam, ana: User, trail: Trail) -> None:
+    """Nothing is written."""
+    before = trail()
+    with pytest.raises(UsageError, match="1 to 50 characters"):
+        users.set_password(gam, ana.name, Secret("x" * 51), CHEAPEST)
+    assert (trail(), users.show(gam, "ana").password_hash) == (before, None)
+
+
+def test_deleting_a_user_ends_their_live_keys_when_their_number_is_accepted(
+    gam: Gam, issued: IssuedKey, trail: Trail
+) -> None:
+    """They go with the user, and the audit keeps their ids."""
+    before = trail()
+    with pytest.raises(EndsKeysError, match="this ends 1 live key for good"):
+        users.delete(gam, "ana", None)
+    assert (trail(), names(gam)) == (before, ["ana"])
+    deleted = users.delete(gam, "ana", 1)
+    assert [each.reason for each in deleted.impacts] == ["user 'ana' was deleted"]
+    assert names(gam) == []
+    with pytest.raises(NotFoundError):
+        keys.show(gam, issued.record.id)
+    assert json.loads(trail()[-1].details) == {"invalidated": [issued.record.id]}
+
+
+def test_a_user_made_anew_is_another_one(gam: Gam, issued: IssuedKey) -> None:
+    """With a new GUID and without the old keys."""
+    old = users.delete(gam, "ana", 1).record
+    new = users.create(gam, "ana", {}).record
+    assert new.guid != old.guid
+    with pytest.raises(NotFoundError):
+        keys.show(gam, issued.record.id)
