@@ -102,8 +102,13 @@ def listed(gam: Gam, search: KeySearch) -> Iterator[Iterator[Key]]:
     now = gam.now()
     with gam.store.reading() as tx:
         found = store.keys.each(tx, _filter(tx, search, now))
-        wanted = (key for key in found if not search.statuses or key.status(now) in search.statuses)
-        yield islice(wanted, search.limit)
+        yield islice((key for key in found if _is_wanted(key, search, now)), search.limit)
+
+
+def _is_wanted(key: Key, search: KeySearch, now: datetime) -> bool:
+    if search.expiring_within is not None and not key.is_live(now):
+        return False  # what has expired already does not expire soon
+    return not search.statuses or key.status(now) in search.statuses
 
 
 def _filter(tx: Transaction, search: KeySearch, now: datetime) -> KeyFilter:

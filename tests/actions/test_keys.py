@@ -1,0 +1,283 @@
+"""API keys: generated, listed, revoked."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from gamcli.actions import Gam, apps, auth_types, keys, users
+from gamcli.actions.apps import AppWish
+from gamcli.actions.changes import Created
+from gamcli.actions.keys import KeySearch, KeyWish
+from gamcli.errors import ConflictError, EndsKeysError, NotFoundError, RefusedError, UsageError
+from gamcli.model import App, AuditEntry, User
+from gamcli.rules.credentials import Secret, mint_api_key
+from gamcli.rules.keys import IssuedKey
+
+Trail = Callable[[], list[AuditEntry]]
+Forward = Callable[[timedelta], datetime]
+OPEN = {"remote_rest": True, "api_keys.enabled": True, "api_keys.scope_choice": True}
+
+
+def ids(gam: Gam, search: KeySearch) -> list[str]:
+    """Return the ids of the keys that are listed."""
+    with keys.listed(gam, search) as found:
+        return [each.id for each in found]
+
+
+def test_a_new_key_is_kept_and_told_without_its_secret(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
+    """It carries all that the application publishes and never expires unless asked."""
+    assert keys.show(gam, issued.record.id) == issued.record
+    assert keys.show(gam, issued.record.id[:4]) == issued.record
+    assert issued.secret.matches(issued.record.digest)
+    assert (issued.record.auth_type, issued.record.expires_at) == ("apikey", None)
+    entry = trail()[-1]
+    assert (entry.action, entry.target) == ("key.generate", issued.record.id)
+    assert json.loads(entry.details) == {
+        "user": "ana",
+        "app": "portal",
+        "scopes": ["gam_user_data", "gam_user_roles"],
+        "expires_at": None,
+        "label": "",
+        "replaces": None,
+    }
+
+
+def test_a_key_is_made_as_wished(gam: Gam, portal: Created[App], ana: User) -> None:
+    """With fewer scopes, another type, an end and a label; user and application named in any way."""
+    auth_types.create(gam, "machines", "APIkey", {})
+    wish = KeyWish(ana.email, portal.record.client_id, ("user_mail+user_city", "user_guid"), "MACHINES")
+    made = keys.generate(gam, KeyWish(wish.user, wish.app, wish.scopes, wish.auth_type, timedelta(days=90), "ci"))
+    assert (made.record.user, made.record.app) == ("ana", "portal")
+    assert made.record.scopes == ("user_guid", "user_email", "user_city")
+    assert (made.record.auth_type, made.record.label) == ("machines", "ci")
+    assert made.record.expires_at == gam.now() + timedelta(days=90)
+
+
+@pytest.mark.parametrize(
+    ("wish", "error", "message"),
+    [
+        (KeyWish("bob", "portal"), NotFoundError, "no user named 'bob'"),
+        (KeyWish("ana", "gate"), NotFoundError, "no application named 'gate'"),
+        (KeyWish("ana", "portal", auth_type="ldap"), NotFoundError, "no authentication type named 'ldap'"),
+        (KeyWish("ana", "portal", scopes=("user_emial",)), UsageError, "no scope named 'user_emial'"),
+        (KeyWish("ana", "portal", scopes=("fullcontrol",)), RefusedError, "does not publish fullcontrol"),
+        (KeyWish("ana", "portal", auth_type="local"), RefusedError, "'local' is unknown or disabled"),
+        (KeyWish("ana", "portal", label="\n"), UsageError, "the label"),
+        (KeyWish("ana", "portal"), ConflictError, "has a live key for application 'portal'"),
+    ],
+)
+def test_a_key_that_may_not_be_is_not_made(
+    gam: Gam, issued: IssuedKey, trail: Trail, wish: KeyWish, error: type[Exception], message: str
+) -> None:
+    """Nothing is written, and the key that is there lives on."""
+    before = trail()
+    with pytest.raises(error, match=message):
+        keys.generate(gam, wish)
+    assert (trail(), ids(gam, KeySearch())) == (before, [issued.record.id])
+    assert keys.show(gam, issued.record.id).is_live(gam.now())
+
+
+def test_a_live_key_is_replaced_when_that_is_asked(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
+    """The old one ends now, and the audit tells which it was."""
+    made = keys.generate(gam, KeyWish("ana", "portal", replace=True))
+    old = keys.show(gam, issued.record.id)
+    assert (old.status(gam.now()), old.ended_at) == ("replaced", gam.now())
+    assert old.reason == f"replaced by {made.record.id}"
+    assert json.loads(trail()[-1].details)["replaces"] == issued.record.id
+    assert len(trail()) == 5
+
+
+def test_a_refused_wish_replaces_nothing(gam: Gam, issued: IssuedKey) -> None:
+    """The old key lives on."""
+    with pytest.raises(RefusedError):
+        keys.generate(gam, KeyWish("ana", "portal", ("fullcontrol",), replace=True))
+    assert keys.show(gam, issued.record.id).status(gam.now()) == "active"
+
+
+def test_a_dead_key_is_not_in_the_way(gam: Gam, portal: Created[App], ana: User, forward: Forward) -> None:
+    """Expired or revoked, it keeps its status beside the new one."""
+    first = keys.generate(gam, KeyWish(ana.name, portal.record.name, expires_in=timedelta(hours=1)))
+    forward(timedelta(hours=1))
+    second = keys.generate(gam, KeyWish(ana.name, portal.record.name))
+    keys.revoke(gam, [second.record.id], None)
+    third = keys.generate(gam, KeyWish(ana.name, portal.record.name))
+    statuses = [keys.show(gam, each.record.id).status(gam.now()) for each in (first, second, third)]
+    assert statuses == ["expired", "revoked", "active"]
+
+
+def test_the_type_of_a_key_is_the_one_that_the_application_allows(gam: Gam, portal: Created[App], ana: User) -> None:
+    """Else the default of the repository."""
+    auth_types.create(gam, "machines", "APIkey", {})
+    apps.update(gam, portal.record.name, {"api_keys.auth_type": "machines"})
+    assert keys.generate(gam, KeyWish(ana.name, portal.record.name)).record.auth_type == "machines"
+
+
+@pytest.mark.parametrize("prefix", ["", "!", "nothing"])
+def test_an_unknown_key_is_not_found(gam: Gam, issued: IssuedKey, trail: Trail, prefix: str) -> None:
+    """By none of the actions, and of several none is revoked then."""
+    before = trail()
+    with pytest.raises(NotFoundError, match="no key with the id"):
+        keys.show(gam, prefix)
+    with pytest.raises(NotFoundError, match="no key with the id"):
+        keys.revoke(gam, [issued.record.id, prefix], None)
+    assert trail() == before
+    assert keys.show(gam, issued.record.id).is_live(gam.now())
+
+
+@pytest.fixture
+def several(gam: Gam, issued: IssuedKey, forward: Forward) -> dict[str, str]:
+    """Return the ids of keys in several states."""
+    for name in ("bob", "cleo", "dan"):
+        users.create(gam, name, {})
+    apps.create(gam, AppWish("gate", OPEN, ("user_email",)))
+    made = {"live": issued.record.id}
+    made["expired"] = keys.generate(gam, KeyWish("bob", "portal", expires_in=timedelta(hours=1))).record.id
+    made["soon"] = keys.generate(gam, KeyWish("cleo", "portal", expires_in=timedelta(days=3))).record.id
+    made["revoked"] = keys.generate(gam, KeyWish("ana", "gate", expires_in=timedelta(days=3))).record.id
+    made["later"] = keys.generate(gam, KeyWish("dan", "gate", expires_in=timedelta(days=30))).record.id
+    forward(timedelta(hours=2))
+    keys.revoke(gam, [made["revoked"]], None)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        (KeySearch(), {"live", "expired", "soon", "revoked", "later"}),
+        (KeySearch(user="ANA"), {"live", "revoked"}),
+        (KeySearch(app="gate"), {"revoked", "later"}),
+        (KeySearch(user="ana", app="gate"), {"revoked"}),
+        (KeySearch(statuses=("active",)), {"live", "soon", "later"}),
+        (KeySearch(statuses=("expired", "revoked")), {"expired", "revoked"}),
+        (KeySearch(statuses=("invalidated",)), set()),
+        (KeySearch(expiring_within=timedelta(days=14)), {"soon"}),
+        (KeySearch(expiring_within=timedelta(days=300)), {"soon", "later"}),
+        (KeySearch(expiring_within=timedelta(days=36_500), app="gate"), {"later"}),
+    ],
+)
+def test_a_list_shows_the_keys_that_are_wanted(
+    gam: Gam, several: dict[str, str], search: KeySearch, found: set[str]
+) -> None:
+    """All states unless filtered; what expires soon is still alive."""
+    assert set(ids(gam, search)) == {several[name] for name in found}
+
+
+def test_a_list_is_sorted_and_cut(gam: Gam, several: dict[str, str]) -> None:
+    """The limit counts the keys that are wanted."""
+    search = KeySearch(statuses=("active",), sort="expires_at", limit=2)
+    assert ids(gam, search) == [several["soon"], several["later"]]
+    assert ids(gam, KeySearch(limit=0)) == []
+
+
+@pytest.mark.parametrize("search", [KeySearch(user="nobody"), KeySearch(app="nothing")])
+def test_a_list_of_nobodys_keys_is_not_found(gam: Gam, search: KeySearch) -> None:
+    """A typo is not an empty list."""
+    with pytest.raises(NotFoundError), keys.listed(gam, search):
+        pass
+
+
+def test_the_applications_that_a_user_can_hold_a_key_for_are_listed(gam: Gam, issued: IssuedKey) -> None:
+    """Those that take API keys, each with the live key if there is one."""
+    apps.create(gam, AppWish("gate", OPEN))
+    apps.create(gam, AppWish("closed", {}))
+    apps.create(gam, AppWish("disabled", {**OPEN, "enabled": False}))
+    with keys.available(gam, "ana") as found:
+        assert [(each.app.name, each.key and each.key.id) for each in found] == [
+            ("gate", None),
+            ("portal", issued.record.id),
+        ]
+    keys.revoke(gam, [issued.record.id], None)
+    with keys.available(gam, "ana") as found:
+        assert [each.key for each in found] == [None, None]
+    with pytest.raises(NotFoundError), keys.available(gam, "nobody"):
+        pass
+
+
+def test_a_revoked_key_ends_now_for_the_reason_given(
+    gam: Gam, issued: IssuedKey, trail: Trail, forward: Forward
+) -> None:
+    """The audit tells whose it was and why."""
+    now = forward(timedelta(hours=1))
+    (changed,) = keys.revoke(gam, [issued.record.id[:6]], "laptop lost")
+    assert changed.differs
+    kept = keys.show(gam, issued.record.id)
+    assert changed.record == kept
+    assert (kept.status(now), kept.ended_at, kept.reason) == ("revoked", now, "laptop lost")
+    assert (trail()[-1].action, trail()[-1].target) == ("key.revoke", issued.record.id)
+    assert json.loads(trail()[-1].details) == {"user": "ana", "app": "portal", "reason": "laptop lost"}
+
+
+def test_what_has_ended_already_stays_as_it_is(gam: Gam, issued: IssuedKey, trail: Trail, forward: Forward) -> None:
+    """Revoking it again writes nothing and says so."""
+    key_id = issued.record.id
+    first = [each.differs for each in keys.revoke(gam, [key_id, key_id, key_id[:7]], "first")]
+    assert first == [True, False]
+    before = (trail(), keys.show(gam, key_id))
+    forward(timedelta(hours=1))
+    assert [each.differs for each in keys.revoke(gam, [key_id], "second")] == [False]
+    assert (trail(), keys.show(gam, key_id)) == before
+
+
+def test_a_key_is_revoked_by_its_secret(gam: Gam, issued: IssuedKey) -> None:
+    """When that is all that is at hand."""
+    changed = keys.revoke_secret(gam, issued.secret, "found in a log")
+    assert (changed.differs, changed.record.id) == (True, issued.record.id)
+    assert keys.show(gam, issued.record.id).reason == "found in a log"
+    assert not keys.revoke_secret(gam, issued.secret, None).differs
+
+
+def test_another_secret_revokes_nothing(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
+    """Neither what is no key, nor a key of another store, nor another secret under the same id."""
+    before = trail()
+    for text in ("", "gamkey_x", issued.secret.reveal()[:-1], f"{issued.secret.reveal()} "):
+        with pytest.raises(UsageError, match="no API key: its form or its checksum"):
+            keys.revoke_secret(gam, Secret(text), None)
+    _, foreign = mint_api_key(gam.entropy)
+    _, same_id = mint_api_key(bytes)
+    for secret in (foreign, same_id):
+        with pytest.raises(NotFoundError, match="no key of this store has that secret"):
+            keys.revoke_secret(gam, secret, None)
+    assert trail() == before
+
+
+def test_an_id_alone_does_not_revoke_by_secret(gam: Gam, issued: IssuedKey) -> None:
+    """The digest has to match too."""
+    dice = iter([issued.record.id.encode()])
+    forged_id, forged = mint_api_key(lambda count: next(dice, bytes(count)).translate(LETTERS))
+    assert forged_id == issued.record.id
+    with pytest.raises(NotFoundError):
+        keys.revoke_secret(gam, forged, None)
+    assert keys.show(gam, issued.record.id).is_live(gam.now())
+
+
+ALPHABET = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+LETTERS = bytes(max(ALPHABET.find(byte), 0) for byte in range(256))
+"""Turns letters into the bytes that the dice give for them."""
+
+
+def test_all_live_keys_of_a_user_or_application_are_revoked_when_their_number_is_accepted(
+    gam: Gam, several: dict[str, str], trail: Trail
+) -> None:
+    """Only the live ones, each told on its own; otherwise nothing is written."""
+    before = trail()
+    for wrong in (None, 0, 1, 3):
+        with pytest.raises(EndsKeysError, match="this ends 2 live keys for good") as caught:
+            keys.revoke_all(gam, KeySearch(app="portal"), "audit", wrong)
+        assert len(caught.value.impacts) == 2
+    assert trail() == before
+    ended = keys.revoke_all(gam, KeySearch(app="portal"), "audit", 2)
+    assert {each.record.id for each in ended} == {several["live"], several["soon"]}
+    assert {keys.show(gam, each.record.id).reason for each in ended} == {"audit"}
+    assert keys.show(gam, several["expired"]).status(gam.now()) == "expired"
+    assert keys.show(gam, several["later"]).is_live(gam.now())
+    assert [entry.action for entry in trail()[len(before) :]] == ["key.revoke"] * 2
+
+
+def test_where_no_key_lives_none_is_revoked(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
+    """That needs no number and writes nothing."""
+    keys.revoke(gam, [issued.record.id], None)
+    before = trail()
+    assert keys.revoke_all(gam, KeySearch(user="ana"), None, None) == []
+    assert trail() == before
