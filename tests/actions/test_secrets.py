@@ -1,0 +1,116 @@
+"""No secret is kept, told or shown: not in the audit, not in a repr, not in an error, not in the bytes of the store."""
+
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from gamcli.actions import Gam, apps, keys, tokens, users
+from gamcli.actions.apps import AppWish
+from gamcli.actions.keys import KeyWish
+from gamcli.errors import GamcliError
+from gamcli.model import AuditEntry
+from gamcli.rules.credentials import Secret
+from gamcli.rules.grants import TokenRequest
+from gamcli.rules.passwords import CHEAPEST
+
+PASSWORD = Secret("correct horse battery staple")
+BROUGHT = Secret("a-secret-that-was-brought-along-from-elsewhere")
+OPEN = {"remote_rest": True, "api_keys.enabled": True}
+
+
+class Scenario:
+    """Everything that issues or takes a secret, done once; keeps the secrets and what was returned."""
+
+    def __init__(self, gam: Gam) -> None:
+        self.gam = gam
+        self.secrets: list[Secret] = [PASSWORD, BROUGHT]
+        self.returned: list[object] = []
+        self.run()
+
+    def keep(self, secret: Secret | None, returned: object) -> Secret:
+        """Remember what was issued and what was returned with it."""
+        assert secret is not None
+        self.secrets.append(secret)
+        self.returned.append(returned)
+        return secret
+
+    def run(self) -> None:
+        """Make, rotate, trade, revoke."""
+        gam = self.gam
+        users.create(gam, "ana", {"email": "ana@example.com"})
+        self.returned.append(users.set_password(gam, "ana", PASSWORD, CHEAPEST))
+        self.returned.append(apps.create(gam, AppWish("gate", {}, client_secret=BROUGHT)))
+        made = apps.create(gam, AppWish("portal", OPEN, ("gam_user_data",)))
+        self.keep(made.secret, made)
+        rotated = apps.rotate_secret(gam, "portal")
+        client_secret = self.keep(rotated.secret, rotated)
+        first = keys.generate(gam, KeyWish("ana", "portal"))
+        self.keep(first.secret, first)
+        issued = keys.generate(gam, KeyWish("ana", "portal", replace=True))
+        api_key = self.keep(issued.secret, issued)
+        asked = TokenRequest(made.record.client_id, client_secret, api_key)
+        self.returned.append(asked)
+        token = tokens.exchange(gam, asked)
+        self.keep(token.secret, token)
+        tokens.userinfo(gam, token.secret)
+        self.returned.append(keys.revoke_secret(gam, api_key, "done"))
+        self.asked = asked
+
+    def texts(self) -> list[str]:
+        """Return each secret, and the parts of it that would be enough for a thief."""
+        whole = [secret.reveal() for secret in self.secrets]
+        return whole + [text[16:48] for text in whole if len(text) > 48]
+
+
+@pytest.fixture
+def scenario(gam: Gam) -> Scenario:
+    """Return what was done with secrets."""
+    return Scenario(gam)
+
+
+def test_no_secret_stands_in_the_audit(scenario: Scenario, trail: Callable[[], list[AuditEntry]]) -> None:
+    """Nor does a digest or a hash."""
+    told = "\n".join(map(str, trail()))
+    assert len(trail()) >= 9
+    assert [text for text in scenario.texts() if text in told] == []
+    assert "scrypt" not in told
+    assert not any(secret.digest().hex() in told for secret in scenario.secrets)
+
+
+def test_no_secret_shows_in_what_is_returned(scenario: Scenario) -> None:
+    """Whoever logs a record or a request logs no secret."""
+    shown = repr(scenario.returned) + str(scenario.returned)
+    assert [text for text in scenario.texts() if text in shown] == []
+
+
+def test_no_secret_lies_in_the_files_of_the_store(scenario: Scenario) -> None:
+    """Neither in the database nor in its log, open or closed."""
+    path = scenario.gam.store.path
+    for closed in (False, True):
+        if closed:
+            scenario.gam.store.close()
+        lying = b"".join(each.read_bytes() for each in path.parent.iterdir())
+        assert b"ana@example.com" in lying
+        assert [text for text in scenario.texts() if text.encode() in lying] == []
+
+
+def test_no_secret_stands_in_an_error_or_its_traceback(scenario: Scenario) -> None:
+    """Whatever is wrong with a request."""
+    gam, asked = scenario.gam, scenario.asked
+    attempts: list[Callable[[], object]] = [
+        lambda: tokens.exchange(gam, asked),
+        lambda: tokens.exchange(gam, replace(asked, client_secret=asked.api_key)),
+        lambda: tokens.exchange(gam, replace(asked, api_key=PASSWORD)),
+        lambda: tokens.userinfo(gam, asked.api_key),
+        lambda: keys.revoke_secret(gam, asked.client_secret, None),
+        lambda: users.set_password(gam, "ana", Secret(PASSWORD.reveal() * 3), CHEAPEST),
+        lambda: apps.create(gam, AppWish("third", {}, client_secret=PASSWORD)),
+        lambda: apps.create(gam, AppWish("gate", {}, client_secret=asked.client_secret), if_missing=True),
+    ]
+    for attempt in attempts:
+        with pytest.raises(GamcliError) as caught:
+            attempt()
+        told = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + str(caught.value.hint)
+        assert [text for text in scenario.texts() if text in told] == []

@@ -1,0 +1,259 @@
+"""Access tokens: a key traded for one, claims read with it, and its end."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from gamcli.actions import Gam, apps, auth_types, keys, tokens, users
+from gamcli.actions.apps import ScopeEdit
+from gamcli.actions.keys import KeyWish
+from gamcli.actions.tokens import TokenSearch
+from gamcli.errors import NotFoundError, RefusedError, StoreMissingError
+from gamcli.model import AuditEntry
+from gamcli.rules.credentials import NO_SECRET, Secret
+from gamcli.rules.grants import TokenRequest
+from gamcli.rules.keys import IssuedKey
+from gamcli.store import Store
+
+Trail = Callable[[], list[AuditEntry]]
+Forward = Callable[[timedelta], datetime]
+
+
+def refused(ask: Callable[[], object]) -> str:
+    """Return the rule that refuses what is asked."""
+    with pytest.raises(RefusedError) as caught:
+        ask()
+    return caught.value.rule
+
+
+def ids(gam: Gam, search: TokenSearch) -> list[str]:
+    """Return the ids of the tokens that are listed."""
+    with tokens.listed(gam, search) as found:
+        return [each.id for each in found]
+
+
+def token_id(secret: Secret) -> str:
+    """Return the id within a token."""
+    return secret.reveal().partition("!")[2][:12]
+
+
+def test_a_key_is_traded_for_a_token_that_reads_claims(gam: Gam, asked: TokenRequest, trail: Trail) -> None:
+    """It carries the key's scopes and begins with the repository's GUID; a grant writes no audit entry."""
+    before = trail()
+    issued = tokens.exchange(gam, asked)
+    assert issued.secret.reveal().startswith(f"{before[0].target}!")
+    assert (issued.grant.scopes, issued.grant.expires_in) == (("gam_user_data", "gam_user_roles"), 3600)
+    claims = tokens.userinfo(gam, issued.secret)
+    assert (claims["username"], claims["roles"]) == ("ana", ["operator"])
+    assert trail() == before
+    kept = tokens.show(gam, token_id(issued.secret))
+    assert (kept.user, kept.app, kept.key, kept.status(gam.now())) == ("ana", "portal", issued.grant.key.id, "active")
+    assert issued.secret.matches(kept.digest)
+
+
+def test_every_exchange_gives_another_token(gam: Gam, asked: TokenRequest) -> None:
+    """All of them live, and their ids count up within one microsecond too."""
+    issued = [tokens.exchange(gam, asked).secret for _ in range(3)]
+    assert len({secret.reveal() for secret in issued}) == 3
+    assert [token_id(secret) for secret in issued] == sorted(token_id(secret) for secret in issued)
+    assert [tokens.userinfo(gam, secret)["username"] for secret in issued] == ["ana"] * 3
+
+
+def test_a_token_may_be_narrower_than_its_key(gam: Gam, asked: TokenRequest) -> None:
+    """And tells less."""
+    issued = tokens.exchange(gam, replace(asked, scope="user_mail"))
+    assert tokens.userinfo(gam, issued.secret) == {"email": "ana@example.com", "verified_email": False}
+
+
+@pytest.mark.parametrize(
+    ("sent", "rule"),
+    [
+        ({"client_id": ""}, "client_id_missing"),
+        ({"client_id": "portal"}, "client_unknown"),
+        ({"client_secret": NO_SECRET}, "client_secret_wrong"),
+        ({"repository": "another"}, "repository_wrong"),
+        ({"authentication_type_name": "ldap"}, "auth_type_unavailable"),
+        ({"authentication_type_name": "local"}, "auth_type_unavailable"),
+        ({"authentication_type_name": "machines"}, "auth_type_wrong"),
+        ({"api_key": NO_SECRET}, "key_unproven"),
+        ({"username": "bob"}, "key_unproven"),
+        ({"scope": "fullcontrol"}, "scope_beyond"),
+    ],
+)
+def test_a_request_that_breaks_a_rule_is_refused_and_keeps_no_token(
+    gam: Gam, asked: TokenRequest, sent: dict[str, object], rule: str
+) -> None:
+    """The facts come from the store as it is."""
+    auth_types.create(gam, "machines", "APIkey", {})
+    wrong = replace(asked, **sent)  # type: ignore[arg-type]
+    assert refused(lambda: tokens.exchange(gam, wrong)) == rule
+    assert ids(gam, TokenSearch()) == []
+
+
+def disable_app(gam: Gam, _: IssuedKey) -> None:
+    """Disable the application."""
+    apps.update(gam, "portal", {"enabled": False})
+
+
+def withdraw(gam: Gam, _: IssuedKey) -> None:
+    """Withdraw a scope of the key."""
+    apps.update(gam, "portal", {}, ScopeEdit(remove=("gam_user_roles",)), accept=1)
+
+
+def revoke_key(gam: Gam, issued: IssuedKey) -> None:
+    """Revoke the key."""
+    keys.revoke(gam, [issued.record.id], None)
+
+
+def replace_key(gam: Gam, _: IssuedKey) -> None:
+    """Replace the key."""
+    keys.generate(gam, KeyWish("ana", "portal", replace=True))
+
+
+def block_user(gam: Gam, _: IssuedKey) -> None:
+    """Block the user."""
+    users.update(gam, "ana", {"blocked": True})
+
+
+def disable_user(gam: Gam, _: IssuedKey) -> None:
+    """Disable the user."""
+    users.update(gam, "ana", {"enabled": False})
+
+
+def delete_user(gam: Gam, _: IssuedKey) -> None:
+    """Delete the user."""
+    users.delete(gam, "ana", 1)
+
+
+def delete_app(gam: Gam, _: IssuedKey) -> None:
+    """Delete the application."""
+    apps.delete(gam, "portal", 1)
+
+
+ENDS: dict[str, tuple[Callable[[Gam, IssuedKey], None], str, str]] = {
+    "application disabled": (disable_app, "app_disabled", "token_app_disabled"),
+    "scope withdrawn": (withdraw, "key_invalidated", "token_revoked"),
+    "key revoked": (revoke_key, "key_revoked", "token_revoked"),
+    "key replaced": (replace_key, "key_replaced", "token_revoked"),
+    "user blocked": (block_user, "user_blocked", "token_user_blocked"),
+    "user disabled": (disable_user, "user_inactive", "token_user_inactive"),
+    "user deleted": (delete_user, "key_unproven", "token_unknown"),
+    "application deleted": (delete_app, "client_unknown", "token_unknown"),
+}
+"""What ends a token: how, the rule that refuses the next one, and the rule that refuses its claims."""
+
+
+@pytest.mark.parametrize(("end", "next_rule", "rule"), ENDS.values(), ids=ENDS.keys())
+def test_a_token_dies_with_its_key_its_application_and_its_user(
+    gam: Gam,
+    asked: TokenRequest,
+    issued: IssuedKey,
+    end: Callable[[Gam, IssuedKey], None],
+    next_rule: str,
+    rule: str,
+) -> None:
+    """At once, and there is no other for that key."""
+    token = tokens.exchange(gam, asked)
+    end(gam, issued)
+    assert refused(lambda: tokens.userinfo(gam, token.secret)) == rule
+    assert refused(lambda: tokens.exchange(gam, asked)) == next_rule
+
+
+def test_a_token_expires(gam: Gam, asked: TokenRequest, forward: Forward) -> None:
+    """To the second, and there is another one for the key."""
+    token = tokens.exchange(gam, asked)
+    forward(timedelta(seconds=3599))
+    assert tokens.userinfo(gam, token.secret)
+    forward(timedelta(seconds=1))
+    assert refused(lambda: tokens.userinfo(gam, token.secret)) == "token_expired"
+    assert tokens.show(gam, token_id(token.secret)).status(gam.now()) == "expired"
+    assert tokens.exchange(gam, asked)
+
+
+def test_a_token_without_timeout_never_expires(gam: Gam, asked: TokenRequest, forward: Forward) -> None:
+    """When its key never does either."""
+    apps.update(gam, "portal", {"token.timeout_minutes": 0})
+    token = tokens.exchange(gam, asked)
+    assert token.grant.expires_in == 0
+    forward(timedelta(days=36_500))
+    assert tokens.userinfo(gam, token.secret)
+
+
+def test_one_token_per_user_ends_the_earlier_one_at_once(gam: Gam, asked: TokenRequest) -> None:
+    """Even within the same microsecond."""
+    apps.update(gam, "portal", {"one_token_per_user": True})
+    first, second = tokens.exchange(gam, asked), tokens.exchange(gam, asked)
+    assert refused(lambda: tokens.userinfo(gam, first.secret)) == "token_revoked"
+    assert tokens.userinfo(gam, second.secret)
+
+
+def test_what_is_no_token_of_this_store_is_unknown(gam: Gam, asked: TokenRequest) -> None:
+    """Nothing, other text, another repository's token, a token with one letter changed."""
+    token = tokens.exchange(gam, asked).secret.reveal()
+    changed = token[:-1] + ("0" if token[-1] != "0" else "1")
+    foreign = "00000000-0000-4000-8000-000000000000" + token[36:]
+    for text in ("", "x", token[:-1], changed, foreign, token.upper()):
+        assert refused(lambda text=text: tokens.userinfo(gam, Secret(text))) == "token_unknown"  # type: ignore[misc]
+
+
+def test_user_ids_stay_hidden_when_the_application_does_not_share_them(gam: Gam, asked: TokenRequest) -> None:
+    """In the answer and in the claims."""
+    apps.update(gam, "portal", {"share_user_ids": False})
+    token = tokens.exchange(gam, asked)
+    claims = tokens.userinfo(gam, token.secret)
+    assert (token.grant.user_guid, claims["guid"]) == ("", "")
+    assert claims["external_id"] not in ("", users.show(gam, "ana").guid)
+
+
+def test_a_revoked_token_is_dead_and_told(gam: Gam, asked: TokenRequest, trail: Trail) -> None:
+    """The other tokens of its key live on; revoking it again writes nothing."""
+    token, other = tokens.exchange(gam, asked), tokens.exchange(gam, asked)
+    changed = tokens.revoke(gam, token_id(token.secret))
+    assert (changed.differs, changed.record.status(gam.now())) == (True, "revoked")
+    assert tokens.show(gam, changed.record.id) == changed.record
+    assert refused(lambda: tokens.userinfo(gam, token.secret)) == "token_revoked"
+    assert tokens.userinfo(gam, other.secret)
+    assert (trail()[-1].action, trail()[-1].target) == ("token.revoke", changed.record.id)
+    assert json.loads(trail()[-1].details) == {"user": "ana", "app": "portal"}
+    before = trail()
+    assert not tokens.revoke(gam, changed.record.id).differs
+    assert trail() == before
+
+
+@pytest.mark.parametrize("wrong", ["", "0" * 12, "x" * 11, "é" * 12, "z" * 12])
+def test_an_unknown_token_is_not_found(gam: Gam, wrong: str) -> None:
+    """By its id, whatever that looks like."""
+    for ask in (tokens.show, tokens.revoke):
+        with pytest.raises(NotFoundError, match="no token with the id") as caught:
+            ask(gam, wrong)
+        assert caught.value.hint == "gamcli token list"
+
+
+def test_a_list_shows_the_tokens_that_are_wanted(gam: Gam, asked: TokenRequest, issued: IssuedKey) -> None:
+    """By user, application, key and status, sorted and cut."""
+    made = [token_id(tokens.exchange(gam, asked).secret) for _ in range(3)]
+    tokens.revoke(gam, made[0])
+    assert ids(gam, TokenSearch()) == made
+    assert ids(gam, TokenSearch(user="ana", app="portal", key=issued.record.id)) == made
+    assert ids(gam, TokenSearch(statuses=("active",))) == made[1:]
+    assert ids(gam, TokenSearch(statuses=("revoked", "expired"))) == made[:1]
+    assert ids(gam, TokenSearch(sort="-id", limit=2)) == made[:0:-1]
+    users.create(gam, "bob", {})
+    assert ids(gam, TokenSearch(user="bob")) == []
+
+
+@pytest.mark.parametrize("search", [TokenSearch(user="x"), TokenSearch(app="x"), TokenSearch(key="x")])
+def test_a_list_of_nobodys_tokens_is_not_found(gam: Gam, search: TokenSearch) -> None:
+    """A typo is not an empty list."""
+    with pytest.raises(NotFoundError), tokens.listed(gam, search):
+        pass
+
+
+def test_a_store_that_was_never_initialised_grants_nothing(store: Store, now: datetime) -> None:
+    """It says what to do."""
+    bare = Gam(store, lambda: now, bytes, "tester")
+    with pytest.raises(StoreMissingError, match="never initialised"):
+        tokens.exchange(bare, TokenRequest(client_id="x"))
