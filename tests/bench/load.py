@@ -1,0 +1,79 @@
+"""
+The load: one request, sent again and again over so many keep-alive connections, timed; one process, one thread.
+
+Called by `serve.py`: the request comes in on stdin, the numbers go out on stdout as JSON.
+"""
+
+import json
+import selectors
+import socket
+import sys
+from argparse import ArgumentParser
+from time import perf_counter
+from typing import NamedTuple
+
+WARM_UP = 0.2
+"""The part of the time that is not counted."""
+
+
+class Result(NamedTuple):
+    """How many requests a second were answered, and how long half and nearly all of them took, in milliseconds."""
+
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+
+
+class Client:
+    """One keep-alive connection with one request under way."""
+
+    def __init__(self, port: int, request: bytes) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.request = request
+        self.received = b""
+        self.sent_at = 0.0
+
+    def send(self) -> None:
+        """Begin the next request."""
+        self.received = b""
+        self.sent_at = perf_counter()
+        self.socket.sendall(self.request)
+
+    def receive(self) -> bool:
+        """Take what has come, and say whether the response is whole; any answer but 200 ends the measurement."""
+        self.received += self.socket.recv(65536)
+        head, blank, body = self.received.partition(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 200"):
+            sys.exit(f"not 200: {self.received!r}")
+        return bool(blank) and len(body) == int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+
+
+def measure(port: int, request: bytes, connections: int, seconds: float) -> Result:
+    """Keep `connections` requests under way for `seconds`."""
+    taken: list[float] = []
+    with selectors.DefaultSelector() as selector:
+        for _ in range(connections):
+            client = Client(port, request)
+            selector.register(client.socket, selectors.EVENT_READ, client)
+            client.send()
+        start = perf_counter() + seconds * WARM_UP
+        end = start + seconds
+        while (now := perf_counter()) < end:
+            for key, _ in selector.select(1.0):
+                if key.data.receive():
+                    if now >= start:
+                        taken.append(perf_counter() - key.data.sent_at)
+                    key.data.send()
+    taken.sort()
+    at = [1000 * taken[int(len(taken) * part)] for part in (0.5, 0.99)]
+    return Result(len(taken) / seconds, *at)
+
+
+if __name__ == "__main__":
+    parser = ArgumentParser()
+    parser.add_argument("port", type=int)
+    parser.add_argument("connections", type=int)
+    parser.add_argument("seconds", type=float)
+    asked = parser.parse_args()
+    json.dump(measure(asked.port, sys.stdin.buffer.read(), asked.connections, asked.seconds), sys.stdout)

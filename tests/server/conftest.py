@@ -1,0 +1,147 @@
+"""What the tests of the server share: a small world in a real store, servers on real ports, clients of others."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from gamcli.actions import Gam, apps, keys, repository, users
+from gamcli.rules.credentials import Secret
+from gamcli.server.http import Options, Server
+from gamcli.server.messages import Response
+from gamcli.store import Store
+
+CLIENT_ID = "portal-0123456789-0123456789-0123"
+CLIENT_SECRET = "a secret of 40, with: colon + plus % and".replace(" ", "_")
+Ask = Callable[..., Response]
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+    def forward(self, length: timedelta) -> None:
+        """Move the clock."""
+        self.now += length
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Return the clock of this test."""
+    return Clock()
+
+
+@pytest.fixture
+def forward(clock: Clock) -> Callable[[timedelta], None]:
+    """Return what moves the clock of this test."""
+    return clock.forward
+
+
+@pytest.fixture
+def gam(tmp_path: Path, clock: Clock) -> Iterator[Gam]:
+    """Return a store with user ana, who may hold a key of application portal."""
+    with Store.create(tmp_path / "gam.db") as store:
+        made = Gam(store, lambda: clock.now, os.urandom, "test")
+        repository.initialise(made)
+        users.create(made, "ana", {"email": "ana@example.org", "first_name": "Ana", "attributes": {"team": "núcleo"}})
+        wanted = {"remote_rest": True, "api_keys.enabled": True, "api_keys.scope_choice": True}
+        scopes = ("gam_user_data", "gam_user_roles", "user_team")
+        apps.create(made, apps.AppWish("portal", wanted, scopes, CLIENT_ID, Secret(CLIENT_SECRET)))
+        yield made
+
+
+@pytest.fixture
+def api_key(gam: Gam) -> str:
+    """Return the key of ana for portal."""
+    return keys.generate(gam, keys.KeyWish("ana", "portal")).secret.reveal()
+
+
+@pytest.fixture
+def form(api_key: str) -> dict[str, str]:
+    """Return the parameters that are granted a token."""
+    return {"grant_type": "password", "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "api_key": api_key}
+
+
+@pytest.fixture
+def lines() -> list[str]:
+    """Return the log of this test's servers."""
+    return []
+
+
+@pytest.fixture
+def serve(gam: Gam, lines: list[str]) -> Iterator[Callable[..., Server]]:
+    """Return what starts a server with the options given, for as long as the test runs."""
+    with ExitStack() as running:
+
+        def start(**options: Any) -> Server:  # noqa: ANN401 - the fields of Options
+            server = Server(gam, Options(**{"log": lines.append, **options}))
+            thread = Thread(target=server.run)
+            thread.start()
+            running.callback(thread.join, 10)
+            running.callback(server.stop)
+            return server
+
+        yield start
+
+
+@pytest.fixture
+def server(serve: Callable[..., Server]) -> Server:
+    """Return a running server."""
+    return serve()
+
+
+def responded(client: HTTPConnection) -> Response:
+    """Return what http.client read, as the record that the server wrote."""
+    with client.getresponse() as found:
+        return Response(found.status, tuple(found.getheaders()), found.read())
+
+
+@pytest.fixture
+def ask(server: Server) -> Iterator[Ask]:
+    """Return what asks the server over one keep-alive connection: method, path, body, fields."""
+    client = HTTPConnection("127.0.0.1", server.port, timeout=10)
+
+    def asked(method: str, path: str, body: bytes | None = None, fields: dict[str, str] | None = None) -> Response:
+        client.request(method, path, body, fields or {})
+        return responded(client)
+
+    yield asked
+    client.close()
+
+
+@pytest.fixture
+def post(ask: Ask, form: dict[str, str]) -> Ask:
+    """Return what posts the right form with the changes given; None takes a parameter away."""
+
+    def posted(fields: dict[str, str] | None = None, **changes: str | None) -> Response:
+        sent = {name: value for name, value in {**form, **changes}.items() if value is not None}
+        wanted = {"Content-Type": "application/x-www-form-urlencoded", **(fields or {})}
+        return ask("POST", "/oauth/gam/v2.0/access_token", urlencode(sent).encode(), wanted)
+
+    return posted
+
+
+@pytest.fixture
+def raw(server: Server) -> Callable[..., bytes]:
+    """Return what sends each of some bytes in a packet of its own, and reads until the server closes."""
+
+    def sent(*packets: bytes, port: int | None = None, half_close: bool = True) -> bytes:
+        with socket.create_connection(("127.0.0.1", port or server.port), timeout=10) as client:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for packet in packets:
+                client.sendall(packet)
+            if half_close:
+                client.shutdown(socket.SHUT_WR)
+            return b"".join(iter(lambda: client.recv(65536), b""))
+
+    return sent
