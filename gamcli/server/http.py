@@ -202,14 +202,14 @@ class Server:
     def _give(self, guest: Guest) -> None:
         request, response = guest.request, guest.answer.response
         closes = self._stopping or not request.keeps_alive
-        guest.connection.send(encode(response, closes=closes, without_body=request.method == "HEAD"), last=closes)
         self._log.tell(request, guest.answer, monotonic() - guest.began)
+        guest.connection.send(encode(response, closes=closes, without_body=request.method == "HEAD"), last=closes)
 
     def _refuse(self, connection: Connection, rule: str) -> None:
         """Refuse what is no request: nothing of it is logged, for it may be the body of another."""
         answer = oauth.Answer(refusals.response(rule), oauth.Trace(rule=rule))
-        connection.send(encode(answer.response, closes=True), last=True)
         self._log.tell(None, answer, 0.0)
+        connection.send(encode(answer.response, closes=True), last=True)
 
     def _close(self, connection: Connection) -> None:
         self._connections.remove(connection)
