@@ -15,6 +15,9 @@ from gamcli.server.messages import REASONS, Inbox, Request, Response, unreadable
 CHUNK = 32 * 1024
 """The largest head and the largest body together: one read is enough for any request."""
 
+MAX_FAREWELL = 4 * 1024 * 1024
+"""How much is read and thrown away after the last response, for clients that listen only when they have said it all."""
+
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -53,6 +56,7 @@ class Connection:
         self._times = times
         self._inbox = Inbox(peer)
         self._ended = False
+        self._thrown_away = 0
 
     @property
     def is_idle(self) -> bool:
@@ -76,10 +80,12 @@ class Connection:
             return True
         except OSError:
             data = b""
-        if data and not self.last:  # after the last response it is heard out, and not listened to
+        if self.last:
+            self._thrown_away += len(data)
+        elif data:
             self._feed(data)
-        self._ended = not data
-        return bool(data)
+        self._ended = not data or self._thrown_away > MAX_FAREWELL
+        return not self._ended
 
     def _feed(self, data: bytes) -> None:
         if self._inbox.is_empty:

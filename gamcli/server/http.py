@@ -24,6 +24,8 @@ from gamcli.server.messages import Request
 from gamcli.server.waiting import Guest, WaitingRoom
 from gamcli.store import Store
 
+LAST_PORT = 65535
+
 BACKLOG = 128
 """Connections that the system holds while a burst of them is accepted."""
 
@@ -220,14 +222,20 @@ class Server:
 
 def _listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens there; raises FailedError."""
+    if not 0 <= port <= LAST_PORT:
+        raise _cannot_listen(host, port, f"ports end at {LAST_PORT}")
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
-    except (OSError, OverflowError, UnicodeError) as error:
+        listener = socket.create_server((str(address[0]), port), family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or "no such address"
-        raise FailedError(
-            f"cannot listen on {host}, port {port}: {why.lower()}",
-            "take any free port with --port 0, on this machine alone with --host 127.0.0.1",
-        ) from error
+        raise _cannot_listen(host, port, why.lower()) from error
     listener.settimeout(0)  # a client may leave between the bell and the door
     return listener
+
+
+def _cannot_listen(host: str, port: int, why: str) -> FailedError:
+    return FailedError(
+        f"cannot listen on {host}, port {port}: {why}",
+        "take any free port with --port 0, on this machine alone with --host 127.0.0.1",
+    )
