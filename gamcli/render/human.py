@@ -1,0 +1,179 @@
+"""
+Records as people read them: tables and panels.
+
+A terminal gets rich's; a pipe, and a list too long for a screen, gets plain aligned columns that are never cut. Text
+from the store is shown as text: no markup, no control characters.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+from gamcli import model
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Cell = Callable[[Any], object]
+
+SCREENFUL = 200
+"""Beyond this many rows a list is written in plain columns as it comes, their widths taken from the first rows."""
+
+STATUS_STYLES = {
+    "active": "green", "retiring": "yellow", "expired": "yellow", "revoked": "red", "replaced": "dim",
+    "invalidated": "red", "blocked": "red", "disabled": "yellow", "none": "dim",
+}  # fmt: skip
+
+
+def _user_state(user: dict[str, Any]) -> str:
+    if user["blocked"]:
+        return "blocked"
+    return "active" if user["enabled"] else "disabled"
+
+
+def _field(name: str) -> Cell:
+    return lambda record: record[name]
+
+
+def _expiry(record: dict[str, Any]) -> object:
+    return record["expires_at"] or "never"
+
+
+COLUMNS: dict[type, dict[str, Cell]] = {
+    model.AuthType: {name: _field(name) for name in ("name", "type", "enabled", "default", "description")},
+    model.App: {
+        "name": _field("name"),
+        "client_id": _field("client_id"),
+        "enabled": _field("enabled"),
+        "api_keys": lambda app: app["api_keys"]["enabled"],
+        "scopes": _field("scopes"),
+        "description": _field("description"),
+    },
+    model.User: {
+        "name": _field("name"),
+        "email": _field("email"),
+        "status": _user_state,
+        "roles": _field("roles"),
+        "guid": _field("guid"),
+    },
+    model.Key: {
+        "id": _field("id"),
+        "user": _field("user"),
+        "app": _field("app"),
+        "status": _field("status"),
+        "expires_at": _expiry,
+        "scopes": _field("scopes"),
+        "label": _field("label"),
+    },
+    model.Token: {
+        "id": _field("id"),
+        "user": _field("user"),
+        "app": _field("app"),
+        "key": _field("key"),
+        "status": _field("status"),
+        "expires_at": _expiry,
+    },
+}
+"""The columns of a table; a record that is not named here shows all its fields."""
+
+
+def cell(value: object) -> str:
+    """Return one value as people read it."""
+    if value is None or value in ("", [], {}):
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return " ".join(map(clean, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{clean(name)}={cell(each)}" for name, each in value.items())
+    return clean(value)
+
+
+def clean(value: object) -> str:
+    """Return `value` as text in which nothing can drive a terminal: what cannot be printed shows as `?`."""
+    text = str(value)
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def table(kind: type, records: Iterable[dict[str, Any]], console: "Console | None") -> Iterator[str]:
+    """Yield a table of `records`, lines or, for a terminal, what rich drew; nothing when there are none."""
+    columns = COLUMNS.get(kind)
+    rows = (_row(columns, record) for record in records)
+    first = list(islice(rows, SCREENFUL))
+    if not first:
+        return
+    heads = tuple(columns or _every_field(kind))
+    more = next(rows, None)
+    if console is not None and more is None:
+        yield _drawn(heads, first, console)
+    else:
+        yield from _aligned(heads, first, chain(() if more is None else (more,), rows))
+
+
+def _every_field(kind: type) -> tuple[str, ...]:
+    from dataclasses import fields  # noqa: PLC0415 - few kinds need it
+
+    return tuple(each.name for each in fields(kind))
+
+
+def _row(columns: dict[str, Cell] | None, record: dict[str, Any]) -> tuple[str, ...]:
+    if columns is None:
+        return tuple(map(cell, record.values()))
+    return tuple(cell(find(record)) for find in columns.values())
+
+
+def _aligned(heads: Sequence[str], first: Sequence[Sequence[str]], rest: Iterable[Sequence[str]]) -> Iterator[str]:
+    named = [head.upper() for head in heads]
+    widths = [max(map(len, column)) for column in zip(named, *first, strict=True)]
+    for row in chain([named], first, rest):
+        padded = (text.ljust(width) for text, width in zip(row, widths, strict=True))
+        yield "  ".join(padded).rstrip()
+
+
+def _drawn(heads: Sequence[str], rows: Sequence[Sequence[str]], console: "Console") -> str:
+    from rich import box  # noqa: PLC0415 - only terminals need rich
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    drawn = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False)
+    for head in heads:
+        drawn.add_column(head, overflow="fold", no_wrap=head in ("id", "status", "name"))
+    for row in rows:
+        drawn.add_row(*(Text(text, STATUS_STYLES.get(text, "")) for text in row))
+    return _printed(drawn, console)
+
+
+def panel(record: dict[str, Any], console: "Console | None") -> str:
+    """Return one record, a field a line."""
+    lines = [(name, cell(value)) for name, value in record.items()]
+    width = max(len(name) for name, _ in lines)
+    if console is None:
+        return "\n".join(f"{name.ljust(width)}  {text}" for name, text in lines)
+    from rich.table import Table  # noqa: PLC0415 - only terminals need rich
+    from rich.text import Text  # noqa: PLC0415
+
+    drawn = Table.grid(padding=(0, 2))
+    drawn.add_column(style="bold", no_wrap=True)
+    drawn.add_column(overflow="fold")
+    for name, text in lines:
+        drawn.add_row(name, Text(text, STATUS_STYLES.get(text, "")))
+    return _printed(drawn, console)
+
+
+def _printed(drawn: object, console: "Console") -> str:
+    with console.capture() as captured:
+        console.print(drawn)
+    return captured.get().rstrip("\n")
+
+
+def age(instant: datetime, now: datetime) -> str:
+    """Return how far `instant` lies from `now` in words: `in 3 days`, `2 hours ago`."""
+    seconds = int((instant - now).total_seconds())
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
+        count = abs(seconds) // length
+        if count:
+            text = f"{count} {unit}{'s' * (count != 1)}"
+            return f"in {text}" if seconds > 0 else f"{text} ago"
+    return "now"

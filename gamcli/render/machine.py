@@ -1,0 +1,127 @@
+"""
+Records as programs read them: JSON, JSON lines, CSV, or one raw value.
+
+The field names are promises to scripts: they only grow. Functions return text; `output` prints it.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from typing import Any
+
+from gamcli import model
+from gamcli.errors import GamcliError, UsageError
+from gamcli.model import rfc3339
+
+Plain = dict[str, Any]
+
+FIELDS: dict[type, tuple[str, ...]] = {
+    model.Repository: ("guid", "default_auth_type", "created_at"),
+    model.AuthType: ("name", "type", "description", "enabled", "default", "created_at", "updated_at"),
+    model.App: (
+        "name", "client_id", "description", "enabled", "scopes", "grants", "last_used_at", "remote_rest", "api_keys",
+        "token", "require_scope", "share_user_ids", "one_token_per_user", "managed_by", "created_at", "updated_at",
+    ),
+    model.User: (
+        "guid", "name", "email", "verified_email", "first_name", "last_name", "external_id", "birthday", "gender",
+        "url_image", "url_profile", "phone", "address", "city", "state", "post_code", "language", "timezone", "roles",
+        "attributes", "enabled", "blocked", "managed_by", "created_at", "updated_at",
+    ),
+    model.Key: (
+        "id", "user", "app", "client_id", "auth_type", "scopes", "status", "label", "created_at", "expires_at",
+        "last_used_at", "retires_at", "ended_at", "reason", "managed_by",
+    ),
+    model.Token: ("id", "user", "app", "key", "scopes", "status", "issued_at", "expires_at"),
+}  # fmt: skip
+"""The fields of each record, in their order; a record that is not named here shows all that it has."""
+
+# What a terminal could take for a command, or for the other direction of writing, within a JSON text.
+_UNSAFE = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+
+
+def names_of(kind: type) -> tuple[str, ...]:
+    """Return the field names of a kind of record, in their order."""
+    return FIELDS.get(kind) or tuple(each.name for each in fields(kind))
+
+
+def plain(record: object, now: datetime) -> Plain:
+    """Return `record` as JSON has it; a status is the one at `now`."""
+    return {name: _plain_value(getattr(record, name), now) for name in names_of(type(record))}
+
+
+def _plain_value(value: Any, now: datetime) -> object:  # noqa: ANN401 - any field of a record
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    if isinstance(value, tuple):
+        return list(value)
+    if callable(value):
+        return value(now)
+    return plain(value, now) if is_dataclass(value) else value
+
+
+def document(value: object) -> str:
+    """Return one JSON document for people and programs: indented."""
+    return json.dumps(value, ensure_ascii=False, indent=2).translate(_UNSAFE)
+
+
+def line(value: object) -> str:
+    """Return one JSON document in one line."""
+    return json.dumps(value, ensure_ascii=False).translate(_UNSAFE)
+
+
+def array(records: Iterable[Plain]) -> Iterator[str]:
+    """Yield the lines of one JSON array, a record a line, `[]` when there is none."""
+    before = "["
+    for record in records:
+        yield before if before == "[" else f"{before},"
+        before = line(record)
+    yield "[]" if before == "[" else before
+    if before != "[":
+        yield "]"
+
+
+def csv_row(values: Iterable[object]) -> str:
+    """Return one line of CSV (RFC 4180) without its end."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow([scalar(value) for value in values])
+    return text.getvalue()
+
+
+def flat(record: Mapping[str, Any], prefix: str = "") -> Plain:
+    """Return `record` with nested records spelled out by dotted names, as CSV heads its columns."""
+    found: Plain = {}
+    for name, value in record.items():
+        nested = isinstance(value, dict) and name != "attributes"
+        found.update(flat(value, f"{prefix}{name}.") if nested else {prefix + name: value})
+    return found
+
+
+def scalar(value: object) -> str:
+    """Return one value as raw text: lists joined by `+`, nothing for null, attributes as JSON."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return "+".join(map(str, value))
+    return line(value) if isinstance(value, dict) else str(value)
+
+
+def picked(record: Plain, field: str) -> str:
+    """Return the raw value of `field` (dotted for nested ones); raises UsageError for an unknown one."""
+    known = {**flat(record), **{name: value for name, value in record.items() if isinstance(value, dict)}}
+    if field not in known:
+        raise UsageError(f"no field named '{field}'", f"--field takes one of: {', '.join(flat(record))}")
+    return scalar(known[field])
+
+
+def error(problem: GamcliError, now: datetime) -> str:
+    """Return an error as one line of JSON; the keys that a change would end come with it."""
+    found: Plain = {"code": problem.code, "message": problem.message, "hint": problem.hint}
+    impacts = getattr(problem, "impacts", ())
+    if impacts:
+        found["keys"] = [{**plain(each.key, now), "reason": each.reason} for each in impacts]
+    return line({"error": found})

@@ -1,0 +1,184 @@
+"""
+The voice, and the only place that prints.
+
+Data goes to stdout, talk to stderr. Talk is one line, lower case, without a full stop, begins with `gamcli:` and needs
+no colour; an error is followed by a hint that says what to type. On failure stdout stays empty.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TextIO
+
+from gamcli.errors import GamcliError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gamcli.render.machine import Plain
+
+FORMATS = ("table", "json", "jsonl", "csv", "value")
+"""What `-o` takes; what each is, is told by `gamcli help formats`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How one command shows its records: the format, the one field of `value`, and the instant of a status."""
+
+    format: str
+    field: str | None
+    now: Callable[[], datetime]
+    quiet: bool = False
+    no_color: bool = False
+
+    @property
+    def is_human(self) -> bool:
+        """Say whether people read the answer, not programs."""
+        return self.format == "table"
+
+    def record(self, record: object, **secrets: str) -> None:
+        """Show one record; `secrets` are the fields that it has only now, when they are issued."""
+        from gamcli.render import machine  # noqa: PLC0415 - start-up: a secret alone needs no JSON
+
+        found = {**machine.plain(record, self.now()), **secrets}
+        if self.is_human:
+            from gamcli.render import human  # noqa: PLC0415 - programs need no tables
+
+            self.data(human.panel(machine.flat(found), self._console()))
+        elif self.format == "json":
+            self.data(machine.document(found))
+        else:
+            self._stream(type(record), iter([found]))
+
+    def records(self, kind: type, records: Iterable[object]) -> None:
+        """Show the records of that kind as they come."""
+        from gamcli.render import machine  # noqa: PLC0415 - start-up, as above
+
+        now = self.now()
+        found = (machine.plain(record, now) for record in records)
+        if self.is_human:
+            from gamcli.render import human  # noqa: PLC0415
+
+            self._lines(human.table(kind, found, self._console()))
+        elif self.format == "json":
+            self._lines(machine.array(found))
+        else:
+            self._stream(kind, found)
+
+    def _stream(self, kind: type, found: "Iterator[Plain]") -> None:
+        from gamcli.render import machine  # noqa: PLC0415 - start-up, as above
+
+        if self.format == "value":
+            self._lines(machine.picked(record, self._one_field(kind)) for record in found)
+        elif self.format == "jsonl":
+            self._lines(map(machine.line, found))
+        else:
+            self._lines(_csv(kind, found))
+
+    def _one_field(self, kind: type) -> str:
+        if self.field is None:
+            from gamcli.render.machine import names_of  # noqa: PLC0415 - start-up, as above
+
+            raise UsageError("-o value needs --field", f"--field takes one of: {', '.join(names_of(kind))}")
+        return self.field
+
+    def changed(self, record: object, told: str) -> None:
+        """Answer a change: people are told in a line, programs get the record."""
+        if self.is_human:
+            self.note(told)
+        else:
+            self.record(record)
+
+    def issued(self, record: object, name: str, secret: str, told: str) -> None:
+        """Answer with a secret: alone on stdout for people and shells, in the record's field `name` for programs."""
+        if self.is_human:
+            self.data(secret)
+            self.note(told)
+        else:
+            self.record(record, **{name: secret})
+
+    def note(self, text: str) -> None:
+        """Tell something that may be of use; `--quiet` leaves it out."""
+        if not self.quiet:
+            talk(text)
+
+    def say(self, text: str) -> None:
+        """Tell a line of a story, without the program's name before it; `--quiet` leaves it out."""
+        if not self.quiet:
+            sys.stderr.write(f"{text}\n")
+
+    @staticmethod
+    def warn(text: str) -> None:
+        """Tell something that should not be missed."""
+        talk(f"warning: {text}")
+
+    @staticmethod
+    def data(text: str) -> None:
+        """Write `text` and a line end to stdout."""
+        sys.stdout.write(f"{text}\n")
+
+    @staticmethod
+    def _lines(lines: Iterable[str]) -> None:
+        write = sys.stdout.write
+        for each in lines:
+            write(f"{each}\n")
+
+    def _console(self) -> "Console | None":
+        return console(sys.stdout, no_color=self.no_color) if sys.stdout.isatty() else None
+
+
+def _csv(kind: type, found: "Iterator[Plain]") -> Iterator[str]:
+    from gamcli.render import machine  # noqa: PLC0415 - start-up, as above
+
+    head: tuple[str, ...] = ()
+    for record in found:
+        flat = machine.flat(record)
+        if not head:
+            head = tuple(flat)
+            yield machine.csv_row(head)
+        yield machine.csv_row(flat.values())
+    if not head:
+        yield machine.csv_row(machine.names_of(kind))
+
+
+def console(stream: TextIO, *, no_color: bool) -> "Console":
+    """Return rich's console on `stream`; NO_COLOR, TERM=dumb and `--no-color` leave the colours out."""
+    from rich.console import Console  # noqa: PLC0415 - only terminals need rich
+
+    plain = no_color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    return Console(file=stream, no_color=plain, highlight=False, markup=False, emoji=False, soft_wrap=False)
+
+
+def talk(text: str) -> None:
+    """Write one line of talk to stderr."""
+    from gamcli.render.human import clean  # noqa: PLC0415 - most commands say nothing
+
+    sys.stderr.write(f"gamcli: {clean(text)}\n")
+
+
+def error(problem: GamcliError, now: datetime, *, as_json: bool = False) -> None:
+    """Tell an error: one line, one hint, and the keys that a change would end; or one JSON object."""
+    if as_json:
+        from gamcli.render import machine  # noqa: PLC0415 - only asked-for JSON needs it
+
+        sys.stderr.write(f"{machine.error(problem, now)}\n")
+        return
+    talk(f"error: {problem.message}")
+    for impact in getattr(problem, "impacts", ()):
+        talk(impact_line(impact))
+    if problem.hint:
+        talk(f"hint: {problem.hint}")
+
+
+def impact_line(impact: Any) -> str:  # noqa: ANN401 - model.Impact, carried by an error that knows no records
+    """Return what a change does to one key, in a line."""
+    key = impact.key
+    used = f"last used {key.last_used_at:%Y-%m-%d}" if key.last_used_at else "never used"
+    return f"  {key.id}  {key.user} for {key.app}, {used}: {impact.reason}"
+
+
+def count(number: int, noun: str) -> str:
+    """Return `1 key`, `2 keys`."""
+    return f"{number} {noun}{'s' * (number != 1)}"
