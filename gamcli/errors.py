@@ -3,6 +3,7 @@ What can go wrong, as one family: facts and a hint, no exit code and no HTTP sta
 
 GamcliError             never raised itself
 ├── UsageError          wrong usage, or a value that cannot be
+│   └── UnconfirmedError     nobody said yes to what cannot be undone
 ├── NotFoundError       nothing has that name
 ├── RefusedError        a rule said no
 ├── ConflictError       already there, or in the way of something else
@@ -48,6 +49,12 @@ class UsageError(GamcliError):
     """The command line or a value cannot be."""
 
     code = "usage"
+
+
+class UnconfirmedError(UsageError):
+    """What cannot be undone was asked for, and nobody said yes."""
+
+    code = "unconfirmed"
 
 
 class NotFoundError(GamcliError):

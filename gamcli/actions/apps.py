@@ -7,7 +7,7 @@ from functools import partial
 
 from gamcli import store
 from gamcli.actions import Gam, differences
-from gamcli.actions.changes import Changed, Created, weigh
+from gamcli.actions.changes import Changed, Created, Keep, keep_nowhere, require_yes, weigh
 from gamcli.errors import ConflictError, UsageError, command
 from gamcli.model import APIKEY, App
 from gamcli.rules import apps as rules
@@ -38,7 +38,7 @@ class AppWish:
     client_secret: Secret | None = None
 
 
-def create(gam: Gam, wish: AppWish, *, if_missing: bool = False) -> Created[App]:
+def create(gam: Gam, wish: AppWish, keep: Keep = keep_nowhere, *, if_missing: bool = False) -> Created[App]:
     """Make an application and its secret; raises ConflictError when there is one of that name or client_id."""
     secret = wish.client_secret or mint_client_secret(gam.entropy)
     client_id = wish.client_id or mint_client_id(gam.entropy)
@@ -50,6 +50,8 @@ def create(gam: Gam, wish: AppWish, *, if_missing: bool = False) -> Created[App]
             return _existing(found, wish, changes, gam, if_missing=if_missing)
         store.apps.add(tx, app)
         gam.record(tx, "app.create", app.name, client_id=app.client_id, scopes=app.scopes, api_keys=app.api_keys)
+        if wish.client_secret is None:
+            keep(secret)
     return Created(app, secret=None if wish.client_secret else secret)
 
 
@@ -136,7 +138,7 @@ def _bears(before: App, after: App) -> bool:
     )
 
 
-def rotate_secret(gam: Gam, name: str) -> Changed[App]:
+def rotate_secret(gam: Gam, name: str, keep: Keep = keep_nowhere) -> Changed[App]:
     """Give the application a new client secret; the old one ends now."""
     secret = mint_client_secret(gam.entropy)
     with gam.store.writing() as tx:
@@ -144,15 +146,17 @@ def rotate_secret(gam: Gam, name: str) -> Changed[App]:
         after = replace(before, secret_digest=secret.digest(), updated_at=gam.now())
         store.apps.save(tx, after)
         gam.record(tx, "app.rotate_secret", after.name)
+        keep(secret)
     return Changed(after, secret=secret)
 
 
-def delete(gam: Gam, name: str, accept: int | None) -> Changed[App]:
+def delete(gam: Gam, name: str, accept: int | None, *, yes: bool = True) -> Changed[App]:
     """Delete the application; its live keys end for good, which needs their number in `accept`."""
     with gam.store.writing() as tx:
         found = store.apps.named(tx, name)
         reason = f"application '{found.name}' was deleted"
         impacts = weigh(tx, gam, KeyFilter(client_id=found.client_id), lambda _: reason, accept)
+        require_yes(f"application '{found.name}'", accept, yes=yes)
         store.apps.delete(tx, found.client_id)
         gam.record(tx, "app.delete", found.name, invalidated=[each.key.id for each in impacts])
     return Changed(found, impacts=impacts)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from gamcli import store
 from gamcli.actions import Gam, differences
-from gamcli.actions.changes import Changed, Created, weigh
+from gamcli.actions.changes import Changed, Created, require_yes, weigh
 from gamcli.errors import ConflictError, command
 from gamcli.model import AuthType
 from gamcli.rules import auth_types as rules
@@ -59,13 +59,14 @@ def update(gam: Gam, name: str, changes: rules.Changes) -> Changed[AuthType]:
     return Changed(after, impacts=impacts)
 
 
-def delete(gam: Gam, name: str, accept: int | None) -> Changed[AuthType]:
+def delete(gam: Gam, name: str, accept: int | None, *, yes: bool = True) -> Changed[AuthType]:
     """Delete the authentication type; its live keys end for good, which needs their number in `accept`."""
     with gam.store.writing() as tx:
         found = store.auth_types.named(tx, name)
         _require_unneeded(found, store.apps.allowing_only(tx, found.name))
         reason = f"authentication type '{found.name}' was deleted"
         impacts = weigh(tx, gam, KeyFilter(auth_type=found.name), lambda _: reason, accept)
+        require_yes(f"authentication type '{found.name}'", accept, yes=yes)
         store.auth_types.delete(tx, found.name)
         gam.record(tx, "auth_type.delete", found.name, invalidated=[each.key.id for each in impacts])
     return Changed(found, impacts=impacts)

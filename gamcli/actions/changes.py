@@ -1,13 +1,13 @@
 """What a change comes to: the records that actions return, and the keys that a change touches."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Generic, TypeVar
 
 from gamcli import store
 from gamcli.actions import Gam
-from gamcli.errors import EndsKeysError
+from gamcli.errors import EndsKeysError, UnconfirmedError
 from gamcli.model import Impact
 from gamcli.rules import impact
 from gamcli.rules.credentials import Secret
@@ -16,6 +16,13 @@ from gamcli.store import Transaction
 from gamcli.store.keys import KeyFilter
 
 Record = TypeVar("Record")
+
+Keep = Callable[[Secret], None]
+"""Puts a new secret where it belongs, within the transaction that makes it: both are kept, or neither."""
+
+
+def keep_nowhere(_: Secret) -> None:
+    """Leave the secret to the one who asked for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +80,14 @@ def weigh(
 
 def ends_keys(ending: list[Impact], accept: int | None) -> EndsKeysError:
     """Return the refusal to end `ending`, with the count that would accept it."""
-    count = f"{len(ending)} live key{'s' * (len(ending) != 1)}"
+    count = "1 live key" if len(ending) == 1 else f"{len(ending)} live keys"
     instead = f", not {accept}" if accept is not None else ""
     return EndsKeysError(
         f"this ends {count} for good{instead}", f"add --accept-invalidating {len(ending)} to do it", ending
     )
+
+
+def require_yes(what: str, accept: int | None, *, yes: bool) -> None:
+    """Raise UnconfirmedError unless somebody said yes, or accepted the keys that end."""
+    if not yes and accept is None:
+        raise UnconfirmedError(f"this deletes {what} for good", "add --yes to do it")

@@ -8,7 +8,7 @@ from itertools import islice
 
 from gamcli import store
 from gamcli.actions import Gam
-from gamcli.actions.changes import Changed, ends_keys, standing
+from gamcli.actions.changes import Changed, Keep, ends_keys, keep_nowhere, standing
 from gamcli.errors import ConflictError, NotFoundError, UsageError, command
 from gamcli.model import App, Impact, Key
 from gamcli.rules import keys as rules
@@ -47,13 +47,15 @@ class KeySearch:
 
 @dataclass(frozen=True, slots=True)
 class Available:
-    """An application that a user can hold a key for; `key` is the live one, if there is any."""
+    """An application that a user can hold a key for; `status` and `key` are of the live one, `none` without one."""
 
-    app: App
-    key: Key | None
+    app: str
+    client_id: str
+    status: str = "none"
+    key: str | None = None
 
 
-def generate(gam: Gam, wish: KeyWish) -> rules.IssuedKey:
+def generate(gam: Gam, wish: KeyWish, keep: Keep = keep_nowhere) -> rules.IssuedKey:
     """
     Make an API key for a user and an application.
 
@@ -69,6 +71,7 @@ def generate(gam: Gam, wish: KeyWish) -> rules.IssuedKey:
         replaced = _make_way(tx, gam, issued.record, replace_it=wish.replace)
         store.keys.add(tx, issued.record)
         gam.record(tx, "key.generate", issued.record.id, **_told(issued.record), replaces=replaced)
+        keep(issued.secret)
     return issued
 
 
@@ -128,8 +131,13 @@ def available(gam: Gam, user: str) -> Iterator[Iterator[Available]]:
     with gam.store.reading() as tx:
         guid, now = store.users.named(tx, user).guid, gam.now()
         apps = store.apps.each(tx, AppFilter(enabled=True, remote_rest=True, api_keys=True))
-        pairs = ((app, store.keys.current(tx, guid, app.client_id)) for app in apps)
-        yield (Available(app, key if key is not None and key.is_live(now) else None) for app, key in pairs)
+        yield (_available(app, store.keys.current(tx, guid, app.client_id), now) for app in apps)
+
+
+def _available(app: App, key: Key | None, now: datetime) -> Available:
+    if key is None or not key.is_live(now):
+        return Available(app.name, app.client_id)
+    return Available(app.name, app.client_id, key.status(now), key.id)
 
 
 def revoke(gam: Gam, key_ids: Sequence[str], reason: str | None) -> list[Changed[Key]]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from gamcli import store
 from gamcli.actions import Gam, differences
-from gamcli.actions.changes import Changed, Created, weigh
+from gamcli.actions.changes import Changed, Created, require_yes, weigh
 from gamcli.errors import ConflictError, command
 from gamcli.model import User
 from gamcli.rules import passwords
@@ -82,12 +82,13 @@ def set_password(gam: Gam, name: str, password: Secret, cost: passwords.Scrypt =
     return Changed(after)
 
 
-def delete(gam: Gam, name: str, accept: int | None) -> Changed[User]:
+def delete(gam: Gam, name: str, accept: int | None, *, yes: bool = True) -> Changed[User]:
     """Delete the user; their live keys end for good, which needs their number in `accept`."""
     with gam.store.writing() as tx:
         found = store.users.named(tx, name)
         reason = f"user '{found.name}' was deleted"
         impacts = weigh(tx, gam, KeyFilter(user_guid=found.guid), lambda _: reason, accept)
+        require_yes(f"user '{found.name}'", accept, yes=yes)
         store.users.delete(tx, found.guid)
         gam.record(tx, "user.delete", found.name, invalidated=[each.key.id for each in impacts])
     return Changed(found, impacts=impacts)

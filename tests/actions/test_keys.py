@@ -184,7 +184,7 @@ def test_the_applications_that_a_user_can_hold_a_key_for_are_listed(gam: Gam, is
     apps.create(gam, AppWish("closed", {}))
     apps.create(gam, AppWish("disabled", {**OPEN, "enabled": False}))
     with keys.available(gam, "ana") as found:
-        assert [(each.app.name, each.key and each.key.id) for each in found] == [
+        assert [(each.app, each.key) for each in found] == [
             ("gate", None),
             ("portal", issued.record.id),
         ]

@@ -1,0 +1,5 @@
+"""`python -m gamcli` is `gamcli`."""
+
+from gamcli.commands import run
+
+run()

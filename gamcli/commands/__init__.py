@@ -1,0 +1,101 @@
+"""
+The command line: parse, call one action, show the result; a file a noun.
+
+`main` is the one edge to the shell. What `--version` and completion need is answered here before typer is imported,
+since start-up is a feature.
+"""
+
+import gc
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NoReturn
+
+from gamcli import __version__, errors
+from gamcli.render import output
+
+EXIT_CODES = {
+    0: "done",
+    1: "failed for another reason",
+    2: "wrong usage, or a value that cannot be",
+    3: "not found",
+    4: "refused: a rule said no; `key verify` of a key that may not be used",
+    5: "conflict: already there, or the change would kill live keys and nobody accepted that",
+    6: "changes pending: `drift`, `plan --exit-code`",
+    7: "attention due: `key due` found keys to rotate, `scan` found a live key",
+    8: "the store is missing, busy, damaged, or of a newer version",
+    130: "interrupted",
+}
+"""What gamcli answers to the shell; `gamcli help exit-codes` prints it."""
+
+CODE_OF = {
+    errors.UsageError: 2,
+    errors.NotFoundError: 3,
+    errors.RefusedError: 4,
+    errors.ConflictError: 5,
+    errors.StoreError: 8,
+    errors.FailedError: 1,
+}
+"""The exit code of each kind of error, those below it included."""
+
+INTERRUPTED = 130
+
+
+def run() -> NoReturn:
+    """Be the program `gamcli`."""
+    gc.disable()  # nothing that start-up makes is garbage; `root` turns it on again
+    sys.exit(main())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line (default: the process's own) and return its exit code."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    try:
+        code = _answered(arguments)
+        sys.stdout.flush()
+    except errors.GamcliError as error:
+        code = exit_code(error)
+        output.error(error, datetime.now(UTC), as_json=wants_json(arguments))
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BrokenPipeError:
+        code = _quietly()
+    except OSError as error:
+        code = 1
+        problem = errors.FailedError(f"{error.strerror or error}", "the output could not be written")
+        output.error(problem, datetime.now(UTC), as_json=wants_json(arguments))
+    return code
+
+
+def _answered(arguments: list[str]) -> int:
+    if arguments == ["--version"]:
+        output.Output.data(f"gamcli {__version__}")
+        return 0
+    if arguments[:1] == ["__complete"]:
+        from gamcli.commands import completing  # noqa: PLC0415 - start-up
+
+        return completing.answer(arguments[1:])
+    from gamcli.commands import root  # noqa: PLC0415 - start-up
+
+    return root.dispatch(arguments)
+
+
+def exit_code(error: errors.GamcliError) -> int:
+    """Return the exit code of an error."""
+    return next(CODE_OF[kind] for kind in type(error).__mro__ if kind in CODE_OF)
+
+
+def wants_json(arguments: Sequence[str]) -> bool:
+    """Say whether the command line asks for JSON, even when it cannot be parsed."""
+    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+    asked = [value for word, value in pairs if word in ("-o", "--output")]
+    asked += [word.partition("=")[2] for word in arguments if word.startswith("--output=")]
+    asked += [word[2:] for word in arguments if word.startswith("-o") and len(word) > len("-o")]
+    return (asked[-1] if asked else os.environ.get("GAMCLI_OUTPUT", "")) in ("json", "jsonl")
+
+
+def _quietly() -> int:
+    """Leave the rest of the output to nobody: the reader of the pipe has what it wanted."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

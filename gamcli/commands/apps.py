@@ -1,0 +1,284 @@
+"""`gamcli app`: applications."""
+
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from gamcli.actions import apps
+from gamcli.commands import consent, delivery
+from gamcli.commands.options import (
+    Accept,
+    AppArgument,
+    Description,
+    Enabled,
+    Field,
+    Format,
+    IfMissing,
+    Limit,
+    NewName,
+    Out,
+    Sort,
+    Yes,
+    given,
+    noun,
+    secret_from,
+)
+from gamcli.commands.session import Session
+from gamcli.model import App
+from gamcli.store.apps import AppFilter
+
+verbs = noun("Applications: what they publish, whom they trust, their secrets.")
+
+Scopes = Annotated[
+    list[str] | None, typer.Option("--scope", metavar="SCOPE", help="Publish it: a+b, repeatable.", show_default=False)
+]
+RemoteRest = Annotated[
+    bool | None, typer.Option("--remote-rest/--no-remote-rest", help="Answer its token requests.", show_default=False)
+]
+ApiKeys = Annotated[bool | None, typer.Option("--api-keys/--no-api-keys", help="Take API keys.", show_default=False)]
+ApiKeyTimeout = Annotated[
+    int | None, typer.Option("--api-key-timeout", metavar="HOURS", help="How long new keys live; 0 = never ending.")
+]
+ApiKeyAuthType = Annotated[
+    str | None,
+    typer.Option("--api-key-auth-type", metavar="AUTH_TYPE", help="The one type its keys may have, or 'any'."),
+]
+ScopeChoice = Annotated[
+    bool | None,
+    typer.Option(
+        "--api-key-scope-choice/--no-api-key-scope-choice", help="Keys may carry fewer scopes.", show_default=False
+    ),
+]
+TokenTimeout = Annotated[
+    int | None,
+    typer.Option("--token-timeout", metavar="MINUTES", help="How long access tokens live; 0 = never ending."),
+]
+Renewals = Annotated[int | None, typer.Option("--token-renewals", metavar="N", help="How often a token renews.")]
+RequireScope = Annotated[
+    bool | None,
+    typer.Option("--require-scope/--no-require-scope", help="Password grants must name a scope.", show_default=False),
+]
+ShareIds = Annotated[
+    bool | None,
+    typer.Option("--share-user-ids/--no-share-user-ids", help="Tell it the users' GUIDs.", show_default=False),
+]
+OneToken = Annotated[
+    bool | None,
+    typer.Option(
+        "--one-token-per-user/--no-one-token-per-user", help="A new token ends the earlier ones.", show_default=False
+    ),
+]
+
+
+def settings(
+    description: str | None,
+    remote_rest: bool | None,
+    api_keys: bool | None,
+    timeout: int | None,
+    auth_type: str | None,
+    scope_choice: bool | None,
+    token_timeout: int | None,
+    renewals: int | None,
+    require_scope: bool | None,
+    share_ids: bool | None,
+    one_token: bool | None,
+) -> dict[str, object]:
+    """Return the settings that were given, by the names of the record."""
+    named = {
+        "description": description,
+        "remote_rest": remote_rest,
+        "api_keys.enabled": api_keys,
+        "api_keys.timeout_hours": timeout,
+        "api_keys.auth_type": auth_type,
+        "api_keys.scope_choice": scope_choice,
+        "token.timeout_minutes": token_timeout,
+        "token.renewals": renewals,
+        "require_scope": require_scope,
+        "share_user_ids": share_ids,
+        "one_token_per_user": one_token,
+    }
+    found = given(**named)
+    return {**found, "api_keys.auth_type": None} if auth_type == "any" else found
+
+
+@verbs.command()
+def create(
+    context: typer.Context,
+    name: NewName,
+    description: Description = None,
+    scope: Scopes = None,
+    remote_rest: RemoteRest = None,
+    api_keys: ApiKeys = None,
+    api_key_timeout: ApiKeyTimeout = None,
+    api_key_auth_type: ApiKeyAuthType = None,
+    scope_choice: ScopeChoice = None,
+    token_timeout: TokenTimeout = None,
+    renewals: Renewals = None,
+    require_scope: RequireScope = None,
+    share_ids: ShareIds = None,
+    one_token: OneToken = None,
+    client_id: Annotated[str | None, typer.Option(metavar="ID", help="Bring its client id along.")] = None,
+    client_secret_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Bring its secret along; '-' reads stdin.")
+    ] = None,
+    if_missing: IfMissing = False,
+    output: Format = None,
+    field: Field = None,
+    out_file: Out = None,
+) -> None:
+    """
+    Create an application and print its client secret, once.
+
+    Example: gamcli app create portal --scope gam_user_data --remote-rest --api-keys --api-key-timeout 2160
+    """
+    session = Session.of(context)
+    out = session.output(output, field)
+    changes = settings(
+        description, remote_rest, api_keys, api_key_timeout, api_key_auth_type, scope_choice, token_timeout, renewals,
+        require_scope, share_ids, one_token,
+    )  # fmt: skip
+    secret = secret_from(client_secret_file, "--client-secret-file")
+    wish = apps.AppWish(name, changes, tuple(scope or ()), client_id, secret)
+    with session.gam() as gam, delivery.place(out_file) as keep:
+        made = apps.create(gam, wish, keep, if_missing=if_missing)
+    told = f"{consent.made(made.fresh)} application '{made.record.name}', client_id {made.record.client_id}"
+    delivery.answer(out, made.record, ("client_secret", made.secret), told, out_file)
+    if made.fresh and made.record.api_keys.enabled and not made.record.api_keys.timeout_hours:
+        out.note("its API keys never expire; --api-key-timeout HOURS sets a limit")
+
+
+@verbs.command("list")
+def list_(
+    context: typer.Context,
+    enabled: Enabled = None,
+    remote_rest: Annotated[
+        bool | None, typer.Option("--remote-rest/--no-remote-rest", help="Only those.", show_default=False)
+    ] = None,
+    api_keys: Annotated[
+        bool | None, typer.Option("--api-keys/--no-api-keys", help="Only those.", show_default=False)
+    ] = None,
+    sort: Sort = None,
+    limit: Limit = None,
+    output: Format = None,
+    field: Field = None,
+) -> None:
+    """List the applications."""
+    session = Session.of(context)
+    wanted = AppFilter(enabled=enabled, remote_rest=remote_rest, api_keys=api_keys, sort=sort)
+    with session.gam() as gam, apps.listed(gam, wanted) as found:
+        session.output(output, field).records(App, consent.first(found, limit))
+
+
+@verbs.command()
+def show(context: typer.Context, name: AppArgument, output: Format = None, field: Field = None) -> None:
+    """Show an application."""
+    session = Session.of(context)
+    with session.gam() as gam:
+        session.output(output, field).record(apps.show(gam, name))
+
+
+@verbs.command()
+def update(
+    context: typer.Context,
+    name: AppArgument,
+    description: Description = None,
+    scope: Scopes = None,
+    add_scope: Annotated[
+        list[str] | None, typer.Option(metavar="SCOPE", help="Publish it too.", show_default=False)
+    ] = None,
+    remove_scope: Annotated[
+        list[str] | None, typer.Option(metavar="SCOPE", help="Withdraw it; keys that carry it end.", show_default=False)
+    ] = None,
+    remote_rest: RemoteRest = None,
+    api_keys: ApiKeys = None,
+    api_key_timeout: ApiKeyTimeout = None,
+    api_key_auth_type: ApiKeyAuthType = None,
+    scope_choice: ScopeChoice = None,
+    token_timeout: TokenTimeout = None,
+    renewals: Renewals = None,
+    require_scope: RequireScope = None,
+    share_ids: ShareIds = None,
+    one_token: OneToken = None,
+    accept: Accept = None,
+    output: Format = None,
+    field: Field = None,
+) -> None:
+    """
+    Change an application; what is not named stays.
+
+    Withdrawing a scope ends the live keys that carry it, for good: a terminal is asked, a script says how many it
+    accepts with --accept-invalidating.
+    """
+    session = Session.of(context)
+    changes = settings(
+        description, remote_rest, api_keys, api_key_timeout, api_key_auth_type, scope_choice, token_timeout, renewals,
+        require_scope, share_ids, one_token,
+    )  # fmt: skip
+    edit = apps.ScopeEdit(tuple(scope) if scope else None, tuple(add_scope or ()), tuple(remove_scope or ()))
+    with session.gam() as gam:
+        before = apps.show(gam, name)
+        changed = consent.to_end_keys(lambda count: apps.update(gam, name, changes, edit, count), accept)
+    undo = ("app", "update", changed.record.name, *undoing(before, changed.record))
+    consent.tell(session.output(output, field), changed, f"application '{changed.record.name}'", undo)
+
+
+def undoing(before: App, after: App) -> list[str]:
+    """Return the options that undo what suspended keys between `before` and `after`."""
+    words: list[str] = []
+    if before.remote_rest and not after.remote_rest:
+        words.append("--remote-rest")
+    if before.api_keys.enabled and not after.api_keys.enabled:
+        words.append("--api-keys")
+    if before.api_keys.auth_type != after.api_keys.auth_type:
+        words += ["--api-key-auth-type", before.api_keys.auth_type or "any"]
+    return words
+
+
+@verbs.command()
+def enable(context: typer.Context, name: AppArgument, output: Format = None, field: Field = None) -> None:
+    """Let an application's clients in again."""
+    _switch(Session.of(context), name, True, output, field)
+
+
+@verbs.command()
+def disable(context: typer.Context, name: AppArgument, output: Format = None, field: Field = None) -> None:
+    """Shut an application's clients out, at once; its keys are suspended until it is enabled again."""
+    _switch(Session.of(context), name, False, output, field)
+
+
+def _switch(session: Session, name: str, enabled: bool, output: str | None, field: str | None) -> None:
+    with session.gam() as gam:
+        changed = apps.update(gam, name, {"enabled": enabled})
+    undo = ("app", "enable", changed.record.name)
+    consent.tell(session.output(output, field), changed, f"application '{changed.record.name}'", undo)
+
+
+@verbs.command("rotate-secret")
+def rotate_secret(
+    context: typer.Context, name: AppArgument, output: Format = None, field: Field = None, out_file: Out = None
+) -> None:
+    """Give an application a new client secret and print it, once; the old one ends now."""
+    session = Session.of(context)
+    out = session.output(output, field)
+    with session.gam() as gam, delivery.place(out_file) as keep:
+        changed = apps.rotate_secret(gam, name, keep)
+    told = f"application '{changed.record.name}' has a new secret; the old one has ended"
+    delivery.answer(out, changed.record, ("client_secret", changed.secret), told, out_file)
+
+
+@verbs.command()
+def delete(
+    context: typer.Context,
+    name: AppArgument,
+    yes: Yes = False,
+    accept: Accept = None,
+    output: Format = None,
+    field: Field = None,
+) -> None:
+    """Delete an application; its live keys end for good."""
+    session = Session.of(context)
+    with session.gam() as gam:
+        deleted = consent.to_delete(partial(apps.delete, gam, name), accept, yes=yes)
+    told = f"deleted application '{deleted.record.name}'{consent.ended(deleted)}"
+    session.output(output, field).changed(deleted.record, told)

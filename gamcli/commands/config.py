@@ -1,0 +1,137 @@
+"""`gamcli config`: settings, and where each comes from."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gamcli.commands import settings
+from gamcli.commands.options import Field, Format, noun
+from gamcli.commands.session import Session
+from gamcli.errors import FailedError, UsageError
+from gamcli.render.output import Output
+
+verbs = noun("Settings, and where each comes from.")
+
+Name = Annotated[str, typer.Argument(metavar="SETTING", help="Such as store; config list shows all.")]
+Project = Annotated[
+    bool, typer.Option("--project", help="In the project's gamcli.toml, not the user's file.", show_default=False)
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A setting as it stands."""
+
+    name: str
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class ListedWithOrigin:
+    """A setting as it stands, and where that comes from."""
+
+    name: str
+    value: object
+    origin: str
+
+
+@verbs.command("list")
+def list_(
+    context: typer.Context,
+    origin: Annotated[bool, typer.Option("--origin", help="Show where each comes from.", show_default=False)] = False,
+    output: Format = None,
+    field: Field = None,
+) -> None:
+    """List all settings as they stand."""
+    session = Session.of(context)
+    values = list(session.settings.each())
+    if origin:
+        session.output(output, field).records(ListedWithOrigin, [ListedWithOrigin(*each) for each in values])
+    else:
+        session.output(output, field).records(Listed, [Listed(each.name, each.value) for each in values])
+
+
+@verbs.command()
+def get(context: typer.Context, name: Name, output: Format = None, field: Field = None) -> None:
+    """Print a setting as it stands."""
+    session = Session.of(context)
+    found = session.settings.value(name)
+    out = session.output(output, field)
+    if out.is_human:
+        Output.data(str(found.value).lower() if isinstance(found.value, bool) else str(found.value))
+    else:
+        out.record(ListedWithOrigin(*found))
+
+
+@verbs.command("set")
+def set_(
+    context: typer.Context,
+    name: Name,
+    value: Annotated[str, typer.Argument(metavar="VALUE", help="Its value.", show_default=False)],
+    project: Project = False,
+) -> None:
+    """Set a setting in the user's file; comments in it survive."""
+    session = Session.of(context)
+    accepted = settings.accepted(name, value)
+    path = _path(session, project)
+
+    def put(table: Any) -> bool:  # noqa: ANN401 - tomlkit's table
+        *groups, last = name.split(".")
+        for group in groups:
+            table = table.setdefault(group, {})
+        table[last] = accepted
+        return True
+
+    _edit(path, put)
+    session.output().note(f"set {name} in {path}")
+
+
+@verbs.command()
+def unset(context: typer.Context, name: Name, project: Project = False) -> None:
+    """Take a setting out of the user's file."""
+    session = Session.of(context)
+    settings.setting(name)
+    path = _path(session, project)
+
+    def take(table: Any) -> bool:  # noqa: ANN401 - tomlkit's table
+        *groups, last = name.split(".")
+        for group in groups:
+            table = table.get(group, {})
+        return table.pop(last, None) is not None
+
+    there = path.is_file() and _edit(path, take)
+    session.output().note(f"took {name} out of {path}" if there else f"{name} is not set in {path}")
+
+
+@verbs.command()
+def path(context: typer.Context, project: Project = False) -> None:
+    """Print the path of the user's file."""
+    Output.data(str(_path(Session.of(context), project)))
+
+
+def _path(session: Session, project: bool) -> Path:
+    found = session.settings
+    return (found.project_path or Path.cwd() / settings.PROJECT_FILE) if project else found.user_path
+
+
+def _edit(path: Path, change: Callable[[Any], bool]) -> bool:
+    """Apply `change` to the table [gamcli] of the file, written whole beside it and renamed; say what it said."""
+    import tomlkit  # noqa: PLC0415 - only writing needs it
+    from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415
+
+    try:
+        document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.is_file() else tomlkit.document()
+        changed = change(document.setdefault("gamcli", tomlkit.table()))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.{os.getpid()}")
+        beside.write_text(tomlkit.dumps(document), encoding="utf-8")
+        beside.replace(path)
+    except (UnicodeDecodeError, TOMLKitError) as error:
+        raise UsageError(f"cannot read the config file {path}: {error}", "mend the file, or name another") from error
+    except OSError as error:
+        raise FailedError(f"cannot write {path}: {error.strerror}", "--config FILE names another") from error
+    return changed

@@ -1,0 +1,64 @@
+"""How a new secret reaches whoever asked for it: alone on stdout, in the record, or in a file of its own."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gamcli.actions.changes import Keep, keep_nowhere
+from gamcli.errors import ConflictError, FailedError
+from gamcli.render.output import Output
+from gamcli.rules.credentials import Secret
+
+
+@contextmanager
+def place(path: str | None) -> Iterator[Keep]:
+    """
+    Open a new file of mode 0600 for a secret and yield what writes it there, synced; without a path, nothing.
+
+    Raises ConflictError when the file is there already. A file that got no secret is taken away again.
+    """
+    if path is None:
+        yield keep_nowhere
+        return
+    descriptor = _opened(path)
+    kept = False
+
+    def keep(secret: Secret) -> None:
+        nonlocal kept
+        try:
+            os.write(descriptor, f"{secret.reveal()}\n".encode())
+            os.fsync(descriptor)
+        except OSError as error:
+            raise FailedError(f"cannot write {path}: {error.strerror}", "make room, or choose another file") from error
+        kept = True
+
+    try:
+        yield keep
+    except BaseException:
+        kept = False
+        raise
+    finally:
+        os.close(descriptor)
+        if not kept:
+            Path(path).unlink()
+
+
+def _opened(path: str) -> int:
+    try:
+        return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError as error:
+        raise ConflictError(f"the file {path} is there already", "--out takes a new file") from error
+    except OSError as error:
+        raise FailedError(f"cannot make the file {path}: {error.strerror}", "--out takes a new file") from error
+
+
+def answer(out: Output, record: object, issued: tuple[str, Secret | None], told: str, path: str | None) -> None:
+    """Show `record` and the secret `issued` with it, under its field's name; what lies in a file is not shown too."""
+    name, secret = issued
+    if path is not None and secret is not None:
+        out.note(f"{told}; the secret is in {path}")
+    elif secret is None:
+        out.changed(record, told)
+    else:
+        out.issued(record, name, secret.reveal(), f"{told}; keep the secret now, it is not shown again")

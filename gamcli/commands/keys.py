@@ -1,0 +1,191 @@
+"""`gamcli key`: API keys."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from gamcli.actions import keys
+from gamcli.actions.changes import Changed
+from gamcli.commands import consent, delivery
+from gamcli.commands.options import (
+    Accept,
+    Field,
+    Format,
+    KeyArgument,
+    Limit,
+    Out,
+    Sort,
+    duration,
+    noun,
+    secret_from,
+)
+from gamcli.commands.session import Session
+from gamcli.errors import UsageError, command
+from gamcli.model import Key
+from gamcli.render.output import Output, count
+from gamcli.rules.keys import is_cut_short
+
+verbs = noun("API keys: issue, list, revoke.")
+
+Owner = Annotated[str | None, typer.Option("--user", metavar="USER", help="Only keys of this user.")]
+OfApp = Annotated[str | None, typer.Option("--app", metavar="APP", help="Only keys for this application.")]
+
+
+class Status(StrEnum):
+    """What `--status` takes."""
+
+    ACTIVE = "active"
+    RETIRING = "retiring"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    REPLACED = "replaced"
+    INVALIDATED = "invalidated"
+
+
+@verbs.command()
+def generate(
+    context: typer.Context,
+    user: Annotated[str, typer.Option(metavar="USER", help="Whose key it is: name, email or GUID.")],
+    app: Annotated[str, typer.Option(metavar="APP", help="What it is for: name or client id.")],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SCOPE", help="What it reveals: a+b, repeatable. Default: all published.", show_default=False
+        ),
+    ] = None,
+    auth_type: Annotated[
+        str | None,
+        typer.Option(metavar="AUTH_TYPE", help="Default: the one that the application allows, or the repository's."),
+    ] = None,
+    expires_in: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Such as 90d; never beyond the application's timeout.")
+    ] = None,
+    label: Annotated[str, typer.Option(metavar="TEXT", help="What it is for.", show_default=False)] = "",
+    replace: Annotated[
+        bool, typer.Option("--replace", help="End the live key of this user and application now.", show_default=False)
+    ] = False,
+    output: Format = None,
+    field: Field = None,
+    out_file: Out = None,
+) -> None:
+    """
+    Generate an API key and print it, once.
+
+    Example: KEY=$(gamcli key generate --user ana --app portal --expires-in 90d)
+    """
+    session = Session.of(context)
+    out = session.output(output, field)
+    asked = duration(expires_in)
+    wish = keys.KeyWish(user, app, tuple(scope) if scope else None, auth_type, asked, label, replace)
+    with session.gam() as gam, delivery.place(out_file) as keep:
+        issued = keys.generate(gam, wish, keep)
+    key = issued.record
+    until = f"until {key.expires_at:%Y-%m-%d %H:%M}Z" if key.expires_at else "never expires"
+    told = f"key {key.id} of {key.user} for {key.app}, {until}"
+    delivery.answer(out, key, ("api_key", issued.secret), told, out_file)
+    if is_cut_short(key, asked):
+        out.warn(f"application '{key.app}' lets keys live no longer than until {key.expires_at:%Y-%m-%d %H:%M}Z")
+    if not key.scopes:
+        out.warn(f"application '{key.app}' publishes no scope: the key reveals nothing")
+
+
+@verbs.command("list")
+def list_(
+    context: typer.Context,
+    user: Owner = None,
+    app: OfApp = None,
+    status: Annotated[
+        list[Status] | None, typer.Option(help="Only keys with this status; repeatable.", show_default=False)
+    ] = None,
+    expiring_within: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Only live keys that expire so soon, such as 14d.")
+    ] = None,
+    available: Annotated[
+        bool, typer.Option("--available", help="The applications that USER can hold a key for.", show_default=False)
+    ] = False,
+    sort: Sort = None,
+    limit: Limit = None,
+    output: Format = None,
+    field: Field = None,
+) -> None:
+    """List the keys of every status, oldest first."""
+    session = Session.of(context)
+    out = session.output(output, field)
+    if available:
+        _list_available(session, user, limit, out)
+        return
+    search = keys.KeySearch(user, app, tuple(status or ()), duration(expiring_within), sort, limit)
+    with session.gam() as gam, keys.listed(gam, search) as found:
+        out.records(Key, found)
+
+
+def _list_available(session: Session, user: str | None, limit: int | None, out: Output) -> None:
+    if user is None:
+        raise UsageError("--available needs --user", command("key", "list", "--available", "--user", "USER"))
+    with session.gam() as gam, keys.available(gam, user) as found:
+        out.records(keys.Available, consent.first(found, limit))
+
+
+@verbs.command()
+def show(context: typer.Context, key: KeyArgument, output: Format = None, field: Field = None) -> None:
+    """Show a key; its secret was shown once and is not kept."""
+    session = Session.of(context)
+    with session.gam() as gam:
+        session.output(output, field).record(keys.show(gam, key))
+
+
+@verbs.command()
+def revoke(
+    context: typer.Context,
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY...", help="Ids, or the beginnings of them.", show_default=False)
+    ] = None,
+    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why, for those who look later.")] = None,
+    api_key_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Holds the key itself; '-' reads stdin.")
+    ] = None,
+    user: Owner = None,
+    app: OfApp = None,
+    accept: Accept = None,
+    output: Format = None,
+    field: Field = None,
+) -> None:
+    """
+    End keys now, and the tokens that they were traded for.
+
+    By id, by the key itself, or all of a user or application, which needs their number in --accept-invalidating.
+    """
+    session = Session.of(context)
+    out = session.output(output, field)
+    ways = (bool(ids), api_key_file is not None, user is not None or app is not None)
+    if sum(ways) != 1:
+        raise UsageError("say which keys: by id, with --api-key-file, or with --user and --app", "one of the three")
+    secret = secret_from(api_key_file, "--api-key-file")
+    with session.gam() as gam:
+        if secret is not None:
+            ended = [keys.revoke_secret(gam, secret, reason)]
+        elif ids:
+            ended = keys.revoke(gam, ids, reason)
+        else:
+            search = keys.KeySearch(user, app)
+            ended = consent.to_end_keys(lambda number: keys.revoke_all(gam, search, reason, number), accept)
+    _tell_revoked(out, ended, single=secret is not None or len(ids or ()) == 1)
+
+
+def _tell_revoked(out: Output, ended: list[Changed[Key]], *, single: bool) -> None:
+    if not out.is_human and single:
+        out.record(ended[0].record)
+    elif not out.is_human:
+        out.records(Key, [each.record for each in ended])
+    else:
+        for each in ended:
+            out.note(_revoked(out, each))
+        if not single:
+            out.note(f"revoked {count(sum(each.differs for each in ended), 'key')}")
+
+
+def _revoked(out: Output, changed: Changed[Any]) -> str:
+    key = changed.record
+    told = "revoked" if changed.differs else f"nothing to revoke, the key is {key.status(out.now())} already:"
+    return f"{told} key {key.id} of {key.user} for {key.app}"

@@ -1,0 +1,138 @@
+"""The root of the command line: its options, its nouns (each imported when it is called), and typer's own errors."""
+
+import gc
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from gamcli import __version__
+from gamcli.commands.session import Session
+from gamcli.errors import FailedError, UsageError
+from gamcli.rules.names import nearest
+
+PROGRAM = "gamcli"
+
+
+class Noun(NamedTuple):
+    """A word after `gamcli`: the module whose `verbs` it runs, and what help says of it."""
+
+    module: str
+    about: str
+
+
+NOUNS = {
+    "quickstart": Noun("quickstart", "See the whole story happen, on a store of its own"),
+    "init": Noun("init", "Create the store"),
+    "auth-type": Noun("auth_types", "Authentication types"),
+    "app": Noun("apps", "Applications: what they publish, whom they trust, their secrets"),
+    "user": Noun("users", "Users and their fields"),
+    "key": Noun("keys", "API keys: issue, list, revoke"),
+    "token": Noun("tokens", "Access tokens that were issued"),
+    "scope": Noun("scopes", "The scopes, and what each reveals"),
+    "serve": Noun("serve", "Answer token requests over HTTP"),
+    "config": Noun("config", "Settings, and where each comes from"),
+    "completion": Noun("completion", "Print the completion script of a shell"),
+    "help": Noun("topics", "Exit codes, environment, formats"),
+}
+"""Everything that gamcli can be asked for, in the order of help."""
+
+# The options before the noun, which people try behind it too.
+ROOT_OPTIONS = ("--store", "--config", "--no-color", "--quiet", "--version")
+
+
+class Nouns(TyperGroup):
+    """Imports a noun when it is called, so that `key generate` does not pay for `serve`."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002 - typer's context
+        """Return the nouns in the order of help."""
+        return list(NOUNS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | TyperGroup | None:  # noqa: ANN401, ARG002 - as above
+        """Return the command of a noun, or None when there is no such noun."""
+        if cmd_name not in NOUNS:
+            return None
+        verbs = import_module(f"gamcli.commands.{NOUNS[cmd_name].module}").verbs
+        found: Any = typer.main.get_command(verbs)
+        gc.enable()
+        return found  # type: ignore[no-any-return]
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - typer's own types
+        """Find the noun; for an unknown one name the nearest."""
+        if args and args[0] not in NOUNS and not args[0].startswith("-"):
+            near = nearest(args[0], NOUNS)
+            raise UsageError(f"no command '{args[0]}'", f"did you mean {near}?" if near else f"{PROGRAM} --help")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002 - typer's own types
+        """Write the nouns without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, noun.about) for name, noun in NOUNS.items()])
+
+
+app = typer.Typer(
+    cls=Nouns,
+    add_completion=False,  # our own is faster: see completing
+    rich_markup_mode=None,  # plain help costs a third
+    pretty_exceptions_enable=False,  # a traceback that prints variables prints secrets
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from gamcli.render.output import Output  # noqa: PLC0415 - the fast path is in commands.main
+
+        Output.data(f"{PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    store: Annotated[str | None, typer.Option(metavar="FILE", help="The file of the store.")] = None,
+    config: Annotated[str | None, typer.Option(metavar="FILE", help="The user's config file.")] = None,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours.", show_default=False)] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Only warnings and errors.", show_default=False)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.", show_default=False)
+    ] = False,
+) -> None:
+    """
+    Administer API keys of GAM style applications, and answer for them.
+
+    To begin: gamcli quickstart
+    """
+    del version
+    flags = {"store": store, "no_color": no_color or None, "quiet": quiet or None}
+    context.obj = Session.from_flags(flags, config)
+    if context.invoked_subcommand is None:
+        context.obj.output().data(context.get_help())
+
+
+def dispatch(arguments: Sequence[str]) -> int:
+    """Run the command that `arguments` name; raises GamcliError for whatever goes wrong."""
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context(PROGRAM, list(arguments)) as context:
+            command.invoke(context)
+    except typer.Exit as done:
+        return done.exit_code
+    except typer.Abort as stopped:
+        raise FailedError("nothing was done") from stopped
+    except typer.TyperException as problem:
+        raise _told(problem, arguments) from problem
+    return 0
+
+
+def _told(problem: Any, arguments: Sequence[str]) -> UsageError:  # noqa: ANN401 - typer's own errors
+    message = problem.format_message().strip().removesuffix(".")
+    context = getattr(problem, "ctx", None)
+    hint = f"{context.command_path if context else PROGRAM} --help"
+    option = getattr(problem, "option_name", None)
+    if option in ROOT_OPTIONS:
+        noun = next((word for word in arguments if word in NOUNS), "...")
+        hint = f"{option} comes before the command: {PROGRAM} {option} {noun} ..."
+    return UsageError(message[:1].lower() + message[1:].replace("\n", " "), hint)

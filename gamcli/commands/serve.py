@@ -1,0 +1,117 @@
+"""`gamcli serve`: the token endpoint."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from gamcli.commands.options import noun
+from gamcli.commands.session import Session
+from gamcli.errors import FailedError, UsageError
+from gamcli.server.http import Options, Server
+
+verbs = noun()
+
+
+@verbs.command()
+def serve(
+    context: typer.Context,
+    host: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Where to listen.", show_default="127.0.0.1")
+    ] = None,
+    port: Annotated[int | None, typer.Option(metavar="PORT", help="0 takes a free one.", show_default="8080")] = None,
+    base_path: Annotated[
+        str | None, typer.Option(metavar="PATH", help="The virtual directory, such as /myapp.")
+    ] = None,
+    log_format: Annotated[
+        Literal["text", "json"] | None, typer.Option(help="How a request is logged.", show_default="text")
+    ] = None,
+    ready_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write {url, pid} there once the port listens.")
+    ] = None,
+    allow_http: Annotated[
+        bool, typer.Option("--allow-http", help="Listen beyond this machine without TLS.", show_default=False)
+    ] = False,
+) -> None:
+    """
+    Answer token requests over HTTP, until Ctrl-C or SIGTERM.
+
+    Example: gamcli serve --port 8080, then POST to http://127.0.0.1:8080/oauth/gam/v2.0/access_token
+    """
+    session = Session.of(context)
+    flags = {"serve.host": host, "serve.port": port, "serve.base_path": base_path, "serve.log_format": log_format}
+    value = session.with_flags(flags).settings.value
+    options = Options(
+        log=_log,
+        host=_host(str(value("serve.host").value), allow_http=allow_http),
+        port=int(str(value("serve.port").value)),
+        base_path=_base_path(str(value("serve.base_path").value)),
+        log_format=str(value("serve.log_format").value),
+    )
+    with session.gam() as gam:
+        server = Server(gam, options)
+        with _announced(server.url, ready_file), stopped_by_signals(server):
+            session.output().note(f"serving {server.url}; Ctrl-C stops")
+            server.run()
+    session.output().note("stopped")
+
+
+def _log(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def _host(host: str, *, allow_http: bool) -> str:
+    try:
+        local = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        local = False
+    if not local and not allow_http:
+        raise UsageError(
+            f"{host} can be reached from other machines, and secrets would travel there unencrypted",
+            "add --allow-http when something in front of gamcli speaks TLS",
+        )
+    return host
+
+
+def _base_path(path: str) -> str:
+    plain = path.rstrip("/")
+    if plain and (
+        not plain.startswith("/") or not plain.isascii() or not plain.isprintable() or set(plain) & set("?# %")
+    ):
+        raise UsageError(f"the base path cannot be '{path}'", "such as /myapp")
+    return plain
+
+
+@contextmanager
+def _announced(url: str, path: str | None) -> Iterator[None]:
+    """Keep the ready file while the server runs: written whole, by rename."""
+    if path is None:
+        yield
+        return
+    target = Path(path)
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        beside.write_text(json.dumps({"url": url, "pid": os.getpid()}) + "\n", encoding="utf-8")
+        beside.replace(target)
+    except OSError as error:
+        raise FailedError(f"cannot write the ready file {path}: {error.strerror}", "--ready-file FILE") from error
+    yield
+
+
+@contextmanager
+def stopped_by_signals(server: Server) -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C end the server well."""
+    before = {each: signal.signal(each, lambda *_: server.stop()) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

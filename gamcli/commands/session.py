@@ -1,0 +1,101 @@
+"""One run of gamcli: its settings, its store, its voice, and who is acting."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from gamcli.commands.settings import Settings
+from gamcli.render.output import FORMATS, Output
+
+if TYPE_CHECKING:
+    from gamcli.actions import Gam
+
+
+def now() -> datetime:
+    """Return the instant, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Session:
+    """What every command works with."""
+
+    settings: Settings
+
+    @classmethod
+    def from_flags(cls, flags: Mapping[str, object], config: str | None) -> Self:
+        """Return the session that the options before the command describe."""
+        user_file = config or os.environ.get("GAMCLI_CONFIG")
+        return cls(Settings(flags, user_file=Path(user_file).expanduser() if user_file else None))
+
+    def with_flags(self, flags: Mapping[str, object]) -> Self:
+        """Return the session with the options of one command before all other sources."""
+        return replace(self, settings=replace(self.settings, flags={**self.settings.flags, **flags}))
+
+    @staticmethod
+    def of(context: Any) -> "Session":  # noqa: ANN401 - typer's context
+        """Return the session of the command that runs in `context`."""
+        session = context.find_object(Session)
+        assert isinstance(session, Session)
+        return session
+
+    def output(self, format_name: str | None = None, field: str | None = None) -> Output:
+        """Return the voice; `--field` alone means the raw value."""
+        wanted = format_name or ("value" if field else str(self.settings.value("output").value))
+        assert wanted in FORMATS
+        return Output(
+            format=wanted,
+            field=field,
+            now=now,
+            quiet=bool(self.settings.value("quiet").value),
+            no_color=bool(self.settings.value("no_color").value),
+        )
+
+    @contextmanager
+    def gam(self) -> "Iterator[Gam]":
+        """Open the store for actions, in the name of whoever runs this process."""
+        from gamcli.actions import Gam  # noqa: PLC0415 - start-up: some commands need no store
+        from gamcli.store import Store  # noqa: PLC0415
+
+        with Store.open(self.settings.store()) as store:
+            yield Gam(store, now, os.urandom, actor(os.environ))
+
+
+def actor(environment: Mapping[str, str]) -> str:
+    """Return who acts and from where: OS user and host, the user behind sudo, the CI job."""
+    parts = [f"{_os_user()}@{_host()}"]
+    if environment.get("SUDO_USER"):
+        parts.append(f"sudo={environment['SUDO_USER']}")
+    for name, variables in CI_JOBS.items():
+        found = [environment[each] for each in variables if environment.get(each)]
+        if len(found) == len(variables):
+            parts.append(f"{name}={'#'.join(found)}")
+    return " ".join(parts)
+
+
+CI_JOBS = {
+    "github": ("GITHUB_REPOSITORY", "GITHUB_RUN_ID"),
+    "gitlab": ("CI_PROJECT_PATH", "CI_JOB_ID"),
+}
+"""Which variables name a job, by CI system."""
+
+
+def _os_user() -> str:
+    try:
+        import pwd  # noqa: PLC0415 - not on Windows
+
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except (ImportError, KeyError):
+        import getpass  # noqa: PLC0415 - the fallback
+
+        return getpass.getuser()
+
+
+def _host() -> str:
+    import socket  # noqa: PLC0415 - start-up: only changes need it
+
+    return socket.gethostname()

@@ -1,0 +1,208 @@
+"""
+Settings: what can be set, where from, and which source wins.
+
+The order is flag, environment, project file, user file, default. The project file is the first `gamcli.toml` found
+upward from here; both files hold the table `[gamcli]`, with `[gamcli.serve]` in it for the server.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gamcli.errors import UsageError, command
+from gamcli.render.output import FORMATS
+from gamcli.rules.names import nearest
+
+PROJECT_FILE = "gamcli.toml"
+LARGEST_PORT = 65_535
+
+
+class Setting(NamedTuple):
+    """One thing that can be set; `accepts` returns the value for a text, or raises ValueError saying what it takes."""
+
+    name: str
+    variable: str
+    default: object
+    accepts: Callable[[str], object]
+    about: str
+
+
+class Value(NamedTuple):
+    """A setting as it stands, and where that comes from."""
+
+    name: str
+    value: object
+    origin: str
+
+
+def _path(text: str) -> str:
+    return _text("a path")(text)
+
+
+def _text(what: str) -> Callable[[str], str]:
+    def accepts(text: str) -> str:
+        if not text or not text.isprintable():
+            raise ValueError(what)
+        return text
+
+    return accepts
+
+
+def _one_of(*known: str) -> Callable[[str], str]:
+    def accepts(text: str) -> str:
+        if text not in known:
+            raise ValueError(f"one of: {', '.join(known)}")
+        return text
+
+    return accepts
+
+
+def _flag(text: str) -> bool:
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if text.lower() not in words:
+        raise ValueError("true or false")
+    return words[text.lower()]
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > LARGEST_PORT:
+        raise ValueError(f"a port, 0 to {LARGEST_PORT}, where 0 takes any free one")
+    return int(text)
+
+
+SETTINGS = {
+    setting.name: setting
+    for setting in (
+        Setting("store", "GAMCLI_STORE", None, _path, "the file of the store"),
+        Setting("output", "GAMCLI_OUTPUT", "table", _one_of(*FORMATS[:-1]), "the format of records"),
+        Setting("no_color", "GAMCLI_NO_COLOR", False, _flag, "no colours on a terminal"),
+        Setting("quiet", "GAMCLI_QUIET", False, _flag, "no talk but warnings and errors"),
+        Setting("serve.host", "GAMCLI_SERVE_HOST", "127.0.0.1", _text("an address"), "where `serve` listens"),
+        Setting("serve.port", "GAMCLI_SERVE_PORT", 8080, _port, "its port"),
+        Setting("serve.base_path", "GAMCLI_SERVE_BASE_PATH", "", str, "what its paths begin with"),
+        Setting("serve.log_format", "GAMCLI_SERVE_LOG_FORMAT", "text", _one_of("text", "json"), "its log lines"),
+    )
+}
+"""All settings, in the order in which they are listed."""
+
+
+def setting(name: str) -> Setting:
+    """Return the setting called `name`; raises UsageError with the nearest one."""
+    if name not in SETTINGS:
+        near = nearest(name, SETTINGS)
+        raise UsageError(f"no setting named '{name}'", f"did you mean {near}?" if near else command("config", "list"))
+    return SETTINGS[name]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one run: `flags` as given on the command line, `user_file` when named by flag or environment."""
+
+    flags: Mapping[str, object] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    user_file: Path | None = None
+
+    def value(self, name: str) -> Value:
+        """Return the setting called `name` from the first source that has it."""
+        wanted = setting(name)
+        if self.flags.get(name) is not None:
+            return Value(name, self.flags[name], "flag")
+        text = self.environment.get(wanted.variable, "")
+        if text:
+            return Value(name, _accepted(wanted, text, f"the environment variable {wanted.variable}"), wanted.variable)
+        for path, contents in self._files():
+            if name in contents:
+                return Value(name, _from_file(wanted, contents[name], path), str(path))
+        return Value(name, self._default(wanted), "default")
+
+    def each(self) -> Iterator[Value]:
+        """Yield all settings as they stand."""
+        return map(self.value, SETTINGS)
+
+    def store(self) -> Path:
+        """Return the path of the store."""
+        return Path(str(self.value("store").value)).expanduser().absolute()
+
+    def _default(self, wanted: Setting) -> object:
+        if wanted.name != "store":
+            return wanted.default
+        from platformdirs import user_data_path  # noqa: PLC0415 - start-up: only a default needs it
+
+        return str(user_data_path("gamcli", appauthor=False) / "store.db")
+
+    @cached_property
+    def user_path(self) -> Path:
+        """The user's file, which need not exist."""
+        if self.user_file is not None:
+            return self.user_file
+        from platformdirs import user_config_path  # noqa: PLC0415 - start-up: only a default needs it
+
+        return user_config_path("gamcli", appauthor=False) / "config.toml"
+
+    @property
+    def project_path(self) -> Path | None:
+        """The project file found upward from here, or None."""
+        here = Path.cwd()
+        return next((each / PROJECT_FILE for each in (here, *here.parents) if (each / PROJECT_FILE).is_file()), None)
+
+    @cached_property
+    def _read(self) -> tuple[tuple[Path, Mapping[str, object]], ...]:
+        if self.user_file is not None and not self.user_file.exists():
+            hint = command("--config", str(self.user_file), "config", "set", "store", "PATH")
+            raise UsageError(f"there is no config file {self.user_file}", f"{hint} makes one")
+        paths = (self.project_path, self.user_path)
+        return tuple((path, _contents(path)) for path in paths if path is not None and path.is_file())
+
+    def _files(self) -> tuple[tuple[Path, Mapping[str, object]], ...]:
+        return self._read
+
+
+def _contents(path: Path) -> Mapping[str, object]:
+    import tomllib  # noqa: PLC0415 - start-up: only a file needs it
+
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(f"cannot read the config file {path}: {reason}", "mend the file, or name another") from error
+    table = document.get("gamcli", {})
+    found = dict(_flat(table)) if isinstance(table, dict) else {"gamcli": table}
+    for name in found:
+        if name not in SETTINGS:
+            near = nearest(name, SETTINGS)
+            raise UsageError(
+                f"{path}: gamcli.{name}: no such setting",
+                f"did you mean {near}?" if near else f"one of: {', '.join(SETTINGS)}",
+            )
+    return found
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _from_file(wanted: Setting, value: object, path: Path) -> object:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    accepted = _accepted(wanted, text, f"{path}: gamcli.{wanted.name}")
+    if wanted.name == "store":  # a path in a file is meant from where the file lies
+        return str(path.parent / Path(text).expanduser())
+    return accepted
+
+
+def _accepted(wanted: Setting, text: str, where: str) -> object:
+    try:
+        return wanted.accepts(text)
+    except ValueError as error:
+        raise UsageError(f"{where} cannot be '{text}'", str(error)) from error
+
+
+def accepted(name: str, text: str) -> object:
+    """Return the value that `text` means for the setting called `name`; raises UsageError."""
+    return _accepted(setting(name), text, name)
