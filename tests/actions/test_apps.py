@@ -10,7 +10,7 @@ from gamcli.actions import Gam, apps, auth_types, keys, users
 from gamcli.actions.apps import AppWish, ScopeEdit
 from gamcli.actions.changes import Created
 from gamcli.actions.keys import KeyWish
-from gamcli.errors import ConflictError, EndsKeysError, NotFoundError, UsageError
+from gamcli.errors import ConflictError, EndsKeysError, FailedError, NotFoundError, UnconfirmedError, UsageError
 from gamcli.model import App, AuditEntry
 from gamcli.rules.credentials import Secret
 from gamcli.rules.keys import IssuedKey
@@ -313,3 +313,36 @@ def test_an_application_without_live_keys_is_deleted_without_a_count(gam: Gam, p
     """There is nothing to accept."""
     assert apps.delete(gam, portal.record.name, None).impacts == ()
     assert names(gam) == []
+
+
+def test_nothing_is_deleted_when_nobody_said_yes(gam: Gam, portal: Created[App], trail: Trail) -> None:
+    """Accepting the keys that end, even none, is saying yes."""
+    before = trail()
+    with pytest.raises(UnconfirmedError, match="this deletes application 'portal' for good") as caught:
+        apps.delete(gam, portal.record.name, None, yes=False)
+    assert caught.value.hint == "add --yes to do it"
+    assert (trail(), names(gam)) == (before, ["portal"])
+    apps.delete(gam, portal.record.name, 0, yes=False)
+    assert names(gam) == []
+
+
+def test_live_keys_are_told_before_anybody_is_asked_to_say_yes(gam: Gam, issued: IssuedKey) -> None:
+    """The number stands for the yes."""
+    with pytest.raises(EndsKeysError):
+        apps.delete(gam, issued.record.app, None, yes=False)
+    assert apps.delete(gam, issued.record.app, 1, yes=False).impacts
+
+
+def test_a_secret_that_cannot_be_kept_changes_nothing(gam: Gam, portal: Created[App], trail: Trail) -> None:
+    """Neither is an application made nor its secret replaced; one that was brought along needs no keeping."""
+
+    def fail(_: Secret) -> None:
+        raise FailedError("the disk is full")
+
+    before = (trail(), apps.show(gam, portal.record.name))
+    with pytest.raises(FailedError):
+        apps.create(gam, AppWish("gate", {}), fail)
+    with pytest.raises(FailedError):
+        apps.rotate_secret(gam, "portal", fail)
+    assert (trail(), apps.show(gam, "portal"), names(gam)) == (*before, ["portal"])
+    assert apps.create(gam, AppWish("gate", {}, client_secret=Secret("s" * 40)), fail).fresh

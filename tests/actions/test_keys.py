@@ -10,7 +10,7 @@ from gamcli.actions import Gam, apps, auth_types, keys, users
 from gamcli.actions.apps import AppWish
 from gamcli.actions.changes import Created
 from gamcli.actions.keys import KeySearch, KeyWish
-from gamcli.errors import ConflictError, EndsKeysError, NotFoundError, RefusedError, UsageError
+from gamcli.errors import ConflictError, EndsKeysError, FailedError, NotFoundError, RefusedError, UsageError
 from gamcli.model import App, AuditEntry, User
 from gamcli.rules.credentials import Secret, mint_api_key
 from gamcli.rules.keys import IssuedKey
@@ -114,6 +114,22 @@ def test_the_type_of_a_key_is_the_one_that_the_application_allows(gam: Gam, port
     assert keys.generate(gam, KeyWish(ana.name, portal.record.name)).record.auth_type == "machines"
 
 
+def test_a_key_whose_secret_cannot_be_kept_is_not_made(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
+    """Both are kept, or neither: the key that it would have replaced lives on."""
+    seen: list[Secret] = []
+
+    def fail(secret: Secret) -> None:
+        seen.append(secret)
+        raise FailedError("the disk is full")
+
+    before = trail()
+    with pytest.raises(FailedError):
+        keys.generate(gam, KeyWish("ana", "portal", replace=True), fail)
+    assert len(seen) == 1
+    assert (trail(), ids(gam, KeySearch())) == (before, [issued.record.id])
+    assert keys.show(gam, issued.record.id).is_live(gam.now())
+
+
 @pytest.mark.parametrize("prefix", ["", "!", "nothing"])
 def test_an_unknown_key_is_not_found(gam: Gam, issued: IssuedKey, trail: Trail, prefix: str) -> None:
     """By none of the actions, and of several none is revoked then."""
@@ -184,13 +200,13 @@ def test_the_applications_that_a_user_can_hold_a_key_for_are_listed(gam: Gam, is
     apps.create(gam, AppWish("closed", {}))
     apps.create(gam, AppWish("disabled", {**OPEN, "enabled": False}))
     with keys.available(gam, "ana") as found:
-        assert [(each.app, each.key) for each in found] == [
-            ("gate", None),
-            ("portal", issued.record.id),
+        assert [(each.app, each.status, each.key) for each in found] == [
+            ("gate", "none", None),
+            ("portal", "active", issued.record.id),
         ]
     keys.revoke(gam, [issued.record.id], None)
     with keys.available(gam, "ana") as found:
-        assert [each.key for each in found] == [None, None]
+        assert [(each.status, each.key) for each in found] == [("none", None)] * 2
     with pytest.raises(NotFoundError), keys.available(gam, "nobody"):
         pass
 

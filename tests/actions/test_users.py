@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from gamcli.actions import Gam, keys, users
-from gamcli.errors import ConflictError, EndsKeysError, NotFoundError, UsageError
+from gamcli.errors import ConflictError, EndsKeysError, NotFoundError, UnconfirmedError, UsageError
 from gamcli.model import AuditEntry, User
 from gamcli.rules import passwords
 from gamcli.rules.credentials import Secret
@@ -191,6 +191,13 @@ def test_deleting_a_user_ends_their_live_keys_when_their_number_is_accepted(
     with pytest.raises(NotFoundError):
         keys.show(gam, issued.record.id)
     assert json.loads(trail()[-1].details) == {"invalidated": [issued.record.id]}
+
+
+def test_nobody_is_deleted_when_nobody_said_yes(gam: Gam, ana: User) -> None:
+    """The hint is to say it."""
+    with pytest.raises(UnconfirmedError, match="this deletes user 'ana' for good"):
+        users.delete(gam, ana.name, None, yes=False)
+    assert names(gam) == ["ana"]
 
 
 def test_a_user_made_anew_is_another_one(gam: Gam, issued: IssuedKey) -> None:
