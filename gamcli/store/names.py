@@ -19,13 +19,11 @@ BEHIND_ALL = "\U0010ffff"
 
 def beginning(path: Path, noun: str, typed: str, most: int) -> Iterator[tuple[str, str]]:
     """Yield the names of a noun that begin with `typed`, each with what says more of it; no store has no names."""
-    if not path.is_file():
-        return
     try:
         connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=0)
         try:
             yield from connection.execute(_QUERIES[noun], (typed, typed + BEHIND_ALL, most)).fetchall()
         finally:
             connection.close()
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeEncodeError):  # no store, or what was typed is no UTF-8
         return
