@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from itertools import islice
 
 from gamcli import store
@@ -14,6 +15,9 @@ from gamcli.rules import claims, grants, scopes
 from gamcli.rules.credentials import Secret, access_token_row, api_key_id, mint_access_token
 from gamcli.store import Transaction
 from gamcli.store.tokens import TokenFilter
+
+USE_STEP = timedelta(minutes=1)
+"""How far a key's stored last use may lie behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,16 @@ def exchange(gam: Gam, request: grants.TokenRequest) -> IssuedToken:
         store.tokens.add(tx, row, secret.digest(), facts.now, grant.key, (scopes.join(grant.scopes), grant.expires_at))
         if grant.app.one_token_per_user:
             store.tokens.supersede(tx, grant.app.client_id, grant.user.guid, row)
+        _count(tx, grant, facts.now)
     return IssuedToken(secret, grant)
+
+
+def _count(tx: Transaction, grant: grants.Grant, now: datetime) -> None:
+    """Count the grant in the commit of its token; a key's last use is written once a minute."""
+    store.apps.authenticated(tx, grant.app.client_id, now)
+    last = grant.key.last_used_at
+    if last is None or now - last >= USE_STEP:
+        store.keys.used(tx, grant.key.id, now)
 
 
 def _facts(tx: Transaction, gam: Gam, request: grants.TokenRequest) -> grants.Facts:

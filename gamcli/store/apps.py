@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 
 from gamcli.errors import NotFoundError, command
@@ -139,6 +140,11 @@ def save(tx: Transaction, app: App) -> None:
     """Keep the changed application."""
     settings = ", ".join(f"{column} = ?" for column in COLUMNS)
     tx.run(f"UPDATE app SET {settings} WHERE client_id = ?", *_row(app), app.client_id)
+
+
+def authenticated(tx: Transaction, client_id: str, at: datetime) -> None:
+    """Count that the application was authenticated."""
+    tx.run("UPDATE app SET grants = grants + 1, last_used_at = ? WHERE client_id = ?", micros(at), client_id)
 
 
 def delete(tx: Transaction, client_id: str) -> None:

@@ -130,6 +130,11 @@ def add(tx: Transaction, key: Key) -> None:
     tx.run(f"INSERT INTO key ({', '.join(_COLUMNS)}, current) VALUES ({marks(values)})", *values)
 
 
+def used(tx: Transaction, key_id: str, at: datetime) -> None:
+    """Record when a key was last used."""
+    tx.run("UPDATE key SET last_used_at = ? WHERE id = ?", micros(at), key_id)
+
+
 def end(tx: Transaction, key_id: str, status: str, at: datetime, reason: str | None) -> None:
     """Record how a key ended for good."""
     tx.run("UPDATE key SET ended_at = ?, end_status = ?, reason = ? WHERE id = ?", micros(at), status, reason, key_id)

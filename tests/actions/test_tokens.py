@@ -257,3 +257,19 @@ def test_a_store_that_was_never_initialised_grants_nothing(store: Store, now: da
     bare = Gam(store, lambda: now, bytes, "tester")
     with pytest.raises(StoreMissingError, match="never initialised"):
         tokens.exchange(bare, TokenRequest(client_id="x"))
+
+
+def test_a_grant_counts_for_its_application_and_marks_its_key_as_used(
+    gam: Gam, asked: TokenRequest, issued: IssuedKey, forward: Forward
+) -> None:
+    """Every grant counts; the last use of a key is exact to a minute."""
+    first = gam.now()
+    tokens.exchange(gam, asked)
+    forward(timedelta(seconds=59))
+    tokens.exchange(gam, asked)
+    assert keys.show(gam, issued.record.id).last_used_at == first
+    forward(timedelta(seconds=1))
+    tokens.exchange(gam, asked)
+    assert keys.show(gam, issued.record.id).last_used_at == gam.now()
+    app = apps.show(gam, "portal")
+    assert (app.grants, app.last_used_at) == (3, gam.now())
