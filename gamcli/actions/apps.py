@@ -85,8 +85,8 @@ def _resolved(tx: Transaction, changes: rules.Changes, edit: ScopeEdit, app: App
 
 
 def _scopes(tx: Transaction, edit: ScopeEdit, app: App | None) -> tuple[str, ...]:
-    published = {scopes.attribute_id(scope) for scope in app.scopes} if app else set()
-    parsed = partial(scopes.parse, is_attribute=lambda name: name in published or store.users.carries(tx, name))
+    published = app.scopes if app else ()
+    parsed = partial(scopes.parse, is_attribute=partial(store.users.knows_attribute, tx, published))
     if edit.exactly is not None:
         return parsed(edit.exactly)
     assert app is not None, "a new application has no scopes to add to"

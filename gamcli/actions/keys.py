@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 
 from gamcli import store
@@ -66,7 +67,8 @@ def generate(gam: Gam, wish: KeyWish, keep: Keep = keep_nowhere) -> rules.Issued
         user, app = store.users.named(tx, wish.user), store.apps.named(tx, wish.app)
         auth_type = rules.auth_type_for(app, wish.auth_type, store.repository.the(tx).default_auth_type)
         facts = Facts(gam.now(), app=app, user=user, auth_type=store.auth_types.named(tx, auth_type))
-        words = None if wish.scopes is None else scopes.parse(wish.scopes, lambda name: store.users.carries(tx, name))
+        known = partial(store.users.knows_attribute, tx, app.scopes)
+        words = None if wish.scopes is None else scopes.parse(wish.scopes, known)
         issued = rules.issue(facts, rules.KeyTerms(words, wish.expires_in, wish.label), gam.entropy)
         replaced = _make_way(tx, gam, issued.record, replace_it=wish.replace)
         store.keys.add(tx, issued.record)

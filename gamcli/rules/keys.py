@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gamcli.errors import RefusedError, command
+from gamcli.errors import RefusedError, UsageError, command
 from gamcli.model import App, Key
 from gamcli.rules import grants, names, scopes
 from gamcli.rules.credentials import Entropy, Secret, mint_api_key
@@ -81,6 +81,8 @@ def _scopes(app: App, asked: tuple[str, ...] | None) -> tuple[str, ...]:
 
 
 def _expiry(app: App, asked: timedelta | None, now: datetime) -> datetime | None:
+    if asked is not None and asked <= timedelta(0):
+        raise UsageError("a key that expires at once is of no use", "a duration such as 90d, or leave it out")
     longest = grants.after(now, timedelta(hours=app.api_keys.timeout_hours))
     return grants.earliest(longest, None if asked is None else grants.after(now, asked))
 

@@ -1,7 +1,7 @@
 """Users."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -107,6 +107,11 @@ def each(tx: Transaction, wanted: UserFilter) -> Iterator[User]:
 def carries(tx: Transaction, attribute: str) -> bool:
     """Say whether some user carries an attribute of that id."""
     return tx.one("SELECT 1 FROM user_attribute WHERE id = ? LIMIT 1", attribute) is not None
+
+
+def knows_attribute(tx: Transaction, published: Iterable[str], attribute: str) -> bool:
+    """Say whether an attribute of that id is published as a scope already, or some user carries it."""
+    return f"user_{attribute}" in published or carries(tx, attribute)
 
 
 def add(tx: Transaction, user: User) -> None:

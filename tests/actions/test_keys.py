@@ -297,3 +297,11 @@ def test_where_no_key_lives_none_is_revoked(gam: Gam, issued: IssuedKey, trail: 
     before = trail()
     assert keys.revoke_all(gam, KeySearch(user="ana"), None, None) == []
     assert trail() == before
+
+
+def test_a_published_attribute_may_be_chosen_when_nobody_carries_it_any_more(gam: Gam, ana: User) -> None:
+    """What an application publishes is known."""
+    users.update(gam, ana.guid, {"attributes": {"badge": "7"}})
+    apps.create(gam, AppWish("gate", OPEN, ("user_badge",)))
+    users.update(gam, ana.guid, {"attributes": {}})
+    assert keys.generate(gam, KeyWish("ana", "gate", ("user_badge",))).record.scopes == ("user_badge",)

@@ -93,6 +93,13 @@ def test_of_two_broken_rules_the_earlier_one_speaks(wish: Facts, earlier: str, l
     assert refusal(BREAKS[earlier][0](BREAKS[later][0](wish)), KeyTerms()).rule == earlier
 
 
+@pytest.mark.parametrize("asked", [timedelta(0), timedelta(seconds=-1)])
+def test_a_key_that_expires_at_once_cannot_be(wish: Facts, asked: timedelta, entropy: Entropy) -> None:
+    """No lifetime is not the same as no end."""
+    with pytest.raises(UsageError, match="expires at once"):
+        keys.issue(wish, KeyTerms(expires_in=asked), entropy)
+
+
 @pytest.mark.parametrize("rule", BREAKS)
 def test_the_rules_speak_before_the_scopes_and_the_label(wish: Facts, rule: str) -> None:
     """Who may hold no key is not asked for scopes."""
@@ -135,8 +142,6 @@ def test_a_new_key_belongs_to_its_user_application_and_type(wish: Facts, entropy
         (24, timedelta(hours=1), timedelta(hours=1)),
         (24, timedelta(hours=24), timedelta(hours=24)),
         (24, timedelta(hours=25), timedelta(hours=24)),
-        (24, timedelta(0), timedelta(hours=24)),
-        (0, timedelta(0), None),
         (999_999_999, None, None),
         (999_999_999, timedelta(days=36_500), timedelta(days=36_500)),
     ],
