@@ -36,8 +36,12 @@ def _field(name: str) -> Cell:
     return lambda record: record[name]
 
 
+NOTHING = {"expires_at": "never", "last_used_at": "never", "api_keys.auth_type": "any"}
+"""What no value means in fields where it means something."""
+
+
 def _expiry(record: dict[str, Any]) -> object:
-    return record["expires_at"] or "never"
+    return record["expires_at"] or NOTHING["expires_at"]
 
 
 COLUMNS: dict[type, dict[str, Cell]] = {
@@ -147,7 +151,7 @@ def _drawn(heads: Sequence[str], rows: Sequence[Sequence[str]], console: "Consol
 
 def panel(record: dict[str, Any], console: "Console | None") -> str:
     """Return one record, a field a line."""
-    lines = [(name, cell(value)) for name, value in record.items()]
+    lines = [(name, cell(NOTHING.get(name) if value is None else value)) for name, value in record.items()]
     width = max(len(name) for name, _ in lines)
     if console is None:
         return "\n".join(f"{name.ljust(width)}  {text}" for name, text in lines)
