@@ -79,6 +79,7 @@ def quickstart(
         Output.data(machine.document(claims))
         if serve:
             repeat(server.url, held, folder, out)
+            Output.flush()
             with stopped_by_signals(server):
                 thread.join()
     out.say("\ndone, and the store is gone; to keep one: gamcli init")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gamcli.errors import GamcliError, UsageError
+from gamcli.errors import GamcliError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,18 +71,13 @@ class Output:
         from gamcli.render import machine  # noqa: PLC0415 - start-up, as above
 
         if self.format == "value":
-            self._lines(machine.picked(record, self._one_field(kind)) for record in found)
+            assert self.field is not None, "asked for before anything was done"
+            field = self.field
+            self._lines(machine.picked(record, field) for record in found)
         elif self.format == "jsonl":
             self._lines(map(machine.line, found))
         else:
             self._lines(_csv(kind, found))
-
-    def _one_field(self, kind: type) -> str:
-        if self.field is None:
-            from gamcli.render.machine import names_of  # noqa: PLC0415 - start-up, as above
-
-            raise UsageError("-o value needs --field", f"--field takes one of: {', '.join(names_of(kind))}")
-        return self.field
 
     def changed(self, record: object, told: str) -> None:
         """Answer a change: people are told in a line, programs get the record."""
@@ -118,6 +113,11 @@ class Output:
     def data(text: str) -> None:
         """Write `text` and a line end to stdout."""
         sys.stdout.write(f"{text}\n")
+
+    @staticmethod
+    def flush() -> None:
+        """Let what was written leave, before a wait."""
+        sys.stdout.flush()
 
     @staticmethod
     def _lines(lines: Iterable[str]) -> None:
