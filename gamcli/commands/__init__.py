@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from typing import NoReturn
 
 from gamcli import __version__, errors
@@ -45,7 +46,19 @@ INTERRUPTED = 130
 def run() -> NoReturn:
     """Be the program `gamcli`."""
     gc.disable()  # nothing that start-up makes is garbage; `root` turns it on again
+    _prepare_streams()
     sys.exit(main())
+
+
+def _prepare_streams() -> None:
+    """Speak UTF-8 whatever the locale; a stream that came closed is empty, cannot take data, or takes talk to nowhere."""
+    for number, (name, flag) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:  # its number would go to the next file that is opened: the store
+            assert os.open(os.devnull, os.O_WRONLY if name == "stderr" else os.O_RDONLY) == number
+            setattr(sys, name, open(number, flag, encoding="utf-8"))  # noqa: PTH123, SIM115 - for good
+    for stream, mistakes in ((sys.stdin, "strict"), (sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors=mistakes)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,10 +73,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         code = INTERRUPTED
     except BrokenPipeError:
-        code = _quietly()
+        code = 0
+        _let_go()
     except OSError as error:
         code = 1
-        problem = errors.FailedError(f"{error.strerror or error}", "the output could not be written")
+        _let_go()
+        reason = error.strerror or str(error)
+        problem = errors.FailedError(reason[:1].lower() + reason[1:], "the output could not be written")
         output.error(problem, datetime.now(UTC), as_json=wants_json(arguments))
     return code
 
@@ -95,7 +111,6 @@ def wants_json(arguments: Sequence[str]) -> bool:
     return (asked[-1] if asked else os.environ.get("GAMCLI_OUTPUT", "")) in ("json", "jsonl")
 
 
-def _quietly() -> int:
-    """Leave the rest of the output to nobody: the reader of the pipe has what it wanted."""
+def _let_go() -> None:
+    """Leave the rest of the output to nobody: its reader has what it wanted, or it cannot be written."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0

@@ -133,7 +133,7 @@ def create(
     Example: gamcli app create portal --scope gam_user_data --remote-rest --api-keys --api-key-timeout 2160
     """
     session = Session.of(context)
-    out = session.output(output, field)
+    out = session.output(output, field, App, "client_secret")
     changes = settings(
         description, remote_rest, api_keys, api_key_timeout, api_key_auth_type, scope_choice, token_timeout, renewals,
         require_scope, share_ids, one_token,
@@ -167,7 +167,7 @@ def list_(
     session = Session.of(context)
     wanted = AppFilter(enabled=enabled, remote_rest=remote_rest, api_keys=api_keys, sort=sort)
     with session.gam() as gam, apps.listed(gam, wanted) as found:
-        session.output(output, field).records(App, consent.first(found, limit))
+        session.output(output, field, App).records(App, consent.first(found, limit))
 
 
 @verbs.command()
@@ -175,7 +175,7 @@ def show(context: typer.Context, name: AppArgument, output: Format = None, field
     """Show an application."""
     session = Session.of(context)
     with session.gam() as gam:
-        session.output(output, field).record(apps.show(gam, name))
+        session.output(output, field, App).record(apps.show(gam, name))
 
 
 @verbs.command()
@@ -211,6 +211,7 @@ def update(
     accepts with --accept-invalidating.
     """
     session = Session.of(context)
+    out = session.output(output, field, App)
     changes = settings(
         description, remote_rest, api_keys, api_key_timeout, api_key_auth_type, scope_choice, token_timeout, renewals,
         require_scope, share_ids, one_token,
@@ -220,7 +221,7 @@ def update(
         before = apps.show(gam, name)
         changed = consent.to_end_keys(lambda count: apps.update(gam, name, changes, edit, count), accept)
     undo = ("app", "update", changed.record.name, *undoing(before, changed.record))
-    consent.tell(session.output(output, field), changed, f"application '{changed.record.name}'", undo)
+    consent.tell(out, changed, f"application '{changed.record.name}'", undo)
 
 
 def undoing(before: App, after: App) -> list[str]:
@@ -248,10 +249,11 @@ def disable(context: typer.Context, name: AppArgument, output: Format = None, fi
 
 
 def _switch(session: Session, name: str, enabled: bool, output: str | None, field: str | None) -> None:
+    out = session.output(output, field, App)
     with session.gam() as gam:
         changed = apps.update(gam, name, {"enabled": enabled})
     undo = ("app", "enable", changed.record.name)
-    consent.tell(session.output(output, field), changed, f"application '{changed.record.name}'", undo)
+    consent.tell(out, changed, f"application '{changed.record.name}'", undo)
 
 
 @verbs.command("rotate-secret")
@@ -260,7 +262,7 @@ def rotate_secret(
 ) -> None:
     """Give an application a new client secret and print it, once; the old one ends now."""
     session = Session.of(context)
-    out = session.output(output, field)
+    out = session.output(output, field, App, "client_secret")
     with session.gam() as gam, delivery.place(out_file) as keep:
         changed = apps.rotate_secret(gam, name, keep)
     told = f"application '{changed.record.name}' has a new secret; the old one has ended"
@@ -278,7 +280,8 @@ def delete(
 ) -> None:
     """Delete an application; its live keys end for good."""
     session = Session.of(context)
+    out = session.output(output, field, App)
     with session.gam() as gam:
         deleted = consent.to_delete(partial(apps.delete, gam, name), accept, yes=yes)
     told = f"deleted application '{deleted.record.name}'{consent.ended(deleted)}"
-    session.output(output, field).changed(deleted.record, told)
+    out.changed(deleted.record, told)

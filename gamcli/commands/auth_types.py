@@ -44,7 +44,7 @@ def create(
 ) -> None:
     """Create an authentication type."""
     session = Session.of(context)
-    out = session.output(output, field)
+    out = session.output(output, field, AuthType)
     with session.gam() as gam:
         changes = given(description=description, enabled=enabled)
         made = auth_types.create(gam, name, kind, changes, if_missing=if_missing)
@@ -64,7 +64,7 @@ def list_(
     """List the authentication types."""
     session = Session.of(context)
     with session.gam() as gam, auth_types.listed(gam, kind=kind, enabled=enabled, sort=sort) as found:
-        session.output(output, field).records(AuthType, consent.first(found, limit))
+        session.output(output, field, AuthType).records(AuthType, consent.first(found, limit))
 
 
 @verbs.command()
@@ -72,7 +72,7 @@ def show(context: typer.Context, name: AuthTypeArgument, output: Format = None, 
     """Show an authentication type."""
     session = Session.of(context)
     with session.gam() as gam:
-        session.output(output, field).record(auth_types.show(gam, name))
+        session.output(output, field, AuthType).record(auth_types.show(gam, name))
 
 
 @verbs.command()
@@ -86,20 +86,22 @@ def update(
 ) -> None:
     """Change an authentication type; what is not named stays."""
     session = Session.of(context)
+    out = session.output(output, field, AuthType)
     with session.gam() as gam:
         changed = auth_types.update(gam, name, given(description=description, enabled=enabled))
     undo = ("auth-type", "update", changed.record.name, "--enable")
-    consent.tell(session.output(output, field), changed, f"authentication type '{changed.record.name}'", undo)
+    consent.tell(out, changed, f"authentication type '{changed.record.name}'", undo)
 
 
 @verbs.command("set-default")
 def set_default(context: typer.Context, name: AuthTypeArgument, output: Format = None, field: Field = None) -> None:
     """Make an authentication type the repository's default."""
     session = Session.of(context)
+    out = session.output(output, field, AuthType)
     with session.gam() as gam:
         changed = auth_types.set_default(gam, name)
     told = "is now the default" if changed.differs else "is the default already"
-    session.output(output, field).changed(changed.record, f"authentication type '{changed.record.name}' {told}")
+    out.changed(changed.record, f"authentication type '{changed.record.name}' {told}")
 
 
 @verbs.command()
@@ -113,7 +115,8 @@ def delete(
 ) -> None:
     """Delete an authentication type; its live keys end for good."""
     session = Session.of(context)
+    out = session.output(output, field, AuthType)
     with session.gam() as gam:
         deleted = consent.to_delete(partial(auth_types.delete, gam, name), accept, yes=yes)
     told = f"deleted authentication type '{deleted.record.name}'{consent.ended(deleted)}"
-    session.output(output, field).changed(deleted.record, told)
+    out.changed(deleted.record, told)

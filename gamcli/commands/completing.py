@@ -6,7 +6,7 @@ line for each verb and option, with tabs between the command, the word, what its
 applications, users and keys come from the store.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,7 +48,7 @@ def offers(words: list[str]) -> Iterator[tuple[str, str]]:
     """Yield what may stand in place of the last of `words`, each with its help."""
     *before, typed = words or [""]
     rows = table()
-    path, expects, given = _walk(rows, before)
+    path, expects, given = walk(rows, before)
     if expects:
         yield from _values(expects, typed, before)
         return
@@ -65,7 +65,7 @@ def offers(words: list[str]) -> Iterator[tuple[str, str]]:
             yield row.text, row.about
 
 
-def _walk(rows: list[Word], words: list[str]) -> tuple[str, str, int]:
+def walk(rows: list[Word], words: Sequence[str]) -> tuple[str, str, int]:
     """Return the command that `words` reach, what value its last option waits for, and how many arguments it has."""
     path, expects, given = "", "", 0
     for word in words:

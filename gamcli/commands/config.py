@@ -50,9 +50,11 @@ def list_(
     session = Session.of(context)
     values = list(session.settings.each())
     if origin:
-        session.output(output, field).records(ListedWithOrigin, [ListedWithOrigin(*each) for each in values])
+        session.output(output, field, ListedWithOrigin).records(
+            ListedWithOrigin, [ListedWithOrigin(*each) for each in values]
+        )
     else:
-        session.output(output, field).records(Listed, [Listed(each.name, each.value) for each in values])
+        session.output(output, field, Listed).records(Listed, [Listed(each.name, each.value) for each in values])
 
 
 @verbs.command()
@@ -60,7 +62,7 @@ def get(context: typer.Context, name: Name, output: Format = None, field: Field 
     """Print a setting as it stands."""
     session = Session.of(context)
     found = session.settings.value(name)
-    out = session.output(output, field)
+    out = session.output(output, field, ListedWithOrigin)
     if out.is_human:
         Output.data(str(found.value).lower() if isinstance(found.value, bool) else str(found.value))
     else:

@@ -7,6 +7,7 @@ import typer
 from gamcli.actions import Gam, repository
 from gamcli.commands.options import Field, Format, noun
 from gamcli.commands.session import Session, actor, now
+from gamcli.model import Repository
 from gamcli.store import Store
 
 verbs = noun()
@@ -16,7 +17,7 @@ verbs = noun()
 def initialise(context: typer.Context, output: Format = None, field: Field = None) -> None:
     """Create the store, with the authentication types apikey (the default) and local (disabled)."""
     session = Session.of(context)
-    out = session.output(output, field)
+    out = session.output(output, field, Repository)
     path = session.settings.store()
     with Store.create(path) as store:
         made = repository.initialise(Gam(store, now, os.urandom, actor(os.environ)))

@@ -75,7 +75,7 @@ def generate(
     Example: KEY=$(gamcli key generate --user ana --app portal --expires-in 90d)
     """
     session = Session.of(context)
-    out = session.output(output, field)
+    out = session.output(output, field, Key, "api_key")
     asked = duration(expires_in)
     wish = keys.KeyWish(user, app, tuple(scope) if scope else None, auth_type, asked, label, replace)
     with session.gam() as gam, delivery.place(out_file) as keep:
@@ -111,7 +111,7 @@ def list_(
 ) -> None:
     """List the keys of every status, oldest first."""
     session = Session.of(context)
-    out = session.output(output, field)
+    out = session.output(output, field, keys.Available if available else Key)
     if available:
         _list_available(session, user, limit, out)
         return
@@ -132,7 +132,7 @@ def show(context: typer.Context, key: KeyArgument, output: Format = None, field:
     """Show a key; its secret was shown once and is not kept."""
     session = Session.of(context)
     with session.gam() as gam:
-        session.output(output, field).record(keys.show(gam, key))
+        session.output(output, field, Key).record(keys.show(gam, key))
 
 
 @verbs.command()
@@ -157,7 +157,7 @@ def revoke(
     By id, by the key itself, or all of a user or application, which needs their number in --accept-invalidating.
     """
     session = Session.of(context)
-    out = session.output(output, field)
+    out = session.output(output, field, Key)
     ways = (bool(ids), api_key_file is not None, user is not None or app is not None)
     if sum(ways) != 1:
         raise UsageError("say which keys: by id, with --api-key-file, or with --user and --app", "one of the three")

@@ -1,6 +1,7 @@
 """The root of the command line: its options, its nouns (each imported when it is called), and typer's own errors."""
 
 import gc
+import re
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Annotated, Any, NamedTuple
@@ -9,6 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from gamcli import __version__
+from gamcli.commands import completing
 from gamcli.commands.session import Session
 from gamcli.errors import FailedError, UsageError
 from gamcli.rules.names import nearest
@@ -39,8 +41,8 @@ NOUNS = {
 }
 """Everything that gamcli can be asked for, in the order of help."""
 
-# The options before the noun, which people try behind it too.
-ROOT_OPTIONS = ("--store", "--config", "--no-color", "--quiet", "--version")
+# What typer says beyond the problem is our hint.
+_ADVICE = re.compile(r"\.? \(?((?:Did you mean|Choose from|Possible options)[^()]*)\)?$")
 
 
 class Nouns(TyperGroup):
@@ -128,11 +130,26 @@ def dispatch(arguments: Sequence[str]) -> int:
 
 
 def _told(problem: Any, arguments: Sequence[str]) -> UsageError:  # noqa: ANN401 - typer's own errors
-    message = problem.format_message().strip().removesuffix(".")
-    context = getattr(problem, "ctx", None)
-    hint = f"{context.command_path if context else PROGRAM} --help"
-    option = getattr(problem, "option_name", None)
-    if option in ROOT_OPTIONS:
-        noun = next((word for word in arguments if word in NOUNS), "...")
-        hint = f"{option} comes before the command: {PROGRAM} {option} {noun} ..."
-    return UsageError(message[:1].lower() + message[1:].replace("\n", " "), hint)
+    whole = " ".join(problem.format_message().split()).removesuffix(".")
+    advice = _ADVICE.search(whole)
+    message = whole[: advice.start()] if advice else whole
+    path = context.command_path if (context := getattr(problem, "ctx", None)) else PROGRAM
+    hint = _place(getattr(problem, "option_name", None), path, arguments)
+    return UsageError(_lower(message), hint or (_lower(advice[1]) if advice else f"{path} --help"))
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _place(option: str | None, path: str, arguments: Sequence[str]) -> str | None:
+    """Return where an option belongs that was typed too early or too late, or None."""
+    rows = completing.table()
+    places = {f"{PROGRAM} {row.path}".strip(): row for row in rows if row.text == option}
+    words, _, _ = completing.walk(rows, arguments)
+    if PROGRAM in places:
+        given = f"{option} {places[PROGRAM].value}".strip()
+        return f"{option} comes before the command: {PROGRAM} {given} {words or '...'}"
+    if any(place.startswith(f"{path} ") for place in places):
+        return f"{option} comes after the command: {PROGRAM} {words or '...'} {option}"
+    return None

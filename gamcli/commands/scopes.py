@@ -32,4 +32,4 @@ ATTRIBUTES = ListedScope("user_<AttributeID>", "one attribute, when some user ca
 def list_(context: typer.Context, limit: Limit = None, output: Format = None, field: Field = None) -> None:
     """List the scopes in the order in which answers join them."""
     rows = [*(ListedScope(scope.name, scope.reveals, scope.claims) for scope in scopes.TABLE.values()), ATTRIBUTES]
-    Session.of(context).output(output, field).records(ListedScope, rows[:limit])
+    Session.of(context).output(output, field, ListedScope).records(ListedScope, rows[:limit])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from gamcli.commands.settings import Settings
+from gamcli.errors import UsageError
 from gamcli.render.output import FORMATS, Output
 
 if TYPE_CHECKING:
@@ -43,10 +44,19 @@ class Session:
         assert isinstance(session, Session)
         return session
 
-    def output(self, format_name: str | None = None, field: str | None = None) -> Output:
-        """Return the voice; `--field` alone means the raw value."""
+    def output(
+        self, format_name: str | None = None, field: str | None = None, kind: type | None = None, *issued: str
+    ) -> Output:
+        """
+        Return the voice; `--field` alone means the raw value.
+
+        Raises UsageError when a record of that `kind`, with the secrets `issued`, has no such field: before anything
+        is done.
+        """
         wanted = format_name or ("value" if field else str(self.settings.value("output").value))
         assert wanted in FORMATS
+        if kind is not None and (field is not None or wanted == "value"):
+            _require_field(wanted, field, kind, issued)
         return Output(
             format=wanted,
             field=field,
@@ -63,6 +73,14 @@ class Session:
 
         with Store.open(self.settings.store()) as store:
             yield Gam(store, now, os.urandom, actor(os.environ))
+
+
+def _require_field(wanted: str, field: str | None, kind: type, issued: tuple[str, ...]) -> None:
+    from gamcli.render import machine  # noqa: PLC0415 - start-up: most commands show whole records
+
+    if wanted != "value":
+        raise UsageError(f"--field shows one raw value, not {wanted}", "-o value, or --field without -o")
+    machine.require_field(kind, field, issued)
 
 
 def actor(environment: Mapping[str, str]) -> str:

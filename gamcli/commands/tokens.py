@@ -41,7 +41,7 @@ def list_(
     session = Session.of(context)
     search = tokens.TokenSearch(user, app, key, tuple(status or ()), sort, limit)
     with session.gam() as gam, tokens.listed(gam, search) as found:
-        session.output(output, field).records(Token, found)
+        session.output(output, field, Token).records(Token, found)
 
 
 @verbs.command()
@@ -49,14 +49,14 @@ def show(context: typer.Context, token: TokenArgument, output: Format = None, fi
     """Show a token; the token itself is not kept."""
     session = Session.of(context)
     with session.gam() as gam:
-        session.output(output, field).record(tokens.show(gam, token))
+        session.output(output, field, Token).record(tokens.show(gam, token))
 
 
 @verbs.command()
 def revoke(context: typer.Context, token: TokenArgument, output: Format = None, field: Field = None) -> None:
     """End a token now."""
     session = Session.of(context)
-    out = session.output(output, field)
+    out = session.output(output, field, Token)
     with session.gam() as gam:
         changed = tokens.revoke(gam, token)
     record = changed.record

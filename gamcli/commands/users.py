@@ -125,7 +125,7 @@ def create(
         timezone=timezone,
     )  # fmt: skip
     session = Session.of(context)
-    out = session.output(output, field)
+    out = session.output(output, field, User)
     with session.gam() as gam:
         made = users.create(gam, name, wanted, if_missing=if_missing)
     out.changed(made.record, f"{consent.made(made.fresh)} user '{made.record.name}', guid {made.record.guid}")
@@ -149,7 +149,7 @@ def list_(
     session = Session.of(context)
     wanted = UserFilter(enabled=enabled, blocked=blocked, role=role, attribute=attribute, sort=sort)
     with session.gam() as gam, users.listed(gam, wanted) as found:
-        session.output(output, field).records(User, consent.first(found, limit))
+        session.output(output, field, User).records(User, consent.first(found, limit))
 
 
 @verbs.command()
@@ -157,7 +157,7 @@ def show(context: typer.Context, name: UserArgument, output: Format = None, fiel
     """Show a user."""
     session = Session.of(context)
     with session.gam() as gam:
-        session.output(output, field).record(users.show(gam, name))
+        session.output(output, field, User).record(users.show(gam, name))
 
 
 @verbs.command()
@@ -198,7 +198,7 @@ def update(
 def _change(
     session: Session, name: str, wanted: dict[str, object], action: str, output: str | None, field: str | None
 ) -> None:
-    out = session.output(output, field)
+    out = session.output(output, field, User)
     with session.gam() as gam:
         changed = users.update(gam, name, wanted, f"user.{action}")
     undo = ("user", UNDO.get(action, action), changed.record.name)
@@ -245,7 +245,7 @@ def set_password(
 ) -> None:
     """Set a user's password, for authentication types of kind GAMLocal."""
     session = Session.of(context)
-    out = session.output(output, field)
+    out = session.output(output, field, User)
     with session.gam() as gam:
         user = users.show(gam, name)
         password = secret_from(password_file, "--password-file", f"New password of {user.name}")
@@ -265,7 +265,7 @@ def delete(
 ) -> None:
     """Delete a user; their live keys end for good."""
     session = Session.of(context)
-    out = session.output(output, field)
+    out = session.output(output, field, User)
     with session.gam() as gam:
         deleted = consent.to_delete(partial(users.delete, gam, name), accept, yes=yes)
     out.changed(deleted.record, f"deleted user '{deleted.record.name}'{consent.ended(deleted)}")

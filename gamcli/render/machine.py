@@ -7,7 +7,7 @@ The field names are promises to scripts: they only grow. Functions return text; 
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import Any
@@ -110,12 +110,27 @@ def scalar(value: object) -> str:
     return line(value) if isinstance(value, dict) else str(value)
 
 
+def paths_of(kind: type) -> tuple[str, ...]:
+    """Return the field names of a kind of record with nested records spelled out, as `flat` does."""
+    nested = {each.name: each.type for each in fields(kind) if isinstance(each.type, type) and is_dataclass(each.type)}
+    return tuple(
+        f"{name}.{inner.name}" if inner else name
+        for name in names_of(kind)
+        for inner in (fields(nested[name]) if name in nested else (None,))
+    )
+
+
+def require_field(kind: type, field: str | None, issued: Sequence[str]) -> None:
+    """Raise UsageError unless records of that kind, with the secrets `issued`, have `field`; it may be nested."""
+    known = (*paths_of(kind), *issued)
+    if field not in {*known, *names_of(kind)}:
+        wrong = "-o value needs --field" if field is None else f"no field named '{field}'"
+        raise UsageError(wrong, f"--field takes one of: {', '.join(known)}")
+
+
 def picked(record: Plain, field: str) -> str:
-    """Return the raw value of `field` (dotted for nested ones); raises UsageError for an unknown one."""
-    known = {**flat(record), **{name: value for name, value in record.items() if isinstance(value, dict)}}
-    if field not in known:
-        raise UsageError(f"no field named '{field}'", f"--field takes one of: {', '.join(flat(record))}")
-    return scalar(known[field])
+    """Return the raw value of `field`, dotted for nested ones; a secret that was not issued now is nothing."""
+    return scalar({**record, **flat(record)}.get(field))
 
 
 def error(problem: GamcliError, now: datetime) -> str:
