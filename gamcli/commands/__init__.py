@@ -21,10 +21,8 @@ EXIT_CODES = {
     1: "failed for another reason",
     2: "wrong usage, or a value that cannot be",
     3: "not found",
-    4: "refused: a rule said no; `key verify` of a key that may not be used",
+    4: "refused: a rule said no",
     5: "conflict: already there, or the change would kill live keys and nobody accepted that",
-    6: "changes pending: `drift`, `plan --exit-code`",
-    7: "attention due: `key due` found keys to rotate, `scan` found a live key",
     8: "the store is missing, busy, damaged, or of a newer version",
     130: "interrupted",
 }
@@ -51,7 +49,7 @@ def run() -> NoReturn:
 
 
 def _prepare_streams() -> None:
-    """Speak UTF-8 whatever the locale; a stream that came closed is empty, cannot take data, or takes talk to nowhere."""
+    """Speak UTF-8 whatever the locale; a stream that came closed is empty, takes no data, or talks to nowhere."""
     for number, (name, flag) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         if getattr(sys, name) is None:  # its number would go to the next file that is opened: the store
             assert os.open(os.devnull, os.O_WRONLY if name == "stderr" else os.O_RDONLY) == number
