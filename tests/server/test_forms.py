@@ -121,7 +121,8 @@ def test_http_basic_names_a_client(authorization: str, client_id: str, secret: s
 
 
 @pytest.mark.parametrize(
-    "authorization", ["Basic", "Basic a", "Basic !!!!", basic("portal"), basic(b"\xff:a"), basic("a:%ff")]
+    "authorization",
+    ["Basic", "Basic a", "Basic !!!!", basic("portal"), basic(b"\xff:a"), basic("a:%ff"), basic("%ff:a")],
 )
 def test_malformed_http_basic_names_no_client(authorization: str) -> None:
     """The caller says so, at its place in the order of the rules."""

@@ -76,6 +76,12 @@ def test_http_1_0_is_answered_and_closed(raw: Raw) -> None:
     assert statuses(raw(b"GET /healthz HTTP/1.0\r\n\r\n", half_close=False)) == [200]
 
 
+def test_the_end_is_said_with_the_last_response(serve: Callable[..., Server], raw: Raw) -> None:
+    """However long the server would hear the client out."""
+    server = serve(times=Times(farewell=60))
+    assert statuses(raw(LAST, port=server.port, half_close=False)) == [200]
+
+
 def test_a_request_may_come_byte_by_byte(raw: Raw, form: dict[str, str]) -> None:
     """Two of them, each in some three hundred packets."""
     body = urlencode(form).encode()
@@ -207,18 +213,27 @@ def test_a_request_has_a_deadline_however_busily_it_trickles(serve: Callable[...
     assert 0.2 <= monotonic() - began < 2
 
 
+def cramped(server: Server) -> socket.socket:
+    """Return a new connection that has space for no more than a few responses under way."""
+    server._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # noqa: SLF001 - connections inherit it
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.settimeout(10)
+    client.connect(("127.0.0.1", server.port))
+    return client
+
+
 def test_who_does_not_listen_is_let_go(serve: Callable[..., Server]) -> None:
     """A client that never reads its responses holds nothing for ever."""
     server = serve(times=Times(request=0.2))
-    with connected(server) as client, pytest.raises(OSError):  # noqa: PT011 - reset or broken pipe
+    with cramped(server) as client, pytest.raises(OSError):  # noqa: PT011 - reset or broken pipe
         client.sendall(HEALTHZ * 500_000)
 
 
 def test_a_slow_reader_gets_every_response(server: Server) -> None:
     """The server waits for it and then goes on."""
-    count = 4000
-    with connected(server) as client:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    count = 1000
+    with cramped(server) as client:
         sender = Thread(target=client.sendall, args=(HEALTHZ * count + LAST,))
         sender.start()
         answer = read_to_end(client)
@@ -296,9 +311,9 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Event, Event]]:
 
 
 def test_a_stop_finishes_what_is_running(gam: Gam, slow: tuple[Event, Event]) -> None:
-    """The client reads its response, and that it is the last one; idle ones are closed."""
+    """The client reads its response, and that it is the last one; idle ones are closed at once."""
     running, go_on = slow
-    server = Server(gam, Options(log=lambda _: None))
+    server = Server(gam, Options(log=lambda _: None, stop_seconds=60))
     port = server.port
     with ThreadPoolExecutor(1) as pool, connected(server) as idle, connected(server) as client:
         ended = pool.submit(server.run)

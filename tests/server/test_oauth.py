@@ -295,10 +295,13 @@ def test_rules_are_judged_in_their_order(ask: Ask, gam: Gam, form: dict[str, str
     assert ask("POST", TOKEN_PATH, urlencode(sent).encode(), FORM).status == 200
 
 
-def test_two_ways_of_client_authentication_are_refused(post: Ask, form: dict[str, str]) -> None:
-    """Before the grant type is looked at."""
+def test_two_ways_of_client_authentication_are_refused(post: Ask, form: dict[str, str], lines: list[str]) -> None:
+    """After a missing grant type, before an unknown one."""
     assert refused(post(basic(form), grant_type="x")) == ("292", 400)
     assert refused(post(basic(form), client_secret=None, client_id="other")) == ("292", 400)
+    assert all(line.endswith("rule=client_twice") for line in lines)
+    post(basic(form), grant_type="")
+    assert lines[-1].endswith("rule=grant_type_missing")
 
 
 def test_malformed_basic_is_refused_as_an_unknown_client_is(post: Ask, lines: list[str]) -> None:
