@@ -1,0 +1,224 @@
+"""
+The transcripts in `scripts/`, and what the README shows: each runs in a real bash, and must print what it says.
+
+Lines that begin with `$ ` are commands, `> ` goes on with one, all in one bash session; what follows is the output,
+stdout and stderr together. `[..]` matches anything within a line, `...` alone on a line any lines, `? N` is the exit
+code when it is not 0. What stands before the first command, and lines that begin with `# `, are for the reader.
+"""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from difflib import ndiff
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+README = HERE.parent / "README.md"
+SCRIPTS = sorted((HERE / "scripts").glob("*.txt"))
+SECONDS = 60
+MARK = "\x1e"
+"""Ends the output of a command; no program here prints it."""
+
+SHAPES = {
+    r"gam(key|sec)_\w+": r"gam\1_SECRET",
+    r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b": "GUID",
+    r"\b[0-9a-f]{32}\b": "CLIENT_ID",
+    r"\b\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?Z)?": "TIME",
+    r"(?m)(^|  |key |: )[0-9A-Za-z]{8}(?=$|  | of )": r"\1ID",
+}
+"""What differs from run to run in the README, and what stands for it in both."""
+
+
+@dataclass
+class Step:
+    """A command, what it must print, and its exit code."""
+
+    command: str
+    output: list[str] = field(default_factory=list)
+    code: int = 0
+
+
+def steps(text: str) -> list[Step]:
+    """Return the steps that a transcript tells."""
+    found: list[Step] = []
+    for line in text.splitlines():
+        if line.startswith("$ "):
+            found.append(Step(line[2:]))
+        elif not found or line.startswith("# "):
+            continue
+        elif line.startswith("> ") and not found[-1].output:
+            found[-1].command += f"\n{line[2:]}"
+        elif re.fullmatch(r"\? \d+", line):
+            found[-1].code = int(line[2:])
+        else:
+            found[-1].output.append(line)
+    return found
+
+
+def program(told: list[Step]) -> str:
+    """Return the bash program that runs the steps and marks the end of each with its exit code, which `$?` keeps."""
+    return "".join(f"{step.command}\n{_MARKED}\n" for step in told)
+
+
+_MARKED = f"_code=$?; printf '{MARK}%s{MARK}' $_code; (exit $_code)"
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Return what the session finds in its environment: a home of its own, and this gamcli first."""
+    return {
+        "HOME": str(home),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",  # stdout and stderr in the order in which a terminal shows them
+        **{f"XDG_{name}_HOME": str(home / ".local" / name.lower()) for name in ("CONFIG", "STATE", "CACHE")},
+    }
+
+
+def run(text: str, home: Path) -> str:
+    """Run a bash program in `home`, return what it printed, and end what it left running."""
+    with (home.parent / "output").open("w+b") as output, (home.parent / "program").open("w+b") as source:
+        source.write(text.encode())
+        source.seek(0)
+        command = ["bash", "--norc", "--noprofile", source.name]
+        with subprocess.Popen(
+            command,
+            cwd=home,
+            env=environment(home),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        ) as session:
+            source.flush()
+            try:
+                session.wait(SECONDS)
+            except subprocess.TimeoutExpired:
+                output.write(f"\n[still running after {SECONDS} seconds]".encode())
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(session.pid, signal.SIGKILL)
+        output.seek(0)
+        return output.read().decode()
+
+
+def outcomes(printed: str) -> list[Step]:
+    """Return what each step printed and its exit code."""
+    *parts, rest = re.split(f"{MARK}(\\d+){MARK}", printed)
+    found = [Step("", parts[at].splitlines(), int(parts[at + 1])) for at in range(0, len(parts), 2)]
+    return [*found, Step("", rest.splitlines(), -1)] if rest.strip() else found
+
+
+def fits(expected: list[str], printed: list[str]) -> bool:
+    """Say whether the lines printed are those expected."""
+    return re.fullmatch("".join(map(_pattern, expected)), "".join(f"{line}\n" for line in printed)) is not None
+
+
+def _pattern(line: str) -> str:
+    if line == "...":
+        return r"(?:.*\n)*?"
+    return ".*".join(map(re.escape, line.split("[..]"))) + r"\n"
+
+
+def _without_blanks_behind(lines: list[str]) -> list[str]:
+    end = len(lines)
+    while end and not lines[end - 1].strip():
+        end -= 1
+    return lines[:end]
+
+
+def faults(told: list[Step], found: list[Step]) -> Iterator[str]:
+    """Yield, for each step that went otherwise, the difference line by line."""
+    for step, came in zip(told, [*found, *[Step("", ["[not reached]"], -1)] * (len(told) - len(found))], strict=False):
+        expected, printed = _without_blanks_behind(step.output), _without_blanks_behind(came.output)
+        if came.code != step.code or not fits(expected, printed):
+            shown = [next((want for want in expected if fits([want], [line])), line) for line in printed]
+            lines = ndiff([*expected, f"? {step.code}"], [*shown, f"? {came.code}"])
+            yield "\n".join([f"$ {step.command}", *(line for line in lines if not line.startswith("?"))])
+
+
+def act(told: list[Step], home: Path) -> list[Step]:
+    """Run the steps in a new home and return what came of each."""
+    home.mkdir()
+    return outcomes(run(program(told), home))
+
+
+def shaped(lines: list[str], home: Path) -> list[str]:
+    """Return `lines` with a word for whatever differs from run to run."""
+    text = "\n".join(lines).replace(str(home), "/home/you")
+    for shape, word in SHAPES.items():
+        text = re.sub(shape, word, text)
+    return text.splitlines()
+
+
+def blocks(language: str) -> list[str]:
+    """Return the code blocks of the README in that language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_a_transcript_tells_what_happens(script: Path, tmp_path: Path) -> None:
+    """Every command of a transcript prints what stands below it and ends with its exit code."""
+    told = steps(script.read_text(encoding="utf-8"))
+    assert told
+    problems = list(faults(told, act(told, tmp_path / "home")))
+    assert not problems, f"{script.name} tells otherwise:\n\n" + "\n\n".join(problems)
+
+
+def test_the_readme_shows_what_happens(tmp_path: Path) -> None:
+    """What the README shows of a session happens so, but for keys, ids and times."""
+    told, home = steps("".join(blocks("console"))), tmp_path / "home"
+    found = act(told, home)
+    for step, came in zip(told, found, strict=True):
+        step.output, came.output = shaped(step.output, home), shaped(came.output, home)
+        step.code = came.code  # the page shows codes with `echo $?`
+    problems = list(faults(told, found))
+    assert not problems, "README.md tells otherwise:\n\n" + "\n\n".join(problems)
+
+
+def test_the_script_in_the_readme_works_as_printed(tmp_path: Path) -> None:
+    """The script of the README reads the user's data with the token of a key, and shows no secret."""
+    (script,) = blocks("bash")
+    home = tmp_path / "home"
+    home.mkdir()
+    printed = run(f"bash -eu -c {shlex.quote(script)}\n{_MARKED}\n", home)
+    (came,) = outcomes(printed)
+    assert came.code == 0, printed
+    assert '"username":"ana"' in re.sub(r"\s", "", came.output[-1])
+    assert not re.search(r"gam(key|sec)_", printed)
+
+
+@pytest.mark.parametrize(
+    ("expected", "printed", "agrees"),
+    [
+        (["a"], ["a"], True),
+        (["a"], ["b"], False),
+        (["a"], ["a", "b"], False),
+        (["key [..] of ana"], ["key 12345678 of ana"], True),
+        (["key [..] of ana"], ["key 12345678 of eva"], False),
+        (["a", "...", "z"], ["a", "m", "n", "z"], True),
+        (["a", "...", "z"], ["a", "z"], True),
+        (["a", "...", "z"], ["a", "m"], False),
+        ([], [], True),
+        ([], ["a"], False),
+    ],
+)
+def test_wildcards_stand_for_parts_of_lines_and_for_lines(
+    expected: list[str], printed: list[str], *, agrees: bool
+) -> None:
+    """`[..]` is anything within a line, `...` any lines, and all else is itself."""
+    assert fits(expected, printed) is agrees
+
+
+@pytest.mark.parametrize("text", ["$ echo b\na\n", "$ false\n", "$ exit 3\n$ echo a\na\n", "$ 'unclosed\n"])
+def test_a_transcript_that_tells_otherwise_is_noticed(text: str, tmp_path: Path) -> None:
+    """Another output, another exit code and a session that ends early are faults."""
+    told = steps(text)
+    assert list(faults(told, act(told, tmp_path / "home")))

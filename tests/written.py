@@ -1,0 +1,134 @@
+"""
+What the program itself writes into this repository: blocks of the README, the words of completion, its scripts.
+
+`python tests/written.py` writes them anew; `--check` writes nothing, names what differs, and exits with 1.
+A block of the README stands between `<!-- written: NAME -->` and `<!-- /written -->`.
+"""
+
+import io
+import os
+import re
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import redirect_stdout
+from pathlib import Path
+from unittest.mock import patch
+
+from gamcli.commands import EXIT_CODES, completion, main, words
+from gamcli.commands.topics import FORMATS
+from gamcli.rules import scopes
+from gamcli.server import refusals
+from gamcli.server.refusals import Refusal
+
+ROOT = Path(__file__).parents[1]
+
+_BLOCK = re.compile(r"(<!-- written: (\S+) -->\n).*?(<!-- /written -->)", re.DOTALL)
+
+# What GAM's published facts leave open: which of its codes speaks for these causes.
+_DECIDED_HERE = re.compile(r"api_keys_off|key_(?!unproven)\w+")
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    for row in (head, ("---",) * len(head), *rows):
+        yield f"| {' | '.join(row)} |"
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else "-"
+
+
+def _printed(*arguments: str) -> Iterator[str]:
+    """Yield what `gamcli` prints for `arguments`, between fences."""
+    with redirect_stdout(io.StringIO()) as out, patch.dict(os.environ, {"COLUMNS": "100"}):
+        main(arguments)
+    yield from ("```text", out.getvalue().rstrip("\n"), "```")
+
+
+def exit_codes() -> Iterator[str]:
+    """Yield the table of exit codes."""
+    return _table(("code", "meaning"), ((str(code), meaning) for code, meaning in EXIT_CODES.items()))
+
+
+def formats() -> Iterator[str]:
+    """Yield the table of output formats."""
+    return _table(("`-o`", "what it is"), ((_code(name), meaning) for name, meaning in FORMATS.items()))
+
+
+def scope_table() -> Iterator[str]:
+    """Yield the table of scopes, those of one field last and without their single claim."""
+    rows = [(_code(each.name), each.reveals, " ".join(each.claims)) for each in scopes.TABLE.values()]
+    rows.append((_code("user_<AttributeID>"), "one attribute, when some user carries it", "attributes"))
+    return _table(("scope", "reveals", "claims in userinfo"), rows)
+
+
+def refusal_table() -> Iterator[str]:
+    """Yield the table of refusals."""
+    rows = (
+        (_code(rule), _gam(rule, row), f"{row.error or 'no error name'} · {row.rfc_status}", row.message)
+        for rule, row in refusals.TABLE.items()
+    )
+    return _table(("rule in the log", "GAM code · status", "RFC 6749, 6750", "message"), rows)
+
+
+def _gam(rule: str, row: Refusal) -> str:
+    decided = row.code in (str(row.status), "292") or _DECIDED_HERE.fullmatch(rule)
+    return f"{row.code} · {row.status}{' †' if decided else ''}"
+
+
+BLOCKS: dict[str, Callable[[], Iterator[str]]] = {
+    "commands": lambda: _printed("--help"),
+    "environment": lambda: _printed("help", "environment"),
+    "exit-codes": exit_codes,
+    "formats": formats,
+    "refusals": refusal_table,
+    "scopes": scope_table,
+}
+"""The blocks of the README by name."""
+
+
+def readme(text: str) -> str:
+    """Return the README `text` with its blocks written anew."""
+    return _BLOCK.sub(lambda found: f"{found[1]}{chr(10).join(BLOCKS[found[2]]())}\n{found[3]}", text)
+
+
+def files(root: Path) -> dict[str, str]:
+    """Return what each written file below `root` must hold."""
+    found = {
+        "README.md": readme((root / "README.md").read_text(encoding="utf-8")),
+        "gamcli/commands/words.tsv": words.written(),
+    }
+    return found | {f"completions/{name}": f"{completion.SCRIPTS[shell]}\n" for shell, name in completion.FILES.items()}
+
+
+def differing(root: Path) -> list[str]:
+    """Return the names of the files below `root` that do not hold what they must."""
+    return [
+        name
+        for name, text in files(root).items()
+        if not (root / name).is_file() or (root / name).read_text(encoding="utf-8") != text
+    ]
+
+
+def write(root: Path) -> None:
+    """Write what differs below `root`."""
+    wanted = files(root)
+    for name in differing(root):
+        (root / name).write_text(wanted[name], encoding="utf-8")
+
+
+def run() -> int:
+    """Do what the command line asks and return its exit code."""
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 when something differs")
+    checks = parser.parse_args().check
+    found = differing(ROOT)
+    for name in found:
+        sys.stdout.write(f"{name} {'differs: python tests/written.py' if checks else 'is written anew'}\n")
+    if not checks:
+        write(ROOT)
+    return 1 if checks and found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(run())
