@@ -140,7 +140,7 @@ def _csv(kind: type, found: "Iterator[Plain]") -> Iterator[str]:
             yield machine.csv_row(head)
         yield machine.csv_row(flat.values())
     if not head:
-        yield machine.csv_row(machine.names_of(kind))
+        yield machine.csv_row(machine.paths_of(kind))
 
 
 def console(stream: TextIO, *, no_color: bool) -> "Console":
