@@ -1,0 +1,243 @@
+"""What the tests of commands share: a place of their own, and gamcli in it: called, started, at a terminal."""
+
+import fcntl
+import io
+import json
+import os
+import pty
+import re
+import sqlite3
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from gamcli.actions import Gam
+from gamcli.commands import main, wants_json
+from gamcli.store import Store
+
+ISSUED = re.compile(r"gam(key|sec)_[0-9A-Za-z]")
+LINES = re.compile(r"gamcli: (?:(error|hint|warning): )?(.+)")
+
+
+class Ran(NamedTuple):
+    """What a run of gamcli came to."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - any document
+        """The document on stdout of a run that went well."""
+        assert self.code == 0, self.err
+        return json.loads(self.out)
+
+    @property
+    def hint(self) -> str:
+        """The hint on stderr."""
+        return next(found[2] for found in map(LINES.fullmatch, self.err.splitlines()) if found and found[1] == "hint")
+
+
+def require_voice(ran: Ran, argv: Sequence[str]) -> None:
+    """Fail unless the run spoke as all runs must: on failure no data, one error, at most one hint, no secret."""
+    assert not ISSUED.search(ran.err + " ".join(argv)), "a secret was told"
+    if ran.code == 0:
+        assert "error:" not in ran.err
+    elif wants_json(argv):
+        assert ran.out == ""
+        found = json.loads(ran.err)["error"]
+        assert list(found)[:3] == ["code", "message", "hint"]
+        require_lower(found["message"])
+    else:
+        assert ran.out == ""
+        told = [LINES.fullmatch(line) for line in ran.err.splitlines()]
+        kinds = [line[1] for line in told if line]
+        assert len(kinds) == len(told), "every line says who speaks"
+        assert kinds.count("error") == 1
+        assert kinds.count("hint") <= 1
+        for line in told:
+            assert line
+            if not line[2].startswith("  "):  # a key that would end
+                require_lower(line[2])
+
+
+def require_lower(message: str) -> None:
+    """Fail unless the message is in lower case, initials like API aside, in one line without a full stop."""
+    first = message.split(maxsplit=1)[0]
+    assert first[:1] == first[:1].lower() or first.isupper(), message
+    assert not message.endswith("."), message
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty folder to work in; nothing of the machine's own settings is seen from it."""
+    for name in [*os.environ]:
+        if name.startswith(("GAMCLI_", "XDG_")) or name in ("NO_COLOR", "COLUMNS", "LINES", "FORCE_COLOR"):
+            monkeypatch.delenv(name)
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("GAMCLI_STORE", str(tmp_path / "store.db"))
+    return here
+
+
+@pytest.fixture
+def file(place: Path) -> Path:
+    """Return where the store of this test lies."""
+    return place.parent / "store.db"
+
+
+@pytest.fixture
+def gamcli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
+    """Return what runs a command line in this process, and sees to it that it speaks as it must."""
+
+    def run(*argv: str, stdin: str = "") -> Ran:
+        capfd.readouterr()
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        code = main(argv)
+        ran = Ran(code, *capfd.readouterr())
+        require_voice(ran, argv)
+        return ran
+
+    return run
+
+
+@pytest.fixture
+def line() -> list[str]:
+    """Return the words that start the program itself."""
+    return [sys.executable, "-m", "gamcli"]
+
+
+@pytest.fixture
+def program(line: list[str]) -> Callable[..., Ran]:
+    """Return what runs a command line as a program; what stdin cannot say in UTF-8 comes as bytes."""
+
+    def run(*argv: str, stdin: bytes = b"", **changes: Any) -> Ran:  # noqa: ANN401 - what subprocess takes
+        found = subprocess.run([*line, *argv], input=stdin, capture_output=True, timeout=60, check=False, **changes)
+        return Ran(found.returncode, found.stdout.decode(), found.stderr.decode())
+
+    return run
+
+
+@pytest.fixture
+def shell(line: list[str], place: Path) -> Callable[..., Ran]:
+    """Return what runs a bash script that knows `gamcli`."""
+    folder = place.parent / "bin"
+    folder.mkdir()
+    (folder / "gamcli").write_text(f'#!/bin/sh\nexec {" ".join(line)} "$@"\n', encoding="utf-8")
+    (folder / "gamcli").chmod(0o755)
+
+    def run(script: str, *words: str, shell: Sequence[str] = ("bash", "-c")) -> Ran:
+        environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+        command = [*shell, script, *words]
+        found = subprocess.run(command, capture_output=True, timeout=60, check=False, env=environment)
+        return Ran(found.returncode, found.stdout.decode(), found.stderr.decode())
+
+    return run
+
+
+@pytest.fixture
+def terminal(line: list[str]) -> Callable[..., Ran]:
+    """Return what runs a command line on a pseudo terminal; `answers` are typed, each at the text before it."""
+
+    def run(*argv: str, answers: Sequence[tuple[str, str]] = (), columns: int = 120, **environment: str) -> Ran:
+        leader, follower = pty.openpty()
+        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+        process = subprocess.Popen(
+            [*line, *argv], stdin=follower, stdout=follower, stderr=follower, env={**os.environ, **environment}
+        )
+        os.close(follower)
+        screen = "".join(dialogue(leader, list(answers)))
+        os.close(leader)
+        return Ran(process.wait(30), screen.replace("\r\n", "\n"), "")
+
+    return run
+
+
+def dialogue(leader: int, answers: list[tuple[str, str]]) -> Iterator[str]:
+    """Yield what appears on the terminal, and type each answer once its question has appeared."""
+    unanswered = ""
+    while True:
+        try:
+            data = os.read(leader, 65536)
+        except OSError:  # how Linux says that nobody is left at the other end
+            return
+        if not data:
+            return
+        yield data.decode()
+        unanswered += data.decode()
+        if answers and answers[0][0] in unanswered:
+            unanswered = ""
+            os.write(leader, f"{answers.pop(0)[1]}\n".encode())
+
+
+@pytest.fixture
+def sql(file: Path) -> Callable[..., list[Any]]:
+    """Return what runs SQL on the file of the store, behind gamcli's back."""
+
+    def run(statement: str, *values: object) -> list[Any]:
+        with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+            return connection.execute(statement, values).fetchall()
+
+    return run
+
+
+@pytest.fixture
+def ago(file: Path) -> Iterator[Callable[[timedelta], Gam]]:
+    """Return what works on the store as if it were so long ago."""
+    with ExitStack() as stack:
+
+        def open_(length: timedelta) -> Gam:
+            store = stack.enter_context(Store.open(file))
+            return Gam(store, lambda: datetime.now(UTC) - length, os.urandom, "tester")
+
+        yield open_
+
+
+@pytest.fixture
+def world(gamcli: Callable[..., Ran]) -> Callable[..., Ran]:
+    """Make a store with application portal, which takes API keys, and user ana; return what runs a command line."""
+    for words in (
+        ("init",),
+        ("app", "create", "portal", "--scope", "gam_user_data+gam_user_roles", "--remote-rest", "--api-keys"),
+        ("user", "create", "ana", "--email", "ana@example.com", "--first-name", "Ana", "--role", "operator"),
+    ):
+        assert gamcli(*words).code == 0
+    return gamcli
+
+
+@pytest.fixture
+def api_key(world: Callable[..., Ran]) -> str:
+    """Return the secret of ana's key for portal."""
+    return world("key", "generate", "--user", "ana", "--app", "portal").out.strip()
+
+
+@pytest.fixture
+def key_id(api_key: str) -> str:
+    """Return the id of ana's key for portal."""
+    return api_key[7:15]
+
+
+@pytest.fixture
+def many_keys(world: Callable[..., Ran], sql: Callable[..., list[Any]]) -> int:
+    """Put keys of ana for portal into the store, more than a table draws, and return how many."""
+    assert world("key", "list").code == 0
+    count = 2000
+    sql(
+        """WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+        INSERT INTO key (id, user_guid, client_id, auth_type, scopes, digest, created_at, label, current)
+        SELECT printf('%08d', i), user.guid, app.client_id, 'apikey', 'gam_user_data', randomblob(32), i, '', 0
+        FROM n, user, app""",
+        count,
+    )
+    return count
