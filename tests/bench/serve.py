@@ -46,10 +46,18 @@ class Bare(BaseHTTPRequestHandler):
         self.wfile.write(self.answer)
 
 
+class BareServer(ThreadingHTTPServer):
+    """The server of the standard library, quiet about clients that hang up."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing."""
+
+
 def serve_bare(ready: Connection, _: Path) -> None:
     """Serve constants and send the port to `ready`."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Bare)
-    server.daemon_threads = True
+    server = BareServer(("127.0.0.1", 0), Bare)
     ready.send(server.server_port)
     server.serve_forever()
 

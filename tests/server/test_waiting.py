@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
+from time import monotonic
 
 import pytest
 
@@ -12,6 +13,7 @@ from gamcli.actions import Gam, users
 from gamcli.server import waiting
 from gamcli.server.messages import Response
 from gamcli.store import Store
+from gamcli.store.database import BUSY_SECONDS
 
 Ask = Callable[..., Response]
 
@@ -42,8 +44,10 @@ def test_who_has_waited_too_long_is_told_that_the_store_is_busy(
 ) -> None:
     """Without another try, for whoever came earlier has waited in vain."""
     monkeypatch.setattr(waiting, "MAX_WAIT", 0)
+    began = monotonic()
     with Store.open(tmp_path / "gam.db") as other, other.writing():
         response = post()
+    assert monotonic() - began < BUSY_SECONDS
     assert (response.status, json.loads(response.body)["error"]["code"]) == (503, "503")
     assert dict(response.fields)["Retry-After"] == "1"
     assert lines[-1].endswith("rule=store_busy")
