@@ -1,0 +1,309 @@
+"""`gamcli app`."""
+
+import re
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+
+SECRET = re.compile(r"gamsec_[0-9A-Za-z]{46}\n")
+BROUGHT = "a-secret-brought-along-of-40-characters."
+
+
+def named(ran: Any) -> list[str]:  # noqa: ANN401 - Ran
+    """Return the names in a list."""
+    return [each["name"] for each in ran.json]
+
+
+def test_create_prints_the_secret_alone(world: Run) -> None:
+    """The rest is talk."""
+    ran = world("app", "create", "new")
+    assert SECRET.fullmatch(ran.out)
+    client_id = world("app", "show", "new", "--field", "client_id").out.strip()
+    assert re.fullmatch("[0-9a-f]{32}", client_id)
+    told = f"created application 'new', client_id {client_id}; keep the secret now, it is not shown again"
+    assert ran.err == f"gamcli: {told}\n"
+
+
+def test_create_says_that_keys_never_expire(world: Run) -> None:
+    """Unless they do, or there are none."""
+    words = ["--remote-rest", "--api-keys"]
+    assert "its API keys never expire; --api-key-timeout HOURS sets a limit" in world("app", "create", "a", *words).err
+    assert "never" not in world("app", "create", "b", *words, "--api-key-timeout", "2160").err
+    assert "never" not in world("app", "create", "c").err
+
+
+def test_create_takes_every_setting(world: Run) -> None:
+    """And the record says them back, with the secret that was issued."""
+    found = world(
+        "app", "create", "full", "--description", "Everything", "--scope", "user_email+gam_user_roles", "--scope",
+        "user_phone", "--remote-rest", "--api-keys", "--api-key-timeout", "24", "--api-key-auth-type", "APIKEY",
+        "--api-key-scope-choice", "--token-timeout", "5", "--token-renewals", "3", "--require-scope",
+        "--no-share-user-ids", "--one-token-per-user", "--client-id", "portal-0123456789-0123456789-0123",
+        "-o", "json",
+    ).json  # fmt: skip
+    assert SECRET.fullmatch(found.pop("client_secret") + "\n")
+    assert {name: value for name, value in found.items() if not name.endswith("_at")} == {
+        "name": "full",
+        "client_id": "portal-0123456789-0123456789-0123",
+        "description": "Everything",
+        "enabled": True,
+        "scopes": ["gam_user_roles", "user_email", "user_phone"],
+        "grants": 0,
+        "remote_rest": True,
+        "api_keys": {"enabled": True, "timeout_hours": 24, "auth_type": "apikey", "scope_choice": True},
+        "token": {"timeout_minutes": 5, "renewals": 3},
+        "require_scope": True,
+        "share_user_ids": False,
+        "one_token_per_user": True,
+        "managed_by": None,
+    }
+    assert world("app", "show", "full", "-o", "json").json == found
+
+
+def test_create_keeps_a_secret_that_was_brought_along(world: Run, place: Path) -> None:
+    """From a file or stdin, and shows it to nobody."""
+    (place / "secret").write_text(f"{BROUGHT}\n", encoding="utf-8")
+    ran = world("app", "create", "one", "--client-secret-file", "secret")
+    assert (ran.code, ran.out) == (0, "")
+    found = world("app", "create", "two", "--client-secret-file", "-", "-o", "json", stdin=f"{BROUGHT}\r\n").json
+    assert "client_secret" not in found
+    again = ["app", "create", "one", "--if-missing", "--client-secret-file", "-"]
+    assert world(*again, stdin=BROUGHT).code == 0
+    assert world(*again, stdin=BROUGHT[::-1]).code == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("", "is empty"), ("short", "form of one"), ("blank in it" * 4, "form of one"), (None, "no such file")],
+)
+def test_create_refuses_a_secret_that_cannot_be(world: Run, place: Path, text: str | None, told: str) -> None:
+    """And does not repeat it."""
+    if text is not None:
+        (place / "secret").write_text(text, encoding="utf-8")
+    ran = world("app", "create", "new", "--client-secret-file", "secret")
+    assert ran.code == 2
+    assert told in ran.err.lower()
+    assert not text or text not in ran.err
+    assert world("app", "show", "new").code == 3
+
+
+def test_create_of_what_is_there_is_5_unless_it_may_be(world: Run) -> None:
+    """0 without a new secret when it is as asked, 5 when it differs; names know no case."""
+    for name in ("portal", "PORTAL"):
+        assert world("app", "create", name).code == 5
+    same = ["--scope", "gam_user_data+gam_user_roles", "--remote-rest", "--api-keys"]
+    ran = world("app", "create", "portal", *same, "--if-missing")
+    assert (ran.code, ran.out) == (0, "")
+    assert ran.err.startswith("gamcli: there already, as asked: application 'portal', client_id ")
+    assert "client_secret" not in world("app", "create", "portal", *same, "--if-missing", "-o", "json").json
+    assert world("app", "create", "portal", "--token-timeout", "1", "--if-missing").code == 5
+    assert SECRET.fullmatch(world("app", "create", "fresh", "--if-missing").out)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--api-keys"],
+        ["--api-keys", "--no-remote-rest"],
+        ["--api-key-timeout", "-1"],
+        ["--api-key-timeout", "1000000000"],
+        ["--token-timeout", "x"],
+        ["--token-renewals", "1000"],
+        ["--scope", "nope"],
+        ["--scope", "user_shoe_size"],
+        ["--client-id", "short"],
+        ["--client-id", "ñ" * 32],
+        ["--api-key-auth-type", "local"],
+        ["--description", "two\nlines"],
+        ["--description", "x" * 255],
+    ],
+    ids=str,
+)
+def test_create_refuses_what_cannot_be_and_makes_nothing(world: Run, words: list[str]) -> None:
+    """With 2."""
+    assert world("app", "create", "new", *words).code == 2
+    assert world("app", "show", "new").code == 3
+
+
+@pytest.mark.parametrize("name", ["", " x", "x ", "a\tb", "a\x1b[31mb", "a\u202eb", "x" * 255])
+def test_a_name_that_cannot_be_is_refused(world: Run, name: str) -> None:
+    """Nothing of it that could drive a terminal is repeated."""
+    ran = world("app", "create", name)
+    assert ran.code == 2
+    assert ran.err.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize("name", ["two words", "[red]x", "añá 漢字 🦊", "a/b", "-dash", "it's", "x" * 254, "%s {0}"])
+def test_a_name_is_shown_as_text(world: Run, name: str) -> None:
+    """Whatever it looks like, in every format."""
+    assert world("app", "create", "--", name).code == 0
+    for form in ("table", "json", "jsonl", "csv"):
+        assert name in world("app", "show", "-o", form, "--", name).out
+        assert name in world("app", "list", "-o", form).out
+    assert world("app", "show", "--field", "name", "--", name).out == f"{name}\n"
+
+
+def test_list_filters_sorts_and_limits(world: Run) -> None:
+    """By its own fields."""
+    world("app", "create", "plain")
+    world("app", "create", "rest", "--remote-rest")
+    world("app", "disable", "plain")
+    assert named(world("app", "list", "-o", "json")) == ["plain", "portal", "rest"]
+    assert named(world("app", "list", "--enabled", "-o", "json")) == ["portal", "rest"]
+    assert named(world("app", "list", "--disabled", "-o", "json")) == ["plain"]
+    assert named(world("app", "list", "--remote-rest", "-o", "json")) == ["portal", "rest"]
+    assert named(world("app", "list", "--no-remote-rest", "-o", "json")) == ["plain"]
+    assert named(world("app", "list", "--api-keys", "-o", "json")) == ["portal"]
+    assert named(world("app", "list", "--no-api-keys", "-o", "json")) == ["plain", "rest"]
+    assert named(world("app", "list", "--sort", "-name", "--limit", "2", "-o", "json")) == ["rest", "portal"]
+    assert named(world("app", "list", "--limit", "0", "-o", "json")) == []
+    assert world("app", "list", "--limit", "-1").code == 2
+
+
+def test_show_finds_by_name_without_case_and_by_client_id(world: Run) -> None:
+    """The same record."""
+    found = world("app", "show", "portal", "-o", "json").json
+    assert world("app", "show", "PORTAL", "-o", "json").json == found
+    assert world("app", "show", found["client_id"], "-o", "json").json == found
+
+
+def test_update_changes_what_is_named(world: Run) -> None:
+    """And nothing else; what changes nothing says so."""
+    before = world("app", "show", "portal", "-o", "json").json
+    ran = world("app", "update", "portal", "--token-timeout", "5")
+    assert ran == (0, "", "gamcli: updated application 'portal'\n")
+    after = world("app", "show", "portal", "-o", "json").json
+    assert after["token"] == {"timeout_minutes": 5, "renewals": 0}
+    unchanged = before.keys() - {"token", "updated_at"}
+    assert {name: after[name] for name in unchanged} == {name: before[name] for name in unchanged}
+    for words in (["--token-timeout", "5"], []):
+        again = world("app", "update", "portal", *words)
+        assert again == (0, "", "gamcli: application 'portal' is so already: nothing to change\n")
+
+
+def test_update_edits_scopes(world: Run) -> None:
+    """All of them, or some more and some less."""
+    words = ["app", "update", "portal", "-o", "json"]
+    added = world(*words, "--add-scope", "session_initial_prop").json["scopes"]
+    assert added == ["gam_user_data", "gam_user_roles", "session_initial_prop"]
+    assert world(*words, "--remove-scope", "gam_user_roles").json["scopes"] == ["gam_user_data", "session_initial_prop"]
+    assert world(*words, "--scope", "user_email+user_phone").json["scopes"] == ["user_email", "user_phone"]
+    assert world("app", "update", "portal", "--add-scope", "user_city", "--remove-scope", "user_city").code == 2
+
+
+@pytest.mark.usefixtures("api_key")
+def test_withdrawing_a_scope_needs_the_number_of_keys_that_end(world: Run) -> None:
+    """Without it nothing changes."""
+    words = ["app", "update", "portal", "--remove-scope", "gam_user_roles"]
+    ran = world(*words)
+    assert (ran.code, ran.hint) == (5, "add --accept-invalidating 1 to do it")
+    assert "ana for portal, never used: scope withdrawn: gam_user_roles" in ran.err
+    assert world(*words, "--accept-invalidating", "3").code == 5
+    assert world("key", "list", "--field", "status").out == "active\n"
+    ended = world(*words, "--accept-invalidating", "1")
+    assert ended == (0, "", "gamcli: updated application 'portal'; 1 key ended for good\n")
+    assert world("key", "list", "--field", "status").out == "invalidated\n"
+
+
+SUSPENDING = {
+    "disable": (["app", "disable", "portal"], "gamcli app enable portal"),
+    "no remote REST": (["app", "update", "portal", "--no-remote-rest"], "gamcli app update portal --remote-rest"),
+    "no API keys": (["app", "update", "portal", "--no-api-keys"], "gamcli app update portal --api-keys"),
+    "another type": (
+        ["app", "update", "portal", "--api-key-auth-type", "other"],
+        "gamcli app update portal --api-key-auth-type any",
+    ),
+}
+
+
+@pytest.mark.usefixtures("api_key")
+@pytest.mark.parametrize("name", SUSPENDING)
+def test_what_suspends_keys_is_done_at_once_and_says_how_to_undo_it(world: Run, name: str) -> None:
+    """Since it may be an emergency; the line undoes it."""
+    words, undo = SUSPENDING[name]
+    world("auth-type", "create", "other", "--type", "APIkey")
+    before = world("app", "show", "portal", "-o", "json").json
+    ran = world(*words)
+    assert (ran.code, ran.out) == (0, "")
+    assert f"gamcli: warning: this suspends 1 live key; to undo it: {undo}\n" in ran.err
+    assert world(*undo.split()[1:]).code == 0
+    after = world("app", "show", "portal", "-o", "json").json
+    assert {**after, "updated_at": ""} == {**before, "updated_at": ""}
+
+
+def test_enable_and_disable_switch(world: Run) -> None:
+    """Twice is once."""
+    assert world("app", "disable", "portal", "-o", "json").json["enabled"] is False
+    assert "nothing to change" in world("app", "disable", "portal").err
+    assert world("app", "enable", "portal").err == "gamcli: updated application 'portal'\n"
+
+
+def test_api_keys_stay_on_while_remote_rest_is_off(world: Run) -> None:
+    """As a stored state; switching them on then is 2."""
+    assert world("app", "update", "portal", "--no-remote-rest", "-o", "json").json["api_keys"]["enabled"] is True
+    ran = world("app", "update", "portal", "--api-keys")
+    assert (ran.code, ran.hint) == (2, "add --remote-rest")
+
+
+def test_rotate_secret_prints_the_new_secret_alone(world: Run, sql: Run) -> None:
+    """The old one ends."""
+    before = sql("SELECT secret_digest FROM app")
+    ran = world("app", "rotate-secret", "portal")
+    assert SECRET.fullmatch(ran.out)
+    assert ran.err.startswith("gamcli: application 'portal' has a new secret; the old one has ended; keep the secret")
+    assert sql("SELECT secret_digest FROM app") != before
+    assert SECRET.fullmatch(world("app", "rotate-secret", "portal", "-o", "json").json["client_secret"] + "\n")
+    assert SECRET.fullmatch(world("app", "rotate-secret", "portal", "--field", "client_secret").out)
+
+
+@pytest.mark.parametrize("words", [["create", "new"], ["rotate-secret", "portal"]], ids=str)
+def test_a_secret_can_go_to_a_new_private_file(world: Run, place: Path, words: list[str]) -> None:
+    """Then stdout is empty, and records come without it."""
+    ran = world("app", *words, "--out", "secret")
+    assert (ran.code, ran.out) == (0, "")
+    assert ran.err.endswith("; the secret is in secret\n")
+    assert SECRET.fullmatch((place / "secret").read_text(encoding="utf-8"))
+    assert stat.S_IMODE((place / "secret").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("words", [["create", "new"], ["rotate-secret", "portal"]], ids=str)
+def test_a_file_that_is_there_stays_as_it_is_and_nothing_is_done(
+    world: Run, place: Path, sql: Run, words: list[str]
+) -> None:
+    """With 5; one that cannot be made is 1."""
+    (place / "secret").write_text("precious", encoding="utf-8")
+    before = sql("SELECT * FROM audit"), sql("SELECT * FROM app")
+    assert world("app", *words, "--out", "secret").code == 5
+    assert world("app", *words, "--out", "nowhere/secret").code == 1
+    assert (place / "secret").read_text(encoding="utf-8") == "precious"
+    assert (sql("SELECT * FROM audit"), sql("SELECT * FROM app")) == before
+
+
+def test_a_file_gets_no_secret_when_nothing_is_made(world: Run, place: Path) -> None:
+    """It is taken away again."""
+    assert world("app", "create", "portal", "--out", "secret").code == 5
+    assert world("app", "rotate-secret", "nope", "--out", "secret").code == 3
+    assert [*place.iterdir()] == []
+
+
+def test_delete_needs_a_yes(world: Run) -> None:
+    """Elsewhere than on a terminal it is on the line."""
+    ran = world("app", "delete", "portal")
+    assert (ran.code, ran.hint) == (2, "add --yes to do it")
+    assert world("app", "delete", "portal", "--yes") == (0, "", "gamcli: deleted application 'portal'\n")
+    assert world("app", "delete", "portal", "--yes").code == 3
+
+
+@pytest.mark.usefixtures("api_key")
+def test_delete_needs_the_number_of_keys_that_end(world: Run) -> None:
+    """A yes is not enough; the number stands for it."""
+    assert world("app", "delete", "portal", "--yes").code == 5
+    assert world("app", "delete", "portal", "--accept-invalidating", "0").code == 5
+    ran = world("app", "delete", "portal", "--accept-invalidating", "1", "-o", "json")
+    assert ran.json["name"] == "portal"
+    assert world("app", "list", "-o", "json").json == []
