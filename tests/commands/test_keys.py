@@ -1,0 +1,315 @@
+"""`gamcli key`."""
+
+import re
+import stat
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gamcli.actions import keys
+
+Run = Callable[..., Any]
+
+SECRET = re.compile(r"gamkey_([0-9A-Za-z]{8})_[0-9A-Za-z]{38}\n")
+GENERATE = ["key", "generate", "--user", "ana", "--app", "portal"]
+
+
+def ids(ran: Any) -> list[str]:  # noqa: ANN401 - Ran
+    """Return the ids in a list."""
+    return [each["id"] for each in ran.json]
+
+
+def test_generate_prints_the_key_alone(world: Run) -> None:
+    """So that a shell can keep it; the rest is talk."""
+    ran = world(*GENERATE)
+    found = SECRET.fullmatch(ran.out)
+    assert found
+    told = f"key {found[1]} of ana for portal, never expires; keep the secret now, it is not shown again"
+    assert ran.err == f"gamcli: {told}\n"
+
+
+def test_generate_takes_names_of_every_kind(world: Run) -> None:
+    """Emails, GUIDs and client ids name as well."""
+    client_id = world("app", "show", "portal", "--field", "client_id").out.strip()
+    found = world("key", "generate", "--user", "ana@example.com", "--app", client_id, "-o", "json").json
+    assert (found["user"], found["app"], found["client_id"]) == ("ana", "portal", client_id)
+    assert SECRET.fullmatch(found["api_key"] + "\n")
+    assert [*found][-1] == "api_key"
+    assert found["scopes"] == ["gam_user_data", "gam_user_roles"]
+
+
+def test_generate_takes_every_option(world: Run) -> None:
+    """Scopes when the application lets users choose them."""
+    world("app", "update", "portal", "--api-key-scope-choice")
+    world("auth-type", "create", "other", "--type", "APIkey")
+    words = ["--scope", "user_email+user_phone", "--scope", "gam_user_roles", "--auth-type", "OTHER"]
+    found = world(*GENERATE, *words, "--expires-in", "90d", "--label", "my [red]laptop", "-o", "json").json
+    assert (found["auth_type"], found["label"], found["status"]) == ("other", "my [red]laptop", "active")
+    assert found["scopes"] == ["gam_user_roles", "user_email", "user_phone"]
+    created, expires = (datetime.fromisoformat(found[name]) for name in ("created_at", "expires_at"))
+    assert expires - created == timedelta(days=90)
+
+
+def test_a_key_never_lives_longer_than_the_application_lets_it(world: Run) -> None:
+    """And says so when more was asked."""
+    world("app", "update", "portal", "--api-key-timeout", "24")
+    ran = world(*GENERATE, "--expires-in", "2d")
+    assert ran.code == 0
+    assert "warning: application 'portal' lets keys live no longer than until " in ran.err
+    assert "warning" not in world(*GENERATE, "--expires-in", "2h", "--replace").err
+    found = world(*GENERATE, "--replace", "-o", "json").json
+    left = datetime.fromisoformat(found["expires_at"]) - datetime.now(UTC)
+    assert timedelta(hours=23) < left <= timedelta(hours=24)
+
+
+def test_a_key_that_reveals_nothing_is_warned_of(world: Run) -> None:
+    """Even when quiet."""
+    world("app", "create", "mute", "--remote-rest", "--api-keys")
+    ran = world("--quiet", "key", "generate", "--user", "ana", "--app", "mute")
+    assert SECRET.fullmatch(ran.out)
+    assert ran.err == "gamcli: warning: application 'mute' publishes no scope: the key reveals nothing\n"
+
+
+REFUSED = {
+    "no choice of scopes": ([], ["--scope", "user_email"], "let users choose scopes"),
+    "a scope that is not published": (
+        [["app", "update", "portal", "--api-key-scope-choice"]],
+        ["--scope", "session_initial_prop"],
+        "does not publish session_initial_prop",
+    ),
+    "a disabled application": ([["app", "disable", "portal"]], [], "disabled"),
+    "remote REST off": ([["app", "update", "portal", "--no-remote-rest"]], [], "remote REST"),
+    "API keys off": ([["app", "update", "portal", "--no-api-keys"]], [], "API keys"),
+    "a disabled type": ([["auth-type", "update", "apikey", "--disable"]], [], "apikey"),
+    "a type of another kind": ([["auth-type", "update", "local", "--enable"]], ["--auth-type", "local"], "local"),
+    "an inactive user": ([["user", "disable", "ana"]], [], "ana"),
+    "a blocked user": ([["user", "block", "ana"]], [], "ana"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_generate_is_4_when_a_rule_says_no(world: Run, name: str) -> None:
+    """With a hint that is a way out; no key is made."""
+    before, words, told = REFUSED[name]
+    for each in before:
+        assert world(*each).code == 0
+    ran = world(*GENERATE, *words)
+    assert ran.code == 4
+    assert told in ran.err
+    assert ran.hint
+    assert world("key", "list", "-o", "json").json == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["key", "generate", "--user", "nope", "--app", "portal"], 3),
+        (["key", "generate", "--user", "ana", "--app", "nope"], 3),
+        ([*GENERATE, "--auth-type", "nope"], 3),
+        (["key", "generate", "--user", "ana"], 2),
+        (["key", "generate", "--app", "portal"], 2),
+        ([*GENERATE, "--expires-in", "soon"], 2),
+        ([*GENERATE, "--expires-in", "0d"], 2),
+        ([*GENERATE, "--expires-in", "101y"], 2),
+        ([*GENERATE, "--label", "a\x1bb"], 2),
+        ([*GENERATE, "--label", "x" * 255], 2),
+        ([*GENERATE, "--scope", "nope"], 2),
+    ],
+    ids=str,
+)
+def test_generate_refuses_what_cannot_be(world: Run, words: list[str], code: int) -> None:
+    """No key is made."""
+    assert world(*words).code == code
+    assert world("key", "list", "-o", "json").json == []
+
+
+def test_a_live_key_stays_unless_it_is_replaced(world: Run, key_id: str) -> None:
+    """The old one dies when the new one is made."""
+    ran = world(*GENERATE)
+    assert ran.code == 5
+    assert f"a live key for application 'portal': {key_id}" in ran.err
+    assert ran.hint == "add --replace to end it now and make a new one"
+    new = world(*GENERATE, "--replace", "-o", "json").json["id"]
+    found = {each["id"]: each for each in world("key", "list", "-o", "json").json}
+    assert (found[key_id]["status"], found[key_id]["reason"]) == ("replaced", f"replaced by {new}")
+    assert found[new]["status"] == "active"
+
+
+def test_a_key_can_go_to_a_new_private_file(world: Run, place: Path) -> None:
+    """Then stdout is empty."""
+    ran = world(*GENERATE, "--out", "key")
+    assert (ran.code, ran.out) == (0, "")
+    assert ran.err.endswith("; the secret is in key\n")
+    assert SECRET.fullmatch((place / "key").read_text(encoding="utf-8"))
+    assert stat.S_IMODE((place / "key").stat().st_mode) == 0o600
+
+
+def test_a_file_that_is_there_stays_as_it_is_and_no_key_is_made(world: Run, place: Path) -> None:
+    """Neither is one when the file cannot be written, nor a file when there is no key."""
+    (place / "key").write_text("precious", encoding="utf-8")
+    assert world(*GENERATE, "--out", "key").code == 5
+    assert world(*GENERATE, "--out", "nowhere/key").code == 1
+    assert world(*GENERATE, "--expires-in", "soon", "--out", "other").code == 2
+    assert world("key", "generate", "--user", "nope", "--app", "portal", "--out", "other").code == 3
+    assert (place / "key").read_text(encoding="utf-8") == "precious"
+    assert [each.name for each in place.iterdir()] == ["key"]
+    assert world("key", "list", "-o", "json").json == []
+
+
+@pytest.fixture
+def shelf(world: Run, ago: Run) -> dict[str, str]:
+    """Return the ids of keys of ana for as many applications, by their status."""
+    for name in ("soon", "expired", "revoked", "replaced", "invalidated"):
+        world("app", "create", name, "--remote-rest", "--api-keys", "--scope", "user_email")
+    world("user", "create", "bob")
+    yesterday = ago(timedelta(days=1))
+
+    def made(user: str, app: str, length: timedelta | None = None) -> str:
+        return keys.generate(yesterday, keys.KeyWish(user, app, expires_in=length)).record.id
+
+    found = {
+        "active": made("bob", "portal"),
+        "soon": made("ana", "soon", timedelta(days=8)),
+        "expired": made("ana", "expired", timedelta(hours=1)),
+        "revoked": made("ana", "revoked"),
+        "replaced": made("ana", "replaced"),
+        "invalidated": made("ana", "invalidated"),
+    }
+    world("key", "revoke", found["revoked"], "--reason", "lost")
+    world("key", "generate", "--user", "ana", "--app", "replaced", "--replace")
+    world("app", "update", "invalidated", "--remove-scope", "user_email", "--accept-invalidating", "1")
+    return found
+
+
+def test_list_filters_by_every_status(world: Run, shelf: dict[str, str]) -> None:
+    """One, or several; all of them without."""
+    for status in ("expired", "revoked", "replaced", "invalidated"):
+        assert ids(world("key", "list", "--status", status, "-o", "json")) == [shelf[status]]
+    several = ids(world("key", "list", "--status", "revoked", "--status", "expired", "-o", "json"))
+    assert sorted(several) == sorted([shelf["revoked"], shelf["expired"]])
+    assert len(world("key", "list", "-o", "json").json) == 7
+    assert len(world("key", "list", "--status", "active", "-o", "json").json) == 3
+    assert world("key", "list", "--status", "retiring", "-o", "json").json == []
+
+
+def test_list_filters_by_owner_application_and_expiry(world: Run, shelf: dict[str, str]) -> None:
+    """What has expired does not expire soon."""
+    assert ids(world("key", "list", "--user", "bob", "-o", "json")) == [shelf["active"]]
+    assert ids(world("key", "list", "--app", "SOON", "-o", "json")) == [shelf["soon"]]
+    assert ids(world("key", "list", "--expiring-within", "14d", "-o", "json")) == [shelf["soon"]]
+    assert ids(world("key", "list", "--expiring-within", "1d", "-o", "json")) == []
+    assert world("key", "list", "--user", "nope").code == 3
+    assert world("key", "list", "--app", "nope").code == 3
+    assert world("key", "list", "--expiring-within", "soon").code == 2
+
+
+def test_list_sorts_and_limits(world: Run, shelf: dict[str, str]) -> None:
+    """Oldest first unless told otherwise."""
+    assert ids(world("key", "list", "--limit", "1", "-o", "json")) == [min(shelf.values(), key=[*shelf.values()].index)]
+    by_id = ids(world("key", "list", "--sort", "id", "-o", "json"))
+    assert by_id == sorted(by_id)
+    assert ids(world("key", "list", "--sort", "-id", "-o", "json")) == by_id[::-1]
+
+
+def test_the_record_says_when_and_why_a_key_ended(world: Run, shelf: dict[str, str]) -> None:
+    """For people and for programs."""
+    found = world("key", "show", shelf["revoked"], "-o", "json").json
+    assert (found["status"], found["reason"]) == ("revoked", "lost")
+    assert found["ended_at"] is not None
+    assert "status        revoked\n" in world("key", "show", shelf["revoked"]).out
+    assert world("key", "show", shelf["expired"], "-o", "json").json["ended_at"] is None
+
+
+def test_available_lists_the_applications_that_a_user_can_hold_a_key_for(world: Run, key_id: str) -> None:
+    """With the live key, if there is one."""
+    world("app", "create", "closed")
+    world("app", "create", "open", "--remote-rest", "--api-keys")
+    found = world("key", "list", "--user", "ana", "--available", "-o", "json").json
+    assert [*found[0]] == ["app", "client_id", "status", "key"]
+    assert [(each["app"], each["status"], each["key"]) for each in found] == [
+        ("open", "none", None),
+        ("portal", "active", key_id),
+    ]
+    assert len(world("key", "list", "--user", "ana", "--available", "--limit", "1", "-o", "json").json) == 1
+    ran = world("key", "list", "--available")
+    assert (ran.code, ran.hint) == (2, "gamcli key list --available --user USER")
+
+
+def test_show_finds_a_key_by_the_beginning_of_its_id(world: Run, key_id: str) -> None:
+    """As long as it is one key's."""
+    found = world("key", "show", key_id, "-o", "json").json
+    assert world("key", "show", key_id[:5], "-o", "json").json == found
+    assert "api_key" not in found
+    assert world("key", "show", "").code == 3
+
+
+@pytest.mark.usefixtures("many_keys")
+def test_the_beginning_of_several_ids_is_2(world: Run) -> None:
+    """It could be any."""
+    ran = world("key", "show", "0000")
+    assert (ran.code, ran.hint) == (2, "type more letters of the id")
+
+
+def test_revoke_ends_keys_by_id_and_says_so_when_they_have_ended(world: Run, key_id: str) -> None:
+    """Twice is once, with 0."""
+    ran = world("key", "revoke", key_id[:6], "--reason", "lost")
+    assert ran == (0, "", f"gamcli: revoked key {key_id} of ana for portal\n")
+    again = world("key", "revoke", key_id)
+    assert again.code == 0
+    assert again.err == f"gamcli: nothing to revoke, the key is revoked already: key {key_id} of ana for portal\n"
+    found = world("key", "revoke", key_id, "-o", "json").json
+    assert (found["id"], found["status"], found["reason"]) == (key_id, "revoked", "lost")
+
+
+def test_revoke_takes_several_ids_or_none(world: Run, key_id: str) -> None:
+    """One that is unknown leaves them all alive."""
+    world("user", "create", "bob")
+    other = world("key", "generate", "--user", "bob", "--app", "portal", "--field", "id").out.strip()
+    assert world("key", "revoke", key_id, "nope").code == 3
+    assert world("key", "list", "--status", "revoked", "-o", "json").json == []
+    ran = world("key", "revoke", key_id, other)
+    assert ran.err.splitlines()[-1] == "gamcli: revoked 2 keys"
+    assert [each["status"] for each in world("key", "revoke", key_id, other, "-o", "json").json] == ["revoked"] * 2
+
+
+def test_revoke_takes_the_key_itself_from_stdin_or_a_file(world: Run, api_key: str, place: Path) -> None:
+    """When only the secret is at hand."""
+    (place / "key").write_text(api_key, encoding="utf-8")
+    ran = world("key", "revoke", "--api-key-file", "-", "--reason", "found in a log", stdin=f"{api_key}\n")
+    assert ran == (0, "", f"gamcli: revoked key {api_key[7:15]} of ana for portal\n")
+    assert world("key", "revoke", "--api-key-file", "key", "-o", "json").json["reason"] == "found in a log"
+
+
+def test_revoke_refuses_a_secret_that_is_no_key_of_this_store(world: Run, api_key: str) -> None:
+    """A damaged one is 2, an unknown one 3; neither is repeated."""
+    world(*GENERATE, "--replace")
+    damaged = world("key", "revoke", "--api-key-file", "-", stdin=api_key[:-1])
+    assert damaged.code == 2
+    assert "its form or its checksum is wrong" in damaged.err
+    assert world("key", "revoke", "--api-key-file", "-", stdin="").code == 2
+    world("app", "delete", "portal", "--accept-invalidating", "1")
+    assert world("key", "revoke", "--api-key-file", "-", stdin=api_key).code == 3
+
+
+@pytest.mark.parametrize("words", [["--user", "ana"], ["--app", "portal"], ["--user", "ana", "--app", "portal"]])
+def test_revoke_of_all_keys_needs_their_number(world: Run, key_id: str, words: list[str]) -> None:
+    """Which is told; a wrong one is not enough."""
+    ran = world("key", "revoke", *words)
+    assert (ran.code, ran.hint) == (5, "add --accept-invalidating 1 to do it")
+    assert key_id in ran.err
+    assert world("key", "revoke", *words, "--accept-invalidating", "2").code == 5
+    assert world("key", "show", key_id, "--field", "status").out == "active\n"
+    done = world("key", "revoke", *words, "--accept-invalidating", "1", "--reason", "gone")
+    assert done.err == f"gamcli: revoked key {key_id} of ana for portal\ngamcli: revoked 1 key\n"
+    assert world("key", "revoke", *words) == (0, "", "gamcli: revoked 0 keys\n")
+    assert world("key", "revoke", *words, "-o", "json").json == []
+
+
+@pytest.mark.parametrize("words", [[], ["x", "--user", "ana"], ["x", "--api-key-file", "-"]], ids=str)
+def test_revoke_takes_one_way_of_naming_keys(world: Run, words: list[str]) -> None:
+    """None or two are 2."""
+    ran = world("key", "revoke", *words)
+    assert (ran.code, ran.hint) == (2, "one of the three")

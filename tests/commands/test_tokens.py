@@ -1,0 +1,93 @@
+"""`gamcli token`."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from gamcli.actions import Gam, tokens
+from gamcli.rules.credentials import Secret
+from gamcli.rules.grants import TokenRequest
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def trade(world: Run, api_key: str, ago: Callable[[timedelta], Gam]) -> Callable[[timedelta], str]:
+    """Return what trades ana's key for a token, so long ago, and returns the token's id."""
+    asked = TokenRequest(
+        client_id=world("app", "show", "portal", "--field", "client_id").out.strip(),
+        client_secret=Secret(world("app", "rotate-secret", "portal").out.strip()),
+        api_key=Secret(api_key),
+    )
+
+    def traded(length: timedelta = timedelta()) -> str:
+        return tokens.exchange(ago(length), asked).secret.reveal()[37:49]
+
+    return traded
+
+
+def ids(ran: Any) -> list[str]:  # noqa: ANN401 - Ran
+    """Return the ids in a list."""
+    return [each["id"] for each in ran.json]
+
+
+def test_list_filters_by_user_application_key_and_status(world: Run, key_id: str, trade: Callable[..., str]) -> None:
+    """Oldest first."""
+    world("user", "create", "bob")
+    world("app", "create", "other")
+    old, new = trade(timedelta(hours=2)), trade()
+    assert ids(world("token", "list", "-o", "json")) == [old, new]
+    for words in (["--user", "ana"], ["--app", "portal"], ["--key", key_id], ["--key", key_id[:6]]):
+        assert ids(world("token", "list", *words, "-o", "json")) == [old, new]
+    assert ids(world("token", "list", "--user", "bob", "-o", "json")) == []
+    assert ids(world("token", "list", "--app", "other", "-o", "json")) == []
+    assert ids(world("token", "list", "--status", "expired", "-o", "json")) == [old]
+    assert ids(world("token", "list", "--status", "active", "-o", "json")) == [new]
+    assert ids(world("token", "list", "--status", "active", "--status", "expired", "-o", "json")) == [old, new]
+    assert ids(world("token", "list", "--limit", "1", "-o", "json")) == [old]
+    assert ids(world("token", "list", "--sort", "-issued_at", "-o", "json")) == [new, old]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["--user", "x"], 3), (["--app", "x"], 3), (["--key", "x"], 3), (["--status", "x"], 2), (["--sort", "x"], 2)],
+    ids=str,
+)
+def test_list_refuses_what_there_is_not(world: Run, words: list[str], code: int) -> None:
+    """As all lists do."""
+    assert world("token", "list", *words).code == code
+
+
+def test_revoke_ends_a_token_and_says_so_when_it_has_ended(world: Run, trade: Callable[..., str]) -> None:
+    """Twice is once."""
+    token = trade()
+    assert world("token", "revoke", token).err == f"gamcli: revoked token {token} of ana for portal\n"
+    again = world("token", "revoke", token)
+    assert again.code == 0
+    told = f"nothing to revoke, the token is revoked already: token {token} of ana for portal"
+    assert again.err == f"gamcli: {told}\n"
+    assert world("token", "revoke", token, "-o", "json").json["status"] == "revoked"
+    assert ids(world("token", "list", "--status", "revoked", "-o", "json")) == [token]
+
+
+def test_a_token_says_whose_it_is(world: Run, key_id: str, trade: Callable[..., str]) -> None:
+    """The token itself is not kept."""
+    found = world("token", "show", trade(), "-o", "json").json
+    assert (found["user"], found["app"], found["key"], found["status"]) == ("ana", "portal", key_id, "active")
+    assert found["scopes"] == ["gam_user_data", "gam_user_roles"]
+
+
+def test_the_tokens_of_a_revoked_key_have_ended(world: Run, key_id: str, trade: Callable[..., str]) -> None:
+    """With it."""
+    token = trade()
+    world("key", "revoke", key_id)
+    assert world("token", "show", token, "--field", "status").out == "revoked\n"
+
+
+@pytest.mark.parametrize("token", ["", "nope", "0" * 12, "z" * 12, "!" * 12, "0" * 13])
+def test_an_unknown_token_is_3(world: Run, token: str) -> None:
+    """Whatever its form."""
+    assert world("token", "show", token).code == 3
+    assert world("token", "revoke", token).code == 3

@@ -1,0 +1,226 @@
+"""`gamcli user`."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+
+PASSWORD = "correct horse battery staple"
+TEXTS = {
+    "email": "bob@example.com",
+    "first_name": "Bob",
+    "last_name": "de Souza",
+    "external_id": "E-7",
+    "birthday": "1980-02-29",
+    "gender": "M",
+    "url_image": "https://example.com/bob.png",
+    "url_profile": "https://example.com/bob",
+    "phone": "+598 2 123",
+    "address": "Calle 1",
+    "city": "Montevideo",
+    "state": "MVD",
+    "post_code": "11000",
+    "language": "Spanish",
+    "timezone": "America/Montevideo",
+}
+
+
+def named(ran: Any) -> list[str]:  # noqa: ANN401 - Ran
+    """Return the names in a list."""
+    return [each["name"] for each in ran.json]
+
+
+def test_create_says_the_guid(world: Run) -> None:
+    """On stderr; there is no data."""
+    ran = world("user", "create", "bob")
+    assert (ran.code, ran.out) == (0, "")
+    guid = world("user", "show", "bob", "--field", "guid").out.strip()
+    assert re.fullmatch("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", guid)
+    assert ran.err == f"gamcli: created user 'bob', guid {guid}\n"
+
+
+def test_create_takes_every_field(world: Run) -> None:
+    """And the record says them back."""
+    texts = [word for name, value in TEXTS.items() for word in (f"--{name.replace('_', '-')}", value)]
+    found = world(
+        "user", "create", "bob", *texts, "--verified-email", "--role", "operator", "--role", "admin",
+        "--attribute", "team=red=blue", "--attribute", "tag=a", "--attribute", "tag=b", "-o", "json",
+    ).json  # fmt: skip
+    assert {name: found[name] for name in TEXTS} == TEXTS
+    assert found["verified_email"] is True
+    assert found["roles"] == ["operator", "admin"]
+    assert found["attributes"] == {"team": "red=blue", "tag": ["a", "b"]}
+    assert (found["enabled"], found["blocked"], found["managed_by"]) == (True, False, None)
+    assert world("user", "show", "bob", "-o", "json").json == found
+
+
+def test_create_of_what_is_there_is_5_unless_it_may_be(world: Run) -> None:
+    """0 when it is as asked, 5 when it differs; names, emails and GUIDs name one user each."""
+    guid = world("user", "show", "ana", "--field", "guid").out.strip()
+    for name in ("ana", "ANA", "ana@example.com", guid):
+        assert world("user", "create", name).code == 5
+    ran = world("user", "create", "ana", "--email", "ana@example.com", "--if-missing")
+    assert ran == (0, "", f"gamcli: there already, as asked: user 'ana', guid {guid}\n")
+    assert world("user", "create", "ana", "--city", "other", "--if-missing").code == 5
+    assert world("user", "create", "bob", "--email", "Ana@Example.com").code == 5
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--email", "no email"],
+        ["--email", f"{'x' * 100}@example.com"],
+        ["--birthday", "29/02/1980"],
+        ["--birthday", "1981-02-29"],
+        ["--gender", "X"],
+        ["--role", "a+b"],
+        ["--role", " a"],
+        ["--attribute", "team"],
+        ["--attribute", "no team=red"],
+        ["--attribute", "city=Paris"],
+        ["--first-name", "a\x07b"],
+        ["--first-name", "x" * 61],
+        ["--attribute", f"a={'x' * 2049}"],
+    ],
+    ids=str,
+)
+def test_create_refuses_what_cannot_be_and_makes_nothing(world: Run, words: list[str]) -> None:
+    """With 2, and nothing that could drive a terminal repeated."""
+    ran = world("user", "create", "bob", *words)
+    assert ran.code == 2
+    assert ran.err.replace("\n", "").isprintable()
+    assert world("user", "show", "bob").code == 3
+
+
+def test_list_filters_sorts_and_limits(world: Run) -> None:
+    """By state, role and attribute."""
+    world("user", "create", "bob", "--role", "admin", "--attribute", "team=red")
+    world("user", "create", "cyd")
+    world("user", "disable", "bob")
+    world("user", "block", "cyd")
+    assert named(world("user", "list", "-o", "json")) == ["ana", "bob", "cyd"]
+    assert named(world("user", "list", "--enabled", "-o", "json")) == ["ana", "cyd"]
+    assert named(world("user", "list", "--disabled", "-o", "json")) == ["bob"]
+    assert named(world("user", "list", "--blocked", "-o", "json")) == ["cyd"]
+    assert named(world("user", "list", "--unblocked", "-o", "json")) == ["ana", "bob"]
+    assert named(world("user", "list", "--role", "admin", "-o", "json")) == ["bob"]
+    assert named(world("user", "list", "--attribute", "team", "-o", "json")) == ["bob"]
+    assert named(world("user", "list", "--sort", "-name", "--limit", "2", "-o", "json")) == ["cyd", "bob"]
+
+
+def test_the_table_says_the_state(world: Run) -> None:
+    """Blocked before disabled."""
+    world("user", "create", "bob")
+    world("user", "create", "cyd")
+    world("user", "disable", "bob")
+    world("user", "disable", "cyd")
+    world("user", "block", "cyd")
+    states = [line.split()[2] for line in world("user", "list").out.splitlines()]
+    assert states == ["STATUS", "active", "disabled", "blocked"]
+
+
+def test_a_user_is_found_by_name_email_and_guid(world: Run) -> None:
+    """Without regard to case."""
+    found = world("user", "show", "ana", "-o", "json").json
+    for name in ("ANA", "ana@example.com", "Ana@Example.Com", found["guid"]):
+        assert world("user", "show", name, "-o", "json").json == found
+
+
+def test_update_changes_what_is_named_and_clears_what_is_empty(world: Run) -> None:
+    """Lists are replaced whole."""
+    words = ["user", "update", "ana", "-o", "json"]
+    assert world(*words, "--city", "Paris", "--no-verified-email").json["city"] == "Paris"
+    assert world(*words, "--first-name", "").json["first_name"] == ""
+    assert world(*words, "--role", "b", "--role", "a").json["roles"] == ["b", "a"]
+    assert world(*words, "--role", "").json["roles"] == []
+    assert world(*words, "--attribute", "x=1").json["attributes"] == {"x": "1"}
+    assert world(*words, "--attribute", "").json["attributes"] == {}
+    assert world(*words, "--email", "new@example.com").json["email"] == "new@example.com"
+    assert world("user", "show", "ana@example.com").code == 3
+    assert world("user", "update", "ana") == (0, "", "gamcli: user 'ana' is so already: nothing to change\n")
+
+
+@pytest.mark.usefixtures("api_key")
+@pytest.mark.parametrize(("verb", "undo"), [("disable", "enable"), ("block", "unblock")])
+def test_what_suspends_keys_is_done_at_once_and_says_how_to_undo_it(world: Run, verb: str, undo: str) -> None:
+    """Since it may be an emergency."""
+    ran = world("user", verb, "ana")
+    assert (ran.code, ran.out) == (0, "")
+    assert ran.err == (
+        f"gamcli: updated user 'ana'\ngamcli: warning: this suspends 1 live key; to undo it: gamcli user {undo} ana\n"
+    )
+    assert "nothing to change" in world("user", verb, "ana").err
+    assert world("user", undo, "ana") == (0, "", "gamcli: updated user 'ana'\n")
+
+
+@pytest.mark.usefixtures("api_key")
+def test_a_warning_is_told_even_when_quiet(world: Run) -> None:
+    """It should not be missed."""
+    ran = world("--quiet", "user", "block", "ana")
+    assert ran.err == "gamcli: warning: this suspends 1 live key; to undo it: gamcli user unblock ana\n"
+
+
+def test_set_password_reads_a_file_or_stdin(world: Run, place: Path, sql: Run) -> None:
+    """And says nothing of it anywhere."""
+    (place / "password").write_text(f"{PASSWORD}\n", encoding="utf-8")
+    for words in (["password"], ["-"], ["-", "-o", "json"]):
+        ran = world("user", "set-password", "ana", "--password-file", *words, stdin=PASSWORD)
+        assert ran.code == 0
+        assert PASSWORD not in ran.out + ran.err
+    (kept,) = sql("SELECT password_hash FROM user")
+    assert kept[0]
+    assert PASSWORD not in kept[0]
+    assert world("user", "set-password", "ana", "--password-file", "password").err == (
+        "gamcli: user 'ana' has a new password\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "stdin", "told"),
+    [
+        ([], "", "--password-file is missing"),
+        (["--password-file", "-"], "", "--password-file - is empty"),
+        (["--password-file", "-"], "\n", "--password-file - is empty"),
+        (["--password-file", "nowhere"], "", "cannot read --password-file nowhere: "),
+        (["--password-file", "."], "", "cannot read --password-file .: "),
+    ],
+)
+def test_a_password_that_is_not_there_is_2(world: Run, words: list[str], stdin: str, told: str) -> None:
+    """Also where nobody can be asked."""
+    ran = world("user", "set-password", "ana", *words, stdin=stdin)
+    assert ran.code == 2
+    assert told in ran.err
+
+
+def test_a_password_of_bytes_that_are_no_text_is_2(program: Run, world: Run) -> None:
+    """Told without the bytes."""
+    assert world("user", "list").code == 0
+    ran = program("user", "set-password", "ana", "--password-file", "-", stdin=b"\xff\xfe secret")
+    assert (ran.code, ran.out) == (2, "")
+    assert "it is not UTF-8 text" in ran.err
+    assert "secret" not in ran.err
+
+
+def test_an_unknown_user_is_3_before_a_password_is_read(world: Run) -> None:
+    """Nobody types it in vain."""
+    assert world("user", "set-password", "nope").code == 3
+
+
+def test_delete_needs_a_yes(world: Run) -> None:
+    """Elsewhere than on a terminal it is on the line."""
+    assert world("user", "delete", "ana").code == 2
+    assert world("user", "delete", "ana@example.com", "--yes") == (0, "", "gamcli: deleted user 'ana'\n")
+    assert world("user", "list", "-o", "json").json == []
+
+
+@pytest.mark.usefixtures("api_key")
+def test_delete_needs_the_number_of_keys_that_end(world: Run) -> None:
+    """A yes is not enough."""
+    assert world("user", "delete", "ana", "--yes").code == 5
+    ran = world("user", "delete", "ana", "--accept-invalidating", "1")
+    assert ran == (0, "", "gamcli: deleted user 'ana'; 1 key ended for good\n")
+    assert world("key", "list", "-o", "json").json == []
