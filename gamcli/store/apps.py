@@ -1,7 +1,7 @@
 """Applications."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 
@@ -12,20 +12,22 @@ from gamcli.store.listing import Conditions, marks, order_by
 
 COLUMNS = (
     "client_id", "fold", "name", "secret_digest", "created_at", "updated_at", "description", "enabled", "scopes",
-    "grants", "last_used_at", "remote_rest", "api_keys_enabled", "api_key_timeout_hours", "api_key_auth_type",
+    "remote_rest", "api_keys_enabled", "api_key_timeout_hours", "api_key_auth_type",
     "api_key_scope_choice", "token_timeout_minutes", "token_renewals", "require_scope", "share_user_ids",
     "one_token_per_user", "managed_by",
 )  # fmt: skip
 
-_SELECT = f"""SELECT {", ".join(f"app.{column}" for column in COLUMNS)}, auth_type.name
-    FROM app LEFT JOIN auth_type ON auth_type.fold = app.api_key_auth_type"""
+_FIELDS = ", ".join((*(f"app.{column}" for column in COLUMNS), "auth_type.name"))
+_FROM = "FROM app LEFT JOIN auth_type ON auth_type.fold = app.api_key_auth_type"
+_SELECT = f"""SELECT {_FIELDS}, app_use.grants, app_use.last_used_at
+    {_FROM} JOIN app_use ON app_use.client_id = app.client_id"""
 
 _SORTS = {
     "name": "app.fold",
     "client_id": "app.client_id",
     "enabled": "app.enabled",
-    "grants": "app.grants",
-    "last_used_at": "app.last_used_at",
+    "grants": "app_use.grants",
+    "last_used_at": "app_use.last_used_at",
     "created_at": "app.created_at",
     "updated_at": "app.updated_at",
 }
@@ -52,16 +54,19 @@ def _record(row: Row) -> App:
         description=row[6],  # type: ignore[arg-type]
         enabled=bool(row[7]),
         scopes=_split(row[8]),
-        grants=row[9],  # type: ignore[arg-type]
-        last_used_at=instant_or_none(row[10]),
-        remote_rest=bool(row[11]),
-        api_keys=ApiKeyPolicy(bool(row[12]), row[13], row[22], bool(row[15])),  # type: ignore[arg-type]
-        token=TokenPolicy(row[16], row[17]),  # type: ignore[arg-type]
-        require_scope=bool(row[18]),
-        share_user_ids=bool(row[19]),
-        one_token_per_user=bool(row[20]),
-        managed_by=row[21],  # type: ignore[arg-type]
+        remote_rest=bool(row[9]),
+        api_keys=ApiKeyPolicy(bool(row[10]), row[11], row[20], bool(row[13])),  # type: ignore[arg-type]
+        token=TokenPolicy(row[14], row[15]),  # type: ignore[arg-type]
+        require_scope=bool(row[16]),
+        share_user_ids=bool(row[17]),
+        one_token_per_user=bool(row[18]),
+        managed_by=row[19],  # type: ignore[arg-type]
     )
+
+
+def _with_use(row: Row) -> App:
+    *settings, grants, last_used_at = row
+    return replace(_record(tuple(settings)), grants=grants, last_used_at=instant_or_none(last_used_at))  # type: ignore[arg-type]
 
 
 def _split(joined: object) -> tuple[str, ...]:
@@ -80,8 +85,6 @@ def _row(app: App) -> Row:
         app.description,
         app.enabled,
         "+".join(app.scopes),
-        app.grants,
-        micros_or_none(app.last_used_at),
         app.remote_rest,
         policy.enabled,
         policy.timeout_hours,
@@ -99,12 +102,12 @@ def _row(app: App) -> Row:
 def find(tx: Transaction, name: str) -> App | None:
     """Return the application that is named by `name`, its name or its client_id, or None."""
     row = tx.one(f"{_SELECT} WHERE app.fold = ?", fold(name)) or tx.one(f"{_SELECT} WHERE app.client_id = ?", name)
-    return None if row is None else _record(row)
+    return None if row is None else _with_use(row)
 
 
 def of_client(tx: Transaction, client_id: str) -> App | None:
-    """Return the application with that client_id, or None."""
-    row = tx.one(f"{_SELECT} WHERE app.client_id = ?", client_id)
+    """Return the application with that client_id as rules need it, its use left out, or None."""
+    row = tx.one(f"SELECT {_FIELDS} {_FROM} WHERE app.client_id = ?", client_id)
     return None if row is None else _record(row)
 
 
@@ -123,7 +126,7 @@ def each(tx: Transaction, wanted: AppFilter) -> Iterator[App]:
     conditions.equal("app.remote_rest", wanted.remote_rest)
     conditions.equal("app.api_keys_enabled", wanted.api_keys)
     order = order_by(wanted.sort, _SORTS, "name", "app.fold")
-    return map(_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
+    return map(_with_use, tx.each(_SELECT + conditions.where() + order, conditions.values))
 
 
 def allowing_only(tx: Transaction, auth_type: str) -> list[str]:
@@ -134,17 +137,23 @@ def allowing_only(tx: Transaction, auth_type: str) -> list[str]:
 def add(tx: Transaction, app: App) -> None:
     """Keep a new application."""
     tx.run(f"INSERT INTO app ({', '.join(COLUMNS)}) VALUES ({marks(COLUMNS)})", *_row(app))
+    tx.run(
+        "INSERT INTO app_use (client_id, grants, last_used_at) VALUES (?, ?, ?)",
+        app.client_id,
+        app.grants,
+        micros_or_none(app.last_used_at),
+    )
 
 
 def save(tx: Transaction, app: App) -> None:
-    """Keep the changed application."""
+    """Keep the changed settings of the application."""
     settings = ", ".join(f"{column} = ?" for column in COLUMNS)
     tx.run(f"UPDATE app SET {settings} WHERE client_id = ?", *_row(app), app.client_id)
 
 
 def authenticated(tx: Transaction, client_id: str, at: datetime) -> None:
     """Count that the application was authenticated."""
-    tx.run("UPDATE app SET grants = grants + 1, last_used_at = ? WHERE client_id = ?", micros(at), client_id)
+    tx.run("UPDATE app_use SET grants = grants + 1, last_used_at = ? WHERE client_id = ?", micros(at), client_id)
 
 
 def delete(tx: Transaction, client_id: str) -> None:

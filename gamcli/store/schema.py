@@ -47,8 +47,6 @@ CREATE TABLE app (
     description           TEXT NOT NULL,
     enabled               INTEGER NOT NULL,
     scopes                TEXT NOT NULL,           -- published ones
-    grants                INTEGER NOT NULL,        -- how often it was authenticated
-    last_used_at          INTEGER,
     remote_rest           INTEGER NOT NULL,
     api_keys_enabled      INTEGER NOT NULL,
     api_key_timeout_hours INTEGER NOT NULL,        -- 0 = never
@@ -60,6 +58,13 @@ CREATE TABLE app (
     share_user_ids        INTEGER NOT NULL,
     one_token_per_user    INTEGER NOT NULL,
     managed_by            TEXT
+) STRICT, WITHOUT ROWID;
+
+-- How often an application was authenticated, and when last: apart from its settings, for every grant writes it.
+CREATE TABLE app_use (
+    client_id    TEXT PRIMARY KEY REFERENCES app (client_id) ON DELETE CASCADE,
+    grants       INTEGER NOT NULL,
+    last_used_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE user (
