@@ -1,0 +1,126 @@
+"""What the program writes into the repository is there as it writes it, and the README names only what there is."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from gamcli.commands.completing import table
+from gamcli.commands.settings import SETTINGS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+WIDTH = 120
+
+
+@pytest.fixture(scope="module")
+def written() -> ModuleType:
+    """Return the module `written.py`, which is a command and on no path."""
+    spec = spec_from_file_location("written", Path(__file__).with_name("written.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def copy(tmp_path: Path, written: ModuleType) -> Path:
+    """Return a folder with copies of the written files."""
+    for name in written.files(ROOT):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def prose() -> list[str]:
+    """Return the lines of the README outside of code blocks and tables."""
+    lines, inside = [], False
+    for line in README.splitlines():
+        inside ^= line.startswith("```")
+        if not inside and not line.startswith(("```", "|")):
+            lines.append(line)
+    return lines
+
+
+def test_nothing_that_is_written_differs() -> None:
+    """`python tests/written.py --check` finds the README, the words and the scripts as the program writes them."""
+    command = [sys.executable, str(Path(__file__).with_name("written.py")), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("README.md", lambda text: text.replace("| 3 | not found |", "| 3 | lost |")),
+        ("gamcli/commands/words.tsv", lambda text: text.replace("--label", "--lable")),
+        ("completions/_gamcli", lambda _: ""),
+    ],
+)
+def test_what_differs_is_named_and_written_anew(
+    name: str, change: Callable[[str], str], copy: Path, written: ModuleType
+) -> None:
+    """A file that was changed by hand is named, and is as before after writing."""
+    before = (copy / name).read_text(encoding="utf-8")
+    (copy / name).write_text(change(before), encoding="utf-8")
+    assert written.differing(copy) == [name]
+    written.write(copy)
+    assert written.differing(copy) == []
+    assert (copy / name).read_text(encoding="utf-8") == before
+
+
+def test_every_block_that_can_be_written_is_in_the_readme(written: ModuleType) -> None:
+    """No block is left out of the README, and none is there twice."""
+    assert sorted(re.findall(r"<!-- written: (\S+) -->", README)) == sorted(written.BLOCKS)
+
+
+def test_the_first_two_blocks_are_the_two_lines() -> None:
+    """The README begins with a line that shows gamcli at work and one that runs the tests."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    assert [block.count("\n") for block in blocks] == [1, 1]
+    assert blocks[0].endswith(".venv/bin/gamcli quickstart\n")
+    assert blocks[1].endswith(".venv/bin/pytest -n auto\n")
+    assert README.index("```") == README.index(f"```sh\n{blocks[0]}")
+
+
+def test_the_readme_names_only_options_that_there_are() -> None:
+    """Each option of gamcli that the README names is one of gamcli's."""
+    known = {row.text for row in table()} | {"--help", "--check"}
+    of_others = {"--fail-with-body", "--config"}
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) <= known | of_others
+
+
+def test_the_readme_names_only_commands_that_there_are() -> None:
+    """Each command line of gamcli that the README shows begins with a command."""
+    known = {f"{row.path} {row.text}".strip() for row in table()} | {"NOUN", "NOUN VERB"}
+    shown = re.findall(r"\bgamcli ((?:--store \S+ )?[a-zN-][\w-]*(?: [a-zV-][\w-]*)?)", "\n".join(_command_lines()))
+    for line in shown:
+        words = line.removeprefix("--store x.db ").split()
+        assert " ".join(words) in known or (words[0] in known and _takes_no_verb(words[0])), line
+
+
+def _command_lines() -> list[str]:
+    code = re.findall(r"^```(?:sh|bash|console)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    lines = [line for block in code for line in block.splitlines() if not line.startswith("gamcli: ")]
+    return [*lines, *re.findall(r"`(gamcli [^`]+)`", README)]
+
+
+def _takes_no_verb(noun: str) -> bool:
+    return not any(row.path == noun and row.text.isalpha() for row in table())
+
+
+def test_the_readme_names_every_setting() -> None:
+    """The environment variable of each setting is in the README."""
+    assert [each.variable for each in SETTINGS.values() if each.variable not in README] == []
+
+
+def test_the_prose_of_the_readme_is_wrapped() -> None:
+    """No line of prose is longer than 120 characters."""
+    assert [line for line in prose() if len(line) > WIDTH] == []
