@@ -84,7 +84,7 @@ def set_(
     def put(table: Any) -> bool:  # noqa: ANN401 - tomlkit's table
         *groups, last = name.split(".")
         for group in groups:
-            table = table.setdefault(group, {})
+            table = _group(table.setdefault(group, {}), path)
         table[last] = accepted
         return True
 
@@ -102,7 +102,7 @@ def unset(context: typer.Context, name: Name, project: Project = False) -> None:
     def take(table: Any) -> bool:  # noqa: ANN401 - tomlkit's table
         *groups, last = name.split(".")
         for group in groups:
-            table = table.get(group, {})
+            table = _group(table.get(group, {}), path)
         return table.pop(last, None) is not None
 
     there = path.is_file() and _edit(path, take)
@@ -120,6 +120,12 @@ def _path(session: Session, project: bool) -> Path:
     return (found.project_path or Path.cwd() / settings.PROJECT_FILE) if project else found.user_path
 
 
+def _group(found: Any, path: Path) -> Any:  # noqa: ANN401 - tomlkit's table
+    if not isinstance(found, dict):
+        raise UsageError(f"{path}: '{found}' stands where a table should", "mend the file, or name another")
+    return found
+
+
 def _edit(path: Path, change: Callable[[Any], bool]) -> bool:
     """Apply `change` to the table [gamcli] of the file, written whole beside it and renamed; say what it said."""
     import tomlkit  # noqa: PLC0415 - only writing needs it
@@ -127,11 +133,17 @@ def _edit(path: Path, change: Callable[[Any], bool]) -> bool:
 
     try:
         document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.is_file() else tomlkit.document()
-        changed = change(document.setdefault("gamcli", tomlkit.table()))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
+        changed = change(_group(document.setdefault("gamcli", tomlkit.table()), path))
+        target = path.resolve()  # a link stays one
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = target.with_name(f".{path.name}.{os.getpid()}")
         beside.write_text(tomlkit.dumps(document), encoding="utf-8")
-        beside.replace(path)
+        try:
+            if target.exists():
+                beside.chmod(target.stat().st_mode)
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
     except (UnicodeDecodeError, TOMLKitError) as error:
         raise UsageError(f"cannot read the config file {path}: {error}", "mend the file, or name another") from error
     except OSError as error:

@@ -133,8 +133,10 @@ def _told(problem: Any, arguments: Sequence[str]) -> UsageError:  # noqa: ANN401
     whole = " ".join(problem.format_message().split()).removesuffix(".")
     advice = _ADVICE.search(whole)
     message = whole[: advice.start()] if advice else whole
-    path = context.command_path if (context := getattr(problem, "ctx", None)) else PROGRAM
-    hint = _place(getattr(problem, "option_name", None), path, arguments)
+    rows = completing.table()
+    words, _, _ = completing.walk(rows, arguments)
+    path = context.command_path if (context := getattr(problem, "ctx", None)) else f"{PROGRAM} {words}".strip()
+    hint = _place(getattr(problem, "option_name", None), path, words, rows)
     return UsageError(_lower(message), hint or (_lower(advice[1]) if advice else f"{path} --help"))
 
 
@@ -142,11 +144,11 @@ def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _place(option: str | None, path: str, arguments: Sequence[str]) -> str | None:
+def _place(option: str | None, path: str, words: str, rows: list[completing.Word]) -> str | None:
     """Return where an option belongs that was typed too early or too late, or None."""
-    rows = completing.table()
     places = {f"{PROGRAM} {row.path}".strip(): row for row in rows if row.text == option}
-    words, _, _ = completing.walk(rows, arguments)
+    if path in places:
+        return None
     if PROGRAM in places:
         given = f"{option} {places[PROGRAM].value}".strip()
         return f"{option} comes before the command: {PROGRAM} {given} {words or '...'}"
