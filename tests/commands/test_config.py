@@ -1,0 +1,268 @@
+"""`gamcli config`: settings, which source wins, and files that cannot be."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def user_file(gamcli: Run) -> Path:
+    """Return where the user's file lies, which is not there yet."""
+    return Path(gamcli("config", "path").out.strip())
+
+
+def write(path: Path, text: str) -> Path:
+    """Write a file and its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_defaults_come_from_nowhere(gamcli: Run, monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
+    """The store lies in the user's data folder, the file in the folder of settings."""
+    monkeypatch.delenv("GAMCLI_STORE")
+    found = gamcli("config", "list", "--origin", "-o", "json").json
+    assert [*found[0]] == ["name", "value", "origin"]
+    assert {each["origin"] for each in found} == {"default"}
+    home = place.parent / "home"
+    assert {each["name"]: each["value"] for each in found} == {
+        "store": str(home / ".local/share/gamcli/store.db"),
+        "output": "table",
+        "no_color": False,
+        "quiet": False,
+        "serve.host": "127.0.0.1",
+        "serve.port": 8080,
+        "serve.base_path": "",
+        "serve.log_format": "text",
+    }
+    assert gamcli("config", "path").out == f"{home / '.config/gamcli/config.toml'}\n"
+
+
+def test_flag_beats_environment_beats_project_beats_user_beats_default(
+    gamcli: Run, monkeypatch: pytest.MonkeyPatch, place: Path, user_file: Path
+) -> None:
+    """Each is told by its origin."""
+
+    def stands() -> tuple[str, str]:
+        found = gamcli("config", "get", "store", "-o", "json").json
+        return found["value"], found["origin"]
+
+    monkeypatch.delenv("GAMCLI_STORE")
+    assert stands()[1] == "default"
+    write(user_file, '[gamcli]\nstore = "user.db"\n')
+    assert stands() == (str(user_file.parent / "user.db"), str(user_file))
+    project = write(place / "gamcli.toml", '[gamcli]\nstore = "project.db"\n')
+    assert stands() == (str(place / "project.db"), str(project))
+    monkeypatch.setenv("GAMCLI_STORE", "environment.db")
+    assert stands() == ("environment.db", "GAMCLI_STORE")
+    found = gamcli("--store", "flag.db", "config", "get", "store", "-o", "json").json
+    assert found == {"name": "store", "value": "flag.db", "origin": "flag"}
+
+
+def test_the_project_file_is_found_upward_from_here(gamcli: Run, monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
+    """A path in it is meant from where it lies; the nearest file wins."""
+    monkeypatch.delenv("GAMCLI_STORE")
+    write(place / "gamcli.toml", '[gamcli]\nstore = "sub/gam.db"\nquiet = true\n')
+    deep = place / "a" / "b"
+    deep.mkdir(parents=True)
+    monkeypatch.chdir(deep)
+    assert gamcli("config", "get", "store").out == f"{place}/sub/gam.db\n"
+    write(place / "a" / "gamcli.toml", "[gamcli]\n")
+    assert gamcli("config", "get", "quiet").out == "false\n"
+
+
+def test_a_setting_counts_where_it_is_used(gamcli: Run, place: Path) -> None:
+    """The format of records and the talk, say."""
+    write(place / "gamcli.toml", '[gamcli]\noutput = "csv"\nquiet = true\n')
+    assert gamcli("init").out.startswith("guid,default_auth_type,created_at\n")
+    assert gamcli("user", "create", "ana", "-o", "table") == (0, "", "")
+    assert gamcli("user", "list", "--field", "name").out == "ana\n"
+
+
+def test_the_user_file_can_be_named_by_flag_and_environment(
+    gamcli: Run, monkeypatch: pytest.MonkeyPatch, place: Path
+) -> None:
+    """The flag wins; a file that is not there is 2 unless it is being written."""
+    other = write(place / "other.toml", '[gamcli]\noutput = "json"\n')
+    third = write(place / "third.toml", '[gamcli]\noutput = "csv"\n')
+    monkeypatch.setenv("GAMCLI_CONFIG", str(other))
+    assert gamcli("config", "get", "output", "-o", "table").out == "json\n"
+    assert gamcli("--config", str(third), "config", "get", "output", "-o", "table").out == "csv\n"
+    ran = gamcli("--config", "nowhere.toml", "config", "get", "output")
+    assert (ran.code, ran.hint) == (2, "gamcli --config nowhere.toml config set store PATH makes one")
+    assert gamcli("--config", "nowhere.toml", "config", "set", "output", "json").code == 0
+    assert gamcli("--config", "nowhere.toml", "config", "get", "output", "-o", "table").out == "json\n"
+
+
+def test_set_and_unset_keep_comments_and_everything_else(gamcli: Run, user_file: Path) -> None:
+    """The file is changed, not written anew."""
+    text = '# mine\ntitle = "x"\n\n[gamcli]\n# why csv\noutput = "csv"  # here too\n\n[gamcli.serve]\nport = 1 # one\n'
+    write(user_file, text)
+    assert (
+        gamcli(
+            "config",
+            "set",
+            "output",
+            "json",
+        ).err
+        == f"gamcli: set output in {user_file}\n"
+    )
+    assert gamcli("config", "set", "serve.port", "9000").code == 0
+    changed = text.replace('"csv"', '"json"').replace("port = 1", "port = 9000")
+    assert user_file.read_text(encoding="utf-8") == changed
+    assert gamcli("config", "unset", "serve.port").err == f"gamcli: took serve.port out of {user_file}\n"
+    assert gamcli("config", "unset", "serve.port").err == f"gamcli: serve.port is not set in {user_file}\n"
+    left = user_file.read_text(encoding="utf-8")
+    for kept in ("# mine", 'title = "x"', "# why csv", "# here too"):
+        assert kept in left
+    assert "port" not in left
+
+
+def test_set_makes_the_file_and_its_folder(gamcli: Run, user_file: Path) -> None:
+    """With values of the right kind."""
+    for name, value in (("quiet", "YES"), ("serve.port", "0"), ("serve.base_path", "/myapp"), ("store", "~/gam.db")):
+        assert gamcli("config", "set", name, value).code == 0
+    text = user_file.read_text(encoding="utf-8")
+    assert "quiet = true\n" in text
+    assert "port = 0\n" in text
+    assert [each.name for each in user_file.parent.iterdir()] == ["config.toml"]
+
+
+def test_unset_of_what_was_never_set_makes_no_file(gamcli: Run, user_file: Path) -> None:
+    """It says so."""
+    assert gamcli("config", "unset", "quiet").err == f"gamcli: quiet is not set in {user_file}\n"
+    assert not user_file.exists()
+
+
+def test_the_project_file_is_written_when_asked(gamcli: Run, place: Path) -> None:
+    """The nearest one, or a new one here."""
+    assert gamcli("config", "path", "--project").out == f"{place / 'gamcli.toml'}\n"
+    gamcli("config", "set", "--project", "quiet", "true")
+    assert (place / "gamcli.toml").read_text(encoding="utf-8") == "[gamcli]\nquiet = true\n"
+    gamcli("config", "unset", "quiet", "--project")
+    assert (place / "gamcli.toml").read_text(encoding="utf-8") == "[gamcli]\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("nope", "1"),
+        ("output", "value"),
+        ("output", "xml"),
+        ("quiet", "perhaps"),
+        ("serve.port", "65536"),
+        ("serve.port", "-1"),
+        ("serve.port", "٣"),
+        ("serve.log_format", "xml"),
+        ("store", ""),
+        ("store", "a\nb"),
+    ],
+)
+def test_set_refuses_what_cannot_be_and_writes_nothing(gamcli: Run, user_file: Path, name: str, value: str) -> None:
+    """With 2."""
+    assert gamcli("config", "set", "--", name, value).code == 2
+    assert not user_file.exists()
+
+
+def test_an_unknown_setting_suggests_the_nearest(gamcli: Run) -> None:
+    """For every verb."""
+    for words in (["get", "outptu"], ["set", "outptu", "json"], ["unset", "outptu"]):
+        ran = gamcli("config", *words)
+        assert (ran.code, ran.hint) == (2, "did you mean output?")
+
+
+MALFORMED = {
+    "no TOML": ("[gamcli\n", "cannot read the config file"),
+    "no text": ("\udcff", "cannot read the config file"),
+    "an unknown setting": ("[gamcli]\noutptu = 'json'\n", "gamcli.outptu: no such setting"),
+    "an unknown group": ("[gamcli.srve]\nport = 1\n", "gamcli.srve.port: no such setting"),
+    "a value that cannot be": ("[gamcli]\noutput = 'xml'\n", "gamcli.output cannot be 'xml'"),
+    "a value of another kind": ("[gamcli]\nquiet = [1]\n", "gamcli.quiet cannot be '[1]'"),
+    "no table": ("gamcli = 1\n", "gamcli"),
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+@pytest.mark.parametrize("which", ["project", "user"])
+def test_a_file_that_cannot_be_is_2_and_is_named(
+    gamcli: Run, place: Path, user_file: Path, name: str, which: str
+) -> None:
+    """Whoever reads it."""
+    text, told = MALFORMED[name]
+    file = place / "gamcli.toml" if which == "project" else user_file
+    write(file, "").write_text(text, encoding="utf-8", errors="surrogateescape")
+    ran = gamcli("config", "list", "-o", "table")
+    assert ran.code == 2
+    assert str(file) in ran.err
+    assert told in ran.err
+
+
+def test_a_variable_that_cannot_be_is_2_and_is_named(gamcli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty one is as none."""
+    monkeypatch.setenv("GAMCLI_QUIET", "perhaps")
+    ran = gamcli("scope", "list")
+    assert ran.code == 2
+    assert "the environment variable GAMCLI_QUIET cannot be 'perhaps'" in ran.err
+    monkeypatch.setenv("GAMCLI_QUIET", "")
+    assert gamcli("scope", "list").code == 0
+
+
+def test_a_file_that_cannot_be_written_is_1(gamcli: Run, place: Path) -> None:
+    """With its name."""
+    (place / "folder").mkdir()
+    ran = gamcli("--config", "folder/../folder", "config", "set", "quiet", "true")
+    assert ran.code == 1
+    assert "cannot write folder" in ran.err
+    assert not [*(place / "folder").iterdir()]
+    assert os.listdir(place) == ["folder"]  # noqa: PTH208 - names alone
+
+
+def test_a_file_that_cannot_be_read_is_not_overwritten(gamcli: Run, user_file: Path) -> None:
+    """It is 2, and stays as it was."""
+    write(user_file, "[gamcli\n")
+    assert gamcli("config", "set", "quiet", "true").code == 2
+    assert gamcli("config", "unset", "quiet").code == 2
+    assert user_file.read_text(encoding="utf-8") == "[gamcli\n"
+
+
+def test_set_mends_a_value_that_cannot_be(gamcli: Run, user_file: Path) -> None:
+    """Although nothing else runs with it."""
+    write(user_file, '[gamcli]\noutput = "xml"\n')
+    assert gamcli("scope", "list").code == 2
+    assert gamcli("config", "set", "output", "json").code == 0
+    assert gamcli("scope", "list").code == 0
+
+
+def test_unset_takes_a_setting_out_that_there_is_not(gamcli: Run, user_file: Path) -> None:
+    """Values that cannot be, at least."""
+    write(user_file, '[gamcli]\noutput = "xml"\n')
+    assert gamcli("config", "unset", "output").code == 0
+    assert gamcli("scope", "list").code == 0
+
+
+def test_a_group_that_is_no_table_is_2(gamcli: Run, user_file: Path) -> None:
+    """The file stays as it was."""
+    write(user_file, "gamcli = 1\n")
+    assert gamcli("config", "set", "quiet", "true").code == 2
+    assert gamcli("config", "unset", "quiet").code == 2
+    write(user_file, "[gamcli]\nserve = 1\n")
+    assert gamcli("config", "set", "serve.port", "1").code == 2
+    assert gamcli("config", "unset", "serve.port").code == 2
+    assert user_file.read_text(encoding="utf-8") == "[gamcli]\nserve = 1\n"
+
+
+def test_set_keeps_a_link_and_the_mode_of_the_file(gamcli: Run, user_file: Path, place: Path) -> None:
+    """Many keep their settings elsewhere."""
+    real = write(place / "dotfiles" / "config.toml", "[gamcli]\n")
+    real.chmod(0o640)
+    user_file.parent.mkdir(parents=True)
+    user_file.symlink_to(real)
+    assert gamcli("config", "set", "quiet", "true").code == 0
+    assert user_file.is_symlink()
+    assert real.read_text(encoding="utf-8") == "[gamcli]\nquiet = true\n"
+    assert real.stat().st_mode & 0o777 == 0o640

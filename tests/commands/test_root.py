@@ -1,0 +1,60 @@
+"""The root of the command line: nouns, options in the wrong place, what was probably meant."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["app", "list", "--store", "x"], "--store comes before the command: gamcli --store FILE app list"),
+        (["app", "list", "--store=x"], "--store comes before the command: gamcli --store FILE app list"),
+        (["key", "--config", "x", "list"], "--config comes before the command: gamcli --config FILE key list"),
+        (["user", "list", "--quiet"], "--quiet comes before the command: gamcli --quiet user list"),
+        (["user", "list", "--no-color"], "--no-color comes before the command: gamcli --no-color user list"),
+        (["user", "--version"], "--version comes before the command: gamcli --version user"),
+        (["-o", "json", "app", "list"], "-o comes after the command: gamcli app list -o"),
+        (["--output", "csv", "app", "list"], "--output comes after the command: gamcli app list --output"),
+        (["app", "--yes", "delete", "x"], "--yes comes after the command: gamcli app delete --yes"),
+        (["--user", "ana", "key"], "--user comes after the command: gamcli key --user"),
+    ],
+    ids=str,
+)
+def test_an_option_in_the_wrong_place_is_told_where_it_goes(gamcli: Run, words: list[str], hint: str) -> None:
+    """With 2."""
+    ran = gamcli(*words)
+    assert ran.code == 2
+    assert hint in ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["aps"], "did you mean app?"),
+        (["user-s", "list"], "did you mean user?"),
+        (["xyzzy"], "gamcli --help"),
+        (["app", "lst"], "did you mean 'list'?"),
+        (["app", "xyzzy"], "gamcli app --help"),
+        (["app", "list", "--sortt", "name"], "possible options: --output, --sort"),
+        (["app"], "gamcli app --help"),
+        (["app", "show"], "gamcli app show --help"),
+        (["app", "show", "a", "b"], "gamcli app show --help"),
+        (["app", "list", "--limit"], "gamcli app list --help"),
+    ],
+    ids=str,
+)
+def test_what_was_probably_meant_is_suggested(gamcli: Run, words: list[str], hint: str) -> None:
+    """With 2."""
+    ran = gamcli(*words)
+    assert (ran.code, ran.hint) == (2, hint)
+
+
+def test_a_choice_that_there_is_not_names_those_that_there_are(gamcli: Run) -> None:
+    """In one line."""
+    ran = gamcli("auth-type", "create", "x")
+    assert (ran.code, ran.hint) == (2, "choose from: APIkey, GAMLocal")
+    assert "'APIkey', 'GAMLocal'" in gamcli("auth-type", "create", "x", "--type", "nope").err
