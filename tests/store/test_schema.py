@@ -10,7 +10,8 @@ from gamcli.errors import StoreUnusableError, StoreVersionError
 from gamcli.store import Store, schema
 
 TABLES = {
-    "migration", "auth_type", "repository", "app", "app_use", "user", "user_attribute", "key", "token", "token_floor", "audit",
+    "migration", "auth_type", "repository", "app", "app_use", "user", "user_attribute", "key", "token", "token_floor",
+    "audit",
 }  # fmt: skip
 
 MORE = "ALTER TABLE audit ADD COLUMN note TEXT;\nCREATE TABLE more (x INTEGER) STRICT;\n"
