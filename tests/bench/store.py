@@ -1,0 +1,234 @@
+"""
+What a store with many keys costs, against one with a single key, in the same run: `python tests/bench/store.py`.
+
+The stores take turns within each round; medians are shown, and the ratios within rounds. Every measurement takes other
+keys, so that in the large store no cache answers. In the store with one key the cache of records answers always: the
+store with a thousand keys, more than the cache holds, tells how much of a ratio is that.
+
+Then `key list`: when its first row comes, how many rows a second, and how much memory its process takes at most. Each
+list runs below a process that is smaller than it, for what a parent holds counts as its child's.
+"""
+
+import os
+import random
+import subprocess
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import NamedTuple
+
+from gamcli.actions import Gam, keys, repository, tokens
+from gamcli.model import ApiKeyPolicy, App, Key, User
+from gamcli.rules.credentials import Secret, mint_api_key, mint_client_id, mint_guid
+from gamcli.rules.grants import TokenRequest
+from gamcli.store import Store, apps, users
+from gamcli.store import keys as stored
+
+GAMCLI = str(Path(sys.executable).with_name("gamcli"))
+SECRET = Secret("s" * 40)
+APPS = 10
+GOAL = 1.5
+FORMATS = ("jsonl", "table", "csv")
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A store, and the keys in it with their secrets."""
+
+    gam: Gam
+    keys: list[tuple[Key, Secret]]
+
+    def any_key(self) -> tuple[Key, Secret]:
+        """Return one of the keys."""
+        return random.choice(self.keys)
+
+
+def now() -> datetime:
+    """Return the instant."""
+    return datetime.now(UTC)
+
+
+@contextmanager
+def filled(path: Path, number: int) -> Iterator[Filled]:
+    """Make a store with `number` keys in one transaction, and take it away again."""
+    with Store.create(path) as store:
+        gam = Gam(store, now, os.urandom, "bench")
+        repository.initialise(gam)
+        made = list[tuple[Key, Secret]]()
+        with store.writing() as tx:
+            each_app = [_app(at) for at in range(min(APPS, number))]
+            for app in each_app:
+                apps.add(tx, app)
+            for at in range(number // len(each_app)):
+                user = User(mint_guid(os.urandom), f"user{at}", now(), now(), f"user{at}@example.org")
+                users.add(tx, user)
+                for app in each_app:
+                    key_id, secret = mint_api_key(os.urandom)
+                    made.append((_key(key_id, secret, user, app), secret))
+                    stored.add(tx, made[-1][0])
+        yield Filled(gam, made)
+
+
+def _app(at: int) -> App:
+    return App(
+        f"app{at}",
+        mint_client_id(os.urandom),
+        SECRET.digest(),
+        now(),
+        now(),
+        scopes=("gam_user_data",),
+        remote_rest=True,
+        api_keys=ApiKeyPolicy(enabled=True),
+    )
+
+
+def _key(key_id: str, secret: Secret, user: User, app: App) -> Key:
+    owner = (user.name, user.guid, app.name, app.client_id)
+    return Key(key_id, *owner, "apikey", ("gam_user_data",), secret.digest(), now())
+
+
+def show(store: Filled) -> None:
+    """Show one key."""
+    keys.show(store.gam, store.any_key()[0].id)
+
+
+def generate(store: Filled) -> None:
+    """Generate one key in place of another."""
+    place = random.randrange(len(store.keys))
+    old = store.keys[place][0]
+    issued = keys.generate(store.gam, keys.KeyWish(old.user, old.app, replace=True))
+    store.keys[place] = (issued.record, issued.secret)
+
+
+def grant(store: Filled) -> None:
+    """Trade one key for an access token."""
+    key, secret = store.any_key()
+    tokens.exchange(store.gam, TokenRequest(key.client_id, SECRET, secret))
+
+
+def show_process(store: Filled) -> None:
+    """Show one key in a process of its own."""
+    gamcli(store, "key", "show", store.any_key()[0].id)
+
+
+def generate_process(store: Filled) -> None:
+    """Generate one key in a process of its own; its secret is read, since the next measurement may want it."""
+    place = random.randrange(len(store.keys))
+    old = store.keys[place][0]
+    line = gamcli(store, "key", "generate", "--user", old.user, "--app", old.app, "--replace")
+    secret = Secret(line.strip())
+    store.keys[place] = (keys.show(store.gam, secret.reveal()[7:15]), secret)
+
+
+def gamcli(store: Filled, *arguments: str) -> str:
+    """Run gamcli on a store and return what it printed."""
+    command = [GAMCLI, "--quiet", "--store", str(store.gam.store.path), *arguments]
+    return subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, timeout=60).stdout
+
+
+WORK: dict[str, tuple[Callable[[Filled], None], int]] = {
+    "key show": (show, 200),
+    "key generate": (generate, 50),
+    "grant": (grant, 200),
+    "gamcli key show": (show_process, 1),
+    "gamcli key generate": (generate_process, 1),
+}
+"""What is measured, and how often within one measurement."""
+
+
+def seconds(work: Callable[[Filled], None], store: Filled, times: int) -> float:
+    """Return how long one `work` takes."""
+    began = perf_counter()
+    for _ in range(times):
+        work(store)
+    return (perf_counter() - began) / times
+
+
+class Listing(NamedTuple):
+    """What one process took: seconds to its first row, seconds in all, how many rows, KiB of memory at most."""
+
+    first: float
+    whole: float
+    rows: int
+    memory: int
+
+
+WATCH = """
+import os, sys, time
+ours, theirs = os.pipe()
+began = time.perf_counter()
+child = os.fork()
+if not child:
+    os.dup2(theirs, 1)
+    os.execv(sys.argv[2], sys.argv[2:])
+os.close(theirs)
+with open(ours, "rb") as lines:
+    for _ in range(int(sys.argv[1])):
+        lines.readline()
+    first = time.perf_counter() - began
+    rows = 1 + sum(1 for _ in lines)
+memory = os.wait4(child, 0)[2].ru_maxrss
+print(first, time.perf_counter() - began, rows, memory)
+"""
+"""A program that runs the command in its arguments and tells what it took; the first says which line is a row."""
+
+
+def listing(command: list[str], first_row: int) -> Listing:
+    """Run a list, read all of it, and return what it took."""
+    watched = [sys.executable, "-S", "-c", WATCH, str(first_row), *command]
+    told = subprocess.run(watched, stdout=subprocess.PIPE, check=True, text=True, timeout=120).stdout.split()
+    return Listing(float(told[0]), float(told[1]), int(told[2]), int(told[3]))
+
+
+def compare(stores: list[Filled], rounds: int) -> None:
+    """Print what each work costs in the stores, and in the last against each of the others."""
+    sys.stdout.write(f"{'':20} {''.join(f'{len(each.keys):>9,} keys' for each in stores)}  against 1    goal  1,000\n")
+    for name, (work, times) in WORK.items():
+        runs = [[seconds(work, each, times) for each in stores] for _ in range(rounds + 1)][1:]
+        ratio, real = (median(run[-1] / run[at] for run in runs) for at in (0, 1))
+        shown = "".join(f"{1000 * median(column):11.3f} ms" for column in zip(*runs, strict=True))
+        told = f"{GOAL:5.1f}x {'met   ' if ratio <= GOAL else 'MISSED'}"
+        sys.stdout.write(f"{name:20} {shown} {ratio:9.2f}x {told} {real:.2f}x\n")
+
+
+def compare_lists(stores: list[Filled], rounds: int) -> None:
+    """Print what `key list` takes in each of the stores and formats."""
+    sys.stdout.write("\nkey list          rows   first row ms     rows/s   memory MiB   of bare Python\n")
+    bare = [sys.executable, "-c", "print()"]
+    for form in FORMATS:
+        lines = [[GAMCLI, "--store", str(each.gam.store.path), "key", "list", "-o", form] for each in stores]
+        runs = [
+            [listing(bare, 1), *(listing(line, 1 if form == "jsonl" else 2) for line in lines)] for _ in range(rounds)
+        ]
+        nothing, *columns = zip(*runs, strict=True)
+        least = median(each.memory for each in nothing)
+        for found in columns:
+            first, whole, rows, memory = (median(column) for column in zip(*found, strict=True))
+            told = f"{1000 * first:14.0f} {rows / whole:10.0f} {memory / 1024:12.1f} {memory / least:15.2f}x"
+            sys.stdout.write(f"-o {form:6} {rows:12,} {told}\n")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--keys", type=int, default=100_000, help="how many keys the large store has")
+    parser.add_argument("--rounds", type=int, default=9, help="how often each is measured; the medians are shown")
+    asked = parser.parse_args()
+    with TemporaryDirectory() as folder, ExitStack() as opened:
+        sizes = (1, 1000, asked.keys)
+        stores = [opened.enter_context(filled(Path(folder) / f"{size}.db", size)) for size in sizes]
+        compare(stores, asked.rounds)
+    with TemporaryDirectory() as folder, ExitStack() as opened:
+        stores = [opened.enter_context(filled(Path(folder) / f"{size}.db", size)) for size in sizes[1:]]
+        compare_lists(stores, min(asked.rounds, 3))
+
+
+if __name__ == "__main__":
+    main()
