@@ -123,6 +123,8 @@ def dispatch(arguments: Sequence[str]) -> int:
     except typer.Exit as done:
         return done.exit_code
     except typer.Abort as stopped:
+        if isinstance(stopped.__context__, KeyboardInterrupt):  # typer makes one of Ctrl-C and of the end of input
+            raise KeyboardInterrupt from stopped
         raise FailedError("nothing was done") from stopped
     except typer.TyperException as problem:
         raise _told(problem, arguments) from problem

@@ -14,6 +14,7 @@ import typer
 
 from gamcli.commands.options import noun
 from gamcli.commands.session import Session
+from gamcli.commands.settings import LARGEST_PORT
 from gamcli.errors import FailedError, UsageError
 from gamcli.server.http import Options, Server
 
@@ -26,7 +27,10 @@ def serve(
     host: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Where to listen.", show_default="127.0.0.1")
     ] = None,
-    port: Annotated[int | None, typer.Option(metavar="PORT", help="0 takes a free one.", show_default="8080")] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=LARGEST_PORT, metavar="PORT", help="0 takes a free one.", show_default="8080"),
+    ] = None,
     base_path: Annotated[
         str | None, typer.Option(metavar="PATH", help="The virtual directory, such as /myapp.")
     ] = None,

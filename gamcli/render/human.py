@@ -11,6 +11,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from gamcli import model
+from gamcli.render.text import clean
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -93,12 +94,6 @@ def cell(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{clean(name)}={cell(each)}" for name, each in value.items())
     return clean(value)
-
-
-def clean(value: object) -> str:
-    """Return `value` as text in which nothing can drive a terminal: what cannot be printed shows as `?`."""
-    text = str(value)
-    return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def table(kind: type, records: Iterable[dict[str, Any]], console: "Console | None") -> Iterator[str]:

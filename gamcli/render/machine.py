@@ -15,6 +15,7 @@ from typing import Any
 from gamcli import model
 from gamcli.errors import GamcliError, UsageError
 from gamcli.model import rfc3339
+from gamcli.render.text import clean
 
 Plain = dict[str, Any]
 
@@ -105,9 +106,9 @@ def scalar(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, list):
-        return "+".join(map(str, value))
-    return line(value) if isinstance(value, dict) else str(value)
+    if isinstance(value, dict):
+        return line(value)
+    return clean("+".join(map(str, value)) if isinstance(value, list) else value)
 
 
 def paths_of(kind: type) -> tuple[str, ...]:

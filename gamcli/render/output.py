@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gamcli.errors import GamcliError
+from gamcli.render.text import clean
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -153,8 +154,6 @@ def console(stream: TextIO, *, no_color: bool) -> "Console":
 
 def talk(text: str) -> None:
     """Write one line of talk to stderr."""
-    from gamcli.render.human import clean  # noqa: PLC0415 - most commands say nothing
-
     sys.stderr.write(f"gamcli: {clean(text)}\n")
 
 
