@@ -154,7 +154,13 @@ def terminal(line: list[str]) -> Callable[..., Ran]:
         leader, follower = pty.openpty()
         fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         process = subprocess.Popen(
-            [*line, *argv], stdin=follower, stdout=follower, stderr=follower, env={**os.environ, **environment}
+            [*line, *argv],
+            stdin=follower,
+            stdout=follower,
+            stderr=follower,
+            env={**os.environ, **environment},
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no threads here; Ctrl-C works
         )
         os.close(follower)
         screen = "".join(dialogue(leader, list(answers)))
@@ -178,7 +184,8 @@ def dialogue(leader: int, answers: list[tuple[str, str]]) -> Iterator[str]:
         unanswered += data.decode()
         if answers and answers[0][0] in unanswered:
             unanswered = ""
-            os.write(leader, f"{answers.pop(0)[1]}\n".encode())
+            answer = answers.pop(0)[1]
+            os.write(leader, answer.encode() if answer == "\x03" else f"{answer}\n".encode())
 
 
 @pytest.fixture

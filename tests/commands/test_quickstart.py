@@ -1,0 +1,71 @@
+"""`gamcli quickstart`: the story, for real."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def temporary(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return where temporary folders are made."""
+    folder = place.parent / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    return folder
+
+
+def test_quickstart_tells_the_story_and_leaves_nothing(gamcli: Run, temporary: Path, file: Path) -> None:
+    """The claims are the data, all else is talk."""
+    ran = gamcli("quickstart")
+    assert ran.code == 0
+    claims = json.loads(ran.out)
+    assert (claims["username"], claims["email"]) == ("ana", "ana@example.com")
+    steps = re.findall(r"^([0-9])\. ", ran.err, re.MULTILINE)
+    assert steps == [str(number) for number in range(1, len(steps) + 1)]
+    assert len(steps) == 7
+    for command in ("init", "app create", "user create", "key generate", "serve --port 0"):
+        assert f"$ gamcli {command}" in ran.err
+    assert [*temporary.iterdir()] == []
+    assert not file.exists()
+
+
+def test_a_quiet_quickstart_shows_the_claims_alone(gamcli: Run) -> None:
+    """On stdout."""
+    ran = gamcli("--quiet", "quickstart")
+    assert ran.err == ""
+    assert json.loads(ran.out)["username"] == "ana"
+
+
+def test_the_lines_of_a_quickstart_that_serves_repeat_the_requests(
+    line: list[str], shell: Run, temporary: Path
+) -> None:
+    """As they are printed; Ctrl-C ends it with 0, and the store is gone."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([*line, "quickstart", "--serve"], stdout=pipe, stderr=pipe, bufsize=0) as process:
+        assert process.stdout
+        text = ""
+        while '"Authorization: Bearer $TOKEN"' not in text:
+            text += os.read(process.stdout.fileno(), 65536).decode()
+        _, _, script = text.partition("\n}\n")
+        ran = shell(script)
+        (folder,) = temporary.iterdir()
+        modes = {each.name: each.stat().st_mode & 0o777 for each in folder.iterdir()}
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    assert json.loads(ran.out)["email"] == "ana@example.com"
+    assert set(modes.values()) == {0o600}
+    assert [*temporary.iterdir()] == []
+    assert "gamkey_" not in err.decode() + text
+    assert "gamsec_" not in err.decode() + text

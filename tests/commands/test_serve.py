@@ -1,0 +1,173 @@
+"""`gamcli serve`, as a program."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+
+Run = Callable[..., Any]
+Serve = Callable[..., tuple["subprocess.Popen[bytes]", str]]
+
+
+@pytest.fixture
+def serve(world: Run, line: list[str], place: Path) -> Iterator[Serve]:
+    """Return what starts a server on a free port and returns it and its url, once the ready file is there."""
+    assert world("app", "list").code == 0
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start(*words: str, ready: str = "ready.json", before: tuple[str, ...] = ()) -> Any:  # noqa: ANN401 - as Serve
+        command = [*line, *before, "serve", "--port", "0", "--ready-file", ready, *words]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        running.append(process)
+        while not ((place / ready).exists() and json.loads((place / ready).read_bytes())["pid"] == process.pid):
+            assert process.poll() is None, process.communicate()
+            os.sched_yield()
+        return process, json.loads((place / ready).read_bytes())["url"]
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def ended(process: "subprocess.Popen[bytes]", number: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:
+    """End a server and return its exit code and what it said."""
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    return process.returncode, out.decode(), err.decode()
+
+
+def asked(url: str, path: str, form: dict[str, str] | None = None) -> tuple[int, Any]:
+    """Return the status and the JSON that a request gets."""
+    connection = HTTPConnection(urlsplit(url).netloc, timeout=10)
+    fields = {"Content-Type": "application/x-www-form-urlencoded"}
+    connection.request("POST" if form else "GET", urlsplit(url).path + path, urlencode(form or {}), fields)
+    with connection.getresponse() as response:
+        found = response.status, json.loads(response.read())
+    connection.close()
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_ends_well(serve: Serve, number: signal.Signals) -> None:
+    """With 0, by SIGTERM and by Ctrl-C."""
+    process, url = serve()
+    code, out, err = ended(process, number)
+    assert (code, out) == (0, "")
+    assert err == f"gamcli: serving {url}; Ctrl-C stops\ngamcli: stopped\n"
+
+
+def test_the_ready_file_is_written_whole_over_an_older_one(serve: Serve, place: Path) -> None:
+    """With url and pid; the url holds the base path, without a slash at its end."""
+    (place / "ready.json").write_text('{"url": "old", "pid": 0}', encoding="utf-8")
+    process, url = serve("--base-path", "/my/app/")
+    assert json.loads((place / "ready.json").read_bytes()) == {"url": url, "pid": process.pid}
+    assert url.startswith("http://127.0.0.1:")
+    assert url.endswith("/my/app")
+    assert [each.name for each in place.iterdir()] == ["ready.json"]
+    assert stat.S_ISREG((place / "ready.json").stat().st_mode)
+    assert asked(url, "/oauth/gam/v2.0/userinfo")[0] == 401
+
+
+def test_a_key_is_traded_while_other_processes_write(serve: Serve, world: Run, program: Run, api_key: str) -> None:
+    """What they write counts at once."""
+    secret = world("app", "rotate-secret", "portal").out.strip()
+    client_id = world("app", "show", "portal", "--field", "client_id").out.strip()
+    process, url = serve()
+    form = {"grant_type": "password", "client_id": client_id, "client_secret": secret, "api_key": api_key}
+    for number in range(3):
+        assert program("user", "create", f"user{number}").code == 0
+        status, token = asked(url, "/oauth/gam/v2.0/access_token", form)
+        assert status == 200
+        assert token["expires_in"] == 3600
+    assert world("app", "show", "portal", "--field", "grants").out == "3\n"
+    assert len(world("token", "list", "-o", "json").json) == 3
+    assert program("user", "block", "ana").code == 0
+    assert asked(url, "/oauth/gam/v2.0/access_token", form)[0] in (400, 401, 403)
+    code, out, err = ended(process)
+    assert (code, out) == (0, "")
+    for told in (secret, api_key, token["access_token"]):
+        assert told not in err
+
+
+def test_requests_are_logged_as_asked(serve: Serve) -> None:
+    """As text, or as JSON lines; without talk when quiet."""
+    process, url = serve()
+    asked(url, "/nowhere")
+    (logged,) = [line for line in ended(process)[2].splitlines() if not line.startswith("gamcli: ")]
+    assert "/nowhere" in logged
+    assert "404" in logged
+    process, url = serve("--log-format", "json", before=("--quiet",))
+    asked(url, "/nowhere")
+    _, _, err = ended(process)
+    assert json.loads(err)["status"] == 404
+
+
+def test_a_port_in_use_is_1(world: Run) -> None:
+    """With its number."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ran = world("serve", "--port", str(port))
+    assert ran.code == 1
+    assert str(port) in ran.err
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com", ""])
+def test_other_machines_are_not_served_unencrypted(world: Run, host: str) -> None:
+    """Unless somebody says that it is meant."""
+    ran = world("serve", "--port", "0", f"--host={host}")
+    assert (ran.code, ran.hint) == (2, "add --allow-http when something in front of gamcli speaks TLS")
+
+
+def test_other_machines_are_served_when_it_is_meant(serve: Serve) -> None:
+    """On all addresses, this machine's included."""
+    process, url = serve("--host", "0.0.0.0", "--allow-http")
+    assert asked(url.replace("0.0.0.0", "127.0.0.1"), "/oauth/gam/v2.0/userinfo")[0] == 401
+    assert ended(process)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["--port", "65536"], 2),
+        (["--port", "-1"], 2),
+        (["--port", "x"], 2),
+        (["--base-path", "myapp"], 2),
+        (["--base-path", "/a b"], 2),
+        (["--base-path", "/a?b"], 2),
+        (["--log-format", "xml"], 2),
+        (["--port", "0", "--ready-file", "nowhere/ready.json"], 1),
+    ],
+    ids=str,
+)
+def test_options_that_cannot_be_are_refused(world: Run, words: list[str], code: int) -> None:
+    """Before anything listens."""
+    assert world("serve", *words).code == code
+
+
+def test_a_server_without_a_store_is_8(gamcli: Run) -> None:
+    """With the way to one."""
+    ran = gamcli("serve", "--port", "0")
+    assert ran.code == 8
+    assert ran.hint.endswith(" init")
+
+
+def test_settings_say_where_to_listen(serve: Serve, world: Run, place: Path) -> None:
+    """Flags win over them."""
+    for name, value in (("serve.base_path", "/set"), ("serve.log_format", "json"), ("serve.port", "1")):
+        assert world("config", "set", "--project", name, value).code == 0
+    process, url = serve()
+    assert url.endswith("/set")
+    assert (place / "gamcli.toml").exists()
+    asked(url, "/nowhere")
+    logged = [line for line in ended(process)[2].splitlines() if not line.startswith("gamcli: ")]
+    assert [json.loads(line)["status"] for line in logged] == [404]
