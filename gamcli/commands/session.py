@@ -114,6 +114,9 @@ def _os_user() -> str:
 
 
 def _host() -> str:
-    import socket  # noqa: PLC0415 - start-up: only changes need it
+    try:
+        return os.uname().nodename
+    except AttributeError:  # Windows
+        import socket  # noqa: PLC0415 - the fallback
 
-    return socket.gethostname()
+        return socket.gethostname()
