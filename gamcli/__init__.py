@@ -1,3 +1,60 @@
-"""gamcli: API keys for GeneXus Access Manager (GAM) style applications, and the token endpoint that honours them."""
+"""
+gamcli: API keys for applications in the style of GeneXus Access Manager (GAM), and the token endpoint for them.
+
+This is the map of the code.
+
+    Commands ask, rules decide, the store keeps, actions do; the server answers, render shows.
+
+commands    ask: read a command line, call one action, show what came of it; the exit codes
+server      answers: reads an HTTP request, calls one action, writes a response; the table of refusals
+render      shows: tables for people, fixed fields for programs; `render.output` alone prints
+actions     do: one function for each thing that gamcli can do
+rules       decide: pure; facts, the time and the dice come in, a record or a refusal comes out
+store       keeps: SQL in, records out, in one SQLite file
+model       the nouns, as frozen records
+errors      what can go wrong, as one family
+
+Who may import whom (`tests/test_house.py` holds it; nothing leads back):
+
+    commands ---> server ---> actions ---> rules ---> model, errors
+        |                        |                       ^   ^
+        |                        +-------> store --------+   |
+        +-------> render ------------------------------------+
+
+The same noun has the same file name in every part: to change what keys are, open the files called `keys.py`.
+
+Walk 1: `gamcli key generate --user ana --app portal`
+
+1. `commands.main` is the edge to the shell. It answers `--version` and completion itself, and hands all else to
+   `commands.root.dispatch`, which imports only the noun that was named.
+2. `commands.keys.generate` makes an `actions.keys.KeyWish` of its options. `commands.session.Session` finds the
+   settings and opens the store; with the clock, the dice and the name of who acts that is an `actions.Gam`.
+   `commands.delivery.place` makes the file of `--out` before anything else happens.
+3. `actions.keys.generate` opens one transaction, `store.Store.writing`. `store.users.named` and `store.apps.named` find
+   the facts, or raise NotFoundError with a hint.
+4. `rules.keys.issue` judges `rules.keys.ISSUING` and returns a record and its secret, or raises RefusedError.
+5. A live key of the pair (`store.keys.current`) is a conflict, or ends as replaced. `store.keys.add` keeps the id and
+   the digest, `actions.Gam.record` writes the audit entry, and the secret goes to its file: all of it or nothing.
+6. `commands.delivery.answer` and `render.output.Output.issued` put the secret alone on stdout, the talk on stderr: 0.
+   What was raised on the way, `commands.main` tells with `render.output.error`; its code comes from `commands.CODE_OF`.
+
+Walk 2: `POST /oauth/gam/v2.0/access_token`
+
+1. `server.http.Server` sees which connection is ready. `server.connection.Connection` takes the bytes and
+   `server.messages.Inbox` makes a `server.messages.Request` of them. None of these knows OAuth.
+2. `server.oauth.respond` is the edge to the client. It finds the endpoint in `server.oauth.ROUTES`:
+   `server.oauth.access_token`, which makes a `rules.grants.TokenRequest` of the form (`server.forms.read`).
+3. `actions.tokens.exchange` finds the facts in `store.Store.reading`. What is not there is None: the store does not
+   judge.
+4. `rules.grants.decide` is the protocol, top to bottom: the first of `rules.grants.API_KEY_GRANT` that does not hold
+   speaks; else there is a `rules.grants.Grant`.
+5. A short `store.Store.writing` keeps the digest of the new token (`rules.credentials.mint_access_token`,
+   `store.tokens.add`) and counts the use.
+6. `server.oauth.respond` returns 200, or the row of `server.refusals.TABLE` that the refusal names. `server.log.Log`
+   writes a line with that rule, then the response leaves. Only a request that finds the store held by another process
+   waits, in `server.waiting.WaitingRoom`, on a thread where it holds up nobody.
+
+Both have one silhouette: an edge reads, an action finds the facts, a rule decides, the action keeps, the edge tells.
+"""
 
 __version__ = "0.1.0"

@@ -5,12 +5,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+import gamcli
 from gamcli.commands.completing import table
 from gamcli.commands.settings import SETTINGS
 
@@ -124,3 +126,20 @@ def test_the_readme_names_every_setting() -> None:
 def test_the_prose_of_the_readme_is_wrapped() -> None:
     """No line of prose is longer than 120 characters."""
     assert [line for line in prose() if len(line) > WIDTH] == []
+
+
+def test_the_map_names_only_what_there_is() -> None:
+    """Each place that the docstring of gamcli names is one in the code."""
+    places = re.findall(r"`((?:actions|commands|render|rules|server|store)\.[\w.]+)`", gamcli.__doc__ or "")
+    assert len(places) > 20
+    for place in places:
+        assert _resolved(place) is not None, place
+
+
+def _resolved(place: str) -> object:
+    module, _, name = f"gamcli.{place}".rpartition(".")
+    try:
+        return getattr(import_module(module), name, None) or import_module(f"{module}.{name}")
+    except ImportError:
+        owner, _, inner = module.rpartition(".")
+        return getattr(getattr(import_module(owner), inner, None), name, None)
