@@ -14,15 +14,45 @@ from gamcli.render.output import Output
 
 verbs = noun()
 
-BASH = """\
-# bash completion of gamcli, written by `gamcli completion bash`
+BASH = r"""# bash completion of gamcli, written by `gamcli completion bash`
 
 _gamcli() {
-    local IFS=$'\\n' line
-    COMPREPLY=()
-    for line in $(gamcli __complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null); do
-        COMPREPLY+=("$(printf '%q' "${line%%$'\\t'*}")")
+    # bash breaks words at = : and @ too: those without a blank between them are one
+    local rest="${COMP_LINE:0:COMP_POINT}" blank word i last=-1
+    local -a words=()
+    for ((i = 0; i <= COMP_CWORD; i++)); do
+        blank="${rest%%[![:blank:]]*}"
+        rest="${rest#"$blank"}"
+        word="${COMP_WORDS[i]}"
+        ((i == COMP_CWORD)) && word="$rest"
+        rest="${rest#"$word"}"
+        if [[ -n $blank || $i == 0 ]]; then
+            words[++last]="$word"
+        else
+            words[last]+="$word"
+        fi
     done
+
+    local typed="${words[last]}"
+    for ((i = 1; i <= last; i++)); do
+        case "${words[i]}" in
+            \"*) word="${words[i]#\"}" && words[i]="${word%\"}" ;;
+            \'*) word="${words[i]#\'}" && words[i]="${word%\'}" ;;
+            *) words[i]="${words[i]//\\/}" ;;
+        esac
+    done
+
+    local line text
+    COMPREPLY=()
+    while IFS= read -r line; do
+        text="${line%%$'\t'*}"
+        if [[ $typed != [\"\']* ]]; then
+            text="$(printf '%q' "$text")"
+        elif [[ $text == *[\"\'\`\$\\!]* ]]; then
+            continue # it would need quotes within quotes
+        fi
+        COMPREPLY+=("${text#"${typed%"${typed##*[=:@]}"}"}")
+    done < <(gamcli __complete "${words[@]:1}" 2>/dev/null)
 }
 
 complete -o default -F _gamcli gamcli"""
@@ -33,9 +63,11 @@ ZSH = """\
 
 _gamcli() {
     local -a found
-    local line
-    for line in "${(@f)$(gamcli __complete "${(@)words[2,CURRENT]}" 2>/dev/null)}"; do
-        [[ -n $line ]] && found+=("${${line%%$'\\t'*}//:/\\\\:}:${line#*$'\\t'}")
+    local line text
+    for line in "${(@f)$(gamcli __complete "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)}"; do
+        text="${${line%%$'\\t'*}//:/\\\\:}"
+        [[ $line == *$'\\t' ]] || text+=":${line#*$'\\t'}"
+        [[ -n $line ]] && found+=("$text")
     done
     if (( ${#found} )); then
         _describe gamcli found
@@ -54,11 +86,13 @@ FISH = """\
 # fish completion of gamcli, written by `gamcli completion fish`
 
 function __gamcli_complete
-    set -l words (commandline -opc) (commandline -ct)
+    set -l words (commandline -opc) (commandline -ct | string unescape)
+    test (count $words) -gt (count (commandline -opc)); or set -a words ''
     gamcli __complete $words[2..-1] 2>/dev/null
 end
 
-complete -c gamcli -a '(__gamcli_complete)'"""
+complete -c gamcli -f -a '(__gamcli_complete)'
+complete -c gamcli -F -n 'not count (__gamcli_complete) >/dev/null'"""
 
 POWERSHELL = """\
 # PowerShell completion of gamcli, written by `gamcli completion powershell`
