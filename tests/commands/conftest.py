@@ -130,17 +130,22 @@ def program(line: list[str]) -> Callable[..., Ran]:
 
 
 @pytest.fixture
-def shell(line: list[str], place: Path) -> Callable[..., Ran]:
-    """Return what runs a bash script that knows `gamcli`."""
+def path(line: list[str], place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let shells find `gamcli`."""
     folder = place.parent / "bin"
     folder.mkdir()
     (folder / "gamcli").write_text(f'#!/bin/sh\nexec {" ".join(line)} "$@"\n', encoding="utf-8")
     (folder / "gamcli").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
+@pytest.fixture
+def shell(path: None) -> Callable[..., Ran]:
+    """Return what runs a script in a shell that finds `gamcli`."""
+    del path
 
     def run(script: str, *words: str, shell: Sequence[str] = ("bash", "-c")) -> Ran:
-        environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
-        command = [*shell, script, *words]
-        found = subprocess.run(command, capture_output=True, timeout=60, check=False, env=environment)
+        found = subprocess.run([*shell, script, *words], capture_output=True, timeout=60, check=False)
         return Ran(found.returncode, found.stdout.decode(), found.stderr.decode())
 
     return run
@@ -148,17 +153,19 @@ def shell(line: list[str], place: Path) -> Callable[..., Ran]:
 
 @pytest.fixture
 def terminal(line: list[str]) -> Callable[..., Ran]:
-    """Return what runs a command line on a pseudo terminal; `answers` are typed, each at the text before it."""
+    """Return what runs gamcli, or another program, on a pseudo terminal; each answer is typed at the text before it."""
 
-    def run(*argv: str, answers: Sequence[tuple[str, str]] = (), columns: int = 120, **environment: str) -> Ran:
+    def run(
+        *argv: str, answers: Sequence[tuple[str, str]] = (), columns: int = 120, program: bool = False, **more: str
+    ) -> Ran:
         leader, follower = pty.openpty()
         fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         process = subprocess.Popen(
-            [*line, *argv],
+            argv if program else [*line, *argv],
             stdin=follower,
             stdout=follower,
             stderr=follower,
-            env={**os.environ, **environment},
+            env={**os.environ, **more},
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no threads here; Ctrl-C works
         )
