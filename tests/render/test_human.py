@@ -1,0 +1,165 @@
+"""Records as people read them."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from gamcli import model
+from gamcli.render import human, machine
+from gamcli.render.text import clean
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def key(number: int, label: str = "") -> dict[str, object]:
+    """Return a key as it is shown."""
+    made = model.Key(
+        f"{number:08}", "ana", "guid", "portal", "id", "apikey", ("user_email",), bytes(32), NOW, label=label
+    )
+    return machine.plain(made, NOW)
+
+
+def console(width: int) -> Console:
+    """Return a terminal of that width."""
+    return Console(file=io.StringIO(), width=width, force_terminal=True, no_color=True, highlight=False, markup=False)
+
+
+@given(st.text())
+def test_clean_text_is_printable_and_as_long(text: str) -> None:
+    """Printable text stays as it is."""
+    assert clean(text).isprintable()
+    assert len(clean(text)) == len(text)
+    assert clean(text) == text or not text.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        ("", "-"),
+        ([], "-"),
+        ({}, "-"),
+        (0, "0"),
+        (True, "yes"),
+        (False, "no"),
+        (["a", "b\x1b"], "a b?"),
+        ({"x\x07": ["a"], "y": ""}, "x?=a, y=-"),
+        ("[red]", "[red]"),
+    ],
+)
+def test_a_cell_is_what_people_read(value: object, text: str) -> None:
+    """Nothing is a dash."""
+    assert human.cell(value) == text
+
+
+def test_a_plain_table_is_aligned_and_never_cut() -> None:
+    """Heads in capitals, two blanks between, none at the end."""
+    lines = list(human.table(model.Key, [key(1, "x" * 300), key(2)], None))
+    assert lines[0] == "ID        USER  APP     STATUS  EXPIRES_AT  SCOPES      LABEL"
+    assert lines[1].endswith("  " + "x" * 300)
+    assert lines[2] == "00000002  ana   portal  active  never       user_email  -"
+
+
+def test_a_long_table_comes_as_it_is_read() -> None:
+    """Only a screenful is read ahead."""
+    read = 0
+
+    def source() -> Iterator[dict[str, object]]:
+        nonlocal read
+        for read in range(1, human.SCREENFUL * 3 + 1):
+            yield key(read)
+
+    lines = human.table(model.Key, source(), console(80))
+    next(lines)
+    assert read <= human.SCREENFUL + 1
+    assert len(list(lines)) == read == human.SCREENFUL * 3
+
+
+def test_no_records_are_no_table() -> None:
+    """Not even a head."""
+    assert list(human.table(model.Key, [], None)) == []
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_drawn_table_fits_and_loses_nothing(width: int) -> None:
+    """What is too long is folded; ids and names stay whole."""
+    label = " ".join(f"word{number}" for number in range(40))
+    (drawn,) = human.table(model.Key, [key(number, label) for number in range(3)], console(width))
+    plain = strip(drawn)
+    assert max(map(len, plain.splitlines())) <= width
+    for number in range(3):
+        assert f"{number:08}" in plain
+    letters = "".join(plain.split())
+    assert letters.count("39") == 3
+    assert plain.count("active") == 3
+
+
+def strip(drawn: str) -> str:
+    """Return what was drawn without its styles."""
+    text, _, rest = drawn.partition("\x1b[")
+    while rest:
+        more, _, rest = rest.partition("m")[2].partition("\x1b[")
+        text += more
+    return text
+
+
+@pytest.mark.parametrize("text", ["[red]x[/red]", ":smile:", "[link=http://x]y", "\\[bold]"])
+def test_markup_is_text(text: str) -> None:
+    """In tables and panels, drawn or not."""
+    for terminal in (None, console(200)):
+        assert text in strip("\n".join(human.table(model.Key, [key(1, text)], terminal)))
+        assert text in strip(human.panel({"label": text}, terminal))
+
+
+def test_a_panel_is_a_field_a_line() -> None:
+    """Names to the left, aligned."""
+    assert human.panel({"a": 1, "long_name": [], "b": "x\n"}, None) == "a          1\nlong_name  -\nb          x?"
+    drawn = strip(human.panel({"name": "x" * 100, "on": True}, console(60)))
+    assert max(map(len, drawn.splitlines())) <= 60
+    assert "".join(drawn.split()).count("x") == 100
+
+
+@dataclass(frozen=True)
+class Unnamed:
+    """A record without columns of its own."""
+
+    one: str
+    two: bool
+
+
+@pytest.mark.parametrize("terminal", [None, console(80)])
+def test_a_record_without_columns_shows_all_its_fields(terminal: Console | None) -> None:
+    """By their names."""
+    text = strip("\n".join(human.table(Unnamed, [{"one": "a", "two": True}], terminal))).lower()
+    assert text.split()[:2] == ["one", "two"]
+    assert text.split()[-2:] == ["a", "yes"]
+
+
+@pytest.mark.parametrize("kind", machine.FIELDS)
+def test_every_column_finds_its_value_in_the_promised_fields(kind: type) -> None:
+    """Or the table shows them all."""
+    record: dict[str, object] = dict.fromkeys(machine.FIELDS[kind], "")
+    record["api_keys"] = {"enabled": True}
+    assert len(list(human.table(kind, [record], None))) == 2
+
+
+@pytest.mark.parametrize(
+    ("length", "words"),
+    [
+        (timedelta(), "now"),
+        (timedelta(seconds=1), "in 1 second"),
+        (timedelta(minutes=-2), "2 minutes ago"),
+        (timedelta(hours=25), "in 1 day"),
+        (timedelta(days=-3), "3 days ago"),
+        (timedelta(hours=23, minutes=59), "in 23 hours"),
+    ],
+)
+def test_an_age_is_told_in_words(length: timedelta, words: str) -> None:
+    """The largest unit that fits."""
+    assert human.age(NOW + length, NOW) == words

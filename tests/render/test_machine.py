@@ -1,0 +1,160 @@
+"""Records as programs read them."""
+
+import csv
+import io
+import json
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gamcli import model
+from gamcli.errors import EndsKeysError, UsageError
+from gamcli.render import machine
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+TEXT = st.text(st.characters(codec="utf-8"))
+SCALARS = st.none() | st.booleans() | st.integers() | TEXT | st.lists(TEXT)
+RECORDS = st.dictionaries(TEXT, SCALARS | st.dictionaries(TEXT, SCALARS))
+PRINTABLE = st.text(st.characters(categories=("L", "M", "N", "P", "S"))).filter(str.isprintable)
+APP = model.App("portal", "id", bytes(32), NOW, NOW, scopes=("user_email", "user_phone"))
+KEY = model.Key(
+    "AbCdEfGh", "ana", "guid", "portal", "id", "apikey", ("user_email",), bytes(32), NOW, NOW + timedelta(hours=1)
+)
+
+
+@given(st.lists(RECORDS))
+def test_an_array_is_one_document_with_a_record_a_line(records: list[dict[str, Any]]) -> None:
+    """However many there are, whatever they hold."""
+    lines = list(machine.array(records))
+    assert json.loads("\n".join(lines)) == records
+    assert len(lines) == (len(records) + 2 if records else 1)
+
+
+@given(RECORDS)
+def test_json_says_what_there_is_and_holds_nothing_that_drives_a_terminal(record: dict[str, Any]) -> None:
+    """In one line and in several."""
+    for text in (machine.line(record), machine.document(record)):
+        assert json.loads(text) == record
+        bad = {letter for letter in text if letter < " " and letter != "\n"} | (
+            set(text) & set("\x7f\x80\x9b\u202e\u2066")
+        )
+        assert bad == set()
+    assert "\n" not in machine.line(record)
+
+
+@given(st.lists(PRINTABLE, min_size=1))
+def test_a_row_of_csv_comes_back_as_it_was(values: list[str]) -> None:
+    """Commas, quotes and all."""
+    (row,) = csv.reader(io.StringIO(machine.csv_row(values), newline=""))
+    assert row == values
+
+
+@given(st.text())
+def test_a_scalar_holds_nothing_that_drives_a_terminal(text: str) -> None:
+    """Alone and in a list."""
+    assert machine.scalar(text).isprintable()
+    assert machine.scalar([text, text]).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, ""),
+        ("", ""),
+        (True, "true"),
+        (False, "false"),
+        (0, "0"),
+        ([], ""),
+        (["a", "b"], "a+b"),
+        ({}, "{}"),
+        ({"team": ["a", 'b"']}, '{"team": ["a", "b\\""]}'),
+    ],
+)
+def test_a_scalar_is_raw_text(value: object, text: str) -> None:
+    """Lists joined, attributes as JSON."""
+    assert machine.scalar(value) == text
+
+
+def test_a_record_is_plain_with_its_status_at_the_instant() -> None:
+    """Times with Z, tuples as lists, what is secret left out."""
+    found = machine.plain(KEY, NOW)
+    assert tuple(found) == machine.FIELDS[model.Key]
+    assert (found["status"], found["created_at"], found["scopes"]) == ("active", "2026-03-01T12:00:00Z", ["user_email"])
+    assert machine.plain(KEY, NOW + timedelta(hours=1))["status"] == "expired"
+    assert "digest" not in found
+
+
+def test_a_flat_record_spells_out_records_and_not_attributes() -> None:
+    """By dotted names."""
+    assert machine.flat({"a": 1, "token": {"renewals": 2}, "attributes": {"x": "y"}}) == {
+        "a": 1,
+        "token.renewals": 2,
+        "attributes": {"x": "y"},
+    }
+
+
+@pytest.mark.parametrize("kind", machine.FIELDS)
+def test_every_promised_field_is_one_of_the_record(kind: type) -> None:
+    """Or a property of it; nothing secret is promised."""
+    for name in machine.FIELDS[kind]:
+        assert hasattr(kind, name)
+    secret = {each.name for each in fields(kind) if not each.repr}
+    assert secret & set(machine.FIELDS[kind]) == set()
+
+
+def test_the_paths_of_a_kind_are_the_names_of_its_flat_records() -> None:
+    """The head of an empty list is that of a full one."""
+    assert machine.paths_of(model.App) == tuple(machine.flat(machine.plain(APP, NOW)))
+    assert machine.paths_of(model.Key) == machine.FIELDS[model.Key]
+
+
+@dataclass(frozen=True)
+class Unnamed:
+    """A record that is not in the table."""
+
+    one: str
+    two: int
+
+
+def test_a_record_that_is_not_in_the_table_shows_all_it_has() -> None:
+    """In the order in which it was written."""
+    assert machine.names_of(Unnamed) == machine.paths_of(Unnamed) == ("one", "two")
+    assert machine.plain(Unnamed("a", 2), NOW) == {"one": "a", "two": 2}
+
+
+@pytest.mark.parametrize("field", ["name", "api_keys", "api_keys.auth_type", "client_secret"])
+def test_a_field_that_there_is_may_be_shown(field: str) -> None:
+    """Nested ones and issued secrets too."""
+    machine.require_field(model.App, field, ["client_secret"])
+
+
+@pytest.mark.parametrize("field", [None, "", "nope", "api_keys.nope", "api_key", "secret_digest"])
+def test_a_field_that_there_is_not_may_not(field: str | None) -> None:
+    """The hint names all that there are."""
+    with pytest.raises(UsageError) as caught:
+        machine.require_field(model.App, field, ["client_secret"])
+    assert caught.value.hint
+    assert caught.value.hint.endswith("updated_at, client_secret")
+
+
+def test_a_picked_field_is_raw() -> None:
+    """Nothing for a secret that was not issued now."""
+    record = machine.plain(APP, NOW)
+    assert machine.picked(record, "scopes") == "user_email+user_phone"
+    assert machine.picked(record, "token.timeout_minutes") == "60"
+    assert json.loads(machine.picked(record, "token")) == {"timeout_minutes": 60, "renewals": 0}
+    assert machine.picked(record, "client_secret") == ""
+
+
+def test_an_error_is_one_line_with_the_keys_that_would_end() -> None:
+    """A record each, with why."""
+    problem = EndsKeysError("this ends 1 live key", "add it", [model.Impact(KEY, ends=True, reason="gone")])
+    text = machine.error(problem, NOW)
+    assert "\n" not in text
+    found = json.loads(text)["error"]
+    assert list(found) == ["code", "message", "hint", "keys"]
+    assert (found["keys"][0]["id"], found["keys"][0]["reason"]) == ("AbCdEfGh", "gone")

@@ -1,0 +1,114 @@
+"""The voice: data to stdout, talk to stderr."""
+
+import io
+from datetime import UTC, datetime
+
+import pytest
+
+from gamcli import model
+from gamcli.errors import EndsKeysError, GamcliError, NotFoundError
+from gamcli.render import output
+from gamcli.render.output import FORMATS, Output
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+TYPE = model.AuthType("apikey", "APIkey", "", enabled=True, default=True, created_at=NOW, updated_at=NOW)
+KEY = model.Key("AbCdEfGh", "ana", "guid", "portal", "id", "apikey", (), bytes(32), NOW, last_used_at=NOW)
+
+
+def voice(name: str = "table", *, quiet: bool = False) -> Output:
+    """Return a voice that speaks that format."""
+    return Output(name, "name" if name == "value" else None, lambda: NOW, quiet=quiet)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_record_goes_to_stdout_in_every_format(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    """One, or a list of one."""
+    voice(name).record(TYPE)
+    voice(name).records(model.AuthType, [TYPE])
+    out, err = capsys.readouterr()
+    assert out.count("apikey") == 2
+    assert out.endswith("\n")
+    assert err == ""
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_change_is_told_to_people_and_shown_to_programs(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    """On stderr, or as the record."""
+    voice(name).changed(TYPE, "made it")
+    out, err = capsys.readouterr()
+    assert (out == "", err) == ((True, "gamcli: made it\n") if name == "table" else (False, ""))
+
+
+def test_a_secret_is_alone_for_people_and_a_field_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    """The last one."""
+    voice().issued(TYPE, "api_key", "the secret", "keep it")
+    assert capsys.readouterr() == ("the secret\n", "gamcli: keep it\n")
+    voice("jsonl").issued(TYPE, "api_key", "the secret", "keep it")
+    out, err = capsys.readouterr()
+    assert out.endswith('"api_key": "the secret"}\n')
+    assert err == ""
+
+
+def test_quiet_leaves_talk_out_and_warnings_in(capsys: pytest.CaptureFixture[str]) -> None:
+    """Data stays."""
+    quiet = voice(quiet=True)
+    quiet.note("made it")
+    quiet.say("once upon a time")
+    quiet.data("data")
+    quiet.warn("look")
+    assert capsys.readouterr() == ("data\n", "gamcli: warning: look\n")
+
+
+def test_talk_is_one_line_whatever_it_repeats(capsys: pytest.CaptureFixture[str]) -> None:
+    """Line ends and escapes are no text."""
+    output.talk("a\nb\x1b[31m")
+    assert capsys.readouterr().err == "gamcli: a?b?[31m\n"
+
+
+def test_an_error_is_a_line_and_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a hint it is a line; keys that would end lie between."""
+    output.error(NotFoundError("no user named 'x'", "gamcli user list"), NOW)
+    output.error(NotFoundError("nothing"), NOW)
+    impact = model.Impact(KEY, ends=True, reason="gone")
+    output.error(EndsKeysError("this ends 1 live key", "add it", [impact]), NOW)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "gamcli: error: no user named 'x'",
+        "gamcli: hint: gamcli user list",
+        "gamcli: error: nothing",
+        "gamcli: error: this ends 1 live key",
+        "gamcli:   AbCdEfGh  ana for portal, last used 2026-03-01: gone",
+        "gamcli: hint: add it",
+    ]
+
+
+def test_an_error_as_json_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """On stderr."""
+    output.error(GamcliError("odd\n"), NOW, as_json=True)
+    assert capsys.readouterr() == ("", '{"error": {"code": "failed", "message": "odd\\n", "hint": null}}\n')
+
+
+@pytest.mark.parametrize(
+    ("variables", "no_color", "plain"),
+    [
+        ({}, False, False),
+        ({}, True, True),
+        ({"NO_COLOR": "1"}, False, True),
+        ({"NO_COLOR": ""}, False, False),
+        ({"TERM": "dumb"}, False, True),
+    ],
+    ids=str,
+)
+def test_colours_are_left_out_when_asked(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], *, no_color: bool, plain: bool
+) -> None:
+    """By option, NO_COLOR (when not empty) or TERM."""
+    for name, value in {"NO_COLOR": "", "TERM": "xterm", **variables}.items():
+        monkeypatch.setenv(name, value)
+    assert output.console(io.StringIO(), no_color=no_color).no_color is plain
+
+
+def test_a_count_has_its_plural() -> None:
+    """One is one."""
+    assert [output.count(number, "key") for number in (0, 1, 2)] == ["0 keys", "1 key", "2 keys"]
