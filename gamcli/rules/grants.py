@@ -133,6 +133,12 @@ def _scopes_are_allowed(facts: Facts) -> bool:
     return not scopes.beyond(scopes.split(_request(facts).scope), _key(facts).scopes)
 
 
+def _allow_auth_type(facts: Facts) -> str:
+    if facts.auth_type is None or facts.auth_type.type != APIKEY:
+        return command("auth-type", "list", "--type", APIKEY)
+    return command("app", "update", _app(facts).name, "--api-key-auth-type", facts.auth_type.name)
+
+
 def _new_key(facts: Facts) -> str:
     return command("key", "generate", "--user", _key(facts).user, "--app", _key(facts).app)
 
@@ -177,7 +183,7 @@ AUTH_TYPE_WRONG = Rule(
     "auth_type_wrong",
     _auth_type_is_right,
     lambda f: f"authentication type '{_auth_type_name(f)}' is not for API keys of application '{_app(f).name}'",
-    lambda f: command("app", "show", _app(f).name),
+    _allow_auth_type,
 )
 API_KEYS_OFF = Rule(
     "api_keys_off",

@@ -200,7 +200,7 @@ def test_of_many_broken_rules_the_first_one_speaks(facts: Facts, data: st.DataOb
         ("remote_rest_off", "gamcli app update portal --remote-rest"),
         ("repository_wrong", None),
         ("auth_type_unavailable", "gamcli auth-type update apikey --enable"),
-        ("auth_type_wrong", "gamcli app show portal"),
+        ("auth_type_wrong", "gamcli auth-type list --type APIkey"),
         ("api_keys_off", "gamcli app update portal --remote-rest --api-keys"),
         ("key_unproven", None),
         ("key_expired", "gamcli key generate --user ana --app portal"),

@@ -49,7 +49,7 @@ BREAKS: dict[str, tuple[Break, str | None]] = {
     "remote_rest_off": (lambda f: with_app(f, remote_rest=False), "gamcli app update portal --remote-rest"),
     "api_keys_off": (lambda f: policy(f, enabled=False), "gamcli app update portal --remote-rest --api-keys"),
     "auth_type_unavailable": (lambda f: with_type(f, enabled=False), "gamcli auth-type update apikey --enable"),
-    "auth_type_wrong": (lambda f: with_type(f, type=GAMLOCAL), "gamcli app show portal"),
+    "auth_type_wrong": (lambda f: with_type(f, type=GAMLOCAL), "gamcli auth-type list --type APIkey"),
     "user_inactive": (lambda f: with_user(f, enabled=False), "gamcli user enable ana"),
     "user_blocked": (lambda f: with_user(f, blocked=True), "gamcli user unblock ana"),
 }

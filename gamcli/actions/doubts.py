@@ -1,0 +1,45 @@
+"""Why a key works or does not: the rules of the endpoint, judged on what the store holds."""
+
+from gamcli import store
+from gamcli.actions import Gam
+from gamcli.model import Key
+from gamcli.rules import doubt
+from gamcli.rules.credentials import Secret, api_key_id
+from gamcli.rules.grants import Facts, TokenRequest
+from gamcli.store import Transaction
+
+
+def verify(gam: Gam, secret: Secret, app: str | None = None) -> doubt.Verdict:
+    """Return whether the API key may be used now for `app`, by default its own application."""
+    with gam.store.reading() as tx:
+        return doubt.verify(_facts(tx, gam, _of_secret(tx, secret), app, TokenRequest(api_key=secret)))
+
+
+def explain(gam: Gam, key_id: str) -> tuple[doubt.Judged, ...]:
+    """Return every rule of the grant, judged for the key whose id begins with `key_id`."""
+    with gam.store.reading() as tx:
+        return doubt.explain(_facts(tx, gam, store.keys.named(tx, key_id), None, None))
+
+
+def explain_secret(gam: Gam, secret: Secret) -> tuple[doubt.Judged, ...]:
+    """Return every rule of the grant, judged for whoever holds the API key itself; empty when no key has its id."""
+    with gam.store.reading() as tx:
+        key = _of_secret(tx, secret)
+        return doubt.explain(_facts(tx, gam, key, None, TokenRequest(api_key=secret))) if key else ()
+
+
+def _of_secret(tx: Transaction, secret: Secret) -> Key | None:
+    key_id = api_key_id(secret)
+    return store.keys.find(tx, key_id) if key_id else None
+
+
+def _facts(tx: Transaction, gam: Gam, key: Key | None, app: str | None, request: TokenRequest | None) -> Facts:
+    named = store.apps.named(tx, app) if app is not None else None
+    return Facts(
+        now=gam.now(),
+        key=key,
+        app=named or (store.apps.of_client(tx, key.client_id) if key else None),
+        user=store.users.with_guid(tx, key.user_guid) if key else None,
+        auth_type=store.auth_types.find(tx, key.auth_type) if key else None,
+        request=request,
+    )

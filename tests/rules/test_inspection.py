@@ -1,0 +1,77 @@
+"""What a credential tells of itself."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gamcli.model import ALPHABET
+from gamcli.rules.credentials import Entropy, Secret, mint_access_token, mint_api_key, mint_client_secret
+from gamcli.rules.inspection import inspect
+
+
+def test_a_sound_api_key_tells_its_id(entropy: Entropy) -> None:
+    """No store is asked."""
+    key_id, secret = mint_api_key(entropy)
+    found = inspect(secret.reveal())
+    assert (found.type, found.id, found.checksum, found.damage) == ("API key", key_id, True, ())
+
+
+def test_a_sound_client_secret_and_a_sound_token_are_known(entropy: Entropy) -> None:
+    """A secret has a checksum, a token an id."""
+    found = inspect(mint_client_secret(entropy).reveal())
+    assert (found.type, found.id, found.checksum, found.damage) == ("client secret", None, True, ())
+    token = mint_access_token("0f8fad5b-d9cb-469f-a165-70867728950e", 7, entropy)
+    found = inspect(token.reveal())
+    assert (found.type, found.id, found.checksum, found.damage) == ("access token", "000000000007", None, ())
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "damage"),
+    [
+        (" ", "", "blanks or line ends around or in it"),
+        ("", "\r\n", "blanks or line ends around or in it"),
+        ("\u201c", "\u201d", "quotes around or in it"),
+        ("'", "'", "quotes around or in it"),
+        ("\ufeff", "", "an invisible character"),
+    ],
+)
+def test_what_was_wrapped_around_a_key_is_named_and_looked_through(
+    entropy: Entropy, before: str, after: str, damage: str
+) -> None:
+    """The key below is sound."""
+    key_id, secret = mint_api_key(entropy)
+    found = inspect(f"{before}{secret.reveal()}{after}")
+    assert (found.id, found.checksum, found.damage) == (key_id, True, (damage,))
+
+
+SECRET: Secret = mint_api_key(bytes)[1]
+
+
+@given(cut=st.integers(7, 53))
+def test_a_key_cut_anywhere_is_cut_short(cut: int) -> None:
+    """From the first letter behind the prefix to the last but one."""
+    found = inspect(SECRET.reveal()[:cut])
+    assert (found.type, found.checksum, found.damage) == ("API key", False, (f"cut short: {cut} of 54 characters",))
+
+
+def test_a_key_with_more_behind_it_is_too_long(entropy: Entropy) -> None:
+    """As when two were pasted."""
+    _, secret = mint_api_key(entropy)
+    assert inspect(secret.reveal() * 2).damage == ("too long: 108 characters, not 54",)
+
+
+@given(place=st.integers(7, 53), letter=st.sampled_from(ALPHABET))
+def test_a_wrong_letter_anywhere_is_noticed(place: int, letter: str) -> None:
+    """The checksum does not fit, and nothing else is said."""
+    text = SECRET.reveal()
+    changed = f"{text[:place]}{letter}{text[place + 1 :]}"
+    found = inspect(changed)
+    expected = () if changed == text else ("a character is wrong: the checksum does not fit",)
+    assert found.damage == expected
+
+
+@pytest.mark.parametrize("text", ["", "hello", "sk_live_123", "GAMKEY_x"])
+def test_what_gamcli_never_made_is_unknown(text: str) -> None:
+    """And says so."""
+    assert inspect(text).type == "unknown"
+    assert inspect(text).damage == ("it is no credential that gamcli makes",)
