@@ -7,7 +7,7 @@ import typer
 
 from gamcli.actions import keys
 from gamcli.actions.changes import Changed
-from gamcli.commands import consent, delivery
+from gamcli.commands import consent, delivery, doubts
 from gamcli.commands.options import (
     Accept,
     Field,
@@ -26,7 +26,8 @@ from gamcli.model import Key
 from gamcli.render.output import Output, count
 from gamcli.rules.keys import is_cut_short
 
-verbs = noun("API keys: issue, list, revoke.")
+verbs = noun("API keys: issue, list, doubt, revoke.")
+verbs.add_typer(doubts.verbs)
 
 Owner = Annotated[str | None, typer.Option("--user", metavar="USER", help="Only keys of this user.")]
 OfApp = Annotated[str | None, typer.Option("--app", metavar="APP", help="Only keys for this application.")]

@@ -31,7 +31,7 @@ NOUNS = {
     "auth-type": Noun("auth_types", "Authentication types"),
     "app": Noun("apps", "Applications: what they publish, whom they trust, their secrets"),
     "user": Noun("users", "Users and their fields"),
-    "key": Noun("keys", "API keys: issue, list, revoke"),
+    "key": Noun("keys", "API keys: issue, list, doubt, revoke"),
     "token": Noun("tokens", "Access tokens that were issued"),
     "scope": Noun("scopes", "The scopes, and what each reveals"),
     "serve": Noun("serve", "Answer token requests over HTTP"),

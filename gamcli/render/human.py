@@ -10,7 +10,6 @@ from datetime import datetime
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from gamcli import model
 from gamcli.render.text import clean
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ SCREENFUL = 200
 
 STATUS_STYLES = {
     "active": "green", "retiring": "yellow", "expired": "yellow", "revoked": "red", "replaced": "dim",
-    "invalidated": "red", "blocked": "red", "disabled": "yellow", "none": "dim",
+    "✓": "green", "✗": "red", "invalidated": "red", "blocked": "red", "disabled": "yellow", "none": "dim",
 }  # fmt: skip
 
 
@@ -41,13 +40,17 @@ NOTHING = {"expires_at": "never", "last_used_at": "never", "api_keys.auth_type":
 """What no value means in fields where it means something."""
 
 
+VERDICTS = {True: "✓", False: "✗", None: "·"}
+"""A rule that holds, that does not, that depends on a request."""
+
+
 def _expiry(record: dict[str, Any]) -> object:
     return record["expires_at"] or NOTHING["expires_at"]
 
 
-COLUMNS: dict[type, dict[str, Cell]] = {
-    model.AuthType: {name: _field(name) for name in ("name", "type", "enabled", "default", "description")},
-    model.App: {
+COLUMNS: dict[str, dict[str, Cell]] = {
+    "AuthType": {name: _field(name) for name in ("name", "type", "enabled", "default", "description")},
+    "App": {
         "name": _field("name"),
         "client_id": _field("client_id"),
         "enabled": _field("enabled"),
@@ -55,14 +58,14 @@ COLUMNS: dict[type, dict[str, Cell]] = {
         "scopes": _field("scopes"),
         "description": _field("description"),
     },
-    model.User: {
+    "User": {
         "name": _field("name"),
         "email": _field("email"),
         "status": _user_state,
         "roles": _field("roles"),
         "guid": _field("guid"),
     },
-    model.Key: {
+    "Key": {
         "id": _field("id"),
         "user": _field("user"),
         "app": _field("app"),
@@ -71,7 +74,7 @@ COLUMNS: dict[type, dict[str, Cell]] = {
         "scopes": _field("scopes"),
         "label": _field("label"),
     },
-    model.Token: {
+    "Token": {
         "id": _field("id"),
         "user": _field("user"),
         "app": _field("app"),
@@ -79,8 +82,14 @@ COLUMNS: dict[type, dict[str, Cell]] = {
         "status": _field("status"),
         "expires_at": _expiry,
     },
+    "Judged": {
+        "": lambda judged: VERDICTS[judged["holds"]],
+        "rule": _field("number"),
+        "what it asks": _field("message"),
+        "to mend it": _field("mend"),
+    },
 }
-"""The columns of a table; a record that is not named here shows all its fields."""
+"""The columns of a table, by the name of a record; one that is not named here shows all its fields."""
 
 
 def cell(value: object) -> str:
@@ -98,7 +107,7 @@ def cell(value: object) -> str:
 
 def table(kind: type, records: Iterable[dict[str, Any]], console: "Console | None") -> Iterator[str]:
     """Yield a table of `records`, lines or, for a terminal, what rich drew; nothing when there are none."""
-    columns = COLUMNS.get(kind)
+    columns = COLUMNS.get(kind.__name__)
     rows = (_row(columns, record) for record in records)
     first = list(islice(rows, SCREENFUL))
     if not first:
@@ -146,7 +155,10 @@ def _drawn(heads: Sequence[str], rows: Sequence[Sequence[str]], console: "Consol
 
 def panel(record: dict[str, Any], console: "Console | None") -> str:
     """Return one record, a field a line."""
-    lines = [(name, cell(NOTHING.get(name) if value is None else value)) for name, value in record.items()]
+    lines = [
+        (name, cell(NOTHING.get(name.removeprefix("key.")) if value is None else value))
+        for name, value in record.items()
+    ]
     width = max(len(name) for name, _ in lines)
     if console is None:
         return "\n".join(f"{name.ljust(width)}  {text}" for name, text in lines)
