@@ -9,12 +9,10 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from io import TextIOWrapper
-from typing import NoReturn
 
 from gamcli import __version__, errors
-from gamcli.render import output
+from gamcli.render.text import data
 
 EXIT_CODES = {
     0: "done",
@@ -41,7 +39,7 @@ CODE_OF = {
 INTERRUPTED = 130
 
 
-def run() -> NoReturn:
+def run() -> None:
     """Be the program `gamcli`."""
     gc.disable()  # nothing that start-up makes is garbage; `root` turns it on again
     _prepare_streams()
@@ -69,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except errors.GamcliError as error:
         code = exit_code(error)
-        output.error(error, datetime.now(UTC), as_json=wants_json(arguments))
+        _tell(error, arguments)
     except KeyboardInterrupt:
         code = INTERRUPTED
     except BrokenPipeError:
@@ -79,14 +77,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = 1
         _let_go()
         reason = error.strerror or str(error)
-        problem = errors.FailedError(reason[:1].lower() + reason[1:], "the output could not be written")
-        output.error(problem, datetime.now(UTC), as_json=wants_json(arguments))
+        _tell(errors.FailedError(reason[:1].lower() + reason[1:], "the output could not be written"), arguments)
     return code
 
 
 def _answered(arguments: list[str]) -> int:
     if arguments == ["--version"]:
-        output.Output.data(f"gamcli {__version__}")
+        data(f"gamcli {__version__}")
         return 0
     if arguments[:1] == ["__complete"]:
         from gamcli.commands import completing  # noqa: PLC0415 - start-up
@@ -95,6 +92,14 @@ def _answered(arguments: list[str]) -> int:
     from gamcli.commands import root  # noqa: PLC0415 - start-up
 
     return root.dispatch(arguments)
+
+
+def _tell(error: errors.GamcliError, arguments: Sequence[str]) -> None:
+    from datetime import UTC, datetime  # noqa: PLC0415 - start-up
+
+    from gamcli.render import output  # noqa: PLC0415 - start-up
+
+    output.error(error, datetime.now(UTC), as_json=wants_json(arguments))
 
 
 def exit_code(error: errors.GamcliError) -> int:

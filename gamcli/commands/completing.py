@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gamcli.errors import GamcliError
-from gamcli.render.output import Output
+from gamcli.render.text import data
 
 TABLE = Path(__file__).with_name("words.tsv")
 
@@ -38,7 +38,7 @@ def answer(words: list[str]) -> int:
     """Print what may stand in place of the last of `words`, a word a line; an error offers nothing."""
     try:
         for text, about in offers(words):
-            Output.data(f"{text}\t{about}")
+            data(f"{text}\t{about}")
     except (GamcliError, OSError):
         return 0
     return 0

@@ -6,6 +6,7 @@ upward from here; both files hold the table `[gamcli]`, with `[gamcli.serve]` in
 """
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -136,11 +137,7 @@ class Settings:
     @cached_property
     def user_path(self) -> Path:
         """The user's file, which need not exist."""
-        if self.user_file is not None:
-            return self.user_file
-        from platformdirs import user_config_path  # noqa: PLC0415 - start-up: only a default needs it
-
-        return user_config_path("gamcli", appauthor=False) / "config.toml"
+        return self.user_file or _config_folder() / "config.toml"
 
     @property
     def project_path(self) -> Path | None:
@@ -158,6 +155,14 @@ class Settings:
 
     def _files(self) -> tuple[tuple[Path, Mapping[str, object]], ...]:
         return self._read
+
+
+def _config_folder() -> Path:
+    if sys.platform == "linux" and "ANDROID_ROOT" not in os.environ:  # what platformdirs says, sooner: all runs ask
+        return Path(os.environ.get("XDG_CONFIG_HOME", "").strip() or Path("~/.config").expanduser(), "gamcli")
+    from platformdirs import user_config_path  # noqa: PLC0415 - start-up: as above
+
+    return user_config_path("gamcli", appauthor=False)
 
 
 def _contents(path: Path) -> Mapping[str, object]:

@@ -8,12 +8,11 @@ no colour; an error is followed by a hint that says what to type. On failure std
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from gamcli.errors import GamcliError
-from gamcli.render.text import clean
+from gamcli.render.text import clean, data
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,8 +23,7 @@ FORMATS = ("table", "json", "jsonl", "csv", "value")
 """What `-o` takes; what each is, is told by `gamcli help formats`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """How one command shows its records: the format, the one field of `value`, and the instant of a status."""
 
     format: str
@@ -113,7 +111,7 @@ class Output:
     @staticmethod
     def data(text: str) -> None:
         """Write `text` and a line end to stdout."""
-        sys.stdout.write(f"{text}\n")
+        data(text)
 
     @staticmethod
     def flush() -> None:
