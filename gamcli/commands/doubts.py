@@ -42,7 +42,7 @@ def verify(
     Example: gamcli key verify --api-key-file - --app portal < key.txt
     """
     session = Session.of(context)
-    out = session.output(output, field)
+    out = session.output(output, field, doubt.Verdict)
     secret = _secret(api_key_file)
     with session.gam() as gam:
         verdict = doubts.verify(gam, secret, app)
@@ -67,7 +67,7 @@ def explain(
     Exit code 0 when all that can be judged hold, 4 when one does not.
     """
     session = Session.of(context)
-    out = session.output(output, field)
+    out = session.output(output, field, doubt.Judged)
     if key is not None and api_key_file is not None:
         raise UsageError("the key is named twice", "by id, or with --api-key-file")
     secret = None if key is not None else _secret(api_key_file)
@@ -88,7 +88,7 @@ def inspect(context: typer.Context, api_key_file: KeyFile = None, output: Format
 
     Example: pbpaste | gamcli key inspect --api-key-file -
     """
-    out = Session.of(context).output(output, field)
+    out = Session.of(context).output(output, field, inspection.Inspection)
     found = inspection.inspect(_secret(api_key_file).reveal())
     out.record(found)
     if found.damage:

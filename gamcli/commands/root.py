@@ -58,7 +58,9 @@ class Nouns(TyperGroup):
             return None
         verbs = import_module(f"gamcli.commands.{NOUNS[cmd_name].module}").verbs
         found: Any = typer.main.get_command(verbs)
-        gc.enable()
+        if not gc.isenabled():
+            gc.freeze()  # what start-up made stays: looking through it takes as long as the command
+            gc.enable()
         return found  # type: ignore[no-any-return]
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - typer's own types

@@ -159,7 +159,8 @@ class Settings:
 
 def _config_folder() -> Path:
     if sys.platform == "linux" and "ANDROID_ROOT" not in os.environ:  # what platformdirs says, sooner: all runs ask
-        return Path(os.environ.get("XDG_CONFIG_HOME", "").strip() or Path("~/.config").expanduser(), "gamcli")
+        named = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+        return (named if named.is_absolute() else Path("~/.config").expanduser()) / "gamcli"
     from platformdirs import user_config_path  # noqa: PLC0415 - start-up: as above
 
     return user_config_path("gamcli", appauthor=False)

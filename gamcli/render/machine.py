@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from gamcli import model
 from gamcli.errors import GamcliError, UsageError
@@ -113,12 +113,16 @@ def scalar(value: object) -> str:
 
 def paths_of(kind: type) -> tuple[str, ...]:
     """Return the field names of a kind of record with nested records spelled out, as `flat` does."""
-    nested = {each.name: each.type for each in fields(kind) if isinstance(each.type, type) and is_dataclass(each.type)}
+    nested = {each.name: record for each in fields(kind) for record in _records(each.type)}
     return tuple(
-        f"{name}.{inner.name}" if inner else name
+        f"{name}.{inner}" if inner else name
         for name in names_of(kind)
-        for inner in (fields(nested[name]) if name in nested else (None,))
+        for inner in (names_of(nested[name]) if name in nested else ("",))
     )
+
+
+def _records(annotation: Any) -> list[type]:  # noqa: ANN401 - the type of a field
+    return [each for each in (annotation, *get_args(annotation)) if isinstance(each, type) and is_dataclass(each)]
 
 
 def require_field(kind: type, field: str | None, issued: Sequence[str]) -> None:
