@@ -1,0 +1,150 @@
+"""Start-up is a feature: what the quickest commands may import, and how long they take beside a bare Python."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import pytest
+from platformdirs import user_config_path
+
+from gamcli.actions import Gam, apps, users
+from gamcli.commands.settings import Settings
+
+Loaded = Callable[..., set[str]]
+
+HEAVY = {
+    "asyncio", "click", "email", "http", "logging", "pydantic", "rich", "ssl", "tomlkit", "tomllib", "unittest",
+    "xml",
+}  # fmt: skip
+"""What none of the quickest commands needs."""
+
+LIGHT = HEAVY | {
+    "csv", "dataclasses", "datetime", "hashlib", "inspect", "json", "platformdirs", "random", "socket", "sqlite3",
+    "subprocess", "tempfile", "traceback", "typer",
+}  # fmt: skip
+"""What a command that says what it knows already needs not either."""
+
+PROBE = """
+import sys
+from gamcli.commands import main
+code = main(sys.argv[1:])
+sys.stderr.write("\\n" + " ".join(sys.modules))
+sys.exit(code)
+"""
+
+
+@pytest.fixture
+def environment(tmp_path: Path, store_path: Path) -> dict[str, str]:
+    """Return an environment with a store and no settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GAMCLI_", "XDG_"))}
+    return {**kept, "HOME": str(tmp_path), "GAMCLI_STORE": str(store_path)}
+
+
+@pytest.fixture
+def loaded(environment: dict[str, str], tmp_path: Path) -> Loaded:
+    """Return what runs a command line and says which modules it has imported."""
+
+    def run(*words: str) -> set[str]:
+        found = subprocess.run(
+            [sys.executable, "-c", PROBE, *words],
+            capture_output=True, text=True, check=True, env=environment, cwd=tmp_path, timeout=60,
+        )  # fmt: skip
+        assert found.stdout
+        return {*found.stderr.splitlines()[-1].split()}
+
+    return run
+
+
+@pytest.fixture
+def world(gam: Gam) -> Gam:
+    """Return a store with an application that takes API keys and a user."""
+    apps.create(gam, apps.AppWish("portal", {"remote_rest": True, "api_keys.enabled": True}, ("gam_user_data",)))
+    users.create(gam, "ana", {})
+    return gam
+
+
+def test_version_imports_next_to_nothing(loaded: Loaded) -> None:
+    """Not even what annotations and records need."""
+    found = loaded("--version")
+    assert found & (LIGHT | {"re", "typing", "pathlib", "enum"}) == set()
+    assert {name for name in found if name.startswith("gamcli")} == {
+        "gamcli", "gamcli.commands", "gamcli.errors", "gamcli.render", "gamcli.render.text",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("words", [["app", ""], ["app", "list", "-o", ""], ["key", "generate", "--s"]], ids=str)
+def test_completing_a_word_reads_the_table_alone(loaded: Loaded, words: list[str]) -> None:
+    """No store, no settings, no typer."""
+    found = loaded("__complete", *words)
+    assert found & LIGHT == set()
+    assert {name for name in found if name.startswith("gamcli.commands.")} == {"gamcli.commands.completing"}
+
+
+@pytest.mark.usefixtures("world")
+@pytest.mark.parametrize("words", [["app", "show", ""], ["key", "generate", "--user", ""]], ids=str)
+def test_completing_a_name_reads_the_store_and_no_more(loaded: Loaded, words: list[str]) -> None:
+    """What reads it and what finds it."""
+    found = loaded("__complete", *words)
+    assert "sqlite3" in found
+    assert found & (HEAVY | {"csv", "platformdirs", "socket", "typer"}) == set()
+    assert not any(name.startswith(("gamcli.actions", "gamcli.server")) for name in found)
+
+
+@pytest.mark.usefixtures("world")
+def test_generate_imports_what_it_does_and_no_more(loaded: Loaded) -> None:
+    """No tables, no settings files, no server."""
+    found = loaded("key", "generate", "--user", "ana", "--app", "portal")
+    assert {"typer", "sqlite3", "json"} <= found
+    assert found & (HEAVY | {"csv", "platformdirs"}) == set()
+    assert not any(name.startswith("gamcli.server") for name in found)
+    assert {"gamcli.render.human", "gamcli.render.machine"} & found == set()
+    nouns = {"apps", "auth_types", "config", "init", "quickstart", "scopes", "serve", "tokens", "topics", "users"}
+    assert {f"gamcli.commands.{noun}" for noun in nouns} & found == set()
+
+
+@pytest.mark.usefixtures("world")
+def test_a_list_for_programs_draws_nothing(loaded: Loaded) -> None:
+    """Nor does one for people, in a pipe."""
+    assert {"rich", "gamcli.render.human"} & loaded("user", "list", "-o", "json") == set()
+    assert "rich" not in loaded("user", "list")
+
+
+@pytest.mark.usefixtures("world")
+@pytest.mark.parametrize(
+    ("most", "words"),
+    [
+        (3.0, ["--version"]),
+        (4.0, ["__complete", "app", ""]),
+        (8.0, ["__complete", "app", "show", ""]),
+        (14.0, ["key", "generate", "--user", "ana", "--app", "portal", "--replace"]),
+    ],
+    ids=str,
+)
+def test_start_up_is_bounded_by_a_bare_python(environment: dict[str, str], most: float, words: list[str]) -> None:
+    """With room for a busy machine: measured alone they take 1.4, 2.0, 4.4 and 8.2 times as long."""
+    bare, ours = [sys.executable, "-c", "pass"], [sys.executable, "-m", "gamcli", *words]
+    pairs = [(seconds(bare, environment), seconds(ours, environment)) for _ in range(7)]
+    assert median(each for _, each in pairs) <= most * median(each for each, _ in pairs)
+
+
+def seconds(command: list[str], environment: dict[str, str]) -> float:
+    """Return how long a program runs."""
+    begun = perf_counter()
+    subprocess.run(command, capture_output=True, check=True, env=environment, timeout=60)
+    return perf_counter() - begun
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere platformdirs itself is asked")
+@pytest.mark.parametrize("named", [None, "", "/elsewhere", "relative"])
+def test_the_quick_way_to_the_users_file_is_that_of_platformdirs(
+    monkeypatch: pytest.MonkeyPatch, named: str | None
+) -> None:
+    """Whatever XDG_CONFIG_HOME says."""
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    if named is not None:
+        monkeypatch.setenv("XDG_CONFIG_HOME", named)
+    assert Settings().user_path == user_config_path("gamcli", appauthor=False) / "config.toml"
