@@ -14,7 +14,9 @@ _DURATION = re.compile(r"([0-9]{1,10})([smhdw])", re.ASCII)
 
 
 def parse(text: str) -> timedelta:
-    """Return what `text` says, a whole number and one unit, at most 36500 days; raises UsageError."""
+    """Return what `text` says: a whole number and one unit, at most 36500 days, or `0`; raises UsageError."""
+    if text.strip() == "0":
+        return timedelta(0)
     found = _DURATION.fullmatch(text.strip().lower())
     if found is None:
         raise UsageError(f"'{text}' is no duration", "a whole number and a unit, such as 90d, 24h, 30m, 45s or 2w")

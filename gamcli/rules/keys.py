@@ -22,11 +22,16 @@ ISSUING = (
 
 @dataclass(frozen=True, slots=True)
 class KeyTerms:
-    """What is asked of a new key: `scopes` None = all that are published, `expires_in` None = the timeout."""
+    """
+    What is asked of a new key: `scopes` None = all that are published, `expires_in` None = the timeout.
+
+    One that `renews` an earlier key carries its scopes, whether users may choose some or not.
+    """
 
     scopes: tuple[str, ...] | None = None
     expires_in: timedelta | None = None
     label: str = ""
+    renews: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ def issue(facts: grants.Facts, terms: KeyTerms, entropy: Entropy) -> IssuedKey:
         app=app.name,
         client_id=app.client_id,
         auth_type=auth_type.name,
-        scopes=_scopes(app, terms.scopes),
+        scopes=_scopes(app, terms),
         digest=secret.digest(),
         created_at=facts.now,
         expires_at=_expiry(app, terms.expires_in, facts.now),
@@ -61,10 +66,22 @@ def issue(facts: grants.Facts, terms: KeyTerms, entropy: Entropy) -> IssuedKey:
     return IssuedKey(record, secret)
 
 
-def _scopes(app: App, asked: tuple[str, ...] | None) -> tuple[str, ...]:
+def renewing(key: Key) -> KeyTerms:
+    """Return the terms of the key that follows `key`: its scopes, its label, and a life as long as it had."""
+    life = None if key.expires_at is None else key.expires_at - key.created_at
+    return KeyTerms(key.scopes, life, key.label, renews=True)
+
+
+def is_due(key: Key, now: datetime, within: timedelta | None) -> bool:
+    """Say whether `key` expires `within` so much time; None asks nothing."""
+    return within is None or (key.expires_at is not None and key.expires_at - now <= within)
+
+
+def _scopes(app: App, terms: KeyTerms) -> tuple[str, ...]:
+    asked = terms.scopes
     if asked is None:
         return app.scopes
-    if not app.api_keys.scope_choice:
+    if not app.api_keys.scope_choice and not terms.renews:
         raise RefusedError(
             "scope_choice_off",
             f"application '{app.name}' does not let users choose scopes",

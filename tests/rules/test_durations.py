@@ -52,3 +52,8 @@ def test_a_duration_is_its_number_of_units(number: int, unit: str) -> None:
     """What is written is what is meant."""
     seconds = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}[unit]
     assert durations.parse(f"{number}{unit}") == timedelta(seconds=number * seconds)
+
+
+def test_nothing_needs_no_unit() -> None:
+    """0 is 0 in every unit."""
+    assert durations.parse(" 0 ") == durations.parse("0s") == timedelta(0)
