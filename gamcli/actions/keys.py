@@ -10,7 +10,7 @@ from itertools import islice
 from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions.changes import Changed, Keep, ends_keys, keep_nowhere, standing
-from gamcli.errors import ConflictError, NotFoundError, UsageError, command
+from gamcli.errors import ConflictError, NotFoundError, RefusedError, UsageError, command
 from gamcli.model import App, Impact, Key
 from gamcli.rules import keys as rules
 from gamcli.rules import scopes
@@ -23,7 +23,11 @@ from gamcli.store.keys import KeyFilter
 
 @dataclass(frozen=True, slots=True)
 class KeyWish:
-    """What is asked of a new key; `scopes` are words, None = all that the application publishes."""
+    """
+    What is asked of a new key; `scopes` are words, None = all that the application publishes.
+
+    `replace` ends the live key of the pair now, `overlap` lets it retire after so much time.
+    """
 
     user: str
     app: str
@@ -32,6 +36,7 @@ class KeyWish:
     expires_in: timedelta | None = None
     label: str = ""
     replace: bool = False
+    overlap: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +75,68 @@ def generate(gam: Gam, wish: KeyWish, keep: Keep = keep_nowhere) -> rules.Issued
         known = partial(store.users.knows_attribute, tx, app.scopes)
         words = None if wish.scopes is None else scopes.parse(wish.scopes, known)
         issued = rules.issue(facts, rules.KeyTerms(words, wish.expires_in, wish.label), gam.entropy)
-        replaced = _make_way(tx, gam, issued.record, replace_it=wish.replace)
+        replaced = _make_way(tx, gam, issued.record, timedelta(0) if wish.replace else wish.overlap)
         store.keys.add(tx, issued.record)
         gam.record(tx, "key.generate", issued.record.id, **_told(issued.record), replaces=replaced)
         keep(issued.secret)
     return issued
 
 
-def _make_way(tx: Transaction, gam: Gam, key: Key, *, replace_it: bool) -> str | None:
-    """End the live key of the pair and return its id, or raise ConflictError when it may not be replaced."""
+def rotate(
+    gam: Gam,
+    key_id: str,
+    overlap: timedelta,
+    *,
+    if_due: timedelta | None = None,
+    keep: Keep = keep_nowhere,
+) -> rules.IssuedKey | None:
+    """
+    Make the key that follows the one whose id begins with `key_id`, which retires after `overlap`.
+
+    Returns None when the key does not expire within `if_due`. Raises RefusedError when the key is not active or a rule
+    says no.
+    """
+    with gam.store.writing() as tx:
+        old, now = store.keys.named(tx, key_id), gam.now()
+        _require_active(old, now)
+        if not rules.is_due(old, now, if_due):
+            return None
+        app, user = store.apps.of_client(tx, old.client_id), store.users.with_guid(tx, old.user_guid)
+        facts = Facts(now, app=app, user=user, auth_type=store.auth_types.find(tx, old.auth_type))
+        issued = rules.issue(facts, rules.renewing(old), gam.entropy)
+        _make_way(tx, gam, issued.record, overlap)
+        store.keys.add(tx, issued.record)
+        gam.record(tx, "key.rotate", issued.record.id, **_told(issued.record), replaces=old.id, overlap=str(overlap))
+        keep(issued.secret)
+    return issued
+
+
+def _require_active(key: Key, now: datetime) -> None:
+    status = key.status(now)
+    if status == "active":
+        return
+    follow = command("key", "list", "--user", key.user, "--app", key.app, "--status", "active")
+    anew = command("key", "generate", "--user", key.user, "--app", key.app)
+    raise RefusedError(f"key_{status}", f"key {key.id} is {status}", follow if status == "retiring" else anew)
+
+
+def _make_way(tx: Transaction, gam: Gam, key: Key, overlap: timedelta | None) -> str | None:
+    """
+    End or retire the live key of the pair and return its id; raise ConflictError when nobody said which.
+
+    An `overlap` of nothing ends it now.
+    """
     old = store.keys.current(tx, key.user_guid, key.client_id)
     if old is None or not old.is_live(gam.now()):
         return None
-    if not replace_it:
+    if overlap is None:
         raise ConflictError(
             f"user '{key.user}' has a live key for application '{key.app}': {old.id}",
-            "add --replace to end it now and make a new one",
+            "add --replace to end it now, or --overlap 7d to let it retire",
         )
+    if overlap > timedelta(0):
+        store.keys.retire(tx, old.id, gam.now() + overlap)
+        return old.id
     store.keys.end(tx, old.id, "replaced", gam.now(), f"replaced by {key.id}")
     return old.id
 

@@ -24,6 +24,7 @@ from gamcli.commands.session import Session
 from gamcli.errors import UsageError, command
 from gamcli.model import Key
 from gamcli.render.output import Output, count
+from gamcli.rules import durations
 from gamcli.rules.keys import is_cut_short
 
 verbs = noun("API keys: issue, list, doubt, revoke.")
@@ -66,6 +67,9 @@ def generate(
     replace: Annotated[
         bool, typer.Option("--replace", help="End the live key of this user and application now.", show_default=False)
     ] = False,
+    overlap: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Or let it retire: it lives so long beside the new one.")
+    ] = None,
     output: Format = None,
     field: Field = None,
     out_file: Out = None,
@@ -78,17 +82,55 @@ def generate(
     session = Session.of(context)
     out = session.output(output, field, Key, "api_key")
     asked = duration(expires_in)
-    wish = keys.KeyWish(user, app, tuple(scope) if scope else None, auth_type, asked, label, replace)
+    if replace and overlap is not None:
+        raise UsageError("--replace and --overlap contradict each other", "--replace ends the live key now")
+    words = tuple(scope) if scope else None
+    wish = keys.KeyWish(user, app, words, auth_type, asked, label, replace, duration(overlap))
     with session.gam() as gam, delivery.place(out_file) as keep:
         issued = keys.generate(gam, wish, keep)
     key = issued.record
-    until = f"until {key.expires_at:%Y-%m-%d %H:%M}Z" if key.expires_at else "never expires"
-    told = f"key {key.id} of {key.user} for {key.app}, {until}"
-    delivery.answer(out, key, ("api_key", issued.secret), told, out_file)
+    delivery.answer(out, key, ("api_key", issued.secret), _told(key), out_file)
     if is_cut_short(key, asked):
         out.warn(f"application '{key.app}' lets keys live no longer than until {key.expires_at:%Y-%m-%d %H:%M}Z")
     if not key.scopes:
         out.warn(f"application '{key.app}' publishes no scope: the key reveals nothing")
+
+
+def _told(key: Key) -> str:
+    until = f"until {key.expires_at:%Y-%m-%d %H:%M}Z" if key.expires_at else "never expires"
+    return f"key {key.id} of {key.user} for {key.app}, {until}"
+
+
+@verbs.command()
+def rotate(
+    context: typer.Context,
+    key: KeyArgument,
+    overlap: Annotated[
+        str, typer.Option(metavar="DURATION", help="How long the old key lives beside the new one; 0 ends it now.")
+    ],
+    if_due: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Only when the key expires so soon, such as 14d.")
+    ] = None,
+    output: Format = None,
+    field: Field = None,
+    out_file: Out = None,
+) -> None:
+    """
+    Generate the key that follows one, with the same scopes, and print it, once.
+
+    Example: NEXT=$(gamcli key rotate 3GqWOffF --overlap 7d)
+    """
+    session = Session.of(context)
+    out = session.output(output, field, Key, "api_key")
+    beside, due = durations.parse(overlap), duration(if_due)
+    with session.gam() as gam, delivery.place(out_file) as keep:
+        old = keys.show(gam, key)
+        issued = keys.rotate(gam, old.id, beside, if_due=due, keep=keep)
+    if issued is None:
+        out.changed(old, f"nothing to rotate, it is not due yet: {_told(old)}")
+        return
+    given_way = f"{old.id} retires in {overlap}" if beside else f"{old.id} has ended"
+    delivery.answer(out, issued.record, ("api_key", issued.secret), f"{_told(issued.record)}; {given_way}", out_file)
 
 
 @verbs.command("list")

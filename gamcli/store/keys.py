@@ -130,6 +130,11 @@ def add(tx: Transaction, key: Key) -> None:
     tx.run(f"INSERT INTO key ({', '.join(_COLUMNS)}, current) VALUES ({marks(values)})", *values)
 
 
+def retire(tx: Transaction, key_id: str, at: datetime) -> None:
+    """Let a key live until `at` beside the one that follows it."""
+    tx.run("UPDATE key SET retires_at = ? WHERE id = ?", micros(at), key_id)
+
+
 def used(tx: Transaction, key_id: str, at: datetime) -> None:
     """Record when a key was last used."""
     tx.run("UPDATE key SET last_used_at = ? WHERE id = ?", micros(at), key_id)

@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gamcli.actions import Gam, apps, auth_types, keys, users
+from gamcli.actions import Gam, apps, auth_types, keys, tokens, users
 from gamcli.actions.apps import AppWish
 from gamcli.actions.changes import Created
 from gamcli.actions.keys import KeySearch, KeyWish
 from gamcli.errors import ConflictError, EndsKeysError, FailedError, NotFoundError, RefusedError, UsageError
 from gamcli.model import App, AuditEntry, User
 from gamcli.rules.credentials import Secret, mint_api_key
+from gamcli.rules.grants import TokenRequest
 from gamcli.rules.keys import IssuedKey
 
 Trail = Callable[[], list[AuditEntry]]
@@ -305,3 +306,88 @@ def test_a_published_attribute_may_be_chosen_when_nobody_carries_it_any_more(gam
     apps.create(gam, AppWish("gate", OPEN, ("user_badge",)))
     users.update(gam, ana.guid, {"attributes": {}})
     assert keys.generate(gam, KeyWish("ana", "gate", ("user_badge",))).record.scopes == ("user_badge",)
+
+
+def test_a_rotated_key_lives_beside_its_successor_and_then_counts_as_replaced(
+    gam: Gam, issued: IssuedKey, forward: Forward
+) -> None:
+    """Same scopes, same label; the new one is the current one."""
+    new = keys.rotate(gam, issued.record.id, timedelta(days=7))
+    assert new is not None
+    assert (new.record.scopes, new.record.label) == (issued.record.scopes, issued.record.label)
+    assert keys.show(gam, issued.record.id).status(gam.now()) == "retiring"
+    assert keys.show(gam, new.record.id).status(gam.now()) == "active"
+    forward(timedelta(days=7))
+    assert keys.show(gam, issued.record.id).status(gam.now()) == "replaced"
+
+
+def test_a_key_rotated_without_overlap_has_ended(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
+    """For a leak."""
+    new = keys.rotate(gam, issued.record.id, timedelta(0))
+    assert new is not None
+    assert keys.show(gam, issued.record.id).status(gam.now()) == "replaced"
+    assert (trail()[-1].action, trail()[-1].target) == ("key.rotate", new.record.id)
+
+
+def test_a_key_lives_as_long_as_the_one_it_follows(gam: Gam, ana: User, portal: Created[App]) -> None:
+    """What was asked then holds again."""
+    old = keys.generate(gam, KeyWish(ana.name, portal.record.name, expires_in=timedelta(days=30))).record
+    new = keys.rotate(gam, old.id, timedelta(days=1))
+    assert new is not None
+    assert new.record.expires_at == gam.now() + timedelta(days=30)
+
+
+def test_a_key_is_rotated_only_when_it_is_due(gam: Gam, ana: User, portal: Created[App], trail: Trail) -> None:
+    """Otherwise nothing is made, and nothing written."""
+    old = keys.generate(gam, KeyWish(ana.name, portal.record.name, expires_in=timedelta(days=30))).record
+    before = trail()
+    assert keys.rotate(gam, old.id, timedelta(0), if_due=timedelta(days=29)) is None
+    assert trail() == before
+    assert keys.rotate(gam, old.id, timedelta(0), if_due=timedelta(days=30)) is not None
+
+
+def test_a_key_that_never_expires_is_never_due(gam: Gam, issued: IssuedKey) -> None:
+    """However far one looks."""
+    assert keys.rotate(gam, issued.record.id, timedelta(0), if_due=timedelta(days=36_500)) is None
+
+
+def test_only_an_active_key_is_rotated(gam: Gam, issued: IssuedKey) -> None:
+    """A retiring one was rotated already, an ended one has no successor."""
+    keys.rotate(gam, issued.record.id, timedelta(days=1))
+    with pytest.raises(RefusedError, match="is retiring"):
+        keys.rotate(gam, issued.record.id, timedelta(days=1))
+    keys.revoke(gam, [issued.record.id], None)
+    with pytest.raises(RefusedError, match="is revoked"):
+        keys.rotate(gam, issued.record.id, timedelta(days=1))
+
+
+def test_a_rotation_obeys_the_rules_but_keeps_scopes_that_nobody_may_choose(gam: Gam, ana: User) -> None:
+    """The successor carries what its key carried, as long as that is published."""
+    apps.create(gam, AppWish("gate", OPEN, ("gam_user_data+gam_user_roles",)))
+    old = keys.generate(gam, KeyWish(ana.name, "gate", ("gam_user_roles",))).record
+    apps.update(gam, "gate", {"api_keys.scope_choice": False})
+    new = keys.rotate(gam, old.id, timedelta(0))
+    assert new is not None
+    assert new.record.scopes == ("gam_user_roles",)
+    apps.update(gam, "gate", {"enabled": False})
+    with pytest.raises(RefusedError, match="disabled"):
+        keys.rotate(gam, new.record.id, timedelta(0))
+
+
+def test_a_new_key_may_let_the_live_one_retire(gam: Gam, issued: IssuedKey) -> None:
+    """Instead of ending it now."""
+    new = keys.generate(gam, KeyWish("ana", "portal", overlap=timedelta(hours=1)))
+    assert keys.show(gam, issued.record.id).status(gam.now()) == "retiring"
+    assert keys.show(gam, new.record.id).status(gam.now()) == "active"
+
+
+def test_a_token_of_a_retiring_key_ends_with_the_key(
+    gam: Gam, issued: IssuedKey, asked: TokenRequest, forward: Forward
+) -> None:
+    """It never outlives it."""
+    keys.rotate(gam, issued.record.id, timedelta(minutes=5))
+    token = tokens.exchange(gam, asked)
+    assert token.grant.expires_in == 300
+    forward(timedelta(minutes=5))
+    with pytest.raises(RefusedError):
+        tokens.userinfo(gam, token.secret)

@@ -131,7 +131,7 @@ def test_a_live_key_stays_unless_it_is_replaced(world: Run, key_id: str) -> None
     ran = world(*GENERATE)
     assert ran.code == 5
     assert f"a live key for application 'portal': {key_id}" in ran.err
-    assert ran.hint == "add --replace to end it now and make a new one"
+    assert ran.hint == "add --replace to end it now, or --overlap 7d to let it retire"
     new = world(*GENERATE, "--replace", "-o", "json").json["id"]
     found = {each["id"]: each for each in world("key", "list", "-o", "json").json}
     assert (found[key_id]["status"], found[key_id]["reason"]) == ("replaced", f"replaced by {new}")
@@ -313,3 +313,40 @@ def test_revoke_takes_one_way_of_naming_keys(world: Run, words: list[str]) -> No
     """None or two are 2."""
     ran = world("key", "revoke", *words)
     assert (ran.code, ran.hint) == (2, "one of the three")
+
+
+def test_rotate_prints_the_next_key_alone_and_says_when_the_old_one_retires(world: Run) -> None:
+    """So that a shell can keep it."""
+    old = world(*GENERATE).out[7:15]
+    ran = world("key", "rotate", old, "--overlap", "7d")
+    found = SECRET.fullmatch(ran.out)
+    assert found
+    assert f"{old} retires in 7d" in ran.err
+    assert [each["status"] for each in world("key", "list", "-o", "json").json] == ["retiring", "active"]
+
+
+def test_rotate_does_nothing_before_a_key_is_due(world: Run) -> None:
+    """Exit code 0, nothing on stdout."""
+    old = world(*GENERATE, "--expires-in", "90d").out[7:15]
+    ran = world("key", "rotate", old, "--overlap", "0", "--if-due", "14d")
+    assert (ran.code, ran.out) == (0, "")
+    assert ran.err.startswith("gamcli: nothing to rotate, it is not due yet")
+    assert len(world("key", "list", "-o", "json").json) == 1
+
+
+def test_rotate_needs_an_overlap_and_an_active_key(world: Run) -> None:
+    """2 without the option, 4 for a key that has ended."""
+    old = world(*GENERATE).out[7:15]
+    assert world("key", "rotate", old).code == 2
+    assert world("key", "rotate", old, "--overlap", "soon").code == 2
+    world("key", "revoke", old)
+    ran = world("key", "rotate", old, "--overlap", "0")
+    assert (ran.code, ran.hint) == (4, "gamcli key generate --user ana --app portal")
+
+
+def test_generate_can_let_the_live_key_retire(world: Run) -> None:
+    """But not end it at the same time."""
+    world(*GENERATE)
+    assert world(*GENERATE, "--overlap", "1h", "--replace").code == 2
+    assert world(*GENERATE, "--overlap", "1h").code == 0
+    assert [each["status"] for each in world("key", "list", "-o", "json").json] == ["retiring", "active"]
