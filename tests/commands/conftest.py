@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from select import select
 from typing import Any, NamedTuple
 
 import pytest
@@ -180,8 +181,10 @@ def terminal(line: list[str]) -> Callable[..., Ran]:
 
 def dialogue(leader: int, answers: list[tuple[str, str]]) -> Iterator[str]:
     """Yield what appears on the terminal, and type each answer once its question has appeared."""
-    unanswered = ""
+    unanswered, answer = "", ""
     while True:
+        while answer == "\x03" and not select([leader], [], [], 0.5)[0]:
+            os.write(leader, b"\x03")  # Python misses a Ctrl-C that comes right before it begins to read
         try:
             data = os.read(leader, 65536)
         except OSError:  # how Linux says that nobody is left at the other end

@@ -178,8 +178,12 @@ def test_ctrl_c_ends_with_130_and_says_nothing(line: list[str], place: Path) -> 
     """Here while it waits for a secret."""
     os.mkfifo(place / "pipe")
     words = [*line, "user", "set-password", "ana", "--password-file", "pipe"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        with (place / "pipe").open("w", encoding="ascii"):  # opens once gamcli reads
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with (place / "pipe").open("w", encoding="ascii"):  # opens once gamcli reads
+        process.send_signal(signal.SIGINT)
+        try:
+            out, err = process.communicate(timeout=2)
+        except subprocess.TimeoutExpired:  # Python misses a signal that comes right before it begins to read
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (130, b"", b"")
