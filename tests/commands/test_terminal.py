@@ -86,7 +86,7 @@ def test_a_password_is_asked_twice_without_echo(world: Run, terminal: Run, sql: 
     assert sql("SELECT password_hash IS NOT NULL FROM user") == [(1,)]
 
 
-@pytest.mark.parametrize("columns", [60, 80, 120])
+@pytest.mark.parametrize("columns", [80, 120])
 def test_a_table_fits_the_terminal_and_loses_nothing(world: Run, terminal: Run, columns: int) -> None:
     """What is too long is folded."""
     world("app", "update", "portal", "--description", "word " * 30 + "end")
