@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import RLock
+from time import monotonic
 from typing import Any, Self
 
 from gamcli.errors import (
@@ -29,6 +30,9 @@ OLDEST_SQLITE = (3, 37, 0)
 
 BUSY_SECONDS = 5.0
 """How long a write waits for another process before it is told that the store is busy."""
+
+STEP_SECONDS = 0.1
+"""How long SQLite itself waits before we try again; Python hears no signal meanwhile."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -66,26 +70,29 @@ class Store:
     process but perhaps not a power cut. `patience` is how many seconds it waits while another process writes.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, patience: float = 0.0) -> None:
         self.path = path
         self._connection = connection
+        self._patience = patience
         self._lock = RLock()
 
     @classmethod
     def open(cls, path: Path, *, durable: bool = True, patience: float = BUSY_SECONDS) -> "Store":
         """Open the store at `path` and bring its schema up to date; raises a StoreError that says what to do."""
         if not _holds_something(path):
-            raise StoreMissingError(f"there is no store at {path}", command("--store", str(path), "init"))
+            raise StoreMissingError(f"there is no store at {path}", _init(path))
         return cls._opened(path, durable=durable, patience=patience)
 
     @classmethod
-    def _opened(cls, path: Path, *, durable: bool, patience: float = BUSY_SECONDS) -> "Store":
+    def _opened(cls, path: Path, *, durable: bool, patience: float = BUSY_SECONDS, makes_it: bool = False) -> "Store":
         if not os.access(path, os.R_OK | os.W_OK):
             raise StoreUnusableError(f"the store {path} may not be read and written", f"chmod u+rw {path}")
-        store = cls(path, _connect(path, durable=durable, patience=patience))
+        store = cls(path, _connect(path, durable=durable, patience=patience), patience)
         try:
             with store._told():
-                store._migrate()
+                store._migrate(makes_it=makes_it)
+                step = int(min(patience, STEP_SECONDS) * 1000)
+                store._connection.execute(f"PRAGMA busy_timeout = {step}").fetchone()
         except BaseException:
             store.close()
             raise
@@ -95,12 +102,14 @@ class Store:
     def create(cls, path: Path) -> "Store":
         """Open the store at `path`, made with mode 0600 in a directory of mode 0700 when there is none."""
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_folder(path.parent)
             with suppress(FileExistsError):
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            if path.is_file() and path.stat().st_size == 0:
+                path.chmod(0o600)
         except OSError as error:
             raise StoreUnusableError(f"the store {path} cannot be made: {error.strerror}", "--store PATH") from error
-        return cls._opened(path, durable=True)
+        return cls._opened(path, durable=True, makes_it=True)
 
     def close(self) -> None:
         """Close the file; what was not committed is undone."""
@@ -126,13 +135,25 @@ class Store:
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[None]:
-        self._connection.execute(begin)
+        self._begin(begin)
         try:
             yield
             self._connection.execute("COMMIT")
         finally:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+
+    def _begin(self, begin: str) -> None:
+        """Begin, and try again while another process writes; in steps, so that Ctrl-C is heard between them."""
+        end = monotonic() + self._patience
+        while True:
+            try:
+                self._connection.execute(begin)
+            except sqlite3.OperationalError as error:
+                if not _is_busy(error) or monotonic() >= end:
+                    raise
+            else:
+                return
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -143,7 +164,9 @@ class Store:
         except UnicodeEncodeError:
             raise UsageError("a text holds bytes that are not UTF-8", "type it again") from None
 
-    def _migrate(self) -> None:
+    def _migrate(self, *, makes_it: bool) -> None:
+        if self._version() == 0 and not makes_it:
+            raise StoreMissingError(f"there is no store in {self.path} yet", _init(self.path))
         if self._version() < len(schema.STEPS):
             self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
         for version, step in enumerate(schema.STEPS, 1):
@@ -183,6 +206,19 @@ def _holds_something(path: Path) -> bool:
         raise StoreUnusableError(f"the store {path} cannot be reached: {error.strerror}", "--store PATH") from error
 
 
+def _init(path: Path) -> str:
+    return command("--store", str(path), "init")
+
+
+def _make_folder(path: Path) -> None:
+    """Make `path` and what is missing above it, each for its owner alone."""
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(mode=0o700, exist_ok=True)
+    if not path.is_dir():
+        raise NotADirectoryError(20, "a part of its path is no folder")
+
+
 def _connect(path: Path, *, durable: bool, patience: float) -> sqlite3.Connection:
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise StoreVersionError(
@@ -190,7 +226,9 @@ def _connect(path: Path, *, durable: bool, patience: float) -> sqlite3.Connectio
             "use a Python that brings a newer SQLite",
         )
     try:
-        connection = sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            path, timeout=patience, isolation_level=None, check_same_thread=False
+        )
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
     except sqlite3.Error as error:
@@ -203,10 +241,14 @@ _READ_ONLY = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH"
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 
+def _is_busy(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorname", "").startswith(_BUSY)
+
+
 def told(error: sqlite3.Error, path: Path) -> StoreError:
     """Return `error` in our words, with what to do about it."""
     name = getattr(error, "sqlite_errorname", "")
-    if name.startswith(_BUSY):
+    if _is_busy(error):
         return StoreBusyError(f"the store {path} is in use by another process", "try again in a moment")
     if name.startswith(_READ_ONLY):
         return StoreUnusableError(

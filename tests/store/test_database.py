@@ -255,9 +255,7 @@ def test_a_mistake_of_ours_is_told_as_a_failure_of_the_store(store: Store) -> No
 
 def test_a_store_that_another_holds_is_busy(store: Store, store_path: Path) -> None:
     """A writer waits for a while and is told then; readers do not wait."""
-    with Store.open(store_path) as other, store.writing():
-        assert pragma(other, "busy_timeout") == database.BUSY_SECONDS * 1000
-        assert pragma(other, "busy_timeout = 50") == 50
+    with Store.open(store_path, patience=0.05) as other, store.writing():
         assert notes(other) == []
         with pytest.raises(StoreBusyError, match="in use by another process") as caught:
             note(other)
@@ -340,3 +338,30 @@ def test_never_is_kept_as_null() -> None:
     """And read as never."""
     assert micros_or_none(None) is None
     assert instant_or_none(None) is None
+
+
+def test_an_empty_database_is_no_store_until_it_is_made_one(tmp_path: Path) -> None:
+    """Reading commands put no schema into a file that is not theirs."""
+    path = tmp_path / "x.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    connection.close()
+    with pytest.raises(StoreMissingError) as caught:
+        Store.open(path)
+    assert caught.value.hint == f"gamcli --store {path} init"
+    with Store.create(path) as store, store.reading() as tx:
+        assert list(tx.each("SELECT version FROM migration")) == [(1,)]
+
+
+def test_an_empty_file_and_missing_folders_become_the_owners_alone(tmp_path: Path) -> None:
+    """Whatever the umask allows."""
+    path = tmp_path / "a" / "b" / "x.db"
+    before = os.umask(0)
+    try:
+        Store.create(path).close()
+        (path.parent / "y.db").touch(0o644)
+        Store.create(path.parent / "y.db").close()
+    finally:
+        os.umask(before)
+    modes = [each.stat().st_mode & 0o777 for each in (path.parent.parent, path.parent, path, path.parent / "y.db")]
+    assert modes == [0o700, 0o700, 0o600, 0o600]
