@@ -45,7 +45,7 @@ def create(gam: Gam, wish: AppWish, keep: Keep = keep_nowhere, *, if_missing: bo
     with gam.store.writing() as tx:
         changes = _resolved(tx, wish.changes, ScopeEdit(exactly=wish.scopes) if wish.scopes else ScopeEdit(), None)
         app = rules.create(wish.name, client_id, secret, changes, gam.now())
-        found = store.apps.find(tx, app.name) or store.apps.find(tx, app.client_id)
+        found = _of_that_name(tx, app)
         if found is not None:
             return _existing(found, wish, changes, gam, if_missing=if_missing)
         store.apps.add(tx, app)
@@ -53,6 +53,13 @@ def create(gam: Gam, wish: AppWish, keep: Keep = keep_nowhere, *, if_missing: bo
         if wish.client_secret is None:
             keep(secret)
     return Created(app, secret=None if wish.client_secret else secret)
+
+
+def _of_that_name(tx: Transaction, app: App) -> App | None:
+    """Return the application that the name or the client_id of `app` names already, whatever the case."""
+    found = store.apps.find(tx, app.name) or store.apps.find(tx, app.client_id)
+    texts = filter(rules.looks_like_client_id, (app.name, app.client_id))
+    return found or next(filter(None, (store.apps.with_client_id_like(tx, text) for text in texts)), None)
 
 
 def _existing(found: App, wish: AppWish, changes: rules.Changes, gam: Gam, *, if_missing: bool) -> Created[App]:

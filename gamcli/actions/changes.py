@@ -71,7 +71,7 @@ def weigh(
     """
     impacts = tuple(impact.of(change, standing(tx, gam, wanted)))
     ending = [each for each in impacts if each.ends]
-    if ending and len(ending) != accept:
+    if len(ending) != (accept or 0) or (ending and accept is None):
         raise ends_keys(ending, accept)
     for each in ending:
         store.keys.end(tx, each.key.id, "invalidated", gam.now(), each.reason)

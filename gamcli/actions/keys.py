@@ -13,7 +13,7 @@ from gamcli.actions.changes import Changed, Keep, ends_keys, keep_nowhere, stand
 from gamcli.errors import ConflictError, NotFoundError, RefusedError, UsageError, command
 from gamcli.model import App, Impact, Key
 from gamcli.rules import keys as rules
-from gamcli.rules import scopes
+from gamcli.rules import names, scopes
 from gamcli.rules.credentials import Secret, api_key_id
 from gamcli.rules.grants import Facts
 from gamcli.store import Transaction
@@ -224,6 +224,6 @@ def _revoke(tx: Transaction, gam: Gam, key: Key, reason: str | None) -> Changed[
     now = gam.now()
     if not key.is_live(now):
         return Changed(key, differs=False)
-    store.keys.end(tx, key.id, "revoked", now, reason)
+    store.keys.end(tx, key.id, "revoked", now, None if reason is None else names.check_text("the reason", reason))
     gam.record(tx, "key.revoke", key.id, user=key.user, app=key.app, reason=reason)
     return Changed(replace(key, ended_at=now, end="revoked", reason=reason))

@@ -71,11 +71,15 @@ def edited_scopes(app: App, add: tuple[str, ...], remove: tuple[str, ...]) -> tu
     return scopes.ordered((set(app.scopes) | set(add)) - set(remove))
 
 
+def looks_like_client_id(text: str) -> bool:
+    """Say whether `text` has the form of a client_id: 32 to 40 letters, digits or `-`."""
+    return text.isascii() and text.replace("-", "").isalnum() and MIN_SECRET_LENGTH <= len(text) <= CLIENT_ID_LENGTH
+
+
 def check_client_id(client_id: str) -> str:
-    """Return `client_id` when it may be one: brought along from elsewhere, it has 32 to 40 letters, digits or `-`."""
+    """Return `client_id` when it may be one, brought along from elsewhere; raises UsageError."""
     longest, least = CLIENT_ID_LENGTH, MIN_SECRET_LENGTH
-    plain = client_id.isascii() and client_id.replace("-", "").isalnum()
-    if not plain or not least <= len(client_id) <= longest:
+    if not looks_like_client_id(client_id):
         raise UsageError(f"'{names.shown(client_id)}' is no client_id", f"{least} to {longest} letters, digits or '-'")
     return client_id
 

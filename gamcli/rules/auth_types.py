@@ -11,12 +11,17 @@ from gamcli.rules import names
 Changes = Mapping[str, object]
 """`description` and `enabled`; what is absent stays."""
 
+ANY = "any"
+"""What stands for every type where an application says which one it allows."""
+
 DESCRIPTION_LENGTH = 120  # GAM: Description of an authentication type
 
 
 def create(name: str, kind: str, changes: Changes, now: datetime) -> AuthType:
     """Return a new authentication type of that kind (GAM: TypeId); raises UsageError."""
     names.check("an authentication type", name)
+    if name.lower() == ANY:
+        raise UsageError(f"an authentication type cannot be called '{name}': that means all of them", "another name")
     known = {each.lower(): each for each in AUTH_TYPE_KINDS}
     if kind.lower() not in known:
         raise UsageError(f"no kind of authentication type '{names.shown(kind)}'", " or ".join(AUTH_TYPE_KINDS))

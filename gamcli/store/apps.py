@@ -101,7 +101,13 @@ def _row(app: App) -> Row:
 
 def find(tx: Transaction, name: str) -> App | None:
     """Return the application that is named by `name`, its name or its client_id, or None."""
-    row = tx.one(f"{_SELECT} WHERE app.fold = ?", fold(name)) or tx.one(f"{_SELECT} WHERE app.client_id = ?", name)
+    row = tx.one(f"{_SELECT} WHERE app.client_id = ?", name) or tx.one(f"{_SELECT} WHERE app.fold = ?", fold(name))
+    return None if row is None else _with_use(row)
+
+
+def with_client_id_like(tx: Transaction, text: str) -> App | None:
+    """Return the application whose client_id is `text` but for the case of letters, or None; reads all of them."""
+    row = tx.one(f"{_SELECT} WHERE lower(app.client_id) = ?", text.lower())
     return None if row is None else _with_use(row)
 
 

@@ -391,3 +391,10 @@ def test_a_token_of_a_retiring_key_ends_with_the_key(
     forward(timedelta(minutes=5))
     with pytest.raises(RefusedError):
         tokens.userinfo(gam, token.secret)
+
+
+def test_a_reason_that_cannot_be_printed_is_refused(gam: Gam, issued: IssuedKey) -> None:
+    """As every other text."""
+    with pytest.raises(UsageError, match="cannot be printed"):
+        keys.revoke(gam, [issued.record.id], "x\x1b[2J")
+    assert keys.show(gam, issued.record.id).is_live(gam.now())
