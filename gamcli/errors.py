@@ -26,7 +26,14 @@ def command(*words: str) -> str:
     """Return the `gamcli` command line of `words`, quoted for a POSIX shell, as hints show it."""
     from shlex import join  # noqa: PLC0415 - only errors need it
 
-    return join(("gamcli", *words))
+    places = range(len(words))
+    dashed = (place for place in places if words[place].startswith("-") and not _is_option(words[place]))
+    first = next((place for place in dashed if not words[place - 1].startswith("--")), len(words))
+    return join(("gamcli", *words[:first], *(("--",) if first < len(words) else ()), *words[first:]))
+
+
+def _is_option(word: str) -> bool:
+    return word.startswith("--") and word.removeprefix("--").replace("-", "").isalpha()
 
 
 class GamcliError(Exception):

@@ -45,7 +45,7 @@ VERDICTS = {True: "✓", False: "✗", None: "·"}
 
 
 def _expiry(record: dict[str, Any]) -> object:
-    return record["expires_at"] or NOTHING["expires_at"]
+    return (record["expires_at"] or NOTHING["expires_at"])[: len("2027-02-21")]
 
 
 COLUMNS: dict[str, dict[str, Cell]] = {
@@ -63,7 +63,6 @@ COLUMNS: dict[str, dict[str, Cell]] = {
         "email": _field("email"),
         "status": _user_state,
         "roles": _field("roles"),
-        "guid": _field("guid"),
     },
     "Key": {
         "id": _field("id"),
@@ -90,6 +89,10 @@ COLUMNS: dict[str, dict[str, Cell]] = {
     },
 }
 """The columns of a table, by the name of a record; one that is not named here shows all its fields."""
+
+
+WHOLE = ("id", "name", "client_id", "status", "expires_at", "key")
+"""Columns whose texts people copy: a narrow terminal folds the others."""
 
 
 def cell(value: object) -> str:
@@ -147,7 +150,7 @@ def _drawn(heads: Sequence[str], rows: Sequence[Sequence[str]], console: "Consol
 
     drawn = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False)
     for head in heads:
-        drawn.add_column(head, overflow="fold", no_wrap=head in ("id", "status", "name"))
+        drawn.add_column(head, overflow="fold", no_wrap=head in WHOLE)
     for row in rows:
         drawn.add_row(*(Text(text, STATUS_STYLES.get(text, "")) for text in row))
     return _printed(drawn, console)

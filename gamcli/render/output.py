@@ -7,12 +7,12 @@ no colour; an error is followed by a hint that says what to type. On failure std
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from gamcli.errors import GamcliError
-from gamcli.render.text import clean, data
+from gamcli.render.text import clean, data, masked
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,6 +31,7 @@ class Output(NamedTuple):
     now: Callable[[], datetime]
     quiet: bool = False
     no_color: bool = False
+    before: tuple[str, ...] = ()
 
     @property
     def is_human(self) -> bool:
@@ -60,7 +61,8 @@ class Output(NamedTuple):
         if self.is_human:
             from gamcli.render import human  # noqa: PLC0415
 
-            self._lines(human.table(kind, found, self._console()))
+            if not self._lines(human.table(kind, found, self._console())):
+                self.note("nothing to list")
         elif self.format == "json":
             self._lines(machine.array(found))
         else:
@@ -119,10 +121,12 @@ class Output(NamedTuple):
         sys.stdout.flush()
 
     @staticmethod
-    def _lines(lines: Iterable[str]) -> None:
-        write = sys.stdout.write
-        for each in lines:
+    def _lines(lines: Iterable[str]) -> int:
+        """Write the lines as they come, and return how many there were."""
+        write, number = sys.stdout.write, 0
+        for number, each in enumerate(lines, 1):  # noqa: B007 - counted
             write(f"{each}\n")
+        return number
 
     def _console(self) -> "Console | None":
         return console(sys.stdout, no_color=self.no_color) if sys.stdout.isatty() else None
@@ -152,7 +156,16 @@ def console(stream: TextIO, *, no_color: bool) -> "Console":
 
 def talk(text: str) -> None:
     """Write one line of talk to stderr."""
-    sys.stderr.write(f"gamcli: {clean(text)}\n")
+    sys.stderr.write(f"gamcli: {masked(clean(text))}\n")
+
+
+def hinted(hint: str, before: Sequence[str]) -> str:
+    """Return a hint whose command line names the store that this run works on, with the words `before` the command."""
+    if not before or not hint.startswith("gamcli ") or hint.startswith("gamcli --"):
+        return hint
+    from shlex import join  # noqa: PLC0415 - only hints need it
+
+    return hint.replace("gamcli ", f"gamcli {join(before)} ", 1)
 
 
 def error(problem: GamcliError, now: datetime, *, as_json: bool = False) -> None:
@@ -160,7 +173,7 @@ def error(problem: GamcliError, now: datetime, *, as_json: bool = False) -> None
     if as_json:
         from gamcli.render import machine  # noqa: PLC0415 - only asked-for JSON needs it
 
-        sys.stderr.write(f"{machine.error(problem, now)}\n")
+        sys.stderr.write(f"{masked(machine.error(problem, now))}\n")
         return
     talk(f"error: {problem.message}")
     for impact in getattr(problem, "impacts", ()):
