@@ -19,8 +19,10 @@ EXIT_CODES = {
     1: "failed for another reason",
     2: "wrong usage, or a value that cannot be",
     3: "not found",
-    4: "refused: a rule said no",
+    4: "refused: a rule said no; `key verify` of a key that may not be used",
     5: "conflict: already there, or the change would kill live keys and nobody accepted that",
+    6: "changes pending",
+    7: "attention due",
     8: "the store is missing, busy, damaged, or of a newer version",
     130: "interrupted",
 }
@@ -99,7 +101,20 @@ def _tell(error: errors.GamcliError, arguments: Sequence[str]) -> None:
 
     from gamcli.render import output  # noqa: PLC0415 - start-up
 
+    error.hint = output.hinted(error.hint, before(arguments)) if error.hint else None
     output.error(error, datetime.now(UTC), as_json=wants_json(arguments))
+
+
+def before(arguments: Sequence[str]) -> tuple[str, ...]:
+    """Return the words that name the store and the config file: what a hint must say too, to mean the same."""
+    named = ("--store", "--config")
+    found: tuple[str, ...] = ()
+    for word, value in zip(arguments, [*arguments[1:], ""], strict=True):
+        if word in named:
+            found += (word, value)
+        elif word.startswith(tuple(f"{name}=" for name in named)):
+            found += (word,)
+    return found
 
 
 def exit_code(error: errors.GamcliError) -> int:

@@ -25,6 +25,7 @@ from gamcli.commands.options import (
     secret_from,
 )
 from gamcli.commands.session import Session
+from gamcli.errors import UsageError
 from gamcli.model import App
 from gamcli.store.apps import AppFilter
 
@@ -139,13 +140,15 @@ def create(
         require_scope, share_ids, one_token,
     )  # fmt: skip
     secret = secret_from(client_secret_file, "--client-secret-file")
+    if secret is not None and out_file is not None:
+        raise UsageError("--out has nothing to write: the secret is brought along", "leave --out out")
     wish = apps.AppWish(name, changes, tuple(scope or ()), client_id, secret)
     with session.gam() as gam, delivery.place(out_file) as keep:
         made = apps.create(gam, wish, keep, if_missing=if_missing)
     told = f"{consent.made(made.fresh)} application '{made.record.name}', client_id {made.record.client_id}"
     delivery.answer(out, made.record, ("client_secret", made.secret), told, out_file)
     if made.fresh and made.record.api_keys.enabled and not made.record.api_keys.timeout_hours:
-        out.note("its API keys never expire; --api-key-timeout HOURS sets a limit")
+        out.note(NEVER_EXPIRE)
 
 
 @verbs.command("list")
@@ -216,12 +219,20 @@ def update(
         description, remote_rest, api_keys, api_key_timeout, api_key_auth_type, scope_choice, token_timeout, renewals,
         require_scope, share_ids, one_token,
     )  # fmt: skip
+    if scope and (add_scope or remove_scope):
+        raise UsageError("--scope names all scopes", "leave out --add-scope and --remove-scope, or --scope")
     edit = apps.ScopeEdit(tuple(scope) if scope else None, tuple(add_scope or ()), tuple(remove_scope or ()))
     with session.gam() as gam:
         before = apps.show(gam, name)
         changed = consent.to_end_keys(lambda count: apps.update(gam, name, changes, edit, count), accept)
     undo = ("app", "update", changed.record.name, *undoing(before, changed.record))
     consent.tell(out, changed, f"application '{changed.record.name}'", undo)
+    policy = changed.record.api_keys
+    if changed.differs and policy.enabled and not policy.timeout_hours and (api_keys or api_key_timeout is not None):
+        out.note(NEVER_EXPIRE)
+
+
+NEVER_EXPIRE = "its API keys never expire; --api-key-timeout HOURS sets a limit"
 
 
 def undoing(before: App, after: App) -> list[str]:

@@ -101,6 +101,8 @@ def set_default(context: typer.Context, name: AuthTypeArgument, output: Format =
     with session.gam() as gam:
         changed = auth_types.set_default(gam, name)
     told = "is now the default" if changed.differs else "is the default already"
+    if changed.differs:
+        told += ": token requests that name no authentication type get it"
     out.changed(changed.record, f"authentication type '{changed.record.name}' {told}")
 
 

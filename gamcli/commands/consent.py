@@ -69,7 +69,8 @@ def tell(out: Output, changed: Changed[Any], what: str, undo: tuple[str, ...]) -
         return
     out.changed(changed.record, f"updated {what}{ended(changed)}")
     if changed.suspended:
-        out.warn(f"this suspends {output.count(changed.suspended, 'live key')}; to undo it: {command(*undo)}")
+        line = output.hinted(command(*undo), out.before)
+        out.warn(f"this suspends {output.count(changed.suspended, 'live key')}; to undo it: {line}")
 
 
 def ended(changed: Changed[Any]) -> str:

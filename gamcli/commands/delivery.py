@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gamcli.actions.changes import Keep, keep_nowhere
-from gamcli.errors import ConflictError, FailedError
+from gamcli.errors import ConflictError, FailedError, command
+from gamcli.model import App, Key
 from gamcli.render.output import Output
 from gamcli.rules.credentials import Secret
 
@@ -61,4 +62,21 @@ def answer(out: Output, record: object, issued: tuple[str, Secret | None], told:
     elif secret is None:
         out.changed(record, told)
     else:
+        _show(out, record, (name, secret), told)
+        if out.field not in (None, name):
+            out.warn(f"the secret itself was not shown and is lost; next time: --field {name}, or --out FILE")
+
+
+def _show(out: Output, record: object, issued: tuple[str, Secret], told: str) -> None:
+    name, secret = issued
+    try:
         out.issued(record, name, secret.reveal(), f"{told}; keep the secret now, it is not shown again")
+        out.flush()
+    except OSError as error:
+        again = command("app", "rotate-secret", record.name) if isinstance(record, App) else _revoking(record)
+        raise FailedError(f"{told}, but its secret could not be written: {error.strerror}", again) from error
+
+
+def _revoking(record: object) -> str:
+    assert isinstance(record, Key)
+    return command("key", "revoke", record.id)

@@ -155,6 +155,8 @@ def list_(
     """List the keys of every status, oldest first."""
     session = Session.of(context)
     out = session.output(output, field, keys.Available if available else Key)
+    if available and (app or status or expiring_within or sort):
+        raise UsageError("--available goes with --user and --limit alone", "leave the other options out")
     if available:
         _list_available(session, user, limit, out)
         return

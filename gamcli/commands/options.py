@@ -32,7 +32,7 @@ Format = Annotated[
 ]
 Field = Annotated[str | None, typer.Option(metavar="NAME", help="The one field to show, raw.")]
 Sort = Annotated[str | None, typer.Option(metavar="FIELD", help="The field to sort by; '-' before it reverses.")]
-Limit = Annotated[int | None, typer.Option(min=0, metavar="N", help="Show at most so many.")]
+Limit = Annotated[int | None, typer.Option(min=0, max=1_000_000_000, metavar="N", help="Show at most so many.")]
 IfMissing = Annotated[
     bool, typer.Option("--if-missing", help="Be content when it is there already, as asked.", show_default=False)
 ]
@@ -54,6 +54,10 @@ KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="Id, or the begi
 NewName = Annotated[str, typer.Argument(metavar="NAME", help="Its name.")]
 
 
+LONGEST_SECRET = 64 * 1024
+"""So many characters of a file are read: a secret is shorter, and /dev/zero longer."""
+
+
 def duration(text: str | None) -> timedelta | None:
     """Return what `90d` and the like mean."""
     return None if text is None else durations.parse(text)
@@ -67,15 +71,24 @@ def secret_from(path: str | None, option: str, prompt: str | None = None) -> Sec
     """
     if path is None:
         return _asked(prompt, option) if prompt else None
+    if path == "-" and sys.stdin.isatty():
+        return _asked(prompt or "Secret", option)
     try:
-        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+        text = _text_of(path)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UsageError(f"cannot read {option} {path}: {reason}", f"{option} PATH, or '-' for stdin") from error
-    found = text.removesuffix("\n").removesuffix("\r")
+    found = text.removeprefix("\ufeff").removesuffix("\n").removesuffix("\r")
     if not found:
         raise UsageError(f"{option} {path} is empty", "the secret alone, in one line")
     return Secret(found)
+
+
+def _text_of(path: str) -> str:
+    if path == "-":
+        return sys.stdin.read(LONGEST_SECRET)
+    with Path(path).open(encoding="utf-8") as file:
+        return file.read(LONGEST_SECRET)
 
 
 def _asked(prompt: str, option: str) -> Secret:

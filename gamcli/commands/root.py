@@ -137,6 +137,8 @@ def _told(problem: Any, arguments: Sequence[str]) -> UsageError:  # noqa: ANN401
     whole = " ".join(problem.format_message().split()).removesuffix(".")
     advice = _ADVICE.search(whole)
     message = whole[: advice.start()] if advice else whole
+    if "unexpected extra argument" in message:
+        message = message.partition(" (")[0]  # it may be a secret
     rows = completing.table()
     words, _, _ = completing.walk(rows, arguments)
     path = context.command_path if (context := getattr(problem, "ctx", None)) else f"{PROGRAM} {words}".strip()

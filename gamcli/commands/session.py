@@ -63,6 +63,7 @@ class Session:
             now=now,
             quiet=bool(self.settings.value("quiet").value),
             no_color=bool(self.settings.value("no_color").value),
+            before=("--store", str(self.settings.flags["store"])) if self.settings.flags.get("store") else (),
         )
 
     @contextmanager

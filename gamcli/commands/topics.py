@@ -34,7 +34,7 @@ FORMATS = {
     "table": "for people; in a pipe, columns that are never cut",
     "json": "one document; lists are arrays, times RFC 3339 in UTC, nothing cut; errors are JSON on stderr too",
     "jsonl": "one JSON document a line",
-    "csv": "RFC 4180 with a header; nested fields by dotted names, lists joined by '+', attributes as JSON",
+    "csv": "a header, quoted as in RFC 4180; nested fields by dotted names, lists joined by '+', attributes as JSON",
     "value": "the one field that --field names, raw; --field alone means this",
 }
 

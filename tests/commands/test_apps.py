@@ -307,3 +307,37 @@ def test_delete_needs_the_number_of_keys_that_end(world: Run) -> None:
     ran = world("app", "delete", "portal", "--accept-invalidating", "1", "-o", "json")
     assert ran.json["name"] == "portal"
     assert world("app", "list", "-o", "json").json == []
+
+
+def test_no_name_is_another_applications_client_id_in_any_case(world: Run) -> None:
+    """A client id typed in another case never names an impostor."""
+    client_id = world("app", "show", "portal", "--field", "client_id").out.strip()
+    assert world("app", "create", client_id.upper()).code == 5
+    assert world("app", "create", "other", "--client-id", client_id.upper()).code == 5
+
+
+def test_all_scopes_and_some_scopes_are_not_named_together(world: Run) -> None:
+    """Nothing that was typed is left out in silence."""
+    assert world("app", "update", "portal", "--scope", "user_email", "--add-scope", "user_city").code == 2
+    assert world("app", "update", "portal", "--scope", "user_email", "--remove-scope", "user_email").code == 2
+
+
+def test_a_wrong_count_is_refused_when_no_key_ends_too(world: Run) -> None:
+    """And does not stand for yes."""
+    assert world("app", "create", "empty").code == 0
+    assert world("app", "delete", "empty", "--accept-invalidating", "3").code == 5
+    assert world("app", "delete", "empty", "--accept-invalidating", "0").code == 0
+
+
+def test_switching_on_keys_that_never_expire_says_so(world: Run) -> None:
+    """As creating them does."""
+    world("app", "create", "gate")
+    assert "never expire" in world("app", "update", "gate", "--remote-rest", "--api-keys").err
+    assert "never expire" not in world("app", "update", "gate", "--api-key-timeout", "24").err
+
+
+def test_a_secret_that_was_brought_along_is_not_written_out(world: Run, place: Path) -> None:
+    """Nothing was issued."""
+    (place / "secret").write_text("x" * 40, encoding="utf-8")
+    assert world("app", "create", "old", "--client-secret-file", "secret", "--out", "out").code == 2
+    assert not (place / "out").exists()

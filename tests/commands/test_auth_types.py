@@ -99,3 +99,8 @@ def test_delete_needs_the_number_of_keys_that_end(world: Run) -> None:
     ran = world("auth-type", "delete", "apikey", "--accept-invalidating", "1")
     assert ran == (0, "", "gamcli: deleted authentication type 'apikey'; 1 key ended for good\n")
     assert world("key", "list", "--field", "status").out == "invalidated\n"
+
+
+def test_no_type_is_called_any(world: Run) -> None:
+    """That word means all of them."""
+    assert world("auth-type", "create", "Any", "--type", "APIkey").code == 2

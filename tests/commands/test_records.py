@@ -122,11 +122,11 @@ def test_times_are_rfc_3339_in_utc(full: Run, noun: str) -> None:
 
 @pytest.mark.parametrize("noun", ["app", "user", "key", "token"])
 def test_an_empty_list_is_an_empty_array(gamcli: Run, noun: str) -> None:
-    """A header in CSV, and nothing for people."""
+    """A header in CSV, and for people a word that there is nothing."""
     gamcli("init")
     assert gamcli(noun, "list", "-o", "json") == (0, "[]\n", "")
     assert gamcli(noun, "list", "-o", "jsonl") == (0, "", "")
-    assert gamcli(noun, "list") == (0, "", "")
+    assert gamcli(noun, "list") == (0, "", "gamcli: nothing to list\n")
     head = gamcli(noun, "list", "-o", "csv").out
     assert head.startswith(",".join(LISTS[noun].split()[:7]))
     gamcli("app", "create", "portal", "--remote-rest", "--api-keys")

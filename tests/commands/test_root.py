@@ -1,6 +1,7 @@
 """The root of the command line: nouns, options in the wrong place, what was probably meant."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,3 +59,31 @@ def test_a_choice_that_there_is_not_names_those_that_there_are(gamcli: Run) -> N
     ran = gamcli("auth-type", "create", "x")
     assert (ran.code, ran.hint) == (2, "choose from: APIkey, GAMLocal")
     assert "'APIkey', 'GAMLocal'" in gamcli("auth-type", "create", "x", "--type", "nope").err
+
+
+def test_a_hint_names_the_store_that_the_run_worked_on(world: Run, file: Path) -> None:
+    """Typed as it stands, it means the same store."""
+    ran = world("--store", str(file), "user", "show", "nobody")
+    assert ran.hint == f"gamcli --store {file} user list"
+    ran = world("--store", str(file), "key", "generate", "--user", "ana", "--app", "portal")
+    assert ran.code == 0
+    ran = world("--store", str(file), "user", "block", "ana")
+    assert ran.err.splitlines()[-1].endswith(f"to undo it: gamcli --store {file} user unblock ana")
+
+
+def test_a_hint_with_a_name_that_begins_with_a_dash_can_be_typed(world: Run) -> None:
+    """Names come after `--` then."""
+    assert world("user", "create", "--", "-dash").code == 0
+    assert world("user", "create", "--", "-dash").hint == "gamcli user show -- -dash"
+    assert world("user", "show", "--", "-dash").code == 0
+
+
+def test_a_limit_beyond_all_measure_is_refused(world: Run) -> None:
+    """Not a traceback."""
+    assert world("key", "list", "--limit", "99999999999999999999").code == 2
+
+
+def test_what_a_list_of_available_applications_does_not_look_at_is_refused(world: Run) -> None:
+    """Instead of being left out in silence."""
+    assert world("key", "list", "--available", "--user", "ana", "--app", "portal").code == 2
+    assert world("key", "list", "--available", "--user", "ana", "--sort", "app").code == 2

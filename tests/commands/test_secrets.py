@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -123,3 +124,48 @@ def test_control_characters_of_the_command_line_never_reach_stderr(world: Run) -
             ran = world(*words, "-o", form)
             assert ran.code != 0
             assert control(ran.err, allowed="\n") == set()
+
+
+@pytest.mark.parametrize("words", [["key", "show"], ["key", "revoke"], ["user", "show"], ["token", "show"]])
+def test_a_key_pasted_in_the_wrong_place_is_not_told_back(api_key: str, program: Run, words: list[str]) -> None:
+    """Neither in the error nor in its JSON."""
+    assert "gamkey_..." in program(*words, api_key).err
+    ran = program(*words, api_key, "-o", "json")
+    assert ran.code == 3
+    assert api_key[7:] not in ran.err
+
+
+def test_an_argument_too_many_is_not_told_back(world: Run) -> None:
+    """It may be a password."""
+    ran = world("user", "set-password", "ana", "hunter2")
+    assert ran.code == 2
+    assert "hunter2" not in ran.err
+
+
+def test_a_secret_that_cannot_be_printed_names_its_key(world: Run, program: Run) -> None:
+    """And the line that ends it."""
+    assert world("key", "list").code == 0
+    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123 - a device
+        ran = subprocess.run(
+            [sys.executable, "-m", "gamcli", "key", "generate", "--user", "ana", "--app", "portal"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    made = world("key", "list", "-o", "json").json[0]["id"]
+    assert ran.returncode == 1
+    assert f"gamcli: hint: gamcli key revoke {made}\n" in ran.stderr
+    assert program("key", "revoke", made).code == 0
+
+
+def test_a_field_that_is_not_the_secret_says_that_it_is_lost(world: Run) -> None:
+    """The record alone has it no more."""
+    ran = world("app", "create", "gate", "--field", "client_id")
+    assert "the secret itself was not shown and is lost" in ran.err
+
+
+def test_a_file_without_end_is_read_no_further_than_a_secret_goes(world: Run) -> None:
+    """As /dev/zero."""
+    assert world("app", "create", "gate", "--client-secret-file", "/dev/zero").code == 2
