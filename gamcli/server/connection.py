@@ -88,9 +88,10 @@ class Connection:
         return not self._ended
 
     def _feed(self, data: bytes) -> None:
-        if self._inbox.is_empty:
-            self.deadline = monotonic() + self._times.request
+        was_empty = self._inbox.is_empty
         self._inbox.feed(data)
+        if was_empty and not self._inbox.is_empty:  # an empty line begins nothing, and gains no time
+            self.deadline = monotonic() + self._times.request
 
     def take(self) -> Request | None:
         """Return the next whole request, if there is one; raises RefusedError for what will never be one."""

@@ -19,6 +19,9 @@ MAX_FIELDS = 64
 MAX_FIELDS_BYTES = 16 * 1024
 MAX_BODY = 16 * 1024
 
+MAX_EMPTY = 8
+"""How many bytes of empty lines may come before a request."""
+
 _NAME = r"!#$%&'*+.^_`|~0-9A-Za-z-"
 # A folded line and a blank before the colon (RFC 9112 §5.1, §5.2) are no names, and neither is half a line.
 _FIELD = re.compile(rf"([{_NAME}]+):([\t\x20-\x7e\x80-\xff]*)")
@@ -109,11 +112,12 @@ class Inbox:
         self._buffer = b""
         self._head: Head | None = None
         self._continued = False
+        self._may_skip = MAX_EMPTY
 
     @property
     def is_empty(self) -> bool:
-        """Whether no part of a request has come."""
-        return not self._buffer and self._head is None
+        """Whether no part of a request has come; half an empty line is none."""
+        return self._buffer in (b"", b"\r") and self._head is None
 
     def asks_to_continue(self) -> bool:
         """Say, once a request, whether the client waits for `100 Continue` before it sends the body."""
@@ -124,6 +128,7 @@ class Inbox:
     def feed(self, data: bytes) -> None:
         """Add what was received."""
         self._buffer += data
+        self._skip_empty_lines()
 
     def take(self) -> Request | None:
         """Return the next whole request, None when bytes are missing; raises RefusedError for what is no request."""
@@ -133,11 +138,19 @@ class Inbox:
             return None
         self._head, self._continued = None, False
         body, self._buffer = self._buffer[: head.length], self._buffer[head.length :]
+        self._may_skip = MAX_EMPTY
+        self._skip_empty_lines()
         return Request(head.method, head.path, head.query, head.fields, body, self._peer, head.keeps_alive)
 
-    def _take_head(self) -> Head | None:
-        while self._buffer.startswith(b"\r\n"):  # RFC 9112 §2.2: old clients end a body with an empty line
+    def _skip_empty_lines(self) -> None:
+        """Drop empty lines before a request, a few: old clients end a body with one (RFC 9112 §2.2)."""
+        while self._head is None and self._may_skip > 0 and self._buffer.startswith(b"\r\n"):
             self._buffer = self._buffer[2:]
+            self._may_skip -= 2
+
+    def _take_head(self) -> Head | None:
+        if self._buffer.startswith(b"\r\n"):
+            raise unreadable("too many empty lines")
         end = find_end(self._buffer)
         if end is None:
             return None

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from threading import Event, Thread
 from time import monotonic
@@ -23,7 +23,7 @@ from gamcli.rules.credentials import Secret
 from gamcli.server import http, oauth
 from gamcli.server.connection import Connection, Times
 from gamcli.server.http import Options, Server
-from gamcli.server.messages import MAX_BODY, Request
+from gamcli.server.messages import MAX_BODY, MAX_EMPTY, Request
 
 Raw = Callable[..., bytes]
 HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -211,6 +211,34 @@ def test_a_request_has_a_deadline_however_busily_it_trickles(serve: Callable[...
         sender.join()
     assert statuses(answer) == [408]
     assert 0.2 <= monotonic() - began < 2
+
+
+def test_empty_lines_gain_no_time(serve: Callable[..., Server]) -> None:
+    """A client that sends nothing else is idle."""
+    server = serve(times=Times(idle=0.3, request=0.3))
+    began, more = monotonic(), Event()
+    with connected(server) as client:
+
+        def drip() -> None:
+            with suppress(OSError):
+                while not more.wait(0.1):
+                    client.sendall(b"\r\n")
+
+        sender = Thread(target=drip)
+        sender.start()
+        client.settimeout(3)
+        with suppress(ConnectionResetError):
+            assert read_to_end(client) == b""
+        more.set()
+        sender.join()
+    assert monotonic() - began < 2
+
+
+def test_a_few_empty_lines_may_come_before_a_request_and_no_more(raw: Raw) -> None:
+    """Old clients end a body with one (RFC 9112 §2.2)."""
+    empty = b"\r\n" * (MAX_EMPTY // 2)
+    assert statuses(raw(empty + HEALTHZ + empty + LAST)) == [200, 200]
+    assert statuses(raw(HEALTHZ + empty + b"\r\n" + LAST)) == [200, 400]
 
 
 def cramped(server: Server) -> socket.socket:
