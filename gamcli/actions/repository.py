@@ -29,7 +29,8 @@ def initialise(gam: Gam) -> Created[Repository]:
     return Created(repository)
 
 
-def show(gam: Gam) -> Repository:
-    """Return the repository; raises StoreMissingError before `gamcli init`."""
+def probe(gam: Gam) -> None:
+    """Read what every answer of the server stands on, the tokens too; raises a StoreError, before `gamcli init` too."""
     with gam.store.reading() as tx:
-        return store.repository.the(tx)
+        store.repository.the(tx)
+        store.tokens.next_row(tx, gam.now())

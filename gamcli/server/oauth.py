@@ -92,7 +92,7 @@ def userinfo(gam: Gam, request: Request, _: Trace) -> Response:
 
 def healthz(gam: Gam, _request: Request, _: Trace) -> Response:
     """Tell whether the store answers."""
-    repository.show(gam)
+    repository.probe(gam)
     return json_response(200, {"status": "ok"})
 
 
@@ -112,7 +112,7 @@ def respond(gam: Gam, request: Request, base_path: str = "") -> Answer:
         return Answer(_endpoint(methods, request)(gam, request, trace), trace)
     except Exception as error:  # noqa: BLE001 - the edge: nothing may pass it
         trace.rule = refusals.rule_of(error)
-        trace.detail = _where(error) if trace.rule == "bug" else ""
+        trace.detail = _DETAIL.get(trace.rule, _nothing)(error)
         return Answer(refusals.response(trace.rule, _extra(trace.rule, request, methods)), trace)
 
 
@@ -151,3 +151,16 @@ def _where(error: Exception) -> str:
     while step is not None and step.tb_next is not None:
         step = step.tb_next
     return type(error).__name__ + (f" in {step.tb_frame.f_code.co_name}, line {step.tb_lineno}" if step else "")
+
+
+def _why(error: Exception) -> str:
+    """Return what the store says, in one line: it knows no secret."""
+    return "".join(letter if letter.isprintable() else "?" for letter in str(error))
+
+
+def _nothing(_: Exception) -> str:
+    return ""
+
+
+_DETAIL: dict[str, Callable[[Exception], str]] = {"bug": _where, "store_gone": _why}
+"""What the log tells of an error beyond its rule."""

@@ -456,6 +456,35 @@ def test_a_store_that_is_gone_is_503(gam: Gam) -> None:
     assert answer.trace.rule == "store_gone"
 
 
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_store_that_was_taken_away_is_503(
+    ask: Ask,
+    post: Ask,
+    tmp_path: Path,
+    lines: list[str],
+    replaced: bool,  # noqa: FBT001 - a case
+) -> None:
+    """Commands would revoke in another file than the one that is served; the log says why."""
+    fields = {"Authorization": token_of(post())}
+    other = tmp_path / "other.db"
+    Store.create(other).close()
+    if replaced:
+        other.replace(tmp_path / "gam.db")
+    else:
+        (tmp_path / "gam.db").unlink()
+    for response in (post(), ask("GET", USERINFO_PATH, None, fields), ask("GET", "/healthz")):
+        assert refused(response) == ("503", 503)
+        assert "rule=store_gone" in lines[-1]
+        assert lines[-1].endswith("gam.db was removed or replaced")
+
+
+def test_healthz_looks_at_the_tokens_too(gam: Gam) -> None:
+    """Without them nobody is served."""
+    with gam.store.writing() as tx:
+        tx.run("DROP TABLE token")
+    assert refused(oauth.respond(gam, Request("GET", "/healthz")).response) == ("503", 503)
+
+
 def test_a_busy_store_is_503(gam: Gam, form: dict[str, str], tmp_path: Path) -> None:
     """When nobody waits for it."""
     body = urlencode(form).encode()

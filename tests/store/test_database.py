@@ -365,3 +365,17 @@ def test_an_empty_file_and_missing_folders_become_the_owners_alone(tmp_path: Pat
         os.umask(before)
     modes = [each.stat().st_mode & 0o777 for each in (path.parent.parent, path.parent, path, path.parent / "y.db")]
     assert modes == [0o700, 0o700, 0o600, 0o600]
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_store_whose_file_was_taken_away_is_told(store: Store, store_path: Path, replaced: bool) -> None:  # noqa: FBT001 - a case
+    """Whatever is done to a file that nobody finds any more is lost."""
+    other = store_path.with_name("other.db")
+    Store.create(other).close()
+    if replaced:
+        other.replace(store_path)
+    else:
+        store_path.unlink()
+    for begin in (store.reading, store.writing):
+        with pytest.raises(StoreUnusableError, match="removed or replaced"), begin():
+            pass
