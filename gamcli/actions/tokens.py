@@ -1,6 +1,6 @@
 """Access tokens: a key traded for one, the claims read with it, and what an admin sees of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions.changes import Changed
 from gamcli.errors import NotFoundError, command
-from gamcli.model import Key, Token, User, token_row
+from gamcli.model import App, Key, Token, User, token_row
 from gamcli.rules import claims, grants, scopes
 from gamcli.rules.credentials import Secret, access_token_row, api_key_id, mint_access_token
 from gamcli.store import Transaction
@@ -40,10 +40,16 @@ class TokenSearch:
     limit: int | None = None
 
 
-def exchange(gam: Gam, request: grants.TokenRequest) -> IssuedToken:
-    """Trade an API key for an access token, or raise RefusedError with the rule that said no (GAM wiki 56104)."""
+def exchange(gam: Gam, request: grants.TokenRequest, notice: Callable[[App], None] = lambda _: None) -> IssuedToken:
+    """
+    Trade an API key for an access token, or raise RefusedError with the rule that said no (GAM wiki 56104).
+
+    `notice` hears of the application as soon as it is found, whatever becomes of the grant.
+    """
     with gam.store.reading() as tx:
         facts = _facts(tx, gam, request)
+    if facts.app is not None:
+        notice(facts.app)
     grant = grants.decide(facts)
     assert facts.repository is not None, "read with the facts"
     with gam.store.writing() as tx:

@@ -15,15 +15,22 @@ from gamcli.server.oauth import Answer
 MAX_TEXT = 128
 """How much of a path or client_id a line shows."""
 
+MAX_UNKNOWN_PATH = 64
+"""How much of a path is shown that nothing is served at."""
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""The methods that are shown; before any other stands the left-over body of another request."""
+
 # The letters of a secret do not reach the log, not even of one that was sent in the wrong place.
 _CREDENTIAL = re.compile(r"(gam(?:key|sec)_|[0-9a-f-]{36}!)[0-9A-Za-z_]+")
 _PLAIN = re.compile(rf"(?:(?!gam(?:key|sec)_)[#-\[\]-~]){{0,{MAX_TEXT}}}")
 _UNPRINTABLE = re.compile(r"[^!#-\[\]-~]")
+_LONG_WORD = re.compile(r"[^/._-]{20,}")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The fields of a line in their order; `ms` is how long the answer took, `detail` where a bug is."""
+    """The fields of a line in their order; `ms` is how long the answer took, `detail` what only a reader may know."""
 
     time: str
     request: str
@@ -44,6 +51,18 @@ def shown(text: str) -> str:
     hidden = _CREDENTIAL.sub(r"\1...", text)
     cut = hidden if len(hidden) <= MAX_TEXT else hidden[:MAX_TEXT] + "..."
     return _UNPRINTABLE.sub(lambda found: f"\\u{{{ord(found[0]):x}}}", cut)
+
+
+def _place(request: Request | None, rule: str) -> tuple[str, str]:
+    """Return the method and path that a line shows: nothing of what may be no request, no fragment."""
+    if request is None or request.method not in METHODS:
+        return "-", "-"
+    path = request.path.partition("#")[0]
+    if rule != "path_unknown":
+        return request.method, shown(path)
+    harmless = _LONG_WORD.sub("...", shown(path))
+    cut = harmless if len(harmless) <= MAX_UNKNOWN_PATH else harmless[:MAX_UNKNOWN_PATH] + "..."
+    return request.method, cut
 
 
 def as_text(entry: Entry) -> str:
@@ -75,11 +94,12 @@ class Log:
     def tell(self, request: Request | None, answer: Answer, seconds: float) -> None:
         """Write the line about a request; None is one that could not be read and may be the body of another."""
         trace = answer.trace
+        method, path = _place(request, trace.rule)
         entry = Entry(
             time=rfc3339(self._now()),
             request=f"{self._run_id}-{next(self._numbers)}",
-            method=shown(request.method) if request else "-",
-            path=shown(request.path) if request else "-",
+            method=method,
+            path=path,
             status=answer.response.status,
             ms=round(seconds * 1000, 1),
             client_id=shown(trace.client_id),

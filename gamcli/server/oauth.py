@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from gamcli.actions import Gam, repository, tokens
 from gamcli.errors import RefusedError
+from gamcli.model import App
 from gamcli.rules import scopes
 from gamcli.rules.credentials import Secret, api_key_id
 from gamcli.rules.grants import TokenRequest
@@ -40,8 +41,12 @@ Endpoint = Callable[[Gam, Request, Trace], Response]
 def access_token(gam: Gam, request: Request, trace: Trace) -> Response:
     """Issue an access token (GAM wiki 56104, RFC 6749 §4.3)."""
     wish = _token_request(request)
-    trace.client_id, trace.key_id = wish.client_id, api_key_id(wish.api_key) or ""
-    issued = tokens.exchange(gam, wish)
+    trace.key_id = api_key_id(wish.api_key) or ""
+
+    def notice(app: App) -> None:
+        trace.client_id = app.client_id  # never one that is none: it may be a secret in the wrong place
+
+    issued = tokens.exchange(gam, wish, notice)
     return json_response(
         200,
         {

@@ -52,6 +52,33 @@ def test_what_could_not_be_read_is_not_shown() -> None:
     assert told("text", None)[0].startswith("2026-03-01T12:00:00Z f00d-1 - - 401")
 
 
+@pytest.mark.parametrize("method", ["gamsec_0123", "s3cret&x=", "get", "POSTS"])
+def test_a_request_with_an_unknown_method_is_not_shown(method: str) -> None:
+    """It may be the left-over body of another request."""
+    assert told("text", Request(method, "/s3"))[0].startswith("2026-03-01T12:00:00Z f00d-1 - - 401")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"])
+def test_a_known_method_is_shown(method: str) -> None:
+    """Whether it is served or not."""
+    assert f" {method} /a " in told("text", Request(method, "/a"))[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "word"),
+    [
+        ("/healthz#s3", "/healthz"),
+        ("/myapp/oauth/gam/v2.0/access_token", "/myapp/oauth/gam/v2.0/access_token"),
+        ("/x/" + "s" * 20, "/x/..."),
+        ("/" + "ab/" * 40, "/" + "ab/" * 21 + "..."),
+    ],
+)
+def test_a_path_that_is_not_served_is_shown_without_what_may_be_a_secret(path: str, word: str) -> None:
+    """No fragment, no long word, and not too much of it."""
+    answer = Answer(ANSWER.response, Trace(rule="path_unknown"))
+    assert f" POST {word} 401 " in told("text", Request("POST", path), answer)[0]
+
+
 def test_a_log_that_nobody_reads_stops_nothing() -> None:
     """The reader of a pipe has gone."""
 

@@ -527,3 +527,29 @@ def test_the_log_names_client_and_key_but_no_secret(post: Ask, form: dict[str, s
         assert Secret(form["api_key"]).reveal() not in line
         assert form["client_secret"] not in line
         assert token not in line
+
+
+def test_the_log_names_no_client_that_is_none(post: Ask, form: dict[str, str], lines: list[str], gam: Gam) -> None:
+    """Whoever takes the secret for the client_id has it not written down, whatever refuses."""
+    post(client_id=form["client_secret"], client_secret=form["client_id"])
+    assert lines[-1].endswith("rule=client_unknown")
+    with gam.store.writing() as tx:
+        tx.run("ALTER TABLE key RENAME TO lost")
+    post(client_id=form["client_secret"], client_secret=form["client_id"])
+    assert "rule=store_gone" in lines[-1]
+    assert not any("client_id=" in line for line in lines)
+
+
+def test_a_secret_behind_a_fragment_is_not_logged(raw: Callable[..., bytes], lines: list[str]) -> None:
+    """Not on a served path, and not on any other."""
+    for path in (b"/healthz", b"/nowhere"):
+        raw(b"GET " + path + b"#api_key=s3cret HTTP/1.0\r\n\r\n")
+    assert len(lines) == 2
+    assert not any("s3cret" in line for line in lines)
+
+
+def test_the_rest_of_a_body_before_a_request_is_not_logged(raw: Callable[..., bytes], lines: list[str]) -> None:
+    """A client that counts wrong sends `secret&x=yGET /healthz HTTP/1.1`."""
+    raw(b"POST /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na=s3cretGET /healthz HTTP/1.0\r\n\r\n")
+    assert len(lines) == 2
+    assert not any("cret" in line for line in lines)
