@@ -1,14 +1,16 @@
-"""`gamcli key verify`, `explain` and `inspect`: why a key works or does not."""
+"""
+`gamcli key verify`, `explain` and `inspect`: why a key works or does not.
+
+The rules that judge are imported by the verbs themselves: `key generate` comes by here too, and doubts nothing.
+"""
 
 from typing import Annotated
 
 import typer
 
-from gamcli.actions import doubts
 from gamcli.commands.options import Field, Format, noun, secret_from
 from gamcli.commands.session import Session
 from gamcli.errors import NotFoundError, UsageError, command
-from gamcli.rules import doubt, inspection
 from gamcli.rules.credentials import Secret
 
 verbs = noun()
@@ -41,8 +43,11 @@ def verify(
 
     Example: gamcli key verify --api-key-file - --app portal < key.txt
     """
+    from gamcli.actions import doubts  # noqa: PLC0415 - start-up
+    from gamcli.rules.doubt import Verdict  # noqa: PLC0415 - start-up
+
     session = Session.of(context)
-    out = session.output(output, field, doubt.Verdict)
+    out = session.output(output, field, Verdict)
     secret = _secret(api_key_file)
     with session.gam() as gam:
         verdict = doubts.verify(gam, secret, app)
@@ -66,8 +71,11 @@ def explain(
 
     Exit code 0 when all that can be judged hold, 4 when one does not.
     """
+    from gamcli.actions import doubts  # noqa: PLC0415 - start-up
+    from gamcli.rules.doubt import Judged  # noqa: PLC0415 - start-up
+
     session = Session.of(context)
-    out = session.output(output, field, doubt.Judged)
+    out = session.output(output, field, Judged)
     if key is not None and api_key_file is not None:
         raise UsageError("the key is named twice", "by id, or with --api-key-file")
     secret = None if key is not None else _secret(api_key_file)
@@ -76,7 +84,7 @@ def explain(
         judged = doubts.explain_secret(gam, secret) if secret is not None else judged
     if not judged:
         raise NotFoundError("no key of this store has that id", command("key", "inspect"))
-    out.records(doubt.Judged, judged)
+    out.records(Judged, judged)
     if any(each.holds is False for each in judged):
         raise typer.Exit(REFUSED)
 
@@ -88,6 +96,8 @@ def inspect(context: typer.Context, api_key_file: KeyFile = None, output: Format
 
     Example: pbpaste | gamcli key inspect --api-key-file -
     """
+    from gamcli.rules import inspection  # noqa: PLC0415 - start-up
+
     out = Session.of(context).output(output, field, inspection.Inspection)
     found = inspection.inspect(_secret(api_key_file).reveal())
     out.record(found)

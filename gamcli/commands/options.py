@@ -63,16 +63,17 @@ def duration(text: str | None) -> timedelta | None:
     return None if text is None else durations.parse(text)
 
 
-def secret_from(path: str | None, option: str, prompt: str | None = None) -> Secret | None:
+def secret_from(path: str | None, option: str, prompt: str | None = None, *, twice: bool = False) -> Secret | None:
     """
     Return the secret in the file `path` (`-` reads stdin), without its line end.
 
-    Without a path, a terminal is asked when there is a `prompt`. Raises UsageError when there is nothing to read.
+    Without a path, a terminal is asked when there is a `prompt`, `twice` for a new secret. Raises UsageError when there
+    is nothing to read.
     """
     if path is None:
-        return _asked(prompt, option) if prompt else None
+        return _asked(prompt, option, twice=twice) if prompt else None
     if path == "-" and sys.stdin.isatty():
-        return _asked(prompt or "Secret", option)
+        return _asked(prompt or "Secret", option, twice=twice)
     try:
         text = _text_of(path)
     except (OSError, UnicodeDecodeError) as error:
@@ -91,10 +92,10 @@ def _text_of(path: str) -> str:
         return file.read(LONGEST_SECRET)
 
 
-def _asked(prompt: str, option: str) -> Secret:
+def _asked(prompt: str, option: str, *, twice: bool) -> Secret:
     if not sys.stdin.isatty():
         raise UsageError(f"{option} is missing", f"{option} PATH, or '-' for stdin")
-    text = typer.prompt(prompt, hide_input=True, confirmation_prompt=True, err=True)
+    text = typer.prompt(prompt, hide_input=True, confirmation_prompt=twice, err=True)
     return Secret(str(text))
 
 

@@ -3,11 +3,12 @@
 import gc
 import re
 from collections.abc import Sequence
+from copy import copy
 from importlib import import_module
 from typing import Annotated, Any, NamedTuple
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 
 from gamcli import __version__
 from gamcli.commands import completing
@@ -52,28 +53,41 @@ class Nouns(TyperGroup):
         """Return the nouns in the order of help."""
         return list(NOUNS)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | TyperGroup | None:  # noqa: ANN401, ARG002 - as above
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002 - as above
         """Return the command of a noun, or None when there is no such noun."""
-        if cmd_name not in NOUNS:
-            return None
-        verbs = import_module(f"gamcli.commands.{NOUNS[cmd_name].module}").verbs
-        found: Any = typer.main.get_command(verbs)
-        if not gc.isenabled():
-            gc.freeze()  # what start-up made stays: looking through it takes as long as the command
-            gc.enable()
-        return found  # type: ignore[no-any-return]
+        return _built(cmd_name, None) if cmd_name in NOUNS else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - typer's own types
         """Find the noun; for an unknown one name the nearest."""
         if args and args[0] not in NOUNS and not args[0].startswith("-"):
             near = nearest(args[0], NOUNS)
             raise UsageError(f"no command '{args[0]}'", f"did you mean {near}?" if near else f"{PROGRAM} --help")
+        if args and args[0] in NOUNS:
+            return args[0], _built(args[0], args[1] if len(args) > 1 else None), args[1:]
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002 - typer's own types
         """Write the nouns without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, noun.about) for name, noun in NOUNS.items()])
+
+
+def _built(noun: str, verb: str | None) -> Any:  # noqa: ANN401 - typer's own types
+    """Return the command of a noun; of its verbs typer builds all that it is given, so it is given the one called."""
+    verbs: typer.Typer = import_module(f"gamcli.commands.{NOUNS[noun].module}").verbs
+    called = [each for each in verbs.registered_commands if _name(each) == verb]
+    if called:
+        verbs = copy(verbs)
+        verbs.registered_commands, verbs.registered_groups = called, []
+    found = typer.main.get_group(verbs) if called else typer.main.get_command(verbs)
+    if not gc.isenabled():
+        gc.freeze()  # what start-up made stays: looking through it takes as long as the command
+        gc.enable()
+    return found
+
+
+def _name(command: Any) -> str:  # noqa: ANN401 - typer's own types
+    return str(command.name or typer.main.get_command_name(command.callback.__name__))
 
 
 app = typer.Typer(

@@ -248,7 +248,7 @@ def set_password(
     out = session.output(output, field, User)
     with session.gam() as gam:
         user = users.show(gam, name)
-        password = secret_from(password_file, "--password-file", f"New password of {user.name}")
+        password = secret_from(password_file, "--password-file", f"New password of {user.name}", twice=True)
         assert password is not None
         changed = users.set_password(gam, user.guid, password)
     out.changed(changed.record, f"user '{changed.record.name}' has a new password")
