@@ -82,7 +82,14 @@ def _facts(tx: Transaction, gam: Gam, request: grants.TokenRequest) -> grants.Fa
         key=key,
         user=_owner(tx, key),
         request=request,
+        attributes=_carried(tx, request.scope),
     )
+
+
+def _carried(tx: Transaction, scope: str) -> frozenset[str]:
+    """Return the attributes that `scope` names and some user carries."""
+    named = filter(None, map(scopes.attribute_id, scopes.split(scope)))
+    return frozenset(attribute for attribute in named if store.users.carries(tx, attribute))
 
 
 def _owner(tx: Transaction, key: Key | None) -> User | None:

@@ -33,7 +33,11 @@ class TokenRequest:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the rules are judged on; None is what does not exist or was not asked for."""
+    """
+    What the rules are judged on; None is what does not exist or was not asked for.
+
+    `attributes` are those that the request's scopes name and some user carries.
+    """
 
     now: datetime
     app: App | None = None
@@ -42,6 +46,7 @@ class Facts:
     key: Key | None = None
     repository: Repository | None = None
     request: TokenRequest | None = None
+    attributes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +135,9 @@ def _key_scopes_are_allowed(facts: Facts) -> bool:
 
 
 def _scopes_are_allowed(facts: Facts) -> bool:
-    return not scopes.beyond(scopes.split(_request(facts).scope), _key(facts).scopes)
+    wanted, held = scopes.split(_request(facts).scope), _key(facts).scopes
+    named = {name: scopes.attribute_id(name) for name in wanted if name not in held}
+    return not scopes.beyond(wanted, held) and all(each in facts.attributes for each in named.values() if each)
 
 
 def _allow_auth_type(facts: Facts) -> str:

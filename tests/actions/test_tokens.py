@@ -273,3 +273,14 @@ def test_a_grant_counts_for_its_application_and_marks_its_key_as_used(
     assert keys.show(gam, issued.record.id).last_used_at == gam.now()
     app = apps.show(gam, "portal")
     assert (app.grants, app.last_used_at) == (3, gam.now())
+
+
+def test_a_scope_for_an_attribute_needs_someone_who_carries_it(gam: Gam, asked: TokenRequest) -> None:
+    """Any user will do, though the key may read everything; any other name is unknown."""
+    apps.update(gam, "portal", {}, ScopeEdit(add=("fullcontrol",)))
+    wide = keys.generate(gam, KeyWish("ana", "portal", replace=True, scopes=("fullcontrol",))).secret
+    users.create(gam, "bea", {"attributes": {"team": "north"}})
+    for scope, rule in (("user_nobody_has_this", "scope_beyond"), ("user_team+user_x", "scope_beyond")):
+        sent = replace(asked, api_key=wide, scope=scope)
+        assert refused(lambda sent=sent: tokens.exchange(gam, sent)) == rule  # type: ignore[misc]
+    assert tokens.exchange(gam, replace(asked, api_key=wide, scope="user_team")).grant.scopes == ("user_team",)

@@ -345,7 +345,7 @@ def test_a_request_may_narrow_the_scopes_of_its_key(
     facts: Facts, held: tuple[str, ...], asked: str, granted: tuple[str, ...]
 ) -> None:
     """A subset, or what is covered by it, is granted in table order; nothing asked is all of it."""
-    facts = of_key(scopes=held)(of_app(scopes=("fullcontrol",))(facts))
+    facts = of_key(scopes=held)(of_app(scopes=("fullcontrol",))(replace(facts, attributes=frozenset({"Area", "zone"}))))
     assert grants.decide(sent(scope=asked)(facts)).scopes == granted
 
 
@@ -404,3 +404,17 @@ def test_the_earliest_of_nothing_is_never(now: datetime) -> None:
 def test_the_default_policy_takes_no_keys(facts: Facts) -> None:
     """An application as GAM makes it answers with the rule of remote REST first."""
     assert refusal(of_app(api_keys=ApiKeyPolicy(), remote_rest=False)(facts)).rule == "remote_rest_off"
+
+
+@pytest.mark.parametrize("held", ["fullcontrol", "gam_user_additional_data"])
+def test_an_attribute_that_no_user_carries_is_no_scope(facts: Facts, held: str) -> None:
+    """However wide the key is."""
+    wide = of_key(scopes=(held,))(of_app(scopes=(held,))(sent(scope="user_Area")(facts)))
+    assert refusal(wide).rule == "scope_beyond"
+    assert grants.decide(replace(wide, attributes=frozenset({"Area"}))).scopes == ("user_Area",)
+
+
+def test_an_attribute_that_the_key_names_needs_no_carrier(facts: Facts) -> None:
+    """It was carried when the key was made."""
+    named = of_key(scopes=("user_Area",))(of_app(scopes=("fullcontrol",))(sent(scope="user_Area")(facts)))
+    assert grants.decide(named).scopes == ("user_Area",)
