@@ -1,9 +1,8 @@
 """What a change comes to: the records that actions return, and the keys that a change touches."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from gamcli import store
 from gamcli.actions import Gam
@@ -25,8 +24,7 @@ def keep_nowhere(_: Secret) -> None:
     """Leave the secret to the one who asked for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Created(Generic[Record]):
+class Created(NamedTuple, Generic[Record]):
     """A record that was made now (`fresh`) or was there already as asked; `secret` only when issued."""
 
     record: Record
@@ -34,8 +32,7 @@ class Created(Generic[Record]):
     secret: Secret | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Changed(Generic[Record]):
+class Changed(NamedTuple, Generic[Record]):
     """A record after a change; `differs` is False when there was nothing to change, `impacts` the keys touched."""
 
     record: Record
@@ -55,7 +52,7 @@ def standing(tx: Transaction, gam: Gam, wanted: KeyFilter) -> Iterator[Facts]:
     users = lru_cache(maxsize=256)(lambda guid: store.users.with_guid(tx, guid))
     auth_types = lru_cache(maxsize=256)(lambda name: store.auth_types.find(tx, name))
     now = gam.now()
-    for key in store.keys.each(tx, replace(wanted, not_ended=True)):
+    for key in store.keys.each(tx, wanted._replace(not_ended=True)):
         yield Facts(
             now=now, key=key, app=apps(key.client_id), user=users(key.user_guid), auth_type=auth_types(key.auth_type)
         )

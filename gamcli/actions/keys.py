@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
+from typing import NamedTuple
 
 from gamcli import store
 from gamcli.actions import Gam
@@ -21,8 +22,7 @@ from gamcli.store.apps import AppFilter
 from gamcli.store.keys import KeyFilter
 
 
-@dataclass(frozen=True, slots=True)
-class KeyWish:
+class KeyWish(NamedTuple):
     """
     What is asked of a new key; `scopes` are words, None = all that the application publishes.
 
@@ -39,8 +39,7 @@ class KeyWish:
     overlap: timedelta | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class KeySearch:
+class KeySearch(NamedTuple):
     """Which keys a list shows; None asks for all, `statuses` empty for every status."""
 
     user: str | None = None

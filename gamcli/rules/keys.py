@@ -1,7 +1,7 @@
 """May this key be made: what an application asks of a key, a user and a scope before it takes them."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from gamcli.errors import RefusedError, UsageError, command
 from gamcli.model import App, Key
@@ -20,8 +20,7 @@ ISSUING = (
 """The rules that a new key must satisfy, in the order in which they are judged."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyTerms:
+class KeyTerms(NamedTuple):
     """
     What is asked of a new key: `scopes` None = all that are published, `expires_in` None = the timeout.
 
@@ -34,8 +33,7 @@ class KeyTerms:
     renews: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class IssuedKey:
+class IssuedKey(NamedTuple):
     """A new key: its record and, this once, its secret."""
 
     record: Key

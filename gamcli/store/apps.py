@@ -1,9 +1,10 @@
 """Applications."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 from gamcli.errors import NotFoundError, command
 from gamcli.model import ApiKeyPolicy, App, TokenPolicy, fold
@@ -33,8 +34,7 @@ _SORTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class AppFilter:
+class AppFilter(NamedTuple):
     """Which applications a list shows, in which order; None asks for all."""
 
     enabled: bool | None = None

@@ -1,10 +1,9 @@
 """API keys."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from gamcli.errors import NotFoundError, UsageError, command
 from gamcli.model import Key
@@ -31,8 +30,7 @@ _SORTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class KeyFilter:
+class KeyFilter(NamedTuple):
     """Which keys a list shows, in which order; None asks for all."""
 
     user_guid: str | None = None

@@ -1,9 +1,8 @@
 """Access tokens."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from gamcli.model import Key, Token
 from gamcli.store.database import Row, Transaction, instant, instant_or_none, micros, micros_or_none
@@ -29,8 +28,7 @@ _SORTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class TokenFilter:
+class TokenFilter(NamedTuple):
     """Which tokens a list shows, in which order; None asks for all."""
 
     user_guid: str | None = None

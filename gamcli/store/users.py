@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from gamcli.errors import NotFoundError, command
 from gamcli.model import User, fold
@@ -35,8 +34,7 @@ _SORTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class UserFilter:
+class UserFilter(NamedTuple):
     """Which users a list shows, in which order; None asks for all."""
 
     enabled: bool | None = None
