@@ -61,11 +61,12 @@ MAX_ROW = 2**63
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """The one repository of a store; its GUID begins every access token."""
+    """The one repository of a store: its GUID begins every token, its `pairwise_key` makes ids for `rules.claims`."""
 
     guid: str
     default_auth_type: str
     created_at: datetime
+    pairwise_key: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

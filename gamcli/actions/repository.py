@@ -13,6 +13,9 @@ FIRST_AUTH_TYPES = (
 )
 """What a new repository has; the first is its default."""
 
+PAIRWISE_KEY_LENGTH = 32
+"""In bytes, as long as the digest that it keys (RFC 2104 §3)."""
+
 
 def initialise(gam: Gam) -> Created[Repository]:
     """Make the repository with its GUID and first authentication types, or return the one that is there."""
@@ -21,7 +24,8 @@ def initialise(gam: Gam) -> Created[Repository]:
         if found is not None:
             return Created(found, fresh=False)
         now = gam.now()
-        repository = Repository(mint_guid(gam.entropy), FIRST_AUTH_TYPES[0][0], now)
+        guid = mint_guid(gam.entropy)
+        repository = Repository(guid, FIRST_AUTH_TYPES[0][0], now, gam.entropy(PAIRWISE_KEY_LENGTH))
         for name, kind, settings in FIRST_AUTH_TYPES:
             store.auth_types.add(tx, auth_types.create(name, kind, settings, now))
         store.repository.add(tx, repository)

@@ -103,7 +103,8 @@ def userinfo(gam: Gam, secret: Secret) -> dict[str, object]:
         token = store.tokens.find(tx, row) if row is not None else None
         app = store.apps.of_client(tx, token.client_id) if token else None
         user = store.users.with_guid(tx, token.user_guid) if token else None
-    return claims.reveal(claims.Bearer(gam.now(), secret, token, app, user))
+        pairwise_key = store.repository.the(tx).pairwise_key if app and not app.share_user_ids else b""
+    return claims.reveal(claims.Bearer(gam.now(), secret, token, app, user, pairwise_key))
 
 
 def show(gam: Gam, token_id: str) -> Token:

@@ -1,8 +1,8 @@
 """The claims of userinfo: may this token read them, and which of them do its scopes reveal (GAM wiki 55623)."""
 
-import hashlib
+import hmac
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gamcli.errors import RefusedError
@@ -20,13 +20,14 @@ ORDER = (
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """What the store knows of a token that was sent; None is what it does not hold."""
+    """What the store knows of a token that was sent, None is what it does not hold; the key is the repository's."""
 
     now: datetime
     secret: Secret
     token: Token | None
     app: App | None
     user: User | None
+    pairwise_key: bytes = field(repr=False)
 
 
 def reveal(bearer: Bearer) -> dict[str, object]:
@@ -44,11 +45,13 @@ def reveal(bearer: Bearer) -> dict[str, object]:
         raise RefusedError("token_user_blocked", f"user '{user.name}' is blocked")
     if not user.enabled:
         raise RefusedError("token_user_inactive", f"user '{user.name}' is not active")
-    return of(user, app, token.scopes)
+    return of(user, app, token.scopes, bearer.pairwise_key)
 
 
-def of(user: User, app: App, granted: Iterable[str]) -> dict[str, object]:
+def of(user: User, app: App, granted: Iterable[str], pairwise_key: bytes) -> dict[str, object]:
     """Return the claims of `user` for `app` that the `granted` scopes reveal, in GAM's order, the rest left out."""
+    if not app.share_user_ids:
+        user = replace(user, guid="", external_id=pairwise_guid(user, app, pairwise_key))
     granted = tuple(granted)
     revealed = {claim for scope in granted if scope in scopes.TABLE for claim in scopes.TABLE[scope].claims}
     if "attributes" not in revealed:
@@ -56,15 +59,19 @@ def of(user: User, app: App, granted: Iterable[str]) -> dict[str, object]:
         picked = {name: value for name, value in user.attributes.items() if name in named}
         user = replace(user, attributes=picked)
         revealed |= {"attributes"} if picked else set()
-    found = {claim: _VALUE[claim](user, app) for claim in ORDER if claim in revealed}
+    found = {claim: _VALUE[claim](user) for claim in ORDER if claim in revealed}
     if found.get("birthday") == "":
         del found["birthday"]
     return found
 
 
-def pairwise_guid(user: User, app: App) -> str:
-    """Return a GUID that is stable for this user and application and tells nothing across applications."""
-    return guid_of(hashlib.sha256(f"{user.guid}\n{app.client_id}".encode()).digest()[:16])
+def pairwise_guid(user: User, app: App, key: bytes) -> str:
+    """
+    Return a GUID that is stable for this user and application and tells nothing across applications.
+
+    `key` is the repository's secret: without it, whoever knows a user's GUID could compute all of them.
+    """
+    return guid_of(hmac.digest(key, f"{user.guid}\n{app.client_id}".encode(), "sha256")[:16])
 
 
 def _attribute(name: str, value: str | list[str]) -> dict[str, object]:
@@ -74,17 +81,15 @@ def _attribute(name: str, value: str | list[str]) -> dict[str, object]:
     return {"Id": name, "IsMultiValue": True, "MultiValues": values}
 
 
-def _plain(name: str) -> Callable[[User, App], object]:
-    return lambda user, _: getattr(user, name)
+def _plain(name: str) -> Callable[[User], object]:
+    return lambda user: getattr(user, name)
 
 
-_VALUE: dict[str, Callable[[User, App], object]] = {
+_VALUE: dict[str, Callable[[User], object]] = {
     **{name: _plain(name) for name in ORDER},
-    "guid": lambda user, app: user.guid if app.share_user_ids else "",
-    "username": lambda user, _: user.name,
-    "external_id": lambda user, app: user.external_id if app.share_user_ids else pairwise_guid(user, app),
-    "application_data": lambda _user, _app: "",
-    "roles": lambda user, _: list(user.roles),
-    "attributes": lambda user, _: [_attribute(name, value) for name, value in user.attributes.items()],
-    "initial_properties": lambda _user, _app: [],
+    "username": lambda user: user.name,
+    "application_data": lambda _: "",
+    "roles": lambda user: list(user.roles),
+    "attributes": lambda user: [_attribute(name, value) for name, value in user.attributes.items()],
+    "initial_properties": lambda _: [],
 }

@@ -1,17 +1,19 @@
 """The one repository of a store."""
 
+from typing import Any
+
 from gamcli.errors import StoreMissingError, command
 from gamcli.model import Repository, fold
 from gamcli.store.database import Transaction, instant, micros
 
-_SELECT = """SELECT repository.guid, auth_type.name, repository.created_at
+_SELECT = """SELECT repository.guid, auth_type.name, repository.created_at, repository.pairwise_key
     FROM repository JOIN auth_type ON auth_type.fold = repository.default_auth_type"""
 
 
 def find(tx: Transaction) -> Repository | None:
     """Return the repository, or None before `gamcli init`."""
-    row = tx.one(_SELECT)
-    return None if row is None else Repository(str(row[0]), str(row[1]), instant(row[2]))
+    row: Any = tx.one(_SELECT)
+    return None if row is None else Repository(row[0], row[1], instant(row[2]), row[3])
 
 
 def the(tx: Transaction) -> Repository:
@@ -25,10 +27,11 @@ def the(tx: Transaction) -> Repository:
 def add(tx: Transaction, repository: Repository) -> None:
     """Keep the new repository."""
     tx.run(
-        "INSERT INTO repository (only_row, guid, default_auth_type, created_at) VALUES (1, ?, ?, ?)",
+        "INSERT INTO repository (only_row, guid, default_auth_type, created_at, pairwise_key) VALUES (1, ?, ?, ?, ?)",
         repository.guid,
         fold(repository.default_auth_type),
         micros(repository.created_at),
+        repository.pairwise_key,
     )
 
 

@@ -34,7 +34,8 @@ CREATE TABLE repository (
     only_row          INTEGER PRIMARY KEY CHECK (only_row = 1),
     guid              TEXT NOT NULL,
     default_auth_type TEXT NOT NULL REFERENCES auth_type (fold),
-    created_at        INTEGER NOT NULL
+    created_at        INTEGER NOT NULL,
+    pairwise_key      BLOB NOT NULL                -- random: user ids that no application can compute
 ) STRICT;
 
 CREATE TABLE app (

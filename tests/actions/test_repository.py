@@ -37,3 +37,15 @@ def test_every_repository_has_a_guid_of_its_own(gam: Gam) -> None:
         made = repository.initialise(Gam(other, gam.now, gam.entropy, "tester"))
     assert made.fresh
     assert made.record.guid != guid
+
+
+def test_every_repository_has_a_secret_for_pairwise_ids(gam: Gam, store: Store) -> None:
+    """It comes from the dice, and is not shown."""
+    made = repository.initialise(gam).record
+    with Store.create(gam.store.path.with_name("other.db")) as other:
+        another = repository.initialise(Gam(other, gam.now, gam.entropy, "tester")).record
+    assert len(made.pairwise_key) == len(another.pairwise_key) == 32
+    assert made.pairwise_key != another.pairwise_key
+    assert "pairwise_key" not in repr(made)
+    with store.reading() as tx:
+        assert tx.one("SELECT 1 FROM audit WHERE details LIKE '%pairwise%'") is None

@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from hashlib import sha256
+from uuid import UUID
 
 import pytest
 
@@ -205,7 +207,10 @@ def test_user_ids_stay_hidden_when_the_application_does_not_share_them(gam: Gam,
     token = tokens.exchange(gam, asked)
     claims = tokens.userinfo(gam, token.secret)
     assert (token.grant.user_guid, claims["guid"]) == ("", "")
-    assert claims["external_id"] not in ("", users.show(gam, "ana").guid)
+    guid = users.show(gam, "ana").guid
+    assert claims["external_id"] not in ("", guid)
+    computed = UUID(bytes=sha256(f"{guid}\n{asked.client_id}".encode()).digest()[:16])
+    assert claims["external_id"] != str(computed), "other applications know both"
 
 
 def test_a_revoked_token_is_dead_and_told(gam: Gam, asked: TokenRequest, trail: Trail) -> None:

@@ -48,7 +48,7 @@ def auth_type(now: datetime) -> AuthType:
 @pytest.fixture(scope="session")
 def repository(now: datetime) -> Repository:
     """Return the repository of all of them."""
-    return Repository(guid="9d2c6f0e-7a1b-4c3d-8e5f-112233445566", default_auth_type="apikey", created_at=now)
+    return Repository("9d2c6f0e-7a1b-4c3d-8e5f-112233445566", "apikey", now, b"k" * 32)
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ IN_ORDER = (
 )  # fmt: skip
 BASIC = IN_ORDER[:18]
 TOKEN = Secret("the token")
+KEY = b"k" * 32
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +57,7 @@ def bearer(now: datetime, app: App, full_user: User) -> Bearer:
         issued_at=now,
         expires_at=now + timedelta(hours=1),
     )
-    return Bearer(now=now, secret=TOKEN, token=token, app=app, user=full_user)
+    return Bearer(now=now, secret=TOKEN, token=token, app=app, user=full_user, pairwise_key=KEY)
 
 
 EXPECTED: dict[str, tuple[str, ...]] = {
@@ -76,7 +77,7 @@ EXPECTED: dict[str, tuple[str, ...]] = {
 @pytest.mark.parametrize(("scope", "revealed"), EXPECTED.items(), ids=EXPECTED.keys())
 def test_a_scope_reveals_exactly_its_claims(full_user: User, app: App, scope: str, revealed: tuple[str, ...]) -> None:
     """In GAM's order, and the rest is left out."""
-    assert tuple(claims.of(full_user, app, [scope])) == revealed
+    assert tuple(claims.of(full_user, app, [scope], KEY)) == revealed
 
 
 def test_every_scope_of_the_table_is_tried() -> None:
@@ -88,12 +89,12 @@ def test_every_scope_of_the_table_is_tried() -> None:
 def test_several_scopes_reveal_what_each_reveals(full_user: User, app: App, granted: list[str]) -> None:
     """Together they tell no more and no less, still in GAM's order."""
     revealed = {claim for scope in granted for claim in EXPECTED[scope]}
-    assert tuple(claims.of(full_user, app, granted)) == tuple(claim for claim in IN_ORDER if claim in revealed)
+    assert tuple(claims.of(full_user, app, granted, KEY)) == tuple(claim for claim in IN_ORDER if claim in revealed)
 
 
 def test_the_claims_hold_what_is_known_of_the_user(full_user: User, app: App) -> None:
     """Each field stands under the name that GAM gives it."""
-    assert claims.of(full_user, app, iter(["fullcontrol"])) == {
+    assert claims.of(full_user, app, iter(["fullcontrol"]), KEY) == {
         "guid": full_user.guid,
         "username": "ana",
         "email": "ana@example.com",
@@ -129,21 +130,21 @@ def test_the_claims_hold_what_is_known_of_the_user(full_user: User, app: App) ->
 
 def test_empty_texts_are_empty_and_an_empty_birthday_is_left_out(user: User, app: App) -> None:
     """A user of whom little is known has all the other claims."""
-    told = claims.of(user, app, ["fullcontrol"])
+    told = claims.of(user, app, ["fullcontrol"], KEY)
     assert set(IN_ORDER) - set(told) == {"birthday"}
     assert (told["city"], told["roles"], told["attributes"], told["gender"]) == ("", [], [], "N")
 
 
 def test_the_scope_of_one_attribute_reveals_that_one(full_user: User, app: App) -> None:
     """The others stay hidden, and so do those of another case."""
-    assert claims.of(full_user, app, ["user_zone", "user_Langs"]) == {
+    assert claims.of(full_user, app, ["user_zone", "user_Langs"], KEY) == {
         "attributes": [{"Id": "zone", "IsMultiValue": False, "Value": "north"}]
     }
 
 
 def test_one_attribute_stands_where_all_of_them_would(full_user: User, app: App) -> None:
     """Before the initial properties, as in GAM's order."""
-    assert list(claims.of(full_user, app, ["session_initial_prop", "user_zone"])) == [
+    assert list(claims.of(full_user, app, ["session_initial_prop", "user_zone"], KEY)) == [
         "attributes",
         "initial_properties",
     ]
@@ -151,25 +152,26 @@ def test_one_attribute_stands_where_all_of_them_would(full_user: User, app: App)
 
 def test_all_attributes_are_told_once(full_user: User, app: App) -> None:
     """The wider scope and that of one attribute together repeat nothing."""
-    wide = claims.of(full_user, app, ["gam_user_additional_data"])
-    assert claims.of(full_user, app, ["gam_user_additional_data", "user_zone"]) == wide
+    wide = claims.of(full_user, app, ["gam_user_additional_data"], KEY)
+    assert claims.of(full_user, app, ["gam_user_additional_data", "user_zone"], KEY) == wide
 
 
 def test_ids_are_hidden_from_an_application_that_does_not_share_them(full_user: User, app: App) -> None:
     """The guid is empty, and the external id is one for this application alone."""
     closed = replace(app, share_user_ids=False)
-    told = claims.of(full_user, closed, ["user_guid", "user_external_id"])
-    assert told == {"guid": "", "external_id": claims.pairwise_guid(full_user, closed)}
+    told = claims.of(full_user, closed, ["user_guid", "user_external_id"], KEY)
+    assert told == {"guid": "", "external_id": claims.pairwise_guid(full_user, closed, KEY)}
     assert full_user.guid not in str(told)
 
 
 def test_a_pairwise_id_is_stable_and_differs_by_user_and_application(full_user: User, app: App) -> None:
-    """It follows from the user's GUID and the client id, and from nothing else."""
+    """It follows from the user's GUID, the client id and a secret of the repository, and from nothing else."""
     again = replace(full_user, name="renamed", external_id="new"), replace(app, name="renamed")
     others = [(replace(full_user, guid="another"), app), (full_user, replace(app, client_id="another"))]
-    pairwise = claims.pairwise_guid(full_user, app)
-    assert claims.pairwise_guid(*again) == pairwise == str(UUID(pairwise))
-    assert len({pairwise, *(claims.pairwise_guid(*other) for other in others)}) == 3
+    pairwise = claims.pairwise_guid(full_user, app, KEY)
+    assert claims.pairwise_guid(*again, KEY) == pairwise == str(UUID(pairwise))
+    assert claims.pairwise_guid(full_user, app, b"another" * 5) != pairwise
+    assert len({pairwise, *(claims.pairwise_guid(*other, KEY) for other in others)}) == 3
 
 
 def of_token(bearer: Bearer, **settings: object) -> Bearer:

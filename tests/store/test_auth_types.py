@@ -37,7 +37,7 @@ def three(store: Store, now: datetime) -> Store:
             at = now - timedelta(hours=place)
             kind = GAMLOCAL if place == 1 else APIKEY
             auth_types.add(tx, AuthType(name, kind, "", enabled=place > 0, default=False, created_at=at, updated_at=at))
-        repository.add(tx, Repository("guid", "beta", now))
+        repository.add(tx, Repository("guid", "beta", now, b"k"))
     return store
 
 

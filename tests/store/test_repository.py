@@ -15,7 +15,7 @@ def initialise(store: Store, now: datetime, guid: str = "guid") -> None:
         auth_types.add(
             tx, AuthType(f"Of {guid}", APIKEY, "", enabled=True, default=False, created_at=now, updated_at=now)
         )
-        repository.add(tx, Repository(guid, f"of {guid}", now))
+        repository.add(tx, Repository(guid, f"of {guid}", now, b"k"))
 
 
 def test_a_store_has_no_repository_before_it_is_initialised(store: Store) -> None:
@@ -31,7 +31,7 @@ def test_the_repository_comes_back_as_it_was_kept(store: Store, now: datetime) -
     """Its default type is called as it was written."""
     initialise(store, now)
     with store.reading() as tx:
-        assert repository.find(tx) == repository.the(tx) == Repository("guid", "Of guid", now)
+        assert repository.find(tx) == repository.the(tx) == Repository("guid", "Of guid", now, b"k")
 
 
 def test_a_store_has_one_repository(store: Store, now: datetime) -> None:
