@@ -129,7 +129,7 @@ def rotate(
     if issued is None:
         out.changed(old, f"nothing to rotate, it is not due yet: {_told(old)}")
         return
-    given_way = f"{old.id} retires in {overlap}" if beside else f"{old.id} has ended"
+    given_way = f"key {old.id} retires in {overlap}" if beside else f"key {old.id} has ended"
     delivery.answer(out, issued.record, ("api_key", issued.secret), f"{_told(issued.record)}; {given_way}", out_file)
 
 
