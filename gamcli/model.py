@@ -7,6 +7,7 @@ or the terminal; the little that they can say follows from their own fields and 
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 from unicodedata import normalize
 
 APIKEY = "APIkey"
@@ -225,8 +226,7 @@ class Token:
         return "revoked" if self.ended_at is not None and self.ended_at <= now else "active"
 
 
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
+class AuditEntry(NamedTuple):
     """Who did what to which thing, when and from where; `details` is a JSON object as text."""
 
     seq: int
@@ -237,8 +237,7 @@ class AuditEntry:
     details: str
 
 
-@dataclass(frozen=True, slots=True)
-class Impact:
+class Impact(NamedTuple):
     """One live key that a change touches: ended for good, or only suspended."""
 
     key: Key
