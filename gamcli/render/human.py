@@ -111,22 +111,18 @@ def cell(value: object) -> str:
 def table(kind: type, records: Iterable[dict[str, Any]], console: "Console | None") -> Iterator[str]:
     """Yield a table of `records`, lines or, for a terminal, what rich drew; nothing when there are none."""
     columns = COLUMNS.get(kind.__name__)
-    rows = (_row(columns, record) for record in records)
-    first = list(islice(rows, SCREENFUL))
-    if not first:
+    records = iter(records)
+    opening = list(islice(records, SCREENFUL))
+    if not opening:
         return
-    heads = tuple(columns or _every_field(kind))
+    heads = tuple(columns or opening[0])
+    first = [_row(columns, record) for record in opening]
+    rows = (_row(columns, record) for record in records)
     more = next(rows, None)
     if console is not None and more is None:
         yield _drawn(heads, first, console)
     else:
         yield from _aligned(heads, first, chain(() if more is None else (more,), rows))
-
-
-def _every_field(kind: type) -> tuple[str, ...]:
-    from dataclasses import fields  # noqa: PLC0415 - few kinds need it
-
-    return tuple(each.name for each in fields(kind))
 
 
 def _row(columns: dict[str, Cell] | None, record: dict[str, Any]) -> tuple[str, ...]:
