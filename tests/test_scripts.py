@@ -32,7 +32,7 @@ SHAPES = {
     r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b": "GUID",
     r"\b[0-9a-f]{32}\b": "CLIENT_ID",
     r"\b\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?Z)?": "TIME",
-    r"(?m)(^|  |key |: )[0-9A-Za-z]{8}(?=$|  | of )": r"\1ID",
+    r"(?m)(^|  |key |: )[0-9A-Za-z]{8}(?=$|  | of | retires)": r"\1ID",
 }
 """What differs from run to run in the README, and what stands for it in both."""
 
