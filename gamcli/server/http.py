@@ -21,6 +21,7 @@ from gamcli.server import oauth, refusals
 from gamcli.server.connection import Connection, Times, encode
 from gamcli.server.log import Log
 from gamcli.server.messages import Request
+from gamcli.server.scribe import Scribe
 from gamcli.server.waiting import Guest, WaitingRoom
 from gamcli.store import Store
 
@@ -40,7 +41,11 @@ LONGEST_SWEEP = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Where and how to serve; `log` takes one line a request, `port` 0 is any free one."""
+    """
+    Where and how to serve; `port` 0 is any free one.
+
+    `log` writes lines, joined by line ends, and may wait for its reader: it is called by a thread of its own.
+    """
 
     log: Callable[[str], None]
     host: str = "127.0.0.1"
@@ -64,10 +69,12 @@ class Server:
         self._options = options
         self._base_path = options.base_path.rstrip("/")
         self._folded_base_path = self._base_path.lower()
-        self._log = Log(options.log, options.log_format, gam.now, gam.entropy(4).hex())
+        self._scribe = Scribe(options.log)
+        self._log = Log(self._scribe.take, options.log_format, gam.now, gam.entropy(4).hex())
         self._connections: set[Connection] = set()
         self._stopping = False
         with ExitStack() as opened:
+            opened.callback(self._scribe.close)
             self._listener = opened.enter_context(_listen(options.host, options.port))
             store = opened.enter_context(Store.open(gam.store.path, durable=False, patience=0))
             self._gam = replace(gam, store=store)
@@ -89,6 +96,11 @@ class Server:
         host = self._options.host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}{self._base_path}"
 
+    @property
+    def unwritten(self) -> int:
+        """How many lines of the log are not written; after `run`, any are left because their reader stalls."""
+        return self._scribe.unwritten
+
     def run(self) -> None:
         """Answer requests until `stop`, then finish what is running."""
         with self._opened:
@@ -99,6 +111,7 @@ class Server:
             self._rounds(until=lambda: not self._connections or monotonic() > end)
             for connection in tuple(self._connections):
                 self._close(connection)
+            self._log.tell_lost()
 
     def stop(self) -> None:
         """End `run` soon; may be called from any thread and from a signal handler."""

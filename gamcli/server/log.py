@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import count
@@ -82,14 +81,19 @@ FORMATS: dict[str, Callable[[Entry], str]] = {"text": as_text, "json": as_json}
 
 
 class Log:
-    """Numbers requests and writes a line about each to `sink`; `run_id` tells one server's numbers from another's."""
+    """
+    Numbers requests and hands a line about each to `sink`; `run_id` tells one server's numbers from another's.
 
-    def __init__(self, sink: Callable[[str], None], log_format: str, now: Callable[[], datetime], run_id: str) -> None:
+    `sink` says whether it had room; how many lines were lost is told as soon as it has again.
+    """
+
+    def __init__(self, sink: Callable[[str], bool], log_format: str, now: Callable[[], datetime], run_id: str) -> None:
         self._sink = sink
         self._written = FORMATS[log_format]
         self._now = now
         self._run_id = run_id
         self._numbers = count(1)
+        self._lost = 0
 
     def tell(self, request: Request | None, answer: Answer, seconds: float) -> None:
         """Write the line about a request; None is one that could not be read and may be the body of another."""
@@ -107,5 +111,13 @@ class Log:
             rule=trace.rule,
             detail=trace.detail,
         )
-        with suppress(OSError):  # nobody reads the log any more: serve on
-            self._sink(self._written(entry))
+        self.tell_lost()
+        self._lost += not self._sink(self._written(entry))
+
+    def tell_lost(self) -> None:
+        """Tell how many lines found no room since this was last told, if there is room for that."""
+        if not self._lost:
+            return
+        told = Entry(rfc3339(self._now()), "-", "-", "-", 0, 0.0, "", "", "lines_lost", f"{self._lost} lines lost")
+        if self._sink(self._written(told)):
+            self._lost = 0

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from pathlib import Path
 from threading import Thread
+from time import sleep
 from typing import Any
 from urllib.parse import urlencode
 
@@ -72,19 +73,48 @@ def form(api_key: str) -> dict[str, str]:
     return {"grant_type": "password", "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "api_key": api_key}
 
 
+class Lines(list[str]):
+    """The log of some servers, read when all that they have to say is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.servers: list[Server] = []
+
+    def write(self, text: str) -> None:
+        """Take what a server writes."""
+        self.extend(text.split("\n"))
+
+    def _settle(self) -> None:
+        while any(server.unwritten for server in self.servers):
+            sleep(0.001)
+
+    def __getitem__(self, place: Any) -> Any:  # noqa: ANN401 - as a list does
+        self._settle()
+        return super().__getitem__(place)
+
+    def __iter__(self) -> Iterator[str]:
+        self._settle()
+        return super().__iter__()
+
+    def __len__(self) -> int:
+        self._settle()
+        return super().__len__()
+
+
 @pytest.fixture
-def lines() -> list[str]:
+def lines() -> Lines:
     """Return the log of this test's servers."""
-    return []
+    return Lines()
 
 
 @pytest.fixture
-def serve(gam: Gam, lines: list[str]) -> Iterator[Callable[..., Server]]:
+def serve(gam: Gam, lines: Lines) -> Iterator[Callable[..., Server]]:
     """Return what starts a server with the options given, for as long as the test runs."""
     with ExitStack() as running:
 
         def start(**options: Any) -> Server:  # noqa: ANN401 - the fields of Options
-            server = Server(gam, Options(**{"log": lines.append, **options}))
+            server = Server(gam, Options(**{"log": lines.write, **options}))
+            lines.servers.append(server)
             thread = Thread(target=server.run)
             thread.start()
             running.callback(thread.join, 10)

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from threading import Event, Thread
-from time import monotonic
+from time import monotonic, sleep
 from urllib.parse import urlencode
 
 import pytest
@@ -20,7 +20,7 @@ import pytest
 from gamcli.actions import Gam, tokens
 from gamcli.errors import FailedError, StoreMissingError
 from gamcli.rules.credentials import Secret
-from gamcli.server import http, oauth
+from gamcli.server import http, oauth, scribe
 from gamcli.server.connection import Connection, Times
 from gamcli.server.http import Options, Server
 from gamcli.server.messages import MAX_BODY, MAX_EMPTY, Request
@@ -384,6 +384,38 @@ def test_a_server_that_was_stopped_before_it_ran_ends_at_once(gam: Gam) -> None:
     server.stop()
     server.run()
     server.stop()
+
+
+@pytest.mark.parametrize("reads_again", [False, True])
+def test_a_log_reader_that_stalls_holds_up_nobody(gam: Gam, monkeypatch: pytest.MonkeyPatch, reads_again: bool) -> None:  # noqa: FBT001 - a case
+    """Neither requests nor the end; what found no room is counted."""
+    monkeypatch.setattr(scribe, "MAX_LINES", 3)
+    monkeypatch.setattr(scribe, "LAST_SECONDS", 0.2)
+    stalled, go_on, lines = Event(), Event(), list[str]()
+
+    def sink(text: str) -> None:
+        stalled.set()
+        assert go_on.wait(10)
+        lines.extend(text.split("\n"))
+
+    server = Server(gam, Options(log=sink))
+    with ThreadPoolExecutor(1) as pool, connected(server) as client:
+        ended = pool.submit(server.run)
+        for _ in range(10):
+            client.sendall(HEALTHZ)
+            assert statuses(client.recv(65536)) == [200]
+        assert stalled.wait(5)
+        if reads_again:
+            go_on.set()
+            while server.unwritten:
+                sleep(0.001)
+        server.stop()
+        ended.result(5)
+    assert bool(server.unwritten) is not reads_again
+    go_on.set()
+    if reads_again:
+        assert len(lines) == 4
+        assert lines[-1].endswith("rule=lines_lost detail=7 lines lost")
 
 
 PROGRAM = """

@@ -19,7 +19,7 @@ ANSWER = Answer(Response(401, (("X", "s3"),), b"s3"), Trace("portal", "0123abcd"
 def told(log_format: str, request: Request | None = REQUEST, answer: Answer = ANSWER) -> list[str]:
     """Return the lines about a request, told twice."""
     lines = list[str]()
-    log = Log(lines.append, log_format, lambda: AT, "f00d")
+    log = Log(lambda line: lines.append(line) or True, log_format, lambda: AT, "f00d")  # type: ignore[func-returns-value]
     log.tell(request, answer, 0.00123)
     log.tell(request, answer, 0.0)
     return lines
@@ -79,13 +79,23 @@ def test_a_path_that_is_not_served_is_shown_without_what_may_be_a_secret(path: s
     assert f" POST {word} 401 " in told("text", Request("POST", path), answer)[0]
 
 
-def test_a_log_that_nobody_reads_stops_nothing() -> None:
-    """The reader of a pipe has gone."""
+def test_lines_that_were_lost_are_counted() -> None:
+    """As soon as there is room again, once."""
+    lines, room = list[str](), list[bool]([False, False, False, True, True, True])
 
-    def gone(_: str) -> None:
-        raise BrokenPipeError
+    def sink(line: str) -> bool:
+        if has_room := room.pop(0):
+            lines.append(line)
+        return has_room
 
-    Log(gone, "text", lambda: AT, "f00d").tell(REQUEST, ANSWER, 0)
+    log = Log(sink, "text", lambda: AT, "f00d")
+    for _ in range(3):
+        log.tell(REQUEST, ANSWER, 0)
+    log.tell_lost()
+    assert [line.partition(" 401 ")[0] for line in lines] == [
+        "2026-03-01T12:00:00Z - - - 0 0.0ms rule=lines_lost detail=2 lines lost",
+        "2026-03-01T12:00:00Z f00d-3 POST /a",
+    ]
 
 
 @pytest.mark.parametrize(
