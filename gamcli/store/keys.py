@@ -71,6 +71,13 @@ def find(tx: Transaction, key_id: str) -> Key | None:
     return None if row is None else _record(row)
 
 
+def at_or_before(tx: Transaction, key_id: str) -> Key | None:
+    """Return the key with that id, or the one before it, or else the first: as much work whether it exists or not."""
+    row = tx.one(f"{_SELECT} WHERE key.id <= ? ORDER BY key.id DESC LIMIT 1", key_id)
+    row = row or tx.one(f"{_SELECT} ORDER BY key.id LIMIT 1")
+    return None if row is None else _record(row)
+
+
 def named(tx: Transaction, prefix: str) -> Key:
     """Return the one key whose id begins with `prefix`; raises NotFoundError, or UsageError when several do."""
     beyond = prefix + "{" if prefix else ""  # in ASCII the brace follows z, the last letter of ids

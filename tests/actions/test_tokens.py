@@ -15,10 +15,11 @@ from gamcli.actions.keys import KeyWish
 from gamcli.actions.tokens import TokenSearch
 from gamcli.errors import NotFoundError, RefusedError, StoreMissingError
 from gamcli.model import AuditEntry
-from gamcli.rules.credentials import NO_SECRET, Secret
+from gamcli.rules.credentials import NO_SECRET, Secret, checksum
 from gamcli.rules.grants import TokenRequest
 from gamcli.rules.keys import IssuedKey
-from gamcli.store import Store
+from gamcli.store import Store, Transaction
+from gamcli.store.database import Row
 
 Trail = Callable[[], list[AuditEntry]]
 Forward = Callable[[timedelta], datetime]
@@ -289,3 +290,26 @@ def test_a_scope_for_an_attribute_needs_someone_who_carries_it(gam: Gam, asked: 
         sent = replace(asked, api_key=wide, scope=scope)
         assert refused(lambda sent=sent: tokens.exchange(gam, sent)) == rule  # type: ignore[misc]
     assert tokens.exchange(gam, replace(asked, api_key=wide, scope="user_team")).grant.scopes == ("user_team",)
+
+
+def test_a_guesser_causes_the_same_reads_whether_the_key_exists_or_not(
+    gam: Gam, asked: TokenRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock tells nothing about which ids there are."""
+    read = list[str]()
+    one = Transaction.one
+
+    def noticed(tx: Transaction, sql: str, *values: object) -> Row | None:
+        row = one(tx, sql, *values)
+        read.append(f"{sql.partition('FROM')[0]}: {row is not None}")
+        return row
+
+    monkeypatch.setattr(Transaction, "one", noticed)
+    found = []
+    for key_id in (asked.api_key.reveal().split("_")[1], "zzzzzzzz"):
+        text = f"gamkey_{key_id}_{'0' * 32}"
+        wrong = replace(asked, api_key=Secret(text + checksum(text)))
+        read.clear()
+        assert refused(lambda wrong=wrong: tokens.exchange(gam, wrong)) == "key_unproven"  # type: ignore[misc]
+        found.append(tuple(read))
+    assert found[0] == found[1]

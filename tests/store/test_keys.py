@@ -239,3 +239,18 @@ def test_a_deleted_user_or_application_takes_its_keys_along(four: Store, ana: Us
         assert set(ids(tx, KeyFilter())) == {"Kaaaaaaa", "KaB00000"}
         apps.delete(tx, "i" * 32)
         assert ids(tx, KeyFilter()) == ["Kaaaaaaa"]
+
+
+@pytest.mark.parametrize("key_id", ["K1234567", "K1234568", "00000000", "zzzzzzzz"])
+def test_a_key_or_its_neighbour_is_found(peopled: Store, key: Key, key_id: str) -> None:
+    """Something is, as long as there are keys."""
+    with peopled.reading() as tx:
+        found = keys.at_or_before(tx, key_id)
+        assert found is not None
+        assert found.id == key.id
+
+
+def test_where_no_keys_are_none_is_near(store: Store) -> None:
+    """An empty store has none."""
+    with store.reading() as tx:
+        assert keys.at_or_before(tx, "K1234567") is None
