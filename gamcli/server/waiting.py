@@ -17,7 +17,7 @@ from gamcli.server.connection import Connection
 from gamcli.server.messages import Request
 
 MAX_WAIT = 5.0
-"""Who came longer ago than a writer may take is told that the store is busy, without another try, in seconds."""
+"""How long a request may wait in all, in seconds: who came longer ago is told that the store is busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,14 @@ class WaitingRoom:
 
     def _serve(self) -> None:
         while (guest := self._waiting.get()) is not None:
-            if monotonic() - guest.began < MAX_WAIT:
-                answer = oauth.respond(self._gam, guest.request, self._base_path)
-                guest = replace(guest, answer=answer)
-            self._ready.append(guest)
+            left = guest.began + MAX_WAIT - monotonic()
+            self._ready.append(self._served(guest, left) if left > 0 else guest)
             self._ring()
+
+    def _served(self, guest: Guest, seconds: float) -> Guest:
+        """Try again, and wait no longer than that."""
+        store = self._gam.store
+        before, store.patience = store.patience, min(store.patience, seconds)
+        answer = oauth.respond(self._gam, guest.request, self._base_path)
+        store.patience = before
+        return replace(guest, answer=answer)

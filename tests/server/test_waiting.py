@@ -60,3 +60,15 @@ def test_grants_go_on_while_others_write(post: Ask, gam: Gam) -> None:
         statuses = {post().status for _ in range(100)}
         assert len(written.result(30)) == 50
     assert statuses == {200}
+
+
+def test_a_guest_waits_for_what_is_left_of_its_time(
+    post: Ask, gam: Gam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those before it have used up some; whoever else works with the store waits as long as ever."""
+    monkeypatch.setattr(waiting, "MAX_WAIT", 0.3)
+    began = monotonic()
+    with Store.open(tmp_path / "gam.db") as other, other.writing():
+        assert post().status == 503
+    assert 0.3 <= monotonic() - began < BUSY_SECONDS / 2
+    assert gam.store.patience == BUSY_SECONDS
