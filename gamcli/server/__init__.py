@@ -6,5 +6,8 @@ forms       the body and the Authorization header, read as their standards say
 refusals    the one table from a rule to what a client is told
 oauth       the endpoints as functions, and their routes; no socket
 log         one line a request, never a secret
-http        sockets, threads, time limits
+scribe      the thread that writes the log
+connection  one client: whole requests in, responses out, a deadline for each
+waiting     the thread for requests that find the store held by another process
+http        the one loop over all connections
 """

@@ -21,11 +21,17 @@ _BEARER = re.compile(r"(?:(?:OAuth|Bearer)[ \t]+)?([^ \t]+)", re.IGNORECASE)
 
 def read(request: Request) -> dict[str, str]:
     """Return the parameters in the body of `request`; raises RefusedError for one that is no form."""
-    if request.fields.get("content-type", "").partition(";")[0].strip(" \t").lower() != MEDIA_TYPE:
-        raise RefusedError("media_type_wrong", "the body is not declared a form")
+    if not _is_form(request.fields.get("content-type", "")):
+        raise RefusedError("media_type_wrong", "the body is not declared a form in UTF-8")
     if "content-length" not in request.fields:
         raise RefusedError("length_missing", "no Content-Length")
     return _parse(request.body)
+
+
+def _is_form(content_type: str) -> bool:
+    media_type, *parameters = (part.strip(" \t").lower() for part in content_type.split(";"))
+    charsets = (part.removeprefix("charset=").strip('"') for part in parameters if part.startswith("charset="))
+    return media_type == MEDIA_TYPE and all(charset == "utf-8" for charset in charsets)
 
 
 def _parse(body: bytes) -> dict[str, str]:
@@ -83,11 +89,12 @@ def client(request: Request, form: Mapping[str, str]) -> tuple[str, Secret] | No
 def _basic(authorization: str) -> tuple[str, Secret] | None:
     """Return the two halves of HTTP Basic, each form-encoded by the client."""
     try:
-        client_id, colon, secret = b64decode(authorization[6:].strip(), validate=True).decode().partition(":")
+        text = b64decode(authorization[6:].strip(), validate=True).decode()
+        client_id, colon, secret = text.partition(":")
         found = unquote_plus(client_id, errors="strict"), Secret(unquote_plus(secret, errors="strict"))
     except ValueError:
         return None
-    return found if colon else None
+    return found if colon and not _BROKEN.search(text) else None
 
 
 def bearer(request: Request) -> Secret:

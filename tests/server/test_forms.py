@@ -50,13 +50,23 @@ def test_a_form_is_read(body: bytes, parameters: dict[str, str]) -> None:
     assert forms.read(form_request(body)) == parameters
 
 
-@pytest.mark.parametrize("media_type", ["application/X-www-form-urlencoded;charset=UTF-8", f"{forms.MEDIA_TYPE} ; a=b"])
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        "application/X-www-form-urlencoded;charset=UTF-8",
+        f'{forms.MEDIA_TYPE}; a; Charset="utf-8"',
+        f"{forms.MEDIA_TYPE} ; a=b",
+    ],
+)
 def test_a_media_type_may_have_parameters(media_type: str) -> None:
     """And has no case."""
     assert forms.read(form_request(b"a=b", media_type)) == {"a": "b"}
 
 
-@pytest.mark.parametrize("media_type", ["", "application/json", "multipart/form-data; boundary=a", "text/plain"])
+@pytest.mark.parametrize(
+    "media_type",
+    ["", "application/json", "multipart/form-data; boundary=a", "text/plain", f"{forms.MEDIA_TYPE};charset=latin1"],
+)
 def test_another_media_type_is_refused(media_type: str) -> None:
     """Even when the body could be read as a form."""
     with pytest.raises(RefusedError) as refused:
@@ -122,7 +132,20 @@ def test_http_basic_names_a_client(authorization: str, client_id: str, secret: s
 
 @pytest.mark.parametrize(
     "authorization",
-    ["Basic", "Basic a", "Basic !!!!", basic("portal"), basic(b"\xff:a"), basic("a:%ff"), basic("%ff:a")],
+    [
+        "Basic",
+        "Basic a",
+        "Basic !!!!",
+        basic("portal"),
+        basic(b"\xff:a"),
+        basic("a:%ff"),
+        basic("%ff:a"),
+        basic("a:%zz"),
+        basic("a%4:b"),
+        basic("a:b\0"),
+        "Basic YTpi!",
+        "Basic Y Tpi",
+    ],
 )
 def test_malformed_http_basic_names_no_client(authorization: str) -> None:
     """The caller says so, at its place in the order of the rules."""
