@@ -264,7 +264,8 @@ def _switch(session: Session, name: str, enabled: bool, output: str | None, fiel
     with session.gam() as gam:
         changed = apps.update(gam, name, {"enabled": enabled})
     undo = ("app", "enable", changed.record.name)
-    consent.tell(out, changed, f"application '{changed.record.name}'", undo)
+    done = "enabled" if enabled else "disabled"
+    consent.tell(out, changed, f"application '{changed.record.name}'", undo, done)
 
 
 @verbs.command("rotate-secret")

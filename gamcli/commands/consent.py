@@ -62,12 +62,12 @@ def made(fresh: bool) -> str:
     return "created" if fresh else "there already, as asked:"
 
 
-def tell(out: Output, changed: Changed[Any], what: str, undo: tuple[str, ...]) -> None:
-    """Answer an update: what changed, which keys ended, how many are suspended and how to undo that."""
+def tell(out: Output, changed: Changed[Any], what: str, undo: tuple[str, ...], done: str = "updated") -> None:
+    """Answer a change that was `done`: which keys ended, how many are suspended and how to undo that."""
     if not changed.differs:
         out.changed(changed.record, f"{what} is so already: nothing to change")
         return
-    out.changed(changed.record, f"updated {what}{ended(changed)}")
+    out.changed(changed.record, f"{done} {what}{ended(changed)}")
     if changed.suspended:
         line = output.hinted(command(*undo), out.before)
         out.warn(f"this suspends {output.count(changed.suspended, 'live key')}; to undo it: {line}")

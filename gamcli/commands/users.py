@@ -202,8 +202,17 @@ def _change(
     with session.gam() as gam:
         changed = users.update(gam, name, wanted, f"user.{action}")
     undo = ("user", UNDO.get(action, action), changed.record.name)
-    consent.tell(out, changed, f"user '{changed.record.name}'", undo)
+    consent.tell(out, changed, f"user '{changed.record.name}'", undo, DONE[action])
 
+
+DONE = {
+    "update": "updated",
+    "enable": "enabled",
+    "disable": "disabled",
+    "block": "blocked",
+    "unblock": "unblocked",
+}
+"""How each change is told."""
 
 UNDO = {"disable": "enable", "block": "unblock"}
 """Which verb undoes which."""

@@ -240,7 +240,7 @@ def test_enable_and_disable_switch(world: Run) -> None:
     """Twice is once."""
     assert world("app", "disable", "portal", "-o", "json").json["enabled"] is False
     assert "nothing to change" in world("app", "disable", "portal").err
-    assert world("app", "enable", "portal").err == "gamcli: updated application 'portal'\n"
+    assert world("app", "enable", "portal").err == "gamcli: enabled application 'portal'\n"
 
 
 def test_api_keys_stay_on_while_remote_rest_is_off(world: Run) -> None:

@@ -151,10 +151,11 @@ def test_what_suspends_keys_is_done_at_once_and_says_how_to_undo_it(world: Run, 
     ran = world("user", verb, "ana")
     assert (ran.code, ran.out) == (0, "")
     assert ran.err == (
-        f"gamcli: updated user 'ana'\ngamcli: warning: this suspends 1 live key; to undo it: gamcli user {undo} ana\n"
+        f"gamcli: {verb.removesuffix('e')}ed user 'ana'\n"
+        f"gamcli: warning: this suspends 1 live key; to undo it: gamcli user {undo} ana\n"
     )
     assert "nothing to change" in world("user", verb, "ana").err
-    assert world("user", undo, "ana") == (0, "", "gamcli: updated user 'ana'\n")
+    assert world("user", undo, "ana") == (0, "", f"gamcli: {undo.removesuffix('e')}ed user 'ana'\n")
 
 
 @pytest.mark.usefixtures("api_key")
