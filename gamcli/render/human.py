@@ -6,7 +6,6 @@ from the store is shown as text: no markup, no control characters.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -176,14 +175,3 @@ def _printed(drawn: object, console: "Console") -> str:
     with console.capture() as captured:
         console.print(drawn)
     return captured.get().rstrip("\n")
-
-
-def age(instant: datetime, now: datetime) -> str:
-    """Return how far `instant` lies from `now` in words: `in 3 days`, `2 hours ago`."""
-    seconds = int((instant - now).total_seconds())
-    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
-        count = abs(seconds) // length
-        if count:
-            text = f"{count} {unit}{'s' * (count != 1)}"
-            return f"in {text}" if seconds > 0 else f"{text} ago"
-    return "now"

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -146,19 +146,3 @@ def test_every_column_finds_its_value_in_the_promised_fields(kind: type) -> None
     """Or the table shows them all."""
     record = {name: {"enabled": True} if name == "api_keys" else "" for name in machine.FIELDS[kind]}
     assert len(list(human.table(kind, [record], None))) == 2
-
-
-@pytest.mark.parametrize(
-    ("length", "words"),
-    [
-        (timedelta(), "now"),
-        (timedelta(seconds=1), "in 1 second"),
-        (timedelta(minutes=-2), "2 minutes ago"),
-        (timedelta(hours=25), "in 1 day"),
-        (timedelta(days=-3), "3 days ago"),
-        (timedelta(hours=23, minutes=59), "in 23 hours"),
-    ],
-)
-def test_an_age_is_told_in_words(length: timedelta, words: str) -> None:
-    """The largest unit that fits."""
-    assert human.age(NOW + length, NOW) == words
