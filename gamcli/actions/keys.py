@@ -46,6 +46,7 @@ class KeySearch(NamedTuple):
     app: str | None = None
     statuses: tuple[str, ...] = ()
     expiring_within: timedelta | None = None
+    unused_for: timedelta | None = None
     sort: str | None = None
     limit: int | None = None
 
@@ -160,8 +161,10 @@ def listed(gam: Gam, search: KeySearch) -> Iterator[Iterator[Key]]:
 
 
 def _is_wanted(key: Key, search: KeySearch, now: datetime) -> bool:
-    if search.expiring_within is not None and not key.is_live(now):
-        return False  # what has expired already does not expire soon
+    if (search.expiring_within, search.unused_for) != (None, None) and not key.is_live(now):
+        return False  # what has ended already does not expire soon, and is not missed
+    if search.unused_for is not None and now - (key.last_used_at or key.created_at) < search.unused_for:
+        return False
     return not search.statuses or key.status(now) in search.statuses
 
 

@@ -144,6 +144,9 @@ def list_(
     expiring_within: Annotated[
         str | None, typer.Option(metavar="DURATION", help="Only live keys that expire so soon, such as 14d.")
     ] = None,
+    unused_for: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Only live keys that nobody used for so long, such as 90d.")
+    ] = None,
     available: Annotated[
         bool, typer.Option("--available", help="The applications that USER can hold a key for.", show_default=False)
     ] = False,
@@ -155,12 +158,13 @@ def list_(
     """List the keys of every status, oldest first."""
     session = Session.of(context)
     out = session.output(output, field, keys.Available if available else Key)
-    if available and (app or status or expiring_within or sort):
+    if available and (app or status or expiring_within or unused_for or sort):
         raise UsageError("--available goes with --user and --limit alone", "leave the other options out")
     if available:
         _list_available(session, user, limit, out)
         return
-    search = keys.KeySearch(user, app, tuple(status or ()), duration(expiring_within), sort, limit)
+    within, unused = duration(expiring_within), duration(unused_for)
+    search = keys.KeySearch(user, app, tuple(status or ()), within, unused, sort, limit)
     with session.gam() as gam, keys.listed(gam, search) as found:
         out.records(Key, found)
 

@@ -398,3 +398,21 @@ def test_a_reason_that_cannot_be_printed_is_refused(gam: Gam, issued: IssuedKey)
     with pytest.raises(UsageError, match="cannot be printed"):
         keys.revoke(gam, [issued.record.id], "x\x1b[2J")
     assert keys.show(gam, issued.record.id).is_live(gam.now())
+
+
+def test_keys_that_nobody_used_for_long_are_found(
+    gam: Gam, issued: IssuedKey, asked: TokenRequest, forward: Forward
+) -> None:
+    """From their making on, or from their last use; only while they live."""
+    search = KeySearch(unused_for=timedelta(days=90))
+    forward(timedelta(days=89))
+    tokens.exchange(gam, asked)
+    forward(timedelta(days=89))
+    with keys.listed(gam, search) as found:
+        assert list(found) == []
+    forward(timedelta(days=1))
+    with keys.listed(gam, search) as found:
+        assert [key.id for key in found] == [issued.record.id]
+    keys.revoke(gam, [issued.record.id], None)
+    with keys.listed(gam, search) as found:
+        assert list(found) == []
