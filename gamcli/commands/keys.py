@@ -1,6 +1,7 @@
 """`gamcli key`: API keys."""
 
 from enum import StrEnum
+from itertools import chain
 from typing import Annotated, Any
 
 import typer
@@ -29,6 +30,9 @@ from gamcli.rules.keys import is_cut_short
 
 verbs = noun("API keys: issue, list, doubt, revoke.")
 verbs.add_typer(doubts.verbs)
+
+ATTENTION = 7
+"""The exit code of an answer that asks for somebody to act."""
 
 Owner = Annotated[str | None, typer.Option("--user", metavar="USER", help="Only keys of this user.")]
 OfApp = Annotated[str | None, typer.Option("--app", metavar="APP", help="Only keys for this application.")]
@@ -174,6 +178,28 @@ def _list_available(session: Session, user: str | None, limit: int | None, out: 
         raise UsageError("--available needs --user", command("key", "list", "--available", "--user", "USER"))
     with session.gam() as gam, keys.available(gam, user) as found:
         out.records(keys.Available, consent.first(found, limit))
+
+
+@verbs.command()
+def due(
+    context: typer.Context,
+    within: Annotated[str, typer.Option(metavar="DURATION", help="How soon is soon.")] = "14d",
+    output: Format = None,
+    field: Field = None,
+) -> None:
+    """
+    List the active keys that expire soon, the first to expire first; exit code 7 when there is any.
+
+    Keys that retire were rotated already. Example: gamcli key due --within 14d || notify-send 'keys to rotate'
+    """
+    session = Session.of(context)
+    out = session.output(output, field, Key)
+    search = keys.KeySearch(statuses=("active",), expiring_within=durations.parse(within), sort="expires_at")
+    with session.gam() as gam, keys.listed(gam, search) as found:
+        first = next(found, None)
+        out.records(Key, found if first is None else chain((first,), found))
+    if first is not None:
+        raise typer.Exit(ATTENTION)
 
 
 @verbs.command()

@@ -350,3 +350,18 @@ def test_generate_can_let_the_live_key_retire(world: Run) -> None:
     assert world(*GENERATE, "--overlap", "1h", "--replace").code == 2
     assert world(*GENERATE, "--overlap", "1h").code == 0
     assert [each["status"] for each in world("key", "list", "-o", "json").json] == ["retiring", "active"]
+
+
+def test_due_lists_active_keys_that_expire_soon_and_says_so_with_7(world: Run, program: Run) -> None:
+    """The first to expire first; what never expires or retires is not due."""
+    world("user", "create", "ben")
+    world("user", "create", "eva")
+    world("key", "generate", "--user", "eva", "--app", "portal")
+    later = world(*GENERATE, "--expires-in", "10d").out[7:15]
+    sooner = world("key", "generate", "--user", "ben", "--app", "portal", "--expires-in", "2d").out[7:15]
+    ran = program("key", "due", "--within", "14d", "--field", "id")
+    assert (ran.code, ran.out) == (7, f"{sooner}\n{later}\n")
+    world("key", "rotate", sooner, "--overlap", "1d")
+    world("key", "revoke", later)
+    assert program("key", "due", "--within", "1d").code == 0
+    assert world("key", "due", "--within", "1d", "-o", "json").json == []
