@@ -57,3 +57,10 @@ def test_a_change_to_what_is_there_already_returns_the_type_itself(
 ) -> None:
     """Nothing changes, not even the date."""
     assert auth_types.changed(auth_type, changes, now + timedelta(days=1)) is auth_type
+
+
+@pytest.mark.parametrize("name", ["any", "ANY"])
+def test_no_type_is_called_any(now: datetime, name: str) -> None:
+    """Applications say so for all of them."""
+    with pytest.raises(UsageError, match="means all of them"):
+        auth_types.create(name, "APIkey", {}, now)

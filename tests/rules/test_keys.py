@@ -239,3 +239,33 @@ def test_two_keys_differ_in_id_and_secret(wish: Facts, entropy: Entropy) -> None
     one, other = (keys.issue(wish, KeyTerms(), entropy) for _ in range(2))
     assert one.record.id != other.record.id
     assert not Secret(one.secret.reveal()).matches(other.record.digest)
+
+
+def test_the_key_that_follows_another_carries_what_it_carried(wish: Facts, entropy: Entropy) -> None:
+    """Its scopes, though nobody may choose any, its label, and a life as long."""
+    terms = KeyTerms(("gam_user_roles",), timedelta(days=3), "ci")
+    old = keys.issue(policy(wish, scope_choice=True), terms, entropy).record
+    assert keys.renewing(old) == KeyTerms(("gam_user_roles",), timedelta(days=3), "ci", renews=True)
+    new = keys.issue(policy(wish, scope_choice=False), keys.renewing(old), entropy).record
+    assert (new.scopes, new.label, new.expires_at) == (old.scopes, old.label, old.expires_at)
+
+
+@pytest.mark.parametrize(
+    ("life", "within", "due"),
+    [
+        (None, None, True),
+        (None, timedelta(days=9), False),
+        (timedelta(days=9), timedelta(days=9), True),
+        (timedelta(days=9), timedelta(days=8), False),
+    ],
+)
+def test_a_key_is_due_when_it_expires_within_the_time_asked_for(
+    wish: Facts,
+    entropy: Entropy,
+    life: timedelta | None,
+    within: timedelta | None,
+    due: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    """One that never expires is due only when nobody asks for a time."""
+    key = keys.issue(policy(wish, timeout_hours=0), KeyTerms(expires_in=life), entropy).record
+    assert keys.is_due(key, wish.now, within) is due
