@@ -64,7 +64,8 @@ def serve(
         with _announced(server.url, ready_file), stopped_by_signals(server):
             session.output().note(f"serving {server.url}; Ctrl-C stops")
             server.run()
-    session.output().note("stopped")
+    if not server.unwritten:  # a reader that has stalled would stall us too
+        session.output().note("stopped")
 
 
 def _log(line: str) -> None:
