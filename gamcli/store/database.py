@@ -88,9 +88,11 @@ class Store:
     def _opened(cls, path: Path, *, durable: bool, patience: float = BUSY_SECONDS, makes_it: bool = False) -> "Store":
         if not os.access(path, os.R_OK | os.W_OK):
             raise StoreUnusableError(f"the store {path} may not be read and written", f"chmod u+rw {path}")
-        store = cls(path, _connect(path, durable=durable, patience=patience), patience)
+        store = cls(path, _connect(path, patience), patience)
         try:
             with store._told():
+                store._connection.execute("PRAGMA foreign_keys = ON")
+                store._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
                 store._migrate(makes_it=makes_it)
                 step = int(min(patience, STEP_SECONDS) * 1000)
                 store._connection.execute(f"PRAGMA busy_timeout = {step}").fetchone()
@@ -236,19 +238,16 @@ def _make_folder(path: Path) -> None:
         raise NotADirectoryError(20, "a part of its path is no folder")
 
 
-def _connect(path: Path, *, durable: bool, patience: float) -> sqlite3.Connection:
+def _connect(path: Path, patience: float) -> sqlite3.Connection:
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise StoreVersionError(
             f"SQLite {sqlite3.sqlite_version} is too old: gamcli needs {'.'.join(map(str, OLDEST_SQLITE))} or later",
             "use a Python that brings a newer SQLite",
         )
     try:
-        connection = sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        return sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
         raise told(error, path) from error
-    return connection
 
 
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
