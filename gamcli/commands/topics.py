@@ -54,8 +54,11 @@ TOPICS: dict[str, Callable[[], Iterator[str]]] = {
 
 @verbs.command("help")
 def topic(
-    name: Annotated[Literal["exit-codes", "environment", "formats"], typer.Argument(metavar="TOPIC")],
+    name: Annotated[
+        Literal["exit-codes", "environment", "formats"] | None,
+        typer.Argument(metavar="TOPIC", help="Without one, the topics are listed.", show_default=False),
+    ] = None,
 ) -> None:
     """Explain exit-codes, environment or formats."""
-    for line in TOPICS[name]():
+    for line in TOPICS[name]() if name else TOPICS:
         Output.data(line)

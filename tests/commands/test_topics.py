@@ -34,10 +34,10 @@ def test_help_tells_every_format(gamcli: Run) -> None:
 
 
 def test_an_unknown_topic_is_2_and_names_those_that_there_are(gamcli: Run) -> None:
-    """So is none."""
+    """As help without a topic does."""
     assert "exit-codes" in gamcli("help", "nope").err
     assert gamcli("help", "nope").code == 2
-    assert gamcli("help").hint == "choose from: exit-codes, environment, formats"
+    assert gamcli("help") == (0, "exit-codes\nenvironment\nformats\n", "")
 
 
 def test_the_scopes_need_no_store(gamcli: Run) -> None:
