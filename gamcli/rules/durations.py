@@ -1,13 +1,14 @@
-"""Durations as people write them: `90d`, `24h`, `30m`, `45s`, `2w`."""
+"""Durations as people write them (`90d`, `24h`, `30m`, `45s`, `2w`), and the instants that they lead to."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from gamcli.errors import UsageError
 
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 """The seconds in each unit."""
 
+END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 LONGEST = timedelta(days=36_500)
 
 _DURATION = re.compile(r"([0-9]{1,10})([smhdw])", re.ASCII)
@@ -24,3 +25,13 @@ def parse(text: str) -> timedelta:
     if seconds > LONGEST.total_seconds():
         raise UsageError(f"'{text}' is longer than a century", "leave it out for a key that never expires")
     return timedelta(seconds=seconds)
+
+
+def after(now: datetime, length: timedelta) -> datetime | None:
+    """Return the instant `length` after `now`; no length means never (None), and so does the end of the calendar."""
+    return now + length if timedelta(0) < length <= END_OF_TIME - now else None
+
+
+def earliest(*instants: datetime | None) -> datetime | None:
+    """Return the earliest of `instants`, where None is never."""
+    return min((instant for instant in instants if instant is not None), default=None)

@@ -8,14 +8,12 @@ Their names are those of the refusal table in `server.refusals`.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from gamcli.errors import RefusedError, command
 from gamcli.model import APIKEY, App, AuthType, Key, Repository, User, fold
-from gamcli.rules import scopes
+from gamcli.rules import durations, scopes
 from gamcli.rules.credentials import NO_DIGEST, NO_SECRET, Secret
-
-END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +148,10 @@ def _new_key(facts: Facts) -> str:
     return command("key", "generate", "--user", _key(facts).user, "--app", _key(facts).app)
 
 
+def _current_key(facts: Facts) -> str:
+    return command("key", "list", "--user", _key(facts).user, "--app", _key(facts).app, "--status", "active")
+
+
 CLIENT_ID_MISSING = Rule(
     "client_id_missing", lambda f: bool(_request(f).client_id), lambda _: "no client_id", lambda _: None
 )
@@ -201,7 +203,7 @@ API_KEYS_OFF = Rule(
 KEY_UNPROVEN = Rule("key_unproven", _key_is_proven, lambda _: "the API key is not one of this application and user")
 KEY_EXPIRED = Rule("key_expired", _key_is_not("expired"), lambda _: "the API key has expired", _new_key)
 KEY_REVOKED = Rule("key_revoked", _key_is_not("revoked"), lambda _: "the API key was revoked", _new_key)
-KEY_REPLACED = Rule("key_replaced", _key_is_not("replaced"), lambda _: "the API key was replaced", _new_key)
+KEY_REPLACED = Rule("key_replaced", _key_is_not("replaced"), lambda _: "the API key was replaced", _current_key)
 KEY_INVALIDATED = Rule(
     "key_invalidated",
     _key_scopes_are_allowed,
@@ -269,8 +271,10 @@ def decide(facts: Facts) -> Grant:
     """Return what the token of an API key grant carries, or raise RefusedError with the rule that said no."""
     require(API_KEY_GRANT, facts)
     app, key, user = _app(facts), _key(facts), _user(facts)
-    expires_at = earliest(after(facts.now, timedelta(minutes=app.token.timeout_minutes)), key.expires_at)
-    expires_at = earliest(expires_at, key.retires_at)
+    expires_at = durations.earliest(
+        durations.after(facts.now, timedelta(minutes=app.token.timeout_minutes)), key.expires_at
+    )
+    expires_at = durations.earliest(expires_at, key.retires_at)
     return Grant(
         key=key,
         app=app,
@@ -280,16 +284,6 @@ def decide(facts: Facts) -> Grant:
         expires_in=_seconds(facts.now, expires_at),
         user_guid=user.guid if app.share_user_ids else "",
     )
-
-
-def after(now: datetime, length: timedelta) -> datetime | None:
-    """Return the instant `length` after `now`; no length means never (None), and so does the end of the calendar."""
-    return now + length if timedelta(0) < length <= END_OF_TIME - now else None
-
-
-def earliest(*instants: datetime | None) -> datetime | None:
-    """Return the earliest of `instants`, where None is never."""
-    return min((instant for instant in instants if instant is not None), default=None)
 
 
 def _seconds(now: datetime, end: datetime | None) -> int:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from gamcli.errors import RefusedError, UsageError, command
 from gamcli.model import App, Key
-from gamcli.rules import grants, names, scopes
+from gamcli.rules import durations, grants, names, scopes
 from gamcli.rules.credentials import Entropy, Secret, mint_api_key
 
 ISSUING = (
@@ -98,8 +98,8 @@ def _scopes(app: App, terms: KeyTerms) -> tuple[str, ...]:
 def _expiry(app: App, asked: timedelta | None, now: datetime) -> datetime | None:
     if asked is not None and asked <= timedelta(0):
         raise UsageError("a key that expires at once is of no use", "a duration such as 90d, or leave it out")
-    longest = grants.after(now, timedelta(hours=app.api_keys.timeout_hours))
-    return grants.earliest(longest, None if asked is None else grants.after(now, asked))
+    longest = durations.after(now, timedelta(hours=app.api_keys.timeout_hours))
+    return durations.earliest(longest, None if asked is None else durations.after(now, asked))
 
 
 def auth_type_for(app: App, asked: str | None, default: str) -> str:

@@ -1,6 +1,6 @@
 """Durations as people write them."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -57,3 +57,24 @@ def test_a_duration_is_its_number_of_units(number: int, unit: str) -> None:
 def test_nothing_needs_no_unit() -> None:
     """0 is 0 in every unit."""
     assert durations.parse(" 0 ") == durations.parse("0s") == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"),
+    [
+        (timedelta(0), None),
+        (timedelta(seconds=-1), None),
+        (timedelta(seconds=1), 1),
+        (timedelta(days=999_999_999), None),
+    ],
+)
+def test_after_no_time_and_after_all_time_is_never(now: datetime, length: timedelta, expected: int | None) -> None:
+    """0 means never, and so does a length beyond the calendar."""
+    assert durations.after(now, length) == (None if expected is None else now + timedelta(seconds=expected))
+
+
+def test_the_earliest_of_nothing_is_never(now: datetime) -> None:
+    """None is later than every instant."""
+    assert durations.earliest() is None
+    assert durations.earliest(None, None) is None
+    assert durations.earliest(None, now + timedelta(1), now) == now

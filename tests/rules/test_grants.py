@@ -205,7 +205,7 @@ def test_of_many_broken_rules_the_first_one_speaks(facts: Facts, data: st.DataOb
         ("key_unproven", None),
         ("key_expired", "gamcli key generate --user ana --app portal"),
         ("key_revoked", "gamcli key generate --user ana --app portal"),
-        ("key_replaced", "gamcli key generate --user ana --app portal"),
+        ("key_replaced", "gamcli key list --user ana --app portal --status active"),
         ("key_invalidated", "gamcli key generate --user ana --app portal"),
         ("user_inactive", "gamcli user enable ana"),
         ("user_blocked", "gamcli user unblock ana"),
@@ -378,27 +378,6 @@ def test_without_a_known_repository_any_name_of_it_passes(facts: Facts) -> None:
     """The store is asked for its repository before: what is not known is not judged."""
     unknown = replace(facts, repository=None, request=TokenRequest(repository="x"))
     assert grants.first_broken([grants.REPOSITORY_WRONG], unknown) is None
-
-
-@pytest.mark.parametrize(
-    ("length", "expected"),
-    [
-        (timedelta(0), None),
-        (timedelta(seconds=-1), None),
-        (timedelta(seconds=1), 1),
-        (timedelta(days=999_999_999), None),
-    ],
-)
-def test_after_no_time_and_after_all_time_is_never(now: datetime, length: timedelta, expected: int | None) -> None:
-    """0 means never, and so does a length beyond the calendar."""
-    assert grants.after(now, length) == (None if expected is None else now + timedelta(seconds=expected))
-
-
-def test_the_earliest_of_nothing_is_never(now: datetime) -> None:
-    """None is later than every instant."""
-    assert grants.earliest() is None
-    assert grants.earliest(None, None) is None
-    assert grants.earliest(None, now + timedelta(1), now) == now
 
 
 def test_the_default_policy_takes_no_keys(facts: Facts) -> None:
