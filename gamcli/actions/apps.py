@@ -161,7 +161,7 @@ def delete(gam: Gam, name: str, accept: int | None, *, yes: bool = True) -> Chan
     """Delete the application; its live keys end for good, which needs their number in `accept`."""
     with gam.store.writing() as tx:
         found = store.apps.named(tx, name)
-        reason = f"application '{found.name}' was deleted"
+        reason = f"deletion of application '{found.name}'"
         impacts = weigh(tx, gam, KeyFilter(client_id=found.client_id), lambda _: reason, accept)
         require_yes(f"application '{found.name}'", accept, yes=yes)
         store.apps.delete(tx, found.client_id)

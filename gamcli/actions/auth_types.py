@@ -64,7 +64,7 @@ def delete(gam: Gam, name: str, accept: int | None, *, yes: bool = True) -> Chan
     with gam.store.writing() as tx:
         found = store.auth_types.named(tx, name)
         _require_unneeded(found, store.apps.allowing_only(tx, found.name))
-        reason = f"authentication type '{found.name}' was deleted"
+        reason = f"deletion of authentication type '{found.name}'"
         impacts = weigh(tx, gam, KeyFilter(auth_type=found.name), lambda _: reason, accept)
         require_yes(f"authentication type '{found.name}'", accept, yes=yes)
         store.auth_types.delete(tx, found.name)

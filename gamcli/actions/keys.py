@@ -204,7 +204,9 @@ def revoke_secret(gam: Gam, secret: Secret, reason: str | None) -> Changed[Key]:
     """End the key of which only the secret is at hand."""
     key_id = api_key_id(secret)
     if key_id is None:
-        raise UsageError("that is no API key: its form or its checksum is wrong", "look for blanks or a cut-off end")
+        raise UsageError(
+            "that is no API key: its form or its checksum is wrong", command("key", "inspect", "--api-key-file", "FILE")
+        )
     with gam.store.writing() as tx:
         found = store.keys.find(tx, key_id)
         if found is None or not secret.matches(found.digest):

@@ -86,7 +86,7 @@ def delete(gam: Gam, name: str, accept: int | None, *, yes: bool = True) -> Chan
     """Delete the user; their live keys end for good, which needs their number in `accept`."""
     with gam.store.writing() as tx:
         found = store.users.named(tx, name)
-        reason = f"user '{found.name}' was deleted"
+        reason = f"deletion of user '{found.name}'"
         impacts = weigh(tx, gam, KeyFilter(user_guid=found.guid), lambda _: reason, accept)
         require_yes(f"user '{found.name}'", accept, yes=yes)
         store.users.delete(tx, found.guid)

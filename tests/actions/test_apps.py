@@ -301,7 +301,7 @@ def test_deleting_an_application_ends_its_live_keys_when_their_number_is_accepte
         apps.delete(gam, "portal", None)
     assert (trail(), names(gam)) == (before, ["portal"])
     deleted = apps.delete(gam, "portal", 1)
-    assert [each.reason for each in deleted.impacts] == ["application 'portal' was deleted"]
+    assert [each.reason for each in deleted.impacts] == ["deletion of application 'portal'"]
     assert names(gam) == []
     with pytest.raises(NotFoundError):
         keys.show(gam, issued.record.id)

@@ -156,7 +156,7 @@ def test_deleting_a_type_ends_its_live_keys_when_their_number_is_accepted(
     deleted = auth_types.delete(gam, "machines", 1)
     assert [each.key.id for each in deleted.impacts] == [issued.record.id]
     kept = keys.show(gam, issued.record.id)
-    assert (kept.status(gam.now()), kept.reason) == ("invalidated", "authentication type 'machines' was deleted")
+    assert (kept.status(gam.now()), kept.reason) == ("invalidated", "deletion of authentication type 'machines'")
     assert names(gam) == ["apikey", "local"]
     assert json.loads(trail()[-1].details) == {"invalidated": [issued.record.id]}
 

@@ -186,7 +186,7 @@ def test_deleting_a_user_ends_their_live_keys_when_their_number_is_accepted(
         users.delete(gam, "ana", None)
     assert (trail(), names(gam)) == (before, ["ana"])
     deleted = users.delete(gam, "ana", 1)
-    assert [each.reason for each in deleted.impacts] == ["user 'ana' was deleted"]
+    assert [each.reason for each in deleted.impacts] == ["deletion of user 'ana'"]
     assert names(gam) == []
     with pytest.raises(NotFoundError):
         keys.show(gam, issued.record.id)

@@ -99,7 +99,7 @@ def test_keys_that_would_end_come_with_the_json_error(gamcli: Run, api_key: str)
     assert found["hint"] == "add --accept-invalidating 1 to do it"
     (key,) = found["keys"]
     assert (key["id"], key["user"], key["last_used_at"]) == (api_key[7:15], "ana", None)
-    assert key["reason"] == "application 'portal' was deleted"
+    assert key["reason"] == "deletion of application 'portal'"
 
 
 @pytest.mark.parametrize("form", [["-o", "json"], ["-ojson"], ["--output", "json"], ["--output=json"], ["-o", "jsonl"]])

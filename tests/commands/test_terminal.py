@@ -44,7 +44,7 @@ def test_the_keys_that_would_end_are_shown_before_the_question(world: Run, termi
     ran = terminal("app", "delete", "portal", answers=[("do it? [y/N]: ", "y")])
     assert ran.code == 0
     lines = ran.out.splitlines()
-    assert f"gamcli:   {key_id}  ana for portal, never used: application 'portal' was deleted" in lines
+    assert f"gamcli:   {key_id}  ana for portal, never used: deletion of application 'portal'" in lines
     assert any("this ends 1 live key for good; do it? [y/N]: y" in line for line in lines)
     assert ran.out.count("[y/N]") == 1
 

@@ -120,8 +120,8 @@ def test_no_change_touches_no_key(facts: Facts, data: st.DataObject) -> None:
 def test_a_key_that_loses_what_it_stands_on_ends_for_the_reason_given(facts: Facts, data: st.DataObject) -> None:
     """Every live key does, whether it could be used or not."""
     before = data.draw(standings(facts))
-    told = list(impact.of(lambda _: "application 'portal' was deleted", [before]))
-    assert [(each.ends, each.reason) for each in told] == [(True, "application 'portal' was deleted")] * live(before)
+    told = list(impact.of(lambda _: "deletion of application 'portal'", [before]))
+    assert [(each.ends, each.reason) for each in told] == [(True, "deletion of application 'portal'")] * live(before)
 
 
 CHANGES: dict[str, tuple[Callable[[Facts], Facts], bool, str]] = {
