@@ -235,7 +235,9 @@ def revoke(
     out = session.output(output, field, Key)
     ways = (bool(ids), api_key_file is not None, user is not None or app is not None)
     if sum(ways) != 1:
-        raise UsageError("say which keys: by id, with --api-key-file, or with --user and --app", "one of the three")
+        raise UsageError(
+            "say which keys: by id, with --api-key-file, or with --user or --app", command("key", "revoke", "KEY")
+        )
     secret = secret_from(api_key_file, "--api-key-file")
     with session.gam() as gam:
         if secret is not None:

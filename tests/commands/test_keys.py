@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from gamcli import model
 from gamcli.actions import keys
+from gamcli.commands import keys as keys_at_the_command_line
+from gamcli.commands import tokens as tokens_at_the_command_line
 
 Run = Callable[..., Any]
 
@@ -312,7 +315,7 @@ def test_revoke_of_all_keys_needs_their_number(world: Run, key_id: str, words: l
 def test_revoke_takes_one_way_of_naming_keys(world: Run, words: list[str]) -> None:
     """None or two are 2."""
     ran = world("key", "revoke", *words)
-    assert (ran.code, ran.hint) == (2, "one of the three")
+    assert (ran.code, ran.hint) == (2, "gamcli key revoke KEY")
 
 
 def test_rotate_prints_the_next_key_alone_and_says_when_the_old_one_retires(world: Run) -> None:
@@ -365,3 +368,9 @@ def test_due_lists_active_keys_that_expire_soon_and_says_so_with_7(world: Run, p
     world("key", "revoke", later)
     assert program("key", "due", "--within", "1d").code == 0
     assert world("key", "due", "--within", "1d", "-o", "json").json == []
+
+
+def test_the_statuses_that_lists_take_are_those_of_the_records() -> None:
+    """Typer needs them spelled out."""
+    assert tuple(keys_at_the_command_line.Status) == model.KEY_STATUSES
+    assert tuple(tokens_at_the_command_line.Status) == model.TOKEN_STATUSES
