@@ -7,27 +7,84 @@ that transaction.
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from gamcli.model import rfc3339
+from gamcli.model import Impact, Key, rfc3339
 from gamcli.rules.credentials import Entropy
 from gamcli.store import Store, Transaction, audit
+
+if TYPE_CHECKING:
+    from gamcli.model.plan import Change, Plan
+
+
+@dataclass(slots=True)
+class Rehearsal:
+    """What is only tried: the changes and the keys touched are noted here, and undone in the store."""
+
+    changes: "list[Change]" = field(default_factory=list)
+    impacts: list[Impact] = field(default_factory=list)
+
+    def plan(self) -> "Plan":
+        """Return what the real thing would do."""
+        from gamcli.model.plan import Plan  # noqa: PLC0415 - start-up: plans are rare
+
+        return Plan.of(self.changes, self.impacts)
 
 
 @dataclass(frozen=True, slots=True)
 class Gam:
-    """What actions work with: the store, the clock (aware, UTC), the dice, and who is acting from where."""
+    """
+    What actions work with: the store, the clock (aware, UTC), the dice, and who is acting from where.
+
+    With a `rehearsal`, which goes with `Store.rehearsing`, nobody is asked to accept what a change ends.
+    """
 
     store: Store
     now: Callable[[], datetime]
     entropy: Entropy
     actor: str
+    rehearsal: Rehearsal | None = None
 
-    def record(self, tx: Transaction, action: str, target: str, **details: object) -> None:
-        """Write the audit entry of a change; `details` never holds a secret."""
-        text = json.dumps(details, ensure_ascii=False, default=_plain)
+    def record(
+        self,
+        tx: Transaction,
+        action: str,
+        target: str,
+        change: tuple[object, object] | None = None,
+        **details: object,
+    ) -> None:
+        """
+        Write the audit entry of a change; `details` never holds a secret.
+
+        `change` is the record before and after, None for one that is not there; what differs is told too.
+        """
+        before, after = change or (None, None)
+        told = differences(before, after) if before is not None and after is not None else {}
+        text = json.dumps({**told, **details}, ensure_ascii=False, default=_plain)
         audit.add(tx, rfc3339(self.now()), self.actor, action, target, text)
+        if self.rehearsal is not None and change is not None:
+            self.rehearsal.changes.append(changing(action, target, before, after))
+
+    def touch(self, *impacts: Impact) -> None:
+        """Note the live keys that a change ends or suspends."""
+        if self.rehearsal is not None:
+            self.rehearsal.impacts.extend(impacts)
+
+
+def changing(action: str, target: str, before: object, after: object) -> "Change":
+    """Return the step of a plan that an audited `action` (noun.verb) on `target` is."""
+    from gamcli.model.plan import CREATE, DELETE, UPDATE, Change, compared  # noqa: PLC0415 - start-up: plans are rare
+
+    verb = CREATE if before is None else DELETE if after is None else UPDATE
+    kind = action.partition(".")[0].replace("_", "-")
+    return Change(verb, kind, _name(after) if before is None else target, compared(before, after))
+
+
+def _name(record: object) -> str:
+    """Return what a new record is called; the id of a key is not known before it is made."""
+    return f"{record.user} for {record.app}" if isinstance(record, Key) else str(getattr(record, "name", ""))
 
 
 def differences(before: object, after: object) -> dict[str, object]:

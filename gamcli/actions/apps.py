@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from gamcli import store
-from gamcli.actions import Gam, differences
+from gamcli.actions import Gam
 from gamcli.actions.changes import Changed, Created, Keep, keep_nowhere, require_yes, weigh
 from gamcli.errors import ConflictError, UsageError, command
 from gamcli.model import APIKEY, App
@@ -49,7 +49,8 @@ def create(gam: Gam, wish: AppWish, keep: Keep = keep_nowhere, *, if_missing: bo
         if found is not None:
             return _existing(found, wish, changes, gam, if_missing=if_missing)
         store.apps.add(tx, app)
-        gam.record(tx, "app.create", app.name, client_id=app.client_id, scopes=app.scopes, api_keys=app.api_keys)
+        told = {"client_id": app.client_id, "scopes": app.scopes, "api_keys": app.api_keys}
+        gam.record(tx, "app.create", app.name, (None, app), **told)
         if wish.client_secret is None:
             keep(secret)
     return Created(app, secret=None if wish.client_secret else secret)
@@ -131,7 +132,7 @@ def update(
         impacts = weigh(tx, gam, keys, lambda facts: replace(facts, app=after), accept) if _bears(before, after) else ()
         store.apps.save(tx, after)
         ended = [each.key.id for each in impacts if each.ends]
-        gam.record(tx, "app.update", after.name, **differences(before, after), invalidated=ended)
+        gam.record(tx, "app.update", after.name, (before, after), invalidated=ended)
     return Changed(after, impacts=impacts)
 
 
@@ -152,7 +153,7 @@ def rotate_secret(gam: Gam, name: str, keep: Keep = keep_nowhere) -> Changed[App
         before = store.apps.named(tx, name)
         after = replace(before, secret_digest=secret.digest(), updated_at=gam.now())
         store.apps.save(tx, after)
-        gam.record(tx, "app.rotate_secret", after.name)
+        gam.record(tx, "app.rotate_secret", after.name, (before, after))
         keep(secret)
     return Changed(after, secret=secret)
 
@@ -163,7 +164,7 @@ def delete(gam: Gam, name: str, accept: int | None, *, yes: bool = True) -> Chan
         found = store.apps.named(tx, name)
         reason = f"deletion of application '{found.name}'"
         impacts = weigh(tx, gam, KeyFilter(client_id=found.client_id), lambda _: reason, accept)
-        require_yes(f"application '{found.name}'", accept, yes=yes)
+        require_yes(gam, f"application '{found.name}'", accept, yes=yes)
         store.apps.delete(tx, found.client_id)
-        gam.record(tx, "app.delete", found.name, invalidated=[each.key.id for each in impacts])
+        gam.record(tx, "app.delete", found.name, (found, None), invalidated=[each.key.id for each in impacts])
     return Changed(found, impacts=impacts)

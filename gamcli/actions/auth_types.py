@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from gamcli import store
-from gamcli.actions import Gam, differences
+from gamcli.actions import Gam
 from gamcli.actions.changes import Changed, Created, require_yes, weigh
 from gamcli.errors import ConflictError, command
 from gamcli.model import AuthType
@@ -28,7 +28,7 @@ def create(gam: Gam, name: str, kind: str, changes: rules.Changes, *, if_missing
                 f"authentication type '{found.name}' is there already{how}", command("auth-type", "show", found.name)
             )
         store.auth_types.add(tx, wanted)
-        gam.record(tx, "auth_type.create", name, type=wanted.type, enabled=wanted.enabled)
+        gam.record(tx, "auth_type.create", name, (None, wanted), type=wanted.type, enabled=wanted.enabled)
     return Created(wanted)
 
 
@@ -55,7 +55,7 @@ def update(gam: Gam, name: str, changes: rules.Changes) -> Changed[AuthType]:
         keys = KeyFilter(auth_type=before.name)
         impacts = weigh(tx, gam, keys, lambda facts: replace(facts, auth_type=after), accept=None)
         store.auth_types.save(tx, after)
-        gam.record(tx, "auth_type.update", after.name, **differences(before, after))
+        gam.record(tx, "auth_type.update", after.name, (before, after))
     return Changed(after, impacts=impacts)
 
 
@@ -66,9 +66,9 @@ def delete(gam: Gam, name: str, accept: int | None, *, yes: bool = True) -> Chan
         _require_unneeded(found, store.apps.allowing_only(tx, found.name))
         reason = f"deletion of authentication type '{found.name}'"
         impacts = weigh(tx, gam, KeyFilter(auth_type=found.name), lambda _: reason, accept)
-        require_yes(f"authentication type '{found.name}'", accept, yes=yes)
+        require_yes(gam, f"authentication type '{found.name}'", accept, yes=yes)
         store.auth_types.delete(tx, found.name)
-        gam.record(tx, "auth_type.delete", found.name, invalidated=[each.key.id for each in impacts])
+        gam.record(tx, "auth_type.delete", found.name, (found, None), invalidated=[each.key.id for each in impacts])
     return Changed(found, impacts=impacts)
 
 
@@ -91,7 +91,7 @@ def set_default(gam: Gam, name: str) -> Changed[AuthType]:
         found = store.auth_types.named(tx, name)
         if found.default:
             return Changed(found, differs=False)
-        before = store.repository.the(tx).default_auth_type
+        earlier, after = store.repository.the(tx).default_auth_type, replace(found, default=True)
         store.repository.set_default_auth_type(tx, found.name)
-        gam.record(tx, "auth_type.set_default", found.name, before=before)
-    return Changed(replace(found, default=True))
+        gam.record(tx, "auth_type.set_default", found.name, (found, after), before=earlier)
+    return Changed(after)

@@ -68,8 +68,9 @@ def weigh(
     """
     impacts = tuple(impact.of(change, standing(tx, gam, wanted)))
     ending = [each for each in impacts if each.ends]
-    if len(ending) != (accept or 0) or (ending and accept is None):
+    if gam.rehearsal is None and (len(ending) != (accept or 0) or (ending and accept is None)):
         raise ends_keys(ending, accept)
+    gam.touch(*impacts)
     for each in ending:
         store.keys.end(tx, each.key.id, "invalidated", gam.now(), each.reason)
     return impacts
@@ -84,7 +85,7 @@ def ends_keys(ending: list[Impact], accept: int | None) -> EndsKeysError:
     )
 
 
-def require_yes(what: str, accept: int | None, *, yes: bool) -> None:
-    """Raise UnconfirmedError unless somebody said yes, or accepted the keys that end."""
-    if not yes and accept is None:
+def require_yes(gam: Gam, what: str, accept: int | None, *, yes: bool) -> None:
+    """Raise UnconfirmedError unless somebody said yes, or accepted the keys that end, or it is only tried."""
+    if not yes and accept is None and gam.rehearsal is None:
         raise UnconfirmedError(f"this deletes {what} for good", "add --yes to do it")

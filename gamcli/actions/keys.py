@@ -77,7 +77,8 @@ def generate(gam: Gam, wish: KeyWish, keep: Keep = keep_nowhere) -> rules.Issued
         issued = rules.issue(facts, rules.KeyTerms(words, wish.expires_in, wish.label), gam.entropy)
         replaced = _make_way(tx, gam, issued.record, timedelta(0) if wish.replace else wish.overlap)
         store.keys.add(tx, issued.record)
-        gam.record(tx, "key.generate", issued.record.id, **_told(issued.record), replaces=replaced)
+        told = {**_told(issued.record), "replaces": replaced}
+        gam.record(tx, "key.generate", issued.record.id, (None, issued.record), **told)
         keep(issued.secret)
     return issued
 
@@ -106,7 +107,8 @@ def rotate(
         issued = rules.issue(facts, rules.renewing(old), gam.entropy)
         _make_way(tx, gam, issued.record, overlap)
         store.keys.add(tx, issued.record)
-        gam.record(tx, "key.rotate", issued.record.id, **_told(issued.record), replaces=old.id, overlap=str(overlap))
+        told = {**_told(issued.record), "replaces": old.id, "overlap": str(overlap)}
+        gam.record(tx, "key.rotate", issued.record.id, (None, issued.record), **told)
         keep(issued.secret)
     return issued
 
@@ -138,6 +140,7 @@ def _make_way(tx: Transaction, gam: Gam, key: Key, overlap: timedelta | None) ->
         store.keys.retire(tx, old.id, gam.now() + overlap)
         return old.id
     store.keys.end(tx, old.id, "replaced", gam.now(), f"replaced by {key.id}")
+    gam.touch(Impact(old, ends=True, reason="replaced by the new key"))
     return old.id
 
 
@@ -219,7 +222,7 @@ def revoke_all(gam: Gam, search: KeySearch, reason: str | None, accept: int | No
     with gam.store.writing() as tx:
         wanted = _filter(tx, search, gam.now())
         live = [facts.key for facts in standing(tx, gam, wanted) if facts.key and facts.key.is_live(gam.now())]
-        if live and len(live) != accept:
+        if live and len(live) != accept and gam.rehearsal is None:
             raise ends_keys([Impact(key, ends=True, reason="revoked") for key in live], accept)
         return [_revoke(tx, gam, key, reason) for key in live]
 
@@ -229,5 +232,7 @@ def _revoke(tx: Transaction, gam: Gam, key: Key, reason: str | None) -> Changed[
     if not key.is_live(now):
         return Changed(key, differs=False)
     store.keys.end(tx, key.id, "revoked", now, None if reason is None else names.check_text("the reason", reason))
-    gam.record(tx, "key.revoke", key.id, user=key.user, app=key.app, reason=reason)
-    return Changed(replace(key, ended_at=now, end="revoked", reason=reason))
+    after = replace(key, ended_at=now, end="revoked", reason=reason)
+    gam.record(tx, "key.revoke", key.id, (key, after), user=key.user, app=key.app, reason=reason)
+    gam.touch(Impact(key, ends=True, reason=reason or "revoked"))
+    return Changed(after)

@@ -146,5 +146,6 @@ def revoke(gam: Gam, token_id: str) -> Changed[Token]:
         if found.status(now) != "active":
             return Changed(found, differs=False)
         store.tokens.revoke(tx, found.row, now)
-        gam.record(tx, "token.revoke", found.id, user=found.user, app=found.app)
-    return Changed(replace(found, ended_at=now))
+        after = replace(found, ended_at=now)
+        gam.record(tx, "token.revoke", found.id, (found, after), user=found.user, app=found.app)
+    return Changed(after)

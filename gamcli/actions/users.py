@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from gamcli import store
-from gamcli.actions import Gam, differences
+from gamcli.actions import Gam
 from gamcli.actions.changes import Changed, Created, require_yes, weigh
 from gamcli.errors import ConflictError, command
 from gamcli.model import User
@@ -30,7 +30,7 @@ def create(gam: Gam, name: str, changes: rules.Changes, *, if_missing: bool = Fa
             raise ConflictError(f"user '{found.name}' is there already{how}", command("user", "show", found.name))
         _require_free_email(tx, user)
         store.users.add(tx, user)
-        gam.record(tx, "user.create", user.name, guid=user.guid)
+        gam.record(tx, "user.create", user.name, (None, user), guid=user.guid)
     return Created(user)
 
 
@@ -67,7 +67,7 @@ def update(gam: Gam, name: str, changes: rules.Changes, action: str = "user.upda
         keys = KeyFilter(user_guid=after.guid)
         impacts = weigh(tx, gam, keys, lambda facts: replace(facts, user=after), accept=None) if bears else ()
         store.users.save(tx, after)
-        gam.record(tx, action, after.name, **differences(before, after))
+        gam.record(tx, action, after.name, (before, after))
     return Changed(after, impacts=impacts)
 
 
@@ -76,9 +76,10 @@ def set_password(gam: Gam, name: str, password: Secret, cost: passwords.Scrypt =
     show(gam, name)
     hashed = passwords.hashed(password, gam.entropy, cost)  # slow, so before the write lock
     with gam.store.writing() as tx:
-        after = replace(store.users.named(tx, name), password_hash=hashed, updated_at=gam.now())
+        before = store.users.named(tx, name)
+        after = replace(before, password_hash=hashed, updated_at=gam.now())
         store.users.save(tx, after)
-        gam.record(tx, "user.set_password", after.name)
+        gam.record(tx, "user.set_password", after.name, (before, after))
     return Changed(after)
 
 
@@ -88,7 +89,7 @@ def delete(gam: Gam, name: str, accept: int | None, *, yes: bool = True) -> Chan
         found = store.users.named(tx, name)
         reason = f"deletion of user '{found.name}'"
         impacts = weigh(tx, gam, KeyFilter(user_guid=found.guid), lambda _: reason, accept)
-        require_yes(f"user '{found.name}'", accept, yes=yes)
+        require_yes(gam, f"user '{found.name}'", accept, yes=yes)
         store.users.delete(tx, found.guid)
-        gam.record(tx, "user.delete", found.name, invalidated=[each.key.id for each in impacts])
+        gam.record(tx, "user.delete", found.name, (found, None), invalidated=[each.key.id for each in impacts])
     return Changed(found, impacts=impacts)

@@ -14,16 +14,9 @@ from threading import RLock
 from time import monotonic
 from typing import Any, Self
 
-from gamcli.errors import (
-    StoreBusyError,
-    StoreError,
-    StoreMissingError,
-    StoreUnusableError,
-    StoreVersionError,
-    UsageError,
-    command,
-)
+from gamcli.errors import StoreMissingError, StoreUnusableError, StoreVersionError, UsageError, command
 from gamcli.store import schema
+from gamcli.store.failures import is_busy, told
 
 OLDEST_SQLITE = (3, 37, 0)
 """STRICT tables came with 3.37 (2021)."""
@@ -132,17 +125,30 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
-        """Write alone; all of it is kept at the end of the `with`, or nothing when that raises."""
+        """
+        Write alone; all of it is kept at the end of the `with`, or nothing when that raises.
+
+        Within another `writing` or `rehearsing` it is part of that, and kept or dropped with it.
+        """
         with self._lock, self._told(), self._transaction("BEGIN IMMEDIATE"):
             yield Transaction(self._connection)
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[None]:
+    def rehearsing(self) -> Iterator[Transaction]:
+        """Write as `writing` does, and keep nothing; what is read and written within takes part in it."""
+        with self._lock, self._told(), self._transaction("BEGIN IMMEDIATE", "ROLLBACK"):
+            yield Transaction(self._connection)
+
+    @contextmanager
+    def _transaction(self, begin: str, end: str = "COMMIT") -> Iterator[None]:
+        if self._connection.in_transaction:  # of this thread, which holds the lock: part of what it has begun
+            yield
+            return
         self._begin(begin)
         try:
             self._require_same_file()
             yield
-            self._connection.execute("COMMIT")
+            self._connection.execute(end)
         finally:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
@@ -159,7 +165,7 @@ class Store:
             try:
                 self._connection.execute(begin)
             except sqlite3.OperationalError as error:
-                if not _is_busy(error) or monotonic() >= end:
+                if not is_busy(error) or monotonic() >= end:
                     raise
             else:
                 return
@@ -248,33 +254,6 @@ def _connect(path: Path, patience: float) -> sqlite3.Connection:
         return sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
         raise told(error, path) from error
-
-
-_BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
-_READ_ONLY = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")
-_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
-
-
-def _is_busy(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorname", "").startswith(_BUSY)
-
-
-def told(error: sqlite3.Error, path: Path) -> StoreError:
-    """Return `error` in our words, with what to do about it."""
-    name = getattr(error, "sqlite_errorname", "")
-    if _is_busy(error):
-        return StoreBusyError(f"the store {path} is in use by another process", "try again in a moment")
-    if name.startswith(_READ_ONLY):
-        return StoreUnusableError(
-            f"the store {path} cannot be written", f"check the mode and the owner of {path} and of its folder"
-        )
-    if name.startswith(_DAMAGED):
-        return StoreUnusableError(
-            f"{path} is damaged or not a store of gamcli", "restore a backup, or choose another file with --store PATH"
-        )
-    if name == "SQLITE_FULL":
-        return StoreUnusableError(f"the disk of {path} is full", "make room and try again: nothing was changed")
-    return StoreUnusableError(f"the store {path} failed: {error} ({name})", "check the disk and the file")
 
 
 def micros(instant: datetime) -> int:

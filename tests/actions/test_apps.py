@@ -289,7 +289,11 @@ def test_a_new_secret_replaces_the_old_one_at_once(gam: Gam, portal: Created[App
     kept = apps.show(gam, "portal").secret_digest
     assert rotated.secret.matches(kept)
     assert not portal.secret.matches(kept)
-    assert (trail()[-1].action, trail()[-1].target, trail()[-1].details) == ("app.rotate_secret", "portal", "{}")
+    assert (trail()[-1].action, trail()[-1].target, json.loads(trail()[-1].details)) == (
+        "app.rotate_secret",
+        "portal",
+        {"secret_digest": "changed"},
+    )
 
 
 def test_deleting_an_application_ends_its_live_keys_when_their_number_is_accepted(

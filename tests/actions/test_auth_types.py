@@ -114,7 +114,7 @@ def test_another_type_becomes_the_default(gam: Gam, trail: Trail) -> None:
     assert auth_types.show(gam, "local").default
     assert not auth_types.show(gam, "apikey").default
     assert (trail()[-1].action, trail()[-1].target) == ("auth_type.set_default", "local")
-    assert json.loads(trail()[-1].details) == {"before": "apikey"}
+    assert json.loads(trail()[-1].details) == {"default": [False, True], "before": "apikey"}
 
 
 def test_making_the_default_the_default_writes_nothing(gam: Gam, trail: Trail) -> None:

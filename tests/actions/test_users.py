@@ -166,7 +166,10 @@ def test_a_password_is_kept_as_a_hash_and_not_told(gam: Gam, ana: User, trail: T
     assert kept is not None
     assert passwords.verify(Secret("hunter3"), kept)
     assert not passwords.verify(Secret("hunter2"), kept)
-    assert (trail()[-1].action, trail()[-1].details) == ("user.set_password", "{}")
+    assert (trail()[-1].action, trail()[-1].details) == (
+        "user.set_password",
+        '{"password_hash": "changed"}',
+    )
 
 
 def test_a_password_that_may_not_be_is_not_kept(gam: Gam, ana: User, trail: Trail) -> None:

@@ -1,0 +1,148 @@
+"""
+What is about to change, as records: what a dry run prints, and what a plan of a manifest is made of.
+
+A change tells the fields of a record by the names that `-o json` has, nested ones with a dot; secrets never appear.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
+
+from gamcli.model import ApiKeyPolicy, App, AuthType, Impact, Key, Token, TokenPolicy, User
+
+CREATE, UPDATE, DELETE = "create", "update", "delete"
+
+SHOWN: dict[type, tuple[str, ...]] = {
+    AuthType: ("type", "description", "enabled", "default"),
+    App: (
+        "client_id", "description", "enabled", "scopes", "remote_rest", "api_keys", "token", "require_scope",
+        "share_user_ids", "one_token_per_user", "managed_by",
+    ),
+    User: (
+        "email", "verified_email", "first_name", "last_name", "external_id", "birthday", "gender", "url_image",
+        "url_profile", "phone", "address", "city", "state", "post_code", "language", "timezone", "roles", "attributes",
+        "enabled", "blocked", "managed_by",
+    ),
+    Key: ("auth_type", "scopes", "label", "expires_at", "retires_at", "end", "reason", "managed_by"),
+    Token: ("scopes", "expires_at", "ended_at"),
+    ApiKeyPolicy: ("enabled", "timeout_hours", "auth_type", "scope_choice"),
+    TokenPolicy: ("timeout_minutes", "renewals"),
+}  # fmt: skip
+"""The fields of each record that a change tells, in their order."""
+
+SECRETS = {"secret_digest": "client_secret", "password_hash": "password", "digest": "api_key"}
+"""Fields of which a change tells only that they change, and the words for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field that changes; `old` is None when the record is new, `new` when it is deleted."""
+
+    field: str
+    old: object
+    new: object
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step: `action` is create, update or delete, `kind` a noun of the command line, such as `auth-type`."""
+
+    action: str
+    kind: str
+    name: str
+    fields: tuple[FieldChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """One live key that a plan ends or suspends, with what helps to decide whether it may."""
+
+    key: str
+    user: str
+    app: str
+    reason: str
+    last_used_at: datetime | None
+    expires_at: datetime | None
+
+    @classmethod
+    def of(cls, impact: Impact) -> "Touched":
+        """Return what a plan tells of an impact."""
+        key = impact.key
+        return cls(key.id, key.user, key.app, impact.reason, key.last_used_at, key.expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How many records a plan creates, updates and deletes, and how many live keys it ends and suspends."""
+
+    create: int
+    update: int
+    delete: int
+    invalidate: int
+    suspend: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would be done, in its order, and which live keys that ends for good (`invalidates`) or suspends."""
+
+    changes: tuple[Change, ...]
+    invalidates: tuple[Touched, ...] = ()
+    suspends: tuple[Touched, ...] = ()
+
+    @classmethod
+    def of(cls, changes: Sequence[Change], impacts: Sequence[Impact]) -> "Plan":
+        """Return the plan of `changes`, which touch the keys of `impacts`."""
+        return cls(
+            tuple(changes),
+            tuple(Touched.of(each) for each in impacts if each.ends),
+            tuple(Touched.of(each) for each in impacts if not each.ends),
+        )
+
+    @property
+    def summary(self) -> Summary:
+        """The counts."""
+        actions = [change.action for change in self.changes]
+        return Summary(
+            create=actions.count(CREATE),
+            update=actions.count(UPDATE),
+            delete=actions.count(DELETE),
+            invalidate=len(self.invalidates),
+            suspend=len(self.suspends),
+        )
+
+
+def compared(before: object, after: object) -> tuple[FieldChange, ...]:
+    """
+    Return the fields in which two records of a kind differ; None is a record that is not there.
+
+    Of a record that is new or deleted, these are the fields that do not have their default.
+    """
+    old, new = (None if record is None else dict(_flat(record)) for record in (before, after))
+    if old is None or new is None:
+        found = (
+            (name, value) for name, (value, default) in (new or old or {}).items() if value not in (default, "", ())
+        )
+        return tuple(
+            FieldChange(name, None if old is None else value, None if new is None else value) for name, value in found
+        )
+    pairs = ((name, old[name][0], new[name][0]) for name in new)
+    return (*(FieldChange(*pair) for pair in pairs if pair[1] != pair[2]), *_renewed(before, after))
+
+
+def _renewed(before: object, after: object) -> Iterator[FieldChange]:
+    for name, word in SECRETS.items():
+        old, new = getattr(before, name, None), getattr(after, name, None)
+        if old != new:
+            yield FieldChange(word, None if old is None else "(set)", "(new)")
+
+
+def _flat(record: object, prefix: str = "") -> Iterator[tuple[str, tuple[object, object]]]:
+    """Yield the name of each field that a change tells, with its value and its default."""
+    known = {each.name: each for each in fields(record)}  # type: ignore[arg-type]
+    for name in SHOWN[type(record)]:
+        value = getattr(record, name)
+        if is_dataclass(value):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, (value, known[name].default)
