@@ -3,7 +3,8 @@ What can go wrong, as one family: facts and a hint, no exit code and no HTTP sta
 
 GamcliError             never raised itself
 ├── UsageError          wrong usage, or a value that cannot be
-│   └── UnconfirmedError     nobody said yes to what cannot be undone
+│   ├── UnconfirmedError     nobody said yes to what cannot be undone
+│   └── FaultsError          a file has faults, all of them told with their lines
 ├── NotFoundError       nothing has that name
 ├── RefusedError        a rule said no
 ├── ConflictError       already there, or in the way of something else
@@ -20,6 +21,7 @@ its meaning to an HTTP client in `server`.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 
 def command(*words: str) -> str:
@@ -62,6 +64,28 @@ class UnconfirmedError(UsageError):
     """What cannot be undone was asked for, and nobody said yes."""
 
     code = "unconfirmed"
+
+
+class Fault(NamedTuple):
+    """What is wrong in a line of a file; `file` as it was given, `line` from 1."""
+
+    file: str
+    line: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.what}"
+
+
+class FaultsError(UsageError):
+    """Files that were handed in have faults, all of them in `faults`; nothing was done."""
+
+    code = "faults"
+
+    def __init__(self, faults: Sequence[Fault], hint: str | None = None) -> None:
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        super().__init__(f"{count}, so nothing was changed", hint or "mend each line that is named, and run it again")
+        self.faults = faults
 
 
 class NotFoundError(GamcliError):

@@ -144,4 +144,7 @@ def error(problem: GamcliError, now: datetime) -> str:
     impacts = getattr(problem, "impacts", ())
     if impacts:
         found["keys"] = [{**plain(each.key, now), "reason": each.reason} for each in impacts]
+    faults = getattr(problem, "faults", ())
+    if faults:
+        found["faults"] = [{"file": each.file, "line": each.line, "message": each.what} for each in faults]
     return line({"error": found})

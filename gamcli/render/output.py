@@ -178,6 +178,8 @@ def error(problem: GamcliError, now: datetime, *, as_json: bool = False) -> None
     talk(f"error: {problem.message}")
     for impact in getattr(problem, "impacts", ()):
         talk(impact_line(impact))
+    for fault in getattr(problem, "faults", ()):
+        sys.stderr.write(f"{masked(clean(fault))}\n")  # as compilers do: editors and people find FILE:LINE
     if problem.hint:
         talk(f"hint: {problem.hint}")
 

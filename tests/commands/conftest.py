@@ -26,6 +26,8 @@ from gamcli.store import Store
 
 ISSUED = re.compile(r"gam(key|sec)_[0-9A-Za-z]")
 LINES = re.compile(r"gamcli: (?:(error|hint|warning): )?(.+)")
+FAULT = re.compile(r"[^\s:][^:]*:[0-9]+: [^ ].*")
+"""What is wrong in a line of a file, as compilers tell it."""
 
 
 class Ran(NamedTuple):
@@ -60,7 +62,7 @@ def require_voice(ran: Ran, argv: tuple[str, ...]) -> None:
         require_lower(found["message"])
     else:
         assert ran.out == ""
-        told = [LINES.fullmatch(line) for line in ran.err.splitlines()]
+        told = [LINES.fullmatch(line) for line in ran.err.splitlines() if not FAULT.fullmatch(line)]
         kinds = [line[1] for line in told if line]
         assert len(kinds) == len(told), "every line says who speaks"
         assert kinds.count("error") == 1

@@ -1,12 +1,13 @@
 """The voice: data to stdout, talk to stderr."""
 
 import io
+import json
 from datetime import UTC, datetime
 
 import pytest
 
 from gamcli import model
-from gamcli.errors import EndsKeysError, GamcliError, NotFoundError
+from gamcli.errors import EndsKeysError, Fault, FaultsError, GamcliError, NotFoundError
 from gamcli.render import output
 from gamcli.render.output import FORMATS, Output
 
@@ -112,3 +113,16 @@ def test_colours_are_left_out_when_asked(
 def test_a_count_has_its_plural() -> None:
     """One is one."""
     assert [output.count(number, "key") for number in (0, 1, 2)] == ["0 keys", "1 key", "2 keys"]
+
+
+def test_faults_of_files_are_told_as_compilers_do(capsys: pytest.CaptureFixture[str]) -> None:
+    """File and line first, for editors; in JSON as records."""
+    found = FaultsError([Fault("users.csv", 3, "no user named 'x\x1b'"), Fault("users.csv", 9, "no such column")])
+    output.error(found, NOW)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "gamcli: error: 2 faults, so nothing was changed"
+    assert lines[1:3] == ["users.csv:3: no user named 'x?'", "users.csv:9: no such column"]
+    assert lines[3].startswith("gamcli: hint: ")
+    output.error(found, NOW, as_json=True)
+    told = json.loads(capsys.readouterr().err)["error"]
+    assert told["faults"][1] == {"file": "users.csv", "line": 9, "message": "no such column"}
