@@ -81,6 +81,7 @@ class AuthType:
     default: bool
     created_at: datetime
     updated_at: datetime
+    managed_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

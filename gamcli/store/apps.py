@@ -1,6 +1,6 @@
 """Applications."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from gamcli.errors import NotFoundError, command
 from gamcli.model import ApiKeyPolicy, App, TokenPolicy, fold
 from gamcli.store.database import Row, Transaction, instant, instant_or_none, micros, micros_or_none
-from gamcli.store.listing import Conditions, marks, order_by
+from gamcli.store.listing import Conditions, chunks, marks, order_by
 
 COLUMNS = (
     "client_id", "fold", "name", "secret_digest", "created_at", "updated_at", "description", "enabled", "scopes",
@@ -133,6 +133,20 @@ def each(tx: Transaction, wanted: AppFilter) -> Iterator[App]:
     conditions.equal("app.api_keys_enabled", wanted.api_keys)
     order = order_by(wanted.sort, _SORTS, "name", "app.fold")
     return map(_with_use, tx.each(_SELECT + conditions.where() + order, conditions.values))
+
+
+def called(tx: Transaction, names: Iterable[str], client_ids: Iterable[str]) -> Iterator[App]:
+    """Yield the applications of those names, and those of the client_ids in whatever case; one may come twice."""
+    for some in chunks(map(fold, names)):
+        yield from map(_with_use, tx.each(f"{_SELECT} WHERE app.fold IN ({marks(some)})", some))
+    for some in chunks(text.lower() for text in client_ids):
+        yield from map(_with_use, tx.each(f"{_SELECT} WHERE lower(app.client_id) IN ({marks(some)})", some))
+
+
+def managed(tx: Transaction, owners: Collection[str]) -> Iterator[App]:
+    """Yield the applications that any of `owners` manages."""
+    wanted = f"{_SELECT} WHERE app.managed_by IN ({marks([*owners])}) ORDER BY app.fold"
+    return map(_with_use, tx.each(wanted, [*owners]))
 
 
 def allowing_only(tx: Transaction, auth_type: str) -> list[str]:

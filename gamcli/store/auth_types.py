@@ -9,7 +9,7 @@ from gamcli.store.database import Row, Transaction, instant, micros
 from gamcli.store.listing import Conditions, order_by
 
 _SELECT = """SELECT auth_type.name, type, description, enabled,
-    EXISTS (SELECT 1 FROM repository WHERE default_auth_type = auth_type.fold), created_at, updated_at
+    EXISTS (SELECT 1 FROM repository WHERE default_auth_type = auth_type.fold), created_at, updated_at, managed_by
     FROM auth_type"""
 
 _SORTS = {
@@ -23,7 +23,7 @@ _SORTS = {
 
 @lru_cache(maxsize=256)  # a record says what its row says, and rows seldom change
 def _record(row: Row) -> AuthType:
-    name, kind, description, enabled, default, created, updated = row
+    name, kind, description, enabled, default, created, updated, managed_by = row
     return AuthType(
         name=str(name),
         type=str(kind),
@@ -32,6 +32,7 @@ def _record(row: Row) -> AuthType:
         default=bool(default),
         created_at=instant(created),
         updated_at=instant(updated),
+        managed_by=None if managed_by is None else str(managed_by),
     )
 
 
@@ -63,8 +64,8 @@ def each(
 def add(tx: Transaction, auth_type: AuthType) -> None:
     """Keep a new authentication type."""
     tx.run(
-        """INSERT INTO auth_type (fold, name, type, description, enabled, created_at, updated_at)
-        VALUES (?, ?, ?, ?, ?, ?, ?)""",
+        """INSERT INTO auth_type (fold, name, type, description, enabled, created_at, updated_at, managed_by)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
         fold(auth_type.name),
         auth_type.name,
         auth_type.type,
@@ -72,16 +73,18 @@ def add(tx: Transaction, auth_type: AuthType) -> None:
         auth_type.enabled,
         micros(auth_type.created_at),
         micros(auth_type.updated_at),
+        auth_type.managed_by,
     )
 
 
 def save(tx: Transaction, auth_type: AuthType) -> None:
-    """Keep the changed description and state."""
+    """Keep the changed description and state, and who manages it."""
     tx.run(
-        "UPDATE auth_type SET description = ?, enabled = ?, updated_at = ? WHERE fold = ?",
+        "UPDATE auth_type SET description = ?, enabled = ?, updated_at = ?, managed_by = ? WHERE fold = ?",
         auth_type.description,
         auth_type.enabled,
         micros(auth_type.updated_at),
+        auth_type.managed_by,
         fold(auth_type.name),
     )
 

@@ -1,6 +1,6 @@
 """API keys."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from gamcli.errors import NotFoundError, UsageError, command
 from gamcli.model import Key
 from gamcli.store.database import Row, Transaction, instant, instant_or_none, micros, micros_or_none
-from gamcli.store.listing import Conditions, marks, order_by
+from gamcli.store.listing import Conditions, chunks, marks, order_by
 
 _COLUMNS = (
     "id", "user_guid", "client_id", "auth_type", "scopes", "digest", "created_at", "expires_at", "label",
@@ -93,6 +93,23 @@ def current(tx: Transaction, user_guid: str, client_id: str) -> Key | None:
     """Return the current key of that user and application, alive or not, or None."""
     row = tx.one(f"{_SELECT} WHERE key.user_guid = ? AND key.client_id = ? AND current = 1", user_guid, client_id)
     return None if row is None else _record(row)
+
+
+def currents(tx: Transaction, user_guids: Iterable[str]) -> Iterator[Key]:
+    """Yield the current keys of these users, alive or not."""
+    for some in chunks(user_guids):
+        yield from map(_record, tx.each(f"{_SELECT} WHERE key.user_guid IN ({marks(some)}) AND key.current = 1", some))
+
+
+def managed(tx: Transaction, owners: Collection[str]) -> Iterator[Key]:
+    """Yield the keys, ended ones left out, that any of `owners` manages."""
+    where = f"key.managed_by IN ({marks([*owners])}) AND key.ended_at IS NULL"
+    return map(_record, tx.each(f"{_SELECT} WHERE {where} ORDER BY user.fold, app.fold, key.id", [*owners]))
+
+
+def manage(tx: Transaction, key_id: str, owner: str | None) -> None:
+    """Record who manages a key."""
+    tx.run("UPDATE key SET managed_by = ? WHERE id = ?", owner, key_id)
 
 
 def each(tx: Transaction, wanted: KeyFilter) -> Iterator[Key]:

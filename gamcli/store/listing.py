@@ -1,6 +1,6 @@
 """How lists are asked for: conditions, an order and a limit become SQL, with values always apart from the text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gamcli.errors import UsageError
@@ -42,3 +42,13 @@ def order_by(sort: str | None, columns: Mapping[str, str], default: str, unique:
 def marks(values: Sequence[object]) -> str:
     """Return a `?` for each of `values`, for VALUES and IN."""
     return ", ".join("?" * len(values))
+
+
+CHUNK = 250
+"""So many values of an `IN` are asked for at once: few enough for every SQLite, enough to spare most statements."""
+
+
+def chunks(values: Iterable[str]) -> Iterator[list[str]]:
+    """Yield `values`, each once, in lists of at most CHUNK."""
+    rest = list(dict.fromkeys(values))
+    return (rest[at : at + CHUNK] for at in range(0, len(rest), CHUNK))

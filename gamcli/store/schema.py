@@ -3,6 +3,7 @@ The schema, as the steps that built it: step N takes a store from version N-1 to
 
 History
     1  the repository, authentication types, applications, users, keys, tokens, the audit trail
+    2  who manages what: manifests and their objects
 
 Times are integers, microseconds since 1970 in UTC; they count up as ids of tokens do. Booleans are 0 and 1. Scopes and
 roles are joined by `+`. A `fold` is a name as `model.fold` writes it: names are unique without regard to case.
@@ -165,5 +166,19 @@ CREATE TABLE audit (
     details TEXT NOT NULL,                         -- a JSON object, never a secret
     hash    TEXT                                   -- reserved for the chain
 ) STRICT;
+""",
+    """
+-- The manifest that manages an authentication type, as for applications, users and keys.
+ALTER TABLE auth_type ADD COLUMN managed_by TEXT;
+
+-- What a manifest took over instead of making it: never deleted for being named no more, only let go.
+CREATE TABLE adoption (
+    kind TEXT NOT NULL,                            -- a noun of the command line
+    id   TEXT NOT NULL,                            -- client_id, GUID, key id; of an authentication type its fold
+    PRIMARY KEY (kind, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX app_managed ON app (managed_by) WHERE managed_by IS NOT NULL;
+CREATE INDEX user_managed ON user (managed_by) WHERE managed_by IS NOT NULL;
+CREATE INDEX key_managed ON key (managed_by) WHERE managed_by IS NOT NULL;
 """,
 )

@@ -1,14 +1,15 @@
 """Users."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from gamcli.errors import NotFoundError, command
 from gamcli.model import User, fold
 from gamcli.store.database import Row, Transaction, instant, micros
-from gamcli.store.listing import Conditions, marks, order_by
+from gamcli.store.listing import Conditions, chunks, marks, order_by
 
 _TEXTS = (
     "first_name", "last_name", "external_id", "birthday", "gender", "url_image", "url_profile", "phone", "address",
@@ -21,6 +22,8 @@ _READ = (*_PLAIN, *_FLAGS, *_TIMES, "roles", "attributes")
 _WRITTEN = (*_READ, "fold", "email_fold")
 
 _SELECT = f"SELECT {', '.join(_READ)} FROM user"
+
+GUID_LENGTH = 36
 
 _SORTS = {
     "name": "fold",
@@ -100,6 +103,29 @@ def each(tx: Transaction, wanted: UserFilter) -> Iterator[User]:
     order = order_by(wanted.sort, _SORTS, "name", "fold")
     found = map(_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
     return found if wanted.role is None else (user for user in found if wanted.role in user.roles)
+
+
+def called(tx: Transaction, texts: Iterable[str]) -> Iterator[User]:
+    """Yield the users that any of `texts` names, by name, email or GUID; one may come more than once."""
+    for some in chunks(map(fold, texts)):
+        asked = {
+            "fold": some,
+            "email_fold": [text for text in some if "@" in text],
+            "guid": [text for text in some if len(text) == GUID_LENGTH],
+        }
+        for column, values in filter(itemgetter(1), asked.items()):
+            yield from map(_record, tx.each(f"{_SELECT} WHERE {column} IN ({marks(values)})", values))
+
+
+def managed(tx: Transaction, owners: Collection[str]) -> Iterator[User]:
+    """Yield the users that any of `owners` manages."""
+    return map(_record, tx.each(f"{_SELECT} WHERE managed_by IN ({marks([*owners])}) ORDER BY fold", [*owners]))
+
+
+def release_emails(tx: Transaction, guids: Iterable[str]) -> None:
+    """Let others take the emails of these users, who are saved with another one, or deleted, before the commit."""
+    for some in chunks(guids):
+        tx.run(f"UPDATE user SET email_fold = NULL WHERE guid IN ({marks(some)})", *some)
 
 
 def carries(tx: Transaction, attribute: str) -> bool:

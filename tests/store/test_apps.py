@@ -182,3 +182,19 @@ def test_a_deleted_application_is_gone(store: Store, portal: App) -> None:
         apps.delete(tx, portal.client_id)
         assert names(tx, AppFilter()) == ["other"]
         assert list(audit.each(tx)) == []
+
+
+def test_applications_are_found_by_many_names_at_once(peopled: Store, portal: App) -> None:
+    """By name, or by client_id, both in any case."""
+    with peopled.reading() as tx:
+        assert list(apps.called(tx, ["PORTAL", "intranet"], [])) == [portal]
+        assert list(apps.called(tx, [], ["C" * 32])) == [portal]
+        assert list(apps.called(tx, ["intranet"], ["d" * 32])) == []
+
+
+def test_those_that_a_manifest_manages_are_found(peopled: Store, portal: App) -> None:
+    """Of any of the owners asked for."""
+    with peopled.writing() as tx:
+        apps.save(tx, replace(portal, managed_by="a.toml"))
+        assert [each.name for each in apps.managed(tx, ["a.toml"])] == [portal.name]
+        assert list(apps.managed(tx, ["b.toml"])) == []

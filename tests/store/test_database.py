@@ -350,7 +350,7 @@ def test_an_empty_database_is_no_store_until_it_is_made_one(tmp_path: Path) -> N
         Store.open(path)
     assert caught.value.hint == f"gamcli --store {path} init"
     with Store.create(path) as store, store.reading() as tx:
-        assert list(tx.each("SELECT version FROM migration")) == [(1,)]
+        assert len(list(tx.each("SELECT version FROM migration"))) == len(schema.STEPS)
 
 
 def test_an_empty_file_and_missing_folders_become_the_owners_alone(tmp_path: Path) -> None:

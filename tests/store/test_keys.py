@@ -254,3 +254,22 @@ def test_where_no_keys_are_none_is_near(store: Store) -> None:
     """An empty store has none."""
     with store.reading() as tx:
         assert keys.at_or_before(tx, "K1234567") is None
+
+
+def test_the_current_keys_of_many_users_are_found_at_once(four: Store, ana: User) -> None:
+    """One a pair, of these users alone."""
+    with four.reading() as tx:
+        found = list(keys.currents(tx, [ana.guid]))
+        assert found
+        assert {each.user_guid for each in found} == {ana.guid}
+        assert [keys.current(tx, each.user_guid, each.client_id) for each in found] == found
+        assert len(list(keys.currents(tx, [ana.guid, "bob"]))) > len(found)
+
+
+def test_those_that_a_manifest_manages_are_found(peopled: Store, key: Key, now: datetime) -> None:
+    """Until they have ended."""
+    with peopled.writing() as tx:
+        keys.manage(tx, key.id, "a.toml")
+        assert list(keys.managed(tx, ["a.toml"])) == [replace(key, managed_by="a.toml")]
+        keys.end(tx, key.id, "revoked", now, None)
+        assert list(keys.managed(tx, ["a.toml"])) == []

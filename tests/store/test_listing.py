@@ -3,7 +3,7 @@
 import pytest
 
 from gamcli.errors import UsageError
-from gamcli.store.listing import Conditions, marks, order_by
+from gamcli.store.listing import Conditions, chunks, marks, order_by
 
 COLUMNS = {"name": "fold", "when": "at IS NULL, at"}
 
@@ -51,3 +51,10 @@ def test_another_field_is_refused_with_the_ones_there_are(sort: str) -> None:
 def test_there_is_a_mark_for_each_value() -> None:
     """For VALUES and IN."""
     assert [marks(()), marks("a"), marks([1, 2, 3])] == ["", "?", "?, ?, ?"]
+
+
+def test_many_values_are_asked_for_in_chunks() -> None:
+    """Each once, in their order; no value is no chunk."""
+    values = [str(number) for number in range(600)]
+    assert list(chunks([*values, *values])) == [values[:250], values[250:500], values[500:]]
+    assert list(chunks([])) == []

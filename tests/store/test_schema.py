@@ -11,7 +11,7 @@ from gamcli.store import Store, schema
 
 TABLES = {
     "migration", "auth_type", "repository", "app", "app_use", "user", "user_attribute", "key", "token", "token_floor",
-    "audit",
+    "audit", "adoption",
 }  # fmt: skip
 
 MORE = "ALTER TABLE audit ADD COLUMN note TEXT;\nCREATE TABLE more (x INTEGER) STRICT;\n"

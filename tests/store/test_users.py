@@ -175,3 +175,31 @@ def test_a_deleted_user_is_gone(three: Store) -> None:
     with three.writing() as tx:
         users.delete(tx, "1")
         assert names(tx, UserFilter()) == ["bob", "cleo"]
+
+
+def test_users_are_found_by_many_texts_at_once(peopled: Store, ana: User) -> None:
+    """Names, emails and GUIDs, in any case; what nobody is called finds nobody."""
+    with peopled.reading() as tx:
+        for text in ("ANA", "Ana@X.org", ana.guid.upper()):
+            assert list(users.called(tx, [text, "bob", "bob@x.org"])) == [ana]
+        assert {each.guid for each in users.called(tx, ["ana", ana.email])} == {ana.guid}
+        assert list(users.called(tx, [f"user{number}" for number in range(600)])) == []
+
+
+def test_those_whom_a_manifest_manages_are_found(three: Store) -> None:
+    """Of any of the owners asked for."""
+    with three.writing() as tx:
+        bob = users.named(tx, "bob")
+        users.save(tx, replace(bob, managed_by="a.toml"))
+        assert [each.name for each in users.managed(tx, ["a.toml", "b.toml"])] == ["bob"]
+        assert list(users.managed(tx, ["b.toml"])) == []
+        assert list(users.managed(tx, [])) == []
+
+
+def test_an_email_that_is_released_may_be_taken(peopled: Store, ana: User) -> None:
+    """Within the transaction that gives its user another one."""
+    with peopled.writing() as tx:
+        users.release_emails(tx, [ana.guid])
+        users.add(tx, replace(ana, guid="b", name="bob"))
+        users.save(tx, replace(ana, email="new@x.org"))
+        assert [users.named(tx, email).name for email in ("new@x.org", ana.email)] == [ana.name, "bob"]
