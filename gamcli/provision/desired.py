@@ -1,25 +1,63 @@
 """What manifests ask for, as records: each with the place that asks, so that every fault can name file and line."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import NamedTuple
 
 from gamcli.errors import Fault
+from gamcli.provision import toml_text
+from gamcli.provision.toml_lines import Keys, Lines
 from gamcli.rules.credentials import Secret
 
 
+class Source:
+    """A file as it was given, and its text; which line says what is found out when somebody asks."""
+
+    def __init__(self, file: str, text: str = "") -> None:
+        self.file = file
+        self._text = text
+
+    @cached_property
+    def _lines(self) -> Lines:
+        return Lines(self._text)
+
+    def line(self, keys: Keys) -> int:
+        """Return the line, from 1, of what `keys` lead to, or of the nearest thing around it."""
+        return self._lines.of(keys)
+
+
 class Place(NamedTuple):
-    """Where a manifest says something: file as given, line from 1, and the key path within the file."""
+    """Where a manifest says something: the file, and the keys that lead there (places in arrays from 0)."""
 
-    file: str
-    line: int
-    path: str
+    source: Source
+    keys: Keys
 
-    def fault(self, what: str, field_name: str = "", line: int | None = None) -> Fault:
-        """Return the fault that `what` is here, or at the field of that name."""
-        path = f"{self.path}.{field_name}" if field_name else self.path
-        return Fault(self.file, line or self.line, f"{path}: {what}")
+    @property
+    def file(self) -> str:
+        """The file, as it was given."""
+        return self.source.file
+
+    @property
+    def line(self) -> int:
+        """The line, from 1."""
+        return self.source.line(self.keys)
+
+    @property
+    def path(self) -> str:
+        """The key path, written as in TOML; which element of a list it is, the line tells."""
+        return toml_text.path(self.keys)
+
+    def within(self, *keys: str | int) -> "Place":
+        """Return the place that `keys` lead to from here."""
+        return Place(self.source, (*self.keys, *keys))
+
+    def fault(self, what: str, field_name: str = "") -> Fault:
+        """Return the fault that `what` is here, or at the field of that (dotted) name."""
+        if field_name:
+            return self.within(*field_name.split(".")).fault(what)
+        return Fault(self.file, self.line, f"{self.path}: {what}" if self.keys else what)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +67,17 @@ class Wanted:
 
     `fields` are those that it names, as `rules` take changes (nested ones with a dot, scopes and roles as tuples);
     beside them an authentication type has `type`, an application `client_id` and `client_secret` (a Secret), a user of
-    a seed `password` (a Secret). `lines` has the line of each field. `owner` is what `managed_by` keeps.
+    a seed `password` (a Secret). `owner` is what `managed_by` keeps.
     """
 
     name: str
     fields: Mapping[str, object]
     place: Place
     owner: str
-    lines: Mapping[str, int] = field(default_factory=dict)
 
     def fault(self, what: str, field_name: str = "") -> Fault:
         """Return the fault that `what` is, at the line of the field."""
-        return self.place.fault(what, field_name, self.lines.get(field_name))
+        return self.place.fault(what, field_name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +93,10 @@ class WantedKey:
     label: str = ""
     expires_in: timedelta | None = None
     api_key: Secret | None = None
-    lines: Mapping[str, int] = field(default_factory=dict)
 
     def fault(self, what: str, field_name: str = "") -> Fault:
         """Return the fault that `what` is, at the line of the field."""
-        return self.place.fault(what, field_name, self.lines.get(field_name))
+        return self.place.fault(what, field_name)
 
 
 @dataclass(frozen=True, slots=True)
