@@ -32,7 +32,7 @@ def create(name: str, client_id: str, secret: Secret, changes: Changes, now: dat
 
 def changed(app: App, changes: Changes, now: datetime) -> App:
     """Return `app` with `changes` laid over it, or `app` itself when they change nothing; raises UsageError."""
-    _check(changes)
+    check(changes)
     after = _laid_over(app, changes)
     if changes.get("api_keys.enabled") and not after.remote_rest:
         raise UsageError(
@@ -42,7 +42,8 @@ def changed(app: App, changes: Changes, now: datetime) -> App:
     return app if after == app else replace(after, updated_at=now)
 
 
-def _check(changes: Changes) -> None:
+def check(changes: Changes) -> None:
+    """Raise UsageError unless each of `changes` is within its bounds."""
     names.check_text("the description", str(changes.get("description", "")))
     for name, (least, most, unit) in BOUNDS.items():
         value = changes.get(name, least)

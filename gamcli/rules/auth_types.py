@@ -19,15 +19,9 @@ DESCRIPTION_LENGTH = 120  # GAM: Description of an authentication type
 
 def create(name: str, kind: str, changes: Changes, now: datetime) -> AuthType:
     """Return a new authentication type of that kind (GAM: TypeId); raises UsageError."""
-    names.check("an authentication type", name)
-    if name.lower() == ANY:
-        raise UsageError(f"an authentication type cannot be called '{name}': that means all of them", "another name")
-    known = {each.lower(): each for each in AUTH_TYPE_KINDS}
-    if kind.lower() not in known:
-        raise UsageError(f"no kind of authentication type '{names.shown(kind)}'", " or ".join(AUTH_TYPE_KINDS))
     fresh = AuthType(
-        name=name,
-        type=known[kind.lower()],
+        name=check_name(name),
+        type=check_kind(kind),
         description="",
         enabled=True,
         default=False,
@@ -35,6 +29,22 @@ def create(name: str, kind: str, changes: Changes, now: datetime) -> AuthType:
         updated_at=now,
     )
     return changed(fresh, changes, now)
+
+
+def check_name(name: str) -> str:
+    """Return `name` when it may be that of an authentication type; raises UsageError."""
+    names.check("an authentication type", name)
+    if name.lower() == ANY:
+        raise UsageError(f"an authentication type cannot be called '{name}': that means all of them", "another name")
+    return name
+
+
+def check_kind(kind: str) -> str:
+    """Return the kind of authentication type that `kind` names in any case; raises UsageError."""
+    known = {each.lower(): each for each in AUTH_TYPE_KINDS}
+    if kind.lower() not in known:
+        raise UsageError(f"no kind of authentication type '{names.shown(kind)}'", " or ".join(AUTH_TYPE_KINDS))
+    return known[kind.lower()]
 
 
 def changed(auth_type: AuthType, changes: Changes, now: datetime) -> AuthType:

@@ -31,6 +31,7 @@ class KeyTerms(NamedTuple):
     expires_in: timedelta | None = None
     label: str = ""
     renews: bool = False
+    managed_by: str | None = None
 
 
 class IssuedKey(NamedTuple):
@@ -60,6 +61,7 @@ def issue(facts: grants.Facts, terms: KeyTerms, entropy: Entropy) -> IssuedKey:
         created_at=facts.now,
         expires_at=_expiry(app, terms.expires_in, facts.now),
         label=names.check_text("the label", terms.label),
+        managed_by=terms.managed_by,
     )
     return IssuedKey(record, secret)
 

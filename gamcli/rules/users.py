@@ -34,13 +34,15 @@ _ATTRIBUTE_ID = re.compile(r"[A-Za-z0-9_.-]{1,60}", re.ASCII)
 def create(name: str, guid: str, changes: Changes, now: datetime) -> User:
     """Return a new user with `changes` laid over the defaults; raises UsageError."""
     names.check("a user", name)
-    return changed(User(guid=guid, name=name, created_at=now, updated_at=now), changes, now)
+    for field, value in changes.items():
+        _check(field, value)
+    return User(guid=guid, name=name, created_at=now, updated_at=now, **changes)  # type: ignore[arg-type]
 
 
 def changed(user: User, changes: Changes, now: datetime) -> User:
     """Return `user` with `changes` laid over it, or `user` itself when they change nothing; raises UsageError."""
     for field, value in changes.items():
-        _check(field, value)
+        check(field, value)
     after = replace(user, **changes)  # type: ignore[arg-type]
     if after == user:
         return user
@@ -49,7 +51,8 @@ def changed(user: User, changes: Changes, now: datetime) -> User:
     return replace(after, updated_at=now)
 
 
-def _check(field: str, value: object) -> None:
+def check(field: str, value: object) -> None:
+    """Raise UsageError unless `value` is one that `field` of a user may have."""
     if field in TEXT_FIELDS:
         text = names.check_text(f"the {field.replace('_', ' ')}", str(value), LENGTHS.get(field, names.TEXT_LENGTH))
         form, hint = _FORMS.get(field, (None, ""))
