@@ -35,7 +35,7 @@ def create(name: str, guid: str, changes: Changes, now: datetime) -> User:
     """Return a new user with `changes` laid over the defaults; raises UsageError."""
     names.check("a user", name)
     for field, value in changes.items():
-        _check(field, value)
+        check(field, value)
     return User(guid=guid, name=name, created_at=now, updated_at=now, **changes)  # type: ignore[arg-type]
 
 
