@@ -156,7 +156,8 @@ def allowing_only(tx: Transaction, auth_type: str) -> list[str]:
 
 def add(tx: Transaction, app: App) -> None:
     """Keep a new application."""
-    tx.run(f"INSERT INTO app ({', '.join(COLUMNS)}) VALUES ({marks(COLUMNS)})", *_row(app))
+    next_number = "(SELECT coalesce(max(number), 0) + 1 FROM app)"
+    tx.run(f"INSERT INTO app ({', '.join(COLUMNS)}, number) VALUES ({marks(COLUMNS)}, {next_number})", *_row(app))
     tx.run(
         "INSERT INTO app_use (client_id, grants, last_used_at) VALUES (?, ?, ?)",
         app.client_id,

@@ -11,12 +11,15 @@ from gamcli.store.database import Row, Transaction, instant, instant_or_none, mi
 from gamcli.store.listing import Conditions, chunks, marks, order_by
 
 _COLUMNS = (
-    "id", "user_guid", "client_id", "auth_type", "scopes", "digest", "created_at", "expires_at", "label",
-    "last_used_at", "retires_at", "ended_at", "end_status", "reason", "managed_by",
+    "id", "auth_type", "scopes", "digest", "created_at", "expires_at", "label", "last_used_at", "retires_at",
+    "ended_at", "end_status", "reason", "managed_by",
 )  # fmt: skip
 
-_SELECT = f"""SELECT {", ".join(f"key.{column}" for column in _COLUMNS)}, user.name, app.name
-    FROM key JOIN user ON user.guid = key.user_guid JOIN app ON app.client_id = key.client_id"""
+_SELECT = f"""SELECT {", ".join(f"key.{column}" for column in _COLUMNS)}, user.guid, user.name, app.client_id, app.name
+    FROM key JOIN user ON user.number = key.user_number JOIN app ON app.number = key.app_number"""
+
+_OF_USER = "key.user_number = (SELECT number FROM user WHERE guid = ?)"
+_FOR_APP = "key.app_number = (SELECT number FROM app WHERE client_id = ?)"
 
 _SORTS = {
     "id": "key.id",
@@ -46,21 +49,21 @@ def _record(row: Row) -> Key:
     value: Any = row
     return Key(
         id=value[0],
-        user_guid=value[1],
-        client_id=value[2],
-        auth_type=value[3],
-        scopes=tuple(value[4].split("+")) if value[4] else (),
-        digest=value[5],
-        created_at=instant(value[6]),
-        expires_at=instant_or_none(value[7]),
-        label=value[8],
-        last_used_at=instant_or_none(value[9]),
-        retires_at=instant_or_none(value[10]),
-        ended_at=instant_or_none(value[11]),
-        end=value[12],
-        reason=value[13],
-        managed_by=value[14],
-        user=value[15],
+        auth_type=value[1],
+        scopes=tuple(value[2].split("+")) if value[2] else (),
+        digest=value[3],
+        created_at=instant(value[4]),
+        expires_at=instant_or_none(value[5]),
+        label=value[6],
+        last_used_at=instant_or_none(value[7]),
+        retires_at=instant_or_none(value[8]),
+        ended_at=instant_or_none(value[9]),
+        end=value[10],
+        reason=value[11],
+        managed_by=value[12],
+        user_guid=value[13],
+        user=value[14],
+        client_id=value[15],
         app=value[16],
     )
 
@@ -91,14 +94,14 @@ def named(tx: Transaction, prefix: str) -> Key:
 
 def current(tx: Transaction, user_guid: str, client_id: str) -> Key | None:
     """Return the current key of that user and application, alive or not, or None."""
-    row = tx.one(f"{_SELECT} WHERE key.user_guid = ? AND key.client_id = ? AND current = 1", user_guid, client_id)
+    row = tx.one(f"{_SELECT} WHERE {_OF_USER} AND {_FOR_APP} AND current = 1", user_guid, client_id)
     return None if row is None else _record(row)
 
 
 def currents(tx: Transaction, user_guids: Iterable[str]) -> Iterator[Key]:
     """Yield the current keys of these users, alive or not."""
     for some in chunks(user_guids):
-        yield from map(_record, tx.each(f"{_SELECT} WHERE key.user_guid IN ({marks(some)}) AND key.current = 1", some))
+        yield from map(_record, tx.each(f"{_SELECT} WHERE user.guid IN ({marks(some)}) AND key.current = 1", some))
 
 
 def managed(tx: Transaction, owners: Collection[str]) -> Iterator[Key]:
@@ -115,26 +118,27 @@ def manage(tx: Transaction, key_id: str, owner: str | None) -> None:
 def each(tx: Transaction, wanted: KeyFilter) -> Iterator[Key]:
     """Yield the keys that `wanted` describes."""
     conditions = Conditions()
-    conditions.equal("key.user_guid", wanted.user_guid)
-    conditions.equal("key.client_id", wanted.client_id)
+    if wanted.user_guid is not None:
+        conditions.add(_OF_USER, wanted.user_guid)
+    if wanted.client_id is not None:
+        conditions.add(_FOR_APP, wanted.client_id)
     conditions.equal("key.auth_type", wanted.auth_type)
     if wanted.not_ended:
         conditions.add("key.ended_at IS NULL")
     if wanted.expires_before is not None:
         conditions.add("key.expires_at <= ?", micros(wanted.expires_before))
-    order = order_by(wanted.sort, _SORTS, "created_at", "key.id")
+    sorts = {**_SORTS, "expires_at": "key.expires_at"} if wanted.expires_before else _SORTS  # none that never expires
+    order = order_by(wanted.sort, sorts, "created_at", "key.id")
     return map(_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
 
 
 def add(tx: Transaction, key: Key) -> None:
     """Keep a new key as the current one of its user and application."""
     tx.run(
-        "UPDATE key SET current = 0 WHERE user_guid = ? AND client_id = ? AND current = 1", key.user_guid, key.client_id
+        f"UPDATE key SET current = NULL WHERE {_OF_USER} AND {_FOR_APP} AND current = 1", key.user_guid, key.client_id
     )
     values = (
         key.id,
-        key.user_guid,
-        key.client_id,
         key.auth_type,
         "+".join(key.scopes),
         key.digest,
@@ -147,9 +151,14 @@ def add(tx: Transaction, key: Key) -> None:
         key.end,
         key.reason,
         key.managed_by,
-        1,
     )
-    tx.run(f"INSERT INTO key ({', '.join(_COLUMNS)}, current) VALUES ({marks(values)})", *values)
+    tx.run(
+        f"""INSERT INTO key ({", ".join(_COLUMNS)}, user_number, app_number, current) VALUES ({marks(values)},
+        (SELECT number FROM user WHERE guid = ?), (SELECT number FROM app WHERE client_id = ?), 1)""",
+        *values,
+        key.user_guid,
+        key.client_id,
+    )
 
 
 def retire(tx: Transaction, key_id: str, at: datetime) -> None:

@@ -9,7 +9,7 @@ _QUERIES = {
     "app": "SELECT name, description FROM app WHERE fold >= ? AND fold < ? ORDER BY fold LIMIT ?",
     "auth_type": "SELECT name, description FROM auth_type WHERE fold >= ? AND fold < ? ORDER BY fold LIMIT ?",
     "key": """SELECT key.id, user.name || ' for ' || app.name FROM key
-        JOIN user ON user.guid = key.user_guid JOIN app ON app.client_id = key.client_id
+        JOIN user ON user.number = key.user_number JOIN app ON app.number = key.app_number
         WHERE key.id >= ? AND key.id < ? ORDER BY key.id LIMIT ?""",
 }
 

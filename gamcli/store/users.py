@@ -140,7 +140,8 @@ def knows_attribute(tx: Transaction, published: Iterable[str], attribute: str) -
 
 def add(tx: Transaction, user: User) -> None:
     """Keep a new user."""
-    tx.run(f"INSERT INTO user ({', '.join(_WRITTEN)}) VALUES ({marks(_WRITTEN)})", *_row(user))
+    next_number = "(SELECT coalesce(max(number), 0) + 1 FROM user)"
+    tx.run(f"INSERT INTO user ({', '.join(_WRITTEN)}, number) VALUES ({marks(_WRITTEN)}, {next_number})", *_row(user))
     _index_attributes(tx, user)
 
 

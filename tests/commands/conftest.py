@@ -20,8 +20,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from gamcli.actions import Gam
+from gamcli.actions import Gam, tokens
 from gamcli.commands import main, wants_json
+from gamcli.rules.credentials import Secret
+from gamcli.rules.grants import TokenRequest
 from gamcli.store import Store
 
 ISSUED = re.compile(r"gam(key|sec)_[0-9A-Za-z]")
@@ -255,9 +257,23 @@ def many_keys(world: Callable[..., Ran], sql: Callable[..., list[Any]]) -> int:
     count = 2000
     sql(
         """WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
-        INSERT INTO key (id, user_guid, client_id, auth_type, scopes, digest, created_at, label, current)
-        SELECT printf('%08d', i), user.guid, app.client_id, 'apikey', 'gam_user_data', randomblob(32), i, '', 0
+        INSERT INTO key (id, user_number, app_number, auth_type, scopes, digest, created_at, label)
+        SELECT printf('%08d', i), user.number, app.number, 'apikey', 'gam_user_data', randomblob(32), i, ''
         FROM n, user, app""",
         count,
     )
     return count
+
+
+@pytest.fixture
+def token(world: Callable[..., Ran], api_key: str, ago: Callable[[timedelta], Gam]) -> str:
+    """Return the id of a token that ana's key was traded for."""
+    secret = world("app", "rotate-secret", "portal").out.strip()
+    asked = TokenRequest(
+        client_id=world("app", "show", "portal", "--field", "client_id").out.strip(),
+        client_secret=Secret(secret),
+        api_key=Secret(api_key),
+    )
+    tokens.exchange(ago(timedelta()), asked)
+    found: str = world("token", "list", "--field", "id").out.strip()
+    return found

@@ -2,16 +2,19 @@
 
 import re
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from gamcli.errors import StoreUnusableError, StoreVersionError
-from gamcli.store import Store, schema
+from gamcli.store import Store, apps, keys, schema, users
+from gamcli.store.apps import AppFilter
+from gamcli.store.keys import KeyFilter
 
 TABLES = {
     "migration", "auth_type", "repository", "app", "app_use", "user", "user_attribute", "key", "token", "token_floor",
-    "audit", "adoption",
+    "audit", "adoption", "batch", "batch_part",
 }  # fmt: skip
 
 MORE = "ALTER TABLE audit ADD COLUMN note TEXT;\nCREATE TABLE more (x INTEGER) STRICT;\n"
@@ -108,3 +111,69 @@ def test_a_newer_store_names_both_versions(closed: Path, monkeypatch: pytest.Mon
     known = len(schema.STEPS)
     with pytest.raises(StoreVersionError, match=f"has version {known + 1}; this gamcli knows {known}"):
         Store.open(closed)
+
+
+def filled_as_step_1(path: Path) -> None:
+    """Make a store as the first step left it, with two keys of one pair, the earlier one ended, and one of another."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    for statement in schema.STEPS[0].split(";\n"):
+        connection.execute(statement)
+    connection.executescript(
+        f"""
+        PRAGMA journal_mode = WAL; PRAGMA application_id = {schema.APPLICATION_ID}; PRAGMA user_version = 1;
+        INSERT INTO migration VALUES (1, 0);
+        INSERT INTO app SELECT value, value, value, x'00', 7, 7, '', 1, 'gam_user_data', 1, 1, 0, NULL, 1, 0, 0, 0, 1,
+            0, NULL FROM json_each('["portal", "gate"]');
+        INSERT INTO app_use SELECT client_id, 3, 7 FROM app;
+        INSERT INTO user SELECT value, value, value, 7, 7, '', NULL, 0, '', '', '', '', 'N', '', '', '', '', '', '',
+            '', '', '', '', '{{}}', 1, 0, NULL, NULL FROM json_each('["zoe", "ana"]');
+        INSERT INTO user_attribute VALUES ('Area', 'ana');
+        INSERT INTO token_floor VALUES ('gate', 'ana', 9);
+        INSERT INTO key VALUES
+            ('K1111111', 'ana', 'gate', 'apikey', 'a+b', x'01', 1, 9, 'one', 2, 3, 4, 'replaced', 'why', 'm', 0),
+            ('K2222222', 'ana', 'gate', 'apikey', '', x'02', 2, NULL, '', NULL, NULL, NULL, NULL, NULL, NULL, 1),
+            ('K3333333', 'zoe', 'portal', 'apikey', '', x'03', 3, NULL, '', NULL, NULL, NULL, NULL, NULL, NULL, 1);
+        """
+    )
+    connection.close()
+
+
+def test_a_filled_store_of_the_first_step_keeps_everything(tmp_path: Path) -> None:
+    """Users, applications and keys are there as before, and each key still belongs to the same two."""
+    path = tmp_path / "old.db"
+    filled_as_step_1(path)
+    with Store.open(path) as store, store.writing() as tx:
+        one, two, three = keys.each(tx, KeyFilter(sort="id"))
+        assert (one.user_guid, one.client_id, one.scopes, one.digest) == ("ana", "gate", ("a", "b"), b"\1")
+        assert (one.label, one.end, one.reason, one.managed_by) == ("one", "replaced", "why", "m")
+        assert (two.user_guid, two.client_id, two.user, two.app) == ("ana", "gate", "ana", "gate")
+        assert (three.user_guid, three.client_id) == ("zoe", "portal")
+        assert keys.current(tx, "ana", "gate") == two
+        assert (users.carries(tx, "Area"), [app.grants for app in apps.each(tx, AppFilter())]) == (True, [3, 3])
+        users.delete(tx, "ana")
+        assert [key.id for key in keys.each(tx, KeyFilter())] == ["K3333333"]
+        apps.delete(tx, "portal")
+        assert list(keys.each(tx, KeyFilter())) == []
+    assert ask(path, "SELECT * FROM token_floor") == []
+    assert ask(path, "PRAGMA foreign_key_check") == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (KeyFilter(), "key_by_creation"),
+        (
+            KeyFilter(not_ended=True, expires_before=datetime(2026, 1, 1, tzinfo=UTC), sort="expires_at"),
+            "key_by_expiry",
+        ),
+    ],
+)
+def test_long_lists_of_keys_come_in_the_order_of_an_index(store: Store, wanted: KeyFilter, index: str) -> None:
+    """Their first row needs no sorting of all the others."""
+    asked: list[str] = []
+    store._connection.set_trace_callback(asked.append)  # noqa: SLF001 - the statement as it is asked
+    with store.reading() as tx:
+        assert list(keys.each(tx, wanted)) == []
+        plan = [str(row[3]) for row in tx.each(f"EXPLAIN QUERY PLAN {asked[1]}")]
+    assert f"USING INDEX {index}" in plan[0]
+    assert not any("TEMP B-TREE" in step for step in plan), plan
