@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 Keys = tuple[str | int, ...]
 """The way to a value: keys of tables, and places in arrays from 0."""
 
-_TOKEN = re.compile(
+_SIGN = re.compile(
     r'''"""(?:[^"\\]++|\\.|"{1,2}(?!"))*+"{3,5}
     |\'\'\'(?:[^']++|'{1,2}(?!'))*+'{3,5}
     |"(?:[^"\\]++|\\.)*+"
@@ -30,8 +30,8 @@ class Lines:
 
     def __init__(self, text: str) -> None:
         scan = _Scan()
-        for token in _TOKEN.finditer(text):
-            scan.take(token[0], token.start())
+        for sign in _SIGN.finditer(text):
+            scan.take(sign[0], sign.start())
         self._places = scan.found
         self._ends = [end.start() for end in re.finditer("\n", text)]
 
@@ -63,28 +63,28 @@ class _Scan:
     value: Keys | None = None
     nested: list[_Nested] = field(default_factory=list)
 
-    def take(self, token: str, at: int) -> None:
-        """Go on by one token."""
-        if token[0] == "#":
+    def take(self, sign: str, at: int) -> None:
+        """Go on by one sign."""
+        if sign[0] == "#":
             return
         if self.value is None:
-            self._in_key(token, at)
+            self._in_key(sign, at)
         else:
-            self._in_value(token, at)
+            self._in_value(sign, at)
 
-    def _in_key(self, token: str, at: int) -> None:
-        if token == "[":
+    def _in_key(self, sign: str, at: int) -> None:
+        if sign == "[":
             self.brackets += 1
-        elif token == "]":
+        elif sign == "]":
             self._header()
-        elif token == "=":
+        elif sign == "=":
             around = self.nested[-1].keys if self.nested else self.table
             self.value = self._noted(around)
-        elif token == "}":
+        elif sign == "}":
             self._leave()
-        elif token not in ("\n", ".", ","):
+        elif sign not in ("\n", ".", ","):
             self.began = at if not self.words else self.began
-            self.words.append(_unquoted(token))
+            self.words.append(_unquoted(sign))
 
     def _header(self) -> None:
         """End a header; of its two brackets the second one finds no words any more."""
@@ -106,24 +106,24 @@ class _Scan:
         self.words.clear()
         return keys
 
-    def _in_value(self, token: str, at: int) -> None:
+    def _in_value(self, sign: str, at: int) -> None:
         assert self.value is not None
-        if token == "\n":
+        if sign == "\n":
             self.value = self.value if self.nested else None
-        elif token == ",":
+        elif sign == ",":
             self._next()
-        elif token in ("]", "}"):
+        elif sign in ("]", "}"):
             self._leave()
         else:
             self.found.setdefault(self.value, at)
-            self._enter(token)
+            self._enter(sign)
 
-    def _enter(self, token: str) -> None:
+    def _enter(self, sign: str) -> None:
         assert self.value is not None
-        if token == "[":
+        if sign == "[":
             self.nested.append(_Nested(self.value, 0))
             self.value = (*self.value, 0)
-        elif token == "{":
+        elif sign == "{":
             self.nested.append(_Nested(self.value, None))
             self.value = None
 

@@ -27,10 +27,16 @@ MAX_PASSWORD_LENGTH = 50
 """GAM: Password is 50 characters."""
 
 
-def hashed(password: Secret, entropy: Entropy, cost: Scrypt = OWASP_2_15) -> str:
-    """Return `scrypt$n$r$p$salt$hash` for a password of 1 to 50 characters; raises UsageError for others."""
+def check(password: Secret) -> Secret:
+    """Return `password` when it may be one; raises UsageError."""
     if not 1 <= len(password.reveal()) <= MAX_PASSWORD_LENGTH:
         raise UsageError(f"a password has 1 to {MAX_PASSWORD_LENGTH} characters", "choose another one")
+    return password
+
+
+def hashed(password: Secret, entropy: Entropy, cost: Scrypt = OWASP_2_15) -> str:
+    """Return `scrypt$n$r$p$salt$hash` for a password of 1 to 50 characters; raises UsageError for others."""
+    check(password)
     salt = entropy(16)
     parts = (*map(str, cost), _text(salt), _text(_scrypt(password, salt, cost)))
     return "$".join(("scrypt", *parts))

@@ -74,8 +74,13 @@ def check_role(role: str) -> str:
     return role
 
 
+def is_attribute_id(text: str) -> bool:
+    """Say whether `text` has the form of an attribute's id."""
+    return _ATTRIBUTE_ID.fullmatch(text) is not None
+
+
 def _check_attribute(attribute: str, content: str | list[str]) -> None:
-    if not _ATTRIBUTE_ID.fullmatch(attribute):
+    if not is_attribute_id(attribute):
         raise UsageError(
             f"'{names.shown(attribute)}' is no attribute id", "1 to 60 ASCII letters, digits, '_', '-' or '.'"
         )

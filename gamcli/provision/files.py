@@ -1,0 +1,91 @@
+"""Which files a manifest is made of, and what they hold as TOML."""
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gamcli.errors import Fault
+from gamcli.provision.desired import Source
+
+LARGEST = 256 * 2**20
+"""So many bytes of a file are read: a million objects are smaller, and /dev/zero larger."""
+
+SETTINGS = "gamcli.toml"
+"""The settings of gamcli itself: in a folder, no manifest."""
+
+_POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+_KEYS = re.compile(r"\(('[^()]*')\)")
+
+
+class File(NamedTuple):
+    """A file that was read: where it lies, and what it holds."""
+
+    source: Source
+    path: Path
+    text: str
+    tree: dict[str, Any]
+
+
+def read(paths: Iterable[str | Path], faults: list[Fault]) -> Iterator[File]:
+    """Yield each file of `paths` as it was read; what is wrong with one goes to `faults`."""
+    seen = set[Path]()
+    for path in _files(paths, faults):
+        if path.resolve() not in seen:
+            seen.add(path.resolve())
+            found = _parsed(path)
+            if isinstance(found, Fault):
+                faults.append(found)
+            else:
+                yield found
+
+
+def _files(paths: Iterable[str | Path], faults: list[Fault]) -> Iterator[Path]:
+    """Yield the files; of a folder those that end in `.toml`, in order, hidden ones and our own settings left out."""
+    for path in map(Path, paths):
+        if not path.is_dir():
+            yield path
+            continue
+        found = [each for each in sorted(path.rglob("*.toml")) if not _is_passed_over(each.relative_to(path))]
+        if not found:
+            faults.append(Fault(str(path), 1, "the folder holds no .toml file"))
+        yield from found
+
+
+def _is_passed_over(path: Path) -> bool:
+    return path.name == SETTINGS or any(part.startswith(".") for part in path.parts)
+
+
+def _parsed(path: Path) -> File | Fault:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST + 1)
+    except (OSError, ValueError) as error:
+        reason = str(error.strerror).lower() if isinstance(error, OSError) else "that is no path"
+        return Fault(str(path), 1, f"cannot be read: {reason}")
+    if len(raw) > LARGEST:
+        return Fault(str(path), 1, f"is larger than {LARGEST // 2**20} MiB")
+    try:
+        text = raw.decode("utf-8").removeprefix("\ufeff")
+        return File(Source(str(path), text), path, text, tomllib.loads(text))
+    except UnicodeDecodeError as error:
+        return Fault(str(path), raw.count(b"\n", 0, error.start) + 1, "is not UTF-8 text")
+    except RecursionError:
+        return Fault(str(path), 1, "is nested too deep")
+    except ValueError as error:
+        return _broken(str(path), text, str(error))
+
+
+def _broken(file: str, text: str, message: str) -> Fault:
+    """Return the fault that tomllib found, in our words for its place."""
+    position = _POSITION.search(message)
+    told = _KEYS.sub(_path, message[: position.start()] if position else message)
+    told = told[:1].lower() + told[1:]
+    if position is None or position[1] is None:
+        return Fault(file, text.count("\n") + (not text.endswith("\n")), f"{told} at the end of the file")
+    return Fault(file, int(position[1]), f"column {position[2]}: {told}")
+
+
+def _path(keys: re.Match[str]) -> str:
+    return ".".join(re.findall(r"'([^']*)'", keys[1]))
