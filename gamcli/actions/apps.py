@@ -9,9 +9,9 @@ from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions.changes import Changed, Created, Keep, keep_nowhere, require_yes, weigh
 from gamcli.errors import ConflictError, UsageError, command
-from gamcli.model import APIKEY, App
+from gamcli.model import APIKEY, App, Impact
 from gamcli.rules import apps as rules
-from gamcli.rules import scopes
+from gamcli.rules import impact, scopes
 from gamcli.rules.credentials import Secret, mint_client_id, mint_client_secret
 from gamcli.store import Transaction
 from gamcli.store.apps import AppFilter
@@ -48,12 +48,17 @@ def create(gam: Gam, wish: AppWish, keep: Keep = keep_nowhere, *, if_missing: bo
         found = _of_that_name(tx, app)
         if found is not None:
             return _existing(found, wish, changes, gam, if_missing=if_missing)
-        store.apps.add(tx, app)
-        told = {"client_id": app.client_id, "scopes": app.scopes, "api_keys": app.api_keys}
-        gam.record(tx, "app.create", app.name, (None, app), **told)
+        add(gam, tx, app)
         if wish.client_secret is None:
             keep(secret)
     return Created(app, secret=None if wish.client_secret else secret)
+
+
+def add(gam: Gam, tx: Transaction, app: App) -> None:
+    """Keep a new application whose name and client_id are free."""
+    store.apps.add(tx, app)
+    told = {"client_id": app.client_id, "scopes": app.scopes, "api_keys": app.api_keys}
+    gam.record(tx, "app.create", app.name, (None, app), **told)
 
 
 def _of_that_name(tx: Transaction, app: App) -> App | None:
@@ -128,22 +133,20 @@ def update(
         after = rules.changed(before, _resolved(tx, changes, edit, before), gam.now())
         if after is before:
             return Changed(before, differs=False)
-        keys = KeyFilter(client_id=after.client_id)
-        impacts = weigh(tx, gam, keys, lambda facts: replace(facts, app=after), accept) if _bears(before, after) else ()
-        store.apps.save(tx, after)
-        ended = [each.key.id for each in impacts if each.ends]
-        gam.record(tx, "app.update", after.name, (before, after), invalidated=ended)
+        impacts = save(gam, tx, before, after, accept)
     return Changed(after, impacts=impacts)
 
 
-def _bears(before: App, after: App) -> bool:
-    """Say whether keys can feel the difference: what they stand on changed."""
-    return (before.enabled, before.remote_rest, before.scopes, before.api_keys) != (
-        after.enabled,
-        after.remote_rest,
-        after.scopes,
-        after.api_keys,
-    )
+def save(
+    gam: Gam, tx: Transaction, before: App, after: App, accept: int | None = None, action: str = "app.update"
+) -> tuple[Impact, ...]:
+    """Keep a changed application and return the live keys that this touches; those that it ends need `accept`."""
+    keys = KeyFilter(client_id=after.client_id)
+    bears = impact.bears(before, after)
+    impacts = weigh(tx, gam, keys, lambda facts: replace(facts, app=after), accept) if bears else ()
+    store.apps.save(tx, after)
+    gam.record(tx, action, after.name, (before, after), invalidated=[each.key.id for each in impacts if each.ends])
+    return impacts
 
 
 def rotate_secret(gam: Gam, name: str, keep: Keep = keep_nowhere) -> Changed[App]:

@@ -8,8 +8,10 @@ from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions.changes import Changed, Created, require_yes, weigh
 from gamcli.errors import ConflictError, command
-from gamcli.model import AuthType
+from gamcli.model import AuthType, Impact
 from gamcli.rules import auth_types as rules
+from gamcli.rules import impact
+from gamcli.store import Transaction
 from gamcli.store.keys import KeyFilter
 
 
@@ -27,9 +29,15 @@ def create(gam: Gam, name: str, kind: str, changes: rules.Changes, *, if_missing
             raise ConflictError(
                 f"authentication type '{found.name}' is there already{how}", command("auth-type", "show", found.name)
             )
-        store.auth_types.add(tx, wanted)
-        gam.record(tx, "auth_type.create", name, (None, wanted), type=wanted.type, enabled=wanted.enabled)
+        add(gam, tx, wanted)
     return Created(wanted)
+
+
+def add(gam: Gam, tx: Transaction, auth_type: AuthType) -> None:
+    """Keep a new authentication type whose name is free."""
+    store.auth_types.add(tx, auth_type)
+    told = {"type": auth_type.type, "enabled": auth_type.enabled}
+    gam.record(tx, "auth_type.create", auth_type.name, (None, auth_type), **told)
 
 
 def show(gam: Gam, name: str) -> AuthType:
@@ -52,11 +60,20 @@ def update(gam: Gam, name: str, changes: rules.Changes) -> Changed[AuthType]:
         after = rules.changed(before, changes, gam.now())
         if after is before:
             return Changed(before, differs=False)
-        keys = KeyFilter(auth_type=before.name)
-        impacts = weigh(tx, gam, keys, lambda facts: replace(facts, auth_type=after), accept=None)
-        store.auth_types.save(tx, after)
-        gam.record(tx, "auth_type.update", after.name, (before, after))
+        impacts = save(gam, tx, before, after)
     return Changed(after, impacts=impacts)
+
+
+def save(
+    gam: Gam, tx: Transaction, before: AuthType, after: AuthType, action: str = "auth_type.update"
+) -> tuple[Impact, ...]:
+    """Keep a changed authentication type and return the live keys that this suspends."""
+    keys = KeyFilter(auth_type=before.name)
+    bears = impact.bears(before, after)
+    impacts = weigh(tx, gam, keys, lambda facts: replace(facts, auth_type=after), accept=None) if bears else ()
+    store.auth_types.save(tx, after)
+    gam.record(tx, action, after.name, (before, after))
+    return impacts
 
 
 def delete(gam: Gam, name: str, accept: int | None, *, yes: bool = True) -> Changed[AuthType]:

@@ -8,8 +8,8 @@ from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions.changes import Changed, Created, require_yes, weigh
 from gamcli.errors import ConflictError, command
-from gamcli.model import User
-from gamcli.rules import passwords
+from gamcli.model import Impact, User
+from gamcli.rules import impact, passwords
 from gamcli.rules import users as rules
 from gamcli.rules.credentials import Secret, mint_guid
 from gamcli.store import Transaction
@@ -29,9 +29,14 @@ def create(gam: Gam, name: str, changes: rules.Changes, *, if_missing: bool = Fa
             how = " and differs" if if_missing else ""
             raise ConflictError(f"user '{found.name}' is there already{how}", command("user", "show", found.name))
         _require_free_email(tx, user)
-        store.users.add(tx, user)
-        gam.record(tx, "user.create", user.name, (None, user), guid=user.guid)
+        add(gam, tx, user)
     return Created(user)
+
+
+def add(gam: Gam, tx: Transaction, user: User) -> None:
+    """Keep a new user whose name and email are free."""
+    store.users.add(tx, user)
+    gam.record(tx, "user.create", user.name, (None, user), guid=user.guid)
 
 
 def _require_free_email(tx: Transaction, user: User) -> None:
@@ -63,12 +68,18 @@ def update(gam: Gam, name: str, changes: rules.Changes, action: str = "user.upda
         if after is before:
             return Changed(before, differs=False)
         _require_free_email(tx, after)
-        bears = (before.enabled, before.blocked) != (after.enabled, after.blocked)
-        keys = KeyFilter(user_guid=after.guid)
-        impacts = weigh(tx, gam, keys, lambda facts: replace(facts, user=after), accept=None) if bears else ()
-        store.users.save(tx, after)
-        gam.record(tx, action, after.name, (before, after))
+        impacts = save(gam, tx, before, after, action)
     return Changed(after, impacts=impacts)
+
+
+def save(gam: Gam, tx: Transaction, before: User, after: User, action: str = "user.update") -> tuple[Impact, ...]:
+    """Keep a changed user whose email is free, and return the live keys that this suspends."""
+    keys = KeyFilter(user_guid=after.guid)
+    bears = impact.bears(before, after)
+    impacts = weigh(tx, gam, keys, lambda facts: replace(facts, user=after), accept=None) if bears else ()
+    store.users.save(tx, after)
+    gam.record(tx, action, after.name, (before, after))
+    return impacts
 
 
 def set_password(gam: Gam, name: str, password: Secret, cost: passwords.Scrypt = passwords.OWASP_2_15) -> Changed[User]:

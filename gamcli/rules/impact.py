@@ -2,12 +2,24 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from gamcli.model import Impact
+from gamcli.model import App, AuthType, Impact, User
 from gamcli.rules import grants, scopes
 from gamcli.rules.grants import Facts
 
+FELT: dict[type, tuple[str, ...]] = {
+    App: ("enabled", "remote_rest", "scopes", "api_keys"),
+    User: ("enabled", "blocked"),
+    AuthType: ("enabled",),
+}
+"""The settings that keys stand on."""
+
 Change = Callable[[Facts], Facts | str]
 """What a change makes of the facts that a key stands on; a text is why a key ends with them."""
+
+
+def bears(before: App | User | AuthType, after: App | User | AuthType) -> bool:
+    """Say whether keys can feel the difference: what they stand on changed."""
+    return any(getattr(before, name) != getattr(after, name) for name in FELT[type(before)])
 
 
 def of(change: Change, standing: Iterable[Facts]) -> Iterator[Impact]:

@@ -163,3 +163,22 @@ def test_the_reason_says_what_the_change_does(
 def test_facts_without_a_key_are_no_key(facts: Facts) -> None:
     """There is nothing to touch."""
     assert list(impact.of(lambda _: "gone", [replace(facts, key=None)])) == []
+
+
+def test_keys_feel_only_what_they_stand_on(facts: Facts) -> None:
+    """Not texts; the rest of what they stand on is weighed."""
+    assert facts.app is not None
+    assert facts.user is not None
+    assert facts.auth_type is not None
+    felt = [
+        impact.bears(facts.app, replace(facts.app, scopes=())),
+        impact.bears(facts.app, replace(facts.app, remote_rest=False)),
+        impact.bears(facts.user, replace(facts.user, blocked=True)),
+        impact.bears(facts.auth_type, replace(facts.auth_type, enabled=False)),
+    ]
+    unfelt = [
+        impact.bears(facts.app, replace(facts.app, description="new")),
+        impact.bears(facts.user, replace(facts.user, first_name="new")),
+        impact.bears(facts.auth_type, replace(facts.auth_type, description="new")),
+    ]
+    assert (felt, unfelt) == ([True] * 4, [False] * 3)
