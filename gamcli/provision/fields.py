@@ -20,9 +20,6 @@ from gamcli.rules.credentials import Secret
 
 _THEN = datetime.fromtimestamp(0, UTC)
 
-SCOPE_PATTERN = f"^({'|'.join(name for name in (*scopes.TABLE, *scopes.ALIASES))}|user_[A-Za-z0-9_.-]+)$"
-"""What one scope looks like: those of the table, and one for each attribute."""
-
 
 def _text(what: str, longest: int = names.TEXT_LENGTH) -> Read:
     return lambda value: names.check_text(what, value, longest)
@@ -107,9 +104,9 @@ def _password(value: str) -> Secret:
 
 class Section(NamedTuple):
     """
-    One section: `name` as in `[name.X]`, or `[[name]]` when `many`, or `[name]` when neither `noun` nor `many`.
+    One section: `[name.X]` when there is a `check_name`, `[[name]]` when `many`, or else `[name]`.
 
-    `noun` is what the X of a named table names, `fresh` a record as it is made when no field is named.
+    `check_name` judges the X of a named table, `fresh` is a record as it is made when no field is named.
     """
 
     name: str
@@ -119,6 +116,7 @@ class Section(NamedTuple):
     fresh: object = None
     check_name: Callable[[str], object] | None = None
     many: bool = False
+    longest_name: int = names.NAME_LENGTH
 
     @property
     def header(self) -> str:
@@ -126,8 +124,13 @@ class Section(NamedTuple):
         return f"[[{self.name}]]" if self.many else f"[{self.name}.NAME]" if self.check_name else f"[{self.name}]"
 
     def default(self, field: Field) -> object:
-        """Return what the field has in a record that is made without it; None when it has to be named."""
-        return None if self.fresh is None or field.secret else attrgetter(field.name)(self.fresh)
+        """Return what the field has in a record that is made without it, empty when that follows from elsewhere."""
+        value = "" if self.fresh is None or field.secret else attrgetter(field.name)(self.fresh)
+        return auth_types.ANY if value is None else value
+
+    def taken(self, *, seed: bool = False) -> tuple[Field, ...]:
+        """Return the fields that a file, or the seed of an ephemeral server, may hold."""
+        return tuple(each for each in self.fields if seed or not each.seed)
 
     def kept_by_gamcli(self) -> tuple[str, ...]:
         """Return the fields of the record that no manifest sets."""
@@ -154,7 +157,16 @@ _AUTH_TYPE = (
     Field("enabled", FLAG, "whether it may be used", as_it_is, always=True),
 )  # fmt: skip
 
-_SCOPES_SCHEMA = {"items": {"type": "string", "pattern": SCOPE_PATTERN}}
+_SCOPES_SCHEMA = {
+    "items": {
+        "type": "string",
+        "anyOf": [
+            {"enum": (*scopes.TABLE, *scopes.ALIASES)},
+            {"pattern": "^user_[A-Za-z0-9_.-]+$"},
+            {"pattern": r"\$"},
+        ],
+    }
+}
 
 _APP = (
     Field(
@@ -259,7 +271,7 @@ SECTIONS = {
         ),
         Section(
             "app", "applications", App, _APP, App("", "", b"", _THEN, _THEN),
-            _name("an application", names.APP_NAME_LENGTH),
+            _name("an application", names.APP_NAME_LENGTH), longest_name=names.APP_NAME_LENGTH,
         ),
         Section("user", "users", User, _USER, User("", "", _THEN, _THEN), _name("a user")),
         Section("key", "one live key each, of a user for an application", Key, _KEY, many=True),

@@ -16,6 +16,7 @@ SETTINGS = "gamcli.toml"
 """The settings of gamcli itself: in a folder, no manifest."""
 
 _POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+_LONG_NUMBER = re.compile(r"[0-9][0-9_]{4299,}")
 _KEYS = re.compile(r"\(('[^()]*')\)")
 
 
@@ -61,9 +62,8 @@ def _parsed(path: Path) -> File | Fault:
     try:
         with path.open("rb") as file:
             raw = file.read(LARGEST + 1)
-    except (OSError, ValueError) as error:
-        reason = str(error.strerror).lower() if isinstance(error, OSError) else "that is no path"
-        return Fault(str(path), 1, f"cannot be read: {reason}")
+    except OSError as error:
+        return Fault(str(path), 1, f"cannot be read: {str(error.strerror).lower()}")
     if len(raw) > LARGEST:
         return Fault(str(path), 1, f"is larger than {LARGEST // 2**20} MiB")
     try:
@@ -80,9 +80,12 @@ def _parsed(path: Path) -> File | Fault:
 def _broken(file: str, text: str, message: str) -> Fault:
     """Return the fault that tomllib found, in our words for its place."""
     position = _POSITION.search(message)
-    told = _KEYS.sub(_path, message[: position.start()] if position else message)
+    if position is None:  # Python's own refusal of numbers beyond its limit of digits
+        found = _LONG_NUMBER.search(text)
+        return Fault(file, text.count("\n", 0, found.start() if found else 0) + 1, "a number has too many digits")
+    told = _KEYS.sub(_path, message[: position.start()])
     told = told[:1].lower() + told[1:]
-    if position is None or position[1] is None:
+    if position[1] is None:
         return Fault(file, text.count("\n") + (not text.endswith("\n")), f"{told} at the end of the file")
     return Fault(file, int(position[1]), f"column {position[2]}: {told}")
 

@@ -29,7 +29,7 @@ class Found:
 
 @lru_cache
 def _readers(section: str, *, seed: bool) -> dict[str, Read]:
-    return {each.name: each.reader() for each in SECTIONS[section].fields if seed or not each.seed}
+    return {each.name: each.reader() for each in SECTIONS[section].taken(seed=seed)}
 
 
 class Reader:

@@ -1,0 +1,70 @@
+"""Which files a manifest is made of, and what is told of those that cannot be read."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gamcli.errors import Fault
+from gamcli.provision import files
+
+Write = Callable[[str, str], Path]
+
+
+def read(*paths: str) -> tuple[list[str], list[str]]:
+    """Return the files that were read, and the faults as people read them."""
+    faults: list[Fault] = []
+    return [each.source.file for each in files.read(paths, faults)], [str(each) for each in faults]
+
+
+def test_a_folder_is_its_toml_files_in_order(write: Write) -> None:
+    """Those below it too; hidden ones and the settings of gamcli are none."""
+    for name in ("b.toml", "a.toml", "in/c.toml", "in/.d.toml", ".git/e.toml", "gamcli.toml", "f.txt"):
+        write(name, "")
+    assert read(".") == (["a.toml", "b.toml", "in/c.toml"], [])
+    assert read("in", "./b.toml") == (["in/c.toml", "b.toml"], [])
+    assert read("gamcli.toml", "in/.d.toml") == (["gamcli.toml", "in/.d.toml"], [])
+
+
+def test_a_file_that_is_named_twice_is_read_once(write: Write, folder: Path) -> None:
+    """By itself and in its folder, whatever way leads there."""
+    write("in/c.toml", "")
+    (folder / "link.toml").symlink_to("in/c.toml")
+    assert read("in/c.toml", "in", "link.toml") == (["in/c.toml"], [])
+
+
+def test_every_file_that_cannot_be_read_is_told(write: Write, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are read all the same."""
+    monkeypatch.setattr(files, "LARGEST", 2**20)
+    (folder / "raw.toml").write_bytes(b"a = 1\nb = '\xff'\n")
+    (folder / "large.toml").write_bytes(b"#" * (2**20 + 1))
+    (folder / "empty").mkdir()
+    write("good.toml", "\ufeffa = 1\n")
+    assert read("nope.toml", "raw.toml", "large.toml", "empty", "good.toml") == (
+        ["good.toml"],
+        [
+            "nope.toml:1: cannot be read: no such file or directory",
+            "raw.toml:2: is not UTF-8 text",
+            "large.toml:1: is larger than 1 MiB",
+            "empty:1: the folder holds no .toml file",
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a = 1\n[app.x]\n[app.x]\n", "3: column 7: cannot declare app.x twice"),
+        ("a = 1\n\nb = ", "3: invalid value at the end of the file"),
+        ("a = 1\nb = [\n", "2: "),
+        ('a = 1\nb = "\\q"', "2: column "),
+        (f"a = {'[' * 5000}", "1: is nested too deep"),
+        (f"a = 1\nb = {'9' * 5000}", "2: a number has too many digits"),
+    ],
+)
+def test_toml_that_cannot_be_parsed_has_its_line_and_column(write: Write, text: str, expected: str) -> None:
+    """In our words, as far as the parser tells."""
+    write("m.toml", text)
+    found, (fault,) = read("m.toml")
+    assert found == []
+    assert fault.startswith(f"m.toml:{expected}")

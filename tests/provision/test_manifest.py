@@ -1,0 +1,263 @@
+"""What a manifest asks for, once it is read; and every fault of all files at once."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gamcli.errors import FaultsError, UsageError
+from gamcli.provision import manifest
+from gamcli.provision.desired import Desired, Wanted
+from gamcli.rules.credentials import Secret, mint_api_key
+
+Write = Callable[[str, str], Path]
+Read = Callable[..., Desired]
+Told = Callable[..., list[str]]
+
+EXAMPLE = """
+    [repository]
+    default_auth_type = "apikey"
+
+    [auth_type.apikey]
+    type = "apikey"
+
+    [app.portal]
+    description = "Customer portal"
+    scopes = ["user_mail", "gam_user_roles+gam_user_data"]
+    remote_rest = true
+    api_keys = { enabled = true, timeout_hours = 2160, auth_type = "apikey", scope_choice = true }
+    token = { timeout_minutes = 60, renewals = 0 }
+
+    [app.shop.api_keys]
+    auth_type = "ANY"
+
+    [user.ana]
+    email = "ana@example.com"
+    verified_email = true
+    roles = ["operator", "auditor"]
+    attributes = { Colour = "red", Sizes = ["s", "m"] }
+    blocked = false
+
+    [[key]]            # ana holds a live key for portal
+    user = "ana"
+    app = "portal"
+    scopes = ["user_first_name", "user_email"]
+    auth_type = "apikey"
+    label = "laptop"
+    expires_in = "90d"
+
+    [[key]]
+    user = "bo"
+    app = "elsewhere"
+"""
+SECRET = "0123456789abcdef0123456789abcdef"
+API_KEY = mint_api_key(lambda count: bytes(range(count)))[1].reveal()
+
+
+def named(wanted: tuple[Wanted, ...]) -> dict[str, dict[str, object]]:
+    """Return the fields of each table by its name."""
+    return {each.name: {**each.fields} for each in wanted}
+
+
+def test_a_manifest_is_read_as_rules_take_it(wanted: Read) -> None:
+    """Nested fields with a dot, lists as tuples, scopes by their own names in their order."""
+    found = wanted(EXAMPLE)
+    assert named(found.auth_types) == {"apikey": {"type": "APIkey"}}
+    assert named(found.apps) == {
+        "portal": {
+            "description": "Customer portal",
+            "scopes": ("gam_user_data", "gam_user_roles", "user_email"),
+            "remote_rest": True,
+            "api_keys.enabled": True,
+            "api_keys.timeout_hours": 2160,
+            "api_keys.auth_type": "apikey",
+            "api_keys.scope_choice": True,
+            "token.timeout_minutes": 60,
+            "token.renewals": 0,
+        },
+        "shop": {"api_keys.auth_type": None},
+    }
+    assert named(found.users) == {
+        "ana": {
+            "email": "ana@example.com",
+            "verified_email": True,
+            "roles": ("operator", "auditor"),
+            "attributes": {"Colour": "red", "Sizes": ["s", "m"]},
+            "blocked": False,
+        }
+    }
+    key, other = found.keys
+    assert (key.user, key.app, key.auth_type, key.label) == ("ana", "portal", "apikey", "laptop")
+    assert (key.scopes, key.expires_in) == (("user_email", "user_first_name"), timedelta(days=90))
+    assert (other.user, other.app, other.scopes, other.auth_type, other.expires_in) == (
+        "bo", "elsewhere", None, None, None,
+    )  # fmt: skip
+    assert found.default_auth_type == "apikey"
+    assert found.default_place
+    assert str(found.default_place.fault("no")) == "m.toml:3: repository.default_auth_type: no"
+
+
+def test_an_empty_manifest_asks_for_nothing(wanted: Read) -> None:
+    """And is managed all the same, so that what it named before can be pruned."""
+    assert wanted("") == Desired(owners=("m.toml",))
+    assert wanted("[repository]\n[app]\n") == Desired(owners=("m.toml",))
+
+
+def test_what_is_asked_for_knows_its_place(wanted: Read) -> None:
+    """File, line and key path, of each field too."""
+    found = wanted(EXAMPLE)
+    portal, (ana,), (key, _) = found.apps[0], found.users, found.keys
+    assert str(portal.fault("no")) == "m.toml:8: app.portal: no"
+    assert str(portal.fault("no", "api_keys.auth_type")) == "m.toml:12: app.portal.api_keys.auth_type: no"
+    assert str(portal.fault("no", "enabled")) == "m.toml:8: app.portal.enabled: no"
+    assert str(ana.fault("no", "roles")) == "m.toml:21: user.ana.roles: no"
+    assert str(key.fault("no", "scopes")) == "m.toml:28: key[0].scopes: no"
+
+
+def test_a_key_path_is_written_as_in_toml(told: Told) -> None:
+    """Names that need quotes have them."""
+    assert told("[user.'ana \"maria\"']\ncolour = 1\n")[0].startswith(r'm.toml:2: user."ana \"maria\"".colour: ')
+
+
+def test_several_files_are_one_manifest(write: Write) -> None:
+    """Each is an owner of its own, unless one is named."""
+    write("users.toml", "[user.ana]\n")
+    write("apps/portal.toml", "[app.portal]\n[[key]]\nuser = 'ANA'\napp = 'Portal'\n")
+    found = manifest.read(["users.toml", "apps"], {})
+    assert found.owners == ("users.toml", "apps/portal.toml")
+    assert (found.users[0].owner, found.apps[0].owner) == found.owners
+    assert (found.keys[0].user, found.keys[0].app, found.keys[0].owner) == ("ana", "portal", "apps/portal.toml")
+    found = manifest.read(["users.toml", "apps"], {}, "team")
+    assert (found.owners, found.users[0].owner, found.keys[0].owner) == (("team",), "team", "team")
+    with pytest.raises(UsageError, match="owner"):
+        manifest.read(["users.toml"], {}, " ")
+
+
+def test_variables_are_replaced_in_values(wanted: Read, write: Write) -> None:
+    """Of every kind of text."""
+    write("mail.txt", "ana@example.com\n")
+    found = wanted(
+        """
+        [user.ana]
+        email = "${file:mail.txt}"
+        first_name = "${FIRST:-Ana}"
+        roles = ["${ROLE}", "$$x"]
+        attributes = { a = "${ROLE}", b = ["${ROLE}"] }
+        """,
+        ROLE="operator",
+    )
+    assert found.users[0].fields == {
+        "email": "ana@example.com",
+        "first_name": "Ana",
+        "roles": ("operator", "$x"),
+        "attributes": {"a": "operator", "b": ["operator"]},
+    }
+
+
+def test_a_secret_is_brought_along_by_reference(wanted: Read, told: Told, write: Write) -> None:
+    """It is hidden as soon as it is read; in the file itself it is a fault that does not repeat it."""
+    write("secret.txt", SECRET)
+    for text, more in (('"${file:secret.txt}"', {}), ('"${SECRET}"', {"SECRET": SECRET})):
+        found = wanted(f"[app.portal]\nclient_id = '{SECRET}'\nclient_secret = {text}\n", **more)
+        assert found.apps[0].fields == {"client_id": SECRET, "client_secret": Secret(SECRET)}
+        assert SECRET not in repr(found.apps[0].fields["client_secret"])
+    for text in (SECRET, "x" + SECRET + "$$", "${NOPE:-" + SECRET + "}"):
+        assert told(f"[app.portal]\nclient_secret = '{text}'\n") == [
+            "m.toml:2: app.portal.client_secret: a secret does not belong into the file; write '${file:PATH}'"
+        ]
+
+
+def test_only_a_seed_carries_secrets(wanted: Read, told: Told) -> None:
+    """Everywhere else they are refused."""
+    text = f"""\
+        [app.portal]
+        client_secret = "{SECRET}"
+        [user.ana]
+        password = "hello"
+        [[key]]
+        user = "ana"
+        app = "portal"
+        api_key = "{API_KEY}"
+    """
+    found = wanted(text, seed=True)
+    assert found.apps[0].fields == {"client_secret": Secret(SECRET)}
+    assert found.users[0].fields == {"password": Secret("hello")}
+    assert found.keys[0].api_key == Secret(API_KEY)
+    assert told(text)[1:] == [
+        "m.toml:4: user.ana.password: only the seed of an ephemeral server may hold it",
+        "m.toml:8: key[0].api_key: only the seed of an ephemeral server may hold it",
+    ]
+    wrong = told(text.replace("hello", "").replace(API_KEY, API_KEY[:-1]), seed=True)
+    assert wrong[0] == "m.toml:4: user.ana.password: a password has 1 to 50 characters; choose another one"
+    assert wrong[1].startswith("m.toml:8: key[0].api_key: that is no API key: its form or its checksum is wrong; ")
+
+
+def test_what_a_variable_stands_for_is_not_told(told: Told) -> None:
+    """It may be a secret that stands in the wrong place."""
+    found = told(
+        """\
+        [app.portal]
+        client_secret = "${SECRET}"
+        client_id = "${SECRET}"
+        [user.ana]
+        email = "a ${SECRET}"
+        attributes = { Colour = ["red", "${SECRET}"] }
+        roles = ["x", "${SECRET}"]
+        """,
+        SECRET="hunter2 \a +",
+    )
+    assert found == [
+        "m.toml:2: app.portal.client_secret: what ${SECRET} stands for cannot be here",
+        "m.toml:3: app.portal.client_id: what ${SECRET} stands for cannot be here",
+        "m.toml:5: user.ana.email: what a ${SECRET} stands for cannot be here",
+        "m.toml:6: user.ana.attributes.Colour: what ${SECRET} stands for cannot be here",
+        "m.toml:7: user.ana.roles: what ${SECRET} stands for cannot be here",
+    ]
+
+
+FAULTY = Path(__file__).with_name("faulty.toml")
+
+
+def test_every_fault_is_told_at_once_with_its_line(told: Told) -> None:
+    """What is wrong, where, and what to write instead."""
+    text = FAULTY.read_text(encoding="utf-8")
+    lines = [(at, line.partition(" # ")[2]) for at, line in enumerate(text.splitlines(), 1)]
+    assert told(text) == [f"m.toml:{at}: {fault}" for at, fault in lines if fault]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("app = 3", "1: app: takes tables [app.NAME], not a whole number"),
+        ("[[app]]", "1: app: takes tables [app.NAME], not a list"),
+        ("[key]\nuser = 'x'", "1: key: takes tables [[key]], not a table"),
+        ("key = [1]", "1: key[0]: takes a table [[key]], not a whole number"),
+        ("\nrepository = 1", "2: repository: takes a table [repository], not a whole number"),
+    ],
+)
+def test_a_section_is_of_its_kind(told: Told, text: str, expected: str) -> None:
+    """Tables by name, or a list of tables."""
+    assert told(text) == [f"m.toml:{expected}"]
+
+
+def test_a_missing_variable_is_one_fault(told: Told) -> None:
+    """Nothing else is said of the value that is not known."""
+    text = "[app.portal]\nclient_secret = '${NOPE}'\nclient_id = '${file:nope}'\ntoken.renewals = '${X'\n"
+    assert [each.partition(";")[0] for each in told(text)] == [
+        "m.toml:2: app.portal.client_secret: the environment variable NOPE is not set",
+        "m.toml:3: app.portal.client_id: cannot read nope: no such file or directory",
+        "m.toml:4: app.portal.token.renewals: '${' begins no reference",
+    ]
+
+
+def test_the_faults_of_all_files_come_in_the_order_of_the_files(write: Write) -> None:
+    """Those that cannot be read first."""
+    write("b.toml", "[user.x]\nx = 1\n[user.y]\nx = 1\n")
+    write("a.toml", "[user.z]\nx = 1\n")
+    write("broken.toml", "x\n")
+    with pytest.raises(FaultsError) as raised:
+        manifest.read(["b.toml", "a.toml", "broken.toml"], {})
+    assert [(each.file, each.line) for each in raised.value.faults] == [
+        ("broken.toml", 1), ("b.toml", 2), ("b.toml", 4), ("a.toml", 2),
+    ]  # fmt: skip

@@ -1,0 +1,111 @@
+"""What stands for something else in a manifest."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gamcli.errors import UsageError
+from gamcli.provision import variables
+from gamcli.provision.variables import Variables
+
+ENVIRONMENT = {"NAME": "ana", "EMPTY": "", "NESTED": "${NAME}"}
+
+Write = Callable[[str, str], Path]
+
+
+@pytest.fixture
+def replaced(folder: Path) -> Variables:
+    """Return what references stand for in the folder."""
+    return Variables(ENVIRONMENT, folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("${NAME}", "ana"),
+        ("a ${NAME} and ${NAME}", "a ana and ana"),
+        ("${EMPTY}", ""),
+        ("${NAME:-bo}", "ana"),
+        ("${NOPE:-bo}", "bo"),
+        ("${EMPTY:-bo}", "bo"),
+        ("${NOPE:-}", ""),
+        ("${NOPE:-a:-b}", "a:-b"),
+        ("$${NAME}", "${NAME}"),
+        ("$$", "$"),
+        ("costs $5", "costs $5"),
+        ("$NAME", "$NAME"),
+        ("${NESTED}", "${NAME}"),
+    ],
+)
+def test_a_reference_is_replaced_once(replaced: Variables, text: str, expected: str) -> None:
+    """As in a shell; what it stands for is not looked through again."""
+    assert replaced.text(text) == expected
+
+
+@pytest.mark.parametrize("content", ["secret", "secret\n", "secret\r\n"])
+def test_a_file_loses_its_last_line_end(replaced: Variables, write: Write, content: str) -> None:
+    """And no more of it; paths begin at the folder of the manifest."""
+    write("in/secret.txt", "x").write_bytes(content.encode())
+    assert replaced.text("<${file:in/secret.txt}>") == "<secret>"
+    write("two.txt", "a\n\n")
+    assert replaced.text("${file:two.txt}") == "a\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("${NOPE}", "the environment variable NOPE is not set"),
+        ("${file:nope}", "cannot read nope: no such file or directory"),
+        ("${file:.}", "cannot read .: is a directory"),
+        ("${file:a\0b}", "cannot read a\0b: it is not UTF-8 text"),
+        ("${file:raw}", "cannot read raw: it is not UTF-8 text"),
+        ("${file:long}", "long is longer than 65536 bytes"),
+        ("${NAME", "'${' begins no reference"),
+        ("${}", "'${' begins no reference"),
+        ("${NAME-bo}", "'${' begins no reference"),
+        ("${1}", "'${' begins no reference"),
+    ],
+)
+def test_a_reference_that_stands_for_nothing_is_an_error(
+    replaced: Variables, folder: Path, text: str, expected: str
+) -> None:
+    """It is never empty by accident."""
+    (folder / "raw").write_bytes(b"\xff")
+    (folder / "long").write_bytes(b"x" * 65537)
+    with pytest.raises(UsageError) as raised:
+        replaced.text(text)
+    assert raised.value.message == expected
+    assert raised.value.hint
+
+
+def test_a_tree_is_replaced_in_place_and_its_mistakes_are_told(replaced: Variables) -> None:
+    """In lists and tables; what the file has is remembered."""
+    tree: dict[str, Any] = {"a": ["${NAME}", 1, {"b": "${NOPE}"}], "c": {"d": "$$", "e": True}}
+    assert [(keys, error.message) for keys, error in replaced.replace(tree)] == [
+        (("a", 2, "b"), "the environment variable NOPE is not set")
+    ]
+    assert tree == {"a": ["ana", 1, {"b": "${NOPE}"}], "c": {"d": "$", "e": True}}
+    assert replaced.written == {("a", 0): "${NAME}", ("c", "d"): "$$"}
+
+
+@pytest.mark.parametrize("text", ['a = "$"', r'a = "\u0024{NAME}"', r'a = "\U00000024"'])
+def test_a_text_that_may_hold_references_is_known(text: str) -> None:
+    """Escapes are looked through too."""
+    assert variables.may_be_in(text)
+    assert not variables.may_be_in('a = "b"')
+
+
+def test_only_a_whole_reference_tells_no_secret() -> None:
+    """A default, or text beside it, is a secret in the file."""
+    assert all(map(variables.is_reference, ["${NAME}", "${file:a/b.txt}"]))
+    assert not any(map(variables.is_reference, ["", "x", "${NAME:-x}", "x${NAME}", "${NAME}x", "$${NAME}", "${}"]))
+
+
+@given(st.text(alphabet="$${}aN:-file"))
+def test_an_escaped_text_stands_for_itself(text: str) -> None:
+    """Whatever is in it."""
+    assert Variables({}, Path()).text(variables.escaped(text)) == text
