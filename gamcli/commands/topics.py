@@ -8,6 +8,7 @@ import typer
 from gamcli.commands import EXIT_CODES
 from gamcli.commands.options import noun
 from gamcli.commands.settings import SETTINGS
+from gamcli.errors import UsageError, command
 from gamcli.render.output import Output
 
 verbs = noun()
@@ -45,20 +46,53 @@ def formats() -> Iterator[str]:
     yield from (f"{name.ljust(width)}  {meaning}" for name, meaning in FORMATS.items())
 
 
+def manifest() -> Iterator[str]:
+    """Yield what a manifest may hold, from the table that reads it."""
+    from gamcli.provision import toml_text  # noqa: PLC0415 - start-up: the other topics need it not
+    from gamcli.provision.fields import SECTIONS  # noqa: PLC0415
+
+    yield "TOML, one or more files; the JSON Schema for editors: gamcli help manifest --schema"
+    yield "${NAME}, ${NAME:-default} and ${file:PATH} are replaced in values; $$ is a dollar sign"
+    width = max(len(field.name) for section in SECTIONS.values() for field in section.taken())
+    for section in SECTIONS.values():
+        yield ""
+        yield f"{section.header}  {section.about}"
+        for field in section.taken():
+            default = section.default(field)
+            known = "" if default in ("", (), {}) else f" (default {toml_text.value(default)})"
+            yield f"  {field.name.ljust(width)}  {field.kind.says}: {field.about}{known}"
+
+
 TOPICS: dict[str, Callable[[], Iterator[str]]] = {
     "exit-codes": exit_codes,
     "environment": environment,
     "formats": formats,
+    "manifest": manifest,
 }
 
 
 @verbs.command("help")
 def topic(
     name: Annotated[
-        Literal["exit-codes", "environment", "formats"] | None,
+        Literal["exit-codes", "environment", "formats", "manifest"] | None,
         typer.Argument(metavar="TOPIC", help="Without one, the topics are listed.", show_default=False),
     ] = None,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Of manifest: print its JSON Schema.", show_default=False)
+    ] = False,
 ) -> None:
-    """Explain exit-codes, environment or formats."""
+    """Explain exit-codes, environment, formats or manifest."""
+    if schema:
+        _print_schema(name)
+        return
     for line in TOPICS[name]() if name else TOPICS:
         Output.data(line)
+
+
+def _print_schema(name: str | None) -> None:
+    from gamcli.provision import schema  # noqa: PLC0415 - start-up, as above
+    from gamcli.render import machine  # noqa: PLC0415
+
+    if name != "manifest":
+        raise UsageError("--schema goes with manifest", command("help", "manifest", "--schema"))
+    Output.data(machine.document(schema.document()))

@@ -161,7 +161,7 @@ _SCOPES_SCHEMA = {
     "items": {
         "type": "string",
         "anyOf": [
-            {"enum": (*scopes.TABLE, *scopes.ALIASES)},
+            {"enum": [*scopes.TABLE, *scopes.ALIASES]},
             {"pattern": "^user_[A-Za-z0-9_.-]+$"},
             {"pattern": r"\$"},
         ],
@@ -224,7 +224,8 @@ _ABOUT = {
 def _user_text(name: str) -> Field:
     about = _ABOUT.get(name, f"the {name.replace('_', ' ')}")
     longest = users.LENGTHS.get(name, names.TEXT_LENGTH)
-    return Field(name, TEXT, about, _of_user(name), _FORMS.get(name, {}) | {"maxLength": longest}, name == "email")
+    schema = _FORMS.get(name, {}) | {"maxLength": longest}
+    return Field(name, TEXT, about, _of_user(name), schema, always=name == "email")
 
 
 _USER = (

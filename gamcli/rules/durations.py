@@ -27,6 +27,15 @@ def parse(text: str) -> timedelta:
     return timedelta(seconds=seconds)
 
 
+def written(length: timedelta) -> str | None:
+    """Return what `parse` makes `length` of, in the largest unit but weeks; None for what it cannot make."""
+    seconds, rest = divmod(length, timedelta(seconds=1))
+    if rest or not timedelta(0) < length <= LONGEST:
+        return None
+    unit = next(each for each in "dhms" if seconds % UNITS[each] == 0)
+    return f"{seconds // UNITS[unit]}{unit}"
+
+
 def after(now: datetime, length: timedelta) -> datetime | None:
     """Return the instant `length` after `now`; no length means never (None), and so does the end of the calendar."""
     return now + length if timedelta(0) < length <= END_OF_TIME - now else None

@@ -7,6 +7,8 @@ import pytest
 
 from gamcli.commands import EXIT_CODES, completing, words
 from gamcli.commands.settings import SETTINGS
+from gamcli.provision import schema
+from gamcli.provision.fields import SECTIONS
 from gamcli.render.output import FORMATS
 from gamcli.rules import scopes
 
@@ -37,7 +39,28 @@ def test_an_unknown_topic_is_2_and_names_those_that_there_are(gamcli: Run) -> No
     """As help without a topic does."""
     assert "exit-codes" in gamcli("help", "nope").err
     assert gamcli("help", "nope").code == 2
-    assert gamcli("help") == (0, "exit-codes\nenvironment\nformats\n", "")
+    assert gamcli("help") == (0, "exit-codes\nenvironment\nformats\nmanifest\n", "")
+
+
+def test_help_tells_every_field_of_a_manifest(gamcli: Run) -> None:
+    """By section, with what it is and its default."""
+    lines = gamcli("help", "manifest").out.splitlines()
+    fields = {section.name: [field.name for field in section.taken()] for section in SECTIONS.values()}
+    for section in SECTIONS.values():
+        begin = next(at for at, line in enumerate(lines) if line.startswith(f"{section.header}  "))
+        told = lines[begin + 1 : begin + 1 + len(fields[section.name])]
+        assert [line.split()[0] for line in told] == fields[section.name]
+    assert any("api_key" in field for field in fields["app"])
+    assert "api_key" not in fields["key"]
+    assert any(line.endswith('N (not specified), F or M (default "N")') for line in lines)
+
+
+def test_help_prints_the_schema_of_a_manifest(gamcli: Run) -> None:
+    """For editors, as one JSON document."""
+    assert gamcli("help", "manifest", "--schema").json == schema.document()
+    for words in (("help", "--schema"), ("help", "formats", "--schema")):
+        ran = gamcli(*words)
+        assert (ran.code, ran.hint) == (2, "gamcli help manifest --schema")
 
 
 def test_the_scopes_need_no_store(gamcli: Run) -> None:

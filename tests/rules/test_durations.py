@@ -78,3 +78,23 @@ def test_the_earliest_of_nothing_is_never(now: datetime) -> None:
     assert durations.earliest() is None
     assert durations.earliest(None, None) is None
     assert durations.earliest(None, now + timedelta(1), now) == now
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"),
+    [
+        (timedelta(days=14), "14d"),
+        (timedelta(hours=36), "36h"),
+        (timedelta(minutes=90), "90m"),
+        (timedelta(seconds=61), "61s"),
+        (timedelta(0), None),
+        (timedelta(days=-1), None),
+        (timedelta(milliseconds=1500), None),
+        (timedelta(days=36_500), "36500d"),
+        (timedelta(days=36_500, seconds=1), None),
+    ],
+)
+def test_a_duration_is_written_in_its_largest_unit(length: timedelta, expected: str | None) -> None:
+    """As `parse` reads it, or not at all."""
+    assert durations.written(length) == expected
+    assert expected is None or durations.parse(expected) == length

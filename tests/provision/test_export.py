@@ -1,0 +1,281 @@
+"""What the store holds, written as a manifest, reads back as what the store holds."""
+
+import json
+import random
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from gamcli import store
+from gamcli.actions import Gam, apps, auth_types, keys, repository, users
+from gamcli.errors import ConflictError, NotFoundError, RefusedError, UsageError
+from gamcli.model import App, AuthType, User, fold
+from gamcli.provision import export, manifest, schema
+from gamcli.provision.desired import Desired, Wanted
+from gamcli.provision.export import Selection
+from gamcli.rules import scopes
+from gamcli.store import Store, Transaction
+from gamcli.store.apps import AppFilter
+from gamcli.store.users import UserFilter
+
+THEN = datetime(2026, 3, 1, 12, 0, 0, 123456, UTC)
+
+NAMES = st.text("abCZé9 -_.'\"\\$#={}[]", min_size=1, max_size=6).filter(lambda text: text == text.strip())
+TEXTS = st.text("abé '\"\\$#={}NOPE\U0001f511", max_size=12)
+FLAGS = st.booleans()
+SCOPES = st.lists(st.sampled_from([*scopes.TABLE, "user_Colour"]), unique=True, max_size=5).map(tuple)
+APPS = st.fixed_dictionaries(
+    {"scopes": SCOPES},
+    optional={
+        "description": TEXTS,
+        "remote_rest": FLAGS,
+        "api_keys.enabled": FLAGS,
+        "api_keys.timeout_hours": st.sampled_from([0, 1, 24, 2160, 999_999_999]),
+        "api_keys.scope_choice": FLAGS,
+        "token.timeout_minutes": st.integers(0, 999_999_999),
+        "token.renewals": st.integers(0, 999),
+        "require_scope": FLAGS,
+        "share_user_ids": FLAGS,
+        "one_token_per_user": FLAGS,
+        "enabled": FLAGS,
+    },
+)
+USERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "email": st.sampled_from(["", "a@x", "B@y", "é@${X}"]),
+        "verified_email": FLAGS,
+        "first_name": TEXTS,
+        "phone": TEXTS,
+        "birthday": st.sampled_from(["", "1990-01-01"]),
+        "gender": st.sampled_from("NFM"),
+        "roles": st.lists(NAMES, max_size=3).map(tuple),
+        "attributes": st.dictionaries(
+            st.sampled_from(["Colour", "a.b", "c-d"]), TEXTS | st.lists(TEXTS, max_size=2), max_size=3
+        ),
+        "enabled": FLAGS,
+        "blocked": FLAGS,
+    },
+)
+KINDS = st.tuples(st.sampled_from(["APIkey", "GAMLocal"]), TEXTS, FLAGS)
+LIVES = st.sampled_from([None, timedelta(days=90), timedelta(hours=7), timedelta(seconds=100)])
+
+
+@contextmanager
+def new_store() -> Iterator[Gam]:
+    """Open a new store with its repository."""
+    with TemporaryDirectory() as path, Store.create(Path(path) / "store.db") as made:
+        gam = Gam(made, lambda: THEN, random.Random(1).randbytes, "tester")
+        repository.initialise(gam)
+        yield gam
+
+
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+REFUSALS = (ConflictError, RefusedError, UsageError, NotFoundError)
+
+
+def fill(gam: Gam, draw: Draw) -> None:
+    """Make what chance wants; what the rules refuse is left out."""
+    for name, (kind, description, enabled) in draw(st.dictionaries(NAMES, KINDS, max_size=3)).items():
+        with suppress(*REFUSALS):
+            auth_types.create(gam, name, kind, {"description": description, "enabled": enabled})
+    with auth_types.listed(gam, kind="APIkey", enabled=None, sort=None) as found:
+        types = [each.name for each in found]
+    auth_types.set_default(gam, draw(st.sampled_from(types)))
+    for name, changes in draw(st.dictionaries(NAMES, USERS, max_size=4)).items():
+        with suppress(*REFUSALS):
+            users.create(gam, name, changes)
+    for name, changes in draw(st.dictionaries(NAMES, APPS, max_size=3)).items():
+        allowed = {"api_keys.auth_type": draw(st.sampled_from([None, *types]))}
+        wanted = {key: value for key, value in changes.items() if key != "scopes"} | allowed
+        with suppress(*REFUSALS):
+            apps.create(gam, apps.AppWish(name, wanted, changes["scopes"]))
+    fill_keys(gam, draw, types)
+
+
+def fill_keys(gam: Gam, draw: Draw, types: list[str]) -> None:
+    """Make keys for some pairs, and switch off some of what they need."""
+    with gam.store.reading() as tx:
+        pairs = [(user, app) for user in everyone(tx) for app in all_apps(tx)]
+    for user, app in pairs:
+        chosen = draw(st.none() | st.lists(st.sampled_from(app.scopes), max_size=2).map(tuple)) if app.scopes else None
+        wish = keys.KeyWish(user.guid, app.client_id, chosen, draw(st.sampled_from([None, *types])), draw(LIVES))
+        with suppress(*REFUSALS):
+            issued = keys.generate(gam, wish._replace(label=draw(TEXTS)))
+            ending = draw(st.integers(0, 5))
+            if ending == 0:
+                keys.revoke(gam, [issued.record.id], None)
+            elif ending == 1:
+                keys.rotate(gam, issued.record.id, timedelta(days=1))
+        if draw(st.integers(0, 3)) == 0:
+            apps.update(gam, app.client_id, {"remote_rest": False})
+
+
+def everyone(tx: Transaction) -> list[User]:
+    """Return all users."""
+    return [*store.users.each(tx, UserFilter())]
+
+
+def all_apps(tx: Transaction) -> list[App]:
+    """Return all applications."""
+    return [*store.apps.each(tx, AppFilter())]
+
+
+KEPT = {
+    "guid", "created_at", "updated_at", "managed_by", "default", "secret_digest", "password_hash", "grants",
+    "last_used_at",
+}  # fmt: skip
+"""What a manifest does not hold, written by hand."""
+
+
+def flat(record: AuthType | App | User) -> dict[str, object]:
+    """Return the fields of a record that a manifest has to hold."""
+    found: dict[str, object] = {}
+    for name, value in asdict(record).items():
+        if name in ("api_keys", "token"):
+            found |= {f"{name}.{inner}": each for inner, each in value.items()}
+        elif name not in KEPT:
+            found[name] = value
+    return found
+
+
+def laid_over(fresh: AuthType | App | User, wanted: tuple[Wanted, ...]) -> dict[str, dict[str, object]]:
+    """Return what comes of new records when their fields are as a manifest says."""
+    return {each.name: {**flat(fresh), "name": each.name, **each.fields} for each in wanted}
+
+
+def require_same(gam: Gam, found: Desired) -> None:
+    """Fail unless a manifest asks for exactly what the store holds."""
+    with auth_types.listed(gam, kind=None, enabled=None, sort=None) as listed:
+        types = {each.name: each for each in listed}
+    with gam.store.reading() as tx:
+        people, programs = everyone(tx), all_apps(tx)
+    fresh_type = AuthType("", "", "", enabled=True, default=False, created_at=THEN, updated_at=THEN)
+    assert laid_over(fresh_type, found.auth_types) == {name: flat(each) for name, each in types.items()}
+    fresh_app = App("", "", b"", THEN, THEN)
+    assert laid_over(fresh_app, found.apps) == {each.name: flat(each) for each in programs}
+    assert laid_over(User("", "", THEN, THEN), found.users) == {each.name: flat(each) for each in people}
+    assert found.default_auth_type == next(each.name for each in types.values() if each.default)
+    with keys.listed(gam, keys.KeySearch(statuses=("active",))) as live:
+        expected = {
+            (key.user, key.app): (key.scopes, key.auth_type, key.label, key.expires_at and key.expires_at - THEN)
+            for key in live
+        }
+    asked = {(key.user, key.app): (key.scopes, key.auth_type, key.label, key.expires_in) for key in found.keys}
+    beyond = {pair for pair, terms in expected.items() if terms[3] and terms[3] > timedelta(days=36_500)}
+    for pair in beyond:  # longer than a duration can be: the application's own timeout says it
+        expected[pair] = (*expected[pair][:3], None)
+    assert asked == expected
+
+
+@given(st.data())
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def test_what_is_exported_reads_back_as_the_store(data: st.DataObject) -> None:
+    """For any store; and a validator that we did not write takes it."""
+    with new_store() as gam, TemporaryDirectory() as path:
+        fill(gam, data.draw)
+        tables = export.collected(gam, Selection())
+        text = "\n".join(export.text(tables)) + "\n"
+        (Path(path) / "m.toml").write_text(text, encoding="utf-8")
+        require_same(gam, manifest.read([Path(path) / "m.toml"], {}))
+        document = export.document(tables)
+        for each in (tomllib.loads(text), json.loads(json.dumps(document))):
+            assert [*Draft202012Validator(schema.document()).iter_errors(each)] == []
+        assert "\n".join(export.text(export.collected(gam, Selection()))) + "\n" == text
+
+
+@pytest.fixture
+def filled(gam: Gam) -> Gam:
+    """Return a store with two applications, two users and three keys."""
+    shared = {"remote_rest": True, "api_keys.enabled": True}
+    for name in ("portal", "Shop"):
+        apps.create(gam, apps.AppWish(name, shared, ("gam_user_data",), name[0] * 32))
+    users.create(gam, "bo", {})
+    users.create(gam, "Ana", {"email": "ana@x", "attributes": {"Colour": "$${red}"}, "roles": ("a",)})
+    for user, app in (("bo", "portal"), ("ana", "shop"), ("ana", "portal")):
+        keys.generate(gam, keys.KeyWish(user, app, expires_in=timedelta(days=90) if user == "bo" else None))
+    return gam
+
+
+@pytest.fixture
+def exported(filled: Gam) -> Callable[..., str]:
+    """Return what exports a selection as text."""
+    return lambda **wanted: "\n".join(export.text(export.collected(filled, Selection(**wanted))))
+
+
+def test_an_export_is_in_order_and_holds_no_secret(exported: Callable[..., str]) -> None:
+    """Types, applications and users by name, then keys by user and application."""
+    text = exported()
+    headers = [line for line in text.splitlines() if line.startswith("[")]
+    assert headers == [
+        "[repository]", "[auth_type.apikey]", "[auth_type.local]", "[app.portal]", "[app.Shop]", "[user.Ana]",
+        "[user.bo]", "[[key]]", "[[key]]", "[[key]]",
+    ]  # fmt: skip
+    assert [line for line in text.splitlines() if line.startswith(("user =", "app ="))] == [
+        'user = "Ana"', 'app = "portal"', 'user = "Ana"', 'app = "Shop"', 'user = "bo"', 'app = "portal"',
+    ]  # fmt: skip
+    assert "secret" not in text
+    assert "digest" not in text
+
+
+def test_a_table_tells_what_decides_and_what_is_not_its_default(exported: Callable[..., str]) -> None:
+    """A dollar sign stands for itself."""
+    assert exported(users=("ana@x",), keys=False).splitlines() == [
+        "[user.Ana]",
+        'email = "ana@x"',
+        'roles = ["a"]',
+        'attributes = { Colour = "$$$${red}" }',
+        "enabled = true",
+        "blocked = false",
+    ]
+    assert exported(users=("bo",), apps=("portal",)).splitlines()[-7:] == [
+        "",
+        "[[key]]",
+        'user = "bo"',
+        'app = "portal"',
+        'scopes = ["gam_user_data"]',
+        'auth_type = "apikey"',
+        'expires_in = "90d"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ({"auth_types": ("APIKEY", "apikey")}, ["[auth_type.apikey]"]),
+        ({"apps": ("shop",)}, ["[app.Shop]", "Ana Shop"]),
+        ({"users": ("bo",)}, ["[user.bo]", "bo portal"]),
+        ({"users": ("bo", "ana")}, ["[user.Ana]", "[user.bo]", "Ana portal", "Ana Shop", "bo portal"]),
+        ({"users": ("ana",), "apps": ("portal",)}, ["[app.portal]", "[user.Ana]", "Ana portal"]),
+        ({"users": ("bo",), "keys": False}, ["[user.bo]"]),
+    ],
+)
+def test_some_can_be_exported_with_their_keys(filled: Gam, wanted: Any, expected: list[str]) -> None:  # noqa: ANN401
+    """Keys of the users and of the applications that are named."""
+    tables = export.collected(filled, Selection(**wanted))
+    assert [
+        f"{each.fields['user']} {each.fields['app']}" if each.section.many else export.header(each) for each in tables
+    ] == expected
+
+
+def test_what_is_not_there_cannot_be_exported(filled: Gam) -> None:
+    """By any of its names."""
+    for wanted in (Selection(apps=("nope",)), Selection(users=("nope",)), Selection(auth_types=("nope",))):
+        with pytest.raises(NotFoundError):
+            export.collected(filled, wanted)
+
+
+def test_names_are_folded_alike(filled: Gam) -> None:
+    """One object is exported once, however often it is named."""
+    assert len(export.collected(filled, Selection(users=("ANA", "ana@x"), keys=False))) == 1
+    assert fold("ANA") == fold("ana")

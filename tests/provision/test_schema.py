@@ -1,0 +1,147 @@
+"""The JSON Schema of a manifest, held against the reader and against a validator that we did not write."""
+
+import tomllib
+from collections.abc import Callable
+from dataclasses import fields as fields_of
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from gamcli.model import ApiKeyPolicy, App, AuthType, TokenPolicy, User
+from gamcli.provision import schema
+from gamcli.provision.desired import Desired
+from gamcli.provision.fields import SECTIONS
+
+DOCUMENT = schema.document()
+FAULTY = Path(__file__).with_name("faulty.toml")
+
+GOOD = """
+[repository]
+default_auth_type = "apikey"
+
+[auth_type.apikey]
+type = "APIkey"
+description = "d"
+enabled = false
+
+[app."a b"]
+client_id = "0123456789abcdef0123456789abcdef"
+client_secret = "${file:secret.txt}"
+scopes = ["gam_user_data", "user_mail", "user_Colour", "${SCOPE}"]
+api_keys = { enabled = true, timeout_hours = 0, auth_type = "any", scope_choice = true }
+token.renewals = 999
+
+[user.ana]
+email = "${EMAIL}"
+birthday = "1990-01-01"
+gender = "F"
+roles = []
+attributes = { Colour = "red", Sizes = ["s", "m"] }
+
+[[key]]
+user = "ana"
+app = "a b"
+expires_in = "90d"
+"""
+
+
+def mistakes(document: dict[str, Any]) -> list[str]:
+    """Return the ways to what a validator refuses."""
+    found = Draft202012Validator(DOCUMENT).iter_errors(document)
+    return sorted({".".join(map(str, each.absolute_path)) for each in found})
+
+
+def test_the_schema_is_one() -> None:
+    """Of the draft that it names."""
+    Draft202012Validator.check_schema(DOCUMENT)
+    assert DOCUMENT["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
+
+
+def test_what_the_reader_takes_is_valid(wanted: Callable[..., Desired], folder: Path) -> None:
+    """References too, wherever a text may stand."""
+    (folder / "secret.txt").write_text("x" * 40, encoding="utf-8")
+    assert wanted(GOOD, EMAIL="ana@x", SCOPE="user_phone")
+    assert mistakes(tomllib.loads(GOOD)) == []
+    assert mistakes({}) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("users.ana.email = 'x'", ""),
+        ("user.ana.colour = 'x'", "user.ana"),
+        ("user.ana.email = 'x'", "user.ana.email"),
+        ("user.ana.email = 1", "user.ana.email"),
+        ("user.ana.gender = 'X'", "user.ana.gender"),
+        ("user.ana.birthday = 'soon'", "user.ana.birthday"),
+        (f"user.ana.phone = '{'1' * 255}'", "user.ana.phone"),
+        ("user.ana.password = 'hello'", "user.ana"),
+        ("user.ana.roles = [1]", "user.ana.roles.0"),
+        ("user.ana.attributes.x = 1", "user.ana.attributes.x"),
+        ("user.'' = {}", "user"),
+        ("app.a.scopes = ['gam_user_dat']", "app.a.scopes.0"),
+        ("app.a.api_keys.enable = true", "app.a.api_keys"),
+        ("app.a.api_keys.timeout_hours = -1", "app.a.api_keys.timeout_hours"),
+        ("app.a.token.renewals = 1000", "app.a.token.renewals"),
+        ("app.a.client_id = 'short'", "app.a.client_id"),
+        ("app.a.managed_by = 'me'", "app.a"),
+        ("auth_type.a.type = 'x'", "auth_type.a.type"),
+        ("repository.guid = 'x'", "repository"),
+        ("key = [{ user = 'ana' }]", "key.0"),
+        ("key = [{ user = 'ana', app = 'a', expires_in = 'soon' }]", "key.0.expires_in"),
+        ("[key]", "key"),
+    ],
+)
+def test_what_the_schema_refuses_the_reader_refuses_too(
+    told: Callable[..., list[str]], text: str, expected: str
+) -> None:
+    """At the same place."""
+    assert mistakes(tomllib.loads(text)) == [expected]
+    assert told(text)
+
+
+def test_the_schema_refuses_much_of_what_the_reader_does() -> None:
+    """Of the faults that the reader is tested with."""
+    lines = FAULTY.read_text(encoding="utf-8").splitlines()
+    assert len(mistakes(tomllib.loads("\n".join(lines)))) > 20
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_field_is_described(section: str) -> None:
+    """Editors show it."""
+    assert all(field.about for field in SECTIONS[section].fields)
+    assert DOCUMENT["$defs"][section]["additionalProperties"] is False
+
+
+def test_the_defaults_are_those_of_the_records() -> None:
+    """As a record has them that is made without the field."""
+    shown = DOCUMENT["$defs"]["app"]["properties"]
+    assert shown["enabled"]["default"] is True
+    assert shown["token"]["properties"]["timeout_minutes"]["default"] == 60
+    assert shown["api_keys"]["properties"]["auth_type"]["default"] == "any"
+    assert "default" not in shown["client_id"]
+
+
+KEPT = {
+    AuthType: {"name", "default", "created_at", "updated_at", "managed_by"},
+    App: {"name", "secret_digest", "grants", "last_used_at", "created_at", "updated_at", "managed_by"},
+    User: {"guid", "name", "password_hash", "created_at", "updated_at", "managed_by"},
+}
+"""What no manifest sets, written by hand."""
+
+
+@pytest.mark.parametrize("section", ["auth_type", "app", "user"])
+def test_every_field_of_a_record_is_in_the_table_or_kept_by_gamcli(section: str) -> None:
+    """A new field of a record is not forgotten."""
+    found = SECTIONS[section]
+    inner = {"api_keys": ApiKeyPolicy, "token": TokenPolicy}
+    expected = {
+        f"{each.name}.{one.name}" if one else each.name
+        for each in fields_of(found.record)
+        if each.name not in KEPT[found.record]
+        for one in (fields_of(inner[each.name]) if each.name in inner else (None,))
+    }
+    assert {field.name for field in found.fields if not field.secret} == expected
+    assert {*found.kept_by_gamcli()} <= KEPT[found.record]
