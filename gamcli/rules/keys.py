@@ -41,13 +41,30 @@ class IssuedKey(NamedTuple):
     secret: Secret
 
 
+class Agreed(NamedTuple):
+    """What a key may be that satisfies all rules, before it is minted."""
+
+    app: App
+    auth_type: str
+    scopes: tuple[str, ...]
+    expires_at: datetime | None
+
+
+def agree(facts: grants.Facts, terms: KeyTerms) -> Agreed:
+    """Return what a key of `terms` may be, or raise RefusedError with the rule that said no."""
+    grants.require(ISSUING, facts)
+    app, auth_type = facts.app, facts.auth_type
+    assert app is not None
+    assert auth_type is not None
+    names.check_text("the label", terms.label)
+    return Agreed(app, auth_type.name, _scopes(app, terms), _expiry(app, terms.expires_in, facts.now))
+
+
 def issue(facts: grants.Facts, terms: KeyTerms, entropy: Entropy) -> IssuedKey:
     """Return a new key for the user and application of `facts`, or raise RefusedError with the rule that said no."""
-    grants.require(ISSUING, facts)
-    app, user, auth_type = facts.app, facts.user, facts.auth_type
-    assert app is not None
+    app, auth_type, allowed, expires_at = agree(facts, terms)
+    user = facts.user
     assert user is not None
-    assert auth_type is not None
     key_id, secret = mint_api_key(entropy)
     record = Key(
         id=key_id,
@@ -55,12 +72,12 @@ def issue(facts: grants.Facts, terms: KeyTerms, entropy: Entropy) -> IssuedKey:
         user_guid=user.guid,
         app=app.name,
         client_id=app.client_id,
-        auth_type=auth_type.name,
-        scopes=_scopes(app, terms),
+        auth_type=auth_type,
+        scopes=allowed,
         digest=secret.digest(),
         created_at=facts.now,
-        expires_at=_expiry(app, terms.expires_in, facts.now),
-        label=names.check_text("the label", terms.label),
+        expires_at=expires_at,
+        label=terms.label,
         managed_by=terms.managed_by,
     )
     return IssuedKey(record, secret)

@@ -5,7 +5,10 @@ Functions named `named` raise NotFoundError with a hint, those named `find` retu
 by `Store.reading()` or `Store.writing()`, and judge nothing.
 """
 
-from gamcli.store import adoptions, apps, audit, auth_types, keys, repository, tokens, users
+from gamcli.store import adoptions, apps, audit, auth_types, batches, keys, repository, tokens, users, wanted
 from gamcli.store.database import Store, Transaction
 
-__all__ = ["Store", "Transaction", "adoptions", "apps", "audit", "auth_types", "keys", "repository", "tokens", "users"]
+__all__ = [
+    "Store", "Transaction", "adoptions", "apps", "audit", "auth_types", "batches", "keys", "repository", "tokens",
+    "users", "wanted",
+]  # fmt: skip

@@ -6,7 +6,7 @@ The file: opened and created safely, read and written in transactions, its error
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -53,6 +53,10 @@ class Transaction:
     def run(self, sql: str, *values: object) -> int:
         """Run one statement and return how many rows it changed."""
         return self._connection.execute(sql, values).rowcount
+
+    def run_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
+        """Run one statement for each of `rows` and return how many rows they changed in all."""
+        return self._connection.executemany(sql, rows).rowcount
 
 
 class Store:

@@ -1,0 +1,261 @@
+"""Keys that an input of many rows wants: all of it is checked, and every fault found, before any key is made."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import islice
+from typing import NamedTuple, TypeVar
+
+from gamcli import store
+from gamcli.actions import Gam
+from gamcli.errors import ConflictError, Fault, FaultsError, GamcliError, NotFoundError, command
+from gamcli.model import Key, fold
+from gamcli.rules import durations, scopes
+from gamcli.rules.grants import Facts
+from gamcli.rules.keys import KeyTerms, agree, auth_type_for
+from gamcli.rules.names import check_text, shown
+from gamcli.store import Transaction
+from gamcli.store.batches import Batch
+from gamcli.store.wanted import Chunk, Counts, Person, Terms, Wanted
+
+SOME = 10_000
+"""So many rows are looked up together."""
+
+MOST_FAULTS = 1000
+"""So many faults are told; whoever has more mends the cause of the first."""
+
+MOST_PEOPLE = 50_000
+"""So many users are remembered by the names that the input has for them."""
+
+MOST_TERMS = 16_384
+"""So many different wishes are remembered."""
+
+AGAIN = "mend it and run the same command again: it makes what is missing"
+MICROSECOND = timedelta(microseconds=1)
+
+Item = TypeVar("Item")
+
+
+class KeyRow(NamedTuple):
+    """A row of the input, which begins at `line`; what is not asked for is empty."""
+
+    line: int
+    user: str
+    app: str
+    scopes: str = ""
+    expires_in: str = ""
+    label: str = ""
+
+
+@dataclass(slots=True)
+class Faults:
+    """The faults of a file."""
+
+    file: str
+    found: list[Fault] = field(default_factory=list)
+
+    def add(self, line: int, what: str) -> None:
+        """Note one; raises FaultsError when nobody can want more of them."""
+        self.found.append(Fault(self.file, line, what))
+        if len(self.found) >= MOST_FAULTS:
+            raise self.error(f"these are the first {MOST_FAULTS}: mend them, and run it again for the others")
+
+    def error(self, hint: str | None = None) -> FaultsError:
+        """Return all of them as an error."""
+        return FaultsError(sorted(self.found, key=lambda fault: fault.line), hint)
+
+    def require_none(self) -> None:
+        """Raise FaultsError when there is any."""
+        if self.found:
+            raise self.error()
+
+
+class Checked(NamedTuple):
+    """An input without faults; the first rows are `there` already, the store was at audit entry `head`."""
+
+    batch: Batch | None
+    there: int
+    head: int
+    counts: Counts
+
+
+def told(error: GamcliError) -> str:
+    """Return an error as the fault of a row: with its hint when that is a command or a word."""
+    hint = error.hint or ""
+    return f"{error.message}; {hint}" if hint.startswith(("gamcli ", "did you mean")) else error.message
+
+
+def some(items: Iterable[Item], most: int) -> Iterator[list[Item]]:
+    """Yield the items in lists of `most`."""
+    rest = iter(items)
+    return iter(lambda: list(islice(rest, most)), [])
+
+
+class Judge:
+    """Says what keys the users and applications of one state of the store may have; `keep` takes each new answer."""
+
+    def __init__(self, tx: Transaction, now: datetime, keep: Callable[[Terms], None]) -> None:
+        self.now = now
+        self.meets_keys = False
+        self._tx = tx
+        self._keep = keep
+        self._default = store.repository.the(tx).default_auth_type
+        self._count = 0
+        self._known: dict[tuple[str, str, str], Terms] = {}
+
+    def terms(self, person: Person, app: str, words: str, expires_in: str) -> Terms:
+        """Return what a key of that user may be, or raise the refusal of the rule that says no."""
+        asked = (app, words, expires_in)
+        found = self._known.get(asked)
+        if found is None or person.blocked or not person.enabled:  # other than that, the rules look at no user
+            found = self._judged(person, *asked)
+            if len(self._known) >= MOST_TERMS:
+                self._known.clear()
+            self._known[asked] = found
+            self._keep(found)
+        return found
+
+    def _judged(self, person: Person, name: str, words: str, expires_in: str) -> Terms:
+        tx, app = self._tx, store.apps.named(self._tx, name)
+        auth_type = store.auth_types.named(tx, auth_type_for(app, None, self._default))
+        facts = Facts(self.now, app=app, user=store.users.with_guid(tx, person.guid), auth_type=auth_type)
+        known = partial(store.users.knows_attribute, tx, app.scopes)
+        chosen = scopes.parse([words], known) if words else None
+        asked = durations.parse(expires_in) if expires_in else None
+        agreed = agree(facts, KeyTerms(chosen, asked))
+        number, has_keys = store.wanted.app_number(tx, app.client_id)
+        life = None if agreed.expires_at is None else agreed.expires_at - self.now
+        self.meets_keys |= has_keys
+        self._count += 1
+        return Terms(
+            id=self._count,
+            app=number,
+            name=app.name,
+            client_id=app.client_id,
+            auth_type=agreed.auth_type,
+            scopes=scopes.join(agreed.scopes),
+            life=None if life is None else life // MICROSECOND,
+            words=words,
+            expires_in=expires_in,
+            is_cut=asked is not None and life is not None and life < asked,
+        )
+
+
+def check(gam: Gam, faults: Faults, rows: Iterable[KeyRow], batch: Batch | None, there: int) -> Checked:
+    """
+    Check the rows of an input behind the `there` first, which an earlier run of its `batch` has delivered.
+
+    Raises FaultsError with all that is wrong. What is right lies in the store's temporary table afterwards.
+    """
+    with gam.store.reading() as tx:
+        store.wanted.clear(tx)
+        judge = Judge(tx, gam.now(), partial(store.wanted.agree, tx))
+        reader, total = _Reader(tx, judge, faults), 0
+        for number, group in enumerate(some(rows, SOME)):
+            skipped = max(0, there - number * SOME)
+            store.wanted.add(tx, reader.read(group[skipped:], number * SOME + skipped + 1))
+            total += len(group)
+        for line, first in store.wanted.twice(tx, MOST_FAULTS):
+            faults.add(line, f"the same user and application as in line {first}")
+        if judge.meets_keys:
+            _hold(tx, judge.now, faults, _Past(tx, batch, there), range(there + 1, total + 1, SOME))
+        faults.require_none()
+        return Checked(batch, there, store.batches.changes(tx), store.wanted.counts(tx))
+
+
+class _Reader:
+    """Finds the users of rows and what each row may have."""
+
+    def __init__(self, tx: Transaction, judge: Judge, faults: Faults) -> None:
+        self._tx = tx
+        self._judge = judge
+        self._faults = faults
+        self._people: dict[str, Person] = {}
+
+    def read(self, rows: Sequence[KeyRow], first: int) -> list[tuple[int, int, int, str, int, int, str]]:
+        """Return what the store keeps of the rows that have no fault; `first` is the number of the first one."""
+        self._meet({row.user for row in rows})
+        found = []
+        for number, row in enumerate(rows, first):
+            person = self._people.get(row.user)
+            try:
+                if person is None:
+                    raise NotFoundError(f"no user named '{shown(row.user)}'")
+                terms = self._judge.terms(person, row.app, row.scopes, row.expires_in)
+                label = row.label and check_text("the label", row.label)
+                found.append((number, row.line, person.number, person.name, terms.app, terms.id, label))
+            except GamcliError as error:
+                self._faults.add(row.line, told(error))
+        return found
+
+    def _meet(self, names: set[str]) -> None:
+        if len(self._people) > MOST_PEOPLE:
+            self._people.clear()
+        strangers = [name for name in names if name not in self._people]
+        found = store.wanted.people(self._tx, strangers)
+        self._people.update((name, found[fold(name)]) for name in strangers if fold(name) in found)
+
+
+class _Past:
+    """What earlier runs of the input have made, and which of it was never delivered."""
+
+    def __init__(self, tx: Transaction, batch: Batch | None, there: int) -> None:
+        self.batch = batch
+        self._mark = max(there, batch.delivered) if batch else 0
+        self._parts = store.batches.parts(tx, batch) if batch else []
+
+    def made(self, key: Key, row: int) -> bool:
+        """Say whether an earlier run made `key` for that row."""
+        return any(
+            part.first <= row <= part.last and part.created_at == key.created_at and key.id.startswith(part.beginning)
+            for part in self._parts
+        )
+
+    def lost(self, key: Key, row: int) -> bool:
+        """Say whether the secret of `key` reached nobody."""
+        return row > self._mark and key.last_used_at is None and self.made(key, row)
+
+
+def _hold(tx: Transaction, now: datetime, faults: Faults, past: _Past, firsts: Iterable[int]) -> None:
+    """Note the keys that pairs have already: a dead one steps back, one that reached nobody is renewed."""
+    for first in firsts:
+        held = []
+        for row, line, key in list(store.wanted.held(tx, first, first + SOME - 1)):
+            if not key.is_live(now) or past.lost(key, row):
+                held.append((key.id, key.is_live(now), row))
+            else:
+                faults.add(line, _in_the_way(key, past.batch if past.made(key, row) else None))
+        store.wanted.hold(tx, held)
+
+
+def _in_the_way(key: Key, batch: Batch | None) -> str:
+    if batch is None:
+        return f"user '{key.user}' has a live key for application '{key.app}' already: {key.id}"
+    anew = command("key", "rotate", key.id, "--overlap", "0")
+    return f"key {key.id} was delivered to {batch.output} and is not there: {anew}"
+
+
+def require_right(tx: Transaction, now: datetime, chunk: Chunk) -> Chunk:
+    """Return checked rows as they are after the store changed; raises ConflictError when one is right no more."""
+    terms: list[Terms] = []
+    judge = Judge(tx, now, terms.append)
+    people = store.wanted.numbered(tx, list({row.user for row in chunk.rows}))
+    held = {row: key for row, _, key in store.wanted.held(tx, chunk.first, chunk.last)}
+    rows = [
+        _require_right(judge, row, chunk.terms[row.terms], people.get(row.user), held.get(row.row))
+        for row in chunk.rows
+    ]
+    return chunk._replace(rows=rows, terms={each.id: each for each in terms})
+
+
+def _require_right(judge: Judge, row: Wanted, was: Terms, person: Person | None, key: Key | None) -> Wanted:
+    if person is None:
+        raise ConflictError(f"line {row.line} is right no more: user '{row.name}' is gone", AGAIN)
+    try:
+        terms = judge.terms(person, was.client_id, was.words, was.expires_in)
+    except GamcliError as error:
+        raise ConflictError(f"line {row.line} is right no more: {error.message}", AGAIN) from error
+    if key is not None and key.is_live(judge.now) and not (row.renewed and key.id == row.held):
+        raise ConflictError(f"line {row.line} is right no more: {_in_the_way(key, None)}", AGAIN)
+    return row._replace(terms=terms.id, held=None if key is None else key.id)
