@@ -39,38 +39,45 @@ class Selection(NamedTuple):
 
 
 class Table(NamedTuple):
-    """One table of a manifest: its section, its name within it, and its fields, nested ones with a dot."""
+    """
+    One table of a manifest: its section, its name within it, and its fields, nested ones with a dot.
+
+    `values` are all that the record has, those that are not told too; None is what cannot be told.
+    """
 
     section: Section
     name: str
     fields: Mapping[str, object]
+    values: Mapping[str, object]
 
-    def nested(self) -> dict[str, Any]:
-        """Return the fields as TOML and JSON nest them."""
-        found: dict[str, Any] = {}
-        for name, value in self.fields.items():
-            group, dot, inner = name.partition(".")
-            if dot:
-                found.setdefault(group, {})[inner] = value
-            else:
-                found[name] = value
-        return found
+
+def nested(fields: Mapping[str, object]) -> dict[str, Any]:
+    """Return fields as TOML and JSON nest them."""
+    found: dict[str, Any] = {}
+    for name, value in fields.items():
+        group, dot, inner = name.partition(".")
+        if dot:
+            found.setdefault(group, {})[inner] = value
+        else:
+            found[name] = value
+    return found
 
 
 def table(record: object) -> Table:
     """Return the table that asks for `record`."""
     section = SECTION_OF[type(record)]
-    found = {field.name: value_of(record, field) for field in section.fields if not field.secret}
-    fields = {each.name: each for each in section.fields}
-    told = {name: plain(value) for name, value in found.items() if _is_told(section, fields[name], value)}
-    return Table(section, str(getattr(record, "name", "")), told)
+    fields = [each for each in section.fields if not each.secret]
+    values = {each.name: plain(_value_of(record, each)) for each in fields}
+    told = {each.name: values[each.name] for each in fields if each.always or differs(section, each, values)}
+    return Table(section, str(getattr(record, "name", "")), told, values)
 
 
-def _is_told(section: Section, field: Field, value: object) -> bool:
-    return value is not None and (field.always or value not in (section.default(field), ""))
+def differs(section: Section, field: Field, values: Mapping[str, object]) -> bool:
+    """Say whether a record has another value than it would have without the field."""
+    return values[field.name] not in (plain(section.default(field)), "", None)
 
 
-def value_of(record: object, field: Field) -> object:
+def _value_of(record: object, field: Field) -> object:
     """Return the value of a field as a manifest has it; None for a key that never expires."""
     if isinstance(record, Key) and field.name == "expires_in":
         return None if record.expires_at is None else durations.written(record.expires_at - record.created_at)
@@ -129,9 +136,14 @@ def text(tables: Iterable[Table]) -> Iterator[str]:
         if between:
             yield ""
         between = True
-        yield header(each)
-        for name, value in each.nested().items():
-            yield f"{toml_text.word(name)} = {toml_text.value(escaped(value))}"
+        yield from lines(each)
+
+
+def lines(of: Table) -> Iterator[str]:
+    """Yield the lines of one table."""
+    yield header(of)
+    for name, value in nested(of.fields).items():
+        yield f"{toml_text.word(name)} = {toml_text.value(escaped(value))}"
 
 
 def header(of: Table) -> str:
@@ -152,7 +164,7 @@ def document(tables: Iterable[Table]) -> dict[str, Any]:
     """Return the manifest as one JSON document."""
     found: dict[str, Any] = {}
     for each in tables:
-        name, fields = each.section.name, each.nested()
+        name, fields = each.section.name, nested(each.fields)
         if each.section.many:
             found.setdefault(name, []).append(fields)
         elif each.section.check_name:

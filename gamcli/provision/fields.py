@@ -148,7 +148,7 @@ _REPOSITORY = (
 _AUTH_TYPE = (
     Field(
         "type", TEXT, "what kind it is (GAM: TypeId); needed when it is created", auth_types.check_kind,
-        {"enum": AUTH_TYPE_KINDS}, always=True,
+        {"enum": AUTH_TYPE_KINDS}, always=True, derived=True,
     ),
     Field(
         "description", TEXT, "what it is for", _text("the description", auth_types.DESCRIPTION_LENGTH),
@@ -172,7 +172,7 @@ _APP = (
     Field(
         "client_id", TEXT, "its client id, brought along from elsewhere; made when it is left out",
         apps.check_client_id, {"pattern": f"^[A-Za-z0-9-]{{{credentials.MIN_SECRET_LENGTH},{apps.CLIENT_ID_LENGTH}}}$"},
-        always=True,
+        always=True, derived=True,
     ),
     Field(
         "client_secret", TEXT, "its secret, brought along: '${file:PATH}' or '${VARIABLE}', never the secret itself",
@@ -243,20 +243,26 @@ _USER = (
 )  # fmt: skip
 
 _KEY = (
-    Field("user", TEXT, "whose key it is: name, email or GUID", _name("a user", 254), required=True, always=True),
-    Field("app", TEXT, "what it is for: name or client id", _name("an application", 254), required=True, always=True),
+    Field(
+        "user", TEXT, "whose key it is: name, email or GUID", _name("a user", names.TEXT_LENGTH), required=True,
+        always=True, derived=True,
+    ),
+    Field(
+        "app", TEXT, "what it is for: name or client id", _name("an application", names.APP_NAME_LENGTH), required=True,
+        always=True, derived=True,
+    ),
     Field(
         "scopes", TEXTS, "what it reveals; without it, all that the application publishes",
-        texts(lambda value: _scopes(tuple(value))), _SCOPES_SCHEMA, always=True,
+        texts(lambda value: _scopes(tuple(value))), _SCOPES_SCHEMA, always=True, derived=True,
     ),
     Field(
         "auth_type", TEXT, "its authentication type; without it the one that the application allows, or the default",
-        _name("an authentication type"), {"maxLength": names.NAME_LENGTH}, always=True,
+        _name("an authentication type"), {"maxLength": names.NAME_LENGTH}, always=True, derived=True,
     ),
     Field("label", TEXT, "what it is for", _text("the label"), {"maxLength": names.TEXT_LENGTH}),
     Field(
         "expires_in", TEXT, "how long it lives from when it is made, such as '90d'; never beyond the timeout", _life,
-        {"pattern": r"^\s*[0-9]{1,10}[smhdwSMHDW]\s*$"},
+        {"pattern": r"^\s*[0-9]{1,10}[smhdwSMHDW]\s*$"}, derived=True,
     ),
     Field("api_key", TEXT, "the key itself, for tests", _api_key, secret=True, seed=True),
 )  # fmt: skip

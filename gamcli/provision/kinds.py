@@ -38,8 +38,8 @@ class Field(NamedTuple):
     One field of a section: `name` as in the record, a nested one with a dot.
 
     `check` returns the value as rules take it, or raises UsageError. `schema` is what JSON Schema says beyond the kind.
-    `always` fields are exported even when they have their default, a `secret` never; `seed` fields are only taken from
-    the seed of an ephemeral server.
+    `always` fields are exported even when they have their default, a `secret` never; a `derived` one follows from
+    elsewhere when it is left out; `seed` fields are only taken from the seed of an ephemeral server.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Field(NamedTuple):
     required: bool = False
     always: bool = False
     secret: bool = False
+    derived: bool = False
     seed: bool = False
 
     def reader(self) -> Read:

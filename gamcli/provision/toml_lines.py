@@ -25,14 +25,19 @@ _SIGN = re.compile(
 )
 
 
+def scanned(text: str) -> "Scan":
+    """Look through a TOML text."""
+    scan = Scan()
+    for sign in _SIGN.finditer(text):
+        scan.take(sign[0], sign.start())
+    return scan
+
+
 class Lines:
     """The lines of a TOML text, by the keys that lead there."""
 
     def __init__(self, text: str) -> None:
-        scan = _Scan()
-        for sign in _SIGN.finditer(text):
-            scan.take(sign[0], sign.start())
-        self._places = scan.found
+        self._places = scanned(text).found
         self._ends = [end.start() for end in re.finditer("\n", text)]
 
     def of(self, keys: Keys) -> int:
@@ -51,10 +56,19 @@ class _Nested:
 
 
 @dataclass(slots=True)
-class _Scan:
-    """What was seen so far: `table` is the last header, `words` are the parts of the key that is being read."""
+class Scan:
+    """
+    What was seen so far, as places in the text.
+
+    `found` tells where each key or element begins, `spans` where each value begins and ends, `headers` and
+    `statements` where each of them begins, in their order. `table` is the last header, `words` are the parts of the
+    key that is being read.
+    """
 
     found: dict[Keys, int] = field(default_factory=dict)
+    spans: dict[Keys, tuple[int, int]] = field(default_factory=dict)
+    headers: list[tuple[Keys, int]] = field(default_factory=list)
+    statements: list[tuple[Keys, int]] = field(default_factory=list)
     table: Keys = ()
     lengths: dict[Keys, int] = field(default_factory=dict)
     words: list[str] = field(default_factory=list)
@@ -70,7 +84,7 @@ class _Scan:
         if self.value is None:
             self._in_key(sign, at)
         else:
-            self._in_value(sign, at)
+            self._in_value(self.value, sign, at)
 
     def _in_key(self, sign: str, at: int) -> None:
         if sign == "[":
@@ -78,10 +92,11 @@ class _Scan:
         elif sign == "]":
             self._header()
         elif sign == "=":
-            around = self.nested[-1].keys if self.nested else self.table
-            self.value = self._noted(around)
+            self.value = self._noted(self.nested[-1].keys if self.nested else self.table)
+            if not self.nested:
+                self.statements.append((self.value, self.began))
         elif sign == "}":
-            self._leave()
+            self._leave(at)
         elif sign not in ("\n", ".", ","):
             self.began = at if not self.words else self.began
             self.words.append(_unquoted(sign))
@@ -90,6 +105,7 @@ class _Scan:
         """End a header; of its two brackets the second one finds no words any more."""
         if self.words:
             self.table = self._noted(())
+            self.headers.append((self.table, self.began))
         self.brackets = 0
 
     def _noted(self, around: Keys) -> Keys:
@@ -106,25 +122,25 @@ class _Scan:
         self.words.clear()
         return keys
 
-    def _in_value(self, sign: str, at: int) -> None:
-        assert self.value is not None
+    def _in_value(self, value: Keys, sign: str, at: int) -> None:
         if sign == "\n":
             self.value = self.value if self.nested else None
         elif sign == ",":
             self._next()
         elif sign in ("]", "}"):
-            self._leave()
+            self._leave(at)
         else:
-            self.found.setdefault(self.value, at)
-            self._enter(sign)
+            self.found.setdefault(value, at)
+            began, _ = self.spans.get(value, (at, at))
+            self.spans[value] = began, at + len(sign)  # a number or a date may be of several signs
+            self._enter(value, sign)
 
-    def _enter(self, sign: str) -> None:
-        assert self.value is not None
+    def _enter(self, value: Keys, sign: str) -> None:
         if sign == "[":
-            self.nested.append(_Nested(self.value, 0))
-            self.value = (*self.value, 0)
+            self.nested.append(_Nested(value, 0))
+            self.value = (*value, 0)
         elif sign == "{":
-            self.nested.append(_Nested(self.value, None))
+            self.nested.append(_Nested(value, None))
             self.value = None
 
     def _next(self) -> None:
@@ -135,8 +151,9 @@ class _Scan:
             inner.at += 1
             self.value = (*inner.keys, inner.at)
 
-    def _leave(self) -> None:
+    def _leave(self, at: int) -> None:
         self.value = self.nested.pop().keys
+        self.spans[self.value] = self.spans[self.value][0], at + 1
 
 
 def _unquoted(word: str) -> str:

@@ -1,0 +1,218 @@
+"""An existing manifest file is brought up to what the store holds."""
+
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gamcli.actions import Gam, apps, keys, users
+from gamcli.errors import FailedError, FaultsError
+from gamcli.provision import editing, export
+from gamcli.provision.editing import Update
+from gamcli.provision.export import Selection
+
+Write = Callable[[str, str], Path]
+
+FILE = """\
+# The portal and who uses it.
+
+[repository]
+default_auth_type = "apikey"
+
+[auth_type.apikey]
+description = "API keys"
+[auth_type.local]
+description = "User names and passwords"
+enabled = false  # not yet
+
+[user.ANA]                 # of the north
+email = "${MAIL}"          # from the pipeline
+first_name = "Anna"
+phone = "1"
+
+[[key]]  # the first
+user = "ana@example.com"
+app = "portal"
+scopes = ["gam_user_data"]
+
+# The customer portal.
+[app.portal]
+remote_rest = true
+api_keys = { enabled = true, scope_choice = true }
+client_secret = "${file:secret.txt}"
+scopes = [
+  "gam_user_data",   # whatever it needs
+  "gam_user_roles",  # for menus
+]
+
+# Gone.
+[user.cid]
+[[key]]
+user = "cid"
+app = "portal"
+
+# The end.
+"""
+
+
+@pytest.fixture
+def world(gam: Gam) -> Gam:
+    """Return a store with application portal, user ana and her key for it."""
+    settings_ = {"remote_rest": True, "api_keys.enabled": True, "api_keys.scope_choice": True}
+    apps.create(gam, apps.AppWish("portal", settings_, ("gam_user_data", "gam_user_roles")))
+    users.create(gam, "ana", {"email": "ana@example.com", "first_name": "Ana", "gender": "F"})
+    keys.generate(gam, keys.KeyWish("ana", "portal", ("user_email",), label="laptop"))
+    return gam
+
+
+@pytest.fixture
+def update(world: Gam, write: Write) -> Callable[..., tuple[Update, str]]:
+    """Return what writes a text as `m.toml`, updates it, and returns what came of it."""
+
+    def run(text: str, **wanted: object) -> tuple[Update, str]:
+        path = write("m.toml", text)
+        write("secret.txt", "x" * 40)
+        chosen = Selection(**wanted)  # type: ignore[arg-type]
+        found = editing.update(world, Path("m.toml"), {"MAIL": "ana@example.com"}, chosen)
+        assert {each.name for each in path.parent.iterdir()} == {"m.toml", "secret.txt"}
+        return found, path.read_bytes().decode()
+
+    return run
+
+
+def test_what_differs_is_changed_and_all_else_stays(update: Callable[..., tuple[Update, str]]) -> None:
+    """Comments, order, references, blank lines; what the store no longer has goes."""
+    found, text = update(FILE)
+    expected = (
+        FILE.replace('"Anna"\nphone = "1"', '"Ana"\nphone = ""\ngender = "F"')
+        .replace('scopes = ["gam_user_data"]', 'scopes = ["user_email"]\nlabel = "laptop"')
+        .replace('[user.cid]\n[[key]]\nuser = "cid"\napp = "portal"\n\n', "")
+    )
+    assert text == expected
+    assert found == Update(changed=2, added=0, removed=2)
+    assert update(text) == (Update(0, 0, 0), text)
+
+
+def test_what_is_missing_goes_to_the_end(update: Callable[..., tuple[Update, str]], world: Gam) -> None:
+    """As an export would write it."""
+    users.create(world, "bo", {})
+    found, text = update(FILE)
+    assert found.added == 1
+    assert text.endswith('\n# The end.\n\n[user.bo]\nemail = ""\nroles = []\nenabled = true\nblocked = false\n')
+
+
+def test_an_empty_file_becomes_an_export(update: Callable[..., tuple[Update, str]], world: Gam) -> None:
+    """To the letter."""
+    found, text = update("")
+    assert text == "\n".join(export.text(export.collected(world, Selection()))) + "\n"
+    assert found == Update(0, 6, 0)
+
+
+def test_a_list_keeps_its_lines(update: Callable[..., tuple[Update, str]], world: Gam) -> None:
+    """Each with its comment."""
+    apps.update(world, "portal", {}, apps.ScopeEdit(add=("user_phone",), remove=("gam_user_roles",)))
+    _, text = update(FILE)
+    assert '[\n  "gam_user_data",   # whatever it needs\n  "user_phone",\n]' in text
+
+
+def test_only_what_is_named_is_touched(update: Callable[..., tuple[Update, str]]) -> None:
+    """Nothing is taken away then."""
+    found, text = update(FILE, users=("ana",), keys=False)
+    assert found == Update(1, 0, 0)
+    assert text == FILE.replace('"Anna"\nphone = "1"', '"Ana"\nphone = ""\ngender = "F"')
+    found, text = update(FILE, keys=False)
+    assert (found, 'scopes = ["gam_user_data"]' in text) == (Update(1, 0, 1), True)
+    assert 'user = "cid"' in text
+
+
+def test_fields_are_changed_wherever_they_stand(update: Callable[..., tuple[Update, str]], world: Gam) -> None:
+    """With dots, in braces, in tables of their own."""
+    attributes = {"a.b": "x", "list": ["y"]}
+    users.update(world, "ana", {"attributes": attributes, "first_name": "", "gender": "N"})
+    for text, expected in (
+        ('user.ana.email = "a@x"\n', 'user.ana.email = "ana@example.com"\nuser.ana.attributes = '),
+        ('[user]\nana = { email = "a@x" }\n', '[user]\nana = { email = "ana@example.com", attributes = '),
+        (
+            '[user.ana.attributes]\n"a.b" = "y" # x\nold = "z"\n',
+            '[user.ana.attributes]\n"a.b" = "x" # x\nlist = ["y"]\n',
+        ),
+        ('[user.ana]\nattributes.list = ["z"]\n', '[user.ana]\nattributes.list = ["y"]\nattributes."a.b" = "x"\n'),
+        ('[user.ana]\nattributes = { old = "z" }\n', '[user.ana]\nattributes = { "a.b" = "x", list = ["y"] }\n'),
+    ):
+        _, found = update(text, users=("ana",), keys=False)
+        assert found.startswith(expected)
+    apps.update(world, "portal", {"token.renewals": 3})
+    for text, expected in (
+        ("[app.portal]\ntoken.renewals = 1 # x\n", "token.renewals = 3 # x\n"),
+        ("[app.portal]\ntoken.timeout_minutes = 60\n", "token.timeout_minutes = 60\ntoken.renewals = 3\n"),
+        ("[app.portal]\ntoken = { timeout_minutes = 60 }\n", "token = { timeout_minutes = 60, renewals = 3 }\n"),
+        ("[app.portal]\n[app.portal.token]\ntimeout_minutes = 60\n", "timeout_minutes = 60\nrenewals = 3\n"),
+        ("[app.portal]\n", "token = { renewals = 3 }\n"),
+    ):
+        _, found = update(text, apps=("portal",), keys=False)
+        assert expected in found
+
+
+def test_a_life_that_never_ends_is_left_out(update: Callable[..., tuple[Update, str]]) -> None:
+    """There is no word for it."""
+    key = '[[key]]\nuser = "ana"\napp = "portal"\nlabel = "laptop"\n'
+    assert update(f'{key}expires_in = "90d" # x\nauth_type = "apikey"\n', users=("ana",), apps=("portal",))[
+        1
+    ].startswith(f'{key}auth_type = "apikey"\n')
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("user = { ana = {}, cid = {} }\n", ["m.toml:1: user.cid: "]),
+        ("[user]\nana.phone = '1'\ncid.phone = '2'\n", ["m.toml:3: user.cid: "]),
+        ('key = [\n{ user = "ana", app = "portal" },\n{ user = "cid", app = "portal" },\n]', ["m.toml:3: key[1]: "]),
+        ("[repository]\n", ["m.toml:1: is "]),
+    ],
+)
+def test_what_cannot_be_edited_is_told_and_nothing_changes(
+    update: Callable[..., tuple[Update, str]], folder: Path, text: str, expected: list[str]
+) -> None:
+    """Rather than written wrongly."""
+    with pytest.raises(FaultsError) as raised:
+        update(text)
+    told = [str(each) for each in raised.value.faults]
+    assert [each[: len(start)] for each, start in zip(told, expected, strict=True)] == expected
+    assert all("written in a way that cannot be edited" in each for each in told)
+    assert (folder / "m.toml").read_text(encoding="utf-8") == text
+    assert len([*folder.iterdir()]) == 2
+
+
+def test_a_file_with_faults_is_not_touched(update: Callable[..., tuple[Update, str]]) -> None:
+    """They are told, all of them."""
+    with pytest.raises(FaultsError, match="2 faults"):
+        update("[user.ana]\nx = 1\ny = '${NOPE}'\n")
+
+
+def test_a_link_is_followed(world: Gam, folder: Path) -> None:
+    """The file behind it is written anew, with its mode and its byte order mark."""
+    target = folder.parent / "target.toml"
+    target.write_text("\ufeff# x\r\n[user.ana]\r\n", encoding="utf-8", newline="")
+    target.chmod(0o640)
+    (folder / "m.toml").symlink_to(target)
+    editing.update(world, folder / "m.toml", {}, Selection(users=("ana",), keys=False))
+    text = target.read_bytes().decode()
+    assert text.startswith('\ufeff# x\r\n[user.ana]\r\nemail = "ana@example.com"\r\n')
+    assert text.count("\n") == text.count("\r\n")
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+    assert (folder / "m.toml").is_symlink()
+
+
+def test_a_folder_that_cannot_be_written_is_an_error(world: Gam, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file stays as it was."""
+    path = write("m.toml", "")
+
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", refuse)
+    with pytest.raises(FailedError, match="No space left"):
+        editing.update(world, path, {}, Selection())
+    assert path.read_bytes() == b""
+    assert [*path.parent.iterdir()] == [path]
