@@ -36,6 +36,7 @@ FORMATS = {
     "json": "one document; lists are arrays, times RFC 3339 in UTC, nothing cut; errors are JSON on stderr too",
     "jsonl": "one JSON document a line",
     "csv": "a header, quoted as in RFC 4180; nested fields by dotted names, lists joined by '+', attributes as JSON",
+    "toml": "of show and export: the tables of a manifest that ask for it",
     "value": "the one field that --field names, raw; --field alone means this",
 }
 

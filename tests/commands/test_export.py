@@ -1,0 +1,99 @@
+"""`gamcli export`, and `-o toml` of what is shown."""
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+
+PORTAL = """\
+[app.portal]
+client_id = "CLIENT_ID"
+enabled = true
+scopes = ["gam_user_data", "gam_user_roles"]
+remote_rest = true
+api_keys = { enabled = true, timeout_hours = 0, auth_type = "any", scope_choice = false }
+token = { timeout_minutes = 60, renewals = 0 }
+require_scope = false
+share_user_ids = true
+one_token_per_user = false
+"""
+ANA = """\
+[user.ana]
+email = "ana@example.com"
+first_name = "Ana"
+roles = ["operator"]
+enabled = true
+blocked = false
+"""
+KEY = """\
+[[key]]
+user = "ana"
+app = "portal"
+scopes = ["gam_user_data", "gam_user_roles"]
+auth_type = "apikey"
+"""
+APIKEY = '[auth_type.apikey]\ntype = "APIkey"\ndescription = "API keys"\nenabled = true\n'
+
+
+@pytest.fixture
+def portal(world: Run) -> str:
+    """Return how the application is exported."""
+    return PORTAL.replace("CLIENT_ID", world("app", "show", "portal", "--field", "client_id").out.strip())
+
+
+def test_an_export_is_a_manifest(world: Run, api_key: str, portal: str) -> None:
+    """On stdout, without a secret; the whole store or what is named."""
+    text = world("export").out
+    assert text.startswith('[repository]\ndefault_auth_type = "apikey"\n\n')
+    assert text.endswith(f"{portal}\n{ANA}\n{KEY}")
+    assert api_key not in text
+    assert world("export", "--app", "portal").out == f"{portal}\n{KEY}"
+    assert world("export", "--user", "ana@example.com", "--no-keys").out == ANA
+    assert world("export", "--auth-type", "apikey").out == APIKEY
+
+
+def test_an_export_can_be_json(world: Run, api_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One document, the same as the TOML; the setting asks for it too."""
+    assert api_key
+    expected = tomllib.loads(world("export").out)
+    assert world("export", "-o", "json").json == expected
+    monkeypatch.setenv("GAMCLI_OUTPUT", "json")
+    assert world("export").json == expected
+    assert tomllib.loads(world("export", "-o", "toml").out) == expected
+
+
+def test_a_file_is_brought_up_to_the_store(world: Run, place: Path) -> None:
+    """What came of it is told on stderr."""
+    file = place / "m.toml"
+    file.write_text('# ours\n[user.ana]\nfirst_name = "Anna" # short\n[user.bo]\n', encoding="utf-8")
+    ran = world("export", "--update", "m.toml", "--no-keys")
+    assert (ran.code, ran.out) == (0, "")
+    assert ran.err == "gamcli: updated m.toml: changed 1 object, added 4 objects, removed 1 object\n"
+    assert file.read_text(encoding="utf-8").startswith('# ours\n[user.ana]\nfirst_name = "Ana" # short\n')
+    assert world("export", "--update", "m.toml").err == "gamcli: m.toml is so already: nothing to change\n"
+
+
+def test_a_file_with_faults_is_2(world: Run, place: Path) -> None:
+    """Each with its line; the file stays."""
+    (place / "m.toml").write_text("[user.ana]\nx = 1\n", encoding="utf-8")
+    ran = world("export", "--update", "m.toml")
+    assert ran.code == 2
+    assert ran.err.splitlines()[1].startswith("m.toml:2: user.ana.x: there is no field of that name")
+    assert world("export", "--update", "nope.toml").code == 2
+    assert world("export", "--update", "m.toml", "-o", "json").code == 2
+    assert world("export", "--app", "nope").code == 3
+
+
+def test_what_is_shown_can_be_a_part_of_a_manifest(world: Run, key_id: str, portal: str) -> None:
+    """As export writes it."""
+    assert world("app", "show", "portal", "-o", "toml").out == portal
+    assert world("user", "show", "ana", "-o", "toml").out == ANA
+    assert world("key", "show", key_id, "-o", "toml").out == KEY
+    assert world("auth-type", "show", "apikey", "-o", "toml").out == APIKEY
+    ran = world("user", "show", "ana", "-o", "toml", "--field", "email")
+    assert (ran.code, ran.hint) == (2, "-o value, or --field without -o")
+    assert world("user", "list", "-o", "toml").code == 2
