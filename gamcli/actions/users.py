@@ -1,13 +1,15 @@
 """Users."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import NamedTuple
 
 from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions.changes import Changed, Created, require_yes, weigh
-from gamcli.errors import ConflictError, command
+from gamcli.actions.faults import Faults, told
+from gamcli.errors import ConflictError, GamcliError, command
 from gamcli.model import Impact, User
 from gamcli.rules import impact, passwords
 from gamcli.rules import users as rules
@@ -45,6 +47,56 @@ def _require_free_email(tx: Transaction, user: User) -> None:
         raise ConflictError(
             f"the email '{user.email}' already names user '{other.name}'", command("user", "show", other.name)
         )
+
+
+class UserRow(NamedTuple):
+    """A new user in a row of a file, which begins at `line`; a GUID that is brought along is kept."""
+
+    line: int
+    name: str
+    guid: str | None
+    changes: rules.Changes
+
+
+def create_all(gam: Gam, faults: Faults, rows: Iterable[UserRow], *, if_missing: bool = False) -> tuple[int, int]:
+    """
+    Make the users of all rows, or raise FaultsError with all that is wrong and make none.
+
+    Returns how many were made, and how many were there already, as asked.
+    """
+    lines: dict[str, int] = {}
+    made = there = 0
+    with gam.store.writing() as tx:
+        for row in rows:
+            try:
+                user = _created(gam, tx, row, lines, if_missing=if_missing)
+            except GamcliError as error:
+                faults.add(row.line, told(error))
+                continue
+            made += user is not None
+            there += user is None
+            if user is not None:
+                lines[user.guid] = row.line
+        faults.require_none()
+    return made, there
+
+
+def _created(gam: Gam, tx: Transaction, row: UserRow, lines: Mapping[str, int], *, if_missing: bool) -> User | None:
+    """Make the user of a row; None when there is one already, just so."""
+    user = rules.create(row.name, row.guid or mint_guid(gam.entropy), row.changes, gam.now())
+    for what, text in (("user", user.name), ("email", user.email), ("guid", row.guid)):
+        other = store.users.find(tx, text) if text else None
+        if other is None:
+            continue
+        if other.guid in lines:
+            raise ConflictError(f"the {what} '{text}' is in line {lines[other.guid]} already")
+        same = other.name == user.name and row.guid in (None, other.guid)
+        if if_missing and same and rules.changed(other, row.changes, gam.now()) is other:
+            return None
+        how = " and differs" if if_missing and what == "user" else ""
+        raise ConflictError(f"{what} '{text}' is there already{how}", command("user", "show", other.name))
+    add(gam, tx, user)
+    return user
 
 
 def show(gam: Gam, name: str) -> User:

@@ -1,7 +1,6 @@
 """Keys that an input of many rows wants: all of it is checked, and every fault found, before any key is made."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -9,7 +8,8 @@ from typing import NamedTuple, TypeVar
 
 from gamcli import store
 from gamcli.actions import Gam
-from gamcli.errors import ConflictError, Fault, FaultsError, GamcliError, NotFoundError, command
+from gamcli.actions.faults import MOST_FAULTS, Faults, told
+from gamcli.errors import ConflictError, GamcliError, NotFoundError, command
 from gamcli.model import Key, fold
 from gamcli.rules import durations, scopes
 from gamcli.rules.grants import Facts
@@ -21,9 +21,6 @@ from gamcli.store.wanted import Chunk, Counts, Person, Terms, Wanted
 
 SOME = 10_000
 """So many rows are looked up together."""
-
-MOST_FAULTS = 1000
-"""So many faults are told; whoever has more mends the cause of the first."""
 
 MOST_PEOPLE = 50_000
 """So many users are remembered by the names that the input has for them."""
@@ -48,29 +45,6 @@ class KeyRow(NamedTuple):
     label: str = ""
 
 
-@dataclass(slots=True)
-class Faults:
-    """The faults of a file."""
-
-    file: str
-    found: list[Fault] = field(default_factory=list)
-
-    def add(self, line: int, what: str) -> None:
-        """Note one; raises FaultsError when nobody can want more of them."""
-        self.found.append(Fault(self.file, line, what))
-        if len(self.found) >= MOST_FAULTS:
-            raise self.error(f"these are the first {MOST_FAULTS}: mend them, and run it again for the others")
-
-    def error(self, hint: str | None = None) -> FaultsError:
-        """Return all of them as an error."""
-        return FaultsError(sorted(self.found, key=lambda fault: fault.line), hint)
-
-    def require_none(self) -> None:
-        """Raise FaultsError when there is any."""
-        if self.found:
-            raise self.error()
-
-
 class Checked(NamedTuple):
     """An input without faults; the first rows are `there` already, the store was at audit entry `head`."""
 
@@ -78,12 +52,6 @@ class Checked(NamedTuple):
     there: int
     head: int
     counts: Counts
-
-
-def told(error: GamcliError) -> str:
-    """Return an error as the fault of a row: with its hint when that is a command or a word."""
-    hint = error.hint or ""
-    return f"{error.message}; {hint}" if hint.startswith(("gamcli ", "did you mean")) else error.message
 
 
 def some(items: Iterable[Item], most: int) -> Iterator[list[Item]]:
@@ -233,7 +201,7 @@ def _in_the_way(key: Key, batch: Batch | None) -> str:
     if batch is None:
         return f"user '{key.user}' has a live key for application '{key.app}' already: {key.id}"
     anew = command("key", "rotate", key.id, "--overlap", "0")
-    return f"key {key.id} was delivered to {batch.output} and is not there: {anew}"
+    return f"an earlier run of this input made key {key.id} for {batch.output}: take it from there, or {anew}"
 
 
 def require_right(tx: Transaction, now: datetime, chunk: Chunk) -> Chunk:

@@ -1,0 +1,60 @@
+"""The fields of a user as columns of a CSV file: what `gamcli user list -o csv` writes, `user create --from` reads."""
+
+import json
+import re
+from collections.abc import Mapping
+
+from gamcli.errors import UsageError
+from gamcli.model import User
+from gamcli.render import machine
+
+COLUMNS = machine.names_of(User)
+REQUIRED = ("name",)
+
+IGNORED = ("managed_by", "created_at", "updated_at")
+"""What a store says of its own users."""
+
+_FLAGS = ("verified_email", "enabled", "blocked")
+_FLAG = {"true": True, "false": False}
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def parsed(texts: Mapping[str, str]) -> dict[str, object]:
+    """Return the fields that the columns say, by the names of the record; an empty column says nothing."""
+    return {name: _value(name, text) for name, text in texts.items() if text and name not in IGNORED}
+
+
+def _value(name: str, text: str) -> object:
+    if name in _FLAGS:
+        return _flag(name, text)
+    if name == "roles":
+        return tuple(dict.fromkeys(text.split("+")))
+    if name == "guid":
+        return _guid(text)
+    return _attributes(text) if name == "attributes" else text
+
+
+def _flag(name: str, text: str) -> bool:
+    if text.lower() not in _FLAG:
+        raise UsageError(f"'{text}' is neither true nor false, as {name} is")
+    return _FLAG[text.lower()]
+
+
+def _guid(text: str) -> str:
+    if not _GUID.fullmatch(text.lower()):
+        raise UsageError(f"'{text}' is no GUID")
+    return text.lower()
+
+
+def _attributes(text: str) -> object:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UsageError("the attributes are no JSON") from error
+    if not isinstance(found, dict) or not all(map(_is_attribute, found.values())):
+        raise UsageError('the attributes are not like {"Id": "text", "Other": ["one", "two"]}')
+    return found
+
+
+def _is_attribute(value: object) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(each, str) for each in value))
