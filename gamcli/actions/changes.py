@@ -68,12 +68,18 @@ def weigh(
     """
     impacts = tuple(impact.of(change, standing(tx, gam, wanted)))
     ending = [each for each in impacts if each.ends]
-    if gam.rehearsal is None and (len(ending) != (accept or 0) or (ending and accept is None)):
-        raise ends_keys(ending, accept)
+    if gam.rehearsal is None:
+        require_accepted(ending, accept)
     gam.touch(*impacts)
     for each in ending:
         store.keys.end(tx, each.key.id, "invalidated", gam.now(), each.reason)
     return impacts
+
+
+def require_accepted(ending: list[Impact], accept: int | None) -> None:
+    """Raise EndsKeysError unless `accept` is the number of `ending`; where nothing ends, nobody need accept it."""
+    if len(ending) != (accept or 0) or (ending and accept is None):
+        raise ends_keys(ending, accept)
 
 
 def ends_keys(ending: list[Impact], accept: int | None) -> EndsKeysError:

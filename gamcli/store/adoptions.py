@@ -1,18 +1,34 @@
 """What manifests took over instead of making it."""
 
+from gamcli.model import App, AuthType, Key, User, fold
 from gamcli.store.database import Transaction
 
-
-def add(tx: Transaction, kind: str, identity: str) -> None:
-    """Record that a manifest took over what has that identity."""
-    tx.run("INSERT INTO adoption (kind, id) VALUES (?, ?) ON CONFLICT DO NOTHING", kind, identity)
+Manageable = AuthType | App | User | Key
 
 
-def remove(tx: Transaction, kind: str, identity: str) -> None:
+def identity(record: Manageable) -> tuple[str, str]:
+    """Return the noun of a record and what tells it from all others of its kind, for good where it has an id."""
+    match record:
+        case App():
+            return "app", record.client_id
+        case User():
+            return "user", record.guid
+        case Key():
+            return "key", record.id
+        case AuthType():
+            return "auth-type", fold(record.name)
+
+
+def add(tx: Transaction, record: Manageable) -> None:
+    """Record that a manifest took over `record`."""
+    tx.run("INSERT INTO adoption (kind, id) VALUES (?, ?) ON CONFLICT DO NOTHING", *identity(record))
+
+
+def remove(tx: Transaction, record: Manageable) -> None:
     """Forget that it was taken over."""
-    tx.run("DELETE FROM adoption WHERE kind = ? AND id = ?", kind, identity)
+    tx.run("DELETE FROM adoption WHERE kind = ? AND id = ?", *identity(record))
 
 
 def everything(tx: Transaction) -> frozenset[tuple[str, str]]:
-    """Return kind and identity of all that was taken over."""
-    return frozenset((str(kind), str(identity)) for kind, identity in tx.each("SELECT kind, id FROM adoption"))
+    """Return the identity of all that was taken over."""
+    return frozenset((str(kind), str(name)) for kind, name in tx.each("SELECT kind, id FROM adoption"))

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from gamcli.model import AuditEntry
-from gamcli.store.database import Transaction
+from gamcli.store.database import Row, Transaction
 
 
 def add(tx: Transaction, at: str, actor: str, action: str, target: str, details: str) -> None:
@@ -20,6 +20,11 @@ def add(tx: Transaction, at: str, actor: str, action: str, target: str, details:
         target,
         details,
     )
+
+
+def last(tx: Transaction) -> Row | None:
+    """Return the whole row of the last entry, which every change moves; None before there is any."""
+    return tx.one("SELECT * FROM audit ORDER BY seq DESC LIMIT 1")
 
 
 def each(tx: Transaction) -> Iterator[AuditEntry]:

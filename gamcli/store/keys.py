@@ -104,10 +104,10 @@ def currents(tx: Transaction, user_guids: Iterable[str]) -> Iterator[Key]:
         yield from map(_record, tx.each(f"{_SELECT} WHERE user.guid IN ({marks(some)}) AND key.current = 1", some))
 
 
-def managed(tx: Transaction, owners: Collection[str]) -> Iterator[Key]:
-    """Yield the keys, ended ones left out, that any of `owners` manages."""
-    where = f"key.managed_by IN ({marks([*owners])}) AND key.ended_at IS NULL"
-    return map(_record, tx.each(f"{_SELECT} WHERE {where} ORDER BY user.fold, app.fold, key.id", [*owners]))
+def managed(tx: Transaction, owners: Collection[str]) -> Iterator[str]:
+    """Yield the ids of the keys, ended ones left out, that any of `owners` manages."""
+    rows = tx.each(f"SELECT id FROM key WHERE managed_by IN ({marks([*owners])}) AND ended_at IS NULL", [*owners])
+    return (str(key_id) for (key_id,) in rows)
 
 
 def manage(tx: Transaction, key_id: str, owner: str | None) -> None:

@@ -55,7 +55,7 @@ def _record(row: Row) -> User:
     for name in _TIMES:
         values[name] = instant(values[name])
     values["roles"] = tuple(values["roles"].split("+")) if values["roles"] else ()
-    values["attributes"] = json.loads(values["attributes"])
+    values["attributes"] = {} if values["attributes"] == "{}" else json.loads(values["attributes"])
     return User(**values)
 
 

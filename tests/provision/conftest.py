@@ -6,9 +6,12 @@ from textwrap import dedent
 
 import pytest
 
+from gamcli.actions import Gam
 from gamcli.errors import Fault, FaultsError
 from gamcli.provision import manifest
+from gamcli.provision.apply import Applied, Order, apply
 from gamcli.provision.desired import Desired
+from gamcli.provision.proposal import Options, Proposal, propose
 
 
 @pytest.fixture
@@ -60,3 +63,42 @@ def faults(wanted: Callable[..., Desired]) -> Callable[..., list[Fault]]:
 def told(faults: Callable[..., list[Fault]]) -> Callable[..., list[str]]:
     """Return what reads a text as `wanted` does, and tells what is wrong with it as people read it."""
     return lambda text, **more: [str(each) for each in faults(text, **more)]
+
+
+@pytest.fixture
+def asked(write: Callable[[str, str], Path]) -> Callable[..., Desired]:
+    """Return what reads a text as the manifest `m.toml`, which `owner` manages."""
+
+    def read(text: str, owner: str = "m.toml", *, seed: bool = False) -> Desired:
+        write("m.toml", text)
+        return manifest.read(["m.toml"], {}, owner, seed=seed)
+
+    return read
+
+
+@pytest.fixture
+def planned(gam: Gam, asked: Callable[..., Desired]) -> Callable[..., Proposal]:
+    """Return what plans the text of a manifest."""
+
+    def plan(text: str, owner: str = "m.toml", *, prune: bool = False, adopt: bool = False) -> Proposal:
+        desired = asked(text, owner)
+        with gam.store.reading() as tx:
+            return propose(tx, gam, desired, Options(prune, adopt))
+
+    return plan
+
+
+@pytest.fixture
+def applied(gam: Gam, asked: Callable[..., Desired]) -> Callable[..., Applied]:
+    """Return what applies the text of a manifest, whatever number of keys that ends."""
+
+    def do(
+        text: str, owner: str = "m.toml", *, prune: bool = False, adopt: bool = False, seed: bool = False
+    ) -> Applied:
+        desired = asked(text, owner, seed=seed)
+        options = Options(prune, adopt)
+        with gam.store.reading() as tx:
+            ends = len(propose(tx, gam, desired, options).ending)
+        return apply(gam, desired, Order(options, ends, lambda _: None))
+
+    return do

@@ -1,14 +1,18 @@
 """What manifests took over, in the store."""
 
+from datetime import datetime
+
+from gamcli.model import APIKEY, App, AuthType, Key, User
 from gamcli.store import Store, adoptions
 
 
-def test_what_was_taken_over_is_remembered_until_it_is_let_go(store: Store) -> None:
+def test_what_was_taken_over_is_remembered_until_it_is_let_go(
+    store: Store, ana: User, portal: App, key: Key, now: datetime
+) -> None:
     """Once, however often; of every kind apart."""
+    kind = AuthType("Machines", APIKEY, "", enabled=True, default=False, created_at=now, updated_at=now)
     with store.writing() as tx:
-        for _ in range(2):
-            adoptions.add(tx, "app", "c")
-        adoptions.add(tx, "user", "c")
-        assert adoptions.everything(tx) == {("app", "c"), ("user", "c")}
-        adoptions.remove(tx, "app", "c")
-        assert adoptions.everything(tx) == {("user", "c")}
+        for record in (ana, ana, portal, key, kind):
+            adoptions.add(tx, record)
+        adoptions.remove(tx, portal)
+        assert adoptions.everything(tx) == {("user", ana.guid), ("key", key.id), ("auth-type", "machines")}

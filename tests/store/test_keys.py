@@ -270,6 +270,7 @@ def test_those_that_a_manifest_manages_are_found(peopled: Store, key: Key, now: 
     """Until they have ended."""
     with peopled.writing() as tx:
         keys.manage(tx, key.id, "a.toml")
-        assert list(keys.managed(tx, ["a.toml"])) == [replace(key, managed_by="a.toml")]
+        assert list(keys.managed(tx, ["a.toml"])) == [key.id]
+        assert keys.find(tx, key.id) == replace(key, managed_by="a.toml")
         keys.end(tx, key.id, "revoked", now, None)
         assert list(keys.managed(tx, ["a.toml"])) == []

@@ -1,0 +1,134 @@
+"""`apply`: all steps of a plan in one transaction, through the same actions as the commands, or nothing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from gamcli import store
+from gamcli.actions import Gam, Rehearsal, apps, auth_types, keys, ownership, users
+from gamcli.actions.changes import require_accepted
+from gamcli.errors import UsageError
+from gamcli.model import App, AuthType, Key, Repository, User, fold
+from gamcli.model.plan import CREATE, UPDATE
+from gamcli.provision.desired import Desired
+from gamcli.provision.draft import RELEASE, Draft, Step
+from gamcli.provision.issued import Issued, issued
+from gamcli.provision.proposal import NOTHING_MORE, Options, Proposal, propose
+from gamcli.store import Transaction
+
+Keep = Callable[[Issued], None]
+"""Puts the new secrets where they belong, synced, before the transaction that makes them is committed."""
+
+
+def let_be(_: Transaction, __: Proposal | None) -> None:
+    """Refuse nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """
+    How manifests are applied: `accept` is how many live keys may end, `keep` the place of new secrets, if there is one.
+
+    `require` refuses what is not as it was when it was decided, by raising a GamcliError: before the steps are looked
+    for (None), and once they are known.
+    """
+
+    options: Options = NOTHING_MORE
+    accept: int | None = None
+    keep: Keep | None = None
+    require: Callable[[Transaction, Proposal | None], None] = let_be
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What was done, and the secrets that came of it."""
+
+    proposal: Proposal
+    issued: Issued
+
+
+def apply(gam: Gam, desired: Desired, order: Order) -> Applied:
+    """
+    Make the store as `desired`.
+
+    Raises FaultsError, ConflictError, EndsKeysError and UsageError (no place for new secrets) before anything is done.
+    """
+    now = gam.now()
+    gam = replace(gam, now=lambda: now)
+    with gam.store.writing() as tx:
+        order.require(tx, None)
+        proposal = propose(tx, gam, desired, order.options)
+        order.require(tx, proposal)
+        if proposal.issues and order.keep is None:
+            raise UsageError(
+                "new secrets would be issued, and there is no place for them", "--secrets-out FILE, or -o json"
+            )
+        require_accepted(proposal.ending, order.accept)
+        _do(gam, tx, proposal.draft)
+        found = issued(proposal.draft)
+        if found and order.keep is not None:
+            order.keep(found)
+    return Applied(proposal, found)
+
+
+def _do(gam: Gam, tx: Transaction, draft: Draft) -> None:
+    # What ends was accepted as a whole: no single action asks again.
+    accepted = replace(gam, rehearsal=Rehearsal())
+    for each in draft.adopts:
+        ownership.adopt(accepted, tx, each.record, each.by)
+    store.users.release_emails(tx, _moving_emails(draft))
+    for step in draft.steps:
+        if step.action == CREATE:
+            _create(gam, tx, step)
+        elif step.action == UPDATE:
+            _update(accepted, tx, step)
+        elif step.action == RELEASE:
+            assert not isinstance(step.before, Repository | None)
+            ownership.release(accepted, tx, step.before)
+        else:
+            _delete(accepted, step)
+
+
+def _moving_emails(draft: Draft) -> list[str]:
+    """Return the GUIDs of users whose email goes to another user by these steps."""
+    taken = {fold(step.after.email): step.after.guid for step in draft.steps if isinstance(step.after, User)}
+    holders = (step.before for step in draft.steps if isinstance(step.before, User) and step.before.email)
+    return [each.guid for each in holders if taken.get(fold(each.email), each.guid) != each.guid]
+
+
+def _create(gam: Gam, tx: Transaction, step: Step) -> None:
+    match step.after:
+        case Key() as key:
+            keys.add(gam, tx, key)
+        case User() as user:
+            users.add(gam, tx, user)
+        case App() as app:
+            apps.add(gam, tx, app)
+        case AuthType() as auth_type:
+            auth_types.add(gam, tx, auth_type)
+
+
+def _update(gam: Gam, tx: Transaction, step: Step) -> None:
+    match step.before, step.after:
+        case Key() as old, Key() as key:
+            keys.give_way(gam, tx, old, key)
+            keys.add(gam, tx, key, old.id)
+        case User() as before, User() as after:
+            users.save(gam, tx, replace(before, managed_by=after.managed_by), after)
+        case App() as before, App() as after:
+            apps.save(gam, tx, replace(before, managed_by=after.managed_by), after)
+        case AuthType() as before, AuthType() as after:
+            auth_types.save(gam, tx, replace(before, managed_by=after.managed_by), after)
+        case _, Repository() as repository:
+            auth_types.set_default(gam, repository.default_auth_type)
+
+
+def _delete(gam: Gam, step: Step) -> None:
+    match step.before:
+        case Key() as key:
+            keys.revoke(gam, [key.id], f"{key.managed_by} names it no longer")
+        case User() as user:
+            users.delete(gam, user.guid, None)
+        case App() as app:
+            apps.delete(gam, app.client_id, None)
+        case AuthType() as auth_type:
+            auth_types.delete(gam, auth_type.name, None)

@@ -1,0 +1,79 @@
+"""New secrets, and the names under which they are handed out."""
+
+import json
+from collections.abc import Callable
+
+from gamcli.provision.apply import Applied
+
+APP = 'scopes = ["gam_user_data"]\nremote_rest = true\napi_keys = { enabled = true }\n'
+TEXT = f"""
+[app."Customer portal"]
+{APP}
+[app.customer_portal]
+{APP}
+[user.ana]
+[[key]]
+user = "ana"
+app = "Customer portal"
+[[key]]
+user = "ana"
+app = "customer_portal"
+"""
+
+Do = Callable[..., Applied]
+
+
+def names(done: Applied) -> list[str]:
+    """Return the names of what was issued."""
+    return [name for name, _ in done.issued.variables()]
+
+
+def test_every_secret_has_a_name_of_its_own(applied: Do) -> None:
+    """Capitals, digits and `_`; those that would be the same are counted."""
+    assert names(applied(TEXT)) == [
+        "GAM_CLIENT_ID_CUSTOMER_PORTAL",
+        "GAM_CLIENT_ID_CUSTOMER_PORTAL_2",
+        "GAM_CLIENT_SECRET_CUSTOMER_PORTAL",
+        "GAM_CLIENT_SECRET_CUSTOMER_PORTAL_2",
+        "GAM_API_KEY_ANA_CUSTOMER_PORTAL",
+        "GAM_API_KEY_ANA_CUSTOMER_PORTAL_2",
+    ]
+
+
+def test_a_name_stays_the_same_from_run_to_run(applied: Do) -> None:
+    """Though nothing else is issued in a later one."""
+    first = TEXT.rpartition("[[key]]")[0]
+    applied(first)
+    assert names(applied(TEXT)) == ["GAM_CLIENT_ID_CUSTOMER_PORTAL_2", "GAM_API_KEY_ANA_CUSTOMER_PORTAL_2"]
+
+
+def test_a_counted_name_never_meets_one_that_is_so(applied: Do) -> None:
+    """`a_2` may be the name of another application."""
+    found = names(applied("[app.a]\n[app.A-]\n[app.a_]\n[app.a__2]\n"))
+    assert len(found) == len(set(found)) == 8
+
+
+def test_a_key_for_an_application_of_the_store_has_a_name_too(applied: Do) -> None:
+    """The manifest need not name the application itself."""
+    applied(f"[app.portal]\n{APP}[user.ana]\n")
+    done = applied('[[key]]\nuser = "ana"\napp = "portal"\n')
+    assert names(done) == ["GAM_CLIENT_ID_PORTAL", "GAM_API_KEY_ANA_PORTAL"]
+
+
+def test_dotenv_and_json_hold_the_same_secrets(applied: Do) -> None:
+    """JSON names the objects as they are called."""
+    issued = applied(TEXT).issued
+    lines = dict(line.split("=", 1) for line in issued.dotenv().splitlines())
+    found = json.loads(issued.json())
+    assert found["apps"][0] == {
+        "name": "Customer portal",
+        "client_id": lines["GAM_CLIENT_ID_CUSTOMER_PORTAL"],
+        "client_secret": lines["GAM_CLIENT_SECRET_CUSTOMER_PORTAL"],
+    }
+    assert found["keys"][1]["api_key"] == lines["GAM_API_KEY_ANA_CUSTOMER_PORTAL_2"]
+    assert set(found["keys"][1]) == {"id", "user", "app", "client_id", "api_key"}
+
+
+def test_nothing_issued_is_nothing(applied: Do) -> None:
+    """A user has no secret."""
+    assert not applied("[user.ana]\n").issued

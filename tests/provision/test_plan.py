@@ -1,0 +1,341 @@
+"""What leads from the store to what manifests ask for: authentication types, the default, applications, users."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gamcli.actions import Gam, apps, auth_types, users
+from gamcli.actions.apps import AppWish
+from gamcli.errors import ConflictError, FaultsError
+from gamcli.model.plan import FieldChange
+from gamcli.provision.apply import Applied
+from gamcli.provision.proposal import Proposal
+from gamcli.rules.credentials import Secret
+
+PORTAL = """
+[app.portal]
+description = "Customer portal"
+scopes = ["gam_user_roles", "gam_user_data"]
+remote_rest = true
+api_keys = { enabled = true, scope_choice = true }
+"""
+ANA = """
+[user.ana]
+email = "ana@example.com"
+"""
+KEY = """
+[[key]]
+user = "ana"
+app = "portal"
+"""
+WHOLE = f"{PORTAL}{ANA}{KEY}"
+
+NEEDS = "API keys need remote REST authentication, which is off for this application"
+NEAR = "did you mean user_address? all of them: gamcli scope list"
+
+Planned = Callable[..., Proposal]
+Do = Callable[..., Applied]
+
+
+def steps(proposal: Proposal) -> list[tuple[str, str, str]]:
+    """Return action, kind and name of each change."""
+    return [(each.action, each.kind, each.name) for each in proposal.plan().changes]
+
+
+def fields(proposal: Proposal) -> dict[str, tuple[Any, Any]]:
+    """Return old and new values of the fields of the one change."""
+    (change,) = proposal.plan().changes
+    return {each.field: (each.old, each.new) for each in change.fields}
+
+
+def faults(planned: Planned, text: str) -> list[str]:
+    """Return what is wrong with a manifest, each fault in a line."""
+    with pytest.raises(FaultsError) as caught:
+        planned(text)
+    return list(map(str, caught.value.faults))
+
+
+def test_steps_come_in_the_order_in_which_each_finds_what_it_needs(planned: Planned) -> None:
+    """Whatever the order of the file."""
+    text = f'{KEY}{ANA}{PORTAL}\n[repository]\ndefault_auth_type = "m2m"\n[auth_type.m2m]\ntype = "APIkey"\n'
+    assert steps(planned(text)) == [
+        ("create", "auth-type", "m2m"),
+        ("update", "repository", "repository"),
+        ("create", "app", "portal"),
+        ("create", "user", "ana"),
+        ("create", "key", "ana for portal"),
+    ]
+
+
+def test_a_plan_touches_nothing(planned: Planned, gam: Gam) -> None:
+    """The store is as it was, to the last entry of its audit trail."""
+    before = [*gam.store._connection.iterdump()]  # noqa: SLF001 - all of it
+    assert planned(WHOLE).issues
+    assert [*gam.store._connection.iterdump()] == before  # noqa: SLF001 - as above
+
+
+def test_what_is_so_already_is_no_change(planned: Planned, applied: Do) -> None:
+    """Whatever its fields are."""
+    applied(WHOLE)
+    found = planned(WHOLE)
+    assert (found.changes, found.impacts, found.issues, found.draft.adopts, found.draft.leaves) == (
+        False,
+        (),
+        False,
+        [],
+        [],
+    )
+
+
+def test_an_update_tells_each_field_with_its_old_and_new_value(planned: Planned, applied: Do) -> None:
+    """A field that the manifest does not name is untouched."""
+    applied(WHOLE)
+    text = PORTAL.replace("Customer portal", "Portal").replace("true", "true, timeout_hours = 12", 2)
+    text = text.replace("remote_rest = true, timeout_hours = 12", "remote_rest = true")
+    assert fields(planned(f"{text}{ANA}{KEY}")) == {
+        "description": ("Customer portal", "Portal"),
+        "api_keys.timeout_hours": (0, 12),
+    }
+    assert fields(planned(WHOLE.replace("ana@", "a@"))) == {"email": ("ana@example.com", "a@example.com")}
+    assert not planned(WHOLE.replace('description = "Customer portal"\n', "")).changes
+
+
+def test_a_new_record_has_its_default_where_the_manifest_is_silent(applied: Do, gam: Gam) -> None:
+    """As the commands make it."""
+    applied(WHOLE)
+    apps.create(gam, AppWish("other", {}))
+    ours, other = apps.show(gam, "portal"), apps.show(gam, "other")
+    assert (ours.token, ours.enabled, ours.share_user_ids) == (other.token, other.enabled, other.share_user_ids)
+
+
+def test_names_in_another_case_name_the_same(planned: Planned, applied: Do, gam: Gam) -> None:
+    """As everywhere; the name itself stays as it was given first."""
+    applied(WHOLE)
+    text = WHOLE.replace("portal]", "PORTAL]").replace('"ana"', '"ANA@EXAMPLE.com"')
+    assert not planned(text).changes
+    assert not planned(WHOLE.replace('app = "portal"', f'app = "{apps.show(gam, "portal").client_id}"')).changes
+
+
+def test_an_authentication_type_is_made_and_changed(planned: Planned, applied: Do, gam: Gam) -> None:
+    """Its kind is for good."""
+    text = '[auth_type.m2m]\ntype = "apikey"\ndescription = "Machines"\n'
+    assert fields(planned(text)) == {
+        "type": (None, "APIkey"),
+        "description": (None, "Machines"),
+        "enabled": (None, True),
+    }
+    applied(text)
+    assert auth_types.show(gam, "m2m").managed_by == "m.toml"
+    assert not planned(text).changes
+    assert fields(planned(f"{text}enabled = false\n")) == {"enabled": (True, False)}
+    assert faults(planned, '[auth_type.m2m]\ntype = "GAMLocal"\n') == [
+        "m.toml:2: auth_type.m2m.type: it is of kind APIkey, and stays so"
+    ]
+    assert faults(planned, '[auth_type.new]\ndescription = "x"\n') == [
+        "m.toml:1: auth_type.new: it has no type: APIkey or GAMLocal"
+    ]
+
+
+def test_the_default_is_one_of_the_types(planned: Planned, applied: Do, gam: Gam) -> None:
+    """In the store, or in the manifest."""
+    text = '[repository]\ndefault_auth_type = "LOCAL"\n'
+    assert fields(planned(text)) == {"default_auth_type": ("apikey", "local")}
+    applied(text)
+    assert auth_types.show(gam, "local").default
+    assert not planned(text).changes
+    assert faults(planned, '[repository]\ndefault_auth_type = "lokal"\n') == [
+        "m.toml:2: repository.default_auth_type: no authentication type named 'lokal'; did you mean 'local'?"
+    ]
+
+
+def test_an_application_may_allow_one_type_or_any(planned: Planned, applied: Do, gam: Gam) -> None:
+    """One of kind APIkey that is there in the end."""
+    text = PORTAL.replace("enabled = true", 'enabled = true, auth_type = "APIKEY"')
+    applied(text)
+    assert apps.show(gam, "portal").api_keys.auth_type == "apikey"
+    assert not planned(text).changes
+    assert fields(planned(text.replace("APIKEY", "any"))) == {"api_keys.auth_type": ("apikey", None)}
+    assert faults(planned, text.replace("APIKEY", "apikeys")) == [
+        "m.toml:6: app.portal.api_keys.auth_type: no authentication type named 'apikeys'; did you mean 'apikey'?"
+    ]
+    assert faults(planned, text.replace("APIKEY", "local")) == [
+        "m.toml:6: app.portal.api_keys.auth_type: authentication type 'local' is of kind GAMLocal, not APIkey"
+    ]
+
+
+def test_a_stored_state_is_not_judged_anew(planned: Planned, applied: Do, gam: Gam) -> None:
+    """API keys may be on while remote REST is off, after somebody has switched that off."""
+    applied(PORTAL)
+    off = PORTAL.replace("remote_rest = true", "remote_rest = false")
+    assert fields(planned(off)) == {"remote_rest": (True, False)}
+    apps.update(gam, "portal", {"remote_rest": False})
+    assert not planned(off).changes
+    assert faults(planned, off.replace("portal", "other")) == [f"m.toml:6: app.other.api_keys.enabled: {NEEDS}"]
+
+
+def test_ids_and_secrets_may_be_brought_along(
+    planned: Planned, applied: Do, gam: Gam, write: Callable[[str, str], Path]
+) -> None:
+    """A client_id for good; a secret that is the same already is no change, and none is issued."""
+    write("secret", "s" * 40)
+    brought = f'client_id = "{"C" * 32}"\nclient_secret = "${{file:secret}}"\n'
+    text = PORTAL.replace("remote_rest", f"{brought}remote_rest")
+    assert not planned(text).issues
+    applied(text)
+    app = apps.show(gam, "portal")
+    assert app.client_id == "C" * 32
+    assert Secret("s" * 40).matches(app.secret_digest)
+    assert not planned(text).changes
+    assert faults(planned, text.replace("C" * 32, "D" * 32)) == [
+        f"m.toml:5: app.portal.client_id: its client_id is {'C' * 32}, and stays so"
+    ]
+    write("secret", "t" * 40)
+    assert fields(planned(text)) == {"client_secret": ("(set)", "(new)")}
+    applied(text)
+    assert Secret("t" * 40).matches(apps.show(gam, "portal").secret_digest)
+
+
+def test_scopes_may_stand_for_attributes_that_somebody_carries(planned: Planned, applied: Do) -> None:
+    """In the store, or in the manifest; or when they are published already."""
+    text = PORTAL.replace('"gam_user_roles"', '"user_Area"')
+    assert faults(planned, text) == [f"m.toml:4: app.portal.scopes: no scope named 'user_Area'; {NEAR}"]
+    carried = f'{text}[user.bob]\nattributes = {{ Area = "north" }}\n'
+    applied(carried)
+    assert not planned(carried).changes
+    applied('[user.bob]\nattributes = {}\n[app.portal]\nscopes = ["gam_user_data", "user_Area"]')
+
+
+def test_a_scope_that_is_unknown_is_told_with_the_nearest(planned: Planned) -> None:
+    """All faults of all fields at once."""
+    text = PORTAL.replace("gam_user_roles", "gam_user_rolls").replace("Customer portal", "x" * 300)
+    found = faults(planned, f"{text}{ANA.replace('@', ' ')}")
+    assert len(found) == 3
+    assert "did you mean gam_user_roles" in " ".join(found)
+
+
+def test_who_manages_an_object_is_asked_before_another_does(planned: Planned, applied: Do, gam: Gam) -> None:
+    """What nobody manages is taken over; what others do is a conflict, unless that is what was asked for."""
+    users.create(gam, "ana", {"email": "ana@example.com"})
+    found = planned(ANA)
+    assert (found.changes, [(each.name, each.owner) for each in found.draft.adopts]) == (False, [("ana", None)])
+    applied(ANA)
+    assert users.show(gam, "ana").managed_by == "m.toml"
+    assert planned(ANA).draft.adopts == []
+    with pytest.raises(ConflictError) as caught:
+        planned(f"{ANA}{PORTAL}", "other.toml")
+    assert caught.value.message == "user 'ana' is managed by 'm.toml'"
+    applied(PORTAL)
+    with pytest.raises(ConflictError) as caught:
+        planned(f"{ANA}{PORTAL}", "other.toml")
+    assert caught.value.message == "app 'portal' is managed by 'm.toml', and 1 more are not yours"
+    applied(ANA.replace("ana@", "a@"), "other.toml", adopt=True)
+    assert users.show(gam, "ana").managed_by == "other.toml"
+
+
+def test_an_object_that_is_taken_over_may_change_at_once(planned: Planned, applied: Do, gam: Gam) -> None:
+    """Who manages it is told apart."""
+    users.create(gam, "ana", {})
+    found = planned(ANA)
+    assert fields(found) == {"email": ("", "ana@example.com")}
+    applied(ANA)
+    ana = users.show(gam, "ana")
+    assert (ana.email, ana.managed_by) == ("ana@example.com", "m.toml")
+    assert not planned(ANA).draft.adopts
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (
+            '[user.bob]\nemail = "eva@example.com"',
+            "m.toml:2: user.bob.email: 'eva@example.com' names another user already",
+        ),
+        (
+            '[user."Eva@example.com"]',
+            "m.toml:1: user.\"Eva@example.com\": 'eva@example.com' names another user already",
+        ),
+        ('[user.new]\nemail = "mail@x"', "m.toml:2: user.new.email: 'mail@x' names another user already"),
+        (f"[app.{'e' * 32}]", f"m.toml:1: app.{'e' * 32}: '{'e' * 32}' names another application already"),
+        (
+            f'[app.new]\nclient_id = "{"E" * 32}"',
+            f"m.toml:2: app.new.client_id: '{'e' * 32}' names another application already",
+        ),
+    ],
+)
+def test_names_emails_and_ids_name_one_record_only(planned: Planned, gam: Gam, text: str, fault: str) -> None:
+    """Of those in the store too."""
+    users.create(gam, "eva", {"email": "eva@example.com"})
+    users.create(gam, "mail@x", {})
+    apps.create(gam, AppWish("old", {}, client_id="e" * 32))
+    assert faults(planned, text) == [fault]
+
+
+def test_what_others_have_in_common_already_is_not_our_fault(planned: Planned, applied: Do, gam: Gam) -> None:
+    """Only what is wanted is judged."""
+    applied("[user.eva]\n[user.bob]\n")
+    with gam.store.writing() as tx:
+        tx.run("UPDATE user SET email = 'bob' WHERE name = 'eva'")
+    assert len(planned(ANA).draft.leaves) == 2
+
+
+def test_users_may_exchange_emails(planned: Planned, applied: Do, gam: Gam) -> None:
+    """In one step, which no two commands could."""
+    text = '[user.a]\nemail = "a@x"\n[user.b]\nemail = "b@x"\n'
+    applied(text)
+    swapped = text.replace("a@x", "c@x").replace("b@x", "a@x").replace("c@x", "b@x")
+    applied(swapped)
+    assert [users.show(gam, name).email for name in "ab"] == ["b@x", "a@x"]
+    assert not planned(swapped).changes
+
+
+def test_users_who_are_taken_over_may_exchange_emails_too(applied: Do, gam: Gam) -> None:
+    """Nothing of the taking over gets in the way."""
+    for name in "ab":
+        users.create(gam, name, {"email": f"{name}@x"})
+    applied('[user.a]\nemail = "b@x"\n[user.b]\nemail = "a@x"\n')
+    assert [users.show(gam, name).email for name in "ab"] == ["b@x", "a@x"]
+
+
+def test_an_email_that_changes_is_no_longer_verified(planned: Planned, applied: Do, gam: Gam) -> None:
+    """Unless the manifest says that it is."""
+    applied(f"{ANA}verified_email = true\n")
+    other = ANA.replace("ana@", "a@")
+    applied(other)
+    assert not users.show(gam, "ana").verified_email
+    applied(f"{ANA}verified_email = true\n")
+    assert users.show(gam, "ana").verified_email
+    assert not planned(f"{ANA}verified_email = true\n").changes
+
+
+def test_a_seed_may_carry_passwords(applied: Do, gam: Gam) -> None:
+    """One that is the same already is no change."""
+    text = f'{ANA}password = "secret"\n'
+    applied(text, seed=True)
+    first = users.show(gam, "ana").password_hash
+    assert first
+    applied(text, seed=True)
+    assert users.show(gam, "ana").password_hash == first
+    applied(text.replace('"secret"', '"other"'), seed=True)
+    assert users.show(gam, "ana").password_hash != first
+
+
+def test_what_a_broken_record_would_bring_is_not_called_missing(planned: Planned) -> None:
+    """One fault is told once."""
+    text = f'[user."{"x" * 61}"]\n[[key]]\nuser = "{"x" * 61}"\napp = "portal"\n{PORTAL}'
+    assert len(faults(planned, text)) == 1
+
+
+def test_a_new_key_tells_what_it_may_reveal(planned: Planned, applied: Do, forward: Callable[[timedelta], Any]) -> None:
+    """Not when it expires, which the hour of apply decides."""
+    applied(f"{PORTAL}{ANA}")
+    found = planned(WHOLE)
+    (change,) = found.plan().changes
+    assert change.fields == (
+        FieldChange("auth_type", None, "apikey"),
+        FieldChange("scopes", None, ("gam_user_data", "gam_user_roles")),
+    )
+    forward(timedelta(days=1))
+    assert planned(WHOLE).plan().changes == (change,)

@@ -1,0 +1,169 @@
+"""What manifests name no longer: told, deleted when that is asked for, let go when it was made by hand."""
+
+from collections.abc import Callable
+
+import pytest
+
+from gamcli.actions import Gam, apps, auth_types, keys, users
+from gamcli.actions.apps import AppWish
+from gamcli.actions.keys import KeySearch
+from gamcli.errors import ConflictError, FaultsError, NotFoundError
+from gamcli.provision.apply import Applied
+from gamcli.provision.proposal import Proposal
+
+TYPE = '[auth_type.m2m]\ntype = "APIkey"\n'
+APP = '[app.portal]\nscopes = ["gam_user_data"]\nremote_rest = true\napi_keys = { enabled = true }\n'
+OTHER = APP.replace("portal", "shop")
+USERS = "[user.ana]\n[user.bob]\n"
+KEYS = '[[key]]\nuser = "ana"\napp = "portal"\n[[key]]\nuser = "bob"\napp = "portal"\nauth_type = "m2m"\n'
+WHOLE = f"{TYPE}{APP}{OTHER}{USERS}{KEYS}"
+
+Planned = Callable[..., Proposal]
+Do = Callable[..., Applied]
+
+
+def steps(proposal: Proposal) -> list[tuple[str, str, str]]:
+    """Return action, kind and name of each change."""
+    return [(each.action, each.kind, each.name) for each in proposal.plan().changes]
+
+
+def leaves(proposal: Proposal) -> list[tuple[str, str]]:
+    """Return kind and name of what is named no longer."""
+    return [(each.kind, each.name) for each in proposal.plan().leaves]
+
+
+def test_what_is_named_no_longer_is_told_and_stays(planned: Planned, applied: Do, gam: Gam) -> None:
+    """Keys, users, applications, authentication types; the keys of a user are told with the user."""
+    applied(WHOLE)
+    found = planned(f"{APP}[user.ana]\n")
+    assert not found.changes
+    assert leaves(found) == [
+        ("key", "ana for portal"),
+        ("user", "bob"),
+        ("app", "shop"),
+        ("auth-type", "m2m"),
+    ]
+    applied(f"{APP}[user.ana]\n")
+    assert users.show(gam, "bob").managed_by == "m.toml"
+
+
+def test_pruning_deletes_it_last_and_in_the_reverse_order(planned: Planned, applied: Do, gam: Gam) -> None:
+    """Keys that go with their user or application are no steps of their own, but they count."""
+    applied(WHOLE)
+    text = f"{APP}[user.ana]\n[user.new]\n"
+    found = planned(text, prune=True)
+    assert steps(found) == [
+        ("create", "user", "new"),
+        ("delete", "key", "ana for portal"),
+        ("delete", "user", "bob"),
+        ("delete", "app", "shop"),
+        ("delete", "auth-type", "m2m"),
+    ]
+    assert {each.reason for each in found.plan().invalidates} == {"deletion of user 'bob'", "named no longer"}
+    applied(text, prune=True)
+    with gam.store.reading():
+        assert not planned(text, prune=True).changes
+    with keys.listed(gam, KeySearch()) as left:
+        assert [(each.user, each.status(gam.now()), each.reason) for each in left] == [
+            ("ana", "revoked", "m.toml names it no longer")
+        ]
+    for show, name in ((users.show, "bob"), (apps.show, "shop"), (auth_types.show, "m2m")):
+        with pytest.raises(NotFoundError):
+            show(gam, name)
+
+
+def test_only_what_this_owner_manages_is_deleted(planned: Planned, applied: Do, gam: Gam) -> None:
+    """Not what others manage, nor what nobody does."""
+    applied("[user.ana]\n")
+    users.create(gam, "hand", {})
+    applied("[user.bob]\n", "other.toml")
+    assert steps(planned("[user.new]\n", prune=True)) == [("create", "user", "new"), ("delete", "user", "ana")]
+
+
+def test_what_was_made_by_hand_is_let_go_and_never_deleted(planned: Planned, applied: Do, gam: Gam) -> None:
+    """A manifest took it over once: it is nobody's again, and may be taken over again."""
+    users.create(gam, "hand", {})
+    apps.create(gam, AppWish("old", {}))
+    text = '[user.hand]\n[app.old]\n[auth_type.apikey]\ntype = "APIkey"\n'
+    applied(text)
+    found = planned("", prune=True)
+    assert steps(found) == [("update", "user", "hand"), ("update", "app", "old"), ("update", "auth-type", "apikey")]
+    assert [(each.old, each.new) for each in found.plan().changes[0].fields] == [("m.toml", None)]
+    applied("", prune=True)
+    assert [users.show(gam, "hand").managed_by, auth_types.show(gam, "apikey").managed_by] == [None, None]
+    assert not planned("", prune=True).changes
+    applied(text)
+    applied("", prune=True)
+    assert users.show(gam, "hand")
+
+
+def test_a_key_made_by_hand_is_let_go_too(planned: Planned, applied: Do, gam: Gam) -> None:
+    """It lives on."""
+    base = f"{APP}[user.ana]\n"
+    applied(base)
+    key = keys.generate(gam, keys.KeyWish("ana", "portal")).record
+    applied(f'{base}[[key]]\nuser = "ana"\napp = "portal"\n')
+    assert keys.show(gam, key.id).managed_by == "m.toml"
+    assert steps(planned(base, prune=True)) == [("update", "key", "ana for portal")]
+    assert planned(base, prune=True).impacts == ()
+    applied(base, prune=True)
+    assert keys.show(gam, key.id).managed_by is None
+    assert keys.show(gam, key.id).is_live(gam.now())
+
+
+def test_nothing_wanted_may_stand_on_what_is_deleted(planned: Planned, applied: Do) -> None:
+    """A key for a user who is named no longer has nobody to hold it."""
+    applied(WHOLE)
+    text = f"{TYPE}{APP}{KEYS}"
+    with pytest.raises(FaultsError) as caught:
+        planned(text, prune=True)
+    assert [each.what for each in caught.value.faults] == [
+        "key[0].user: no user named 'ana'",
+        "key[1].user: no user named 'bob'",
+    ]
+    assert planned(text).draft.leaves
+
+
+def test_a_type_that_is_needed_is_not_deleted(planned: Planned, applied: Do, gam: Gam) -> None:
+    """By the repository, or by an application that allows no other."""
+    applied(f'{TYPE}[repository]\ndefault_auth_type = "m2m"\n')
+    with pytest.raises(ConflictError, match="is the default of the repository"):
+        planned("", prune=True)
+    assert steps(planned('[repository]\ndefault_auth_type = "apikey"\n', prune=True))[-1] == (
+        "delete",
+        "auth-type",
+        "m2m",
+    )
+    auth_types.set_default(gam, "apikey")
+    apps.create(gam, AppWish("hand", {"api_keys.auth_type": "m2m"}))
+    with pytest.raises(ConflictError) as caught:
+        planned("", prune=True)
+    assert caught.value.message == "application 'hand' allows only authentication type 'm2m'"
+    any_type = '[app.hand]\napi_keys = { auth_type = "any" }\n'
+    assert steps(planned(any_type, prune=True)) == [("update", "app", "hand"), ("delete", "auth-type", "m2m")]
+    with pytest.raises(ConflictError):
+        planned('[app.hand]\ndescription = "x"\n', prune=True)
+
+
+def test_an_application_may_go_with_the_type_that_it_allows(planned: Planned, applied: Do) -> None:
+    """Both are deleted, the application first."""
+    applied(f"{TYPE}{APP.replace('enabled = true', 'enabled = true, auth_type = ' + chr(34) + 'm2m' + chr(34))}")
+    assert steps(planned("", prune=True)) == [("delete", "app", "portal"), ("delete", "auth-type", "m2m")]
+    applied("", prune=True)
+    assert not planned("", prune=True).changes
+
+
+def test_an_email_of_somebody_deleted_is_free_at_once(applied: Do, gam: Gam) -> None:
+    """Though deletions come last."""
+    applied('[user.old]\nemail = "a@x"\n')
+    applied('[user.new]\nemail = "a@x"\n', prune=True)
+    assert users.show(gam, "a@x").name == "new"
+
+
+def test_an_ended_key_is_left_alone(planned: Planned, applied: Do, gam: Gam) -> None:
+    """It is no longer anybody's business."""
+    applied(f"{APP}[user.ana]\n{KEYS.partition('[[key]]' + chr(10) + 'user = ' + chr(34) + 'bob')[0]}")
+    with keys.listed(gam, KeySearch()) as found:
+        ids = [each.id for each in found]
+    keys.revoke(gam, ids, None)
+    assert not planned(f"{APP}[user.ana]\n", prune=True).changes
