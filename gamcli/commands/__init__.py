@@ -21,7 +21,7 @@ EXIT_CODES = {
     3: "not found",
     4: "refused: a rule said no; `key verify` of a key that may not be used",
     5: "conflict: already there, or the change would kill live keys and nobody accepted that",
-    6: "changes pending",
+    6: "changes pending: `drift`, `plan --exit-code`",
     7: "attention due: `key due` found keys to rotate",
     8: "the store is missing, busy, damaged, or of a newer version",
     130: "interrupted",

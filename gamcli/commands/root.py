@@ -20,10 +20,11 @@ PROGRAM = "gamcli"
 
 
 class Noun(NamedTuple):
-    """A word after `gamcli`: the module whose `verbs` it runs, and what help says of it."""
+    """A word after `gamcli`: the module of its verbs, what help says of it, and what they are called there."""
 
     module: str
     about: str
+    verbs: str = "verbs"
 
 
 NOUNS = {
@@ -35,6 +36,10 @@ NOUNS = {
     "key": Noun("keys", "API keys: issue, list, doubt, revoke"),
     "token": Noun("tokens", "Access tokens that were issued"),
     "scope": Noun("scopes", "The scopes, and what each reveals"),
+    "plan": Noun("provisioning", "What files in git would change", "plans"),
+    "apply": Noun("provisioning", "Make the store as files in git say", "applies"),
+    "drift": Noun("provisioning", "Whether the store still is as files in git say", "drifts"),
+    "export": Noun("export", "Print what the store holds as a manifest"),
     "serve": Noun("serve", "Answer token requests over HTTP"),
     "config": Noun("config", "Settings, and where each comes from"),
     "completion": Noun("completion", "Print the completion script of a shell"),
@@ -74,7 +79,7 @@ class Nouns(TyperGroup):
 
 def _built(noun: str, verb: str | None) -> Any:  # noqa: ANN401 - typer's own types
     """Return the command of a noun; of its verbs typer builds all that it is given, so it is given the one called."""
-    verbs: typer.Typer = import_module(f"gamcli.commands.{NOUNS[noun].module}").verbs
+    verbs: typer.Typer = getattr(import_module(f"gamcli.commands.{NOUNS[noun].module}"), NOUNS[noun].verbs)
     called = [each for each in verbs.registered_commands if _name(each) == verb]
     if called:
         verbs = copy(verbs)
