@@ -103,7 +103,8 @@ def _create(gam: Gam, tx: Transaction, step: Step) -> None:
             users.add(gam, tx, user)
         case App() as app:
             apps.add(gam, tx, app)
-        case AuthType() as auth_type:
+        case auth_type:
+            assert isinstance(auth_type, AuthType)
             auth_types.add(gam, tx, auth_type)
 
 
@@ -118,8 +119,9 @@ def _update(gam: Gam, tx: Transaction, step: Step) -> None:
             apps.save(gam, tx, replace(before, managed_by=after.managed_by), after)
         case AuthType() as before, AuthType() as after:
             auth_types.save(gam, tx, replace(before, managed_by=after.managed_by), after)
-        case _, Repository() as repository:
-            auth_types.set_default(gam, repository.default_auth_type)
+        case _:
+            assert isinstance(step.after, Repository)
+            auth_types.set_default(gam, step.after.default_auth_type)
 
 
 def _delete(gam: Gam, step: Step) -> None:
@@ -130,5 +132,6 @@ def _delete(gam: Gam, step: Step) -> None:
             users.delete(gam, user.guid, None)
         case App() as app:
             apps.delete(gam, app.client_id, None)
-        case AuthType() as auth_type:
+        case auth_type:
+            assert isinstance(auth_type, AuthType)
             auth_types.delete(gam, auth_type.name, None)

@@ -106,7 +106,8 @@ class Draft:
             try:
                 return judge(fields)
             except UsageError as error:
-                culprit = next((name for name in fields if _said(judge, {name: fields[name]}) == error.message), None)
+                alone = () if _said(judge, {}) == error.message else fields
+                culprit = next((name for name in alone if _said(judge, {name: fields[name]}) == error.message), None)
                 near = f"; {error.hint}" if error.hint and error.hint.startswith("did you mean") else ""
                 self.refuse(kind, wanted, f"{error.message}{near}", culprit or "")
                 if culprit is None:

@@ -154,9 +154,7 @@ def _settings(draft: Draft, fields: Fields, found: App | None, parsed: keys.Pars
     return settings
 
 
-def _allowed(draft: Draft, asked: str) -> str | None:
-    if fold(asked) == auth_type_rules.ANY:
-        return None
+def _allowed(draft: Draft, asked: str) -> str:
     found = draft.auth_types.get(fold(asked))
     if found is None:
         raise UsageError(unknown("authentication type", asked, (each.name for each in draft.auth_types.values())))

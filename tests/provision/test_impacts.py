@@ -112,6 +112,15 @@ def test_what_is_deleted_ends_its_keys(planned: Planned, applied: Do, gam: Gam) 
         assert [*left] == []
 
 
+def test_a_key_named_no_longer_may_die_of_a_scope_first(planned: Planned, applied: Do) -> None:
+    """It counts once, with the reason that comes first."""
+    applied(BASE)
+    text = BASE.replace(', "gam_user_roles"', "").replace('[[key]]\nuser = "ana"\napp = "portal"\n', "")
+    assert told(planned(text, prune=True))[0] == [("ana", "portal", "scope withdrawn: gam_user_roles")]
+    applied(text, prune=True)
+    assert not planned(text, prune=True).changes
+
+
 def test_a_deleted_type_ends_its_keys(planned: Planned, applied: Do, gam: Gam) -> None:
     """The key that is wanted anew is issued with another type."""
     applied(BASE)

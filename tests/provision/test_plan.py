@@ -1,6 +1,7 @@
 """What leads from the store to what manifests ask for: authentication types, the default, applications, users."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from gamcli.actions.apps import AppWish
 from gamcli.errors import ConflictError, FaultsError
 from gamcli.model.plan import FieldChange
 from gamcli.provision.apply import Applied
-from gamcli.provision.proposal import Proposal
+from gamcli.provision.desired import Desired
+from gamcli.provision.proposal import Options, Proposal, propose
 from gamcli.rules.credentials import Secret
 
 PORTAL = """
@@ -322,10 +324,17 @@ def test_a_seed_may_carry_passwords(applied: Do, gam: Gam) -> None:
     assert users.show(gam, "ana").password_hash != first
 
 
-def test_what_a_broken_record_would_bring_is_not_called_missing(planned: Planned) -> None:
-    """One fault is told once."""
-    text = f'[user."{"x" * 61}"]\n[[key]]\nuser = "{"x" * 61}"\napp = "portal"\n{PORTAL}'
-    assert len(faults(planned, text)) == 1
+def test_what_no_reader_let_through_is_a_fault_all_the_same(gam: Gam, asked: Callable[[str], Desired]) -> None:
+    """Told once: a key for somebody who cannot be is not called unknown as well."""
+    text = f'{WHOLE}[auth_type.m2m]\ntype = "APIkey"\n'
+    desired = asked(text)
+    users_, apps_, types = (
+        (replace(each[0], name=f"{each[0].name} "),) for each in (desired.users, desired.apps, desired.auth_types)
+    )
+    wanted = (replace(desired.keys[0], user="ana ", app="portal "),)
+    with gam.store.reading() as tx, pytest.raises(FaultsError) as caught:
+        propose(tx, gam, replace(desired, users=users_, apps=apps_, auth_types=types, keys=wanted), Options())
+    assert len(caught.value.faults) == 3
 
 
 def test_a_new_key_tells_what_it_may_reveal(planned: Planned, applied: Do, forward: Callable[[timedelta], Any]) -> None:

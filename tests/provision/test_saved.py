@@ -1,0 +1,169 @@
+"""Saved plans: what was decided, applied to the state that it was decided on, or not at all."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gamcli.actions import Gam, keys, users
+from gamcli.errors import ConflictError, UsageError
+from gamcli.provision import saved
+from gamcli.provision.apply import Applied, Order, apply
+from gamcli.provision.desired import Desired
+from gamcli.provision.proposal import Options, propose
+
+TEXT = """
+[auth_type.m2m]
+type = "APIkey"
+[repository]
+default_auth_type = "m2m"
+[app.portal]
+scopes = ["gam_user_data"]
+remote_rest = true
+api_keys = { enabled = true, scope_choice = true }
+[user.ana]
+roles = ["operator", "auditor"]
+attributes = { Area = ["north", "south"] }
+[user.bob]
+[[key]]
+user = "ana"
+app = "portal"
+scopes = ["user_email"]
+expires_in = "2h"
+label = "night"
+[[key]]
+user = "bob"
+app = "portal"
+"""
+
+Save = Callable[..., Path]
+
+
+@pytest.fixture
+def save(gam: Gam, asked: Callable[..., Desired], tmp_path: Path) -> Save:
+    """Return what saves the plan of a manifest in a file."""
+
+    def write(text: str, *, prune: bool = False) -> Path:
+        options, desired, path = Options(prune=prune), asked(text), tmp_path / "saved.plan"
+        with gam.store.reading() as tx:
+            path.write_text(saved.written(tx, propose(tx, gam, desired, options), options), encoding="utf-8")
+        return path
+
+    return write
+
+
+def do(gam: Gam, path: Path, accept: int | None = None) -> Applied:
+    """Apply a saved plan."""
+    found = saved.read(str(path))
+    return apply(gam, found.desired, Order(found.options, accept, lambda _: None, found.require))
+
+
+def test_a_saved_plan_does_what_its_manifest_asks(save: Save, gam: Gam, asked: Callable[..., Desired]) -> None:
+    """Every field of it survives the file."""
+    path = save(TEXT, prune=True)
+    assert saved.is_one(str(path))
+    found = saved.read(str(path))
+    wanted = asked(TEXT)
+    assert found.options == Options(prune=True)
+    assert [(each.name, each.fields) for each in found.desired.users] == [
+        (each.name, each.fields) for each in wanted.users
+    ]
+    assert [(each.scopes, each.expires_in, each.label, each.owner) for each in found.desired.keys] == [
+        (("user_email",), timedelta(hours=2), "night", "m.toml"),
+        (None, None, "", "m.toml"),
+    ]
+    assert len(do(gam, path).issued.keys) == 2
+    with gam.store.reading() as tx:
+        assert not propose(tx, gam, wanted, Options()).changes
+
+
+def test_it_holds_no_secret(save: Save, write: Callable[[str, str], Path]) -> None:
+    """What would have to hold one is not saved; one that the store has already is left out."""
+    write("secret", "s" * 40)
+    text = '[app.portal]\nclient_secret = "${file:secret}"\n'
+    with pytest.raises(UsageError, match="which no saved plan may hold"):
+        save(text)
+
+
+def test_a_secret_that_is_kept_already_is_left_out(
+    save: Save, write: Callable[[str, str], Path], applied: Callable[..., Applied], gam: Gam
+) -> None:
+    """The plan changes other things."""
+    write("secret", "s" * 40)
+    text = '[app.portal]\nclient_secret = "${file:secret}"\n'
+    applied(text)
+    path = save(f'{text}description = "x"\n')
+    assert "s" * 40 not in path.read_text()
+    assert do(gam, path).proposal.changes
+
+
+@pytest.mark.parametrize("text", [TEXT, ""])
+def test_a_store_that_has_moved_is_left_alone(save: Save, gam: Gam, text: str) -> None:
+    """Whatever it was that changed."""
+    path = save(text)
+    users.create(gam, "eva", {})
+    with pytest.raises(ConflictError) as caught:
+        do(gam, path)
+    assert caught.value.message == "the store has changed since this plan was saved"
+
+
+def test_grants_and_last_use_are_no_change(save: Save, gam: Gam, applied: Callable[..., Applied]) -> None:
+    """The audit trail knows nothing of them."""
+    applied(TEXT)
+    path = save(TEXT.replace("auditor", "admin"))
+    with gam.store.writing() as tx:
+        tx.run("UPDATE key SET last_used_at = 1")
+        tx.run("UPDATE app_use SET grants = grants + 1")
+    assert do(gam, path).proposal.changes
+
+
+def test_time_that_makes_another_plan_of_it_is_a_change(
+    save: Save, gam: Gam, applied: Callable[..., Applied], forward: Callable[[timedelta], object]
+) -> None:
+    """A key that has expired meanwhile would be issued anew, and nobody has seen that."""
+    applied(TEXT)
+    path = save(TEXT.replace("auditor", "admin"))
+    forward(timedelta(hours=3))
+    with pytest.raises(ConflictError, match="no longer what there is to do"):
+        do(gam, path)
+
+
+def test_keys_that_would_end_need_their_number_all_the_same(
+    save: Save, gam: Gam, applied: Callable[..., Applied]
+) -> None:
+    """A plan decides nothing for whoever applies it."""
+    applied(TEXT)
+    path = save(TEXT.replace('["user_email"]', '["user_phone"]'))
+    with pytest.raises(ConflictError):
+        do(gam, path)
+    assert do(gam, path, 1).proposal.ending
+    with keys.listed(gam, keys.KeySearch(statuses=("active",))) as found:
+        assert len([*found]) == 2
+
+
+@pytest.mark.parametrize("text", ["", "[user.ana]", '{"gamcli_plan"', "{}"])
+def test_a_manifest_is_no_saved_plan(tmp_path: Path, text: str) -> None:
+    """They are told by how they begin; what is not there is neither."""
+    path = tmp_path / "m.toml"
+    path.write_text(text)
+    assert not saved.is_one(str(path))
+    assert not saved.is_one(str(tmp_path / "nothing"))
+
+
+@pytest.mark.parametrize(("old", "new"), [("}}\n", ""), ('"fields"', '"field"'), ('"desired"', '"desire"')])
+def test_a_plan_that_is_not_whole_is_refused(save: Save, old: str, new: str) -> None:
+    """Cut short, or changed by hand."""
+    path = save(TEXT)
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(UsageError, match="is no whole saved plan"):
+        saved.read(str(path))
+
+
+def test_a_plan_of_a_newer_gamcli_is_refused(save: Save) -> None:
+    """It may hold what this one knows nothing of."""
+    path = save(TEXT)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "gamcli_plan": 2}))
+    with pytest.raises(UsageError, match="newer gamcli"):
+        saved.read(str(path))
