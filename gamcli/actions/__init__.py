@@ -64,8 +64,13 @@ class Gam:
         told = differences(before, after) if before is not None and after is not None else {}
         text = json.dumps({**told, **details}, ensure_ascii=False, default=_plain)
         audit.add(tx, rfc3339(self.now()), self.actor, action, target, text)
-        if self.rehearsal is not None and change is not None:
-            self.rehearsal.changes.append(changing(action, target, before, after))
+        if change is not None:
+            self.note(action, target, change)
+
+    def note(self, action: str, target: str, change: tuple[object, object]) -> None:
+        """Note a change of a record that comes with what `record` told."""
+        if self.rehearsal is not None:
+            self.rehearsal.changes.append(changing(action, target, *change))
 
     def touch(self, *impacts: Impact) -> None:
         """Note the live keys that a change ends or suspends."""

@@ -76,11 +76,21 @@ def generate(gam: Gam, wish: KeyWish, keep: Keep = keep_nowhere) -> rules.Issued
         words = None if wish.scopes is None else scopes.parse(wish.scopes, known)
         issued = rules.issue(facts, rules.KeyTerms(words, wish.expires_in, wish.label), gam.entropy)
         replaced = _make_way(tx, gam, issued.record, timedelta(0) if wish.replace else wish.overlap)
-        store.keys.add(tx, issued.record)
-        told = {**_told(issued.record), "replaces": replaced}
-        gam.record(tx, "key.generate", issued.record.id, (None, issued.record), **told)
+        add(gam, tx, issued.record, replaced)
         keep(issued.secret)
     return issued
+
+
+def add(gam: Gam, tx: Transaction, key: Key, replaces: str | None = None) -> None:
+    """Keep a new key whose pair has no live one, but for the key that it `replaces`."""
+    store.keys.add(tx, key)
+    gam.record(tx, "key.generate", key.id, (None, key), **_told(key), replaces=replaces)
+
+
+def give_way(gam: Gam, tx: Transaction, old: Key, key: Key) -> None:
+    """End the live key of a pair now, for the new one that follows it."""
+    store.keys.end(tx, old.id, "replaced", gam.now(), f"replaced by {key.id}")
+    gam.touch(Impact(old, ends=True, reason="replaced by the new key"))
 
 
 def rotate(
@@ -137,10 +147,11 @@ def _make_way(tx: Transaction, gam: Gam, key: Key, overlap: timedelta | None) ->
             "add --replace to end it now, or --overlap 7d to let it retire",
         )
     if overlap > timedelta(0):
-        store.keys.retire(tx, old.id, gam.now() + overlap)
+        retires_at = gam.now() + overlap
+        store.keys.retire(tx, old.id, retires_at)
+        gam.note("key.retire", old.id, (old, replace(old, retires_at=retires_at)))
         return old.id
-    store.keys.end(tx, old.id, "replaced", gam.now(), f"replaced by {key.id}")
-    gam.touch(Impact(old, ends=True, reason="replaced by the new key"))
+    give_way(gam, tx, old, key)
     return old.id
 
 

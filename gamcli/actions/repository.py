@@ -29,7 +29,8 @@ def initialise(gam: Gam) -> Created[Repository]:
         for name, kind, settings in FIRST_AUTH_TYPES:
             store.auth_types.add(tx, auth_types.create(name, kind, settings, now))
         store.repository.add(tx, repository)
-        gam.record(tx, "repository.init", repository.guid, auth_types=[name for name, _, _ in FIRST_AUTH_TYPES])
+        told = [name for name, _, _ in FIRST_AUTH_TYPES]
+        gam.record(tx, "repository.init", repository.guid, (None, repository), auth_types=told)
     return Created(repository)
 
 

@@ -6,11 +6,26 @@ from typing import Annotated
 import typer
 
 from gamcli.actions import apps
-from gamcli.commands import consent, delivery
+from gamcli.commands import consent, delivery, snippets
+from gamcli.commands.app_settings import (
+    ApiKeyAuthType,
+    ApiKeys,
+    ApiKeyTimeout,
+    OneToken,
+    RemoteRest,
+    Renewals,
+    RequireScope,
+    ScopeChoice,
+    Scopes,
+    ShareIds,
+    TokenTimeout,
+    settings,
+)
 from gamcli.commands.options import (
     Accept,
     AppArgument,
     Description,
+    DryRun,
     Enabled,
     Field,
     Format,
@@ -18,89 +33,19 @@ from gamcli.commands.options import (
     Limit,
     NewName,
     Out,
+    Preview,
     Sort,
     Yes,
-    given,
     noun,
     secret_from,
 )
 from gamcli.commands.session import Session
+from gamcli.commands.snippets import Shown
 from gamcli.errors import UsageError
 from gamcli.model import App
 from gamcli.store.apps import AppFilter
 
 verbs = noun("Applications: what they publish, whom they trust, their secrets.")
-
-Scopes = Annotated[
-    list[str] | None, typer.Option("--scope", metavar="SCOPE", help="Publish it: a+b, repeatable.", show_default=False)
-]
-RemoteRest = Annotated[
-    bool | None, typer.Option("--remote-rest/--no-remote-rest", help="Answer its token requests.", show_default=False)
-]
-ApiKeys = Annotated[bool | None, typer.Option("--api-keys/--no-api-keys", help="Take API keys.", show_default=False)]
-ApiKeyTimeout = Annotated[
-    int | None, typer.Option("--api-key-timeout", metavar="HOURS", help="How long new keys live; 0 = never ending.")
-]
-ApiKeyAuthType = Annotated[
-    str | None,
-    typer.Option("--api-key-auth-type", metavar="AUTH_TYPE", help="The one type its keys may have, or 'any'."),
-]
-ScopeChoice = Annotated[
-    bool | None,
-    typer.Option(
-        "--api-key-scope-choice/--no-api-key-scope-choice", help="Keys may carry fewer scopes.", show_default=False
-    ),
-]
-TokenTimeout = Annotated[
-    int | None,
-    typer.Option("--token-timeout", metavar="MINUTES", help="How long access tokens live; 0 = never ending."),
-]
-Renewals = Annotated[int | None, typer.Option("--token-renewals", metavar="N", help="How often a token renews.")]
-RequireScope = Annotated[
-    bool | None,
-    typer.Option("--require-scope/--no-require-scope", help="Password grants must name a scope.", show_default=False),
-]
-ShareIds = Annotated[
-    bool | None,
-    typer.Option("--share-user-ids/--no-share-user-ids", help="Tell it the users' GUIDs.", show_default=False),
-]
-OneToken = Annotated[
-    bool | None,
-    typer.Option(
-        "--one-token-per-user/--no-one-token-per-user", help="A new token ends the earlier ones.", show_default=False
-    ),
-]
-
-
-def settings(
-    description: str | None,
-    remote_rest: bool | None,
-    api_keys: bool | None,
-    timeout: int | None,
-    auth_type: str | None,
-    scope_choice: bool | None,
-    token_timeout: int | None,
-    renewals: int | None,
-    require_scope: bool | None,
-    share_ids: bool | None,
-    one_token: bool | None,
-) -> dict[str, object]:
-    """Return the settings that were given, by the names of the record."""
-    named = {
-        "description": description,
-        "remote_rest": remote_rest,
-        "api_keys.enabled": api_keys,
-        "api_keys.timeout_hours": timeout,
-        "api_keys.auth_type": auth_type,
-        "api_keys.scope_choice": scope_choice,
-        "token.timeout_minutes": token_timeout,
-        "token.renewals": renewals,
-        "require_scope": require_scope,
-        "share_user_ids": share_ids,
-        "one_token_per_user": one_token,
-    }
-    found = given(**named)
-    return {**found, "api_keys.auth_type": None} if auth_type == "any" else found
 
 
 @verbs.command()
@@ -124,6 +69,7 @@ def create(
         str | None, typer.Option(metavar="FILE", help="Bring its secret along; '-' reads stdin.")
     ] = None,
     if_missing: IfMissing = False,
+    dry_run: DryRun = False,
     output: Format = None,
     field: Field = None,
     out_file: Out = None,
@@ -143,7 +89,7 @@ def create(
     if secret is not None and out_file is not None:
         raise UsageError("--out has nothing to write: the secret is brought along", "leave --out out")
     wish = apps.AppWish(name, changes, tuple(scope or ()), client_id, secret)
-    with session.gam() as gam, delivery.place(out_file) as keep:
+    with session.changing(out, dry_run=dry_run) as gam, delivery.place(out_file, dry_run=dry_run) as keep:
         made = apps.create(gam, wish, keep, if_missing=if_missing)
     told = f"{consent.made(made.fresh)} application '{made.record.name}', client_id {made.record.client_id}"
     delivery.answer(out, made.record, ("client_secret", made.secret), told, out_file)
@@ -174,11 +120,12 @@ def list_(
 
 
 @verbs.command()
-def show(context: typer.Context, name: AppArgument, output: Format = None, field: Field = None) -> None:
+def show(context: typer.Context, name: AppArgument, output: Shown = None, field: Field = None) -> None:
     """Show an application."""
     session = Session.of(context)
+    out = snippets.prepare(session, output, field, App)
     with session.gam() as gam:
-        session.output(output, field, App).record(apps.show(gam, name))
+        snippets.show(out, output, apps.show(gam, name))
 
 
 @verbs.command()
@@ -204,6 +151,7 @@ def update(
     share_ids: ShareIds = None,
     one_token: OneToken = None,
     accept: Accept = None,
+    dry_run: Preview = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
@@ -222,7 +170,7 @@ def update(
     if scope and (add_scope or remove_scope):
         raise UsageError("--scope names all scopes", "leave out --add-scope and --remove-scope, or --scope")
     edit = apps.ScopeEdit(tuple(scope) if scope else None, tuple(add_scope or ()), tuple(remove_scope or ()))
-    with session.gam() as gam:
+    with session.changing(out, dry_run=dry_run) as gam:
         before = apps.show(gam, name)
         changed = consent.to_end_keys(lambda count: apps.update(gam, name, changes, edit, count), accept)
     undo = ("app", "update", changed.record.name, *undoing(before, changed.record))
@@ -248,20 +196,24 @@ def undoing(before: App, after: App) -> list[str]:
 
 
 @verbs.command()
-def enable(context: typer.Context, name: AppArgument, output: Format = None, field: Field = None) -> None:
+def enable(
+    context: typer.Context, name: AppArgument, dry_run: Preview = False, output: Format = None, field: Field = None
+) -> None:
     """Let an application's clients in again."""
-    _switch(Session.of(context), name, True, output, field)
+    _switch(Session.of(context), name, True, dry_run, output, field)
 
 
 @verbs.command()
-def disable(context: typer.Context, name: AppArgument, output: Format = None, field: Field = None) -> None:
+def disable(
+    context: typer.Context, name: AppArgument, dry_run: Preview = False, output: Format = None, field: Field = None
+) -> None:
     """Shut an application's clients out, at once; its keys are suspended until it is enabled again."""
-    _switch(Session.of(context), name, False, output, field)
+    _switch(Session.of(context), name, False, dry_run, output, field)
 
 
-def _switch(session: Session, name: str, enabled: bool, output: str | None, field: str | None) -> None:
+def _switch(session: Session, name: str, enabled: bool, dry_run: bool, output: str | None, field: str | None) -> None:
     out = session.output(output, field, App)
-    with session.gam() as gam:
+    with session.changing(out, dry_run=dry_run) as gam:
         changed = apps.update(gam, name, {"enabled": enabled})
     undo = ("app", "enable", changed.record.name)
     done = "enabled" if enabled else "disabled"
@@ -270,12 +222,17 @@ def _switch(session: Session, name: str, enabled: bool, output: str | None, fiel
 
 @verbs.command("rotate-secret")
 def rotate_secret(
-    context: typer.Context, name: AppArgument, output: Format = None, field: Field = None, out_file: Out = None
+    context: typer.Context,
+    name: AppArgument,
+    dry_run: DryRun = False,
+    output: Format = None,
+    field: Field = None,
+    out_file: Out = None,
 ) -> None:
     """Give an application a new client secret and print it, once; the old one ends now."""
     session = Session.of(context)
     out = session.output(output, field, App, "client_secret")
-    with session.gam() as gam, delivery.place(out_file) as keep:
+    with session.changing(out, dry_run=dry_run) as gam, delivery.place(out_file, dry_run=dry_run) as keep:
         changed = apps.rotate_secret(gam, name, keep)
     told = f"application '{changed.record.name}' has a new secret; the old one has ended"
     delivery.answer(out, changed.record, ("client_secret", changed.secret), told, out_file)
@@ -287,13 +244,14 @@ def delete(
     name: AppArgument,
     yes: Yes = False,
     accept: Accept = None,
+    dry_run: Preview = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
     """Delete an application; its live keys end for good."""
     session = Session.of(context)
     out = session.output(output, field, App)
-    with session.gam() as gam:
+    with session.changing(out, dry_run=dry_run) as gam:
         deleted = consent.to_delete(partial(apps.delete, gam, name), accept, yes=yes)
     told = f"deleted application '{deleted.record.name}'{consent.ended(deleted)}"
     out.changed(deleted.record, told)

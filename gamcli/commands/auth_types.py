@@ -6,23 +6,26 @@ from typing import Annotated, Literal
 import typer
 
 from gamcli.actions import auth_types
-from gamcli.commands import consent
+from gamcli.commands import consent, snippets
 from gamcli.commands.options import (
     Accept,
     AuthTypeArgument,
     Description,
+    DryRun,
     Enabled,
     Field,
     Format,
     IfMissing,
     Limit,
     NewName,
+    Preview,
     Sort,
     Yes,
     given,
     noun,
 )
 from gamcli.commands.session import Session
+from gamcli.commands.snippets import Shown
 from gamcli.model import AuthType
 
 verbs = noun("Authentication types.")
@@ -39,13 +42,14 @@ def create(
     description: Description = None,
     enabled: Enable = None,
     if_missing: IfMissing = False,
+    dry_run: DryRun = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
     """Create an authentication type."""
     session = Session.of(context)
     out = session.output(output, field, AuthType)
-    with session.gam() as gam:
+    with session.changing(out, dry_run=dry_run) as gam:
         changes = given(description=description, enabled=enabled)
         made = auth_types.create(gam, name, kind, changes, if_missing=if_missing)
     out.changed(made.record, f"{consent.made(made.fresh)} authentication type '{made.record.name}'")
@@ -68,11 +72,12 @@ def list_(
 
 
 @verbs.command()
-def show(context: typer.Context, name: AuthTypeArgument, output: Format = None, field: Field = None) -> None:
+def show(context: typer.Context, name: AuthTypeArgument, output: Shown = None, field: Field = None) -> None:
     """Show an authentication type."""
     session = Session.of(context)
+    out = snippets.prepare(session, output, field, AuthType)
     with session.gam() as gam:
-        session.output(output, field, AuthType).record(auth_types.show(gam, name))
+        snippets.show(out, output, auth_types.show(gam, name))
 
 
 @verbs.command()
@@ -81,24 +86,27 @@ def update(
     name: AuthTypeArgument,
     description: Description = None,
     enabled: Enable = None,
+    dry_run: Preview = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
     """Change an authentication type; what is not named stays."""
     session = Session.of(context)
     out = session.output(output, field, AuthType)
-    with session.gam() as gam:
+    with session.changing(out, dry_run=dry_run) as gam:
         changed = auth_types.update(gam, name, given(description=description, enabled=enabled))
     undo = ("auth-type", "update", changed.record.name, "--enable")
     consent.tell(out, changed, f"authentication type '{changed.record.name}'", undo)
 
 
 @verbs.command("set-default")
-def set_default(context: typer.Context, name: AuthTypeArgument, output: Format = None, field: Field = None) -> None:
+def set_default(
+    context: typer.Context, name: AuthTypeArgument, dry_run: DryRun = False, output: Format = None, field: Field = None
+) -> None:
     """Make an authentication type the repository's default."""
     session = Session.of(context)
     out = session.output(output, field, AuthType)
-    with session.gam() as gam:
+    with session.changing(out, dry_run=dry_run) as gam:
         changed = auth_types.set_default(gam, name)
     told = "is now the default" if changed.differs else "is the default already"
     if changed.differs:
@@ -112,13 +120,14 @@ def delete(
     name: AuthTypeArgument,
     yes: Yes = False,
     accept: Accept = None,
+    dry_run: Preview = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
     """Delete an authentication type; its live keys end for good."""
     session = Session.of(context)
     out = session.output(output, field, AuthType)
-    with session.gam() as gam:
+    with session.changing(out, dry_run=dry_run) as gam:
         deleted = consent.to_delete(partial(auth_types.delete, gam, name), accept, yes=yes)
     told = f"deleted authentication type '{deleted.record.name}'{consent.ended(deleted)}"
     out.changed(deleted.record, told)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from gamcli.commands import settings
-from gamcli.commands.options import Field, Format, noun
+from gamcli.commands.options import DryRun, Field, Format, noun
 from gamcli.commands.session import Session
 from gamcli.errors import FailedError, UsageError
 from gamcli.render.output import Output
@@ -75,38 +75,56 @@ def set_(
     name: Name,
     value: Annotated[str, typer.Argument(metavar="VALUE", help="Its value.", show_default=False)],
     project: Project = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Set a setting in the user's file; comments in it survive."""
     session = Session.of(context)
     accepted = settings.accepted(name, value)
     path = _path(session, project)
+    out = session.output()
 
-    def put(table: Any) -> bool:  # noqa: ANN401 - tomlkit's table
+    def put(table: Any) -> object:  # noqa: ANN401 - tomlkit's table
         *groups, last = name.split(".")
         for group in groups:
             table = _group(table.setdefault(group, {}), path)
+        before = table.get(last)
         table[last] = accepted
-        return True
+        return before
 
-    _edit(path, put)
-    session.output().note(f"set {name} in {path}")
+    before = _edit(path, put, keep=not dry_run)
+    if dry_run:
+        _show_plan(out, name, before, accepted)
+    else:
+        out.note(f"set {name} in {path}")
 
 
 @verbs.command()
-def unset(context: typer.Context, name: Name, project: Project = False) -> None:
+def unset(context: typer.Context, name: Name, project: Project = False, dry_run: DryRun = False) -> None:
     """Take a setting out of the user's file."""
     session = Session.of(context)
     settings.setting(name)
     path = _path(session, project)
+    out = session.output()
 
-    def take(table: Any) -> bool:  # noqa: ANN401 - tomlkit's table
+    def take(table: Any) -> object:  # noqa: ANN401 - tomlkit's table
         *groups, last = name.split(".")
         for group in groups:
             table = _group(table.get(group, {}), path)
-        return table.pop(last, None) is not None
+        return table.pop(last, None)
 
-    there = path.is_file() and _edit(path, take)
-    session.output().note(f"took {name} out of {path}" if there else f"{name} is not set in {path}")
+    before = _edit(path, take, keep=not dry_run) if path.is_file() else None
+    if dry_run:
+        _show_plan(out, name, before, None)
+    else:
+        out.note(f"{name} is not set in {path}" if before is None else f"took {name} out of {path}")
+
+
+def _show_plan(out: Output, name: str, before: object, after: object) -> None:
+    from gamcli.model.plan import CREATE, DELETE, UPDATE, Change, FieldChange, Plan  # noqa: PLC0415 - plans are rare
+
+    action = CREATE if before is None else DELETE if after is None else UPDATE
+    steps = () if before == after else (Change(action, "setting", name, (FieldChange("value", before, after),)),)
+    out.plan(Plan.of(steps, ()))
 
 
 @verbs.command()
@@ -126,26 +144,32 @@ def _group(found: Any, path: Path) -> Any:  # noqa: ANN401 - tomlkit's table
     return found
 
 
-def _edit(path: Path, change: Callable[[Any], bool]) -> bool:
-    """Apply `change` to the table [gamcli] of the file, written whole beside it and renamed; say what it said."""
+def _edit(path: Path, change: Callable[[Any], object], *, keep: bool) -> object:
+    """Apply `change` to the table [gamcli] of the file, `keep` what came of it, and return what `change` returned."""
     import tomlkit  # noqa: PLC0415 - only writing needs it
     from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415
 
     try:
         document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.is_file() else tomlkit.document()
-        changed = change(_group(document.setdefault("gamcli", tomlkit.table()), path))
-        target = path.resolve()  # a link stays one
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside = target.with_name(f".{path.name}.{os.getpid()}")
-        beside.write_text(tomlkit.dumps(document), encoding="utf-8")
-        try:
-            if target.exists():
-                beside.chmod(target.stat().st_mode)
-            beside.replace(target)
-        finally:
-            beside.unlink(missing_ok=True)
+        found = change(_group(document.setdefault("gamcli", tomlkit.table()), path))
+        if keep:
+            _replace(path, tomlkit.dumps(document))
     except (UnicodeDecodeError, TOMLKitError) as error:
         raise UsageError(f"cannot read the config file {path}: {error}", "mend the file, or name another") from error
     except OSError as error:
         raise FailedError(f"cannot write {path}: {error.strerror}", "--config FILE names another") from error
-    return changed
+    return found
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write the file whole beside its place and rename it, so that it is never half there."""
+    target = path.resolve()  # a link stays one
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_text(text, encoding="utf-8")
+    try:
+        if target.exists():
+            beside.chmod(target.stat().st_mode)
+        beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -13,13 +13,17 @@ from gamcli.rules.credentials import Secret
 
 
 @contextmanager
-def place(path: str | None) -> Iterator[Keep]:
+def place(path: str | None, *, dry_run: bool = False) -> Iterator[Keep]:
     """
     Open a new file of mode 0600 for a secret and yield what writes it there, synced; without a path, nothing.
 
+    A dry run makes no file.
+
     Raises ConflictError when the file is there already. A file that got no secret is taken away again.
     """
-    if path is None:
+    if path is not None and dry_run and Path(path).exists():
+        raise _taken(path)
+    if path is None or dry_run:
         yield keep_nowhere
         return
     descriptor = _opened(path)
@@ -49,9 +53,13 @@ def _opened(path: str) -> int:
     try:
         return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except FileExistsError as error:
-        raise ConflictError(f"the file {path} is there already", "--out takes a new file") from error
+        raise _taken(path) from error
     except OSError as error:
         raise FailedError(f"cannot make the file {path}: {error.strerror}", "--out takes a new file") from error
+
+
+def _taken(path: str) -> ConflictError:
+    return ConflictError(f"the file {path} is there already", "--out takes a new file")
 
 
 def answer(out: Output, record: object, issued: tuple[str, Secret | None], told: str, path: str | None) -> None:

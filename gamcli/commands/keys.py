@@ -8,20 +8,25 @@ import typer
 
 from gamcli.actions import keys
 from gamcli.actions.changes import Changed
-from gamcli.commands import consent, delivery, doubts
+from gamcli.commands import consent, delivery, doubts, snippets
+from gamcli.commands.key_fields import ExpiresIn, ForApp, ForUser, Label, OfAuthType, Overlap, Replace, Scopes
 from gamcli.commands.options import (
     Accept,
     Field,
     Format,
+    FromTable,
     KeyArgument,
     Limit,
     Out,
+    Preview,
     Sort,
     duration,
     noun,
+    require_alone,
     secret_from,
 )
 from gamcli.commands.session import Session
+from gamcli.commands.snippets import Shown
 from gamcli.errors import UsageError, command
 from gamcli.model import Key
 from gamcli.render.output import Output, count
@@ -52,45 +57,42 @@ class Status(StrEnum):
 @verbs.command()
 def generate(
     context: typer.Context,
-    user: Annotated[str, typer.Option(metavar="USER", help="Whose key it is: name, email or GUID.")],
-    app: Annotated[str, typer.Option(metavar="APP", help="What it is for: name or client id.")],
-    scope: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="SCOPE", help="What it reveals: a+b, repeatable. Default: all published.", show_default=False
-        ),
-    ] = None,
-    auth_type: Annotated[
-        str | None,
-        typer.Option(metavar="AUTH_TYPE", help="Default: the one that the application allows, or the repository's."),
-    ] = None,
-    expires_in: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Such as 90d; never beyond the application's timeout.")
-    ] = None,
-    label: Annotated[str, typer.Option(metavar="TEXT", help="What it is for.", show_default=False)] = "",
-    replace: Annotated[
-        bool, typer.Option("--replace", help="End the live key of this user and application now.", show_default=False)
-    ] = False,
-    overlap: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Or let it retire: it lives so long beside the new one.")
-    ] = None,
+    user: ForUser = None,
+    app: ForApp = None,
+    table: FromTable = None,
+    scope: Scopes = None,
+    auth_type: OfAuthType = None,
+    expires_in: ExpiresIn = None,
+    label: Label = "",
+    replace: Replace = False,
+    overlap: Overlap = None,
+    dry_run: Preview = False,
     output: Format = None,
     field: Field = None,
     out_file: Out = None,
 ) -> None:
     """
-    Generate an API key and print it, once.
+    Generate an API key and print it, once; or many, of a CSV file, whose header is user,app,scopes,expires_in,label.
 
-    Example: KEY=$(gamcli key generate --user ana --app portal --expires-in 90d)
+    Only user and app need be there. Example: KEY=$(gamcli key generate --user ana --app portal --expires-in 90d)
     """
     session = Session.of(context)
     out = session.output(output, field, Key, "api_key")
+    if table is not None:
+        require_alone("--from", user=user, app=app, scope=scope, auth_type=auth_type, expires_in=expires_in,
+                      label=label, replace=replace, overlap=overlap, field=field)  # fmt: skip
+        from gamcli.commands import bulk  # noqa: PLC0415 - start-up: a single key needs no CSV
+
+        bulk.generate(session, out, table, out_file, dry_run=dry_run)
+        return
+    if user is None or app is None:
+        raise UsageError("a key is for one user and one application", "--user USER --app APP, or --from FILE.csv")
     asked = duration(expires_in)
     if replace and overlap is not None:
         raise UsageError("--replace and --overlap contradict each other", "--replace ends the live key now")
     words = tuple(scope) if scope else None
     wish = keys.KeyWish(user, app, words, auth_type, asked, label, replace, duration(overlap))
-    with session.gam() as gam, delivery.place(out_file) as keep:
+    with session.changing(out, dry_run=dry_run) as gam, delivery.place(out_file, dry_run=dry_run) as keep:
         issued = keys.generate(gam, wish, keep)
     key = issued.record
     delivery.answer(out, key, ("api_key", issued.secret), _told(key), out_file)
@@ -115,6 +117,7 @@ def rotate(
     if_due: Annotated[
         str | None, typer.Option(metavar="DURATION", help="Only when the key expires so soon, such as 14d.")
     ] = None,
+    dry_run: Preview = False,
     output: Format = None,
     field: Field = None,
     out_file: Out = None,
@@ -127,7 +130,7 @@ def rotate(
     session = Session.of(context)
     out = session.output(output, field, Key, "api_key")
     beside, due = durations.parse(overlap), duration(if_due)
-    with session.gam() as gam, delivery.place(out_file) as keep:
+    with session.changing(out, dry_run=dry_run) as gam, delivery.place(out_file, dry_run=dry_run) as keep:
         old = keys.show(gam, key)
         issued = keys.rotate(gam, old.id, beside, if_due=due, keep=keep)
     if issued is None:
@@ -203,11 +206,12 @@ def due(
 
 
 @verbs.command()
-def show(context: typer.Context, key: KeyArgument, output: Format = None, field: Field = None) -> None:
+def show(context: typer.Context, key: KeyArgument, output: Shown = None, field: Field = None) -> None:
     """Show a key; its secret was shown once and is not kept."""
     session = Session.of(context)
+    out = snippets.prepare(session, output, field, Key)
     with session.gam() as gam:
-        session.output(output, field, Key).record(keys.show(gam, key))
+        snippets.show(out, output, keys.show(gam, key))
 
 
 @verbs.command()
@@ -223,6 +227,7 @@ def revoke(
     user: Owner = None,
     app: OfApp = None,
     accept: Accept = None,
+    dry_run: Preview = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
@@ -239,7 +244,7 @@ def revoke(
             "say which keys: by id, with --api-key-file, or with --user or --app", command("key", "revoke", "KEY")
         )
     secret = secret_from(api_key_file, "--api-key-file")
-    with session.gam() as gam:
+    with session.changing(out, dry_run=dry_run) as gam:
         if secret is not None:
             ended = [keys.revoke_secret(gam, secret, reason)]
         elif ids:

@@ -37,12 +37,25 @@ IfMissing = Annotated[
     bool, typer.Option("--if-missing", help="Be content when it is there already, as asked.", show_default=False)
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.", show_default=False)]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what it would do.", show_default=False)]
+Preview = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", "--preview", help="Only show what it would do, and to which live keys.", show_default=False
+    ),
+]
 Accept = Annotated[
     int | None,
     typer.Option("--accept-invalidating", metavar="N", min=0, help="Do it although it ends exactly N live keys."),
 ]
 Out = Annotated[
     str | None, typer.Option("--out", metavar="FILE", help="Write the secret to this new file (0600), not to stdout.")
+]
+FromTable = Annotated[
+    str | None,
+    typer.Option(
+        "--from", metavar="FILE", help="Many, a row of this CSV file each; '-' reads stdin.", show_default=False
+    ),
 ]
 Enabled = Annotated[bool | None, typer.Option("--enabled/--disabled", help="Only those.", show_default=False)]
 Description = Annotated[str | None, typer.Option(metavar="TEXT", help="What it is for.")]
@@ -102,3 +115,11 @@ def _asked(prompt: str, option: str, *, twice: bool) -> Secret:
 def given(**values: object) -> dict[str, object]:
     """Return those of `values` that were given."""
     return {name: value for name, value in values.items() if value is not None}
+
+
+def require_alone(option: str, **others: object) -> None:
+    """Raise UsageError when something was given that does not go with `option`."""
+    for name, value in others.items():
+        if value:
+            flag = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} and {flag} contradict each other", f"a column of the file instead of {flag}")

@@ -75,6 +75,28 @@ class Session:
         with Store.open(self.settings.store()) as store:
             yield Gam(store, now, os.urandom, actor(os.environ))
 
+    @contextmanager
+    def changing(self, out: Output, *, dry_run: bool) -> "Iterator[Gam]":
+        """
+        Open the store for a change.
+
+        A dry run does it all, shows what it came to, undoes it, and ends the command there.
+        """
+        if not dry_run:
+            with self.gam() as gam:
+                yield gam
+            return
+        import typer  # noqa: PLC0415 - start-up: completion opens the store without it
+
+        from gamcli.actions import Rehearsal  # noqa: PLC0415 - start-up, as above
+
+        out.require_plan()
+        rehearsal = Rehearsal()
+        with self.gam() as gam, gam.store.rehearsing():
+            yield replace(gam, rehearsal=rehearsal)
+        out.plan(rehearsal.plan())
+        raise typer.Exit
+
 
 def _require_field(wanted: str, field: str | None, kind: type, issued: tuple[str, ...]) -> None:
     from gamcli.render import machine  # noqa: PLC0415 - start-up: most commands show whole records

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from gamcli.actions import tokens
-from gamcli.commands.options import Field, Format, Limit, Sort, noun
+from gamcli.commands.options import DryRun, Field, Format, Limit, Sort, noun
 from gamcli.commands.session import Session
 from gamcli.model import Token
 
@@ -53,11 +53,13 @@ def show(context: typer.Context, token: TokenArgument, output: Format = None, fi
 
 
 @verbs.command()
-def revoke(context: typer.Context, token: TokenArgument, output: Format = None, field: Field = None) -> None:
+def revoke(
+    context: typer.Context, token: TokenArgument, dry_run: DryRun = False, output: Format = None, field: Field = None
+) -> None:
     """End a token now."""
     session = Session.of(context)
     out = session.output(output, field, Token)
-    with session.gam() as gam:
+    with session.changing(out, dry_run=dry_run) as gam:
         changed = tokens.revoke(gam, token)
     record = changed.record
     told = "revoked" if changed.differs else f"nothing to revoke, the token is {record.status(out.now())} already:"

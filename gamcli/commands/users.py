@@ -1,28 +1,52 @@
 """`gamcli user`: users and their fields."""
 
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from gamcli.actions import users
-from gamcli.commands import consent
+from gamcli.commands import consent, snippets
 from gamcli.commands.options import (
     Accept,
+    DryRun,
     Enabled,
     Field,
     Format,
+    FromTable,
     IfMissing,
     Limit,
-    NewName,
+    Preview,
     Sort,
     UserArgument,
     Yes,
-    given,
     noun,
+    require_alone,
     secret_from,
 )
 from gamcli.commands.session import Session
+from gamcli.commands.snippets import Shown
+from gamcli.commands.user_fields import (
+    Address,
+    Attributes,
+    Birthday,
+    City,
+    Email,
+    ExternalId,
+    FirstName,
+    Gender,
+    Language,
+    LastName,
+    Phone,
+    PostCode,
+    Roles,
+    State,
+    Timezone,
+    UrlImage,
+    UrlProfile,
+    Verified,
+    changes,
+)
 from gamcli.errors import UsageError
 from gamcli.model import User
 from gamcli.store.users import UserFilter
@@ -30,67 +54,11 @@ from gamcli.store.users import UserFilter
 verbs = noun("Users and their fields.")
 
 
-def _text(help_text: str, metavar: str = "TEXT") -> typer.models.OptionInfo:
-    found: typer.models.OptionInfo = typer.Option(metavar=metavar, help=help_text, show_default=False)
-    return found
-
-
-Email = Annotated[str | None, _text("Email, which names the user too.")]
-Verified = Annotated[
-    bool | None,
-    typer.Option("--verified-email/--no-verified-email", help="The email was proven to be theirs.", show_default=False),
-]
-FirstName = Annotated[str | None, _text("First name.")]
-LastName = Annotated[str | None, _text("Last name.")]
-ExternalId = Annotated[str | None, _text("Id in another system.")]
-Birthday = Annotated[str | None, _text("Date of birth.", "YYYY-MM-DD")]
-Gender = Annotated[Literal["N", "F", "M"] | None, typer.Option(help="Not specified, female, male.", show_default=False)]
-UrlImage = Annotated[str | None, _text("Picture.", "URL")]
-UrlProfile = Annotated[str | None, _text("Profile page.", "URL")]
-Phone = Annotated[str | None, _text("Phone number.")]
-Address = Annotated[str | None, _text("Street address.")]
-City = Annotated[str | None, _text("City.")]
-State = Annotated[str | None, _text("State or province.")]
-PostCode = Annotated[str | None, _text("Post code.")]
-Language = Annotated[str | None, _text("Language.")]
-Timezone = Annotated[str | None, _text("Time zone.")]
-Roles = Annotated[
-    list[str] | None,
-    typer.Option("--role", metavar="ROLE", help="External id of a role; repeatable, all of them.", show_default=False),
-]
-Attributes = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--attribute", metavar="ID=VALUE", help="Repeatable, all of them; an id twice holds a list.", show_default=False
-    ),
-]
-
-
-def changes(roles: list[str] | None, attributes: list[str] | None, **fields: object) -> dict[str, object]:
-    """Return the fields that were given, by the names of the record."""
-    found = given(**fields)
-    if roles is not None:
-        found["roles"] = tuple(role for role in dict.fromkeys(roles) if role)
-    if attributes is not None:
-        found["attributes"] = attributes_of(attributes)
-    return found
-
-
-def attributes_of(pairs: list[str]) -> dict[str, str | list[str]]:
-    """Return what `Id=Value` pairs say: an id that comes twice holds a list."""
-    found: dict[str, list[str]] = {}
-    for pair in filter(None, pairs):
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise UsageError(f"'{pair}' is no attribute", "--attribute ID=VALUE")
-        found.setdefault(name, []).append(value)
-    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
-
-
 @verbs.command()
 def create(
     context: typer.Context,
-    name: NewName,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Its name.", show_default=False)] = None,
+    table: FromTable = None,
     email: Email = None,
     verified_email: Verified = None,
     first_name: FirstName = None,
@@ -110,13 +78,15 @@ def create(
     roles: Roles = None,
     attributes: Attributes = None,
     if_missing: IfMissing = False,
+    dry_run: DryRun = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
     """
-    Create a user.
+    Create a user; or many, of a CSV file whose header names fields as `user list -o csv` does.
 
-    Example: gamcli user create ana --email ana@example.com --first-name Ana --role operator
+    Lists are joined by '+', attributes are JSON, a GUID is kept; managed_by, created_at and updated_at are not taken
+    over. Example: gamcli user create ana --email ana@example.com --first-name Ana --role operator
     """
     wanted = changes(
         roles, attributes, email=email, verified_email=verified_email, first_name=first_name, last_name=last_name,
@@ -126,7 +96,15 @@ def create(
     )  # fmt: skip
     session = Session.of(context)
     out = session.output(output, field, User)
-    with session.gam() as gam:
+    if table is not None:
+        require_alone("--from", name=name, field=field, **wanted)
+        from gamcli.commands import bulk  # noqa: PLC0415 - start-up: a single user needs no CSV
+
+        bulk.create_users(session, out, table, if_missing=if_missing, dry_run=dry_run)
+        return
+    if name is None:
+        raise UsageError("missing argument 'NAME'", "gamcli user create NAME, or --from FILE.csv")
+    with session.changing(out, dry_run=dry_run) as gam:
         made = users.create(gam, name, wanted, if_missing=if_missing)
     out.changed(made.record, f"{consent.made(made.fresh)} user '{made.record.name}', guid {made.record.guid}")
 
@@ -153,11 +131,12 @@ def list_(
 
 
 @verbs.command()
-def show(context: typer.Context, name: UserArgument, output: Format = None, field: Field = None) -> None:
+def show(context: typer.Context, name: UserArgument, output: Shown = None, field: Field = None) -> None:
     """Show a user."""
     session = Session.of(context)
+    out = snippets.prepare(session, output, field, User)
     with session.gam() as gam:
-        session.output(output, field, User).record(users.show(gam, name))
+        snippets.show(out, output, users.show(gam, name))
 
 
 @verbs.command()
@@ -182,6 +161,7 @@ def update(
     timezone: Timezone = None,
     roles: Roles = None,
     attributes: Attributes = None,
+    dry_run: Preview = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
@@ -192,14 +172,20 @@ def update(
         phone=phone, address=address, city=city, state=state, post_code=post_code, language=language,
         timezone=timezone,
     )  # fmt: skip
-    _change(Session.of(context), name, wanted, "update", output, field)
+    _change(Session.of(context), name, wanted, "update", dry_run, output, field)
 
 
 def _change(
-    session: Session, name: str, wanted: dict[str, object], action: str, output: str | None, field: str | None
+    session: Session,
+    name: str,
+    wanted: dict[str, object],
+    action: str,
+    dry_run: bool,
+    output: str | None,
+    field: str | None,
 ) -> None:
     out = session.output(output, field, User)
-    with session.gam() as gam:
+    with session.changing(out, dry_run=dry_run) as gam:
         changed = users.update(gam, name, wanted, f"user.{action}")
     undo = ("user", UNDO.get(action, action), changed.record.name)
     consent.tell(out, changed, f"user '{changed.record.name}'", undo, DONE[action])
@@ -219,27 +205,35 @@ UNDO = {"disable": "enable", "block": "unblock"}
 
 
 @verbs.command()
-def enable(context: typer.Context, name: UserArgument, output: Format = None, field: Field = None) -> None:
+def enable(
+    context: typer.Context, name: UserArgument, dry_run: Preview = False, output: Format = None, field: Field = None
+) -> None:
     """Make a user active again."""
-    _change(Session.of(context), name, {"enabled": True}, "enable", output, field)
+    _change(Session.of(context), name, {"enabled": True}, "enable", dry_run, output, field)
 
 
 @verbs.command()
-def disable(context: typer.Context, name: UserArgument, output: Format = None, field: Field = None) -> None:
+def disable(
+    context: typer.Context, name: UserArgument, dry_run: Preview = False, output: Format = None, field: Field = None
+) -> None:
     """Make a user inactive, at once; their keys are suspended until the user is enabled again."""
-    _change(Session.of(context), name, {"enabled": False}, "disable", output, field)
+    _change(Session.of(context), name, {"enabled": False}, "disable", dry_run, output, field)
 
 
 @verbs.command()
-def block(context: typer.Context, name: UserArgument, output: Format = None, field: Field = None) -> None:
+def block(
+    context: typer.Context, name: UserArgument, dry_run: Preview = False, output: Format = None, field: Field = None
+) -> None:
     """Block a user, at once; their keys are suspended until the user is unblocked."""
-    _change(Session.of(context), name, {"blocked": True}, "block", output, field)
+    _change(Session.of(context), name, {"blocked": True}, "block", dry_run, output, field)
 
 
 @verbs.command()
-def unblock(context: typer.Context, name: UserArgument, output: Format = None, field: Field = None) -> None:
+def unblock(
+    context: typer.Context, name: UserArgument, dry_run: Preview = False, output: Format = None, field: Field = None
+) -> None:
     """Unblock a user."""
-    _change(Session.of(context), name, {"blocked": False}, "unblock", output, field)
+    _change(Session.of(context), name, {"blocked": False}, "unblock", dry_run, output, field)
 
 
 @verbs.command("set-password")
@@ -249,13 +243,14 @@ def set_password(
     password_file: Annotated[
         str | None, typer.Option(metavar="FILE", help="The password; '-' reads stdin. A terminal is asked.")
     ] = None,
+    dry_run: DryRun = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
     """Set a user's password, for authentication types of kind GAMLocal."""
     session = Session.of(context)
     out = session.output(output, field, User)
-    with session.gam() as gam:
+    with session.changing(out, dry_run=dry_run) as gam:
         user = users.show(gam, name)
         password = secret_from(password_file, "--password-file", f"New password of {user.name}", twice=True)
         assert password is not None
@@ -269,12 +264,13 @@ def delete(
     name: UserArgument,
     yes: Yes = False,
     accept: Accept = None,
+    dry_run: Preview = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
     """Delete a user; their live keys end for good."""
     session = Session.of(context)
     out = session.output(output, field, User)
-    with session.gam() as gam:
+    with session.changing(out, dry_run=dry_run) as gam:
         deleted = consent.to_delete(partial(users.delete, gam, name), accept, yes=yes)
     out.changed(deleted.record, f"deleted user '{deleted.record.name}'{consent.ended(deleted)}")

@@ -8,14 +8,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 
-from gamcli.model import ApiKeyPolicy, App, AuthType, Impact, Key, Token, TokenPolicy, User
+from gamcli.model import ApiKeyPolicy, App, AuthType, Impact, Key, Repository, Token, TokenPolicy, User
 
 CREATE, UPDATE, DELETE = "create", "update", "delete"
 
 SHOWN: dict[type, tuple[str, ...]] = {
+    Repository: ("default_auth_type",),
     AuthType: ("type", "description", "enabled", "default"),
     App: (
-        "client_id", "description", "enabled", "scopes", "remote_rest", "api_keys", "token", "require_scope",
+        "description", "enabled", "scopes", "remote_rest", "api_keys", "token", "require_scope",
         "share_user_ids", "one_token_per_user", "managed_by",
     ),
     User: (
@@ -82,6 +83,9 @@ class Summary:
     suspend: int
 
 
+NOTHING = Summary(0, 0, 0, 0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What would be done, in its order, and which live keys that ends for good (`invalidates`) or suspends."""
@@ -89,27 +93,22 @@ class Plan:
     changes: tuple[Change, ...]
     invalidates: tuple[Touched, ...] = ()
     suspends: tuple[Touched, ...] = ()
+    summary: Summary = NOTHING
 
     @classmethod
     def of(cls, changes: Sequence[Change], impacts: Sequence[Impact]) -> "Plan":
         """Return the plan of `changes`, which touch the keys of `impacts`."""
-        return cls(
-            tuple(changes),
-            tuple(Touched.of(each) for each in impacts if each.ends),
-            tuple(Touched.of(each) for each in impacts if not each.ends),
-        )
-
-    @property
-    def summary(self) -> Summary:
-        """The counts."""
-        actions = [change.action for change in self.changes]
-        return Summary(
+        invalidates = tuple(Touched.of(each) for each in impacts if each.ends)
+        suspends = tuple(Touched.of(each) for each in impacts if not each.ends)
+        actions = [change.action for change in changes]
+        summary = Summary(
             create=actions.count(CREATE),
             update=actions.count(UPDATE),
             delete=actions.count(DELETE),
-            invalidate=len(self.invalidates),
-            suspend=len(self.suspends),
+            invalidate=len(invalidates),
+            suspend=len(suspends),
         )
+        return cls(tuple(changes), invalidates, suspends, summary)
 
 
 def compared(before: object, after: object) -> tuple[FieldChange, ...]:

@@ -57,7 +57,7 @@ def _plain_value(value: Any, now: datetime) -> object:  # noqa: ANN401 - any fie
     if isinstance(value, datetime):
         return rfc3339(value)
     if isinstance(value, tuple):
-        return list(value)
+        return [plain(each, now) if is_dataclass(each) else each for each in value]
     if callable(value):
         return value(now)
     return plain(value, now) if is_dataclass(value) else value

@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
-from gamcli.errors import GamcliError
+from gamcli.errors import GamcliError, UsageError
 from gamcli.render.text import clean, data, masked
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from gamcli.model.manifests import ManifestPlan
+    from gamcli.model.plan import Plan
     from gamcli.render.machine import Plain
 
 FORMATS = ("table", "json", "jsonl", "csv", "value")
@@ -94,6 +96,31 @@ class Output(NamedTuple):
             self.note(told)
         else:
             self.record(record, **{name: secret})
+
+    def plan(self, plan: "Plan") -> None:
+        """Show what would be done, and tell that nothing was."""
+        from gamcli.render import plans  # noqa: PLC0415 - start-up: plans are rare
+
+        if self.is_human:
+            self._lines(plans.drawn(plan, self._console()))
+            self.note(plans.summary(plan))
+        else:
+            self.record(plan)
+
+    def provisioned(self, plan: "ManifestPlan", **more: object) -> None:
+        """Show the plan of manifests; programs get `more` fields with it."""
+        from gamcli.render import plans, provisioned  # noqa: PLC0415 - start-up, as above
+
+        if self.is_human:
+            self._lines(provisioned.drawn(plan, self._console()))
+            self.note(plans.summary(plan))
+        else:
+            self.data(provisioned.json(plan, one_line=self.format == "jsonl", **more))
+
+    def require_plan(self) -> None:
+        """Raise UsageError when a plan cannot be shown in this format."""
+        if self.format not in ("table", "json", "jsonl"):
+            raise UsageError(f"a dry run shows a plan, not {self.format}", "-o json, or leave -o and --field out")
 
     def note(self, text: str) -> None:
         """Tell something that may be of use; `--quiet` leaves it out."""

@@ -5,15 +5,10 @@ import io
 import json
 import re
 from collections.abc import Callable
-from datetime import timedelta
 from subprocess import PIPE, Popen
 from typing import Any
 
 import pytest
-
-from gamcli.actions import tokens
-from gamcli.rules.credentials import Secret
-from gamcli.rules.grants import TokenRequest
 
 Run = Callable[..., Any]
 
@@ -246,17 +241,3 @@ def test_a_table_in_a_pipe_is_never_cut(world: Run, monkeypatch: pytest.MonkeyPa
     assert row.endswith(f"  {long}")
     assert row.index(long) == head.index("DESCRIPTION")
     assert f"description             {long}\n" in world("app", "show", "portal").out
-
-
-@pytest.fixture
-def token(world: Run, api_key: str, ago: Run) -> str:
-    """Return the id of a token that ana's key was traded for."""
-    secret = world("app", "rotate-secret", "portal").out.strip()
-    asked = TokenRequest(
-        client_id=world("app", "show", "portal", "--field", "client_id").out.strip(),
-        client_secret=Secret(secret),
-        api_key=Secret(api_key),
-    )
-    tokens.exchange(ago(timedelta()), asked)
-    found: str = world("token", "list", "--field", "id").out.strip()
-    return found
