@@ -160,9 +160,9 @@ class _Reader:
     def _meet(self, names: set[str]) -> None:
         if len(self._people) > MOST_PEOPLE:
             self._people.clear()
-        strangers = [name for name in names if name not in self._people]
-        found = store.wanted.people(self._tx, strangers)
-        self._people.update((name, found[fold(name)]) for name in strangers if fold(name) in found)
+        folded = {name: fold(name) for name in names if name not in self._people}
+        found = store.wanted.people(self._tx, sorted(folded.values()))
+        self._people.update((name, found[text]) for name, text in folded.items() if text in found)
 
 
 class _Past:

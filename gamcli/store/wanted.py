@@ -7,7 +7,7 @@ SQLite keeps it in a file of its own, so that a million rows need no memory.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from gamcli.model import Key, fold
+from gamcli.model import Key
 from gamcli.store import keys
 from gamcli.store.database import Transaction
 from gamcli.store.listing import chunks, marks
@@ -20,12 +20,13 @@ _TABLES = (
     auth_type TEXT, scopes TEXT, life INTEGER, words TEXT, expires_in TEXT, is_cut INTEGER)""",
 )
 
-GUID_LENGTH = 36
+_PERSON = "number, guid, name, enabled, blocked"
 
 
 class Person(NamedTuple):
-    """What the rules ask of a user, and the number that keys carry."""
+    """What the rules ask of a user, the number that keys carry, and the `text` that named it."""
 
+    text: str
     number: int
     guid: str
     name: str
@@ -88,16 +89,14 @@ def clear(tx: Transaction) -> None:
 
 
 def people(tx: Transaction, texts: Iterable[str]) -> dict[str, Person]:
-    """Return the users that `texts` name, by name, email or GUID, under the folded text."""
+    """Return the users that folded `texts` name, by name, email or GUID; sorted texts cost least."""
     found: dict[str, Person] = {}
-    for some in chunks(map(fold, texts)):
+    for some in chunks(texts):
         for column in ("fold", "email_fold", "guid"):
             rest = [text for text in some if text not in found]
-            rows: Iterator[Any] = tx.each(
-                f"SELECT {column}, number, guid, name, enabled, blocked FROM user WHERE {column} IN ({marks(rest)})",
-                rest,
-            )
-            found.update((text, Person(*row)) for text, *row in rows)
+            if rest:
+                rows = tx.each(f"SELECT {column}, {_PERSON} FROM user WHERE {column} IN ({marks(rest)})", rest)
+                found.update((person.text, person) for person in map(Person._make, rows))
     return found
 
 
@@ -106,10 +105,8 @@ def numbered(tx: Transaction, numbers: Sequence[int]) -> dict[int, Person]:
     found: dict[int, Person] = {}
     for at in range(0, len(numbers), 250):
         some = numbers[at : at + 250]
-        rows: Iterator[Any] = tx.each(
-            f"SELECT number, guid, name, enabled, blocked FROM user WHERE number IN ({marks(some)})", some
-        )
-        found.update((row[0], Person(*row)) for row in rows)
+        rows: Iterator[Any] = tx.each(f"SELECT fold, {_PERSON} FROM user WHERE number IN ({marks(some)})", some)
+        found.update((person.number, person) for person in map(Person._make, rows))
     return found
 
 

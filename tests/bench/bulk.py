@@ -1,0 +1,207 @@
+"""
+How fast and with how much memory `key generate --from` makes many keys: `python tests/bench/bulk.py --keys 1000000`.
+
+Two inputs in random order: as many users as applications, and one application for all users. The command itself runs
+as a process, its memory is that of the process. Then the same again here, where the time to read and to write the CSV
+files is measured apart, beside the barest loop that could make keys: mint, digest, insert.
+
+At last what `key list` and `key due` take until their first row on that store.
+"""
+
+import os
+import subprocess
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from math import isqrt
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import NamedTuple
+
+from gamcli.actions import Gam, batches, repository, wanted
+from gamcli.actions.faults import Faults
+from gamcli.actions.wanted import KeyRow
+from gamcli.commands import results, tables
+from gamcli.commands.bulk import KEY_COLUMNS, KEY_REQUIRED
+from gamcli.model import ApiKeyPolicy, App, User
+from gamcli.rules.credentials import mint_api_key, mint_client_id, mint_guid
+from gamcli.store import Store, Transaction, apps, users
+from gamcli.store.database import micros
+
+GAMCLI = str(Path(sys.executable).with_name("gamcli"))
+TIMEOUT_HOURS = 8760
+
+WATCH = """
+import os, sys, time
+ours, theirs = os.pipe()
+began = time.perf_counter()
+child = os.fork()
+if not child:
+    os.dup2(theirs, 1)
+    os.execv(sys.argv[2], sys.argv[2:])
+os.close(theirs)
+with open(ours, "rb") as lines:
+    for _ in range(int(sys.argv[1])):
+        lines.readline()
+    first = time.perf_counter() - began
+    for _ in lines:
+        pass
+memory = os.wait4(child, 0)[2].ru_maxrss
+print(first, time.perf_counter() - began, memory)
+"""
+"""A program that runs the command in its arguments and tells what it took; the first says which line is a row."""
+
+
+class Took(NamedTuple):
+    """Seconds to the first row and in all, and KiB of memory at most."""
+
+    first: float
+    whole: float
+    memory: int
+
+
+def watched(line: Sequence[str], first_row: int = 0) -> Took:
+    """Run a command below a process that is smaller than it, for what a parent holds counts as its child's."""
+    command = [sys.executable, "-S", "-c", WATCH, str(first_row), *line]
+    told = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, timeout=1200).stdout.split()
+    return Took(float(told[0]), float(told[1]), int(told[2]))
+
+
+def gam_of(store: Store) -> Gam:
+    """Return what actions work with."""
+    return Gam(store, lambda: datetime.now(UTC), os.urandom, "bench")
+
+
+def fill(path: Path, people: int, programs: int) -> None:
+    """Make a store with so many users and applications."""
+    now = datetime.now(UTC)
+    policy = ApiKeyPolicy(enabled=True, timeout_hours=TIMEOUT_HOURS, auth_type="apikey")
+    with Store.create(path) as store:
+        repository.initialise(gam_of(store))
+        with store.writing() as tx:
+            for number in range(programs):
+                app = App(f"app{number}", mint_client_id(os.urandom), b"", now, now, remote_rest=True)
+                apps.add(tx, replace(app, scopes=("gam_user_data",), api_keys=policy))
+            for number in range(people):
+                users.add(tx, User(mint_guid(os.urandom), f"user{number}", now, now))
+
+
+def pairs(people: int, programs: int, count: int) -> Iterator[tuple[int, int]]:
+    """Yield so many pairs in random order."""
+    places = list(range(people * programs))
+    Random(62).shuffle(places)
+    return (divmod(place, programs) for place in places[:count])
+
+
+def write_input(path: Path, people: int, programs: int, count: int) -> None:
+    """Write the input."""
+    with path.open("w", encoding="utf-8") as file:
+        file.write("user,app\n")
+        file.writelines(f"user{user},app{app}\n" for user, app in pairs(people, programs, count))
+
+
+def rows(source: tables.Source, faults: Faults) -> Iterator[KeyRow]:
+    """Yield the rows of the input as the command reads them."""
+    found = tables.records(source, faults)
+    _, header = next(found)
+    pick = tables.columns(header, KEY_COLUMNS, KEY_REQUIRED, lambda _: None)
+    return (KeyRow(line, *pick(row)) for line, row in found)
+
+
+def ours(path: Path, table: Path, out: Path) -> tuple[float, float]:
+    """Make the keys here; return the seconds it took without reading and writing CSV, and the longest chunk."""
+    faults, writing, longest = Faults("keys.csv"), 0.0, 0.0
+    with Store.open(path) as store, tables.opened(str(table)) as source:
+        began = perf_counter()
+        for _ in rows(source, faults):
+            pass
+        reading = perf_counter() - began
+        with results.opened(str(out), source.file) as found:
+            gam = gam_of(store)
+            began = perf_counter()
+            checked = wanted.check(gam, faults, rows(source, faults), None, 0)
+            run = batches.begin(gam, checked, source.digest, str(out))
+            found.begin()
+            last = perf_counter()
+
+            def deliver(made: Sequence[batches.Made]) -> None:
+                nonlocal writing, longest, last
+                now = perf_counter()
+                longest = max(longest, now - last)
+                found.add(made)
+                last = perf_counter()
+                writing += last - now
+
+            batches.make(gam, run, deliver)
+            whole = perf_counter() - began
+    return whole - reading - writing, longest
+
+
+def bare(path: Path, people: int, programs: int, count: int) -> float:
+    """Return the seconds of the barest loop: mint, digest and insert, a chunk at a time."""
+    numbers = list(pairs(people, programs, count))
+    with Store.open(path) as store:
+        began = perf_counter()
+        for at in range(0, count, batches.CHUNK):
+            with store.writing() as tx:
+                insert(tx, numbers[at : at + batches.CHUNK])
+        return perf_counter() - began
+
+
+def insert(tx: Transaction, numbers: list[tuple[int, int]]) -> None:
+    """Mint and keep a key for each pair."""
+    now = micros(datetime.now(UTC))
+    keyed = [(mint_api_key(os.urandom), user, app) for user, app in numbers]
+    tx.run_many(
+        """INSERT INTO key (id, user_number, app_number, auth_type, scopes, digest, created_at, expires_at, label,
+        current) VALUES (?, ?, ?, 'apikey', 'gam_user_data', ?, ?, ?, '', 1)""",
+        (
+            (key_id, user + 1, app + 1, secret.digest(), now, now + TIMEOUT_HOURS * 3_600_000_000)
+            for (key_id, secret), user, app in keyed
+        ),
+    )
+
+
+def measure(folder: Path, people: int, programs: int, count: int) -> None:
+    """Print what one input takes."""
+    table = folder / "keys.csv"
+    write_input(table, people, programs, count)
+    stores = [folder / f"{name}.db" for name in ("command", "ours", "bare")]
+    for path in stores:
+        fill(path, people, programs)
+    line = [GAMCLI, "--quiet", "--store", str(stores[0]), "key", "generate", "--from", str(table)]
+    took = watched([*line, "--out", str(folder / "command.csv")])
+    seconds, longest = ours(stores[1], table, folder / "ours.csv")
+    barest = bare(stores[2], people, programs, count)
+    told = f"{people:,} users x {programs:,} applications, {count:,} keys"
+    sys.stdout.write(
+        f"{told}\n"
+        f"  the command      {count / took.whole:10,.0f} keys/s, {took.whole:.1f} s, {took.memory / 1024:.0f} MiB\n"
+        f"  apart from CSV   {count / seconds:10,.0f} keys/s, longest chunk {longest:.2f} s\n"
+        f"  the barest loop  {count / barest:10,.0f} keys/s, ratio {barest / seconds:.2f}\n"
+    )
+    for words in (("key", "list"), ("key", "list", "-o", "csv"), ("key", "due", "--within", "700d")):
+        found = watched(["/bin/sh", "-c", '"$@" || true', "sh", GAMCLI, "--store", str(stores[0]), *words], 2)
+        shown = f"first row {1000 * found.first:.0f} ms, {found.whole:.1f} s, {found.memory / 1024:.0f} MiB"
+        sys.stdout.write(f"  {' '.join(words):30} {shown}\n")
+    for path in folder.iterdir():
+        path.unlink()
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--keys", type=int, default=1_000_000, help="how many keys each input asks for")
+    asked = parser.parse_args()
+    side = isqrt(asked.keys - 1) + 1
+    with TemporaryDirectory() as folder:
+        for people, programs in ((side, side), (asked.keys, 1)):
+            measure(Path(folder), people, programs, asked.keys)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,522 @@
+"""Many keys and many users of a CSV file, and what a run leaves behind when it is ended."""
+
+import csv
+import os
+import random
+import resource
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import sleep
+from typing import Any
+
+import pytest
+
+from gamcli.actions import batches
+from gamcli.commands import results
+from gamcli.rules.credentials import Secret, api_key_id
+from gamcli.store import Store, keys
+from gamcli.store.keys import KeyFilter
+
+Run = Callable[..., Any]
+
+PEOPLE = 12
+APPS = ("portal", "gate")
+
+SMALL_CHUNKS = """
+import sys
+from gamcli.actions import batches
+from gamcli.commands import main
+batches.CHUNK = 40
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def town(world: Run, place: Path) -> Run:
+    """Make a second application and more users; return what runs a command line."""
+    assert world("app", "create", "gate", "--scope", "user_email", "--remote-rest", "--api-keys").code == 0
+    names = "\n".join(["name", *(f"user{number}" for number in range(PEOPLE))])
+    (place / "users.csv").write_text(names, encoding="utf-8")
+    assert world("user", "create", "--from", "users.csv").code == 0
+    return world
+
+
+@pytest.fixture
+def pairs(place: Path) -> list[tuple[str, str]]:
+    """Write an input of many pairs, in no order, and return them."""
+    found = [(f"user{number}", app) for number in range(PEOPLE) for app in APPS]
+    random.Random(3).shuffle(found)
+    text = "".join(f"{user},{app}\n" for user, app in found)
+    (place / "keys.csv").write_text(f"user,app\n{text}", encoding="utf-8")
+    return found
+
+
+@pytest.fixture
+def generate(town: Run) -> Run:
+    """Return what makes the keys of keys.csv."""
+
+    def run(*more: str, out: str = "out.csv") -> Any:  # noqa: ANN401 - what the fixture of commands returns
+        return town("key", "generate", "--from", "keys.csv", "--out", out, *more)
+
+    return run
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of an output."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def require_whole(store_path: Path, out: Path, pairs: list[tuple[str, str]]) -> None:
+    """Fail unless the output has a key for each pair, in their order, each proven, and the store has no other."""
+    found = rows(out)
+    assert [(row["user"], row["app"]) for row in found] == pairs
+    with Store.open(store_path) as store, store.reading() as tx:
+        kept = {key.id: key for key in keys.each(tx, KeyFilter(not_ended=True))}
+    assert kept.keys() == {row["id"] for row in found}
+    for row in found:
+        secret, key = Secret(row["api_key"]), kept[row["id"]]
+        assert secret.matches(key.digest)
+        assert api_key_id(secret) == key.id
+        assert (key.user, key.app, key.client_id) == (row["user"], row["app"], row["client_id"])
+        assert row["scopes"] == "+".join(key.scopes)
+
+
+def test_each_row_gets_a_key_in_the_order_of_the_input(
+    generate: Run, place: Path, file: Path, pairs: list[tuple[str, str]]
+) -> None:
+    """Each works, the file is for its owner alone, stdout stays empty, and people are told how many."""
+    ran = generate()
+    assert (ran.code, ran.out) == (0, "")
+    assert ran.err == "gamcli: made 24 keys; out.csv holds 24\n"
+    require_whole(file, place / "out.csv", pairs)
+    assert stat.S_IMODE((place / "out.csv").stat().st_mode) == 0o600
+    assert (place / "out.csv").read_text().splitlines()[0] == "id,user,app,client_id,api_key,scopes,expires_at"
+
+
+def test_rows_choose_scopes_expiry_and_label(town: Run, place: Path) -> None:
+    """Columns stand in any order, with a byte order mark, line ends of Windows, and quotes."""
+    assert town("app", "update", "portal", "--api-key-scope-choice", "--api-key-timeout", "48").code == 0
+    text = '\ufefflabel,app,expires_in,user,scopes\r\n"one, two",gate,,ana,\r\n'
+    text += "x,PORTAL,90d,ana@example.com,user_email+user_guid\r\n"
+    (place / "keys.csv").write_bytes(text.encode())
+    ran = town("key", "generate", "--from", "keys.csv", "--out", "out.csv")
+    assert "warning: applications let 1 key live less long than was asked" in ran.err
+    first, second = town("key", "list", "-o", "json", "--sort", "label").json
+    assert (first["label"], first["app"], first["expires_at"]) == ("one, two", "gate", None)
+    assert (second["label"], second["scopes"]) == ("x", ["user_guid", "user_email"])
+    written = rows(place / "out.csv")
+    assert [row["expires_at"] for row in written] == ["", second["expires_at"]]
+    assert written[1]["scopes"] == "user_guid+user_email"
+
+
+FAULTS = """user,app,scopes,expires_in,label
+nobody,portal,,,
+ana,nothing,,,
+ana,closed,,,
+cy,gate,,,
+ana,gate,user_email,,
+ana,portal,user_emial,,
+ana,portal,,9x,
+ana,portal,,0,
+bob,portal,,,"a
+label"
+bob,gate,,,
+"BOB",gate,,,
+bob,gate
+ana,portal,gam_user_roles+fullcontrol,,
+"a"b,gate,,,
+"""
+
+TOLD = """keys.csv:2: no user named 'nobody'
+keys.csv:3: no application named 'nothing'; gamcli app list
+keys.csv:4: application 'closed' does not allow remote REST authentication; gamcli app update closed --remote-rest
+keys.csv:5: user 'cy' is blocked; gamcli user unblock cy
+keys.csv:6: application 'gate' does not let users choose scopes
+keys.csv:7: no scope named 'user_emial'; did you mean user_email? all of them: gamcli scope list
+keys.csv:8: '9x' is no duration
+keys.csv:9: a key that expires at once is of no use
+keys.csv:10: the label holds a character that cannot be printed: 'a\\nlabel'
+keys.csv:13: the same user and application as in line 12
+keys.csv:14: 2 fields, but the header names 5
+keys.csv:15: application 'portal' does not publish fullcontrol; gamcli app update portal --add-scope fullcontrol
+keys.csv:16: this is no CSV: ',' expected after '"'
+"""
+
+
+def test_every_fault_is_told_with_its_line_before_any_key_is_made(town: Run, place: Path, sql: Run) -> None:
+    """All at once; the output is not even made."""
+    for line in (
+        ("app", "create", "closed"),
+        ("app", "update", "portal", "--api-key-scope-choice"),
+        ("user", "create", "bob"),
+        ("user", "create", "cy"),
+        ("user", "block", "cy"),
+    ):
+        assert town(*line).code == 0
+    (place / "keys.csv").write_text(FAULTS, encoding="utf-8")
+    ran = town("key", "generate", "--from", "keys.csv", "--out", "out.csv")
+    assert ran.code == 2
+    head, *told, hint = ran.err.splitlines(keepends=True)
+    assert "".join(told) == TOLD
+    assert (head, hint[:12]) == ("gamcli: error: 13 faults, so nothing was changed\n", "gamcli: hint")
+    assert not (place / "out.csv").exists()
+    assert sql("SELECT (SELECT count(*) FROM key), (SELECT count(*) FROM batch)") == [(0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"", "1: no column 'user': the first line names the columns, such as user,app"),
+        (b"user;app\nana;gate\n", "1: the columns are not separated by commas"),
+        (b"usr,app\nana,gate\n", "1: no column is called 'usr'; did you mean user?"),
+        (b"user,app,app\nana,gate,x\n", "1: two columns 'app'"),
+        (b"user,app,hue\n", "1: no column is called 'hue'; there are user, app, scopes, expires_in, label"),
+        (b"user,app\nana,gate\n\nb\xe9b,gate\n", "4: this is not UTF-8 text (byte 2 of the line)"),
+        (b'user,app\nana,"gate\nbob,gate\n', "2: a field does not end: is a quote missing?"),
+        (b"user,app\na\x00na,gate\n", "2: no user named 'a\\x00na'"),
+    ],
+)
+def test_what_is_no_table_is_told_with_its_line(town: Run, place: Path, data: bytes, told: str) -> None:
+    """Whatever program wrote it."""
+    (place / "keys.csv").write_bytes(data)
+    ran = town("key", "generate", "--from", "keys.csv", "--out", "out.csv")
+    assert ran.code == 2
+    assert f"\nkeys.csv:{told}\n" in ran.err
+    assert not (place / "out.csv").exists()
+
+
+def test_a_header_alone_asks_for_no_key(town: Run, place: Path) -> None:
+    """The output has a header too."""
+    (place / "keys.csv").write_text("user,app", encoding="utf-8")
+    assert town("key", "generate", "--from", "keys.csv", "--out", "out.csv").code == 0
+    assert (place / "out.csv").read_bytes() == results.HEADER
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("--from", "keys.csv"), 2, "--from needs --out"),
+        (("--from", "keys.csv", "--out", "keys.csv"), 2, "--from and --out name the same file"),
+        (("--from", "missing.csv", "--out", "o"), 2, "cannot read --from missing.csv: No such file or directory"),
+        (("--from", ".", "--out", "o"), 2, "cannot read --from .: Is a directory"),
+        (("--from", "keys.csv", "--out", "no/o"), 1, "cannot make the file no/o: No such file or directory"),
+        (("--from", "keys.csv", "--out", "/dev/null"), 2, "/dev/null is no file"),
+        (("--from", "keys.csv", "--out", "."), 1, "cannot write .: Is a directory"),
+        (("--from", "keys.csv", "--out", "other.csv"), 5, "the file other.csv is there already"),
+        (("--from", "keys.csv", "--out", "o", "--user", "ana"), 2, "--from and --user contradict each other"),
+        (("--from", "keys.csv", "--out", "o", "--label", "x"), 2, "--from and --label contradict each other"),
+        (("--user", "ana"), 2, "a key is for one user and one application"),
+    ],
+)
+@pytest.mark.usefixtures("pairs")
+def test_what_cannot_be_is_told(town: Run, place: Path, sql: Run, words: tuple[str, ...], code: int, told: str) -> None:
+    """And no key is made, no file changed."""
+    (place / "other.csv").write_text("id\n", encoding="utf-8")
+    ran = town("key", "generate", *words)
+    assert ran.code == code
+    assert f"error: {told}\n" in ran.err
+    assert (place / "other.csv").read_text() == "id\n"
+    assert sql("SELECT count(*) FROM key") == [(0,)]
+
+
+def test_stdin_is_read_as_a_file_is(town: Run, program: Run, place: Path, file: Path) -> None:
+    """It is copied to a private file, since it is read twice."""
+    assert town("user", "list").code == 0
+    ran = program("key", "generate", "--from", "-", "--out", "out.csv", stdin=b"user,app\nuser1,gate\n")
+    assert ran.code == 0, ran.err
+    require_whole(file, place / "out.csv", [("user1", "gate")])
+    ran = program("key", "generate", "--from", "-", "--out", "b.csv", stdin=b"user,app\nx,gate\n")
+    assert "stdin:2: no user named 'x'" in ran.err
+
+
+@pytest.mark.usefixtures("pairs")
+def test_a_dry_run_counts_and_makes_nothing(generate: Run, place: Path, sql: Run) -> None:
+    """People are told in a line, programs get the summary of a plan."""
+    assert generate("--dry-run").err == "gamcli: 24 to make; nothing was changed\n"
+    assert generate("--dry-run", "-o", "json").json["summary"]["create"] == 24
+    assert not (place / "out.csv").exists()
+    assert sql("SELECT (SELECT count(*) FROM key), (SELECT count(*) FROM batch)") == [(0, 0)]
+
+
+def test_a_pair_with_a_live_key_is_a_fault_and_one_with_a_dead_key_is_not(
+    generate: Run, town: Run, place: Path, file: Path, pairs: list[tuple[str, str]]
+) -> None:
+    """The dead one steps back."""
+    user, app = pairs[7]
+    held = town("key", "generate", "--user", user, "--app", app, "--field", "id").out.strip()
+    ran = generate()
+    assert ran.code == 2
+    assert f"keys.csv:9: user '{user}' has a live key for application '{app}' already: {held}\n" in ran.err
+    assert town("key", "revoke", held).code == 0
+    assert generate().code == 0
+    require_whole(file, place / "out.csv", pairs)
+
+
+def test_a_second_run_makes_nothing_more(generate: Run, place: Path, file: Path, pairs: list[tuple[str, str]]) -> None:
+    """The output stays as it is to the last byte."""
+    assert generate().code == 0
+    before = (place / "out.csv").read_bytes()
+    assert generate().err == "gamcli: made 0 keys, 24 there already; out.csv holds 24\n"
+    assert (place / "out.csv").read_bytes() == before
+    require_whole(file, place / "out.csv", pairs)
+
+
+def test_keys_whose_output_is_gone_are_faults_until_they_end(
+    generate: Run, town: Run, place: Path, file: Path, pairs: list[tuple[str, str]]
+) -> None:
+    """Nobody gets a second secret beside one that somebody may hold; what has ended is made anew."""
+    assert generate().code == 0
+    first = rows(place / "out.csv")[0]["id"]
+    ran = generate(out="new.csv")
+    assert ran.code == 2
+    assert f"keys.csv:2: an earlier run of this input made key {first} for {place}/out.csv" in ran.err
+    assert not (place / "new.csv").exists()
+    for app in APPS:
+        assert town("key", "revoke", "--app", app, "--accept-invalidating", "12").code == 0
+    assert generate(out="new.csv").code == 0
+    require_whole(file, place / "new.csv", pairs)
+
+
+@pytest.mark.usefixtures("pairs")
+def test_a_file_that_another_input_led_to_is_left_alone(generate: Run, town: Run, place: Path) -> None:
+    """So is one whose rows were changed, or whose keys this store never made."""
+    assert generate().code == 0
+    whole = (place / "out.csv").read_text()
+    (place / "keys.csv").write_text("user,app\nana,gate\n", encoding="utf-8")
+    assert "the file out.csv is there already" in generate().err
+    assert town("key", "generate", "--from", "keys.csv", "--out", "ana.csv").code == 0
+    line = (place / "ana.csv").read_text().splitlines()[1]
+    for damaged in (line.replace(line[40:80], line[50:90]), line.replace(",", ";"), '"', whole.splitlines()[1]):
+        (place / "ana.csv").write_text(results.HEADER.decode() + damaged + "\n")
+        ran = town("key", "generate", "--from", "keys.csv", "--out", "ana.csv")
+        assert ran.code == 5
+        assert "line 2 of ana.csv is not what this input led to" in ran.err
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a chunk be five keys."""
+    monkeypatch.setattr(batches, "CHUNK", 5)
+
+
+class Cut(Exception):  # noqa: N818 - no error of gamcli
+    """What ends a run."""
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("room", [0, 1, 46, 47, 48, 200, 560, 561, 900, 1500, 2600])
+def test_a_full_disk_loses_nothing(
+    generate: Run, place: Path, file: Path, pairs: list[tuple[str, str]], room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told with the line; the same command goes on from there, and every pair has one key in the end."""
+    left = [room]
+    write = os.write
+
+    def limited(descriptor: int, data: bytes) -> int:
+        if not left[0]:
+            raise OSError(28, "No space left on device")
+        count = write(descriptor, bytes(data)[: left[0]])
+        left[0] -= count
+        return count
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", limited)
+        ran = generate()
+    assert ran.code == 1
+    line = (place / "out.csv").read_bytes().count(b"\n") + 1
+    assert f"error: cannot write line {line} of out.csv: No space left on device\n" in ran.err
+    assert generate().code == 0
+    require_whole(file, place / "out.csv", pairs)
+
+
+@pytest.mark.usefixtures("town")
+@pytest.mark.parametrize("size", [1000, 20_000])
+def test_a_limit_on_files_is_told_and_loses_nothing(
+    line: list[str], generate: Run, place: Path, file: Path, pairs: list[tuple[str, str]], size: int
+) -> None:
+    """As a shell sets it with `ulimit -f`, for the output and the store alike."""
+    words = [*line, "key", "generate", "--from", "keys.csv", "--out", "out.csv"]
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    found = subprocess.run(words, capture_output=True, check=False, preexec_fn=limit)
+    assert found.returncode in (1, 8)
+    assert b"gamcli: error: " in found.stderr
+    assert generate().code == 0
+    require_whole(file, place / "out.csv", pairs)
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize(
+    "point", [(0, "before"), (0, "after"), (1, "before"), (1, "after"), (3, "before"), (3, "after")]
+)
+def test_what_was_never_delivered_gets_a_fresh_secret(
+    generate: Run, place: Path, file: Path, pairs: list[tuple[str, str]], point: tuple[int, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Under the same id; what was written already keeps its own, even if nobody noted that it was."""
+    (delivered, when), add, count = point, results.Results.add, [0]
+
+    def ended(self: results.Results, made: Any) -> None:  # noqa: ANN401 - passed on
+        if count[0] == delivered:
+            if when == "after":
+                add(self, made)
+            raise Cut
+        count[0] += 1
+        add(self, made)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(results.Results, "add", ended)
+        with pytest.raises(Cut):
+            generate()
+    before = rows(place / "out.csv")
+    assert len(before) == 5 * (delivered + (when == "after"))
+    ids = ids_of(file)
+    told = generate().err
+    assert ("5 with a fresh secret" in told) == (when == "before")
+    assert set(ids) <= set(ids_of(file))
+    assert rows(place / "out.csv")[: len(before)] == before
+    require_whole(file, place / "out.csv", pairs)
+
+
+def ids_of(file: Path) -> list[str]:
+    """Return the ids of all keys."""
+    with Store.open(file) as store, store.reading() as tx:
+        return [key.id for key in keys.each(tx, KeyFilter())]
+
+
+@pytest.mark.usefixtures("small_chunks", "pairs")
+def test_a_key_that_was_used_keeps_its_secret_even_when_its_row_is_lost(generate: Run, place: Path, sql: Run) -> None:
+    """Somebody holds it."""
+    assert generate().code == 0
+    whole = (place / "out.csv").read_text().splitlines(keepends=True)
+    (place / "out.csv").write_text("".join(whole[:21]))
+    sql("UPDATE batch SET delivered = 20")
+    lost = sorted(line.split(",")[0] for line in whole[21:])
+    sql("UPDATE key SET last_used_at = 7 WHERE id = ?", lost[0])
+    ran = generate()
+    assert ran.code == 2
+    assert f"made key {lost[0]} for" in ran.err
+    assert all(other not in ran.err for other in lost[1:])
+
+
+@pytest.mark.usefixtures("small_chunks", "pairs")
+def test_an_output_that_was_cut_short_is_told(generate: Run, place: Path) -> None:
+    """What was delivered is not issued twice."""
+    assert generate().code == 0
+    whole = (place / "out.csv").read_text().splitlines(keepends=True)
+    (place / "out.csv").write_text("".join(whole[:20]))
+    ran = generate()
+    assert ran.code == 2
+    assert ran.err.count("an earlier run of this input made key") == 5
+
+
+@pytest.mark.usefixtures("small_chunks", "pairs")
+def test_an_input_whose_output_was_begun_elsewhere_is_completed_there(
+    generate: Run, place: Path, file: Path, pairs: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first keys may lie in that file."""
+    with monkeypatch.context() as patch:
+        patch.setattr(batches, "_make", lambda *_: (_ for _ in ()).throw(Cut()))
+        with pytest.raises(Cut):
+            generate()
+    ran = generate(out="other.csv")
+    assert ran.code == 5
+    assert ran.hint == f"--out {place}/out.csv"
+    (place / "out.csv").unlink()
+    assert generate(out="other.csv").code == 0
+    require_whole(file, place / "other.csv", pairs)
+
+
+@pytest.mark.usefixtures("small_chunks", "pairs")
+def test_a_change_of_the_store_meanwhile_is_heeded(
+    generate: Run, town: Run, place: Path, file: Path, pairs: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is blocked while keys are made gets none; the rest is made once the cause is mended."""
+    add, blocked = results.Results.add, pairs[12][0]
+
+    def block(self: results.Results, made: Any) -> None:  # noqa: ANN401 - passed on
+        add(self, made)
+        if made[0].row == 1:
+            with Store.open(file) as store, store.writing() as tx:
+                tx.run("UPDATE user SET blocked = 1 WHERE name = ?", blocked)
+                tx.run("INSERT INTO audit SELECT max(seq) + 1, '', '', '', '', '{}', NULL FROM audit")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(results.Results, "add", block)
+        ran = generate()
+    assert ran.code == 5
+    assert f"is right no more: user '{blocked}' is blocked" in ran.err
+    assert 5 <= len(rows(place / "out.csv")) < len(pairs)
+    assert town("user", "unblock", blocked).code == 0
+    assert generate().code == 0
+    require_whole(file, place / "out.csv", pairs)
+
+
+@pytest.mark.usefixtures("small_chunks", "pairs")
+def test_only_one_run_of_an_input_goes_on(
+    generate: Run, place: Path, sql: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was overtaken ends before its next chunk; two cannot write to one file at all."""
+    add = results.Results.add
+
+    def overtake(self: results.Results, made: Any) -> None:  # noqa: ANN401 - passed on
+        add(self, made)
+        second.append(generate())
+        sql("UPDATE batch SET run = run + 1")
+
+    second: list[Any] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(results.Results, "add", overtake)
+        ran = generate()
+    assert (ran.code, second[0].code) == (5, 5)
+    assert "another run writes to out.csv" in second[0].err
+    assert "another run of the same input has begun" in ran.err
+    assert len(rows(place / "out.csv")) == 5
+
+
+def test_a_run_that_is_killed_is_completed_by_the_next(town: Run, place: Path, file: Path) -> None:
+    """At random points, again and again: each pair is issued once, each key proven, none without its row."""
+    found = [(f"user{number % PEOPLE}", f"app{number // PEOPLE}") for number in range(PEOPLE * 60)]
+    for number in range(60):
+        made = town("app", "create", f"app{number}", "--scope", "user_email", "--remote-rest", "--api-keys")
+        assert made.code == 0
+    dice = random.Random()
+    for turn in range(4):
+        out = place / f"out{turn}.csv"
+        some = found[turn * 180 : turn * 180 + 180]
+        text = "".join(f"{user},{app}\n" for user, app in some)
+        (place / "keys.csv").write_text(f"user,app\n{text}", encoding="utf-8")
+        words = [sys.executable, "-c", SMALL_CHUNKS, "key", "generate", "--from", "keys.csv", "--out", out.name]
+        while True:
+            process = subprocess.Popen(words, stderr=subprocess.PIPE)
+            sleep(dice.uniform(0.15, 0.4))
+            process.send_signal(signal.SIGKILL)
+            told = process.communicate()[1].decode()
+            assert process.returncode in (0, -signal.SIGKILL), told
+            if process.returncode == 0:
+                break
+    with Store.open(file) as store, store.reading() as tx:
+        assert sum(1 for _ in keys.each(tx, KeyFilter())) == len(found)
+        for turn in range(4):
+            written = rows(place / f"out{turn}.csv")
+            assert [(row["user"], row["app"]) for row in written] == found[turn * 180 : turn * 180 + 180]
+            for row in written:
+                key = keys.named(tx, row["id"])
+                assert Secret(row["api_key"]).matches(key.digest)
+                assert (key.user, key.app) == (row["user"], row["app"])
+
+
+@pytest.mark.usefixtures("pairs", "town")
+def test_a_terminal_sees_how_far_it_has_come(terminal: Run) -> None:
+    """A bar, which is gone at the end."""
+    ran = terminal("key", "generate", "--from", "keys.csv", "--out", "out.csv")
+    assert ran.code == 0
+    assert "gamcli: making keys" in ran.out
+    assert "gamcli: made 24 keys; out.csv holds 24" in ran.out

@@ -1,0 +1,141 @@
+"""Users of a CSV file: what a list writes, create reads."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gamcli.commands import user_columns
+from gamcli.model import User
+from gamcli.render import machine
+
+Run = Callable[..., Any]
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+PRINTABLE = st.characters(categories=["L", "N", "P", "S", "Zs"]).filter(str.isprintable)
+TEXTS = st.text(PRINTABLE, max_size=20)
+ROLES = st.lists(st.text(PRINTABLE.filter(lambda letter: letter != "+"), min_size=1, max_size=8), unique=True).map(
+    tuple
+)
+PEOPLE = st.builds(
+    User,
+    guid=st.uuids().map(str),
+    name=st.text(PRINTABLE, min_size=1, max_size=20),
+    created_at=st.just(NOW),
+    updated_at=st.just(NOW),
+    email=TEXTS,
+    verified_email=st.booleans(),
+    first_name=TEXTS,
+    address=TEXTS,
+    roles=ROLES,
+    attributes=st.dictionaries(TEXTS, TEXTS | st.lists(TEXTS)),
+    enabled=st.booleans(),
+    blocked=st.booleans(),
+)
+
+
+@given(people=st.lists(PEOPLE, max_size=4))
+def test_what_a_list_writes_is_read_back(people: list[User]) -> None:
+    """Whatever signs the fields hold: quotes, commas, blanks at their ends."""
+    lines = [machine.csv_row(machine.paths_of(User))]
+    lines += [machine.csv_row(machine.flat(machine.plain(user, NOW)).values()) for user in people]
+    found = csv.DictReader(io.StringIO("\n".join(lines) + "\n"))
+    read = [User(**user_columns.parsed(row), created_at=NOW, updated_at=NOW) for row in found]  # type: ignore[arg-type]
+    assert read == people
+
+
+def test_the_users_of_one_store_are_made_in_another(world: Run, program: Run, place: Path) -> None:
+    """All that is theirs; when they were made and who manages them is the other store's own."""
+    more = ("--attribute", 'Area=x+y,"z"', "--attribute", "Area=b", "--role", "boss", "--no-verified-email")
+    assert world("user", "create", "bob", "--birthday", "2000-02-29", "--gender", "M", *more).code == 0
+    assert world("user", "block", "bob").code == 0
+    table = world("user", "list", "-o", "csv").out
+    other = ("--store", str(place / "other.db"))
+    assert world(*other, "init").code == 0
+    ran = program(*other, "user", "create", "--from", "-", stdin=table.encode())
+    assert (ran.code, ran.err) == (0, "gamcli: created 2 users\n")
+    here, there = world("user", "list", "-o", "json").json, world(*other, "user", "list", "-o", "json").json
+    for user in (*here, *there):
+        del user["created_at"], user["updated_at"]
+    assert there == here
+
+
+FAULTS = """name,email,guid,enabled,roles,attributes,birthday
+,,,,,,
+ana,,,,,,
+bob,bob@x.org,,,,,
+Bob,,,,,,
+cy,BOB@x.org,,,,,
+di,,12,,,,
+ed,,,maybe,,,
+fi,,,,,not json,
+gu,,,,,"{""a"": 1}",
+ha,,,,,,2000-02-30
+il,,,,a++b,,
+"""
+
+TOLD = """users.csv:2: the name of a user is empty
+users.csv:3: user 'ana' is there already; gamcli user show ana
+users.csv:5: the user 'Bob' is in line 4 already
+users.csv:6: the email 'BOB@x.org' is in line 4 already
+users.csv:7: '12' is no GUID
+users.csv:8: 'maybe' is neither true nor false, as enabled is
+users.csv:9: the attributes are no JSON
+users.csv:10: the attributes are not like {"Id": "text", "Other": ["one", "two"]}
+users.csv:11: '2000-02-30' is no birthday
+users.csv:12: the name of a role is empty
+"""
+
+
+def test_every_fault_is_told_with_its_line_and_no_user_is_made(world: Run, place: Path) -> None:
+    """All at once."""
+    (place / "users.csv").write_text(FAULTS, encoding="utf-8")
+    ran = world("user", "create", "--from", "users.csv")
+    assert ran.code == 2
+    assert "".join(ran.err.splitlines(keepends=True)[1:-1]) == TOLD
+    assert len(world("user", "list", "-o", "json").json) == 1
+
+
+def test_users_that_are_there_already_are_taken_as_they_are_when_asked(world: Run, place: Path) -> None:
+    """Unless they differ in what the file says, or in their GUID."""
+    text = "name,first_name,guid\nana,Ana,\nbob,,\n"
+    (place / "users.csv").write_text(text, encoding="utf-8")
+    ran = world("user", "create", "--from", "users.csv", "--if-missing")
+    assert (ran.code, ran.err) == (0, "gamcli: created 1 user, 1 there already\n")
+    other = "6f1b4a52-0d0e-4b5e-9c1f-0a1b2c3d4e5f"
+    for row in ("ana,Anna,", f"ana,Ana,{other}"):
+        (place / "users.csv").write_text(f"name,first_name,guid\n{row}\n", encoding="utf-8")
+        ran = world("user", "create", "--from", "users.csv", "--if-missing")
+        assert ran.code == 2
+        assert "users.csv:2: user 'ana' is there already and differs" in ran.err
+
+
+def test_a_guid_that_is_brought_along_is_kept_and_names_nobody_else(world: Run, place: Path) -> None:
+    """In lower case."""
+    guid = "6F1B4A52-0D0E-4B5E-9C1F-0A1B2C3D4E5F"
+    (place / "users.csv").write_text(f"guid,name\n{guid},bob\n", encoding="utf-8")
+    assert world("user", "create", "--from", "users.csv").code == 0
+    assert world("user", "show", "bob", "--field", "guid").out == f"{guid.lower()}\n"
+    (place / "users.csv").write_text(f"guid,name\n{guid},cy\n", encoding="utf-8")
+    assert f"users.csv:2: guid '{guid.lower()}' is there already" in world("user", "create", "--from", "users.csv").err
+
+
+def test_a_dry_run_of_users_makes_none(world: Run, place: Path) -> None:
+    """The plan names them."""
+    (place / "users.csv").write_text("name\nbob\n", encoding="utf-8")
+    found = json.loads(world("user", "create", "--from", "users.csv", "--dry-run", "-o", "json").out)
+    assert [change["name"] for change in found["changes"]] == ["bob"]
+    assert len(world("user", "list", "-o", "json").json) == 1
+
+
+@pytest.mark.parametrize("words", [(), ("bob", "--from", "users.csv"), ("--from", "users.csv", "--email", "a@b.c")])
+def test_one_user_or_a_file_of_them(world: Run, words: tuple[str, ...]) -> None:
+    """Not both, not neither."""
+    assert world("user", "create", *words).code == 2
