@@ -67,11 +67,11 @@ def _github(path: str | None) -> Keep:
         raise UsageError("-o github needs the file that $GITHUB_OUTPUT names", "run it in a GitHub workflow")
 
     def keep(issued: Issued) -> None:
-        for _, secret in (*issued.apps, *issued.keys):
-            Output.data(f"::add-mask::{secret.reveal()}")
-        Output.flush()
         try:
             with Path(path).open("a", encoding="utf-8") as file:
+                for _, secret in (*issued.apps, *issued.keys):
+                    Output.data(f"::add-mask::{secret.reveal()}")
+                Output.flush()
                 file.write(issued.dotenv())
                 file.flush()
                 os.fsync(file.fileno())

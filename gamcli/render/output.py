@@ -109,11 +109,11 @@ class Output(NamedTuple):
 
     def provisioned(self, plan: "ManifestPlan", **more: object) -> None:
         """Show the plan of manifests; programs get `more` fields with it."""
-        from gamcli.render import plans, provisioned  # noqa: PLC0415 - start-up, as above
+        from gamcli.render import provisioned  # noqa: PLC0415 - start-up, as above
 
         if self.is_human:
             self._lines(provisioned.drawn(plan, self._console()))
-            self.note(plans.summary(plan))
+            self.note(provisioned.summary(plan))
         else:
             self.data(provisioned.json(plan, one_line=self.format == "jsonl", **more))
 

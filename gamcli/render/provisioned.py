@@ -45,6 +45,14 @@ def _left(each: Left) -> str:
     return clean(f"? {each.kind} {each.name} is named no longer; it stays until --prune")
 
 
+def summary(plan: ManifestPlan) -> str:
+    """Return the counts of the plan in a line."""
+    told = [plans.summary(plan).removesuffix("; nothing was changed")]
+    told += [f"{len(plan.adopts)} to take over"] if plan.adopts else []
+    told += [f"{len(plan.leaves)} named no longer"] if plan.leaves else []
+    return "; ".join(told)
+
+
 def plain(plan: ManifestPlan) -> dict[str, Any]:
     """Return the plan as JSON has it."""
     return {
@@ -92,8 +100,7 @@ def _spread(value: object) -> str:
 
 def markdown(plan: ManifestPlan) -> str:
     """Return a comment for a pull request: what changes, and above it the keys that would end."""
-    counts = plans.summary(plan).removesuffix("; nothing was changed")
-    parts = [f"### gamcli plan: {counts}"]
+    parts = [f"### gamcli plan: {summary(plan)}"]
     if plan.invalidates:
         parts += ["**These live keys would end for good:**", _table(plan.invalidates)]
     if plan.suspends:

@@ -1,0 +1,364 @@
+"""`gamcli plan`, `apply`, `drift`."""
+
+import json
+import sqlite3
+import subprocess
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+
+MANIFEST = """\
+[app.portal]
+description = "Customer portal"
+scopes = ["gam_user_data", "gam_user_roles"]
+remote_rest = true
+api_keys = { enabled = true, timeout_hours = 2160, scope_choice = true }
+
+[user.ana]
+email = "ana@example.com"
+
+[[key]]
+user = "ana"
+app = "portal"
+scopes = ["user_email"]
+"""
+OTHER_SCOPE = MANIFEST.replace('"user_email"', '"user_phone"')
+
+
+@pytest.fixture
+def manifest(place: Path) -> Callable[..., str]:
+    """Return what writes a manifest and says where it is."""
+
+    def write(text: str = MANIFEST, name: str = "apps.toml") -> str:
+        (place / name).write_text(text, encoding="utf-8")
+        return name
+
+    return write
+
+
+@pytest.fixture
+def empty(gamcli: Run) -> Run:
+    """Make a store with nothing in it; return what runs a command line."""
+    assert gamcli("init").code == 0
+    return gamcli
+
+
+@pytest.fixture
+def made(empty: Run, manifest: Callable[..., str]) -> Run:
+    """Apply the manifest; return what runs a command line."""
+    assert empty("apply", manifest(), "--secrets-out", "first.env").code == 0
+    return empty
+
+
+def content(file: Path) -> list[str]:
+    """Return all that the store holds."""
+    with closing(sqlite3.connect(file)) as connection:
+        return [*connection.iterdump()]
+
+
+def test_a_plan_shows_each_change_and_touches_nothing(empty: Run, manifest: Callable[..., str], file: Path) -> None:
+    """Data to stdout, the counts to stderr."""
+    before = content(file)
+    ran = empty("plan", manifest())
+    assert (ran.code, content(file)) == (0, before)
+    lines = ran.out.splitlines()
+    assert [line for line in lines if not line.startswith(" ")] == [
+        "+ app portal",
+        "+ user ana",
+        "+ key ana for portal",
+    ]
+    assert "    description             Customer portal" in lines
+    assert ran.err == "gamcli: 3 to create\n"
+
+
+def test_a_plan_is_one_json_document(made: Run, manifest: Callable[..., str]) -> None:
+    """With the fields that scripts rely on."""
+    found = made("plan", manifest(OTHER_SCOPE), "-o", "json").json
+    assert found["summary"] == {"create": 0, "update": 1, "delete": 0, "invalidate": 1, "suspend": 0}
+    (change,) = found["changes"]
+    assert (change["action"], change["kind"], change["name"]) == ("update", "key", "ana for portal")
+    assert {"field": "scopes", "old": ["user_email"], "new": ["user_phone"]} in change["fields"]
+    (key,) = found["invalidates"]
+    assert (key["user"], key["app"], key["reason"], key["last_used_at"]) == (
+        "ana",
+        "portal",
+        "replaced by the new key",
+        None,
+    )
+    assert json.loads(made("plan", manifest(OTHER_SCOPE), "-o", "jsonl").out)["summary"] == found["summary"]
+    assert made("plan", manifest(), "-o", "json").json["changes"] == []
+
+
+def test_a_plan_in_markdown_fits_a_comment(made: Run, manifest: Callable[..., str]) -> None:
+    """The keys that would end come first."""
+    ran = made("plan", manifest(OTHER_SCOPE), "-o", "markdown")
+    assert ran.out.startswith("### gamcli plan: 1 to update; 1 live key would end for good\n")
+    assert "`replaced by the new key`" in ran.out
+    assert "```diff\n~ key ana for portal\n" in ran.out
+
+
+def test_a_pending_plan_is_6_when_that_is_asked_for(made: Run, manifest: Callable[..., str]) -> None:
+    """And 0 when there is nothing to do."""
+    assert made("plan", manifest(), "--exit-code").code == 0
+    assert made("plan", manifest(OTHER_SCOPE)).code == 0
+    assert made("plan", manifest(OTHER_SCOPE), "--exit-code").code == 6
+
+
+def test_apply_makes_everything_and_hands_the_secrets_out(
+    empty: Run, manifest: Callable[..., str], place: Path
+) -> None:
+    """In a new file for its owner alone."""
+    ran = empty("apply", manifest(), "--secrets-out", "secrets.env")
+    assert ran.out.splitlines() == ["+ app portal", "+ user ana", "+ key ana for portal"]
+    assert ran.err.splitlines() == [
+        "gamcli: 3 created",
+        "gamcli: the new secrets are in secrets.env; keep them now, they are not shown again",
+    ]
+    path = place / "secrets.env"
+    assert path.stat().st_mode & 0o777 == 0o600
+    lines = dict(line.split("=", 1) for line in path.read_text().splitlines())
+    assert [*lines] == ["GAM_CLIENT_ID_PORTAL", "GAM_CLIENT_SECRET_PORTAL", "GAM_API_KEY_ANA_PORTAL"]
+    assert empty("key", "verify", "--api-key-file", "-", stdin=lines["GAM_API_KEY_ANA_PORTAL"]).code == 0
+    assert [each.name for each in place.iterdir() if each.name.startswith(".")] == []
+
+
+def test_a_second_apply_changes_nothing_and_says_so(made: Run, manifest: Callable[..., str], file: Path) -> None:
+    """The file of the secrets may be there: there is nothing to write to it."""
+    before = content(file)
+    ran = made("apply", manifest(), "--secrets-out", "first.env")
+    assert (ran.code, ran.out, ran.err) == (0, "", "gamcli: nothing to change: all is as the files say\n")
+    assert content(file) == before
+
+
+def test_secrets_come_as_json_too(empty: Run, manifest: Callable[..., str], place: Path) -> None:
+    """In a file by its suffix, or with the answer."""
+    assert empty("apply", manifest(), "--secrets-out", "secrets.json").code == 0
+    found = json.loads((place / "secrets.json").read_text())
+    assert [each["name"] for each in found["apps"]] == ["portal"]
+    told = empty("apply", manifest(OTHER_SCOPE), "--accept-invalidating", "1", "-o", "json").json
+    assert told["summary"]["update"] == 1
+    assert told["secrets"]["keys"][0]["api_key"].startswith("gamkey_")
+    again = empty("apply", manifest(OTHER_SCOPE), "-o", "json").json
+    assert (again["changes"], "secrets" in again) == ([], False)
+
+
+def test_secrets_for_a_github_step_are_masked_first(
+    empty: Run, manifest: Callable[..., str], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then appended to the outputs of the step; elsewhere there are none."""
+    monkeypatch.delenv("GITHUB_OUTPUT", raising=False)
+    assert empty("apply", manifest(), "-o", "github").code == 2
+    outputs = place / "outputs"
+    outputs.write_text("before=1\n")
+    monkeypatch.setenv("GITHUB_OUTPUT", str(outputs))
+    ran = empty("apply", manifest(), "-o", "github")
+    assert [line.partition("gam")[0] for line in ran.out.splitlines()[:2]] == ["::add-mask::"] * 2
+    first, *rest = outputs.read_text().splitlines()
+    assert (first, len(rest)) == ("before=1", 3)
+    for line in rest[1:]:
+        assert f"::add-mask::{line.partition('=')[2]}" in ran.out
+    monkeypatch.setenv("GITHUB_OUTPUT", str(place / "no" / "outputs"))
+    ran = empty("apply", manifest(OTHER_SCOPE), "--accept-invalidating", "1", "-o", "github", "--owner", "apps.toml")
+    assert (ran.code, ran.err.splitlines()[0].endswith("No such file or directory")) == (1, True)
+
+
+@pytest.mark.parametrize("reason", ["no place", "file there", "no folder", "wrong number", "no number"])
+def test_what_is_refused_leaves_all_as_it_was(made: Run, manifest: Callable[..., str], file: Path, reason: str) -> None:
+    """Before anything is touched."""
+    before = content(file)
+    words, code = {
+        "no place": ((), 2),
+        "file there": (("--secrets-out", "first.env", "--accept-invalidating", "1"), 5),
+        "no folder": (("--secrets-out", "no/folder", "--accept-invalidating", "1"), 1),
+        "wrong number": (("--secrets-out", "new.env", "--accept-invalidating", "2"), 5),
+        "no number": (("--secrets-out", "new.env"), 5),
+    }[reason]
+    ran = made("apply", manifest(OTHER_SCOPE), *words)
+    assert (ran.code, content(file)) == (code, before)
+    assert not Path("new.env").exists()
+    if reason == "no number":
+        assert "ana for portal, never used: replaced by the new key" in ran.err
+        assert ran.hint == "add --accept-invalidating 1 to do it"
+
+
+def test_secrets_that_never_came_to_be_leave_no_file(
+    made: Run, manifest: Callable[..., str], sql: Callable[..., list[Any]], place: Path
+) -> None:
+    """When the commit itself fails, the file goes too."""
+    sql("CREATE TRIGGER broken AFTER INSERT ON audit BEGIN INSERT INTO late VALUES (new.seq, 'nobody'); END")
+    sql("CREATE TABLE late (x INTEGER, y TEXT REFERENCES user (guid) DEFERRABLE INITIALLY DEFERRED)")
+    ran = made("apply", manifest(OTHER_SCOPE), "--secrets-out", "new.env", "--accept-invalidating", "1")
+    assert ran.code == 8
+    assert not (place / "new.env").exists()
+
+
+def test_drift_is_6_in_either_direction(made: Run, manifest: Callable[..., str]) -> None:
+    """Changed in the store, deleted from it, or named no longer."""
+    assert made("drift", manifest()).code == 0
+    assert made("app", "update", "portal", "--description", "by hand").code == 0
+    ran = made("drift", manifest())
+    assert (ran.code, "by hand -> Customer portal" in ran.out) == (6, True)
+    assert made("drift", manifest(), "-o", "json").code == 6
+    assert made("apply", manifest()).code == 0
+    assert made("drift", manifest()).code == 0
+    assert made("user", "delete", "ana", "--accept-invalidating", "1").code == 0
+    assert made("drift", manifest()).code == 6
+    shorter = MANIFEST.partition("[user.ana]")[0]
+    assert made("drift", manifest(shorter)).code == 0
+    assert made("drift", manifest("")).code == 6
+
+
+def test_what_nobody_manages_is_no_drift(world: Run, manifest: Callable[..., str]) -> None:
+    """A plan notes that it would be taken over, and apply does so."""
+    name = manifest('[user.ana]\nemail = "ana@example.com"\n')
+    ran = world("drift", name)
+    assert (ran.code, ran.out) == (0, "= user ana is taken over, which nobody manages\n")
+    found = world("plan", name, "-o", "json").json
+    assert found["adopts"] == [{"kind": "user", "name": "ana", "from": None, "owner": "apps.toml"}]
+    assert "1 taken over" in world("apply", name).err
+    assert world("user", "show", "ana", "--field", "managed_by").out == "apps.toml\n"
+    ran = world("plan", name, "--owner", "other")
+    assert (ran.code, ran.hint) == (5, "add --adopt to take over")
+    assert "from 'apps.toml'" in world("plan", name, "--owner", "other", "--adopt").out
+    assert world("apply", name, "--owner", "other", "--adopt").code == 0
+    assert world("user", "show", "ana", "--field", "managed_by").out == "other\n"
+
+
+def test_pruning_deletes_only_when_asked(made: Run, manifest: Callable[..., str]) -> None:
+    """Keys that end with it need their number."""
+    name = manifest("")
+    ran = made("plan", name)
+    assert (ran.code, "? app portal is named no longer; it stays until --prune" in ran.out) == (0, True)
+    assert ran.err == "gamcli: nothing to change; 2 named no longer\n"
+    assert made("plan", name, "--prune", "-o", "json").json["summary"]["delete"] == 2
+    assert made("apply", name, "--prune").code == 5
+    ran = made("apply", name, "--prune", "--accept-invalidating", "1")
+    assert ran.out == "- user ana\n- app portal\n"
+    assert ran.err == "gamcli: 2 deleted; 1 key ended for good\n"
+
+
+def test_what_suspends_keys_is_done_and_told(made: Run, manifest: Callable[..., str]) -> None:
+    """It may be an emergency."""
+    ran = made("apply", manifest(MANIFEST.replace("[user.ana]", "[user.ana]\nblocked = true")))
+    assert ran.code == 0
+    assert "gamcli: warning: this suspends 1 live key" in ran.err
+
+
+def test_a_saved_plan_is_applied_to_the_state_it_was_made_on(
+    empty: Run, manifest: Callable[..., str], place: Path
+) -> None:
+    """A moved store is 5; so is a file that is there already."""
+    name = manifest()
+    assert empty("plan", name, "--out", "saved.plan").code == 0
+    assert (place / "saved.plan").stat().st_mode & 0o777 == 0o600
+    assert empty("plan", name, "--out", "saved.plan").code == 5
+    assert empty("apply", "saved.plan", "--secrets-out", "s.env", "--prune").code == 2
+    assert empty("apply", "saved.plan", "--dry-run").out.startswith("+ app portal\n")
+    assert empty("apply", "saved.plan", "--secrets-out", "s.env").code == 0
+    ran = empty("apply", "saved.plan", "--secrets-out", "t.env")
+    assert (ran.code, ran.err.splitlines()[0]) == (5, "gamcli: error: the store has changed since this plan was saved")
+
+
+def test_a_dry_run_of_apply_is_a_plan(empty: Run, manifest: Callable[..., str], file: Path) -> None:
+    """Also without a place for secrets."""
+    before = content(file)
+    assert empty("apply", manifest(), "--dry-run").out == empty("plan", manifest()).out
+    assert content(file) == before
+
+
+def test_faults_are_told_all_at_once_with_their_lines(empty: Run, manifest: Callable[..., str]) -> None:
+    """As compilers do, and as JSON."""
+    name = manifest('[user.ana]\nemial = "x"\n[[key]]\nuser = "anna"\napp = "portel"\n')
+    ran = empty("plan", name)
+    assert ran.code == 2
+    assert any(line.startswith("apps.toml:2: ") for line in ran.err.splitlines())
+    name = manifest('[[key]]\nuser = "anna"\napp = "portel"\n')
+    ran = empty("apply", name, "--secrets-out", "s.env")
+    assert ran.err.splitlines()[1:3] == [
+        "apps.toml:2: key[0].user: no user named 'anna'",
+        "apps.toml:3: key[0].app: no application named 'portel'",
+    ]
+    found = json.loads(empty("plan", name, "-o", "json").err)["error"]
+    assert [each["line"] for each in found["faults"]] == [2, 3]
+
+
+def test_a_terminal_is_shown_the_plan_and_asked(
+    made: Run, manifest: Callable[..., str], terminal: Callable[..., Any]
+) -> None:
+    """When live keys would end."""
+    name = manifest(OTHER_SCOPE)
+    ran = terminal("apply", name, "--secrets-out", "new.env", answers=[("do it?", "n")])
+    assert ran.code == 1
+    assert "~ key ana for portal" in ran.out
+    assert made("drift", name).code == 6
+    ran = terminal("apply", name, "--secrets-out", "new.env", answers=[("do it?", "y")])
+    assert ran.code == 0
+    assert made("drift", name).code == 0
+
+
+def test_colours_are_for_terminals_alone(
+    empty: Run, manifest: Callable[..., str], terminal: Callable[..., Any]
+) -> None:
+    """And say nothing that the text does not."""
+    assert "\x1b[" not in empty("plan", manifest()).out
+    assert "\x1b[" in terminal("plan", "apps.toml").out
+    assert "\x1b[" not in terminal("plan", "apps.toml", NO_COLOR="1").out
+
+
+def killed_after(seconds: float, command: list[str]) -> None:
+    """Run a program and kill it after so long, unless it has ended."""
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def killed_at(path: Path, command: list[str]) -> None:
+    """Run a program and kill it as soon as there is something at `path`."""
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while not path.exists() and process.poll() is None:
+            pass
+        process.kill()
+
+
+@pytest.fixture
+def many(manifest: Callable[..., str]) -> str:
+    """Write a manifest of 300 applications, as many users, and a key for each, and say where it is."""
+    app = "[app.a{0}]\nremote_rest = true\napi_keys = {{ enabled = true }}\n[user.u{0}]\n"
+    key = '[[key]]\nuser = "u{0}"\napp = "a{0}"\n'
+    return manifest("".join(f"{app}{key}".format(number) for number in range(300)))
+
+
+def test_an_apply_that_is_killed_leaves_the_old_or_the_new_state(
+    empty: Run, many: str, line: list[str], file: Path, place: Path
+) -> None:
+    """Never a mix; and secrets that live are in a whole file."""
+    old = content(file)
+    for tries in range(6):
+        secrets = place / f"{tries}.env"
+        killed_after(0.2 + 0.08 * tries, [*line, "apply", many, "--secrets-out", str(secrets)])
+        is_old = content(file) == old
+        lines = len(secrets.read_text().splitlines()) if secrets.exists() else 0
+        assert lines in ((0, 900) if is_old else (900,))
+        if not is_old:
+            break
+    assert empty("apply", many, "--secrets-out", "last.env").code == 0
+    assert empty("drift", many).code == 0
+
+
+def test_an_apply_that_is_killed_at_its_commit_loses_no_secret(
+    empty: Run, many: str, line: list[str], file: Path, place: Path
+) -> None:
+    """The file is whole before the commit: its secrets live, or never did."""
+    secrets, old = place / "secrets.env", content(file)
+    killed_at(secrets, [*line, "apply", many, "--secrets-out", str(secrets)])
+    lines = dict(line.split("=", 1) for line in secrets.read_text().splitlines())
+    assert len(lines) == 900
+    code = empty("key", "verify", "--api-key-file", "-", stdin=lines["GAM_API_KEY_U7_A7"]).code
+    assert code == (4 if content(file) == old else 0)
