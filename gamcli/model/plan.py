@@ -5,8 +5,9 @@ A change tells the fields of a record by the names that `-o json` has, nested on
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import datetime
+from typing import Any
 
 from gamcli.model import ApiKeyPolicy, App, AuthType, Impact, Key, Repository, Token, TokenPolicy, User
 
@@ -117,15 +118,15 @@ def compared(before: object, after: object) -> tuple[FieldChange, ...]:
 
     Of a record that is new or deleted, these are the fields that do not have their default.
     """
-    old, new = (None if record is None else dict(_flat(record)) for record in (before, after))
-    if old is None or new is None:
-        found = (
-            (name, value) for name, (value, default) in (new or old or {}).items() if value not in (default, "", ())
-        )
+    record = before if after is None else after
+    told = [(name, _value(record, path), default, path) for name, path, default in _TOLD[type(record)]]
+    if before is None or after is None:
+        found = ((name, value) for name, value, default, _ in told if value != default and value not in ("", ()))
         return tuple(
-            FieldChange(name, None if old is None else value, None if new is None else value) for name, value in found
+            FieldChange(name, None if before is None else value, None if after is None else value)
+            for name, value in found
         )
-    pairs = ((name, old[name][0], new[name][0]) for name in new)
+    pairs = ((name, _value(before, path), new) for name, new, _, path in told)
     return (*(FieldChange(*pair) for pair in pairs if pair[1] != pair[2]), *_renewed(before, after))
 
 
@@ -136,12 +137,22 @@ def _renewed(before: object, after: object) -> Iterator[FieldChange]:
             yield FieldChange(word, None if old is None else "(set)", "(new)")
 
 
-def _flat(record: object, prefix: str = "") -> Iterator[tuple[str, tuple[object, object]]]:
-    """Yield the name of each field that a change tells, with its value and its default."""
-    known = {each.name: each for each in fields(record)}  # type: ignore[arg-type]
-    for name in SHOWN[type(record)]:
-        value = getattr(record, name)
-        if is_dataclass(value):
-            yield from _flat(value, f"{prefix}{name}.")
+def _value(record: object, path: tuple[str, ...]) -> object:
+    for name in path:
+        record = getattr(record, name)
+    return record
+
+
+def _told(kind: Any, outer: tuple[str, ...] = ()) -> Iterator[tuple[str, tuple[str, ...], object]]:  # noqa: ANN401 - a type
+    """Yield each field that a change tells: its name, the way to it, and its default; nested ones one by one."""
+    known = {each.name: each for each in fields(kind)}
+    for name in SHOWN[kind]:
+        made, path = known[name].default_factory, (*outer, name)
+        default = known[name].default if made is MISSING else made()
+        if is_dataclass(default):
+            yield from _told(type(default), path)
         else:
-            yield prefix + name, (value, known[name].default)
+            yield ".".join(path), path, default
+
+
+_TOLD = {kind: tuple(_told(kind)) for kind in SHOWN}
