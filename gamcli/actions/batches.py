@@ -101,11 +101,11 @@ def make(gam: Gam, run: Run, deliver: Deliver) -> None:
     while True:
         with gam.store.reading() as tx:
             chunk = store.wanted.after(tx, row, CHUNK)
-            draft = _draft(tx, gam, chunk)
+            draft = _draft(tx, gam, chunk) if chunk.rows else None
         with gam.store.writing() as tx:
             if not store.batches.deliver(tx, run.batch, row):
                 raise _overtaken()
-            if not chunk.rows:
+            if draft is None:
                 return
             made, run = _make(tx, gam, run, draft)
         deliver(made)
