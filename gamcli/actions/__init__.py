@@ -62,8 +62,7 @@ class Gam:
         """
         before, after = change or (None, None)
         told = differences(before, after) if before is not None and after is not None else {}
-        text = json.dumps({**told, **details}, ensure_ascii=False, default=_plain)
-        audit.add(tx, rfc3339(self.now()), self.actor, action, target, text)
+        audit.add(tx, rfc3339(self.now()), self.actor, action, target, _json({**told, **details}))
         if change is not None:
             self.note(action, target, change)
 
@@ -106,3 +105,6 @@ def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return rfc3339(value)
     return {each.name: getattr(value, each.name) for each in fields(value)}  # type: ignore[arg-type]
+
+
+_json = json.JSONEncoder(ensure_ascii=False, default=_plain).encode

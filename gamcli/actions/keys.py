@@ -81,9 +81,9 @@ def generate(gam: Gam, wish: KeyWish, keep: Keep = keep_nowhere) -> rules.Issued
     return issued
 
 
-def add(gam: Gam, tx: Transaction, key: Key, replaces: str | None = None) -> None:
-    """Keep a new key whose pair has no live one, but for the key that it `replaces`."""
-    store.keys.add(tx, key)
+def add(gam: Gam, tx: Transaction, key: Key, replaces: str | None = None, *, first: bool = False) -> None:
+    """Keep a new key whose pair has no live one, but for the key that it `replaces`; or none at all, if `first`."""
+    store.keys.add(tx, key, first=first)
     gam.record(tx, "key.generate", key.id, (None, key), **_told(key), replaces=replaces)
 
 

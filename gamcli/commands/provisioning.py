@@ -1,8 +1,11 @@
 """`gamcli plan`, `apply`, `drift`: applications from files in git."""
 
+import gc
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Annotated, Literal
 
@@ -47,7 +50,20 @@ Shown = Annotated[
 ]
 
 
+@contextmanager
+def _unhurried() -> Iterator[None]:
+    """Let nothing be collected meanwhile: what a plan is made of lives as long as the plan."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
 @plans.command()
+@_unhurried()
 def plan(
     context: typer.Context,
     files: Files,
@@ -83,6 +99,7 @@ def plan(
 
 
 @drifts.command()
+@_unhurried()
 def drift(context: typer.Context, files: Files, owner: Owner = None, output: Shown = None) -> None:
     """
     Say whether the store still is as the files say; exit code 6 when anything differs.
@@ -99,6 +116,7 @@ def drift(context: typer.Context, files: Files, owner: Owner = None, output: Sho
 
 
 @applies.command()
+@_unhurried()
 def apply(
     context: typer.Context,
     files: Files,

@@ -78,7 +78,7 @@ def _do(gam: Gam, tx: Transaction, draft: Draft) -> None:
     store.users.release_emails(tx, _moving_emails(draft))
     for step in draft.steps:
         if step.action == CREATE:
-            _create(gam, tx, step)
+            _create(gam, tx, step, draft)
         elif step.action == UPDATE:
             _update(accepted, tx, step)
         elif step.action == RELEASE:
@@ -95,10 +95,10 @@ def _moving_emails(draft: Draft) -> list[str]:
     return [each.guid for each in holders if taken.get(fold(each.email), each.guid) != each.guid]
 
 
-def _create(gam: Gam, tx: Transaction, step: Step) -> None:
+def _create(gam: Gam, tx: Transaction, step: Step, draft: Draft) -> None:
     match step.after:
         case Key() as key:
-            keys.add(gam, tx, key)
+            keys.add(gam, tx, key, first=(key.user_guid, key.client_id) not in draft.current)
         case User() as user:
             users.add(gam, tx, user)
         case App() as app:

@@ -1,13 +1,13 @@
 """What a plan is made of while it is made: its steps, what it takes over, and every fault on the way."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from gamcli.errors import ConflictError, Fault, FaultsError, UsageError
-from gamcli.model import App, AuthType, Repository, User, fold
+from gamcli.model import App, AuthType, Key, Repository, User, fold
 from gamcli.provision.desired import Desired, Wanted, WantedKey
 from gamcli.rules import names
 from gamcli.rules.credentials import Entropy, Secret
@@ -63,7 +63,8 @@ class Draft:
     """
     The store as it will be, and the steps that lead there; records are found by the fold of their names.
 
-    `pairs` are those that a key is wanted for, each a GUID and a client_id, with the name of the user.
+    `pairs` are those that a key is wanted for, each a GUID and a client_id, with the name of the user; `current` are
+    the keys, alive or not, that pairs have now.
     """
 
     desired: Desired
@@ -72,6 +73,7 @@ class Draft:
     repository: Repository
     apps: dict[str, App]
     users: dict[str, User]
+    current: Mapping[tuple[str, str], Key]
     steps: list[Step] = field(default_factory=list)
     adopts: list[Adoption] = field(default_factory=list)
     leaves: list[Step] = field(default_factory=list)

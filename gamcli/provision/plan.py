@@ -33,7 +33,8 @@ def diff(desired: Desired, actual: Actual, terms: Terms) -> Draft:
 
     Raises FaultsError with all that is wrong, each at its line, and ConflictError for what another owner manages.
     """
-    draft = Draft(desired, terms, {**actual.auth_types}, actual.repository, {**actual.apps}, {**actual.users})
+    there = ({**actual.auth_types}, actual.repository, {**actual.apps}, {**actual.users})
+    draft = Draft(desired, terms, *there, actual.keys)
     unnamed = pruning.unnamed(draft, actual)
     parsed = _parser(desired, actual)
     for wanted in desired.auth_types:

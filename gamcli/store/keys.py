@@ -132,11 +132,11 @@ def each(tx: Transaction, wanted: KeyFilter) -> Iterator[Key]:
     return map(_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
 
 
-def add(tx: Transaction, key: Key) -> None:
-    """Keep a new key as the current one of its user and application."""
-    tx.run(
-        f"UPDATE key SET current = NULL WHERE {_OF_USER} AND {_FOR_APP} AND current = 1", key.user_guid, key.client_id
-    )
+def add(tx: Transaction, key: Key, *, first: bool = False) -> None:
+    """Keep a new key as the current one of its user and application; `first` says that they had none before."""
+    if not first:
+        pair = (key.user_guid, key.client_id)
+        tx.run(f"UPDATE key SET current = NULL WHERE {_OF_USER} AND {_FOR_APP} AND current = 1", *pair)
     values = (
         key.id,
         key.auth_type,

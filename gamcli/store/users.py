@@ -64,7 +64,7 @@ def _row(user: User) -> Row:
     for name in _TIMES:
         values[name] = micros(values[name])
     values["roles"] = "+".join(user.roles)
-    values["attributes"] = json.dumps(user.attributes, ensure_ascii=False)
+    values["attributes"] = json.dumps(user.attributes, ensure_ascii=False) if user.attributes else "{}"
     return (*values.values(), fold(user.name), fold(user.email) or None)
 
 
