@@ -33,3 +33,13 @@ def test_an_entry_comes_back_as_it_was_written(trial: Trial, texts: list[str], a
     with trial() as tx:
         audit.add(tx, rfc3339(at), actor, action, target, details)
         assert list(audit.each(tx)) == [AuditEntry(1, at.replace(microsecond=0), actor, action, target, details)]
+
+
+def test_the_last_entry_is_the_head_of_the_trail(store: Store) -> None:
+    """Every entry moves it; before the first there is none."""
+    with store.writing() as tx:
+        assert audit.last(tx) is None
+        audit.add(tx, "2026-03-01T12:00:00Z", "tester", "test.note", "1", "{}")
+        first = audit.last(tx)
+        audit.add(tx, "2026-03-01T12:00:00Z", "tester", "test.note", "1", "{}")
+        assert None is not first != audit.last(tx)

@@ -1,0 +1,49 @@
+"""Files that must be new and whole."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from gamcli.commands import new_files
+from gamcli.errors import ConflictError, FailedError
+
+
+def test_a_new_file_is_whole_and_for_its_owner_alone(place: Path) -> None:
+    """Nothing else is left beside it."""
+    path = place / "secrets.env"
+    new_files.write(str(path), "é=1\n", "--out")
+    assert (path.read_text(encoding="utf-8"), path.stat().st_mode & 0o777) == ("é=1\n", 0o600)
+    assert [*place.iterdir()] == [path]
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "link"])
+def test_what_is_there_already_is_never_written_over(place: Path, kind: str) -> None:
+    """A link that leads nowhere neither."""
+    path = place / "there"
+    if kind == "file":
+        path.write_text("mine")
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(place / "nowhere")
+    with pytest.raises(ConflictError):
+        new_files.require_new(str(path), "--out")
+    with pytest.raises(ConflictError) as caught:
+        new_files.write(str(path), "text", "--out")
+    assert (caught.value.message, caught.value.hint) == (f"the file {path} is there already", "--out takes a new file")
+    assert [*place.iterdir()] == [path]
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No folder, or no room."""
+    with pytest.raises(FailedError, match="No such file or directory"):
+        new_files.write(str(place / "no" / "file"), "text", "--out")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(FailedError, match="No space left on device"):
+        new_files.write(str(place / "file"), "text", "--out")
+    assert [*place.iterdir()] == []
