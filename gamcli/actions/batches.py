@@ -21,7 +21,7 @@ from gamcli.store.batches import Batch, NewKey, Part
 from gamcli.store.database import micros
 from gamcli.store.wanted import Chunk, Terms, Wanted
 
-CHUNK = 20_000
+CHUNK = 15_000
 """So many keys are made in one transaction: a request for a token waits for it for a fraction of a second."""
 
 
