@@ -195,6 +195,38 @@ def test_the_script_in_the_readme_works_as_printed(tmp_path: Path) -> None:
     assert not re.search(r"gam(key|sec)_", printed)
 
 
+def test_the_pipeline_script_in_the_readme_works_as_printed(tmp_path: Path) -> None:
+    """It plans, applies, finds no drift, and finds some once somebody was there by hand."""
+    (script,) = blocks("shell")
+    home = tmp_path / "home"
+    (home / "gam").mkdir(parents=True)
+    (home / "gam" / "ci.toml").write_text("[app.ci]\n", encoding="utf-8")
+    (home / "pipeline").write_text(script, encoding="utf-8")
+    lines = ("gamcli init", "sh pipeline plan", "sh pipeline apply", "sh pipeline drift", "sh pipeline apply")
+    found = outcomes(
+        run(program([Step(each) for each in (*lines, "gamcli app disable ci", "sh pipeline drift")]), home)
+    )
+    assert [each.code for each in found] == [0, 0, 0, 0, 0, 0, 0]
+    assert found[1].output[0] == "### gamcli plan: 1 to create"
+    (home / "gam" / "ci.toml").write_text("[app.ci]\nenabled = true\n", encoding="utf-8")
+    (drifted,) = outcomes(run(program([Step("sh pipeline drift")]), home))
+    assert (drifted.code, drifted.output[0]) == (6, "~ app ci")
+
+
+def test_the_commands_of_the_pipelines_in_the_readme_are_those_that_there_are(tmp_path: Path) -> None:
+    """Each `gamcli` of a workflow runs as it stands."""
+    found = re.findall(r"gamcli .*", "".join(blocks("yaml")))
+    home = tmp_path / "home"
+    (home / "gam").mkdir(parents=True)
+    (home / "gam" / "ci.toml").write_text("[app.ci]\n", encoding="utf-8")
+    told = [
+        Step("gamcli init; export GITHUB_OUTPUT=$PWD/outputs CI_BUILDS_DIR=$PWD CI_PIPELINE_ID=1"),
+        *map(Step, found),
+    ]
+    assert len(told) == 7
+    assert {each.code for each in outcomes(run(program(told), home))} == {0}
+
+
 @pytest.mark.parametrize(
     ("expected", "printed", "agrees"),
     [
