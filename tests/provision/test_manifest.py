@@ -233,6 +233,7 @@ def test_every_fault_is_told_at_once_with_its_line(told: Told) -> None:
         ("[[app]]", "1: app: takes tables [app.NAME], not a list"),
         ("[key]\nuser = 'x'", "1: key: takes tables [[key]], not a table"),
         ("key = [1]", "1: key[0]: takes a table [[key]], not a whole number"),
+        ("app.a.token.renewals = true", "1: app.a.token.renewals: takes a whole number, not true or false"),
         ("\nrepository = 1", "2: repository: takes a table [repository], not a whole number"),
     ],
 )

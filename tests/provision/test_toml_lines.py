@@ -79,11 +79,19 @@ def test_what_is_not_there_has_the_line_of_what_is_around_it() -> None:
     assert lines.of(("nope",)) == lines.of(()) == Lines("").of(("x",)) == 1
 
 
-@pytest.mark.parametrize("quotes", ['""', '"" ', 'a""', '\\"', '"\\"" x', "\\\\"])
-def test_a_long_string_ends_where_it_ends(quotes: str) -> None:
+@pytest.mark.parametrize("quotes", ['""', '"" ', 'a""', '"\nb = 0\n', '""[\nb = 0\n""', 'x"" "['])
+@pytest.mark.parametrize("mark", ['"', "'"])
+def test_a_long_string_ends_where_it_ends(quotes: str, mark: str) -> None:
     """It may hold quotes, even right before its end."""
-    text = f'a = """{quotes}"""\nb = 1\n'
-    assert [*tomllib.loads(text)] == ["a", "b"]
+    text = f'a = """{quotes}"""\nb = 1\n'.replace('"', mark)
+    assert tomllib.loads(text)["b"] == 1
+    assert Lines(text).of(("b",)) == text.count("\n")
+
+
+@pytest.mark.parametrize("inner", ['\\"', '"\\"" x', "\\\\"])
+def test_a_quote_can_be_escaped(inner: str) -> None:
+    """It ends nothing then."""
+    text = f'a = """{inner}"""\nb = 1\n'
     assert Lines(text).of(("b",)) == 2
 
 

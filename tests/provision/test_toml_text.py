@@ -1,0 +1,35 @@
+"""How values and keys are written in TOML."""
+
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gamcli.provision import toml_text
+
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=8)
+VALUES = st.recursive(
+    TEXTS | st.booleans() | st.integers(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(TEXTS, VALUES)
+def test_what_is_written_is_read_back(key: str, value: object) -> None:
+    """Any text, in keys too."""
+    assert tomllib.loads(f"{toml_text.word(key)} = {toml_text.value(value)}") == {key: value}
+
+
+@pytest.mark.parametrize("letter", ["\x7f", "\x00", "\n", '"', "\\"])
+def test_what_toml_does_not_take_as_it_is_is_escaped(letter: str) -> None:
+    """Control characters, quotes, backslashes."""
+    assert tomllib.loads(f"a = {toml_text.quoted(letter)}") == {"a": letter}
+
+
+def test_a_key_path_is_written_as_in_toml() -> None:
+    """Which table of an array it is too, but not which element of a list."""
+    assert toml_text.path(("app", "a.b", "scopes", 2)) == 'app."a.b".scopes'
+    assert toml_text.path(("key", 2, "scopes", 1)) == "key[2].scopes"
+    assert toml_text.path(()) == ""
