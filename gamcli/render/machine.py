@@ -21,7 +21,7 @@ Plain = dict[str, Any]
 
 FIELDS: dict[type, tuple[str, ...]] = {
     model.Repository: ("guid", "default_auth_type", "created_at"),
-    model.AuthType: ("name", "type", "description", "enabled", "default", "created_at", "updated_at"),
+    model.AuthType: ("name", "type", "description", "enabled", "default", "created_at", "updated_at", "managed_by"),
     model.App: (
         "name", "client_id", "description", "enabled", "scopes", "grants", "last_used_at", "remote_rest", "api_keys",
         "token", "require_scope", "share_user_ids", "one_token_per_user", "managed_by", "created_at", "updated_at",

@@ -58,10 +58,25 @@ def test_an_unknown_shell_is_2_and_names_those_that_there_are(gamcli: Run) -> No
 
 def test_nouns_verbs_and_options_are_offered(offered: Run) -> None:
     """Options once a dash is typed."""
-    nouns = ["quickstart", "init", "auth-type", "app", "user", "key", "token", "scope", "serve", "config"]
+    nouns = [
+        "quickstart",
+        "init",
+        "auth-type",
+        "app",
+        "user",
+        "key",
+        "token",
+        "scope",
+        "plan",
+        "apply",
+        "drift",
+        "export",
+        "serve",
+        "config",
+    ]
     assert offered("")[: len(nouns)] == nouns
-    assert offered("a") == ["auth-type", "app"]
-    assert offered("app") == ["app"]
+    assert offered("a") == ["auth-type", "app", "apply"]
+    assert offered("app") == ["app", "apply"]
     assert "rotate-secret" in offered("app", "")
     assert offered("app", "s") == ["show"]
     assert offered("--s") == ["--store"]
@@ -173,7 +188,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 @pytest.mark.parametrize(
     ("typed", "words", "replies"),
     [
-        ("gamcli ap", "gamcli|ap", ["app"]),
+        ("gamcli ap", "gamcli|ap", ["app", "apply"]),
         ("gamcli app sh", "gamcli|app|sh", ["show"]),
         ("gamcli  app   sh", "gamcli|app|sh", ["show"]),
         ("gamcli app show ", "gamcli|app|show|", ["a:b", r"it\'s", r"my\ portal", "portal", r"x\$\(y\)"]),

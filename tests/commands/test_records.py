@@ -13,7 +13,7 @@ import pytest
 Run = Callable[..., Any]
 
 # Written from the contract by hand: these names are promises to scripts.
-AUTH_TYPE = "name type description enabled default created_at updated_at"
+AUTH_TYPE = "name type description enabled default created_at updated_at managed_by"
 APP = (
     "name client_id description enabled scopes grants last_used_at remote_rest api_keys token require_scope"
     " share_user_ids one_token_per_user managed_by created_at updated_at"
