@@ -7,6 +7,7 @@ This is the map of the code.
 
 commands    ask: read a command line, call one action, show what came of it; the exit codes
 server      answers: reads an HTTP request, calls one action, writes a response; the table of refusals
+provision   plans: files in git in, the steps that lead to them out, done through the actions in one transaction
 render      shows: tables for people, fixed fields for programs; `render.output` alone prints
 actions     do: one function for each thing that gamcli can do
 rules       decide: pure; facts, the time and the dice come in, a record or a refusal comes out
@@ -20,6 +21,7 @@ Who may import whom (`tests/test_house.py` holds it; nothing leads back):
         |                        |                       ^   ^
         |                        +-------> store --------+   |
         +-------> render ------------------------------------+
+        +-------> provision ---> actions, store, rules
 
 The same noun has the same file name in every part: to change what keys are, open the files called `keys.py`.
 
@@ -54,7 +56,17 @@ Walk 2: `POST /oauth/gam/v2.0/access_token`
    writes a line with that rule, then the response leaves. Only a request that finds the store held by another process
    waits, in `server.waiting.WaitingRoom`, on a thread where it holds up nobody.
 
-Both have one silhouette: an edge reads, an action finds the facts, a rule decides, the action keeps, the edge tells.
+Walk 3: `gamcli apply gam --secrets-out secrets.env`
+
+1. `provision.manifest.read` makes `provision.desired.Desired` of the files, or tells every fault with its line.
+2. `provision.apply.apply` opens one transaction. `provision.snapshot.read` finds what there is, `provision.plan.diff`
+   (pure) makes the steps that lead from there to what is desired, their records by the same rules as the commands;
+   `provision.impacts` weighs the live keys. What `gamcli plan` shows is this, and no more is done for it.
+3. Keys that end without their number in `--accept-invalidating`, or new secrets without a place, are refused here.
+4. Each step is kept by `actions.users.add`, `actions.apps.save` and their like, audited as a command. The new secrets
+   are whole and on disk (`commands.issuing`) before the transaction is committed.
+
+All have one silhouette: an edge reads, an action finds the facts, a rule decides, the action keeps, the edge tells.
 """
 
 __version__ = "0.1.0"

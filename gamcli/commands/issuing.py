@@ -17,7 +17,7 @@ OPTION = "--secrets-out"
 
 
 @contextmanager
-def place(gam: Gam, path: str | None, output: str | None) -> Iterator[Keep | None]:
+def place(gam: Gam, path: str | None, output: str) -> Iterator[Keep | None]:
     """Yield what keeps new secrets, or None where there is no place for them."""
     if path is not None:
         with _file(gam, path) as keep:

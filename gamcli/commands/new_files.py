@@ -25,9 +25,9 @@ def write(path: str, text: str, option: str) -> None:
         _fill(part, text)
         try:
             os.link(part, target)
-        except FileExistsError:
+        except OSError:  # there is something already, or no links in this file system
             require_new(path, option)
-            raise
+            part.rename(target)
         _sync_folder(target.parent)
     except OSError as error:
         raise FailedError(f"cannot write {path}: {error.strerror}", f"{option} takes a new file") from error

@@ -141,7 +141,7 @@ def apply(
 
     Example: gamcli apply apps.toml --secrets-out secrets.env
     """
-    out = _output(context, None if output == "github" else output)
+    out = _output(context, "table" if output == "github" else output)
     decided = saved.read(files[0]) if len(files) == 1 and saved.is_one(files[0]) else None
     if decided is not None and (owner is not None or prune or adopt):
         raise UsageError("a saved plan says itself who owns and what is deleted", "leave --owner, --prune, --adopt out")
@@ -151,7 +151,7 @@ def apply(
         if dry_run:
             _show(out, _proposed(gam, desired, options))
             return
-        with issuing.place(gam, secrets_out, output) as keep:
+        with issuing.place(gam, secrets_out, output or out.format) as keep:
             done = _applied(gam, desired, Order(options, accept, keep, decided.require if decided else let_be), out)
     _tell(out, done, secrets_out)
 

@@ -47,3 +47,16 @@ def test_a_file_that_cannot_be_written_leaves_nothing(place: Path, monkeypatch: 
     with pytest.raises(FailedError, match="No space left on device"):
         new_files.write(str(place / "file"), "text", "--out")
     assert [*place.iterdir()] == []
+
+
+def test_a_file_system_without_links_will_do(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As some shares are."""
+
+    def link(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", link)
+    new_files.write(str(place / "file"), "text", "--out")
+    assert [(each.name, each.read_text()) for each in place.iterdir()] == [("file", "text")]
+    with pytest.raises(ConflictError):
+        new_files.write(str(place / "file"), "other", "--out")

@@ -167,6 +167,17 @@ def test_secrets_for_a_github_step_are_masked_first(
     assert (ran.code, ran.err.splitlines()[0].endswith("No such file or directory")) == (1, True)
 
 
+def test_the_format_may_come_from_the_settings(
+    empty: Run, manifest: Callable[..., str], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JSON is a place for secrets wherever it is asked for; a GitHub step tells none of them beside its masks."""
+    monkeypatch.setenv("GAMCLI_OUTPUT", "json")
+    monkeypatch.setenv("GITHUB_OUTPUT", str(place / "outputs"))
+    assert empty("apply", manifest(MANIFEST.partition("[user")[0])).json["secrets"]["apps"]
+    ran = empty("apply", manifest(), "-o", "github")
+    assert [line for line in ran.out.splitlines() if "gamkey_" in line and not line.startswith("::add-mask::")] == []
+
+
 @pytest.mark.parametrize("reason", ["no place", "file there", "no folder", "wrong number", "no number"])
 def test_what_is_refused_leaves_all_as_it_was(made: Run, manifest: Callable[..., str], file: Path, reason: str) -> None:
     """Before anything is touched."""
