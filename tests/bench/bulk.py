@@ -8,6 +8,7 @@ files is measured apart, beside the barest loop that could make keys: mint, dige
 At last what `key list` and `key due` take until their first row on that store.
 """
 
+import gc
 import os
 import subprocess
 import sys
@@ -198,6 +199,7 @@ def main() -> None:
     parser.add_argument("--keys", type=int, default=1_000_000, help="how many keys each input asks for")
     asked = parser.parse_args()
     side = isqrt(asked.keys - 1) + 1
+    gc.disable()  # as the command does
     with TemporaryDirectory() as folder:
         for people, programs in ((side, side), (asked.keys, 1)):
             measure(Path(folder), people, programs, asked.keys)
