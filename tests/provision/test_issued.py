@@ -47,6 +47,13 @@ def test_a_name_stays_the_same_from_run_to_run(applied: Do) -> None:
     assert names(applied(TEXT)) == ["GAM_CLIENT_ID_CUSTOMER_PORTAL_2", "GAM_API_KEY_ANA_CUSTOMER_PORTAL_2"]
 
 
+def test_names_are_counted_in_the_order_of_the_manifest(applied: Do) -> None:
+    """Not in that of making."""
+    applied("[app.b-b]\n")
+    assert names(applied("[app.b_b]\n[app.b-b]\n")) == ["GAM_CLIENT_ID_B_B", "GAM_CLIENT_SECRET_B_B"]
+    assert names(applied("[app.b_b]\n[app.b-b]\n[app.'b b']\n")) == ["GAM_CLIENT_ID_B_B_3", "GAM_CLIENT_SECRET_B_B_3"]
+
+
 def test_a_counted_name_never_meets_one_that_is_so(applied: Do) -> None:
     """`a_2` may be the name of another application."""
     found = names(applied("[app.a]\n[app.A-]\n[app.a_]\n[app.a__2]\n"))

@@ -340,11 +340,12 @@ def test_what_no_reader_let_through_is_a_fault_all_the_same(gam: Gam, asked: Cal
 def test_a_new_key_tells_what_it_may_reveal(planned: Planned, applied: Do, forward: Callable[[timedelta], Any]) -> None:
     """Not when it expires, which the hour of apply decides."""
     applied(f"{PORTAL}{ANA}")
-    found = planned(WHOLE)
+    text = f'{WHOLE}expires_in = "90d"\n'
+    found = planned(text)
     (change,) = found.plan().changes
     assert change.fields == (
         FieldChange("auth_type", None, "apikey"),
         FieldChange("scopes", None, ("gam_user_data", "gam_user_roles")),
     )
     forward(timedelta(days=1))
-    assert planned(WHOLE).plan().changes == (change,)
+    assert planned(text).plan().changes == (change,)
