@@ -81,7 +81,6 @@ def set_(
     session = Session.of(context)
     accepted = settings.accepted(name, value)
     path = _path(session, project)
-    out = session.output()
 
     def put(table: Any) -> object:  # noqa: ANN401 - tomlkit's table
         *groups, last = name.split(".")
@@ -92,6 +91,7 @@ def set_(
         return before
 
     before = _edit(path, put, keep=not dry_run)
+    out = session.output()  # only now: what could not be read before may be mended
     if dry_run:
         _show_plan(out, name, before, accepted)
     else:
@@ -104,7 +104,6 @@ def unset(context: typer.Context, name: Name, project: Project = False, dry_run:
     session = Session.of(context)
     settings.setting(name)
     path = _path(session, project)
-    out = session.output()
 
     def take(table: Any) -> object:  # noqa: ANN401 - tomlkit's table
         *groups, last = name.split(".")
@@ -113,6 +112,7 @@ def unset(context: typer.Context, name: Name, project: Project = False, dry_run:
         return table.pop(last, None)
 
     before = _edit(path, take, keep=not dry_run) if path.is_file() else None
+    out = session.output()  # only now: what could not be read before may be mended
     if dry_run:
         _show_plan(out, name, before, None)
     else:
