@@ -13,9 +13,11 @@ def require_new(path: str, option: str) -> None:
         raise ConflictError(f"the file {path} is there already", f"{option} takes a new file")
 
 
-def write(path: str, text: str, option: str) -> None:
+def write(path: str, text: str, option: str, *, over: bool = False) -> None:
     """
     Write `text` to a new file of mode 0600, synced with its folder: whoever sees it sees all of it.
+
+    With `over`, what is there already gives way.
 
     Raises ConflictError when there is something at `path` already, FailedError when it cannot be written.
     """
@@ -24,7 +26,10 @@ def write(path: str, text: str, option: str) -> None:
     try:
         _fill(part, text)
         try:
-            os.link(part, target)
+            if over:
+                part.replace(target)
+            else:
+                os.link(part, target)
         except OSError:  # there is something already, or no links in this file system
             require_new(path, option)
             part.rename(target)

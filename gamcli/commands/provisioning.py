@@ -71,7 +71,8 @@ def plan(
     prune: Prune = False,
     adopt: Adopt = False,
     out_file: Annotated[
-        str | None, typer.Option("--out", metavar="FILE", help="Save the plan in this new file, for apply.")
+        str | None,
+        typer.Option("--out", metavar="FILE", help="Save the plan in this file, new or an earlier plan, for apply."),
     ] = None,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit with 6 when changes are pending.", show_default=False)
@@ -84,7 +85,8 @@ def plan(
     Example: gamcli plan apps.toml --out apps.plan && gamcli apply apps.plan --secrets-out secrets.env
     """
     out = _output(context, output)
-    if out_file is not None:
+    again = out_file is not None and saved.is_one(out_file)
+    if out_file is not None and not again:
         new_files.require_new(out_file, "--out")
     desired = _desired(files, owner)
     options = Options(prune, adopt)
@@ -92,7 +94,7 @@ def plan(
         proposal = _proposed(gam, desired, options)
         text = None if out_file is None else saved.written(tx, proposal, options)
     if out_file is not None and text is not None:
-        new_files.write(out_file, text, "--out")
+        new_files.write(out_file, text, "--out", over=again)
     _show(out, proposal, as_markdown=output == "markdown")
     if exit_code and proposal.changes:
         raise typer.Exit(PENDING)

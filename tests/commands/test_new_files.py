@@ -60,3 +60,12 @@ def test_a_file_system_without_links_will_do(place: Path, monkeypatch: pytest.Mo
     assert [(each.name, each.read_text()) for each in place.iterdir()] == [("file", "text")]
     with pytest.raises(ConflictError):
         new_files.write(str(place / "file"), "other", "--out")
+
+
+def test_what_is_there_gives_way_when_it_may(place: Path) -> None:
+    """With the mode of a new file."""
+    path = place / "there"
+    path.write_text("earlier", encoding="utf-8")
+    new_files.write(str(path), "later", "--out", over=True)
+    assert (path.read_text(encoding="utf-8"), path.stat().st_mode & 0o777) == ("later", 0o600)
+    assert [*place.iterdir()] == [path]
