@@ -186,10 +186,18 @@ def test_an_instant_is_written_with_whole_seconds_in_utc(instant: datetime, text
 
 def test_digests_and_hashes_do_not_show(now: datetime) -> None:
     """No repr tells what could be tried against a guess."""
-    app = App(name="portal", client_id="c", secret_digest=b"the digest", created_at=now, updated_at=now)
+    app = App("portal", "c", b"the digest", now, now, retiring_digest=b"the digest of old")
     shown = repr([app, key(now), token(now), user(now)])
     assert "the digest" not in shown
     assert "'pw'" not in shown
+
+
+def test_a_secret_that_retires_does_so_until_its_end(now: datetime) -> None:
+    """And not at it; without one there is no end."""
+    app = App("portal", "c", b"new", now, now, retiring_digest=b"old", retiring_until=now)
+    assert app.secret_retires_at(now - timedelta(microseconds=1)) == now
+    assert app.secret_retires_at(now) is None
+    assert App("portal", "c", b"new", now, now).secret_retires_at(now) is None
 
 
 def test_records_do_not_change(now: datetime) -> None:

@@ -35,6 +35,11 @@ def test_a_new_record_tells_what_is_not_a_default() -> None:
 def test_of_a_secret_only_its_change_is_told() -> None:
     """Neither the old nor the new digest."""
     assert compared(APP, replace(APP, secret_digest=b"1" * 32)) == (FieldChange("client_secret", "(set)", "(new)"),)
+    rotated = replace(APP, secret_digest=b"1" * 32, retiring_digest=APP.secret_digest, retiring_until=APP.created_at)
+    assert compared(APP, rotated) == (
+        FieldChange("secret_retires_at", None, APP.created_at),
+        FieldChange("client_secret", "(set)", "(new)"),
+    )
     assert compared(USER, replace(USER, password_hash="scrypt")) == (FieldChange("password", None, "(new)"),)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 
 from gamcli import store
@@ -149,12 +150,12 @@ def save(
     return impacts
 
 
-def rotate_secret(gam: Gam, name: str, keep: Keep = keep_nowhere) -> Changed[App]:
-    """Give the application a new client secret; the old one ends now."""
+def rotate_secret(gam: Gam, name: str, keep: Keep = keep_nowhere, *, overlap: timedelta = timedelta(0)) -> Changed[App]:
+    """Give the application a new client secret; the old one retires after `overlap`, or ends now without one."""
     secret = mint_client_secret(gam.entropy)
     with gam.store.writing() as tx:
         before = store.apps.named(tx, name)
-        after = replace(before, secret_digest=secret.digest(), updated_at=gam.now())
+        after = rules.rotated(before, secret, gam.now(), overlap)
         store.apps.save(tx, after)
         gam.record(tx, "app.rotate_secret", after.name, (before, after))
         keep(secret)

@@ -43,6 +43,7 @@ from gamcli.commands.session import Session
 from gamcli.commands.snippets import Shown
 from gamcli.errors import UsageError
 from gamcli.model import App
+from gamcli.rules import durations
 from gamcli.store.apps import AppFilter
 
 verbs = noun("Applications: what they publish, whom they trust, their secrets.")
@@ -89,7 +90,7 @@ def create(
     if secret is not None and out_file is not None:
         raise UsageError("--out has nothing to write: the secret is brought along", "leave --out out")
     wish = apps.AppWish(name, changes, tuple(scope or ()), client_id, secret)
-    with session.changing(out, dry_run=dry_run) as gam, delivery.place(out_file, dry_run=dry_run) as keep:
+    with session.changing(out, dry_run=dry_run) as gam, delivery.place(out, out_file, dry_run=dry_run) as keep:
         made = apps.create(gam, wish, keep, if_missing=if_missing)
     told = f"{consent.made(made.fresh)} application '{made.record.name}', client_id {made.record.client_id}"
     delivery.answer(out, made.record, ("client_secret", made.secret), told, out_file)
@@ -224,17 +225,26 @@ def _switch(session: Session, name: str, enabled: bool, dry_run: bool, output: s
 def rotate_secret(
     context: typer.Context,
     name: AppArgument,
+    overlap: Annotated[
+        str, typer.Option(metavar="DURATION", help="How long the old secret is good beside the new one.")
+    ] = "0",
     dry_run: DryRun = False,
     output: Format = None,
     field: Field = None,
     out_file: Out = None,
 ) -> None:
-    """Give an application a new client secret and print it, once; the old one ends now."""
+    """
+    Give an application a new client secret and print it, once; the old one ends now, or after --overlap.
+
+    One that retires already ends now. Example: gamcli app rotate-secret portal --overlap 24h
+    """
     session = Session.of(context)
     out = session.output(output, field, App, "client_secret")
-    with session.changing(out, dry_run=dry_run) as gam, delivery.place(out_file, dry_run=dry_run) as keep:
-        changed = apps.rotate_secret(gam, name, keep)
-    told = f"application '{changed.record.name}' has a new secret; the old one has ended"
+    beside = durations.parse(overlap)
+    with session.changing(out, dry_run=dry_run) as gam, delivery.place(out, out_file, dry_run=dry_run) as keep:
+        changed = apps.rotate_secret(gam, name, keep, overlap=beside)
+    given_way = f"retires in {overlap}" if beside else "has ended"
+    told = f"application '{changed.record.name}' has a new secret; the old one {given_way}"
     delivery.answer(out, changed.record, ("client_secret", changed.secret), told, out_file)
 
 

@@ -123,6 +123,12 @@ class App:
     share_user_ids: bool = True
     one_token_per_user: bool = False
     managed_by: str | None = None
+    retiring_digest: bytes | None = field(default=None, repr=False)
+    retiring_until: datetime | None = None
+
+    def secret_retires_at(self, now: datetime) -> datetime | None:
+        """Return until when the client secret before this one is good too; None when there is none, or no longer."""
+        return self.retiring_until if self.retiring_until is not None and now < self.retiring_until else None
 
 
 @dataclass(frozen=True, slots=True)

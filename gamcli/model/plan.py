@@ -18,7 +18,7 @@ SHOWN: dict[type, tuple[str, ...]] = {
     AuthType: ("type", "description", "enabled", "default"),
     App: (
         "description", "enabled", "scopes", "remote_rest", "api_keys", "token", "require_scope",
-        "share_user_ids", "one_token_per_user", "managed_by",
+        "share_user_ids", "one_token_per_user", "managed_by", "retiring_until",
     ),
     User: (
         "email", "verified_email", "first_name", "last_name", "external_id", "birthday", "gender", "url_image",
@@ -31,6 +31,9 @@ SHOWN: dict[type, tuple[str, ...]] = {
     TokenPolicy: ("timeout_minutes", "renewals"),
 }  # fmt: skip
 """The fields of each record that a change tells, in their order."""
+
+WORDS = {"retiring_until": "secret_retires_at"}
+"""What a change calls fields that have another name for programs."""
 
 SECRETS = {"secret_digest": "client_secret", "password_hash": "password", "digest": "api_key"}
 """Fields of which a change tells only that they change, and the words for them."""
@@ -152,7 +155,7 @@ def _told(kind: Any, outer: tuple[str, ...] = ()) -> Iterator[tuple[str, tuple[s
         if is_dataclass(default):
             yield from _told(type(default), path)
         else:
-            yield ".".join(path), path, default
+            yield WORDS.get(name, ".".join(path)), path, default
 
 
 _TOLD = {kind: tuple(_told(kind)) for kind in SHOWN}

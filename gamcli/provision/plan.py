@@ -138,8 +138,8 @@ def _changed_app(found: App, settings: Fields, draft: Draft) -> App:
 def _with_secret(app: App, secret: object, owner: str, draft: Draft) -> App:
     if not isinstance(secret, Secret) or secret.matches(app.secret_digest):
         return app
-    digest = app_rules.check_client_secret(secret).digest()
-    return replace(app, secret_digest=digest, managed_by=owner, updated_at=draft.terms.now)
+    rotated = app_rules.rotated(app, app_rules.check_client_secret(secret), draft.terms.now)
+    return replace(rotated, managed_by=owner)
 
 
 def _settings(draft: Draft, fields: Fields, found: App | None, parsed: keys.Parsed) -> Fields:

@@ -25,6 +25,7 @@ FIELDS: dict[type, tuple[str, ...]] = {
     model.App: (
         "name", "client_id", "description", "enabled", "scopes", "grants", "last_used_at", "remote_rest", "api_keys",
         "token", "require_scope", "share_user_ids", "one_token_per_user", "managed_by", "created_at", "updated_at",
+        "secret_retires_at",
     ),
     model.User: (
         "guid", "name", "email", "verified_email", "first_name", "last_name", "external_id", "birthday", "gender",
@@ -59,7 +60,7 @@ def _plain_value(value: Any, now: datetime) -> object:  # noqa: ANN401 - any fie
     if isinstance(value, tuple):
         return [plain(each, now) if is_dataclass(each) else each for each in value]
     if callable(value):
-        return value(now)
+        return _plain_value(value(now), now)
     return plain(value, now) if is_dataclass(value) else value
 
 

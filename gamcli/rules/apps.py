@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gamcli.errors import UsageError
 from gamcli.model import App
-from gamcli.rules import names, scopes
+from gamcli.rules import durations, names, scopes
 from gamcli.rules.credentials import MIN_SECRET_LENGTH, Secret
 
 Changes = Mapping[str, object]
@@ -40,6 +40,17 @@ def changed(app: App, changes: Changes, now: datetime) -> App:
             "add --remote-rest",
         )
     return app if after == app else replace(after, updated_at=now)
+
+
+def rotated(app: App, secret: Secret, now: datetime, overlap: timedelta = timedelta(0)) -> App:
+    """
+    Return `app` with the new client secret; the present one retires after `overlap`, or ends now without one.
+
+    One that was retiring already ends now: two secrets are good at a time, never three.
+    """
+    until = durations.after(now, overlap)
+    retiring = None if until is None else app.secret_digest
+    return replace(app, secret_digest=secret.digest(), retiring_digest=retiring, retiring_until=until, updated_at=now)
 
 
 def check(changes: Changes) -> None:

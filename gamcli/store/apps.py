@@ -15,7 +15,7 @@ COLUMNS = (
     "client_id", "fold", "name", "secret_digest", "created_at", "updated_at", "description", "enabled", "scopes",
     "remote_rest", "api_keys_enabled", "api_key_timeout_hours", "api_key_auth_type",
     "api_key_scope_choice", "token_timeout_minutes", "token_renewals", "require_scope", "share_user_ids",
-    "one_token_per_user", "managed_by",
+    "one_token_per_user", "managed_by", "retiring_digest", "retiring_until",
 )  # fmt: skip
 
 _FIELDS = ", ".join((*(f"app.{column}" for column in COLUMNS), "auth_type.name"))
@@ -55,12 +55,14 @@ def _record(row: Row) -> App:
         enabled=bool(row[7]),
         scopes=_split(row[8]),
         remote_rest=bool(row[9]),
-        api_keys=ApiKeyPolicy(bool(row[10]), row[11], row[20], bool(row[13])),  # type: ignore[arg-type]
+        api_keys=ApiKeyPolicy(bool(row[10]), row[11], row[22], bool(row[13])),  # type: ignore[arg-type]
         token=TokenPolicy(row[14], row[15]),  # type: ignore[arg-type]
         require_scope=bool(row[16]),
         share_user_ids=bool(row[17]),
         one_token_per_user=bool(row[18]),
         managed_by=row[19],  # type: ignore[arg-type]
+        retiring_digest=row[20],  # type: ignore[arg-type]
+        retiring_until=instant_or_none(row[21]),
     )
 
 
@@ -96,6 +98,8 @@ def _row(app: App) -> Row:
         app.share_user_ids,
         app.one_token_per_user,
         app.managed_by,
+        app.retiring_digest,
+        micros_or_none(app.retiring_until),
     )
 
 

@@ -3,7 +3,8 @@ The schema, as the steps that built it: step N takes a store from version N-1 to
 
 History
     1  the repository, authentication types, applications, users, keys, tokens, the audit trail
-    2  keys named by short numbers, made in batches; who manages what: manifests and their objects
+    2  keys named by short numbers, made in batches; who manages what: manifests and their objects;
+       client secrets that retire
 
 Times are integers, microseconds since 1970 in UTC; they count up as ids of tokens do. Booleans are 0 and 1. Scopes and
 roles are joined by `+`. A `fold` is a name as `model.fold` writes it: names are unique without regard to case.
@@ -235,6 +236,10 @@ CREATE TABLE batch_part (
     created_at INTEGER NOT NULL,                   -- as that of its keys
     PRIMARY KEY (batch, first, beginning)
 ) STRICT, WITHOUT ROWID;
+
+-- The client secret before the present one, good until then beside it; NULL = there is none.
+ALTER TABLE app ADD COLUMN retiring_digest BLOB;
+ALTER TABLE app ADD COLUMN retiring_until INTEGER;
 
 -- The manifest that manages an authentication type, as for applications, users and keys.
 ALTER TABLE auth_type ADD COLUMN managed_by TEXT;

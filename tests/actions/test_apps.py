@@ -2,17 +2,27 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
-from gamcli.actions import Gam, apps, auth_types, keys, users
+from gamcli.actions import Gam, apps, auth_types, keys, tokens, users
 from gamcli.actions.apps import AppWish, ScopeEdit
 from gamcli.actions.changes import Created
 from gamcli.actions.keys import KeyWish
-from gamcli.errors import ConflictError, EndsKeysError, FailedError, NotFoundError, UnconfirmedError, UsageError
-from gamcli.model import App, AuditEntry
-from gamcli.rules.credentials import Secret
+from gamcli.errors import (
+    ConflictError,
+    EndsKeysError,
+    FailedError,
+    NotFoundError,
+    RefusedError,
+    UnconfirmedError,
+    UsageError,
+)
+from gamcli.model import App, AuditEntry, rfc3339
+from gamcli.rules.credentials import NO_SECRET, Secret
+from gamcli.rules.grants import CLIENT_SECRET_WRONG, Facts, TokenRequest
 from gamcli.rules.keys import IssuedKey
 from gamcli.store.apps import AppFilter
 
@@ -294,6 +304,42 @@ def test_a_new_secret_replaces_the_old_one_at_once(gam: Gam, portal: Created[App
         "portal",
         {"secret_digest": "changed"},
     )
+
+
+def test_a_secret_that_retires_grants_tokens_until_its_end(
+    gam: Gam, asked: TokenRequest, forward: Callable[[timedelta], None], trail: Trail
+) -> None:
+    """Beside the new one; the audit tells when, and no digest."""
+    rotated = apps.rotate_secret(gam, "portal", overlap=timedelta(hours=24))
+    assert rotated.secret is not None
+    until = gam.now() + timedelta(hours=24)
+    assert rotated.record.secret_retires_at(gam.now()) == until
+    assert json.loads(trail()[-1].details) == {
+        "secret_digest": "changed", "retiring_digest": "changed", "retiring_until": [None, rfc3339(until)],
+    }  # fmt: skip
+    new = replace(asked, client_secret=rotated.secret)
+    for request in (asked, new):
+        assert tokens.exchange(gam, request).grant.app.name == "portal"
+    forward(timedelta(hours=24))
+    with pytest.raises(RefusedError, match="the client secret is not that of application 'portal'"):
+        tokens.exchange(gam, asked)
+    assert tokens.exchange(gam, new).grant.app.name == "portal"
+    assert apps.show(gam, "portal").secret_retires_at(gam.now()) is None
+
+
+def test_rotating_again_ends_the_older_secret(gam: Gam, portal: Created[App], asked: TokenRequest) -> None:
+    """Without an overlap both of them."""
+    day = timedelta(days=1)
+    known = [portal.secret, *(apps.rotate_secret(gam, "portal", overlap=day).secret for _ in range(2))]
+
+    def good() -> list[bool]:
+        app = apps.show(gam, "portal")
+        judged = [Facts(gam.now(), app, request=replace(asked, client_secret=each or NO_SECRET)) for each in known]
+        return [CLIENT_SECRET_WRONG.holds(each) for each in judged]
+
+    assert good() == [False, True, True]
+    known.append(apps.rotate_secret(gam, "portal").secret)
+    assert good() == [False, False, False, True]
 
 
 def test_deleting_an_application_ends_its_live_keys_when_their_number_is_accepted(

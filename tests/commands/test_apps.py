@@ -3,10 +3,13 @@
 import re
 import stat
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from gamcli.actions import Gam, apps
 
 Run = Callable[..., Any]
 
@@ -259,6 +262,31 @@ def test_rotate_secret_prints_the_new_secret_alone(world: Run, sql: Run) -> None
     assert sql("SELECT secret_digest FROM app") != before
     assert SECRET.fullmatch(world("app", "rotate-secret", "portal", "-o", "json").json["client_secret"] + "\n")
     assert SECRET.fullmatch(world("app", "rotate-secret", "portal", "--field", "client_secret").out)
+
+
+def test_rotate_secret_lets_the_old_one_retire(world: Run, ago: Callable[[timedelta], Gam]) -> None:
+    """The record tells until when, as long as that is to come."""
+    ran = world("app", "rotate-secret", "portal", "--overlap", "24h")
+    assert SECRET.fullmatch(ran.out)
+    assert ran.err.startswith("gamcli: application 'portal' has a new secret; the old one retires in 24h; keep the")
+    until = world("app", "show", "portal", "--field", "secret_retires_at").out.strip()
+    assert timedelta(hours=23) < datetime.fromisoformat(until) - datetime.now(UTC) < timedelta(hours=25)
+    assert f"secret_retires_at       {until}\n" in world("app", "show", "portal").out
+    apps.rotate_secret(ago(timedelta(days=2)), "portal", overlap=timedelta(days=1))
+    assert world("app", "show", "portal", "-o", "json").json["secret_retires_at"] is None
+    assert world("app", "rotate-secret", "portal", "--overlap", "7d", "-o", "json").json["secret_retires_at"]
+    ended = world("app", "rotate-secret", "portal", "--overlap", "0", "-o", "json")
+    assert ended.json["secret_retires_at"] is None
+
+
+def test_a_dry_run_tells_when_the_old_secret_would_retire(world: Run, sql: Run) -> None:
+    """And makes no secret."""
+    before = sql("SELECT * FROM app")
+    ran = world("app", "rotate-secret", "portal", "--overlap", "24h", "--dry-run", "-o", "json")
+    (change,) = ran.json["changes"]
+    assert [each["field"] for each in change["fields"]] == ["secret_retires_at", "client_secret"]
+    assert world("app", "rotate-secret", "portal", "--overlap", "soon").code == 2
+    assert sql("SELECT * FROM app") == before
 
 
 @pytest.mark.parametrize("words", [["create", "new"], ["rotate-secret", "portal"]], ids=str)

@@ -16,7 +16,7 @@ Run = Callable[..., Any]
 AUTH_TYPE = "name type description enabled default created_at updated_at managed_by"
 APP = (
     "name client_id description enabled scopes grants last_used_at remote_rest api_keys token require_scope"
-    " share_user_ids one_token_per_user managed_by created_at updated_at"
+    " share_user_ids one_token_per_user managed_by created_at updated_at secret_retires_at"
 )
 API_KEYS = "enabled timeout_hours auth_type scope_choice"
 TOKEN_POLICY = "timeout_minutes renewals"

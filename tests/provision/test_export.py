@@ -134,7 +134,7 @@ def all_apps(tx: Transaction) -> list[App]:
 
 KEPT = {
     "guid", "created_at", "updated_at", "managed_by", "default", "secret_digest", "password_hash", "grants",
-    "last_used_at",
+    "last_used_at", "retiring_digest", "retiring_until",
 }  # fmt: skip
 """What a manifest does not hold, written by hand."""
 

@@ -196,8 +196,11 @@ def test_ids_and_secrets_may_be_brought_along(
     ]
     write("secret", "t" * 40)
     assert fields(planned(text)) == {"client_secret": ("(set)", "(new)")}
+    apps.rotate_secret(gam, "portal", overlap=timedelta(days=1))
     applied(text)
-    assert Secret("t" * 40).matches(apps.show(gam, "portal").secret_digest)
+    app = apps.show(gam, "portal")
+    assert Secret("t" * 40).matches(app.secret_digest)
+    assert (app.retiring_digest, app.retiring_until) == (None, None)
 
 
 def test_scopes_may_stand_for_attributes_that_somebody_carries(planned: Planned, applied: Do) -> None:

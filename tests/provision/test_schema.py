@@ -126,9 +126,12 @@ def test_the_defaults_are_those_of_the_records() -> None:
 
 KEPT = {
     AuthType: {"name", "default", "created_at", "updated_at", "managed_by"},
-    App: {"name", "secret_digest", "grants", "last_used_at", "created_at", "updated_at", "managed_by"},
+    App: {
+        "name", "secret_digest", "retiring_digest", "retiring_until", "grants", "last_used_at", "created_at",
+        "updated_at", "managed_by",
+    },
     User: {"guid", "name", "password_hash", "created_at", "updated_at", "managed_by"},
-}
+}  # fmt: skip
 """What no manifest sets, written by hand."""
 
 

@@ -138,7 +138,7 @@ def test_a_field_that_there_is_not_may_not(field: str | None) -> None:
     with pytest.raises(UsageError) as caught:
         machine.require_field(model.App, field, ["client_secret"])
     assert caught.value.hint
-    assert caught.value.hint.endswith("updated_at, client_secret")
+    assert caught.value.hint.endswith("secret_retires_at, client_secret")
 
 
 def test_a_picked_field_is_raw() -> None:

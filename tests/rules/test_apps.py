@@ -130,6 +130,25 @@ def test_what_has_not_the_form_of_a_client_id_is_refused(now: datetime, client_i
         apps.create("portal", client_id, SECRET, {}, now)
 
 
+def test_a_rotated_secret_retires_after_the_overlap(app: App, now: datetime) -> None:
+    """The one that retired before it ends: two are good at a time."""
+    day = timedelta(days=1)
+    once = apps.rotated(app, SECRET, now, day)
+    assert once == replace(
+        app, secret_digest=SECRET.digest(), retiring_digest=app.secret_digest, retiring_until=now + day, updated_at=now
+    )
+    twice = apps.rotated(once, Secret("t" * 32), now, 2 * day)
+    assert (twice.retiring_digest, twice.retiring_until) == (SECRET.digest(), now + 2 * day)
+
+
+def test_without_overlap_a_new_secret_is_the_only_one(app: App, now: datetime) -> None:
+    """Whatever retired."""
+    retiring = apps.rotated(app, SECRET, now, timedelta(days=1))
+    for before in (app, retiring):
+        after = apps.rotated(before, Secret("t" * 32), now)
+        assert after == replace(app, secret_digest=Secret("t" * 32).digest(), updated_at=now)
+
+
 @pytest.mark.parametrize("secret", ["!" * 32, "~" * 120])
 def test_a_client_secret_may_be_brought_along(now: datetime, secret: str) -> None:
     """It has 32 to 120 visible ASCII characters, and its digest is kept."""

@@ -23,7 +23,7 @@ IN_ORDER = (
 """The rules in the order of the wire."""
 
 Break = Callable[[Facts], Facts]
-WRONG = Secret("wrong")
+WRONG, NEW_SECRET = Secret("wrong"), Secret("gamsec_of-portal-after-the-first")
 
 
 def sent(**parameters: object) -> Break:
@@ -101,10 +101,30 @@ def retiring(seconds: int) -> Break:
     return lambda facts: of_key(retires_at=facts.now + timedelta(seconds=seconds))(facts)
 
 
+def rotated(seconds: int, **changes: object) -> Break:
+    """Return what gives the application a new secret, while the one that is sent retires in so many seconds."""
+
+    def broken(facts: Facts) -> Facts:
+        assert facts.app is not None
+        until = facts.now + timedelta(seconds=seconds)
+        old, new = facts.app.secret_digest, NEW_SECRET.digest()
+        after = replace(facts.app, secret_digest=new, retiring_digest=old, retiring_until=until)
+        return sent(**changes)(replace(facts, app=after))
+
+    return broken
+
+
 BREAKS: dict[str, list[Break]] = {
     "client_id_missing": [sent(client_id=""), lacking("request")],
     "client_unknown": [lacking("app")],
-    "client_secret_wrong": [sent(client_secret=WRONG), sent(client_secret=NO_SECRET)],
+    "client_secret_wrong": [
+        sent(client_secret=WRONG),
+        sent(client_secret=NO_SECRET),
+        rotated(0),
+        rotated(-1),
+        rotated(1, client_secret=WRONG),
+        rotated(1, client_secret=NO_SECRET),
+    ],
     "app_disabled": [of_app(enabled=False)],
     "remote_rest_off": [of_app(remote_rest=False)],
     "repository_wrong": [sent(repository="00000000-0000-4000-8000-000000000000")],
@@ -221,6 +241,12 @@ def test_an_unknown_authentication_type_is_told_by_the_name_that_was_sent(facts:
     """There is no command that mends a name, so there is no hint."""
     told = refusal(sent(authentication_type_name="ldap")(lacking("auth_type")(facts)))
     assert (told.message, told.hint) == ("authentication type 'ldap' is unknown or disabled", None)
+
+
+@pytest.mark.parametrize("secret", [{}, {"client_secret": NEW_SECRET}])
+def test_two_secrets_are_right_while_the_old_one_retires(facts: Facts, secret: dict[str, Secret]) -> None:
+    """Either proves the application."""
+    assert grants.decide(rotated(1, **secret)(facts)).app.name == "portal"
 
 
 def test_no_refusal_tells_a_secret(facts: Facts) -> None:

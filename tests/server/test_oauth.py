@@ -134,6 +134,26 @@ def test_a_client_may_use_http_basic(post: Ask, form: dict[str, str]) -> None:
     assert post(basic(form), client_secret=None).status == 200
 
 
+def test_two_secrets_are_good_until_the_old_one_has_retired(
+    gam: Gam, post: Ask, form: dict[str, str], forward: Callable[[timedelta], None]
+) -> None:
+    """In the form and with HTTP Basic; a request more does not make the old one live longer."""
+    rotated = apps.rotate_secret(gam, "portal", overlap=timedelta(hours=24)).secret
+    assert rotated is not None
+    new = {**form, "client_secret": rotated.reveal()}
+
+    def statuses() -> list[int]:
+        asked = [post(client_secret=each["client_secret"]) for each in (form, new)]
+        by_basic = [post(basic(each), client_id=None, client_secret=None) for each in (form, new)]
+        return [each.status for each in (*asked, *by_basic)]
+
+    assert statuses() == [200, 200, 200, 200]
+    forward(timedelta(hours=24) - timedelta(microseconds=1))
+    assert statuses() == [200, 200, 200, 200]
+    forward(timedelta(microseconds=1))
+    assert statuses() == [401, 200, 401, 200]
+
+
 def test_the_path_has_no_case(ask: Ask, form: dict[str, str]) -> None:
     """Of the whole path."""
     assert ask("POST", "/OAuth/GAM/V2.0/Access_Token?x=y", urlencode(form).encode(), FORM).status == 200

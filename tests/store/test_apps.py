@@ -44,6 +44,8 @@ APPS = st.builds(
     share_user_ids=st.booleans(),
     one_token_per_user=st.booleans(),
     managed_by=st.none() | TEXTS,
+    retiring_digest=st.none() | st.binary(min_size=32, max_size=32),
+    retiring_until=st.none() | TIMES,
 )
 
 
