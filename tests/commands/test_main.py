@@ -208,7 +208,7 @@ def test_bytes_that_are_no_text_are_refused_as_a_name(program: Run, world: Run) 
 
 @pytest.mark.parametrize("room", [32, 64])
 def test_a_store_on_a_full_disk_is_8_and_unharmed(program: Run, world: Run, room: int) -> None:
-    """The limit on the size of files, in KiB, stands for the end of the disk; a change is written to a new one first."""
+    """The limit on the size of files, in KiB, stands for the end of the disk; a change is written to a file first."""
 
     def full() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
