@@ -16,7 +16,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from gamcli.commands import EXIT_CODES, completion, main, words
-from gamcli.commands.topics import FORMATS
+from gamcli.render.output import FORMATS
 from gamcli.rules import scopes
 from gamcli.server import refusals
 from gamcli.server.refusals import Refusal

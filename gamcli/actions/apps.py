@@ -39,7 +39,7 @@ class AppWish:
     client_secret: Secret | None = None
 
 
-def create(gam: Gam, wish: AppWish, keep: Keep = keep_nowhere, *, if_missing: bool = False) -> Created[App]:
+def create(gam: Gam, wish: AppWish, keep: Keep[App] = keep_nowhere, *, if_missing: bool = False) -> Created[App]:
     """Make an application and its secret; raises ConflictError when there is one of that name or client_id."""
     secret = wish.client_secret or mint_client_secret(gam.entropy)
     client_id = wish.client_id or mint_client_id(gam.entropy)
@@ -51,7 +51,7 @@ def create(gam: Gam, wish: AppWish, keep: Keep = keep_nowhere, *, if_missing: bo
             return _existing(found, wish, changes, gam, if_missing=if_missing)
         add(gam, tx, app)
         if wish.client_secret is None:
-            keep(secret)
+            keep(app, secret)
     return Created(app, secret=None if wish.client_secret else secret)
 
 
@@ -150,7 +150,9 @@ def save(
     return impacts
 
 
-def rotate_secret(gam: Gam, name: str, keep: Keep = keep_nowhere, *, overlap: timedelta = timedelta(0)) -> Changed[App]:
+def rotate_secret(
+    gam: Gam, name: str, keep: Keep[App] = keep_nowhere, *, overlap: timedelta = timedelta(0)
+) -> Changed[App]:
     """Give the application a new client secret; the old one retires after `overlap`, or ends now without one."""
     secret = mint_client_secret(gam.entropy)
     with gam.store.writing() as tx:
@@ -158,7 +160,7 @@ def rotate_secret(gam: Gam, name: str, keep: Keep = keep_nowhere, *, overlap: ti
         after = rules.rotated(before, secret, gam.now(), overlap)
         store.apps.save(tx, after)
         gam.record(tx, "app.rotate_secret", after.name, (before, after))
-        keep(secret)
+        keep(after, secret)
     return Changed(after, secret=secret)
 
 

@@ -16,11 +16,11 @@ from gamcli.store.keys import KeyFilter
 
 Record = TypeVar("Record")
 
-Keep = Callable[[Secret], None]
-"""Puts a new secret where it belongs, within the transaction that makes it: both are kept, or neither."""
+Keep = Callable[[Record, Secret], None]
+"""Puts the secret of a record where it belongs, within the transaction that makes it: both are kept, or neither."""
 
 
-def keep_nowhere(_: Secret) -> None:
+def keep_nowhere(_: object, __: Secret) -> None:
     """Leave the secret to the one who asked for it."""
 
 

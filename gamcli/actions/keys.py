@@ -61,7 +61,7 @@ class Available:
     key: str | None = None
 
 
-def generate(gam: Gam, wish: KeyWish, keep: Keep = keep_nowhere) -> rules.IssuedKey:
+def generate(gam: Gam, wish: KeyWish, keep: Keep[Key] = keep_nowhere) -> rules.IssuedKey:
     """
     Make an API key for a user and an application.
 
@@ -77,7 +77,7 @@ def generate(gam: Gam, wish: KeyWish, keep: Keep = keep_nowhere) -> rules.Issued
         issued = rules.issue(facts, rules.KeyTerms(words, wish.expires_in, wish.label), gam.entropy)
         replaced = _make_way(tx, gam, issued.record, timedelta(0) if wish.replace else wish.overlap)
         add(gam, tx, issued.record, replaced)
-        keep(issued.secret)
+        keep(issued.record, issued.secret)
     return issued
 
 
@@ -99,7 +99,7 @@ def rotate(
     overlap: timedelta,
     *,
     if_due: timedelta | None = None,
-    keep: Keep = keep_nowhere,
+    keep: Keep[Key] = keep_nowhere,
 ) -> rules.IssuedKey | None:
     """
     Make the key that follows the one whose id begins with `key_id`, which retires after `overlap`.
@@ -119,7 +119,7 @@ def rotate(
         store.keys.add(tx, issued.record)
         told = {**_told(issued.record), "replaces": old.id, "overlap": str(overlap)}
         gam.record(tx, "key.rotate", issued.record.id, (None, issued.record), **told)
-        keep(issued.secret)
+        keep(issued.record, issued.secret)
     return issued
 
 

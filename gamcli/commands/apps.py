@@ -30,6 +30,7 @@ from gamcli.commands.options import (
     Field,
     Format,
     IfMissing,
+    Issuing,
     Limit,
     NewName,
     Out,
@@ -40,7 +41,7 @@ from gamcli.commands.options import (
     secret_from,
 )
 from gamcli.commands.session import Session
-from gamcli.commands.snippets import Shown
+from gamcli.commands.snippets import OfClient
 from gamcli.errors import UsageError
 from gamcli.model import App
 from gamcli.rules import durations
@@ -71,7 +72,7 @@ def create(
     ] = None,
     if_missing: IfMissing = False,
     dry_run: DryRun = False,
-    output: Format = None,
+    output: Issuing = None,
     field: Field = None,
     out_file: Out = None,
 ) -> None:
@@ -121,7 +122,7 @@ def list_(
 
 
 @verbs.command()
-def show(context: typer.Context, name: AppArgument, output: Shown = None, field: Field = None) -> None:
+def show(context: typer.Context, name: AppArgument, output: OfClient = None, field: Field = None) -> None:
     """Show an application."""
     session = Session.of(context)
     out = snippets.prepare(session, output, field, App)
@@ -229,7 +230,7 @@ def rotate_secret(
         str, typer.Option(metavar="DURATION", help="How long the old secret is good beside the new one.")
     ] = "0",
     dry_run: DryRun = False,
-    output: Format = None,
+    output: Issuing = None,
     field: Field = None,
     out_file: Out = None,
 ) -> None:

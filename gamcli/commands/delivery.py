@@ -1,39 +1,63 @@
-"""How a new secret reaches whoever asked for it: alone on stdout, in the record, or in a file of its own."""
+"""
+How a new secret reaches whoever asked for it: on stdout, in a file of its own, or as the outputs of a GitHub step.
+
+A file gets it within the transaction that makes it: both are kept, or neither. What stdout gets follows that.
+"""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gamcli.actions.changes import Keep, keep_nowhere
-from gamcli.errors import ConflictError, FailedError, command
+from gamcli.errors import ConflictError, FailedError, UsageError, command
 from gamcli.model import App, Key
 from gamcli.render.output import Output
 from gamcli.rules.credentials import Secret
 
+Append = Callable[[Sequence[Secret], Sequence[tuple[str, str]]], None]
+"""Masks secrets in the log of a step, then appends names and values to its outputs."""
+
 
 @contextmanager
-def place(path: str | None, *, dry_run: bool = False) -> Iterator[Keep]:
+def place(out: Output, path: str | None, *, dry_run: bool = False) -> Iterator[Keep[App | Key]]:
     """
-    Open a new file of mode 0600 for a secret and yield what writes it there, synced; without a path, nothing.
+    Yield what puts the secret of a record where it is to go: into the new file at `path`, or the outputs of a step.
 
-    A dry run makes no file.
-
-    Raises ConflictError when the file is there already. A file that got no secret is taken away again.
+    A dry run makes no file. Raises ConflictError when the file is there already, UsageError when there are no outputs
+    to append to.
     """
-    if path is not None and dry_run and Path(path).exists():
+    if out.format == "github":
+        with _in_step(out, path) as keep:
+            yield keep
+    elif path is not None and dry_run and os.path.lexists(path):
         raise _taken(path)
-    if path is None or dry_run:
+    elif path is None or dry_run:
         yield keep_nowhere
-        return
+    else:
+        with _in_file(out, path) as keep:
+            yield keep
+
+
+@contextmanager
+def _in_step(out: Output, path: str | None) -> Iterator[Keep[App | Key]]:
+    if path is not None:
+        raise UsageError("--out and -o github contradict each other", "leave --out out: $GITHUB_OUTPUT names the file")
+    with step_outputs() as append:
+        yield lambda record, secret: append([secret], out.variables(record, secret.reveal()))
+
+
+@contextmanager
+def _in_file(out: Output, path: str) -> Iterator[Keep[App | Key]]:
+    """Make a file of mode 0600; when it got no secret, or that never came to be, it is taken away again."""
     descriptor = _opened(path)
     kept = False
 
-    def keep(secret: Secret) -> None:
+    def keep(record: App | Key, secret: Secret) -> None:
         nonlocal kept
+        name = "api_key" if isinstance(record, Key) else "client_secret"
         try:
-            os.write(descriptor, f"{secret.reveal()}\n".encode())
-            os.fsync(descriptor)
+            _write(descriptor, out.issued_text(record, name, secret.reveal()))
         except OSError as error:
             raise FailedError(f"cannot write {path}: {error.strerror}", "make room, or choose another file") from error
         kept = True
@@ -62,10 +86,81 @@ def _taken(path: str) -> ConflictError:
     return ConflictError(f"the file {path} is there already", "--out takes a new file")
 
 
-def answer(out: Output, record: object, issued: tuple[str, Secret | None], told: str, path: str | None) -> None:
+def _write(descriptor: int, text: str) -> None:
+    """Write all of `text`, and return once it is on disk."""
+    rest = memoryview(text.encode())
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+    os.fsync(descriptor)
+
+
+@contextmanager
+def step_outputs() -> Iterator[Append]:
+    """
+    Open the outputs of a GitHub step; what was appended is cut off again when it never came to be.
+
+    The masks leave before any value is written. Raises UsageError when there is no file to append to.
+    """
+    path = os.environ.get("GITHUB_OUTPUT")
+    if not path:
+        raise UsageError("-o github needs the file that $GITHUB_OUTPUT names", "run it in a GitHub workflow")
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+    except OSError as error:
+        raise UsageError(f"cannot append to {path}: {error.strerror}", "$GITHUB_OUTPUT names it") from error
+    before = os.fstat(descriptor).st_size
+
+    def append(secrets: Sequence[Secret], found: Sequence[tuple[str, str]]) -> None:
+        try:
+            _mask(secrets)
+            _write(descriptor, _line_end(path) + _outputs(found))
+        except OSError as error:
+            raise FailedError(f"cannot write {path}: {error.strerror}", "$GITHUB_OUTPUT names it") from error
+
+    try:
+        yield append
+    except BaseException:
+        with suppress(OSError):  # a pipe cannot take back what it has passed on
+            os.ftruncate(descriptor, before)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _mask(secrets: Sequence[Secret]) -> None:
+    from gamcli.render import credentials  # noqa: PLC0415 - start-up: a secret alone needs no names
+
+    try:
+        for secret in secrets:
+            Output.data(credentials.mask(secret.reveal()))
+        Output.flush()
+    except OSError as error:
+        raise FailedError(f"cannot write to stdout: {error.strerror}", "the log must take the masks first") from error
+
+
+def _outputs(found: Sequence[tuple[str, str]]) -> str:
+    from gamcli.render import credentials  # noqa: PLC0415 - start-up, as above
+
+    return credentials.outputs(found)
+
+
+def _line_end(path: str) -> str:
+    """Return the line end that somebody has left out at the end of the file."""
+    with suppress(OSError), Path(path).open("rb") as file:
+        if file.seekable() and file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            return "" if file.read(1) == b"\n" else "\n"
+    return ""
+
+
+def answer(
+    out: Output, record: App | Key, issued: tuple[str, Secret | None], told: str, path: str | None = None
+) -> None:
     """Show `record` and the secret `issued` with it, under its field's name; what lies in a file is not shown too."""
     name, secret = issued
-    if path is not None and secret is not None:
+    if out.format == "github":
+        _tell_step(out, record, told, issued=secret is not None)
+    elif path is not None and secret is not None:
         out.note(f"{told}; the secret is in {path}")
     elif secret is None:
         out.changed(record, told)
@@ -75,7 +170,23 @@ def answer(out: Output, record: object, issued: tuple[str, Secret | None], told:
             out.warn(f"the secret itself was not shown and is lost; next time: --field {name}, or --out FILE")
 
 
-def _show(out: Output, record: object, issued: tuple[str, Secret], told: str) -> None:
+def _tell_step(out: Output, record: App | Key, told: str, *, issued: bool) -> None:
+    """Tell where the secret went; without one, the step gets what there is to know."""
+    if not issued:
+        show(out, record)
+    out.note(f"{told}; $GITHUB_OUTPUT has it")
+
+
+def show(out: Output, record: App | Key) -> None:
+    """Show a record whose secret is not known."""
+    if out.format != "github":
+        out.record(record)
+        return
+    with step_outputs() as append:
+        append((), out.variables(record))
+
+
+def _show(out: Output, record: App | Key, issued: tuple[str, Secret], told: str) -> None:
     name, secret = issued
     try:
         out.issued(record, name, secret.reveal(), f"{told}; keep the secret now, it is not shown again")
@@ -85,6 +196,5 @@ def _show(out: Output, record: object, issued: tuple[str, Secret], told: str) ->
         raise FailedError(f"{told}, but its secret could not be written: {error.strerror}", again) from error
 
 
-def _revoking(record: object) -> str:
-    assert isinstance(record, Key)
+def _revoking(record: Key) -> str:
     return command("key", "revoke", record.id)

@@ -25,6 +25,10 @@ Label = Annotated[str, typer.Option(metavar="TEXT", help="What it is for.", show
 Replace = Annotated[
     bool, typer.Option("--replace", help="End the live key of this user and application now.", show_default=False)
 ]
+RequestId = Annotated[
+    str | None,
+    typer.Option(metavar="ID", help="Names this request: whoever repeats it gets the same key, never a second one."),
+]
 Overlap = Annotated[
     str | None, typer.Option(metavar="DURATION", help="Or let it retire: it lives so long beside the new one.")
 ]

@@ -8,13 +8,24 @@ import typer
 
 from gamcli.actions import keys
 from gamcli.actions.changes import Changed
-from gamcli.commands import consent, delivery, doubts, snippets
-from gamcli.commands.key_fields import ExpiresIn, ForApp, ForUser, Label, OfAuthType, Overlap, Replace, Scopes
+from gamcli.commands import consent, delivery, doubts, forecasts, generating, snippets
+from gamcli.commands.key_fields import (
+    ExpiresIn,
+    ForApp,
+    ForUser,
+    Label,
+    OfAuthType,
+    Overlap,
+    Replace,
+    RequestId,
+    Scopes,
+)
 from gamcli.commands.options import (
     Accept,
     Field,
     Format,
     FromTable,
+    Issuing,
     KeyArgument,
     Limit,
     Out,
@@ -26,15 +37,15 @@ from gamcli.commands.options import (
     secret_from,
 )
 from gamcli.commands.session import Session
-from gamcli.commands.snippets import Shown
+from gamcli.commands.snippets import OfClient
 from gamcli.errors import UsageError, command
 from gamcli.model import Key
 from gamcli.render.output import Output, count
 from gamcli.rules import durations
-from gamcli.rules.keys import is_cut_short
 
 verbs = noun("API keys: issue, list, doubt, revoke.")
 verbs.add_typer(doubts.verbs)
+verbs.add_typer(forecasts.verbs)
 
 ATTENTION = 7
 """The exit code of an answer that asks for somebody to act."""
@@ -66,45 +77,37 @@ def generate(
     label: Label = "",
     replace: Replace = False,
     overlap: Overlap = None,
+    request_id: RequestId = None,
     dry_run: Preview = False,
-    output: Format = None,
+    output: Issuing = None,
     field: Field = None,
     out_file: Out = None,
 ) -> None:
     """
-    Generate an API key and print it, once; or many, of a CSV file, whose header is user,app,scopes,expires_in,label.
+    Generate an API key and print it, once; or many, of a CSV file.
 
-    Only user and app need be there. Example: KEY=$(gamcli key generate --user ana --app portal --expires-in 90d)
+    Its header is user,app,scopes,expires_in,label,request_id; only user and app need be there.
+    Example: KEY=$(gamcli key generate --user ana --app portal --expires-in 90d)
     """
     session = Session.of(context)
     out = session.output(output, field, Key, "api_key")
     if table is not None:
         require_alone("--from", user=user, app=app, scope=scope, auth_type=auth_type, expires_in=expires_in,
-                      label=label, replace=replace, overlap=overlap, field=field)  # fmt: skip
+                      label=label, replace=replace, overlap=overlap, request_id=request_id, field=field)  # fmt: skip
+        generating.require_many(out)
         from gamcli.commands import bulk  # noqa: PLC0415 - start-up: a single key needs no CSV
 
         bulk.generate(session, out, table, out_file, dry_run=dry_run)
         return
-    if user is None or app is None:
-        raise UsageError("a key is for one user and one application", "--user USER --app APP, or --from FILE.csv")
+    whose, what = generating.require_pair(user, app)
     asked = duration(expires_in)
     if replace and overlap is not None:
         raise UsageError("--replace and --overlap contradict each other", "--replace ends the live key now")
     words = tuple(scope) if scope else None
-    wish = keys.KeyWish(user, app, words, auth_type, asked, label, replace, duration(overlap))
-    with session.changing(out, dry_run=dry_run) as gam, delivery.place(out_file, dry_run=dry_run) as keep:
-        issued = keys.generate(gam, wish, keep)
-    key = issued.record
-    delivery.answer(out, key, ("api_key", issued.secret), _told(key), out_file)
-    if is_cut_short(key, asked):
-        out.warn(f"application '{key.app}' lets keys live no longer than until {key.expires_at:%Y-%m-%d %H:%M}Z")
-    if not key.scopes:
-        out.warn(f"application '{key.app}' publishes no scope: the key reveals nothing")
-
-
-def _told(key: Key) -> str:
-    until = f"until {key.expires_at:%Y-%m-%d %H:%M}Z" if key.expires_at else "never expires"
-    return f"key {key.id} of {key.user} for {key.app}, {until}"
+    wish = keys.KeyWish(whose, what, words, auth_type, asked, label, replace, duration(overlap))
+    with session.changing(out, dry_run=dry_run) as gam, delivery.place(out, out_file, dry_run=dry_run) as keep:
+        found = generating.make(gam, wish, request_id, keep)
+    generating.tell(out, found, asked, out_file)
 
 
 @verbs.command()
@@ -118,7 +121,7 @@ def rotate(
         str | None, typer.Option(metavar="DURATION", help="Only when the key expires so soon, such as 14d.")
     ] = None,
     dry_run: Preview = False,
-    output: Format = None,
+    output: Issuing = None,
     field: Field = None,
     out_file: Out = None,
 ) -> None:
@@ -130,14 +133,15 @@ def rotate(
     session = Session.of(context)
     out = session.output(output, field, Key, "api_key")
     beside, due = durations.parse(overlap), duration(if_due)
-    with session.changing(out, dry_run=dry_run) as gam, delivery.place(out_file, dry_run=dry_run) as keep:
+    with session.changing(out, dry_run=dry_run) as gam, delivery.place(out, out_file, dry_run=dry_run) as keep:
         old = keys.show(gam, key)
         issued = keys.rotate(gam, old.id, beside, if_due=due, keep=keep)
     if issued is None:
-        out.changed(old, f"nothing to rotate, it is not due yet: {_told(old)}")
+        delivery.answer(out, old, ("api_key", None), f"nothing to rotate, it is not due yet: {generating.told(old)}")
         return
     given_way = f"key {old.id} retires in {overlap}" if beside else f"key {old.id} has ended"
-    delivery.answer(out, issued.record, ("api_key", issued.secret), f"{_told(issued.record)}; {given_way}", out_file)
+    told = f"{generating.told(issued.record)}; {given_way}"
+    delivery.answer(out, issued.record, ("api_key", issued.secret), told, out_file)
 
 
 @verbs.command("list")
@@ -206,7 +210,7 @@ def due(
 
 
 @verbs.command()
-def show(context: typer.Context, key: KeyArgument, output: Shown = None, field: Field = None) -> None:
+def show(context: typer.Context, key: KeyArgument, output: OfClient = None, field: Field = None) -> None:
     """Show a key; its secret was shown once and is not kept."""
     session = Session.of(context)
     out = snippets.prepare(session, output, field, Key)

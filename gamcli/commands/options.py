@@ -30,6 +30,10 @@ Format = Annotated[
     Literal["table", "json", "jsonl", "csv", "value"] | None,
     typer.Option("-o", "--output", help="How to show records.", show_default="table"),
 ]
+Issuing = Annotated[
+    Literal["table", "json", "jsonl", "csv", "env", "github", "value"] | None,
+    typer.Option("-o", "--output", help="How to show the record and its secret.", show_default="table"),
+]
 Field = Annotated[str | None, typer.Option(metavar="NAME", help="The one field to show, raw.")]
 Sort = Annotated[str | None, typer.Option(metavar="FIELD", help="The field to sort by; '-' before it reverses.")]
 Limit = Annotated[int | None, typer.Option(min=0, max=1_000_000_000, metavar="N", help="Show at most so many.")]

@@ -48,6 +48,9 @@ NOUNS = {
 """Everything that gamcli can be asked for, in the order of help."""
 
 # What typer says beyond the problem is our hint.
+_FORMAT = re.compile(r"'(env|github)' is not one of 'table'")
+"""A format that is not of all commands, where a command does not have it."""
+
 _ADVICE = re.compile(r"\.? \(?((?:Did you mean|Choose from|Possible options)[^()]*)\)?$")
 
 
@@ -161,12 +164,21 @@ def _told(problem: Any, arguments: Sequence[str]) -> UsageError:  # noqa: ANN401
     rows = completing.table()
     words, _, _ = completing.walk(rows, arguments)
     path = context.command_path if (context := getattr(problem, "ctx", None)) else f"{PROGRAM} {words}".strip()
-    hint = _place(getattr(problem, "option_name", None), path, words, rows)
+    hint = _formats(message, rows) or _place(getattr(problem, "option_name", None), path, words, rows)
     return UsageError(_lower(message), hint or (_lower(advice[1]) if advice else f"{path} --help"))
 
 
 def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
+
+
+def _formats(message: str, rows: list[completing.Word]) -> str | None:
+    """Return which commands have the format for credentials that one has not, or None."""
+    asked = _FORMAT.search(message)
+    if asked is None:
+        return None
+    having = [row.path for row in rows if row.text == "--output" and asked[1] in row.value.split("|")]
+    return f"-o {asked[1]} goes with: {', '.join(having)}"
 
 
 def _place(option: str | None, path: str, words: str, rows: list[completing.Word]) -> str | None:

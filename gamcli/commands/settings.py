@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gamcli.errors import UsageError, command
-from gamcli.render.output import FORMATS
+from gamcli.render.output import EVERYWHERE
 from gamcli.rules.names import nearest
 
 PROJECT_FILE = "gamcli.toml"
@@ -78,12 +78,13 @@ SETTINGS = {
     setting.name: setting
     for setting in (
         Setting("store", "GAMCLI_STORE", None, _path, "the file of the store"),
-        Setting("output", "GAMCLI_OUTPUT", "table", _one_of(*FORMATS[:-1]), "the format of records"),
+        Setting("output", "GAMCLI_OUTPUT", "table", _one_of(*EVERYWHERE), "the format of records"),
         Setting("no_color", "GAMCLI_NO_COLOR", False, _flag, "no colours on a terminal"),
         Setting("quiet", "GAMCLI_QUIET", False, _flag, "no talk but warnings and errors"),
         Setting("serve.host", "GAMCLI_SERVE_HOST", "127.0.0.1", _text("an address"), "where `serve` listens"),
         Setting("serve.port", "GAMCLI_SERVE_PORT", 8080, _port, "its port"),
         Setting("serve.base_path", "GAMCLI_SERVE_BASE_PATH", "", str, "what its paths begin with"),
+        Setting("serve.error_format", "GAMCLI_SERVE_ERROR_FORMAT", "gam", _one_of("gam", "rfc6749"), "its refusals"),
         Setting("serve.log_format", "GAMCLI_SERVE_LOG_FORMAT", "text", _one_of("text", "json"), "its log lines"),
     )
 }

@@ -4,12 +4,19 @@ from typing import Annotated, Literal
 
 import typer
 
+from gamcli.commands import delivery
 from gamcli.commands.session import Session
 from gamcli.errors import UsageError
+from gamcli.model import App, Key
 from gamcli.render.output import Output
 
 Shown = Annotated[
     Literal["table", "json", "jsonl", "csv", "toml", "value"] | None,
+    typer.Option("-o", "--output", help="How to show it; toml as in a manifest.", show_default="table"),
+]
+
+OfClient = Annotated[
+    Literal["table", "json", "jsonl", "csv", "toml", "env", "github", "value"] | None,
     typer.Option("-o", "--output", help="How to show it; toml as in a manifest.", show_default="table"),
 ]
 
@@ -23,6 +30,9 @@ def prepare(session: Session, output: str | None, field: str | None, kind: type)
 
 def show(out: Output, output: str | None, record: object) -> None:
     """Show the record, or the table of a manifest that asks for it."""
+    if isinstance(record, App | Key) and out.format == "github":
+        delivery.show(out, record)
+        return
     if output != "toml":
         out.record(record)
         return

@@ -9,7 +9,7 @@ from gamcli.commands import EXIT_CODES
 from gamcli.commands.options import noun
 from gamcli.commands.settings import SETTINGS
 from gamcli.errors import UsageError, command
-from gamcli.render.output import Output
+from gamcli.render.output import FORMATS, Output
 
 verbs = noun()
 
@@ -29,16 +29,6 @@ def environment() -> Iterator[str]:
     }
     width = max(map(len, rows))
     yield from (f"{name.ljust(width)}  {meaning}" for name, meaning in rows.items())
-
-
-FORMATS = {
-    "table": "for people; in a pipe, columns that are never cut",
-    "json": "one document; lists are arrays, times RFC 3339 in UTC, nothing cut; errors are JSON on stderr too",
-    "jsonl": "one JSON document a line",
-    "csv": "a header, quoted as in RFC 4180; nested fields by dotted names, lists joined by '+', attributes as JSON",
-    "toml": "of show and export: the tables of a manifest that ask for it",
-    "value": "the one field that --field names, raw; --field alone means this",
-}
 
 
 def formats() -> Iterator[str]:

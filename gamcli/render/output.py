@@ -21,8 +21,20 @@ if TYPE_CHECKING:
     from gamcli.model.plan import Plan
     from gamcli.render.machine import Plain
 
-FORMATS = ("table", "json", "jsonl", "csv", "value")
-"""What `-o` takes; what each is, is told by `gamcli help formats`."""
+FORMATS = {
+    "table": "for people; in a pipe, columns that are never cut",
+    "json": "one document; lists are arrays, times RFC 3339 in UTC, nothing cut; errors are JSON on stderr too",
+    "jsonl": "one JSON document a line",
+    "csv": "a header, quoted as in RFC 4180; nested fields by dotted names, lists joined by '+', attributes as JSON",
+    "toml": "of show and export: the tables of a manifest that ask for it",
+    "env": "of one application or key: GAM_CLIENT_ID=, GAM_CLIENT_SECRET=, GAM_API_KEY=, what is known, shell-quoted",
+    "github": "the same: ::add-mask:: for each secret, then appended to the file that $GITHUB_OUTPUT names",
+    "value": "the one field that --field names, raw; --field alone means this",
+}
+"""What `-o` takes, somewhere, and what each is."""
+
+EVERYWHERE = ("table", "json", "jsonl", "csv")
+"""The formats of all records: one of them may be set for good."""
 
 
 class Output(NamedTuple):
@@ -42,17 +54,29 @@ class Output(NamedTuple):
 
     def record(self, record: object, **secrets: str) -> None:
         """Show one record; `secrets` are the fields that it has only now, when they are issued."""
+        self._lines(self._told(record, secrets))
+
+    def _told(self, record: object, secrets: "dict[str, str]") -> Iterable[str]:
+        """Return the lines that show one record."""
+        if self.format == "env":
+            from gamcli.render import credentials  # noqa: PLC0415 - start-up: a secret alone needs no names
+
+            return credentials.env(self.variables(record, *secrets.values())).splitlines()
         from gamcli.render import machine  # noqa: PLC0415 - start-up: a secret alone needs no JSON
 
         found = {**machine.plain(record, self.now()), **secrets}
         if self.is_human:
             from gamcli.render import human  # noqa: PLC0415 - programs need no tables
 
-            self.data(human.panel(machine.flat(found), self._console()))
-        elif self.format == "json":
-            self.data(machine.document(found))
-        else:
-            self._stream(type(record), iter([found]))
+            return [human.panel(machine.flat(found), self._console())]
+        return [machine.document(found)] if self.format == "json" else self._streamed(type(record), iter([found]))
+
+    @staticmethod
+    def variables(record: object, secret: str | None = None) -> list[tuple[str, str]]:
+        """Return names and values for the environment of a client: of an application or a key, and its secret."""
+        from gamcli.render import credentials  # noqa: PLC0415 - start-up, as above
+
+        return credentials.variables(record, secret)
 
     def records(self, kind: type, records: Iterable[object]) -> None:
         """Show the records of that kind as they come."""
@@ -68,19 +92,16 @@ class Output(NamedTuple):
         elif self.format == "json":
             self._lines(machine.array(found))
         else:
-            self._stream(kind, found)
+            self._lines(self._streamed(kind, found))
 
-    def _stream(self, kind: type, found: "Iterator[Plain]") -> None:
+    def _streamed(self, kind: type, found: "Iterator[Plain]") -> Iterable[str]:
         from gamcli.render import machine  # noqa: PLC0415 - start-up, as above
 
         if self.format == "value":
             assert self.field is not None, "asked for before anything was done"
             field = self.field
-            self._lines(machine.picked(record, field) for record in found)
-        elif self.format == "jsonl":
-            self._lines(map(machine.line, found))
-        else:
-            self._lines(_csv(kind, found))
+            return (machine.picked(record, field) for record in found)
+        return map(machine.line, found) if self.format == "jsonl" else _csv(kind, found)
 
     def changed(self, record: object, told: str) -> None:
         """Answer a change: people are told in a line, programs get the record."""
@@ -96,6 +117,12 @@ class Output(NamedTuple):
             self.note(told)
         else:
             self.record(record, **{name: secret})
+
+    def issued_text(self, record: object, name: str, secret: str) -> str:
+        """Return what a file gets: the secret alone, or in the formats of programs what stdout would have got."""
+        if self.is_human or self.format == "value":
+            return f"{secret}\n"
+        return "".join(f"{each}\n" for each in self._told(record, {name: secret}))
 
     def plan(self, plan: "Plan") -> None:
         """Show what would be done, and tell that nothing was."""

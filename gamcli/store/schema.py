@@ -4,7 +4,7 @@ The schema, as the steps that built it: step N takes a store from version N-1 to
 History
     1  the repository, authentication types, applications, users, keys, tokens, the audit trail
     2  keys named by short numbers, made in batches; who manages what: manifests and their objects;
-       client secrets that retire
+       client secrets that retire; requests for keys that may be repeated
 
 Times are integers, microseconds since 1970 in UTC; they count up as ids of tokens do. Booleans are 0 and 1. Scopes and
 roles are joined by `+`. A `fold` is a name as `model.fold` writes it: names are unique without regard to case.
@@ -214,7 +214,10 @@ DROP TABLE key_before;
 CREATE UNIQUE INDEX key_by_user ON key (user_number, app_number, current);
 CREATE INDEX key_by_app ON key (app_number);
 CREATE INDEX key_by_creation ON key (created_at, id);
-CREATE INDEX key_by_expiry ON key (expires_at, id) WHERE ended_at IS NULL AND expires_at IS NOT NULL;
+CREATE INDEX key_by_expiry ON key (expires_at, id, ended_at) WHERE ended_at IS NULL AND expires_at IS NOT NULL;
+-- Few rows each, beside the keys in all: with them keys are counted by status and by expiry without reading any.
+CREATE INDEX key_retiring ON key (expires_at, retires_at, ended_at) WHERE ended_at IS NULL AND retires_at IS NOT NULL;
+CREATE INDEX key_ended ON key (end_status) WHERE end_status IS NOT NULL;
 
 -- An input of `key generate --from`, and how far its keys have come.
 CREATE TABLE batch (
@@ -240,6 +243,14 @@ CREATE TABLE batch_part (
 -- The client secret before the present one, good until then beside it; NULL = there is none.
 ALTER TABLE app ADD COLUMN retiring_digest BLOB;
 ALTER TABLE app ADD COLUMN retiring_until INTEGER;
+
+-- Requests for a key under an id of the caller's own: whoever repeats one gets the same key.
+CREATE TABLE key_request (
+    id    TEXT PRIMARY KEY,
+    key   TEXT NOT NULL REFERENCES key (id) ON DELETE CASCADE,
+    asked TEXT NOT NULL                            -- canonical JSON: what is compared
+) STRICT, WITHOUT ROWID;
+CREATE INDEX key_request_by_key ON key_request (key);
 
 -- The manifest that manages an authentication type, as for applications, users and keys.
 ALTER TABLE auth_type ADD COLUMN managed_by TEXT;

@@ -386,7 +386,7 @@ def test_live_keys_are_told_before_anybody_is_asked_to_say_yes(gam: Gam, issued:
 def test_a_secret_that_cannot_be_kept_changes_nothing(gam: Gam, portal: Created[App], trail: Trail) -> None:
     """Neither is an application made nor its secret replaced; one that was brought along needs no keeping."""
 
-    def fail(_: Secret) -> None:
+    def fail(_: App, __: Secret) -> None:
         raise FailedError("the disk is full")
 
     before = (trail(), apps.show(gam, portal.record.name))

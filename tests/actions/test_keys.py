@@ -11,7 +11,7 @@ from gamcli.actions.apps import AppWish
 from gamcli.actions.changes import Created
 from gamcli.actions.keys import KeySearch, KeyWish
 from gamcli.errors import ConflictError, EndsKeysError, FailedError, NotFoundError, RefusedError, UsageError
-from gamcli.model import App, AuditEntry, User
+from gamcli.model import App, AuditEntry, Key, User
 from gamcli.rules.credentials import Secret, mint_api_key
 from gamcli.rules.grants import TokenRequest
 from gamcli.rules.keys import IssuedKey
@@ -119,7 +119,7 @@ def test_a_key_whose_secret_cannot_be_kept_is_not_made(gam: Gam, issued: IssuedK
     """Both are kept, or neither: the key that it would have replaced lives on."""
     seen: list[Secret] = []
 
-    def fail(secret: Secret) -> None:
+    def fail(_: Key, secret: Secret) -> None:
         seen.append(secret)
         raise FailedError("the disk is full")
 

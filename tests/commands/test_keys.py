@@ -25,13 +25,17 @@ def ids(ran: Any) -> list[str]:  # noqa: ANN401 - Ran
     return [each["id"] for each in ran.json]
 
 
+NEVER = "gamcli: warning: keys of application '{0}' never expire; gamcli app update {0} --api-key-timeout HOURS"
+"""What is told of an application whose keys have no limit."""
+
+
 def test_generate_prints_the_key_alone(world: Run) -> None:
     """So that a shell can keep it; the rest is talk."""
     ran = world(*GENERATE)
     found = SECRET.fullmatch(ran.out)
     assert found
     told = f"key {found[1]} of ana for portal, never expires; keep the secret now, it is not shown again"
-    assert ran.err == f"gamcli: {told}\n"
+    assert ran.err == f"gamcli: {told}\n{NEVER.format('portal')}\n"
 
 
 def test_generate_takes_names_of_every_kind(world: Run) -> None:
@@ -68,12 +72,37 @@ def test_a_key_never_lives_longer_than_the_application_lets_it(world: Run) -> No
     assert timedelta(hours=23) < left <= timedelta(hours=24)
 
 
+def test_a_key_with_an_end_is_not_warned_of(world: Run) -> None:
+    """Whether the wish sets it or the application."""
+    ran = world(*GENERATE, "--expires-in", "90d")
+    assert "warning" not in ran.err
+    world("app", "update", "portal", "--api-key-timeout", "24")
+    assert "warning" not in world(*GENERATE, "--replace").err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--user", "ana"], "missing option '--app'"),
+        (["--app", "portal"], "missing option '--user'"),
+        ([], "missing option '--user' and '--app'"),
+    ],
+    ids=str,
+)
+def test_what_a_key_needs_is_named(world: Run, words: list[str], told: str) -> None:
+    """And what to type."""
+    ran = world("key", "generate", *words)
+    assert (ran.code, ran.err.splitlines()[0]) == (2, f"gamcli: error: {told}")
+    assert ran.hint == "--user USER --app APP, or --from FILE.csv"
+
+
 def test_a_key_that_reveals_nothing_is_warned_of(world: Run) -> None:
     """Even when quiet."""
     world("app", "create", "mute", "--remote-rest", "--api-keys")
     ran = world("--quiet", "key", "generate", "--user", "ana", "--app", "mute")
     assert SECRET.fullmatch(ran.out)
-    assert ran.err == "gamcli: warning: application 'mute' publishes no scope: the key reveals nothing\n"
+    told = "gamcli: warning: application 'mute' publishes no scope: the key reveals nothing\n"
+    assert ran.err == f"{NEVER.format('mute')}\n{told}"
 
 
 REFUSED = {
@@ -145,7 +174,7 @@ def test_a_key_can_go_to_a_new_private_file(world: Run, place: Path) -> None:
     """Then stdout is empty."""
     ran = world(*GENERATE, "--out", "key")
     assert (ran.code, ran.out) == (0, "")
-    assert ran.err.endswith("; the secret is in key\n")
+    assert "; the secret is in key\n" in ran.err
     assert SECRET.fullmatch((place / "key").read_text(encoding="utf-8"))
     assert stat.S_IMODE((place / "key").stat().st_mode) == 0o600
 
