@@ -5,7 +5,8 @@ A terminal gets rich's; a pipe, and a list too long for a screen, gets plain ali
 from the store is shown as text: no markup, no control characters.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -86,9 +87,20 @@ COLUMNS: dict[str, dict[str, Cell]] = {
         "what it asks": _field("message"),
         "to mend it": _field("mend"),
     },
+    "Forecast": {
+        "start": lambda period: period["start"].removesuffix("T00:00:00Z"),
+        "end": lambda period: period["end"].removesuffix("T00:00:00Z"),
+        "keys": _field("keys"),
+    },
 }
 """The columns of a table, by the name of a record; one that is not named here shows all its fields."""
 
+
+BARS = {"Forecast": "keys"}
+"""The number that a bar draws beside each row, by the name of a record; such lists are short, and read whole."""
+
+LONGEST_BAR = 40
+EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 WHOLE = ("id", "name", "client_id", "status", "expires_at", "key")
 """Columns whose texts people copy: a narrow terminal folds the others."""
@@ -110,18 +122,43 @@ def cell(value: object) -> str:
 def table(kind: type, records: Iterable[dict[str, Any]], console: "Console | None") -> Iterator[str]:
     """Yield a table of `records`, lines or, for a terminal, what rich drew; nothing when there are none."""
     columns = COLUMNS.get(kind.__name__)
+    bar = BARS.get(kind.__name__)
     records = iter(records)
-    opening = list(islice(records, SCREENFUL))
+    opening = list(records if bar else islice(records, SCREENFUL))
     if not opening:
         return
     heads = tuple(columns or opening[0])
     first = [_row(columns, record) for record in opening]
+    if bar:
+        heads = (*heads, "")
+        first = [(*row, drawn) for row, drawn in zip(first, bars([record[bar] for record in opening]), strict=True)]
     rows = (_row(columns, record) for record in records)
     more = next(rows, None)
     if console is not None and more is None:
         yield _drawn(heads, first, console)
     else:
         yield from _aligned(heads, first, chain(() if more is None else (more,), rows))
+
+
+def bars(numbers: Sequence[int]) -> list[str]:
+    """Return a bar for each number, the greatest LONGEST_BAR letters long; whatever is not 0 can be seen."""
+    greatest = max(numbers, default=0)
+    return [_bar(number, greatest) for number in numbers]
+
+
+def _bar(number: int, greatest: int) -> str:
+    if not number:
+        return ""
+    if not speaks_utf8(os.environ):
+        return "#" * max(1, round(number * LONGEST_BAR / greatest))
+    whole, rest = divmod(max(1, round(number * LONGEST_BAR * 8 / greatest)), 8)
+    return EIGHTHS[8] * whole + (EIGHTHS[rest] if rest else "")
+
+
+def speaks_utf8(environment: Mapping[str, str]) -> bool:
+    """Say whether a terminal of this locale draws more than ASCII; where nothing is said, it does."""
+    said = next((environment[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environment.get(name)), "UTF-8")
+    return said.lower().replace("-", "").endswith("utf8")
 
 
 def _row(columns: dict[str, Cell] | None, record: dict[str, Any]) -> tuple[str, ...]:

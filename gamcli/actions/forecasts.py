@@ -1,0 +1,43 @@
+"""When keys expire: how many in each day, week or month to come."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from gamcli.actions import Gam
+from gamcli.rules import periods
+from gamcli.store import counts
+
+INSTANT = timedelta(microseconds=1)
+"""What the store tells apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """So many active keys expire from `start` up to `end`."""
+
+    start: datetime
+    end: datetime
+    keys: int
+
+
+class Outlook(NamedTuple):
+    """The periods up to `until`, how many active keys expire beyond, and how many never."""
+
+    periods: tuple[Forecast, ...]
+    until: datetime
+    beyond: int
+    never: int
+
+
+def forecast(gam: Gam, by: str, within: timedelta) -> Outlook:
+    """Count the active keys that expire in each period from now on; rotated ones are left out, as in `key due`."""
+    now = gam.now()
+    until = now + within
+    with gam.store.reading() as tx:
+        found = []
+        for start, end in periods.between(now, until, by):
+            after_last = end + INSTANT if end == until else end  # what is due within is due at its end too
+            keys = counts.expiring(tx, max(start, now + INSTANT), after_last)
+            found.append(Forecast(start, end, keys))
+        return Outlook(tuple(found), until, counts.expiring_from(tx, until + INSTANT), counts.lasting(tx))

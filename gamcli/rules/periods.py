@@ -1,0 +1,37 @@
+"""Days, weeks and months of the calendar in UTC, and which of them an instant falls into."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+DAY, WEEK, MONTH = "day", "week", "month"
+
+
+class Period(NamedTuple):
+    """The time from `start` up to `end`."""
+
+    start: datetime
+    end: datetime
+
+
+def start_of(instant: datetime, by: str) -> datetime:
+    """Return when the day, week or month begins that `instant` falls into; weeks begin on Monday (ISO 8601)."""
+    day = instant.replace(hour=0, minute=0, second=0, microsecond=0)
+    if by == MONTH:
+        return day.replace(day=1)
+    return day - timedelta(days=day.weekday()) if by == WEEK else day
+
+
+def following(start: datetime, by: str) -> datetime:
+    """Return when the period ends, and so the next begins, that begins at `start`."""
+    longest = {DAY: 1, WEEK: 7, MONTH: 31}[by]
+    return start_of(start + timedelta(days=longest), by)
+
+
+def between(first: datetime, last: datetime, by: str) -> Iterator[Period]:
+    """Yield the periods from the one that `first` falls into; the one that `last` falls into ends there."""
+    start = start_of(first, by)
+    while start < last:
+        end = following(start, by)
+        yield Period(start, min(end, last))
+        start = end

@@ -1,0 +1,55 @@
+"""`gamcli key forecast`: how many keys expire when."""
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def soon(world: Run) -> Run:
+    """Return a world with a key that expires in nine days, and one that never does."""
+    world("app", "create", "intranet", "--remote-rest", "--api-keys")
+    assert world("key", "generate", "--user", "ana", "--app", "portal", "--expires-in", "9d").code == 0
+    assert world("key", "generate", "--user", "ana", "--app", "intranet").code == 0
+    return world
+
+
+def test_a_forecast_is_a_row_a_week_with_a_bar(soon: Run) -> None:
+    """Weeks without keys too; what never expires is talk; and all is well."""
+    ran = soon("key", "forecast")
+    assert ran.code == 0
+    head, *rows = ran.out.splitlines()
+    assert head.split() == ["START", "END", "KEYS"]
+    assert len(rows) == 13
+    assert [row for row in rows if row.endswith("1     " + "█" * 40)] == [row for row in rows if "█" in row]
+    assert ran.err == "gamcli: 1 active key never expires\n"
+
+
+def test_programs_get_the_counts_of_periods_in_utc(soon: Run) -> None:
+    """Whole days but for the last, which ends where the forecast does."""
+    found = soon("key", "forecast", "--by", "day", "--within", "10d", "-o", "json").json
+    assert [*found[0]] == ["start", "end", "keys"]
+    assert found[0]["start"] == f"{datetime.now(UTC):%Y-%m-%d}T00:00:00Z"
+    day = f"{datetime.now(UTC) + timedelta(days=9):%Y-%m-%d}"
+    assert [each["start"][:10] for each in found if each["keys"]] == [day]
+    assert soon("key", "forecast", "--within", "3w", "-o", "csv").out.startswith("start,end,keys\n")
+
+
+def test_what_expires_later_is_told_beside_the_forecast(soon: Run) -> None:
+    """Also when nothing does before."""
+    ran = soon("key", "forecast", "--by", "month", "--within", "2d")
+    assert "gamcli: 1 active key expires beyond " in ran.err
+    assert ran.code == 0
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_terminal_of_another_locale_gets_bars_in_ascii(program: Run) -> None:
+    """The count stands beside them always."""
+    ran = program("key", "forecast", env={**os.environ, "LC_ALL": "de_DE.ISO-8859-1"})
+    assert "█" not in ran.out
+    assert "1     " + "#" * 40 in ran.out

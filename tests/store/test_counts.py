@@ -1,0 +1,71 @@
+"""How many keys of which kind, counted in indexes."""
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gamcli.model import App, Key, User
+from gamcli.store import Store, Transaction, apps, counts, keys, users
+
+Trial = Callable[[], AbstractContextManager[Transaction]]
+
+DAYS = st.none() | st.integers(-3, 3).map(lambda days: timedelta(days=days))
+ENDS = st.sampled_from([None, None, "revoked", "replaced", "invalidated"])
+LIVES = st.lists(st.tuples(DAYS, DAYS, ENDS), max_size=12)
+Lives = list[tuple[timedelta | None, timedelta | None, str | None]]
+
+
+def kept(tx: Transaction, ana: User, portal: App, key: Key, lives: Lives) -> list[Key]:
+    """Keep keys with such lives, times from their creation on, and return them."""
+    users.add(tx, ana)
+    apps.add(tx, portal)
+    made = []
+    for number, (expires, retires, end) in enumerate(lives):
+        at = key.created_at
+        one = replace(
+            key,
+            id=f"{number:08}",
+            expires_at=None if expires is None else at + expires,
+            retires_at=None if retires is None else at + retires,
+            ended_at=at if end else None,
+            end=end,
+        )
+        keys.add(tx, one)
+        made.append(one)
+    return made
+
+
+@given(lives=LIVES)
+def test_keys_are_counted_as_their_records_tell(
+    trial: Trial, ana: User, portal: App, key: Key, now: datetime, lives: Lives
+) -> None:
+    """Whatever ended a key first, in the indexes as in the model."""
+    with trial() as tx:
+        made = kept(tx, ana, portal, key, lives)
+        assert +counts.by_status(tx, now) == Counter(each.status(now) for each in made)
+        plain = [each for each in made if each.end is None and each.retires_at is None]
+        assert counts.lasting(tx) == sum(each.expires_at is None for each in plain)
+        later = [each.expires_at for each in plain if each.expires_at and each.expires_at >= now]
+        assert counts.expiring_from(tx, now) == len(later)
+        day = now + timedelta(days=2)
+        assert counts.expiring(tx, now, day) == sum(each < day for each in later)
+
+
+def test_no_row_is_read_for_a_count(store: Store, now: datetime) -> None:
+    """Indexes hold all that is asked for: a million keys are counted at once."""
+    asked: list[str] = []
+    store._connection.set_trace_callback(asked.append)  # noqa: SLF001 - the statements as they are asked
+    with store.reading() as tx:
+        counts.by_status(tx, now)
+        counts.expiring(tx, now, now)
+        counts.expiring_from(tx, now)
+        counts.lasting(tx)
+        questions = [sql for sql in asked if "FROM key" in sql]
+        plans = [str(row[3]) for sql in questions for row in tx.each(f"EXPLAIN QUERY PLAN {sql}")]
+    assert len(questions) > 10
+    assert [plan for plan in plans if "COVERING INDEX" not in plan] == []
