@@ -52,6 +52,7 @@ class Options:
     port: int = 0
     base_path: str = ""
     log_format: str = "text"
+    manner: refusals.Manner = refusals.AS_GAM
     max_connections: int = 512
     stop_seconds: float = 5.0
     times: Times = field(default_factory=Times)
@@ -68,7 +69,7 @@ class Server:
     def __init__(self, gam: Gam, options: Options) -> None:
         self._options = options
         self._base_path = options.base_path.rstrip("/")
-        self._folded_base_path = self._base_path.lower()
+        self._conduct = oauth.Conduct(self._base_path.lower(), options.manner)
         self._scribe = Scribe(options.log)
         self._log = Log(self._scribe.take, options.log_format, gam.now, gam.entropy(4).hex())
         self._connections: set[Connection] = set()
@@ -80,7 +81,7 @@ class Server:
             self._gam = replace(gam, store=store)
             self._bell, self._ear = map(opened.enter_context, socket.socketpair())
             self._selector = opened.enter_context(selectors.DefaultSelector())
-            self._room = opened.enter_context(closing(WaitingRoom(gam, self._folded_base_path, self._ring)))
+            self._room = opened.enter_context(closing(WaitingRoom(gam, self._conduct, self._ring)))
             self._opened = opened.pop_all()
         self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
         self._selector.register(self._ear, selectors.EVENT_READ, self._fetch)
@@ -195,7 +196,7 @@ class Server:
 
     def _answer(self, connection: Connection, request: Request) -> None:
         began = monotonic()
-        answer = oauth.respond(self._gam, request, self._folded_base_path)
+        answer = oauth.respond(self._gam, request, self._conduct)
         guest = Guest(connection, request, began, answer)
         if answer.trace.rule == "store_busy":
             self._selector.unregister(connection.socket)
@@ -222,7 +223,7 @@ class Server:
 
     def _refuse(self, connection: Connection, rule: str) -> None:
         """Refuse what is no request: nothing of it is logged, for it may be the body of another."""
-        answer = oauth.Answer(refusals.response(rule), oauth.Trace(rule=rule))
+        answer = oauth.Answer(refusals.response(rule, (), self._conduct.manner), oauth.Trace(rule=rule))
         self._log.tell(None, answer, 0.0)
         connection.send(encode(answer.response, closes=True), last=True)
 

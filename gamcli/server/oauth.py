@@ -35,6 +35,16 @@ class Answer:
     trace: Trace = field(default_factory=Trace)
 
 
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    """What a server was told about its answers; `base_path` is in lower case and without a slash at its end."""
+
+    base_path: str = ""
+    manner: refusals.Manner = refusals.AS_GAM
+
+
+AS_EVER = Conduct()
+
 Endpoint = Callable[[Gam, Request, Trace], Response]
 
 
@@ -109,16 +119,17 @@ ROUTES: dict[str, dict[str, Endpoint]] = {
 """Paths below the base path, in lower case, and who answers which method."""
 
 
-def respond(gam: Gam, request: Request, base_path: str = "") -> Answer:
-    """Answer `request`, whatever happens; `base_path` is in lower case and without a slash at its end."""
+def respond(gam: Gam, request: Request, conduct: Conduct = AS_EVER) -> Answer:
+    """Answer `request`, whatever happens."""
     trace = Trace()
-    methods = _methods(request.path, base_path)
+    methods = _methods(request.path, conduct.base_path)
     try:
         return Answer(_endpoint(methods, request)(gam, request, trace), trace)
     except Exception as error:  # noqa: BLE001 - the edge: nothing may pass it
         trace.rule = refusals.rule_of(error)
         trace.detail = _DETAIL.get(trace.rule, _nothing)(error)
-        return Answer(refusals.response(trace.rule, _extra(trace.rule, request, methods)), trace)
+        extra = _extra(trace.rule, request, methods, conduct.manner)
+        return Answer(refusals.response(trace.rule, extra, conduct.manner), trace)
 
 
 def _methods(path: str, base_path: str) -> Mapping[str, Endpoint]:
@@ -140,14 +151,16 @@ _CLIENT_RULES = frozenset(
 """Rules 4 to 6: a client that used HTTP Basic is asked for it again (RFC 6749 §5.2)."""
 
 
-def _extra(rule: str, request: Request, methods: Mapping[str, Endpoint]) -> tuple[tuple[str, str], ...]:
+def _extra(
+    rule: str, request: Request, methods: Mapping[str, Endpoint], manner: refusals.Manner
+) -> tuple[tuple[str, str], ...]:
     """Return the fields that the status of a refusal asks for (RFC 9110 §10.2.1, §11.6.1)."""
     if rule == "method_wrong":
         return (("Allow", ", ".join(methods)),)
-    if refusals.TABLE[rule].status != 401:  # noqa: PLR2004 - an HTTP status
+    if manner.told(rule)[0] != refusals.UNAUTHORIZED:
         return ()
-    scheme = "Basic" if rule in _CLIENT_RULES and forms.uses_basic(request) else "Bearer"
-    return (("WWW-Authenticate", f'{scheme} realm="gam"'),)
+    uses_basic = rule in _CLIENT_RULES and forms.uses_basic(request)
+    return (("WWW-Authenticate", 'Basic realm="gam"' if uses_basic else manner.challenge(rule)),)
 
 
 def _where(error: Exception) -> str:

@@ -6,10 +6,13 @@ reaches a rule. Texts name no secret and nothing that the client sent: who may k
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from gamcli.errors import GamcliError, RefusedError, StoreBusyError, StoreError
 from gamcli.server.messages import Response, json_response
+
+UNAUTHORIZED = 401
 
 RETRY_SECONDS = 1
 """What `Retry-After` asks for: by then a writer has finished or a connection has ended."""
@@ -116,17 +119,51 @@ def rule_of(error: Exception) -> str:
     return next((rule for kind, rule in _OF_ERROR if isinstance(error, kind)), "bug")
 
 
-Shape = Callable[[Refusal], tuple[int, object]]
+Shape = Callable[[Refusal], tuple[int, dict[str, object]]]
 """How a refusal is written: its status and its body."""
 
 
-def gam(refusal: Refusal) -> tuple[int, object]:
+def gam(refusal: Refusal) -> tuple[int, dict[str, object]]:
     """Write a refusal as GAM does."""
     return refusal.status, {"error": {"code": refusal.code, "message": refusal.message}}
 
 
-def response(rule: str, extra: Iterable[tuple[str, str]] = (), shape: Shape = gam) -> Response:
+def rfc6749(refusal: Refusal) -> tuple[int, dict[str, object]]:
+    """Write a refusal as RFC 6749 §5.2 has it; where RFC 6750 §3.1 wants no error, it has no name."""
+    named = {"error": refusal.error} if refusal.error else {}
+    return refusal.rfc_status, {**named, "error_description": refusal.message}
+
+
+SHAPES: dict[str, Shape] = {"gam": gam, "rfc6749": rfc6749}
+"""How `--error-format` writes a refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a server tells refusals; `expired_status` is what it answers an expired access token with."""
+
+    error_format: str = "gam"
+    expired_status: int = UNAUTHORIZED
+
+    def told(self, rule: str) -> tuple[int, dict[str, object]]:
+        """Return the status and the body for what `rule` refused."""
+        status, body = SHAPES[self.error_format](TABLE[rule])
+        return self.expired_status if rule == "token_expired" else status, body
+
+    def challenge(self, rule: str) -> str:
+        """Return what asks for another access token (RFC 6750 §3)."""
+        name = TABLE[rule].error
+        return f'Bearer realm="gam", error="{name}"' if self._names(name) else 'Bearer realm="gam"'
+
+    def _names(self, error: str) -> bool:
+        return self.error_format == "rfc6749" and error == "invalid_token"
+
+
+AS_GAM = Manner()
+
+
+def response(rule: str, extra: Iterable[tuple[str, str]] = (), manner: Manner = AS_GAM) -> Response:
     """Return the answer to what `rule` refused."""
-    status, body = shape(TABLE[rule])
+    status, body = manner.told(rule)
     retry = (("Retry-After", str(RETRY_SECONDS)),) if status == 503 else ()  # noqa: PLR2004 - an HTTP status
     return json_response(status, body, (*retry, *extra))

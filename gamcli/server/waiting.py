@@ -33,9 +33,9 @@ class Guest:
 class WaitingRoom:
     """Tries requests again with a store that waits; `ring` is called whenever an answer is ready to be fetched."""
 
-    def __init__(self, gam: Gam, base_path: str, ring: Callable[[], None]) -> None:
+    def __init__(self, gam: Gam, conduct: oauth.Conduct, ring: Callable[[], None]) -> None:
         self._gam = gam
-        self._base_path = base_path
+        self._conduct = conduct
         self._ring = ring
         self._waiting: SimpleQueue[Guest | None] = SimpleQueue()
         self._ready: deque[Guest] = deque()
@@ -63,6 +63,6 @@ class WaitingRoom:
         """Try again, and wait no longer than that."""
         store = self._gam.store
         before, store.patience = store.patience, min(store.patience, seconds)
-        answer = oauth.respond(self._gam, guest.request, self._base_path)
+        answer = oauth.respond(self._gam, guest.request, self._conduct)
         store.patience = before
         return replace(guest, answer=answer)

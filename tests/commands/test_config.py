@@ -38,6 +38,7 @@ def test_the_defaults_come_from_nowhere(gamcli: Run, monkeypatch: pytest.MonkeyP
         "serve.host": "127.0.0.1",
         "serve.port": 8080,
         "serve.base_path": "",
+        "serve.error_format": "gam",
         "serve.log_format": "text",
     }
     assert gamcli("config", "path").out == f"{home / '.config/gamcli/config.toml'}\n"
@@ -158,6 +159,7 @@ def test_the_project_file_is_written_when_asked(gamcli: Run, place: Path) -> Non
         ("serve.port", "65536"),
         ("serve.port", "-1"),
         ("serve.port", "٣"),
+        ("serve.error_format", "xml"),
         ("serve.log_format", "xml"),
         ("store", ""),
         ("store", "a\nb"),

@@ -328,10 +328,10 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Event, Event]]:
     running, go_on = Event(), Event()
     respond = oauth.respond
 
-    def slowly(gam: Gam, request: Request, base_path: str = "") -> oauth.Answer:
+    def slowly(gam: Gam, request: Request, conduct: oauth.Conduct) -> oauth.Answer:
         running.set()
         assert go_on.wait(10)
-        return respond(gam, request, base_path)
+        return respond(gam, request, conduct)
 
     monkeypatch.setattr(oauth, "respond", slowly)
     yield running, go_on

@@ -97,7 +97,34 @@ def test_a_refusal_has_the_shape_of_gam() -> None:
     }
 
 
-def test_another_shape_is_one_function() -> None:
-    """The table holds what it writes."""
-    response = refusals.response("remote_rest_off", shape=lambda row: (row.rfc_status, {"error": row.error}))
-    assert (response.status, response.body) == (400, b'{"error":"unauthorized_client"}')
+def test_a_refusal_has_the_shape_of_rfc_6749_when_that_is_wanted() -> None:
+    """With the statuses of that column."""
+    response = refusals.response("remote_rest_off", manner=refusals.Manner("rfc6749"))
+    assert (response.status, json.loads(response.body)) == (
+        400,
+        {"error": "unauthorized_client", "error_description": refusals.TABLE["remote_rest_off"].message},
+    )
+
+
+@pytest.mark.parametrize("error_format", refusals.SHAPES)
+@pytest.mark.parametrize("rule", refusals.TABLE)
+def test_the_status_of_an_expired_token_is_that_of_no_other_refusal(rule: str, error_format: str) -> None:
+    """The body stays as it is."""
+    (usual, body), (status, same_body) = (refusals.Manner(error_format, each).told(rule) for each in (401, 403))
+    assert status == (403 if rule == "token_expired" else usual)
+    assert body == same_body
+
+
+@pytest.mark.parametrize(
+    ("error_format", "rule", "challenge"),
+    [
+        ("gam", "token_expired", 'Bearer realm="gam"'),
+        ("rfc6749", "token_expired", 'Bearer realm="gam", error="invalid_token"'),
+        ("rfc6749", "token_revoked", 'Bearer realm="gam", error="invalid_token"'),
+        ("rfc6749", "authorization_missing", 'Bearer realm="gam"'),
+        ("rfc6749", "client_unknown", 'Bearer realm="gam"'),
+    ],
+)
+def test_a_challenge_names_what_is_wrong_with_the_token(error_format: str, rule: str, challenge: str) -> None:
+    """Alone in the errors of RFC 6750, and never when none was sent."""
+    assert refusals.Manner(error_format).challenge(rule) == challenge

@@ -1,0 +1,106 @@
+"""The other way to tell refusals: the names, statuses and challenges of RFC 6749 and 6750, over a real port."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from urllib.parse import urlencode
+
+import pytest
+
+from gamcli.actions import Gam
+from gamcli.server.http import Server
+from gamcli.server.messages import MAX_BODY, Response
+from gamcli.server.refusals import Manner
+
+Ask = Callable[..., Response]
+USERINFO_PATH = "/oauth/gam/v2.0/userinfo"
+
+
+@pytest.fixture
+def manner() -> Manner:
+    """Return how the server of this test tells refusals."""
+    return Manner("rfc6749")
+
+
+@pytest.fixture
+def server(serve: Callable[..., Server], manner: Manner) -> Server:
+    """Return a server that tells refusals so."""
+    return serve(manner=manner)
+
+
+def told(response: Response) -> tuple[int, str | None, str | None]:
+    """Return status, name and challenge of a refusal, whose shape is checked."""
+    body = json.loads(response.body)
+    assert [*body][-1] == "error_description"
+    assert isinstance(body["error_description"], str)
+    return response.status, body.get("error"), dict(response.fields).get("WWW-Authenticate")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"grant_type": "x"}, (400, "unsupported_grant_type", None)),
+        ({"client_id": None}, (401, "invalid_client", 'Bearer realm="gam"')),
+        ({"client_secret": "x"}, (401, "invalid_client", 'Bearer realm="gam"')),
+        ({"repository": "x"}, (400, "invalid_request", None)),
+        ({"authentication_type_name": "x"}, (400, "invalid_grant", None)),
+        ({"api_key": "x"}, (400, "invalid_grant", None)),
+        ({"scope": "fullcontrol"}, (400, "invalid_scope", None)),
+    ],
+)
+def test_a_grant_is_refused_in_the_words_of_rfc_6749(
+    post: Ask, changes: dict[str, str | None], expected: tuple[int, str, str | None]
+) -> None:
+    """Only a 401 carries a challenge."""
+    assert told(post(**changes)) == expected
+
+
+def test_a_client_that_used_basic_is_asked_for_it_again(post: Ask) -> None:
+    """RFC 6749 §5.2."""
+    response = post({"Authorization": "Basic x"}, client_id=None, client_secret=None)
+    assert told(response) == (401, "invalid_client", 'Basic realm="gam"')
+
+
+def test_userinfo_names_what_is_wrong_with_a_token(ask: Ask) -> None:
+    """Unless none was sent (RFC 6750 §3.1)."""
+    challenge = 'Bearer realm="gam", error="invalid_token"'
+    assert told(ask("GET", USERINFO_PATH, None, {"Authorization": "x"})) == (401, "invalid_token", challenge)
+    assert told(ask("GET", USERINFO_PATH)) == (401, None, 'Bearer realm="gam"')
+
+
+@pytest.mark.parametrize(
+    "manner", [Manner("gam", 403), Manner("rfc6749", 403), Manner("gam"), Manner("rfc6749")], ids=str
+)
+def test_an_expired_token_has_the_status_that_is_wanted(
+    ask: Ask, post: Ask, forward: Callable[[timedelta], None], manner: Manner
+) -> None:
+    """And no other refusal has it; a 403 carries no challenge."""
+    fields = {"Authorization": json.loads(post().body)["access_token"]}
+    forward(timedelta(hours=1))
+    response = ask("GET", USERINFO_PATH, None, fields)
+    assert response.status == manner.expired_status
+    assert ("WWW-Authenticate" in dict(response.fields)) is (manner.expired_status == 401)
+    assert ask("GET", USERINFO_PATH, None, {"Authorization": "x"}).status == 401
+
+
+def test_what_http_itself_refuses_is_told_alike(ask: Ask, raw: Callable[..., bytes]) -> None:
+    """With the status of HTTP."""
+    assert told(ask("GET", "/nowhere")) == (404, "invalid_request", None)
+    assert told(ask("DELETE", USERINFO_PATH)) == (405, "invalid_request", None)
+    for sent, status in ((b"x\r\n\r\n", 400), (_too_large(), 413)):
+        head, _, body = raw(sent).partition(b"\r\n\r\n")
+        assert head.startswith(f"HTTP/1.1 {status} ".encode())
+        assert json.loads(body)["error"] == "invalid_request"
+
+
+def _too_large() -> bytes:
+    body = urlencode({"a": "x" * MAX_BODY})
+    return f"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+
+
+def test_a_store_that_is_gone_is_told_with_a_time_to_try_again(ask: Ask, post: Ask, gam: Gam) -> None:
+    """As temporarily_unavailable."""
+    gam.store.path.unlink()
+    for response in (post(), ask("GET", "/healthz")):
+        assert told(response) == (503, "temporarily_unavailable", None)
+        assert dict(response.fields)["Retry-After"] == "1"
