@@ -17,32 +17,42 @@ from gamcli.commands.session import Session
 from gamcli.commands.settings import LARGEST_PORT
 from gamcli.errors import FailedError, UsageError
 from gamcli.server.http import Options, Server
+from gamcli.server.refusals import UNAUTHORIZED, Manner
 
 verbs = noun()
+
+Host = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Where to listen.", show_default="127.0.0.1")]
+Port = Annotated[
+    int | None, typer.Option(min=0, max=LARGEST_PORT, metavar="PORT", help="0 takes a free one.", show_default="8080")
+]
+BasePath = Annotated[str | None, typer.Option(metavar="PATH", help="The virtual directory, such as /myapp.")]
+ErrorFormat = Annotated[
+    Literal["gam", "rfc6749"] | None, typer.Option(help="How refusals are told.", show_default="gam")
+]
+ExpiredStatus = Annotated[
+    Literal["401", "403"] | None,
+    typer.Option(help="The status for an expired access token; .NET's is 403.", show_default="401"),
+]
+LogFormat = Annotated[
+    Literal["text", "json"] | None, typer.Option(help="How a request is logged.", show_default="text")
+]
+ReadyFile = Annotated[str | None, typer.Option(metavar="FILE", help="Write {url, pid} there once the port listens.")]
+AllowHttp = Annotated[
+    bool, typer.Option("--allow-http", help="Listen beyond this machine without TLS.", show_default=False)
+]
 
 
 @verbs.command()
 def serve(
     context: typer.Context,
-    host: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Where to listen.", show_default="127.0.0.1")
-    ] = None,
-    port: Annotated[
-        int | None,
-        typer.Option(min=0, max=LARGEST_PORT, metavar="PORT", help="0 takes a free one.", show_default="8080"),
-    ] = None,
-    base_path: Annotated[
-        str | None, typer.Option(metavar="PATH", help="The virtual directory, such as /myapp.")
-    ] = None,
-    log_format: Annotated[
-        Literal["text", "json"] | None, typer.Option(help="How a request is logged.", show_default="text")
-    ] = None,
-    ready_file: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Write {url, pid} there once the port listens.")
-    ] = None,
-    allow_http: Annotated[
-        bool, typer.Option("--allow-http", help="Listen beyond this machine without TLS.", show_default=False)
-    ] = False,
+    host: Host = None,
+    port: Port = None,
+    base_path: BasePath = None,
+    error_format: ErrorFormat = None,
+    expired_status: ExpiredStatus = None,
+    log_format: LogFormat = None,
+    ready_file: ReadyFile = None,
+    allow_http: AllowHttp = False,
 ) -> None:
     """
     Answer token requests over HTTP, until Ctrl-C or SIGTERM.
@@ -50,7 +60,13 @@ def serve(
     Example: gamcli serve --port 8080, then POST to http://127.0.0.1:8080/oauth/gam/v2.0/access_token
     """
     session = Session.of(context)
-    flags = {"serve.host": host, "serve.port": port, "serve.base_path": base_path, "serve.log_format": log_format}
+    flags = {
+        "serve.host": host,
+        "serve.port": port,
+        "serve.base_path": base_path,
+        "serve.error_format": error_format,
+        "serve.log_format": log_format,
+    }
     value = session.with_flags(flags).settings.value
     options = Options(
         log=_log,
@@ -58,7 +74,12 @@ def serve(
         port=int(str(value("serve.port").value)),
         base_path=_base_path(str(value("serve.base_path").value)),
         log_format=str(value("serve.log_format").value),
+        manner=Manner(str(value("serve.error_format").value), int(expired_status or UNAUTHORIZED)),
     )
+    _run(session, options, ready_file)
+
+
+def _run(session: Session, options: Options, ready_file: str | None) -> None:
     with session.gam() as gam:
         server = Server(gam, options)
         with _announced(server.url, ready_file), stopped_by_signals(server):

@@ -145,6 +145,8 @@ def test_other_machines_are_served_when_it_is_meant(serve: Serve) -> None:
         (["--base-path", "/a b"], 2),
         (["--base-path", "/a?b"], 2),
         (["--log-format", "xml"], 2),
+        (["--error-format", "xml"], 2),
+        (["--expired-status", "404"], 2),
         (["--port", "0", "--ready-file", "nowhere/ready.json"], 1),
     ],
     ids=str,
@@ -171,3 +173,15 @@ def test_settings_say_where_to_listen(serve: Serve, world: Run, place: Path) -> 
     asked(url, "/nowhere")
     logged = [line for line in ended(process)[2].splitlines() if not line.startswith("gamcli: ")]
     assert [json.loads(line)["status"] for line in logged] == [404]
+
+
+def test_refusals_are_told_as_asked(serve: Serve, world: Run) -> None:
+    """By an option or a setting."""
+    missing = "This service needs an Authorization Header"
+    _, url = serve()
+    assert asked(url, "/oauth/gam/v2.0/userinfo") == (401, {"error": {"code": "0", "message": missing}})
+    _, url = serve("--error-format", "rfc6749")
+    assert asked(url, "/oauth/gam/v2.0/userinfo") == (401, {"error_description": missing})
+    assert world("config", "set", "--project", "serve.error_format", "rfc6749").code == 0
+    _, url = serve("--expired-status", "403")
+    assert asked(url, "/nowhere")[1]["error"] == "invalid_request"
