@@ -15,12 +15,15 @@ from gamcli.model import App, Key
 from gamcli.render.output import Output
 from gamcli.rules.credentials import Secret
 
+Client = App | Key
+"""Records that come with credentials."""
+
 Append = Callable[[Sequence[Secret], Sequence[tuple[str, str]]], None]
 """Masks secrets in the log of a step, then appends names and values to its outputs."""
 
 
 @contextmanager
-def place(out: Output, path: str | None, *, dry_run: bool = False) -> Iterator[Keep[App | Key]]:
+def place(out: Output, path: str | None, *, dry_run: bool = False) -> Iterator[Keep[Client]]:
     """
     Yield what puts the secret of a record where it is to go: into the new file at `path`, or the outputs of a step.
 
@@ -40,7 +43,7 @@ def place(out: Output, path: str | None, *, dry_run: bool = False) -> Iterator[K
 
 
 @contextmanager
-def _in_step(out: Output, path: str | None) -> Iterator[Keep[App | Key]]:
+def _in_step(out: Output, path: str | None) -> Iterator[Keep[Client]]:
     if path is not None:
         raise UsageError("--out and -o github contradict each other", "leave --out out: $GITHUB_OUTPUT names the file")
     with step_outputs() as append:
@@ -48,12 +51,12 @@ def _in_step(out: Output, path: str | None) -> Iterator[Keep[App | Key]]:
 
 
 @contextmanager
-def _in_file(out: Output, path: str) -> Iterator[Keep[App | Key]]:
+def _in_file(out: Output, path: str) -> Iterator[Keep[Client]]:
     """Make a file of mode 0600; when it got no secret, or that never came to be, it is taken away again."""
     descriptor = _opened(path)
     kept = False
 
-    def keep(record: App | Key, secret: Secret) -> None:
+    def keep(record: Client, secret: Secret) -> None:
         nonlocal kept
         name = "api_key" if isinstance(record, Key) else "client_secret"
         try:
@@ -153,9 +156,7 @@ def _line_end(path: str) -> str:
     return ""
 
 
-def answer(
-    out: Output, record: App | Key, issued: tuple[str, Secret | None], told: str, path: str | None = None
-) -> None:
+def answer(out: Output, record: Client, issued: tuple[str, Secret | None], told: str, path: str | None = None) -> None:
     """Show `record` and the secret `issued` with it, under its field's name; what lies in a file is not shown too."""
     name, secret = issued
     if out.format == "github":
@@ -170,14 +171,14 @@ def answer(
             out.warn(f"the secret itself was not shown and is lost; next time: --field {name}, or --out FILE")
 
 
-def _tell_step(out: Output, record: App | Key, told: str, *, issued: bool) -> None:
+def _tell_step(out: Output, record: Client, told: str, *, issued: bool) -> None:
     """Tell where the secret went; without one, the step gets what there is to know."""
     if not issued:
         show(out, record)
     out.note(f"{told}; $GITHUB_OUTPUT has it")
 
 
-def show(out: Output, record: App | Key) -> None:
+def show(out: Output, record: Client) -> None:
     """Show a record whose secret is not known."""
     if out.format != "github":
         out.record(record)
@@ -186,7 +187,7 @@ def show(out: Output, record: App | Key) -> None:
         append((), out.variables(record))
 
 
-def _show(out: Output, record: App | Key, issued: tuple[str, Secret], told: str) -> None:
+def _show(out: Output, record: Client, issued: tuple[str, Secret], told: str) -> None:
     name, secret = issued
     try:
         out.issued(record, name, secret.reveal(), f"{told}; keep the secret now, it is not shown again")

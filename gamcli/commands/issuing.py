@@ -1,17 +1,16 @@
 """Where the new secrets of an apply go: a file of their own, the outputs of a GitHub step, or the JSON on stdout."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from gamcli import store
 from gamcli.actions import Gam
-from gamcli.commands import new_files
-from gamcli.errors import FailedError, StoreError, UsageError
+from gamcli.commands import delivery, new_files
+from gamcli.errors import StoreError
 from gamcli.provision.apply import Keep
 from gamcli.provision.issued import Issued
-from gamcli.render.output import Output
+from gamcli.render import credentials
 
 OPTION = "--secrets-out"
 
@@ -23,7 +22,8 @@ def place(gam: Gam, path: str | None, output: str) -> Iterator[Keep | None]:
         with _file(gam, path) as keep:
             yield keep
     elif output == "github":
-        yield _github(os.environ.get("GITHUB_OUTPUT"))
+        with delivery.step_outputs() as append:
+            yield lambda issued: append(issued.secrets(), [*issued.variables()])
     else:
         yield _shown_later if output in ("json", "jsonl") else None
 
@@ -38,7 +38,7 @@ def _file(gam: Gam, path: str) -> Iterator[Keep]:
     kept: list[Issued] = []
 
     def keep(issued: Issued) -> None:
-        text = issued.json() if path.endswith(".json") else issued.dotenv()
+        text = issued.json() if path.endswith(".json") else credentials.env(issued.variables())
         new_files.write(path, text, OPTION)
         kept.append(issued)
 
@@ -59,23 +59,3 @@ def _is_void(gam: Gam, issued: Issued) -> bool:
             return not any(each is not None for found in (keys, apps) for each in found)
     except StoreError:
         return False
-
-
-def _github(path: str | None) -> Keep:
-    """Return what masks each secret in the log, then appends all to the outputs of the step."""
-    if path is None:
-        raise UsageError("-o github needs the file that $GITHUB_OUTPUT names", "run it in a GitHub workflow")
-
-    def keep(issued: Issued) -> None:
-        try:
-            with Path(path).open("a", encoding="utf-8") as file:
-                for _, secret in (*issued.apps, *issued.keys):
-                    Output.data(f"::add-mask::{secret.reveal()}")
-                Output.flush()
-                file.write(issued.dotenv())
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise FailedError(f"cannot write {path}: {error.strerror}", "$GITHUB_OUTPUT names it") from error
-
-    return keep

@@ -1,5 +1,5 @@
 """
-The new secrets of one apply, under names that stay the same from run to run, as dotenv lines or JSON.
+The new secrets of one apply, under names that stay the same from run to run, as variables or JSON.
 
 `GAM_CLIENT_ID_PORTAL`, `GAM_CLIENT_SECRET_PORTAL`, `GAM_API_KEY_ANA_PORTAL`: names in capitals, whatever is no letter
 or digit as `_`. Names that would be the same get `_2`, `_3` and so on, counted in the order of the manifests.
@@ -40,9 +40,9 @@ class Issued:
         for key, secret in self.keys:
             yield f"GAM_API_KEY_{self.key_names[key.user_guid, key.client_id]}", secret.reveal()
 
-    def dotenv(self) -> str:
-        """Return a line for each name and value; no value needs quotes."""
-        return "".join(f"{name}={value}\n" for name, value in self.variables())
+    def secrets(self) -> list[Secret]:
+        """Return what must be hidden of it."""
+        return [secret for _, secret in (*self.apps, *self.keys)]
 
     def plain(self) -> dict[str, list[dict[str, str]]]:
         """Return what JSON has: `apps` and `keys`."""

@@ -164,7 +164,7 @@ def test_secrets_for_a_github_step_are_masked_first(
         assert f"::add-mask::{line.partition('=')[2]}" in ran.out
     monkeypatch.setenv("GITHUB_OUTPUT", str(place / "no" / "outputs"))
     ran = empty("apply", manifest(OTHER_SCOPE), "--accept-invalidating", "1", "-o", "github", "--owner", "apps.toml")
-    assert (ran.code, ran.err.splitlines()[0].endswith("No such file or directory")) == (1, True)
+    assert (ran.code, ran.err.splitlines()[0].endswith("No such file or directory")) == (2, True)
 
 
 def test_the_format_may_come_from_the_settings(

@@ -67,10 +67,11 @@ def test_a_key_for_an_application_of_the_store_has_a_name_too(applied: Do) -> No
     assert names(done) == ["GAM_CLIENT_ID_PORTAL", "GAM_API_KEY_ANA_PORTAL"]
 
 
-def test_dotenv_and_json_hold_the_same_secrets(applied: Do) -> None:
+def test_variables_and_json_hold_the_same_secrets(applied: Do) -> None:
     """JSON names the objects as they are called."""
     issued = applied(TEXT).issued
-    lines = dict(line.split("=", 1) for line in issued.dotenv().splitlines())
+    lines = dict(issued.variables())
+    assert {secret.reveal() for secret in issued.secrets()} < {*lines.values()}
     found = json.loads(issued.json())
     assert found["apps"][0] == {
         "name": "Customer portal",
