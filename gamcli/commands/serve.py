@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
@@ -16,6 +16,7 @@ from gamcli.commands.options import noun
 from gamcli.commands.session import Session
 from gamcli.commands.settings import LARGEST_PORT
 from gamcli.errors import FailedError, UsageError
+from gamcli.render.output import Output
 from gamcli.server.http import Options, Server
 from gamcli.server.refusals import UNAUTHORIZED, Manner
 
@@ -42,9 +43,15 @@ AllowHttp = Annotated[
 ]
 
 
-@verbs.command()
+@verbs.command(context_settings={"allow_interspersed_args": False})  # what follows the program is the program's
 def serve(
     context: typer.Context,
+    program: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="-- CMD", help="Run CMD with GAM_URL set, and end with it and its code.", show_default=False
+        ),
+    ] = None,
     host: Host = None,
     port: Port = None,
     base_path: BasePath = None,
@@ -76,17 +83,36 @@ def serve(
         log_format=str(value("serve.log_format").value),
         manner=Manner(str(value("serve.error_format").value), int(expired_status or UNAUTHORIZED)),
     )
-    _run(session, options, ready_file)
+    _run(session, options, ready_file, program)
 
 
-def _run(session: Session, options: Options, ready_file: str | None) -> None:
+def _run(session: Session, options: Options, ready_file: str | None, program: list[str] | None) -> None:
+    run = _until_stopped if program is None else _beside(program, session.output())
     with session.gam() as gam:
         server = Server(gam, options)
-        with _announced(server.url, ready_file), stopped_by_signals(server):
-            session.output().note(f"serving {server.url}; Ctrl-C stops")
-            server.run()
+        with _announced(server.url, ready_file):
+            run(server, session.output())
+
+
+def _until_stopped(server: Server, out: Output) -> None:
+    with stopped_by_signals(server):
+        out.note(f"serving {server.url}; Ctrl-C stops")
+        server.run()
     if not server.unwritten:  # a reader that has stalled would stall us too
-        session.output().note("stopped")
+        out.note("stopped")
+
+
+def _beside(program: list[str], out: Output) -> Callable[[Server, Output], None]:
+    """Return what serves as long as a program runs, and ends as that does; a program that is not there is told now."""
+    from gamcli.commands import children  # noqa: PLC0415 - start-up: most servers run alone
+
+    children.require(program, out)
+
+    def run(server: Server, out: Output) -> None:
+        out.note(f"serving {server.url} while {program[0]} runs")
+        raise typer.Exit(children.beside(server, program, {"GAM_URL": server.url}, out))
+
+    return run
 
 
 def _log(line: str) -> None:

@@ -41,7 +41,7 @@ def test_every_error_has_an_exit_code_of_the_table(kind: type[errors.GamcliError
 
 def test_the_table_of_exit_codes_is_the_promised_one() -> None:
     """Scripts rely on it."""
-    assert list(EXIT_CODES) == [0, 1, 2, 3, 4, 5, 6, 7, 8, 130]
+    assert list(EXIT_CODES) == [0, 1, 2, 3, 4, 5, 6, 7, 8, 127, 130]
     assert {kind.__name__: code for kind, code in CODE_OF.items()} == {
         "UsageError": 2,
         "NotFoundError": 3,
