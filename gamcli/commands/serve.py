@@ -89,28 +89,27 @@ def serve(
 def _run(session: Session, options: Options, ready_file: str | None, program: list[str] | None) -> None:
     run = _until_stopped if program is None else _beside(program, session.output())
     with session.gam() as gam:
-        server = Server(gam, options)
-        with _announced(server.url, ready_file):
-            run(server, session.output())
+        run(Server(gam, options), ready_file, session.output())
 
 
-def _until_stopped(server: Server, out: Output) -> None:
-    with stopped_by_signals(server):
+def _until_stopped(server: Server, ready_file: str | None, out: Output) -> None:
+    with stopped_by_signals(server), _announced(server.url, ready_file):
         out.note(f"serving {server.url}; Ctrl-C stops")
         server.run()
     if not server.unwritten:  # a reader that has stalled would stall us too
         out.note("stopped")
 
 
-def _beside(program: list[str], out: Output) -> Callable[[Server, Output], None]:
+def _beside(program: list[str], out: Output) -> Callable[[Server, str | None, Output], None]:
     """Return what serves as long as a program runs, and ends as that does; a program that is not there is told now."""
     from gamcli.commands import children  # noqa: PLC0415 - start-up: most servers run alone
 
     children.require(program, out)
 
-    def run(server: Server, out: Output) -> None:
-        out.note(f"serving {server.url} while {program[0]} runs")
-        raise typer.Exit(children.beside(server, program, {"GAM_URL": server.url}, out))
+    def run(server: Server, ready_file: str | None, out: Output) -> None:
+        with _announced(server.url, ready_file):
+            out.note(f"serving {server.url} while {program[0]} runs")
+            raise typer.Exit(children.beside(server, program, {"GAM_URL": server.url}, out))
 
     return run
 
