@@ -14,12 +14,13 @@ from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions.wanted import AGAIN, MICROSECOND, Checked, require_right, some
 from gamcli.errors import ConflictError
+from gamcli.model import Key
 from gamcli.rules import batches as rules
-from gamcli.rules.credentials import Secret
+from gamcli.rules.credentials import NO_SECRET, Secret
 from gamcli.store import Transaction
 from gamcli.store.batches import Batch, NewKey, Part
 from gamcli.store.database import micros
-from gamcli.store.wanted import Chunk, Terms, Wanted
+from gamcli.store.wanted import RENEWED, REPEATED, Chunk, Terms, Wanted
 
 CHUNK = 15_000
 """So many keys are made in one transaction: a request for a token waits for it for a fraction of a second."""
@@ -74,10 +75,15 @@ def delivered(gam: Gam, batch: Batch, keys: Iterable[tuple[str, Secret]]) -> int
             for key_id, secret in group:
                 its = parts.get(key_id[: rules.BEGINNING_LENGTH], ())
                 is_made = any(part.first <= count + 1 <= part.last for part in its)
-                if not is_made or (key_id in kept and not secret.matches(kept[key_id])):
+                if not is_made or not (key_id not in kept or _is_right(tx, key_id, secret, kept[key_id])):
                     return count
                 count += 1
     return count
+
+
+def _is_right(tx: Transaction, key_id: str, secret: Secret, digest: bytes) -> bool:
+    """Say whether a row says of a key what it must; that of a repeated request says no secret."""
+    return secret.matches(digest) or (secret == NO_SECRET and store.requests.has(tx, key_id))
 
 
 def begin(gam: Gam, checked: Checked, digest: bytes, output: str) -> Run:
@@ -134,8 +140,13 @@ def _make(tx: Transaction, gam: Gam, run: Run, draft: Draft) -> tuple[list[Made]
     head = store.batches.changes(tx)
     if head != run.head or store.batches.is_taken(tx, draft.part.beginning):
         draft = _draft(tx, gam, require_right(tx, gam.now(), draft.chunk))
-    renewed = [row for row in draft.chunk.rows if row.renewed]
+    renewed = [row for row in draft.chunk.rows if row.renewed == RENEWED]
+    repeated = [row for row in draft.chunk.rows if row.renewed == REPEATED]
     made = [*_renew(tx, gam, run.batch, renewed, draft.chunk.terms), *_add(tx, run.batch, draft)]
+    if run.checked.has_requests:
+        made += _repeat(tx, run.batch, repeated, draft.chunk.terms)
+        new = {row.row: key_id for row, key_id, _ in draft.fresh}
+        store.requests.keep(tx, draft.chunk.first, draft.chunk.last, new)
     lines = [min(row.line for row in draft.chunk.rows), max(row.line for row in draft.chunk.rows)]
     told = {"made": len(draft.fresh), "renewed": len(renewed), "beginning": draft.part.beginning}
     gam.record(tx, "key.generate", f"batch {run.batch.id}", None, lines=lines, **told)
@@ -180,10 +191,24 @@ def _renew(tx: Transaction, gam: Gam, batch: Batch, rows: list[Wanted], terms: d
     count = store.batches.renew(tx, {key.id: secret.digest() for key, secret in zip(keys, secrets, strict=True)})
     if count != len(rows):
         raise ConflictError("keys of this input were used or ended while it was checked", AGAIN)
-    for beginning, created_at in {(key.id[: rules.BEGINNING_LENGTH], key.created_at) for key in keys}:
-        first, last = min(row.row for row in rows), max(row.row for row in rows)
+    return _made_before(tx, batch, list(zip(rows, keys, secrets, strict=True)), terms)
+
+
+def _repeat(tx: Transaction, batch: Batch, rows: list[Wanted], terms: dict[int, Terms]) -> list[Made]:
+    """Return the keys of requests that were made before, without secrets: these have reached their owners."""
+    keys = [key for row in rows if (key := store.keys.find(tx, row.held or ""))]
+    if len(keys) != len(rows):
+        raise ConflictError("keys of this input were deleted while it was checked", AGAIN)
+    return _made_before(tx, batch, [(row, key, NO_SECRET) for row, key in zip(rows, keys, strict=True)], terms)
+
+
+def _made_before(
+    tx: Transaction, batch: Batch, found: list[tuple[Wanted, Key, Secret]], terms: dict[int, Terms]
+) -> list[Made]:
+    for beginning, created_at in {(key.id[: rules.BEGINNING_LENGTH], key.created_at) for _, key, _ in found}:
+        first, last = min(row.row for row, _, _ in found), max(row.row for row, _, _ in found)
         store.batches.add_part(tx, batch, Part(first, last, beginning, created_at))
     return [
         Made(row.row, key.id, key.user, terms[row.terms]._replace(scopes="+".join(key.scopes)), secret, key.expires_at)
-        for row, key, secret in zip(rows, keys, secrets, strict=True)
+        for row, key, secret in found
     ]

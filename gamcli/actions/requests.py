@@ -8,7 +8,7 @@ secret, and the one that was lost on the way dies; a key in use, or one that has
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from gamcli import store
@@ -118,11 +118,16 @@ _WORDS = {"client_id": "app", "auth_type": "auth type", "expires_in": "expiry"}
 def _again(tx: Transaction, gam: Gam, found: Request, keep: Keep[Key]) -> Answer:
     key = store.keys.find(tx, found.key)
     assert key is not None, "a request goes with its key"
-    if key.last_used_at is not None or not key.is_live(gam.now()):
+    if not awaits_use(key, gam.now()):
         return Answer(key, None, again=True)
     issued = _reissue(tx, gam, key, found.id)
     keep(issued.record, issued.secret)
     return Answer(issued.record, issued.secret, again=True)
+
+
+def awaits_use(key: Key, now: datetime) -> bool:
+    """Say whether nobody has used the key yet, and somebody still may."""
+    return key.last_used_at is None and key.is_live(now)
 
 
 def _reissue(tx: Transaction, gam: Gam, key: Key, request_id: str) -> IssuedKey:

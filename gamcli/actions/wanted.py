@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions.faults import MOST_FAULTS, Faults, told
+from gamcli.actions.requests import Asked, awaits_use, check_id, require_same
 from gamcli.errors import ConflictError, GamcliError, NotFoundError, command
 from gamcli.model import Key, fold
 from gamcli.rules import durations, scopes
@@ -17,7 +18,8 @@ from gamcli.rules.keys import KeyTerms, agree, auth_type_for
 from gamcli.rules.names import check_text, shown
 from gamcli.store import Transaction
 from gamcli.store.batches import Batch
-from gamcli.store.wanted import Chunk, Counts, Person, Terms, Wanted
+from gamcli.store.requests import Request
+from gamcli.store.wanted import RENEWED, REPEATED, Chunk, Counts, Person, Terms, Wanted
 
 SOME = 10_000
 """So many rows are looked up together."""
@@ -43,15 +45,22 @@ class KeyRow(NamedTuple):
     scopes: str = ""
     expires_in: str = ""
     label: str = ""
+    request_id: str = ""
 
 
 class Checked(NamedTuple):
-    """An input without faults; the first rows are `there` already, the store was at audit entry `head`."""
+    """
+    An input without faults; the first rows are `there` already, the store was at audit entry `head`.
+
+    `has_requests` says that rows ask under ids of their own, `repeated` how many of these have their keys already.
+    """
 
     batch: Batch | None
     there: int
     head: int
     counts: Counts
+    has_requests: bool = False
+    repeated: int = 0
 
 
 def some(items: Iterable[Item], most: int) -> Iterator[list[Item]]:
@@ -123,13 +132,20 @@ def check(gam: Gam, faults: Faults, rows: Iterable[KeyRow], batch: Batch | None,
         for number, group in enumerate(some(rows, SOME)):
             skipped = max(0, there - number * SOME)
             store.wanted.add(tx, reader.read(group[skipped:], number * SOME + skipped + 1))
+            store.requests.want(tx, reader.requests())
             total += len(group)
         for line, first in store.wanted.twice(tx, MOST_FAULTS):
             faults.add(line, f"the same user and application as in line {first}")
+        firsts, repeated = range(there + 1, total + 1, SOME), 0
+        if reader.has_requests:
+            for line, first in store.requests.twice(tx, MOST_FAULTS):
+                faults.add(line, f"the same request id as in line {first}")
+            repeated = sum(_settle(tx, judge.now, faults, first) for first in firsts)
         if judge.meets_keys:
-            _hold(tx, judge.now, faults, _Past(tx, batch, there), range(there + 1, total + 1, SOME))
+            _hold(tx, judge.now, faults, _Past(tx, batch, there), firsts)
         faults.require_none()
-        return Checked(batch, there, store.batches.changes(tx), store.wanted.counts(tx))
+        counts = store.wanted.counts(tx)
+        return Checked(batch, there, store.batches.changes(tx), counts, reader.has_requests, repeated)
 
 
 class _Reader:
@@ -140,6 +156,8 @@ class _Reader:
         self._judge = judge
         self._faults = faults
         self._people: dict[str, Person] = {}
+        self._requests: list[tuple[int, int, str, str]] = []
+        self.has_requests = False
 
     def read(self, rows: Sequence[KeyRow], first: int) -> list[tuple[int, int, int, str, int, int, str]]:
         """Return what the store keeps of the rows that have no fault; `first` is the number of the first one."""
@@ -152,9 +170,23 @@ class _Reader:
                     raise NotFoundError(f"no user named '{shown(row.user)}'")
                 terms = self._judge.terms(person, row.app, row.scopes, row.expires_in)
                 label = row.label and check_text("the label", row.label)
+                if row.request_id:
+                    self._request(number, row, Asked(person.guid, terms.client_id, label=label))
                 found.append((number, row.line, person.number, person.name, terms.app, terms.id, label))
             except GamcliError as error:
                 self._faults.add(row.line, told(error))
+        return found
+
+    def _request(self, number: int, row: KeyRow, asked: Asked) -> None:
+        words = [row.scopes] if row.scopes else None
+        expires_in = durations.parse(row.expires_in) if row.expires_in else None
+        whole = asked._replace(scopes=words, expires_in=expires_in)
+        self._requests.append((number, row.line, check_id(row.request_id), whole.json()))
+
+    def requests(self) -> list[tuple[int, int, str, str]]:
+        """Return the requests of the rows that were read since the last time."""
+        found, self._requests = self._requests, []
+        self.has_requests |= bool(found)
         return found
 
     def _meet(self, names: set[str]) -> None:
@@ -185,11 +217,32 @@ class _Past:
         return row > self._mark and key.last_used_at is None and self.made(key, row)
 
 
+def _settle(tx: Transaction, now: datetime, faults: Faults, first: int) -> int:
+    """Note the keys of requests that were made before, and return how many of them get no fresh secret."""
+    held = []
+    for row, line, asked, request in list(store.requests.met(tx, first, first + SOME - 1)):
+        try:
+            held.append((request.key, _becomes(tx, now, request, asked), row))
+        except ConflictError as error:
+            faults.add(line, error.message)
+    store.wanted.hold(tx, held)
+    return sum(becomes == REPEATED for _, becomes, _ in held)
+
+
+def _becomes(tx: Transaction, now: datetime, request: Request, asked: str) -> int:
+    require_same(request, asked)
+    key = store.keys.find(tx, request.key)
+    return RENEWED if key and awaits_use(key, now) else REPEATED
+
+
 def _hold(tx: Transaction, now: datetime, faults: Faults, past: _Past, firsts: Iterable[int]) -> None:
     """Note the keys that pairs have already: a dead one steps back, one that reached nobody is renewed."""
     for first in firsts:
-        held = []
+        held: list[tuple[str, int, int]] = []
+        settled = store.wanted.settled(tx, first, first + SOME - 1)
         for row, line, key in list(store.wanted.held(tx, first, first + SOME - 1)):
+            if row in settled:
+                continue
             if not key.is_live(now) or past.lost(key, row):
                 held.append((key.id, key.is_live(now), row))
             else:
@@ -210,11 +263,23 @@ def require_right(tx: Transaction, now: datetime, chunk: Chunk) -> Chunk:
     judge = Judge(tx, now, terms.append)
     people = store.wanted.numbered(tx, list({row.user for row in chunk.rows}))
     held = {row: key for row, _, key in store.wanted.held(tx, chunk.first, chunk.last)}
-    rows = [
-        _require_right(judge, row, chunk.terms[row.terms], people.get(row.user), held.get(row.row))
-        for row in chunk.rows
-    ]
+    met = {row: (asked, request) for row, _, asked, request in store.requests.met(tx, chunk.first, chunk.last)}
+    rows = []
+    for row in chunk.rows:
+        was, person = chunk.terms[row.terms], people.get(row.user)
+        if row.row in met:
+            row = _require_same(tx, now, row, *met[row.row])  # noqa: PLW2901 - the row as it is now
+            rows.append(_require_right(judge, row, was, person, None)._replace(held=row.held))
+        else:
+            rows.append(_require_right(judge, row, was, person, held.get(row.row)))
     return chunk._replace(rows=rows, terms={each.id: each for each in terms})
+
+
+def _require_same(tx: Transaction, now: datetime, row: Wanted, asked: str, request: Request) -> Wanted:
+    try:
+        return row._replace(held=request.key, renewed=_becomes(tx, now, request, asked))
+    except ConflictError as error:
+        raise ConflictError(f"line {row.line} is right no more: {error.message}", AGAIN) from error
 
 
 def _require_right(judge: Judge, row: Wanted, was: Terms, person: Person | None, key: Key | None) -> Wanted:

@@ -19,7 +19,7 @@ from gamcli.render import progress
 from gamcli.render.output import Output, count
 from gamcli.render.progress import Reached
 
-KEY_COLUMNS = ("user", "app", "scopes", "expires_in", "label")
+KEY_COLUMNS = ("user", "app", "scopes", "expires_in", "label", "request_id")
 KEY_REQUIRED = ("user", "app")
 
 STEP = 4096
@@ -91,7 +91,7 @@ def _hasty() -> Iterator[None]:
 
 def _tell_plan(out: Output, checked: Checked) -> None:
     counts = checked.counts
-    new = counts.rows - counts.renewed
+    new = counts.rows - counts.renewed - checked.repeated
     if out.is_human:
         out.note(f"{new:,} to make{_others(checked)}; nothing was changed")
     else:
@@ -100,15 +100,16 @@ def _tell_plan(out: Output, checked: Checked) -> None:
 
 
 def _tell(out: Output, checked: Checked, out_file: str) -> None:
-    made = count(checked.counts.rows - checked.counts.renewed, "key")
+    made = count(checked.counts.rows - checked.counts.renewed - checked.repeated, "key")
     out.note(f"made {made}{_others(checked)}; {out_file} holds {checked.there + checked.counts.rows:,}")
     _warn(out, checked)
 
 
 def _others(checked: Checked) -> str:
     renewed = f", {checked.counts.renewed:,} with a fresh secret" if checked.counts.renewed else ""
+    repeated = f", {checked.repeated:,} without their secrets, which have arrived before" if checked.repeated else ""
     there = f", {checked.there:,} there already" if checked.there else ""
-    return renewed + there
+    return renewed + repeated + there
 
 
 def _warn(out: Output, checked: Checked) -> None:

@@ -13,12 +13,17 @@ from gamcli.store.database import Transaction
 from gamcli.store.listing import chunks, marks
 
 _TABLES = (
-    # `held` is the id of the pair's present key, `renewed` says that this one gets a fresh secret.
+    # `held` is the id of a key that is there, `renewed` whether that one is what is wanted, see RENEWED.
     """CREATE TEMP TABLE wanted (row INTEGER PRIMARY KEY, line INTEGER, user INTEGER, name TEXT, app INTEGER,
     terms INTEGER, label TEXT, held TEXT, renewed INTEGER)""",
     """CREATE TEMP TABLE wanted_terms (id INTEGER PRIMARY KEY, app INTEGER, name TEXT, client_id TEXT,
     auth_type TEXT, scopes TEXT, life INTEGER, words TEXT, expires_in TEXT, is_cut INTEGER)""",
+    # Of the rows that say under which id they ask: few inputs have any.
+    "CREATE TEMP TABLE wanted_request (row INTEGER PRIMARY KEY, line INTEGER, id TEXT, asked TEXT)",
 )
+
+RENEWED, REPEATED = 1, 2
+"""What a row gets whose key is there: a fresh secret for it, or the key without one, which has reached its owner."""
 
 _PERSON = "number, guid, name, enabled, blocked"
 
@@ -82,7 +87,7 @@ class Counts(NamedTuple):
 
 def clear(tx: Transaction) -> None:
     """Begin with no rows."""
-    for name in ("wanted", "wanted_terms"):
+    for name in ("wanted", "wanted_terms", "wanted_request"):
         tx.run(f"DROP TABLE IF EXISTS temp.{name}")
     for table in _TABLES:
         tx.run(table)
@@ -154,15 +159,23 @@ def held(tx: Transaction, first: int, last: int) -> Iterator[tuple[int, int, Key
         yield row, line, key
 
 
-def hold(tx: Transaction, rows: Iterable[tuple[str, bool, int]]) -> None:
-    """Record the present key of rows, and whether it gets a fresh secret."""
+def hold(tx: Transaction, rows: Iterable[tuple[str, int, int]]) -> None:
+    """Record the present key of rows, and what becomes of it: nothing, RENEWED or REPEATED."""
     tx.run_many("UPDATE temp.wanted SET held = ?, renewed = ? WHERE row = ?", rows)
+
+
+def settled(tx: Transaction, first: int, last: int) -> set[int]:
+    """Return those of the rows from `first` to `last` of whose key it is known what becomes."""
+    rows: Iterator[Any] = tx.each(
+        "SELECT row FROM temp.wanted WHERE renewed IS NOT NULL AND row BETWEEN ? AND ?", [first, last]
+    )
+    return {row for (row,) in rows}
 
 
 def counts(tx: Transaction) -> Counts:
     """Return how many rows of which kind there are."""
     row: Any = tx.one(
-        """SELECT count(*), coalesce(sum(renewed), 0), coalesce(sum(is_cut), 0), coalesce(sum(scopes = ''), 0)
+        """SELECT count(*), coalesce(sum(renewed = 1), 0), coalesce(sum(is_cut), 0), coalesce(sum(scopes = ''), 0)
         FROM temp.wanted JOIN temp.wanted_terms ON wanted_terms.id = wanted.terms"""
     )
     return Counts(*row)

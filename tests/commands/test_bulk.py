@@ -9,13 +9,15 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from time import sleep
 from typing import Any
 
 import pytest
 
-from gamcli.actions import batches
+from gamcli.actions import Gam, batches, requests
+from gamcli.actions.keys import KeyWish
 from gamcli.commands import results
 from gamcli.rules.credentials import Secret, api_key_id
 from gamcli.store import Store, keys
@@ -175,7 +177,7 @@ def test_every_fault_is_told_with_its_line_before_any_key_is_made(town: Run, pla
         (b"user;app\nana;gate\n", "1: the columns are not separated by commas"),
         (b"usr,app\nana,gate\n", "1: no column is called 'usr'; did you mean user?"),
         (b"user,app,app\nana,gate,x\n", "1: two columns 'app'"),
-        (b"user,app,hue\n", "1: no column is called 'hue'; there are user, app, scopes, expires_in, label"),
+        (b"user,app,hue\n", "1: no column is called 'hue'; there are user, app, scopes, expires_in, label, request_id"),
         (b"user,app\nana,gate\n\nb\xe9b,gate\n", "4: this is not UTF-8 text (byte 2 of the line)"),
         (b'user,app\nana,"gate\nbob,gate\n', "2: a field does not end: is a quote missing?"),
         (b"user,app\na\x00na,gate\n", "2: no user named 'a\\x00na'"),
@@ -210,7 +212,7 @@ def test_a_header_alone_asks_for_no_key(town: Run, place: Path) -> None:
         (("--from", "keys.csv", "--out", "other.csv"), 5, "the file other.csv is there already"),
         (("--from", "keys.csv", "--out", "o", "--user", "ana"), 2, "--from and --user contradict each other"),
         (("--from", "keys.csv", "--out", "o", "--label", "x"), 2, "--from and --label contradict each other"),
-        (("--user", "ana"), 2, "a key is for one user and one application"),
+        (("--user", "ana"), 2, "missing option '--app'"),
     ],
 )
 @pytest.mark.usefixtures("pairs")
@@ -255,6 +257,96 @@ def test_a_pair_with_a_live_key_is_a_fault_and_one_with_a_dead_key_is_not(
     assert town("key", "revoke", held).code == 0
     assert generate().code == 0
     require_whole(file, place / "out.csv", pairs)
+
+
+@pytest.fixture
+def wanted(town: Run, place: Path) -> Callable[..., Any]:
+    """Return what makes the keys of rows that say under which id they ask."""
+
+    def run(*lines: str, out: str = "out.csv", dry_run: bool = False) -> Any:  # noqa: ANN401 - as `generate`
+        text = "".join(f"{line}\n" for line in ("user,app,label,request_id", *lines))
+        (place / "wanted.csv").write_text(text, encoding="utf-8")
+        more = ["--dry-run"] if dry_run else []
+        return town("key", "generate", "--from", "wanted.csv", "--out", out, *more)
+
+    return run
+
+
+def test_a_row_may_say_under_which_id_it_asks(wanted: Run, town: Run, place: Path, sql: Run) -> None:
+    """The same id is the same key: with a fresh secret, alone once it is used, and beside rows without an id."""
+    asked = ("user1,portal,,r1", "user2,portal,,r2", "user3,portal,x,r3")
+    assert wanted(*asked).code == 0
+    first = rows(place / "out.csv")
+    assert len({row["id"] for row in first}) == 3
+    sql("UPDATE key SET last_used_at = created_at WHERE id = ?", first[1]["id"])
+    town("key", "revoke", first[2]["id"])
+    more = (*asked, "user4,portal,,", "user5,portal,,r5")
+    assert "2 to make, 1 with a fresh secret, 2 without" in wanted(*more, out="o.csv", dry_run=True).err
+    ran = wanted(*more, out="o.csv")
+    told = "made 2 keys, 1 with a fresh secret, 2 without their secrets, which have arrived before; o.csv holds 5"
+    assert ran.err == f"gamcli: {told}\n"
+    again = rows(place / "o.csv")
+    assert [row["id"] for row in again[:3]] == [row["id"] for row in first]
+    assert [bool(row["api_key"]) for row in again] == [True, False, False, True, True]
+    assert [row["scopes"] for row in again[:3]] == [row["scopes"] for row in first]
+    assert town("key", "verify", "--api-key-file", "-", stdin=first[0]["api_key"]).code == 4
+    assert town("key", "verify", "--api-key-file", "-", stdin=again[0]["api_key"]).code == 0
+    assert sql("SELECT id FROM key_request ORDER BY id") == [("r1",), ("r2",), ("r3",), ("r5",)]
+    before = (place / "o.csv").read_bytes()
+    assert wanted(*more, out="o.csv").err == "gamcli: made 0 keys, 5 there already; o.csv holds 5\n"
+    assert (place / "o.csv").read_bytes() == before
+
+
+def test_one_key_and_many_know_the_same_requests(wanted: Run, town: Run, place: Path) -> None:
+    """An id that a single key was made under is that key's in a file, and the other way round."""
+    single = ("key", "generate", "--user", "user1", "--app", "portal", "--request-id")
+    made = town(*single, "r1", "-o", "json").json["id"]
+    assert wanted("USER1,portal,,r1").code == 0
+    assert rows(place / "out.csv")[0]["id"] == made
+    assert town(*single, "r1", "-o", "json").json["id"] == made
+
+
+def test_requests_of_a_file_that_contradict_each_other_are_faults(wanted: Run, town: Run, sql: Run) -> None:
+    """In the file or in the store; each is told with its line, and nothing is made."""
+    made = town("key", "generate", "--user", "user1", "--app", "portal", "--request-id", "r1").out[7:15]
+    long = "x" * 101
+    ran = wanted("user1,portal,other,r1", "user2,portal,,r2", "user3,portal,,r2", f"user4,portal,,{long}")
+    assert ran.code == 2
+    assert "wanted.csv:4: the same request id as in line 3\n" in ran.err
+    assert "wanted.csv:5: the request id has 101 characters" in ran.err
+    ran = wanted("user1,portal,other,r1", "user2,portal,,")
+    assert f"wanted.csv:2: request 'r1' made key {made} and asked for something else: another label\n" in ran.err
+    assert sql("SELECT count(*) FROM key") == [(1,)]
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_requests_that_others_make_meanwhile_are_heeded(
+    wanted: Run, town: Run, place: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was made while the first keys were delivered is that key's; one for something else ends the run."""
+    add = results.Results.add
+    made: list[str] = []
+
+    def ask(self: results.Results, found: Any) -> None:  # noqa: ANN401 - passed on
+        add(self, found)
+        if not made:
+            with Store.open(file) as other:
+                gam = Gam(other, lambda: datetime.now(UTC), os.urandom, "tester")
+                made.append(requests.generate(gam, KeyWish("user8", "portal"), "r8").record.id)
+                requests.generate(gam, KeyWish("user11", "portal", label="other"), "r11")
+
+    asked = [f"user{number},portal,,r{number}" for number in range(PEOPLE)]
+    with monkeypatch.context() as patch:
+        patch.setattr(results.Results, "add", ask)
+        ran = wanted(*asked)
+    assert ran.code == 5
+    assert "line 13 is right no more: request 'r11' made key" in ran.err
+    found = rows(place / "out.csv")
+    assert [row["user"] for row in found] == [f"user{number}" for number in range(len(found))]
+    assert found[8]["id"] == made[0]
+    assert town("key", "verify", "--api-key-file", "-", stdin=found[8]["api_key"]).code == 0
+    wanted(*asked[:11], out="rest.csv")
+    assert [row["id"] for row in rows(place / "rest.csv")[: len(found)]] == [row["id"] for row in found]
 
 
 def test_a_second_run_makes_nothing_more(generate: Run, place: Path, file: Path, pairs: list[tuple[str, str]]) -> None:
