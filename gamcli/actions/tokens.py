@@ -44,7 +44,7 @@ def exchange(gam: Gam, request: grants.TokenRequest, notice: Callable[[App], Non
     """
     Trade an API key for an access token, or raise RefusedError with the rule that said no (GAM wiki 56104).
 
-    `notice` hears of the application as soon as it is found, whatever becomes of the grant.
+    `notice` hears of the application as soon as it is found, whatever becomes of the grant; it may refuse it.
     """
     with gam.store.reading() as tx:
         facts = _facts(tx, gam, request)

@@ -17,6 +17,7 @@ from gamcli.commands.session import Session
 from gamcli.commands.settings import LARGEST_PORT
 from gamcli.errors import FailedError, UsageError
 from gamcli.render.output import Output
+from gamcli.server.failures import LIMIT, MAX_LIMIT
 from gamcli.server.http import Options, Server
 from gamcli.server.refusals import UNAUTHORIZED, Manner
 
@@ -36,6 +37,15 @@ ExpiredStatus = Annotated[
 ]
 LogFormat = Annotated[
     Literal["text", "json"] | None, typer.Option(help="How a request is logged.", show_default="text")
+]
+MaxFailures = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        max=MAX_LIMIT,
+        metavar="N",
+        help="Failures a minute of a client_id from one address, after which it is told to wait; 0 is no limit.",
+    ),
 ]
 ReadyFile = Annotated[str | None, typer.Option(metavar="FILE", help="Write {url, pid} there once the port listens.")]
 AllowHttp = Annotated[
@@ -58,6 +68,7 @@ def serve(
     error_format: ErrorFormat = None,
     expired_status: ExpiredStatus = None,
     log_format: LogFormat = None,
+    max_failures: MaxFailures = LIMIT,
     ready_file: ReadyFile = None,
     allow_http: AllowHttp = False,
 ) -> None:
@@ -82,6 +93,7 @@ def serve(
         base_path=_base_path(str(value("serve.base_path").value)),
         log_format=str(value("serve.log_format").value),
         manner=Manner(str(value("serve.error_format").value), int(expired_status or UNAUTHORIZED)),
+        max_failures=max_failures,
     )
     _run(session, options, ready_file, program)
 

@@ -4,6 +4,7 @@ The token endpoint over HTTP: bounded bytes come in, one action decides, one res
 messages    what travels: Request, Response, and the strict parsing of bytes into requests
 forms       the body and the Authorization header, read as their standards say
 refusals    the one table from a rule to what a client is told
+failures    who fails too often, and how long it has to wait
 oauth       the endpoints as functions, and their routes; no socket
 log         one line a request, never a secret
 scribe      the thread that writes the log

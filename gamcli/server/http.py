@@ -19,6 +19,7 @@ from gamcli.actions import Gam
 from gamcli.errors import FailedError, RefusedError
 from gamcli.server import oauth, refusals
 from gamcli.server.connection import Connection, Times, encode
+from gamcli.server.failures import LIMIT, Failures
 from gamcli.server.log import Log
 from gamcli.server.messages import Request
 from gamcli.server.scribe import Scribe
@@ -53,6 +54,7 @@ class Options:
     base_path: str = ""
     log_format: str = "text"
     manner: refusals.Manner = refusals.AS_GAM
+    max_failures: int = LIMIT
     max_connections: int = 512
     stop_seconds: float = 5.0
     times: Times = field(default_factory=Times)
@@ -69,7 +71,7 @@ class Server:
     def __init__(self, gam: Gam, options: Options) -> None:
         self._options = options
         self._base_path = options.base_path.rstrip("/")
-        self._conduct = oauth.Conduct(self._base_path.lower(), options.manner)
+        self._conduct = oauth.Conduct(self._base_path.lower(), options.manner, Failures(options.max_failures))
         self._scribe = Scribe(options.log)
         self._log = Log(self._scribe.take, options.log_format, gam.now, gam.entropy(4).hex())
         self._connections: set[Connection] = set()

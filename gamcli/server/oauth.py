@@ -14,6 +14,7 @@ from gamcli.rules import scopes
 from gamcli.rules.credentials import Secret, api_key_id
 from gamcli.rules.grants import TokenRequest
 from gamcli.server import forms, refusals
+from gamcli.server.failures import Failures
 from gamcli.server.messages import Request, Response, json_response
 
 
@@ -41,22 +42,17 @@ class Conduct:
 
     base_path: str = ""
     manner: refusals.Manner = refusals.AS_GAM
+    failures: Failures = field(default_factory=lambda: Failures(0))
 
 
 AS_EVER = Conduct()
 
-Endpoint = Callable[[Gam, Request, Trace], Response]
+Endpoint = Callable[[Gam, Request, Trace, Conduct], Response]
 
 
-def access_token(gam: Gam, request: Request, trace: Trace) -> Response:
+def access_token(gam: Gam, request: Request, trace: Trace, conduct: Conduct) -> Response:
     """Issue an access token (GAM wiki 56104, RFC 6749 §4.3)."""
-    wish = _token_request(request)
-    trace.key_id = api_key_id(wish.api_key) or ""
-
-    def notice(app: App) -> None:
-        trace.client_id = app.client_id  # never one that is none: it may be a secret in the wrong place
-
-    issued = tokens.exchange(gam, wish, notice)
+    issued = _exchanged(gam, request, trace, conduct.failures)
     return json_response(
         200,
         {
@@ -68,6 +64,33 @@ def access_token(gam: Gam, request: Request, trace: Trace) -> Response:
             "user_guid": issued.grant.user_guid,
         },
     )
+
+
+_FAILURES = frozenset({"client_secret_wrong", "key_unproven"})
+"""Rules 5 and 12: what a guesser fails at is counted."""
+
+
+def _exchanged(gam: Gam, request: Request, trace: Trace, failures: Failures) -> tokens.IssuedToken:
+    """Trade the key unless its client fails too often: rule 17, judged between rules 4 and 5."""
+    wish = _token_request(request)
+    trace.key_id = api_key_id(wish.api_key) or ""
+
+    def notice(app: App) -> None:
+        trace.client_id = app.client_id  # never one that is none: it may be a secret in the wrong place
+        if failures.wait(_client(request, trace), gam.now()):
+            raise RefusedError("too_many_failures", "too many failures of late")
+
+    try:
+        return tokens.exchange(gam, wish, notice)
+    except RefusedError as refused:
+        if refused.rule in _FAILURES:
+            failures.count(_client(request, trace), gam.now())
+        raise
+
+
+def _client(request: Request, trace: Trace) -> tuple[str, str]:
+    """Return whose failures are counted together."""
+    return trace.client_id, request.peer
 
 
 def _token_request(request: Request) -> TokenRequest:
@@ -100,12 +123,12 @@ def _require_api_key_grant(form: Mapping[str, str]) -> None:
         raise RefusedError("grant_type_unknown", "no grant that is served here")
 
 
-def userinfo(gam: Gam, request: Request, _: Trace) -> Response:
+def userinfo(gam: Gam, request: Request, _trace: Trace, _: Conduct) -> Response:
     """Tell the claims that an access token reveals (GAM wiki 55623)."""
     return json_response(200, tokens.userinfo(gam, forms.bearer(request)))
 
 
-def healthz(gam: Gam, _request: Request, _: Trace) -> Response:
+def healthz(gam: Gam, _request: Request, _trace: Trace, _: Conduct) -> Response:
     """Tell whether the store answers."""
     repository.probe(gam)
     return json_response(200, {"status": "ok"})
@@ -124,11 +147,13 @@ def respond(gam: Gam, request: Request, conduct: Conduct = AS_EVER) -> Answer:
     trace = Trace()
     methods = _methods(request.path, conduct.base_path)
     try:
-        return Answer(_endpoint(methods, request)(gam, request, trace), trace)
+        return Answer(_endpoint(methods, request)(gam, request, trace, conduct), trace)
     except Exception as error:  # noqa: BLE001 - the edge: nothing may pass it
         trace.rule = refusals.rule_of(error)
         trace.detail = _DETAIL.get(trace.rule, _nothing)(error)
         extra = _extra(trace.rule, request, methods, conduct.manner)
+        if trace.rule == "too_many_failures":
+            extra = _retry_after(conduct.failures.wait(_client(request, trace), gam.now()))
         return Answer(refusals.response(trace.rule, extra, conduct.manner), trace)
 
 
@@ -161,6 +186,10 @@ def _extra(
         return ()
     uses_basic = rule in _CLIENT_RULES and forms.uses_basic(request)
     return (("WWW-Authenticate", 'Basic realm="gam"' if uses_basic else manner.challenge(rule)),)
+
+
+def _retry_after(seconds: int) -> tuple[tuple[str, str], ...]:
+    return (("Retry-After", str(max(seconds, refusals.RETRY_SECONDS))),)  # the minute may have ended just now
 
 
 def _where(error: Exception) -> str:

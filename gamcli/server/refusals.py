@@ -99,6 +99,10 @@ TABLE: dict[str, Refusal] = {
     "token_app_disabled": Refusal("111", 401, "invalid_token", 401, "The application is disabled."),
     "token_user_blocked": Refusal("10", 401, "invalid_token", 401, "The user is blocked."),
     "token_user_inactive": Refusal("9", 401, "invalid_token", 401, "The user is not active."),
+    # 17
+    "too_many_failures": Refusal(
+        "429", 429, "invalid_request", 429, "Too many failures: try again when the minute is over."
+    ),
     # 18
     "store_busy": Refusal("503", 503, "temporarily_unavailable", 503, "The store is busy: try again in a moment."),
     "store_gone": Refusal("503", 503, "temporarily_unavailable", 503, "The store does not answer."),

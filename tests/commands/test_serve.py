@@ -147,6 +147,8 @@ def test_other_machines_are_served_when_it_is_meant(serve: Serve) -> None:
         (["--log-format", "xml"], 2),
         (["--error-format", "xml"], 2),
         (["--expired-status", "404"], 2),
+        (["--max-failures", "-1"], 2),
+        (["--max-failures", "1001"], 2),
         (["--port", "0", "--ready-file", "nowhere/ready.json"], 1),
     ],
     ids=str,
@@ -185,3 +187,13 @@ def test_refusals_are_told_as_asked(serve: Serve, world: Run) -> None:
     assert world("config", "set", "--project", "serve.error_format", "rfc6749").code == 0
     _, url = serve("--expired-status", "403")
     assert asked(url, "/nowhere")[1]["error"] == "invalid_request"
+
+
+def test_who_fails_too_often_has_to_wait(serve: Serve, world: Run, api_key: str) -> None:
+    """After ten failures, or as many as are asked for."""
+    client_id = world("app", "show", "portal", "--field", "client_id").out.strip()
+    form = {"grant_type": "password", "client_id": client_id, "client_secret": "wrong", "api_key": api_key}
+    for words, expected in (([], 10), (["--max-failures", "2"], 2), (["--max-failures", "0"], 12)):
+        _, url = serve(*words)
+        statuses = [asked(url, "/oauth/gam/v2.0/access_token", form)[0] for _ in range(12)]
+        assert statuses == [401] * expected + [429] * (12 - expected)
