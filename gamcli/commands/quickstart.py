@@ -6,7 +6,6 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -14,32 +13,21 @@ from urllib.parse import urlencode, urlsplit
 
 import typer
 
-from gamcli.actions import Gam, apps, keys, repository, users
+from gamcli.actions import Gam, apps, example, keys, repository, users
+from gamcli.actions.example import APP, SCOPES, TIMEOUT_HOURS, USER, Credentials
 from gamcli.commands.options import noun
 from gamcli.commands.serve import stopped_by_signals
 from gamcli.commands.session import Session, actor, now
 from gamcli.errors import FailedError
 from gamcli.render import machine
 from gamcli.render.output import Output
-from gamcli.rules.credentials import Secret
 from gamcli.server.http import Options, Server
 from gamcli.store import Store
 
 verbs = noun()
 
-APP, USER = "portal", "ana"
-SCOPES = "gam_user_data+gam_user_roles"
 TOKEN_PATH = "/oauth/gam/v2.0/access_token"  # noqa: S105 - a path
 CLAIMS_PATH = "/oauth/gam/v2.0/userinfo"
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """What a client of the story holds."""
-
-    client_id: str
-    client_secret: Secret
-    api_key: Secret
 
 
 class Teller:
@@ -92,14 +80,13 @@ def prepare(gam: Gam, tell: Teller) -> Credentials:
     tell.came(f"repository {made.guid}, authentication type {made.default_auth_type} (APIkey)")
     tell.step(
         "an application that takes API keys",
-        f"gamcli app create {APP} --scope {SCOPES} --remote-rest --api-keys --api-key-timeout 2160",
+        f"gamcli app create {APP} --scope {SCOPES} --remote-rest --api-keys --api-key-timeout {TIMEOUT_HOURS}",
     )
-    changes = {"remote_rest": True, "api_keys.enabled": True, "api_keys.timeout_hours": 2160}
-    app = apps.create(gam, apps.AppWish(APP, changes, (SCOPES,)))
+    app = apps.create(gam, example.app_wish())
     assert app.secret is not None
     tell.came(f"client_id {app.record.client_id}, and a client secret, shown once")
     tell.step("a user", f"gamcli user create {USER} --email {USER}@example.com --first-name Ana --role operator")
-    user = users.create(gam, USER, {"email": f"{USER}@example.com", "first_name": "Ana", "roles": ("operator",)})
+    user = users.create(gam, USER, example.user_fields())
     tell.came(f"guid {user.record.guid}")
     tell.step("an API key", f"gamcli key generate --user {USER} --app {APP}")
     key = keys.generate(gam, keys.KeyWish(USER, APP))

@@ -12,10 +12,12 @@ from typing import Annotated, Literal
 
 import typer
 
+from gamcli.actions import Gam
 from gamcli.commands.options import noun
 from gamcli.commands.session import Session
 from gamcli.commands.settings import LARGEST_PORT
 from gamcli.errors import FailedError, UsageError
+from gamcli.render import credentials
 from gamcli.render.output import Output
 from gamcli.server.failures import LIMIT, MAX_LIMIT
 from gamcli.server.http import Options, Server
@@ -51,6 +53,22 @@ ReadyFile = Annotated[str | None, typer.Option(metavar="FILE", help="Write {url,
 AllowHttp = Annotated[
     bool, typer.Option("--allow-http", help="Listen beyond this machine without TLS.", show_default=False)
 ]
+Ephemeral = Annotated[
+    bool,
+    typer.Option(
+        "--ephemeral",
+        help="Serve a store in memory that ends with the server; tell its credentials.",
+        show_default=False,
+    ),
+]
+Seed = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FILE",
+        help="With --ephemeral: a manifest to begin with; repeatable.",
+        show_default="app portal, user ana",
+    ),
+]
 
 
 @verbs.command(context_settings={"allow_interspersed_args": False})  # what follows the program is the program's
@@ -71,6 +89,8 @@ def serve(
     max_failures: MaxFailures = LIMIT,
     ready_file: ReadyFile = None,
     allow_http: AllowHttp = False,
+    ephemeral: Ephemeral = False,
+    seed: Seed = None,
 ) -> None:
     """
     Answer token requests over HTTP, until Ctrl-C or SIGTERM.
@@ -95,33 +115,52 @@ def serve(
         manner=Manner(str(value("serve.error_format").value), int(expired_status or UNAUTHORIZED)),
         max_failures=max_failures,
     )
-    _run(session, options, ready_file, program)
+    out = session.output()
+    run = _until_stopped if program is None else _beside(program, out)
+    with _world(session, seed or [], ephemeral=ephemeral) as (gam, given):
+        server = Server(gam, options)
+        run(server, {"GAM_URL": server.url, **given}, ready_file, out)
 
 
-def _run(session: Session, options: Options, ready_file: str | None, program: list[str] | None) -> None:
-    run = _until_stopped if program is None else _beside(program, session.output())
-    with session.gam() as gam:
-        run(Server(gam, options), ready_file, session.output())
+@contextmanager
+def _world(session: Session, seeds: list[str], *, ephemeral: bool) -> Iterator[tuple[Gam, dict[str, str]]]:
+    """Open the store that is served, or make one; with it come the credentials that only this process knows."""
+    if not ephemeral and not seeds:
+        with session.gam() as gam:
+            yield gam, {}
+        return
+    from gamcli.commands.ephemeral import require, world  # noqa: PLC0415 - start-up: most stores are files
+
+    require(session, ephemeral=ephemeral)
+    with world(seeds) as made:
+        yield made
 
 
-def _until_stopped(server: Server, ready_file: str | None, out: Output) -> None:
-    with stopped_by_signals(server), _announced(server.url, ready_file):
-        out.note(f"serving {server.url}; Ctrl-C stops")
-        server.run()
+def _until_stopped(server: Server, given: dict[str, str], ready_file: str | None, out: Output) -> None:
+    with stopped_by_signals(server):
+        if len(given) > 1:  # beyond the url: nobody could use it otherwise
+            out.data(credentials.env(given.items()).rstrip("\n"))
+            out.flush()
+        with _announced(server.url, ready_file):
+            out.note(f"serving {server.url}; Ctrl-C stops")
+            server.run()
     if not server.unwritten:  # a reader that has stalled would stall us too
         out.note("stopped")
 
 
-def _beside(program: list[str], out: Output) -> Callable[[Server, str | None, Output], None]:
+Run = Callable[[Server, dict[str, str], str | None, Output], None]
+
+
+def _beside(program: list[str], out: Output) -> Run:
     """Return what serves as long as a program runs, and ends as that does; a program that is not there is told now."""
     from gamcli.commands import children  # noqa: PLC0415 - start-up: most servers run alone
 
     children.require(program, out)
 
-    def run(server: Server, ready_file: str | None, out: Output) -> None:
+    def run(server: Server, given: dict[str, str], ready_file: str | None, out: Output) -> None:
         with _announced(server.url, ready_file):
             out.note(f"serving {server.url} while {program[0]} runs")
-            raise typer.Exit(children.beside(server, program, {"GAM_URL": server.url}, out))
+            raise typer.Exit(children.beside(server, program, given, out))
 
     return run
 

@@ -24,7 +24,6 @@ from gamcli.server.log import Log
 from gamcli.server.messages import Request
 from gamcli.server.scribe import Scribe
 from gamcli.server.waiting import Guest, WaitingRoom
-from gamcli.store import Store
 
 LAST_PORT = 65535
 
@@ -79,7 +78,7 @@ class Server:
         with ExitStack() as opened:
             opened.callback(self._scribe.close)
             self._listener = opened.enter_context(_listen(options.host, options.port))
-            store = opened.enter_context(Store.open(gam.store.path, durable=False, patience=0))
+            store = opened.enter_context(gam.store.beside(durable=False, patience=0))
             self._gam = replace(gam, store=store)
             self._bell, self._ear = map(opened.enter_context, socket.socketpair())
             self._selector = opened.enter_context(selectors.DefaultSelector())

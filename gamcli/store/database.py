@@ -27,6 +27,9 @@ BUSY_SECONDS = 5.0
 STEP_SECONDS = 0.1
 """How long SQLite itself waits before we try again; Python hears no signal meanwhile."""
 
+IN_MEMORY = Path(":memory:")
+"""How SQLite calls what is in no file; the paths of files are absolute."""
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -72,7 +75,7 @@ class Store:
         self._connection = connection
         self.patience = patience
         self._lock = RLock()
-        self._file = _file_at(path)
+        self._file = None if path is IN_MEMORY else _file_at(path)
 
     @classmethod
     def open(cls, path: Path, *, durable: bool = True, patience: float = BUSY_SECONDS) -> "Store":
@@ -82,8 +85,22 @@ class Store:
         return cls._opened(path, durable=durable, patience=patience)
 
     @classmethod
+    def in_memory(cls) -> "Store":
+        """Make a store that this process alone has, and nobody once it is closed."""
+        return cls._opened(IN_MEMORY, durable=False, makes_it=True)
+
+    @contextmanager
+    def beside(self, *, durable: bool, patience: float) -> Iterator["Store"]:
+        """Open the same store once more while the `with` lasts; what is in memory has one connection, for all."""
+        if self.path is IN_MEMORY:
+            yield self
+            return
+        with Store.open(self.path, durable=durable, patience=patience) as store:
+            yield store
+
+    @classmethod
     def _opened(cls, path: Path, *, durable: bool, patience: float = BUSY_SECONDS, makes_it: bool = False) -> "Store":
-        if not os.access(path, os.R_OK | os.W_OK):
+        if path is not IN_MEMORY and not os.access(path, os.R_OK | os.W_OK):
             raise StoreUnusableError(f"the store {path} may not be read and written", f"chmod u+rw {path}")
         store = cls(path, _connect(path, patience), patience)
         try:
@@ -159,7 +176,7 @@ class Store:
 
     def _require_same_file(self) -> None:
         """Refuse to work on a file that was removed or replaced: what others write there would never be seen here."""
-        if _file_at(self.path) != self._file:
+        if self.path is not IN_MEMORY and _file_at(self.path) != self._file:
             raise StoreUnusableError(f"the store {self.path} was removed or replaced", "start again")
 
     def _begin(self, begin: str) -> None:

@@ -1,0 +1,121 @@
+"""`gamcli serve --ephemeral`, as a program: a real server over a store in memory."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gamcli.rules.credentials import mint_api_key
+
+Run = Callable[..., Any]
+Serve = Callable[..., tuple["subprocess.Popen[bytes]", dict[str, str]]]
+
+TRADES = """
+import json, os, urllib.parse, urllib.request
+url = os.environ["GAM_URL"] + "/oauth/gam/v2.0/"
+names = ("client_id", "client_secret", "api_key")
+form = {"grant_type": "password", **{name: os.environ["GAM_" + name.upper()] for name in names}}
+with urllib.request.urlopen(url + "access_token", urllib.parse.urlencode(form).encode()) as response:
+    token = json.load(response)["access_token"]
+request = urllib.request.Request(url + "userinfo", headers={"Authorization": token})
+with urllib.request.urlopen(request) as response:
+    print(json.load(response)["username"])
+"""
+
+
+@pytest.fixture
+def serve(line: list[str], place: Path) -> Iterator[Serve]:
+    """Return what starts an ephemeral server and returns it with what it told on stdout, once it listens."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def begin(*words: str) -> tuple["subprocess.Popen[bytes]", dict[str, str]]:
+        pipe = subprocess.PIPE
+        command = [*line, "serve", "--ephemeral", "--port", "0", "--ready-file", "ready.json", *words]
+        running.append(subprocess.Popen(command, stdout=pipe, stderr=pipe))
+        assert running[-1].stdout
+        told: dict[str, str] = {}
+        while not (place / "ready.json").exists():
+            assert running[-1].poll() is None, running[-1].communicate()
+            os.sched_yield()
+        os.set_blocking(running[-1].stdout.fileno(), False)
+        for each in os.read(running[-1].stdout.fileno(), 65536).decode().splitlines():
+            name, _, value = each.partition("=")
+            (told[name],) = shlex.split(value)
+        return running[-1], told
+
+    yield begin
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def trade(given: dict[str, str]) -> str:
+    """Trade the key for a token with a client that knows nothing but its environment; return whose it is."""
+    command = [sys.executable, "-c", TRADES]
+    return subprocess.run(command, env=given, capture_output=True, check=True, timeout=30).stdout.decode().strip()
+
+
+def test_an_ephemeral_server_needs_nothing_and_leaves_nothing(serve: Serve, place: Path, file: Path) -> None:
+    """Its credentials stand on stdout, as lines of an environment, before it is ready."""
+    process, told = serve()
+    assert [*told] == ["GAM_URL", "GAM_CLIENT_ID", "GAM_CLIENT_SECRET", "GAM_API_KEY"]
+    assert told["GAM_URL"] == json.loads((place / "ready.json").read_bytes())["url"]
+    assert trade(told) == "ana"
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert all(told[name] not in err.decode() for name in ("GAM_CLIENT_SECRET", "GAM_API_KEY"))
+    assert [each.name for each in place.iterdir()] == ["ready.json"]
+    assert not file.exists()
+
+
+def test_a_program_finds_the_credentials_in_its_environment(program: Run) -> None:
+    """And nobody else finds them."""
+    ran = program("serve", "--ephemeral", "--port", "0", "--", sys.executable, "-c", TRADES)
+    assert (ran.code, ran.out) == (0, "ana\n")
+    assert "gamkey_" not in ran.err
+
+
+def test_a_seed_is_what_an_ephemeral_server_begins_with(serve: Serve, place: Path) -> None:
+    """Several files make one world; fixed secrets work as they are."""
+    key = mint_api_key(os.urandom)[1].reveal()
+    (place / "app.toml").write_text(
+        '[app.shop]\nclient_id = "shop-client-0123456789-0123456789-0123"\n'
+        'client_secret = "0123456789-$0123456789-0123456789-\'"\n'
+        'scopes = ["gam_user_data"]\nremote_rest = true\napi_keys = { enabled = true }\n',
+        encoding="utf-8",
+    )
+    (place / "eva.toml").write_text(
+        f'[user.eva]\n[[key]]\nuser = "eva"\napp = "shop"\napi_key = "{key}"\n', encoding="utf-8"
+    )
+    _, told = serve("--seed", "app.toml", "--seed", "eva.toml")
+    assert told["GAM_CLIENT_ID"] == "shop-client-0123456789-0123456789-0123"
+    assert told["GAM_CLIENT_SECRET"] == "0123456789-$0123456789-0123456789-'"
+    assert told["GAM_API_KEY"] == key
+    assert trade(told) == "eva"
+
+
+def test_faults_of_a_seed_are_told_with_their_lines(gamcli: Run, place: Path) -> None:
+    """And nothing listens."""
+    (place / "seed.toml").write_text('[app.shop]\nscope = "x"\n', encoding="utf-8")
+    ran = gamcli("serve", "--ephemeral", "--seed", "seed.toml", "--ready-file", "ready.json")
+    assert ran.code == 2
+    assert "\nseed.toml:2: " in ran.err
+    assert not (place / "ready.json").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--store", "x.db", "serve", "--ephemeral"], ["serve", "--seed", "x.toml"], ["serve", "--ephemeral", "--seed"]],
+    ids=str,
+)
+def test_what_does_not_go_together_is_2(gamcli: Run, words: list[str]) -> None:
+    """A store in memory is no file, and a file takes no seed."""
+    assert gamcli(*words).code == 2
