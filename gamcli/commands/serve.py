@@ -19,6 +19,7 @@ from gamcli.commands.settings import LARGEST_PORT
 from gamcli.errors import FailedError, UsageError
 from gamcli.render import credentials
 from gamcli.render.output import Output
+from gamcli.server import origins
 from gamcli.server.failures import LIMIT, MAX_LIMIT
 from gamcli.server.http import Options, Server
 from gamcli.server.refusals import UNAUTHORIZED, Manner
@@ -36,6 +37,12 @@ ErrorFormat = Annotated[
 ExpiredStatus = Annotated[
     Literal["401", "403"] | None,
     typer.Option(help="The status for an expired access token; .NET's is 403.", show_default="401"),
+]
+CorsOrigin = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ORIGIN", help="Pages that may ask from a browser: https://app.example.org, or * for all; repeatable."
+    ),
 ]
 LogFormat = Annotated[
     Literal["text", "json"] | None, typer.Option(help="How a request is logged.", show_default="text")
@@ -87,6 +94,7 @@ def serve(
     expired_status: ExpiredStatus = None,
     log_format: LogFormat = None,
     max_failures: MaxFailures = LIMIT,
+    cors_origin: CorsOrigin = None,
     ready_file: ReadyFile = None,
     allow_http: AllowHttp = False,
     ephemeral: Ephemeral = False,
@@ -114,6 +122,7 @@ def serve(
         log_format=str(value("serve.log_format").value),
         manner=Manner(str(value("serve.error_format").value), int(expired_status or UNAUTHORIZED)),
         max_failures=max_failures,
+        origins=frozenset(map(origins.read, cors_origin or ())),
     )
     out = session.output()
     run = _until_stopped if program is None else _beside(program, out)

@@ -5,6 +5,7 @@ messages    what travels: Request, Response, and the strict parsing of bytes int
 forms       the body and the Authorization header, read as their standards say
 refusals    the one table from a rule to what a client is told
 failures    who fails too often, and how long it has to wait
+origins     pages of which origins may ask from a browser
 oauth       the endpoints as functions, and their routes; no socket
 log         one line a request, never a secret
 scribe      the thread that writes the log

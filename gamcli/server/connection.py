@@ -15,6 +15,8 @@ from gamcli.server.messages import REASONS, Inbox, Request, Response, unreadable
 CHUNK = 32 * 1024
 """The largest head and the largest body together: one read is enough for any request."""
 
+NO_CONTENT = 204
+
 MAX_FAREWELL = 4 * 1024 * 1024
 """How much is read and thrown away after the last response, for clients that listen only when they have said it all."""
 
@@ -140,10 +142,11 @@ class Connection:
 def encode(response: Response, *, closes: bool, without_body: bool = False) -> bytes:
     """Return the bytes of `response`; one to HEAD goes without its body (RFC 9110 §9.3.2)."""
     fields = "".join(f"{name}: {value}\r\n" for name, value in response.fields)
+    length = "" if response.status == NO_CONTENT else f"Content-Length: {len(response.body)}\r\n"  # RFC 9110 §8.6
     connection = "Connection: close\r\n" if closes else ""
     head = (
         f"HTTP/1.1 {response.status} {REASONS[response.status]}\r\nDate: {_date(int(time()))}\r\n"
-        f"{fields}Content-Length: {len(response.body)}\r\n{connection}\r\n"
+        f"{fields}{length}{connection}\r\n"
     )
     return head.encode("latin-1") + (b"" if without_body else response.body)
 

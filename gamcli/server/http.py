@@ -54,6 +54,7 @@ class Options:
     log_format: str = "text"
     manner: refusals.Manner = refusals.AS_GAM
     max_failures: int = LIMIT
+    origins: frozenset[str] = frozenset()
     max_connections: int = 512
     stop_seconds: float = 5.0
     times: Times = field(default_factory=Times)
@@ -70,7 +71,9 @@ class Server:
     def __init__(self, gam: Gam, options: Options) -> None:
         self._options = options
         self._base_path = options.base_path.rstrip("/")
-        self._conduct = oauth.Conduct(self._base_path.lower(), options.manner, Failures(options.max_failures))
+        self._conduct = oauth.Conduct(
+            self._base_path.lower(), options.manner, Failures(options.max_failures), options.origins
+        )
         self._scribe = Scribe(options.log)
         self._log = Log(self._scribe.take, options.log_format, gam.now, gam.entropy(4).hex())
         self._connections: set[Connection] = set()
@@ -224,7 +227,8 @@ class Server:
 
     def _refuse(self, connection: Connection, rule: str) -> None:
         """Refuse what is no request: nothing of it is logged, for it may be the body of another."""
-        answer = oauth.Answer(refusals.response(rule, (), self._conduct.manner), oauth.Trace(rule=rule))
+        response = refusals.response(rule, oauth.cross_origin(self._conduct), self._conduct.manner)
+        answer = oauth.Answer(response, oauth.Trace(rule=rule))
         self._log.tell(None, answer, 0.0)
         connection.send(encode(answer.response, closes=True), last=True)
 

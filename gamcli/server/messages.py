@@ -36,6 +36,7 @@ _ONCE = frozenset({"host", "content-length", "content-type", "authorization", "e
 
 REASONS = {
     200: "OK",
+    204: "No Content",
     400: "Bad Request",
     401: "Unauthorized",
     403: "Forbidden",
@@ -93,6 +94,10 @@ class Response:
     status: int
     fields: tuple[tuple[str, str], ...]
     body: bytes = field(repr=False)
+
+    def with_fields(self, fields: tuple[tuple[str, str], ...]) -> "Response":
+        """Return the response with `fields` after its own."""
+        return Response(self.status, (*self.fields, *fields), self.body)
 
 
 _JSON_FIELDS = (("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Pragma", "no-cache"))

@@ -13,7 +13,7 @@ from gamcli.model import App
 from gamcli.rules import scopes
 from gamcli.rules.credentials import Secret, api_key_id
 from gamcli.rules.grants import TokenRequest
-from gamcli.server import forms, refusals
+from gamcli.server import forms, origins, refusals
 from gamcli.server.failures import Failures
 from gamcli.server.messages import Request, Response, json_response
 
@@ -43,6 +43,7 @@ class Conduct:
     base_path: str = ""
     manner: refusals.Manner = refusals.AS_GAM
     failures: Failures = field(default_factory=lambda: Failures(0))
+    origins: frozenset[str] = frozenset()
 
 
 AS_EVER = Conduct()
@@ -144,10 +145,23 @@ ROUTES: dict[str, dict[str, Endpoint]] = {
 
 def respond(gam: Gam, request: Request, conduct: Conduct = AS_EVER) -> Answer:
     """Answer `request`, whatever happens."""
+    answer = _answer(gam, request, conduct)
+    if conduct.origins:
+        fields = cross_origin(conduct, request.fields.get("origin", ""))
+        return Answer(answer.response.with_fields(fields), answer.trace)
+    return answer
+
+
+def cross_origin(conduct: Conduct, sent: str = "") -> tuple[tuple[str, str], ...]:
+    """Return the fields that let a page of the origin `sent` read a response, if it may."""
+    return origins.allowed(conduct.origins, sent) if conduct.origins else ()
+
+
+def _answer(gam: Gam, request: Request, conduct: Conduct) -> Answer:
     trace = Trace()
     methods = _methods(request.path, conduct.base_path)
     try:
-        return Answer(_endpoint(methods, request)(gam, request, trace, conduct), trace)
+        return Answer(_endpoint(methods, request, conduct)(gam, request, trace, conduct), trace)
     except Exception as error:  # noqa: BLE001 - the edge: nothing may pass it
         trace.rule = refusals.rule_of(error)
         trace.detail = _DETAIL.get(trace.rule, _nothing)(error)
@@ -162,9 +176,11 @@ def _methods(path: str, base_path: str) -> Mapping[str, Endpoint]:
     return ROUTES.get(path.removeprefix(base_path), {}) if path.startswith(base_path) else {}
 
 
-def _endpoint(methods: Mapping[str, Endpoint], request: Request) -> Endpoint:
+def _endpoint(methods: Mapping[str, Endpoint], request: Request, conduct: Conduct) -> Endpoint:
     if not methods:
         raise RefusedError("path_unknown", "no such path")
+    if request.method == "OPTIONS" and conduct.origins:
+        return lambda *_: origins.preflight(methods)
     if request.method not in methods:
         raise RefusedError("method_wrong", "no such method")
     return methods[request.method]

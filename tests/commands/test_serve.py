@@ -148,6 +148,8 @@ def test_other_machines_are_served_when_it_is_meant(serve: Serve) -> None:
         (["--error-format", "xml"], 2),
         (["--expired-status", "404"], 2),
         (["--max-failures", "-1"], 2),
+        (["--cors-origin", "app.example.org"], 2),
+        (["--cors-origin", ""], 2),
         (["--max-failures", "1001"], 2),
         (["--port", "0", "--ready-file", "nowhere/ready.json"], 1),
     ],
@@ -197,3 +199,22 @@ def test_who_fails_too_often_has_to_wait(serve: Serve, world: Run, api_key: str)
         _, url = serve(*words)
         statuses = [asked(url, "/oauth/gam/v2.0/access_token", form)[0] for _ in range(12)]
         assert statuses == [401] * expected + [429] * (12 - expected)
+
+
+def test_a_page_may_ask_from_the_origins_named(serve: Serve) -> None:
+    """Each of them, and no other."""
+    _, url = serve("--cors-origin", "https://a.example.org", "--cors-origin", "https://b.example.org:8443")
+    allowed = []
+    for origin in ("https://a.example.org", "https://b.example.org:8443", "https://c.example.org"):
+        connection = HTTPConnection(urlsplit(url).netloc, timeout=10)
+        connection.request("GET", "/healthz", headers={"Origin": origin})
+        with connection.getresponse() as response:
+            allowed.append(response.getheader("Access-Control-Allow-Origin"))
+        connection.close()
+    assert allowed == ["https://a.example.org", "https://b.example.org:8443", None]
+
+
+def test_a_page_is_no_origin(world: Run) -> None:
+    """The hint is the origin of it."""
+    ran = world("serve", "--port", "0", "--cors-origin", "https://a.example.org/shop")
+    assert (ran.code, ran.hint) == (2, "--cors-origin https://a.example.org")
