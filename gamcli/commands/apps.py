@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from gamcli.actions import apps
-from gamcli.commands import consent, delivery, snippets
+from gamcli.commands import consent, delivery, screens, snippets
 from gamcli.commands.app_settings import (
     ApiKeyAuthType,
     ApiKeys,
@@ -127,7 +127,10 @@ def show(context: typer.Context, name: AppArgument, output: OfClient = None, fie
     session = Session.of(context)
     out = snippets.prepare(session, output, field, App)
     with session.gam() as gam:
-        snippets.show(out, output, apps.show(gam, name))
+        if snippets.is_screen(out, output):
+            screens.show(out, gam, "app", name)
+        else:
+            snippets.show(out, output, apps.show(gam, name))
 
 
 @verbs.command()

@@ -8,7 +8,7 @@ import typer
 
 from gamcli.actions import keys
 from gamcli.actions.changes import Changed
-from gamcli.commands import consent, delivery, doubts, forecasts, generating, snippets
+from gamcli.commands import consent, delivery, doubts, forecasts, generating, screens, snippets
 from gamcli.commands.key_fields import (
     ExpiresIn,
     ForApp,
@@ -215,7 +215,10 @@ def show(context: typer.Context, key: KeyArgument, output: OfClient = None, fiel
     session = Session.of(context)
     out = snippets.prepare(session, output, field, Key)
     with session.gam() as gam:
-        snippets.show(out, output, keys.show(gam, key))
+        if snippets.is_screen(out, output):
+            screens.show(out, gam, "key", key)
+        else:
+            snippets.show(out, output, keys.show(gam, key))
 
 
 @verbs.command()

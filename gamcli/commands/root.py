@@ -135,7 +135,9 @@ def root(
     flags = {"store": store, "no_color": no_color or None, "quiet": quiet or None}
     context.obj = Session.from_flags(flags, config)
     if context.invoked_subcommand is None:
-        context.obj.output().data(context.get_help())
+        from gamcli.commands import screens  # noqa: PLC0415 - start-up
+
+        screens.whole(context.obj)
 
 
 def dispatch(arguments: Sequence[str]) -> int:

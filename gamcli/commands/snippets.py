@@ -28,6 +28,11 @@ def prepare(session: Session, output: str | None, field: str | None, kind: type)
     return session.output(None if output == "toml" else output, field, kind)
 
 
+def is_screen(out: Output, output: str | None) -> bool:
+    """Say whether people look, who are shown the surroundings too."""
+    return out.is_human and output in (None, "table")
+
+
 def show(out: Output, output: str | None, record: object) -> None:
     """Show the record, or the table of a manifest that asks for it."""
     if isinstance(record, App | Key) and out.format == "github":

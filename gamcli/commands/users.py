@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from gamcli.actions import users
-from gamcli.commands import consent, snippets
+from gamcli.commands import consent, screens, snippets
 from gamcli.commands.options import (
     Accept,
     DryRun,
@@ -136,7 +136,10 @@ def show(context: typer.Context, name: UserArgument, output: Shown = None, field
     session = Session.of(context)
     out = snippets.prepare(session, output, field, User)
     with session.gam() as gam:
-        snippets.show(out, output, users.show(gam, name))
+        if snippets.is_screen(out, output):
+            screens.show(out, gam, "user", name)
+        else:
+            snippets.show(out, output, users.show(gam, name))
 
 
 @verbs.command()

@@ -23,6 +23,7 @@ SCREENFUL = 200
 STATUS_STYLES = {
     "active": "green", "retiring": "yellow", "expired": "yellow", "revoked": "red", "replaced": "dim",
     "✓": "green", "✗": "red", "invalidated": "red", "blocked": "red", "disabled": "yellow", "none": "dim",
+    "enabled": "green", "not there yet": "yellow",
 }  # fmt: skip
 
 
@@ -185,7 +186,7 @@ def _drawn(heads: Sequence[str], rows: Sequence[Sequence[str]], console: "Consol
         drawn.add_column(head, overflow="fold", no_wrap=head in WHOLE)
     for row in rows:
         drawn.add_row(*(Text(text, STATUS_STYLES.get(text, "")) for text in row))
-    return _printed(drawn, console)
+    return printed(drawn, console)
 
 
 def panel(record: dict[str, Any], console: "Console | None") -> str:
@@ -205,10 +206,11 @@ def panel(record: dict[str, Any], console: "Console | None") -> str:
     drawn.add_column(overflow="fold")
     for name, text in lines:
         drawn.add_row(name, Text(text, STATUS_STYLES.get(text, "")))
-    return _printed(drawn, console)
+    return printed(drawn, console)
 
 
-def _printed(drawn: object, console: "Console") -> str:
+def printed(drawn: object, console: "Console") -> str:
+    """Return what rich draws."""
     with console.capture() as captured:
         console.print(drawn)
     return captured.get().rstrip("\n")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gamcli.model.manifests import ManifestPlan
     from gamcli.model.plan import Plan
     from gamcli.render.machine import Plain
+    from gamcli.render.panels import Panel
 
 FORMATS = {
     "table": "for people; in a pipe, columns that are never cut",
@@ -77,6 +78,12 @@ class Output(NamedTuple):
         from gamcli.render import credentials  # noqa: PLC0415 - start-up, as above
 
         return credentials.variables(record, secret)
+
+    def screen(self, panel: "Panel") -> None:
+        """Show people a screen."""
+        from gamcli.render import panels  # noqa: PLC0415 - programs need no screens
+
+        self.data(panels.drawn(panels.with_words(panel, self.before), self._console()))
 
     def records(self, kind: type, records: Iterable[object]) -> None:
         """Show the records of that kind as they come."""

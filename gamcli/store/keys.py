@@ -104,6 +104,20 @@ def currents(tx: Transaction, user_guids: Iterable[str]) -> Iterator[Key]:
         yield from map(_record, tx.each(f"{_SELECT} WHERE user.guid IN ({marks(some)}) AND key.current = 1", some))
 
 
+def next_to_expire(tx: Transaction, client_id: str, now: datetime) -> Key | None:
+    """Return the key of that application that expires first, ended and rotated ones left out, or None."""
+    lives = "key.ended_at IS NULL AND key.retires_at IS NULL AND key.expires_at > ?"
+    row = tx.one(f"{_SELECT} WHERE {_FOR_APP} AND {lives} ORDER BY key.expires_at LIMIT 1", client_id, micros(now))
+    return None if row is None else _record(row)
+
+
+def last_used(tx: Transaction, client_id: str, most: int) -> tuple[Key, ...]:
+    """Return the keys of that application that were used last, the latest first."""
+    ids = f"SELECT id FROM key WHERE {_FOR_APP} AND last_used_at IS NOT NULL ORDER BY last_used_at DESC LIMIT ?"
+    rows = tx.each(f"{_SELECT} WHERE key.id IN ({ids}) ORDER BY key.last_used_at DESC", [client_id, most])
+    return tuple(map(_record, rows))
+
+
 def managed(tx: Transaction, owners: Collection[str]) -> Iterator[str]:
     """Yield the ids of the keys, ended ones left out, that any of `owners` manages."""
     rows = tx.each(f"SELECT id FROM key WHERE managed_by IN ({marks([*owners])}) AND ended_at IS NULL", [*owners])

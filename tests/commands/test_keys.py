@@ -251,7 +251,9 @@ def test_the_record_says_when_and_why_a_key_ended(world: Run, shelf: dict[str, s
     found = world("key", "show", shelf["revoked"], "-o", "json").json
     assert (found["status"], found["reason"]) == ("revoked", "lost")
     assert found["ended_at"] is not None
-    assert "status        revoked\n" in world("key", "show", shelf["revoked"]).out
+    screen = world("key", "show", shelf["revoked"]).out
+    assert screen.startswith(f"key  {shelf['revoked']}  revoked\n")
+    assert "  reason           lost\n" in screen
     assert world("key", "show", shelf["expired"], "-o", "json").json["ended_at"] is None
 
 

@@ -48,6 +48,16 @@ def test_keys_are_counted_as_their_records_tell(
     with trial() as tx:
         made = kept(tx, ana, portal, key, lives)
         assert +counts.by_status(tx, now) == Counter(each.status(now) for each in made)
+        live = [each for each in made if each.is_live(now)]
+        assert (
+            counts.of_app(tx, portal.client_id, now) == counts.of_user(tx, ana.guid, now) == +counts.by_status(tx, now)
+        )
+        assert counts.never_used(tx, now) == len(live)
+        active = [each for each in live if each.status(now) == "active" and each.expires_at]
+        first = keys.next_to_expire(tx, portal.client_id, now)
+        assert (first and first.expires_at) == min(
+            (each.expires_at for each in active if each.expires_at), default=None
+        )
         plain = [each for each in made if each.end is None and each.retires_at is None]
         assert counts.lasting(tx) == sum(each.expires_at is None for each in plain)
         later = [each.expires_at for each in plain if each.expires_at and each.expires_at >= now]
@@ -69,3 +79,12 @@ def test_no_row_is_read_for_a_count(store: Store, now: datetime) -> None:
         plans = [str(row[3]) for sql in questions for row in tx.each(f"EXPLAIN QUERY PLAN {sql}")]
     assert len(questions) > 10
     assert [plan for plan in plans if "COVERING INDEX" not in plan] == []
+
+
+def test_the_keys_used_last_come_latest_first(peopled: Store, key: Key, portal: App, now: datetime) -> None:
+    """Those that nobody used do not come."""
+    with peopled.writing() as tx:
+        for number in range(4):
+            keys.add(tx, replace(key, id=f"{number:08}"))
+            keys.used(tx, f"{number:08}", now + timedelta(hours=-number))
+        assert [each.id[-1] for each in keys.last_used(tx, portal.client_id, 3)] == ["0", "1", "2"]

@@ -1,0 +1,36 @@
+"""Screens, drawn and plain."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gamcli.render import panels
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("length", "words"),
+    [
+        (timedelta(days=12, hours=5), "in 12 days"),
+        (timedelta(days=1), "in 1 day"),
+        (timedelta(hours=-3), "3 hours ago"),
+        (timedelta(minutes=1, seconds=59), "in 1 minute"),
+        (timedelta(0), "a moment ago"),
+        (timedelta(days=-20000), "20,000 days ago"),
+    ],
+)
+def test_a_distance_is_told_in_the_largest_unit(length: timedelta, words: str) -> None:
+    """Ahead and behind."""
+    assert panels.distance(NOW + length, NOW) == words
+
+
+def test_a_plain_screen_is_aligned_and_leaves_out_what_is_empty() -> None:
+    """Labels are as wide in all sections of pairs."""
+    panel = panels.Panel(
+        "kind", "na\x1bme", "", (panels.Section("one", [("a", "1")]), panels.Section("no", []),
+        panels.Section("", [("long", "x" * 300)]), panels.Section("three", [("a", "b", "c"), ("dd", "", "e")]))
+    )  # fmt: skip
+    assert panels.drawn(panel, None).splitlines() == [
+        "kind  na?me", "", "one", "  a     1", "", f"  long  {'x' * 300}", "", "three", "  a   b  c", "  dd     e",
+    ]  # fmt: skip
