@@ -1,6 +1,6 @@
 """Access tokens: a key traded for one, the claims read with it, and what an admin sees of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions.changes import Changed
 from gamcli.errors import NotFoundError, command
-from gamcli.model import App, Key, Token, User, token_row
+from gamcli.model import App, Key, Token, User, token_id, token_row
 from gamcli.rules import claims, grants, scopes
 from gamcli.rules.credentials import Secret, access_token_row, api_key_id, mint_access_token
 from gamcli.store import Transaction
@@ -26,6 +26,7 @@ class IssuedToken:
 
     secret: Secret
     grant: grants.Grant
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,12 @@ class TokenSearch:
     limit: int | None = None
 
 
-def exchange(gam: Gam, request: grants.TokenRequest, notice: Callable[[App], None] = lambda _: None) -> IssuedToken:
+def exchange(
+    gam: Gam,
+    request: grants.TokenRequest,
+    notice: Callable[[App], None] = lambda _: None,
+    judged: Iterable[grants.Rule] = grants.API_KEY_GRANT,
+) -> IssuedToken:
     """
     Trade an API key for an access token, or raise RefusedError with the rule that said no (GAM wiki 56104).
 
@@ -50,7 +56,7 @@ def exchange(gam: Gam, request: grants.TokenRequest, notice: Callable[[App], Non
         facts = _facts(tx, gam, request)
     if facts.app is not None:
         notice(facts.app)
-    grant = grants.decide(facts)
+    grant = grants.decide(facts, judged)
     assert facts.repository is not None, "read with the facts"
     with gam.store.writing() as tx:
         row = store.tokens.next_row(tx, facts.now)
@@ -59,7 +65,20 @@ def exchange(gam: Gam, request: grants.TokenRequest, notice: Callable[[App], Non
         if grant.app.one_token_per_user:
             store.tokens.supersede(tx, grant.app.client_id, grant.user.guid, row)
         _count(tx, grant, facts.now)
-    return IssuedToken(secret, grant)
+    return IssuedToken(secret, grant, token_id(row))
+
+
+WITHOUT_CLIENT_SECRET = tuple(rule for rule in grants.API_KEY_GRANT if rule is not grants.CLIENT_SECRET_WRONG)
+"""What is judged of those who can write the store: they could give the application another secret."""
+
+
+def exchange_here(gam: Gam, app: str, api_key: Secret) -> IssuedToken:
+    """Trade an API key as who administers the store; raises NotFoundError, or RefusedError as `exchange` does."""
+    with gam.store.reading() as tx:
+        client_id = store.apps.named(tx, app).client_id
+        key, _ = _key_and_owner(tx, api_key_id(api_key))
+    request = grants.TokenRequest(client_id, api_key=api_key, authentication_type_name=key.auth_type if key else "")
+    return exchange(gam, request, judged=WITHOUT_CLIENT_SECRET)
 
 
 def _count(tx: Transaction, grant: grants.Grant, now: datetime) -> None:

@@ -41,6 +41,7 @@ NOUNS = {
     "drift": Noun("provisioning", "Whether the store still is as files in git say", "drifts"),
     "export": Noun("export", "Print what the store holds as a manifest"),
     "serve": Noun("serve", "Answer token requests over HTTP"),
+    "run": Noun("running", "Run a program with a short-lived token instead of a key"),
     "config": Noun("config", "Settings, and where each comes from"),
     "completion": Noun("completion", "Print the completion script of a shell"),
     "help": Noun("topics", "Exit codes, environment, formats"),

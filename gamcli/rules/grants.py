@@ -270,9 +270,9 @@ def require(rules: Iterable[Rule], facts: Facts) -> None:
         raise broken.refusal(facts)
 
 
-def decide(facts: Facts) -> Grant:
+def decide(facts: Facts, judged: Iterable[Rule] = API_KEY_GRANT) -> Grant:
     """Return what the token of an API key grant carries, or raise RefusedError with the rule that said no."""
-    require(API_KEY_GRANT, facts)
+    require(judged, facts)
     app, key, user = _app(facts), _key(facts), _user(facts)
     expires_at = durations.earliest(
         durations.after(facts.now, timedelta(minutes=app.token.timeout_minutes)), key.expires_at

@@ -72,6 +72,7 @@ def test_nouns_verbs_and_options_are_offered(offered: Run) -> None:
         "drift",
         "export",
         "serve",
+        "run",
         "config",
     ]
     assert offered("")[: len(nouns)] == nouns

@@ -39,8 +39,8 @@ CHANGES: dict[str, tuple[str, str]] = {
 """A command line for each verb that changes the store, and the step that it comes to."""
 
 READ = {
-    "quickstart", "serve", "completion", "help", "scope list", "config list", "config get", "config path", "key due",
-    "key verify", "key explain", "key inspect", "key forecast", "plan", "drift", "export",
+    "quickstart", "serve", "run", "completion", "help", "scope list", "config list", "config get", "config path",
+    "key due", "key verify", "key explain", "key inspect", "key forecast", "plan", "drift", "export",
     *(f"{noun} {verb}" for noun in ("auth-type", "app", "user", "key", "token") for verb in ("list", "show")),
 }  # fmt: skip
 """What changes nothing."""
