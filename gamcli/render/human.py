@@ -49,6 +49,11 @@ def _expiry(record: dict[str, Any]) -> object:
     return (record["expires_at"] or NOTHING["expires_at"])[: len("2027-02-21")]
 
 
+def _end(instant: str) -> str:
+    day, _, time = instant.partition("T")
+    return day if time == "00:00:00Z" else f"{day} {time[: len('02:33')]}Z"
+
+
 COLUMNS: dict[str, dict[str, Cell]] = {
     "AuthType": {name: _field(name) for name in ("name", "type", "enabled", "default", "description")},
     "App": {
@@ -90,7 +95,7 @@ COLUMNS: dict[str, dict[str, Cell]] = {
     },
     "Forecast": {
         "start": lambda period: period["start"].removesuffix("T00:00:00Z"),
-        "end": lambda period: period["end"].removesuffix("T00:00:00Z"),
+        "end": lambda period: _end(period["end"]),
         "keys": _field("keys"),
     },
 }
@@ -100,7 +105,9 @@ COLUMNS: dict[str, dict[str, Cell]] = {
 BARS = {"Forecast": "keys"}
 """The number that a bar draws beside each row, by the name of a record; such lists are short, and read whole."""
 
-LONGEST_BAR = 40
+LONGEST_BAR = 30
+"""Beside dates and counts it fits into 80 columns."""
+
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 WHOLE = ("id", "name", "client_id", "status", "expires_at", "key")

@@ -198,9 +198,9 @@ UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 
 
 def distance(instant: datetime, now: datetime) -> str:
-    """Return how far `instant` is in words: `in 12 days`, `3 hours ago`."""
+    """Return about how far `instant` is in words: `in 12 days`, `3 hours ago`."""
     seconds = abs(instant - now) // timedelta(seconds=1)
-    unit, number = next(((unit, seconds // length) for unit, length in UNITS if seconds >= length), ("moment", 1))
+    unit, number = next(((unit, round(seconds / length)) for unit, length in UNITS if seconds >= length), ("moment", 1))
     words = "a moment" if unit == "moment" else f"{number:,} {unit}{'s' * (number != 1)}"
     return f"in {words}" if instant > now else f"{words} ago"
 

@@ -271,7 +271,7 @@ def test_rotate_secret_lets_the_old_one_retire(world: Run, ago: Callable[[timede
     assert ran.err.startswith("gamcli: application 'portal' has a new secret; the old one retires in 24h; keep the")
     until = world("app", "show", "portal", "--field", "secret_retires_at").out.strip()
     assert timedelta(hours=23) < datetime.fromisoformat(until) - datetime.now(UTC) < timedelta(hours=25)
-    assert f"secret_retires_at       in 23 hours ({until[:10]} {until[11:16]}Z)\n" in world("app", "show", "portal").out
+    assert f"secret_retires_at       in 24 hours ({until[:10]} {until[11:16]}Z)\n" in world("app", "show", "portal").out
     apps.rotate_secret(ago(timedelta(days=2)), "portal", overlap=timedelta(days=1))
     assert world("app", "show", "portal", "-o", "json").json["secret_retires_at"] is None
     assert world("app", "rotate-secret", "portal", "--overlap", "7d", "-o", "json").json["secret_retires_at"]

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from gamcli.render import human
+
 Run = Callable[..., Any]
 
 
@@ -26,7 +28,9 @@ def test_a_forecast_is_a_row_a_week_with_a_bar(soon: Run) -> None:
     head, *rows = ran.out.splitlines()
     assert head.split() == ["START", "END", "KEYS"]
     assert len(rows) == 13
-    assert [row for row in rows if row.endswith("1     " + "█" * 40)] == [row for row in rows if "█" in row]
+    assert [row for row in rows if row.endswith("1     " + "█" * human.LONGEST_BAR)] == [
+        row for row in rows if "█" in row
+    ]
     assert ran.err == "gamcli: 1 active key never expires\n"
 
 
@@ -48,8 +52,16 @@ def test_what_expires_later_is_told_beside_the_forecast(soon: Run) -> None:
 
 
 @pytest.mark.usefixtures("soon")
+def test_a_forecast_fits_a_terminal(terminal: Run) -> None:
+    """A row is a line."""
+    ran = terminal("key", "forecast", columns=80, NO_COLOR="1")
+    assert len([line for line in ran.out.splitlines() if line.startswith("2")]) == 13
+    assert len([line for line in ran.out.splitlines() if "█" in line]) == 1
+
+
+@pytest.mark.usefixtures("soon")
 def test_a_terminal_of_another_locale_gets_bars_in_ascii(program: Run) -> None:
     """The count stands beside them always."""
     ran = program("key", "forecast", env={**os.environ, "LC_ALL": "de_DE.ISO-8859-1"})
     assert "█" not in ran.out
-    assert "1     " + "#" * 40 in ran.out
+    assert "1     " + "#" * human.LONGEST_BAR in ran.out

@@ -59,7 +59,7 @@ def test_an_application_is_shown_with_its_keys(world: Run, key_id: str) -> None:
     world("key", "generate", "--user", "ana", "--app", "portal", "--replace", "--expires-in", "5d")
     screen = world("app", "show", "portal").out
     assert "1 active, 1 replaced\n" in screen
-    assert re.search(r"next to expire +\w{8} of ana in 4 days \(", screen)
+    assert re.search(r"next to expire +\w{8} of ana in 5 days \(", screen)
     assert "gamcli key rotate " in screen
     assert key_id not in screen
 

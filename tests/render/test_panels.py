@@ -15,7 +15,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
         (timedelta(days=12, hours=5), "in 12 days"),
         (timedelta(days=1), "in 1 day"),
         (timedelta(hours=-3), "3 hours ago"),
-        (timedelta(minutes=1, seconds=59), "in 1 minute"),
+        (timedelta(minutes=1, seconds=59), "in 2 minutes"),
         (timedelta(0), "a moment ago"),
         (timedelta(days=-20000), "20,000 days ago"),
     ],
