@@ -1,0 +1,100 @@
+"""The fixture `gam_server`, in pytest runs of others."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+MANY = """
+import json
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import urlopen
+import pytest
+
+def status(server, **changes):
+    form = {name: getattr(server, name) for name in ("client_id", "client_secret", "api_key")} | changes
+    form["grant_type"] = "password"
+    try:
+        with urlopen(server.url + "/oauth/gam/v2.0/access_token", urlencode(form).encode()) as response:
+            return response.status
+    except HTTPError as error:
+        with error:
+            return error.code
+
+@pytest.mark.parametrize("turn", range(4))
+def test_each_has_a_server_of_its_own(gam_server, turn):
+    from gamcli.actions import keys, users
+    users.create(gam_server.gam, "eva", {})
+    assert status(gam_server) == 200
+    assert {status(gam_server, api_key="wrong") for _ in range(12)} == {401}
+    keys.revoke(gam_server.gam, [gam_server.api_key.split("_")[1]], "leaked")
+    assert status(gam_server) == 401
+
+def test_secrets_are_not_shown(gam_server):
+    assert gam_server.api_key not in repr(gam_server)
+    assert gam_server.client_secret not in repr(gam_server)
+"""
+
+
+def ran(folder: Path, text: str, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run pytest on a project that has only our fixture, with warnings as errors."""
+    (folder / "test_client.py").write_text(text, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "gamcli.testing", *words, "test_client.py"]
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # as it was installed does not matter here
+    environment.pop("PYTEST_ADDOPTS", None)
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=100, check=False
+    )
+
+
+def test_each_test_has_a_server_of_its_own(tmp_path: Path) -> None:
+    """Which takes as many failures as it likes, and ends with the test."""
+    done = ran(tmp_path, MANY)
+    assert "5 passed" in done.stdout, done.stdout
+
+
+def test_tests_that_run_at_once_have_servers_of_their_own(tmp_path: Path) -> None:
+    """Under xdist."""
+    done = ran(tmp_path, MANY, "-p", "xdist", "-n", "2")
+    assert "5 passed" in done.stdout, done.stdout
+
+
+def test_the_python_in_the_readme_is_a_test_that_passes(tmp_path: Path) -> None:
+    """As it is printed."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"^```python\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    done = ran(tmp_path, text)
+    assert "1 passed" in done.stdout, done.stdout
+
+
+def test_a_test_that_fails_still_ends_its_server(tmp_path: Path) -> None:
+    """And does not hang."""
+    done = ran(tmp_path, "def test_it(gam_server):\n    assert gam_server.url == ''\n")
+    assert "1 failed" in done.stdout, done.stdout
+    assert not re.search(r"gam(key|sec)_", done.stdout)
+
+
+def test_who_does_not_use_the_fixture_pays_next_to_nothing() -> None:
+    """What pytest has not imported already is this file and its package alone."""
+    probe = "import sys, pytest; had = {*sys.modules}; import gamcli.testing; print(*sorted({*sys.modules} - had))"
+    found = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["gamcli", "gamcli.testing"]
+
+
+@pytest.mark.parametrize("text", ["def test_it():\n    pass\n"])
+def test_a_project_that_does_not_use_it_is_as_before(tmp_path: Path, text: str) -> None:
+    """With warnings as errors too."""
+    assert "1 passed" in ran(tmp_path, text).stdout
+
+
+def test_pytest_finds_the_fixture_by_itself() -> None:
+    """Through the entry point that is installed with gamcli."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["entry-points"]["pytest11"] == {"gamcli": "gamcli.testing"}
