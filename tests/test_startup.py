@@ -1,12 +1,10 @@
-"""Start-up is a feature: what the quickest commands may import, and how long they take beside a bare Python."""
+"""Start-up is a feature: what the quickest commands may import; `tests/bench/startup.py` tells how long they take."""
 
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
-from time import perf_counter
 
 import pytest
 from platformdirs import user_config_path
@@ -111,31 +109,6 @@ def test_a_list_for_programs_draws_nothing(loaded: Loaded) -> None:
     """Nor does one for people, in a pipe."""
     assert {"rich", "gamcli.render.human"} & loaded("user", "list", "-o", "json") == set()
     assert "rich" not in loaded("user", "list")
-
-
-@pytest.mark.usefixtures("world")
-@pytest.mark.parametrize(
-    ("most", "words"),
-    [
-        (3.0, ["--version"]),
-        (4.0, ["__complete", "app", ""]),
-        (8.0, ["__complete", "app", "show", ""]),
-        (14.0, ["key", "generate", "--user", "ana", "--app", "portal", "--replace"]),
-    ],
-    ids=str,
-)
-def test_start_up_is_bounded_by_a_bare_python(environment: dict[str, str], most: float, words: list[str]) -> None:
-    """With room for a busy machine: measured alone they take 1.4, 2.0, 4.4 and 8.2 times as long."""
-    bare, ours = [sys.executable, "-c", "pass"], [sys.executable, "-m", "gamcli", *words]
-    pairs = [(seconds(bare, environment), seconds(ours, environment)) for _ in range(7)]
-    assert median(each for _, each in pairs) <= most * median(each for each, _ in pairs)
-
-
-def seconds(command: list[str], environment: dict[str, str]) -> float:
-    """Return how long a program runs."""
-    begun = perf_counter()
-    subprocess.run(command, capture_output=True, check=True, env=environment, timeout=60)
-    return perf_counter() - begun
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere platformdirs itself is asked")

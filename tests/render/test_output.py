@@ -16,12 +16,16 @@ TYPE = model.AuthType("apikey", "APIkey", "", enabled=True, default=True, create
 KEY = model.Key("AbCdEfGh", "ana", "guid", "portal", "id", "apikey", (), bytes(32), NOW, last_used_at=NOW)
 
 
+RECORDS = [name for name in FORMATS if name not in ("env", "github", "toml")]
+"""The forms that every record has; the others are of some alone."""
+
+
 def voice(name: str = "table", *, quiet: bool = False) -> Output:
     """Return a voice that speaks that format."""
     return Output(name, "name" if name == "value" else None, lambda: NOW, quiet=quiet)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", RECORDS)
 def test_a_record_goes_to_stdout_in_every_format(capsys: pytest.CaptureFixture[str], name: str) -> None:
     """One, or a list of one."""
     voice(name).record(TYPE)
@@ -32,7 +36,7 @@ def test_a_record_goes_to_stdout_in_every_format(capsys: pytest.CaptureFixture[s
     assert err == ""
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", RECORDS)
 def test_a_change_is_told_to_people_and_shown_to_programs(capsys: pytest.CaptureFixture[str], name: str) -> None:
     """On stderr, or as the record."""
     voice(name).changed(TYPE, "made it")
