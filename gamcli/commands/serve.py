@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -23,6 +23,9 @@ from gamcli.server import origins
 from gamcli.server.failures import LIMIT, MAX_LIMIT
 from gamcli.server.http import Options, Server
 from gamcli.server.refusals import UNAUTHORIZED, Manner
+
+if TYPE_CHECKING:
+    from gamcli.server.tls import Context
 
 verbs = noun()
 
@@ -56,6 +59,10 @@ MaxFailures = Annotated[
         help="Failures a minute of a client_id from one address, after which it is told to wait; 0 is no limit.",
     ),
 ]
+TlsCert = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Serve HTTPS with this certificate, in PEM, its chain behind it.")
+]
+TlsKey = Annotated[str | None, typer.Option(metavar="FILE", help="The key of --tls-cert, in PEM.")]
 ReadyFile = Annotated[str | None, typer.Option(metavar="FILE", help="Write {url, pid} there once the port listens.")]
 AllowHttp = Annotated[
     bool, typer.Option("--allow-http", help="Listen beyond this machine without TLS.", show_default=False)
@@ -95,6 +102,8 @@ def serve(
     log_format: LogFormat = None,
     max_failures: MaxFailures = LIMIT,
     cors_origin: CorsOrigin = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     ready_file: ReadyFile = None,
     allow_http: AllowHttp = False,
     ephemeral: Ephemeral = False,
@@ -106,29 +115,25 @@ def serve(
     Example: gamcli serve --port 8080, then POST to http://127.0.0.1:8080/oauth/gam/v2.0/access_token
     """
     session = Session.of(context)
-    flags = {
-        "serve.host": host,
-        "serve.port": port,
-        "serve.base_path": base_path,
-        "serve.error_format": error_format,
-        "serve.log_format": log_format,
-    }
-    value = session.with_flags(flags).settings.value
+    given = {"host": host, "port": port, "base_path": base_path, "error_format": error_format, "log_format": log_format}
+    value = session.with_flags({f"serve.{name}": flag for name, flag in given.items()}).settings.value
+    tls = _tls(tls_cert, tls_key)
     options = Options(
         log=_log,
-        host=_host(str(value("serve.host").value), allow_http=allow_http),
+        host=_host(str(value("serve.host").value), encrypted=allow_http or tls is not None),
         port=int(str(value("serve.port").value)),
         base_path=_base_path(str(value("serve.base_path").value)),
         log_format=str(value("serve.log_format").value),
         manner=Manner(str(value("serve.error_format").value), int(expired_status or UNAUTHORIZED)),
         max_failures=max_failures,
         origins=frozenset(map(origins.read, cors_origin or ())),
+        tls=tls,
     )
     out = session.output()
     run = _until_stopped if program is None else _beside(program, out)
-    with _world(session, seed or [], ephemeral=ephemeral) as (gam, given):
+    with _world(session, seed or [], ephemeral=ephemeral) as (gam, credentials):
         server = Server(gam, options)
-        run(server, {"GAM_URL": server.url, **given}, ready_file, out)
+        run(server, {"GAM_URL": server.url, **credentials}, ready_file, out)
 
 
 @contextmanager
@@ -179,15 +184,25 @@ def _log(line: str) -> None:
     sys.stderr.flush()
 
 
-def _host(host: str, *, allow_http: bool) -> str:
+def _tls(certificate: str | None, key: str | None) -> "Context | None":
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise UsageError("a certificate goes with its key", "--tls-cert FILE --tls-key FILE")
+    from gamcli.server import tls  # noqa: PLC0415 - start-up: most servers stand behind something that speaks TLS
+
+    return tls.context(certificate, key)
+
+
+def _host(host: str, *, encrypted: bool) -> str:
     try:
         local = host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         local = False
-    if not local and not allow_http:
+    if not local and not encrypted:
         raise UsageError(
             f"{host} can be reached from other machines, and secrets would travel there unencrypted",
-            "add --allow-http when something in front of gamcli speaks TLS",
+            "--tls-cert FILE --tls-key FILE, or --allow-http when something in front of gamcli speaks TLS",
         )
     return host
 

@@ -10,6 +10,7 @@ oauth       the endpoints as functions, and their routes; no socket
 log         one line a request, never a secret
 scribe      the thread that writes the log
 connection  one client: whole requests in, responses out, a deadline for each
+tls         the certificate, and sockets that encrypt
 waiting     the thread for requests that find the store held by another process
 http        the one loop over all connections
 """

@@ -8,6 +8,7 @@ import socket
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from selectors import EVENT_READ, EVENT_WRITE
 from time import gmtime, monotonic, time
 
 from gamcli.server.messages import REASONS, Inbox, Request, Response, unreadable
@@ -44,7 +45,7 @@ class Connection:
     A client, what it has sent and what it has yet to take.
 
     `deadline` is when the time for what it does now is over; `last` says that its last response is given, `waits` that
-    a request of its is being answered elsewhere.
+    a request of its is being answered elsewhere; `awaits` is the event of the system that lets it go on.
     """
 
     def __init__(self, client: socket.socket, peer: str, times: Times) -> None:
@@ -52,6 +53,7 @@ class Connection:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = client
         self.deadline = monotonic() + times.idle
+        self.awaits = EVENT_READ
         self.unsent = b""
         self.last = False
         self.waits = False
@@ -76,9 +78,11 @@ class Connection:
 
     def read(self) -> bool:
         """Take what has come, and say whether anything did: False is the end of the connection."""
+        self.awaits = EVENT_READ
         try:
             data = self.socket.recv(CHUNK)
-        except BlockingIOError:
+        except BlockingIOError as held:
+            self.awaits = _event(held, EVENT_READ)
             return True
         except OSError:
             data = b""
@@ -112,14 +116,18 @@ class Connection:
 
     def flush(self) -> None:
         """Send more of what is unsent; when all is sent, the client's time begins anew."""
+        self.awaits = EVENT_READ
         try:
             self.unsent = self.unsent[self.socket.send(self.unsent) :]
-        except BlockingIOError:
+        except BlockingIOError as held:
+            self.awaits = _event(held, EVENT_WRITE)
             return
         except OSError:  # nobody is there to take it
             self.unsent, self.last, self.deadline = b"", True, 0.0
             return
-        if not self.unsent:
+        if self.unsent:
+            self.awaits = EVENT_WRITE
+        else:
             self._has_sent()
 
     def _has_sent(self) -> None:
@@ -137,6 +145,11 @@ class Connection:
     def close(self) -> None:
         """Close the socket."""
         self.socket.close()
+
+
+def _event(held: BlockingIOError, usual: int) -> int:
+    """Return what a socket waits for that cannot go on: one that encrypts may have to read in order to write."""
+    return int(getattr(held, "event", usual))
 
 
 def encode(response: Response, *, closes: bool, without_body: bool = False) -> bytes:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from time import monotonic, sleep
+from typing import TYPE_CHECKING
 
 from gamcli.actions import Gam
 from gamcli.errors import FailedError, RefusedError
@@ -24,6 +25,9 @@ from gamcli.server.log import Log
 from gamcli.server.messages import Request
 from gamcli.server.scribe import Scribe
 from gamcli.server.waiting import Guest, WaitingRoom
+
+if TYPE_CHECKING:
+    import ssl
 
 LAST_PORT = 65535
 
@@ -55,6 +59,7 @@ class Options:
     manner: refusals.Manner = refusals.AS_GAM
     max_failures: int = LIMIT
     origins: frozenset[str] = frozenset()
+    tls: "ssl.SSLContext | None" = None
     max_connections: int = 512
     stop_seconds: float = 5.0
     times: Times = field(default_factory=Times)
@@ -99,7 +104,8 @@ class Server:
     def url(self) -> str:
         """Where clients find the server: the base path included, no slash at the end."""
         host = self._options.host
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}{self._base_path}"
+        scheme = "https" if self._options.tls else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}{self._base_path}"
 
     @property
     def unwritten(self) -> int:
@@ -167,11 +173,23 @@ class Server:
         if beyond >= DOORSTEP:
             client.close()
             return
-        connection = Connection(client, str(address[0]), self._options.times)
+        try:
+            connection = self._connection(client, str(address[0]))
+        except OSError:  # it has left before it was greeted
+            client.close()
+            return
         self._connections.add(connection)
         self._listen_to(connection)
         if beyond >= 0:
             self._refuse(connection, "connections_full")
+
+    def _connection(self, client: socket.socket, peer: str) -> Connection:
+        times, tls = self._options.times, self._options.tls
+        if tls is None:
+            return Connection(client, peer, times)
+        made = Connection(tls.wrap_socket(client, server_side=True, do_handshake_on_connect=False), peer, times)
+        made.deadline = monotonic() + times.request  # to shake hands takes part in the time for the first request
+        return made
 
     def _listen_to(self, connection: Connection) -> None:
         self._selector.register(connection.socket, selectors.EVENT_READ, lambda: self._attend(connection))
@@ -193,10 +211,9 @@ class Server:
         except RefusedError as refused:
             self._refuse(connection, refused.rule)
         if not connection.waits:
-            wanted = selectors.EVENT_WRITE if connection.unsent else selectors.EVENT_READ
             key = self._selector.get_key(connection.socket)
-            if key.events != wanted:
-                self._selector.modify(connection.socket, wanted, key.data)
+            if key.events != connection.awaits:
+                self._selector.modify(connection.socket, connection.awaits, key.data)
 
     def _answer(self, connection: Connection, request: Request) -> None:
         began = monotonic()

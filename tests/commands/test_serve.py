@@ -125,7 +125,10 @@ def test_a_port_in_use_is_1(world: Run) -> None:
 def test_other_machines_are_not_served_unencrypted(world: Run, host: str) -> None:
     """Unless somebody says that it is meant."""
     ran = world("serve", "--port", "0", f"--host={host}")
-    assert (ran.code, ran.hint) == (2, "add --allow-http when something in front of gamcli speaks TLS")
+    assert (ran.code, ran.hint) == (
+        2,
+        "--tls-cert FILE --tls-key FILE, or --allow-http when something in front of gamcli speaks TLS",
+    )
 
 
 def test_other_machines_are_served_when_it_is_meant(serve: Serve) -> None:
@@ -150,6 +153,9 @@ def test_other_machines_are_served_when_it_is_meant(serve: Serve) -> None:
         (["--max-failures", "-1"], 2),
         (["--cors-origin", "app.example.org"], 2),
         (["--cors-origin", ""], 2),
+        (["--tls-cert", "cert.pem"], 2),
+        (["--tls-key", "key.pem"], 2),
+        (["--tls-cert", "nowhere.pem", "--tls-key", "nowhere.pem"], 2),
         (["--max-failures", "1001"], 2),
         (["--port", "0", "--ready-file", "nowhere/ready.json"], 1),
     ],
@@ -218,3 +224,17 @@ def test_a_page_is_no_origin(world: Run) -> None:
     """The hint is the origin of it."""
     ran = world("serve", "--port", "0", "--cors-origin", "https://a.example.org/shop")
     assert (ran.code, ran.hint) == (2, "--cors-origin https://a.example.org")
+
+
+def test_a_server_with_a_certificate_serves_other_machines(serve: Serve, tmp_path: Path) -> None:
+    """Without --allow-http, and its url says https."""
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    named = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run([*made, *named], check=True, capture_output=True)
+    process, url = serve("--host", "0.0.0.0", "--tls-cert", str(cert), "--tls-key", str(key))
+    assert url.startswith("https://0.0.0.0:")
+    curl = ["curl", "-sS", "--cacert", str(cert), f"{url.replace('0.0.0.0', '127.0.0.1')}/healthz"]
+    assert subprocess.run(curl, capture_output=True, check=True).stdout == b'{"status":"ok"}'
+    code, _, err = ended(process)
+    assert (code, err.splitlines()[0]) == (0, f"gamcli: serving {url}; Ctrl-C stops")
