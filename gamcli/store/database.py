@@ -222,8 +222,9 @@ class Store:
 
     def _version(self) -> int:
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        (owner,) = self._connection.execute("PRAGMA application_id").fetchone()
-        if owner != schema.APPLICATION_ID and (owner or self._has_tables()):
+        owner = self._owner()
+        # Asked again behind the tables: another process may have made the store between the two questions.
+        if owner != schema.APPLICATION_ID and (owner or self._has_tables()) and self._owner() != schema.APPLICATION_ID:
             raise StoreUnusableError(f"{self.path} is not a store of gamcli", "choose another file with --store PATH")
         if version > len(schema.STEPS):
             raise StoreVersionError(
@@ -231,6 +232,10 @@ class Store:
                 "upgrade gamcli, or choose another file with --store PATH",
             )
         return int(version)
+
+    def _owner(self) -> int:
+        (owner,) = self._connection.execute("PRAGMA application_id").fetchone()
+        return int(owner)
 
     def _has_tables(self) -> bool:
         return self._connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
