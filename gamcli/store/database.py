@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any, Self
 
 from gamcli.errors import StoreMissingError, StoreUnusableError, StoreVersionError, UsageError, command
-from gamcli.store import schema
+from gamcli.store import files, schema
 from gamcli.store.failures import is_busy, told
 
 OLDEST_SQLITE = (3, 37, 0)
@@ -75,12 +75,12 @@ class Store:
         self._connection = connection
         self.patience = patience
         self._lock = RLock()
-        self._file = None if path is IN_MEMORY else _file_at(path)
+        self._file = None if path is IN_MEMORY else files.identity(path)
 
     @classmethod
     def open(cls, path: Path, *, durable: bool = True, patience: float = BUSY_SECONDS) -> "Store":
         """Open the store at `path` and bring its schema up to date; raises a StoreError that says what to do."""
-        if not _holds_something(path):
+        if not files.holds_something(path):
             raise StoreMissingError(f"there is no store at {path}", _init(path))
         return cls._opened(path, durable=durable, patience=patience)
 
@@ -119,7 +119,7 @@ class Store:
     def create(cls, path: Path) -> "Store":
         """Open the store at `path`, made with mode 0600 in a directory of mode 0700 when there is none."""
         try:
-            _make_folder(path.parent)
+            files.make_folder(path.parent)
             with suppress(FileExistsError):
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             if path.is_file() and path.stat().st_size == 0:
@@ -176,7 +176,7 @@ class Store:
 
     def _require_same_file(self) -> None:
         """Refuse to work on a file that was removed or replaced: what others write there would never be seen here."""
-        if self.path is not IN_MEMORY and _file_at(self.path) != self._file:
+        if self.path is not IN_MEMORY and files.identity(self.path) != self._file:
             raise StoreUnusableError(f"the store {self.path} was removed or replaced", "start again")
 
     def _begin(self, begin: str) -> None:
@@ -241,33 +241,8 @@ class Store:
         return self._connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
 
 
-def _file_at(path: Path) -> tuple[int, int] | None:
-    """Return what tells the file at `path` from every other one, None when there is none."""
-    try:
-        found = os.stat(path)  # noqa: PTH116 - for every request: half the time of Path.stat
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _holds_something(path: Path) -> bool:
-    try:
-        return path.is_file() and path.stat().st_size > 0
-    except OSError as error:
-        raise StoreUnusableError(f"the store {path} cannot be reached: {error.strerror}", "--store PATH") from error
-
-
 def _init(path: Path) -> str:
     return command("--store", str(path), "init")
-
-
-def _make_folder(path: Path) -> None:
-    """Make `path` and what is missing above it, each for its owner alone."""
-    missing = [each for each in (path, *path.parents) if not each.exists()]
-    for each in reversed(missing):
-        each.mkdir(mode=0o700, exist_ok=True)
-    if not path.is_dir():
-        raise NotADirectoryError(20, "a part of its path is no folder")
 
 
 def _connect(path: Path, patience: float) -> sqlite3.Connection:
