@@ -11,7 +11,7 @@ import typer
 from gamcli.commands.options import Field, Format, noun, secret_from
 from gamcli.commands.session import Session
 from gamcli.errors import NotFoundError, UsageError, command
-from gamcli.rules.credentials import Secret
+from gamcli.rules.credentials import Secret, api_key_id
 
 verbs = noun()
 
@@ -53,6 +53,8 @@ def verify(
         verdict = doubts.verify(gam, secret, app)
     out.record(verdict)
     if not verdict.valid:
+        if api_key_id(secret) is None:
+            out.note(f"it does not have the form of an API key; to see why: {command('key', 'inspect')}")
         raise typer.Exit(REFUSED)
 
 

@@ -44,3 +44,15 @@ def test_inspect_needs_no_store(gamcli: Run, damage: str) -> None:
     ran = gamcli("key", "inspect", "--api-key-file", "-", stdin=key + damage)
     assert ran.code == 4
     assert key not in ran.out + ran.err
+
+
+def test_a_key_cut_short_is_pointed_to_what_tells_the_damage(world: Run, api_key: str) -> None:
+    """A whole key that is no longer good is not."""
+    cut = world("key", "verify", "--api-key-file", "-", stdin=api_key[:30])
+    assert (cut.code, cut.err) == (
+        4,
+        "gamcli: it does not have the form of an API key; to see why: gamcli key inspect\n",
+    )
+    assert world("key", "revoke", api_key[7:15]).code == 0
+    whole = world("key", "verify", "--api-key-file", "-", stdin=api_key)
+    assert (whole.code, whole.err) == (4, "")
