@@ -14,7 +14,8 @@ from gamcli.store.keys import KeyFilter
 
 TABLES = {
     "migration", "auth_type", "repository", "app", "app_use", "user", "user_attribute", "key", "token", "token_floor",
-    "audit", "adoption", "batch", "batch_part", "key_request",
+    "audit", "adoption", "batch", "batch_part", "key_request", "session",
+    "refresh_token",
 }  # fmt: skip
 
 MORE = "ALTER TABLE audit ADD COLUMN note TEXT;\nCREATE TABLE more (x INTEGER) STRICT;\n"
