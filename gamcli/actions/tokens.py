@@ -41,31 +41,43 @@ class TokenSearch:
     limit: int | None = None
 
 
-def exchange(
+def decide(
     gam: Gam,
     request: grants.TokenRequest,
     notice: Callable[[App], None] = lambda _: None,
     judged: Iterable[grants.Rule] = grants.API_KEY_GRANT,
-) -> IssuedToken:
+) -> grants.Grant:
     """
-    Trade an API key for an access token, or raise RefusedError with the rule that said no (GAM wiki 56104).
+    Decide what the token carries that `request` asks for, or raise RefusedError with the rule that said no.
 
-    `notice` hears of the application as soon as it is found, whatever becomes of the grant; it may refuse it.
+    Nothing is written. `notice` hears of the application as soon as it is found, whatever becomes of the grant; it may
+    refuse it.
     """
     with gam.store.reading() as tx:
         facts = _facts(tx, gam, request)
     if facts.app is not None:
         notice(facts.app)
-    grant = grants.decide(facts, judged)
-    assert facts.repository is not None, "read with the facts"
-    with gam.store.writing() as tx:
-        row = store.tokens.next_row(tx, facts.now)
-        secret = mint_access_token(facts.repository.guid, row, gam.entropy)
-        store.tokens.add(tx, row, secret.digest(), facts.now, grant.key, (scopes.join(grant.scopes), grant.expires_at))
-        if grant.app.one_token_per_user:
-            store.tokens.supersede(tx, grant.app.client_id, grant.user.guid, row)
-        _count(tx, grant, facts.now)
+    return grants.decide(facts, judged)
+
+
+def keep(gam: Gam, tx: Transaction, grant: grants.Grant) -> IssuedToken:
+    """Mint the access token of a grant and keep its digest; many grants may share a transaction."""
+    row = store.tokens.next_row(tx, grant.at)
+    secret = mint_access_token(grant.repository, row, gam.entropy)
+    store.tokens.add(tx, row, secret.digest(), grant.at, grant.key, (scopes.join(grant.scopes), grant.expires_at))
+    if grant.app.one_token_per_user:
+        store.tokens.supersede(tx, grant.app.client_id, grant.user.guid, row)
+    _count(tx, grant, grant.at)
     return IssuedToken(secret, grant, token_id(row))
+
+
+def exchange(
+    gam: Gam, request: grants.TokenRequest, judged: Iterable[grants.Rule] = grants.API_KEY_GRANT
+) -> IssuedToken:
+    """Trade an API key for an access token, or raise RefusedError with the rule that said no (GAM wiki 56104)."""
+    grant = decide(gam, request, judged=judged)
+    with gam.store.writing() as tx:
+        return keep(gam, tx, grant)
 
 
 WITHOUT_CLIENT_SECRET = tuple(rule for rule in grants.API_KEY_GRANT if rule is not grants.CLIENT_SECRET_WRONG)

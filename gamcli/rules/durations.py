@@ -44,3 +44,8 @@ def after(now: datetime, length: timedelta) -> datetime | None:
 def earliest(*instants: datetime | None) -> datetime | None:
     """Return the earliest of `instants`, where None is never."""
     return min((instant for instant in instants if instant is not None), default=None)
+
+
+def seconds(now: datetime, end: datetime | None) -> int:
+    """Return how many seconds are left until `end`, at least one; 0 means never, as in `expires_in`."""
+    return 0 if end is None else max(1, int((end - now).total_seconds()))

@@ -63,8 +63,14 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What an access token carries: `expires_in` in seconds (0 = never), `user_guid` empty when ids are not shared."""
+    """
+    What an access token of the repository with that GUID carries, as decided at that instant.
 
+    `expires_in` is in seconds (0 = never), `user_guid` empty when ids are not shared.
+    """
+
+    at: datetime
+    repository: str
     key: Key
     app: App
     user: User
@@ -274,21 +280,19 @@ def decide(facts: Facts, judged: Iterable[Rule] = API_KEY_GRANT) -> Grant:
     """Return what the token of an API key grant carries, or raise RefusedError with the rule that said no."""
     require(judged, facts)
     app, key, user = _app(facts), _key(facts), _user(facts)
+    assert facts.repository is not None, "the repository of the store that was asked"
     expires_at = durations.earliest(
         durations.after(facts.now, timedelta(minutes=app.token.timeout_minutes)), key.expires_at
     )
     expires_at = durations.earliest(expires_at, key.retires_at)
     return Grant(
+        at=facts.now,
+        repository=facts.repository.guid,
         key=key,
         app=app,
         user=user,
         scopes=scopes.ordered(scopes.split(_request(facts).scope) or key.scopes),
         expires_at=expires_at,
-        expires_in=_seconds(facts.now, expires_at),
+        expires_in=durations.seconds(facts.now, expires_at),
         user_guid=user.guid if app.share_user_ids else "",
     )
-
-
-def _seconds(now: datetime, end: datetime | None) -> int:
-    # 0 means never, so the last fraction of a second counts as one.
-    return 0 if end is None else max(1, int((end - now).total_seconds()))

@@ -12,20 +12,26 @@ from gamcli.errors import RefusedError
 from gamcli.model import App
 from gamcli.rules import scopes
 from gamcli.rules.credentials import Secret, api_key_id
-from gamcli.rules.grants import TokenRequest
+from gamcli.rules.grants import Grant, TokenRequest
 from gamcli.server import forms, origins, refusals
 from gamcli.server.failures import Failures
 from gamcli.server.messages import Request, Response, json_response
+from gamcli.store import Transaction
 
 
 @dataclass(slots=True)
 class Trace:
-    """What the log tells of a request, written down as it becomes known: no secret ever."""
+    """
+    What the log tells of a request, written down as it becomes known: no secret ever.
+
+    `wait` is how many seconds a client has to wait that fails too often.
+    """
 
     client_id: str = ""
     key_id: str = ""
     rule: str = ""
     detail: str = ""
+    wait: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +54,24 @@ class Conduct:
 
 AS_EVER = Conduct()
 
-Endpoint = Callable[[Gam, Request, Trace, Conduct], Response]
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """A response that tells of what is yet to be written: `write` writes it."""
+
+    write: Callable[[Transaction], Response]
 
 
-def access_token(gam: Gam, request: Request, trace: Trace, conduct: Conduct) -> Response:
+Endpoint = Callable[[Gam, Request, Trace, Conduct], Response | Deferred]
+
+
+def access_token(gam: Gam, request: Request, trace: Trace, conduct: Conduct) -> Deferred:
     """Issue an access token (GAM wiki 56104, RFC 6749 §4.3)."""
-    issued = _exchanged(gam, request, trace, conduct.failures)
+    grant = _decided(gam, request, trace, conduct.failures)
+    return Deferred(lambda tx: _granted(tokens.keep(gam, tx, grant)))
+
+
+def _granted(issued: tokens.IssuedToken) -> Response:
     return json_response(
         200,
         {
@@ -71,18 +89,19 @@ _FAILURES = frozenset({"client_secret_wrong", "key_unproven"})
 """Rules 5 and 12: what a guesser fails at is counted."""
 
 
-def _exchanged(gam: Gam, request: Request, trace: Trace, failures: Failures) -> tokens.IssuedToken:
-    """Trade the key unless its client fails too often: rule 17, judged between rules 4 and 5."""
+def _decided(gam: Gam, request: Request, trace: Trace, failures: Failures) -> Grant:
+    """Decide about the request unless its client fails too often: rule 17, judged between rules 4 and 5."""
     wish = _token_request(request)
     trace.key_id = api_key_id(wish.api_key) or ""
 
     def notice(app: App) -> None:
         trace.client_id = app.client_id  # never one that is none: it may be a secret in the wrong place
-        if failures.wait(_client(request, trace), gam.now()):
+        trace.wait = failures.wait(_client(request, trace), gam.now())
+        if trace.wait:
             raise RefusedError("too_many_failures", "too many failures of late")
 
     try:
-        return tokens.exchange(gam, wish, notice)
+        return tokens.decide(gam, wish, notice)
     except RefusedError as refused:
         if refused.rule in _FAILURES:
             failures.count(_client(request, trace), gam.now())
@@ -143,13 +162,58 @@ ROUTES: dict[str, dict[str, Endpoint]] = {
 """Paths below the base path, in lower case, and who answers which method."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What was decided of a request and is yet to be written; its answer leaves no sooner."""
+
+    request: Request
+    conduct: Conduct
+    trace: Trace
+    deferred: Deferred
+
+    def written(self, tx: Transaction) -> Answer:
+        """Write it, and return the answer that may leave once the transaction is committed."""
+        try:
+            response = self.deferred.write(tx)
+        except RefusedError as refused:  # before it wrote anything: others may share the transaction
+            return self.failed(refused)
+        return _answer(response, self.request, self.conduct, self.trace)
+
+    def failed(self, error: Exception) -> Answer:
+        """Return the answer when it cannot be written."""
+        return _answer(_refusal(error, self.request, self.conduct, self.trace), self.request, self.conduct, self.trace)
+
+
 def respond(gam: Gam, request: Request, conduct: Conduct = AS_EVER) -> Answer:
     """Answer `request`, whatever happens."""
-    answer = _answer(gam, request, conduct)
-    if conduct.origins:
-        fields = cross_origin(conduct, request.fields.get("origin", ""))
-        return Answer(answer.response.with_fields(fields), answer.trace)
-    return answer
+    begun = begin(gam, request, conduct)
+    return written_alone(gam, begun) if isinstance(begun, Pending) else begun
+
+
+def written_alone(gam: Gam, pending: Pending) -> Answer:
+    """Write what is pending in a transaction of its own, and return the answer."""
+    try:
+        with gam.store.writing() as tx:
+            return pending.written(tx)
+    except Exception as error:  # noqa: BLE001 - the edge: nothing may pass it
+        return pending.failed(error)
+
+
+def begin(gam: Gam, request: Request, conduct: Conduct = AS_EVER) -> Answer | Pending:
+    """Answer `request` as far as nothing has to be written for it."""
+    trace = Trace()
+    try:
+        found = _endpoint(_methods(request.path, conduct.base_path), request, conduct)(gam, request, trace, conduct)
+    except Exception as error:  # noqa: BLE001 - the edge: nothing may pass it
+        found = _refusal(error, request, conduct, trace)
+    if isinstance(found, Deferred):
+        return Pending(request, conduct, trace, found)
+    return _answer(found, request, conduct, trace)
+
+
+def _answer(response: Response, request: Request, conduct: Conduct, trace: Trace) -> Answer:
+    fields = cross_origin(conduct, request.fields.get("origin", "")) if conduct.origins else ()
+    return Answer(response.with_fields(fields) if fields else response, trace)
 
 
 def cross_origin(conduct: Conduct, sent: str = "") -> tuple[tuple[str, str], ...]:
@@ -157,18 +221,11 @@ def cross_origin(conduct: Conduct, sent: str = "") -> tuple[tuple[str, str], ...
     return origins.allowed(conduct.origins, sent) if conduct.origins else ()
 
 
-def _answer(gam: Gam, request: Request, conduct: Conduct) -> Answer:
-    trace = Trace()
-    methods = _methods(request.path, conduct.base_path)
-    try:
-        return Answer(_endpoint(methods, request, conduct)(gam, request, trace, conduct), trace)
-    except Exception as error:  # noqa: BLE001 - the edge: nothing may pass it
-        trace.rule = refusals.rule_of(error)
-        trace.detail = _DETAIL.get(trace.rule, _nothing)(error)
-        extra = _extra(trace.rule, request, methods, conduct.manner)
-        if trace.rule == "too_many_failures":
-            extra = _retry_after(conduct.failures.wait(_client(request, trace), gam.now()))
-        return Answer(refusals.response(trace.rule, extra, conduct.manner), trace)
+def _refusal(error: Exception, request: Request, conduct: Conduct, trace: Trace) -> Response:
+    """Return what is said of `error`, and tell `trace` why."""
+    trace.rule = refusals.rule_of(error)
+    trace.detail = _DETAIL.get(trace.rule, _nothing)(error)
+    return refusals.response(trace.rule, _extra(trace, request, conduct), conduct.manner)
 
 
 def _methods(path: str, base_path: str) -> Mapping[str, Endpoint]:
@@ -192,20 +249,17 @@ _CLIENT_RULES = frozenset(
 """Rules 4 to 6: a client that used HTTP Basic is asked for it again (RFC 6749 §5.2)."""
 
 
-def _extra(
-    rule: str, request: Request, methods: Mapping[str, Endpoint], manner: refusals.Manner
-) -> tuple[tuple[str, str], ...]:
-    """Return the fields that the status of a refusal asks for (RFC 9110 §10.2.1, §11.6.1)."""
+def _extra(trace: Trace, request: Request, conduct: Conduct) -> tuple[tuple[str, str], ...]:
+    """Return the fields that the status of a refusal asks for (RFC 9110 §10.2.1, §10.2.3, §11.6.1)."""
+    rule, manner = trace.rule, conduct.manner
+    if trace.wait:
+        return (("Retry-After", str(trace.wait)),)
     if rule == "method_wrong":
-        return (("Allow", ", ".join(methods)),)
+        return (("Allow", ", ".join(_methods(request.path, conduct.base_path))),)
     if manner.told(rule)[0] != refusals.UNAUTHORIZED:
         return ()
     uses_basic = rule in _CLIENT_RULES and forms.uses_basic(request)
     return (("WWW-Authenticate", 'Basic realm="gam"' if uses_basic else manner.challenge(rule)),)
-
-
-def _retry_after(seconds: int) -> tuple[tuple[str, str], ...]:
-    return (("Retry-After", str(max(seconds, refusals.RETRY_SECONDS))),)  # the minute may have ended just now
 
 
 def _where(error: Exception) -> str:

@@ -294,7 +294,10 @@ def test_a_grant_carries_the_key_its_scopes_and_the_time_of_its_application(
     facts: Facts, app: App, key: Key, user: User, now: datetime
 ) -> None:
     """Sixty minutes of an application's timeout are 3600 seconds."""
+    assert facts.repository is not None
     assert grants.decide(facts) == grants.Grant(
+        at=now,
+        repository=facts.repository.guid,
         key=key,
         app=app,
         user=user,
