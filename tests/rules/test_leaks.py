@@ -1,0 +1,136 @@
+"""Leaks: what is found in bytes, wherever it stands and however the bytes come."""
+
+import re
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gamcli.model import ALPHABET
+from gamcli.rules.credentials import Entropy, mint_api_key, mint_client_secret
+from gamcli.rules.leaks import API_KEY, CLIENT_SECRET, FORMS, LONGEST, UTF_16, Leak, may_hold, search
+
+KEY_ID, SECRET = mint_api_key(Random(1).randbytes)
+KEY = SECRET.reveal()
+CLIENT = mint_client_secret(Random(2).randbytes).reveal()
+KINDS = {KEY: API_KEY, CLIENT: CLIENT_SECRET}
+
+
+def found(*pieces: bytes) -> list[tuple[str, int, int]]:
+    """Return the text, line and column of each leak."""
+    return [(each.secret.reveal(), each.line, each.column) for each in search(pieces)]
+
+
+def cut(data: bytes, sizes: list[int]) -> Iterator[bytes]:
+    """Yield `data` in pieces of these sizes, over and over."""
+    at = turn = 0
+    while at < len(data):
+        yield data[at : at + sizes[turn % len(sizes)]]
+        at, turn = at + sizes[turn % len(sizes)], turn + 1
+
+
+filling = st.binary(max_size=200).filter(lambda data: b"gam" not in data and not data.startswith(tuple(UTF_16)))
+
+
+@given(
+    text=st.sampled_from([KEY, CLIENT]),
+    before=filling,
+    after=filling,
+    sizes=st.lists(st.integers(1, 120), min_size=1, max_size=4),
+)
+def test_a_credential_is_found_once_wherever_pieces_end(
+    text: str, before: bytes, after: bytes, sizes: list[int]
+) -> None:
+    """At any offset, in pieces of any size, whatever the bytes around it."""
+    (leak,) = search(cut(before + text.encode() + after, sizes))
+    assert (leak.secret.reveal(), leak.kind) == (text, KINDS[text])
+    assert leak.line == before.count(b"\n") + 1
+
+
+@given(
+    text=st.sampled_from([KEY, CLIENT]),
+    at=st.integers(0, 52),
+    letter=st.sampled_from(ALPHABET),
+    sizes=st.lists(st.integers(1, 120), min_size=1, max_size=4),
+)
+def test_a_damaged_credential_is_never_found(text: str, at: int, letter: str, sizes: list[int]) -> None:
+    """One letter that is another, or one that is missing, is enough."""
+    changed = text[:at] + letter + text[at + 1 :]
+    assert found(*cut(f"x {changed} y".encode(), sizes)) == ([(text, 1, 3)] if changed == text else [])
+    assert found(*cut(f"x {text[:at]}{text[at + 1 :]} y".encode(), sizes)) == []
+
+
+@given(texts=st.lists(st.sampled_from([KEY, CLIENT, "gamkey_", "gamsec_x", "\n", "é", " "]), max_size=12))
+def test_each_of_many_has_its_line_and_column(texts: list[str]) -> None:
+    """As an editor counts them, whatever stands between, and nothing does."""
+    whole, wanted = "", []
+    for text in texts:
+        if text in KINDS:
+            line = whole.rpartition("\n")[2]
+            wanted.append((text, whole.count("\n") + 1, len(line) + 1))
+        whole += text
+    assert found(*cut(whole.encode(), [7])) == wanted
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"api_key": "%s"}', "key='%s'", "\u201c%s\u201d", "https://example.com/?key%%3D%s%%26x", "KEY=%s\\n", "x%sx",
+        "\0\0%s\0", "gamkey_%s", "gamkey_12345678_%s", "%s" + "z" * 1_000_000,
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("text", [KEY, CLIENT])
+def test_what_stands_around_a_credential_does_not_hide_it(line: str, text: str) -> None:
+    """Quotes, escapes, letters, bytes that are no text, and the beginning of another."""
+    before, _, _ = (line % "|").partition("|")
+    assert found((line % text).encode()) == [(text, 1, len(before) + 1)]
+
+
+@pytest.mark.parametrize(("mark", "encoding"), UTF_16.items())
+@pytest.mark.parametrize("size", [1, 2, 3, 64, 1000])
+def test_utf_16_is_text_too(mark: bytes, encoding: str, size: int) -> None:
+    """As shells and editors on Windows write it, in whatever pieces; half a letter at the end is none."""
+    data = mark + f"# ключ\r\n  key = {KEY}\r\n".encode(encoding) + b"\0"
+    assert found(*cut(data, [size])) == [(KEY, 2, 9)]
+
+
+def test_utf_16_without_its_mark_is_bytes() -> None:
+    """Nothing says that it is text."""
+    assert found(KEY.encode("utf-16-le")) == []
+
+
+@pytest.mark.parametrize("data", [b"", b"g", b"\xff", b"\xff\xfe"])
+def test_next_to_nothing_holds_nothing(data: bytes) -> None:
+    """Not even enough for a mark."""
+    assert found(data) == []
+    assert found() == []
+
+
+def test_a_leak_tells_the_id_of_a_key_and_hides_the_rest(entropy: Entropy) -> None:
+    """A client secret has no id; both have a fingerprint that none of their texts or digests shows."""
+    key_id, secret = mint_api_key(entropy)
+    key, client = search([f"{secret.reveal()} {CLIENT}".encode()])
+    assert (key.id, client.id) == (key_id, None)
+    assert re.fullmatch("[0-9a-f]{16}", key.fingerprint)
+    assert key.fingerprint == Leak(API_KEY, secret, 7, 7).fingerprint != client.fingerprint
+    assert key.fingerprint not in secret.digest().hex()
+    assert secret.reveal() not in repr(key)
+
+
+def test_the_quick_look_sees_forms_between_two_places() -> None:
+    """Whether their checksums are right or not."""
+    for text in (KEY, CLIENT, "gamkey_12345678_" + "x" * 38):
+        data = bytearray(f"ab{text}cd".encode())
+        assert may_hold(data, 2, 2 + len(text))
+        assert not may_hold(data, 3, len(data))
+        assert not may_hold(data, 0, 1 + len(text))
+
+
+def test_the_expressions_that_others_are_given_are_ours() -> None:
+    """What begins a kind and what follows fit what is minted, and no kind is longer than said."""
+    for text, kind in KINDS.items():
+        assert re.fullmatch("".join(FORMS[kind]), text)
+    assert max(map(len, KINDS)) == LONGEST
+    assert KEY_ID in KEY
