@@ -121,6 +121,12 @@ def of_client(tx: Transaction, client_id: str) -> App | None:
     return None if row is None else _record(row)
 
 
+def with_secret(tx: Transaction, digest: bytes) -> App | None:
+    """Return the application whose client secret, or the one before it, has that digest; reads all of them."""
+    row = tx.one(f"{_SELECT} WHERE app.secret_digest = ?1 OR app.retiring_digest = ?1", digest)
+    return None if row is None else _with_use(row)
+
+
 def named(tx: Transaction, name: str) -> App:
     """Return the application that is named by `name`; raises NotFoundError."""
     found = find(tx, name)

@@ -200,3 +200,16 @@ def test_those_that_a_manifest_manages_are_found(peopled: Store, portal: App) ->
         apps.save(tx, replace(portal, managed_by="a.toml"))
         assert [each.name for each in apps.managed(tx, ["a.toml"])] == [portal.name]
         assert list(apps.managed(tx, ["b.toml"])) == []
+
+
+def test_an_application_is_found_by_either_of_its_secrets(three: Store) -> None:
+    """The present one or the one before it, and by no other."""
+    with three.writing() as tx:
+        beta = apps.named(tx, "beta")
+        apps.save(tx, replace(beta, secret_digest=b"n" * 32, retiring_digest=b"o" * 32))
+    with three.reading() as tx:
+        assert [found and found.name for found in (apps.with_secret(tx, each * 32) for each in (b"n", b"o", b"x"))] == [
+            "beta",
+            "beta",
+            None,
+        ]
