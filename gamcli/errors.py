@@ -13,6 +13,7 @@ GamcliError             never raised itself
 │   ├── StoreMissingError    there is no store yet
 │   ├── StoreBusyError       another process holds it
 │   ├── StoreUnusableError   not a store, damaged, read-only, or the disk is full
+│   ├── StoreTrailError      its audit trail is not what was written
 │   └── StoreVersionError    of a newer gamcli, or the SQLite library is too old
 └── FailedError         anything else that we can explain
 
@@ -153,6 +154,12 @@ class StoreUnusableError(StoreError):
     """The file is no store, is damaged, cannot be written, or its disk is full."""
 
     code = "store_unusable"
+
+
+class StoreTrailError(StoreError):
+    """The audit trail is not what was written."""
+
+    code = "store_trail"
 
 
 class StoreVersionError(StoreError):

@@ -21,6 +21,7 @@ CODES = {
     "StoreMissingError": "store_missing",
     "StoreBusyError": "store_busy",
     "StoreUnusableError": "store_unusable",
+    "StoreTrailError": "store_trail",
     "StoreVersionError": "store_version",
     "FailedError": "failed",
 }

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from gamcli import store
 from gamcli.model import Impact, Key, rfc3339
 from gamcli.rules.credentials import Entropy
-from gamcli.store import Store, Transaction, audit
+from gamcli.store import Store, Transaction
 
 if TYPE_CHECKING:
     from gamcli.model.plan import Change, Plan
@@ -62,7 +63,7 @@ class Gam:
         """
         before, after = change or (None, None)
         told = differences(before, after) if before is not None and after is not None else {}
-        audit.add(tx, rfc3339(self.now()), self.actor, action, target, _json({**told, **details}))
+        store.audit.add(tx, rfc3339(self.now()), self.actor, action, target, _json({**told, **details}))
         if change is not None:
             self.note(action, target, change)
 
@@ -107,4 +108,4 @@ def _plain(value: object) -> object:
     return {each.name: getattr(value, each.name) for each in fields(value)}  # type: ignore[arg-type]
 
 
-_json = json.JSONEncoder(ensure_ascii=False, default=_plain).encode
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain).encode

@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import NamedTuple
 from unicodedata import normalize
 
+from gamcli.model.sessions import Property
+
 APIKEY = "APIkey"
 GAMLOCAL = "GAMLocal"
 AUTH_TYPE_KINDS = (APIKEY, GAMLOCAL)
@@ -133,7 +135,7 @@ class App:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user (GAM: GAMUser), named by `name`, `email` or `guid`."""
+    """A user (GAM: GAMUser), named by `name`, `email` or `guid`; without a password where `password_set_at` is None."""
 
     guid: str
     name: str
@@ -161,6 +163,9 @@ class User:
     blocked: bool = False
     managed_by: str | None = None
     password_hash: str | None = field(default=None, repr=False)
+    password_set_at: datetime | None = None
+    password_must_change: bool = False
+    password_expires_at: datetime | None = None
 
     def is_called(self, name: str) -> bool:
         """Say whether `name` is this user's name, email or GUID."""
@@ -207,7 +212,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An access token; `ended_at` is the earliest end of the token, of its key, or by a newer token."""
+    """An access token; `ended_at` is the earliest end of the token, its key or its session, or by a newer token."""
 
     row: int
     user: str
@@ -220,6 +225,8 @@ class Token:
     issued_at: datetime
     expires_at: datetime | None = None
     ended_at: datetime | None = None
+    session: int | None = None
+    initial_properties: tuple[Property, ...] = ()
 
     @property
     def id(self) -> str:
@@ -233,15 +240,27 @@ class Token:
         return "revoked" if self.ended_at is not None and self.ended_at <= now else "active"
 
 
-class AuditEntry(NamedTuple):
-    """Who did what to which thing, when and from where; `details` is a JSON object as text."""
+class JsonText(str):
+    """A JSON document as text: people and programs are shown what it says."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """
+    Who did what to which thing, when and from where, as it was written: `at` is RFC 3339, `details` a JSON object.
+
+    `hash` follows from all of these and the entry before (`store.chain`); None is of a store that was tampered with.
+    """
 
     seq: int
-    at: datetime
+    at: str
     actor: str
     action: str
     target: str
-    details: str
+    details: JsonText
+    hash: str | None
 
 
 class Impact(NamedTuple):

@@ -1,33 +1,104 @@
-"""The audit trail: one entry a change, written in its transaction."""
+"""The audit trail: one entry a change, written in its transaction, each chained to the one before (`store.chain`)."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from gamcli.model import AuditEntry
+from gamcli.model import AuditEntry, JsonText, rfc3339
+from gamcli.store import chain
+from gamcli.store.chain import Head
 from gamcli.store.database import Row, Transaction
+from gamcli.store.listing import Conditions, order_by
+
+REFUSALS = "endpoint.refuse"
+"""The action of entries that change nothing: they sum up what the endpoint refused."""
+
+_SELECT = "SELECT seq, at, actor, action, target, details, hash FROM audit"
+
+_SORTS = {name: name for name in ("seq", "at", "actor", "action", "target")}
+
+
+class AuditFilter(NamedTuple):
+    """
+    Which entries a list shows, in which order; None asks for all. In texts `*` stands for any text.
+
+    An `actor` without one is the whole, a word of it, or the name before an `@`. From `since` on, before `until`.
+    """
+
+    actor: str | None = None
+    action: str | None = None
+    target: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    sort: str | None = None
 
 
 def add(tx: Transaction, at: str, actor: str, action: str, target: str, details: str) -> None:
-    """Keep the next entry; `at` is RFC 3339, `details` a JSON object without secrets."""
-    last: Any = tx.one("SELECT max(seq) FROM audit")
+    """Keep the next entry; `at` is RFC 3339, `details` a JSON object without blanks and without secrets."""
+    seq, before = head(tx) or (0, "")
+    entry = (seq + 1, at, actor, action, target, details)
     tx.run(
-        "INSERT INTO audit (seq, at, actor, action, target, details) VALUES (?, ?, ?, ?, ?, ?)",
-        (last[0] or 0) + 1,
-        at,
-        actor,
-        action,
-        target,
-        details,
+        "INSERT INTO audit (seq, at, actor, action, target, details, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        *entry,
+        chain.digest(before, entry),
     )
 
 
+def head(tx: Transaction) -> Head | None:
+    """Return the number and the hash of the last entry; None before there is any."""
+    row: Any = tx.one("SELECT seq, coalesce(hash, '') FROM audit ORDER BY seq DESC LIMIT 1")
+    return None if row is None else Head(*row)
+
+
 def last(tx: Transaction) -> Row | None:
-    """Return the whole row of the last entry, which every change moves; None before there is any."""
-    return tx.one("SELECT * FROM audit ORDER BY seq DESC LIMIT 1")
+    """Return the whole row of the last change, which every change moves and no refusal; None before there is any."""
+    return tx.one("SELECT * FROM audit WHERE action <> ? ORDER BY seq DESC LIMIT 1", REFUSALS)
 
 
-def each(tx: Transaction) -> Iterator[AuditEntry]:
-    """Yield the entries from the first on."""
-    rows: Iterator[Any] = tx.each("SELECT seq, at, actor, action, target, details FROM audit ORDER BY seq")
-    return (AuditEntry(seq, datetime.fromisoformat(at), *rest) for seq, at, *rest in rows)
+def verified(tx: Transaction, head: str | None = None) -> Head:
+    """Return the head of the trail; raises StoreTrailError when it is not whole, or no entry has the hash `head`."""
+    rows: Any = tx.each(f"{_SELECT} ORDER BY seq")
+    with closing(rows):  # left open, it would hold this state of the store beyond the transaction
+        return chain.verified(rows, head)
+
+
+def each(tx: Transaction, wanted: AuditFilter | None = None) -> Iterator[AuditEntry]:
+    """Yield the entries that `wanted` describes, from the first on."""
+    wanted, conditions = wanted or AuditFilter(), Conditions()
+    if wanted.actor is not None:
+        _add_actor(conditions, wanted.actor)
+    for column, text in (("action", wanted.action), ("target", wanted.target)):
+        if text is not None:
+            _add_text(conditions, column, text)
+    if wanted.since is not None:
+        conditions.add("at >= ?", rfc3339(wanted.since))
+    if wanted.until is not None:
+        conditions.add("at < ?", rfc3339(wanted.until))
+    order = order_by(wanted.sort, _SORTS, "seq", "seq")
+    rows: Iterator[Any] = tx.each(_SELECT + conditions.where() + order, conditions.values)
+    return (
+        AuditEntry(seq, at, actor, action, target, JsonText(details), kept)
+        for seq, at, actor, action, target, details, kept in rows
+    )
+
+
+def _add_actor(conditions: Conditions, text: str) -> None:
+    if "*" in text:
+        _add_text(conditions, "actor", text)
+        return
+    word = _escaped(text)
+    like = r"' ' || actor || ' ' LIKE ? ESCAPE '\'"
+    conditions.add(f"({like} OR {like})", f"% {word} %", f"% {word}@%")
+
+
+def _add_text(conditions: Conditions, column: str, text: str) -> None:
+    if "*" in text:
+        conditions.add(rf"{column} LIKE ? ESCAPE '\'", _escaped(text).replace("*", "%"))
+    else:
+        conditions.equal(column, text)
+
+
+def _escaped(text: str) -> str:
+    """Return `text` for a LIKE in which it stands for itself."""
+    return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")

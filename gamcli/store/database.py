@@ -213,8 +213,7 @@ class Store:
         with self._transaction("BEGIN IMMEDIATE"):
             if self._version() >= version:
                 return  # another process was faster
-            for statement in step.split(";\n"):
-                self._connection.execute(statement)
+            schema.take(version, step, Transaction(self._connection))
             now = micros(datetime.now(UTC))
             self._connection.execute("INSERT INTO migration (version, at) VALUES (?, ?)", (version, now))
             self._connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")

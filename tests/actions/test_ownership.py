@@ -57,7 +57,7 @@ def test_what_another_owner_gives_away_was_not_made_by_hand(gam: Gam, ana: User,
         ownership.adopt(gam, tx, replace(ana, managed_by="a.toml"), "b.toml")
         assert adoptions.everything(tx) == frozenset()
     assert users.show(gam, "ana").managed_by == "b.toml"
-    assert '["a.toml", "b.toml"]' in trail()[-1].details
+    assert '["a.toml","b.toml"]' in trail()[-1].details
 
 
 def test_keys_feel_nothing_of_it(gam: Gam, issued: IssuedKey) -> None:

@@ -168,7 +168,7 @@ def test_a_password_is_kept_as_a_hash_and_not_told(gam: Gam, ana: User, trail: T
     assert not passwords.verify(Secret("hunter2"), kept)
     assert (trail()[-1].action, trail()[-1].details) == (
         "user.set_password",
-        '{"password_hash": "changed"}',
+        '{"password_hash":"changed"}',
     )
 
 

@@ -2,15 +2,17 @@
 
 import re
 import sqlite3
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from gamcli.errors import StoreUnusableError, StoreVersionError
-from gamcli.store import Store, apps, keys, schema, users
+from gamcli.store import Store, apps, audit, keys, schema, users
 from gamcli.store.apps import AppFilter
 from gamcli.store.keys import KeyFilter
+from gamcli.store.steps.step3 import CHUNK
 
 TABLES = {
     "migration", "auth_type", "repository", "app", "app_use", "user", "user_attribute", "key", "token", "token_floor",
@@ -134,9 +136,53 @@ def filled_as_step_1(path: Path) -> None:
             ('K1111111', 'ana', 'gate', 'apikey', 'a+b', x'01', 1, 9, 'one', 2, 3, 4, 'replaced', 'why', 'm', 0),
             ('K2222222', 'ana', 'gate', 'apikey', '', x'02', 2, NULL, '', NULL, NULL, NULL, NULL, NULL, NULL, 1),
             ('K3333333', 'zoe', 'portal', 'apikey', '', x'03', 3, NULL, '', NULL, NULL, NULL, NULL, NULL, NULL, 1);
+        INSERT INTO audit SELECT value, '2026-03-01T12:00:00Z', 'ana@desk', 'user.create', 'zoë',
+            '{{"guid": "z", "roles": [null, "a b: ñ,"]}}', NULL FROM json_each('{[*range(1, OLD_ENTRIES + 1)]}');
         """
     )
     connection.close()
+
+
+OLD_ENTRIES = 2 * CHUNK + 1
+"""How many entries a store of an earlier version has: more than are chained at a time."""
+
+
+def filled_as_step_2(path: Path) -> None:
+    """Make the same store as the second step left it."""
+    filled_as_step_1(path)
+    connection = sqlite3.connect(path, isolation_level=None)
+    for statement in schema.STEPS[1].split(";\n"):
+        connection.execute(statement)
+    connection.execute("PRAGMA user_version = 2")
+    connection.execute("INSERT INTO migration VALUES (2, 0)")
+    connection.close()
+
+
+@pytest.mark.parametrize("filled", [filled_as_step_1, filled_as_step_2])
+def test_the_trail_of_an_earlier_version_is_chained(tmp_path: Path, filled: Callable[[Path], None]) -> None:
+    """From its first entry on; what it says stays, but for the blanks in the JSON of its details."""
+    path = tmp_path / "old.db"
+    filled(path)
+    with Store.open(path) as store, store.writing() as tx:
+        assert audit.verified(tx) == audit.head(tx)
+        entries = list(audit.each(tx))
+        assert [entry.seq for entry in entries] == list(range(1, OLD_ENTRIES + 1))
+        assert (entries[-1].actor, entries[-1].target) == ("ana@desk", "zoë")
+        assert {entry.details for entry in entries} == {'{"guid":"z","roles":[null,"a b: ñ,"]}'}
+        audit.add(tx, "2026-03-02T12:00:00Z", "ana@desk", "user.delete", "zoë", "{}")
+        assert audit.verified(tx, entries[0].hash).seq == OLD_ENTRIES + 1
+
+
+def test_details_that_are_no_json_are_chained_as_they_are(tmp_path: Path) -> None:
+    """Whoever put them there: the store can be opened, and they do not change from then on."""
+    path = tmp_path / "old.db"
+    filled_as_step_1(path)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("UPDATE audit SET details = '{ what' WHERE seq = 2")
+    connection.close()
+    with Store.open(path) as store, store.reading() as tx:
+        assert audit.verified(tx).seq == OLD_ENTRIES
+        assert [entry.details for entry in audit.each(tx)][1] == "{ what"
 
 
 def test_a_filled_store_of_the_first_step_keeps_everything(tmp_path: Path) -> None:

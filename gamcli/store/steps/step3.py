@@ -1,14 +1,22 @@
-"""Step 3: sessions with their refresh tokens, passwords that must be changed or expire."""
+"""Step 3: sessions with their refresh tokens, passwords that must be changed or expire, the audit trail as a chain."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from gamcli.store.chain import digest
+
+if TYPE_CHECKING:
+    from gamcli.store.database import Transaction
 
 SQL = """
 -- What a login begins (GAM: GAMSession): the properties that came with it, and the tokens that are renewed from it.
 -- Every password login has one; an API key has one where its application allows renewals. No constraint leads from it,
--- as for tokens: the joins that read it know whether its user, application and key are still there.
+-- as for tokens; it is deleted with its user and its application, and its tokens are dead without it.
 CREATE TABLE session (
-    id                 INTEGER PRIMARY KEY,        -- that of its first access token
+    id                 INTEGER PRIMARY KEY,        -- about that of its first access token
     user_guid          TEXT NOT NULL,
     client_id          TEXT NOT NULL,
-    auth_type          TEXT NOT NULL,              -- the fold of its name
+    auth_type          TEXT NOT NULL,              -- its name
     key                TEXT,                       -- NULL = it began with a password
     scopes             TEXT NOT NULL,
     initial_properties TEXT NOT NULL,              -- JSON: a list of {"Id", "Value"}
@@ -29,7 +37,40 @@ CREATE TABLE refresh_token (
     PRIMARY KEY (session, counter)
 ) STRICT, WITHOUT ROWID;
 
--- Passwords for a first login, and those that end; NULL = never.
+-- When a password was set (NULL = there is none); those for a first login, and those that end (NULL = never).
+ALTER TABLE user ADD COLUMN password_set_at INTEGER;
+UPDATE user SET password_set_at = updated_at WHERE password_hash IS NOT NULL;
 ALTER TABLE user ADD COLUMN password_must_change INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE user ADD COLUMN password_expires_at INTEGER;
 """
+
+
+CHUNK = 1000
+
+
+def chain_trail(tx: "Transaction") -> None:
+    """Give the entries of earlier versions their hashes; their details lose the blanks between what they say."""
+    last, before = 0, ""
+    while True:
+        rows: list[Any] = list(
+            tx.each(
+                "SELECT seq, at, actor, action, target, details FROM audit WHERE seq > ? ORDER BY seq LIMIT ?",
+                [last, CHUNK],
+            )
+        )
+        if not rows:
+            return
+        kept: list[tuple[str, str, int]] = []
+        for row in rows:
+            last, details = row[0], _without_blanks(row[5])
+            before = digest(before, (*row[:5], details))
+            kept.append((details, before, last))
+        tx.run_many("UPDATE audit SET details = ?, hash = ? WHERE seq = ?", kept)
+
+
+def _without_blanks(details: str) -> str:
+    """Return the JSON text without blanks between what it says; one that is no JSON stays, and is in the chain too."""
+    try:
+        return json.dumps(json.loads(details), ensure_ascii=False, separators=(",", ":"))
+    except ValueError:
+        return details
