@@ -1,20 +1,23 @@
 """An endpoint elsewhere: a key traded for a token over HTTP."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from gamcli.errors import FailedError, RefusedError, UsageError
 from gamcli.rules.credentials import Secret
 
 TOKEN_PATH = "/oauth/gam/v2.0/access_token"  # noqa: S105 - a path
+CLAIMS_PATH = "/oauth/gam/v2.0/userinfo"
+
 PATIENCE = 30.0
 """How many seconds the endpoint may take."""
 
 OK = 200
+BAD_REQUEST = 400
 SERVER_FAILED = 500
 NO_REFUSALS = (404, 405, 408, 429)
 """Statuses below 500 that say nothing of the key."""
@@ -36,27 +39,53 @@ def is_unprotected(url: str) -> bool:
 
 def traded(url: str, form: dict[str, str]) -> Secret:
     """Trade the key at the endpoint; raises RefusedError with its words, or FailedError."""
-    status, found = _posted(url, urlencode(form))
-    token = found.get("access_token")
-    if status == OK and isinstance(token, str) and token.isprintable() and token:
+    fields = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+    reply = asked(url, "POST", TOKEN_PATH, fields, urlencode(form))
+    token = reply.json().get("access_token")
+    if reply.status == OK and isinstance(token, str) and token.isprintable() and token:
         return Secret(token)
-    problem = found.get("error")
-    told = problem.get("message") if isinstance(problem, dict) else found.get("error_description") or problem
-    words = str(told).strip().removesuffix(".") if told else f"nothing that can be read, with status {status}"
-    if 400 <= status < SERVER_FAILED and status not in NO_REFUSALS:  # noqa: PLR2004 - an HTTP status
-        raise RefusedError("remote", f"the endpoint says: {words}")
-    raise FailedError(f"the endpoint says: {words}", "--url URL, its base path included")
+    if reply.is_refusal:
+        raise RefusedError("remote", f"the endpoint says: {reply.says()}")
+    raise FailedError(f"the endpoint says: {reply.says()}", "--url URL, its base path included")
 
 
-def _posted(url: str, form: str) -> tuple[int, dict[str, Any]]:
-    """Return the status and the JSON object of the answer; redirections are not followed: secrets would go there."""
+class Reply(NamedTuple):
+    """What an endpoint answers."""
+
+    status: int
+    reason: str
+    fields: tuple[tuple[str, str], ...]
+    body: bytes
+
+    def json(self) -> dict[str, Any]:
+        """Return the JSON object of the body, an empty one when there is none."""
+        try:
+            found = json.loads(self.body)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether a rule of the endpoint speaks: other statuses are of what stands in its place."""
+        return BAD_REQUEST <= self.status < SERVER_FAILED and self.status not in NO_REFUSALS
+
+    def says(self) -> str:
+        """Return why it is no success, in the endpoint's words if it has any."""
+        found = self.json()
+        problem = found.get("error")
+        told = problem.get("message") if isinstance(problem, dict) else found.get("error_description") or problem
+        return str(told).strip().removesuffix(".") if told else f"nothing that can be read, with status {self.status}"
+
+
+def asked(url: str, method: str, path: str, fields: Mapping[str, str], body: str = "") -> Reply:
+    """Ask an endpoint, and return its answer; redirections are not followed: secrets would go there."""
     parts = _parts(url)
     connection = KINDS[parts.scheme](parts.hostname, parts.port, timeout=PATIENCE)
     try:
-        fields = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-        connection.request("POST", parts.path + TOKEN_PATH, form, fields)
+        connection.request(method, parts.path + path, body or None, dict(fields))
         response = connection.getresponse()
-        text = response.read(LARGEST_ANSWER)
+        return Reply(response.status, response.reason, tuple(response.getheaders()), response.read(LARGEST_ANSWER))
     except (OSError, HTTPException) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise FailedError(
@@ -64,15 +93,11 @@ def _posted(url: str, form: str) -> tuple[int, dict[str, Any]]:
         ) from error
     finally:
         connection.close()
-    return response.status, _object(text)
 
 
-def _object(text: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+def host(url: str) -> str:
+    """Return what the field Host says of a request to `url`; raises UsageError."""
+    return _parts(url).netloc
 
 
 def _parts(url: str) -> SplitResult:

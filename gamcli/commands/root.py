@@ -42,6 +42,7 @@ NOUNS = {
     "export": Noun("export", "Print what the store holds as a manifest"),
     "serve": Noun("serve", "Answer token requests over HTTP"),
     "run": Noun("running", "Run a program with a short-lived token instead of a key"),
+    "try": Noun("trying", "Show one real exchange with an endpoint, and its curl lines"),
     "config": Noun("config", "Settings, and where each comes from"),
     "completion": Noun("completion", "Print the completion script of a shell"),
     "help": Noun("topics", "Exit codes, environment, formats"),

@@ -1,0 +1,33 @@
+"""Transcripts for people: what was sent behind `>`, what came back behind `<`, and the line that repeats it."""
+
+from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
+
+from gamcli.model.transcripts import Exchange, Transcript
+from gamcli.render.text import clean
+
+
+def drawn(transcript: Transcript) -> Iterator[str]:
+    """Yield the lines of it."""
+    for number, each in enumerate(transcript.exchanges):
+        if number:
+            yield ""
+        yield from _exchange(each)
+
+
+def _exchange(exchange: Exchange) -> Iterator[str]:
+    request, response = exchange.request, exchange.response
+    first, *rest = exchange.curl.splitlines()
+    yield clean(f"$ {first}")
+    yield from (clean(f"  {line}") for line in rest)
+    yield from _message(">", f"{request.method} {urlsplit(request.url).path} HTTP/1.1", request.headers, request.body)
+    head = f"HTTP/1.1 {response.status} {response.reason}".rstrip()
+    yield from _message("<", head, response.headers, response.body)
+
+
+def _message(mark: str, head: str, headers: Mapping[str, str], body: str) -> Iterator[str]:
+    yield clean(f"{mark} {head}")
+    yield from (clean(f"{mark} {name}: {value}") for name, value in headers.items())
+    if body:
+        yield mark
+        yield from (clean(f"{mark} {line}") for line in body.splitlines())
