@@ -16,7 +16,7 @@ from gamcli.render.text import data
 
 EXIT_CODES = {
     0: "done",
-    1: "failed for another reason",
+    1: "failed for another reason; `doctor` found something wrong",
     2: "wrong usage, or a value that cannot be",
     3: "not found",
     4: "refused: a rule said no; `key verify` of a key that may not be used",

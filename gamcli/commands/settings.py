@@ -101,24 +101,33 @@ def setting(name: str) -> Setting:
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of one run: `flags` as given on the command line, `user_file` when named by flag or environment."""
+    """
+    The settings of one run: `flags` as given on the command line, `user_file` when named by flag or environment.
+
+    Whoever looks for what is wrong with the files asks without them (`reads_files`).
+    """
 
     flags: Mapping[str, object] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     user_file: Path | None = None
+    reads_files: bool = True
 
     def value(self, name: str) -> Value:
         """Return the setting called `name` from the first source that has it."""
+        return next(self.sources(name))
+
+    def sources(self, name: str) -> Iterator[Value]:
+        """Yield what each source that has the setting called `name` says, the one that counts first."""
         wanted = setting(name)
         if self.flags.get(name) is not None:
-            return Value(name, self.flags[name], "flag")
+            yield Value(name, self.flags[name], "flag")
         text = self.environment.get(wanted.variable, "")
         if text:
-            return Value(name, _accepted(wanted, text, f"the environment variable {wanted.variable}"), wanted.variable)
+            yield Value(name, _accepted(wanted, text, f"the environment variable {wanted.variable}"), wanted.variable)
         for path, contents in self._files():
             if name in contents:
-                return Value(name, _from_file(wanted, contents[name], path), str(path))
-        return Value(name, self._default(wanted), "default")
+                yield Value(name, _from_file(wanted, contents[name], path), str(path))
+        yield Value(name, self._default(wanted), "default")
 
     def each(self) -> Iterator[Value]:
         """Yield all settings as they stand."""
@@ -155,7 +164,7 @@ class Settings:
         return tuple((path, _contents(path)) for path in paths if path is not None and path.is_file())
 
     def _files(self) -> tuple[tuple[Path, Mapping[str, object]], ...]:
-        return self._read
+        return self._read if self.reads_files else ()
 
 
 def _config_folder() -> Path:

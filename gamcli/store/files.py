@@ -30,3 +30,12 @@ def make_folder(path: Path) -> None:
         each.mkdir(mode=0o700, exist_ok=True)
     if not path.is_dir():
         raise NotADirectoryError(20, "a part of its path is no folder")
+
+
+def set_mode(path: Path, mode: int) -> None:
+    """Change the mode of the file or folder at `path` itself; a link is not followed. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)

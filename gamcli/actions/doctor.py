@@ -1,0 +1,53 @@
+"""What is commonly wrong: the facts about a store and what is around it, gathered for the checks of `rules.doctor`."""
+
+import stat
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from gamcli.errors import StoreError, StoreMissingError, StoreUnusableError, command
+from gamcli.model.doctor import Facts, FileFacts, Finding, Trouble
+from gamcli.rules import doctor as rules
+from gamcli.store import doctor as store
+from gamcli.store import files, schema
+
+
+def examine(around: Facts) -> tuple[Facts, list[Finding]]:
+    """Return the facts `around` a store with those of the store itself, and what the checks found in them."""
+    facts = _of_store(around)
+    return facts, rules.examine(facts)
+
+
+def _of_store(around: Facts) -> Facts:
+    path = Path(around.path)
+    beside = (*store.lying(path), *around.files)
+    facts = replace(around, free=store.room(path), files=beside, known_version=len(schema.STEPS))
+    try:
+        version, outputs, contents = store.look(path, around.now)
+    except StoreError as error:
+        return replace(facts, store=_trouble(error, path))
+    return replace(facts, files=(*beside, *_outputs(outputs)), version=version, contents=contents)
+
+
+def _outputs(paths: tuple[str, ...]) -> Iterator[FileFacts]:
+    found = (store.one(Path(path), "output of keys") for path in paths)
+    return (each for each in found if each is not None)
+
+
+def _trouble(error: StoreError, path: Path) -> Trouble:
+    if isinstance(error, StoreMissingError):
+        return Trouble(error.message, command("init"))
+    if isinstance(error, StoreUnusableError):
+        return Trouble(error.message, command("store", "check") if path.is_file() else error.hint)
+    return Trouble(error.message, error.hint)
+
+
+def close(facts: Facts) -> Iterator[tuple[str, int, str | None]]:
+    """Take from others what the modes of files let them; yield each file, its new mode, and why that failed."""
+    for path, mode in rules.modes(facts):
+        try:
+            files.set_mode(Path(path), stat.S_IMODE(mode))
+        except OSError as error:
+            yield path, mode, error.strerror
+        else:
+            yield path, mode, None
