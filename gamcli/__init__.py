@@ -46,10 +46,10 @@ Walk 2: `POST /oauth/gam/v2.0/access_token`
    `server.messages.Inbox` makes a `server.messages.Request` of them. None of these knows OAuth.
 2. `server.oauth.respond` is the edge to the client. It finds the endpoint in `server.oauth.ROUTES`:
    `server.oauth.access_token`, which makes a `rules.grants.TokenRequest` of the form (`server.forms.read`).
-3. `actions.tokens.exchange` finds the facts in `store.Store.reading`. What is not there is None: the store does not
-   judge.
-4. `rules.grants.decide` is the protocol, top to bottom: the first of `rules.grants.API_KEY_GRANT` that does not hold
-   speaks; else there is a `rules.grants.Grant`.
+3. `actions.tokens.decide` finds the facts (`actions.grants.facts`) in `store.Store.reading`. What is not there is None:
+   the store does not judge.
+4. `rules.api_key_grant.decide`, or that of `password_grant` or `refresh_grant`, is the protocol, top to bottom: the
+   first of its rules that does not hold speaks; else there is a `rules.grants.Grant`.
 5. A short `store.Store.writing` keeps the digest of the new token (`rules.credentials.mint_access_token`,
    `store.tokens.add`) and counts the use.
 6. `server.oauth.respond` returns 200, or the row of `server.refusals.TABLE` that the refusal names. `server.log.Log`

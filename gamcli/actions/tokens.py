@@ -8,13 +8,15 @@ from itertools import islice
 
 from gamcli import store
 from gamcli.actions import Gam
+from gamcli.actions import grants as found
 from gamcli.actions.changes import Changed
-from gamcli.errors import NotFoundError, command
-from gamcli.model import App, Key, Token, User, token_id, token_row
-from gamcli.rules import claims, grants, scopes
-from gamcli.rules.credentials import Secret, access_token_row, api_key_id, mint_access_token
+from gamcli.errors import NotFoundError, RefusedError, command
+from gamcli.model import App, Key, Token, token_id, token_row
+from gamcli.rules import api_key_grant, claims, grants, password_grant, refresh_grant, scopes
+from gamcli.rules.api_key_grant import API_KEY_GRANT
+from gamcli.rules.credentials import NO_SECRET, Secret, access_token_row, api_key_id, mint_access_token
 from gamcli.store import Transaction
-from gamcli.store.tokens import TokenFilter
+from gamcli.store.tokens import Carried, TokenFilter
 
 USE_STEP = timedelta(minutes=1)
 """How far a key's stored last use may lie behind."""
@@ -22,11 +24,12 @@ USE_STEP = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """A new access token and what it carries."""
+    """A new access token and what it carries; `refresh_token` is empty where none comes along."""
 
     secret: Secret
     grant: grants.Grant
     id: str
+    refresh_token: Secret = NO_SECRET
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,46 +44,69 @@ class TokenSearch:
     limit: int | None = None
 
 
+Decision = grants.Grant | refresh_grant.Reuse
+"""What is to be written for a request: a token that is granted, or the end of a session."""
+
+
 def decide(
     gam: Gam,
     request: grants.TokenRequest,
     notice: Callable[[App], None] = lambda _: None,
-    judged: Iterable[grants.Rule] = grants.API_KEY_GRANT,
-) -> grants.Grant:
+    judged: Iterable[grants.Rule] = API_KEY_GRANT,
+) -> Decision:
     """
     Decide what the token carries that `request` asks for, or raise RefusedError with the rule that said no.
 
     Nothing is written. `notice` hears of the application as soon as it is found, whatever becomes of the grant; it may
-    refuse it.
+    refuse it. A password takes long.
     """
     with gam.store.reading() as tx:
-        facts = _facts(tx, gam, request)
+        facts = found.facts(tx, gam, request)
     if facts.app is not None:
         notice(facts.app)
-    return grants.decide(facts, judged)
+    if request.grant == grants.PASSWORD:
+        return found.rehashed(gam, password_grant.decide(facts), request.password)
+    return refresh_grant.decide(facts) if request.grant == grants.REFRESH else api_key_grant.decide(facts, judged)
 
 
-def keep(gam: Gam, tx: Transaction, grant: grants.Grant) -> IssuedToken:
-    """Mint the access token of a grant and keep its digest; many grants may share a transaction."""
+def keep(gam: Gam, tx: Transaction, decided: Decision) -> IssuedToken:
+    """
+    Mint the access token of a grant and keep its digest; many grants may share a transaction.
+
+    Raises RefusedError, and has written nothing of the grant then, when it cannot be kept any more; a session that
+    ends with it has to be committed all the same.
+    """
+    if isinstance(decided, refresh_grant.Reuse):
+        store.sessions.end(tx, decided.session, gam.now())
+        raise decided.refusal
+    grant = decided
+    found.require_as_decided(tx, grant)
     row = store.tokens.next_row(tx, grant.at)
     secret = mint_access_token(grant.repository, row, gam.entropy)
-    store.tokens.add(tx, row, secret.digest(), grant.at, grant.key, (scopes.join(grant.scopes), grant.expires_at))
+    session = found.session(tx, grant, row)
+    holder = grant.key or session
+    assert holder is not None, "a token without a key has a session"
+    carried = Carried(scopes.join(grant.scopes), grant.expires_at, session.id if session else None)
+    store.tokens.add(tx, row, secret.digest(), grant.at, holder, carried)
+    refresh_token = found.refresh_token(gam, tx, grant, session, row)
     if grant.app.one_token_per_user:
         store.tokens.supersede(tx, grant.app.client_id, grant.user.guid, row)
     _count(tx, grant, grant.at)
-    return IssuedToken(secret, grant, token_id(row))
+    return IssuedToken(secret, grant, token_id(row), refresh_token)
 
 
-def exchange(
-    gam: Gam, request: grants.TokenRequest, judged: Iterable[grants.Rule] = grants.API_KEY_GRANT
-) -> IssuedToken:
-    """Trade an API key for an access token, or raise RefusedError with the rule that said no (GAM wiki 56104)."""
-    grant = decide(gam, request, judged=judged)
+def exchange(gam: Gam, request: grants.TokenRequest, judged: Iterable[grants.Rule] = API_KEY_GRANT) -> IssuedToken:
+    """Trade what `request` carries for an access token, or raise RefusedError with the rule that said no."""
+    decided = decide(gam, request, judged=judged)
     with gam.store.writing() as tx:
-        return keep(gam, tx, grant)
+        try:
+            return keep(gam, tx, decided)
+        except RefusedError as refused:  # raised behind the commit: a session may have ended
+            no = refused
+    raise no
 
 
-WITHOUT_CLIENT_SECRET = tuple(rule for rule in grants.API_KEY_GRANT if rule is not grants.CLIENT_SECRET_WRONG)
+WITHOUT_CLIENT_SECRET = tuple(rule for rule in API_KEY_GRANT if rule is not grants.CLIENT_SECRET_WRONG)
 """What is judged of those who can write the store: they could give the application another secret."""
 
 
@@ -88,7 +114,7 @@ def exchange_here(gam: Gam, app: str, api_key: Secret) -> IssuedToken:
     """Trade an API key as who administers the store; raises NotFoundError, or RefusedError as `exchange` does."""
     with gam.store.reading() as tx:
         client_id = store.apps.named(tx, app).client_id
-        key, _ = _key_and_owner(tx, api_key_id(api_key))
+        key, _ = found.key_and_owner(tx, api_key_id(api_key))
     request = grants.TokenRequest(client_id, api_key=api_key, authentication_type_name=key.auth_type if key else "")
     return exchange(gam, request, judged=WITHOUT_CLIENT_SECRET)
 
@@ -96,37 +122,14 @@ def exchange_here(gam: Gam, app: str, api_key: Secret) -> IssuedToken:
 def _count(tx: Transaction, grant: grants.Grant, now: datetime) -> None:
     """Count the grant in the commit of its token; a key's last use is written once a minute."""
     store.apps.authenticated(tx, grant.app.client_id, now)
-    last = grant.key.last_used_at
-    if last is None or now - last >= USE_STEP:
+    if grant.user.password_hash is not None and grant.rehashed is not None:
+        store.users.rehash(tx, grant.user.guid, grant.user.password_hash, grant.rehashed)
+    if grant.key is not None and _is_worth_noting(grant.key, now):
         store.keys.used(tx, grant.key.id, now)
 
 
-def _facts(tx: Transaction, gam: Gam, request: grants.TokenRequest) -> grants.Facts:
-    repository = store.repository.the(tx)
-    key, user = _key_and_owner(tx, api_key_id(request.api_key))
-    return grants.Facts(
-        now=gam.now(),
-        repository=repository,
-        app=store.apps.of_client(tx, request.client_id),
-        auth_type=store.auth_types.find(tx, request.authentication_type_name or repository.default_auth_type),
-        key=key,
-        user=user,
-        request=request,
-        attributes=_carried(tx, request.scope),
-    )
-
-
-def _carried(tx: Transaction, scope: str) -> frozenset[str]:
-    """Return the attributes that `scope` names and some user carries."""
-    named = filter(None, map(scopes.attribute_id, scopes.split(scope)))
-    return frozenset(attribute for attribute in named if store.users.carries(tx, attribute))
-
-
-def _key_and_owner(tx: Transaction, key_id: str | None) -> tuple[Key | None, User | None]:
-    """Find a key and its owner; when there is none, read another's as well, so that the clock does not tell."""
-    near = store.keys.at_or_before(tx, key_id) if key_id else None
-    owner = store.users.with_guid(tx, near.user_guid) if near else None
-    return (near, owner) if near and near.id == key_id else (None, None)
+def _is_worth_noting(key: Key, now: datetime) -> bool:
+    return key.last_used_at is None or now - key.last_used_at >= USE_STEP
 
 
 def userinfo(gam: Gam, secret: Secret) -> dict[str, object]:
@@ -148,10 +151,10 @@ def show(gam: Gam, token_id: str) -> Token:
 
 def _named(tx: Transaction, token_id: str) -> Token:
     row = token_row(token_id)
-    found = store.tokens.find(tx, row) if row is not None else None
-    if found is None:
+    token = store.tokens.find(tx, row) if row is not None else None
+    if token is None:
         raise NotFoundError(f"no token with the id '{token_id}'", command("token", "list"))
-    return found
+    return token
 
 
 @contextmanager
@@ -165,18 +168,20 @@ def listed(gam: Gam, search: TokenSearch) -> Iterator[Iterator[Token]]:
             key=None if search.key is None else store.keys.named(tx, search.key).id,
             sort=search.sort,
         )
-        found = store.tokens.each(tx, wanted)
-        matching = (token for token in found if not search.statuses or token.status(now) in search.statuses)
+        every = store.tokens.each(tx, wanted)
+        matching = (token for token in every if not search.statuses or token.status(now) in search.statuses)
         yield islice(matching, search.limit)
 
 
 def revoke(gam: Gam, token_id: str) -> Changed[Token]:
-    """End the token now; what has ended already stays as it is."""
+    """End the token now, with all others of its session; what has ended already stays as it is."""
     with gam.store.writing() as tx:
-        found, now = _named(tx, token_id), gam.now()
-        if found.status(now) != "active":
-            return Changed(found, differs=False)
-        store.tokens.revoke(tx, found.row, now)
-        after = replace(found, ended_at=now)
-        gam.record(tx, "token.revoke", found.id, (found, after), user=found.user, app=found.app)
+        before, now = _named(tx, token_id), gam.now()
+        if before.status(now) != "active":
+            return Changed(before, differs=False)
+        store.tokens.revoke(tx, before.row, now)
+        if before.session is not None:
+            store.sessions.end(tx, before.session, now)
+        after = replace(before, ended_at=now)
+        gam.record(tx, "token.revoke", before.id, (before, after), user=before.user, app=before.app)
     return Changed(after)

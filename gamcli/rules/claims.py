@@ -7,6 +7,7 @@ from datetime import datetime
 
 from gamcli.errors import RefusedError
 from gamcli.model import App, Token, User
+from gamcli.model.sessions import Property
 from gamcli.rules import scopes
 from gamcli.rules.credentials import NO_DIGEST, Secret, guid_of
 
@@ -45,10 +46,12 @@ def reveal(bearer: Bearer) -> dict[str, object]:
         raise RefusedError("token_user_blocked", f"user '{user.name}' is blocked")
     if not user.enabled:
         raise RefusedError("token_user_inactive", f"user '{user.name}' is not active")
-    return of(user, app, token.scopes, bearer.pairwise_key)
+    return of(user, app, token.scopes, bearer.pairwise_key, token.initial_properties)
 
 
-def of(user: User, app: App, granted: Iterable[str], pairwise_key: bytes) -> dict[str, object]:
+def of(
+    user: User, app: App, granted: Iterable[str], pairwise_key: bytes, initial_properties: Iterable[Property] = ()
+) -> dict[str, object]:
     """Return the claims of `user` for `app` that the `granted` scopes reveal, in GAM's order, the rest left out."""
     if not app.share_user_ids:
         user = replace(user, guid="", external_id=pairwise_guid(user, app, pairwise_key))
@@ -62,6 +65,8 @@ def of(user: User, app: App, granted: Iterable[str], pairwise_key: bytes) -> dic
     found = {claim: _VALUE[claim](user) for claim in ORDER if claim in revealed}
     if found.get("birthday") == "":
         del found["birthday"]
+    if "initial_properties" in found:
+        found["initial_properties"] = [{"Id": each.id, "Value": each.value} for each in initial_properties]
     return found
 
 

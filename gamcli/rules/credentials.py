@@ -4,6 +4,7 @@ Credentials: how they look, how they are minted, digested and compared.
     API key         gamkey_<8 of id>_<32 random><6 checksum>
     client secret   gamsec_<40 random><6 checksum>
     access token    <repository GUID>!<12 of id><66 random>
+    refresh token   <3 of counter><12 of its session's id><24 random>
     client_id       32 lowercase hex
 
 The alphabet is base62 in ASCII order; 32 of it hold 190 bits. The checksum is the CRC-32 of all before it: it tells a
@@ -24,9 +25,11 @@ Entropy = Callable[[int], bytes]
 
 KEY_ID_LENGTH = 8
 TOKEN_RANDOM_LENGTH = 66
+REFRESH_RANDOM_LENGTH = 24
 MIN_SECRET_LENGTH = 32
 
 _API_KEY = re.compile(r"gamkey_([0-9A-Za-z]{8})_[0-9A-Za-z]{32}([0-9A-Za-z]{6})", re.ASCII)
+_REFRESH_TOKEN = re.compile(r"([0-9]{3})([0-9A-Za-z]{12})[0-9A-Za-z]{24}", re.ASCII)
 _ACCESS_TOKEN = re.compile(r"[0-9a-f-]{36}!([0-9A-Za-z]{12})[0-9A-Za-z]{66}", re.ASCII)
 # A byte above 247 would favour the first letters (248 = 4 * 62): it is dropped, the others map evenly.
 _TO_LETTER = bytes(ord(ALPHABET[byte % 62]) for byte in range(256))
@@ -107,6 +110,11 @@ def mint_access_token(repository: str, row: int, entropy: Entropy) -> Secret:
     return Secret(f"{repository}!{token_id(row)}{letters(TOKEN_RANDOM_LENGTH, entropy)}")
 
 
+def mint_refresh_token(session: int, counter: int, entropy: Entropy) -> Secret:
+    """Return a new refresh token of the session with that id, for its renewal of that number, 1 to 999."""
+    return Secret(f"{counter:03}{token_id(session)}{letters(REFRESH_RANDOM_LENGTH, entropy)}")
+
+
 def mint_client_id(entropy: Entropy) -> str:
     """Return a new client_id."""
     return entropy(16).hex()
@@ -137,3 +145,10 @@ def access_token_row(secret: Secret) -> int | None:
     """Return the row id within an access token, or None when its form is wrong."""
     found = _ACCESS_TOKEN.fullmatch(secret.reveal())
     return token_row(found[1]) if found else None
+
+
+def refresh_token_place(secret: Secret) -> tuple[int, int] | None:
+    """Return the id of the session and the number of the renewal within a refresh token, None if its form is wrong."""
+    found = _REFRESH_TOKEN.fullmatch(secret.reveal())
+    session = token_row(found[2]) if found else None
+    return (session, int(found[1])) if found and session is not None else None

@@ -1,14 +1,14 @@
 """
 Why does a key not work: the rules of the grant, judged one by one for people who doubt.
 
-They are the very rules that the token endpoint judges (`grants`); here each one speaks, not only the first that says
-no. What depends on a request that nobody sent is left open.
+They are the very rules that the token endpoint judges (`api_key_grant`); here each one speaks, not only the first that
+says no. What depends on a request that nobody sent is left open.
 """
 
 from dataclasses import dataclass
 
 from gamcli.model import Key
-from gamcli.rules import grants
+from gamcli.rules import api_key_grant, grants
 from gamcli.rules.grants import Facts, Rule
 
 QUESTIONS: dict[str, tuple[int, str]] = {
@@ -32,10 +32,10 @@ QUESTIONS: dict[str, tuple[int, str]] = {
 }
 """What each rule asks, with its number in the order of the protocol."""
 
-WITH_A_SECRET = frozenset({*(rule.name for rule in grants.STANDING), grants.KEY_UNPROVEN.name})
+WITH_A_SECRET = frozenset({*(rule.name for rule in api_key_grant.STANDING), api_key_grant.KEY_UNPROVEN.name})
 """The rules that can be judged for whoever holds the API key itself."""
 
-WITHOUT = frozenset(rule.name for rule in grants.STANDING)
+WITHOUT = frozenset(rule.name for rule in api_key_grant.STANDING)
 """The rules that can be judged for a key known by its id alone."""
 
 
@@ -63,7 +63,7 @@ class Verdict:
 def explain(facts: Facts) -> tuple[Judged, ...]:
     """Return every rule of the API key grant in its order, judged on `facts` as far as they go."""
     known = WITH_A_SECRET if facts.request else WITHOUT
-    return tuple(_judged(rule, facts, known) for rule in grants.API_KEY_GRANT)
+    return tuple(_judged(rule, facts, known) for rule in api_key_grant.API_KEY_GRANT)
 
 
 def _judged(rule: Rule, facts: Facts, known: frozenset[str]) -> Judged:
@@ -78,13 +78,13 @@ def _judged(rule: Rule, facts: Facts, known: frozenset[str]) -> Judged:
 def verify(facts: Facts) -> Verdict:
     """Return whether the key of `facts`, held by whoever asks, may be used now."""
     if facts.key is None:  # nothing to judge
-        return _no(grants.KEY_UNPROVEN, facts)
-    broken = grants.first_broken((rule for rule in grants.API_KEY_GRANT if rule.name in WITH_A_SECRET), facts)
+        return _no(api_key_grant.KEY_UNPROVEN, facts)
+    broken = grants.first_broken((rule for rule in api_key_grant.API_KEY_GRANT if rule.name in WITH_A_SECRET), facts)
     if broken is not None:
         return _no(broken, facts)
     return Verdict(valid=True, rule=None, message="the API key may be used", key=facts.key)
 
 
 def _no(rule: Rule, facts: Facts) -> Verdict:
-    proven = facts.key is not None and grants.KEY_UNPROVEN.holds(facts)
+    proven = facts.key is not None and api_key_grant.KEY_UNPROVEN.holds(facts)
     return Verdict(valid=False, rule=rule.name, message=rule.says(facts), key=facts.key if proven else None)

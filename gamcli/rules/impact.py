@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from gamcli.model import App, AuthType, Impact, User
-from gamcli.rules import grants, scopes
+from gamcli.rules import api_key_grant, grants, scopes
 from gamcli.rules.grants import Facts
 
 FELT: dict[type, tuple[str, ...]] = {
@@ -40,7 +40,7 @@ def of(change: Change, standing: Iterable[Facts]) -> Iterator[Impact]:
         withdrawn = scopes.beyond(key.scopes, after.app.scopes if after.app else ())
         if withdrawn:
             yield Impact(key, ends=True, reason=f"scope withdrawn: {scopes.join(withdrawn)}")
-        elif grants.first_broken(grants.STANDING, before) is None:
-            broken = grants.first_broken(grants.STANDING, after)
+        elif grants.first_broken(api_key_grant.STANDING, before) is None:
+            broken = grants.first_broken(api_key_grant.STANDING, after)
             if broken is not None:
                 yield Impact(key, ends=False, reason=broken.says(after))

@@ -5,15 +5,15 @@ from typing import NamedTuple
 
 from gamcli.errors import RefusedError, UsageError, command
 from gamcli.model import App, Key
-from gamcli.rules import durations, grants, names, scopes
+from gamcli.rules import api_key_grant, durations, grants, names, scopes
 from gamcli.rules.credentials import Entropy, Secret, mint_api_key
 
 ISSUING = (
     grants.APP_DISABLED,
     grants.REMOTE_REST_OFF,
-    grants.API_KEYS_OFF,
+    api_key_grant.API_KEYS_OFF,
     grants.AUTH_TYPE_UNAVAILABLE,
-    grants.AUTH_TYPE_WRONG,
+    api_key_grant.AUTH_TYPE_WRONG,
     grants.USER_INACTIVE,
     grants.USER_BLOCKED,
 )

@@ -20,6 +20,9 @@ class Scrypt(NamedTuple):
 OWASP_2_15 = Scrypt(2**15, 8, 3)
 """32 MiB and three lanes, one of the five equal choices of the OWASP Password Storage Cheat Sheet."""
 
+PRESENT = OWASP_2_15
+"""What hashes are made with now: a login whose hash was made with other parameters makes it anew."""
+
 CHEAPEST = Scrypt(2, 8, 1)
 """For tests alone."""
 
@@ -34,12 +37,23 @@ def check(password: Secret) -> Secret:
     return password
 
 
-def hashed(password: Secret, entropy: Entropy, cost: Scrypt = OWASP_2_15) -> str:
+def hashed(password: Secret, entropy: Entropy, cost: Scrypt | None = None) -> str:
     """Return `scrypt$n$r$p$salt$hash` for a password of 1 to 50 characters; raises UsageError for others."""
     check(password)
+    cost = cost or PRESENT
     salt = entropy(16)
     parts = (*map(str, cost), _text(salt), _text(_scrypt(password, salt, cost)))
     return "$".join(("scrypt", *parts))
+
+
+def of_nobody() -> str:
+    """Return a hash that no password has, and that takes as long to compare with as any that is made now."""
+    return "$".join(("scrypt", *map(str, PRESENT), _text(bytes(16)), _text(bytes(32))))
+
+
+def is_outdated(stored: str) -> bool:
+    """Say whether `stored` was made with other parameters than the present ones."""
+    return stored.split("$")[1:4] != [*map(str, PRESENT)]
 
 
 def verify(password: Secret, stored: str) -> bool:

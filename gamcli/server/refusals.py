@@ -33,6 +33,7 @@ def _of_http(status: int, message: str) -> Refusal:
     return Refusal(str(status), status, "invalid_request", status, message)
 
 
+_NOT_A_REFRESH_TOKEN = "The refresh token is not valid: log in again."  # noqa: S105 - a text
 _NOT_A_KEY = "The API key is not valid for this application."
 _NOT_A_TOKEN = "The access token is not valid: log in again."  # noqa: S105 - a text
 
@@ -49,16 +50,22 @@ TABLE: dict[str, Refusal] = {
     "media_type_wrong": _of_http(415, "Send the parameters as application/x-www-form-urlencoded."),
     "body_too_large": _of_http(413, "The body is larger than 16 KiB."),
     "length_missing": _of_http(411, "Send the body with a Content-Length."),
-    "form_unreadable": _of_http(400, "The body is not a form of name=value pairs in UTF-8."),
+    "form_unreadable": _of_http(400, "The parameters are not a form of name=value pairs in UTF-8."),
+    "initial_properties_malformed": _of_http(
+        400, 'The parameter initial_properties is not a JSON array of {"Id":"…","Value":"…"}.'
+    ),
     # 2
     "grant_type_missing": Refusal("292", 400, "invalid_request", 400, "The parameter grant_type is missing."),
     "parameter_repeated": Refusal("292", 400, "invalid_request", 400, "A parameter was sent more than once."),
     "client_twice": Refusal(
         "292", 400, "invalid_request", 400, "Send the client's credentials in the body or as HTTP Basic, not both."
     ),
+    "request_token_type_unknown": Refusal(
+        "292", 400, "invalid_request", 400, "The parameter request_token_type is neither OAuth nor Web."
+    ),
     # 3
     "grant_type_unknown": Refusal(
-        "292", 400, "unsupported_grant_type", 400, "The grant served here is grant_type=password with an api_key."
+        "292", 400, "unsupported_grant_type", 400, "The grants served here are password and refresh_token."
     ),
     # 4
     "client_basic_malformed": Refusal("39", 401, "invalid_client", 401, "The HTTP Basic credentials are malformed."),
@@ -75,11 +82,12 @@ TABLE: dict[str, Refusal] = {
         "240", 401, "invalid_grant", 400, "The authentication type is unknown or disabled."
     ),
     "auth_type_wrong": Refusal(
-        "35", 401, "invalid_grant", 400, "The authentication type is not the one for this application and API key."
+        "35", 401, "invalid_grant", 400, "The authentication type is not the one for this application and grant."
     ),
     "api_keys_off": Refusal("230", 401, "unauthorized_client", 400, "The application does not take API keys."),
     # 12: one text for many causes
     "key_unproven": Refusal("11", 401, "invalid_grant", 400, _NOT_A_KEY),
+    "password_wrong": Refusal("11", 401, "invalid_grant", 400, "The user name or the password is wrong."),
     # 13: who comes here has proven to hold the key
     "key_expired": Refusal("11", 401, "invalid_grant", 400, "The API key has expired."),
     "key_revoked": Refusal("11", 401, "invalid_grant", 400, "The API key was revoked."),
@@ -90,7 +98,19 @@ TABLE: dict[str, Refusal] = {
     # 14, 15
     "user_inactive": Refusal("9", 401, "invalid_grant", 400, "The user is not active."),
     "user_blocked": Refusal("10", 401, "invalid_grant", 400, "The user is blocked."),
+    "password_must_change": Refusal("23", 401, "invalid_grant", 400, "The user must change the password."),
+    "password_expired": Refusal("24", 401, "invalid_grant", 400, "The password has expired."),
+    "scope_missing": Refusal("232", 401, "invalid_scope", 400, "The application requires the parameter scope."),
     "scope_beyond": Refusal("235", 401, "invalid_scope", 400, "A scope goes beyond those of the API key."),
+    "scope_unpublished": Refusal(
+        "235", 401, "invalid_scope", 400, "A scope is unknown, or the application does not publish it."
+    ),
+    # 16: one text, but for who asks too often
+    "refresh_unknown": Refusal("101", 401, "invalid_grant", 400, _NOT_A_REFRESH_TOKEN),
+    "refresh_used": Refusal("101", 401, "invalid_grant", 400, _NOT_A_REFRESH_TOKEN),
+    "refresh_expired": Refusal("101", 401, "invalid_grant", 400, _NOT_A_REFRESH_TOKEN),
+    "refresh_revoked": Refusal("101", 401, "invalid_grant", 400, _NOT_A_REFRESH_TOKEN),
+    "renewals_spent": Refusal("168", 401, "invalid_grant", 400, "The token cannot be renewed any more: log in again."),
     # userinfo
     "authorization_missing": Refusal("0", 401, "", 401, "This service needs an Authorization Header"),
     "token_unknown": Refusal("112", 401, "invalid_token", 401, _NOT_A_TOKEN),

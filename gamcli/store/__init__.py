@@ -5,10 +5,23 @@ Functions named `named` raise NotFoundError with a hint, those named `find` retu
 by `Store.reading()` or `Store.writing()`, and judge nothing.
 """
 
-from gamcli.store import adoptions, apps, audit, auth_types, batches, keys, repository, requests, tokens, users, wanted
+from gamcli.store import (
+    adoptions,
+    apps,
+    audit,
+    auth_types,
+    batches,
+    keys,
+    repository,
+    requests,
+    sessions,
+    tokens,
+    users,
+    wanted,
+)
 from gamcli.store.database import Store, Transaction
 
 __all__ = [
     "Store", "Transaction", "adoptions", "apps", "audit", "auth_types", "batches", "keys", "repository", "requests",
-    "tokens", "users", "wanted",
+    "sessions", "tokens", "users", "wanted",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from gamcli.errors import NotFoundError, command
 from gamcli.model import ApiKeyPolicy, App, TokenPolicy, fold
+from gamcli.store import sessions
 from gamcli.store.database import Row, Transaction, instant, instant_or_none, micros, micros_or_none
 from gamcli.store.listing import Conditions, chunks, marks, order_by
 
@@ -188,5 +189,6 @@ def authenticated(tx: Transaction, client_id: str, at: datetime) -> None:
 
 
 def delete(tx: Transaction, client_id: str) -> None:
-    """Delete the application and its keys."""
+    """Delete the application, its keys and its sessions."""
     tx.run("DELETE FROM app WHERE client_id = ?", client_id)
+    sessions.delete_of_app(tx, client_id)

@@ -5,18 +5,21 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from gamcli.model import Key, Token
+from gamcli.model.sessions import Session
+from gamcli.store import sessions
 from gamcli.store.database import Row, Transaction, instant, instant_or_none, micros, micros_or_none
 from gamcli.store.listing import Conditions, order_by
 
-# What ends a token besides itself: its key, or a newer token where an application allows one a user.
+# What ends a token besides itself: its key, its session, or a newer token where an application allows one a user.
 _SELECT = """SELECT token.id, token.digest, token.user_guid, token.client_id, token.key, token.scopes, token.issued_at,
-    token.expires_at, token.revoked_at, key.ended_at, key.retires_at, token_floor.since, user.name, app.name
+    token.expires_at, token.revoked_at, key.ended_at, key.retires_at, token_floor.since, user.name, app.name,
+    token.session, session.revoked_at, session.initial_properties
     FROM token JOIN user ON user.guid = token.user_guid JOIN app ON app.client_id = token.client_id
-    LEFT JOIN key ON key.id = token.key
+    LEFT JOIN key ON key.id = token.key LEFT JOIN session ON session.id = token.session
     LEFT JOIN token_floor ON token_floor.client_id = token.client_id AND token_floor.user_guid = token.user_guid"""
 
-# The token of a deleted key is as dead as the key.
-_READABLE = "(token.key IS NULL OR key.id IS NOT NULL)"
+# The token of a deleted key or session is as dead as that.
+_READABLE = "(token.key IS NULL OR key.id IS NOT NULL) AND (token.session IS NULL OR session.id IS NOT NULL)"
 
 _SORTS = {
     "id": "token.id",
@@ -41,7 +44,7 @@ def _record(row: Row) -> Token:
     value: Any = row
     # Dead from the first, not from the newer row on: rows run ahead of a clock that was set back.
     superseded = value[6] if value[11] is not None and value[0] < value[11] else None
-    ends = [end for end in (value[8], value[9], value[10], superseded) if end is not None]
+    ends = [end for end in (value[8], value[9], value[10], superseded, value[15]) if end is not None]
     return Token(
         row=value[0],
         user=value[12],
@@ -54,6 +57,8 @@ def _record(row: Row) -> Token:
         issued_at=instant(value[6]),
         expires_at=instant_or_none(value[7]),
         ended_at=instant(min(ends)) if ends else None,
+        session=value[14],
+        initial_properties=sessions.properties(value[16]) if value[16] else (),
     )
 
 
@@ -80,22 +85,28 @@ def next_row(tx: Transaction, now: datetime) -> int:
     return max(micros(now), (last[0] or 0) + 1)
 
 
-def add(
-    tx: Transaction, row: int, digest: bytes, issued_at: datetime, key: Key, carried: tuple[str, datetime | None]
-) -> None:
-    """Keep a new token of `key`; `carried` are its scopes, joined, and its expiry."""
-    scopes, expires_at = carried
+class Carried(NamedTuple):
+    """What a token carries: its scopes, joined, when it expires, the session that it belongs to."""
+
+    scopes: str
+    expires_at: datetime | None
+    session: int | None = None
+
+
+def add(tx: Transaction, row: int, digest: bytes, issued_at: datetime, holder: Key | Session, carried: Carried) -> None:
+    """Keep a new token that was traded for a key, or belongs to a session alone."""
     tx.run(
-        """INSERT INTO token (id, digest, user_guid, client_id, key, scopes, issued_at, expires_at)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
+        """INSERT INTO token (id, digest, user_guid, client_id, key, scopes, issued_at, expires_at, session)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         row,
         digest,
-        key.user_guid,
-        key.client_id,
-        key.id,
-        scopes,
+        holder.user_guid,
+        holder.client_id,
+        holder.id if isinstance(holder, Key) else holder.key,
+        carried.scopes,
         micros(issued_at),
-        micros_or_none(expires_at),
+        micros_or_none(carried.expires_at),
+        carried.session,
     )
 
 

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from gamcli.errors import NotFoundError, command
 from gamcli.model import User, fold
-from gamcli.store.database import Row, Transaction, instant, micros
+from gamcli.store import sessions
+from gamcli.store.database import Row, Transaction, instant_or_none, micros_or_none
 from gamcli.store.listing import Conditions, chunks, marks, order_by
 
 _TEXTS = (
@@ -16,8 +17,8 @@ _TEXTS = (
     "city", "state", "post_code", "language", "timezone",
 )  # fmt: skip
 _PLAIN = ("guid", "name", "email", *_TEXTS, "managed_by", "password_hash")
-_FLAGS = ("verified_email", "enabled", "blocked")
-_TIMES = ("created_at", "updated_at")
+_FLAGS = ("verified_email", "enabled", "blocked", "password_must_change")
+_TIMES = ("created_at", "updated_at", "password_set_at", "password_expires_at")
 _READ = (*_PLAIN, *_FLAGS, *_TIMES, "roles", "attributes")
 _WRITTEN = (*_READ, "fold", "email_fold")
 
@@ -53,7 +54,7 @@ def _record(row: Row) -> User:
     for name in _FLAGS:
         values[name] = bool(values[name])
     for name in _TIMES:
-        values[name] = instant(values[name])
+        values[name] = instant_or_none(values[name])
     values["roles"] = tuple(values["roles"].split("+")) if values["roles"] else ()
     values["attributes"] = {} if values["attributes"] == "{}" else json.loads(values["attributes"])
     return User(**values)
@@ -62,7 +63,7 @@ def _record(row: Row) -> User:
 def _row(user: User) -> Row:
     values = {name: getattr(user, name) for name in _READ}
     for name in _TIMES:
-        values[name] = micros(values[name])
+        values[name] = micros_or_none(values[name])
     values["roles"] = "+".join(user.roles)
     values["attributes"] = json.dumps(user.attributes, ensure_ascii=False) if user.attributes else "{}"
     return (*values.values(), fold(user.name), fold(user.email) or None)
@@ -158,6 +159,12 @@ def _index_attributes(tx: Transaction, user: User) -> None:
         tx.run("INSERT INTO user_attribute (id, user_guid) VALUES (?, ?)", attribute, user.guid)
 
 
+def rehash(tx: Transaction, guid: str, before: str, after: str) -> None:
+    """Keep another hash of the same password, unless the hash is not the one before any more."""
+    tx.run("UPDATE user SET password_hash = ? WHERE guid = ? AND password_hash = ?", after, guid, before)
+
+
 def delete(tx: Transaction, guid: str) -> None:
-    """Delete the user and their keys."""
+    """Delete the user, their keys and their sessions."""
     tx.run("DELETE FROM user WHERE guid = ?", guid)
+    sessions.delete_of_user(tx, guid)

@@ -53,6 +53,7 @@ def test_a_key_is_traded_for_a_token_that_reads_claims(gam: Gam, asked: TokenReq
     assert (claims["username"], claims["roles"]) == ("ana", ["operator"])
     assert trail() == before
     kept = tokens.show(gam, token_id(issued.secret))
+    assert issued.grant.key is not None
     assert (kept.user, kept.app, kept.key, kept.status(gam.now())) == ("ana", "portal", issued.grant.key.id, "active")
     assert issued.secret.matches(kept.digest)
 

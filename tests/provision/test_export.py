@@ -133,7 +133,8 @@ def all_apps(tx: Transaction) -> list[App]:
 
 
 KEPT = {
-    "guid", "created_at", "updated_at", "managed_by", "default", "secret_digest", "password_hash", "grants",
+    "guid", "created_at", "updated_at", "managed_by", "default", "secret_digest", "password_hash", "password_set_at",
+    "password_must_change", "password_expires_at", "grants",
     "last_used_at", "retiring_digest", "retiring_until",
 }  # fmt: skip
 """What a manifest does not hold, written by hand."""

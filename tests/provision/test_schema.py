@@ -130,7 +130,10 @@ KEPT = {
         "name", "secret_digest", "retiring_digest", "retiring_until", "grants", "last_used_at", "created_at",
         "updated_at", "managed_by",
     },
-    User: {"guid", "name", "password_hash", "created_at", "updated_at", "managed_by"},
+    User: {
+        "guid", "name", "password_hash", "password_set_at", "password_must_change", "password_expires_at",
+        "created_at", "updated_at", "managed_by",
+    },
 }  # fmt: skip
 """What no manifest sets, written by hand."""
 

@@ -6,14 +6,14 @@ from datetime import timedelta
 import pytest
 
 from gamcli.errors import RefusedError
-from gamcli.rules import doubt, grants
+from gamcli.rules import api_key_grant, doubt
 from gamcli.rules.credentials import NO_SECRET
 from gamcli.rules.grants import Facts
 
 
 def test_every_rule_of_the_grant_has_a_question_in_the_order_of_the_protocol() -> None:
     """Numbers never fall."""
-    names = [rule.name for rule in grants.API_KEY_GRANT]
+    names = [rule.name for rule in api_key_grant.API_KEY_GRANT]
     assert list(doubt.QUESTIONS) == names
     numbers = [number for number, _ in doubt.QUESTIONS.values()]
     assert numbers == sorted(numbers)
@@ -76,5 +76,5 @@ def test_verify_and_the_endpoint_name_the_same_rule(facts: Facts) -> None:
     late = replace(facts, now=facts.now + timedelta(days=99_999))
     late = replace(late, key=replace(facts.key, expires_at=facts.now + timedelta(days=1)))
     with pytest.raises(RefusedError) as refused:
-        grants.decide(late)
+        api_key_grant.decide(late)
     assert doubt.verify(late).rule == refused.value.rule == "key_expired"

@@ -11,7 +11,9 @@ import gamcli.server
 from gamcli import errors
 from gamcli.model import TOKEN_STATUSES
 from gamcli.rules import claims
-from gamcli.rules.grants import API_KEY_GRANT
+from gamcli.rules.api_key_grant import API_KEY_GRANT
+from gamcli.rules.password_grant import PASSWORD_GRANT
+from gamcli.rules.refresh_grant import OF_KEY, OF_PASSWORD
 from gamcli.server import refusals
 from gamcli.server.messages import REASONS
 
@@ -34,9 +36,10 @@ def raised_in(path: Path) -> Iterator[str]:
                 yield str(rule.value)
 
 
-def test_every_rule_of_the_grant_is_in_the_table() -> None:
+def test_every_rule_of_the_grants_is_in_the_table() -> None:
     """A new rule needs a row."""
-    assert {rule.name for rule in API_KEY_GRANT} <= set(refusals.TABLE)
+    rules = (*API_KEY_GRANT, *PASSWORD_GRANT, *OF_KEY, *OF_PASSWORD)
+    assert {rule.name for rule in rules} <= set(refusals.TABLE)
 
 
 def test_every_rule_of_the_claims_is_in_the_table() -> None:

@@ -9,14 +9,14 @@ from gamcli.errors import UsageError
 from gamcli.model import MAX_ROW, App, Key, Token, User, token_id
 from gamcli.store import Store, Transaction, apps, keys, tokens, users
 from gamcli.store.database import instant, micros
-from gamcli.store.tokens import TokenFilter
+from gamcli.store.tokens import Carried, TokenFilter
 
 HOUR = timedelta(hours=1)
 
 
 def add(tx: Transaction, row: int, key: Key, at: datetime, expires_at: datetime | None = None) -> None:
     """Keep a token of `key` with the scopes of the key."""
-    tokens.add(tx, row, bytes([row % 256]) * 32, at, key, ("+".join(key.scopes), expires_at))
+    tokens.add(tx, row, bytes([row % 256]) * 32, at, key, Carried("+".join(key.scopes), expires_at))
 
 
 @pytest.fixture

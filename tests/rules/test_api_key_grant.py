@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gamcli.errors import RefusedError
 from gamcli.model import GAMLOCAL, ApiKeyPolicy, App, AuthType, Key, TokenPolicy, User
-from gamcli.rules import grants
+from gamcli.rules import api_key_grant, grants
 from gamcli.rules.credentials import NO_SECRET, Secret
 from gamcli.rules.grants import Facts, TokenRequest
 
@@ -163,13 +163,13 @@ PAIRS = [pair for pair in combinations(IN_ORDER, 2) if not set(pair) <= ONE_STAT
 def refusal(facts: Facts) -> RefusedError:
     """Return the refusal that the grant meets with."""
     with pytest.raises(RefusedError) as caught:
-        grants.decide(facts)
+        api_key_grant.decide(facts)
     return caught.value
 
 
 def test_the_rules_are_judged_in_the_order_of_the_wire() -> None:
     """The table of the grant holds these rules, in this order."""
-    assert tuple(rule.name for rule in grants.API_KEY_GRANT) == IN_ORDER
+    assert tuple(rule.name for rule in api_key_grant.API_KEY_GRANT) == IN_ORDER
     assert tuple(BREAKS) == IN_ORDER
 
 
@@ -177,7 +177,9 @@ def test_the_standing_rules_are_those_that_need_nothing_sent() -> None:
     """They come in the order of the grant, without those about the request."""
     about_the_request = {"client_id_missing", "client_unknown", "client_secret_wrong", "repository_wrong"}
     about_the_request |= {"key_unproven", "scope_beyond"}
-    assert [rule.name for rule in grants.STANDING] == [name for name in IN_ORDER if name not in about_the_request]
+    assert [rule.name for rule in api_key_grant.STANDING] == [
+        name for name in IN_ORDER if name not in about_the_request
+    ]
 
 
 @pytest.mark.parametrize(
@@ -246,7 +248,7 @@ def test_an_unknown_authentication_type_is_told_by_the_name_that_was_sent(facts:
 @pytest.mark.parametrize("secret", [{}, {"client_secret": NEW_SECRET}])
 def test_two_secrets_are_right_while_the_old_one_retires(facts: Facts, secret: dict[str, Secret]) -> None:
     """Either proves the application."""
-    assert grants.decide(rotated(1, **secret)(facts)).app.name == "portal"
+    assert api_key_grant.decide(rotated(1, **secret)(facts)).app.name == "portal"
 
 
 def test_no_refusal_tells_a_secret(facts: Facts) -> None:
@@ -261,14 +263,14 @@ def test_no_refusal_tells_a_secret(facts: Facts) -> None:
 @pytest.mark.parametrize("username", ["", "ana", "ANA", "ana@example.com", "6f1b4a52-0d0e-4b5e-9c1f-0a1b2c3d4e5f"])
 def test_the_owner_may_be_named_in_every_way(facts: Facts, username: str) -> None:
     """Name, email and GUID name the owner, and so does nothing."""
-    assert grants.decide(sent(username=username)(facts)).user == facts.user
+    assert api_key_grant.decide(sent(username=username)(facts)).user == facts.user
 
 
 @pytest.mark.parametrize("change", [str.lower, str.upper])
 def test_the_repository_may_be_named_in_any_case(facts: Facts, change: Callable[[str], str]) -> None:
     """GUIDs are equal without regard to case."""
     assert facts.repository is not None
-    assert grants.decide(sent(repository=change(facts.repository.guid))(facts))
+    assert api_key_grant.decide(sent(repository=change(facts.repository.guid))(facts))
 
 
 FINE = {
@@ -287,7 +289,7 @@ FINE = {
 @pytest.mark.parametrize("fine", FINE.values(), ids=FINE.keys())
 def test_what_breaks_no_rule_is_granted(facts: Facts, fine: Break) -> None:
     """Any type allowed, types in any case, a key that retires later, wider scopes: all of it may be."""
-    assert grants.decide(fine(facts)).key == fine(facts).key
+    assert api_key_grant.decide(fine(facts)).key == fine(facts).key
 
 
 def test_a_grant_carries_the_key_its_scopes_and_the_time_of_its_application(
@@ -295,7 +297,7 @@ def test_a_grant_carries_the_key_its_scopes_and_the_time_of_its_application(
 ) -> None:
     """Sixty minutes of an application's timeout are 3600 seconds."""
     assert facts.repository is not None
-    assert grants.decide(facts) == grants.Grant(
+    assert api_key_grant.decide(facts) == grants.Grant(
         at=now,
         repository=facts.repository.guid,
         key=key,
@@ -305,6 +307,7 @@ def test_a_grant_carries_the_key_its_scopes_and_the_time_of_its_application(
         expires_at=now + timedelta(hours=1),
         expires_in=3600,
         user_guid=user.guid,
+        auth_type="apikey",
     )
 
 
@@ -329,7 +332,7 @@ def test_a_token_never_outlives_its_key(
     """It ends with the timeout, the expiry or the retirement, whichever comes first; 0 is never."""
     ends = {"expires_at": expires, "retires_at": retires}
     times = {name: None if end is None else facts.now + timedelta(seconds=end) for name, end in ends.items()}
-    granted = grants.decide(of_app(token=TokenPolicy(timeout_minutes=minutes))(of_key(**times)(facts)))
+    granted = api_key_grant.decide(of_app(token=TokenPolicy(timeout_minutes=minutes))(of_key(**times)(facts)))
     assert granted.expires_in == expires_in
     expected = facts.now + timedelta(seconds=expires_in) if expires_in else None
     assert granted.expires_at == expected
@@ -339,7 +342,7 @@ def test_a_token_never_outlives_its_key(
 def test_the_last_fraction_of_a_second_counts_as_one(facts: Facts, microseconds: int) -> None:
     """A key that lives for less than a second never gives a token that lives for ever."""
     end = facts.now + timedelta(microseconds=microseconds)
-    granted = grants.decide(of_key(expires_at=end)(facts))
+    granted = api_key_grant.decide(of_key(expires_at=end)(facts))
     assert granted.expires_in == max(1, microseconds // 1_000_000)
     assert granted.expires_at == end
 
@@ -347,13 +350,13 @@ def test_the_last_fraction_of_a_second_counts_as_one(facts: Facts, microseconds:
 def test_the_end_of_the_calendar_is_never(facts: Facts) -> None:
     """A timeout beyond the year 9999 does not overflow."""
     late = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
-    granted = grants.decide(of_key(expires_at=None)(replace(facts, now=late)))
+    granted = api_key_grant.decide(of_key(expires_at=None)(replace(facts, now=late)))
     assert (granted.expires_at, granted.expires_in) == (None, 0)
 
 
 def test_user_ids_stay_hidden_when_the_application_does_not_share_them(facts: Facts) -> None:
     """Then the answer's user_guid is empty."""
-    assert grants.decide(of_app(share_user_ids=False)(facts)).user_guid == ""
+    assert api_key_grant.decide(of_app(share_user_ids=False)(facts)).user_guid == ""
 
 
 @pytest.mark.parametrize(
@@ -375,7 +378,7 @@ def test_a_request_may_narrow_the_scopes_of_its_key(
 ) -> None:
     """A subset, or what is covered by it, is granted in table order; nothing asked is all of it."""
     facts = of_key(scopes=held)(of_app(scopes=("fullcontrol",))(replace(facts, attributes=frozenset({"Area", "zone"}))))
-    assert grants.decide(sent(scope=asked)(facts)).scopes == granted
+    assert api_key_grant.decide(sent(scope=asked)(facts)).scopes == granted
 
 
 def test_a_key_keeps_its_own_scopes_when_the_application_publishes_more(facts: Facts) -> None:
@@ -393,14 +396,14 @@ def test_keys_of_an_application_that_allows_any_type_need_their_own(
     """The type that is sent is both the one that the application allows and the one of the key."""
     allowed = None if any_allowed else "apikey" if of_app_right else "other"
     change = of_key(auth_type="apikey" if of_key_right else "other")
-    broken = grants.first_broken([grants.AUTH_TYPE_WRONG], change(of_policy(auth_type=allowed)(facts)))
+    broken = grants.first_broken([api_key_grant.AUTH_TYPE_WRONG], change(of_policy(auth_type=allowed)(facts)))
     assert (broken is None) is (of_key_right and (any_allowed or of_app_right))
 
 
 def test_the_rule_of_types_needs_no_key(facts: Facts, auth_type: AuthType) -> None:
     """When a key is made there is none yet."""
     fresh = replace(facts, key=None, request=None, auth_type=auth_type)
-    assert grants.first_broken([grants.AUTH_TYPE_WRONG], fresh) is None
+    assert grants.first_broken([api_key_grant.AUTH_TYPE_WRONG], fresh) is None
 
 
 def test_without_a_known_repository_any_name_of_it_passes(facts: Facts) -> None:
@@ -419,10 +422,10 @@ def test_an_attribute_that_no_user_carries_is_no_scope(facts: Facts, held: str) 
     """However wide the key is."""
     wide = of_key(scopes=(held,))(of_app(scopes=(held,))(sent(scope="user_Area")(facts)))
     assert refusal(wide).rule == "scope_beyond"
-    assert grants.decide(replace(wide, attributes=frozenset({"Area"}))).scopes == ("user_Area",)
+    assert api_key_grant.decide(replace(wide, attributes=frozenset({"Area"}))).scopes == ("user_Area",)
 
 
 def test_an_attribute_that_the_key_names_needs_no_carrier(facts: Facts) -> None:
     """It was carried when the key was made."""
     named = of_key(scopes=("user_Area",))(of_app(scopes=("fullcontrol",))(sent(scope="user_Area")(facts)))
-    assert grants.decide(named).scopes == ("user_Area",)
+    assert api_key_grant.decide(named).scopes == ("user_Area",)

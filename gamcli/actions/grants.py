@@ -1,0 +1,131 @@
+"""The facts that a grant is judged on, and the session that its token belongs to."""
+
+from dataclasses import replace
+
+from gamcli import store
+from gamcli.actions import Gam
+from gamcli.model import Key, User
+from gamcli.model.sessions import RefreshToken, Session
+from gamcli.rules import grants, password_grant, passwords, refresh_grant, scopes
+from gamcli.rules.credentials import NO_SECRET, Secret, api_key_id, mint_refresh_token, refresh_token_place
+from gamcli.rules.grants import Facts, Grant, TokenRequest
+from gamcli.store import Transaction
+
+
+def facts(tx: Transaction, gam: Gam, request: TokenRequest) -> Facts:
+    """Return what the store holds about `request`; what is not there is None: the rules judge it."""
+    repository = store.repository.the(tx)
+    found = Facts(
+        now=gam.now(),
+        repository=repository,
+        app=store.apps.of_client(tx, request.client_id),
+        request=request,
+    )
+    if request.grant == grants.REFRESH:
+        return _of_refresh_token(tx, found)
+    found = replace(
+        found,
+        auth_type=store.auth_types.find(tx, request.authentication_type_name or repository.default_auth_type),
+        attributes=_carried(tx, request.scope),
+    )
+    if request.grant == grants.PASSWORD:
+        user = store.users.find(tx, request.username) if request.username else None
+        known = user.password_hash if user else None
+        return replace(found, user=user, password_hash=known or passwords.of_nobody())
+    key, owner = key_and_owner(tx, api_key_id(request.api_key))
+    return replace(found, key=key, user=owner)
+
+
+def key_and_owner(tx: Transaction, key_id: str | None) -> tuple[Key | None, User | None]:
+    """Find a key and its owner; when there is none, read another's as well, so that the clock does not tell."""
+    near = store.keys.at_or_before(tx, key_id) if key_id else None
+    owner = store.users.with_guid(tx, near.user_guid) if near else None
+    return (near, owner) if near and near.id == key_id else (None, None)
+
+
+def _carried(tx: Transaction, scope: str) -> frozenset[str]:
+    """Return the attributes that `scope` names and some user carries."""
+    named = filter(None, map(scopes.attribute_id, scopes.split(scope)))
+    return frozenset(attribute for attribute in named if store.users.carries(tx, attribute))
+
+
+def _of_refresh_token(tx: Transaction, found: Facts) -> Facts:
+    """Find what the session of a refresh token stands on; nothing unless the token is the one that was kept."""
+    sent = found.sent.refresh_token
+    place = refresh_token_place(sent)
+    kept = store.sessions.find(tx, *place) if place else None
+    if kept is None or not sent.matches(kept[0].digest):
+        return found
+    token, session = kept
+    return replace(
+        found,
+        refresh_token=token,
+        session=session,
+        auth_type=store.auth_types.find(tx, session.auth_type),
+        user=store.users.with_guid(tx, session.user_guid),
+        key=store.keys.find(tx, session.key) if session.key else None,
+    )
+
+
+def rehashed(gam: Gam, grant: Grant, password: Secret) -> Grant:
+    """Return `grant` with another hash of its password when the one that is kept was made with other parameters."""
+    kept = grant.user.password_hash
+    if kept is None or not passwords.is_outdated(kept):
+        return grant
+    return replace(grant, rehashed=passwords.hashed(password, gam.entropy))
+
+
+def require_as_decided(tx: Transaction, grant: Grant) -> None:
+    """
+    Raise RefusedError when the password or the refresh token of `grant` is no longer what it was when it was judged.
+
+    A refresh token that was used meanwhile ends its session, which is kept though it is refused.
+    """
+    if grant.spent is not None:
+        _require_unspent(tx, grant, grant.spent)
+    elif grant.key is None:
+        user = store.users.with_guid(tx, grant.user.guid)
+        if user is None or user.password_set_at != grant.user.password_set_at:
+            raise password_grant.PASSWORD_WRONG.refusal(Facts(grant.at))
+
+
+def _require_unspent(tx: Transaction, grant: Grant, spent: RefreshToken) -> None:
+    token, session = store.sessions.find(tx, spent.session, spent.counter) or (None, None)
+    facts = Facts(grant.at, refresh_token=token, session=session)
+    if session is None:
+        raise refresh_grant.REFRESH_UNKNOWN.refusal(facts)
+    broken = grants.first_broken((refresh_grant.REFRESH_USED, refresh_grant.REFRESH_REVOKED), facts)
+    if broken is refresh_grant.REFRESH_USED:
+        store.sessions.end(tx, session.id, grant.at)
+    if broken is not None:
+        raise broken.refusal(facts)
+
+
+def session(tx: Transaction, grant: Grant, row: int) -> Session | None:
+    """Return the session that the token in that row belongs to: one that goes on, one that begins now, or none."""
+    if not grant.has_session:
+        return None
+    found = Session(
+        id=grant.spent.session if grant.spent else store.sessions.next_id(tx, row),
+        user_guid=grant.user.guid,
+        client_id=grant.app.client_id,
+        auth_type=grant.auth_type,
+        scopes=grant.scopes,
+        key=grant.key.id if grant.key else None,
+        initial_properties=grant.initial_properties,
+    )
+    if grant.spent is not None:
+        store.sessions.spend(tx, grant.spent, grant.at)
+    else:
+        store.sessions.add(tx, found)
+    return found
+
+
+def refresh_token(gam: Gam, tx: Transaction, grant: Grant, session: Session | None, row: int) -> Secret:
+    """Return the refresh token that comes with the access token in that row, an empty one where none does."""
+    if session is None or not grant.renewal:
+        return NO_SECRET
+    secret = mint_refresh_token(session.id, grant.renewal, gam.entropy)
+    expires_at = grant.at + grants.REFRESH_TIMEOUT
+    store.sessions.add_refresh_token(tx, RefreshToken(session.id, grant.renewal, row, secret.digest(), expires_at))
+    return secret

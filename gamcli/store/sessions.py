@@ -1,0 +1,125 @@
+"""Sessions and their refresh tokens."""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from gamcli.model.sessions import Property, RefreshToken, Session
+from gamcli.store.database import Transaction, instant, instant_or_none, micros
+
+# A newer token where an application allows one a user ends the refresh tokens that came with earlier ones.
+_SELECT = """SELECT session.id, session.user_guid, session.client_id, session.auth_type, session.scopes, session.key,
+    session.initial_properties, session.revoked_at, refresh_token.counter, refresh_token.token, refresh_token.digest,
+    refresh_token.expires_at, refresh_token.used_at, coalesce(token_floor.since, 0) > refresh_token.token
+    FROM refresh_token JOIN session ON session.id = refresh_token.session
+    LEFT JOIN token_floor ON token_floor.client_id = session.client_id AND token_floor.user_guid = session.user_guid
+    WHERE refresh_token.session = ? AND refresh_token.counter = ?"""
+
+
+def find(tx: Transaction, session: int, counter: int) -> tuple[RefreshToken, Session] | None:
+    """Return the refresh token of that session for that renewal, and the session, or None."""
+    row: Any = tx.one(_SELECT, session, counter)
+    if row is None:
+        return None
+    found = Session(
+        id=row[0],
+        user_guid=row[1],
+        client_id=row[2],
+        auth_type=row[3],
+        scopes=tuple(row[4].split("+")) if row[4] else (),
+        key=row[5],
+        initial_properties=properties(row[6]),
+        revoked_at=instant_or_none(row[7]),
+    )
+    token = RefreshToken(
+        session=row[0],
+        counter=row[8],
+        token=row[9],
+        digest=row[10],
+        expires_at=instant(row[11]),
+        used_at=instant_or_none(row[12]),
+        superseded=bool(row[13]),
+    )
+    return token, found
+
+
+def properties(stored: str) -> tuple[Property, ...]:
+    """Return the initial properties that are kept as `stored`."""
+    return tuple(Property(each["Id"], each["Value"]) for each in json.loads(stored))
+
+
+def _stored(given: Iterable[Property]) -> str:
+    return json.dumps([{"Id": each.id, "Value": each.value} for each in given], ensure_ascii=False)
+
+
+def next_id(tx: Transaction, row: int) -> int:
+    """Return the id of the next session, whose first access token has that row: never one that was given before."""
+    last: Any = tx.one("SELECT max(id) FROM session")
+    return max(row, (last[0] or 0) + 1)
+
+
+def add(tx: Transaction, session: Session) -> None:
+    """Keep a new session."""
+    tx.run(
+        """INSERT INTO session (id, user_guid, client_id, auth_type, key, scopes, initial_properties)
+        VALUES (?, ?, ?, ?, ?, ?, ?)""",
+        session.id,
+        session.user_guid,
+        session.client_id,
+        session.auth_type,
+        session.key,
+        "+".join(session.scopes),
+        _stored(session.initial_properties),
+    )
+
+
+def add_refresh_token(tx: Transaction, token: RefreshToken) -> None:
+    """Keep a new refresh token."""
+    tx.run(
+        "INSERT INTO refresh_token (session, counter, token, digest, expires_at) VALUES (?, ?, ?, ?, ?)",
+        token.session,
+        token.counter,
+        token.token,
+        token.digest,
+        micros(token.expires_at),
+    )
+
+
+def spend(tx: Transaction, token: RefreshToken, at: datetime) -> None:
+    """Record that a refresh token was used."""
+    tx.run(
+        "UPDATE refresh_token SET used_at = ? WHERE session = ? AND counter = ?",
+        micros(at),
+        token.session,
+        token.counter,
+    )
+
+
+def end(tx: Transaction, session: int, at: datetime) -> None:
+    """End a session with all its tokens; one that has ended stays as it is."""
+    tx.run("UPDATE session SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", micros(at), session)
+
+
+def end_logins(tx: Transaction, user_guid: str, at: datetime) -> None:
+    """End the sessions of that user that began with a password."""
+    tx.run(
+        "UPDATE session SET revoked_at = ? WHERE user_guid = ? AND key IS NULL AND revoked_at IS NULL",
+        micros(at),
+        user_guid,
+    )
+
+
+def delete_of_user(tx: Transaction, user_guid: str) -> None:
+    """Delete the sessions of that user."""
+    _delete(tx, "user_guid = ?", user_guid)
+
+
+def delete_of_app(tx: Transaction, client_id: str) -> None:
+    """Delete the sessions of that application."""
+    _delete(tx, "client_id = ?", client_id)
+
+
+def _delete(tx: Transaction, condition: str, value: str) -> None:
+    tx.run(f"DELETE FROM refresh_token WHERE session IN (SELECT id FROM session WHERE {condition})", value)
+    tx.run(f"DELETE FROM session WHERE {condition}", value)
