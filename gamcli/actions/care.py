@@ -1,0 +1,112 @@
+"""Looking after a store: its facts, whether it is as it should be, copies of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from gamcli import store
+from gamcli.actions import Gam
+from gamcli.errors import StoreUnusableError, UsageError, command
+from gamcli.model.care import Backup, Check, StoreInfo
+from gamcli.store import Transaction, audit, checks, copies, counts
+
+CHECKED_WHOLE = 32 * 1024 * 1024
+"""Up to this many bytes every page of a backup is checked, in less than a second; beyond, who asks for it waits."""
+
+
+def info(gam: Gam) -> StoreInfo:
+    """Return the facts of a store."""
+    path = gam.store.path
+    with gam.store.reading() as tx:
+        repository = store.repository.the(tx)
+        head = audit.head(tx)
+        found = path.stat()
+        wal = Path(f"{path}-wal")
+        return StoreInfo(
+            path=str(path),
+            mode=f"{found.st_mode & 0o7777:04o}",
+            size=found.st_size,
+            wal_size=wal.stat().st_size if wal.exists() else 0,
+            version=_pragma(tx, "user_version"),
+            guid=repository.guid,
+            created_at=repository.created_at,
+            apps=counts.everything(tx, "app"),
+            users=counts.everything(tx, "user"),
+            keys=counts.everything(tx, "key"),
+            tokens=counts.everything(tx, "token"),
+            sessions=counts.everything(tx, "session"),
+            audit_entries=counts.everything(tx, "audit"),
+            head=head.hash if head else "",
+            pages=_pragma(tx, "page_count"),
+            free_pages=_pragma(tx, "freelist_count"),
+            page_size=_pragma(tx, "page_size"),
+            sqlite=copies.SQLITE,
+        )
+
+
+def _pragma(tx: Transaction, name: str) -> int:
+    row: Any = tx.one(f"PRAGMA {name}")
+    return int(row[0])
+
+
+def check(path: Path) -> list[Check]:
+    """Check a store, the files beside it and its folder; damage is an answer, not an error."""
+    return checks.of_store(path)
+
+
+def backup(path: Path, target: Path, *, over: bool = False, whole: bool = False) -> Backup:
+    """
+    Copy the store at `path` to the new file `target`, with mode 0600, and check the copy before it has that name.
+
+    `over` lets it take the place of an earlier file; `whole` checks every page however many there are.
+    """
+    _require_other(path, target, "a backup goes to another file")
+    with copies.becoming(target, over=over) as part:
+        return replace(_copied(path, part, whole=whole), path=str(target))
+
+
+@contextmanager
+def streamed(path: Path, *, whole: bool = False) -> Iterator[tuple[Backup, BinaryIO]]:
+    """Copy the store at `path` to a file that has no name any more, check it, and yield it to be read."""
+    with copies.part_of(path) as part:
+        made = _copied(path, part, whole=whole)
+        with part.open("rb") as file:
+            part.unlink()
+            yield replace(made, path="-"), file
+
+
+def _require_other(path: Path, other: Path, reason: str) -> None:
+    if path.exists() and other.exists() and path.samefile(other):
+        raise UsageError(f"{other} is the store itself", reason)
+
+
+def _copied(path: Path, part: Path, *, whole: bool) -> Backup:
+    found = copies.copy(path, part)
+    whole = whole or part.stat().st_size <= CHECKED_WHOLE
+    require_well(checks.of_content(part) if whole else checks.of_counts(part, found), path)
+    guid, head = copies.marked(part)
+    return Backup(
+        path=str(part),
+        size=part.stat().st_size,
+        version=max(found["migration"], 1),
+        guid=guid,
+        apps=found["app"],
+        users=found["user"],
+        keys=found["key"],
+        tokens=found["token"],
+        audit_entries=found["audit"],
+        head=head,
+        checked="pages" if whole else "counts",
+    )
+
+
+def require_well(found: list[Check], path: Path) -> None:
+    """Raise StoreUnusableError with the first check of a copy of the store at `path` that is not well."""
+    for each in found:
+        if not each.ok:
+            raise StoreUnusableError(
+                f"the copy of {path} is not as it should be: {each.name}: {each.what}",
+                f"nothing was kept; look at the store: {command('store', 'check')}",
+            )

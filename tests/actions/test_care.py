@@ -1,0 +1,142 @@
+"""Looking after a store: its facts, and copies that are checked before anybody is told that they are there."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gamcli.actions import Gam, care, users
+from gamcli.errors import ConflictError, StoreMissingError, StoreUnusableError, UsageError
+from gamcli.model.care import Check
+from gamcli.store import Store, checks, copies
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    """Return where a backup goes to."""
+    return tmp_path / "backup.db"
+
+
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every store be too large to be checked whole."""
+    monkeypatch.setattr(care, "CHECKED_WHOLE", 0)
+
+
+def spoilt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every copy come out damaged."""
+    real = copies.copy
+
+    def copy(source: Path, part: Path) -> copies.Counts:
+        found = real(source, part)
+        with part.open("r+b") as file:
+            file.seek(4096)
+            file.write(b"\xa5" * 4096 * 20)
+        return found
+
+    monkeypatch.setattr(copies, "copy", copy)
+
+
+def test_the_facts_of_a_store_are_those_of_its_file(gam: Gam) -> None:
+    """What it holds, how large it is, and who may read it."""
+    users.create(gam, "ana", {})
+    found = care.info(gam)
+    assert (found.users, found.keys, found.audit_entries, found.mode) == (1, 0, 2, "0600")
+    assert found.size == gam.store.path.stat().st_size
+    assert found.wal_size == Path(f"{gam.store.path}-wal").stat().st_size
+    assert len(found.head) == hashlib.sha256().digest_size * 2
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_backup_tells_what_it_holds(gam: Gam, target: Path, whole: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 - a case
+    """And how far it was checked."""
+    if not whole:
+        small(monkeypatch)
+    users.create(gam, "ana", {})
+    made = care.backup(gam.store.path, target)
+    assert (made.users, made.audit_entries, made.head) == (1, 2, care.info(gam).head)
+    assert (made.path, made.size) == (str(target), target.stat().st_size)
+    assert made.checked == ("pages" if whole else "counts")
+    with Store.open(target) as copy, copy.reading() as tx:
+        assert list(tx.each("SELECT name FROM user")) == [("ana",)]
+
+
+def test_a_large_store_is_checked_whole_for_who_asks(gam: Gam, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long that takes."""
+    small(monkeypatch)
+    assert care.backup(gam.store.path, target, whole=True).checked == "pages"
+
+
+@pytest.mark.parametrize("large", [True, False])
+def test_a_backup_that_came_out_damaged_is_not_kept(
+    gam: Gam,
+    target: Path,
+    large: bool,  # noqa: FBT001 - a case
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And the earlier one stays."""
+    care.backup(gam.store.path, target)
+    before = target.read_bytes()
+    if large:
+        small(monkeypatch)
+    spoilt(monkeypatch)
+    with pytest.raises(StoreUnusableError, match="not as it should be") as caught:
+        care.backup(gam.store.path, target, over=True)
+    assert "gamcli store check" in str(caught.value.hint)
+    assert target.read_bytes() == before
+    assert {each.name for each in target.parent.iterdir()} == {"gam", "backup.db"}
+
+
+def test_a_store_that_was_tampered_with_is_not_backed_up_as_if_it_were_well(gam: Gam, target: Path) -> None:
+    """The chain of the copy is followed."""
+    with gam.store.writing() as tx:
+        tx.run("UPDATE audit SET target = 'other'")
+    with pytest.raises(StoreUnusableError, match="audit trail: entry 1"):
+        care.backup(gam.store.path, target)
+    assert not target.exists()
+
+
+def test_the_store_itself_is_no_place_for_its_backup(gam: Gam, target: Path) -> None:
+    """Under no name."""
+    target.symlink_to(gam.store.path)
+    for over in (False, True):
+        with pytest.raises(UsageError, match="the store itself"):
+            care.backup(gam.store.path, target, over=over)
+
+
+def test_an_earlier_file_is_not_overwritten_unasked(gam: Gam, target: Path) -> None:
+    """Whatever it is."""
+    target.touch()
+    with pytest.raises(ConflictError):
+        care.backup(gam.store.path, target)
+    assert care.backup(gam.store.path, target, over=True).path == str(target)
+
+
+def test_a_stream_is_what_the_file_would_be(gam: Gam, target: Path) -> None:
+    """While it is read, no name leads to it."""
+    care.backup(gam.store.path, target)
+    with care.streamed(gam.store.path) as (made, file):
+        assert {each.name for each in gam.store.path.parent.iterdir()} == {"store.db", "store.db-wal", "store.db-shm"}
+        assert file.read() == target.read_bytes()
+    assert made.path == "-"
+
+
+@pytest.mark.parametrize("do", [care.check, lambda path: care.backup(path, path.parent / "x.db")])
+def test_a_store_that_is_not_there_is_told(tmp_path: Path, do: Callable[[Path], object]) -> None:
+    """And nothing is made in its place."""
+    with pytest.raises(StoreMissingError):
+        do(tmp_path / "none.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_not_well_is_told_with_its_check() -> None:
+    """The first of them."""
+    well, bad = Check("format", ok=True, what="good"), Check("pages", ok=False, what="torn")
+    care.require_well([well], Path("x"))
+    with pytest.raises(StoreUnusableError, match="pages: torn"):
+        care.require_well([well, bad, bad], Path("x"))
+
+
+def test_a_check_is_that_of_the_store(gam: Gam) -> None:
+    """With its files."""
+    assert care.check(gam.store.path) == checks.of_store(gam.store.path)

@@ -1,0 +1,159 @@
+"""Whether a store is as it should be: each check finds what it is for, and damage is an answer."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from gamcli.actions import Gam
+from gamcli.errors import StoreBusyError, StoreMissingError
+from gamcli.model.care import Check
+from gamcli.store import Store, checks, copies, schema
+
+
+@pytest.fixture
+def lived_in(gam: Gam, peopled: Store) -> Path:
+    """Return where a closed store lies that holds something of each kind."""
+    assert gam.store is peopled
+    peopled.close()
+    return peopled.path
+
+
+def change(path: Path, *statements: str) -> None:
+    """Change a store behind gamcli's back."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def wrong(found: list[Check]) -> dict[str, str]:
+    """Return what is wrong, by the name of the check; what is not well has a mend, what is well has none."""
+    assert all((each.mend is None) == each.ok for each in found)
+    return {each.name: each.what for each in found if not each.ok}
+
+
+def test_a_store_as_gamcli_writes_it_is_well(lived_in: Path) -> None:
+    """All checks are made, and leave nothing beside it."""
+    found = checks.of_store(lived_in)
+    assert wrong(found) == {}
+    assert [each.name for each in found] == [
+        "format", "pages", "references", "audit trail", "records", "mode of the store", "mode of the folder",
+    ]  # fmt: skip
+    assert [each.name for each in lived_in.parent.iterdir()] == ["store.db"]
+
+
+def test_a_store_that_is_open_elsewhere_is_checked_too(peopled: Store, gam: Gam) -> None:
+    """With what lies beside it."""
+    assert gam.store is peopled
+    found = checks.of_store(peopled.path)
+    assert wrong(found) == {}
+    assert {"mode of the wal file", "mode of the shm file"} <= {each.name for each in found}
+
+
+BROKEN = {
+    "references": ("PRAGMA foreign_keys = OFF", "DELETE FROM user"),
+    "audit trail": ("UPDATE audit SET target = 'other' WHERE seq = 1",),
+    "one repository": ("DELETE FROM repository",),
+    "count of their grants": ("DELETE FROM app_use",),
+    "client secrets": ("UPDATE app SET secret_digest = x'00'",),
+    "keys as digests": ("UPDATE key SET digest = x'00'",),
+    "name an authentication type": ("UPDATE key SET auth_type = 'gone'",),
+    "tokens as digests": (
+        "INSERT INTO token (id, digest, user_guid, client_id, scopes, issued_at) VALUES (1, x'00', '', '', '', 1)",
+    ),
+    "with a session": (
+        "INSERT INTO refresh_token (session, counter, token, digest, expires_at) VALUES (1, 1, 1, x'00', 1)",
+    ),
+    "each step": ("DELETE FROM migration",),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_what_gamcli_would_not_have_written_is_found(lived_in: Path, what: str) -> None:
+    """By the check that is for it."""
+    change(lived_in, *BROKEN[what])
+    found = wrong(checks.of_store(lived_in))
+    if what in ("references", "audit trail"):
+        assert what in found
+    else:
+        assert what in found["records"]
+
+
+@pytest.mark.parametrize("place", range(1, 6))
+def test_damage_in_any_part_is_an_answer(lived_in: Path, place: int) -> None:
+    """Never an error that nobody expected, and never a store that is well."""
+    size = lived_in.stat().st_size
+    with lived_in.open("r+b") as file:
+        file.seek(size * place // 6 // 4096 * 4096)
+        file.write(b"\xa5" * 4096)
+    found = checks.of_store(lived_in)
+    assert wrong(found)
+    assert all("\n" not in each.what for each in found)
+
+
+def test_what_is_no_store_is_an_answer_too(tmp_path: Path) -> None:
+    """And a store that is not there is an error."""
+    path = tmp_path / "x.db"
+    path.write_bytes(b"x" * 8192)
+    assert list(wrong(checks.of_content(path))) == ["format"]
+    with pytest.raises(StoreMissingError):
+        checks.of_store(tmp_path / "none.db")
+
+
+def test_a_newer_store_is_an_answer(lived_in: Path) -> None:
+    """It says which version it has."""
+    change(lived_in, "PRAGMA user_version = 1000")
+    assert "version 1000" in wrong(checks.of_store(lived_in))["format"]
+
+
+def test_an_older_store_is_checked_as_far_as_it_goes(tmp_path: Path) -> None:
+    """It has no chain yet."""
+    path = tmp_path / "old.db"
+    change(
+        path,
+        *schema.STEPS[0].split(";\n"),
+        f"PRAGMA application_id = {schema.APPLICATION_ID}",
+        "PRAGMA user_version = 1",
+    )
+    path.chmod(0o600)
+    assert [each.name for each in checks.of_content(path) if each.ok] == ["format", "pages", "references"]
+
+
+@pytest.mark.parametrize(("end", "mode"), [("", 0o644), ("-wal", 0o640), ("", 0o620)])
+def test_what_others_may_reach_is_found_with_the_mend(lived_in: Path, end: str, mode: int) -> None:
+    """The files of the store are for their owner alone."""
+    path = Path(f"{lived_in}{end}")
+    path.touch()
+    path.chmod(mode)
+    (bad,) = (each for each in checks.of_modes(lived_in) if not each.ok)
+    assert bad.what == f"{mode:04o}: others may reach {path}"
+    assert bad.mend == f"chmod 600 {path}"
+
+
+def test_a_folder_that_others_may_write_is_found(lived_in: Path) -> None:
+    """They could put another store in its place."""
+    lived_in.parent.chmod(0o777)
+    (bad,) = (each for each in checks.of_modes(lived_in) if not each.ok)
+    assert bad.mend == f"chmod go-w {lived_in.parent}"
+
+
+def test_a_copy_with_other_counts_is_found(lived_in: Path) -> None:
+    """And one that cannot be read."""
+    with closing(copies.opened(lived_in)) as connection:
+        counts = copies.counted(connection)
+    assert wrong(checks.of_counts(lived_in, counts)) == {}
+    (short,) = checks.of_counts(lived_in, {**counts, "key": 2})
+    assert (short.ok, short.what) == (False, "1 of 2 in key")
+    lived_in.write_bytes(b"x" * 4096)
+    assert [each.ok for each in checks.of_counts(lived_in, counts)] == [False]
+
+
+def test_a_busy_store_is_no_damage(lived_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks is told to try again."""
+    monkeypatch.setattr(copies, "PATIENCE", 0.0)
+    with closing(sqlite3.connect(lived_in, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreBusyError):
+            checks.of_store(lived_in)
