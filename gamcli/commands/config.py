@@ -1,6 +1,7 @@
 """`gamcli config`: settings, and where each comes from."""
 
 import os
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +9,15 @@ from typing import Annotated, Any
 
 import typer
 
-from gamcli.commands import settings
+from gamcli.commands import new_files, settings
 from gamcli.commands.options import DryRun, Field, Format, noun
 from gamcli.commands.session import Session
 from gamcli.errors import FailedError, UsageError
 from gamcli.render.output import Output
+from gamcli.store import files
+
+PROJECT_MODE = 0o644
+"""The file of a project is for all who work on it; what one user set is for that user alone."""
 
 verbs = noun("Settings, and where each comes from.")
 
@@ -164,12 +169,15 @@ def _edit(path: Path, change: Callable[[Any], object], *, keep: bool) -> object:
 def _replace(path: Path, text: str) -> None:
     """Write the file whole beside its place and rename it, so that it is never half there."""
     target = path.resolve()  # a link stays one
-    target.parent.mkdir(parents=True, exist_ok=True)
+    files.make_folder(target.parent)
     beside = target.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(text, encoding="utf-8")
+    with os.fdopen(new_files.made(beside), "w", encoding="utf-8") as file:
+        file.write(text)
     try:
         if target.exists():
-            beside.chmod(target.stat().st_mode)
+            beside.chmod(stat.S_IMODE(target.stat().st_mode))
+        elif path.name == settings.PROJECT_FILE:
+            beside.chmod(PROJECT_MODE)
         beside.replace(target)
     finally:
         beside.unlink(missing_ok=True)

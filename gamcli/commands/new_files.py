@@ -41,8 +41,19 @@ def write(path: str, text: str, option: str, *, over: bool = False) -> None:
             part.unlink()
 
 
+def made(path: Path, mode: int = 0o600) -> int:
+    """
+    Make a file beside its later place, no link followed, and return it open to write; raises OSError.
+
+    What lies there is of a run that was killed, and gives way.
+    """
+    with suppress(OSError):
+        path.unlink()
+    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY, mode)
+
+
 def _fill(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    descriptor = made(path)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)

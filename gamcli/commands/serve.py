@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from gamcli.actions import Gam
+from gamcli.commands import new_files
 from gamcli.commands.options import noun
 from gamcli.commands.session import Session
 from gamcli.commands.settings import LARGEST_PORT
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from gamcli.server.tls import Context
 
 verbs = noun()
+
+READY_MODE = 0o644
+"""The ready file holds no secret: who waits for the server may be another user."""
 
 Host = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Where to listen.", show_default="127.0.0.1")]
 Port = Annotated[
@@ -225,7 +229,8 @@ def _announced(url: str, path: str | None) -> Iterator[None]:
     target = Path(path)
     beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        beside.write_text(json.dumps({"url": url, "pid": os.getpid()}) + "\n", encoding="utf-8")
+        with os.fdopen(new_files.made(beside, READY_MODE), "w", encoding="utf-8") as file:
+            file.write(json.dumps({"url": url, "pid": os.getpid()}) + "\n")
         beside.replace(target)
     except OSError as error:
         raise FailedError(f"cannot write the ready file {path}: {error.strerror}", "--ready-file FILE") from error

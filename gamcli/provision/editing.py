@@ -209,7 +209,7 @@ def _replacing(path: Path, text: str) -> Iterator[Path]:
     target = path.resolve()
     copy = target.with_name(f".{target.name}.{os.getpid()}.toml")
     try:
-        with copy.open("xb") as file:
+        with os.fdopen(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
             file.write(text.encode())
             file.flush()
             os.fsync(file.fileno())
