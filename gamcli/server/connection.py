@@ -45,7 +45,8 @@ class Connection:
     A client, what it has sent and what it has yet to take.
 
     `deadline` is when the time for what it does now is over; `last` says that its last response is given, `waits` that
-    a request of its is being answered elsewhere; `awaits` is the event of the system that lets it go on.
+    a request of its is being answered elsewhere; `awaits` is the event of the system that lets it go on, and
+    `is_listened_to` whether the system was asked to tell of it.
     """
 
     def __init__(self, client: socket.socket, peer: str, times: Times) -> None:
@@ -57,6 +58,7 @@ class Connection:
         self.unsent = b""
         self.last = False
         self.waits = False
+        self.is_listened_to = False
         self._times = times
         self._inbox = Inbox(peer)
         self._ended = False

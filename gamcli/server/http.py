@@ -2,16 +2,16 @@
 The server: one thread asks the system which connections are ready, and answers them one after another.
 
 Python runs one thread at a time, and SQLite lets go of it with every call: sixteen threads that each answer a request
-are half as fast as one that answers them all (`tests/bench/serve.py`). Only a request that finds the store held by
-another process goes to a second thread (`waiting`), so that it holds up nobody.
+are half as fast as one that answers them all (`tests/bench/serve.py`). What waits does so on another thread: a commit
+for the disk (`ledger`), a password for its hash, a request for a store that another process holds (`waiting`).
 
-This part knows no OAuth: whole requests go to `oauth.respond`.
+This part knows no OAuth: whole requests go to `oauth.begin`.
 """
 
 import selectors
 import socket
-from collections.abc import Callable
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
@@ -21,8 +21,8 @@ from gamcli.errors import FailedError, RefusedError
 from gamcli.server import oauth, refusals
 from gamcli.server.connection import Connection, Times, encode
 from gamcli.server.failures import LIMIT, Failures
+from gamcli.server.ledger import Ledger
 from gamcli.server.log import Log
-from gamcli.server.messages import Request
 from gamcli.server.scribe import Scribe
 from gamcli.server.waiting import Guest, WaitingRoom
 
@@ -69,15 +69,15 @@ class Server:
     """
     A server that listens from the moment it is made, and answers while `run` runs.
 
-    It reads and writes the file of `gam.store` through a connection of its own, which never waits; `gam.store` itself
-    is for the requests that have to.
+    It reads the file of `gam.store` through a connection that never waits, and writes it through another; a store in
+    memory has one connection, and is written at once.
     """
 
     def __init__(self, gam: Gam, options: Options) -> None:
         self._options = options
         self._base_path = options.base_path.rstrip("/")
         self._conduct = oauth.Conduct(
-            self._base_path.lower(), options.manner, Failures(options.max_failures), options.origins
+            self._base_path.lower(), options.manner, Failures(options.max_failures), options.origins, hurries=True
         )
         self._scribe = Scribe(options.log)
         self._log = Log(self._scribe.take, options.log_format, gam.now, gam.entropy(4).hex())
@@ -91,9 +91,18 @@ class Server:
             self._bell, self._ear = map(opened.enter_context, socket.socketpair())
             self._selector = opened.enter_context(selectors.DefaultSelector())
             self._room = opened.enter_context(closing(WaitingRoom(gam, self._conduct, self._ring)))
+            self._ledger = None if gam.store.is_in_memory else opened.enter_context(self._opened_ledger(gam))
             self._opened = opened.pop_all()
         self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
         self._selector.register(self._ear, selectors.EVENT_READ, self._fetch)
+
+    @contextmanager
+    def _opened_ledger(self, gam: Gam) -> Iterator[Ledger]:
+        with (
+            gam.store.beside(durable=True, patience=0) as store,
+            closing(Ledger(store, self._ring, self._room.enter)) as ledger,
+        ):
+            yield ledger
 
     @property
     def port(self) -> int:
@@ -146,6 +155,8 @@ class Server:
                 return
             for key, _ in self._selector.select(pause if self._connections else None):
                 key.data()
+            if self._ledger:
+                self._ledger.turn()
 
     def _sweep(self) -> None:
         now = monotonic()
@@ -193,9 +204,14 @@ class Server:
 
     def _listen_to(self, connection: Connection) -> None:
         self._selector.register(connection.socket, selectors.EVENT_READ, lambda: self._attend(connection))
+        connection.is_listened_to = True
 
     def _attend(self, connection: Connection) -> None:
         """Go on with a connection that can be read or written."""
+        if connection.waits:  # it has more to say, or has gone: either can wait until it is answered
+            self._selector.unregister(connection.socket)
+            connection.is_listened_to = False
+            return
         if connection.unsent:
             connection.flush()
         elif not connection.read() and connection.is_idle:
@@ -207,40 +223,44 @@ class Server:
         """Answer the requests that have come, in order, as long as the client takes the responses."""
         try:
             while connection.is_open and (request := connection.take()) is not None:
-                self._answer(connection, request)
+                self._answer(Guest(connection, request, monotonic()))
         except RefusedError as refused:
             self._refuse(connection, refused.rule)
-        if not connection.waits:
+        if connection.is_listened_to:
             key = self._selector.get_key(connection.socket)
             if key.events != connection.awaits:
                 self._selector.modify(connection.socket, connection.awaits, key.data)
 
-    def _answer(self, connection: Connection, request: Request) -> None:
-        began = monotonic()
-        answer = oauth.respond(self._gam, request, self._conduct)
-        guest = Guest(connection, request, began, answer)
-        if answer.trace.rule == "store_busy":
-            self._selector.unregister(connection.socket)
-            connection.waits = True
-            self._room.enter(guest)
+    def _answer(self, guest: Guest) -> None:
+        begun = oauth.begin(self._gam, guest.request, self._conduct)
+        if isinstance(begun, oauth.Answer):
+            self._give(guest, begun)
+            return
+        guest.connection.waits = True
+        if isinstance(begun, oauth.Pending) and self._ledger:
+            self._ledger.enter(guest, begun)
         else:
-            self._give(guest)
+            self._room.enter(guest)
 
     def _fetch(self) -> None:
         """Give the answers that were waited for, each to its client."""
         self._ear.recv(4096)
-        for guest in self._room.ready():
+        served = self._room.ready()
+        if self._ledger:
+            served += self._ledger.settled()
+        for guest, answer in served:
             if guest.connection in self._connections:
                 guest.connection.waits = False
-                self._listen_to(guest.connection)
-                self._give(guest)
+                if not guest.connection.is_listened_to:
+                    self._listen_to(guest.connection)
+                self._give(guest, answer)
                 self._proceed(guest.connection)
 
-    def _give(self, guest: Guest) -> None:
-        request, response = guest.request, guest.answer.response
-        closes = self._stopping or not request.keeps_alive
-        self._log.tell(request, guest.answer, monotonic() - guest.began)
-        guest.connection.send(encode(response, closes=closes, without_body=request.method == "HEAD"), last=closes)
+    def _give(self, guest: Guest, answer: oauth.Answer) -> None:
+        request, closes = guest.request, self._stopping or not guest.request.keeps_alive
+        self._log.tell(request, answer, monotonic() - guest.began)
+        sent = encode(answer.response, closes=closes, without_body=request.method == "HEAD")
+        guest.connection.send(sent, last=closes)
 
     def _refuse(self, connection: Connection, rule: str) -> None:
         """Refuse what is no request: nothing of it is logged, for it may be the body of another."""
@@ -251,7 +271,7 @@ class Server:
 
     def _close(self, connection: Connection) -> None:
         self._connections.remove(connection)
-        if not connection.waits:
+        if connection.is_listened_to:
             self._selector.unregister(connection.socket)
         connection.close()
 

@@ -5,10 +5,10 @@ The endpoints as functions from a request to a response, and the table of their 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gamcli.actions import Gam, repository, tokens
-from gamcli.errors import RefusedError
+from gamcli.errors import RefusedError, StoreBusyError
 from gamcli.model import App
 from gamcli.rules import scopes
 from gamcli.rules.credentials import Secret, api_key_id
@@ -44,12 +44,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Conduct:
-    """What a server was told about its answers; `base_path` is in lower case and without a slash at its end."""
+    """
+    What a server was told about its answers; `base_path` is in lower case and without a slash at its end.
+
+    Who `hurries` wants no answer that takes long: a password's, or one of a store that another process holds.
+    """
 
     base_path: str = ""
     manner: refusals.Manner = refusals.AS_GAM
     failures: Failures = field(default_factory=lambda: Failures(0))
     origins: frozenset[str] = frozenset()
+    hurries: bool = False
 
 
 AS_EVER = Conduct()
@@ -62,7 +67,12 @@ class Deferred:
     write: Callable[[Transaction], Response]
 
 
-Endpoint = Callable[[Gam, Request, Trace, Conduct], Response | Deferred]
+@dataclass(frozen=True, slots=True)
+class Later:
+    """No answer, for it would take long: it is to be asked for again by who does not hurry."""
+
+
+Endpoint = Callable[[Gam, Request, Trace, Conduct], Response | Deferred | Later]
 
 
 def access_token(gam: Gam, request: Request, trace: Trace, conduct: Conduct) -> Deferred:
@@ -181,34 +191,43 @@ class Pending:
 
     def failed(self, error: Exception) -> Answer:
         """Return the answer when it cannot be written."""
-        return _answer(_refusal(error, self.request, self.conduct, self.trace), self.request, self.conduct, self.trace)
+        return failed(error, self.request, self.conduct, self.trace)
 
 
 def respond(gam: Gam, request: Request, conduct: Conduct = AS_EVER) -> Answer:
-    """Answer `request`, whatever happens."""
-    begun = begin(gam, request, conduct)
-    return written_alone(gam, begun) if isinstance(begun, Pending) else begun
-
-
-def written_alone(gam: Gam, pending: Pending) -> Answer:
-    """Write what is pending in a transaction of its own, and return the answer."""
+    """Answer `request`, whatever happens and however long it takes."""
+    begun = begin(gam, request, replace(conduct, hurries=False) if conduct.hurries else conduct)
+    if not isinstance(begun, Pending):
+        assert isinstance(begun, Answer), "only who hurries is told to come back"
+        return begun
     try:
         with gam.store.writing() as tx:
-            return pending.written(tx)
+            return begun.written(tx)
     except Exception as error:  # noqa: BLE001 - the edge: nothing may pass it
-        return pending.failed(error)
+        return begun.failed(error)
 
 
-def begin(gam: Gam, request: Request, conduct: Conduct = AS_EVER) -> Answer | Pending:
+def begin(gam: Gam, request: Request, conduct: Conduct) -> Answer | Pending | Later:
     """Answer `request` as far as nothing has to be written for it."""
     trace = Trace()
     try:
         found = _endpoint(_methods(request.path, conduct.base_path), request, conduct)(gam, request, trace, conduct)
     except Exception as error:  # noqa: BLE001 - the edge: nothing may pass it
-        found = _refusal(error, request, conduct, trace)
-    if isinstance(found, Deferred):
-        return Pending(request, conduct, trace, found)
-    return _answer(found, request, conduct, trace)
+        if conduct.hurries and isinstance(error, StoreBusyError):
+            return Later()
+        return failed(error, request, conduct, trace)
+    if isinstance(found, Response):
+        return _answer(found, request, conduct, trace)
+    return Pending(request, conduct, trace, found) if isinstance(found, Deferred) else found
+
+
+def failed(error: Exception, request: Request, conduct: Conduct, trace: Trace | None = None) -> Answer:
+    """Return the answer to a request that ended with `error`; `trace` is what is known of it."""
+    trace = trace or Trace()
+    trace.rule = refusals.rule_of(error)
+    trace.detail = _DETAIL.get(trace.rule, _nothing)(error)
+    response = refusals.response(trace.rule, _extra(trace, request, conduct), conduct.manner)
+    return _answer(response, request, conduct, trace)
 
 
 def _answer(response: Response, request: Request, conduct: Conduct, trace: Trace) -> Answer:
@@ -219,13 +238,6 @@ def _answer(response: Response, request: Request, conduct: Conduct, trace: Trace
 def cross_origin(conduct: Conduct, sent: str = "") -> tuple[tuple[str, str], ...]:
     """Return the fields that let a page of the origin `sent` read a response, if it may."""
     return origins.allowed(conduct.origins, sent) if conduct.origins else ()
-
-
-def _refusal(error: Exception, request: Request, conduct: Conduct, trace: Trace) -> Response:
-    """Return what is said of `error`, and tell `trace` why."""
-    trace.rule = refusals.rule_of(error)
-    trace.detail = _DETAIL.get(trace.rule, _nothing)(error)
-    return refusals.response(trace.rule, _extra(trace, request, conduct), conduct.manner)
 
 
 def _methods(path: str, base_path: str) -> Mapping[str, Endpoint]:

@@ -1,17 +1,20 @@
 """
-Where requests wait that found the store held by another process: one thread of their own, first come, first served.
+Where requests wait whose answer takes long: a password is hashed, or another process holds the store.
 
-The thread that answers everybody else never waits. Requests whose answer is slow for another reason belong here too.
+A few threads of their own, first come, first served. The thread that answers everybody else never waits.
 """
 
+import os
 from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from threading import Thread
 from time import monotonic
 
 from gamcli.actions import Gam
+from gamcli.errors import StoreBusyError
 from gamcli.server import oauth
 from gamcli.server.connection import Connection
 from gamcli.server.messages import Request
@@ -19,50 +22,74 @@ from gamcli.server.messages import Request
 MAX_WAIT = 5.0
 """How long a request may wait in all, in seconds: who came longer ago is told that the store is busy."""
 
+MAX_SEATS = 4
+"""How many requests are worked on at once at most: each password takes 32 MiB while it is hashed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """A request, whose it is, when it came, and its answer, the last one so far."""
+    """A request, whose it is, and when it came."""
 
     connection: Connection
     request: Request
     began: float
-    answer: oauth.Answer
+
+    @property
+    def left(self) -> float:
+        """How many seconds it may still wait."""
+        return self.began + MAX_WAIT - monotonic()
+
+
+Served = tuple[Guest, oauth.Answer]
+"""A guest whose answer may leave."""
 
 
 class WaitingRoom:
-    """Tries requests again with a store that waits; `ring` is called whenever an answer is ready to be fetched."""
+    """Answers requests with a store that waits; `ring` is called whenever an answer is ready to be fetched."""
 
     def __init__(self, gam: Gam, conduct: oauth.Conduct, ring: Callable[[], None]) -> None:
         self._gam = gam
         self._conduct = conduct
         self._ring = ring
         self._waiting: SimpleQueue[Guest | None] = SimpleQueue()
-        self._ready: deque[Guest] = deque()
-        Thread(target=self._serve, daemon=True).start()
+        self._ready: deque[Served] = deque()
+        self._seats = min(MAX_SEATS, os.cpu_count() or 1)
+        for _ in range(self._seats):
+            Thread(target=self._serve, name="waiting", daemon=True).start()
 
     def enter(self, guest: Guest) -> None:
         """Let a request wait."""
         self._waiting.put(guest)
 
-    def ready(self) -> list[Guest]:
+    def ready(self) -> list[Served]:
         """Return those whose answer is ready, each once."""
         return [self._ready.popleft() for _ in range(len(self._ready))]
 
     def close(self) -> None:
-        """End the thread once it has served those who wait."""
-        self._waiting.put(None)
+        """End the threads once they have served those who wait."""
+        for _ in range(self._seats):
+            self._waiting.put(None)
 
     def _serve(self) -> None:
-        while (guest := self._waiting.get()) is not None:
-            left = guest.began + MAX_WAIT - monotonic()
-            self._ready.append(self._served(guest, left) if left > 0 else guest)
-            self._ring()
+        with ExitStack() as opened:
+            gam = None
+            while (guest := self._waiting.get()) is not None:
+                try:
+                    gam = gam or self._own(opened)
+                    answer = self._answered(gam, guest)
+                except Exception as error:  # noqa: BLE001 - the store is gone: every guest gets an answer
+                    answer = oauth.failed(error, guest.request, self._conduct)
+                self._ready.append((guest, answer))
+                self._ring()
 
-    def _served(self, guest: Guest, seconds: float) -> Guest:
-        """Try again, and wait no longer than that."""
-        store = self._gam.store
-        before, store.patience = store.patience, min(store.patience, seconds)
-        answer = oauth.respond(self._gam, guest.request, self._conduct)
-        store.patience = before
-        return replace(guest, answer=answer)
+    def _own(self, opened: ExitStack) -> Gam:
+        """Open the store once more, for one thread: what waits in it holds up no other."""
+        patience = self._gam.store.patience
+        return replace(self._gam, store=opened.enter_context(self._gam.store.beside(durable=True, patience=patience)))
+
+    def _answered(self, gam: Gam, guest: Guest) -> oauth.Answer:
+        """Answer, and wait no longer than the guest has time."""
+        if guest.left <= 0:
+            raise StoreBusyError("the request has waited too long")
+        gam.store.patience = min(self._gam.store.patience, guest.left)
+        return oauth.respond(gam, guest.request, self._conduct)

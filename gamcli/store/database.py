@@ -15,11 +15,8 @@ from time import monotonic
 from typing import Any, Self
 
 from gamcli.errors import StoreMissingError, StoreUnusableError, StoreVersionError, UsageError, command
-from gamcli.store import files, schema
+from gamcli.store import engine, files, schema
 from gamcli.store.failures import is_busy, told
-
-OLDEST_SQLITE = (3, 37, 0)
-"""STRICT tables came with 3.37 (2021)."""
 
 BUSY_SECONDS = 5.0
 """How long a write waits for another process before it is told that the store is busy."""
@@ -80,6 +77,7 @@ class Store:
     @classmethod
     def open(cls, path: Path, *, durable: bool = True, patience: float = BUSY_SECONDS) -> "Store":
         """Open the store at `path` and bring its schema up to date; raises a StoreError that says what to do."""
+        files.require_no_planted_link(path)
         if not files.holds_something(path):
             raise StoreMissingError(f"there is no store at {path}", _init(path))
         return cls._opened(path, durable=durable, patience=patience)
@@ -88,6 +86,11 @@ class Store:
     def in_memory(cls) -> "Store":
         """Make a store that this process alone has, and nobody once it is closed."""
         return cls._opened(IN_MEMORY, durable=False, makes_it=True)
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether it ends with this process."""
+        return self.path is IN_MEMORY
 
     @contextmanager
     def beside(self, *, durable: bool, patience: float) -> Iterator["Store"]:
@@ -102,7 +105,7 @@ class Store:
     def _opened(cls, path: Path, *, durable: bool, patience: float = BUSY_SECONDS, makes_it: bool = False) -> "Store":
         if path is not IN_MEMORY and not os.access(path, os.R_OK | os.W_OK):
             raise StoreUnusableError(f"the store {path} may not be read and written", f"chmod u+rw {path}")
-        store = cls(path, _connect(path, patience), patience)
+        store = cls(path, engine.connect(path, patience), patience)
         try:
             with store._told():
                 store._connection.execute("PRAGMA foreign_keys = ON")
@@ -118,6 +121,7 @@ class Store:
     @classmethod
     def create(cls, path: Path) -> "Store":
         """Open the store at `path`, made with mode 0600 in a directory of mode 0700 when there is none."""
+        files.require_no_planted_link(path)
         try:
             files.make_folder(path.parent)
             with suppress(FileExistsError):
@@ -160,6 +164,30 @@ class Store:
         with self._lock, self._told(), self._transaction("BEGIN IMMEDIATE", "ROLLBACK"):
             yield Transaction(self._connection)
 
+    def begin(self) -> Transaction:
+        """Begin to write for who ends it with `commit` or `rollback`, from any thread; nobody else may use this one."""
+        with self._told():
+            self._begin("BEGIN IMMEDIATE")
+            try:
+                self._require_same_file()
+            except BaseException:
+                self.rollback()
+                raise
+        return Transaction(self._connection)
+
+    def commit(self) -> None:
+        """Keep what was written since `begin`, or nothing of it when that raises."""
+        try:
+            with self._told():
+                self._connection.execute("COMMIT")
+        finally:
+            self.rollback()
+
+    def rollback(self) -> None:
+        """Keep nothing of what was written since `begin`."""
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
     @contextmanager
     def _transaction(self, begin: str, end: str = "COMMIT") -> Iterator[None]:
         if self._connection.in_transaction:  # of this thread, which holds the lock: part of what it has begun
@@ -171,8 +199,7 @@ class Store:
             yield
             self._connection.execute(end)
         finally:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            self.rollback()
 
     def _require_same_file(self) -> None:
         """Refuse to work on a file that was removed or replaced: what others write there would never be seen here."""
@@ -242,18 +269,6 @@ class Store:
 
 def _init(path: Path) -> str:
     return command("--store", str(path), "init")
-
-
-def _connect(path: Path, patience: float) -> sqlite3.Connection:
-    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
-        raise StoreVersionError(
-            f"SQLite {sqlite3.sqlite_version} is too old: gamcli needs {'.'.join(map(str, OLDEST_SQLITE))} or later",
-            "use a Python that brings a newer SQLite",
-        )
-    try:
-        return sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
-    except sqlite3.Error as error:
-        raise told(error, path) from error
 
 
 def micros(instant: datetime) -> int:

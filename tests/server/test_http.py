@@ -326,14 +326,14 @@ def test_many_clients_at_once_are_all_served(server: Server) -> None:
 def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Event, Event]]:
     """Make every answer slow; give what tells that one is running, and what lets it go on."""
     running, go_on = Event(), Event()
-    respond = oauth.respond
+    begin = oauth.begin
 
-    def slowly(gam: Gam, request: Request, conduct: oauth.Conduct) -> oauth.Answer:
+    def slowly(gam: Gam, request: Request, conduct: oauth.Conduct) -> oauth.Answer | oauth.Pending | oauth.Later:
         running.set()
         assert go_on.wait(10)
-        return respond(gam, request, conduct)
+        return begin(gam, request, conduct)
 
-    monkeypatch.setattr(oauth, "respond", slowly)
+    monkeypatch.setattr(oauth, "begin", slowly)
     yield running, go_on
     go_on.set()
 

@@ -1,74 +1,103 @@
-"""Requests that find the store held by another process wait for it, and hold up nobody."""
+"""Requests whose answer takes long wait on threads of their own, and hold up nobody."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
-from time import monotonic
+from typing import Any
 
 import pytest
 
-from gamcli.actions import Gam, users
-from gamcli.server import waiting
-from gamcli.server.messages import Response
+from gamcli.actions import Gam
+from gamcli.errors import StoreBusyError
+from gamcli.server import oauth, waiting
+from gamcli.server.http import Server
+from gamcli.server.messages import Request, Response
 from gamcli.store import Store
 from gamcli.store.database import BUSY_SECONDS
 
 Ask = Callable[..., Response]
 
 
-def test_a_grant_waits_for_a_writer_and_the_others_do_not(
-    post: Ask, raw: Callable[..., bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Another connection to the file holds the write lock; userinfo and healthz go on."""
-    entered = Event()
-    enter = waiting.WaitingRoom.enter
+@pytest.fixture
+def takes_long(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Event, Event]]:
+    """Make grants take long; give what tells that one has begun, and what lets all go on."""
+    begun, go_on = Event(), Event()
+    begin = oauth.begin
 
-    def noticed(room: waiting.WaitingRoom, guest: waiting.Guest) -> None:
-        entered.set()
-        enter(room, guest)
+    def later(gam: Gam, request: Request, conduct: oauth.Conduct) -> Any:  # noqa: ANN401 - as begin
+        if request.method == "POST" and conduct.hurries:
+            return oauth.Later()
+        if request.method == "POST":
+            begun.set()
+            assert go_on.wait(10)
+        return begin(gam, request, conduct)
 
-    monkeypatch.setattr(waiting.WaitingRoom, "enter", noticed)
-    with Store.open(tmp_path / "gam.db") as other, ThreadPoolExecutor(1) as pool:
-        with other.writing():
-            granted = pool.submit(post)
-            assert entered.wait(5)
-            assert b"ok" in raw(b"GET /healthz HTTP/1.0\r\n\r\n")
-            assert not granted.done()
+    monkeypatch.setattr(oauth, "begin", later)
+    yield begun, go_on
+    go_on.set()
+
+
+def test_what_takes_long_holds_up_nobody(post: Ask, raw: Callable[..., bytes], takes_long: tuple[Event, Event]) -> None:
+    """While a thread works at a grant, userinfo and healthz go on."""
+    begun, go_on = takes_long
+    with ThreadPoolExecutor(1) as pool:
+        granted = pool.submit(post)
+        assert begun.wait(5)
+        assert b"ok" in raw(b"GET /healthz HTTP/1.0\r\n\r\n")
+        assert not granted.done()
+        go_on.set()
         assert granted.result(10).status == 200
 
 
 def test_who_has_waited_too_long_is_told_that_the_store_is_busy(
-    post: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str]
+    post: Ask, takes_long: tuple[Event, Event], monkeypatch: pytest.MonkeyPatch, lines: list[str]
 ) -> None:
     """Without another try, for whoever came earlier has waited in vain."""
     monkeypatch.setattr(waiting, "MAX_WAIT", 0)
-    began = monotonic()
-    with Store.open(tmp_path / "gam.db") as other, other.writing():
-        response = post()
-    assert monotonic() - began < BUSY_SECONDS
+    response = post()
     assert (response.status, json.loads(response.body)["error"]["code"]) == (503, "503")
     assert dict(response.fields)["Retry-After"] == "1"
     assert lines[-1].endswith("rule=store_busy")
-
-
-def test_grants_go_on_while_others_write(post: Ask, gam: Gam) -> None:
-    """Each sees what was written before it."""
-    with ThreadPoolExecutor(1) as pool:
-        written = pool.submit(lambda: [users.update(gam, "ana", {"city": str(number)}) for number in range(50)])
-        statuses = {post().status for _ in range(100)}
-        assert len(written.result(30)) == 50
-    assert statuses == {200}
+    assert not takes_long[0].is_set()
 
 
 def test_a_guest_waits_for_what_is_left_of_its_time(
-    post: Ask, gam: Gam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    post: Ask, gam: Gam, takes_long: tuple[Event, Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those before it have used up some; whoever else works with the store waits as long as ever."""
+    takes_long[1].set()
     monkeypatch.setattr(waiting, "MAX_WAIT", 0.3)
-    began = monotonic()
-    with Store.open(tmp_path / "gam.db") as other, other.writing():
+    with Store.open(gam.store.path) as other, other.writing():
         assert post().status == 503
-    assert 0.3 <= monotonic() - began < BUSY_SECONDS / 2
     assert gam.store.patience == BUSY_SECONDS
+
+
+def test_a_store_that_is_busy_when_it_is_read_is_asked_again_with_patience(
+    post: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who hurries is told to come back; the one who waits gets an answer."""
+    reading, asked = Store.reading, list[float]()
+
+    def busy_at_first(store: Store) -> Any:  # noqa: ANN401 - as reading
+        asked.append(store.patience)
+        if store.patience == 0:
+            raise StoreBusyError("held")
+        return reading(store)
+
+    monkeypatch.setattr(Store, "reading", busy_at_first)
+    assert post().status == 200
+    assert asked[0] == 0
+    assert asked[-1] > 0
+
+
+def test_a_store_that_is_gone_is_told_to_those_who_wait(
+    serve: Callable[..., Server], post: Ask, takes_long: tuple[Event, Event], tmp_path: Path
+) -> None:
+    """Opening it once more fails, and every guest hears of it."""
+    del serve
+    takes_long[1].set()
+    (tmp_path / "gam.db").rename(tmp_path / "elsewhere.db")
+    response = post()
+    assert (response.status, json.loads(response.body)["error"]["message"]) == (503, "The store does not answer.")
