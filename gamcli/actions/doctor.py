@@ -23,6 +23,10 @@ def _of_store(around: Facts) -> Facts:
     beside = (*store.lying(path), *around.files)
     facts = replace(around, free=store.room(path), files=beside, known_version=len(schema.STEPS))
     try:
+        files.require_no_planted_link(path)
+    except StoreError as error:
+        return replace(facts, store=Trouble(error.message, error.hint))
+    try:
         version, outputs, contents = store.look(path, around.now)
     except StoreError as error:
         return replace(facts, store=_trouble(error, path))

@@ -7,12 +7,13 @@ whole: a last line without its end is cut off.
 
 import csv
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
 from io import StringIO
-from stat import S_ISREG
+from stat import S_IMODE, S_ISREG
 from typing import IO
 
 from gamcli.actions import Gam, batches
@@ -25,6 +26,9 @@ from gamcli.store.batches import Batch
 COLUMNS = ("id", "user", "app", "client_id", "api_key", "scopes", "expires_at")
 HEADER = f"{','.join(COLUMNS)}\n".encode()
 NEW = "--out takes a new file, or one that an earlier run of the same input has begun"
+
+OTHERS = 0o077
+"""What a mode lets others do."""
 
 
 class Results:
@@ -46,6 +50,7 @@ class Results:
             head = file.read(len(HEADER))
             if batch is None or not HEADER.startswith(head):
                 raise ConflictError(f"the file {self.path} is there already", NEW)
+            _require_ours(self.path, os.fstat(file.fileno()))
             if head != HEADER:
                 return 0
             lines = _Lines(file)
@@ -134,7 +139,7 @@ def opened(path: str, source: IO[bytes]) -> Iterator[Results]:
 
 def _there(path: str) -> int | None:
     try:
-        descriptor = os.open(path, os.O_RDWR)
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -143,6 +148,14 @@ def _there(path: str) -> int | None:
         os.close(descriptor)
         raise UsageError(f"{path} is no file", NEW)
     return descriptor
+
+
+def _require_ours(path: str, found: os.stat_result) -> None:
+    """Raise ConflictError when others could read the keys that are added to a file."""
+    if found.st_uid != os.geteuid():
+        raise ConflictError(f"the file {path} belongs to another user", NEW)
+    if S_IMODE(found.st_mode) & OTHERS:
+        raise ConflictError(f"others can read or write the file {path}", shlex.join(("chmod", "600", path)))
 
 
 def _made(path: str) -> int:

@@ -1,6 +1,8 @@
 """The file of a store: whether it is there, which one it is, and the folder around it."""
 
 import os
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from gamcli.errors import StoreUnusableError
@@ -39,3 +41,40 @@ def set_mode(path: Path, mode: int) -> None:
         os.fchmod(descriptor, mode)
     finally:
         os.close(descriptor)
+
+
+MOST_LINKS = 40
+"""Where the system gives up too (Linux: MAXSYMLINKS)."""
+
+
+def require_no_planted_link(path: Path) -> None:
+    """Raise StoreUnusableError when the way to `path` leads through a link that another user could have put there."""
+    for link, owner in _links(path):
+        folder = os.stat(link.parent)  # noqa: PTH116 - as the next
+        if owner not in (0, os.geteuid()) or _is_shared(folder):
+            raise StoreUnusableError(
+                f"the way to the store leads through the link {link}, which another user could have put there",
+                f"--store PATH without that link, if you trust where it leads: {os.path.realpath(path)}",
+            )
+
+
+def _is_shared(folder: os.stat_result) -> bool:
+    """Say whether others can take the place of what we put into the folder; the group of this process is ours."""
+    others = stat.S_IWOTH if folder.st_gid == os.getegid() else stat.S_IWOTH | stat.S_IWGRP
+    return bool(folder.st_mode & others) and not folder.st_mode & stat.S_ISVTX
+
+
+def _links(path: Path) -> Iterator[tuple[Path, int]]:
+    """Yield each link that the absolute `path` leads through, and its owner."""
+    here, ahead, met = Path(path.anchor), [*reversed(path.parts[1:])], 0
+    while ahead and met < MOST_LINKS:
+        here, part = here.parent if ahead[-1] == ".." else here / ahead[-1], ahead.pop()
+        try:
+            found = os.lstat(here)
+        except OSError:
+            return  # whoever opens it says so
+        if part != ".." and stat.S_ISLNK(found.st_mode):
+            yield here, found.st_uid
+            target = here.readlink()
+            met, here = met + 1, Path(target.anchor) if target.is_absolute() else here.parent
+            ahead += reversed(target.parts[target.is_absolute() :])

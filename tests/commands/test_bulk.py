@@ -612,3 +612,53 @@ def test_a_terminal_sees_how_far_it_has_come(terminal: Run) -> None:
     assert ran.code == 0
     assert "gamcli: making keys" in ran.out
     assert "gamcli: made 24 keys; out.csv holds 24" in ran.out
+
+
+def begun(generate: Run, place: Path) -> Path:
+    """Return the output of a run that lacks its last row."""
+    assert generate().code == 0
+    output = place / "out.csv"
+    lines = output.read_text(encoding="utf-8").splitlines(keepends=True)
+    output.write_text("".join(lines[:-1]), encoding="utf-8")
+    return output
+
+
+@pytest.mark.usefixtures("pairs")
+def test_no_keys_are_added_to_a_file_that_others_can_read(generate: Run, place: Path) -> None:
+    """As long as they can."""
+    output = begun(generate, place)
+    before = output.read_bytes()
+    output.chmod(0o640)
+    ran = generate()
+    assert (ran.code, ran.hint) == (5, "chmod 600 out.csv")
+    assert output.read_bytes() == before
+    output.chmod(0o600)
+    assert "others can read" not in generate().err
+
+
+@pytest.mark.usefixtures("pairs")
+def test_no_keys_are_added_to_a_file_of_another_user(
+    generate: Run, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who can write to the folder may have put it there."""
+    output = begun(generate, place)
+    before = output.read_bytes()
+    if os.geteuid() == 0:
+        os.chown(output, 1234, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 1234)
+    ran = generate()
+    assert ran.code == 5
+    assert "error: the file out.csv belongs to another user\n" in ran.err
+    assert output.read_bytes() == before
+
+
+@pytest.mark.usefixtures("pairs")
+def test_no_keys_are_written_through_a_link(generate: Run, place: Path) -> None:
+    """Wherever it leads."""
+    output = begun(generate, place)
+    before = output.read_bytes()
+    output.rename(place / "elsewhere.csv")
+    output.symlink_to("elsewhere.csv")
+    assert generate().code == 1
+    assert output.read_bytes() == before
