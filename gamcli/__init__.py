@@ -8,6 +8,7 @@ This is the map of the code.
 commands    ask: read a command line, call one action, show what came of it; the exit codes
 server      answers: reads an HTTP request, calls one action, writes a response; the table of refusals
 provision   plans: files in git in, the steps that lead to them out, done through the actions in one transaction
+conformance asks: the contract as a table, held against any server over HTTP; knows no other part
 render      shows: tables for people, fixed fields for programs; `render.output` alone prints
 actions     do: one function for each thing that gamcli can do
 rules       decide: pure; facts, the time and the dice come in, a record or a refusal comes out
@@ -22,6 +23,7 @@ Who may import whom (`tests/test_house.py` holds it; nothing leads back):
         |                        +-------> store --------+   |
         +-------> render ------------------------------------+
         +-------> provision ---> actions, store, rules
+        +-------> conformance ---> errors
 
 The same noun has the same file name in every part: to change what keys are, open the files called `keys.py`.
 

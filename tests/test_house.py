@@ -15,7 +15,7 @@ MODULES = {
     for path in sorted(PACKAGE.rglob("*.py"))
 }
 
-ALL = {"actions", "errors", "model", "provision", "render", "rules", "server", "store"}
+ALL = {"actions", "conformance", "errors", "model", "provision", "render", "rules", "server", "store"}
 MAY_IMPORT = {
     "gamcli": set(),
     "errors": set(),
@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "provision": {"actions", "rules", "store", "model", "errors"},
     "server": {"actions", "rules", "store", "model", "errors"},
     "render": {"model", "errors"},
+    "conformance": {"errors"},
     "commands": ALL,
     "testing": ALL,
     "__main__": {"commands"},

@@ -56,6 +56,7 @@ def require_voice(ran: Ran, argv: tuple[str, ...]) -> None:
     assert not ISSUED.search(ran.err + " ".join(argv)), "a secret was told"
     is_answer = ran.code == 4 and argv[:1] == ("key",) and argv[1] in ("verify", "explain", "inspect")
     is_answer = is_answer or (ran.code == 4 and argv[:1] == ("try",))
+    is_answer = is_answer or (ran.code == 7 and argv[:1] == ("conformance",))
     is_answer = is_answer or (ran.code == 6 and argv[:1] in (("plan",), ("drift",)))
     is_answer = is_answer or (ran.code == 1 and "doctor" in argv)
     if ran.code == 0 or (is_answer and ran.out):

@@ -1,0 +1,144 @@
+"""The table as records: requests that rows begin with, and the rows, read from the TOML files of this folder."""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent
+
+REQUESTS = "requests.toml"
+"""The file of the requests that rows begin with, each a table under its name."""
+
+SECTIONS = (
+    "routes",
+    "requests_to_access_token",
+    "grants",
+    "password",
+    "refresh",
+    "refusals",
+    "order",
+    "userinfo",
+    "conduct",
+)
+"""The files of rows, in the order in which they are asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """
+    A request; texts may name values of the world as `{portal.client_id}`, or a letter many times as `{a*9000}`.
+
+    A list in `form` is a parameter sent more than once. `body` and `packets` stand as they are, a byte a letter:
+    `packets` are the whole connection, each sent for itself.
+    """
+
+    method: str = "GET"
+    path: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, Any] = field(default_factory=dict)
+    form: Mapping[str, Any] = field(default_factory=dict)
+    basic: tuple[str, ...] = ()
+    body: str | None = None
+    packets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """
+    What the answer is to be; what is left empty is not looked at.
+
+    `gam` and `rfc` are a refusal in both formats: code or name, and status. `fields` are those of the JSON body in
+    their order, `json` some of their values; a text that begins with `~` is a pattern for the whole value. A header
+    that is false must not be there. `challenge` names the scheme of a 401, Bearer when it names none.
+    """
+
+    status: int = 200
+    gam: str = ""
+    rfc: str = ""
+    challenge: str = "Bearer"
+    headers: Mapping[str, Any] = field(default_factory=dict)
+    fields: tuple[str, ...] = ()
+    json: Mapping[str, Any] = field(default_factory=dict)
+    closes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """
+    One promise of the contract.
+
+    `rule` is where it stands there, `decided` says that this project has decided it and no page of GAM's. `holder` is
+    whom `{who...}` means. `after` are requests that are asked before, whose answers are values of the world by their
+    names; `grant` is what the server must serve, `server` how it must have been started.
+    """
+
+    section: str
+    name: str
+    question: Question
+    promise: Promise
+    rule: str = ""
+    decided: bool = False
+    holder: str = "portal"
+    after: tuple[str, ...] = ()
+    grant: str = ""
+    server: Mapping[str, Any] = field(default_factory=dict)
+
+
+_OF_QUESTION = ("method", "path", "headers", "query", "form", "basic", "body", "packets")
+_OF_PROMISE = ("status", "gam", "rfc", "challenge", "headers", "fields", "json", "closes")
+
+
+def _merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `base` with what `more` says; of tables inside, entry by entry, and false takes an entry away."""
+    found = dict(base)
+    for name, value in more.items():
+        both = isinstance(value, dict) and isinstance(found.get(name), dict)
+        merged = {**found[name], **value} if both else value
+        found[name] = {each: told for each, told in merged.items() if told is not False} if both else merged
+    return found
+
+
+@lru_cache(maxsize=1)
+def requests() -> dict[str, Question]:
+    """Return the requests that rows begin with, by name."""
+    return {name: _question(_whole(name)) for name in _read(REQUESTS)}
+
+
+def _whole(name: str) -> dict[str, Any]:
+    """Return a request by its name, with what it has from the one that it begins with."""
+    mine = dict(_read(REQUESTS)[name])
+    base = mine.pop("from", None)
+    return _merged(_whole(base), mine) if base else mine
+
+
+@lru_cache
+def _read(name: str) -> dict[str, Any]:
+    return tomllib.loads((FOLDER / name).read_text(encoding="utf-8"))
+
+
+def _question(told: Mapping[str, Any]) -> Question:
+    return Question(**{name: _frozen(value) for name, value in told.items()})
+
+
+def _frozen(value: Any) -> Any:  # noqa: ANN401 - what TOML holds
+    return tuple(value) if isinstance(value, list) else value
+
+
+def rows() -> Iterator[Row]:
+    """Yield the rows of all sections."""
+    for section in SECTIONS:
+        told = _read(f"{section}.toml")
+        for row in told["row"]:
+            yield _row(section, {**told.get("all", {}), **row})
+
+
+def _row(section: str, told: dict[str, Any]) -> Row:
+    base = _whole(told.pop("from")) if "from" in told else {}
+    promised = {name: _frozen(told.pop(name)) for name in _OF_PROMISE if name in told and name != "headers"}
+    promised["headers"] = told.pop("answers", {})
+    asked = {name: told.pop(name) for name in _OF_QUESTION if name in told}
+    rest = {name: _frozen(value) for name, value in told.items()}
+    return Row(section, question=_question(_merged(base, asked)), promise=Promise(**promised), **rest)

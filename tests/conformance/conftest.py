@@ -1,0 +1,74 @@
+"""What the tests of conformance share: a world in a file, and servers of each kind that serve it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from gamcli.actions import Gam
+from gamcli.commands import conformance_world
+from gamcli.conformance import asking
+from gamcli.conformance.asking import Server
+from gamcli.conformance.worlds import World
+from gamcli.store import Store
+
+WORDS = {
+    "error_format": "--error-format", "expired_status": "--expired-status", "max_failures": "--max-failures",
+    "cors_origin": "--cors-origin", "base_path": "--base-path",
+}  # fmt: skip
+"""The option of `serve` for each entry of a world's server."""
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the store that all servers of this run serve."""
+    return tmp_path_factory.mktemp("conformance")
+
+
+@pytest.fixture(scope="session")
+def world(place: Path) -> World:
+    """Make the world of the rows in a file, and return its values."""
+    with Store.create(place / "store.db") as store:
+        return conformance_world.make(Gam(store, lambda: datetime.now(UTC), os.urandom, "test"), {})
+
+
+def words(told: Mapping[str, object]) -> list[str]:
+    """Return the options of `serve` that start a server as a world tells it."""
+    return [f"{option}={told[name]}" for name, option in WORDS.items() if told[name] != ""]
+
+
+Serve = Callable[[World, Sequence[str]], AbstractContextManager[Server]]
+
+
+@pytest.fixture
+def serve(place: Path) -> Serve:
+    """Return what runs `gamcli serve` as a program, started as a world tells it and with more options."""
+
+    @contextmanager
+    def serving(world: World, more: Sequence[str] = ()) -> Iterator[Server]:
+        ready = place / f"ready-{time.monotonic_ns()}.json"
+        line = [sys.executable, "-W", "error", "-m", "gamcli", "--store", str(place / "store.db"), "--quiet", "serve"]
+        line += ["--port=0", f"--ready-file={ready}", *words(world.server), *more]
+        with subprocess.Popen(line, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL) as process:
+            log, reader = list[bytes](), Thread(target=lambda: log.extend(process.stderr or ()))
+            reader.start()
+            try:
+                while not ready.exists():
+                    assert process.poll() is None, b"".join(log).decode()
+                    time.sleep(0.01)
+                yield asking.server(json.loads(ready.read_bytes())["url"])
+            finally:
+                process.terminate()
+                reader.join(20)
+        assert process.returncode == 0
+        assert not [line for line in log if b"Traceback" in line or b"rule=bug" in line]
+
+    return serving
