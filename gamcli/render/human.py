@@ -5,6 +5,7 @@ A terminal gets rich's; a pipe, and a list too long for a screen, gets plain ali
 from the store is shown as text: no markup, no control characters.
 """
 
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
@@ -86,6 +87,10 @@ COLUMNS: dict[str, dict[str, Cell]] = {
         "key": _field("key"),
         "status": _field("status"),
         "expires_at": _expiry,
+    },
+    "AuditEntry": {
+        **{name: _field(name) for name in ("seq", "at", "actor", "action", "target")},
+        "details": lambda entry: json.dumps(entry["details"], ensure_ascii=False),
     },
     "Judged": {
         "": lambda judged: VERDICTS[judged["holds"]],

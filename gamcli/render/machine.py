@@ -40,6 +40,9 @@ FIELDS: dict[type, tuple[str, ...]] = {
 }  # fmt: skip
 """The fields of each record, in their order; a record that is not named here shows all that it has."""
 
+FREE = ("attributes", "details")
+"""Fields that hold a record with names of anybody's choice: no columns."""
+
 # What a terminal could take for a command, or for the other direction of writing, within a JSON text.
 _UNSAFE = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 
@@ -57,11 +60,21 @@ def plain(record: object, now: datetime) -> Plain:
 def _plain_value(value: Any, now: datetime) -> object:  # noqa: ANN401 - any field of a record
     if isinstance(value, datetime):
         return rfc3339(value)
+    if isinstance(value, model.JsonText):
+        return _said(value)
     if isinstance(value, tuple):
         return [plain(each, now) if is_dataclass(each) else each for each in value]
     if callable(value):
         return _plain_value(value(now), now)
     return plain(value, now) if is_dataclass(value) else value
+
+
+def _said(text: str) -> object:
+    """Return what a JSON text says, or the text itself when that is no JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def document(value: object) -> str:
@@ -96,7 +109,7 @@ def flat(record: Mapping[str, Any], prefix: str = "") -> Plain:
     """Return `record` with nested records spelled out by dotted names, as CSV heads its columns."""
     found: Plain = {}
     for name, value in record.items():
-        nested = isinstance(value, dict) and name != "attributes"
+        nested = isinstance(value, dict) and name not in FREE
         found.update(flat(value, f"{prefix}{name}.") if nested else {prefix + name: value})
     return found
 

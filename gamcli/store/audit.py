@@ -21,7 +21,7 @@ _SORTS = {name: name for name in ("seq", "at", "actor", "action", "target")}
 
 class AuditFilter(NamedTuple):
     """
-    Which entries a list shows, in which order; None asks for all. In texts `*` stands for any text.
+    Which entries a list shows, in which order; None asks for all. In texts `*` stands for any; case does not matter.
 
     An `actor` without one is the whole, a word of it, or the name before an `@`. From `since` on, before `until`.
     """
@@ -96,7 +96,7 @@ def _add_text(conditions: Conditions, column: str, text: str) -> None:
     if "*" in text:
         conditions.add(rf"{column} LIKE ? ESCAPE '\'", _escaped(text).replace("*", "%"))
     else:
-        conditions.equal(column, text)
+        conditions.add(f"{column} = ? COLLATE NOCASE", text)
 
 
 def _escaped(text: str) -> str:

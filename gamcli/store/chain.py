@@ -31,7 +31,7 @@ def digest(before: str, entry: tuple[int, str, str, str, str, str]) -> str:
     """Return the hash of an entry, its `details` JSON without blanks, that follows the one with the hash `before`."""
     seq, at, actor, action, target, details = entry
     told = f"{quoted(at)},{quoted(actor)},{quoted(action)},{quoted(target)},{details}"
-    return sha256(f"[{quoted(before)},{seq},{told}]".encode()).hexdigest()
+    return sha256(f"[{quoted(before)},{seq},{told}]".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def verified(rows: Iterable[Row], head: str | None = None) -> Head:

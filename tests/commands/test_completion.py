@@ -66,6 +66,7 @@ def test_nouns_verbs_and_options_are_offered(offered: Run) -> None:
         "user",
         "key",
         "token",
+        "audit",
         "scope",
         "plan",
         "apply",
@@ -76,7 +77,7 @@ def test_nouns_verbs_and_options_are_offered(offered: Run) -> None:
         "config",
     ]
     assert offered("")[: len(nouns)] == nouns
-    assert offered("a") == ["auth-type", "app", "apply"]
+    assert offered("a") == ["auth-type", "app", "apply", "audit"]
     assert offered("app") == ["app", "apply"]
     assert "rotate-secret" in offered("app", "")
     assert offered("app", "s") == ["show"]

@@ -40,6 +40,7 @@ CHANGES: dict[str, tuple[str, str]] = {
 
 READ = {
     "quickstart", "serve", "run", "completion", "help", "scope list", "config list", "config get", "config path",
+    "audit", "audit list", "audit verify", "audit head", "audit export",
     "key due", "key verify", "key explain", "key inspect", "key forecast", "plan", "drift", "export",
     *(f"{noun} {verb}" for noun in ("auth-type", "app", "user", "key", "token") for verb in ("list", "show")),
 }  # fmt: skip

@@ -90,6 +90,7 @@ def three(store: Store) -> Iterator[Transaction]:
         ({"action": "key"}, []),
         ({"action": "*.create"}, [3]),
         ({"target": "K_1"}, [1]),
+        ({"target": "kx1"}, [2]),
         ({"target": "K_*"}, [1]),
         ({"target": "1*%"}, [3]),
         ({"target": "%"}, []),

@@ -1,0 +1,104 @@
+"""The audit trail: read, proved whole, and checked without the store from an export of it."""
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from gamcli import store
+from gamcli.actions import Gam
+from gamcli.errors import Fault, FaultsError
+from gamcli.model import AuditEntry
+from gamcli.store import chain
+from gamcli.store.audit import AuditFilter
+
+
+@dataclass(frozen=True, slots=True)
+class AuditSearch:
+    """
+    Which entries a list shows; None asks for all, `*` in a text stands for any.
+
+    An `actor` is also found by a word, or by the name before an `@`; an `action` also by its noun.
+    """
+
+    actor: str | None = None
+    action: str | None = None
+    target: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    sort: str | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A trail that is whole: how many entries it has, and the hash of the last."""
+
+    entries: int
+    head: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last entry, whose hash covers all of them."""
+
+    seq: int
+    hash: str
+
+
+@contextmanager
+def listed(gam: Gam, search: AuditSearch) -> Iterator[Iterator[AuditEntry]]:
+    """Read the entries that `search` describes, one by one, while the `with` lasts."""
+    action = search.action
+    if action is not None and not {".", "*"} & {*action}:
+        action = f"{action}.*"
+    with gam.store.reading() as tx:
+        wanted = AuditFilter(search.actor, action, search.target, search.since, search.until, search.sort)
+        yield islice(store.audit.each(tx, wanted), search.limit)
+
+
+def head(gam: Gam) -> Head:
+    """Return the last entry; raises StoreTrailError when there is none or it has no hash."""
+    with gam.store.reading() as tx:
+        found = store.audit.head(tx)
+        if found is None or not found.hash:
+            store.audit.verified(tx)
+    assert found is not None, "an empty trail is not whole"
+    return Head(*found)
+
+
+def verify(gam: Gam, kept: str | None = None) -> Verified:
+    """
+    Prove that each entry is as it was written; raises StoreTrailError with the first that is not.
+
+    `kept` is the head of an earlier state of the trail, which must be in it still.
+    """
+    with gam.store.reading() as tx:
+        return Verified(*store.audit.verified(tx, kept))
+
+
+def verify_export(name: str, lines: Iterable[bytes], kept: str | None = None) -> Verified:
+    """Prove the same of an export in JSON lines; raises FaultsError for a line that is no entry."""
+    return Verified(*chain.verified(_rows(name, lines), kept))
+
+
+def _rows(name: str, lines: Iterable[bytes]) -> Iterator[chain.Row]:
+    for number, line in enumerate(lines, 1):
+        try:
+            yield _row(json.loads(line))
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise FaultsError([Fault(name, number, "this is no entry of an audit trail")], FROM_EXPORT) from error
+
+
+FROM_EXPORT = "a file that gamcli audit export wrote"
+
+
+def _row(entry: Any) -> chain.Row:  # noqa: ANN401 - JSON
+    texts = [entry[name] for name in ("at", "actor", "action", "target")]
+    if type(entry["seq"]) is not int or not all(isinstance(text, str) for text in texts):
+        raise TypeError(entry)
+    details = json.dumps(entry["details"], ensure_ascii=False, separators=(",", ":"))
+    return entry["seq"], *texts, details, entry["hash"]

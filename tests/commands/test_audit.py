@@ -1,0 +1,193 @@
+"""`gamcli audit`."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gamcli.actions import Gam, users
+
+Run = Callable[..., Any]
+HASH = re.compile(r"[0-9a-f]{64}")
+FIELDS = "seq at actor action target details hash"
+
+
+def numbers(ran: Any) -> list[int]:  # noqa: ANN401 - Ran
+    """Return the numbers of the entries in a list."""
+    return [each["seq"] for each in ran.json]
+
+
+@pytest.fixture
+def kept(world: Run) -> list[Any]:
+    """Return what runs gamcli, and the head of a trail with three entries."""
+    return [world, world("audit", "head").out.strip()]
+
+
+def test_a_list_tells_who_did_what_oldest_first(world: Run) -> None:
+    """Details are JSON in every form; the table leaves the hash to programs."""
+    found = world("audit", "list", "-o", "json").json
+    assert [" ".join(each) for each in found] == [FIELDS] * 3
+    assert [(each["seq"], each["action"], each["target"]) for each in found[1:]] == [
+        (2, "app.create", "portal"),
+        (3, "user.create", "ana"),
+    ]
+    assert found[1]["details"]["scopes"] == ["gam_user_data", "gam_user_roles"]
+    assert all(HASH.fullmatch(each["hash"]) for each in found)
+    lines = world("audit", "list", "-o", "jsonl").out.splitlines()
+    assert [json.loads(line) for line in lines] == found
+    rows = list(csv.DictReader(io.StringIO(world("audit", "list", "-o", "csv").out)))
+    assert [" ".join(row) for row in rows] == [FIELDS] * 3
+    assert [json.loads(row["details"]) for row in rows] == [each["details"] for each in found]
+    assert world("audit", "list", "--field", "hash").out.splitlines() == [each["hash"] for each in found]
+    head, *_, last = world("audit", "list").out.splitlines()
+    assert head.split() == ["SEQ", "AT", "ACTOR", "ACTION", "TARGET", "DETAILS"]
+    assert last.split()[3:5] == ["user.create", "ana"]
+
+
+def test_a_list_is_filtered_by_who_and_what_and_when(world: Run, ago: Callable[[timedelta], Gam]) -> None:
+    """Times are durations back from now, days, or RFC 3339."""
+    users.create(ago(timedelta(days=8)), "old", {})
+
+    def list_(*words: str) -> list[int]:
+        return numbers(world("audit", "list", *words, "-o", "json"))
+
+    assert list_() == [1, 2, 3, 4]
+    assert list_("--actor", "tester") == [4]
+    assert list_("--action", "user.create") == list_("--action", "user") == list_("--action", "user.*") == [3, 4]
+    assert list_("--target", "portal") == [2]
+    assert list_("--since", "7d") == [1, 2, 3]
+    assert list_("--until", "7d") == [4]
+    assert list_("--since", "9d", "--until", "7d", "--actor", "tester", "--action", "user") == [4]
+    assert list_("--until", "2026-01-01") == list_("--since", "9998-01-01T00:00:00Z") == []
+    assert list_("--sort", "-seq", "--limit", "2") == [4, 3]
+    assert list_("--sort", "at", "--limit", "1") == [4]
+
+
+@pytest.mark.parametrize("words", [["--since", "soon"], ["--until", "2026"], ["--sort", "hash"], ["--limit", "-1"]])
+def test_a_filter_that_cannot_be_is_2(world: Run, words: list[str]) -> None:
+    """With what can be."""
+    ran = world("audit", "list", *words)
+    assert (ran.code, bool(ran.hint)) == (2, True)
+
+
+def test_details_that_are_no_json_are_shown_as_they_are(world: Run, sql: Run) -> None:
+    """Somebody wrote them behind gamcli's back; nothing of them drives the terminal."""
+    sql("UPDATE audit SET details = ?, actor = ?, hash = NULL WHERE seq = 2", "{ \x1b[31m", "\x1b]0;x\x07")
+    entry = world("audit", "list", "-o", "json").json[1]
+    assert (entry["details"], entry["hash"]) == ("{ \x1b[31m", None)
+    for words in ((), ("-o", "csv"), ("--field", "actor")):
+        assert "\x1b" not in world("audit", "list", *words).out
+
+
+def test_verify_says_how_far_a_trail_is_whole(kept: list[Any]) -> None:
+    """As a record for programs."""
+    run, head = kept
+    ran = run("audit", "verify")
+    assert (ran.code, ran.out) == (0, f"entries  3\nhead     {head}\n")
+    assert ran.err == "gamcli: the audit trail is whole, from entry 1 to entry 3\n"
+    assert run("audit", "verify", "-o", "json").json == {"entries": 3, "head": head}
+    assert run("audit", "verify", "--field", "head") == (0, f"{head}\n", "")
+
+
+def test_head_prints_the_hash_alone(kept: list[Any]) -> None:
+    """Every change moves it; the old one still proves what was before."""
+    run, head = kept
+    assert run("audit", "head") == (0, f"{head}\n", "")
+    assert run("audit", "head", "-o", "json").json == {"seq": 3, "hash": head}
+    assert run("audit", "head", "--field", "seq").out == "3\n"
+    run("user", "create", "eva")
+    assert run("audit", "head").out.strip() != head
+    for written in (head, head.upper(), f" {head}\n"):
+        assert run("audit", "verify", "--head", written).code == 0
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("UPDATE audit SET actor = 'eva' WHERE seq = 2", "entry 2 was changed, moved or put in"),
+        ("DELETE FROM audit WHERE seq = 2", "entry 2 was removed"),
+        ("INSERT INTO audit SELECT 4, at, actor, action, target, details, hash FROM audit WHERE seq = 3", "entry 4"),
+        ("INSERT INTO audit SELECT 4, at, actor, action, target, details, NULL FROM audit WHERE seq = 3", "entry 4"),
+    ],
+)
+def test_a_trail_that_was_tampered_with_is_8_and_names_the_entry(
+    world: Run, sql: Run, statement: str, expected: str
+) -> None:
+    """In words, and for programs as JSON."""
+    sql(statement)
+    ran = world("audit", "verify")
+    assert ran.code == 8
+    assert ran.err.startswith(f"gamcli: error: {expected}")
+    found = json.loads(world("audit", "verify", "-o", "json").err)["error"]
+    assert found["code"] == "store_trail"
+    assert found["message"].startswith(expected)
+
+
+def test_a_cut_tail_is_8_with_the_head_of_before(kept: list[Any], sql: Run) -> None:
+    """Without it nobody can know."""
+    run, head = kept
+    sql("DELETE FROM audit WHERE seq = 3")
+    assert run("audit", "verify").code == 0
+    ran = run("audit", "verify", "--head", head)
+    assert ran.code == 8
+    assert "the trail ends with entry 2 now, its end was cut off or rewritten" in ran.err
+
+
+@pytest.mark.parametrize("text", ["", "x", "0" * 63, "g" * 64, "0" * 65])
+def test_a_head_that_is_no_hash_is_2(world: Run, text: str) -> None:
+    """It was not printed by audit head."""
+    assert world("audit", "verify", "--head", text).code == 2
+
+
+def test_an_export_is_verified_without_a_store(world: Run, place: Path) -> None:
+    """From a file or from stdin, whatever the texts."""
+    assert world("user", "update", "ana", "--last-name", 'Ñandú "\\').code == 0
+    exported = world("audit", "export")
+    assert exported.out == world("audit", "list", "-o", "jsonl").out
+    (place / "trail.jsonl").write_text(exported.out, encoding="utf-8")
+    ours = world("audit", "verify", "-o", "json").json
+    nowhere = ("--store", str(place / "none.db"), "audit", "verify")
+    assert world(*nowhere, "--from", "trail.jsonl", "-o", "json").json == ours
+    assert world(*nowhere, "--from", "trail.jsonl", "--head", ours["head"]).code == 0
+    (place / "trail.jsonl").write_text(exported.out.replace('"ana"', '"eva"'), encoding="utf-8")
+    changed = world("audit", "verify", "--from", "trail.jsonl")
+    assert (changed.code, "entry 3 was changed" in changed.err) == (8, True)
+    (place / "trail.jsonl").write_text("nothing\n", encoding="utf-8")
+    assert world("audit", "verify", "--from", "trail.jsonl").err.splitlines()[1] == (
+        "trail.jsonl:1: this is no entry of an audit trail"
+    )
+
+
+def test_an_export_comes_through_a_pipe(world: Run, shell: Run) -> None:
+    """From one gamcli into another."""
+    assert world("audit", "verify").code == 0
+    ran = shell("gamcli audit export | gamcli audit verify --from -")
+    assert (ran.code, ran.out.splitlines()[0]) == (0, "entries  3")
+
+
+@pytest.mark.parametrize("name", ["missing.jsonl", "."])
+def test_an_export_that_cannot_be_read_is_2(gamcli: Run, name: str) -> None:
+    """With the reason."""
+    ran = gamcli("audit", "verify", "--from", name)
+    assert (ran.code, f"cannot read --from {name}" in ran.err) == (2, True)
+
+
+@pytest.mark.parametrize(("name", "first"), [("json", "["), ("csv", "seq,at,actor,action,target,details,hash")])
+def test_an_export_has_the_formats_of_whole_trails(world: Run, name: str, first: str) -> None:
+    """JSON lines unless asked otherwise, whatever the settings say."""
+    assert world("audit", "export", "-o", name).out.splitlines()[0].startswith(first)
+    assert world("audit", "export", "-o", "table").code == 2
+
+
+def test_reading_and_asking_in_vain_write_no_entry(kept: list[Any]) -> None:
+    """Only changes do."""
+    run, head = kept
+    for words in (("key", "list"), ("user", "show", "ana"), ("user", "create", "ana"), ("audit", "verify")):
+        run(*words)
+    assert run("audit", "head").out.strip() == head
