@@ -44,6 +44,7 @@ NOUNS = {
     "serve": Noun("serve", "Answer token requests over HTTP"),
     "run": Noun("running", "Run a program with a short-lived token instead of a key"),
     "try": Noun("trying", "Show one real exchange with an endpoint, and its curl lines"),
+    "conformance": Noun("conformance", "Hold a server against the contract, row by row"),
     "config": Noun("config", "Settings, and where each comes from"),
     "completion": Noun("completion", "Print the completion script of a shell"),
     "help": Noun("topics", "Exit codes, environment, formats"),
