@@ -28,6 +28,11 @@ def read(request: Request) -> dict[str, str]:
     return _parse(request.body)
 
 
+def read_query(request: Request) -> dict[str, str]:
+    """Return the parameters in the query of `request`; raises RefusedError for one that is no form."""
+    return _parse(request.query.encode("latin-1"))
+
+
 def _is_form(content_type: str) -> bool:
     media_type, *parameters = (part.strip(" \t").lower() for part in content_type.split(";"))
     charsets = (part.removeprefix("charset=").strip('"') for part in parameters if part.startswith("charset="))

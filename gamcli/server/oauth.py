@@ -6,14 +6,15 @@ The endpoints as functions from a request to a response, and the table of their 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from gamcli.actions import Gam, repository, tokens
 from gamcli.errors import RefusedError, StoreBusyError
 from gamcli.model import App
 from gamcli.rules import scopes
-from gamcli.rules.credentials import Secret, api_key_id
-from gamcli.rules.grants import Grant, TokenRequest
-from gamcli.server import forms, origins, refusals
+from gamcli.rules.credentials import api_key_id
+from gamcli.rules.grants import PASSWORD, TokenRequest
+from gamcli.server import details, forms, origins, refusals, token_requests
 from gamcli.server.failures import Failures
 from gamcli.server.messages import Request, Response, json_response
 from gamcli.store import Transaction
@@ -75,10 +76,14 @@ class Later:
 Endpoint = Callable[[Gam, Request, Trace, Conduct], Response | Deferred | Later]
 
 
-def access_token(gam: Gam, request: Request, trace: Trace, conduct: Conduct) -> Deferred:
-    """Issue an access token (GAM wiki 56104, RFC 6749 §4.3)."""
-    grant = _decided(gam, request, trace, conduct.failures)
-    return Deferred(lambda tx: _granted(tokens.keep(gam, tx, grant)))
+def access_token(gam: Gam, request: Request, trace: Trace, conduct: Conduct) -> Deferred | Later:
+    """Issue or renew an access token (GAM wiki 55623, 56104, RFC 6749 §4.3, §6)."""
+    return _granting(gam, token_requests.posted(request), _Attempt(request, trace, conduct))
+
+
+def renewal(gam: Gam, request: Request, trace: Trace, conduct: Conduct) -> Deferred | Later:
+    """Renew an access token by GET, as GAM documents it (wiki 55623)."""
+    return _granting(gam, token_requests.got(request), _Attempt(request, trace, conduct))
 
 
 def _granted(issued: tokens.IssuedToken) -> Response:
@@ -88,69 +93,70 @@ def _granted(issued: tokens.IssuedToken) -> Response:
             "access_token": issued.secret.reveal(),
             "token_type": "Bearer",
             "expires_in": issued.grant.expires_in,
-            "refresh_token": "",
+            "refresh_token": issued.refresh_token.reveal(),
             "scope": scopes.join(issued.grant.scopes),
             "user_guid": issued.grant.user_guid,
         },
     )
 
 
-_FAILURES = frozenset({"client_secret_wrong", "key_unproven"})
-"""Rules 5 and 12: what a guesser fails at is counted."""
+_FAILURES = frozenset(
+    {
+        "client_secret_wrong", "key_unproven", "password_wrong", "refresh_unknown", "refresh_used", "refresh_expired",
+        "refresh_revoked", "renewals_spent",
+    }
+)  # fmt: skip
+"""Rules 5, 12 and 16: what a guesser fails at is counted."""
 
 
-def _decided(gam: Gam, request: Request, trace: Trace, failures: Failures) -> Grant:
-    """Decide about the request unless its client fails too often: rule 17, judged between rules 4 and 5."""
-    wish = _token_request(request)
-    trace.key_id = api_key_id(wish.api_key) or ""
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """A request whose failures are counted for its client: rule 17, judged between rules 4 and 5."""
 
-    def notice(app: App) -> None:
-        trace.client_id = app.client_id  # never one that is none: it may be a secret in the wrong place
-        trace.wait = failures.wait(_client(request, trace), gam.now())
-        if trace.wait:
+    request: Request
+    trace: Trace
+    conduct: Conduct
+
+    def hear(self, gam: Gam, app: App) -> None:
+        """Take note of the application; raises RefusedError when its client fails too often."""
+        self.trace.client_id = app.client_id  # never one that is none: it may be a secret in the wrong place
+        self.trace.wait = self.conduct.failures.wait(self._client, gam.now())
+        if self.trace.wait:
             raise RefusedError("too_many_failures", "too many failures of late")
 
-    try:
-        return tokens.decide(gam, wish, notice)
-    except RefusedError as refused:
+    def count(self, gam: Gam, refused: RefusedError) -> None:
+        """Count what a guesser fails at."""
         if refused.rule in _FAILURES:
-            failures.count(_client(request, trace), gam.now())
+            self.conduct.failures.count(self._client, gam.now())
+
+    @property
+    def _client(self) -> tuple[str, str]:
+        """Whose failures are counted together."""
+        return self.trace.client_id, self.request.peer
+
+
+def _granting(gam: Gam, wish: TokenRequest, attempt: _Attempt) -> Deferred | Later:
+    """Decide about what is wished, and leave it to be written."""
+    if attempt.conduct.hurries and wish.grant == PASSWORD:
+        return Later()
+    attempt.trace.key_id = api_key_id(wish.api_key) or ""
+    try:
+        decided = tokens.decide(gam, wish, partial(attempt.hear, gam))
+    except RefusedError as refused:
+        attempt.count(gam, refused)
         raise
 
+    def write(tx: Transaction) -> Response:
+        try:
+            issued = tokens.keep(gam, tx, decided)
+        except RefusedError as refused:
+            attempt.count(gam, refused)
+            raise
+        if issued.grant.key is not None:
+            attempt.trace.key_id = issued.grant.key.id
+        return _granted(issued)
 
-def _client(request: Request, trace: Trace) -> tuple[str, str]:
-    """Return whose failures are counted together."""
-    return trace.client_id, request.peer
-
-
-def _token_request(request: Request) -> TokenRequest:
-    """Return what is asked, judged by rules 1 to 3 and the form of rule 4."""
-    form = forms.read(request)
-    _require_grant_type(form)
-    client = forms.client(request, form)
-    _require_api_key_grant(form)
-    if client is None:
-        raise RefusedError("client_basic_malformed", "HTTP Basic that is malformed")
-    client_id, client_secret = client
-    return TokenRequest(
-        client_id=client_id,
-        client_secret=client_secret,
-        api_key=Secret(form["api_key"]),
-        authentication_type_name=form.get("authentication_type_name", ""),
-        username=form.get("username", ""),
-        scope=form.get("scope", ""),
-        repository=form.get("repository", ""),
-    )
-
-
-def _require_grant_type(form: Mapping[str, str]) -> None:
-    if "grant_type" not in form:
-        raise RefusedError("grant_type_missing", "no grant_type")
-
-
-def _require_api_key_grant(form: Mapping[str, str]) -> None:
-    if form["grant_type"].lower() != "password" or "api_key" not in form:
-        raise RefusedError("grant_type_unknown", "no grant that is served here")
+    return Deferred(write)
 
 
 def userinfo(gam: Gam, request: Request, _trace: Trace, _: Conduct) -> Response:
@@ -165,7 +171,7 @@ def healthz(gam: Gam, _request: Request, _trace: Trace, _: Conduct) -> Response:
 
 
 ROUTES: dict[str, dict[str, Endpoint]] = {
-    "/oauth/gam/v2.0/access_token": {"POST": access_token},
+    "/oauth/gam/v2.0/access_token": {"POST": access_token, "GET": renewal},
     "/oauth/gam/v2.0/userinfo": {"GET": userinfo, "POST": userinfo},
     "/healthz": {"GET": healthz},
 }
@@ -185,7 +191,7 @@ class Pending:
         """Write it, and return the answer that may leave once the transaction is committed."""
         try:
             response = self.deferred.write(tx)
-        except RefusedError as refused:  # before it wrote anything: others may share the transaction
+        except RefusedError as refused:  # before it wrote any of a grant: others may share the transaction
             return self.failed(refused)
         return _answer(response, self.request, self.conduct, self.trace)
 
@@ -225,7 +231,7 @@ def failed(error: Exception, request: Request, conduct: Conduct, trace: Trace | 
     """Return the answer to a request that ended with `error`; `trace` is what is known of it."""
     trace = trace or Trace()
     trace.rule = refusals.rule_of(error)
-    trace.detail = _DETAIL.get(trace.rule, _nothing)(error)
+    trace.detail = details.of(trace.rule, error)
     response = refusals.response(trace.rule, _extra(trace, request, conduct), conduct.manner)
     return _answer(response, request, conduct, trace)
 
@@ -245,11 +251,16 @@ def _methods(path: str, base_path: str) -> Mapping[str, Endpoint]:
     return ROUTES.get(path.removeprefix(base_path), {}) if path.startswith(base_path) else {}
 
 
+def _told(methods: Mapping[str, Endpoint]) -> list[str]:
+    """Return the methods that a client is told of: GET renews, and no more, for those who know that it does."""
+    return [method for method, endpoint in methods.items() if endpoint is not renewal]
+
+
 def _endpoint(methods: Mapping[str, Endpoint], request: Request, conduct: Conduct) -> Endpoint:
     if not methods:
         raise RefusedError("path_unknown", "no such path")
     if request.method == "OPTIONS" and conduct.origins:
-        return lambda *_: origins.preflight(methods)
+        return lambda *_: origins.preflight(_told(methods))
     if request.method not in methods:
         raise RefusedError("method_wrong", "no such method")
     return methods[request.method]
@@ -267,29 +278,8 @@ def _extra(trace: Trace, request: Request, conduct: Conduct) -> tuple[tuple[str,
     if trace.wait:
         return (("Retry-After", str(trace.wait)),)
     if rule == "method_wrong":
-        return (("Allow", ", ".join(_methods(request.path, conduct.base_path))),)
+        return (("Allow", ", ".join(_told(_methods(request.path, conduct.base_path)))),)
     if manner.told(rule)[0] != refusals.UNAUTHORIZED:
         return ()
     uses_basic = rule in _CLIENT_RULES and forms.uses_basic(request)
     return (("WWW-Authenticate", 'Basic realm="gam"' if uses_basic else manner.challenge(rule)),)
-
-
-def _where(error: Exception) -> str:
-    """Return the kind of an error and its place in the code; its text may hold a secret."""
-    step = error.__traceback__
-    while step is not None and step.tb_next is not None:
-        step = step.tb_next
-    return type(error).__name__ + (f" in {step.tb_frame.f_code.co_name}, line {step.tb_lineno}" if step else "")
-
-
-def _why(error: Exception) -> str:
-    """Return what the store says, in one line: it knows no secret."""
-    return "".join(letter if letter.isprintable() else "?" for letter in str(error))
-
-
-def _nothing(_: Exception) -> str:
-    return ""
-
-
-_DETAIL: dict[str, Callable[[Exception], str]] = {"bug": _where, "store_gone": _why}
-"""What the log tells of an error beyond its rule."""
