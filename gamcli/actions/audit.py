@@ -21,7 +21,7 @@ class AuditSearch:
     """
     Which entries a list shows; None asks for all, `*` in a text stands for any.
 
-    An `actor` is also found by a word, or by the name before an `@`; an `action` also by its noun.
+    An `actor` is found by a word too, such as the user behind a sudo; an `action` by its noun.
     """
 
     actor: str | None = None

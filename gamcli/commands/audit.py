@@ -29,7 +29,10 @@ LONGEST_LINE = 1 << 24
 def list_(
     context: typer.Context,
     actor: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only what was done by this OS user, sudo=USER, or CI job.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Only by this OS user, also behind a sudo, or CI job such as github=acme/app#7."
+        ),
     ] = None,
     action: Annotated[
         str | None, typer.Option(metavar="ACTION", help="Only this action, such as key.revoke, or key for all on keys.")

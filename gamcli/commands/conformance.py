@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from gamcli.commands import endpoint
+from gamcli.commands.acting import actor
 from gamcli.commands.options import Field, Format, noun
-from gamcli.commands.session import Session, actor, now
+from gamcli.commands.session import Session, now
 from gamcli.conformance import asking, suite, table, worlds
 from gamcli.conformance.suite import DIFFERS, SAME, SKIPPED, Verdict
 from gamcli.conformance.table import Row

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from gamcli.actions import Gam, example, repository
-from gamcli.commands.session import Session, actor, now
+from gamcli.commands.acting import actor
+from gamcli.commands.session import Session, now
 from gamcli.errors import UsageError
 from gamcli.store import Store
 

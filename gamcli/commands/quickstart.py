@@ -15,9 +15,10 @@ import typer
 
 from gamcli.actions import Gam, apps, example, keys, repository, users
 from gamcli.actions.example import APP, SCOPES, TIMEOUT_HOURS, USER, Credentials
+from gamcli.commands.acting import actor
 from gamcli.commands.options import noun
 from gamcli.commands.serve import stopped_by_signals
-from gamcli.commands.session import Session, actor, now
+from gamcli.commands.session import Session, now
 from gamcli.errors import FailedError
 from gamcli.render import machine
 from gamcli.render.output import Output

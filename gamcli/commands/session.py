@@ -1,4 +1,4 @@
-"""One run of gamcli: its settings, its store, its voice, and who is acting."""
+"""One run of gamcli: its settings, its store, its voice."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from gamcli.commands.acting import actor
 from gamcli.commands.settings import Settings
 from gamcli.errors import UsageError
 from gamcli.render.output import FORMATS, Output
@@ -104,42 +105,3 @@ def _require_field(wanted: str, field: str | None, kind: type, issued: tuple[str
     if wanted != "value":
         raise UsageError(f"--field shows one raw value, not {wanted}", "-o value, or --field without -o")
     machine.require_field(kind, field, issued)
-
-
-def actor(environment: Mapping[str, str]) -> str:
-    """Return who acts and from where: OS user and host, the user behind sudo, the CI job."""
-    parts = [f"{_os_user()}@{_host()}"]
-    if environment.get("SUDO_USER"):
-        parts.append(f"sudo={environment['SUDO_USER']}")
-    for name, variables in CI_JOBS.items():
-        found = [environment[each] for each in variables if environment.get(each)]
-        if len(found) == len(variables):
-            parts.append(f"{name}={'#'.join(found)}")
-    return " ".join(parts)
-
-
-CI_JOBS = {
-    "github": ("GITHUB_REPOSITORY", "GITHUB_RUN_ID"),
-    "gitlab": ("CI_PROJECT_PATH", "CI_JOB_ID"),
-}
-"""Which variables name a job, by CI system."""
-
-
-def _os_user() -> str:
-    try:
-        import pwd  # noqa: PLC0415 - not on Windows
-
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except (ImportError, KeyError):
-        import getpass  # noqa: PLC0415 - the fallback
-
-        return getpass.getuser()
-
-
-def _host() -> str:
-    try:
-        return os.uname().nodename
-    except AttributeError:  # Windows
-        import socket  # noqa: PLC0415 - the fallback
-
-        return socket.gethostname()

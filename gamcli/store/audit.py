@@ -23,7 +23,7 @@ class AuditFilter(NamedTuple):
     """
     Which entries a list shows, in which order; None asks for all. In texts `*` stands for any; case does not matter.
 
-    An `actor` without one is the whole, a word of it, or the name before an `@`. From `since` on, before `until`.
+    An `actor` without one is a word of it, or the name before an `@` or behind a `=`. From `since` on, before `until`.
     """
 
     actor: str | None = None
@@ -89,7 +89,7 @@ def _add_actor(conditions: Conditions, text: str) -> None:
         return
     word = _escaped(text)
     like = r"' ' || actor || ' ' LIKE ? ESCAPE '\'"
-    conditions.add(f"({like} OR {like})", f"% {word} %", f"% {word}@%")
+    conditions.add(f"({like} OR {like} OR {like})", f"% {word} %", f"% {word}@%", f"%={word} %")
 
 
 def _add_text(conditions: Conditions, column: str, text: str) -> None:

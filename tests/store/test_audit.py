@@ -75,7 +75,8 @@ def three(store: Store) -> Iterator[Transaction]:
     ("wanted", "expected"),
     [
         ({}, [1, 2, 3]),
-        ({"actor": "ana"}, [2]),
+        ({"actor": "ana"}, [1, 2]),
+        ({"actor": "acme/app#7"}, [3]),
         ({"actor": "ana@desk"}, [2]),
         ({"actor": "sudo=ana"}, [1]),
         ({"actor": "root@build sudo=ana"}, [1]),
