@@ -20,6 +20,8 @@ from gamcli.actions import Gam, batches
 from gamcli.actions.batches import Made
 from gamcli.errors import ConflictError, FailedError, UsageError
 from gamcli.model import rfc3339
+from gamcli.render.sheets import guarded
+from gamcli.render.text import clean
 from gamcli.rules.credentials import NO_SECRET, Secret
 from gamcli.store.batches import Batch
 
@@ -92,7 +94,20 @@ class Results:
 
 def _fields(key: Made) -> tuple[str, ...]:
     terms = key.terms
-    return key.id, key.user, terms.name, terms.client_id, key.secret.reveal(), terms.scopes, _time(key.expires_at)
+    return (
+        key.id,
+        _cell(key.user),
+        _cell(terms.name),
+        terms.client_id,
+        key.secret.reveal(),
+        terms.scopes,
+        _time(key.expires_at),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _cell(name: str) -> str:
+    return guarded(clean(name))
 
 
 @lru_cache(maxsize=1024)

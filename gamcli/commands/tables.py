@@ -2,6 +2,7 @@
 Reading CSV (RFC 4180) that people hand in: a row at a time, each with the line where it begins, and every fault told.
 
 A byte order mark and line ends of either kind are taken as they come; the text is UTF-8, columns stand in any order.
+The apostrophe that keeps our own CSV from beginning a formula is taken away again.
 """
 
 import csv
@@ -18,6 +19,7 @@ from typing import IO, NamedTuple
 
 from gamcli.actions.faults import Faults
 from gamcli.errors import UsageError
+from gamcli.render import sheets
 from gamcli.rules.names import nearest, shown
 
 BLOCK = 1 << 20
@@ -115,7 +117,7 @@ def records(source: Source, faults: Faults) -> Iterator[tuple[int, list[str]]]:
             continue
         width = width or len(row)
         if len(row) == width:
-            yield first, row
+            yield first, [sheets.unguarded(cell) for cell in row] if "'" in "".join(row) else row
         else:
             faults.add(first, f"{len(row)} fields, but the header names {width}")
 

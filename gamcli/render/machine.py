@@ -15,6 +15,7 @@ from typing import Any, get_args
 from gamcli import model
 from gamcli.errors import GamcliError, UsageError
 from gamcli.model import rfc3339
+from gamcli.render.sheets import guarded
 from gamcli.render.text import clean
 
 Plain = dict[str, Any]
@@ -30,13 +31,14 @@ FIELDS: dict[type, tuple[str, ...]] = {
     model.User: (
         "guid", "name", "email", "verified_email", "first_name", "last_name", "external_id", "birthday", "gender",
         "url_image", "url_profile", "phone", "address", "city", "state", "post_code", "language", "timezone", "roles",
-        "attributes", "enabled", "blocked", "managed_by", "created_at", "updated_at",
+        "attributes", "enabled", "blocked", "managed_by", "created_at", "updated_at", "password_set_at",
+        "password_must_change", "password_expires_at",
     ),
     model.Key: (
         "id", "user", "app", "client_id", "auth_type", "scopes", "status", "label", "created_at", "expires_at",
         "last_used_at", "retires_at", "ended_at", "reason", "managed_by",
     ),
-    model.Token: ("id", "user", "app", "key", "scopes", "status", "issued_at", "expires_at"),
+    model.Token: ("id", "user", "app", "key", "scopes", "status", "issued_at", "expires_at", "session"),
 }  # fmt: skip
 """The fields of each record, in their order; a record that is not named here shows all that it has."""
 
@@ -99,9 +101,9 @@ def array(records: Iterable[Plain]) -> Iterator[str]:
 
 
 def csv_row(values: Iterable[object]) -> str:
-    """Return one line of CSV (RFC 4180) without its end."""
+    """Return one line of CSV (RFC 4180) without its end; no text in it begins a formula."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow([scalar(value) for value in values])
+    csv.writer(text, lineterminator="").writerow([guarded(scalar(value)) for value in values])
     return text.getvalue()
 
 

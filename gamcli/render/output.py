@@ -17,6 +17,7 @@ from gamcli.render.text import clean, data, masked
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from gamcli.model.leaks import Finding
     from gamcli.model.manifests import ManifestPlan
     from gamcli.model.plan import Plan
     from gamcli.render.machine import Plain
@@ -26,10 +27,12 @@ FORMATS = {
     "table": "for people; in a pipe, columns that are never cut",
     "json": "one document; lists are arrays, times RFC 3339 in UTC, nothing cut; errors are JSON on stderr too",
     "jsonl": "one JSON document a line",
-    "csv": "a header, quoted as in RFC 4180; nested fields by dotted names, lists joined by '+', attributes as JSON",
+    "csv": "a header, quoted as in RFC 4180; nested fields by dotted names, lists joined by '+', attributes as JSON; "
+    "an apostrophe before text that a spreadsheet would take for a formula",
     "toml": "of show and export: the tables of a manifest that ask for it",
     "env": "of one application or key: GAM_CLIENT_ID=, GAM_CLIENT_SECRET=, GAM_API_KEY=, what is known, shell-quoted",
     "github": "the same: ::add-mask:: for each secret, then appended to the file that $GITHUB_OUTPUT names",
+    "sarif": "of scan: SARIF 2.1.0, for code scanning",
     "value": "the one field that --field names, raw; --field alone means this",
 }
 """What `-o` takes, somewhere, and what each is."""
@@ -100,6 +103,12 @@ class Output(NamedTuple):
             self._lines(machine.array(found))
         else:
             self._lines(self._streamed(kind, found))
+
+    def sarif(self, findings: "Iterable[Finding]") -> None:
+        """Show what a scan found to code scanning."""
+        from gamcli.render import sarif  # noqa: PLC0415 - start-up: scans are rare
+
+        self._lines(sarif.lines(findings, self.now()))
 
     def _streamed(self, kind: type, found: "Iterator[Plain]") -> Iterable[str]:
         from gamcli.render import machine  # noqa: PLC0415 - start-up, as above

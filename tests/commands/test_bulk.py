@@ -662,3 +662,17 @@ def test_no_keys_are_written_through_a_link(generate: Run, place: Path) -> None:
     output.symlink_to("elsewhere.csv")
     assert generate().code == 1
     assert output.read_bytes() == before
+
+
+def test_names_that_begin_a_formula_are_written_as_text_and_read_back(world: Run, place: Path) -> None:
+    """A list of users is the input of keys, and what comes of it begins no formula; the key is as it is."""
+    assert world("user", "create", "=cmd").code == 0
+    listed = list(csv.DictReader(world("user", "list", "-o", "csv").out.splitlines()))
+    lines = [f"{row['name']},portal" for row in listed]
+    assert lines == ["'=cmd,portal", "ana,portal"]
+    (place / "in.csv").write_text("\n".join(["user,app", *lines, ""]), encoding="utf-8")
+    assert world("key", "generate", "--from", "in.csv", "--out", "keys.csv").code == 0
+    first, second = rows(place / "keys.csv")
+    assert (first["user"], second["user"]) == ("'=cmd", "ana")
+    assert world("key", "verify", "--api-key-file", "-", stdin=first["api_key"]).code == 0
+    assert world("key", "generate", "--from", "in.csv", "--out", "keys.csv").code == 0

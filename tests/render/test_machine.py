@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gamcli import model
 from gamcli.errors import EndsKeysError, UsageError
 from gamcli.render import machine
+from gamcli.render.sheets import unguarded
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TEXT = st.text(st.characters(codec="utf-8"))
@@ -48,9 +49,15 @@ def test_json_says_what_there_is_and_holds_nothing_that_drives_a_terminal(record
 
 @given(st.lists(PRINTABLE, min_size=1))
 def test_a_row_of_csv_comes_back_as_it_was(values: list[str]) -> None:
-    """Commas, quotes and all."""
+    """Commas, quotes and all; an apostrophe stands before what would begin a formula."""
     (row,) = csv.reader(io.StringIO(machine.csv_row(values), newline=""))
-    assert row == values
+    assert [*map(unguarded, row)] == values
+
+
+def test_no_cell_of_csv_begins_a_formula() -> None:
+    """Neither a text nor a list of them; numbers are none."""
+    values = ["=1", ["@x", "y"], -5, {"=a": "b"}, None, True]
+    assert machine.csv_row(values) == """'=1,'@x+y,-5,"{""=a"": ""b""}",,true"""
 
 
 @given(st.text())
