@@ -1,0 +1,62 @@
+"""
+Where requests are asked and answers come back: at once, after a commit that grants share, or from who has the time.
+
+The same for every form of the server: its own event loop (`http`) and those of others (`asgi`).
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from typing import Generic
+
+from gamcli.actions import Gam
+from gamcli.server import oauth
+from gamcli.server.ledger import Ledger
+from gamcli.server.waiting import Asking, WaitingRoom
+
+
+class Desk(Generic[Asking]):
+    """
+    Answers whoever asks, in one thread that never waits; `ring` is called whenever `served` has something to give.
+
+    It reads the file of `gam.store` through a connection that has no patience, and writes it through another; a store
+    in memory has one connection, and is written at once.
+    """
+
+    def __init__(self, gam: Gam, conduct: oauth.Conduct, ring: Callable[[], None]) -> None:
+        self._conduct = replace(conduct, hurries=True)
+        self._ledger: Ledger[Asking] | None = None
+        with ExitStack() as opened:
+            self._gam = replace(gam, store=opened.enter_context(gam.store.beside(durable=False, patience=0)))
+            self._room: WaitingRoom[Asking] = opened.enter_context(closing(WaitingRoom(gam, conduct, ring)))
+            if not gam.store.is_in_memory:
+                written = opened.enter_context(gam.store.beside(durable=True, patience=0))
+                self._ledger = opened.enter_context(closing(Ledger(written, ring, self._room.enter)))
+            self._opened = opened.pop_all()
+
+    def ask(self, who: Asking) -> oauth.Answer | None:
+        """Return the answer, or None when it comes later: it is among those `served`."""
+        begun = oauth.begin(self._gam, who.request, self._conduct)
+        if isinstance(begun, oauth.Answer):
+            return begun
+        if isinstance(begun, oauth.Later):
+            self._room.enter(who)
+            return None
+        if self._ledger is None:
+            return begun.alone(self._gam)
+        self._ledger.enter(who, begun)
+        return None
+
+    def turn(self) -> None:
+        """Write what is pending; to be called when nobody else asks at the moment."""
+        if self._ledger is not None:
+            self._ledger.turn()
+
+    def served(self) -> list[tuple[Asking, oauth.Answer]]:
+        """Return those whose answer may leave, each once."""
+        found = self._room.ready()
+        return found + self._ledger.settled() if self._ledger is not None else found
+
+    def close(self) -> None:
+        """End the threads."""
+        self._opened.close()
