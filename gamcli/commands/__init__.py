@@ -22,7 +22,8 @@ EXIT_CODES = {
     4: "refused: a rule said no; `key verify` of a key that may not be used",
     5: "conflict: already there, or the change would kill live keys and nobody accepted that",
     6: "changes pending: `drift`, `plan --exit-code`",
-    7: "attention due: `key due` found keys to rotate, `conformance` a row that differs",
+    7: "attention due: `key due` found keys to rotate, `scan` a credential that lives, or may, "
+    "`conformance` a row that differs",
     8: "the store is missing, busy, damaged, or of a newer version",
     127: "the program behind `--` cannot be found; else `serve -- CMD` and `run -- CMD` end with its own code",
     130: "interrupted",

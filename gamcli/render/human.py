@@ -55,6 +55,10 @@ def _end(instant: str) -> str:
     return day if time == "00:00:00Z" else f"{day} {time[: len('02:33')]}Z"
 
 
+PLACE = ("commit", "file", "line", "column")
+SHORT = 10
+"""So many letters of a commit are shown: enough for git to find it."""
+
 COLUMNS: dict[str, dict[str, Cell]] = {
     "AuthType": {name: _field(name) for name in ("name", "type", "enabled", "default", "description")},
     "App": {
@@ -97,6 +101,23 @@ COLUMNS: dict[str, dict[str, Cell]] = {
         "rule": _field("number"),
         "what it asks": _field("message"),
         "to mend it": _field("mend"),
+    },
+    "Check": {
+        "": lambda check: VERDICTS[check["ok"]],
+        "check": _field("name"),
+        "what": _field("what"),
+        "to mend it": _field("mend"),
+    },
+    "Finding": {
+        "where": lambda found: ":".join(
+            str(found[name])[: SHORT if name == "commit" else None] for name in PLACE if found[name]
+        ),
+        "kind": lambda found: found["kind"].split()[-1],
+        "id": lambda found: found["id"] or found["fingerprint"],
+        "status": _field("status"),
+        "user": _field("user"),
+        "app": _field("app"),
+        "used": lambda found: (found["last_used_at"] or "")[: len("2027-02-21")],
     },
     "Forecast": {
         "start": lambda period: period["start"].removesuffix("T00:00:00Z"),

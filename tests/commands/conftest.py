@@ -58,7 +58,9 @@ def require_voice(ran: Ran, argv: tuple[str, ...]) -> None:
     is_answer = is_answer or (ran.code == 4 and argv[:1] == ("try",))
     is_answer = is_answer or (ran.code == 7 and argv[:1] == ("conformance",))
     is_answer = is_answer or (ran.code == 6 and argv[:1] in (("plan",), ("drift",)))
+    is_answer = is_answer or (ran.code == 8 and argv[:2] == ("store", "check"))
     is_answer = is_answer or (ran.code == 1 and "doctor" in argv)
+    is_answer = is_answer or (ran.code == 7 and argv[:1] == ("scan",))
     if ran.code == 0 or (is_answer and ran.out):
         assert "error:" not in ran.err
     elif wants_json(argv):

@@ -46,7 +46,7 @@ READ = {
 }  # fmt: skip
 """What changes nothing."""
 
-ELSEWHERE = {"init", "config set", "config unset", "apply"}
+ELSEWHERE = {"init", "scan", "config set", "config unset", "apply"}
 """What changes something, and is tried by tests of its own."""
 
 

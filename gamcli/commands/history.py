@@ -1,0 +1,216 @@
+"""
+What git keeps, as `scan` reads it: the history of a repository, and what is staged for the next commit.
+
+Of a history every object comes once, in the order in which it is packed, whatever commits it is in. Only when one holds
+something are the commits walked, from the first to the one that brought it. No hook, pager or filter that a repository
+asks for is run.
+"""
+
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from subprocess import DEVNULL, PIPE, Popen
+from tempfile import TemporaryFile
+from typing import IO, NamedTuple
+
+from gamcli.commands.trees import PIECE, shown
+from gamcli.errors import FailedError, UsageError
+from gamcli.model.leaks import Source
+from gamcli.rules.credentials import Secret
+from gamcli.rules.leaks import UTF_16, Leak, may_hold, search
+
+QUIETLY = ("--no-pager", "--no-replace-objects", "--no-optional-locks", "-c", "core.fsmonitor=false")
+"""How git is asked: for things as they are, and without running what a repository names."""
+
+NOT_A_FILE = {"commit": "commit message", "tag": "tag message"}
+"""Objects that people write into, and what each is called."""
+
+SUBMODULE = b"160000"
+"""The mode of an entry that is a commit of another repository."""
+
+_MARKS = tuple(UTF_16)
+
+Sighted = Iterator[tuple[Source, Leak]]
+
+
+class Thing(NamedTuple):
+    """An object of git; `pieces` are its bytes, to be read before the next one comes."""
+
+    id: str
+    kind: str
+    size: int
+    pieces: Iterable[bytes]
+
+
+class Repository:
+    """The repository that `folder` lies in; what should not be missed is told by `warn`."""
+
+    def __init__(self, folder: str, warn: Callable[[str], None]) -> None:
+        self.objects = 0
+        self.size = 0
+        self._folder = folder
+        self._warn = warn
+        with self._git("rev-parse", "--is-shallow-repository") as told:
+            self._is_shallow = told.read().strip() == b"true"
+
+    def history(self) -> Sighted:
+        """Yield each secret that the history holds once, at the place where it lay first."""
+        if self._is_shallow:
+            self._warn("this clone is shallow, most of its history is not here; to get it: git fetch --unshallow")
+        with self._git("cat-file", "--batch-all-objects", "--batch", "--unordered", "--buffer") as stream:
+            holding, tags = self._holding(stream)
+        if not holding:
+            return
+        seen: set[Secret] = set()
+        with (
+            self._git("rev-list", "--reverse", "--date-order", "--all") as commits,
+            self._git(*_WALK, stdin=commits) as stream,
+        ):
+            commits.close()  # else git would never learn that nobody reads on
+            for name, source in _sources(stream):
+                for leak in holding.pop(name, ()):
+                    if leak.secret not in seen:
+                        seen.add(leak.secret)
+                        yield source, leak
+                if not holding:
+                    break
+        for name, source in tags.items():
+            yield from ((source, leak) for leak in holding.pop(name))
+        self._tell_unreached({leak.secret for leak in chain(*holding.values())} - seen)
+
+    def _holding(self, stream: IO[bytes]) -> tuple[dict[str, list[Leak]], dict[str, Source]]:
+        """Return what each object holds that holds something, and those of them that no commit brings: tags."""
+        holding: dict[str, list[Leak]] = {}
+        tags: dict[str, Source] = {}
+        for thing in self._things(stream):
+            leaks = _leaks(thing)
+            if leaks:
+                holding[thing.id] = leaks
+            if leaks and thing.kind == "tag":
+                tags[thing.id] = Source(NOT_A_FILE["tag"], thing.id)
+        return holding, tags
+
+    def _tell_unreached(self, secrets: set[Secret]) -> None:
+        if secrets:
+            self._warn(f"{len(secrets)} more only in what no branch, tag or stash reaches: staged, or left behind")
+
+    def staged(self) -> Sighted:
+        """Yield what lies in the files that are staged, as they are staged."""
+        with self._git(*_STAGED) as told, TemporaryFile() as asked:
+            paths = []
+            for entry, path in _entries(told):
+                if entry[1] != SUBMODULE and entry[3].strip(b"0"):  # an intent to add has no object yet
+                    asked.write(entry[3] + b"\n")
+                    paths.append(path)
+            asked.seek(0)
+            with self._git("cat-file", "--batch", "--buffer", stdin=asked) as stream:
+                for path, thing in zip(paths, self._things(stream), strict=True):
+                    for leak in _leaks(thing):
+                        yield Source(path), leak
+
+    def _things(self, stream: IO[bytes]) -> Iterator[Thing]:
+        """Yield the objects that `git cat-file --batch` prints."""
+        while header := stream.readline():
+            name, kind, *more = header.decode().split()
+            if not more:
+                raise FailedError(f"git has lost the object {name}", "git fsck")
+            rest = _Rest(stream, int(more[0]))
+            self.objects += 1
+            self.size += rest.left
+            yield Thing(name, kind, rest.left, rest)
+            for _ in rest:
+                pass
+            stream.read(1)
+
+    @contextmanager
+    def _git(self, *words: str, stdin: "IO[bytes] | int" = DEVNULL) -> Iterator[IO[bytes]]:
+        """Run git and yield its output; raises FailedError when it fails, but for output that nobody read."""
+        line = ["git", "-C", self._folder, *QUIETLY, *words]
+        with TemporaryFile() as told:
+            try:
+                process = Popen(line, stdin=stdin, stdout=PIPE, stderr=told, bufsize=PIECE)  # noqa: S603 - git of the PATH
+            except OSError as error:
+                raise FailedError(f"git cannot be run: {error.strerror}", "install git, or name files") from error
+            with process:
+                assert process.stdout is not None
+                yield process.stdout
+            if process.returncode not in (0, -signal.SIGPIPE):
+                told.seek(0)
+                raise _failed(self._folder, words[0], told.read(PIECE).decode(errors="replace"))
+
+
+_WALK = ("diff-tree", "--stdin", "-r", "-m", "--root", "--always", "--raw", "-z", "--no-renames", "--no-abbrev")
+_STAGED = (
+    "diff", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev", "--no-relative", "--no-ext-diff",
+    "--diff-filter=d", "--ignore-submodules",
+)  # fmt: skip
+
+
+class _Rest:
+    """What is left of an object within a stream."""
+
+    def __init__(self, stream: IO[bytes], left: int) -> None:
+        self.left = left
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        while self.left:
+            piece = self._stream.read(min(self.left, PIECE))
+            if not piece:
+                raise FailedError("git stopped in the middle of an object", "git fsck")
+            self.left -= len(piece)
+            yield piece
+
+
+def _leaks(thing: Thing) -> list[Leak]:
+    """Return what an object holds; most are small and hold nothing."""
+    if thing.kind == "tree":
+        return []
+    if thing.size > PIECE:
+        return list(search(thing.pieces))
+    data = b"".join(thing.pieces)
+    if thing.kind in NOT_A_FILE:
+        data = data.partition(b"\n\n")[2]
+    if may_hold(data, 0, len(data)) or data.startswith(_MARKS):
+        return list(search([data]))
+    return []
+
+
+def _sources(stream: IO[bytes]) -> Iterator[tuple[str, Source]]:
+    """Yield the objects that commits bring, and the commits themselves, in the order of the walk."""
+    commit = ""
+    for entry, path in _entries(stream):
+        if len(entry) == 1:
+            commit = entry[0].decode()
+            yield commit, Source(NOT_A_FILE["commit"], commit)
+        else:
+            yield entry[3].decode(), Source(path, commit)
+
+
+def _entries(stream: IO[bytes]) -> Iterator[tuple[list[bytes], str]]:
+    """Yield the words and the path of each entry of `--raw -z`; a commit is one word, and has no path."""
+    fields = _fields(stream)
+    for field in fields:
+        yield field.split(), shown_path(next(fields)) if field.startswith(b":") else ""
+
+
+def _fields(stream: IO[bytes]) -> Iterator[bytes]:
+    rest = b""
+    while piece := stream.read(PIECE):
+        *whole, rest = (rest + piece).split(b"\0")
+        yield from whole
+    if rest.strip():
+        yield rest.strip()
+
+
+def shown_path(path: bytes) -> str:
+    """Return a path of git as text."""
+    return shown(path.decode("utf-8", "surrogateescape"))
+
+
+def _failed(folder: str, verb: str, told: str) -> FailedError | UsageError:
+    what = next((line for line in told.splitlines() if line), "it says no more").removeprefix("fatal: ")
+    if verb == "rev-parse":
+        return UsageError(f"no repository at {shown(folder)}: {what}", "git -C PATH status")
+    return FailedError(f"git {verb} failed: {what}", "git fsck")

@@ -1,0 +1,97 @@
+"""
+Findings as SARIF 2.1.0 (OASIS), the format that code scanning of GitHub and GitLab and editors read.
+
+A credential is told by its id and a fingerprint; its text is nowhere. Functions return text; `output` prints it.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from gamcli import __version__
+from gamcli.model.leaks import Finding
+from gamcli.render import machine
+
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+RULES = {
+    "API key": ("gam-api-key", "GAM API key", "Revoke the key: gamcli key revoke ID --reason leaked"),
+    "client secret": ("gam-client-secret", "GAM client secret", "Replace the secret: gamcli app rotate-secret APP"),
+}
+"""The rule of each kind of credential: its id, what it finds, and what to do then."""
+
+SEVERITY = "9.1"
+"""What code scanning of GitHub shows as critical."""
+
+LEVELS = {True: "error", None: "warning", False: "note"}
+"""How bad a credential is that lives, that may live, and that does not."""
+
+
+def lines(findings: Iterable[Finding], now: datetime) -> Iterator[str]:
+    """Yield the lines of one SARIF document, a finding a line."""
+    yield f'{{"$schema": {machine.line(SCHEMA)}, "version": "2.1.0", "runs": [{{'
+    driver = {"name": "gamcli", "version": __version__, "semanticVersion": __version__, "rules": [*_rules()]}
+    yield f'"tool": {machine.line({"driver": driver})},'
+    yield '"columnKind": "unicodeCodePoints",'
+    yield '"results": ['
+    before = ""
+    for finding in findings:
+        if before:
+            yield f"{before},"
+        before = machine.line(_result(finding, now))
+    if before:
+        yield before
+    yield "]}]}"
+
+
+def _rules() -> Iterator[machine.Plain]:
+    for name, found, mend in RULES.values():
+        yield {
+            "id": name,
+            "name": found.title().replace(" ", ""),
+            "shortDescription": {"text": found},
+            "fullDescription": {"text": f"{found}, found by its form and its checksum"},
+            "help": {"text": mend},
+            "defaultConfiguration": {"level": LEVELS[True]},
+            "properties": {"tags": ["security", "secret"], "security-severity": SEVERITY},
+        }
+
+
+def _result(finding: Finding, now: datetime) -> machine.Plain:
+    more = machine.plain(finding, now)
+    known = ("commit", "id", "status", "live", "user", "app", "last_used_at")
+    return {
+        "ruleId": RULES[finding.kind][0],
+        "ruleIndex": [*RULES].index(finding.kind),
+        "level": LEVELS[finding.live],
+        "message": {"text": message(finding)},
+        "locations": [{"physicalLocation": _place(finding)}],
+        "partialFingerprints": {"secret/v1": finding.fingerprint},
+        "properties": {name: more[name] for name in known if more[name] is not None},
+    }
+
+
+def message(finding: Finding) -> str:
+    """Return what was found, in a sentence."""
+    who = f" {finding.id}" if finding.id else ""
+    whose = (f" of {finding.user} for" if finding.user else " of") + f" {finding.app}" if finding.app else ""
+    since = f", since commit {finding.commit}" if finding.commit else ""
+    return f"{RULES[finding.kind][1]}{who}{whose}: {finding.status}{since}"
+
+
+def _place(finding: Finding) -> machine.Plain:
+    return {
+        "artifactLocation": _artifact(finding.file),
+        "region": {"startLine": finding.line, "startColumn": finding.column},
+    }
+
+
+def _artifact(file: str) -> machine.Plain:
+    """Return where a file is: relative to here when it lies below, as code scanning asks for."""
+    path = Path(file)
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    if path.is_absolute():
+        return {"uri": path.as_uri()}
+    return {"uri": quote(path.as_posix()), "uriBaseId": "%SRCROOT%"}

@@ -1,0 +1,300 @@
+"""`gamcli scan`."""
+
+import csv
+import io
+import json
+import re
+import subprocess
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from gamcli.rules.credentials import mint_api_key, mint_client_secret
+
+Run = Callable[..., Any]
+
+FIELDS = "file line column commit kind id status live user app last_used_at fingerprint"
+FOREIGN = mint_api_key(Random(9).randbytes)[1].reveal()
+
+
+@pytest.fixture
+def leaked(api_key: str, place: Path) -> str:
+    """Put ana's key into a file, and return its id."""
+    (place / "a.py").write_text(f"import os\nKEY = '{api_key}'\n", encoding="ascii")
+    return api_key[7:15]
+
+
+@pytest.fixture
+def client_secret(world: Run, place: Path) -> str:
+    """Put the client secret of portal into a file, and return it."""
+    secret: str = world("app", "rotate-secret", "portal").out.strip()
+    (place / "b.env").write_text(f"SECRET={secret}", encoding="ascii")
+    return secret
+
+
+def test_a_live_key_is_told_with_its_owner_and_calls_for_attention(world: Run, leaked: str) -> None:
+    """Where it lies, whose it is, and what ends it."""
+    found = world("scan", ".")
+    assert found.code == 7
+    assert found.out == (
+        f"WHERE     KIND  ID        STATUS  USER  APP     USED\na.py:2:8  key   {leaked}  active  ana   portal  -\n"
+    )
+    assert found.err == (
+        "gamcli: 1 found, 1 live; searched 1 file, 1 kB\n"
+        f"gamcli: to end live keys: gamcli key revoke {leaked} --reason leaked\n"
+    )
+
+
+def test_a_record_has_the_fields_that_scripts_rely_on(world: Run, leaked: str, client_secret: str) -> None:
+    """And no secret, in any format."""
+    found = world("scan", ".", "-o", "json")
+    records = json.loads(found.out)
+    assert [" ".join(each) for each in records] == [FIELDS] * 2
+    assert [(each["file"], each["kind"], each["id"], each["live"]) for each in records] == [
+        ("a.py", "API key", leaked, True),
+        ("b.env", "client secret", None, True),
+    ]
+    lines = [json.loads(line) for line in world("scan", ".", "-o", "jsonl").out.splitlines()]
+    assert lines == records
+    rows = [*csv.reader(io.StringIO(world("scan", ".", "-o", "csv").out))]
+    assert " ".join(rows[0]) == FIELDS
+    assert len(rows) == 3
+    assert world("scan", ".", "--field", "status").out == "active\nactive\n"
+    sarif = world("scan", ".", "-o", "sarif")
+    assert [each["level"] for each in json.loads(sarif.out)["runs"][0]["results"]] == ["error"] * 2
+    assert (found.code, sarif.code) == (7, 7)
+    assert client_secret not in found.out + sarif.out
+    assert "gamkey_" not in found.out + sarif.out
+
+
+def test_a_live_client_secret_is_told_by_its_application(world: Run, client_secret: str) -> None:
+    """With the command that replaces it; nothing else ends it."""
+    found = world("scan", "b.env")
+    assert found.code == 7
+    assert "gamcli: to replace a live client secret: gamcli app rotate-secret portal\n" in found.err
+    assert world("app", "rotate-secret", "portal").code == 0
+    assert world("scan", "b.env").code == 0
+    assert client_secret not in found.out
+
+
+def test_a_key_that_has_ended_is_told_and_is_no_alarm(world: Run, leaked: str) -> None:
+    """Its status says how."""
+    assert world("key", "revoke", leaked).code == 0
+    found = world("scan", ".", "-o", "json").json
+    assert (found[0]["status"], found[0]["live"]) == ("revoked", False)
+
+
+def test_nothing_found_is_nothing_on_stdout(world: Run, place: Path) -> None:
+    """For people; programs get an empty list."""
+    (place / "a.py").write_text("gamkey_", encoding="ascii")
+    found = world("scan", ".")
+    assert (found.code, found.out) == (0, "")
+    assert found.err == "gamcli: nothing found; searched 1 file, 1 kB\n"
+    assert world("scan", ".", "-o", "json").json == []
+    assert world("--quiet", "scan", ".").err == ""
+
+
+def test_a_key_of_another_store_is_no_alarm_but_a_warning(world: Run, place: Path) -> None:
+    """It may live there."""
+    (place / "a.py").write_text(FOREIGN, encoding="ascii")
+    found = world("scan", ".")
+    assert found.code == 0
+    assert "foreign" in found.out
+    assert "gamcli: 1 found, 1 foreign; searched 1 file, 1 kB\n" in found.err
+    assert "gamcli: warning: what is foreign is not of this store, and may live in another\n" in found.err
+
+
+def test_without_a_store_whatever_is_found_is_an_alarm(world: Run, leaked: str) -> None:
+    """Nobody knows whether it lives."""
+    found = world("scan", ".", "--no-store", "-o", "json")
+    assert found.code == 7
+    (record,) = json.loads(found.out)
+    assert (record["id"], record["status"], record["live"], record["user"]) == (leaked, "unknown", None, None)
+    assert "gamcli: no store is asked, so nobody knows whether what is found lives\n" in found.err
+    assert "1 found; searched" in found.err
+
+
+def test_where_no_store_is_none_is_asked(
+    gamcli: Run, place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As in a pipeline; and none is made."""
+    monkeypatch.delenv("GAMCLI_STORE")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    (place / "a.py").write_text(FOREIGN, encoding="ascii")
+    found = gamcli("scan", ".")
+    assert found.code == 7
+    assert "unknown" in found.out
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_store_that_was_named_must_be_there(gamcli: Run, place: Path) -> None:
+    """To say that nothing lives without having asked would be wrong."""
+    (place / "a.py").write_text(FOREIGN, encoding="ascii")
+    assert gamcli("scan", ".").code == 8
+    assert gamcli("--store", "nothing.db", "scan", ".").code == 8
+    assert gamcli("scan", ".", "--no-store").code == 7
+
+
+def test_what_is_known_can_be_passed_over(world: Run, leaked: str, client_secret: str) -> None:
+    """By id, or where there is none by fingerprint; the count of it is told."""
+    assert client_secret
+    fingerprints = world("scan", ".", "--field", "fingerprint").out.split()
+    found = world("scan", ".", "--ignore", leaked)
+    assert found.code == 7
+    assert "1 found, 1 live, 1 ignored" in found.err
+    found = world("scan", ".", "--ignore", leaked, "--ignore", fingerprints[1])
+    assert (found.code, found.out) == (0, "")
+    assert "nothing found, 2 ignored" in found.err
+
+
+def test_a_stream_is_searched(program: Run, api_key: str) -> None:
+    """Beside files too."""
+    found = program("scan", "-", stdin=f"one\nGET /?key={api_key}\n".encode())
+    assert found.code == 7
+    assert "stdin:2:11" in found.out
+    assert program("scan", "-", stdin=b"").code == 0
+
+
+@pytest.fixture
+def repository(leaked: str, place: Path) -> Path:
+    """Commit the file with the leak, then take the leak out and commit that."""
+    git = ["git", "-c", "user.name=n", "-c", "user.email=n@example.org", "-c", "init.defaultBranch=main"]
+    lines = (["init", "-q"], ["add", "."], ["commit", "-qm", "one"])
+    for words in lines:
+        subprocess.run([*git, *words], check=True)
+    (place / "a.py").write_text("import os\n", encoding="ascii")
+    subprocess.run([*git, "commit", "-qam", "two"], check=True)
+    assert leaked
+    return place
+
+
+def test_a_history_tells_the_commit_of_a_leak(world: Run, repository: Path, leaked: str) -> None:
+    """Here, or in the folder that is named."""
+    first = subprocess.check_output(["git", "rev-list", "--max-parents=0", "HEAD"], text=True).strip()
+    assert world("scan", ".").code == 0
+    found = world("scan", "--git")
+    assert found.code == 7
+    assert f"{first[:10]}:a.py:2:8  key   {leaked}  active" in found.out
+    assert re.search(r"1 found, 1 live; searched \d+ objects of git, 1 kB", found.err)
+    (record,) = json.loads(world("scan", "--git", str(repository), "-o", "json").out)
+    assert record["commit"] == first
+
+
+def test_what_is_staged_is_searched_before_it_is_committed(world: Run, repository: Path, api_key: str) -> None:
+    """What a hook asks."""
+    assert world("scan", "--staged").code == 0
+    (repository / "c.py").write_text(api_key, encoding="ascii")
+    subprocess.run(["git", "add", "."], check=True)
+    found = world("scan", "--staged", "--field", "file")
+    assert (found.code, found.out) == (7, "c.py\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "say what to look through"),
+        (("--git", "--staged"), "--git and --staged contradict each other"),
+        (("--git", "a", "b"), "that is one repository at a time"),
+        (("--git", "-"), "that is one repository at a time"),
+        (("nothing",), "cannot read nothing"),
+        ((".", "--yes"), "--reason, --yes and --dry-run go with --revoke"),
+        ((".", "--dry-run"), "--reason, --yes and --dry-run go with --revoke"),
+        ((".", "--reason", "x"), "--reason, --yes and --dry-run go with --revoke"),
+        ((".", "--revoke", "--no-store"), "--revoke needs a store"),
+        (("--git",), "no repository at ."),
+        ((".", "-o", "toml"), "invalid value"),
+        ((".", "--field", "secret"), "no field named 'secret'"),
+    ],
+)
+def test_a_command_line_that_cannot_be_is_refused(world: Run, words: tuple[str, ...], message: str) -> None:
+    """Before anything is read, with what to type instead."""
+    found = world("scan", *words)
+    assert found.code == 2
+    assert message in found.err
+    assert found.hint
+
+
+def test_live_keys_are_ended_when_somebody_says_so(world: Run, leaked: str, sql: Run) -> None:
+    """Elsewhere than on a terminal with --yes; the answer is how they are then, and no alarm any more."""
+    refused = world("scan", ".", "--revoke")
+    assert refused.code == 5
+    assert "this ends 1 live key for good" in refused.err
+    assert refused.hint == "add --yes to do it"
+    found = world("scan", ".", "--revoke", "--yes", "-o", "json").json
+    assert [(each["id"], each["status"], each["live"]) for each in found] == [(leaked, "revoked", False)]
+    assert world("key", "show", leaked, "--field", "reason").out == "leaked\n"
+    assert sql("SELECT target FROM audit WHERE action = 'key.revoke'") == [(leaked,)]
+    assert world("scan", ".", "--revoke").code == 0
+
+
+def test_the_reason_of_an_end_can_be_said(world: Run, leaked: str) -> None:
+    """For those who look later."""
+    assert world("scan", ".", "--revoke", "--yes", "--reason", "in a paste").code == 0
+    assert world("key", "show", leaked, "--field", "reason").out == "in a paste\n"
+
+
+def test_a_client_secret_outlives_a_revocation_and_the_alarm_stays(world: Run, leaked: str, client_secret: str) -> None:
+    """Keys end; a secret is to be replaced by somebody who tells its clients."""
+    assert leaked
+    assert client_secret
+    found = world("scan", ".", "--revoke", "--yes")
+    assert found.code == 7
+    assert "2 found, 1 live" in found.err
+    assert "to end live keys" not in found.err
+
+
+def test_a_terminal_is_shown_the_keys_and_asked(world: Run, terminal: Run, leaked: str) -> None:
+    """And may say no."""
+    found = terminal("scan", ".", "--revoke", answers=[("do it?", "n")])
+    assert found.code == 1
+    assert f"{leaked}  ana for portal, never used: leaked" in found.out
+    assert world("scan", ".").code == 7
+    assert terminal("scan", ".", "--revoke", answers=[("do it?", "y")]).code == 0
+    assert world("scan", ".").code == 0
+
+
+def test_a_dry_run_shows_the_keys_that_would_end_and_changes_nothing(world: Run, leaked: str) -> None:
+    """As all verbs that change something."""
+    found = world("scan", ".", "--revoke", "--dry-run", "-o", "json").json
+    assert [each["key"] for each in found["invalidates"]] == [leaked]
+    assert (found["changes"][0]["action"], found["changes"][0]["kind"]) == ("update", "key")
+    assert world("scan", ".").code == 7
+    assert world("scan", ".", "--revoke", "--dry-run", "-o", "sarif").code == 2
+
+
+def test_with_many_live_keys_the_line_that_ends_them_stays_short(world: Run, place: Path) -> None:
+    """Nobody copies twenty ids."""
+    for number in range(11):
+        assert world("user", "create", f"u{number}").code == 0
+    keys = [world("key", "generate", "--user", f"u{number}", "--app", "portal").out for number in range(11)]
+    (place / "ten").write_text("".join(keys[:10]), encoding="ascii")
+    (place / "eleven").write_text("".join(keys), encoding="ascii")
+    assert f"gamcli key revoke {' '.join(key[7:15] for key in keys[:10])} --reason" in world("scan", "ten").err
+    assert "gamcli key revoke KEY... --reason leaked" in world("scan", "eleven").err
+
+
+def test_rules_for_gitleaks_find_what_we_find(gamcli: Run) -> None:
+    """Printed without a store; the checksum and the store are ours alone."""
+    document = tomllib.loads(gamcli("scan", "--rules", "gitleaks").out)
+    assert document["extend"] == {"useDefault": True}
+    rules = {rule["id"]: rule for rule in document["rules"]}
+    client = mint_client_secret(Random(3).randbytes).reveal()
+    for name, text in (("gam-api-key", FOREIGN), ("gam-client-secret", client)):
+        found = re.search(rules[name]["regex"], f'"%3D{text}"')
+        assert found
+        assert found[0] == text
+        assert not re.search(rules[name]["regex"], text[:-1])
+        assert [text.startswith(each) for each in rules[name]["keywords"]] == [True]
+
+
+def test_the_hook_for_commits_runs_what_there_is(world: Run) -> None:
+    """Its line is a command line of ours."""
+    text = (Path(__file__).parents[2] / ".pre-commit-hooks.yaml").read_text(encoding="utf-8")
+    entry = re.search(r"entry: gamcli (.+)", text)
+    assert entry
+    assert "pass_filenames: false" in text
+    assert "no repository" in world(*entry[1].split()).err
