@@ -180,8 +180,8 @@ def revoke(gam: Gam, token_id: str) -> Changed[Token]:
         if before.status(now) != "active":
             return Changed(before, differs=False)
         store.tokens.revoke(tx, before.row, now)
-        if before.session is not None:
-            store.sessions.end(tx, before.session, now)
+        if before.session_row is not None:
+            store.sessions.end(tx, before.session_row, now)
         after = replace(before, ended_at=now)
         gam.record(tx, "token.revoke", before.id, (before, after), user=before.user, app=before.app)
     return Changed(after)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import NamedTuple
 
 from gamcli import store
@@ -134,14 +135,31 @@ def save(gam: Gam, tx: Transaction, before: User, after: User, action: str = "us
     return impacts
 
 
-def set_password(gam: Gam, name: str, password: Secret, cost: passwords.Scrypt = passwords.OWASP_2_15) -> Changed[User]:
-    """Keep a new password of the user, as a scrypt hash."""
+def set_password(
+    gam: Gam,
+    name: str,
+    password: Secret,
+    cost: passwords.Scrypt | None = None,
+    *,
+    must_change: bool = False,
+    expires_in: timedelta | None = None,
+) -> Changed[User]:
+    """Keep a new password of the user, as a scrypt hash; the sessions that began with an earlier one end."""
     show(gam, name)
+    until = rules.password_end(gam.now(), expires_in)
     hashed = passwords.hashed(password, gam.entropy, cost)  # slow, so before the write lock
     with gam.store.writing() as tx:
-        before = store.users.named(tx, name)
-        after = replace(before, password_hash=hashed, updated_at=gam.now())
+        before, now = store.users.named(tx, name), gam.now()
+        after = replace(
+            before,
+            password_hash=hashed,
+            password_set_at=now,
+            password_must_change=must_change,
+            password_expires_at=until,
+            updated_at=now,
+        )
         store.users.save(tx, after)
+        store.sessions.end_logins(tx, after.guid, now)
         gam.record(tx, "user.set_password", after.name, (before, after))
     return Changed(after)
 

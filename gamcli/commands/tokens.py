@@ -56,11 +56,12 @@ def show(context: typer.Context, token: TokenArgument, output: Format = None, fi
 def revoke(
     context: typer.Context, token: TokenArgument, dry_run: DryRun = False, output: Format = None, field: Field = None
 ) -> None:
-    """End a token now."""
+    """End a token now, and its session: the tokens that were renewed with it, and its refresh token."""
     session = Session.of(context)
     out = session.output(output, field, Token)
     with session.changing(out, dry_run=dry_run) as gam:
         changed = tokens.revoke(gam, token)
     record = changed.record
     told = "revoked" if changed.differs else f"nothing to revoke, the token is {record.status(out.now())} already:"
-    out.changed(record, f"{told} token {record.id} of {record.user} for {record.app}")
+    session_too = " with its session" if changed.differs and record.session else ""
+    out.changed(record, f"{told} token {record.id} of {record.user} for {record.app}{session_too}")

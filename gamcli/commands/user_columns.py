@@ -11,7 +11,9 @@ from gamcli.render import machine
 COLUMNS = machine.names_of(User)
 REQUIRED = ("name",)
 
-IGNORED = ("managed_by", "created_at", "updated_at")
+IGNORED = (
+    "managed_by", "created_at", "updated_at", "password_set_at", "password_must_change", "password_expires_at",
+)  # fmt: skip
 """What a store says of its own users."""
 
 _FLAGS = ("verified_email", "enabled", "blocked")

@@ -49,6 +49,7 @@ from gamcli.commands.user_fields import (
 )
 from gamcli.errors import UsageError
 from gamcli.model import User
+from gamcli.rules import durations
 from gamcli.store.users import UserFilter
 
 verbs = noun("Users and their fields.")
@@ -246,18 +247,29 @@ def set_password(
     password_file: Annotated[
         str | None, typer.Option(metavar="FILE", help="The password; '-' reads stdin. A terminal is asked.")
     ] = None,
+    must_change: Annotated[
+        bool, typer.Option("--must-change", help="Good for no login until another one is set.")
+    ] = False,
+    expires_in: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="How long it is good, such as 90d; without it for ever.")
+    ] = None,
     dry_run: DryRun = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
-    """Set a user's password, for authentication types of kind GAMLocal."""
+    """
+    Set a user's password, for authentication types of kind GAMLocal.
+
+    The sessions that began with an earlier password end, with their tokens.
+    """
     session = Session.of(context)
+    life = None if expires_in is None else durations.parse(expires_in)
     out = session.output(output, field, User)
     with session.changing(out, dry_run=dry_run) as gam:
         user = users.show(gam, name)
         password = secret_from(password_file, "--password-file", f"New password of {user.name}", twice=True)
         assert password is not None
-        changed = users.set_password(gam, user.guid, password)
+        changed = users.set_password(gam, user.guid, password, must_change=must_change, expires_in=life)
     out.changed(changed.record, f"user '{changed.record.name}' has a new password")
 
 

@@ -225,13 +225,18 @@ class Token:
     issued_at: datetime
     expires_at: datetime | None = None
     ended_at: datetime | None = None
-    session: int | None = None
+    session_row: int | None = None
     initial_properties: tuple[Property, ...] = ()
 
     @property
     def id(self) -> str:
         """The id that people see."""
         return token_id(self.row)
+
+    @property
+    def session(self) -> str | None:
+        """The id of its session, which all tokens of a session share; None when it has none."""
+        return None if self.session_row is None else token_id(self.session_row)
 
     def status(self, now: datetime) -> str:
         """Return the status at `now`, one of TOKEN_STATUSES."""

@@ -97,6 +97,7 @@ def user(view: UserOverview, now: datetime) -> Panel:
     left_out = {"name", "enabled", "blocked", "attributes"}
     left_out |= {"verified_email"} if not found.email else set()
     left_out |= {"gender"} if found.gender == NOT_SAID else set()
+    left_out |= set() if found.password_must_change else {"password_must_change"}
     fields = _fields(record, [name for name in record if name not in left_out], now)
     keys: list[Row] = [("id", "for", "status", "expires", "last used")] if view.held else []
     keys += [(key.id, clean(key.app), *_life(key, now)) for key in view.held]

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from gamcli.errors import UsageError
 from gamcli.model import User
-from gamcli.rules import names
+from gamcli.rules import durations, names
 from gamcli.rules.scopes import BASIC_FIELDS, TABLE, canonical
 
 Changes = Mapping[str, object]
@@ -64,6 +64,13 @@ def check(field: str, value: object) -> None:
     elif field == "attributes" and isinstance(value, dict):
         for attribute, content in value.items():
             _check_attribute(attribute, content)
+
+
+def password_end(now: datetime, life: timedelta | None) -> datetime | None:
+    """Return when a password of that life expires that is set now, None for never; raises UsageError."""
+    if life is not None and life <= timedelta(0):
+        raise UsageError("a password that expires at once is of no use", "a duration such as 90d, or leave it out")
+    return None if life is None else durations.after(now, life)
 
 
 def check_role(role: str) -> str:

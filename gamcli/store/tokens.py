@@ -57,7 +57,7 @@ def _record(row: Row) -> Token:
         issued_at=instant(value[6]),
         expires_at=instant_or_none(value[7]),
         ended_at=instant(min(ends)) if ends else None,
-        session=value[14],
+        session_row=value[14],
         initial_properties=sessions.properties(value[16]) if value[16] else (),
     )
 

@@ -91,3 +91,14 @@ def test_an_unknown_token_is_3(world: Run, token: str) -> None:
     """Whatever its form."""
     assert world("token", "show", token).code == 3
     assert world("token", "revoke", token).code == 3
+
+
+def test_revoke_ends_the_session_of_a_token_that_is_renewed(world: Run, trade: Callable[..., str]) -> None:
+    """And says so."""
+    world("app", "update", "portal", "--token-renewals", "1")
+    token = trade()
+    shown = world("token", "show", token, "-o", "json").json
+    assert shown["session"] == token
+    assert world("token", "revoke", token).err == (
+        f"gamcli: revoked token {token} of ana for portal with its session\n"
+    )

@@ -1,7 +1,9 @@
 """`gamcli user`."""
 
+import json
 import re
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +180,29 @@ def test_set_password_reads_a_file_or_stdin(world: Run, place: Path, sql: Run) -
     assert world("user", "set-password", "ana", "--password-file", "password").err == (
         "gamcli: user 'ana' has a new password\n"
     )
+
+
+def test_a_password_may_have_to_be_changed_and_may_expire(world: Run) -> None:
+    """What is known of it is told; the next one is good for ever again."""
+    fields = ("password_set_at", "password_must_change", "password_expires_at")
+    ask = ("user", "set-password", "ana", "--password-file", "-", "-o", "json")
+    before = json.loads(world("user", "show", "ana", "-o", "json").out)
+    assert [before[name] for name in fields] == [None, False, None]
+    first = json.loads(world(*ask, "--must-change", "--expires-in", "90d", stdin=PASSWORD).out)
+    assert first["password_must_change"] is True
+    life = datetime.fromisoformat(first["password_expires_at"]) - datetime.fromisoformat(first["password_set_at"])
+    assert life == timedelta(days=90)
+    assert "password_must_change" in world("user", "show", "ana").out
+    second = json.loads(world(*ask, stdin=PASSWORD).out)
+    assert [second[name] for name in fields[1:]] == [False, None]
+    assert "password_must_change" not in world("user", "show", "ana").out
+
+
+@pytest.mark.parametrize("life", ["0", "x"])
+def test_a_password_that_expires_at_once_is_2(world: Run, life: str) -> None:
+    """And so is no duration."""
+    ran = world("user", "set-password", "ana", "--password-file", "-", "--expires-in", life, stdin=PASSWORD)
+    assert (ran.code, ran.out) == (2, "")
 
 
 @pytest.mark.parametrize(
