@@ -3,23 +3,21 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 
 from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions import grants as found
 from gamcli.actions.changes import Changed
+from gamcli.actions.prepared import is_worth_noting
 from gamcli.errors import NotFoundError, RefusedError, command
-from gamcli.model import App, Key, Token, token_id, token_row
+from gamcli.model import App, Token, token_id, token_row
 from gamcli.rules import api_key_grant, claims, grants, password_grant, refresh_grant, scopes
 from gamcli.rules.api_key_grant import API_KEY_GRANT
 from gamcli.rules.credentials import NO_SECRET, Secret, access_token_row, api_key_id, mint_access_token
 from gamcli.store import Transaction
 from gamcli.store.tokens import Carried, TokenFilter
-
-USE_STEP = timedelta(minutes=1)
-"""How far a key's stored last use may lie behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +46,25 @@ Decision = grants.Grant | refresh_grant.Reuse
 """What is to be written for a request: a token that is granted, or the end of a session."""
 
 
+def facts(gam: Gam, request: grants.TokenRequest) -> grants.Facts:
+    """Return what the store holds about `request`."""
+    with gam.store.reading() as tx:
+        return found.facts(tx, gam, request)
+
+
 def decide(
     gam: Gam,
-    request: grants.TokenRequest,
+    facts: grants.Facts,
     notice: Callable[[App], None] = lambda _: None,
     judged: Iterable[grants.Rule] = API_KEY_GRANT,
 ) -> Decision:
     """
-    Decide what the token carries that `request` asks for, or raise RefusedError with the rule that said no.
+    Decide what the token carries that was asked for, or raise RefusedError with the rule that said no.
 
-    Nothing is written. `notice` hears of the application as soon as it is found, whatever becomes of the grant; it may
+    Nothing is written. `notice` hears of the application first, if there is one, whatever becomes of the grant; it may
     refuse it. A password takes long.
     """
-    with gam.store.reading() as tx:
-        facts = found.facts(tx, gam, request)
+    request = facts.sent
     if facts.app is not None:
         notice(facts.app)
     if request.grant == grants.PASSWORD:
@@ -97,7 +100,7 @@ def keep(gam: Gam, tx: Transaction, decided: Decision) -> IssuedToken:
 
 def exchange(gam: Gam, request: grants.TokenRequest, judged: Iterable[grants.Rule] = API_KEY_GRANT) -> IssuedToken:
     """Trade what `request` carries for an access token, or raise RefusedError with the rule that said no."""
-    decided = decide(gam, request, judged=judged)
+    decided = decide(gam, facts(gam, request), judged=judged)
     with gam.store.writing() as tx:
         try:
             return keep(gam, tx, decided)
@@ -124,12 +127,8 @@ def _count(tx: Transaction, grant: grants.Grant, now: datetime) -> None:
     store.apps.authenticated(tx, grant.app.client_id, now)
     if grant.user.password_hash is not None and grant.rehashed is not None:
         store.users.rehash(tx, grant.user.guid, grant.user.password_hash, grant.rehashed)
-    if grant.key is not None and _is_worth_noting(grant.key, now):
+    if grant.key is not None and is_worth_noting(grant.key.last_used_at, now):
         store.keys.used(tx, grant.key.id, now)
-
-
-def _is_worth_noting(key: Key, now: datetime) -> bool:
-    return key.last_used_at is None or now - key.last_used_at >= USE_STEP
 
 
 def userinfo(gam: Gam, secret: Secret) -> dict[str, object]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Generic
 
 from gamcli.actions import Gam
+from gamcli.actions.prepared import Prepared
 from gamcli.server import oauth
 from gamcli.server.ledger import Ledger
 from gamcli.server.waiting import Asking, WaitingRoom
@@ -24,7 +25,7 @@ class Desk(Generic[Asking]):
     """
 
     def __init__(self, gam: Gam, conduct: oauth.Conduct, ring: Callable[[], None]) -> None:
-        self._conduct = replace(conduct, hurries=True)
+        self._conduct = replace(conduct, hurries=True, prepared=Prepared())
         self._ledger: Ledger[Asking] | None = None
         with ExitStack() as opened:
             self._gam = replace(gam, store=opened.enter_context(gam.store.beside(durable=False, patience=0)))

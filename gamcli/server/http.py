@@ -5,14 +5,14 @@ Python runs one thread at a time, and SQLite lets go of it with every call: sixt
 are half as fast as one that answers them all (`tests/bench/serve.py`). What waits does so on another thread: a commit
 for the disk (`ledger`), a password for its hash, a request for a store that another process holds (`waiting`).
 
-This part knows no OAuth: whole requests go to `oauth.begin`.
+This part knows no OAuth: whole requests go to the `desk`.
 """
 
 import selectors
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, field
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
@@ -20,11 +20,11 @@ from gamcli.actions import Gam
 from gamcli.errors import FailedError, RefusedError
 from gamcli.server import oauth, refusals
 from gamcli.server.connection import Connection, Times, encode
+from gamcli.server.desk import Desk
 from gamcli.server.failures import LIMIT, Failures
-from gamcli.server.ledger import Ledger
 from gamcli.server.log import Log
 from gamcli.server.scribe import Scribe
-from gamcli.server.waiting import Guest, WaitingRoom
+from gamcli.server.waiting import Guest
 
 if TYPE_CHECKING:
     import ssl
@@ -69,15 +69,14 @@ class Server:
     """
     A server that listens from the moment it is made, and answers while `run` runs.
 
-    It reads the file of `gam.store` through a connection that never waits, and writes it through another; a store in
-    memory has one connection, and is written at once.
+    Its thread never waits: what takes time comes back from the desk.
     """
 
     def __init__(self, gam: Gam, options: Options) -> None:
         self._options = options
         self._base_path = options.base_path.rstrip("/")
         self._conduct = oauth.Conduct(
-            self._base_path.lower(), options.manner, Failures(options.max_failures), options.origins, hurries=True
+            self._base_path.lower(), options.manner, Failures(options.max_failures), options.origins
         )
         self._scribe = Scribe(options.log)
         self._log = Log(self._scribe.take, options.log_format, gam.now, gam.entropy(4).hex())
@@ -86,23 +85,12 @@ class Server:
         with ExitStack() as opened:
             opened.callback(self._scribe.close)
             self._listener = opened.enter_context(_listen(options.host, options.port))
-            store = opened.enter_context(gam.store.beside(durable=False, patience=0))
-            self._gam = replace(gam, store=store)
             self._bell, self._ear = map(opened.enter_context, socket.socketpair())
             self._selector = opened.enter_context(selectors.DefaultSelector())
-            self._room = opened.enter_context(closing(WaitingRoom(gam, self._conduct, self._ring)))
-            self._ledger = None if gam.store.is_in_memory else opened.enter_context(self._opened_ledger(gam))
+            self._desk: Desk[Guest] = opened.enter_context(closing(Desk(gam, self._conduct, self._ring)))
             self._opened = opened.pop_all()
         self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
         self._selector.register(self._ear, selectors.EVENT_READ, self._fetch)
-
-    @contextmanager
-    def _opened_ledger(self, gam: Gam) -> Iterator[Ledger]:
-        with (
-            gam.store.beside(durable=True, patience=0) as store,
-            closing(Ledger(store, self._ring, self._room.enter)) as ledger,
-        ):
-            yield ledger
 
     @property
     def port(self) -> int:
@@ -155,8 +143,7 @@ class Server:
                 return
             for key, _ in self._selector.select(pause if self._connections else None):
                 key.data()
-            if self._ledger:
-                self._ledger.turn()
+            self._desk.turn()
 
     def _sweep(self) -> None:
         now = monotonic()
@@ -223,7 +210,7 @@ class Server:
         """Answer the requests that have come, in order, as long as the client takes the responses."""
         try:
             while connection.is_open and (request := connection.take()) is not None:
-                self._answer(Guest(connection, request, monotonic()))
+                self._answer(Guest(request, monotonic(), connection))
         except RefusedError as refused:
             self._refuse(connection, refused.rule)
         if connection.is_listened_to:
@@ -232,23 +219,16 @@ class Server:
                 self._selector.modify(connection.socket, connection.awaits, key.data)
 
     def _answer(self, guest: Guest) -> None:
-        begun = oauth.begin(self._gam, guest.request, self._conduct)
-        if isinstance(begun, oauth.Answer):
-            self._give(guest, begun)
-            return
-        guest.connection.waits = True
-        if isinstance(begun, oauth.Pending) and self._ledger:
-            self._ledger.enter(guest, begun)
+        answer = self._desk.ask(guest)
+        if answer is None:
+            guest.connection.waits = True
         else:
-            self._room.enter(guest)
+            self._give(guest, answer)
 
     def _fetch(self) -> None:
         """Give the answers that were waited for, each to its client."""
         self._ear.recv(4096)
-        served = self._room.ready()
-        if self._ledger:
-            served += self._ledger.settled()
-        for guest, answer in served:
+        for guest, answer in self._desk.served():
             if guest.connection in self._connections:
                 guest.connection.waits = False
                 if not guest.connection.is_listened_to:

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Event, Thread
 from time import monotonic
+from typing import Generic
 
 from gamcli.errors import StoreBusyError
-from gamcli.server.oauth import Pending
-from gamcli.server.waiting import MAX_WAIT, Guest, Served
+from gamcli.server.oauth import Answer, Pending
+from gamcli.server.waiting import MAX_WAIT, Asking
 from gamcli.store import Store, Transaction
 
 PAUSE = 0.001
@@ -27,7 +28,7 @@ Outcome = Transaction | Exception | None
 """What came of an errand: the store to write in, what went wrong, or that all is on disk."""
 
 
-class Ledger:
+class Ledger(Generic[Asking]):
     """
     Writes what is pending into `store`, which nobody else uses and which has no patience of its own.
 
@@ -35,12 +36,12 @@ class Ledger:
     so that each guest gets the answer that is its own.
     """
 
-    def __init__(self, store: Store, ring: Callable[[], None], alone: Callable[[Guest], None]) -> None:
+    def __init__(self, store: Store, ring: Callable[[], None], alone: Callable[[Asking], None]) -> None:
         self._store = store
         self._ring = ring
         self._alone = alone
-        self._entered: deque[tuple[Guest, Pending]] = deque()
-        self._written: list[Served] = []
+        self._entered: deque[tuple[Asking, Pending]] = deque()
+        self._written: list[tuple[Asking, Answer]] = []
         self._is_out = False  # the thread has the store
         self._errands: SimpleQueue[Callable[[], Outcome] | None] = SimpleQueue()
         self._outcomes: deque[Outcome] = deque()
@@ -48,7 +49,7 @@ class Ledger:
         self._thread = Thread(target=self._run_errands, name="ledger", daemon=True)
         self._thread.start()
 
-    def enter(self, guest: Guest, pending: Pending) -> None:
+    def enter(self, guest: Asking, pending: Pending) -> None:
         """Let what is pending for `guest` be written with the next batch."""
         self._entered.append((guest, pending))
 
@@ -66,9 +67,9 @@ class Ledger:
         else:
             self._write(tx)
 
-    def settled(self) -> list[Served]:
+    def settled(self) -> list[tuple[Asking, Answer]]:
         """Return those whose answer may leave."""
-        found: list[Served] = []
+        found: list[tuple[Asking, Answer]] = []
         while self._outcomes:
             self._is_out = False
             outcome = self._outcomes.popleft()
@@ -86,7 +87,7 @@ class Ledger:
         self._errands.put(None)
         self._thread.join()
 
-    def _committed(self, error: Exception | None) -> list[Served]:
+    def _committed(self, error: Exception | None) -> list[tuple[Asking, Answer]]:
         """Return those whose rows are on disk; when they are not, each is tried alone."""
         written, self._written = self._written, []
         if error is None:
@@ -105,15 +106,15 @@ class Ledger:
         else:
             self._send(self._commit)
 
-    def _part(self, guests: list[Guest]) -> list[Served]:
+    def _part(self, guests: list[Asking]) -> list[tuple[Asking, Answer]]:
         """Let each of a batch that failed be tried alone."""
         for guest in guests:
             self._alone(guest)
         return []
 
-    def _overdue(self, busy: StoreBusyError) -> list[Served]:
+    def _overdue(self, busy: StoreBusyError) -> list[tuple[Asking, Answer]]:
         """Return those who have waited too long for the store; the others wait on."""
-        found: list[Served] = []
+        found: list[tuple[Asking, Answer]] = []
         while self._entered and self._entered[0][0].left <= 0:
             guest, pending = self._entered.popleft()
             found.append((guest, pending.failed(busy)))

@@ -4,159 +4,30 @@ The endpoints as functions from a request to a response, and the table of their 
 `respond` is the edge: every error of the family leaves it as a row of `refusals.TABLE`.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from gamcli.actions import Gam, repository, tokens
 from gamcli.errors import RefusedError, StoreBusyError
-from gamcli.model import App
-from gamcli.rules import scopes
-from gamcli.rules.credentials import api_key_id
-from gamcli.rules.grants import PASSWORD, TokenRequest
-from gamcli.server import details, forms, origins, refusals, token_requests
-from gamcli.server.failures import Failures
+from gamcli.server import details, forms, origins, refusals
+from gamcli.server.access_token import access_token, renewal
+from gamcli.server.answers import AS_EVER, Answer, Conduct, Deferred, Endpoint, Later, Trace
 from gamcli.server.messages import Request, Response, json_response
 from gamcli.store import Transaction
 
-
-@dataclass(slots=True)
-class Trace:
-    """
-    What the log tells of a request, written down as it becomes known: no secret ever.
-
-    `wait` is how many seconds a client has to wait that fails too often.
-    """
-
-    client_id: str = ""
-    key_id: str = ""
-    rule: str = ""
-    detail: str = ""
-    wait: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A response, and what the log tells of how it came about."""
-
-    response: Response
-    trace: Trace = field(default_factory=Trace)
-
-
-@dataclass(frozen=True, slots=True)
-class Conduct:
-    """
-    What a server was told about its answers; `base_path` is in lower case and without a slash at its end.
-
-    Who `hurries` wants no answer that takes long: a password's, or one of a store that another process holds.
-    """
-
-    base_path: str = ""
-    manner: refusals.Manner = refusals.AS_GAM
-    failures: Failures = field(default_factory=lambda: Failures(0))
-    origins: frozenset[str] = frozenset()
-    hurries: bool = False
-
-
-AS_EVER = Conduct()
-
-
-@dataclass(frozen=True, slots=True)
-class Deferred:
-    """A response that tells of what is yet to be written: `write` writes it."""
-
-    write: Callable[[Transaction], Response]
-
-
-@dataclass(frozen=True, slots=True)
-class Later:
-    """No answer, for it would take long: it is to be asked for again by who does not hurry."""
-
-
-Endpoint = Callable[[Gam, Request, Trace, Conduct], Response | Deferred | Later]
-
-
-def access_token(gam: Gam, request: Request, trace: Trace, conduct: Conduct) -> Deferred | Later:
-    """Issue or renew an access token (GAM wiki 55623, 56104, RFC 6749 §4.3, §6)."""
-    return _granting(gam, token_requests.posted(request), _Attempt(request, trace, conduct))
-
-
-def renewal(gam: Gam, request: Request, trace: Trace, conduct: Conduct) -> Deferred | Later:
-    """Renew an access token by GET, as GAM documents it (wiki 55623)."""
-    return _granting(gam, token_requests.got(request), _Attempt(request, trace, conduct))
-
-
-def _granted(issued: tokens.IssuedToken) -> Response:
-    return json_response(
-        200,
-        {
-            "access_token": issued.secret.reveal(),
-            "token_type": "Bearer",
-            "expires_in": issued.grant.expires_in,
-            "refresh_token": issued.refresh_token.reveal(),
-            "scope": scopes.join(issued.grant.scopes),
-            "user_guid": issued.grant.user_guid,
-        },
-    )
-
-
-_FAILURES = frozenset(
-    {
-        "client_secret_wrong", "key_unproven", "password_wrong", "refresh_unknown", "refresh_used", "refresh_expired",
-        "refresh_revoked", "renewals_spent",
-    }
-)  # fmt: skip
-"""Rules 5, 12 and 16: what a guesser fails at is counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Attempt:
-    """A request whose failures are counted for its client: rule 17, judged between rules 4 and 5."""
-
-    request: Request
-    trace: Trace
-    conduct: Conduct
-
-    def hear(self, gam: Gam, app: App) -> None:
-        """Take note of the application; raises RefusedError when its client fails too often."""
-        self.trace.client_id = app.client_id  # never one that is none: it may be a secret in the wrong place
-        self.trace.wait = self.conduct.failures.wait(self._client, gam.now())
-        if self.trace.wait:
-            raise RefusedError("too_many_failures", "too many failures of late")
-
-    def count(self, gam: Gam, refused: RefusedError) -> None:
-        """Count what a guesser fails at."""
-        if refused.rule in _FAILURES:
-            self.conduct.failures.count(self._client, gam.now())
-
-    @property
-    def _client(self) -> tuple[str, str]:
-        """Whose failures are counted together."""
-        return self.trace.client_id, self.request.peer
-
-
-def _granting(gam: Gam, wish: TokenRequest, attempt: _Attempt) -> Deferred | Later:
-    """Decide about what is wished, and leave it to be written."""
-    if attempt.conduct.hurries and wish.grant == PASSWORD:
-        return Later()
-    attempt.trace.key_id = api_key_id(wish.api_key) or ""
-    try:
-        decided = tokens.decide(gam, wish, partial(attempt.hear, gam))
-    except RefusedError as refused:
-        attempt.count(gam, refused)
-        raise
-
-    def write(tx: Transaction) -> Response:
-        try:
-            issued = tokens.keep(gam, tx, decided)
-        except RefusedError as refused:
-            attempt.count(gam, refused)
-            raise
-        if issued.grant.key is not None:
-            attempt.trace.key_id = issued.grant.key.id
-        return _granted(issued)
-
-    return Deferred(write)
+__all__ = [
+    "AS_EVER",
+    "ROUTES",
+    "Answer",
+    "Conduct",
+    "Deferred",
+    "Later",
+    "Pending",
+    "Trace",
+    "begin",
+    "failed",
+    "respond",
+]
 
 
 def userinfo(gam: Gam, request: Request, _trace: Trace, _: Conduct) -> Response:
@@ -195,6 +66,14 @@ class Pending:
             return self.failed(refused)
         return _answer(response, self.request, self.conduct, self.trace)
 
+    def alone(self, gam: Gam) -> Answer:
+        """Write it in a transaction of its own, and return the answer."""
+        try:
+            with gam.store.writing() as tx:
+                return self.written(tx)
+        except Exception as error:  # noqa: BLE001 - the edge: nothing may pass it
+            return self.failed(error)
+
     def failed(self, error: Exception) -> Answer:
         """Return the answer when it cannot be written."""
         return failed(error, self.request, self.conduct, self.trace)
@@ -206,11 +85,7 @@ def respond(gam: Gam, request: Request, conduct: Conduct = AS_EVER) -> Answer:
     if not isinstance(begun, Pending):
         assert isinstance(begun, Answer), "only who hurries is told to come back"
         return begun
-    try:
-        with gam.store.writing() as tx:
-            return begun.written(tx)
-    except Exception as error:  # noqa: BLE001 - the edge: nothing may pass it
-        return begun.failed(error)
+    return begun.alone(gam)
 
 
 def begin(gam: Gam, request: Request, conduct: Conduct) -> Answer | Pending | Later:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from threading import Thread
 from time import monotonic
+from typing import Generic, TypeVar
 
 from gamcli.actions import Gam
 from gamcli.errors import StoreBusyError
@@ -27,10 +28,9 @@ MAX_SEATS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Guest:
-    """A request, whose it is, and when it came."""
+class Caller:
+    """A request, and when it came."""
 
-    connection: Connection
     request: Request
     began: float
 
@@ -40,28 +40,34 @@ class Guest:
         return self.began + MAX_WAIT - monotonic()
 
 
-Served = tuple[Guest, oauth.Answer]
-"""A guest whose answer may leave."""
+@dataclass(frozen=True, slots=True)
+class Guest(Caller):
+    """A request that came over a connection of ours."""
+
+    connection: Connection
 
 
-class WaitingRoom:
+Asking = TypeVar("Asking", bound=Caller)
+
+
+class WaitingRoom(Generic[Asking]):
     """Answers requests with a store that waits; `ring` is called whenever an answer is ready to be fetched."""
 
     def __init__(self, gam: Gam, conduct: oauth.Conduct, ring: Callable[[], None]) -> None:
         self._gam = gam
         self._conduct = conduct
         self._ring = ring
-        self._waiting: SimpleQueue[Guest | None] = SimpleQueue()
-        self._ready: deque[Served] = deque()
+        self._waiting: SimpleQueue[Asking | None] = SimpleQueue()
+        self._ready: deque[tuple[Asking, oauth.Answer]] = deque()
         self._seats = min(MAX_SEATS, os.cpu_count() or 1)
         for _ in range(self._seats):
             Thread(target=self._serve, name="waiting", daemon=True).start()
 
-    def enter(self, guest: Guest) -> None:
+    def enter(self, guest: Asking) -> None:
         """Let a request wait."""
         self._waiting.put(guest)
 
-    def ready(self) -> list[Served]:
+    def ready(self) -> list[tuple[Asking, oauth.Answer]]:
         """Return those whose answer is ready, each once."""
         return [self._ready.popleft() for _ in range(len(self._ready))]
 
@@ -87,7 +93,7 @@ class WaitingRoom:
         patience = self._gam.store.patience
         return replace(self._gam, store=opened.enter_context(self._gam.store.beside(durable=True, patience=patience)))
 
-    def _answered(self, gam: Gam, guest: Guest) -> oauth.Answer:
+    def _answered(self, gam: Gam, guest: Asking) -> oauth.Answer:
         """Answer, and wait no longer than the guest has time."""
         if guest.left <= 0:
             raise StoreBusyError("the request has waited too long")

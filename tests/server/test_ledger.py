@@ -75,7 +75,7 @@ def test_grants_that_arrive_while_another_is_committed_share_the_next_commit(
         assert go_on.wait(10)
         commit(store)
 
-    def noticed(book: ledger.Ledger, *given: Any) -> None:  # noqa: ANN401 - as enter
+    def noticed(book: ledger.Ledger[Any], *given: Any) -> None:  # noqa: ANN401 - as enter
         enter(book, *given)
         came.append(1)
         if len(came) == 10:
@@ -135,7 +135,7 @@ def test_a_grant_waits_for_a_writer_and_the_others_do_not(
     waits = Event()
     wait = ledger.Ledger._wait  # noqa: SLF001 - to know that it waits
 
-    def noticed(book: ledger.Ledger) -> Any:  # noqa: ANN401 - as it
+    def noticed(book: ledger.Ledger[Any]) -> Any:  # noqa: ANN401 - as it
         waits.set()
         return wait(book)
 
