@@ -54,25 +54,34 @@ def manifest() -> Iterator[str]:
             yield f"  {field.name.ljust(width)}  {field.kind.says}: {field.about}{known}"
 
 
+def openapi() -> Iterator[str]:
+    """Yield the OpenAPI document of the endpoints that `serve` answers."""
+    from gamcli.render import machine  # noqa: PLC0415 - start-up: the other topics need it not
+    from gamcli.server import openapi as described  # noqa: PLC0415 - as above
+
+    yield machine.document(described.document())
+
+
 TOPICS: dict[str, Callable[[], Iterator[str]]] = {
     "exit-codes": exit_codes,
     "environment": environment,
     "formats": formats,
     "manifest": manifest,
+    "openapi": openapi,
 }
 
 
 @verbs.command("help")
 def topic(
     name: Annotated[
-        Literal["exit-codes", "environment", "formats", "manifest"] | None,
+        Literal["exit-codes", "environment", "formats", "manifest", "openapi"] | None,
         typer.Argument(metavar="TOPIC", help="Without one, the topics are listed.", show_default=False),
     ] = None,
     schema: Annotated[
         bool, typer.Option("--schema", help="Of manifest: print its JSON Schema.", show_default=False)
     ] = False,
 ) -> None:
-    """Explain exit-codes, environment, formats or manifest."""
+    """Explain exit-codes, environment, formats, manifest or openapi."""
     if schema:
         _print_schema(name)
         return

@@ -11,6 +11,7 @@ from gamcli.provision import schema
 from gamcli.provision.fields import SECTIONS
 from gamcli.render.output import FORMATS
 from gamcli.rules import scopes
+from gamcli.server import openapi
 
 Run = Callable[..., Any]
 
@@ -39,7 +40,7 @@ def test_an_unknown_topic_is_2_and_names_those_that_there_are(gamcli: Run) -> No
     """As help without a topic does."""
     assert "exit-codes" in gamcli("help", "nope").err
     assert gamcli("help", "nope").code == 2
-    assert gamcli("help") == (0, "exit-codes\nenvironment\nformats\nmanifest\n", "")
+    assert gamcli("help") == (0, "exit-codes\nenvironment\nformats\nmanifest\nopenapi\n", "")
 
 
 def test_help_tells_every_field_of_a_manifest(gamcli: Run) -> None:
@@ -61,6 +62,11 @@ def test_help_prints_the_schema_of_a_manifest(gamcli: Run) -> None:
     for topic in ((), ("formats",)):
         ran = gamcli("help", *topic, "--schema")
         assert (ran.code, ran.hint) == (2, "gamcli help manifest --schema")
+
+
+def test_help_prints_the_openapi_document(gamcli: Run) -> None:
+    """Of the endpoints that `serve` answers."""
+    assert gamcli("help", "openapi").json == openapi.document()
 
 
 def test_the_scopes_need_no_store(gamcli: Run) -> None:
