@@ -154,7 +154,7 @@ def _make(tx: Transaction, gam: Gam, run: Run, draft: Draft) -> tuple[list[Made]
     for each in made:
         in_order[each.row - draft.chunk.first] = each
     # Whoever changed the store may have done it after this input was checked: from then on each chunk is checked again.
-    return in_order, run._replace(head=head + 1) if head == run.head else run
+    return in_order, run._replace(head=store.batches.changes(tx)) if head == run.head else run
 
 
 def _add(tx: Transaction, batch: Batch, draft: Draft) -> list[Made]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from gamcli.store import audit
 from gamcli.store.database import Transaction, instant, micros
 from gamcli.store.listing import chunks, marks
 
@@ -129,9 +130,9 @@ def digests(tx: Transaction, key_ids: Iterable[str]) -> dict[str, bytes]:
 
 
 def changes(tx: Transaction) -> int:
-    """Return how many changes the store has seen; grants and last use do not count."""
-    row: Any = tx.one("SELECT coalesce(max(seq), 0) FROM audit")
-    return int(row[0])
+    """Return the number of the last change that the store has seen; grants, last use and refusals are none."""
+    row: Any = audit.last(tx)
+    return 0 if row is None else int(row[0])
 
 
 def prepare(tx: Transaction) -> None:

@@ -4,10 +4,11 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from gamcli.actions import Gam, apps, batches, keys, users, wanted
+from gamcli.actions import Gam, apps, batches, keys, refusals, users, wanted
 from gamcli.actions.apps import AppWish
 from gamcli.actions.batches import Made, Run
 from gamcli.actions.faults import Faults
@@ -75,6 +76,29 @@ def test_each_chunk_is_one_audit_entry(town: Gam, trail: Callable[[], list[Audit
     assert [each["made"] for each in told] == [3, 3, 1]
     assert [each["beginning"] for each in told] == [made[at].id[:4] for at in (0, 3, 6)]
     assert not any("gamkey_" in entry.details for entry in entries)
+
+
+@pytest.mark.parametrize(("behind", "expected"), [((), 0), ((1,), 2)])
+def test_what_was_checked_is_checked_again_only_after_a_change(
+    town: Gam, monkeypatch: pytest.MonkeyPatch, behind: Sequence[int], expected: int
+) -> None:
+    """Refusals at the endpoint are none: who attacks it cannot make this slow."""
+    checks: list[int] = []
+    real = wanted.require_right
+
+    def counted(*given: Any) -> Any:  # noqa: ANN401 - what it takes and returns
+        checks.append(1)
+        return real(*given)
+
+    monkeypatch.setattr("gamcli.actions.batches.require_right", counted)
+
+    def meanwhile(made: Sequence[Made]) -> None:
+        refusals.sum_up(town, {"": {"client_unknown": 1}}, town.now())
+        if made[0].row in behind:
+            users.create(town, "eva", {})
+
+    batches.make(town, begun(town), meanwhile)
+    assert len(checks) == expected
 
 
 def test_what_a_batch_has_made_is_recognised_row_by_row(town: Gam) -> None:

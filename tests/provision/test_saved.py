@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gamcli.actions import Gam, keys, users
+from gamcli.actions import Gam, keys, refusals, users
 from gamcli.errors import ConflictError, UsageError
 from gamcli.provision import saved
 from gamcli.provision.apply import Applied, Order, apply
@@ -116,6 +116,14 @@ def test_grants_and_last_use_are_no_change(save: Save, gam: Gam, applied: Callab
     with gam.store.writing() as tx:
         tx.run("UPDATE key SET last_used_at = 1")
         tx.run("UPDATE app_use SET grants = grants + 1")
+    assert do(gam, path).proposal.changes
+
+
+def test_refusals_at_the_endpoint_are_no_change(save: Save, gam: Gam, applied: Callable[..., Applied]) -> None:
+    """Whoever attacks it cannot keep a plan from being applied."""
+    applied(TEXT)
+    path = save(TEXT.replace("auditor", "admin"))
+    refusals.sum_up(gam, {"": {"client_unknown": 1}}, gam.now())
     assert do(gam, path).proposal.changes
 
 
