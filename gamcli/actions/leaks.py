@@ -8,7 +8,7 @@ from gamcli import store
 from gamcli.actions import Gam, keys
 from gamcli.errors import EndsKeysError
 from gamcli.model import App, Impact
-from gamcli.model.leaks import FOREIGN, UNKNOWN, Finding, Source
+from gamcli.model.leaks import FOREIGN, UNKNOWN, Sighting, Source
 from gamcli.rules.credentials import Secret
 from gamcli.rules.leaks import API_KEY, Leak
 from gamcli.store import Transaction
@@ -17,7 +17,7 @@ SEEN_LATELY = 4096
 """So many secrets are remembered: one that leaked once lies in many places."""
 
 
-def judged(gam: Gam | None, sighted: Iterable[tuple[Source, Leak]]) -> Iterator[Finding]:
+def judged(gam: Gam | None, sighted: Iterable[tuple[Source, Leak]]) -> Iterator[Sighting]:
     """Yield what the store knows of each credential, as it comes; without a store nothing is known but its form."""
     judge = lru_cache(SEEN_LATELY)(lambda kind, secret: _whose(gam, kind, secret))
     for source, leak in sighted:
@@ -25,18 +25,18 @@ def judged(gam: Gam | None, sighted: Iterable[tuple[Source, Leak]]) -> Iterator[
         yield replace(known, **source._asdict(), line=leak.line, column=leak.column, id=leak.id)
 
 
-def _whose(gam: Gam | None, kind: str, secret: Secret) -> Finding:
-    """Return a finding that lies nowhere yet."""
+def _whose(gam: Gam | None, kind: str, secret: Secret) -> Sighting:
+    """Return what is known of one that lies nowhere yet."""
     leak = Leak(kind, secret, 0, 0)
     status, live = (UNKNOWN, None) if gam is None else (FOREIGN, False)
-    found = Finding("", 0, 0, None, kind, None, status, live, None, None, None, leak.fingerprint)
+    found = Sighting("", 0, 0, None, kind, None, status, live, None, None, None, leak.fingerprint)
     if gam is None:
         return found
     with gam.store.reading() as tx:
         return _key(gam, tx, leak, found) if kind == API_KEY else _client_secret(gam, tx, leak, found)
 
 
-def _key(gam: Gam, tx: Transaction, leak: Leak, found: Finding) -> Finding:
+def _key(gam: Gam, tx: Transaction, leak: Leak, found: Sighting) -> Sighting:
     key = store.keys.find(tx, leak.id or "")
     if key is None or not leak.secret.matches(key.digest):
         return found
@@ -51,7 +51,7 @@ def _key(gam: Gam, tx: Transaction, leak: Leak, found: Finding) -> Finding:
     )
 
 
-def _client_secret(gam: Gam, tx: Transaction, leak: Leak, found: Finding) -> Finding:
+def _client_secret(gam: Gam, tx: Transaction, leak: Leak, found: Sighting) -> Sighting:
     app = store.apps.with_secret(tx, leak.secret.digest())
     if app is None:
         return found
@@ -65,13 +65,13 @@ def _status(gam: Gam, app: App, secret: Secret) -> str:
     return "replaced" if app.secret_retires_at(gam.now()) is None else "retiring"
 
 
-def revoke(gam: Gam, findings: Sequence[Finding], reason: str, *, yes: bool) -> list[Finding]:
+def revoke(gam: Gam, sighted: Sequence[Sighting], reason: str, *, yes: bool) -> list[Sighting]:
     """
-    End the live keys among `findings`, and return all of these as they are then; client secrets stay as they are.
+    End the live keys among `sighted`, and return all of these as they are then; client secrets stay as they are.
 
     Raises EndsKeysError when nobody said yes and it is not only tried.
     """
-    ids = list(dict.fromkeys(each.id for each in findings if each.live and each.id))
+    ids = list(dict.fromkeys(each.id for each in sighted if each.live and each.id))
     with gam.store.writing() as tx:
         if ids and not yes and gam.rehearsal is None:
             raise _unaccepted(tx, ids, reason)
@@ -79,7 +79,7 @@ def revoke(gam: Gam, findings: Sequence[Finding], reason: str, *, yes: bool) -> 
     now = gam.now()
     return [
         replace(each, status=ended[each.id].status(now), live=False) if each.id in ended and each.live else each
-        for each in findings
+        for each in sighted
     ]
 
 

@@ -26,9 +26,6 @@ QUIETLY = ("--no-pager", "--no-replace-objects", "--no-optional-locks", "-c", "c
 NOT_A_FILE = {"commit": "commit message", "tag": "tag message"}
 """Objects that people write into, and what each is called."""
 
-SUBMODULE = b"160000"
-"""The mode of an entry that is a commit of another repository."""
-
 _MARKS = tuple(UTF_16)
 
 Sighted = Iterator[tuple[Source, Leak]]
@@ -100,7 +97,7 @@ class Repository:
         with self._git(*_STAGED) as told, TemporaryFile() as asked:
             paths = []
             for entry, path in _entries(told):
-                if entry[1] != SUBMODULE and entry[3].strip(b"0"):  # an intent to add has no object yet
+                if entry[3].strip(b"0"):  # what a merge left open has no object yet
                     asked.write(entry[3] + b"\n")
                     paths.append(path)
             asked.seek(0)
@@ -200,8 +197,6 @@ def _fields(stream: IO[bytes]) -> Iterator[bytes]:
     while piece := stream.read(PIECE):
         *whole, rest = (rest + piece).split(b"\0")
         yield from whole
-    if rest.strip():
-        yield rest.strip()
 
 
 def shown_path(path: bytes) -> str:

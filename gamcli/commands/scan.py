@@ -8,13 +8,13 @@ import typer
 
 from gamcli.actions import Gam, leaks
 from gamcli.commands import consent, patterns
-from gamcli.commands.findings import Tally
 from gamcli.commands.history import Repository
+from gamcli.commands.leaks import Tally
 from gamcli.commands.options import Field, Preview, Yes, noun
 from gamcli.commands.session import Session
 from gamcli.commands.trees import Reader, require_all
 from gamcli.errors import UsageError, command
-from gamcli.model.leaks import Finding, Source
+from gamcli.model.leaks import Sighting, Source
 from gamcli.render.output import Output, count
 from gamcli.rules.leaks import Leak
 
@@ -80,7 +80,7 @@ def scan(
             Output.data(line)
         return
     session = Session.of(context)
-    out = session.output(output, field, Finding)
+    out = session.output(output, field, Sighting)
     if not revoke and (reason is not None or yes or dry_run):
         raise UsageError("--reason, --yes and --dry-run go with --revoke", "add --revoke to end the live keys found")
     looked = _looked(paths or [], out, git=git, staged=staged)
@@ -140,7 +140,7 @@ def _knowing(session: Session, out: Output, *, no_store: bool, dry_run: bool) ->
         yield gam
 
 
-def _revoked(gam: Gam | None, found: list[Finding], reason: str, *, yes: bool) -> list[Finding]:
+def _revoked(gam: Gam | None, found: list[Sighting], reason: str, *, yes: bool) -> list[Sighting]:
     if gam is None:
         raise UsageError("--revoke needs a store: keys end there", command("--store", "FILE", "scan", "--revoke"))
     return consent.to_end_keys(lambda accepted: leaks.revoke(gam, found, reason, yes=yes or accepted is not None), None)

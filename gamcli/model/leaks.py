@@ -19,7 +19,7 @@ class Source(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Sighting:
     """
     A credential that was found, without its secret: where it is, whose it is, and whether it lives.
 

@@ -108,7 +108,7 @@ COLUMNS: dict[str, dict[str, Cell]] = {
         "what": _field("what"),
         "to mend it": _field("mend"),
     },
-    "Finding": {
+    "Sighting": {
         "where": lambda found: ":".join(
             str(found[name])[: SHORT if name == "commit" else None] for name in PLACE if found[name]
         ),

@@ -17,7 +17,7 @@ from gamcli.render.text import clean, data, masked
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gamcli.model.leaks import Finding
+    from gamcli.model.leaks import Sighting
     from gamcli.model.manifests import ManifestPlan
     from gamcli.model.plan import Plan
     from gamcli.render.machine import Plain
@@ -104,11 +104,11 @@ class Output(NamedTuple):
         else:
             self._lines(self._streamed(kind, found))
 
-    def sarif(self, findings: "Iterable[Finding]") -> None:
+    def sarif(self, sighted: "Iterable[Sighting]") -> None:
         """Show what a scan found to code scanning."""
         from gamcli.render import sarif  # noqa: PLC0415 - start-up: scans are rare
 
-        self._lines(sarif.lines(findings, self.now()))
+        self._lines(sarif.lines(sighted, self.now()))
 
     def _streamed(self, kind: type, found: "Iterator[Plain]") -> Iterable[str]:
         from gamcli.render import machine  # noqa: PLC0415 - start-up, as above

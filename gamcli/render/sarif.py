@@ -1,5 +1,5 @@
 """
-Findings as SARIF 2.1.0 (OASIS), the format that code scanning of GitHub and GitLab and editors read.
+Leaks as SARIF 2.1.0 (OASIS), the format that code scanning of GitHub and GitLab and editors read.
 
 A credential is told by its id and a fingerprint; its text is nowhere. Functions return text; `output` prints it.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from gamcli import __version__
-from gamcli.model.leaks import Finding
+from gamcli.model.leaks import Sighting
 from gamcli.render import machine
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -28,18 +28,18 @@ LEVELS = {True: "error", None: "warning", False: "note"}
 """How bad a credential is that lives, that may live, and that does not."""
 
 
-def lines(findings: Iterable[Finding], now: datetime) -> Iterator[str]:
-    """Yield the lines of one SARIF document, a finding a line."""
+def lines(sighted: Iterable[Sighting], now: datetime) -> Iterator[str]:
+    """Yield the lines of one SARIF document, a leak a line."""
     yield f'{{"$schema": {machine.line(SCHEMA)}, "version": "2.1.0", "runs": [{{'
     driver = {"name": "gamcli", "version": __version__, "semanticVersion": __version__, "rules": [*_rules()]}
     yield f'"tool": {machine.line({"driver": driver})},'
     yield '"columnKind": "unicodeCodePoints",'
     yield '"results": ['
     before = ""
-    for finding in findings:
+    for sighting in sighted:
         if before:
             yield f"{before},"
-        before = machine.line(_result(finding, now))
+        before = machine.line(_result(sighting, now))
     if before:
         yield before
     yield "]}]}"
@@ -58,32 +58,32 @@ def _rules() -> Iterator[machine.Plain]:
         }
 
 
-def _result(finding: Finding, now: datetime) -> machine.Plain:
-    more = machine.plain(finding, now)
+def _result(sighting: Sighting, now: datetime) -> machine.Plain:
+    more = machine.plain(sighting, now)
     known = ("commit", "id", "status", "live", "user", "app", "last_used_at")
     return {
-        "ruleId": RULES[finding.kind][0],
-        "ruleIndex": [*RULES].index(finding.kind),
-        "level": LEVELS[finding.live],
-        "message": {"text": message(finding)},
-        "locations": [{"physicalLocation": _place(finding)}],
-        "partialFingerprints": {"secret/v1": finding.fingerprint},
+        "ruleId": RULES[sighting.kind][0],
+        "ruleIndex": [*RULES].index(sighting.kind),
+        "level": LEVELS[sighting.live],
+        "message": {"text": message(sighting)},
+        "locations": [{"physicalLocation": _place(sighting)}],
+        "partialFingerprints": {"secret/v1": sighting.fingerprint},
         "properties": {name: more[name] for name in known if more[name] is not None},
     }
 
 
-def message(finding: Finding) -> str:
+def message(sighting: Sighting) -> str:
     """Return what was found, in a sentence."""
-    who = f" {finding.id}" if finding.id else ""
-    whose = (f" of {finding.user} for" if finding.user else " of") + f" {finding.app}" if finding.app else ""
-    since = f", since commit {finding.commit}" if finding.commit else ""
-    return f"{RULES[finding.kind][1]}{who}{whose}: {finding.status}{since}"
+    who = f" {sighting.id}" if sighting.id else ""
+    whose = (f" of {sighting.user} for" if sighting.user else " of") + f" {sighting.app}" if sighting.app else ""
+    since = f", since commit {sighting.commit}" if sighting.commit else ""
+    return f"{RULES[sighting.kind][1]}{who}{whose}: {sighting.status}{since}"
 
 
-def _place(finding: Finding) -> machine.Plain:
+def _place(sighting: Sighting) -> machine.Plain:
     return {
-        "artifactLocation": _artifact(finding.file),
-        "region": {"startLine": finding.line, "startColumn": finding.column},
+        "artifactLocation": _artifact(sighting.file),
+        "region": {"startLine": sighting.line, "startColumn": sighting.column},
     }
 
 

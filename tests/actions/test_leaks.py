@@ -13,7 +13,7 @@ from gamcli.actions.changes import Created
 from gamcli.actions.keys import KeyWish
 from gamcli.errors import EndsKeysError
 from gamcli.model import App, AuditEntry, Key
-from gamcli.model.leaks import Finding, Source
+from gamcli.model.leaks import Sighting, Source
 from gamcli.rules.credentials import Secret, checksum, mint_api_key, mint_client_secret
 from gamcli.rules.keys import IssuedKey
 from gamcli.rules.leaks import search
@@ -23,7 +23,7 @@ Trail = Callable[[], list[AuditEntry]]
 Forward = Callable[[timedelta], datetime]
 
 
-def look(gam: Gam | None, *secrets: Secret) -> list[Finding]:
+def look(gam: Gam | None, *secrets: Secret) -> list[Sighting]:
     """Return what is known of secrets that lie in a file, one a line."""
     lines = "\n".join(f"x {secret.reveal()}" for secret in secrets)
     return list(leaks.judged(gam, ((Source("a.py"), each) for each in search([lines.encode()]))))
@@ -102,14 +102,14 @@ def test_the_store_is_asked_once_for_a_secret_that_lies_everywhere(
 
 
 @pytest.fixture
-def found(gam: Gam, issued: IssuedKey, portal: Created[App]) -> list[Finding]:
+def found(gam: Gam, issued: IssuedKey, portal: Created[App]) -> list[Sighting]:
     """Return what was found: ana's key twice, another that has ended, and the client secret."""
     assert portal.secret
     old, current = issued.secret, keys.generate(gam, KeyWish("ana", "portal", replace=True)).secret
     return look(gam, current, old, portal.secret, current)
 
 
-def test_live_keys_that_leaked_are_ended_and_audited(gam: Gam, found: list[Finding], trail: Trail) -> None:
+def test_live_keys_that_leaked_are_ended_and_audited(gam: Gam, found: list[Sighting], trail: Trail) -> None:
     """Each once; what had ended stays as it was, and a client secret is not touched."""
     after = leaks.revoke(gam, found, "leaked", yes=True)
     assert [(each.status, each.live) for each in after] == [
@@ -124,7 +124,7 @@ def test_live_keys_that_leaked_are_ended_and_audited(gam: Gam, found: list[Findi
     assert [each.action for each in trail()].count("key.revoke") == 1
 
 
-def test_keys_are_not_ended_unless_somebody_said_yes(gam: Gam, found: list[Finding], trail: Trail) -> None:
+def test_keys_are_not_ended_unless_somebody_said_yes(gam: Gam, found: list[Sighting], trail: Trail) -> None:
     """The refusal tells which ones would end."""
     before = trail()
     with pytest.raises(EndsKeysError, match="this ends 1 live key for good") as raised:
@@ -133,13 +133,13 @@ def test_keys_are_not_ended_unless_somebody_said_yes(gam: Gam, found: list[Findi
     assert trail() == before
 
 
-def test_where_no_key_lives_nobody_is_asked(gam: Gam, found: list[Finding]) -> None:
+def test_where_no_key_lives_nobody_is_asked(gam: Gam, found: list[Sighting]) -> None:
     """Nothing would end."""
     others = [found[1], found[2]]
     assert leaks.revoke(gam, others, "leaked", yes=False) == others
 
 
-def test_the_number_of_keys_is_told_right(gam: Gam, found: list[Finding]) -> None:
+def test_the_number_of_keys_is_told_right(gam: Gam, found: list[Sighting]) -> None:
     """One, or many."""
     apps.create(gam, apps.AppWish("shop", {"remote_rest": True, "api_keys.enabled": True}, ("gam_user_data",)))
     more = look(gam, keys.generate(gam, KeyWish("ana", "shop")).secret)
@@ -147,7 +147,7 @@ def test_the_number_of_keys_is_told_right(gam: Gam, found: list[Finding]) -> Non
         leaks.revoke(gam, [*found, *more], "leaked", yes=False)
 
 
-def test_a_rehearsal_shows_what_would_end(gam: Gam, found: list[Finding]) -> None:
+def test_a_rehearsal_shows_what_would_end(gam: Gam, found: list[Sighting]) -> None:
     """And asks nobody."""
     rehearsal = Rehearsal()
     with gam.store.rehearsing():

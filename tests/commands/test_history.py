@@ -255,6 +255,39 @@ def test_other_repositories_within_are_left_to_themselves(git: Git, commit: Comm
     assert staged() == [("b.py", 1)]
 
 
+def test_what_a_merge_has_left_open_is_not_staged_yet(git: Git, commit: Commit) -> None:
+    """There is nothing to search before somebody decides."""
+    commit(a_py="1\n")
+    git("checkout", "-q", "-b", "side")
+    commit(a_py=f"{KEY}\n")
+    git("checkout", "-q", "main")
+    commit(a_py=f"{OTHER}\n")
+    with pytest.raises(subprocess.CalledProcessError):
+        git("merge", "side")
+    assert staged() == []
+    git("add", ".")
+    assert staged() == [("a.py", line) for line in (2, 4)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ("printf 'c0ffee blob 10\\nabc'", "git stopped in the middle of an object"),
+        ("echo 'fatal: it is on fire' >&2; exit 3", "git cat-file failed: it is on fire"),
+        ("exit 3", "git cat-file failed: it says no more"),
+        ("echo 'c0ffee missing'", "git has lost the object c0ffee"),
+    ],
+)
+def test_a_git_that_fails_is_told(place: Path, monkeypatch: pytest.MonkeyPatch, answer: str, message: str) -> None:
+    """What was not read is never called clean."""
+    program = place / "git"
+    program.write_text(f"#!/bin/sh\ncase $* in *cat-file*) {answer};; esac\n", encoding="ascii")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(place), prepend=os.pathsep)
+    with pytest.raises(FailedError, match=message):
+        look()
+
+
 def test_an_object_that_is_lost_is_told(git: Git, commit: Commit, place: Path) -> None:
     """A commit cannot be made of it either."""
     commit(a_py="1\n")

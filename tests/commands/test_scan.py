@@ -268,13 +268,13 @@ def test_a_dry_run_shows_the_keys_that_would_end_and_changes_nothing(world: Run,
 
 def test_with_many_live_keys_the_line_that_ends_them_stays_short(world: Run, place: Path) -> None:
     """Nobody copies twenty ids."""
-    for number in range(11):
+    for number in range(12):
         assert world("user", "create", f"u{number}").code == 0
-    keys = [world("key", "generate", "--user", f"u{number}", "--app", "portal").out for number in range(11)]
+    keys = [world("key", "generate", "--user", f"u{number}", "--app", "portal").out for number in range(12)]
     (place / "ten").write_text("".join(keys[:10]), encoding="ascii")
-    (place / "eleven").write_text("".join(keys), encoding="ascii")
+    (place / "twelve").write_text("".join(keys), encoding="ascii")
     assert f"gamcli key revoke {' '.join(key[7:15] for key in keys[:10])} --reason" in world("scan", "ten").err
-    assert "gamcli key revoke KEY... --reason leaked" in world("scan", "eleven").err
+    assert "gamcli key revoke KEY... --reason leaked" in world("scan", "twelve").err
 
 
 def test_rules_for_gitleaks_find_what_we_find(gamcli: Run) -> None:

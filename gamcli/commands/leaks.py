@@ -1,11 +1,11 @@
-"""What a scan came to: the findings shown as they come, counted, and what to do about them told."""
+"""What a scan came to: what was found is shown as it comes, counted, and what to do about them told."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
 from gamcli.errors import command
-from gamcli.model.leaks import FOREIGN, Finding, Source
+from gamcli.model.leaks import FOREIGN, Sighting, Source
 from gamcli.render.output import Output, hinted
 from gamcli.rules.leaks import API_KEY, Leak
 
@@ -34,18 +34,18 @@ class Tally:
             else:
                 yield source, leak
 
-    def show(self, out: Output, findings: Iterable[Finding]) -> None:
-        """Show the findings as they come; people who look for leaks need no table without one."""
-        counted = self._counted(findings)
+    def show(self, out: Output, sighted: Iterable[Sighting]) -> None:
+        """Show what was found as it comes; people who look for leaks need no table without one."""
+        counted = self._counted(sighted)
         if out.format == "sarif":
             out.sarif(counted)
             return
         first = next(counted, None)
         if first is not None or not out.is_human:
-            out.records(Finding, () if first is None else chain((first,), counted))
+            out.records(Sighting, () if first is None else chain((first,), counted))
 
-    def _counted(self, findings: Iterable[Finding]) -> Iterator[Finding]:
-        for each in findings:
+    def _counted(self, sighted: Iterable[Sighting]) -> Iterator[Sighting]:
+        for each in sighted:
             self.found += 1
             self.live += each.live is True
             self.unknown += each.live is None
@@ -54,7 +54,7 @@ class Tally:
                 self._remember(each)
             yield each
 
-    def _remember(self, found: Finding) -> None:
+    def _remember(self, found: Sighting) -> None:
         names, name = (self.keys, found.id) if found.kind == API_KEY else (self.apps, found.app)
         if name is not None and len(names) <= MOST_NAMED:
             names[name] = None
