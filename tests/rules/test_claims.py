@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from gamcli.errors import RefusedError
 from gamcli.model import App, Token, User
+from gamcli.model.sessions import Property
 from gamcli.rules import claims, scopes
 from gamcli.rules.claims import Bearer
 from gamcli.rules.credentials import Secret
@@ -241,3 +242,14 @@ def test_a_token_that_ends_later_or_never_may_be_used(bearer: Bearer, ends: str,
     """What has not come yet does not count."""
     end = None if microseconds is None else bearer.now + timedelta(microseconds=microseconds)
     assert claims.reveal(of_token(bearer, **{ends: end}))
+
+
+@pytest.mark.parametrize("scope", ["session_initial_prop", "fullcontrol"])
+def test_the_properties_of_a_login_are_told_as_they_were_given(bearer: Bearer, scope: str) -> None:
+    """To whoever may see them, in their order."""
+    assert bearer.token is not None
+    given_along = (Property("Branch", "7"), Property("Area", ""))
+    told = claims.reveal(replace(bearer, token=replace(bearer.token, scopes=(scope,), initial_properties=given_along)))
+    assert told["initial_properties"] == [{"Id": "Branch", "Value": "7"}, {"Id": "Area", "Value": ""}]
+    hidden = claims.reveal(replace(bearer, token=replace(bearer.token, initial_properties=given_along)))
+    assert "initial_properties" not in hidden

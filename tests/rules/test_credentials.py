@@ -82,6 +82,7 @@ def test_any_text_may_be_taken_for_an_api_key_or_a_token(text: str) -> None:
     """Nothing that is sent makes the reading of it fail."""
     assert credentials.api_key_id(Secret(text)) is None
     assert credentials.access_token_row(Secret(text)) is None
+    assert credentials.refresh_token_place(Secret(text)) is None
 
 
 @given(st.integers())
@@ -120,6 +121,22 @@ NO_TOKENS = {
 def test_what_has_not_the_form_of_a_token_has_no_row(text: str) -> None:
     """Wrong lengths, marks and alphabets, and rows beyond 64 bits are no tokens."""
     assert credentials.access_token_row(Secret(text)) is None
+
+
+@given(st.integers(), st.integers(0, MAX_ROW - 1), st.integers(1, 999))
+def test_a_refresh_token_has_its_form_and_carries_its_place(seed: int, session: int, counter: int) -> None:
+    """Three digits that count, twelve letters of the session, and 24 that nobody can guess."""
+    token = credentials.mint_refresh_token(session, counter, dice(seed))
+    text = token.reveal()
+    assert (len(text), int(text[:3])) == (39, counter)
+    assert set(text[3:]) <= set(ALPHABET)
+    assert credentials.refresh_token_place(token) == (session, counter)
+
+
+@pytest.mark.parametrize("text", ["", "001" + "0" * 35, "001" + "0" * 37, "0a1" + "0" * 36, "001" + "z" * 36])
+def test_what_has_not_the_form_of_a_refresh_token_has_no_place(text: str) -> None:
+    """Wrong lengths and letters, and sessions beyond 64 bits."""
+    assert credentials.refresh_token_place(Secret(text)) is None
 
 
 def test_a_client_id_is_32_lowercase_hex() -> None:

@@ -60,3 +60,20 @@ def test_a_password_of_undecodable_bytes_is_wrong_and_no_crash() -> None:
     """A lone surrogate, which Python makes of such bytes, is compared like any other text."""
     stored = passwords.hashed(Secret("hunter2"), no_dice, CHEAPEST)
     assert not passwords.verify(Secret("\udcff"), stored)
+
+
+def test_what_nobody_has_takes_the_present_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no password is right for it."""
+    monkeypatch.setattr(passwords, "PRESENT", CHEAPEST)
+    stored = passwords.of_nobody()
+    assert stored.startswith("scrypt$2$8$1$")
+    assert not passwords.is_outdated(stored)
+    assert not passwords.verify(Secret("hunter2"), stored)
+
+
+def test_a_hash_of_other_parameters_is_outdated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of the three counts."""
+    monkeypatch.setattr(passwords, "PRESENT", Scrypt(4, 2, 2))
+    for cost in (Scrypt(8, 2, 2), Scrypt(4, 3, 2), Scrypt(4, 2, 1)):
+        assert passwords.is_outdated(passwords.hashed(Secret("hunter2"), no_dice, cost))
+    assert not passwords.is_outdated(passwords.hashed(Secret("hunter2"), no_dice))

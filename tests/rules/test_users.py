@@ -186,3 +186,11 @@ def test_a_new_email_is_not_verified_until_someone_says_so(
 ) -> None:
     """The mark goes with the address that it was given for."""
     assert users.changed(replace(user, verified_email=True), changes, now).verified_email is verified
+
+
+def test_a_password_expires_after_its_life_or_never(now: datetime) -> None:
+    """One that would expire at once is refused."""
+    assert users.password_end(now, timedelta(days=90)) == now + timedelta(days=90)
+    assert users.password_end(now, None) is None
+    with pytest.raises(UsageError, match="expires at once"):
+        users.password_end(now, timedelta(0))

@@ -1,0 +1,260 @@
+"""The password grant: each rule broken alone, every two together, and what a grant carries."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from itertools import combinations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gamcli.errors import RefusedError
+from gamcli.model import APIKEY, GAMLOCAL, AuthType, TokenPolicy
+from gamcli.model.sessions import Property
+from gamcli.rules import grants, password_grant, passwords
+from gamcli.rules.credentials import NO_SECRET, Secret
+from gamcli.rules.grants import Facts
+from gamcli.rules.passwords import CHEAPEST
+
+PASSWORD = Secret("correct horse battery staple")
+HASH = passwords.hashed(PASSWORD, bytes, CHEAPEST)
+
+Break = Callable[[Facts], Facts]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def cheap() -> Iterator[None]:
+    """Hash passwords at the least cost."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "PRESENT", CHEAPEST)
+        yield
+
+
+@pytest.fixture(scope="session")
+def login(facts: Facts, auth_type: AuthType) -> Facts:
+    """Return facts for which every rule of the grant holds."""
+    assert facts.request is not None
+    assert facts.user is not None
+    request = replace(
+        facts.request, grant=grants.PASSWORD, api_key=NO_SECRET, username="ana", password=PASSWORD, scope="user_email"
+    )
+    return replace(
+        facts,
+        key=None,
+        auth_type=replace(auth_type, name="local", type=GAMLOCAL),
+        user=replace(facts.user, password_hash=HASH, password_set_at=facts.now),
+        request=request,
+        password_hash=HASH,
+    )
+
+
+def of(name: str, **changes: object) -> Break:
+    """Return what changes the fact called `name`."""
+    return lambda facts: replace(facts, **{name: replace(getattr(facts, name), **changes)})
+
+
+def lacking(name: str) -> Break:
+    """Return what makes the store know nothing of the fact called `name`."""
+    return lambda facts: replace(facts, **{name: None})  # type: ignore[arg-type]
+
+
+def unknown_user(facts: Facts) -> Facts:
+    """Return the facts of somebody whom nobody knows."""
+    return replace(facts, user=None, password_hash=passwords.of_nobody())
+
+
+def without_password(facts: Facts) -> Facts:
+    """Return the facts of a user who has no password."""
+    return replace(of("user", password_hash=None)(facts), password_hash=passwords.of_nobody())
+
+
+def expiring(seconds: int) -> Break:
+    """Return what makes the password expire that many seconds from now."""
+    return lambda facts: of("user", password_expires_at=facts.now + timedelta(seconds=seconds))(facts)
+
+
+BREAKS: dict[str, list[Break]] = {
+    "client_id_missing": [of("request", client_id="")],
+    "client_unknown": [lacking("app")],
+    "client_secret_wrong": [of("request", client_secret=NO_SECRET), of("request", client_secret=PASSWORD)],
+    "app_disabled": [of("app", enabled=False)],
+    "remote_rest_off": [of("app", remote_rest=False)],
+    "repository_wrong": [of("request", repository="another")],
+    "auth_type_unavailable": [of("auth_type", enabled=False), lacking("auth_type")],
+    "auth_type_wrong": [of("auth_type", type=APIKEY)],
+    "password_wrong": [
+        of("request", password=Secret("wrong")),
+        of("request", password=NO_SECRET),
+        unknown_user,
+        without_password,
+    ],
+    "user_inactive": [of("user", enabled=False)],
+    "user_blocked": [of("user", blocked=True)],
+    "password_must_change": [of("user", password_must_change=True)],
+    "password_expired": [expiring(0), expiring(-1)],
+    "scope_missing": [lambda facts: of("app", require_scope=True)(of("request", scope=" + ")(facts))],
+    "scope_unpublished": [
+        of("request", scope="fullcontrol"),
+        of("request", scope="nonsense"),
+        of("request", scope="user_email+user_Area"),
+    ],
+}
+"""For each rule the ways to break it alone, in the order of the wire; the first combines with all others."""
+
+WAYS = ("wrong", "missing", "of nobody", "of one who has none")
+
+TOGETHER = [pair for pair in combinations(BREAKS, 2) if pair != ("scope_missing", "scope_unpublished")]
+
+
+def refusal(facts: Facts) -> RefusedError:
+    """Return the refusal that the grant meets with."""
+    with pytest.raises(RefusedError) as caught:
+        password_grant.decide(facts)
+    return caught.value
+
+
+def test_the_rules_are_judged_in_the_order_of_the_wire() -> None:
+    """Whether an application takes API keys is none of them."""
+    assert [rule.name for rule in password_grant.PASSWORD_GRANT] == [*BREAKS]
+
+
+@pytest.mark.parametrize(
+    ("rule", "broken"),
+    [pytest.param(rule, broken, id=f"{rule}-{n}") for rule, ways in BREAKS.items() for n, broken in enumerate(ways)],
+)
+def test_a_broken_rule_refuses_by_its_name(login: Facts, rule: str, broken: Break) -> None:
+    """In one line without a full stop, and without the password."""
+    told = refusal(broken(login))
+    assert told.rule == rule
+    assert told.message[-1] != "."
+    assert PASSWORD.reveal() not in f"{told.message} {told.hint} {told!r}"
+
+
+@pytest.mark.parametrize(("earlier", "later"), TOGETHER)
+def test_of_two_broken_rules_the_earlier_one_speaks(login: Facts, earlier: str, later: str) -> None:
+    """The order of the wire decides."""
+    assert refusal(BREAKS[earlier][0](BREAKS[later][0](login))).rule == earlier
+
+
+@pytest.mark.parametrize(
+    ("rule", "mend"),
+    [
+        ("auth_type_wrong", "gamcli auth-type list --type GAMLocal"),
+        ("password_wrong", None),
+        ("password_must_change", "gamcli user set-password ana"),
+        ("password_expired", "gamcli user set-password ana"),
+        ("scope_missing", None),
+        ("scope_unpublished", None),
+    ],
+)
+def test_a_refusal_names_the_command_that_mends_it(login: Facts, rule: str, mend: str | None) -> None:
+    """Where a command helps."""
+    assert refusal(BREAKS[rule][0](login)).hint == mend
+
+
+@pytest.mark.parametrize("broken", BREAKS["password_wrong"], ids=WAYS)
+def test_whoever_is_refused_for_a_password_is_told_the_same(login: Facts, broken: Break) -> None:
+    """A guesser learns nothing."""
+    assert refusal(broken(login)).message == "no user of that name has that password"
+
+
+@pytest.mark.parametrize("broken", BREAKS["password_wrong"], ids=WAYS)
+def test_a_password_is_hashed_once_whoever_it_is_of(
+    login: Facts, broken: Break, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the parameters of all others: the clock tells nothing either."""
+    costs: list[passwords.Scrypt] = []
+
+    def counted(password: Secret, _: bytes, cost: passwords.Scrypt) -> bytes:
+        costs.append(cost)
+        return bytes(32) if password == PASSWORD else b"x" * 32
+
+    monkeypatch.setattr(passwords, "_scrypt", counted)
+    assert refusal(broken(login)).rule == "password_wrong"
+    assert costs == [CHEAPEST]
+
+
+def test_no_password_is_the_one_of_nobody(login: Facts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even one that has the very hash that nobody has."""
+    monkeypatch.setattr(passwords, "_scrypt", lambda *_: bytes(32))
+    assert refusal(unknown_user(login)).rule == "password_wrong"
+    assert refusal(without_password(login)).rule == "password_wrong"
+
+
+def test_a_password_is_not_hashed_for_a_client_that_is_not_proven(
+    login: Facts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who guesses secrets costs no scrypt."""
+    monkeypatch.setattr(passwords, "verify", lambda *_: pytest.fail("it was hashed"))
+    assert refusal(BREAKS["client_secret_wrong"][0](login)).rule == "client_secret_wrong"
+
+
+def test_a_grant_carries_what_was_asked(login: Facts) -> None:
+    """No key, and the properties that came along; a refresh token when the application allows renewals."""
+    given_along = (Property("Branch", "7"),)
+    granted = password_grant.decide(of("request", initial_properties=given_along)(login))
+    assert granted == grants.Grant(
+        at=login.now,
+        repository="9d2c6f0e-7a1b-4c3d-8e5f-112233445566",
+        key=None,
+        app=login.the_app,
+        user=login.the_user,
+        scopes=("user_email",),
+        expires_at=login.now + timedelta(hours=1),
+        expires_in=3600,
+        user_guid=login.the_user.guid,
+        auth_type="local",
+        initial_properties=given_along,
+    )
+    assert granted.has_session
+
+
+@pytest.mark.parametrize(("renewals", "renewal"), [(0, 0), (1, 1), (999, 1)])
+def test_the_first_refresh_token_is_for_the_first_renewal(login: Facts, renewals: int, renewal: int) -> None:
+    """When there may be one."""
+    assert password_grant.decide(of("app", token=TokenPolicy(60, renewals))(login)).renewal == renewal
+
+
+@pytest.mark.parametrize(
+    ("published", "asked", "granted"),
+    [
+        (("gam_user_data", "gam_user_roles"), "", ("gam_user_data", "gam_user_roles")),
+        (("gam_user_data",), " + ", ("gam_user_data",)),
+        (("gam_user_data",), "user_city+user_email+user_mail", ("user_email", "user_city")),
+        (("fullcontrol",), "user_Area FULLCONTROL", ("fullcontrol", "user_Area")),
+        (("user_team",), "user_team", ("user_team",)),
+        ((), "", ()),
+    ],
+)
+def test_a_request_may_ask_for_what_the_application_publishes(
+    login: Facts, published: tuple[str, ...], asked: str, granted: tuple[str, ...]
+) -> None:
+    """Nothing asked is all of it; an attribute is published, or carried by somebody."""
+    facts = of("app", scopes=published)(replace(login, attributes=frozenset({"Area"})))
+    assert password_grant.decide(of("request", scope=asked)(facts)).scopes == granted
+
+
+def test_where_a_scope_is_required_one_is_enough(login: Facts) -> None:
+    """It was sent."""
+    assert password_grant.decide(of("app", require_scope=True)(login)).scopes == ("user_email",)
+
+
+FINE = {
+    "expires later": expiring(1),
+    "takes no API keys": lambda facts: of("app", api_keys=replace(facts.the_app.api_keys, enabled=False))(facts),
+    "API keys of another type": lambda facts: of("app", api_keys=replace(facts.the_app.api_keys, auth_type="x"))(facts),
+}
+
+
+@pytest.mark.parametrize("fine", FINE.values(), ids=FINE.keys())
+def test_what_breaks_no_rule_is_granted(login: Facts, fine: Break) -> None:
+    """What is said of API keys is said of them alone."""
+    assert password_grant.decide(fine(login)).user.name == "ana"
+
+
+@given(st.text(max_size=60))
+def test_no_other_password_is_right(login: Facts, text: str) -> None:
+    """Whatever it is."""
+    if text != PASSWORD.reveal():
+        assert refusal(of("request", password=Secret(text))(login)).rule == "password_wrong"

@@ -1,0 +1,240 @@
+"""The refresh grant: each rule of both kinds of session broken alone, every two together, and what goes on."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from itertools import combinations
+
+import pytest
+
+from gamcli.errors import RefusedError
+from gamcli.model import APIKEY, GAMLOCAL, AuthType, TokenPolicy
+from gamcli.model.sessions import Property, RefreshToken, Session
+from gamcli.rules import grants, refresh_grant
+from gamcli.rules.credentials import NO_SECRET, Secret
+from gamcli.rules.grants import Facts, Grant
+from gamcli.rules.refresh_grant import Reuse
+
+TOKEN = Secret("a refresh token")
+PROPERTIES = (Property("Branch", "7"),)
+
+Break = Callable[[Facts], Facts]
+
+
+def of(name: str, **changes: object) -> Break:
+    """Return what changes the fact called `name`."""
+    return lambda facts: replace(facts, **{name: replace(getattr(facts, name), **changes)})
+
+
+def lacking(*names: str) -> Break:
+    """Return what makes the store know nothing of these facts."""
+    return lambda facts: replace(facts, **dict.fromkeys(names))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def of_key(facts: Facts) -> Facts:
+    """Return facts of a session that an API key began, for which every rule of the grant holds."""
+    assert facts.request is not None
+    assert facts.key is not None
+    session = Session(
+        id=7,
+        user_guid=facts.key.user_guid,
+        client_id=facts.key.client_id,
+        auth_type="apikey",
+        scopes=("user_email",),
+        key=facts.key.id,
+        initial_properties=PROPERTIES,
+    )
+    token = RefreshToken(7, 2, 8, TOKEN.digest(), facts.now + timedelta(days=1))
+    sent = replace(facts.request, grant=grants.REFRESH, api_key=NO_SECRET, refresh_token=TOKEN)
+    renewable = replace(facts, session=session, refresh_token=token, request=sent)
+    return of("app", token=TokenPolicy(60, 3))(renewable)
+
+
+@pytest.fixture(scope="session")
+def of_password(of_key: Facts, auth_type: AuthType) -> Facts:
+    """Return facts of a session that a password began, for which every rule of the grant holds."""
+    local = replace(auth_type, name="local", type=GAMLOCAL)
+    return of("session", key=None, auth_type="local")(replace(of_key, key=None, auth_type=local))
+
+
+@pytest.fixture(params=["of_key", "of_password"])
+def facts_of_both(request: pytest.FixtureRequest) -> Facts:
+    """Return the facts of either session."""
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, Facts)
+    return found
+
+
+def ending(name: str, field: str, seconds: int) -> Break:
+    """Return what gives the fact called `name` an end that many seconds from now."""
+    return lambda facts: of(name, **{field: facts.now + timedelta(seconds=seconds)})(facts)
+
+
+def used(facts: Facts) -> Facts:
+    """Return the facts of a refresh token that was used before."""
+    return of("refresh_token", used_at=facts.now)(facts)
+
+
+PROOF: dict[str, list[Break]] = {
+    "client_id_missing": [of("request", client_id="")],
+    "client_unknown": [lacking("app")],
+    "client_secret_wrong": [of("request", client_secret=NO_SECRET)],
+    "app_disabled": [of("app", enabled=False)],
+    "remote_rest_off": [of("app", remote_rest=False)],
+    "refresh_unknown": [
+        of("request", refresh_token=Secret("another")),
+        of("request", refresh_token=NO_SECRET),
+        of("session", client_id="another"),
+        lacking("refresh_token"),
+        lacking("user"),
+        lambda facts: of("session", key="K")(lacking("refresh_token", "user")(facts)),
+    ],
+}
+TYPE: dict[str, list[Break]] = {
+    "auth_type_unavailable": [of("auth_type", enabled=False), lacking("auth_type")],
+}
+USER: dict[str, list[Break]] = {
+    "user_inactive": [of("user", enabled=False)],
+    "user_blocked": [of("user", blocked=True)],
+}
+SPENT: dict[str, list[Break]] = {
+    "refresh_used": [used],
+    "refresh_expired": [ending("refresh_token", "expires_at", 0), ending("refresh_token", "expires_at", -1)],
+    "refresh_revoked": [ending("session", "revoked_at", 0), of("refresh_token", superseded=True)],
+    "renewals_spent": [of("app", token=TokenPolicy(60, 1)), of("app", token=TokenPolicy(60, 0))],
+}
+OF_KEY: dict[str, list[Break]] = {
+    **PROOF,
+    **TYPE,
+    "auth_type_wrong": [of("auth_type", type=GAMLOCAL)],
+    "api_keys_off": [lambda facts: of("app", api_keys=replace(facts.the_app.api_keys, enabled=False))(facts)],
+    "key_expired": [ending("key", "expires_at", 0)],
+    "key_revoked": [of("key", end="revoked")],
+    "key_replaced": [of("key", end="replaced"), ending("key", "retires_at", 0)],
+    "key_invalidated": [of("app", scopes=())],
+    **USER,
+    **SPENT,
+}
+OF_PASSWORD: dict[str, list[Break]] = {
+    **PROOF,
+    **TYPE,
+    "auth_type_wrong": [of("auth_type", type=APIKEY)],
+    **USER,
+    "password_must_change": [of("user", password_must_change=True)],
+    "password_expired": [ending("user", "password_expires_at", 0)],
+    "scope_unpublished": [of("app", scopes=()), of("session", scopes=("user_email", "fullcontrol"))],
+    **SPENT,
+}
+"""For each rule the ways to break it alone, in the order in which they are judged."""
+
+BOTH = {"of_key": OF_KEY, "of_password": OF_PASSWORD}
+ONE_STATUS = {"key_expired", "key_revoked", "key_replaced"}
+
+
+def told(facts: Facts) -> tuple[str, bool]:
+    """Return the rule that refuses, and whether the session ends with it."""
+    try:
+        decided = refresh_grant.decide(facts)
+    except RefusedError as refused:
+        return refused.rule, False
+    assert isinstance(decided, Reuse), "granted"
+    assert decided.session == 7
+    return decided.refusal.rule, True
+
+
+def test_the_rules_are_judged_in_their_order() -> None:
+    """That of the wire, but for the proof of the refresh token, without which there is nothing to judge."""
+    assert [rule.name for rule in refresh_grant.OF_KEY] == [*OF_KEY]
+    assert [rule.name for rule in refresh_grant.OF_PASSWORD] == [*OF_PASSWORD]
+
+
+@pytest.mark.parametrize(
+    ("session", "rule", "broken"),
+    [
+        pytest.param(session, rule, broken, id=f"{session}-{rule}-{n}")
+        for session, rules in BOTH.items()
+        for rule, ways in rules.items()
+        for n, broken in enumerate(ways)
+    ],
+)
+def test_a_broken_rule_refuses_by_its_name(
+    request: pytest.FixtureRequest, session: str, rule: str, broken: Break
+) -> None:
+    """Only a second use ends the session; nobody is told the token."""
+    facts = broken(request.getfixturevalue(session))
+    assert told(facts) == (rule, rule == "refresh_used")
+
+
+@pytest.mark.parametrize(
+    ("session", "earlier", "later"),
+    [
+        (session, *pair)
+        for session, rules in BOTH.items()
+        for pair in combinations(rules, 2)
+        if not set(pair) <= ONE_STATUS
+    ],
+)
+def test_of_two_broken_rules_the_earlier_one_speaks(
+    request: pytest.FixtureRequest, session: str, earlier: str, later: str
+) -> None:
+    """And a second use by a client that has proven itself ends the session, whichever speaks."""
+    facts = BOTH[session][earlier][0](BOTH[session][later][0](request.getfixturevalue(session)))
+    unproven = earlier in ("client_id_missing", "client_unknown", "client_secret_wrong", "refresh_unknown")
+    assert told(facts) == (earlier, "refresh_used" in (earlier, later) and not unproven)
+
+
+@pytest.mark.parametrize(
+    ("session", "rule", "mend"),
+    [
+        ("of_password", "scope_unpublished", "gamcli app update portal --add-scope user_email"),
+        ("of_key", "renewals_spent", "gamcli app update portal --token-renewals 2"),
+        ("of_key", "refresh_used", None),
+        ("of_key", "auth_type_unavailable", "gamcli auth-type update apikey --enable"),
+    ],
+)
+def test_a_refusal_names_the_command_that_mends_it(
+    request: pytest.FixtureRequest, session: str, rule: str, mend: str | None
+) -> None:
+    """Where a command helps."""
+    facts = BOTH[session][rule][0](request.getfixturevalue(session))
+    rules = {each.name: each for each in (*refresh_grant.OF_KEY, *refresh_grant.OF_PASSWORD)}
+    assert rules[rule].mend(facts) == mend
+
+
+def test_a_type_that_is_gone_is_told_by_its_name(of_password: Facts) -> None:
+    """The session knows it."""
+    with pytest.raises(RefusedError, match="authentication type 'local' is unknown"):
+        refresh_grant.decide(lacking("auth_type")(of_password))
+
+
+def test_a_session_goes_on_with_its_scopes_and_properties(facts_of_both: Facts) -> None:
+    """Whatever scope or properties are sent; the next refresh token is for the next renewal."""
+    sent = of("request", scope="fullcontrol", initial_properties=(Property("a", "b"),))(facts_of_both)
+    granted = refresh_grant.decide(sent)
+    assert isinstance(granted, Grant)
+    assert (granted.scopes, granted.initial_properties) == (("user_email",), PROPERTIES)
+    assert (granted.renewal, granted.spent, granted.key) == (3, facts_of_both.refresh_token, facts_of_both.key)
+    assert (granted.user.name, granted.expires_in, granted.has_session) == ("ana", 3600, True)
+    assert granted.auth_type == ("local" if facts_of_both.key is None else "apikey")
+
+
+def test_with_the_last_renewal_comes_no_refresh_token(facts_of_both: Facts) -> None:
+    """The application allows no further one."""
+    granted = refresh_grant.decide(of("app", token=TokenPolicy(60, 2))(facts_of_both))
+    assert isinstance(granted, Grant)
+    assert (granted.renewal, granted.has_session) == (0, True)
+
+
+def test_a_renewed_token_never_outlives_its_key(of_key: Facts) -> None:
+    """The key retires before the hour is over."""
+    granted = refresh_grant.decide(ending("key", "retires_at", 60)(of_key))
+    assert isinstance(granted, Grant)
+    assert granted.expires_in == 60
+
+
+def test_a_narrow_session_of_a_wide_key_stays_narrow(of_key: Facts) -> None:
+    """What the key may is more than what was asked for."""
+    granted = refresh_grant.decide(of("key", scopes=("gam_user_data", "gam_user_roles"))(of_key))
+    assert isinstance(granted, Grant)
+    assert granted.scopes == ("user_email",)
