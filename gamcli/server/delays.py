@@ -24,6 +24,7 @@ class Delays(Generic[Held]):
         self._numbers = count()
         self._ready: deque[Held] = deque()
         self._change = Condition()
+        self._hurries = False
         self._closing = False
         Thread(target=self._serve, daemon=True).start()
 
@@ -36,6 +37,12 @@ class Delays(Generic[Held]):
     def ready(self) -> list[Held]:
         """Return those whose time has come, each once."""
         return [self._ready.popleft() for _ in range(len(self._ready))]
+
+    def hurry(self) -> None:
+        """Hold nobody back from now on; may be called from a signal handler."""
+        with self._change:
+            self._hurries = True
+            self._change.notify()
 
     def close(self) -> None:
         """End the thread, whoever is still held."""
@@ -52,7 +59,7 @@ class Delays(Generic[Held]):
         with self._change:
             while not self._closing:
                 left = self._held[0][0] - monotonic() if self._held else None
-                if left is not None and left <= 0:
+                if left is not None and (left <= 0 or self._hurries):
                     self._ready.append(heappop(self._held)[2])
                     return True
                 self._change.wait(left)

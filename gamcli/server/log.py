@@ -95,8 +95,8 @@ class Log:
         self._numbers = count(1)
         self._lost = 0
 
-    def tell(self, request: Request | None, answer: Answer, seconds: float) -> None:
-        """Write the line about a request; None is one that could not be read and may be the body of another."""
+    def tell(self, request: Request | None, answer: Answer, seconds: float) -> Entry:
+        """Write the line about a request, and return it; None could not be read and may be the body of another."""
         trace = answer.trace
         method, path = _place(request, trace.rule)
         entry = Entry(
@@ -113,6 +113,7 @@ class Log:
         )
         self.tell_lost()
         self._lost += not self._sink(self._written(entry))
+        return entry
 
     def tell_lost(self) -> None:
         """Tell how many lines found no room since this was last told, if there is room for that."""

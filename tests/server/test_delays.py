@@ -33,3 +33,16 @@ def test_the_end_waits_for_nobody() -> None:
     delays.enter("later", 0.0)
     assert delays.ready() == []
     assert bell.empty()
+
+
+def test_in_a_hurry_nobody_is_held_back() -> None:
+    """Neither those who are there nor those who come."""
+    bell: SimpleQueue[None] = SimpleQueue()
+    delays: Delays[str] = Delays(lambda: bell.put(None))
+    delays.enter("late", 600.0)
+    delays.hurry()
+    bell.get(timeout=10)
+    delays.enter("later", 600.0)
+    bell.get(timeout=10)
+    assert delays.ready() == ["late", "later"]
+    delays.close()

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from gamcli.errors import ConflictError, FailedError
-from gamcli.server.journal import Journal, JournalFile
+from gamcli.server.journal import Journal, JournalFile, Record, recorded
 from gamcli.server.log import Entry, as_json
+from gamcli.server.messages import Request
 
-ENTRY = Entry("2026-03-01T12:00:00Z", "ab-1", "GET", "/healthz", 200, 0.1, "", "", "", "")
+LINE = Entry("2026-03-01T12:00:00Z", "ab-1", "GET", "/healthz", 200, 0.1, "", "", "", "")
+ENTRY = Record(**asdict(LINE))
 OTHER = replace(ENTRY, path="/else", status=404, rule="path_unknown")
 
 
@@ -73,3 +75,27 @@ def test_a_full_disk_stops_nobody() -> None:
     journal = JournalFile("/dev/full")
     journal.add(ENTRY)
     journal.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "grant"),
+    [
+        ("", b"grant_type=password&api_key=secret", "api_key"),
+        ("", b"username=ana&password=secret&grant_type=Password", "password"),
+        ("", b"grant_type=refresh_token&refresh_token=secret", "refresh_token"),
+        ("grant_type=refresh_token&refresh_token=secret", b"", "refresh_token"),
+        ("", b"grant_type=secret", ""),
+        ("", b"\xff\0=%", ""),
+        ("", b"", ""),
+    ],
+)
+def test_a_record_tells_which_grant_was_asked_for(query: str, body: bytes, grant: str) -> None:
+    """And nothing else of what was sent."""
+    record = recorded(LINE, Request("POST", "/oauth/gam/v2.0/access_token", query, {}, body))
+    assert record.grant == grant
+    assert "secret" not in repr(record)
+
+
+def test_what_is_no_request_asks_for_no_grant() -> None:
+    """It is a record like any other."""
+    assert recorded(LINE, None) == ENTRY
