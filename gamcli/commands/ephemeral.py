@@ -1,39 +1,125 @@
-"""`gamcli serve --ephemeral`: a store in memory that ends with the server, and what it begins with."""
+"""`gamcli serve --ephemeral`: a store in memory that ends with the server, what it begins with, and how it fails."""
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
-from gamcli.actions import Gam, example, repository
+import typer
+
+from gamcli.actions import Gam
 from gamcli.commands.acting import actor
 from gamcli.commands.session import Session, now
 from gamcli.errors import UsageError
 from gamcli.store import Store
 
-World = tuple[Gam, dict[str, str]]
-"""What a server answers from, and the credentials to use it, as names and values of an environment."""
+if TYPE_CHECKING:
+    from gamcli.server.http import Options, Server
+
+MAX_SEED = 2**63 - 1
+
+Ephemeral = Annotated[
+    bool,
+    typer.Option(
+        "--ephemeral",
+        help="Serve a store in memory that ends with the server; tell its credentials.",
+        show_default=False,
+    ),
+]
+Seed = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FILE",
+        help="With --ephemeral: a manifest to begin with; repeatable.",
+        show_default="app portal, user ana",
+    ),
+]
+Fault = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FAULT",
+        help="With --ephemeral: fail on purpose, as token=503:0.1, all=close:2x or latency=200ms say; repeatable.",
+    ),
+]
+FaultSeed = Annotated[
+    int | None,
+    typer.Option(min=0, max=MAX_SEED, metavar="N", help="With --fault: another sequence of chance.", show_default="0"),
+]
+Now = Annotated[
+    str | None,
+    typer.Option(
+        metavar="INSTANT",
+        help="With --ephemeral: a clock that stands still, at 2026-01-01T00:00:00Z or a step from now such as -1d.",
+    ),
+]
+Journal = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="With --ephemeral: write each request there, a JSON object a line, no secrets."),
+]
 
 
-def require(session: Session, *, ephemeral: bool) -> None:
+class Wishes(NamedTuple):
+    """What is asked of a server for tests, as the command line has it."""
+
+    ephemeral: bool
+    seed: Sequence[str]
+    fault: Sequence[str]
+    fault_seed: int | None
+    now: str | None
+    journal: str | None
+
+    def beyond(self) -> list[str]:
+        """Return the options that only such a server has."""
+        named = {name: value for name, value in self._asdict().items() if name != "ephemeral"}
+        return [f"--{name.replace('_', '-')}" for name, value in named.items() if value not in (None, [], ())]
+
+
+def require(session: Session, wishes: Wishes) -> None:
     """Raise UsageError for what does not go together."""
-    if not ephemeral:
+    if not wishes.ephemeral:
+        option = wishes.beyond()[0]
+        if option == "--seed":
+            raise UsageError(
+                "--seed is for --ephemeral: a store that stays takes no such secrets from files", "gamcli apply FILE"
+            )
         raise UsageError(
-            "--seed is for --ephemeral: a store that stays takes no such secrets from files", "gamcli apply FILE"
+            f"{option} is for --ephemeral: a server that others rely on is no place for tests", "--ephemeral"
         )
     if session.settings.flags.get("store"):
         raise UsageError("--store and --ephemeral contradict each other", "leave one of them out")
 
 
 @contextmanager
-def world(seeds: Sequence[str]) -> Iterator[World]:
-    """Make a store in memory of manifests, or else the world of `quickstart`; it ends with the `with`."""
-    with Store.in_memory() as store:
-        gam = Gam(store, now, os.urandom, actor(os.environ))
+def served(session: Session, wishes: Wishes, options: "Options") -> Iterator[tuple["Server", dict[str, str]]]:
+    """
+    Make a server on a store in memory, of manifests or else of the world of `quickstart`; it ends with the `with`.
+
+    With it come its credentials, as names and values of an environment.
+    """
+    require(session, wishes)
+    from gamcli.actions import clock, repository  # noqa: PLC0415 - start-up: most stores are files
+    from gamcli.server.faults import Faults, read  # noqa: PLC0415
+    from gamcli.server.faulty import FaultyServer, Stage  # noqa: PLC0415
+    from gamcli.server.journal import JournalFile  # noqa: PLC0415
+
+    faults = Faults([read(each) for each in wishes.fault], wishes.fault_seed or 0)
+    told = now if wishes.now is None else clock.standing(wishes.now)
+    with ExitStack() as opened:
+        store = opened.enter_context(Store.in_memory())
+        gam = Gam(store, told, os.urandom, actor(os.environ))
         repository.initialise(gam)
-        yield gam, _seeded(gam, seeds) if seeds else example.make(gam).variables()
+        credentials = _sown(gam, wishes.seed)
+        journal = JournalFile(wishes.journal) if wishes.journal is not None else None
+        if journal is not None:
+            opened.callback(journal.close)
+        yield FaultyServer(gam, options, Stage(faults, journal.add if journal is not None else None)), credentials
 
 
-def _seeded(gam: Gam, seeds: Sequence[str]) -> dict[str, str]:
+def _sown(gam: Gam, seeds: Sequence[str]) -> dict[str, str]:
+    if not seeds:
+        from gamcli.actions import example  # noqa: PLC0415 - start-up: who brings a seed needs it not
+
+        return example.make(gam).variables()
     from gamcli.provision import seed  # noqa: PLC0415 - start-up: it takes longer than the server without it
 
     return seed.variables(seed.sow(gam, seeds, os.environ))

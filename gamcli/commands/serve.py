@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from gamcli.actions import Gam
 from gamcli.commands import new_files
+from gamcli.commands.ephemeral import Ephemeral, Fault, FaultSeed, Journal, Now, Seed, Wishes, served
 from gamcli.commands.options import noun
 from gamcli.commands.session import Session
 from gamcli.commands.settings import LARGEST_PORT
@@ -71,22 +71,6 @@ ReadyFile = Annotated[str | None, typer.Option(metavar="FILE", help="Write {url,
 AllowHttp = Annotated[
     bool, typer.Option("--allow-http", help="Listen beyond this machine without TLS.", show_default=False)
 ]
-Ephemeral = Annotated[
-    bool,
-    typer.Option(
-        "--ephemeral",
-        help="Serve a store in memory that ends with the server; tell its credentials.",
-        show_default=False,
-    ),
-]
-Seed = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="FILE",
-        help="With --ephemeral: a manifest to begin with; repeatable.",
-        show_default="app portal, user ana",
-    ),
-]
 
 
 @verbs.command(context_settings={"allow_interspersed_args": False})  # what follows the program is the program's
@@ -112,6 +96,10 @@ def serve(
     allow_http: AllowHttp = False,
     ephemeral: Ephemeral = False,
     seed: Seed = None,
+    fault: Fault = None,
+    fault_seed: FaultSeed = None,
+    now: Now = None,
+    journal: Journal = None,
 ) -> None:
     """
     Answer token requests over HTTP, until Ctrl-C or SIGTERM.
@@ -135,23 +123,20 @@ def serve(
     )
     out = session.output()
     run = _until_stopped if program is None else _beside(program, out)
-    with _world(session, seed or [], ephemeral=ephemeral) as (gam, credentials):
-        server = Server(gam, options)
+    wishes = Wishes(ephemeral, seed or (), fault or (), fault_seed, now, journal)
+    with _served(session, wishes, options) as (server, credentials):
         run(server, {"GAM_URL": server.url, **credentials}, ready_file, out)
 
 
 @contextmanager
-def _world(session: Session, seeds: list[str], *, ephemeral: bool) -> Iterator[tuple[Gam, dict[str, str]]]:
-    """Open the store that is served, or make one; with it come the credentials that only this process knows."""
-    if not ephemeral and not seeds:
+def _served(session: Session, wishes: Wishes, options: Options) -> Iterator[tuple[Server, dict[str, str]]]:
+    """Make the server, with the credentials that only this process knows."""
+    if wishes.ephemeral or wishes.beyond():
+        with served(session, wishes, options) as made:
+            yield made
+    else:
         with session.gam() as gam:
-            yield gam, {}
-        return
-    from gamcli.commands.ephemeral import require, world  # noqa: PLC0415 - start-up: most stores are files
-
-    require(session, ephemeral=ephemeral)
-    with world(seeds) as made:
-        yield made
+            yield Server(gam, options), {}
 
 
 def _until_stopped(server: Server, given: dict[str, str], ready_file: str | None, out: Output) -> None:

@@ -119,3 +119,103 @@ def test_faults_of_a_seed_are_told_with_their_lines(gamcli: Run, place: Path) ->
 def test_what_does_not_go_together_is_2(gamcli: Run, words: list[str]) -> None:
     """A store in memory is no file, and a file takes no seed."""
     assert gamcli(*words).code == 2
+
+
+ASKS = """
+import json, os, urllib.error, urllib.parse, urllib.request
+names = ("client_id", "client_secret", "api_key")
+form = {"grant_type": "password", **{name: os.environ["GAM_" + name.upper()] for name in names}}
+for _ in range(4):
+    try:
+        url = os.environ["GAM_URL"] + "/oauth/gam/v2.0/access_token"
+        with urllib.request.urlopen(url, urllib.parse.urlencode(form).encode()) as response:
+            print(response.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            print(error.code, error.headers["Retry-After"])
+    except OSError as error:
+        print(type(error).__name__)
+"""
+"""A client that says how it fares."""
+
+BESIDE = ("--port", "0", "--", sys.executable, "-c", ASKS)
+
+
+@pytest.mark.parametrize(
+    ("faults", "fared"),
+    [
+        (["token=503:2x"], ["503 1", "503 1", "200", "200"]),
+        (["token=429:1x", "userinfo=500", "latency=1ms"], ["429 1", "200", "200", "200"]),
+        (["token=close:1x", "token=401:2x"], ["RemoteDisconnected", "401 None", "200", "200"]),
+    ],
+    ids=str,
+)
+def test_an_ephemeral_server_fails_as_asked(program: Run, faults: list[str], fared: list[str]) -> None:
+    """So that a client can be seen to bear it."""
+    ran = program("serve", "--ephemeral", *(f"--fault={each}" for each in faults), *BESIDE)
+    assert (ran.code, ran.out.splitlines()) == (0, fared)
+    assert "fault token" in ran.err
+
+
+def test_chance_falls_alike_until_another_seed_is_given(program: Run) -> None:
+    """In two runs of the same test."""
+    words = ("serve", "--ephemeral", "--fault", "token=500:0.5")
+    runs = [program(*words, *more, *BESIDE).out for more in ((), (), ("--fault-seed", "0"), ("--fault-seed", "3"))]
+    assert runs[0] == runs[1] == runs[2] != runs[3]
+    assert {"200", "500 None"} == {*runs[0].splitlines()}
+
+
+def test_the_clock_of_an_ephemeral_server_stands_where_it_is_told(program: Run, place: Path) -> None:
+    """For the log, the keys and the tokens."""
+    (place / "seed.toml").write_text(
+        '[app.shop]\nremote_rest = true\nscopes = ["gam_user_data"]\napi_keys = { enabled = true }\n[user.eva]\n'
+        '[[key]]\nuser = "eva"\napp = "shop"\nexpires_in = "1h"\n',
+        encoding="utf-8",
+    )
+    words = ("--now", "2031-01-01T00:00:00Z", "--seed", "seed.toml", "--journal", "journal.jsonl")
+    ran = program("serve", "--ephemeral", *words, *BESIDE)
+    assert ran.out.splitlines() == ["200"] * 4
+    assert ran.err.count("2031-01-01T00:00:00Z") == 4
+    found = [json.loads(line) for line in (place / "journal.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert {each["time"] for each in found} == {"2031-01-01T00:00:00Z"}
+
+
+def test_a_journal_has_each_request_without_its_secrets(program: Run, place: Path) -> None:
+    """A JSON object a line."""
+    ran = program("serve", "--ephemeral", "--journal", "journal.jsonl", "--fault", "token=503:1x", *BESIDE)
+    assert ran.code == 0
+    text = (place / "journal.jsonl").read_text(encoding="utf-8")
+    found = [json.loads(line) for line in text.splitlines()]
+    assert [each["status"] for each in found] == [503, 200, 200, 200]
+    assert {(each["method"], each["path"], each["grant"]) for each in found} == {
+        ("POST", "/oauth/gam/v2.0/access_token", "api_key")
+    }
+    assert found[0]["detail"] == "fault token=503:1x"
+    assert "gamkey_" not in text
+    assert "gamsec_" not in text
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["--fault", "token=503"], 2, "--fault is for --ephemeral"),
+        (["--fault-seed", "1"], 2, "--fault-seed is for --ephemeral"),
+        (["--now", "+1d"], 2, "--now is for --ephemeral"),
+        (["--journal", "j"], 2, "--journal is for --ephemeral"),
+        (["--ephemeral", "--fault", "tokn=503"], 2, "no endpoint 'tokn'"),
+        (["--ephemeral", "--fault", "token=504"], 2, "no fault '504'"),
+        (["--ephemeral", "--now", "tomorrow"], 2, "'tomorrow' is no instant"),
+        (["--ephemeral", "--journal", "missing/j"], 1, "cannot write the journal missing/j"),
+        (["--ephemeral", "--journal", "seed.toml"], 5, "is no journal"),
+    ],
+    ids=str,
+)
+def test_what_no_server_does_is_told_before_it_listens(
+    gamcli: Run, place: Path, words: list[str], code: int, told: str
+) -> None:
+    """With what is possible."""
+    (place / "seed.toml").write_text("[app.shop]\n", encoding="utf-8")
+    ran = gamcli("serve", "--port", "0", "--ready-file", "ready.json", *words)
+    assert (ran.code, told in ran.err) == (code, True)
+    assert ran.hint
+    assert not (place / "ready.json").exists()
