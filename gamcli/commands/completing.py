@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gamcli.errors import GamcliError
-from gamcli.render.text import data
+from gamcli.render.text import clean, data
 
 TABLE = Path(__file__).with_name("words.tsv")
 
@@ -38,7 +38,8 @@ def answer(words: list[str]) -> int:
     """Print what may stand in place of the last of `words`, a word a line; an error offers nothing."""
     try:
         for text, about in offers(words):
-            data(f"{text}\t{about}")
+            if text.isprintable():  # nobody could type it, and a shell would
+                data(f"{text}\t{clean(about)}")
     except (GamcliError, OSError):
         return 0
     return 0

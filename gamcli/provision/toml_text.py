@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
+from unicodedata import category
 
 from gamcli.provision.toml_lines import Keys
 
@@ -26,8 +27,15 @@ def word(key: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """Write a basic string."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    """Write a basic string; what drives a terminal, turns or hides text is escaped."""
+    written = json.dumps(text, ensure_ascii=False)
+    return written if written.isprintable() else "".join(map(_escaped, written))
+
+
+def _escaped(letter: str) -> str:
+    if letter.isprintable() or category(letter) == "Zs":
+        return letter
+    return f"\\u{ord(letter):04x}" if letter <= "\uffff" else f"\\U{ord(letter):08x}"
 
 
 def value(of: object) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import Any, get_args
+from unicodedata import category
 
 from gamcli import model
 from gamcli.errors import GamcliError, UsageError
@@ -45,8 +46,18 @@ FIELDS: dict[type, tuple[str, ...]] = {
 FREE = ("attributes", "details")
 """Fields that hold a record with names of anybody's choice: no columns."""
 
-# What a terminal could take for a command, or for the other direction of writing, within a JSON text.
-_UNSAFE = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+
+class _Safe(dict[int, int | str]):
+    """For `str.translate` of JSON: what drives a terminal, turns or hides text becomes an escape sequence."""
+
+    def __missing__(self, code: int) -> int | str:
+        letter = chr(code)
+        plain = letter.isprintable() or letter == "\n" or category(letter) == "Zs"
+        self[code] = code if plain else json.dumps(letter)[1:-1]
+        return self[code]
+
+
+_SAFE = _Safe()
 
 
 def names_of(kind: type) -> tuple[str, ...]:
@@ -81,12 +92,12 @@ def _said(text: str) -> object:
 
 def document(value: object) -> str:
     """Return one JSON document for people and programs: indented."""
-    return json.dumps(value, ensure_ascii=False, indent=2).translate(_UNSAFE)
+    return json.dumps(value, ensure_ascii=False, indent=2).translate(_SAFE)
 
 
 def line(value: object) -> str:
     """Return one JSON document in one line."""
-    return json.dumps(value, ensure_ascii=False).translate(_UNSAFE)
+    return json.dumps(value, ensure_ascii=False).translate(_SAFE)
 
 
 def array(records: Iterable[Plain]) -> Iterator[str]:

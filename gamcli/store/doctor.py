@@ -5,12 +5,10 @@ The store is opened as it is: not brought up to date, and not written. Counts co
 rows, so that a million keys are looked at in a moment.
 """
 
-import os
 import shutil
 import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ from typing import Any
 from gamcli.errors import StoreMissingError, StoreUnusableError
 from gamcli.model.doctor import Contents, FileFacts, ShutType
 from gamcli.model.overviews import Shut
-from gamcli.store import counts, files, repository, schema
+from gamcli.store import counts, files, glance, repository, schema
 from gamcli.store.database import Transaction, instant, micros
 from gamcli.store.failures import told
 
@@ -30,6 +28,9 @@ ENTRIES = 1000
 
 SLACK = 300
 """An entry may be so many seconds before the one that it follows: clocks of several machines, and slow commits."""
+
+PATIENCE = 1.0
+"""So many seconds it waits for whoever has the store to himself."""
 
 NAMED = 3
 """So many names are told."""
@@ -82,7 +83,7 @@ def look(path: Path, now: datetime) -> tuple[int, tuple[str, ...], Contents | No
     if not files.holds_something(path):
         raise StoreMissingError(f"there is no store at {path}")
     try:
-        with closing(_opened(path)) as connection:
+        with glance.at(path, PATIENCE) as connection:
             connection.execute("BEGIN")
             version = _version(connection, path)
             if version != len(schema.STEPS):
@@ -91,14 +92,6 @@ def look(path: Path, now: datetime) -> tuple[int, tuple[str, ...], Contents | No
             return version, tuple(_outputs(tx)), _contents(tx, now)
     except sqlite3.Error as error:
         raise told(error, path) from error
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    """Open a store to read it; who may write takes away again what SQLite put beside a store that nobody has open."""
-    alone = os.access(path, os.W_OK) and not Path(f"{path}-wal").exists()
-    connection = sqlite3.connect(f"{path.as_uri()}?mode={'rw' if alone else 'ro'}", uri=True, isolation_level=None)
-    connection.execute("PRAGMA query_only = ON")
-    return connection
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:

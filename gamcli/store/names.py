@@ -4,6 +4,8 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from gamcli.store import glance
+
 _QUERIES = {
     "user": "SELECT name, email FROM user WHERE fold >= ? AND fold < ? ORDER BY fold LIMIT ?",
     "app": "SELECT name, description FROM app WHERE fold >= ? AND fold < ? ORDER BY fold LIMIT ?",
@@ -20,10 +22,7 @@ BEHIND_ALL = "\U0010ffff"
 def beginning(path: Path, noun: str, typed: str, most: int) -> Iterator[tuple[str, str]]:
     """Yield the names of a noun that begin with `typed`, each with what says more of it; no store has no names."""
     try:
-        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=0)
-        try:
+        with glance.at(path) as connection:
             yield from connection.execute(_QUERIES[noun], (typed, typed + BEHIND_ALL, most)).fetchall()
-        finally:
-            connection.close()
     except (sqlite3.Error, UnicodeEncodeError):  # no store, or what was typed is no UTF-8
         return

@@ -1,0 +1,319 @@
+"""
+Every command, run as `every_command.tsv` says: no secret where it does not belong, and no text that drives a terminal.
+
+A command that is not in that table fails the first test: add a line for it.
+"""
+
+import json
+import os
+import re
+import shlex
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gamcli.commands import completing
+from gamcli.rules.credentials import checksum
+
+Run = Callable[..., Any]
+
+TABLE = Path(__file__).parent / "every_command.tsv"
+CLIENT_SECRET = "MARKEDclientsecretMARKEDclientsecretMARKED01"
+THIRD_SECRET = "MARKEDthirdsecretMARKEDthirdsecretMARKED0123"
+PASSWORD = "MARKED correct horse battery staple"
+SEED_KEY = "gamkey_SEEDseed_MARKEDmarkedMARKEDmarkedMARKED012"[: 7 + 8 + 1 + 32]
+ISSUED = re.compile(r"gamkey_\w{8}_\w{38}|gamsec_\w{46}|[0-9a-f-]{36}![0-9A-Za-z]{78}")
+"""Keys, client secrets and access tokens."""
+
+HOLDERS = {
+    "csecret", "third", "password", "seed.toml", "key", "tokens", "gate.secret", "new.key", "keys.csv", "applied.env",
+    "github",
+}  # fmt: skip
+"""Files that were made to hold secrets: inputs of ours, and outputs that a line of the table asks for."""
+
+PEEK = """
+import json, os, sys, urllib.error, urllib.parse, urllib.request
+from pathlib import Path
+with open("cmdlines", "ab") as seen:
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            seen.write(each.read_bytes() + b"\\n")
+        except OSError:
+            pass
+names = ("GAM_ACCESS_TOKEN", "GAM_API_KEY", "GAM_CLIENT_SECRET")
+found = [value for name, value in os.environ.items() if name in names]
+key, secret = (Path(name).read_text().strip() for name in ("key", "csecret"))
+client = (sys.argv[1:] or [os.environ.get("GAM_CLIENT_ID", "")])[0]
+hostile = "\\x1b]0;x\\x07\\u202e" + key
+def ask(path, form, **headers):
+    url = os.environ["GAM_URL"] + path
+    data = urllib.parse.urlencode(form).encode() if form else None
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, data, headers)) as response:
+            return json.load(response)
+    except urllib.error.HTTPError as error:
+        error.read()
+        return {}
+if "GAM_URL" in os.environ:
+    for form in (
+        {"grant_type": "password", "client_id": client, "client_secret": secret, "api_key": key},
+        {"grant_type": "password", "client_id": hostile, "client_secret": key, "api_key": secret},
+        {"grant_type": key, "client_id": client, "client_secret": secret, "api_key": key, "scope": hostile},
+    ):
+        found += [value for name, value in ask("/oauth/gam/v2.0/access_token", form).items() if name == "access_token"]
+    quoted = urllib.parse.quote(hostile)
+    for path in (f"/{quoted}", f"/oauth/gam/v2.0/userinfo?access_token={quoted}", f"/oauth/gam/v2.0/{secret}"):
+        ask(path, None, Authorization=f"Bearer {key}")
+    ask("/oauth/gam/v2.0/userinfo", None, Authorization="Basic " + secret)
+with open("tokens", "a") as tokens:
+    tokens.writelines(f"{each}\\n" for each in found)
+"""
+"""A program beside gamcli: notes every process's words, sends secrets where they belong and where they do not."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the table."""
+
+    codes: frozenset[int]
+    marks: frozenset[str]
+    words: tuple[str, ...]
+    stdin: str | None
+
+    @property
+    def leaf(self) -> str:
+        """The command that it runs."""
+        return completing.walk(completing.table(), self.words)[0]
+
+
+def lines() -> Iterator[Line]:
+    """Yield the lines of the table."""
+    for text in TABLE.read_text(encoding="utf-8").splitlines():
+        if not text.startswith("#"):
+            codes, marks, words, stdin = text.split("\t")
+            known = frozenset({int(codes)} if codes in ("0", "1") or len(codes) == 1 else map(int, codes))
+            yield Line(known, frozenset(marks.split()), tuple(shlex.split(words)), None if stdin == "-" else stdin)
+
+
+def leaves() -> set[str]:
+    """Return every command that has no command below it."""
+    rows = completing.table()
+    paths = {f"{row.path} {row.text}".strip() for row in rows if row.text[:1] not in ("-", "<")}
+    return {path for path in paths if not any(other.startswith(f"{path} ") for other in paths)}
+
+
+def test_every_command_is_in_the_table() -> None:
+    """Whoever makes one says how it is run."""
+    missing = sorted(leaves() - {line.leaf for line in lines()})
+    assert missing == [], f"add a line to {TABLE.name} for each of these"
+
+
+@pytest.fixture
+def files(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put the files there that the table names, and nothing of theirs into the environment."""
+    key = SEED_KEY + checksum(SEED_KEY)
+    seed = f"""
+        [app.portal]
+        scopes = ["gam_user_data"]
+        remote_rest = true
+        api_keys = {{ enabled = true }}
+        client_secret = "{CLIENT_SECRET}"
+        [user.ana]
+        password = "{PASSWORD}"
+        [[key]]
+        user = "ana"
+        app = "portal"
+        api_key = "{key}"
+    """
+    manifest = """
+        [app.sixth]
+        scopes = ["gam_user_data"]
+        remote_rest = true
+        api_keys = { enabled = true }
+        client_secret = "${file:third}"
+        [[key]]
+        user = "ana"
+        app = "sixth"
+    """
+    for name, text in (
+        ("csecret", CLIENT_SECRET), ("third", THIRD_SECRET), ("password", PASSWORD), ("seed.toml", seed),
+        ("gam.toml", manifest), ("other.toml", "[user.dan]\n"),
+        ("in.csv", "user,app\ncy,gate\n"), ("users.csv", "name\ncy\n"), ("peek.py", PEEK),
+    ):  # fmt: skip
+        (place / name).write_text(text, encoding="utf-8")
+    (place / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(place / "tmp"))
+    monkeypatch.setenv("GITHUB_OUTPUT", str(place / "github"))
+    return place
+
+
+@pytest.fixture
+def ask(gamcli: Run, program: Run, files: Path, sql: Run) -> Callable[[Line, tuple[str, ...]], Any]:
+    """Return what runs a line, with more words behind it."""
+
+    def filled(words: tuple[str, ...]) -> Iterator[str]:
+        for word in words:
+            match word:
+                case "{python}":
+                    yield sys.executable
+                case "{client_id}":
+                    yield sql("SELECT client_id FROM app ORDER BY number LIMIT 1")[0][0]
+                case "{guid}":
+                    yield sql("SELECT guid FROM user ORDER BY number LIMIT 1")[0][0]
+                case "{key}":
+                    yield sql("SELECT id FROM key WHERE ended_at IS NULL ORDER BY created_at LIMIT 1")[0][0]
+                case "{token}":
+                    yield gamcli("token", "list", "--field", "id").out.split()[0]
+                case _:
+                    yield word
+
+    def run(line: Line, more: tuple[str, ...] = ()) -> Any:  # noqa: ANN401 - what the fixtures return
+        text = (files / line.stdin).read_text(encoding="utf-8") if line.stdin else ""
+        words = (*filled(line.words), *more)
+        return program(*words, stdin=text.encode()) if "program" in line.marks else gamcli(*words, stdin=text)
+
+    return run
+
+
+def contents(*folders: Path) -> Iterator[tuple[Path, bytes]]:
+    """Yield every file below the folders that was not made to hold secrets."""
+    for folder in folders:
+        for path in folder.rglob("*"):
+            if path.is_file() and path.name not in HOLDERS:
+                yield path, path.read_bytes()
+
+
+def found_in(files: Path) -> set[str]:
+    """Return the secrets in files that were made to hold them."""
+    texts = [(files / name).read_text(encoding="utf-8") for name in HOLDERS if (files / name).exists()]
+    return {*ISSUED.findall("\n".join(texts))}
+
+
+def test_no_command_leaves_a_secret_where_it_does_not_belong(
+    ask: Callable[[Line, tuple[str, ...]], Any], files: Path, file: Path
+) -> None:
+    """Neither in what it prints nor in a file, the store and its log among them, nor in the words of a process."""
+    secrets = {CLIENT_SECRET, THIRD_SECRET, PASSWORD, SEED_KEY}
+    with closing(sqlite3.connect(":memory:")) as holding:
+        for line in lines():
+            ran = ask(line, ())
+            assert ran.code in line.codes, (line.words, ran)
+            if line.words == ("init",) and file.exists():  # as long as it is open, its log stays
+                holding.execute("ATTACH ? AS store", (str(file),))
+                holding.execute("SELECT * FROM store.audit").fetchall()
+            known = secrets | found_in(files)
+            fresh = set(ISSUED.findall(ran.out)) - known
+            assert not fresh or "secret" in line.marks, f"{line.words} prints a secret"
+            secrets |= known | fresh
+            require_none(secrets, ran.err, f"stderr of {line.words}")
+            require_none(secrets - fresh, ran.out, f"stdout of {line.words}", unless="secret" in line.marks)
+            for path, data in contents(files, file.parent / "home"):
+                require_none(secrets, data.decode("latin-1"), f"{path} after {line.words}")
+            for path in file.parent.glob("store.db*"):
+                require_none(secrets, path.read_bytes().decode("latin-1"), f"{path} after {line.words}")
+        assert Path(f"{file}-wal").exists()
+    assert len(secrets) > 15
+    assert b"peek.py" in (files / "cmdlines").read_bytes()
+    assert [*(files / "tmp").iterdir()] == []
+
+
+def require_none(secrets: set[str], text: str, where: str, *, unless: bool = False) -> None:
+    """Fail when one of the secrets, or what makes it one, is in the text."""
+    assert unless or not [secret for secret in secrets if secret.rpartition("_")[2] in text], where
+
+
+HOSTILE = "\x1b]0;x\x07\x1b[31m\x9b1m\u202e\u200b\u2066\u061c\ufeff\r\n\tend"
+"""Escape sequences, C1, bidirectional overrides, letters without width, line ends."""
+
+KEPT = {
+    ("app", "client_id"), ("app", "api_key_auth_type"), ("app_use", "client_id"), ("auth_type", "fold"),
+    ("auth_type", "type"), ("key", "id"), ("key", "end_status"), ("key_request", "key"),
+    ("repository", "default_auth_type"),
+    ("token", "user_guid"), ("token", "client_id"), ("token", "key"), ("user", "guid"), ("user", "birthday"),
+    ("user_attribute", "user_guid"), ("audit", "at"),
+}  # fmt: skip
+"""Columns that find rows, or that hold no free text."""
+
+
+def poison(file: Path) -> int:
+    """Put hostile text into every column of text but those KEPT, and return how many there are."""
+    count = 0
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table in tables:
+            for _, column, kind, *_ in connection.execute(f"PRAGMA table_info({table})").fetchall():
+                if kind != "TEXT" or (table, column) in KEPT or table.startswith("sqlite_"):
+                    continue
+                value = json.dumps({HOSTILE: HOSTILE}) if column in ("attributes", "details") else HOSTILE
+                unique = "" if column in ("attributes", "details") else f" || {connection_key(connection, table)}"
+                connection.execute(f"UPDATE {table} SET {column} = ?{unique} WHERE {column} IS NOT NULL", (value,))
+                count += 1
+    return count
+
+
+def connection_key(connection: sqlite3.Connection, table: str) -> str:
+    """Return the SQL for what tells the rows of a table apart."""
+    columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
+    return " || ".join(row[1] for row in columns if row[5] and (table, row[1]) in KEPT | {("audit", "seq")}) or "''"
+
+
+def formats(leaf: str) -> Iterator[tuple[str, ...]]:
+    """Yield the words for each format that a command has."""
+    yield ()
+    for row in completing.table():
+        if row.path == leaf and row.text == "--output":
+            yield from (("-o", name) for name in row.value.split("|") if name not in ("value", "github"))
+
+
+def driving(text: str) -> set[str]:
+    """Return the letters of a text that could drive a terminal, or turn or hide what stands there."""
+    return {letter for letter in text if not letter.isprintable()} - {"\n"}
+
+
+def test_no_text_of_the_store_drives_a_terminal(
+    ask: Callable[[Line, tuple[str, ...]], Any], file: Path, files: Path
+) -> None:
+    """Whatever somebody wrote into the file past gamcli, whichever command shows it, in whichever format."""
+    asked = [line for line in lines() if line.leaf not in ("init", "quickstart", "conformance", "try")]
+    for line in lines():
+        if line.leaf in ("init", "app create", "user create", "key generate", "apply", "auth-type create", "run"):
+            assert ask(line, ()).code in line.codes
+        for name in ("gate.secret", "new.key", "keys.csv", "applied.env"):
+            (files / name).unlink(missing_ok=True)
+    assert poison(file) > 40
+    shown = 0
+    for line in asked:
+        begin = [form for form in formats(line.leaf) if "-o" not in line.words] or [()]
+        for more in [()] if "program" in line.marks or line.leaf in CHANGING else begin:
+            ran = ask(line, more)
+            assert driving(ran.out + ran.err) == set(), (line.words, more)
+            shown += "?]0;x??[31m" in ran.out
+    assert shown > 30
+
+
+CHANGING = {"app delete", "user delete", "auth-type delete", "key revoke", "key rotate", "app rotate-secret"}
+"""Commands after which less is left to show: they run once."""
+
+
+def test_no_name_of_the_store_drives_the_shell_that_completes_it(
+    ask: Callable[[Line, tuple[str, ...]], Any], gamcli: Run, file: Path
+) -> None:
+    """One candidate a line, whatever its name."""
+    for line in lines():
+        if line.leaf in ("init", "app create", "user create"):
+            ask(line, ())
+    poison(file)
+    for words in (("app", "show", ""), ("user", "show", ""), ("key", "list", "--user", "")):
+        ran = gamcli("__complete", *words)
+        assert driving(ran.out.replace("\t", "")) == set()
+
+
+def test_the_environment_of_these_tests_holds_no_secret() -> None:
+    """What a child inherits would be found."""
+    assert not [name for name, value in os.environ.items() if ISSUED.search(value)]
