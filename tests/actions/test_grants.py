@@ -1,0 +1,535 @@
+"""Passwords and refresh tokens: sessions that begin, go on, and end for good."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gamcli import store
+from gamcli.actions import Gam, apps, auth_types, keys, repository, tokens, users
+from gamcli.actions.apps import AppWish, ScopeEdit
+from gamcli.actions.changes import Created
+from gamcli.actions.tokens import IssuedToken, TokenSearch
+from gamcli.errors import RefusedError
+from gamcli.model import App, Token, User, token_id
+from gamcli.model.sessions import Property
+from gamcli.rules import grants, passwords
+from gamcli.rules.credentials import NO_SECRET, Secret, refresh_token_place
+from gamcli.rules.grants import TokenRequest
+from gamcli.rules.keys import IssuedKey
+from gamcli.rules.passwords import CHEAPEST, Scrypt
+from gamcli.store import Store
+from tests.conftest import START
+
+PASSWORD = Secret("correct horse battery staple")
+PROPERTIES = (Property("Branch", "7"), Property("Área", ""))
+TOLD = [{"Id": "Branch", "Value": "7"}, {"Id": "Área", "Value": ""}]
+
+Forward = Callable[[timedelta], datetime]
+Spend = Callable[[Secret], IssuedToken]
+
+
+@pytest.fixture(autouse=True)
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords at the least cost."""
+    monkeypatch.setattr(passwords, "PRESENT", CHEAPEST)
+
+
+@pytest.fixture
+def login(gam: Gam, portal: Created[App], ana: User) -> TokenRequest:
+    """Return the request that trades ana's password for a token, where two renewals are allowed."""
+    assert portal.secret is not None
+    auth_types.update(gam, "local", {"enabled": True})
+    apps.update(gam, "portal", {"token.renewals": 2}, ScopeEdit(add=("session_initial_prop",)))
+    users.set_password(gam, ana.name, PASSWORD)
+    return TokenRequest(
+        client_id=portal.record.client_id,
+        client_secret=portal.secret,
+        grant=grants.PASSWORD,
+        authentication_type_name="local",
+        username="ana",
+        password=PASSWORD,
+        initial_properties=PROPERTIES,
+    )
+
+
+@pytest.fixture
+def spend(gam: Gam, login: TokenRequest) -> Spend:
+    """Return what trades a refresh token."""
+    return lambda token: tokens.exchange(gam, renewing(login, token))
+
+
+def renewing(asked: TokenRequest, token: Secret) -> TokenRequest:
+    """Return the request of the same client that trades a refresh token."""
+    return TokenRequest(asked.client_id, asked.client_secret, grant=grants.REFRESH, refresh_token=token)
+
+
+def refused(ask: Callable[[], object]) -> str:
+    """Return the rule that refuses what is asked."""
+    with pytest.raises(RefusedError) as caught:
+        ask()
+    return caught.value.rule
+
+
+def kept(gam: Gam, issued: IssuedToken) -> Token:
+    """Return what the store knows of a token."""
+    return tokens.show(gam, issued.id)
+
+
+def status(gam: Gam, issued: IssuedToken) -> str:
+    """Return the status of a token."""
+    return kept(gam, issued).status(gam.now())
+
+
+def test_a_password_is_traded_for_a_token_that_reads_claims(gam: Gam, login: TokenRequest) -> None:
+    """It carries all that the application publishes, and what came with the login."""
+    issued = tokens.exchange(gam, login)
+    token = kept(gam, issued)
+    assert (token.user, token.app, token.key, token.session) == ("ana", "portal", None, token_id(token.row))
+    assert issued.grant.scopes == ("gam_user_data", "gam_user_roles", "session_initial_prop")
+    claims = tokens.userinfo(gam, issued.secret)
+    assert (claims["username"], claims["roles"]) == ("ana", ["operator"])
+    assert claims["initial_properties"] == TOLD
+    assert apps.show(gam, "portal").grants == 1
+    with tokens.listed(gam, TokenSearch(user="ana")) as found:
+        assert [each.id for each in found] == [issued.id]
+
+
+@pytest.mark.parametrize("username", ["ana", "ANA", "Ana@Example.com"])
+def test_a_user_logs_in_by_name_or_email(gam: Gam, login: TokenRequest, username: str) -> None:
+    """In any case."""
+    assert tokens.exchange(gam, replace(login, username=username)).grant.user.name == "ana"
+
+
+@pytest.mark.parametrize(
+    ("sent", "rule"),
+    [
+        ({"authentication_type_name": ""}, "auth_type_wrong"),
+        ({"authentication_type_name": "ldap"}, "auth_type_unavailable"),
+        ({"username": ""}, "password_wrong"),
+        ({"username": "bob"}, "password_wrong"),
+        ({"username": "bea"}, "password_wrong"),
+        ({"password": NO_SECRET}, "password_wrong"),
+        ({"scope": "user_nothing"}, "scope_unpublished"),
+    ],
+)
+def test_a_login_that_breaks_a_rule_is_refused(
+    gam: Gam, login: TokenRequest, sent: dict[str, object], rule: str
+) -> None:
+    """By the facts as they are: bob is unknown, bea has no password."""
+    users.create(gam, "bea", {})
+    assert refused(lambda: tokens.exchange(gam, replace(login, **sent))) == rule  # type: ignore[arg-type]
+    with tokens.listed(gam, TokenSearch()) as found:
+        assert list(found) == []
+
+
+def test_a_password_that_must_change_or_has_expired_is_no_good(gam: Gam, login: TokenRequest, forward: Forward) -> None:
+    """Until another one is set."""
+    users.set_password(gam, "ana", PASSWORD, must_change=True)
+    assert refused(lambda: tokens.exchange(gam, login)) == "password_must_change"
+    users.set_password(gam, "ana", PASSWORD, expires_in=timedelta(days=1))
+    assert tokens.exchange(gam, login)
+    forward(timedelta(days=1))
+    assert refused(lambda: tokens.exchange(gam, login)) == "password_expired"
+
+
+def test_a_session_is_renewed_as_often_as_its_application_allows(gam: Gam, login: TokenRequest, spend: Spend) -> None:
+    """Each renewal has its number; the tokens of the session live on beside each other."""
+    issued = [tokens.exchange(gam, login)]
+    for _ in range(2):
+        issued.append(spend(issued[-1].refresh_token))
+    assert [each.refresh_token.reveal()[:3] for each in issued] == ["001", "002", ""]
+    assert {kept(gam, each).session for each in issued} == {issued[0].id}
+    assert {each.grant.scopes for each in issued} == {issued[0].grant.scopes}
+    for each in issued:
+        assert tokens.userinfo(gam, each.secret)["initial_properties"] == TOLD
+
+
+def test_without_renewals_there_is_no_refresh_token(gam: Gam, login: TokenRequest) -> None:
+    """The session is there all the same: it holds the properties."""
+    apps.update(gam, "portal", {"token.renewals": 0})
+    issued = tokens.exchange(gam, login)
+    assert issued.refresh_token == NO_SECRET
+    assert kept(gam, issued).session is not None
+
+
+def test_a_second_use_ends_the_session(gam: Gam, login: TokenRequest, spend: Spend) -> None:
+    """All its tokens are dead at once, the unused refresh token too; other sessions live on."""
+    first, other = tokens.exchange(gam, login), tokens.exchange(gam, login)
+    second = spend(first.refresh_token)
+    assert refused(lambda: spend(first.refresh_token)) == "refresh_used"
+    assert [status(gam, each) for each in (first, second, other)] == ["revoked", "revoked", "active"]
+    assert refused(lambda: spend(second.refresh_token)) == "refresh_revoked"
+    assert refused(lambda: tokens.userinfo(gam, second.secret)) == "token_revoked"
+    assert spend(other.refresh_token)
+
+
+def test_a_second_use_ends_the_session_whatever_else_is_wrong(gam: Gam, login: TokenRequest, spend: Spend) -> None:
+    """The client is told the rule that comes first."""
+    first = tokens.exchange(gam, login)
+    second = spend(first.refresh_token)
+    users.update(gam, "ana", {"blocked": True})
+    assert refused(lambda: spend(first.refresh_token)) == "user_blocked"
+    users.update(gam, "ana", {"blocked": False})
+    assert refused(lambda: spend(second.refresh_token)) == "refresh_revoked"
+
+
+def test_a_client_that_proves_nothing_ends_no_session(gam: Gam, login: TokenRequest, spend: Spend) -> None:
+    """Neither one with a wrong secret, nor another one, nor one who guesses."""
+    first = tokens.exchange(gam, login)
+    second = spend(first.refresh_token)
+    other = apps.create(gam, AppWish("other", {"remote_rest": True, "token.renewals": 2}))
+    assert other.secret is not None
+    thief = replace(login, client_id=other.record.client_id, client_secret=other.secret)
+    unproven = replace(login, client_secret=NO_SECRET)
+    guess = Secret(first.refresh_token.reveal()[:15] + "0" * 24)
+    assert refused(lambda: tokens.exchange(gam, renewing(unproven, first.refresh_token))) == "client_secret_wrong"
+    assert refused(lambda: tokens.exchange(gam, renewing(thief, first.refresh_token))) == "refresh_unknown"
+    assert refused(lambda: tokens.exchange(gam, renewing(thief, second.refresh_token))) == "refresh_unknown"
+    assert refused(lambda: spend(guess)) == "refresh_unknown"
+    assert spend(second.refresh_token)
+
+
+@pytest.mark.parametrize("text", ["", "x", "001" + "0" * 36, "001" + "z" * 36])
+def test_what_is_no_refresh_token_is_unknown(spend: Spend, text: str) -> None:
+    """Whatever it is."""
+    assert refused(lambda: spend(Secret(text))) == "refresh_unknown"
+
+
+def test_a_refresh_token_lives_for_thirty_days(gam: Gam, login: TokenRequest, spend: Spend, forward: Forward) -> None:
+    """Each of them from its own issue."""
+    issued = tokens.exchange(gam, login)
+    forward(timedelta(days=30) - timedelta(seconds=1))
+    issued = spend(issued.refresh_token)
+    forward(timedelta(days=30))
+    assert refused(lambda: spend(issued.refresh_token)) == "refresh_expired"
+
+
+def test_fewer_renewals_than_before_count_at_once(gam: Gam, login: TokenRequest, spend: Spend) -> None:
+    """A refresh token beyond them is not used up: it is good again when there are more."""
+    second = spend(tokens.exchange(gam, login).refresh_token)
+    apps.update(gam, "portal", {"token.renewals": 1})
+    assert refused(lambda: spend(second.refresh_token)) == "renewals_spent"
+    apps.update(gam, "portal", {"token.renewals": 2})
+    assert spend(second.refresh_token).refresh_token == NO_SECRET
+
+
+def test_one_token_a_user_ends_the_sessions_before(gam: Gam, login: TokenRequest, spend: Spend) -> None:
+    """The newest one goes on, and each renewal ends the token before."""
+    apps.update(gam, "portal", {"one_token_per_user": True})
+    first, second = tokens.exchange(gam, login), tokens.exchange(gam, login)
+    assert refused(lambda: spend(first.refresh_token)) == "refresh_revoked"
+    third = spend(second.refresh_token)
+    assert [status(gam, each) for each in (first, second, third)] == ["revoked", "revoked", "active"]
+    assert spend(third.refresh_token)
+
+
+def test_a_new_password_ends_the_sessions_of_the_old_one(
+    gam: Gam, login: TokenRequest, asked: TokenRequest, spend: Spend
+) -> None:
+    """Not those that a key began."""
+    by_password, by_key = tokens.exchange(gam, login), tokens.exchange(gam, asked)
+    users.set_password(gam, "ana", Secret("hunter2"))
+    assert [status(gam, each) for each in (by_password, by_key)] == ["revoked", "active"]
+    assert refused(lambda: spend(by_password.refresh_token)) == "refresh_revoked"
+    assert spend(by_key.refresh_token)
+
+
+def test_who_revokes_a_token_ends_its_session(gam: Gam, login: TokenRequest, spend: Spend) -> None:
+    """With the tokens beside it."""
+    first = tokens.exchange(gam, login)
+    second = spend(first.refresh_token)
+    assert tokens.revoke(gam, first.id).differs
+    assert status(gam, second) == "revoked"
+    assert refused(lambda: spend(second.refresh_token)) == "refresh_revoked"
+
+
+def disable_app(gam: Gam) -> object:
+    """Disable the application."""
+    return apps.update(gam, "portal", {"enabled": False})
+
+
+def disable_type(gam: Gam) -> object:
+    """Disable the authentication type."""
+    return auth_types.update(gam, "local", {"enabled": False})
+
+
+def disable_user(gam: Gam) -> object:
+    """Disable the user."""
+    return users.update(gam, "ana", {"enabled": False})
+
+
+def withdraw(gam: Gam) -> object:
+    """Withdraw a scope."""
+    return apps.update(gam, "portal", {}, ScopeEdit(remove=("gam_user_roles",)))
+
+
+def delete_user(gam: Gam) -> object:
+    """Delete the user."""
+    return users.delete(gam, "ana", None)
+
+
+def delete_app(gam: Gam) -> object:
+    """Delete the application."""
+    return apps.delete(gam, "portal", None)
+
+
+ENDS: dict[str, tuple[Callable[[Gam], object], str, str]] = {
+    "application disabled": (disable_app, "app_disabled", "token_app_disabled"),
+    "type disabled": (disable_type, "auth_type_unavailable", ""),
+    "user disabled": (disable_user, "user_inactive", "token_user_inactive"),
+    "scope withdrawn": (withdraw, "scope_unpublished", ""),
+    "user deleted": (delete_user, "refresh_unknown", "token_unknown"),
+    "application deleted": (delete_app, "client_unknown", "token_unknown"),
+}
+
+
+@pytest.mark.parametrize(("end", "next_rule", "rule"), ENDS.values(), ids=ENDS.keys())
+def test_a_session_goes_on_while_what_it_stands_on_stands(
+    gam: Gam, login: TokenRequest, spend: Spend, end: Callable[[Gam], object], next_rule: str, rule: str
+) -> None:
+    """What stands no longer refuses the next token; the present one lives on where it did so for keys."""
+    issued = tokens.exchange(gam, login)
+    end(gam)
+    assert refused(lambda: spend(issued.refresh_token)) == next_rule
+    if rule:
+        assert refused(lambda: tokens.userinfo(gam, issued.secret)) == rule
+    else:
+        assert tokens.userinfo(gam, issued.secret)
+
+
+def test_what_was_deleted_is_not_back_with_another_of_the_same_id(gam: Gam, login: TokenRequest, spend: Spend) -> None:
+    """Sessions end with their application and their user, not with what these are called."""
+    issued = tokens.exchange(gam, login)
+    apps.delete(gam, "portal", None)
+    wanted = {"remote_rest": True, "token.renewals": 2}
+    scopes = ("gam_user_data+gam_user_roles+session_initial_prop",)
+    apps.create(gam, AppWish("portal", wanted, scopes, login.client_id, login.client_secret))
+    assert refused(lambda: tokens.userinfo(gam, issued.secret)) == "token_unknown"
+    assert refused(lambda: spend(issued.refresh_token)) == "refresh_unknown"
+    with gam.store.reading() as tx:
+        assert tx.one("SELECT 1 FROM refresh_token") is None
+
+
+def test_a_key_begins_a_session_where_renewals_are_allowed(
+    gam: Gam, asked: TokenRequest, issued: IssuedKey, spend: Spend, forward: Forward
+) -> None:
+    """Its tokens are those of the key, whose use counts."""
+    first = tokens.exchange(gam, replace(asked, scope="user_email", initial_properties=()))
+    forward(timedelta(hours=1))
+    second = spend(first.refresh_token)
+    assert (kept(gam, second).key, kept(gam, second).scopes) == (issued.record.id, ("user_email",))
+    assert (second.grant.key is not None, second.refresh_token.reveal()[:3]) == (True, "002")
+    assert keys.show(gam, issued.record.id).last_used_at == gam.now()
+    assert apps.show(gam, "portal").grants == 2
+    keys.revoke(gam, [issued.record.id], None)
+    assert refused(lambda: spend(second.refresh_token)) == "key_revoked"
+    assert refused(lambda: tokens.userinfo(gam, second.secret)) == "token_revoked"
+
+
+def test_without_renewals_a_key_begins_no_session(gam: Gam, asked: TokenRequest) -> None:
+    """One row a grant, as ever."""
+    assert kept(gam, tokens.exchange(gam, asked)).session is None
+    with gam.store.reading() as tx:
+        assert tx.one("SELECT 1 FROM session") is None
+
+
+def test_a_hash_of_other_parameters_is_made_anew_by_a_login(
+    gam: Gam, login: TokenRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The password is still good, and its session lives on."""
+    before = users.show(gam, "ana")
+    assert before.password_hash is not None
+    monkeypatch.setattr(passwords, "PRESENT", Scrypt(4, 8, 1))
+    first = tokens.exchange(gam, login)
+    after = users.show(gam, "ana")
+    assert after.password_hash is not None
+    assert after.password_hash.startswith("scrypt$4$8$1$")
+    assert replace(after, password_hash=before.password_hash) == before
+    assert tokens.exchange(gam, login)
+    assert users.show(gam, "ana").password_hash == after.password_hash
+    assert status(gam, first) == "active"
+
+
+def kept_later(gam: Gam, decided: tokens.Decision) -> IssuedToken:
+    """Keep what was decided before."""
+    with gam.store.writing() as tx:
+        return tokens.keep(gam, tx, decided)
+
+
+def test_a_password_that_changes_while_it_is_hashed_is_no_good(gam: Gam, login: TokenRequest, forward: Forward) -> None:
+    """Whoever knew it begins no session that the change did not end; the new one stays."""
+    decided = tokens.decide(gam, tokens.facts(gam, login))
+    forward(timedelta(microseconds=1))
+    users.set_password(gam, "ana", Secret("hunter2"))
+    assert refused(lambda: kept_later(gam, decided)) == "password_wrong"
+    assert tokens.exchange(gam, replace(login, password=Secret("hunter2")))
+
+
+def test_a_user_who_is_deleted_while_the_password_is_hashed_is_no_more(gam: Gam, login: TokenRequest) -> None:
+    """Nothing is kept."""
+    decided = tokens.decide(gam, tokens.facts(gam, login))
+    users.delete(gam, "ana", None)
+    assert refused(lambda: kept_later(gam, decided)) == "password_wrong"
+
+
+def test_two_logins_at_once_may_both_make_the_hash_anew(
+    gam: Gam, login: TokenRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one's is kept; the second one is a login all the same."""
+    monkeypatch.setattr(passwords, "PRESENT", Scrypt(4, 8, 1))
+    decided = [tokens.decide(gam, tokens.facts(gam, login)) for _ in range(2)]
+    kept_later(gam, decided[0])
+    first = users.show(gam, "ana").password_hash
+    assert kept_later(gam, decided[1])
+    assert users.show(gam, "ana").password_hash == first
+
+
+def test_of_two_that_were_decided_together_one_is_kept(gam: Gam, login: TokenRequest, spend: Spend) -> None:
+    """The other one is the second use, and ends the session that the first went on with."""
+    issued = tokens.exchange(gam, login)
+    asked = renewing(login, issued.refresh_token)
+    one, other = (tokens.decide(gam, tokens.facts(gam, asked)) for _ in range(2))
+    with gam.store.writing() as tx:  # as the server does: what is refused is committed with the others
+        first = tokens.keep(gam, tx, one)
+        assert refused(lambda: tokens.keep(gam, tx, other)) == "refresh_used"
+    assert [status(gam, each) for each in (issued, first)] == ["revoked", "revoked"]
+    assert refused(lambda: spend(first.refresh_token)) == "refresh_revoked"
+
+
+def test_a_session_that_ends_while_it_is_renewed_has_ended(gam: Gam, login: TokenRequest) -> None:
+    """Whether it was ended or deleted."""
+    decided = []
+    for _ in range(2):
+        asked = renewing(login, tokens.exchange(gam, login).refresh_token)
+        decided.append(tokens.decide(gam, tokens.facts(gam, asked)))
+    users.set_password(gam, "ana", PASSWORD)
+    assert refused(lambda: kept_later(gam, decided[0])) == "refresh_revoked"
+    users.delete(gam, "ana", None)
+    assert refused(lambda: kept_later(gam, decided[1])) == "refresh_unknown"
+
+
+def test_of_many_who_renew_at_once_one_succeeds(gam: Gam, login: TokenRequest, store_path: Path) -> None:
+    """Each with a connection of its own; the others end the session."""
+    racers, rounds = 4, 5
+    barrier = Barrier(racers)
+
+    def race(token: Secret) -> str:
+        with Store.open(store_path) as own:
+            mine = replace(gam, store=own)
+            barrier.wait()
+            try:
+                return tokens.exchange(mine, renewing(login, token)).id
+            except RefusedError as no:
+                return no.rule
+
+    for _ in range(rounds):
+        issued = tokens.exchange(gam, login)
+        with ThreadPoolExecutor(racers) as pool:
+            told = [*pool.map(race, [issued.refresh_token] * racers)]
+        won = [each for each in told if not each.startswith("refresh_")]
+        assert len(won) == 1, told
+        assert set(told) - set(won) <= {"refresh_used", "refresh_revoked"}
+        assert "refresh_used" in told
+        assert tokens.show(gam, won[0]).status(gam.now()) == "revoked"
+
+
+def test_a_session_never_has_the_id_of_another(gam: Gam, login: TokenRequest) -> None:
+    """Though the clock was set back and all its tokens are gone from the store."""
+    first = tokens.exchange(gam, login)
+    with gam.store.writing() as tx:
+        tx.run("DELETE FROM token")
+    early = replace(gam, now=lambda: START - timedelta(days=1))
+    second = tokens.exchange(early, login)
+    one, other = (refresh_token_place(each.refresh_token) for each in (first, second))
+    assert one is not None
+    assert other is not None
+    assert other[0] == one[0] + 1
+
+
+def test_a_login_counts_the_reads_that_each_login_needs(gam: Gam, login: TokenRequest) -> None:
+    """An unknown refresh token costs the same statements, whether there is a session of that id or not."""
+    token = tokens.exchange(gam, login).refresh_token.reveal()
+    counts = []
+    for guess in (token[:15] + "0" * 24, "001" + "0" * 36):
+        asked: list[str] = []
+        gam.store._connection.set_trace_callback(asked.append)  # noqa: SLF001 - every statement
+        assert refused(lambda guess=guess: tokens.exchange(gam, renewing(login, Secret(guess)))) == "refresh_unknown"  # type: ignore[misc]
+        counts.append(len(asked))
+        gam.store._connection.set_trace_callback(None)  # noqa: SLF001 - as above
+    assert counts[0] == counts[1]
+
+
+@dataclass
+class Line:
+    """What a test knows of a session: its refresh tokens in their order, and whether it has ended."""
+
+    issued: list[IssuedToken]
+    is_over: bool = False
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 4)), max_size=14))
+def test_a_session_has_one_good_refresh_token_at_most(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, int]]
+) -> None:
+    """Whatever is used in whatever order: the newest one goes on, an older one ends all of its session."""
+    with Store.create(tmp_path_factory.mktemp("lines") / "gam.db") as opened:
+        gam = Gam(opened, lambda: START, os.urandom, "tester")
+        login = began(gam)
+        lines = [Line([tokens.exchange(gam, login)]) for _ in range(3)]
+        for which, place in steps:
+            line = lines[which]
+            token = line.issued[min(place, len(line.issued) - 1)]
+            is_newest = token is line.issued[-1]
+            asked = renewing(login, token.refresh_token)
+            if is_newest and not line.is_over:
+                line.issued.append(tokens.exchange(gam, asked))
+            else:
+                assert refused(lambda asked=asked: tokens.exchange(gam, asked)).startswith("refresh_")  # type: ignore[misc]
+                line.is_over = line.is_over or not is_newest
+        for line in lines:
+            expected = "revoked" if line.is_over else "active"
+            assert {status(gam, each) for each in line.issued} == {expected}
+            assert unused(gam, line.issued[0]) == 1
+
+
+def unused(gam: Gam, issued: IssuedToken) -> object:
+    """Return how many refresh tokens of the session of that token were not used."""
+    asked = "SELECT count(*) FROM refresh_token WHERE session = ? AND used_at IS NULL"
+    with gam.store.reading() as tx:
+        row = tx.one(asked, kept(gam, issued).session_row)
+    return row and row[0]
+
+
+def began(gam: Gam) -> TokenRequest:
+    """Make a world in a new store, and return the request that logs in there."""
+    repository.initialise(gam)
+    auth_types.update(gam, "local", {"enabled": True})
+    made = apps.create(gam, AppWish("portal", {"remote_rest": True, "token.renewals": 999}, ("gam_user_data",)))
+    assert made.secret is not None
+    users.create(gam, "ana", {})
+    users.set_password(gam, "ana", PASSWORD, CHEAPEST)
+    return TokenRequest(
+        made.record.client_id, made.secret, authentication_type_name="local", username="ana", grant=grants.PASSWORD,
+        password=PASSWORD,
+    )  # fmt: skip
+
+
+def test_a_store_keeps_digests_alone(gam: Gam, login: TokenRequest) -> None:
+    """No refresh token can be read from it."""
+    issued = tokens.exchange(gam, login)
+    place = refresh_token_place(issued.refresh_token)
+    assert place is not None
+    with gam.store.reading() as tx:
+        token, _ = store.sessions.find(tx, *place) or (None, None)
+    assert token is not None
+    assert issued.refresh_token.matches(token.digest)
+    assert issued.refresh_token.reveal()[15:] not in repr(token)
