@@ -43,6 +43,60 @@ def test_secrets_are_not_shown(gam_server):
 """
 
 
+STAGED = """
+import json
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+import pytest
+
+def token(server):
+    form = {name: getattr(server, name) for name in ("client_id", "client_secret", "api_key")}
+    form["grant_type"] = "password"
+    with urlopen(server.url + "/oauth/gam/v2.0/access_token", urlencode(form).encode()) as response:
+        return json.load(response)["access_token"]
+
+def userinfo(server, access_token):
+    request = Request(server.url + "/oauth/gam/v2.0/userinfo", headers={"Authorization": access_token})
+    try:
+        with urlopen(request) as response:
+            return response.status, json.load(response)
+    except HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+def test_tokens_expire_when_the_clock_says_so(gam_server):
+    held = token(gam_server)
+    gam_server.clock.forward("59m")
+    assert userinfo(gam_server, held)[0] == 200
+    gam_server.clock.forward("2m")
+    status, body = userinfo(gam_server, held)
+    assert (status, body["error"]["code"]) == (401, "103")
+
+def test_the_clock_can_stand_still(gam_server):
+    gam_server.clock.stop("2035-01-01T00:00:00Z")
+    assert gam_server.clock() == gam_server.clock()
+
+def test_faults_come_when_they_are_asked_for(gam_server):
+    gam_server.faults.add("token=503:1x")
+    with pytest.raises(HTTPError) as refused:
+        token(gam_server)
+    refused.value.close()
+    assert refused.value.code == 503
+    assert userinfo(gam_server, token(gam_server))[0] == 200
+
+def test_the_journal_tells_what_was_asked(gam_server):
+    assert list(gam_server.journal) == []
+    userinfo(gam_server, token(gam_server))
+    first, second = gam_server.journal
+    assert (first.grant, first.client_id, first.status) == ("api_key", gam_server.client_id, 200)
+    assert first.key == gam_server.api_key.split("_")[1]
+    assert (second.method, second.path, second.grant) == ("GET", "/oauth/gam/v2.0/userinfo", "")
+    gam_server.journal.clear()
+    assert len(gam_server.journal) == 0
+"""
+
+
 def ran(folder: Path, text: str, *words: str) -> "subprocess.CompletedProcess[str]":
     """Run pytest on a project that has only our fixture, with warnings as errors."""
     (folder / "test_client.py").write_text(text, encoding="utf-8")
@@ -64,6 +118,13 @@ def test_tests_that_run_at_once_have_servers_of_their_own(tmp_path: Path) -> Non
     """Under xdist."""
     done = ran(tmp_path, MANY, "-p", "xdist", "-n", "2")
     assert "5 passed" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("words", [(), ("-p", "xdist", "-n", "2")], ids=str)
+def test_a_test_has_the_clock_the_faults_and_the_journal_of_its_server(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Each its own, at once too."""
+    done = ran(tmp_path, STAGED, *words)
+    assert "4 passed" in done.stdout, done.stdout
 
 
 def test_the_python_in_the_readme_is_a_test_that_passes(tmp_path: Path) -> None:
