@@ -31,6 +31,7 @@ SHAPES = {
     r"gam(key|sec)_\w+": r"gam\1_SECRET",
     r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b": "GUID",
     r"\b[0-9a-f]{32}\b": "CLIENT_ID",
+    r"\b[0-9a-f]{10}(?=:)": "COMMIT",
     r"\b\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?Z)?": "TIME",
     r"(?m)(^|  |key |: )[0-9A-Za-z]{8}(?=$|  | of | retires)": r"\1ID",
 }

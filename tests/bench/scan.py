@@ -1,0 +1,125 @@
+"""
+How fast `gamcli scan` is, against `grep -rE` over the same tree, in the same run: `python tests/bench/scan.py`.
+
+The tree has files of the size that source has, and large logs; a few keys lie in both. The programs take turns within
+each round, so that whatever else the machine does meets all of them; medians of the seconds and of the ratios within
+rounds are shown, start-up included, and the most memory that each took. The tree lies in the page cache.
+"""
+
+import os
+import subprocess
+import sys
+from argparse import SUPPRESS, ArgumentParser
+from pathlib import Path
+from random import Random
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import NamedTuple
+
+from gamcli.rules.credentials import mint_api_key
+
+GAMCLI = str(Path(sys.executable).with_name("gamcli"))
+KEY = "gamkey_[0-9A-Za-z]{8}_[0-9A-Za-z]{38}"
+SECRET = "gamsec_[0-9A-Za-z]{46}"
+TEXT = """
+import return class self def None for while if else raise yield key token user name request response value index path
+() [] {} := == != -> # "text" 'text' 0 1 42 0x7f gateway
+"""
+LEAKS = 50
+LARGE = 4
+
+
+class Cost(NamedTuple):
+    """What a run of a program took: seconds, and mebibytes at most."""
+
+    seconds: float
+    memory: float
+
+
+def line(dice: Random) -> str:
+    """Return a line that looks like source."""
+    return "    " * dice.randrange(4) + " ".join(dice.choices(TEXT.split(), k=dice.randint(1, 12)))
+
+
+def make(root: Path, megabytes: int) -> None:
+    """Make the tree, half of it in small files and half in large ones."""
+    dice = Random(1)
+    text = "\n".join(line(dice) for _ in range(400_000)).encode()
+    small = left = megabytes * 500_000
+    files = 0
+    while left > 0:
+        folder = root / f"{files // 400}" / f"{files // 40 % 10}"
+        folder.mkdir(parents=True, exist_ok=True)
+        size = min(int(dice.lognormvariate(8.6, 1)), len(text) // 2)
+        at = dice.randrange(len(text) - size)
+        (folder / f"{files}.py").write_bytes(text[at : at + size])
+        files, left = files + 1, left - size
+    for number in range(LARGE):
+        with (root / f"{number}.log").open("wb") as file:
+            for _ in range(small // LARGE // len(text) + 1):
+                file.write(text[: small // LARGE])
+    for path in dice.sample(sorted(root.rglob("*.py")), LEAKS):
+        path.write_bytes(path.read_bytes() + f"\nkey = '{mint_api_key(dice.randbytes)[1].reveal()}'\n".encode())
+
+
+def run(command: list[str], environment: dict[str, str], wanted: int) -> Cost:
+    """Run a program to its end; fail when it did not find as many lines as `wanted`."""
+    with TemporaryDirectory() as folder, (Path(folder) / "out").open("w+b") as out:
+        began = perf_counter()
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL, env=environment)
+        _, _, usage = os.wait4(process.pid, 0)
+        seconds = perf_counter() - began
+        process.returncode = 0  # wait4 has taken it
+        out.seek(0)
+        found = len(out.read().splitlines())
+    assert found == wanted, f"{command[0]} found {found} of {wanted}"
+    return Cost(seconds, usage.ru_maxrss / 1024)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--megabytes", type=int, default=300, help="how large the tree is")
+    parser.add_argument("--make", type=Path, help=SUPPRESS)
+    parser.add_argument("--rounds", type=int, default=9, help="how often each is run; the medians are shown")
+    asked = parser.parse_args()
+    if asked.make:
+        make(asked.make, asked.megabytes)
+        return
+    with TemporaryDirectory() as folder:
+        root = Path(folder) / "tree"
+        # Made by another process: what this one holds would be counted as memory of those that it starts.
+        again = [sys.executable, __file__, "--make", str(root), "--megabytes", str(asked.megabytes)]
+        subprocess.run(again, check=True)
+        files = sum(path.is_file() for path in root.rglob("*"))
+        size = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
+        sys.stdout.write(f"{files} files, {size / 1e6:.0f} MB, {LEAKS} keys\n")
+        environment = {**os.environ, "HOME": folder, "LC_ALL": "C.UTF-8"}
+        environment.pop("GAMCLI_STORE", None)
+        programs = {
+            "grep -rE gamkey": ["grep", "-rE", KEY, str(root)],
+            "grep -rE gamkey|gamsec": ["grep", "-rE", f"{KEY}|{SECRET}", str(root)],
+            "gamcli scan": [GAMCLI, "scan", str(root), "-o", "jsonl"],
+        }
+        costs: dict[str, list[Cost]] = {name: [] for name in programs}
+        for _ in range(asked.rounds + 1):  # the first fills the cache
+            for name, command in programs.items():
+                costs[name].append(run(command, environment, LEAKS))
+    tell({name: found[1:] for name, found in costs.items()}, size)
+
+
+def tell(costs: dict[str, list[Cost]], size: int) -> None:
+    """Print what each program took."""
+    for name, kept in costs.items():
+        seconds = median(cost.seconds for cost in kept)
+        ratio = median(ours.seconds / cost.seconds for ours, cost in zip(costs["gamcli scan"], kept, strict=True))
+        memory = max(cost.memory for cost in kept)
+        sys.stdout.write(
+            f"{name:24} {seconds:6.3f} s  {size / 1e6 / seconds:6.0f} MB/s  {memory:5.0f} MiB"
+            f"  gamcli takes {ratio:.2f} times as long\n"
+        )
+
+
+if __name__ == "__main__":
+    main()
