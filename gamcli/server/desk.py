@@ -13,6 +13,7 @@ from gamcli.actions import Gam
 from gamcli.actions.prepared import Prepared
 from gamcli.server import oauth
 from gamcli.server.ledger import Ledger
+from gamcli.server.summaries import Summaries
 from gamcli.server.waiting import Asking, WaitingRoom
 
 
@@ -29,6 +30,7 @@ class Desk(Generic[Asking]):
         self._ledger: Ledger[Asking] | None = None
         with ExitStack() as opened:
             self._gam = replace(gam, store=opened.enter_context(gam.store.beside(durable=False, patience=0)))
+            self._summaries = opened.enter_context(closing(Summaries(gam)))
             self._room: WaitingRoom[Asking] = opened.enter_context(closing(WaitingRoom(gam, conduct, ring)))
             if not gam.store.is_in_memory:
                 written = opened.enter_context(gam.store.beside(durable=True, patience=0))
@@ -39,12 +41,12 @@ class Desk(Generic[Asking]):
         """Return the answer, or None when it comes later: it is among those `served`."""
         begun = oauth.begin(self._gam, who.request, self._conduct)
         if isinstance(begun, oauth.Answer):
-            return begun
+            return self._noted(begun)
         if isinstance(begun, oauth.Later):
             self._room.enter(who)
             return None
         if self._ledger is None:
-            return begun.alone(self._gam)
+            return self._noted(begun.alone(self._gam))
         self._ledger.enter(who, begun)
         return None
 
@@ -56,7 +58,16 @@ class Desk(Generic[Asking]):
     def served(self) -> list[tuple[Asking, oauth.Answer]]:
         """Return those whose answer may leave, each once."""
         found = self._room.ready()
-        return found + self._ledger.settled() if self._ledger is not None else found
+        found += self._ledger.settled() if self._ledger is not None else ()
+        for _, answer in found:
+            self._noted(answer)
+        return found
+
+    def _noted(self, answer: oauth.Answer) -> oauth.Answer:
+        """Return the answer; a refusal is summed up for the audit trail."""
+        if answer.trace.rule:
+            self._summaries.count(answer.trace.rule, answer.trace.client_id)
+        return answer
 
     def close(self) -> None:
         """End the threads."""

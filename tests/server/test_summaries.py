@@ -5,12 +5,15 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
 from threading import Event
+from time import sleep
 from typing import Any
 
 import pytest
 
-from gamcli.actions import Gam, audit
+from gamcli.actions import Gam, audit, auth_types, users
 from gamcli.actions.audit import AuditSearch
+from gamcli.rules.credentials import Secret
+from gamcli.server.http import Server
 from gamcli.server.refusals import TABLE
 from gamcli.server.summaries import ATTEMPTS, MAX_APPS, Summaries
 from gamcli.store import Store
@@ -130,3 +133,36 @@ def test_a_store_in_memory_gets_none(gam: Gam) -> None:
         with closing(Summaries(Gam(store, gam.now, gam.entropy, "test"))) as summaries:
             summaries.count("key_unproven", CLIENT_ID)
         assert tx.one("SELECT count(*) FROM audit") == (0,)
+
+
+def test_what_a_server_refused_is_in_the_trail_once_it_has_stopped(
+    gam: Gam, server: Server, ask: Callable[..., Any], post: Callable[..., Any], told: Callable[[], Told]
+) -> None:
+    """What it answered at once and what took time; never what a client sent, and no grant."""
+    auth_types.update(gam, "local", {"enabled": True})
+    users.set_password(gam, "ana", Secret("correct horse battery"))
+    of_ana = {"api_key": None, "username": "ana", "authentication_type_name": "local"}
+    statuses = [
+        post(**changes).status
+        for changes in (
+            {},
+            {"api_key": "gamkey_nope"},
+            {"client_secret": "wrong"},
+            {"client_id": "an-id-that-nobody-has"},
+            {**of_ana, "password": "guessed"},
+            {**of_ana, "password": "correct horse battery"},
+        )
+    ]
+    assert statuses == [200, 401, 401, 401, 401, 200]
+    for path in ("/nope", "/oauth/gam/v2.0/userinfo", "/healthz"):
+        ask("GET", path)
+    server.stop()
+    for _ in range(3000):
+        if told():
+            break
+        sleep(0.01)
+    of_nobody, of_portal = sorted(told(), key=lambda entry: entry[0])
+    assert (of_portal[0], of_nobody[0]) == ("portal", "-")
+    assert of_portal[1]["refused"] == {"key_unproven": 1, "client_secret_wrong": 1, "password_wrong": 1}
+    assert of_nobody[1]["refused"] == {"client_unknown": 1, "authorization_missing": 1}
+    assert "nobody-has" not in str(told())
