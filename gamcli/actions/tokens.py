@@ -10,7 +10,7 @@ from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions import grants as found
 from gamcli.actions.changes import Changed
-from gamcli.actions.prepared import is_worth_noting
+from gamcli.actions.prepared import Holder, Prepared, holder, is_worth_noting
 from gamcli.errors import NotFoundError, RefusedError, command
 from gamcli.model import App, Token, token_id, token_row
 from gamcli.rules import api_key_grant, claims, grants, password_grant, refresh_grant, scopes
@@ -26,8 +26,13 @@ class IssuedToken:
 
     secret: Secret
     grant: grants.Grant
-    id: str
+    row: int
     refresh_token: Secret = NO_SECRET
+
+    @property
+    def id(self) -> str:
+        """The id of the token, as lists show it."""
+        return token_id(self.row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,7 @@ def keep(gam: Gam, tx: Transaction, decided: Decision) -> IssuedToken:
     if grant.app.one_token_per_user:
         store.tokens.supersede(tx, grant.app.client_id, grant.user.guid, row)
     _count(tx, grant, grant.at)
-    return IssuedToken(secret, grant, token_id(row), refresh_token)
+    return IssuedToken(secret, grant, row, refresh_token)
 
 
 def exchange(gam: Gam, request: grants.TokenRequest, judged: Iterable[grants.Rule] = API_KEY_GRANT) -> IssuedToken:
@@ -131,15 +136,18 @@ def _count(tx: Transaction, grant: grants.Grant, now: datetime) -> None:
         store.keys.used(tx, grant.key.id, now)
 
 
-def userinfo(gam: Gam, secret: Secret) -> dict[str, object]:
+def userinfo(gam: Gam, secret: Secret, prepared: Prepared | None = None) -> dict[str, object]:
     """Return the claims that an access token reveals, or raise RefusedError with the rule that said no."""
     row = access_token_row(secret)
-    with gam.store.reading() as tx:
-        token = store.tokens.find(tx, row) if row is not None else None
-        app = store.apps.of_client(tx, token.client_id) if token else None
-        user = store.users.with_guid(tx, token.user_guid) if token else None
-        pairwise_key = store.repository.the(tx).pairwise_key if app and not app.share_user_ids else b""
-    return claims.reveal(claims.Bearer(gam.now(), secret, token, app, user, pairwise_key))
+    token = gam.store.glance(lambda tx: store.tokens.find(tx, row)) if row is not None else None
+    if token is None:
+        held = Holder(None, None)
+    elif prepared is not None:
+        held = prepared.holder(gam, token.client_id, token.user_guid)
+    else:
+        with gam.store.reading() as tx:
+            held = holder(tx, token.client_id, token.user_guid)
+    return claims.reveal(claims.Bearer(gam.now(), secret, token, held.app, held.user, held.pairwise_key))
 
 
 def show(gam: Gam, token_id: str) -> Token:

@@ -7,8 +7,9 @@ that does not hold speaks. Which rules a grant has, in which order, stands in th
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from hmac import compare_digest
 
 from gamcli.errors import RefusedError, command
 from gamcli.model import App, AuthType, Key, Repository, User
@@ -60,6 +61,10 @@ class Facts:
     password_hash: str = ""
     session: Session | None = None
     refresh_token: RefreshToken | None = None
+
+    def at(self, now: datetime) -> "Facts":
+        """Return the same facts at another instant."""
+        return replace(self, now=now)
 
     @property
     def sent(self) -> TokenRequest:
@@ -131,8 +136,9 @@ class Grant:
 
 def _secret_is_right(facts: Facts) -> bool:
     # Two comparisons, always: a guesser's clock does not tell whether an earlier secret is still good.
-    app, sent = facts.the_app, facts.sent.client_secret
-    is_present, is_earlier = sent.matches(app.secret_digest), sent.matches(app.retiring_digest or NO_DIGEST)
+    app, sent = facts.the_app, facts.sent.client_secret.digest()
+    is_present = compare_digest(sent, app.secret_digest)
+    is_earlier = compare_digest(sent, app.retiring_digest or NO_DIGEST)
     return is_present or (is_earlier and app.secret_retires_at(facts.now) is not None)
 
 
@@ -209,7 +215,10 @@ USER_RULES = (USER_INACTIVE, USER_BLOCKED)
 
 def first_broken(rules: Iterable[Rule], facts: Facts) -> Rule | None:
     """Return the first of `rules` that does not hold for `facts`, or None."""
-    return next((rule for rule in rules if not rule.holds(facts)), None)
+    for rule in rules:
+        if not rule.holds(facts):
+            return rule
+    return None
 
 
 def require(rules: Iterable[Rule], facts: Facts) -> None:

@@ -6,6 +6,7 @@ Names and claims are GAM's (wiki 55603, 55623); `user_<AttributeID>` stands for 
 
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from gamcli.errors import UsageError, command
@@ -60,6 +61,8 @@ ALIASES = {
 
 def split(text: str) -> list[str]:
     """Split `text` at `+` and blanks into canonical names, without repeats, in the order given."""
+    if not text:
+        return []
     return list(dict.fromkeys(map(canonical, filter(None, re.split(r"[+\s]+", text)))))
 
 
@@ -72,6 +75,11 @@ def canonical(word: str) -> str:
 
 def ordered(names: Iterable[str]) -> tuple[str, ...]:
     """Return `names` once each, in the order of the table, attributes by name after it."""
+    return _ordered(tuple(names))
+
+
+@lru_cache(maxsize=1024)  # what is granted is granted again and again
+def _ordered(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(set(names), key=lambda name: (_ORDER.get(name, len(_ORDER)), name)))
 
 
@@ -111,12 +119,13 @@ def is_allowed(scope: str, published: Iterable[str]) -> bool:
     return bool(_coverers(scope).intersection(published))
 
 
-def _coverers(scope: str) -> set[str]:
+@lru_cache(maxsize=1024)  # of names that are published or asked for again and again
+def _coverers(scope: str) -> frozenset[str]:
     if scope in _FIELD_SCOPES:
-        return {scope, "gam_user_data", FULLCONTROL}
+        return frozenset({scope, "gam_user_data", FULLCONTROL})
     if scope in TABLE:
-        return {scope, FULLCONTROL}
-    return {scope, "gam_user_additional_data", FULLCONTROL} if attribute_id(scope) else {scope}
+        return frozenset({scope, FULLCONTROL})
+    return frozenset({scope, "gam_user_additional_data", FULLCONTROL} if attribute_id(scope) else {scope})
 
 
 def beyond(wanted: Iterable[str], published: Iterable[str]) -> tuple[str, ...]:

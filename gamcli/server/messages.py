@@ -9,6 +9,8 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
 
 from gamcli.errors import RefusedError
 
@@ -182,6 +184,7 @@ def find_end(buffer: bytes) -> int | None:
     return None
 
 
+@lru_cache(maxsize=1024)  # a client's requests have one head, but for a length or a token
 def parse_head(raw: bytes) -> Head:
     """Return the head that `raw` is, the blank line included; raises RefusedError alone, whatever the bytes."""
     lines = raw.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
@@ -192,7 +195,7 @@ def parse_head(raw: bytes) -> Head:
     if fields.get("expect", "100-continue").lower() != "100-continue":
         raise RefusedError("expectation_unknown", "an expectation other than 100-continue")
     keeps_alive = version > 0 and "close" not in fields.get("connection", "").lower()
-    return Head(method, path, query, fields, _body_length(fields), keeps_alive)
+    return Head(method, path, query, MappingProxyType(fields), _body_length(fields), keeps_alive)
 
 
 def _parse_request_line(line: str) -> tuple[str, str, str, int]:

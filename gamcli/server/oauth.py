@@ -30,9 +30,9 @@ __all__ = [
 ]
 
 
-def userinfo(gam: Gam, request: Request, _trace: Trace, _: Conduct) -> Response:
+def userinfo(gam: Gam, request: Request, _trace: Trace, conduct: Conduct) -> Response:
     """Tell the claims that an access token reveals (GAM wiki 55623)."""
-    return json_response(200, tokens.userinfo(gam, forms.bearer(request)))
+    return json_response(200, tokens.userinfo(gam, forms.bearer(request), conduct.prepared))
 
 
 def healthz(gam: Gam, _request: Request, _trace: Trace, _: Conduct) -> Response:
