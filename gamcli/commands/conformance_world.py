@@ -17,9 +17,6 @@ from gamcli.rules.credentials import Entropy, Secret, letters, mint_api_key, min
 from gamcli.rules.grants import TokenRequest
 from gamcli.rules.keys import IssuedKey
 
-SERVED = ("api_key",)
-"""The grants that our own server serves."""
-
 DAY = timedelta(days=1)
 
 Values = dict[str, str]
@@ -46,7 +43,7 @@ def make(gam: Gam, server: Mapping[str, object]) -> World:
     maker = _Maker(gam, world)
     for name, make_it in _STATES.items():
         world = world.having(name, {**world.values.get(name, {}), **make_it(maker)})
-    return world.served({"grants": SERVED, **server})
+    return world.served(server)
 
 
 class _Maker:
@@ -160,6 +157,24 @@ def _ended(maker: _Maker) -> Values:
     return {"access_token": token}
 
 
+def _with_password(maker: _Maker, name: str, *, must_change: bool = False, expires: bool = False) -> Values:
+    """Make a user whose password is right and yet lets nobody in."""
+    password = Secret(letters(24, maker.gam.entropy))
+    users.create(maker.gam, name, {})
+    length = DAY if expires else None
+    users.set_password(maker.gam, name, password, must_change=must_change, expires_in=length)
+    return {"username": name, "password": password.reveal()}
+
+
+def _exhausted(maker: _Maker) -> Values:
+    client = _app(maker, "exhausted", ("gam_user_data",))
+    apps.update(maker.gam, "exhausted", {"token.renewals": 1}, ScopeEdit())
+    asked = TokenRequest(client["client_id"], Secret(client["client_secret"]), maker.key("nia", "exhausted").secret)
+    issued = tokens.exchange(maker.gam, asked)
+    apps.update(maker.gam, "exhausted", {"token.renewals": 0}, ScopeEdit())
+    return {**client, "refresh_token": issued.refresh_token.reveal()}
+
+
 _STATES: dict[str, Callable[[_Maker], Values]] = {
     "repository": _repository,
     "disabled": _disabled,
@@ -173,5 +188,8 @@ _STATES: dict[str, Callable[[_Maker], Values]] = {
     "rotated": _rotated,
     "spent": _spent,
     "ended": _ended,
+    "must_change": lambda maker: _with_password(maker, "max", must_change=True),
+    "stale": lambda maker: _with_password(maker.earlier(2 * DAY), "stan", expires=True),
+    "exhausted": _exhausted,
 }
 """What makes the values of each holder that no manifest makes."""

@@ -1,0 +1,82 @@
+"""Requests made from the OpenAPI document: a few of those that the command sends by the thousand, and its judgement."""
+
+import json
+import subprocess
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from gamcli.conformance.asking import Answer
+
+COMMAND = Path(__file__).with_name("generated.py")
+PLAIN = {"content-type": "application/json", "cache-control": "no-store", "pragma": "no-cache"}
+CLAIMS = "/oauth/gam/v2.0/userinfo"
+COUNT = 500
+"""How many requests a run of the tests sends in each format; what a person starts sends more."""
+
+
+@pytest.fixture(scope="module")
+def generated() -> ModuleType:
+    """Return the module `generated.py`, which is a command and on no path."""
+    spec = spec_from_file_location("generated", COMMAND)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("error_format", ["gam", "rfc6749"])
+def test_every_answer_to_what_is_generated_is_documented(generated: ModuleType, error_format: str) -> None:
+    """And grants, renewals, claims and refusals are all among them."""
+    came = generated.drive(COUNT, error_format)
+    assert came.total() >= COUNT
+    assert {status for _, status in came} >= {200, 400, 401, 404, 405}
+
+
+@pytest.mark.parametrize(
+    ("status", "document", "headers", "told"),
+    [
+        (200, {"email": "a", "verified_email": True}, PLAIN, ""),
+        (200, {"email": "a", "sub": "b"}, PLAIN, "the body: "),
+        (200, {}, {"cache-control": "no-store"}, "the header Pragma: None"),
+        (401, {"error": {"code": "112", "message": "a"}}, PLAIN, "the header WWW-Authenticate: None"),
+        (
+            401,
+            {"error": {"code": "1", "message": "a"}},
+            {**PLAIN, "www-authenticate": 'Bearer realm="gam"'},
+            "the body",
+        ),
+        (402, {}, PLAIN, "the status 402"),
+        (500, {"error": {"code": "500", "message": "a"}}, PLAIN, "the status 500"),
+        (503, {"error": {"code": "503", "message": "a"}}, {**PLAIN, "retry-after": "1"}, "the status 503"),
+    ],
+)
+def test_what_the_document_does_not_say_is_told(
+    generated: ModuleType, status: int, document: object, headers: dict[str, str], told: str
+) -> None:
+    """A status, a header, a field of the body."""
+    sent = generated.Sent(CLAIMS, "GET", CLAIMS, {}, b"", b"")
+    found = generated.undocumented(sent, Answer(status, headers, json.dumps(document).encode()))
+    assert found.startswith(told)
+    assert bool(found) is bool(told)
+
+
+def test_what_is_not_described_is_refused_and_no_more(generated: ModuleType) -> None:
+    """Neither granted nor a failure of the server; no answer at all is told too."""
+    for method, path in (("PUT", CLAIMS), ("GET", f"{CLAIMS}/")):
+        sent = generated.Sent(CLAIMS, method, path, {}, b"", b"")
+        assert generated.undocumented(sent, Answer(405)) == ""
+        assert generated.undocumented(sent, Answer(200)) == "the status 200 where nothing is described"
+    assert generated.undocumented(sent, Answer(trouble="TimeoutError")) == "TimeoutError"
+
+
+def test_the_command_sums_up_what_came() -> None:
+    """A table for each format."""
+    ran = subprocess.run([sys.executable, COMMAND, "--requests", "20"], capture_output=True, check=True, timeout=60)
+    lines = ran.stdout.decode().splitlines()
+    assert sum("every answer as documented, no 500" in line for line in lines) == 2
+    assert {"gam", "rfc6749"} <= {*lines}
