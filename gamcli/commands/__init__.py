@@ -24,7 +24,7 @@ EXIT_CODES = {
     6: "changes pending: `drift`, `plan --exit-code`",
     7: "attention due: `key due` found keys to rotate, `scan` a credential that lives, or may, "
     "`conformance` a row that differs",
-    8: "the store is missing, busy, damaged, or of a newer version",
+    8: "the store is missing, busy, damaged, or of a newer version; its audit trail was tampered with",
     127: "the program behind `--` cannot be found; else `serve -- CMD` and `run -- CMD` end with its own code",
     130: "interrupted",
 }

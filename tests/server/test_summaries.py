@@ -108,11 +108,14 @@ def test_however_many_there_are_the_entries_are_few(gam: Gam, told: Callable[[],
     assert found[0][1]["refused"] == {"key_unproven": 2}
 
 
-def test_a_busy_store_is_told_later(gam: Gam, told: Callable[[], Told], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_busy_store_is_told_later(
+    gam: Gam, told: Callable[[], Told], forward: Callable[[timedelta], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What could not be written is counted on, from when it began."""
     monkeypatch.setattr("gamcli.server.summaries.PATIENCE", 0)
     with closing(Summaries(gam)) as summaries:
         summaries.count("key_unproven", CLIENT_ID)
+        forward(timedelta(minutes=5))
         with gam.store.writing():
             summaries._keep()  # noqa: SLF001 - what the thread does
         summaries.count("key_unproven", CLIENT_ID)
