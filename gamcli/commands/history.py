@@ -169,7 +169,7 @@ def _leaks(thing: Thing) -> list[Leak]:
     data = b"".join(thing.pieces)
     if thing.kind in NOT_A_FILE:
         data = data.partition(b"\n\n")[2]
-    if may_hold(data, 0, len(data)) or data.startswith(_MARKS):
+    if may_hold(data) or data.startswith(_MARKS):
         return list(search([data]))
     return []
 

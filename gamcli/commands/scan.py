@@ -8,7 +8,6 @@ import typer
 
 from gamcli.actions import Gam, leaks
 from gamcli.commands import consent, patterns
-from gamcli.commands.history import Repository
 from gamcli.commands.leaks import Tally
 from gamcli.commands.options import Field, Preview, Yes, noun
 from gamcli.commands.session import Session
@@ -109,6 +108,8 @@ def _looked(paths: Sequence[str], out: Output, *, git: bool, staged: bool) -> Lo
     if git or staged:
         if len(paths) > 1 or "-" in paths:
             raise UsageError("that is one repository at a time", command("scan", "--git", "PATH"))
+        from gamcli.commands.history import Repository  # noqa: PLC0415 - start-up: files need no git
+
         repository = Repository(paths[0] if paths else ".", out.warn)
         told = lambda: f"searched {count(repository.objects, 'object')} of git, {_size(repository.size)}"  # noqa: E731
         return Looked(repository.staged() if staged else repository.history(), told)

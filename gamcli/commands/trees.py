@@ -1,8 +1,8 @@
 """
 Files and folders as `scan` reads them: every regular file below a folder, in pieces, its memory the same for all.
 
-Most files hold nothing. So each is looked through quickly first, into one buffer that is made once; only one that may
-hold something is read again, and its lines counted. Symlinks within a folder are not followed, nor is `.git` entered;
+Most files hold nothing. So each is looked through quickly first; only one that may hold something is read again, and
+its lines counted. Symlinks within a folder are not followed, nor is `.git` entered;
 what cannot be read is told, counted and passed over.
 """
 
@@ -23,6 +23,7 @@ STDIN = "stdin"
 
 _KEPT = LONGEST - 1
 _MARKS = tuple(UTF_16)
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 
 
 def shown(path: str) -> str:
@@ -49,8 +50,6 @@ class Reader:
         self.size = 0
         self.unread = 0
         self._warn = warn
-        self._buffer = bytearray(_KEPT + PIECE)
-        self._room = memoryview(self._buffer)[_KEPT:]
 
     def leaks(self, paths: Sequence[str]) -> Iterator[tuple[Source, Leak]]:
         """Yield what lies in files, in folders and all below, and in stdin, `-`."""
@@ -83,15 +82,18 @@ class Reader:
 
     def _may_hold(self, path: str) -> bool:
         """Look through a regular file quickly, and say whether it is worth another reading."""
-        buffer, room, begin, whole = self._buffer, self._room, _KEPT, 0
+        kept, whole = b"", 0
         try:
-            with FileIO(path) as file:
-                while size := file.readinto(room):
-                    if may_hold(buffer, begin, _KEPT + size) or (begin and buffer.startswith(_MARKS, begin)):
+            descriptor = os.open(path, _READ)
+            try:
+                while piece := os.read(descriptor, PIECE):
+                    data = kept + piece if kept else piece
+                    if may_hold(data) or (not whole and piece.startswith(_MARKS)):
                         return True
-                    whole += size
-                    buffer[:_KEPT] = buffer[size : _KEPT + size]
-                    begin = 0
+                    whole += len(piece)
+                    kept = data[-_KEPT:]
+            finally:
+                os.close(descriptor)
         except OSError as error:
             self._pass_over(path, error)
             return False

@@ -53,9 +53,9 @@ class Leak(NamedTuple):
         return hashlib.sha256(b"gamcli leak " + self.secret.digest()).hexdigest()[:16]
 
 
-def may_hold(data: bytes | bytearray, begin: int, end: int) -> bool:
-    """Say whether something in `data` between the two places has the form of a credential: quick, and mostly no."""
-    return _FORM.search(data, begin, end) is not None
+def may_hold(data: bytes) -> bool:
+    """Say whether something in `data` has the form of a credential: quick, and mostly no."""
+    return _FORM.search(data) is not None
 
 
 def search(pieces: Iterable[bytes]) -> Iterator[Leak]:

@@ -132,7 +132,7 @@ def test_what_cannot_be_read_is_told_and_passed_over(tree: Path, monkeypatch: py
     """Files and folders; the rest is searched."""
     assert tree
     refuse(monkeypatch, os, "scandir", "b")
-    refuse(monkeypatch, trees, "FileIO", "a.py")
+    refuse(monkeypatch, os, "open", "a.py")
     told: list[str] = []
     reader = Reader(told.append)
     assert look(reader, ".") == [(".hidden", 2, 2)]

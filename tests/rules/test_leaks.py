@@ -119,13 +119,11 @@ def test_a_leak_tells_the_id_of_a_key_and_hides_the_rest(entropy: Entropy) -> No
     assert secret.reveal() not in repr(key)
 
 
-def test_the_quick_look_sees_forms_between_two_places() -> None:
+@pytest.mark.parametrize("text", [KEY, CLIENT, "gamkey_12345678_" + "x" * 38])
+def test_the_quick_look_sees_forms(text: str) -> None:
     """Whether their checksums are right or not."""
-    for text in (KEY, CLIENT, "gamkey_12345678_" + "x" * 38):
-        data = bytearray(f"ab{text}cd".encode())
-        assert may_hold(data, 2, 2 + len(text))
-        assert not may_hold(data, 3, len(data))
-        assert not may_hold(data, 0, 1 + len(text))
+    assert may_hold(f"ab{text}cd".encode())
+    assert not may_hold(f"ab{text[:-1]}".encode())
 
 
 def test_the_expressions_that_others_are_given_are_ours() -> None:
