@@ -136,7 +136,7 @@ LONGEST_BAR = 30
 
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 
-WHOLE = ("id", "name", "client_id", "status", "expires_at", "key")
+WHOLE = ("id", "name", "client_id", "status", "expires_at", "key", "at", "action")
 """Columns whose texts people copy: a narrow terminal folds the others."""
 
 

@@ -29,7 +29,7 @@ def parse(text: str, now: datetime) -> datetime:
 
 def _length(text: str) -> timedelta:
     try:
-        return durations.parse(text)
+        return durations.parse(text.strip().removesuffix(" ago"))
     except UsageError as error:
         raise _none(text) from error
 

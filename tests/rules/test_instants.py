@@ -15,6 +15,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
     ("text", "expected"),
     [
         ("7d", NOW - timedelta(days=7)),
+        ("7d ago", NOW - timedelta(days=7)),
         (" 90m ", NOW - timedelta(minutes=90)),
         ("0", NOW),
         ("2026-03-01", datetime(2026, 3, 1, tzinfo=UTC)),
@@ -36,7 +37,7 @@ def test_an_instant_is_a_duration_back_a_day_or_rfc_3339(text: str, expected: da
 @pytest.mark.parametrize(
     "text",
     [
-        "", "yesterday", "7", "-7d", "2026", "2026-03", "2026-02-30", "2026-03-01T12:00Z", "2026-03-01T12:00:00",
+        "", "yesterday", "7", "ago", "2026-03-01 ago", "-7d", "2026", "2026-03", "2026-02-30", "2026-03-01T12:00Z", "2026-03-01T12:00:00",
         "2026-03-01T25:00:00Z", "20260301", "2026-W10-1", "9999-12-31T23:59:59-01:00", "99999d", "٢٠٢٦-03-01",
     ],
 )  # fmt: skip

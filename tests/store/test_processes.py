@@ -29,8 +29,9 @@ def start(path: Path, name: str, count: int) -> "subprocess.Popen[str]":
 
 
 def entries(path: Path) -> list[tuple[int, str, str]]:
-    """Return number, actor and target of all entries."""
+    """Return number, actor and target of all entries, of which each follows from the one before."""
     with Store.open(path) as store, store.reading() as tx:
+        assert audit.verified(tx) == audit.head(tx)
         return [(entry.seq, entry.actor, entry.target) for entry in audit.each(tx)]
 
 
