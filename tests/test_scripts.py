@@ -216,7 +216,9 @@ def test_the_pipeline_script_in_the_readme_works_as_printed(tmp_path: Path) -> N
 
 def test_the_commands_of_the_pipelines_in_the_readme_are_those_that_there_are(tmp_path: Path) -> None:
     """Each `gamcli` of a workflow runs as it stands."""
-    found = re.findall(r"gamcli .*", "".join(blocks("yaml")))
+    found = re.findall(
+        r"gamcli .*", "".join(each for each in blocks("yaml") if "gamcli plan" in each or "tags:" in each)
+    )
     home = tmp_path / "home"
     (home / "gam").mkdir(parents=True)
     (home / "gam" / "ci.toml").write_text("[app.ci]\n", encoding="utf-8")

@@ -1,0 +1,90 @@
+"""What the README shows to developers of clients: each page of it is tried as it is printed."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parent.parent / "README.md"
+SEED = """
+[app.shop]
+remote_rest = true
+scopes = ["gam_user_data"]
+api_keys = { enabled = true }
+[user.ana]
+[[key]]
+user = "ana"
+app = "shop"
+"""
+BESIDE = ["serve", "--ephemeral", "--port", "0"]
+
+
+def blocks(language: str) -> list[str]:
+    """Return the code blocks of the README in that language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """Return an environment that finds `gamcli` and knows of nothing else."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GAM", "XDG_"))}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**kept, "HOME": str(tmp_path), "PATH": path, "GITHUB_ENV": str(tmp_path / "github.env")}
+
+
+def served(words: list[str], folder: Path, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    """Run a program beside an ephemeral server."""
+    command = [sys.executable, "-m", "gamcli", *words]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(
+    ("language", "name", "interpreter"), [("python", "ask.py", sys.executable), ("js", "ask.mjs", "node")]
+)
+def test_a_client_of_the_readme_reads_the_name_of_the_user(
+    tmp_path: Path, environment: dict[str, str], language: str, name: str, interpreter: str
+) -> None:
+    """And says why when it is refused."""
+    if not shutil.which(interpreter):
+        pytest.skip(f"no {interpreter} on this machine")
+    (tmp_path / name).write_text(blocks(language)[0], encoding="utf-8")
+    ran = served([*BESIDE, "--", interpreter, name], tmp_path, environment)
+    assert (ran.returncode, ran.stdout) == (0, "ana\n"), ran.stderr
+    ran = served([*BESIDE, "--fault", "token=key_expired", "--", interpreter, name], tmp_path, environment)
+    assert ran.returncode == 1
+    assert "401: The API key has expired." in ran.stderr
+
+
+def steps(job: str) -> list[str]:
+    """Return the shell lines of a job in the workflow of the README, but for what installs gamcli."""
+    (workflow,) = (each for each in blocks("yaml") if "--ephemeral" in each)
+    (text,) = re.findall(rf"^  {job}:\n(.*?)(?=^  \w|\Z)", workflow, re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^ {6}- run: (?:\|\n((?: {10}.*\n)+)|(.*)\n)(?! +if: failure)", text, re.MULTILINE)
+    return [many or one for many, one in found if one != "pip install gamcli"]
+
+
+@pytest.mark.parametrize("job", ["beside", "background"])
+def test_the_workflow_of_the_readme_tests_against_a_server(
+    tmp_path: Path, environment: dict[str, str], job: str
+) -> None:
+    """Each step is a shell of its own, as it is there, and finds what an earlier one put into GITHUB_ENV."""
+    (tmp_path / "gam.toml").write_text(SEED, encoding="utf-8")
+    (tmp_path / "ask.py").write_text(blocks("python")[0], encoding="utf-8")
+    (tmp_path / "test.sh").write_text("#!/bin/sh\nexec python3 ask.py >told\n", encoding="utf-8")
+    (tmp_path / "test.sh").chmod(0o755)
+    (tmp_path / "github.env").touch()
+    try:
+        for step in steps(job):
+            given = (tmp_path / "github.env").read_text(encoding="utf-8").splitlines()
+            known = environment | {name: value for name, _, value in (line.partition("=") for line in given)}
+            subprocess.run(["bash", "-e", "-c", step], cwd=tmp_path, env=known, check=True, timeout=60)
+    finally:
+        if (tmp_path / "ready.json").exists():
+            os.kill(json.loads((tmp_path / "ready.json").read_bytes())["pid"], 15)
+    assert (tmp_path / "told").read_text(encoding="utf-8") == "ana\n"
+    assert len(steps(job)) == {"beside": 1, "background": 2}[job]
