@@ -62,7 +62,7 @@ def backup(path: Path, target: Path, *, over: bool = False, whole: bool = False)
 
     `over` lets it take the place of an earlier file; `whole` checks every page however many there are.
     """
-    _require_other(path, target, "a backup goes to another file")
+    require_other(path, target, "a backup goes to another file")
     with copies.becoming(target, over=over) as part:
         return replace(_copied(path, part, whole=whole), path=str(target))
 
@@ -77,7 +77,8 @@ def streamed(path: Path, *, whole: bool = False) -> Iterator[tuple[Backup, Binar
             yield replace(made, path="-"), file
 
 
-def _require_other(path: Path, other: Path, reason: str) -> None:
+def require_other(path: Path, other: Path, reason: str) -> None:
+    """Raise UsageError when a file is the store itself, under whatever name."""
     if path.exists() and other.exists() and path.samefile(other):
         raise UsageError(f"{other} is the store itself", reason)
 
@@ -85,7 +86,7 @@ def _require_other(path: Path, other: Path, reason: str) -> None:
 def _copied(path: Path, part: Path, *, whole: bool) -> Backup:
     found = copies.copy(path, part)
     whole = whole or part.stat().st_size <= CHECKED_WHOLE
-    require_well(checks.of_content(part) if whole else checks.of_counts(part, found), path)
+    require_well(checks.of_content(part) if whole else checks.of_counts(part, found), f"the copy of {path}", BROKEN)
     guid, head = copies.marked(part)
     return Backup(
         path=str(part),
@@ -102,11 +103,11 @@ def _copied(path: Path, part: Path, *, whole: bool) -> Backup:
     )
 
 
-def require_well(found: list[Check], path: Path) -> None:
-    """Raise StoreUnusableError with the first check of a copy of the store at `path` that is not well."""
+BROKEN = f"nothing was kept; look at the store: {command('store', 'check')}"
+
+
+def require_well(found: list[Check], what: str, hint: str) -> None:
+    """Raise StoreUnusableError with the first check of a file that is not well."""
     for each in found:
         if not each.ok:
-            raise StoreUnusableError(
-                f"the copy of {path} is not as it should be: {each.name}: {each.what}",
-                f"nothing was kept; look at the store: {command('store', 'check')}",
-            )
+            raise StoreUnusableError(f"{what} is not as it should be: {each.name}: {each.what}", hint)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from gamcli.errors import StoreBusyError, StoreError, StoreMissingError, StoreTrailError, command
 from gamcli.model.care import Check
-from gamcli.store import audit, copies, files, marks, schema
+from gamcli.store import audit, copies, files, schema
 from gamcli.store.database import Transaction
 from gamcli.store.failures import told
 
@@ -78,7 +78,7 @@ def of_content(path: Path) -> list[Check]:
     """Check what a file holds, page by page; the first check says whether it can be read as a store at all."""
     try:
         with copies.told_of(path), closing(copies.opened(path)) as connection:
-            version = marks.version(connection, path)
+            version = copies.version(connection, path)
             connection.execute("BEGIN")  # one state for all
             judged = Judged(connection, path)
             checks = [
@@ -97,7 +97,7 @@ def of_counts(path: Path, counts: copies.Counts) -> list[Check]:
     """Check that a copy has as many rows as it should: it is read, though not every index and no overflow page is."""
     try:
         with copies.told_of(path), closing(copies.opened(path)) as connection:
-            marks.version(connection, path)
+            copies.version(connection, path)
             found = copies.counted(connection)
     except StoreError as error:
         return [Check("format", ok=False, what=error.message, mend=error.hint)]

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from gamcli.errors import ConflictError, FailedError, StoreMissingError, command
-from gamcli.store import files, marks
+from gamcli.store import files, marks, schema
 from gamcli.store.failures import told
 
 STEP_PAGES = 1024
@@ -41,11 +41,10 @@ def copy(source: Path, target: Path, progress: Progress = lambda *_: None) -> Co
 
     Raises a StoreError about the source, FailedError when `target` cannot be written.
     """
-    if not files.holds_something(source):
-        raise StoreMissingError(f"there is no store at {source}", command("--store", str(source), "init"))
+    _require_there(source)
     with told_of(source), closing(opened(source)) as reading, closing(_emptied(target)) as writing:
         reading.execute("BEGIN")
-        marks.version(reading, source)  # the first read decides which state this is
+        version(reading, source)  # the first read decides which state this is
         counts = counted(reading)
         _pour(reading, writing, target, progress)
     try:
@@ -63,6 +62,23 @@ def _pour(reading: sqlite3.Connection, writing: sqlite3.Connection, target: Path
         if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_FULL", "SQLITE_IOERR_WRITE")):
             raise FailedError(f"the disk of {target.absolute().parent} is full", "make room") from error
         raise
+
+
+def version(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the version of the store that is open there; raises a StoreError when it is none."""
+    return marks.version(lambda sql: connection.execute(sql).fetchone(), path)
+
+
+def version_of(path: Path) -> int:
+    """Return the version of the store at `path`, which stays as it is."""
+    _require_there(path)
+    with told_of(path), closing(opened(path)) as connection:
+        return version(connection, path)
+
+
+def _require_there(path: Path) -> None:
+    if not files.holds_something(path):
+        raise StoreMissingError(f"there is no store at {path}", command("--store", str(path), "init"))
 
 
 def counted(connection: sqlite3.Connection) -> Counts:
@@ -187,3 +203,12 @@ def marked(path: Path) -> tuple[str, str]:
 
 SQLITE = sqlite3.sqlite_version
 """The version of the SQLite library."""
+
+KNOWN = len(schema.STEPS)
+"""The version that this gamcli writes."""
+
+
+def size(path: Path) -> int:
+    """Return how many bytes a store takes with what lies beside it."""
+    beside = (Path(f"{path}{end}") for end in ("", *BESIDE))
+    return sum(each.stat().st_size for each in beside if each.exists())

@@ -12,11 +12,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import RLock
 from time import monotonic
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from gamcli.errors import StoreMissingError, StoreUnusableError, StoreVersionError, UsageError, command
-from gamcli.store import engine, files, schema
+from gamcli.errors import StoreMissingError, StoreUnusableError, UsageError, command
+from gamcli.store import engine, files, marks, schema, turns
 from gamcli.store.failures import is_busy, told
+
+if TYPE_CHECKING:
+    from gamcli.store.migrating import Migration
 
 BUSY_SECONDS = 5.0
 """How long a write waits for another process before it is told that the store is busy."""
@@ -72,6 +75,7 @@ class Store:
         self.path = path
         self._connection = connection
         self.patience = patience
+        self.migrated: Migration | None = None
         self._lock = RLock()
         self._file = None if path is IN_MEMORY else files.identity(path)
 
@@ -81,7 +85,8 @@ class Store:
         files.require_no_planted_link(path)
         if not files.holds_something(path):
             raise StoreMissingError(f"there is no store at {path}", _init(path))
-        return cls._opened(path, durable=durable, patience=patience)
+        with turns.opening(path, patience):
+            return cls._opened(path, durable=durable, patience=patience)
 
     @classmethod
     def in_memory(cls) -> "Store":
@@ -111,7 +116,7 @@ class Store:
             with store._told():
                 store._connection.execute("PRAGMA foreign_keys = ON")
                 store._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-                store._migrate(makes_it=makes_it)
+                store.migrated = store._migrate(makes_it=makes_it)
                 step = int(min(patience, STEP_SECONDS) * 1000)
                 store._connection.execute(f"PRAGMA busy_timeout = {step}").fetchone()
         except BaseException:
@@ -131,7 +136,8 @@ class Store:
                 path.chmod(0o600)
         except OSError as error:
             raise StoreUnusableError(f"the store {path} cannot be made: {error.strerror}", "--store PATH") from error
-        return cls._opened(path, durable=True, makes_it=True)
+        with turns.opening(path, BUSY_SECONDS):
+            return cls._opened(path, durable=True, makes_it=True)
 
     def close(self) -> None:
         """Close the file; what was not committed is undone."""
@@ -234,44 +240,16 @@ class Store:
         except UnicodeEncodeError:
             raise UsageError("a text holds bytes that are not UTF-8", "type it again") from None
 
-    def _migrate(self, *, makes_it: bool) -> None:
-        if self._version() == 0 and not makes_it:
+    def _migrate(self, *, makes_it: bool) -> "Migration | None":
+        version = marks.version(Transaction(self._connection).one, self.path)
+        if version == 0 and not makes_it:
             raise StoreMissingError(f"there is no store in {self.path} yet", _init(self.path))
-        if self._version() < len(schema.STEPS):
-            self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        for version, step in enumerate(schema.STEPS, 1):
-            if self._version() < version:
-                self._step(version, step)
+        if version == len(schema.STEPS):
+            return None
+        self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        from gamcli.store import migrating  # noqa: PLC0415 - start-up: stores are rarely new or old
 
-    def _step(self, version: int, step: str) -> None:
-        with self._transaction("BEGIN IMMEDIATE"):
-            if self._version() >= version:
-                return  # another process was faster
-            schema.take(version, step, Transaction(self._connection))
-            now = micros(datetime.now(UTC))
-            self._connection.execute("INSERT INTO migration (version, at) VALUES (?, ?)", (version, now))
-            self._connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-            self._connection.execute(f"PRAGMA user_version = {version}")
-
-    def _version(self) -> int:
-        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        owner = self._owner()
-        # Asked again behind the tables: another process may have made the store between the two questions.
-        if owner != schema.APPLICATION_ID and (owner or self._has_tables()) and self._owner() != schema.APPLICATION_ID:
-            raise StoreUnusableError(f"{self.path} is not a store of gamcli", "choose another file with --store PATH")
-        if version > len(schema.STEPS):
-            raise StoreVersionError(
-                f"the store {self.path} has version {version}; this gamcli knows {len(schema.STEPS)}",
-                "upgrade gamcli, or choose another file with --store PATH",
-            )
-        return int(version)
-
-    def _owner(self) -> int:
-        (owner,) = self._connection.execute("PRAGMA application_id").fetchone()
-        return int(owner)
-
-    def _has_tables(self) -> bool:
-        return self._connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
+        return migrating.bring_up_to_date(self)
 
 
 def _init(path: Path) -> str:

@@ -1,19 +1,23 @@
 """What tells a store of gamcli from other files: the marks in its header, and its version."""
 
-import sqlite3
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from gamcli.errors import StoreUnusableError, StoreVersionError
 from gamcli.store import schema
 
+Ask = Callable[[str], Any]
+"""Returns the first row that a statement finds, or None."""
 
-def version(connection: sqlite3.Connection, path: Path) -> int:
+
+def version(ask: Ask, path: Path) -> int:
     """Return the version of a store, 0 for an empty file; raises a StoreError when it is not one that we can read."""
-    (found,) = connection.execute("PRAGMA user_version").fetchone()
-    owner = _owner(connection)
+    (found,) = ask("PRAGMA user_version")
+    owner = _owner(ask)
     # Asked again behind the tables: another process may have made the store between the two questions.
-    foreign = owner != schema.APPLICATION_ID and (owner or _has_tables(connection))
-    if foreign and _owner(connection) != schema.APPLICATION_ID:
+    foreign = owner != schema.APPLICATION_ID and (owner or ask("SELECT 1 FROM sqlite_schema") is not None)
+    if foreign and _owner(ask) != schema.APPLICATION_ID:
         raise StoreUnusableError(f"{path} is not a store of gamcli", "choose another file with --store PATH")
     if found > len(schema.STEPS):
         raise StoreVersionError(
@@ -23,10 +27,6 @@ def version(connection: sqlite3.Connection, path: Path) -> int:
     return int(found)
 
 
-def _owner(connection: sqlite3.Connection) -> int:
-    (owner,) = connection.execute("PRAGMA application_id").fetchone()
+def _owner(ask: Ask) -> int:
+    (owner,) = ask("PRAGMA application_id")
     return int(owner)
-
-
-def _has_tables(connection: sqlite3.Connection) -> bool:
-    return connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None

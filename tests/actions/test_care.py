@@ -132,9 +132,9 @@ def test_a_store_that_is_not_there_is_told(tmp_path: Path, do: Callable[[Path], 
 def test_what_is_not_well_is_told_with_its_check() -> None:
     """The first of them."""
     well, bad = Check("format", ok=True, what="good"), Check("pages", ok=False, what="torn")
-    care.require_well([well], Path("x"))
+    care.require_well([well], "it", "look")
     with pytest.raises(StoreUnusableError, match="pages: torn"):
-        care.require_well([well, bad, bad], Path("x"))
+        care.require_well([well, bad, bad], "it", "look")
 
 
 def test_a_check_is_that_of_the_store(gam: Gam) -> None:

@@ -25,6 +25,7 @@ CREATE TABLE session (
 CREATE INDEX session_by_user ON session (user_guid);
 -- NULL = no session.
 ALTER TABLE token ADD COLUMN session INTEGER;
+CREATE INDEX token_by_session ON token (session) WHERE session IS NOT NULL;
 
 -- One use each: a second use revokes the session (RFC 9700, section 4.14.2).
 CREATE TABLE refresh_token (
