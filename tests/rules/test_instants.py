@@ -37,8 +37,9 @@ def test_an_instant_is_a_duration_back_a_day_or_rfc_3339(text: str, expected: da
 @pytest.mark.parametrize(
     "text",
     [
-        "", "yesterday", "7", "ago", "2026-03-01 ago", "-7d", "2026", "2026-03", "2026-02-30", "2026-03-01T12:00Z", "2026-03-01T12:00:00",
-        "2026-03-01T25:00:00Z", "20260301", "2026-W10-1", "9999-12-31T23:59:59-01:00", "99999d", "٢٠٢٦-03-01",
+        "", "ago", "2026-03-01 ago", "٢٠٢٦-03-01",
+        "yesterday", "7", "-7d", "2026", "2026-03", "2026-02-30", "2026-03-01T12:00Z", "2026-03-01T12:00:00",
+        "2026-03-01T25:00:00Z", "20260301", "2026-W10-1", "9999-12-31T23:59:59-01:00", "99999d",
     ],
 )  # fmt: skip
 def test_anything_else_is_refused_with_the_forms_that_there_are(text: str) -> None:
