@@ -4,6 +4,7 @@ import hmac
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 
 from gamcli.errors import RefusedError
 from gamcli.model import App, Token, User
@@ -55,19 +56,25 @@ def of(
     """Return the claims of `user` for `app` that the `granted` scopes reveal, in GAM's order, the rest left out."""
     if not app.share_user_ids:
         user = replace(user, guid="", external_id=pairwise_guid(user, app, pairwise_key))
-    granted = tuple(granted)
-    revealed = {claim for scope in granted if scope in scopes.TABLE for claim in scopes.TABLE[scope].claims}
-    if "attributes" not in revealed:
-        named = {scopes.attribute_id(scope) for scope in granted}
-        picked = {name: value for name, value in user.attributes.items() if name in named}
-        user = replace(user, attributes=picked)
-        revealed |= {"attributes"} if picked else set()
-    found = {claim: _VALUE[claim](user) for claim in ORDER if claim in revealed}
+    revealed, named = _revealed(tuple(granted))
+    found = {claim: _VALUE[claim](user) for claim in revealed}
     if found.get("birthday") == "":
         del found["birthday"]
+    if named and "attributes" not in found:
+        picked = [_attribute(name, value) for name, value in user.attributes.items() if name in named]
+        found |= {"attributes": picked} if picked else {}
     if "initial_properties" in found:
+        del found["initial_properties"]  # the last one, behind attributes too
         found["initial_properties"] = [{"Id": each.id, "Value": each.value} for each in initial_properties]
     return found
+
+
+@lru_cache(maxsize=1024)  # what is granted is granted again and again
+def _revealed(granted: tuple[str, ...]) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Return the claims that these scopes reveal, in GAM's order, and the attributes that they name."""
+    revealed = {claim for scope in granted if scope in scopes.TABLE for claim in scopes.TABLE[scope].claims}
+    named = frozenset(filter(None, map(scopes.attribute_id, granted)))
+    return tuple(claim for claim in ORDER if claim in revealed), named
 
 
 def pairwise_guid(user: User, app: App, key: bytes) -> str:
