@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
+from unittest.mock import patch
 
 import pytest
 
@@ -18,6 +19,7 @@ from gamcli.commands import conformance_world
 from gamcli.conformance import asking
 from gamcli.conformance.asking import Server
 from gamcli.conformance.worlds import World
+from gamcli.rules import passwords
 from gamcli.store import Store
 
 WORDS = {
@@ -36,7 +38,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def world(place: Path) -> World:
     """Make the world of the rows in a file, and return its values."""
-    with Store.create(place / "store.db") as store:
+    with Store.create(place / "store.db") as store, patch.object(passwords, "PRESENT", passwords.CHEAPEST):
         return conformance_world.make(Gam(store, lambda: datetime.now(UTC), os.urandom, "test"), {})
 
 
@@ -44,6 +46,14 @@ def words(told: Mapping[str, object]) -> list[str]:
     """Return the options of `serve` that start a server as a world tells it."""
     return [f"{option}={told[name]}" for name, option in WORDS.items() if told[name] != ""]
 
+
+QUICK = """
+from gamcli.commands import run
+from gamcli.rules import passwords
+passwords.PRESENT = passwords.CHEAPEST
+run()
+"""
+"""The program, but for the time that hashes of passwords take."""
 
 Serve = Callable[[World, Sequence[str]], AbstractContextManager[Server]]
 
@@ -55,7 +65,7 @@ def serve(place: Path) -> Serve:
     @contextmanager
     def serving(world: World, more: Sequence[str] = ()) -> Iterator[Server]:
         ready = place / f"ready-{time.monotonic_ns()}.json"
-        line = [sys.executable, "-W", "error", "-m", "gamcli", "--store", str(place / "store.db"), "--quiet", "serve"]
+        line = [sys.executable, "-W", "error", "-c", QUICK, "--store", str(place / "store.db"), "--quiet", "serve"]
         line += ["--port=0", f"--ready-file={ready}", *words(world.server), *more]
         with subprocess.Popen(line, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL) as process:
             log, reader = list[bytes](), Thread(target=lambda: log.extend(process.stderr or ()))

@@ -14,7 +14,7 @@ from gamcli.conformance.asking import Answer
 COMMAND = Path(__file__).with_name("generated.py")
 PLAIN = {"content-type": "application/json", "cache-control": "no-store", "pragma": "no-cache"}
 CLAIMS = "/oauth/gam/v2.0/userinfo"
-COUNT = 500
+COUNT = 750
 """How many requests a run of the tests sends in each format; what a person starts sends more."""
 
 

@@ -1,0 +1,71 @@
+"""A server for clients that others wrote, in either format of refusals, and what they need to hold."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Thread
+
+import pytest
+
+from gamcli.actions import Gam, apps, auth_types, keys, repository, users
+from gamcli.rules import passwords
+from gamcli.rules.credentials import Secret
+from gamcli.server.http import Options, Server
+from gamcli.server.refusals import Manner
+from gamcli.store import Store
+
+PASSWORD = "a password of ana's: ñ & +"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A server that answers while the test runs; ana has a key and a password, tokens renew twice."""
+
+    url: str
+    client_id: str
+    client_secret: str
+    api_key: str
+    gam: Gam
+    username: str = "ana"
+    password: str = PASSWORD
+
+    @property
+    def token_url(self) -> str:
+        """Where tokens are asked for."""
+        return f"{self.url}/oauth/gam/v2.0/access_token"
+
+    @property
+    def claims_url(self) -> str:
+        """Where claims are asked for."""
+        return f"{self.url}/oauth/gam/v2.0/userinfo"
+
+
+Serve = Callable[[str], Endpoint]
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    """Return what serves in that format of refusals for as long as the test runs; hashes take no time."""
+    monkeypatch.setattr(passwords, "PRESENT", passwords.CHEAPEST)
+    with ExitStack() as running:
+
+        def start(error_format: str) -> Endpoint:
+            gam = Gam(running.enter_context(Store.in_memory()), lambda: datetime.now(UTC), os.urandom, "test")
+            repository.initialise(gam)
+            auth_types.update(gam, "local", {"enabled": True})
+            users.create(gam, "ana", {"email": "ana@example.org", "roles": ("operator",)})
+            users.set_password(gam, "ana", Secret(PASSWORD))
+            wanted = {"remote_rest": True, "api_keys.enabled": True, "token.renewals": 2}
+            app = apps.create(gam, apps.AppWish("portal", wanted, ("gam_user_data", "gam_user_roles")))
+            key = keys.generate(gam, keys.KeyWish("ana", "portal"))
+            server = Server(gam, Options(log=lambda _: None, max_failures=0, manner=Manner(error_format)))
+            thread = Thread(target=server.run)
+            thread.start()
+            running.callback(thread.join)
+            running.callback(server.stop)
+            assert app.secret is not None
+            return Endpoint(server.url, app.record.client_id, app.secret.reveal(), key.secret.reveal(), gam)
+
+        yield start

@@ -1,0 +1,141 @@
+"""Clients for any OAuth 2.0 server, with refusals in the words of RFC 6749: requests-oauthlib and Authlib."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from authlib.integrations.base_client import OAuthError  # type: ignore[import-untyped]
+from authlib.integrations.requests_client import OAuth2Session as Authlib  # type: ignore[import-untyped]
+from oauthlib.oauth2 import (  # type: ignore[import-untyped]
+    InvalidClientError,
+    InvalidGrantError,
+    InvalidScopeError,
+    LegacyApplicationClient,
+    UnsupportedGrantTypeError,
+)
+from requests_oauthlib import OAuth2Session  # type: ignore[import-untyped]
+
+Endpoint = Any
+
+
+@pytest.fixture
+def endpoint(serve: Callable[[str], Endpoint], monkeypatch: pytest.MonkeyPatch) -> Endpoint:
+    """Return a server that refuses as RFC 6749 has it; oauthlib speaks without TLS only when it is told to."""
+    monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
+    return serve("rfc6749")
+
+
+@pytest.fixture
+def oauthlib(endpoint: Endpoint) -> OAuth2Session:
+    """Return requests-oauthlib, for passwords."""
+    return OAuth2Session(client=LegacyApplicationClient(client_id=endpoint.client_id))
+
+
+@pytest.fixture
+def fetch(endpoint: Endpoint, oauthlib: OAuth2Session) -> Callable[..., Any]:
+    """Return what lets it trade ana's API key, as a further parameter; the password, which it insists on, is empty."""
+    told = {
+        "token_url": endpoint.token_url,
+        "username": "ana",
+        "password": "",
+        "client_id": endpoint.client_id,
+        "client_secret": endpoint.client_secret,
+        "include_client_id": True,
+        "api_key": endpoint.api_key,
+    }
+    return lambda **more: oauthlib.fetch_token(**{**told, **more})
+
+
+def test_oauthlib_trades_an_api_key_and_reads_claims(endpoint: Endpoint, oauthlib: OAuth2Session, fetch: Any) -> None:  # noqa: ANN401 - the fixture
+    """It sends the token behind Bearer from then on."""
+    token = fetch()
+    assert token["token_type"] == "Bearer"
+    assert oauthlib.get(endpoint.claims_url).json()["email"] == "ana@example.org"
+
+
+def test_oauthlib_authenticates_its_client_by_http_basic(endpoint: Endpoint, oauthlib: OAuth2Session) -> None:
+    """As it does when it is not told otherwise."""
+    token = oauthlib.fetch_token(
+        endpoint.token_url, username="ana", password=endpoint.password, client_secret=endpoint.client_secret,
+        include_client_id=False, auth=(endpoint.client_id, endpoint.client_secret), authentication_type_name="local",
+    )  # fmt: skip
+    assert len(token["access_token"]) == 115
+
+
+def test_oauthlib_renews_a_token(endpoint: Endpoint, oauthlib: OAuth2Session, fetch: Any) -> None:  # noqa: ANN401 - the fixture
+    """And goes on with the new one."""
+    before = fetch()["access_token"]
+    held = {"client_id": endpoint.client_id, "client_secret": endpoint.client_secret}
+    after = oauthlib.refresh_token(endpoint.token_url, **held)
+    assert after["access_token"] != before
+    assert oauthlib.get(endpoint.claims_url).json()["username"] == "ana"
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"api_key": "wrong"}, InvalidGrantError),
+        ({"client_secret": "wrong"}, InvalidClientError),
+        ({"scope": "openid"}, InvalidScopeError),
+        ({"grant_type": "device"}, UnsupportedGrantTypeError),
+    ],
+)
+def test_oauthlib_knows_each_refusal(oauthlib: OAuth2Session, fetch: Any, changes: Any, error: Any) -> None:  # noqa: ANN401 - as above
+    """By its own classes, with our text."""
+    if "grant_type" in changes:
+        oauthlib._client.grant_type = changes.pop("grant_type")  # noqa: SLF001 - it has one grant
+    with pytest.raises(error) as caught:
+        fetch(**changes)
+    assert caught.value.description
+
+
+@pytest.fixture(params=["client_secret_basic", "client_secret_post"])
+def authlib(endpoint: Endpoint, request: pytest.FixtureRequest) -> Authlib:
+    """Return Authlib, with each of its ways of client authentication."""
+    return Authlib(
+        endpoint.client_id,
+        endpoint.client_secret,
+        token_endpoint=endpoint.token_url,
+        token_endpoint_auth_method=request.param,
+    )
+
+
+def test_authlib_trades_an_api_key_and_reads_claims(endpoint: Endpoint, authlib: Authlib) -> None:
+    """With the key as a further parameter."""
+    token = authlib.fetch_token(grant_type="password", api_key=endpoint.api_key)
+    assert token["scope"] == "gam_user_data+gam_user_roles"
+    assert authlib.get(endpoint.claims_url).json()["roles"] == ["operator"]
+
+
+def test_authlib_trades_a_password_and_renews_the_token(endpoint: Endpoint, authlib: Authlib) -> None:
+    """Until no renewal is left."""
+    told = {"username": "ana", "password": endpoint.password, "authentication_type_name": "local"}
+    token = authlib.fetch_token(grant_type="password", **told)
+    for counter in ("002", ""):
+        token = authlib.refresh_token(endpoint.token_url, token["refresh_token"])
+        assert token["refresh_token"][:3] == counter
+    assert authlib.get(endpoint.claims_url).json()["username"] == "ana"
+
+
+@pytest.mark.parametrize(
+    ("told", "error"),
+    [
+        ({"grant_type": "password", "api_key": "wrong"}, "invalid_grant"),
+        ({"grant_type": "client_credentials"}, "unsupported_grant_type"),
+        ({"grant_type": "password", "api_key": "wrong", "authentication_type_name": "nowhere"}, "invalid_grant"),
+        ({"grant_type": "refresh_token", "refresh_token": "wrong"}, "invalid_grant"),
+    ],
+)
+def test_authlib_knows_each_refusal(authlib: Authlib, told: dict[str, str], error: str) -> None:
+    """By its name, with our text."""
+    with pytest.raises(OAuthError) as caught:
+        authlib.fetch_token(**told)
+    assert caught.value.error == error
+    assert caught.value.description
+
+
+def test_authlib_is_told_that_its_secret_is_wrong(endpoint: Endpoint) -> None:
+    """With a challenge for HTTP Basic, which it used."""
+    session = Authlib(endpoint.client_id, "wrong", token_endpoint=endpoint.token_url)
+    with pytest.raises(OAuthError, match="invalid_client"):
+        session.fetch_token(grant_type="password", api_key=endpoint.api_key)
