@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from http.client import HTTPConnection
+from threading import current_thread
 from typing import Any
 from urllib.parse import urlencode
 
@@ -147,6 +148,19 @@ def test_a_password_expires(send: Ask, gam: Gam, forward: Callable[[timedelta], 
     assert send().status == 200
     forward(timedelta(days=1))
     assert refused(send()) == ("24", 401)
+
+
+def test_a_password_is_hashed_where_it_holds_up_nobody(send: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a thread of those who wait."""
+    verify, names = passwords.verify, []
+
+    def noted(password: Secret, stored: str) -> bool:
+        names.append(current_thread().name)
+        return verify(password, stored)
+
+    monkeypatch.setattr(passwords, "verify", noted)
+    granted(send())
+    assert names == ["waiting"]
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
