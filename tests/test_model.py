@@ -106,6 +106,20 @@ def test_a_token_is_active_until_it_expires_or_is_ended(
     assert status in model.TOKEN_STATUSES
 
 
+def test_a_token_from_the_future_has_expired(now: datetime) -> None:
+    """It would live as long as the clock was ahead; one that never expires does so anyway."""
+    made = token(now, expires_at=now + timedelta(hours=1))
+    assert made.status(made.issued_at - model.CLOCKS_DIFFER) == "active"
+    assert made.status(made.issued_at - model.CLOCKS_DIFFER - timedelta.resolution) == "expired"
+    assert token(now).status(now - timedelta(days=1)) == "active"
+
+
+def test_a_token_that_was_ended_stays_so_when_the_clock_is_set_back(now: datetime) -> None:
+    """Whatever the instant of its end."""
+    made = token(now, ended_at=now + timedelta(hours=1), ended=True)
+    assert made.status(now) == "revoked"
+
+
 @pytest.mark.parametrize("name", ["Ana", "ANA", "ana@example.com", "6f1b4a52", "6F1B4A52"])
 def test_a_user_is_called_by_name_email_and_guid(now: datetime, name: str) -> None:
     """All without regard to case."""

@@ -191,4 +191,4 @@ def revoke(gam: Gam, token_id: str) -> Changed[Token]:
             store.sessions.end(tx, before.session_row, now)
         after = replace(before, ended_at=now)
         gam.record(tx, "token.revoke", before.id, (before, after), user=before.user, app=before.app)
-    return Changed(after)
+    return Changed(replace(after, ended=True))

@@ -6,7 +6,7 @@ or the terminal; the little that they can say follows from their own fields and 
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from unicodedata import normalize
 
@@ -20,6 +20,9 @@ AUTH_TYPE_KINDS = (APIKEY, GAMLOCAL)
 KEY_STATUSES = ("active", "retiring", "expired", "revoked", "replaced", "invalidated")
 LIVE_STATUSES = ("active", "retiring")
 TOKEN_STATUSES = ("active", "expired", "revoked")
+
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""So far the clocks of machines that write to one store may differ; what is later than that is from the future."""
 
 
 def fold(name: str) -> str:
@@ -212,7 +215,11 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An access token; `ended_at` is the earliest end of the token, its key or its session, or by a newer token."""
+    """
+    An access token; `ended_at` is the earliest end of the token, its key or its session, or by a newer token.
+
+    What was `ended` is so for good, whatever the clock says: it may have been set back since.
+    """
 
     row: int
     user: str
@@ -227,6 +234,7 @@ class Token:
     ended_at: datetime | None = None
     session_row: int | None = None
     initial_properties: tuple[Property, ...] = ()
+    ended: bool = False
 
     @property
     def id(self) -> str:
@@ -239,10 +247,14 @@ class Token:
         return None if self.session_row is None else token_id(self.session_row)
 
     def status(self, now: datetime) -> str:
-        """Return the status at `now`, one of TOKEN_STATUSES."""
-        if self.expires_at is not None and self.expires_at <= now:
+        """
+        Return the status at `now`, one of TOKEN_STATUSES.
+
+        A token from the future, of a clock that was ahead, has expired: it would live until that clock's time comes.
+        """
+        if self.expires_at is not None and not self.issued_at - CLOCKS_DIFFER <= now < self.expires_at:
             return "expired"
-        return "revoked" if self.ended_at is not None and self.ended_at <= now else "active"
+        return "revoked" if self.ended or (self.ended_at is not None and self.ended_at <= now) else "active"
 
 
 class JsonText(str):

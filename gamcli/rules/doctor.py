@@ -10,7 +10,7 @@ from shlex import join
 from typing import NamedTuple
 
 from gamcli.errors import command
-from gamcli.model import rfc3339
+from gamcli.model import CLOCKS_DIFFER, rfc3339
 from gamcli.model.doctor import OK, WARN, WRONG, Contents, Facts, FileFacts, Finding
 from gamcli.model.overviews import Shut
 
@@ -20,9 +20,6 @@ LITTLE_ROOM = 64 * MIB
 
 LARGE_WAL = 64 * MIB
 """A log so large was not taken into the store for long: SQLite does that every 4 MB, unless somebody always reads."""
-
-TOLERANCE = timedelta(minutes=5)
-"""So far the clocks of machines that write to one store may differ."""
 
 SOON = timedelta(days=30)
 """A certificate that ends so soon should be on its way by now."""
@@ -141,7 +138,7 @@ def _tls(facts: Facts) -> Judged:
 
 def _clock(facts: Facts, found: Contents) -> Judged:
     for what, at in found.latest:
-        if at > facts.now + TOLERANCE:
+        if at > facts.now + CLOCKS_DIFFER:
             told = f"{what} is from {rfc3339(at)}, which is yet to come: this clock was set back, or was ahead then"
             yield WRONG, told, "date -u"
             return

@@ -42,9 +42,9 @@ class TokenFilter(NamedTuple):
 
 def _record(row: Row) -> Token:
     value: Any = row
-    # Dead from the first, not from the newer row on: rows run ahead of a clock that was set back.
     superseded = value[6] if value[11] is not None and value[0] < value[11] else None
-    ends = [end for end in (value[8], value[9], value[10], superseded, value[15]) if end is not None]
+    ended = [end for end in (value[8], value[9], superseded, value[15]) if end is not None]
+    ends = ended if value[10] is None else [*ended, value[10]]
     return Token(
         row=value[0],
         user=value[12],
@@ -59,6 +59,7 @@ def _record(row: Row) -> Token:
         ended_at=instant(min(ends)) if ends else None,
         session_row=value[14],
         initial_properties=sessions.properties(value[16]) if value[16] else (),
+        ended=bool(ended),
     )
 
 

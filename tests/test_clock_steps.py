@@ -1,0 +1,142 @@
+"""A clock that is set back or was ahead: what ended stays ended, nothing lives for ever, nobody waits for it."""
+
+import ast
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gamcli.actions import Gam, apps, keys, tokens, users
+from gamcli.actions.apps import AppWish
+from gamcli.actions.keys import KeyWish
+from gamcli.errors import RefusedError
+from gamcli.model import token_id
+from gamcli.rules.credentials import Secret, access_token_row
+from gamcli.rules.grants import TokenRequest
+from gamcli.server.failures import Failures
+
+Forward = Callable[[timedelta], datetime]
+HOUR = timedelta(hours=1)
+PACKAGE = Path(__file__).parent.parent / "gamcli"
+
+WALL = {
+    "gamcli/actions/clock.py": {"now"},
+    "gamcli/commands/__init__.py": {"now"},
+    "gamcli/commands/session.py": {"now"},
+    "gamcli/server/connection.py": {"time", "gmtime"},
+    "gamcli/store/database.py": {"now"},
+    "gamcli/store/migrating.py": {"time_ns"},
+    "gamcli/testing.py": {"now"},
+}
+"""Who reads the clock on the wall, and how: for `Gam.now`, for a header, for the row and the name of a migration."""
+
+
+@pytest.fixture
+def asked(gam: Gam) -> TokenRequest:
+    """Return the request of ana's key for portal, which lives for 90 days."""
+    wish = AppWish("portal", {"scopes": ("gam_user_data",), "remote_rest": True, "api_keys.enabled": True})
+    made = apps.create(gam, wish)
+    users.create(gam, "ana", {})
+    issued = keys.generate(gam, KeyWish("ana", "portal", expires_in=timedelta(days=90)))
+    assert made.secret is not None
+    assert issued.secret is not None
+    return TokenRequest(client_id=made.record.client_id, client_secret=made.secret, api_key=issued.secret)
+
+
+def refused(gam: Gam, token: Secret) -> str:
+    """Return the rule that refuses a token."""
+    with pytest.raises(RefusedError) as caught:
+        tokens.userinfo(gam, token)
+    return caught.value.rule
+
+
+def id_of(token: Secret) -> str:
+    """Return the id of a token."""
+    row = access_token_row(token)
+    assert row is not None
+    return token_id(row)
+
+
+def test_what_was_revoked_stays_so_when_the_clock_is_set_back(gam: Gam, asked: TokenRequest, forward: Forward) -> None:
+    """A token, and one whose key was; for a second, an hour, ten years."""
+    one, other = (tokens.exchange(gam, asked).secret for _ in range(2))
+    forward(timedelta(minutes=1))
+    tokens.revoke(gam, id_of(one))
+    keys.revoke(gam, [tokens.show(gam, id_of(other)).key or ""], None)
+    for step in (timedelta(minutes=1), HOUR, timedelta(days=3650)):
+        forward(-step)
+        assert refused(gam, one) in ("token_revoked", "token_expired")
+        assert refused(gam, other) in ("token_revoked", "token_expired")
+        with pytest.raises(RefusedError):
+            tokens.exchange(gam, asked)
+
+
+def test_a_replaced_token_stays_so_when_the_clock_is_set_back(gam: Gam, asked: TokenRequest, forward: Forward) -> None:
+    """Where an application allows one a user."""
+    apps.update(gam, "portal", {"one_token_per_user": True})
+    first = tokens.exchange(gam, asked).secret
+    second = tokens.exchange(gam, asked).secret
+    forward(timedelta(minutes=-1))
+    assert refused(gam, first) == "token_revoked"
+    assert tokens.userinfo(gam, second)
+
+
+@pytest.mark.parametrize("ahead", [HOUR, timedelta(days=3650)])
+def test_a_token_of_a_clock_that_was_ahead_does_not_outlive_its_time(
+    gam: Gam, asked: TokenRequest, forward: Forward, ahead: timedelta
+) -> None:
+    """It has expired as soon as the clock is right, and the next one lives as long as any."""
+    with gam.store.writing() as tx:
+        tx.run("UPDATE key SET expires_at = NULL")
+    forward(ahead)
+    early = tokens.exchange(gam, asked)
+    assert tokens.userinfo(gam, early.secret)
+    forward(-ahead)
+    assert refused(gam, early.secret) == "token_expired"
+    again = tokens.exchange(gam, asked)
+    assert again.grant.expires_in == early.grant.expires_in == 3600
+    assert tokens.userinfo(gam, again.secret)
+    forward(HOUR)
+    assert refused(gam, again.secret) == "token_expired"
+
+
+def test_a_key_lives_so_much_longer_as_the_clock_was_set_back(gam: Gam, asked: TokenRequest, forward: Forward) -> None:
+    """Its end is an instant, and no token of it lives beyond that, or for no time."""
+    forward(timedelta(days=90) - timedelta(milliseconds=300))
+    assert tokens.exchange(gam, asked).grant.expires_in == 1
+    forward(-HOUR)
+    assert 1 <= tokens.exchange(gam, asked).grant.expires_in <= 3600
+    forward(HOUR + timedelta(seconds=1))
+    with pytest.raises(RefusedError) as caught:
+        tokens.exchange(gam, asked)
+    assert caught.value.rule == "key_expired"
+
+
+@pytest.mark.parametrize("step", [-HOUR, HOUR, timedelta(days=-3650)])
+def test_nobody_waits_longer_than_a_minute_for_a_step_of_the_clock(now: datetime, step: timedelta) -> None:
+    """And who goes on failing waits again."""
+    failures = Failures(limit=2)
+    for _ in range(2):
+        failures.count("client", now)
+    assert failures.wait("client", now) == 60
+    assert failures.wait("client", now + step) == 0
+    for _ in range(2):
+        failures.count("client", now + step)
+    assert failures.wait("client", now + step) == 60
+
+
+def readings(path: Path) -> set[str]:
+    """Return the names by which a file reads the clock on the wall."""
+    calls = [node.func for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    names = {each.id for each in calls if isinstance(each, ast.Name)} & {"time", "time_ns", "gmtime", "localtime"}
+    owned = [each for each in calls if isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name)]
+    return names | {each.attr for each in owned if each.value.id in ("datetime", "date", "time")} & {  # type: ignore[attr-defined]
+        "now", "utcnow", "today", "time", "time_ns", "gmtime", "localtime",
+    }  # fmt: skip
+
+
+def test_nothing_that_waits_reads_the_clock_on_the_wall() -> None:
+    """Whoever needs a length of time takes the monotonic clock, whoever needs an instant is given one."""
+    found = {str(path.relative_to(PACKAGE.parent)): readings(path) for path in PACKAGE.rglob("*.py")}
+    assert {path: names for path, names in found.items() if names - WALL.get(path, set())} == {}
