@@ -187,7 +187,7 @@ def _with_password(user: User, password: object, draft: Draft) -> User:
     assert isinstance(password, Secret)
     if user.password_hash is not None and passwords.verify(password, user.password_hash):
         return user
-    hashed = passwords.hashed(password, draft.terms.entropy)
+    hashed = passwords.hashed(password, draft.terms.entropy, passwords.FLEETING)
     return replace(user, password_hash=hashed, password_set_at=draft.terms.now)
 
 

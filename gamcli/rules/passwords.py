@@ -23,6 +23,9 @@ OWASP_2_15 = Scrypt(2**15, 8, 3)
 PRESENT = OWASP_2_15
 """What hashes are made with now: a login whose hash was made with other parameters makes it anew."""
 
+FLEETING = Scrypt(2**10, 8, 1)
+"""For seeds alone: their store is in memory and dies with its server, which is to be ready at once."""
+
 CHEAPEST = Scrypt(2, 8, 1)
 """For tests alone."""
 

@@ -46,6 +46,7 @@ def test_secrets_of_a_seed_are_kept_as_given(gam: Gam, tmp_path: Path) -> None:
         password = store.users.named(tx, "ana").password_hash
     assert password is not None
     assert passwords.verify(Secret("a long password"), password)
+    assert password.startswith("scrypt$1024$"), "a server for tests is ready at once"
 
 
 def test_of_what_there_are_several_each_has_a_name_of_its_own(gam: Gam, tmp_path: Path) -> None:
