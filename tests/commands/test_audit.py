@@ -155,6 +155,7 @@ def test_an_export_is_verified_without_a_store(world: Run, place: Path) -> None:
     nowhere = ("--store", str(place / "none.db"), "audit", "verify")
     assert world(*nowhere, "--from", "trail.jsonl", "-o", "json").json == ours
     assert world(*nowhere, "--from", "trail.jsonl", "--head", ours["head"]).code == 0
+    assert world(*nowhere, "--from", "trail.jsonl", "--head", "0" * 64).code == 8
     (place / "trail.jsonl").write_text(exported.out.replace('"ana"', '"eva"'), encoding="utf-8")
     changed = world("audit", "verify", "--from", "trail.jsonl")
     assert (changed.code, "entry 3 was changed" in changed.err) == (8, True)

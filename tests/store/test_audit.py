@@ -95,6 +95,7 @@ def three(store: Store) -> Iterator[Transaction]:
         ({"target": "K_*"}, [1]),
         ({"target": "1*%"}, [3]),
         ({"target": "%"}, []),
+        ({"target": "%*"}, []),
         ({"since": datetime(2026, 3, 1, 18, tzinfo=UTC)}, [2, 3]),
         ({"until": datetime(2026, 3, 1, 18, tzinfo=UTC)}, [1]),
         ({"sort": "-seq"}, [3, 2, 1]),

@@ -108,6 +108,14 @@ def test_an_entry_whose_hash_was_made_anew_breaks_the_next(trail: Store, tamper:
     assert wrong(trail).startswith("entry 4 was changed")
 
 
+def test_a_gap_is_found_whatever_the_hashes_say(trail: Store, tamper: Tamper) -> None:
+    """Whoever made the chain anew behind it."""
+    entry = (COUNT + 3, "2026-03-09T12:00:00Z", "eva", "test.note", "x", "{}")
+    new = chain.digest(hashes(trail)[-1], entry)
+    tamper(f"INSERT INTO audit VALUES {(*entry, new)}")
+    assert wrong(trail) == f"entry {COUNT + 1} was removed: the next that is there is entry {COUNT + 3}"
+
+
 def test_an_entry_without_a_hash_is_found(trail: Store, tamper: Tamper) -> None:
     """Only stores of earlier versions had those, and they were chained."""
     tamper("UPDATE audit SET hash = NULL WHERE seq = 5")
