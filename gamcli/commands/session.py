@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Self
 from gamcli.commands.acting import actor
 from gamcli.commands.settings import Settings
 from gamcli.errors import UsageError
-from gamcli.render.output import FORMATS, Output
+from gamcli.render.output import FORMATS, Output, talk
 
 if TYPE_CHECKING:
     from gamcli.actions import Gam
+    from gamcli.store import Store
 
 
 def now() -> datetime:
@@ -70,11 +71,19 @@ class Session:
     @contextmanager
     def gam(self) -> "Iterator[Gam]":
         """Open the store for actions, in the name of whoever runs this process."""
-        from gamcli.actions import Gam  # noqa: PLC0415 - start-up: some commands need no store
-        from gamcli.store import Store  # noqa: PLC0415
+        from gamcli.store import Store  # noqa: PLC0415 - start-up: some commands need no store
 
         with Store.open(self.settings.store()) as store:
-            yield Gam(store, now, os.urandom, actor(os.environ))
+            if store.migrated and not self.settings.value("quiet").value:
+                talk(f"the store was of version {store.migrated.before}; as it was, it lies in {store.migrated.backup}")
+            yield self.acting(store)
+
+    @staticmethod
+    def acting(store: "Store") -> "Gam":
+        """Return what actions on a store work with, in the name of whoever runs this process."""
+        from gamcli.actions import Gam  # noqa: PLC0415 - start-up, as above
+
+        return Gam(store, now, os.urandom, actor(os.environ))
 
     @contextmanager
     def changing(self, out: Output, *, dry_run: bool) -> "Iterator[Gam]":

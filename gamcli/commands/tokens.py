@@ -8,7 +8,11 @@ import typer
 from gamcli.actions import tokens
 from gamcli.commands.options import DryRun, Field, Format, Limit, Sort, noun
 from gamcli.commands.session import Session
-from gamcli.model import Token
+from gamcli.model import Token, rfc3339
+from gamcli.model.care import Pruned
+from gamcli.model.plan import DELETE, Change, FieldChange, Plan
+from gamcli.render.output import count
+from gamcli.rules import durations
 
 verbs = noun("Access tokens that were issued.")
 
@@ -65,3 +69,42 @@ def revoke(
     told = "revoked" if changed.differs else f"nothing to revoke, the token is {record.status(out.now())} already:"
     session_too = " with its session" if changed.differs and record.session else ""
     out.changed(record, f"{told} token {record.id} of {record.user} for {record.app}{session_too}")
+
+
+@verbs.command()
+def prune(
+    context: typer.Context,
+    older_than: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION", help="Only what has been dead for longer than this.", show_default="30d"),
+    ] = None,
+    dry_run: DryRun = False,
+    output: Format = None,
+    field: Field = None,
+) -> None:
+    """
+    Delete the tokens and sessions that are long dead, in small parts, so that servers go on.
+
+    What still lives stays, and so does what the audit trail tells.
+    """
+    from gamcli.actions import pruning  # noqa: PLC0415 - start-up: the others need less
+
+    session = Session.of(context)
+    out = session.output(output, field, Pruned)
+    kept = pruning.KEPT if older_than is None else durations.parse(older_than)
+    if dry_run:
+        out.require_plan()
+        with session.gam() as gam:
+            found = pruning.rehearse(gam, kept)
+        out.plan(Plan.of(_steps(found), []))
+        return
+    with session.gam() as gam:
+        pruned = pruning.prune(gam, kept)
+    gone = f"{count(pruned.tokens, 'token')} and {count(pruned.sessions, 'session')}"
+    out.changed(pruned, f"deleted {gone}, dead for longer than {durations.written(kept) or older_than}")
+
+
+def _steps(found: Pruned) -> list[Change]:
+    numbers = {"tokens": found.tokens, "sessions": found.sessions}
+    told = tuple(FieldChange(name, number, None) for name, number in numbers.items() if number)
+    return [Change(DELETE, "token", f"dead before {rfc3339(found.before)}", told)] if told else []

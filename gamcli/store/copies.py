@@ -91,7 +91,7 @@ def opened(path: Path) -> sqlite3.Connection:
     """Open a store as it lies there to read it, on a disk that cannot be written too; nothing is left beside it."""
     writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
     still = not any(Path(f"{path}{end}").exists() for end in BESIDE)
-    mode = "mode=rw" if writable else "immutable=1" if still else "mode=ro"
+    mode = "mode=rw" if writable else "mode=ro&immutable=1" if still else "mode=ro"
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=PATIENCE, isolation_level=None)
     connection.execute("PRAGMA query_only = ON")
     return connection

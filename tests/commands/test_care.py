@@ -2,10 +2,13 @@
 
 import json
 import os
+import sqlite3
 import stat
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
@@ -113,3 +116,128 @@ def test_a_full_disk_leaves_no_part_of_a_backup(world: Run, place: Path) -> None
         assert world("--store", "disk/b.db", "store", "check").code == 0
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+OLD = Path(__file__).parent.parent / "store" / "kept" / "2.sql"
+
+
+@pytest.fixture
+def old(file: Path) -> Path:
+    """Put a store of an earlier version where the store is."""
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript(OLD.read_text(encoding="utf-8"))
+    return file
+
+
+def test_restore_says_where_the_store_of_before_lies(world: Run, file: Path) -> None:
+    """And it can be put back from there."""
+    assert world("store", "backup", "b.db").code == 0
+    assert world("user", "create", "eva").code == 0
+    found = world("store", "restore", "b.db", "--replace")
+    first, second = found.err.splitlines()
+    assert (found.code, first) == (0, f"gamcli: restored {file} from b.db: 0 keys, 1 user, 1 application")
+    kept = second.removeprefix("gamcli: what was there before lies in ")
+    assert world("user", "list", "--field", "name").out == "ana\n"
+    assert world("store", "restore", kept, "--replace", "-o", "json").json["users"] == 2
+    assert world("user", "list", "--field", "name").out == "ana\neva\n"
+
+
+def test_restore_over_a_store_is_5_unless_asked(world: Run) -> None:
+    """Whatever else is wrong."""
+    assert world("store", "backup", "b.db").code == 0
+    found = world("store", "restore", "b.db")
+    assert (found.code, found.hint) == (5, "--replace keeps it under another name")
+
+
+def test_restore_while_a_server_runs_is_8(world: Run, line: list[str], place: Path) -> None:
+    """And works once that has ended."""
+    assert world("store", "backup", "b.db").code == 0
+    words = [*line, "serve", "--port", "0", "--ready-file", "ready"]
+    with subprocess.Popen(words, stderr=subprocess.DEVNULL, cwd=place) as server:
+        while not (place / "ready").exists():
+            assert server.poll() is None
+            sleep(0.02)
+        found = world("store", "restore", "b.db", "--replace")
+        assert (found.code, found.hint) == (8, "stop what runs on it, then try again")
+        server.terminate()
+    assert world("store", "restore", "b.db", "--replace").code == 0
+
+
+def test_a_dry_run_of_restore_changes_nothing(world: Run, file: Path) -> None:
+    """And shows what would come back."""
+    assert world("store", "backup", "b.db").code == 0
+    assert world("user", "create", "eva").code == 0
+    shown = world("store", "restore", "b.db", "--replace", "--dry-run", "-o", "json").json["changes"]
+    assert [(each["action"], each["kind"], each["name"]) for each in shown] == [("update", "store", str(file))]
+    assert world("user", "list", "--field", "name").out == "ana\neva\n"
+    shown = world("--store", "new.db", "store", "restore", "b.db", "--dry-run", "-o", "json").json["changes"]
+    assert shown[0]["action"] == "create"
+    assert not Path("new.db").exists()
+
+
+def test_migrate_says_what_it_did_and_that_it_is_done(gamcli: Run, old: Path) -> None:
+    """The dry run before does nothing."""
+    shown = gamcli("store", "migrate", "--dry-run").out
+    assert shown == f"~ store {old}\n    version  2 -> 3\n"
+    assert gamcli("store", "migrate").err == (
+        f"gamcli: brought {old} from version 2 to 3\ngamcli: what it was before lies in {old}.v2-backup\n"
+    )
+    assert gamcli("store", "migrate").err == "gamcli: the store is of version 3 already: nothing to change\n"
+    assert gamcli("store", "migrate", "--dry-run", "-o", "json").json["changes"] == []
+
+
+def test_any_command_brings_a_store_up_to_date_and_says_so(gamcli: Run, old: Path) -> None:
+    """Once, and not when it is to be quiet."""
+    found = gamcli("user", "list", "--field", "name")
+    assert found.out == "ana\neva\nMaría José\n"
+    assert found.err == f"gamcli: the store was of version 2; as it was, it lies in {old}.v2-backup\n"
+    assert gamcli("user", "list", "--field", "name").err == ""
+
+
+def test_restore_of_an_older_backup_says_so(world: Run, place: Path) -> None:
+    """It is brought up to date on the way."""
+    with closing(sqlite3.connect(place / "b.db")) as connection:
+        connection.executescript(OLD.read_text(encoding="utf-8"))
+    found = world("store", "restore", "b.db", "--replace")
+    assert "gamcli: the backup was of version 2: brought to version 3\n" in found.err
+
+
+def test_compact_says_how_much_room_it_gave_back(world: Run, file: Path, many_keys: int, sql: Run) -> None:
+    """The dry run says so before."""
+    assert many_keys
+    sql("DELETE FROM key")
+    shown = world("store", "compact", "--dry-run", "-o", "json").json["changes"][0]
+    assert (shown["action"], shown["kind"]) == ("update", "store")
+    told = shown["fields"][0]
+    found = world("store", "compact", "-o", "json").json
+    assert found["bytes_before"] >= told["old"]
+    assert found["bytes_after"] == file.stat().st_size < told["old"]
+    assert world("store", "compact", "--dry-run", "-o", "json").json["changes"] == []
+    assert world("store", "compact").err.startswith(f"gamcli: compacted {file}: ")
+
+
+def test_compact_while_others_write_is_8(world: Run, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And changes nothing."""
+    monkeypatch.setattr("gamcli.store.replacing.PATIENCE", 0.0)
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert world("store", "compact").code == 8
+
+
+def test_prune_deletes_what_is_long_dead(world: Run, token: str, sql: Run) -> None:
+    """The dry run counts it; what lives stays."""
+    assert world("token", "revoke", token).code == 0
+    sql(
+        """INSERT INTO token SELECT id + 1, digest, user_guid, client_id, key, scopes, issued_at, expires_at, NULL, NULL
+        FROM token"""
+    )
+    assert world("token", "prune").err == "gamcli: deleted 0 tokens and 0 sessions, dead for longer than 30d\n"
+    shown = world("token", "prune", "--older-than", "0", "--dry-run", "-o", "json").json["changes"]
+    assert [(each["action"], each["kind"], each["fields"]) for each in shown] == [
+        ("delete", "token", [{"field": "tokens", "old": 1, "new": None}])
+    ]
+    found = world("token", "prune", "--older-than", "0")
+    assert found.err == "gamcli: deleted 1 token and 0 sessions, dead for longer than 0\n"
+    assert world("token", "list", "--field", "status").out == "active\n"
+    assert world("token", "prune", "--older-than", "0", "-o", "json").json["tokens"] == 0
+    assert world("token", "prune", "--older-than", "0", "--dry-run", "-o", "json").json["changes"] == []

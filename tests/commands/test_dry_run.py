@@ -40,13 +40,17 @@ CHANGES: dict[str, tuple[str, str]] = {
 
 READ = {
     "quickstart", "serve", "run", "completion", "help", "scope list", "config list", "config get", "config path",
+    "store", "store info", "store check", "store backup", "doctor", "conformance", "try",
     "audit", "audit list", "audit verify", "audit head", "audit export",
     "key due", "key verify", "key explain", "key inspect", "key forecast", "plan", "drift", "export",
     *(f"{noun} {verb}" for noun in ("auth-type", "app", "user", "key", "token") for verb in ("list", "show")),
 }  # fmt: skip
 """What changes nothing."""
 
-ELSEWHERE = {"init", "scan", "config set", "config unset", "apply"}
+ELSEWHERE = {
+    "init", "scan", "config set", "config unset", "apply", "store restore", "store migrate", "store compact",
+    "token prune",
+}  # fmt: skip
 """What changes something, and is tried by tests of its own."""
 
 

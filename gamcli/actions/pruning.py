@@ -1,0 +1,98 @@
+"""Long dead tokens and sessions, deleted a part at a time while others work on the store."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from time import monotonic, sleep
+
+from gamcli.actions import Gam
+from gamcli.model import rfc3339
+from gamcli.model.care import Pruned
+from gamcli.store import pruning
+from gamcli.store.database import micros
+
+KEPT = timedelta(days=30)
+"""How long dead tokens are kept by default: as long as somebody may ask what one was used for."""
+
+
+class Pruning:
+    """One walk over the tokens, then the sessions, that were dead at `before`, a part with each `step`."""
+
+    def __init__(self, gam: Gam, before: datetime) -> None:
+        self._gam = gam
+        self._before = micros(before)
+        self._tables = [*pruning.DEAD]
+        self._first = 0
+        self._found = Pruned(before, 0, 0, 0)
+
+    @property
+    def found(self) -> Pruned:
+        """What went so far."""
+        return self._found
+
+    def count(self) -> Pruned:
+        """Count what is dead, and delete nothing; a session whose tokens are still there is not counted."""
+        tokens = sessions = 0
+        with self._gam.store.reading() as tx:
+            for table in pruning.DEAD:
+                first = 0
+                while part := pruning.span(tx, table, first, self._before):
+                    number = pruning.count(tx, part)
+                    tokens, sessions = tokens + number * (table == "token"), sessions + number * (table == "session")
+                    first = part.last
+        return replace(self._found, tokens=tokens, sessions=sessions)
+
+    def step(self) -> bool:
+        """Go on by one part, and say whether there is more to do; the last step writes the audit entry."""
+        if self._tables:
+            self._step_in(self._tables[0])
+            return True
+        with self._gam.store.writing() as tx:
+            if pruning.delete_floors(tx, self._before):
+                return True
+            if self._found.tokens or self._found.sessions:
+                told = {"tokens": self._found.tokens, "sessions": self._found.sessions}
+                self._gam.record(tx, "token.prune", f"dead before {rfc3339(self._found.before)}", None, **told)
+        return False
+
+    def _step_in(self, table: str) -> None:
+        with self._gam.store.reading() as tx:
+            part = pruning.span(tx, table, self._first, self._before)
+            dead = pruning.count(tx, part) if part else 0
+        if part is None:
+            self._tables.pop(0)
+            self._first = 0
+            return
+        if dead:
+            self._delete(part)
+        self._first = part.last
+
+    def _delete(self, part: pruning.Span) -> None:
+        with self._gam.store.writing() as tx:
+            gone, refresh = pruning.delete(tx, part)
+        so_far = self._found
+        self._found = replace(
+            so_far,
+            tokens=so_far.tokens + gone * (part.table == "token"),
+            sessions=so_far.sessions + gone * (part.table == "session"),
+            refresh_tokens=so_far.refresh_tokens + refresh,
+        )
+
+
+def prune(gam: Gam, kept: timedelta, pause: Callable[[float], object] = sleep) -> Pruned:
+    """
+    Delete the tokens and sessions that have been dead for longer than `kept`.
+
+    After each part there is a `pause` as long as it took: whoever waits to write comes in.
+    """
+    walk = Pruning(gam, gam.now() - kept)
+    began = monotonic()
+    while walk.step():
+        pause(monotonic() - began)
+        began = monotonic()
+    return walk.found
+
+
+def rehearse(gam: Gam, kept: timedelta) -> Pruned:
+    """Count what `prune` would delete."""
+    return Pruning(gam, gam.now() - kept).count()

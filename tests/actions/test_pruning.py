@@ -1,0 +1,256 @@
+"""Long dead tokens and sessions go, whatever still lives stays, and nobody waits for long."""
+
+import os
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gamcli import store as stored
+from gamcli.actions import Gam, apps, keys, pruning, repository, users
+from gamcli.model.care import Pruned
+from gamcli.store import Store
+from gamcli.store import pruning as parts
+from gamcli.store.database import micros
+from gamcli.store.tokens import TokenFilter
+
+NOW = datetime.fromisoformat("2026-03-01T12:00:00+00:00")
+KEPT = timedelta(days=30)
+DAY = timedelta(days=1)
+
+DAYS = st.integers(-100, 50)
+"""Before and after now."""
+MAYBE = st.none() | DAYS
+
+
+def at(days: int | None) -> int | None:
+    """Return the instant so many days from now, as the store keeps it."""
+    return None if days is None else micros(NOW + days * DAY)
+
+
+def world(store: Store) -> Gam:
+    """Fill a store with two users, two applications and a key of the first for the first."""
+    gam = Gam(store, lambda: NOW, os.urandom, "tester")
+    repository.initialise(gam)
+    for name in ("ana", "eva"):
+        users.create(gam, name, {})
+    for name in ("portal", "gate"):
+        apps.create(gam, apps.AppWish(name, {"remote_rest": True, "api_keys.enabled": True}))
+    keys.generate(gam, keys.KeyWish("ana", "portal"))
+    return gam
+
+
+def owners(gam: Gam) -> tuple[dict[str, str], dict[str, str], str]:
+    """Return the GUIDs of the users, the client ids of the applications, and the id of the key."""
+    with gam.store.reading() as tx:
+        guids, clients = (
+            {str(name): str(value) for name, value in tx.each(f"SELECT name, {column} FROM {table}")}
+            for table, column in (("user", "guid"), ("app", "client_id"))
+        )
+        (key,) = tx.one("SELECT id FROM key") or ("",)
+    return guids, clients, str(key)
+
+
+def put_token(gam: Gam, **values: object) -> None:
+    """Put a token into the store."""
+    guids, clients, _ = owners(gam)
+    row = {
+        "id": at(-60), "digest": b"x" * 32, "user_guid": guids["ana"], "client_id": clients["portal"], "scopes": "",
+        "issued_at": at(-60), **values,
+    }  # fmt: skip
+    with gam.store.writing() as tx:
+        tx.run(f"INSERT INTO token ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", *row.values())
+
+
+def put_session(gam: Gam, row: int | None, revoked: int | None = None, refresh: int | None = None) -> None:
+    """Put a session of ana at portal into the store, and a refresh token that expires then."""
+    guids, clients, _ = owners(gam)
+    with gam.store.writing() as tx:
+        tx.run(
+            """INSERT INTO session (id, user_guid, client_id, auth_type, scopes, initial_properties, revoked_at)
+            VALUES (?, ?, ?, 'local', '', '[]', ?)""",
+            row, guids["ana"], clients["portal"], at(revoked),
+        )  # fmt: skip
+        if refresh is not None:
+            tx.run("INSERT INTO refresh_token VALUES (?, 1, ?, ?, ?, NULL)", row, row, b"x" * 32, at(refresh))
+
+
+def ids(gam: Gam, table: str) -> set[object]:
+    """Return the ids of all rows."""
+    with gam.store.reading() as tx:
+        return {row[0] for row in tx.each(f"SELECT * FROM {table}")}
+
+
+def pruned(gam: Gam) -> Pruned:
+    """Delete what is dead for longer than KEPT, without waiting."""
+    return pruning.prune(gam, KEPT, lambda _: None)
+
+
+@pytest.fixture
+def filled(store: Store) -> Gam:
+    """Return a store with users, applications, a key, and a token that is the last."""
+    gam = world(store)
+    put_token(gam, id=at(0), issued_at=at(0))
+    return gam
+
+
+TOKEN = {
+    "issued": st.integers(-100, 0),
+    "expires": MAYBE,
+    "revoked": MAYBE,
+    "key": st.booleans(),
+    "session": st.booleans(),
+    "user": st.sampled_from(["ana", "eva", "gone"]),
+    "app": st.sampled_from(["portal", "gate", "gone"]),
+}
+TOKENS = st.lists(st.fixed_dictionaries(TOKEN), max_size=12)
+SURROUNDINGS = st.fixed_dictionaries(
+    {"ended": MAYBE, "retires": MAYBE, "gone": st.booleans(), "floor": MAYBE, "revoked": MAYBE, "refresh": MAYBE}
+)
+
+
+@settings(max_examples=150)
+@given(tokens=TOKENS, around=SURROUNDINGS, part=st.integers(1, 5))
+def test_what_lives_stays_and_what_is_long_dead_goes(
+    tokens: list[dict[str, Any]], around: dict[str, Any], part: int
+) -> None:
+    """Whatever ended it, and however it is cut into parts."""
+    with Store.in_memory() as store, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "PART", part)
+        gam = world(store)
+        guids, clients, key = owners(gam)
+        session = micros(NOW - 200 * DAY)
+        put_session(gam, session, around["revoked"], around["refresh"])
+        for number, each in enumerate(tokens):
+            put_token(
+                gam,
+                id=micros(NOW + each["issued"] * DAY) + number,
+                issued_at=at(each["issued"]),
+                expires_at=at(each["expires"]),
+                revoked_at=at(each["revoked"]),
+                key=key if each["key"] else None,
+                session=session if each["session"] else None,
+                user_guid=guids.get(each["user"], "gone"),
+                client_id=clients.get(each["app"], "gone"),
+            )
+        with store.writing() as tx:
+            end = "revoked" if around["ended"] is not None else None
+            tx.run(
+                "UPDATE key SET ended_at = ?, end_status = ?, retires_at = ?",
+                at(around["ended"]),
+                end,
+                at(around["retires"]),
+            )
+            if around["gone"]:
+                tx.run("DELETE FROM key")
+            if around["floor"] is not None:
+                tx.run("INSERT INTO token_floor VALUES (?, ?, ?)", clients["portal"], guids["ana"], at(around["floor"]))
+        before = {token.row: token for token in read(gam)}
+        dead = {row for row in ids(gam, "token") if row not in before}
+        pruned(gam)
+        left = ids(gam, "token")
+        last = max([row for row in (*before, *dead) if isinstance(row, int)], default=0)
+        for row, token in before.items():
+            if token.status(NOW) == "active":
+                assert row in left
+            elif long_dead(token, around["floor"]) and row != last:
+                assert row not in left
+        assert {token.row: token for token in read(gam)} == {row: before[row] for row in before if row in left}
+
+
+def read(gam: Gam) -> list[Any]:
+    """Return the tokens as gamcli reads them."""
+    with gam.store.reading() as tx:
+        return list(stored.tokens.each(tx, TokenFilter()))
+
+
+def long_dead(token: Any, floor: int | None) -> bool:  # noqa: ANN401 - a token
+    """Say whether a token was dead for longer than KEPT; who was superseded is so since the newer one."""
+    end = NOW - KEPT
+    superseded = token.ended_at == token.issued_at and floor is not None
+    ended = token.ended_at is not None and token.ended_at <= end and not superseded
+    return token.issued_at <= end and (ended or (token.expires_at is not None and token.expires_at <= end))
+
+
+def test_what_went_is_counted_and_told_once(filled: Gam) -> None:
+    """In one audit entry, and none when nothing went."""
+    for number in range(3):
+        put_token(filled, id=micros(NOW - 60 * DAY) + number, expires_at=at(-40))
+    found = pruned(filled)
+    assert (found.tokens, found.sessions, found.before) == (3, 0, NOW - KEPT)
+    assert pruned(filled).tokens == 0
+    with filled.store.reading() as tx:
+        entries = [entry for entry in stored.audit.each(tx) if entry.action == "token.prune"]
+    assert [(entry.target, entry.details) for entry in entries] == [
+        ("dead before 2026-01-30T12:00:00Z", '{"tokens":3,"sessions":0}')
+    ]
+
+
+def test_a_session_goes_once_none_of_its_tokens_is_left(filled: Gam) -> None:
+    """With its refresh tokens; a refresh token that may still be used keeps it."""
+    for row, refresh in ((1, -40), (2, -40), (3, 10), (4, -10)):
+        put_session(filled, row, refresh=refresh)
+    put_session(filled, 5, revoked=-40, refresh=10)
+    put_session(filled, at(0))
+    put_token(filled, session=2)
+    found = pruned(filled)
+    assert (found.sessions, found.refresh_tokens) == (2, 2)
+    assert ids(filled, "session") == {2, 3, 4, at(0)}
+    assert ids(filled, "refresh_token") == {2, 3, 4}
+
+
+def test_the_last_row_stays_so_that_no_id_is_given_twice(store: Store) -> None:
+    """Even when it is long dead."""
+    gam = world(store)
+    put_token(gam, expires_at=at(-50))
+    assert pruned(gam).tokens == 0
+    with store.reading() as tx:
+        assert stored.tokens.next_row(tx, NOW - 100 * DAY) == micros(NOW - 60 * DAY) + 1
+
+
+def test_what_was_superseded_is_forgotten_with_the_tokens(filled: Gam) -> None:
+    """Not before, and not while a refresh token of before is left: it would live again."""
+    guids, clients, _ = owners(filled)
+    for name, days in (("portal", -40), ("gate", -10)):
+        with filled.store.writing() as tx:
+            tx.run("INSERT INTO token_floor VALUES (?, ?, ?)", clients[name], guids["ana"], at(days))
+    put_session(filled, at(-60), refresh=10)
+    pruned(filled)
+    assert ids(filled, "token_floor") == set(clients.values())
+    with filled.store.writing() as tx:
+        tx.run("DELETE FROM refresh_token")
+    pruned(filled)
+    assert ids(filled, "token_floor") == {clients["gate"]}
+
+
+def test_a_rehearsal_counts_what_would_go(filled: Gam) -> None:
+    """And deletes nothing."""
+    put_token(filled, expires_at=at(-40))
+    put_session(filled, 1)
+    put_session(filled, at(0))
+    found = pruning.rehearse(filled, KEPT)
+    assert (found.tokens, found.sessions) == (1, 1)
+    assert replace(pruned(filled), refresh_tokens=0) == found
+
+
+def test_between_two_parts_others_may_write(filled: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each there is a pause as long as it took."""
+    monkeypatch.setattr(parts, "PART", 2)
+    for number in range(5):
+        put_token(filled, id=micros(NOW - 60 * DAY) + number, expires_at=at(-40))
+    written: list[float] = []
+
+    def write(seconds: float) -> None:
+        with closing(sqlite3.connect(Path(filled.store.path), timeout=0, isolation_level=None)) as other:
+            other.execute("UPDATE app SET description = 'x'")
+        written.append(seconds)
+
+    assert pruning.prune(filled, KEPT, write).tokens == 5
+    assert len(written) >= 3
+    assert min(written) > 0

@@ -1,0 +1,160 @@
+"""
+What a backup costs, against a plain file copy in the same run, and what it leaves of the grants meanwhile.
+
+`python tests/bench/backup.py`. A plain copy is `cp`, then `sync` of that file: a backup is on disk too when it is told.
+The two take turns; medians are shown, and the ratio within rounds. Then `serve` answers grants, as `serve.py` measures
+them, alone and while one backup follows the other without a pause, each a process `gamcli store backup` of its own.
+"""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from threading import Event, Thread
+from time import perf_counter
+
+from serve import fill, grant_request, load, running, serve_gam  # type: ignore[import-not-found]  # beside this file
+
+from gamcli.actions import care
+
+GAMCLI = str(Path(sys.executable).with_name("gamcli"))
+COPY_GOAL = 3.0
+GRANT_GOAL = 0.5
+
+MANY = """
+INSERT INTO user (guid, fold, name, created_at, updated_at, email, verified_email, first_name, last_name, external_id,
+    birthday, gender, url_image, url_profile, phone, address, city, state, post_code, language, timezone, roles,
+    attributes, enabled, blocked, number)
+WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+SELECT lower(hex(randomblob(16))), 'user' || i, 'user' || i, i, i, '', 0, '', '', '', '', 'N', '', '', '', '', '', '',
+    '', '', '', '', '{}', 1, 0, i FROM n;
+INSERT INTO app SELECT lower(hex(randomblob(16))), fold || i, name || i, secret_digest, created_at, updated_at,
+    description, enabled, scopes, remote_rest, api_keys_enabled, api_key_timeout_hours, api_key_auth_type,
+    api_key_scope_choice, token_timeout_minutes, token_renewals, require_scope, share_user_ids, one_token_per_user,
+    managed_by, i + 1, retiring_digest, retiring_until
+FROM app, (WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9) SELECT i FROM n);
+INSERT INTO app_use SELECT client_id, 0, NULL FROM app WHERE client_id NOT IN (SELECT client_id FROM app_use);
+INSERT OR IGNORE INTO key (id, user_number, app_number, auth_type, scopes, digest, created_at, expires_at, label,
+    current)
+SELECT hex(randomblob(4)), user.number, app.number, 'apikey', 'gam_user_data', randomblob(32), user.number,
+    user.number + 7776000000000, '', 1 FROM user, app WHERE user.number > 1;
+"""
+"""Users and ten applications, and a key of each user for each of them."""
+
+
+def multiply(path: Path, keys: int) -> None:
+    """Put so many keys more into a store."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN")
+        for statement in MANY.split(";\n")[:-1]:
+            values = (1 + keys // 10,) if "?1" in statement else ()
+            connection.execute(statement, values)
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+
+def plain(path: Path, target: Path) -> None:
+    """Copy the file, until it is on disk."""
+    subprocess.run(["cp", str(path), str(target)], check=True)
+    subprocess.run(["sync", str(target)], check=True)
+
+
+def quick(path: Path, target: Path) -> None:
+    """Back up the store; of a large one only the counts are checked."""
+    care.backup(path, target)
+
+
+def whole(path: Path, target: Path) -> None:
+    """Back up the store and check every page."""
+    care.backup(path, target, whole=True)
+
+
+def command(path: Path, target: Path) -> None:
+    """Back up the store as a process."""
+    subprocess.run([GAMCLI, "--quiet", "--store", str(path), "store", "backup", str(target)], check=True)
+
+
+Work = Callable[[Path, Path], None]
+WORK: dict[str, Work] = {"cp and sync": plain, "backup": quick, "gamcli store backup": command, "with --full": whole}
+
+
+def seconds(work: Work, path: Path, target: Path) -> float:
+    """Return how long one copy takes, and take it away."""
+    began = perf_counter()
+    work(path, target)
+    taken = perf_counter() - began
+    target.unlink()
+    return taken
+
+
+def compare(path: Path, rounds: int) -> None:
+    """Print what each way to copy takes, and against the plain one."""
+    runs = [[seconds(work, path, path.with_name("copy.db")) for work in WORK.values()] for _ in range(rounds + 1)][1:]
+    for at, (name, column) in enumerate(zip(WORK, zip(*runs, strict=True), strict=True)):
+        ratio = median(run[at] / run[0] for run in runs)
+        goal = f"  goal {COPY_GOAL:.0f}x {'met' if ratio <= COPY_GOAL else 'MISSED'}" if name == "backup" else ""
+        sys.stdout.write(f"{name:20} {median(column):7.3f} s {ratio:7.2f}x{goal}\n")
+
+
+@contextmanager
+def backups(path: Path) -> Iterator[list[float]]:
+    """Make one backup after the other while the `with` lasts; yield how long each took."""
+    ended = Event()
+    taken: list[float] = []
+
+    def work() -> None:
+        while not ended.is_set():
+            taken.append(seconds(command, path, path.with_name("copy.db")))
+
+    thread = Thread(target=work)
+    thread.start()
+    try:
+        yield taken
+    finally:
+        ended.set()
+        thread.join()
+
+
+def compare_grants(path: Path, request: bytes, asked: tuple[int, float, int]) -> None:
+    """Print how many grants a second there are, alone and beside backups, and the ratio within rounds."""
+    connections, length, rounds = asked
+    runs = []
+    with running(serve_gam, path) as port:
+        for _ in range(rounds):
+            alone = load(port, request, connections, length)[0]
+            with backups(path) as taken:
+                runs.append((alone, load(port, request, connections, length)[0], median(taken)))
+    alone, beside, each = (median(column) for column in zip(*runs, strict=True))
+    ratio = median(run[1] / run[0] for run in runs)
+    told = f"goal {GRANT_GOAL:.0%} {'met' if ratio >= GRANT_GOAL else 'MISSED'}"
+    sys.stdout.write(f"grants alone {alone:.0f}/s, beside backups {beside:.0f}/s: {ratio:.0%}  {told};")
+    sys.stdout.write(f" a backup meanwhile {each:.2f} s\n")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--keys", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3.0, help="how long the grants are counted")
+    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--grants", action="store_true", help="only measure the grants")
+    asked = parser.parse_args()
+    with TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as folder:
+        path = Path(folder) / "store.db"
+        request = grant_request(fill(path))
+        multiply(path, asked.keys)
+        sys.stdout.write(f"{asked.keys:,} keys, {path.stat().st_size / 1e6:.0f} MB\n")
+        if not asked.grants:
+            compare(path, asked.rounds)
+        compare_grants(path, request, (asked.connections, asked.seconds, asked.rounds))
+
+
+if __name__ == "__main__":
+    main()
