@@ -1,10 +1,12 @@
 """The audit trail: one entry a change, written in its transaction, each chained to the one before (`store.chain`)."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from gamcli.errors import StoreTrailError
 from gamcli.model import AuditEntry, JsonText, rfc3339
 from gamcli.store import chain
 from gamcli.store.chain import Head
@@ -60,7 +62,25 @@ def verified(tx: Transaction, head: str | None = None) -> Head:
     """Return the head of the trail; raises StoreTrailError when it is not whole, or no entry has the hash `head`."""
     rows: Any = tx.each(f"{_SELECT} ORDER BY seq")
     with closing(rows):  # left open, it would hold this state of the store beyond the transaction
-        return chain.verified(rows, head)
+        try:
+            return chain.verified(rows, head)
+        except sqlite3.OperationalError as error:
+            _require_text(tx, error)
+            raise
+
+
+def _require_text(tx: Transaction, error: sqlite3.Error) -> None:
+    """Raise StoreTrailError for the first entry with bytes that are no text: SQLite says only that there are some."""
+    rows: Any = tx.each(
+        """SELECT seq, CAST(at AS BLOB), CAST(actor AS BLOB), CAST(action AS BLOB), CAST(target AS BLOB),
+        CAST(details AS BLOB), CAST(coalesce(hash, '') AS BLOB) FROM audit ORDER BY seq"""
+    )
+    with closing(rows):
+        for seq, *texts in rows:
+            try:
+                b"\n".join(texts).decode()
+            except UnicodeDecodeError:
+                raise StoreTrailError(f"entry {seq} was changed or put in: it is not UTF-8 text", chain.LOOK) from error
 
 
 def each(tx: Transaction, wanted: AuditFilter | None = None) -> Iterator[AuditEntry]:

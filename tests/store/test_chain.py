@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gamcli.errors import StoreTrailError
+from gamcli.errors import StoreTrailError, StoreUnusableError
 from gamcli.store import Store, audit, chain
 
 Tamper = Callable[..., None]
@@ -120,6 +120,24 @@ def test_an_entry_without_a_hash_is_found(trail: Store, tamper: Tamper) -> None:
     """Only stores of earlier versions had those, and they were chained."""
     tamper("UPDATE audit SET hash = NULL WHERE seq = 5")
     assert wrong(trail) == "entry 5 has no hash: it was put in or changed"
+
+
+@pytest.mark.parametrize("column", ["actor", "details", "hash"])
+def test_bytes_that_are_no_text_are_found(trail: Store, tamper: Tamper, column: str) -> None:
+    """SQLite takes them from whoever writes the file."""
+    tamper(f"UPDATE audit SET {column} = CAST(x'c3' AS TEXT) WHERE seq = 4")
+    assert wrong(trail) == "entry 4 was changed or put in: it is not UTF-8 text"
+
+
+def test_what_else_the_file_fails_at_is_told_as_ever(trail: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no fault of an entry."""
+
+    def fails(*_: object) -> chain.Head:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(chain, "verified", fails)
+    with pytest.raises(StoreUnusableError, match="disk I/O error"):
+        verified(trail)
 
 
 def test_the_first_entry_has_none_before_it(trail: Store, tamper: Tamper) -> None:
