@@ -107,8 +107,10 @@ _JSON_FIELDS = (("Content-Type", "application/json"), ("Cache-Control", "no-stor
 
 def json_response(status: int, value: object, extra: Iterable[tuple[str, str]] = ()) -> Response:
     """Return `value` as a response that nobody may keep a copy of (RFC 6749 §5.1)."""
-    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    return Response(status, (*_JSON_FIELDS, *extra), body)
+    return Response(status, (*_JSON_FIELDS, *extra), _json(value).encode())
+
+
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Inbox:
@@ -189,13 +191,22 @@ def parse_head(raw: bytes) -> Head:
     """Return the head that `raw` is, the blank line included; raises RefusedError alone, whatever the bytes."""
     lines = raw.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
     method, path, query, version = _parse_request_line(lines[0])
-    fields = _parse_fields(lines[1:])
+    return assembled(method, (path, query), map(_parse_field, lines[1:]), version)
+
+
+def assembled(method: str, target: tuple[str, str], pairs: Iterable[tuple[str, str]], version: int) -> Head:
+    """
+    Return the head of these parts, for who has parsed the bytes already; raises RefusedError alone.
+
+    `target` is the path and the query, `pairs` the fields with their names in lower case, `version` the minor one.
+    """
+    fields = _gathered(pairs)
     if version > 0 and "host" not in fields:  # RFC 9112 §3.2
         raise unreadable("no Host")
     if fields.get("expect", "100-continue").lower() != "100-continue":
         raise RefusedError("expectation_unknown", "an expectation other than 100-continue")
     keeps_alive = version > 0 and "close" not in fields.get("connection", "").lower()
-    return Head(method, path, query, MappingProxyType(fields), _body_length(fields), keeps_alive)
+    return Head(method, *target, MappingProxyType(fields), _body_length(fields), keeps_alive)
 
 
 def _parse_request_line(line: str) -> tuple[str, str, str, int]:
@@ -221,20 +232,24 @@ def _origin_form(target: str) -> str:
     return target
 
 
-def _parse_fields(lines: list[str]) -> dict[str, str]:
-    if len(lines) > MAX_FIELDS:
-        raise RefusedError("fields_too_large", "too many header fields")
+def _parse_field(line: str) -> tuple[str, str]:
+    found = _FIELD.fullmatch(line)
+    if found is None:
+        raise unreadable("a header field is not of HTTP")
+    return found[1].lower(), found[2].strip(" \t")
+
+
+def _gathered(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     fields: dict[str, str] = {}
-    for line in lines:
-        found = _FIELD.fullmatch(line)
-        if found is None:
-            raise unreadable("a header field is not of HTTP")
-        name, value = found[1].lower(), found[2].strip(" \t")
+    for count, (name, value) in enumerate(pairs, 1):
+        if count > MAX_FIELDS:
+            raise RefusedError("fields_too_large", "too many header fields")
         if name in fields:
             if name in _ONCE:
                 raise unreadable(f"two fields {name}")
-            value = f"{fields[name]}, {value}"
-        fields[name] = value
+            fields[name] += f", {value}"
+        else:
+            fields[name] = value
     return fields
 
 

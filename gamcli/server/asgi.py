@@ -1,0 +1,211 @@
+"""
+The same endpoints as an ASGI 3 application, for any server that speaks ASGI: `uvicorn gamcli.server.asgi:app`.
+
+`app` serves the store that GAMCLI_STORE names; `Application` any other, and with other options. The server in front
+owns the connections, their time-outs and the limits of a head; what a request may hold is judged here as everywhere.
+One process, one event loop: each process opens the store for itself.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from gamcli.actions import Gam
+from gamcli.errors import GamcliError, RefusedError, UsageError
+from gamcli.server import oauth
+from gamcli.server.connection import NO_CONTENT
+from gamcli.server.desk import Desk
+from gamcli.server.failures import Failures
+from gamcli.server.log import Log
+from gamcli.server.messages import MAX_BODY, Head, Request, Response, assembled, unreadable
+from gamcli.server.scribe import Scribe
+from gamcli.server.waiting import Caller
+from gamcli.store import Store
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+BODY_SECONDS = 10.0
+"""How long a client may take to send its body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Awaiting(Caller):
+    """A request whose answer somebody awaits."""
+
+    answer: "asyncio.Future[oauth.Answer]"
+
+
+class Counter:
+    """The desk of one event loop: requests that arrive in one of its turns are written together."""
+
+    def __init__(self, gam: Gam, conduct: oauth.Conduct, log: Log) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._conduct = conduct
+        self._log = log
+        self._turns = False
+        self._desk: Desk[Awaiting] = Desk(gam, conduct, self._ring)
+
+    async def answered(self, request: Request) -> Response:
+        """Return the response to `request`, once what it tells is on disk."""
+        began = monotonic()
+        awaiting = Awaiting(request, began, self._loop.create_future())
+        answer = self._desk.ask(awaiting)
+        if answer is None:
+            if not self._turns:
+                self._turns = True
+                self._loop.call_soon(self._turn)
+            answer = await awaiting.answer
+        self._log.tell(request, answer, monotonic() - began)
+        return answer.response
+
+    def refused(self, error: RefusedError) -> Response:
+        """Return the response to what is no request."""
+        answer = oauth.failed(error, Request("-", "-"), self._conduct)
+        self._log.tell(None, answer, 0.0)
+        return answer.response
+
+    def close(self) -> None:
+        """End the threads."""
+        self._desk.close()
+
+    def _turn(self) -> None:
+        self._turns = False
+        self._desk.turn()
+
+    def _ring(self) -> None:
+        self._loop.call_soon_threadsafe(self._serve)
+
+    def _serve(self) -> None:
+        for awaiting, answer in self._desk.served():
+            if not awaiting.answer.done():  # its client has gone
+                awaiting.answer.set_result(answer)
+        self._desk.turn()
+
+
+class Application:
+    """The endpoints over the store at `path`, opened when the server starts; `log` takes lines, by default stderr."""
+
+    def __init__(
+        self,
+        path: Path | None = None,
+        conduct: oauth.Conduct | None = None,
+        log: Callable[[str], None] | None = None,
+        log_format: str = "text",
+    ) -> None:
+        self._path = path
+        self._conduct = conduct or oauth.Conduct(failures=Failures())
+        self._write = log or _to_stderr
+        self._log_format = log_format
+        self._opened = ExitStack()
+        self._counter: Counter | None = None
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one request, or live as long as the server does (ASGI 3.0, lifespan 2.0)."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1003})
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            kind = (await receive())["type"]
+            if kind == "lifespan.startup":
+                try:
+                    self._open()
+                except GamcliError as error:
+                    await send({"type": "lifespan.startup.failed", "message": f"{error.message}; {error.hint}"})
+                    return
+            else:
+                self._opened.close()
+                self._counter = None
+            await send({"type": f"{kind}.complete"})
+            if kind == "lifespan.shutdown":
+                return
+
+    def _open(self) -> Counter:
+        """Open the store once: when the server starts, or with the first request when it does not tell of that."""
+        if self._counter is None:
+            with ExitStack() as opened:
+                store = opened.enter_context(Store.open(self._path or _from_environment()))
+                gam = Gam(store, lambda: datetime.now(UTC), os.urandom, "asgi")
+                scribe = opened.enter_context(closing(Scribe(self._write)))
+                log = Log(scribe.take, self._log_format, gam.now, gam.entropy(4).hex())
+                self._counter = opened.enter_context(closing(Counter(gam, self._conduct, log)))
+                self._opened = opened.pop_all()
+        return self._counter
+
+    async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
+        counter = self._open()
+        try:
+            head = _head(scope)
+            body = await asyncio.wait_for(_body(head, receive), BODY_SECONDS) if head.length else b""
+        except RefusedError as refused:
+            response = counter.refused(refused)
+        except TimeoutError:
+            response = counter.refused(RefusedError("request_slow", "the body took too long"))
+        else:
+            if body is None:  # the client has gone
+                return
+            peer = (scope.get("client") or ("",))[0]
+            request = Request(head.method, head.path, head.query, head.fields, body, peer, head.keeps_alive)
+            response = await counter.answered(request)
+        await _send(response, send, without_body=scope["method"] == "HEAD")
+
+
+def _head(scope: Message) -> Head:
+    path = scope.get("raw_path") or scope["path"].encode()
+    pairs = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]]
+    target = path.decode("latin-1"), scope["query_string"].decode("latin-1")
+    return assembled(scope["method"], target, pairs, 0 if scope.get("http_version") == "1.0" else 1)
+
+
+async def _body(head: Head, receive: Receive) -> bytes | None:
+    """Return the whole body, None when the client leaves; raises RefusedError when it is not as long as it says."""
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += bytes(message.get("body", b""))
+        if len(body) > MAX_BODY:
+            raise RefusedError("body_too_large", "the body is too large")
+        if not message.get("more_body", False):
+            break
+    if len(body) != head.length:
+        raise unreadable("the body is not as long as it says")
+    return body
+
+
+async def _send(response: Response, send: Send, *, without_body: bool) -> None:
+    fields = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.fields]
+    if response.status != NO_CONTENT:
+        fields.append((b"content-length", str(len(response.body)).encode()))
+    await send({"type": "http.response.start", "status": response.status, "headers": fields})
+    await send({"type": "http.response.body", "body": b"" if without_body else response.body})
+
+
+def _from_environment() -> Path:
+    path = os.environ.get("GAMCLI_STORE")
+    if not path:
+        raise UsageError("no store is named for gamcli.server.asgi:app", "GAMCLI_STORE=FILE")
+    return Path(path)
+
+
+def _to_stderr(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+app = Application()
+"""What `gamcli.server.asgi:app` names: the store of GAMCLI_STORE, with rule 17 and the log as `serve` has them."""

@@ -1,0 +1,215 @@
+"""The endpoints as an ASGI application: the same answers, under a server that others wrote and in our own hands."""
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
+from threading import Thread
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+import uvicorn
+
+from gamcli.actions import Gam
+from gamcli.server import asgi
+from gamcli.server.asgi import Application
+from gamcli.server.messages import Response
+from tests.server.conftest import responded
+
+TOKEN_PATH = "/oauth/gam/v2.0/access_token"
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+Message = dict[str, Any]
+
+
+@pytest.fixture
+def port(gam: Gam) -> Iterator[int]:
+    """Return where uvicorn serves the application."""
+    lines: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        application = Application(gam.store.path, log=lines.append)
+        config = uvicorn.Config(application, log_level="warning", lifespan="on")
+        server = uvicorn.Server(config)
+        thread = Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        yield int(listener.getsockname()[1])
+        server.should_exit = True
+        thread.join(10)
+        assert not thread.is_alive()
+    assert any(f" POST {TOKEN_PATH} " in line for line in lines)
+
+
+@pytest.fixture
+def ask(port: int) -> Iterator[Callable[..., Response]]:
+    """Return what asks uvicorn over one connection."""
+    client = HTTPConnection("127.0.0.1", port, timeout=10)
+
+    def asked(method: str, path: str, body: bytes | None = None, fields: dict[str, str] | None = None) -> Response:
+        client.request(method, path, body, fields or {})
+        return responded(client)
+
+    yield asked
+    client.close()
+
+
+def test_a_key_is_traded_and_claims_are_read(ask: Callable[..., Response], form: dict[str, str]) -> None:
+    """The main job, through a server that others wrote."""
+    answer = ask("POST", TOKEN_PATH, urlencode(form).encode(), FORM)
+    assert answer.status == 200
+    assert dict(answer.fields)["cache-control"] == "no-store"
+    token = json.loads(answer.body)["access_token"]
+    claims = ask("GET", "/oauth/gam/v2.0/userinfo", None, {"Authorization": token})
+    assert json.loads(claims.body)["username"] == "ana"
+    assert ask("GET", "/healthz").status == 200
+
+
+def test_refusals_and_limits_are_those_of_the_contract(ask: Callable[..., Response], form: dict[str, str]) -> None:
+    """The rules judge; what the server in front lets through is judged here."""
+    wrong = urlencode({**form, "client_secret": "no"}).encode()
+    assert json.loads(ask("POST", TOKEN_PATH, wrong, FORM).body)["error"]["code"] == "116"
+    assert ask("POST", TOKEN_PATH, b"x" * 20_000, FORM).status == 413
+    assert ask("DELETE", TOKEN_PATH).status == 405
+    assert ask("GET", "/nothing").status == 404
+    head = ask("HEAD", "/healthz")
+    assert (head.status, head.body) == (405, b"")
+
+
+class Wire:
+    """What an ASGI server hands to an application: messages in, messages out."""
+
+    def __init__(self, *messages: Message) -> None:
+        self.messages = list(messages)
+        self.sent: list[Message] = []
+
+    async def receive(self) -> Message:
+        """Give the next message; after the last one, none ever comes."""
+        if not self.messages:
+            await asyncio.sleep(3600)
+        return self.messages.pop(0)
+
+    async def send(self, message: Any) -> None:  # noqa: ANN401 - as ASGI has it
+        """Take a message."""
+        self.sent.append(dict(message))
+
+
+def scope(method: str = "POST", path: str = TOKEN_PATH, **fields: str) -> Message:
+    """Return the scope of a request."""
+    pairs = [(name.replace("_", "-").encode(), value.encode()) for name, value in fields.items()]
+    return {
+        "type": "http", "http_version": "1.1", "method": method, "path": path, "query_string": b"",
+        "headers": [(b"host", b"x"), *pairs], "client": ("192.0.2.1", 1),
+    }  # fmt: skip
+
+
+def ran(application: Application, wire: Wire, asked: Message) -> list[Message]:
+    """Return what the application sends."""
+    asyncio.run(application(asked, wire.receive, wire.send))
+    return wire.sent
+
+
+@pytest.fixture
+def application(gam: Gam) -> Application:
+    """Return the application, quiet."""
+    return Application(gam.store.path, log=lambda _: None)
+
+
+def test_a_server_that_tells_of_no_start_is_served_with_its_first_request(application: Application) -> None:
+    """And the end of the process closes the store."""
+    sent = ran(application, Wire(), scope("GET", "/healthz"))
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    assert sent[0]["status"] == 200
+
+
+def test_the_life_of_a_server_opens_and_closes_the_store(application: Application) -> None:
+    """Each message has its answer."""
+    wire = Wire({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
+    sent = ran(application, wire, {"type": "lifespan"})
+    assert [message["type"] for message in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [({}, "no store is named"), ({"GAMCLI_STORE": "/nowhere/gam.db"}, "there is no store at /nowhere/gam.db")],
+)
+def test_a_store_that_cannot_be_opened_ends_the_start(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], told: str
+) -> None:
+    """With what is wrong and what to do, for the log of the server in front."""
+    monkeypatch.delenv("GAMCLI_STORE", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    sent = ran(Application(), Wire({"type": "lifespan.startup"}), {"type": "lifespan"})
+    assert sent[0]["type"] == "lifespan.startup.failed"
+    assert told in sent[0]["message"]
+
+
+def test_the_application_of_the_environment_serves_its_store(gam: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`gamcli.server.asgi:app` needs a name and no more."""
+    monkeypatch.setenv("GAMCLI_STORE", os.fspath(gam.store.path))
+    wire = Wire({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
+    assert ran(asgi.app, wire, {"type": "lifespan"})[0]["type"] == "lifespan.startup.complete"
+
+
+@pytest.mark.parametrize(
+    ("messages", "status"),
+    [
+        ([{"type": "http.request", "body": b"short"}], 400),
+        ([{"type": "http.request", "body": b"x" * 20_000}], 413),
+        ([{"type": "http.request", "body": b"grant", "more_body": True}], 408),
+    ],
+)
+def test_a_body_that_is_not_as_it_says_is_refused(
+    application: Application, monkeypatch: pytest.MonkeyPatch, messages: list[Message], status: int
+) -> None:
+    """Shorter, longer, or slower."""
+    monkeypatch.setattr(asgi, "BODY_SECONDS", 0.05)
+    sent = ran(application, Wire(*messages), scope(content_length="10", content_type=FORM["Content-Type"]))
+    assert sent[0]["status"] == status
+
+
+def test_a_client_that_leaves_gets_nothing(application: Application) -> None:
+    """Nobody is there to answer."""
+    assert ran(application, Wire({"type": "http.disconnect"}), scope(content_length="10")) == []
+
+
+def test_what_comes_in_two_ways_or_without_length_is_refused(application: Application) -> None:
+    """The contract's 411 and 400, whatever the server in front let pass."""
+    chunked = scope(transfer_encoding="chunked", content_type=FORM["Content-Type"])
+    assert ran(application, Wire(), chunked)[0]["status"] == 411
+    twice = scope(authorization="a")
+    twice["headers"] += [(b"authorization", b"b")]
+    assert ran(application, Wire(), twice)[0]["status"] == 400
+
+
+def test_a_websocket_is_closed(application: Application) -> None:
+    """There is none here."""
+    assert ran(application, Wire(), {"type": "websocket"}) == [{"type": "websocket.close", "code": 1003}]
+
+
+def test_grants_of_one_turn_of_the_loop_share_a_commit(
+    application: Application, form: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight requests at once, one commit, eight tokens."""
+    from gamcli.store import Store  # noqa: PLC0415 - to count
+
+    commits: list[int] = []
+    commit = Store.commit
+
+    def counting(store: Store) -> None:
+        commits.append(1)
+        commit(store)
+
+    monkeypatch.setattr(Store, "commit", counting)
+    body = urlencode(form).encode()
+    wires = [Wire({"type": "http.request", "body": body}) for _ in range(8)]
+    asked = scope(content_length=str(len(body)), content_type=FORM["Content-Type"])
+
+    async def all_at_once() -> None:
+        await asyncio.gather(*(application(asked, wire.receive, wire.send) for wire in wires))
+
+    asyncio.run(all_at_once())
+    assert [wire.sent[0]["status"] for wire in wires] == [200] * 8
+    assert len({wire.sent[1]["body"] for wire in wires}) == 8
+    assert len(commits) == 1
