@@ -76,8 +76,9 @@ def token(wish: Wish, exchanges: list[Exchange]) -> tuple[Secret | None, str | N
     asked = Asked("POST", wish.url + TOKEN_PATH, fields, body)
     told = _told(reply, [*secret_part.values(), *found.values()])
     exchanges.append(Exchange(asked, told, _curl_of_token(wish, open_part)))
-    if reply.status == OK and "access_token" in found and found["access_token"].isprintable():
-        return Secret(found["access_token"]), None
+    access_token = found.get("access_token", "")
+    if reply.status == OK and access_token.isprintable() and access_token.isascii() and access_token:
+        return Secret(access_token), None
     return None, _refusal(reply)
 
 

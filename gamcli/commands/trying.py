@@ -173,7 +173,7 @@ def _hint(session: Session, gam: Gam | None, wish: Wish) -> str | None:
             judged = doubts.explain_secret(gam or stack.enter_context(session.gam()), wish.proof.secret)
     except StoreError:
         return None
-    mends = (each.mend for each in judged if each.holds is False and each.mend)
+    mends = (each.mend for each in judged if each.mend)
     return next(mends, command("key", "explain", key_id) if judged else None)
 
 

@@ -13,4 +13,8 @@ connection  one client: whole requests in, responses out, a deadline for each
 tls         the certificate, and sockets that encrypt
 waiting     the thread for requests that find the store held by another process
 http        the one loop over all connections
+faults      which request is refused, held back or cut off, for tests of clients
+delays      the thread where answers are held back
+journal     what was asked, as records to assert on
+faulty      the server with faults and a journal
 """

@@ -26,7 +26,8 @@ class Delays(Generic[Held]):
         self._change = Condition()
         self._hurries = False
         self._closing = False
-        Thread(target=self._serve, daemon=True).start()
+        self._thread = Thread(target=self._serve, name="delays", daemon=True)
+        self._thread.start()
 
     def enter(self, held: Held, seconds: float) -> None:
         """Hold something back for so long."""
@@ -49,6 +50,7 @@ class Delays(Generic[Held]):
         with self._change:
             self._closing = True
             self._change.notify()
+        self._thread.join()
 
     def _serve(self) -> None:
         while self._let_go():

@@ -72,12 +72,11 @@ class FaultyServer(Server):
     def _fetch(self) -> None:
         super()._fetch()
         for guest, fate in self._delays.ready():
-            if guest.connection in self._connections:
-                guest.connection.waits = False
-                if not guest.connection.is_listened_to:
-                    self._listen_to(guest.connection)
-                self._befall(guest, fate)
-                self._proceed(guest.connection)
+            guest.connection.waits = False
+            if not guest.connection.is_listened_to:
+                self._listen_to(guest.connection)
+            self._befall(guest, fate)
+            self._proceed(guest.connection)
 
     def _close(self, connection: Connection) -> None:
         super()._close(connection)

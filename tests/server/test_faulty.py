@@ -1,9 +1,11 @@
 """A server for tests of clients: it fails on demand, and keeps a journal."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.client import HTTPConnection, RemoteDisconnected
+from socket import create_connection
 from threading import Thread
 from time import monotonic
 from typing import Any
@@ -128,6 +130,7 @@ def test_a_fault_strikes_below_the_base_path(begin: Begin, visit: Visit, form: d
     faults.add("token=503")
     client = visit(begin(base_path="/MyApp"))
     assert client.ask("POST", f"/myapp{TOKEN}", form)[0] == 503
+    assert client.ask("POST", f"/MYAPP{TOKEN.upper()}", form)[0] == 503
     assert client.ask("POST", TOKEN, form)[0] == 404
 
 
@@ -183,6 +186,41 @@ def test_who_is_held_back_is_refused_then(client: Client, faults: Faults, journa
     faults.add("healthz=close")
     with pytest.raises(RemoteDisconnected):
         client.ask("GET", "/healthz")
+
+
+def test_requests_behind_one_that_is_held_back_keep_their_turn(
+    begin: Begin, visit: Visit, faults: Faults, raw: Callable[..., bytes]
+) -> None:
+    """Those that come with it, and those that come while it waits."""
+    server = begin()
+    faults.add("healthz.latency=20ms")
+    health, other = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /other HTTP/1.1\r\nHost: x\r\n\r\n"
+    answers = raw(health + other + health, port=server.port)
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200", b"404", b"200"]
+    faults.clear()
+    faults.add("healthz.latency=600s:1x")
+    with create_connection(("127.0.0.1", server.port), timeout=10) as client:
+        client.sendall(health)
+        assert visit(server).ask("GET", "/other")[0] == 404
+        client.sendall(other)
+        assert visit(server).ask("GET", "/other")[0] == 404
+        server.stop()
+        answers = b"".join(iter(lambda: client.recv(65536), b""))
+    assert answers.startswith(b"HTTP/1.1 200")
+
+
+def test_a_connection_is_heard_again_once_its_answer_has_left(begin: Begin, visit: Visit, faults: Faults) -> None:
+    """Though it spoke while it waited."""
+    server = begin()
+    faults.add("healthz.latency=300ms:1x")
+    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    with create_connection(("127.0.0.1", server.port), timeout=10) as client:
+        client.sendall(request)
+        assert visit(server).ask("GET", "/other")[0] == 404
+        client.sendall(request)
+        found = b""
+        while found.count(b"HTTP/1.1 200") < 2:
+            found += client.recv(65536)
 
 
 def test_who_gives_up_meanwhile_is_forgotten(begin: Begin, visit: Visit, faults: Faults) -> None:
