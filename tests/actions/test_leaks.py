@@ -124,6 +124,13 @@ def test_live_keys_that_leaked_are_ended_and_audited(gam: Gam, found: list[Sight
     assert [each.action for each in trail()].count("key.revoke") == 1
 
 
+def test_a_stranger_with_the_id_of_a_leaked_key_stays_one(gam: Gam, issued: IssuedKey) -> None:
+    """Only the key itself has ended."""
+    text = f"gamkey_{issued.record.id}_{'x' * 32}"
+    both = look(gam, issued.secret, Secret(text + checksum(text)))
+    assert [each.status for each in leaks.revoke(gam, both, "leaked", yes=True)] == ["revoked", "foreign"]
+
+
 def test_keys_are_not_ended_unless_somebody_said_yes(gam: Gam, found: list[Sighting], trail: Trail) -> None:
     """The refusal tells which ones would end."""
     before = trail()

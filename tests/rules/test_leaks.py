@@ -1,6 +1,7 @@
 """Leaks: what is found in bytes, wherever it stands and however the bytes come."""
 
 import re
+import tracemalloc
 from collections.abc import Iterator
 from random import Random
 
@@ -78,7 +79,8 @@ def test_each_of_many_has_its_line_and_column(texts: list[str]) -> None:
     "line",
     [
         '{"api_key": "%s"}', "key='%s'", "\u201c%s\u201d", "https://example.com/?key%%3D%s%%26x", "KEY=%s\\n", "x%sx",
-        "\0\0%s\0", "gamkey_%s", "gamkey_12345678_%s", "%s" + "z" * 1_000_000,
+        "\0\0%s\0", "gamkey_%s", "gamkey_12345678_%s", "gamkey_xx%s",
+        "%s" + "z" * 1_000_000,
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("text", [KEY, CLIENT])
@@ -94,6 +96,17 @@ def test_utf_16_is_text_too(mark: bytes, encoding: str, size: int) -> None:
     """As shells and editors on Windows write it, in whatever pieces; half a letter at the end is none."""
     data = mark + f"# ключ\r\n  key = {KEY}\r\n".encode(encoding) + b"\0"
     assert found(*cut(data, [size])) == [(KEY, 2, 9)]
+
+
+def test_no_more_than_a_piece_is_held() -> None:
+    """However much has been searched already, in however long a line."""
+    piece = b"gamkey_ x" * 1000
+    tracemalloc.start()
+    try:
+        list(search(piece for _ in range(1000)))
+        assert tracemalloc.get_traced_memory()[1] < 100 * len(piece)
+    finally:
+        tracemalloc.stop()
 
 
 def test_utf_16_without_its_mark_is_bytes() -> None:
