@@ -1,50 +1,113 @@
 """The whole table, asked of every kind of server, in both formats of refusals."""
 
 import inspect
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Thread
+from time import sleep
 
 import pytest
+import uvicorn
 
-from gamcli.commands import serve as serving
+from gamcli.commands import serve as serving_alone
 from gamcli.commands.conformance import VARIANTS
 from gamcli.conformance import asking, suite, table
 from gamcli.conformance.asking import Answer, Server
 from gamcli.conformance.suite import DIFFERS, SAME, SKIPPED, Verdict
 from gamcli.conformance.table import Promise, Question, Row
 from gamcli.conformance.worlds import World, of
+from gamcli.rules import passwords
+from gamcli.server import asgi, oauth
+from gamcli.server.failures import Failures
+from gamcli.server.refusals import Manner
 
-Serve = Callable[..., AbstractContextManager[Server]]
-
-FORMS = {"serve": [], "two workers": ["--workers=2"]}
-"""The forms of the server, by what `serve` is told."""
-
-THERE = {
-    "serve": True,
-    "two workers": "workers" in inspect.signature(serving.serve).parameters,
-}
-"""Which of them there are."""
+Serving = Callable[[World], AbstractContextManager[Server]]
 
 OF_EACH_PROCESS = "max_failures"
 """What several processes count each for itself: nobody can say how many requests it takes."""
 
 
-@pytest.mark.parametrize(("form", "error_format"), [("serve", "gam"), ("serve", "rfc6749"), ("two workers", "gam")])
-def test_a_server_is_as_the_contract(serve: Serve, world: World, form: str, error_format: str) -> None:
-    """Each row by the first variant of the server that it fits; in the other format, the refusals alone."""
-    if not THERE[form]:
-        pytest.skip(f"serve has no {form}")
-    left = [row for row in table.rows() if error_format == "gam" or row.promise.gam]
-    for variant in VARIANTS:
-        told = world.served({"error_format": error_format, **variant})
+def holds(serving: Serving, world: World, rows: list[Row], variants: Iterable[dict[str, object]] = VARIANTS) -> None:
+    """Fail unless each of `rows` finds a variant of the server that it fits, and that answers as the contract says."""
+    left = rows
+    for variant in variants:
+        told = world.served(variant)
         base = str(told.server["base_path"])
         fitting = [row for row in left if not suite.unfit(row, told, base)]
         left = [row for row in left if row not in fitting]
-        if form == "serve" or OF_EACH_PROCESS not in variant:
-            with serve(told, FORMS[form]) as server:
-                found = list(suite.run(server, told, fitting))
-            assert [(each.row, each.why) for each in found if each.verdict != SAME] == []
+        with serving(told) as server:
+            found = list(suite.run(server, told, fitting))
+        assert [(each.row, each.why) for each in found if each.verdict != SAME] == []
     assert [row.name for row in left if "error_format" not in row.server] == []
+
+
+def test_a_server_is_as_the_contract(serve: Serving, world: World) -> None:
+    """Every row, by the first variant of the server that it fits."""
+    holds(serve, world, list(table.rows()))
+
+
+def test_a_server_refuses_in_the_words_of_rfc_6749_where_it_is_told_to(serve: Serving, world: World) -> None:
+    """Every row that is a refusal."""
+    rows = [row for row in table.rows() if row.promise.gam]
+    holds(serve, world.served({"error_format": "rfc6749"}), rows)
+
+
+def require(option: str, module: str = "gamcli") -> None:
+    """Skip the test unless `serve` has the option, and what it needs is installed."""
+    if option not in inspect.signature(serving_alone.serve).parameters or find_spec(module) is None:
+        pytest.skip(f"no serve --{option} here")
+
+
+def test_several_workers_are_as_the_contract(
+    serve: Callable[..., AbstractContextManager[Server]], world: World
+) -> None:
+    """Every row that they do not each count for themselves."""
+    require("workers")
+    rows = [row for row in table.rows() if OF_EACH_PROCESS not in row.server]
+    variants = [each for each in VARIANTS if OF_EACH_PROCESS not in each]
+    holds(lambda told: serve(told, ["--workers=2"]), world, rows, variants)
+
+
+def test_the_fast_engine_is_as_the_contract(serve: Callable[..., AbstractContextManager[Server]], world: World) -> None:
+    """Every row, bytes included."""
+    require("engine", "uvloop")
+    holds(lambda told: serve(told, ["--engine=fast"]), world, list(table.rows()))
+
+
+@contextmanager
+def in_asgi(path: Path, world: World) -> Iterator[Server]:
+    """Run the ASGI form under a server that others wrote, while the `with` lasts."""
+    told = world.server
+    conduct = oauth.Conduct(
+        base_path=told["base_path"],
+        manner=Manner(told["error_format"], told["expired_status"]),
+        failures=Failures(told["max_failures"]),
+        origins=frozenset(filter(None, (told["cors_origin"],))),
+    )
+    config = uvicorn.Config(
+        asgi.Application(path, conduct, lambda _: None), port=0, log_level="error", lifespan="on", http="h11"
+    )
+    server = uvicorn.Server(config)
+    thread = Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive()
+            sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield asking.server(f"http://127.0.0.1:{port}{told['base_path']}")
+    finally:
+        server.should_exit = True
+        thread.join(20)
+
+
+def test_the_asgi_form_is_as_the_contract(place: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every row but those about bytes: the server in front judges them."""
+    monkeypatch.setattr(passwords, "PRESENT", passwords.CHEAPEST)
+    rows = [row for row in table.rows() if not row.question.packets and not row.promise.closes]
+    holds(lambda told: in_asgi(place / "store.db", told), world, rows)
 
 
 ROW = Row("routes", "a name", Question(path="/{portal.client_id}"), Promise())
