@@ -7,6 +7,7 @@ Nothing here prints: secrets come in revealed, and text goes out.
 from collections.abc import Iterable
 from shlex import quote
 
+from gamcli.errors import FailedError
 from gamcli.model import App, Key
 
 Variables = Iterable[tuple[str, str]]
@@ -36,5 +37,6 @@ def mask(secret: str) -> str:
 
 
 def _one_line(value: str) -> str:
-    assert value.isprintable(), "no credential of ours holds a line end"
+    if not value.isprintable():  # somebody wrote it into the store past all that gamcli checks
+        raise FailedError("a credential holds a character that cannot be printed", "-o json shows it")
     return value

@@ -173,7 +173,7 @@ class Output(NamedTuple):
     def say(self, text: str) -> None:
         """Tell a line of a story, without the program's name before it; `--quiet` leaves it out."""
         if not self.quiet:
-            sys.stderr.write(f"{text}\n")
+            sys.stderr.write("".join(f"{clean(line)}\n" for line in text.split("\n")))
 
     @staticmethod
     def warn(text: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any, get_args
 import pytest
 
 from gamcli.commands import delivery, options, snippets
+from gamcli.errors import FailedError
 from gamcli.render import credentials
 from gamcli.render.output import FORMATS
 
@@ -87,8 +88,21 @@ def test_env_quotes_what_a_shell_would_read() -> None:
     """Whatever a value holds, and never a second line."""
     assert credentials.env([("A", "b c"), ("D", "$e")]) == "A='b c'\nD='$e'\n"
     for write in (credentials.env, credentials.outputs):
-        with pytest.raises(AssertionError):
+        with pytest.raises(FailedError, match="cannot be printed"):
             write([("A", "b\nC=d")])
+
+
+def test_a_client_id_that_somebody_wrote_into_the_store_adds_no_line(
+    world: Run, sql: Callable[..., object], place: Path
+) -> None:
+    """Neither to an environment nor to a file."""
+    assert world("key", "list").code == 0
+    for table in ("app", "app_use"):
+        sql(f"UPDATE {table} SET client_id = ?", "c\nPATH=/tmp")
+    for words in (["-o", "env"], ["-o", "env", "--out", "file"]):
+        ran = world("key", "generate", "--user", "ana", "--app", "portal", "--replace", *words)
+        assert (ran.code, ran.out) == (1, "")
+    assert [*place.iterdir()] == []
 
 
 def test_a_step_gets_its_outputs_and_its_log_shows_no_secret(world: Run, step: Path, words: list[str]) -> None:

@@ -146,3 +146,29 @@ def test_a_left_over_of_a_killed_run_gives_way(gamcli: Run, place: Path, tmp_pat
     (place / f".gamcli.toml.{os.getpid()}").symlink_to(target)
     assert gamcli("config", "set", "quiet", "false", "--project").code == 0
     assert target.read_text(encoding="utf-8") == "as it was"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("app", "create", "gate", "--out", "link"),
+        ("key", "generate", "--user", "ana", "--app", "portal", "--out", "link"),
+        ("key", "generate", "--from", "in.csv", "--out", "link"),
+        ("app", "rotate-secret", "portal", "--out", "link"),
+        ("plan", "gam.toml", "--out", "link"),
+        ("apply", "gam.toml", "--secrets-out", "link"),
+        ("store", "backup", "link"),
+    ],
+    ids=lambda words: " ".join(words[:3]),
+)
+@pytest.mark.parametrize("target", ["there", "nowhere"])
+def test_no_output_is_written_through_a_link(world: Run, place: Path, words: tuple[str, ...], target: str) -> None:
+    """Neither into a file that is there, nor into one that would come to be."""
+    (place / "in.csv").write_text("user,app\nana,portal\n", encoding="utf-8")
+    (place / "gam.toml").write_text('[[key]]\nuser = "ana"\napp = "portal"\n', encoding="utf-8")
+    (place / "there").write_text("as it was", encoding="utf-8")
+    (place / "link").symlink_to(target)
+    assert world(*words).code in (1, 5)
+    assert (place / "there").read_text(encoding="utf-8") == "as it was"
+    assert not (place / "nowhere").exists()
+    assert (place / "link").is_symlink()
