@@ -37,7 +37,7 @@ def look(reader: Reader, *paths: str) -> list[tuple[str, int, int]]:
 @pytest.fixture
 def tree(place: Path) -> Path:
     """Make folders with a leak in some files, and in some that are not to be looked into."""
-    for name in ("b/c/deep.py", "b/first.py", "a.py", ".git/config", "b/.git/config", ".hidden"):
+    for name in ("b/c/deep.py", "b/d/last.py", "b/first.py", "a.py", ".git/config", "b/.git/config", ".hidden"):
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         (place / name).write_text(f"\n {KEY}", encoding="utf-8")
     (place / "b" / "clean.py").write_text("nothing", encoding="utf-8")
@@ -49,9 +49,9 @@ def test_a_folder_is_searched_to_its_depths_in_order(reader: Reader, tree: Path)
     """Its files before its folders; what git keeps is not looked into."""
     assert tree
     found = look(reader, ".")
-    assert found == [(name, 2, 2) for name in (".hidden", "a.py", "b/first.py", "b/c/deep.py")]
-    assert (reader.files, reader.unread) == (6, 0)
-    assert reader.size == 4 * (len(KEY) + 2) + len("nothing")
+    assert found == [(name, 2, 2) for name in (".hidden", "a.py", "b/first.py", "b/c/deep.py", "b/d/last.py")]
+    assert (reader.files, reader.unread) == (7, 0)
+    assert reader.size == 5 * (len(KEY) + 2) + len("nothing")
 
 
 def test_a_folder_or_file_of_git_that_is_named_is_searched(reader: Reader, tree: Path) -> None:
