@@ -4,6 +4,7 @@ Every command, run as `every_command.tsv` says: no secret where it does not belo
 A command that is not in that table fails the first test: add a line for it.
 """
 
+import io
 import json
 import os
 import re
@@ -40,6 +41,7 @@ HOLDERS = {
 PEEK = """
 import json, os, sys, urllib.error, urllib.parse, urllib.request
 from pathlib import Path
+os.umask(0o077)
 with open("cmdlines", "ab") as seen:
     for each in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -227,6 +229,61 @@ def test_no_command_leaves_a_secret_where_it_does_not_belong(
 def require_none(secrets: set[str], text: str, where: str, *, unless: bool = False) -> None:
     """Fail when one of the secrets, or what makes it one, is in the text."""
     assert unless or not [secret for secret in secrets if secret.rpartition("_")[2] in text], where
+
+
+PUBLIC = {"gamcli.toml", "ready.json"}
+"""Files that hold no secret and that others may read; to write is for nobody else."""
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
+    """Let every file and folder be open to all unless it says otherwise, and return those that come to be so."""
+    found: dict[str, int] = {}
+    real_os, real_io, real_mkdir = os.open, io.open, os.mkdir
+
+    def noted(path: object, mode: int) -> None:
+        name = os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else ""
+        if mode & (0o022 if Path(name).name in PUBLIC else 0o077):
+            found[name] = mode
+
+    def os_open(path: Any, flags: int, mode: int = 0o777, **more: Any) -> int:  # noqa: ANN401 - as os.open
+        if flags & os.O_CREAT and not os.path.lexists(path):
+            noted(path, mode)
+        return real_os(path, flags, mode, **more)
+
+    def io_open(path: Any, mode: str = "r", *more: Any, **named: Any) -> Any:  # noqa: ANN401 - as open
+        if {*mode} & {*"wax"} and not isinstance(path, int) and not os.path.lexists(path):
+            noted(path, 0o666)
+        return real_io(path, mode, *more, **named)
+
+    def mkdir(path: Any, mode: int = 0o777, **more: Any) -> None:  # noqa: ANN401 - as os.mkdir
+        noted(path, mode)
+        real_mkdir(path, mode, **more)
+
+    before = os.umask(0)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", os_open)
+        patched.setattr(io, "open", io_open)
+        patched.setattr(os, "mkdir", mkdir)
+        yield found
+    os.umask(before)
+
+
+def test_no_command_makes_a_file_that_is_open_to_others(
+    ask: Callable[[Line, tuple[str, ...]], Any], files: Path, file: Path, watched: dict[str, int]
+) -> None:
+    """Not even for a moment, whatever the umask; those of a program that it starts are looked at when it has ended."""
+    inputs = {path for path in files.rglob("*") if path != files / "github"}
+    for line in lines():
+        ask(line, ())
+        assert watched == {}, line.words
+        for path in {
+            *files.rglob("*"),
+            *(file.parent / "data").rglob("*"),
+            *(file.parent / "home").rglob("*"),
+        } - inputs:
+            mode = path.stat().st_mode & 0o777
+            assert not mode & (0o022 if path.name in PUBLIC else 0o077), (path, oct(mode), line.words)
 
 
 HOSTILE = "\x1b]0;x\x07\x1b[31m\x9b1m\u202e\u200b\u2066\u061c\ufeff\r\n\tend"
