@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -14,7 +14,7 @@ import typer
 
 from gamcli.commands import new_files
 from gamcli.commands.ephemeral import Ephemeral, Fault, FaultSeed, Journal, Now, Seed, Wishes, served
-from gamcli.commands.options import noun
+from gamcli.commands.options import duration, noun
 from gamcli.commands.session import Session
 from gamcli.commands.settings import LARGEST_PORT
 from gamcli.errors import FailedError, UsageError
@@ -26,6 +26,9 @@ from gamcli.server.http import Options, Server
 from gamcli.server.refusals import UNAUTHORIZED, Manner
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from gamcli.actions import Gam
     from gamcli.server.tls import Context
 
 verbs = noun()
@@ -68,6 +71,14 @@ TlsCert = Annotated[
 ]
 TlsKey = Annotated[str | None, typer.Option(metavar="FILE", help="The key of --tls-cert, in PEM.")]
 ReadyFile = Annotated[str | None, typer.Option(metavar="FILE", help="Write {url, pid} there once the port listens.")]
+PruneEvery = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DURATION",
+        help="Delete long dead tokens in quiet moments, as 'token prune' does.",
+        show_default="never",
+    ),
+]
 AllowHttp = Annotated[
     bool, typer.Option("--allow-http", help="Listen beyond this machine without TLS.", show_default=False)
 ]
@@ -94,6 +105,7 @@ def serve(
     tls_key: TlsKey = None,
     ready_file: ReadyFile = None,
     allow_http: AllowHttp = False,
+    prune_every: PruneEvery = None,
     ephemeral: Ephemeral = False,
     seed: Seed = None,
     fault: Fault = None,
@@ -124,19 +136,40 @@ def serve(
     out = session.output()
     run = _until_stopped if program is None else _beside(program, out)
     wishes = Wishes(ephemeral, seed or (), fault or (), fault_seed, now, journal)
-    with _served(session, wishes, options) as (server, credentials):
+    with _served(session, wishes, options, _pruning(prune_every)) as (server, credentials):
         run(server, {"GAM_URL": server.url, **credentials}, ready_file, out)
 
 
 @contextmanager
-def _served(session: Session, wishes: Wishes, options: Options) -> Iterator[tuple[Server, dict[str, str]]]:
+def _served(
+    session: Session, wishes: Wishes, options: Options, prune_every: "timedelta | None"
+) -> Iterator[tuple[Server, dict[str, str]]]:
     """Make the server, with the credentials that only this process knows."""
+    if wishes.ephemeral and prune_every is not None:
+        raise UsageError("--prune-every is for a store that stays", "leave --prune-every or --ephemeral out")
     if wishes.ephemeral or wishes.beyond():
         with served(session, wishes, options) as made:
             yield made
     else:
-        with session.gam() as gam:
+        with session.gam() as gam, _swept(gam, prune_every):
             yield Server(gam, options), {}
+
+
+def _pruning(text: str | None) -> "timedelta | None":
+    length = duration(text)
+    return length or None  # 0 is never
+
+
+@contextmanager
+def _swept(gam: "Gam", every: "timedelta | None") -> Iterator[None]:
+    """Delete what is long dead meanwhile, when that was asked for."""
+    if every is None:
+        yield
+        return
+    from gamcli.server.sweeper import Sweeper  # noqa: PLC0415 - start-up: few servers prune
+
+    with closing(Sweeper(gam, every)):
+        yield
 
 
 def _until_stopped(server: Server, given: dict[str, str], ready_file: str | None, out: Output) -> None:

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from pathlib import Path
+from time import sleep
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -238,3 +239,26 @@ def test_a_server_with_a_certificate_serves_other_machines(serve: Serve, tmp_pat
     assert subprocess.run(curl, capture_output=True, check=True).stdout == b'{"status":"ok"}'
     code, _, err = ended(process)
     assert (code, err.splitlines()[0]) == (0, f"gamcli: serving {url}; Ctrl-C stops")
+
+
+def test_a_server_deletes_what_is_long_dead(world: Run, token: str, sql: Run, line: list[str], place: Path) -> None:
+    """At once, then every so often; what lives stays."""
+    sql(
+        """INSERT INTO token SELECT id - 9000000000000, digest, user_guid, client_id, key, scopes, 1, 1, NULL, NULL
+        FROM token"""
+    )
+    words = [*line, "serve", "--port", "0", "--ready-file", "ready", "--prune-every", "1h"]
+    with subprocess.Popen(words, stderr=subprocess.DEVNULL, cwd=place) as server:
+        for _ in range(1000):
+            if "token.prune" in world("audit", "list", "--field", "action").out:
+                break
+            sleep(0.01)
+        server.terminate()
+    assert server.returncode == 0
+    assert world("token", "list", "--field", "id").out == f"{token}\n"
+
+
+def test_a_store_in_memory_is_not_pruned(gamcli: Run) -> None:
+    """It ends with the server."""
+    found = gamcli("serve", "--ephemeral", "--prune-every", "1h")
+    assert (found.code, found.hint) == (2, "leave --prune-every or --ephemeral out")
