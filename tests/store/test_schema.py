@@ -205,6 +205,19 @@ def test_a_filled_store_of_the_first_step_keeps_everything(tmp_path: Path) -> No
     assert ask(path, "PRAGMA foreign_key_check") == []
 
 
+def test_passwords_of_earlier_versions_are_known_to_be_set(tmp_path: Path) -> None:
+    """When, nobody knows exactly: the last change of the user is no earlier. They are good for ever, as before."""
+    path = tmp_path / "old.db"
+    filled_as_step_1(path)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("UPDATE user SET password_hash = 'scrypt' WHERE guid = 'ana'")
+    connection.close()
+    with Store.open(path) as store, store.reading() as tx:
+        ana, zoe = users.named(tx, "ana"), users.named(tx, "zoe")
+    assert (ana.password_set_at, ana.password_must_change, ana.password_expires_at) == (ana.updated_at, False, None)
+    assert zoe.password_set_at is None
+
+
 @pytest.mark.parametrize(
     ("wanted", "index"),
     [
