@@ -12,11 +12,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from gamcli.errors import StoreBusyError, StoreError, StoreMissingError, StoreTrailError, command
+from gamcli.errors import StoreError, StoreMissingError, StoreTrailError, command
 from gamcli.model.care import Check
 from gamcli.store import audit, copies, files, schema
 from gamcli.store.database import Transaction
-from gamcli.store.failures import told
+from gamcli.store.failures import is_busy, is_full
 
 CHAINED = 3
 """The version that began to chain the audit trail."""
@@ -87,10 +87,15 @@ def of_content(path: Path) -> list[Check]:
                 judged.references(),
             ]
             return [*checks, *judged.records(version)]
-    except StoreBusyError:
-        raise
     except StoreError as error:
+        if isinstance(error.__cause__, sqlite3.Error) and _is_of_today(error.__cause__):
+            raise
         return [Check("format", ok=False, what=error.message, mend=error.hint)]
+
+
+def _is_of_today(error: sqlite3.Error) -> bool:
+    """Say whether an error is of the machine and not of the store: another process, a full disk."""
+    return is_busy(error) or is_full(error)
 
 
 def of_counts(path: Path, counts: copies.Counts) -> list[Check]:
@@ -162,9 +167,8 @@ class Judged:
         try:
             found = faults()
         except sqlite3.Error as error:
-            problem = told(error, self._path)
-            if isinstance(problem, StoreBusyError):
-                raise problem from error
+            if _is_of_today(error):
+                raise
             return Check(name, ok=False, what=f"it cannot be read to its end: {error}", mend=MENDS["pages"])
         return Check(name, not found, "; ".join(found) or all_well, MENDS[name] if found else None)
 

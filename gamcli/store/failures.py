@@ -7,12 +7,18 @@ from gamcli.errors import StoreBusyError, StoreError, StoreUnusableError
 
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
 _READ_ONLY = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")
+_FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 
 def is_busy(error: sqlite3.Error) -> bool:
     """Say whether another process holds the file."""
     return getattr(error, "sqlite_errorname", "").startswith(_BUSY)
+
+
+def is_full(error: sqlite3.Error) -> bool:
+    """Say whether there is no room left on the disk."""
+    return getattr(error, "sqlite_errorname", "") in _FULL
 
 
 def told(error: sqlite3.Error, path: Path) -> StoreError:
@@ -28,6 +34,6 @@ def told(error: sqlite3.Error, path: Path) -> StoreError:
         return StoreUnusableError(
             f"{path} is damaged or not a store of gamcli", "restore a backup, or choose another file with --store PATH"
         )
-    if name == "SQLITE_FULL":
+    if is_full(error):
         return StoreUnusableError(f"the disk of {path} is full", "make room and try again: nothing was changed")
     return StoreUnusableError(f"the store {path} failed: {error} ({name})", "check the disk and the file")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gamcli.actions import Gam
-from gamcli.errors import StoreBusyError, StoreMissingError
+from gamcli.errors import StoreBusyError, StoreMissingError, StoreUnusableError
 from gamcli.model.care import Check
 from gamcli.store import Store, checks, copies, schema
 
@@ -157,3 +157,17 @@ def test_a_busy_store_is_no_damage(lived_in: Path, monkeypatch: pytest.MonkeyPat
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreBusyError):
             checks.of_store(lived_in)
+
+
+@pytest.mark.parametrize("place", ["opened", "version"])
+def test_a_full_disk_is_no_damage_either(lived_in: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """SQLite needs a little room beside the store even to read it."""
+
+    def fail(*_: object) -> None:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorname = "SQLITE_IOERR_SHMSIZE"
+        raise error
+
+    monkeypatch.setattr(copies, place, fail)
+    with pytest.raises(StoreUnusableError, match="is full"):
+        checks.of_store(lived_in)

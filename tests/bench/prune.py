@@ -1,0 +1,65 @@
+"""
+What `token prune` costs, and what it leaves of the grants meanwhile: `python tests/bench/prune.py`.
+
+A store with many dead tokens is served, as `serve.py` does; grants are counted alone, then while a process prunes.
+"""
+
+import sqlite3
+import subprocess
+import sys
+from argparse import ArgumentParser
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+from time import perf_counter
+
+from serve import fill, grant_request, load, running, serve_gam  # type: ignore[import-not-found]  # beside this file
+
+GAMCLI = str(Path(sys.executable).with_name("gamcli"))
+
+DEAD = """
+INSERT INTO token (id, digest, user_guid, client_id, key, scopes, issued_at, expires_at)
+WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+SELECT i, randomblob(32), user.guid, app.client_id, key.id, 'gam_user_data', i, i + 3600000000 FROM n, user, app, key
+"""
+
+
+def add_dead(path: Path, tokens: int) -> None:
+    """Put so many tokens into a store that expired long ago."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(DEAD, [tokens])
+
+
+def prune(path: Path, took: list[float]) -> None:
+    """Prune the store as a process, and note how long that took."""
+    began = perf_counter()
+    subprocess.run([GAMCLI, "--quiet", "--store", str(path), "token", "prune"], check=True)
+    took.append(perf_counter() - began)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--tokens", type=int, default=500_000)
+    parser.add_argument("--connections", type=int, default=16)
+    asked = parser.parse_args()
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "store.db"
+        request = grant_request(fill(path))
+        add_dead(path, asked.tokens)
+        with running(serve_gam, path) as port:
+            alone, _, worst = load(port, request, asked.connections, 2.0)
+            sys.stdout.write(f"grants alone {alone:6.0f}/s, p99 {worst:.1f} ms\n")
+            took: list[float] = []
+            thread = Thread(target=prune, args=(path, took))
+            thread.start()
+            while thread.is_alive():
+                rate, _, worst = load(port, request, asked.connections, 1.0)
+                sys.stdout.write(f"beside prune {rate:6.0f}/s, p99 {worst:.1f} ms, {rate / alone:.0%}\n")
+            thread.join()
+        sys.stdout.write(f"{asked.tokens:,} dead tokens in {took[0]:.1f} s\n")
+
+
+if __name__ == "__main__":
+    main()
