@@ -16,6 +16,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from gamcli.commands import EXIT_CODES, completion, main, words
+from gamcli.conformance import table
 from gamcli.render.output import FORMATS
 from gamcli.rules import scopes
 from gamcli.server import refusals
@@ -76,7 +77,20 @@ def _gam(rule: str, row: Refusal) -> str:
     return f"{row.code} · {row.status}{' †' if decided else ''}"
 
 
+def conformance() -> Iterator[str]:
+    """Yield the table of the sections of conformance, with how many rows each has."""
+    found = list(table.rows())
+    of = {name: [row for row in found if row.section == name] for name in table.SECTIONS}
+    rows = [
+        (_code(name), table.about(name), str(len(its)), str(sum(row.decided for row in its)))
+        for name, its in of.items()
+    ]
+    rows.append(("all", "", str(len(found)), str(sum(row.decided for row in found))))
+    return _table(("section", "what its rows are about", "rows", "of them †"), rows)
+
+
 BLOCKS: dict[str, Callable[[], Iterator[str]]] = {
+    "conformance": conformance,
     "commands": lambda: _printed("--help"),
     "environment": lambda: _printed("help", "environment"),
     "exit-codes": exit_codes,

@@ -165,7 +165,9 @@ def _serving(gam: "Gam", world: World) -> Iterator[asking.Server]:
 
 def _tell(out: Output, verdicts: Sequence[Verdict], *, differing: bool) -> None:
     """Show the verdicts and sum them up; a difference is an answer with an exit code of its own."""
-    out.records(Verdict, [each for each in verdicts if each.verdict == DIFFERS or not differing])
+    shown = [each for each in verdicts if each.verdict == DIFFERS or not differing]
+    if shown or not out.is_human:
+        out.records(Verdict, shown)
     found = Counter(each.verdict for each in verdicts)
     rows, differ = count(len(verdicts), "row"), "differs" if found[DIFFERS] == 1 else "differ"
     out.note(f"{rows}: {found[SAME]} as the contract, {found[DIFFERS]} {differ}, {found[SKIPPED]} skipped")

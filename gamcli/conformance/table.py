@@ -127,6 +127,11 @@ def _frozen(value: Any) -> Any:  # noqa: ANN401 - what TOML holds
     return tuple(value) if isinstance(value, list) else value
 
 
+def about(section: str) -> str:
+    """Return what the rows of a section are about."""
+    return str(_read(f"{section}.toml")["about"])
+
+
 def rows() -> Iterator[Row]:
     """Yield the rows of all sections."""
     for section in SECTIONS:
