@@ -29,7 +29,7 @@ def _of_store(around: Facts) -> Facts:
     try:
         version, outputs, contents = store.look(path, around.now)
     except StoreError as error:
-        return replace(facts, store=_trouble(error, path))
+        return replace(facts, store=_trouble(error, beside))
     return replace(facts, files=(*beside, *_outputs(outputs)), version=version, contents=contents)
 
 
@@ -38,12 +38,12 @@ def _outputs(paths: tuple[str, ...]) -> Iterator[FileFacts]:
     return (each for each in found if each is not None)
 
 
-def _trouble(error: StoreError, path: Path) -> Trouble:
+def _trouble(error: StoreError, beside: tuple[FileFacts, ...]) -> Trouble:
     if isinstance(error, StoreMissingError):
         return Trouble(error.message, command("init"))
-    if isinstance(error, StoreUnusableError):
-        return Trouble(error.message, command("store", "check") if path.is_file() else error.hint)
-    return Trouble(error.message, error.hint)
+    is_there = any(each.role == "store" for each in beside)
+    is_damaged = isinstance(error, StoreUnusableError) and is_there
+    return Trouble(error.message, command("store", "check") if is_damaged else error.hint)
 
 
 def close(facts: Facts) -> Iterator[tuple[str, int, str | None]]:

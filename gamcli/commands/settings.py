@@ -153,7 +153,7 @@ class Settings:
     def project_path(self) -> Path | None:
         """The project file found upward from here, or None."""
         here = Path.cwd()
-        return next((each / PROJECT_FILE for each in (here, *here.parents) if (each / PROJECT_FILE).is_file()), None)
+        return next((each / PROJECT_FILE for each in (here, *here.parents) if _is_file(each / PROJECT_FILE)), None)
 
     @cached_property
     def _read(self) -> tuple[tuple[Path, Mapping[str, object]], ...]:
@@ -161,10 +161,17 @@ class Settings:
             hint = command("--config", str(self.user_file), "config", "set", "store", "PATH")
             raise UsageError(f"there is no config file {self.user_file}", f"{hint} makes one")
         paths = (self.project_path, self.user_path)
-        return tuple((path, _contents(path)) for path in paths if path is not None and path.is_file())
+        return tuple((path, _contents(path)) for path in paths if path is not None and _is_file(path))
 
     def _files(self) -> tuple[tuple[Path, Mapping[str, object]], ...]:
         return self._read if self.reads_files else ()
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # in a folder that is closed to us, as it may be after sudo
+        return False
 
 
 def _config_folder() -> Path:

@@ -29,6 +29,9 @@ ENTRIES = 1000
 SLACK = 300
 """An entry may be so many seconds before the one that it follows: clocks of several machines, and slow commits."""
 
+SMALL = 64 * 1024 * 1024
+"""So many bytes are read in a moment."""
+
 PATIENCE = 1.0
 """So many seconds it waits for whoever has the store to himself."""
 
@@ -89,6 +92,7 @@ def look(path: Path, now: datetime) -> tuple[int, tuple[str, ...], Contents | No
             if version != len(schema.STEPS):
                 return version, (), None
             tx = Transaction(connection)
+            _require_sound(tx, path)
             return version, tuple(_outputs(tx)), _contents(tx, now)
     except sqlite3.Error as error:
         raise told(error, path) from error
@@ -100,6 +104,12 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
     if owner != schema.APPLICATION_ID:
         raise StoreUnusableError(f"{path} is not a store of gamcli")
     return int(version)
+
+
+def _require_sound(tx: Transaction, path: Path) -> None:
+    """Read every page of a store that is small; a large one is for `store check`."""
+    if path.stat().st_size <= SMALL and tx.one("PRAGMA quick_check(1)") != ("ok",):
+        raise StoreUnusableError(f"{path} is damaged")
 
 
 def _outputs(tx: Transaction) -> Iterator[str]:

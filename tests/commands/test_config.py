@@ -268,3 +268,19 @@ def test_set_keeps_a_link_and_the_mode_of_the_file(gamcli: Run, user_file: Path,
     assert user_file.is_symlink()
     assert real.read_text(encoding="utf-8") == "[gamcli]\nquiet = true\n"
     assert real.stat().st_mode & 0o777 == 0o640
+
+
+def test_in_a_folder_that_is_closed_there_is_no_project_file(
+    gamcli: Run, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after sudo; commands go on without it."""
+    (place / "gamcli.toml").write_text("[gamcli]\nquiet = true\n", encoding="utf-8")
+    real = Path.is_file
+
+    def closed(path: Path) -> bool:
+        if path.is_relative_to(place):
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(Path, "is_file", closed)
+    assert gamcli("config", "get", "quiet").out == "false\n"

@@ -196,6 +196,23 @@ def test_what_is_no_store_is_refused(store: Store, tmp_path: Path, now: datetime
             doctor.look(path, now)
 
 
+@pytest.mark.usefixtures("held", "change")
+def test_a_page_that_nobody_reads_is_looked_at_too(
+    store_path: Path, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as the store is small."""
+    with closing(sqlite3.connect(store_path)) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'user_attribute'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    data = bytearray(store_path.read_bytes())
+    data[(page - 1) * size : page * size] = b"\xff" * size
+    store_path.write_bytes(data)
+    with pytest.raises(StoreUnusableError, match="is damaged"):
+        doctor.look(store_path, now)
+    monkeypatch.setattr(doctor, "SMALL", 0)
+    assert doctor.look(store_path, now)[2] is not None
+
+
 def test_outputs_of_batches_are_known(change: Change, store_path: Path, now: datetime) -> None:
     """Each once."""
     for number in (1, 2):

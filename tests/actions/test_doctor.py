@@ -1,0 +1,77 @@
+"""The facts that a doctor gathers, and what keeps a store from being looked into."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from gamcli.actions import Gam, doctor
+from gamcli.model.doctor import Facts, Finding
+from gamcli.store import files
+
+
+@pytest.fixture
+def ask(now: datetime) -> Callable[[Path], Finding]:
+    """Return what a doctor finds about the store at a path."""
+
+    def examined(path: Path) -> Finding:
+        facts, findings = doctor.examine(Facts(now=now, user=path.parent.stat().st_uid, path=str(path)))
+        assert facts.path == str(path)
+        return findings[0]
+
+    return examined
+
+
+def test_a_store_in_order_is_told_so(gam: Gam, ask: Callable[[Path], Finding]) -> None:
+    """It is there, and of our version."""
+    assert ask(gam.store.path).status == "ok"
+
+
+def test_a_folder_that_is_closed_is_told(
+    tmp_path: Path, ask: Callable[[Path], Finding], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can say whether a store is in it."""
+    real = Path.stat
+
+    def closed(path: Path, **more: bool) -> object:
+        if path.name == "store.db":
+            raise PermissionError(13, "Permission denied")
+        return real(path, **more)
+
+    monkeypatch.setattr(Path, "stat", closed)
+    found = ask(tmp_path / "store.db")
+    assert (found.status, found.mend) == ("wrong", "--store PATH")
+    assert "cannot be reached: Permission denied" in found.message
+
+
+def test_a_planted_link_is_told(tmp_path: Path, ask: Callable[[Path], Finding]) -> None:
+    """As by every command."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    (shared / "store.db").symlink_to(tmp_path / "store.db")
+    found = ask(shared / "store.db")
+    assert found.status == "wrong"
+    assert "another user could have put there" in found.message
+
+
+def test_modes_are_closed_one_by_one(gam: Gam, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that cannot be keeps no other from it."""
+    path = gam.store.path
+    path.chmod(0o644)
+    path.parent.chmod(0o777)
+    facts, _ = doctor.examine(Facts(now=now, user=0, path=str(path)))
+    real = files.set_mode
+
+    def only_the_store(each: Path, mode: int) -> None:
+        if each == path.parent:
+            raise PermissionError(1, "Operation not permitted")
+        real(each, mode)
+
+    monkeypatch.setattr(files, "set_mode", only_the_store)
+    assert list(doctor.close(facts))[:2] == [
+        (str(path.parent), 0o755, "Operation not permitted"),
+        (str(path), 0o600, None),
+    ]
+    assert path.stat().st_mode & 0o777 == 0o600
