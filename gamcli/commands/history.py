@@ -97,7 +97,7 @@ class Repository:
         with self._git(*_STAGED) as told, TemporaryFile() as asked:
             paths = []
             for entry, path in _entries(told):
-                if entry[3].strip(b"0"):  # what a merge left open has no object yet
+                if entry[3].strip(b"0"):  # what is deleted, or left open by a merge, has no object
                     asked.write(entry[3] + b"\n")
                     paths.append(path)
             asked.seek(0)
@@ -140,7 +140,7 @@ class Repository:
 _WALK = ("diff-tree", "--stdin", "-r", "-m", "--root", "--always", "--raw", "-z", "--no-renames", "--no-abbrev")
 _STAGED = (
     "diff", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev", "--no-relative", "--no-ext-diff",
-    "--diff-filter=d", "--ignore-submodules",
+    "--ignore-submodules",
 )  # fmt: skip
 
 

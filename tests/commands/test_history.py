@@ -27,11 +27,11 @@ def git(place: Path) -> Git:
     names = {f"GIT_{role}_{name}": value for role in ("AUTHOR", "COMMITTER") for name, value in who.items()}
     minutes = iter(range(1000))
 
-    def run(*words: str, stdin: str = "") -> str:
-        at = f"{1_700_000_000 + 60 * next(minutes)} +0000"
+    def run(*words: str, at: str = "") -> str:
+        at = at or f"{1_700_000_000 + 60 * next(minutes)} +0000"
         environment = {**os.environ, **names, "GIT_AUTHOR_DATE": at, "GIT_COMMITTER_DATE": at, "LC_ALL": "C"}
         line = ["git", "-c", "init.defaultBranch=main", *words]
-        done = subprocess.run(line, check=True, capture_output=True, text=True, env=environment, input=stdin, cwd=place)
+        done = subprocess.run(line, check=True, capture_output=True, text=True, env=environment, cwd=place)
         return done.stdout.strip()
 
     run("init", "-q")
@@ -122,6 +122,27 @@ def test_what_no_branch_reaches_is_counted_only(git: Git, commit: Commit) -> Non
     told: list[str] = []
     assert look(told=told) == []
     assert told == ["2 more only in what no branch, tag or stash reaches: staged, or left behind"]
+
+
+def test_what_was_left_behind_is_not_more_when_it_lies_elsewhere_too(git: Git, commit: Commit) -> None:
+    """It is told already."""
+    made = commit(a_py=f"{KEY}\n")
+    commit(b_py=f"{KEY}\nand more\n")
+    git("reset", "-q", "--hard", "HEAD~1")
+    assert look() == [("a.py", made, 1, KEY)]
+
+
+def test_a_clock_that_went_wrong_does_not_change_what_came_first(git: Git, commit: Commit, place: Path) -> None:
+    """A commit comes after those that it builds on, whatever its date says."""
+    commit(z_py="1\n")
+    brought = commit(a_py=KEY)
+    git("checkout", "-q", "-b", "side")
+    (place / "b.py").write_text(KEY, encoding="ascii")
+    git("add", ".")
+    git("commit", "-q", "-m", "long ago", at="1000000000 +0000")
+    git("checkout", "-q", "main")
+    commit(z_py="2\n")
+    assert look() == [("a.py", brought, 1, KEY)]
 
 
 def test_names_of_any_kind_are_told(commit: Commit, git: Git, place: Path) -> None:
@@ -243,6 +264,7 @@ def test_the_first_commit_can_be_searched_before_it_is_made(git: Git, place: Pat
     git("add", "-N", "later.py")
     assert staged() == [("a b.py", 1)]
     (place / "sub").mkdir()
+    git("config", "diff.relative", "true")
     assert staged("sub") == [("a b.py", 1)]
 
 
@@ -250,6 +272,7 @@ def test_other_repositories_within_are_left_to_themselves(git: Git, commit: Comm
     """What is staged of a submodule is a commit that is not here."""
     commit(a_py="1\n")
     git("clone", "-q", ".", "sub")
+    git("-C", "sub", "commit", "-q", "--allow-empty", "-m", "of its own")
     (place / "b.py").write_text(KEY, encoding="ascii")
     git("-c", "advice.addEmbeddedRepo=false", "add", ".")
     assert staged() == [("b.py", 1)]
