@@ -106,6 +106,8 @@ def _shape(promise: Promise, document: object, error_format: str) -> Iterator[Di
         yield Difference(f"code {name}", _short(code))
     if not isinstance(text, str) or not text or not text.isprintable():
         yield Difference("a text for people", _short(text))
+    elif promise.text and not re.fullmatch(promise.text, text):
+        yield Difference(f"a text like {promise.text}", _short(text))
 
 
 def _headers(promise: Promise, answer: Answer, error_format: str, filled: Fill) -> Iterator[Difference]:

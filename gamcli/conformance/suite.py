@@ -3,9 +3,11 @@
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from gamcli.conformance import asking, judging, table
 from gamcli.conformance.asking import Answer, Server
+from gamcli.conformance.judging import Difference
 from gamcli.conformance.table import Question, Row
 from gamcli.conformance.worlds import UnknownValueError, World
 
@@ -48,8 +50,10 @@ def verdict(server: Server, world: World, row: Row) -> Verdict:
     try:
         world = _prepared(server, world, row)
         answer = _asked(server, world, row, row.question)
+        filled = partial(world.filled, holder=row.holder)
         differing = [
-            *judging.differences(row.promise, answer, error_format, lambda text: world.filled(text, row.holder))
+            *judging.differences(row.promise, answer, error_format, filled),
+            *_unlike(server, world, row, answer),
         ]
     except UnknownValueError as lacking:
         return told(SKIPPED, why=f"the world has no {lacking}")
@@ -66,6 +70,13 @@ def unfit(row: Row, world: World, base_path: str) -> str:
         if there[name] != value:
             return f"for a server with {name} = {json.dumps(value)}"
     return f"the server does not serve the grant {row.grant}" if row.grant not in ("", *world.server["grants"]) else ""
+
+
+def _unlike(server: Server, world: World, row: Row, answer: Answer) -> Iterator[Difference]:
+    """Yield a difference when the answer tells more, or less, than that to a request that it is to be like."""
+    name = row.promise.like
+    if name and _asked(server, world, row, table.requests()[name]).body != answer.body:
+        yield Difference(f"the body that answers the request '{name}'", "another one")
 
 
 def _prepared(server: Server, world: World, row: Row) -> World:

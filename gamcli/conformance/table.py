@@ -52,7 +52,8 @@ class Promise:
 
     `gam` and `rfc` are a refusal in both formats: code or name, and status. `fields` are those of the JSON body in
     their order, `json` some of their values; a text that begins with `~` is a pattern for the whole value. A header
-    that is false must not be there. `challenge` names the scheme of a 401, Bearer when it names none.
+    that is false must not be there. `challenge` names the scheme of a 401, Bearer when it names none. `text` is a
+    pattern for what people are told; `like` is a request whose answer has the same body, so that nobody learns more.
     """
 
     status: int = 200
@@ -63,6 +64,8 @@ class Promise:
     fields: tuple[str, ...] = ()
     json: Mapping[str, Any] = field(default_factory=dict)
     closes: bool = False
+    text: str = ""
+    like: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ class Row:
 
 
 _OF_QUESTION = ("method", "path", "headers", "query", "form", "basic", "body", "packets")
-_OF_PROMISE = ("status", "gam", "rfc", "challenge", "headers", "fields", "json", "closes")
+_OF_PROMISE = ("status", "gam", "rfc", "challenge", "headers", "fields", "json", "closes", "text", "like")
 
 
 def _merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:

@@ -58,6 +58,13 @@ def test_a_refusal_of_another_shape_differs(
     assert difference in (None, found[0])
 
 
+def test_a_text_may_be_promised_by_a_pattern() -> None:
+    """For the whole text."""
+    fitting, other = Promise(gam="116 401", text=".*secret.*"), Promise(gam="116 401", text="secret")
+    assert differing(fitting, answered(GAM, 401)) == []
+    assert [promised for promised, _ in differing(other, answered(GAM, 401))] == ["a text like secret"]
+
+
 def test_a_refusal_without_a_name_has_only_a_text() -> None:
     """RFC 6750 §3.1: who sent no token is told no error."""
     promise = Promise(gam="0 401", rfc=" 401")

@@ -182,6 +182,14 @@ def test_an_answer_before_a_row_gives_it_values(world: World) -> None:
     assert of_row(row, world, Answer(200, {}, b'{"b":"d","n":1}'), Answer(204, {}, b'{"a":"c"}')).verdict == DIFFERS
 
 
+def test_an_answer_may_be_promised_to_be_like_another(world: World) -> None:
+    """Whoever sees both learns nothing from the difference."""
+    row = Row("refusals", "a name", Question(), Promise(status=204, like="wrong_key"))
+    assert of_row(row, world, Answer(204, {}, b"a"), Answer(204, {}, b"a")).verdict == SAME
+    verdict = of_row(row, world, Answer(204, {}, b"a"), Answer(204, {}, b"b"))
+    assert verdict.why == "the body that answers the request 'wrong_key', not another one"
+
+
 def test_a_server_that_does_not_answer_differs() -> None:
     """The whole run goes on."""
     silent = asking.server("http://127.0.0.1:1")

@@ -43,7 +43,7 @@ def test_a_row_is_whole(row: Row) -> None:
     assert bool(row.promise.gam) == bool(row.promise.rfc)
     for refusal in filter(None, told(row)):
         assert re.fullmatch(r"[a-z_0-9]* [45][0-9]{2}", refusal)
-    assert {name.partition("*")[0] for name in row.after} <= {*table.requests()}
+    assert {*(name.partition("*")[0] for name in row.after), *filter(None, [row.promise.like])} <= {*table.requests()}
     assert {*row.server} <= {*SERVER}
     assert row.promise.challenge in ("Bearer", "Basic")
 
