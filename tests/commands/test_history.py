@@ -168,6 +168,13 @@ def test_large_and_packed_objects_are_searched(git: Git, commit: Commit, monkeyp
     assert look() == [("a.py", first, 501, KEY), ("b.py", second, 1, CLIENT), ("c.py", third, 501, OTHER)]
 
 
+def test_names_of_files_are_not_searched(commit: Commit, place: Path) -> None:
+    """As in folders."""
+    (place / KEY).write_text("1\n", encoding="ascii")
+    assert commit()
+    assert look() == []
+
+
 def test_utf_16_in_a_history_is_text(commit: Commit, place: Path) -> None:
     """As in files."""
     (place / "a.ps1").write_text(f"x\n{KEY}", encoding="utf-16")
