@@ -22,6 +22,7 @@ def restore(path: Path, source: Path, acting: Acting, *, over: bool = False, reh
     Raises ConflictError when there is a store and it may not be put `over` that, StoreBusyError when that is in use,
     other StoreErrors when the backup is not one that can be used.
     """
+    files.require_no_planted_link(path)
     path = path.resolve()  # the file, not a link to it
     if not files.holds_something(source):
         raise UsageError(f"there is no backup at {source}", "FILE is what 'gamcli store backup FILE' wrote")

@@ -82,7 +82,6 @@ class Store:
     @classmethod
     def open(cls, path: Path, *, durable: bool = True, patience: float = BUSY_SECONDS) -> "Store":
         """Open the store at `path` and bring its schema up to date; raises a StoreError that says what to do."""
-        files.require_no_planted_link(path)
         if not files.holds_something(path):
             raise StoreMissingError(f"there is no store at {path}", _init(path))
         with turns.opening(path, patience):

@@ -18,7 +18,8 @@ def identity(path: Path) -> tuple[int, int] | None:
 
 
 def holds_something(path: Path) -> bool:
-    """Say whether there is a file at `path` that is not empty."""
+    """Say whether there is a file at `path` that is not empty; raises StoreUnusableError when nobody can trust that."""
+    require_no_planted_link(path)
     try:
         return path.is_file() and path.stat().st_size > 0
     except OSError as error:
@@ -65,7 +66,8 @@ def _is_shared(folder: os.stat_result) -> bool:
 
 
 def _links(path: Path) -> Iterator[tuple[Path, int]]:
-    """Yield each link that the absolute `path` leads through, and its owner."""
+    """Yield each link that `path` leads through, and its owner."""
+    path = path.absolute()
     here, ahead, met = Path(path.anchor), [*reversed(path.parts[1:])], 0
     while ahead and met < MOST_LINKS:
         here, part = here.parent if ahead[-1] == ".." else here / ahead[-1], ahead.pop()

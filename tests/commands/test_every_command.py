@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from gamcli.commands import completing
+from gamcli.model import token_id
 from gamcli.rules.credentials import checksum
 
 Run = Callable[..., Any]
@@ -172,7 +173,7 @@ def ask(gamcli: Run, program: Run, files: Path, sql: Run) -> Callable[[Line, tup
                 case "{key}":
                     yield sql("SELECT id FROM key WHERE ended_at IS NULL ORDER BY created_at LIMIT 1")[0][0]
                 case "{token}":
-                    yield gamcli("token", "list", "--field", "id").out.split()[0]
+                    yield token_id(sql("SELECT min(id) FROM token")[0][0])
                 case _:
                     yield word
 
@@ -375,3 +376,33 @@ def test_no_name_of_the_store_drives_the_shell_that_completes_it(
 def test_the_environment_of_these_tests_holds_no_secret() -> None:
     """What a child inherits would be found."""
     assert not [name for name, value in os.environ.items() if ISSUED.search(value)]
+
+
+def test_no_command_goes_through_a_planted_link_to_the_store(
+    ask: Callable[[Line, tuple[str, ...]], Any], gamcli: Run, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it would do there; those that work on no store, or on one of their own, go on."""
+    for line in lines():
+        if line.leaf in ("init", "app create", "user create", "key generate", "run", "store backup"):
+            ask(line, ())
+    Path("copy.db").rename("backup.db")
+    shared = file.parent / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    (shared / "store.db").symlink_to(file)
+    monkeypatch.setenv("GAMCLI_STORE", str(shared / "store.db"))
+    before = file.read_bytes()
+    refused, asked = set(), {line for line in lines() if "--store" not in line.words}
+    for line in sorted(asked, key=lambda line: line.words):
+        ran = ask(line, ())
+        refused |= {line.leaf} if "which another user could have put there" in ran.err + ran.out else set()
+    assert file.read_bytes() == before
+    assert gamcli("store", "restore", "backup.db", "--replace").code == 8
+    assert {line.leaf for line in asked} - refused <= STORELESS, "goes through a planted link"
+
+
+STORELESS = {
+    "quickstart", "scope list", "conformance", "config list", "config get", "config set", "config unset", "config path",
+    "completion", "help", "key inspect",
+}  # fmt: skip
+"""Commands that open no store, or one of their own."""
