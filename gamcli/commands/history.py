@@ -64,7 +64,6 @@ class Repository:
             self._git("rev-list", "--reverse", "--date-order", "--all") as commits,
             self._git(*_WALK, stdin=commits) as stream,
         ):
-            commits.close()  # else git would never learn that nobody reads on
             for name, source in _sources(stream):
                 for leak in holding.pop(name, ()):
                     if leak.secret not in seen:
@@ -139,8 +138,7 @@ class Repository:
 
 _WALK = ("diff-tree", "--stdin", "-r", "-m", "--root", "--always", "--raw", "-z", "--no-renames", "--no-abbrev")
 _STAGED = (
-    "diff", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev", "--no-relative", "--no-ext-diff",
-    "--ignore-submodules",
+    "diff", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev", "--no-relative", "--ignore-submodules",
 )  # fmt: skip
 
 

@@ -168,6 +168,16 @@ def test_large_and_packed_objects_are_searched(git: Git, commit: Commit, monkeyp
     assert look() == [("a.py", first, 501, KEY), ("b.py", second, 1, CLIENT), ("c.py", third, 501, OTHER)]
 
 
+def test_the_walk_ends_once_all_was_found(commit: Commit, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git is told to stop in the middle, and that is no failure."""
+    monkeypatch.setattr(history, "PIECE", 64)
+    first = commit(a_py=KEY)
+    for number in range(1500):
+        (place / f"{number}").write_text(f"{number}", encoding="ascii")
+    commit()
+    assert look() == [("a.py", first, 1, KEY)]
+
+
 def test_names_of_files_are_not_searched(commit: Commit, place: Path) -> None:
     """As in folders."""
     (place / KEY).write_text("1\n", encoding="ascii")
