@@ -14,7 +14,7 @@ from gamcli.conformance import worlds
 from gamcli.conformance.worlds import World
 from gamcli.provision import seed
 from gamcli.rules.credentials import Entropy, Secret, letters, mint_api_key, mint_client_id, mint_client_secret
-from gamcli.rules.grants import TokenRequest
+from gamcli.rules.grants import REFRESH_TIMEOUT, TokenRequest
 from gamcli.rules.keys import IssuedKey
 
 DAY = timedelta(days=1)
@@ -175,6 +175,14 @@ def _exhausted(maker: _Maker) -> Values:
     return {**client, "refresh_token": issued.refresh_token.reveal()}
 
 
+def _lapsed(maker: _Maker) -> Values:
+    client = _app(maker, "lapsed", ("gam_user_data",))
+    apps.update(maker.gam, "lapsed", {"token.renewals": 1}, ScopeEdit())
+    before = maker.earlier(2 * REFRESH_TIMEOUT)
+    asked = TokenRequest(client["client_id"], Secret(client["client_secret"]), before.key("nia", "lapsed").secret)
+    return {**client, "refresh_token": tokens.exchange(before.gam, asked).refresh_token.reveal()}
+
+
 _STATES: dict[str, Callable[[_Maker], Values]] = {
     "repository": _repository,
     "disabled": _disabled,
@@ -191,5 +199,6 @@ _STATES: dict[str, Callable[[_Maker], Values]] = {
     "must_change": lambda maker: _with_password(maker, "max", must_change=True),
     "stale": lambda maker: _with_password(maker.earlier(2 * DAY), "stan", expires=True),
     "exhausted": _exhausted,
+    "lapsed": _lapsed,
 }
 """What makes the values of each holder that no manifest makes."""
