@@ -277,6 +277,17 @@ def test_with_many_live_keys_the_line_that_ends_them_stays_short(world: Run, pla
     assert "gamcli key revoke KEY... --reason leaked" in world("scan", "twelve").err
 
 
+def test_what_to_type_next_names_the_store_that_was_asked(
+    world: Run, file: Path, leaked: str, client_secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would end nothing in another."""
+    assert client_secret
+    monkeypatch.delenv("GAMCLI_STORE")
+    told = world("--store", str(file), "scan", ".").err
+    assert f"gamcli --store {file} key revoke {leaked} --reason leaked\n" in told
+    assert f"gamcli --store {file} app rotate-secret portal\n" in told
+
+
 def test_rules_for_gitleaks_find_what_we_find(gamcli: Run) -> None:
     """Printed without a store; the checksum and the store are ours alone."""
     document = tomllib.loads(gamcli("scan", "--rules", "gitleaks").out)
