@@ -278,12 +278,12 @@ def test_with_many_live_keys_the_line_that_ends_them_stays_short(world: Run, pla
 
 
 def test_what_to_type_next_names_the_store_that_was_asked(
-    world: Run, file: Path, leaked: str, client_secret: str, monkeypatch: pytest.MonkeyPatch
+    program: Run, file: Path, leaked: str, client_secret: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It would end nothing in another."""
     assert client_secret
     monkeypatch.delenv("GAMCLI_STORE")
-    told = world("--store", str(file), "scan", ".").err
+    told = program("--store", str(file), "scan", ".").err
     assert f"gamcli --store {file} key revoke {leaked} --reason leaked\n" in told
     assert f"gamcli --store {file} app rotate-secret portal\n" in told
 
@@ -299,6 +299,7 @@ def test_rules_for_gitleaks_find_what_we_find(gamcli: Run) -> None:
         assert found
         assert found[0] == text
         assert not re.search(rules[name]["regex"], text[:-1])
+        assert not re.search(rules[name]["regex"], f"{text}x")
         assert [text.startswith(each) for each in rules[name]["keywords"]] == [True]
 
 
