@@ -23,7 +23,7 @@ from gamcli.server.messages import MAX_BODY, REASONS
 PATH = "/oauth/gam/v2.0/access_token"
 ASKED = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 REFUSED = {400, 401, 404, 405, 408, 411, 413, 414, 415, 417, 431, 505}
-SHORT = Times(request=0.3, idle=0.6, farewell=0.2)
+SHORT = Times(request=0.8, idle=1.2, farewell=0.5)
 OTHERS = "\x00\t\n\r :%&/=\x7f\xff"
 """What a byte is changed to: what separates, what may not be there, what is no ASCII."""
 
@@ -185,9 +185,9 @@ def test_pieces_of_requests_in_any_order_do_no_harm(impatient: Server) -> None:
     come()
 
 
-def test_connections_that_stay_idle_are_closed_and_hold_up_nobody(serve: Callable[..., Server]) -> None:
+def test_connections_that_stay_idle_hold_up_nobody(serve: Callable[..., Server]) -> None:
     """Four hundred of them, more than half of which have asked before; `tests/bench/idle.py` opens ten thousand."""
-    server = serve(times=Times(idle=1.5))
+    server = serve()
     threads = threading.active_count()
     with ExitStack() as stack:
         idle = [stack.enter_context(connected(server)) for _ in range(400)]
@@ -196,5 +196,13 @@ def test_connections_that_stay_idle_are_closed_and_hold_up_nobody(serve: Callabl
             assert statuses(client.recv(65536)) == [200]
         assert statuses(said(server, ASKED)) == [200]
         assert threading.active_count() == threads
+    assert statuses(said(server, ASKED)) == [200]
+
+
+def test_connections_that_stay_idle_are_closed(serve: Callable[..., Server]) -> None:
+    """All of them, without a word."""
+    server = serve(times=Times(idle=0.3))
+    with ExitStack() as stack:
+        idle = [stack.enter_context(connected(server)) for _ in range(200)]
         assert {heard(client) for client in idle} == {b""}
     assert statuses(said(server, ASKED)) == [200]
