@@ -347,3 +347,12 @@ def test_what_an_endpoint_gives_away_stays_hidden(gamcli: Run, given: str, monke
     for secret in ("quo", "zwq", '"ref"', "gamkey_0", "\x1b"):
         assert secret not in ran.out, secret
     assert not SECRETS.search(ran.out)
+
+
+@pytest.mark.parametrize(("fault", "code"), [("userinfo=401", 4), ("token=key_expired", 4), ("userinfo=503", 1)])
+def test_what_is_refused_at_either_step_is_told(program: Run, line: list[str], fault: str, code: int) -> None:
+    """A server that fails for another reason is 1, without an answer."""
+    ran = program("serve", "--ephemeral", "--port", "0", "--fault", fault, "--", *line, "try")
+    assert ran.code == code
+    assert ("HTTP/1.1 401" in ran.out) is (code == 4)
+    assert ("gamcli: error: the endpoint says: The store does not answer\n" in ran.err) is (code == 1)
