@@ -21,7 +21,7 @@ from gamcli.errors import GamcliError, NotFoundError
 from gamcli.render import output
 
 if TYPE_CHECKING:
-    from gamcli.server.http import Server
+    from gamcli.server.serving import Serving
 
 MISSING = 127
 """What shells answer for a program that cannot be found (POSIX, 2.8.2)."""
@@ -56,7 +56,7 @@ def run(words: Sequence[str], environment: Mapping[str, str], out: output.Output
     return code if code >= 0 else SIGNALLED - code
 
 
-def beside(server: "Server", words: Sequence[str], given: Mapping[str, str], out: output.Output) -> int:
+def beside(server: "Serving", words: Sequence[str], given: Mapping[str, str], out: output.Output) -> int:
     """Run a program while `server` answers, with what is `given` in its environment; both end with the program."""
     serving = Thread(target=server.run, name="serve")
     serving.start()

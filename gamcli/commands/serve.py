@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from gamcli.commands import new_files
+from gamcli.commands.engines import Engine, EngineName, PruneEvery, WorkerCount
 from gamcli.commands.ephemeral import Ephemeral, Fault, FaultSeed, Journal, Now, Seed, Wishes, served
-from gamcli.commands.options import duration, noun
+from gamcli.commands.options import noun
 from gamcli.commands.session import Session
 from gamcli.commands.settings import LARGEST_PORT
 from gamcli.errors import FailedError, UsageError
@@ -22,13 +23,10 @@ from gamcli.render import credentials
 from gamcli.render.output import Output
 from gamcli.server import origins
 from gamcli.server.failures import LIMIT, MAX_LIMIT
-from gamcli.server.http import Options, Server
 from gamcli.server.refusals import UNAUTHORIZED, Manner
+from gamcli.server.serving import Options, Serving
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
-    from gamcli.actions import Gam
     from gamcli.server.tls import Context
 
 verbs = noun()
@@ -71,14 +69,6 @@ TlsCert = Annotated[
 ]
 TlsKey = Annotated[str | None, typer.Option(metavar="FILE", help="The key of --tls-cert, in PEM.")]
 ReadyFile = Annotated[str | None, typer.Option(metavar="FILE", help="Write {url, pid} there once the port listens.")]
-PruneEvery = Annotated[
-    str | None,
-    typer.Option(
-        metavar="DURATION",
-        help="Delete long dead tokens in quiet moments, as 'token prune' does.",
-        show_default="never",
-    ),
-]
 AllowHttp = Annotated[
     bool, typer.Option("--allow-http", help="Listen beyond this machine without TLS.", show_default=False)
 ]
@@ -105,6 +95,8 @@ def serve(
     tls_key: TlsKey = None,
     ready_file: ReadyFile = None,
     allow_http: AllowHttp = False,
+    engine: EngineName = "stdlib",
+    workers: WorkerCount = 1,
     prune_every: PruneEvery = None,
     ephemeral: Ephemeral = False,
     seed: Seed = None,
@@ -136,43 +128,25 @@ def serve(
     out = session.output()
     run = _until_stopped if program is None else _beside(program, out)
     wishes = Wishes(ephemeral, seed or (), fault or (), fault_seed, now, journal)
-    with _served(session, wishes, options, _pruning(prune_every)) as (server, credentials):
+    with _served(session, wishes, options, Engine(engine, workers, prune_every)) as (server, credentials):
         run(server, {"GAM_URL": server.url, **credentials}, ready_file, out)
 
 
 @contextmanager
 def _served(
-    session: Session, wishes: Wishes, options: Options, prune_every: "timedelta | None"
-) -> Iterator[tuple[Server, dict[str, str]]]:
+    session: Session, wishes: Wishes, options: Options, engine: Engine
+) -> Iterator[tuple[Serving, dict[str, str]]]:
     """Make the server, with the credentials that only this process knows."""
-    if wishes.ephemeral and prune_every is not None:
-        raise UsageError("--prune-every is for a store that stays", "leave --prune-every or --ephemeral out")
     if wishes.ephemeral or wishes.beyond():
+        engine.require_alone()
         with served(session, wishes, options) as made:
             yield made
     else:
-        with session.gam() as gam, _swept(gam, prune_every):
-            yield Server(gam, options), {}
+        with engine.serving(session, options, session.output().warn) as server:
+            yield server, {}
 
 
-def _pruning(text: str | None) -> "timedelta | None":
-    length = duration(text)
-    return length or None  # 0 is never
-
-
-@contextmanager
-def _swept(gam: "Gam", every: "timedelta | None") -> Iterator[None]:
-    """Delete what is long dead meanwhile, when that was asked for."""
-    if every is None:
-        yield
-        return
-    from gamcli.server.sweeper import Sweeper  # noqa: PLC0415 - start-up: few servers prune
-
-    with closing(Sweeper(gam, every)):
-        yield
-
-
-def _until_stopped(server: Server, given: dict[str, str], ready_file: str | None, out: Output) -> None:
+def _until_stopped(server: Serving, given: dict[str, str], ready_file: str | None, out: Output) -> None:
     with stopped_by_signals(server):
         if len(given) > 1:  # beyond the url: nobody could use it otherwise
             out.data(credentials.env(given.items()).rstrip("\n"))
@@ -184,7 +158,7 @@ def _until_stopped(server: Server, given: dict[str, str], ready_file: str | None
         out.note("stopped")
 
 
-Run = Callable[[Server, dict[str, str], str | None, Output], None]
+Run = Callable[[Serving, dict[str, str], str | None, Output], None]
 
 
 def _beside(program: list[str], out: Output) -> Run:
@@ -193,7 +167,7 @@ def _beside(program: list[str], out: Output) -> Run:
 
     children.require(program, out)
 
-    def run(server: Server, given: dict[str, str], ready_file: str | None, out: Output) -> None:
+    def run(server: Serving, given: dict[str, str], ready_file: str | None, out: Output) -> None:
         with _announced(server.url, ready_file):
             out.note(f"serving {server.url} while {program[0]} runs")
             raise typer.Exit(children.beside(server, program, given, out))
@@ -256,7 +230,7 @@ def _announced(url: str, path: str | None) -> Iterator[None]:
 
 
 @contextmanager
-def stopped_by_signals(server: Server) -> Iterator[None]:
+def stopped_by_signals(server: Serving) -> Iterator[None]:
     """Let SIGTERM and Ctrl-C end the server well."""
     before = {each: signal.signal(each, lambda *_: server.stop()) for each in (signal.SIGTERM, signal.SIGINT)}
     try:

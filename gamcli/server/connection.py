@@ -21,7 +21,7 @@ NO_CONTENT = 204
 MAX_FAREWELL = 4 * 1024 * 1024
 """How much is read and thrown away after the last response, for clients that listen only when they have said it all."""
 
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -105,7 +105,7 @@ class Connection:
         """Return the next whole request, if there is one; raises RefusedError for what will never be one."""
         request = self._inbox.take()
         if request is None and self._inbox.asks_to_continue():
-            self.send(_CONTINUE)
+            self.send(CONTINUE)
         if request is None and self._ended and not self._inbox.is_empty:
             raise unreadable("the connection ended within a request")
         return request

@@ -12,27 +12,19 @@ import selectors
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass, field
 from time import monotonic, sleep
-from typing import TYPE_CHECKING
 
 from gamcli.actions import Gam
-from gamcli.errors import FailedError, RefusedError
+from gamcli.errors import RefusedError
 from gamcli.server import oauth, refusals
-from gamcli.server.connection import Connection, Times, encode
+from gamcli.server.connection import Connection, encode
 from gamcli.server.desk import Desk
-from gamcli.server.failures import LIMIT, Failures
 from gamcli.server.log import Log
 from gamcli.server.scribe import Scribe
+from gamcli.server.serving import Options
 from gamcli.server.waiting import Guest
 
-if TYPE_CHECKING:
-    import ssl
-
-LAST_PORT = 65535
-
-BACKLOG = 128
-"""Connections that the system holds while a burst of them is accepted."""
+__all__ = ["Options", "Server"]
 
 DOORSTEP = 16
 """How many clients beyond the bound are told so at a time; any more are cut off."""
@@ -41,28 +33,6 @@ SWEEPS = 8
 """Deadlines are looked at so often within the shortest of them."""
 
 LONGEST_SWEEP = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """
-    Where and how to serve; `port` 0 is any free one.
-
-    `log` writes lines, joined by line ends, and may wait for its reader: it is called by a thread of its own.
-    """
-
-    log: Callable[[str], None]
-    host: str = "127.0.0.1"
-    port: int = 0
-    base_path: str = ""
-    log_format: str = "text"
-    manner: refusals.Manner = refusals.AS_GAM
-    max_failures: int = LIMIT
-    origins: frozenset[str] = frozenset()
-    tls: "ssl.SSLContext | None" = None
-    max_connections: int = 512
-    stop_seconds: float = 5.0
-    times: Times = field(default_factory=Times)
 
 
 class Server:
@@ -74,17 +44,14 @@ class Server:
 
     def __init__(self, gam: Gam, options: Options) -> None:
         self._options = options
-        self._base_path = options.base_path.rstrip("/")
-        self._conduct = oauth.Conduct(
-            self._base_path.lower(), options.manner, Failures(options.max_failures), options.origins
-        )
+        self._conduct = options.conduct()
         self._scribe = Scribe(options.log)
         self._log = Log(self._scribe.take, options.log_format, gam.now, gam.entropy(4).hex())
         self._connections: set[Connection] = set()
         self._stopping = False
         with ExitStack() as opened:
             opened.callback(self._scribe.close)
-            self._listener = opened.enter_context(_listen(options.host, options.port))
+            self._listener = opened.enter_context(options.listening())
             self._bell, self._ear = map(opened.enter_context, socket.socketpair())
             self._selector = opened.enter_context(selectors.DefaultSelector())
             self._desk: Desk[Guest] = opened.enter_context(closing(Desk(gam, self._conduct, self._ring)))
@@ -100,9 +67,7 @@ class Server:
     @property
     def url(self) -> str:
         """Where clients find the server: the base path included, no slash at the end."""
-        host = self._options.host
-        scheme = "https" if self._options.tls else "http"
-        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}{self._base_path}"
+        return self._options.url(self.port)
 
     @property
     def unwritten(self) -> int:
@@ -254,24 +219,3 @@ class Server:
         if connection.is_listened_to:
             self._selector.unregister(connection.socket)
         connection.close()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens there; raises FailedError."""
-    if not 0 <= port <= LAST_PORT:
-        raise _cannot_listen(host, port, f"ports end at {LAST_PORT}")
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = socket.create_server((str(address[0]), port), family=family, backlog=BACKLOG)
-    except (OSError, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or "no such address"
-        raise _cannot_listen(host, port, why.lower()) from error
-    listener.settimeout(0)  # a client may leave between the bell and the door
-    return listener
-
-
-def _cannot_listen(host: str, port: int, why: str) -> FailedError:
-    return FailedError(
-        f"cannot listen on {host}, port {port}: {why}",
-        "take any free port with --port 0, on this machine alone with --host 127.0.0.1",
-    )

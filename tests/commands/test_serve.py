@@ -6,6 +6,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from pathlib import Path
@@ -158,6 +159,9 @@ def test_other_machines_are_served_when_it_is_meant(serve: Serve) -> None:
         (["--tls-key", "key.pem"], 2),
         (["--tls-cert", "nowhere.pem", "--tls-key", "nowhere.pem"], 2),
         (["--max-failures", "1001"], 2),
+        (["--workers", "0"], 2),
+        (["--workers", "65"], 2),
+        (["--engine", "threads"], 2),
         (["--port", "0", "--ready-file", "nowhere/ready.json"], 1),
     ],
     ids=str,
@@ -241,20 +245,18 @@ def test_a_server_with_a_certificate_serves_other_machines(serve: Serve, tmp_pat
     assert (code, err.splitlines()[0]) == (0, f"gamcli: serving {url}; Ctrl-C stops")
 
 
-def test_a_server_deletes_what_is_long_dead(world: Run, token: str, sql: Run, line: list[str], place: Path) -> None:
+def test_a_server_deletes_what_is_long_dead(serve: Serve, world: Run, token: str, sql: Run) -> None:
     """At once, then every so often; what lives stays."""
     sql(
         """INSERT INTO token SELECT id - 9000000000000, digest, user_guid, client_id, key, scopes, 1, 1, NULL, NULL
         FROM token"""
     )
-    words = [*line, "serve", "--port", "0", "--ready-file", "ready", "--prune-every", "1h"]
-    with subprocess.Popen(words, stderr=subprocess.DEVNULL, cwd=place) as server:
-        for _ in range(1000):
-            if "token.prune" in world("audit", "list", "--field", "action").out:
-                break
-            sleep(0.01)
-        server.terminate()
-    assert server.returncode == 0
+    process, _ = serve("--prune-every", "1h")
+    for _ in range(1000):
+        if "token.prune" in world("audit", "list", "--field", "action").out:
+            break
+        sleep(0.01)
+    assert ended(process)[0] == 0
     assert world("token", "list", "--field", "id").out == f"{token}\n"
 
 
@@ -262,3 +264,48 @@ def test_a_store_in_memory_is_not_pruned(gamcli: Run) -> None:
     """It ends with the server."""
     found = gamcli("serve", "--ephemeral", "--prune-every", "1h")
     assert (found.code, found.hint) == (2, "leave --prune-every or --ephemeral out")
+
+
+@pytest.mark.parametrize("words", [["--workers", "2"], ["--engine", "fast"], ["--workers", "2", "--engine", "fast"]])
+def test_any_form_of_the_server_serves_the_main_job(
+    serve: Serve, world: Run, program: Run, api_key: str, words: list[str]
+) -> None:
+    """A key is traded, and once it is revoked by another process it is not."""
+    process, url = serve(*words)
+    secret = world("app", "rotate-secret", "portal").out.strip()
+    client_id = world("app", "show", "portal", "--field", "client_id").out.strip()
+    form = {"grant_type": "password", "client_id": client_id, "client_secret": secret, "api_key": api_key}
+    tokens = [asked(url, "/oauth/gam/v2.0/access_token", form) for _ in range(8)]
+    assert {status for status, _ in tokens} == {200}
+    assert program("key", "revoke", api_key.split("_")[1]).code == 0
+    assert {asked(url, "/oauth/gam/v2.0/access_token", form)[0] for _ in range(8)} == {401}
+    code, _, err = ended(process)
+    assert (code, err.splitlines()[-1]) == (0, "gamcli: stopped")
+
+
+def test_a_fast_engine_that_is_not_there_says_what_to_type(world: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes with an extra."""
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    monkeypatch.delitem(sys.modules, "gamcli.server.fast", raising=False)
+    found = world("serve", "--engine", "fast", "--port", "0")
+    assert (found.code, found.hint) == (1, "pip install 'gamcli[fast]'")
+    assert "--engine fast needs uvloop" in found.err
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["--workers", "2"], "leave --workers or --ephemeral out"),
+        (["--engine", "fast"], "leave --engine or --ephemeral out"),
+    ],
+)
+def test_a_store_in_memory_has_one_server(gamcli: Run, words: list[str], hint: str) -> None:
+    """No process shares it with another."""
+    found = gamcli("serve", "--ephemeral", *words)
+    assert (found.code, found.hint) == (2, hint)
+
+
+def test_workers_over_a_store_that_is_missing_are_8_once(gamcli: Run) -> None:
+    """None of them starts."""
+    found = gamcli("serve", "--workers", "2", "--port", "0")
+    assert (found.code, found.err.count("there is no store")) == (8, 1)
