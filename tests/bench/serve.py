@@ -1,127 +1,217 @@
 """
-How many grants and userinfo a second, against a bare `http.server` in the same run: `python tests/bench/serve.py`.
+How many grants and userinfo a second, at what cost, beside others in the same run: `python tests/bench/serve.py`.
 
-Every grant is a row that survives a killed process (WAL, `synchronous=NORMAL`); every request is logged, to /dev/null.
-The bare server answers the same POST with a constant. Each server and the load run in processes of their own, on
-loopback alone; the servers take turns within each round, so that whatever else the machine does meets all of them.
+Measured are `gamcli serve` with either engine and with two workers, every grant durable (`synchronous=FULL`) and every
+request logged, to /dev/null; a bare `http.server` that answers a constant; and, where node and npm are, oidc-provider
+with its tokens in SQLite at the same durability: client_credentials and its /me. Our load is of one client that sends
+one request over and over, and of a thousand keys in turn.
+
+Each server and the load run in processes of their own, on loopback alone; the servers take turns within each round, so
+that whatever else the machine does meets all of them, and ratios are medians of those within a round. The processor
+time of a server tells most on a machine that does other things as well.
 """
 
 import json
 import os
+import random
+import shutil
 import subprocess
 import sys
-from argparse import ArgumentParser
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
+from argparse import ArgumentParser, Namespace
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 from urllib.parse import urlencode
 
-from gamcli.actions import Gam, apps, keys, repository, users
-from gamcli.rules.credentials import Secret
-from gamcli.server.http import Options, Server
-from gamcli.store import Store
+from gamcli.actions import tokens
+from gamcli.rules.grants import TokenRequest
+from tests.bench import servers
+from tests.bench.servers import Running
+from tests.bench.store import SECRET, filled
 
-CLIENT_ID = "c" * 32
-CLIENT_SECRET = "s" * 40
 LOAD = Path(__file__).with_name("load.py")
-GRANT_PATH = "/oauth/gam/v2.0/access_token"
-SPAWN = get_context("spawn")
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gamcli-bench"
+ROOT = "/oauth/gam/v2.0"
+MANY = 1000
+ENGINES = {"stdlib": (), "fast": ("--engine=fast",), "workers": ("--workers=2",)}
+"""How `gamcli serve` is run under each name."""
+
+CLIENT = ("c" * 32, "s" * 40)
+THEIR_FORM = {"grant_type": "client_credentials", "client_id": CLIENT[0], "client_secret": CLIENT[1]}
 
 
-class Bare(BaseHTTPRequestHandler):
-    """The least that the standard library does for a POST: read it, answer a constant in one write."""
+class Run(NamedTuple):
+    """What one measurement found: requests a second, milliseconds, and microseconds of the processor a request."""
 
-    protocol_version = "HTTP/1.1"
-    answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 268\r\n\r\n" + b"x" * 268
-
-    def do_POST(self) -> None:
-        """Answer."""
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.wfile.write(self.answer)
+    rate: float
+    p50: float
+    p99: float
+    cpu: float
 
 
-class BareServer(ThreadingHTTPServer):
-    """The server of the standard library, quiet about clients that hang up."""
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Something to ask of a server, and what came of it by the number of connections."""
 
-    daemon_threads = True
+    server: Running
+    requests: list[str]
+    runs: dict[int, list[Run]] = field(default_factory=dict)
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing."""
+    def measure(self, connections: int, seconds: float) -> None:
+        """Measure once."""
+        used = self.server.cpu_microseconds()
+        line = [sys.executable, str(LOAD), str(self.server.port), str(connections), str(seconds)]
+        given = json.dumps(self.requests).encode()
+        done = subprocess.run(line, input=given, stdout=subprocess.PIPE, check=True, timeout=60 + 2 * seconds)
+        rate, p50, p99, number = json.loads(done.stdout)
+        cpu = (self.server.cpu_microseconds() - used) / number
+        self.runs.setdefault(connections, []).append(Run(rate, p50, p99, cpu))
 
-
-def serve_bare(ready: Connection, _: Path) -> None:
-    """Serve constants and send the port to `ready`."""
-    server = BareServer(("127.0.0.1", 0), Bare)
-    ready.send(server.server_port)
-    server.serve_forever()
-
-
-def serve_gam(ready: Connection, path: Path) -> None:
-    """Serve the store at `path` and send the port to `ready`."""
-    with Store.open(path, durable=False) as store, Path(os.devnull).open("w", encoding="utf-8", buffering=1) as log:
-        gam = Gam(store, lambda: datetime.now(UTC), os.urandom, "bench")
-        server = Server(gam, Options(log=lambda line: print(line, file=log)))
-        ready.send(server.port)
-        server.run()
+    def typical(self, connections: int) -> Run:
+        """Return the medians."""
+        return Run(*map(median, zip(*self.runs[connections], strict=True)))
 
 
-@contextmanager
-def running(serve: Callable[[Connection, Path], None], path: Path) -> Iterator[int]:
-    """Run `serve` in a process of its own and give its port."""
-    ours, theirs = SPAWN.Pipe()
-    process = SPAWN.Process(target=serve, args=(theirs, path), daemon=True)
-    process.start()
-    try:
-        yield ours.recv()
-    finally:
-        process.kill()
-        process.join()
-
-
-def fill(path: Path) -> str:
-    """Make a store with one user, one application and one key, and return the key."""
-    with Store.create(path) as store:
-        gam = Gam(store, lambda: datetime.now(UTC), os.urandom, "bench")
-        repository.initialise(gam)
-        users.create(gam, "ana", {"email": "ana@example.org", "first_name": "Ana"})
-        wanted = {"remote_rest": True, "api_keys.enabled": True}
-        apps.create(gam, apps.AppWish("portal", wanted, ("gam_user_data",), CLIENT_ID, Secret(CLIENT_SECRET)))
-        return keys.generate(gam, keys.KeyWish("ana", "portal")).secret.reveal()
-
-
-def grant_request(api_key: str) -> bytes:
-    """Return the POST that trades `api_key` for a token."""
-    form = {"grant_type": "password", "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "api_key": api_key}
-    body = urlencode(form).encode()
-    head = (
-        f"POST {GRANT_PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: bench\r\nAccept: */*\r\n"
-        f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
+def post(path: str, form: dict[str, str]) -> str:
+    """Return a POST of that form."""
+    body = urlencode(form)
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: bench\r\nAccept: */*\r\n"
+        f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n{body}"
     )
-    return head.encode() + body
 
 
-def userinfo_request(port: int, grant: bytes) -> bytes:
-    """Return the GET that reads the claims of a token issued now."""
-    import socket  # noqa: PLC0415 - once, to ask for one token
-
-    with socket.create_connection(("127.0.0.1", port)) as client:
-        client.sendall(grant)
-        token = json.loads(client.recv(65536).partition(b"\r\n\r\n")[2])["access_token"]
-    return f"GET /oauth/gam/v2.0/userinfo HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {token}\r\n\r\n".encode()
+def get(path: str, authorization: str) -> str:
+    """Return a GET with that header."""
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: bench\r\nAuthorization: {authorization}\r\n\r\n"
 
 
-def load(port: int, request: bytes, connections: int, seconds: float) -> tuple[float, float, float]:
-    """Return requests a second, p50 and p99 in milliseconds, as `load.py` measures them."""
-    command = [sys.executable, str(LOAD), str(port), str(connections), str(seconds)]
-    done = subprocess.run(command, input=request, stdout=subprocess.PIPE, check=True, timeout=60 + 2 * seconds)
-    per_second, p50, p99 = json.loads(done.stdout)
-    return per_second, p50, p99
+class Asked(NamedTuple):
+    """A store, with the requests of a thousand of its keys: for a token, and for the claims of one."""
+
+    store: Path
+    grants: list[str]
+    userinfo: list[str]
+
+    def works(self, name: str, server: Running) -> dict[str, Work]:
+        """Return what is asked of a server over that store."""
+        return {
+            f"{name} grant, one client": Work(server, self.grants[:1]),
+            f"{name} grant, {MANY:,} keys": Work(server, self.grants),
+            f"{name} userinfo, one client": Work(server, self.userinfo[:1]),
+            f"{name} userinfo, {MANY:,} keys": Work(server, self.userinfo),
+        }
+
+
+def asked_of(path: Path, number: int) -> Asked:
+    """Make a store with so many keys, and the requests."""
+    grants, userinfo = [], []
+    with filled(path, number) as store:
+        for key, secret in random.sample(store.keys, min(MANY, number)):
+            form = {"grant_type": "password", "client_id": key.client_id, "client_secret": SECRET.reveal()}
+            grants.append(post(f"{ROOT}/access_token", {**form, "api_key": secret.reveal()}))
+            issued = tokens.exchange(store.gam, TokenRequest(key.client_id, SECRET, secret))
+            userinfo.append(get(f"{ROOT}/userinfo", issued.secret.reveal()))
+    return Asked(path, grants, userinfo)
+
+
+def started(stack: ExitStack, wanted: Namespace, folder: Path) -> dict[str, Work]:
+    """Start the servers, and return what is asked of each."""
+    ours = asked_of(folder / "gam.db", wanted.keys)
+    works = {"bare constant": Work(stack.enter_context(servers.bare()), ours.grants[:1])}
+    if not wanted.alone:
+        works |= theirs(stack, wanted.packages, folder)
+    for name in wanted.engines:
+        copy = Path(shutil.copy(ours.store, folder / f"{name}.db"))
+        works |= ours.works(name, stack.enter_context(servers.gamcli(copy, *ENGINES[name])))
+    if wanted.asgi:
+        copy = Path(shutil.copy(ours.store, folder / "asgi.db"))
+        works |= ours.works("asgi", stack.enter_context(servers.uvicorn(copy)))
+    if wanted.against:
+        small = asked_of(folder / "small.db", wanted.against)
+        works |= small.works("small", stack.enter_context(servers.gamcli(small.store)))
+    return works
+
+
+def theirs(stack: ExitStack, packages: Path, folder: Path) -> dict[str, Work]:
+    """Start oidc-provider, and return what is asked of it: nothing, loudly, where it cannot be had."""
+    try:
+        servers.oidc_packages(packages)
+    except servers.SkippedError as error:
+        sys.stderr.write(f"\n*** oidc-provider is left out, and with it all ratios to it: {error}\n\n")
+        return {}
+    server = stack.enter_context(servers.oidc_provider(packages, folder / "oidc.db", CLIENT))
+    return {
+        "oidc grant": Work(server, [post("/token", THEIR_FORM)]),
+        "oidc userinfo": Work(server, [get("/me", f"Bearer {server.token}")]),
+    }
+
+
+def ratio(works: dict[str, Work], what: str, other: str, connections: int) -> float:
+    """Return how many times the rate of `other` that of `what` is."""
+    pairs = zip(works[what].runs[connections], works[other].runs[connections], strict=True)
+    return median(one.rate / two.rate for one, two in pairs)
+
+
+def table(works: dict[str, Work], connections: int) -> None:
+    """Print what was measured with so many connections."""
+    for name, work in works.items():
+        found = work.typical(connections)
+        other = "oidc userinfo" if "userinfo" in name else "oidc grant"
+        told = f"{ratio(works, name, other, connections):8.2f}x" if other in works else ""
+        sys.stdout.write(
+            f"{connections:4}  {name:28} {found.rate:8.0f} {found.p50:8.2f} {found.p99:8.2f} {found.cpu:8.0f}"
+            f" {ratio(works, name, 'bare constant', connections):8.0%} {told}\n"
+        )
+    sys.stdout.write("\n")
+
+
+def memory(works: dict[str, Work]) -> None:
+    """Print the most memory that each server had."""
+    by_server = {id(work.server): (name.split()[0], work.server) for name, work in works.items()}
+    for name, server in by_server.values():
+        told = " + ".join(f"{each:.0f}" for each in server.peak_megabytes())
+        sys.stdout.write(f"{name:10} {told} MB at most\n")
+    sys.stdout.write("\n")
+
+
+def goals(works: dict[str, Work], at: int) -> None:
+    """Print each goal that was measured, whether it is met."""
+    many = f"{MANY:,} keys"
+
+    def than(what: str, other: str, least: float) -> None:
+        if what in works and other in works:
+            found = ratio(works, what, other, at)
+            verdict(f"{what} against {other}", f"{found:.2f}x", f"at least {least}x", met=found >= least)
+
+    def p99(what: str, most: float) -> None:
+        if what in works:
+            found = works[what].typical(at).p99
+            verdict(f"{what}, p99", f"{found:.1f} ms", f"under {most:.1f} ms", met=found < most)
+
+    for load in ("one client", many):
+        than(f"stdlib grant, {load}", "oidc grant", 3.5)
+        than(f"stdlib userinfo, {load}", "oidc userinfo", 1.3)
+        than(f"fast grant, {load}", "oidc grant", 10)
+        than(f"workers userinfo, {load}", f"stdlib userinfo, {load}", 1.3)
+        than(f"workers grant, {load}", f"stdlib grant, {load}", 1)
+        than(f"stdlib grant, {load}", f"small grant, {load}", 0.9)
+        than(f"stdlib userinfo, {load}", f"small userinfo, {load}", 0.9)
+        p99(f"fast grant, {load}", 15)
+        if "oidc grant" in works:
+            p99(f"stdlib grant, {load}", works["oidc grant"].typical(at).p99 / 2)
+    one = works.get("stdlib grant, one client")
+    if one is not None:
+        most = max(one.server.peak_megabytes())
+        verdict("stdlib, memory", f"{most:.0f} MB", "under 80 MB", met=most < 80)
+
+
+def verdict(what: str, found: str, goal: str, *, met: bool) -> None:
+    """Print one goal."""
+    sys.stdout.write(f"{what:64} {found:>9}  {goal:20} {'met' if met else 'MISSED'}\n")
 
 
 def main() -> None:
@@ -130,27 +220,24 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.0, help="how long each measurement counts")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is made; the medians are shown")
     parser.add_argument("--connections", type=int, nargs="*", default=[1, 16, 64])
-    asked = parser.parse_args()
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "gam.db"
-        grant = grant_request(fill(path))
-        with running(serve_bare, path) as bare, running(serve_gam, path) as gam:
-            loads = {
-                "bare": (bare, grant),
-                "grant": (gam, grant),
-                "userinfo": (gam, userinfo_request(gam, grant)),
-            }
-            sys.stdout.write("connections  what      req/s   p50 ms   p99 ms   of bare\n")
-            for connections in asked.connections:
-                found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in loads}
-                for _ in range(asked.rounds):
-                    for name, (port, request) in loads.items():
-                        found[name].append(load(port, request, connections, asked.seconds))
-                for name, runs in found.items():
-                    rate, p50, p99 = (median(column) for column in zip(*runs, strict=True))
-                    share = median(run[0] / bare_run[0] for run, bare_run in zip(runs, found["bare"], strict=True))
-                    line = f"{connections:11}  {name:8} {rate:6.0f} {p50:8.2f} {p99:8.2f} {share:8.0%}\n"
-                    sys.stdout.write(line)
+    parser.add_argument("--engines", nargs="*", choices=ENGINES, default=[*ENGINES])
+    parser.add_argument("--keys", type=int, default=100_000, help="how many keys the store has")
+    parser.add_argument("--against", type=int, default=0, help="serve a store of so many keys as well, to compare")
+    parser.add_argument("--asgi", action="store_true", help="measure the ASGI form behind uvicorn as well")
+    parser.add_argument("--alone", action="store_true", help="leave oidc-provider out")
+    parser.add_argument("--packages", type=Path, default=CACHE, help="where oidc-provider is put; kept")
+    wanted = parser.parse_args()
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        works = started(stack, wanted, Path(folder))
+        sys.stdout.write(f"{wanted.keys:,} keys; load of the machine before: {os.getloadavg()[0]:.1f}\n\n")
+        sys.stdout.write(f"{'':4}  {'':28}    req/s   p50 ms   p99 ms   cpu us  of bare   of oidc\n")
+        for connections in wanted.connections:
+            for _ in range(wanted.rounds):
+                for work in works.values():
+                    work.measure(connections, wanted.seconds)
+            table(works, connections)
+        memory(works)
+        goals(works, wanted.connections[-1])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,178 @@
+"""The servers that `serve.py` measures: each a process of its own on loopback, with what it costs told by Linux."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+OIDC = Path(__file__).with_name("oidc")
+NPM_SECONDS = 300
+START_SECONDS = 30
+MICROSECONDS_A_TICK = 1_000_000 / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that runs: its port, and the process that it is or that looks after it."""
+
+    port: int
+    pid: int
+    token: str = ""
+
+    def processes(self) -> list[Path]:
+        """Return what Linux tells of the server and its workers."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return [Path(f"/proc/{pid}") for pid in (self.pid, *children)]
+
+    def cpu_microseconds(self) -> float:
+        """Return how much of the processor it has used so far."""
+        fields = [(each / "stat").read_text().rpartition(")")[2].split() for each in self.processes()]
+        return MICROSECONDS_A_TICK * sum(int(each[11]) + int(each[12]) for each in fields)
+
+    def peak_megabytes(self) -> list[float]:
+        """Return how much memory each of its processes has had at most."""
+        told = [(each / "status").read_text().partition("VmHWM:")[2].split()[0] for each in self.processes()]
+        return [int(each) / 1024 for each in told]
+
+
+class Bare(BaseHTTPRequestHandler):
+    """The least that the standard library does for a POST: read it, answer a constant in one write."""
+
+    protocol_version = "HTTP/1.1"
+    answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 268\r\n\r\n" + b"x" * 268
+
+    def do_POST(self) -> None:
+        """Answer."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.wfile.write(self.answer)
+
+
+class BareServer(ThreadingHTTPServer):
+    """The server of the standard library, quiet about clients that hang up."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def process(line: list[str], **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a program while the `with` lasts, its log thrown away, its output ours."""
+    env = {**os.environ, **environment}
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env) as made:
+        try:
+            yield made
+        finally:
+            made.terminate()
+            made.wait(START_SECONDS)
+
+
+def told(made: "subprocess.Popen[bytes]") -> dict[str, object]:
+    """Return the JSON that a program prints once it listens."""
+    assert made.stdout is not None
+    line = made.stdout.readline()
+    assert line, f"{made.args!r} does not start"
+    return dict(json.loads(line))
+
+
+@contextmanager
+def bare() -> Iterator[Running]:
+    """Run the bare server."""
+    with process([sys.executable, __file__]) as made:
+        yield Running(int(str(told(made)["port"])), made.pid)
+
+
+@contextmanager
+def gamcli(store: Path, *options: str) -> Iterator[Running]:
+    """Run `gamcli serve` on a store, as anybody does."""
+    ready = store.with_suffix(".ready")
+    ready.unlink(missing_ok=True)
+    line = [sys.executable, "-m", "gamcli", "--quiet", "--store", str(store), "serve"]
+    with process([*line, "--port=0", f"--ready-file={ready}", *options]) as made:
+        wait(made, ready.exists)
+        yield Running(int(json.loads(ready.read_bytes())["url"].rpartition(":")[2]), made.pid)
+
+
+@contextmanager
+def uvicorn(store: Path) -> Iterator[Running]:
+    """Run the ASGI form behind uvicorn."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    line = [sys.executable, "-m", "uvicorn", "gamcli.server.asgi:app", f"--port={port}", "--no-access-log"]
+    with process(line, GAMCLI_STORE=str(store)) as made:
+        wait(made, lambda: listens(port))
+        yield Running(port, made.pid)
+
+
+@contextmanager
+def oidc_provider(packages: Path, store: Path, client: tuple[str, str]) -> Iterator[Running]:
+    """Run oidc-provider with its tokens in a store of its own."""
+    line = ["node", str(packages / "server.js"), str(store), *client]
+    with process(line, NODE_ENV="production") as made:
+        found = told(made)
+        yield Running(int(str(found["port"])), made.pid, str(found["token"]))
+
+
+class SkippedError(Exception):
+    """A server that cannot be had on this machine, and why."""
+
+
+def oidc_packages(folder: Path) -> None:
+    """Put oidc-provider into the folder, with npm the first time; raises SkippedError."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        raise SkippedError("node and npm are not here")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json", ".npmrc", "server.js"):
+        shutil.copy(OIDC / name, folder / name)
+    if not (folder / "node_modules" / ".package-lock.json").exists():
+        try:
+            subprocess.run(["npm", "ci"], cwd=folder, capture_output=True, check=True, timeout=NPM_SECONDS)
+        except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
+            raise SkippedError(f"npm ci failed: {error}") from error
+    try:
+        subprocess.run(
+            ["node", "-e", "import('better-sqlite3').then((m) => new m.default(':memory:'))"],
+            cwd=folder,
+            capture_output=True,
+            check=True,
+            timeout=START_SECONDS,
+        )
+    except subprocess.CalledProcessError as error:
+        raise SkippedError(
+            f"better-sqlite3 does not work here: {error.stderr.decode(errors='replace')[-300:]}"
+        ) from error
+
+
+def wait(made: "subprocess.Popen[bytes]", until: Callable[[], bool]) -> None:
+    """Wait for a program that starts."""
+    end = time.monotonic() + START_SECONDS
+    while not until():
+        assert made.poll() is None, f"{made.args!r} has ended"
+        assert time.monotonic() < end, f"{made.args!r} does not start"
+        time.sleep(0.01)
+
+
+def listens(port: int) -> bool:
+    """Say whether anybody listens."""
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    server = BareServer(("127.0.0.1", 0), Bare)
+    sys.stdout.write(f'{{"port": {server.server_port}}}\n')
+    sys.stdout.flush()
+    server.serve_forever()
