@@ -141,7 +141,7 @@ class Judged:
         if version >= CHAINED:
             yield self.trail()
         if version == len(schema.STEPS):
-            yield self._check("records", "every record is as gamcli writes it", self._broken)
+            yield self._check("records", "every record agrees with the others", self._broken)
 
     def trail(self) -> Check:
         """Check the chain of the audit trail."""

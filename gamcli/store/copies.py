@@ -164,7 +164,7 @@ def require_room_for(target: Path, *, over: bool) -> None:
 @contextmanager
 def part_of(target: Path) -> Iterator[Path]:
     """Yield an empty file of mode 0600 in the folder of `target`; what is left of it is taken away at the end."""
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    part = target.with_name(f".{target.name}.{os.urandom(4).hex()}.part")
     try:
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600))
     except OSError as error:
