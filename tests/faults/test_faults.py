@@ -1,0 +1,28 @@
+"""Each fault a few times; `python tests/faults/run.py` makes them by the hundred and prints what was lost."""
+
+import pytest
+
+from tests.faults import run
+from tests.faults.world import Outcome
+
+ROUNDS = 2
+SEED = 62
+
+
+@pytest.mark.parametrize("name", run.FAULTS)
+def test_nothing_acknowledged_is_lost(name: str) -> None:
+    """And the store is sound after each round."""
+    outcome = run.made(run.FAULTS[name], SEED, ROUNDS, 3)
+    if outcome.skipped:
+        pytest.skip(outcome.skipped)
+    assert outcome.rounds >= 1
+    assert outcome.acknowledged > 0
+    assert outcome.lost == 0
+
+
+def test_what_is_lost_is_told_with_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the command, in its table."""
+    monkeypatch.setattr(run, "FAULTS", {"forgets": lambda *_: Outcome().plus(3, 2)})
+    monkeypatch.setattr("sys.argv", ["run.py"])
+    assert run.main() == 1
+    assert capsys.readouterr().out.splitlines()[-1].split() == ["forgets", "1", "3", "2", "1"]

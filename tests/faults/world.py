@@ -1,0 +1,131 @@
+"""A store to break, what works on it as a program, and what tells whether it is still as it should be."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from gamcli.actions import Gam, apps, repository, users
+from gamcli.rules.credentials import Secret
+from gamcli.store import Store, checks
+
+PEOPLE = 60
+APP = "portal"
+CLIENT_ID = "c" * 32
+CLIENT_SECRET = "s" * 40
+SECONDS = 60
+"""How long a program may take that nobody kills."""
+
+
+class LostError(Exception):
+    """A promise was broken: a store that is damaged, a wrong exit code, half of what is all or nothing."""
+
+
+class Outcome(NamedTuple):
+    """What a fault came to; `skipped` tells why it could not be made here."""
+
+    rounds: int = 0
+    acknowledged: int = 0
+    found: int = 0
+    skipped: str = ""
+
+    @property
+    def lost(self) -> int:
+        """What was acknowledged and is not there."""
+        return self.acknowledged - self.found
+
+    def plus(self, acknowledged: int, found: int) -> "Outcome":
+        """Return this with one more round."""
+        return Outcome(self.rounds + 1, self.acknowledged + acknowledged, self.found + found)
+
+
+class World:
+    """A store with users and one application, in a folder that holds nothing else."""
+
+    def __init__(self, folder: Path, people: int = PEOPLE) -> None:
+        self.folder = folder
+        self.store = folder / "store.db"
+        self.people = [f"user{number}" for number in range(people)]
+        with Store.create(self.store) as store:
+            gam = Gam(store, lambda: datetime.now(UTC), os.urandom, "faults")
+            repository.initialise(gam)
+            with store.writing():
+                for name in self.people:
+                    users.create(gam, name, {"email": f"{name}@example.org"})
+                wanted = {"remote_rest": True, "api_keys.enabled": True, "api_keys.timeout_hours": 2160}
+                apps.create(gam, apps.AppWish(APP, wanted, ("gam_user_data",), CLIENT_ID, Secret(CLIENT_SECRET)))
+
+    def line(self, *words: str) -> list[str]:
+        """Return the words that start gamcli on this store."""
+        return [sys.executable, "-m", "gamcli", "--store", str(self.store), *words]
+
+    def start(self, *words: str, file_size: int | None = None) -> "subprocess.Popen[str]":
+        """Start gamcli; no file that it writes may become larger than `file_size`."""
+        return started(self.line(*words), file_size)
+
+    def run(self, *words: str, file_size: int | None = None) -> "subprocess.CompletedProcess[str]":
+        """Run gamcli to its end."""
+        with self.start(*words, file_size=file_size) as process:
+            out, err = process.communicate(timeout=SECONDS)
+        return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+    def kept(self, table: str) -> set[bytes]:
+        """Return the digests of the secrets in a table."""
+        with Store.open(self.store) as store, store.reading() as tx:
+            return {bytes(row[0]) for row in tx.each(f"SELECT digest FROM {table}")}  # type: ignore[call-overload]
+
+    def found(self, table: str, secrets: Iterable[str]) -> int:
+        """Return how many of the secrets the store knows."""
+        kept = self.kept(table)
+        return sum(Secret(secret).digest() in kept for secret in secrets)
+
+    def require_well(self) -> None:
+        """Fail unless every check of `store check` is well; called in this process, which has it not open."""
+        require_well(self.store)
+
+    def checked(self) -> None:
+        """Fail unless `gamcli store check`, the program, says that all is well."""
+        ran = self.run("store", "check")
+        if ran.returncode:
+            raise LostError(f"store check is {ran.returncode}: {ran.stdout}{ran.stderr}")
+
+
+def require_well(path: Path) -> None:
+    """Fail unless every check of the store at `path` is well."""
+    wrong = [f"{each.name}: {each.what}" for each in checks.of_store(path) if not each.ok]
+    if wrong:
+        raise LostError("; ".join(wrong))
+
+
+def started(line: list[str], file_size: int | None = None) -> "subprocess.Popen[str]":
+    """Start a program in a group of its own, far from the settings of this machine."""
+    settings = {name: value for name, value in os.environ.items() if not name.startswith(("GAMCLI_", "XDG_"))}
+    if file_size is not None:
+        limited = "import os,resource,sys;resource.setrlimit(resource.RLIMIT_FSIZE,(int(sys.argv[1]),)*2)"
+        line = [sys.executable, "-S", "-c", f"{limited};os.execv(sys.argv[2],sys.argv[2:])", str(file_size), *line]
+    return subprocess.Popen(
+        line,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=settings,
+        start_new_session=True,
+    )
+
+
+def killed(process: "subprocess.Popen[str]") -> tuple[str, str]:
+    """Kill a program and all that it started, with -9, and return what it had said."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    return process.communicate(timeout=SECONDS)
+
+
+def whole_lines(text: str) -> list[str]:
+    """Return the lines that came to their end."""
+    return [line.rstrip("\n") for line in text.splitlines(keepends=True) if line.endswith("\n")]
