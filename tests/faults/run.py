@@ -12,7 +12,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 from time import monotonic
 
-from tests.faults import kills
+from tests.faults import crowds, disks, kills
 from tests.faults.world import LostError, Outcome
 
 Fault = Callable[[Path, Random, Callable[[], bool]], Outcome]
@@ -23,6 +23,10 @@ FAULTS: dict[str, Fault] = {
     "kill -9: key generate --from": kills.bulk,
     "kill -9: apply": kills.apply,
     "kill -9: serve under load": kills.serve,
+    "a limit on the size of files": disks.limited,
+    "a full disk, with a server on it": disks.full,
+    "a read-only file system": disks.read_only,
+    "50 processes at once, and a server": crowds.crowd,
 }
 
 

@@ -1,0 +1,174 @@
+"""A disk that is full, a limit on the size of files, a file system that is read only: told with 8, and nothing lost."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from shutil import which
+
+from tests.faults.kills import Client, Going, Served
+from tests.faults.world import APP, LostError, Outcome, World
+
+UNUSABLE = 8
+FAILED = 1
+"""What a file besides the store comes to that cannot be written."""
+
+MIB = 1 << 20
+
+
+def limited(folder: Path, dice: Random, going: Going) -> Outcome:
+    """Let no file grow beyond a random size, from nothing to more than enough, while one key or many are made."""
+    world, outcome, said = World(folder), Outcome(), list[str]()
+    table = folder / "keys.csv"
+    while going():
+        size = dice.choice((0, 40_000, 2 * world.store.stat().st_size))
+        size = dice.randrange(size // 2, size + 1)
+        user = world.people[outcome.rounds % len(world.people)]
+        ran = world.run("key", "generate", "--replace", "--user", user, "--app", APP, file_size=size)
+        now = _said(ran, (UNUSABLE,))
+        out, words = _bulk(world, table, outcome.rounds)
+        ran = world.run(*words, file_size=size)
+        _said(ran, (UNUSABLE, FAILED))
+        world.require_well()
+        ran = world.run(*words)
+        if ran.returncode:
+            raise LostError(f"with room again: {ran.stderr}")
+        rows = [line.split(",")[4] for line in out.read_text(encoding="utf-8").splitlines()[1:]]
+        said += [*now, *rows]
+        outcome = outcome.plus(len(now) + 2, world.found("key", [*now, *rows]))
+        world.run("key", "revoke", "--app", APP, "--accept-invalidating", str(_live(world)))
+    return _all_there(world, outcome, said)
+
+
+def _bulk(world: World, table: Path, number: int) -> tuple[Path, list[str]]:
+    """Return an output, and the words that make two keys into it."""
+    some = [world.people[(number + each) % len(world.people)] for each in (1, 2)]
+    table.write_text("user,app\n" + "".join(f"{name},{APP}\n" for name in some), encoding="utf-8")
+    out = world.folder / f"issued{number}.csv"
+    return out, ["key", "generate", "--from", str(table), "--out", str(out)]
+
+
+def _live(world: World) -> int:
+    return len(world.run("key", "list", "--status", "active", "--field", "id").stdout.splitlines())
+
+
+def _said(ran: "subprocess.CompletedProcess[str]", codes: tuple[int, ...]) -> list[str]:
+    """Return the secrets that a run told; fails unless it went well or ended with one of these codes and one error."""
+    if ran.returncode == 0:
+        return ran.stdout.split()
+    errors = [line for line in ran.stderr.splitlines() if line.startswith("gamcli: error: ")]
+    if ran.returncode not in codes or len(errors) != 1 or "gamcli: hint: " not in ran.stderr:
+        raise LostError(f"{ran.args} ended with {ran.returncode}: {ran.stderr}")
+    if ran.stdout:
+        raise LostError(f"{ran.args} failed, and stdout has {len(ran.stdout)} characters")
+    return []
+
+
+def _all_there(world: World, outcome: Outcome, said: list[str]) -> Outcome:
+    """Return what all rounds came to: what an earlier one acknowledged must still be there."""
+    world.checked()
+    return outcome._replace(found=outcome.found - (len(said) - world.found("key", said)))
+
+
+class CannotMountError(Exception):
+    """No file system can be mounted here: other accounts than root may not."""
+
+
+@contextmanager
+def mounted(folder: Path, size: int) -> Iterator[Path]:
+    """Mount a file system of that size while the `with` lasts. Raises CannotMountError."""
+    folder.mkdir()
+    _mount("-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", str(folder))
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def _mount(*words: str) -> None:
+    if which("mount") is None:
+        raise CannotMountError("there is no mount here")
+    done = subprocess.run(["mount", *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise CannotMountError(f"mount: {done.stderr.strip()}")
+
+
+def full(folder: Path, dice: Random, going: Going) -> Outcome:
+    """Fill a file system but for some KiB, make keys and trade them until it is full, make room, and look."""
+    try:
+        with mounted(folder / "small", 64 * MIB) as small:
+            return _filled(World(small), dice, going)
+    except CannotMountError as error:
+        return Outcome(skipped=str(error))
+
+
+def _filled(world: World, dice: Random, going: Going) -> Outcome:
+    outcome, keys, tokens = Outcome(), list[str](), list[str]()
+    ballast = world.folder / "ballast"
+    while going():
+        (key,) = _said(world.run("key", "generate", "--replace", "--user", "user0", "--app", APP), ())
+        served = Served(world)
+        _fill(ballast, dice.choice((0, 100, 500)) * dice.randrange(1024))
+        now = []
+        for name in world.people[1:5]:
+            now += _said(world.run("key", "generate", "--replace", "--user", name, "--app", APP), (UNUSABLE,))
+        got = _traded(served, key, 0.5)
+        ballast.unlink()
+        if not _traded(served, key, 0.1):
+            raise LostError("with room again, serve grants nothing")
+        served.kill()
+        world.require_well()
+        outcome = outcome.plus(len(now) + len(got), world.found("key", now) + world.found("token", got))
+        keys, tokens = keys + now, tokens + got
+    missing = len(tokens) - world.found("token", tokens)
+    return _all_there(world, outcome._replace(found=outcome.found - missing), keys)
+
+
+def _fill(ballast: Path, left: int) -> None:
+    """Write a file until only so much room is left."""
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(16384))
+        except OSError:
+            file.truncate(max(0, file.tell() - left))
+
+
+def _traded(served: Served, key: str, seconds: float) -> list[str]:
+    """Return the tokens of some seconds; what is refused for want of room is 503."""
+    client = Client(served, key)
+    client.start()
+    client.join(seconds)
+    client.ends = True
+    client.join()
+    if wrong := [status for status, _ in client.others if status != 503]:
+        raise LostError(f"a full disk is {wrong[0]} over HTTP")
+    return client.tokens
+
+
+def read_only(folder: Path, dice: Random, going: Going) -> Outcome:
+    """Let a file system be read only for a while: what writes is 8, and what was there is there."""
+    try:
+        with mounted(folder / "fixed", 8 * MIB) as fixed:
+            return _fixed(World(fixed), dice, going)
+    except CannotMountError as error:
+        return Outcome(skipped=str(error))
+
+
+def _fixed(world: World, dice: Random, going: Going) -> Outcome:
+    outcome, said = Outcome(), list[str]()
+    while going():
+        words = ["key", "generate", "--replace", "--user", dice.choice(world.people), "--app", APP]
+        said += _said(world.run(*words), ())
+        _mount("-o", "remount,ro", str(world.folder))
+        try:
+            ran = [world.run(*words), world.run("init"), world.run("user", "create", "nobody")]
+        finally:
+            _mount("-o", "remount,rw", str(world.folder))
+        for each in ran:
+            if each.returncode == 0 or _said(each, (UNUSABLE,)):
+                raise LostError(f"{each.args} wrote to a file system that is read only")
+        world.require_well()
+        outcome = outcome.plus(1, world.found("key", said[-1:]))
+    return _all_there(world, outcome, said)
