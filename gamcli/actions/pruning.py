@@ -23,6 +23,7 @@ class Pruning:
         self._before = micros(before)
         self._tables = [*pruning.DEAD]
         self._first = 0
+        self._floor = 0
         self._found = Pruned(before, 0, 0, 0)
 
     @property
@@ -48,7 +49,7 @@ class Pruning:
             self._step_in(self._tables[0])
             return True
         with self._gam.store.writing() as tx:
-            if pruning.delete_floors(tx, self._before):
+            if pruning.delete_floors(tx, self._floor):
                 return True
             if self._found.tokens or self._found.sessions:
                 told = {"tokens": self._found.tokens, "sessions": self._found.sessions}
@@ -59,6 +60,9 @@ class Pruning:
         with self._gam.store.reading() as tx:
             part = pruning.span(tx, table, self._first, self._before)
             dead = pruning.count(tx, part) if part else 0
+            if part is None and table == "token":
+                # What the last token or one behind it superseded may be there still: it must not live again.
+                self._floor = min(self._before, pruning.last(tx))
         if part is None:
             self._tables.pop(0)
             self._first = 0

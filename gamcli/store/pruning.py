@@ -76,6 +76,12 @@ def count(tx: Transaction, part: Span) -> int:
     return int(row[0])
 
 
+def last(tx: Transaction) -> int:
+    """Return the id of the last token, 0 when there is none: the one that no walk deletes."""
+    row: Any = tx.one("SELECT coalesce(max(id), 0) FROM token")
+    return int(row[0])
+
+
 def delete(tx: Transaction, part: Span) -> tuple[int, int]:
     """Delete the dead rows in a part; return how many, and how many refresh tokens went with sessions."""
     refresh = 0
@@ -85,5 +91,5 @@ def delete(tx: Transaction, part: Span) -> tuple[int, int]:
 
 
 def delete_floors(tx: Transaction, before: int) -> int:
-    """Forget which tokens were superseded, some at a time, once all of these are gone; return how many."""
+    """Forget what was superseded up to an id, some at a time, once all that it ended is gone; return how many."""
     return tx.run(f"DELETE FROM token_floor WHERE (client_id, user_guid) IN ({_DEAD_FLOORS})", before, PART)

@@ -175,7 +175,7 @@ def long_dead(token: Any, floor: int | None) -> bool:  # noqa: ANN401 - a token
     end = NOW - KEPT
     superseded = token.ended_at == token.issued_at and floor is not None
     ended = token.ended_at is not None and token.ended_at <= end and not superseded
-    return token.issued_at <= end and (ended or (token.expires_at is not None and token.expires_at <= end))
+    return token.row <= micros(end) and (ended or (token.expires_at is not None and token.expires_at <= end))
 
 
 def test_what_went_is_counted_and_told_once(filled: Gam) -> None:
@@ -227,6 +227,21 @@ def test_what_was_superseded_is_forgotten_with_the_tokens(filled: Gam) -> None:
         tx.run("DELETE FROM refresh_token")
     pruned(filled)
     assert ids(filled, "token_floor") == {clients["gate"]}
+
+
+def test_what_was_superseded_never_lives_again(store: Store) -> None:
+    """It is not forgotten while the token that it ended stays as the last one."""
+    gam = world(store)
+    guids, clients, _ = owners(gam)
+    put_token(gam)
+    with store.writing() as tx:
+        tx.run("INSERT INTO token_floor VALUES (?, ?, ?)", clients["portal"], guids["ana"], at(-40))
+    pruned(gam)
+    assert [token.status(NOW) for token in read(gam)] == ["revoked"]
+    put_token(gam, id=at(0), issued_at=at(0))
+    pruned(gam)
+    assert ids(gam, "token") == {at(0)}
+    assert ids(gam, "token_floor") == set()
 
 
 def test_a_rehearsal_counts_what_would_go(filled: Gam) -> None:
