@@ -35,6 +35,12 @@ def left(gam: Gam) -> int:
         return len(list(tx.each("SELECT id FROM token")))
 
 
+def told(gam: Gam) -> list[str]:
+    """Return what the audit trail tells of what went."""
+    with gam.store.reading() as tx:
+        return [entry.details for entry in audit.each(tx) if entry.action == "token.prune"]
+
+
 def wait_until(done: Callable[[], bool]) -> None:
     """Wait until that is so."""
     for _ in range(2000):
@@ -56,15 +62,11 @@ def peopled(gam: Gam) -> Gam:
 def test_what_is_long_dead_goes_while_the_server_runs(peopled: Gam) -> None:
     """At once, and again and again; each time that something went, the audit trail tells."""
     with closing(Sweeper(peopled, OFTEN)):
-        wait_until(lambda: left(peopled) == 1)
+        wait_until(lambda: told(peopled) == ['{"tokens":2500,"sessions":0}'])
         put_tokens(peopled, 5, 35)
-        wait_until(lambda: left(peopled) == 1)
-
-        def told() -> bool:
-            with peopled.store.reading() as tx:
-                return [entry.action for entry in audit.each(tx)].count("token.prune") == 2
-
-        wait_until(told)
+        wait_until(lambda: len(told(peopled)) == 2)
+    assert told(peopled)[1] == '{"tokens":5,"sessions":0}'
+    assert left(peopled) == 1
 
 
 def test_another_who_writes_is_waited_for(peopled: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
