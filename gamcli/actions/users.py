@@ -146,7 +146,7 @@ def set_password(
 ) -> Changed[User]:
     """Keep a new password of the user, as a scrypt hash; the sessions that began with an earlier one end."""
     show(gam, name)
-    until = rules.password_end(gam.now(), expires_in)
+    rules.password_end(gam.now(), expires_in)  # what is wrong with it is told at once
     hashed = passwords.hashed(password, gam.entropy, cost)  # slow, so before the write lock
     with gam.store.writing() as tx:
         before, now = store.users.named(tx, name), gam.now()
@@ -155,7 +155,7 @@ def set_password(
             password_hash=hashed,
             password_set_at=now,
             password_must_change=must_change,
-            password_expires_at=until,
+            password_expires_at=rules.password_end(now, expires_in),
             updated_at=now,
         )
         store.users.save(tx, after)
