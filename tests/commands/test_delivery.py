@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import pytest
 
-from gamcli.commands import delivery, options, snippets
+from gamcli.commands import delivery, options, scan, snippets
 from gamcli.errors import FailedError
 from gamcli.render import credentials
 from gamcli.render.output import FORMATS
@@ -252,7 +252,7 @@ def test_the_formats_of_options_are_those_that_help_explains() -> None:
     """One table; each option takes a part of it."""
     taken = [
         {*get_args(get_args(get_args(each)[0])[0])}
-        for each in (options.Format, options.Issuing, snippets.Shown, snippets.OfClient)
+        for each in (options.Format, options.Issuing, snippets.Shown, snippets.OfClient, scan.Shown)
     ]
     assert set.union(*taken) == set(FORMATS)
 
