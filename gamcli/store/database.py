@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import RLock
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+from weakref import WeakSet
 
 from gamcli.errors import StoreMissingError, StoreUnusableError, UsageError, command
 from gamcli.store import engine, files, marks, schema, turns
@@ -40,10 +41,11 @@ Answered = TypeVar("Answered")
 class Transaction:
     """What the functions of this folder read and write through; ends with the `with` that made it."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_unread")
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, unread: WeakSet[sqlite3.Cursor] | None = None) -> None:
         self._connection = connection
+        self._unread = unread
 
     def one(self, sql: str, *values: object) -> Row | None:
         """Return the first row, or None."""
@@ -52,7 +54,10 @@ class Transaction:
 
     def each(self, sql: str, values: Sequence[object] = ()) -> Iterator[Row]:
         """Yield the rows as SQLite finds them."""
-        return iter(self._connection.execute(sql, values))
+        cursor = self._connection.execute(sql, values)
+        if self._unread is not None:
+            self._unread.add(cursor)
+        return iter(cursor)
 
     def run(self, sql: str, *values: object) -> int:
         """Run one statement and return how many rows it changed."""
@@ -77,6 +82,7 @@ class Store:
         self.patience = patience
         self.migrated: Migration | None = None
         self._lock = RLock()
+        self._unread: WeakSet[sqlite3.Cursor] = WeakSet()
         self._file = None if path is IN_MEMORY else files.identity(path)
 
     @classmethod
@@ -158,7 +164,7 @@ class Store:
     def reading(self) -> Iterator[Transaction]:
         """Read one state of the store, whatever others write meanwhile."""
         with self._lock, self._told(), self._transaction("BEGIN"):
-            yield Transaction(self._connection)
+            yield Transaction(self._connection, self._unread)
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
@@ -168,13 +174,13 @@ class Store:
         Within another `writing` or `rehearsing` it is part of that, and kept or dropped with it.
         """
         with self._lock, self._told(), self._transaction("BEGIN IMMEDIATE"):
-            yield Transaction(self._connection)
+            yield Transaction(self._connection, self._unread)
 
     @contextmanager
     def rehearsing(self) -> Iterator[Transaction]:
         """Write as `writing` does, and keep nothing; what is read and written within takes part in it."""
         with self._lock, self._told(), self._transaction("BEGIN IMMEDIATE", "ROLLBACK"):
-            yield Transaction(self._connection)
+            yield Transaction(self._connection, self._unread)
 
     def begin(self) -> Transaction:
         """Begin to write for who ends it with `commit` or `rollback`, from any thread; nobody else may use this one."""
@@ -185,7 +191,7 @@ class Store:
             except BaseException:
                 self.rollback()
                 raise
-        return Transaction(self._connection)
+        return Transaction(self._connection, self._unread)
 
     def commit(self) -> None:
         """Keep what was written since `begin`, or nothing of it when that raises."""
@@ -199,6 +205,8 @@ class Store:
         """Keep nothing of what was written since `begin`."""
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+        while self._unread:  # rows that nobody read to their end would hold the state of now for all that follow
+            self._unread.pop().close()
 
     @contextmanager
     def _transaction(self, begin: str, end: str = "COMMIT") -> Iterator[None]:

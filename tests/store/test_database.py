@@ -297,6 +297,31 @@ def test_a_reader_sees_one_state_whatever_others_write(store: Store, store_path:
     assert notes(store) == [1]
 
 
+def test_rows_that_were_left_unread_hold_no_old_state(store: Store, store_path: Path) -> None:
+    """Who stopped in the middle sees afterwards what others wrote since, and reads no further."""
+    for _ in range(3):
+        note(store)
+    with store.reading() as tx:
+        left = tx.each("SELECT seq FROM audit")
+        assert next(left) == (1,)
+    with Store.open(store_path) as other:
+        note(other)
+    assert notes(store) == [1, 2, 3, 4]
+    with pytest.raises(sqlite3.Error):
+        next(left)
+
+
+def test_rows_within_a_change_are_read_until_the_outermost_ends(store: Store) -> None:
+    """A change that takes part in another ends nothing that the other reads."""
+    for _ in range(3):
+        note(store)
+    with store.writing() as tx:
+        rows = tx.each("SELECT seq FROM audit ORDER BY seq")
+        assert next(rows) == (1,)
+        note(store)
+        assert next(rows) == (2,)
+
+
 def test_a_closed_store_is_told(store: Store) -> None:
     """Using it is a failure in our words."""
     store.close()
