@@ -12,7 +12,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 from time import monotonic
 
-from tests.faults import crowds, disks, kills
+from tests.faults import crowds, disks, kills, power
 from tests.faults.world import LostError, Outcome
 
 Fault = Callable[[Path, Random, Callable[[], bool]], Outcome]
@@ -27,6 +27,8 @@ FAULTS: dict[str, Fault] = {
     "a full disk, with a server on it": disks.full,
     "a read-only file system": disks.read_only,
     "50 processes at once, and a server": crowds.crowd,
+    "power loss: a log cut anywhere": power.cuts,
+    "power loss: writes replayed to each sync": power.replay,
 }
 
 

@@ -1,0 +1,268 @@
+"""
+The power goes: what was on its way to the disk arrives in part or not at all; what was synced is there.
+
+Two ways to lose it: the files are cut at every frame of the log, and the writes of a program, as `strace` saw them, are
+replayed up to each of its syncs. Names in folders are taken to appear in the order in which they were made.
+"""
+
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from random import Random
+
+from gamcli.commands import main
+from tests.faults.kills import ONE_PROCESS, Going
+from tests.faults.world import APP, SECONDS, LostError, Outcome, World, require_well
+
+HEADER, FRAME, SECTOR, PAGE = 32, 24 + 4096, 512, 4096
+"""Bytes of a log (www.sqlite.org/fileformat2.html#walformat), of a disk, and of a store."""
+
+HOLDER = """
+import sqlite3, sys
+held = sqlite3.connect(sys.argv[1], isolation_level=None)
+held.execute("SELECT count(*) FROM app").fetchone()
+for line in sys.stdin:
+    print(held.execute("PRAGMA wal_checkpoint(FULL)").fetchone(), flush=True)
+"""
+"""Has the store open as a server has, so that the log grows, and brings it into the store when told."""
+
+CHANGES = 6
+"""How many commands one log holds."""
+
+
+def cuts(folder: Path, dice: Random, going: Going) -> Outcome:
+    """Cut a log at every frame and within; keep part of what a checkpoint writes, and of a log that begins anew."""
+    world, outcome = World(folder / "world"), Outcome()
+    words = [sys.executable, "-c", HOLDER, str(world.store)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        while going():
+            _checkpoint(holder)
+            log = Log(world, folder / "cut")
+            for _ in range(CHANGES):
+                log.note(_changed(world, dice))
+            for cut in log.places(dice):
+                outcome = _met(outcome, log.after(log.wal[:cut]), log.due(cut))
+            outcome = _met(outcome, log.after(log.torn(dice)), *log.states[-2:])
+            _checkpoint(holder)
+            outcome = _checkpointed(world, log, dice, outcome)
+        holder.communicate()
+    world.checked()
+    return outcome
+
+
+def _checkpoint(holder: "subprocess.Popen[str]") -> None:
+    """Bring the log into the store; the next change begins the log anew."""
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    print("now", file=holder.stdin, flush=True)
+    holder.stdout.readline()
+
+
+def _changed(world: World, dice: Random) -> Path:
+    """Change something by a command, and return the store."""
+    words = dice.choice(
+        (
+            ["key", "generate", "--replace", "--app", APP, "--user", dice.choice(world.people)],
+            ["user", "create", f"late{dice.randrange(10**9)}"],
+            ["user", "update", dice.choice(world.people), "--first-name", f"Ana{dice.randrange(10**9)}"],
+            ["app", "create", f"app{dice.randrange(10**9)}"],
+        )
+    )
+    out, err = StringIO(), StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = main(["--store", str(world.store), *words])
+    if code:
+        raise LostError(f"{words} ended with {code}: {err.getvalue()}")
+    return world.store
+
+
+def contents(path: Path) -> int:
+    """Return what stands for all that a store holds; it must be well."""
+    require_well(path)
+    with closing(sqlite3.connect(path)) as connection:
+        return hash(tuple(connection.iterdump()))
+
+
+class Log:
+    """The copies of a store and its log, after each change of a row of them."""
+
+    def __init__(self, world: World, folder: Path) -> None:
+        self.folder = folder
+        self.file = world.store.read_bytes()
+        self.wal = b""
+        self.lengths = [0]
+        self.states = [self.after(_wal(world.store))]
+
+    def note(self, store: Path) -> None:
+        """Keep what the files are now: a change was acknowledged."""
+        self.wal = _wal(store)
+        if store.read_bytes() != self.file:
+            raise LostError("the store was written while only its log should be")
+        self.lengths.append(_used(self.wal))
+        self.states.append(self.after(self.wal))
+
+    def after(self, wal: bytes, file: bytes | None = None) -> int:
+        """Return the contents of a store that has this file and this log when the power is back."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(mode=0o700)
+        store = self.folder / "store.db"
+        for path, data in ((store, file or self.file), (Path(f"{store}-wal"), wal)):
+            path.touch(mode=0o600)
+            path.write_bytes(data)
+        return contents(store)
+
+    def places(self, dice: Random) -> Iterator[int]:
+        """Yield where to cut: at each frame, and somewhere within it."""
+        for frame in range(HEADER, self.lengths[-1] + 1, FRAME):
+            yield frame
+            yield min(frame + dice.randrange(1, FRAME), self.lengths[-1])
+
+    def due(self, cut: int) -> int:
+        """Return the contents that a log of so many bytes must come to."""
+        return next(state for length, state in zip(self.lengths[::-1], self.states[::-1], strict=True) if length <= cut)
+
+    def torn(self, dice: Random) -> bytes:
+        """Return the log without some sectors of the last change, which was not synced."""
+        data = bytearray(self.wal)
+        for start in range(self.lengths[-2], self.lengths[-1], SECTOR):
+            if dice.random() < 0.5:
+                data[start : start + SECTOR] = bytes(len(data[start : start + SECTOR]))
+        return bytes(data)
+
+
+def _wal(store: Path) -> bytes:
+    return Path(f"{store}-wal").read_bytes()
+
+
+def _used(wal: bytes) -> int:
+    """Return the bytes up to the last frame of the present salt: what follows is older."""
+    end = HEADER
+    while wal[end + 8 : end + 16] == wal[16:24]:
+        end += FRAME
+    return end
+
+
+def _met(outcome: Outcome, found: int, *due: int) -> Outcome:
+    return outcome.plus(1, int(found in due))
+
+
+def _checkpointed(world: World, log: Log, dice: Random, outcome: Outcome) -> Outcome:
+    """Lose part of what a checkpoint wrote into the store, then part of what overwrote the log."""
+    file = world.store.read_bytes()
+    old = log.file.ljust(len(file), b"\0")
+    for _ in range(4):
+        pages = [dice.choice((old, file))[at : at + PAGE] for at in range(0, len(file), PAGE)]
+        outcome = _met(outcome, log.after(log.wal, b"".join(pages)), log.states[-1])
+    wal = _wal(_changed(world, dice))
+    last = log.after(wal, file)
+    for cut in (dice.randrange(_used(wal)) for _ in range(4)):
+        outcome = _met(outcome, log.after(wal[:cut] + log.wal[cut:], file), log.states[-1])
+    return outcome.plus(1, int(last not in log.states))
+
+
+CALLS = "trace=openat,pwrite64,write,ftruncate,fsync,fdatasync,unlink"
+CALL = re.compile(
+    r"(?:\d+ +)?(pwrite64|write|ftruncate|fsync|fdatasync)\(\d+<((?:\\x..|[^>])*)>(?:, (\"[^\"]*\"|\d+))?"
+    r"(?:, \d+(?:, (\d+))?)?\) += (-?\d+)"
+)
+UNLINK = re.compile(r"(?:\d+ +)?unlink\(\"([^\"]*)\"\) += 0")
+KEYS = 8
+TRACED = ONE_PROCESS.replace("1_000_000", str(KEYS))
+
+
+def replay(folder: Path, dice: Random, going: Going) -> Outcome:
+    """Replay the writes of a program up to each sync and each acknowledgement: what was told is on the disk by then."""
+    if shutil.which("strace") is None:
+        return Outcome(skipped="there is no strace here")
+    outcome = Outcome()
+    world = World(folder / "world")
+    while going():
+        before = {str(world.store): world.store.read_bytes()}
+        trace = folder / "trace"
+        words = ["strace", "-f", "-y", "-xx", "-s", "1000000", "-e", CALLS, "-o", str(trace)]
+        line = [*words, sys.executable, "-c", TRACED, "--store", str(world.store)]
+        done = subprocess.run(line, capture_output=True, text=True, timeout=SECONDS, check=False)
+        if done.returncode:
+            return Outcome(skipped=f"strace: {done.stderr.strip()}")
+        disk = Disk(before, dice)
+        told = done.stdout.split()
+        heard = 0
+        for moment in disk.moments(trace):
+            heard = moment.count("\n")
+            outcome = outcome.plus(heard, disk.kept(folder / "after").found("key", told[:heard]))
+        if heard != KEYS:
+            raise LostError(f"the trace has {heard} of {KEYS} acknowledgements")
+    return outcome
+
+
+class Disk:
+    """What files hold as programs see them, and what of it is on the disk for certain."""
+
+    def __init__(self, files: dict[str, bytes], dice: Random) -> None:
+        self._synced = {name: bytearray(data) for name, data in files.items()}
+        self._waiting: dict[str, list[tuple[int, bytes]]] = {}
+        self._store = next(iter(files))
+        self._dice = dice
+
+    def moments(self, trace: Path) -> Iterator[str]:
+        """Do what the program did, and yield what it had told by then: at each sync, and at each word of it."""
+        told = ""
+        for line in trace.read_text(encoding="ascii").splitlines():
+            if gone := UNLINK.match(line):
+                self._synced.pop(_text(gone[1]), None)
+                self._waiting.pop(_text(gone[1]), None)
+            elif (call := CALL.match(line)) and int(call[5]) >= 0:
+                name = _text(call[2])
+                if call[1] == "write" and name.startswith("pipe:"):
+                    told += _text(call[3].strip('"'))
+                    yield told
+                elif name.startswith(self._store) and not name.endswith("-shm"):
+                    yield told  # just before: what waits may be there in part
+                    self._do(call, name)
+
+    def _do(self, call: "re.Match[str]", name: str) -> None:
+        data = self._synced.setdefault(name, bytearray())
+        waiting = self._waiting.setdefault(name, [])
+        if call[1] == "pwrite64":
+            waiting.append((int(call[4]), _bytes(call[3].strip('"'))))
+        elif call[1] == "ftruncate":
+            del data[int(call[3]) :]
+        else:
+            for write in waiting:
+                _write(data, *write)
+            waiting.clear()
+
+    def kept(self, folder: Path) -> World:
+        """Return the world after the power is back: all that was synced, and any part of the rest."""
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        world = World.__new__(World)
+        world.folder, world.store = folder, folder / "store.db"
+        for name, data in self._synced.items():
+            found, path = bytearray(data), folder / Path(name).name
+            for write in self._waiting.get(name, []):
+                if self._dice.random() < 0.5:
+                    _write(found, *write)
+            path.touch(mode=0o600)
+            path.write_bytes(found)
+        world.require_well()
+        return world
+
+
+def _write(data: bytearray, start: int, new: bytes) -> None:
+    data.extend(bytes(max(0, start - len(data))))
+    data[start : start + len(new)] = new
+
+
+def _bytes(text: str) -> bytes:
+    return bytes.fromhex(text.replace("\\x", ""))
+
+
+def _text(text: str) -> str:
+    return _bytes(text).decode() if text.startswith("\\x") else text
