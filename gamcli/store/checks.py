@@ -91,11 +91,13 @@ def of_content(path: Path) -> list[Check]:
         if isinstance(error.__cause__, sqlite3.Error) and _is_of_today(error.__cause__):
             raise
         return [Check("format", ok=False, what=error.message, mend=error.hint)]
+    except UnicodeDecodeError:
+        return [Check("format", ok=False, what=f"the schema of {path} is damaged", mend=MENDS["pages"])]
 
 
-def _is_of_today(error: sqlite3.Error) -> bool:
+def _is_of_today(error: Exception) -> bool:
     """Say whether an error is of the machine and not of the store: another process, a full disk."""
-    return is_busy(error) or is_full(error)
+    return isinstance(error, sqlite3.Error) and (is_busy(error) or is_full(error))
 
 
 def of_counts(path: Path, counts: copies.Counts) -> list[Check]:
@@ -166,7 +168,7 @@ class Judged:
         """Return what `faults` comes to; what cannot be read is one."""
         try:
             found = faults()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # SQLite quotes what is damaged, and Python cannot read it
             if _is_of_today(error):
                 raise
             return Check(name, ok=False, what=f"it cannot be read to its end: {error}", mend=MENDS["pages"])

@@ -92,6 +92,15 @@ def test_damage_in_any_part_is_an_answer(lived_in: Path, place: int) -> None:
     assert all("\n" not in each.what for each in found)
 
 
+def test_damage_that_cannot_even_be_told_is_an_answer(lived_in: Path) -> None:
+    """SQLite quotes names of a damaged schema, and Python cannot read them."""
+    whole = lived_in.read_bytes()
+    for name in (b"key_by_user", b"token_by_session", b"CREATE TABLE app"):
+        for letter in (b"\xff", b"\x80", b"\xc3"):
+            lived_in.write_bytes(whole.replace(name, letter * len(name), 1))
+            assert wrong(checks.of_store(lived_in))
+
+
 def test_what_is_no_store_is_an_answer_too(tmp_path: Path) -> None:
     """And a store that is not there is an error."""
     path = tmp_path / "x.db"
