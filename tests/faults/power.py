@@ -182,22 +182,34 @@ def replay(folder: Path, dice: Random, going: Going) -> Outcome:
         return Outcome(skipped="there is no strace here")
     outcome = Outcome()
     world = World(folder / "world")
-    while going():
-        before = {str(world.store): world.store.read_bytes()}
-        trace = folder / "trace"
-        words = ["strace", "-f", "-y", "-xx", "-s", "1000000", "-e", CALLS, "-o", str(trace)]
-        line = [*words, sys.executable, "-c", TRACED, "--store", str(world.store)]
-        done = subprocess.run(line, capture_output=True, text=True, timeout=SECONDS, check=False)
-        if done.returncode:
-            return Outcome(skipped=f"strace: {done.stderr.strip()}")
-        disk = Disk(before, dice)
-        told = done.stdout.split()
-        heard = 0
-        for moment in disk.moments(trace):
-            heard = moment.count("\n")
-            outcome = outcome.plus(heard, disk.kept(folder / "after").found("key", told[:heard]))
-        if heard != KEYS:
-            raise LostError(f"the trace has {heard} of {KEYS} acknowledgements")
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(world.store)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        _checkpoint(holder)  # it has the store open from here on: else each command would bring its log in as it ends
+        while going():
+            outcome = _replayed(world, folder, dice, outcome)
+            if outcome.skipped:
+                break
+        holder.communicate()
+    return outcome
+
+
+def _replayed(world: World, folder: Path, dice: Random, outcome: Outcome) -> Outcome:
+    before = {str(path): path.read_bytes() for path in (world.store, Path(f"{world.store}-wal")) if path.exists()}
+    trace = folder / "trace"
+    words = ["strace", "-f", "-y", "-xx", "-s", "1000000", "-e", CALLS, "-o", str(trace)]
+    line = [*words, sys.executable, "-c", TRACED, "--store", str(world.store)]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=SECONDS, check=False)
+    if done.returncode:
+        return Outcome(skipped=f"strace: {done.stderr.strip()}")
+    disk = Disk(before, dice)
+    told = done.stdout.split()
+    heard = 0
+    for moment in disk.moments(trace):
+        heard = moment.count("\n")
+        outcome = outcome.plus(heard, disk.kept(folder / "after").found("key", told[:heard]))
+    if heard != KEYS:
+        raise LostError(f"the trace has {heard} of {KEYS} acknowledgements")
     return outcome
 
 

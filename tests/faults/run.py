@@ -12,7 +12,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 from time import monotonic
 
-from tests.faults import crowds, disks, kills, power
+from tests.faults import crowds, disks, kills, pages, power
 from tests.faults.world import LostError, Outcome
 
 Fault = Callable[[Path, Random, Callable[[], bool]], Outcome]
@@ -29,6 +29,7 @@ FAULTS: dict[str, Fault] = {
     "50 processes at once, and a server": crowds.crowd,
     "power loss: a log cut anywhere": power.cuts,
     "power loss: writes replayed to each sync": power.replay,
+    "a damaged page or sector": pages.pages,
 }
 
 
