@@ -117,6 +117,21 @@ def test_a_file_that_lets_others_in_is_wrong(facts: Facts, role: str, mode: int,
     assert closed & 0o700 == mode & 0o700
 
 
+@pytest.mark.parametrize(
+    ("mode", "told"),
+    [
+        (0o100604, "others can read the store /gam/x (mode 604)"),
+        (0o100601, "others can read the store /gam/x (mode 601)"),
+        (0o100620, "others can change the store /gam/x (mode 620)"),
+        (0o104640, "others can read the store /gam/x (mode 4640)"),
+    ],
+)
+def test_what_others_can_do_with_a_file_is_told_with_its_mode(facts: Facts, mode: int, told: str) -> None:
+    """Any bit of theirs is one too many."""
+    (found,) = worse(replace(facts, files=(FileFacts("store", "/gam/x", mode, 1000, 1),)))
+    assert found.message == told
+
+
 def test_a_folder_that_all_share_is_a_warning(facts: Facts) -> None:
     """As /tmp: others cannot take files away, but put some there."""
     shared = replace(facts, files=(FileFacts("folder", "/tmp", 0o1777, 0, 1, secret=False), STORE))
@@ -140,7 +155,9 @@ def test_a_log_without_its_store_is_wrong(facts: Facts) -> None:
 
 def test_a_large_log_and_a_journal_are_warnings(facts: Facts) -> None:
     """Neither should be there."""
-    wal = STORE._replace(role="WAL", path="/gam/store.db-wal", size=65 * MIB)
+    wal = STORE._replace(role="WAL", path="/gam/store.db-wal", size=64 * MIB)
+    assert worse(replace(facts, files=(STORE, wal))) == []
+    wal = wal._replace(size=64 * MIB + 1)
     assert only(replace(facts, files=(STORE, wal))) == ("wal", WARN, "gamcli store compact")
     journal = STORE._replace(role="journal", path="/gam/store.db-journal")
     assert only(replace(facts, files=(STORE, journal))) == ("wal", WARN, "ls -l /gam/store.db-journal")
@@ -208,7 +225,7 @@ def test_a_certificate_that_cannot_be_read_is_wrong(facts: Facts) -> None:
         ({"no_rest": Shut(1, ("portal",))}, ("remote-rest", WRONG, "gamcli app update portal --remote-rest")),
         ({"lasting": 1}, ("lasting-keys", WARN, "gamcli key forecast")),
         (
-            {"lasting": 2, "lasting_apps": ("portal",)},
+            {"lasting": 2, "lasting_apps": ("portal", "shop")},
             ("lasting-keys", WARN, "gamcli app update portal --api-key-timeout 2160"),
         ),
         ({"apps_idle": Shut(1, ("portal",))}, ("idle-apps", WARN, "gamcli key generate --app portal --user USER")),

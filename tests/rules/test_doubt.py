@@ -19,6 +19,12 @@ def test_every_rule_of_the_grant_has_a_question_in_the_order_of_the_protocol() -
     assert numbers == sorted(numbers)
 
 
+def test_each_question_has_the_number_of_its_rule() -> None:
+    """As the contract of the endpoint counts them."""
+    numbers = [number for number, _ in doubt.QUESTIONS.values()]
+    assert numbers == [4, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 13, 13, 13, 14, 14, 15]
+
+
 def test_a_sound_key_breaks_no_rule_and_leaves_the_request_open(facts: Facts) -> None:
     """Known by its id alone, what a client sends is not judged."""
     judged = doubt.explain(replace(facts, request=None))

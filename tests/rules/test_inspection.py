@@ -70,6 +70,15 @@ def test_a_wrong_letter_anywhere_is_noticed(place: int, letter: str) -> None:
     assert found.damage == expected
 
 
+def test_the_length_of_a_client_secret_is_known(entropy: Entropy) -> None:
+    """One letter less, one more, another one."""
+    text = mint_client_secret(entropy).reveal()
+    assert inspect(text[:-1]).damage == ("cut short: 52 of 53 characters",)
+    assert inspect(f"{text}A").damage == ("too long: 54 characters, not 53",)
+    other = "B" if text.endswith("A") else "A"
+    assert inspect(text[:-1] + other).damage == ("a character is wrong: the checksum does not fit",)
+
+
 @pytest.mark.parametrize("text", ["", "hello", "sk_live_123", "GAMKEY_x"])
 def test_what_gamcli_never_made_is_unknown(text: str) -> None:
     """And says so."""

@@ -56,6 +56,12 @@ def test_a_password_has_one_to_fifty_characters(password: str) -> None:
     assert not password or password not in str(caught.value)
 
 
+@pytest.mark.parametrize("password", ["x", "x" * 50])
+def test_a_password_may_be_as_short_and_as_long_as_it_goes(password: str) -> None:
+    """It comes back as it is."""
+    assert passwords.check(Secret(password)) == Secret(password)
+
+
 def test_a_password_of_undecodable_bytes_is_wrong_and_no_crash() -> None:
     """A lone surrogate, which Python makes of such bytes, is compared like any other text."""
     stored = passwords.hashed(Secret("hunter2"), no_dice, CHEAPEST)

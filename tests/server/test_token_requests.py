@@ -101,6 +101,7 @@ MALFORMED = {
     "a number for an id": '[{"Id":1,"Value":"b"}]',
     "other names": '[{"id":"a","value":"b"}]',
     "half a character": '[{"Id":"a","Value":"\\ud800"}]',
+    "the last half of a character": '[{"Id":"a","Value":"\\udfff"}]',
     "half a character in an id": '[{"Id":"\\udc00","Value":""}]',
     "too many": json.dumps([{"Id": "a", "Value": "b"}] * 101),
     "too deep": "[" * 10_000,
