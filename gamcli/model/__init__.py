@@ -35,14 +35,17 @@ ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 TOKEN_ID_LENGTH = 12
 
+_PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
+_PLACES = {letter: place for place, letter in enumerate(ALPHABET)}
+
 
 def base62(number: int, width: int) -> str:
     """Write `number` in base62, zero-padded to `width`."""
     text = ""
-    while number or len(text) < width:
-        number, digit = divmod(number, 62)
-        text = ALPHABET[digit] + text
-    return text
+    while number:
+        number, two = divmod(number, len(_PAIRS))
+        text = _PAIRS[two] + text
+    return text.lstrip("0").rjust(width, "0")
 
 
 def token_id(row: int) -> str:
@@ -54,8 +57,8 @@ def token_row(token: str) -> int | None:
     """Return the row of the token with that id, or None when no row can have it."""
     row = 0
     for letter in token:
-        place = ALPHABET.find(letter)
-        if place < 0:
+        place = _PLACES.get(letter)
+        if place is None:
             return None
         row = row * 62 + place
     return row if len(token) == TOKEN_ID_LENGTH and row < MAX_ROW else None
@@ -290,4 +293,4 @@ class Impact(NamedTuple):
 
 def rfc3339(instant: datetime) -> str:
     """Write an instant in UTC as RFC 3339 with whole seconds, the form that `date` and `jq` read."""
-    return f"{instant.replace(microsecond=0, tzinfo=None).isoformat()}Z"
+    return f"{instant.isoformat(timespec='seconds')[:19]}Z"  # without the offset, which is that of UTC
