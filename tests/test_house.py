@@ -50,7 +50,7 @@ AT_HOME = {
 
 PURE = {
     "base64", "collections", "dataclasses", "datetime", "difflib", "functools", "gamcli", "hashlib", "hmac",
-    "itertools", "re", "shlex", "typing", "unicodedata", "zlib",
+    "itertools", "operator", "re", "shlex", "typing", "unicodedata", "zlib",
 }  # fmt: skip
 """What the rules may import: no clock, no dice, no files, no network."""
 

@@ -7,9 +7,10 @@ that does not hold speaks. Which rules a grant has, in which order, stands in th
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from hmac import compare_digest
+from operator import attrgetter
 
 from gamcli.errors import RefusedError, command
 from gamcli.model import App, AuthType, Key, Repository, User
@@ -64,7 +65,7 @@ class Facts:
 
     def at(self, now: datetime) -> "Facts":
         """Return the same facts at another instant."""
-        return replace(self, now=now)
+        return Facts(now, *_BUT_NOW(self))  # for every grant: half the time of `replace`
 
     @property
     def sent(self) -> TokenRequest:
@@ -88,6 +89,9 @@ class Facts:
         """The user; judged after the rule that they are known."""
         assert self.user is not None, "judged after the rule that the user is known"
         return self.user
+
+
+_BUT_NOW = attrgetter(*(field.name for field in fields(Facts)[1:]))
 
 
 @dataclass(frozen=True, slots=True)
