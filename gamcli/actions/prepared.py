@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from gamcli import store
 from gamcli.actions import Gam
-from gamcli.model import App, User
+from gamcli.model import App, Token, User
 from gamcli.rules.grants import Facts
 from gamcli.store import Transaction
 
@@ -45,7 +45,7 @@ class Prepared:
 
     def find(self, gam: Gam, digest: bytes) -> Facts | None:
         """Return what is still true of the request with that digest, at this instant; None when it must be read."""
-        self._refresh(gam)
+        self._refresh(gam.store.glance(store.audit.head))
         facts = self._facts.get(digest)
         if facts is None:
             return None
@@ -60,9 +60,18 @@ class Prepared:
             self._facts.clear()
         self._facts[digest] = facts
 
+    def token(self, gam: Gam, row: int) -> Token | None:
+        """Return the token in that row, None when there is none; what is known of its holder is as true as that."""
+
+        def look(tx: Transaction) -> tuple[object, Token | None]:
+            return store.audit.head(tx), store.tokens.find(tx, row)
+
+        state, found = gam.store.glance(look)
+        self._refresh(state)
+        return found
+
     def holder(self, gam: Gam, client_id: str, user_guid: str) -> Holder:
-        """Return whose a token of that application and user is now."""
-        self._refresh(gam)
+        """Return whose the `token` that was just found is: its application and user."""
         found = self._holders.get((client_id, user_guid))
         if found is None:
             with gam.store.reading() as tx:
@@ -72,9 +81,8 @@ class Prepared:
             self._holders[client_id, user_guid] = found
         return found
 
-    def _refresh(self, gam: Gam) -> None:
-        """Forget everything when anything was changed."""
-        state = gam.store.glance(store.audit.head)
+    def _refresh(self, state: object) -> None:
+        """Forget everything when anything was changed: the head of the audit trail is another."""
         if state != self._state:
             self._facts.clear()
             self._holders.clear()

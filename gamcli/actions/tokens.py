@@ -10,7 +10,7 @@ from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions import grants as found
 from gamcli.actions.changes import Changed
-from gamcli.actions.prepared import Holder, Prepared, holder, is_worth_noting
+from gamcli.actions.prepared import Holder, Prepared, is_worth_noting
 from gamcli.errors import NotFoundError, RefusedError, command
 from gamcli.model import App, Token, token_id, token_row
 from gamcli.rules import api_key_grant, claims, grants, password_grant, refresh_grant, scopes
@@ -139,14 +139,9 @@ def _count(tx: Transaction, grant: grants.Grant, now: datetime) -> None:
 def userinfo(gam: Gam, secret: Secret, prepared: Prepared | None = None) -> dict[str, object]:
     """Return the claims that an access token reveals, or raise RefusedError with the rule that said no."""
     row = access_token_row(secret)
-    token = gam.store.glance(lambda tx: store.tokens.find(tx, row)) if row is not None else None
-    if token is None:
-        held = Holder(None, None)
-    elif prepared is not None:
-        held = prepared.holder(gam, token.client_id, token.user_guid)
-    else:
-        with gam.store.reading() as tx:
-            held = holder(tx, token.client_id, token.user_guid)
+    known = prepared or Prepared()
+    token = known.token(gam, row) if row is not None else None
+    held = known.holder(gam, token.client_id, token.user_guid) if token is not None else Holder(None, None)
     return claims.reveal(claims.Bearer(gam.now(), secret, token, held.app, held.user, held.pairwise_key))
 
 

@@ -155,10 +155,13 @@ class Store:
         self.close()
 
     def glance(self, ask: Callable[[Transaction], Answered]) -> Answered:
-        """Return what `ask` finds with one statement that only reads: in half the time of `reading`."""
-        with self._lock, self._told():
-            self._require_same_file()
-            return ask(Transaction(self._connection))
+        """Return what `ask` finds, each statement in the state of its moment: in half the time of `reading`."""
+        with self._lock:
+            try:  # as `_told` does, for every request
+                self._require_same_file()
+                return ask(Transaction(self._connection))
+            except sqlite3.Error as error:
+                raise told(error, self.path) from error
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
