@@ -1,0 +1,83 @@
+"""What a request may be answered while others change what it stands on: by the state before or after, by none older."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from math import inf
+from typing import NamedTuple
+
+GRANT, USERINFO = 0, 1
+
+CODES: dict[str, tuple[str, str]] = {
+    "application": ("111", "111"),
+    "remote REST": ("230", ""),
+    "API keys": ("230", ""),
+    "client secret": ("116", ""),
+    "key": ("11", "102"),
+    "user": ("9", "9"),
+    "unblocked user": ("10", "10"),
+    "session": ("101", "102"),
+}
+"""How a grant and a userinfo are refused when such a thing is no good; empty: that does not matter to them."""
+
+
+@dataclass(eq=False)
+class Thing:
+    """
+    What requests stand on, good or not, changed by one at a time.
+
+    Instants are of the machine's monotonic clock, which all its processes share.
+    """
+
+    kind: str
+    name: str
+    _begun: list[float] = field(default_factory=lambda: [-inf], repr=False)
+    _acknowledged: list[float] = field(default_factory=lambda: [-inf], repr=False)
+    _good: list[bool] = field(default_factory=lambda: [True], repr=False)
+
+    @property
+    def good(self) -> bool:
+        """Whether it was good when it was last changed."""
+        return self._good[-1]
+
+    def changed(self, begun: float, acknowledged: float, *, good: bool) -> None:
+        """Note a change that began and was acknowledged at these instants."""
+        self._begun.append(begun)
+        self._acknowledged.append(acknowledged)
+        self._good.append(good)
+
+    def states(self, begun: float, ended: float) -> set[bool]:
+        """Return what a request of that time may have met: the last state acknowledged before it, or a later one."""
+        settled = bisect_left(self._acknowledged, begun) - 1
+        return set(self._good[settled : bisect_right(self._begun, ended)])
+
+    def age(self, at: float) -> float:
+        """Return how long ago the last change before that instant was acknowledged, in seconds."""
+        return at - self._acknowledged[bisect_left(self._acknowledged, at) - 1]
+
+
+class Answer(NamedTuple):
+    """What was asked, on what it stands, when, and the code of the refusal; empty when there was none."""
+
+    asked: int
+    things: tuple[Thing, ...]
+    begun: float
+    ended: float
+    code: str
+
+    def wrong(self) -> str:
+        """Say what is wrong with it; empty when nothing is."""
+        what = ("grant", "userinfo")[self.asked]
+        bearing = [(each, each.states(self.begun, self.ended)) for each in self.things if CODES[each.kind][self.asked]]
+        if not self.code:
+            ended = [each for each, states in bearing if states == {False}]
+            told = [f"{each.kind} {each.name} ended {1000 * each.age(self.begun):.1f} ms before" for each in ended]
+            return f"{what} accepted, though {' and '.join(told)}" if told else ""
+        causes = {CODES[each.kind][self.asked] for each, states in bearing if False in states}
+        told = sorted(causes) or ["all is good"]
+        return "" if self.code in causes else f"{what} refused with {self.code}, and not for {' or '.join(told)}"
+
+
+def wrongs(answers: Iterable[Answer]) -> list[str]:
+    """Say what is wrong with each of the answers that should have been another one."""
+    return [wrong for answer in answers if (wrong := answer.wrong())]
