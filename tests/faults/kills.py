@@ -2,9 +2,12 @@
 
 import csv
 import json
+import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from random import Random
@@ -193,13 +196,13 @@ def _leaves(document: Any) -> list[str]:  # noqa: ANN401 - any document
 
 
 class Served:
-    """A server as a program, on the store of a world."""
+    """A server as a program, on the store of a world; `more` are words of its command line."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, *more: str) -> None:
         self._ready = world.folder / "ready.json"
         self._ready.unlink(missing_ok=True)
         words = ("--quiet", "serve", "--port", "0", "--max-failures", "0", "--ready-file", str(self._ready))
-        self.process = world.start(*words)
+        self.process = world.start(*words, *more)
         while not self._ready.exists():
             _require(self.process.poll() is None, "serve did not start")
             sleep(0.005)
@@ -217,8 +220,9 @@ class Served:
         return HTTPConnection(self.url.netloc, timeout=20)
 
     def kill(self) -> None:
-        """End it with -9."""
-        self.process.kill()
+        """End it with -9, its workers too."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self._drain.join()
         for stream in (self.process.stdout, self.process.stderr):

@@ -10,12 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
-from time import monotonic
 
-from tests.faults import crowds, disks, kills, pages, power
-from tests.faults.world import LostError, Outcome
+from tests.faults import changes, crowds, disks, kills, pages, power
+from tests.faults.world import LostError, Outcome, Rounds
 
-Fault = Callable[[Path, Random, Callable[[], bool]], Outcome]
+Fault = Callable[[Path, Random, Rounds], Outcome]
 
 FAULTS: dict[str, Fault] = {
     "kill -9: key generate, a process each": kills.each_key,
@@ -23,6 +22,7 @@ FAULTS: dict[str, Fault] = {
     "kill -9: key generate --from": kills.bulk,
     "kill -9: apply": kills.apply,
     "kill -9: serve under load": kills.serve,
+    "kill -9: serve under load, and changes": changes.changes,
     "a limit on the size of files": disks.limited,
     "a full disk, with a server on it": disks.full,
     "a read-only file system": disks.read_only,
@@ -35,15 +35,8 @@ FAULTS: dict[str, Fault] = {
 
 def made(fault: Fault, seed: int, rounds: int, seconds: float) -> Outcome:
     """Make a fault so many times, and no longer than `seconds`, in a folder of its own; at least once."""
-    end, left = monotonic() + seconds, rounds
-
-    def going() -> bool:
-        nonlocal left
-        left -= 1
-        return left + 1 > 0 and (left + 1 == rounds or monotonic() < end)
-
     with TemporaryDirectory(prefix="gamcli-faults-") as folder:
-        return fault(Path(folder), Random(seed), going)
+        return fault(Path(folder), Random(seed), Rounds(rounds, seconds))
 
 
 def main() -> int:

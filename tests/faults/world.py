@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 from typing import NamedTuple
 
 from gamcli.actions import Gam, apps, repository, users
@@ -42,6 +43,24 @@ class Outcome(NamedTuple):
     def plus(self, acknowledged: int, found: int) -> "Outcome":
         """Return this with one more round."""
         return Outcome(self.rounds + 1, self.acknowledged + acknowledged, self.found + found)
+
+
+class Rounds:
+    """Says whether another round is to be made: so many, none of them begun when the seconds are over; at least one."""
+
+    def __init__(self, number: int, seconds: float) -> None:
+        self.each = max(1.0, seconds / number)
+        """How long a round may last whose length is free: all of them share the seconds."""
+        self._left = number
+        self._began = False
+        self._end = monotonic() + seconds
+
+    def __call__(self) -> bool:
+        """Count a round that begins."""
+        goes_on = self._left > 0 and (not self._began or monotonic() < self._end)
+        self._left -= 1
+        self._began = True
+        return goes_on
 
 
 class World:
@@ -102,7 +121,7 @@ def require_well(path: Path) -> None:
         raise LostError("; ".join(wrong))
 
 
-def started(line: list[str], file_size: int | None = None) -> "subprocess.Popen[str]":
+def started(line: list[str], file_size: int | None = None, stdin: int = subprocess.DEVNULL) -> "subprocess.Popen[str]":
     """Start a program in a group of its own, far from the settings of this machine."""
     settings = {name: value for name, value in os.environ.items() if not name.startswith(("GAMCLI_", "XDG_"))}
     if file_size is not None:
@@ -110,7 +129,7 @@ def started(line: list[str], file_size: int | None = None) -> "subprocess.Popen[
         line = [sys.executable, "-S", "-c", f"{limited};os.execv(sys.argv[2],sys.argv[2:])", str(file_size), *line]
     return subprocess.Popen(
         line,
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

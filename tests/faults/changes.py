@@ -1,0 +1,252 @@
+"""A server under load while other processes change what it answers by, and `kill -9` of it in the midst of that."""
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from http.client import HTTPException
+from importlib.util import find_spec
+from itertools import chain
+from pathlib import Path
+from random import Random
+from threading import Event
+from time import monotonic
+from urllib.parse import urlencode
+
+from tests.faults.estate import Changer, Done, Estate, Held, Pair, Run, Token, estates
+from tests.faults.judging import GRANT, USERINFO, Answer, Thing, wrongs
+from tests.faults.kills import FORM, Served
+from tests.faults.world import LostError, Outcome, Rounds, World, started
+
+SERVERS = [("--workers=2",), *([("--engine=fast",)] if find_spec("uvloop") else []), ()]
+"""How the server of each round is run, in turn."""
+
+CLIENTS = 6
+RESIDENT = 2
+"""So many processes run one command after another; one more changer starts a process for each."""
+
+SURVIVORS = 500
+"""How many tokens of a round the next server is asked about."""
+
+COMMANDS = """
+import io, json, sys
+from contextlib import redirect_stderr, redirect_stdout
+from time import monotonic
+from gamcli.commands import main
+
+for line in sys.stdin:
+    begun = monotonic()
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        code = main([*sys.argv[1:], *json.loads(line)])
+    print(json.dumps([code, out.getvalue(), err.getvalue(), begun, monotonic()]), flush=True)
+"""
+
+
+@contextmanager
+def resident(world: World) -> Iterator[Run]:
+    """Start a process that runs commands as it is told them, each with the store opened anew."""
+    line = [sys.executable, "-c", COMMANDS, "--store", str(world.store)]
+    with started(line, stdin=subprocess.PIPE) as process:
+        told, tells = process.stdin, process.stdout
+        assert told is not None
+        assert tells is not None
+
+        def run(words: tuple[str, ...]) -> Done:
+            told.write(json.dumps(words) + "\n")
+            told.flush()
+            return Done(*json.loads(tells.readline()))
+
+        yield run
+
+
+def by_process(world: World) -> Run:
+    """Return what starts a process for each command."""
+
+    def run(words: tuple[str, ...]) -> Done:
+        begun = monotonic()
+        done = world.run(*words)
+        return Done(done.returncode, done.stdout, done.stderr, begun, monotonic())
+
+    return run
+
+
+class Asker:
+    """A client on a connection of its own; it notes each answer that came whole, and each token that it was given."""
+
+    def __init__(self, served: Served) -> None:
+        self.answers: list[Answer] = []
+        self.granted: list[Token] = []
+        self._connection = served.connection()
+        self._root = f"{served.url.path}/oauth/gam/v2.0"
+
+    def grant(self, pair: Pair, secret: Held, key: Held) -> None:
+        """Trade a key for a token."""
+        things = (*pair.switches, secret.thing, key.thing)
+        form = {"grant_type": "password", "client_secret": secret.secret, "api_key": key.secret}
+        self._granted(pair, key.thing, form, things)
+
+    def renew(self, token: Token, secret: Held) -> None:
+        """Trade a refresh token, which is good once, for a token."""
+        things = (*token.pair.switches, secret.thing, token.key, token.session)
+        form = {"grant_type": "refresh_token", "client_secret": secret.secret, "refresh_token": token.refresh}
+        self._granted(token.pair, token.key, form, things, token.session)
+
+    def _granted(
+        self, pair: Pair, key: Thing, form: dict[str, str], things: tuple[Thing, ...], session: Thing | None = None
+    ) -> None:
+        body = urlencode({**form, "client_id": pair.client.client_id})
+        begun = monotonic()
+        self._connection.request("POST", f"{self._root}/access_token", body, FORM)
+        answer, code = self._answer()
+        self.answers.append(Answer(GRANT, things, begun, monotonic(), code))
+        if code:
+            return
+        secret, refresh = str(answer["access_token"]), str(answer["refresh_token"])
+        token = Token(secret, pair, key, session or Thing("session", f"of token {secret[37:49]}"), refresh)
+        self.granted.append(token)
+        pair.tokens.append(token)
+        if refresh:
+            pair.renewable.append(token)
+
+    def userinfo(self, token: Token) -> None:
+        """Ask for the claims of a token."""
+        things = (*token.pair.switches, token.key, token.session)
+        begun = monotonic()
+        self._connection.request("GET", f"{self._root}/userinfo", headers={"Authorization": token.secret})
+        answer, code = self._answer()
+        if not code and answer["username"] != token.pair.user:
+            code = f"claims of {answer['username']}"
+        self.answers.append(Answer(USERINFO, things, begun, monotonic(), code))
+
+    def _answer(self) -> tuple[dict[str, object], str]:
+        answer = self._connection.getresponse()
+        document = json.load(io.BytesIO(answer.read()))
+        return document, "" if answer.status == 200 else document["error"]["code"]
+
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
+
+def ask(asker: Asker, pairs: list[Pair], dice: Random, ending: Event) -> None:
+    """Ask for this and that until the server is gone."""
+    while not ending.is_set():
+        pair = dice.choice(pairs)
+        secret = dice.choice(pair.client.secrets) if dice.random() < 0.1 else pair.client.secrets[-1]
+        what = dice.random()
+        if what < 0.1 and pair.renewable:
+            renew(asker, pair.renewable.popleft, secret)
+        elif what < 0.5 and pair.tokens:
+            asker.userinfo(dice.choice(pair.tokens))
+        else:
+            asker.grant(pair, secret, dice.choice(pair.keys) if dice.random() < 0.2 else pair.keys[-1])
+
+
+def renew(asker: Asker, taken: Callable[[], Token], secret: Held) -> None:
+    """Use a refresh token that nobody else uses."""
+    try:
+        token = taken()
+    except IndexError:  # there is none, or another client was faster
+        return
+    asker.renew(token, secret)
+
+
+def change(asker: Asker, changer: Changer, ending: Event) -> None:
+    """Change this and that until the server is gone, and ask after each change at once."""
+    while not ending.is_set():
+        for pair in changer.turn():
+            probe(asker, pair)
+
+
+def probe(asker: Asker, pair: Pair) -> None:
+    """Ask with the last two client secrets of a pair, the last two keys, tokens of late, and a refresh token."""
+    tokens = [pair.tokens[-back] for back in range(1, min(3, len(pair.tokens)) + 1)]
+    if len(pair.client.secrets) > 1:
+        asker.grant(pair, pair.client.secrets[-2], pair.keys[-1])
+    if len(pair.keys) > 1:
+        asker.grant(pair, pair.client.secrets[-1], pair.keys[-2])
+    asker.grant(pair, pair.client.secrets[-1], pair.keys[-1])
+    for token in tokens:
+        asker.userinfo(token)
+    renew(asker, pair.renewable.pop, pair.client.secrets[-1])
+
+
+class Load:
+    """A server, who asks it, and who changes what it answers by, until it is killed."""
+
+    def __init__(self, world: World, owned: list[Estate], dice: Random) -> None:
+        self._world = world
+        self._owned = owned
+        self._dice = dice
+        self.tokens: list[Token] = []
+        self.keys: list[str] = []
+        self.pairs = [pair for estate in owned for pair in estate.pairs]
+
+    def run(self, served: Served, seconds: float) -> None:
+        """Let all of them work so long, kill the server, and judge what it answered."""
+        ending = Event()
+        with resident(self._world) as first, resident(self._world) as second:
+            runs = (first, second, by_process(self._world))
+            changers = [Changer(*each, self._die()) for each in zip(self._owned, runs, strict=True)]
+            askers = [Asker(served) for _ in range(CLIENTS + len(changers))]
+            with ThreadPoolExecutor(len(askers)) as pool:
+                work = [
+                    *(pool.submit(change, *each, ending) for each in zip(askers, changers, strict=False)),
+                    *(pool.submit(ask, each, self.pairs, self._die(), ending) for each in askers[len(changers) :]),
+                ]
+                wait(work, seconds, FIRST_EXCEPTION)
+                broken = [each.exception() for each in work if each.done()]
+                ending.set()
+                served.kill()
+            for error in (*broken, *(each.exception() for each in work)):
+                if error is not None and (error in broken or not isinstance(error, OSError | HTTPException)):
+                    raise error if isinstance(error, LostError) else LostError(f"{error!r} before the kill") from error
+        self.tokens = [token for asker in askers for token in asker.granted]
+        self.keys = [key for changer in changers for key in changer.made]
+        self._judge(askers)
+
+    def _die(self) -> Random:
+        return Random(self._dice.random())
+
+    def look(self, served: Served) -> None:
+        """Ask the next server about keys and tokens of the one before, and judge what it answers."""
+        asker = Asker(served)
+        for pair in self.pairs:
+            probe(asker, pair)
+        for token in self._dice.sample(self.tokens, min(SURVIVORS, len(self.tokens))):
+            asker.userinfo(token)
+        self._judge([asker])
+
+    def _judge(self, askers: list[Asker]) -> None:
+        for asker in askers:
+            asker.close()
+        answers = list(chain.from_iterable(asker.answers for asker in askers))
+        if wrong := wrongs(answers):
+            raise LostError(f"{len(wrong)} of {len(answers)} answers are wrong: {'; '.join(wrong[:3])}")
+
+
+def changes(folder: Path, dice: Random, going: Rounds) -> Outcome:
+    """Ask a server while others change what it answers by, kill it, and look for what it had granted in the next."""
+    world, outcome = World(folder), Outcome()
+    load = Load(world, estates(world, RESIDENT + 1), dice)
+    served, tokens, keys = Served(world, *SERVERS[0]), list[str](), list[str]()
+    try:
+        while going():
+            load.run(served, going.each)
+            world.require_well()
+            served = Served(world, *SERVERS[(outcome.rounds + 1) % len(SERVERS)])
+            load.look(served)
+            now, made = [token.secret for token in load.tokens], load.keys
+            outcome = outcome.plus(len(now) + len(made), world.found("token", now) + world.found("key", made))
+            tokens, keys = tokens + now, keys + made
+    finally:
+        served.kill()
+    world.checked()
+    verified = world.run("audit", "verify")
+    if verified.returncode:
+        raise LostError(f"audit verify is {verified.returncode}: {verified.stdout}{verified.stderr}")
+    missing = len(tokens) + len(keys) - world.found("token", tokens) - world.found("key", keys)
+    return outcome._replace(found=outcome.found - missing)

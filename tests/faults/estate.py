@@ -1,0 +1,228 @@
+"""Applications, users and keys that clients ask with while others change them: what each change makes good or not."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from random import Random
+from typing import NamedTuple
+
+from gamcli.actions import Gam, apps, keys
+from gamcli.rules.credentials import Secret, api_key_id
+from gamcli.store import Store
+from tests.faults.judging import Thing
+from tests.faults.world import CLIENT_SECRET, LostError, World
+
+EACH = 2
+"""How many applications, and how many users, an estate has."""
+
+RENEWALS = 5
+
+
+@dataclass(eq=False)
+class Switch(Thing):
+    """What one command makes no good, and another one good again."""
+
+    off: tuple[str, ...] = ()
+    on: tuple[str, ...] = ()
+
+
+class Held(NamedTuple):
+    """A secret, and whether it is good."""
+
+    thing: Thing
+    secret: str
+
+
+class Token(NamedTuple):
+    """An access token; a refresh token may have come along. All tokens of a session end together."""
+
+    secret: str
+    pair: "Pair"
+    key: Thing
+    session: Thing
+    refresh: str
+
+    @property
+    def id(self) -> str:
+        """Its id, as commands take it."""
+        return self.secret.partition("!")[2][:12]
+
+
+@dataclass(eq=False)
+class Client:
+    """An application with its last secrets."""
+
+    name: str
+    client_id: str
+    switches: tuple[Switch, ...]
+    secrets: deque[Held] = field(default_factory=lambda: deque(maxlen=3))
+
+
+@dataclass(eq=False)
+class Pair:
+    """A user of an application, the last of their keys, and some of their tokens; the newest are at the end."""
+
+    client: Client
+    user: str
+    switches: tuple[Switch, ...]
+    keys: deque[Held] = field(default_factory=lambda: deque(maxlen=3))
+    tokens: deque[Token] = field(default_factory=lambda: deque(maxlen=30))
+    renewable: deque[Token] = field(default_factory=lambda: deque(maxlen=30))
+
+    def took(self, key: str) -> None:
+        """Note another key."""
+        self.keys.append(Held(Thing("key", _id(key)), key))
+
+
+class Estate(NamedTuple):
+    """What one changer alone changes."""
+
+    clients: list[Client]
+    pairs: list[Pair]
+
+
+def _id(key: str) -> str:
+    return api_key_id(Secret(key)) or ""
+
+
+def estates(world: World, number: int) -> list[Estate]:
+    """Make so many of them."""
+    with Store.open(world.store) as store:
+        gam = Gam(store, lambda: datetime.now(UTC), os.urandom, "faults")
+        return [_estate(gam, world.people[EACH * each : EACH * (each + 1)], f"shop{each}x") for each in range(number)]
+
+
+def _estate(gam: Gam, people: list[str], prefix: str) -> Estate:
+    clients = [_client(gam, f"{prefix}{number}", RENEWALS * (number % 2)) for number in range(EACH)]
+    pairs = []
+    for name in people:
+        words = {each: ("user", each, name) for each in ("disable", "enable", "block", "unblock")}
+        switches = (
+            Switch("user", name, off=words["disable"], on=words["enable"]),
+            Switch("unblocked user", name, off=words["block"], on=words["unblock"]),
+        )
+        for client in clients:
+            pair = Pair(client, name, (*client.switches, *switches))
+            pair.took(keys.generate(gam, keys.KeyWish(name, client.name)).secret.reveal())
+            pairs.append(pair)
+    return Estate(clients, pairs)
+
+
+def _client(gam: Gam, name: str, renewals: int) -> Client:
+    wanted = {"remote_rest": True, "api_keys.enabled": True, "token.renewals": renewals}
+    wish = apps.AppWish(name, wanted, ("gam_user_data",), client_secret=Secret(CLIENT_SECRET))
+    client_id = apps.create(gam, wish).record.client_id
+    switches = (
+        Switch("application", name, off=("app", "disable", name), on=("app", "enable", name)),
+        Switch("remote REST", name, off=_update(name, "--no-remote-rest"), on=_update(name, "--remote-rest")),
+        Switch("API keys", name, off=_update(name, "--no-api-keys"), on=_update(name, "--api-keys")),
+    )
+    client = Client(name, client_id, switches)
+    client.secrets.append(Held(Thing("client secret", f"of {name}"), CLIENT_SECRET))
+    return client
+
+
+def _update(name: str, flag: str) -> tuple[str, ...]:
+    return ("app", "update", name, flag)
+
+
+class Done(NamedTuple):
+    """What a command came to, when it began, and when its caller had heard that it was done."""
+
+    code: int
+    out: str
+    err: str
+    begun: float
+    acknowledged: float
+
+
+Run = Callable[[tuple[str, ...]], Done]
+
+
+class Changer:
+    """Changes an estate, a command a turn, and notes what is good from when on; `made` are the keys it got."""
+
+    def __init__(self, estate: Estate, run: Run, dice: Random) -> None:
+        self.made: list[str] = []
+        self.turns = 0
+        self._estate = estate
+        self._run = run
+        self._dice = dice
+
+    def turn(self) -> list[Pair]:
+        """Mend what is no good, or else break something; return the pairs whose requests this may change."""
+        self.turns += 1
+        for touched in self._mended():
+            return touched
+        pair, client = self._dice.choice(self._estate.pairs), self._dice.choice(self._estate.clients)
+        overlap = self._dice.choice((False, True))
+        what = self._dice.randrange(5)
+        if what == 0:
+            self._rotate_secret(client, overlap=overlap)
+            return self._of(client)
+        if what == 1:
+            return self._switch(self._dice.choice(pair.switches), good=False)
+        if what == 2 and pair.tokens:
+            self._revoke_token(pair)
+        elif what == 3:
+            self._revoke(pair.keys[-1].thing)
+        else:
+            self._rotate(pair, overlap=overlap)
+        return [pair]
+
+    def _mended(self) -> Iterator[list[Pair]]:
+        for pair in self._estate.pairs:
+            for switch in pair.switches:
+                if not switch.good:
+                    yield self._switch(switch, good=True)
+        for pair in self._estate.pairs:
+            if not pair.keys[-1].thing.good:
+                self._took(pair, self._do(("key", "generate", "--user", pair.user, "--app", pair.client.name)))
+                yield [pair]
+            if len(pair.keys) > 1 and pair.keys[-2].thing.good:  # it retires
+                self._revoke(pair.keys[-2].thing)
+                yield [pair]
+
+    def _of(self, client: Client) -> list[Pair]:
+        return [pair for pair in self._estate.pairs if pair.client is client]
+
+    def _switch(self, switch: Switch, *, good: bool) -> list[Pair]:
+        self._do(switch.on if good else switch.off, switch, good=good)
+        return [pair for pair in self._estate.pairs if switch in pair.switches]
+
+    def _revoke(self, key: Thing) -> None:
+        self._do(("key", "revoke", key.name), key)
+
+    def _revoke_token(self, pair: Pair) -> None:
+        """One with a refresh token if there is one, which is there to be tried first then."""
+        token = (list(pair.renewable) or pair.tokens)[-1]
+        self._do(("token", "revoke", token.id), token.session)
+        if token.refresh:
+            pair.renewable.append(token)
+
+    def _rotate(self, pair: Pair, *, overlap: bool) -> None:
+        key = pair.keys[-1].thing
+        words = ("key", "rotate", key.name, "--overlap")
+        self._took(pair, self._do((*words, "1h")) if overlap else self._do((*words, "0"), key))
+
+    def _rotate_secret(self, client: Client, *, overlap: bool) -> None:
+        """With an overlap the present secret stays good, but never the one before it."""
+        old = [held.thing for held in client.secrets][: -1 if overlap else None]
+        words = ("app", "rotate-secret", client.name)
+        secret = self._do((*words, "--overlap", "1h") if overlap else words, *old)
+        client.secrets.append(Held(Thing("client secret", f"{self.turns} of {client.name}"), secret))
+
+    def _took(self, pair: Pair, key: str) -> None:
+        pair.took(key)
+        self.made.append(key)
+
+    def _do(self, words: tuple[str, ...], *things: Thing, good: bool = False) -> str:
+        """Run a command that makes the things good or not, and return what it tells."""
+        done = self._run(words)
+        if done.code:
+            raise LostError(f"{' '.join(words)} ended with {done.code}: {done.err}")
+        for thing in things:
+            thing.changed(done.begun, done.acknowledged, good=good)
+        return done.out.strip()
