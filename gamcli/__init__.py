@@ -47,13 +47,14 @@ Walk 2: `POST /oauth/gam/v2.0/access_token`
 1. `server.http.Server` sees which connection is ready. `server.connection.Connection` takes the bytes and
    `server.messages.Inbox` makes a `server.messages.Request` of them. None of these knows OAuth. `server.fast` and
    `server.asgi` are other loops around the same; `server.workers` runs several.
-2. `server.desk.Desk` takes the request. `server.oauth.begin` is the edge to the client: it finds the endpoint in
-   `server.oauth.ROUTES`, `server.access_token.access_token`, which makes a `rules.grants.TokenRequest` of the form
-   (`server.token_requests.posted`). A password, which takes long, goes to the threads of `server.waiting` first.
-3. `actions.tokens.facts` reads what the store holds (`actions.grants`); what is not there is None: the store does not
-   judge. For a request that comes again, `actions.prepared` has the facts ready, until an admin changes anything.
-4. `actions.tokens.decide` lets `rules.api_key_grant.decide`, or that of `password_grant` or `refresh_grant`, judge
-   them: the protocol, top to bottom. The first rule that does not hold speaks; else there is a `rules.grants.Grant`.
+2. `server.desk.Desk` takes the requests that have come, after one look at the store. `server.oauth.begin` is the edge
+   to the client: it finds the endpoint in `server.oauth.ROUTES`, `server.access_token.access_token`, which makes a
+   `rules.grants.TokenRequest` of the form (`server.token_requests.posted`). A password, which takes long, goes to the
+   threads of `server.waiting` first.
+3. `actions.tokens.decide` reads what the store holds (`actions.grants.facts`); what is not there is None: the store
+   does not judge. For a request that comes again, `actions.prepared` has it decided, until an admin changes anything.
+4. `rules.api_key_grant.decide`, or that of `password_grant` or `refresh_grant`, judges the facts: the protocol, top to
+   bottom. The first rule that does not hold speaks; else there is a `rules.grants.Grant`.
 5. What is to be written is a `server.answers.Deferred`. `server.ledger.Ledger` writes those that came together in one
    transaction: `actions.tokens.keep` mints the token (`rules.credentials.mint_access_token`), keeps its digest
    (`store.tokens.add`) and counts the use. A thread of its own commits, and waits for the disk.

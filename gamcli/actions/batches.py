@@ -19,7 +19,7 @@ from gamcli.rules import batches as rules
 from gamcli.rules.credentials import NO_SECRET, Secret
 from gamcli.store import Transaction
 from gamcli.store.batches import Batch, NewKey, Part
-from gamcli.store.database import micros
+from gamcli.store.instants import micros
 from gamcli.store.wanted import RENEWED, REPEATED, Chunk, Terms, Wanted
 
 CHUNK = 15_000

@@ -1,12 +1,14 @@
 """The facts that a grant is judged on, and the session that its token belongs to."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from gamcli import store
 from gamcli.actions import Gam
+from gamcli.actions.prepared import Ready
 from gamcli.model import Key, User
 from gamcli.model.sessions import RefreshToken, Session
-from gamcli.rules import grants, password_grant, passwords, refresh_grant, scopes
+from gamcli.rules import api_key_grant, grants, password_grant, passwords, refresh_grant, scopes
 from gamcli.rules.credentials import NO_SECRET, Secret, api_key_id, mint_refresh_token, refresh_token_place
 from gamcli.rules.grants import Facts, Grant, TokenRequest
 from gamcli.store import Transaction
@@ -72,36 +74,46 @@ def rehashed(gam: Gam, grant: Grant, password: Secret) -> Grant:
     kept = grant.user.password_hash
     if kept is None or not passwords.is_outdated(kept):
         return grant
-    return replace(grant, rehashed=passwords.hashed(password, gam.entropy))
+    return grant._replace(rehashed=passwords.hashed(password, gam.entropy))
 
 
-def require_as_decided(tx: Transaction, grant: Grant) -> None:
+def still(tx: Transaction, gam: Gam, decided: Grant | Ready, now: datetime) -> Grant:
     """
-    Raise RefusedError when the password or the refresh token of `grant` is no longer what it was when it was judged.
+    Return the grant that was decided, as it is to be kept; raises RefusedError when it is no longer to be.
 
-    A refresh token that was used meanwhile ends its session, which is kept though it is refused.
+    A grant to an API key is decided anew when anything was changed meanwhile, others hold while their password or
+    refresh token is what it was. A refresh token that was used ends its session, which is kept though it is refused.
     """
-    if grant.spent is not None:
-        _require_unspent(tx, grant, grant.spent)
-    elif grant.key is None:
-        user = store.users.with_guid(tx, grant.user.guid)
-        if user is None or user.password_set_at != grant.user.password_set_at:
-            raise password_grant.PASSWORD_WRONG.refusal(Facts(grant.at))
+    if isinstance(decided, Ready):
+        if decided.head == tx.once(store.audit.head):
+            return decided.grant
+        return api_key_grant.decide(facts(tx, gam, decided.request), decided.judged)
+    if decided.spent is not None:
+        _require_unspent(tx, decided.spent, now)
+    else:
+        _require_same_password(tx, decided, now)
+    return decided
 
 
-def _require_unspent(tx: Transaction, grant: Grant, spent: RefreshToken) -> None:
+def _require_same_password(tx: Transaction, grant: Grant, now: datetime) -> None:
+    user = store.users.with_guid(tx, grant.user.guid)
+    if user is None or user.password_set_at != grant.user.password_set_at:
+        raise password_grant.PASSWORD_WRONG.refusal(Facts(now))
+
+
+def _require_unspent(tx: Transaction, spent: RefreshToken, now: datetime) -> None:
     token, session = store.sessions.find(tx, spent.session, spent.counter) or (None, None)
-    facts = Facts(grant.at, refresh_token=token, session=session)
+    facts = Facts(now, refresh_token=token, session=session)
     if session is None:
         raise refresh_grant.REFRESH_UNKNOWN.refusal(facts)
     broken = grants.first_broken((refresh_grant.REFRESH_USED, refresh_grant.REFRESH_REVOKED), facts)
     if broken is refresh_grant.REFRESH_USED:
-        store.sessions.end(tx, session.id, grant.at)
+        store.sessions.end(tx, session.id, now)
     if broken is not None:
         raise broken.refusal(facts)
 
 
-def session(tx: Transaction, grant: Grant, row: int) -> Session | None:
+def session(tx: Transaction, grant: Grant, row: int, now: datetime) -> Session | None:
     """Return the session that the token in that row belongs to: one that goes on, one that begins now, or none."""
     if not grant.has_session:
         return None
@@ -115,17 +127,17 @@ def session(tx: Transaction, grant: Grant, row: int) -> Session | None:
         initial_properties=grant.initial_properties,
     )
     if grant.spent is not None:
-        store.sessions.spend(tx, grant.spent, grant.at)
+        store.sessions.spend(tx, grant.spent, now)
     else:
         store.sessions.add(tx, found)
     return found
 
 
-def refresh_token(gam: Gam, tx: Transaction, grant: Grant, session: Session | None, row: int) -> Secret:
+def refresh_token(gam: Gam, tx: Transaction, grant: Grant, session: Session | None, row: int, now: datetime) -> Secret:
     """Return the refresh token that comes with the access token in that row, an empty one where none does."""
     if session is None or not grant.renewal:
         return NO_SECRET
     secret = mint_refresh_token(session.id, grant.renewal, gam.entropy)
-    expires_at = grant.at + grants.REFRESH_TIMEOUT
+    expires_at = now + grants.REFRESH_TIMEOUT
     store.sessions.add_refresh_token(tx, RefreshToken(session.id, grant.renewal, row, secret.digest(), expires_at))
     return secret

@@ -9,7 +9,7 @@ from gamcli.actions import Gam
 from gamcli.model import rfc3339
 from gamcli.model.care import Pruned
 from gamcli.store import pruning
-from gamcli.store.database import micros
+from gamcli.store.instants import micros
 
 KEPT = timedelta(days=30)
 """How long dead tokens are kept by default: as long as somebody may ask what one was used for."""

@@ -5,28 +5,33 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
+from typing import NamedTuple, TypeVar
 
 from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions import grants as found
 from gamcli.actions.changes import Changed
-from gamcli.actions.prepared import Holder, Prepared, is_worth_noting
+from gamcli.actions.prepared import Holder, Prepared, Ready, is_worth_noting
 from gamcli.errors import NotFoundError, RefusedError, command
 from gamcli.model import App, Token, token_id, token_row
-from gamcli.rules import api_key_grant, claims, grants, password_grant, refresh_grant, scopes
+from gamcli.rules import api_key_grant, claims, durations, grants, password_grant, refresh_grant, scopes
 from gamcli.rules.api_key_grant import API_KEY_GRANT
 from gamcli.rules.credentials import NO_SECRET, Secret, access_token_row, api_key_id, mint_access_token
 from gamcli.store import Transaction
 from gamcli.store.tokens import Carried, TokenFilter
 
 
-@dataclass(frozen=True, slots=True)
-class IssuedToken:
-    """A new access token and what it carries; `refresh_token` is empty where none comes along."""
+class IssuedToken(NamedTuple):
+    """
+    A new access token and what it carries; `refresh_token` is empty where none comes along.
+
+    `expires_in` is in seconds, 0 = never.
+    """
 
     secret: Secret
     grant: grants.Grant
     row: int
+    expires_in: int
     refresh_token: Secret = NO_SECRET
 
     @property
@@ -47,34 +52,35 @@ class TokenSearch:
     limit: int | None = None
 
 
-Decision = grants.Grant | refresh_grant.Reuse
+Answered = TypeVar("Answered")
+
+Decision = Ready | grants.Grant | refresh_grant.Reuse
 """What is to be written for a request: a token that is granted, or the end of a session."""
-
-
-def facts(gam: Gam, request: grants.TokenRequest) -> grants.Facts:
-    """Return what the store holds about `request`."""
-    with gam.store.reading() as tx:
-        return found.facts(tx, gam, request)
 
 
 def decide(
     gam: Gam,
-    facts: grants.Facts,
+    request: grants.TokenRequest,
     notice: Callable[[App], None] = lambda _: None,
     judged: Iterable[grants.Rule] = API_KEY_GRANT,
 ) -> Decision:
     """
-    Decide what the token carries that was asked for, or raise RefusedError with the rule that said no.
+    Decide what the token carries that `request` asks for, or raise RefusedError with the rule that said no.
 
     Nothing is written. `notice` hears of the application first, if there is one, whatever becomes of the grant; it may
     refuse it. A password takes long.
     """
-    request = facts.sent
+    head = gam.store.glance(store.audit.head)  # before the facts: who changes them between the two is heeded by `keep`
+    with gam.store.reading() as tx:
+        facts = found.facts(tx, gam, request)
     if facts.app is not None:
         notice(facts.app)
     if request.grant == grants.PASSWORD:
         return found.rehashed(gam, password_grant.decide(facts), request.password)
-    return refresh_grant.decide(facts) if request.grant == grants.REFRESH else api_key_grant.decide(facts, judged)
+    if request.grant == grants.REFRESH:
+        return refresh_grant.decide(facts)
+    grant = api_key_grant.decide(facts, judged)
+    return Ready(request, grant, judged, head, facts.now, api_key_grant.decided_until(facts))
 
 
 def keep(gam: Gam, tx: Transaction, decided: Decision) -> IssuedToken:
@@ -84,28 +90,29 @@ def keep(gam: Gam, tx: Transaction, decided: Decision) -> IssuedToken:
     Raises RefusedError, and has written nothing of the grant then, when it cannot be kept any more; a session that
     ends with it has to be committed all the same.
     """
+    now = gam.now()
     if isinstance(decided, refresh_grant.Reuse):
-        store.sessions.end(tx, decided.session, gam.now())
+        store.sessions.end(tx, decided.session, now)
         raise decided.refusal
-    grant = decided
-    found.require_as_decided(tx, grant)
-    row = store.tokens.next_row(tx, grant.at)
+    grant = found.still(tx, gam, decided, now)
+    row = store.tokens.next_row(tx, now)
     secret = mint_access_token(grant.repository, row, gam.entropy)
-    session = found.session(tx, grant, row)
+    session = found.session(tx, grant, row, now)
     holder = grant.key or session
     assert holder is not None, "a token without a key has a session"
-    carried = Carried(scopes.join(grant.scopes), grant.expires_at, session.id if session else None)
-    store.tokens.add(tx, row, secret.digest(), grant.at, holder, carried)
-    refresh_token = found.refresh_token(gam, tx, grant, session, row)
+    expires_at = grant.expires_at(now)
+    carried = Carried(scopes.join(grant.scopes), expires_at, session.id if session else None)
+    store.tokens.add(tx, row, secret.digest(), now, holder, carried)
+    refresh_token = found.refresh_token(gam, tx, grant, session, row, now)
     if grant.app.one_token_per_user:
         store.tokens.supersede(tx, grant.app.client_id, grant.user.guid, row)
-    _count(tx, grant, grant.at)
-    return IssuedToken(secret, grant, row, refresh_token)
+    _count(tx, grant, now)
+    return IssuedToken(secret, grant, row, durations.seconds(now, expires_at), refresh_token)
 
 
 def exchange(gam: Gam, request: grants.TokenRequest, judged: Iterable[grants.Rule] = API_KEY_GRANT) -> IssuedToken:
     """Trade what `request` carries for an access token, or raise RefusedError with the rule that said no."""
-    decided = decide(gam, facts(gam, request), judged=judged)
+    decided = decide(gam, request, judged=judged)
     with gam.store.writing() as tx:
         try:
             return keep(gam, tx, decided)
@@ -136,13 +143,29 @@ def _count(tx: Transaction, grant: grants.Grant, now: datetime) -> None:
         store.keys.used(tx, grant.key.id, now)
 
 
-def userinfo(gam: Gam, secret: Secret, prepared: Prepared | None = None) -> dict[str, object]:
+def userinfo(gam: Gam, secret: Secret) -> dict[str, object]:
     """Return the claims that an access token reveals, or raise RefusedError with the rule that said no."""
+    return told(gam, secret, Prepared(), lambda found: found)
+
+
+def told(
+    gam: Gam, secret: Secret, prepared: Prepared[Answered], answer: Callable[[dict[str, object]], Answered]
+) -> Answered:
+    """Return the claims that an access token reveals, as `answer` tells them, or raise RefusedError as `userinfo`."""
+    digest, now = secret.digest(), gam.now()
+    again = prepared.told(digest, now)
+    if again is not None:
+        return again
     row = access_token_row(secret)
-    known = prepared or Prepared()
-    token = known.token(gam, row) if row is not None else None
-    held = known.holder(gam, token.client_id, token.user_guid) if token is not None else Holder(None, None)
-    return claims.reveal(claims.Bearer(gam.now(), secret, token, held.app, held.user, held.pairwise_key))
+    token = prepared.token(gam, row) if row is not None else None
+    again = prepared.told(digest, now, token)
+    if again is not None:
+        return again
+    held = prepared.holder(gam, token.client_id, token.user_guid) if token is not None else Holder(None, None)
+    made = answer(claims.reveal(claims.Bearer(now, secret, token, held.app, held.user, held.pairwise_key)))
+    if token is not None:
+        prepared.tell(digest, token, made)
+    return made
 
 
 def show(gam: Gam, token_id: str) -> Token:

@@ -6,10 +6,11 @@ The same rules decide at the token endpoint (`decide`), when a key is made (`key
 """
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 
 from gamcli.errors import command
 from gamcli.model import APIKEY, fold
-from gamcli.rules import grants, scopes
+from gamcli.rules import durations, grants, scopes
 from gamcli.rules.credentials import NO_DIGEST
 from gamcli.rules.grants import Facts, Grant, Rule
 
@@ -109,3 +110,9 @@ def decide(facts: Facts, judged: Iterable[Rule] = API_KEY_GRANT) -> Grant:
     """Return what the token of an API key grant carries, or raise RefusedError with the rule that said no."""
     grants.require(judged, facts)
     return grants.of(facts, scopes.split(facts.sent.scope) or facts.the_key.scopes, facts.the_key)
+
+
+def decided_until(facts: Facts) -> datetime | None:
+    """Return the first instant at which `decide`, which granted, could refuse the same facts; None = never."""
+    key = facts.the_key
+    return durations.earliest(facts.the_app.secret_retires_at(facts.now), key.expires_at, key.retires_at)

@@ -1,14 +1,14 @@
 """Durations as people write them (`90d`, `24h`, `30m`, `45s`, `2w`), and the instants that they lead to."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from gamcli.errors import UsageError
 
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 """The seconds in each unit."""
 
-END_OF_TIME = datetime.max.replace(tzinfo=UTC)
+_NOTHING, _SECOND = timedelta(0), timedelta(seconds=1)
 LONGEST = timedelta(days=36_500)
 
 _DURATION = re.compile(r"([0-9]{1,10})([smhdw])", re.ASCII)
@@ -38,14 +38,18 @@ def written(length: timedelta) -> str | None:
 
 def after(now: datetime, length: timedelta) -> datetime | None:
     """Return the instant `length` after `now`; no length means never (None), and so does the end of the calendar."""
-    return now + length if timedelta(0) < length <= END_OF_TIME - now else None
+    try:
+        return now + length if length > _NOTHING else None
+    except OverflowError:
+        return None
 
 
 def earliest(*instants: datetime | None) -> datetime | None:
     """Return the earliest of `instants`, where None is never."""
-    return min((instant for instant in instants if instant is not None), default=None)
+    known = [instant for instant in instants if instant is not None]
+    return min(known) if known else None
 
 
 def seconds(now: datetime, end: datetime | None) -> int:
     """Return how many seconds are left until `end`, at least one; 0 means never, as in `expires_in`."""
-    return 0 if end is None else max(1, int((end - now).total_seconds()))
+    return 0 if end is None else max(1, (end - now) // _SECOND)

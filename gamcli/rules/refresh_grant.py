@@ -5,7 +5,7 @@ A refresh token is good once. Who uses it a second time has copied it, or was co
 (RFC 9700 §4.14.2).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gamcli.errors import RefusedError, command
 from gamcli.model.sessions import RefreshToken, Session
@@ -104,4 +104,4 @@ def _is_reuse(facts: Facts) -> bool:
 def _renewed(facts: Facts) -> Grant:
     session, token = _session(facts), _token(facts)
     renewed = grants.of(facts, session.scopes, facts.key, token.counter + 1)
-    return replace(renewed, initial_properties=session.initial_properties, spent=token)
+    return renewed._replace(initial_properties=session.initial_properties, spent=token)

@@ -5,16 +5,17 @@ Rule 17 is judged here, between rules 4 and 5: a client that fails too often is 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
+from typing import NamedTuple
 
 from gamcli.actions import Gam, tokens
+from gamcli.actions.prepared import Ready
 from gamcli.errors import RefusedError
 from gamcli.model import App
 from gamcli.rules import scopes
 from gamcli.rules.credentials import api_key_id
-from gamcli.rules.grants import API_KEY, PASSWORD, Facts, TokenRequest
+from gamcli.rules.grants import PASSWORD, TokenRequest
 from gamcli.server import token_requests
 from gamcli.server.answers import Conduct, Deferred, Later, Trace
 from gamcli.server.messages import Request, Response, json_response
@@ -37,7 +38,7 @@ def _granted(issued: tokens.IssuedToken) -> Response:
         {
             "access_token": issued.secret.reveal(),
             "token_type": "Bearer",
-            "expires_in": issued.grant.expires_in,
+            "expires_in": issued.expires_in,
             "refresh_token": issued.refresh_token.reveal(),
             "scope": scopes.join(issued.grant.scopes),
             "user_guid": issued.grant.user_guid,
@@ -54,8 +55,7 @@ _FAILURES = frozenset(
 """Rules 5, 12 and 16: what a guesser fails at is counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Attempt:
+class _Attempt(NamedTuple):
     """A request whose failures are counted for its client: rule 17, judged between rules 4 and 5."""
 
     request: Request
@@ -69,7 +69,7 @@ class _Attempt:
         if self.trace.wait:
             raise RefusedError("too_many_failures", "too many failures of late")
 
-    def count(self, gam: Gam, refused: RefusedError) -> None:
+    def blame(self, gam: Gam, refused: RefusedError) -> None:
         """Count what a guesser fails at."""
         if refused.rule in _FAILURES:
             self.conduct.failures.count(self._client, gam.now())
@@ -84,35 +84,40 @@ def _granting(gam: Gam, read: Callable[[Request], TokenRequest], attempt: _Attem
     """Decide about what is wished, and leave it to be written."""
     prepared = attempt.conduct.prepared
     digest = _digest(attempt.request) if prepared is not None else b""
-    ready = prepared.find(gam, digest) if prepared is not None else None
-    wish = ready.sent if ready is not None else read(attempt.request)
-    if attempt.conduct.hurries and wish.grant == PASSWORD:
-        return Later()
-    attempt.trace.key_id = ready.the_key.id if ready is not None else api_key_id(wish.api_key) or ""
-    facts = ready or tokens.facts(gam, wish)
-    decided = _decided(gam, facts, attempt)
-    if prepared is not None and ready is None and wish.grant == API_KEY:
-        prepared.keep(digest, facts)
-
-    def write(tx: Transaction) -> Response:
-        try:
-            issued = tokens.keep(gam, tx, decided)
-        except RefusedError as refused:
-            attempt.count(gam, refused)
-            raise
-        if issued.grant.key is not None:
-            attempt.trace.key_id = issued.grant.key.id
-        return _granted(issued)
-
-    return Deferred(write)
+    decided: tokens.Decision | None = prepared.find(digest, gam.now()) if prepared is not None else None
+    if isinstance(decided, Ready):
+        attempt.trace.key_id = decided.grant.key_id
+        attempt.hear(gam, decided.grant.app)
+    else:
+        wish = read(attempt.request)
+        if attempt.conduct.hurries and wish.grant == PASSWORD:
+            return Later()
+        attempt.trace.key_id = api_key_id(wish.api_key) or ""
+        decided = _decided(gam, wish, attempt)
+        if prepared is not None and isinstance(decided, Ready):
+            prepared.keep(digest, decided)
+    return Deferred(partial(_written, gam, decided, attempt))
 
 
-def _decided(gam: Gam, facts: Facts, attempt: _Attempt) -> tokens.Decision:
+def _decided(gam: Gam, wish: TokenRequest, attempt: _Attempt) -> tokens.Decision:
     try:
-        return tokens.decide(gam, facts, partial(attempt.hear, gam))
+        return tokens.decide(gam, wish, partial(attempt.hear, gam))
     except RefusedError as refused:
-        attempt.count(gam, refused)
+        attempt.blame(gam, refused)
         raise
+
+
+def _written(gam: Gam, decided: tokens.Decision, attempt: _Attempt, tx: Transaction) -> Response:
+    """Write what was decided, and return the response that tells of it."""
+    if attempt.conduct.prepared is not None:
+        attempt.conduct.prepared.heed(tx)
+    try:
+        issued = tokens.keep(gam, tx, decided)
+    except RefusedError as refused:
+        attempt.blame(gam, refused)
+        raise
+    attempt.trace.key_id = issued.grant.key_id
+    return _granted(issued)
 
 
 def _digest(request: Request) -> bytes:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from gamcli.actions import Gam
 from gamcli.actions.prepared import Prepared
@@ -26,12 +27,11 @@ class Trace:
     wait: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A response, and what the log tells of how it came about."""
 
     response: Response
-    trace: Trace = field(default_factory=Trace)
+    trace: Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +48,13 @@ class Conduct:
     failures: Failures = field(default_factory=lambda: Failures(0))
     origins: frozenset[str] = frozenset()
     hurries: bool = False
-    prepared: Prepared | None = None
+    prepared: Prepared[Response] | None = None
 
 
 AS_EVER = Conduct()
 
 
-@dataclass(frozen=True, slots=True)
-class Deferred:
+class Deferred(NamedTuple):
     """A response that tells of what is yet to be written: `write` writes it."""
 
     write: Callable[[Transaction], Response]

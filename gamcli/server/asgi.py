@@ -37,7 +37,7 @@ BODY_SECONDS = 10.0
 """How long a client may take to send its body."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Awaiting(Caller):
     """A request whose answer somebody awaits."""
 
@@ -58,6 +58,7 @@ class Counter:
         """Return the response to `request`, once what it tells is on disk."""
         began = monotonic()
         awaiting = Awaiting(request, began, self._loop.create_future())
+        self._desk.look()
         answer = self._desk.ask(awaiting)
         if answer is None:
             if not self._turns:

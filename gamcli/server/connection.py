@@ -46,7 +46,7 @@ class Connection:
 
     `deadline` is when the time for what it does now is over; `last` says that its last response is given, `waits` that
     a request of its is being answered elsewhere; `awaits` is the event of the system that lets it go on, and
-    `is_listened_to` whether the system was asked to tell of it.
+    `listens_for` the one that the system was asked to tell of, 0 = none.
     """
 
     def __init__(self, client: socket.socket, peer: str, times: Times) -> None:
@@ -58,7 +58,7 @@ class Connection:
         self.unsent = b""
         self.last = False
         self.waits = False
-        self.is_listened_to = False
+        self.listens_for = 0
         self._times = times
         self._inbox = Inbox(peer)
         self._ended = False

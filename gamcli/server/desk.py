@@ -13,6 +13,7 @@ from gamcli.actions import Gam
 from gamcli.actions.prepared import Prepared
 from gamcli.server import oauth
 from gamcli.server.ledger import Ledger
+from gamcli.server.messages import Response
 from gamcli.server.summaries import Summaries
 from gamcli.server.waiting import Asking, WaitingRoom
 
@@ -26,7 +27,8 @@ class Desk(Generic[Asking]):
     """
 
     def __init__(self, gam: Gam, conduct: oauth.Conduct, ring: Callable[[], None]) -> None:
-        self._conduct = replace(conduct, hurries=True, prepared=Prepared())
+        self._prepared: Prepared[Response] = Prepared()
+        self._conduct = replace(conduct, hurries=True, prepared=self._prepared)
         self._ledger: Ledger[Asking] | None = None
         with ExitStack() as opened:
             self._gam = replace(gam, store=opened.enter_context(gam.store.beside(durable=False, patience=0)))
@@ -36,6 +38,10 @@ class Desk(Generic[Asking]):
                 written = opened.enter_context(gam.store.beside(durable=True, patience=0))
                 self._ledger = opened.enter_context(closing(Ledger(written, ring, self._room.enter)))
             self._opened = opened.pop_all()
+
+    def look(self) -> None:
+        """Look whether the store is as it was; to be called when all has come whole that is asked before `turn`."""
+        self._prepared.look(self._gam)
 
     def ask(self, who: Asking) -> oauth.Answer | None:
         """Return the answer, or None when it comes later: it is among those `served`."""
@@ -52,6 +58,7 @@ class Desk(Generic[Asking]):
 
     def turn(self) -> None:
         """Write what is pending; to be called when nobody else asks at the moment."""
+        self._prepared.look_away()
         if self._ledger is not None:
             self._ledger.turn()
 

@@ -30,7 +30,7 @@ UNSENT_BYTES = 64 * 1024
 """How much of its answers a client may leave unread before its next request waits."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Visitor(Caller):
     """A request that came over a connection of the loop."""
 
@@ -45,6 +45,7 @@ class FastServer:
         self.conduct = options.conduct()
         self.visits: set[Visit] = set()
         self.stopping = False
+        self._came: list[Visit] = []
         self._turns = False
         self._loop = uvloop.new_event_loop()
         self._scribe = Scribe(options.log)
@@ -108,16 +109,24 @@ class FastServer:
                     visit.expire()
             await asyncio.sleep(pause)
 
-    def ask(self, visitor: Visitor) -> oauth.Answer | None:
-        """Return the answer, or None when it is given later; those who ask within one turn are written together."""
-        answer = self._desk.ask(visitor)
-        if answer is None and not self._turns:
+    def come(self, visit: "Visit") -> None:
+        """Let a visit go on once everybody has been heard who is heard in this turn of the loop."""
+        self._came.append(visit)
+        if not self._turns:
             self._turns = True
             self._loop.call_soon(self._turn)
-        return answer
+
+    def ask(self, visitor: Visitor) -> oauth.Answer | None:
+        """Return the answer, or None when it is given later; those who ask within one turn are written together."""
+        return self._desk.ask(visitor)
 
     def _turn(self) -> None:
+        """Answer what has come: all of it was sent before the one look at the store that it is answered by."""
         self._turns = False
+        came, self._came = self._came, []
+        self._desk.look()
+        for visit in came:
+            visit.go_on()
         self._desk.turn()
 
     def _ring(self) -> None:
@@ -130,7 +139,7 @@ class FastServer:
             visitor.visit.waits = False
             if visitor.visit in self.visits:
                 visitor.visit.give(visitor, answer)
-                visitor.visit.go_on()
+                self.come(visitor.visit)
         self._desk.turn()
 
 
@@ -188,14 +197,15 @@ class Visit(asyncio.Protocol):
         if self.waits or self._stalls:
             self.transport.pause_reading()
         else:
-            self.go_on()
+            self._server.come(self)
 
     def eof_received(self) -> bool:
         """Take note that nothing more comes; what was asked is still answered."""
         self._ended = True
-        if not self.waits and not self._stalls and not self.last and not self._inbox.is_empty:
-            self.go_on()
-        return self.waits or self.transport.get_write_buffer_size() > 0
+        is_asking = not self._stalls and not self.last and not self._inbox.is_empty
+        if is_asking and not self.waits:
+            self._server.come(self)
+        return self.waits or is_asking or self.transport.get_write_buffer_size() > 0
 
     def pause_writing(self) -> None:
         """Answer no more until the client reads."""
@@ -205,7 +215,7 @@ class Visit(asyncio.Protocol):
         """Go on, for the client has read."""
         self._stalls = False
         if not self.waits:
-            self.go_on()
+            self._server.come(self)
 
     def go_on(self) -> None:
         """Answer the requests that have come, in order, as long as the client takes the responses."""

@@ -73,11 +73,11 @@ class FaultyServer(Server):
         super()._fetch()
         for guest, fate in self._delays.ready():
             guest.connection.waits = False
-            if not guest.connection.is_listened_to:
+            if not guest.connection.listens_for:
                 self._listen_to(guest.connection)
             self._befall(guest, fate)
-            self._proceed(guest.connection)
+            self._came.append(guest.connection)
 
     def _close(self, connection: Connection) -> None:
         super()._close(connection)
-        connection.is_listened_to, connection.last = False, True
+        connection.listens_for, connection.last = 0, True

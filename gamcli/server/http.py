@@ -48,6 +48,7 @@ class Server:
         self._scribe = Scribe(options.log)
         self._log = Log(self._scribe.take, options.log_format, gam.now, gam.entropy(4).hex())
         self._connections: set[Connection] = set()
+        self._came: list[Connection] = []
         self._stopping = False
         with ExitStack() as opened:
             opened.callback(self._scribe.close)
@@ -108,7 +109,16 @@ class Server:
                 return
             for key, _ in self._selector.select(pause if self._connections else None):
                 key.data()
-            self._desk.turn()
+            self._turn()
+
+    def _turn(self) -> None:
+        """Answer what has come: all of it was sent before the one look at the store that it is answered by."""
+        if self._came:
+            came, self._came = self._came, []
+            self._desk.look()
+            for connection in came:
+                self._proceed(connection)
+        self._desk.turn()
 
     def _sweep(self) -> None:
         now = monotonic()
@@ -156,20 +166,20 @@ class Server:
 
     def _listen_to(self, connection: Connection) -> None:
         self._selector.register(connection.socket, selectors.EVENT_READ, lambda: self._attend(connection))
-        connection.is_listened_to = True
+        connection.listens_for = selectors.EVENT_READ
 
     def _attend(self, connection: Connection) -> None:
         """Go on with a connection that can be read or written."""
         if connection.waits:  # it has more to say, or has gone: either can wait until it is answered
             self._selector.unregister(connection.socket)
-            connection.is_listened_to = False
+            connection.listens_for = 0
             return
         if connection.unsent:
             connection.flush()
         elif not connection.read() and connection.is_idle:
             self._close(connection)
             return
-        self._proceed(connection)
+        self._came.append(connection)
 
     def _proceed(self, connection: Connection) -> None:
         """Answer the requests that have come, in order, as long as the client takes the responses."""
@@ -178,10 +188,10 @@ class Server:
                 self._answer(Guest(request, monotonic(), connection))
         except RefusedError as refused:
             self._refuse(connection, refused.rule)
-        if connection.is_listened_to:
+        if connection.listens_for not in (0, connection.awaits):
             key = self._selector.get_key(connection.socket)
-            if key.events != connection.awaits:
-                self._selector.modify(connection.socket, connection.awaits, key.data)
+            self._selector.modify(connection.socket, connection.awaits, key.data)
+            connection.listens_for = connection.awaits
 
     def _answer(self, guest: Guest) -> None:
         answer = self._desk.ask(guest)
@@ -196,10 +206,10 @@ class Server:
         for guest, answer in self._desk.served():
             if guest.connection in self._connections:
                 guest.connection.waits = False
-                if not guest.connection.is_listened_to:
+                if not guest.connection.listens_for:
                     self._listen_to(guest.connection)
                 self._give(guest, answer)
-                self._proceed(guest.connection)
+                self._came.append(guest.connection)
 
     def _give(self, guest: Guest, answer: oauth.Answer) -> None:
         request, closes = guest.request, self._stopping or not guest.request.keeps_alive
@@ -216,6 +226,6 @@ class Server:
 
     def _close(self, connection: Connection) -> None:
         self._connections.remove(connection)
-        if connection.is_listened_to:
+        if connection.listens_for:
             self._selector.unregister(connection.socket)
         connection.close()

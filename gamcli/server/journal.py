@@ -21,7 +21,7 @@ from gamcli.server.oauth import Answer
 GRANTS = ("api_key", "password", "refresh_token")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Record(Entry):
     """What the log tells of a request, and which of GRANTS it asked for, if any; status 0 is a connection cut."""
 

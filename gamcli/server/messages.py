@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
+from typing import NamedTuple
 
 from gamcli.errors import RefusedError
 
@@ -76,26 +77,30 @@ class Head:
         return self.length > 0 and "expect" in self.fields
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One whole request; what may hold a secret stays out of its repr."""
 
     method: str
     path: str
-    query: str = field(default="", repr=False)
-    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes = field(default=b"", repr=False)
+    query: str = ""
+    fields: Mapping[str, str] = MappingProxyType({})
+    body: bytes = b""
     peer: str = ""
     keeps_alive: bool = True
 
+    def __repr__(self) -> str:
+        return f"Request({self.method!r}, {self.path!r}, peer={self.peer!r}, keeps_alive={self.keeps_alive!r})"
 
-@dataclass(frozen=True, slots=True)
-class Response:
+
+class Response(NamedTuple):
     """A status, fields in the order in which they are sent, and the body; HTTP adds Date, length and Connection."""
 
     status: int
     fields: tuple[tuple[str, str], ...]
-    body: bytes = field(repr=False)
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"Response({self.status!r}, {self.fields!r})"
 
     def with_fields(self, fields: tuple[tuple[str, str], ...]) -> "Response":
         """Return the response with `fields` after its own."""

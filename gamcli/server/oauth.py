@@ -5,9 +5,12 @@ The endpoints as functions from a request to a response, and the table of their 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
 
 from gamcli.actions import Gam, repository, tokens
+from gamcli.actions.prepared import Prepared
 from gamcli.errors import RefusedError, StoreBusyError
 from gamcli.server import details, forms, origins, refusals
 from gamcli.server.access_token import access_token, renewal
@@ -32,7 +35,7 @@ __all__ = [
 
 def userinfo(gam: Gam, request: Request, _trace: Trace, conduct: Conduct) -> Response:
     """Tell the claims that an access token reveals (GAM wiki 55623)."""
-    return json_response(200, tokens.userinfo(gam, forms.bearer(request), conduct.prepared))
+    return tokens.told(gam, forms.bearer(request), conduct.prepared or Prepared(), partial(json_response, 200))
 
 
 def healthz(gam: Gam, _request: Request, _trace: Trace, _: Conduct) -> Response:
@@ -49,8 +52,7 @@ ROUTES: dict[str, dict[str, Endpoint]] = {
 """Paths below the base path, in lower case, and who answers which method."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(NamedTuple):
     """What was decided of a request and is yet to be written; its answer leaves no sooner."""
 
     request: Request

@@ -27,7 +27,7 @@ MAX_SEATS = 4
 """How many requests are worked on at once at most: each password takes 32 MiB while it is hashed."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Caller:
     """A request, and when it came."""
 
@@ -40,7 +40,7 @@ class Caller:
         return self.began + MAX_WAIT - monotonic()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Guest(Caller):
     """A request that came over a connection of ours."""
 

@@ -5,7 +5,8 @@ from functools import lru_cache
 
 from gamcli.errors import NotFoundError, command
 from gamcli.model import AuthType, fold
-from gamcli.store.database import Row, Transaction, instant, micros
+from gamcli.store.database import Row, Transaction
+from gamcli.store.instants import instant, micros
 from gamcli.store.listing import Conditions, order_by
 
 _SELECT = """SELECT auth_type.name, type, description, enabled,

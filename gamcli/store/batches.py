@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from gamcli.store import audit
-from gamcli.store.database import Transaction, instant, micros
+from gamcli.store.database import Transaction
+from gamcli.store.instants import instant, micros
 from gamcli.store.listing import chunks, marks
 
 BEHIND_IDS = "{"

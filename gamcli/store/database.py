@@ -8,7 +8,6 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import RLock
 from time import monotonic
@@ -31,21 +30,37 @@ STEP_SECONDS = 0.1
 IN_MEMORY = Path(":memory:")
 """How SQLite calls what is in no file; the paths of files are absolute."""
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
 Row = tuple[object, ...]
+Version = tuple[int, int]
 Answered = TypeVar("Answered")
 
 
 class Transaction:
     """What the functions of this folder read and write through; ends with the `with` that made it."""
 
-    __slots__ = ("_connection", "_unread")
+    __slots__ = ("_connection", "_known", "_unread")
 
-    def __init__(self, connection: sqlite3.Connection, unread: WeakSet[sqlite3.Cursor] | None = None) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        unread: WeakSet[sqlite3.Cursor] | None = None,
+        known: dict[object, Any] | None = None,
+    ) -> None:
         self._connection = connection
         self._unread = unread
+        self._known = {} if known is None else known
+
+    def once(self, ask: Callable[["Transaction"], Answered]) -> Answered:
+        """Return what `ask` finds; it is asked once, for this transaction does not change it."""
+        if ask not in self._known:
+            self._known[ask] = ask(self)
+        answered: Answered = self._known[ask]
+        return answered
+
+    def version(self) -> Version:
+        """Return what is another as soon as anything is committed, through this connection or any other."""
+        moved: Any = self.one("PRAGMA data_version")
+        return moved[0], self._connection.total_changes
 
     def one(self, sql: str, *values: object) -> Row | None:
         """Return the first row, or None."""
@@ -83,6 +98,7 @@ class Store:
         self.migrated: Migration | None = None
         self._lock = RLock()
         self._unread: WeakSet[sqlite3.Cursor] = WeakSet()
+        self._known: dict[object, Any] = {}
         self._file = None if path is IN_MEMORY else files.identity(path)
 
     @classmethod
@@ -109,6 +125,8 @@ class Store:
         if self.path is IN_MEMORY:
             yield self
             return
+        if files.holds_something(self.path):
+            self._require_same_file()  # before another file is opened with the log of this one, which would spoil it
         with Store.open(self.path, durable=durable, patience=patience) as store:
             yield store
 
@@ -167,7 +185,7 @@ class Store:
     def reading(self) -> Iterator[Transaction]:
         """Read one state of the store, whatever others write meanwhile."""
         with self._lock, self._told(), self._transaction("BEGIN"):
-            yield Transaction(self._connection, self._unread)
+            yield Transaction(self._connection, self._unread, self._known)
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
@@ -177,13 +195,13 @@ class Store:
         Within another `writing` or `rehearsing` it is part of that, and kept or dropped with it.
         """
         with self._lock, self._told(), self._transaction("BEGIN IMMEDIATE"):
-            yield Transaction(self._connection, self._unread)
+            yield Transaction(self._connection, self._unread, self._known)
 
     @contextmanager
     def rehearsing(self) -> Iterator[Transaction]:
         """Write as `writing` does, and keep nothing; what is read and written within takes part in it."""
         with self._lock, self._told(), self._transaction("BEGIN IMMEDIATE", "ROLLBACK"):
-            yield Transaction(self._connection, self._unread)
+            yield Transaction(self._connection, self._unread, self._known)
 
     def begin(self) -> Transaction:
         """Begin to write for who ends it with `commit` or `rollback`, from any thread; nobody else may use this one."""
@@ -194,7 +212,7 @@ class Store:
             except BaseException:
                 self.rollback()
                 raise
-        return Transaction(self._connection, self._unread)
+        return Transaction(self._connection, self._unread, self._known)
 
     def commit(self) -> None:
         """Keep what was written since `begin`, or nothing of it when that raises."""
@@ -208,6 +226,7 @@ class Store:
         """Keep nothing of what was written since `begin`."""
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+        self._known.clear()
         while self._unread:  # rows that nobody read to their end would hold the state of now for all that follow
             self._unread.pop().close()
 
@@ -264,23 +283,3 @@ class Store:
 
 def _init(path: Path) -> str:
     return command("--store", str(path), "init")
-
-
-def micros(instant: datetime) -> int:
-    """Return `instant` as the store keeps it: microseconds since 1970."""
-    return (instant - EPOCH) // _MICROSECOND
-
-
-def micros_or_none(instant: datetime | None) -> int | None:
-    """Return `instant` as the store keeps it, None as NULL."""
-    return None if instant is None else micros(instant)
-
-
-def instant(stored: Any) -> datetime:  # noqa: ANN401 - a column
-    """Return the instant that `micros` wrote."""
-    return EPOCH + timedelta(microseconds=stored)
-
-
-def instant_or_none(stored: object) -> datetime | None:
-    """Return the instant that `micros_or_none` wrote."""
-    return None if stored is None else instant(stored)

@@ -17,8 +17,9 @@ from gamcli.errors import StoreMissingError, StoreUnusableError
 from gamcli.model.doctor import Contents, FileFacts, ShutType
 from gamcli.model.overviews import Shut
 from gamcli.store import counts, files, glance, repository, schema
-from gamcli.store.database import Transaction, instant, micros
+from gamcli.store.database import Transaction
 from gamcli.store.failures import told
+from gamcli.store.instants import instant, micros
 
 LOOKED_AT = 100_000
 """Where no index helps, so many rows are looked at."""

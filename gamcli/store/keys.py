@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from gamcli.errors import NotFoundError, UsageError, command
 from gamcli.model import Key
-from gamcli.store.database import Row, Transaction, instant, instant_or_none, micros, micros_or_none
+from gamcli.store.database import Row, Transaction
+from gamcli.store.instants import instant, instant_or_none, micros, micros_or_none
 from gamcli.store.listing import Conditions, chunks, marks, order_by
 
 _COLUMNS = (

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from gamcli.model import Key, Token
 from gamcli.model.sessions import Session
 from gamcli.store import sessions
-from gamcli.store.database import Row, Transaction, instant, instant_or_none, micros, micros_or_none
+from gamcli.store.database import Row, Transaction
+from gamcli.store.instants import instant, instant_or_none, micros, micros_or_none
 from gamcli.store.listing import Conditions, order_by
 
 # What ends a token besides itself: its key, its session, or a newer token where an application allows one a user.
@@ -82,8 +83,15 @@ def each(tx: Transaction, wanted: TokenFilter) -> Iterator[Token]:
 
 def next_row(tx: Transaction, now: datetime) -> int:
     """Return the id of the next row: the microsecond of `now`, at least the last id plus one."""
+    given = tx.once(_given)
+    given.append(max(micros(now), given.pop() + 1))
+    return given[0]
+
+
+def _given(tx: Transaction) -> list[int]:
+    """Return the last id, in a list that `next_row` moves on: no other gives ids while this transaction writes."""
     last: Any = tx.one("SELECT max(id) FROM token")
-    return max(micros(now), (last[0] or 0) + 1)
+    return [last[0] or 0]
 
 
 class Carried(NamedTuple):

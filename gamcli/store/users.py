@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from gamcli.errors import NotFoundError, command
 from gamcli.model import User, fold
 from gamcli.store import sessions
-from gamcli.store.database import Row, Transaction, instant_or_none, micros_or_none
+from gamcli.store.database import Row, Transaction
+from gamcli.store.instants import instant_or_none, micros_or_none
 from gamcli.store.listing import Conditions, chunks, marks, order_by
 
 _TEXTS = (

@@ -366,7 +366,7 @@ def kept_later(gam: Gam, decided: tokens.Decision) -> IssuedToken:
 
 def test_a_password_that_changes_while_it_is_hashed_is_no_good(gam: Gam, login: TokenRequest, forward: Forward) -> None:
     """Whoever knew it begins no session that the change did not end; the new one stays."""
-    decided = tokens.decide(gam, tokens.facts(gam, login))
+    decided = tokens.decide(gam, login)
     forward(timedelta(microseconds=1))
     users.set_password(gam, "ana", Secret("hunter2"))
     assert refused(lambda: kept_later(gam, decided)) == "password_wrong"
@@ -375,7 +375,7 @@ def test_a_password_that_changes_while_it_is_hashed_is_no_good(gam: Gam, login: 
 
 def test_a_user_who_is_deleted_while_the_password_is_hashed_is_no_more(gam: Gam, login: TokenRequest) -> None:
     """Nothing is kept."""
-    decided = tokens.decide(gam, tokens.facts(gam, login))
+    decided = tokens.decide(gam, login)
     users.delete(gam, "ana", None)
     assert refused(lambda: kept_later(gam, decided)) == "password_wrong"
 
@@ -385,7 +385,7 @@ def test_two_logins_at_once_may_both_make_the_hash_anew(
 ) -> None:
     """The first one's is kept; the second one is a login all the same."""
     monkeypatch.setattr(passwords, "PRESENT", Scrypt(4, 8, 1))
-    decided = [tokens.decide(gam, tokens.facts(gam, login)) for _ in range(2)]
+    decided = [tokens.decide(gam, login) for _ in range(2)]
     kept_later(gam, decided[0])
     first = users.show(gam, "ana").password_hash
     assert kept_later(gam, decided[1])
@@ -396,7 +396,7 @@ def test_of_two_that_were_decided_together_one_is_kept(gam: Gam, login: TokenReq
     """The other one is the second use, and ends the session that the first went on with."""
     issued = tokens.exchange(gam, login)
     asked = renewing(login, issued.refresh_token)
-    one, other = (tokens.decide(gam, tokens.facts(gam, asked)) for _ in range(2))
+    one, other = (tokens.decide(gam, asked) for _ in range(2))
     with gam.store.writing() as tx:  # as the server does: what is refused is committed with the others
         first = tokens.keep(gam, tx, one)
         assert refused(lambda: tokens.keep(gam, tx, other)) == "refresh_used"
@@ -409,7 +409,7 @@ def test_a_session_that_ends_while_it_is_renewed_has_ended(gam: Gam, login: Toke
     decided = []
     for _ in range(2):
         asked = renewing(login, tokens.exchange(gam, login).refresh_token)
-        decided.append(tokens.decide(gam, tokens.facts(gam, asked)))
+        decided.append(tokens.decide(gam, asked))
     users.set_password(gam, "ana", PASSWORD)
     assert refused(lambda: kept_later(gam, decided[0])) == "refresh_revoked"
     users.delete(gam, "ana", None)

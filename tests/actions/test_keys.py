@@ -388,7 +388,7 @@ def test_a_token_of_a_retiring_key_ends_with_the_key(
     """It never outlives it."""
     keys.rotate(gam, issued.record.id, timedelta(minutes=5))
     token = tokens.exchange(gam, asked)
-    assert token.grant.expires_in == 300
+    assert token.expires_in == 300
     forward(timedelta(minutes=5))
     with pytest.raises(RefusedError):
         tokens.userinfo(gam, token.secret)

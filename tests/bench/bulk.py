@@ -31,7 +31,7 @@ from gamcli.commands.bulk import KEY_COLUMNS, KEY_REQUIRED
 from gamcli.model import ApiKeyPolicy, App, User
 from gamcli.rules.credentials import mint_api_key, mint_client_id, mint_guid
 from gamcli.store import Store, Transaction, apps, users
-from gamcli.store.database import micros
+from gamcli.store.instants import micros
 
 GAMCLI = str(Path(sys.executable).with_name("gamcli"))
 TIMEOUT_HOURS = 8760

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gamcli.errors import RefusedError
 from gamcli.model import GAMLOCAL, ApiKeyPolicy, App, AuthType, Key, TokenPolicy, User
-from gamcli.rules import api_key_grant, grants
+from gamcli.rules import api_key_grant, durations, grants
 from gamcli.rules.credentials import NO_SECRET, Secret
 from gamcli.rules.grants import Facts, TokenRequest
 
@@ -292,20 +292,15 @@ def test_what_breaks_no_rule_is_granted(facts: Facts, fine: Break) -> None:
     assert api_key_grant.decide(fine(facts)).key == fine(facts).key
 
 
-def test_a_grant_carries_the_key_its_scopes_and_the_time_of_its_application(
-    facts: Facts, app: App, key: Key, user: User, now: datetime
-) -> None:
-    """Sixty minutes of an application's timeout are 3600 seconds."""
+def test_a_grant_carries_the_key_and_its_scopes(facts: Facts, app: App, key: Key, user: User) -> None:
+    """For the user that it is of, and the application."""
     assert facts.repository is not None
     assert api_key_grant.decide(facts) == grants.Grant(
-        at=now,
         repository=facts.repository.guid,
         key=key,
         app=app,
         user=user,
         scopes=("gam_user_data",),
-        expires_at=now + timedelta(hours=1),
-        expires_in=3600,
         user_guid=user.guid,
         auth_type="apikey",
     )
@@ -333,9 +328,9 @@ def test_a_token_never_outlives_its_key(
     ends = {"expires_at": expires, "retires_at": retires}
     times = {name: None if end is None else facts.now + timedelta(seconds=end) for name, end in ends.items()}
     granted = api_key_grant.decide(of_app(token=TokenPolicy(timeout_minutes=minutes))(of_key(**times)(facts)))
-    assert granted.expires_in == expires_in
     expected = facts.now + timedelta(seconds=expires_in) if expires_in else None
-    assert granted.expires_at == expected
+    assert granted.expires_at(facts.now) == expected
+    assert durations.seconds(facts.now, expected) == expires_in
 
 
 @given(st.integers(1, 3_000_000))
@@ -343,15 +338,16 @@ def test_the_last_fraction_of_a_second_counts_as_one(facts: Facts, microseconds:
     """A key that lives for less than a second never gives a token that lives for ever."""
     end = facts.now + timedelta(microseconds=microseconds)
     granted = api_key_grant.decide(of_key(expires_at=end)(facts))
-    assert granted.expires_in == max(1, microseconds // 1_000_000)
-    assert granted.expires_at == end
+    assert durations.seconds(facts.now, end) == max(1, microseconds // 1_000_000)
+    assert granted.expires_at(facts.now) == end
 
 
 def test_the_end_of_the_calendar_is_never(facts: Facts) -> None:
     """A timeout beyond the year 9999 does not overflow."""
     late = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
     granted = api_key_grant.decide(of_key(expires_at=None)(replace(facts, now=late)))
-    assert (granted.expires_at, granted.expires_in) == (None, 0)
+    assert granted.expires_at(late) is None
+    assert durations.seconds(late, None) == 0
 
 
 def test_user_ids_stay_hidden_when_the_application_does_not_share_them(facts: Facts) -> None:
@@ -429,3 +425,25 @@ def test_an_attribute_that_the_key_names_needs_no_carrier(facts: Facts) -> None:
     """It was carried when the key was made."""
     named = of_key(scopes=("user_Area",))(of_app(scopes=("fullcontrol",))(sent(scope="user_Area")(facts)))
     assert api_key_grant.decide(named).scopes == ("user_Area",)
+
+
+seconds_or_none = st.none() | st.integers(1, 20)
+
+
+@given(expires=seconds_or_none, retires=seconds_or_none, old_until=seconds_or_none, later=st.integers(0, 25))
+def test_what_is_granted_once_is_granted_alike_until_then(
+    facts: Facts, expires: int | None, retires: int | None, old_until: int | None, later: int
+) -> None:
+    """Until the key expires or retires, or the secret that was sent does, if nothing else changes."""
+
+    def then(seconds: int | None) -> datetime | None:
+        return None if seconds is None else facts.now + timedelta(seconds=seconds)
+
+    asked = of_key(expires_at=then(expires), retires_at=then(retires))(facts)
+    asked = asked if old_until is None else rotated(old_until)(asked)
+    granted, until = api_key_grant.decide(asked), api_key_grant.decided_until(asked)
+    afterwards = replace(asked, now=facts.now + timedelta(seconds=later))
+    if until is None or afterwards.now < until:
+        assert api_key_grant.decide(afterwards) == granted
+    else:
+        assert refusal(afterwards).rule in ("key_expired", "key_replaced", "client_secret_wrong")

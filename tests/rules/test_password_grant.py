@@ -195,14 +195,11 @@ def test_a_grant_carries_what_was_asked(login: Facts) -> None:
     given_along = (Property("Branch", "7"),)
     granted = password_grant.decide(of("request", initial_properties=given_along)(login))
     assert granted == grants.Grant(
-        at=login.now,
         repository="9d2c6f0e-7a1b-4c3d-8e5f-112233445566",
         key=None,
         app=login.the_app,
         user=login.the_user,
         scopes=("user_email",),
-        expires_at=login.now + timedelta(hours=1),
-        expires_in=3600,
         user_guid=login.the_user.guid,
         auth_type="local",
         initial_properties=given_along,

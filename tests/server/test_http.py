@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Event, Thread
 from time import monotonic, sleep
@@ -17,13 +18,14 @@ from urllib.parse import urlencode
 
 import pytest
 
-from gamcli.actions import Gam, tokens
+from gamcli.actions import Gam, tokens, users
 from gamcli.errors import FailedError, StoreMissingError
 from gamcli.rules.credentials import Secret
 from gamcli.server import http, oauth, scribe
 from gamcli.server.connection import Connection, Times
 from gamcli.server.http import Options, Server
 from gamcli.server.messages import MAX_BODY, MAX_EMPTY, Request
+from gamcli.store import Store
 
 Raw = Callable[..., bytes]
 HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -61,6 +63,28 @@ def test_one_connection_serves_many_requests(server: Server) -> None:
         for _ in range(3):
             client.sendall(HEALTHZ)
             assert statuses(client.recv(65536)) == [200]
+
+
+def test_what_is_changed_elsewhere_counts_for_the_next_request(
+    serve: Callable[..., Server], gam: Gam, form: dict[str, str]
+) -> None:
+    """Of those who asked before, too: for a token, and with one."""
+    sent = urlencode(form).encode()
+    head = "POST /oauth/gam/v2.0/access_token HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    granting = f"{head}Content-Length: {len(sent)}\r\n\r\n".encode() + sent
+    with connected(serve()) as client, Store.open(gam.store.path) as other:
+
+        def asked(request: bytes) -> bytes:
+            client.sendall(request)
+            return client.recv(65536)
+
+        token = json.loads(asked(granting).partition(b"\r\n\r\n")[2])["access_token"]
+        reading = f"GET /oauth/gam/v2.0/userinfo HTTP/1.1\r\nAuthorization: {token}\r\n\r\n".encode()
+        for blocked in (False, True, False):
+            users.update(replace(gam, store=other), "ana", {"blocked": blocked})
+            expected = [401 if blocked else 200] * 2
+            for _ in range(2):
+                assert [statuses(asked(each))[0] for each in (granting, reading)] == expected
 
 
 def test_pipelined_requests_are_answered_in_order(raw: Raw) -> None:
@@ -422,7 +446,7 @@ PROGRAM = """
 import os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from gamcli.actions import Gam, tokens
+from gamcli.actions import Gam, tokens, users
 from gamcli.server.http import Options, Server
 from gamcli.store import Store
 with Store.open(Path(sys.argv[1])) as store:

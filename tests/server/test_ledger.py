@@ -208,9 +208,9 @@ def test_one_that_breaks_a_batch_spoils_no_other(
     other = {**form, "api_key": keys.generate(gam, keys.KeyWish("bob", "portal")).secret.reveal()}
     keep = tokens.keep
 
-    def breaks(gam: Gam, tx: Any, grant: Any) -> Any:  # noqa: ANN401 - as keep
-        kept = keep(gam, tx, grant)
-        if grant.user.name == "bob":
+    def breaks(gam: Gam, tx: Any, decided: Any) -> Any:  # noqa: ANN401 - as keep
+        kept = keep(gam, tx, decided)
+        if kept.grant.user.name == "bob":
             raise LookupError
         return kept
 

@@ -35,7 +35,7 @@ def test_a_line_for_people_tells_who_what_and_why() -> None:
 
 def test_a_line_for_programs_has_every_field() -> None:
     """Empty ones too, so that a reader need not ask."""
-    assert json.loads(told("json", answer=Answer(ANSWER.response))[0]) == {
+    assert json.loads(told("json", answer=Answer(ANSWER.response, Trace()))[0]) == {
         "time": "2026-03-01T12:00:00Z", "request": "f00d-1", "method": "POST", "path": "/a", "status": 401, "ms": 1.2,
         "client_id": "", "key": "", "rule": "", "detail": "",
     }  # fmt: skip

@@ -12,7 +12,7 @@ from gamcli.actions import Gam, users
 from gamcli.server import sweeper
 from gamcli.server.sweeper import Sweeper
 from gamcli.store import audit
-from gamcli.store.database import micros
+from gamcli.store.instants import micros
 
 OFTEN = timedelta(seconds=0.01)
 

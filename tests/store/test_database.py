@@ -9,8 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gamcli.errors import (
     GamcliError,
@@ -21,8 +19,7 @@ from gamcli.errors import (
     StoreVersionError,
     UsageError,
 )
-from gamcli.store import Store, audit, database, schema, users
-from gamcli.store.database import instant, instant_or_none, micros, micros_or_none
+from gamcli.store import Store, audit, schema, users
 
 
 def mode(path: Path) -> int:
@@ -349,20 +346,6 @@ def test_a_text_that_is_no_unicode_is_told(store: Store, name: str) -> None:
     """Bytes of a command line that are not UTF-8 name nothing and crash nothing."""
     with pytest.raises(GamcliError), store.reading() as tx:
         users.named(tx, name)
-
-
-@given(st.datetimes(timezones=st.just(database.EPOCH.tzinfo)))
-def test_an_instant_is_kept_to_the_microsecond(at: object) -> None:
-    """From the year 1 to 9999."""
-    assert isinstance(at, type(database.EPOCH))
-    assert instant(micros(at)) == at
-    assert instant_or_none(micros_or_none(at)) == at
-
-
-def test_never_is_kept_as_null() -> None:
-    """And read as never."""
-    assert micros_or_none(None) is None
-    assert instant_or_none(None) is None
 
 
 def test_an_empty_database_is_no_store_until_it_is_made_one(tmp_path: Path) -> None:

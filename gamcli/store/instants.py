@@ -1,0 +1,27 @@
+"""How instants are kept: as microseconds since 1970, None as NULL."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def micros(instant: datetime) -> int:
+    """Return `instant` as the store keeps it: microseconds since 1970."""
+    return (instant - EPOCH) // _MICROSECOND
+
+
+def micros_or_none(instant: datetime | None) -> int | None:
+    """Return `instant` as the store keeps it, None as NULL."""
+    return None if instant is None else micros(instant)
+
+
+def instant(stored: Any) -> datetime:  # noqa: ANN401 - a column
+    """Return the instant that `micros` wrote."""
+    return EPOCH + timedelta(microseconds=stored)
+
+
+def instant_or_none(stored: object) -> datetime | None:
+    """Return the instant that `micros_or_none` wrote."""
+    return None if stored is None else instant(stored)
