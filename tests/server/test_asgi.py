@@ -68,14 +68,14 @@ def test_a_key_is_traded_and_claims_are_read(ask: Callable[..., Response], form:
 def test_what_is_changed_elsewhere_counts_for_the_next_request(
     ask: Callable[..., Response], form: dict[str, str], gam: Gam
 ) -> None:
-    """Of those who asked before, too: for a token, and with one."""
+    """Of those who asked before, too: with a token, and for one."""
     token = json.loads(ask("POST", TOKEN_PATH, urlencode(form).encode(), FORM).body)["access_token"]
     for blocked in (False, True, False):
         users.update(gam, "ana", {"blocked": blocked})
         for _ in range(2):
-            granted = ask("POST", TOKEN_PATH, urlencode(form).encode(), FORM)
             claims = ask("GET", "/oauth/gam/v2.0/userinfo", None, {"Authorization": token})
-            assert [granted.status, claims.status] == [401 if blocked else 200] * 2
+            granted = ask("POST", TOKEN_PATH, urlencode(form).encode(), FORM)
+            assert [claims.status, granted.status] == [401 if blocked else 200] * 2
 
 
 def test_refusals_and_limits_are_those_of_the_contract(ask: Callable[..., Response], form: dict[str, str]) -> None:

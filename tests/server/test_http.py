@@ -68,9 +68,11 @@ def test_one_connection_serves_many_requests(server: Server) -> None:
 def test_what_is_changed_elsewhere_counts_for_the_next_request(
     serve: Callable[..., Server], gam: Gam, form: dict[str, str]
 ) -> None:
-    """Of those who asked before, too: for a token, and with one."""
+    """Of those who asked before, too: with a token, and for one."""
     sent = urlencode(form).encode()
-    head = "POST /oauth/gam/v2.0/access_token HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    head = (
+        "POST /oauth/gam/v2.0/access_token HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    )
     granting = f"{head}Content-Length: {len(sent)}\r\n\r\n".encode() + sent
     with connected(serve()) as client, Store.open(gam.store.path) as other:
 
@@ -79,12 +81,12 @@ def test_what_is_changed_elsewhere_counts_for_the_next_request(
             return client.recv(65536)
 
         token = json.loads(asked(granting).partition(b"\r\n\r\n")[2])["access_token"]
-        reading = f"GET /oauth/gam/v2.0/userinfo HTTP/1.1\r\nAuthorization: {token}\r\n\r\n".encode()
+        reading = f"GET /oauth/gam/v2.0/userinfo HTTP/1.1\r\nHost: a\r\nAuthorization: {token}\r\n\r\n".encode()
         for blocked in (False, True, False):
             users.update(replace(gam, store=other), "ana", {"blocked": blocked})
             expected = [401 if blocked else 200] * 2
             for _ in range(2):
-                assert [statuses(asked(each))[0] for each in (granting, reading)] == expected
+                assert [statuses(asked(each))[0] for each in (reading, granting)] == expected
 
 
 def test_pipelined_requests_are_answered_in_order(raw: Raw) -> None:
