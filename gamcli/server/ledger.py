@@ -10,12 +10,11 @@ from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Event, Thread
-from time import monotonic
 from typing import Generic
 
 from gamcli.errors import StoreBusyError
 from gamcli.server.oauth import Answer, Pending
-from gamcli.server.waiting import MAX_WAIT, Asking
+from gamcli.server.waiting import Asking
 from gamcli.store import Store, Transaction
 
 PAUSE = 0.001
@@ -134,12 +133,12 @@ class Ledger(Generic[Asking]):
 
     def _wait(self) -> Transaction:
         """Wait until the store may be written; raises StoreBusyError when the first guest's time is over."""
-        end = monotonic() + MAX_WAIT
+        first, _ = self._entered[0]  # they leave in order, and none of them while this thread has the store
         while True:
             try:
                 return self._store.begin()
             except StoreBusyError:
-                if monotonic() >= end or self._closing.wait(PAUSE):
+                if first.left <= 0 or self._closing.wait(PAUSE):
                     raise
 
     def _commit(self) -> None:

@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from http.client import HTTPConnection
 from threading import Event
 from time import monotonic
@@ -13,10 +14,11 @@ from urllib.parse import urlencode
 import pytest
 
 from gamcli.actions import Gam, keys, tokens, users
-from gamcli.errors import StoreUnusableError
+from gamcli.errors import StoreBusyError, StoreUnusableError
 from gamcli.server import ledger, waiting
 from gamcli.server.http import Server
-from gamcli.server.messages import Response
+from gamcli.server.messages import Request, Response
+from gamcli.server.oauth import AS_EVER, Deferred, Pending, Trace
 from gamcli.store import Store
 from gamcli.store import tokens as rows
 from gamcli.store.database import BUSY_SECONDS
@@ -154,7 +156,6 @@ def test_who_has_waited_too_long_for_a_writer_is_told_that_the_store_is_busy(
 ) -> None:
     """And the next one, once the store is free again, is served."""
     monkeypatch.setattr(waiting, "MAX_WAIT", 0.2)
-    monkeypatch.setattr(ledger, "MAX_WAIT", 0.2)
     began = monotonic()
     with Store.open(gam.store.path) as other, other.writing():
         response = post()
@@ -163,6 +164,23 @@ def test_who_has_waited_too_long_for_a_writer_is_told_that_the_store_is_busy(
     assert dict(response.fields)["Retry-After"] == "1"
     assert lines[-1].endswith("rule=store_busy")
     assert post().status == 200
+
+
+def test_nobody_waits_for_a_writer_beyond_their_own_time(gam: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever came while others waited has waited with them."""
+    asked: list[int] = []
+
+    def busy(_: Store) -> Any:  # noqa: ANN401 - as begin
+        asked.append(1)
+        raise StoreBusyError("another process writes")
+
+    monkeypatch.setattr(Store, "begin", busy)
+    late = waiting.Caller(Request("POST", TOKEN_PATH), monotonic() - waiting.MAX_WAIT)
+    with closing(ledger.Ledger[waiting.Caller](gam.store, lambda: None, lambda _: None)) as book:
+        book.enter(late, Pending(late.request, AS_EVER, Trace(), Deferred(lambda _: Response(200, (), b""))))
+        with pytest.raises(StoreBusyError):
+            book._wait()  # noqa: SLF001 - what its thread does
+    assert asked == [1]
 
 
 def test_grants_go_on_while_others_write(post: Ask, gam: Gam) -> None:
