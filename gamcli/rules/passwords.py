@@ -29,6 +29,8 @@ FLEETING = Scrypt(2**10, 8, 1)
 CHEAPEST = Scrypt(2, 8, 1)
 """For tests alone."""
 
+_NUL = "\0"  # HMAC fills its key up with them (RFC 2104 §2): with a few at its end, a password has the same hash
+
 MAX_PASSWORD_LENGTH = 50
 """GAM: Password is 50 characters."""
 
@@ -37,6 +39,8 @@ def check(password: Secret) -> Secret:
     """Return `password` when it may be one; raises UsageError."""
     if not 1 <= len(password.reveal()) <= MAX_PASSWORD_LENGTH:
         raise UsageError(f"a password has 1 to {MAX_PASSWORD_LENGTH} characters", "choose another one")
+    if _NUL in password.reveal():
+        raise UsageError("a password has no NUL characters", "choose another one")
     return password
 
 
@@ -63,7 +67,7 @@ def verify(password: Secret, stored: str) -> bool:
     """Say whether `password` is the one that `stored` was made from."""
     _, n, r, p, salt, expected = stored.split("$")
     found = _scrypt(password, base64.b64decode(salt), Scrypt(int(n), int(r), int(p)))
-    return hmac.compare_digest(found, base64.b64decode(expected))
+    return hmac.compare_digest(found, base64.b64decode(expected)) and _NUL not in password.reveal()
 
 
 def _scrypt(password: Secret, salt: bytes, cost: Scrypt) -> bytes:

@@ -9,7 +9,7 @@ from gamcli.rules import passwords
 from gamcli.rules.credentials import Entropy, Secret
 from gamcli.rules.passwords import CHEAPEST, Scrypt
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=50)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=50)
 
 
 def no_dice(count: int) -> bytes:
@@ -66,6 +66,16 @@ def test_a_password_of_undecodable_bytes_is_wrong_and_no_crash() -> None:
     """A lone surrogate, which Python makes of such bytes, is compared like any other text."""
     stored = passwords.hashed(Secret("hunter2"), no_dice, CHEAPEST)
     assert not passwords.verify(Secret("\udcff"), stored)
+
+
+def test_a_password_with_nul_characters_behind_it_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To scrypt it is the same: HMAC fills its key up with them."""
+    stored = passwords.hashed(Secret("hunter2"), no_dice, CHEAPEST)
+    assert not passwords.verify(Secret("hunter2\0"), stored)
+    with pytest.raises(UsageError, match="NUL"):
+        passwords.hashed(Secret("hunter2\0"), no_dice, CHEAPEST)
+    monkeypatch.setattr(passwords, "_NUL", "x")
+    assert passwords.verify(Secret("hunter2\0"), stored)
 
 
 def test_what_nobody_has_takes_the_present_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
