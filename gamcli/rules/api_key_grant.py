@@ -19,8 +19,14 @@ def _auth_type_is_right(facts: Facts) -> bool:
     kind, allowed = facts.auth_type, facts.the_app.api_keys.auth_type
     if kind is None or kind.type != APIKEY:
         return False
-    wanted = (allowed, facts.key.auth_type if facts.key else None)
+    wanted = (allowed, facts.key.auth_type if facts.key and not _is_guessed(facts) else None)
     return all(name is None or fold(name) == fold(kind.name) for name in wanted)
+
+
+def _is_guessed(facts: Facts) -> bool:
+    """Say whether a key was sent that is not the one of its id: of that one, nobody learns anything."""
+    proven = facts.sent.api_key.matches(facts.key.digest if facts.key else NO_DIGEST)
+    return not proven and facts.sent.api_key.reveal() != ""
 
 
 def _key_is_proven(facts: Facts) -> bool:

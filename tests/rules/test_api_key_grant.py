@@ -396,6 +396,14 @@ def test_keys_of_an_application_that_allows_any_type_need_their_own(
     assert (broken is None) is (of_key_right and (any_allowed or of_app_right))
 
 
+def test_a_guesser_does_not_learn_the_type_of_a_key(facts: Facts) -> None:
+    """Of a key that is not proven nobody hears more than that; its holder is told what to send."""
+    other = of_key(auth_type="other")(facts)
+    assert refusal(other).rule == "auth_type_wrong"
+    assert refusal(sent(api_key=Secret("gamkey_guessed"))(other)).rule == "key_unproven"
+    assert refusal(sent(api_key=Secret("gamkey_guessed"))(lacking("key")(facts))).rule == "key_unproven"
+
+
 def test_the_rule_of_types_needs_no_key(facts: Facts, auth_type: AuthType) -> None:
     """When a key is made there is none yet."""
     fresh = replace(facts, key=None, request=None, auth_type=auth_type)
