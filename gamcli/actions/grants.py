@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 
 from gamcli import store
 from gamcli.actions import Gam
@@ -12,6 +13,9 @@ from gamcli.rules import api_key_grant, grants, password_grant, passwords, refre
 from gamcli.rules.credentials import NO_SECRET, Secret, api_key_id, mint_refresh_token, refresh_token_place
 from gamcli.rules.grants import Facts, Grant, TokenRequest
 from gamcli.store import Transaction
+
+MAX_ATTRIBUTES = 256
+"""How many attributes a request can name that only a wider scope allows: each of them is looked for."""
 
 
 def facts(tx: Transaction, gam: Gam, request: TokenRequest) -> Facts:
@@ -28,7 +32,7 @@ def facts(tx: Transaction, gam: Gam, request: TokenRequest) -> Facts:
     found = replace(
         found,
         auth_type=store.auth_types.find(tx, request.authentication_type_name or repository.default_auth_type),
-        attributes=_carried(tx, request.scope),
+        attributes=_carried(tx, request.scope) if found.app else frozenset(),
     )
     if request.grant == grants.PASSWORD:
         user = store.users.find(tx, request.username) if request.username else None
@@ -47,7 +51,7 @@ def key_and_owner(tx: Transaction, key_id: str | None) -> tuple[Key | None, User
 
 def _carried(tx: Transaction, scope: str) -> frozenset[str]:
     """Return the attributes that `scope` names and some user carries."""
-    named = filter(None, map(scopes.attribute_id, scopes.split(scope)))
+    named = islice(filter(None, map(scopes.attribute_id, scopes.split(scope))), MAX_ATTRIBUTES)
     return frozenset(attribute for attribute in named if store.users.carries(tx, attribute))
 
 

@@ -15,6 +15,9 @@ from gamcli.server.messages import Request
 
 MEDIA_TYPE = "application/x-www-form-urlencoded"
 
+MAX_PARAMETERS = 64
+"""As many as header fields: who has proven nothing makes no more work than that."""
+
 _BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})|[\x00-\x1f\x7f]")
 _BEARER = re.compile(r"(?:(?:OAuth|Bearer)[ \t]+)?([^ \t]+)", re.IGNORECASE)
 
@@ -42,9 +45,12 @@ def _is_form(content_type: str) -> bool:
 def _parse(body: bytes) -> dict[str, str]:
     found: dict[str, str] = {}
     repeated = False
-    for pair in _text(body).split("&"):
+    pairs = [pair for pair in _text(body).split("&") if pair]
+    if len(pairs) > MAX_PARAMETERS:
+        raise RefusedError("form_unreadable", "too many parameters")
+    for pair in pairs:
         name, equals, value = pair.partition("=")
-        if not equals and pair:
+        if not equals:
             raise RefusedError("form_unreadable", "a parameter without =")
         name, value = _unescaped(name), _unescaped(value)
         if value:

@@ -16,6 +16,7 @@ from gamcli import store
 from gamcli.actions import Gam, apps, auth_types, keys, repository, tokens, users
 from gamcli.actions.apps import AppWish, ScopeEdit
 from gamcli.actions.changes import Created
+from gamcli.actions.grants import MAX_ATTRIBUTES
 from gamcli.actions.tokens import IssuedToken, TokenSearch
 from gamcli.errors import RefusedError
 from gamcli.model import App, Token, User, token_id
@@ -533,3 +534,17 @@ def test_a_store_keeps_digests_alone(gam: Gam, login: TokenRequest) -> None:
     assert token is not None
     assert issued.refresh_token.matches(token.digest)
     assert issued.refresh_token.reveal()[15:] not in repr(token)
+
+
+def test_who_has_proven_nothing_costs_no_look_at_each_scope(gam: Gam, login: TokenRequest) -> None:
+    """An application that does not exist is not asked what its users carry; a request names no more than so many."""
+    named = "+".join(f"user_a{number}" for number in range(MAX_ATTRIBUTES + 100))
+    counts = []
+    for client_id in ("0" * 32, login.client_id):
+        asked: list[str] = []
+        gam.store._connection.set_trace_callback(asked.append)  # noqa: SLF001 - every statement
+        with pytest.raises(RefusedError):
+            tokens.exchange(gam, replace(login, client_id=client_id, scope=named))
+        gam.store._connection.set_trace_callback(None)  # noqa: SLF001 - as above
+        counts.append(sum("user_attribute" in each for each in asked))
+    assert counts == [0, MAX_ATTRIBUTES]

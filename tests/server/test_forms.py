@@ -95,6 +95,15 @@ def test_what_is_no_form_is_refused(body: bytes) -> None:
     assert refused.value.rule == "form_unreadable"
 
 
+def test_a_form_has_a_bounded_number_of_parameters() -> None:
+    """Empty places between two & are none."""
+    most = b"&".join(b"a%d=b" % number for number in range(forms.MAX_PARAMETERS))
+    assert len(forms.read(form_request(b"&&" + most + b"&" * 9000))) == forms.MAX_PARAMETERS
+    with pytest.raises(RefusedError) as refused:
+        forms.read(form_request(most + b"&z=b"))
+    assert refused.value.rule == "form_unreadable"
+
+
 @pytest.mark.parametrize("body", [b"a=b&a=c", b"a=b&a=b", b"a=b&%61=b"])
 def test_a_parameter_that_comes_twice_is_refused(body: bytes) -> None:
     """RFC 6749 §3.2."""
