@@ -25,6 +25,9 @@ MAX_BODY = 16 * 1024
 MAX_EMPTY = 8
 """How many bytes of empty lines may come before a request."""
 
+MAX_KNOWN = 1024
+"""The longest head that is remembered, in bytes: a thousand of them take no more than a few megabytes."""
+
 _NAME = r"!#$%&'*+.^_`|~0-9A-Za-z-"
 # A folded line and a blank before the colon (RFC 9112 §5.1, §5.2) are no names, and neither is half a line.
 _FIELD = re.compile(rf"([{_NAME}]+):([\t\x20-\x7e\x80-\xff]*)")
@@ -32,6 +35,7 @@ _REQUEST_LINE = re.compile(rf"([{_NAME}]+) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])"
 _AUTHORITY = re.compile(r"https?://[^/?]+", re.IGNORECASE)
 _CAN_BEGIN = re.compile(rf"[{_NAME}\r]".encode())
 _BLANK_LINE = re.compile(rb"\n\r?\n")
+_HOST = re.compile(r"[0-9A-Za-z._~!$&'()*+;=:%\[\]-]*")
 _DIGITS = re.compile(r"[0-9]+")
 
 _ONCE = frozenset({"host", "content-length", "content-type", "authorization", "expect"})
@@ -191,12 +195,18 @@ def find_end(buffer: bytes) -> int | None:
     return None
 
 
-@lru_cache(maxsize=1024)  # a client's requests have one head, but for a length or a token
 def parse_head(raw: bytes) -> Head:
     """Return the head that `raw` is, the blank line included; raises RefusedError alone, whatever the bytes."""
+    return _known_head(raw) if len(raw) <= MAX_KNOWN else _parse_head(raw)
+
+
+def _parse_head(raw: bytes) -> Head:
     lines = raw.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
     method, path, query, version = _parse_request_line(lines[0])
     return assembled(method, (path, query), map(_parse_field, lines[1:]), version)
+
+
+_known_head = lru_cache(maxsize=1024)(_parse_head)  # a client's requests have one head, but for a length or a token
 
 
 def assembled(method: str, target: tuple[str, str], pairs: Iterable[tuple[str, str]], version: int) -> Head:
@@ -206,8 +216,10 @@ def assembled(method: str, target: tuple[str, str], pairs: Iterable[tuple[str, s
     `target` is the path and the query, `pairs` the fields with their names in lower case, `version` the minor one.
     """
     fields = _gathered(pairs)
-    if version > 0 and "host" not in fields:  # RFC 9112 §3.2
-        raise unreadable("no Host")
+    if (version > 0 and "host" not in fields) or not _HOST.fullmatch(fields.get("host", "")):  # RFC 9112 §3.2
+        raise unreadable("no Host, or one that is none")
+    if version == 0:  # RFC 9110 §10.1.1: HTTP/1.0 knows no 100, and a proxy would take it for the whole answer
+        fields.pop("expect", None)
     if fields.get("expect", "100-continue").lower() != "100-continue":
         raise RefusedError("expectation_unknown", "an expectation other than 100-continue")
     keeps_alive = version > 0 and "close" not in fields.get("connection", "").lower()

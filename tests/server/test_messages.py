@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gamcli.errors import RefusedError
+from gamcli.server import messages
 from gamcli.server.messages import MAX_BODY, MAX_FIELDS, MAX_FIELDS_BYTES, MAX_LINE, Inbox, Request, parse_head
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: a\r\n"
@@ -102,6 +103,7 @@ NOT_HTTP = [
     b"\rGET / HTTP/1.1\r\nHost: a\r\n\r\n",
     b"GET / HTTP/1.1\r\n\r\n",
     GET + b"Host: b\r\n\r\n",
+    *(b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n" for host in (b"a b", b"a,b", b"a/b", b"a?c@d", b"\xff")),
     GET + b"a : b\r\n\r\n",
     GET + b" folded: b\r\n\r\n",
     GET + b"a: b\r\n\tfolded\r\n\r\n",
@@ -178,6 +180,22 @@ def test_an_empty_line_before_a_request_is_overlooked() -> None:
 def test_fields_of_one_name_are_joined() -> None:
     """RFC 9110 §5.3."""
     assert parse_head(GET + b"a: b\r\nA: c\r\n\r\n").fields["a"] == "b, c"
+
+
+def test_a_client_of_http_1_0_waits_for_nothing() -> None:
+    """It knows no 100 (RFC 9110 §10.1.1)."""
+    inbox = Inbox("")
+    inbox.feed(b"POST / HTTP/1.0\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+    assert inbox.take() is None
+    assert not inbox.asks_to_continue()
+
+
+def test_a_long_head_is_read_and_not_remembered() -> None:
+    """A thousand of them would fill the memory."""
+    long = GET + b"a: " + b"b" * messages.MAX_KNOWN + b"\r\n\r\n"
+    before = messages._known_head.cache_info().currsize  # noqa: SLF001 - what is remembered
+    assert messages.parse_head(long).fields["a"] == "b" * messages.MAX_KNOWN
+    assert messages._known_head.cache_info().currsize == before  # noqa: SLF001 - as above
 
 
 def test_a_client_that_waits_is_told_to_continue_once() -> None:
