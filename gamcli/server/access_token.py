@@ -55,6 +55,10 @@ _FAILURES = frozenset(
 """Rules 5, 12 and 16: what a guesser fails at is counted."""
 
 
+MAX_KEPT = 1024
+"""The longest body that is kept ready for when it comes again, in bytes: clients send some 300."""
+
+
 class _Attempt(NamedTuple):
     """A request whose failures are counted for its client: rule 17, judged between rules 4 and 5."""
 
@@ -94,7 +98,7 @@ def _granting(gam: Gam, read: Callable[[Request], TokenRequest], attempt: _Attem
             return Later()
         attempt.trace.key_id = api_key_id(wish.api_key) or ""
         decided = _decided(gam, wish, attempt)
-        if prepared is not None and isinstance(decided, Ready):
+        if prepared is not None and isinstance(decided, Ready) and len(attempt.request.body) <= MAX_KEPT:
             prepared.keep(digest, decided)
     return Deferred(partial(_written, gam, decided, attempt))
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from gamcli.errors import RefusedError
 from gamcli.model.sessions import Property
 from gamcli.rules import grants
-from gamcli.rules.credentials import Secret
+from gamcli.rules.credentials import NO_SECRET, Secret
 from gamcli.rules.grants import TokenRequest
 from gamcli.server import forms
 from gamcli.server.messages import Request
@@ -52,17 +52,22 @@ def _asked(request: Request, form: Mapping[str, str]) -> TokenRequest:
     if client is None:
         raise RefusedError("client_basic_malformed", "HTTP Basic that is malformed")
     client_id, client_secret = client
+
+    def secret(name: str) -> Secret:
+        """Return the parameter that is the grant's own, and none that is of another: a request may be kept for long."""
+        return Secret(form.get(name, "")) if name == grant else NO_SECRET
+
     return TokenRequest(
         client_id=client_id,
         client_secret=client_secret,
-        api_key=Secret(form.get("api_key", "")),
+        api_key=secret(grants.API_KEY),
         authentication_type_name=form.get("authentication_type_name", ""),
         username=form.get("username", ""),
         scope=form.get("scope", ""),
         repository=form.get("repository", ""),
         grant=grant,
-        password=Secret(form.get("password", "")),
-        refresh_token=Secret(form.get("refresh_token", "")),
+        password=secret(grants.PASSWORD),
+        refresh_token=secret(grants.REFRESH),
         initial_properties=properties,
     )
 

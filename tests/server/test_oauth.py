@@ -14,8 +14,10 @@ from urllib.parse import quote_plus, urlencode
 import pytest
 
 from gamcli.actions import Gam, apps, auth_types, keys, tokens, users
+from gamcli.actions.prepared import Prepared
 from gamcli.rules.credentials import Secret
 from gamcli.server import oauth
+from gamcli.server.access_token import MAX_KEPT
 from gamcli.server.http import Server
 from gamcli.server.messages import Request, Response
 from gamcli.store import Store
@@ -569,3 +571,15 @@ def test_the_rest_of_a_body_before_a_request_is_not_logged(raw: Callable[..., by
     raw(b"POST /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na=s3cretGET /healthz HTTP/1.0\r\n\r\n")
     assert len(lines) == 2
     assert not any("cret" in line for line in lines)
+
+
+def test_a_long_request_is_answered_and_not_kept_ready(gam: Gam, form: dict[str, str]) -> None:
+    """Whoever has one key could fill the memory with requests that differ."""
+    known: Prepared[Response] = Prepared()
+    for padding in ("", "x" * MAX_KEPT):
+        body = urlencode({**form, "padding": padding}).encode()
+        fields = {"content-type": FORM["Content-Type"], "content-length": str(len(body))}
+        request = Request("POST", TOKEN_PATH, fields=fields, body=body)
+        answer = oauth.respond(gam, request, replace(oauth.AS_EVER, prepared=known))
+        assert answer.response.status == 200
+        assert len(known._ready) == 1  # noqa: SLF001 - the short one alone

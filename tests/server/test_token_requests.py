@@ -52,13 +52,22 @@ def test_a_grant_is_known_by_its_type_and_its_key(form: dict[str, str], grant: s
 
 def test_everything_that_is_sent_is_read() -> None:
     """Secrets are hidden from the first."""
-    along = {"authentication_type_name": "local", "scope": "a", "repository": "r", "refresh_token": "t"}
+    along = {"authentication_type_name": "local", "scope": "a", "repository": "r"}
     properties = '[{"Id":"Branch","Value":"7"}]'
     asked = token_requests.posted(posted({**LOGIN, **along, "initial_properties": properties}))
     assert (asked.client_id, asked.username, asked.scope, asked.repository) == ("c", "ana", "a", "r")
     assert (asked.authentication_type_name, asked.initial_properties) == ("local", (Property("Branch", "7"),))
-    secrets = (asked.client_secret, asked.password, asked.refresh_token)
-    assert [each.reveal() for each in secrets] == ["s", "p", "t"]
+    assert [asked.client_secret.reveal(), asked.password.reveal()] == ["s", "p"]
+
+
+@pytest.mark.parametrize("own", [grants.API_KEY, grants.PASSWORD, grants.REFRESH])
+def test_a_grant_has_no_secret_of_another(own: str) -> None:
+    """What it does not need is not kept for it."""
+    secrets = dict.fromkeys([grants.PASSWORD, grants.REFRESH], "x") | ({own: "x"} if own == grants.API_KEY else {})
+    grant_type = "refresh_token" if own == grants.REFRESH else "password"
+    asked = token_requests.posted(posted({"grant_type": grant_type, "client_id": "c", **secrets}))
+    held = {name: getattr(asked, name).reveal() for name in (grants.API_KEY, grants.PASSWORD, grants.REFRESH)}
+    assert held == {**dict.fromkeys(held, ""), own: "x"}
 
 
 @pytest.mark.parametrize("form", [{}, {"grant_type": ""}, {"client_id": "c"}])
