@@ -226,3 +226,12 @@ def test_grants_of_one_turn_of_the_loop_share_a_commit(
     assert [wire.sent[0]["status"] for wire in wires] == [200] * 8
     assert len({wire.sent[1]["body"] for wire in wires}) == 8
     assert len(commits) == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "address"),
+    [("10.0.0.1", "10.0.0.1"), ("::1", "::1"), ("x" * 40_000, ""), ("10.0.0.1, 10.0.0.2", ""), ("", "")],
+)
+def test_what_is_no_address_is_none(told: str, address: str) -> None:
+    """A server in front may take it from a header that the client wrote."""
+    assert asgi._address(told) == address  # noqa: SLF001 - it is read where the request is made
