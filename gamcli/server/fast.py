@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, cast
+from typing import cast
 
 import uvloop
 
@@ -19,11 +19,12 @@ from gamcli.errors import RefusedError
 from gamcli.server import oauth, refusals
 from gamcli.server.connection import CONTINUE, MAX_FAREWELL, encode
 from gamcli.server.desk import Desk
-from gamcli.server.http import DOORSTEP, LONGEST_SWEEP, SWEEPS
+from gamcli.server.doorway import Doorway
+from gamcli.server.http import LONGEST_SWEEP, SWEEPS
 from gamcli.server.log import Log
 from gamcli.server.messages import Inbox, Request, unreadable
 from gamcli.server.scribe import Scribe
-from gamcli.server.serving import BACKLOG, Options
+from gamcli.server.serving import Options
 from gamcli.server.waiting import Caller
 
 UNSENT_BYTES = 64 * 1024
@@ -56,6 +57,7 @@ class FastServer:
             self._listener = opened.enter_context(options.listening())
             self._desk: Desk[Visitor] = opened.enter_context(closing(Desk(gam, self.conduct, self._ring)))
             self._opened = opened.pop_all()
+        self.doorway = Doorway(self._listener, options, lambda beyond: Visit(self, beyond), self.visits)
         self._port = int(self._listener.getsockname()[1])
 
     @property
@@ -84,14 +86,14 @@ class FastServer:
         self.stopping = True
 
     async def _live(self) -> None:
-        handshake: dict[str, Any] = {"ssl_handshake_timeout": self.options.times.request} if self.options.tls else {}
-        server = await self._loop.create_server(
-            lambda: Visit(self), sock=self._listener, ssl=self.options.tls, backlog=BACKLOG, **handshake
-        )
+        coming = self._loop.create_task(self.doorway.stand_open())
         times = self.options.times
         pause = min(LONGEST_SWEEP, min(times.request, times.idle, times.farewell) / SWEEPS)
         await self._sweep_until(lambda: self.stopping, pause)
-        server.close()
+        coming.cancel()
+        with suppress(asyncio.CancelledError):
+            await coming
+        self._listener.close()
         end = monotonic() + self.options.stop_seconds
         await self._sweep_until(lambda: not self.visits or monotonic() > end, pause)
         for visit in tuple(self.visits):
@@ -148,10 +150,11 @@ class Visit(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, server: FastServer) -> None:
+    def __init__(self, server: FastServer, beyond: int) -> None:
         self.waits = False
         self.last = False
         self._server = server
+        self._is_beyond = beyond >= 0
         self._inbox = Inbox("")
         self._times = server.options.times
         self.deadline = monotonic() + self._times.idle
@@ -168,14 +171,11 @@ class Visit(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet a client, unless there are too many."""
         self.transport = cast("asyncio.Transport", transport)
-        beyond = len(self._server.visits) - self._server.options.max_connections
-        if beyond >= DOORSTEP:
-            self.transport.abort()
-            return
+        self._server.doorway.entered(self)
         self._server.visits.add(self)
         self._inbox = Inbox(str((transport.get_extra_info("peername") or ("",))[0]))
         self.transport.set_write_buffer_limits(UNSENT_BYTES)
-        if beyond >= 0:
+        if self._is_beyond:
             self._refuse("connections_full")
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -113,7 +113,7 @@ ENGINES: dict[str, Callable[[Gam, Options], Any]] = {"stdlib": Server, "fast": F
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Let the tests of the wire meet every engine, but for one that breaks what only ours has."""
-    of_the_wire = metafunc.module.__name__.rpartition(".")[2] in ("test_http", "test_bytes")
+    of_the_wire = metafunc.module.__name__.rpartition(".")[2] in ("test_http", "test_bytes", "test_tls")
     of_ours = "without_file_descriptors" in metafunc.function.__name__
     if of_the_wire and not of_ours and "serve" in metafunc.fixturenames:
         metafunc.parametrize("engine", ENGINES)

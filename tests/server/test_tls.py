@@ -5,7 +5,7 @@ import socket
 import ssl
 import subprocess
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from http.client import HTTPSConnection
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,7 @@ import pytest
 from gamcli.errors import UsageError
 from gamcli.server import tls
 from gamcli.server.connection import Times
-from gamcli.server.http import Server
+from gamcli.server.http import DOORSTEP, Server
 
 HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -167,3 +167,21 @@ def test_a_certificate_that_cannot_be_is_refused(files: Pair, tmp_path: Path) ->
             tls.context(certificate, key)
         assert caught.value.hint is not None
         assert caught.value.hint.endswith("--tls-cert FILE --tls-key FILE")
+
+
+def test_who_has_not_shaken_hands_counts_too(
+    serve: Callable[..., Server], files: Pair, trusting: ssl.SSLContext
+) -> None:
+    """As many as are told that there are too many; whoever comes then is let go at once."""
+    server = serve(tls=tls.context(*files), max_connections=2)
+    with ExitStack() as opened:
+        client = opened.enter_context(trusting.wrap_socket(connected(server), server_hostname="127.0.0.1"))
+        client.sendall(HEALTHZ)
+        assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
+        silent = [opened.enter_context(connected(server)) for _ in range(1 + DOORSTEP)]
+        with suppress(ConnectionResetError):
+            assert opened.enter_context(connected(server)).recv(1) == b""
+        for each in silent:
+            each.settimeout(0)
+            with pytest.raises(BlockingIOError):
+                each.recv(1)
