@@ -7,6 +7,7 @@ Rule 17 is judged here, between rules 4 and 5: a client that fails too often is 
 from collections.abc import Callable
 from functools import partial
 from hashlib import sha256
+from json.encoder import encode_basestring as quoted
 from typing import NamedTuple
 
 from gamcli.actions import Gam, tokens
@@ -18,7 +19,7 @@ from gamcli.rules.credentials import api_key_id
 from gamcli.rules.grants import PASSWORD, TokenRequest
 from gamcli.server import token_requests
 from gamcli.server.answers import Conduct, Deferred, Later, Trace
-from gamcli.server.messages import Request, Response, json_response
+from gamcli.server.messages import Request, Response, json_written
 from gamcli.store import Transaction
 
 
@@ -32,18 +33,14 @@ def renewal(gam: Gam, request: Request, trace: Trace, conduct: Conduct) -> Defer
     return _granting(gam, token_requests.got, _Attempt(request, trace, conduct))
 
 
+_GRANTED = '{"access_token":"%s","token_type":"Bearer","expires_in":%d,"refresh_token":"%s","scope":%s,"user_guid":%s}'
+"""RFC 6749 §5.1, by hand, for it is most of what is answered: in half the time. Tokens need no escape."""
+
+
 def _granted(issued: tokens.IssuedToken) -> Response:
-    return json_response(
-        200,
-        {
-            "access_token": issued.secret.reveal(),
-            "token_type": "Bearer",
-            "expires_in": issued.expires_in,
-            "refresh_token": issued.refresh_token.reveal(),
-            "scope": scopes.join(issued.grant.scopes),
-            "user_guid": issued.grant.user_guid,
-        },
-    )
+    scope, user_guid = quoted(scopes.join(issued.grant.scopes)), quoted(issued.grant.user_guid)
+    told = (issued.secret.reveal(), issued.expires_in, issued.refresh_token.reveal(), scope, user_guid)
+    return json_written(200, _GRANTED % told)
 
 
 _FAILURES = frozenset(

@@ -116,7 +116,12 @@ _JSON_FIELDS = (("Content-Type", "application/json"), ("Cache-Control", "no-stor
 
 def json_response(status: int, value: object, extra: Iterable[tuple[str, str]] = ()) -> Response:
     """Return `value` as a response that nobody may keep a copy of (RFC 6749 §5.1)."""
-    return Response(status, (*_JSON_FIELDS, *extra), _json(value).encode())
+    return json_written(status, _json(value), (*_JSON_FIELDS, *extra))
+
+
+def json_written(status: int, text: str, fields: tuple[tuple[str, str], ...] = _JSON_FIELDS) -> Response:
+    """Return what is written as JSON already as such a response."""
+    return Response(status, fields, text.encode())
 
 
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
