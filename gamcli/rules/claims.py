@@ -47,7 +47,9 @@ def reveal(bearer: Bearer) -> dict[str, object]:
         raise RefusedError("token_user_blocked", f"user '{user.name}' is blocked")
     if not user.enabled:
         raise RefusedError("token_user_inactive", f"user '{user.name}' is not active")
-    return of(user, app, token.scopes, bearer.pairwise_key, token.initial_properties)
+    withdrawn = scopes.beyond(token.scopes, app.scopes)  # it ends the keys that carry it, and no login with a password
+    granted = [scope for scope in token.scopes if scope not in withdrawn]
+    return of(user, app, granted, bearer.pairwise_key, token.initial_properties)
 
 
 def of(

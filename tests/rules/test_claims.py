@@ -245,11 +245,23 @@ def test_a_token_that_ends_later_or_never_may_be_used(bearer: Bearer, ends: str,
 
 
 @pytest.mark.parametrize("scope", ["session_initial_prop", "fullcontrol"])
-def test_the_properties_of_a_login_are_told_as_they_were_given(bearer: Bearer, scope: str) -> None:
+def test_the_properties_of_a_login_are_told_as_they_were_given(bearer: Bearer, app: App, scope: str) -> None:
     """To whoever may see them, in their order."""
     assert bearer.token is not None
     given_along = (Property("Branch", "7"), Property("Area", ""))
-    told = claims.reveal(replace(bearer, token=replace(bearer.token, scopes=(scope,), initial_properties=given_along)))
+    token = replace(bearer.token, scopes=(scope,), initial_properties=given_along)
+    told = claims.reveal(replace(bearer, token=token, app=replace(app, scopes=(scope,))))
     assert told["initial_properties"] == [{"Id": "Branch", "Value": "7"}, {"Id": "Area", "Value": ""}]
     hidden = claims.reveal(replace(bearer, token=replace(bearer.token, initial_properties=given_along)))
     assert "initial_properties" not in hidden
+
+
+def test_a_scope_that_was_withdrawn_reveals_nothing_more(bearer: Bearer, app: App) -> None:
+    """A token of a login with a password lives on without it; a wider scope is as good as its own."""
+    assert bearer.token is not None
+    token = replace(bearer.token, key=None, scopes=("gam_user_roles", "user_email"))
+    held = {("gam_user_roles", "gam_user_data"): 3, ("gam_user_data",): 2, ("gam_user_roles",): 1, (): 0}
+    for published, number in held.items():
+        read = claims.reveal(replace(bearer, token=token, app=replace(app, scopes=published)))
+        assert len(read) == number
+        assert ("roles" in read) == ("gam_user_roles" in published)
