@@ -20,11 +20,10 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from unittest.mock import patch
 
-from bulk import GAMCLI, fill, ours, watched, write_input  # type: ignore[import-not-found] # it lies beside this file
-
 from gamcli.actions import Gam, audit
 from gamcli.store import Store, Transaction
 from gamcli.store import audit as stored
+from tests.bench.bulk import GAMCLI, fill, ours, watched, write_input
 
 DETAILS = '{"user":"ana","app":"portal","scopes":["gam_user_data"],"expires_at":"2026-06-01T00:00:00Z"}'
 ACTOR = "root@build-7 github=acme/portal#123456"

@@ -19,9 +19,9 @@ from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from time import perf_counter
 
-from serve import fill, grant_request, load, running, serve_gam  # type: ignore[import-not-found]  # beside this file
-
 from gamcli.actions import care
+from tests.bench import servers
+from tests.bench.serve import Work, asked_of
 
 GAMCLI = str(Path(sys.executable).with_name("gamcli"))
 COPY_GOAL = 3.0
@@ -80,14 +80,14 @@ def command(path: Path, target: Path) -> None:
     subprocess.run([GAMCLI, "--quiet", "--store", str(path), "store", "backup", str(target)], check=True)
 
 
-Work = Callable[[Path, Path], None]
-WORK: dict[str, Work] = {"cp and sync": plain, "backup": quick, "gamcli store backup": command, "with --full": whole}
+Way = Callable[[Path, Path], None]
+WAYS: dict[str, Way] = {"cp and sync": plain, "backup": quick, "gamcli store backup": command, "with --full": whole}
 
 
-def seconds(work: Work, path: Path, target: Path) -> float:
+def seconds(copy: Way, path: Path, target: Path) -> float:
     """Return how long one copy takes, and take it away."""
     began = perf_counter()
-    work(path, target)
+    copy(path, target)
     taken = perf_counter() - began
     target.unlink()
     return taken
@@ -95,8 +95,8 @@ def seconds(work: Work, path: Path, target: Path) -> float:
 
 def compare(path: Path, rounds: int) -> None:
     """Print what each way to copy takes, and against the plain one."""
-    runs = [[seconds(work, path, path.with_name("copy.db")) for work in WORK.values()] for _ in range(rounds + 1)][1:]
-    for at, (name, column) in enumerate(zip(WORK, zip(*runs, strict=True), strict=True)):
+    runs = [[seconds(copy, path, path.with_name("copy.db")) for copy in WAYS.values()] for _ in range(rounds + 1)][1:]
+    for at, (name, column) in enumerate(zip(WAYS, zip(*runs, strict=True), strict=True)):
         ratio = median(run[at] / run[0] for run in runs)
         goal = f"  goal {COPY_GOAL:.0f}x {'met' if ratio <= COPY_GOAL else 'MISSED'}" if name == "backup" else ""
         sys.stdout.write(f"{name:20} {median(column):7.3f} s {ratio:7.2f}x{goal}\n")
@@ -121,15 +121,17 @@ def backups(path: Path) -> Iterator[list[float]]:
         thread.join()
 
 
-def compare_grants(path: Path, request: bytes, asked: tuple[int, float, int]) -> None:
+def compare_grants(path: Path, requests: list[str], asked: tuple[int, float, int]) -> None:
     """Print how many grants a second there are, alone and beside backups, and the ratio within rounds."""
     connections, length, rounds = asked
     runs = []
-    with running(serve_gam, path) as port:
+    with servers.gamcli(path) as server:
+        grants = Work(server, requests)
         for _ in range(rounds):
-            alone = load(port, request, connections, length)[0]
+            alone = grants.once(connections, length).rate
             with backups(path) as taken:
-                runs.append((alone, load(port, request, connections, length)[0], median(taken)))
+                beside = grants.once(connections, length).rate
+            runs.append((alone, beside, median(taken)))
     alone, beside, each = (median(column) for column in zip(*runs, strict=True))
     ratio = median(run[1] / run[0] for run in runs)
     told = f"goal {GRANT_GOAL:.0%} {'met' if ratio >= GRANT_GOAL else 'MISSED'}"
@@ -148,12 +150,12 @@ def main() -> None:
     asked = parser.parse_args()
     with TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as folder:
         path = Path(folder) / "store.db"
-        request = grant_request(fill(path))
+        grants = asked_of(path, 1).grants
         multiply(path, asked.keys)
         sys.stdout.write(f"{asked.keys:,} keys, {path.stat().st_size / 1e6:.0f} MB\n")
         if not asked.grants:
             compare(path, asked.rounds)
-        compare_grants(path, request, (asked.connections, asked.seconds, asked.rounds))
+        compare_grants(path, grants, (asked.connections, asked.seconds, asked.rounds))
 
 
 if __name__ == "__main__":

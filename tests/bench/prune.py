@@ -14,7 +14,8 @@ from tempfile import TemporaryDirectory
 from threading import Thread
 from time import perf_counter
 
-from serve import fill, grant_request, load, running, serve_gam  # type: ignore[import-not-found]  # beside this file
+from tests.bench import servers
+from tests.bench.serve import Work, asked_of
 
 GAMCLI = str(Path(sys.executable).with_name("gamcli"))
 
@@ -43,20 +44,23 @@ def main() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--tokens", type=int, default=500_000)
     parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--seconds", type=float, default=1.0, help="how long the grants are counted at a time")
     asked = parser.parse_args()
     with TemporaryDirectory() as folder:
         path = Path(folder) / "store.db"
-        request = grant_request(fill(path))
+        requests = asked_of(path, 1).grants
         add_dead(path, asked.tokens)
-        with running(serve_gam, path) as port:
-            alone, _, worst = load(port, request, asked.connections, 2.0)
-            sys.stdout.write(f"grants alone {alone:6.0f}/s, p99 {worst:.1f} ms\n")
+        with servers.gamcli(path) as server:
+            grants = Work(server, requests)
+            alone = grants.once(asked.connections, 2 * asked.seconds)
+            sys.stdout.write(f"grants alone {alone.rate:6.0f}/s, p99 {alone.p99:.1f} ms\n")
             took: list[float] = []
             thread = Thread(target=prune, args=(path, took))
             thread.start()
             while thread.is_alive():
-                rate, _, worst = load(port, request, asked.connections, 1.0)
-                sys.stdout.write(f"beside prune {rate:6.0f}/s, p99 {worst:.1f} ms, {rate / alone:.0%}\n")
+                found = grants.once(asked.connections, asked.seconds)
+                part = found.rate / alone.rate
+                sys.stdout.write(f"beside prune {found.rate:6.0f}/s, p99 {found.p99:.1f} ms, {part:.0%}\n")
             thread.join()
         sys.stdout.write(f"{asked.tokens:,} dead tokens in {took[0]:.1f} s\n")
 

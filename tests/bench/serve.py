@@ -61,14 +61,18 @@ class Work:
     runs: dict[int, list[Run]] = field(default_factory=dict)
 
     def measure(self, connections: int, seconds: float) -> None:
-        """Measure once."""
+        """Measure once, and keep what was found."""
+        self.runs.setdefault(connections, []).append(self.once(connections, seconds))
+
+    def once(self, connections: int, seconds: float) -> Run:
+        """Return what one measurement finds."""
         used = self.server.cpu_microseconds()
         line = [sys.executable, str(LOAD), str(self.server.port), str(connections), str(seconds)]
         given = json.dumps(self.requests).encode()
         done = subprocess.run(line, input=given, stdout=subprocess.PIPE, check=True, timeout=60 + 2 * seconds)
         rate, p50, p99, number = json.loads(done.stdout)
         cpu = (self.server.cpu_microseconds() - used) / number
-        self.runs.setdefault(connections, []).append(Run(rate, p50, p99, cpu))
+        return Run(rate, p50, p99, cpu)
 
     def typical(self, connections: int) -> Run:
         """Return the medians."""
