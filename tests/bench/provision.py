@@ -65,8 +65,10 @@ store.executemany(
 store.executemany("INSERT INTO app_use (client_id, grants) VALUES (?, 0)", ((each,) for each in ids.values()))
 people = {name: number for number, name in enumerate(wanted["user"], 1)}
 store.executemany(
-    "INSERT INTO user VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, '', '', '', 'N', '', '', '', '', '', '', '', '', '', ?, '{}',"
-    " 1, 0, ?, NULL, ?)",
+    "INSERT INTO user (guid, fold, name, created_at, updated_at, email, email_fold, verified_email, first_name,"
+    " last_name, external_id, birthday, gender, url_image, url_profile, phone, address, city, state, post_code,"
+    " language, timezone, roles, attributes, enabled, blocked, managed_by, number)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, '', '', '', 'N', '', '', '', '', '', '', '', '', '', ?, '{}', 1, 0, ?, ?)",
     ((os.urandom(18).hex(), name, name, now, now, user["email"], user["email"], user["first_name"],
       "+".join(user["roles"]), owner, people[name]) for name, user in wanted["user"].items()))
 store.executemany(
