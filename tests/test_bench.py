@@ -1,0 +1,40 @@
+"""The benches measure what there is now: each runs to its end with the smallest numbers, called as its head says."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).with_name("bench")
+SECONDS = 100
+PARTS = {"load", "servers"}
+"""What the others run, and no bench of its own."""
+
+SMALLEST = {
+    "audit": "--entries 100 --keys 10",
+    "backup": "--keys 20 --rounds 1 --seconds 0.1 --connections 1",
+    "bulk": "--keys 10",
+    "idle": "--connections 10",
+    "manifest": "--rounds 1 --sizes 50",
+    "provision": "--rounds 1 --objects 31",
+    "prune": "--tokens 100 --connections 1 --seconds 0.1",
+    "scan": "--megabytes 1 --rounds 1",
+    "serve": "--seconds 0.1 --rounds 1 --connections 1 --keys 10 --engines stdlib --asgi --alone",
+    "startup": "--rounds 1",
+    "store": "--keys 10 --rounds 1",
+}
+
+
+def test_every_bench_is_run_here() -> None:
+    """None is left out."""
+    assert {path.stem for path in BENCH.glob("*.py")} == {*SMALLEST, *PARTS}
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_a_bench_runs_to_its_end(name: str, tmp_path: Path) -> None:
+    """What it found with such numbers means nothing."""
+    command = [sys.executable, str(BENCH / f"{name}.py"), *SMALLEST[name].split()]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
