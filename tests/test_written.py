@@ -15,6 +15,8 @@ import pytest
 import gamcli
 from gamcli.commands.completing import table
 from gamcli.commands.settings import SETTINGS
+from gamcli.conformance import table as conformance
+from gamcli.rules import doubt
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -81,6 +83,14 @@ def test_what_differs_is_named_and_written_anew(
 def test_every_block_that_can_be_written_is_in_the_readme(written: ModuleType) -> None:
     """No block is left out of the README, and none is there twice."""
     assert sorted(re.findall(r"<!-- written: (\S+) -->", README)) == sorted(written.BLOCKS)
+
+
+def test_the_refusals_have_the_numbers_of_key_explain_and_of_conformance(written: ModuleType) -> None:
+    """Each number of a rule that either shows is in the table, with the rule where it is known."""
+    number = written.numbers()
+    for rule, (shown, _) in doubt.QUESTIONS.items():
+        assert number[rule] == str(shown)
+    assert {row.rule for row in conformance.rows() if row.rule.isdigit()} == {*number.values()} - {""}
 
 
 def test_the_first_two_blocks_are_the_two_lines() -> None:

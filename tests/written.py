@@ -12,6 +12,7 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stdout
+from itertools import accumulate, islice
 from pathlib import Path
 from unittest.mock import patch
 
@@ -28,6 +29,30 @@ _BLOCK = re.compile(r"(<!-- written: (\S+) -->\n).*?(<!-- /written -->)", re.DOT
 
 # What GAM's published facts leave open: which of its codes speaks for these causes.
 _DECIDED_HERE = re.compile(r"api_keys_off|key_(?!unproven)\w+")
+
+# Where each number begins in the table of refusals, as conformance and `rules.doubt` count; the others have none.
+_FIRST = {
+    "request_unreadable": "",
+    "media_type_wrong": "1",
+    "grant_type_missing": "2",
+    "grant_type_unknown": "3",
+    "client_basic_malformed": "4",
+    "client_secret_wrong": "5",
+    "app_disabled": "6",
+    "remote_rest_off": "7",
+    "repository_wrong": "8",
+    "auth_type_unavailable": "9",
+    "auth_type_wrong": "10",
+    "api_keys_off": "11",
+    "key_unproven": "12",
+    "key_expired": "13",
+    "user_inactive": "14",
+    "scope_missing": "15",
+    "refresh_unknown": "16",
+    "authorization_missing": "",
+    "too_many_failures": "17",
+    "store_busy": "",
+}
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
@@ -63,13 +88,20 @@ def scope_table() -> Iterator[str]:
     return _table(("scope", "reveals", "claims in userinfo"), rows)
 
 
+def numbers() -> dict[str, str]:
+    """Return the number of each rule of the table of refusals, empty where it has none."""
+    begun = accumulate(refusals.TABLE, lambda number, rule: _FIRST.get(rule, number), initial="")
+    return dict(zip(refusals.TABLE, islice(begun, 1, None), strict=True))
+
+
 def refusal_table() -> Iterator[str]:
     """Yield the table of refusals."""
+    number = numbers()
     rows = (
-        (_code(rule), _gam(rule, row), f"{row.error or 'no error name'} · {row.rfc_status}", row.message)
+        (number[rule], _code(rule), _gam(rule, row), f"{row.error or 'no error name'} · {row.rfc_status}", row.message)
         for rule, row in refusals.TABLE.items()
     )
-    return _table(("rule in the log", "GAM code · status", "RFC 6749, 6750", "message"), rows)
+    return _table(("#", "rule in the log", "GAM code · status", "RFC 6749, 6750", "message"), rows)
 
 
 def _gam(rule: str, row: Refusal) -> str:
