@@ -196,6 +196,15 @@ def test_the_script_in_the_readme_works_as_printed(tmp_path: Path) -> None:
     assert not re.search(r"gam(key|sec)_", printed)
 
 
+def test_the_script_in_the_readme_ends_when_the_server_does_not_start(tmp_path: Path) -> None:
+    """It does not wait for a file that nobody will write."""
+    (script,) = blocks("bash")
+    home = tmp_path / "home"
+    home.mkdir()
+    (came,) = outcomes(run(f"GAMCLI_SERVE_HOST=nowhere bash -eu -c {shlex.quote(script)}\n{_MARKED}\n", home))
+    assert came.code == 1
+
+
 def test_the_pipeline_script_in_the_readme_works_as_printed(tmp_path: Path) -> None:
     """It plans, applies, finds no drift, and finds some once somebody was there by hand."""
     (script,) = blocks("shell")
