@@ -232,7 +232,7 @@ def test_the_commands_of_the_pipelines_in_the_readme_are_those_that_there_are(tm
     (home / "gam").mkdir(parents=True)
     (home / "gam" / "ci.toml").write_text("[app.ci]\n", encoding="utf-8")
     told = [
-        Step("gamcli init; export GITHUB_OUTPUT=$PWD/outputs CI_BUILDS_DIR=$PWD CI_PIPELINE_ID=1"),
+        Step("gamcli init; export GITHUB_OUTPUT=$PWD/outputs CI_BUILDS_DIR=$PWD CI_JOB_ID=1"),
         *map(Step, found),
     ]
     assert len(told) == 7
