@@ -11,16 +11,7 @@ from pathlib import Path
 import pytest
 
 README = Path(__file__).parent.parent / "README.md"
-SEED = """
-[app.shop]
-remote_rest = true
-scopes = ["gam_user_data"]
-api_keys = { enabled = true }
-[user.ana]
-[[key]]
-user = "ana"
-app = "shop"
-"""
+INSTALL = 'pip install "$GAMCLI"'
 BESIDE = ["serve", "--ephemeral", "--port", "0"]
 
 
@@ -65,7 +56,10 @@ def steps(job: str) -> list[str]:
     (workflow,) = (each for each in blocks("yaml") if "--ephemeral" in each)
     (text,) = re.findall(rf"^  {job}:\n(.*?)(?=^  \w|\Z)", workflow, re.MULTILINE | re.DOTALL)
     found = re.findall(r"^ {6}- run: (?:\|\n((?: {10}.*\n)+)|(.*)\n)(?! +if: failure)", text, re.MULTILINE)
-    return [many or one for many, one in found if one != "pip install gamcli"]
+    install, *others = (many or one for many, one in found)
+    assert install == INSTALL
+    assert re.search(r"^  GAMCLI: git\+", workflow, re.MULTILINE)
+    return others
 
 
 @pytest.mark.parametrize("job", ["beside", "background"])
@@ -73,7 +67,7 @@ def test_the_workflow_of_the_readme_tests_against_a_server(
     tmp_path: Path, environment: dict[str, str], job: str
 ) -> None:
     """Each step is a shell of its own, as it is there, and finds what an earlier one put into GITHUB_ENV."""
-    (tmp_path / "gam.toml").write_text(SEED, encoding="utf-8")
+    (tmp_path / "gam.toml").write_text(blocks("toml")[0], encoding="utf-8")
     (tmp_path / "ask.py").write_text(blocks("python")[0], encoding="utf-8")
     (tmp_path / "test.sh").write_text("#!/bin/sh\nexec python3 ask.py >told\n", encoding="utf-8")
     (tmp_path / "test.sh").chmod(0o755)
