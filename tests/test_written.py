@@ -106,8 +106,9 @@ def test_the_readme_names_only_options_that_there_are() -> None:
     """Each option of gamcli that the README names is one of gamcli's."""
     known = {row.text for row in table()} | {"--help", "--check"}
     of_others = {"--fail-with-body", "--config", "--data-urlencode", "--body-file", "--all", "--message"}
+    of_uvicorn = {"--no-proxy-headers", "--no-access-log"}
     of_faults = {"--only", "--rounds", "--seconds"}
-    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) <= known | of_others | of_faults
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) <= known | of_others | of_uvicorn | of_faults
 
 
 def test_the_readme_names_only_commands_that_there_are() -> None:
