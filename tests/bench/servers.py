@@ -108,8 +108,8 @@ def uvicorn(store: Path) -> Iterator[Running]:
     """Run the ASGI form behind uvicorn."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    line = [sys.executable, "-m", "uvicorn", "gamcli.server.asgi:app", f"--port={port}", "--no-access-log"]
-    with process(line, GAMCLI_STORE=str(store)) as made:
+    line = [sys.executable, "-m", "uvicorn", "--no-proxy-headers", "--no-access-log", f"--port={port}"]
+    with process([*line, "gamcli.server.asgi:app"], GAMCLI_STORE=str(store)) as made:
         wait(made, lambda: listens(port))
         yield Running(port, made.pid)
 
