@@ -1,9 +1,10 @@
 """
-The same endpoints as an ASGI 3 application, for any server that speaks ASGI: `uvicorn gamcli.server.asgi:app`.
+The same endpoints as an ASGI 3 application, for any server that speaks ASGI.
 
-`app` serves the store that GAMCLI_STORE names; `Application` any other, and with other options. The server in front
-owns the connections, their time-outs and the limits of a head; what a request may hold is judged here as everywhere.
-One process, one event loop: each process opens the store for itself.
+`uvicorn --no-proxy-headers --no-access-log gamcli.server.asgi:app` is one: told to trust no header for the address that
+failures are counted for, and to log no query. `app` serves the store that GAMCLI_STORE names; `Application` any other,
+and with other options. The server in front owns the connections, their time-outs and the limits of a head; what a
+request may hold is judged here as everywhere. One process, one event loop: each process opens the store for itself.
 """
 
 import asyncio
