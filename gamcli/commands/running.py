@@ -15,7 +15,7 @@ from gamcli.rules.credentials import Secret
 verbs = noun()
 
 WITHHELD = ("GAM_API_KEY", "GAM_CLIENT_SECRET")
-"""What a program with a token needs no longer."""
+"""What a program with a token needs no longer: no variable whose name begins so, as those of `--secrets-out` do."""
 
 
 @verbs.command(context_settings={"allow_interspersed_args": False})  # what follows the program is the program's
@@ -85,7 +85,7 @@ def _there(session: Session, url: str, form: dict[str, str], program: list[str])
 
 
 def _environment(token: Secret, url: str | None = None) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in WITHHELD}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(WITHHELD)}
     return kept | {"GAM_ACCESS_TOKEN": token.reveal()} | ({} if url is None else {"GAM_URL": url})
 
 
