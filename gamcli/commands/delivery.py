@@ -1,7 +1,8 @@
 """
 How a new secret reaches whoever asked for it: on stdout, in a file of its own, or as the outputs of a GitHub step.
 
-A file gets it within the transaction that makes it: both are kept, or neither. What stdout gets follows that.
+A file gets it within the transaction that makes it: both are kept, or neither. What stdout gets follows that, so that
+a secret on stdout is one that counts; whether anybody takes it there is found out before, as far as it can be.
 """
 
 import os
@@ -28,7 +29,7 @@ def place(out: Output, path: str | None, *, dry_run: bool = False) -> Iterator[K
     Yield what puts the secret of a record where it is to go: into the new file at `path`, or the outputs of a step.
 
     A dry run makes no file. Raises ConflictError when the file is there already, UsageError when there are no outputs
-    to append to.
+    to append to, FailedError when nobody takes what stdout gets.
     """
     if out.format == "github":
         with _in_step(out, path) as keep:
@@ -36,6 +37,7 @@ def place(out: Output, path: str | None, *, dry_run: bool = False) -> Iterator[K
     elif path is not None and dry_run and os.path.lexists(path):
         raise _taken(path)
     elif path is None or dry_run:
+        out.require_taker("--out FILE takes the secret too")
         yield keep_nowhere
     else:
         with _in_file(out, path) as keep:
@@ -191,7 +193,6 @@ def _show(out: Output, record: Client, issued: tuple[str, Secret], told: str) ->
     name, secret = issued
     try:
         out.issued(record, name, secret.reveal(), f"{told}; keep the secret now, it is not shown again")
-        out.flush()
     except OSError as error:
         again = command("app", "rotate-secret", record.name) if isinstance(record, App) else _revoking(record)
         raise FailedError(f"{told}, but its secret could not be written: {error.strerror}", again) from error

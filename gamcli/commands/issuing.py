@@ -7,12 +7,16 @@ from pathlib import Path
 from gamcli import store
 from gamcli.actions import Gam
 from gamcli.commands import delivery, new_files
-from gamcli.errors import StoreError
+from gamcli.errors import FailedError, StoreError, command
 from gamcli.provision.apply import Keep
 from gamcli.provision.issued import Issued
 from gamcli.render import credentials
+from gamcli.render.output import Output, count
 
 OPTION = "--secrets-out"
+
+FEW = 3
+"""So many command lines a hint has at most."""
 
 
 @contextmanager
@@ -24,12 +28,37 @@ def place(gam: Gam, path: str | None, output: str) -> Iterator[Keep | None]:
     elif output == "github":
         with delivery.step_outputs() as append:
             yield lambda issued: append(issued.secrets(), [*issued.variables()])
+    elif output in ("json", "jsonl"):
+        Output.require_taker(f"{OPTION} FILE takes new secrets too")
+        yield _shown_later
     else:
-        yield _shown_later if output in ("json", "jsonl") else None
+        yield None
 
 
 def _shown_later(_: Issued) -> None:
     """Leave it to the JSON that tells what was done."""
+
+
+@contextmanager
+def shown(issued: Issued, path: str | None) -> Iterator[None]:
+    """Tell how to replace what was issued, unless it lies at `path`, when JSON cannot be written after all."""
+    try:
+        yield
+        Output.flush()
+    except OSError as error:
+        if not issued or path is not None:
+            raise
+        lost = count(len(issued.secrets()), "new secret")
+        raise FailedError(
+            f"all was applied, but {lost} could not be written: {error.strerror}", _anew(issued)
+        ) from error
+
+
+def _anew(issued: Issued) -> str:
+    """Return what gives new secrets for those that were lost, the first few of them."""
+    lines = [command("app", "rotate-secret", app.name) for app, _ in issued.apps]
+    lines += [command("key", "rotate", key.id, "--overlap", "0") for key, _ in issued.keys]
+    return "; ".join([*lines[:FEW], *(["and so on"] if len(lines) > FEW else [])])
 
 
 @contextmanager

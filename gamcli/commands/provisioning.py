@@ -194,7 +194,8 @@ def _show(out: Output, proposal: Proposal, *, as_markdown: bool = False) -> None
 def _tell(out: Output, done: Applied, secrets_out: str | None) -> None:
     if not out.is_human:
         secrets = {} if secrets_out or not done.issued else {"secrets": done.issued.plain()}
-        out.provisioned(done.proposal.plan(), **secrets)
+        with issuing.shown(done.issued, secrets_out):
+            out.provisioned(done.proposal.plan(), **secrets)
         return
     for step in done.proposal.draft.steps:
         out.data(provisioned.step(step.action, step.kind, step.name))

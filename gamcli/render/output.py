@@ -9,9 +9,10 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from io import UnsupportedOperation
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
-from gamcli.errors import GamcliError, UsageError
+from gamcli.errors import FailedError, GamcliError, UsageError
 from gamcli.render.text import clean, data, masked
 
 if TYPE_CHECKING:
@@ -130,9 +131,11 @@ class Output(NamedTuple):
         """Answer with a secret: alone on stdout for people and shells, in the record's field `name` for programs."""
         if self.is_human:
             self.data(secret)
-            self.note(told)
         else:
             self.record(record, **{name: secret})
+        self.flush()
+        if self.is_human:
+            self.note(told)
 
     def issued_text(self, record: object, name: str, secret: str) -> str:
         """Return what a file gets: the secret alone, or in the formats of programs what stdout would have got."""
@@ -189,6 +192,20 @@ class Output(NamedTuple):
     def flush() -> None:
         """Let what was written leave, before a wait."""
         sys.stdout.flush()
+
+    @staticmethod
+    def require_taker(instead: str) -> None:
+        """
+        Raise FailedError, with the hint `instead`, when nobody takes what stdout would get: before anything is done.
+
+        What only writing can tell, such as a disk that is full by then, it does not find out.
+        """
+        try:
+            os.write(sys.stdout.fileno(), b"")
+        except UnsupportedOperation:  # it lies in the memory of whoever called us
+            pass
+        except OSError as error:
+            raise FailedError(f"cannot write to stdout, so nothing was changed: {error.strerror}", instead) from error
 
     @staticmethod
     def _lines(lines: Iterable[str]) -> int:

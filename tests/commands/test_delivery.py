@@ -1,11 +1,13 @@
 """Secrets on their way: as lines for shells, as outputs of a GitHub step, in files of their own, once per request."""
 
+import io
 import json
 import os
 import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,7 +16,7 @@ import pytest
 from gamcli.commands import delivery, options, scan, snippets
 from gamcli.errors import FailedError
 from gamcli.render import credentials
-from gamcli.render.output import FORMATS
+from gamcli.render.output import FORMATS, Output
 
 Run = Callable[..., Any]
 GENERATE = ("key", "generate", "--user", "ana", "--app", "portal")
@@ -165,6 +167,37 @@ def test_masks_that_nobody_takes_issue_nothing(world: Run, words: list[str], ste
         ran = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert ran.returncode == 1
     assert (sql("SELECT * FROM audit"), step.read_text(encoding="utf-8")) == (before, "EARLIER=1")
+
+
+@pytest.mark.parametrize("nowhere", ["/dev/full", "&-"])
+def test_a_stdout_that_takes_nothing_issues_nothing(words: list[str], shell: Run, sql: Run, nowhere: str) -> None:
+    """What was there lives on, and a file is told of."""
+    before = sql("SELECT * FROM audit")
+    for form in ("", "-o json"):
+        ran = shell(f'gamcli "$@" {form} >{nowhere}', "sh", *words)
+        assert ran.code == 1
+        assert "cannot write to stdout, so nothing was changed: " in ran.err
+        assert "--out FILE takes the secret too" in ran.err
+    assert sql("SELECT * FROM audit") == before
+
+
+def test_a_secret_that_is_lost_on_stdout_after_all_names_what_replaces_it(
+    world: Run, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a disk that is full by then: nobody is told to keep what was not shown."""
+
+    def fail() -> None:
+        raise OSError(ENOSPC, os.strerror(ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr(sys, "stdout", io.StringIO())
+        full.setattr(Output, "flush", staticmethod(fail))
+        ran = world(*words)
+    made = world("key", "list", "--status", "active", "--field", "id").out.strip()
+    again = f"app rotate-secret {words[2]}" if words[0] == "app" else f"key revoke {made}"
+    assert (ran.code, ran.hint) == (1, f"gamcli {again}")
+    assert "but its secret could not be written: No space left" in ran.err
+    assert "keep" not in ran.err
 
 
 def test_what_was_appended_is_cut_off_when_it_never_came_to_be(step: Path) -> None:

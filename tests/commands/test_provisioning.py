@@ -1,14 +1,20 @@
 """`gamcli plan`, `apply`, `drift`."""
 
+import io
 import json
+import os
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from gamcli.render.output import Output
 
 Run = Callable[..., Any]
 
@@ -297,6 +303,44 @@ def test_faults_are_told_all_at_once_with_their_lines(empty: Run, manifest: Call
     ]
     found = json.loads(empty("plan", name, "-o", "json").err)["error"]
     assert [each["line"] for each in found["faults"]] == [2, 3]
+
+
+@pytest.mark.parametrize("nowhere", ["/dev/full", "&-"])
+def test_json_that_nobody_takes_applies_nothing(
+    empty: Run, manifest: Callable[..., str], shell: Run, file: Path, nowhere: str
+) -> None:
+    """Its secrets would be lost."""
+    before = content(file)
+    ran = shell(f"gamcli apply {manifest()} -o json >{nowhere}")
+    assert (ran.code, content(file)) == (1, before)
+    assert "cannot write to stdout, so nothing was changed: " in ran.err
+    assert empty("apply", "apps.toml", "--secrets-out", "new.env").code == 0
+    ran = shell(f"gamcli apply apps.toml -o json --secrets-out more.env >{nowhere}")
+    assert (ran.code, "the output could not be written" in ran.err) == (1, True)
+
+
+def test_secrets_that_are_lost_on_stdout_after_all_are_named(
+    empty: Run, manifest: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a disk that is full by then, with what replaces them."""
+
+    def fail() -> None:
+        raise OSError(ENOSPC, os.strerror(ENOSPC))
+
+    name = manifest(MANIFEST + "[app.shop]\n[app.gate]\n")
+    with monkeypatch.context() as full:
+        full.setattr(sys, "stdout", io.StringIO())
+        full.setattr(Output, "flush", staticmethod(fail))
+        ran = empty("apply", name, "-o", "json")
+    error = json.loads(ran.err)["error"]
+    assert (ran.code, error["message"]) == (
+        1,
+        "all was applied, but 4 new secrets could not be written: No space left on device",
+    )
+    assert error["hint"] == (
+        "gamcli app rotate-secret portal; gamcli app rotate-secret shop; gamcli app rotate-secret gate; and so on"
+    )
+    assert empty("drift", name).code == 0
 
 
 def test_a_terminal_is_shown_the_plan_and_asked(

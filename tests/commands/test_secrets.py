@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -140,24 +139,6 @@ def test_an_argument_too_many_is_not_told_back(world: Run) -> None:
     ran = world("user", "set-password", "ana", "hunter2")
     assert ran.code == 2
     assert "hunter2" not in ran.err
-
-
-def test_a_secret_that_cannot_be_printed_names_its_key(world: Run, program: Run) -> None:
-    """And the line that ends it."""
-    assert world("key", "list").code == 0
-    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123 - a device
-        ran = subprocess.run(
-            [sys.executable, "-m", "gamcli", "key", "generate", "--user", "ana", "--app", "portal"],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-    made = world("key", "list", "-o", "json").json[0]["id"]
-    assert ran.returncode == 1
-    assert f"gamcli: hint: gamcli key revoke {made}\n" in ran.stderr
-    assert program("key", "revoke", made).code == 0
 
 
 def test_a_field_that_is_not_the_secret_says_that_it_is_lost(world: Run) -> None:
