@@ -95,7 +95,7 @@ def set_(
         table[last] = accepted
         return before
 
-    before = _edit(path, put, keep=not dry_run)
+    before = _edit(path, name, put, keep=not dry_run)
     out = session.output()  # only now: what could not be read before may be mended
     if dry_run:
         _show_plan(out, name, before, accepted)
@@ -116,7 +116,7 @@ def unset(context: typer.Context, name: Name, project: Project = False, dry_run:
             table = _group(table.get(group, {}), path)
         return table.pop(last, None)
 
-    before = _edit(path, take, keep=not dry_run) if path.is_file() else None
+    before = _edit(path, name, take, keep=not dry_run) if path.is_file() else None
     out = session.output()  # only now: what could not be read before may be mended
     if dry_run:
         _show_plan(out, name, before, None)
@@ -149,21 +149,26 @@ def _group(found: Any, path: Path) -> Any:  # noqa: ANN401 - tomlkit's table
     return found
 
 
-def _edit(path: Path, change: Callable[[Any], object], *, keep: bool) -> object:
-    """Apply `change` to the table [gamcli] of the file, `keep` what came of it, and return what `change` returned."""
+def _edit(path: Path, name: str, change: Callable[[Any], object], *, keep: bool) -> object:
+    """
+    Apply `change` to the table [gamcli] of the file, `keep` what came of it, and return what `change` returned.
+
+    What stands outside of the table under the `name` of the setting is taken away: there it never counted.
+    """
     import tomlkit  # noqa: PLC0415 - only writing needs it
     from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415
 
     try:
         document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.is_file() else tomlkit.document()
-        found = change(_group(document.setdefault("gamcli", tomlkit.table()), path))
+        stray = document.pop(name, None)
+        found = change(_group(document.setdefault(settings.TABLE, tomlkit.table()), path))
         if keep:
             _replace(path, tomlkit.dumps(document))
     except (UnicodeDecodeError, TOMLKitError) as error:
         raise UsageError(f"cannot read the config file {path}: {error}", "mend the file, or name another") from error
     except OSError as error:
         raise FailedError(f"cannot write {path}: {error.strerror}", "--config FILE names another") from error
-    return found
+    return stray if found is None else found
 
 
 def _replace(path: Path, text: str) -> None:

@@ -15,9 +15,12 @@ from typing import Any, NamedTuple
 
 from gamcli.errors import UsageError, command
 from gamcli.render.output import EVERYWHERE
-from gamcli.rules.names import nearest
+from gamcli.rules.names import nearest, shown
 
 PROJECT_FILE = "gamcli.toml"
+TABLE = "gamcli"
+"""The table of both files that holds the settings, and that other tables may stand beside."""
+
 LARGEST_PORT = 65_535
 
 
@@ -191,8 +194,9 @@ def _contents(path: Path) -> Mapping[str, object]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError(f"cannot read the config file {path}: {reason}", "mend the file, or name another") from error
-    table = document.get("gamcli", {})
-    found = dict(_flat(table)) if isinstance(table, dict) else {"gamcli": table}
+    _require_table(document, path)
+    table = document.get(TABLE, {})
+    found = dict(_flat(table)) if isinstance(table, dict) else {TABLE: table}
     for name in found:
         if name not in SETTINGS:
             near = nearest(name, SETTINGS)
@@ -201,6 +205,26 @@ def _contents(path: Path) -> Mapping[str, object]:
                 f"did you mean {near}?" if near else f"one of: {', '.join(SETTINGS)}",
             )
     return found
+
+
+def _require_table(document: Mapping[str, object], path: Path) -> None:
+    """Raise UsageError where settings stand beside the table that holds them: another store would be worked on."""
+    groups = {name.partition(".")[0] for name in SETTINGS if "." in name}
+    for name in (each for each in document if each != TABLE):
+        near = nearest(name, (TABLE, *groups, *SETTINGS))
+        if near is not None or TABLE not in document:
+            told = f"{path}: '{shown(name)}' stands outside of the table [{TABLE}], where no setting counts"
+            raise UsageError(told, _instead(name, near, groups))
+
+
+def _instead(name: str, near: str | None, groups: set[str]) -> str:
+    """Return what to write for a name outside of the table."""
+    if near == TABLE:
+        return f"did you mean [{TABLE}]?"
+    if near in groups:
+        return f"did you mean [{TABLE}.{near}]?"
+    above = f"write [{TABLE}] in a line above it"
+    return above if near in (None, name) else f"did you mean {near}? {above}"
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -204,6 +204,53 @@ def test_a_file_that_cannot_be_is_2_and_is_named(
     assert told in ran.err
 
 
+STRAY = {
+    "no table at all": ('store = "x.db"\n', "'store'", "write [gamcli] in a line above it"),
+    "above the table": ('store = "x.db"\n[gamcli]\nquiet = true\n', "'store'", "write [gamcli] in a line above it"),
+    "a setting that is misspelt": (
+        'stor = "x.db"\n',
+        "'stor'",
+        "did you mean store? write [gamcli] in a line above it",
+    ),
+    "a table that is misspelt": ('[gamcl]\nstore = "x.db"\n', "'gamcl'", "did you mean [gamcli]?"),
+    "a misspelt table beside it": ("[gamcli]\n[gamclis]\nquiet = true\n", "'gamclis'", "did you mean [gamcli]?"),
+    "a group of its own": ("[serve]\nport = 1\n", "'serve'", "did you mean [gamcli.serve]?"),
+    "nothing that we know": ("[tool.other]\nline = 1\n", "'tool'", "write [gamcli] in a line above it"),
+}
+
+
+@pytest.mark.parametrize("name", STRAY)
+@pytest.mark.parametrize("which", ["project", "user"])
+def test_settings_outside_of_their_table_are_2_and_not_left_out(
+    gamcli: Run, place: Path, user_file: Path, name: str, which: str
+) -> None:
+    """Else an admin works on another store than the file says; doctor tells it too."""
+    text, told, hint = STRAY[name]
+    file = write(place / "gamcli.toml" if which == "project" else user_file, text)
+    for words in (("config", "get", "store"), ("scope", "list")):
+        ran = gamcli(*words)
+        assert (ran.code, ran.hint) == (2, hint)
+        assert f"{file}: {told} stands outside of the table [gamcli]" in ran.err
+    assert told in gamcli("doctor").out
+
+
+@pytest.mark.parametrize("text", ["", "\n", "# store = 1\n", "[gamcli]\n", "[gamcli]\n[tool.other]\nline = 1\n"])
+def test_a_file_without_settings_is_as_none(gamcli: Run, user_file: Path, text: str) -> None:
+    """And what others keep there is theirs."""
+    write(user_file, text)
+    assert gamcli("config", "get", "quiet").out == "false\n"
+
+
+def test_set_and_unset_mend_a_setting_outside_of_its_table(gamcli: Run, user_file: Path) -> None:
+    """It goes to where it counts, or away; the rest stays."""
+    write(user_file, "# mine\nquiet = true\n")
+    assert gamcli("config", "set", "quiet", "true").code == 0
+    assert user_file.read_text(encoding="utf-8") == "# mine\n\n[gamcli]\nquiet = true\n"
+    write(user_file, "quiet = true\n[gamcli]\n")
+    assert gamcli("config", "unset", "quiet").err == f"gamcli: took quiet out of {user_file}\n"
+    assert user_file.read_text(encoding="utf-8") == "[gamcli]\n"
+
+
 def test_a_variable_that_cannot_be_is_2_and_is_named(gamcli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty one is as none."""
     monkeypatch.setenv("GAMCLI_QUIET", "perhaps")
