@@ -25,7 +25,7 @@ class AuditFilter(NamedTuple):
     """
     Which entries a list shows, in which order; None asks for all. In texts `*` stands for any; case does not matter.
 
-    An `actor` without one is a word of it, or the name before an `@` or behind a `=`. From `since` on, before `until`.
+    An `actor` is the whole of it, a word, or the name before an `@` or behind a `=`. From `since` on, before `until`.
     """
 
     actor: str | None = None
@@ -104,21 +104,18 @@ def each(tx: Transaction, wanted: AuditFilter | None = None) -> Iterator[AuditEn
 
 
 def _add_actor(conditions: Conditions, text: str) -> None:
-    if "*" in text:
-        _add_text(conditions, "actor", text)
-        return
-    word = _escaped(text)
+    word = _pattern(text)
     like = r"' ' || actor || ' ' LIKE ? ESCAPE '\'"
     conditions.add(f"({like} OR {like} OR {like})", f"% {word} %", f"% {word}@%", f"%={word} %")
 
 
 def _add_text(conditions: Conditions, column: str, text: str) -> None:
     if "*" in text:
-        conditions.add(rf"{column} LIKE ? ESCAPE '\'", _escaped(text).replace("*", "%"))
+        conditions.add(rf"{column} LIKE ? ESCAPE '\'", _pattern(text))
     else:
         conditions.add(f"{column} = ? COLLATE NOCASE", text)
 
 
-def _escaped(text: str) -> str:
-    """Return `text` for a LIKE in which it stands for itself."""
-    return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+def _pattern(text: str) -> str:
+    """Return `text` for a LIKE in which `*` stands for any, and all else for itself."""
+    return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_").replace("*", "%")
