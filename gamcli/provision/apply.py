@@ -62,7 +62,8 @@ def apply(gam: Gam, desired: Desired, order: Order) -> Applied:
             raise UsageError(
                 "new secrets would be issued, and there is no place for them", "--secrets-out FILE, or -o json"
             )
-        require_accepted(proposal.ending, order.accept)
+        if proposal.changes:  # else it was applied before: who tries again need not count again
+            require_accepted(proposal.ending, order.accept)
         _do(gam, tx, proposal.draft)
         found = issued(proposal.draft)
         if found and order.keep is not None:

@@ -106,6 +106,16 @@ def test_keys_that_would_end_need_their_number(asked: Asked, applied: Do, gam: G
     apply(gam, desired, Order(accept=1, keep=lambda _: None))
 
 
+def test_what_was_applied_with_a_number_can_be_applied_again_with_it(asked: Asked, applied: Do, gam: Gam) -> None:
+    """As a job does that is tried once more: there is nothing to do, and nothing to accept."""
+    applied(TEXT)
+    desired = asked(TEXT.replace('app = "portal"', 'app = "portal"\nscopes = ["user_email"]'))
+    order = Order(accept=1, keep=lambda _: None)
+    apply(gam, desired, order)
+    before = everything(gam)
+    assert (apply(gam, desired, order).proposal.changes, everything(gam)) == (False, before)
+
+
 def test_secrets_that_cannot_be_kept_are_never_issued(asked: Asked, gam: Gam) -> None:
     """They are handed over before the commit."""
     before = everything(gam)
