@@ -189,6 +189,7 @@ def _filter(tx: Transaction, search: KeySearch, now: datetime) -> KeyFilter:
         client_id=None if search.app is None else store.apps.named(tx, search.app).client_id,
         not_ended=within is not None,
         expires_before=None if within is None else now + within,
+        retires_too="retiring" in (search.statuses or ("retiring",)),
         sort=search.sort,
     )
 

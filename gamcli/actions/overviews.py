@@ -34,9 +34,12 @@ def app(gam: Gam, name: str) -> AppOverview:
         found = store.apps.named(tx, name)
         statuses = counts.of_app(tx, found.client_id, now)
         first = store.keys.next_to_expire(tx, found.client_id, now)
+        retiring = store.keys.next_to_retire(tx, found.client_id, now)
         used = store.keys.last_used(tx, found.client_id, FEW)
     due = first is not None and is_due(first, now, SOON)
-    return AppOverview(found, statuses, first, used, tuple(_app_steps(found, statuses, first if due else None)))
+    return AppOverview(
+        found, statuses, first, retiring, used, tuple(_app_steps(found, statuses, first if due else None))
+    )
 
 
 def _app_steps(app: App, statuses: Statuses, due: Key | None) -> list[Step]:

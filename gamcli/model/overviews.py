@@ -18,11 +18,12 @@ class Step(NamedTuple):
 
 
 class AppOverview(NamedTuple):
-    """An application, its keys by status, which expires first, who used it last."""
+    """An application, its keys by status, which expires first, which rotated one ends first, who used it last."""
 
     app: App
     keys: Statuses
     first_to_expire: Key | None
+    first_to_retire: Key | None
     last_used: tuple[Key, ...]
     steps: tuple[Step, ...]
 

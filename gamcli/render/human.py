@@ -50,6 +50,11 @@ def _expiry(record: dict[str, Any]) -> object:
     return (record["expires_at"] or NOTHING["expires_at"])[: len("2027-02-21")]
 
 
+def _life(key: dict[str, Any]) -> object:
+    """Return when a key ends: it expires, or retires before; as texts, times sort too."""
+    return _expiry({"expires_at": min(filter(None, (key["expires_at"], key["retires_at"])), default=None)})
+
+
 def _end(instant: str) -> str:
     day, _, time = instant.partition("T")
     return day if time == "00:00:00Z" else f"{day} {time[: len('02:33')]}Z"
@@ -80,7 +85,7 @@ COLUMNS: dict[str, dict[str, Cell]] = {
         "user": _field("user"),
         "app": _field("app"),
         "status": _field("status"),
-        "expires_at": _expiry,
+        "expires_at": _life,
         "scopes": _field("scopes"),
         "label": _field("label"),
     },

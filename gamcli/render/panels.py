@@ -63,6 +63,9 @@ def app(view: AppOverview, now: datetime) -> Panel:
     if view.first_to_expire is not None:
         first = view.first_to_expire
         rows.append(("next to expire", f"{first.id} of {clean(first.user)} {when(first.expires_at, now)}"))
+    if view.first_to_retire is not None:
+        first = view.first_to_retire
+        rows.append(("next to retire", f"{first.id} of {clean(first.user)} {when(_lives_until(first), now)}"))
     rows += [("last used by", f"{clean(key.user)} {when(key.last_used_at, now)}") for key in view.last_used]
     state = "enabled" if view.app.enabled else "disabled"
     keys = Section("its keys", rows)
@@ -111,9 +114,15 @@ def user(view: UserOverview, now: datetime) -> Panel:
 
 
 def _life(key: Key, now: datetime) -> Row:
-    expires = "never" if key.expires_at is None else distance(key.expires_at, now)
+    until = _lives_until(key)
+    expires = "never" if until is None else distance(until, now)
     used = "never" if key.last_used_at is None else distance(key.last_used_at, now)
     return key.status(now), expires, used
+
+
+def _lives_until(key: Key) -> datetime | None:
+    """Return when the key ends: it expires, or retires before."""
+    return min(filter(None, (key.expires_at, key.retires_at)), default=None)
 
 
 def key(view: KeyOverview, now: datetime) -> Panel:

@@ -35,13 +35,18 @@ _SORTS = {
 
 
 class KeyFilter(NamedTuple):
-    """Which keys a list shows, in which order; None asks for all."""
+    """
+    Which keys a list shows, in which order; None asks for all.
+
+    What `retires_too` asks for is also what retires before `expires_before`.
+    """
 
     user_guid: str | None = None
     client_id: str | None = None
     auth_type: str | None = None
     not_ended: bool = False
     expires_before: datetime | None = None
+    retires_too: bool = False
     sort: str | None = None
 
 
@@ -112,6 +117,17 @@ def next_to_expire(tx: Transaction, client_id: str, now: datetime) -> Key | None
     return None if row is None else _record(row)
 
 
+def next_to_retire(tx: Transaction, client_id: str, now: datetime) -> Key | None:
+    """Return the key of that application that was rotated and ends first, or None."""
+    lives = "key.ended_at IS NULL AND key.retires_at > ?1 AND (key.expires_at IS NULL OR key.expires_at > ?1)"
+    row = tx.one(
+        f"{_SELECT} WHERE {_FOR_APP.replace('?', '?2')} AND {lives} ORDER BY key.retires_at LIMIT 1",
+        micros(now),
+        client_id,
+    )
+    return None if row is None else _record(row)
+
+
 def last_used(tx: Transaction, client_id: str, most: int) -> tuple[Key, ...]:
     """Return the keys of that application that were used last, the latest first."""
     ids = f"SELECT id FROM key WHERE {_FOR_APP} AND last_used_at IS NOT NULL ORDER BY last_used_at DESC LIMIT ?"
@@ -141,10 +157,19 @@ def each(tx: Transaction, wanted: KeyFilter) -> Iterator[Key]:
     if wanted.not_ended:
         conditions.add("key.ended_at IS NULL")
     if wanted.expires_before is not None:
-        conditions.add("key.expires_at <= ?", micros(wanted.expires_before))
-    sorts = {**_SORTS, "expires_at": "key.expires_at"} if wanted.expires_before else _SORTS  # none that never expires
+        _add_expiry(conditions, micros(wanted.expires_before), retires_too=wanted.retires_too)
+    none_lasts = wanted.expires_before is not None and not wanted.retires_too
+    sorts = {**_SORTS, "expires_at": "key.expires_at"} if none_lasts else _SORTS
     order = order_by(wanted.sort, sorts, "created_at", "key.id")
     return map(_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
+
+
+def _add_expiry(conditions: Conditions, before: int, *, retires_too: bool) -> None:
+    if retires_too:
+        retiring = "SELECT id FROM key WHERE ended_at IS NULL AND retires_at IS NOT NULL AND retires_at <= ?"
+        conditions.add(f"(key.expires_at <= ? OR key.id IN ({retiring}))", before, before)
+    else:
+        conditions.add("key.expires_at <= ?", before)
 
 
 def add(tx: Transaction, key: Key, *, first: bool = False) -> None:

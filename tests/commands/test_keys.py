@@ -238,6 +238,22 @@ def test_list_filters_by_owner_application_and_expiry(world: Run, shelf: dict[st
     assert world("key", "list", "--expiring-within", "soon").code == 2
 
 
+def test_people_see_when_a_retiring_key_ends(world: Run, key_id: str) -> None:
+    """Not when it would have expired; programs get both, and what ends so soon is found."""
+    world("key", "rotate", key_id, "--overlap", "7d")
+    (key,) = world("key", "list", "--expiring-within", "14d", "-o", "json").json
+    assert (key["id"], key["status"], key["expires_at"]) == (key_id, "retiring", None)
+    rows = {line.split()[0]: line.split()[4] for line in world("key", "list").out.splitlines()}
+    assert rows.pop("ID") == "EXPIRES_AT"
+    assert rows.pop(key_id) == key["retires_at"][:10]
+    assert [*rows.values()] == ["never"]
+    assert re.search(rf"{key_id} +portal +retiring +in [67] days", world("user", "show", "ana").out)
+    assert re.search(rf"next to retire +{key_id} of ana in [67] days", world("app", "show", "portal").out)
+    for status, found in (("active", []), ("retiring", [key_id])):
+        assert ids(world("key", "list", "--status", status, "--expiring-within", "14d", "-o", "json")) == found
+    assert world("key", "due", "--within", "14d").code == 0
+
+
 def test_list_sorts_and_limits(world: Run, shelf: dict[str, str]) -> None:
     """Oldest first unless told otherwise."""
     assert ids(world("key", "list", "--limit", "1", "-o", "json")) == [min(shelf.values(), key=[*shelf.values()].index)]

@@ -58,6 +58,14 @@ def test_keys_are_counted_as_their_records_tell(
         assert (first and first.expires_at) == min(
             (each.expires_at for each in active if each.expires_at), default=None
         )
+        retiring = [each.retires_at for each in live if each.status(now) == "retiring"]
+        retires = keys.next_to_retire(tx, portal.client_id, now)
+        assert (retires and retires.retires_at) == min(filter(None, retiring), default=None)
+        soon = now + timedelta(days=2)
+        wanted = keys.KeyFilter(not_ended=True, expires_before=soon, retires_too=True)
+        ends = {each.id: min(filter(None, (each.expires_at, each.retires_at)), default=None) for each in made}
+        found = [each.id for each in keys.each(tx, wanted)]
+        assert found == [each.id for each in made if not each.end and (end := ends[each.id]) and end <= soon]
         plain = [each for each in made if each.end is None and each.retires_at is None]
         assert counts.lasting(tx) == sum(each.expires_at is None for each in plain)
         later = [each.expires_at for each in plain if each.expires_at and each.expires_at >= now]
