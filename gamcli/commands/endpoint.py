@@ -46,7 +46,7 @@ def traded(url: str, form: dict[str, str]) -> Secret:
         return Secret(token)
     if reply.is_refusal:
         raise RefusedError("remote", f"the endpoint says: {reply.says()}")
-    raise FailedError(f"the endpoint says: {reply.says()}", "--url URL, its base path included")
+    raise reply.failure()
 
 
 class Reply(NamedTuple):
@@ -69,6 +69,11 @@ class Reply(NamedTuple):
     def is_refusal(self) -> bool:
         """Whether a rule of the endpoint speaks: other statuses are of what stands in its place."""
         return BAD_REQUEST <= self.status < SERVER_FAILED and self.status not in NO_REFUSALS
+
+    def failure(self) -> FailedError:
+        """Return the error that it is when no rule of the endpoint speaks: it fails, or something else answers."""
+        hint = "its own log says more" if self.status >= SERVER_FAILED else "--url URL, its base path included"
+        return FailedError(f"the endpoint says: {self.says()}", hint)
 
     def says(self) -> str:
         """Return why it is no success, in the endpoint's words if it has any."""

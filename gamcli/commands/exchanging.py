@@ -13,7 +13,6 @@ from urllib.parse import quote_plus, urlencode
 from gamcli import __version__
 from gamcli.commands import endpoint
 from gamcli.commands.endpoint import CLAIMS_PATH, OK, TOKEN_PATH, Reply
-from gamcli.errors import FailedError
 from gamcli.model.transcripts import HIDDEN, Asked, Exchange, Told
 from gamcli.render.text import masked
 from gamcli.rules.credentials import Secret
@@ -105,7 +104,7 @@ def _fields(url: str) -> dict[str, str]:
 def _refusal(reply: Reply) -> str:
     if reply.is_refusal:
         return reply.says()
-    raise FailedError(f"the endpoint says: {reply.says()}", "--url URL, its base path included")
+    raise reply.failure()
 
 
 def _told(reply: Reply, secrets: Iterable[str]) -> Told:

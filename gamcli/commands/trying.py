@@ -14,7 +14,7 @@ from gamcli.commands import endpoint, exchanging
 from gamcli.commands.exchanging import Credential, Wish
 from gamcli.commands.options import Format, noun, secret_from
 from gamcli.commands.session import Session
-from gamcli.errors import NotFoundError, StoreError, UsageError, command
+from gamcli.errors import FailedError, NotFoundError, StoreError, UsageError, command
 from gamcli.model.transcripts import Exchange, Transcript
 from gamcli.rules.credentials import Secret
 
@@ -91,7 +91,7 @@ def try_(
     with _somewhere(session, url or os.environ.get("GAM_URL"), out) as (there, gam):
         stays = there if gam is None else _served(session)
         wish = Wish(there, stays, _client_id(session, gam, named), proofs, more)
-        transcript = _tried(session, gam, wish)
+        transcript = _tried(session, gam, wish, out)
     if gam is not None:
         out.note(f"the server was one for the moment; the curl lines are for {command('serve')}, at {stays}")
     _tell(out, transcript)
@@ -136,18 +136,39 @@ def _served(session: Session) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}{path.rstrip('/')}"
 
 
-def _tried(session: Session, gam: Gam | None, wish: Wish) -> Transcript:
-    """Ask for a token, then for what it reveals; a token of the store of here ends with that."""
+def _tried(session: Session, gam: Gam | None, wish: Wish, out: "Output") -> Transcript:
+    """Return what was exchanged; when it came to no answer of an endpoint, tell people how far it got."""
     exchanges: list[Exchange] = []
+    try:
+        refused = _exchanged(gam, wish, exchanges)
+    except FailedError as error:
+        if out.is_human:
+            _say(out, Transcript(wish.url, False, error.message, error.hint, tuple(exchanges)))
+        raise
+    hint = _hint(session, gam, wish) if refused is not None else None
+    return Transcript(wish.url, refused is None, refused, hint, tuple(exchanges))
+
+
+def _say(out: "Output", transcript: Transcript) -> None:
+    """Show on stderr what was exchanged: no answer came of it, and on failure stdout stays empty."""
+    from gamcli.render import transcripts  # noqa: PLC0415 - start-up, as above
+
+    for line in transcripts.drawn(transcript):
+        out.say(line)
+
+
+def _exchanged(gam: Gam | None, wish: Wish, exchanges: list[Exchange]) -> str | None:
+    """
+    Ask for a token, then for what it reveals, and write that down; return why it was refused, if it was.
+
+    A token of the store of here ends with that.
+    """
     token, refused = exchanging.token(wish, exchanges)
     try:
-        if token is not None:
-            refused = exchanging.claims(wish, token, exchanges)
+        return refused if token is None else exchanging.claims(wish, token, exchanges)
     finally:
         if gam is not None and token is not None:
             _end(gam, token)
-    hint = _hint(session, gam, wish) if refused is not None else None
-    return Transcript(wish.url, refused is None, refused, hint, tuple(exchanges))
 
 
 def _end(gam: Gam, token: Secret) -> None:

@@ -349,6 +349,34 @@ def test_what_an_endpoint_gives_away_stays_hidden(gamcli: Run, given: str, monke
     assert not SECRETS.search(ran.out)
 
 
+@pytest.mark.parametrize(
+    ("fault", "shown", "told", "hint"),
+    [
+        ("token=503", ["HTTP/1.1 503 Service Unavailable"], "The store does not answer", "its own log says more"),
+        ("userinfo=500", ["HTTP/1.1 200 OK", "HTTP/1.1 500 Internal Server Error"], "", "its own log says more"),
+        (None, ["HTTP/1.1 404 Not Found"], "", "--url URL, its base path included"),
+    ],
+)
+def test_what_was_exchanged_is_shown_when_no_endpoint_answers(
+    program: Run, line: list[str], fault: str | None, shown: list[str], told: str, hint: str
+) -> None:
+    """On stderr, as nothing came of it: each request and response, the error last; programs get the error alone."""
+    words = ["serve", "--ephemeral", "--port", "0", *(["--fault", fault] if fault else []), "--"]
+    script = f'{" ".join(line)} "$@" {"" if fault else "--url $GAM_URL/none"}'
+    ran = program(*words, "sh", "-c", script, "sh", "try")
+    assert (ran.code, ran.out) == (1, "")
+    before, error, after = ran.err.partition("gamcli: error: the endpoint says: ")
+    assert [each[2:] for each in before.splitlines() if each.startswith("< HTTP")] == shown
+    assert before.count("$ printf") == len(shown)
+    assert error
+    assert after.startswith(told)
+    assert after.splitlines()[1] == f"gamcli: hint: {hint}"
+    assert not SECRETS.search(ran.err)
+    ran = program(*words, "sh", "-c", script, "sh", "try", "-o", "json")
+    assert (ran.code, ran.out) == (1, "")
+    assert "< HTTP" not in ran.err
+
+
 @pytest.mark.parametrize(("fault", "code"), [("userinfo=401", 4), ("token=key_expired", 4), ("userinfo=503", 1)])
 def test_what_is_refused_at_either_step_is_told(program: Run, line: list[str], fault: str, code: int) -> None:
     """A server that fails for another reason is 1, without an answer."""
