@@ -203,11 +203,15 @@ def _host(host: str, *, encrypted: bool) -> str:
     return host
 
 
+NO_SEGMENTS = {"", ".", ".."}
+"""Parts of a path that clients take out, or resolve, before they ask (RFC 3986, 5.2.4)."""
+
+
 def _base_path(path: str) -> str:
-    plain = path.rstrip("/")
-    if plain and (
-        not plain.startswith("/") or not plain.isascii() or not plain.isprintable() or set(plain) & set("?# %")
-    ):
+    plain = path.removesuffix("/")
+    first, *segments = plain.split("/")
+    sound = plain.isascii() and plain.isprintable() and not set(plain) & set("?# %")
+    if first or not sound or set(segments) & NO_SEGMENTS:
         raise UsageError(f"the base path cannot be '{path}'", "such as /myapp")
     return plain
 
