@@ -1,11 +1,13 @@
 """Why a key works or does not: the rules of the endpoint, judged on what the store holds."""
 
 from gamcli import store
-from gamcli.actions import Gam
+from gamcli.actions import Gam, grants
 from gamcli.model import Key
 from gamcli.rules import doubt
+from gamcli.rules.api_key_grant import API_KEY_GRANT
 from gamcli.rules.credentials import Secret, api_key_id
-from gamcli.rules.grants import Facts, TokenRequest
+from gamcli.rules.grants import PASSWORD, Facts, Rule, TokenRequest, first_broken
+from gamcli.rules.password_grant import PASSWORD_GRANT
 from gamcli.store import Transaction
 
 
@@ -26,6 +28,15 @@ def explain_secret(gam: Gam, secret: Secret) -> tuple[doubt.Judged, ...]:
     with gam.store.reading() as tx:
         key = _of_secret(tx, secret)
         return doubt.explain(_facts(tx, gam, key, None, TokenRequest(api_key=secret))) if key else ()
+
+
+def refused(gam: Gam, request: TokenRequest) -> tuple[Rule, Facts] | None:
+    """Return the first rule of the grant that `request` breaks here, and what it was judged on; None when all hold."""
+    with gam.store.reading() as tx:
+        found = grants.facts(tx, gam, request)
+    rules = PASSWORD_GRANT if request.grant == PASSWORD else API_KEY_GRANT
+    broken = first_broken(rules, found)
+    return None if broken is None else (broken, found)
 
 
 def _of_secret(tx: Transaction, secret: Secret) -> Key | None:

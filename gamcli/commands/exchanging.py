@@ -24,11 +24,12 @@ TOKEN_VARIABLE = "GAM_ACCESS_TOKEN"  # noqa: S105 - a name
 
 
 class Credential(NamedTuple):
-    """A secret, the parameter that it is sent as, and the expression of a shell that gives it."""
+    """A secret, the parameter that it is sent as, the expression of a shell that gives it, and where it was found."""
 
     name: str
     secret: Secret
     shell: str
+    place: str = "what was sent"
 
 
 class Wish(NamedTuple):

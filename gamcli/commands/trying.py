@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from gamcli.actions import Gam
-from gamcli.commands import endpoint, exchanging
+from gamcli.commands import endpoint, exchanging, mending
 from gamcli.commands.exchanging import Credential, Wish
 from gamcli.commands.options import Format, noun, secret_from
 from gamcli.commands.session import Session
@@ -145,7 +145,7 @@ def _tried(session: Session, gam: Gam | None, wish: Wish, out: "Output") -> Tran
         if out.is_human:
             _say(out, Transcript(wish.url, False, error.message, error.hint, tuple(exchanges)))
         raise
-    hint = _hint(session, gam, wish) if refused is not None else None
+    hint = mending.of(session, gam, wish) if refused is not None else None
     return Transcript(wish.url, refused is None, refused, hint, tuple(exchanges))
 
 
@@ -179,23 +179,6 @@ def _end(gam: Gam, token: Secret) -> None:
     row = access_token_row(token)
     if row is not None:
         tokens.revoke(gam, token_id(row))
-
-
-def _hint(session: Session, gam: Gam | None, wish: Wish) -> str | None:
-    """Return what mends it, as far as the store of here knows the key."""
-    from gamcli.actions import doubts  # noqa: PLC0415 - only refusals are doubted
-    from gamcli.rules.credentials import api_key_id  # noqa: PLC0415
-
-    key_id = api_key_id(wish.proof.secret)
-    if key_id is None:
-        return command("key", "inspect") if wish.proof.name == "api_key" else None
-    try:
-        with ExitStack() as stack:
-            judged = doubts.explain_secret(gam or stack.enter_context(session.gam()), wish.proof.secret)
-    except StoreError:
-        return None
-    mends = (each.mend for each in judged if each.mend)
-    return next(mends, command("key", "explain", key_id) if judged else None)
 
 
 def _client_id(session: Session, gam: Gam | None, named: Named) -> str:
@@ -237,13 +220,14 @@ def _credential(name: str, path: str | None, where: tuple[str, str, str], *of: s
     """Return a secret: from its file, else from the environment, else a terminal is asked."""
     option, variable, what = where
     if path is None and (given := _given(variable, *of)) is not None:
-        return Credential(name, Secret(given[1]), exchanging.of_variable(given[0]))
+        return Credential(name, Secret(given[1]), exchanging.of_variable(given[0]), given[0])
     if path is None and not sys.stdin.isatty():
         raise UsageError(f"there is no {what}", f"{option} FILE, or set {variable}")
     secret = secret_from(path, option, what[:1].upper() + what[1:])
     assert secret is not None
-    is_file = path is not None and path != "-"
-    return Credential(name, secret, exchanging.of_file(path) if is_file and path else exchanging.of_variable(variable))
+    if path is None or path == "-":
+        return Credential(name, secret, exchanging.of_variable(variable), "what was read")
+    return Credential(name, secret, exchanging.of_file(path), f"the file {path}")
 
 
 def _given(variable: str, *of: str | None) -> tuple[str, str] | None:

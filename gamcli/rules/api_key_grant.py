@@ -65,6 +65,16 @@ def _current_key(facts: Facts) -> str:
     return command("key", "list", "--user", facts.the_key.user, "--app", facts.the_key.app, "--status", "active")
 
 
+def _look_at_the_key(facts: Facts) -> str:
+    if facts.key is None:
+        return command("key", "inspect", "--api-key-file", "FILE")
+    return _show_key(facts)  # whose it is, and for which application
+
+
+def _show_key(facts: Facts) -> str:
+    return command("key", "show", facts.the_key.id)
+
+
 AUTH_TYPE_WRONG = Rule(
     "auth_type_wrong",
     _auth_type_is_right,
@@ -77,7 +87,12 @@ API_KEYS_OFF = Rule(
     lambda f: f"application '{f.the_app.name}' does not take API keys",
     lambda f: command("app", "update", f.the_app.name, "--remote-rest", "--api-keys"),
 )
-KEY_UNPROVEN = Rule("key_unproven", _key_is_proven, lambda _: "the API key is not one of this application and user")
+KEY_UNPROVEN = Rule(
+    "key_unproven",
+    _key_is_proven,
+    lambda _: "the API key is not one of this application and user",
+    _look_at_the_key,
+)
 KEY_EXPIRED = Rule("key_expired", _key_is_not("expired"), lambda _: "the API key has expired", _new_key)
 KEY_REVOKED = Rule("key_revoked", _key_is_not("revoked"), lambda _: "the API key was revoked", _new_key)
 KEY_REPLACED = Rule("key_replaced", _key_is_not("replaced"), lambda _: "the API key was replaced", _current_key)
@@ -87,7 +102,9 @@ KEY_INVALIDATED = Rule(
     lambda _: "the API key is invalid since one of its scopes was withdrawn",
     _new_key,
 )
-SCOPE_BEYOND = Rule("scope_beyond", _scopes_are_allowed, lambda _: "a scope goes beyond those of the API key")
+SCOPE_BEYOND = Rule(
+    "scope_beyond", _scopes_are_allowed, lambda _: "a scope goes beyond those of the API key", _show_key
+)
 
 KEY_STATE_RULES = (KEY_EXPIRED, KEY_REVOKED, KEY_REPLACED, KEY_INVALIDATED)
 API_KEY_GRANT = (

@@ -61,6 +61,25 @@ def test_a_program_gets_a_token_that_ends_with_it(world: Run, program: Run, key_
     assert token["status"] == "revoked"
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("{key:.20}", "gamcli key inspect --api-key-file FILE"),
+        ("{secret}", "gamcli key inspect --api-key-file FILE"),
+        ("{other}", "gamcli key show {id}"),
+    ],
+)
+def test_a_key_that_is_no_key_of_the_application_leads_to_what_it_is(
+    world: Run, api_key: str, place: Path, text: str, hint: str
+) -> None:
+    """Cut short, a client secret, or a key for another application."""
+    secret = world("app", "create", "shop", "--scope", "gam_user_data", "--remote-rest", "--api-keys").out.strip()
+    other = world("key", "generate", "--user", "ana", "--app", "shop").out.strip()
+    (place / "key").write_text(text.format(key=api_key, secret=secret, other=other), encoding="utf-8")
+    ran = world("run", "--app", "portal", "--api-key-file", "key", "--", "true")
+    assert (ran.code, ran.hint) == (4, hint.format(id=other[7:15]))
+
+
 def test_the_token_lives_while_the_program_runs(world: Run, program: Run, key_file: str, line: list[str]) -> None:
     """And is revoked whatever code the program ends with."""
     assert world("app", "list").code == 0

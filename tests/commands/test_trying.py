@@ -148,7 +148,11 @@ def test_an_exchange_that_is_granted_is_told_as_one(here: Run) -> None:
     [
         (["user", "block", "ana"], "The user is blocked", "gamcli user unblock ana"),
         (["app", "disable", "portal"], "The application is disabled", "gamcli app enable portal"),
-        (["app", "rotate-secret", "portal"], "The client_secret is missing or wrong", "gamcli key explain"),
+        (
+            ["app", "rotate-secret", "portal"],
+            "The client_secret is missing or wrong",
+            "gamcli app rotate-secret portal",
+        ),
     ],
     ids=str,
 )
@@ -166,7 +170,50 @@ def test_what_is_no_key_is_looked_at(here: Run, place: Path) -> None:
     """Not explained."""
     (place / "my key").write_text("nonsense", encoding="utf-8")
     ran = here("try", "--app", "portal", *FILES)
-    assert (ran.code, ran.hint) == (4, "gamcli key inspect")
+    assert (ran.code, ran.hint) == (4, "gamcli key inspect --api-key-file FILE")
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["--app", "portal", *FILES, "--user", "nobody"], "the key is one of user 'ana'"),
+        (["--app", "portal", *FILES, "--user", "eva"], "the key is one of user 'ana'"),
+        (["--app", "portal", *FILES, "--scope", "fullcontrol"], "gamcli key show {key}"),
+        (["--app", "shop", *FILES[:3], "shop"], "the key is one for application 'portal'"),
+        (["--app", "closed", *FILES[:3], "closed"], "gamcli app enable closed"),
+        (
+            ["--app", "portal", FILES[0], "secret", FILES[2], "my key"],
+            "the file my key holds an API key, not a client secret",
+        ),
+        (["--app", "portal", FILES[0], "secret", *FILES[2:]], "the file secret holds a client secret, not an API key"),
+        (["--app", "portal", "--user", "ana", *FILES[2:], "--password-file", "word"], "--auth-type local"),
+        (
+            ["--app", "portal", "--user", "ana", *FILES[2:], "--password-file", "word", "--auth-type", "local"],
+            "gamcli auth-type update local --enable",
+        ),
+    ],
+    ids=str,
+)
+def test_a_hint_leads_to_what_is_wrong(here: Run, place: Path, words: list[str], hint: str) -> None:
+    """Judged by the endpoint's own rules, on the request as it was sent."""
+    assert here("user", "create", "eva").code == 0
+    (place / "word").write_text("correct horse battery\n", encoding="utf-8")
+    for name in ("shop", "closed"):
+        made = here("app", "create", name, "--scope", "gam_user_data", "--remote-rest", "--api-keys", "--out", name)
+        assert made.code == 0
+    assert here("app", "disable", "closed").code == 0
+    ran = here("try", *words)
+    assert (ran.code, ran.hint) == (4, hint.format(key=(place / "my key").read_text(encoding="utf-8")[7:15]))
+
+
+def test_a_hint_is_silent_where_another_store_is_asked(here: Run, given: str, place: Path) -> None:
+    """What is here knows neither its applications nor its keys; a key that is none is one nowhere."""
+    del place
+    assert here("app", "list").code == 0
+    ran = here("try", "--url", given, "--user", "nobody")
+    assert (ran.code, "hint" in ran.err) == (4, False)
+    ran = here("try", "--url", given, *FILES[2:], "--api-key-file", "secret")
+    assert ran.hint == "the file secret holds a client secret, not an API key"
 
 
 def test_credentials_come_from_the_environment(gamcli: Run, given: str) -> None:

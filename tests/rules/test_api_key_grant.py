@@ -224,19 +224,25 @@ def test_of_many_broken_rules_the_first_one_speaks(facts: Facts, data: st.DataOb
         ("auth_type_unavailable", "gamcli auth-type update apikey --enable"),
         ("auth_type_wrong", "gamcli auth-type list --type APIkey"),
         ("api_keys_off", "gamcli app update portal --remote-rest --api-keys"),
-        ("key_unproven", None),
+        ("key_unproven", "gamcli key show {key}"),
         ("key_expired", "gamcli key generate --user ana --app portal"),
         ("key_revoked", "gamcli key generate --user ana --app portal"),
         ("key_replaced", "gamcli key list --user ana --app portal --status active"),
         ("key_invalidated", "gamcli key generate --user ana --app portal"),
         ("user_inactive", "gamcli user enable ana"),
         ("user_blocked", "gamcli user unblock ana"),
-        ("scope_beyond", None),
+        ("scope_beyond", "gamcli key show {key}"),
     ],
 )
 def test_a_refusal_names_the_command_that_mends_it(facts: Facts, rule: str, mend: str | None) -> None:
     """Where a command helps, the hint is that command."""
+    mend = mend and mend.format(key=facts.the_key.id)
     assert refusal(BREAKS[rule][0](facts)).hint == mend
+
+
+def test_a_key_that_nobody_knows_is_looked_at_itself(facts: Facts) -> None:
+    """It may have been cut short, or be of another kind."""
+    assert refusal(lacking("key")(facts)).hint == "gamcli key inspect --api-key-file FILE"
 
 
 def test_an_unknown_authentication_type_is_told_by_the_name_that_was_sent(facts: Facts) -> None:
