@@ -131,7 +131,8 @@ def apply(
         typer.Option(metavar="FILE", help="Write new secrets to this new file (0600): dotenv, or JSON by .json."),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only show what it would do, as plan does.", show_default=False)
+        bool,
+        typer.Option("--dry-run", "--preview", help="Only show what it would do, as plan does.", show_default=False),
     ] = False,
     output: Annotated[
         Literal["table", "json", "jsonl", "github"] | None,

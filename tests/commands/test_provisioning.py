@@ -285,7 +285,8 @@ def test_a_saved_plan_is_applied_to_the_state_it_was_made_on(
 def test_a_dry_run_of_apply_is_a_plan(empty: Run, manifest: Callable[..., str], file: Path) -> None:
     """Also without a place for secrets."""
     before = content(file)
-    assert empty("apply", manifest(), "--dry-run").out == empty("plan", manifest()).out
+    for option in ("--dry-run", "--preview"):
+        assert empty("apply", manifest(), option).out == empty("plan", manifest()).out
     assert content(file) == before
 
 
