@@ -1,6 +1,7 @@
 """`gamcli help TOPIC`: what is true of all commands."""
 
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from typing import Annotated, Literal
 
 import typer
@@ -52,6 +53,11 @@ def manifest() -> Iterator[str]:
             default = section.default(field)
             known = "" if default in ("", (), {}) else f" (default {toml_text.value(default)})"
             yield f"  {field.name.ljust(width)}  {field.kind.says}: {field.about}{known}"
+    yield ""
+    yield "in a seed alone  what `serve --ephemeral --seed FILE` takes too; a client_secret may stand there as it is"
+    for section in SECTIONS.values():
+        for field in filter(attrgetter("seed"), section.fields):
+            yield f"  {section.header} {field.name}  {field.kind.says}: {field.about}"
 
 
 def openapi() -> Iterator[str]:
