@@ -152,7 +152,7 @@ def cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return " ".join(map(clean, value))
+        return (", " if any(" " in str(each) for each in value) else " ").join(map(clean, value))
     if isinstance(value, dict):
         return ", ".join(f"{clean(name)}={cell(each)}" for name, each in value.items())
     return clean(value)

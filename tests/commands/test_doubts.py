@@ -46,6 +46,16 @@ def test_inspect_needs_no_store(gamcli: Run, damage: str) -> None:
     assert key not in ran.out + ran.err
 
 
+def test_two_damages_are_told_apart(gamcli: Run, api_key: str) -> None:
+    """As a list of words is, without commas where none holds a blank."""
+    ran = gamcli("key", "inspect", "--api-key-file", "-", stdin=f'"{api_key}" \n\n')
+    assert (ran.code, ran.out.splitlines()[-1].split(maxsplit=1)) == (
+        4,
+        ["damage", "quotes around or in it, blanks or line ends around or in it"],
+    )
+    assert gamcli("app", "show", "portal", "--field", "scopes").out == "gam_user_data+gam_user_roles\n"
+
+
 def test_a_key_cut_short_is_pointed_to_what_tells_the_damage(world: Run, api_key: str) -> None:
     """A whole key that is no longer good is not."""
     cut = world("key", "verify", "--api-key-file", "-", stdin=api_key[:30])
