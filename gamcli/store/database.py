@@ -151,6 +151,7 @@ class Store:
     def create(cls, path: Path) -> "Store":
         """Open the store at `path`, made with mode 0600 in a directory of mode 0700 when there is none."""
         files.require_no_planted_link(path)
+        files.require_no_folder(path)
         try:
             files.make_folder(path.parent)
             with suppress(FileExistsError):

@@ -20,10 +20,21 @@ def identity(path: Path) -> tuple[int, int] | None:
 def holds_something(path: Path) -> bool:
     """Say whether there is a file at `path` that is not empty; raises StoreUnusableError when nobody can trust that."""
     require_no_planted_link(path)
+    require_no_folder(path)
     try:
         return path.is_file() and path.stat().st_size > 0
     except OSError as error:
         raise StoreUnusableError(f"the store {path} cannot be reached: {error.strerror}", "--store PATH") from error
+
+
+def require_no_folder(path: Path) -> None:
+    """Raise StoreUnusableError when there is a folder at `path`: a store is a file in one."""
+    try:
+        is_folder = path.is_dir()
+    except OSError:  # in a folder that is closed to us: whoever opens the file says so
+        return
+    if is_folder:
+        raise StoreUnusableError(f"{path} is a folder, a store is a file in one", f"--store {path / 'store.db'}")
 
 
 def make_folder(path: Path) -> None:

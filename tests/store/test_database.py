@@ -148,7 +148,7 @@ def make_newer(path: Path) -> None:
 UNFIT: dict[str, tuple[Callable[[Path], None], type[StoreError], str]] = {
     "missing": (make_nothing, StoreMissingError, "init"),
     "empty": (make_empty, StoreMissingError, "init"),
-    "folder": (Path.mkdir, StoreMissingError, "init"),
+    "folder": (Path.mkdir, StoreUnusableError, "/file/store.db"),
     "text": (make_text, StoreUnusableError, "--store PATH"),
     "foreign": (make_foreign, StoreUnusableError, "--store PATH"),
     "marked": (make_marked, StoreUnusableError, "--store PATH"),

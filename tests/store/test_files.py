@@ -83,6 +83,19 @@ def test_a_link_that_leads_nowhere_or_in_circles_ends(folder: Path) -> None:
     assert not (folder / "no").exists()
 
 
+def test_a_folder_is_no_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is it known to be one where nobody may look."""
+    with pytest.raises(StoreUnusableError, match="is a folder, a store is a file in one") as caught:
+        Store.create(folder)
+    assert caught.value.hint == f"--store {folder}/store.db"
+
+    def closed(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_dir", closed)
+    files.require_no_folder(folder)
+
+
 def test_no_new_store_is_made_where_a_planted_link_leads(tmp_path: Path) -> None:
     """Neither the file nor a folder for it."""
     shared = tmp_path / "shared"
