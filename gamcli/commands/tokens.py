@@ -97,11 +97,16 @@ def prune(
         with session.gam() as gam:
             found = pruning.rehearse(gam, kept)
         out.plan(Plan.of(_steps(found), []))
+        if out.is_human and _steps(found):
+            out.note(f"that is {_counted(found)}")
         return
     with session.gam() as gam:
         pruned = pruning.prune(gam, kept)
-    gone = f"{count(pruned.tokens, 'token')} and {count(pruned.sessions, 'session')}"
-    out.changed(pruned, f"deleted {gone}, dead for longer than {durations.written(kept) or older_than}")
+    out.changed(pruned, f"deleted {_counted(pruned)}, dead for longer than {durations.written(kept) or older_than}")
+
+
+def _counted(found: Pruned) -> str:
+    return f"{count(found.tokens, 'token')} and {count(found.sessions, 'session')}"
 
 
 def _steps(found: Pruned) -> list[Change]:

@@ -232,6 +232,7 @@ def test_prune_deletes_what_is_long_dead(world: Run, token: str, sql: Run) -> No
         FROM token"""
     )
     assert world("token", "prune").err == "gamcli: deleted 0 tokens and 0 sessions, dead for longer than 30d\n"
+    assert "\ngamcli: that is 1 token and 0 sessions\n" in world("token", "prune", "--older-than", "0", "--dry-run").err
     shown = world("token", "prune", "--older-than", "0", "--dry-run", "-o", "json").json["changes"]
     assert [(each["action"], each["kind"], each["fields"]) for each in shown] == [
         ("delete", "token", [{"field": "tokens", "old": 1, "new": None}])
