@@ -17,6 +17,8 @@ SETTINGS = "gamcli.toml"
 
 _POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _LONG_NUMBER = re.compile(r"[0-9][0-9_]{4299,}")
+_WORD = re.compile(r"[A-Za-z]+(?=\s*(?:$|[#,\]}]))")
+_FLAGS = ("yes", "no", "on", "off", "true", "false")
 _KEYS = re.compile(r"\(('[^()]*')\)")
 
 
@@ -63,7 +65,7 @@ def _parsed(path: Path) -> File | Fault:
         with path.open("rb") as file:
             raw = file.read(LARGEST + 1)
     except OSError as error:
-        return Fault(str(path), 1, f"cannot be read: {str(error.strerror).lower()}")
+        return Fault(str(path), 1, _unread(path, error))
     if len(raw) > LARGEST:
         return Fault(str(path), 1, f"is larger than {LARGEST // 2**20} MiB")
     try:
@@ -77,6 +79,13 @@ def _parsed(path: Path) -> File | Fault:
         return _broken(str(path), text, str(error))
 
 
+def _unread(path: Path, error: OSError) -> str:
+    if not isinstance(error, FileNotFoundError):
+        return f"cannot be read: {str(error.strerror).lower()}"
+    where = "" if path.is_absolute() else f" in {Path.cwd()}"
+    return f"there is no file or folder of that name{where}"
+
+
 def _broken(file: str, text: str, message: str) -> Fault:
     """Return the fault that tomllib found, in our words for its place."""
     position = _POSITION.search(message)
@@ -87,7 +96,10 @@ def _broken(file: str, text: str, message: str) -> Fault:
     told = told[:1].lower() + told[1:]
     if position[1] is None:
         return Fault(file, text.count("\n") + (not text.endswith("\n")), f"{told} at the end of the file")
-    return Fault(file, int(position[1]), f"column {position[2]}: {told}")
+    line, column = int(position[1]), int(position[2])
+    word = _WORD.match(text.split("\n")[line - 1], column - 1)
+    instead = "" if word is None else "; true or false" if word[0].lower() in _FLAGS else "; a text stands in quotes"
+    return Fault(file, line, f"column {column}: {told}{instead}")
 
 
 def _path(keys: re.Match[str]) -> str:

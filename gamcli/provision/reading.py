@@ -1,5 +1,6 @@
 """One manifest file becomes records: each value is judged by the table of fields, and every fault is kept."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -12,7 +13,7 @@ from gamcli.provision.files import File
 from gamcli.provision.kinds import Read, wrong_type
 from gamcli.provision.toml_lines import Keys
 from gamcli.provision.variables import Variables, is_reference, may_be_in
-from gamcli.rules.names import nearest
+from gamcli.rules.names import nearest, shown
 
 _SEED_ONLY = "only the seed of an ephemeral server may hold it"
 
@@ -145,7 +146,7 @@ class Reader:
         for within, each in [*_wrong_parts(read, value)] or [((), error)]:
             at = place.within(*within)
             hidden = [text for keys, text in self._variables.written.items() if keys[: len(at.keys)] == at.keys]
-            self._fault(at, f"what {hidden[0]} stands for cannot be here" if hidden else told(each))
+            self._fault(at, told(_without(value, each, hidden[0]) if hidden else each))
 
     def _fault(self, place: Place, what: str) -> None:
         if place.keys not in self._missing:  # what should stand there is not known: one fault says so
@@ -171,6 +172,13 @@ def told(error: UsageError) -> str:
     if hint and hint.startswith("--"):
         hint = f"use {hint[2:].replace('-', '_')}"
     return f"{error.message}; {hint}" if hint else error.message
+
+
+def _without(value: object, error: UsageError, reference: str) -> UsageError:
+    """Return an error that tells the rule, and nothing of the `value` that a reference stands for: it may be secret."""
+    said = (error.hint or "").lower()
+    tells = any(word in said for word in re.findall(r"\w+", shown(str(value)).lower()))
+    return UsageError(f"what {reference} stands for cannot be here", None if tells else error.hint)
 
 
 def _meant(name: str, known: Iterable[str]) -> str:

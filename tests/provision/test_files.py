@@ -40,10 +40,12 @@ def test_every_file_that_cannot_be_read_is_told(write: Write, folder: Path, monk
     (folder / "large.toml").write_bytes(b"#" * (2**20 + 1))
     (folder / "empty").mkdir()
     write("good.toml", "\ufeffa = 1\n")
-    assert read("nope.toml", "raw.toml", "large.toml", "empty", "good.toml") == (
+    assert read("nope.toml", f"{folder}/none.toml", "good.toml/x", "raw.toml", "large.toml", "empty", "good.toml") == (
         ["good.toml"],
         [
-            "nope.toml:1: cannot be read: no such file or directory",
+            f"nope.toml:1: there is no file or folder of that name in {folder}",
+            f"{folder}/none.toml:1: there is no file or folder of that name",
+            "good.toml/x:1: cannot be read: not a directory",
             "raw.toml:2: is not UTF-8 text",
             "large.toml:1: is larger than 1 MiB",
             "empty:1: the folder holds no .toml file",
@@ -58,6 +60,10 @@ def test_every_file_that_cannot_be_read_is_told(write: Write, folder: Path, monk
         ("a = 1\n\nb = ", "3: invalid value at the end of the file"),
         ("a = 1\nb = [\n", "2: "),
         ('a = 1\nb = "\\q"', "2: column "),
+        ("a = 1\r\nb = yes\r\n", "2: column 5: invalid value; true or false"),
+        ("b = [True]", "1: column 6: invalid value; true or false"),
+        ("b = apikey # c", "1: column 5: invalid value; a text stands in quotes"),
+        ("b = 1z", "1: column 6: "),
         (f"a = {'[' * 5000}", "1: is nested too deep"),
         (f"a = 1\nb = {'9' * 5000}", "2: a number has too many digits"),
     ],
