@@ -1,7 +1,7 @@
 """Why a key works or does not: the rules of the endpoint, judged on what the store holds."""
 
 from gamcli import store
-from gamcli.actions import Gam, grants
+from gamcli.actions import Gam, grants, keys
 from gamcli.model import Key
 from gamcli.rules import doubt
 from gamcli.rules.api_key_grant import API_KEY_GRANT
@@ -20,7 +20,7 @@ def verify(gam: Gam, secret: Secret, app: str | None = None) -> doubt.Verdict:
 def explain(gam: Gam, key_id: str) -> tuple[doubt.Judged, ...]:
     """Return every rule of the grant, judged for the key whose id begins with `key_id`."""
     with gam.store.reading() as tx:
-        return doubt.explain(_facts(tx, gam, store.keys.named(tx, key_id), None, None))
+        return doubt.explain(_facts(tx, gam, keys.named(tx, key_id), None, None))
 
 
 def explain_secret(gam: Gam, secret: Secret) -> tuple[doubt.Judged, ...]:

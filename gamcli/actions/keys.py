@@ -108,7 +108,7 @@ def rotate(
     says no.
     """
     with gam.store.writing() as tx:
-        old, now = store.keys.named(tx, key_id), gam.now()
+        old, now = named(tx, key_id), gam.now()
         _require_active(old, now)
         if not rules.is_due(old, now, if_due):
             return None
@@ -162,7 +162,18 @@ def _told(key: Key) -> dict[str, object]:
 def show(gam: Gam, key_id: str) -> Key:
     """Return the key whose id begins with `key_id`."""
     with gam.store.reading() as tx:
-        return store.keys.named(tx, key_id)
+        return named(tx, key_id)
+
+
+def named(tx: Transaction, key_id: str) -> Key:
+    """Return the key whose id begins with `key_id`; raises NotFoundError, also where a whole key was given."""
+    whole = api_key_id(Secret(key_id))
+    if whole is not None:
+        raise NotFoundError(
+            "'gamkey_...' is a whole API key, not an id, and is in the history of the shell now",
+            f"{command('key', 'show', whole)}; --api-key-file FILE takes a whole one",
+        )
+    return store.keys.named(tx, key_id)
 
 
 @contextmanager
@@ -212,7 +223,7 @@ def _available(app: App, key: Key | None, now: datetime) -> Available:
 def revoke(gam: Gam, key_ids: Sequence[str], reason: str | None) -> list[Changed[Key]]:
     """End the keys with those ids now; what has ended already stays as it is."""
     with gam.store.writing() as tx:
-        return [_revoke(tx, gam, store.keys.named(tx, key_id), reason) for key_id in dict.fromkeys(key_ids)]
+        return [_revoke(tx, gam, named(tx, key_id), reason) for key_id in dict.fromkeys(key_ids)]
 
 
 def revoke_secret(gam: Gam, secret: Secret, reason: str | None) -> Changed[Key]:

@@ -61,6 +61,9 @@ _FORMAT = re.compile(r"'(env|github)' is not one of 'table'")
 _ADVICE = re.compile(r"\.? \(?((?:Did you mean|Choose from|Possible options)[^()]*)\)?$")
 
 
+_NO_COMMAND = re.compile(r"No such command '([^']*)'")
+
+
 class Nouns(TyperGroup):
     """Imports a noun when it is called, so that `key generate` does not pay for `serve`."""
 
@@ -139,6 +142,8 @@ def root(
     To begin: gamcli quickstart
     """
     del version
+    if store == "":  # it would be the folder that we are in
+        raise UsageError("--store names no file", "--store PATH, or leave it out")
     flags = {"store": store, "no_color": no_color or None, "quiet": quiet or None}
     context.obj = Session.from_flags(flags, config)
     if context.invoked_subcommand is None:
@@ -173,12 +178,34 @@ def _told(problem: Any, arguments: Sequence[str]) -> UsageError:  # noqa: ANN401
     rows = completing.table()
     words, _, _ = completing.walk(rows, arguments)
     path = context.command_path if (context := getattr(problem, "ctx", None)) else f"{PROGRAM} {words}".strip()
-    hint = _formats(message, rows) or _place(getattr(problem, "option_name", None), path, words, rows)
+    hint = (
+        _pasted(arguments)
+        or _begun(message, words, rows)
+        or _formats(message, rows)
+        or _place(getattr(problem, "option_name", None), path, words, rows)
+    )
     return UsageError(_lower(message), hint or (_lower(advice[1]) if advice else f"{path} --help"))
 
 
 def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
+
+
+def _pasted(arguments: Sequence[str]) -> str | None:
+    """Return where a whole API key belongs, which stands among the words of a command line, or None."""
+    from gamcli.rules.credentials import Secret, api_key_id  # noqa: PLC0415 - only errors need it
+
+    if all(api_key_id(Secret(word)) is None for word in arguments):
+        return None
+    return "a key is given with --api-key-file FILE; the one that was typed is in the history of the shell now"
+
+
+def _begun(message: str, words: str, rows: list[completing.Word]) -> str | None:
+    """Return the verb that one which is not there is the beginning of, or None."""
+    asked = _NO_COMMAND.fullmatch(message)
+    verbs = {row.path.removeprefix(f"{words} ") for row in rows if row.path.startswith(f"{words} ")}
+    near = nearest(asked[1], sorted(verbs)) if asked else None
+    return f"did you mean '{near}'?" if near else None
 
 
 def _formats(message: str, rows: list[completing.Word]) -> str | None:

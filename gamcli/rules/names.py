@@ -33,7 +33,10 @@ def shown(text: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the one of `known` that was probably meant by `name`, or None."""
+    """Return the one of `known` that was probably meant by `name`: one like it, or the only one that begins so."""
     from difflib import get_close_matches  # noqa: PLC0415 - only errors need it
 
-    return next(iter(get_close_matches(name, list(known), n=1)), None)
+    known = list(known)
+    begun = [each for each in known if name and each.startswith(name)]
+    close = get_close_matches(name, known, n=1) or (begun if len(begun) == 1 else [])
+    return close[0] if close else None

@@ -125,13 +125,26 @@ def test_control_characters_of_the_command_line_never_reach_stderr(world: Run) -
             assert control(ran.err, allowed="\n") == set()
 
 
-@pytest.mark.parametrize("words", [["key", "show"], ["key", "revoke"], ["user", "show"], ["token", "show"]])
+@pytest.mark.parametrize(
+    "words", [["key", "show"], ["key", "revoke"], ["key", "explain"], ["user", "show"], ["token", "show"]]
+)
 def test_a_key_pasted_in_the_wrong_place_is_not_told_back(api_key: str, program: Run, words: list[str]) -> None:
     """Neither in the error nor in its JSON."""
-    assert "gamkey_..." in program(*words, api_key).err
+    told = program(*words, api_key)
+    assert "gamkey_..." in told.err
+    if words[0] == "key":
+        assert "is a whole API key, not an id, and is in the history of the shell now" in told.err
+        assert f"gamcli key show {api_key[7:15]}; --api-key-file FILE takes a whole one" in told.err
     ran = program(*words, api_key, "-o", "json")
     assert ran.code == 3
     assert api_key[7:] not in ran.err
+
+
+def test_a_key_where_no_argument_belongs_is_pointed_to_its_file(program: Run, api_key: str) -> None:
+    """And not told back either."""
+    ran = program("key", "verify", api_key)
+    assert (ran.code, api_key[7:] in ran.err) == (2, False)
+    assert "a key is given with --api-key-file FILE; the one that was typed is in the history" in ran.err
 
 
 def test_an_argument_too_many_is_not_told_back(world: Run) -> None:

@@ -66,7 +66,10 @@ def test_what_is_shown_can_be_printed(text: str) -> None:
     assert names.shown(text) == text or not text.isprintable()
 
 
-@pytest.mark.parametrize(("name", "near"), [("portl", "portal"), ("PORTAL", None), ("zzz", None), ("", None)])
+@pytest.mark.parametrize(
+    ("name", "near"), [("portl", "portal"), ("PORTAL", None), ("zzz", None), ("", None), ("po", "portal")]
+)
 def test_the_nearest_known_name_is_the_one_that_was_probably_meant(name: str, near: str | None) -> None:
-    """A typo finds it, anything else finds none."""
+    """A typo finds it, or its beginning where no other begins so; anything else finds none."""
     assert names.nearest(name, iter(["intranet", "portal"])) == near
+    assert names.nearest("po", ["portal", "portrait"]) is None
