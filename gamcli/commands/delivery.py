@@ -29,16 +29,17 @@ def place(out: Output, path: str | None, *, dry_run: bool = False) -> Iterator[K
     Yield what puts the secret of a record where it is to go: into the new file at `path`, or the outputs of a step.
 
     A dry run makes no file. Raises ConflictError when the file is there already, UsageError when there are no outputs
-    to append to, FailedError when nobody takes what stdout gets.
+    to append to. What it yields raises FailedError when nobody takes what stdout is to get.
     """
     if out.format == "github":
         with _in_step(out, path) as keep:
             yield keep
     elif path is not None and dry_run and os.path.lexists(path):
         raise _taken(path)
-    elif path is None or dry_run:
-        out.require_taker("--out FILE takes the secret too")
+    elif dry_run:
         yield keep_nowhere
+    elif path is None:
+        yield lambda *_: out.require_taker("--out FILE takes the secret too")
     else:
         with _in_file(out, path) as keep:
             yield keep

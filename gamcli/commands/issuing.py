@@ -28,15 +28,13 @@ def place(gam: Gam, path: str | None, output: str) -> Iterator[Keep | None]:
     elif output == "github":
         with delivery.step_outputs() as append:
             yield lambda issued: append(issued.secrets(), [*issued.variables()])
-    elif output in ("json", "jsonl"):
-        Output.require_taker(f"{OPTION} FILE takes new secrets too")
-        yield _shown_later
     else:
-        yield None
+        yield _shown_later if output in ("json", "jsonl") else None
 
 
 def _shown_later(_: Issued) -> None:
-    """Leave it to the JSON that tells what was done."""
+    """Leave it to the JSON that tells what was done, if anybody takes that."""
+    Output.require_taker(f"{OPTION} FILE takes new secrets too")
 
 
 @contextmanager

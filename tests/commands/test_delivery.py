@@ -181,6 +181,17 @@ def test_a_stdout_that_takes_nothing_issues_nothing(words: list[str], shell: Run
     assert sql("SELECT * FROM audit") == before
 
 
+def test_where_no_secret_is_issued_nobody_need_take_it(world: Run, key_id: str, place: Path, shell: Run) -> None:
+    """A key that is not due, a secret that is brought along."""
+    (place / "secret").write_text("0123456789" * 4, encoding="utf-8")
+    assert world("app", "list").code == 0
+    for words in (
+        f"key rotate {key_id} --overlap 7d --if-due 1d",
+        "app create gate --client-secret-file secret",
+    ):
+        assert shell(f"gamcli {words} >&-").code == 0
+
+
 def test_a_secret_that_is_lost_on_stdout_after_all_names_what_replaces_it(
     world: Run, words: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
