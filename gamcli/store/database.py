@@ -274,9 +274,10 @@ class Store:
         version = marks.version(Transaction(self._connection).one, self.path)
         if version == 0 and not makes_it:
             raise StoreMissingError(f"there is no store in {self.path} yet", _init(self.path))
+        # What another program wrote may lack the log: without one nobody sees who has the store open (`turns.in_use`).
+        self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if version == len(schema.STEPS):
             return None
-        self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
         from gamcli.store import migrating  # noqa: PLC0415 - start-up: stores are rarely new or old
 
         return migrating.bring_up_to_date(self)

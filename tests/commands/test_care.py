@@ -163,6 +163,22 @@ def test_restore_while_a_server_runs_is_8(world: Run, line: list[str], place: Pa
     assert world("store", "restore", "b.db", "--replace").code == 0
 
 
+def test_restore_while_a_server_runs_on_a_store_of_another_program_is_8(
+    world: Run, line: list[str], place: Path, sql: Run
+) -> None:
+    """One without a log gets it from the server."""
+    assert world("store", "backup", "b.db").code == 0
+    assert sql("PRAGMA journal_mode = DELETE") == [("delete",)]
+    words = [*line, "serve", "--port", "0", "--ready-file", "ready"]
+    with subprocess.Popen(words, stderr=subprocess.DEVNULL, cwd=place) as server:
+        while not (place / "ready").exists():
+            assert server.poll() is None
+            sleep(0.02)
+        found = world("store", "restore", "b.db", "--replace")
+        server.terminate()
+    assert found.code == 8
+
+
 def test_a_dry_run_of_restore_changes_nothing(world: Run, file: Path) -> None:
     """And shows what would come back."""
     assert world("store", "backup", "b.db").code == 0

@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -346,6 +347,15 @@ def test_a_text_that_is_no_unicode_is_told(store: Store, name: str) -> None:
     """Bytes of a command line that are not UTF-8 name nothing and crash nothing."""
     with pytest.raises(GamcliError), store.reading() as tx:
         users.named(tx, name)
+
+
+def test_a_store_without_a_log_has_one_again_once_it_is_opened(store: Store, store_path: Path) -> None:
+    """As `VACUUM INTO` of another program leaves it: who restores a backup sees by the log who has the store open."""
+    store.close()
+    with closing(sqlite3.connect(store_path)) as connection:
+        assert connection.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
+    with Store.open(store_path) as opened:
+        assert pragma(opened, "journal_mode") == "wal"
 
 
 def test_an_empty_database_is_no_store_until_it_is_made_one(tmp_path: Path) -> None:
