@@ -67,8 +67,13 @@ class ShutType(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """What the store holds, as far as it can be counted in a moment; `users_idle` None = too many to count."""
+    """
+    What the store holds, as far as it can be counted in a moment; `users_idle` None = too many to count.
 
+    `keeps_log` says that SQLite writes to a log beside it first (WAL).
+    """
+
+    keeps_log: bool
     latest: tuple[tuple[str, datetime], ...]
     stepped_back: tuple[int, int] | None
     default_type: tuple[str, bool]

@@ -136,6 +136,12 @@ def _tls(facts: Facts) -> Judged:
             yield WARN, f"the certificate {each.path} ends {rfc3339(each.ends_at)}", renew
 
 
+def _log(_: Facts, found: Contents) -> Judged:
+    if not found.keeps_log:
+        told = "another program took its log (WAL) away: readers and writers wait, and nobody sees who has it open"
+        yield WARN, told, command("store", "migrate")
+
+
 def _clock(facts: Facts, found: Contents) -> Judged:
     for what, at in found.latest:
         if at > facts.now + CLOCKS_DIFFER:
@@ -238,6 +244,7 @@ AROUND = (
 """The checks of what is around a store; they work without one."""
 
 WITHIN = (
+    Check("log", _of(_log), "readers and writers of the store go side by side"),
     Check("clock", _of(_clock), "nothing in the store is from the future"),
     Check("default-type", _of(_default_type), "the default authentication type is enabled"),
     Check("auth-types", _of(_auth_types), "no live key needs a disabled authentication type"),

@@ -71,7 +71,7 @@ def of_store(path: Path) -> list[Check]:
     """Check the store at `path` and the files around it; raises a StoreError when there is none, or it is busy."""
     if not files.holds_something(path):
         raise StoreMissingError(f"there is no store at {path}", command("--store", str(path), "init"))
-    return [*of_content(path), *of_modes(path)]
+    return [*of_content(path), *of_log(path), *of_modes(path)]
 
 
 def of_content(path: Path) -> list[Check]:
@@ -179,9 +179,25 @@ MENDS = {
     "pages": command("store", "restore", "FILE", "--replace"),
     "references": command("store", "restore", "FILE", "--replace"),
     "audit trail": command("audit", "verify"),
+    "log": command("store", "migrate"),
     "records": "compare with a backup: another program has written this file",
 }
 """What to do about what is wrong, by the name of a check."""
+
+
+def of_log(path: Path) -> list[Check]:
+    """Check that a store keeps a log beside it (WAL); where nobody can write, none is needed."""
+    if not copies.can_change(path):
+        return []
+    try:
+        with copies.told_of(path), closing(copies.opened(path)) as connection:
+            copies.version(connection, path)
+            if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+                return []
+    except (StoreError, UnicodeDecodeError):  # the checks of what it holds tell that
+        return []
+    told = "it has none: readers and writers wait for each other, and nobody sees who has it open"
+    return [Check("log", ok=False, what=told, mend=MENDS["log"])]
 
 
 def of_modes(path: Path) -> list[Check]:

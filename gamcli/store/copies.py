@@ -89,12 +89,16 @@ def counted(connection: sqlite3.Connection) -> Counts:
 
 def opened(path: Path) -> sqlite3.Connection:
     """Open a store as it lies there to read it, on a disk that cannot be written too; nothing is left beside it."""
-    writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
     still = not any(Path(f"{path}{end}").exists() for end in BESIDE)
-    mode = "mode=rw" if writable else "mode=ro&immutable=1" if still else "mode=ro"
+    mode = "mode=rw" if can_change(path) else "mode=ro&immutable=1" if still else "mode=ro"
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=PATIENCE, isolation_level=None)
     connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def can_change(path: Path) -> bool:
+    """Say whether a store, and what SQLite puts beside it, can be written here."""
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
 def _emptied(path: Path) -> sqlite3.Connection:

@@ -124,6 +124,7 @@ def _contents(tx: Transaction, now: datetime) -> Contents:
         raise StoreMissingError("the store holds no repository yet")
     default: Any = tx.one("SELECT name, enabled FROM auth_type WHERE name = ?", kept.default_auth_type)
     return Contents(
+        keeps_log=tx.one("PRAGMA journal_mode") == ("wal",),
         latest=tuple(_latest(tx)),
         stepped_back=_stepped_back(tx),
         default_type=(str(default[0]), bool(default[1])),

@@ -32,6 +32,7 @@ STORE = FileFacts("store", "/gam/store.db", 0o600, 1000, MIB)
 def contents(now: datetime) -> Contents:
     """Return a store in which all is well."""
     return Contents(
+        keeps_log=True,
         latest=(("an audit entry", now),),
         stepped_back=None,
         default_type=("apikey", True),
@@ -212,6 +213,7 @@ def test_a_certificate_that_cannot_be_read_is_wrong(facts: Facts) -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
+        ({"keeps_log": False}, ("log", WARN, "gamcli store migrate")),
         ({"stepped_back": (7, 3600)}, ("clock", WARN, "gamcli audit list")),
         ({"default_type": ("apikey", False)}, ("default-type", WRONG, "gamcli auth-type update apikey --enable")),
         (

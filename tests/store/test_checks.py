@@ -1,5 +1,6 @@
 """Whether a store is as it should be: each check finds what it is for, and damage is an answer."""
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -99,6 +100,25 @@ def test_damage_that_cannot_even_be_told_is_an_answer(lived_in: Path) -> None:
         for letter in (b"\xff", b"\x80", b"\xc3"):
             lived_in.write_bytes(whole.replace(name, letter * len(name), 1))
             assert wrong(checks.of_store(lived_in))
+
+
+def test_a_store_without_a_log_is_found_until_it_is_opened(lived_in: Path) -> None:
+    """Only the store itself: a backup is restored without one too, and what nobody can write needs none."""
+    change(lived_in, "PRAGMA journal_mode = DELETE")
+    assert [*wrong(checks.of_store(lived_in))] == ["log"]
+    assert wrong(checks.of_content(lived_in)) == {}
+    Store.open(lived_in).close()
+    assert wrong(checks.of_store(lived_in)) == {}
+
+
+def test_what_is_no_store_is_not_asked_for_its_log(lived_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor what cannot be changed."""
+    change(lived_in, "PRAGMA journal_mode = DELETE")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "access", lambda *_: False)
+        assert checks.of_log(lived_in) == []
+    change(lived_in, "PRAGMA application_id = 1")
+    assert checks.of_log(lived_in) == []
 
 
 def test_what_is_no_store_is_an_answer_too(tmp_path: Path) -> None:

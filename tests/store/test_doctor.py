@@ -80,6 +80,7 @@ def test_a_store_that_is_open_elsewhere_is_looked_into_too(store_path: Path, loo
 def test_a_store_in_order_has_nothing_to_tell(look: Callable[[], Contents], now: datetime) -> None:
     """Its numbers are zero, its instants are those of what was made."""
     assert look() == Contents(
+        keeps_log=True,
         latest=(("the newest key", now), ("an audit entry", now)),
         stepped_back=None,
         default_type=("apikey", True),
@@ -91,6 +92,13 @@ def test_a_store_in_order_has_nothing_to_tell(look: Callable[[], Contents], now:
         users_idle=Shut(0, ()),
         orphans=0,
     )
+
+
+@pytest.mark.usefixtures("held")
+def test_a_store_without_a_log_is_told(change: Change, look: Callable[[], Contents]) -> None:
+    """Some other program wrote it."""
+    change("PRAGMA journal_mode = DELETE")
+    assert not look().keeps_log
 
 
 @pytest.mark.usefixtures("held")
