@@ -3,9 +3,11 @@ What git keeps, as `scan` reads it: the history of a repository, and what is sta
 
 Of a history every object comes once, in the order in which it is packed, whatever commits it is in. Only when one holds
 something are the commits walked, from the first to the one that brought it. No hook, pager or filter that a repository
-asks for is run.
+asks for is run, and nothing is fetched.
 """
 
+import os
+import re
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -17,11 +19,15 @@ from typing import IO, NamedTuple
 from gamcli.commands.trees import PIECE, shown
 from gamcli.errors import FailedError, UsageError
 from gamcli.model.leaks import Source
+from gamcli.render.output import count
 from gamcli.rules.credentials import Secret
 from gamcli.rules.leaks import UTF_16, Leak, may_hold, search
 
 QUIETLY = ("--no-pager", "--no-replace-objects", "--no-optional-locks", "-c", "core.fsmonitor=false")
 """How git is asked: for things as they are, and without running what a repository names."""
+
+ALONE = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": ""}
+"""What keeps git from fetching what a partial clone lacks; git before 2.44 hears the second alone."""
 
 NOT_A_FILE = {"commit": "commit message", "tag": "tag message"}
 """Objects that people write into, and what each is called."""
@@ -55,6 +61,7 @@ class Repository:
         """Yield each secret that the history holds once, at the place where it lay first."""
         if self._is_shallow:
             self._warn("this clone is shallow, most of its history is not here; to get it: git fetch --unshallow")
+        self._require_all_here()
         with self._git("cat-file", "--batch-all-objects", "--batch", "--unordered", "--buffer") as stream:
             holding, tags = self._holding(stream)
         if not holding:
@@ -74,6 +81,20 @@ class Repository:
         for name, source in tags.items():
             yield from ((source, leak) for leak in holding.pop(name))
         self._tell_unreached({leak.secret for leak in chain(*holding.values())} - seen)
+
+    def _require_all_here(self) -> None:
+        """Raise FailedError when the repository is a partial clone, and lacks objects that others have."""
+        with self._git("config", "--list", "--name-only") as told:
+            is_partial = any(_PARTIAL.fullmatch(line) for line in told)
+        if not is_partial:
+            return
+        with self._git("rev-list", "--all", "--objects", "--quiet", "--missing=print") as told:
+            missing = sum(line.startswith(b"?") for line in told)
+        if missing:
+            lacking = (
+                f"this clone is partial: {count(missing, 'object')} of its history cannot be searched, being elsewhere"
+            )
+            raise FailedError(lacking, "git fetch --refetch --no-filter")
 
     def _holding(self, stream: IO[bytes]) -> tuple[dict[str, list[Leak]], dict[str, Source]]:
         """Return what each object holds that holds something, and those of them that no commit brings: tags."""
@@ -101,7 +122,7 @@ class Repository:
                     paths.append(path)
             asked.seek(0)
             with self._git("cat-file", "--batch", "--buffer", stdin=asked) as stream:
-                for path, thing in zip(paths, self._things(stream), strict=True):
+                for path, thing in zip(paths, self._things(stream), strict=False):  # where git fails, `_git` says so
                     for leak in _leaks(thing):
                         yield Source(path), leak
 
@@ -125,7 +146,9 @@ class Repository:
         line = ["git", "-C", self._folder, *QUIETLY, *words]
         with TemporaryFile() as told:
             try:
-                process = Popen(line, stdin=stdin, stdout=PIPE, stderr=told, bufsize=PIECE)  # noqa: S603 - git of the PATH
+                process = Popen(  # noqa: S603 - git of the PATH
+                    line, stdin=stdin, stdout=PIPE, stderr=told, bufsize=PIECE, env={**os.environ, **ALONE}
+                )
             except OSError as error:
                 raise FailedError(f"git cannot be run: {error.strerror}", "install git, or name files") from error
             with process:
@@ -136,6 +159,7 @@ class Repository:
                 raise _failed(self._folder, words[0], told.read(PIECE).decode(errors="replace"))
 
 
+_PARTIAL = re.compile(rb"(remote\..*\.promisor|extensions\.partialclone)\n")
 _WALK = ("diff-tree", "--stdin", "-r", "-m", "--root", "--always", "--raw", "-z", "--no-renames", "--no-abbrev")
 _STAGED = (
     "diff", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev", "--no-relative", "--ignore-submodules",
@@ -203,7 +227,8 @@ def shown_path(path: bytes) -> str:
 
 
 def _failed(folder: str, verb: str, told: str) -> FailedError | UsageError:
-    what = next((line for line in told.splitlines() if line), "it says no more").removeprefix("fatal: ")
+    lines = [line for line in told.splitlines() if line and not line.startswith("warning: ")]
+    what = lines[0].removeprefix("fatal: ") if lines else "it says no more"
     if verb == "rev-parse":
         return UsageError(f"no repository at {shown(folder)}: {what}", "git -C PATH status")
     return FailedError(f"git {verb} failed: {what}", "git fsck")

@@ -216,6 +216,33 @@ def test_a_shallow_clone_is_told_to_be_one(git: Git, commit: Commit, place: Path
     assert told == ["this clone is shallow, most of its history is not here; to get it: git fetch --unshallow"]
 
 
+@pytest.mark.parametrize("filtered", ["blob:none", "blob:limit=1", "tree:0"])
+def test_a_partial_clone_is_never_called_clean(git: Git, commit: Commit, place: Path, filtered: str) -> None:
+    """Nothing is fetched for it, and once all of it is here it is searched."""
+    made = commit(a_py=KEY)
+    commit(a_py="1\n")
+    git("config", "uploadpack.allowFilter", "true")
+    git("clone", "-q", "--filter", filtered, f"file://{place}", "../partial")
+    with pytest.raises(FailedError, match=r"this clone is partial: \d+ objects? of its history") as caught:
+        look("../partial")
+    assert caught.value.hint == "git fetch --refetch --no-filter"
+    git("-C", "../partial", "-c", "maintenance.auto=false", *caught.value.hint.split()[1:])
+    assert look("../partial") == [("a.py", made, 1, KEY)]
+
+
+def test_what_a_partial_clone_lacks_is_not_fetched_for_what_is_staged(git: Git, commit: Commit, place: Path) -> None:
+    """Whoever is asked for it would hear of the search."""
+    commit(a_py=KEY)
+    git("config", "uploadpack.allowFilter", "true")
+    git("clone", "-q", "--no-checkout", "--filter", "blob:none", f"file://{place}", "../partial")
+    lacking = git("rev-parse", "HEAD:a.py")
+    git("-C", "../partial", "update-index", "--add", "--cacheinfo", f"100644,{lacking},b.py")
+    with pytest.raises(FailedError):
+        staged("../partial")
+    told = git("-C", "../partial", "rev-list", "--all", "--objects", "--quiet", "--missing=print")
+    assert told == f"?{lacking}"
+
+
 def test_where_there_is_no_repository_that_is_told(place: Path) -> None:
     """With what git says of it."""
     with pytest.raises(UsageError, match=r"no repository at \.: not a git repository"):
@@ -315,6 +342,7 @@ def test_what_a_merge_has_left_open_is_not_staged_yet(git: Git, commit: Commit) 
         ("printf 'c0ffee blob 10\\nabc'", "git stopped in the middle of an object"),
         ("echo 'fatal: it is on fire' >&2; exit 3", "git cat-file failed: it is on fire"),
         ("exit 3", "git cat-file failed: it says no more"),
+        ("printf 'warning: hot\\nfatal: too hot\\n' >&2; exit 3", "git cat-file failed: too hot"),
         ("echo 'c0ffee missing'", "git has lost the object c0ffee"),
     ],
 )
