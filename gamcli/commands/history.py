@@ -9,8 +9,8 @@ asks for is run, and nothing is fetched.
 import os
 import re
 import signal
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from itertools import chain
 from subprocess import DEVNULL, PIPE, Popen
 from tempfile import TemporaryFile
@@ -67,11 +67,8 @@ class Repository:
         if not holding:
             return
         seen: set[Secret] = set()
-        with (
-            self._git("rev-list", "--reverse", "--date-order", "--all") as commits,
-            self._git(*_WALK, stdin=commits) as stream,
-        ):
-            for name, source in _sources(stream):
+        with closing(self._places()) as places:
+            for name, source in places:
                 for leak in holding.pop(name, ()):
                     if leak.secret not in seen:
                         seen.add(leak.secret)
@@ -81,6 +78,27 @@ class Repository:
         for name, source in tags.items():
             yield from ((source, leak) for leak in holding.pop(name))
         self._tell_unreached({leak.secret for leak in chain(*holding.values())} - seen)
+
+    def _places(self) -> Generator[tuple[str, Source]]:
+        """Yield the objects of the history with where they lie: in commits, from the first, then in refs to others."""
+        with (
+            self._git(*_STASHED) as stashes,
+            self._git("rev-list", "--reverse", "--date-order", "--all", "--stdin", stdin=stashes) as commits,
+            self._git(*_WALK, stdin=commits) as stream,
+        ):
+            yield from _sources(stream)
+        with self._git(*_REFS) as refs, self._git(*_NAMED, stdin=refs) as stream:
+            for kind, name, ref in map(bytes.split, stream):
+                if kind == b"blob":
+                    yield name.decode(), Source(shown_path(ref))
+                elif kind == b"tree":
+                    yield from self._within(name.decode())
+
+    def _within(self, tree: str) -> Iterator[tuple[str, Source]]:
+        with self._git("ls-tree", "-r", "-z", tree) as stream:
+            for field in _fields(stream):
+                entry, _, path = field.partition(b"\t")
+                yield entry.split()[2].decode(), Source(shown_path(path), tree)
 
     def _require_all_here(self) -> None:
         """Raise FailedError when the repository is a partial clone, and lacks objects that others have."""
@@ -161,6 +179,13 @@ class Repository:
 
 _PARTIAL = re.compile(rb"(remote\..*\.promisor|extensions\.partialclone)\n")
 _WALK = ("diff-tree", "--stdin", "-r", "-m", "--root", "--always", "--raw", "-z", "--no-renames", "--no-abbrev")
+_STASHED = ("rev-list", "--walk-reflogs", "--glob=refs/stas[h]")
+"""All stashes: the ref names the last one, its log those before; as a pattern it may be missing."""
+
+_REFS = ("for-each-ref", "--format=%(refname)^{} %(refname)")
+_NAMED = ("cat-file", "--batch-check=%(objecttype) %(objectname) %(rest)", "--buffer")
+"""What refs name, behind tags of tags; mostly commits, which the walk has seen."""
+
 _STAGED = (
     "diff", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev", "--no-relative", "--ignore-submodules",
 )  # fmt: skip

@@ -92,6 +92,32 @@ def test_branches_tags_and_stashes_are_history_too(git: Git, commit: Commit, pla
     assert {each[3] for each in found} == {KEY, OTHER}
 
 
+def test_stashes_before_the_last_one_are_history_too(git: Git, commit: Commit, place: Path) -> None:
+    """Only the log of the ref leads to them."""
+    commit(a_py="1\n")
+    for text in (KEY, OTHER, CLIENT):
+        (place / "a.py").write_text(text, encoding="utf-8")
+        git("stash")
+    assert {each[3] for each in look()} == {KEY, OTHER, CLIENT}
+
+
+def test_tags_of_files_and_folders_are_history_too(git: Git, commit: Commit, place: Path) -> None:
+    """Without a commit, and behind tags of tags; told as git names them."""
+    commit(a_py="1\n")
+    made = commit(b__c_py=KEY)
+    (place / "left.py").write_text(OTHER, encoding="utf-8")
+    git("tag", "file", git("hash-object", "-w", "left.py"))
+    git("tag", "-a", "-m", "signed", "file-again", "file")
+    (place / "b" / "d.py").write_text(CLIENT, encoding="utf-8")
+    git("add", "b/d.py")
+    tree = git("write-tree")
+    git("tag", "-a", "-m", "signed", "folder", tree)
+    git("tag", "-a", "-m", "signed", "folder-again", "folder")
+    assert look() == [
+        ("b/c.py", made, 1, KEY), ("refs/tags/file", None, 1, OTHER), ("b/d.py", tree, 1, CLIENT),
+    ]  # fmt: skip
+
+
 def test_what_a_merge_brings_itself_is_found(git: Git, commit: Commit) -> None:
     """Neither of its parents has it."""
     commit(a_py="1\n")
