@@ -49,8 +49,8 @@ AT_HOME = {
 """Each outside library, and the parts that may import it."""
 
 PURE = {
-    "base64", "collections", "dataclasses", "datetime", "difflib", "functools", "gamcli", "hashlib", "hmac",
-    "itertools", "operator", "re", "shlex", "typing", "unicodedata", "zlib",
+    "base64", "codecs", "collections", "dataclasses", "datetime", "difflib", "functools", "gamcli", "hashlib",
+    "hmac", "itertools", "operator", "re", "shlex", "typing", "unicodedata", "zlib",
 }  # fmt: skip
 """What the rules may import: no clock, no dice, no files, no network."""
 

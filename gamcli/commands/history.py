@@ -32,8 +32,6 @@ ALONE = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": ""}
 NOT_A_FILE = {"commit": "commit message", "tag": "tag message"}
 """Objects that people write into, and what each is called."""
 
-_MARKS = tuple(UTF_16)
-
 Sighted = Iterator[tuple[Source, Leak]]
 
 
@@ -216,7 +214,7 @@ def _leaks(thing: Thing) -> list[Leak]:
     data = b"".join(thing.pieces)
     if thing.kind in NOT_A_FILE:
         data = data.partition(b"\n\n")[2]
-    if may_hold(data) or data.startswith(_MARKS):
+    if may_hold(data) or data.startswith(UTF_16):
         return list(search([data]))
     return []
 

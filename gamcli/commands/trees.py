@@ -22,7 +22,6 @@ STDIN = "stdin"
 """What the standard input is called."""
 
 _KEPT = LONGEST - 1
-_MARKS = tuple(UTF_16)
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 
 
@@ -88,7 +87,7 @@ class Reader:
             try:
                 while piece := os.read(descriptor, PIECE):
                     data = kept + piece if kept else piece
-                    if may_hold(data) or (not whole and piece.startswith(_MARKS)):
+                    if may_hold(data) or (not whole and piece.startswith(UTF_16)):
                         return True
                     whole += len(piece)
                     kept = data[-_KEPT:]

@@ -2,11 +2,12 @@
 Leaks: credentials in bytes that should hold none, found by their form and then by their checksum.
 
 The bytes come in pieces of any size and are looked at once. Whatever stands around a credential does not matter:
-quotes, `%3D` before it, letters behind it. UTF-16 with its byte order mark is read as the text that it is.
+quotes, `%3D` before it, letters behind it. What begins with the byte order mark of UTF-16 is read as that text too.
 """
 
 import hashlib
 import re
+from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import NamedTuple
@@ -24,8 +25,8 @@ FORMS = {
 LONGEST = 54
 """So many letters has the longest kind."""
 
-UTF_16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
-"""The encodings that a byte order mark tells, and that Windows still writes."""
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+"""The byte order marks of what Windows still writes."""
 
 # One expression for both: with the letters that they begin with alike, `re` skips to them faster than two searches do.
 _FORM = re.compile(b"gam(?:key_[0-9A-Za-z]{8}_[0-9A-Za-z]{38}|sec_[0-9A-Za-z]{46})")
@@ -60,9 +61,29 @@ def may_hold(data: bytes) -> bool:
 
 def search(pieces: Iterable[bytes]) -> Iterator[Leak]:
     """Yield the credentials in bytes that come in pieces, wherever the borders of these lie."""
-    place, kept = _Place(), b""
-    for piece in _as_text(pieces):
-        window, passed = kept + piece, 0
+    rest, head = iter(pieces), b""
+    for piece in rest:
+        head += piece
+        if len(head) > 1:
+            break
+    as_bytes, as_text = _Search(), _Search()
+    # What begins like UTF-16 need not go on so: the mark may be chance, and lines of another kind be appended.
+    text = getincrementaldecoder("utf-16")("replace") if head.startswith(UTF_16) else None
+    for piece in chain((head,), rest):
+        yield from as_bytes.through(piece)
+        if text is not None:
+            yield from as_text.through(text.decode(piece).encode())
+
+
+class _Search:
+    """Looks through bytes that come in pieces; keeps the end of one, where a credential may begin."""
+
+    def __init__(self) -> None:
+        self._place = _Place()
+        self._kept = b""
+
+    def through(self, piece: bytes) -> Iterator[Leak]:
+        window, passed, place = self._kept + piece, 0, self._place
         for kind, begin, end in _sound(window):
             place.pass_over(window[passed:begin])
             yield Leak(kind, Secret(window[begin:end].decode("ascii")), place.line, place.column)
@@ -70,7 +91,7 @@ def search(pieces: Iterable[bytes]) -> Iterator[Leak]:
             passed = end
         rest = max(passed, len(window) - LONGEST + 1)
         place.pass_over(window[passed:rest])
-        kept = window[rest:]
+        self._kept = window[rest:]
 
 
 def _sound(window: bytes) -> Iterator[tuple[str, int, int]]:
@@ -82,25 +103,6 @@ def _sound(window: bytes) -> Iterator[tuple[str, int, int]]:
         if is_sound:
             yield API_KEY if text.startswith(FORMS[API_KEY][0]) else CLIENT_SECRET, found.start(), found.end()
         found = _FORM.search(window, found.end() if is_sound else found.start() + 1)
-
-
-def _as_text(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the pieces as they are, or as UTF-8 when they begin with the mark of UTF-16."""
-    rest, head = iter(pieces), b""
-    for piece in rest:
-        head += piece
-        if len(head) > 1:
-            break
-    encoding = UTF_16.get(head[:2])
-    if encoding is None:
-        yield from chain((head,), rest)
-        return
-    odd = b""
-    for piece in chain((head[2:],), rest):
-        data = odd + piece
-        whole = len(data) // 2 * 2
-        yield data[:whole].decode(encoding, "replace").encode()
-        odd = data[whole:]
 
 
 class _Place:

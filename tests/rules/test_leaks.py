@@ -17,6 +17,7 @@ KEY_ID, SECRET = mint_api_key(Random(1).randbytes)
 KEY = SECRET.reveal()
 CLIENT = mint_client_secret(Random(2).randbytes).reveal()
 KINDS = {KEY: API_KEY, CLIENT: CLIENT_SECRET}
+MARKED = [*zip(UTF_16, ("utf-16-le", "utf-16-be"), strict=True)]
 
 
 def found(*pieces: bytes) -> list[tuple[str, int, int]]:
@@ -32,7 +33,7 @@ def cut(data: bytes, sizes: list[int]) -> Iterator[bytes]:
         at, turn = at + sizes[turn % len(sizes)], turn + 1
 
 
-filling = st.binary(max_size=200).filter(lambda data: b"gam" not in data and not data.startswith(tuple(UTF_16)))
+filling = st.binary(max_size=200).filter(lambda data: b"gam" not in data and not data.startswith(UTF_16))
 
 
 @given(
@@ -90,7 +91,7 @@ def test_what_stands_around_a_credential_does_not_hide_it(line: str, text: str) 
     assert found((line % text).encode()) == [(text, 1, len(before) + 1)]
 
 
-@pytest.mark.parametrize(("mark", "encoding"), UTF_16.items())
+@pytest.mark.parametrize(("mark", "encoding"), MARKED)
 @pytest.mark.parametrize("size", [1, 2, 3, 64, 1000])
 def test_utf_16_is_text_too(mark: bytes, encoding: str, size: int) -> None:
     """As shells and editors on Windows write it, in whatever pieces; half a letter at the end is none."""
@@ -98,12 +99,28 @@ def test_utf_16_is_text_too(mark: bytes, encoding: str, size: int) -> None:
     assert found(*cut(data, [size])) == [(KEY, 2, 9)]
 
 
-def test_no_more_than_a_piece_is_held() -> None:
+@pytest.mark.parametrize("mark", UTF_16)
+@pytest.mark.parametrize("before", [b"", b"\0", b"\n"])
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_a_mark_of_utf_16_hides_nothing_that_is_none(mark: bytes, before: bytes, size: int) -> None:
+    """The first bytes may be chance, and a shell appends what it likes."""
+    assert [each[:2] for each in found(*cut(mark + before + KEY.encode(), [size]))] == [(KEY, 1 + before.count(b"\n"))]
+
+
+@pytest.mark.parametrize(("mark", "encoding"), MARKED)
+def test_text_of_both_kinds_in_a_file_is_told_at_its_lines(mark: bytes, encoding: str) -> None:
+    """Each secret once."""
+    data = mark + f"\r\nключ {KEY}\r\n".encode(encoding) + f"{CLIENT}\n".encode()
+    assert sorted(each[:2] for each in found(data)) == [(KEY, 2), (CLIENT, 3)]
+
+
+@pytest.mark.parametrize("mark", [b"", *UTF_16])
+def test_no_more_than_a_piece_is_held(mark: bytes) -> None:
     """However much has been searched already, in however long a line."""
     piece = b"gamkey_ x" * 1000
     tracemalloc.start()
     try:
-        list(search(piece for _ in range(1000)))
+        list(search(mark + piece for _ in range(1000)))
         assert tracemalloc.get_traced_memory()[1] < 100 * len(piece)
     finally:
         tracemalloc.stop()
