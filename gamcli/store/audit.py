@@ -16,6 +16,9 @@ from gamcli.store.listing import Conditions, order_by
 REFUSALS = "endpoint.refuse"
 """The action of entries that change nothing: they sum up what the endpoint refused."""
 
+LAST_SEQ = (1 << 63) - 1
+"""No integer of SQLite is larger; no trail comes so far."""
+
 _SELECT = "SELECT seq, at, actor, action, target, details, hash FROM audit"
 
 _SORTS = {name: name for name in ("seq", "at", "actor", "action", "target")}
@@ -39,6 +42,8 @@ class AuditFilter(NamedTuple):
 def add(tx: Transaction, at: str, actor: str, action: str, target: str, details: str) -> None:
     """Keep the next entry; `at` is RFC 3339, `details` a JSON object without blanks and without secrets."""
     seq, before = head(tx) or (0, "")
+    if seq >= LAST_SEQ:
+        raise StoreTrailError(f"nothing can follow entry {seq}, which was put in", chain.LOOK)
     entry = (seq + 1, at, actor, action, target, details)
     tx.run(
         "INSERT INTO audit (seq, at, actor, action, target, details, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",

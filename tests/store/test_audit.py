@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gamcli.errors import StoreTrailError
 from gamcli.model import AuditEntry, JsonText
 from gamcli.store import Store, Transaction, audit
 from gamcli.store.audit import AuditFilter
@@ -29,6 +30,15 @@ def test_entries_count_from_one_in_the_order_of_writing(store: Store) -> None:
     with store.reading() as tx:
         found = [(entry.seq, entry.target) for entry in audit.each(tx)]
     assert found == [(1, "0"), (2, "1"), (3, "2"), (4, "0"), (5, "1"), (6, "2")]
+
+
+def test_nothing_follows_the_last_number_that_there_is(store: Store) -> None:
+    """Whoever put that entry in; it is told, and nothing is written."""
+    with store.writing() as tx:
+        audit.add(tx, AT, "tester", "test.note", "x", "{}")
+        tx.run("UPDATE audit SET seq = ?", (1 << 63) - 1)
+    with pytest.raises(StoreTrailError, match="nothing can follow entry 9223372036854775807"), store.writing() as tx:
+        audit.add(tx, AT, "tester", "test.note", "x", "{}")
 
 
 @given(st.lists(TEXTS, min_size=4, max_size=4))
