@@ -9,12 +9,13 @@ import sqlite3
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
 from gamcli.errors import StoreError, StoreMissingError, StoreTrailError, command
 from gamcli.model.care import Check
-from gamcli.store import audit, copies, files, schema
+from gamcli.store import audit, copies, files, schema, values
 from gamcli.store.database import Transaction
 from gamcli.store.failures import is_busy, is_full
 
@@ -81,12 +82,9 @@ def of_content(path: Path) -> list[Check]:
             version = copies.version(connection, path)
             connection.execute("BEGIN")  # one state for all
             judged = Judged(connection, path)
-            checks = [
-                Check("format", ok=True, what=f"a store of gamcli, version {version}"),
-                judged.pages(),
-                judged.references(),
-            ]
-            return [*checks, *judged.records(version)]
+            taken = judged.steps()
+            checks = [judged.format(version, taken), judged.pages(), judged.references()]
+            return [*checks, *judged.records(max(version, taken))]
     except StoreError as error:
         if isinstance(error.__cause__, sqlite3.Error) and _is_of_today(error.__cause__):
             raise
@@ -119,6 +117,21 @@ class Judged:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
+
+    def steps(self) -> int:
+        """Return the version that the records of its steps tell; 0 where none can be read."""
+        try:
+            (last,) = self._connection.execute("SELECT coalesce(max(version), 0) FROM migration").fetchone()
+        except sqlite3.Error:  # told of the pages
+            return 0
+        return int(last)
+
+    def format(self, version: int, taken: int) -> Check:
+        """Check that the version in the header, which decides what is read, can be that of the store."""
+        if version < max(taken, 1):
+            told = f"its header says that it is of version {version}, its records of version {taken}"
+            return Check("format", ok=False, what=told, mend=MENDS["pages"])
+        return Check("format", ok=True, what=f"a store of gamcli, version {version}")
 
     def pages(self) -> Check:
         """Check every page, and every index against its table."""
@@ -162,7 +175,8 @@ class Judged:
 
     def _broken(self) -> list[str]:
         counts = ((each, self._connection.execute(each.sql).fetchone()[0]) for each in INVARIANTS)
-        return [f"{count} not so: {each.what}" for each, count in counts if count][:SHOWN]
+        found = (f"{count} not so: {each.what}" for each, count in counts if count)
+        return [*islice(chain(values.unreadable(self._connection), found), SHOWN)]
 
     def _check(self, name: str, all_well: str, faults: Callable[[], list[str]]) -> Check:
         """Return what `faults` comes to; what cannot be read is one."""

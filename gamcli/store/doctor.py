@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import stat
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from gamcli.model.overviews import Shut
 from gamcli.store import counts, files, glance, repository, schema
 from gamcli.store.database import Transaction
 from gamcli.store.failures import told
-from gamcli.store.instants import instant, micros
+from gamcli.store.instants import LAST, instant, micros
 
 LOOKED_AT = 100_000
 """Where no index helps, so many rows are looked at."""
@@ -151,11 +151,7 @@ def _latest(tx: Transaction) -> Iterator[tuple[str, datetime]]:
     ):
         (found,) = tx.one(sql) or (None,)
         if found is not None:
-            yield what, instant(min(int(str(found)), LAST))
-
-
-LAST = micros(datetime(9999, 1, 1, tzinfo=UTC))
-"""No instant is later, whatever somebody wrote into the file."""
+            yield what, instant(min(int(str(found)), micros(LAST)))
 
 
 def _stepped_back(tx: Transaction) -> tuple[int, int] | None:

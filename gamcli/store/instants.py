@@ -3,7 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from gamcli.errors import StoreUnusableError, command
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LAST = datetime.max.replace(tzinfo=UTC)
+"""No instant is later, whatever somebody wrote into the file."""
+
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -18,8 +23,13 @@ def micros_or_none(instant: datetime | None) -> int | None:
 
 
 def instant(stored: Any) -> datetime:  # noqa: ANN401 - a column
-    """Return the instant that `micros` wrote."""
-    return EPOCH + timedelta(microseconds=stored)
+    """Return the instant that `micros` wrote; raises StoreUnusableError for what somebody else wrote."""
+    try:
+        return EPOCH + timedelta(microseconds=stored)
+    except OverflowError as error:
+        raise StoreUnusableError(
+            f"the store is damaged: no calendar has the instant {stored}", command("store", "check")
+        ) from error
 
 
 def instant_or_none(stored: object) -> datetime | None:

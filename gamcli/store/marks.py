@@ -24,6 +24,9 @@ def version(ask: Ask, path: Path) -> int:
             f"the store {path} has version {found}; this gamcli knows {len(schema.STEPS)}",
             "upgrade gamcli, or choose another file with --store PATH",
         )
+    if found < 0:
+        told = f"{path} is damaged: its header says that it is of version {found}"
+        raise StoreUnusableError(told, "restore a backup, or choose another file with --store PATH")
     return int(found)
 
 

@@ -46,6 +46,24 @@ def test_check_of_a_damaged_store_is_8_and_an_answer(world: Run, file: Path) -> 
     assert {each["mend"] for each in shown if each["name"] == "pages"} == {"gamcli store restore FILE --replace"}
 
 
+@pytest.mark.parametrize(
+    ("damage", "command"),
+    [
+        ("PRAGMA user_version = 0", "user list"),
+        ("PRAGMA user_version = 2", "user list"),
+        ("PRAGMA user_version = -1", "user list"),
+        ("UPDATE user SET name = CAST(x'ff41' AS TEXT)", "user list"),
+        ("UPDATE user SET created_at = 9223372036854775807", "user list"),
+        ("UPDATE audit SET seq = 9223372036854775807 WHERE seq = 3", "user create eva"),
+    ],
+)
+def test_what_other_commands_refuse_is_found_by_check(world: Run, sql: Run, damage: str, command: str) -> None:
+    """Both are 8, and no command ends in a traceback."""
+    sql(damage)
+    assert world("store", "check").code == 8
+    assert world(*command.split()).code == 8
+
+
 def test_check_of_no_store_is_8_without_an_answer(gamcli: Run, file: Path) -> None:
     """As for every command."""
     found = gamcli("store", "check")

@@ -67,6 +67,13 @@ BROKEN = {
         "INSERT INTO refresh_token (session, counter, token, digest, expires_at) VALUES (1, 1, 1, x'00', 1)",
     ),
     "each step": ("DELETE FROM migration",),
+    "a text in user is not UTF-8": ("UPDATE user SET name = CAST(x'ff41' AS TEXT)",),
+    "a text in key is not UTF-8": ("UPDATE key SET label = CAST(x'eda080' AS TEXT)",),
+    "an instant in key is in no calendar": ("UPDATE key SET created_at = 9223372036854775807",),
+    "an instant in app is in no calendar": (
+        "UPDATE app SET retiring_until = 253402300800000000, retiring_digest = secret_digest",
+    ),
+    "an instant in app_use is in no calendar": ("UPDATE app_use SET last_used_at = -1",),
 }  # fmt: skip
 
 
@@ -128,6 +135,23 @@ def test_what_is_no_store_is_an_answer_too(tmp_path: Path) -> None:
     assert list(wrong(checks.of_content(path))) == ["format"]
     with pytest.raises(StoreMissingError):
         checks.of_store(tmp_path / "none.db")
+
+
+@pytest.mark.parametrize("version", [0, 1, 2])
+def test_a_header_that_tells_an_earlier_version_is_found(lived_in: Path, version: int) -> None:
+    """By the records of the steps that were taken; and the rest is looked at all the same."""
+    change(lived_in, f"PRAGMA user_version = {version}", "UPDATE audit SET target = 'other' WHERE seq = 1")
+    found = wrong(checks.of_content(lived_in))
+    assert [*found] == ["format", "audit trail", "records"]
+    assert found["format"] == f"its header says that it is of version {version}, its records of version 3"
+
+
+def test_a_header_without_a_version_is_found(lived_in: Path) -> None:
+    """No gamcli wrote it, nor a table of its steps."""
+    change(lived_in, "PRAGMA user_version = -1")
+    assert "version -1" in wrong(checks.of_content(lived_in))["format"]
+    change(lived_in, "PRAGMA user_version = 0", "DROP TABLE migration")
+    assert "version 0" in wrong(checks.of_content(lived_in))["format"]
 
 
 def test_a_newer_store_is_an_answer(lived_in: Path) -> None:

@@ -4,7 +4,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from gamcli.model import App, Key, User
 from gamcli.model.doctor import Contents, ShutType
 from gamcli.model.overviews import Shut
 from gamcli.store import Store, apps, auth_types, doctor, keys, users
+from gamcli.store.instants import LAST
 
 Change = Callable[..., None]
 TOKEN = "INSERT INTO token (id, digest, user_guid, client_id, scopes, issued_at) VALUES (?, x'', '', '', '', 1)"
@@ -166,7 +167,7 @@ def test_the_latest_instants_are_told(change: Change, look: Callable[[], Content
     change("INSERT INTO audit (seq, at, actor, action, target, details) VALUES (99, 'never', '', '', '', '{}')")
     assert dict(look().latest) == {
         "the newest key": now,
-        "the newest token": datetime(9999, 1, 1, tzinfo=UTC),
+        "the newest token": LAST,
         "an audit entry": now,
     }
 
