@@ -23,7 +23,7 @@ def info(gam: Gam) -> StoreInfo:
         repository = store.repository.the(tx)
         head = audit.head(tx)
         found = path.stat()
-        wal = Path(f"{path}-wal")
+        wal = Path(f"{path.resolve()}-wal")
         return StoreInfo(
             path=str(path),
             mode=f"{found.st_mode & 0o7777:04o}",

@@ -20,17 +20,21 @@ def examine(around: Facts) -> tuple[Facts, list[Finding]]:
 
 def _of_store(around: Facts) -> Facts:
     path = Path(around.path)
-    beside = (*store.lying(path), *around.files)
-    facts = replace(around, free=store.room(path), files=beside, known_version=len(schema.STEPS))
     try:
         files.require_no_planted_link(path)
-    except StoreError as error:
-        return replace(facts, store=Trouble(error.message, error.hint))
+    except StoreError as error:  # the link is looked at, and not what others have chosen for us
+        return replace(_lying(around, path), store=Trouble(error.message, error.hint))
+    facts = _lying(around, path.resolve())
     try:
         version, outputs, contents = store.look(path, around.now)
     except StoreError as error:
-        return replace(facts, store=_trouble(error, beside))
-    return replace(facts, files=(*beside, *_outputs(outputs)), version=version, contents=contents)
+        return replace(facts, store=_trouble(error, facts.files))
+    return replace(facts, files=(*facts.files, *_outputs(outputs)), version=version, contents=contents)
+
+
+def _lying(around: Facts, path: Path) -> Facts:
+    beside = (*store.lying(path), *around.files)
+    return replace(around, path=str(path), free=store.room(path), files=beside, known_version=len(schema.STEPS))
 
 
 def _outputs(paths: tuple[str, ...]) -> Iterator[FileFacts]:

@@ -215,12 +215,13 @@ def of_log(path: Path) -> list[Check]:
 
 
 def of_modes(path: Path) -> list[Check]:
-    """Check who may reach the file of a store, what lies beside it, and its folder."""
+    """Check who may reach the file of a store, what lies beside it, and its folder: where a link to it leads."""
+    path = path.resolve()
     found = []
     for name, each, forbidden, right in (
         ("mode of the store", path, OTHERS, "600"),
         *((f"mode of the {end[1:]} file", Path(f"{path}{end}"), OTHERS, "600") for end in copies.BESIDE),
-        ("mode of the folder", path.absolute().parent, OTHERS_WRITE, "go-w"),
+        ("mode of the folder", path.parent, OTHERS_WRITE, "go-w"),
     ):
         try:
             mode = stat.S_IMODE(os.stat(each).st_mode)  # noqa: PTH116 - as it is reached

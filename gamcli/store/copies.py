@@ -89,9 +89,10 @@ def counted(connection: sqlite3.Connection) -> Counts:
 
 def opened(path: Path) -> sqlite3.Connection:
     """Open a store as it lies there to read it, on a disk that cannot be written too; nothing is left beside it."""
+    path = path.resolve()  # beside the file, not beside a link to it, lies what belongs to it
     still = not any(Path(f"{path}{end}").exists() for end in BESIDE)
     mode = "mode=rw" if can_change(path) else "mode=ro&immutable=1" if still else "mode=ro"
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=PATIENCE, isolation_level=None)
+    connection = sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, timeout=PATIENCE, isolation_level=None)
     connection.execute("PRAGMA query_only = ON")
     return connection
 
@@ -214,5 +215,5 @@ KNOWN = len(schema.STEPS)
 
 def size(path: Path) -> int:
     """Return how many bytes a store takes with what lies beside it."""
-    beside = (Path(f"{path}{end}") for end in ("", *BESIDE))
+    beside = (Path(f"{path.resolve()}{end}") for end in ("", *BESIDE))
     return sum(each.stat().st_size for each in beside if each.exists())

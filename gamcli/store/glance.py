@@ -14,6 +14,7 @@ def at(path: Path, patience: float = 0.0) -> Iterator[sqlite3.Connection]:
 
     SQLite puts files beside a store that it opens, and takes them away again only as one who may write.
     """
+    path = path.resolve()  # beside the file, not beside a link to it
     alone = os.access(path, os.W_OK) and not Path(f"{path}-wal").exists()
     mode = "rw" if alone else "ro"
     connection = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=patience, isolation_level=None)

@@ -43,7 +43,7 @@ def replacing(path: Path, patience: float) -> Iterator[None]:
 def _locked(path: Path, *, alone: bool, patience: float) -> Iterator[None]:
     descriptor = -1
     with suppress(OSError):
-        descriptor = os.open(path.parent, os.O_RDONLY)
+        descriptor = os.open(os.path.dirname(os.path.realpath(path)), os.O_RDONLY)  # noqa: PTH120 - at every start
     try:
         if fcntl is not None and descriptor >= 0:
             _wait(path, descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH, monotonic() + patience)

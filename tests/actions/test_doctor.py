@@ -45,15 +45,19 @@ def test_a_folder_that_is_closed_is_told(
     assert "cannot be reached: Permission denied" in found.message
 
 
-def test_a_planted_link_is_told(tmp_path: Path, ask: Callable[[Path], Finding]) -> None:
-    """As by every command."""
+def test_a_planted_link_is_told(tmp_path: Path, ask: Callable[[Path], Finding], now: datetime) -> None:
+    """As by every command; no mode is changed where it leads."""
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o777)
+    (tmp_path / "store.db").touch(0o644)
     (shared / "store.db").symlink_to(tmp_path / "store.db")
     found = ask(shared / "store.db")
     assert found.status == "wrong"
     assert "another user could have put there" in found.message
+    facts, _ = doctor.examine(Facts(now=now, user=0, path=str(shared / "store.db")))
+    assert [failed for _, _, failed in doctor.close(facts)] == [None, "Too many levels of symbolic links"]
+    assert (tmp_path / "store.db").stat().st_mode & 0o777 == 0o644
 
 
 def test_modes_are_closed_one_by_one(gam: Gam, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:

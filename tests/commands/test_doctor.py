@@ -89,6 +89,21 @@ def test_without_a_store_the_mend_is_to_make_one(found: Run, tmp_path: Path) -> 
     assert found("clock") == []
 
 
+def test_behind_a_link_the_file_and_its_folder_are_judged_and_mended(
+    found: Run, world: Run, file: Path, place: Path
+) -> None:
+    """Where it leads, not where it lies."""
+    assert world("key", "list").code == 0
+    folder = place.parent / "real"
+    folder.mkdir(mode=0o700)
+    file.rename(folder / "r.db").chmod(0o644)
+    folder.chmod(0o777)
+    file.symlink_to(folder / "r.db")
+    assert [mend for _, _, mend in found("modes")] == [f"chmod go-w {folder}", f"chmod go-rwx {folder / 'r.db'}"]
+    assert world("doctor", "--fix").code == 0
+    assert [each.stat().st_mode & 0o777 for each in (folder, folder / "r.db")] == [0o755, 0o600]
+
+
 def test_a_damaged_store_is_told_and_stays_as_it_is(found: Run, world: Run, file: Path) -> None:
     """The command that looks at every page is named."""
     assert world("key", "list").code == 0

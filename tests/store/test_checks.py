@@ -184,6 +184,17 @@ def test_what_others_may_reach_is_found_with_the_mend(lived_in: Path, end: str, 
     assert bad.mend == f"chmod 600 {path}"
 
 
+def test_behind_a_link_the_file_and_its_folder_are_judged(lived_in: Path, tmp_path: Path) -> None:
+    """The place of the link is nothing to them: the log lies beside the file."""
+    (tmp_path / "link.db").symlink_to(lived_in)
+    (tmp_path / "folder").symlink_to(lived_in.parent)
+    Path(f"{lived_in}-shm").touch(0o644)
+    lived_in.parent.chmod(0o777)
+    for path in (tmp_path / "link.db", tmp_path / "folder" / "store.db"):
+        mends = [each.mend for each in checks.of_modes(path) if not each.ok]
+        assert mends == [f"chmod 600 {lived_in}-shm", f"chmod go-w {lived_in.parent}"]
+
+
 def test_a_folder_that_others_may_write_is_found(lived_in: Path) -> None:
     """They could put another store in its place."""
     lived_in.parent.chmod(0o777)

@@ -144,6 +144,18 @@ def test_a_store_that_nobody_has_open_is_read_without_a_trace(peopled: Store) ->
     assert (path.read_bytes(), beside(path)) == (before, {"store.db"})
 
 
+def test_behind_a_link_the_log_of_the_file_is_read(
+    peopled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lies beside the file, not beside the link; on a disk that cannot be written too."""
+    link = tmp_path / "link.db"
+    link.symlink_to(peopled.path)
+    assert copies.size(link) == copies.size(peopled.path) > peopled.path.stat().st_size
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with closing(copies.opened(link)) as connection:
+        assert copies.counted(connection)["user"] == 1
+
+
 def test_a_store_on_a_disk_that_cannot_be_written_is_read(peopled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A backup may lie on one."""
     path = peopled.path

@@ -99,6 +99,15 @@ def test_the_new_one_takes_the_place_and_the_old_one_is_kept(two: tuple[Path, Pa
     assert (noted(path), noted(kept), new.exists()) == (["new"], ["old"], False)
 
 
+def test_who_opens_by_a_link_takes_turns_with_who_replaces_the_file(two: tuple[Path, Path, Path]) -> None:
+    """The lock is on the folder of the file."""
+    path, _, _ = two
+    link = path.parent.with_name("link.db")
+    link.symlink_to(path)
+    with turns.replacing(path, 0.0), pytest.raises(StoreBusyError):
+        Store.open(link, patience=0.0)
+
+
 def test_where_there_was_none_nothing_is_kept(two: tuple[Path, Path, Path]) -> None:
     """The file is just put there."""
     path, new, kept = two
