@@ -60,21 +60,31 @@ def backup(path: Path, target: Path, *, over: bool = False, whole: bool = False)
     """
     Copy the store at `path` to the new file `target`, with mode 0600, and check the copy before it has that name.
 
-    `over` lets it take the place of an earlier file; `whole` checks every page however many there are.
+    `over` lets it take the place of an earlier file; `whole` checks every page however many there are. What was wrong
+    in the store already is evidence: the copy is kept, though over no earlier one, and then StoreUnusableError says so.
     """
     require_other(path, target, "a backup goes to another file")
     with copies.becoming(target, over=over) as part:
-        return replace(_copied(path, part, whole=whole), path=str(target))
+        made, doubts = _copied(path, part, whole=whole)
+        if target.exists():
+            require_well(doubts, f"the earlier {target} stays: the store {path}", ANOTHER)
+    require_well(doubts, f"{target} is kept, a whole copy, but the store {path}", LOOK)
+    return replace(made, path=str(target))
 
 
 @contextmanager
 def streamed(path: Path, *, whole: bool = False) -> Iterator[tuple[Backup, BinaryIO]]:
-    """Copy the store at `path` to a file that has no name any more, check it, and yield it to be read."""
+    """
+    Copy the store at `path` to a file that has no name any more, check it, and yield it to be read.
+
+    Raises StoreUnusableError once it was read, when something was wrong in the store already.
+    """
     with copies.part_of(path) as part:
-        made = _copied(path, part, whole=whole)
+        made, doubts = _copied(path, part, whole=whole)
         with part.open("rb") as file:
             part.unlink()
             yield replace(made, path="-"), file
+    require_well(doubts, f"the copy was written, and is whole, but the store {path}", LOOK)
 
 
 def require_other(path: Path, other: Path, reason: str) -> None:
@@ -83,12 +93,15 @@ def require_other(path: Path, other: Path, reason: str) -> None:
         raise UsageError(f"{other} is the store itself", reason)
 
 
-def _copied(path: Path, part: Path, *, whole: bool) -> Backup:
+def _copied(path: Path, part: Path, *, whole: bool) -> tuple[Backup, list[Check]]:
+    """Copy and check; return what was made, and the checks of what a copy does not change."""
     found = copies.copy(path, part)
     whole = whole or part.stat().st_size <= CHECKED_WHOLE
-    require_well(checks.of_content(part) if whole else checks.of_counts(part, found), f"the copy of {path}", BROKEN)
+    judged = checks.of_content(part) if whole else checks.of_counts(part, found)
+    doubts = [each for each in judged if each.name in checks.KEPT_BY_COPIES]
+    require_well([each for each in judged if each not in doubts], f"the copy of {path}", BROKEN)
     guid, head = copies.marked(part)
-    return Backup(
+    made = Backup(
         path=str(part),
         size=part.stat().st_size,
         version=max(found["migration"], 1),
@@ -101,8 +114,11 @@ def _copied(path: Path, part: Path, *, whole: bool) -> Backup:
         head=head,
         checked="pages" if whole else "counts",
     )
+    return made, doubts
 
 
+LOOK = command("store", "check")
+ANOTHER = f"to keep a copy all the same: {command('store', 'backup', 'OTHER')}"
 BROKEN = f"nothing was kept; look at the store: {command('store', 'check')}"
 
 

@@ -68,6 +68,9 @@ def backup(
     """
     Copy the store, of one moment and while others write, and check the copy.
 
+    When the copy is whole but what the store holds is not as it should be, it is kept, and the exit code is 8; an
+    earlier backup is not replaced by it.
+
     Example: gamcli store backup backup.db
     """
     session = Session.of(context)
@@ -175,7 +178,7 @@ def _stream(path: Path, out: Output, *, full: bool) -> None:
         raise UsageError("a backup is no text for a terminal", "gamcli store backup - > FILE")
     with care.streamed(path, whole=full) as (made, file):
         shutil.copyfileobj(file, sys.stdout.buffer)
-    sys.stdout.flush()
+        sys.stdout.flush()
     out.note(f"wrote {_told(made)}")
     _tell_rest(made, "FILE", out)
 

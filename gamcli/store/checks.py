@@ -214,6 +214,10 @@ def of_log(path: Path) -> list[Check]:
     return [Check("log", ok=False, what=told, mend=MENDS["log"])]
 
 
+KEPT_BY_COPIES = ("audit trail", "records")
+"""The checks of what somebody wrote: a copy of it is as good as the store, and tells who looks into it."""
+
+
 def of_modes(path: Path) -> list[Check]:
     """Check who may reach the file of a store, what lies beside it, and its folder: where a link to it leads."""
     path = path.resolve()

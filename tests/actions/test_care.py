@@ -87,13 +87,46 @@ def test_a_backup_that_came_out_damaged_is_not_kept(
     assert {each.name for each in target.parent.iterdir()} == {"gam", "backup.db"}
 
 
-def test_a_store_that_was_tampered_with_is_not_backed_up_as_if_it_were_well(gam: Gam, target: Path) -> None:
-    """The chain of the copy is followed."""
+TAMPERED = {
+    "audit trail: entry 1 was changed": "UPDATE audit SET target = 'other'",
+    "records: 1 not so: one repository": "DELETE FROM repository",
+}
+
+
+@pytest.mark.parametrize("what", TAMPERED)
+def test_a_store_that_was_tampered_with_is_backed_up_but_not_as_if_it_were_well(
+    gam: Gam, target: Path, what: str
+) -> None:
+    """The copy is the evidence, and holds all that can be had; whoever trusts the exit code hears of it."""
+    with gam.store.writing() as tx:
+        tx.run(TAMPERED[what])
+    with pytest.raises(StoreUnusableError, match=f"is kept, a whole copy, but the store .* {what}") as caught:
+        care.backup(gam.store.path, target)
+    assert caught.value.hint == "gamcli store check"
+    assert next(each.what for each in checks.of_content(target) if not each.ok) in caught.value.message
+    assert {each.name for each in target.parent.iterdir()} == {"gam", "backup.db"}
+
+
+def test_a_store_that_was_tampered_with_takes_no_place_of_an_earlier_backup(gam: Gam, target: Path) -> None:
+    """That may be the last good one."""
+    care.backup(gam.store.path, target)
+    before = target.read_bytes()
     with gam.store.writing() as tx:
         tx.run("UPDATE audit SET target = 'other'")
-    with pytest.raises(StoreUnusableError, match="audit trail: entry 1"):
-        care.backup(gam.store.path, target)
-    assert not target.exists()
+    with pytest.raises(StoreUnusableError, match=r"the earlier .* stays: the store .* audit trail: entry 1") as caught:
+        care.backup(gam.store.path, target, over=True)
+    assert caught.value.hint == "to keep a copy all the same: gamcli store backup OTHER"
+    assert target.read_bytes() == before
+
+
+def test_a_store_that_was_tampered_with_is_streamed_and_then_told(gam: Gam, target: Path) -> None:
+    """All of it comes first."""
+    with gam.store.writing() as tx:
+        tx.run("UPDATE audit SET target = 'other'")
+    with pytest.raises(StoreUnusableError, match="the copy was written"):  # noqa: SIM117 - it is raised at its end
+        with care.streamed(gam.store.path) as (_, file):
+            target.write_bytes(file.read())
+    assert [each.name for each in checks.of_content(target) if not each.ok] == ["audit trail"]
 
 
 def test_the_store_itself_is_no_place_for_its_backup(gam: Gam, target: Path) -> None:

@@ -108,6 +108,19 @@ def test_a_backup_to_stdout_can_be_piped(world: Run, line: list[str], place: Pat
     assert piped.stderr == b"gamcli: wrote 0 keys, 1 user, 1 application; every page checked\n"
 
 
+def test_a_backup_of_a_store_with_a_broken_trail_is_8_and_kept(
+    world: Run, line: list[str], place: Path, sql: Run
+) -> None:
+    """To a file or a pipe: whole, with what is wrong with it."""
+    sql("DELETE FROM audit WHERE seq = 2")
+    found = world("store", "backup", "b.db")
+    assert (found.code, found.hint) == (8, "gamcli store check")
+    assert "audit trail: entry 2 was removed" in found.err
+    piped = subprocess.run([*line, "store", "backup", "-"], capture_output=True, check=False, timeout=60)
+    assert (piped.returncode, piped.stdout) == (8, (place / "b.db").read_bytes())
+    assert piped.stderr.startswith(b"gamcli: error: the copy was written, and is whole, but the store")
+
+
 def test_a_backup_to_stdout_is_no_record_and_no_text(world: Run, terminal: Run) -> None:
     """Neither is mixed with the other."""
     assert world("store", "backup", "-", "-o", "json").code == 2
