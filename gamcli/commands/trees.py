@@ -3,10 +3,11 @@ Files and folders as `scan` reads them: every regular file below a folder, in pi
 
 Most files hold nothing. So each is looked through quickly first; only one that may hold something is read again, and
 its lines counted. Symlinks within a folder are not followed, nor is `.git` entered;
-what cannot be read is told, counted and passed over.
+what cannot be read there is told, counted and passed over.
 """
 
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from io import FileIO
 
@@ -31,28 +32,35 @@ def shown(path: str) -> str:
 
 
 def require_all(paths: Sequence[str]) -> None:
-    """Raise UsageError when one of `paths` is not there."""
+    """Raise UsageError when one of `paths` is not there, or a file or folder that cannot be opened."""
     for path in paths:
         try:
-            if path != "-":
-                os.stat(path)  # noqa: PTH116 - as the names come
+            mode = 0 if path == "-" else os.stat(path).st_mode  # noqa: PTH116 - as the names come
+            if stat.S_ISREG(mode) or stat.S_ISDIR(mode):  # a pipe or a terminal can be read but once
+                os.close(os.open(path, os.O_RDONLY))
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise UsageError(f"cannot read {shown(path)}: {reason}", "files, folders, or '-' for stdin") from error
+            raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str, error: OSError | ValueError) -> UsageError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return UsageError(f"cannot read {shown(path)}: {reason}", "files, folders, or '-' for stdin")
 
 
 class Reader:
-    """Reads files and counts them; what cannot be read is told by `warn`."""
+    """Reads files and counts them; what cannot be read is told by `warn`, and an error when it was named."""
 
     def __init__(self, warn: Callable[[str], None]) -> None:
         self.files = 0
         self.size = 0
         self.unread = 0
         self._warn = warn
+        self._named = ""
 
     def leaks(self, paths: Sequence[str]) -> Iterator[tuple[Source, Leak]]:
         """Yield what lies in files, in folders and all below, and in stdin, `-`."""
         for path in paths:
+            self._named = STDIN if path == "-" else os.path.normpath(path)
             if path == "-":
                 yield from self._all_of(0, STDIN)
             elif os.path.isdir(path):  # noqa: PTH112 - as the names come
@@ -118,5 +126,7 @@ class Reader:
             yield piece
 
     def _pass_over(self, path: str, error: OSError) -> None:
+        if os.path.normpath(path) == self._named:
+            raise _unreadable(path or ".", error) from error
         self.unread += 1
         self._warn(f"cannot read {shown(path or '.')}: {error.strerror}")

@@ -154,7 +154,8 @@ def refuse(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, refus
 
 def test_a_file_that_vanishes_before_it_is_read_again_is_told(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It was there for the quick look."""
-    (place / "a").write_text(KEY, encoding="ascii")
+    (place / "b").mkdir()
+    (place / "b" / "a").write_text(KEY, encoding="ascii")
 
     def vanish(_: Reader, path: str) -> bool:
         Path(path).unlink()
@@ -162,8 +163,11 @@ def test_a_file_that_vanishes_before_it_is_read_again_is_told(place: Path, monke
 
     monkeypatch.setattr(Reader, "_may_hold", vanish)
     told: list[str] = []
-    assert look(Reader(told.append), "a") == []
-    assert told == ["cannot read a: No such file or directory"]
+    assert look(Reader(told.append), "b") == []
+    assert told == ["cannot read b/a: No such file or directory"]
+    (place / "a").write_text(KEY, encoding="ascii")
+    with pytest.raises(UsageError, match="cannot read a: No such file or directory"):
+        look(Reader(told.append), "./a")
 
 
 @pytest.mark.parametrize("path", ["nothing", "nothing/in/it", "nul\0"])
@@ -173,6 +177,42 @@ def test_a_path_that_is_not_there_is_told_before_anything_is_read(tree: Path, pa
     with pytest.raises(UsageError, match=r"cannot read (nothing|nul)"):
         require_all(["a.py", "-", path])
     require_all(["a.py", "-", "."])
+
+
+@pytest.mark.parametrize("refused", ["a.py", "b"])
+def test_a_path_that_was_named_and_cannot_be_read_is_an_error(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    """Nothing was found in it, and nothing was looked at."""
+    assert tree
+    with monkeypatch.context() as patched:
+        refuse(patched, os, "open", refused)
+        with pytest.raises(UsageError, match=f"cannot read {refused}: Permission denied"):
+            require_all([".hidden", refused])
+    refuse(monkeypatch, os, "scandir", "b")
+    refuse(monkeypatch, os, "open", "a.py")
+    with pytest.raises(UsageError, match=f"cannot read {refused}: Permission denied"):
+        look(Reader(pytest.fail), ".hidden", refused)
+
+
+def test_a_folder_here_that_cannot_be_read_is_an_error(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under whichever name."""
+    assert tree
+    refuse(monkeypatch, os, "scandir", ".")
+    for name in (".", "./", "./."):
+        with pytest.raises(UsageError, match=r"cannot read \.: Permission denied"):
+            look(Reader(pytest.fail), name)
+
+
+def test_a_stream_that_cannot_be_read_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a file that was named."""
+
+    def fail(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Reader, "_pieces", fail)
+    with pytest.raises(UsageError, match="cannot read stdin: Input/output error"):
+        look(Reader(pytest.fail), "-")
 
 
 def test_names_are_shown_as_text_without_secrets() -> None:
