@@ -11,8 +11,7 @@ from gamcli.model.care import Pruned
 from gamcli.store import pruning
 from gamcli.store.instants import micros
 
-KEPT = timedelta(days=30)
-"""How long dead tokens are kept by default: as long as somebody may ask what one was used for."""
+KEPT = pruning.KEPT
 
 
 class Pruning:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from shlex import join
 from typing import Annotated
 
 import typer
@@ -59,16 +60,17 @@ def doctor(
     session = Session.of(context)
     settings, trouble = _readable(session.settings)
     out = replace(session, settings=settings).output(output, field, Finding)
-    keys = [found for path in tls_key or () if (found := store.one(Path(path).absolute(), "TLS key"))]
+    keys = [_tls_key(path) for path in tls_key or ()]
     around = Facts(
         now=now(),
         user=os.geteuid(),
         path=str(settings.store()),
         settings=trouble,
-        files=(*_config_files(settings), *keys),
+        files=(*_config_files(settings), *(each for each in keys if isinstance(each, FileFacts))),
         hidden=tuple(_hidden(settings)),
         variables=tuple(_variables(os.environ)),
         certificates=tuple(each for path in tls_cert or () for each in _certificates(path)),
+        tls_keys=tuple(each for each in keys if isinstance(each, Trouble)),
     )
     facts, findings = actions.examine(around)
     if fix and _fixed(out, facts):
@@ -121,6 +123,17 @@ def _beginning(path: str) -> bytes:
             return file.read(LARGEST_FILE)
     except OSError:
         return b""
+
+
+def _tls_key(path: str) -> FileFacts | Trouble:
+    """Return the facts of a private key, or why a server could not read it."""
+    try:
+        with Path(path).open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        return Trouble(f"{path}: {str(error.strerror).lower()}", join(("ls", "-l", path)))
+    found = store.one(Path(path).absolute(), "TLS key")
+    return found or Trouble(f"{path}: not a regular file", join(("ls", "-l", path)))
 
 
 def _certificates(path: str) -> Iterator[Certificate]:

@@ -70,7 +70,8 @@ class Contents(NamedTuple):
     """
     What the store holds, as far as it can be counted in a moment; `users_idle` None = too many to count.
 
-    `keeps_log` says that SQLite writes to a log beside it first (WAL).
+    `keeps_log` says that SQLite writes to a log beside it first (WAL). `lasting_key` is one that its application would
+    bound today. `orphans` are those that a prune deletes.
     """
 
     keeps_log: bool
@@ -80,6 +81,7 @@ class Contents(NamedTuple):
     shut_types: tuple[ShutType, ...]
     no_rest: Shut
     lasting: int
+    lasting_key: str | None
     lasting_apps: tuple[str, ...]
     apps_idle: Shut
     users_idle: Shut | None
@@ -93,6 +95,7 @@ class Facts:
 
     `store` is what keeps the store from being looked into, None when nothing does; `version` and `known_version` are
     of its schema. `user` is the number of the user who asks, 0 for root. `free` is the room on the disk in bytes.
+    `tls_keys` are what is wrong with those that were named.
     """
 
     now: datetime
@@ -107,4 +110,5 @@ class Facts:
     hidden: tuple[Hidden, ...] = ()
     variables: tuple[str, ...] = ()
     certificates: tuple[Certificate, ...] = ()
+    tls_keys: tuple[Trouble, ...] = ()
     contents: Contents | None = None

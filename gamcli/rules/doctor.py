@@ -126,6 +126,8 @@ def _environment(facts: Facts) -> Judged:
 
 
 def _tls(facts: Facts) -> Judged:
+    for trouble in facts.tls_keys:
+        yield WRONG, *trouble
     for each in facts.certificates:
         renew = join(("openssl", "x509", "-noout", "-subject", "-enddate", "-in", each.path))
         if each.ends_at is None:
@@ -179,9 +181,14 @@ def _remote_rest(_: Facts, found: Contents) -> Judged:
 def _lasting(_: Facts, found: Contents) -> Judged:
     if found.lasting:
         told = f"{_count(found.lasting, 'live key')} never expire{'s' * (found.lasting == 1)}"
-        app = found.lasting_apps[0] if found.lasting_apps else None
-        bound = command("app", "update", app, "--api-key-timeout", "2160") if app else command("key", "forecast")
-        yield WARN, f"{told}; '{app}' sets no timeout" if app else told, bound
+        if found.lasting_apps:
+            app = found.lasting_apps[0]
+            yield WARN, f"{told}; '{app}' sets no timeout", command("app", "update", app, "--api-key-timeout", "2160")
+        elif found.lasting_key is not None:
+            made = f"{told}; {found.lasting_key} was made before its application set a timeout"
+            yield WARN, made, command("key", "rotate", found.lasting_key, "--overlap", "7d")
+        else:
+            yield WARN, told, command("key", "forecast")
 
 
 def _apps_idle(_: Facts, found: Contents) -> Judged:

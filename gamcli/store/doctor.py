@@ -16,7 +16,7 @@ from typing import Any
 from gamcli.errors import StoreMissingError, StoreUnusableError
 from gamcli.model.doctor import Contents, FileFacts, ShutType
 from gamcli.model.overviews import Shut
-from gamcli.store import counts, files, glance, repository, schema
+from gamcli.store import counts, files, glance, pruning, repository, schema
 from gamcli.store.database import Transaction
 from gamcli.store.failures import told
 from gamcli.store.instants import LAST, instant, micros
@@ -131,10 +131,11 @@ def _contents(tx: Transaction, now: datetime) -> Contents:
         shut_types=tuple(_shut_types(tx, now)),
         no_rest=_apps(tx, "api_keys_enabled AND enabled AND NOT remote_rest"),
         lasting=counts.lasting(tx),
+        lasting_key=_lasting_key(tx),
         lasting_apps=_apps(tx, "api_keys_enabled AND api_key_timeout_hours = 0").names,
         apps_idle=_apps(tx, "api_keys_enabled AND NOT EXISTS (SELECT 1 FROM key WHERE app_number = app.number)"),
         users_idle=_users_idle(tx),
-        orphans=_orphans(tx),
+        orphans=_orphans(tx, now),
     )
 
 
@@ -198,14 +199,28 @@ def _some(tx: Transaction, table: str, condition: str) -> Shut:
     return Shut(int(str(number)), found)
 
 
-def _orphans(tx: Transaction) -> int:
-    """Count the tokens, of the LOOKED_AT oldest, of which the key, the user or the application is gone."""
+def _lasting_key(tx: Transaction) -> str | None:
+    """Return the id of a key, of the LOOKED_AT newest, that lasts although its application sets a timeout by now."""
+    found = tx.one(
+        """SELECT key.id FROM (SELECT * FROM key ORDER BY created_at DESC, id DESC LIMIT ?) AS key
+        JOIN app ON app.number = key.app_number
+        WHERE key.ended_at IS NULL AND key.expires_at IS NULL AND key.retires_at IS NULL
+        AND app.api_keys_enabled AND app.api_key_timeout_hours > 0 LIMIT 1""",
+        LOOKED_AT,
+    )
+    return None if found is None else str(found[0])
+
+
+def _orphans(tx: Transaction, now: datetime) -> int:
+    """Count the tokens, of the LOOKED_AT oldest, that lack their key, user or application, and that a prune deletes."""
     (number,) = tx.one(
-        """SELECT count(*) FROM (SELECT * FROM token ORDER BY id LIMIT ?) AS token
+        """SELECT count(*) FROM (SELECT * FROM token
+            WHERE id <= ? AND id < (SELECT max(id) FROM token) ORDER BY id LIMIT ?) AS token
         LEFT JOIN user ON user.guid = token.user_guid
         LEFT JOIN app ON app.client_id = token.client_id
         LEFT JOIN key ON key.id = token.key
         WHERE user.guid IS NULL OR app.client_id IS NULL OR (token.key IS NOT NULL AND key.id IS NULL)""",
+        micros(now - pruning.KEPT),
         LOOKED_AT,
     ) or (0,)
     return int(str(number))

@@ -6,9 +6,13 @@ A record whose user, application or key was deleted is dead too; nothing tells s
 The last row always stays: ids are never given twice.
 """
 
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from gamcli.store.database import Transaction
+
+KEPT = timedelta(days=30)
+"""How long dead tokens are kept by default: as long as somebody may ask what one was used for."""
 
 PART = 1000
 """So many rows are looked at in one transaction: some milliseconds."""

@@ -278,6 +278,35 @@ def test_certificates_are_looked_at_when_they_are_named(found: Run, place: Path)
     assert found("modes", "--tls-key", "soon.key")[0][2] == f"chmod go-rwx {place / 'soon.key'}"
     told = [each[1] for each in found("tls", "--tls-cert", "good.key", "--tls-cert", "no.pem")]
     assert told == ["good.key: no certificate in PEM", "no.pem: no such file or directory"]
+    told = [each[1:] for each in found("tls", "--tls-key", "no.key", "--tls-key", ".", "--tls-key", "/dev/null")]
+    assert told == [
+        ("no.key: no such file or directory", "ls -l no.key"),
+        (".: is a directory", "ls -l ."),
+        ("/dev/null: not a regular file", "ls -l /dev/null"),
+    ]
+
+
+def test_the_mends_of_keys_that_last_leave_none(found: Run, world: Run, api_key: str) -> None:
+    """One after the other, as they are told."""
+    for told in ("'portal' sets no timeout", f"{api_key[7:15]} was made before its application set a timeout"):
+        ((status, message, mend),) = found("lasting-keys")
+        assert (status, message) == ("warn", f"1 live key never expires; {told}")
+        assert world(*shlex.split(str(mend))[1:]).code == 0
+    assert found("lasting-keys")[0][0] == "ok"
+
+
+def test_the_mend_of_orphaned_tokens_leaves_none(found: Run, world: Run, sql: Run) -> None:
+    """But the last, which nobody deletes, and the young, which are not told."""
+    assert world("key", "list").code == 0
+    for number in (1, 2, 3):
+        sql(
+            "INSERT INTO token (id, digest, user_guid, client_id, scopes, issued_at) VALUES (?, x'', '', '', '', 1)",
+            number,
+        )
+    ((status, message, mend),) = found("orphaned-tokens")
+    assert (status, message[:8]) == ("warn", "2 tokens")
+    assert world(*shlex.split(str(mend))[1:]).code == 0
+    assert found("orphaned-tokens")[0][0] == "ok"
 
 
 def test_a_terminal_of_eighty_columns_shows_each_mend_in_one_line(world: Run, terminal: Run) -> None:

@@ -39,6 +39,7 @@ def contents(now: datetime) -> Contents:
         shut_types=(ShutType("old", 0, ()),),
         no_rest=NOBODY,
         lasting=0,
+        lasting_key=None,
         lasting_apps=(),
         apps_idle=NOBODY,
         users_idle=NOBODY,
@@ -210,6 +211,15 @@ def test_a_certificate_that_cannot_be_read_is_wrong(facts: Facts) -> None:
     assert (found.check, found.status, found.message) == ("tls", WRONG, "a.pem: no such file")
 
 
+def test_a_tls_key_that_cannot_be_read_is_wrong(facts: Facts) -> None:
+    """No server starts with it."""
+    assert only(replace(facts, tls_keys=(Trouble("k.pem: no such file", "ls -l k.pem"),))) == (
+        "tls",
+        WRONG,
+        "ls -l k.pem",
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -229,6 +239,10 @@ def test_a_certificate_that_cannot_be_read_is_wrong(facts: Facts) -> None:
         (
             {"lasting": 2, "lasting_apps": ("portal", "shop")},
             ("lasting-keys", WARN, "gamcli app update portal --api-key-timeout 2160"),
+        ),
+        (
+            {"lasting": 1, "lasting_key": "8tUNiLqM"},
+            ("lasting-keys", WARN, "gamcli key rotate 8tUNiLqM --overlap 7d"),
         ),
         ({"apps_idle": Shut(1, ("portal",))}, ("idle-apps", WARN, "gamcli key generate --app portal --user USER")),
         ({"users_idle": Shut(5, ("a", "b", "c"))}, ("idle-users", WARN, "gamcli user show a")),

@@ -14,8 +14,8 @@ from gamcli.errors import StoreMissingError, StoreUnusableError
 from gamcli.model import App, Key, User
 from gamcli.model.doctor import Contents, ShutType
 from gamcli.model.overviews import Shut
-from gamcli.store import Store, apps, auth_types, doctor, keys, users
-from gamcli.store.instants import LAST
+from gamcli.store import Store, apps, auth_types, doctor, keys, pruning, users
+from gamcli.store.instants import LAST, micros
 
 Change = Callable[..., None]
 TOKEN = "INSERT INTO token (id, digest, user_guid, client_id, scopes, issued_at) VALUES (?, x'', '', '', '', 1)"
@@ -88,6 +88,7 @@ def test_a_store_in_order_has_nothing_to_tell(look: Callable[[], Contents], now:
         shut_types=(),
         no_rest=Shut(0, ()),
         lasting=1,
+        lasting_key=None,
         lasting_apps=("Portal",),
         apps_idle=Shut(0, ()),
         users_idle=Shut(0, ()),
@@ -153,11 +154,37 @@ def test_a_token_of_what_is_gone_is_an_orphan(change: Change, look: Callable[[],
         """INSERT INTO token (id, digest, user_guid, client_id, key, scopes, issued_at)
         SELECT 1, randomblob(32), user.guid, app.client_id, key.id, '', 1 FROM user, app, key"""
     )
+    change(TOKEN, 2)
     assert look().orphans == 0
     change("UPDATE token SET key = NULL")
     assert look().orphans == 0
     change(f"UPDATE token SET {gone} = 'gone'")
     assert look().orphans == 1
+
+
+@pytest.mark.usefixtures("held")
+def test_an_orphan_that_a_prune_leaves_is_not_told(change: Change, look: Callable[[], Contents], now: datetime) -> None:
+    """The last token, and those that are dead since a short time."""
+    old = micros(now - pruning.KEPT)
+    change(TOKEN, old)
+    assert look().orphans == 0
+    change(TOKEN, old + 1)
+    assert look().orphans == 1
+    change(TOKEN, old + 2)
+    assert look().orphans == 1
+
+
+@pytest.mark.usefixtures("held")
+def test_a_key_that_its_application_would_bound_today_is_named(
+    change: Change, look: Callable[[], Contents], key: Key
+) -> None:
+    """One that lives, and does not retire already."""
+    assert look().lasting_key is None
+    change("UPDATE app SET api_key_timeout_hours = 1")
+    assert look().lasting_key == key.id
+    for ending in ("expires_at = 1", "expires_at = NULL, retires_at = 1", "ended_at = 1, end_status = 'revoked'"):
+        change(f"UPDATE key SET {ending}")
+        assert look().lasting_key is None
 
 
 @pytest.mark.usefixtures("held")
