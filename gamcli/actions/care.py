@@ -1,5 +1,6 @@
 """Looking after a store: its facts, whether it is as it should be, copies of it."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -8,7 +9,7 @@ from typing import Any, BinaryIO
 
 from gamcli import store
 from gamcli.actions import Gam
-from gamcli.errors import StoreUnusableError, UsageError, command
+from gamcli.errors import FailedError, StoreUnusableError, UsageError, command
 from gamcli.model.care import Backup, Check, StoreInfo
 from gamcli.store import Transaction, audit, checks, copies, counts
 
@@ -79,12 +80,27 @@ def streamed(path: Path, *, whole: bool = False) -> Iterator[tuple[Backup, Binar
 
     Raises StoreUnusableError once it was read, when something was wrong in the store already.
     """
-    with copies.part_of(path) as part:
+    with copies.part_of(_passing(path)) as part:
         made, doubts = _copied(path, part, whole=whole)
         with part.open("rb") as file:
             part.unlink()
             yield replace(made, path="-"), file
     require_well(doubts, f"the copy was written, and is whole, but the store {path}", LOOK)
+
+
+def _passing(path: Path) -> Path:
+    """Return beside what a file is made that soon has no name: the store, or a passing file where that is only read."""
+    if os.access(path.parent, os.W_OK):
+        return path
+    from tempfile import gettempdir  # noqa: PLC0415 - start-up, and mostly there is room beside the store
+
+    try:
+        return Path(gettempdir(), path.name)
+    except OSError as error:
+        raise FailedError(
+            f"{path.parent} cannot be written, nor is there another folder for the copy on its way",
+            "name one in the variable TMPDIR",
+        ) from error
 
 
 def require_other(path: Path, other: Path, reason: str) -> None:

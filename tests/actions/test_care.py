@@ -1,13 +1,16 @@
 """Looking after a store: its facts, and copies that are checked before anybody is told that they are there."""
 
 import hashlib
+import os
+import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from gamcli.actions import Gam, care, users
-from gamcli.errors import ConflictError, StoreMissingError, StoreUnusableError, UsageError
+from gamcli.errors import ConflictError, FailedError, StoreMissingError, StoreUnusableError, UsageError
 from gamcli.model.care import Check
 from gamcli.store import Store, checks, copies
 
@@ -152,6 +155,36 @@ def test_a_stream_is_what_the_file_would_be(gam: Gam, target: Path) -> None:
         assert {each.name for each in gam.store.path.parent.iterdir()} == {"store.db", "store.db-wal", "store.db-shm"}
         assert file.read() == target.read_bytes()
     assert made.path == "-"
+
+
+def test_a_store_that_is_only_read_is_streamed_by_way_of_another_folder(
+    gam: Gam, target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is made beside it; without such a folder that is told."""
+    path, passing = gam.store.path, tmp_path / "passing"
+    gam.store.close()
+    care.backup(path, target)
+    passing.mkdir()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(tempfile, "tempdir", str(passing))
+    real, folders = copies.part_of, []
+
+    def part_of(beside: Path) -> AbstractContextManager[Path]:
+        folders.append(beside.parent)
+        return real(beside)
+
+    monkeypatch.setattr(copies, "part_of", part_of)
+    with care.streamed(path) as (_, file):
+        assert file.read() == target.read_bytes()
+    assert folders == [passing]
+
+    def none() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    with pytest.raises(FailedError, match="cannot be written, nor is there") as caught, care.streamed(path):
+        pass
+    assert caught.value.hint == "name one in the variable TMPDIR"
 
 
 @pytest.mark.parametrize("do", [care.check, lambda path: care.backup(path, path.parent / "x.db")])
