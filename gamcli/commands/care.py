@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gamcli.actions import care
+from gamcli.commands import ending
 from gamcli.commands.options import DryRun, Field, Format, noun
 from gamcli.commands.session import Session
 from gamcli.errors import UsageError, command
@@ -77,10 +78,11 @@ def backup(
     out = session.output(output, field, Backup)
     path = session.settings.store()
     _step_back()
-    if file == "-":
-        _stream(path, out, full=full)
-        return
-    made = care.backup(path, Path(file), over=replace, whole=full)
+    with ending.tidy():
+        if file == "-":
+            _stream(path, out, full=full)
+            return
+        made = care.backup(path, Path(file), over=replace, whole=full)
     out.changed(made, f"wrote {file}: {_told(made)}")
     _tell_rest(made, file, out)
 
@@ -106,7 +108,8 @@ def restore(
     path = session.settings.store()
     if dry_run:
         out.require_plan()
-    made = restoring.restore(path, Path(file), session.acting, over=replace, rehearsed=dry_run)
+    with ending.tidy():
+        made = restoring.restore(path, Path(file), session.acting, over=replace, rehearsed=dry_run)
     if dry_run:
         action = CREATE if made.kept is None else UPDATE
         out.plan(Plan.of([Change(action, "store", str(path), fields_of(made, "guid", "keys", "users", "apps"))], []))
