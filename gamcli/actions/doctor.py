@@ -33,7 +33,7 @@ def _of_store(around: Facts) -> Facts:
 
 
 def _lying(around: Facts, path: Path) -> Facts:
-    beside = (*store.lying(path), *around.files)
+    beside = (*store.lying(path), *store.left(path, around.now), *around.files)
     return replace(around, path=str(path), free=store.room(path), files=beside, known_version=len(schema.STEPS))
 
 

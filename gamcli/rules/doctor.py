@@ -90,6 +90,13 @@ def _wal(facts: Facts) -> Judged:
         yield WARN, told, join(("ls", "-l", f"{facts.path}-journal"))
 
 
+def _left(facts: Facts) -> Judged:
+    for file in facts.files:
+        if file.role == "part":
+            told = f"{file.path}, {_mib(file.size)}, is the beginning of a copy that was killed on its way"
+            yield WARN, told, join(("rm", file.path))
+
+
 def _mib(size: int) -> str:
     return f"{size // MIB:,} MiB"
 
@@ -242,6 +249,7 @@ AROUND = (
     Check("modes", _modes, "nobody else can read the store, or change what decides over it"),
     Check("owner", _owner, "the files are yours"),
     Check("wal", _wal, "nothing lies beside the store that should not"),
+    Check("copies", _left, "no copy was cut short"),
     Check("disk", _disk, "there is room"),
     Check("config", _settings, "the settings can be read"),
     Check("shadowed", _shadowed, "no setting hides another"),

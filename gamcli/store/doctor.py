@@ -5,6 +5,7 @@ The store is opened as it is: not brought up to date, and not written. Counts co
 rows, so that a million keys are looked at in a moment.
 """
 
+import re
 import shutil
 import sqlite3
 import stat
@@ -30,6 +31,9 @@ ENTRIES = 1000
 SLACK = 300
 """An entry may be so many seconds before the one that it follows: clocks of several machines, and slow commits."""
 
+STILL = 3600
+"""A copy that nobody has written to for so many seconds is not on its way any more."""
+
 SMALL = 64 * 1024 * 1024
 """So many bytes are read in a moment."""
 
@@ -53,6 +57,22 @@ def lying(path: Path) -> Iterator[FileFacts]:
         found = one(each, role)
         if found is not None:
             yield found._replace(secret=role != "folder")
+
+
+LEFT = re.compile(r"\..+\.[0-9a-f]{8}\.part(-wal|-shm|-journal)?")
+"""How `copies.part_of` calls what becomes a copy."""
+
+
+def left(path: Path, now: datetime) -> Iterator[FileFacts]:
+    """Yield what copies that were killed left in the folder of a store: nobody has written to it for a while."""
+    try:
+        parts = [each for each in sorted(path.parent.iterdir()) if LEFT.fullmatch(each.name)]
+    except OSError:
+        return
+    for each in parts:
+        found = one(each, "part")
+        if found is not None and each.stat().st_mtime < now.timestamp() - STILL:
+            yield found
 
 
 def _literal(name: str) -> str:

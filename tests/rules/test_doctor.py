@@ -165,6 +165,12 @@ def test_a_large_log_and_a_journal_are_warnings(facts: Facts) -> None:
     assert only(replace(facts, files=(STORE, journal))) == ("wal", WARN, "ls -l /gam/store.db-journal")
 
 
+def test_what_a_killed_copy_left_is_a_warning(facts: Facts) -> None:
+    """It takes room, and holds what the store holds."""
+    part = STORE._replace(role="part", path="/gam/.a b.db.0123abcd.part")
+    assert only(replace(facts, files=(STORE, part))) == ("copies", WARN, "rm '/gam/.a b.db.0123abcd.part'")
+
+
 def test_a_disk_without_room_is_wrong(facts: Facts) -> None:
     """One without room for a copy is a warning; nobody may know."""
     assert only(replace(facts, free=63 * MIB)) == ("disk", WRONG, "df -h /gam")

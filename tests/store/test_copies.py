@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gamcli.errors import ConflictError, FailedError, StoreUnusableError
-from gamcli.store import Store, audit, copies
+from gamcli.store import Store, audit, copies, doctor
 
 WRITER = """
 import sqlite3, sys
@@ -130,6 +130,12 @@ def test_a_copy_is_never_open_to_others_even_while_it_is_written(long: Path, tmp
     finally:
         os.umask(before)
     assert modes == {0o600}
+
+
+def test_what_becomes_a_copy_is_known_by_its_name(tmp_path: Path) -> None:
+    """Whoever looks for what was left behind."""
+    with copies.part_of(tmp_path / "a b.db") as part:
+        assert doctor.LEFT.fullmatch(part.name)
 
 
 def test_a_store_that_nobody_has_open_is_read_without_a_trace(peopled: Store) -> None:

@@ -274,6 +274,19 @@ def test_every_file_called_like_the_store_lies_beside_it(tmp_path: Path) -> None
     assert (found["folder"].mode, found["folder"].secret) == (0o700, False)
 
 
+def test_what_killed_copies_left_is_found_once_nobody_writes_to_it(tmp_path: Path, now: datetime) -> None:
+    """By the names that copies have on their way, and no others."""
+    names = [".b.db.0123abcd.part", ".b.db.0123abcd.part-wal", ".young.db.0123abcd.part", "b.part", ".b.0123.part"]
+    for name in names:
+        (tmp_path / name).touch()
+        age = 3599 if "young" in name else 3601
+        os.utime(tmp_path / name, (now.timestamp() - age,) * 2)
+    (tmp_path / ".folder.0123abcd.part").mkdir()
+    found = [*doctor.left(tmp_path / "store.db", now)]
+    assert [(each.role, Path(each.path).name) for each in found] == [("part", name) for name in names[:2]]
+    assert [*doctor.left(tmp_path / "no" / "store.db", now)] == []
+
+
 def test_nothing_lies_where_there_is_no_folder(tmp_path: Path) -> None:
     """Nor is there a disk to ask."""
     assert [*doctor.lying(tmp_path / "no" / "store.db")] == []
