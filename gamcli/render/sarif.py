@@ -4,6 +4,7 @@ Leaks as SARIF 2.1.0 (OASIS), the format that code scanning of GitHub and GitLab
 A credential is told by its id and a fingerprint; its text is nowhere. Functions return text; `output` prints it.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +27,10 @@ SEVERITY = "9.1"
 
 LEVELS = {True: "error", None: "warning", False: "note"}
 """How bad a credential is that lives, that may live, and that does not."""
+
+
+_SPELLED = re.compile(r"\\x([89a-f][0-9a-f])")
+"""A byte of a file's name that is no UTF-8, as it is told; a URI has a form of its own for it."""
 
 
 def lines(sighted: Iterable[Sighting], now: datetime) -> Iterator[str]:
@@ -89,9 +94,9 @@ def _place(sighting: Sighting) -> machine.Plain:
 
 def _artifact(file: str) -> machine.Plain:
     """Return where a file is: relative to here when it lies below, as code scanning asks for."""
-    path = Path(file)
+    path = Path(_SPELLED.sub(lambda found: chr(0xDC00 + int(found[1], 16)), file))  # PEP 383
     if path.is_absolute() and path.is_relative_to(Path.cwd()):
         path = path.relative_to(Path.cwd())
     if path.is_absolute():
         return {"uri": path.as_uri()}
-    return {"uri": quote(path.as_posix()), "uriBaseId": "%SRCROOT%"}
+    return {"uri": quote(path.as_posix().encode(errors="surrogateescape")), "uriBaseId": "%SRCROOT%"}

@@ -90,7 +90,7 @@ def test_what_lives_is_an_error_and_what_is_dead_a_note(live: bool | None, statu
 def test_places_are_relative_to_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only what lies elsewhere is told by its whole path."""
     monkeypatch.chdir(tmp_path)
-    files = [str(tmp_path / "a.py"), "/etc/a b", "clé?#.py"]
+    files = [str(tmp_path / "a.py"), "/etc/a b", "clé?#.py", "bad\\xff\\xfe", "/bad\\x80", "a\\x41"]
     places = [
         each["locations"][0]["physicalLocation"]["artifactLocation"]
         for each in run(*(replace(KEY, file=file) for file in files))["results"]
@@ -99,4 +99,7 @@ def test_places_are_relative_to_here(tmp_path: Path, monkeypatch: pytest.MonkeyP
         {"uri": "a.py", "uriBaseId": "%SRCROOT%"},
         {"uri": "file:///etc/a%20b"},
         {"uri": "cl%C3%A9%3F%23.py", "uriBaseId": "%SRCROOT%"},
+        {"uri": "bad%FF%FE", "uriBaseId": "%SRCROOT%"},
+        {"uri": "file:///bad%80"},
+        {"uri": "a%5Cx41", "uriBaseId": "%SRCROOT%"},
     ]
