@@ -93,7 +93,7 @@ def _rows(name: str, lines: Iterable[bytes]) -> Iterator[chain.Row]:
             raise FaultsError([Fault(name, number, "this is no entry of an audit trail")], FROM_EXPORT) from error
 
 
-FROM_EXPORT = "a file that gamcli audit export wrote"
+FROM_EXPORT = "FILE is what this wrote, in JSON lines: gamcli audit export -o jsonl"
 
 
 def _row(entry: Any) -> chain.Row:  # noqa: ANN401 - JSON

@@ -186,6 +186,14 @@ def test_an_export_has_the_formats_of_whole_trails(world: Run, name: str, first:
     assert world("audit", "export", "-o", "table").code == 2
 
 
+@pytest.mark.parametrize("name", ["json", "csv"])
+def test_an_export_that_is_not_verified_says_which_is(world: Run, place: Path, name: str) -> None:
+    """Another tool may want the others."""
+    (place / "e").write_text(world("audit", "export", "-o", name).out, encoding="utf-8")
+    found = world("audit", "verify", "--from", "e")
+    assert (found.code, found.hint) == (2, "FILE is what this wrote, in JSON lines: gamcli audit export -o jsonl")
+
+
 def test_reading_and_asking_in_vain_write_no_entry(kept: list[Any]) -> None:
     """Only changes do."""
     run, head = kept
