@@ -1,14 +1,16 @@
 """A store that is put back, brought up to date, or written anew."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions.care import require_other, require_well
-from gamcli.errors import ConflictError, StoreError, UsageError
+from gamcli.errors import ConflictError, StoreError, StoreUnusableError, StoreVersionError, UsageError
 from gamcli.model.care import Compacted, Migrated, Restored
 from gamcli.store import Store, checks, copies, counts, files, replacing
+from gamcli.store.failures import OTHER_STORE
 
 Acting = Callable[[Store], Gam]
 """Returns who acts on a store that is open."""
@@ -33,12 +35,31 @@ def restore(path: Path, source: Path, acting: Acting, *, over: bool = False, reh
     if not rehearsed:
         files.make_folder(path.parent)
     with copies.part_of(path if path.parent.is_dir() else source) as part:
-        copies.copy(source, part)
+        with _named():
+            copies.copy(source, part)
         require_well(checks.of_content(part), f"the backup {source}", "nothing was changed; try an earlier backup")
         made, kept = _readied(part, path, source, acting)
         if not rehearsed:
             replacing.replace(path, part, kept)
     return made
+
+
+NAMED = {
+    StoreUnusableError: "nothing was changed; choose another backup",
+    StoreVersionError: "upgrade gamcli, or choose another backup",
+}
+"""What helps when a backup is no store that we can read."""
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """Tell of a backup what helps: it is not what `--store` names."""
+    try:
+        yield
+    except StoreError as error:
+        if OTHER_STORE in str(error.hint):
+            error.hint = NAMED[type(error)]
+        raise
 
 
 def _readied(part: Path, path: Path, source: Path, acting: Acting) -> tuple[Restored, Path]:

@@ -8,6 +8,9 @@ from gamcli.errors import StoreBusyError, StoreError, StoreUnusableError
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
 _READ_ONLY = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")
 _FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
+OTHER_STORE = "choose another file with --store PATH"
+"""What helps when the file that was asked for is none of ours."""
+
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 
@@ -31,9 +34,7 @@ def told(error: sqlite3.Error, path: Path) -> StoreError:
             f"the store {path} cannot be written", f"check the mode and the owner of {path} and of its folder"
         )
     if name.startswith(_DAMAGED):
-        return StoreUnusableError(
-            f"{path} is damaged or not a store of gamcli", "restore a backup, or choose another file with --store PATH"
-        )
+        return StoreUnusableError(f"{path} is damaged or not a store of gamcli", f"restore a backup, or {OTHER_STORE}")
     if is_full(error):
         return StoreUnusableError(f"the disk of {path} is full", "make room and try again: nothing was changed")
     return StoreUnusableError(f"the store {path} failed: {error} ({name})", "check the disk and the file")

@@ -6,6 +6,7 @@ from typing import Any
 
 from gamcli.errors import StoreUnusableError, StoreVersionError
 from gamcli.store import schema
+from gamcli.store.failures import OTHER_STORE
 
 Ask = Callable[[str], Any]
 """Returns the first row that a statement finds, or None."""
@@ -18,15 +19,15 @@ def version(ask: Ask, path: Path) -> int:
     # Asked again behind the tables: another process may have made the store between the two questions.
     foreign = owner != schema.APPLICATION_ID and (owner or ask("SELECT 1 FROM sqlite_schema") is not None)
     if foreign and _owner(ask) != schema.APPLICATION_ID:
-        raise StoreUnusableError(f"{path} is not a store of gamcli", "choose another file with --store PATH")
+        raise StoreUnusableError(f"{path} is not a store of gamcli", OTHER_STORE)
     if found > len(schema.STEPS):
         raise StoreVersionError(
             f"the store {path} has version {found}; this gamcli knows {len(schema.STEPS)}",
-            "upgrade gamcli, or choose another file with --store PATH",
+            f"upgrade gamcli, or {OTHER_STORE}",
         )
     if found < 0:
         told = f"{path} is damaged: its header says that it is of version {found}"
-        raise StoreUnusableError(told, "restore a backup, or choose another file with --store PATH")
+        raise StoreUnusableError(told, f"restore a backup, or {OTHER_STORE}")
     return int(found)
 
 

@@ -17,6 +17,7 @@ from gamcli.errors import (
     ConflictError,
     GamcliError,
     StoreBusyError,
+    StoreError,
     StoreUnusableError,
     StoreVersionError,
     UsageError,
@@ -94,6 +95,29 @@ def test_a_store_that_is_there_stays_unless_it_may_be_replaced(
     with pytest.raises(ConflictError, match="already") as caught:
         restoring.restore(gam.store.path, backup, acting)
     assert "--replace" in str(caught.value.hint)
+    assert names(gam.store.path) == ["ana", "eva"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "hint"),
+    [
+        ("junk", "nothing was changed; choose another backup"),
+        ("PRAGMA application_id = 1", "nothing was changed; choose another backup"),
+        ("PRAGMA user_version = 1000", "upgrade gamcli, or choose another backup"),
+    ],
+)
+def test_a_backup_that_is_none_is_told_with_what_helps(
+    gam: Gam, backup: Path, acting: restoring.Acting, damage: str, hint: str
+) -> None:
+    """It is not the store that was named."""
+    if damage == "junk":
+        backup.write_bytes(b"x" * 8192)
+    else:
+        with closing(sqlite3.connect(backup)) as connection:
+            connection.execute(damage)
+    with pytest.raises(StoreError) as caught:
+        restoring.restore(gam.store.path, backup, acting, over=True)
+    assert caught.value.hint == hint
     assert names(gam.store.path) == ["ana", "eva"]
 
 
