@@ -134,7 +134,7 @@ def _copied(path: Path, part: Path, *, whole: bool) -> tuple[Backup, list[Check]
 
 
 LOOK = command("store", "check")
-ANOTHER = f"to keep a copy all the same: {command('store', 'backup', 'OTHER')}"
+ANOTHER = command("store", "backup", "OTHER")
 BROKEN = f"nothing was kept; look at the store: {command('store', 'check')}"
 
 

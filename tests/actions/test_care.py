@@ -118,7 +118,7 @@ def test_a_store_that_was_tampered_with_takes_no_place_of_an_earlier_backup(gam:
         tx.run("UPDATE audit SET target = 'other'")
     with pytest.raises(StoreUnusableError, match=r"the earlier .* stays: the store .* audit trail: entry 1") as caught:
         care.backup(gam.store.path, target, over=True)
-    assert caught.value.hint == "to keep a copy all the same: gamcli store backup OTHER"
+    assert caught.value.hint == "gamcli store backup OTHER"
     assert target.read_bytes() == before
 
 
