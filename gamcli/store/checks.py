@@ -201,7 +201,7 @@ MENDS = {
 
 def of_log(path: Path) -> list[Check]:
     """Check that a store keeps a log beside it (WAL); where nobody can write, none is needed."""
-    if not copies.can_change(path):
+    if not copies.can_change(path.resolve()):
         return []
     try:
         with copies.told_of(path), closing(copies.opened(path)) as connection:
