@@ -141,7 +141,8 @@ class FastServer:
             visitor.visit.waits = False
             if visitor.visit in self.visits:
                 visitor.visit.give(visitor, answer)
-                self.come(visitor.visit)
+                if not visitor.visit.is_quiet:
+                    self.come(visitor.visit)
         self._desk.turn()
 
 
@@ -167,6 +168,11 @@ class Visit(asyncio.Protocol):
         """Whether nothing would be lost if it were closed."""
         sent = self.transport.get_write_buffer_size() == 0
         return sent and not self.waits and (self.last or self._inbox.is_empty)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the client has said nothing more, and is listened to."""
+        return self._inbox.is_empty and not self._ended and self.transport.is_reading()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet a client, unless there are too many."""

@@ -209,7 +209,8 @@ class Server:
                 if not guest.connection.listens_for:
                     self._listen_to(guest.connection)
                 self._give(guest, answer)
-                self._came.append(guest.connection)
+                if not guest.connection.is_idle:  # it has more to say, or to take
+                    self._came.append(guest.connection)
 
     def _give(self, guest: Guest, answer: oauth.Answer) -> None:
         request, closes = guest.request, self._stopping or not guest.request.keeps_alive
