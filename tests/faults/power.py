@@ -160,9 +160,11 @@ def _checkpointed(world: World, log: Log, dice: Random, outcome: Outcome) -> Out
         pages = [dice.choice((old, file))[at : at + PAGE] for at in range(0, len(file), PAGE)]
         outcome = _met(outcome, log.after(log.wal, b"".join(pages)), log.states[-1])
     wal = _wal(_changed(world, dice))
-    last = log.after(wal, file)
-    for cut in (dice.randrange(_used(wal)) for _ in range(4)):
-        outcome = _met(outcome, log.after(wal[:cut] + log.wal[cut:], file), log.states[-1])
+    last, used = log.after(wal, file), _used(wal)
+    for cut in (dice.randrange(used) for _ in range(4)):
+        torn = wal[:cut] + log.wal[cut:]
+        is_whole = torn[:used] == wal[:used]  # what was there before was the same: pages end alike
+        outcome = _met(outcome, log.after(torn, file), last if is_whole else log.states[-1])
     return outcome.plus(1, int(last not in log.states))
 
 
