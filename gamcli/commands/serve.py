@@ -80,9 +80,7 @@ def serve(
     program: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="-- CMD",
-            help="Run CMD with GAM_URL set, and the credentials of --ephemeral; end with it and its code.",
-            show_default=False,
+            metavar="-- CMD", help="Run CMD with GAM_URL and such set; end with it and its code.", show_default=False
         ),
     ] = None,
     host: Host = None,
