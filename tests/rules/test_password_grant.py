@@ -255,3 +255,9 @@ def test_no_other_password_is_right(login: Facts, text: str) -> None:
     """Whatever it is."""
     if text != PASSWORD.reveal():
         assert refusal(of("request", password=Secret(text))(login)).rule == "password_wrong"
+
+
+def test_the_repr_of_a_grant_shows_no_hash(login: Facts) -> None:
+    """Who it is for and what it may read is enough."""
+    told = repr(password_grant.decide(login)._replace(rehashed="scrypt$2$8$1$c2FsdA==$aGFzaA=="))
+    assert told == f"Grant('{login.the_app.name}', '{login.the_user.name}', ('user_email',))"
