@@ -20,7 +20,7 @@ SMALLEST = {
     "provision": "--rounds 1 --objects 31",
     "prune": "--tokens 100 --connections 1 --seconds 0.1",
     "scan": "--megabytes 1 --rounds 1",
-    "serve": "--seconds 0.1 --rounds 1 --connections 1 --keys 10 --engines stdlib --asgi --alone",
+    "serve": "--seconds 0.1 --rounds 1 --connections 1 --keys 10 --servers stdlib --asgi --alone",
     "startup": "--rounds 1",
     "store": "--keys 10 --rounds 1",
 }

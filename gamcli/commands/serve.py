@@ -110,6 +110,7 @@ def serve(
 
     Example: gamcli serve --port 8080, then POST to http://127.0.0.1:8080/oauth/gam/v2.0/access_token
     """
+    del engine  # there is one
     session = Session.of(context)
     given = {"host": host, "port": port, "base_path": base_path, "error_format": error_format, "log_format": log_format}
     value = session.with_flags({f"serve.{name}": flag for name, flag in given.items()}).settings.value
@@ -128,7 +129,7 @@ def serve(
     out = session.output()
     run = _until_stopped if program is None else _beside(program, out)
     wishes = Wishes(ephemeral, seed or (), fault or (), fault_seed, now, journal)
-    with _served(session, wishes, options, Engine(engine, workers, prune_every)) as (server, credentials):
+    with _served(session, wishes, options, Engine(workers, prune_every)) as (server, credentials):
         run(server, {"GAM_URL": server.url, **credentials}, ready_file, out)
 
 

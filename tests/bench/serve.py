@@ -1,7 +1,7 @@
 """
 How many grants and userinfo a second, at what cost, beside others in the same run: `python tests/bench/serve.py`.
 
-Measured are `gamcli serve` with either engine and with two workers, every grant durable (`synchronous=FULL`) and every
+Measured are `gamcli serve` with one process and with two workers, every grant durable (`synchronous=FULL`) and every
 request logged, to /dev/null; a bare `http.server` that answers a constant; and, where node and npm are, oidc-provider
 with its tokens in SQLite at the same durability: client_credentials and its /me. Our load is of one client that sends
 one request over and over, and of a thousand keys in turn.
@@ -36,7 +36,7 @@ LOAD = Path(__file__).with_name("load.py")
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gamcli-bench"
 ROOT = "/oauth/gam/v2.0"
 MANY = 1000
-ENGINES = {"stdlib": (), "fast": ("--engine=fast",), "workers": ("--workers=2",)}
+SERVERS = {"stdlib": (), "workers": ("--workers=2",)}
 """How `gamcli serve` is run under each name."""
 
 CLIENT = ("c" * 32, "s" * 40)
@@ -128,9 +128,9 @@ def started(stack: ExitStack, wanted: Namespace, folder: Path) -> dict[str, Work
     works = {"bare constant": Work(stack.enter_context(servers.bare()), ours.grants[:1])}
     if not wanted.alone:
         works |= theirs(stack, wanted.packages, folder)
-    for name in wanted.engines:
+    for name in wanted.servers:
         copy = Path(shutil.copy(ours.store, folder / f"{name}.db"))
-        works |= ours.works(name, stack.enter_context(servers.gamcli(copy, *ENGINES[name])))
+        works |= ours.works(name, stack.enter_context(servers.gamcli(copy, *SERVERS[name])))
     if wanted.asgi:
         copy = Path(shutil.copy(ours.store, folder / "asgi.db"))
         works |= ours.works("asgi", stack.enter_context(servers.uvicorn(copy)))
@@ -199,12 +199,10 @@ def goals(works: dict[str, Work], at: int) -> None:
     for load in ("one client", many):
         than(f"stdlib grant, {load}", "oidc grant", 3.5)
         than(f"stdlib userinfo, {load}", "oidc userinfo", 1.3)
-        than(f"fast grant, {load}", "oidc grant", 10)
         than(f"workers userinfo, {load}", f"stdlib userinfo, {load}", 1.3)
         than(f"workers grant, {load}", f"stdlib grant, {load}", 1)
         than(f"stdlib grant, {load}", f"small grant, {load}", 0.9)
         than(f"stdlib userinfo, {load}", f"small userinfo, {load}", 0.9)
-        p99(f"fast grant, {load}", 15)
         if "oidc grant" in works:
             p99(f"stdlib grant, {load}", works["oidc grant"].typical(at).p99 / 2)
     one = works.get("stdlib grant, one client")
@@ -224,7 +222,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.0, help="how long each measurement counts")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is made; the medians are shown")
     parser.add_argument("--connections", type=int, nargs="*", default=[1, 16, 64])
-    parser.add_argument("--engines", nargs="*", choices=ENGINES, default=[*ENGINES])
+    parser.add_argument("--servers", nargs="*", choices=SERVERS, default=[*SERVERS])
     parser.add_argument("--keys", type=int, default=100_000, help="how many keys the store has")
     parser.add_argument("--against", type=int, default=0, help="serve a store of so many keys as well, to compare")
     parser.add_argument("--asgi", action="store_true", help="measure the ASGI form behind uvicorn as well")

@@ -6,7 +6,6 @@ import signal
 import socket
 import stat
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from pathlib import Path
@@ -271,7 +270,7 @@ def test_a_store_in_memory_is_not_pruned(gamcli: Run) -> None:
     assert (found.code, found.hint) == (2, "leave --prune-every or --ephemeral out")
 
 
-@pytest.mark.parametrize("words", [["--workers", "2"], ["--engine", "fast"], ["--workers", "2", "--engine", "fast"]])
+@pytest.mark.parametrize("words", [["--workers", "2"], ["--engine", "stdlib"]])
 def test_any_form_of_the_server_serves_the_main_job(
     serve: Serve, world: Run, program: Run, api_key: str, words: list[str]
 ) -> None:
@@ -288,26 +287,17 @@ def test_any_form_of_the_server_serves_the_main_job(
     assert (code, err.splitlines()[-1]) == (0, "gamcli: stopped")
 
 
-def test_a_fast_engine_that_is_not_there_says_what_to_type(world: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It comes with an extra."""
-    monkeypatch.setitem(sys.modules, "uvloop", None)
-    monkeypatch.delitem(sys.modules, "gamcli.server.fast", raising=False)
-    found = world("serve", "--engine", "fast", "--port", "0")
-    assert (found.code, found.hint) == (1, "pip install 'gamcli[fast]'")
-    assert "--engine fast needs uvloop" in found.err
+@pytest.mark.parametrize("words", [[], ["--ephemeral"]])
+def test_the_engine_that_was_removed_says_what_replaced_it(gamcli: Run, words: list[str]) -> None:
+    found = gamcli("serve", "--engine", "fast", *words)
+    assert (found.code, found.hint) == (2, "remove --engine; use --workers N to serve with several processes")
+    assert "--engine" not in gamcli("serve", "--help").out
 
 
-@pytest.mark.parametrize(
-    ("words", "hint"),
-    [
-        (["--workers", "2"], "leave --workers or --ephemeral out"),
-        (["--engine", "fast"], "leave --engine or --ephemeral out"),
-    ],
-)
-def test_a_store_in_memory_has_one_server(gamcli: Run, words: list[str], hint: str) -> None:
+def test_a_store_in_memory_has_one_server(gamcli: Run) -> None:
     """No process shares it with another."""
-    found = gamcli("serve", "--ephemeral", *words)
-    assert (found.code, found.hint) == (2, hint)
+    found = gamcli("serve", "--ephemeral", "--workers", "2")
+    assert (found.code, found.hint) == (2, "leave --workers or --ephemeral out")
 
 
 def test_workers_over_a_store_that_is_missing_are_8_once(gamcli: Run) -> None:

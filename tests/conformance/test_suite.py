@@ -1,9 +1,7 @@
 """The whole table, asked of every kind of server, in both formats of refusals."""
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
 from time import sleep
@@ -11,7 +9,6 @@ from time import sleep
 import pytest
 import uvicorn
 
-from gamcli.commands import serve as serving_alone
 from gamcli.commands.conformance import VARIANTS
 from gamcli.conformance import asking, suite, table
 from gamcli.conformance.asking import Answer, Server
@@ -54,26 +51,13 @@ def test_a_server_refuses_in_the_words_of_rfc_6749_where_it_is_told_to(serve: Se
     holds(serve, world.served({"error_format": "rfc6749"}), rows)
 
 
-def require(option: str, module: str = "gamcli") -> None:
-    """Skip the test unless `serve` has the option, and what it needs is installed."""
-    if option not in inspect.signature(serving_alone.serve).parameters or find_spec(module) is None:
-        pytest.skip(f"no serve --{option} here")
-
-
 def test_several_workers_are_as_the_contract(
     serve: Callable[..., AbstractContextManager[Server]], world: World
 ) -> None:
     """Every row that they do not each count for themselves."""
-    require("workers")
     rows = [row for row in table.rows() if OF_EACH_PROCESS not in row.server]
     variants = [each for each in VARIANTS if OF_EACH_PROCESS not in each]
     holds(lambda told: serve(told, ["--workers=2"]), world, rows, variants)
-
-
-def test_the_fast_engine_is_as_the_contract(serve: Callable[..., AbstractContextManager[Server]], world: World) -> None:
-    """Every row, bytes included."""
-    require("engine", "uvloop")
-    holds(lambda told: serve(told, ["--engine=fast"]), world, list(table.rows()))
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from http.client import HTTPException
-from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from random import Random
@@ -21,7 +20,7 @@ from tests.faults.judging import GRANT, USERINFO, Answer, Thing, wrongs
 from tests.faults.kills import FORM, Served
 from tests.faults.world import LostError, Outcome, Rounds, World, started
 
-SERVERS = [("--workers=2",), *([("--engine=fast",)] if find_spec("uvloop") else []), ()]
+SERVERS = [("--workers=2",), ()]
 """How the server of each round is run, in turn."""
 
 CLIENTS = 6

@@ -16,7 +16,6 @@ import pytest
 
 from gamcli.actions import Gam, apps, keys, repository, users
 from gamcli.rules.credentials import Secret
-from gamcli.server.fast import FastServer
 from gamcli.server.http import Options, Server
 from gamcli.server.messages import Response
 from gamcli.store import Store
@@ -108,30 +107,13 @@ def lines() -> Lines:
     return Lines()
 
 
-ENGINES: dict[str, Callable[[Gam, Options], Any]] = {"stdlib": Server, "fast": FastServer}
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Let the tests of the wire meet every engine, but for one that breaks what only ours has."""
-    of_the_wire = metafunc.module.__name__.rpartition(".")[2] in ("test_http", "test_bytes", "test_tls")
-    of_ours = "without_file_descriptors" in metafunc.function.__name__
-    if of_the_wire and not of_ours and "serve" in metafunc.fixturenames:
-        metafunc.parametrize("engine", ENGINES)
-
-
 @pytest.fixture
-def engine() -> str:
-    """Return the engine of this test's servers."""
-    return "stdlib"
-
-
-@pytest.fixture
-def serve(gam: Gam, lines: Lines, engine: str) -> Iterator[Callable[..., Server]]:
+def serve(gam: Gam, lines: Lines) -> Iterator[Callable[..., Server]]:
     """Return what starts a server with the options given, for as long as the test runs."""
     with ExitStack() as running:
 
         def start(**options: Any) -> Server:  # noqa: ANN401 - the fields of Options
-            server: Server = ENGINES[engine](gam, Options(**{"log": lines.write, **options}))
+            server = Server(gam, Options(**{"log": lines.write, **options}))
             lines.servers.append(server)
             thread = Thread(target=server.run)
             thread.start()
