@@ -45,8 +45,8 @@ Walk 1: `gamcli key generate --user ana --app portal`
 Walk 2: `POST /oauth/gam/v2.0/access_token`
 
 1. `server.http.Server` sees which connection is ready. `server.connection.Connection` takes the bytes and
-   `server.messages.Inbox` makes a `server.messages.Request` of them. None of these knows OAuth. `server.fast` and
-   `server.asgi` are other loops around the same; `server.workers` runs several.
+   `server.messages.Inbox` makes a `server.messages.Request` of them. None of these knows OAuth. `server.asgi`
+   serves the same endpoints under an ASGI server; `server.workers` runs several processes.
 2. `server.desk.Desk` takes the requests that have come, after one look at the store. `server.oauth.begin` is the edge
    to the client: it finds the endpoint in `server.oauth.ROUTES`, `server.access_token.access_token`, which makes a
    `rules.grants.TokenRequest` of the form (`server.token_requests.posted`). A password, which takes long, goes to the
