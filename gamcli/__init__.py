@@ -44,22 +44,22 @@ Walk 1: `gamcli key generate --user ana --app portal`
 
 Walk 2: `POST /oauth/gam/v2.0/access_token`
 
-1. `server.http.Server` sees which connection is ready. `server.connection.Connection` takes the bytes and
-   `server.messages.Inbox` makes a `server.messages.Request` of them. None of these knows OAuth. `server.asgi`
-   serves the same endpoints under an ASGI server; `server.workers` runs several processes.
-2. `server.desk.Desk` takes the requests that have come, after one look at the store. `server.oauth.begin` is the edge
-   to the client: it finds the endpoint in `server.oauth.ROUTES`, `server.access_token.access_token`, which makes a
-   `rules.grants.TokenRequest` of the form (`server.token_requests.posted`). A password, which takes long, goes to the
-   threads of `server.waiting` first.
+1. `server.transport.event_loop.Server` sees which connection is ready. `server.transport.connection.Connection` takes the bytes and
+   `server.transport.messages.Inbox` makes a `server.transport.messages.Request` of them. None of these knows OAuth. `server.asgi`
+   serves the same endpoints under an ASGI server; `server.transport.workers` runs several processes.
+2. `server.dispatcher.Desk` takes the requests that have come, after one look at the store. `server.endpoints.routes.begin` is the edge
+   to the client: it finds the endpoint in `server.endpoints.routes.ROUTES`, `server.endpoints.access_token.access_token`, which makes a
+   `rules.grants.TokenRequest` of the form (`server.endpoints.token_requests.posted`). A password, which takes long, goes to the
+   threads of `server.worker_pool` first.
 3. `actions.tokens.decide` reads what the store holds (`actions.grants.facts`); what is not there is None: the store
-   does not judge. For a request that comes again, `actions.prepared` has it decided, until an admin changes anything.
+   does not judge. For a request that comes again, `actions.grant_cache` has it decided, until an admin changes anything.
 4. `rules.api_key_grant.decide`, or that of `password_grant` or `refresh_grant`, judges the facts: the protocol, top to
    bottom. The first rule that does not hold speaks; else there is a `rules.grants.Grant`.
-5. What is to be written is a `server.answers.Deferred`. `server.ledger.Ledger` writes those that came together in one
+5. What is to be written is a `server.endpoints.outcomes.Deferred`. `server.group_commit.Ledger` writes those that came together in one
    transaction: `actions.tokens.keep` mints the token (`rules.credentials.mint_access_token`), keeps its digest
    (`store.tokens.add`) and counts the use. A thread of its own commits, and waits for the disk.
-6. Then the answer leaves: 200, or the row of `server.refusals.TABLE` that the refusal names; `server.log.Log` writes a
-   line with that rule. `server.summaries` sums refusals up for the audit trail.
+6. Then the answer leaves: 200, or the row of `server.endpoints.refusals.TABLE` that the refusal names; `server.request_log.Log` writes a
+   line with that rule. `server.refusal_counts` sums refusals up for the audit trail.
 
 Walk 3: `gamcli apply gam --secrets-out secrets.env`
 
@@ -69,7 +69,7 @@ Walk 3: `gamcli apply gam --secrets-out secrets.env`
    `provision.impacts` weighs the live keys. What `gamcli plan` shows is this, and no more is done for it.
 3. Keys that end without their number in `--accept-invalidating`, or new secrets without a place, are refused here.
 4. Each step is kept by `actions.users.add`, `actions.apps.save` and their like, audited as a command. The new secrets
-   are whole and on disk (`commands.issuing`) before the transaction is committed.
+   are whole and on disk (`commands.secret_files`) before the transaction is committed.
 
 All have one silhouette: an edge reads, an action finds the facts, a rule decides, the action keeps, the edge tells.
 """

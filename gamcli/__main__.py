@@ -1,5 +1,5 @@
 """`python -m gamcli` is `gamcli`."""
 
-from gamcli.commands import run
+from gamcli.commands import entry_point
 
-run()
+entry_point()

@@ -13,9 +13,9 @@ import pytest
 
 if TYPE_CHECKING:
     from gamcli.actions import Gam
-    from gamcli.actions.clock import Clock
-    from gamcli.server.faults import Faults
-    from gamcli.server.journal import Journal
+    from gamcli.server.dev.clock import Clock
+    from gamcli.server.dev.faults import Faults
+    from gamcli.server.dev.journal import Journal
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,11 @@ def gam_server() -> Iterator[GamServer]:
     from threading import Thread  # noqa: PLC0415
 
     from gamcli.actions import Gam, example, repository  # noqa: PLC0415
-    from gamcli.actions.clock import Clock  # noqa: PLC0415
-    from gamcli.server.faults import Faults  # noqa: PLC0415
-    from gamcli.server.faulty import FaultyServer, Stage  # noqa: PLC0415
-    from gamcli.server.http import Options  # noqa: PLC0415
-    from gamcli.server.journal import Journal  # noqa: PLC0415
+    from gamcli.server.dev.clock import Clock  # noqa: PLC0415
+    from gamcli.server.dev.faults import Faults  # noqa: PLC0415
+    from gamcli.server.dev.journal import Journal  # noqa: PLC0415
+    from gamcli.server.dev.server import FaultyServer, Stage  # noqa: PLC0415
+    from gamcli.server.transport.event_loop import Options  # noqa: PLC0415
     from gamcli.store import Store  # noqa: PLC0415
 
     clock, faults, journal = Clock(), Faults(), Journal()

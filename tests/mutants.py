@@ -17,10 +17,8 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parent.parent
-SERVER = ("oauth", "access_token", "token_requests")
-CHANGED = ["gamcli/rules", *(f"gamcli/server/{name}.py" for name in SERVER)]
-ENDPOINT = ("oauth", "token_requests", "sessions", "refusals", "origins", "forms", "formats")
-TESTS = ["tests/rules", *(f"tests/server/test_{name}.py" for name in ENDPOINT)]
+CHANGED = ["gamcli/rules", "gamcli/server/endpoints"]
+TESTS = ["tests/rules", "tests/server/endpoints", "tests/server/test_sessions.py", "tests/server/test_formats.py"]
 
 CONFIG = """[cosmic-ray]
 module-path = {modules!r}

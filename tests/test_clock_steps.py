@@ -14,20 +14,20 @@ from gamcli.errors import RefusedError
 from gamcli.model import token_id
 from gamcli.rules.credentials import Secret, access_token_row
 from gamcli.rules.grants import TokenRequest
-from gamcli.server.failures import Failures
+from gamcli.server.endpoints.failure_limit import Failures
 
 Forward = Callable[[timedelta], datetime]
 HOUR = timedelta(hours=1)
 PACKAGE = Path(__file__).parent.parent / "gamcli"
 
 WALL = {
-    "gamcli/actions/clock.py": {"now"},
+    "gamcli/server/dev/clock.py": {"now"},
     "gamcli/commands/__init__.py": {"now"},
     "gamcli/commands/session.py": {"now"},
     "gamcli/server/asgi.py": {"now"},
-    "gamcli/server/connection.py": {"time", "gmtime"},
-    "gamcli/store/database.py": {"now"},
-    "gamcli/store/migrating.py": {"time_ns"},
+    "gamcli/server/transport/connection.py": {"time", "gmtime"},
+    "gamcli/store/sqlite/database.py": {"now"},
+    "gamcli/store/sqlite/migration.py": {"time_ns"},
     "gamcli/testing.py": {"now"},
 }
 """Who reads the clock on the wall, and how: for `Gam.now`, for a header, for the row and the name of a migration."""

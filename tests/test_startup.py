@@ -79,7 +79,7 @@ def test_completing_a_word_reads_the_table_alone(loaded: Loaded, words: list[str
     """No store, no settings, no typer."""
     found = loaded("__complete", *words)
     assert found & LIGHT == set()
-    assert {name for name in found if name.startswith("gamcli.commands.")} == {"gamcli.commands.completing"}
+    assert {name for name in found if name.startswith("gamcli.commands.")} == {"gamcli.commands.complete"}
 
 
 @pytest.mark.usefixtures("world")

@@ -13,10 +13,10 @@ from types import ModuleType
 import pytest
 
 import gamcli
-from gamcli.commands.completing import table
+from gamcli.commands.complete import table
 from gamcli.commands.settings import SETTINGS
 from gamcli.conformance import table as conformance
-from gamcli.rules import doubt
+from gamcli.rules import diagnosis
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -64,7 +64,7 @@ def test_nothing_that_is_written_differs() -> None:
     ("name", "change"),
     [
         ("README.md", lambda text: text.replace("| 3 | not found |", "| 3 | lost |")),
-        ("gamcli/commands/words.tsv", lambda text: text.replace("--label", "--lable")),
+        ("gamcli/commands/completion_table.tsv", lambda text: text.replace("--label", "--lable")),
         ("completions/_gamcli", lambda _: ""),
     ],
 )
@@ -88,7 +88,7 @@ def test_every_block_that_can_be_written_is_in_the_readme(written: ModuleType) -
 def test_the_refusals_have_the_numbers_of_key_explain_and_of_conformance(written: ModuleType) -> None:
     """Each number of a rule that either shows is in the table, with the rule where it is known."""
     number = written.numbers()
-    for rule, (shown, _) in doubt.QUESTIONS.items():
+    for rule, (shown, _) in diagnosis.QUESTIONS.items():
         assert number[rule] == str(shown)
     assert {row.rule for row in conformance.rows() if row.rule.isdigit()} == {*number.values()} - {""}
 

@@ -16,12 +16,12 @@ from itertools import accumulate, islice
 from pathlib import Path
 from unittest.mock import patch
 
-from gamcli.commands import EXIT_CODES, completion, main, words
+from gamcli.commands import EXIT_CODES, completion, completion_table, main
 from gamcli.conformance import table
 from gamcli.render.output import FORMATS
 from gamcli.rules import scopes
-from gamcli.server import refusals
-from gamcli.server.refusals import Refusal
+from gamcli.server.endpoints import refusals
+from gamcli.server.endpoints.refusals import Refusal
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,7 +30,7 @@ _BLOCK = re.compile(r"(<!-- written: (\S+) -->\n).*?(<!-- /written -->)", re.DOT
 # What GAM's published facts leave open: which of its codes speaks for these causes.
 _DECIDED_HERE = re.compile(r"api_keys_off|key_(?!unproven)\w+")
 
-# Where each number begins in the table of refusals, as conformance and `rules.doubt` count; the others have none.
+# Where each number begins in the table of refusals, as conformance and `rules.diagnosis` count; the others have none.
 _FIRST = {
     "request_unreadable": "",
     "media_type_wrong": "1",
@@ -142,7 +142,7 @@ def files(root: Path) -> dict[str, str]:
     """Return what each written file below `root` must hold."""
     found = {
         "README.md": readme((root / "README.md").read_text(encoding="utf-8")),
-        "gamcli/commands/words.tsv": words.written(),
+        "gamcli/commands/completion_table.tsv": completion_table.written(),
     }
     return found | {f"completions/{name}": f"{completion.SCRIPTS[shell]}\n" for shell, name in completion.FILES.items()}
 

@@ -12,7 +12,7 @@ from gamcli import store
 from gamcli.actions import Gam
 from gamcli.errors import Fault, FaultsError
 from gamcli.model import AuditEntry
-from gamcli.store import chain
+from gamcli.store import hash_chain
 from gamcli.store.audit import AuditFilter
 
 
@@ -82,10 +82,10 @@ def verify(gam: Gam, kept: str | None = None) -> Verified:
 
 def verify_export(name: str, lines: Iterable[bytes], kept: str | None = None) -> Verified:
     """Prove the same of an export in JSON lines; raises FaultsError for a line that is no entry."""
-    return Verified(*chain.verified(_rows(name, lines), kept))
+    return Verified(*hash_chain.verified(_rows(name, lines), kept))
 
 
-def _rows(name: str, lines: Iterable[bytes]) -> Iterator[chain.Row]:
+def _rows(name: str, lines: Iterable[bytes]) -> Iterator[hash_chain.Row]:
     for number, line in enumerate(lines, 1):
         try:
             yield _row(json.loads(line))
@@ -96,7 +96,7 @@ def _rows(name: str, lines: Iterable[bytes]) -> Iterator[chain.Row]:
 FROM_EXPORT = "FILE is what this wrote, in JSON lines: gamcli audit export -o jsonl"
 
 
-def _row(entry: Any) -> chain.Row:  # noqa: ANN401 - JSON
+def _row(entry: Any) -> hash_chain.Row:  # noqa: ANN401 - JSON
     texts = [entry[name] for name in ("at", "actor", "action", "target")]
     if type(entry["seq"]) is not int or not all(isinstance(text, str) for text in texts):
         raise TypeError(entry)

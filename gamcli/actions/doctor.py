@@ -8,8 +8,9 @@ from pathlib import Path
 from gamcli.errors import StoreError, StoreMissingError, StoreUnusableError, command
 from gamcli.model.doctor import Facts, FileFacts, Finding, Trouble
 from gamcli.rules import doctor as rules
-from gamcli.store import doctor as store
-from gamcli.store import files, schema
+from gamcli.store import schema
+from gamcli.store.sqlite import doctor as store
+from gamcli.store.sqlite import files
 
 
 def examine(around: Facts) -> tuple[Facts, list[Finding]]:

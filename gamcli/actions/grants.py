@@ -6,7 +6,7 @@ from itertools import islice
 
 from gamcli import store
 from gamcli.actions import Gam
-from gamcli.actions.prepared import Ready
+from gamcli.actions.grant_cache import Ready
 from gamcli.model import Key, User
 from gamcli.model.sessions import RefreshToken, Session
 from gamcli.rules import api_key_grant, grants, password_grant, passwords, refresh_grant, scopes

@@ -4,7 +4,7 @@ from datetime import timedelta
 from itertools import islice
 
 from gamcli import store
-from gamcli.actions import Gam, doubts, keys
+from gamcli.actions import Gam, diagnosis, keys
 from gamcli.errors import command
 from gamcli.model import App, Key, User
 from gamcli.model.overviews import AppOverview, KeyOverview, Shut, Statuses, Step, StoreOverview, UserOverview
@@ -91,7 +91,7 @@ def _user_steps(user: User, statuses: Statuses, free: list[str]) -> list[Step]:
 def key(gam: Gam, key_id: str) -> KeyOverview:
     """Return a key, and whether its own state and all that it stands on let it be used now."""
     found = keys.show(gam, key_id)
-    broken = next((each for each in doubts.explain(gam, found.id) if each.holds is False), None)
+    broken = next((each for each in diagnosis.explain(gam, found.id) if each.holds is False), None)
     if broken is not None:
         mend = [Step("to mend it", broken.mend)] if broken.mend else []
         return KeyOverview(found, broken.message, (*mend, _explain(found)))

@@ -7,9 +7,9 @@ from time import monotonic, sleep
 
 from gamcli.actions import Gam
 from gamcli.model import rfc3339
-from gamcli.model.care import Pruned
+from gamcli.model.maintenance import Pruned
 from gamcli.store import pruning
-from gamcli.store.instants import micros
+from gamcli.store.timestamps import micros
 
 KEPT = pruning.KEPT
 

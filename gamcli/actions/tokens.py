@@ -11,7 +11,7 @@ from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions import grants as found
 from gamcli.actions.changes import Changed
-from gamcli.actions.prepared import Holder, Prepared, Ready, is_worth_noting
+from gamcli.actions.grant_cache import Holder, Prepared, Ready, is_worth_noting
 from gamcli.errors import NotFoundError, RefusedError, command
 from gamcli.model import App, Token, token_id, token_row
 from gamcli.rules import api_key_grant, claims, durations, grants, password_grant, refresh_grant, scopes

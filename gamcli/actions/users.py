@@ -9,7 +9,7 @@ from typing import NamedTuple
 from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions.changes import Changed, Created, require_yes, weigh
-from gamcli.actions.faults import Faults, told
+from gamcli.actions.problems import Faults, told
 from gamcli.errors import ConflictError, GamcliError, command
 from gamcli.model import Impact, User
 from gamcli.rules import impact, passwords

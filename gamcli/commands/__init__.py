@@ -43,8 +43,8 @@ CODE_OF = {
 INTERRUPTED = 130
 
 
-def run() -> None:
-    """Be the program `gamcli`."""
+def entry_point() -> None:
+    """Run the program `gamcli`."""
     gc.disable()  # nothing that start-up makes is garbage; `root` turns it on again
     _prepare_streams()
     code = main()
@@ -90,9 +90,9 @@ def _answered(arguments: list[str]) -> int:
         data(f"gamcli {__version__}")
         return 0
     if arguments[:1] == ["__complete"]:
-        from gamcli.commands import completing  # noqa: PLC0415 - start-up
+        from gamcli.commands import complete  # noqa: PLC0415 - start-up
 
-        return completing.answer(arguments[1:])
+        return complete.answer(arguments[1:])
     from gamcli.commands import root  # noqa: PLC0415 - start-up
 
     return root.dispatch(arguments)

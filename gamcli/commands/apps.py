@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from gamcli.actions import apps
-from gamcli.commands import consent, delivery, screens, snippets
+from gamcli.commands import confirmation, delivery, example_output, overview
 from gamcli.commands.app_settings import (
     ApiKeyAuthType,
     ApiKeys,
@@ -21,6 +21,7 @@ from gamcli.commands.app_settings import (
     TokenTimeout,
     settings,
 )
+from gamcli.commands.example_output import OfClient
 from gamcli.commands.options import (
     Accept,
     AppArgument,
@@ -41,7 +42,6 @@ from gamcli.commands.options import (
     secret_from,
 )
 from gamcli.commands.session import Session
-from gamcli.commands.snippets import OfClient
 from gamcli.errors import UsageError
 from gamcli.model import App
 from gamcli.rules import durations
@@ -93,7 +93,7 @@ def create(
     wish = apps.AppWish(name, changes, tuple(scope or ()), client_id, secret)
     with session.changing(out, dry_run=dry_run) as gam, delivery.place(out, out_file, dry_run=dry_run) as keep:
         made = apps.create(gam, wish, keep, if_missing=if_missing)
-    told = f"{consent.made(made.fresh)} application '{made.record.name}', client_id {made.record.client_id}"
+    told = f"{confirmation.made(made.fresh)} application '{made.record.name}', client_id {made.record.client_id}"
     delivery.answer(out, made.record, ("client_secret", made.secret), told, out_file)
     if made.fresh and made.record.api_keys.enabled and not made.record.api_keys.timeout_hours:
         out.note(NEVER_EXPIRE)
@@ -118,19 +118,19 @@ def list_(
     session = Session.of(context)
     wanted = AppFilter(enabled=enabled, remote_rest=remote_rest, api_keys=api_keys, sort=sort)
     with session.gam() as gam, apps.listed(gam, wanted) as found:
-        session.output(output, field, App).records(App, consent.first(found, limit))
+        session.output(output, field, App).records(App, confirmation.first(found, limit))
 
 
 @verbs.command()
 def show(context: typer.Context, name: AppArgument, output: OfClient = None, field: Field = None) -> None:
     """Show an application."""
     session = Session.of(context)
-    out = snippets.prepare(session, output, field, App)
+    out = example_output.prepare(session, output, field, App)
     with session.gam() as gam:
-        if snippets.is_screen(out, output):
-            screens.show(out, gam, "app", name)
+        if example_output.is_screen(out, output):
+            overview.show(out, gam, "app", name)
         else:
-            snippets.show(out, output, apps.show(gam, name))
+            example_output.show(out, output, apps.show(gam, name))
 
 
 @verbs.command()
@@ -177,9 +177,9 @@ def update(
     edit = apps.ScopeEdit(tuple(scope) if scope else None, tuple(add_scope or ()), tuple(remove_scope or ()))
     with session.changing(out, dry_run=dry_run) as gam:
         before = apps.show(gam, name)
-        changed = consent.to_end_keys(lambda count: apps.update(gam, name, changes, edit, count), accept)
+        changed = confirmation.to_end_keys(lambda count: apps.update(gam, name, changes, edit, count), accept)
     undo = ("app", "update", changed.record.name, *undoing(before, changed.record))
-    consent.tell(out, changed, f"application '{changed.record.name}'", undo)
+    confirmation.tell(out, changed, f"application '{changed.record.name}'", undo)
     policy = changed.record.api_keys
     if changed.differs and policy.enabled and not policy.timeout_hours and (api_keys or api_key_timeout is not None):
         out.note(NEVER_EXPIRE)
@@ -222,7 +222,7 @@ def _switch(session: Session, name: str, enabled: bool, dry_run: bool, output: s
         changed = apps.update(gam, name, {"enabled": enabled})
     undo = ("app", "enable", changed.record.name)
     done = "enabled" if enabled else "disabled"
-    consent.tell(out, changed, f"application '{changed.record.name}'", undo, done)
+    confirmation.tell(out, changed, f"application '{changed.record.name}'", undo, done)
 
 
 @verbs.command("rotate-secret")
@@ -266,6 +266,6 @@ def delete(
     session = Session.of(context)
     out = session.output(output, field, App)
     with session.changing(out, dry_run=dry_run) as gam:
-        deleted = consent.to_delete(partial(apps.delete, gam, name), accept, yes=yes)
-    told = f"deleted application '{deleted.record.name}'{consent.ended(deleted)}"
+        deleted = confirmation.to_delete(partial(apps.delete, gam, name), accept, yes=yes)
+    told = f"deleted application '{deleted.record.name}'{confirmation.ended(deleted)}"
     out.changed(deleted.record, told)

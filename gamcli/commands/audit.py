@@ -15,7 +15,7 @@ from gamcli.commands.session import Session, now
 from gamcli.errors import UsageError
 from gamcli.model import AuditEntry
 from gamcli.render.output import Output
-from gamcli.rules import instants
+from gamcli.rules import timestamps
 
 verbs = noun("The audit trail: who did what, when, from where.")
 
@@ -54,7 +54,7 @@ def list_(
     """
     session = Session.of(context)
     out, this = session.output(output, field, AuditEntry), now()
-    begin, end = (None if text is None else instants.parse(text, this) for text in (since, until))
+    begin, end = (None if text is None else timestamps.parse(text, this) for text in (since, until))
     search = AuditSearch(actor, action, target, begin, end, sort, limit)
     with session.gam() as gam, audit.listed(gam, search) as found:
         out.records(AuditEntry, found)

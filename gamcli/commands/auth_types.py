@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 import typer
 
 from gamcli.actions import auth_types
-from gamcli.commands import consent, snippets
+from gamcli.commands import confirmation, example_output
+from gamcli.commands.example_output import Shown
 from gamcli.commands.options import (
     Accept,
     AuthTypeArgument,
@@ -25,7 +26,6 @@ from gamcli.commands.options import (
     noun,
 )
 from gamcli.commands.session import Session
-from gamcli.commands.snippets import Shown
 from gamcli.model import AuthType
 
 verbs = noun("Authentication types.")
@@ -52,7 +52,7 @@ def create(
     with session.changing(out, dry_run=dry_run) as gam:
         changes = given(description=description, enabled=enabled)
         made = auth_types.create(gam, name, kind, changes, if_missing=if_missing)
-    out.changed(made.record, f"{consent.made(made.fresh)} authentication type '{made.record.name}'")
+    out.changed(made.record, f"{confirmation.made(made.fresh)} authentication type '{made.record.name}'")
 
 
 @verbs.command("list")
@@ -68,16 +68,16 @@ def list_(
     """List the authentication types."""
     session = Session.of(context)
     with session.gam() as gam, auth_types.listed(gam, kind=kind, enabled=enabled, sort=sort) as found:
-        session.output(output, field, AuthType).records(AuthType, consent.first(found, limit))
+        session.output(output, field, AuthType).records(AuthType, confirmation.first(found, limit))
 
 
 @verbs.command()
 def show(context: typer.Context, name: AuthTypeArgument, output: Shown = None, field: Field = None) -> None:
     """Show an authentication type."""
     session = Session.of(context)
-    out = snippets.prepare(session, output, field, AuthType)
+    out = example_output.prepare(session, output, field, AuthType)
     with session.gam() as gam:
-        snippets.show(out, output, auth_types.show(gam, name))
+        example_output.show(out, output, auth_types.show(gam, name))
 
 
 @verbs.command()
@@ -96,7 +96,7 @@ def update(
     with session.changing(out, dry_run=dry_run) as gam:
         changed = auth_types.update(gam, name, given(description=description, enabled=enabled))
     undo = ("auth-type", "update", changed.record.name, "--enable")
-    consent.tell(out, changed, f"authentication type '{changed.record.name}'", undo)
+    confirmation.tell(out, changed, f"authentication type '{changed.record.name}'", undo)
 
 
 @verbs.command("set-default")
@@ -128,6 +128,6 @@ def delete(
     session = Session.of(context)
     out = session.output(output, field, AuthType)
     with session.changing(out, dry_run=dry_run) as gam:
-        deleted = consent.to_delete(partial(auth_types.delete, gam, name), accept, yes=yes)
-    told = f"deleted authentication type '{deleted.record.name}'{consent.ended(deleted)}"
+        deleted = confirmation.to_delete(partial(auth_types.delete, gam, name), accept, yes=yes)
+    told = f"deleted authentication type '{deleted.record.name}'{confirmation.ended(deleted)}"
     out.changed(deleted.record, told)

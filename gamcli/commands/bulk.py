@@ -5,14 +5,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from gamcli.actions import Gam, batches, users, wanted
-from gamcli.actions.faults import Faults, told
+from gamcli.actions import Gam, bulk_issue, bulk_validation, users
+from gamcli.actions.bulk_validation import Checked, KeyRow
+from gamcli.actions.problems import Faults, told
 from gamcli.actions.users import UserRow
-from gamcli.actions.wanted import Checked, KeyRow
-from gamcli.commands import results, tables, user_columns
-from gamcli.commands.results import Results
+from gamcli.bulk import csv_input, user_columns
+from gamcli.bulk.csv_input import Source
+from gamcli.commands import bulk_results
+from gamcli.commands.bulk_results import Results
 from gamcli.commands.session import Session
-from gamcli.commands.tables import Source
 from gamcli.errors import StoreError, UsageError
 from gamcli.model.plan import Plan, Summary
 from gamcli.render import progress
@@ -30,13 +31,18 @@ def generate(session: Session, out: Output, path: str, out_file: str | None, *, 
     """Make the keys that the rows of the CSV file at `path` ask for, and write them to `out_file`."""
     if out_file is None:
         raise UsageError("--from needs --out", "--out FILE.csv, where the keys go")
-    with session.gam() as gam, tables.opened(path) as source, results.opened(out_file, source.file) as found, _hasty():
-        batch = batches.known(gam, source.digest)
+    with (
+        session.gam() as gam,
+        csv_input.opened(path) as source,
+        bulk_results.opened(out_file, source.file) as found,
+        _hasty(),
+    ):
+        batch = bulk_issue.known(gam, source.digest)
         there = found.read(gam, batch)
         faults = Faults(source.name)
         with progress.bar(out, "checking", source.size) as reached:
             rows = _rows(source, faults, (KEY_COLUMNS, KEY_REQUIRED), reached)
-            checked = wanted.check(gam, faults, (KeyRow(line, *row) for line, row in rows), batch, there)
+            checked = bulk_validation.check(gam, faults, (KeyRow(line, *row) for line, row in rows), batch, there)
         if dry_run:
             _tell_plan(out, checked)
             return
@@ -48,9 +54,9 @@ def _rows(
     source: Source, faults: Faults, columns: tuple[Sequence[str], Sequence[str]], reached: Reached
 ) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Yield the rows with their lines, the fields in the order of `columns`: those known, and those required."""
-    rows = tables.records(source, faults)
+    rows = csv_input.records(source, faults)
     line, header = next(rows, (1, []))
-    pick = tables.columns(header, *columns, lambda what: faults.add(line, what))
+    pick = csv_input.columns(header, *columns, lambda what: faults.add(line, what))
     faults.require_none()
     for number, (at, row) in enumerate(rows):
         if number % STEP == 0:
@@ -59,19 +65,19 @@ def _rows(
 
 
 def _make(gam: Gam, out: Output, checked: Checked, source: Source, found: Results) -> None:
-    run = batches.begin(gam, checked, source.digest, str(Path(found.path).absolute()))
+    run = bulk_issue.begin(gam, checked, source.digest, str(Path(found.path).absolute()))
     found.begin()
     done = 0
     with progress.bar(out, "making keys", checked.counts.rows) as reached:
 
-        def deliver(made: Sequence[batches.Made]) -> None:
+        def deliver(made: Sequence[bulk_issue.Made]) -> None:
             nonlocal done
             found.add(made)
             done += len(made)
             reached(done)
 
         try:
-            batches.make(gam, run, deliver)
+            bulk_issue.make(gam, run, deliver)
         except StoreError as error:
             error.hint = f"{error.hint}; the same command goes on with the {done} keys in {found.path}"
             raise
@@ -122,7 +128,7 @@ def _warn(out: Output, checked: Checked) -> None:
 
 def create_users(session: Session, out: Output, path: str, *, if_missing: bool, dry_run: bool) -> None:
     """Make the users that the rows of the CSV file at `path` describe, all of them or none."""
-    with tables.opened(path) as source, session.changing(out, dry_run=dry_run) as gam:
+    with csv_input.opened(path) as source, session.changing(out, dry_run=dry_run) as gam:
         faults = Faults(source.name)
         with progress.bar(out, "making users", source.size) as reached:
             made, there = users.create_all(gam, faults, _users(source, faults, reached), if_missing=if_missing)

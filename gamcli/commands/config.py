@@ -9,12 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-from gamcli.commands import new_files, settings
+from gamcli.commands import settings
 from gamcli.commands.options import DryRun, Field, Format, noun
 from gamcli.commands.session import Session
 from gamcli.errors import FailedError, UsageError
 from gamcli.render.output import Output
-from gamcli.store import files
+from gamcli.store.sqlite import files
+from gamcli.system import new_files
 
 PROJECT_MODE = 0o644
 """The file of a project is for all who work on it; what one user set is for that user alone."""

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from gamcli.commands import endpoint
-from gamcli.commands.acting import actor
+from gamcli.clients import endpoint
 from gamcli.commands.options import Field, Format, noun
 from gamcli.commands.session import Session, now
-from gamcli.conformance import asking, suite, table, worlds
+from gamcli.conformance import exchange, suite, table, worlds
 from gamcli.conformance.suite import DIFFERS, SAME, SKIPPED, Verdict
 from gamcli.conformance.table import Row
 from gamcli.conformance.worlds import World
 from gamcli.errors import FailedError, UsageError, command
 from gamcli.render.output import Output, count
+from gamcli.system.actor import actor
 
 if TYPE_CHECKING:
     from gamcli.actions import Gam
@@ -109,7 +109,7 @@ def _world(path: str | None, error_format: str | None) -> World:
 
 def _of(url: str, world: World, rows: Sequence[Row], out: Output) -> Iterator[Verdict]:
     """Ask a server elsewhere; raises FailedError when nobody answers there."""
-    server = asking.server(url)
+    server = exchange.server(url)
     if world.values and endpoint.is_unprotected(url):
         out.warn("the credentials travel unencrypted: https:// protects them")
     probe = server.ask([b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"], "GET")
@@ -136,12 +136,12 @@ def _of_our_own(rows: Sequence[Row], error_format: str) -> Iterator[Verdict]:
 
 
 @contextmanager
-def _serving(gam: "Gam", world: World) -> Iterator[asking.Server]:
+def _serving(gam: "Gam", world: World) -> Iterator[exchange.Server]:
     """Serve the store on a free port of this machine, as the world says, while the `with` lasts."""
     from threading import Thread  # noqa: PLC0415 - start-up, as above
 
-    from gamcli.server.http import Options, Server  # noqa: PLC0415 - as above
-    from gamcli.server.refusals import Manner  # noqa: PLC0415 - as above
+    from gamcli.server.endpoints.refusals import Manner  # noqa: PLC0415 - as above
+    from gamcli.server.transport.event_loop import Options, Server  # noqa: PLC0415 - as above
 
     told = world.server
     manner = Manner(told["error_format"], told["expired_status"])
@@ -157,7 +157,7 @@ def _serving(gam: "Gam", world: World) -> Iterator[asking.Server]:
     thread = Thread(target=server.run, name="serve")
     thread.start()
     try:
-        yield asking.server(server.url)
+        yield exchange.server(server.url)
     finally:
         server.stop()
         thread.join()

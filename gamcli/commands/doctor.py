@@ -17,9 +17,9 @@ from gamcli.errors import UsageError
 from gamcli.model.doctor import WRONG, Certificate, Facts, FileFacts, Finding, Hidden, Trouble
 from gamcli.render import output as voice
 from gamcli.render.output import Output
-from gamcli.rules import certificates, leaks
+from gamcli.rules import certificates, leak_detection
 from gamcli.rules.credentials import Secret, access_token_row
-from gamcli.store import doctor as store
+from gamcli.store.sqlite import doctor as store
 
 verbs = noun()
 
@@ -105,7 +105,7 @@ def _hidden(settings: Settings) -> Iterator[Hidden]:
 
 def _variables(environment: Mapping[str, str]) -> Iterator[str]:
     for name, value in environment.items():
-        leak = next(leaks.search([os.fsencode(value)]), None)
+        leak = next(leak_detection.search([os.fsencode(value)]), None)
         if leak or access_token_row(Secret(value)) is not None or (name in OURS and value):
             yield name
 
@@ -114,7 +114,9 @@ def _config_files(settings: Settings) -> Iterator[FileFacts]:
     for path in (settings.project_path, settings.user_path):
         found = store.one(path, "config file") if path is not None else None
         if found is not None:
-            yield found._replace(path=str(path), secret=next(leaks.search([_beginning(found.path)]), None) is not None)
+            yield found._replace(
+                path=str(path), secret=next(leak_detection.search([_beginning(found.path)]), None) is not None
+            )
 
 
 def _beginning(path: str) -> bytes:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from gamcli.actions import Gam
-from gamcli.commands.acting import actor
 from gamcli.commands.session import Session, now
 from gamcli.errors import UsageError
 from gamcli.store import Store
+from gamcli.system.actor import actor
 
 if TYPE_CHECKING:
-    from gamcli.server.http import Options, Server
+    from gamcli.server.transport.event_loop import Options, Server
 
 MAX_SEED = 2**63 - 1
 
@@ -97,10 +97,11 @@ def served(session: Session, wishes: Wishes, options: "Options") -> Iterator[tup
     With it come its credentials, as names and values of an environment.
     """
     require(session, wishes)
-    from gamcli.actions import clock, repository  # noqa: PLC0415 - start-up: most stores are files
-    from gamcli.server.faults import Faults, read  # noqa: PLC0415
-    from gamcli.server.faulty import FaultyServer, Stage  # noqa: PLC0415
-    from gamcli.server.journal import JournalFile  # noqa: PLC0415
+    from gamcli.actions import repository  # noqa: PLC0415 - start-up: most stores are files
+    from gamcli.server.dev import clock  # noqa: PLC0415 - start-up: most stores are files
+    from gamcli.server.dev.faults import Faults, read  # noqa: PLC0415
+    from gamcli.server.dev.journal import JournalFile  # noqa: PLC0415
+    from gamcli.server.dev.server import FaultyServer, Stage  # noqa: PLC0415
 
     faults = Faults([read(each) for each in wishes.fault], wishes.fault_seed or 0)
     told = now if wishes.now is None else clock.standing(wishes.now)

@@ -7,12 +7,12 @@ from tempfile import TemporaryDirectory
 import typer
 
 from gamcli.actions import Gam, Rehearsal, repository
-from gamcli.commands.acting import actor
 from gamcli.commands.options import DryRun, Field, Format, noun
 from gamcli.commands.session import Session, now
 from gamcli.model import Repository
 from gamcli.render.output import Output
 from gamcli.store import Store
+from gamcli.system.actor import actor
 
 verbs = noun()
 

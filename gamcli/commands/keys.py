@@ -8,7 +8,8 @@ import typer
 
 from gamcli.actions import keys
 from gamcli.actions.changes import Changed
-from gamcli.commands import consent, delivery, doubts, forecasts, generating, screens, snippets
+from gamcli.commands import confirmation, delivery, diagnosis, example_output, forecasts, key_messages, overview
+from gamcli.commands.example_output import OfClient
 from gamcli.commands.key_fields import (
     ExpiresIn,
     ForApp,
@@ -37,14 +38,13 @@ from gamcli.commands.options import (
     secret_from,
 )
 from gamcli.commands.session import Session
-from gamcli.commands.snippets import OfClient
 from gamcli.errors import UsageError, command
 from gamcli.model import Key
 from gamcli.render.output import Output, count
 from gamcli.rules import durations
 
 verbs = noun("API keys: issue, list, doubt, revoke.")
-verbs.add_typer(doubts.verbs)
+verbs.add_typer(diagnosis.verbs)
 verbs.add_typer(forecasts.verbs)
 
 ATTENTION = 7
@@ -94,20 +94,20 @@ def generate(
     if table is not None:
         require_alone("--from", user=user, app=app, scope=scope, auth_type=auth_type, expires_in=expires_in,
                       label=label, replace=replace, overlap=overlap, request_id=request_id, field=field)  # fmt: skip
-        generating.require_many(out)
+        key_messages.require_many(out)
         from gamcli.commands import bulk  # noqa: PLC0415 - start-up: a single key needs no CSV
 
         bulk.generate(session, out, table, out_file, dry_run=dry_run)
         return
-    whose, what = generating.require_pair(user, app)
+    whose, what = key_messages.require_pair(user, app)
     asked = duration(expires_in)
     if replace and overlap is not None:
         raise UsageError("--replace and --overlap contradict each other", "--replace ends the live key now")
     words = tuple(scope) if scope else None
     wish = keys.KeyWish(whose, what, words, auth_type, asked, label, replace, duration(overlap))
     with session.changing(out, dry_run=dry_run) as gam, delivery.place(out, out_file, dry_run=dry_run) as keep:
-        found = generating.make(gam, wish, request_id, keep)
-    generating.tell(out, found, asked, out_file)
+        found = key_messages.make(gam, wish, request_id, keep)
+    key_messages.tell(out, found, asked, out_file)
 
 
 @verbs.command()
@@ -137,10 +137,10 @@ def rotate(
         old = keys.show(gam, key)
         issued = keys.rotate(gam, old.id, beside, if_due=due, keep=keep)
     if issued is None:
-        delivery.answer(out, old, ("api_key", None), f"nothing to rotate, it is not due yet: {generating.told(old)}")
+        delivery.answer(out, old, ("api_key", None), f"nothing to rotate, it is not due yet: {key_messages.told(old)}")
         return
     given_way = f"key {old.id} retires in {overlap}" if beside else f"key {old.id} has ended"
-    told = f"{generating.told(issued.record)}; {given_way}"
+    told = f"{key_messages.told(issued.record)}; {given_way}"
     delivery.answer(out, issued.record, ("api_key", issued.secret), told, out_file)
 
 
@@ -184,7 +184,7 @@ def _list_available(session: Session, user: str | None, limit: int | None, out: 
     if user is None:
         raise UsageError("--available needs --user", command("key", "list", "--available", "--user", "USER"))
     with session.gam() as gam, keys.available(gam, user) as found:
-        out.records(keys.Available, consent.first(found, limit))
+        out.records(keys.Available, confirmation.first(found, limit))
 
 
 @verbs.command()
@@ -213,12 +213,12 @@ def due(
 def show(context: typer.Context, key: KeyArgument, output: OfClient = None, field: Field = None) -> None:
     """Show a key; its secret was shown once and is not kept."""
     session = Session.of(context)
-    out = snippets.prepare(session, output, field, Key)
+    out = example_output.prepare(session, output, field, Key)
     with session.gam() as gam:
-        if snippets.is_screen(out, output):
-            screens.show(out, gam, "key", key)
+        if example_output.is_screen(out, output):
+            overview.show(out, gam, "key", key)
         else:
-            snippets.show(out, output, keys.show(gam, key))
+            example_output.show(out, output, keys.show(gam, key))
 
 
 @verbs.command()
@@ -258,7 +258,7 @@ def revoke(
             ended = keys.revoke(gam, ids, reason)
         else:
             search = keys.KeySearch(user, app)
-            ended = consent.to_end_keys(lambda number: keys.revoke_all(gam, search, reason, number), accept)
+            ended = confirmation.to_end_keys(lambda number: keys.revoke_all(gam, search, reason, number), accept)
     _tell_revoked(out, ended, single=secret is not None or len(ids or ()) == 1)
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from gamcli.errors import command
-from gamcli.model.leaks import FOREIGN, Sighting, Source
+from gamcli.model.findings import FOREIGN, Sighting, Source
 from gamcli.render.output import Output, hinted
-from gamcli.rules.leaks import API_KEY, Leak
+from gamcli.rules.leak_detection import API_KEY, Leak
 
 MOST_NAMED = 10
 """So many keys and applications are kept to be named in a line to copy; with more, that line is too long."""

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import typer
 
 from gamcli.actions import Gam
-from gamcli.commands import consent, issuing, new_files
+from gamcli.commands import confirmation, secret_files
 from gamcli.commands.options import Accept, noun
 from gamcli.commands.session import Session
 from gamcli.errors import EndsKeysError, UsageError
@@ -23,8 +23,9 @@ from gamcli.provision.apply import apply as make_so
 from gamcli.provision.desired import Desired
 from gamcli.provision.draft import RELEASE
 from gamcli.provision.proposal import Options, Proposal, propose
-from gamcli.render import provisioned
+from gamcli.render import manifest_plans
 from gamcli.render.output import Output, count
+from gamcli.system import new_files
 
 plans, applies, drifts = noun(), noun(), noun()
 
@@ -154,7 +155,7 @@ def apply(
         if dry_run:
             _show(out, _proposed(gam, desired, options))
             return
-        with issuing.place(gam, secrets_out, output or out.format) as keep:
+        with secret_files.place(gam, secrets_out, output or out.format) as keep:
             done = _applied(gam, desired, Order(options, accept, keep, decided.require if decided else let_be), out)
     _tell(out, done, secrets_out)
 
@@ -167,7 +168,7 @@ def _applied(gam: "Gam", desired: "Desired", order: "Order", out: Output) -> "Ap
         if order.accept is not None or not sys.stdin.isatty():
             raise
     _show(out, _proposed(gam, desired, order.options))
-    return consent.to_end_keys(lambda number: make_so(gam, desired, replace(order, accept=number)), None)
+    return confirmation.to_end_keys(lambda number: make_so(gam, desired, replace(order, accept=number)), None)
 
 
 def _output(context: typer.Context, output: str | None) -> Output:
@@ -187,7 +188,7 @@ def _proposed(gam: Gam, desired: Desired, options: Options) -> Proposal:
 
 def _show(out: Output, proposal: Proposal, *, as_markdown: bool = False) -> None:
     if as_markdown:
-        out.data(provisioned.markdown(proposal.plan()))
+        out.data(manifest_plans.markdown(proposal.plan()))
     else:
         out.provisioned(proposal.plan())
 
@@ -195,11 +196,11 @@ def _show(out: Output, proposal: Proposal, *, as_markdown: bool = False) -> None
 def _tell(out: Output, done: Applied, secrets_out: str | None) -> None:
     if not out.is_human:
         secrets = {} if secrets_out or not done.issued else {"secrets": done.issued.plain()}
-        with issuing.shown(done.issued, secrets_out):
+        with secret_files.shown(done.issued, secrets_out):
             out.provisioned(done.proposal.plan(), **secrets)
         return
     for step in done.proposal.draft.steps:
-        out.data(provisioned.step(step.action, step.kind, step.name))
+        out.data(manifest_plans.step(step.action, step.kind, step.name))
     out.note(_summary(done))
     if done.issued and secrets_out is not None:
         out.note(f"the new secrets are in {secrets_out}; keep them now, they are not shown again")

@@ -15,15 +15,15 @@ import typer
 
 from gamcli.actions import Gam, apps, example, keys, repository, users
 from gamcli.actions.example import APP, SCOPES, TIMEOUT_HOURS, USER, Credentials
-from gamcli.commands.acting import actor
 from gamcli.commands.options import noun
 from gamcli.commands.serve import stopped_by_signals
 from gamcli.commands.session import Session, now
 from gamcli.errors import FailedError
 from gamcli.render import machine
 from gamcli.render.output import Output
-from gamcli.server.http import Options, Server
+from gamcli.server.transport.event_loop import Options, Server
 from gamcli.store import Store
+from gamcli.system.actor import actor
 
 verbs = noun()
 

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from gamcli import __version__
-from gamcli.commands import completing
+from gamcli.commands import complete
 from gamcli.commands.session import Session
 from gamcli.errors import FailedError, UsageError
 from gamcli.rules.names import nearest
@@ -42,15 +42,15 @@ NOUNS = {
     "drift": Noun("provisioning", "Whether the store still is as files in git say", "drifts"),
     "export": Noun("export", "Print what the store holds as a manifest"),
     "serve": Noun("serve", "Answer token requests over HTTP"),
-    "run": Noun("running", "Run a program with a short-lived token instead of a key"),
-    "try": Noun("trying", "Show one real exchange with an endpoint, and its curl lines"),
+    "run": Noun("run", "Run a program with a short-lived token instead of a key"),
+    "try": Noun("try_", "Show one real exchange with an endpoint, and its curl lines"),
     "doctor": Noun("doctor", "What is commonly wrong, each with its mend"),
-    "store": Noun("care", "The file of the store: facts, checks, backups, restoring"),
+    "store": Noun("store", "The file of the store: facts, checks, backups, restoring"),
     "conformance": Noun("conformance", "Hold a server against the contract, row by row"),
     "scan": Noun("scan", "Find credentials that leaked: whose they are, whether they live"),
     "config": Noun("config", "Settings, and where each comes from"),
     "completion": Noun("completion", "Print the completion script of a shell"),
-    "help": Noun("topics", "Exit codes, environment, formats"),
+    "help": Noun("help", "Exit codes, environment, formats"),
 }
 """Everything that gamcli can be asked for, in the order of help."""
 
@@ -147,9 +147,9 @@ def root(
     flags = {"store": store, "no_color": no_color or None, "quiet": quiet or None}
     context.obj = Session.from_flags(flags, config)
     if context.invoked_subcommand is None:
-        from gamcli.commands import screens  # noqa: PLC0415 - start-up
+        from gamcli.commands import overview  # noqa: PLC0415 - start-up
 
-        screens.whole(context.obj)
+        overview.whole(context.obj)
 
 
 def dispatch(arguments: Sequence[str]) -> int:
@@ -175,8 +175,8 @@ def _told(problem: Any, arguments: Sequence[str]) -> UsageError:  # noqa: ANN401
     message = whole[: advice.start()] if advice else whole
     if "unexpected extra argument" in message:
         message = message.partition(" (")[0]  # it may be a secret
-    rows = completing.table()
-    words, _, _ = completing.walk(rows, arguments)
+    rows = complete.table()
+    words, _, _ = complete.walk(rows, arguments)
     path = context.command_path if (context := getattr(problem, "ctx", None)) else f"{PROGRAM} {words}".strip()
     hint = (
         _pasted(arguments)
@@ -200,7 +200,7 @@ def _pasted(arguments: Sequence[str]) -> str | None:
     return "a key is given with --api-key-file FILE; the one that was typed is in the history of the shell now"
 
 
-def _begun(message: str, words: str, rows: list[completing.Word]) -> str | None:
+def _begun(message: str, words: str, rows: list[complete.Word]) -> str | None:
     """Return the verb that one which is not there is the beginning of, or None."""
     asked = _NO_COMMAND.fullmatch(message)
     verbs = {row.path.removeprefix(f"{words} ") for row in rows if row.path.startswith(f"{words} ")}
@@ -208,7 +208,7 @@ def _begun(message: str, words: str, rows: list[completing.Word]) -> str | None:
     return f"did you mean '{near}'?" if near else None
 
 
-def _formats(message: str, rows: list[completing.Word]) -> str | None:
+def _formats(message: str, rows: list[complete.Word]) -> str | None:
     """Return which commands have the format for credentials that one has not, or None."""
     asked = _FORMAT.search(message)
     if asked is None:
@@ -217,7 +217,7 @@ def _formats(message: str, rows: list[completing.Word]) -> str | None:
     return f"-o {asked[1]} goes with: {', '.join(having)}"
 
 
-def _place(option: str | None, path: str, words: str, rows: list[completing.Word]) -> str | None:
+def _place(option: str | None, path: str, words: str, rows: list[complete.Word]) -> str | None:
     """Return where an option belongs that was typed too early or too late, or None."""
     places = {f"{PROGRAM} {row.path}".strip(): row for row in rows if row.text == option}
     if path in places:

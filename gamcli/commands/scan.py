@@ -6,16 +6,17 @@ from typing import Annotated, Literal, NamedTuple
 
 import typer
 
-from gamcli.actions import Gam, leaks
-from gamcli.commands import consent, patterns
+from gamcli.actions import Gam, findings
+from gamcli.commands import confirmation
 from gamcli.commands.leaks import Tally
 from gamcli.commands.options import Field, Preview, Yes, noun
 from gamcli.commands.session import Session
-from gamcli.commands.trees import Reader, require_all
 from gamcli.errors import UsageError, command
-from gamcli.model.leaks import Sighting, Source
+from gamcli.model.findings import Sighting, Source
 from gamcli.render.output import Output, count
-from gamcli.rules.leaks import Leak
+from gamcli.rules.leak_detection import Leak
+from gamcli.scan import external_rules
+from gamcli.scan.file_scan import Reader, require_all
 
 verbs = noun()
 
@@ -75,7 +76,7 @@ def scan(
     says that there are any. Example: gamcli scan src && gamcli scan --git
     """
     if rules is not None:
-        for line in patterns.RULES[rules]():
+        for line in external_rules.RULES[rules]():
             Output.data(line)
         return
     session = Session.of(context)
@@ -85,7 +86,7 @@ def scan(
     looked = _looked(paths or [], out, git=git, staged=staged)
     tally = Tally(frozenset(ignore or ()))
     with _knowing(session, out, no_store=no_store, dry_run=dry_run) as gam:
-        found = leaks.judged(gam, tally.kept(looked.sighted))
+        found = findings.judged(gam, tally.kept(looked.sighted))
         if revoke:
             found = iter(_revoked(gam, [*found], reason or LEAKED, yes=yes))
         if not dry_run:
@@ -108,7 +109,7 @@ def _looked(paths: Sequence[str], out: Output, *, git: bool, staged: bool) -> Lo
     if git or staged:
         if len(paths) > 1 or "-" in paths:
             raise UsageError("that is one repository at a time", command("scan", "--git", "PATH"))
-        from gamcli.commands.history import Repository  # noqa: PLC0415 - start-up: files need no git
+        from gamcli.scan.git_scan import Repository  # noqa: PLC0415 - start-up: files need no git
 
         repository = Repository(paths[0] if paths else ".", out.warn)
         told = lambda: f"searched {count(repository.objects, 'object')} of git, {_size(repository.size)}"  # noqa: E731
@@ -144,4 +145,6 @@ def _knowing(session: Session, out: Output, *, no_store: bool, dry_run: bool) ->
 def _revoked(gam: Gam | None, found: list[Sighting], reason: str, *, yes: bool) -> list[Sighting]:
     if gam is None:
         raise UsageError("--revoke needs a store: keys end there", command("--store", "FILE", "scan", "--revoke"))
-    return consent.to_end_keys(lambda accepted: leaks.revoke(gam, found, reason, yes=yes or accepted is not None), None)
+    return confirmation.to_end_keys(
+        lambda accepted: findings.revoke(gam, found, reason, yes=yes or accepted is not None), None
+    )

@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from gamcli.commands import new_files
-from gamcli.commands.engines import Engine, EngineName, PruneEvery, WorkerCount
 from gamcli.commands.ephemeral import Ephemeral, Fault, FaultSeed, Journal, Now, Seed, Wishes, served
 from gamcli.commands.options import noun
+from gamcli.commands.serve_processes import Engine, EngineName, PruneEvery, WorkerCount
 from gamcli.commands.session import Session
 from gamcli.commands.settings import LARGEST_PORT
 from gamcli.errors import FailedError, UsageError
 from gamcli.render import credentials
 from gamcli.render.output import Output
-from gamcli.server import origins
-from gamcli.server.failures import LIMIT, MAX_LIMIT
-from gamcli.server.refusals import UNAUTHORIZED, Manner
-from gamcli.server.serving import Options, Serving
+from gamcli.server.endpoints import origins
+from gamcli.server.endpoints.failure_limit import LIMIT, MAX_LIMIT
+from gamcli.server.endpoints.refusals import UNAUTHORIZED, Manner
+from gamcli.server.options import Options, Serving
+from gamcli.system import new_files
 
 if TYPE_CHECKING:
-    from gamcli.server.tls import Context
+    from gamcli.server.transport.tls import Context
 
 verbs = noun()
 
@@ -164,14 +164,14 @@ Run = Callable[[Serving, dict[str, str], str | None, Output], None]
 
 def _beside(program: list[str], out: Output) -> Run:
     """Return what serves as long as a program runs, and ends as that does; a program that is not there is told now."""
-    from gamcli.commands import children  # noqa: PLC0415 - start-up: most servers run alone
+    from gamcli.commands import subprocesses  # noqa: PLC0415 - start-up: most servers run alone
 
-    children.require(program, out)
+    subprocesses.require(program, out)
 
     def run(server: Serving, given: dict[str, str], ready_file: str | None, out: Output) -> None:
         with _announced(server.url, ready_file):
             out.note(f"serving {server.url} while {program[0]} runs")
-            raise typer.Exit(children.beside(server, program, given, out))
+            raise typer.Exit(subprocesses.beside(server, program, given, out))
 
     return run
 
@@ -186,7 +186,7 @@ def _tls(certificate: str | None, key: str | None) -> "Context | None":
         return None
     if certificate is None or key is None:
         raise UsageError("a certificate goes with its key", "--tls-cert FILE --tls-key FILE")
-    from gamcli.server import tls  # noqa: PLC0415 - start-up: most servers stand behind something that speaks TLS
+    from gamcli.server.transport import tls  # noqa: PLC0415 - start-up: most servers stand behind something that speaks TLS
 
     return tls.context(certificate, key)
 

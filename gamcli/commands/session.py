@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from gamcli.commands.acting import actor
 from gamcli.commands.settings import Settings
 from gamcli.errors import UsageError
 from gamcli.render.output import FORMATS, Output, talk
+from gamcli.system.actor import actor
 
 if TYPE_CHECKING:
     from gamcli.actions import Gam

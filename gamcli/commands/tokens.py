@@ -9,7 +9,7 @@ from gamcli.actions import tokens
 from gamcli.commands.options import DryRun, Field, Format, Limit, Sort, noun
 from gamcli.commands.session import Session
 from gamcli.model import Token, rfc3339
-from gamcli.model.care import Pruned
+from gamcli.model.maintenance import Pruned
 from gamcli.model.plan import DELETE, Change, FieldChange, Plan
 from gamcli.render.output import count
 from gamcli.rules import durations

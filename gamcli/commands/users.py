@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from gamcli.actions import users
-from gamcli.commands import consent, screens, snippets
+from gamcli.commands import confirmation, example_output, overview
+from gamcli.commands.example_output import Shown
 from gamcli.commands.options import (
     Accept,
     DryRun,
@@ -25,7 +26,6 @@ from gamcli.commands.options import (
     secret_from,
 )
 from gamcli.commands.session import Session
-from gamcli.commands.snippets import Shown
 from gamcli.commands.user_fields import (
     Address,
     Attributes,
@@ -107,7 +107,7 @@ def create(
         raise UsageError("missing argument 'NAME'", "gamcli user create NAME, or --from FILE.csv")
     with session.changing(out, dry_run=dry_run) as gam:
         made = users.create(gam, name, wanted, if_missing=if_missing)
-    out.changed(made.record, f"{consent.made(made.fresh)} user '{made.record.name}', guid {made.record.guid}")
+    out.changed(made.record, f"{confirmation.made(made.fresh)} user '{made.record.name}', guid {made.record.guid}")
 
 
 @verbs.command("list")
@@ -128,19 +128,19 @@ def list_(
     session = Session.of(context)
     wanted = UserFilter(enabled=enabled, blocked=blocked, role=role, attribute=attribute, sort=sort)
     with session.gam() as gam, users.listed(gam, wanted) as found:
-        session.output(output, field, User).records(User, consent.first(found, limit))
+        session.output(output, field, User).records(User, confirmation.first(found, limit))
 
 
 @verbs.command()
 def show(context: typer.Context, name: UserArgument, output: Shown = None, field: Field = None) -> None:
     """Show a user."""
     session = Session.of(context)
-    out = snippets.prepare(session, output, field, User)
+    out = example_output.prepare(session, output, field, User)
     with session.gam() as gam:
-        if snippets.is_screen(out, output):
-            screens.show(out, gam, "user", name)
+        if example_output.is_screen(out, output):
+            overview.show(out, gam, "user", name)
         else:
-            snippets.show(out, output, users.show(gam, name))
+            example_output.show(out, output, users.show(gam, name))
 
 
 @verbs.command()
@@ -192,7 +192,7 @@ def _change(
     with session.changing(out, dry_run=dry_run) as gam:
         changed = users.update(gam, name, wanted, f"user.{action}")
     undo = ("user", UNDO.get(action, action), changed.record.name)
-    consent.tell(out, changed, f"user '{changed.record.name}'", undo, DONE[action])
+    confirmation.tell(out, changed, f"user '{changed.record.name}'", undo, DONE[action])
 
 
 DONE = {
@@ -287,5 +287,5 @@ def delete(
     session = Session.of(context)
     out = session.output(output, field, User)
     with session.changing(out, dry_run=dry_run) as gam:
-        deleted = consent.to_delete(partial(users.delete, gam, name), accept, yes=yes)
-    out.changed(deleted.record, f"deleted user '{deleted.record.name}'{consent.ended(deleted)}")
+        deleted = confirmation.to_delete(partial(users.delete, gam, name), accept, yes=yes)
+    out.changed(deleted.record, f"deleted user '{deleted.record.name}'{confirmation.ended(deleted)}")

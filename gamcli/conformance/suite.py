@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
-from gamcli.conformance import asking, judging, table
-from gamcli.conformance.asking import Answer, Server
-from gamcli.conformance.judging import Difference
+from gamcli.conformance import comparison, exchange, table
+from gamcli.conformance.comparison import Difference
+from gamcli.conformance.exchange import Answer, Server
 from gamcli.conformance.table import Question, Row
 from gamcli.conformance.worlds import UnknownValueError, World
 
@@ -40,7 +40,7 @@ def run(server: Server, world: World, rows: Iterable[Row]) -> Iterator[Verdict]:
 def verdict(server: Server, world: World, row: Row) -> Verdict:
     """Ask one row."""
     error_format = str(world.server["error_format"])
-    expected = judging.promised(row.promise, error_format)
+    expected = comparison.promised(row.promise, error_format)
 
     def told(came: str, found: str = "", why: str = "") -> Verdict:
         return Verdict(row.section, row.name, row.rule, row.decided, came, expected, found, why)
@@ -52,7 +52,7 @@ def verdict(server: Server, world: World, row: Row) -> Verdict:
         answer = _asked(server, world, row, row.question)
         filled = partial(world.filled, holder=row.holder)
         differing = [
-            *judging.differences(row.promise, answer, error_format, filled),
+            *comparison.differences(row.promise, answer, error_format, filled),
             *_unlike(server, world, row, answer),
         ]
     except UnknownValueError as lacking:
@@ -60,7 +60,7 @@ def verdict(server: Server, world: World, row: Row) -> Verdict:
     except _PreludeError as failed:
         return told(DIFFERS, why=str(failed))
     why = "; ".join(f"{each.promised}, not {each.found}" for each in differing)
-    return told(DIFFERS if differing else SAME, judging.found(answer, error_format), why)
+    return told(DIFFERS if differing else SAME, comparison.found(answer, error_format), why)
 
 
 def unfit(row: Row, world: World, base_path: str) -> str:
@@ -102,5 +102,5 @@ def _values(name: str, answer: Answer) -> dict[str, str]:
 
 
 def _asked(server: Server, world: World, row: Row, question: Question) -> Answer:
-    sent = asking.packets(question, world, row.holder, server)
+    sent = exchange.packets(question, world, row.holder, server)
     return server.ask(sent, question.method, to_the_end=row.promise.closes and question is row.question)

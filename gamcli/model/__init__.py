@@ -271,7 +271,7 @@ class AuditEntry:
     """
     Who did what to which thing, when and from where, as it was written: `at` is RFC 3339, `details` a JSON object.
 
-    `hash` follows from all of these and the entry before (`store.chain`); None is of a store that was tampered with.
+    `hash` follows from all of these and the entry before (`store.hash_chain`); None is of a store that was tampered with.
     """
 
     seq: int

@@ -16,7 +16,7 @@ from unicodedata import category
 from gamcli import model
 from gamcli.errors import GamcliError, UsageError
 from gamcli.model import rfc3339
-from gamcli.render.sheets import guarded
+from gamcli.render.csv_cells import guarded
 from gamcli.render.text import clean
 
 Plain = dict[str, Any]

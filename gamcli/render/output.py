@@ -18,7 +18,7 @@ from gamcli.render.text import clean, data, masked
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gamcli.model.leaks import Sighting
+    from gamcli.model.findings import Sighting
     from gamcli.model.manifests import ManifestPlan
     from gamcli.model.plan import Plan
     from gamcli.render.machine import Plain
@@ -155,13 +155,13 @@ class Output(NamedTuple):
 
     def provisioned(self, plan: "ManifestPlan", **more: object) -> None:
         """Show the plan of manifests; programs get `more` fields with it."""
-        from gamcli.render import provisioned  # noqa: PLC0415 - start-up, as above
+        from gamcli.render import manifest_plans  # noqa: PLC0415 - start-up, as above
 
         if self.is_human:
-            self._lines(provisioned.drawn(plan, self._console()))
-            self.note(provisioned.summary(plan))
+            self._lines(manifest_plans.drawn(plan, self._console()))
+            self.note(manifest_plans.summary(plan))
         else:
-            self.data(provisioned.json(plan, one_line=self.format == "jsonl", **more))
+            self.data(manifest_plans.json(plan, one_line=self.format == "jsonl", **more))
 
     def require_plan(self) -> None:
         """Raise UsageError when a plan cannot be shown in this format."""

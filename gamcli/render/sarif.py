@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from gamcli import __version__
-from gamcli.model.leaks import Sighting
+from gamcli.model.findings import Sighting
 from gamcli.render import machine
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"

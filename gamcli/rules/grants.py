@@ -3,7 +3,7 @@ What all grants share: what is sent, the facts that it is judged on, what a rule
 
 A `Rule` is judged on `Facts`: what was sent, and what the store holds about it; what is missing is None. The first rule
 that does not hold speaks. Which rules a grant has, in which order, stands in the file of that grant: `api_key_grant`,
-`password_grant`, `refresh_grant`. Their names are those of the refusal table in `server.refusals`.
+`password_grant`, `refresh_grant`. Their names are those of the refusal table in `server.endpoints.refusals`.
 """
 
 from collections.abc import Callable, Iterable

@@ -21,14 +21,14 @@ from typing import Any
 
 from gamcli.actions import Gam
 from gamcli.errors import GamcliError, RefusedError, UsageError
-from gamcli.server import oauth
-from gamcli.server.connection import NO_CONTENT
-from gamcli.server.desk import Desk
-from gamcli.server.failures import Failures
-from gamcli.server.log import Log
-from gamcli.server.messages import MAX_BODY, Head, Request, Response, assembled, unreadable
-from gamcli.server.scribe import Scribe
-from gamcli.server.waiting import Caller
+from gamcli.server.dispatcher import Desk
+from gamcli.server.endpoints import routes
+from gamcli.server.endpoints.failure_limit import Failures
+from gamcli.server.log_writer import Scribe
+from gamcli.server.request_log import Log
+from gamcli.server.transport.connection import NO_CONTENT
+from gamcli.server.transport.messages import MAX_BODY, Head, Request, Response, assembled, unreadable
+from gamcli.server.worker_pool import Caller
 from gamcli.store import Store
 
 Message = MutableMapping[str, Any]
@@ -43,13 +43,13 @@ BODY_SECONDS = 10.0
 class Awaiting(Caller):
     """A request whose answer somebody awaits."""
 
-    answer: "asyncio.Future[oauth.Answer]"
+    answer: "asyncio.Future[routes.Answer]"
 
 
 class Counter:
     """The desk of one event loop: requests that arrive in one of its turns are written together."""
 
-    def __init__(self, gam: Gam, conduct: oauth.Conduct, log: Log) -> None:
+    def __init__(self, gam: Gam, conduct: routes.Conduct, log: Log) -> None:
         self._loop = asyncio.get_running_loop()
         self._conduct = conduct
         self._log = log
@@ -72,7 +72,7 @@ class Counter:
 
     def refused(self, error: RefusedError) -> Response:
         """Return the response to what is no request."""
-        answer = oauth.failed(error, Request("-", "-"), self._conduct)
+        answer = routes.failed(error, Request("-", "-"), self._conduct)
         self._log.tell(None, answer, 0.0)
         return answer.response
 
@@ -100,12 +100,12 @@ class Application:
     def __init__(
         self,
         path: Path | None = None,
-        conduct: oauth.Conduct | None = None,
+        conduct: routes.Conduct | None = None,
         log: Callable[[str], None] | None = None,
         log_format: str = "text",
     ) -> None:
         self._path = path
-        self._conduct = conduct or oauth.Conduct(failures=Failures())
+        self._conduct = conduct or routes.Conduct(failures=Failures())
         self._write = log or _to_stderr
         self._log_format = log_format
         self._opened = ExitStack()

@@ -11,17 +11,29 @@ from gamcli.store import (
     audit,
     auth_types,
     batches,
+    bulk_rows,
     keys,
     repository,
-    requests,
+    request_ids,
     sessions,
     tokens,
     users,
-    wanted,
 )
-from gamcli.store.database import Store, Transaction
+from gamcli.store.sqlite.database import Store, Transaction
 
 __all__ = [
-    "Store", "Transaction", "adoptions", "apps", "audit", "auth_types", "batches", "keys", "repository", "requests",
-    "sessions", "tokens", "users", "wanted",
+    "Store",
+    "Transaction",
+    "adoptions",
+    "apps",
+    "audit",
+    "auth_types",
+    "batches",
+    "bulk_rows",
+    "keys",
+    "repository",
+    "request_ids",
+    "sessions",
+    "tokens",
+    "users",
 ]  # fmt: skip

@@ -1,7 +1,7 @@
 """What manifests took over instead of making it."""
 
 from gamcli.model import App, AuthType, Key, User, fold
-from gamcli.store.database import Transaction
+from gamcli.store.sqlite.database import Transaction
 
 Manageable = AuthType | App | User | Key
 

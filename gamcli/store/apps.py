@@ -9,9 +9,9 @@ from typing import NamedTuple
 from gamcli.errors import NotFoundError, command
 from gamcli.model import ApiKeyPolicy, App, TokenPolicy, fold
 from gamcli.store import sessions
-from gamcli.store.database import Row, Transaction
-from gamcli.store.instants import instant, instant_or_none, micros, micros_or_none
-from gamcli.store.listing import Conditions, chunks, marks, order_by
+from gamcli.store.queries import Conditions, chunks, marks, order_by
+from gamcli.store.sqlite.database import Row, Transaction
+from gamcli.store.timestamps import instant, instant_or_none, micros, micros_or_none
 
 COLUMNS = (
     "client_id", "fold", "name", "secret_digest", "created_at", "updated_at", "description", "enabled", "scopes",

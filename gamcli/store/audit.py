@@ -1,4 +1,4 @@
-"""The audit trail: one entry a change, written in its transaction, each chained to the one before (`store.chain`)."""
+"""The audit log: one entry per change, written in the same transaction and chained to the entry before it."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from gamcli.errors import StoreTrailError
 from gamcli.model import AuditEntry, JsonText, rfc3339
-from gamcli.store import chain
-from gamcli.store.chain import Head
-from gamcli.store.database import Row, Transaction
-from gamcli.store.listing import Conditions, order_by
+from gamcli.store import hash_chain
+from gamcli.store.hash_chain import Head
+from gamcli.store.queries import Conditions, order_by
+from gamcli.store.sqlite.database import Row, Transaction
 
 REFUSALS = "endpoint.refuse"
 """The action of entries that change nothing: they sum up what the endpoint refused."""
@@ -43,12 +43,12 @@ def add(tx: Transaction, at: str, actor: str, action: str, target: str, details:
     """Keep the next entry; `at` is RFC 3339, `details` a JSON object without blanks and without secrets."""
     seq, before = head(tx) or (0, "")
     if seq >= LAST_SEQ:
-        raise StoreTrailError(f"nothing can follow entry {seq}, which was put in", chain.LOOK)
+        raise StoreTrailError(f"nothing can follow entry {seq}, which was put in", hash_chain.LOOK)
     entry = (seq + 1, at, actor, action, target, details)
     tx.run(
         "INSERT INTO audit (seq, at, actor, action, target, details, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
         *entry,
-        chain.digest(before, entry),
+        hash_chain.digest(before, entry),
     )
 
 
@@ -68,7 +68,7 @@ def verified(tx: Transaction, head: str | None = None) -> Head:
     rows: Any = tx.each(f"{_SELECT} ORDER BY seq")
     with closing(rows):  # left open, it would hold this state of the store beyond the transaction
         try:
-            return chain.verified(rows, head)
+            return hash_chain.verified(rows, head)
         except sqlite3.OperationalError as error:
             _require_text(tx, error)
             raise
@@ -85,7 +85,9 @@ def _require_text(tx: Transaction, error: sqlite3.Error) -> None:
             try:
                 b"\n".join(texts).decode()
             except UnicodeDecodeError:
-                raise StoreTrailError(f"entry {seq} was changed or put in: it is not UTF-8 text", chain.LOOK) from error
+                raise StoreTrailError(
+                    f"entry {seq} was changed or put in: it is not UTF-8 text", hash_chain.LOOK
+                ) from error
 
 
 def each(tx: Transaction, wanted: AuditFilter | None = None) -> Iterator[AuditEntry]:

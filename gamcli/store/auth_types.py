@@ -5,9 +5,9 @@ from functools import lru_cache
 
 from gamcli.errors import NotFoundError, command
 from gamcli.model import AuthType, fold
-from gamcli.store.database import Row, Transaction
-from gamcli.store.instants import instant, micros
-from gamcli.store.listing import Conditions, order_by
+from gamcli.store.queries import Conditions, order_by
+from gamcli.store.sqlite.database import Row, Transaction
+from gamcli.store.timestamps import instant, micros
 
 _SELECT = """SELECT auth_type.name, type, description, enabled,
     EXISTS (SELECT 1 FROM repository WHERE default_auth_type = auth_type.fold), created_at, updated_at, managed_by

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from gamcli.store import audit
-from gamcli.store.database import Transaction
-from gamcli.store.instants import instant, micros
-from gamcli.store.listing import chunks, marks
+from gamcli.store.queries import chunks, marks
+from gamcli.store.sqlite.database import Transaction
+from gamcli.store.timestamps import instant, micros
 
 BEHIND_IDS = "{"
 """In ASCII the brace follows z, the last letter of ids."""

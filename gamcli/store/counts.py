@@ -7,8 +7,8 @@ A key that has not ended is in `key_by_expiry` when it expires; one that was rot
 from collections import Counter
 from datetime import datetime
 
-from gamcli.store.database import Transaction
-from gamcli.store.instants import micros
+from gamcli.store.sqlite.database import Transaction
+from gamcli.store.timestamps import micros
 
 _EXPIRING = "SELECT count(*) FROM key WHERE ended_at IS NULL AND expires_at IS NOT NULL"
 _RETIRING = "SELECT count(*) FROM key WHERE ended_at IS NULL AND retires_at IS NOT NULL"

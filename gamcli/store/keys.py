@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from gamcli.errors import NotFoundError, UsageError, command
 from gamcli.model import Key
-from gamcli.store.database import Row, Transaction
-from gamcli.store.instants import instant, instant_or_none, micros, micros_or_none
-from gamcli.store.listing import Conditions, chunks, marks, order_by
+from gamcli.store.queries import Conditions, chunks, marks, order_by
+from gamcli.store.sqlite.database import Row, Transaction
+from gamcli.store.timestamps import instant, instant_or_none, micros, micros_or_none
 
 _COLUMNS = (
     "id", "auth_type", "scopes", "digest", "created_at", "expires_at", "label", "last_used_at", "retires_at",

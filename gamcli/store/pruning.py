@@ -9,7 +9,7 @@ The last row always stays: ids are never given twice.
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from gamcli.store.database import Transaction
+from gamcli.store.sqlite.database import Transaction
 
 KEPT = timedelta(days=30)
 """How long dead tokens are kept by default: as long as somebody may ask what one was used for."""

@@ -4,8 +4,8 @@ from typing import Any
 
 from gamcli.errors import StoreMissingError, command
 from gamcli.model import Repository, fold
-from gamcli.store.database import Transaction
-from gamcli.store.instants import instant, micros
+from gamcli.store.sqlite.database import Transaction
+from gamcli.store.timestamps import instant, micros
 
 _SELECT = """SELECT repository.guid, auth_type.name, repository.created_at, repository.pairwise_key
     FROM repository JOIN auth_type ON auth_type.fold = repository.default_auth_type"""

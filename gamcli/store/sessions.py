@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from gamcli.model.sessions import Property, RefreshToken, Session
-from gamcli.store.database import Transaction
-from gamcli.store.instants import instant, instant_or_none, micros
+from gamcli.store.sqlite.database import Transaction
+from gamcli.store.timestamps import instant, instant_or_none, micros
 
 # A newer token where an application allows one a user ends the refresh tokens that came with earlier ones.
 _SELECT = """SELECT session.id, session.user_guid, session.client_id, session.auth_type, session.scopes, session.key,

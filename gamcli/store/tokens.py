@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from gamcli.model import Key, Token
 from gamcli.model.sessions import Session
 from gamcli.store import sessions
-from gamcli.store.database import Row, Transaction
-from gamcli.store.instants import instant, instant_or_none, micros, micros_or_none
-from gamcli.store.listing import Conditions, order_by
+from gamcli.store.queries import Conditions, order_by
+from gamcli.store.sqlite.database import Row, Transaction
+from gamcli.store.timestamps import instant, instant_or_none, micros, micros_or_none
 
 # What ends a token besides itself: its key, its session, or a newer token where an application allows one a user.
 _SELECT = """SELECT token.id, token.digest, token.user_guid, token.client_id, token.key, token.scopes, token.issued_at,

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from gamcli.errors import NotFoundError, command
 from gamcli.model import User, fold
 from gamcli.store import sessions
-from gamcli.store.database import Row, Transaction
-from gamcli.store.instants import instant_or_none, micros_or_none
-from gamcli.store.listing import Conditions, chunks, marks, order_by
+from gamcli.store.queries import Conditions, chunks, marks, order_by
+from gamcli.store.sqlite.database import Row, Transaction
+from gamcli.store.timestamps import instant_or_none, micros_or_none
 
 _TEXTS = (
     "first_name", "last_name", "external_id", "birthday", "gender", "url_image", "url_profile", "phone", "address",

@@ -8,7 +8,7 @@ import pytest
 
 from gamcli.actions import Gam, doctor
 from gamcli.model.doctor import Facts, Finding
-from gamcli.store import files
+from gamcli.store.sqlite import files
 
 
 @pytest.fixture

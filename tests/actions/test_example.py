@@ -1,12 +1,12 @@
 """The small world of examples."""
 
-from gamcli.actions import Gam, doubts, example
+from gamcli.actions import Gam, diagnosis, example
 
 
 def test_the_key_of_the_example_may_be_used(gam: Gam) -> None:
     """By the client whose credentials come with it."""
     made = example.make(gam)
-    verdict = doubts.verify(gam, made.api_key, made.client_id)
+    verdict = diagnosis.verify(gam, made.api_key, made.client_id)
     assert verdict.valid, verdict.message
 
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from gamcli import store as stored
 from gamcli.actions import Gam, apps, keys, pruning, repository, users
-from gamcli.model.care import Pruned
+from gamcli.model.maintenance import Pruned
 from gamcli.store import Store
 from gamcli.store import pruning as parts
-from gamcli.store.instants import micros
+from gamcli.store.timestamps import micros
 from gamcli.store.tokens import TokenFilter
 
 NOW = datetime.fromisoformat("2026-03-01T12:00:00+00:00")

@@ -19,7 +19,7 @@ from gamcli.rules.credentials import NO_SECRET, Secret, checksum
 from gamcli.rules.grants import TokenRequest
 from gamcli.rules.keys import IssuedKey
 from gamcli.store import Store, Transaction
-from gamcli.store.database import Row
+from gamcli.store.sqlite.database import Row
 
 Trail = Callable[[], list[AuditEntry]]
 Forward = Callable[[timedelta], datetime]

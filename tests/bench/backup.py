@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from time import perf_counter
 
-from gamcli.actions import care
+from gamcli.actions import maintenance
 from tests.bench import servers
 from tests.bench.serve import Work, asked_of
 
@@ -67,12 +67,12 @@ def plain(path: Path, target: Path) -> None:
 
 def quick(path: Path, target: Path) -> None:
     """Back up the store; of a large one only the counts are checked."""
-    care.backup(path, target)
+    maintenance.backup(path, target)
 
 
 def whole(path: Path, target: Path) -> None:
     """Back up the store and check every page."""
-    care.backup(path, target, whole=True)
+    maintenance.backup(path, target, whole=True)
 
 
 def command(path: Path, target: Path) -> None:

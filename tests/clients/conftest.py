@@ -12,8 +12,8 @@ import pytest
 from gamcli.actions import Gam, apps, auth_types, keys, repository, users
 from gamcli.rules import passwords
 from gamcli.rules.credentials import Secret
-from gamcli.server.http import Options, Server
-from gamcli.server.refusals import Manner
+from gamcli.server.endpoints.refusals import Manner
+from gamcli.server.transport.event_loop import Options, Server
 from gamcli.store import Store
 
 PASSWORD = "a password of ana's: ñ & +"

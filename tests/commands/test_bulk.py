@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from gamcli.actions import Gam, batches, requests
+from gamcli.actions import Gam, bulk_issue, request_ids
 from gamcli.actions.keys import KeyWish
-from gamcli.commands import results
+from gamcli.commands import bulk_results
 from gamcli.rules.credentials import Secret, api_key_id
 from gamcli.store import Store, keys
 from gamcli.store.keys import KeyFilter
@@ -196,7 +196,7 @@ def test_a_header_alone_asks_for_no_key(town: Run, place: Path) -> None:
     """The output has a header too."""
     (place / "keys.csv").write_text("user,app", encoding="utf-8")
     assert town("key", "generate", "--from", "keys.csv", "--out", "out.csv").code == 0
-    assert (place / "out.csv").read_bytes() == results.HEADER
+    assert (place / "out.csv").read_bytes() == bulk_results.HEADER
 
 
 @pytest.mark.parametrize(
@@ -324,20 +324,20 @@ def test_requests_that_others_make_meanwhile_are_heeded(
     wanted: Run, town: Run, place: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that was made while the first keys were delivered is that key's; one for something else ends the run."""
-    add = results.Results.add
+    add = bulk_results.Results.add
     made: list[str] = []
 
-    def ask(self: results.Results, found: Any) -> None:  # noqa: ANN401 - passed on
+    def ask(self: bulk_results.Results, found: Any) -> None:  # noqa: ANN401 - passed on
         add(self, found)
         if not made:
             with Store.open(file) as other:
                 gam = Gam(other, lambda: datetime.now(UTC), os.urandom, "tester")
-                made.append(requests.generate(gam, KeyWish("user8", "portal"), "r8").record.id)
-                requests.generate(gam, KeyWish("user11", "portal", label="other"), "r11")
+                made.append(request_ids.generate(gam, KeyWish("user8", "portal"), "r8").record.id)
+                request_ids.generate(gam, KeyWish("user11", "portal", label="other"), "r11")
 
     asked = [f"user{number},portal,,r{number}" for number in range(PEOPLE)]
     with monkeypatch.context() as patch:
-        patch.setattr(results.Results, "add", ask)
+        patch.setattr(bulk_results.Results, "add", ask)
         ran = wanted(*asked)
     assert ran.code == 5
     assert "line 13 is right no more: request 'r11' made key" in ran.err
@@ -384,7 +384,7 @@ def test_a_file_that_another_input_led_to_is_left_alone(generate: Run, town: Run
     assert town("key", "generate", "--from", "keys.csv", "--out", "ana.csv").code == 0
     line = (place / "ana.csv").read_text().splitlines()[1]
     for damaged in (line.replace(line[40:80], line[50:90]), line.replace(",", ";"), '"', whole.splitlines()[1]):
-        (place / "ana.csv").write_text(results.HEADER.decode() + damaged + "\n")
+        (place / "ana.csv").write_text(bulk_results.HEADER.decode() + damaged + "\n")
         ran = town("key", "generate", "--from", "keys.csv", "--out", "ana.csv")
         assert ran.code == 5
         assert "line 2 of ana.csv is not what this input led to" in ran.err
@@ -393,7 +393,7 @@ def test_a_file_that_another_input_led_to_is_left_alone(generate: Run, town: Run
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a chunk be five keys."""
-    monkeypatch.setattr(batches, "CHUNK", 5)
+    monkeypatch.setattr(bulk_issue, "CHUNK", 5)
 
 
 class Cut(Exception):  # noqa: N818 - no error of gamcli
@@ -453,9 +453,9 @@ def test_what_was_never_delivered_gets_a_fresh_secret(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """Under the same id; what was written already keeps its own, even if nobody noted that it was."""
-    (delivered, when), add, count = point, results.Results.add, [0]
+    (delivered, when), add, count = point, bulk_results.Results.add, [0]
 
-    def ended(self: results.Results, made: Any) -> None:  # noqa: ANN401 - passed on
+    def ended(self: bulk_results.Results, made: Any) -> None:  # noqa: ANN401 - passed on
         if count[0] == delivered:
             if when == "after":
                 add(self, made)
@@ -464,7 +464,7 @@ def test_what_was_never_delivered_gets_a_fresh_secret(
         add(self, made)
 
     with monkeypatch.context() as patch:
-        patch.setattr(results.Results, "add", ended)
+        patch.setattr(bulk_results.Results, "add", ended)
         with pytest.raises(Cut):
             generate()
     before = rows(place / "out.csv")
@@ -515,7 +515,7 @@ def test_an_input_whose_output_was_begun_elsewhere_is_completed_there(
 ) -> None:
     """Its first keys may lie in that file."""
     with monkeypatch.context() as patch:
-        patch.setattr(batches, "_make", lambda *_: (_ for _ in ()).throw(Cut()))
+        patch.setattr(bulk_issue, "_make", lambda *_: (_ for _ in ()).throw(Cut()))
         with pytest.raises(Cut):
             generate()
     ran = generate(out="other.csv")
@@ -531,9 +531,9 @@ def test_a_change_of_the_store_meanwhile_is_heeded(
     generate: Run, town: Run, place: Path, file: Path, pairs: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who is blocked while keys are made gets none; the rest is made once the cause is mended."""
-    add, blocked = results.Results.add, pairs[12][0]
+    add, blocked = bulk_results.Results.add, pairs[12][0]
 
-    def block(self: results.Results, made: Any) -> None:  # noqa: ANN401 - passed on
+    def block(self: bulk_results.Results, made: Any) -> None:  # noqa: ANN401 - passed on
         add(self, made)
         if made[0].row == 1:
             with Store.open(file) as store, store.writing() as tx:
@@ -541,7 +541,7 @@ def test_a_change_of_the_store_meanwhile_is_heeded(
                 tx.run("INSERT INTO audit SELECT max(seq) + 1, '', '', '', '', '{}', NULL FROM audit")
 
     with monkeypatch.context() as patch:
-        patch.setattr(results.Results, "add", block)
+        patch.setattr(bulk_results.Results, "add", block)
         ran = generate()
     assert ran.code == 5
     assert f"is right no more: user '{blocked}' is blocked" in ran.err
@@ -556,16 +556,16 @@ def test_only_one_run_of_an_input_goes_on(
     generate: Run, place: Path, sql: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that was overtaken ends before its next chunk; two cannot write to one file at all."""
-    add = results.Results.add
+    add = bulk_results.Results.add
 
-    def overtake(self: results.Results, made: Any) -> None:  # noqa: ANN401 - passed on
+    def overtake(self: bulk_results.Results, made: Any) -> None:  # noqa: ANN401 - passed on
         add(self, made)
         second.append(generate())
         sql("UPDATE batch SET run = run + 1")
 
     second: list[Any] = []
     with monkeypatch.context() as patch:
-        patch.setattr(results.Results, "add", overtake)
+        patch.setattr(bulk_results.Results, "add", overtake)
         ran = generate()
     assert (ran.code, second[0].code) == (5, 5)
     assert "another run writes to out.csv" in second[0].err

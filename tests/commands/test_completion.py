@@ -11,7 +11,7 @@ import pytest
 
 from gamcli.actions import Gam
 from gamcli.actions.apps import AppWish, create
-from gamcli.commands import completing, completion, root
+from gamcli.commands import complete, completion, root
 from gamcli.commands.settings import SETTINGS
 from gamcli.rules import scopes
 
@@ -155,8 +155,8 @@ def test_where_there_is_no_store_nothing_is_offered(offered: Run, words: list[st
 def test_so_many_names_are_offered_and_no_more(world: Run, offered: Run, many_keys: int) -> None:
     """Beyond that people type a letter first."""
     assert world("key", "list", "--limit", "1").code == 0
-    assert many_keys > completing.MOST_NAMES
-    assert len(offered("key", "show", "")) == completing.MOST_NAMES
+    assert many_keys > complete.MOST_NAMES
+    assert len(offered("key", "show", "")) == complete.MOST_NAMES
     assert len(offered("key", "show", "0000199")) == 10
 
 

@@ -14,7 +14,7 @@ from gamcli.actions import Gam, repository
 from gamcli.conformance import table
 from gamcli.provision import seed
 from gamcli.rules import passwords
-from gamcli.server.http import Options, Server
+from gamcli.server.transport.event_loop import Options, Server
 from gamcli.store import Store
 
 Run = Callable[..., Any]

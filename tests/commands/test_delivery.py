@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 import pytest
 
-from gamcli.commands import delivery, options, scan, snippets
+from gamcli.commands import delivery, example_output, options, scan
 from gamcli.errors import FailedError
 from gamcli.render import credentials
 from gamcli.render.output import FORMATS, Output
@@ -296,7 +296,7 @@ def test_the_formats_of_options_are_those_that_help_explains() -> None:
     """One table; each option takes a part of it."""
     taken = [
         {*get_args(get_args(get_args(each)[0])[0])}
-        for each in (options.Format, options.Issuing, snippets.Shown, snippets.OfClient, scan.Shown)
+        for each in (options.Format, options.Issuing, example_output.Shown, example_output.OfClient, scan.Shown)
     ]
     assert set.union(*taken) == set(FORMATS)
 

@@ -15,7 +15,7 @@ import pytest
 from gamcli.actions import Gam
 from gamcli.actions import keys as actions
 from gamcli.actions.keys import KeyWish
-from gamcli.commands import completing
+from gamcli.commands import complete
 
 Run = Callable[..., Any]
 
@@ -40,8 +40,8 @@ def require_mend(mend: str | None) -> None:
     """Fail unless a mend that is one of our commands is one that there is."""
     words = shlex.split(mend or "")
     if words[:1] == ["gamcli"]:
-        rows = completing.table()
-        path, _, _ = completing.walk(rows, words[1:])
+        rows = complete.table()
+        path, _, _ = complete.walk(rows, words[1:])
         known = {row.text for row in rows if row.path == path}
         assert path or words[1:] == ["--version"]
         assert {word for word in words if word.startswith("--") and word not in ("--store", "--config")} <= known

@@ -105,7 +105,7 @@ def test_the_real_thing_does_what_the_dry_run_showed(gamcli: Run, lived_in: dict
 
 def test_every_verb_that_changes_something_has_a_dry_run() -> None:
     """Read from the table that completion has."""
-    table = Path(__file__).parent.parent.parent / "gamcli/commands/words.tsv"
+    table = Path(__file__).parent.parent.parent / "gamcli/commands/completion_table.tsv"
     rows = list(csv.reader(table.read_text(encoding="utf-8").splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
     dry = {row[0] for row in rows if row[1] == "--dry-run"}
     verbs = {row[0] for row in rows if row[1] == "--help"} - {"", "auth-type", "app", "user", "key", "token", "scope"}

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from gamcli.commands import completing
+from gamcli.commands import complete
 from gamcli.model import token_id
 from gamcli.rules.credentials import checksum
 
@@ -93,7 +93,7 @@ class Line:
     @property
     def leaf(self) -> str:
         """The command that it runs."""
-        return completing.walk(completing.table(), self.words)[0]
+        return complete.walk(complete.table(), self.words)[0]
 
 
 def lines() -> Iterator[Line]:
@@ -107,7 +107,7 @@ def lines() -> Iterator[Line]:
 
 def leaves() -> set[str]:
     """Return every command that has no command below it."""
-    rows = completing.table()
+    rows = complete.table()
     paths = {f"{row.path} {row.text}".strip() for row in rows if row.text[:1] not in ("-", "<")}
     return {path for path in paths if not any(other.startswith(f"{path} ") for other in paths)}
 
@@ -325,7 +325,7 @@ def connection_key(connection: sqlite3.Connection, table: str) -> str:
 def formats(leaf: str) -> Iterator[tuple[str, ...]]:
     """Yield the words for each format that a command has."""
     yield ()
-    for row in completing.table():
+    for row in complete.table():
         if row.path == leaf and row.text == "--output":
             yield from (("-o", name) for name in row.value.split("|") if name not in ("value", "github"))
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gamcli.commands import new_files
 from gamcli.errors import ConflictError, FailedError
+from gamcli.system import new_files
 
 
 def test_a_new_file_is_whole_and_for_its_owner_alone(place: Path) -> None:

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamcli.commands import user_columns
+from gamcli.bulk import user_columns
 from gamcli.model import User
 from gamcli.render import machine
-from gamcli.render.sheets import unguarded
+from gamcli.render.csv_cells import unguarded
 
 Run = Callable[..., Any]
 

@@ -16,8 +16,8 @@ import pytest
 
 from gamcli.actions import Gam
 from gamcli.commands import conformance_world
-from gamcli.conformance import asking
-from gamcli.conformance.asking import Server
+from gamcli.conformance import exchange
+from gamcli.conformance.exchange import Server
 from gamcli.conformance.worlds import World
 from gamcli.rules import passwords
 from gamcli.store import Store
@@ -48,10 +48,10 @@ def words(told: Mapping[str, object]) -> list[str]:
 
 
 QUICK = """
-from gamcli.commands import run
+from gamcli.commands import entry_point
 from gamcli.rules import passwords
 passwords.PRESENT = passwords.CHEAPEST
-run()
+entry_point()
 """
 """The program, but for the time that hashes of passwords take."""
 
@@ -74,7 +74,7 @@ def serve(place: Path) -> Serve:
                 while not ready.exists():
                     assert process.poll() is None, b"".join(log).decode()
                     time.sleep(0.01)
-                yield asking.server(json.loads(ready.read_bytes())["url"])
+                yield exchange.server(json.loads(ready.read_bytes())["url"])
             finally:
                 process.terminate()
                 reader.join(20)

@@ -27,13 +27,13 @@ from jsonschema import Draft202012Validator
 
 from gamcli.actions import Gam
 from gamcli.commands import conformance_world
-from gamcli.conformance import asking, table
-from gamcli.conformance.asking import Answer
+from gamcli.conformance import exchange, table
+from gamcli.conformance.exchange import Answer
 from gamcli.conformance.worlds import World
 from gamcli.rules import passwords
-from gamcli.server import openapi
-from gamcli.server.http import Options, Server
-from gamcli.server.refusals import SHAPES, TABLE, Manner
+from gamcli.server.endpoints import openapi
+from gamcli.server.endpoints.refusals import SHAPES, TABLE, Manner
+from gamcli.server.transport.event_loop import Options, Server
 from gamcli.store import Store
 
 DOCUMENT = openapi.document()
@@ -190,18 +190,18 @@ def _difference(response: Mapping[str, Any], answer: Answer) -> str:
     return f"the body: {errors[0]}" if errors else ""
 
 
-def living(server: asking.Server, world: World) -> World:
+def living(server: exchange.Server, world: World) -> World:
     """Return the world with tokens that are good, for claims and for renewals."""
     for holder, wanted in (("portal", "access_token"), ("renewing", "refresh_token")):
         for number in range(LIVING):
-            (packet,) = asking.packets(table.requests()["grant"], world, holder, server)
+            (packet,) = exchange.packets(table.requests()["grant"], world, holder, server)
             token = json.loads(server.ask([packet], "POST").body)[wanted]
             world = world.having(f"{wanted}_{number}", {wanted: token})
     return world
 
 
 @contextmanager
-def serving(error_format: str) -> Iterator[tuple[asking.Server, World, list[str]]]:
+def serving(error_format: str) -> Iterator[tuple[exchange.Server, World, list[str]]]:
     """Serve a world of its own on a free port, and give its log; hashes of passwords take no time."""
     log: list[str] = []
     with Store.in_memory() as store, patch.object(passwords, "PRESENT", passwords.CHEAPEST):
@@ -211,7 +211,7 @@ def serving(error_format: str) -> Iterator[tuple[asking.Server, World, list[str]
         thread = Thread(target=server.run)
         thread.start()
         try:
-            yield asking.server(server.url), living(asking.server(server.url), world), log
+            yield exchange.server(server.url), living(exchange.server(server.url), world), log
         finally:
             server.stop()
             thread.join()

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from gamcli.conformance.asking import Answer
+from gamcli.conformance.exchange import Answer
 
 COMMAND = Path(__file__).with_name("generated.py")
 PLAIN = {"content-type": "application/json", "cache-control": "no-store", "pragma": "no-cache"}

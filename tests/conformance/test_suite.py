@@ -10,15 +10,16 @@ import pytest
 import uvicorn
 
 from gamcli.commands.conformance import VARIANTS
-from gamcli.conformance import asking, suite, table
-from gamcli.conformance.asking import Answer, Server
+from gamcli.conformance import exchange, suite, table
+from gamcli.conformance.exchange import Answer, Server
 from gamcli.conformance.suite import DIFFERS, SAME, SKIPPED, Verdict
 from gamcli.conformance.table import Promise, Question, Row
 from gamcli.conformance.worlds import World, of
 from gamcli.rules import passwords
-from gamcli.server import asgi, oauth
-from gamcli.server.failures import Failures
-from gamcli.server.refusals import Manner
+from gamcli.server import asgi
+from gamcli.server.endpoints import routes
+from gamcli.server.endpoints.failure_limit import Failures
+from gamcli.server.endpoints.refusals import Manner
 
 Serving = Callable[[World], AbstractContextManager[Server]]
 
@@ -64,7 +65,7 @@ def test_several_workers_are_as_the_contract(
 def in_asgi(path: Path, world: World) -> Iterator[Server]:
     """Run the ASGI form under a server that others wrote, while the `with` lasts."""
     told = world.server
-    conduct = oauth.Conduct(
+    conduct = routes.Conduct(
         base_path=told["base_path"],
         manner=Manner(told["error_format"], told["expired_status"]),
         failures=Failures(told["max_failures"]),
@@ -81,7 +82,7 @@ def in_asgi(path: Path, world: World) -> Iterator[Server]:
             assert thread.is_alive()
             sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
-        yield asking.server(f"http://127.0.0.1:{port}{told['base_path']}")
+        yield exchange.server(f"http://127.0.0.1:{port}{told['base_path']}")
     finally:
         server.should_exit = True
         thread.join(20)
@@ -176,7 +177,7 @@ def test_an_answer_may_be_promised_to_be_like_another(world: World) -> None:
 
 def test_a_server_that_does_not_answer_differs() -> None:
     """The whole run goes on."""
-    silent = asking.server("http://127.0.0.1:1")
+    silent = exchange.server("http://127.0.0.1:1")
     verdict = suite.verdict(silent, of({}), Row("routes", "a name", Question(path="/"), Promise()))
     assert verdict.verdict == DIFFERS
     assert verdict.found.startswith("no answer: ConnectionRefusedError")

@@ -10,8 +10,8 @@ from gamcli.conformance import table
 from gamcli.conformance.table import Row
 from gamcli.conformance.worlds import SERVER, World
 from gamcli.rules import scopes
-from gamcli.server import oauth
-from gamcli.server.refusals import TABLE
+from gamcli.server.endpoints import routes
+from gamcli.server.endpoints.refusals import TABLE
 
 ROWS = list(table.rows())
 NOT_TO_BE_ASKED_FOR = {
@@ -62,7 +62,7 @@ def test_every_refusal_that_can_be_asked_for_has_a_row() -> None:
 def test_every_route_has_a_row_for_its_methods_and_one_for_others() -> None:
     """By the path below the base path."""
     asked = {(row.question.path.removeprefix("{server.base}"), row.question.method, row.promise.gam) for row in ROWS}
-    for path, methods in oauth.ROUTES.items():
+    for path, methods in routes.ROUTES.items():
         assert {method for each, method, refusal in asked if each == path and not refusal} >= {*methods} - {"GET"}
         assert any(each == path and refusal == "405 405" for each, _, refusal in asked)
 

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from gamcli.actions import Gam, apps, repository, users
 from gamcli.rules.credentials import Secret
-from gamcli.store import Store, checks
+from gamcli.store import Store
+from gamcli.store.sqlite import checks
 
 PEOPLE = 60
 APP = "portal"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gamcli.actions import Gam, keys, refusals, users
+from gamcli.actions import Gam, keys, refusal_counts, users
 from gamcli.errors import ConflictError, UsageError
 from gamcli.provision import saved
 from gamcli.provision.apply import Applied, Order, apply
@@ -123,7 +123,7 @@ def test_refusals_at_the_endpoint_are_no_change(save: Save, gam: Gam, applied: C
     """Whoever attacks it cannot keep a plan from being applied."""
     applied(TEXT)
     path = save(TEXT.replace("auditor", "admin"))
-    refusals.sum_up(gam, {"": {"client_unknown": 1}}, gam.now())
+    refusal_counts.sum_up(gam, {"": {"client_unknown": 1}}, gam.now())
     assert do(gam, path).proposal.changes
 
 

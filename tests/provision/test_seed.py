@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gamcli import store
-from gamcli.actions import Gam, doubts
+from gamcli.actions import Gam, diagnosis
 from gamcli.errors import FaultsError
 from gamcli.provision import seed
 from gamcli.rules import passwords
@@ -28,7 +28,7 @@ def test_what_a_seed_leaves_open_is_issued(gam: Gam, tmp_path: Path) -> None:
     """And comes back: of what there is only one, under the plain name."""
     found = seed.variables(seed.sow(gam, written(tmp_path, APP + USER + KEY), {}))
     assert [*found] == ["GAM_CLIENT_ID", "GAM_CLIENT_SECRET", "GAM_API_KEY"]
-    assert doubts.verify(gam, Secret(found["GAM_API_KEY"]), found["GAM_CLIENT_ID"]).valid
+    assert diagnosis.verify(gam, Secret(found["GAM_API_KEY"]), found["GAM_CLIENT_ID"]).valid
 
 
 def test_secrets_of_a_seed_are_kept_as_given(gam: Gam, tmp_path: Path) -> None:

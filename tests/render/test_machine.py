@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gamcli import model
 from gamcli.errors import EndsKeysError, UsageError
 from gamcli.render import machine
-from gamcli.render.sheets import unguarded
+from gamcli.render.csv_cells import unguarded
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TEXT = st.text(st.characters(codec="utf-8"))

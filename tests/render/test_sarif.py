@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gamcli.model.leaks import Sighting
+from gamcli.model.findings import Sighting
 from gamcli.render import sarif
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

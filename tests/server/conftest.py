@@ -16,8 +16,8 @@ import pytest
 
 from gamcli.actions import Gam, apps, keys, repository, users
 from gamcli.rules.credentials import Secret
-from gamcli.server.http import Options, Server
-from gamcli.server.messages import Response
+from gamcli.server.transport.event_loop import Options, Server
+from gamcli.server.transport.messages import Response
 from gamcli.store import Store
 
 CLIENT_ID = "portal-0123456789-0123456789-0123"

@@ -16,7 +16,7 @@ import uvicorn
 from gamcli.actions import Gam, users
 from gamcli.server import asgi
 from gamcli.server.asgi import Application
-from gamcli.server.messages import Response
+from gamcli.server.transport.messages import Response
 from tests.server.conftest import responded
 
 TOKEN_PATH = "/oauth/gam/v2.0/access_token"

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gamcli.server.connection import Times
-from gamcli.server.http import Server
-from gamcli.server.messages import MAX_BODY, REASONS
+from gamcli.server.transport.connection import Times
+from gamcli.server.transport.event_loop import Server
+from gamcli.server.transport.messages import MAX_BODY, REASONS
 
 PATH = "/oauth/gam/v2.0/access_token"
 ASKED = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"

@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 import pytest
 
 from gamcli.actions import Gam
-from gamcli.server.http import Server
-from gamcli.server.messages import MAX_BODY, Response
-from gamcli.server.refusals import Manner
+from gamcli.server.endpoints.refusals import Manner
+from gamcli.server.transport.event_loop import Server
+from gamcli.server.transport.messages import MAX_BODY, Response
 
 Ask = Callable[..., Response]
 USERINFO_PATH = "/oauth/gam/v2.0/userinfo"

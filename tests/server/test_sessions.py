@@ -16,9 +16,9 @@ import pytest
 from gamcli.actions import Gam, apps, auth_types, users
 from gamcli.rules import passwords
 from gamcli.rules.credentials import Secret
-from gamcli.server.http import Server
-from gamcli.server.messages import Response
-from gamcli.server.refusals import Manner
+from gamcli.server.endpoints.refusals import Manner
+from gamcli.server.transport.event_loop import Server
+from gamcli.server.transport.messages import Response
 
 Ask = Callable[..., Response]
 PATH = "/oauth/gam/v2.0/access_token"

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from gamcli.model import App, Key, User
 from gamcli.store import Store, Transaction, apps, batches, keys, users
 from gamcli.store.batches import Part
-from gamcli.store.instants import micros
+from gamcli.store.timestamps import micros
 
 
 def test_the_last_batch_of_an_input_is_found_by_its_digest(store: Store, now: datetime) -> None:

@@ -12,7 +12,7 @@ from gamcli.errors import StoreUnusableError, StoreVersionError
 from gamcli.store import Store, apps, audit, keys, schema, users
 from gamcli.store.apps import AppFilter
 from gamcli.store.keys import KeyFilter
-from gamcli.store.steps.step3 import CHUNK
+from gamcli.store.schema.step3 import CHUNK
 
 TABLES = {
     "migration", "auth_type", "repository", "app", "app_use", "user", "user_attribute", "key", "token", "token_floor",

@@ -8,7 +8,7 @@ import pytest
 from gamcli.errors import UsageError
 from gamcli.model import MAX_ROW, App, Key, Token, User, token_id
 from gamcli.store import Store, Transaction, apps, keys, tokens, users
-from gamcli.store.instants import instant, micros
+from gamcli.store.timestamps import instant, micros
 from gamcli.store.tokens import Carried, TokenFilter
 
 HOUR = timedelta(hours=1)

@@ -1,0 +1,146 @@
+"""Looking after a store: its facts, whether it is as it should be, copies of it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from gamcli import store
+from gamcli.actions import Gam
+from gamcli.errors import FailedError, StoreUnusableError, UsageError, command
+from gamcli.model.maintenance import Backup, Check, StoreInfo
+from gamcli.store import Transaction, audit, counts
+from gamcli.store.sqlite import backups, checks
+
+CHECKED_WHOLE = 32 * 1024 * 1024
+"""Up to this many bytes every page of a backup is checked, in less than a second; beyond, who asks for it waits."""
+
+
+def info(gam: Gam) -> StoreInfo:
+    """Return the facts of a store."""
+    path = gam.store.path
+    with gam.store.reading() as tx:
+        repository = store.repository.the(tx)
+        head = audit.head(tx)
+        found = path.stat()
+        wal = Path(f"{path.resolve()}-wal")
+        return StoreInfo(
+            path=str(path),
+            mode=f"{found.st_mode & 0o7777:04o}",
+            size=found.st_size,
+            wal_size=wal.stat().st_size if wal.exists() else 0,
+            version=_pragma(tx, "user_version"),
+            guid=repository.guid,
+            created_at=repository.created_at,
+            apps=counts.everything(tx, "app"),
+            users=counts.everything(tx, "user"),
+            keys=counts.everything(tx, "key"),
+            tokens=counts.everything(tx, "token"),
+            sessions=counts.everything(tx, "session"),
+            audit_entries=counts.everything(tx, "audit"),
+            head=head.hash if head else "",
+            pages=_pragma(tx, "page_count"),
+            free_pages=_pragma(tx, "freelist_count"),
+            page_size=_pragma(tx, "page_size"),
+            sqlite=backups.SQLITE,
+        )
+
+
+def _pragma(tx: Transaction, name: str) -> int:
+    row: Any = tx.one(f"PRAGMA {name}")
+    return int(row[0])
+
+
+def check(path: Path) -> list[Check]:
+    """Check a store, the files beside it and its folder; damage is an answer, not an error."""
+    return checks.of_store(path)
+
+
+def backup(path: Path, target: Path, *, over: bool = False, whole: bool = False) -> Backup:
+    """
+    Copy the store at `path` to the new file `target`, with mode 0600, and check the copy before it has that name.
+
+    `over` lets it take the place of an earlier file; `whole` checks every page however many there are. What was wrong
+    in the store already is evidence: the copy is kept, though over no earlier one, and then StoreUnusableError says so.
+    """
+    require_other(path, target, "a backup goes to another file")
+    with backups.becoming(target, over=over) as part:
+        made, doubts = _copied(path, part, whole=whole)
+        if target.exists():
+            require_well(doubts, f"the earlier {target} stays: the store {path}", ANOTHER)
+    require_well(doubts, f"{target} is kept, a whole copy, but the store {path}", LOOK)
+    return replace(made, path=str(target))
+
+
+@contextmanager
+def streamed(path: Path, *, whole: bool = False) -> Iterator[tuple[Backup, BinaryIO]]:
+    """
+    Copy the store at `path` to a file that has no name any more, check it, and yield it to be read.
+
+    Raises StoreUnusableError once it was read, when something was wrong in the store already.
+    """
+    with backups.part_of(_passing(path)) as part:
+        made, doubts = _copied(path, part, whole=whole)
+        with part.open("rb") as file:
+            part.unlink()
+            yield replace(made, path="-"), file
+    require_well(doubts, f"the copy was written, and is whole, but the store {path}", LOOK)
+
+
+def _passing(path: Path) -> Path:
+    """Return beside what a file is made that soon has no name: the store, or a passing file where that is only read."""
+    if os.access(path.parent, os.W_OK):
+        return path
+    from tempfile import gettempdir  # noqa: PLC0415 - start-up, and mostly there is room beside the store
+
+    try:
+        return Path(gettempdir(), path.name)
+    except OSError as error:
+        raise FailedError(
+            f"{path.parent} cannot be written, nor is there another folder for the copy on its way",
+            "name one in the variable TMPDIR",
+        ) from error
+
+
+def require_other(path: Path, other: Path, reason: str) -> None:
+    """Raise UsageError when a file is the store itself, under whatever name."""
+    if path.exists() and other.exists() and path.samefile(other):
+        raise UsageError(f"{other} is the store itself", reason)
+
+
+def _copied(path: Path, part: Path, *, whole: bool) -> tuple[Backup, list[Check]]:
+    """Copy and check; return what was made, and the checks of what a copy does not change."""
+    found = backups.copy(path, part)
+    whole = whole or part.stat().st_size <= CHECKED_WHOLE
+    judged = checks.of_content(part) if whole else checks.of_counts(part, found)
+    doubts = [each for each in judged if each.name in checks.KEPT_BY_COPIES]
+    require_well([each for each in judged if each not in doubts], f"the copy of {path}", BROKEN)
+    guid, head = backups.marked(part)
+    made = Backup(
+        path=str(part),
+        size=part.stat().st_size,
+        version=max(found["migration"], 1),
+        guid=guid,
+        apps=found["app"],
+        users=found["user"],
+        keys=found["key"],
+        tokens=found["token"],
+        audit_entries=found["audit"],
+        head=head,
+        checked="pages" if whole else "counts",
+    )
+    return made, doubts
+
+
+LOOK = command("store", "check")
+ANOTHER = command("store", "backup", "OTHER")
+BROKEN = f"nothing was kept; look at the store: {command('store', 'check')}"
+
+
+def require_well(found: list[Check], what: str, hint: str) -> None:
+    """Raise StoreUnusableError with the first check of a file that is not well."""
+    for each in found:
+        if not each.ok:
+            raise StoreUnusableError(f"{what} is not as it should be: {each.name}: {each.what}", hint)

@@ -1,0 +1,122 @@
+"""A store that is put back, brought up to date, or written anew."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gamcli import store
+from gamcli.actions import Gam
+from gamcli.actions.maintenance import require_other, require_well
+from gamcli.errors import ConflictError, StoreError, StoreUnusableError, StoreVersionError, UsageError
+from gamcli.model.maintenance import Compacted, Migrated, Restored
+from gamcli.store import Store, counts
+from gamcli.store.sqlite import backups, checks, files, replace
+from gamcli.store.sqlite.errors import OTHER_STORE
+
+Acting = Callable[[Store], Gam]
+"""Returns who acts on a store that is open."""
+
+
+def restore(path: Path, source: Path, acting: Acting, *, over: bool = False, rehearsed: bool = False) -> Restored:
+    """
+    Put a copy of the backup `source` in the place of the store at `path`; what is there stays under another name.
+
+    The copy is checked, brought up to date and audited before it is put there; `rehearsed` does all but that.
+    Raises ConflictError when there is a store and it may not be put `over` that, StoreBusyError when that is in use,
+    other StoreErrors when the backup is not one that can be used.
+    """
+    files.require_no_planted_link(path)
+    path = path.resolve()  # the file, not a link to it
+    if not files.holds_something(source):
+        raise UsageError(f"there is no backup at {source}", "FILE is what 'gamcli store backup FILE' wrote")
+    require_other(path, source, "a backup is another file")
+    if files.holds_something(path) and not over:
+        raise ConflictError(f"there is a store at {path} already", "--replace keeps it under another name")
+    replace.require_unused(path)
+    if not rehearsed:
+        files.make_folder(path.parent)
+    with backups.part_of(path if path.parent.is_dir() else source) as part:
+        with _named():
+            backups.copy(source, part)
+        require_well(checks.of_content(part), f"the backup {source}", "nothing was changed; try an earlier backup")
+        made, kept = _readied(part, path, source, acting)
+        if not rehearsed:
+            replace.replace(path, part, kept)
+    return made
+
+
+NAMED = {
+    StoreUnusableError: "nothing was changed; choose another backup",
+    StoreVersionError: "upgrade gamcli, or choose another backup",
+}
+"""What helps when a backup is no store that we can read."""
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """Tell of a backup what helps: it is not what `--store` names."""
+    try:
+        yield
+    except StoreError as error:
+        if OTHER_STORE in str(error.hint):
+            error.hint = NAMED[type(error)]
+        raise
+
+
+def _readied(part: Path, path: Path, source: Path, acting: Acting) -> tuple[Restored, Path]:
+    """Bring a copy up to date, note in it where it comes from, and return where what it replaces is to be kept."""
+    with Store.open(part) as made:
+        gam = acting(made)
+        before = made.migrated.before if made.migrated else None
+        with made.writing() as tx:
+            repository = store.repository.the(tx)
+            kept = path.with_name(f"{path.name}.replaced-{gam.now():%Y%m%dT%H%M%S%fZ}")
+            gam.record(tx, "store.restore", repository.guid, source=str(source), replaces=_replaced(path))
+            found = Restored(
+                path=str(path),
+                source=str(source),
+                guid=repository.guid,
+                version_before=before or backups.KNOWN,
+                version=backups.KNOWN,
+                apps=counts.everything(tx, "app"),
+                users=counts.everything(tx, "user"),
+                keys=counts.everything(tx, "key"),
+                audit_entries=counts.everything(tx, "audit"),
+                kept=str(kept) if path.exists() else None,
+            )
+    if made.migrated and made.migrated.backup:
+        made.migrated.backup.unlink()  # the backup itself stays
+    backups.sync(part)
+    return found, kept
+
+
+def _replaced(path: Path) -> dict[str, str] | None:
+    """Return what names the store that is there now, None when none can be read."""
+    if not files.holds_something(path):
+        return None
+    try:
+        guid, head = backups.marked(path)
+    except StoreError:
+        return None
+    return {"guid": guid, "head": head}
+
+
+def versions(path: Path) -> tuple[int, int]:
+    """Return the version of a store as it lies there, and the one it would be brought to."""
+    return backups.version_of(path), backups.KNOWN
+
+
+def migrate(path: Path) -> Migrated:
+    """Bring a store up to date, keeping a copy of what was before; one that is so already stays as it is."""
+    with Store.open(path) as opened:
+        done = opened.migrated
+    backup = str(done.backup) if done and done.backup else None
+    return Migrated(str(path), done.before if done else backups.KNOWN, backups.KNOWN, backup)
+
+
+def compact(path: Path) -> Compacted:
+    """Write a store anew without what is empty in it; raises StoreBusyError when others write meanwhile."""
+    Store.open(path).close()
+    before = backups.size(path)
+    replace.compact(path)
+    return Compacted(str(path), before, backups.size(path))

@@ -1,0 +1,1 @@
+"""Bulk input: reading CSV files."""

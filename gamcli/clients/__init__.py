@@ -1,0 +1,1 @@
+"""HTTP clients of a token endpoint: what try, run and conformance send."""

@@ -1,0 +1,135 @@
+"""
+What comes next on a command line, answered without typer: shells ask at every press of the tab key.
+
+The words that never change lie in `completion_table.tsv`, written from the live commands by `words.py` and compared by a test: a
+line for each verb and option, with tabs between the command, the word, what its value names and its help. Names of
+applications, users and keys come from the store.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from gamcli.errors import GamcliError
+from gamcli.render.text import clean, data
+
+TABLE = Path(__file__).with_name("completion_table.tsv")
+
+MOST_NAMES = 100
+"""So many names are offered at most: beyond that people type a letter first."""
+
+
+class Word(NamedTuple):
+    """A row of the table: after `path` may come `text`; an option takes a `value` of that name, a flag none."""
+
+    path: str
+    text: str
+    value: str
+    about: str
+
+
+def table() -> list[Word]:
+    """Return the rows of the table."""
+    lines = TABLE.read_text(encoding="utf-8").splitlines()
+    return [Word(*line.split("\t")) for line in lines]
+
+
+def answer(words: list[str]) -> int:
+    """Print what may stand in place of the last of `words`, a word a line; an error offers nothing."""
+    try:
+        for text, about in offers(words):
+            if text.isprintable():  # nobody could type it, and a shell would
+                data(f"{text}\t{clean(about)}")
+    except (GamcliError, OSError):
+        return 0
+    return 0
+
+
+def offers(words: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield what may stand in place of the last of `words`, each with its help."""
+    *before, typed = words or [""]
+    rows = table()
+    path, expects, given = walk(rows, before)
+    if expects:
+        yield from _values(expects, typed, before)
+        return
+    option, equals, begun = typed.partition("=")
+    here = {row.text: row for row in rows if row.path == path}
+    if equals and option in here:
+        yield from ((f"{option}={text}", about) for text, about in _values(here[option].value, begun, before))
+        return
+    for row in here.values():
+        if row.text.startswith("<"):
+            if (not typed.startswith("-") and given < int(row.text[1]) + 1) or row.text.endswith("...>"):
+                yield from _values(row.value, typed, before)
+        elif row.text.startswith(typed) and (typed or not row.text.startswith("-")):
+            yield row.text, row.about
+
+
+def walk(rows: list[Word], words: Sequence[str]) -> tuple[str, str, int]:
+    """Return the command that `words` reach, what value its last option waits for, and how many arguments it has."""
+    path, expects, given = "", "", 0
+    for word in words:
+        if expects:
+            expects = ""
+            continue
+        row = next((row for row in rows if row.path == path and row.text == word), None)
+        if row is None:
+            given += not word.startswith("-")
+        elif word.startswith("-"):
+            expects = row.value
+        else:
+            path, given = f"{path} {word}".strip(), 0
+    return path, expects, given
+
+
+def _values(names: str, typed: str, before: list[str]) -> Iterator[tuple[str, str]]:
+    if "|" in names:
+        yield from ((choice, "") for choice in names.split("|") if choice.startswith(typed))
+    elif names.removesuffix("...") in SOURCES:
+        joined, plus, last = typed.rpartition("+") if names == "SCOPE" else ("", "", typed)
+        for text, about in SOURCES[names.removesuffix("...")](last, before):
+            yield f"{joined}{plus}{text}", about
+
+
+def _from_store(sql: str) -> Callable[[str, list[str]], Iterator[tuple[str, str]]]:
+    def found(typed: str, before: list[str]) -> Iterator[tuple[str, str]]:
+        from gamcli.commands.session import Session  # noqa: PLC0415 - only names need the store
+        from gamcli.model import fold  # noqa: PLC0415
+        from gamcli.store import completion  # noqa: PLC0415
+
+        session = Session.from_flags({"store": _option(before, "--store")}, _option(before, "--config"))
+        return completion.beginning(session.settings.store(), sql, fold(typed) if sql != "key" else typed, MOST_NAMES)
+
+    return found
+
+
+def _option(words: list[str], name: str) -> str | None:
+    if name in words[:-1]:
+        return words[words.index(name) + 1]
+    return next((word.partition("=")[2] for word in words if word.startswith(f"{name}=")), None)
+
+
+def _scopes(typed: str, before: list[str]) -> Iterator[tuple[str, str]]:
+    del before
+    from gamcli.rules.scopes import TABLE as SCOPES  # noqa: PLC0415 - the other table here
+
+    return ((scope.name, scope.reveals) for scope in SCOPES.values() if scope.name.startswith(typed))
+
+
+def _settings(typed: str, before: list[str]) -> Iterator[tuple[str, str]]:
+    del before
+    from gamcli.commands.settings import SETTINGS  # noqa: PLC0415 - only this needs them
+
+    return ((setting.name, setting.about) for setting in SETTINGS.values() if setting.name.startswith(typed))
+
+
+SOURCES: dict[str, Callable[[str, list[str]], Iterator[tuple[str, str]]]] = {
+    "USER": _from_store("user"),
+    "APP": _from_store("app"),
+    "AUTH_TYPE": _from_store("auth_type"),
+    "KEY": _from_store("key"),
+    "SCOPE": _scopes,
+    "SETTING": _settings,
+}
+"""Where the values come from that a metavar names."""

@@ -1,0 +1,89 @@
+"""Where the new secrets of an apply go: a file of their own, the outputs of a GitHub step, or the JSON on stdout."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gamcli import store
+from gamcli.actions import Gam
+from gamcli.commands import delivery
+from gamcli.errors import FailedError, StoreError, command
+from gamcli.provision.apply import Keep
+from gamcli.provision.issued import Issued
+from gamcli.render import credentials
+from gamcli.render.output import Output, count
+from gamcli.system import new_files
+
+OPTION = "--secrets-out"
+
+FEW = 3
+"""So many command lines a hint has at most."""
+
+
+@contextmanager
+def place(gam: Gam, path: str | None, output: str) -> Iterator[Keep | None]:
+    """Yield what keeps new secrets, or None where there is no place for them."""
+    if path is not None:
+        with _file(gam, path) as keep:
+            yield keep
+    elif output == "github":
+        with delivery.step_outputs() as append:
+            yield lambda issued: append(issued.secrets(), [*issued.variables()])
+    else:
+        yield _shown_later if output in ("json", "jsonl") else None
+
+
+def _shown_later(_: Issued) -> None:
+    """Leave it to the JSON that tells what was done, if anybody takes that."""
+    Output.require_taker(f"{OPTION} FILE takes new secrets too")
+
+
+@contextmanager
+def shown(issued: Issued, path: str | None) -> Iterator[None]:
+    """Tell how to replace what was issued, unless it lies at `path`, when JSON cannot be written after all."""
+    try:
+        yield
+        Output.flush()
+    except OSError as error:
+        if not issued or path is not None:
+            raise
+        lost = count(len(issued.secrets()), "new secret")
+        raise FailedError(
+            f"all was applied, but {lost} could not be written: {error.strerror}", _anew(issued)
+        ) from error
+
+
+def _anew(issued: Issued) -> str:
+    """Return what gives new secrets for those that were lost, the first few of them."""
+    lines = [command("app", "rotate-secret", app.name) for app, _ in issued.apps]
+    lines += [command("key", "rotate", key.id, "--overlap", "0") for key, _ in issued.keys]
+    return "; ".join([*lines[:FEW], *(["and so on"] if len(lines) > FEW else [])])
+
+
+@contextmanager
+def _file(gam: Gam, path: str) -> Iterator[Keep]:
+    """Yield what writes a new file, which is taken away again when its secrets never came to be."""
+    kept: list[Issued] = []
+
+    def keep(issued: Issued) -> None:
+        text = issued.json() if path.endswith(".json") else credentials.env(issued.variables())
+        new_files.write(path, text, OPTION)
+        kept.append(issued)
+
+    try:
+        yield keep
+    except BaseException:
+        if kept and _is_void(gam, kept[0]):
+            Path(path).unlink()
+        raise
+
+
+def _is_void(gam: Gam, issued: Issued) -> bool:
+    """Say whether the store knows none of these secrets; when in doubt, it may know them."""
+    try:
+        with gam.store.reading() as tx:
+            keys = (store.keys.find(tx, key.id) for key, _ in issued.keys)
+            apps = (store.apps.of_client(tx, app.client_id) for app, _ in issued.apps)
+            return not any(each is not None for found in (keys, apps) for each in found)
+    except StoreError:
+        return False

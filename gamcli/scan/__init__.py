@@ -1,0 +1,1 @@
+"""Finding leaked credentials: files, git history, rules for other scanners."""

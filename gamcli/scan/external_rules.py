@@ -1,0 +1,24 @@
+"""The rules of `gamcli scan` for other scanners: the same expressions, without checksums and stores."""
+
+from collections.abc import Callable, Iterator
+
+from gamcli.rules.leak_detection import FORMS
+
+
+def gitleaks() -> Iterator[str]:
+    """Yield a configuration of gitleaks that has its own rules too."""
+    yield "# Rules for gitleaks: gamcli scan --rules gitleaks >.gitleaks.toml"
+    yield "[extend]"
+    yield "useDefault = true"
+    for kind, (prefix, rest) in FORMS.items():
+        yield ""
+        yield "[[rules]]"
+        yield f'id = "gam-{kind.lower().replace(" ", "-")}"'
+        yield f'description = "GAM {kind}"'
+        yield f"regex = '''{prefix}{rest}\\b'''"
+        yield f'keywords = ["{prefix}"]'
+        yield 'tags = ["gam", "secret"]'
+
+
+RULES: dict[str, Callable[[], Iterator[str]]] = {"gitleaks": gitleaks}
+"""The scanners that rules are written for."""

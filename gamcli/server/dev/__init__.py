@@ -1,0 +1,1 @@
+"""The development server: injected faults, a clock, a journal of requests."""

@@ -1,0 +1,122 @@
+"""
+What was asked of a server and what came of it, for tests to assert on: the records that the log writes as lines.
+
+A record is there before its answer leaves: whoever has the answer finds the record.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from io import FileIO
+from pathlib import Path
+from typing import overload
+from urllib.parse import parse_qs
+
+from gamcli.errors import ConflictError, FailedError
+from gamcli.server.endpoints.routes import Answer
+from gamcli.server.request_log import Entry, Log, as_json
+from gamcli.server.transport.messages import Request
+
+GRANTS = ("api_key", "password", "refresh_token")
+
+
+@dataclass(slots=True)
+class Record(Entry):
+    """What the log tells of a request, and which of GRANTS it asked for, if any; status 0 is a connection cut."""
+
+    grant: str = ""
+
+
+Keep = Callable[[Record], None]
+"""What takes records, one by one."""
+
+
+def recorded(entry: Entry, request: Request | None) -> Record:
+    """Return the record of a request: no more of it than the log tells, but for the kind of its grant."""
+    return Record(**asdict(entry), grant=_grant(request) if request is not None else "")
+
+
+def _grant(request: Request) -> str:
+    sent = parse_qs(f"{request.query}&{request.body.decode(errors='replace')}")
+    kind = sent.get("grant_type", [""])[0].lower()
+    if kind == "password" and "api_key" in sent:
+        return "api_key"
+    return kind if kind in GRANTS else ""
+
+
+class RecordingLog(Log):
+    """A log that hands each record to `keep` too."""
+
+    def __init__(self, keep: Keep, sink: Callable[[str], bool], log_format: str, now: Callable[[], datetime]) -> None:
+        super().__init__(sink, log_format, now, "test")
+        self._keep = keep
+
+    def tell(self, request: Request | None, answer: Answer, seconds: float) -> Entry:
+        """Write the line about a request, and hand over its record."""
+        entry = super().tell(request, answer, seconds)
+        self._keep(recorded(entry, request))
+        return entry
+
+
+class Journal(Sequence[Record]):
+    """The requests in the order of their answers; `clear` forgets them."""
+
+    def __init__(self) -> None:
+        self._entries: list[Record] = []
+
+    def add(self, entry: Record) -> None:
+        """Take the record of a request."""
+        self._entries.append(entry)
+
+    def clear(self) -> None:
+        """Forget what was asked so far."""
+        self._entries.clear()
+
+    @overload
+    def __getitem__(self, place: int) -> Record: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Record]: ...
+    def __getitem__(self, place: int | slice) -> Record | list[Record]:
+        return self._entries[place]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(tuple(self._entries))
+
+    def __repr__(self) -> str:
+        return "\n".join(["Journal:", *map(as_json, self._entries)])
+
+
+class JournalFile:
+    """A file with a JSON object a line, each written whole at once; one from an earlier run begins anew."""
+
+    def __init__(self, path: str | Path) -> None:
+        try:
+            _require_journal(Path(path))
+            self._file = FileIO(path, "w")
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or "no such file"
+            raise FailedError(f"cannot write the journal {path}: {why}", "--journal FILE") from error
+
+    def add(self, entry: Record) -> None:
+        """Write the record of a request."""
+        with suppress(OSError):  # a full disk: whoever counts the lines finds out, and the clients go on
+            self._file.write(f"{as_json(entry)}\n".encode())
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+_BEGINNING = b'{"time":'
+
+
+def _require_journal(path: Path) -> None:
+    """Raise ConflictError for a file that is something else: a slip of the fingers must not end a manifest."""
+    if path.is_file() and path.stat().st_size > 0:
+        with path.open("rb") as file:
+            if file.read(len(_BEGINNING)) != _BEGINNING:
+                raise ConflictError(f"{path} is there already, and is no journal", "--journal FILE, a new one")

@@ -1,0 +1,1 @@
+"""The endpoints: functions from a request to a response, and the table of refusals."""

@@ -1,0 +1,193 @@
+"""
+The one table from a rule to what a client is told, and its two shapes.
+
+A rule's name comes from `rules.grants`, from `rules.claims`, or from this folder, where a request is judged before it
+reaches a rule. Texts name no secret and nothing that the client sent: who may know more reads the log.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from gamcli.errors import GamcliError, RefusedError, StoreBusyError, StoreError
+from gamcli.server.transport.messages import Response, json_response
+
+UNAUTHORIZED = 401
+
+RETRY_SECONDS = 1
+"""What `Retry-After` asks for: by then a writer has finished or a connection has ended."""
+
+
+class Refusal(NamedTuple):
+    """A row: GAM's code and status, the error name and status of RFC 6749 and 6750, and the text for both."""
+
+    code: str
+    status: int
+    error: str
+    rfc_status: int
+    message: str
+
+
+def _of_http(status: int, message: str) -> Refusal:
+    """Return the row of a request that HTTP itself refuses: its status is its code."""
+    return Refusal(str(status), status, "invalid_request", status, message)
+
+
+_NOT_A_REFRESH_TOKEN = "The refresh token is not valid: log in again."  # noqa: S105 - a text
+_NOT_A_KEY = "The API key is not valid for this application."
+_NOT_A_TOKEN = "The access token is not valid: log in again."  # noqa: S105 - a text
+
+TABLE: dict[str, Refusal] = {
+    # 1, and what is refused before a route is known
+    "request_unreadable": _of_http(400, "The request is not HTTP/1.1 as RFC 9112 defines it."),
+    "version_unknown": _of_http(505, "Only HTTP/1.0 and HTTP/1.1 are spoken here."),
+    "request_line_too_long": _of_http(414, "The request line is longer than 8 KiB."),
+    "fields_too_large": _of_http(431, "There are more than 64 header fields, or more than 16 KiB of them."),
+    "request_slow": _of_http(408, "The request took too long to arrive."),
+    "expectation_unknown": _of_http(417, "The only expectation met here is 100-continue."),
+    "path_unknown": _of_http(404, "There is nothing at this path."),
+    "method_wrong": _of_http(405, "This path does not answer that method."),
+    "media_type_wrong": _of_http(415, "Send the parameters as application/x-www-form-urlencoded."),
+    "body_too_large": _of_http(413, "The body is larger than 16 KiB."),
+    "length_missing": _of_http(411, "Send the body with a Content-Length."),
+    "form_unreadable": _of_http(400, "The parameters are not a form of name=value pairs in UTF-8."),
+    "initial_properties_malformed": _of_http(
+        400, 'The parameter initial_properties is not a JSON array of {"Id":"…","Value":"…"}.'
+    ),
+    # 2
+    "grant_type_missing": Refusal("292", 400, "invalid_request", 400, "The parameter grant_type is missing."),
+    "parameter_repeated": Refusal("292", 400, "invalid_request", 400, "A parameter was sent more than once."),
+    "client_twice": Refusal(
+        "292", 400, "invalid_request", 400, "Send the client's credentials in the body or as HTTP Basic, not both."
+    ),
+    "request_token_type_unknown": Refusal(
+        "292", 400, "invalid_request", 400, "The parameter request_token_type is neither OAuth nor Web."
+    ),
+    # 3
+    "grant_type_unknown": Refusal(
+        "292", 400, "unsupported_grant_type", 400, "The grants served here are password and refresh_token."
+    ),
+    # 4
+    "client_basic_malformed": Refusal("39", 401, "invalid_client", 401, "The HTTP Basic credentials are malformed."),
+    "client_id_missing": Refusal("39", 401, "invalid_client", 401, "The parameter client_id is missing."),
+    "client_unknown": Refusal("236", 401, "invalid_client", 401, "No application has this client_id."),
+    # 5 to 11
+    "client_secret_wrong": Refusal("116", 401, "invalid_client", 401, "The client_secret is missing or wrong."),
+    "app_disabled": Refusal("111", 401, "invalid_client", 401, "The application is disabled."),
+    "remote_rest_off": Refusal(
+        "230", 401, "unauthorized_client", 400, "The application does not allow remote REST authentication."
+    ),
+    "repository_wrong": Refusal("2", 401, "invalid_request", 400, "The repository is not the one of this server."),
+    "auth_type_unavailable": Refusal(
+        "240", 401, "invalid_grant", 400, "The authentication type is unknown or disabled."
+    ),
+    "auth_type_wrong": Refusal(
+        "35", 401, "invalid_grant", 400, "The authentication type is not the one for this application and grant."
+    ),
+    "api_keys_off": Refusal("230", 401, "unauthorized_client", 400, "The application does not take API keys."),
+    # 12: one text for many causes
+    "key_unproven": Refusal("11", 401, "invalid_grant", 400, _NOT_A_KEY),
+    "password_wrong": Refusal("11", 401, "invalid_grant", 400, "The user name or the password is wrong."),
+    # 13: who comes here has proven to hold the key
+    "key_expired": Refusal("11", 401, "invalid_grant", 400, "The API key has expired."),
+    "key_revoked": Refusal("11", 401, "invalid_grant", 400, "The API key was revoked."),
+    "key_replaced": Refusal("11", 401, "invalid_grant", 400, "The API key was replaced by a newer one."),
+    "key_invalidated": Refusal(
+        "11", 401, "invalid_grant", 400, "The API key is invalid: one of its scopes was withdrawn."
+    ),
+    # 14, 15
+    "user_inactive": Refusal("9", 401, "invalid_grant", 400, "The user is not active."),
+    "user_blocked": Refusal("10", 401, "invalid_grant", 400, "The user is blocked."),
+    "password_must_change": Refusal("23", 401, "invalid_grant", 400, "The user must change the password."),
+    "password_expired": Refusal("24", 401, "invalid_grant", 400, "The password has expired."),
+    "scope_missing": Refusal("232", 401, "invalid_scope", 400, "The application requires the parameter scope."),
+    "scope_beyond": Refusal("235", 401, "invalid_scope", 400, "A scope goes beyond those of the API key."),
+    "scope_unpublished": Refusal(
+        "235", 401, "invalid_scope", 400, "A scope is unknown, or the application does not publish it."
+    ),
+    # 16: one text, but for who asks too often
+    "refresh_unknown": Refusal("101", 401, "invalid_grant", 400, _NOT_A_REFRESH_TOKEN),
+    "refresh_used": Refusal("101", 401, "invalid_grant", 400, _NOT_A_REFRESH_TOKEN),
+    "refresh_expired": Refusal("101", 401, "invalid_grant", 400, _NOT_A_REFRESH_TOKEN),
+    "refresh_revoked": Refusal("101", 401, "invalid_grant", 400, _NOT_A_REFRESH_TOKEN),
+    "renewals_spent": Refusal("168", 401, "invalid_grant", 400, "The token cannot be renewed any more: log in again."),
+    # userinfo
+    "authorization_missing": Refusal("0", 401, "", 401, "This service needs an Authorization Header"),
+    "token_unknown": Refusal("112", 401, "invalid_token", 401, _NOT_A_TOKEN),
+    "token_expired": Refusal("103", 401, "invalid_token", 401, "The access token has expired: log in again."),
+    "token_revoked": Refusal("102", 401, "invalid_token", 401, "The access token was revoked: log in again."),
+    "token_app_disabled": Refusal("111", 401, "invalid_token", 401, "The application is disabled."),
+    "token_user_blocked": Refusal("10", 401, "invalid_token", 401, "The user is blocked."),
+    "token_user_inactive": Refusal("9", 401, "invalid_token", 401, "The user is not active."),
+    # 17
+    "too_many_failures": Refusal(
+        "429", 429, "invalid_request", 429, "Too many failures: try again when the minute is over."
+    ),
+    # 18
+    "store_busy": Refusal("503", 503, "temporarily_unavailable", 503, "The store is busy: try again in a moment."),
+    "store_gone": Refusal("503", 503, "temporarily_unavailable", 503, "The store does not answer."),
+    "connections_full": Refusal(
+        "503", 503, "temporarily_unavailable", 503, "Too many connections: try again in a moment."
+    ),
+    "bug": Refusal("500", 500, "server_error", 500, "The server failed; its log says where."),
+}
+
+_OF_ERROR: tuple[tuple[type[GamcliError], str], ...] = ((StoreBusyError, "store_busy"), (StoreError, "store_gone"))
+"""What an error means here when it is no refusal; the first class that fits."""
+
+
+def rule_of(error: Exception) -> str:
+    """Return the row of TABLE that `error` is answered with; what nobody foresaw is a bug."""
+    if isinstance(error, RefusedError) and error.rule in TABLE:
+        return error.rule
+    return next((rule for kind, rule in _OF_ERROR if isinstance(error, kind)), "bug")
+
+
+Shape = Callable[[Refusal], tuple[int, dict[str, object]]]
+"""How a refusal is written: its status and its body."""
+
+
+def gam(refusal: Refusal) -> tuple[int, dict[str, object]]:
+    """Write a refusal as GAM does."""
+    return refusal.status, {"error": {"code": refusal.code, "message": refusal.message}}
+
+
+def rfc6749(refusal: Refusal) -> tuple[int, dict[str, object]]:
+    """Write a refusal as RFC 6749 §5.2 has it; where RFC 6750 §3.1 wants no error, it has no name."""
+    named = {"error": refusal.error} if refusal.error else {}
+    return refusal.rfc_status, {**named, "error_description": refusal.message}
+
+
+SHAPES: dict[str, Shape] = {"gam": gam, "rfc6749": rfc6749}
+"""How `--error-format` writes a refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a server tells refusals; `expired_status` is what it answers an expired access token with."""
+
+    error_format: str = "gam"
+    expired_status: int = UNAUTHORIZED
+
+    def told(self, rule: str) -> tuple[int, dict[str, object]]:
+        """Return the status and the body for what `rule` refused."""
+        status, body = SHAPES[self.error_format](TABLE[rule])
+        return self.expired_status if rule == "token_expired" else status, body
+
+    def challenge(self, rule: str) -> str:
+        """Return what asks for another access token (RFC 6750 §3)."""
+        name = TABLE[rule].error
+        return f'Bearer realm="gam", error="{name}"' if self._names(name) else 'Bearer realm="gam"'
+
+    def _names(self, error: str) -> bool:
+        return self.error_format == "rfc6749" and error == "invalid_token"
+
+
+AS_GAM = Manner()
+
+
+def response(rule: str, extra: Iterable[tuple[str, str]] = (), manner: Manner = AS_GAM) -> Response:
+    """Return the answer to what `rule` refused."""
+    status, body = manner.told(rule)
+    retry = (("Retry-After", str(RETRY_SECONDS)),) if status == 503 else ()  # noqa: PLR2004 - an HTTP status
+    return json_response(status, body, (*retry, *extra))

@@ -1,0 +1,1 @@
+"""HTTP over sockets: bytes to requests, connections, the event loop, TLS, worker processes."""

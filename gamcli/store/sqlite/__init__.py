@@ -1,0 +1,1 @@
+"""The SQLite engine: the file, its transactions, backups and checks."""

@@ -1,0 +1,1 @@
+"""What gamcli needs of the operating system: signals, new files, the acting user."""

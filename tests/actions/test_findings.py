@@ -1,0 +1,162 @@
+"""Leaks: whose the credentials are that were found, and their end."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from random import Random
+
+import pytest
+
+from gamcli import store
+from gamcli.actions import Gam, Rehearsal, apps, findings, keys
+from gamcli.actions.changes import Created
+from gamcli.actions.keys import KeyWish
+from gamcli.errors import EndsKeysError
+from gamcli.model import App, AuditEntry, Key
+from gamcli.model.findings import Sighting, Source
+from gamcli.rules.credentials import Secret, checksum, mint_api_key, mint_client_secret
+from gamcli.rules.keys import IssuedKey
+from gamcli.rules.leak_detection import search
+from gamcli.store import Transaction
+
+Trail = Callable[[], list[AuditEntry]]
+Forward = Callable[[timedelta], datetime]
+
+
+def look(gam: Gam | None, *secrets: Secret) -> list[Sighting]:
+    """Return what is known of secrets that lie in a file, one a line."""
+    lines = "\n".join(f"x {secret.reveal()}" for secret in secrets)
+    return list(findings.judged(gam, ((Source("a.py"), each) for each in search([lines.encode()]))))
+
+
+def test_a_live_key_is_known_by_its_whole_secret(gam: Gam, issued: IssuedKey) -> None:
+    """Where it lies, whose it is, when it was used, and that it lives."""
+    (found,) = look(gam, issued.secret)
+    key = issued.record
+    assert (found.file, found.line, found.column, found.commit) == ("a.py", 1, 3, None)
+    assert (found.kind, found.id, found.status, found.live) == ("API key", key.id, "active", True)
+    assert (found.user, found.app, found.last_used_at) == ("ana", "portal", None)
+
+
+def test_another_secret_with_the_id_of_a_key_is_foreign(gam: Gam, issued: IssuedKey) -> None:
+    """A right checksum proves nothing."""
+    text = f"gamkey_{issued.record.id}_{'x' * 32}"
+    (found,) = look(gam, Secret(text + checksum(text)))
+    assert (found.id, found.status, found.live, found.user) == (issued.record.id, "foreign", False, None)
+
+
+def test_what_the_store_does_not_know_is_foreign(gam: Gam) -> None:
+    """Keys and client secrets alike."""
+    dice = Random(7).randbytes
+    found = look(gam, mint_api_key(dice)[1], mint_client_secret(dice))
+    assert [(each.kind, each.status, each.live) for each in found] == [
+        ("API key", "foreign", False),
+        ("client secret", "foreign", False),
+    ]
+
+
+def test_without_a_store_nobody_knows_whether_it_lives(issued: IssuedKey, portal: Created[App]) -> None:
+    """The id is in the key itself."""
+    assert portal.secret
+    found = look(None, issued.secret, portal.secret)
+    assert [(each.id, each.status, each.live) for each in found] == [
+        (issued.record.id, "unknown", None),
+        (None, "unknown", None),
+    ]
+
+
+def test_a_key_that_has_ended_does_not_live(gam: Gam, issued: IssuedKey) -> None:
+    """Its status says how it ended."""
+    keys.revoke(gam, [issued.record.id], None)
+    (found,) = look(gam, issued.secret)
+    assert (found.status, found.live, found.user) == ("revoked", False, "ana")
+
+
+def test_a_client_secret_lives_until_it_has_retired(gam: Gam, portal: Created[App], forward: Forward) -> None:
+    """The present one, the one before it during its overlap, and after that."""
+    assert portal.secret
+    fresh = apps.rotate_secret(gam, "portal", overlap=timedelta(hours=1)).secret
+    assert fresh
+    assert [(each.status, each.live, each.app, each.id) for each in look(gam, fresh, portal.secret)] == [
+        ("active", True, "portal", None),
+        ("retiring", True, "portal", None),
+    ]
+    forward(timedelta(hours=1))
+    assert [(each.status, each.live) for each in look(gam, portal.secret)] == [("replaced", False)]
+
+
+def test_the_store_is_asked_once_for_a_secret_that_lies_everywhere(
+    gam: Gam, issued: IssuedKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often it comes."""
+    asked: list[str] = []
+    find = store.keys.find
+
+    def counted(tx: Transaction, key_id: str) -> Key | None:
+        asked.append(key_id)
+        return find(tx, key_id)
+
+    monkeypatch.setattr(store.keys, "find", counted)
+    assert len(look(gam, *[issued.secret] * 50)) == 50
+    assert asked == [issued.record.id]
+
+
+@pytest.fixture
+def found(gam: Gam, issued: IssuedKey, portal: Created[App]) -> list[Sighting]:
+    """Return what was found: ana's key twice, another that has ended, and the client secret."""
+    assert portal.secret
+    old, current = issued.secret, keys.generate(gam, KeyWish("ana", "portal", replace=True)).secret
+    return look(gam, current, old, portal.secret, current)
+
+
+def test_live_keys_that_leaked_are_ended_and_audited(gam: Gam, found: list[Sighting], trail: Trail) -> None:
+    """Each once; what had ended stays as it was, and a client secret is not touched."""
+    after = findings.revoke(gam, found, "leaked", yes=True)
+    assert [(each.status, each.live) for each in after] == [
+        ("revoked", False),
+        ("replaced", False),
+        ("active", True),
+        ("revoked", False),
+    ]
+    assert [each.line for each in after] == [1, 2, 3, 4]
+    entry = trail()[-1]
+    assert (entry.action, entry.target, json.loads(entry.details)["reason"]) == ("key.revoke", found[0].id, "leaked")
+    assert [each.action for each in trail()].count("key.revoke") == 1
+
+
+def test_a_stranger_with_the_id_of_a_leaked_key_stays_one(gam: Gam, issued: IssuedKey) -> None:
+    """Only the key itself has ended."""
+    text = f"gamkey_{issued.record.id}_{'x' * 32}"
+    both = look(gam, issued.secret, Secret(text + checksum(text)))
+    assert [each.status for each in findings.revoke(gam, both, "leaked", yes=True)] == ["revoked", "foreign"]
+
+
+def test_keys_are_not_ended_unless_somebody_said_yes(gam: Gam, found: list[Sighting], trail: Trail) -> None:
+    """The refusal tells which ones would end."""
+    before = trail()
+    with pytest.raises(EndsKeysError, match="this ends 1 live key for good") as raised:
+        findings.revoke(gam, found, "leaked", yes=False)
+    assert [each.key.id for each in raised.value.impacts] == [found[0].id]  # type: ignore[attr-defined]
+    assert trail() == before
+
+
+def test_where_no_key_lives_nobody_is_asked(gam: Gam, found: list[Sighting]) -> None:
+    """Nothing would end."""
+    others = [found[1], found[2]]
+    assert findings.revoke(gam, others, "leaked", yes=False) == others
+
+
+def test_the_number_of_keys_is_told_right(gam: Gam, found: list[Sighting]) -> None:
+    """One, or many."""
+    apps.create(gam, apps.AppWish("shop", {"remote_rest": True, "api_keys.enabled": True}, ("gam_user_data",)))
+    more = look(gam, keys.generate(gam, KeyWish("ana", "shop")).secret)
+    with pytest.raises(EndsKeysError, match="this ends 2 live keys for good"):
+        findings.revoke(gam, [*found, *more], "leaked", yes=False)
+
+
+def test_a_rehearsal_shows_what_would_end(gam: Gam, found: list[Sighting]) -> None:
+    """And asks nobody."""
+    rehearsal = Rehearsal()
+    with gam.store.rehearsing():
+        findings.revoke(Gam(gam.store, gam.now, gam.entropy, gam.actor, rehearsal), found, "leaked", yes=False)
+    assert [each.key for each in rehearsal.plan().invalidates] == [found[0].id]

@@ -1,0 +1,301 @@
+"""What is kept ready is as true as what is read: any change drops it before the next request."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from gamcli import store
+from gamcli.actions import Gam, apps, auth_types, grant_cache, keys, repository, tokens, users
+from gamcli.actions.grant_cache import Holder, Prepared, Ready
+from gamcli.errors import RefusedError, StoreUnusableError
+from gamcli.rules.credentials import Secret
+from gamcli.rules.grants import TokenRequest
+from gamcli.store import Store
+
+SECRET = "s" * 40
+Claims = dict[str, object]
+
+
+@pytest.fixture
+def asked(gam: Gam) -> TokenRequest:
+    """Return a request with the key that ana has for portal."""
+    repository.initialise(gam)
+    users.create(gam, "ana", {})
+    wanted = {"remote_rest": True, "api_keys.enabled": True}
+    apps.create(gam, apps.AppWish("portal", wanted, ("gam_user_data",), "c" * 32, Secret(SECRET)))
+    key = keys.generate(gam, keys.KeyWish("ana", "portal"))
+    return TokenRequest("c" * 32, Secret(SECRET), key.secret, "apikey")
+
+
+def decided(gam: Gam, asked: TokenRequest) -> Ready:
+    """Return what is decided for the request now."""
+    found = tokens.decide(gam, asked)
+    assert isinstance(found, Ready)
+    return found
+
+
+@pytest.fixture
+def ready(gam: Gam, asked: TokenRequest) -> Prepared[Claims]:
+    """Return a place that knows the request under the digest `d`, and its holder."""
+    found: Prepared[Claims] = Prepared()
+    assert found.find(b"d", gam.now()) is None
+    found.keep(b"d", decided(gam, asked))
+    found.holder(gam, asked.client_id, users.show(gam, "ana").guid)
+    return found
+
+
+def heed(gam: Gam, ready: Prepared[Claims]) -> None:
+    """Let it heed the store as it is, as whoever writes does."""
+    with gam.store.writing() as tx:
+        ready.heed(tx)
+
+
+def test_what_is_kept_is_found_without_reading_it_again(
+    gam: Gam, asked: TokenRequest, ready: Prepared[Claims], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And it is what would be decided."""
+    again = decided(gam, asked)
+    app, user = apps.show(gam, "portal"), users.show(gam, "ana")
+    monkeypatch.delattr(Store, "reading")
+    assert ready.find(b"d", gam.now()) == again
+    assert ready.find(b"another", gam.now()) is None
+    assert ready.holder(gam, asked.client_id, user.guid) == Holder(app, user)
+
+
+CHANGES: dict[str, Callable[[Gam], Any]] = {
+    "key revoked": lambda gam: keys.revoke(gam, [key_of(gam)], "lost"),
+    "application disabled": lambda gam: apps.update(gam, "portal", {"enabled": False}),
+    "secret rotated": lambda gam: apps.rotate_secret(gam, "portal"),
+    "user blocked": lambda gam: users.update(gam, "ana", {"blocked": True}),
+    "user deleted": lambda gam: users.delete(gam, "ana", 1),
+    "type disabled": lambda gam: auth_types.update(gam, "apikey", {"enabled": False}),
+    "another user made": lambda gam: users.create(gam, "bob", {}),
+}
+REFUSING = [*CHANGES][:-1]
+
+
+def key_of(gam: Gam) -> str:
+    """Return the id of the one key there is."""
+    with gam.store.reading() as tx:
+        return next(store.keys.each(tx, store.keys.KeyFilter())).id
+
+
+def elsewhere(gam: Gam, name: str) -> None:
+    """Make the change of that name through another connection, as another process would."""
+    with Store.open(gam.store.path) as other:
+        CHANGES[name](replace(gam, store=other))
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_by_anybody_drops_what_is_kept(
+    gam: Gam, asked: TokenRequest, ready: Prepared[Claims], name: str
+) -> None:
+    """As soon as the store is heeded."""
+    guid = users.show(gam, "ana").guid
+    elsewhere(gam, name)
+    heed(gam, ready)
+    assert ready.find(b"d", gam.now()) is None
+    now = ready.holder(gam, asked.client_id, guid)
+    with gam.store.reading() as tx:
+        assert now == grant_cache.holder(tx, asked.client_id, guid)
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_was_decided_before_a_change_is_decided_anew(gam: Gam, ready: Prepared[Claims], name: str) -> None:
+    """In the transaction that keeps the token: no grant is kept that would be refused now."""
+    found = ready.find(b"d", gam.now())
+    assert found is not None
+    elsewhere(gam, name)
+    with gam.store.writing() as tx:
+        if name in REFUSING:
+            with pytest.raises(RefusedError):
+                tokens.keep(gam, tx, found)
+        else:
+            assert tokens.keep(gam, tx, found).grant.user.name == "ana"
+
+
+def test_what_is_decided_while_a_change_is_made_is_decided_anew(
+    gam: Gam, asked: TokenRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at the trail and the facts, and behind the facts."""
+    reading = Store.reading
+    changes = ["user blocked"]
+
+    def changing(opened: Store) -> Any:  # noqa: ANN401 - as reading
+        if changes:
+            elsewhere(gam, changes.pop())
+        return reading(opened)
+
+    before = decided(gam, asked)
+    monkeypatch.setattr(Store, "reading", changing)
+    with pytest.raises(RefusedError, match="blocked"):
+        tokens.decide(gam, asked)
+    with gam.store.writing() as tx, pytest.raises(RefusedError, match="blocked"):
+        tokens.keep(gam, tx, before)
+
+
+def test_grants_drop_nothing(gam: Gam, asked: TokenRequest, ready: Prepared[Claims]) -> None:
+    """They change nothing that is judged but the last use of a key, which may lie behind."""
+    tokens.exchange(gam, asked)
+    heed(gam, ready)
+    assert ready.find(b"d", gam.now()) is not None
+
+
+def test_what_is_kept_ends_with_the_key(gam: Gam, asked: TokenRequest, forward: Callable[[timedelta], None]) -> None:
+    """It is found until then, and not when the clock was set back behind it."""
+    key = keys.generate(gam, keys.KeyWish("ana", "portal", expires_in=timedelta(minutes=5), replace=True))
+    found: Prepared[Claims] = Prepared()
+    found.keep(b"d", decided(gam, asked_with(asked, key.secret)))
+    forward(timedelta(minutes=5) - timedelta(microseconds=1))
+    assert found.find(b"d", gam.now()) is not None
+    forward(timedelta(microseconds=1))
+    assert found.find(b"d", gam.now()) is None
+    forward(-timedelta(minutes=6))
+    assert found.find(b"d", gam.now()) is None
+
+
+def asked_with(asked: TokenRequest, key: Secret | None) -> TokenRequest:
+    """Return the request with another key."""
+    assert key is not None
+    return replace(asked, api_key=key)
+
+
+def test_the_last_use_of_a_key_is_noted_by_one_request_a_minute(
+    gam: Gam, ready: Prepared[Claims], forward: Callable[[timedelta], None]
+) -> None:
+    """The first that finds it old is to write it; those after it find it new."""
+
+    def is_noted() -> bool:
+        found = ready.find(b"d", gam.now())
+        assert found is not None
+        assert found.grant.key is not None
+        return grant_cache.is_worth_noting(found.grant.key.last_used_at, gam.now())
+
+    assert [is_noted(), is_noted()] == [True, False]
+    forward(timedelta(seconds=59))
+    assert not is_noted()
+    forward(timedelta(seconds=1))
+    assert [is_noted(), is_noted()] == [True, False]
+
+
+class Bearer:
+    """Who asks for claims with one token, and counts how often they were found out anew."""
+
+    def __init__(self, gam: Gam, secret: Secret) -> None:
+        self.gam, self.secret = gam, secret
+        self.known: Prepared[Claims] = Prepared()
+        self.made = 0
+
+    def ask(self, *, look: bool = True) -> Claims:
+        """Ask in a turn of its own."""
+        if look:
+            self.known.look(self.gam)
+        try:
+            return tokens.told(self.gam, self.secret, self.known, self._make)
+        finally:
+            self.known.look_away()
+
+    def _make(self, found: Claims) -> Claims:
+        self.made += 1
+        return found
+
+
+@pytest.fixture
+def bearer(gam: Gam, asked: TokenRequest) -> Bearer:
+    """Return the bearer of a token, who has asked twice."""
+    found = Bearer(gam, tokens.exchange(gam, asked).secret)
+    assert found.ask() == found.ask() == tokens.userinfo(gam, found.secret)
+    assert found.made == 1
+    return found
+
+
+def test_claims_are_told_again_without_reading_them(bearer: Bearer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One look at the store is for all who have come before it."""
+    before = bearer.ask()
+    bearer.known.look(bearer.gam)
+    monkeypatch.delattr(Store, "reading")
+    monkeypatch.delattr(Store, "glance")
+    for _ in range(3):
+        assert tokens.told(bearer.gam, bearer.secret, bearer.known, bearer._make) == before
+    assert bearer.made == 1
+
+
+def test_without_a_look_claims_are_told_by_what_is_read(bearer: Bearer) -> None:
+    """Each time, the first time too: nobody knows whether the store is as it was."""
+    other = Bearer(bearer.gam, bearer.secret)
+    assert other.ask(look=False)
+    elsewhere(bearer.gam, "user blocked")
+    for each in (bearer, other):
+        with pytest.raises(RefusedError, match="blocked"):
+            each.ask(look=False)
+
+
+@pytest.mark.parametrize("name", [name for name in REFUSING if name not in ("secret rotated", "type disabled")])
+def test_claims_end_with_what_ends_the_token(bearer: Bearer, name: str) -> None:
+    """For the first who asks after the change."""
+    elsewhere(bearer.gam, name)
+    with pytest.raises(RefusedError):
+        bearer.ask()
+
+
+def test_claims_are_those_after_a_change(bearer: Bearer) -> None:
+    """A name that was changed elsewhere is the new one."""
+    with Store.open(bearer.gam.store.path) as other:
+        users.update(replace(bearer.gam, store=other), "ana", {"first_name": "Ana"})
+    assert bearer.ask()["first_name"] == "Ana"
+
+
+def test_grants_of_others_let_claims_be_told_again(bearer: Bearer, asked: TokenRequest) -> None:
+    """The token is read again, and what it reveals is not found out again."""
+    tokens.exchange(bearer.gam, asked)
+    with Store.open(bearer.gam.store.path) as other:
+        tokens.exchange(replace(bearer.gam, store=other), asked)
+    assert bearer.ask() == bearer.ask()
+    assert bearer.made == 1
+
+
+def test_a_token_that_a_newer_one_ended_tells_no_more(bearer: Bearer, asked: TokenRequest) -> None:
+    """Though a grant leaves no entry in the trail."""
+    apps.update(bearer.gam, "portal", {"one_token_per_user": True})
+    assert bearer.ask()
+    with Store.open(bearer.gam.store.path) as other:
+        tokens.exchange(replace(bearer.gam, store=other), asked)
+    with pytest.raises(RefusedError, match="revoked"):
+        bearer.ask()
+
+
+def test_a_token_tells_until_it_expires(bearer: Bearer, forward: Callable[[timedelta], None]) -> None:
+    """And nothing when the clock was set back before it was issued."""
+    forward(timedelta(hours=1) - timedelta(microseconds=1))
+    assert bearer.ask()
+    forward(timedelta(microseconds=1))
+    with pytest.raises(RefusedError, match="expired"):
+        bearer.ask()
+    forward(-timedelta(hours=2))
+    with pytest.raises(RefusedError, match="expired"):
+        bearer.ask()
+
+
+def test_a_store_that_was_taken_away_is_told(bearer: Bearer) -> None:
+    """What was known of it counts no more."""
+    bearer.gam.store.path.rename(bearer.gam.store.path.with_suffix(".away"))
+    with pytest.raises(StoreUnusableError):
+        bearer.ask()
+
+
+def test_there_is_room_for_so_many(gam: Gam, asked: TokenRequest) -> None:
+    """One more than fit begin anew: no client fills the memory with requests that differ."""
+    found: Prepared[Claims] = Prepared(room=2)
+    ready = decided(gam, asked)
+    for digest in (b"1", b"2", b"3"):
+        found.keep(digest, ready)
+    assert [found.find(digest, gam.now()) is not None for digest in (b"1", b"2", b"3")] == [False, False, True]
+    for guid in ("1", "2", "3"):
+        found.holder(gam, asked.client_id, guid)
+    assert list(found._holders) == [(asked.client_id, "3")]  # noqa: SLF001 - to see that it is bounded
+    for _ in range(3):
+        tokens.told(gam, tokens.exchange(gam, asked).secret, found, lambda claims: claims)
+    assert len(found._told) == 1  # noqa: SLF001 - as above

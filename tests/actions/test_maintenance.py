@@ -1,0 +1,209 @@
+"""Looking after a store: its facts, and copies that are checked before anybody is told that they are there."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from gamcli.actions import Gam, maintenance, users
+from gamcli.errors import ConflictError, FailedError, StoreMissingError, StoreUnusableError, UsageError
+from gamcli.model.maintenance import Check
+from gamcli.store import Store
+from gamcli.store.sqlite import backups, checks
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    """Return where a backup goes to."""
+    return tmp_path / "backup.db"
+
+
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every store be too large to be checked whole."""
+    monkeypatch.setattr(maintenance, "CHECKED_WHOLE", 0)
+
+
+def spoilt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every copy come out damaged."""
+    real = backups.copy
+
+    def copy(source: Path, part: Path) -> backups.Counts:
+        found = real(source, part)
+        with part.open("r+b") as file:
+            file.seek(4096)
+            file.write(b"\xa5" * 4096 * 20)
+        return found
+
+    monkeypatch.setattr(backups, "copy", copy)
+
+
+def test_the_facts_of_a_store_are_those_of_its_file(gam: Gam) -> None:
+    """What it holds, how large it is, and who may read it."""
+    users.create(gam, "ana", {})
+    found = maintenance.info(gam)
+    assert (found.users, found.keys, found.audit_entries, found.mode) == (1, 0, 2, "0600")
+    assert found.size == gam.store.path.stat().st_size
+    assert found.wal_size == Path(f"{gam.store.path}-wal").stat().st_size
+    assert len(found.head) == hashlib.sha256().digest_size * 2
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_backup_tells_what_it_holds(gam: Gam, target: Path, whole: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 - a case
+    """And how far it was checked."""
+    if not whole:
+        small(monkeypatch)
+    users.create(gam, "ana", {})
+    made = maintenance.backup(gam.store.path, target)
+    assert (made.users, made.audit_entries, made.head) == (1, 2, maintenance.info(gam).head)
+    assert (made.path, made.size) == (str(target), target.stat().st_size)
+    assert made.checked == ("pages" if whole else "counts")
+    with Store.open(target) as copy, copy.reading() as tx:
+        assert list(tx.each("SELECT name FROM user")) == [("ana",)]
+
+
+def test_a_large_store_is_checked_whole_for_who_asks(gam: Gam, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long that takes."""
+    small(monkeypatch)
+    assert maintenance.backup(gam.store.path, target, whole=True).checked == "pages"
+
+
+@pytest.mark.parametrize("large", [True, False])
+def test_a_backup_that_came_out_damaged_is_not_kept(
+    gam: Gam,
+    target: Path,
+    large: bool,  # noqa: FBT001 - a case
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And the earlier one stays."""
+    maintenance.backup(gam.store.path, target)
+    before = target.read_bytes()
+    if large:
+        small(monkeypatch)
+    spoilt(monkeypatch)
+    with pytest.raises(StoreUnusableError, match="not as it should be") as caught:
+        maintenance.backup(gam.store.path, target, over=True)
+    assert "gamcli store check" in str(caught.value.hint)
+    assert target.read_bytes() == before
+    assert {each.name for each in target.parent.iterdir()} == {"gam", "backup.db"}
+
+
+TAMPERED = {
+    "audit trail: entry 1 was changed": "UPDATE audit SET target = 'other'",
+    "records: 1 not so: one repository": "DELETE FROM repository",
+}
+
+
+@pytest.mark.parametrize("what", TAMPERED)
+def test_a_store_that_was_tampered_with_is_backed_up_but_not_as_if_it_were_well(
+    gam: Gam, target: Path, what: str
+) -> None:
+    """The copy is the evidence, and holds all that can be had; whoever trusts the exit code hears of it."""
+    with gam.store.writing() as tx:
+        tx.run(TAMPERED[what])
+    with pytest.raises(StoreUnusableError, match=f"is kept, a whole copy, but the store .* {what}") as caught:
+        maintenance.backup(gam.store.path, target)
+    assert caught.value.hint == "gamcli store check"
+    assert next(each.what for each in checks.of_content(target) if not each.ok) in caught.value.message
+    assert {each.name for each in target.parent.iterdir()} == {"gam", "backup.db"}
+
+
+def test_a_store_that_was_tampered_with_takes_no_place_of_an_earlier_backup(gam: Gam, target: Path) -> None:
+    """That may be the last good one."""
+    maintenance.backup(gam.store.path, target)
+    before = target.read_bytes()
+    with gam.store.writing() as tx:
+        tx.run("UPDATE audit SET target = 'other'")
+    with pytest.raises(StoreUnusableError, match=r"the earlier .* stays: the store .* audit trail: entry 1") as caught:
+        maintenance.backup(gam.store.path, target, over=True)
+    assert caught.value.hint == "gamcli store backup OTHER"
+    assert target.read_bytes() == before
+
+
+def test_a_store_that_was_tampered_with_is_streamed_and_then_told(gam: Gam, target: Path) -> None:
+    """All of it comes first."""
+    with gam.store.writing() as tx:
+        tx.run("UPDATE audit SET target = 'other'")
+    with pytest.raises(StoreUnusableError, match="the copy was written"):  # noqa: SIM117 - it is raised at its end
+        with maintenance.streamed(gam.store.path) as (_, file):
+            target.write_bytes(file.read())
+    assert [each.name for each in checks.of_content(target) if not each.ok] == ["audit trail"]
+
+
+def test_the_store_itself_is_no_place_for_its_backup(gam: Gam, target: Path) -> None:
+    """Under no name."""
+    target.symlink_to(gam.store.path)
+    for over in (False, True):
+        with pytest.raises(UsageError, match="the store itself"):
+            maintenance.backup(gam.store.path, target, over=over)
+
+
+def test_an_earlier_file_is_not_overwritten_unasked(gam: Gam, target: Path) -> None:
+    """Whatever it is."""
+    target.touch()
+    with pytest.raises(ConflictError):
+        maintenance.backup(gam.store.path, target)
+    assert maintenance.backup(gam.store.path, target, over=True).path == str(target)
+
+
+def test_a_stream_is_what_the_file_would_be(gam: Gam, target: Path) -> None:
+    """While it is read, no name leads to it."""
+    maintenance.backup(gam.store.path, target)
+    with maintenance.streamed(gam.store.path) as (made, file):
+        assert {each.name for each in gam.store.path.parent.iterdir()} == {"store.db", "store.db-wal", "store.db-shm"}
+        assert file.read() == target.read_bytes()
+    assert made.path == "-"
+
+
+def test_a_store_that_is_only_read_is_streamed_by_way_of_another_folder(
+    gam: Gam, target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is made beside it; without such a folder that is told."""
+    path, passing = gam.store.path, tmp_path / "passing"
+    gam.store.close()
+    maintenance.backup(path, target)
+    passing.mkdir()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(tempfile, "tempdir", str(passing))
+    real, folders = backups.part_of, []
+
+    def part_of(beside: Path) -> AbstractContextManager[Path]:
+        folders.append(beside.parent)
+        return real(beside)
+
+    monkeypatch.setattr(backups, "part_of", part_of)
+    with maintenance.streamed(path) as (_, file):
+        assert file.read() == target.read_bytes()
+    assert folders == [passing]
+
+    def none() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    with pytest.raises(FailedError, match="cannot be written, nor is there") as caught, maintenance.streamed(path):
+        pass
+    assert caught.value.hint == "name one in the variable TMPDIR"
+
+
+@pytest.mark.parametrize("do", [maintenance.check, lambda path: maintenance.backup(path, path.parent / "x.db")])
+def test_a_store_that_is_not_there_is_told(tmp_path: Path, do: Callable[[Path], object]) -> None:
+    """And nothing is made in its place."""
+    with pytest.raises(StoreMissingError):
+        do(tmp_path / "none.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_not_well_is_told_with_its_check() -> None:
+    """The first of them."""
+    well, bad = Check("format", ok=True, what="good"), Check("pages", ok=False, what="torn")
+    maintenance.require_well([well], "it", "look")
+    with pytest.raises(StoreUnusableError, match="pages: torn"):
+        maintenance.require_well([well, bad, bad], "it", "look")
+
+
+def test_a_check_is_that_of_the_store(gam: Gam) -> None:
+    """With its files."""
+    assert maintenance.check(gam.store.path) == checks.of_store(gam.store.path)

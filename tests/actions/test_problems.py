@@ -1,0 +1,42 @@
+"""Faults of a file."""
+
+import pytest
+
+from gamcli.actions.problems import MOST_FAULTS, Faults, told
+from gamcli.errors import FaultsError, NotFoundError, UsageError
+
+
+def test_a_file_without_faults_passes() -> None:
+    """Nothing is raised."""
+    Faults("a.csv").require_none()
+
+
+def test_all_faults_are_told_in_the_order_of_their_lines() -> None:
+    """Whenever they were found."""
+    faults = Faults("a.csv")
+    for line in (7, 2, 5):
+        faults.add(line, "wrong")
+    with pytest.raises(FaultsError) as caught:
+        faults.require_none()
+    assert [str(fault) for fault in caught.value.faults] == ["a.csv:2: wrong", "a.csv:5: wrong", "a.csv:7: wrong"]
+
+
+def test_so_many_faults_are_told_and_no_more() -> None:
+    """A million of them would say nothing more."""
+    faults = Faults("a.csv")
+    for line in range(1, MOST_FAULTS):
+        faults.add(line, "wrong")
+    with pytest.raises(FaultsError) as caught:
+        faults.add(MOST_FAULTS, "wrong")
+    assert len(caught.value.faults) == MOST_FAULTS
+    assert caught.value.hint == "these are the first 1000: mend them, and run it again for the others"
+
+
+@pytest.mark.parametrize(
+    ("hint", "text"),
+    [("gamcli app list", "no app; gamcli app list"), ("did you mean b?", "no app; did you mean b?"), ("90d", "no app")],
+)
+def test_a_hint_belongs_to_a_fault_when_it_can_be_typed(hint: str, text: str) -> None:
+    """What is said of options does not."""
+    assert told(NotFoundError("no app", hint)) == text
+    assert told(UsageError("no app")) == "no app"

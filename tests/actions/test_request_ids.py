@@ -1,0 +1,158 @@
+"""Requests for a key that may be repeated: one id, one key."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from gamcli.actions import Gam, apps, keys, request_ids, tokens, users
+from gamcli.actions.changes import Created
+from gamcli.actions.keys import KeyWish
+from gamcli.errors import ConflictError, EndsKeysError, FailedError, RefusedError, UsageError
+from gamcli.model import App, AuditEntry, Key, User
+from gamcli.rules.credentials import Secret
+from gamcli.rules.grants import TokenRequest
+
+Forward = Callable[[timedelta], datetime]
+Trail = Callable[[], list[AuditEntry]]
+WISH = KeyWish("ana", "portal")
+
+
+@pytest.fixture
+def first(gam: Gam, portal: Created[App], ana: User) -> request_ids.Answer:
+    """Return the answer to the first request."""
+    assert (portal.fresh, ana.name) == (True, "ana")
+    return request_ids.generate(gam, WISH, "deploy-1")
+
+
+def use(gam: Gam, portal: Created[App], api_key: Secret | None) -> None:
+    """Trade a key for a token."""
+    assert portal.secret
+    assert api_key
+    asked = TokenRequest(client_id=portal.record.client_id, client_secret=portal.secret, api_key=api_key)
+    tokens.exchange(gam, asked)
+
+
+def test_a_repeated_request_gives_the_same_key_a_fresh_secret(
+    gam: Gam, first: request_ids.Answer, trail: Trail
+) -> None:
+    """The one that was lost on the way dies; no second key is made."""
+    again = request_ids.generate(gam, WISH, "deploy-1")
+    assert (first.again, again.again) == (False, True)
+    assert again.record.id == first.record.id
+    assert again.secret
+    assert again.secret != first.secret
+    kept = keys.show(gam, first.record.id)
+    assert kept == again.record
+    assert again.secret.matches(kept.digest)
+    assert (trail()[-1].action, trail()[-1].target) == ("key.reissue", kept.id)
+    assert again.secret.reveal() not in trail()[-1].details
+
+
+def test_a_key_in_use_comes_alone(gam: Gam, portal: Created[App], first: request_ids.Answer, trail: Trail) -> None:
+    """Its secret has arrived, and stays."""
+    use(gam, portal, first.secret)
+    before = trail()
+    again = request_ids.generate(gam, WISH, "deploy-1")
+    assert (again.record.id, again.secret, again.again) == (first.record.id, None, True)
+    assert again.record.last_used_at is not None
+    assert trail() == before
+    use(gam, portal, first.secret)
+
+
+def test_a_key_that_has_ended_comes_alone(gam: Gam, first: request_ids.Answer) -> None:
+    """Never a second one for the same request."""
+    keys.revoke(gam, [first.record.id], None)
+    again = request_ids.generate(gam, WISH, "deploy-1")
+    assert (again.record.id, again.record.end, again.secret) == (first.record.id, "revoked", None)
+
+
+def test_a_key_that_expired_unused_comes_alone(gam: Gam, portal: Created[App], ana: User, forward: Forward) -> None:
+    """A fresh secret of a dead key is of no use."""
+    wish = KeyWish(ana.name, portal.record.name, expires_in=timedelta(hours=1))
+    made = request_ids.generate(gam, wish, "short")
+    forward(timedelta(hours=2))
+    assert request_ids.generate(gam, wish, "short") == (keys.show(gam, made.record.id), None, True)
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        (WISH._replace(label="ci"), "label"),
+        (WISH._replace(scopes=("gam_user_data",)), "scopes"),
+        (WISH._replace(expires_in=timedelta(days=1)), "expiry"),
+        (WISH._replace(auth_type="apikey"), "auth type"),
+        (WISH._replace(replace=True), "replace"),
+        (WISH._replace(overlap=timedelta(days=1)), "overlap"),
+        (WISH._replace(user="eva"), "user"),
+        (WISH._replace(app="gate"), "app"),
+    ],
+    ids=str,
+)
+def test_a_request_for_something_else_is_a_conflict(
+    gam: Gam, first: request_ids.Answer, other: KeyWish, told: str
+) -> None:
+    """Whatever differs is named, and nothing changes."""
+    users.create(gam, "eva", {})
+    apps.create(gam, apps.AppWish("gate", {"remote_rest": True, "api_keys.enabled": True}))
+    with pytest.raises(ConflictError, match=f"made key {first.record.id} and asked for something else: .*{told}"):
+        request_ids.generate(gam, other, "deploy-1")
+    assert keys.show(gam, first.record.id) == first.record
+
+
+def test_the_same_wish_in_other_words_is_the_same(gam: Gam, portal: Created[App], ana: User) -> None:
+    """Names of every kind, scopes in any order and spelling."""
+    said = KeyWish("ana", "portal", ("gam_user_roles+user_mail",), "apikey", timedelta(days=1))
+    meant = KeyWish(ana.email, portal.record.client_id, ("user_email", "GAM_USER_ROLES"), "APIKEY", timedelta(hours=24))
+    made = request_ids.generate(gam, said, "words")
+    assert request_ids.generate(gam, meant, "words").record.id == made.record.id
+
+
+def test_a_replacement_is_not_done_twice(gam: Gam, first: request_ids.Answer) -> None:
+    """The key that followed stays, whatever the retry says of replacing."""
+    wish = WISH._replace(replace=True)
+    made = request_ids.generate(gam, wish, "deploy-2")
+    assert request_ids.generate(gam, wish, "deploy-2").record.id == made.record.id
+    assert keys.show(gam, first.record.id).end == "replaced"
+    assert request_ids.generate(gam, WISH, "deploy-1").secret is None
+
+
+def test_a_secret_that_cannot_be_kept_leaves_the_one_before(gam: Gam, first: request_ids.Answer, trail: Trail) -> None:
+    """A request that fails is none: it may be made again, and a reissue that fails kills nothing."""
+
+    def fail(_: Key, __: Secret) -> None:
+        raise FailedError("the disk is full")
+
+    before = trail()
+    with pytest.raises(FailedError):
+        request_ids.generate(gam, WISH, "deploy-1", fail)
+    assert keys.show(gam, first.record.id) == first.record
+    with pytest.raises(FailedError):
+        request_ids.generate(gam, WISH._replace(replace=True), "deploy-2", fail)
+    assert trail() == before
+    assert not request_ids.generate(gam, WISH._replace(replace=True, label="other"), "deploy-2").again
+
+
+def test_no_fresh_secret_where_no_key_could_be_made(gam: Gam, first: request_ids.Answer) -> None:
+    """The rules of issuing hold for it too."""
+    users.update(gam, "ana", {"blocked": True})
+    with pytest.raises(RefusedError):
+        request_ids.generate(gam, WISH, "deploy-1")
+    assert keys.show(gam, first.record.id) == first.record
+
+
+def test_a_request_goes_with_its_key(gam: Gam, first: request_ids.Answer) -> None:
+    """A user that is deleted and made anew gets a new key for the same id."""
+    with pytest.raises(EndsKeysError):
+        users.delete(gam, "ana", None)
+    users.delete(gam, "ana", 1)
+    users.create(gam, "ana", {})
+    assert request_ids.generate(gam, WISH, "deploy-1").record.id != first.record.id
+
+
+@pytest.mark.parametrize("wrong", ["", "x" * 101, "a\nb"])
+def test_an_id_that_cannot_be_is_refused(gam: Gam, portal: Created[App], ana: User, wrong: str) -> None:
+    """One to a hundred printable characters."""
+    with pytest.raises(UsageError):
+        request_ids.generate(gam, KeyWish(ana.name, portal.record.name), wrong)
+    assert request_ids.generate(gam, KeyWish(ana.name, portal.record.name), "x" * 100).secret

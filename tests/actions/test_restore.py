@@ -1,0 +1,253 @@
+"""A store that is put back: from a backup that is whole, in the place of one that nobody is working on."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gamcli import store as stored
+from gamcli.actions import Gam, maintenance, restore, users
+from gamcli.errors import (
+    ConflictError,
+    GamcliError,
+    StoreBusyError,
+    StoreError,
+    StoreUnusableError,
+    StoreVersionError,
+    UsageError,
+)
+from gamcli.model import AuditEntry
+from gamcli.store import Store
+from gamcli.store.sqlite import checks
+
+OLD = Path(__file__).parent.parent / "store" / "kept" / "1.sql"
+HOLDER = "import sys; from pathlib import Path; from gamcli.store import Store; s = Store.open(Path(sys.argv[1]))"
+
+
+@pytest.fixture
+def backup(gam: Gam, tmp_path: Path) -> Path:
+    """Return a backup with user ana; then user eva came, and the store was closed."""
+    users.create(gam, "ana", {})
+    path = tmp_path / "backup.db"
+    maintenance.backup(gam.store.path, path)
+    users.create(gam, "eva", {})
+    gam.store.close()
+    return path
+
+
+@pytest.fixture
+def acting(gam: Gam) -> restore.Acting:
+    """Return who acts on a store."""
+    return lambda opened: replace(gam, store=opened)
+
+
+def names(path: Path) -> list[str]:
+    """Return the names of the users in a store."""
+    with closing(sqlite3.connect(path)) as connection:
+        return [name for (name,) in connection.execute("SELECT name FROM user ORDER BY name")]
+
+
+def last(path: Path) -> AuditEntry:
+    """Return the last audit entry of a store."""
+    with Store.open(path) as store, store.reading() as tx:
+        return list(stored.audit.each(tx))[-1]
+
+
+def test_a_backup_comes_back_and_what_was_there_is_kept(gam: Gam, backup: Path, acting: restore.Acting) -> None:
+    """Both are whole, and the backup itself stays as it was."""
+    path, before = gam.store.path, backup.read_bytes()
+    made = restore.restore(path, backup, acting, over=True)
+    assert made.kept is not None
+    assert (names(path), names(Path(made.kept)), backup.read_bytes()) == (["ana"], ["ana", "eva"], before)
+    assert (made.users, made.version_before, made.version) == (1, 3, 3)
+    assert [each.name for each in checks.of_store(path) if not each.ok] == []
+    assert {each.name for each in path.parent.iterdir()} == {"store.db", Path(made.kept).name}
+
+
+def test_the_audit_trail_tells_of_it(gam: Gam, backup: Path, acting: restore.Acting) -> None:
+    """From where, and what was there before, by its head."""
+    with closing(sqlite3.connect(gam.store.path)) as connection:
+        (head,) = connection.execute("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
+    made = restore.restore(gam.store.path, backup, acting, over=True)
+    entry = last(gam.store.path)
+    assert (entry.action, entry.target) == ("store.restore", made.guid)
+    assert f'"source":"{backup}"' in entry.details
+    assert f'"head":"{head}"' in entry.details
+
+
+def test_where_there_is_no_store_nothing_is_kept(tmp_path: Path, backup: Path, acting: restore.Acting) -> None:
+    """Its folder is made."""
+    path = tmp_path / "new" / "folder" / "store.db"
+    made = restore.restore(path, backup, acting)
+    assert (made.kept, names(path)) == (None, ["ana"])
+    assert (path.parent.stat().st_mode & 0o777, path.stat().st_mode & 0o777) == (0o700, 0o600)
+
+
+def test_a_store_that_is_there_stays_unless_it_may_be_replaced(gam: Gam, backup: Path, acting: restore.Acting) -> None:
+    """And how to do that is told."""
+    with pytest.raises(ConflictError, match="already") as caught:
+        restore.restore(gam.store.path, backup, acting)
+    assert "--replace" in str(caught.value.hint)
+    assert names(gam.store.path) == ["ana", "eva"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "hint"),
+    [
+        ("junk", "nothing was changed; choose another backup"),
+        ("PRAGMA application_id = 1", "nothing was changed; choose another backup"),
+        ("PRAGMA user_version = 1000", "upgrade gamcli, or choose another backup"),
+    ],
+)
+def test_a_backup_that_is_none_is_told_with_what_helps(
+    gam: Gam, backup: Path, acting: restore.Acting, damage: str, hint: str
+) -> None:
+    """It is not the store that was named."""
+    if damage == "junk":
+        backup.write_bytes(b"x" * 8192)
+    else:
+        with closing(sqlite3.connect(backup)) as connection:
+            connection.execute(damage)
+    with pytest.raises(StoreError) as caught:
+        restore.restore(gam.store.path, backup, acting, over=True)
+    assert caught.value.hint == hint
+    assert names(gam.store.path) == ["ana", "eva"]
+
+
+def test_a_store_that_a_process_works_on_stays(gam: Gam, backup: Path, acting: restore.Acting) -> None:
+    """Until that ends."""
+    words = [sys.executable, "-c", f"{HOLDER}; print(flush=True); sys.stdin.read()", str(gam.store.path)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        with pytest.raises(StoreBusyError):
+            restore.restore(gam.store.path, backup, acting, over=True)
+        process.communicate()
+    assert names(gam.store.path) == ["ana", "eva"]
+    restore.restore(gam.store.path, backup, acting, over=True)
+
+
+def damage(path: Path) -> None:
+    """Overwrite a part of the file."""
+    with path.open("r+b") as file:
+        file.seek(4096 * 3)
+        file.write(b"\xa5" * 4096 * 8)
+
+
+def tamper(path: Path) -> None:
+    """Change what an audit entry says."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE audit SET target = 'other'")
+
+
+def outdo(path: Path) -> None:
+    """Make it a store of a gamcli that is to come."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA user_version = 1000")
+
+
+def overwrite(path: Path) -> None:
+    """Make it something else."""
+    path.write_text("name,email\n" * 1000, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error"),
+    [
+        (damage, StoreUnusableError),
+        (tamper, StoreUnusableError),
+        (outdo, StoreVersionError),
+        (overwrite, StoreUnusableError),
+        (Path.unlink, UsageError),
+    ],
+)
+def test_a_backup_that_is_not_whole_changes_nothing(
+    gam: Gam, backup: Path, acting: restore.Acting, spoil: Callable[[Path], None], error: type[GamcliError]
+) -> None:
+    """Neither the store nor its folder."""
+    spoil(backup)
+    before = gam.store.path.read_bytes()
+    with pytest.raises(error) as caught:
+        restore.restore(gam.store.path, backup, acting, over=True)
+    assert str(backup) in caught.value.message
+    assert gam.store.path.read_bytes() == before
+    assert [each.name for each in gam.store.path.parent.iterdir()] == ["store.db"]
+
+
+def test_a_damaged_store_is_replaced(gam: Gam, backup: Path, acting: restore.Acting) -> None:
+    """That is what backups are for; it is kept as it is."""
+    gam.store.path.write_bytes(b"x" * 8192)
+    made = restore.restore(gam.store.path, backup, acting, over=True)
+    assert names(gam.store.path) == ["ana"]
+    assert made.kept
+    assert Path(made.kept).read_bytes() == b"x" * 8192
+    assert '"replaces":null' in last(gam.store.path).details
+
+
+def test_a_backup_of_an_earlier_version_is_brought_up_to_date(gam: Gam, tmp_path: Path, acting: restore.Acting) -> None:
+    """Before it is put in place; it stays as it was itself."""
+    gam.store.close()
+    old = tmp_path / "old.db"
+    with closing(sqlite3.connect(old)) as connection:
+        connection.executescript(OLD.read_text(encoding="utf-8"))
+    before = old.read_bytes()
+    made = restore.restore(gam.store.path, old, acting, over=True)
+    assert (made.version_before, made.version, old.read_bytes()) == (1, 3, before)
+    assert names(gam.store.path) == ["María José", "ana"]
+    assert len(list(gam.store.path.parent.iterdir())) == 2
+
+
+def test_a_rehearsal_checks_everything_and_changes_nothing(gam: Gam, backup: Path, acting: restore.Acting) -> None:
+    """It says what would be kept."""
+    made = restore.restore(gam.store.path, backup, acting, over=True, rehearsed=True)
+    assert made.kept
+    assert names(gam.store.path) == ["ana", "eva"]
+    assert [each.name for each in gam.store.path.parent.iterdir()] == ["store.db"]
+
+
+def test_the_store_is_no_backup_of_itself(gam: Gam, acting: restore.Acting) -> None:
+    """Under no name."""
+    with pytest.raises(UsageError, match="the store itself"):
+        restore.restore(gam.store.path, gam.store.path, acting, over=True)
+
+
+def test_a_link_to_a_store_leads_to_the_restored_one(
+    gam: Gam, backup: Path, acting: restore.Acting, tmp_path: Path
+) -> None:
+    """The link stays."""
+    link = tmp_path / "link.db"
+    link.symlink_to(gam.store.path)
+    restore.restore(link, backup, acting, over=True)
+    assert link.is_symlink()
+    assert names(gam.store.path) == ["ana"]
+
+
+def test_a_store_is_brought_up_to_date_once(tmp_path: Path) -> None:
+    """Then there is nothing to do."""
+    path = tmp_path / "store.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(OLD.read_text(encoding="utf-8"))
+    assert restore.versions(path) == (1, 3)
+    made = restore.migrate(path)
+    assert (made.version_before, made.version, made.backup) == (1, 3, f"{path}.v1-backup")
+    again = restore.migrate(path)
+    assert (again.version_before, again.version, again.backup) == (3, 3, None)
+
+
+def test_compacting_says_how_many_bytes_there_were_and_are(gam: Gam) -> None:
+    """With what lies beside the store."""
+    for number in range(200):
+        users.create(gam, f"user{number}", {"address": "x" * 250, "city": "x" * 250})
+    with gam.store.writing() as tx:
+        tx.run("DELETE FROM user")
+    before = sum(each.stat().st_size for each in gam.store.path.parent.iterdir() if each.suffix != ".db-shm")
+    made = restore.compact(gam.store.path)
+    assert made.bytes_before >= before
+    assert made.bytes_after < before
+    assert os.path.getsize(gam.store.path) <= made.bytes_after  # noqa: PTH202 - the file alone

@@ -1,0 +1,82 @@
+"""Who acts and from where, as the audit trail tells it."""
+
+import getpass
+import os
+import pwd
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gamcli.system.actor import CI_JOBS, LONGEST, actor
+
+HERE = f"{pwd.getpwuid(os.geteuid()).pw_name}@{os.uname().nodename}"
+NOBODY_SET = {name: "" for variables in CI_JOBS.values() for name in variables}
+
+
+def test_the_os_user_and_the_host_are_told() -> None:
+    """Always; variables that are empty say nothing."""
+    assert actor({}) == actor(NOBODY_SET) == actor({"SUDO_USER": "", "USER": "eva", "LOGNAME": "eva"}) == HERE
+
+
+def test_who_became_another_user_is_told() -> None:
+    """By the program that they did it with."""
+    assert actor({"SUDO_USER": "ana"}) == f"{HERE} sudo=ana"
+    assert actor({"DOAS_USER": "eva"}) == f"{HERE} doas=eva"
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"GITHUB_REPOSITORY": "acme/portal", "GITHUB_RUN_ID": "4711"}, "github=acme/portal#4711"),
+        ({"CI_PROJECT_PATH": "acme/portal", "CI_JOB_ID": "7"}, "gitlab=acme/portal#7"),
+        ({"BUILDKITE_PIPELINE_SLUG": "portal", "BUILDKITE_BUILD_NUMBER": "7"}, "buildkite=portal#7"),
+        ({"JENKINS_URL": "https://ci.example.org/", "JOB_NAME": "a b", "BUILD_NUMBER": "7"},
+         "jenkins=https://ci.example.org/#a_b#7"),
+        ({"CODEBUILD_BUILD_ID": "portal:7f"}, "codebuild=portal:7f"),
+        ({"SYSTEM_TEAMPROJECT": "Portal", "BUILD_BUILDID": "7"}, "azure=Portal#7"),
+    ],
+)  # fmt: skip
+def test_the_job_of_a_ci_system_is_told(environment: dict[str, str], expected: str) -> None:
+    """The project and the run."""
+    assert actor(environment) == f"{HERE} {expected}"
+
+
+@pytest.mark.parametrize("system", CI_JOBS)
+def test_a_job_is_told_only_when_all_of_it_is_there(system: str) -> None:
+    """BUILD_NUMBER alone may be anything."""
+    environment = dict.fromkeys(CI_JOBS[system], "x")
+    assert actor(environment) == f"{HERE} {system}={'#'.join(['x'] * len(environment))}"
+    del environment[CI_JOBS[system][-1]]
+    assert actor(environment) == HERE
+
+
+def test_whatever_the_variables_hold_it_is_a_few_printable_words() -> None:
+    """No line ends, no escapes, no bytes that are no text, no book."""
+    found = actor({"SUDO_USER": "a b\n\x1b[31m\udcff", "CODEBUILD_BUILD_ID": "x" * 10_000})
+    assert found == f"{HERE} sudo=a_b_?[31m? codebuild={'x' * LONGEST}..."
+
+
+def test_a_user_without_a_name_has_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in containers that run under any number."""
+
+    def nobody(*_: object) -> Any:  # noqa: ANN401 - never returns
+        raise KeyError
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    monkeypatch.setattr(getpass, "getuser", lambda: "eva")
+    assert actor({}).startswith("eva@")
+    monkeypatch.setattr(getpass, "getuser", nobody)
+    assert actor({}).startswith(f"uid-{os.geteuid()}@")
+
+
+def test_every_change_by_a_command_tells_who_made_it(
+    world: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that runs as somebody else, too."""
+    monkeypatch.setenv("SUDO_USER", "ana")
+    monkeypatch.setenv("CODEBUILD_BUILD_ID", "b\udc807")
+    assert world("user", "create", "eva").code == 0
+    (found,) = world("audit", "list", "--actor", "ana", "-o", "json").json
+    assert found["target"] == "eva"
+    assert found["actor"].endswith(" sudo=ana codebuild=b?7")

@@ -1,0 +1,393 @@
+"""What git keeps, as `scan` reads it."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from gamcli.errors import FailedError, UsageError
+from gamcli.rules.credentials import mint_api_key, mint_client_secret
+from gamcli.scan import git_scan
+from gamcli.scan.git_scan import Repository
+
+DICE = Random(5).randbytes
+KEY, OTHER = (mint_api_key(DICE)[1].reveal() for _ in range(2))
+CLIENT = mint_client_secret(DICE).reveal()
+
+Git = Callable[..., str]
+
+
+@pytest.fixture
+def git(place: Path) -> Git:
+    """Make a repository here, and return what runs git in it; each commit is a minute after the one before."""
+    who = {"NAME": "n", "EMAIL": "n@example.org"}
+    names = {f"GIT_{role}_{name}": value for role in ("AUTHOR", "COMMITTER") for name, value in who.items()}
+    minutes = iter(range(1000))
+
+    def run(*words: str, at: str = "") -> str:
+        at = at or f"{1_700_000_000 + 60 * next(minutes)} +0000"
+        environment = {**os.environ, **names, "GIT_AUTHOR_DATE": at, "GIT_COMMITTER_DATE": at, "LC_ALL": "C"}
+        line = ["git", "-c", "init.defaultBranch=main", *words]
+        done = subprocess.run(line, check=True, capture_output=True, text=True, env=environment, cwd=place)
+        return done.stdout.strip()
+
+    run("init", "-q")
+    return run
+
+
+@pytest.fixture
+def commit(git: Git, place: Path) -> Callable[..., str]:
+    """Return what writes files, commits them, and returns the name of the commit."""
+
+    def make(message: str = "more", **files: str | None) -> str:
+        for name, text in files.items():
+            path = place / name.replace("__", "/").replace("_", ".")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8") if text is not None else path.unlink()
+        git("add", "--all")
+        git("commit", "-q", "--allow-empty", "-m", message)
+        return git("rev-parse", "HEAD")
+
+    return make
+
+
+Commit = Callable[..., str]
+
+
+def look(folder: str = ".", *, told: list[str] | None = None) -> list[tuple[str, str | None, int, str]]:
+    """Return what the history holds: file, commit, line, text."""
+    repository = Repository(folder, pytest.fail if told is None else told.append)
+    return [(at.file, at.commit, leak.line, leak.secret.reveal()) for at, leak in repository.history()]
+
+
+def test_a_leak_that_was_removed_is_found_in_the_commit_that_brought_it(commit: Commit) -> None:
+    """Its line is the one that it had then."""
+    commit(a_py="1\n")
+    brought = commit(a_py=f"1\n2\nkey = '{KEY}'\n")
+    commit(a_py=f"0\n1\n2\n3\nkey = '{KEY}'\n")
+    commit(a_py="1\n")
+    assert look() == [("a.py", brought, 3, KEY)]
+
+
+def test_a_leak_in_many_places_is_told_once(commit: Commit) -> None:
+    """Where it lay first; another secret in the same file is another leak."""
+    first = commit(b__c_py=f"{KEY}\n")
+    second = commit(a_py=f"{KEY}\n{OTHER}\n", b__c_py=None)
+    assert look() == [("b/c.py", first, 1, KEY), ("a.py", second, 2, OTHER)]
+
+
+def test_branches_tags_and_stashes_are_history_too(git: Git, commit: Commit, place: Path) -> None:
+    """Not only what is checked out."""
+    commit(a_py="1\n")
+    git("checkout", "-q", "-b", "side")
+    side = commit(side_py=f"{KEY}\n")
+    git("checkout", "-q", "main")
+    (place / "a.py").write_text(OTHER, encoding="utf-8")
+    git("stash")
+    found = look()
+    assert ("side.py", side, 1, KEY) in found
+    assert {each[3] for each in found} == {KEY, OTHER}
+
+
+def test_stashes_before_the_last_one_are_history_too(git: Git, commit: Commit, place: Path) -> None:
+    """Only the log of the ref leads to them."""
+    commit(a_py="1\n")
+    for text in (KEY, OTHER, CLIENT):
+        (place / "a.py").write_text(text, encoding="utf-8")
+        git("stash")
+    assert {each[3] for each in look()} == {KEY, OTHER, CLIENT}
+
+
+def test_tags_of_files_and_folders_are_history_too(git: Git, commit: Commit, place: Path) -> None:
+    """Without a commit, and behind tags of tags; told as git names them."""
+    commit(a_py="1\n")
+    made = commit(b__c_py=KEY)
+    (place / "left.py").write_text(OTHER, encoding="utf-8")
+    git("tag", "file", git("hash-object", "-w", "left.py"))
+    git("tag", "-a", "-m", "signed", "file-again", "file")
+    (place / "b" / "d.py").write_text(CLIENT, encoding="utf-8")
+    git("add", "b/d.py")
+    tree = git("write-tree")
+    git("tag", "-a", "-m", "signed", "folder", tree)
+    git("tag", "-a", "-m", "signed", "folder-again", "folder")
+    assert look() == [
+        ("b/c.py", made, 1, KEY), ("refs/tags/file", None, 1, OTHER), ("b/d.py", tree, 1, CLIENT),
+    ]  # fmt: skip
+
+
+def test_what_a_merge_brings_itself_is_found(git: Git, commit: Commit) -> None:
+    """Neither of its parents has it."""
+    commit(a_py="1\n")
+    git("checkout", "-q", "-b", "side")
+    commit(side_py="1\n")
+    git("checkout", "-q", "main")
+    commit(b_py="1\n")
+    git("merge", "-q", "--no-commit", "--no-ff", "side")
+    merge = commit("merge", evil_py=KEY)
+    assert len(git("rev-parse", "HEAD^@").split()) == 2
+    assert look() == [("evil.py", merge, 1, KEY)]
+
+
+def test_messages_of_commits_and_tags_are_searched(git: Git, commit: Commit) -> None:
+    """Their lines are those of the message."""
+    made = commit(f"subject\n\nused {KEY} here")
+    git("tag", "-a", "v1", "-m", f"one\ntwo {CLIENT}")
+    tag = git("rev-parse", "v1")
+    assert look() == [("commit message", made, 3, KEY), ("tag message", tag, 2, CLIENT)]
+
+
+def test_what_no_branch_reaches_is_counted_only(git: Git, commit: Commit) -> None:
+    """It is in nobody else's clone."""
+    commit(a_py="1\n")
+    commit(a_py=f"{KEY}\n{CLIENT}\n")
+    commit(a_py=f"{KEY}\n")
+    git("reset", "-q", "--hard", "HEAD~2")
+    told: list[str] = []
+    assert look(told=told) == []
+    assert told == ["2 more only in what no branch, tag or stash reaches: staged, or left behind"]
+
+
+def test_what_was_left_behind_is_not_more_when_it_lies_elsewhere_too(git: Git, commit: Commit) -> None:
+    """It is told already."""
+    made = commit(a_py=f"{KEY}\n")
+    commit(b_py=f"{KEY}\nand more\n")
+    git("reset", "-q", "--hard", "HEAD~1")
+    assert look() == [("a.py", made, 1, KEY)]
+
+
+def test_a_clock_that_went_wrong_does_not_change_what_came_first(git: Git, commit: Commit, place: Path) -> None:
+    """A commit comes after those that it builds on, whatever its date says."""
+    commit(z_py="1\n")
+    brought = commit(a_py=KEY)
+    git("checkout", "-q", "-b", "side")
+    (place / "b.py").write_text(KEY, encoding="ascii")
+    git("add", ".")
+    git("commit", "-q", "-m", "long ago", at="1000000000 +0000")
+    git("checkout", "-q", "main")
+    commit(z_py="2\n")
+    assert look() == [("a.py", brought, 1, KEY)]
+
+
+def test_names_of_any_kind_are_told(commit: Commit, git: Git, place: Path) -> None:
+    """Blanks, quotes, line ends, and bytes that are no text."""
+    names = [b"a b.py", b'q"q.py', b"li\nne.py", "ключ.py".encode(), b"caf\xe9.py"]
+    for name in names:
+        Path(os.fsdecode(bytes(place) + b"/" + name)).write_text(KEY, encoding="ascii")
+        commit()
+        assert look()[0][0] == name.decode("utf-8", "backslashreplace")
+        git("update-ref", "-d", "HEAD")
+        git("rm", "-rfq", ".")
+        git("reflog", "expire", "--expire=now", "--all")
+        git("gc", "-q", "--prune=now")
+
+
+def test_large_and_packed_objects_are_searched(git: Git, commit: Commit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Piece by piece; none hides the one behind it."""
+    monkeypatch.setattr(git_scan, "PIECE", 64)
+    first = commit(a_py="1\n" * 500 + KEY + "\n2" * 500)
+    second = commit(b_py=f"{CLIENT}\n")
+    third = commit(c_py="3\n" * 500 + OTHER)
+    git("gc", "-q")
+    assert look() == [("a.py", first, 501, KEY), ("b.py", second, 1, CLIENT), ("c.py", third, 501, OTHER)]
+
+
+def test_the_walk_ends_once_all_was_found(commit: Commit, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git is told to stop in the middle, and that is no failure."""
+    monkeypatch.setattr(git_scan, "PIECE", 64)
+    first = commit(a_py=KEY)
+    for number in range(1500):
+        (place / f"{number}").write_text(f"{number}", encoding="ascii")
+    commit()
+    assert look() == [("a.py", first, 1, KEY)]
+
+
+def test_names_of_files_are_not_searched(commit: Commit, place: Path) -> None:
+    """As in folders."""
+    (place / KEY).write_text("1\n", encoding="ascii")
+    assert commit()
+    assert look() == []
+
+
+def test_utf_16_in_a_history_is_text(commit: Commit, place: Path) -> None:
+    """As in files."""
+    (place / "a.ps1").write_text(f"x\n{KEY}", encoding="utf-16")
+    made = commit()
+    assert look() == [("a.ps1", made, 2, KEY)]
+
+
+def test_a_repository_without_commits_holds_nothing(git: Git) -> None:
+    """And is one."""
+    assert git("status")
+    assert look() == []
+
+
+def test_a_bare_repository_and_a_folder_within_one_have_a_history(git: Git, commit: Commit, place: Path) -> None:
+    """Paths are told from the top of the repository."""
+    made = commit(b__c_py=KEY)
+    git("clone", "-q", "--bare", ".", "../bare")
+    assert look("../bare") == look("b") == [("b/c.py", made, 1, KEY)]
+    assert place
+
+
+def test_a_shallow_clone_is_told_to_be_one(git: Git, commit: Commit, place: Path) -> None:
+    """What is not here cannot be searched."""
+    commit(a_py=KEY)
+    commit(a_py="1\n")
+    git("clone", "-q", "--depth", "1", f"file://{place}", "../shallow")
+    told: list[str] = []
+    assert look("../shallow", told=told) == []
+    assert told == ["this clone is shallow, most of its history is not here; to get it: git fetch --unshallow"]
+
+
+@pytest.mark.parametrize("filtered", ["blob:none", "blob:limit=1", "tree:0"])
+def test_a_partial_clone_is_never_called_clean(git: Git, commit: Commit, place: Path, filtered: str) -> None:
+    """Nothing is fetched for it, and once all of it is here it is searched."""
+    made = commit(a_py=KEY)
+    commit(a_py="1\n")
+    git("config", "uploadpack.allowFilter", "true")
+    git("clone", "-q", "--filter", filtered, f"file://{place}", "../partial")
+    with pytest.raises(FailedError, match=r"this clone is partial: \d+ objects? of its history") as caught:
+        look("../partial")
+    assert caught.value.hint == "git fetch --refetch --no-filter"
+    git("-C", "../partial", "-c", "maintenance.auto=false", *caught.value.hint.split()[1:])
+    assert look("../partial") == [("a.py", made, 1, KEY)]
+
+
+def test_what_a_partial_clone_lacks_is_not_fetched_for_what_is_staged(git: Git, commit: Commit, place: Path) -> None:
+    """Whoever is asked for it would hear of the search."""
+    commit(a_py=KEY)
+    git("config", "uploadpack.allowFilter", "true")
+    git("clone", "-q", "--no-checkout", "--filter", "blob:none", f"file://{place}", "../partial")
+    lacking = git("rev-parse", "HEAD:a.py")
+    git("-C", "../partial", "update-index", "--add", "--cacheinfo", f"100644,{lacking},b.py")
+    with pytest.raises(FailedError):
+        staged("../partial")
+    told = git("-C", "../partial", "rev-list", "--all", "--objects", "--quiet", "--missing=print")
+    assert told == f"?{lacking}"
+
+
+def test_where_there_is_no_repository_that_is_told(place: Path) -> None:
+    """With what git says of it."""
+    with pytest.raises(UsageError, match=r"no repository at \.: not a git repository"):
+        Repository(".", pytest.fail)
+    with pytest.raises(UsageError, match="no repository at gone: cannot change to 'gone'"):
+        Repository("gone", pytest.fail)
+    assert place
+
+
+def test_without_git_that_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files can be searched without it."""
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(FailedError, match="git cannot be run: No such file or directory"):
+        Repository(".", pytest.fail)
+
+
+def test_a_damaged_repository_is_never_called_clean(commit: Commit, place: Path) -> None:
+    """What git says of it is told."""
+    commit(a_py="1\n")
+    for path in (place / ".git" / "objects").glob("??/*"):
+        path.chmod(0o644)
+        path.write_bytes(b"")
+    with pytest.raises(FailedError, match=r"git cat-file failed|git stopped|git has lost"):
+        look()
+
+
+def test_nothing_that_a_repository_names_is_run(git: Git, commit: Commit, place: Path) -> None:
+    """Neither filters nor pagers nor monitors."""
+    commit(a_py=KEY)
+    (place / ".gitattributes").write_text("*.py diff=evil filter=evil\n", encoding="utf-8")
+    for name in ("diff.evil.textconv", "diff.external", "core.pager", "core.fsmonitor", "filter.evil.smudge"):
+        git("config", name, f"touch {place}/run; cat")
+    repository = Repository(".", pytest.fail)
+    assert len([*repository.history()]) == 1
+    (place / "b.py").write_text(KEY, encoding="ascii")
+    subprocess.run(["git", "-c", "core.fsmonitor=false", "add", "b.py"], check=True)
+    assert len([*repository.staged()]) == 1
+    assert not (place / "run").exists()
+
+
+def staged(folder: str = ".") -> list[tuple[str, int]]:
+    """Return what is staged: file and line."""
+    return [(at.file, leak.line) for at, leak in Repository(folder, pytest.fail).staged()]
+
+
+def test_what_is_staged_is_searched_as_it_is_staged(git: Git, commit: Commit, place: Path) -> None:
+    """Not what lies in the folder by now, and no file that the next commit does not touch."""
+    commit(old_py=KEY, gone_py=KEY)
+    (place / "a.py").write_text(f"1\n{KEY}\n", encoding="ascii")
+    (place / "same.py").write_text(f"1\n{KEY}\n", encoding="ascii")
+    git("add", ".")
+    git("rm", "-q", "gone.py")
+    (place / "a.py").write_text("1\n", encoding="ascii")
+    (place / "later.py").write_text(KEY, encoding="ascii")
+    assert staged() == [("a.py", 2), ("same.py", 2)]
+
+
+def test_the_first_commit_can_be_searched_before_it_is_made(git: Git, place: Path) -> None:
+    """And what is only meant to be added has nothing in it yet."""
+    (place / "a b.py").write_text(KEY, encoding="ascii")
+    (place / "later.py").write_text(KEY, encoding="ascii")
+    git("add", "a b.py")
+    git("add", "-N", "later.py")
+    assert staged() == [("a b.py", 1)]
+    (place / "sub").mkdir()
+    git("config", "diff.relative", "true")
+    assert staged("sub") == [("a b.py", 1)]
+
+
+def test_other_repositories_within_are_left_to_themselves(git: Git, commit: Commit, place: Path) -> None:
+    """What is staged of a submodule is a commit that is not here."""
+    commit(a_py="1\n")
+    git("clone", "-q", ".", "sub")
+    git("-C", "sub", "commit", "-q", "--allow-empty", "-m", "of its own")
+    (place / "b.py").write_text(KEY, encoding="ascii")
+    git("-c", "advice.addEmbeddedRepo=false", "add", ".")
+    assert staged() == [("b.py", 1)]
+
+
+def test_what_a_merge_has_left_open_is_not_staged_yet(git: Git, commit: Commit) -> None:
+    """There is nothing to search before somebody decides."""
+    commit(a_py="1\n")
+    git("checkout", "-q", "-b", "side")
+    commit(a_py=f"{KEY}\n")
+    git("checkout", "-q", "main")
+    commit(a_py=f"{OTHER}\n")
+    with pytest.raises(subprocess.CalledProcessError):
+        git("merge", "side")
+    assert staged() == []
+    git("add", ".")
+    assert staged() == [("a.py", line) for line in (2, 4)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ("printf 'c0ffee blob 10\\nabc'", "git stopped in the middle of an object"),
+        ("echo 'fatal: it is on fire' >&2; exit 3", "git cat-file failed: it is on fire"),
+        ("exit 3", "git cat-file failed: it says no more"),
+        ("printf 'warning: hot\\nfatal: too hot\\n' >&2; exit 3", "git cat-file failed: too hot"),
+        ("echo 'c0ffee missing'", "git has lost the object c0ffee"),
+    ],
+)
+def test_a_git_that_fails_is_told(place: Path, monkeypatch: pytest.MonkeyPatch, answer: str, message: str) -> None:
+    """What was not read is never called clean."""
+    program = place / "git"
+    program.write_text(f"#!/bin/sh\ncase $* in *cat-file*) {answer};; esac\n", encoding="ascii")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(place), prepend=os.pathsep)
+    with pytest.raises(FailedError, match=message):
+        look()
+
+
+def test_an_object_that_is_lost_is_told(git: Git, commit: Commit, place: Path) -> None:
+    """A commit cannot be made of it either."""
+    commit(a_py="1\n")
+    (place / "b.py").write_text(KEY, encoding="ascii")
+    git("add", ".")
+    name = git("rev-parse", ":b.py")
+    (place / ".git" / "objects" / name[:2] / name[2:]).unlink()
+    with pytest.raises(FailedError, match=f"git has lost the object {name}"):
+        staged()

@@ -1,0 +1,221 @@
+"""`gamcli run`: programs with tokens, here and of an endpoint."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from gamcli.actions import Gam, example, repository
+from gamcli.commands.session import now
+from gamcli.server.transport.event_loop import Options, Server
+from gamcli.store import Store
+
+Run = Callable[..., Any]
+
+TELLS = "import json, os; print(json.dumps({n: v for n, v in os.environ.items() if n.startswith('GAM_')}))"
+TOLD = (sys.executable, "-c", TELLS)
+
+
+@pytest.fixture
+def key_file(world: Run, api_key: str, place: Path) -> str:
+    """Return a file that holds the key of ana for portal."""
+    assert world("app", "list").code == 0
+    (place / "key").write_text(f"{api_key}\n", encoding="utf-8")
+    return "key"
+
+
+@pytest.fixture
+def there(place: Path) -> Iterator[tuple[str, example.Credentials]]:
+    """Return the url of a server over a store of its own, and the credentials to use it; the key is in `there`."""
+    with Store.in_memory() as store:
+        gam = Gam(store, now, os.urandom, "tester")
+        repository.initialise(gam)
+        held = example.make(gam)
+        (place / "there").write_text(held.api_key.reveal(), encoding="utf-8")
+        server = Server(gam, Options(log=lambda _: None, base_path="/shop"))
+        thread = Thread(target=server.run)
+        thread.start()
+        yield server.url, held
+        server.stop()
+        thread.join()
+
+
+def test_a_program_gets_a_token_that_ends_with_it(world: Run, program: Run, key_file: str) -> None:
+    """And neither the key nor the client secret, under whichever of the names that gamcli gives them."""
+    names = ("GAM_API_KEY", "GAM_API_KEY_ANA_PORTAL", "GAM_CLIENT_SECRET", "GAM_CLIENT_SECRET_PORTAL")
+    secrets = dict.fromkeys(names, "gamkey_x")
+    ran = program("run", "--app", "portal", "--api-key-file", key_file, "--", *TOLD, env={**os.environ, **secrets})
+    assert (ran.code, ran.err) == (0, "")
+    found = json.loads(ran.out)
+    assert [*found] == ["GAM_ACCESS_TOKEN"]
+    (token,) = world("token", "list", "-o", "json").json
+    assert f"!{token['id']}" in found["GAM_ACCESS_TOKEN"]
+    assert token["status"] == "revoked"
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("{key:.20}", "gamcli key inspect --api-key-file FILE"),
+        ("{secret}", "gamcli key inspect --api-key-file FILE"),
+        ("{other}", "gamcli key show {id}"),
+    ],
+)
+def test_a_key_that_is_no_key_of_the_application_leads_to_what_it_is(
+    world: Run, api_key: str, place: Path, text: str, hint: str
+) -> None:
+    """Cut short, a client secret, or a key for another application."""
+    secret = world("app", "create", "shop", "--scope", "gam_user_data", "--remote-rest", "--api-keys").out.strip()
+    other = world("key", "generate", "--user", "ana", "--app", "shop").out.strip()
+    (place / "key").write_text(text.format(key=api_key, secret=secret, other=other), encoding="utf-8")
+    ran = world("run", "--app", "portal", "--api-key-file", "key", "--", "true")
+    assert (ran.code, ran.hint) == (4, hint.format(id=other[7:15]))
+
+
+def test_the_token_lives_while_the_program_runs(world: Run, program: Run, key_file: str, line: list[str]) -> None:
+    """And is revoked whatever code the program ends with."""
+    assert world("app", "list").code == 0
+    script = f"{' '.join(line)} token list --field status; exit 9"
+    ran = program("run", "--app", "portal", "--api-key-file", key_file, "--", "sh", "-c", script)
+    assert (ran.code, ran.out) == (9, "active\n")
+    assert world("token", "list", "--field", "status").out == "revoked\n"
+
+
+def test_a_signal_reaches_the_program_and_the_token_still_ends(world: Run, key_file: str, line: list[str]) -> None:
+    """128 and its number."""
+    words = ["run", "--app", "portal", "--api-key-file", key_file, "--", "sh", "-c", "echo ready; exec sleep 60"]
+    with subprocess.Popen([*line, *words], stdout=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 143
+    assert world("token", "list", "--field", "status").out == "revoked\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        (["user", "block", "ana"], "user 'ana' is blocked"),
+        (["app", "disable", "portal"], "application 'portal' is disabled"),
+        (["app", "update", "portal", "--no-remote-rest"], "does not allow remote REST"),
+        (["key", "revoke", "--api-key-file", "key"], "the API key was revoked"),
+    ],
+    ids=str,
+)
+def test_a_rule_that_refuses_speaks_for_itself(world: Run, key_file: str, change: list[str], rule: str) -> None:
+    """With 4, and the program never runs."""
+    assert world(*change).code == 0
+    ran = world("run", "--app", "portal", "--api-key-file", key_file, "--", "touch", "ran")
+    assert ran.code == 4
+    assert rule in ran.err
+    assert not Path("ran").exists()
+
+
+def test_a_key_of_another_application_is_refused(world: Run, key_file: str) -> None:
+    """As one that is none; an application that is not there is not found."""
+    assert world("app", "create", "shop", "--remote-rest", "--api-keys", "--api-key-timeout", "1").code == 0
+    assert world("run", "--app", "shop", "--api-key-file", key_file, "--", "true").code == 4
+    assert world("run", "--app", "nope", "--api-key-file", key_file, "--", "true").code == 3
+    Path("key").write_text("gamkey_none", encoding="utf-8")
+    assert world("run", "--app", "portal", "--api-key-file", key_file, "--", "true").code == 4
+
+
+def test_a_program_that_is_not_there_costs_no_token(world: Run, key_file: str) -> None:
+    """It is looked for first."""
+    assert world("run", "--app", "portal", "--api-key-file", key_file, "--", "no-such-program").code == 127
+    assert world("token", "list", "-o", "json").json == []
+    assert world("run", "--app", "portal", "--api-key-file", key_file).code == 2
+
+
+def test_a_key_is_traded_at_an_endpoint(program: Run, there: tuple[str, example.Credentials]) -> None:
+    """The client id and its secret come from the environment."""
+    url, held = there
+    given = {"GAM_CLIENT_ID": held.client_id, "GAM_CLIENT_SECRET": held.client_secret.reveal()}
+    words = ("run", "--app", "portal", "--api-key-file", "there", "--url", f"{url}/", "--", *TOLD)
+    ran = program(*words, env={**os.environ, **given})
+    assert (ran.code, ran.err) == (0, "")
+    found = json.loads(ran.out)
+    assert {*found} == {"GAM_ACCESS_TOKEN", "GAM_CLIENT_ID", "GAM_URL"}
+    assert found["GAM_URL"] == url
+
+
+def test_the_client_id_may_come_from_the_store_here(
+    world: Run, program: Run, there: tuple[str, example.Credentials], place: Path
+) -> None:
+    """And the secret from a file."""
+    assert world("app", "list").code == 0
+    url, held = there
+    (place / "secret").write_text(held.client_secret.reveal(), encoding="utf-8")
+    created = world("app", "create", "far", "--client-id", held.client_id, "--client-secret-file", "secret")
+    assert created.code == 0
+    words = ("run", "--app", "far", "--api-key-file", "there", "--url", url, "--client-secret-file", "secret")
+    assert program(*words, "--", "sh", "-c", 'test -n "$GAM_ACCESS_TOKEN"').code == 0
+
+
+def test_an_endpoint_that_refuses_is_4_with_its_words(
+    gamcli: Run, there: tuple[str, example.Credentials], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is no refusal is 1, and what was not given is 2."""
+    url, held = there
+    words = ("run", "--app", "portal", "--api-key-file", "there", "--url")
+    assert gamcli(*words, url, "--", "true").hint == "--client-secret-file FILE, or set GAM_CLIENT_SECRET"
+    monkeypatch.setenv("GAM_CLIENT_SECRET", "wrong")
+    assert gamcli(*words, url, "--", "true").hint == "set GAM_CLIENT_ID"
+    monkeypatch.setenv("GAM_CLIENT_ID", held.client_id)
+    ran = gamcli(*words, url, "--", "true")
+    assert (ran.code, ran.err) == (4, "gamcli: error: the endpoint says: The client_secret is missing or wrong\n")
+    assert gamcli(*words, f"{url}/nowhere", "--", "true").code == 1
+    assert gamcli(*words, "http://127.0.0.1:1", "--", "true").code == 1
+    for wrong in ("example.com", "ftp://example.com", "http://", "http://x:y", "http://u:p@x", "http://x?y"):
+        assert gamcli(*words, wrong, "--", "true").code == 2
+
+
+class Odd(BaseHTTPRequestHandler):
+    """Answers as no endpoint of ours does; the path says how."""
+
+    def do_POST(self) -> None:
+        """Answer with the status and the text that the path names."""
+        _, status, text, *_ = self.path.split("/")
+        self.send_response(int(status))
+        self.send_header("Location", "/200/{}")
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "told"),
+    [
+        ('400/{"error":"invalid_client","error_description":"Who."}', 4, "says: Who\n"),
+        ('401/{"error":"invalid_client"}', 4, "says: invalid_client\n"),
+        ("401/[]", 4, "says: nothing that can be read, with status 401\n"),
+        ("307/", 1, "status 307\n"),
+        ("503/x", 1, "status 503\n"),
+        ('200/{"access_token":1}', 1, "status 200\n"),
+    ],
+)  # fmt: skip
+def test_whatever_an_endpoint_answers_is_told(
+    gamcli: Run, place: Path, monkeypatch: pytest.MonkeyPatch, answer: str, code: int, told: str
+) -> None:
+    """Redirections are not followed."""
+    (place / "key").write_text("gamkey_x", encoding="utf-8")
+    monkeypatch.setenv("GAM_CLIENT_ID", "client")
+    monkeypatch.setenv("GAM_CLIENT_SECRET", "secret")
+    with HTTPServer(("127.0.0.1", 0), Odd) as server:
+        thread = Thread(target=server.handle_request)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/{answer}"
+        ran = gamcli("run", "--app", "portal", "--api-key-file", "key", "--url", url, "--", "true")
+        thread.join()
+    assert ran.code == code
+    assert told in ran.err

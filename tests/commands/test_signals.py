@@ -1,0 +1,75 @@
+"""Signals that end a program: nothing of what it had begun stays."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from time import sleep
+from typing import Any
+
+import pytest
+
+from gamcli.system import signals
+
+Run = Callable[..., Any]
+
+
+@pytest.mark.parametrize("number", signals.ENDING)
+def test_a_backup_that_is_ended_leaves_no_part(world: Run, line: list[str], place: Path, number: int) -> None:
+    """And whoever waits for it learns what ended it."""
+    assert world("key", "list").code == 0
+    (place / "slow.py").write_text(SLOW, encoding="utf-8")
+    words = [line[0], "slow.py", "store", "backup", "b.db"]
+    with subprocess.Popen(words, cwd=place, stderr=subprocess.PIPE) as process:
+        while not [*place.glob(".b.db.*.part")]:
+            assert process.poll() is None
+            sleep(0.02)
+        process.send_signal(number)
+        process.communicate(timeout=60)
+    assert process.returncode == -number
+    assert [each.name for each in place.iterdir()] == ["slow.py"]
+
+
+SLOW = """
+import sys, time
+from gamcli.commands import main
+from gamcli.store import copies
+copies.sync = lambda path: time.sleep(60)
+sys.exit(main(sys.argv[1:]))
+"""
+"""A disk that takes its time."""
+
+
+def test_a_signal_that_is_ignored_stays_so() -> None:
+    """As under `nohup`; and what was set before is set again."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with signals.tidy():
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_second_signal_cuts_no_tidying_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one ends it."""
+    told: list[int] = []
+    real = os.kill
+    steps: list[str] = []
+
+    def work() -> None:
+        with signals.tidy():
+            try:
+                real(os.getpid(), signal.SIGTERM)
+                steps.append("never")
+            finally:
+                real(os.getpid(), signal.SIGHUP)
+                steps.append("tidied")
+
+    monkeypatch.setattr(os, "kill", lambda _, number: told.append(number))
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert (steps, told) == (["tidied"], [signal.SIGTERM])

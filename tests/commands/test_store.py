@@ -1,0 +1,291 @@
+"""`gamcli store`: what it says, its exit codes, and what a shell makes of it."""
+
+import json
+import os
+import sqlite3
+import stat
+import subprocess
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from time import sleep
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+
+
+def test_info_shows_the_facts_in_every_format(world: Run, file: Path) -> None:
+    """Sizes in bytes."""
+    found = world("store", "info", "-o", "json").json
+    assert (found["path"], found["mode"], found["users"], found["apps"]) == (str(file), "0600", 1, 1)
+    assert world("store", "info", "--field", "users").out == "1\n"
+    assert "users          1\n" in world("store", "info").out
+    assert world("store", "info", "-o", "csv").out.startswith("path,mode,size,wal_size,version,guid,")
+
+
+def test_check_of_a_store_that_is_well_is_0(world: Run) -> None:
+    """A line a check."""
+    found = world("store", "check")
+    assert (found.code, found.err) == (0, "gamcli: all is well\n")
+    assert "✓  pages " in found.out
+    assert all(each["ok"] for each in world("store", "check", "-o", "json").json)
+
+
+def test_check_of_a_damaged_store_is_8_and_an_answer(world: Run, file: Path) -> None:
+    """With the mend of each."""
+    with file.open("r+b") as damaged:
+        damaged.seek(4096)
+        damaged.write(b"\xa5" * 4096)
+    found = world("store", "check")
+    assert found.code == 8
+    assert "✗  pages " in found.out
+    assert "checks found something wrong" in found.err
+    shown = json.loads(world("store", "check", "-o", "json").out)
+    assert {each["mend"] for each in shown if each["name"] == "pages"} == {"gamcli store restore FILE --replace"}
+
+
+@pytest.mark.parametrize(
+    ("damage", "command"),
+    [
+        ("PRAGMA user_version = 0", "user list"),
+        ("PRAGMA user_version = 2", "user list"),
+        ("PRAGMA user_version = -1", "user list"),
+        ("UPDATE user SET name = CAST(x'ff41' AS TEXT)", "user list"),
+        ("UPDATE user SET created_at = 9223372036854775807", "user list"),
+        ("UPDATE audit SET seq = 9223372036854775807 WHERE seq = 3", "user create eva"),
+    ],
+)
+def test_what_other_commands_refuse_is_found_by_check(world: Run, sql: Run, damage: str, command: str) -> None:
+    """Both are 8, and no command ends in a traceback."""
+    sql(damage)
+    assert world("store", "check").code == 8
+    assert world(*command.split()).code == 8
+
+
+def test_check_of_no_store_is_8_without_an_answer(gamcli: Run, file: Path) -> None:
+    """As for every command."""
+    found = gamcli("store", "check")
+    assert (found.code, found.out) == (8, "")
+    assert found.hint == f"gamcli --store {file} init"
+
+
+def test_a_backup_is_told_in_a_line_or_as_a_record(world: Run, place: Path) -> None:
+    """And is a store like the other."""
+    found = world("store", "backup", "b.db")
+    assert (found.out, found.err) == (
+        "",
+        "gamcli: wrote b.db: 0 keys, 1 user, 1 application; every page checked\n",
+    )
+    assert stat.S_IMODE((place / "b.db").stat().st_mode) == 0o600
+    assert world("--store", "b.db", "user", "list", "--field", "name").out == "ana\n"
+    assert world("store", "backup", "c.db", "-o", "json").json["checked"] == "pages"
+
+
+def test_a_backup_over_an_earlier_one_is_5_unless_asked(world: Run) -> None:
+    """And says how."""
+    assert world("store", "backup", "b.db").code == 0
+    found = world("store", "backup", "b.db")
+    assert (found.code, found.hint) == (5, "choose another file, or --replace")
+    assert world("store", "backup", "b.db", "--replace").code == 0
+
+
+def test_a_large_backup_says_what_was_not_checked(world: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what to type to have it checked."""
+    monkeypatch.setattr("gamcli.actions.maintenance.CHECKED_WHOLE", 0)
+    found = world("store", "backup", "b.db")
+    assert "; counts checked\n" in found.err
+    assert "to check every page: gamcli --store b.db store check\n" in found.err
+    assert "every page" in world("store", "backup", "c.db", "--full").err
+
+
+def test_a_backup_to_stdout_can_be_piped(world: Run, line: list[str], place: Path) -> None:
+    """The bytes are those of the file."""
+    assert world("store", "backup", "b.db").code == 0
+    piped = subprocess.run([*line, "store", "backup", "-"], capture_output=True, check=True, timeout=60)
+    assert piped.stdout == (place / "b.db").read_bytes()
+    assert piped.stderr == b"gamcli: wrote 0 keys, 1 user, 1 application; every page checked\n"
+
+
+def test_a_backup_of_a_store_with_a_broken_trail_is_8_and_kept(
+    world: Run, line: list[str], place: Path, sql: Run
+) -> None:
+    """To a file or a pipe: whole, with what is wrong with it."""
+    sql("DELETE FROM audit WHERE seq = 2")
+    found = world("store", "backup", "b.db")
+    assert (found.code, found.hint) == (8, "gamcli store check")
+    assert "audit trail: entry 2 was removed" in found.err
+    piped = subprocess.run([*line, "store", "backup", "-"], capture_output=True, check=False, timeout=60)
+    assert (piped.returncode, piped.stdout) == (8, (place / "b.db").read_bytes())
+    assert piped.stderr.startswith(b"gamcli: error: the copy was written, and is whole, but the store")
+
+
+def test_a_backup_to_stdout_is_no_record_and_no_text(world: Run, terminal: Run) -> None:
+    """Neither is mixed with the other."""
+    assert world("store", "backup", "-", "-o", "json").code == 2
+    assert "a backup is no text for a terminal" in terminal("store", "backup", "-").out
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes file systems")
+def test_a_full_disk_leaves_no_part_of_a_backup(world: Run, place: Path) -> None:
+    """It is told, with the exit code of any other failure, and an earlier backup stays."""
+    disk = place / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(disk)], check=False).returncode:
+        pytest.skip("no file systems here")
+    try:
+        disk.chmod(0o700)
+        assert world("store", "backup", "disk/b.db").code == 0
+        (disk / "other").write_bytes(b"x" * 60_000)
+        found = world("store", "backup", "disk/b.db", "--replace")
+        assert (found.code, found.err) == (
+            1,
+            f"gamcli: error: the disk of {disk} is full\ngamcli: hint: make room\n",
+        )
+        assert {each.name for each in disk.iterdir()} == {"b.db", "other"}
+        assert world("--store", "disk/b.db", "store", "check").code == 0
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+OLD = Path(__file__).parent.parent / "store" / "kept" / "2.sql"
+
+
+@pytest.fixture
+def old(file: Path) -> Path:
+    """Put a store of an earlier version where the store is."""
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript(OLD.read_text(encoding="utf-8"))
+    return file
+
+
+def test_restore_says_where_the_store_of_before_lies(world: Run, file: Path) -> None:
+    """And it can be put back from there."""
+    assert world("store", "backup", "b.db").code == 0
+    assert world("user", "create", "eva").code == 0
+    found = world("store", "restore", "b.db", "--replace")
+    first, second = found.err.splitlines()
+    assert (found.code, first) == (0, f"gamcli: restored {file} from b.db: 0 keys, 1 user, 1 application")
+    kept = second.removeprefix("gamcli: what was there before lies in ")
+    assert world("user", "list", "--field", "name").out == "ana\n"
+    assert world("store", "restore", kept, "--replace", "-o", "json").json["users"] == 2
+    assert world("user", "list", "--field", "name").out == "ana\neva\n"
+
+
+def test_restore_over_a_store_is_5_unless_asked(world: Run) -> None:
+    """Whatever else is wrong."""
+    assert world("store", "backup", "b.db").code == 0
+    found = world("store", "restore", "b.db")
+    assert (found.code, found.hint) == (5, "--replace keeps it under another name")
+
+
+def test_restore_while_a_server_runs_is_8(world: Run, line: list[str], place: Path) -> None:
+    """And works once that has ended."""
+    assert world("store", "backup", "b.db").code == 0
+    words = [*line, "serve", "--port", "0", "--ready-file", "ready"]
+    with subprocess.Popen(words, stderr=subprocess.DEVNULL, cwd=place) as server:
+        while not (place / "ready").exists():
+            assert server.poll() is None
+            sleep(0.02)
+        found = world("store", "restore", "b.db", "--replace")
+        assert (found.code, found.hint) == (8, "stop what runs on it, then try again")
+        server.terminate()
+    assert world("store", "restore", "b.db", "--replace").code == 0
+
+
+def test_restore_while_a_server_runs_on_a_store_of_another_program_is_8(
+    world: Run, line: list[str], place: Path, sql: Run
+) -> None:
+    """One without a log gets it from the server."""
+    assert world("store", "backup", "b.db").code == 0
+    assert sql("PRAGMA journal_mode = DELETE") == [("delete",)]
+    words = [*line, "serve", "--port", "0", "--ready-file", "ready"]
+    with subprocess.Popen(words, stderr=subprocess.DEVNULL, cwd=place) as server:
+        while not (place / "ready").exists():
+            assert server.poll() is None
+            sleep(0.02)
+        found = world("store", "restore", "b.db", "--replace")
+        server.terminate()
+    assert found.code == 8
+
+
+def test_a_dry_run_of_restore_changes_nothing(world: Run, file: Path) -> None:
+    """And shows what would come back."""
+    assert world("store", "backup", "b.db").code == 0
+    assert world("user", "create", "eva").code == 0
+    shown = world("store", "restore", "b.db", "--replace", "--dry-run", "-o", "json").json["changes"]
+    assert [(each["action"], each["kind"], each["name"]) for each in shown] == [("update", "store", str(file))]
+    assert world("user", "list", "--field", "name").out == "ana\neva\n"
+    shown = world("--store", "new.db", "store", "restore", "b.db", "--dry-run", "-o", "json").json["changes"]
+    assert shown[0]["action"] == "create"
+    assert not Path("new.db").exists()
+
+
+def test_migrate_says_what_it_did_and_that_it_is_done(gamcli: Run, old: Path) -> None:
+    """The dry run before does nothing."""
+    shown = gamcli("store", "migrate", "--dry-run").out
+    assert shown == f"~ store {old}\n    version  2 -> 3\n"
+    assert gamcli("store", "migrate").err == (
+        f"gamcli: brought {old} from version 2 to 3\ngamcli: what it was before lies in {old}.v2-backup\n"
+    )
+    assert gamcli("store", "migrate").err == "gamcli: the store is of version 3 already: nothing to change\n"
+    assert gamcli("store", "migrate", "--dry-run", "-o", "json").json["changes"] == []
+
+
+def test_any_command_brings_a_store_up_to_date_and_says_so(gamcli: Run, old: Path) -> None:
+    """Once, and not when it is to be quiet."""
+    found = gamcli("user", "list", "--field", "name")
+    assert found.out == "ana\neva\nMaría José\n"
+    assert found.err == f"gamcli: the store was of version 2; as it was, it lies in {old}.v2-backup\n"
+    assert gamcli("user", "list", "--field", "name").err == ""
+
+
+def test_restore_of_an_older_backup_says_so(world: Run, place: Path) -> None:
+    """It is brought up to date on the way."""
+    with closing(sqlite3.connect(place / "b.db")) as connection:
+        connection.executescript(OLD.read_text(encoding="utf-8"))
+    found = world("store", "restore", "b.db", "--replace")
+    assert "gamcli: the backup was of version 2: brought to version 3\n" in found.err
+
+
+def test_compact_says_how_much_room_it_gave_back(world: Run, file: Path, many_keys: int, sql: Run) -> None:
+    """The dry run says so before."""
+    assert many_keys
+    sql("DELETE FROM key")
+    shown = world("store", "compact", "--dry-run", "-o", "json").json["changes"][0]
+    assert (shown["action"], shown["kind"]) == ("update", "store")
+    told = shown["fields"][0]
+    found = world("store", "compact", "-o", "json").json
+    assert found["bytes_before"] >= told["old"]
+    assert found["bytes_after"] == file.stat().st_size < told["old"]
+    assert world("store", "compact", "--dry-run", "-o", "json").json["changes"] == []
+    assert world("store", "compact").err.startswith(f"gamcli: compacted {file}: ")
+
+
+def test_compact_while_others_write_is_8(world: Run, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And changes nothing."""
+    monkeypatch.setattr("gamcli.store.sqlite.replace.PATIENCE", 0.0)
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert world("store", "compact").code == 8
+
+
+def test_prune_deletes_what_is_long_dead(world: Run, token: str, sql: Run) -> None:
+    """The dry run counts it; what lives stays."""
+    assert world("token", "revoke", token).code == 0
+    sql(
+        """INSERT INTO token SELECT id + 1, digest, user_guid, client_id, key, scopes, issued_at, expires_at, NULL, NULL
+        FROM token"""
+    )
+    assert world("token", "prune").err == "gamcli: deleted 0 tokens and 0 sessions, dead for longer than 30d\n"
+    assert "\ngamcli: that is 1 token and 0 sessions\n" in world("token", "prune", "--older-than", "0", "--dry-run").err
+    shown = world("token", "prune", "--older-than", "0", "--dry-run", "-o", "json").json["changes"]
+    assert [(each["action"], each["kind"], each["fields"]) for each in shown] == [
+        ("delete", "token", [{"field": "tokens", "old": 1, "new": None}])
+    ]
+    found = world("token", "prune", "--older-than", "0")
+    assert found.err == "gamcli: deleted 1 token and 0 sessions, dead for longer than 0\n"
+    assert world("token", "list", "--field", "status").out == "active\n"
+    assert world("token", "prune", "--older-than", "0", "-o", "json").json["tokens"] == 0
+    assert world("token", "prune", "--older-than", "0", "--dry-run", "-o", "json").json["changes"] == []

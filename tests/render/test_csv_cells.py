@@ -1,0 +1,38 @@
+"""Cells of CSV: no text begins a formula, and every text comes back as it was."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gamcli.render.csv_cells import guarded, unguarded
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\uff1d1+1", "\uff20x", "--", "+1-2"]
+)
+def test_what_begins_a_formula_gets_an_apostrophe(text: str) -> None:
+    """Also what looks like a number at first."""
+    assert guarded(text) == f"'{text}"
+    assert unguarded(guarded(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "ana", "a=b", "a+b", "'quoted'", "+54 11 4321 1234", "+5", "-7.25", "2026-03-01T12:00:00Z", "{}", "0123"],
+)
+def test_what_begins_none_stays_as_it_is(text: str) -> None:
+    """Names, numbers, telephone numbers, instants, ids."""
+    assert guarded(text) == text
+    assert unguarded(text) == text
+
+
+@given(st.text(alphabet="'=+-@\t\r a1", max_size=6) | st.text())
+def test_every_text_comes_back(text: str) -> None:
+    """However many apostrophes it begins with."""
+    assert unguarded(guarded(text)) == text
+    assert guarded(text)[:1] not in ("=", "@", "\t", "\r")
+
+
+def test_an_apostrophe_that_guards_nothing_is_text() -> None:
+    """As in a name."""
+    assert unguarded("'s Gravenhage") == "'s Gravenhage"

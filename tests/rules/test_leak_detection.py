@@ -1,0 +1,165 @@
+"""Leaks: what is found in bytes, wherever it stands and however the bytes come."""
+
+import re
+import tracemalloc
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gamcli.model import ALPHABET
+from gamcli.rules.credentials import Entropy, mint_api_key, mint_client_secret
+from gamcli.rules.leak_detection import API_KEY, CLIENT_SECRET, FORMS, LONGEST, UTF_16, Leak, may_hold, search
+
+KEY_ID, SECRET = mint_api_key(Random(1).randbytes)
+KEY = SECRET.reveal()
+CLIENT = mint_client_secret(Random(2).randbytes).reveal()
+KINDS = {KEY: API_KEY, CLIENT: CLIENT_SECRET}
+MARKED = [*zip(UTF_16, ("utf-16-le", "utf-16-be"), strict=True)]
+
+
+def found(*pieces: bytes) -> list[tuple[str, int, int]]:
+    """Return the text, line and column of each leak."""
+    return [(each.secret.reveal(), each.line, each.column) for each in search(pieces)]
+
+
+def cut(data: bytes, sizes: list[int]) -> Iterator[bytes]:
+    """Yield `data` in pieces of these sizes, over and over."""
+    at = turn = 0
+    while at < len(data):
+        yield data[at : at + sizes[turn % len(sizes)]]
+        at, turn = at + sizes[turn % len(sizes)], turn + 1
+
+
+filling = st.binary(max_size=200).filter(lambda data: b"gam" not in data)
+filling |= st.builds(bytes.__add__, st.sampled_from(UTF_16), filling)
+
+
+@given(
+    text=st.sampled_from([KEY, CLIENT]),
+    before=filling,
+    after=filling,
+    sizes=st.lists(st.integers(1, 120), min_size=1, max_size=4),
+)
+def test_a_credential_is_found_once_wherever_pieces_end(
+    text: str, before: bytes, after: bytes, sizes: list[int]
+) -> None:
+    """At any offset, in pieces of any size, whatever the bytes around it."""
+    (leak,) = search(cut(before + text.encode() + after, sizes))
+    assert (leak.secret.reveal(), leak.kind) == (text, KINDS[text])
+    assert leak.line == before.count(b"\n") + 1
+
+
+@given(
+    text=st.sampled_from([KEY, CLIENT]),
+    at=st.integers(0, 52),
+    letter=st.sampled_from(ALPHABET),
+    sizes=st.lists(st.integers(1, 120), min_size=1, max_size=4),
+)
+def test_a_damaged_credential_is_never_found(text: str, at: int, letter: str, sizes: list[int]) -> None:
+    """One letter that is another, or one that is missing, is enough."""
+    changed = text[:at] + letter + text[at + 1 :]
+    assert found(*cut(f"x {changed} y".encode(), sizes)) == ([(text, 1, 3)] if changed == text else [])
+    assert found(*cut(f"x {text[:at]}{text[at + 1 :]} y".encode(), sizes)) == []
+
+
+@given(texts=st.lists(st.sampled_from([KEY, CLIENT, "gamkey_", "gamsec_x", "\n", "é", " "]), max_size=12))
+def test_each_of_many_has_its_line_and_column(texts: list[str]) -> None:
+    """As an editor counts them, whatever stands between, and nothing does."""
+    whole, wanted = "", []
+    for text in texts:
+        if text in KINDS:
+            line = whole.rpartition("\n")[2]
+            wanted.append((text, whole.count("\n") + 1, len(line) + 1))
+        whole += text
+    assert found(*cut(whole.encode(), [7])) == wanted
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"api_key": "%s"}', "key='%s'", "\u201c%s\u201d", "https://example.com/?key%%3D%s%%26x", "KEY=%s\\n", "x%sx",
+        "\0\0%s\0", "gamkey_%s", "gamkey_12345678_%s", "gamkey_xx%s",
+        "%s" + "z" * 1_000_000,
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("text", [KEY, CLIENT])
+def test_what_stands_around_a_credential_does_not_hide_it(line: str, text: str) -> None:
+    """Quotes, escapes, letters, bytes that are no text, and the beginning of another."""
+    before, _, _ = (line % "|").partition("|")
+    assert found((line % text).encode()) == [(text, 1, len(before) + 1)]
+
+
+@pytest.mark.parametrize(("mark", "encoding"), MARKED)
+@pytest.mark.parametrize("size", [1, 2, 3, 64, 1000])
+def test_utf_16_is_text_too(mark: bytes, encoding: str, size: int) -> None:
+    """As shells and editors on Windows write it, in whatever pieces; half a letter at the end is none."""
+    data = mark + f"# ключ\r\n  key = {KEY}\r\n".encode(encoding) + b"\0"
+    assert found(*cut(data, [size])) == [(KEY, 2, 9)]
+
+
+@pytest.mark.parametrize("mark", UTF_16)
+@pytest.mark.parametrize("before", [b"", b"\0", b"\n"])
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_a_mark_of_utf_16_hides_nothing_that_is_none(mark: bytes, before: bytes, size: int) -> None:
+    """The first bytes may be chance, and a shell appends what it likes."""
+    assert [each[:2] for each in found(*cut(mark + before + KEY.encode(), [size]))] == [(KEY, 1 + before.count(b"\n"))]
+
+
+@pytest.mark.parametrize(("mark", "encoding"), MARKED)
+def test_text_of_both_kinds_in_a_file_is_told_at_its_lines(mark: bytes, encoding: str) -> None:
+    """Each secret once."""
+    data = mark + f"\r\nключ {KEY}\r\n".encode(encoding) + f"{CLIENT}\n".encode()
+    assert sorted(each[:2] for each in found(data)) == [(KEY, 2), (CLIENT, 3)]
+
+
+@pytest.mark.parametrize("mark", [b"", *UTF_16])
+def test_no_more_than_a_piece_is_held(mark: bytes) -> None:
+    """However much has been searched already, in however long a line."""
+    piece = b"gamkey_ x" * 1000
+    tracemalloc.start()
+    try:
+        list(search(mark + piece for _ in range(1000)))
+        assert tracemalloc.get_traced_memory()[1] < 100 * len(piece)
+    finally:
+        tracemalloc.stop()
+
+
+def test_utf_16_without_its_mark_is_bytes() -> None:
+    """Nothing says that it is text."""
+    assert found(KEY.encode("utf-16-le")) == []
+
+
+@pytest.mark.parametrize("data", [b"", b"g", b"\xff", b"\xff\xfe"])
+def test_next_to_nothing_holds_nothing(data: bytes) -> None:
+    """Not even enough for a mark."""
+    assert found(data) == []
+    assert found() == []
+
+
+def test_a_leak_tells_the_id_of_a_key_and_hides_the_rest(entropy: Entropy) -> None:
+    """A client secret has no id; both have a fingerprint that none of their texts or digests shows."""
+    key_id, secret = mint_api_key(entropy)
+    key, client = search([f"{secret.reveal()} {CLIENT}".encode()])
+    assert (key.id, client.id) == (key_id, None)
+    assert re.fullmatch("[0-9a-f]{16}", key.fingerprint)
+    assert key.fingerprint == Leak(API_KEY, secret, 7, 7).fingerprint != client.fingerprint
+    assert key.fingerprint not in secret.digest().hex()
+    assert secret.reveal() not in repr(key)
+
+
+@pytest.mark.parametrize("text", [KEY, CLIENT, "gamkey_12345678_" + "x" * 38])
+def test_the_quick_look_sees_forms(text: str) -> None:
+    """Whether their checksums are right or not."""
+    assert may_hold(f"ab{text}cd".encode())
+    assert not may_hold(f"ab{text[:-1]}".encode())
+
+
+def test_the_expressions_that_others_are_given_are_ours() -> None:
+    """What begins a kind and what follows fit what is minted, and no kind is longer than said."""
+    for text, kind in KINDS.items():
+        assert re.fullmatch("".join(FORMS[kind]), text)
+    assert max(map(len, KINDS)) == LONGEST
+    assert KEY_ID in KEY

@@ -1,0 +1,118 @@
+"""The OpenAPI document: valid, and true to the tables that answer requests."""
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+from gamcli.rules import claims, scopes
+from gamcli.rules.grants import TokenRequest
+from gamcli.server.endpoints import openapi, refusals, routes
+from gamcli.server.endpoints.refusals import TABLE
+
+DOCUMENT = openapi.document()
+OPERATIONS = [
+    (path, method, operation) for path, item in DOCUMENT["paths"].items() for method, operation in item.items()
+]
+
+
+def valid(schema: str, document: object) -> bool:
+    """Say whether `document` is as the schema of that name wants it."""
+    whole = {"$ref": f"#/components/schemas/{schema}", "components": DOCUMENT["components"]}
+    return bool(Draft202012Validator(whole).is_valid(document))
+
+
+def test_the_document_is_valid() -> None:
+    """OpenAPI 3.1, as the validator of others judges it."""
+    validate(DOCUMENT)
+
+
+def test_every_route_is_described_and_no_other() -> None:
+    """Each with its methods."""
+    assert {(path, method.upper()) for path, method, _ in OPERATIONS} == {
+        (path, method) for path, methods in routes.ROUTES.items() for method in methods
+    }
+
+
+def test_every_parameter_is_described() -> None:
+    """Those that rules look at, under the names that clients send."""
+    looked_at = {field.name for field in fields(TokenRequest)} - {"grant"}
+    assert {*openapi.PARAMETERS} == looked_at | {"grant_type", "request_token_type", "additional_parameters"}
+
+
+def test_every_refusal_is_documented_where_it_may_come() -> None:
+    """With both of its statuses, and an example that its schema allows."""
+    told = {
+        (name.partition(".")[0], int(status))
+        for _, _, operation in OPERATIONS
+        for status, response in operation["responses"].items()
+        if status != "200"
+        for name in response["content"]["application/json"]["examples"]
+    }
+    wanted = {(rule, status) for rule, each in TABLE.items() for status in (each.status, each.rfc_status)}
+    assert told == wanted | {("token_expired", 403)}
+    assert [*DOCUMENT["components"]["examples"]] == [f"{rule}.{name}" for rule in TABLE for name in refusals.SHAPES]
+    assert all(valid("Refusal", each["value"]) for each in DOCUMENT["components"]["examples"].values())
+
+
+def test_the_refusals_of_one_endpoint_are_not_those_of_another() -> None:
+    """A token is no matter of access_token, a key none of userinfo."""
+    assert frozenset() == openapi.OF_ACCESS_TOKEN & openapi.OF_USERINFO
+    assert {"key_unproven", "grant_type_missing"} <= openapi.OF_ACCESS_TOKEN
+    assert {"token_unknown", "authorization_missing"} <= openapi.OF_USERINFO
+    assert {*TABLE} >= openapi.OF_HTTP
+
+
+def test_every_scope_and_claim_is_described() -> None:
+    """In their order."""
+    flow = DOCUMENT["components"]["securitySchemes"]["oauth2"]["flows"]["password"]
+    assert [*flow["scopes"]] == [*scopes.TABLE]
+    assert [*DOCUMENT["components"]["schemas"]["Claims"]["properties"]] == [*claims.ORDER]
+
+
+TOKEN = {
+    "access_token": f"{'0' * 8}-0000-4000-8000-{'0' * 12}!{'a' * 78}",
+    "token_type": "Bearer",
+    "expires_in": 3600,
+    "refresh_token": "",
+    "scope": "gam_user_data+user_team",
+    "user_guid": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "is_valid"),
+    [
+        ({}, True),
+        ({"refresh_token": f"001{'a' * 36}"}, True),
+        ({"access_token": "a!b"}, False),
+        ({"token_type": "bearer"}, False),
+        ({"expires_in": "3600"}, False),
+        ({"scope": "a b"}, False),
+        ({"scope": "a++b"}, False),
+        ({"user_guid": "a"}, False),
+        ({"id_token": ""}, False),
+    ],
+)
+def test_the_schema_of_a_token_is_strict(change: dict[str, Any], is_valid: bool) -> None:  # noqa: FBT001 - a case
+    """What clients may rely on, and nothing more."""
+    assert valid("Token", {**TOKEN, **change}) is is_valid
+
+
+@pytest.mark.parametrize(
+    ("claims_", "is_valid"),
+    [
+        ({}, True),
+        ({"email": "", "verified_email": False, "attributes": []}, True),
+        ({"attributes": [{"Id": "a", "IsMultiValue": False, "Value": "b"}]}, True),
+        ({"attributes": [{"Id": "a", "IsMultiValue": True, "MultiValues": [{"Id": "1", "Value": "b"}]}]}, True),
+        ({"attributes": [{"Id": "a", "IsMultiValue": True, "Value": "b"}]}, False),
+        ({"email": None}, False),
+        ({"sub": "a"}, False),
+    ],
+)
+def test_the_schema_of_claims_is_strict(claims_: dict[str, Any], is_valid: bool) -> None:  # noqa: FBT001 - a case
+    """What is not revealed is left out, not nulled."""
+    assert valid("Claims", claims_) is is_valid

@@ -1,0 +1,130 @@
+"""Pages of the origins allowed may ask from a browser; those of others, and of none by default, may not."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from gamcli.errors import UsageError
+from gamcli.server.endpoints import origins
+from gamcli.server.transport.event_loop import Server
+from gamcli.server.transport.messages import Response
+
+Ask = Callable[..., Response]
+TOKEN_PATH = "/oauth/gam/v2.0/access_token"
+USERINFO_PATH = "/oauth/gam/v2.0/userinfo"
+PAGE = "https://app.example.org"
+HERE = {"Origin": PAGE}
+
+
+@pytest.fixture
+def server(serve: Callable[..., Server]) -> Server:
+    """Return a server for pages of one origin."""
+    return serve(origins=frozenset({PAGE}))
+
+
+def cors(response: Response) -> dict[str, str]:
+    """Return the fields that browsers look at."""
+    return {
+        name.removeprefix("Access-Control-"): value
+        for name, value in response.fields
+        if name.startswith("Access-Control-") or name == "Vary"
+    }
+
+
+@pytest.mark.parametrize(("path", "methods"), [(TOKEN_PATH, "POST"), (USERINFO_PATH, "GET, POST"), ("/healthz", "GET")])
+def test_a_preflight_is_told_what_may_be_sent(ask: Ask, path: str, methods: str) -> None:
+    """Without a body; the connection stays."""
+    for _ in range(2):
+        response = ask("OPTIONS", path, None, {**HERE, "Access-Control-Request-Method": "POST"})
+        assert (response.status, response.body) == (204, b"")
+        assert "Content-Length" not in dict(response.fields)
+        assert cors(response) == {
+            "Allow-Origin": PAGE,
+            "Allow-Methods": methods,
+            "Allow-Headers": "Authorization, Content-Type",
+            "Max-Age": "600",
+            "Vary": "Origin",
+        }
+
+
+def test_responses_may_be_read_by_the_page(ask: Ask, post: Ask) -> None:
+    """Refusals too, whatever refuses."""
+    granted = post(HERE)
+    assert (granted.status, cors(granted)) == (200, {"Allow-Origin": PAGE, "Vary": "Origin"})
+    token = {"Authorization": json.loads(granted.body)["access_token"]}
+    for status, response in {
+        200: ask("GET", USERINFO_PATH, None, {**token, **HERE}),
+        401: ask("GET", USERINFO_PATH, None, HERE),
+        404: ask("OPTIONS", "/nowhere", None, HERE),
+        405: ask("PUT", TOKEN_PATH, None, HERE),
+        415: ask("POST", TOKEN_PATH, b"{}", {**HERE, "Content-Type": "application/json"}),
+    }.items():
+        assert (response.status, cors(response)) == (status, {"Allow-Origin": PAGE, "Vary": "Origin"})
+
+
+@pytest.mark.parametrize("fields", [{}, {"Origin": "https://evil.example"}, {"Origin": f"{PAGE}.evil.example"}])
+def test_other_pages_may_not_read_them(ask: Ask, post: Ask, fields: dict[str, str]) -> None:
+    """Caches learn that the origin matters all the same."""
+    assert cors(post(fields)) == {"Vary": "Origin"}
+    assert "Allow-Origin" not in cors(ask("OPTIONS", TOKEN_PATH, None, fields))
+
+
+def test_every_page_may_when_all_are_allowed(serve: Callable[..., Server], raw: Callable[..., bytes]) -> None:
+    """Even of what is no request."""
+    port = serve(origins=frozenset({"*"})).port
+    for sent in (b"GET /healthz HTTP/1.0\r\nOrigin: https://x.example\r\n\r\n", b"x\r\n\r\n"):
+        assert b"\r\nAccess-Control-Allow-Origin: *\r\nVary: Origin\r\n" in raw(sent, port=port)
+
+
+def test_no_page_may_by_default(serve: Callable[..., Server], raw: Callable[..., bytes]) -> None:
+    """And no response speaks of it."""
+    port = serve().port
+    for method, status in (("OPTIONS", 405), ("GET", 200)):
+        answer = raw(f"{method} /healthz HTTP/1.0\r\nOrigin: {PAGE}\r\n\r\n".encode(), port=port)
+        assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+        assert b"Access-Control" not in answer
+        assert b"Vary" not in answer
+
+
+@pytest.mark.parametrize(
+    ("text", "origin"),
+    [
+        ("*", "*"),
+        ("https://App.Example.org", "https://app.example.org"),
+        ("https://app.example.org:443", "https://app.example.org"),
+        ("http://app.example.org:80", "http://app.example.org"),
+        ("https://app.example.org:80", "https://app.example.org:80"),
+        ("https://app.example.org:4430", "https://app.example.org:4430"),
+        ("http://localhost:5173", "http://localhost:5173"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+        ("capacitor://localhost", "capacitor://localhost"),
+    ],
+)
+def test_an_origin_is_read_as_browsers_write_it(text: str, origin: str) -> None:
+    """In lower case, without the usual port."""
+    assert origins.read(text) == origin
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("", "https://app.example.org"),
+        ("null", "https://app.example.org"),
+        ("app.example.org", "https://app.example.org"),
+        ("**", "https://app.example.org"),
+        ("https://user@a.example", "https://app.example.org"),
+        ("https://a.example/", "https://a.example"),
+        ("https://a.example/shop?x=y", "https://a.example"),
+        ("https://A.example/", "https://a.example"),
+        ("https://a.example\r\nX: y", "https://app.example.org"),
+        ("https://a.example\n", "https://app.example.org"),
+        ("https://", "https://app.example.org"),
+        ("https://café.example", "https://app.example.org"),
+    ],
+)
+def test_what_is_no_origin_is_refused(text: str, hint: str) -> None:
+    """With the one that may have been meant."""
+    with pytest.raises(UsageError) as caught:
+        origins.read(text)
+    assert caught.value.hint == f"--cors-origin {hint}"

@@ -1,0 +1,133 @@
+"""The one table of refusals covers everything that can be refused, and says what the contract says."""
+
+import ast
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import gamcli.server
+from gamcli import errors
+from gamcli.model import TOKEN_STATUSES
+from gamcli.rules import claims
+from gamcli.rules.api_key_grant import API_KEY_GRANT
+from gamcli.rules.password_grant import PASSWORD_GRANT
+from gamcli.rules.refresh_grant import OF_KEY, OF_PASSWORD
+from gamcli.server.endpoints import refusals
+from gamcli.server.transport.messages import REASONS
+
+
+def leaves(kind: type[errors.GamcliError]) -> Iterator[type[errors.GamcliError]]:
+    """Yield the classes below `kind` that have none below them."""
+    below = kind.__subclasses__()
+    for each in below:
+        yield from leaves(each)
+    if not below:
+        yield kind
+
+
+def raised_in(path: Path) -> Iterator[str]:
+    """Yield the rules named by `RefusedError("...")` in the file."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "RefusedError":
+            rule = node.args[0]
+            if isinstance(rule, ast.Constant):
+                yield str(rule.value)
+
+
+def test_every_rule_of_the_grants_is_in_the_table() -> None:
+    """A new rule needs a row."""
+    rules = (*API_KEY_GRANT, *PASSWORD_GRANT, *OF_KEY, *OF_PASSWORD)
+    assert {rule.name for rule in rules} <= set(refusals.TABLE)
+
+
+def test_every_rule_of_the_claims_is_in_the_table() -> None:
+    """Those that are named by the status of a token too."""
+    named = {*raised_in(Path(str(claims.__file__))), *(f"token_{each}" for each in TOKEN_STATUSES if each != "active")}
+    assert "token_unknown" in named
+    assert named <= set(refusals.TABLE)
+
+
+def test_every_rule_that_the_server_itself_judges_is_in_the_table() -> None:
+    """So that none of them is taken for a bug."""
+    files = Path(str(gamcli.server.__file__)).parent.rglob("*.py")
+    named = {rule for file in files for rule in raised_in(file)}
+    assert {"request_unreadable", "grant_type_missing", "path_unknown"} <= named <= set(refusals.TABLE)
+
+
+@pytest.mark.parametrize("kind", dict.fromkeys(leaves(errors.GamcliError)), ids=lambda kind: kind.__name__)
+def test_every_leaf_of_the_error_family_has_an_answer(kind: type[errors.GamcliError]) -> None:
+    """What the store reports is 503 with a time to try again; what no request should meet is a bug."""
+    error = kind.__new__(kind)
+    Exception.__init__(error)
+    error.__dict__.update(rule="key_expired")
+    response = refusals.response(refusals.rule_of(error))
+    expected = 503 if issubclass(kind, errors.StoreError) else 401 if kind is errors.RefusedError else 500
+    assert response.status == expected
+    assert ("Retry-After" in dict(response.fields)) is (expected == 503)
+
+
+@pytest.mark.parametrize("error", [ValueError("s3"), errors.RefusedError("scope_choice_off", "s3")])
+def test_what_nobody_foresaw_is_a_bug(error: Exception) -> None:
+    """A rule of another edge too; its text stays inside."""
+    assert refusals.rule_of(error) == "bug"
+    assert b"s3" not in refusals.response("bug").body
+
+
+def test_a_busy_store_is_told_from_one_that_is_gone() -> None:
+    """In the log, which names the rule."""
+    assert refusals.rule_of(errors.StoreBusyError("")) == "store_busy"
+    assert refusals.rule_of(errors.StoreUnusableError("")) == "store_gone"
+
+
+@pytest.mark.parametrize("rule", refusals.TABLE)
+def test_a_row_has_what_both_shapes_need(rule: str) -> None:
+    """A status that can be written, a text for people, and a name of RFC 6749 unless there is nothing to name."""
+    row = refusals.TABLE[rule]
+    assert row.status in REASONS
+    assert row.rfc_status in REASONS
+    assert row.code.isdigit()
+    assert row.message
+    assert bool(row.error) is (rule != "authorization_missing")
+
+
+def test_a_refusal_has_the_shape_of_gam() -> None:
+    """An object with code and message, both text."""
+    response = refusals.response("client_secret_wrong")
+    assert json.loads(response.body) == {
+        "error": {"code": "116", "message": refusals.TABLE["client_secret_wrong"].message},
+    }
+
+
+def test_a_refusal_has_the_shape_of_rfc_6749_when_that_is_wanted() -> None:
+    """With the statuses of that column."""
+    response = refusals.response("remote_rest_off", manner=refusals.Manner("rfc6749"))
+    assert (response.status, json.loads(response.body)) == (
+        400,
+        {"error": "unauthorized_client", "error_description": refusals.TABLE["remote_rest_off"].message},
+    )
+
+
+@pytest.mark.parametrize("error_format", refusals.SHAPES)
+@pytest.mark.parametrize("rule", refusals.TABLE)
+def test_the_status_of_an_expired_token_is_that_of_no_other_refusal(rule: str, error_format: str) -> None:
+    """The body stays as it is."""
+    (usual, body), (status, same_body) = (refusals.Manner(error_format, each).told(rule) for each in (401, 403))
+    assert status == (403 if rule == "token_expired" else usual)
+    assert body == same_body
+
+
+@pytest.mark.parametrize(
+    ("error_format", "rule", "challenge"),
+    [
+        ("gam", "token_expired", 'Bearer realm="gam"'),
+        ("rfc6749", "token_expired", 'Bearer realm="gam", error="invalid_token"'),
+        ("rfc6749", "token_revoked", 'Bearer realm="gam", error="invalid_token"'),
+        ("rfc6749", "authorization_missing", 'Bearer realm="gam"'),
+        ("rfc6749", "client_unknown", 'Bearer realm="gam"'),
+    ],
+)
+def test_a_challenge_names_what_is_wrong_with_the_token(error_format: str, rule: str, challenge: str) -> None:
+    """Alone in the errors of RFC 6750, and never when none was sent."""
+    assert refusals.Manner(error_format).challenge(rule) == challenge

@@ -1,0 +1,250 @@
+"""Grants that arrive together share one durable commit, and no answer leaves before its row is on disk."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPConnection
+from threading import Event
+from time import monotonic
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from gamcli.actions import Gam, keys, tokens, users
+from gamcli.errors import StoreBusyError, StoreUnusableError
+from gamcli.server import group_commit, worker_pool
+from gamcli.server.endpoints.routes import AS_EVER, Deferred, Pending, Trace
+from gamcli.server.transport.event_loop import Server
+from gamcli.server.transport.messages import Request, Response
+from gamcli.store import Store
+from gamcli.store import tokens as rows
+from gamcli.store.sqlite.database import BUSY_SECONDS
+
+Ask = Callable[..., Response]
+TOKEN_PATH = "/oauth/gam/v2.0/access_token"
+
+
+@pytest.fixture
+def commits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return what fills with how many grants each commit kept."""
+    found: list[int] = []
+    written: list[int] = []
+    add, commit = rows.add, Store.commit
+
+    def adding(*given: Any) -> None:  # noqa: ANN401 - as add
+        written.append(1)
+        add(*given)
+
+    def counting(store: Store) -> None:
+        found.append(len(written))
+        written.clear()
+        commit(store)
+
+    monkeypatch.setattr(rows, "add", adding)
+    monkeypatch.setattr(Store, "commit", counting)
+    return found
+
+
+def granted(server: Server, form: dict[str, str]) -> int:
+    """Return the status of a grant over a connection of its own."""
+    client = HTTPConnection("127.0.0.1", server.port, timeout=20)
+    client.request("POST", TOKEN_PATH, urlencode(form), {"Content-Type": "application/x-www-form-urlencoded"})
+    with client.getresponse() as response:
+        response.read()
+        status = response.status
+    client.close()
+    return status
+
+
+def test_a_grant_that_is_alone_is_committed_alone(post: Ask, commits: list[int]) -> None:
+    """It waits for nobody."""
+    assert [post().status for _ in range(3)] == [200, 200, 200]
+    assert commits == [1, 1, 1]
+
+
+def test_grants_that_arrive_while_another_is_committed_share_the_next_commit(
+    server: Server, form: dict[str, str], commits: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten clients, two commits; each has a token of its own."""
+    begun, go_on, entered = Event(), Event(), Event()
+    commit, enter, came = Store.commit, group_commit.Ledger.enter, list[int]()
+
+    def slow(store: Store) -> None:
+        begun.set()
+        assert go_on.wait(10)
+        commit(store)
+
+    def noticed(book: group_commit.Ledger[Any], *given: Any) -> None:  # noqa: ANN401 - as enter
+        enter(book, *given)
+        came.append(1)
+        if len(came) == 10:
+            entered.set()
+
+    monkeypatch.setattr(Store, "commit", slow)
+    monkeypatch.setattr(group_commit.Ledger, "enter", noticed)
+    with ThreadPoolExecutor(10) as pool:
+        first = pool.submit(granted, server, form)
+        assert begun.wait(5)
+        others = [pool.submit(granted, server, form) for _ in range(9)]
+        assert entered.wait(5)
+        assert not first.done()
+        go_on.set()
+        assert [each.result(10) for each in (first, *others)] == [200] * 10
+    assert commits == [1, 9]
+
+
+def test_userinfo_does_not_wait_for_a_commit(
+    server: Server, ask: Ask, form: dict[str, str], post: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk takes its time for a grant, and claims are read meanwhile."""
+    token = json.loads(post().body)["access_token"]
+    begun, go_on = Event(), Event()
+    commit = Store.commit
+
+    def slow(store: Store) -> None:
+        begun.set()
+        assert go_on.wait(10)
+        commit(store)
+
+    monkeypatch.setattr(Store, "commit", slow)
+    with ThreadPoolExecutor(1) as pool:
+        waits = pool.submit(granted, server, form)
+        assert begun.wait(5)
+        assert ask("GET", "/oauth/gam/v2.0/userinfo", None, {"Authorization": token}).status == 200
+        assert not waits.done()
+        go_on.set()
+        assert waits.result(10) == 200
+
+
+def test_an_answer_tells_of_what_is_committed(post: Ask, gam: Gam) -> None:
+    """Another connection to the file finds the row of each token that was handed out."""
+    for _ in range(5):
+        token = json.loads(post().body)["access_token"]
+        connection = sqlite3.connect(gam.store.path)
+        found = connection.execute("SELECT count(*) FROM token").fetchone()
+        connection.close()
+        assert token
+        assert found == (_ + 1,)
+
+
+def test_a_grant_waits_for_a_writer_and_the_others_do_not(
+    server: Server, form: dict[str, str], raw: Callable[..., bytes], gam: Gam, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another connection to the file holds the write lock; userinfo and healthz go on."""
+    waits = Event()
+    wait = group_commit.Ledger._wait  # noqa: SLF001 - to know that it waits
+
+    def noticed(book: group_commit.Ledger[Any]) -> Any:  # noqa: ANN401 - as it
+        waits.set()
+        return wait(book)
+
+    monkeypatch.setattr(group_commit.Ledger, "_wait", noticed)
+    with Store.open(gam.store.path) as other, ThreadPoolExecutor(2) as pool:
+        with other.writing():
+            both = [pool.submit(granted, server, form) for _ in range(2)]
+            assert waits.wait(5)
+            assert b"ok" in raw(b"GET /healthz HTTP/1.0\r\n\r\n")
+            assert not any(each.done() for each in both)
+        assert [each.result(10) for each in both] == [200, 200]
+
+
+def test_who_has_waited_too_long_for_a_writer_is_told_that_the_store_is_busy(
+    post: Ask, gam: Gam, monkeypatch: pytest.MonkeyPatch, lines: list[str]
+) -> None:
+    """And the next one, once the store is free again, is served."""
+    monkeypatch.setattr(worker_pool, "MAX_WAIT", 0.2)
+    began = monotonic()
+    with Store.open(gam.store.path) as other, other.writing():
+        response = post()
+    assert monotonic() - began < BUSY_SECONDS
+    assert (response.status, json.loads(response.body)["error"]["code"]) == (503, "503")
+    assert dict(response.fields)["Retry-After"] == "1"
+    assert lines[-1].endswith("rule=store_busy")
+    assert post().status == 200
+
+
+def test_nobody_waits_for_a_writer_beyond_their_own_time(gam: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever came while others waited has waited with them."""
+    asked: list[int] = []
+
+    def busy(_: Store) -> Any:  # noqa: ANN401 - as begin
+        asked.append(1)
+        raise StoreBusyError("another process writes")
+
+    monkeypatch.setattr(Store, "begin", busy)
+    late = worker_pool.Caller(Request("POST", TOKEN_PATH), monotonic() - worker_pool.MAX_WAIT)
+    with closing(group_commit.Ledger[worker_pool.Caller](gam.store, lambda: None, lambda _: None)) as book:
+        book.enter(late, Pending(late.request, AS_EVER, Trace(), Deferred(lambda _: Response(200, (), b""))))
+        with pytest.raises(StoreBusyError):
+            book._wait()  # noqa: SLF001 - what its thread does
+    assert asked == [1]
+
+
+def test_grants_go_on_while_others_write(post: Ask, gam: Gam) -> None:
+    """Each sees what was written before it."""
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(lambda: [users.update(gam, "ana", {"city": str(number)}) for number in range(50)])
+        statuses = {post().status for _ in range(100)}
+        assert len(written.result(30)) == 50
+    assert statuses == {200}
+
+
+@pytest.mark.parametrize("step", ["begin", "commit"])
+def test_a_batch_that_fails_is_tried_again_one_by_one(
+    post: Ask, gam: Gam, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """The disk was full for a moment: nobody was told a token that is lost, and nothing is left behind."""
+    real, failed = getattr(Store, step), list[int]()
+
+    def fails_once(store: Store) -> Any:  # noqa: ANN401 - as either
+        if not failed:
+            failed.append(1)
+            raise StoreUnusableError("the disk is full", "make room")
+        return real(store)
+
+    monkeypatch.setattr(Store, step, fails_once)
+    assert post().status == 200
+    assert failed
+    assert post().status == 200
+    assert rows_of(gam) == 2
+
+
+def rows_of(gam: Gam) -> int:
+    """Return how many tokens there are."""
+    with tokens.listed(gam, tokens.TokenSearch()) as found:
+        return len(list(found))
+
+
+def test_one_that_breaks_a_batch_spoils_no_other(
+    server: Server, form: dict[str, str], gam: Gam, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It alone is answered 500, for a bug that only its row meets."""
+    users.create(gam, "bob", {})
+    other = {**form, "api_key": keys.generate(gam, keys.KeyWish("bob", "portal")).secret.reveal()}
+    keep = tokens.keep
+
+    def breaks(gam: Gam, tx: Any, decided: Any) -> Any:  # noqa: ANN401 - as keep
+        kept = keep(gam, tx, decided)
+        if kept.grant.user.name == "bob":
+            raise LookupError
+        return kept
+
+    monkeypatch.setattr(tokens, "keep", breaks)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda sent: granted(server, sent), [form, other] * 4))
+    assert found == [200, 500] * 4
+    assert rows_of(gam) == 4
+
+
+def test_a_server_that_ends_leaves_no_thread_behind(serve: Callable[..., Server], gam: Gam) -> None:
+    """Not even one that waits for a store which is never free."""
+    with Store.open(gam.store.path) as other, other.writing():
+        server = serve(stop_seconds=0.1)
+        client = HTTPConnection("127.0.0.1", server.port, timeout=20)
+        client.request("GET", "/healthz")
+        assert client.getresponse().read()
+        server.stop()
+        client.close()

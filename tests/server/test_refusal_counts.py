@@ -1,0 +1,171 @@
+"""Refusals are summed up in the audit trail: a few entries every few minutes, whoever attacks."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import timedelta
+from threading import Event
+from time import sleep
+from typing import Any
+
+import pytest
+
+from gamcli.actions import Gam, audit, auth_types, users
+from gamcli.actions.audit import AuditSearch
+from gamcli.rules.credentials import Secret
+from gamcli.server.endpoints.refusals import TABLE
+from gamcli.server.refusal_counts import ATTEMPTS, MAX_APPS, Summaries
+from gamcli.server.transport.event_loop import Server
+from gamcli.store import Store
+from gamcli.store.audit import REFUSALS
+
+CLIENT_ID = "portal-0123456789-0123456789-0123"
+"""That of the application of these tests."""
+
+Told = list[tuple[str, dict[str, Any]]]
+
+
+@pytest.fixture
+def told(gam: Gam) -> Callable[[], Told]:
+    """Return what reads the entries about refusals: the application, and what they say."""
+
+    def read() -> Told:
+        with audit.listed(gam, AuditSearch(action=REFUSALS)) as found:
+            return [(entry.target, json.loads(entry.details)) for entry in found]
+
+    return read
+
+
+@pytest.fixture
+def summaries(gam: Gam) -> Iterator[Summaries]:
+    """Return summaries that are written when they are closed."""
+    made = Summaries(gam)
+    yield made
+    made.close()
+
+
+def test_refusals_are_written_as_one_entry_an_application(
+    gam: Gam, told: Callable[[], Told], forward: Callable[[timedelta], None]
+) -> None:
+    """At the latest when the server stops; nothing is written for nothing."""
+    with closing(Summaries(gam)) as summaries:
+        for _ in range(1000):
+            summaries.count("key_unproven", CLIENT_ID)
+            summaries.count("client_unknown")
+        summaries.count("key_expired", CLIENT_ID)
+        forward(timedelta(minutes=2))
+        assert told() == []
+    when = {"since": "2026-03-01T12:00:00Z", "until": "2026-03-01T12:02:00Z"}
+    assert told() == [
+        ("portal", {"client_id": CLIENT_ID, "refused": {"key_unproven": 1000, "key_expired": 1}, **when}),
+        ("-", {"refused": {"client_unknown": 1000}, **when}),
+    ]
+    Summaries(gam).close()
+    assert len(told()) == 2
+    assert audit.verify(gam).entries == audit.head(gam).seq
+
+
+def test_refusals_are_written_every_few_minutes(
+    gam: Gam, told: Callable[[], Told], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the server runs, too."""
+    written = Event()
+    real = Summaries._keep  # noqa: SLF001 - to know when it has happened
+
+    def keep(this: Summaries) -> None:
+        real(this)
+        if told():
+            written.set()
+
+    monkeypatch.setattr(Summaries, "_keep", keep)
+    with closing(Summaries(gam, every=0.01)) as summaries:
+        summaries.count("key_unproven", CLIENT_ID)
+        assert written.wait(30)
+    assert [target for target, _ in told()] == ["portal"]
+
+
+def test_what_http_refuses_is_no_attempt(gam: Gam, told: Callable[[], Told]) -> None:
+    """Nor is what the server fails at; every attempt is counted."""
+    assert {"path_unknown", "request_slow", "connections_full", "store_busy", "bug"} & ATTEMPTS == set()
+    assert {"client_secret_wrong", "key_unproven", "token_unknown", "too_many_failures", "scope_beyond"} <= ATTEMPTS
+    with closing(Summaries(gam)) as summaries:
+        for rule in [*TABLE, "", "no rule"]:
+            summaries.count(rule)
+    ((target, details),) = told()
+    assert (target, sorted(details["refused"])) == ("-", sorted(ATTEMPTS))
+
+
+def test_however_many_there_are_the_entries_are_few(gam: Gam, told: Callable[[], Told]) -> None:
+    """What is one application too many counts for nobody."""
+    with closing(Summaries(gam)) as summaries:
+        summaries.count("key_unproven", CLIENT_ID)
+        for number in range(3 * MAX_APPS):
+            summaries.count("key_unproven", f"{number}")
+        summaries.count("key_unproven", CLIENT_ID)
+    found = told()
+    assert len(found) <= MAX_APPS + 1
+    assert sum(details["refused"]["key_unproven"] for _, details in found) == 3 * MAX_APPS + 2
+    assert found[0][1]["refused"] == {"key_unproven": 2}
+
+
+def test_a_busy_store_is_told_later(
+    gam: Gam, told: Callable[[], Told], forward: Callable[[timedelta], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What could not be written is counted on, from when it began."""
+    monkeypatch.setattr("gamcli.server.refusal_counts.PATIENCE", 0)
+    with closing(Summaries(gam)) as summaries:
+        summaries.count("key_unproven", CLIENT_ID)
+        forward(timedelta(minutes=5))
+        with gam.store.writing():
+            summaries._keep()  # noqa: SLF001 - what the thread does
+        summaries.count("key_unproven", CLIENT_ID)
+    ((_, details),) = told()
+    assert (details["refused"], details["since"]) == ({"key_unproven": 2}, "2026-03-01T12:00:00Z")
+
+
+def test_a_store_that_is_gone_stops_nothing(gam: Gam, summaries: Summaries) -> None:
+    """The server says so elsewhere."""
+    gam.store.path.unlink()
+    summaries.count("key_unproven", CLIENT_ID)
+    summaries._keep()  # noqa: SLF001 - what the thread does
+
+
+def test_a_store_in_memory_gets_none(gam: Gam) -> None:
+    """Its audit trail ends with the server, and its one connection is the server's."""
+    with Store.in_memory() as store, store.reading() as tx:
+        with closing(Summaries(Gam(store, gam.now, gam.entropy, "test"))) as summaries:
+            summaries.count("key_unproven", CLIENT_ID)
+        assert tx.one("SELECT count(*) FROM audit") == (0,)
+
+
+def test_what_a_server_refused_is_in_the_trail_once_it_has_stopped(
+    gam: Gam, server: Server, ask: Callable[..., Any], post: Callable[..., Any], told: Callable[[], Told]
+) -> None:
+    """What it answered at once and what took time; never what a client sent, and no grant."""
+    auth_types.update(gam, "local", {"enabled": True})
+    users.set_password(gam, "ana", Secret("correct horse battery"))
+    of_ana = {"api_key": None, "username": "ana", "authentication_type_name": "local"}
+    statuses = [
+        post(**changes).status
+        for changes in (
+            {},
+            {"api_key": "gamkey_nope"},
+            {"client_secret": "wrong"},
+            {"client_id": "an-id-that-nobody-has"},
+            {**of_ana, "password": "guessed"},
+            {**of_ana, "password": "correct horse battery"},
+        )
+    ]
+    assert statuses == [200, 401, 401, 401, 401, 200]
+    for path in ("/nope", "/oauth/gam/v2.0/userinfo", "/healthz"):
+        ask("GET", path)
+    server.stop()
+    for _ in range(3000):
+        if told():
+            break
+        sleep(0.01)
+    of_nobody, of_portal = sorted(told(), key=lambda entry: entry[0])
+    assert (of_portal[0], of_nobody[0]) == ("portal", "-")
+    assert of_portal[1]["refused"] == {"key_unproven": 1, "client_secret_wrong": 1, "password_wrong": 1}
+    assert of_nobody[1]["refused"] == {"client_unknown": 1, "authorization_missing": 1}
+    assert "nobody-has" not in str(told())

@@ -1,0 +1,126 @@
+"""The log: one line a request, printable, without a secret."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gamcli.server.endpoints.routes import Answer, Trace
+from gamcli.server.request_log import MAX_TEXT, Log, shown
+from gamcli.server.transport.messages import Request, Response
+
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+REQUEST = Request("POST", "/a", query="api_key=s3", fields={"authorization": "s3"}, body=b"s3")
+ANSWER = Answer(Response(401, (("X", "s3"),), b"s3"), Trace("portal", "0123abcd", "key_expired"))
+
+
+def told(log_format: str, request: Request | None = REQUEST, answer: Answer = ANSWER) -> list[str]:
+    """Return the lines about a request, told twice."""
+    lines = list[str]()
+    log = Log(lambda line: lines.append(line) or True, log_format, lambda: AT, "f00d")  # type: ignore[func-returns-value]
+    log.tell(request, answer, 0.00123)
+    log.tell(request, answer, 0.0)
+    return lines
+
+
+def test_a_line_for_people_tells_who_what_and_why() -> None:
+    """In this order, numbered."""
+    assert told("text") == [
+        "2026-03-01T12:00:00Z f00d-1 POST /a 401 1.2ms client_id=portal key=0123abcd rule=key_expired",
+        "2026-03-01T12:00:00Z f00d-2 POST /a 401 0.0ms client_id=portal key=0123abcd rule=key_expired",
+    ]
+
+
+def test_a_line_for_programs_has_every_field() -> None:
+    """Empty ones too, so that a reader need not ask."""
+    assert json.loads(told("json", answer=Answer(ANSWER.response, Trace()))[0]) == {
+        "time": "2026-03-01T12:00:00Z", "request": "f00d-1", "method": "POST", "path": "/a", "status": 401, "ms": 1.2,
+        "client_id": "", "key": "", "rule": "", "detail": "",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_line_holds_no_secret(log_format: str) -> None:
+    """No body, no query, no value of a field."""
+    assert "s3" not in "".join(told(log_format))
+
+
+def test_what_could_not_be_read_is_not_shown() -> None:
+    """It may be the body of another request."""
+    assert told("text", None)[0].startswith("2026-03-01T12:00:00Z f00d-1 - - 401")
+
+
+@pytest.mark.parametrize("method", ["gamsec_0123", "s3cret&x=", "get", "POSTS"])
+def test_a_request_with_an_unknown_method_is_not_shown(method: str) -> None:
+    """It may be the left-over body of another request."""
+    assert told("text", Request(method, "/s3"))[0].startswith("2026-03-01T12:00:00Z f00d-1 - - 401")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"])
+def test_a_known_method_is_shown(method: str) -> None:
+    """Whether it is served or not."""
+    assert f" {method} /a " in told("text", Request(method, "/a"))[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "word"),
+    [
+        ("/healthz#s3", "/healthz"),
+        ("/myapp/oauth/gam/v2.0/access_token", "/myapp/oauth/gam/v2.0/access_token"),
+        ("/x/" + "s" * 20, "/x/..."),
+        ("/" + "ab/" * 40, "/" + "ab/" * 21 + "..."),
+    ],
+)
+def test_a_path_that_is_not_served_is_shown_without_what_may_be_a_secret(path: str, word: str) -> None:
+    """No fragment, no long word, and not too much of it."""
+    answer = Answer(ANSWER.response, Trace(rule="path_unknown"))
+    assert f" POST {word} 401 " in told("text", Request("POST", path), answer)[0]
+
+
+def test_lines_that_were_lost_are_counted() -> None:
+    """As soon as there is room again, once."""
+    lines, room = list[str](), list[bool]([False, False, False, True, True, True])
+
+    def sink(line: str) -> bool:
+        if has_room := room.pop(0):
+            lines.append(line)
+        return has_room
+
+    log = Log(sink, "text", lambda: AT, "f00d")
+    for _ in range(3):
+        log.tell(REQUEST, ANSWER, 0)
+    log.tell_lost()
+    assert [line.partition(" 401 ")[0] for line in lines] == [
+        "2026-03-01T12:00:00Z - - - 0 0.0ms rule=lines_lost detail=2 lines lost",
+        "2026-03-01T12:00:00Z f00d-3 POST /a",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("/oauth/gam", "/oauth/gam"),
+        ("a\r\nb", r"a\u{d}\u{a}b"),
+        ("\x1b[31m", r"\u{1b}[31m"),
+        ('a "b"\\', r"a\u{20}\u{22}b\u{22}\u{5c}"),
+        ("ñ\u202e", r"\u{f1}\u{202e}"),
+        ("gamkey_01234567_abc", "gamkey_..."),
+        ("x/gamsec_abc", "x/gamsec_..."),
+        ("/0f8fad5b-d9cb-469f-a165-70867728950e!00abc", "/0f8fad5b-d9cb-469f-a165-70867728950e!..."),
+        ("a" * MAX_TEXT, "a" * MAX_TEXT),
+        ("a" * (MAX_TEXT + 1), "a" * MAX_TEXT + "..."),
+    ],
+)
+def test_what_a_client_sent_is_shown_as_one_harmless_word(text: str, word: str) -> None:
+    """Escaped, cut, and without the letters of a credential in the wrong place."""
+    assert shown(text) == word
+
+
+@given(st.text())
+def test_whatever_was_sent_is_one_printable_word(text: str) -> None:
+    """No line break, no terminal sequence, no blank that could forge a field."""
+    word = shown(text)
+    assert word.isascii()
+    assert all("!" <= letter <= "~" for letter in word)

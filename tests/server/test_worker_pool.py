@@ -1,0 +1,104 @@
+"""Requests whose answer takes long wait on threads of their own, and hold up nobody."""
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+
+from gamcli.actions import Gam
+from gamcli.errors import StoreBusyError
+from gamcli.server import worker_pool
+from gamcli.server.endpoints import routes
+from gamcli.server.transport.event_loop import Server
+from gamcli.server.transport.messages import Request, Response
+from gamcli.store import Store
+from gamcli.store.sqlite.database import BUSY_SECONDS
+
+Ask = Callable[..., Response]
+
+
+@pytest.fixture
+def takes_long(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Event, Event]]:
+    """Make grants take long; give what tells that one has begun, and what lets all go on."""
+    begun, go_on = Event(), Event()
+    begin = routes.begin
+
+    def later(gam: Gam, request: Request, conduct: routes.Conduct) -> Any:  # noqa: ANN401 - as begin
+        if request.method == "POST" and conduct.hurries:
+            return routes.Later()
+        if request.method == "POST":
+            begun.set()
+            assert go_on.wait(10)
+        return begin(gam, request, conduct)
+
+    monkeypatch.setattr(routes, "begin", later)
+    yield begun, go_on
+    go_on.set()
+
+
+def test_what_takes_long_holds_up_nobody(post: Ask, raw: Callable[..., bytes], takes_long: tuple[Event, Event]) -> None:
+    """While a thread works at a grant, userinfo and healthz go on."""
+    begun, go_on = takes_long
+    with ThreadPoolExecutor(1) as pool:
+        granted = pool.submit(post)
+        assert begun.wait(5)
+        assert b"ok" in raw(b"GET /healthz HTTP/1.0\r\n\r\n")
+        assert not granted.done()
+        go_on.set()
+        assert granted.result(10).status == 200
+
+
+def test_who_has_waited_too_long_is_told_that_the_store_is_busy(
+    post: Ask, takes_long: tuple[Event, Event], monkeypatch: pytest.MonkeyPatch, lines: list[str]
+) -> None:
+    """Without another try, for whoever came earlier has waited in vain."""
+    monkeypatch.setattr(worker_pool, "MAX_WAIT", 0)
+    response = post()
+    assert (response.status, json.loads(response.body)["error"]["code"]) == (503, "503")
+    assert dict(response.fields)["Retry-After"] == "1"
+    assert lines[-1].endswith("rule=store_busy")
+    assert not takes_long[0].is_set()
+
+
+def test_a_guest_waits_for_what_is_left_of_its_time(
+    post: Ask, gam: Gam, takes_long: tuple[Event, Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those before it have used up some; whoever else works with the store waits as long as ever."""
+    takes_long[1].set()
+    monkeypatch.setattr(worker_pool, "MAX_WAIT", 0.3)
+    with Store.open(gam.store.path) as other, other.writing():
+        assert post().status == 503
+    assert gam.store.patience == BUSY_SECONDS
+
+
+def test_a_store_that_is_busy_when_it_is_read_is_asked_again_with_patience(
+    post: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who hurries is told to come back; the one who waits gets an answer."""
+    reading, asked = Store.reading, list[float]()
+
+    def busy_at_first(store: Store) -> Any:  # noqa: ANN401 - as reading
+        asked.append(store.patience)
+        if store.patience == 0:
+            raise StoreBusyError("held")
+        return reading(store)
+
+    monkeypatch.setattr(Store, "reading", busy_at_first)
+    assert post().status == 200
+    assert asked[0] == 0
+    assert asked[-1] > 0
+
+
+def test_a_store_that_is_gone_is_told_to_those_who_wait(
+    serve: Callable[..., Server], post: Ask, takes_long: tuple[Event, Event], tmp_path: Path
+) -> None:
+    """Opening it once more fails, and every guest hears of it."""
+    del serve
+    takes_long[1].set()
+    (tmp_path / "gam.db").rename(tmp_path / "elsewhere.db")
+    response = post()
+    assert (response.status, json.loads(response.body)["error"]["message"]) == (503, "The store does not answer.")

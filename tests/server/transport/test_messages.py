@@ -1,0 +1,245 @@
+"""The strict parsing of bytes into requests."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from gamcli.errors import RefusedError
+from gamcli.server.transport import messages
+from gamcli.server.transport.messages import (
+    MAX_BODY,
+    MAX_FIELDS,
+    MAX_FIELDS_BYTES,
+    MAX_LINE,
+    Inbox,
+    Request,
+    parse_head,
+)
+
+GET = b"GET /healthz HTTP/1.1\r\nHost: a\r\n"
+POST = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+
+
+def taken(*packets: bytes) -> list[Request | str]:
+    """Return the requests in `packets`, and at the end the rule that refused the rest."""
+    inbox, found = Inbox("peer"), list[Request | str]()
+    try:
+        for packet in packets:
+            inbox.feed(packet)
+            while (request := inbox.take()) is not None:
+                found.append(request)
+    except RefusedError as refused:
+        found.append(refused.rule)
+    return found
+
+
+def one_by_one(data: bytes) -> list[bytes]:
+    """Return the bytes of `data`, each for itself."""
+    return [data[place : place + 1] for place in range(len(data))]
+
+
+def the(found: list[Request | str]) -> Request:
+    """Return the one request that was found."""
+    (request,) = found
+    assert isinstance(request, Request)
+    return request
+
+
+def test_a_request_is_read_with_its_fields_in_lower_case() -> None:
+    """Names of fields have no case, values lose the blanks around them."""
+    request = the(taken(b"POST /A?b=c HTTP/1.1\r\nHOST:a\r\nX-Y: \t z \r\nContent-Length: 3\r\n\r\nabc"))
+    assert (request.method, request.path, request.query, request.body) == ("POST", "/A", "b=c", b"abc")
+    assert request.fields == {"host": "a", "x-y": "z", "content-length": "3"}
+    assert request.keeps_alive
+
+
+def test_the_repr_of_a_request_shows_nothing_that_may_be_secret() -> None:
+    """A request that ends up in some message tells its path alone."""
+    request = the(taken(b"POST /x?s3 HTTP/1.1\r\nHost: a\r\nAuthorization: s3\r\nContent-Length: 2\r\n\r\ns3"))
+    assert "s3" not in repr(request)
+
+
+@pytest.mark.parametrize(
+    ("head", "keeps_alive"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", True),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Close\r\n\r\n", False),
+        (b"GET / HTTP/1.0\r\n\r\n", False),
+        (b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", False),
+    ],
+)
+def test_a_connection_stays_open_with_http_1_1_unless_the_client_closes_it(head: bytes, *, keeps_alive: bool) -> None:
+    """HTTP/1.0 closes after each response."""
+    assert parse_head(head).keeps_alive is keeps_alive
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "query"),
+    [
+        (b"/a/b?c?d", "/a/b", "c?d"),
+        (b"http://h:1/a?b", "/a", "b"),
+        (b"HTTPS://h?b", "/", "b"),
+        (b"http://h", "/", ""),
+        (b"*", "*", ""),
+        (b"//a", "//a", ""),
+    ],
+)
+def test_a_target_is_a_path_or_a_url(target: bytes, path: str, query: str) -> None:
+    """RFC 9112 §3.2: servers take the whole URL as well."""
+    head = parse_head(b"GET " + target + b" HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert (head.path, head.query) == (path, query)
+
+
+NOT_HTTP = [
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    b"\x00",
+    b"\n",
+    b"hello\r\n",
+    b"GET /\r\n\r\n",
+    b"GET / http/1.1\r\nHost: a\r\n\r\n",
+    b"GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET / HTTP/1.1 \r\nHost: a\r\n\r\n",
+    b"GET /\xc3\xa9 HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /\x00 HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET a HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET http:///a HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET / HTTP/1.1\nHost: a\n\n",
+    b"GET / HTTP/1.1\r\nHost: a\n\r\n",
+    b"\rGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET / HTTP/1.1\r\n\r\n",
+    GET + b"Host: b\r\n\r\n",
+    *(b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n" for host in (b"a b", b"a,b", b"a/b", b"a?c@d", b"\xff")),
+    GET + b"a : b\r\n\r\n",
+    GET + b" folded: b\r\n\r\n",
+    GET + b"a: b\r\n\tfolded\r\n\r\n",
+    GET + b"no colon\r\n\r\n",
+    GET + b": no name\r\n\r\n",
+    GET + b"a: \x00\r\n\r\n",
+    GET + b"a: \x7f\r\n\r\n",
+    GET + b"a: b\rc\r\n\r\n",
+    GET + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+    GET + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\na",
+    GET + b"Content-Length: 1, 1\r\n\r\na",
+    GET + b"Content-Length: +1\r\n\r\na",
+    GET + b"Content-Length: -1\r\n\r\na",
+    GET + b"Content-Length: 0x1\r\n\r\na",
+    GET + b"Content-Length: \xb2\r\n\r\na",
+    GET + b"Content-Length:\r\n\r\n",
+    GET + b"Authorization: a\r\nAuthorization: b\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("data", NOT_HTTP)
+def test_what_is_not_http_is_refused(data: bytes) -> None:
+    """Two parsers may read it differently, so this one does not read it at all."""
+    assert taken(data) == ["request_unreadable"]
+
+
+@pytest.mark.parametrize("data", NOT_HTTP)
+def test_what_is_not_http_is_refused_byte_by_byte_too(data: bytes) -> None:
+    """How the network cuts a message changes nothing."""
+    assert taken(*one_by_one(data)) == ["request_unreadable"]
+
+
+@pytest.mark.parametrize(
+    ("data", "rule"),
+    [
+        (b"GET / HTTP/2.0\r\n\r\n", "version_unknown"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "version_unknown"),
+        (b"GET /" + b"a" * MAX_LINE, "request_line_too_long"),
+        (GET + b"a: " + b"b" * MAX_FIELDS_BYTES, "fields_too_large"),
+        (GET + b"a: b\r\n" * MAX_FIELDS + b"\r\n", "fields_too_large"),
+        (GET + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "length_missing"),
+        (GET + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", "length_missing"),
+        (GET + b"Content-Length: %d\r\n\r\n" % (MAX_BODY + 1), "body_too_large"),
+        (GET + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", "body_too_large"),
+        (GET + b"Expect: miracles\r\n\r\n", "expectation_unknown"),
+    ],
+)
+def test_what_is_http_but_too_much_is_refused_for_what_it_is(data: bytes, rule: str) -> None:
+    """Whole and byte by byte."""
+    assert taken(data) == taken(*one_by_one(data)) == [rule]
+
+
+def test_the_largest_that_is_allowed_is_read() -> None:
+    """Each bound belongs to what it bounds."""
+    path = b"/" + b"a" * (MAX_LINE - len("GET / HTTP/1.1"))
+    line = b"GET " + path + b" HTTP/1.1\r\n"
+    fields = b"Host: a\r\nContent-Length: 0016384\r\n" + b"a: b\r\n" * (MAX_FIELDS - 2)
+    request = the(taken(line + fields + b"\r\n" + b"x" * MAX_BODY))
+    assert request.path == path.decode()
+    assert len(request.body) == MAX_BODY
+
+
+def test_requests_that_come_together_are_taken_in_order() -> None:
+    """Pipelining, RFC 9112 §9.3.2; what is left over begins the next one."""
+    found = taken(POST + GET + b"\r\n" + POST[:-1], b"c")
+    assert [request.method for request in found if isinstance(request, Request)] == ["POST", "GET", "POST"]
+
+
+def test_an_empty_line_before_a_request_is_overlooked() -> None:
+    """RFC 9112 §2.2; old clients end a body with one."""
+    assert the(taken(b"\r\n\r\n" + POST)).body == b"abc"
+
+
+def test_fields_of_one_name_are_joined() -> None:
+    """RFC 9110 §5.3."""
+    assert parse_head(GET + b"a: b\r\nA: c\r\n\r\n").fields["a"] == "b, c"
+
+
+def test_a_client_of_http_1_0_waits_for_nothing() -> None:
+    """It knows no 100 (RFC 9110 §10.1.1)."""
+    inbox = Inbox("")
+    inbox.feed(b"POST / HTTP/1.0\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+    assert inbox.take() is None
+    assert not inbox.asks_to_continue()
+
+
+def test_a_long_head_is_read_and_not_remembered() -> None:
+    """A thousand of them would fill the memory."""
+    long = GET + b"a: " + b"b" * messages.MAX_KNOWN + b"\r\n\r\n"
+    before = messages._known_head.cache_info().currsize  # noqa: SLF001 - what is remembered
+    assert messages.parse_head(long).fields["a"] == "b" * messages.MAX_KNOWN
+    assert messages._known_head.cache_info().currsize == before  # noqa: SLF001 - as above
+
+
+def test_a_client_that_waits_is_told_to_continue_once() -> None:
+    """RFC 9110 §10.1.1: not again, and not when the body is there already."""
+    head, body = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n", b"ab"
+    inbox = Inbox("peer")
+    for _ in range(2):
+        inbox.feed(head)
+        assert inbox.take() is None
+        assert [inbox.asks_to_continue(), inbox.asks_to_continue()] == [True, False]
+        inbox.feed(body)
+        assert inbox.take() is not None
+    inbox.feed(head + body[:1])
+    assert inbox.take() is None
+    assert not inbox.asks_to_continue()
+
+
+@given(st.binary(max_size=300))
+@example(GET + b"\r\n")
+def test_parsing_raises_refusals_alone(data: bytes) -> None:
+    """Whatever the bytes are."""
+    with suppress(RefusedError):
+        parse_head(data)
+
+
+PIECES = st.sampled_from([
+    GET, POST, b"\r\n", b"\n", b"\r", b" ", b":", b"a: b\r\n", b"GET / HTTP/1.1\r\n", b"Content-Length: 2\r\n",
+    b"Transfer-Encoding: x\r\n", b"\x00", b"\xff", b"abc", b"HTTP/2.0", b"Host: a\r\n", b"Expect: 100-continue\r\n",
+])  # fmt: skip
+
+
+@given(st.lists(PIECES | st.binary(max_size=5), max_size=12).map(b"".join), st.lists(st.integers(1, 40), max_size=30))
+@example(b"\r" + GET + b"\r\n", [1])
+def test_the_cuts_of_the_network_change_nothing(data: bytes, lengths: list[int]) -> None:
+    """The same requests, and the same refusal of the rest."""
+    packets, rest = list[bytes](), data
+    for length in lengths:
+        packets, rest = [*packets, rest[:length]], rest[length:]
+    assert taken(*packets, rest) == taken(data) == taken(*one_by_one(data))

@@ -1,0 +1,199 @@
+"""Several processes on one port: each answers, one that dies is followed by another, none stays behind."""
+
+import json
+import os
+import signal
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from http.client import HTTPConnection
+from pathlib import Path
+from subprocess import PIPE, Popen
+from sys import executable
+from time import monotonic, sleep
+from urllib.parse import urlencode
+
+import pytest
+
+from gamcli.actions import Gam, keys
+from gamcli.errors import FailedError
+from gamcli.server.options import Options
+from gamcli.server.transport.workers import Workers, _whole_lines
+from gamcli.store import Store
+
+TOKEN_PATH = "/oauth/gam/v2.0/access_token"
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+# A process of its own, for workers are forked: pytest's threads are not to be.
+SERVE = """
+import os, signal, sys
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from gamcli.actions import Gam
+from gamcli.server.transport.event_loop import Options, Server
+from gamcli.server.transport.workers import Workers
+from gamcli.store import Store
+
+@contextmanager
+def make(options):
+    with Store.open(Path(sys.argv[1])) as store:
+        yield Server(Gam(store, lambda: datetime.now(UTC), os.urandom, "test"), options)
+
+def log(text):
+    sys.stderr.write(f"{os.getpid()} {text}\\n")
+    sys.stderr.flush()
+
+workers = Workers(2, make, Options(log=log), log)
+for each in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(each, lambda *_: workers.stop())
+print(workers.url, flush=True)
+workers.run()
+"""
+
+
+class Running:
+    """Workers in a process of their own: where they listen, and what they wrote."""
+
+    def __init__(self, process: Popen[str], log: Path) -> None:
+        assert process.stdout is not None
+        self.process = process
+        self.port = int(process.stdout.readline().strip().rpartition(":")[2])
+        self._log = log
+
+    def log(self) -> str:
+        """Return what was written so far."""
+        return self._log.read_text(encoding="utf-8")
+
+    def children(self) -> set[int]:
+        """Return the processes that answer."""
+        listing = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return {int(each) for each in listing.read_text(encoding="utf-8").split()}
+
+
+@pytest.fixture
+def running(gam: Gam, tmp_path: Path) -> Iterator[Running]:
+    """Run two workers."""
+    log = tmp_path / "log"
+    with log.open("w", encoding="utf-8") as written:
+        process = Popen([executable, "-c", SERVE, str(gam.store.path)], stdout=PIPE, stderr=written, text=True)
+        try:
+            yield Running(process, log)
+        finally:
+            process.terminate()
+            process.wait(10)
+            assert process.stdout is not None
+            process.stdout.close()
+
+
+def asked(port: int, form: dict[str, str]) -> tuple[int, str]:
+    """Return the status of a grant over a new connection, and its token."""
+    client = HTTPConnection("127.0.0.1", port, timeout=20)
+    client.request("POST", TOKEN_PATH, urlencode(form), FORM)
+    with client.getresponse() as response:
+        found = json.loads(response.read())
+    client.close()
+    return response.status, str(found.get("access_token"))
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Wait until it holds."""
+    end = monotonic() + 15
+    while not holds():
+        assert monotonic() < end
+        sleep(0.02)
+
+
+def test_both_answer_and_what_one_issues_the_other_honours(running: Running, form: dict[str, str]) -> None:
+    """Forty connections, spread by the system; each token is good wherever it is shown."""
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: asked(running.port, form), range(40)))
+    assert {status for status, _ in answers} == {200}
+    assert len({token for _, token in answers}) == 40
+
+    for _, token in answers:
+        client = HTTPConnection("127.0.0.1", running.port, timeout=20)
+        client.request("GET", "/oauth/gam/v2.0/userinfo", headers={"Authorization": token})
+        assert client.getresponse().status == 200
+        client.close()
+    workers = {str(each) for each in running.children()}
+    eventually(lambda: workers <= {line.split()[0] for line in running.log().splitlines()})
+
+
+def test_a_change_counts_for_the_next_request_to_any_worker(
+    running: Running, form: dict[str, str], gam: Gam, api_key: str
+) -> None:
+    """Both have the facts ready; after the revocation neither grants."""
+    assert {asked(running.port, form)[0] for _ in range(20)} == {200}
+    keys.revoke(gam, [api_key.split("_")[1]], "lost")
+    assert {asked(running.port, form)[0] for _ in range(20)} == {401}
+
+
+def test_a_worker_that_dies_is_followed_by_another(running: Running, form: dict[str, str]) -> None:
+    """The log says so, and clients that knock meanwhile are answered."""
+    before = running.children()
+    victim = min(before)
+    os.kill(victim, signal.SIGKILL)
+    assert {asked(running.port, form)[0] for _ in range(10)} == {200}
+    eventually(lambda: len(running.children() - {victim}) == 2)
+    assert "a worker died; another one takes its place" in running.log()
+
+
+def test_a_stop_ends_them_all(running: Running) -> None:
+    """With code 0, and the port is free."""
+    children = running.children()
+    assert len(children) == 2
+    running.process.terminate()
+    assert running.process.wait(10) == 0
+    assert not any(is_alive(each) for each in children)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", running.port))
+
+
+def test_workers_end_when_the_process_that_looks_after_them_is_killed(running: Running) -> None:
+    """None of them keeps the port."""
+    children = running.children()
+    running.process.kill()
+    running.process.wait(10)
+    eventually(lambda: not any(is_alive(each) for each in children))
+
+
+def is_alive(process: int) -> bool:
+    """Say whether the process runs, one that only waits to be fetched left out."""
+    with suppress(OSError):
+        return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def test_a_port_that_is_taken_is_told_before_anything_starts() -> None:
+    """With the hint of the server that is alone."""
+
+    @contextmanager
+    def make(_: Options) -> Iterator[None]:
+        raise AssertionError
+        yield
+
+    options = Options(log=lambda _: None)
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(FailedError, match="cannot listen"):
+        Workers(2, make, replace(options, port=taken.getsockname()[1]), print)  # type: ignore[arg-type]
+
+
+def test_lines_are_written_in_pieces_that_a_pipe_takes_whole() -> None:
+    """None is cut, none is lost; one that is longer goes alone."""
+    pieces: list[str] = []
+    lines = ["x" * 1500, "y" * 1500, "z" * 1500, "w" * 5000, "v"]
+    _whole_lines(pieces.append)("\n".join(lines))
+    assert "\n".join(pieces).split("\n") == lines
+    assert [len(piece) for piece in pieces] == [3001, 1500, 5000, 1]
+
+
+def test_grants_of_two_processes_take_turns(running: Running, form: dict[str, str], gam: Gam) -> None:
+    """Both write the one file; every answer is a row, and none is told that the store is busy."""
+    with ThreadPoolExecutor(16) as pool:
+        statuses = Counter(pool.map(lambda _: asked(running.port, form)[0], range(300)))
+    assert statuses == {200: 300}
+    with Store.open(gam.store.path) as store, store.reading() as tx:
+        assert tx.one("SELECT count(*) FROM token") == (300,)

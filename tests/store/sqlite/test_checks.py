@@ -1,0 +1,238 @@
+"""Whether a store is as it should be: each check finds what it is for, and damage is an answer."""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from gamcli.actions import Gam
+from gamcli.errors import StoreBusyError, StoreMissingError, StoreUnusableError
+from gamcli.model.maintenance import Check
+from gamcli.store import Store, schema
+from gamcli.store.sqlite import backups, checks
+
+
+@pytest.fixture
+def lived_in(gam: Gam, peopled: Store) -> Path:
+    """Return where a closed store lies that holds something of each kind."""
+    assert gam.store is peopled
+    peopled.close()
+    return peopled.path
+
+
+def change(path: Path, *statements: str) -> None:
+    """Change a store behind gamcli's back."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def wrong(found: list[Check]) -> dict[str, str]:
+    """Return what is wrong, by the name of the check; what is not well has a mend, what is well has none."""
+    assert all((each.mend is None) == each.ok for each in found)
+    return {each.name: each.what for each in found if not each.ok}
+
+
+def test_a_store_as_gamcli_writes_it_is_well(lived_in: Path) -> None:
+    """All checks are made, and leave nothing beside it."""
+    found = checks.of_store(lived_in)
+    assert wrong(found) == {}
+    assert [each.name for each in found] == [
+        "format", "pages", "references", "audit trail", "records", "mode of the store", "mode of the folder",
+    ]  # fmt: skip
+    assert [each.name for each in lived_in.parent.iterdir()] == ["store.db"]
+
+
+def test_a_store_that_is_open_elsewhere_is_checked_too(peopled: Store, gam: Gam) -> None:
+    """With what lies beside it."""
+    assert gam.store is peopled
+    found = checks.of_store(peopled.path)
+    assert wrong(found) == {}
+    assert {"mode of the wal file", "mode of the shm file"} <= {each.name for each in found}
+
+
+BROKEN = {
+    "references": ("PRAGMA foreign_keys = OFF", "DELETE FROM user"),
+    "audit trail": ("UPDATE audit SET target = 'other' WHERE seq = 1",),
+    "one repository": ("DELETE FROM repository",),
+    "count of their grants": ("DELETE FROM app_use",),
+    "client secrets": ("UPDATE app SET secret_digest = x'00'",),
+    "keys as digests": ("UPDATE key SET digest = x'00'",),
+    "name an authentication type": ("UPDATE key SET auth_type = 'gone'",),
+    "tokens as digests": (
+        "INSERT INTO token (id, digest, user_guid, client_id, scopes, issued_at) VALUES (1, x'00', '', '', '', 1)",
+    ),
+    "with a session": (
+        "INSERT INTO refresh_token (session, counter, token, digest, expires_at) VALUES (1, 1, 1, x'00', 1)",
+    ),
+    "each step": ("DELETE FROM migration",),
+    "a text in user is not UTF-8": ("UPDATE user SET name = CAST(x'ff41' AS TEXT)",),
+    "a text in key is not UTF-8": ("UPDATE key SET label = CAST(x'eda080' AS TEXT)",),
+    "an instant in key is in no calendar": ("UPDATE key SET created_at = 9223372036854775807",),
+    "an instant in app is in no calendar": (
+        "UPDATE app SET retiring_until = 253402300800000000, retiring_digest = secret_digest",
+    ),
+    "an instant in app_use is in no calendar": ("UPDATE app_use SET last_used_at = -1",),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_what_gamcli_would_not_have_written_is_found(lived_in: Path, what: str) -> None:
+    """By the check that is for it."""
+    change(lived_in, *BROKEN[what])
+    found = wrong(checks.of_store(lived_in))
+    if what in ("references", "audit trail"):
+        assert what in found
+    else:
+        assert what in found["records"]
+
+
+@pytest.mark.parametrize("place", range(1, 6))
+def test_damage_in_any_part_is_an_answer(lived_in: Path, place: int) -> None:
+    """Never an error that nobody expected, and never a store that is well."""
+    size = lived_in.stat().st_size
+    with lived_in.open("r+b") as file:
+        file.seek(size * place // 6 // 4096 * 4096)
+        file.write(b"\xa5" * 4096)
+    found = checks.of_store(lived_in)
+    assert wrong(found)
+    assert all("\n" not in each.what for each in found)
+
+
+def test_damage_that_cannot_even_be_told_is_an_answer(lived_in: Path) -> None:
+    """SQLite quotes names of a damaged schema, and Python cannot read them."""
+    whole = lived_in.read_bytes()
+    for name in (b"key_by_user", b"token_by_session", b"CREATE TABLE app"):
+        for letter in (b"\xff", b"\x80", b"\xc3"):
+            lived_in.write_bytes(whole.replace(name, letter * len(name), 1))
+            assert wrong(checks.of_store(lived_in))
+
+
+def test_a_store_without_a_log_is_found_until_it_is_opened(lived_in: Path) -> None:
+    """Only the store itself: a backup is restored without one too, and what nobody can write needs none."""
+    change(lived_in, "PRAGMA journal_mode = DELETE")
+    assert [*wrong(checks.of_store(lived_in))] == ["log"]
+    assert wrong(checks.of_content(lived_in)) == {}
+    Store.open(lived_in).close()
+    assert wrong(checks.of_store(lived_in)) == {}
+
+
+def test_what_is_no_store_is_not_asked_for_its_log(lived_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor what cannot be changed."""
+    change(lived_in, "PRAGMA journal_mode = DELETE")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "access", lambda *_: False)
+        assert checks.of_log(lived_in) == []
+    change(lived_in, "PRAGMA application_id = 1")
+    assert checks.of_log(lived_in) == []
+
+
+def test_what_is_no_store_is_an_answer_too(tmp_path: Path) -> None:
+    """And a store that is not there is an error."""
+    path = tmp_path / "x.db"
+    path.write_bytes(b"x" * 8192)
+    assert list(wrong(checks.of_content(path))) == ["format"]
+    with pytest.raises(StoreMissingError):
+        checks.of_store(tmp_path / "none.db")
+
+
+@pytest.mark.parametrize("version", [0, 1, 2])
+def test_a_header_that_tells_an_earlier_version_is_found(lived_in: Path, version: int) -> None:
+    """By the records of the steps that were taken; and the rest is looked at all the same."""
+    change(lived_in, f"PRAGMA user_version = {version}", "UPDATE audit SET target = 'other' WHERE seq = 1")
+    found = wrong(checks.of_content(lived_in))
+    assert [*found] == ["format", "audit trail", "records"]
+    assert found["format"] == f"its header says that it is of version {version}, its records of version 3"
+
+
+def test_a_header_without_a_version_is_found(lived_in: Path) -> None:
+    """No gamcli wrote it, nor a table of its steps."""
+    change(lived_in, "PRAGMA user_version = -1")
+    assert "version -1" in wrong(checks.of_content(lived_in))["format"]
+    change(lived_in, "PRAGMA user_version = 0", "DROP TABLE migration")
+    assert "version 0" in wrong(checks.of_content(lived_in))["format"]
+
+
+def test_a_newer_store_is_an_answer(lived_in: Path) -> None:
+    """It says which version it has."""
+    change(lived_in, "PRAGMA user_version = 1000")
+    assert "version 1000" in wrong(checks.of_store(lived_in))["format"]
+
+
+def test_an_older_store_is_checked_as_far_as_it_goes(tmp_path: Path) -> None:
+    """It has no chain yet."""
+    path = tmp_path / "old.db"
+    change(
+        path,
+        *schema.STEPS[0].split(";\n"),
+        f"PRAGMA application_id = {schema.APPLICATION_ID}",
+        "PRAGMA user_version = 1",
+    )
+    path.chmod(0o600)
+    assert [each.name for each in checks.of_content(path) if each.ok] == ["format", "pages", "references"]
+
+
+@pytest.mark.parametrize(("end", "mode"), [("", 0o644), ("-wal", 0o640), ("", 0o620)])
+def test_what_others_may_reach_is_found_with_the_mend(lived_in: Path, end: str, mode: int) -> None:
+    """The files of the store are for their owner alone."""
+    path = Path(f"{lived_in}{end}")
+    path.touch()
+    path.chmod(mode)
+    (bad,) = (each for each in checks.of_modes(lived_in) if not each.ok)
+    assert bad.what == f"{mode:04o}: others may reach {path}"
+    assert bad.mend == f"chmod 600 {path}"
+
+
+def test_behind_a_link_the_file_and_its_folder_are_judged(lived_in: Path, tmp_path: Path) -> None:
+    """The place of the link is nothing to them: the log lies beside the file."""
+    (tmp_path / "link.db").symlink_to(lived_in)
+    (tmp_path / "folder").symlink_to(lived_in.parent)
+    Path(f"{lived_in}-shm").touch(0o644)
+    lived_in.parent.chmod(0o777)
+    for path in (tmp_path / "link.db", tmp_path / "folder" / "store.db"):
+        mends = [each.mend for each in checks.of_modes(path) if not each.ok]
+        assert mends == [f"chmod 600 {lived_in}-shm", f"chmod go-w {lived_in.parent}"]
+
+
+def test_a_folder_that_others_may_write_is_found(lived_in: Path) -> None:
+    """They could put another store in its place."""
+    lived_in.parent.chmod(0o777)
+    (bad,) = (each for each in checks.of_modes(lived_in) if not each.ok)
+    assert bad.mend == f"chmod go-w {lived_in.parent}"
+
+
+def test_a_copy_with_other_counts_is_found(lived_in: Path) -> None:
+    """And one that cannot be read."""
+    with closing(backups.opened(lived_in)) as connection:
+        counts = backups.counted(connection)
+    assert wrong(checks.of_counts(lived_in, counts)) == {}
+    (short,) = checks.of_counts(lived_in, {**counts, "key": 2})
+    assert (short.ok, short.what) == (False, "1 of 2 in key")
+    lived_in.write_bytes(b"x" * 4096)
+    assert [each.ok for each in checks.of_counts(lived_in, counts)] == [False]
+
+
+def test_a_busy_store_is_no_damage(lived_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks is told to try again."""
+    monkeypatch.setattr(backups, "PATIENCE", 0.0)
+    with closing(sqlite3.connect(lived_in, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreBusyError):
+            checks.of_store(lived_in)
+
+
+@pytest.mark.parametrize("place", ["opened", "version"])
+def test_a_full_disk_is_no_damage_either(lived_in: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """SQLite needs a little room beside the store even to read it."""
+
+    def fail(*_: object) -> None:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorname = "SQLITE_IOERR_SHMSIZE"
+        raise error
+
+    monkeypatch.setattr(backups, place, fail)
+    with pytest.raises(StoreUnusableError, match="is full"):
+        checks.of_store(lived_in)

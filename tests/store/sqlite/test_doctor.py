@@ -1,0 +1,304 @@
+"""What a doctor asks a store, counted against what was put there; the store stays as it was."""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gamcli.actions import Gam
+from gamcli.errors import StoreMissingError, StoreUnusableError
+from gamcli.model import App, Key, User
+from gamcli.model.doctor import Contents, ShutType
+from gamcli.model.overviews import Shut
+from gamcli.store import Store, apps, auth_types, keys, pruning, users
+from gamcli.store.sqlite import doctor
+from gamcli.store.timestamps import LAST, micros
+
+Change = Callable[..., None]
+TOKEN = "INSERT INTO token (id, digest, user_guid, client_id, scopes, issued_at) VALUES (?, x'', '', '', '', 1)"
+
+
+@pytest.fixture
+def change(gam: Gam, store_path: Path) -> Change:
+    """Return what runs SQL on the file of a store that nobody else has open."""
+    gam.store.close()
+
+    def run(statement: str, *values: object) -> None:
+        with closing(sqlite3.connect(store_path, isolation_level=None)) as connection:
+            connection.execute(statement, values)
+
+    return run
+
+
+@pytest.fixture
+def held(gam: Gam, ana: User, portal: App, key: Key) -> Iterator[Key]:
+    """Keep a user, an application that takes API keys, and the key."""
+    with gam.store.writing() as tx:
+        users.add(tx, ana)
+        apps.add(tx, portal)
+        keys.add(tx, key)
+        tx.run("UPDATE app SET api_keys_enabled = 1, remote_rest = 1")
+    return iter([key])
+
+
+@pytest.fixture
+def look(store_path: Path, now: datetime) -> Callable[[], Contents]:
+    """Return what looks into the store."""
+
+    def found() -> Contents:
+        _, _, contents = doctor.look(store_path, now)
+        assert contents is not None
+        return contents
+
+    return found
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    """Return every file of a folder."""
+    return {each.name: each.read_bytes() for each in folder.iterdir()}
+
+
+@pytest.mark.usefixtures("held", "change")
+def test_to_look_changes_nothing(store_path: Path, look: Callable[[], Contents]) -> None:
+    """No byte, and no file beside it."""
+    before = bytes_of(store_path.parent)
+    look()
+    assert bytes_of(store_path.parent) == before
+    assert [*before] == ["store.db"]
+
+
+@pytest.mark.usefixtures("held")
+def test_a_store_that_is_open_elsewhere_is_looked_into_too(store_path: Path, look: Callable[[], Contents]) -> None:
+    """What others have not yet taken into the file counts."""
+    assert Path(f"{store_path}-wal").stat().st_size > 0
+    assert look().lasting == 1
+
+
+@pytest.mark.usefixtures("held")
+def test_a_store_in_order_has_nothing_to_tell(look: Callable[[], Contents], now: datetime) -> None:
+    """Its numbers are zero, its instants are those of what was made."""
+    assert look() == Contents(
+        keeps_log=True,
+        latest=(("the newest key", now), ("an audit entry", now)),
+        stepped_back=None,
+        default_type=("apikey", True),
+        shut_types=(),
+        no_rest=Shut(0, ()),
+        lasting=1,
+        lasting_key=None,
+        lasting_apps=("Portal",),
+        apps_idle=Shut(0, ()),
+        users_idle=Shut(0, ()),
+        orphans=0,
+    )
+
+
+@pytest.mark.usefixtures("held")
+def test_a_store_without_a_log_is_told(change: Change, look: Callable[[], Contents]) -> None:
+    """Some other program wrote it."""
+    change("PRAGMA journal_mode = DELETE")
+    assert not look().keeps_log
+
+
+@pytest.mark.usefixtures("held")
+def test_a_disabled_type_counts_the_live_keys_that_need_it(change: Change, look: Callable[[], Contents]) -> None:
+    """Not those that ended or expired; and the applications that allow no other."""
+    change("UPDATE auth_type SET enabled = 0")
+    assert look().default_type == ("apikey", False)
+    assert look().shut_types == (ShutType("apikey", 1, ()),)
+    change("UPDATE app SET api_key_auth_type = 'apikey'")
+    for ending in ("expires_at = 1", "expires_at = NULL, retires_at = 1", "ended_at = 1, end_status = 'revoked'"):
+        change(f"UPDATE key SET {ending}")
+        assert look().shut_types == (ShutType("apikey", 0, ("Portal",)),)
+
+
+@pytest.mark.usefixtures("held")
+def test_a_count_that_stops_early_says_so(
+    change: Change, look: Callable[[], Contents], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of more rows than it looks at."""
+    change("UPDATE auth_type SET enabled = 0")
+    monkeypatch.setattr(doctor, "LOOKED_AT", 0)
+    assert look().shut_types == (ShutType("apikey", 0, (), more=True),)
+    assert look().users_idle is None
+
+
+@pytest.mark.usefixtures("held")
+def test_applications_and_users_without_keys_are_named(change: Change, look: Callable[[], Contents]) -> None:
+    """The first of them; users that are shut out have no use to be without."""
+    change("DELETE FROM key")
+    assert look().apps_idle == Shut(1, ("Portal",))
+    assert look().users_idle == Shut(1, ("Ana",))
+    change("UPDATE user SET blocked = 1")
+    change("UPDATE app SET api_keys_enabled = 0")
+    assert look().apps_idle == look().users_idle == Shut(0, ())
+
+
+@pytest.mark.usefixtures("held")
+def test_an_application_without_remote_rest_is_named(change: Change, look: Callable[[], Contents]) -> None:
+    """While it takes API keys and is enabled."""
+    change("UPDATE app SET remote_rest = 0")
+    assert look().no_rest == Shut(1, ("Portal",))
+    change("UPDATE app SET enabled = 0")
+    assert look().no_rest == Shut(0, ())
+
+
+@pytest.mark.usefixtures("held")
+@pytest.mark.parametrize("gone", ["user_guid", "client_id", "key"])
+def test_a_token_of_what_is_gone_is_an_orphan(change: Change, look: Callable[[], Contents], gone: str) -> None:
+    """Of a user, an application, a key; one of another grant has no key."""
+    change(
+        """INSERT INTO token (id, digest, user_guid, client_id, key, scopes, issued_at)
+        SELECT 1, randomblob(32), user.guid, app.client_id, key.id, '', 1 FROM user, app, key"""
+    )
+    change(TOKEN, 2)
+    assert look().orphans == 0
+    change("UPDATE token SET key = NULL")
+    assert look().orphans == 0
+    change(f"UPDATE token SET {gone} = 'gone'")
+    assert look().orphans == 1
+
+
+@pytest.mark.usefixtures("held")
+def test_an_orphan_that_a_prune_leaves_is_not_told(change: Change, look: Callable[[], Contents], now: datetime) -> None:
+    """The last token, and those that are dead since a short time."""
+    old = micros(now - pruning.KEPT)
+    change(TOKEN, old)
+    assert look().orphans == 0
+    change(TOKEN, old + 1)
+    assert look().orphans == 1
+    change(TOKEN, old + 2)
+    assert look().orphans == 1
+
+
+@pytest.mark.usefixtures("held")
+def test_a_key_that_its_application_would_bound_today_is_named(
+    change: Change, look: Callable[[], Contents], key: Key
+) -> None:
+    """One that lives, and does not retire already."""
+    assert look().lasting_key is None
+    change("UPDATE app SET api_key_timeout_hours = 1")
+    assert look().lasting_key == key.id
+    for ending in ("expires_at = 1", "expires_at = NULL, retires_at = 1", "ended_at = 1, end_status = 'revoked'"):
+        change(f"UPDATE key SET {ending}")
+        assert look().lasting_key is None
+
+
+@pytest.mark.usefixtures("held")
+def test_the_latest_instants_are_told(change: Change, look: Callable[[], Contents], now: datetime) -> None:
+    """Even of a token that is from no time, and of an entry whose time is none."""
+    change(TOKEN, 2**62)
+    change("INSERT INTO audit (seq, at, actor, action, target, details) VALUES (99, 'never', '', '', '', '{}')")
+    assert dict(look().latest) == {
+        "the newest key": now,
+        "the newest token": LAST,
+        "an audit entry": now,
+    }
+
+
+@pytest.mark.parametrize(("seconds", "found"), [(300, None), (301, (3, 301))])
+def test_a_clock_that_went_back_is_seen_in_the_audit(
+    change: Change, look: Callable[[], Contents], now: datetime, seconds: int, found: tuple[int, int] | None
+) -> None:
+    """By more than the clocks of machines may differ."""
+    for seq, at in ((2, now), (3, now - timedelta(seconds=seconds))):
+        row = (seq, f"{at:%Y-%m-%dT%H:%M:%SZ}", "", "", "", "{}")
+        change("INSERT INTO audit (seq, at, actor, action, target, details) VALUES (?, ?, ?, ?, ?, ?)", *row)
+    assert look().stepped_back == found
+
+
+def test_of_another_version_only_that_is_told(change: Change, store_path: Path, now: datetime) -> None:
+    """Its tables may be other ones."""
+    for version in (1, 99):
+        change(f"PRAGMA user_version = {version}")
+        assert doctor.look(store_path, now) == (version, (), None)
+
+
+def test_what_is_no_store_is_refused(store: Store, tmp_path: Path, now: datetime) -> None:
+    """Missing, empty, never initialised, somebody else's, damaged, a folder."""
+    missing, empty, other, damaged = (tmp_path / name for name in ("missing", "empty", "other", "damaged"))
+    empty.touch()
+    with closing(sqlite3.connect(other)) as connection:
+        connection.execute("CREATE TABLE other (id)")
+    damaged.write_bytes(b"SQLite format 3\0" + bytes(4096))
+    for path in (missing, empty, store.path):
+        with pytest.raises(StoreMissingError):
+            doctor.look(path, now)
+    for path in (other, damaged, tmp_path):
+        with pytest.raises(StoreUnusableError):
+            doctor.look(path, now)
+
+
+@pytest.mark.usefixtures("held", "change")
+def test_a_page_that_nobody_reads_is_looked_at_too(
+    store_path: Path, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as the store is small."""
+    with closing(sqlite3.connect(store_path)) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'user_attribute'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    data = bytearray(store_path.read_bytes())
+    data[(page - 1) * size : page * size] = b"\xff" * size
+    store_path.write_bytes(data)
+    with pytest.raises(StoreUnusableError, match="is damaged"):
+        doctor.look(store_path, now)
+    monkeypatch.setattr(doctor, "SMALL", 0)
+    assert doctor.look(store_path, now)[2] is not None
+
+
+def test_outputs_of_batches_are_known(change: Change, store_path: Path, now: datetime) -> None:
+    """Each once."""
+    for number in (1, 2):
+        change("INSERT INTO batch VALUES (?, x'', 1, '/gam/keys.csv', 1, 0)", number)
+    assert doctor.look(store_path, now)[1] == ("/gam/keys.csv",)
+
+
+def test_every_file_called_like_the_store_lies_beside_it(tmp_path: Path) -> None:
+    """With what it is, its mode and its size; a name with marks of patterns is a name."""
+    folder = tmp_path / "gam"
+    folder.mkdir(mode=0o700)
+    path = folder / "a[b]*.db"
+    for name, size in (("", 7), ("-wal", 3), ("-shm", 0), ("-journal", 0), (".2026", 0)):
+        file = Path(f"{path}{name}")
+        file.write_bytes(bytes(size))
+        file.chmod(0o640)
+    (folder / "ab.db").touch()
+    (folder / "a[b]*.db.folder").mkdir()
+    found = {each.role: each for each in doctor.lying(path)}
+    assert [*found] == ["folder", "store", "journal", "SHM", "WAL", "copy"]
+    assert (found["store"].mode, found["store"].size, found["store"].owner) == (0o640, 7, os.geteuid())
+    assert found["store"].secret
+    assert (found["folder"].mode, found["folder"].secret) == (0o700, False)
+
+
+def test_what_killed_copies_left_is_found_once_nobody_writes_to_it(tmp_path: Path, now: datetime) -> None:
+    """By the names that copies have on their way, and no others."""
+    names = [".b.db.0123abcd.part", ".b.db.0123abcd.part-wal", ".young.db.0123abcd.part", "b.part", ".b.0123.part"]
+    for name in names:
+        (tmp_path / name).touch()
+        age = 3599 if "young" in name else 3601
+        os.utime(tmp_path / name, (now.timestamp() - age,) * 2)
+    (tmp_path / ".folder.0123abcd.part").mkdir()
+    found = [*doctor.left(tmp_path / "store.db", now)]
+    assert [(each.role, Path(each.path).name) for each in found] == [("part", name) for name in names[:2]]
+    assert [*doctor.left(tmp_path / "no" / "store.db", now)] == []
+
+
+def test_nothing_lies_where_there_is_no_folder(tmp_path: Path) -> None:
+    """Nor is there a disk to ask."""
+    assert [*doctor.lying(tmp_path / "no" / "store.db")] == []
+    assert doctor.room(tmp_path / "no" / "store.db") is None
+    assert doctor.room(tmp_path / "store.db")
+
+
+def test_the_default_type_is_that_of_the_repository(gam: Gam, look: Callable[[], Contents], now: datetime) -> None:
+    """Whatever its name."""
+    with gam.store.writing() as tx:
+        found = auth_types.named(tx, "apikey")
+        tx.run("UPDATE auth_type SET name = 'APIkey'")
+    assert found.created_at == now
+    assert look().default_type == ("APIkey", True)
