@@ -66,18 +66,18 @@ class UnconfirmedError(UsageError):
     code = "unconfirmed"
 
 
-class Fault:
+class Problem:
     """What is wrong in a line of a file; `file` as it was given, `line` from 1."""
 
-    __slots__ = ("file", "line", "what")  # no NamedTuple, no dataclass: every run starts by importing this file
+    __slots__ = ("file", "line", "message")  # no NamedTuple, no dataclass: every run starts by importing this file
 
-    def __init__(self, file: str, line: int, what: str) -> None:
+    def __init__(self, file: str, line: int, message: str) -> None:
         self.file = file
         self.line = line
-        self.what = what
+        self.message = message
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Fault) and str(self) == str(other)
+        return isinstance(other, Problem) and str(self) == str(other)
 
     def __hash__(self) -> int:
         return hash(str(self))
@@ -86,18 +86,18 @@ class Fault:
         return f"Fault({str(self)!r})"
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.what}"
+        return f"{self.file}:{self.line}: {self.message}"
 
 
-class FaultsError(UsageError):
+class ProblemsError(UsageError):
     """Files that were handed in have faults, all of them in `faults`; nothing was done."""
 
     code = "faults"
 
-    def __init__(self, faults: Sequence[Fault], hint: str | None = None) -> None:
-        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+    def __init__(self, problems: Sequence[Problem], hint: str | None = None) -> None:
+        count = "1 fault" if len(problems) == 1 else f"{len(problems)} faults"
         super().__init__(f"{count}, so nothing was changed", hint or "mend each line that is named, and run it again")
-        self.faults = faults
+        self.problems = problems
 
 
 class NotFoundError(GamcliError):
@@ -122,7 +122,7 @@ class ConflictError(GamcliError):
     code = "conflict"
 
 
-class EndsKeysError(ConflictError):
+class InvalidatesKeysError(ConflictError):
     """The change would end live keys for good; `impacts` lists them (`model.Impact`)."""
 
     code = "ends_keys"
@@ -156,7 +156,7 @@ class StoreUnusableError(StoreError):
     code = "store_unusable"
 
 
-class StoreTrailError(StoreError):
+class StoreAuditLogError(StoreError):
     """The audit trail is not what was written."""
 
     code = "store_trail"

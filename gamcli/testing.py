@@ -49,17 +49,17 @@ def gam_server() -> Iterator[GamServer]:
     from gamcli.server.dev.clock import Clock  # noqa: PLC0415
     from gamcli.server.dev.faults import Faults  # noqa: PLC0415
     from gamcli.server.dev.journal import Journal  # noqa: PLC0415
-    from gamcli.server.dev.server import FaultyServer, Stage  # noqa: PLC0415
-    from gamcli.server.transport.event_loop import Options  # noqa: PLC0415
+    from gamcli.server.dev.server import DevOptions, DevServer  # noqa: PLC0415
+    from gamcli.server.transport.event_loop import ServerOptions  # noqa: PLC0415
     from gamcli.store import Store  # noqa: PLC0415
 
     clock, faults, journal = Clock(), Faults(), Journal()
     with Store.in_memory() as store:
         gam = Gam(store, clock, os.urandom, "pytest")
         repository.initialise(gam)
-        held = example.make(gam)
+        held = example.create_example(gam)
         secrets = held.client_secret.reveal(), held.api_key.reveal()
-        server = FaultyServer(gam, Options(log=lambda _: None, max_failures=0), Stage(faults, journal.add))
+        server = DevServer(gam, ServerOptions(log=lambda _: None, max_failures=0), DevOptions(faults, journal.add))
         thread = Thread(target=server.run, name="gam_server")
         thread.start()
         try:

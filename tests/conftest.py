@@ -26,7 +26,7 @@ class Clock:
     def __init__(self) -> None:
         self.now = START
 
-    def forward(self, length: timedelta) -> datetime:
+    def advance(self, length: timedelta) -> datetime:
         """Move the clock by `length` and return the new time."""
         self.now += length
         return self.now
@@ -47,7 +47,7 @@ def clock() -> Clock:
 @pytest.fixture
 def forward(clock: Clock) -> Callable[[timedelta], datetime]:
     """Return what moves the clock of this test."""
-    return clock.forward
+    return clock.advance
 
 
 @pytest.fixture

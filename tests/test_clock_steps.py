@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from gamcli.actions import Gam, apps, keys, tokens, users
-from gamcli.actions.apps import AppWish
-from gamcli.actions.keys import KeyWish
+from gamcli.actions.apps import AppSpec
+from gamcli.actions.keys import KeySpec
 from gamcli.errors import RefusedError
-from gamcli.model import token_id
-from gamcli.rules.credentials import Secret, access_token_row
+from gamcli.model import format_token_id
+from gamcli.rules.credentials import Secret, parse_access_token
 from gamcli.rules.grants import TokenRequest
-from gamcli.server.endpoints.failure_limit import Failures
+from gamcli.server.endpoints.failure_limit import FailureLimiter
 
 Forward = Callable[[timedelta], datetime]
 HOUR = timedelta(hours=1)
@@ -36,10 +36,10 @@ WALL = {
 @pytest.fixture
 def asked(gam: Gam) -> TokenRequest:
     """Return the request of ana's key for portal, which lives for 90 days."""
-    wish = AppWish("portal", {"scopes": ("gam_user_data",), "remote_rest": True, "api_keys.enabled": True})
+    wish = AppSpec("portal", {"scopes": ("gam_user_data",), "remote_rest": True, "api_keys.enabled": True})
     made = apps.create(gam, wish)
     users.create(gam, "ana", {})
-    issued = keys.generate(gam, KeyWish("ana", "portal", expires_in=timedelta(days=90)))
+    issued = keys.generate(gam, KeySpec("ana", "portal", expires_in=timedelta(days=90)))
     assert made.secret is not None
     assert issued.secret is not None
     return TokenRequest(client_id=made.record.client_id, client_secret=made.secret, api_key=issued.secret)
@@ -54,9 +54,9 @@ def refused(gam: Gam, token: Secret) -> str:
 
 def id_of(token: Secret) -> str:
     """Return the id of a token."""
-    row = access_token_row(token)
+    row = parse_access_token(token)
     assert row is not None
-    return token_id(row)
+    return format_token_id(row)
 
 
 def test_what_was_revoked_stays_so_when_the_clock_is_set_back(gam: Gam, asked: TokenRequest, forward: Forward) -> None:
@@ -117,14 +117,14 @@ def test_a_key_lives_so_much_longer_as_the_clock_was_set_back(gam: Gam, asked: T
 @pytest.mark.parametrize("step", [-HOUR, HOUR, timedelta(days=-3650)])
 def test_nobody_waits_longer_than_a_minute_for_a_step_of_the_clock(now: datetime, step: timedelta) -> None:
     """And who goes on failing waits again."""
-    failures = Failures(limit=2)
+    failures = FailureLimiter(limit=2)
     for _ in range(2):
-        failures.count("client", now)
-    assert failures.wait("client", now) == 60
-    assert failures.wait("client", now + step) == 0
+        failures.record("client", now)
+    assert failures.retry_after("client", now) == 60
+    assert failures.retry_after("client", now + step) == 0
     for _ in range(2):
-        failures.count("client", now + step)
-    assert failures.wait("client", now + step) == 60
+        failures.record("client", now + step)
+    assert failures.retry_after("client", now + step) == 60
 
 
 def readings(path: Path) -> set[str]:

@@ -16,12 +16,12 @@ CODES = {
     "NotFoundError": "not_found",
     "RefusedError": "refused",
     "ConflictError": "conflict",
-    "EndsKeysError": "ends_keys",
+    "InvalidatesKeysError": "ends_keys",
     "StoreError": "store",
     "StoreMissingError": "store_missing",
     "StoreBusyError": "store_busy",
     "StoreUnusableError": "store_unusable",
-    "StoreTrailError": "store_trail",
+    "StoreAuditLogError": "store_trail",
     "StoreVersionError": "store_version",
     "FailedError": "failed",
 }
@@ -61,7 +61,7 @@ def test_a_refusal_carries_the_name_of_its_rule() -> None:
 
 def test_what_would_end_keys_carries_their_impacts() -> None:
     """A command can show them."""
-    told = errors.EndsKeysError("this ends 1 live key for good", "hint", ["impact"])
+    told = errors.InvalidatesKeysError("this ends 1 live key for good", "hint", ["impact"])
     assert (told.impacts, told.hint, told.code) == (["impact"], "hint", "ends_keys")
 
 

@@ -6,8 +6,19 @@ from datetime import UTC, datetime
 import pytest
 
 from gamcli import model
-from gamcli.model import ApiKeyPolicy, App, Impact, Key, User
-from gamcli.model.plan import CREATE, DELETE, SECRETS, SHOWN, UPDATE, Change, FieldChange, Plan, Summary, compared
+from gamcli.model import ApiKeyPolicy, App, Key, KeyImpact, User
+from gamcli.model.plan import (
+    CREATE,
+    DELETE,
+    DIFF_FIELDS,
+    SECRET_FIELDS,
+    UPDATE,
+    Change,
+    FieldChange,
+    Plan,
+    PlanSummary,
+    diff_records,
+)
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 APP = App("portal", "client", bytes(32), NOW, NOW, scopes=("gam_user_data",))
@@ -18,48 +29,50 @@ KEY = Key("AbCdEfGh", "ana", "guid", "portal", "client", "apikey", ("gam_user_da
 def test_an_update_tells_each_field_that_differs_with_its_old_and_new_value() -> None:
     """Nested ones by dotted names."""
     after = replace(APP, description="new", api_keys=ApiKeyPolicy(enabled=True, timeout_hours=5), updated_at=NOW)
-    assert compared(APP, after) == (
+    assert diff_records(APP, after) == (
         FieldChange("description", "", "new"),
         FieldChange("api_keys.enabled", old=False, new=True),
         FieldChange("api_keys.timeout_hours", 0, 5),
     )
-    assert compared(APP, APP) == ()
+    assert diff_records(APP, APP) == ()
 
 
 def test_a_new_record_tells_what_is_not_a_default() -> None:
     """And so does one that is deleted."""
-    assert compared(None, USER) == (FieldChange("attributes", None, {"Area": "1"}),)
-    assert compared(APP, None) == (FieldChange("scopes", ("gam_user_data",), None),)
+    assert diff_records(None, USER) == (FieldChange("attributes", None, {"Area": "1"}),)
+    assert diff_records(APP, None) == (FieldChange("scopes", ("gam_user_data",), None),)
 
 
 def test_of_a_secret_only_its_change_is_told() -> None:
     """Neither the old nor the new digest."""
-    assert compared(APP, replace(APP, secret_digest=b"1" * 32)) == (FieldChange("client_secret", "(set)", "(new)"),)
+    assert diff_records(APP, replace(APP, secret_digest=b"1" * 32)) == (FieldChange("client_secret", "(set)", "(new)"),)
     rotated = replace(APP, secret_digest=b"1" * 32, retiring_digest=APP.secret_digest, retiring_until=APP.created_at)
-    assert compared(APP, rotated) == (
+    assert diff_records(APP, rotated) == (
         FieldChange("secret_retires_at", None, APP.created_at),
         FieldChange("client_secret", "(set)", "(new)"),
     )
-    assert compared(USER, replace(USER, password_hash="scrypt")) == (FieldChange("password", None, "(new)"),)
+    assert diff_records(USER, replace(USER, password_hash="scrypt")) == (FieldChange("password", None, "(new)"),)
 
 
-@pytest.mark.parametrize("kind", SHOWN)
+@pytest.mark.parametrize("kind", DIFF_FIELDS)
 def test_what_a_change_tells_are_fields_of_the_record_and_no_secrets(kind: type) -> None:
     """By their names."""
     known = {each.name: each for each in fields(kind)}
-    assert set(SHOWN[kind]) <= set(known)
-    assert all(known[name].repr for name in SHOWN[kind])
-    assert not set(SHOWN[kind]) & set(SECRETS)
+    assert set(DIFF_FIELDS[kind]) <= set(known)
+    assert all(known[name].repr for name in DIFF_FIELDS[kind])
+    assert not set(DIFF_FIELDS[kind]) & set(SECRET_FIELDS)
 
 
 def test_a_plan_counts_its_steps_and_the_keys_that_it_touches() -> None:
     """Ended ones apart from suspended ones."""
     steps = [Change(action, "app", "portal") for action in (CREATE, UPDATE, UPDATE, DELETE)]
-    plan = Plan.of(steps, [Impact(KEY, ends=True, reason="gone"), Impact(KEY, ends=False, reason="off")])
-    assert plan.summary == Summary(create=1, update=2, delete=1, invalidate=1, suspend=1)
+    plan = Plan.from_changes(
+        steps, [KeyImpact(KEY, is_permanent=True, reason="gone"), KeyImpact(KEY, is_permanent=False, reason="off")]
+    )
+    assert plan.summary == PlanSummary(create=1, update=2, delete=1, invalidate=1, suspend=1)
     assert [each.reason for each in plan.invalidates + plan.suspends] == ["gone", "off"]
 
 
 def test_every_record_that_is_changed_can_be_told() -> None:
     """A kind that is missing here could not be tried."""
-    assert {model.Repository, model.AuthType, App, User, Key, model.Token} <= set(SHOWN)
+    assert {model.Repository, model.AuthType, App, User, Key, model.Token} <= set(DIFF_FIELDS)

@@ -60,7 +60,7 @@ def loaded(environment: dict[str, str], tmp_path: Path) -> Loaded:
 @pytest.fixture
 def world(gam: Gam) -> Gam:
     """Return a store with an application that takes API keys and a user."""
-    apps.create(gam, apps.AppWish("portal", {"remote_rest": True, "api_keys.enabled": True}, ("gam_user_data",)))
+    apps.create(gam, apps.AppSpec("portal", {"remote_rest": True, "api_keys.enabled": True}, ("gam_user_data",)))
     users.create(gam, "ana", {})
     return gam
 

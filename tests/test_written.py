@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 
 import gamcli
-from gamcli.commands.complete import table
+from gamcli.commands.complete import read_table
 from gamcli.commands.settings import SETTINGS
 from gamcli.conformance import table as conformance
 from gamcli.rules import diagnosis
@@ -88,9 +88,9 @@ def test_every_block_that_can_be_written_is_in_the_readme(written: ModuleType) -
 def test_the_refusals_have_the_numbers_of_key_explain_and_of_conformance(written: ModuleType) -> None:
     """Each number of a rule that either shows is in the table, with the rule where it is known."""
     number = written.numbers()
-    for rule, (shown, _) in diagnosis.QUESTIONS.items():
+    for rule, (shown, _) in diagnosis.RULE_DESCRIPTIONS.items():
         assert number[rule] == str(shown)
-    assert {row.rule for row in conformance.rows() if row.rule.isdigit()} == {*number.values()} - {""}
+    assert {row.rule for row in conformance.load_rows() if row.rule.isdigit()} == {*number.values()} - {""}
 
 
 def test_the_first_two_blocks_are_the_two_lines() -> None:
@@ -104,7 +104,7 @@ def test_the_first_two_blocks_are_the_two_lines() -> None:
 
 def test_the_readme_names_only_options_that_there_are() -> None:
     """Each option of gamcli that the README names is one of gamcli's."""
-    known = {row.text for row in table()} | {"--help", "--check"}
+    known = {row.text for row in read_table()} | {"--help", "--check"}
     of_others = {"--fail-with-body", "--config", "--data-urlencode", "--body-file", "--all", "--message"}
     of_uvicorn = {"--no-proxy-headers", "--no-access-log"}
     of_faults = {"--only", "--rounds", "--seconds"}
@@ -113,7 +113,7 @@ def test_the_readme_names_only_options_that_there_are() -> None:
 
 def test_the_readme_names_only_commands_that_there_are() -> None:
     """Each command line of gamcli that the README shows begins with a command."""
-    known = {f"{row.path} {row.text}".strip() for row in table()} | {"NOUN", "NOUN VERB", "--help"}
+    known = {f"{row.path} {row.text}".strip() for row in read_table()} | {"NOUN", "NOUN VERB", "--help"}
     shown = re.findall(r"\bgamcli ((?:--store \S+ )?[a-zN-][\w-]*(?: [a-zV-][\w-]*)?)", "\n".join(_command_lines()))
     for line in shown:
         words = re.sub(r"^--store \S+ ", "", line).split()
@@ -127,7 +127,7 @@ def _command_lines() -> list[str]:
 
 
 def _takes_no_verb(noun: str) -> bool:
-    return not any(row.path == noun and row.text.isalpha() for row in table())
+    return not any(row.path == noun and row.text.isalpha() for row in read_table())
 
 
 def test_the_readme_names_every_setting() -> None:

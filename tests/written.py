@@ -31,7 +31,7 @@ _BLOCK = re.compile(r"(<!-- written: (\S+) -->\n).*?(<!-- /written -->)", re.DOT
 _DECIDED_HERE = re.compile(r"api_keys_off|key_(?!unproven)\w+")
 
 # Where each number begins in the table of refusals, as conformance and `rules.diagnosis` count; the others have none.
-_FIRST = {
+_FIRST_NUMBERS = {
     "request_unreadable": "",
     "media_type_wrong": "1",
     "grant_type_missing": "2",
@@ -64,7 +64,7 @@ def _code(text: str) -> str:
     return f"`{text}`" if text else "-"
 
 
-def _printed(*arguments: str) -> Iterator[str]:
+def _command_output(*arguments: str) -> Iterator[str]:
     """Yield what `gamcli` prints for `arguments`, between fences."""
     with redirect_stdout(io.StringIO()) as out, patch.dict(os.environ, {"COLUMNS": "100"}):
         main(arguments)
@@ -83,14 +83,14 @@ def formats() -> Iterator[str]:
 
 def scope_table() -> Iterator[str]:
     """Yield the table of scopes, those of one field last and without their single claim."""
-    rows = [(_code(each.name), each.reveals, " ".join(each.claims)) for each in scopes.TABLE.values()]
+    rows = [(_code(each.name), each.description, " ".join(each.claims)) for each in scopes.TABLE.values()]
     rows.append((_code("user_<AttributeID>"), "one attribute, when some user carries it", "attributes"))
     return _table(("scope", "reveals", "claims in userinfo"), rows)
 
 
 def numbers() -> dict[str, str]:
     """Return the number of each rule of the table of refusals, empty where it has none."""
-    begun = accumulate(refusals.TABLE, lambda number, rule: _FIRST.get(rule, number), initial="")
+    begun = accumulate(refusals.TABLE, lambda number, rule: _FIRST_NUMBERS.get(rule, number), initial="")
     return dict(zip(refusals.TABLE, islice(begun, 1, None), strict=True))
 
 
@@ -98,23 +98,29 @@ def refusal_table() -> Iterator[str]:
     """Yield the table of refusals."""
     number = numbers()
     rows = (
-        (number[rule], _code(rule), _gam(rule, row), f"{row.error or 'no error name'} · {row.rfc_status}", row.message)
+        (
+            number[rule],
+            _code(rule),
+            _gam_column(rule, row),
+            f"{row.error or 'no error name'} · {row.rfc_status}",
+            row.message,
+        )
         for rule, row in refusals.TABLE.items()
     )
     return _table(("#", "rule in the log", "GAM code · status", "RFC 6749, 6750", "message"), rows)
 
 
-def _gam(rule: str, row: Refusal) -> str:
+def _gam_column(rule: str, row: Refusal) -> str:
     decided = row.code in (str(row.status), "292") or _DECIDED_HERE.fullmatch(rule)
     return f"{row.code} · {row.status}{' †' if decided else ''}"
 
 
 def conformance() -> Iterator[str]:
     """Yield the table of the sections of conformance, with how many rows each has."""
-    found = list(table.rows())
+    found = list(table.load_rows())
     of = {name: [row for row in found if row.section == name] for name in table.SECTIONS}
     rows = [
-        (_code(name), table.about(name), str(len(its)), str(sum(row.decided for row in its)))
+        (_code(name), table.section_description(name), str(len(its)), str(sum(row.decided for row in its)))
         for name, its in of.items()
     ]
     rows.append(("all", "", str(len(found)), str(sum(row.decided for row in found))))
@@ -123,8 +129,8 @@ def conformance() -> Iterator[str]:
 
 BLOCKS: dict[str, Callable[[], Iterator[str]]] = {
     "conformance": conformance,
-    "commands": lambda: _printed("--help"),
-    "environment": lambda: _printed("help", "environment"),
+    "commands": lambda: _command_output("--help"),
+    "environment": lambda: _command_output("help", "environment"),
     "exit-codes": exit_codes,
     "formats": formats,
     "refusals": refusal_table,
@@ -142,12 +148,12 @@ def files(root: Path) -> dict[str, str]:
     """Return what each written file below `root` must hold."""
     found = {
         "README.md": readme((root / "README.md").read_text(encoding="utf-8")),
-        "gamcli/commands/completion_table.tsv": completion_table.written(),
+        "gamcli/commands/completion_table.tsv": completion_table.render_table(),
     }
     return found | {f"completions/{name}": f"{completion.SCRIPTS[shell]}\n" for shell, name in completion.FILES.items()}
 
 
-def differing(root: Path) -> list[str]:
+def outdated(root: Path) -> list[str]:
     """Return the names of the files below `root` that do not hold what they must."""
     return [
         name
@@ -159,7 +165,7 @@ def differing(root: Path) -> list[str]:
 def write(root: Path) -> None:
     """Write what differs below `root`."""
     wanted = files(root)
-    for name in differing(root):
+    for name in outdated(root):
         (root / name).write_text(wanted[name], encoding="utf-8")
 
 
@@ -168,7 +174,7 @@ def run() -> int:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 when something differs")
     checks = parser.parse_args().check
-    found = differing(ROOT)
+    found = outdated(ROOT)
     for name in found:
         sys.stdout.write(f"{name} {'differs: python tests/written.py' if checks else 'is written anew'}\n")
     if not checks:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from gamcli import store
-from gamcli.model import Impact, Key, rfc3339
+from gamcli.model import Key, KeyImpact, format_rfc3339
 from gamcli.rules.credentials import Entropy
 from gamcli.store import Store, Transaction
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Rehearsal:
+class DryRun:
     """What is only tried: the changes and the keys touched are noted here, and undone in the store."""
 
     changes: "list[Change]" = field(default_factory=list)
-    impacts: list[Impact] = field(default_factory=list)
+    impacts: list[KeyImpact] = field(default_factory=list)
 
     def plan(self) -> "Plan":
         """Return what the real thing would do."""
         from gamcli.model.plan import Plan  # noqa: PLC0415 - start-up: plans are rare
 
-        return Plan.of(self.changes, self.impacts)
+        return Plan.from_changes(self.changes, self.impacts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Gam:
     now: Callable[[], datetime]
     entropy: Entropy
     actor: str
-    rehearsal: Rehearsal | None = None
+    dry_run: DryRun | None = None
 
     def record(
         self,
@@ -63,31 +63,33 @@ class Gam:
         """
         before, after = change or (None, None)
         told = differences(before, after) if before is not None and after is not None else {}
-        store.audit.add(tx, rfc3339(self.now()), self.actor, action, target, _json({**told, **details}))
+        store.audit.add(
+            tx, format_rfc3339(self.now()), self.actor, action, target, _encode_details({**told, **details})
+        )
         if change is not None:
-            self.note(action, target, change)
+            self.record_change(action, target, change)
 
-    def note(self, action: str, target: str, change: tuple[object, object]) -> None:
+    def record_change(self, action: str, target: str, change: tuple[object, object]) -> None:
         """Note a change of a record that comes with what `record` told."""
-        if self.rehearsal is not None:
-            self.rehearsal.changes.append(changing(action, target, *change))
+        if self.dry_run is not None:
+            self.dry_run.changes.append(build_change(action, target, *change))
 
-    def touch(self, *impacts: Impact) -> None:
+    def record_impact(self, *impacts: KeyImpact) -> None:
         """Note the live keys that a change ends or suspends."""
-        if self.rehearsal is not None:
-            self.rehearsal.impacts.extend(impacts)
+        if self.dry_run is not None:
+            self.dry_run.impacts.extend(impacts)
 
 
-def changing(action: str, target: str, before: object, after: object) -> "Change":
+def build_change(action: str, target: str, before: object, after: object) -> "Change":
     """Return the step of a plan that an audited `action` (noun.verb) on `target` is."""
-    from gamcli.model.plan import CREATE, DELETE, UPDATE, Change, compared  # noqa: PLC0415 - start-up: plans are rare
+    from gamcli.model.plan import CREATE, DELETE, UPDATE, Change, diff_records  # noqa: PLC0415 - start-up: plans are rare
 
     verb = CREATE if before is None else DELETE if after is None else UPDATE
     kind = action.partition(".")[0].replace("_", "-")
-    return Change(verb, kind, _name(after) if before is None else target, compared(before, after))
+    return Change(verb, kind, _record_name(after) if before is None else target, diff_records(before, after))
 
 
-def _name(record: object) -> str:
+def _record_name(record: object) -> str:
     """Return what a new record is called; the id of a key is not known before it is made."""
     return f"{record.user} for {record.app}" if isinstance(record, Key) else str(getattr(record, "name", ""))
 
@@ -102,10 +104,10 @@ def differences(before: object, after: object) -> dict[str, object]:
     return found
 
 
-def _plain(value: object) -> object:
+def _to_json_value(value: object) -> object:
     if isinstance(value, datetime):
-        return rfc3339(value)
+        return format_rfc3339(value)
     return {each.name: getattr(value, each.name) for each in fields(value)}  # type: ignore[arg-type]
 
 
-_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain).encode
+_encode_details = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_to_json_value).encode

@@ -10,7 +10,7 @@ from typing import Any
 
 from gamcli import store
 from gamcli.actions import Gam
-from gamcli.errors import Fault, FaultsError
+from gamcli.errors import Problem, ProblemsError
 from gamcli.model import AuditEntry
 from gamcli.store import hash_chain
 from gamcli.store.audit import AuditFilter
@@ -34,7 +34,7 @@ class AuditSearch:
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class AuditVerification:
     """A trail that is whole: how many entries it has, and the hash of the last."""
 
     entries: int
@@ -42,7 +42,7 @@ class Verified:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class AuditHead:
     """The last entry, whose hash covers all of them."""
 
     seq: int
@@ -50,7 +50,7 @@ class Head:
 
 
 @contextmanager
-def listed(gam: Gam, search: AuditSearch) -> Iterator[Iterator[AuditEntry]]:
+def search(gam: Gam, search: AuditSearch) -> Iterator[Iterator[AuditEntry]]:
     """Read the entries that `search` describes, one by one, while the `with` lasts."""
     action = search.action
     if action is not None and not {".", "*"} & {*action}:
@@ -60,43 +60,43 @@ def listed(gam: Gam, search: AuditSearch) -> Iterator[Iterator[AuditEntry]]:
         yield islice(store.audit.each(tx, wanted), search.limit)
 
 
-def head(gam: Gam) -> Head:
+def read_head(gam: Gam) -> AuditHead:
     """Return the last entry; raises StoreTrailError when there is none or it has no hash."""
     with gam.store.reading() as tx:
         found = store.audit.head(tx)
         if found is None or not found.hash:
             store.audit.verified(tx)
     assert found is not None, "an empty trail is not whole"
-    return Head(*found)
+    return AuditHead(*found)
 
 
-def verify(gam: Gam, kept: str | None = None) -> Verified:
+def verify(gam: Gam, known_head: str | None = None) -> AuditVerification:
     """
     Prove that each entry is as it was written; raises StoreTrailError with the first that is not.
 
     `kept` is the head of an earlier state of the trail, which must be in it still.
     """
     with gam.store.reading() as tx:
-        return Verified(*store.audit.verified(tx, kept))
+        return AuditVerification(*store.audit.verified(tx, known_head))
 
 
-def verify_export(name: str, lines: Iterable[bytes], kept: str | None = None) -> Verified:
+def verify_export(name: str, lines: Iterable[bytes], known_head: str | None = None) -> AuditVerification:
     """Prove the same of an export in JSON lines; raises FaultsError for a line that is no entry."""
-    return Verified(*hash_chain.verified(_rows(name, lines), kept))
+    return AuditVerification(*hash_chain.verified(_parse_rows(name, lines), known_head))
 
 
-def _rows(name: str, lines: Iterable[bytes]) -> Iterator[hash_chain.Row]:
+def _parse_rows(name: str, lines: Iterable[bytes]) -> Iterator[hash_chain.Row]:
     for number, line in enumerate(lines, 1):
         try:
-            yield _row(json.loads(line))
+            yield _parse_row(json.loads(line))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise FaultsError([Fault(name, number, "this is no entry of an audit trail")], FROM_EXPORT) from error
+            raise ProblemsError([Problem(name, number, "this is no entry of an audit trail")], EXPORT_HINT) from error
 
 
-FROM_EXPORT = "FILE is what this wrote, in JSON lines: gamcli audit export -o jsonl"
+EXPORT_HINT = "FILE is what this wrote, in JSON lines: gamcli audit export -o jsonl"
 
 
-def _row(entry: Any) -> hash_chain.Row:  # noqa: ANN401 - JSON
+def _parse_row(entry: Any) -> hash_chain.Row:  # noqa: ANN401 - JSON
     texts = [entry[name] for name in ("at", "actor", "action", "target")]
     if type(entry["seq"]) is not int or not all(isinstance(text, str) for text in texts):
         raise TypeError(entry)

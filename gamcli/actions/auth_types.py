@@ -6,31 +6,33 @@ from dataclasses import replace
 
 from gamcli import store
 from gamcli.actions import Gam
-from gamcli.actions.changes import Changed, Created, require_yes, weigh
+from gamcli.actions.changes import ChangeResult, CreateResult, assess_impact, require_confirmation
 from gamcli.errors import ConflictError, command
-from gamcli.model import AuthType, Impact
+from gamcli.model import AuthType, KeyImpact
 from gamcli.rules import auth_types as rules
 from gamcli.rules import impact
 from gamcli.store import Transaction
 from gamcli.store.keys import KeyFilter
 
 
-def create(gam: Gam, name: str, kind: str, changes: rules.Changes, *, if_missing: bool = False) -> Created[AuthType]:
+def create(
+    gam: Gam, name: str, kind: str, changes: rules.Changes, *, if_missing: bool = False
+) -> CreateResult[AuthType]:
     """Make an authentication type; raises ConflictError when there is one of that name."""
     wanted = rules.create(name, kind, changes, gam.now())
     with gam.store.writing() as tx:
         found = store.auth_types.find(tx, name)
         if found is not None:
             named_so = (found.name, found.type) == (name, wanted.type)
-            same = named_so and rules.changed(found, changes, gam.now()) is found
+            same = named_so and rules.apply_changes(found, changes, gam.now()) is found
             if if_missing and same:
-                return Created(found, fresh=False)
+                return CreateResult(found, is_new=False)
             how = " and differs" if if_missing else ""
             raise ConflictError(
                 f"authentication type '{found.name}' is there already{how}", command("auth-type", "show", found.name)
             )
         add(gam, tx, wanted)
-    return Created(wanted)
+    return CreateResult(wanted)
 
 
 def add(gam: Gam, tx: Transaction, auth_type: AuthType) -> None:
@@ -47,49 +49,49 @@ def show(gam: Gam, name: str) -> AuthType:
 
 
 @contextmanager
-def listed(gam: Gam, *, kind: str | None, enabled: bool | None, sort: str | None) -> Iterator[Iterator[AuthType]]:
+def search(gam: Gam, *, kind: str | None, enabled: bool | None, sort: str | None) -> Iterator[Iterator[AuthType]]:
     """Read the authentication types of that kind and state, while the `with` lasts."""
     with gam.store.reading() as tx:
         yield store.auth_types.each(tx, kind=kind, enabled=enabled, sort=sort)
 
 
-def update(gam: Gam, name: str, changes: rules.Changes) -> Changed[AuthType]:
+def update(gam: Gam, name: str, changes: rules.Changes) -> ChangeResult[AuthType]:
     """Change the authentication type; disabling it suspends the live keys of its kind."""
     with gam.store.writing() as tx:
         before = store.auth_types.named(tx, name)
-        after = rules.changed(before, changes, gam.now())
+        after = rules.apply_changes(before, changes, gam.now())
         if after is before:
-            return Changed(before, differs=False)
+            return ChangeResult(before, is_changed=False)
         impacts = save(gam, tx, before, after)
-    return Changed(after, impacts=impacts)
+    return ChangeResult(after, impacts=impacts)
 
 
 def save(
     gam: Gam, tx: Transaction, before: AuthType, after: AuthType, action: str = "auth_type.update"
-) -> tuple[Impact, ...]:
+) -> tuple[KeyImpact, ...]:
     """Keep a changed authentication type and return the live keys that this suspends."""
     keys = KeyFilter(auth_type=before.name)
-    bears = impact.bears(before, after)
-    impacts = weigh(tx, gam, keys, lambda facts: replace(facts, auth_type=after), accept=None) if bears else ()
+    bears = impact.affects_keys(before, after)
+    impacts = assess_impact(tx, gam, keys, lambda facts: replace(facts, auth_type=after), accept=None) if bears else ()
     store.auth_types.save(tx, after)
     gam.record(tx, action, after.name, (before, after))
     return impacts
 
 
-def delete(gam: Gam, name: str, accept: int | None, *, yes: bool = True) -> Changed[AuthType]:
+def delete(gam: Gam, name: str, accept: int | None, *, yes: bool = True) -> ChangeResult[AuthType]:
     """Delete the authentication type; its live keys end for good, which needs their number in `accept`."""
     with gam.store.writing() as tx:
         found = store.auth_types.named(tx, name)
-        _require_unneeded(found, store.apps.allowing_only(tx, found.name))
+        _require_unused(found, store.apps.allowing_only(tx, found.name))
         reason = f"deletion of authentication type '{found.name}'"
-        impacts = weigh(tx, gam, KeyFilter(auth_type=found.name), lambda _: reason, accept)
-        require_yes(gam, f"authentication type '{found.name}'", accept, yes=yes)
+        impacts = assess_impact(tx, gam, KeyFilter(auth_type=found.name), lambda _: reason, accept)
+        require_confirmation(gam, f"authentication type '{found.name}'", accept, yes=yes)
         store.auth_types.delete(tx, found.name)
         gam.record(tx, "auth_type.delete", found.name, (found, None), invalidated=[each.key.id for each in impacts])
-    return Changed(found, impacts=impacts)
+    return ChangeResult(found, impacts=impacts)
 
 
-def _require_unneeded(found: AuthType, apps: list[str]) -> None:
+def _require_unused(found: AuthType, apps: list[str]) -> None:
     if found.default:  # GAM error 261
         raise ConflictError(
             f"authentication type '{found.name}' is the default of the repository",
@@ -102,13 +104,13 @@ def _require_unneeded(found: AuthType, apps: list[str]) -> None:
         )
 
 
-def set_default(gam: Gam, name: str) -> Changed[AuthType]:
+def set_default(gam: Gam, name: str) -> ChangeResult[AuthType]:
     """Make the authentication type the default of the repository."""
     with gam.store.writing() as tx:
         found = store.auth_types.named(tx, name)
         if found.default:
-            return Changed(found, differs=False)
+            return ChangeResult(found, is_changed=False)
         earlier, after = store.repository.the(tx).default_auth_type, replace(found, default=True)
         store.repository.set_default_auth_type(tx, found.name)
         gam.record(tx, "auth_type.set_default", found.name, (found, after), before=earlier)
-    return Changed(after)
+    return ChangeResult(after)

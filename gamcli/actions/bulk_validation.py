@@ -8,29 +8,29 @@ from typing import NamedTuple, TypeVar
 
 from gamcli import store
 from gamcli.actions import Gam
-from gamcli.actions.problems import MOST_FAULTS, Faults, told
-from gamcli.actions.request_ids import Asked, awaits_use, check_id, require_same
+from gamcli.actions.problems import MAX_PROBLEMS, ProblemList, error_message
+from gamcli.actions.request_ids import CanonicalRequest, check_id, is_unused, require_same_request
 from gamcli.errors import ConflictError, GamcliError, NotFoundError, command
-from gamcli.model import Key, fold
+from gamcli.model import Key, normalize_name
 from gamcli.rules import durations, scopes
-from gamcli.rules.grants import Facts
-from gamcli.rules.keys import KeyTerms, agree, auth_type_for
-from gamcli.rules.names import check_text, shown
+from gamcli.rules.grants import GrantFacts
+from gamcli.rules.keys import KeyOptions, approve, choose_auth_type
+from gamcli.rules.names import check_text, escape_unprintable
 from gamcli.store import Transaction
 from gamcli.store.batches import Batch
 from gamcli.store.bulk_rows import RENEWED, REPEATED, Chunk, Counts, Person, Terms, Wanted
 from gamcli.store.request_ids import Request
 
-SOME = 10_000
+GROUP_ROWS = 10_000
 """So many rows are looked up together."""
 
-MOST_PEOPLE = 50_000
+MAX_CACHED_USERS = 50_000
 """So many users are remembered by the names that the input has for them."""
 
-MOST_TERMS = 16_384
+MAX_CACHED_TERMS = 16_384
 """So many different wishes are remembered."""
 
-AGAIN = "mend it and run the same command again: it makes what is missing"
+RERUN_HINT = "mend it and run the same command again: it makes what is missing"
 MICROSECOND = timedelta(microseconds=1)
 
 Item = TypeVar("Item")
@@ -48,7 +48,7 @@ class KeyRow(NamedTuple):
     request_id: str = ""
 
 
-class Checked(NamedTuple):
+class ValidatedInput(NamedTuple):
     """
     An input without faults; the first rows are `there` already, the store was at audit entry `head`.
 
@@ -56,54 +56,54 @@ class Checked(NamedTuple):
     """
 
     batch: Batch | None
-    there: int
-    head: int
+    delivered_rows: int
+    audit_seq: int
     counts: Counts
     has_requests: bool = False
     repeated: int = 0
 
 
-def some(items: Iterable[Item], most: int) -> Iterator[list[Item]]:
+def iter_groups(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     """Yield the items in lists of `most`."""
     rest = iter(items)
-    return iter(lambda: list(islice(rest, most)), [])
+    return iter(lambda: list(islice(rest, size)), [])
 
 
-class Judge:
+class TermsResolver:
     """Says what keys the users and applications of one state of the store may have; `keep` takes each new answer."""
 
-    def __init__(self, tx: Transaction, now: datetime, keep: Callable[[Terms], None]) -> None:
+    def __init__(self, tx: Transaction, now: datetime, save_terms: Callable[[Terms], None]) -> None:
         self.now = now
-        self.meets_keys = False
+        self.has_existing_keys = False
         self._tx = tx
-        self._keep = keep
-        self._default = store.repository.the(tx).default_auth_type
+        self._save_terms = save_terms
+        self._default_auth_type = store.repository.the(tx).default_auth_type
         self._count = 0
-        self._known: dict[tuple[str, str, str], Terms] = {}
+        self._cache: dict[tuple[str, str, str], Terms] = {}
 
-    def terms(self, person: Person, app: str, words: str, expires_in: str) -> Terms:
+    def resolve(self, user: Person, app: str, words: str, expires_in: str) -> Terms:
         """Return what a key of that user may be, or raise the refusal of the rule that says no."""
         asked = (app, words, expires_in)
-        found = self._known.get(asked)
-        if found is None or person.blocked or not person.enabled:  # other than that, the rules look at no user
-            found = self._judged(person, *asked)
-            if len(self._known) >= MOST_TERMS:
-                self._known.clear()
-            self._known[asked] = found
-            self._keep(found)
+        found = self._cache.get(asked)
+        if found is None or user.blocked or not user.enabled:  # other than that, the rules look at no user
+            found = self._compute_terms(user, *asked)
+            if len(self._cache) >= MAX_CACHED_TERMS:
+                self._cache.clear()
+            self._cache[asked] = found
+            self._save_terms(found)
         return found
 
-    def _judged(self, person: Person, name: str, words: str, expires_in: str) -> Terms:
-        tx, app = self._tx, store.apps.named(self._tx, name)
-        auth_type = store.auth_types.named(tx, auth_type_for(app, None, self._default))
-        facts = Facts(self.now, app=app, user=store.users.with_guid(tx, person.guid), auth_type=auth_type)
+    def _compute_terms(self, user: Person, app_name: str, words: str, expires_in: str) -> Terms:
+        tx, app = self._tx, store.apps.named(self._tx, app_name)
+        auth_type = store.auth_types.named(tx, choose_auth_type(app, None, self._default_auth_type))
+        facts = GrantFacts(self.now, app=app, user=store.users.with_guid(tx, user.guid), auth_type=auth_type)
         known = partial(store.users.knows_attribute, tx, app.scopes)
         chosen = scopes.parse([words], known) if words else None
         asked = durations.parse(expires_in) if expires_in else None
-        agreed = agree(facts, KeyTerms(chosen, asked))
+        agreed = approve(facts, KeyOptions(chosen, asked))
         number, has_keys = store.bulk_rows.app_number(tx, app.client_id)
         life = None if agreed.expires_at is None else agreed.expires_at - self.now
-        self.meets_keys |= has_keys
+        self.has_existing_keys |= has_keys
         self._count += 1
         return Terms(
             id=self._count,
@@ -119,7 +119,9 @@ class Judge:
         )
 
 
-def check(gam: Gam, faults: Faults, rows: Iterable[KeyRow], batch: Batch | None, there: int) -> Checked:
+def validate_rows(
+    gam: Gam, problems: ProblemList, rows: Iterable[KeyRow], batch: Batch | None, delivered_rows: int
+) -> ValidatedInput:
     """
     Check the rows of an input behind the `there` first, which an earlier run of its `batch` has delivered.
 
@@ -127,140 +129,142 @@ def check(gam: Gam, faults: Faults, rows: Iterable[KeyRow], batch: Batch | None,
     """
     with gam.store.reading() as tx:
         store.bulk_rows.clear(tx)
-        judge = Judge(tx, gam.now(), partial(store.bulk_rows.agree, tx))
-        reader, total = _Reader(tx, judge, faults), 0
-        for number, group in enumerate(some(rows, SOME)):
-            skipped = max(0, there - number * SOME)
-            store.bulk_rows.add(tx, reader.read(group[skipped:], number * SOME + skipped + 1))
-            store.request_ids.want(tx, reader.requests())
+        judge = TermsResolver(tx, gam.now(), partial(store.bulk_rows.agree, tx))
+        reader, total = _RowReader(tx, judge, problems), 0
+        for number, group in enumerate(iter_groups(rows, GROUP_ROWS)):
+            skipped = max(0, delivered_rows - number * GROUP_ROWS)
+            store.bulk_rows.add(tx, reader.read(group[skipped:], number * GROUP_ROWS + skipped + 1))
+            store.request_ids.want(tx, reader.pop_requests())
             total += len(group)
-        for line, first in store.bulk_rows.twice(tx, MOST_FAULTS):
-            faults.add(line, f"the same user and application as in line {first}")
-        firsts, repeated = range(there + 1, total + 1, SOME), 0
+        for line, first in store.bulk_rows.twice(tx, MAX_PROBLEMS):
+            problems.add(line, f"the same user and application as in line {first}")
+        firsts, repeated = range(delivered_rows + 1, total + 1, GROUP_ROWS), 0
         if reader.has_requests:
-            for line, first in store.request_ids.twice(tx, MOST_FAULTS):
-                faults.add(line, f"the same request id as in line {first}")
-            repeated = sum(_settle(tx, judge.now, faults, first) for first in firsts)
-        if judge.meets_keys:
-            _hold(tx, judge.now, faults, _Past(tx, batch, there), firsts)
-        faults.require_none()
+            for line, first in store.request_ids.twice(tx, MAX_PROBLEMS):
+                problems.add(line, f"the same request id as in line {first}")
+            repeated = sum(_resolve_requests(tx, judge.now, problems, first) for first in firsts)
+        if judge.has_existing_keys:
+            _resolve_existing_keys(tx, judge.now, problems, _EarlierRuns(tx, batch, delivered_rows), firsts)
+        problems.require_none()
         counts = store.bulk_rows.counts(tx)
-        return Checked(batch, there, store.batches.changes(tx), counts, reader.has_requests, repeated)
+        return ValidatedInput(batch, delivered_rows, store.batches.changes(tx), counts, reader.has_requests, repeated)
 
 
-class _Reader:
+class _RowReader:
     """Finds the users of rows and what each row may have."""
 
-    def __init__(self, tx: Transaction, judge: Judge, faults: Faults) -> None:
+    def __init__(self, tx: Transaction, resolver: TermsResolver, problems: ProblemList) -> None:
         self._tx = tx
-        self._judge = judge
-        self._faults = faults
-        self._people: dict[str, Person] = {}
+        self._resolver = resolver
+        self._problems = problems
+        self._users: dict[str, Person] = {}
         self._requests: list[tuple[int, int, str, str]] = []
         self.has_requests = False
 
     def read(self, rows: Sequence[KeyRow], first: int) -> list[tuple[int, int, int, str, int, int, str]]:
         """Return what the store keeps of the rows that have no fault; `first` is the number of the first one."""
-        self._meet({row.user for row in rows})
+        self._look_up_users({row.user for row in rows})
         found = []
         for number, row in enumerate(rows, first):
-            person = self._people.get(row.user)
+            person = self._users.get(row.user)
             try:
                 if person is None:
-                    raise NotFoundError(f"no user named '{shown(row.user)}'")
-                terms = self._judge.terms(person, row.app, row.scopes, row.expires_in)
+                    raise NotFoundError(f"no user named '{escape_unprintable(row.user)}'")
+                terms = self._resolver.resolve(person, row.app, row.scopes, row.expires_in)
                 label = row.label and check_text("the label", row.label)
                 if row.request_id:
-                    self._request(number, row, Asked(person.guid, terms.client_id, label=label))
+                    self._add_request(number, row, CanonicalRequest(person.guid, terms.client_id, label=label))
                 found.append((number, row.line, person.number, person.name, terms.app, terms.id, label))
             except GamcliError as error:
-                self._faults.add(row.line, told(error))
+                self._problems.add(row.line, error_message(error))
         return found
 
-    def _request(self, number: int, row: KeyRow, asked: Asked) -> None:
+    def _add_request(self, number: int, row: KeyRow, asked: CanonicalRequest) -> None:
         words = [row.scopes] if row.scopes else None
         expires_in = durations.parse(row.expires_in) if row.expires_in else None
         whole = asked._replace(scopes=words, expires_in=expires_in)
         self._requests.append((number, row.line, check_id(row.request_id), whole.json()))
 
-    def requests(self) -> list[tuple[int, int, str, str]]:
+    def pop_requests(self) -> list[tuple[int, int, str, str]]:
         """Return the requests of the rows that were read since the last time."""
         found, self._requests = self._requests, []
         self.has_requests |= bool(found)
         return found
 
-    def _meet(self, names: set[str]) -> None:
-        if len(self._people) > MOST_PEOPLE:
-            self._people.clear()
-        folded = {name: fold(name) for name in names if name not in self._people}
+    def _look_up_users(self, names: set[str]) -> None:
+        if len(self._users) > MAX_CACHED_USERS:
+            self._users.clear()
+        folded = {name: normalize_name(name) for name in names if name not in self._users}
         found = store.bulk_rows.people(self._tx, sorted(folded.values()))
-        self._people.update((name, found[text]) for name, text in folded.items() if text in found)
+        self._users.update((name, found[text]) for name, text in folded.items() if text in found)
 
 
-class _Past:
+class _EarlierRuns:
     """What earlier runs of the input have made, and which of it was never delivered."""
 
-    def __init__(self, tx: Transaction, batch: Batch | None, there: int) -> None:
+    def __init__(self, tx: Transaction, batch: Batch | None, delivered_rows: int) -> None:
         self.batch = batch
-        self._mark = max(there, batch.delivered) if batch else 0
+        self._delivered_rows = max(delivered_rows, batch.delivered) if batch else 0
         self._parts = store.batches.parts(tx, batch) if batch else []
 
-    def made(self, key: Key, row: int) -> bool:
+    def has_issued(self, key: Key, row: int) -> bool:
         """Say whether an earlier run made `key` for that row."""
         return any(
             part.first <= row <= part.last and part.created_at == key.created_at and key.id.startswith(part.beginning)
             for part in self._parts
         )
 
-    def lost(self, key: Key, row: int) -> bool:
+    def is_undelivered(self, key: Key, row: int) -> bool:
         """Say whether the secret of `key` reached nobody."""
-        return row > self._mark and key.last_used_at is None and self.made(key, row)
+        return row > self._delivered_rows and key.last_used_at is None and self.has_issued(key, row)
 
 
-def _settle(tx: Transaction, now: datetime, faults: Faults, first: int) -> int:
+def _resolve_requests(tx: Transaction, now: datetime, problems: ProblemList, first: int) -> int:
     """Note the keys of requests that were made before, and return how many of them get no fresh secret."""
     held = []
-    for row, line, asked, request in list(store.request_ids.met(tx, first, first + SOME - 1)):
+    for row, line, asked, request in list(store.request_ids.met(tx, first, first + GROUP_ROWS - 1)):
         try:
-            held.append((request.key, _becomes(tx, now, request, asked), row))
+            held.append((request.key, _repeat_outcome(tx, now, request, asked), row))
         except ConflictError as error:
-            faults.add(line, error.message)
+            problems.add(line, error.message)
     store.bulk_rows.hold(tx, held)
     return sum(becomes == REPEATED for _, becomes, _ in held)
 
 
-def _becomes(tx: Transaction, now: datetime, request: Request, asked: str) -> int:
-    require_same(request, asked)
+def _repeat_outcome(tx: Transaction, now: datetime, request: Request, request_json: str) -> int:
+    require_same_request(request, request_json)
     key = store.keys.find(tx, request.key)
-    return RENEWED if key and awaits_use(key, now) else REPEATED
+    return RENEWED if key and is_unused(key, now) else REPEATED
 
 
-def _hold(tx: Transaction, now: datetime, faults: Faults, past: _Past, firsts: Iterable[int]) -> None:
+def _resolve_existing_keys(
+    tx: Transaction, now: datetime, problems: ProblemList, earlier: _EarlierRuns, firsts: Iterable[int]
+) -> None:
     """Note the keys that pairs have already: a dead one steps back, one that reached nobody is renewed."""
     for first in firsts:
         held: list[tuple[str, int, int]] = []
-        settled = store.bulk_rows.settled(tx, first, first + SOME - 1)
-        for row, line, key in list(store.bulk_rows.held(tx, first, first + SOME - 1)):
+        settled = store.bulk_rows.settled(tx, first, first + GROUP_ROWS - 1)
+        for row, line, key in list(store.bulk_rows.held(tx, first, first + GROUP_ROWS - 1)):
             if row in settled:
                 continue
-            if not key.is_live(now) or past.lost(key, row):
-                held.append((key.id, key.is_live(now), row))
+            if not key.is_valid(now) or earlier.is_undelivered(key, row):
+                held.append((key.id, key.is_valid(now), row))
             else:
-                faults.add(line, _in_the_way(key, past.batch if past.made(key, row) else None))
+                problems.add(line, _conflict_message(key, earlier.batch if earlier.has_issued(key, row) else None))
         store.bulk_rows.hold(tx, held)
 
 
-def _in_the_way(key: Key, batch: Batch | None) -> str:
+def _conflict_message(key: Key, batch: Batch | None) -> str:
     if batch is None:
         return f"user '{key.user}' has a live key for application '{key.app}' already: {key.id}"
     anew = command("key", "rotate", key.id, "--overlap", "0")
     return f"an earlier run of this input made key {key.id} for {batch.output}: take it from there, or {anew}"
 
 
-def require_right(tx: Transaction, now: datetime, chunk: Chunk) -> Chunk:
+def revalidate_chunk(tx: Transaction, now: datetime, chunk: Chunk) -> Chunk:
     """Return checked rows as they are after the store changed; raises ConflictError when one is right no more."""
     terms: list[Terms] = []
-    judge = Judge(tx, now, terms.append)
+    judge = TermsResolver(tx, now, terms.append)
     people = store.bulk_rows.numbered(tx, list({row.user for row in chunk.rows}))
     held = {row: key for row, _, key in store.bulk_rows.held(tx, chunk.first, chunk.last)}
     met = {row: (asked, request) for row, _, asked, request in store.request_ids.met(tx, chunk.first, chunk.last)}
@@ -268,27 +272,29 @@ def require_right(tx: Transaction, now: datetime, chunk: Chunk) -> Chunk:
     for row in chunk.rows:
         was, person = chunk.terms[row.terms], people.get(row.user)
         if row.row in met:
-            row = _require_same(tx, now, row, *met[row.row])  # noqa: PLW2901 - the row as it is now
-            rows.append(_require_right(judge, row, was, person, None)._replace(held=row.held))
+            row = _revalidate_request(tx, now, row, *met[row.row])  # noqa: PLW2901 - the row as it is now
+            rows.append(_revalidate_row(judge, row, was, person, None)._replace(held=row.held))
         else:
-            rows.append(_require_right(judge, row, was, person, held.get(row.row)))
+            rows.append(_revalidate_row(judge, row, was, person, held.get(row.row)))
     return chunk._replace(rows=rows, terms={each.id: each for each in terms})
 
 
-def _require_same(tx: Transaction, now: datetime, row: Wanted, asked: str, request: Request) -> Wanted:
+def _revalidate_request(tx: Transaction, now: datetime, row: Wanted, request_json: str, request: Request) -> Wanted:
     try:
-        return row._replace(held=request.key, renewed=_becomes(tx, now, request, asked))
+        return row._replace(held=request.key, renewed=_repeat_outcome(tx, now, request, request_json))
     except ConflictError as error:
-        raise ConflictError(f"line {row.line} is right no more: {error.message}", AGAIN) from error
+        raise ConflictError(f"line {row.line} is right no more: {error.message}", RERUN_HINT) from error
 
 
-def _require_right(judge: Judge, row: Wanted, was: Terms, person: Person | None, key: Key | None) -> Wanted:
-    if person is None:
-        raise ConflictError(f"line {row.line} is right no more: user '{row.name}' is gone", AGAIN)
+def _revalidate_row(
+    resolver: TermsResolver, row: Wanted, earlier: Terms, user: Person | None, key: Key | None
+) -> Wanted:
+    if user is None:
+        raise ConflictError(f"line {row.line} is right no more: user '{row.name}' is gone", RERUN_HINT)
     try:
-        terms = judge.terms(person, was.client_id, was.words, was.expires_in)
+        terms = resolver.resolve(user, earlier.client_id, earlier.words, earlier.expires_in)
     except GamcliError as error:
-        raise ConflictError(f"line {row.line} is right no more: {error.message}", AGAIN) from error
-    if key is not None and key.is_live(judge.now) and not (row.renewed and key.id == row.held):
-        raise ConflictError(f"line {row.line} is right no more: {_in_the_way(key, None)}", AGAIN)
+        raise ConflictError(f"line {row.line} is right no more: {error.message}", RERUN_HINT) from error
+    if key is not None and key.is_valid(resolver.now) and not (row.renewed and key.id == row.held):
+        raise ConflictError(f"line {row.line} is right no more: {_conflict_message(key, None)}", RERUN_HINT)
     return row._replace(terms=terms.id, held=None if key is None else key.id)

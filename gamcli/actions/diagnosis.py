@@ -5,48 +5,50 @@ from gamcli.actions import Gam, grants, keys
 from gamcli.model import Key
 from gamcli.rules import diagnosis
 from gamcli.rules.api_key_grant import API_KEY_GRANT
-from gamcli.rules.credentials import Secret, api_key_id
-from gamcli.rules.grants import PASSWORD, Facts, Rule, TokenRequest, first_broken
+from gamcli.rules.credentials import Secret, parse_api_key_id
+from gamcli.rules.grants import PASSWORD, GrantFacts, Rule, TokenRequest, find_violation
 from gamcli.rules.password_grant import PASSWORD_GRANT
 from gamcli.store import Transaction
 
 
-def verify(gam: Gam, secret: Secret, app: str | None = None) -> diagnosis.Verdict:
+def verify(gam: Gam, secret: Secret, app: str | None = None) -> diagnosis.KeyVerification:
     """Return whether the API key may be used now for `app`, by default its own application."""
     with gam.store.reading() as tx:
-        return diagnosis.verify(_facts(tx, gam, _of_secret(tx, secret), app, TokenRequest(api_key=secret)))
+        return diagnosis.verify(_load_facts(tx, gam, _find_key(tx, secret), app, TokenRequest(api_key=secret)))
 
 
-def explain(gam: Gam, key_id: str) -> tuple[diagnosis.Judged, ...]:
+def explain(gam: Gam, key_id: str) -> tuple[diagnosis.RuleResult, ...]:
     """Return every rule of the grant, judged for the key whose id begins with `key_id`."""
     with gam.store.reading() as tx:
-        return diagnosis.explain(_facts(tx, gam, keys.named(tx, key_id), None, None))
+        return diagnosis.explain(_load_facts(tx, gam, keys.load_key(tx, key_id), None, None))
 
 
-def explain_secret(gam: Gam, secret: Secret) -> tuple[diagnosis.Judged, ...]:
+def explain_secret(gam: Gam, secret: Secret) -> tuple[diagnosis.RuleResult, ...]:
     """Return every rule of the grant, judged for whoever holds the API key itself; empty when no key has its id."""
     with gam.store.reading() as tx:
-        key = _of_secret(tx, secret)
-        return diagnosis.explain(_facts(tx, gam, key, None, TokenRequest(api_key=secret))) if key else ()
+        key = _find_key(tx, secret)
+        return diagnosis.explain(_load_facts(tx, gam, key, None, TokenRequest(api_key=secret))) if key else ()
 
 
-def refused(gam: Gam, request: TokenRequest) -> tuple[Rule, Facts] | None:
+def find_refusal(gam: Gam, request: TokenRequest) -> tuple[Rule, GrantFacts] | None:
     """Return the first rule of the grant that `request` breaks here, and what it was judged on; None when all hold."""
     with gam.store.reading() as tx:
-        found = grants.facts(tx, gam, request)
+        found = grants.load_facts(tx, gam, request)
     rules = PASSWORD_GRANT if request.grant == PASSWORD else API_KEY_GRANT
-    broken = first_broken(rules, found)
+    broken = find_violation(rules, found)
     return None if broken is None else (broken, found)
 
 
-def _of_secret(tx: Transaction, secret: Secret) -> Key | None:
-    key_id = api_key_id(secret)
+def _find_key(tx: Transaction, secret: Secret) -> Key | None:
+    key_id = parse_api_key_id(secret)
     return store.keys.find(tx, key_id) if key_id else None
 
 
-def _facts(tx: Transaction, gam: Gam, key: Key | None, app: str | None, request: TokenRequest | None) -> Facts:
+def _load_facts(
+    tx: Transaction, gam: Gam, key: Key | None, app: str | None, request: TokenRequest | None
+) -> GrantFacts:
     named = store.apps.named(tx, app) if app is not None else None
-    return Facts(
+    return GrantFacts(
         now=gam.now(),
         key=key,
         app=named or (store.apps.of_client(tx, key.client_id) if key else None),

@@ -6,54 +6,56 @@ from dataclasses import replace
 from pathlib import Path
 
 from gamcli.errors import StoreError, StoreMissingError, StoreUnusableError, command
-from gamcli.model.doctor import Facts, FileFacts, Finding, Trouble
+from gamcli.model.doctor import DoctorFacts, DoctorFinding, FileFacts, ReadProblem
 from gamcli.rules import doctor as rules
 from gamcli.store import schema
 from gamcli.store.sqlite import doctor as store
 from gamcli.store.sqlite import files
 
 
-def examine(around: Facts) -> tuple[Facts, list[Finding]]:
+def diagnose(environment: DoctorFacts) -> tuple[DoctorFacts, list[DoctorFinding]]:
     """Return the facts `around` a store with those of the store itself, and what the checks found in them."""
-    facts = _of_store(around)
-    return facts, rules.examine(facts)
+    facts = _add_store_facts(environment)
+    return facts, rules.run_checks(facts)
 
 
-def _of_store(around: Facts) -> Facts:
-    path = Path(around.path)
+def _add_store_facts(environment: DoctorFacts) -> DoctorFacts:
+    path = Path(environment.path)
     try:
         files.require_no_planted_link(path)
     except StoreError as error:  # the link is looked at, and not what others have chosen for us
-        return replace(_lying(around, path), store=Trouble(error.message, error.hint))
-    facts = _lying(around, path.resolve())
+        return replace(_add_file_facts(environment, path), store_problem=ReadProblem(error.message, error.hint))
+    facts = _add_file_facts(environment, path.resolve())
     try:
-        version, outputs, contents = store.look(path, around.now)
+        version, outputs, contents = store.look(path, environment.now)
     except StoreError as error:
-        return replace(facts, store=_trouble(error, facts.files))
-    return replace(facts, files=(*facts.files, *_outputs(outputs)), version=version, contents=contents)
+        return replace(facts, store_problem=_read_problem(error, facts.files))
+    return replace(facts, files=(*facts.files, *_output_files(outputs)), version=version, contents=contents)
 
 
-def _lying(around: Facts, path: Path) -> Facts:
-    beside = (*store.lying(path), *store.left(path, around.now), *around.files)
-    return replace(around, path=str(path), free=store.room(path), files=beside, known_version=len(schema.STEPS))
+def _add_file_facts(environment: DoctorFacts, path: Path) -> DoctorFacts:
+    beside = (*store.lying(path), *store.left(path, environment.now), *environment.files)
+    return replace(
+        environment, path=str(path), free_bytes=store.room(path), files=beside, supported_version=len(schema.STEPS)
+    )
 
 
-def _outputs(paths: tuple[str, ...]) -> Iterator[FileFacts]:
+def _output_files(paths: tuple[str, ...]) -> Iterator[FileFacts]:
     found = (store.one(Path(path), "output of keys") for path in paths)
     return (each for each in found if each is not None)
 
 
-def _trouble(error: StoreError, beside: tuple[FileFacts, ...]) -> Trouble:
+def _read_problem(error: StoreError, found_files: tuple[FileFacts, ...]) -> ReadProblem:
     if isinstance(error, StoreMissingError):
-        return Trouble(error.message, command("init"))
-    is_there = any(each.role == "store" for each in beside)
+        return ReadProblem(error.message, command("init"))
+    is_there = any(each.role == "store" for each in found_files)
     is_damaged = isinstance(error, StoreUnusableError) and is_there
-    return Trouble(error.message, command("store", "check") if is_damaged else error.hint)
+    return ReadProblem(error.message, command("store", "check") if is_damaged else error.hint)
 
 
-def close(facts: Facts) -> Iterator[tuple[str, int, str | None]]:
+def restrict_modes(facts: DoctorFacts) -> Iterator[tuple[str, int, str | None]]:
     """Take from others what the modes of files let them; yield each file, its new mode, and why that failed."""
-    for path, mode in rules.modes(facts):
+    for path, mode in rules.find_unsafe_modes(facts):
         try:
             files.set_mode(Path(path), stat.S_IMODE(mode))
         except OSError as error:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gamcli.actions import Gam, apps, keys, users
-from gamcli.actions.apps import AppWish
+from gamcli.actions.apps import AppSpec
 from gamcli.rules.credentials import Secret
 
 APP, USER = "portal", "ana"
@@ -19,7 +19,7 @@ class Credentials:
     client_secret: Secret
     api_key: Secret
 
-    def variables(self) -> dict[str, str]:
+    def environment_variables(self) -> dict[str, str]:
         """Return names and values as environments have them."""
         return {
             "GAM_CLIENT_ID": self.client_id,
@@ -28,10 +28,10 @@ class Credentials:
         }
 
 
-def app_wish() -> AppWish:
+def app_spec() -> AppSpec:
     """Return the application."""
     changes = {"remote_rest": True, "api_keys.enabled": True, "api_keys.timeout_hours": TIMEOUT_HOURS}
-    return AppWish(APP, changes, (SCOPES,))
+    return AppSpec(APP, changes, (SCOPES,))
 
 
 def user_fields() -> dict[str, object]:
@@ -39,11 +39,11 @@ def user_fields() -> dict[str, object]:
     return {"email": f"{USER}@example.com", "first_name": "Ana", "roles": ("operator",)}
 
 
-def make(gam: Gam) -> Credentials:
+def create_example(gam: Gam) -> Credentials:
     """Make it all in a store that has its repository."""
-    app = apps.create(gam, app_wish())
+    app = apps.create(gam, app_spec())
     assert app.secret is not None
     users.create(gam, USER, user_fields())
-    key = keys.generate(gam, keys.KeyWish(USER, APP))
+    key = keys.generate(gam, keys.KeySpec(USER, APP))
     assert key.secret is not None
     return Credentials(app.record.client_id, app.secret, key.secret)

@@ -8,7 +8,7 @@ from gamcli.actions import Gam
 from gamcli.rules import periods
 from gamcli.store import counts
 
-INSTANT = timedelta(microseconds=1)
+RESOLUTION = timedelta(microseconds=1)
 """What the store tells apart."""
 
 
@@ -21,23 +21,23 @@ class Forecast:
     keys: int
 
 
-class Outlook(NamedTuple):
+class ForecastResult(NamedTuple):
     """The periods up to `until`, how many active keys expire beyond, and how many never."""
 
     periods: tuple[Forecast, ...]
     until: datetime
-    beyond: int
-    never: int
+    expiring_later: int
+    never_expiring: int
 
 
-def forecast(gam: Gam, by: str, within: timedelta) -> Outlook:
+def forecast(gam: Gam, unit: str, within: timedelta) -> ForecastResult:
     """Count the active keys that expire in each period from now on; rotated ones are left out, as in `key due`."""
     now = gam.now()
     until = now + within
     with gam.store.reading() as tx:
         found = []
-        for start, end in periods.between(now, until, by):
-            after_last = end + INSTANT if end == until else end  # what is due within is due at its end too
-            keys = counts.expiring(tx, max(start, now + INSTANT), after_last)
+        for start, end in periods.iter_periods(now, until, unit):
+            after_last = end + RESOLUTION if end == until else end  # what is due within is due at its end too
+            keys = counts.expiring(tx, max(start, now + RESOLUTION), after_last)
             found.append(Forecast(start, end, keys))
-        return Outlook(tuple(found), until, counts.expiring_from(tx, until + INSTANT), counts.lasting(tx))
+        return ForecastResult(tuple(found), until, counts.expiring_from(tx, until + RESOLUTION), counts.lasting(tx))

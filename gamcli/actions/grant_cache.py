@@ -22,19 +22,19 @@ from gamcli.store import Transaction
 from gamcli.store.hash_chain import Head
 from gamcli.store.sqlite.database import Version
 
-ROOM = 4096
+MAX_ENTRIES = 4096
 """How many requests, and holders of tokens, are remembered; each takes about 2 kB, its records shared with others."""
 
-USE_STEP = timedelta(minutes=1)
+LAST_USED_RESOLUTION = timedelta(minutes=1)
 """How far a key's stored last use may lie behind."""
 
 
-Answered = TypeVar("Answered")
-Known = TypeVar("Known")
-Kept = TypeVar("Kept")
+ResponseT = TypeVar("ResponseT")
+CacheKeyT = TypeVar("CacheKeyT")
+CacheValueT = TypeVar("CacheValueT")
 
 
-class Holder(NamedTuple):
+class AppAndUser(NamedTuple):
     """Whose a token is: its application and user, None is gone; `pairwise_key` where that application needs it."""
 
     app: App | None
@@ -42,10 +42,10 @@ class Holder(NamedTuple):
     pairwise_key: bytes = b""
 
     def __repr__(self) -> str:
-        return f"Holder({self.app!r}, {self.user!r})"
+        return f"TokenHolder({self.app!r}, {self.user!r})"
 
 
-class Ready(NamedTuple):
+class CachedGrant(NamedTuple):
     """
     A grant to an API key, as the rules `judged` decided it for `request` while the trail of the store had that head.
 
@@ -54,25 +54,25 @@ class Ready(NamedTuple):
 
     request: TokenRequest
     grant: Grant
-    judged: Iterable[Rule]
-    head: Head | None
-    since: datetime
-    until: datetime | None
+    rules: Iterable[Rule]
+    audit_head: Head | None
+    valid_from: datetime
+    valid_until: datetime | None
 
-    def holds(self, now: datetime) -> bool:
+    def is_valid(self, now: datetime) -> bool:
         """Say whether the rules decide alike at `now`."""
-        return self.since <= now and (self.until is None or now < self.until)
+        return self.valid_from <= now and (self.valid_until is None or now < self.valid_until)
 
 
-class Told(NamedTuple, Generic[Answered]):
+class CachedClaims(NamedTuple, Generic[ResponseT]):
     """What the bearer of a token was told, while the token was this one and the store of that version."""
 
     version: Version | None
     token: Token
-    answer: Answered
+    response: ResponseT
 
 
-class Prepared(Generic[Answered]):
+class GrantCache(Generic[ResponseT]):
     """
     Grants by the digest of the request they were decided for, answers by the digest of the token they were given to.
 
@@ -80,106 +80,106 @@ class Prepared(Generic[Answered]):
     up to the last `look`: who asks has to have come before that.
     """
 
-    def __init__(self, room: int = ROOM) -> None:
-        self._room = room
-        self._ready: dict[bytes, Ready] = {}
-        self._told: dict[bytes, Told[Answered]] = {}
-        self._holders: dict[tuple[str, str], Holder] = {}
+    def __init__(self, max_entries: int = MAX_ENTRIES) -> None:
+        self._max_entries = max_entries
+        self._grants: dict[bytes, CachedGrant] = {}
+        self._claims: dict[bytes, CachedClaims[ResponseT]] = {}
+        self._apps_and_users: dict[tuple[str, str], AppAndUser] = {}
         self._head: Head | None = None
         self._version: Version | None = None
 
-    def find(self, digest: bytes, now: datetime) -> Ready | None:
+    def find_grant(self, digest: bytes, now: datetime) -> CachedGrant | None:
         """Return what is ready for the request with that digest at `now`; None when it must be decided."""
-        ready = self._ready.get(digest)
-        if ready is None or not ready.holds(now):
+        ready = self._grants.get(digest)
+        if ready is None or not ready.is_valid(now):
             return None
         key = ready.grant.key
-        if key is not None and is_worth_noting(key.last_used_at, now):  # by this grant, not by the next
+        if key is not None and should_record_use(key.last_used_at, now):  # by this grant, not by the next
             noted = ready.grant._replace(key=replace(key, last_used_at=now))
-            self._ready[digest] = ready._replace(grant=noted)
+            self._grants[digest] = ready._replace(grant=noted)
         return ready
 
-    def keep(self, digest: bytes, ready: Ready) -> None:
+    def add_grant(self, digest: bytes, grant: CachedGrant) -> None:
         """Remember what was decided for the request with that digest."""
-        self._refresh(ready.head)
-        self._put(self._ready, digest, ready)
+        self._clear_if_changed(grant.audit_head)
+        self._insert(self._grants, digest, grant)
 
-    def heed(self, tx: Transaction) -> None:
+    def invalidate(self, tx: Transaction) -> None:
         """Forget what is not true any more in `tx`."""
-        self._refresh(tx.once(store.audit.head))
+        self._clear_if_changed(tx.once(store.audit.head))
 
-    def look(self, gam: Gam) -> None:
+    def check_version(self, gam: Gam) -> None:
         """Look whether anything was written; where that cannot be seen, nothing is told without reading it."""
         try:
             self._version = gam.store.glance(Transaction.version)
         except StoreError:  # whoever reads it hears what is wrong
             self._version = None
 
-    def look_away(self) -> None:
+    def forget_version(self) -> None:
         """Tell nothing without reading it, until the next `look`."""
         self._version = None
 
-    def told(self, digest: bytes, now: datetime, token: Token | None = None) -> Answered | None:
+    def cached_claims(self, digest: bytes, now: datetime, token: Token | None = None) -> ResponseT | None:
         """
         Return what the bearer was told; None when it would not be told so again, or nobody knows.
 
         That nothing was written is enough to know, and so is that `token`, which was just found, is as it was.
         """
-        told = self._told.get(digest)
+        told = self._claims.get(digest)
         if told is None or told.token.status(now) != "active":
             return None
         if told.version == self._version is not None:
-            return told.answer
+            return told.response
         if token is None or token != told.token:
             return None
-        self._told[digest] = told._replace(version=self._version)
-        return told.answer
+        self._claims[digest] = told._replace(version=self._version)
+        return told.response
 
-    def tell(self, digest: bytes, token: Token, answer: Answered) -> None:
+    def add_claims(self, digest: bytes, token: Token, response: ResponseT) -> None:
         """Remember what the bearer of `token`, which was just found, is told."""
-        self._put(self._told, digest, Told(self._version, token, answer))
+        self._insert(self._claims, digest, CachedClaims(self._version, token, response))
 
-    def token(self, gam: Gam, row: int) -> Token | None:
+    def find_token(self, gam: Gam, row: int) -> Token | None:
         """Return the token in that row, None when there is none; what is known of its holder is as true as that."""
 
         def read(tx: Transaction) -> tuple[Head | None, Token | None]:
             return store.audit.head(tx), store.tokens.find(tx, row)
 
         head, found = gam.store.glance(read)
-        self._refresh(head)
+        self._clear_if_changed(head)
         return found
 
-    def holder(self, gam: Gam, client_id: str, user_guid: str) -> Holder:
+    def find_app_and_user(self, gam: Gam, client_id: str, user_guid: str) -> AppAndUser:
         """Return whose the `token` that was just found is: its application and user."""
-        found = self._holders.get((client_id, user_guid))
+        found = self._apps_and_users.get((client_id, user_guid))
         if found is None:
             with gam.store.reading() as tx:
-                found = holder(tx, client_id, user_guid)
-            self._put(self._holders, (client_id, user_guid), found)
+                found = load_app_and_user(tx, client_id, user_guid)
+            self._insert(self._apps_and_users, (client_id, user_guid), found)
         return found
 
-    def _put(self, place: dict[Known, Kept], name: Known, kept: Kept) -> None:
+    def _insert(self, entries: dict[CacheKeyT, CacheValueT], key: CacheKeyT, value: CacheValueT) -> None:
         """Remember it; when there are too many, begin anew."""
-        if len(place) >= self._room:
-            place.clear()
-        place[name] = kept
+        if len(entries) >= self._max_entries:
+            entries.clear()
+        entries[key] = value
 
-    def _refresh(self, head: Head | None) -> None:
+    def _clear_if_changed(self, head: Head | None) -> None:
         """Forget everything when anything was changed: the trail has another head."""
         if head != self._head:
-            self._ready.clear()
-            self._told.clear()
-            self._holders.clear()
+            self._grants.clear()
+            self._claims.clear()
+            self._apps_and_users.clear()
             self._head = head
 
 
-def holder(tx: Transaction, client_id: str, user_guid: str) -> Holder:
+def load_app_and_user(tx: Transaction, client_id: str, user_guid: str) -> AppAndUser:
     """Return whose a token of that application and user is."""
     app, user = store.apps.of_client(tx, client_id), store.users.with_guid(tx, user_guid)
     hidden = app is not None and not app.share_user_ids
-    return Holder(app, user, store.repository.the(tx).pairwise_key if hidden else b"")
+    return AppAndUser(app, user, store.repository.the(tx).pairwise_key if hidden else b"")
 
 
-def is_worth_noting(last_used_at: datetime | None, now: datetime) -> bool:
+def should_record_use(last_used_at: datetime | None, now: datetime) -> bool:
     """Say whether a key's last use is to be written again."""
-    return last_used_at is None or now - last_used_at >= USE_STEP
+    return last_used_at is None or now - last_used_at >= LAST_USED_RESOLUTION

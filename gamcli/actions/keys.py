@@ -10,19 +10,19 @@ from typing import NamedTuple
 
 from gamcli import store
 from gamcli.actions import Gam
-from gamcli.actions.changes import Changed, Keep, ends_keys, keep_nowhere, standing
+from gamcli.actions.changes import ChangeResult, SaveSecret, discard_secret, invalidates_keys_error, load_key_facts
 from gamcli.errors import ConflictError, NotFoundError, RefusedError, UsageError, command
-from gamcli.model import App, Impact, Key
+from gamcli.model import App, Key, KeyImpact
 from gamcli.rules import keys as rules
 from gamcli.rules import names, scopes
-from gamcli.rules.credentials import Secret, api_key_id
-from gamcli.rules.grants import Facts
+from gamcli.rules.credentials import Secret, parse_api_key_id
+from gamcli.rules.grants import GrantFacts
 from gamcli.store import Transaction
 from gamcli.store.apps import AppFilter
 from gamcli.store.keys import KeyFilter
 
 
-class KeyWish(NamedTuple):
+class KeySpec(NamedTuple):
     """
     What is asked of a new key; `scopes` are words, None = all that the application publishes.
 
@@ -52,7 +52,7 @@ class KeySearch(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Available:
+class AvailableApp:
     """An application that a user can hold a key for; `status` and `key` are of the live one, `none` without one."""
 
     app: str
@@ -61,7 +61,7 @@ class Available:
     key: str | None = None
 
 
-def generate(gam: Gam, wish: KeyWish, keep: Keep[Key] = keep_nowhere) -> rules.IssuedKey:
+def generate(gam: Gam, spec: KeySpec, save_secret: SaveSecret[Key] = discard_secret) -> rules.IssuedKey:
     """
     Make an API key for a user and an application.
 
@@ -69,28 +69,28 @@ def generate(gam: Gam, wish: KeyWish, keep: Keep[Key] = keep_nowhere) -> rules.I
     key and `wish.replace` is not set.
     """
     with gam.store.writing() as tx:
-        user, app = store.users.named(tx, wish.user), store.apps.named(tx, wish.app)
-        auth_type = rules.auth_type_for(app, wish.auth_type, store.repository.the(tx).default_auth_type)
-        facts = Facts(gam.now(), app=app, user=user, auth_type=store.auth_types.named(tx, auth_type))
+        user, app = store.users.named(tx, spec.user), store.apps.named(tx, spec.app)
+        auth_type = rules.choose_auth_type(app, spec.auth_type, store.repository.the(tx).default_auth_type)
+        facts = GrantFacts(gam.now(), app=app, user=user, auth_type=store.auth_types.named(tx, auth_type))
         known = partial(store.users.knows_attribute, tx, app.scopes)
-        words = None if wish.scopes is None else scopes.parse(wish.scopes, known)
-        issued = rules.issue(facts, rules.KeyTerms(words, wish.expires_in, wish.label), gam.entropy)
-        replaced = _make_way(tx, gam, issued.record, timedelta(0) if wish.replace else wish.overlap)
+        words = None if spec.scopes is None else scopes.parse(spec.scopes, known)
+        issued = rules.issue(facts, rules.KeyOptions(words, spec.expires_in, spec.label), gam.entropy)
+        replaced = _replace_current_key(tx, gam, issued.record, timedelta(0) if spec.replace else spec.overlap)
         add(gam, tx, issued.record, replaced)
-        keep(issued.record, issued.secret)
+        save_secret(issued.record, issued.secret)
     return issued
 
 
-def add(gam: Gam, tx: Transaction, key: Key, replaces: str | None = None, *, first: bool = False) -> None:
+def add(gam: Gam, tx: Transaction, key: Key, replaces: str | None = None, *, is_first: bool = False) -> None:
     """Keep a new key whose pair has no live one, but for the key that it `replaces`; or none at all, if `first`."""
-    store.keys.add(tx, key, first=first)
-    gam.record(tx, "key.generate", key.id, (None, key), **_told(key), replaces=replaces)
+    store.keys.add(tx, key, first=is_first)
+    gam.record(tx, "key.generate", key.id, (None, key), **_audit_details(key), replaces=replaces)
 
 
-def give_way(gam: Gam, tx: Transaction, old: Key, key: Key) -> None:
+def replace_key(gam: Gam, tx: Transaction, old: Key, new: Key) -> None:
     """End the live key of a pair now, for the new one that follows it."""
-    store.keys.end(tx, old.id, "replaced", gam.now(), f"replaced by {key.id}")
-    gam.touch(Impact(old, ends=True, reason="replaced by the new key"))
+    store.keys.end(tx, old.id, "replaced", gam.now(), f"replaced by {new.id}")
+    gam.record_impact(KeyImpact(old, is_permanent=True, reason="replaced by the new key"))
 
 
 def rotate(
@@ -99,7 +99,7 @@ def rotate(
     overlap: timedelta,
     *,
     if_due: timedelta | None = None,
-    keep: Keep[Key] = keep_nowhere,
+    save_secret: SaveSecret[Key] = discard_secret,
 ) -> rules.IssuedKey | None:
     """
     Make the key that follows the one whose id begins with `key_id`, which retires after `overlap`.
@@ -108,18 +108,18 @@ def rotate(
     says no.
     """
     with gam.store.writing() as tx:
-        old, now = named(tx, key_id), gam.now()
+        old, now = load_key(tx, key_id), gam.now()
         _require_active(old, now)
-        if not rules.is_due(old, now, if_due):
+        if not rules.is_expiring(old, now, if_due):
             return None
         app, user = store.apps.of_client(tx, old.client_id), store.users.with_guid(tx, old.user_guid)
-        facts = Facts(now, app=app, user=user, auth_type=store.auth_types.find(tx, old.auth_type))
-        issued = rules.issue(facts, rules.renewing(old), gam.entropy)
-        _make_way(tx, gam, issued.record, overlap)
+        facts = GrantFacts(now, app=app, user=user, auth_type=store.auth_types.find(tx, old.auth_type))
+        issued = rules.issue(facts, rules.renewal_options(old), gam.entropy)
+        _replace_current_key(tx, gam, issued.record, overlap)
         store.keys.add(tx, issued.record)
-        told = {**_told(issued.record), "replaces": old.id, "overlap": str(overlap)}
+        told = {**_audit_details(issued.record), "replaces": old.id, "overlap": str(overlap)}
         gam.record(tx, "key.rotate", issued.record.id, (None, issued.record), **told)
-        keep(issued.record, issued.secret)
+        save_secret(issued.record, issued.secret)
     return issued
 
 
@@ -132,14 +132,14 @@ def _require_active(key: Key, now: datetime) -> None:
     raise RefusedError(f"key_{status}", f"key {key.id} is {status}", follow if status == "retiring" else anew)
 
 
-def _make_way(tx: Transaction, gam: Gam, key: Key, overlap: timedelta | None) -> str | None:
+def _replace_current_key(tx: Transaction, gam: Gam, key: Key, overlap: timedelta | None) -> str | None:
     """
     End or retire the live key of the pair and return its id; raise ConflictError when nobody said which.
 
     An `overlap` of nothing ends it now.
     """
     old = store.keys.current(tx, key.user_guid, key.client_id)
-    if old is None or not old.is_live(gam.now()):
+    if old is None or not old.is_valid(gam.now()):
         return None
     if overlap is None:
         raise ConflictError(
@@ -149,25 +149,25 @@ def _make_way(tx: Transaction, gam: Gam, key: Key, overlap: timedelta | None) ->
     if overlap > timedelta(0):
         retires_at = gam.now() + overlap
         store.keys.retire(tx, old.id, retires_at)
-        gam.note("key.retire", old.id, (old, replace(old, retires_at=retires_at)))
+        gam.record_change("key.retire", old.id, (old, replace(old, retires_at=retires_at)))
         return old.id
-    give_way(gam, tx, old, key)
+    replace_key(gam, tx, old, key)
     return old.id
 
 
-def _told(key: Key) -> dict[str, object]:
+def _audit_details(key: Key) -> dict[str, object]:
     return {"user": key.user, "app": key.app, "scopes": key.scopes, "expires_at": key.expires_at, "label": key.label}
 
 
 def show(gam: Gam, key_id: str) -> Key:
     """Return the key whose id begins with `key_id`."""
     with gam.store.reading() as tx:
-        return named(tx, key_id)
+        return load_key(tx, key_id)
 
 
-def named(tx: Transaction, key_id: str) -> Key:
+def load_key(tx: Transaction, key_id: str) -> Key:
     """Return the key whose id begins with `key_id`; raises NotFoundError, also where a whole key was given."""
-    whole = api_key_id(Secret(key_id))
+    whole = parse_api_key_id(Secret(key_id))
     if whole is not None:
         raise NotFoundError(
             "'gamkey_...' is a whole API key, not an id, and is in the history of the shell now",
@@ -177,23 +177,23 @@ def named(tx: Transaction, key_id: str) -> Key:
 
 
 @contextmanager
-def listed(gam: Gam, search: KeySearch) -> Iterator[Iterator[Key]]:
+def search(gam: Gam, search: KeySearch) -> Iterator[Iterator[Key]]:
     """Read the keys that `search` describes, one by one, while the `with` lasts."""
     now = gam.now()
     with gam.store.reading() as tx:
-        found = store.keys.each(tx, _filter(tx, search, now))
-        yield islice((key for key in found if _is_wanted(key, search, now)), search.limit)
+        found = store.keys.each(tx, _build_filter(tx, search, now))
+        yield islice((key for key in found if _matches_search(key, search, now)), search.limit)
 
 
-def _is_wanted(key: Key, search: KeySearch, now: datetime) -> bool:
-    if (search.expiring_within, search.unused_for) != (None, None) and not key.is_live(now):
+def _matches_search(key: Key, search: KeySearch, now: datetime) -> bool:
+    if (search.expiring_within, search.unused_for) != (None, None) and not key.is_valid(now):
         return False  # what has ended already does not expire soon, and is not missed
     if search.unused_for is not None and now - (key.last_used_at or key.created_at) < search.unused_for:
         return False
     return not search.statuses or key.status(now) in search.statuses
 
 
-def _filter(tx: Transaction, search: KeySearch, now: datetime) -> KeyFilter:
+def _build_filter(tx: Transaction, search: KeySearch, now: datetime) -> KeyFilter:
     within = search.expiring_within
     return KeyFilter(
         user_guid=None if search.user is None else store.users.named(tx, search.user).guid,
@@ -206,29 +206,29 @@ def _filter(tx: Transaction, search: KeySearch, now: datetime) -> KeyFilter:
 
 
 @contextmanager
-def available(gam: Gam, user: str) -> Iterator[Iterator[Available]]:
+def find_available_apps(gam: Gam, user: str) -> Iterator[Iterator[AvailableApp]]:
     """Read the applications that `user` can hold a key for, each with the live key."""
     with gam.store.reading() as tx:
         guid, now = store.users.named(tx, user).guid, gam.now()
         apps = store.apps.each(tx, AppFilter(enabled=True, remote_rest=True, api_keys=True))
-        yield (_available(app, store.keys.current(tx, guid, app.client_id), now) for app in apps)
+        yield (_describe_available_app(app, store.keys.current(tx, guid, app.client_id), now) for app in apps)
 
 
-def _available(app: App, key: Key | None, now: datetime) -> Available:
-    if key is None or not key.is_live(now):
-        return Available(app.name, app.client_id)
-    return Available(app.name, app.client_id, key.status(now), key.id)
+def _describe_available_app(app: App, key: Key | None, now: datetime) -> AvailableApp:
+    if key is None or not key.is_valid(now):
+        return AvailableApp(app.name, app.client_id)
+    return AvailableApp(app.name, app.client_id, key.status(now), key.id)
 
 
-def revoke(gam: Gam, key_ids: Sequence[str], reason: str | None) -> list[Changed[Key]]:
+def revoke(gam: Gam, key_ids: Sequence[str], reason: str | None) -> list[ChangeResult[Key]]:
     """End the keys with those ids now; what has ended already stays as it is."""
     with gam.store.writing() as tx:
-        return [_revoke(tx, gam, named(tx, key_id), reason) for key_id in dict.fromkeys(key_ids)]
+        return [_revoke_key(tx, gam, load_key(tx, key_id), reason) for key_id in dict.fromkeys(key_ids)]
 
 
-def revoke_secret(gam: Gam, secret: Secret, reason: str | None) -> Changed[Key]:
+def revoke_by_secret(gam: Gam, secret: Secret, reason: str | None) -> ChangeResult[Key]:
     """End the key of which only the secret is at hand."""
-    key_id = api_key_id(secret)
+    key_id = parse_api_key_id(secret)
     if key_id is None:
         raise UsageError(
             "that is no API key: its form or its checksum is wrong", command("key", "inspect", "--api-key-file", "FILE")
@@ -237,25 +237,25 @@ def revoke_secret(gam: Gam, secret: Secret, reason: str | None) -> Changed[Key]:
         found = store.keys.find(tx, key_id)
         if found is None or not secret.matches(found.digest):
             raise NotFoundError("no key of this store has that secret", command("key", "list"))
-        return _revoke(tx, gam, found, reason)
+        return _revoke_key(tx, gam, found, reason)
 
 
-def revoke_all(gam: Gam, search: KeySearch, reason: str | None, accept: int | None) -> list[Changed[Key]]:
+def revoke_all(gam: Gam, search: KeySearch, reason: str | None, accept: int | None) -> list[ChangeResult[Key]]:
     """End all live keys of a user or application, which needs their number in `accept`."""
     with gam.store.writing() as tx:
-        wanted = _filter(tx, search, gam.now())
-        live = [facts.key for facts in standing(tx, gam, wanted) if facts.key and facts.key.is_live(gam.now())]
-        if live and len(live) != accept and gam.rehearsal is None:
-            raise ends_keys([Impact(key, ends=True, reason="revoked") for key in live], accept)
-        return [_revoke(tx, gam, key, reason) for key in live]
+        wanted = _build_filter(tx, search, gam.now())
+        live = [facts.key for facts in load_key_facts(tx, gam, wanted) if facts.key and facts.key.is_valid(gam.now())]
+        if live and len(live) != accept and gam.dry_run is None:
+            raise invalidates_keys_error([KeyImpact(key, is_permanent=True, reason="revoked") for key in live], accept)
+        return [_revoke_key(tx, gam, key, reason) for key in live]
 
 
-def _revoke(tx: Transaction, gam: Gam, key: Key, reason: str | None) -> Changed[Key]:
+def _revoke_key(tx: Transaction, gam: Gam, key: Key, reason: str | None) -> ChangeResult[Key]:
     now = gam.now()
-    if not key.is_live(now):
-        return Changed(key, differs=False)
+    if not key.is_valid(now):
+        return ChangeResult(key, is_changed=False)
     store.keys.end(tx, key.id, "revoked", now, None if reason is None else names.check_text("the reason", reason))
     after = replace(key, ended_at=now, end="revoked", reason=reason)
     gam.record(tx, "key.revoke", key.id, (key, after), user=key.user, app=key.app, reason=reason)
-    gam.touch(Impact(key, ends=True, reason=reason or "revoked"))
-    return Changed(after)
+    gam.record_impact(KeyImpact(key, is_permanent=True, reason=reason or "revoked"))
+    return ChangeResult(after)

@@ -10,11 +10,11 @@ from typing import Any, BinaryIO
 from gamcli import store
 from gamcli.actions import Gam
 from gamcli.errors import FailedError, StoreUnusableError, UsageError, command
-from gamcli.model.maintenance import Backup, Check, StoreInfo
+from gamcli.model.maintenance import BackupResult, StoreCheck, StoreInfo
 from gamcli.store import Transaction, audit, counts
 from gamcli.store.sqlite import backups, checks
 
-CHECKED_WHOLE = 32 * 1024 * 1024
+MAX_FULL_CHECK_BYTES = 32 * 1024 * 1024
 """Up to this many bytes every page of a backup is checked, in less than a second; beyond, who asks for it waits."""
 
 
@@ -53,43 +53,43 @@ def _pragma(tx: Transaction, name: str) -> int:
     return int(row[0])
 
 
-def check(path: Path) -> list[Check]:
+def check(path: Path) -> list[StoreCheck]:
     """Check a store, the files beside it and its folder; damage is an answer, not an error."""
     return checks.of_store(path)
 
 
-def backup(path: Path, target: Path, *, over: bool = False, whole: bool = False) -> Backup:
+def backup(path: Path, target: Path, *, overwrite: bool = False, check_all_pages: bool = False) -> BackupResult:
     """
     Copy the store at `path` to the new file `target`, with mode 0600, and check the copy before it has that name.
 
     `over` lets it take the place of an earlier file; `whole` checks every page however many there are. What was wrong
     in the store already is evidence: the copy is kept, though over no earlier one, and then StoreUnusableError says so.
     """
-    require_other(path, target, "a backup goes to another file")
-    with backups.becoming(target, over=over) as part:
-        made, doubts = _copied(path, part, whole=whole)
+    require_different_file(path, target, "a backup goes to another file")
+    with backups.becoming(target, over=overwrite) as part:
+        made, doubts = _copy_and_check(path, part, check_all_pages=check_all_pages)
         if target.exists():
-            require_well(doubts, f"the earlier {target} stays: the store {path}", ANOTHER)
-    require_well(doubts, f"{target} is kept, a whole copy, but the store {path}", LOOK)
+            require_ok(doubts, f"the earlier {target} stays: the store {path}", OTHER_TARGET_HINT)
+    require_ok(doubts, f"{target} is kept, a whole copy, but the store {path}", CHECK_HINT)
     return replace(made, path=str(target))
 
 
 @contextmanager
-def streamed(path: Path, *, whole: bool = False) -> Iterator[tuple[Backup, BinaryIO]]:
+def stream_backup(path: Path, *, check_all_pages: bool = False) -> Iterator[tuple[BackupResult, BinaryIO]]:
     """
     Copy the store at `path` to a file that has no name any more, check it, and yield it to be read.
 
     Raises StoreUnusableError once it was read, when something was wrong in the store already.
     """
-    with backups.part_of(_passing(path)) as part:
-        made, doubts = _copied(path, part, whole=whole)
+    with backups.part_of(_temporary_location(path)) as part:
+        made, doubts = _copy_and_check(path, part, check_all_pages=check_all_pages)
         with part.open("rb") as file:
             part.unlink()
             yield replace(made, path="-"), file
-    require_well(doubts, f"the copy was written, and is whole, but the store {path}", LOOK)
+    require_ok(doubts, f"the copy was written, and is whole, but the store {path}", CHECK_HINT)
 
 
-def _passing(path: Path) -> Path:
+def _temporary_location(path: Path) -> Path:
     """Return beside what a file is made that soon has no name: the store, or a passing file where that is only read."""
     if os.access(path.parent, os.W_OK):
         return path
@@ -104,23 +104,23 @@ def _passing(path: Path) -> Path:
         ) from error
 
 
-def require_other(path: Path, other: Path, reason: str) -> None:
+def require_different_file(path: Path, other: Path, hint: str) -> None:
     """Raise UsageError when a file is the store itself, under whatever name."""
     if path.exists() and other.exists() and path.samefile(other):
-        raise UsageError(f"{other} is the store itself", reason)
+        raise UsageError(f"{other} is the store itself", hint)
 
 
-def _copied(path: Path, part: Path, *, whole: bool) -> tuple[Backup, list[Check]]:
+def _copy_and_check(path: Path, copy: Path, *, check_all_pages: bool) -> tuple[BackupResult, list[StoreCheck]]:
     """Copy and check; return what was made, and the checks of what a copy does not change."""
-    found = backups.copy(path, part)
-    whole = whole or part.stat().st_size <= CHECKED_WHOLE
-    judged = checks.of_content(part) if whole else checks.of_counts(part, found)
+    found = backups.copy(path, copy)
+    check_all_pages = check_all_pages or copy.stat().st_size <= MAX_FULL_CHECK_BYTES
+    judged = checks.of_content(copy) if check_all_pages else checks.of_counts(copy, found)
     doubts = [each for each in judged if each.name in checks.KEPT_BY_COPIES]
-    require_well([each for each in judged if each not in doubts], f"the copy of {path}", BROKEN)
-    guid, head = backups.marked(part)
-    made = Backup(
-        path=str(part),
-        size=part.stat().st_size,
+    require_ok([each for each in judged if each not in doubts], f"the copy of {path}", BAD_COPY_HINT)
+    guid, head = backups.marked(copy)
+    made = BackupResult(
+        path=str(copy),
+        size=copy.stat().st_size,
         version=max(found["migration"], 1),
         guid=guid,
         apps=found["app"],
@@ -129,18 +129,18 @@ def _copied(path: Path, part: Path, *, whole: bool) -> tuple[Backup, list[Check]
         tokens=found["token"],
         audit_entries=found["audit"],
         head=head,
-        checked="pages" if whole else "counts",
+        checked="pages" if check_all_pages else "counts",
     )
     return made, doubts
 
 
-LOOK = command("store", "check")
-ANOTHER = command("store", "backup", "OTHER")
-BROKEN = f"nothing was kept; look at the store: {command('store', 'check')}"
+CHECK_HINT = command("store", "check")
+OTHER_TARGET_HINT = command("store", "backup", "OTHER")
+BAD_COPY_HINT = f"nothing was kept; look at the store: {command('store', 'check')}"
 
 
-def require_well(found: list[Check], what: str, hint: str) -> None:
+def require_ok(results: list[StoreCheck], subject: str, hint: str) -> None:
     """Raise StoreUnusableError with the first check of a file that is not well."""
-    for each in found:
+    for each in results:
         if not each.ok:
-            raise StoreUnusableError(f"{what} is not as it should be: {each.name}: {each.what}", hint)
+            raise StoreUnusableError(f"{subject} is not as it should be: {each.name}: {each.what}", hint)

@@ -13,16 +13,16 @@ def adopt(gam: Gam, tx: Transaction, record: Manageable, owner: str) -> None:
     """Let `owner` manage `record`; what nobody managed was made by hand, and is remembered so."""
     if record.managed_by is None:
         store.adoptions.add(tx, record)
-    _hand_over(gam, tx, record, owner, "adopt")
+    _set_owner(gam, tx, record, owner, "adopt")
 
 
 def release(gam: Gam, tx: Transaction, record: Manageable) -> None:
     """Let nobody manage what was made by hand and taken over."""
     store.adoptions.remove(tx, record)
-    _hand_over(gam, tx, record, None, "release")
+    _set_owner(gam, tx, record, None, "release")
 
 
-def _hand_over(gam: Gam, tx: Transaction, record: Manageable, owner: str | None, verb: str) -> None:
+def _set_owner(gam: Gam, tx: Transaction, record: Manageable, owner: str | None, verb: str) -> None:
     match record:
         case App():
             apps.save(gam, tx, record, replace(record, managed_by=owner), action=f"app.{verb}")

@@ -2,36 +2,36 @@
 
 from dataclasses import dataclass, field
 
-from gamcli.errors import Fault, FaultsError, GamcliError
+from gamcli.errors import GamcliError, Problem, ProblemsError
 
-MOST_FAULTS = 1000
+MAX_PROBLEMS = 1000
 """So many faults are told; whoever has more mends the cause of the first."""
 
 
 @dataclass(slots=True)
-class Faults:
+class ProblemList:
     """The faults of a file."""
 
     file: str
-    found: list[Fault] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
 
-    def add(self, line: int, what: str) -> None:
+    def add(self, line: int, message: str) -> None:
         """Note one; raises FaultsError when nobody can want more of them."""
-        self.found.append(Fault(self.file, line, what))
-        if len(self.found) >= MOST_FAULTS:
-            raise self.error(f"these are the first {MOST_FAULTS}: mend them, and run it again for the others")
+        self.problems.append(Problem(self.file, line, message))
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise self.error(f"these are the first {MAX_PROBLEMS}: mend them, and run it again for the others")
 
-    def error(self, hint: str | None = None) -> FaultsError:
+    def error(self, hint: str | None = None) -> ProblemsError:
         """Return all of them as an error."""
-        return FaultsError(sorted(self.found, key=lambda fault: fault.line), hint)
+        return ProblemsError(sorted(self.problems, key=lambda fault: fault.line), hint)
 
     def require_none(self) -> None:
         """Raise FaultsError when there is any."""
-        if self.found:
+        if self.problems:
             raise self.error()
 
 
-def told(error: GamcliError) -> str:
+def error_message(error: GamcliError) -> str:
     """Return an error as the fault of a row: with its hint when that is a command or a word."""
     hint = error.hint or ""
     return f"{error.message}; {hint}" if hint.startswith(("gamcli ", "did you mean")) else error.message

@@ -5,17 +5,17 @@ from datetime import datetime
 
 from gamcli import store
 from gamcli.actions import Gam
-from gamcli.model import rfc3339
+from gamcli.model import format_rfc3339
 
-NOBODY = "-"
+NO_APP = "-"
 """What stands for the application when none was found."""
 
 
-def sum_up(gam: Gam, counts: Mapping[str, Mapping[str, int]], since: datetime) -> None:
+def record_refusal_counts(gam: Gam, counts: Mapping[str, Mapping[str, int]], since: datetime) -> None:
     """Write one audit entry for each client id in `counts`, "" for none, with how often each rule refused it."""
     with gam.store.writing() as tx:
         for client_id, rules in counts.items():
             app = store.apps.of_client(tx, client_id) if client_id else None
             known = {} if app is None else {"client_id": app.client_id}
-            told = {**known, "refused": dict(rules), "since": rfc3339(since), "until": rfc3339(gam.now())}
-            gam.record(tx, store.audit.REFUSALS, NOBODY if app is None else app.name, None, **told)
+            told = {**known, "refused": dict(rules), "since": format_rfc3339(since), "until": format_rfc3339(gam.now())}
+            gam.record(tx, store.audit.REFUSALS, NO_APP if app is None else app.name, None, **told)

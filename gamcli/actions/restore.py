@@ -6,18 +6,20 @@ from pathlib import Path
 
 from gamcli import store
 from gamcli.actions import Gam
-from gamcli.actions.maintenance import require_other, require_well
+from gamcli.actions.maintenance import require_different_file, require_ok
 from gamcli.errors import ConflictError, StoreError, StoreUnusableError, StoreVersionError, UsageError
-from gamcli.model.maintenance import Compacted, Migrated, Restored
+from gamcli.model.maintenance import CompactResult, MigrateResult, RestoreResult
 from gamcli.store import Store, counts
 from gamcli.store.sqlite import backups, checks, files, replace
 from gamcli.store.sqlite.errors import OTHER_STORE
 
-Acting = Callable[[Store], Gam]
+OpenGam = Callable[[Store], Gam]
 """Returns who acts on a store that is open."""
 
 
-def restore(path: Path, source: Path, acting: Acting, *, over: bool = False, rehearsed: bool = False) -> Restored:
+def restore(
+    path: Path, source: Path, open_gam: OpenGam, *, overwrite: bool = False, dry_run: bool = False
+) -> RestoreResult:
     """
     Put a copy of the backup `source` in the place of the store at `path`; what is there stays under another name.
 
@@ -29,23 +31,23 @@ def restore(path: Path, source: Path, acting: Acting, *, over: bool = False, reh
     path = path.resolve()  # the file, not a link to it
     if not files.holds_something(source):
         raise UsageError(f"there is no backup at {source}", "FILE is what 'gamcli store backup FILE' wrote")
-    require_other(path, source, "a backup is another file")
-    if files.holds_something(path) and not over:
+    require_different_file(path, source, "a backup is another file")
+    if files.holds_something(path) and not overwrite:
         raise ConflictError(f"there is a store at {path} already", "--replace keeps it under another name")
     replace.require_unused(path)
-    if not rehearsed:
+    if not dry_run:
         files.make_folder(path.parent)
     with backups.part_of(path if path.parent.is_dir() else source) as part:
-        with _named():
+        with _with_backup_hints():
             backups.copy(source, part)
-        require_well(checks.of_content(part), f"the backup {source}", "nothing was changed; try an earlier backup")
-        made, kept = _readied(part, path, source, acting)
-        if not rehearsed:
+        require_ok(checks.of_content(part), f"the backup {source}", "nothing was changed; try an earlier backup")
+        made, kept = _prepare_copy(part, path, source, open_gam)
+        if not dry_run:
             replace.replace(path, part, kept)
     return made
 
 
-NAMED = {
+BACKUP_HINTS = {
     StoreUnusableError: "nothing was changed; choose another backup",
     StoreVersionError: "upgrade gamcli, or choose another backup",
 }
@@ -53,26 +55,26 @@ NAMED = {
 
 
 @contextmanager
-def _named() -> Iterator[None]:
+def _with_backup_hints() -> Iterator[None]:
     """Tell of a backup what helps: it is not what `--store` names."""
     try:
         yield
     except StoreError as error:
         if OTHER_STORE in str(error.hint):
-            error.hint = NAMED[type(error)]
+            error.hint = BACKUP_HINTS[type(error)]
         raise
 
 
-def _readied(part: Path, path: Path, source: Path, acting: Acting) -> tuple[Restored, Path]:
+def _prepare_copy(copy: Path, path: Path, source: Path, open_gam: OpenGam) -> tuple[RestoreResult, Path]:
     """Bring a copy up to date, note in it where it comes from, and return where what it replaces is to be kept."""
-    with Store.open(part) as made:
-        gam = acting(made)
+    with Store.open(copy) as made:
+        gam = open_gam(made)
         before = made.migrated.before if made.migrated else None
         with made.writing() as tx:
             repository = store.repository.the(tx)
             kept = path.with_name(f"{path.name}.replaced-{gam.now():%Y%m%dT%H%M%S%fZ}")
-            gam.record(tx, "store.restore", repository.guid, source=str(source), replaces=_replaced(path))
-            found = Restored(
+            gam.record(tx, "store.restore", repository.guid, source=str(source), replaces=_identify_store(path))
+            found = RestoreResult(
                 path=str(path),
                 source=str(source),
                 guid=repository.guid,
@@ -86,11 +88,11 @@ def _readied(part: Path, path: Path, source: Path, acting: Acting) -> tuple[Rest
             )
     if made.migrated and made.migrated.backup:
         made.migrated.backup.unlink()  # the backup itself stays
-    backups.sync(part)
+    backups.sync(copy)
     return found, kept
 
 
-def _replaced(path: Path) -> dict[str, str] | None:
+def _identify_store(path: Path) -> dict[str, str] | None:
     """Return what names the store that is there now, None when none can be read."""
     if not files.holds_something(path):
         return None
@@ -101,22 +103,22 @@ def _replaced(path: Path) -> dict[str, str] | None:
     return {"guid": guid, "head": head}
 
 
-def versions(path: Path) -> tuple[int, int]:
+def read_versions(path: Path) -> tuple[int, int]:
     """Return the version of a store as it lies there, and the one it would be brought to."""
     return backups.version_of(path), backups.KNOWN
 
 
-def migrate(path: Path) -> Migrated:
+def migrate(path: Path) -> MigrateResult:
     """Bring a store up to date, keeping a copy of what was before; one that is so already stays as it is."""
     with Store.open(path) as opened:
         done = opened.migrated
     backup = str(done.backup) if done and done.backup else None
-    return Migrated(str(path), done.before if done else backups.KNOWN, backups.KNOWN, backup)
+    return MigrateResult(str(path), done.before if done else backups.KNOWN, backups.KNOWN, backup)
 
 
-def compact(path: Path) -> Compacted:
+def compact(path: Path) -> CompactResult:
     """Write a store anew without what is empty in it; raises StoreBusyError when others write meanwhile."""
     Store.open(path).close()
     before = backups.size(path)
     replace.compact(path)
-    return Compacted(str(path), before, backups.size(path))
+    return CompactResult(str(path), before, backups.size(path))

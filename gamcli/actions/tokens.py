@@ -10,13 +10,13 @@ from typing import NamedTuple, TypeVar
 from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions import grants as found
-from gamcli.actions.changes import Changed
-from gamcli.actions.grant_cache import Holder, Prepared, Ready, is_worth_noting
+from gamcli.actions.changes import ChangeResult
+from gamcli.actions.grant_cache import AppAndUser, CachedGrant, GrantCache, should_record_use
 from gamcli.errors import NotFoundError, RefusedError, command
-from gamcli.model import App, Token, token_id, token_row
+from gamcli.model import App, Token, format_token_id, parse_token_id
 from gamcli.rules import api_key_grant, claims, durations, grants, password_grant, refresh_grant, scopes
 from gamcli.rules.api_key_grant import API_KEY_GRANT
-from gamcli.rules.credentials import NO_SECRET, Secret, access_token_row, api_key_id, mint_access_token
+from gamcli.rules.credentials import NO_SECRET, Secret, mint_access_token, parse_access_token, parse_api_key_id
 from gamcli.store import Transaction
 from gamcli.store.tokens import Carried, TokenFilter
 
@@ -37,7 +37,7 @@ class IssuedToken(NamedTuple):
     @property
     def id(self) -> str:
         """The id of the token, as lists show it."""
-        return token_id(self.row)
+        return format_token_id(self.row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +52,17 @@ class TokenSearch:
     limit: int | None = None
 
 
-Answered = TypeVar("Answered")
+ResponseT = TypeVar("ResponseT")
 
-Decision = Ready | grants.Grant | refresh_grant.Reuse
+Decision = CachedGrant | grants.Grant | refresh_grant.RefreshTokenReuse
 """What is to be written for a request: a token that is granted, or the end of a session."""
 
 
 def decide(
     gam: Gam,
     request: grants.TokenRequest,
-    notice: Callable[[App], None] = lambda _: None,
-    judged: Iterable[grants.Rule] = API_KEY_GRANT,
+    check_app: Callable[[App], None] = lambda _: None,
+    rules: Iterable[grants.Rule] = API_KEY_GRANT,
 ) -> Decision:
     """
     Decide what the token carries that `request` asks for, or raise RefusedError with the rule that said no.
@@ -72,18 +72,18 @@ def decide(
     """
     head = gam.store.glance(store.audit.head)  # before the facts: who changes them between the two is heeded by `keep`
     with gam.store.reading() as tx:
-        facts = found.facts(tx, gam, request)
+        facts = found.load_facts(tx, gam, request)
     if facts.app is not None:
-        notice(facts.app)
+        check_app(facts.app)
     if request.grant == grants.PASSWORD:
-        return found.rehashed(gam, password_grant.decide(facts), request.password)
+        return found.rehash_if_outdated(gam, password_grant.decide(facts), request.password)
     if request.grant == grants.REFRESH:
         return refresh_grant.decide(facts)
-    grant = api_key_grant.decide(facts, judged)
-    return Ready(request, grant, judged, head, facts.now, api_key_grant.decided_until(facts))
+    grant = api_key_grant.decide(facts, rules)
+    return CachedGrant(request, grant, rules, head, facts.now, api_key_grant.decision_expires_at(facts))
 
 
-def keep(gam: Gam, tx: Transaction, decided: Decision) -> IssuedToken:
+def issue_token(gam: Gam, tx: Transaction, decision: Decision) -> IssuedToken:
     """
     Mint the access token of a grant and keep its digest; many grants may share a transaction.
 
@@ -91,91 +91,95 @@ def keep(gam: Gam, tx: Transaction, decided: Decision) -> IssuedToken:
     ends with it has to be committed all the same.
     """
     now = gam.now()
-    if isinstance(decided, refresh_grant.Reuse):
-        store.sessions.end(tx, decided.session, now)
-        raise decided.refusal
-    grant = found.still(tx, gam, decided, now)
+    if isinstance(decision, refresh_grant.RefreshTokenReuse):
+        store.sessions.end(tx, decision.session, now)
+        raise decision.refusal
+    grant = found.revalidate(tx, gam, decision, now)
     row = store.tokens.next_row(tx, now)
     secret = mint_access_token(grant.repository, row, gam.entropy)
-    session = found.session(tx, grant, row, now)
+    session = found.continue_or_start_session(tx, grant, row, now)
     holder = grant.key or session
     assert holder is not None, "a token without a key has a session"
     expires_at = grant.expires_at(now)
     carried = Carried(scopes.join(grant.scopes), expires_at, session.id if session else None)
     store.tokens.add(tx, row, secret.digest(), now, holder, carried)
-    refresh_token = found.refresh_token(gam, tx, grant, session, row, now)
+    refresh_token = found.issue_refresh_token(gam, tx, grant, session, row, now)
     if grant.app.one_token_per_user:
         store.tokens.supersede(tx, grant.app.client_id, grant.user.guid, row)
-    _count(tx, grant, now)
-    return IssuedToken(secret, grant, row, durations.seconds(now, expires_at), refresh_token)
+    _record_use(tx, grant, now)
+    return IssuedToken(secret, grant, row, durations.seconds_until(now, expires_at), refresh_token)
 
 
-def exchange(gam: Gam, request: grants.TokenRequest, judged: Iterable[grants.Rule] = API_KEY_GRANT) -> IssuedToken:
+def exchange(gam: Gam, request: grants.TokenRequest, rules: Iterable[grants.Rule] = API_KEY_GRANT) -> IssuedToken:
     """Trade what `request` carries for an access token, or raise RefusedError with the rule that said no."""
-    decided = decide(gam, request, judged=judged)
+    decided = decide(gam, request, rules=rules)
     with gam.store.writing() as tx:
         try:
-            return keep(gam, tx, decided)
+            return issue_token(gam, tx, decided)
         except RefusedError as refused:  # raised behind the commit: a session may have ended
             no = refused
     raise no
 
 
-WITHOUT_CLIENT_SECRET = tuple(rule for rule in API_KEY_GRANT if rule is not grants.CLIENT_SECRET_WRONG)
+RULES_WITHOUT_CLIENT_SECRET = tuple(rule for rule in API_KEY_GRANT if rule is not grants.CLIENT_SECRET_WRONG)
 """What is judged of those who can write the store: they could give the application another secret."""
 
 
-def exchange_here(gam: Gam, app: str, api_key: Secret) -> IssuedToken:
+def exchange_locally(gam: Gam, app: str, api_key: Secret) -> IssuedToken:
     """Trade an API key as who administers the store; raises NotFoundError, or RefusedError as `exchange` does."""
     with gam.store.reading() as tx:
         client_id = store.apps.named(tx, app).client_id
-        key, _ = found.key_and_owner(tx, api_key_id(api_key))
+        key, _ = found.find_key_and_user(tx, parse_api_key_id(api_key))
     request = grants.TokenRequest(client_id, api_key=api_key, authentication_type_name=key.auth_type if key else "")
-    return exchange(gam, request, judged=WITHOUT_CLIENT_SECRET)
+    return exchange(gam, request, rules=RULES_WITHOUT_CLIENT_SECRET)
 
 
-def _count(tx: Transaction, grant: grants.Grant, now: datetime) -> None:
+def _record_use(tx: Transaction, grant: grants.Grant, now: datetime) -> None:
     """Count the grant in the commit of its token; a key's last use is written once a minute."""
     store.apps.authenticated(tx, grant.app.client_id, now)
-    if grant.user.password_hash is not None and grant.rehashed is not None:
-        store.users.rehash(tx, grant.user.guid, grant.user.password_hash, grant.rehashed)
-    if grant.key is not None and is_worth_noting(grant.key.last_used_at, now):
+    if grant.user.password_hash is not None and grant.new_password_hash is not None:
+        store.users.rehash(tx, grant.user.guid, grant.user.password_hash, grant.new_password_hash)
+    if grant.key is not None and should_record_use(grant.key.last_used_at, now):
         store.keys.used(tx, grant.key.id, now)
 
 
 def userinfo(gam: Gam, secret: Secret) -> dict[str, object]:
     """Return the claims that an access token reveals, or raise RefusedError with the rule that said no."""
-    return told(gam, secret, Prepared(), lambda found: found)
+    return cached_userinfo(gam, secret, GrantCache(), lambda found: found)
 
 
-def told(
-    gam: Gam, secret: Secret, prepared: Prepared[Answered], answer: Callable[[dict[str, object]], Answered]
-) -> Answered:
+def cached_userinfo(
+    gam: Gam, secret: Secret, cache: GrantCache[ResponseT], build_response: Callable[[dict[str, object]], ResponseT]
+) -> ResponseT:
     """Return the claims that an access token reveals, as `answer` tells them, or raise RefusedError as `userinfo`."""
     digest, now = secret.digest(), gam.now()
-    again = prepared.told(digest, now)
+    again = cache.cached_claims(digest, now)
     if again is not None:
         return again
-    row = access_token_row(secret)
-    token = prepared.token(gam, row) if row is not None else None
-    again = prepared.told(digest, now, token)
+    row = parse_access_token(secret)
+    token = cache.find_token(gam, row) if row is not None else None
+    again = cache.cached_claims(digest, now, token)
     if again is not None:
         return again
-    held = prepared.holder(gam, token.client_id, token.user_guid) if token is not None else Holder(None, None)
-    made = answer(claims.reveal(claims.Bearer(now, secret, token, held.app, held.user, held.pairwise_key)))
+    held = (
+        cache.find_app_and_user(gam, token.client_id, token.user_guid) if token is not None else AppAndUser(None, None)
+    )
+    made = build_response(
+        claims.decide(claims.UserinfoFacts(now, secret, token, held.app, held.user, held.pairwise_key))
+    )
     if token is not None:
-        prepared.tell(digest, token, made)
+        cache.add_claims(digest, token, made)
     return made
 
 
 def show(gam: Gam, token_id: str) -> Token:
     """Return the token with that id; raises NotFoundError."""
     with gam.store.reading() as tx:
-        return _named(tx, token_id)
+        return _load_token(tx, token_id)
 
 
-def _named(tx: Transaction, token_id: str) -> Token:
-    row = token_row(token_id)
+def _load_token(tx: Transaction, token_id: str) -> Token:
+    row = parse_token_id(token_id)
     token = store.tokens.find(tx, row) if row is not None else None
     if token is None:
         raise NotFoundError(f"no token with the id '{token_id}'", command("token", "list"))
@@ -183,7 +187,7 @@ def _named(tx: Transaction, token_id: str) -> Token:
 
 
 @contextmanager
-def listed(gam: Gam, search: TokenSearch) -> Iterator[Iterator[Token]]:
+def search(gam: Gam, search: TokenSearch) -> Iterator[Iterator[Token]]:
     """Read the tokens that `search` describes, one by one, while the `with` lasts."""
     now = gam.now()
     with gam.store.reading() as tx:
@@ -198,15 +202,15 @@ def listed(gam: Gam, search: TokenSearch) -> Iterator[Iterator[Token]]:
         yield islice(matching, search.limit)
 
 
-def revoke(gam: Gam, token_id: str) -> Changed[Token]:
+def revoke(gam: Gam, token_id: str) -> ChangeResult[Token]:
     """End the token now, with all others of its session; what has ended already stays as it is."""
     with gam.store.writing() as tx:
-        before, now = _named(tx, token_id), gam.now()
+        before, now = _load_token(tx, token_id), gam.now()
         if before.status(now) != "active":
-            return Changed(before, differs=False)
+            return ChangeResult(before, is_changed=False)
         store.tokens.revoke(tx, before.row, now)
         if before.session_row is not None:
             store.sessions.end(tx, before.session_row, now)
         after = replace(before, ended_at=now)
         gam.record(tx, "token.revoke", before.id, (before, after), user=before.user, app=before.app)
-    return Changed(replace(after, ended=True))
+    return ChangeResult(replace(after, is_revoked=True))

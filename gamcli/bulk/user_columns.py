@@ -8,47 +8,47 @@ from gamcli.errors import UsageError
 from gamcli.model import User
 from gamcli.render import machine
 
-COLUMNS = machine.names_of(User)
-REQUIRED = ("name",)
+COLUMNS = machine.field_names(User)
+REQUIRED_COLUMNS = ("name",)
 
-IGNORED = (
+IGNORED_COLUMNS = (
     "managed_by", "created_at", "updated_at", "password_set_at", "password_must_change", "password_expires_at",
 )  # fmt: skip
 """What a store says of its own users."""
 
-_FLAGS = ("verified_email", "enabled", "blocked")
-_FLAG = {"true": True, "false": False}
+_BOOL_COLUMNS = ("verified_email", "enabled", "blocked")
+_BOOL_VALUES = {"true": True, "false": False}
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-def parsed(texts: Mapping[str, str]) -> dict[str, object]:
+def parse_row(texts: Mapping[str, str]) -> dict[str, object]:
     """Return the fields that the columns say, by the names of the record; an empty column says nothing."""
-    return {name: _value(name, text) for name, text in texts.items() if text and name not in IGNORED}
+    return {name: _parse_value(name, text) for name, text in texts.items() if text and name not in IGNORED_COLUMNS}
 
 
-def _value(name: str, text: str) -> object:
-    if name in _FLAGS:
-        return _flag(name, text)
+def _parse_value(name: str, text: str) -> object:
+    if name in _BOOL_COLUMNS:
+        return _parse_bool(name, text)
     if name == "roles":
         return tuple(dict.fromkeys(text.split("+")))
     if name == "guid":
-        return _guid(text)
-    return _attributes(text) if name == "attributes" else text
+        return _parse_guid(text)
+    return _parse_attributes(text) if name == "attributes" else text
 
 
-def _flag(name: str, text: str) -> bool:
-    if text.lower() not in _FLAG:
+def _parse_bool(name: str, text: str) -> bool:
+    if text.lower() not in _BOOL_VALUES:
         raise UsageError(f"'{text}' is neither true nor false, as {name} is")
-    return _FLAG[text.lower()]
+    return _BOOL_VALUES[text.lower()]
 
 
-def _guid(text: str) -> str:
+def _parse_guid(text: str) -> str:
     if not _GUID.fullmatch(text.lower()):
         raise UsageError(f"'{text}' is no GUID")
     return text.lower()
 
 
-def _attributes(text: str) -> object:
+def _parse_attributes(text: str) -> object:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:

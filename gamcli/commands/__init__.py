@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 
 from gamcli import __version__, errors
-from gamcli.render.text import data
+from gamcli.render.text import print_line
 
 EXIT_CODES = {
     0: "done",
@@ -30,7 +30,7 @@ EXIT_CODES = {
 }
 """What gamcli answers to the shell; `gamcli help exit-codes` prints it."""
 
-CODE_OF = {
+EXIT_CODE_BY_ERROR = {
     errors.UsageError: 2,
     errors.NotFoundError: 3,
     errors.RefusedError: 4,
@@ -67,47 +67,47 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line (default: the process's own) and return its exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     try:
-        code = _answered(arguments)
+        code = _run_command(arguments)
         sys.stdout.flush()
     except errors.GamcliError as error:
         code = exit_code(error)
-        _tell(error, arguments)
+        _report_error(error, arguments)
     except KeyboardInterrupt:
         code = INTERRUPTED
     except BrokenPipeError:
         code = 0
-        _let_go()
+        _discard_stdout()
     except OSError as error:
         code = 1
-        _let_go()
+        _discard_stdout()
         reason = error.strerror or str(error)
-        _tell(errors.FailedError(reason[:1].lower() + reason[1:], "the output could not be written"), arguments)
+        _report_error(errors.FailedError(reason[:1].lower() + reason[1:], "the output could not be written"), arguments)
     return code
 
 
-def _answered(arguments: list[str]) -> int:
+def _run_command(arguments: list[str]) -> int:
     if arguments == ["--version"]:
-        data(f"gamcli {__version__}")
+        print_line(f"gamcli {__version__}")
         return 0
     if arguments[:1] == ["__complete"]:
         from gamcli.commands import complete  # noqa: PLC0415 - start-up
 
-        return complete.answer(arguments[1:])
+        return complete.print_completions(arguments[1:])
     from gamcli.commands import root  # noqa: PLC0415 - start-up
 
     return root.dispatch(arguments)
 
 
-def _tell(error: errors.GamcliError, arguments: Sequence[str]) -> None:
+def _report_error(error: errors.GamcliError, arguments: Sequence[str]) -> None:
     from datetime import UTC, datetime  # noqa: PLC0415 - start-up
 
     from gamcli.render import output  # noqa: PLC0415 - start-up
 
-    error.hint = output.hinted(error.hint, before(arguments)) if error.hint else None
-    output.error(error, datetime.now(UTC), as_json=wants_json(arguments))
+    error.hint = output.add_global_options(error.hint, store_options(arguments)) if error.hint else None
+    output.print_error(error, datetime.now(UTC), as_json=wants_json(arguments))
 
 
-def before(arguments: Sequence[str]) -> tuple[str, ...]:
+def store_options(arguments: Sequence[str]) -> tuple[str, ...]:
     """Return the words that name the store and the config file: what a hint must say too, to mean the same."""
     named = ("--store", "--config")
     found: tuple[str, ...] = ()
@@ -121,7 +121,7 @@ def before(arguments: Sequence[str]) -> tuple[str, ...]:
 
 def exit_code(error: errors.GamcliError) -> int:
     """Return the exit code of an error."""
-    return next(CODE_OF[kind] for kind in type(error).__mro__ if kind in CODE_OF)
+    return next(EXIT_CODE_BY_ERROR[kind] for kind in type(error).__mro__ if kind in EXIT_CODE_BY_ERROR)
 
 
 def wants_json(arguments: Sequence[str]) -> bool:
@@ -133,6 +133,6 @@ def wants_json(arguments: Sequence[str]) -> bool:
     return (asked[-1] if asked else os.environ.get("GAMCLI_OUTPUT", "")) in ("json", "jsonl")
 
 
-def _let_go() -> None:
+def _discard_stdout() -> None:
     """Leave the rest of the output to nobody: its reader has what it wanted, or it cannot be written."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from gamcli.commands.options import given
+from gamcli.commands.options import drop_none
 
 Scopes = Annotated[
     list[str] | None, typer.Option("--scope", metavar="SCOPE", help="Publish it: a+b, repeatable.", show_default=False)
@@ -20,7 +20,7 @@ ApiKeyAuthType = Annotated[
     str | None,
     typer.Option("--api-key-auth-type", metavar="AUTH_TYPE", help="The one type its keys may have, or 'any'."),
 ]
-ScopeChoice = Annotated[
+AllowScopeChoice = Annotated[
     bool | None,
     typer.Option(
         "--api-key-scope-choice/--no-api-key-scope-choice", help="Keys may carry fewer scopes.", show_default=False
@@ -35,11 +35,11 @@ RequireScope = Annotated[
     bool | None,
     typer.Option("--require-scope/--no-require-scope", help="Password grants must name a scope.", show_default=False),
 ]
-ShareIds = Annotated[
+ShareUserIds = Annotated[
     bool | None,
     typer.Option("--share-user-ids/--no-share-user-ids", help="Tell it the users' GUIDs.", show_default=False),
 ]
-OneToken = Annotated[
+OneTokenPerUser = Annotated[
     bool | None,
     typer.Option(
         "--one-token-per-user/--no-one-token-per-user", help="A new token ends the earlier ones.", show_default=False
@@ -47,7 +47,7 @@ OneToken = Annotated[
 ]
 
 
-def settings(
+def collect_settings(
     description: str | None,
     remote_rest: bool | None,
     api_keys: bool | None,
@@ -74,5 +74,5 @@ def settings(
         "share_user_ids": share_ids,
         "one_token_per_user": one_token,
     }
-    found = given(**named)
+    found = drop_none(**named)
     return {**found, "api_keys.auth_type": None} if auth_type == "any" else found

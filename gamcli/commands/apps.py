@@ -8,46 +8,46 @@ import typer
 from gamcli.actions import apps
 from gamcli.commands import confirmation, delivery, example_output, overview
 from gamcli.commands.app_settings import (
+    AllowScopeChoice,
     ApiKeyAuthType,
     ApiKeys,
     ApiKeyTimeout,
-    OneToken,
+    OneTokenPerUser,
     RemoteRest,
     Renewals,
     RequireScope,
-    ScopeChoice,
     Scopes,
-    ShareIds,
+    ShareUserIds,
     TokenTimeout,
-    settings,
+    collect_settings,
 )
-from gamcli.commands.example_output import OfClient
+from gamcli.commands.example_output import ClientRecordFormat
 from gamcli.commands.options import (
-    Accept,
+    AcceptInvalidating,
     AppArgument,
     Description,
-    DryRun,
-    Enabled,
+    DryRunOption,
+    EnabledFilter,
     Field,
     Format,
     IfMissing,
-    Issuing,
     Limit,
     NewName,
-    Out,
+    OutFile,
     Preview,
+    SecretFormat,
     Sort,
     Yes,
-    noun,
-    secret_from,
+    new_group,
+    read_secret,
 )
-from gamcli.commands.session import Session
+from gamcli.commands.session import CliContext
 from gamcli.errors import UsageError
 from gamcli.model import App
 from gamcli.rules import durations
 from gamcli.store.apps import AppFilter
 
-verbs = noun("Applications: what they publish, whom they trust, their secrets.")
+verbs = new_group("Applications: what they publish, whom they trust, their secrets.")
 
 
 @verbs.command()
@@ -60,49 +60,52 @@ def create(
     api_keys: ApiKeys = None,
     api_key_timeout: ApiKeyTimeout = None,
     api_key_auth_type: ApiKeyAuthType = None,
-    scope_choice: ScopeChoice = None,
+    scope_choice: AllowScopeChoice = None,
     token_timeout: TokenTimeout = None,
     renewals: Renewals = None,
     require_scope: RequireScope = None,
-    share_ids: ShareIds = None,
-    one_token: OneToken = None,
+    share_ids: ShareUserIds = None,
+    one_token: OneTokenPerUser = None,
     client_id: Annotated[str | None, typer.Option(metavar="ID", help="Bring its client id along.")] = None,
     client_secret_file: Annotated[
         str | None, typer.Option(metavar="FILE", help="Bring its secret along; '-' reads stdin.")
     ] = None,
     if_missing: IfMissing = False,
-    dry_run: DryRun = False,
-    output: Issuing = None,
+    dry_run: DryRunOption = False,
+    output: SecretFormat = None,
     field: Field = None,
-    out_file: Out = None,
+    out_file: OutFile = None,
 ) -> None:
     """
     Create an application and print its client secret, once.
 
     Example: gamcli app create portal --scope gam_user_data --remote-rest --api-keys --api-key-timeout 2160
     """
-    session = Session.of(context)
+    session = CliContext.from_typer(context)
     out = session.output(output, field, App, "client_secret")
-    changes = settings(
+    changes = collect_settings(
         description, remote_rest, api_keys, api_key_timeout, api_key_auth_type, scope_choice, token_timeout, renewals,
         require_scope, share_ids, one_token,
     )  # fmt: skip
-    secret = secret_from(client_secret_file, "--client-secret-file")
+    secret = read_secret(client_secret_file, "--client-secret-file")
     if secret is not None and out_file is not None:
         raise UsageError("--out has nothing to write: the secret is brought along", "leave --out out")
-    wish = apps.AppWish(name, changes, tuple(scope or ()), client_id, secret)
-    with session.changing(out, dry_run=dry_run) as gam, delivery.place(out, out_file, dry_run=dry_run) as keep:
+    wish = apps.AppSpec(name, changes, tuple(scope or ()), client_id, secret)
+    with (
+        session.open_for_change(out, dry_run=dry_run) as gam,
+        delivery.open_destination(out, out_file, dry_run=dry_run) as keep,
+    ):
         made = apps.create(gam, wish, keep, if_missing=if_missing)
-    told = f"{confirmation.made(made.fresh)} application '{made.record.name}', client_id {made.record.client_id}"
-    delivery.answer(out, made.record, ("client_secret", made.secret), told, out_file)
-    if made.fresh and made.record.api_keys.enabled and not made.record.api_keys.timeout_hours:
-        out.note(NEVER_EXPIRE)
+    told = f"{confirmation.created_prefix(made.is_new)} application '{made.record.name}', client_id {made.record.client_id}"
+    delivery.print_result(out, made.record, ("client_secret", made.secret), told, out_file)
+    if made.is_new and made.record.api_keys.enabled and not made.record.api_keys.timeout_hours:
+        out.print_note(NEVER_EXPIRE_NOTE)
 
 
 @verbs.command("list")
 def list_(
     context: typer.Context,
-    enabled: Enabled = None,
+    enabled: EnabledFilter = None,
     remote_rest: Annotated[
         bool | None, typer.Option("--remote-rest/--no-remote-rest", help="Only those.", show_default=False)
     ] = None,
@@ -115,22 +118,22 @@ def list_(
     field: Field = None,
 ) -> None:
     """List the applications."""
-    session = Session.of(context)
+    session = CliContext.from_typer(context)
     wanted = AppFilter(enabled=enabled, remote_rest=remote_rest, api_keys=api_keys, sort=sort)
-    with session.gam() as gam, apps.listed(gam, wanted) as found:
-        session.output(output, field, App).records(App, confirmation.first(found, limit))
+    with session.open_gam() as gam, apps.search(gam, wanted) as found:
+        session.output(output, field, App).print_records(App, confirmation.take(found, limit))
 
 
 @verbs.command()
-def show(context: typer.Context, name: AppArgument, output: OfClient = None, field: Field = None) -> None:
+def show(context: typer.Context, name: AppArgument, output: ClientRecordFormat = None, field: Field = None) -> None:
     """Show an application."""
-    session = Session.of(context)
-    out = example_output.prepare(session, output, field, App)
-    with session.gam() as gam:
-        if example_output.is_screen(out, output):
-            overview.show(out, gam, "app", name)
+    session = CliContext.from_typer(context)
+    out = example_output.prepare_output(session, output, field, App)
+    with session.open_gam() as gam:
+        if example_output.shows_overview(out, output):
+            overview.show_record(out, gam, "app", name)
         else:
-            example_output.show(out, output, apps.show(gam, name))
+            example_output.print_record(out, output, apps.show(gam, name))
 
 
 @verbs.command()
@@ -149,13 +152,13 @@ def update(
     api_keys: ApiKeys = None,
     api_key_timeout: ApiKeyTimeout = None,
     api_key_auth_type: ApiKeyAuthType = None,
-    scope_choice: ScopeChoice = None,
+    scope_choice: AllowScopeChoice = None,
     token_timeout: TokenTimeout = None,
     renewals: Renewals = None,
     require_scope: RequireScope = None,
-    share_ids: ShareIds = None,
-    one_token: OneToken = None,
-    accept: Accept = None,
+    share_ids: ShareUserIds = None,
+    one_token: OneTokenPerUser = None,
+    accept: AcceptInvalidating = None,
     dry_run: Preview = False,
     output: Format = None,
     field: Field = None,
@@ -166,29 +169,29 @@ def update(
     Withdrawing a scope ends the live keys that carry it, for good: a terminal is asked, a script says how many it
     accepts with --accept-invalidating.
     """
-    session = Session.of(context)
+    session = CliContext.from_typer(context)
     out = session.output(output, field, App)
-    changes = settings(
+    changes = collect_settings(
         description, remote_rest, api_keys, api_key_timeout, api_key_auth_type, scope_choice, token_timeout, renewals,
         require_scope, share_ids, one_token,
     )  # fmt: skip
     if scope and (add_scope or remove_scope):
         raise UsageError("--scope names all scopes", "leave out --add-scope and --remove-scope, or --scope")
     edit = apps.ScopeEdit(tuple(scope) if scope else None, tuple(add_scope or ()), tuple(remove_scope or ()))
-    with session.changing(out, dry_run=dry_run) as gam:
+    with session.open_for_change(out, dry_run=dry_run) as gam:
         before = apps.show(gam, name)
-        changed = confirmation.to_end_keys(lambda count: apps.update(gam, name, changes, edit, count), accept)
-    undo = ("app", "update", changed.record.name, *undoing(before, changed.record))
-    confirmation.tell(out, changed, f"application '{changed.record.name}'", undo)
+        changed = confirmation.confirm_invalidating(lambda count: apps.update(gam, name, changes, edit, count), accept)
+    undo = ("app", "update", changed.record.name, *undo_options(before, changed.record))
+    confirmation.report_change(out, changed, f"application '{changed.record.name}'", undo)
     policy = changed.record.api_keys
-    if changed.differs and policy.enabled and not policy.timeout_hours and (api_keys or api_key_timeout is not None):
-        out.note(NEVER_EXPIRE)
+    if changed.is_changed and policy.enabled and not policy.timeout_hours and (api_keys or api_key_timeout is not None):
+        out.print_note(NEVER_EXPIRE_NOTE)
 
 
-NEVER_EXPIRE = "its API keys never expire; --api-key-timeout HOURS sets a limit"
+NEVER_EXPIRE_NOTE = "its API keys never expire; --api-key-timeout HOURS sets a limit"
 
 
-def undoing(before: App, after: App) -> list[str]:
+def undo_options(before: App, after: App) -> list[str]:
     """Return the options that undo what suspended keys between `before` and `after`."""
     words: list[str] = []
     if before.remote_rest and not after.remote_rest:
@@ -205,7 +208,7 @@ def enable(
     context: typer.Context, name: AppArgument, dry_run: Preview = False, output: Format = None, field: Field = None
 ) -> None:
     """Let an application's clients in again."""
-    _switch(Session.of(context), name, True, dry_run, output, field)
+    _set_enabled(CliContext.from_typer(context), name, True, dry_run, output, field)
 
 
 @verbs.command()
@@ -213,16 +216,18 @@ def disable(
     context: typer.Context, name: AppArgument, dry_run: Preview = False, output: Format = None, field: Field = None
 ) -> None:
     """Shut an application's clients out, at once; its keys are suspended until it is enabled again."""
-    _switch(Session.of(context), name, False, dry_run, output, field)
+    _set_enabled(CliContext.from_typer(context), name, False, dry_run, output, field)
 
 
-def _switch(session: Session, name: str, enabled: bool, dry_run: bool, output: str | None, field: str | None) -> None:
-    out = session.output(output, field, App)
-    with session.changing(out, dry_run=dry_run) as gam:
+def _set_enabled(
+    cli: CliContext, name: str, enabled: bool, dry_run: bool, output: str | None, field: str | None
+) -> None:
+    out = cli.output(output, field, App)
+    with cli.open_for_change(out, dry_run=dry_run) as gam:
         changed = apps.update(gam, name, {"enabled": enabled})
     undo = ("app", "enable", changed.record.name)
     done = "enabled" if enabled else "disabled"
-    confirmation.tell(out, changed, f"application '{changed.record.name}'", undo, done)
+    confirmation.report_change(out, changed, f"application '{changed.record.name}'", undo, done)
 
 
 @verbs.command("rotate-secret")
@@ -232,24 +237,27 @@ def rotate_secret(
     overlap: Annotated[
         str, typer.Option(metavar="DURATION", help="How long the old secret is good beside the new one.")
     ] = "0",
-    dry_run: DryRun = False,
-    output: Issuing = None,
+    dry_run: DryRunOption = False,
+    output: SecretFormat = None,
     field: Field = None,
-    out_file: Out = None,
+    out_file: OutFile = None,
 ) -> None:
     """
     Give an application a new client secret and print it, once; the old one ends now, or after --overlap.
 
     One that retires already ends now. Example: gamcli app rotate-secret portal --overlap 24h
     """
-    session = Session.of(context)
+    session = CliContext.from_typer(context)
     out = session.output(output, field, App, "client_secret")
     beside = durations.parse(overlap)
-    with session.changing(out, dry_run=dry_run) as gam, delivery.place(out, out_file, dry_run=dry_run) as keep:
+    with (
+        session.open_for_change(out, dry_run=dry_run) as gam,
+        delivery.open_destination(out, out_file, dry_run=dry_run) as keep,
+    ):
         changed = apps.rotate_secret(gam, name, keep, overlap=beside)
     given_way = f"retires in {overlap}" if beside else "has ended"
     told = f"application '{changed.record.name}' has a new secret; the old one {given_way}"
-    delivery.answer(out, changed.record, ("client_secret", changed.secret), told, out_file)
+    delivery.print_result(out, changed.record, ("client_secret", changed.secret), told, out_file)
 
 
 @verbs.command()
@@ -257,15 +265,15 @@ def delete(
     context: typer.Context,
     name: AppArgument,
     yes: Yes = False,
-    accept: Accept = None,
+    accept: AcceptInvalidating = None,
     dry_run: Preview = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
     """Delete an application; its live keys end for good."""
-    session = Session.of(context)
+    session = CliContext.from_typer(context)
     out = session.output(output, field, App)
-    with session.changing(out, dry_run=dry_run) as gam:
-        deleted = confirmation.to_delete(partial(apps.delete, gam, name), accept, yes=yes)
-    told = f"deleted application '{deleted.record.name}'{confirmation.ended(deleted)}"
-    out.changed(deleted.record, told)
+    with session.open_for_change(out, dry_run=dry_run) as gam:
+        deleted = confirmation.confirm_deleting(partial(apps.delete, gam, name), accept, yes=yes)
+    told = f"deleted application '{deleted.record.name}'{confirmation.invalidated_suffix(deleted)}"
+    out.print_change(deleted.record, told)

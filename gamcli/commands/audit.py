@@ -9,19 +9,19 @@ from typing import IO, Annotated, Literal
 import typer
 
 from gamcli.actions import audit
-from gamcli.actions.audit import AuditSearch, Head, Verified
-from gamcli.commands.options import Field, Format, Limit, Sort, noun
-from gamcli.commands.session import Session, now
+from gamcli.actions.audit import AuditHead, AuditSearch, AuditVerification
+from gamcli.commands.options import Field, Format, Limit, Sort, new_group
+from gamcli.commands.session import CliContext, now
 from gamcli.errors import UsageError
 from gamcli.model import AuditEntry
 from gamcli.render.output import Output
 from gamcli.rules import timestamps
 
-verbs = noun("The audit trail: who did what, when, from where.")
+verbs = new_group("The audit trail: who did what, when, from where.")
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 
-LONGEST_LINE = 1 << 24
+MAX_LINE_BYTES = 1 << 24
 """In bytes; no entry is longer, and /dev/zero is."""
 
 
@@ -52,12 +52,12 @@ def list_(
 
     Example, what was done last: gamcli audit list --sort -seq --limit 20
     """
-    session = Session.of(context)
+    session = CliContext.from_typer(context)
     out, this = session.output(output, field, AuditEntry), now()
     begin, end = (None if text is None else timestamps.parse(text, this) for text in (since, until))
     search = AuditSearch(actor, action, target, begin, end, sort, limit)
-    with session.gam() as gam, audit.listed(gam, search) as found:
-        out.records(AuditEntry, found)
+    with session.open_gam() as gam, audit.search(gam, search) as found:
+        out.print_records(AuditEntry, found)
 
 
 @verbs.command()
@@ -79,24 +79,24 @@ def verify(
     Only a head that was kept elsewhere shows that the end was not cut off, or all of it written anew.
     Example: gamcli audit verify --head "$(cat head-of-last-week)"
     """
-    session = Session.of(context)
-    out = session.output(output, field, Verified)
-    kept = None if head is None else _hash(head)
+    session = CliContext.from_typer(context)
+    out = session.output(output, field, AuditVerification)
+    kept = None if head is None else _parse_hash(head)
     if export_file is not None:
-        with _opened(export_file) as lines:
-            _tell(out, audit.verify_export("stdin" if export_file == "-" else export_file, lines, kept))
+        with _open_export(export_file) as lines:
+            _print_verification(out, audit.verify_export("stdin" if export_file == "-" else export_file, lines, kept))
         return
-    with session.gam() as gam:
-        _tell(out, audit.verify(gam, kept))
+    with session.open_gam() as gam:
+        _print_verification(out, audit.verify(gam, kept))
 
 
-def _tell(out: Output, found: Verified) -> None:
-    out.record(found)
+def _print_verification(out: Output, found: AuditVerification) -> None:
+    out.print_record(found)
     if out.is_human:
-        out.note(f"the audit trail is whole, from entry 1 to entry {found.entries}")
+        out.print_note(f"the audit trail is whole, from entry 1 to entry {found.entries}")
 
 
-def _hash(text: str) -> str:
+def _parse_hash(text: str) -> str:
     found = text.strip().lower()
     if not _HASH.fullmatch(found):
         raise UsageError("--head takes a hash of 64 hex digits", "what gamcli audit head printed")
@@ -104,17 +104,17 @@ def _hash(text: str) -> str:
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[Iterator[bytes]]:
+def _open_export(path: str) -> Iterator[Iterator[bytes]]:
     """Open an export; what is no file is told as bad usage."""
     try:
         with open(0, "rb", closefd=False) if path == "-" else Path(path).open("rb") as file:
-            yield _lines(file)
+            yield _read_lines(file)
     except OSError as error:
         raise UsageError(f"cannot read --from {path}: {error.strerror}", "--from FILE, or '-' for stdin") from error
 
 
-def _lines(file: IO[bytes]) -> Iterator[bytes]:
-    while line := file.readline(LONGEST_LINE):
+def _read_lines(file: IO[bytes]) -> Iterator[bytes]:
+    while line := file.readline(MAX_LINE_BYTES):
         yield line
 
 
@@ -125,14 +125,14 @@ def head(context: typer.Context, output: Format = None, field: Field = None) -> 
 
     Example: gamcli audit head | ssh elsewhere 'cat >> heads'
     """
-    session = Session.of(context)
-    out = session.output(output, field, Head)
-    with session.gam() as gam:
-        found = audit.head(gam)
+    session = CliContext.from_typer(context)
+    out = session.output(output, field, AuditHead)
+    with session.open_gam() as gam:
+        found = audit.read_head(gam)
     if out.is_human:
-        out.data(found.hash)
+        out.print_line(found.hash)
     else:
-        out.record(found)
+        out.print_record(found)
 
 
 @verbs.command()
@@ -148,6 +148,6 @@ def export(
 
     Example: gamcli audit export > trail.jsonl && gamcli audit verify --from trail.jsonl
     """
-    session = Session.of(context)
-    with session.gam() as gam, audit.listed(gam, AuditSearch()) as found:
-        session.output(output).records(AuditEntry, found)
+    session = CliContext.from_typer(context)
+    with session.open_gam() as gam, audit.search(gam, AuditSearch()) as found:
+        session.output(output).print_records(AuditEntry, found)

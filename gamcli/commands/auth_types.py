@@ -7,13 +7,13 @@ import typer
 
 from gamcli.actions import auth_types
 from gamcli.commands import confirmation, example_output
-from gamcli.commands.example_output import Shown
+from gamcli.commands.example_output import RecordFormat
 from gamcli.commands.options import (
-    Accept,
+    AcceptInvalidating,
     AuthTypeArgument,
     Description,
-    DryRun,
-    Enabled,
+    DryRunOption,
+    EnabledFilter,
     Field,
     Format,
     IfMissing,
@@ -22,16 +22,16 @@ from gamcli.commands.options import (
     Preview,
     Sort,
     Yes,
-    given,
-    noun,
+    drop_none,
+    new_group,
 )
-from gamcli.commands.session import Session
+from gamcli.commands.session import CliContext
 from gamcli.model import AuthType
 
-verbs = noun("Authentication types.")
+verbs = new_group("Authentication types.")
 
 Kind = Literal["APIkey", "GAMLocal"]
-Enable = Annotated[bool | None, typer.Option("--enable/--disable", help="May it be used.", show_default=False)]
+EnableSwitch = Annotated[bool | None, typer.Option("--enable/--disable", help="May it be used.", show_default=False)]
 
 
 @verbs.command()
@@ -40,44 +40,46 @@ def create(
     name: NewName,
     kind: Annotated[Kind, typer.Option("--type", help="What kind it is (GAM: TypeId).")],
     description: Description = None,
-    enabled: Enable = None,
+    enabled: EnableSwitch = None,
     if_missing: IfMissing = False,
-    dry_run: DryRun = False,
+    dry_run: DryRunOption = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
     """Create an authentication type."""
-    session = Session.of(context)
+    session = CliContext.from_typer(context)
     out = session.output(output, field, AuthType)
-    with session.changing(out, dry_run=dry_run) as gam:
-        changes = given(description=description, enabled=enabled)
+    with session.open_for_change(out, dry_run=dry_run) as gam:
+        changes = drop_none(description=description, enabled=enabled)
         made = auth_types.create(gam, name, kind, changes, if_missing=if_missing)
-    out.changed(made.record, f"{confirmation.made(made.fresh)} authentication type '{made.record.name}'")
+    out.print_change(
+        made.record, f"{confirmation.created_prefix(made.is_new)} authentication type '{made.record.name}'"
+    )
 
 
 @verbs.command("list")
 def list_(
     context: typer.Context,
     kind: Annotated[Kind | None, typer.Option("--type", help="Only of that kind.")] = None,
-    enabled: Enabled = None,
+    enabled: EnabledFilter = None,
     sort: Sort = None,
     limit: Limit = None,
     output: Format = None,
     field: Field = None,
 ) -> None:
     """List the authentication types."""
-    session = Session.of(context)
-    with session.gam() as gam, auth_types.listed(gam, kind=kind, enabled=enabled, sort=sort) as found:
-        session.output(output, field, AuthType).records(AuthType, confirmation.first(found, limit))
+    session = CliContext.from_typer(context)
+    with session.open_gam() as gam, auth_types.search(gam, kind=kind, enabled=enabled, sort=sort) as found:
+        session.output(output, field, AuthType).print_records(AuthType, confirmation.take(found, limit))
 
 
 @verbs.command()
-def show(context: typer.Context, name: AuthTypeArgument, output: Shown = None, field: Field = None) -> None:
+def show(context: typer.Context, name: AuthTypeArgument, output: RecordFormat = None, field: Field = None) -> None:
     """Show an authentication type."""
-    session = Session.of(context)
-    out = example_output.prepare(session, output, field, AuthType)
-    with session.gam() as gam:
-        example_output.show(out, output, auth_types.show(gam, name))
+    session = CliContext.from_typer(context)
+    out = example_output.prepare_output(session, output, field, AuthType)
+    with session.open_gam() as gam:
+        example_output.print_record(out, output, auth_types.show(gam, name))
 
 
 @verbs.command()
@@ -85,33 +87,37 @@ def update(
     context: typer.Context,
     name: AuthTypeArgument,
     description: Description = None,
-    enabled: Enable = None,
+    enabled: EnableSwitch = None,
     dry_run: Preview = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
     """Change an authentication type; what is not named stays."""
-    session = Session.of(context)
+    session = CliContext.from_typer(context)
     out = session.output(output, field, AuthType)
-    with session.changing(out, dry_run=dry_run) as gam:
-        changed = auth_types.update(gam, name, given(description=description, enabled=enabled))
+    with session.open_for_change(out, dry_run=dry_run) as gam:
+        changed = auth_types.update(gam, name, drop_none(description=description, enabled=enabled))
     undo = ("auth-type", "update", changed.record.name, "--enable")
-    confirmation.tell(out, changed, f"authentication type '{changed.record.name}'", undo)
+    confirmation.report_change(out, changed, f"authentication type '{changed.record.name}'", undo)
 
 
 @verbs.command("set-default")
 def set_default(
-    context: typer.Context, name: AuthTypeArgument, dry_run: DryRun = False, output: Format = None, field: Field = None
+    context: typer.Context,
+    name: AuthTypeArgument,
+    dry_run: DryRunOption = False,
+    output: Format = None,
+    field: Field = None,
 ) -> None:
     """Make an authentication type the repository's default."""
-    session = Session.of(context)
+    session = CliContext.from_typer(context)
     out = session.output(output, field, AuthType)
-    with session.changing(out, dry_run=dry_run) as gam:
+    with session.open_for_change(out, dry_run=dry_run) as gam:
         changed = auth_types.set_default(gam, name)
-    told = "is now the default" if changed.differs else "is the default already"
-    if changed.differs:
+    told = "is now the default" if changed.is_changed else "is the default already"
+    if changed.is_changed:
         told += ": token requests that name no authentication type get it"
-    out.changed(changed.record, f"authentication type '{changed.record.name}' {told}")
+    out.print_change(changed.record, f"authentication type '{changed.record.name}' {told}")
 
 
 @verbs.command()
@@ -119,15 +125,15 @@ def delete(
     context: typer.Context,
     name: AuthTypeArgument,
     yes: Yes = False,
-    accept: Accept = None,
+    accept: AcceptInvalidating = None,
     dry_run: Preview = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
     """Delete an authentication type; its live keys end for good."""
-    session = Session.of(context)
+    session = CliContext.from_typer(context)
     out = session.output(output, field, AuthType)
-    with session.changing(out, dry_run=dry_run) as gam:
-        deleted = confirmation.to_delete(partial(auth_types.delete, gam, name), accept, yes=yes)
-    told = f"deleted authentication type '{deleted.record.name}'{confirmation.ended(deleted)}"
-    out.changed(deleted.record, told)
+    with session.open_for_change(out, dry_run=dry_run) as gam:
+        deleted = confirmation.confirm_deleting(partial(auth_types.delete, gam, name), accept, yes=yes)
+    told = f"deleted authentication type '{deleted.record.name}'{confirmation.invalidated_suffix(deleted)}"
+    out.print_change(deleted.record, told)

@@ -17,32 +17,32 @@ from stat import S_IMODE, S_ISREG
 from typing import IO
 
 from gamcli.actions import Gam, bulk_issue
-from gamcli.actions.bulk_issue import Made
+from gamcli.actions.bulk_issue import DeliveredKey
 from gamcli.errors import ConflictError, FailedError, UsageError
-from gamcli.model import rfc3339
-from gamcli.render.csv_cells import guarded
+from gamcli.model import format_rfc3339
+from gamcli.render.csv_cells import escape_formula
 from gamcli.render.text import clean
 from gamcli.rules.credentials import NO_SECRET, Secret
 from gamcli.store.batches import Batch
 
 COLUMNS = ("id", "user", "app", "client_id", "api_key", "scopes", "expires_at")
 HEADER = f"{','.join(COLUMNS)}\n".encode()
-NEW = "--out takes a new file, or one that an earlier run of the same input has begun"
+NEW_FILE_HINT = "--out takes a new file, or one that an earlier run of the same input has begun"
 
-OTHERS = 0o077
+OTHERS_MODE_MASK = 0o077
 """What a mode lets others do."""
 
 
-class Results:
+class ResultsFile:
     """The file at `path`; a `descriptor` of None says that it is not there yet."""
 
     def __init__(self, path: str, descriptor: int | None) -> None:
         self.path = path
-        self.there = 0
+        self.existing_rows = 0
         self.descriptor = descriptor
-        self._end = 0
+        self._append_at = 0
 
-    def read(self, gam: Gam, batch: Batch | None) -> int:
+    def read_existing(self, gam: Gam, batch: Batch | None) -> int:
         """Return how many rows an earlier run of `batch` has written; raises ConflictError when it wrote none of it."""
         if self.descriptor is None:
             if batch is not None and batch.delivered == 0 and os.path.exists(batch.output):  # noqa: PTH110 - as os.open
@@ -51,30 +51,32 @@ class Results:
         with os.fdopen(os.dup(self.descriptor), "rb") as file:
             head = file.read(len(HEADER))
             if batch is None or not HEADER.startswith(head):
-                raise ConflictError(f"the file {self.path} is there already", NEW)
-            _require_ours(self.path, os.fstat(file.fileno()))
+                raise ConflictError(f"the file {self.path} is there already", NEW_FILE_HINT)
+            _require_private(self.path, os.fstat(file.fileno()))
             if head != HEADER:
                 return 0
-            lines = _Lines(file)
-            self.there = bulk_issue.delivered(gam, batch, _keys(lines))
-        if self.there != lines.count:
-            raise ConflictError(f"line {self.there + 2} of {self.path} is not what this input led to", NEW)
-        self._end = len(HEADER) + lines.size
-        return self.there
+            lines = _CompleteLines(file)
+            self.existing_rows = bulk_issue.count_delivered(gam, batch, _read_keys(lines))
+        if self.existing_rows != lines.count:
+            raise ConflictError(
+                f"line {self.existing_rows + 2} of {self.path} is not what this input led to", NEW_FILE_HINT
+            )
+        self._append_at = len(HEADER) + lines.size
+        return self.existing_rows
 
     def begin(self) -> None:
         """Make the file when it is not there, cut off a line that was not ended, and write the header."""
         if self.descriptor is None:
-            self.descriptor = _made(self.path)
-        os.truncate(self.descriptor, self._end)
-        os.lseek(self.descriptor, self._end, os.SEEK_SET)
-        if self._end == 0:
+            self.descriptor = _create_file(self.path)
+        os.truncate(self.descriptor, self._append_at)
+        os.lseek(self.descriptor, self._append_at, os.SEEK_SET)
+        if self._append_at == 0:
             self._write(HEADER, 1)
 
-    def add(self, made: Sequence[Made]) -> None:
+    def append_keys(self, made: Sequence[DeliveredKey]) -> None:
         """Write keys, and return once they are on disk."""
         text = StringIO()
-        csv.writer(text, lineterminator="\n").writerows(map(_fields, made))
+        csv.writer(text, lineterminator="\n").writerows(map(_csv_row, made))
         self._write(text.getvalue().encode(), made[0].row + 1)
 
     def _write(self, data: bytes, line: int) -> None:
@@ -92,7 +94,7 @@ class Results:
             ) from error
 
 
-def _fields(key: Made) -> tuple[str, ...]:
+def _csv_row(key: DeliveredKey) -> tuple[str, ...]:
     terms = key.terms
     return (
         key.id,
@@ -107,15 +109,15 @@ def _fields(key: Made) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1024)
 def _cell(name: str) -> str:
-    return guarded(clean(name))
+    return escape_formula(clean(name))
 
 
 @lru_cache(maxsize=1024)
 def _time(instant: datetime | None) -> str:
-    return "" if instant is None else rfc3339(instant)
+    return "" if instant is None else format_rfc3339(instant)
 
 
-class _Lines:
+class _CompleteLines:
     """The lines of a file that have their end; `count` and `size` are of those that were read."""
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -131,16 +133,16 @@ class _Lines:
                 yield line.decode(errors="replace")
 
 
-def _keys(lines: _Lines) -> Iterator[tuple[str, Secret]]:
+def _read_keys(lines: _CompleteLines) -> Iterator[tuple[str, Secret]]:
     """Yield id and secret of each row, nothing for what is no row of ours."""
     for line in csv.reader(lines):
         yield (line[0], Secret(line[4])) if len(line) >= len(COLUMNS) else ("", NO_SECRET)
 
 
 @contextmanager
-def opened(path: str, source: IO[bytes]) -> Iterator[Results]:
+def open_results(path: str, source: IO[bytes]) -> Iterator[ResultsFile]:
     """Open the file at `path` for one run alone; raises UsageError when it is the input itself."""
-    results = Results(path, _there(path))
+    results = ResultsFile(path, _open_existing(path))
     try:
         if results.descriptor is not None:
             if os.path.sameopenfile(results.descriptor, source.fileno()):
@@ -152,34 +154,34 @@ def opened(path: str, source: IO[bytes]) -> Iterator[Results]:
             os.close(results.descriptor)
 
 
-def _there(path: str) -> int | None:
+def _open_existing(path: str) -> int | None:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise FailedError(f"cannot write {path}: {error.strerror}", NEW) from error
+        raise FailedError(f"cannot write {path}: {error.strerror}", NEW_FILE_HINT) from error
     if not S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise UsageError(f"{path} is no file", NEW)
+        raise UsageError(f"{path} is no file", NEW_FILE_HINT)
     return descriptor
 
 
-def _require_ours(path: str, found: os.stat_result) -> None:
+def _require_private(path: str, found: os.stat_result) -> None:
     """Raise ConflictError when others could read the keys that are added to a file."""
     if found.st_uid != os.geteuid():
-        raise ConflictError(f"the file {path} belongs to another user", NEW)
-    if S_IMODE(found.st_mode) & OTHERS:
+        raise ConflictError(f"the file {path} belongs to another user", NEW_FILE_HINT)
+    if S_IMODE(found.st_mode) & OTHERS_MODE_MASK:
         raise ConflictError(f"others can read or write the file {path}", shlex.join(("chmod", "600", path)))
 
 
-def _made(path: str) -> int:
+def _create_file(path: str) -> int:
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
     except FileExistsError as error:
-        raise ConflictError(f"the file {path} is there already", NEW) from error
+        raise ConflictError(f"the file {path} is there already", NEW_FILE_HINT) from error
     except OSError as error:
-        raise FailedError(f"cannot make the file {path}: {error.strerror}", NEW) from error
+        raise FailedError(f"cannot make the file {path}: {error.strerror}", NEW_FILE_HINT) from error
     _lock(path, descriptor)
     return descriptor
 

@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from gamcli.commands.options import noun
+from gamcli.commands.options import new_group
 from gamcli.render.output import Output
 
-verbs = noun()
+verbs = new_group()
 
 BASH = r"""# bash completion of gamcli, written by `gamcli completion bash`
 
@@ -124,4 +124,4 @@ def completion(
 
     Example: source <(gamcli completion bash)
     """
-    Output.data(SCRIPTS[shell])
+    Output.print_line(SCRIPTS[shell])

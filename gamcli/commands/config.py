@@ -10,26 +10,26 @@ from typing import Annotated, Any
 import typer
 
 from gamcli.commands import settings
-from gamcli.commands.options import DryRun, Field, Format, noun
-from gamcli.commands.session import Session
+from gamcli.commands.options import DryRunOption, Field, Format, new_group
+from gamcli.commands.session import CliContext
 from gamcli.errors import FailedError, UsageError
 from gamcli.render.output import Output
 from gamcli.store.sqlite import files
 from gamcli.system import new_files
 
-PROJECT_MODE = 0o644
+PROJECT_FILE_MODE = 0o644
 """The file of a project is for all who work on it; what one user set is for that user alone."""
 
-verbs = noun("Settings, and where each comes from.")
+verbs = new_group("Settings, and where each comes from.")
 
-Name = Annotated[str, typer.Argument(metavar="SETTING", help="Such as store; config list shows all.")]
+SettingArgument = Annotated[str, typer.Argument(metavar="SETTING", help="Such as store; config list shows all.")]
 Project = Annotated[
     bool, typer.Option("--project", help="In the project's gamcli.toml, not the user's file.", show_default=False)
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedSetting:
     """A setting as it stands."""
 
     name: str
@@ -37,7 +37,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedWithOrigin:
+class ListedSettingWithOrigin:
     """A setting as it stands, and where that comes from."""
 
     name: str
@@ -53,104 +53,108 @@ def list_(
     field: Field = None,
 ) -> None:
     """List all settings as they stand."""
-    session = Session.of(context)
-    values = list(session.settings.each())
+    session = CliContext.from_typer(context)
+    values = list(session.settings.all_values())
     if origin:
-        session.output(output, field, ListedWithOrigin).records(
-            ListedWithOrigin, [ListedWithOrigin(*each) for each in values]
+        session.output(output, field, ListedSettingWithOrigin).print_records(
+            ListedSettingWithOrigin, [ListedSettingWithOrigin(*each) for each in values]
         )
     else:
-        session.output(output, field, Listed).records(Listed, [Listed(each.name, each.value) for each in values])
+        session.output(output, field, ListedSetting).print_records(
+            ListedSetting, [ListedSetting(each.name, each.value) for each in values]
+        )
 
 
 @verbs.command()
-def get(context: typer.Context, name: Name, output: Format = None, field: Field = None) -> None:
+def get(context: typer.Context, name: SettingArgument, output: Format = None, field: Field = None) -> None:
     """Print a setting as it stands."""
-    session = Session.of(context)
+    session = CliContext.from_typer(context)
     found = session.settings.value(name)
-    out = session.output(output, field, ListedWithOrigin)
+    out = session.output(output, field, ListedSettingWithOrigin)
     if out.is_human:
-        Output.data(str(found.value).lower() if isinstance(found.value, bool) else str(found.value))
+        Output.print_line(str(found.value).lower() if isinstance(found.value, bool) else str(found.value))
     else:
-        out.record(ListedWithOrigin(*found))
+        out.print_record(ListedSettingWithOrigin(*found))
 
 
 @verbs.command("set")
 def set_(
     context: typer.Context,
-    name: Name,
+    name: SettingArgument,
     value: Annotated[str, typer.Argument(metavar="VALUE", help="Its value.", show_default=False)],
     project: Project = False,
-    dry_run: DryRun = False,
+    dry_run: DryRunOption = False,
 ) -> None:
     """Set a setting in the user's file; comments in it survive."""
-    session = Session.of(context)
-    accepted = settings.accepted(name, value)
-    path = _path(session, project)
+    session = CliContext.from_typer(context)
+    accepted = settings.parse_value(name, value)
+    path = _config_path(session, project)
 
     def put(table: Any) -> object:  # noqa: ANN401 - tomlkit's table
         *groups, last = name.split(".")
         for group in groups:
-            table = _group(table.setdefault(group, {}), path)
+            table = _require_toml_table(table.setdefault(group, {}), path)
         before = table.get(last)
         table[last] = accepted
         return before
 
-    before = _edit(path, name, put, keep=not dry_run)
+    before = _edit_file(path, name, put, save=not dry_run)
     out = session.output()  # only now: what could not be read before may be mended
     if dry_run:
-        _show_plan(out, name, before, accepted)
+        _print_plan(out, name, before, accepted)
     else:
-        out.note(f"set {name} in {path}")
+        out.print_note(f"set {name} in {path}")
 
 
 @verbs.command()
-def unset(context: typer.Context, name: Name, project: Project = False, dry_run: DryRun = False) -> None:
+def unset(
+    context: typer.Context, name: SettingArgument, project: Project = False, dry_run: DryRunOption = False
+) -> None:
     """Take a setting out of the user's file."""
-    session = Session.of(context)
-    settings.setting(name)
-    path = _path(session, project)
+    session = CliContext.from_typer(context)
+    settings.find_setting(name)
+    path = _config_path(session, project)
 
     def take(table: Any) -> object:  # noqa: ANN401 - tomlkit's table
         *groups, last = name.split(".")
         for group in groups:
-            table = _group(table.get(group, {}), path)
+            table = _require_toml_table(table.get(group, {}), path)
         return table.pop(last, None)
 
-    before = _edit(path, name, take, keep=not dry_run) if path.is_file() else None
+    before = _edit_file(path, name, take, save=not dry_run) if path.is_file() else None
     out = session.output()  # only now: what could not be read before may be mended
     if dry_run:
-        _show_plan(out, name, before, None)
+        _print_plan(out, name, before, None)
     else:
-        out.note(f"{name} is not set in {path}" if before is None else f"took {name} out of {path}")
+        out.print_note(f"{name} is not set in {path}" if before is None else f"took {name} out of {path}")
 
 
-def _show_plan(out: Output, name: str, before: object, after: object) -> None:
+def _print_plan(out: Output, name: str, before: object, after: object) -> None:
     from gamcli.model.plan import CREATE, DELETE, UPDATE, Change, FieldChange, Plan  # noqa: PLC0415 - plans are rare
 
     action = CREATE if before is None else DELETE if after is None else UPDATE
     steps = () if before == after else (Change(action, "setting", name, (FieldChange("value", before, after),)),)
-    out.plan(Plan.of(steps, ()))
+    out.print_plan(Plan.from_changes(steps, ()))
 
 
 @verbs.command()
 def path(context: typer.Context, project: Project = False) -> None:
     """Print the path of the user's file."""
-    Output.data(str(_path(Session.of(context), project)))
+    Output.print_line(str(_config_path(CliContext.from_typer(context), project)))
 
 
-def _path(session: Session, project: bool) -> Path:
-    found = session.settings
+def _config_path(cli: CliContext, project: bool) -> Path:
+    found = cli.settings
     return (found.project_path or Path.cwd() / settings.PROJECT_FILE) if project else found.user_path
 
 
-def _group(found: Any, path: Path) -> Any:  # noqa: ANN401 - tomlkit's table
-    if not isinstance(found, dict):
-        raise UsageError(f"{path}: '{found}' stands where a table should", "mend the file, or name another")
-    return found
+def _require_toml_table(value: Any, path: Path) -> Any:  # noqa: ANN401 - tomlkit's table
+    if not isinstance(value, dict):
+        raise UsageError(f"{path}: '{value}' stands where a table should", "mend the file, or name another")
+    return value
 
 
-def _edit(path: Path, name: str, change: Callable[[Any], object], *, keep: bool) -> object:
+def _edit_file(path: Path, name: str, change: Callable[[Any], object], *, save: bool) -> object:
     """
     Apply `change` to the table [gamcli] of the file, `keep` what came of it, and return what `change` returned.
 
@@ -162,9 +166,9 @@ def _edit(path: Path, name: str, change: Callable[[Any], object], *, keep: bool)
     try:
         document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.is_file() else tomlkit.document()
         stray = document.pop(name, None)
-        found = change(_group(document.setdefault(settings.TABLE, tomlkit.table()), path))
-        if keep:
-            _replace(path, tomlkit.dumps(document))
+        found = change(_require_toml_table(document.setdefault(settings.TABLE, tomlkit.table()), path))
+        if save:
+            _write_atomically(path, tomlkit.dumps(document))
     except (UnicodeDecodeError, TOMLKitError) as error:
         raise UsageError(f"cannot read the config file {path}: {error}", "mend the file, or name another") from error
     except OSError as error:
@@ -172,18 +176,18 @@ def _edit(path: Path, name: str, change: Callable[[Any], object], *, keep: bool)
     return stray if found is None else found
 
 
-def _replace(path: Path, text: str) -> None:
+def _write_atomically(path: Path, text: str) -> None:
     """Write the file whole beside its place and rename it, so that it is never half there."""
     target = path.resolve()  # a link stays one
     files.make_folder(target.parent)
     beside = target.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(new_files.made(beside), "w", encoding="utf-8") as file:
+    with os.fdopen(new_files.create_private_file(beside), "w", encoding="utf-8") as file:
         file.write(text)
     try:
         if target.exists():
             beside.chmod(stat.S_IMODE(target.stat().st_mode))
         elif path.name == settings.PROJECT_FILE:
-            beside.chmod(PROJECT_MODE)
+            beside.chmod(PROJECT_FILE_MODE)
         beside.replace(target)
     finally:
         beside.unlink(missing_ok=True)

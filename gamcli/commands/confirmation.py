@@ -12,8 +12,8 @@ from typing import Any, Protocol, TypeVar
 
 import typer
 
-from gamcli.actions.changes import Changed
-from gamcli.errors import EndsKeysError, FailedError, UnconfirmedError, command
+from gamcli.actions.changes import ChangeResult
+from gamcli.errors import FailedError, InvalidatesKeysError, UnconfirmedError, command
 from gamcli.render import output
 from gamcli.render.output import Output
 
@@ -21,35 +21,35 @@ Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
 
 
-class Deletion(Protocol[Result_co]):
+class DeleteAction(Protocol[Result_co]):
     """An action that deletes, given what was accepted."""
 
     def __call__(self, accept: int | None, *, yes: bool) -> Result_co:
         """Delete; raises EndsKeysError or UnconfirmedError when that was not accepted."""
 
 
-def to_end_keys(do: Callable[[int | None], Result], accept: int | None) -> Result:
+def confirm_invalidating(change: Callable[[int | None], Result], accept: int | None) -> Result:
     """Return what `do` makes of the accepted count; a terminal is asked when live keys would end."""
     try:
-        return do(accept)
-    except EndsKeysError as error:
+        return change(accept)
+    except InvalidatesKeysError as error:
         if accept is not None or not sys.stdin.isatty():
             raise
         for impact in error.impacts:
-            output.talk(output.impact_line(impact))
+            output.print_message(output.format_impact(impact))
         _confirm(f"{error.message}; do it?")
-        return do(len(error.impacts))
+        return change(len(error.impacts))
 
 
-def to_delete(do: Deletion[Result], accept: int | None, *, yes: bool) -> Result:
+def confirm_deleting(delete: DeleteAction[Result], accept: int | None, *, yes: bool) -> Result:
     """Return what `do` deletes; a terminal is asked when nobody said yes, and first of all when live keys would end."""
     try:
-        return to_end_keys(lambda count: do(count, yes=yes), accept)
+        return confirm_invalidating(lambda count: delete(count, yes=yes), accept)
     except UnconfirmedError as error:
         if not sys.stdin.isatty():
             raise
         _confirm(f"{error.message}; do it?")
-        return do(accept, yes=True)
+        return delete(accept, yes=True)
 
 
 def _confirm(question: str) -> None:
@@ -57,28 +57,32 @@ def _confirm(question: str) -> None:
         raise FailedError("nothing was changed")
 
 
-def made(fresh: bool) -> str:
+def created_prefix(is_new: bool) -> str:
     """Return how `create` begins what it tells."""
-    return "created" if fresh else "there already, as asked:"
+    return "created" if is_new else "there already, as asked:"
 
 
-def tell(out: Output, changed: Changed[Any], what: str, undo: tuple[str, ...], done: str = "updated") -> None:
+def report_change(
+    out: Output, changed: ChangeResult[Any], subject: str, undo: tuple[str, ...], past_tense: str = "updated"
+) -> None:
     """Answer a change that was `done`: which keys ended, how many are suspended and how to undo that."""
-    if not changed.differs:
-        out.changed(changed.record, f"{what} is so already: nothing to change")
+    if not changed.is_changed:
+        out.print_change(changed.record, f"{subject} is so already: nothing to change")
         return
-    out.changed(changed.record, f"{done} {what}{ended(changed)}")
-    if changed.suspended:
-        line = output.hinted(command(*undo), out.before)
-        out.warn(f"this suspends {output.count(changed.suspended, 'live key')}; to undo it: {line}")
+    out.print_change(changed.record, f"{past_tense} {subject}{invalidated_suffix(changed)}")
+    if changed.suspended_count:
+        line = output.add_global_options(command(*undo), out.global_options)
+        out.print_warning(
+            f"this suspends {output.format_count(changed.suspended_count, 'live key')}; to undo it: {line}"
+        )
 
 
-def ended(changed: Changed[Any]) -> str:
+def invalidated_suffix(changed: ChangeResult[Any]) -> str:
     """Return the end of a sentence that says how many keys a change ended."""
-    count = sum(each.ends for each in changed.impacts)
-    return f"; {output.count(count, 'key')} ended for good" if count else ""
+    count = sum(each.is_permanent for each in changed.impacts)
+    return f"; {output.format_count(count, 'key')} ended for good" if count else ""
 
 
-def first(found: Iterable[Result], limit: int | None) -> Iterator[Result]:
+def take(rows: Iterable[Result], limit: int | None) -> Iterator[Result]:
     """Yield at most `limit` of what was found."""
-    return islice(found, limit)
+    return islice(rows, limit)

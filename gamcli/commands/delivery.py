@@ -10,21 +10,21 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from gamcli.actions.changes import Keep, keep_nowhere
+from gamcli.actions.changes import SaveSecret, discard_secret
 from gamcli.errors import ConflictError, FailedError, UsageError, command
 from gamcli.model import App, Key
 from gamcli.render.output import Output
 from gamcli.rules.credentials import Secret
 
-Client = App | Key
+RecordWithSecret = App | Key
 """Records that come with credentials."""
 
-Append = Callable[[Sequence[Secret], Sequence[tuple[str, str]]], None]
+AppendOutputs = Callable[[Sequence[Secret], Sequence[tuple[str, str]]], None]
 """Masks secrets in the log of a step, then appends names and values to its outputs."""
 
 
 @contextmanager
-def place(out: Output, path: str | None, *, dry_run: bool = False) -> Iterator[Keep[Client]]:
+def open_destination(out: Output, path: str | None, *, dry_run: bool = False) -> Iterator[SaveSecret[RecordWithSecret]]:
     """
     Yield what puts the secret of a record where it is to go: into the new file at `path`, or the outputs of a step.
 
@@ -32,38 +32,38 @@ def place(out: Output, path: str | None, *, dry_run: bool = False) -> Iterator[K
     to append to. What it yields raises FailedError when nobody takes what stdout is to get.
     """
     if out.format == "github":
-        with _in_step(out, path) as keep:
+        with _write_to_step_outputs(out, path) as keep:
             yield keep
     elif path is not None and dry_run and os.path.lexists(path):
-        raise _taken(path)
+        raise _file_exists_error(path)
     elif dry_run:
-        yield keep_nowhere
+        yield discard_secret
     elif path is None:
-        yield lambda *_: out.require_taker("--out FILE takes the secret too")
+        yield lambda *_: out.require_writable_stdout("--out FILE takes the secret too")
     else:
-        with _in_file(out, path) as keep:
+        with _write_to_file(out, path) as keep:
             yield keep
 
 
 @contextmanager
-def _in_step(out: Output, path: str | None) -> Iterator[Keep[Client]]:
+def _write_to_step_outputs(out: Output, path: str | None) -> Iterator[SaveSecret[RecordWithSecret]]:
     if path is not None:
         raise UsageError("--out and -o github contradict each other", "leave --out out: $GITHUB_OUTPUT names the file")
-    with step_outputs() as append:
-        yield lambda record, secret: append([secret], out.variables(record, secret.reveal()))
+    with open_step_outputs() as append:
+        yield lambda record, secret: append([secret], out.client_variables(record, secret.reveal()))
 
 
 @contextmanager
-def _in_file(out: Output, path: str) -> Iterator[Keep[Client]]:
+def _write_to_file(out: Output, path: str) -> Iterator[SaveSecret[RecordWithSecret]]:
     """Make a file of mode 0600; when it got no secret, or that never came to be, it is taken away again."""
-    descriptor = _opened(path)
+    descriptor = _create_file(path)
     kept = False
 
-    def keep(record: Client, secret: Secret) -> None:
+    def keep(record: RecordWithSecret, secret: Secret) -> None:
         nonlocal kept
         name = "api_key" if isinstance(record, Key) else "client_secret"
         try:
-            _write(descriptor, out.issued_text(record, name, secret.reveal()))
+            _write_all(descriptor, out.format_secret(record, name, secret.reveal()))
         except OSError as error:
             raise FailedError(f"cannot write {path}: {error.strerror}", "make room, or choose another file") from error
         kept = True
@@ -79,20 +79,20 @@ def _in_file(out: Output, path: str) -> Iterator[Keep[Client]]:
             Path(path).unlink()
 
 
-def _opened(path: str) -> int:
+def _create_file(path: str) -> int:
     try:
         return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except FileExistsError as error:
-        raise _taken(path) from error
+        raise _file_exists_error(path) from error
     except OSError as error:
         raise FailedError(f"cannot make the file {path}: {error.strerror}", "--out takes a new file") from error
 
 
-def _taken(path: str) -> ConflictError:
+def _file_exists_error(path: str) -> ConflictError:
     return ConflictError(f"the file {path} is there already", "--out takes a new file")
 
 
-def _write(descriptor: int, text: str) -> None:
+def _write_all(descriptor: int, text: str) -> None:
     """Write all of `text`, and return once it is on disk."""
     rest = memoryview(text.encode())
     while rest:
@@ -101,7 +101,7 @@ def _write(descriptor: int, text: str) -> None:
 
 
 @contextmanager
-def step_outputs() -> Iterator[Append]:
+def open_step_outputs() -> Iterator[AppendOutputs]:
     """
     Open the outputs of a GitHub step; what was appended is cut off again when it never came to be.
 
@@ -118,8 +118,8 @@ def step_outputs() -> Iterator[Append]:
 
     def append(secrets: Sequence[Secret], found: Sequence[tuple[str, str]]) -> None:
         try:
-            _mask(secrets)
-            _write(descriptor, _line_end(path) + _outputs(found))
+            _print_masks(secrets)
+            _write_all(descriptor, _missing_newline(path) + _format_outputs(found))
         except OSError as error:
             raise FailedError(f"cannot write {path}: {error.strerror}", "$GITHUB_OUTPUT names it") from error
 
@@ -133,24 +133,24 @@ def step_outputs() -> Iterator[Append]:
         os.close(descriptor)
 
 
-def _mask(secrets: Sequence[Secret]) -> None:
+def _print_masks(secrets: Sequence[Secret]) -> None:
     from gamcli.render import credentials  # noqa: PLC0415 - start-up: a secret alone needs no names
 
     try:
         for secret in secrets:
-            Output.data(credentials.mask(secret.reveal()))
+            Output.print_line(credentials.format_github_mask(secret.reveal()))
         Output.flush()
     except OSError as error:
         raise FailedError(f"cannot write to stdout: {error.strerror}", "the log must take the masks first") from error
 
 
-def _outputs(found: Sequence[tuple[str, str]]) -> str:
+def _format_outputs(variables: Sequence[tuple[str, str]]) -> str:
     from gamcli.render import credentials  # noqa: PLC0415 - start-up, as above
 
-    return credentials.outputs(found)
+    return credentials.format_github_outputs(variables)
 
 
-def _line_end(path: str) -> str:
+def _missing_newline(path: str) -> str:
     """Return the line end that somebody has left out at the end of the file."""
     with suppress(OSError), Path(path).open("rb") as file:
         if file.seekable() and file.seek(0, os.SEEK_END):
@@ -159,45 +159,47 @@ def _line_end(path: str) -> str:
     return ""
 
 
-def answer(out: Output, record: Client, issued: tuple[str, Secret | None], told: str, path: str | None = None) -> None:
+def print_result(
+    out: Output, record: RecordWithSecret, issued: tuple[str, Secret | None], message: str, path: str | None = None
+) -> None:
     """Show `record` and the secret `issued` with it, under its field's name; what lies in a file is not shown too."""
     name, secret = issued
     if out.format == "github":
-        _tell_step(out, record, told, issued=secret is not None)
+        _report_step_outputs(out, record, message, issued=secret is not None)
     elif path is not None and secret is not None:
-        out.note(f"{told}; the secret is in {path}")
+        out.print_note(f"{message}; the secret is in {path}")
     elif secret is None:
-        out.changed(record, told)
+        out.print_change(record, message)
     else:
-        _show(out, record, (name, secret), told)
+        _print_issued(out, record, (name, secret), message)
         if out.field not in (None, name):
-            out.warn(f"the secret itself was not shown and is lost; next time: --field {name}, or --out FILE")
+            out.print_warning(f"the secret itself was not shown and is lost; next time: --field {name}, or --out FILE")
 
 
-def _tell_step(out: Output, record: Client, told: str, *, issued: bool) -> None:
+def _report_step_outputs(out: Output, record: RecordWithSecret, message: str, *, issued: bool) -> None:
     """Tell where the secret went; without one, the step gets what there is to know."""
     if not issued:
-        show(out, record)
-    out.note(f"{told}; $GITHUB_OUTPUT has it")
+        print_record(out, record)
+    out.print_note(f"{message}; $GITHUB_OUTPUT has it")
 
 
-def show(out: Output, record: Client) -> None:
+def print_record(out: Output, record: RecordWithSecret) -> None:
     """Show a record whose secret is not known."""
     if out.format != "github":
-        out.record(record)
+        out.print_record(record)
         return
-    with step_outputs() as append:
-        append((), out.variables(record))
+    with open_step_outputs() as append:
+        append((), out.client_variables(record))
 
 
-def _show(out: Output, record: Client, issued: tuple[str, Secret], told: str) -> None:
+def _print_issued(out: Output, record: RecordWithSecret, issued: tuple[str, Secret], message: str) -> None:
     name, secret = issued
     try:
-        out.issued(record, name, secret.reveal(), f"{told}; keep the secret now, it is not shown again")
+        out.print_secret(record, name, secret.reveal(), f"{message}; keep the secret now, it is not shown again")
     except OSError as error:
-        again = command("app", "rotate-secret", record.name) if isinstance(record, App) else _revoking(record)
-        raise FailedError(f"{told}, but its secret could not be written: {error.strerror}", again) from error
+        again = command("app", "rotate-secret", record.name) if isinstance(record, App) else _revoke_command(record)
+        raise FailedError(f"{message}, but its secret could not be written: {error.strerror}", again) from error
 
 
-def _revoking(record: Key) -> str:
+def _revoke_command(record: Key) -> str:
     return command("key", "revoke", record.id)

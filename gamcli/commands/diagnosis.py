@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from gamcli.commands.options import Field, Format, noun, secret_from
-from gamcli.commands.session import Session
+from gamcli.commands.options import Field, Format, new_group, read_secret
+from gamcli.commands.session import CliContext
 from gamcli.errors import NotFoundError, UsageError, command
-from gamcli.rules.credentials import Secret, api_key_id
+from gamcli.rules.credentials import Secret, parse_api_key_id
 
-verbs = noun()
+verbs = new_group()
 
 REFUSED = 4
 """The exit code of an answer that says no."""
@@ -24,8 +24,8 @@ KeyFile = Annotated[
 ]
 
 
-def _secret(path: str | None) -> Secret:
-    found = secret_from(path, "--api-key-file", "API key")
+def _read_key(path: str | None) -> Secret:
+    found = read_secret(path, "--api-key-file", "API key")
     assert found is not None
     return found
 
@@ -44,17 +44,17 @@ def verify(
     Example: gamcli key verify --api-key-file - --app portal < key.txt
     """
     from gamcli.actions import diagnosis  # noqa: PLC0415 - start-up
-    from gamcli.rules.diagnosis import Verdict  # noqa: PLC0415 - start-up
+    from gamcli.rules.diagnosis import KeyVerification  # noqa: PLC0415 - start-up
 
-    session = Session.of(context)
-    out = session.output(output, field, Verdict)
-    secret = _secret(api_key_file)
-    with session.gam() as gam:
+    session = CliContext.from_typer(context)
+    out = session.output(output, field, KeyVerification)
+    secret = _read_key(api_key_file)
+    with session.open_gam() as gam:
         verdict = diagnosis.verify(gam, secret, app)
-    out.record(verdict)
+    out.print_record(verdict)
     if not verdict.valid:
-        if api_key_id(secret) is None:
-            out.note(f"it does not have the form of an API key; to see why: {command('key', 'inspect')}")
+        if parse_api_key_id(secret) is None:
+            out.print_note(f"it does not have the form of an API key; to see why: {command('key', 'inspect')}")
         raise typer.Exit(REFUSED)
 
 
@@ -74,19 +74,19 @@ def explain(
     Exit code 0 when all that can be judged hold, 4 when one does not.
     """
     from gamcli.actions import diagnosis  # noqa: PLC0415 - start-up
-    from gamcli.rules.diagnosis import Judged  # noqa: PLC0415 - start-up
+    from gamcli.rules.diagnosis import RuleResult  # noqa: PLC0415 - start-up
 
-    session = Session.of(context)
-    out = session.output(output, field, Judged)
+    session = CliContext.from_typer(context)
+    out = session.output(output, field, RuleResult)
     if key is not None and api_key_file is not None:
         raise UsageError("the key is named twice", "by id, or with --api-key-file")
-    secret = None if key is not None else _secret(api_key_file)
-    with session.gam() as gam:
+    secret = None if key is not None else _read_key(api_key_file)
+    with session.open_gam() as gam:
         judged = diagnosis.explain(gam, key) if key is not None else ()
         judged = diagnosis.explain_secret(gam, secret) if secret is not None else judged
     if not judged:
         raise NotFoundError("no key of this store has that id", command("key", "inspect"))
-    out.records(Judged, judged)
+    out.print_records(RuleResult, judged)
     if any(each.holds is False for each in judged):
         raise typer.Exit(REFUSED)
 
@@ -100,8 +100,8 @@ def inspect(context: typer.Context, api_key_file: KeyFile = None, output: Format
     """
     from gamcli.rules import inspection  # noqa: PLC0415 - start-up
 
-    out = Session.of(context).output(output, field, inspection.Inspection)
-    found = inspection.inspect(_secret(api_key_file).reveal())
-    out.record(found)
+    out = CliContext.from_typer(context).output(output, field, inspection.Inspection)
+    found = inspection.inspect(_read_key(api_key_file).reveal())
+    out.print_record(found)
     if found.damage:
         raise typer.Exit(REFUSED)

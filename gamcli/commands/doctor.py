@@ -10,26 +10,26 @@ from typing import Annotated
 import typer
 
 from gamcli.actions import doctor as actions
-from gamcli.commands.options import Field, Format, noun
-from gamcli.commands.session import Session, now
+from gamcli.commands.options import Field, Format, new_group
+from gamcli.commands.session import CliContext, now
 from gamcli.commands.settings import SETTINGS, Settings
 from gamcli.errors import UsageError
-from gamcli.model.doctor import WRONG, Certificate, Facts, FileFacts, Finding, Hidden, Trouble
+from gamcli.model.doctor import WRONG, Certificate, DoctorFacts, DoctorFinding, FileFacts, ReadProblem, ShadowedSetting
 from gamcli.render import output as voice
 from gamcli.render.output import Output
 from gamcli.rules import certificates, leak_detection
-from gamcli.rules.credentials import Secret, access_token_row
+from gamcli.rules.credentials import Secret, parse_access_token
 from gamcli.store.sqlite import doctor as store
 
-verbs = noun()
+verbs = new_group()
 
-SOMETHING_WRONG = 1
+PROBLEMS_FOUND = 1
 """The exit code of an answer that says so."""
 
-LARGEST_FILE = 1 << 20
+MAX_FILE_BYTES = 1 << 20
 """So many bytes of a certificate, or of a config file, are read."""
 
-OURS = ("GAM_API_KEY", "GAM_CLIENT_SECRET", "GAM_ACCESS_TOKEN")
+CREDENTIAL_VARIABLES = ("GAM_API_KEY", "GAM_CLIENT_SECRET", "GAM_ACCESS_TOKEN")
 """Variables that hold a credential whatever it looks like."""
 
 Fix = Annotated[
@@ -57,127 +57,128 @@ def doctor(
     warning may be meant so and leaves it 0. Nothing is changed but with --fix; the pages of the store are checked by
     store check.
     """
-    session = Session.of(context)
-    settings, trouble = _readable(session.settings)
-    out = replace(session, settings=settings).output(output, field, Finding)
-    keys = [_tls_key(path) for path in tls_key or ()]
-    around = Facts(
+    session = CliContext.from_typer(context)
+    settings, trouble = _read_settings(session.settings)
+    out = replace(session, settings=settings).output(output, field, DoctorFinding)
+    keys = [_tls_key_facts(path) for path in tls_key or ()]
+    around = DoctorFacts(
         now=now(),
-        user=os.geteuid(),
+        uid=os.geteuid(),
         path=str(settings.store()),
-        settings=trouble,
-        files=(*_config_files(settings), *(each for each in keys if isinstance(each, FileFacts))),
-        hidden=tuple(_hidden(settings)),
-        variables=tuple(_variables(os.environ)),
-        certificates=tuple(each for path in tls_cert or () for each in _certificates(path)),
-        tls_keys=tuple(each for each in keys if isinstance(each, Trouble)),
+        settings_problem=trouble,
+        files=(*_config_file_facts(settings), *(each for each in keys if isinstance(each, FileFacts))),
+        shadowed_settings=tuple(_find_shadowed(settings)),
+        exposed_variables=tuple(_find_exposed_variables(os.environ)),
+        certificates=tuple(each for path in tls_cert or () for each in _read_certificates(path)),
+        tls_key_problems=tuple(each for each in keys if isinstance(each, ReadProblem)),
     )
-    facts, findings = actions.examine(around)
-    if fix and _fixed(out, facts):
-        around = replace(around, files=tuple(_again(around.files)))
-        _, findings = actions.examine(around)
-    _tell(out, around.path, findings)
+    facts, findings = actions.diagnose(around)
+    if fix and _fix_modes(out, facts):
+        around = replace(around, files=tuple(_reread(around.files)))
+        _, findings = actions.diagnose(around)
+    _print_findings(out, around.path, findings)
 
 
-def _readable(settings: Settings) -> tuple[Settings, Trouble | None]:
+def _read_settings(settings: Settings) -> tuple[Settings, ReadProblem | None]:
     """Return the settings as far as they can be read, and what keeps the others from it."""
     found = None
     sources = (settings, replace(settings, environment={}), replace(settings, reads_files=False))
     for each in (*sources, replace(settings, environment={}, reads_files=False)):
         try:
-            for _ in each.each():
+            for _ in each.all_values():
                 pass
         except UsageError as error:
-            found = found or Trouble(error.message, error.hint)
+            found = found or ReadProblem(error.message, error.hint)
         else:
             return each, found
     return each, found
 
 
-def _hidden(settings: Settings) -> Iterator[Hidden]:
+def _find_shadowed(settings: Settings) -> Iterator[ShadowedSetting]:
     """Yield what one source says in vain because another says otherwise; a flag and a default hide nothing."""
     for name in SETTINGS:
         said = [each for each in settings.sources(name) if each.origin not in ("flag", "default")]
         for lost in said[1:]:
             if lost.value != said[0].value:
-                yield Hidden(name, said[0].value, said[0].origin, lost.value, lost.origin)
+                yield ShadowedSetting(name, said[0].value, said[0].origin, lost.value, lost.origin)
 
 
-def _variables(environment: Mapping[str, str]) -> Iterator[str]:
+def _find_exposed_variables(environment: Mapping[str, str]) -> Iterator[str]:
     for name, value in environment.items():
-        leak = next(leak_detection.search([os.fsencode(value)]), None)
-        if leak or access_token_row(Secret(value)) is not None or (name in OURS and value):
+        leak = next(leak_detection.find_leaks([os.fsencode(value)]), None)
+        if leak or parse_access_token(Secret(value)) is not None or (name in CREDENTIAL_VARIABLES and value):
             yield name
 
 
-def _config_files(settings: Settings) -> Iterator[FileFacts]:
+def _config_file_facts(settings: Settings) -> Iterator[FileFacts]:
     for path in (settings.project_path, settings.user_path):
         found = store.one(path, "config file") if path is not None else None
         if found is not None:
             yield found._replace(
-                path=str(path), secret=next(leak_detection.search([_beginning(found.path)]), None) is not None
+                path=str(path), is_secret=next(leak_detection.find_leaks([_read_prefix(found.path)]), None) is not None
             )
 
 
-def _beginning(path: str) -> bytes:
+def _read_prefix(path: str) -> bytes:
     try:
         with Path(path).open("rb") as file:
-            return file.read(LARGEST_FILE)
+            return file.read(MAX_FILE_BYTES)
     except OSError:
         return b""
 
 
-def _tls_key(path: str) -> FileFacts | Trouble:
+def _tls_key_facts(path: str) -> FileFacts | ReadProblem:
     """Return the facts of a private key, or why a server could not read it."""
     try:
         with Path(path).open("rb") as file:
             file.read(1)
     except OSError as error:
-        return Trouble(f"{path}: {str(error.strerror).lower()}", join(("ls", "-l", path)))
+        return ReadProblem(f"{path}: {str(error.strerror).lower()}", join(("ls", "-l", path)))
     found = store.one(Path(path).absolute(), "TLS key")
-    return found or Trouble(f"{path}: not a regular file", join(("ls", "-l", path)))
+    return found or ReadProblem(f"{path}: not a regular file", join(("ls", "-l", path)))
 
 
-def _certificates(path: str) -> Iterator[Certificate]:
+def _read_certificates(path: str) -> Iterator[Certificate]:
     try:
         with Path(path).open("rb") as file:
-            text = file.read(LARGEST_FILE).decode("ascii", "replace")
-        yield Certificate(path, min(certificates.ends(text)))
+            text = file.read(MAX_FILE_BYTES).decode("ascii", "replace")
+        yield Certificate(path, min(certificates.read_expiry_dates(text)))
     except OSError as error:
         yield Certificate(path, None, str(error.strerror).lower())
     except ValueError as error:
         yield Certificate(path, None, str(error))
 
 
-def _fixed(out: Output, facts: Facts) -> bool:
+def _fix_modes(out: Output, facts: DoctorFacts) -> bool:
     """Change the modes that let others in, say so, and return whether there were any."""
     any_found = False
-    for path, mode, failed in actions.close(facts):
+    for path, mode, failed in actions.restrict_modes(facts):
         any_found = True
         if failed:
-            out.warn(f"the mode of {path} cannot be changed: {failed}")
+            out.print_warning(f"the mode of {path} cannot be changed: {failed}")
         else:
-            out.note(f"chmod {mode:o} {path}")
+            out.print_note(f"chmod {mode:o} {path}")
     return any_found
 
 
-def _again(files: tuple[FileFacts, ...]) -> Iterator[FileFacts]:
+def _reread(files: tuple[FileFacts, ...]) -> Iterator[FileFacts]:
     """Yield the files as they lie there now."""
     for each in files:
         found = store.one(Path(each.path), each.role)
         if found is not None:
-            yield found._replace(secret=each.secret)
+            yield found._replace(is_secret=each.is_secret)
 
 
-def _tell(out: Output, path: str, findings: list[Finding]) -> None:
+def _print_findings(out: Output, path: str, findings: list[DoctorFinding]) -> None:
     hinted = [
-        replace(each, mend=voice.hinted(each.mend, out.before)) if each.mend is not None else each for each in findings
+        replace(each, mend=voice.add_global_options(each.mend, out.global_options)) if each.mend is not None else each
+        for each in findings
     ]
     if out.is_human:
         from gamcli.render import findings as shown  # noqa: PLC0415 - programs need no screens
 
-        out.screen(shown.panel(path, hinted))
+        out.print_panel(shown.build_panel(path, hinted))
     else:
-        out.records(Finding, hinted)
+        out.print_records(DoctorFinding, hinted)
     if any(each.status == WRONG for each in findings):
-        raise typer.Exit(SOMETHING_WRONG)
+        raise typer.Exit(PROBLEMS_FOUND)

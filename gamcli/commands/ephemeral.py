@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from gamcli.actions import Gam
-from gamcli.commands.session import Session, now
+from gamcli.commands.session import CliContext, now
 from gamcli.errors import UsageError
 from gamcli.store import Store
-from gamcli.system.actor import actor
+from gamcli.system.actor import describe_actor
 
 if TYPE_CHECKING:
-    from gamcli.server.transport.event_loop import Options, Server
+    from gamcli.server.transport.event_loop import Server, ServerOptions
 
 MAX_SEED = 2**63 - 1
 
-Ephemeral = Annotated[
+EphemeralOption = Annotated[
     bool,
     typer.Option(
         "--ephemeral",
@@ -26,7 +26,7 @@ Ephemeral = Annotated[
         show_default=False,
     ),
 ]
-Seed = Annotated[
+SeedOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="FILE",
@@ -34,31 +34,31 @@ Seed = Annotated[
         show_default="app portal, user ana",
     ),
 ]
-Fault = Annotated[
+FaultOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="FAULT",
         help="With --ephemeral: fail on purpose, as token=503:0.1, all=close:2x or latency=200ms say; repeatable.",
     ),
 ]
-FaultSeed = Annotated[
+FaultSeedOption = Annotated[
     int | None,
     typer.Option(min=0, max=MAX_SEED, metavar="N", help="With --fault: another sequence of chance.", show_default="0"),
 ]
-Now = Annotated[
+NowOption = Annotated[
     str | None,
     typer.Option(
         metavar="INSTANT",
         help="With --ephemeral: a clock that stands still, at 2026-01-01T00:00:00Z or a step from now such as -1d.",
     ),
 ]
-Journal = Annotated[
+JournalOption = Annotated[
     str | None,
     typer.Option(metavar="FILE", help="With --ephemeral: write each request there, a JSON object a line, no secrets."),
 ]
 
 
-class Wishes(NamedTuple):
+class EphemeralOptions(NamedTuple):
     """What is asked of a server for tests, as the command line has it."""
 
     ephemeral: bool
@@ -68,16 +68,16 @@ class Wishes(NamedTuple):
     now: str | None
     journal: str | None
 
-    def beyond(self) -> list[str]:
+    def ephemeral_only(self) -> list[str]:
         """Return the options that only such a server has."""
         named = {name: value for name, value in self._asdict().items() if name != "ephemeral"}
         return [f"--{name.replace('_', '-')}" for name, value in named.items() if value not in (None, [], ())]
 
 
-def require(session: Session, wishes: Wishes) -> None:
+def require_compatible(cli: CliContext, requested: EphemeralOptions) -> None:
     """Raise UsageError for what does not go together."""
-    if not wishes.ephemeral:
-        option = wishes.beyond()[0]
+    if not requested.ephemeral:
+        option = requested.ephemeral_only()[0]
         if option == "--seed":
             raise UsageError(
                 "--seed is for --ephemeral: a store that stays takes no such secrets from files", "gamcli apply FILE"
@@ -85,42 +85,44 @@ def require(session: Session, wishes: Wishes) -> None:
         raise UsageError(
             f"{option} is for --ephemeral: a server that others rely on is no place for tests", "--ephemeral"
         )
-    if session.settings.flags.get("store"):
+    if cli.settings.flags.get("store"):
         raise UsageError("--store and --ephemeral contradict each other", "leave one of them out")
 
 
 @contextmanager
-def served(session: Session, wishes: Wishes, options: "Options") -> Iterator[tuple["Server", dict[str, str]]]:
+def open_ephemeral_server(
+    cli: CliContext, requested: EphemeralOptions, options: "ServerOptions"
+) -> Iterator[tuple["Server", dict[str, str]]]:
     """
     Make a server on a store in memory, of manifests or else of the world of `quickstart`; it ends with the `with`.
 
     With it come its credentials, as names and values of an environment.
     """
-    require(session, wishes)
+    require_compatible(cli, requested)
     from gamcli.actions import repository  # noqa: PLC0415 - start-up: most stores are files
     from gamcli.server.dev import clock  # noqa: PLC0415 - start-up: most stores are files
-    from gamcli.server.dev.faults import Faults, read  # noqa: PLC0415
+    from gamcli.server.dev.faults import Faults, parse_fault  # noqa: PLC0415
     from gamcli.server.dev.journal import JournalFile  # noqa: PLC0415
-    from gamcli.server.dev.server import FaultyServer, Stage  # noqa: PLC0415
+    from gamcli.server.dev.server import DevOptions, DevServer  # noqa: PLC0415
 
-    faults = Faults([read(each) for each in wishes.fault], wishes.fault_seed or 0)
-    told = now if wishes.now is None else clock.standing(wishes.now)
+    faults = Faults([parse_fault(each) for each in requested.fault], requested.fault_seed or 0)
+    told = now if requested.now is None else clock.stopped_clock(requested.now)
     with ExitStack() as opened:
         store = opened.enter_context(Store.in_memory())
-        gam = Gam(store, told, os.urandom, actor(os.environ))
+        gam = Gam(store, told, os.urandom, describe_actor(os.environ))
         repository.initialise(gam)
-        credentials = _sown(gam, wishes.seed)
-        journal = JournalFile(wishes.journal) if wishes.journal is not None else None
+        credentials = _seed_store(gam, requested.seed)
+        journal = JournalFile(requested.journal) if requested.journal is not None else None
         if journal is not None:
             opened.callback(journal.close)
-        yield FaultyServer(gam, options, Stage(faults, journal.add if journal is not None else None)), credentials
+        yield DevServer(gam, options, DevOptions(faults, journal.add if journal is not None else None)), credentials
 
 
-def _sown(gam: Gam, seeds: Sequence[str]) -> dict[str, str]:
+def _seed_store(gam: Gam, seeds: Sequence[str]) -> dict[str, str]:
     if not seeds:
         from gamcli.actions import example  # noqa: PLC0415 - start-up: who brings a seed needs it not
 
-        return example.make(gam).variables()
+        return example.create_example(gam).environment_variables()
     from gamcli.provision import seed  # noqa: PLC0415 - start-up: it takes longer than the server without it
 
     return seed.variables(seed.sow(gam, seeds, os.environ))

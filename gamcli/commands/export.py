@@ -6,15 +6,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from gamcli.commands.options import noun
-from gamcli.commands.session import Session
+from gamcli.commands.options import new_group
+from gamcli.commands.session import CliContext
 from gamcli.errors import UsageError
 from gamcli.provision import editing, export
 from gamcli.provision.export import Selection
 from gamcli.render import machine
-from gamcli.render.output import Output, count
+from gamcli.render.output import Output, format_count
 
-verbs = noun()
+verbs = new_group()
 
 
 @verbs.command("export")
@@ -47,23 +47,23 @@ def export_(
 
     Example: gamcli export --app portal > portal.toml && gamcli plan portal.toml
     """
-    session = Session.of(context)
+    session = CliContext.from_typer(context)
     out = session.output()
     if update is not None and output is not None:
         raise UsageError("--update writes TOML to its file, nothing to stdout", "leave -o out")
     wanted = Selection(tuple(app or ()), tuple(user or ()), tuple(auth_type or ()), keys)
-    with session.gam() as gam:
+    with session.open_gam() as gam:
         if update is not None:
             _tell(out, update, editing.update(gam, Path(update), os.environ, wanted))
             return
         tables = export.collected(gam, wanted)
     if (output or out.format) == "json":
-        out.data(machine.document(export.document(tables)))
+        out.print_line(machine.json_document(export.document(tables)))
         return
     for line in export.text(tables):
-        out.data(line)
+        out.print_line(line)
 
 
 def _tell(out: Output, path: str, done: editing.Update) -> None:
-    parts = (f"{verb} {count(number, 'object')}" for verb, number in done._asdict().items() if number)
-    out.note(f"updated {path}: {', '.join(parts)}" if any(done) else f"{path} is so already: nothing to change")
+    parts = (f"{verb} {format_count(number, 'object')}" for verb, number in done._asdict().items() if number)
+    out.print_note(f"updated {path}: {', '.join(parts)}" if any(done) else f"{path} is so already: nothing to change")

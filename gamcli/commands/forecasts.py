@@ -4,12 +4,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from gamcli.commands.options import Field, Format, noun
-from gamcli.commands.session import Session
-from gamcli.render.output import count
+from gamcli.commands.options import Field, Format, new_group
+from gamcli.commands.session import CliContext
+from gamcli.render.output import format_count
 from gamcli.rules import durations
 
-verbs = noun()
+verbs = new_group()
 
 
 @verbs.command()
@@ -29,14 +29,18 @@ def forecast(
     """
     from gamcli.actions import forecasts  # noqa: PLC0415 - start-up
 
-    session = Session.of(context)
+    session = CliContext.from_typer(context)
     out = session.output(output, field, forecasts.Forecast)
     length = durations.parse(within)
-    with session.gam() as gam:
+    with session.open_gam() as gam:
         outlook = forecasts.forecast(gam, by, length)
-    out.records(forecasts.Forecast, outlook.periods)
-    if outlook.beyond:
-        verb = "expires" if outlook.beyond == 1 else "expire"
-        out.note(f"{count(outlook.beyond, 'active key')} {verb} beyond {outlook.until:%Y-%m-%d %H:%M}Z")
-    if outlook.never:
-        out.note(f"{count(outlook.never, 'active key')} never {'expires' if outlook.never == 1 else 'expire'}")
+    out.print_records(forecasts.Forecast, outlook.periods)
+    if outlook.expiring_later:
+        verb = "expires" if outlook.expiring_later == 1 else "expire"
+        out.print_note(
+            f"{format_count(outlook.expiring_later, 'active key')} {verb} beyond {outlook.until:%Y-%m-%d %H:%M}Z"
+        )
+    if outlook.never_expiring:
+        out.print_note(
+            f"{format_count(outlook.never_expiring, 'active key')} never {'expires' if outlook.never_expiring == 1 else 'expire'}"
+        )

@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 import typer
 
 from gamcli.commands import EXIT_CODES
-from gamcli.commands.options import noun
+from gamcli.commands.options import new_group
 from gamcli.commands.settings import SETTINGS
 from gamcli.errors import UsageError, command
 from gamcli.render.output import FORMATS, Output
 
-verbs = noun()
+verbs = new_group()
 
 
 def exit_codes() -> Iterator[str]:
@@ -23,7 +23,7 @@ def exit_codes() -> Iterator[str]:
 def environment() -> Iterator[str]:
     """Yield the environment variables and their meanings."""
     rows = {
-        **{each.variable: f"{each.about} (setting {each.name})" for each in SETTINGS.values()},
+        **{each.variable: f"{each.description} (setting {each.name})" for each in SETTINGS.values()},
         "GAMCLI_CONFIG": "the user's config file",
         "NO_COLOR": "when not empty: no colours",
         "TERM": "dumb: no colours",
@@ -65,7 +65,7 @@ def openapi() -> Iterator[str]:
     from gamcli.render import machine  # noqa: PLC0415 - start-up: the other topics need it not
     from gamcli.server.endpoints import openapi as described  # noqa: PLC0415 - as above
 
-    yield machine.document(described.document())
+    yield machine.json_document(described.build_document())
 
 
 TOPICS: dict[str, Callable[[], Iterator[str]]] = {
@@ -92,7 +92,7 @@ def topic(
         _print_schema(name)
         return
     for line in TOPICS[name]() if name else TOPICS:
-        Output.data(line)
+        Output.print_line(line)
 
 
 def _print_schema(name: str | None) -> None:
@@ -101,4 +101,4 @@ def _print_schema(name: str | None) -> None:
 
     if name != "manifest":
         raise UsageError("--schema goes with manifest", command("help", "manifest", "--schema"))
-    Output.data(machine.document(schema.document()))
+    Output.print_line(machine.json_document(schema.document()))

@@ -4,17 +4,17 @@ from typing import Annotated
 
 import typer
 
-ForUser = Annotated[
+UserOption = Annotated[
     str | None, typer.Option(metavar="USER", help="Whose key it is: name, email or GUID.", show_default=False)
 ]
-ForApp = Annotated[
+AppOption = Annotated[
     str | None, typer.Option(metavar="APP", help="What it is for: name or client id.", show_default=False)
 ]
 Scopes = Annotated[
     list[str] | None,
     typer.Option(metavar="SCOPE", help="What it reveals: a+b, repeatable. Default: all published.", show_default=False),
 ]
-OfAuthType = Annotated[
+AuthTypeOption = Annotated[
     str | None,
     typer.Option(metavar="AUTH_TYPE", help="Default: the one that the application allows, or the repository's."),
 ]

@@ -4,27 +4,27 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from gamcli.actions import Gam, keys
-from gamcli.actions.changes import Keep
+from gamcli.actions.changes import SaveSecret
 from gamcli.commands import delivery
 from gamcli.errors import UsageError, command
 from gamcli.model import Key
-from gamcli.render.output import Output, hinted
+from gamcli.render.output import Output, add_global_options
 from gamcli.rules.credentials import Secret
-from gamcli.rules.keys import is_cut_short
+from gamcli.rules.keys import is_shortened
 
 if TYPE_CHECKING:
-    from gamcli.actions.request_ids import Answer
+    from gamcli.actions.request_ids import RequestedKey
 
 
-class New(NamedTuple):
+class NewKey(NamedTuple):
     """A key that was made now."""
 
     record: Key
     secret: Secret
-    again: bool = False
+    is_repeat: bool = False
 
 
-def require_pair(user: str | None, app: str | None) -> tuple[str, str]:
+def require_user_and_app(user: str | None, app: str | None) -> tuple[str, str]:
     """Return user and application; raises UsageError that names what is missing."""
     if user and app:
         return user, app
@@ -32,61 +32,71 @@ def require_pair(user: str | None, app: str | None) -> tuple[str, str]:
     raise UsageError(f"missing option {' and '.join(missing)}", "--user USER --app APP, or --from FILE.csv")
 
 
-def require_many(out: Output) -> None:
+def require_bulk_format(out: Output) -> None:
     """Raise UsageError when the format shows the credentials of one key alone."""
     if out.format in ("env", "github"):
         raise UsageError(f"-o {out.format} shows one key, --from makes many", "leave -o out: --out FILE.csv has them")
 
 
-def make(gam: Gam, wish: keys.KeyWish, request_id: str | None, keep: Keep[Key]) -> "New | Answer":
+def issue_key(
+    gam: Gam, wish: keys.KeySpec, request_id: str | None, deliver: SaveSecret[Key]
+) -> "NewKey | RequestedKey":
     """Make a key, or return the one that was made for the same request."""
     if request_id is None:
-        return New(*keys.generate(gam, wish, keep))
+        return NewKey(*keys.generate(gam, wish, deliver))
     from gamcli.actions import request_ids  # noqa: PLC0415 - start-up: most requests have no id
 
-    return request_ids.generate(gam, wish, request_id, keep)
+    return request_ids.generate(gam, wish, request_id, deliver)
 
 
-def tell(out: Output, found: "New | Answer", asked: timedelta | None, path: str | None) -> None:
+def report_issued(out: Output, issued: "NewKey | RequestedKey", expires_in: timedelta | None, path: str | None) -> None:
     """Show the key, and warn of what may not be meant."""
-    key = found.record
-    delivery.answer(out, key, ("api_key", found.secret), _what(found), path)
-    if found.secret is None:
-        _tell_kept(out, key)
+    key = issued.record
+    delivery.print_result(out, key, ("api_key", issued.secret), _describe_outcome(issued), path)
+    if issued.secret is None:
+        _explain_missing_secret(out, key)
     else:
-        _warn(out, key, asked)
+        _print_warnings(out, key, expires_in)
 
 
-def _what(found: "New | Answer") -> str:
-    key = found.record
-    if not found.again:
-        return told(key)
-    if found.secret is None:
-        return f"nothing to make, the same request made {told(key)}"
-    return f"the same request again: a fresh secret for {told(key)}; the one before has ended"
+def _describe_outcome(issued: "NewKey | RequestedKey") -> str:
+    key = issued.record
+    if not issued.is_repeat:
+        return describe_key(key)
+    if issued.secret is None:
+        return f"nothing to make, the same request made {describe_key(key)}"
+    return f"the same request again: a fresh secret for {describe_key(key)}; the one before has ended"
 
 
-def _tell_kept(out: Output, key: Key) -> None:
+def _explain_missing_secret(out: Output, key: Key) -> None:
     """Say why a request that was made before gets no secret, and how to get one."""
-    if key.is_live(out.now()):
+    if key.is_valid(out.now()):
         anew = command("key", "rotate", key.id, "--overlap", "7d")
-        out.note(f"it is in use, so its secret stays; for another one: {hinted(anew, out.before)}")
+        out.print_note(
+            f"it is in use, so its secret stays; for another one: {add_global_options(anew, out.global_options)}"
+        )
     else:
-        anew = hinted(command("key", "generate", "--user", key.user, "--app", key.app), out.before)
-        out.warn(f"key {key.id} is {key.status(out.now())}; for another one, with another request id or none: {anew}")
+        anew = add_global_options(command("key", "generate", "--user", key.user, "--app", key.app), out.global_options)
+        out.print_warning(
+            f"key {key.id} is {key.status(out.now())}; for another one, with another request id or none: {anew}"
+        )
 
 
-def _warn(out: Output, key: Key, asked: timedelta | None) -> None:
-    if is_cut_short(key, asked):
-        out.warn(f"application '{key.app}' lets keys live no longer than until {key.expires_at:%Y-%m-%d %H:%M}Z")
+def _print_warnings(out: Output, key: Key, expires_in: timedelta | None) -> None:
+    if is_shortened(key, expires_in):
+        out.print_warning(
+            f"application '{key.app}' lets keys live no longer than until {key.expires_at:%Y-%m-%d %H:%M}Z"
+        )
     if key.expires_at is None:
-        limit = hinted(f"{command('app', 'update', key.app, '--api-key-timeout')} HOURS", out.before)
-        out.warn(f"keys of application '{key.app}' never expire; {limit}")
+        limit = add_global_options(
+            f"{command('app', 'update', key.app, '--api-key-timeout')} HOURS", out.global_options
+        )
+        out.print_warning(f"keys of application '{key.app}' never expire; {limit}")
     if not key.scopes:
-        out.warn(f"application '{key.app}' publishes no scope: the key reveals nothing")
+        out.print_warning(f"application '{key.app}' publishes no scope: the key reveals nothing")
 
 
-def told(key: Key) -> str:
+def describe_key(key: Key) -> str:
     """Return a key in a few words."""
     until = f"until {key.expires_at:%Y-%m-%d %H:%M}Z" if key.expires_at else "never expires"
     return f"key {key.id} of {key.user} for {key.app}, {until}"

@@ -16,7 +16,7 @@ from gamcli.rules import durations
 from gamcli.rules.credentials import Secret
 
 
-def noun(about: str | None = None) -> typer.Typer:
+def new_group(about: str | None = None) -> typer.Typer:
     """Return what the verbs of a noun are registered at."""
     return typer.Typer(
         help=about,
@@ -30,7 +30,7 @@ Format = Annotated[
     Literal["table", "json", "jsonl", "csv", "value"] | None,
     typer.Option("-o", "--output", help="How to show records.", show_default="table"),
 ]
-Issuing = Annotated[
+SecretFormat = Annotated[
     Literal["table", "json", "jsonl", "csv", "env", "github", "value"] | None,
     typer.Option("-o", "--output", help="How to show the record and its secret.", show_default="table"),
 ]
@@ -41,27 +41,27 @@ IfMissing = Annotated[
     bool, typer.Option("--if-missing", help="Be content when it is there already, as asked.", show_default=False)
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.", show_default=False)]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what it would do.", show_default=False)]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only show what it would do.", show_default=False)]
 Preview = Annotated[
     bool,
     typer.Option(
         "--dry-run", "--preview", help="Only show what it would do, and to which live keys.", show_default=False
     ),
 ]
-Accept = Annotated[
+AcceptInvalidating = Annotated[
     int | None,
     typer.Option("--accept-invalidating", metavar="N", min=0, help="Do it although it ends exactly N live keys."),
 ]
-Out = Annotated[
+OutFile = Annotated[
     str | None, typer.Option("--out", metavar="FILE", help="Write the secret to this new file (0600), not to stdout.")
 ]
-FromTable = Annotated[
+FromCsv = Annotated[
     str | None,
     typer.Option(
         "--from", metavar="FILE", help="Many, a row of this CSV file each; '-' reads stdin.", show_default=False
     ),
 ]
-Enabled = Annotated[bool | None, typer.Option("--enabled/--disabled", help="Only those.", show_default=False)]
+EnabledFilter = Annotated[bool | None, typer.Option("--enabled/--disabled", help="Only those.", show_default=False)]
 Description = Annotated[str | None, typer.Option(metavar="TEXT", help="What it is for.")]
 
 UserArgument = Annotated[str, typer.Argument(metavar="USER", help="Name, email or GUID.")]
@@ -71,16 +71,16 @@ KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="Id, or the begi
 NewName = Annotated[str, typer.Argument(metavar="NAME", help="Its name.")]
 
 
-LONGEST_SECRET = 64 * 1024
+MAX_SECRET_CHARS = 64 * 1024
 """So many characters of a file are read: a secret is shorter, and /dev/zero longer."""
 
 
-def duration(text: str | None) -> timedelta | None:
+def parse_duration(text: str | None) -> timedelta | None:
     """Return what `90d` and the like mean."""
     return None if text is None else durations.parse(text)
 
 
-def secret_from(path: str | None, option: str, prompt: str | None = None, *, twice: bool = False) -> Secret | None:
+def read_secret(path: str | None, option: str, prompt: str | None = None, *, twice: bool = False) -> Secret | None:
     """
     Return the secret in the file `path` (`-` reads stdin), without its line end.
 
@@ -88,11 +88,11 @@ def secret_from(path: str | None, option: str, prompt: str | None = None, *, twi
     is nothing to read.
     """
     if path is None:
-        return _asked(prompt, option, twice=twice) if prompt else None
+        return _prompt_for_secret(prompt, option, twice=twice) if prompt else None
     if path == "-" and sys.stdin.isatty():
-        return _asked(prompt or "Secret", option, twice=twice)
+        return _prompt_for_secret(prompt or "Secret", option, twice=twice)
     try:
-        text = _text_of(path)
+        text = _read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UsageError(f"cannot read {option} {path}: {reason}", f"{option} PATH, or '-' for stdin") from error
@@ -102,26 +102,26 @@ def secret_from(path: str | None, option: str, prompt: str | None = None, *, twi
     return Secret(found)
 
 
-def _text_of(path: str) -> str:
+def _read_text(path: str) -> str:
     if path == "-":
-        return sys.stdin.read(LONGEST_SECRET)
+        return sys.stdin.read(MAX_SECRET_CHARS)
     with Path(path).open(encoding="utf-8") as file:
-        return file.read(LONGEST_SECRET)
+        return file.read(MAX_SECRET_CHARS)
 
 
-def _asked(prompt: str, option: str, *, twice: bool) -> Secret:
+def _prompt_for_secret(prompt: str, option: str, *, twice: bool) -> Secret:
     if not sys.stdin.isatty():
         raise UsageError(f"{option} is missing", f"{option} PATH, or '-' for stdin")
     text = typer.prompt(prompt, hide_input=True, confirmation_prompt=twice, err=True)
     return Secret(str(text))
 
 
-def given(**values: object) -> dict[str, object]:
+def drop_none(**values: object) -> dict[str, object]:
     """Return those of `values` that were given."""
     return {name: value for name, value in values.items() if value is not None}
 
 
-def require_alone(option: str, **others: object) -> None:
+def reject_other_options(option: str, **others: object) -> None:
     """Raise UsageError when something was given that does not go with `option`."""
     for name, value in others.items():
         if value:

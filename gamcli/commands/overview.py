@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from gamcli.commands.session import Session
+from gamcli.commands.session import CliContext
 from gamcli.errors import StoreMissingError, command
 from gamcli.render.output import Output
 
@@ -10,35 +10,35 @@ if TYPE_CHECKING:
     from gamcli.actions import Gam
 
 
-def show(out: Output, gam: "Gam", noun: str, name: str) -> None:
+def show_record(out: Output, gam: "Gam", noun: str, name: str) -> None:
     """Show the application, user or key of that name."""
     from gamcli.actions import overviews  # noqa: PLC0415 - start-up: programs get the record alone
     from gamcli.render import panels  # noqa: PLC0415 - start-up, as above
 
     if noun == "app":
-        panel = panels.app(overviews.app(gam, name), out.now())
+        panel = panels.app_panel(overviews.app_overview(gam, name), out.now())
     elif noun == "user":
-        panel = panels.user(overviews.user(gam, name), out.now())
+        panel = panels.user_panel(overviews.user_overview(gam, name), out.now())
     else:
-        panel = panels.key(overviews.key(gam, name), out.now())
-    out.screen(panel)
+        panel = panels.key_panel(overviews.key_overview(gam, name), out.now())
+    out.print_panel(panel)
 
 
-def whole(session: Session) -> None:
+def show_store(cli: CliContext) -> None:
     """Show what the store holds, or how to begin where there is none."""
     from gamcli.actions import overviews  # noqa: PLC0415 - start-up: other commands need no overview
-    from gamcli.model.overviews import Step  # noqa: PLC0415 - start-up, as above
+    from gamcli.model.overviews import NextStep  # noqa: PLC0415 - start-up, as above
     from gamcli.render import panels  # noqa: PLC0415 - start-up, as above
 
-    out = session.output("table")
+    out = cli.output("table")
     try:
-        with session.gam() as gam:
-            panel = panels.store(overviews.whole(gam))
+        with cli.open_gam() as gam:
+            panel = panels.store_panel(overviews.store_overview(gam))
     except StoreMissingError:
         steps = (
-            Step("make it", command("init")),
-            Step("see it all work, without it", command("quickstart")),
-            Step("see all commands", command("--help")),
+            NextStep("make it", command("init")),
+            NextStep("see it all work, without it", command("quickstart")),
+            NextStep("see all commands", command("--help")),
         )
-        panel = panels.begin(session.settings.store(), steps)
-    out.screen(panel)
+        panel = panels.missing_store_panel(cli.settings.store(), steps)
+    out.print_panel(panel)

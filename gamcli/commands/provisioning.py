@@ -13,9 +13,9 @@ import typer
 
 from gamcli.actions import Gam
 from gamcli.commands import confirmation, secret_files
-from gamcli.commands.options import Accept, noun
-from gamcli.commands.session import Session
-from gamcli.errors import EndsKeysError, UsageError
+from gamcli.commands.options import AcceptInvalidating, new_group
+from gamcli.commands.session import CliContext
+from gamcli.errors import InvalidatesKeysError, UsageError
 from gamcli.model.plan import CREATE, DELETE, UPDATE
 from gamcli.provision import manifest, saved
 from gamcli.provision.apply import Applied, Order, let_be
@@ -24,10 +24,10 @@ from gamcli.provision.desired import Desired
 from gamcli.provision.draft import RELEASE
 from gamcli.provision.proposal import Options, Proposal, propose
 from gamcli.render import manifest_plans
-from gamcli.render.output import Output, count
+from gamcli.render.output import Output, format_count
 from gamcli.system import new_files
 
-plans, applies, drifts = noun(), noun(), noun()
+plans, applies, drifts = new_group(), new_group(), new_group()
 
 DONE = {CREATE: "created", UPDATE: "updated", DELETE: "deleted", RELEASE: "let go"}
 
@@ -91,11 +91,11 @@ def plan(
         new_files.require_new(out_file, "--out")
     desired = _desired(files, owner)
     options = Options(prune, adopt)
-    with Session.of(context).gam() as gam, gam.store.reading() as tx:
+    with CliContext.from_typer(context).open_gam() as gam, gam.store.reading() as tx:
         proposal = _proposed(gam, desired, options)
         text = None if out_file is None else saved.written(tx, proposal, options)
     if out_file is not None and text is not None:
-        new_files.write(out_file, text, "--out", over=again)
+        new_files.write_new_file(out_file, text, "--out", overwrite=again)
     _show(out, proposal, as_markdown=output == "markdown")
     if exit_code and proposal.changes:
         raise typer.Exit(PENDING)
@@ -111,7 +111,7 @@ def drift(context: typer.Context, files: Files, owner: Owner = None, output: Sho
     """
     out = _output(context, output)
     desired = _desired(files, owner)
-    with Session.of(context).gam() as gam:
+    with CliContext.from_typer(context).open_gam() as gam:
         proposal = _proposed(gam, desired, Options())
     _show(out, proposal, as_markdown=output == "markdown")
     if proposal.changes or proposal.draft.leaves:
@@ -126,7 +126,7 @@ def apply(
     owner: Owner = None,
     prune: Prune = False,
     adopt: Adopt = False,
-    accept: Accept = None,
+    accept: AcceptInvalidating = None,
     secrets_out: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Write new secrets to this new file (0600): dotenv, or JSON by .json."),
@@ -151,11 +151,11 @@ def apply(
         raise UsageError("a saved plan says itself who owns and what is deleted", "leave --owner, --prune, --adopt out")
     desired = decided.desired if decided else _desired(files, owner)
     options = decided.options if decided else Options(prune, adopt)
-    with Session.of(context).gam() as gam:
+    with CliContext.from_typer(context).open_gam() as gam:
         if dry_run:
             _show(out, _proposed(gam, desired, options))
             return
-        with secret_files.place(gam, secrets_out, output or out.format) as keep:
+        with secret_files.open_destination(gam, secrets_out, output or out.format) as keep:
             done = _applied(gam, desired, Order(options, accept, keep, decided.require if decided else let_be), out)
     _tell(out, done, secrets_out)
 
@@ -164,16 +164,16 @@ def _applied(gam: "Gam", desired: "Desired", order: "Order", out: Output) -> "Ap
     """Return what was done; a terminal is shown the plan, and asked, when live keys would end."""
     try:
         return make_so(gam, desired, order)
-    except EndsKeysError:
+    except InvalidatesKeysError:
         if order.accept is not None or not sys.stdin.isatty():
             raise
     _show(out, _proposed(gam, desired, order.options))
-    return confirmation.to_end_keys(lambda number: make_so(gam, desired, replace(order, accept=number)), None)
+    return confirmation.confirm_invalidating(lambda number: make_so(gam, desired, replace(order, accept=number)), None)
 
 
 def _output(context: typer.Context, output: str | None) -> Output:
-    out = Session.of(context).output(None if output == "markdown" else output)
-    out.require_plan()
+    out = CliContext.from_typer(context).output(None if output == "markdown" else output)
+    out.require_plan_format()
     return out
 
 
@@ -188,25 +188,25 @@ def _proposed(gam: Gam, desired: Desired, options: Options) -> Proposal:
 
 def _show(out: Output, proposal: Proposal, *, as_markdown: bool = False) -> None:
     if as_markdown:
-        out.data(manifest_plans.markdown(proposal.plan()))
+        out.print_line(manifest_plans.format_markdown(proposal.plan()))
     else:
-        out.provisioned(proposal.plan())
+        out.print_manifest_plan(proposal.plan())
 
 
 def _tell(out: Output, done: Applied, secrets_out: str | None) -> None:
     if not out.is_human:
         secrets = {} if secrets_out or not done.issued else {"secrets": done.issued.plain()}
-        with secret_files.shown(done.issued, secrets_out):
-            out.provisioned(done.proposal.plan(), **secrets)
+        with secret_files.report_lost_secrets(done.issued, secrets_out):
+            out.print_manifest_plan(done.proposal.plan(), **secrets)
         return
     for step in done.proposal.draft.steps:
-        out.data(manifest_plans.step(step.action, step.kind, step.name))
-    out.note(_summary(done))
+        out.print_line(manifest_plans.format_step(step.action, step.kind, step.name))
+    out.print_note(_summary(done))
     if done.issued and secrets_out is not None:
-        out.note(f"the new secrets are in {secrets_out}; keep them now, they are not shown again")
-    suspended = sum(not each.ends for each in done.proposal.impacts)
+        out.print_note(f"the new secrets are in {secrets_out}; keep them now, they are not shown again")
+    suspended = sum(not each.is_permanent for each in done.proposal.impacts)
     if suspended:
-        out.warn(f"this suspends {count(suspended, 'live key')}")
+        out.print_warning(f"this suspends {format_count(suspended, 'live key')}")
 
 
 def _summary(done: Applied) -> str:
@@ -214,5 +214,5 @@ def _summary(done: Applied) -> str:
     counts = Counter(step.action for step in draft.steps)
     told = [f"{counts[action]} {word}" for action, word in DONE.items() if counts[action]]
     told += [f"{len(draft.adopts)} taken over"] if draft.adopts else []
-    ends = f"; {count(ended, 'key')} ended for good" if ended else ""
+    ends = f"; {format_count(ended, 'key')} ended for good" if ended else ""
     return (", ".join(told) or "nothing to change: all is as the files say") + ends

@@ -7,14 +7,14 @@ import typer
 
 from gamcli.actions import tokens
 from gamcli.commands import subprocesses
-from gamcli.commands.options import noun, secret_from
-from gamcli.commands.session import Session
+from gamcli.commands.options import new_group, read_secret
+from gamcli.commands.session import CliContext
 from gamcli.errors import NotFoundError, StoreError, UsageError
 from gamcli.rules.credentials import Secret
 
-verbs = noun()
+verbs = new_group()
 
-WITHHELD = ("GAM_API_KEY", "GAM_CLIENT_SECRET")
+REMOVED_VARIABLES = ("GAM_API_KEY", "GAM_CLIENT_SECRET")
 """What a program with a token needs no longer: no variable whose name begins so, as those of `--secrets-out` do."""
 
 
@@ -44,70 +44,72 @@ def run(
 
     Example: gamcli run --app portal --api-key-file key.txt -- ./report
     """
-    session = Session.of(context)
-    subprocesses.require(program, session.output())
-    api_key = secret_from(api_key_file, "--api-key-file")
+    session = CliContext.from_typer(context)
+    subprocesses.require_program(program, session.output())
+    api_key = read_secret(api_key_file, "--api-key-file")
     assert api_key is not None
     if url is None:
         if client_secret_file is not None:
             raise UsageError(
                 "--client-secret-file is for --url: the store of this machine asks for none", "leave it out"
             )
-        code = _here(session, app, api_key, program)
+        code = _run_with_local_token(session, app, api_key, program)
     else:
-        code = _there(session, url.rstrip("/"), _form(session, app, api_key, client_secret_file), program)
+        code = _run_with_endpoint_token(
+            session, url.rstrip("/"), _build_token_form(session, app, api_key, client_secret_file), program
+        )
     raise typer.Exit(code)
 
 
-def _here(session: Session, app: str, api_key: Secret, program: list[str]) -> int:
+def _run_with_local_token(cli: CliContext, app: str, api_key: Secret, program: list[str]) -> int:
     """Trade the key in the store of this machine, and end the token with the program."""
-    with session.gam() as gam:
-        issued = tokens.exchange_here(gam, app, api_key)
+    with cli.open_gam() as gam:
+        issued = tokens.exchange_locally(gam, app, api_key)
     try:
-        return subprocesses.run(program, _environment(issued.secret), session.output())
+        return subprocesses.run_program(program, _build_environment(issued.secret), cli.output())
     finally:
         try:
-            with session.gam() as gam:
+            with cli.open_gam() as gam:
                 tokens.revoke(gam, issued.id)
         except NotFoundError:  # gone with its application or its user
             pass
         except StoreError as error:
-            session.output().warn(f"the token {issued.id} lives until it expires: {error.message}")
+            cli.output().print_warning(f"the token {issued.id} lives until it expires: {error.message}")
 
 
-def _there(session: Session, url: str, form: dict[str, str], program: list[str]) -> int:
+def _run_with_endpoint_token(cli: CliContext, url: str, form: dict[str, str], program: list[str]) -> int:
     """Trade the key at an endpoint; its tokens can only expire."""
     from gamcli.clients import endpoint  # noqa: PLC0415 - start-up: HTTP and TLS take long to import
 
-    if endpoint.is_unprotected(url):
-        session.output().warn("the key and the client secret travel unencrypted: https:// protects them")
-    return subprocesses.run(program, _environment(endpoint.traded(url, form), url), session.output())
+    if endpoint.is_unencrypted(url):
+        cli.output().print_warning("the key and the client secret travel unencrypted: https:// protects them")
+    return subprocesses.run_program(program, _build_environment(endpoint.request_token(url, form), url), cli.output())
 
 
-def _environment(token: Secret, url: str | None = None) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(WITHHELD)}
+def _build_environment(token: Secret, url: str | None = None) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(REMOVED_VARIABLES)}
     return kept | {"GAM_ACCESS_TOKEN": token.reveal()} | ({} if url is None else {"GAM_URL": url})
 
 
-def _form(session: Session, app: str, api_key: Secret, client_secret_file: str | None) -> dict[str, str]:
-    secret = secret_from(client_secret_file, "--client-secret-file") or Secret(os.environ.get("GAM_CLIENT_SECRET", ""))
+def _build_token_form(cli: CliContext, app: str, api_key: Secret, client_secret_file: str | None) -> dict[str, str]:
+    secret = read_secret(client_secret_file, "--client-secret-file") or Secret(os.environ.get("GAM_CLIENT_SECRET", ""))
     if not secret.reveal():
         raise UsageError(
             "an endpoint asks for the client secret", "--client-secret-file FILE, or set GAM_CLIENT_SECRET"
         )
     return {
         "grant_type": "password",
-        "client_id": os.environ.get("GAM_CLIENT_ID") or _client_id(session, app),
+        "client_id": os.environ.get("GAM_CLIENT_ID") or _find_client_id(cli, app),
         "client_secret": secret.reveal(),
         "api_key": api_key.reveal(),
     }
 
 
-def _client_id(session: Session, app: str) -> str:
+def _find_client_id(cli: CliContext, app: str) -> str:
     from gamcli.actions import apps  # noqa: PLC0415 - only where no variable says it
 
     try:
-        with session.gam() as gam:
+        with cli.open_gam() as gam:
             return apps.show(gam, app).client_id
     except (NotFoundError, StoreError) as error:
         raise UsageError(f"the client id of '{app}' is not known here: {error.message}", "set GAM_CLIENT_ID") from error

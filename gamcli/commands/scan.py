@@ -8,22 +8,22 @@ import typer
 
 from gamcli.actions import Gam, findings
 from gamcli.commands import confirmation
-from gamcli.commands.leaks import Tally
-from gamcli.commands.options import Field, Preview, Yes, noun
-from gamcli.commands.session import Session
+from gamcli.commands.leaks import ScanSummary
+from gamcli.commands.options import Field, Preview, Yes, new_group
+from gamcli.commands.session import CliContext
 from gamcli.errors import UsageError, command
-from gamcli.model.findings import Sighting, Source
-from gamcli.render.output import Output, count
+from gamcli.model.findings import ScanFinding, ScanSource
+from gamcli.render.output import Output, format_count
 from gamcli.rules.leak_detection import Leak
 from gamcli.scan import external_rules
-from gamcli.scan.file_scan import Reader, require_all
+from gamcli.scan.file_scan import FileScanner, require_readable
 
-verbs = noun()
+verbs = new_group()
 
-ATTENTION = 7
+ATTENTION_NEEDED = 7
 """The exit code of an answer that asks for somebody to act."""
 
-LEAKED = "leaked"
+DEFAULT_REASON = "leaked"
 """Why a key ends that was found, unless somebody says more."""
 
 EXAMPLES = "gamcli scan .   gamcli scan --git   gamcli scan --staged   gamcli scan - <FILE"
@@ -42,12 +42,12 @@ Ignore = Annotated[
 ]
 NoStore = Annotated[bool, typer.Option("--no-store", help="Ask no store whose they are.", show_default=False)]
 Revoke = Annotated[bool, typer.Option("--revoke", help="End the live keys that are found.", show_default=False)]
-Reason = Annotated[str | None, typer.Option(metavar="TEXT", help="Why they end.", show_default=LEAKED)]
+Reason = Annotated[str | None, typer.Option(metavar="TEXT", help="Why they end.", show_default=DEFAULT_REASON)]
 Rules = Annotated[
     Literal["gitleaks"] | None,
     typer.Option(help="Print the rules for another scanner, and look for nothing.", show_default=False),
 ]
-Shown = Annotated[
+OutputFormat = Annotated[
     Literal["table", "json", "jsonl", "csv", "sarif", "value"] | None,
     typer.Option("-o", "--output", help="How to show what was found.", show_default="table"),
 ]
@@ -66,7 +66,7 @@ def scan(
     yes: Yes = False,
     dry_run: Preview = False,
     rules: Rules = None,
-    output: Shown = None,
+    output: OutputFormat = None,
     field: Field = None,
 ) -> None:
     """
@@ -76,75 +76,77 @@ def scan(
     says that there are any. Example: gamcli scan src && gamcli scan --git
     """
     if rules is not None:
-        for line in external_rules.RULES[rules]():
-            Output.data(line)
+        for line in external_rules.RULE_WRITERS[rules]():
+            Output.print_line(line)
         return
-    session = Session.of(context)
-    out = session.output(output, field, Sighting)
+    session = CliContext.from_typer(context)
+    out = session.output(output, field, ScanFinding)
     if not revoke and (reason is not None or yes or dry_run):
         raise UsageError("--reason, --yes and --dry-run go with --revoke", "add --revoke to end the live keys found")
-    looked = _looked(paths or [], out, git=git, staged=staged)
-    tally = Tally(frozenset(ignore or ()))
-    with _knowing(session, out, no_store=no_store, dry_run=dry_run) as gam:
-        found = findings.judged(gam, tally.kept(looked.sighted))
+    looked = _open_input(paths or [], out, git=git, staged=staged)
+    tally = ScanSummary(frozenset(ignore or ()))
+    with _open_store(session, out, no_store=no_store, dry_run=dry_run) as gam:
+        found = findings.look_up_leaks(gam, tally.skip_ignored(looked.leaks))
         if revoke:
-            found = iter(_revoked(gam, [*found], reason or LEAKED, yes=yes))
+            found = iter(_revoke(gam, [*found], reason or DEFAULT_REASON, yes=yes))
         if not dry_run:
-            tally.show(out, found)
-    tally.tell(out, looked.told())
-    if tally.live or tally.unknown:
-        raise typer.Exit(ATTENTION)
+            tally.print_findings(out, found)
+    tally.print_summary(out, looked.describe())
+    if tally.active or tally.unknown:
+        raise typer.Exit(ATTENTION_NEEDED)
 
 
-class Looked(NamedTuple):
+class ScanInput(NamedTuple):
     """What is looked through: what lies there, and what can be told of it once all was read."""
 
-    sighted: Iterator[tuple[Source, Leak]]
-    told: Callable[[], str]
+    leaks: Iterator[tuple[ScanSource, Leak]]
+    describe: Callable[[], str]
 
 
-def _looked(paths: Sequence[str], out: Output, *, git: bool, staged: bool) -> Looked:
+def _open_input(paths: Sequence[str], out: Output, *, git: bool, staged: bool) -> ScanInput:
     if git and staged:
         raise UsageError("--git and --staged contradict each other", "one after the other: each has its own exit code")
     if git or staged:
         if len(paths) > 1 or "-" in paths:
             raise UsageError("that is one repository at a time", command("scan", "--git", "PATH"))
-        from gamcli.scan.git_scan import Repository  # noqa: PLC0415 - start-up: files need no git
+        from gamcli.scan.git_scan import GitRepository  # noqa: PLC0415 - start-up: files need no git
 
-        repository = Repository(paths[0] if paths else ".", out.warn)
-        told = lambda: f"searched {count(repository.objects, 'object')} of git, {_size(repository.size)}"  # noqa: E731
-        return Looked(repository.staged() if staged else repository.history(), told)
+        repository = GitRepository(paths[0] if paths else ".", out.print_warning)
+        told = lambda: (
+            f"searched {format_count(repository.objects, 'object')} of git, {_format_size(repository.bytes_read)}"
+        )  # noqa: E731
+        return ScanInput(repository.scan_staged() if staged else repository.scan_history(), told)
     if not paths:
         raise UsageError("say what to look through", EXAMPLES)
-    require_all(paths)
-    reader = Reader(out.warn)
-    return Looked(reader.leaks(paths), lambda: _read(reader))
+    require_readable(paths)
+    reader = FileScanner(out.print_warning)
+    return ScanInput(reader.scan(paths), lambda: _describe_files(reader))
 
 
-def _read(reader: Reader) -> str:
-    unread = f"; {count(reader.unread, 'file')} could not be read" if reader.unread else ""
-    return f"searched {count(reader.files, 'file')}, {_size(reader.size)}{unread}"
+def _describe_files(scanner: FileScanner) -> str:
+    unread = f"; {format_count(scanner.unreadable, 'file')} could not be read" if scanner.unreadable else ""
+    return f"searched {format_count(scanner.files, 'file')}, {_format_size(scanner.bytes_read)}{unread}"
 
 
-def _size(size: int) -> str:
+def _format_size(size: int) -> str:
     return f"{-(-size // 1000):,} kB"
 
 
 @contextmanager
-def _knowing(session: Session, out: Output, *, no_store: bool, dry_run: bool) -> Iterator[Gam | None]:
+def _open_store(cli: CliContext, out: Output, *, no_store: bool, dry_run: bool) -> Iterator[Gam | None]:
     """Open the store; without one yield None, unless somebody named it."""
-    is_named = session.settings.value("store").origin != "default"
-    if no_store or not (is_named or session.settings.store().exists()):
-        out.note("no store is asked, so nobody knows whether what is found lives")
+    is_named = cli.settings.value("store").origin != "default"
+    if no_store or not (is_named or cli.settings.store().exists()):
+        out.print_note("no store is asked, so nobody knows whether what is found lives")
         yield None
         return
-    with session.changing(out, dry_run=dry_run) as gam:
+    with cli.open_for_change(out, dry_run=dry_run) as gam:
         yield gam
 
 
-def _revoked(gam: Gam | None, found: list[Sighting], reason: str, *, yes: bool) -> list[Sighting]:
+def _revoke(gam: Gam | None, found: list[ScanFinding], reason: str, *, yes: bool) -> list[ScanFinding]:
     if gam is None:
         raise UsageError("--revoke needs a store: keys end there", command("--store", "FILE", "scan", "--revoke"))
-    return confirmation.to_end_keys(
+    return confirmation.confirm_invalidating(
         lambda accepted: findings.revoke(gam, found, reason, yes=yes or accepted is not None), None
     )

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 
 import typer
 
-from gamcli.commands.options import Field, Format, Limit, noun
-from gamcli.commands.session import Session
+from gamcli.commands.options import Field, Format, Limit, new_group
+from gamcli.commands.session import CliContext
 from gamcli.rules import scopes
 
-verbs = noun("The scopes, and what each reveals.")
+verbs = new_group("The scopes, and what each reveals.")
 
 
 @verbs.callback()
-def _verbs() -> None:
+def _keep_subcommand() -> None:
     """Keep `list` a verb of its own while it is the only one."""
 
 
@@ -25,11 +25,14 @@ class ListedScope:
     claims: tuple[str, ...]
 
 
-ATTRIBUTES = ListedScope("user_<AttributeID>", "one attribute, when some user carries it", ("attributes",))
+ATTRIBUTE_SCOPE = ListedScope("user_<AttributeID>", "one attribute, when some user carries it", ("attributes",))
 
 
 @verbs.command("list")
 def list_(context: typer.Context, limit: Limit = None, output: Format = None, field: Field = None) -> None:
     """List the scopes in the order in which answers join them."""
-    rows = [*(ListedScope(scope.name, scope.reveals, scope.claims) for scope in scopes.TABLE.values()), ATTRIBUTES]
-    Session.of(context).output(output, field, ListedScope).records(ListedScope, rows[:limit])
+    rows = [
+        *(ListedScope(scope.name, scope.description, scope.claims) for scope in scopes.TABLE.values()),
+        ATTRIBUTE_SCOPE,
+    ]
+    CliContext.from_typer(context).output(output, field, ListedScope).print_records(ListedScope, rows[:limit])

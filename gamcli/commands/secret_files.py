@@ -11,35 +11,35 @@ from gamcli.errors import FailedError, StoreError, command
 from gamcli.provision.apply import Keep
 from gamcli.provision.issued import Issued
 from gamcli.render import credentials
-from gamcli.render.output import Output, count
+from gamcli.render.output import Output, format_count
 from gamcli.system import new_files
 
-OPTION = "--secrets-out"
+SECRETS_OPTION = "--secrets-out"
 
-FEW = 3
+MAX_HINT_COMMANDS = 3
 """So many command lines a hint has at most."""
 
 
 @contextmanager
-def place(gam: Gam, path: str | None, output: str) -> Iterator[Keep | None]:
+def open_destination(gam: Gam, path: str | None, output: str) -> Iterator[Keep | None]:
     """Yield what keeps new secrets, or None where there is no place for them."""
     if path is not None:
-        with _file(gam, path) as keep:
+        with _write_to_file(gam, path) as keep:
             yield keep
     elif output == "github":
-        with delivery.step_outputs() as append:
+        with delivery.open_step_outputs() as append:
             yield lambda issued: append(issued.secrets(), [*issued.variables()])
     else:
-        yield _shown_later if output in ("json", "jsonl") else None
+        yield _require_stdout_reader if output in ("json", "jsonl") else None
 
 
-def _shown_later(_: Issued) -> None:
+def _require_stdout_reader(_: Issued) -> None:
     """Leave it to the JSON that tells what was done, if anybody takes that."""
-    Output.require_taker(f"{OPTION} FILE takes new secrets too")
+    Output.require_writable_stdout(f"{SECRETS_OPTION} FILE takes new secrets too")
 
 
 @contextmanager
-def shown(issued: Issued, path: str | None) -> Iterator[None]:
+def report_lost_secrets(issued: Issued, path: str | None) -> Iterator[None]:
     """Tell how to replace what was issued, unless it lies at `path`, when JSON cannot be written after all."""
     try:
         yield
@@ -47,38 +47,38 @@ def shown(issued: Issued, path: str | None) -> Iterator[None]:
     except OSError as error:
         if not issued or path is not None:
             raise
-        lost = count(len(issued.secrets()), "new secret")
+        lost = format_count(len(issued.secrets()), "new secret")
         raise FailedError(
-            f"all was applied, but {lost} could not be written: {error.strerror}", _anew(issued)
+            f"all was applied, but {lost} could not be written: {error.strerror}", _reissue_commands(issued)
         ) from error
 
 
-def _anew(issued: Issued) -> str:
+def _reissue_commands(issued: Issued) -> str:
     """Return what gives new secrets for those that were lost, the first few of them."""
     lines = [command("app", "rotate-secret", app.name) for app, _ in issued.apps]
     lines += [command("key", "rotate", key.id, "--overlap", "0") for key, _ in issued.keys]
-    return "; ".join([*lines[:FEW], *(["and so on"] if len(lines) > FEW else [])])
+    return "; ".join([*lines[:MAX_HINT_COMMANDS], *(["and so on"] if len(lines) > MAX_HINT_COMMANDS else [])])
 
 
 @contextmanager
-def _file(gam: Gam, path: str) -> Iterator[Keep]:
+def _write_to_file(gam: Gam, path: str) -> Iterator[Keep]:
     """Yield what writes a new file, which is taken away again when its secrets never came to be."""
     kept: list[Issued] = []
 
     def keep(issued: Issued) -> None:
-        text = issued.json() if path.endswith(".json") else credentials.env(issued.variables())
-        new_files.write(path, text, OPTION)
+        text = issued.json() if path.endswith(".json") else credentials.format_env(issued.variables())
+        new_files.write_new_file(path, text, SECRETS_OPTION)
         kept.append(issued)
 
     try:
         yield keep
     except BaseException:
-        if kept and _is_void(gam, kept[0]):
+        if kept and _was_rolled_back(gam, kept[0]):
             Path(path).unlink()
         raise
 
 
-def _is_void(gam: Gam, issued: Issued) -> bool:
+def _was_rolled_back(gam: Gam, issued: Issued) -> bool:
     """Say whether the store knows none of these secrets; when in doubt, it may know them."""
     try:
         with gam.store.reading() as tx:

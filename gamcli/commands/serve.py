@@ -12,34 +12,43 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from gamcli.commands.ephemeral import Ephemeral, Fault, FaultSeed, Journal, Now, Seed, Wishes, served
-from gamcli.commands.options import noun
-from gamcli.commands.serve_processes import Engine, EngineName, PruneEvery, WorkerCount
-from gamcli.commands.session import Session
-from gamcli.commands.settings import LARGEST_PORT
+from gamcli.commands.ephemeral import (
+    EphemeralOption,
+    EphemeralOptions,
+    FaultOption,
+    FaultSeedOption,
+    JournalOption,
+    NowOption,
+    SeedOption,
+    open_ephemeral_server,
+)
+from gamcli.commands.options import new_group
+from gamcli.commands.serve_processes import EngineName, ProcessOptions, PruneEvery, WorkerCount
+from gamcli.commands.session import CliContext
+from gamcli.commands.settings import MAX_PORT
 from gamcli.errors import FailedError, UsageError
 from gamcli.render import credentials
 from gamcli.render.output import Output
 from gamcli.server.endpoints import origins
-from gamcli.server.endpoints.failure_limit import LIMIT, MAX_LIMIT
-from gamcli.server.endpoints.refusals import UNAUTHORIZED, Manner
-from gamcli.server.options import Options, Serving
+from gamcli.server.endpoints.failure_limit import DEFAULT_LIMIT, MAX_LIMIT
+from gamcli.server.endpoints.refusals import UNAUTHORIZED, ErrorFormat
+from gamcli.server.options import RunnableServer, ServerOptions
 from gamcli.system import new_files
 
 if TYPE_CHECKING:
     from gamcli.server.transport.tls import Context
 
-verbs = noun()
+verbs = new_group()
 
-READY_MODE = 0o644
+READY_FILE_MODE = 0o644
 """The ready file holds no secret: who waits for the server may be another user."""
 
 Host = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Where to listen.", show_default="127.0.0.1")]
 Port = Annotated[
-    int | None, typer.Option(min=0, max=LARGEST_PORT, metavar="PORT", help="0 takes a free one.", show_default="8080")
+    int | None, typer.Option(min=0, max=MAX_PORT, metavar="PORT", help="0 takes a free one.", show_default="8080")
 ]
 BasePath = Annotated[str | None, typer.Option(metavar="PATH", help="The virtual directory, such as /myapp.")]
-ErrorFormat = Annotated[
+ErrorFormatOption = Annotated[
     Literal["gam", "rfc6749"] | None, typer.Option(help="How refusals are told.", show_default="gam")
 ]
 ExpiredStatus = Annotated[
@@ -86,10 +95,10 @@ def serve(
     host: Host = None,
     port: Port = None,
     base_path: BasePath = None,
-    error_format: ErrorFormat = None,
+    error_format: ErrorFormatOption = None,
     expired_status: ExpiredStatus = None,
     log_format: LogFormat = None,
-    max_failures: MaxFailures = LIMIT,
+    max_failures: MaxFailures = DEFAULT_LIMIT,
     cors_origin: CorsOrigin = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
@@ -98,12 +107,12 @@ def serve(
     engine: EngineName = "stdlib",
     workers: WorkerCount = 1,
     prune_every: PruneEvery = None,
-    ephemeral: Ephemeral = False,
-    seed: Seed = None,
-    fault: Fault = None,
-    fault_seed: FaultSeed = None,
-    now: Now = None,
-    journal: Journal = None,
+    ephemeral: EphemeralOption = False,
+    seed: SeedOption = None,
+    fault: FaultOption = None,
+    fault_seed: FaultSeedOption = None,
+    now: NowOption = None,
+    journal: JournalOption = None,
 ) -> None:
     """
     Answer token requests over HTTP, until Ctrl-C or SIGTERM.
@@ -111,87 +120,87 @@ def serve(
     Example: gamcli serve --port 8080, then POST to http://127.0.0.1:8080/oauth/gam/v2.0/access_token
     """
     del engine  # there is one
-    session = Session.of(context)
+    session = CliContext.from_typer(context)
     given = {"host": host, "port": port, "base_path": base_path, "error_format": error_format, "log_format": log_format}
     value = session.with_flags({f"serve.{name}": flag for name, flag in given.items()}).settings.value
-    tls = _tls(tls_cert, tls_key)
-    options = Options(
-        log=_log,
-        host=_host(str(value("serve.host").value), encrypted=allow_http or tls is not None),
+    tls = _load_tls(tls_cert, tls_key)
+    options = ServerOptions(
+        log=_write_log,
+        host=_require_safe_host(str(value("serve.host").value), encrypted=allow_http or tls is not None),
         port=int(str(value("serve.port").value)),
-        base_path=_base_path(str(value("serve.base_path").value)),
+        base_path=_parse_base_path(str(value("serve.base_path").value)),
         log_format=str(value("serve.log_format").value),
-        manner=Manner(str(value("serve.error_format").value), int(expired_status or UNAUTHORIZED)),
+        error_format=ErrorFormat(str(value("serve.error_format").value), int(expired_status or UNAUTHORIZED)),
         max_failures=max_failures,
-        origins=frozenset(map(origins.read, cors_origin or ())),
+        origins=frozenset(map(origins.parse_origin, cors_origin or ())),
         tls=tls,
     )
     out = session.output()
-    run = _until_stopped if program is None else _beside(program, out)
-    wishes = Wishes(ephemeral, seed or (), fault or (), fault_seed, now, journal)
-    with _served(session, wishes, options, Engine(workers, prune_every)) as (server, credentials):
+    run = _run_until_stopped if program is None else _run_with_program(program, out)
+    wishes = EphemeralOptions(ephemeral, seed or (), fault or (), fault_seed, now, journal)
+    with _open_server(session, wishes, options, ProcessOptions(workers, prune_every)) as (server, credentials):
         run(server, {"GAM_URL": server.url, **credentials}, ready_file, out)
 
 
 @contextmanager
-def _served(
-    session: Session, wishes: Wishes, options: Options, engine: Engine
-) -> Iterator[tuple[Serving, dict[str, str]]]:
+def _open_server(
+    cli: CliContext, requested: EphemeralOptions, options: ServerOptions, process_options: ProcessOptions
+) -> Iterator[tuple[RunnableServer, dict[str, str]]]:
     """Make the server, with the credentials that only this process knows."""
-    if wishes.ephemeral or wishes.beyond():
-        engine.require_alone()
-        with served(session, wishes, options) as made:
+    if requested.ephemeral or requested.ephemeral_only():
+        process_options.require_defaults()
+        with open_ephemeral_server(cli, requested, options) as made:
             yield made
     else:
-        with engine.serving(session, options, session.output().warn) as server:
+        with process_options.open_server(cli, options, cli.output().print_warning) as server:
             yield server, {}
 
 
-def _until_stopped(server: Serving, given: dict[str, str], ready_file: str | None, out: Output) -> None:
-    with stopped_by_signals(server):
-        if len(given) > 1:  # beyond the url: nobody could use it otherwise
-            out.data(credentials.env(given.items()).rstrip("\n"))
+def _run_until_stopped(server: RunnableServer, variables: dict[str, str], ready_file: str | None, out: Output) -> None:
+    with stop_on_signals(server):
+        if len(variables) > 1:  # beyond the url: nobody could use it otherwise
+            out.print_line(credentials.format_env(variables.items()).rstrip("\n"))
             out.flush()
-        with _announced(server.url, ready_file):
-            out.note(f"serving {server.url}; Ctrl-C stops")
+        with _write_ready_file(server.url, ready_file):
+            out.print_note(f"serving {server.url}; Ctrl-C stops")
             server.run()
-    if not server.unwritten:  # a reader that has stalled would stall us too
-        out.note("stopped")
+    if not server.unwritten_lines:  # a reader that has stalled would stall us too
+        out.print_note("stopped")
 
 
-Run = Callable[[Serving, dict[str, str], str | None, Output], None]
+RunServer = Callable[[RunnableServer, dict[str, str], str | None, Output], None]
 
 
-def _beside(program: list[str], out: Output) -> Run:
+def _run_with_program(program: list[str], out: Output) -> RunServer:
     """Return what serves as long as a program runs, and ends as that does; a program that is not there is told now."""
     from gamcli.commands import subprocesses  # noqa: PLC0415 - start-up: most servers run alone
 
-    subprocesses.require(program, out)
+    subprocesses.require_program(program, out)
 
-    def run(server: Serving, given: dict[str, str], ready_file: str | None, out: Output) -> None:
-        with _announced(server.url, ready_file):
-            out.note(f"serving {server.url} while {program[0]} runs")
-            raise typer.Exit(subprocesses.beside(server, program, given, out))
+    def run(server: RunnableServer, given: dict[str, str], ready_file: str | None, out: Output) -> None:
+        with _write_ready_file(server.url, ready_file):
+            out.print_note(f"serving {server.url} while {program[0]} runs")
+            raise typer.Exit(subprocesses.run_with_server(server, program, given, out))
 
     return run
 
 
-def _log(line: str) -> None:
+def _write_log(line: str) -> None:
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 
 
-def _tls(certificate: str | None, key: str | None) -> "Context | None":
+def _load_tls(certificate: str | None, key: str | None) -> "Context | None":
     if certificate is None and key is None:
         return None
     if certificate is None or key is None:
         raise UsageError("a certificate goes with its key", "--tls-cert FILE --tls-key FILE")
     from gamcli.server.transport import tls  # noqa: PLC0415 - start-up: most servers stand behind something that speaks TLS
 
-    return tls.context(certificate, key)
+    return tls.load_context(certificate, key)
 
 
-def _host(host: str, *, encrypted: bool) -> str:
+def _require_safe_host(host: str, *, encrypted: bool) -> str:
     try:
         local = host == "localhost" or ip_address(host).is_loopback
     except ValueError:
@@ -204,21 +213,21 @@ def _host(host: str, *, encrypted: bool) -> str:
     return host
 
 
-NO_SEGMENTS = {"", ".", ".."}
+DOT_SEGMENTS = {"", ".", ".."}
 """Parts of a path that clients take out, or resolve, before they ask (RFC 3986, 5.2.4)."""
 
 
-def _base_path(path: str) -> str:
+def _parse_base_path(path: str) -> str:
     plain = path.removesuffix("/")
     first, *segments = plain.split("/")
     sound = plain.isascii() and plain.isprintable() and not set(plain) & set("?# %")
-    if first or not sound or set(segments) & NO_SEGMENTS:
+    if first or not sound or set(segments) & DOT_SEGMENTS:
         raise UsageError(f"the base path cannot be '{path}'", "such as /myapp")
     return plain
 
 
 @contextmanager
-def _announced(url: str, path: str | None) -> Iterator[None]:
+def _write_ready_file(url: str, path: str | None) -> Iterator[None]:
     """Keep the ready file while the server runs: written whole, by rename."""
     if path is None:
         yield
@@ -226,7 +235,7 @@ def _announced(url: str, path: str | None) -> Iterator[None]:
     target = Path(path)
     beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        with os.fdopen(new_files.made(beside, READY_MODE), "w", encoding="utf-8") as file:
+        with os.fdopen(new_files.create_private_file(beside, READY_FILE_MODE), "w", encoding="utf-8") as file:
             file.write(json.dumps({"url": url, "pid": os.getpid()}) + "\n")
         beside.replace(target)
     except OSError as error:
@@ -235,7 +244,7 @@ def _announced(url: str, path: str | None) -> Iterator[None]:
 
 
 @contextmanager
-def stopped_by_signals(server: Serving) -> Iterator[None]:
+def stop_on_signals(server: RunnableServer) -> Iterator[None]:
     """Let SIGTERM and Ctrl-C end the server well."""
     before = {each: signal.signal(each, lambda *_: server.stop()) for each in (signal.SIGTERM, signal.SIGINT)}
     try:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from gamcli.commands.options import duration
-from gamcli.commands.session import Session
+from gamcli.commands.options import parse_duration
+from gamcli.commands.session import CliContext
 from gamcli.errors import UsageError
 
 if TYPE_CHECKING:
     from gamcli.actions import Gam
-    from gamcli.server.options import Options, Serving
+    from gamcli.server.options import RunnableServer, ServerOptions
 
 MAX_WORKERS = 64
 
@@ -46,59 +46,64 @@ WorkerCount = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class ProcessOptions:
     """What a server over a file runs on; `prune_every` as it was typed."""
 
     workers: int
     prune_every: str | None
 
     @contextmanager
-    def serving(self, session: Session, options: "Options", tell: Callable[[str], None]) -> "Iterator[Serving]":
+    def open_server(
+        self, cli: CliContext, options: "ServerOptions", report: Callable[[str], None]
+    ) -> "Iterator[RunnableServer]":
         """Make the server over the store of this session; `tell` says what becomes of its workers."""
         from gamcli.server.transport.event_loop import Server  # noqa: PLC0415 - start-up
 
-        length = duration(self.prune_every)  # 0 is never
+        length = parse_duration(self.prune_every)  # 0 is never
         if self.workers == 1:
-            with session.gam() as gam, _swept(gam, length):
+            with cli.open_gam() as gam, _prune_in_background(gam, length):
                 yield Server(gam, options)
             return
-        with session.gam():  # what is wrong with it is told here, once
+        with cli.open_gam():  # what is wrong with it is told here, once
             pass
-        from gamcli.server.transport.workers import Workers  # noqa: PLC0415 - start-up: most servers are one process
+        from gamcli.server.transport.workers import WorkerProcesses  # noqa: PLC0415 - start-up: most servers are one process
 
-        def own(options: "Options") -> "AbstractContextManager[Serving]":
-            return _one(session, options)
+        def own(options: "ServerOptions") -> "AbstractContextManager[RunnableServer]":
+            return _open_single_server(cli, options)
 
-        workers = Workers(self.workers, own, options, tell)
+        workers = WorkerProcesses(self.workers, own, options, report)
         if not length:
             yield workers
             return
-        with session.gam() as gam, _swept(gam, length):  # behind the forks: no connection goes through one
+        with (
+            cli.open_gam() as gam,
+            _prune_in_background(gam, length),
+        ):  # behind the forks: no connection goes through one
             yield workers
 
-    def require_alone(self) -> None:
+    def require_defaults(self) -> None:
         """Raise UsageError when more is asked for than a store in memory can do."""
         if self.workers > 1:
             raise UsageError("a store in memory is in one process", "leave --workers or --ephemeral out")
-        if duration(self.prune_every):
+        if parse_duration(self.prune_every):
             raise UsageError("--prune-every is for a store that stays", "leave --prune-every or --ephemeral out")
 
 
 @contextmanager
-def _one(session: Session, options: "Options") -> "Iterator[Serving]":
+def _open_single_server(cli: CliContext, options: "ServerOptions") -> "Iterator[RunnableServer]":
     from gamcli.server.transport.event_loop import Server  # noqa: PLC0415 - start-up
 
-    with session.gam() as gam:
+    with cli.open_gam() as gam:
         yield Server(gam, options)
 
 
 @contextmanager
-def _swept(gam: "Gam", every: timedelta | None) -> Iterator[None]:
+def _prune_in_background(gam: "Gam", interval: timedelta | None) -> Iterator[None]:
     """Delete what is long dead meanwhile, when that was asked for."""
-    if not every:
+    if not interval:
         yield
         return
-    from gamcli.server.pruner import Sweeper  # noqa: PLC0415 - start-up: few servers prune
+    from gamcli.server.pruner import Pruner  # noqa: PLC0415 - start-up: few servers prune
 
-    with closing(Sweeper(gam, every)):
+    with closing(Pruner(gam, interval)):
         yield

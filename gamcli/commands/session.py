@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from gamcli.commands.settings import Settings
 from gamcli.errors import UsageError
-from gamcli.render.output import FORMATS, Output, talk
-from gamcli.system.actor import actor
+from gamcli.render.output import FORMATS, Output, print_message
+from gamcli.system.actor import describe_actor
 
 if TYPE_CHECKING:
     from gamcli.actions import Gam
@@ -24,7 +24,7 @@ def now() -> datetime:
 
 
 @dataclass(frozen=True)
-class Session:
+class CliContext:
     """What every command works with."""
 
     settings: Settings
@@ -40,10 +40,10 @@ class Session:
         return replace(self, settings=replace(self.settings, flags={**self.settings.flags, **flags}))
 
     @staticmethod
-    def of(context: Any) -> "Session":  # noqa: ANN401 - typer's context
+    def from_typer(context: Any) -> "CliContext":  # noqa: ANN401 - typer's context
         """Return the session of the command that runs in `context`."""
-        session = context.find_object(Session)
-        assert isinstance(session, Session)
+        session = context.find_object(CliContext)
+        assert isinstance(session, CliContext)
         return session
 
     def output(
@@ -65,52 +65,54 @@ class Session:
             now=now,
             quiet=bool(self.settings.value("quiet").value),
             no_color=bool(self.settings.value("no_color").value),
-            before=("--store", str(self.settings.flags["store"])) if self.settings.flags.get("store") else (),
+            global_options=("--store", str(self.settings.flags["store"])) if self.settings.flags.get("store") else (),
         )
 
     @contextmanager
-    def gam(self) -> "Iterator[Gam]":
+    def open_gam(self) -> "Iterator[Gam]":
         """Open the store for actions, in the name of whoever runs this process."""
         from gamcli.store import Store  # noqa: PLC0415 - start-up: some commands need no store
 
         with Store.open(self.settings.store()) as store:
             if store.migrated and not self.settings.value("quiet").value:
-                talk(f"the store was of version {store.migrated.before}; as it was, it lies in {store.migrated.backup}")
-            yield self.acting(store)
+                print_message(
+                    f"the store was of version {store.migrated.before}; as it was, it lies in {store.migrated.backup}"
+                )
+            yield self.make_gam(store)
 
     @staticmethod
-    def acting(store: "Store") -> "Gam":
+    def make_gam(store: "Store") -> "Gam":
         """Return what actions on a store work with, in the name of whoever runs this process."""
         from gamcli.actions import Gam  # noqa: PLC0415 - start-up, as above
 
-        return Gam(store, now, os.urandom, actor(os.environ))
+        return Gam(store, now, os.urandom, describe_actor(os.environ))
 
     @contextmanager
-    def changing(self, out: Output, *, dry_run: bool) -> "Iterator[Gam]":
+    def open_for_change(self, out: Output, *, dry_run: bool) -> "Iterator[Gam]":
         """
         Open the store for a change.
 
         A dry run does it all, shows what it came to, undoes it, and ends the command there.
         """
         if not dry_run:
-            with self.gam() as gam:
+            with self.open_gam() as gam:
                 yield gam
             return
         import typer  # noqa: PLC0415 - start-up: completion opens the store without it
 
-        from gamcli.actions import Rehearsal  # noqa: PLC0415 - start-up, as above
+        from gamcli.actions import DryRun  # noqa: PLC0415 - start-up, as above
 
-        out.require_plan()
-        rehearsal = Rehearsal()
-        with self.gam() as gam, gam.store.rehearsing():
-            yield replace(gam, rehearsal=rehearsal)
-        out.plan(rehearsal.plan())
+        out.require_plan_format()
+        rehearsal = DryRun()
+        with self.open_gam() as gam, gam.store.rehearsing():
+            yield replace(gam, dry_run=rehearsal)
+        out.print_plan(rehearsal.plan())
         raise typer.Exit
 
 
-def _require_field(wanted: str, field: str | None, kind: type, issued: tuple[str, ...]) -> None:
+def _require_field(format_name: str, field: str | None, kind: type, issued: tuple[str, ...]) -> None:
     from gamcli.render import machine  # noqa: PLC0415 - start-up: most commands show whole records
 
-    if wanted != "value":
-        raise UsageError(f"--field shows one raw value, not {wanted}", "-o value, or --field without -o")
+    if format_name != "value":
+        raise UsageError(f"--field shows one raw value, not {format_name}", "-o value, or --field without -o")
     machine.require_field(kind, field, issued)

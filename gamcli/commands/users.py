@@ -7,25 +7,25 @@ import typer
 
 from gamcli.actions import users
 from gamcli.commands import confirmation, example_output, overview
-from gamcli.commands.example_output import Shown
+from gamcli.commands.example_output import RecordFormat
 from gamcli.commands.options import (
-    Accept,
-    DryRun,
-    Enabled,
+    AcceptInvalidating,
+    DryRunOption,
+    EnabledFilter,
     Field,
     Format,
-    FromTable,
+    FromCsv,
     IfMissing,
     Limit,
     Preview,
     Sort,
     UserArgument,
     Yes,
-    noun,
-    require_alone,
-    secret_from,
+    new_group,
+    read_secret,
+    reject_other_options,
 )
-from gamcli.commands.session import Session
+from gamcli.commands.session import CliContext
 from gamcli.commands.user_fields import (
     Address,
     Attributes,
@@ -44,24 +44,24 @@ from gamcli.commands.user_fields import (
     Timezone,
     UrlImage,
     UrlProfile,
-    Verified,
-    changes,
+    VerifiedEmail,
+    collect_changes,
 )
 from gamcli.errors import UsageError
 from gamcli.model import User
 from gamcli.rules import durations
 from gamcli.store.users import UserFilter
 
-verbs = noun("Users and their fields.")
+verbs = new_group("Users and their fields.")
 
 
 @verbs.command()
 def create(
     context: typer.Context,
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Its name.", show_default=False)] = None,
-    table: FromTable = None,
+    table: FromCsv = None,
     email: Email = None,
-    verified_email: Verified = None,
+    verified_email: VerifiedEmail = None,
     first_name: FirstName = None,
     last_name: LastName = None,
     external_id: ExternalId = None,
@@ -79,7 +79,7 @@ def create(
     roles: Roles = None,
     attributes: Attributes = None,
     if_missing: IfMissing = False,
-    dry_run: DryRun = False,
+    dry_run: DryRunOption = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
@@ -89,31 +89,33 @@ def create(
     Lists are joined by '+', attributes are JSON, a GUID is kept; managed_by, created_at and updated_at are not taken
     over. Example: gamcli user create ana --email ana@example.com --first-name Ana --role operator
     """
-    wanted = changes(
+    wanted = collect_changes(
         roles, attributes, email=email, verified_email=verified_email, first_name=first_name, last_name=last_name,
         external_id=external_id, birthday=birthday, gender=gender, url_image=url_image, url_profile=url_profile,
         phone=phone, address=address, city=city, state=state, post_code=post_code, language=language,
         timezone=timezone,
     )  # fmt: skip
-    session = Session.of(context)
+    session = CliContext.from_typer(context)
     out = session.output(output, field, User)
     if table is not None:
-        require_alone("--from", name=name, field=field, **wanted)
+        reject_other_options("--from", name=name, field=field, **wanted)
         from gamcli.commands import bulk  # noqa: PLC0415 - start-up: a single user needs no CSV
 
         bulk.create_users(session, out, table, if_missing=if_missing, dry_run=dry_run)
         return
     if name is None:
         raise UsageError("missing argument 'NAME'", "gamcli user create NAME, or --from FILE.csv")
-    with session.changing(out, dry_run=dry_run) as gam:
+    with session.open_for_change(out, dry_run=dry_run) as gam:
         made = users.create(gam, name, wanted, if_missing=if_missing)
-    out.changed(made.record, f"{confirmation.made(made.fresh)} user '{made.record.name}', guid {made.record.guid}")
+    out.print_change(
+        made.record, f"{confirmation.created_prefix(made.is_new)} user '{made.record.name}', guid {made.record.guid}"
+    )
 
 
 @verbs.command("list")
 def list_(
     context: typer.Context,
-    enabled: Enabled = None,
+    enabled: EnabledFilter = None,
     blocked: Annotated[
         bool | None, typer.Option("--blocked/--unblocked", help="Only those.", show_default=False)
     ] = None,
@@ -125,22 +127,22 @@ def list_(
     field: Field = None,
 ) -> None:
     """List the users."""
-    session = Session.of(context)
+    session = CliContext.from_typer(context)
     wanted = UserFilter(enabled=enabled, blocked=blocked, role=role, attribute=attribute, sort=sort)
-    with session.gam() as gam, users.listed(gam, wanted) as found:
-        session.output(output, field, User).records(User, confirmation.first(found, limit))
+    with session.open_gam() as gam, users.search(gam, wanted) as found:
+        session.output(output, field, User).print_records(User, confirmation.take(found, limit))
 
 
 @verbs.command()
-def show(context: typer.Context, name: UserArgument, output: Shown = None, field: Field = None) -> None:
+def show(context: typer.Context, name: UserArgument, output: RecordFormat = None, field: Field = None) -> None:
     """Show a user."""
-    session = Session.of(context)
-    out = example_output.prepare(session, output, field, User)
-    with session.gam() as gam:
-        if example_output.is_screen(out, output):
-            overview.show(out, gam, "user", name)
+    session = CliContext.from_typer(context)
+    out = example_output.prepare_output(session, output, field, User)
+    with session.open_gam() as gam:
+        if example_output.shows_overview(out, output):
+            overview.show_record(out, gam, "user", name)
         else:
-            example_output.show(out, output, users.show(gam, name))
+            example_output.print_record(out, output, users.show(gam, name))
 
 
 @verbs.command()
@@ -148,7 +150,7 @@ def update(
     context: typer.Context,
     name: UserArgument,
     email: Email = None,
-    verified_email: Verified = None,
+    verified_email: VerifiedEmail = None,
     first_name: FirstName = None,
     last_name: LastName = None,
     external_id: ExternalId = None,
@@ -170,32 +172,32 @@ def update(
     field: Field = None,
 ) -> None:
     """Change a user; what is not named stays, an empty text clears a field."""
-    wanted = changes(
+    wanted = collect_changes(
         roles, attributes, email=email, verified_email=verified_email, first_name=first_name, last_name=last_name,
         external_id=external_id, birthday=birthday, gender=gender, url_image=url_image, url_profile=url_profile,
         phone=phone, address=address, city=city, state=state, post_code=post_code, language=language,
         timezone=timezone,
     )  # fmt: skip
-    _change(Session.of(context), name, wanted, "update", dry_run, output, field)
+    _update(CliContext.from_typer(context), name, wanted, "update", dry_run, output, field)
 
 
-def _change(
-    session: Session,
+def _update(
+    cli: CliContext,
     name: str,
-    wanted: dict[str, object],
+    changes: dict[str, object],
     action: str,
     dry_run: bool,
     output: str | None,
     field: str | None,
 ) -> None:
-    out = session.output(output, field, User)
-    with session.changing(out, dry_run=dry_run) as gam:
-        changed = users.update(gam, name, wanted, f"user.{action}")
-    undo = ("user", UNDO.get(action, action), changed.record.name)
-    confirmation.tell(out, changed, f"user '{changed.record.name}'", undo, DONE[action])
+    out = cli.output(output, field, User)
+    with cli.open_for_change(out, dry_run=dry_run) as gam:
+        changed = users.update(gam, name, changes, f"user.{action}")
+    undo = ("user", UNDO_VERB.get(action, action), changed.record.name)
+    confirmation.report_change(out, changed, f"user '{changed.record.name}'", undo, PAST_TENSE[action])
 
 
-DONE = {
+PAST_TENSE = {
     "update": "updated",
     "enable": "enabled",
     "disable": "disabled",
@@ -204,7 +206,7 @@ DONE = {
 }
 """How each change is told."""
 
-UNDO = {"disable": "enable", "block": "unblock"}
+UNDO_VERB = {"disable": "enable", "block": "unblock"}
 """Which verb undoes which."""
 
 
@@ -213,7 +215,7 @@ def enable(
     context: typer.Context, name: UserArgument, dry_run: Preview = False, output: Format = None, field: Field = None
 ) -> None:
     """Make a user active again."""
-    _change(Session.of(context), name, {"enabled": True}, "enable", dry_run, output, field)
+    _update(CliContext.from_typer(context), name, {"enabled": True}, "enable", dry_run, output, field)
 
 
 @verbs.command()
@@ -221,7 +223,7 @@ def disable(
     context: typer.Context, name: UserArgument, dry_run: Preview = False, output: Format = None, field: Field = None
 ) -> None:
     """Make a user inactive, at once; their keys are suspended until the user is enabled again."""
-    _change(Session.of(context), name, {"enabled": False}, "disable", dry_run, output, field)
+    _update(CliContext.from_typer(context), name, {"enabled": False}, "disable", dry_run, output, field)
 
 
 @verbs.command()
@@ -229,7 +231,7 @@ def block(
     context: typer.Context, name: UserArgument, dry_run: Preview = False, output: Format = None, field: Field = None
 ) -> None:
     """Block a user, at once; their keys are suspended until the user is unblocked."""
-    _change(Session.of(context), name, {"blocked": True}, "block", dry_run, output, field)
+    _update(CliContext.from_typer(context), name, {"blocked": True}, "block", dry_run, output, field)
 
 
 @verbs.command()
@@ -237,7 +239,7 @@ def unblock(
     context: typer.Context, name: UserArgument, dry_run: Preview = False, output: Format = None, field: Field = None
 ) -> None:
     """Unblock a user."""
-    _change(Session.of(context), name, {"blocked": False}, "unblock", dry_run, output, field)
+    _update(CliContext.from_typer(context), name, {"blocked": False}, "unblock", dry_run, output, field)
 
 
 @verbs.command("set-password")
@@ -253,7 +255,7 @@ def set_password(
     expires_in: Annotated[
         str | None, typer.Option(metavar="DURATION", help="How long it is good, such as 90d; without it for ever.")
     ] = None,
-    dry_run: DryRun = False,
+    dry_run: DryRunOption = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
@@ -262,15 +264,15 @@ def set_password(
 
     The sessions that began with an earlier password end, with their tokens.
     """
-    session = Session.of(context)
+    session = CliContext.from_typer(context)
     life = None if expires_in is None else durations.parse(expires_in)
     out = session.output(output, field, User)
-    with session.changing(out, dry_run=dry_run) as gam:
+    with session.open_for_change(out, dry_run=dry_run) as gam:
         user = users.show(gam, name)
-        password = secret_from(password_file, "--password-file", f"New password of {user.name}", twice=True)
+        password = read_secret(password_file, "--password-file", f"New password of {user.name}", twice=True)
         assert password is not None
         changed = users.set_password(gam, user.guid, password, must_change=must_change, expires_in=life)
-    out.changed(changed.record, f"user '{changed.record.name}' has a new password")
+    out.print_change(changed.record, f"user '{changed.record.name}' has a new password")
 
 
 @verbs.command()
@@ -278,14 +280,14 @@ def delete(
     context: typer.Context,
     name: UserArgument,
     yes: Yes = False,
-    accept: Accept = None,
+    accept: AcceptInvalidating = None,
     dry_run: Preview = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
     """Delete a user; their live keys end for good."""
-    session = Session.of(context)
+    session = CliContext.from_typer(context)
     out = session.output(output, field, User)
-    with session.changing(out, dry_run=dry_run) as gam:
-        deleted = confirmation.to_delete(partial(users.delete, gam, name), accept, yes=yes)
-    out.changed(deleted.record, f"deleted user '{deleted.record.name}'{confirmation.ended(deleted)}")
+    with session.open_for_change(out, dry_run=dry_run) as gam:
+        deleted = confirmation.confirm_deleting(partial(users.delete, gam, name), accept, yes=yes)
+    out.print_change(deleted.record, f"deleted user '{deleted.record.name}'{confirmation.invalidated_suffix(deleted)}")

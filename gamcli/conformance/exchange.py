@@ -8,54 +8,54 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 from typing import Any
 from urllib.parse import SplitResult, quote, quote_plus, urlsplit
 
-from gamcli.conformance.table import Question
+from gamcli.conformance.table import RequestSpec
 from gamcli.conformance.worlds import World
 from gamcli.errors import UsageError
 
-PATIENCE = 15.0
+TIMEOUT_SECONDS = 15.0
 """How many seconds an answer may take; the contract has deadlines of ten."""
 
-CLOSING = 3.0
+CLOSE_SECONDS = 3.0
 """How many seconds a server has to close after its last answer."""
 
-LARGEST_ANSWER = 1024 * 1024
+MAX_RESPONSE_BYTES = 1024 * 1024
 
-_KINDS: dict[str, Callable[..., HTTPConnection]] = {"http": HTTPConnection, "https": HTTPSConnection}
+_CONNECTION_TYPES: dict[str, Callable[..., HTTPConnection]] = {"http": HTTPConnection, "https": HTTPSConnection}
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ReceivedResponse:
     """What came back; a `status` of 0 is none, and `trouble` says why. `closed` is only known when it was asked for."""
 
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = field(default=b"", repr=False)
     closed: bool | None = None
-    trouble: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class TargetServer:
     """Where to ask: scheme, address and base path of a server."""
 
     scheme: str
     host: str
     port: int | None
-    base: str
+    base_path: str
 
-    def ask(self, packets: list[bytes], method: str, *, to_the_end: bool = False) -> Answer:
+    def send(self, packets: list[bytes], method: str, *, wait_for_close: bool = False) -> ReceivedResponse:
         """Send the packets over a new connection and return the first answer, and whether it was the end."""
-        with closing(_KINDS[self.scheme](self.host, self.port, timeout=PATIENCE)) as connection:
+        with closing(_CONNECTION_TYPES[self.scheme](self.host, self.port, timeout=TIMEOUT_SECONDS)) as connection:
             try:
                 connection.connect()
-                _send(connection, packets)
-                return _received(connection, method, to_the_end=to_the_end)
+                _send_packets(connection, packets)
+                return _read_response(connection, method, wait_for_close=wait_for_close)
             except (OSError, HTTPException) as error:
                 why = getattr(error, "strerror", None) or str(error)
-                return Answer(trouble=f"{type(error).__name__}: {why}" if why else type(error).__name__)
+                return ReceivedResponse(problem=f"{type(error).__name__}: {why}" if why else type(error).__name__)
 
 
-def _send(connection: HTTPConnection, packets: list[bytes]) -> None:
+def _send_packets(connection: HTTPConnection, packets: list[bytes]) -> None:
     for packet in packets:
         try:
             connection.send(packet)
@@ -63,18 +63,20 @@ def _send(connection: HTTPConnection, packets: list[bytes]) -> None:
             return
 
 
-def _received(connection: HTTPConnection, method: str, *, to_the_end: bool) -> Answer:
+def _read_response(connection: HTTPConnection, method: str, *, wait_for_close: bool) -> ReceivedResponse:
     # Not connection.getresponse(): that one wants to have written the request itself.
     response = HTTPResponse(connection.sock, method=method)
     response.begin()
-    body = response.read(LARGEST_ANSWER)
-    return Answer(response.status, _headers(response), body, _closes(connection) if to_the_end else None)
+    body = response.read(MAX_RESPONSE_BYTES)
+    return ReceivedResponse(
+        response.status, _merge_headers(response), body, _closes_connection(connection) if wait_for_close else None
+    )
 
 
-def _closes(connection: HTTPConnection) -> bool:
-    connection.sock.settimeout(CLOSING)
+def _closes_connection(connection: HTTPConnection) -> bool:
+    connection.sock.settimeout(CLOSE_SECONDS)
     try:
-        while connection.sock.recv(LARGEST_ANSWER):
+        while connection.sock.recv(MAX_RESPONSE_BYTES):
             pass
     except TimeoutError:
         return False
@@ -83,65 +85,67 @@ def _closes(connection: HTTPConnection) -> bool:
     return True
 
 
-def _headers(response: HTTPResponse) -> dict[str, str]:
+def _merge_headers(response: HTTPResponse) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in response.getheaders():
         found[name.lower()] = f"{found[name.lower()]}, {value}" if name.lower() in found else value
     return found
 
 
-def server(url: str) -> Server:
+def parse_url(url: str) -> TargetServer:
     """Return the server at `url`; raises UsageError."""
     try:
         parts = urlsplit(url)
-        sound = bool(parts.hostname) and parts.scheme in _KINDS and parts.port != 0
+        sound = bool(parts.hostname) and parts.scheme in _CONNECTION_TYPES and parts.port != 0
     except ValueError:
         sound, parts = False, SplitResult("", "", "", "", "")
     if not sound or parts.query or parts.fragment or parts.username or not url.isascii() or " " in url:
         raise UsageError("that is no address of a server", "such as https://example.com/myapp")
-    return Server(parts.scheme, parts.hostname or "", parts.port, parts.path.rstrip("/"))
+    return TargetServer(parts.scheme, parts.hostname or "", parts.port, parts.path.rstrip("/"))
 
 
-def packets(question: Question, world: World, holder: str, target: Server) -> list[bytes]:
+def encode_request(request: RequestSpec, world: World, holder: str, server: TargetServer) -> list[bytes]:
     """Return the bytes that ask `question`; raises UnknownValueError when the world lacks a value."""
-    values = world.having("server", {"base": target.base, "upper_base": target.base.upper(), "host": target.host})
+    values = world.with_values(
+        "server", {"base": server.base_path, "upper_base": server.base_path.upper(), "host": server.host}
+    )
 
     def filled(text: str) -> str:
-        return values.filled(text, holder)
+        return values.fill(text, holder)
 
-    if question.packets:
-        return [filled(packet).encode("latin-1") for packet in question.packets]
-    body = _body(question, filled)
-    lines = [f"{question.method} {_target(question, filled)} HTTP/1.1"]
-    lines += (f"{name}: {value}" for name, value in _fields(question, filled, body).items())
+    if request.packets:
+        return [filled(packet).encode("latin-1") for packet in request.packets]
+    body = _encode_body(request, filled)
+    lines = [f"{request.method} {_request_target(request, filled)} HTTP/1.1"]
+    lines += (f"{name}: {value}" for name, value in _request_headers(request, filled, body).items())
     return ["\r\n".join((*lines, "", "")).encode("latin-1") + body]
 
 
-Fill = Callable[[str], str]
+FillPlaceholders = Callable[[str], str]
 
 
-def _target(question: Question, filled: Fill) -> str:
-    query = "&".join(_pairs(question.query, filled))
-    return quote(filled(question.path), safe="/%?=&*.;+!~-_") + (f"?{query}" if query else "")
+def _request_target(request: RequestSpec, fill: FillPlaceholders) -> str:
+    query = "&".join(_encode_pairs(request.query, fill))
+    return quote(fill(request.path), safe="/%?=&*.;+!~-_") + (f"?{query}" if query else "")
 
 
-def _pairs(told: Mapping[str, Any], filled: Fill) -> Iterator[str]:
-    for name, value in told.items():
+def _encode_pairs(parameters: Mapping[str, Any], fill: FillPlaceholders) -> Iterator[str]:
+    for name, value in parameters.items():
         for each in value if isinstance(value, list) else [value]:
-            yield f"{quote_plus(name)}={quote_plus(filled(each))}"
+            yield f"{quote_plus(name)}={quote_plus(fill(each))}"
 
 
-def _body(question: Question, filled: Fill) -> bytes:
-    if question.body is not None:
-        return filled(question.body).encode("latin-1")
-    return "&".join(_pairs(question.form, filled)).encode("ascii")
+def _encode_body(request: RequestSpec, fill: FillPlaceholders) -> bytes:
+    if request.body is not None:
+        return fill(request.body).encode("latin-1")
+    return "&".join(_encode_pairs(request.form, fill)).encode("ascii")
 
 
-def _fields(question: Question, filled: Fill, body: bytes) -> dict[str, str]:
-    found = {"Host": filled("{server.host}")}
-    if question.method not in ("GET", "HEAD", "OPTIONS") or body:
+def _request_headers(request: RequestSpec, fill: FillPlaceholders, body: bytes) -> dict[str, str]:
+    found = {"Host": fill("{server.host}")}
+    if request.method not in ("GET", "HEAD", "OPTIONS") or body:
         found["Content-Length"] = str(len(body))
-    if question.basic:
-        halves = ":".join(quote_plus(filled(half)) for half in question.basic)
+    if request.basic:
+        halves = ":".join(quote_plus(fill(half)) for half in request.basic)
         found["Authorization"] = "Basic " + b64encode(halves.encode()).decode()
-    return found | {name: filled(value) for name, value in question.headers.items()}
+    return found | {name: fill(value) for name, value in request.headers.items()}

@@ -7,8 +7,8 @@ from functools import partial
 
 from gamcli.conformance import comparison, exchange, table
 from gamcli.conformance.comparison import Difference
-from gamcli.conformance.exchange import Answer, Server
-from gamcli.conformance.table import Question, Row
+from gamcli.conformance.exchange import ReceivedResponse, TargetServer
+from gamcli.conformance.table import RequestSpec, Row
 from gamcli.conformance.worlds import UnknownValueError, World
 
 SAME, DIFFERS, SKIPPED = "same", "differs", "skipped"
@@ -28,42 +28,42 @@ class Verdict:
     why: str
 
 
-class _PreludeError(Exception):
+class _SetupError(Exception):
     """What a row needs did not go well."""
 
 
-def run(server: Server, world: World, rows: Iterable[Row]) -> Iterator[Verdict]:
+def check_rows(server: TargetServer, world: World, rows: Iterable[Row]) -> Iterator[Verdict]:
     """Ask the rows and yield what becomes of each."""
-    return (verdict(server, world, row) for row in rows)
+    return (check_row(server, world, row) for row in rows)
 
 
-def verdict(server: Server, world: World, row: Row) -> Verdict:
+def check_row(server: TargetServer, world: World, row: Row) -> Verdict:
     """Ask one row."""
     error_format = str(world.server["error_format"])
-    expected = comparison.promised(row.promise, error_format)
+    expected = comparison.describe_expected(row.expected, error_format)
 
     def told(came: str, found: str = "", why: str = "") -> Verdict:
         return Verdict(row.section, row.name, row.rule, row.decided, came, expected, found, why)
 
-    if missing := unfit(row, world, server.base):
+    if missing := skip_reason(row, world, server.base_path):
         return told(SKIPPED, why=missing)
     try:
-        world = _prepared(server, world, row)
-        answer = _asked(server, world, row, row.question)
-        filled = partial(world.filled, holder=row.holder)
+        world = _run_setup(server, world, row)
+        answer = _send_request(server, world, row, row.request)
+        filled = partial(world.fill, holder=row.holder)
         differing = [
-            *comparison.differences(row.promise, answer, error_format, filled),
-            *_unlike(server, world, row, answer),
+            *comparison.find_differences(row.expected, answer, error_format, filled),
+            *_compare_with_other(server, world, row, answer),
         ]
     except UnknownValueError as lacking:
         return told(SKIPPED, why=f"the world has no {lacking}")
-    except _PreludeError as failed:
+    except _SetupError as failed:
         return told(DIFFERS, why=str(failed))
-    why = "; ".join(f"{each.promised}, not {each.found}" for each in differing)
-    return told(DIFFERS if differing else SAME, comparison.found(answer, error_format), why)
+    why = "; ".join(f"{each.expected}, not {each.found}" for each in differing)
+    return told(DIFFERS if differing else SAME, comparison.describe_response(answer, error_format), why)
 
 
-def unfit(row: Row, world: World, base_path: str) -> str:
+def skip_reason(row: Row, world: World, base_path: str) -> str:
     """Return what the server is not, or does not serve, that the row is about; empty when it can be asked."""
     there = {**world.server, "base_path": base_path}
     for name, value in {"max_failures": 0, **row.server}.items():
@@ -72,35 +72,37 @@ def unfit(row: Row, world: World, base_path: str) -> str:
     return f"the server does not serve the grant {row.grant}" if row.grant not in ("", *world.server["grants"]) else ""
 
 
-def _unlike(server: Server, world: World, row: Row, answer: Answer) -> Iterator[Difference]:
+def _compare_with_other(
+    server: TargetServer, world: World, row: Row, response: ReceivedResponse
+) -> Iterator[Difference]:
     """Yield a difference when the answer tells more, or less, than that to a request that it is to be like."""
-    name = row.promise.like
-    if name and _asked(server, world, row, table.requests()[name]).body != answer.body:
+    name = row.expected.like
+    if name and _send_request(server, world, row, table.load_requests()[name]).body != response.body:
         yield Difference(f"the body that answers the request '{name}'", "another one")
 
 
-def _prepared(server: Server, world: World, row: Row) -> World:
+def _run_setup(server: TargetServer, world: World, row: Row) -> World:
     """Ask what the row comes after, and return the world with what was answered, by the names of the requests."""
     for name in row.after:
         asked, _, number = name.partition("*")
         for _ in range(int(number or 1)):
-            answer = _asked(server, world, row, table.requests()[asked])
+            answer = _send_request(server, world, row, table.load_requests()[asked])
         if not number:
-            world = world.having(asked, _values(asked, answer))
+            world = world.with_values(asked, _response_values(asked, answer))
     return world
 
 
-def _values(name: str, answer: Answer) -> dict[str, str]:
+def _response_values(name: str, response: ReceivedResponse) -> dict[str, str]:
     try:
-        document = json.loads(answer.body)
+        document = json.loads(response.body)
     except ValueError:
         document = None
-    if answer.status >= 300 or not isinstance(document, dict):  # noqa: PLR2004 - beyond success
-        error = f": {answer.trouble}" if answer.trouble else ""
-        raise _PreludeError(f"the request '{name}' before it was answered {answer.status}{error}")
+    if response.status >= 300 or not isinstance(document, dict):  # noqa: PLR2004 - beyond success
+        error = f": {response.problem}" if response.problem else ""
+        raise _SetupError(f"the request '{name}' before it was answered {response.status}{error}")
     return {each: value for each, value in document.items() if isinstance(value, str)}
 
 
-def _asked(server: Server, world: World, row: Row, question: Question) -> Answer:
-    sent = exchange.packets(question, world, row.holder, server)
-    return server.ask(sent, question.method, to_the_end=row.promise.closes and question is row.question)
+def _send_request(server: TargetServer, world: World, row: Row, request: RequestSpec) -> ReceivedResponse:
+    sent = exchange.encode_request(request, world, row.holder, server)
+    return server.send(sent, request.method, wait_for_close=row.expected.closes and request is row.request)

@@ -27,7 +27,7 @@ SECTIONS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class RequestSpec:
     """
     A request; texts may name values of the world as `{portal.client_id}`, or a letter many times as `{a*9000}`.
 
@@ -46,7 +46,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
+class ExpectedResponse:
     """
     What the answer is to be; what is left empty is not looked at.
 
@@ -80,8 +80,8 @@ class Row:
 
     section: str
     name: str
-    question: Question
-    promise: Promise
+    request: RequestSpec
+    expected: ExpectedResponse
     rule: str = ""
     decided: bool = False
     holder: str = "portal"
@@ -90,14 +90,14 @@ class Row:
     server: Mapping[str, Any] = field(default_factory=dict)
 
 
-_OF_QUESTION = ("method", "path", "headers", "query", "form", "basic", "body", "packets")
-_OF_PROMISE = ("status", "gam", "rfc", "challenge", "headers", "fields", "json", "closes", "text", "like")
+_REQUEST_KEYS = ("method", "path", "headers", "query", "form", "basic", "body", "packets")
+_EXPECTED_KEYS = ("status", "gam", "rfc", "challenge", "headers", "fields", "json", "closes", "text", "like")
 
 
-def _merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+def _merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Return `base` with what `more` says; of tables inside, entry by entry, and false takes an entry away."""
     found = dict(base)
-    for name, value in more.items():
+    for name, value in overrides.items():
         both = isinstance(value, dict) and isinstance(found.get(name), dict)
         merged = {**found[name], **value} if both else value
         found[name] = {each: told for each, told in merged.items() if told is not False} if both else merged
@@ -105,48 +105,48 @@ def _merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def requests() -> dict[str, Question]:
+def load_requests() -> dict[str, RequestSpec]:
     """Return the requests that rows begin with, by name."""
-    return {name: _question(_whole(name)) for name in _read(REQUESTS)}
+    return {name: _build_request(_resolve_request(name)) for name in _load_toml(REQUESTS)}
 
 
-def _whole(name: str) -> dict[str, Any]:
+def _resolve_request(name: str) -> dict[str, Any]:
     """Return a request by its name, with what it has from the one that it begins with."""
-    mine = dict(_read(REQUESTS)[name])
+    mine = dict(_load_toml(REQUESTS)[name])
     base = mine.pop("from", None)
-    return _merged(_whole(base), mine) if base else mine
+    return _merge(_resolve_request(base), mine) if base else mine
 
 
 @lru_cache
-def _read(name: str) -> dict[str, Any]:
+def _load_toml(name: str) -> dict[str, Any]:
     return tomllib.loads((FOLDER / name).read_text(encoding="utf-8"))
 
 
-def _question(told: Mapping[str, Any]) -> Question:
-    return Question(**{name: _frozen(value) for name, value in told.items()})
+def _build_request(values: Mapping[str, Any]) -> RequestSpec:
+    return RequestSpec(**{name: _to_tuple(value) for name, value in values.items()})
 
 
-def _frozen(value: Any) -> Any:  # noqa: ANN401 - what TOML holds
+def _to_tuple(value: Any) -> Any:  # noqa: ANN401 - what TOML holds
     return tuple(value) if isinstance(value, list) else value
 
 
-def about(section: str) -> str:
+def section_description(section: str) -> str:
     """Return what the rows of a section are about."""
-    return str(_read(f"{section}.toml")["about"])
+    return str(_load_toml(f"{section}.toml")["about"])
 
 
-def rows() -> Iterator[Row]:
+def load_rows() -> Iterator[Row]:
     """Yield the rows of all sections."""
     for section in SECTIONS:
-        told = _read(f"{section}.toml")
+        told = _load_toml(f"{section}.toml")
         for row in told["row"]:
-            yield _row(section, {**told.get("all", {}), **row})
+            yield _build_row(section, {**told.get("all", {}), **row})
 
 
-def _row(section: str, told: dict[str, Any]) -> Row:
-    base = _whole(told.pop("from")) if "from" in told else {}
-    promised = {name: _frozen(told.pop(name)) for name in _OF_PROMISE if name in told and name != "headers"}
-    promised["headers"] = told.pop("answers", {})
-    asked = {name: told.pop(name) for name in _OF_QUESTION if name in told}
-    rest = {name: _frozen(value) for name, value in told.items()}
-    return Row(section, question=_question(_merged(base, asked)), promise=Promise(**promised), **rest)
+def _build_row(section: str, values: dict[str, Any]) -> Row:
+    base = _resolve_request(values.pop("from")) if "from" in values else {}
+    promised = {name: _to_tuple(values.pop(name)) for name in _EXPECTED_KEYS if name in values and name != "headers"}
+    promised["headers"] = values.pop("answers", {})
+    asked = {name: values.pop(name) for name in _REQUEST_KEYS if name in values}
+    rest = {name: _to_tuple(value) for name, value in values.items()}
+    return Row(section, request=_build_request(_merge(base, asked)), expected=ExpectedResponse(**promised), **rest)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from unicodedata import normalize
 
-from gamcli.model.sessions import Property
+from gamcli.model.sessions import InitialProperty
 
 APIKEY = "APIkey"
 GAMLOCAL = "GAMLocal"
@@ -18,28 +18,28 @@ AUTH_TYPE_KINDS = (APIKEY, GAMLOCAL)
 """The kinds of authentication type that gamcli knows, of GAM's TypeIds."""
 
 KEY_STATUSES = ("active", "retiring", "expired", "revoked", "replaced", "invalidated")
-LIVE_STATUSES = ("active", "retiring")
+VALID_STATUSES = ("active", "retiring")
 TOKEN_STATUSES = ("active", "expired", "revoked")
 
-CLOCKS_DIFFER = timedelta(minutes=5)
+MAX_CLOCK_SKEW = timedelta(minutes=5)
 """So far the clocks of machines that write to one store may differ; what is later than that is from the future."""
 
 
-def fold(name: str) -> str:
+def normalize_name(name: str) -> str:
     """Return the form in which two equal names are equal: names are unique without regard to case."""
     return name.lower() if name.isascii() else normalize("NFC", normalize("NFC", name).casefold())
 
 
-ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+BASE62_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 """Base62 in ASCII order: texts of one length sort as the numbers that they write."""
 
 TOKEN_ID_LENGTH = 12
 
-_PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
-_PLACES = {letter: place for place, letter in enumerate(ALPHABET)}
+_PAIRS = [first + second for first in BASE62_ALPHABET for second in BASE62_ALPHABET]
+_DIGIT_VALUES = {letter: place for place, letter in enumerate(BASE62_ALPHABET)}
 
 
-def base62(number: int, width: int) -> str:
+def encode_base62(number: int, width: int) -> str:
     """Write `number` in base62, zero-padded to `width`."""
     text = ""
     while number:
@@ -48,16 +48,16 @@ def base62(number: int, width: int) -> str:
     return text.lstrip("0").rjust(width, "0")
 
 
-def token_id(row: int) -> str:
+def format_token_id(row: int) -> str:
     """Return the id of the token in that row: the first twelve letters of its secret part."""
-    return base62(row, TOKEN_ID_LENGTH)
+    return encode_base62(row, TOKEN_ID_LENGTH)
 
 
-def token_row(token: str) -> int | None:
+def parse_token_id(token: str) -> int | None:
     """Return the row of the token with that id, or None when no row can have it."""
     row = 0
     for letter in token:
-        place = _PLACES.get(letter)
+        place = _DIGIT_VALUES.get(letter)
         if place is None:
             return None
         row = row * 62 + place
@@ -175,7 +175,7 @@ class User:
 
     def is_called(self, name: str) -> bool:
         """Say whether `name` is this user's name, email or GUID."""
-        return fold(name) in (fold(self.name), fold(self.email), self.guid) and name != ""
+        return normalize_name(name) in (normalize_name(self.name), normalize_name(self.email), self.guid) and name != ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,9 +211,9 @@ class Key:
             return "active"
         return "replaced" if self.retires_at <= now else "retiring"
 
-    def is_live(self, now: datetime) -> bool:
+    def is_valid(self, now: datetime) -> bool:
         """Say whether the key itself may still be used at `now`, whatever its application and owner say."""
-        return self.status(now) in LIVE_STATUSES
+        return self.status(now) in VALID_STATUSES
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,18 +236,18 @@ class Token:
     expires_at: datetime | None = None
     ended_at: datetime | None = None
     session_row: int | None = None
-    initial_properties: tuple[Property, ...] = ()
-    ended: bool = False
+    initial_properties: tuple[InitialProperty, ...] = ()
+    is_revoked: bool = False
 
     @property
     def id(self) -> str:
         """The id that people see."""
-        return token_id(self.row)
+        return format_token_id(self.row)
 
     @property
     def session(self) -> str | None:
         """The id of its session, which all tokens of a session share; None when it has none."""
-        return None if self.session_row is None else token_id(self.session_row)
+        return None if self.session_row is None else format_token_id(self.session_row)
 
     def status(self, now: datetime) -> str:
         """
@@ -255,9 +255,9 @@ class Token:
 
         A token from the future, of a clock that was ahead, has expired: it would live until that clock's time comes.
         """
-        if self.expires_at is not None and not self.issued_at - CLOCKS_DIFFER <= now < self.expires_at:
+        if self.expires_at is not None and not self.issued_at - MAX_CLOCK_SKEW <= now < self.expires_at:
             return "expired"
-        return "revoked" if self.ended or (self.ended_at is not None and self.ended_at <= now) else "active"
+        return "revoked" if self.is_revoked or (self.ended_at is not None and self.ended_at <= now) else "active"
 
 
 class JsonText(str):
@@ -283,14 +283,14 @@ class AuditEntry:
     hash: str | None
 
 
-class Impact(NamedTuple):
+class KeyImpact(NamedTuple):
     """One live key that a change touches: ended for good, or only suspended."""
 
     key: Key
-    ends: bool
+    is_permanent: bool
     reason: str
 
 
-def rfc3339(instant: datetime) -> str:
+def format_rfc3339(instant: datetime) -> str:
     """Write an instant in UTC as RFC 3339 with whole seconds, the form that `date` and `jq` read."""
     return f"{instant.isoformat(timespec='seconds')[:19]}Z"  # without the offset, which is that of UTC

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from gamcli.model.overviews import Shut
+from gamcli.model.overviews import CountWithNames
 
 OK, WARN, WRONG = "ok", "warn", "wrong"
 STATUSES = (OK, WARN, WRONG)
@@ -12,7 +12,7 @@ STATUSES = (OK, WARN, WRONG)
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DoctorFinding:
     """What one check came to; `mend` is a command line, None when nothing is to be done or nothing can be typed."""
 
     check: str
@@ -27,26 +27,26 @@ class FileFacts(NamedTuple):
     role: str
     path: str
     mode: int
-    owner: int
+    uid: int
     size: int
-    secret: bool = True
+    is_secret: bool = True
 
 
-class Trouble(NamedTuple):
+class ReadProblem(NamedTuple):
     """What could not be looked at, and why."""
 
     message: str
-    mend: str | None
+    fix: str | None
 
 
-class Hidden(NamedTuple):
+class ShadowedSetting(NamedTuple):
     """A setting that is given twice: from where it comes, and where else it stands in vain."""
 
     name: str
     value: object
     origin: str
-    lost: object
-    lost_origin: str
+    shadowed_value: object
+    shadowed_origin: str
 
 
 class Certificate(NamedTuple):
@@ -54,19 +54,19 @@ class Certificate(NamedTuple):
 
     path: str
     ends_at: datetime | None
-    trouble: str = ""
+    problem: str = ""
 
 
-class ShutType(NamedTuple):
+class DisabledAuthType(NamedTuple):
     """A disabled authentication type, how many live keys need it (or `more`), the applications that allow no other."""
 
     name: str
     keys: int
     apps: tuple[str, ...]
-    more: bool = False
+    has_more: bool = False
 
 
-class Contents(NamedTuple):
+class StoreContents(NamedTuple):
     """
     What the store holds, as far as it can be counted in a moment; `users_idle` None = too many to count.
 
@@ -74,22 +74,22 @@ class Contents(NamedTuple):
     bound today. `orphans` are those that a prune deletes.
     """
 
-    keeps_log: bool
-    latest: tuple[tuple[str, datetime], ...]
-    stepped_back: tuple[int, int] | None
-    default_type: tuple[str, bool]
-    shut_types: tuple[ShutType, ...]
-    no_rest: Shut
-    lasting: int
-    lasting_key: str | None
-    lasting_apps: tuple[str, ...]
-    apps_idle: Shut
-    users_idle: Shut | None
-    orphans: int
+    uses_wal: bool
+    latest_timestamps: tuple[tuple[str, datetime], ...]
+    clock_step: tuple[int, int] | None
+    default_auth_type: tuple[str, bool]
+    disabled_auth_types: tuple[DisabledAuthType, ...]
+    apps_without_rest: CountWithNames
+    unlimited_keys: int
+    unlimited_key: str | None
+    apps_without_timeout: tuple[str, ...]
+    idle_apps: CountWithNames
+    idle_users: CountWithNames | None
+    orphaned_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class DoctorFacts:
     """
     All that the checks judge.
 
@@ -99,16 +99,16 @@ class Facts:
     """
 
     now: datetime
-    user: int
+    uid: int
     path: str
-    store: Trouble | None = None
+    store_problem: ReadProblem | None = None
     version: int = 0
-    known_version: int = 0
+    supported_version: int = 0
     files: tuple[FileFacts, ...] = ()
-    free: int | None = None
-    settings: Trouble | None = None
-    hidden: tuple[Hidden, ...] = ()
-    variables: tuple[str, ...] = ()
+    free_bytes: int | None = None
+    settings_problem: ReadProblem | None = None
+    shadowed_settings: tuple[ShadowedSetting, ...] = ()
+    exposed_variables: tuple[str, ...] = ()
     certificates: tuple[Certificate, ...] = ()
-    tls_keys: tuple[Trouble, ...] = ()
-    contents: Contents | None = None
+    tls_key_problems: tuple[ReadProblem, ...] = ()
+    contents: StoreContents | None = None

@@ -11,7 +11,7 @@ UNKNOWN = "unknown"
 """The status of a credential when there is no store to ask."""
 
 
-class Source(NamedTuple):
+class ScanSource(NamedTuple):
     """Where bytes come from: a file, and the commit that brought them when it is one of a history."""
 
     file: str
@@ -19,7 +19,7 @@ class Source(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class ScanFinding:
     """
     A credential that was found, without its secret: where it is, whose it is, and whether it lives.
 

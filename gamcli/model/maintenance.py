@@ -29,7 +29,7 @@ class StoreInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class StoreCheck:
     """What one check of a store came to, and what to do when it is not well; `mend` is None when it is."""
 
     name: str
@@ -39,7 +39,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Backup:
+class BackupResult:
     """A copy of a store that was written and looked at: `checked` is `pages` when every page was, else `counts`."""
 
     path: str
@@ -56,7 +56,7 @@ class Backup:
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class RestoreResult:
     """A store that was put in place; `kept` is where what was there before lies now, None when nothing was."""
 
     path: str
@@ -72,7 +72,7 @@ class Restored:
 
 
 @dataclass(frozen=True, slots=True)
-class Migrated:
+class MigrateResult:
     """The version of a store before and after; `backup` is where the store as it was before lies, if it changed."""
 
     path: str
@@ -82,7 +82,7 @@ class Migrated:
 
 
 @dataclass(frozen=True, slots=True)
-class Compacted:
+class CompactResult:
     """How many bytes a store takes before and after, with what lies beside it."""
 
     path: str
@@ -91,7 +91,7 @@ class Compacted:
 
 
 @dataclass(frozen=True, slots=True)
-class Pruned:
+class PruneResult:
     """How many rows were, or would be, taken out of a store, all of them dead since `before` or earlier."""
 
     before: datetime

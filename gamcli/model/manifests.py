@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gamcli.model import Impact
+from gamcli.model import KeyImpact
 from gamcli.model.plan import Change, Plan
 
 
 @dataclass(frozen=True, slots=True)
-class Adopted:
+class AdoptedObject:
     """What a manifest takes over as it is: from nobody (`from_owner` None) or from another owner."""
 
     kind: str
@@ -18,7 +18,7 @@ class Adopted:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class UnlistedObject:
     """What a manifest named once and names no longer: it stays until `--prune`."""
 
     kind: str
@@ -29,13 +29,17 @@ class Left:
 class ManifestPlan(Plan):
     """What would be done for manifests; `adopts` and `leaves` are no changes."""
 
-    adopts: tuple[Adopted, ...] = ()
-    leaves: tuple[Left, ...] = ()
+    adopts: tuple[AdoptedObject, ...] = ()
+    leaves: tuple[UnlistedObject, ...] = ()
 
     @classmethod
-    def made(
-        cls, changes: Sequence[Change], impacts: Sequence[Impact], adopts: Sequence[Adopted], leaves: Sequence[Left]
+    def build(
+        cls,
+        changes: Sequence[Change],
+        impacts: Sequence[KeyImpact],
+        adopts: Sequence[AdoptedObject],
+        leaves: Sequence[UnlistedObject],
     ) -> "ManifestPlan":
         """Return the plan of `changes`, which touch the keys of `impacts`."""
-        plan = Plan.of(changes, impacts)
+        plan = Plan.from_changes(changes, impacts)
         return cls(plan.changes, plan.invalidates, plan.suspends, plan.summary, tuple(adopts), tuple(leaves))

@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 from gamcli.model import App, Key, User
 
-Statuses = Mapping[str, int]
+StatusCounts = Mapping[str, int]
 """How many keys have each status; one that none has may be missing."""
 
 
-class Step(NamedTuple):
+class NextStep(NamedTuple):
     """What to type next, and what it does."""
 
-    what: str
+    description: str
     command: str
 
 
@@ -21,32 +21,32 @@ class AppOverview(NamedTuple):
     """An application, its keys by status, which expires first, which rotated one ends first, who used it last."""
 
     app: App
-    keys: Statuses
+    keys: StatusCounts
     first_to_expire: Key | None
     first_to_retire: Key | None
-    last_used: tuple[Key, ...]
-    steps: tuple[Step, ...]
+    last_used_keys: tuple[Key, ...]
+    next_steps: tuple[NextStep, ...]
 
 
 class UserOverview(NamedTuple):
     """A user, the first of their keys (live ones before others), and applications they may have a key for."""
 
     user: User
-    keys: Statuses
-    held: tuple[Key, ...]
-    open_apps: tuple[str, ...]
-    steps: tuple[Step, ...]
+    keys: StatusCounts
+    first_keys: tuple[Key, ...]
+    available_apps: tuple[str, ...]
+    next_steps: tuple[NextStep, ...]
 
 
 class KeyOverview(NamedTuple):
     """A key, and the first rule that keeps it from being used, None when none does."""
 
     key: Key
-    broken: str | None
-    steps: tuple[Step, ...]
+    refusal: str | None
+    next_steps: tuple[NextStep, ...]
 
 
-class Shut(NamedTuple):
+class CountWithNames(NamedTuple):
     """How many let nobody in, and the first of their names."""
 
     number: int
@@ -59,10 +59,10 @@ class StoreOverview(NamedTuple):
     path: str
     apps: int
     users: int
-    keys: Statuses
-    due: int
-    due_until: datetime
-    never_used: int | None
-    apps_shut: Shut
-    users_shut: Shut
-    steps: tuple[Step, ...]
+    keys: StatusCounts
+    expiring_keys: int
+    expiring_until: datetime
+    never_used_keys: int | None
+    disabled_apps: CountWithNames
+    locked_out_users: CountWithNames
+    next_steps: tuple[NextStep, ...]

@@ -9,11 +9,11 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import datetime
 from typing import Any
 
-from gamcli.model import ApiKeyPolicy, App, AuthType, Impact, Key, Repository, Token, TokenPolicy, User
+from gamcli.model import ApiKeyPolicy, App, AuthType, Key, KeyImpact, Repository, Token, TokenPolicy, User
 
 CREATE, UPDATE, DELETE = "create", "update", "delete"
 
-SHOWN: dict[type, tuple[str, ...]] = {
+DIFF_FIELDS: dict[type, tuple[str, ...]] = {
     Repository: ("default_auth_type",),
     AuthType: ("type", "description", "enabled", "default"),
     App: (
@@ -32,10 +32,10 @@ SHOWN: dict[type, tuple[str, ...]] = {
 }  # fmt: skip
 """The fields of each record that a change tells, in their order."""
 
-WORDS = {"retiring_until": "secret_retires_at"}
+FIELD_NAMES = {"retiring_until": "secret_retires_at"}
 """What a change calls fields that have another name for programs."""
 
-SECRETS = {"secret_digest": "client_secret", "password_hash": "password", "digest": "api_key"}
+SECRET_FIELDS = {"secret_digest": "client_secret", "password_hash": "password", "digest": "api_key"}
 """Fields of which a change tells only that they change, and the words for them."""
 
 
@@ -59,7 +59,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Touched:
+class AffectedKey:
     """One live key that a plan ends or suspends, with what helps to decide whether it may."""
 
     key: str
@@ -70,14 +70,14 @@ class Touched:
     expires_at: datetime | None
 
     @classmethod
-    def of(cls, impact: Impact) -> "Touched":
+    def from_impact(cls, impact: KeyImpact) -> "AffectedKey":
         """Return what a plan tells of an impact."""
         key = impact.key
         return cls(key.id, key.user, key.app, impact.reason, key.last_used_at, key.expires_at)
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class PlanSummary:
     """How many records a plan creates, updates and deletes, and how many live keys it ends and suspends."""
 
     create: int
@@ -87,7 +87,7 @@ class Summary:
     suspend: int
 
 
-NOTHING = Summary(0, 0, 0, 0, 0)
+EMPTY_SUMMARY = PlanSummary(0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +95,17 @@ class Plan:
     """What would be done, in its order, and which live keys that ends for good (`invalidates`) or suspends."""
 
     changes: tuple[Change, ...]
-    invalidates: tuple[Touched, ...] = ()
-    suspends: tuple[Touched, ...] = ()
-    summary: Summary = NOTHING
+    invalidates: tuple[AffectedKey, ...] = ()
+    suspends: tuple[AffectedKey, ...] = ()
+    summary: PlanSummary = EMPTY_SUMMARY
 
     @classmethod
-    def of(cls, changes: Sequence[Change], impacts: Sequence[Impact]) -> "Plan":
+    def from_changes(cls, changes: Sequence[Change], impacts: Sequence[KeyImpact]) -> "Plan":
         """Return the plan of `changes`, which touch the keys of `impacts`."""
-        invalidates = tuple(Touched.of(each) for each in impacts if each.ends)
-        suspends = tuple(Touched.of(each) for each in impacts if not each.ends)
+        invalidates = tuple(AffectedKey.from_impact(each) for each in impacts if each.is_permanent)
+        suspends = tuple(AffectedKey.from_impact(each) for each in impacts if not each.is_permanent)
         actions = [change.action for change in changes]
-        summary = Summary(
+        summary = PlanSummary(
             create=actions.count(CREATE),
             update=actions.count(UPDATE),
             delete=actions.count(DELETE),
@@ -115,47 +115,47 @@ class Plan:
         return cls(tuple(changes), invalidates, suspends, summary)
 
 
-def compared(before: object, after: object) -> tuple[FieldChange, ...]:
+def diff_records(before: object, after: object) -> tuple[FieldChange, ...]:
     """
     Return the fields in which two records of a kind differ; None is a record that is not there.
 
     Of a record that is new or deleted, these are the fields that do not have their default.
     """
     record = before if after is None else after
-    told = [(name, _value(record, path), default, path) for name, path, default in _TOLD[type(record)]]
+    told = [(name, _field_value(record, path), default, path) for name, path, default in _DIFF_FIELDS[type(record)]]
     if before is None or after is None:
         found = ((name, value) for name, value, default, _ in told if value != default and value not in ("", ()))
         return tuple(
             FieldChange(name, None if before is None else value, None if after is None else value)
             for name, value in found
         )
-    pairs = ((name, _value(before, path), new) for name, new, _, path in told)
-    return (*(FieldChange(*pair) for pair in pairs if pair[1] != pair[2]), *_renewed(before, after))
+    pairs = ((name, _field_value(before, path), new) for name, new, _, path in told)
+    return (*(FieldChange(*pair) for pair in pairs if pair[1] != pair[2]), *_secret_changes(before, after))
 
 
-def _renewed(before: object, after: object) -> Iterator[FieldChange]:
-    for name, word in SECRETS.items():
+def _secret_changes(before: object, after: object) -> Iterator[FieldChange]:
+    for name, word in SECRET_FIELDS.items():
         old, new = getattr(before, name, None), getattr(after, name, None)
         if old != new:
             yield FieldChange(word, None if old is None else "(set)", "(new)")
 
 
-def _value(record: object, path: tuple[str, ...]) -> object:
+def _field_value(record: object, path: tuple[str, ...]) -> object:
     for name in path:
         record = getattr(record, name)
     return record
 
 
-def _told(kind: Any, outer: tuple[str, ...] = ()) -> Iterator[tuple[str, tuple[str, ...], object]]:  # noqa: ANN401 - a type
+def _diff_fields(kind: Any, outer: tuple[str, ...] = ()) -> Iterator[tuple[str, tuple[str, ...], object]]:  # noqa: ANN401 - a type
     """Yield each field that a change tells: its name, the way to it, and its default; nested ones one by one."""
     known = {each.name: each for each in fields(kind)}
-    for name in SHOWN[kind]:
+    for name in DIFF_FIELDS[kind]:
         made, path = known[name].default_factory, (*outer, name)
         default = known[name].default if made is MISSING else made()
         if is_dataclass(default):
-            yield from _told(type(default), path)
+            yield from _diff_fields(type(default), path)
         else:
-            yield WORDS.get(name, ".".join(path)), path, default
+            yield FIELD_NAMES.get(name, ".".join(path)), path, default
 
 
-_TOLD = {kind: tuple(_told(kind)) for kind in SHOWN}
+_DIFF_FIELDS = {kind: tuple(_diff_fields(kind)) for kind in DIFF_FIELDS}

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 
-class Property(NamedTuple):
+class InitialProperty(NamedTuple):
     """One of the initial properties of a login (GAM wiki 44824)."""
 
     id: str
@@ -22,7 +22,7 @@ class Session:
     auth_type: str
     scopes: tuple[str, ...]
     key: str | None = None
-    initial_properties: tuple[Property, ...] = ()
+    initial_properties: tuple[InitialProperty, ...] = ()
     revoked_at: datetime | None = None
 
 
@@ -40,4 +40,4 @@ class RefreshToken:
     digest: bytes = field(repr=False)
     expires_at: datetime
     used_at: datetime | None = None
-    superseded: bool = False
+    is_superseded: bool = False

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-HIDDEN = "<hidden>"
+REDACTED = "<hidden>"
 """What stands where a secret was."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RecordedRequest:
     """A request as it was sent."""
 
     method: str
@@ -18,7 +18,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class RecordedResponse:
     """The response to it."""
 
     status: int
@@ -31,8 +31,8 @@ class Told:
 class Exchange:
     """A request and its response; `curl` is a line of shell that repeats the request."""
 
-    request: Asked
-    response: Told
+    request: RecordedRequest
+    response: RecordedResponse
     curl: str
 
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gamcli import store
-from gamcli.actions import Gam, Rehearsal, apps, auth_types, keys, ownership, users
+from gamcli.actions import DryRun, Gam, apps, auth_types, keys, ownership, users
 from gamcli.actions.changes import require_accepted
 from gamcli.errors import UsageError
-from gamcli.model import App, AuthType, Key, Repository, User, fold
+from gamcli.model import App, AuthType, Key, Repository, User, normalize_name
 from gamcli.model.plan import CREATE, UPDATE
 from gamcli.provision.desired import Desired
 from gamcli.provision.draft import RELEASE, Draft, Step
@@ -73,7 +73,7 @@ def apply(gam: Gam, desired: Desired, order: Order) -> Applied:
 
 def _do(gam: Gam, tx: Transaction, draft: Draft) -> None:
     # What ends was accepted as a whole: no single action asks again.
-    accepted = replace(gam, rehearsal=Rehearsal())
+    accepted = replace(gam, dry_run=DryRun())
     for each in draft.adopts:
         ownership.adopt(accepted, tx, each.record, each.by)
     store.users.release_emails(tx, _moving_emails(draft))
@@ -91,15 +91,15 @@ def _do(gam: Gam, tx: Transaction, draft: Draft) -> None:
 
 def _moving_emails(draft: Draft) -> list[str]:
     """Return the GUIDs of users whose email goes to another user by these steps."""
-    taken = {fold(step.after.email): step.after.guid for step in draft.steps if isinstance(step.after, User)}
+    taken = {normalize_name(step.after.email): step.after.guid for step in draft.steps if isinstance(step.after, User)}
     holders = (step.before for step in draft.steps if isinstance(step.before, User) and step.before.email)
-    return [each.guid for each in holders if taken.get(fold(each.email), each.guid) != each.guid]
+    return [each.guid for each in holders if taken.get(normalize_name(each.email), each.guid) != each.guid]
 
 
 def _create(gam: Gam, tx: Transaction, step: Step, draft: Draft) -> None:
     match step.after:
         case Key() as key:
-            keys.add(gam, tx, key, first=(key.user_guid, key.client_id) not in draft.current)
+            keys.add(gam, tx, key, is_first=(key.user_guid, key.client_id) not in draft.current)
         case User() as user:
             users.add(gam, tx, user)
         case App() as app:
@@ -112,7 +112,7 @@ def _create(gam: Gam, tx: Transaction, step: Step, draft: Draft) -> None:
 def _update(gam: Gam, tx: Transaction, step: Step) -> None:
     match step.before, step.after:
         case Key() as old, Key() as key:
-            keys.give_way(gam, tx, old, key)
+            keys.replace_key(gam, tx, old, key)
             keys.add(gam, tx, key, old.id)
         case User() as before, User() as after:
             users.save(gam, tx, replace(before, managed_by=after.managed_by), after)

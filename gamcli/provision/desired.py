@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import NamedTuple
 
-from gamcli.errors import Fault
+from gamcli.errors import Problem
 from gamcli.provision import toml_text
 from gamcli.provision.toml_lines import Keys, Lines
 from gamcli.rules.credentials import Secret
@@ -53,11 +53,11 @@ class Place(NamedTuple):
         """Return the place that `keys` lead to from here."""
         return Place(self.source, (*self.keys, *keys))
 
-    def fault(self, what: str, field_name: str = "") -> Fault:
+    def fault(self, what: str, field_name: str = "") -> Problem:
         """Return the fault that `what` is here, or at the field of that (dotted) name."""
         if field_name:
             return self.within(*field_name.split(".")).fault(what)
-        return Fault(self.file, self.line, f"{self.path}: {what}" if self.keys else what)
+        return Problem(self.file, self.line, f"{self.path}: {what}" if self.keys else what)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Wanted:
     place: Place
     owner: str
 
-    def fault(self, what: str, field_name: str = "") -> Fault:
+    def fault(self, what: str, field_name: str = "") -> Problem:
         """Return the fault that `what` is, at the line of the field."""
         return self.place.fault(what, field_name)
 
@@ -94,7 +94,7 @@ class WantedKey:
     expires_in: timedelta | None = None
     api_key: Secret | None = None
 
-    def fault(self, what: str, field_name: str = "") -> Fault:
+    def fault(self, what: str, field_name: str = "") -> Problem:
         """Return the fault that `what` is, at the line of the field."""
         return self.place.fault(what, field_name)
 

@@ -6,8 +6,8 @@ from datetime import datetime
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
-from gamcli.errors import ConflictError, Fault, FaultsError, UsageError
-from gamcli.model import App, AuthType, Key, Repository, User, fold
+from gamcli.errors import ConflictError, Problem, ProblemsError, UsageError
+from gamcli.model import App, AuthType, Key, Repository, User, normalize_name
 from gamcli.provision.desired import Desired, Wanted, WantedKey
 from gamcli.rules import names
 from gamcli.rules.credentials import Entropy, Secret
@@ -77,7 +77,7 @@ class Draft:
     steps: list[Step] = field(default_factory=list)
     adopts: list[Adoption] = field(default_factory=list)
     leaves: list[Step] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[Problem] = field(default_factory=list)
     foreign: list[Adoption] = field(default_factory=list)
     held: list[ConflictError] = field(default_factory=list)
     broken: set[tuple[str, str]] = field(default_factory=set)
@@ -119,12 +119,12 @@ class Draft:
     def refuse(self, kind: str, wanted: Wanted, what: str, field_name: str = "") -> None:
         """Note what is wrong with a record that is wanted: what stands on it is not judged."""
         self.faults.append(wanted.fault(what, field_name))
-        self.broken.add((kind, fold(wanted.name)))
+        self.broken.add((kind, normalize_name(wanted.name)))
 
     def require_sound(self) -> None:
         """Raise FaultsError for all that is wrong, or ConflictError for what others manage."""
         if self.faults:
-            raise FaultsError(self.faults[:FAULTS])
+            raise ProblemsError(self.faults[:FAULTS])
         if self.held:
             raise self.held[0]
         if self.foreign:
@@ -154,5 +154,5 @@ def clashes(claims: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str, str]]
 
 def unknown(noun: str, name: str, known: Iterable[str]) -> str:
     """Return that nothing has that name, with the nearest name that something has."""
-    near = names.nearest(name, islice(known, COMPARED))
+    near = names.closest_match(name, islice(known, COMPARED))
     return f"no {noun} named '{name}'" + (f"; did you mean '{near}'?" if near else "")

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 from gamcli import store
 from gamcli.actions import Gam
-from gamcli.errors import FailedError, Fault, FaultsError
-from gamcli.model import fold
+from gamcli.errors import FailedError, Problem, ProblemsError
+from gamcli.model import normalize_name
 from gamcli.provision import export, manifest
 from gamcli.provision.desired import Desired, Place, WantedKey
 from gamcli.provision.export import Selection, Table
@@ -67,7 +67,7 @@ def update(gam: Gam, path: Path, environment: Mapping[str, str], wanted: Selecti
         with _replacing(path, mark + _edited(text.removeprefix(mark), steps)) as copy:
             left = _left(gam, copy, environment, tables, wanted)
             if left is None or left:
-                raise FaultsError([*_faults(path, steps, left)], "write the tables with headers, such as [app.NAME]")
+                raise ProblemsError([*_faults(path, steps, left)], "write the tables with headers, such as [app.NAME]")
     return Update(
         changed=sum(step.stated is not None and step.table is not None for step in steps),
         added=sum(step.stated is None for step in steps),
@@ -97,8 +97,8 @@ def _may_go(identity: Identity, wanted: Selection) -> bool:
 def _identity(table: Table) -> Identity:
     section = table.section
     if section.many:
-        return section.name, fold(str(table.values["user"])), fold(str(table.values["app"]))
-    return section.name, fold(table.name)
+        return section.name, normalize_name(str(table.values["user"])), normalize_name(str(table.values["app"]))
+    return section.name, normalize_name(table.name)
 
 
 def _stated(tx: Transaction, desired: Desired) -> Iterator[tuple[Identity, _Stated]]:
@@ -107,10 +107,13 @@ def _stated(tx: Transaction, desired: Desired) -> Iterator[tuple[Identity, _Stat
         yield ("repository", ""), _Stated(place, {"default_auth_type": desired.default_auth_type})
     for name, wanted in (("auth_type", desired.auth_types), ("app", desired.apps), ("user", desired.users)):
         for each in wanted:
-            yield (name, fold(each.name)), _Stated(each.place, {key: _plain(it) for key, it in each.fields.items()})
+            yield (
+                (name, normalize_name(each.name)),
+                _Stated(each.place, {key: _plain(it) for key, it in each.fields.items()}),
+            )
     for key in desired.keys:
         user, app = store.users.find(tx, key.user), store.apps.find(tx, key.app)
-        pair = fold(user.name if user else key.user), fold(app.name if app else key.app)
+        pair = normalize_name(user.name if user else key.user), normalize_name(app.name if app else key.app)
         yield ("key", *pair), _Stated(key.place, _terms(key))
 
 
@@ -121,7 +124,7 @@ def _terms(key: WantedKey) -> dict[str, object]:
 
 def _plain(value: object) -> object:
     if isinstance(value, timedelta):
-        return durations.written(value)
+        return durations.format_duration(value)
     return auth_types.ANY if value is None else export.plain(value)
 
 
@@ -189,18 +192,18 @@ def _left(
     """Return what the edited file still does not say; None when it cannot be read."""
     try:
         return _steps(gam, manifest.read([copy], environment), tables, wanted)
-    except FaultsError:
+    except ProblemsError:
         return None
 
 
-def _faults(path: Path, steps: Iterable[_Step], left: Iterable[_Step] | None) -> Iterator[Fault]:
+def _faults(path: Path, steps: Iterable[_Step], left: Iterable[_Step] | None) -> Iterator[Problem]:
     """Yield a fault for each object of the file that could not be edited."""
     what = "is written in a way that cannot be edited"
     still = None if left is None else {each.identity for each in left}
     found = [each.stated for each in steps if each.stated and (still is None or each.identity in still)]
     yield from (each.place.fault(what) for each in found)
     if not found:
-        yield Fault(str(path), 1, what)
+        yield Problem(str(path), 1, what)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from gamcli import store
 from gamcli.actions import Gam
-from gamcli.model import Key, fold
+from gamcli.model import Key, normalize_name
 from gamcli.provision import toml_text, variables
 from gamcli.provision.fields import SECTIONS, Section
 from gamcli.provision.kinds import Field
@@ -80,7 +80,7 @@ def differs(section: Section, field: Field, values: Mapping[str, object]) -> boo
 def _value_of(record: object, field: Field) -> object:
     """Return the value of a field as a manifest has it; None for a key that never expires."""
     if isinstance(record, Key) and field.name == "expires_in":
-        return None if record.expires_at is None else durations.written(record.expires_at - record.created_at)
+        return None if record.expires_at is None else durations.format_duration(record.expires_at - record.created_at)
     value = attrgetter(field.name)(record)
     return auth_types.ANY if value is None else value
 
@@ -119,13 +119,16 @@ def _records(tx: Transaction, gam: Gam, wanted: Selection) -> Iterator[object]:
 
 
 def _once(records: Iterable[Any]) -> list[Any]:
-    return sorted({fold(each.name): each for each in records}.values(), key=lambda each: fold(each.name))
+    return sorted(
+        {normalize_name(each.name): each for each in records}.values(), key=lambda each: normalize_name(each.name)
+    )
 
 
 def _active(gam: Gam, keys: Iterable[Key]) -> list[Key]:
     now = gam.now()
     return sorted(
-        (key for key in keys if key.status(now) == "active"), key=lambda key: (fold(key.user), fold(key.app), key.id)
+        (key for key in keys if key.status(now) == "active"),
+        key=lambda key: (normalize_name(key.user), normalize_name(key.app), key.id),
     )
 
 

@@ -26,12 +26,12 @@ def _text(what: str, longest: int = names.TEXT_LENGTH) -> Read:
 
 
 def _name(noun: str, longest: int = names.NAME_LENGTH) -> Read:
-    return lambda value: names.check(noun, value, longest)
+    return lambda value: names.check_name(noun, value, longest)
 
 
 def _bounded(name: str) -> Read:
     def check(value: int) -> int:
-        apps.check({name: value})
+        apps.check_changes({name: value})
         return value
 
     return check
@@ -44,7 +44,7 @@ def _bounds(name: str) -> dict[str, object]:
 
 def _of_user(name: str) -> Callable[[Any], Any]:
     def check(value: object) -> object:
-        users.check(name, value)
+        users.check_field(name, value)
         return value
 
     return check
@@ -61,7 +61,7 @@ def _roles(value: list[str]) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1024)  # as above
 def _checked_roles(roles: tuple[str, ...]) -> tuple[str, ...]:
-    users.check("roles", roles)
+    users.check_field("roles", roles)
     return roles
 
 
@@ -70,12 +70,12 @@ def _attributes(value: dict[str, object]) -> dict[str, object]:
         for text in content if isinstance(content, list) else [content]:
             if type(text) is not str:
                 raise wrong_type("a text or a list of texts", text)
-    users.check("attributes", value)
+    users.check_field("attributes", value)
     return value
 
 
 def _auth_type_or_any(value: str) -> str | None:
-    return None if value.lower() == auth_types.ANY else names.check("an authentication type", value)
+    return None if value.lower() == auth_types.ANY else names.check_name("an authentication type", value)
 
 
 def _life(value: str) -> timedelta:
@@ -91,7 +91,7 @@ def _client_secret(value: str) -> Secret:
 
 def _api_key(value: str) -> Secret:
     secret = Secret(value)
-    if credentials.api_key_id(secret) is None:
+    if credentials.parse_api_key_id(secret) is None:
         raise UsageError(
             "that is no API key: its form or its checksum is wrong", command("key", "inspect", "--api-key-file", "FILE")
         )
@@ -99,7 +99,7 @@ def _api_key(value: str) -> Secret:
 
 
 def _password(value: str) -> Secret:
-    return passwords.check(Secret(value))
+    return passwords.check_password(Secret(value))
 
 
 class Section(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gamcli.errors import Fault
+from gamcli.errors import Problem
 from gamcli.provision.desired import Source
 
 LARGEST = 256 * 2**20
@@ -31,20 +31,20 @@ class File(NamedTuple):
     tree: dict[str, Any]
 
 
-def read(paths: Iterable[str | Path], faults: list[Fault]) -> Iterator[File]:
+def read(paths: Iterable[str | Path], faults: list[Problem]) -> Iterator[File]:
     """Yield each file of `paths` as it was read; what is wrong with one goes to `faults`."""
     seen = set[Path]()
     for path in _files(paths, faults):
         if path.resolve() not in seen:
             seen.add(path.resolve())
             found = _parsed(path)
-            if isinstance(found, Fault):
+            if isinstance(found, Problem):
                 faults.append(found)
             else:
                 yield found
 
 
-def _files(paths: Iterable[str | Path], faults: list[Fault]) -> Iterator[Path]:
+def _files(paths: Iterable[str | Path], faults: list[Problem]) -> Iterator[Path]:
     """Yield the files; of a folder those that end in `.toml`, in order, hidden ones and our own settings left out."""
     for path in map(Path, paths):
         if not path.is_dir():
@@ -52,7 +52,7 @@ def _files(paths: Iterable[str | Path], faults: list[Fault]) -> Iterator[Path]:
             continue
         found = [each for each in sorted(path.rglob("*.toml")) if not _is_passed_over(each.relative_to(path))]
         if not found:
-            faults.append(Fault(str(path), 1, "the folder holds no .toml file"))
+            faults.append(Problem(str(path), 1, "the folder holds no .toml file"))
         yield from found
 
 
@@ -60,21 +60,21 @@ def _is_passed_over(path: Path) -> bool:
     return path.name == SETTINGS or any(part.startswith(".") for part in path.parts)
 
 
-def _parsed(path: Path) -> File | Fault:
+def _parsed(path: Path) -> File | Problem:
     try:
         with path.open("rb") as file:
             raw = file.read(LARGEST + 1)
     except OSError as error:
-        return Fault(str(path), 1, _unread(path, error))
+        return Problem(str(path), 1, _unread(path, error))
     if len(raw) > LARGEST:
-        return Fault(str(path), 1, f"is larger than {LARGEST // 2**20} MiB")
+        return Problem(str(path), 1, f"is larger than {LARGEST // 2**20} MiB")
     try:
         text = raw.decode("utf-8").removeprefix("\ufeff")
         return File(Source(str(path), text), path, text, tomllib.loads(text))
     except UnicodeDecodeError as error:
-        return Fault(str(path), raw.count(b"\n", 0, error.start) + 1, "is not UTF-8 text")
+        return Problem(str(path), raw.count(b"\n", 0, error.start) + 1, "is not UTF-8 text")
     except RecursionError:
-        return Fault(str(path), 1, "is nested too deep")
+        return Problem(str(path), 1, "is nested too deep")
     except ValueError as error:
         return _broken(str(path), text, str(error))
 
@@ -86,20 +86,20 @@ def _unread(path: Path, error: OSError) -> str:
     return f"there is no file or folder of that name{where}"
 
 
-def _broken(file: str, text: str, message: str) -> Fault:
+def _broken(file: str, text: str, message: str) -> Problem:
     """Return the fault that tomllib found, in our words for its place."""
     position = _POSITION.search(message)
     if position is None:  # Python's own refusal of numbers beyond its limit of digits
         found = _LONG_NUMBER.search(text)
-        return Fault(file, text.count("\n", 0, found.start() if found else 0) + 1, "a number has too many digits")
+        return Problem(file, text.count("\n", 0, found.start() if found else 0) + 1, "a number has too many digits")
     told = _KEYS.sub(_path, message[: position.start()])
     told = told[:1].lower() + told[1:]
     if position[1] is None:
-        return Fault(file, text.count("\n") + (not text.endswith("\n")), f"{told} at the end of the file")
+        return Problem(file, text.count("\n") + (not text.endswith("\n")), f"{told} at the end of the file")
     line, column = int(position[1]), int(position[2])
     word = _WORD.match(text.split("\n")[line - 1], column - 1)
     instead = "" if word is None else "; true or false" if word[0].lower() in _FLAGS else "; a text stands in quotes"
-    return Fault(file, line, f"column {column}: {told}{instead}")
+    return Problem(file, line, f"column {column}: {told}{instead}")
 
 
 def _path(keys: re.Match[str]) -> str:

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from gamcli.model import App, AuthType, Impact, Key, User, fold
+from gamcli.model import App, AuthType, Key, KeyImpact, User, normalize_name
 from gamcli.model.plan import DELETE, UPDATE
 from gamcli.provision.draft import Step
 from gamcli.rules import impact
-from gamcli.rules.grants import Facts
+from gamcli.rules.grants import GrantFacts
 from gamcli.store.keys import KeyFilter
 
 
@@ -33,16 +33,16 @@ class _End:
                 case AuthType() as kind, after if _matters(kind, after):
                     gone = f"deletion of authentication type '{kind.name}'"
                     found.types.append(kind.name)
-                    found.auth_types[fold(kind.name)] = after if isinstance(after, AuthType) else gone
+                    found.auth_types[normalize_name(kind.name)] = after if isinstance(after, AuthType) else gone
         return found
 
-    def change(self, facts: Facts) -> Facts | str:
+    def change(self, facts: GrantFacts) -> GrantFacts | str:
         """Return the facts that a key stands on in the end, or why it ends."""
         assert facts.app is not None
         assert facts.user is not None
         app = self.apps.get(facts.app.client_id, facts.app)
         user = self.users.get(facts.user.guid, facts.user)
-        kind = facts.auth_type and self.auth_types.get(fold(facts.auth_type.name), facts.auth_type)
+        kind = facts.auth_type and self.auth_types.get(normalize_name(facts.auth_type.name), facts.auth_type)
         if isinstance(app, str):
             return app
         if isinstance(user, str):
@@ -56,7 +56,7 @@ class _End:
 
 
 def _matters(before: App | User | AuthType, after: object) -> bool:
-    return not isinstance(after, App | User | AuthType) or impact.bears(before, after)
+    return not isinstance(after, App | User | AuthType) or impact.affects_keys(before, after)
 
 
 def filters(steps: Iterable[Step]) -> Iterator[KeyFilter]:
@@ -64,14 +64,14 @@ def filters(steps: Iterable[Step]) -> Iterator[KeyFilter]:
     return _End.of(steps).filters()
 
 
-def of(steps: Iterable[Step], standing: Iterable[Facts]) -> tuple[Impact, ...]:
+def of(steps: Iterable[Step], standing: Iterable[GrantFacts]) -> tuple[KeyImpact, ...]:
     """Return what the steps do to the live keys of `standing`, and to those that they replace or revoke."""
     steps = list(steps)
     once = {facts.key.id: facts for facts in standing if facts.key is not None}
-    found = {each.key.id: each for each in impact.of(_End.of(steps).change, once.values())}
+    found = {each.key.id: each for each in impact.find_impacts(_End.of(steps).change, once.values())}
     for step in steps:
         if isinstance(step.before, Key) and step.action in (UPDATE, DELETE):
             reason = "named no longer" if step.action == DELETE else "replaced by the new key"
-            if step.before.id not in found or not found[step.before.id].ends:
-                found[step.before.id] = Impact(step.before, ends=True, reason=reason)
+            if step.before.id not in found or not found[step.before.id].is_permanent:
+                found[step.before.id] = KeyImpact(step.before, is_permanent=True, reason=reason)
     return tuple(found.values())

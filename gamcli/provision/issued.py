@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from gamcli.model import App, Key, fold
+from gamcli.model import App, Key, normalize_name
 from gamcli.provision.draft import Draft
 from gamcli.rules.credentials import Secret
 
@@ -65,7 +65,7 @@ class Issued:
 def issued(draft: Draft) -> Issued:
     """Return the secrets that the steps of `draft` issue."""
     new = [(step.after, step.secret) for step in draft.steps if step.secret is not None]
-    apps = [draft.apps[fold(each.name)] for each in draft.desired.apps]
+    apps = [draft.apps[normalize_name(each.name)] for each in draft.desired.apps]
     named = {app.client_id: app.name for app in apps}
     for app in draft.apps.values():
         named.setdefault(app.client_id, app.name)

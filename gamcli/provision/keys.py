@@ -5,15 +5,15 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from gamcli.errors import RefusedError, UsageError
-from gamcli.model import App, AuthType, Key, User, fold
+from gamcli.model import App, AuthType, Key, User, normalize_name
 from gamcli.model.plan import CREATE, UPDATE
 from gamcli.provision.desired import WantedKey
 from gamcli.provision.draft import Draft, Step, unknown
 from gamcli.provision.snapshot import Actual, called
 from gamcli.rules import keys as rules
 from gamcli.rules import scopes
-from gamcli.rules.credentials import Secret, api_key_id
-from gamcli.rules.grants import Facts
+from gamcli.rules.credentials import Secret, parse_api_key_id
+from gamcli.rules.grants import GrantFacts
 
 Parsed = Callable[[tuple[str, ...], tuple[str, ...]], tuple[str, ...]]
 """Makes scopes of words, given those that the application publishes."""
@@ -51,21 +51,21 @@ def settle(draft: Draft, actual: Actual, parsed: Parsed) -> None:
             continue
         draft.pairs[user.guid, app.client_id] = user.name
         live = actual.keys.get((user.guid, app.client_id))
-        _settle_one(draft, wanted, Facts(draft.terms.now, app=app, user=user, key=live), parsed)
+        _settle_one(draft, wanted, GrantFacts(draft.terms.now, app=app, user=user, key=live), parsed)
 
 
 def _pair(draft: Draft, wanted: WantedKey, known: _Known) -> tuple[User, App] | None:
-    user, app = known.users.get(fold(wanted.user)), known.apps.get(fold(wanted.app))
-    if user is None and ("user", fold(wanted.user)) not in draft.broken:
+    user, app = known.users.get(normalize_name(wanted.user)), known.apps.get(normalize_name(wanted.app))
+    if user is None and ("user", normalize_name(wanted.user)) not in draft.broken:
         what = unknown("user", wanted.user, (each.name for each in draft.users.values()))
         draft.faults.append(wanted.fault(what, "user"))
-    if app is None and ("app", fold(wanted.app)) not in draft.broken:
+    if app is None and ("app", normalize_name(wanted.app)) not in draft.broken:
         what = unknown("application", wanted.app, (each.name for each in draft.apps.values()))
         draft.faults.append(wanted.fault(what, "app"))
     return None if user is None or app is None else (user, app)
 
 
-def _settle_one(draft: Draft, wanted: WantedKey, facts: Facts, parsed: Parsed) -> None:
+def _settle_one(draft: Draft, wanted: WantedKey, facts: GrantFacts, parsed: Parsed) -> None:
     app, user, live = facts.app, facts.user, facts.key
     assert app is not None
     assert user is not None
@@ -90,32 +90,34 @@ def _settle_one(draft: Draft, wanted: WantedKey, facts: Facts, parsed: Parsed) -
 
 def _stands(draft: Draft, key: Key, app: App) -> bool:
     """Say whether the key is live, and stays so when applications and authentication types are as wanted."""
-    if not key.is_live(draft.terms.now) or fold(key.auth_type) not in draft.auth_types:
+    if not key.is_valid(draft.terms.now) or normalize_name(key.auth_type) not in draft.auth_types:
         return False
-    return not scopes.beyond(key.scopes, app.scopes)
+    return not scopes.find_disallowed(key.scopes, app.scopes)
 
 
 def _is_as_wanted(key: Key, wanted: WantedKey, asked: tuple[str, ...] | None) -> bool:
     return (
         asked in (None, key.scopes)
-        and (wanted.auth_type is None or fold(wanted.auth_type) == fold(key.auth_type))
+        and (wanted.auth_type is None or normalize_name(wanted.auth_type) == normalize_name(key.auth_type))
         and (wanted.api_key is None or wanted.api_key.matches(key.digest))
     )
 
 
-def _issued(draft: Draft, wanted: WantedKey, facts: Facts, asked: tuple[str, ...] | None) -> tuple[Key, Secret | None]:
+def _issued(
+    draft: Draft, wanted: WantedKey, facts: GrantFacts, asked: tuple[str, ...] | None
+) -> tuple[Key, Secret | None]:
     """Return the new key, and its secret unless that was brought along."""
     assert facts.app is not None
-    name = rules.auth_type_for(facts.app, wanted.auth_type, draft.repository.default_auth_type)
-    auth_type: AuthType | None = draft.auth_types.get(fold(name))
+    name = rules.choose_auth_type(facts.app, wanted.auth_type, draft.repository.default_auth_type)
+    auth_type: AuthType | None = draft.auth_types.get(normalize_name(name))
     if auth_type is None:
         raise UsageError(unknown("authentication type", name, (each.name for each in draft.auth_types.values())))
-    terms = rules.KeyTerms(asked, wanted.expires_in, wanted.label, managed_by=wanted.owner)
+    terms = rules.KeyOptions(asked, wanted.expires_in, wanted.label, managed_by=wanted.owner)
     entropy = draft.terms.entropy
-    issued = rules.issue(Facts(facts.now, app=facts.app, user=facts.user, auth_type=auth_type), terms, entropy)
+    issued = rules.issue(GrantFacts(facts.now, app=facts.app, user=facts.user, auth_type=auth_type), terms, entropy)
     if wanted.api_key is None:
         return issued
-    key_id = api_key_id(wanted.api_key)
+    key_id = parse_api_key_id(wanted.api_key)
     if key_id is None:
         raise UsageError("api_key has not the form of a key, or its checksum is wrong")
     return replace(issued.record, id=key_id, digest=wanted.api_key.digest()), None

@@ -7,7 +7,7 @@ Every fault of all files is told at once, each with its file, line and key path,
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from gamcli.errors import FaultsError
+from gamcli.errors import ProblemsError
 from gamcli.provision import agreement, files
 from gamcli.provision.desired import Desired, Place, Wanted
 from gamcli.provision.reading import Found, Reader
@@ -24,7 +24,7 @@ def read(
     file as it was given. A `seed` may carry secrets.
     """
     if owner is not None:
-        names.check("an owner", owner, names.APP_NAME_LENGTH)
+        names.check_name("an owner", owner, names.APP_NAME_LENGTH)
     found = Found()
     places: dict[str, int] = {}
     for file in files.read(paths, found.faults):
@@ -32,7 +32,7 @@ def read(
         Reader(file, found, environment, owner or file.source.file, seed=seed).read()
     desired = _agreed(found)
     if found.faults:
-        raise FaultsError(sorted(found.faults, key=lambda fault: (places.get(fault.file, -1), fault.line)))
+        raise ProblemsError(sorted(found.faults, key=lambda fault: (places.get(fault.file, -1), fault.line)))
     return desired
 
 

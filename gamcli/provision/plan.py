@@ -11,7 +11,7 @@ from functools import cache
 from operator import attrgetter
 
 from gamcli.errors import UsageError
-from gamcli.model import APIKEY, App, AuthType, User, fold
+from gamcli.model import APIKEY, App, AuthType, User, normalize_name
 from gamcli.model.plan import CREATE, UPDATE
 from gamcli.provision import keys, pruning
 from gamcli.provision.desired import Desired, Wanted
@@ -70,24 +70,24 @@ def _differing(found: Manageable, fields: Fields) -> Fields:
 
 
 def _auth_type(draft: Draft, wanted: Wanted) -> None:
-    found, now = draft.auth_types.get(fold(wanted.name)), draft.terms.now
+    found, now = draft.auth_types.get(normalize_name(wanted.name)), draft.terms.now
 
     def judge(fields: Fields) -> AuthType:
         settings = {**fields, "managed_by": wanted.owner}
         kind = str(settings.pop("type", found.type if found else ""))
         if found is None:
             return auth_type_rules.create(wanted.name, kind, settings, now)
-        if fold(kind) != fold(found.type):
+        if normalize_name(kind) != normalize_name(found.type):
             raise UsageError(f"it is of kind {found.type}, and stays so")
         differing = _differing(found, settings)
-        return auth_type_rules.changed(found, settings, now) if {*differing} - {"managed_by"} else found
+        return auth_type_rules.apply_changes(found, settings, now) if {*differing} - {"managed_by"} else found
 
     if found is None and "type" not in wanted.fields:
         draft.refuse("auth-type", wanted, "it has no type: APIkey or GAMLocal")
         return
     after = draft.judged("auth-type", wanted, judge)
     if after is not None:
-        draft.auth_types[fold(wanted.name)] = after
+        draft.auth_types[normalize_name(wanted.name)] = after
         draft.settle(wanted, Step(UPDATE if found else CREATE, "auth-type", after.name, found, after))
 
 
@@ -95,18 +95,18 @@ def _default(draft: Draft) -> None:
     wanted, before = draft.desired.default_auth_type, draft.repository
     if wanted is None:
         return
-    found = draft.auth_types.get(fold(wanted))
+    found = draft.auth_types.get(normalize_name(wanted))
     if found is None:
         assert draft.desired.default_place is not None
         what = unknown("authentication type", wanted, (each.name for each in draft.auth_types.values()))
         draft.faults.append(draft.desired.default_place.fault(what))
-    elif fold(found.name) != fold(before.default_auth_type):
+    elif normalize_name(found.name) != normalize_name(before.default_auth_type):
         draft.repository = replace(before, default_auth_type=found.name)
         draft.steps.append(Step(UPDATE, "repository", "repository", before, draft.repository))
 
 
 def _app(draft: Draft, wanted: Wanted, parsed: keys.Parsed) -> None:
-    found, terms = draft.apps.get(fold(wanted.name)), draft.terms
+    found, terms = draft.apps.get(normalize_name(wanted.name)), draft.terms
     minted = mint_client_secret(terms.entropy) if found is None else None
 
     def judge(fields: Fields) -> App:
@@ -124,7 +124,7 @@ def _app(draft: Draft, wanted: Wanted, parsed: keys.Parsed) -> None:
 
     after = draft.judged("app", wanted, judge)
     if after is not None:
-        draft.apps[fold(wanted.name)] = after
+        draft.apps[normalize_name(wanted.name)] = after
         issued = None if "client_secret" in wanted.fields else minted
         draft.settle(wanted, Step(UPDATE if found else CREATE, "app", after.name, found, after, issued))
 
@@ -132,13 +132,13 @@ def _app(draft: Draft, wanted: Wanted, parsed: keys.Parsed) -> None:
 def _changed_app(found: App, settings: Fields, draft: Draft) -> App:
     """Return `found` with what differs laid over it: what is so already is not judged anew."""
     differing = _differing(found, settings)
-    return app_rules.changed(found, differing, draft.terms.now) if {*differing} - {"managed_by"} else found
+    return app_rules.apply_changes(found, differing, draft.terms.now) if {*differing} - {"managed_by"} else found
 
 
 def _with_secret(app: App, secret: object, owner: str, draft: Draft) -> App:
     if not isinstance(secret, Secret) or secret.matches(app.secret_digest):
         return app
-    rotated = app_rules.rotated(app, app_rules.check_client_secret(secret), draft.terms.now)
+    rotated = app_rules.rotate_secret(app, app_rules.check_client_secret(secret), draft.terms.now)
     return replace(rotated, managed_by=owner)
 
 
@@ -156,7 +156,7 @@ def _settings(draft: Draft, fields: Fields, found: App | None, parsed: keys.Pars
 
 
 def _allowed(draft: Draft, asked: str) -> str:
-    found = draft.auth_types.get(fold(asked))
+    found = draft.auth_types.get(normalize_name(asked))
     if found is None:
         raise UsageError(unknown("authentication type", asked, (each.name for each in draft.auth_types.values())))
     if found.type != APIKEY:
@@ -165,7 +165,7 @@ def _allowed(draft: Draft, asked: str) -> str:
 
 
 def _user(draft: Draft, wanted: Wanted) -> None:
-    found, terms = draft.users.get(fold(wanted.name)), draft.terms
+    found, terms = draft.users.get(normalize_name(wanted.name)), draft.terms
 
     def judge(fields: Fields) -> User:
         settings = {**fields, "managed_by": wanted.owner}
@@ -174,12 +174,12 @@ def _user(draft: Draft, wanted: Wanted) -> None:
             made = user_rules.create(wanted.name, mint_guid(terms.entropy), settings, terms.now)
         else:
             differs = {*_differing(found, settings)} - {"managed_by"}
-            made = user_rules.changed(found, settings, terms.now) if differs else found
+            made = user_rules.apply_changes(found, settings, terms.now) if differs else found
         return made if password is None else _with_password(made, password, draft)
 
     after = draft.judged("user", wanted, judge)
     if after is not None:
-        draft.users[fold(wanted.name)] = after
+        draft.users[normalize_name(wanted.name)] = after
         draft.settle(wanted, Step(UPDATE if found else CREATE, "user", after.name, found, after))
 
 
@@ -187,17 +187,17 @@ def _with_password(user: User, password: object, draft: Draft) -> User:
     assert isinstance(password, Secret)
     if user.password_hash is not None and passwords.verify(password, user.password_hash):
         return user
-    hashed = passwords.hashed(password, draft.terms.entropy, passwords.FLEETING)
+    hashed = passwords.hash_password(password, draft.terms.entropy, passwords.SEED_COST)
     return replace(user, password_hash=hashed, password_set_at=draft.terms.now)
 
 
 def _tell_clashes(draft: Draft) -> None:
     """Note what would name two users, or two applications: a name, an email or an id."""
     users, apps = draft.users, draft.apps
-    of_users = {users[name].guid: each for each in draft.desired.users if (name := fold(each.name)) in users}
+    of_users = {users[name].guid: each for each in draft.desired.users if (name := normalize_name(each.name)) in users}
     for text, *both in clashes(_claims_of_users(draft)):
         _tell(draft, text, [of_users[each] for each in both if each in of_users], "user")
-    of_apps = {apps[name].client_id: each for each in draft.desired.apps if (name := fold(each.name)) in apps}
+    of_apps = {apps[name].client_id: each for each in draft.desired.apps if (name := normalize_name(each.name)) in apps}
     for text, *both in clashes(_claims_of_apps(draft)):
         _tell(draft, text, [of_apps[each] for each in both if each in of_apps], "application")
 
@@ -205,7 +205,7 @@ def _tell_clashes(draft: Draft) -> None:
 def _tell(draft: Draft, text: str, wanted: list[Wanted], noun: str) -> None:
     """Tell it where the text stands: in a field of the later one that says it, or else at the name of one."""
     fields = ((each, name) for each in reversed(wanted) for name in ("email", "client_id"))
-    said = (place for place in fields if fold(str(place[0].fields.get(place[1], ""))) == text)
+    said = (place for place in fields if normalize_name(str(place[0].fields.get(place[1], ""))) == text)
     for each, name in [*said, *((each, "") for each in wanted)][:1]:
         draft.faults.append(each.fault(f"'{text}' names another {noun} already", name))
 
@@ -215,7 +215,7 @@ def _claims_of_users(draft: Draft) -> Iterator[tuple[str, str]]:
         yield name, user.guid
         yield user.guid, user.guid
         if user.email:
-            yield fold(user.email), user.guid
+            yield normalize_name(user.email), user.guid
 
 
 def _claims_of_apps(draft: Draft) -> Iterator[tuple[str, str]]:

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from itertools import chain
 
 from gamcli.actions import Gam
-from gamcli.actions.changes import standing
-from gamcli.model import Impact, Key
-from gamcli.model.manifests import Adopted, Left, ManifestPlan
-from gamcli.model.plan import UPDATE, Change, FieldChange, compared
+from gamcli.actions.changes import load_key_facts
+from gamcli.model import Key, KeyImpact
+from gamcli.model.manifests import AdoptedObject, ManifestPlan, UnlistedObject
+from gamcli.model.plan import UPDATE, Change, FieldChange, diff_records
 from gamcli.provision import impacts, snapshot
 from gamcli.provision.desired import Desired
 from gamcli.provision.draft import RELEASE, Draft, Step, Terms
@@ -37,12 +37,12 @@ class Proposal:
     """A draft and the live keys that it touches."""
 
     draft: Draft
-    impacts: tuple[Impact, ...]
+    impacts: tuple[KeyImpact, ...]
 
     @property
-    def ending(self) -> list[Impact]:
+    def ending(self) -> list[KeyImpact]:
         """The live keys that end for good."""
-        return [each for each in self.impacts if each.ends]
+        return [each for each in self.impacts if each.is_permanent]
 
     @property
     def changes(self) -> bool:
@@ -57,11 +57,11 @@ class Proposal:
     def plan(self) -> ManifestPlan:
         """Return what people and programs are told."""
         draft = self.draft
-        return ManifestPlan.made(
+        return ManifestPlan.build(
             [change(step) for step in draft.steps],
             self.impacts,
-            [Adopted(each.kind, each.name, each.owner, each.by) for each in draft.adopts],
-            [Left(each.kind, each.name) for each in draft.leaves],
+            [AdoptedObject(each.kind, each.name, each.owner, each.by) for each in draft.adopts],
+            [UnlistedObject(each.kind, each.name) for each in draft.leaves],
         )
 
 
@@ -69,7 +69,7 @@ def propose(tx: Transaction, gam: Gam, desired: Desired, options: Options) -> Pr
     """Return what leads from the state of the store to `desired`; raises FaultsError and ConflictError."""
     terms = Terms(gam.now(), gam.entropy, options.prune, options.adopt)
     draft = diff(desired, snapshot.read(tx, desired), terms)
-    facts = chain.from_iterable(standing(tx, gam, each) for each in impacts.filters(draft.steps))
+    facts = chain.from_iterable(load_key_facts(tx, gam, each) for each in impacts.filters(draft.steps))
     return Proposal(draft, impacts.of(draft.steps, facts))
 
 
@@ -78,7 +78,7 @@ def change(step: Step) -> Change:
     if step.action == RELEASE:
         owner = getattr(step.before, "managed_by", None)
         return Change(UPDATE, step.kind, step.name, (FieldChange("managed_by", owner, None),))
-    told = (each for each in compared(step.before, step.after) if each.field not in UNTOLD)
+    told = (each for each in diff_records(step.before, step.after) if each.field not in UNTOLD)
     if isinstance(step.before, Key) and step.action == UPDATE:
         told = (each for each in told if each.field in ("scopes", "auth_type", "label", "api_key"))
     return Change(step.action, step.kind, step.name, tuple(told))

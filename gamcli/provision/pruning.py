@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from gamcli.errors import ConflictError, command
-from gamcli.model import App, AuthType, User, fold
+from gamcli.model import App, AuthType, User, normalize_name
 from gamcli.model.plan import DELETE
 from gamcli.provision.desired import Wanted
 from gamcli.provision.draft import RELEASE, Draft, Step
@@ -33,7 +33,7 @@ def unnamed(draft: Draft, actual: Actual) -> list[Step]:
 
 
 def _left(draft: Draft, there: Mapping[str, Named], wanted: Iterable[Wanted]) -> Iterator[Named]:
-    named = {fold(each.name) for each in wanted}
+    named = {normalize_name(each.name) for each in wanted}
     return (each for name, each in there.items() if each.managed_by in draft.desired.owners and name not in named)
 
 
@@ -45,7 +45,7 @@ def _step(actual: Actual, kind: str, name: str, record: Manageable) -> Step:
 
 def _leave(there: dict[str, Named], steps: Iterable[Step]) -> None:
     for step in steps:
-        name = fold(step.name)
+        name = normalize_name(step.name)
         if step.action == DELETE:
             del there[name]
         else:
@@ -59,7 +59,7 @@ def prune(draft: Draft, actual: Actual, steps: list[Step]) -> None:
     left = [
         _step(actual, "key", f"{key.user} for {key.app}", key)
         for key in actual.managed_keys
-        if key.is_live(draft.terms.now)
+        if key.is_valid(draft.terms.now)
         and (key.user_guid, key.client_id) not in draft.pairs
         and gone.isdisjoint((key.user_guid, key.client_id))
     ]
@@ -74,12 +74,12 @@ def prune(draft: Draft, actual: Actual, steps: list[Step]) -> None:
 
 def _holding(draft: Draft, actual: Actual, name: str) -> Iterator[ConflictError]:
     """Yield why an authentication type cannot be deleted."""
-    if fold(draft.repository.default_auth_type) == fold(name):
+    if normalize_name(draft.repository.default_auth_type) == normalize_name(name):
         yield ConflictError(
             f"authentication type '{name}' is the default of the repository",
             command("auth-type", "set-default", "ANOTHER"),
         )
-    for app in actual.allowing.get(fold(name), ()):
+    for app in actual.allowing.get(normalize_name(name), ()):
         if _still_allows(draft, actual, app, name):
             yield ConflictError(
                 f"application '{app}' allows only authentication type '{name}'",
@@ -88,7 +88,7 @@ def _holding(draft: Draft, actual: Actual, name: str) -> Iterator[ConflictError]
 
 
 def _still_allows(draft: Draft, actual: Actual, app: str, auth_type: str) -> bool:
-    after = draft.apps.get(fold(app))
+    after = draft.apps.get(normalize_name(app))
     if after is None:
-        return fold(app) not in actual.apps
-    return fold(after.api_keys.auth_type or "") == fold(auth_type)
+        return normalize_name(app) not in actual.apps
+    return normalize_name(after.api_keys.auth_type or "") == normalize_name(auth_type)

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from gamcli.errors import Fault, UsageError
+from gamcli.errors import Problem, UsageError
 from gamcli.provision.desired import Place, Wanted, WantedKey
 from gamcli.provision.fields import SECTIONS, Section
 from gamcli.provision.files import File
 from gamcli.provision.kinds import Read, wrong_type
 from gamcli.provision.toml_lines import Keys
 from gamcli.provision.variables import Variables, is_reference, may_be_in
-from gamcli.rules.names import nearest, shown
+from gamcli.rules.names import closest_match, escape_unprintable
 
 _SEED_ONLY = "only the seed of an ephemeral server may hold it"
 
@@ -25,7 +25,7 @@ class Found:
     wanted: dict[str, list[Wanted]] = field(default_factory=lambda: {name: [] for name in SECTIONS})
     keys: list[WantedKey] = field(default_factory=list)
     owners: list[str] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[Problem] = field(default_factory=list)
 
 
 @lru_cache
@@ -177,13 +177,13 @@ def told(error: UsageError) -> str:
 def _without(value: object, error: UsageError, reference: str) -> UsageError:
     """Return an error that tells the rule, and nothing of the `value` that a reference stands for: it may be secret."""
     said = (error.hint or "").lower()
-    tells = any(word in said for word in re.findall(r"\w+", shown(str(value)).lower()))
+    tells = any(word in said for word in re.findall(r"\w+", escape_unprintable(str(value)).lower()))
     return UsageError(f"what {reference} stands for cannot be here", None if tells else error.hint)
 
 
 def _meant(name: str, known: Iterable[str]) -> str:
     names = list(dict.fromkeys(known))
-    near = nearest(name, names)
+    near = closest_match(name, names)
     return f"did you mean {near}?" if near else f"one of: {', '.join(names)}"
 
 

@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from gamcli.actions import Gam
-from gamcli.model import App, Key, fold
+from gamcli.model import App, Key, normalize_name
 from gamcli.provision import manifest
 from gamcli.provision.apply import Order, apply
 from gamcli.provision.draft import Draft
 from gamcli.provision.issued import Issued
-from gamcli.rules.credentials import Secret, api_key_id
+from gamcli.rules.credentials import Secret, parse_api_key_id
 
 KINDS = ("GAM_CLIENT_ID", "GAM_CLIENT_SECRET", "GAM_API_KEY")
 
@@ -28,16 +28,16 @@ def sow(gam: Gam, paths: Iterable[str | Path], environment: Mapping[str, str]) -
 
 
 def _apps(draft: Draft) -> Iterator[tuple[App, Secret]]:
-    carried = {fold(each.name): each.fields.get("client_secret") for each in draft.desired.apps}
+    carried = {normalize_name(each.name): each.fields.get("client_secret") for each in draft.desired.apps}
     for step in draft.steps:
         if isinstance(step.after, App):
-            secret = step.secret or carried[fold(step.after.name)]
+            secret = step.secret or carried[normalize_name(step.after.name)]
             assert isinstance(secret, Secret)
             yield step.after, secret
 
 
 def _keys(draft: Draft) -> Iterator[tuple[Key, Secret]]:
-    carried = {api_key_id(each.api_key): each.api_key for each in draft.desired.keys if each.api_key is not None}
+    carried = {parse_api_key_id(each.api_key): each.api_key for each in draft.desired.keys if each.api_key is not None}
     return ((step.after, step.secret or carried[step.after.id]) for step in draft.steps if isinstance(step.after, Key))
 
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from gamcli import store
-from gamcli.model import App, AuthType, Key, Repository, User, fold
+from gamcli.model import App, AuthType, Key, Repository, User, normalize_name
 from gamcli.provision.desired import Desired
 from gamcli.rules import scopes
-from gamcli.rules.apps import looks_like_client_id
+from gamcli.rules.apps import is_client_id
 from gamcli.store import Transaction
 
 
@@ -33,7 +33,7 @@ class Actual:
 
 def read(tx: Transaction, desired: Desired) -> Actual:
     """Return what the store holds of what `desired` is about."""
-    auth_types = {fold(each.name): each for each in store.auth_types.each(tx)}
+    auth_types = {normalize_name(each.name): each for each in store.auth_types.each(tx)}
     apps, users = _apps(tx, desired), _users(tx, desired)
     current, managed = _keys(tx, desired, users)
     return Actual(
@@ -57,18 +57,18 @@ def called(users: Iterable[User]) -> dict[str, User]:
     """Return users by every text that names them: name, email, GUID."""
     found: dict[str, User] = {}
     for user in users:
-        found[user.guid] = found[fold(user.name)] = user
+        found[user.guid] = found[normalize_name(user.name)] = user
         if user.email:
-            found[fold(user.email)] = user
+            found[normalize_name(user.email)] = user
     return found
 
 
 def _apps(tx: Transaction, desired: Desired) -> dict[str, App]:
     names = [*(each.name for each in desired.apps), *(each.app for each in desired.keys)]
     brought = (str(each.fields["client_id"]) for each in desired.apps if "client_id" in each.fields)
-    client_ids = [*brought, *filter(looks_like_client_id, dict.fromkeys(names))]
+    client_ids = [*brought, *filter(is_client_id, dict.fromkeys(names))]
     found = [*store.apps.called(tx, names, client_ids), *store.apps.managed(tx, desired.owners)]
-    return {fold(each.name): each for each in found}
+    return {normalize_name(each.name): each for each in found}
 
 
 def _users(tx: Transaction, desired: Desired) -> dict[str, User]:
@@ -76,21 +76,23 @@ def _users(tx: Transaction, desired: Desired) -> dict[str, User]:
     found = called(store.users.managed(tx, desired.owners))
     emails = (str(each.fields["email"]) for each in desired.users if each.fields.get("email"))
     for texts in ((each.name for each in desired.users), (each.user for each in desired.keys), emails):
-        missing = [text for text in map(fold, texts) if text not in found]
+        missing = [text for text in map(normalize_name, texts) if text not in found]
         found.update(called(store.users.called(tx, missing)))
-    return {fold(each.name): each for each in found.values()}
+    return {normalize_name(each.name): each for each in found.values()}
 
 
 def _keys(tx: Transaction, desired: Desired, users: Mapping[str, User]) -> tuple[list[Key], list[Key]]:
     """Return the current keys of all for whom one is wanted, and the keys that are managed beside them."""
     known = called(users.values())
-    guids = {known[text].guid: None for each in desired.keys if (text := fold(each.user)) in known}
+    guids = {known[text].guid: None for each in desired.keys if (text := normalize_name(each.user)) in known}
     current = list(store.keys.currents(tx, guids))
     read = {each.id for each in current}
     others = (key_id for key_id in store.keys.managed(tx, desired.owners) if key_id not in read)
     more = [key for key in (store.keys.find(tx, key_id) for key_id in list(others)) if key is not None]
     managed = [key for key in current if key.managed_by in desired.owners]
-    return current, sorted([*managed, *more], key=lambda key: (fold(key.user), fold(key.app), key.id))
+    return current, sorted(
+        [*managed, *more], key=lambda key: (normalize_name(key.user), normalize_name(key.app), key.id)
+    )
 
 
 def _attributes(desired: Desired) -> Iterator[str]:

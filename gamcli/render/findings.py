@@ -2,23 +2,23 @@
 
 from collections.abc import Sequence
 
-from gamcli.model.doctor import OK, WARN, WRONG, Finding
-from gamcli.render.output import count
-from gamcli.render.panels import Panel, Row, Section
+from gamcli.model.doctor import OK, WARN, WRONG, DoctorFinding
+from gamcli.render.output import format_count
+from gamcli.render.panels import Panel, PanelSection, Row
 from gamcli.render.text import clean
 
-HEADS = {WRONG: "wrong", WARN: "worth a look"}
+HEADINGS = {WRONG: "wrong", WARN: "worth a look"}
 
 
-def panel(path: str, findings: Sequence[Finding]) -> Panel:
+def build_panel(path: str, findings: Sequence[DoctorFinding]) -> Panel:
     """Return the screen of a doctor who looked at the store at `path`."""
-    sections = [Section(head, _rows(findings, status)) for status, head in HEADS.items()]
+    sections = [PanelSection(head, _rows(findings, status)) for status, head in HEADINGS.items()]
     fine = [each.check for each in findings if each.status == OK]
-    sections.append(Section("", [("in order", ", ".join(fine))] if fine else []))
-    return Panel("doctor", path, summary(findings), tuple(sections))
+    sections.append(PanelSection("", [("in order", ", ".join(fine))] if fine else []))
+    return Panel("doctor", path, summarize(findings), tuple(sections))
 
 
-def _rows(findings: Sequence[Finding], status: str) -> list[Row]:
+def _rows(findings: Sequence[DoctorFinding], status: str) -> list[Row]:
     rows: list[Row] = []
     for each in findings:
         if each.status == status:
@@ -27,8 +27,8 @@ def _rows(findings: Sequence[Finding], status: str) -> list[Row]:
     return rows
 
 
-def summary(findings: Sequence[Finding]) -> str:
+def summarize(findings: Sequence[DoctorFinding]) -> str:
     """Return the counts in a few words."""
     statuses = [each.status for each in findings]
     wrong, warned = statuses.count(WRONG), statuses.count(WARN)
-    return f"{wrong} wrong, {count(warned, 'warning')}" if wrong or warned else "nothing is wrong"
+    return f"{wrong} wrong, {format_count(warned, 'warning')}" if wrong or warned else "nothing is wrong"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Cell = Callable[[Any], object]
 
-SCREENFUL = 200
+SCREEN_ROWS = 200
 """Beyond this many rows a list is written in plain columns as it comes, their widths taken from the first rows."""
 
 STATUS_STYLES = {
@@ -28,124 +28,126 @@ STATUS_STYLES = {
 }  # fmt: skip
 
 
-def _user_state(user: dict[str, Any]) -> str:
+def _user_status(user: dict[str, Any]) -> str:
     if user["blocked"]:
         return "blocked"
     return "active" if user["enabled"] else "disabled"
 
 
-def _field(name: str) -> Cell:
+def _field_getter(name: str) -> Cell:
     return lambda record: record[name]
 
 
-NOTHING = {"expires_at": "never", "last_used_at": "never", "api_keys.auth_type": "any"}
+NULL_TEXTS = {"expires_at": "never", "last_used_at": "never", "api_keys.auth_type": "any"}
 """What no value means in fields where it means something."""
 
 
-VERDICTS = {True: "✓", False: "✗", None: "·"}
+RESULT_MARKS = {True: "✓", False: "✗", None: "·"}
 """A rule that holds, that does not, that depends on a request."""
 
 
-def _expiry(record: dict[str, Any]) -> object:
-    return (record["expires_at"] or NOTHING["expires_at"])[: len("2027-02-21")]
+def _expiry_day(record: dict[str, Any]) -> object:
+    return (record["expires_at"] or NULL_TEXTS["expires_at"])[: len("2027-02-21")]
 
 
-def _life(key: dict[str, Any]) -> object:
+def _end_day(key: dict[str, Any]) -> object:
     """Return when a key ends: it expires, or retires before; as texts, times sort too."""
-    return _expiry({"expires_at": min(filter(None, (key["expires_at"], key["retires_at"])), default=None)})
+    return _expiry_day({"expires_at": min(filter(None, (key["expires_at"], key["retires_at"])), default=None)})
 
 
-def _end(instant: str) -> str:
+def _format_period_end(instant: str) -> str:
     day, _, time = instant.partition("T")
     return day if time == "00:00:00Z" else f"{day} {time[: len('02:33')]}Z"
 
 
-PLACE = ("commit", "file", "line", "column")
-SHORT = 10
+LOCATION_FIELDS = ("commit", "file", "line", "column")
+SHORT_COMMIT_LENGTH = 10
 """So many letters of a commit are shown: enough for git to find it."""
 
 COLUMNS: dict[str, dict[str, Cell]] = {
-    "AuthType": {name: _field(name) for name in ("name", "type", "enabled", "default", "description")},
+    "AuthType": {name: _field_getter(name) for name in ("name", "type", "enabled", "default", "description")},
     "App": {
-        "name": _field("name"),
-        "client_id": _field("client_id"),
-        "enabled": _field("enabled"),
+        "name": _field_getter("name"),
+        "client_id": _field_getter("client_id"),
+        "enabled": _field_getter("enabled"),
         "api_keys": lambda app: app["api_keys"]["enabled"],
-        "scopes": _field("scopes"),
-        "description": _field("description"),
+        "scopes": _field_getter("scopes"),
+        "description": _field_getter("description"),
     },
     "User": {
-        "name": _field("name"),
-        "email": _field("email"),
-        "status": _user_state,
-        "roles": _field("roles"),
+        "name": _field_getter("name"),
+        "email": _field_getter("email"),
+        "status": _user_status,
+        "roles": _field_getter("roles"),
     },
     "Key": {
-        "id": _field("id"),
-        "user": _field("user"),
-        "app": _field("app"),
-        "status": _field("status"),
-        "expires_at": _life,
-        "scopes": _field("scopes"),
-        "label": _field("label"),
+        "id": _field_getter("id"),
+        "user": _field_getter("user"),
+        "app": _field_getter("app"),
+        "status": _field_getter("status"),
+        "expires_at": _end_day,
+        "scopes": _field_getter("scopes"),
+        "label": _field_getter("label"),
     },
     "Token": {
-        "id": _field("id"),
-        "user": _field("user"),
-        "app": _field("app"),
-        "key": _field("key"),
-        "status": _field("status"),
-        "expires_at": _expiry,
+        "id": _field_getter("id"),
+        "user": _field_getter("user"),
+        "app": _field_getter("app"),
+        "key": _field_getter("key"),
+        "status": _field_getter("status"),
+        "expires_at": _expiry_day,
     },
     "AuditEntry": {
-        **{name: _field(name) for name in ("seq", "at", "actor", "action", "target")},
+        **{name: _field_getter(name) for name in ("seq", "at", "actor", "action", "target")},
         "details": lambda entry: json.dumps(entry["details"], ensure_ascii=False),
     },
-    "Judged": {
-        "": lambda judged: VERDICTS[judged["holds"]],
-        "rule": _field("number"),
-        "what it asks": _field("message"),
-        "to mend it": _field("mend"),
+    "RuleResult": {
+        "": lambda judged: RESULT_MARKS[judged["holds"]],
+        "rule": _field_getter("number"),
+        "what it asks": _field_getter("message"),
+        "to mend it": _field_getter("mend"),
     },
-    "Check": {
-        "": lambda check: VERDICTS[check["ok"]],
-        "check": _field("name"),
-        "what": _field("what"),
-        "to mend it": _field("mend"),
+    "StoreCheck": {
+        "": lambda check: RESULT_MARKS[check["ok"]],
+        "check": _field_getter("name"),
+        "what": _field_getter("what"),
+        "to mend it": _field_getter("mend"),
     },
-    "Sighting": {
+    "ScanFinding": {
         "where": lambda found: ":".join(
-            str(found[name])[: SHORT if name == "commit" else None] for name in PLACE if found[name]
+            str(found[name])[: SHORT_COMMIT_LENGTH if name == "commit" else None]
+            for name in LOCATION_FIELDS
+            if found[name]
         ),
         "kind": lambda found: found["kind"].split()[-1],
         "id": lambda found: found["id"] or found["fingerprint"],
-        "status": _field("status"),
-        "user": _field("user"),
-        "app": _field("app"),
+        "status": _field_getter("status"),
+        "user": _field_getter("user"),
+        "app": _field_getter("app"),
         "used": lambda found: (found["last_used_at"] or "")[: len("2027-02-21")],
     },
     "Forecast": {
         "start": lambda period: period["start"].removesuffix("T00:00:00Z"),
-        "end": lambda period: _end(period["end"]),
-        "keys": _field("keys"),
+        "end": lambda period: _format_period_end(period["end"]),
+        "keys": _field_getter("keys"),
     },
 }
 """The columns of a table, by the name of a record; one that is not named here shows all its fields."""
 
 
-BARS = {"Forecast": "keys"}
+BAR_FIELDS = {"Forecast": "keys"}
 """The number that a bar draws beside each row, by the name of a record; such lists are short, and read whole."""
 
-LONGEST_BAR = 30
+MAX_BAR_WIDTH = 30
 """Beside dates and counts it fits into 80 columns."""
 
-EIGHTHS = " ▏▎▍▌▋▊▉█"
+BAR_BLOCKS = " ▏▎▍▌▋▊▉█"
 
-WHOLE = ("id", "name", "client_id", "status", "expires_at", "key", "at", "action")
+UNFOLDED_COLUMNS = ("id", "name", "client_id", "status", "expires_at", "key", "at", "action")
 """Columns whose texts people copy: a narrow terminal folds the others."""
 
 
-def cell(value: object) -> str:
+def format_cell(value: object) -> str:
     """Return one value as people read it."""
     if value is None or value in ("", [], {}):
         return "-"
@@ -154,59 +156,63 @@ def cell(value: object) -> str:
     if isinstance(value, list):
         return (", " if any(" " in str(each) for each in value) else " ").join(map(clean, value))
     if isinstance(value, dict):
-        return ", ".join(f"{clean(name)}={cell(each)}" for name, each in value.items())
+        return ", ".join(f"{clean(name)}={format_cell(each)}" for name, each in value.items())
     return clean(value)
 
 
-def table(kind: type, records: Iterable[dict[str, Any]], console: "Console | None") -> Iterator[str]:
+def format_table(kind: type, records: Iterable[dict[str, Any]], console: "Console | None") -> Iterator[str]:
     """Yield a table of `records`, lines or, for a terminal, what rich drew; nothing when there are none."""
     columns = COLUMNS.get(kind.__name__)
-    bar = BARS.get(kind.__name__)
+    bar = BAR_FIELDS.get(kind.__name__)
     records = iter(records)
-    opening = list(records if bar else islice(records, SCREENFUL))
+    opening = list(records if bar else islice(records, SCREEN_ROWS))
     if not opening:
         return
     heads = tuple(columns or opening[0])
-    first = [_row(columns, record) for record in opening]
+    first = [_format_row(columns, record) for record in opening]
     if bar:
         heads = (*heads, "")
-        first = [(*row, drawn) for row, drawn in zip(first, bars([record[bar] for record in opening]), strict=True)]
-    rows = (_row(columns, record) for record in records)
+        first = [
+            (*row, drawn) for row, drawn in zip(first, format_bars([record[bar] for record in opening]), strict=True)
+        ]
+    rows = (_format_row(columns, record) for record in records)
     more = next(rows, None)
     if console is not None and more is None:
-        yield _drawn(heads, first, console)
+        yield _render_table(heads, first, console)
     else:
-        yield from _aligned(heads, first, chain(() if more is None else (more,), rows))
+        yield from _align_columns(heads, first, chain(() if more is None else (more,), rows))
 
 
-def bars(numbers: Sequence[int]) -> list[str]:
+def format_bars(numbers: Sequence[int]) -> list[str]:
     """Return a bar for each number, the greatest LONGEST_BAR letters long; whatever is not 0 can be seen."""
     greatest = max(numbers, default=0)
-    return [_bar(number, greatest) for number in numbers]
+    return [_format_bar(number, greatest) for number in numbers]
 
 
-def _bar(number: int, greatest: int) -> str:
+def _format_bar(number: int, greatest: int) -> str:
     if not number:
         return ""
-    if not speaks_utf8(os.environ):
-        return "#" * max(1, round(number * LONGEST_BAR / greatest))
-    whole, rest = divmod(max(1, round(number * LONGEST_BAR * 8 / greatest)), 8)
-    return EIGHTHS[8] * whole + (EIGHTHS[rest] if rest else "")
+    if not supports_utf8(os.environ):
+        return "#" * max(1, round(number * MAX_BAR_WIDTH / greatest))
+    whole, rest = divmod(max(1, round(number * MAX_BAR_WIDTH * 8 / greatest)), 8)
+    return BAR_BLOCKS[8] * whole + (BAR_BLOCKS[rest] if rest else "")
 
 
-def speaks_utf8(environment: Mapping[str, str]) -> bool:
+def supports_utf8(environment: Mapping[str, str]) -> bool:
     """Say whether a terminal of this locale draws more than ASCII; where nothing is said, it does."""
     said = next((environment[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environment.get(name)), "UTF-8")
     return said.lower().replace("-", "").endswith("utf8")
 
 
-def _row(columns: dict[str, Cell] | None, record: dict[str, Any]) -> tuple[str, ...]:
+def _format_row(columns: dict[str, Cell] | None, record: dict[str, Any]) -> tuple[str, ...]:
     if columns is None:
-        return tuple(map(cell, record.values()))
-    return tuple(cell(find(record)) for find in columns.values())
+        return tuple(map(format_cell, record.values()))
+    return tuple(format_cell(find(record)) for find in columns.values())
 
 
-def _aligned(heads: Sequence[str], first: Sequence[Sequence[str]], rest: Iterable[Sequence[str]]) -> Iterator[str]:
+def _align_columns(
+    heads: Sequence[str], first: Sequence[Sequence[str]], rest: Iterable[Sequence[str]]
+) -> Iterator[str]:
     named = [head.upper() for head in heads]
     widths = [max(map(len, column)) for column in zip(named, *first, strict=True)]
     for row in chain([named], first, rest):
@@ -214,23 +220,23 @@ def _aligned(heads: Sequence[str], first: Sequence[Sequence[str]], rest: Iterabl
         yield "  ".join(padded).rstrip()
 
 
-def _drawn(heads: Sequence[str], rows: Sequence[Sequence[str]], console: "Console") -> str:
+def _render_table(heads: Sequence[str], rows: Sequence[Sequence[str]], console: "Console") -> str:
     from rich import box  # noqa: PLC0415 - only terminals need rich
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     drawn = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False)
     for head in heads:
-        drawn.add_column(head, overflow="fold", no_wrap=head in WHOLE)
+        drawn.add_column(head, overflow="fold", no_wrap=head in UNFOLDED_COLUMNS)
     for row in rows:
         drawn.add_row(*(Text(text, STATUS_STYLES.get(text, "")) for text in row))
-    return printed(drawn, console)
+    return capture_rich(drawn, console)
 
 
-def panel(record: dict[str, Any], console: "Console | None") -> str:
+def format_record(record: dict[str, Any], console: "Console | None") -> str:
     """Return one record, a field a line."""
     lines = [
-        (name, cell(NOTHING.get(name.removeprefix("key.")) if value is None else value))
+        (name, format_cell(NULL_TEXTS.get(name.removeprefix("key.")) if value is None else value))
         for name, value in record.items()
     ]
     width = max(len(name) for name, _ in lines)
@@ -244,11 +250,11 @@ def panel(record: dict[str, Any], console: "Console | None") -> str:
     drawn.add_column(overflow="fold")
     for name, text in lines:
         drawn.add_row(name, Text(text, STATUS_STYLES.get(text, "")))
-    return printed(drawn, console)
+    return capture_rich(drawn, console)
 
 
-def printed(drawn: object, console: "Console") -> str:
+def capture_rich(renderable: object, console: "Console") -> str:
     """Return what rich draws."""
     with console.capture() as captured:
-        console.print(drawn)
+        console.print(renderable)
     return captured.get().rstrip("\n")

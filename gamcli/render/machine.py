@@ -15,11 +15,11 @@ from unicodedata import category
 
 from gamcli import model
 from gamcli.errors import GamcliError, UsageError
-from gamcli.model import rfc3339
-from gamcli.render.csv_cells import guarded
+from gamcli.model import format_rfc3339
+from gamcli.render.csv_cells import escape_formula
 from gamcli.render.text import clean
 
-Plain = dict[str, Any]
+JsonObject = dict[str, Any]
 
 FIELDS: dict[type, tuple[str, ...]] = {
     model.Repository: ("guid", "default_auth_type", "created_at"),
@@ -43,11 +43,11 @@ FIELDS: dict[type, tuple[str, ...]] = {
 }  # fmt: skip
 """The fields of each record, in their order; a record that is not named here shows all that it has."""
 
-FREE = ("attributes", "details")
+FREE_FORM_FIELDS = ("attributes", "details")
 """Fields that hold a record with names of anybody's choice: no columns."""
 
 
-class _Safe(dict[int, int | str]):
+class _EscapeTable(dict[int, int | str]):
     """For `str.translate` of JSON: what drives a terminal, turns or hides text becomes an escape sequence."""
 
     def __missing__(self, code: int) -> int | str:
@@ -57,32 +57,32 @@ class _Safe(dict[int, int | str]):
         return self[code]
 
 
-_SAFE = _Safe()
+_ESCAPES = _EscapeTable()
 
 
-def names_of(kind: type) -> tuple[str, ...]:
+def field_names(kind: type) -> tuple[str, ...]:
     """Return the field names of a kind of record, in their order."""
     return FIELDS.get(kind) or tuple(each.name for each in fields(kind))
 
 
-def plain(record: object, now: datetime) -> Plain:
+def to_dict(record: object, now: datetime) -> JsonObject:
     """Return `record` as JSON has it; a status is the one at `now`."""
-    return {name: _plain_value(getattr(record, name), now) for name in names_of(type(record))}
+    return {name: _to_json_value(getattr(record, name), now) for name in field_names(type(record))}
 
 
-def _plain_value(value: Any, now: datetime) -> object:  # noqa: ANN401 - any field of a record
+def _to_json_value(value: Any, now: datetime) -> object:  # noqa: ANN401 - any field of a record
     if isinstance(value, datetime):
-        return rfc3339(value)
+        return format_rfc3339(value)
     if isinstance(value, model.JsonText):
-        return _said(value)
+        return _parse_json(value)
     if isinstance(value, tuple):
-        return [plain(each, now) if is_dataclass(each) else each for each in value]
+        return [to_dict(each, now) if is_dataclass(each) else each for each in value]
     if callable(value):
-        return _plain_value(value(now), now)
-    return plain(value, now) if is_dataclass(value) else value
+        return _to_json_value(value(now), now)
+    return to_dict(value, now) if is_dataclass(value) else value
 
 
-def _said(text: str) -> object:
+def _parse_json(text: str) -> object:
     """Return what a JSON text says, or the text itself when that is no JSON."""
     try:
         return json.loads(text)
@@ -90,22 +90,22 @@ def _said(text: str) -> object:
         return text
 
 
-def document(value: object) -> str:
+def json_document(value: object) -> str:
     """Return one JSON document for people and programs: indented."""
-    return json.dumps(value, ensure_ascii=False, indent=2).translate(_SAFE)
+    return json.dumps(value, ensure_ascii=False, indent=2).translate(_ESCAPES)
 
 
-def line(value: object) -> str:
+def json_line(value: object) -> str:
     """Return one JSON document in one line."""
-    return json.dumps(value, ensure_ascii=False).translate(_SAFE)
+    return json.dumps(value, ensure_ascii=False).translate(_ESCAPES)
 
 
-def array(records: Iterable[Plain]) -> Iterator[str]:
+def json_array(records: Iterable[JsonObject]) -> Iterator[str]:
     """Yield the lines of one JSON array, a record a line, `[]` when there is none."""
     before = "["
     for record in records:
         yield before if before == "[" else f"{before},"
-        before = line(record)
+        before = json_line(record)
     yield "[]" if before == "[" else before
     if before != "[":
         yield "]"
@@ -114,64 +114,64 @@ def array(records: Iterable[Plain]) -> Iterator[str]:
 def csv_row(values: Iterable[object]) -> str:
     """Return one line of CSV (RFC 4180) without its end; no text in it begins a formula."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow([guarded(scalar(value)) for value in values])
+    csv.writer(text, lineterminator="").writerow([escape_formula(format_scalar(value)) for value in values])
     return text.getvalue()
 
 
-def flat(record: Mapping[str, Any], prefix: str = "") -> Plain:
+def flatten(record: Mapping[str, Any], prefix: str = "") -> JsonObject:
     """Return `record` with nested records spelled out by dotted names, as CSV heads its columns."""
-    found: Plain = {}
+    found: JsonObject = {}
     for name, value in record.items():
-        nested = isinstance(value, dict) and name not in FREE
-        found.update(flat(value, f"{prefix}{name}.") if nested else {prefix + name: value})
+        nested = isinstance(value, dict) and name not in FREE_FORM_FIELDS
+        found.update(flatten(value, f"{prefix}{name}.") if nested else {prefix + name: value})
     return found
 
 
-def scalar(value: object) -> str:
+def format_scalar(value: object) -> str:
     """Return one value as raw text: lists joined by `+`, nothing for null, attributes as JSON."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict):
-        return line(value)
+        return json_line(value)
     return clean("+".join(map(str, value)) if isinstance(value, list) else value)
 
 
-def paths_of(kind: type) -> tuple[str, ...]:
+def field_paths(kind: type) -> tuple[str, ...]:
     """Return the field names of a kind of record with nested records spelled out, as `flat` does."""
-    nested = {each.name: record for each in fields(kind) for record in _records(each.type)}
+    nested = {each.name: record for each in fields(kind) for record in _record_types(each.type)}
     return tuple(
         f"{name}.{inner}" if inner else name
-        for name in names_of(kind)
-        for inner in (names_of(nested[name]) if name in nested else ("",))
+        for name in field_names(kind)
+        for inner in (field_names(nested[name]) if name in nested else ("",))
     )
 
 
-def _records(annotation: Any) -> list[type]:  # noqa: ANN401 - the type of a field
+def _record_types(annotation: Any) -> list[type]:  # noqa: ANN401 - the type of a field
     return [each for each in (annotation, *get_args(annotation)) if isinstance(each, type) and is_dataclass(each)]
 
 
-def require_field(kind: type, field: str | None, issued: Sequence[str]) -> None:
+def require_field(kind: type, field: str | None, secret_fields: Sequence[str]) -> None:
     """Raise UsageError unless records of that kind, with the secrets `issued`, have `field`; it may be nested."""
-    known = (*paths_of(kind), *issued)
-    if field not in {*known, *names_of(kind)}:
+    known = (*field_paths(kind), *secret_fields)
+    if field not in {*known, *field_names(kind)}:
         wrong = "-o value needs --field" if field is None else f"no field named '{field}'"
         raise UsageError(wrong, f"--field takes one of: {', '.join(known)}")
 
 
-def picked(record: Plain, field: str) -> str:
+def pick_field(record: JsonObject, field: str) -> str:
     """Return the raw value of `field`, dotted for nested ones; a secret that was not issued now is nothing."""
-    return scalar({**record, **flat(record)}.get(field))
+    return format_scalar({**record, **flatten(record)}.get(field))
 
 
-def error(problem: GamcliError, now: datetime) -> str:
+def format_error(error: GamcliError, now: datetime) -> str:
     """Return an error as one line of JSON; the keys that a change would end come with it."""
-    found: Plain = {"code": problem.code, "message": problem.message, "hint": problem.hint}
-    impacts = getattr(problem, "impacts", ())
+    found: JsonObject = {"code": error.code, "message": error.message, "hint": error.hint}
+    impacts = getattr(error, "impacts", ())
     if impacts:
-        found["keys"] = [{**plain(each.key, now), "reason": each.reason} for each in impacts]
-    faults = getattr(problem, "faults", ())
+        found["keys"] = [{**to_dict(each.key, now), "reason": each.reason} for each in impacts]
+    faults = getattr(error, "problems", ())
     if faults:
         found["faults"] = [{"file": each.file, "line": each.line, "message": each.what} for each in faults]
-    return line({"error": found})
+    return json_line({"error": found})

@@ -13,15 +13,15 @@ from io import UnsupportedOperation
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from gamcli.errors import FailedError, GamcliError, UsageError
-from gamcli.render.text import clean, data, masked
+from gamcli.render.text import clean, print_line, redact
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gamcli.model.findings import Sighting
+    from gamcli.model.findings import ScanFinding
     from gamcli.model.manifests import ManifestPlan
     from gamcli.model.plan import Plan
-    from gamcli.render.machine import Plain
+    from gamcli.render.machine import JsonObject
     from gamcli.render.panels import Panel
 
 FORMATS = {
@@ -38,7 +38,7 @@ FORMATS = {
 }
 """What `-o` takes, somewhere, and what each is."""
 
-EVERYWHERE = ("table", "json", "jsonl", "csv")
+COMMON_FORMATS = ("table", "json", "jsonl", "csv")
 """The formats of all records: one of them may be set for good."""
 
 
@@ -50,143 +50,149 @@ class Output(NamedTuple):
     now: Callable[[], datetime]
     quiet: bool = False
     no_color: bool = False
-    before: tuple[str, ...] = ()
+    global_options: tuple[str, ...] = ()
 
     @property
     def is_human(self) -> bool:
         """Say whether people read the answer, not programs."""
         return self.format == "table"
 
-    def record(self, record: object, **secrets: str) -> None:
+    def print_record(self, record: object, **secrets: str) -> None:
         """Show one record; `secrets` are the fields that it has only now, when they are issued."""
-        self._lines(self._told(record, secrets))
+        self._write_lines(self._format_record(record, secrets))
 
-    def _told(self, record: object, secrets: "dict[str, str]") -> Iterable[str]:
+    def _format_record(self, record: object, secrets: "dict[str, str]") -> Iterable[str]:
         """Return the lines that show one record."""
         if self.format == "env":
             from gamcli.render import credentials  # noqa: PLC0415 - start-up: a secret alone needs no names
 
-            return credentials.env(self.variables(record, *secrets.values())).splitlines()
+            return credentials.format_env(self.client_variables(record, *secrets.values())).splitlines()
         from gamcli.render import machine  # noqa: PLC0415 - start-up: a secret alone needs no JSON
 
-        found = {**machine.plain(record, self.now()), **secrets}
+        found = {**machine.to_dict(record, self.now()), **secrets}
         if self.is_human:
             from gamcli.render import human  # noqa: PLC0415 - programs need no tables
 
-            return [human.panel(machine.flat(found), self._console())]
-        return [machine.document(found)] if self.format == "json" else self._streamed(type(record), iter([found]))
+            return [human.format_record(machine.flatten(found), self._make_console())]
+        return (
+            [machine.json_document(found)]
+            if self.format == "json"
+            else self._format_records(type(record), iter([found]))
+        )
 
     @staticmethod
-    def variables(record: object, secret: str | None = None) -> list[tuple[str, str]]:
+    def client_variables(record: object, secret: str | None = None) -> list[tuple[str, str]]:
         """Return names and values for the environment of a client: of an application or a key, and its secret."""
         from gamcli.render import credentials  # noqa: PLC0415 - start-up, as above
 
-        return credentials.variables(record, secret)
+        return credentials.client_variables(record, secret)
 
-    def screen(self, panel: "Panel") -> None:
+    def print_panel(self, panel: "Panel") -> None:
         """Show people a screen."""
         from gamcli.render import panels  # noqa: PLC0415 - programs need no screens
 
-        self.data(panels.drawn(panels.with_words(panel, self.before), self._console()))
+        self.print_line(
+            panels.render_panel(panels.with_global_options(panel, self.global_options), self._make_console())
+        )
 
-    def records(self, kind: type, records: Iterable[object]) -> None:
+    def print_records(self, kind: type, records: Iterable[object]) -> None:
         """Show the records of that kind as they come."""
         from gamcli.render import machine  # noqa: PLC0415 - start-up, as above
 
         now = self.now()
-        found = (machine.plain(record, now) for record in records)
+        found = (machine.to_dict(record, now) for record in records)
         if self.is_human:
             from gamcli.render import human  # noqa: PLC0415
 
-            if not self._lines(human.table(kind, found, self._console())):
-                self.note("nothing to list")
+            if not self._write_lines(human.format_table(kind, found, self._make_console())):
+                self.print_note("nothing to list")
         elif self.format == "json":
-            self._lines(machine.array(found))
+            self._write_lines(machine.json_array(found))
         else:
-            self._lines(self._streamed(kind, found))
+            self._write_lines(self._format_records(kind, found))
 
-    def sarif(self, sighted: "Iterable[Sighting]") -> None:
+    def print_sarif(self, findings: "Iterable[ScanFinding]") -> None:
         """Show what a scan found to code scanning."""
         from gamcli.render import sarif  # noqa: PLC0415 - start-up: scans are rare
 
-        self._lines(sarif.lines(sighted, self.now()))
+        self._write_lines(sarif.format_lines(findings, self.now()))
 
-    def _streamed(self, kind: type, found: "Iterator[Plain]") -> Iterable[str]:
+    def _format_records(self, kind: type, found: "Iterator[JsonObject]") -> Iterable[str]:
         from gamcli.render import machine  # noqa: PLC0415 - start-up, as above
 
         if self.format == "value":
             assert self.field is not None, "asked for before anything was done"
             field = self.field
-            return (machine.picked(record, field) for record in found)
-        return map(machine.line, found) if self.format == "jsonl" else _csv(kind, found)
+            return (machine.pick_field(record, field) for record in found)
+        return map(machine.json_line, found) if self.format == "jsonl" else _format_csv(kind, found)
 
-    def changed(self, record: object, told: str) -> None:
+    def print_change(self, record: object, message: str) -> None:
         """Answer a change: people are told in a line, programs get the record."""
         if self.is_human:
-            self.note(told)
+            self.print_note(message)
         else:
-            self.record(record)
+            self.print_record(record)
 
-    def issued(self, record: object, name: str, secret: str, told: str) -> None:
+    def print_secret(self, record: object, name: str, secret: str, message: str) -> None:
         """Answer with a secret: alone on stdout for people and shells, in the record's field `name` for programs."""
         if self.is_human:
-            self.data(secret)
+            self.print_line(secret)
         else:
-            self.record(record, **{name: secret})
+            self.print_record(record, **{name: secret})
         self.flush()
         if self.is_human:
-            self.note(told)
+            self.print_note(message)
 
-    def issued_text(self, record: object, name: str, secret: str) -> str:
+    def format_secret(self, record: object, name: str, secret: str) -> str:
         """Return what a file gets: the secret alone, or in the formats of programs what stdout would have got."""
         if self.is_human or self.format == "value":
             return f"{secret}\n"
-        return "".join(f"{each}\n" for each in self._told(record, {name: secret}))
+        return "".join(f"{each}\n" for each in self._format_record(record, {name: secret}))
 
-    def plan(self, plan: "Plan") -> None:
+    def print_plan(self, plan: "Plan") -> None:
         """Show what would be done, and tell that nothing was."""
         from gamcli.render import plans  # noqa: PLC0415 - start-up: plans are rare
 
         if self.is_human:
-            self._lines(plans.drawn(plan, self._console()))
-            self.note(plans.summary(plan))
+            self._write_lines(plans.render_lines(plan, self._make_console()))
+            self.print_note(plans.summarize(plan))
         else:
-            self.record(plan)
+            self.print_record(plan)
 
-    def provisioned(self, plan: "ManifestPlan", **more: object) -> None:
+    def print_manifest_plan(self, plan: "ManifestPlan", **more: object) -> None:
         """Show the plan of manifests; programs get `more` fields with it."""
         from gamcli.render import manifest_plans  # noqa: PLC0415 - start-up, as above
 
         if self.is_human:
-            self._lines(manifest_plans.drawn(plan, self._console()))
-            self.note(manifest_plans.summary(plan))
+            self._write_lines(manifest_plans.render_lines(plan, self._make_console()))
+            self.print_note(manifest_plans.summarize(plan))
         else:
-            self.data(manifest_plans.json(plan, one_line=self.format == "jsonl", **more))
+            self.print_line(manifest_plans.format_json(plan, one_line=self.format == "jsonl", **more))
 
-    def require_plan(self) -> None:
+    def require_plan_format(self) -> None:
         """Raise UsageError when a plan cannot be shown in this format."""
         if self.format not in ("table", "json", "jsonl"):
             raise UsageError(f"a dry run shows a plan, not {self.format}", "-o json, or leave -o and --field out")
 
-    def note(self, text: str) -> None:
+    def print_note(self, text: str) -> None:
         """Tell something that may be of use; `--quiet` leaves it out."""
         if not self.quiet:
-            talk(text)
+            print_message(text)
 
-    def say(self, text: str) -> None:
+    def print_to_stderr(self, text: str) -> None:
         """Tell a line of a story, without the program's name before it; `--quiet` leaves it out."""
         if not self.quiet:
             sys.stderr.write("".join(f"{clean(line)}\n" for line in text.split("\n")))
 
     @staticmethod
-    def warn(text: str) -> None:
+    def print_warning(text: str) -> None:
         """Tell something that should not be missed."""
-        talk(f"warning: {text}")
+        print_message(f"warning: {text}")
 
     @staticmethod
-    def data(text: str) -> None:
+    def print_line(text: str) -> None:
         """Write `text` and a line end to stdout."""
-        data(text)
+        print_line(text)
 
     @staticmethod
     def flush() -> None:
@@ -194,7 +200,7 @@ class Output(NamedTuple):
         sys.stdout.flush()
 
     @staticmethod
-    def require_taker(instead: str) -> None:
+    def require_writable_stdout(hint: str) -> None:
         """
         Raise FailedError, with the hint `instead`, when nobody takes what stdout would get: before anything is done.
 
@@ -205,35 +211,35 @@ class Output(NamedTuple):
         except UnsupportedOperation:  # it lies in the memory of whoever called us
             pass
         except OSError as error:
-            raise FailedError(f"cannot write to stdout, so nothing was changed: {error.strerror}", instead) from error
+            raise FailedError(f"cannot write to stdout, so nothing was changed: {error.strerror}", hint) from error
 
     @staticmethod
-    def _lines(lines: Iterable[str]) -> int:
+    def _write_lines(lines: Iterable[str]) -> int:
         """Write the lines as they come, and return how many there were."""
         write, number = sys.stdout.write, 0
         for number, each in enumerate(lines, 1):  # noqa: B007 - counted
             write(f"{each}\n")
         return number
 
-    def _console(self) -> "Console | None":
-        return console(sys.stdout, no_color=self.no_color) if sys.stdout.isatty() else None
+    def _make_console(self) -> "Console | None":
+        return make_console(sys.stdout, no_color=self.no_color) if sys.stdout.isatty() else None
 
 
-def _csv(kind: type, found: "Iterator[Plain]") -> Iterator[str]:
+def _format_csv(kind: type, found: "Iterator[JsonObject]") -> Iterator[str]:
     from gamcli.render import machine  # noqa: PLC0415 - start-up, as above
 
     head: tuple[str, ...] = ()
     for record in found:
-        flat = machine.flat(record)
+        flat = machine.flatten(record)
         if not head:
             head = tuple(flat)
             yield machine.csv_row(head)
         yield machine.csv_row(flat.values())
     if not head:
-        yield machine.csv_row(machine.paths_of(kind))
+        yield machine.csv_row(machine.field_paths(kind))
 
 
-def console(stream: TextIO, *, no_color: bool) -> "Console":
+def make_console(stream: TextIO, *, no_color: bool) -> "Console":
     """Return rich's console on `stream`; NO_COLOR, TERM=dumb and `--no-color` leave the colours out."""
     from rich.console import Console  # noqa: PLC0415 - only terminals need rich
 
@@ -241,43 +247,43 @@ def console(stream: TextIO, *, no_color: bool) -> "Console":
     return Console(file=stream, no_color=plain, highlight=False, markup=False, emoji=False, soft_wrap=False)
 
 
-def talk(text: str) -> None:
+def print_message(text: str) -> None:
     """Write one line of talk to stderr."""
-    sys.stderr.write(f"gamcli: {masked(clean(text))}\n")
+    sys.stderr.write(f"gamcli: {redact(clean(text))}\n")
 
 
-def hinted(hint: str, before: Sequence[str]) -> str:
+def add_global_options(hint: str, global_options: Sequence[str]) -> str:
     """Return a hint whose command line names the store that this run works on, with the words `before` the command."""
-    if not before or not hint.startswith("gamcli ") or hint.startswith("gamcli --"):
+    if not global_options or not hint.startswith("gamcli ") or hint.startswith("gamcli --"):
         return hint
     from shlex import join  # noqa: PLC0415 - only hints need it
 
-    return hint.replace("gamcli ", f"gamcli {join(before)} ", 1)
+    return hint.replace("gamcli ", f"gamcli {join(global_options)} ", 1)
 
 
-def error(problem: GamcliError, now: datetime, *, as_json: bool = False) -> None:
+def print_error(error: GamcliError, now: datetime, *, as_json: bool = False) -> None:
     """Tell an error: one line, one hint, and the keys that a change would end; or one JSON object."""
     if as_json:
         from gamcli.render import machine  # noqa: PLC0415 - only asked-for JSON needs it
 
-        sys.stderr.write(f"{masked(machine.error(problem, now))}\n")
+        sys.stderr.write(f"{redact(machine.format_error(error, now))}\n")
         return
-    talk(f"error: {problem.message}")
-    for impact in getattr(problem, "impacts", ()):
-        talk(impact_line(impact))
-    for fault in getattr(problem, "faults", ()):
-        sys.stderr.write(f"{masked(clean(fault))}\n")  # as compilers do: editors and people find FILE:LINE
-    if problem.hint:
-        talk(f"hint: {problem.hint}")
+    print_message(f"error: {error.message}")
+    for impact in getattr(error, "impacts", ()):
+        print_message(format_impact(impact))
+    for fault in getattr(error, "problems", ()):
+        sys.stderr.write(f"{redact(clean(fault))}\n")  # as compilers do: editors and people find FILE:LINE
+    if error.hint:
+        print_message(f"hint: {error.hint}")
 
 
-def impact_line(impact: Any) -> str:  # noqa: ANN401 - model.Impact, carried by an error that knows no records
+def format_impact(impact: Any) -> str:  # noqa: ANN401 - model.Impact, carried by an error that knows no records
     """Return what a change does to one key, in a line."""
     key = impact.key
     used = f"last used {key.last_used_at:%Y-%m-%d}" if key.last_used_at else "never used"
     return f"  {key.id}  {key.user} for {key.app}, {used}: {impact.reason}"
 
 
-def count(number: int, noun: str) -> str:
+def format_count(number: int, noun: str) -> str:
     """Return `1 key`, `2 keys`."""
     return f"{number} {noun}{'s' * (number != 1)}"

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from gamcli.model import rfc3339
-from gamcli.model.plan import CREATE, DELETE, UPDATE, Change, FieldChange, Plan, Touched
-from gamcli.render.human import cell
+from gamcli.model import format_rfc3339
+from gamcli.model.plan import CREATE, DELETE, UPDATE, AffectedKey, Change, FieldChange, Plan
+from gamcli.render.human import format_cell
 from gamcli.render.text import clean
 
 if TYPE_CHECKING:
@@ -20,64 +20,64 @@ SIGNS = {CREATE: "+", UPDATE: "~", DELETE: "-"}
 STYLES = {"+": "green", "~": "yellow", "-": "red", "!": "bold red"}
 
 
-def lines(plan: Plan) -> Iterator[str]:
+def format_lines(plan: Plan) -> Iterator[str]:
     """Yield the plan as plain lines."""
     for change in plan.changes:
-        yield from _change(change)
+        yield from _format_change(change)
     for key in plan.invalidates:
-        yield _touched(key, "ends for good")
+        yield _format_affected_key(key, "ends for good")
     for key in plan.suspends:
-        yield _touched(key, "is suspended")
+        yield _format_affected_key(key, "is suspended")
 
 
-def _change(change: Change) -> Iterator[str]:
+def _format_change(change: Change) -> Iterator[str]:
     yield f"{SIGNS[change.action]} {change.kind} {clean(change.name)}"
     if change.action != DELETE:
         width = max((len(each.field) for each in change.fields), default=0)
-        yield from (f"    {each.field.ljust(width)}  {_values(each, change.action)}" for each in change.fields)
+        yield from (f"    {each.field.ljust(width)}  {_format_values(each, change.action)}" for each in change.fields)
 
 
-def _values(each: FieldChange, action: str) -> str:
-    return value(each.new) if action == CREATE else f"{value(each.old)} -> {value(each.new)}"
+def _format_values(each: FieldChange, action: str) -> str:
+    return format_value(each.new) if action == CREATE else f"{format_value(each.old)} -> {format_value(each.new)}"
 
 
-def value(found: object) -> str:
+def format_value(value: object) -> str:
     """Return one value of a field as people read it."""
-    if isinstance(found, datetime):
-        return rfc3339(found)
-    return cell(list(found) if isinstance(found, tuple) else found)
+    if isinstance(value, datetime):
+        return format_rfc3339(value)
+    return format_cell(list(value) if isinstance(value, tuple) else value)
 
 
-def _touched(key: Touched, how: str) -> str:
+def _format_affected_key(key: AffectedKey, effect: str) -> str:
     used = f"last used {key.last_used_at:%Y-%m-%d}" if key.last_used_at else "never used"
     expires = f"expires {key.expires_at:%Y-%m-%d}" if key.expires_at else "never expires"
-    return clean(f"! key {key.key} of {key.user} for {key.app} {how}: {key.reason} ({used}, {expires})")
+    return clean(f"! key {key.key} of {key.user} for {key.app} {effect}: {key.reason} ({used}, {expires})")
 
 
-def summary(plan: Plan) -> str:
+def summarize(plan: Plan) -> str:
     """Return the counts of the plan in a line."""
     counts = plan.summary
     if not plan.changes:
         return "nothing to change"
     found = {"create": counts.create, "update": counts.update, "delete": counts.delete}
     told = ", ".join(f"{number} to {action}" for action, number in found.items() if number)
-    ends = f"; {_keys(counts.invalidate)} would end for good" if counts.invalidate else ""
-    suspends = f"; {_keys(counts.suspend)} would be suspended" if counts.suspend else ""
+    ends = f"; {_format_key_count(counts.invalidate)} would end for good" if counts.invalidate else ""
+    suspends = f"; {_format_key_count(counts.suspend)} would be suspended" if counts.suspend else ""
     return f"{told}{ends}{suspends}; nothing was changed"
 
 
-def _keys(number: int) -> str:
+def _format_key_count(number: int) -> str:
     return f"{number} live key{'s' * (number != 1)}"
 
 
-def drawn(plan: Plan, console: "Console | None") -> Iterator[str]:
+def render_lines(plan: Plan, console: "Console | None") -> Iterator[str]:
     """Yield the plan as lines, coloured on a terminal."""
     if console is None:
-        yield from lines(plan)
+        yield from format_lines(plan)
         return
     from rich.text import Text  # noqa: PLC0415 - only terminals need rich
 
-    for line in lines(plan):
+    for line in format_lines(plan):
         with console.capture() as captured:
             console.print(Text(line, STYLES.get(line[:1], "")))
         yield captured.get().rstrip("\n")

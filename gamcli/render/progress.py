@@ -4,21 +4,21 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from gamcli.render.output import Output, console
+from gamcli.render.output import Output, make_console
 
-Reached = Callable[[int], None]
+ProgressCallback = Callable[[int], None]
 """Told how much of the whole is done by now."""
 
 
 @contextmanager
-def bar(out: Output, what: str, whole: int) -> Iterator[Reached]:
+def progress_bar(out: Output, label: str, total: int) -> Iterator[ProgressCallback]:
     """Show a bar as long as the `with` lasts, on stderr when that is a terminal."""
     if out.quiet or not sys.stderr.isatty():
         yield lambda _: None
         return
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
-    columns = (TextColumn(f"gamcli: {what}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console(sys.stderr, no_color=out.no_color), transient=True) as shown:
-        task = shown.add_task(what, total=whole)
+    columns = (TextColumn(f"gamcli: {label}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=make_console(sys.stderr, no_color=out.no_color), transient=True) as shown:
+        task = shown.add_task(label, total=total)
         yield lambda done: shown.update(task, completed=done)

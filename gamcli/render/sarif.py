@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from gamcli import __version__
-from gamcli.model.findings import Sighting
+from gamcli.model.findings import ScanFinding
 from gamcli.render import machine
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -29,28 +29,28 @@ LEVELS = {True: "error", None: "warning", False: "note"}
 """How bad a credential is that lives, that may live, and that does not."""
 
 
-_SPELLED = re.compile(r"\\x([89a-f][0-9a-f])")
+_ESCAPED_BYTE = re.compile(r"\\x([89a-f][0-9a-f])")
 """A byte of a file's name that is no UTF-8, as it is told; a URI has a form of its own for it."""
 
 
-def lines(sighted: Iterable[Sighting], now: datetime) -> Iterator[str]:
+def format_lines(findings: Iterable[ScanFinding], now: datetime) -> Iterator[str]:
     """Yield the lines of one SARIF document, a leak a line."""
-    yield f'{{"$schema": {machine.line(SCHEMA)}, "version": "2.1.0", "runs": [{{'
+    yield f'{{"$schema": {machine.json_line(SCHEMA)}, "version": "2.1.0", "runs": [{{'
     driver = {"name": "gamcli", "version": __version__, "semanticVersion": __version__, "rules": [*_rules()]}
-    yield f'"tool": {machine.line({"driver": driver})},'
+    yield f'"tool": {machine.json_line({"driver": driver})},'
     yield '"columnKind": "unicodeCodePoints",'
     yield '"results": ['
     before = ""
-    for sighting in sighted:
+    for sighting in findings:
         if before:
             yield f"{before},"
-        before = machine.line(_result(sighting, now))
+        before = machine.json_line(_result(sighting, now))
     if before:
         yield before
     yield "]}]}"
 
 
-def _rules() -> Iterator[machine.Plain]:
+def _rules() -> Iterator[machine.JsonObject]:
     for name, found, mend in RULES.values():
         yield {
             "id": name,
@@ -63,38 +63,38 @@ def _rules() -> Iterator[machine.Plain]:
         }
 
 
-def _result(sighting: Sighting, now: datetime) -> machine.Plain:
-    more = machine.plain(sighting, now)
+def _result(finding: ScanFinding, now: datetime) -> machine.JsonObject:
+    more = machine.to_dict(finding, now)
     known = ("commit", "id", "status", "live", "user", "app", "last_used_at")
     return {
-        "ruleId": RULES[sighting.kind][0],
-        "ruleIndex": [*RULES].index(sighting.kind),
-        "level": LEVELS[sighting.live],
-        "message": {"text": message(sighting)},
-        "locations": [{"physicalLocation": _place(sighting)}],
-        "partialFingerprints": {"secret/v1": sighting.fingerprint},
+        "ruleId": RULES[finding.kind][0],
+        "ruleIndex": [*RULES].index(finding.kind),
+        "level": LEVELS[finding.live],
+        "message": {"text": format_message(finding)},
+        "locations": [{"physicalLocation": _location(finding)}],
+        "partialFingerprints": {"secret/v1": finding.fingerprint},
         "properties": {name: more[name] for name in known if more[name] is not None},
     }
 
 
-def message(sighting: Sighting) -> str:
+def format_message(finding: ScanFinding) -> str:
     """Return what was found, in a sentence."""
-    who = f" {sighting.id}" if sighting.id else ""
-    whose = (f" of {sighting.user} for" if sighting.user else " of") + f" {sighting.app}" if sighting.app else ""
-    since = f", since commit {sighting.commit}" if sighting.commit else ""
-    return f"{RULES[sighting.kind][1]}{who}{whose}: {sighting.status}{since}"
+    who = f" {finding.id}" if finding.id else ""
+    whose = (f" of {finding.user} for" if finding.user else " of") + f" {finding.app}" if finding.app else ""
+    since = f", since commit {finding.commit}" if finding.commit else ""
+    return f"{RULES[finding.kind][1]}{who}{whose}: {finding.status}{since}"
 
 
-def _place(sighting: Sighting) -> machine.Plain:
+def _location(finding: ScanFinding) -> machine.JsonObject:
     return {
-        "artifactLocation": _artifact(sighting.file),
-        "region": {"startLine": sighting.line, "startColumn": sighting.column},
+        "artifactLocation": _artifact_location(finding.file),
+        "region": {"startLine": finding.line, "startColumn": finding.column},
     }
 
 
-def _artifact(file: str) -> machine.Plain:
+def _artifact_location(file: str) -> machine.JsonObject:
     """Return where a file is: relative to here when it lies below, as code scanning asks for."""
-    path = Path(_SPELLED.sub(lambda found: chr(0xDC00 + int(found[1], 16)), file))  # PEP 383
+    path = Path(_ESCAPED_BYTE.sub(lambda found: chr(0xDC00 + int(found[1], 16)), file))  # PEP 383
     if path.is_absolute() and path.is_relative_to(Path.cwd()):
         path = path.relative_to(Path.cwd())
     if path.is_absolute():

@@ -9,7 +9,7 @@ def clean(value: object) -> str:
     return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
-def masked(text: str) -> str:
+def redact(text: str) -> str:
     """Return `text` in which whatever looks like a credential shows its kind alone: people paste them anywhere."""
     if "gam" not in text and "!" not in text:
         return text
@@ -19,6 +19,6 @@ def masked(text: str) -> str:
     return re.sub(r"([0-9a-f-]{36}!)[0-9A-Za-z]+", r"\1...", text)
 
 
-def data(text: str) -> None:
+def print_line(text: str) -> None:
     """Write `text` and a line end to stdout."""
     sys.stdout.write(f"{text}\n")

@@ -23,17 +23,17 @@ SECRET_LENGTH = 120  # GAM: ClientSecret is char(120)
 
 def create(name: str, client_id: str, secret: Secret, changes: Changes, now: datetime) -> App:
     """Return a new application with the defaults of GAM and `changes` laid over them; raises UsageError."""
-    names.check("an application", name, names.APP_NAME_LENGTH)
+    names.check_name("an application", name, names.APP_NAME_LENGTH)
     check_client_id(client_id)
     check_client_secret(secret)
     app = App(name=name, client_id=client_id, secret_digest=secret.digest(), created_at=now, updated_at=now)
-    return changed(app, changes, now)
+    return apply_changes(app, changes, now)
 
 
-def changed(app: App, changes: Changes, now: datetime) -> App:
+def apply_changes(app: App, changes: Changes, now: datetime) -> App:
     """Return `app` with `changes` laid over it, or `app` itself when they change nothing; raises UsageError."""
-    check(changes)
-    after = _laid_over(app, changes)
+    check_changes(changes)
+    after = _replace_fields(app, changes)
     if changes.get("api_keys.enabled") and not after.remote_rest:
         raise UsageError(
             "API keys need remote REST authentication, which is off for this application",
@@ -42,18 +42,18 @@ def changed(app: App, changes: Changes, now: datetime) -> App:
     return app if after == app else replace(after, updated_at=now)
 
 
-def rotated(app: App, secret: Secret, now: datetime, overlap: timedelta = timedelta(0)) -> App:
+def rotate_secret(app: App, secret: Secret, now: datetime, overlap: timedelta = timedelta(0)) -> App:
     """
     Return `app` with the new client secret; the present one retires after `overlap`, or ends now without one.
 
     One that was retiring already ends now: two secrets are good at a time, never three.
     """
-    until = durations.after(now, overlap)
+    until = durations.add_duration(now, overlap)
     retiring = None if until is None else app.secret_digest
     return replace(app, secret_digest=secret.digest(), retiring_digest=retiring, retiring_until=until, updated_at=now)
 
 
-def check(changes: Changes) -> None:
+def check_changes(changes: Changes) -> None:
     """Raise UsageError unless each of `changes` is within its bounds."""
     names.check_text("the description", str(changes.get("description", "")))
     for name, (least, most, unit) in BOUNDS.items():
@@ -62,7 +62,7 @@ def check(changes: Changes) -> None:
             raise UsageError(f"{name} cannot be {value}", f"{least} to {most} {unit}")
 
 
-def _laid_over(app: App, changes: Changes) -> App:
+def _replace_fields(app: App, changes: Changes) -> App:
     flat: dict[str, object] = {}
     nested: dict[str, dict[str, object]] = {}
     for name, value in changes.items():
@@ -75,15 +75,15 @@ def _laid_over(app: App, changes: Changes) -> App:
     return replace(app, **flat, **policies)  # type: ignore[arg-type]
 
 
-def edited_scopes(app: App, add: tuple[str, ...], remove: tuple[str, ...]) -> tuple[str, ...]:
+def edit_scopes(app: App, add: tuple[str, ...], remove: tuple[str, ...]) -> tuple[str, ...]:
     """Return the scopes that `app` publishes after `add` and `remove`; raises UsageError when they contradict."""
     both = set(add) & set(remove)
     if both:
         raise UsageError(f"{scopes.join(sorted(both))} is both added and removed", "name it once")
-    return scopes.ordered((set(app.scopes) | set(add)) - set(remove))
+    return scopes.sort_scopes((set(app.scopes) | set(add)) - set(remove))
 
 
-def looks_like_client_id(text: str) -> bool:
+def is_client_id(text: str) -> bool:
     """Say whether `text` has the form of a client_id: 32 to 40 letters, digits or `-`."""
     return text.isascii() and text.replace("-", "").isalnum() and MIN_SECRET_LENGTH <= len(text) <= CLIENT_ID_LENGTH
 
@@ -91,8 +91,10 @@ def looks_like_client_id(text: str) -> bool:
 def check_client_id(client_id: str) -> str:
     """Return `client_id` when it may be one, brought along from elsewhere; raises UsageError."""
     longest, least = CLIENT_ID_LENGTH, MIN_SECRET_LENGTH
-    if not looks_like_client_id(client_id):
-        raise UsageError(f"'{names.shown(client_id)}' is no client_id", f"{least} to {longest} letters, digits or '-'")
+    if not is_client_id(client_id):
+        raise UsageError(
+            f"'{names.escape_unprintable(client_id)}' is no client_id", f"{least} to {longest} letters, digits or '-'"
+        )
     return client_id
 
 

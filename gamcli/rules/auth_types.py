@@ -28,12 +28,12 @@ def create(name: str, kind: str, changes: Changes, now: datetime) -> AuthType:
         created_at=now,
         updated_at=now,
     )
-    return changed(fresh, changes, now)
+    return apply_changes(fresh, changes, now)
 
 
 def check_name(name: str) -> str:
     """Return `name` when it may be that of an authentication type; raises UsageError."""
-    names.check("an authentication type", name)
+    names.check_name("an authentication type", name)
     if name.lower() == ANY:
         raise UsageError(f"an authentication type cannot be called '{name}': that means all of them", "another name")
     return name
@@ -43,11 +43,13 @@ def check_kind(kind: str) -> str:
     """Return the kind of authentication type that `kind` names in any case; raises UsageError."""
     known = {each.lower(): each for each in AUTH_TYPE_KINDS}
     if kind.lower() not in known:
-        raise UsageError(f"no kind of authentication type '{names.shown(kind)}'", " or ".join(AUTH_TYPE_KINDS))
+        raise UsageError(
+            f"no kind of authentication type '{names.escape_unprintable(kind)}'", " or ".join(AUTH_TYPE_KINDS)
+        )
     return known[kind.lower()]
 
 
-def changed(auth_type: AuthType, changes: Changes, now: datetime) -> AuthType:
+def apply_changes(auth_type: AuthType, changes: Changes, now: datetime) -> AuthType:
     """Return `auth_type` with `changes` laid over it, or itself when they change nothing; raises UsageError."""
     names.check_text("the description", str(changes.get("description", "")), DESCRIPTION_LENGTH)
     after = replace(auth_type, **changes)  # type: ignore[arg-type]

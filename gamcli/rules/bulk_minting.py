@@ -9,42 +9,42 @@ import zlib
 from collections.abc import Sequence
 from itertools import product
 
-from gamcli.model import ALPHABET
-from gamcli.rules.credentials import KEY_ID_LENGTH, Entropy, Secret, letters
+from gamcli.model import BASE62_ALPHABET
+from gamcli.rules.credentials import KEY_ID_LENGTH, Entropy, Secret, random_base62
 
-BEGINNING_LENGTH = 4
+ID_PREFIX_LENGTH = 4
 RANDOM_LENGTH = 32
 
-MOST = 100_000
+MAX_IDS_PER_PREFIX = 100_000
 """So many ids have one beginning at most: a hundredth of the possible ones, so that few are drawn twice."""
 
-_PAIRS = [first + second for first, second in product(ALPHABET, repeat=2)]
+_PAIRS = [first + second for first, second in product(BASE62_ALPHABET, repeat=2)]
 
 
-def mint_beginning(entropy: Entropy) -> str:
+def mint_id_prefix(entropy: Entropy) -> str:
     """Return how the ids of keys begin that are made together."""
-    return letters(BEGINNING_LENGTH, entropy)
+    return random_base62(ID_PREFIX_LENGTH, entropy)
 
 
-def mint_ids(beginning: str, count: int, entropy: Entropy) -> list[str]:
+def mint_ids(prefix: str, count: int, entropy: Entropy) -> list[str]:
     """Return `count` different ids (MOST at most) that begin with `beginning`, in their order."""
-    assert count <= MOST
-    width = KEY_ID_LENGTH - BEGINNING_LENGTH
+    assert count <= MAX_IDS_PER_PREFIX
+    width = KEY_ID_LENGTH - ID_PREFIX_LENGTH
     found: dict[str, None] = {}
     while len(found) < count:
-        text = letters((count - len(found)) * width, entropy)
+        text = random_base62((count - len(found)) * width, entropy)
         found.update((text[at : at + width], None) for at in range(0, len(text), width))
-    return [beginning + end for end in sorted(found)]
+    return [prefix + end for end in sorted(found)]
 
 
 def mint_secrets(ids: Sequence[str], entropy: Entropy) -> list[Secret]:
     """Return a new API key for each of `ids`."""
-    text = letters(len(ids) * RANDOM_LENGTH, entropy)
+    text = random_base62(len(ids) * RANDOM_LENGTH, entropy)
     parts = (text[at : at + RANDOM_LENGTH] for at in range(0, len(text), RANDOM_LENGTH))
-    return [Secret(_checked(f"gamkey_{key_id}_{part}")) for key_id, part in zip(ids, parts, strict=True)]
+    return [Secret(_with_checksum(f"gamkey_{key_id}_{part}")) for key_id, part in zip(ids, parts, strict=True)]
 
 
-def _checked(text: str) -> str:
+def _with_checksum(text: str) -> str:
     """Return `text` with the checksum that `credentials.checksum` gives it, a pair of letters at a time."""
     rest, low = divmod(zlib.crc32(text.encode("ascii")), 3844)
     high, middle = divmod(rest, 3844)

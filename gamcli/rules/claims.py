@@ -8,11 +8,11 @@ from functools import lru_cache
 
 from gamcli.errors import RefusedError
 from gamcli.model import App, Token, User
-from gamcli.model.sessions import Property
+from gamcli.model.sessions import InitialProperty
 from gamcli.rules import scopes
-from gamcli.rules.credentials import NO_DIGEST, Secret, guid_of
+from gamcli.rules.credentials import NO_DIGEST, Secret, format_guid
 
-ORDER = (
+CLAIM_ORDER = (
     "guid", "username", "email", "verified_email", "first_name", "last_name", "external_id", "birthday", "gender",
     "url_image", "url_profile", "phone", "address", "city", "state", "post_code", "language", "timezone",
     "application_data", "roles", "attributes", "initial_properties",
@@ -21,7 +21,7 @@ ORDER = (
 
 
 @dataclass(frozen=True, slots=True)
-class Bearer:
+class UserinfoFacts:
     """What the store knows of a token that was sent, None is what it does not hold; the key is the repository's."""
 
     now: datetime
@@ -32,13 +32,13 @@ class Bearer:
     pairwise_key: bytes = field(repr=False)
 
 
-def reveal(bearer: Bearer) -> dict[str, object]:
+def decide(facts: UserinfoFacts) -> dict[str, object]:
     """Return the claims that the token's scopes reveal, or raise RefusedError with the rule that said no."""
-    token, app, user = bearer.token, bearer.app, bearer.user
-    proven = bearer.secret.matches(token.digest if token else NO_DIGEST)
+    token, app, user = facts.token, facts.app, facts.user
+    proven = facts.secret.matches(token.digest if token else NO_DIGEST)
     if not proven or token is None or app is None or user is None:
         raise RefusedError("token_unknown", "the access token is unknown")
-    status = token.status(bearer.now)
+    status = token.status(facts.now)
     if status != "active":
         raise RefusedError(f"token_{status}", f"the access token is {status}")
     if not app.enabled:
@@ -47,23 +47,29 @@ def reveal(bearer: Bearer) -> dict[str, object]:
         raise RefusedError("token_user_blocked", f"user '{user.name}' is blocked")
     if not user.enabled:
         raise RefusedError("token_user_inactive", f"user '{user.name}' is not active")
-    withdrawn = scopes.beyond(token.scopes, app.scopes)  # it ends the keys that carry it, and no login with a password
+    withdrawn = scopes.find_disallowed(
+        token.scopes, app.scopes
+    )  # it ends the keys that carry it, and no login with a password
     granted = [scope for scope in token.scopes if scope not in withdrawn]
-    return of(user, app, granted, bearer.pairwise_key, token.initial_properties)
+    return build_claims(user, app, granted, facts.pairwise_key, token.initial_properties)
 
 
-def of(
-    user: User, app: App, granted: Iterable[str], pairwise_key: bytes, initial_properties: Iterable[Property] = ()
+def build_claims(
+    user: User,
+    app: App,
+    granted_scopes: Iterable[str],
+    pairwise_key: bytes,
+    initial_properties: Iterable[InitialProperty] = (),
 ) -> dict[str, object]:
     """Return the claims of `user` for `app` that the `granted` scopes reveal, in GAM's order, the rest left out."""
     if not app.share_user_ids:
-        user = replace(user, guid="", external_id=pairwise_guid(user, app, pairwise_key))
-    revealed, named = _revealed(tuple(granted))
-    found = {claim: _VALUE[claim](user) for claim in revealed}
+        user = replace(user, guid="", external_id=derive_pairwise_guid(user, app, pairwise_key))
+    revealed, named = _select_claims(tuple(granted_scopes))
+    found = {claim: _CLAIM_VALUES[claim](user) for claim in revealed}
     if found.get("birthday") == "":
         del found["birthday"]
     if named and "attributes" not in found:
-        picked = [_attribute(name, value) for name, value in user.attributes.items() if name in named]
+        picked = [_attribute_claim(name, value) for name, value in user.attributes.items() if name in named]
         found |= {"attributes": picked} if picked else {}
     if "initial_properties" in found:
         del found["initial_properties"]  # the last one, behind attributes too
@@ -72,38 +78,38 @@ def of(
 
 
 @lru_cache(maxsize=1024)  # what is granted is granted again and again
-def _revealed(granted: tuple[str, ...]) -> tuple[tuple[str, ...], frozenset[str]]:
+def _select_claims(granted_scopes: tuple[str, ...]) -> tuple[tuple[str, ...], frozenset[str]]:
     """Return the claims that these scopes reveal, in GAM's order, and the attributes that they name."""
-    revealed = {claim for scope in granted if scope in scopes.TABLE for claim in scopes.TABLE[scope].claims}
-    named = frozenset(filter(None, map(scopes.attribute_id, granted)))
-    return tuple(claim for claim in ORDER if claim in revealed), named
+    revealed = {claim for scope in granted_scopes if scope in scopes.TABLE for claim in scopes.TABLE[scope].claims}
+    named = frozenset(filter(None, map(scopes.attribute_id, granted_scopes)))
+    return tuple(claim for claim in CLAIM_ORDER if claim in revealed), named
 
 
-def pairwise_guid(user: User, app: App, key: bytes) -> str:
+def derive_pairwise_guid(user: User, app: App, key: bytes) -> str:
     """
     Return a GUID that is stable for this user and application and tells nothing across applications.
 
     `key` is the repository's secret: without it, whoever knows a user's GUID could compute all of them.
     """
-    return guid_of(hmac.digest(key, f"{user.guid}\n{app.client_id}".encode(), "sha256")[:16])
+    return format_guid(hmac.digest(key, f"{user.guid}\n{app.client_id}".encode(), "sha256")[:16])
 
 
-def _attribute(name: str, value: str | list[str]) -> dict[str, object]:
+def _attribute_claim(name: str, value: str | list[str]) -> dict[str, object]:
     if isinstance(value, str):
         return {"Id": name, "IsMultiValue": False, "Value": value}
     values = [{"Id": str(place), "Value": item} for place, item in enumerate(value, 1)]
     return {"Id": name, "IsMultiValue": True, "MultiValues": values}
 
 
-def _plain(name: str) -> Callable[[User], object]:
+def _field_getter(name: str) -> Callable[[User], object]:
     return lambda user: getattr(user, name)
 
 
-_VALUE: dict[str, Callable[[User], object]] = {
-    **{name: _plain(name) for name in ORDER},
+_CLAIM_VALUES: dict[str, Callable[[User], object]] = {
+    **{name: _field_getter(name) for name in CLAIM_ORDER},
     "username": lambda user: user.name,
     "application_data": lambda _: "",
     "roles": lambda user: list(user.roles),
-    "attributes": lambda user: [_attribute(name, value) for name, value in user.attributes.items()],
+    "attributes": lambda user: [_attribute_claim(name, value) for name, value in user.attributes.items()],
     "initial_properties": lambda _: [],
 }

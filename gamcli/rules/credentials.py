@@ -18,7 +18,7 @@ import re
 import zlib
 from collections.abc import Callable
 
-from gamcli.model import ALPHABET, base62, token_id, token_row
+from gamcli.model import BASE62_ALPHABET, encode_base62, format_token_id, parse_token_id
 
 Entropy = Callable[[int], bytes]
 """A source of randomness: that many bytes, as `os.urandom` gives them."""
@@ -32,8 +32,8 @@ _API_KEY = re.compile(r"gamkey_([0-9A-Za-z]{8})_[0-9A-Za-z]{32}([0-9A-Za-z]{6})"
 _REFRESH_TOKEN = re.compile(r"([0-9]{3})([0-9A-Za-z]{12})[0-9A-Za-z]{24}", re.ASCII)
 _ACCESS_TOKEN = re.compile(r"[0-9a-f-]{36}!([0-9A-Za-z]{12})[0-9A-Za-z]{66}", re.ASCII)
 # A byte above 247 would favour the first letters (248 = 4 * 62): it is dropped, the others map evenly.
-_TO_LETTER = bytes(ord(ALPHABET[byte % 62]) for byte in range(256))
-_UNEVEN = bytes(range(248, 256))
+_TO_LETTER = bytes(ord(BASE62_ALPHABET[byte % 62]) for byte in range(256))
+_BIASED_BYTES = bytes(range(248, 256))
 
 
 class Secret:
@@ -79,40 +79,40 @@ NO_DIGEST = bytes(32)
 """What a secret is compared with when nothing is stored: no text has this digest."""
 
 
-def letters(count: int, entropy: Entropy) -> str:
+def random_base62(count: int, entropy: Entropy) -> str:
     """Return `count` evenly distributed letters of base62."""
     text = b""
     while len(text) < count:
-        text += entropy(count + 8).translate(_TO_LETTER, _UNEVEN)
+        text += entropy(count + 8).translate(_TO_LETTER, _BIASED_BYTES)
     return text[:count].decode("ascii")
 
 
 def checksum(text: str) -> str:
     """Return the six letters that end a credential beginning with `text`."""
-    return base62(zlib.crc32(text.encode("ascii")), 6)
+    return encode_base62(zlib.crc32(text.encode("ascii")), 6)
 
 
 def mint_api_key(entropy: Entropy) -> tuple[str, Secret]:
     """Return a new API key and its id."""
-    key_id = letters(KEY_ID_LENGTH, entropy)
-    text = f"gamkey_{key_id}_{letters(32, entropy)}"
+    key_id = random_base62(KEY_ID_LENGTH, entropy)
+    text = f"gamkey_{key_id}_{random_base62(32, entropy)}"
     return key_id, Secret(text + checksum(text))
 
 
 def mint_client_secret(entropy: Entropy) -> Secret:
     """Return a new client secret."""
-    text = f"gamsec_{letters(40, entropy)}"
+    text = f"gamsec_{random_base62(40, entropy)}"
     return Secret(text + checksum(text))
 
 
 def mint_access_token(repository: str, row: int, entropy: Entropy) -> Secret:
     """Return a new access token of the repository with that GUID; `row` is the time-ordered id of its row."""
-    return Secret(f"{repository}!{token_id(row)}{letters(TOKEN_RANDOM_LENGTH, entropy)}")
+    return Secret(f"{repository}!{format_token_id(row)}{random_base62(TOKEN_RANDOM_LENGTH, entropy)}")
 
 
 def mint_refresh_token(session: int, counter: int, entropy: Entropy) -> Secret:
     """Return a new refresh token of the session with that id, for its renewal of that number, 1 to 999."""
-    return Secret(f"{counter:03}{token_id(session)}{letters(REFRESH_RANDOM_LENGTH, entropy)}")
+    return Secret(f"{counter:03}{format_token_id(session)}{random_base62(REFRESH_RANDOM_LENGTH, entropy)}")
 
 
 def mint_client_id(entropy: Entropy) -> str:
@@ -125,30 +125,30 @@ def mint_guid(entropy: Entropy) -> str:
     raw = bytearray(entropy(16))
     raw[6] = raw[6] & 0x0F | 0x40
     raw[8] = raw[8] & 0x3F | 0x80
-    return guid_of(raw)
+    return format_guid(raw)
 
 
-def guid_of(raw: bytes | bytearray) -> str:
+def format_guid(raw: bytes | bytearray) -> str:
     """Write 16 bytes as a GUID in lower case."""
     text = raw.hex()
     return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 
-def api_key_id(secret: Secret) -> str | None:
+def parse_api_key_id(secret: Secret) -> str | None:
     """Return the id within an API key, or None when its form or its checksum is wrong."""
     text = secret.reveal()
     found = _API_KEY.fullmatch(text)
     return found[1] if found and checksum(text[:-6]) == found[2] else None
 
 
-def access_token_row(secret: Secret) -> int | None:
+def parse_access_token(secret: Secret) -> int | None:
     """Return the row id within an access token, or None when its form is wrong."""
     found = _ACCESS_TOKEN.fullmatch(secret.reveal())
-    return token_row(found[1]) if found else None
+    return parse_token_id(found[1]) if found else None
 
 
-def refresh_token_place(secret: Secret) -> tuple[int, int] | None:
+def parse_refresh_token(secret: Secret) -> tuple[int, int] | None:
     """Return the id of the session and the number of the renewal within a refresh token, None if its form is wrong."""
     found = _REFRESH_TOKEN.fullmatch(secret.reveal())
-    session = token_row(found[2]) if found else None
+    session = parse_token_id(found[2]) if found else None
     return (session, int(found[1])) if found and session is not None else None

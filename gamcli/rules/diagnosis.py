@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from gamcli.model import Key
 from gamcli.rules import api_key_grant, grants
-from gamcli.rules.grants import Facts, Rule
+from gamcli.rules.grants import GrantFacts, Rule
 
-QUESTIONS: dict[str, tuple[int, str]] = {
+RULE_DESCRIPTIONS: dict[str, tuple[int, str]] = {
     "client_id_missing": (4, "the request names a client_id"),
     "client_unknown": (4, "an application has that client_id"),
     "client_secret_wrong": (5, "the client secret is the application's"),
@@ -32,15 +32,17 @@ QUESTIONS: dict[str, tuple[int, str]] = {
 }
 """What each rule asks, with its number in the order of the protocol."""
 
-WITH_A_SECRET = frozenset({*(rule.name for rule in api_key_grant.STANDING), api_key_grant.KEY_UNPROVEN.name})
+RULES_WITH_SECRET = frozenset(
+    {*(rule.name for rule in api_key_grant.STORE_STATE_RULES), api_key_grant.KEY_UNPROVEN.name}
+)
 """The rules that can be judged for whoever holds the API key itself."""
 
-WITHOUT = frozenset(rule.name for rule in api_key_grant.STANDING)
+RULES_WITHOUT_SECRET = frozenset(rule.name for rule in api_key_grant.STORE_STATE_RULES)
 """The rules that can be judged for a key known by its id alone."""
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class RuleResult:
     """One rule: does it hold (None = it depends on the request), what does it say, and which command mends it."""
 
     number: int
@@ -51,7 +53,7 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class KeyVerification:
     """May this key be used now; `rule` is the first that says no, None when none does."""
 
     valid: bool
@@ -60,31 +62,33 @@ class Verdict:
     key: Key | None
 
 
-def explain(facts: Facts) -> tuple[Judged, ...]:
+def explain(facts: GrantFacts) -> tuple[RuleResult, ...]:
     """Return every rule of the API key grant in its order, judged on `facts` as far as they go."""
-    known = WITH_A_SECRET if facts.request else WITHOUT
-    return tuple(_judged(rule, facts, known) for rule in api_key_grant.API_KEY_GRANT)
+    known = RULES_WITH_SECRET if facts.request else RULES_WITHOUT_SECRET
+    return tuple(_evaluate(rule, facts, known) for rule in api_key_grant.API_KEY_GRANT)
 
 
-def _judged(rule: Rule, facts: Facts, known: frozenset[str]) -> Judged:
-    number, question = QUESTIONS[rule.name]
-    if rule.name not in known:
-        return Judged(number, rule.name, None, question)
+def _evaluate(rule: Rule, facts: GrantFacts, decidable: frozenset[str]) -> RuleResult:
+    number, question = RULE_DESCRIPTIONS[rule.name]
+    if rule.name not in decidable:
+        return RuleResult(number, rule.name, None, question)
     if rule.holds(facts):
-        return Judged(number, rule.name, holds=True, message=question)
-    return Judged(number, rule.name, False, rule.says(facts), rule.mend(facts))  # noqa: FBT003 - a row
+        return RuleResult(number, rule.name, holds=True, message=question)
+    return RuleResult(number, rule.name, False, rule.message(facts), rule.fix(facts))  # noqa: FBT003 - a row
 
 
-def verify(facts: Facts) -> Verdict:
+def verify(facts: GrantFacts) -> KeyVerification:
     """Return whether the key of `facts`, held by whoever asks, may be used now."""
     if facts.key is None:  # nothing to judge
-        return _no(api_key_grant.KEY_UNPROVEN, facts)
-    broken = grants.first_broken((rule for rule in api_key_grant.API_KEY_GRANT if rule.name in WITH_A_SECRET), facts)
+        return _refuse(api_key_grant.KEY_UNPROVEN, facts)
+    broken = grants.find_violation(
+        (rule for rule in api_key_grant.API_KEY_GRANT if rule.name in RULES_WITH_SECRET), facts
+    )
     if broken is not None:
-        return _no(broken, facts)
-    return Verdict(valid=True, rule=None, message="the API key may be used", key=facts.key)
+        return _refuse(broken, facts)
+    return KeyVerification(valid=True, rule=None, message="the API key may be used", key=facts.key)
 
 
-def _no(rule: Rule, facts: Facts) -> Verdict:
+def _refuse(rule: Rule, facts: GrantFacts) -> KeyVerification:
     proven = facts.key is not None and api_key_grant.KEY_UNPROVEN.holds(facts)
-    return Verdict(valid=False, rule=rule.name, message=rule.says(facts), key=facts.key if proven else None)
+    return KeyVerification(valid=False, rule=rule.name, message=rule.message(facts), key=facts.key if proven else None)

@@ -29,7 +29,7 @@ class Inspection:
 
 def inspect(text: str) -> Inspection:
     """Return what `text` says of itself; common damage is named, and looked through to what lies below it."""
-    damage, bare = _stripped(text)
+    damage, bare = _strip_damage(text)
     token = TOKEN.fullmatch(bare)
     if token is not None:
         return Inspection("access token", token[2], None, damage)
@@ -38,11 +38,11 @@ def inspect(text: str) -> Inspection:
             found = form.fullmatch(bare)
             key_id = found[1] if found and kind == "API key" else None
             right = found is not None and checksum(bare[:-6]) == bare[-6:]
-            return Inspection(kind, key_id, right, (*damage, *_wrong(bare, length, right=right)))
+            return Inspection(kind, key_id, right, (*damage, *_describe_damage(bare, length, is_valid=right)))
     return Inspection("unknown", None, None, (*damage, "it is no credential that gamcli makes"))
 
 
-def _stripped(text: str) -> tuple[tuple[str, ...], str]:
+def _strip_damage(text: str) -> tuple[tuple[str, ...], str]:
     """Return the damage that can be taken off, and the text without it."""
     damage = []
     bare = text
@@ -56,8 +56,8 @@ def _stripped(text: str) -> tuple[tuple[str, ...], str]:
     return tuple(damage), bare
 
 
-def _wrong(bare: str, length: int, *, right: bool) -> tuple[str, ...]:
-    if right:
+def _describe_damage(bare: str, length: int, *, is_valid: bool) -> tuple[str, ...]:
+    if is_valid:
         return ()
     if len(bare) < length:
         return (f"cut short: {len(bare)} of {length} characters",)

@@ -8,7 +8,7 @@ from gamcli.model import App, Key
 from gamcli.rules import api_key_grant, durations, grants, names, scopes
 from gamcli.rules.credentials import Entropy, Secret, mint_api_key
 
-ISSUING = (
+ISSUE_RULES = (
     grants.APP_DISABLED,
     grants.REMOTE_REST_OFF,
     api_key_grant.API_KEYS_OFF,
@@ -20,7 +20,7 @@ ISSUING = (
 """The rules that a new key must satisfy, in the order in which they are judged."""
 
 
-class KeyTerms(NamedTuple):
+class KeyOptions(NamedTuple):
     """
     What is asked of a new key: `scopes` None = all that are published, `expires_in` None = the timeout.
 
@@ -30,7 +30,7 @@ class KeyTerms(NamedTuple):
     scopes: tuple[str, ...] | None = None
     expires_in: timedelta | None = None
     label: str = ""
-    renews: bool = False
+    is_renewal: bool = False
     managed_by: str | None = None
 
 
@@ -41,7 +41,7 @@ class IssuedKey(NamedTuple):
     secret: Secret
 
 
-class Agreed(NamedTuple):
+class ApprovedKey(NamedTuple):
     """What a key may be that satisfies all rules, before it is minted."""
 
     app: App
@@ -50,19 +50,21 @@ class Agreed(NamedTuple):
     expires_at: datetime | None
 
 
-def agree(facts: grants.Facts, terms: KeyTerms) -> Agreed:
+def approve(facts: grants.GrantFacts, options: KeyOptions) -> ApprovedKey:
     """Return what a key of `terms` may be, or raise RefusedError with the rule that said no."""
-    grants.require(ISSUING, facts)
+    grants.require(ISSUE_RULES, facts)
     app, auth_type = facts.app, facts.auth_type
     assert app is not None
     assert auth_type is not None
-    names.check_text("the label", terms.label)
-    return Agreed(app, auth_type.name, _scopes(app, terms), _expiry(app, terms.expires_in, facts.now))
+    names.check_text("the label", options.label)
+    return ApprovedKey(
+        app, auth_type.name, _allowed_scopes(app, options), _key_expiry(app, options.expires_in, facts.now)
+    )
 
 
-def issue(facts: grants.Facts, terms: KeyTerms, entropy: Entropy) -> IssuedKey:
+def issue(facts: grants.GrantFacts, options: KeyOptions, entropy: Entropy) -> IssuedKey:
     """Return a new key for the user and application of `facts`, or raise RefusedError with the rule that said no."""
-    app, auth_type, allowed, expires_at = agree(facts, terms)
+    app, auth_type, allowed, expires_at = approve(facts, options)
     user = facts.user
     assert user is not None
     key_id, secret = mint_api_key(entropy)
@@ -77,34 +79,34 @@ def issue(facts: grants.Facts, terms: KeyTerms, entropy: Entropy) -> IssuedKey:
         digest=secret.digest(),
         created_at=facts.now,
         expires_at=expires_at,
-        label=terms.label,
-        managed_by=terms.managed_by,
+        label=options.label,
+        managed_by=options.managed_by,
     )
     return IssuedKey(record, secret)
 
 
-def renewing(key: Key) -> KeyTerms:
+def renewal_options(key: Key) -> KeyOptions:
     """Return the terms of the key that follows `key`: its scopes, its label, and a life as long as it had."""
     life = None if key.expires_at is None else key.expires_at - key.created_at
-    return KeyTerms(key.scopes, life, key.label, renews=True)
+    return KeyOptions(key.scopes, life, key.label, is_renewal=True)
 
 
-def is_due(key: Key, now: datetime, within: timedelta | None) -> bool:
+def is_expiring(key: Key, now: datetime, within: timedelta | None) -> bool:
     """Say whether `key` expires `within` so much time; None asks nothing."""
     return within is None or (key.expires_at is not None and key.expires_at - now <= within)
 
 
-def _scopes(app: App, terms: KeyTerms) -> tuple[str, ...]:
-    asked = terms.scopes
+def _allowed_scopes(app: App, options: KeyOptions) -> tuple[str, ...]:
+    asked = options.scopes
     if asked is None:
         return app.scopes
-    if not app.api_keys.scope_choice and not terms.renews:
+    if not app.api_keys.scope_choice and not options.is_renewal:
         raise RefusedError(
             "scope_choice_off",
             f"application '{app.name}' does not let users choose scopes",
             f"leave out --scope, or {command('app', 'update', app.name, '--api-key-scope-choice')}",
         )
-    beyond = scopes.beyond(asked, app.scopes)
+    beyond = scopes.find_disallowed(asked, app.scopes)
     if beyond:
         raise RefusedError(
             "scope_beyond",
@@ -114,18 +116,18 @@ def _scopes(app: App, terms: KeyTerms) -> tuple[str, ...]:
     return asked
 
 
-def _expiry(app: App, asked: timedelta | None, now: datetime) -> datetime | None:
-    if asked is not None and asked <= timedelta(0):
+def _key_expiry(app: App, requested: timedelta | None, now: datetime) -> datetime | None:
+    if requested is not None and requested <= timedelta(0):
         raise UsageError("a key that expires at once is of no use", "a duration such as 90d, or leave it out")
-    longest = durations.after(now, timedelta(hours=app.api_keys.timeout_hours))
-    return durations.earliest(longest, None if asked is None else durations.after(now, asked))
+    longest = durations.add_duration(now, timedelta(hours=app.api_keys.timeout_hours))
+    return durations.earliest(longest, None if requested is None else durations.add_duration(now, requested))
 
 
-def auth_type_for(app: App, asked: str | None, default: str) -> str:
+def choose_auth_type(app: App, requested: str | None, default: str) -> str:
     """Return the name of the type that a new key of `app` gets: as asked, as the application allows, or `default`."""
-    return asked or app.api_keys.auth_type or default
+    return requested or app.api_keys.auth_type or default
 
 
-def is_cut_short(key: Key, asked: timedelta | None) -> bool:
+def is_shortened(key: Key, requested: timedelta | None) -> bool:
     """Say whether the application's timeout gave `key` less than was asked."""
-    return asked is not None and key.expires_at is not None and key.expires_at - key.created_at < asked
+    return requested is not None and key.expires_at is not None and key.expires_at - key.created_at < requested

@@ -9,30 +9,35 @@ APP_NAME_LENGTH = 254
 TEXT_LENGTH = 254
 
 
-def check(noun: str, name: str, longest: int = NAME_LENGTH) -> str:
+def check_name(noun: str, name: str, max_length: int = NAME_LENGTH) -> str:
     """Return `name` when it may name a `noun`: 1 to `longest` printable characters, no blank at either end."""
     if not name:
-        raise UsageError(f"the name of {noun} is empty", f"1 to {longest} characters")
+        raise UsageError(f"the name of {noun} is empty", f"1 to {max_length} characters")
     if name != name.strip():
-        raise UsageError(f"the name of {noun} has a blank at its end: '{shown(name)}'", f"'{shown(name.strip())}'")
-    return check_text(f"the name of {noun}", name, longest)
+        raise UsageError(
+            f"the name of {noun} has a blank at its end: '{escape_unprintable(name)}'",
+            f"'{escape_unprintable(name.strip())}'",
+        )
+    return check_text(f"the name of {noun}", name, max_length)
 
 
-def check_text(what: str, text: str, longest: int = TEXT_LENGTH) -> str:
+def check_text(what: str, text: str, max_length: int = TEXT_LENGTH) -> str:
     """Return `text` when it is printable and at most `longest` characters; `what` names it in the error."""
-    if len(text) > longest:
-        raise UsageError(f"{what} has {len(text)} characters", f"{longest} at most")
+    if len(text) > max_length:
+        raise UsageError(f"{what} has {len(text)} characters", f"{max_length} at most")
     if not text.isprintable():
-        raise UsageError(f"{what} holds a character that cannot be printed: '{shown(text)}'", "leave that out")
+        raise UsageError(
+            f"{what} holds a character that cannot be printed: '{escape_unprintable(text)}'", "leave that out"
+        )
     return text
 
 
-def shown(text: str) -> str:
+def escape_unprintable(text: str) -> str:
     """Return `text` fit for a message: what cannot be printed is escaped."""
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
+def closest_match(name: str, known: Iterable[str]) -> str | None:
     """Return the one of `known` that was probably meant by `name`: one like it, or the only one that begins so."""
     from difflib import get_close_matches  # noqa: PLC0415 - only errors need it
 

@@ -3,57 +3,60 @@
 from gamcli.errors import command
 from gamcli.model import GAMLOCAL
 from gamcli.rules import grants, passwords, scopes
-from gamcli.rules.grants import Facts, Grant, Rule
+from gamcli.rules.grants import Grant, GrantFacts, Rule
 
 
-def _auth_type_is_right(facts: Facts) -> bool:
+def _has_valid_auth_type(facts: GrantFacts) -> bool:
     return facts.auth_type is not None and facts.auth_type.type == GAMLOCAL
 
 
-def _password_is_right(facts: Facts) -> bool:
+def _has_valid_password(facts: GrantFacts) -> bool:
     # Hashed always: a guesser's clock does not tell whether there is such a user, or whether they have a password.
-    right = passwords.verify(facts.sent.password, facts.password_hash)
+    right = passwords.verify(facts.parameters.password, facts.password_hash)
     return right and facts.user is not None and facts.user.password_hash is not None
 
 
-def _has_not_ended(facts: Facts) -> bool:
-    end = facts.the_user.password_expires_at
+def _is_password_current(facts: GrantFacts) -> bool:
+    end = facts.known_user.password_expires_at
     return end is None or facts.now < end
 
 
-def _new_password(facts: Facts) -> str:
-    return command("user", "set-password", facts.the_user.name)
+def _suggest_new_password(facts: GrantFacts) -> str:
+    return command("user", "set-password", facts.known_user.name)
 
 
-def _scopes_are_allowed(facts: Facts) -> bool:
-    return grants.are_within(scopes.split(facts.sent.scope), facts.the_app.scopes, facts.attributes)
+def _are_requested_scopes_allowed(facts: GrantFacts) -> bool:
+    return grants.are_scopes_allowed(scopes.split(facts.parameters.scope), facts.known_app.scopes, facts.attributes)
 
 
 AUTH_TYPE_WRONG = Rule(
     "auth_type_wrong",
-    _auth_type_is_right,
+    _has_valid_auth_type,
     lambda f: f"authentication type '{grants.auth_type_name(f)}' is not for passwords",
     lambda _: command("auth-type", "list", "--type", GAMLOCAL),
 )
-PASSWORD_WRONG = Rule("password_wrong", _password_is_right, lambda _: "no user of that name has that password")
+PASSWORD_WRONG = Rule("password_wrong", _has_valid_password, lambda _: "no user of that name has that password")
 PASSWORD_MUST_CHANGE = Rule(
     "password_must_change",
-    lambda f: not f.the_user.password_must_change,
-    lambda f: f"user '{f.the_user.name}' must change the password",
-    _new_password,
+    lambda f: not f.known_user.password_must_change,
+    lambda f: f"user '{f.known_user.name}' must change the password",
+    _suggest_new_password,
 )
 PASSWORD_EXPIRED = Rule(
-    "password_expired", _has_not_ended, lambda f: f"the password of user '{f.the_user.name}' has expired", _new_password
+    "password_expired",
+    _is_password_current,
+    lambda f: f"the password of user '{f.known_user.name}' has expired",
+    _suggest_new_password,
 )
 SCOPE_MISSING = Rule(
     "scope_missing",
-    lambda f: not f.the_app.require_scope or bool(scopes.split(f.sent.scope)),
-    lambda f: f"application '{f.the_app.name}' requires a scope",
+    lambda f: not f.known_app.require_scope or bool(scopes.split(f.parameters.scope)),
+    lambda f: f"application '{f.known_app.name}' requires a scope",
 )
 SCOPE_UNPUBLISHED = Rule(
     "scope_unpublished",
-    _scopes_are_allowed,
-    lambda f: f"a scope is unknown, or application '{f.the_app.name}' does not publish it",
+    _are_requested_scopes_allowed,
+    lambda f: f"a scope is unknown, or application '{f.known_app.name}' does not publish it",
 )
 
 USER_RULES = (*grants.USER_RULES, PASSWORD_MUST_CHANGE, PASSWORD_EXPIRED)
@@ -75,7 +78,7 @@ LOGIN_RULES = (grants.AUTH_TYPE_UNAVAILABLE, AUTH_TYPE_WRONG, *USER_RULES)
 """The rules about the state of a login and of what it stands on, beside its application."""
 
 
-def decide(facts: Facts) -> Grant:
+def decide(facts: GrantFacts) -> Grant:
     """Return what the token of a password grant carries, or raise RefusedError with the rule that said no."""
     grants.require(PASSWORD_GRANT, facts)
-    return grants.of(facts, scopes.split(facts.sent.scope) or facts.the_app.scopes)
+    return grants.build_grant(facts, scopes.split(facts.parameters.scope) or facts.known_app.scopes)

@@ -9,7 +9,7 @@ from gamcli.errors import UsageError
 from gamcli.rules.credentials import Entropy, Secret
 
 
-class Scrypt(NamedTuple):
+class ScryptCost(NamedTuple):
     """Parameters of scrypt (RFC 7914): `n` cost, `r` block size, `p` lanes; memory is 128 * n * r bytes."""
 
     n: int
@@ -17,16 +17,16 @@ class Scrypt(NamedTuple):
     p: int
 
 
-OWASP_2_15 = Scrypt(2**15, 8, 3)
+OWASP_2_15 = ScryptCost(2**15, 8, 3)
 """32 MiB and three lanes, one of the five equal choices of the OWASP Password Storage Cheat Sheet."""
 
-PRESENT = OWASP_2_15
+CURRENT_COST = OWASP_2_15
 """What hashes are made with now: a login whose hash was made with other parameters makes it anew."""
 
-FLEETING = Scrypt(2**10, 8, 1)
+SEED_COST = ScryptCost(2**10, 8, 1)
 """For seeds alone: their store is in memory and dies with its server, which is to be ready at once."""
 
-CHEAPEST = Scrypt(2, 8, 1)
+TEST_COST = ScryptCost(2, 8, 1)
 """For tests alone."""
 
 _NUL = "\0"  # HMAC fills its key up with them (RFC 2104 §2): with a few at its end, a password has the same hash
@@ -35,7 +35,7 @@ MAX_PASSWORD_LENGTH = 50
 """GAM: Password is 50 characters."""
 
 
-def check(password: Secret) -> Secret:
+def check_password(password: Secret) -> Secret:
     """Return `password` when it may be one; raises UsageError."""
     if not 1 <= len(password.reveal()) <= MAX_PASSWORD_LENGTH:
         raise UsageError(f"a password has 1 to {MAX_PASSWORD_LENGTH} characters", "choose another one")
@@ -44,38 +44,38 @@ def check(password: Secret) -> Secret:
     return password
 
 
-def hashed(password: Secret, entropy: Entropy, cost: Scrypt | None = None) -> str:
+def hash_password(password: Secret, entropy: Entropy, cost: ScryptCost | None = None) -> str:
     """Return `scrypt$n$r$p$salt$hash` for a password of 1 to 50 characters; raises UsageError for others."""
-    check(password)
-    cost = cost or PRESENT
+    check_password(password)
+    cost = cost or CURRENT_COST
     salt = entropy(16)
-    parts = (*map(str, cost), _text(salt), _text(_scrypt(password, salt, cost)))
+    parts = (*map(str, cost), _encode_base64(salt), _encode_base64(_scrypt(password, salt, cost)))
     return "$".join(("scrypt", *parts))
 
 
-def of_nobody() -> str:
+def dummy_hash() -> str:
     """Return a hash that no password has, and that takes as long to compare with as any that is made now."""
-    return "$".join(("scrypt", *map(str, PRESENT), _text(bytes(16)), _text(bytes(32))))
+    return "$".join(("scrypt", *map(str, CURRENT_COST), _encode_base64(bytes(16)), _encode_base64(bytes(32))))
 
 
-def is_outdated(stored: str) -> bool:
+def needs_rehash(stored: str) -> bool:
     """Say whether `stored` was made with other parameters than the present ones."""
-    return stored.split("$")[1:4] != [*map(str, PRESENT)]
+    return stored.split("$")[1:4] != [*map(str, CURRENT_COST)]
 
 
 def verify(password: Secret, stored: str) -> bool:
     """Say whether `password` is the one that `stored` was made from."""
     _, n, r, p, salt, expected = stored.split("$")
-    found = _scrypt(password, base64.b64decode(salt), Scrypt(int(n), int(r), int(p)))
+    found = _scrypt(password, base64.b64decode(salt), ScryptCost(int(n), int(r), int(p)))
     return hmac.compare_digest(found, base64.b64decode(expected)) and _NUL not in password.reveal()
 
 
-def _scrypt(password: Secret, salt: bytes, cost: Scrypt) -> bytes:
+def _scrypt(password: Secret, salt: bytes, cost: ScryptCost) -> bytes:
     # OpenSSL refuses beyond 32 MiB unless told: what the parameters need, and as much again for its own use.
     memory = 256 * cost.n * cost.r + 2**20
     text = password.reveal().encode("utf-8", "surrogatepass")
     return hashlib.scrypt(text, salt=salt, n=cost.n, r=cost.r, p=cost.p, maxmem=memory, dklen=32)
 
 
-def _text(raw: bytes) -> str:
+def _encode_base64(raw: bytes) -> str:
     return base64.b64encode(raw).decode("ascii")

@@ -14,24 +14,24 @@ class Period(NamedTuple):
     end: datetime
 
 
-def start_of(instant: datetime, by: str) -> datetime:
+def period_start(instant: datetime, unit: str) -> datetime:
     """Return when the day, week or month begins that `instant` falls into; weeks begin on Monday (ISO 8601)."""
     day = instant.replace(hour=0, minute=0, second=0, microsecond=0)
-    if by == MONTH:
+    if unit == MONTH:
         return day.replace(day=1)
-    return day - timedelta(days=day.weekday()) if by == WEEK else day
+    return day - timedelta(days=day.weekday()) if unit == WEEK else day
 
 
-def following(start: datetime, by: str) -> datetime:
+def next_period_start(start: datetime, unit: str) -> datetime:
     """Return when the period ends, and so the next begins, that begins at `start`."""
-    longest = {DAY: 1, WEEK: 7, MONTH: 31}[by]
-    return start_of(start + timedelta(days=longest), by)
+    longest = {DAY: 1, WEEK: 7, MONTH: 31}[unit]
+    return period_start(start + timedelta(days=longest), unit)
 
 
-def between(first: datetime, last: datetime, by: str) -> Iterator[Period]:
+def iter_periods(first: datetime, last: datetime, unit: str) -> Iterator[Period]:
     """Yield the periods from the one that `first` falls into; the one that `last` falls into ends there."""
-    start = start_of(first, by)
+    start = period_start(first, unit)
     while start < last:
-        end = following(start, by)
+        end = next_period_start(start, unit)
         yield Period(start, min(end, last))
         start = end

@@ -11,97 +11,97 @@ from gamcli.errors import RefusedError, command
 from gamcli.model.sessions import RefreshToken, Session
 from gamcli.rules import api_key_grant, grants, password_grant, scopes
 from gamcli.rules.credentials import NO_DIGEST
-from gamcli.rules.grants import Facts, Grant, Rule
+from gamcli.rules.grants import Grant, GrantFacts, Rule
 
 
 @dataclass(frozen=True, slots=True)
-class Reuse:
+class RefreshTokenReuse:
     """The second use of a refresh token: the session ends, and `refusal` is what the client is told."""
 
     session: int
     refusal: RefusedError
 
 
-def _token_is_proven(facts: Facts) -> bool:
-    proven = facts.sent.refresh_token.matches(facts.refresh_token.digest if facts.refresh_token else NO_DIGEST)
+def _has_valid_refresh_token(facts: GrantFacts) -> bool:
+    proven = facts.parameters.refresh_token.matches(facts.refresh_token.digest if facts.refresh_token else NO_DIGEST)
     session = facts.session
-    return proven and session is not None and session.client_id == facts.the_app.client_id and facts.user is not None
+    return proven and session is not None and session.client_id == facts.known_app.client_id and facts.user is not None
 
 
-def _session(facts: Facts) -> Session:
+def _known_session(facts: GrantFacts) -> Session:
     assert facts.session is not None, "judged after the rule that the refresh token is proven"
     return facts.session
 
 
-def _token(facts: Facts) -> RefreshToken:
+def _known_refresh_token(facts: GrantFacts) -> RefreshToken:
     assert facts.refresh_token is not None, "judged after the rule that the refresh token is proven"
     return facts.refresh_token
 
 
-def _withdrawn(facts: Facts) -> str:
-    return scopes.join(scopes.beyond(_session(facts).scopes, facts.the_app.scopes))
+def _withdrawn_scopes(facts: GrantFacts) -> str:
+    return scopes.join(scopes.find_disallowed(_known_session(facts).scopes, facts.known_app.scopes))
 
 
 REFRESH_UNKNOWN = Rule(
-    "refresh_unknown", _token_is_proven, lambda _: "the refresh token is not one of this application"
+    "refresh_unknown", _has_valid_refresh_token, lambda _: "the refresh token is not one of this application"
 )
 SCOPE_WITHDRAWN = Rule(
     "scope_unpublished",
-    lambda f: not _withdrawn(f),
-    lambda f: f"application '{f.the_app.name}' no longer publishes {_withdrawn(f)}",
-    lambda f: command("app", "update", f.the_app.name, "--add-scope", _withdrawn(f)),
+    lambda f: not _withdrawn_scopes(f),
+    lambda f: f"application '{f.known_app.name}' no longer publishes {_withdrawn_scopes(f)}",
+    lambda f: command("app", "update", f.known_app.name, "--add-scope", _withdrawn_scopes(f)),
 )
 REFRESH_USED = Rule(
     "refresh_used",
-    lambda f: _token(f).used_at is None,
+    lambda f: _known_refresh_token(f).used_at is None,
     lambda _: "the refresh token was used before: its session has ended",
 )
 REFRESH_EXPIRED = Rule(
-    "refresh_expired", lambda f: f.now < _token(f).expires_at, lambda _: "the refresh token has expired"
+    "refresh_expired", lambda f: f.now < _known_refresh_token(f).expires_at, lambda _: "the refresh token has expired"
 )
 REFRESH_REVOKED = Rule(
     "refresh_revoked",
-    lambda f: _session(f).revoked_at is None and not _token(f).superseded,
+    lambda f: _known_session(f).revoked_at is None and not _known_refresh_token(f).is_superseded,
     lambda _: "the session of the refresh token was ended",
 )
 RENEWALS_SPENT = Rule(
     "renewals_spent",
-    lambda f: _token(f).counter <= f.the_app.token.renewals,
-    lambda f: f"application '{f.the_app.name}' allows {f.the_app.token.renewals} renewals",
-    lambda f: command("app", "update", f.the_app.name, "--token-renewals", str(_token(f).counter)),
+    lambda f: _known_refresh_token(f).counter <= f.known_app.token.renewals,
+    lambda f: f"application '{f.known_app.name}' allows {f.known_app.token.renewals} renewals",
+    lambda f: command("app", "update", f.known_app.name, "--token-renewals", str(_known_refresh_token(f).counter)),
 )
 
-PROOF = (*grants.CLIENT_RULES, grants.APP_DISABLED, grants.REMOTE_REST_OFF, REFRESH_UNKNOWN)
+CREDENTIAL_RULES = (*grants.CLIENT_RULES, grants.APP_DISABLED, grants.REMOTE_REST_OFF, REFRESH_UNKNOWN)
 """What is judged first: without a refresh token that is proven there is nothing to judge the other rules on."""
 
-SPENT = (REFRESH_USED, REFRESH_EXPIRED, REFRESH_REVOKED, RENEWALS_SPENT)
+TOKEN_STATE_RULES = (REFRESH_USED, REFRESH_EXPIRED, REFRESH_REVOKED, RENEWALS_SPENT)
 """What is judged last."""
 
-OF_KEY = (*PROOF, *api_key_grant.KEY_RULES, *SPENT)
+KEY_SESSION_RULES = (*CREDENTIAL_RULES, *api_key_grant.KEY_RULES, *TOKEN_STATE_RULES)
 """The rules of a session that began with an API key: it goes on while its key would do for another one."""
 
-OF_PASSWORD = (*PROOF, *password_grant.LOGIN_RULES, SCOPE_WITHDRAWN, *SPENT)
+PASSWORD_SESSION_RULES = (*CREDENTIAL_RULES, *password_grant.LOGIN_RULES, SCOPE_WITHDRAWN, *TOKEN_STATE_RULES)
 """The rules of a session that began with a password."""
 
 
-def decide(facts: Facts) -> Grant | Reuse:
+def decide(facts: GrantFacts) -> Grant | RefreshTokenReuse:
     """Return what the next token of a session carries, or its end, or raise RefusedError with the rule that said no."""
     began_with_key = facts.session is not None and facts.session.key is not None
-    broken = grants.first_broken(OF_KEY if began_with_key else OF_PASSWORD, facts)
+    broken = grants.find_violation(KEY_SESSION_RULES if began_with_key else PASSWORD_SESSION_RULES, facts)
     if broken is None:
-        return _renewed(facts)
+        return _build_renewal(facts)
     if _is_reuse(facts):
-        return Reuse(_session(facts).id, broken.refusal(facts))
+        return RefreshTokenReuse(_known_session(facts).id, broken.refusal(facts))
     raise broken.refusal(facts)
 
 
-def _is_reuse(facts: Facts) -> bool:
+def _is_reuse(facts: GrantFacts) -> bool:
     """Say whether a client that has proven itself has used the refresh token before, whatever else is wrong."""
-    proven = grants.first_broken((*grants.CLIENT_RULES, REFRESH_UNKNOWN), facts) is None
-    return proven and _token(facts).used_at is not None
+    proven = grants.find_violation((*grants.CLIENT_RULES, REFRESH_UNKNOWN), facts) is None
+    return proven and _known_refresh_token(facts).used_at is not None
 
 
-def _renewed(facts: Facts) -> Grant:
-    session, token = _session(facts), _token(facts)
-    renewed = grants.of(facts, session.scopes, facts.key, token.counter + 1)
-    return renewed._replace(initial_properties=session.initial_properties, spent=token)
+def _build_renewal(facts: GrantFacts) -> Grant:
+    session, token = _known_session(facts), _known_refresh_token(facts)
+    renewed = grants.build_grant(facts, session.scopes, facts.key, token.counter + 1)
+    return renewed._replace(initial_properties=session.initial_properties, used_refresh_token=token)

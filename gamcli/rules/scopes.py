@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from gamcli.errors import UsageError, command
-from gamcli.rules.names import nearest
+from gamcli.rules.names import closest_match
 
 FULLCONTROL = "fullcontrol"
 BASIC_FIELDS = (
@@ -24,27 +24,31 @@ class Scope(NamedTuple):
 
     name: str
     claims: tuple[str, ...]
-    reveals: str
+    description: str
 
 
-def _of_field(name: str) -> Scope:
+def _field_scope(name: str) -> Scope:
     claims = ("email", "verified_email") if name == "email" else (name,)
     return Scope(f"user_{name}", claims, f"the user's {name.replace('_', ' ')}")
 
 
-_BASIC = tuple(claim for name in BASIC_FIELDS for claim in _of_field(name).claims)
-_WIDE = (
-    Scope("gam_user_data", _BASIC, "the basic fields of the user"),
+_BASIC_CLAIMS = tuple(claim for name in BASIC_FIELDS for claim in _field_scope(name).claims)
+_GROUP_SCOPES = (
+    Scope("gam_user_data", _BASIC_CLAIMS, "the basic fields of the user"),
     Scope("gam_user_additional_data", ("attributes",), "all attributes of the user"),
     Scope("gam_user_roles", ("roles",), "the external ids of the user's roles"),
     Scope("session_initial_prop", ("initial_properties",), "the properties given at login"),
     Scope("session_application_data", ("application_data",), "the data that the application keeps in the session"),
 )
-_ALL = tuple(claim for scope in _WIDE for claim in scope.claims)
+_ALL_CLAIMS = tuple(claim for scope in _GROUP_SCOPES for claim in scope.claims)
 
 TABLE: dict[str, Scope] = {
     scope.name: scope
-    for scope in (*_WIDE, Scope(FULLCONTROL, _ALL, "everything"), *(_of_field(name) for name in BASIC_FIELDS))
+    for scope in (
+        *_GROUP_SCOPES,
+        Scope(FULLCONTROL, _ALL_CLAIMS, "everything"),
+        *(_field_scope(name) for name in BASIC_FIELDS),
+    )
 }
 """Every scope with a fixed name, in the order in which answers join them."""
 
@@ -63,23 +67,23 @@ def split(text: str) -> list[str]:
     """Split `text` at `+` and blanks into canonical names, without repeats, in the order given."""
     if not text:
         return []
-    return list(dict.fromkeys(map(canonical, filter(None, re.split(r"[+\s]+", text)))))
+    return list(dict.fromkeys(map(canonical_name, filter(None, re.split(r"[+\s]+", text)))))
 
 
-def canonical(word: str) -> str:
+def canonical_name(word: str) -> str:
     """Return the name for `word`: fixed names in any case and aliases; an attribute's name stays as it is."""
     lower = word.lower()
     name = ALIASES.get(lower, lower)
     return name if name in TABLE else word
 
 
-def ordered(names: Iterable[str]) -> tuple[str, ...]:
+def sort_scopes(names: Iterable[str]) -> tuple[str, ...]:
     """Return `names` once each, in the order of the table, attributes by name after it."""
-    return _ordered(tuple(names))
+    return _sort_scopes(tuple(names))
 
 
 @lru_cache(maxsize=1024)  # what is granted is granted again and again
-def _ordered(names: tuple[str, ...]) -> tuple[str, ...]:
+def _sort_scopes(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(set(names), key=lambda name: (_ORDER.get(name, len(_ORDER)), name)))
 
 
@@ -104,23 +108,23 @@ def parse(words: Iterable[str], is_attribute: Callable[[str], bool]) -> tuple[st
     for name in names:
         attribute = attribute_id(name)
         if name not in TABLE and not (attribute and is_attribute(attribute)):
-            raise UsageError(f"no scope named '{name}'", _hint(name))
-    return ordered(names)
+            raise UsageError(f"no scope named '{name}'", _suggest_scope(name))
+    return sort_scopes(names)
 
 
-def _hint(name: str) -> str:
-    near = nearest(name.lower(), (*TABLE, *ALIASES))
+def _suggest_scope(name: str) -> str:
+    near = closest_match(name.lower(), (*TABLE, *ALIASES))
     listing = command("scope", "list")
-    return f"did you mean {canonical(near)}? all of them: {listing}" if near else listing
+    return f"did you mean {canonical_name(near)}? all of them: {listing}" if near else listing
 
 
 def is_allowed(scope: str, published: Iterable[str]) -> bool:
     """Say whether `published` holds `scope` itself or a wider one that covers it."""
-    return bool(_coverers(scope).intersection(published))
+    return bool(_covering_scopes(scope).intersection(published))
 
 
 @lru_cache(maxsize=1024)  # of names that are published or asked for again and again
-def _coverers(scope: str) -> frozenset[str]:
+def _covering_scopes(scope: str) -> frozenset[str]:
     if scope in _FIELD_SCOPES:
         return frozenset({scope, "gam_user_data", FULLCONTROL})
     if scope in TABLE:
@@ -128,7 +132,7 @@ def _coverers(scope: str) -> frozenset[str]:
     return frozenset({scope, "gam_user_additional_data", FULLCONTROL} if attribute_id(scope) else {scope})
 
 
-def beyond(wanted: Iterable[str], published: Iterable[str]) -> tuple[str, ...]:
+def find_disallowed(requested: Iterable[str], published: Iterable[str]) -> tuple[str, ...]:
     """Return those of `wanted` that `published` does not allow, in the order given."""
     published = frozenset(published)
-    return tuple(scope for scope in wanted if not is_allowed(scope, published))
+    return tuple(scope for scope in requested if not is_allowed(scope, published))

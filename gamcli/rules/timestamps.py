@@ -7,32 +7,32 @@ from gamcli.errors import UsageError
 from gamcli.rules import durations
 
 _DAY = r"\d{4}-\d\d-\d\d"
-_WRITTEN = re.compile(rf"{_DAY}([Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d))?", re.ASCII)
+_INSTANT = re.compile(rf"{_DAY}([Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d))?", re.ASCII)
 """RFC 3339 §5.6, or a day of it; a time without its offset could be anywhere."""
 
 _SECONDS = re.compile(r"\.\d+")
 
-FORMS = "how long ago, such as 7d or 24h, a day such as 2026-03-01, or 2026-03-01T12:00:00Z"
+TIME_FORMATS = "how long ago, such as 7d or 24h, a day such as 2026-03-01, or 2026-03-01T12:00:00Z"
 
 
 def parse(text: str, now: datetime) -> datetime:
     """Return the instant that `text` says, a duration counted back from `now`, a day from its beginning in UTC."""
     plain = text.strip()
-    if not _WRITTEN.fullmatch(plain):
-        return now - _length(text)
+    if not _INSTANT.fullmatch(plain):
+        return now - _parse_age(text)
     try:
         found = datetime.fromisoformat(_SECONDS.sub("", plain.upper()))
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise _none(text) from error
+        raise _invalid_time(text) from error
 
 
-def _length(text: str) -> timedelta:
+def _parse_age(text: str) -> timedelta:
     try:
         return durations.parse(text.strip().removesuffix(" ago"))
     except UsageError as error:
-        raise _none(text) from error
+        raise _invalid_time(text) from error
 
 
-def _none(text: str) -> UsageError:
-    return UsageError(f"'{text}' is no time", FORMS)
+def _invalid_time(text: str) -> UsageError:
+    return UsageError(f"'{text}' is no time", TIME_FORMATS)

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from gamcli.errors import UsageError
 from gamcli.model import User
 from gamcli.rules import durations, names
-from gamcli.rules.scopes import BASIC_FIELDS, TABLE, canonical
+from gamcli.rules.scopes import BASIC_FIELDS, TABLE, canonical_name
 
 Changes = Mapping[str, object]
 """Fields by the names of the record; what is absent stays."""
@@ -33,16 +33,16 @@ _ATTRIBUTE_ID = re.compile(r"[A-Za-z0-9_.-]{1,60}", re.ASCII)
 
 def create(name: str, guid: str, changes: Changes, now: datetime) -> User:
     """Return a new user with `changes` laid over the defaults; raises UsageError."""
-    names.check("a user", name)
+    names.check_name("a user", name)
     for field, value in changes.items():
-        check(field, value)
+        check_field(field, value)
     return User(guid=guid, name=name, created_at=now, updated_at=now, **changes)  # type: ignore[arg-type]
 
 
-def changed(user: User, changes: Changes, now: datetime) -> User:
+def apply_changes(user: User, changes: Changes, now: datetime) -> User:
     """Return `user` with `changes` laid over it, or `user` itself when they change nothing; raises UsageError."""
     for field, value in changes.items():
-        check(field, value)
+        check_field(field, value)
     after = replace(user, **changes)  # type: ignore[arg-type]
     if after == user:
         return user
@@ -51,11 +51,11 @@ def changed(user: User, changes: Changes, now: datetime) -> User:
     return replace(after, updated_at=now)
 
 
-def check(field: str, value: object) -> None:
+def check_field(field: str, value: object) -> None:
     """Raise UsageError unless `value` is one that `field` of a user may have."""
     if field in TEXT_FIELDS:
         text = names.check_text(f"the {field.replace('_', ' ')}", str(value), LENGTHS.get(field, names.TEXT_LENGTH))
-        form, hint = _FORMS.get(field, (None, ""))
+        form, hint = _FORMATS.get(field, (None, ""))
         if text and form is not None and not form(text):
             raise UsageError(f"'{text}' is no {field.replace('_', ' ')}", hint)
     elif field == "roles" and isinstance(value, tuple):
@@ -66,16 +66,16 @@ def check(field: str, value: object) -> None:
             _check_attribute(attribute, content)
 
 
-def password_end(now: datetime, life: timedelta | None) -> datetime | None:
+def password_expiry(now: datetime, lifetime: timedelta | None) -> datetime | None:
     """Return when a password of that life expires that is set now, None for never; raises UsageError."""
-    if life is not None and life <= timedelta(0):
+    if lifetime is not None and lifetime <= timedelta(0):
         raise UsageError("a password that expires at once is of no use", "a duration such as 90d, or leave it out")
-    return None if life is None else durations.after(now, life)
+    return None if lifetime is None else durations.add_duration(now, lifetime)
 
 
 def check_role(role: str) -> str:
     """Return `role` when it may be the external id of one: like a name, without `+`, which joins them in CSV."""
-    names.check("a role", role, names.APP_NAME_LENGTH)
+    names.check_name("a role", role, names.APP_NAME_LENGTH)
     if "+" in role:
         raise UsageError(f"the role '{role}' holds a '+'", "name each role on its own")
     return role
@@ -89,9 +89,10 @@ def is_attribute_id(text: str) -> bool:
 def _check_attribute(attribute: str, content: str | list[str]) -> None:
     if not is_attribute_id(attribute):
         raise UsageError(
-            f"'{names.shown(attribute)}' is no attribute id", "1 to 60 ASCII letters, digits, '_', '-' or '.'"
+            f"'{names.escape_unprintable(attribute)}' is no attribute id",
+            "1 to 60 ASCII letters, digits, '_', '-' or '.'",
         )
-    scope = canonical(f"user_{attribute}")
+    scope = canonical_name(f"user_{attribute}")
     if scope in TABLE:
         flag = scope.removeprefix("user_").replace("_", "-")
         raise UsageError(f"'{attribute}' is a field of every user, not an attribute", f"--{flag}")
@@ -106,7 +107,7 @@ def _is_date(text: str) -> bool:
         return False
 
 
-_FORMS: dict[str, tuple[Callable[[str], object], str]] = {
+_FORMATS: dict[str, tuple[Callable[[str], object], str]] = {
     "email": (_EMAIL.fullmatch, "name@domain, without blanks"),
     "birthday": (_is_date, "YYYY-MM-DD"),
     "gender": (GENDERS.__contains__, "N (not specified), F or M"),

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Iterator
 
-from gamcli.rules.leak_detection import FORMS
+from gamcli.rules.leak_detection import FORMATS
 
 
-def gitleaks() -> Iterator[str]:
+def gitleaks_config() -> Iterator[str]:
     """Yield a configuration of gitleaks that has its own rules too."""
     yield "# Rules for gitleaks: gamcli scan --rules gitleaks >.gitleaks.toml"
     yield "[extend]"
     yield "useDefault = true"
-    for kind, (prefix, rest) in FORMS.items():
+    for kind, (prefix, rest) in FORMATS.items():
         yield ""
         yield "[[rules]]"
         yield f'id = "gam-{kind.lower().replace(" ", "-")}"'
@@ -20,5 +20,5 @@ def gitleaks() -> Iterator[str]:
         yield 'tags = ["gam", "secret"]'
 
 
-RULES: dict[str, Callable[[], Iterator[str]]] = {"gitleaks": gitleaks}
+RULE_WRITERS: dict[str, Callable[[], Iterator[str]]] = {"gitleaks": gitleaks_config}
 """The scanners that rules are written for."""

@@ -12,26 +12,26 @@ from collections.abc import Callable, Iterator, Sequence
 from io import FileIO
 
 from gamcli.errors import UsageError
-from gamcli.model.findings import Source
-from gamcli.render.text import masked
-from gamcli.rules.leak_detection import LONGEST, UTF_16, Leak, may_hold, search
+from gamcli.model.findings import ScanSource
+from gamcli.render.text import redact
+from gamcli.rules.leak_detection import MAX_LENGTH, UTF_16, Leak, find_leaks, may_contain_credential
 
-PIECE = 1 << 18
+CHUNK_BYTES = 1 << 18
 """So many bytes are read at once: they stay in the cache of a processor until they have been searched."""
 
 STDIN = "stdin"
 """What the standard input is called."""
 
-_KEPT = LONGEST - 1
-_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+_OVERLAP = MAX_LENGTH - 1
+_READ_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 
 
-def shown(path: str) -> str:
+def display_path(path: str) -> str:
     """Return a path as text: bytes that are no UTF-8 are spelled out, and a credential in it is masked."""
-    return masked(os.fsencode(path).decode("utf-8", "backslashreplace"))
+    return redact(os.fsencode(path).decode("utf-8", "backslashreplace"))
 
 
-def require_all(paths: Sequence[str]) -> None:
+def require_readable(paths: Sequence[str]) -> None:
     """Raise UsageError when one of `paths` is not there, or a file or folder that cannot be opened."""
     for path in paths:
         try:
@@ -39,38 +39,38 @@ def require_all(paths: Sequence[str]) -> None:
             if stat.S_ISREG(mode) or stat.S_ISDIR(mode):  # a pipe or a terminal can be read but once
                 os.close(os.open(path, os.O_RDONLY))
         except (OSError, ValueError) as error:
-            raise _unreadable(path, error) from error
+            raise _unreadable_error(path, error) from error
 
 
-def _unreadable(path: str, error: OSError | ValueError) -> UsageError:
+def _unreadable_error(path: str, error: OSError | ValueError) -> UsageError:
     reason = getattr(error, "strerror", None) or str(error)
-    return UsageError(f"cannot read {shown(path)}: {reason}", "files, folders, or '-' for stdin")
+    return UsageError(f"cannot read {display_path(path)}: {reason}", "files, folders, or '-' for stdin")
 
 
-class Reader:
+class FileScanner:
     """Reads files and counts them; what cannot be read is told by `warn`, and an error when it was named."""
 
     def __init__(self, warn: Callable[[str], None]) -> None:
         self.files = 0
-        self.size = 0
-        self.unread = 0
+        self.bytes_read = 0
+        self.unreadable = 0
         self._warn = warn
-        self._named = ""
+        self._current_argument = ""
 
-    def leaks(self, paths: Sequence[str]) -> Iterator[tuple[Source, Leak]]:
+    def scan(self, paths: Sequence[str]) -> Iterator[tuple[ScanSource, Leak]]:
         """Yield what lies in files, in folders and all below, and in stdin, `-`."""
         for path in paths:
-            self._named = STDIN if path == "-" else os.path.normpath(path)
+            self._current_argument = STDIN if path == "-" else os.path.normpath(path)
             if path == "-":
-                yield from self._all_of(0, STDIN)
+                yield from self._scan_file(0, STDIN)
             elif os.path.isdir(path):  # noqa: PTH112 - as the names come
-                for each in self._below("" if os.path.normpath(path) == "." else path):
-                    if self._may_hold(each):
-                        yield from self._all_of(each, each)
-            elif not os.path.isfile(path) or self._may_hold(path):  # noqa: PTH113 - as above
-                yield from self._all_of(path, path.removeprefix("./"))
+                for each in self._walk("" if os.path.normpath(path) == "." else path):
+                    if self._may_contain_credential(each):
+                        yield from self._scan_file(each, each)
+            elif not os.path.isfile(path) or self._may_contain_credential(path):  # noqa: PTH113 - as above
+                yield from self._scan_file(path, path.removeprefix("./"))
 
-    def _below(self, folder: str) -> Iterator[str]:
+    def _walk(self, folder: str) -> Iterator[str]:
         """Yield the regular files of a folder and of all folders below, in the order of their names."""
         waiting = [folder]
         while waiting:
@@ -79,7 +79,7 @@ class Reader:
                 with os.scandir(here or ".") as entries:
                     found = sorted(entries, key=lambda entry: entry.name)
             except OSError as error:
-                self._pass_over(here, error)
+                self._report_unreadable(here, error)
                 continue
             for entry in found:
                 if entry.is_file(follow_symlinks=False):
@@ -87,46 +87,46 @@ class Reader:
             folders = [each.name for each in found if each.is_dir(follow_symlinks=False) and each.name != ".git"]
             waiting += [os.path.join(here, name) for name in reversed(folders)]  # noqa: PTH118 - as above
 
-    def _may_hold(self, path: str) -> bool:
+    def _may_contain_credential(self, path: str) -> bool:
         """Look through a regular file quickly, and say whether it is worth another reading."""
         kept, whole = b"", 0
         try:
-            descriptor = os.open(path, _READ)
+            descriptor = os.open(path, _READ_FLAGS)
             try:
-                while piece := os.read(descriptor, PIECE):
+                while piece := os.read(descriptor, CHUNK_BYTES):
                     data = kept + piece if kept else piece
-                    if may_hold(data) or (not whole and piece.startswith(UTF_16)):
+                    if may_contain_credential(data) or (not whole and piece.startswith(UTF_16)):
                         return True
                     whole += len(piece)
-                    kept = data[-_KEPT:]
+                    kept = data[-_OVERLAP:]
             finally:
                 os.close(descriptor)
         except OSError as error:
-            self._pass_over(path, error)
+            self._report_unreadable(path, error)
             return False
         self.files += 1
-        self.size += whole
+        self.bytes_read += whole
         return False
 
-    def _all_of(self, path: str | int, name: str) -> Iterator[tuple[Source, Leak]]:
+    def _scan_file(self, path: str | int, name: str) -> Iterator[tuple[ScanSource, Leak]]:
         """Yield what lies in a file that may hold something, or can be read only once."""
-        source = Source(shown(name))
+        source = ScanSource(display_path(name))
         try:
             with FileIO(path, closefd=path != 0) as file:
-                for leak in search(self._pieces(file)):
+                for leak in find_leaks(self._read_chunks(file)):
                     yield source, leak
         except OSError as error:
-            self._pass_over(name, error)
+            self._report_unreadable(name, error)
             return
         self.files += 1
 
-    def _pieces(self, file: FileIO) -> Iterator[bytes]:
-        while piece := file.read(PIECE):
-            self.size += len(piece)
+    def _read_chunks(self, file: FileIO) -> Iterator[bytes]:
+        while piece := file.read(CHUNK_BYTES):
+            self.bytes_read += len(piece)
             yield piece
 
-    def _pass_over(self, path: str, error: OSError) -> None:
-        if os.path.normpath(path) == self._named:
-            raise _unreadable(path or ".", error) from error
-        self.unread += 1
-        self._warn(f"cannot read {shown(path or '.')}: {error.strerror}")
+    def _report_unreadable(self, path: str, error: OSError) -> None:
+        if os.path.normpath(path) == self._current_argument:
+            raise _unreadable_error(path or ".", error) from error
+        self.unreadable += 1
+        self._warn(f"cannot read {display_path(path or '.')}: {error.strerror}")

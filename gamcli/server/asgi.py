@@ -21,14 +21,14 @@ from typing import Any
 
 from gamcli.actions import Gam
 from gamcli.errors import GamcliError, RefusedError, UsageError
-from gamcli.server.dispatcher import Desk
+from gamcli.server.dispatcher import Dispatcher
 from gamcli.server.endpoints import routes
-from gamcli.server.endpoints.failure_limit import Failures
-from gamcli.server.log_writer import Scribe
-from gamcli.server.request_log import Log
+from gamcli.server.endpoints.failure_limit import FailureLimiter
+from gamcli.server.log_writer import LogWriter
+from gamcli.server.request_log import RequestLog
 from gamcli.server.transport.connection import NO_CONTENT
-from gamcli.server.transport.messages import MAX_BODY, Head, Request, Response, assembled, unreadable
-from gamcli.server.worker_pool import Caller
+from gamcli.server.transport.messages import MAX_BODY, Request, RequestHead, Response, build_head, unreadable_request
+from gamcli.server.worker_pool import PendingRequest
 from gamcli.store import Store
 
 Message = MutableMapping[str, Any]
@@ -40,58 +40,58 @@ BODY_SECONDS = 10.0
 
 
 @dataclass(slots=True)
-class Awaiting(Caller):
+class AsgiRequest(PendingRequest):
     """A request whose answer somebody awaits."""
 
-    answer: "asyncio.Future[routes.Answer]"
+    future: "asyncio.Future[routes.TracedResponse]"
 
 
-class Counter:
+class LoopDispatcher:
     """The desk of one event loop: requests that arrive in one of its turns are written together."""
 
-    def __init__(self, gam: Gam, conduct: routes.Conduct, log: Log) -> None:
+    def __init__(self, gam: Gam, config: routes.ServerConfig, log: RequestLog) -> None:
         self._loop = asyncio.get_running_loop()
-        self._conduct = conduct
+        self._config = config
         self._log = log
-        self._turns = False
-        self._desk: Desk[Awaiting] = Desk(gam, conduct, self._ring)
+        self._flush_scheduled = False
+        self._dispatcher: Dispatcher[AsgiRequest] = Dispatcher(gam, config, self._notify)
 
-    async def answered(self, request: Request) -> Response:
+    async def respond(self, request: Request) -> Response:
         """Return the response to `request`, once what it tells is on disk."""
         began = monotonic()
-        awaiting = Awaiting(request, began, self._loop.create_future())
-        self._desk.look()
-        answer = self._desk.ask(awaiting)
+        awaiting = AsgiRequest(request, began, self._loop.create_future())
+        self._dispatcher.check_version()
+        answer = self._dispatcher.submit(awaiting)
         if answer is None:
-            if not self._turns:
-                self._turns = True
-                self._loop.call_soon(self._turn)
-            answer = await awaiting.answer
-        self._log.tell(request, answer, monotonic() - began)
+            if not self._flush_scheduled:
+                self._flush_scheduled = True
+                self._loop.call_soon(self._flush)
+            answer = await awaiting.future
+        self._log.write(request, answer, monotonic() - began)
         return answer.response
 
-    def refused(self, error: RefusedError) -> Response:
+    def refuse(self, error: RefusedError) -> Response:
         """Return the response to what is no request."""
-        answer = routes.failed(error, Request("-", "-"), self._conduct)
-        self._log.tell(None, answer, 0.0)
+        answer = routes.error_response(error, Request("-", "-"), self._config)
+        self._log.write(None, answer, 0.0)
         return answer.response
 
     def close(self) -> None:
         """End the threads."""
-        self._desk.close()
+        self._dispatcher.close()
 
-    def _turn(self) -> None:
-        self._turns = False
-        self._desk.turn()
+    def _flush(self) -> None:
+        self._flush_scheduled = False
+        self._dispatcher.flush()
 
-    def _ring(self) -> None:
-        self._loop.call_soon_threadsafe(self._serve)
+    def _notify(self) -> None:
+        self._loop.call_soon_threadsafe(self._deliver)
 
-    def _serve(self) -> None:
-        for awaiting, answer in self._desk.served():
-            if not awaiting.answer.done():  # its client has gone
-                awaiting.answer.set_result(answer)
-        self._desk.turn()
+    def _deliver(self) -> None:
+        for awaiting, answer in self._dispatcher.pop_responses():
+            if not awaiting.future.done():  # its client has gone
+                awaiting.future.set_result(answer)
+        self._dispatcher.flush()
 
 
 class Application:
@@ -100,27 +100,27 @@ class Application:
     def __init__(
         self,
         path: Path | None = None,
-        conduct: routes.Conduct | None = None,
+        config: routes.ServerConfig | None = None,
         log: Callable[[str], None] | None = None,
         log_format: str = "text",
     ) -> None:
         self._path = path
-        self._conduct = conduct or routes.Conduct(failures=Failures())
+        self._config = config or routes.ServerConfig(failure_limiter=FailureLimiter())
         self._write = log or _to_stderr
         self._log_format = log_format
-        self._opened = ExitStack()
-        self._counter: Counter | None = None
+        self._exit_stack = ExitStack()
+        self._dispatcher: LoopDispatcher | None = None
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request, or live as long as the server does (ASGI 3.0, lifespan 2.0)."""
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._handle_lifespan(receive, send)
         elif scope["type"] == "http":
-            await self._answer(scope, receive, send)
+            await self._handle_request(scope, receive, send)
         else:
             await send({"type": "websocket.close", "code": 1003})
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _handle_lifespan(self, receive: Receive, send: Send) -> None:
         while True:
             kind = (await receive())["type"]
             if kind == "lifespan.startup":
@@ -130,58 +130,58 @@ class Application:
                     await send({"type": "lifespan.startup.failed", "message": f"{error.message}; {error.hint}"})
                     return
             else:
-                self._opened.close()
-                self._counter = None
+                self._exit_stack.close()
+                self._dispatcher = None
             await send({"type": f"{kind}.complete"})
             if kind == "lifespan.shutdown":
                 return
 
-    def _open(self) -> Counter:
+    def _open(self) -> LoopDispatcher:
         """Open the store once: when the server starts, or with the first request when it does not tell of that."""
-        if self._counter is None:
+        if self._dispatcher is None:
             with ExitStack() as opened:
-                store = opened.enter_context(Store.open(self._path or _from_environment()))
+                store = opened.enter_context(Store.open(self._path or _store_path_from_environment()))
                 gam = Gam(store, lambda: datetime.now(UTC), os.urandom, "asgi")
-                scribe = opened.enter_context(closing(Scribe(self._write)))
-                log = Log(scribe.take, self._log_format, gam.now, gam.entropy(4).hex())
-                self._counter = opened.enter_context(closing(Counter(gam, self._conduct, log)))
-                self._opened = opened.pop_all()
-        return self._counter
+                scribe = opened.enter_context(closing(LogWriter(self._write)))
+                log = RequestLog(scribe.write, self._log_format, gam.now, gam.entropy(4).hex())
+                self._dispatcher = opened.enter_context(closing(LoopDispatcher(gam, self._config, log)))
+                self._exit_stack = opened.pop_all()
+        return self._dispatcher
 
-    async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def _handle_request(self, scope: Message, receive: Receive, send: Send) -> None:
         counter = self._open()
         try:
-            head = _head(scope)
-            body = await asyncio.wait_for(_body(head, receive), BODY_SECONDS) if head.length else b""
+            head = _build_head(scope)
+            body = await asyncio.wait_for(_read_body(head, receive), BODY_SECONDS) if head.length else b""
         except RefusedError as refused:
-            response = counter.refused(refused)
+            response = counter.refuse(refused)
         except TimeoutError:
-            response = counter.refused(RefusedError("request_slow", "the body took too long"))
+            response = counter.refuse(RefusedError("request_slow", "the body took too long"))
         else:
             if body is None:  # the client has gone
                 return
-            peer = _address(str((scope.get("client") or ("",))[0]))
+            peer = _client_address(str((scope.get("client") or ("",))[0]))
             request = Request(head.method, head.path, head.query, head.fields, body, peer, head.keeps_alive)
-            response = await counter.answered(request)
-        await _send(response, send, without_body=scope["method"] == "HEAD")
+            response = await counter.respond(request)
+        await _send_response(response, send, without_body=scope["method"] == "HEAD")
 
 
-def _address(told: str) -> str:
+def _client_address(host: str) -> str:
     """Return the client's address as the server in front tells it, nothing when it took it from a header that lies."""
     try:
-        return str(ip_address(told))
+        return str(ip_address(host))
     except ValueError:
         return ""
 
 
-def _head(scope: Message) -> Head:
+def _build_head(scope: Message) -> RequestHead:
     path = scope.get("raw_path") or scope["path"].encode()
     pairs = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]]
     target = path.decode("latin-1"), scope["query_string"].decode("latin-1")
-    return assembled(scope["method"], target, pairs, 0 if scope.get("http_version") == "1.0" else 1)
+    return build_head(scope["method"], target, pairs, 0 if scope.get("http_version") == "1.0" else 1)
 
 
-async def _body(head: Head, receive: Receive) -> bytes | None:
+async def _read_body(head: RequestHead, receive: Receive) -> bytes | None:
     """Return the whole body, None when the client leaves; raises RefusedError when it is not as long as it says."""
     body = b""
     while True:
@@ -194,11 +194,11 @@ async def _body(head: Head, receive: Receive) -> bytes | None:
         if not message.get("more_body", False):
             break
     if len(body) != head.length:
-        raise unreadable("the body is not as long as it says")
+        raise unreadable_request("the body is not as long as it says")
     return body
 
 
-async def _send(response: Response, send: Send, *, without_body: bool) -> None:
+async def _send_response(response: Response, send: Send, *, without_body: bool) -> None:
     fields = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.fields]
     if response.status != NO_CONTENT:
         fields.append((b"content-length", str(len(response.body)).encode()))
@@ -206,7 +206,7 @@ async def _send(response: Response, send: Send, *, without_body: bool) -> None:
     await send({"type": "http.response.body", "body": b"" if without_body else response.body})
 
 
-def _from_environment() -> Path:
+def _store_path_from_environment() -> Path:
     path = os.environ.get("GAMCLI_STORE")
     if not path:
         raise UsageError("no store is named for gamcli.server.asgi:app", "GAMCLI_STORE=FILE")

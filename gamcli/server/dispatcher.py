@@ -10,15 +10,15 @@ from dataclasses import replace
 from typing import Generic
 
 from gamcli.actions import Gam
-from gamcli.actions.grant_cache import Prepared
+from gamcli.actions.grant_cache import GrantCache
 from gamcli.server.endpoints import routes
-from gamcli.server.group_commit import Ledger
-from gamcli.server.refusal_counts import Summaries
+from gamcli.server.group_commit import GroupCommit
+from gamcli.server.refusal_counts import RefusalCounts
 from gamcli.server.transport.messages import Response
-from gamcli.server.worker_pool import Asking, WaitingRoom
+from gamcli.server.worker_pool import RequestT, WorkerPool
 
 
-class Desk(Generic[Asking]):
+class Dispatcher(Generic[RequestT]):
     """
     Answers whoever asks, in one thread that never waits; `ring` is called whenever `served` has something to give.
 
@@ -26,56 +26,58 @@ class Desk(Generic[Asking]):
     in memory has one connection, and is written at once.
     """
 
-    def __init__(self, gam: Gam, conduct: routes.Conduct, ring: Callable[[], None]) -> None:
-        self._prepared: Prepared[Response] = Prepared()
-        self._conduct = replace(conduct, hurries=True, prepared=self._prepared)
-        self._ledger: Ledger[Asking] | None = None
+    def __init__(self, gam: Gam, config: routes.ServerConfig, notify: Callable[[], None]) -> None:
+        self._grant_cache: GrantCache[Response] = GrantCache()
+        self._config = replace(config, nonblocking=True, grant_cache=self._grant_cache)
+        self._group_commit: GroupCommit[RequestT] | None = None
         with ExitStack() as opened:
             self._gam = replace(gam, store=opened.enter_context(gam.store.beside(durable=False, patience=0)))
-            self._summaries = opened.enter_context(closing(Summaries(gam)))
-            self._room: WaitingRoom[Asking] = opened.enter_context(closing(WaitingRoom(gam, conduct, ring)))
+            self._refusal_counts = opened.enter_context(closing(RefusalCounts(gam)))
+            self._worker_pool: WorkerPool[RequestT] = opened.enter_context(closing(WorkerPool(gam, config, notify)))
             if not gam.store.is_in_memory:
                 written = opened.enter_context(gam.store.beside(durable=True, patience=0))
-                self._ledger = opened.enter_context(closing(Ledger(written, ring, self._room.enter)))
-            self._opened = opened.pop_all()
+                self._group_commit = opened.enter_context(
+                    closing(GroupCommit(written, notify, self._worker_pool.submit))
+                )
+            self._exit_stack = opened.pop_all()
 
-    def look(self) -> None:
+    def check_version(self) -> None:
         """Look whether the store is as it was; to be called when all has come whole that is asked before `turn`."""
-        self._prepared.look(self._gam)
+        self._grant_cache.check_version(self._gam)
 
-    def ask(self, who: Asking) -> routes.Answer | None:
+    def submit(self, pending: RequestT) -> routes.TracedResponse | None:
         """Return the answer, or None when it comes later: it is among those `served`."""
-        begun = routes.begin(self._gam, who.request, self._conduct)
-        if isinstance(begun, routes.Answer):
-            return self._noted(begun)
-        if isinstance(begun, routes.Later):
-            self._room.enter(who)
+        begun = routes.handle(self._gam, pending.request, self._config)
+        if isinstance(begun, routes.TracedResponse):
+            return self._count_refusal(begun)
+        if isinstance(begun, routes.WouldBlock):
+            self._worker_pool.submit(pending)
             return None
-        if self._ledger is None:
-            return self._noted(begun.alone(self._gam))
-        self._ledger.enter(who, begun)
+        if self._group_commit is None:
+            return self._count_refusal(begun.write_alone(self._gam))
+        self._group_commit.add(pending, begun)
         return None
 
-    def turn(self) -> None:
+    def flush(self) -> None:
         """Write what is pending; to be called when nobody else asks at the moment."""
-        self._prepared.look_away()
-        if self._ledger is not None:
-            self._ledger.turn()
+        self._grant_cache.forget_version()
+        if self._group_commit is not None:
+            self._group_commit.start_batch()
 
-    def served(self) -> list[tuple[Asking, routes.Answer]]:
+    def pop_responses(self) -> list[tuple[RequestT, routes.TracedResponse]]:
         """Return those whose answer may leave, each once."""
-        found = self._room.ready()
-        found += self._ledger.settled() if self._ledger is not None else ()
+        found = self._worker_pool.pop_responses()
+        found += self._group_commit.pop_responses() if self._group_commit is not None else ()
         for _, answer in found:
-            self._noted(answer)
+            self._count_refusal(answer)
         return found
 
-    def _noted(self, answer: routes.Answer) -> routes.Answer:
+    def _count_refusal(self, result: routes.TracedResponse) -> routes.TracedResponse:
         """Return the answer; a refusal is summed up for the audit trail."""
-        if answer.trace.rule:
-            self._summaries.count(answer.trace.rule, answer.trace.client_id)
-        return answer
+        if result.trace.rule:
+            self._refusal_counts.count(result.trace.rule, result.trace.client_id)
+        return result
 
     def close(self) -> None:
         """End the threads."""
-        self._opened.close()
+        self._exit_stack.close()

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Protocol
 
 from gamcli.errors import FailedError
 from gamcli.server.endpoints import refusals, routes
-from gamcli.server.endpoints.failure_limit import LIMIT, Failures
-from gamcli.server.transport.connection import Times
+from gamcli.server.endpoints.failure_limit import DEFAULT_LIMIT, FailureLimiter
+from gamcli.server.transport.connection import Timeouts
 
 if TYPE_CHECKING:
     import ssl
 
-LAST_PORT = 65535
+MAX_PORT = 65535
 
 BACKLOG = 128
 """Connections that the system holds while a burst of them is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ServerOptions:
     """
     Where and how to serve; `port` 0 is any free one.
 
@@ -34,13 +34,13 @@ class Options:
     port: int = 0
     base_path: str = ""
     log_format: str = "text"
-    manner: refusals.Manner = refusals.AS_GAM
-    max_failures: int = LIMIT
+    error_format: refusals.ErrorFormat = refusals.GAM_FORMAT
+    max_failures: int = DEFAULT_LIMIT
     origins: frozenset[str] = frozenset()
     tls: "ssl.SSLContext | None" = None
     max_connections: int = 512
     stop_seconds: float = 5.0
-    times: Times = field(default_factory=Times)
+    timeouts: Timeouts = field(default_factory=Timeouts)
     listener: socket.socket | None = None
 
     def url(self, port: int) -> str:
@@ -49,19 +49,19 @@ class Options:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{scheme}://{host}:{port}{self.base_path.rstrip('/')}"
 
-    def conduct(self) -> routes.Conduct:
+    def config(self) -> routes.ServerConfig:
         """Return how requests are answered."""
         base_path = self.base_path.rstrip("/").lower()
-        return routes.Conduct(base_path, self.manner, Failures(self.max_failures), self.origins)
+        return routes.ServerConfig(base_path, self.error_format, FailureLimiter(self.max_failures), self.origins)
 
     @contextmanager
-    def listening(self) -> Iterator[socket.socket]:
+    def open_listener(self) -> Iterator[socket.socket]:
         """Yield the socket that listens, closed at the end."""
         with self.listener or listen(self.host, self.port) as listener:
             yield listener
 
 
-class Serving(Protocol):
+class RunnableServer(Protocol):
     """A server that listens from the moment it is made, and answers while `run` runs."""
 
     @property
@@ -69,7 +69,7 @@ class Serving(Protocol):
         """Where clients find it: the base path included, no slash at the end."""
 
     @property
-    def unwritten(self) -> int:
+    def unwritten_lines(self) -> int:
         """How many lines of the log are not written; after `run`, any are left because their reader stalls."""
 
     def run(self) -> None:
@@ -79,13 +79,13 @@ class Serving(Protocol):
         """End `run` soon; may be called from any thread and from a signal handler."""
 
 
-def listen(host: str, port: int, *, shares: bool = False) -> socket.socket:
+def listen(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
     """Return a socket that listens there, beside others of ours if it `shares` the port; raises FailedError."""
-    if not 0 <= port <= LAST_PORT:
-        raise _cannot_listen(host, port, f"ports end at {LAST_PORT}")
+    if not 0 <= port <= MAX_PORT:
+        raise _cannot_listen(host, port, f"ports end at {MAX_PORT}")
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = socket.create_server((str(address[0]), port), family=family, backlog=BACKLOG, reuse_port=shares)
+        listener = socket.create_server((str(address[0]), port), family=family, backlog=BACKLOG, reuse_port=reuse_port)
     except (OSError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or "no such address"
         raise _cannot_listen(host, port, why.lower()) from error
@@ -93,8 +93,8 @@ def listen(host: str, port: int, *, shares: bool = False) -> socket.socket:
     return listener
 
 
-def _cannot_listen(host: str, port: int, why: str) -> FailedError:
+def _cannot_listen(host: str, port: int, reason: str) -> FailedError:
     return FailedError(
-        f"cannot listen on {host}, port {port}: {why}",
+        f"cannot listen on {host}, port {port}: {reason}",
         "take any free port with --port 0, on this machine alone with --host 127.0.0.1",
     )

@@ -12,44 +12,44 @@ from threading import Event, Thread
 from time import monotonic
 
 from gamcli.actions import Gam
-from gamcli.actions.pruning import KEPT, Pruning
+from gamcli.actions.pruning import DEFAULT_RETENTION, PruneJob
 from gamcli.errors import StoreBusyError, StoreError
 
-REST = 10
+REST_FACTOR = 10
 """So many times as long as a part took it rests: a tenth of one processor at most."""
 
-PATIENCE = 0.5
+BUSY_SECONDS = 0.5
 """Seconds that it waits for the store, before it rests again."""
 
 
-class Sweeper:
+class Pruner:
     """Deletes what has been dead for longer than KEPT, at once and then `every` so long, until `close`."""
 
-    def __init__(self, gam: Gam, every: timedelta) -> None:
+    def __init__(self, gam: Gam, interval: timedelta) -> None:
         self._gam = gam
-        self._every = every.total_seconds()
-        self._ended = Event()
+        self._interval = interval.total_seconds()
+        self._closing = Event()
         self._thread = Thread(target=self._run, name="sweeper", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """End it, after the part that it is deleting."""
-        self._ended.set()
+        self._closing.set()
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._ended.is_set():
+        while not self._closing.is_set():
             with (
                 suppress(StoreError),  # it was replaced, or its disk is full: requests tell that, and it tries again
-                self._gam.store.beside(durable=False, patience=PATIENCE) as store,
+                self._gam.store.beside(durable=False, patience=BUSY_SECONDS) as store,
             ):
-                self._sweep(replace(self._gam, store=store))
-            self._ended.wait(self._every)
+                self._prune(replace(self._gam, store=store))
+            self._closing.wait(self._interval)
 
-    def _sweep(self, gam: Gam) -> None:
-        walk, more = Pruning(gam, gam.now() - KEPT), True
-        while more and not self._ended.is_set():
+    def _prune(self, gam: Gam) -> None:
+        walk, more = PruneJob(gam, gam.now() - DEFAULT_RETENTION), True
+        while more and not self._closing.is_set():
             began = monotonic()
             with suppress(StoreBusyError):
                 more = walk.step()
-            self._ended.wait(REST * (monotonic() - began))
+            self._closing.wait(REST_FACTOR * (monotonic() - began))

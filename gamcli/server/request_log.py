@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import count
 
-from gamcli.model import rfc3339
-from gamcli.server.endpoints.routes import Answer
+from gamcli.model import format_rfc3339
+from gamcli.server.endpoints.routes import TracedResponse
 from gamcli.server.transport.messages import Request
 
 MAX_TEXT = 128
@@ -29,7 +29,7 @@ _LONG_WORD = re.compile(r"[^/._-]{20,}")
 
 
 @dataclass(slots=True)  # a frozen one takes four times as long to make
-class Entry:
+class LogEntry:
     """The fields of a line in their order; `ms` is how long the answer took, `detail` what only a reader may know."""
 
     time: str
@@ -44,7 +44,7 @@ class Entry:
     detail: str
 
 
-def shown(text: str) -> str:
+def sanitize(text: str) -> str:
     """Return what a client sent as one printable word: escaped, cut, and without a credential in the wrong place."""
     if _PLAIN.fullmatch(text) and "gamkey_" not in text and "gamsec_" not in text:
         return text
@@ -53,40 +53,40 @@ def shown(text: str) -> str:
     return _UNPRINTABLE.sub(lambda found: f"\\u{{{ord(found[0]):x}}}", cut)
 
 
-def _place(request: Request | None, rule: str) -> tuple[str, str]:
+def _method_and_path(request: Request | None, rule: str) -> tuple[str, str]:
     """Return the method and path that a line shows: nothing of what may be no request, no fragment."""
     if request is None or request.method not in METHODS:
         return "-", "-"
     path = request.path.partition("#")[0]
     if rule != "path_unknown":
-        return request.method, shown(path)
-    harmless = _LONG_WORD.sub("...", shown(path))
+        return request.method, sanitize(path)
+    harmless = _LONG_WORD.sub("...", sanitize(path))
     cut = harmless if len(harmless) <= MAX_UNKNOWN_PATH else harmless[:MAX_UNKNOWN_PATH] + "..."
     return request.method, cut
 
 
-def as_text(entry: Entry) -> str:
+def format_text(entry: LogEntry) -> str:
     """Write a line for people: what every line has in its place, the rest by name."""
     rest = (("client_id", entry.client_id), ("key", entry.key), ("rule", entry.rule), ("detail", entry.detail))
     named = "".join([f" {name}={value}" for name, value in rest if value])
     return f"{entry.time} {entry.request} {entry.method} {entry.path} {entry.status} {entry.ms}ms{named}"
 
 
-def as_json(entry: Entry) -> str:
+def format_json(entry: LogEntry) -> str:
     """Write a line for programs: a JSON object that has every field."""
     return json.dumps(asdict(entry), separators=(",", ":"))
 
 
-FORMATS: dict[str, Callable[[Entry], str]] = {"text": as_text, "json": as_json}
+FORMATS: dict[str, Callable[[LogEntry], str]] = {"text": format_text, "json": format_json}
 """How `--log-format` writes a line."""
 
 
 @lru_cache(maxsize=1)
-def _second(second: int) -> str:
-    return rfc3339(datetime.fromtimestamp(second, UTC))
+def _format_second(second: int) -> str:
+    return format_rfc3339(datetime.fromtimestamp(second, UTC))
 
 
-class Log:
+class RequestLog:
     """
     Numbers requests and hands a line about each to `sink`; `run_id` tells one server's numbers from another's.
 
@@ -95,36 +95,38 @@ class Log:
 
     def __init__(self, sink: Callable[[str], bool], log_format: str, now: Callable[[], datetime], run_id: str) -> None:
         self._sink = sink
-        self._written = FORMATS[log_format]
+        self._format = FORMATS[log_format]
         self._now = now
         self._run_id = run_id
-        self._numbers = count(1)
-        self._lost = 0
+        self._request_numbers = count(1)
+        self._lost_lines = 0
 
-    def tell(self, request: Request | None, answer: Answer, seconds: float) -> Entry:
+    def write(self, request: Request | None, result: TracedResponse, seconds: float) -> LogEntry:
         """Write the line about a request, and return it; None could not be read and may be the body of another."""
-        trace = answer.trace
-        method, path = _place(request, trace.rule)
-        entry = Entry(
-            time=_second(int(self._now().timestamp())),
-            request=f"{self._run_id}-{next(self._numbers)}",
+        trace = result.trace
+        method, path = _method_and_path(request, trace.rule)
+        entry = LogEntry(
+            time=_format_second(int(self._now().timestamp())),
+            request=f"{self._run_id}-{next(self._request_numbers)}",
             method=method,
             path=path,
-            status=answer.response.status,
+            status=result.response.status,
             ms=round(seconds * 1000, 1),
-            client_id=shown(trace.client_id),
+            client_id=sanitize(trace.client_id),
             key=trace.key_id,
             rule=trace.rule,
             detail=trace.detail,
         )
-        self.tell_lost()
-        self._lost += not self._sink(self._written(entry))
+        self.write_lost_lines()
+        self._lost_lines += not self._sink(self._format(entry))
         return entry
 
-    def tell_lost(self) -> None:
+    def write_lost_lines(self) -> None:
         """Tell how many lines found no room since this was last told, if there is room for that."""
-        if not self._lost:
+        if not self._lost_lines:
             return
-        told = Entry(rfc3339(self._now()), "-", "-", "-", 0, 0.0, "", "", "lines_lost", f"{self._lost} lines lost")
-        if self._sink(self._written(told)):
-            self._lost = 0
+        told = LogEntry(
+            format_rfc3339(self._now()), "-", "-", "-", 0, 0.0, "", "", "lines_lost", f"{self._lost_lines} lines lost"
+        )
+        if self._sink(self._format(told)):
+            self._lost_lines = 0

@@ -20,82 +20,82 @@ from gamcli.server.endpoints import routes
 from gamcli.server.transport.connection import Connection
 from gamcli.server.transport.messages import Request
 
-MAX_WAIT = 5.0
+MAX_WAIT_SECONDS = 5.0
 """How long a request may wait in all, in seconds: who came longer ago is told that the store is busy."""
 
-MAX_SEATS = 4
+MAX_THREADS = 4
 """How many requests are worked on at once at most: each password takes 32 MiB while it is hashed."""
 
 
 @dataclass(slots=True)
-class Caller:
+class PendingRequest:
     """A request, and when it came."""
 
     request: Request
-    began: float
+    started: float
 
     @property
-    def left(self) -> float:
+    def seconds_left(self) -> float:
         """How many seconds it may still wait."""
-        return self.began + MAX_WAIT - monotonic()
+        return self.started + MAX_WAIT_SECONDS - monotonic()
 
 
 @dataclass(slots=True)
-class Guest(Caller):
+class ConnectionRequest(PendingRequest):
     """A request that came over a connection of ours."""
 
     connection: Connection
 
 
-Asking = TypeVar("Asking", bound=Caller)
+RequestT = TypeVar("RequestT", bound=PendingRequest)
 
 
-class WaitingRoom(Generic[Asking]):
+class WorkerPool(Generic[RequestT]):
     """Answers requests with a store that waits; `ring` is called whenever an answer is ready to be fetched."""
 
-    def __init__(self, gam: Gam, conduct: routes.Conduct, ring: Callable[[], None]) -> None:
+    def __init__(self, gam: Gam, config: routes.ServerConfig, notify: Callable[[], None]) -> None:
         self._gam = gam
-        self._conduct = conduct
-        self._ring = ring
-        self._waiting: SimpleQueue[Asking | None] = SimpleQueue()
-        self._ready: deque[tuple[Asking, routes.Answer]] = deque()
-        self._seats = min(MAX_SEATS, os.cpu_count() or 1)
-        for _ in range(self._seats):
-            Thread(target=self._serve, name="waiting", daemon=True).start()
+        self._config = config
+        self._notify = notify
+        self._queue: SimpleQueue[RequestT | None] = SimpleQueue()
+        self._responses: deque[tuple[RequestT, routes.TracedResponse]] = deque()
+        self._thread_count = min(MAX_THREADS, os.cpu_count() or 1)
+        for _ in range(self._thread_count):
+            Thread(target=self._run, name="waiting", daemon=True).start()
 
-    def enter(self, guest: Asking) -> None:
+    def submit(self, pending: RequestT) -> None:
         """Let a request wait."""
-        self._waiting.put(guest)
+        self._queue.put(pending)
 
-    def ready(self) -> list[tuple[Asking, routes.Answer]]:
+    def pop_responses(self) -> list[tuple[RequestT, routes.TracedResponse]]:
         """Return those whose answer is ready, each once."""
-        return [self._ready.popleft() for _ in range(len(self._ready))]
+        return [self._responses.popleft() for _ in range(len(self._responses))]
 
     def close(self) -> None:
         """End the threads once they have served those who wait."""
-        for _ in range(self._seats):
-            self._waiting.put(None)
+        for _ in range(self._thread_count):
+            self._queue.put(None)
 
-    def _serve(self) -> None:
+    def _run(self) -> None:
         with ExitStack() as opened:
             gam = None
-            while (guest := self._waiting.get()) is not None:
+            while (guest := self._queue.get()) is not None:
                 try:
-                    gam = gam or self._own(opened)
-                    answer = self._answered(gam, guest)
+                    gam = gam or self._open_store(opened)
+                    answer = self._respond(gam, guest)
                 except Exception as error:  # noqa: BLE001 - the store is gone: every guest gets an answer
-                    answer = routes.failed(error, guest.request, self._conduct)
-                self._ready.append((guest, answer))
-                self._ring()
+                    answer = routes.error_response(error, guest.request, self._config)
+                self._responses.append((guest, answer))
+                self._notify()
 
-    def _own(self, opened: ExitStack) -> Gam:
+    def _open_store(self, opened: ExitStack) -> Gam:
         """Open the store once more, for one thread: what waits in it holds up no other."""
         patience = self._gam.store.patience
         return replace(self._gam, store=opened.enter_context(self._gam.store.beside(durable=True, patience=patience)))
 
-    def _answered(self, gam: Gam, guest: Asking) -> routes.Answer:
+    def _respond(self, gam: Gam, pending: RequestT) -> routes.TracedResponse:
         """Answer, and wait no longer than the guest has time."""
-        if guest.left <= 0:
+        if pending.seconds_left <= 0:
             raise StoreBusyError("the request has waited too long")
-        gam.store.patience = min(self._gam.store.patience, guest.left)
-        return routes.respond(gam, guest.request, self._conduct)
+        gam.store.patience = min(self._gam.store.patience, pending.seconds_left)
+        return routes.respond(gam, pending.request, self._config)

@@ -1,6 +1,6 @@
 """What manifests took over instead of making it."""
 
-from gamcli.model import App, AuthType, Key, User, fold
+from gamcli.model import App, AuthType, Key, User, normalize_name
 from gamcli.store.sqlite.database import Transaction
 
 Manageable = AuthType | App | User | Key
@@ -16,7 +16,7 @@ def identity(record: Manageable) -> tuple[str, str]:
         case Key():
             return "key", record.id
         case AuthType():
-            return "auth-type", fold(record.name)
+            return "auth-type", normalize_name(record.name)
 
 
 def add(tx: Transaction, record: Manageable) -> None:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from gamcli.errors import NotFoundError, command
-from gamcli.model import ApiKeyPolicy, App, TokenPolicy, fold
+from gamcli.model import ApiKeyPolicy, App, TokenPolicy, normalize_name
 from gamcli.store import sessions
 from gamcli.store.queries import Conditions, chunks, marks, order_by
 from gamcli.store.sqlite.database import Row, Transaction
@@ -81,7 +81,7 @@ def _row(app: App) -> Row:
     policy, token = app.api_keys, app.token
     return (
         app.client_id,
-        fold(app.name),
+        normalize_name(app.name),
         app.name,
         app.secret_digest,
         micros(app.created_at),
@@ -92,7 +92,7 @@ def _row(app: App) -> Row:
         app.remote_rest,
         policy.enabled,
         policy.timeout_hours,
-        None if policy.auth_type is None else fold(policy.auth_type),
+        None if policy.auth_type is None else normalize_name(policy.auth_type),
         policy.scope_choice,
         token.timeout_minutes,
         token.renewals,
@@ -107,7 +107,9 @@ def _row(app: App) -> Row:
 
 def find(tx: Transaction, name: str) -> App | None:
     """Return the application that is named by `name`, its name or its client_id, or None."""
-    row = tx.one(f"{_SELECT} WHERE app.client_id = ?", name) or tx.one(f"{_SELECT} WHERE app.fold = ?", fold(name))
+    row = tx.one(f"{_SELECT} WHERE app.client_id = ?", name) or tx.one(
+        f"{_SELECT} WHERE app.fold = ?", normalize_name(name)
+    )
     return None if row is None else _with_use(row)
 
 
@@ -149,7 +151,7 @@ def each(tx: Transaction, wanted: AppFilter) -> Iterator[App]:
 
 def called(tx: Transaction, names: Iterable[str], client_ids: Iterable[str]) -> Iterator[App]:
     """Yield the applications of those names, and those of the client_ids in whatever case; one may come twice."""
-    for some in chunks(map(fold, names)):
+    for some in chunks(map(normalize_name, names)):
         yield from map(_with_use, tx.each(f"{_SELECT} WHERE app.fold IN ({marks(some)})", some))
     for some in chunks(text.lower() for text in client_ids):
         yield from map(_with_use, tx.each(f"{_SELECT} WHERE lower(app.client_id) IN ({marks(some)})", some))
@@ -163,7 +165,10 @@ def managed(tx: Transaction, owners: Collection[str]) -> Iterator[App]:
 
 def allowing_only(tx: Transaction, auth_type: str) -> list[str]:
     """Return the names of the applications that allow only the authentication type called `auth_type`."""
-    return [str(name) for (name,) in tx.each("SELECT name FROM app WHERE api_key_auth_type = ?", [fold(auth_type)])]
+    return [
+        str(name)
+        for (name,) in tx.each("SELECT name FROM app WHERE api_key_auth_type = ?", [normalize_name(auth_type)])
+    ]
 
 
 def add(tx: Transaction, app: App) -> None:

@@ -6,8 +6,8 @@ from contextlib import closing
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from gamcli.errors import StoreTrailError
-from gamcli.model import AuditEntry, JsonText, rfc3339
+from gamcli.errors import StoreAuditLogError
+from gamcli.model import AuditEntry, JsonText, format_rfc3339
 from gamcli.store import hash_chain
 from gamcli.store.hash_chain import Head
 from gamcli.store.queries import Conditions, order_by
@@ -43,7 +43,7 @@ def add(tx: Transaction, at: str, actor: str, action: str, target: str, details:
     """Keep the next entry; `at` is RFC 3339, `details` a JSON object without blanks and without secrets."""
     seq, before = head(tx) or (0, "")
     if seq >= LAST_SEQ:
-        raise StoreTrailError(f"nothing can follow entry {seq}, which was put in", hash_chain.LOOK)
+        raise StoreAuditLogError(f"nothing can follow entry {seq}, which was put in", hash_chain.LOOK)
     entry = (seq + 1, at, actor, action, target, details)
     tx.run(
         "INSERT INTO audit (seq, at, actor, action, target, details, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -85,7 +85,7 @@ def _require_text(tx: Transaction, error: sqlite3.Error) -> None:
             try:
                 b"\n".join(texts).decode()
             except UnicodeDecodeError:
-                raise StoreTrailError(
+                raise StoreAuditLogError(
                     f"entry {seq} was changed or put in: it is not UTF-8 text", hash_chain.LOOK
                 ) from error
 
@@ -99,9 +99,9 @@ def each(tx: Transaction, wanted: AuditFilter | None = None) -> Iterator[AuditEn
         if text is not None:
             _add_text(conditions, column, text)
     if wanted.since is not None:
-        conditions.add("at >= ?", rfc3339(wanted.since))
+        conditions.add("at >= ?", format_rfc3339(wanted.since))
     if wanted.until is not None:
-        conditions.add("at < ?", rfc3339(wanted.until))
+        conditions.add("at < ?", format_rfc3339(wanted.until))
     order = order_by(wanted.sort, _SORTS, "seq", "seq")
     rows: Iterator[Any] = tx.each(_SELECT + conditions.where() + order, conditions.values)
     return (

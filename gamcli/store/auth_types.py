@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from gamcli.errors import NotFoundError, command
-from gamcli.model import AuthType, fold
+from gamcli.model import AuthType, normalize_name
 from gamcli.store.queries import Conditions, order_by
 from gamcli.store.sqlite.database import Row, Transaction
 from gamcli.store.timestamps import instant, micros
@@ -39,7 +39,7 @@ def _record(row: Row) -> AuthType:
 
 def find(tx: Transaction, name: str) -> AuthType | None:
     """Return the authentication type called `name`, or None."""
-    row = tx.one(f"{_SELECT} WHERE auth_type.fold = ?", fold(name))
+    row = tx.one(f"{_SELECT} WHERE auth_type.fold = ?", normalize_name(name))
     return None if row is None else _record(row)
 
 
@@ -67,7 +67,7 @@ def add(tx: Transaction, auth_type: AuthType) -> None:
     tx.run(
         """INSERT INTO auth_type (fold, name, type, description, enabled, created_at, updated_at, managed_by)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
-        fold(auth_type.name),
+        normalize_name(auth_type.name),
         auth_type.name,
         auth_type.type,
         auth_type.description,
@@ -86,10 +86,10 @@ def save(tx: Transaction, auth_type: AuthType) -> None:
         auth_type.enabled,
         micros(auth_type.updated_at),
         auth_type.managed_by,
-        fold(auth_type.name),
+        normalize_name(auth_type.name),
     )
 
 
 def delete(tx: Transaction, name: str) -> None:
     """Delete the authentication type called `name`."""
-    tx.run("DELETE FROM auth_type WHERE fold = ?", fold(name))
+    tx.run("DELETE FROM auth_type WHERE fold = ?", normalize_name(name))

@@ -14,7 +14,7 @@ from hashlib import sha256
 from json.encoder import encode_basestring as quoted
 from typing import Any, NamedTuple
 
-from gamcli.errors import StoreTrailError
+from gamcli.errors import StoreAuditLogError
 
 Row = tuple[object, ...]
 """An entry as the store keeps it: seq, at, actor, action, target, details, hash."""
@@ -53,23 +53,23 @@ def verified(rows: Iterable[Row], head: str | None = None) -> Head:
         raise _broken(0, None, None)
     if not seen:
         told = f"no entry has the hash {head}: the trail ends with entry {last} now, its end was cut off or rewritten"
-        raise StoreTrailError(told, LOOK)
+        raise StoreAuditLogError(told, LOOK)
     return Head(last, before)
 
 
 LOOK = "compare with an export or a backup that lies elsewhere: gamcli audit export"
 
 
-def _broken(last: int, seq: int | None, kept: str | None) -> StoreTrailError:
+def _broken(last: int, seq: int | None, kept: str | None) -> StoreAuditLogError:
     """Return what is wrong with the entry behind the entry `last`."""
     due = last + 1
     if seq is None or seq > due:
         there = "the trail is empty" if seq is None else f"the next that is there is entry {seq}"
-        return StoreTrailError(f"entry {due} was removed: {there}", LOOK)
+        return StoreAuditLogError(f"entry {due} was removed: {there}", LOOK)
     if seq < due:
-        return StoreTrailError(f"entry {seq} was put in: entries count from 1", LOOK)
+        return StoreAuditLogError(f"entry {seq} was put in: entries count from 1", LOOK)
     if kept is None:
-        return StoreTrailError(f"entry {due} has no hash: it was put in or changed", LOOK)
+        return StoreAuditLogError(f"entry {due} has no hash: it was put in or changed", LOOK)
     follows = f" and from entry {last}" if last else ""
     told = f"its hash does not follow from what it says{follows}"
-    return StoreTrailError(f"entry {due} was changed, moved or put in: {told}", LOOK)
+    return StoreAuditLogError(f"entry {due} was changed, moved or put in: {told}", LOOK)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from gamcli.errors import StoreMissingError, command
-from gamcli.model import Repository, fold
+from gamcli.model import Repository, normalize_name
 from gamcli.store.sqlite.database import Transaction
 from gamcli.store.timestamps import instant, micros
 
@@ -30,7 +30,7 @@ def add(tx: Transaction, repository: Repository) -> None:
     tx.run(
         "INSERT INTO repository (only_row, guid, default_auth_type, created_at, pairwise_key) VALUES (1, ?, ?, ?, ?)",
         repository.guid,
-        fold(repository.default_auth_type),
+        normalize_name(repository.default_auth_type),
         micros(repository.created_at),
         repository.pairwise_key,
     )
@@ -38,4 +38,4 @@ def add(tx: Transaction, repository: Repository) -> None:
 
 def set_default_auth_type(tx: Transaction, name: str) -> None:
     """Make the authentication type called `name` the default."""
-    tx.run("UPDATE repository SET default_auth_type = ?", fold(name))
+    tx.run("UPDATE repository SET default_auth_type = ?", normalize_name(name))

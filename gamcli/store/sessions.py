@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from gamcli.model.sessions import Property, RefreshToken, Session
+from gamcli.model.sessions import InitialProperty, RefreshToken, Session
 from gamcli.store.sqlite.database import Transaction
 from gamcli.store.timestamps import instant, instant_or_none, micros
 
@@ -40,17 +40,17 @@ def find(tx: Transaction, session: int, counter: int) -> tuple[RefreshToken, Ses
         digest=row[10],
         expires_at=instant(row[11]),
         used_at=instant_or_none(row[12]),
-        superseded=bool(row[13]),
+        is_superseded=bool(row[13]),
     )
     return token, found
 
 
-def properties(stored: str) -> tuple[Property, ...]:
+def properties(stored: str) -> tuple[InitialProperty, ...]:
     """Return the initial properties that are kept as `stored`."""
-    return tuple(Property(each["Id"], each["Value"]) for each in json.loads(stored))
+    return tuple(InitialProperty(each["Id"], each["Value"]) for each in json.loads(stored))
 
 
-def _stored(given: Iterable[Property]) -> str:
+def _stored(given: Iterable[InitialProperty]) -> str:
     return json.dumps([{"Id": each.id, "Value": each.value} for each in given], ensure_ascii=False)
 
 

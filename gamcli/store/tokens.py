@@ -60,7 +60,7 @@ def _record(row: Row) -> Token:
         ended_at=instant(min(ends)) if ends else None,
         session_row=value[14],
         initial_properties=sessions.properties(value[16]) if value[16] else (),
-        ended=bool(ended),
+        is_revoked=bool(ended),
     )
 
 

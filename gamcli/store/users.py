@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from gamcli.errors import NotFoundError, command
-from gamcli.model import User, fold
+from gamcli.model import User, normalize_name
 from gamcli.store import sessions
 from gamcli.store.queries import Conditions, chunks, marks, order_by
 from gamcli.store.sqlite.database import Row, Transaction
@@ -67,12 +67,12 @@ def _row(user: User) -> Row:
         values[name] = micros_or_none(values[name])
     values["roles"] = "+".join(user.roles)
     values["attributes"] = json.dumps(user.attributes, ensure_ascii=False) if user.attributes else "{}"
-    return (*values.values(), fold(user.name), fold(user.email) or None)
+    return (*values.values(), normalize_name(user.name), normalize_name(user.email) or None)
 
 
 def find(tx: Transaction, name: str) -> User | None:
     """Return the user that is named by `name`, a name, email or GUID, or None."""
-    folded = fold(name)
+    folded = normalize_name(name)
     for column in ("fold", "email_fold", "guid"):
         row = tx.one(f"{_SELECT} WHERE {column} = ?", folded)
         if row is not None:
@@ -109,7 +109,7 @@ def each(tx: Transaction, wanted: UserFilter) -> Iterator[User]:
 
 def called(tx: Transaction, texts: Iterable[str]) -> Iterator[User]:
     """Yield the users that any of `texts` names, by name, email or GUID; one may come more than once."""
-    for some in chunks(map(fold, texts)):
+    for some in chunks(map(normalize_name, texts)):
         asked = {
             "fold": some,
             "email_fold": [text for text in some if "@" in text],

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 
-LONGEST = 200
+MAX_VALUE_CHARS = 200
 """So many letters of a value are told: variables can be set to anything."""
 
 CI_JOBS = {
@@ -22,24 +22,28 @@ CI_JOBS = {
 }
 """Which variables name a job and its run, by CI system; all of them must be set."""
 
-BEHIND = {"sudo": "SUDO_USER", "doas": "DOAS_USER"}
+ORIGINAL_USER_VARIABLES = {"sudo": "SUDO_USER", "doas": "DOAS_USER"}
 """Which variable names who became another user, by the program that they did it with."""
 
 
-def actor(environment: Mapping[str, str]) -> str:
+def describe_actor(environment: Mapping[str, str]) -> str:
     """Return who acts, in words without blanks within: `root@build7 sudo=ana github=acme/portal#4711`."""
-    parts = [f"{_word(_os_user())}@{_word(_host())}"]
-    parts += [f"{name}={_word(environment[each])}" for name, each in BEHIND.items() if environment.get(each)]
+    parts = [f"{_sanitize(_os_user())}@{_sanitize(_host_name())}"]
+    parts += [
+        f"{name}={_sanitize(environment[each])}"
+        for name, each in ORIGINAL_USER_VARIABLES.items()
+        if environment.get(each)
+    ]
     for name, variables in CI_JOBS.items():
-        found = [_word(environment[each]) for each in variables if environment.get(each)]
+        found = [_sanitize(environment[each]) for each in variables if environment.get(each)]
         if len(found) == len(variables):
             parts.append(f"{name}={'#'.join(found)}")
     return " ".join(parts)
 
 
-def _word(text: str) -> str:
+def _sanitize(text: str) -> str:
     """Return `text` as one printable word of the length that is told."""
-    cut = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+    cut = text if len(text) <= MAX_VALUE_CHARS else f"{text[:MAX_VALUE_CHARS]}..."
     return "".join("_" if letter.isspace() else letter if letter.isprintable() else "?" for letter in cut)
 
 
@@ -57,7 +61,7 @@ def _os_user() -> str:
             return f"uid-{os.geteuid()}"
 
 
-def _host() -> str:
+def _host_name() -> str:
     try:
         return os.uname().nodename
     except AttributeError:  # Windows

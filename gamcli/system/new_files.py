@@ -13,7 +13,7 @@ def require_new(path: str, option: str) -> None:
         raise ConflictError(f"the file {path} is there already", f"{option} takes a new file")
 
 
-def write(path: str, text: str, option: str, *, over: bool = False) -> None:
+def write_new_file(path: str, text: str, option: str, *, overwrite: bool = False) -> None:
     """
     Write `text` to a new file of mode 0600, synced with its folder: whoever sees it sees all of it.
 
@@ -24,9 +24,9 @@ def write(path: str, text: str, option: str, *, over: bool = False) -> None:
     target = Path(path)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        _fill(part, text)
+        _write_and_sync(part, text)
         try:
-            if over:
+            if overwrite:
                 part.replace(target)
             else:
                 os.link(part, target)
@@ -41,7 +41,7 @@ def write(path: str, text: str, option: str, *, over: bool = False) -> None:
             part.unlink()
 
 
-def made(path: Path, mode: int = 0o600) -> int:
+def create_private_file(path: Path, mode: int = 0o600) -> int:
     """
     Make a file beside its later place, no link followed, and return it open to write; raises OSError.
 
@@ -52,8 +52,8 @@ def made(path: Path, mode: int = 0o600) -> int:
     return os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY, mode)
 
 
-def _fill(path: Path, text: str) -> None:
-    descriptor = made(path)
+def _write_and_sync(path: Path, text: str) -> None:
+    descriptor = create_private_file(path)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)

@@ -5,12 +5,12 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+TERMINATION_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 """What ends a program in the middle (Windows knows no SIGHUP)."""
 
 
 @contextmanager
-def tidy() -> Iterator[None]:
+def cleanup_on_signals() -> Iterator[None]:
     """Let every `finally` within run before a signal ends this process; one that is ignored (`nohup`) stays so."""
     came: list[int] = []
 
@@ -19,7 +19,9 @@ def tidy() -> Iterator[None]:
             came.append(number)
             raise KeyboardInterrupt
 
-    before = {each: signal.signal(each, end) for each in ENDING if signal.getsignal(each) is signal.SIG_DFL}
+    before = {
+        each: signal.signal(each, end) for each in TERMINATION_SIGNALS if signal.getsignal(each) is signal.SIG_DFL
+    }
     try:
         yield
     finally:

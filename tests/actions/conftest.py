@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from gamcli.actions import Gam, apps, keys, users
-from gamcli.actions.apps import AppWish
-from gamcli.actions.changes import Created
-from gamcli.actions.keys import KeyWish
+from gamcli.actions.apps import AppSpec
+from gamcli.actions.changes import CreateResult
+from gamcli.actions.keys import KeySpec
 from gamcli.model import App, AuditEntry, User
 from gamcli.rules.grants import TokenRequest
 from gamcli.rules.keys import IssuedKey
@@ -29,9 +29,9 @@ def trail(gam: Gam) -> Callable[[], list[AuditEntry]]:
 
 
 @pytest.fixture
-def portal(gam: Gam) -> Created[App]:
+def portal(gam: Gam) -> CreateResult[App]:
     """Return a new application that takes API keys, with its secret."""
-    return apps.create(gam, AppWish("portal", OPEN, ("gam_user_data+gam_user_roles",)))
+    return apps.create(gam, AppSpec("portal", OPEN, ("gam_user_data+gam_user_roles",)))
 
 
 @pytest.fixture
@@ -41,13 +41,13 @@ def ana(gam: Gam) -> User:
 
 
 @pytest.fixture
-def issued(gam: Gam, portal: Created[App], ana: User) -> IssuedKey:
+def issued(gam: Gam, portal: CreateResult[App], ana: User) -> IssuedKey:
     """Return a new key of the user for the application, with its secret."""
-    return keys.generate(gam, KeyWish(ana.name, portal.record.name))
+    return keys.generate(gam, KeySpec(ana.name, portal.record.name))
 
 
 @pytest.fixture
-def asked(portal: Created[App], issued: IssuedKey) -> TokenRequest:
+def asked(portal: CreateResult[App], issued: IssuedKey) -> TokenRequest:
     """Return the request that trades the key for a token."""
     assert portal.secret is not None
     return TokenRequest(client_id=portal.record.client_id, client_secret=portal.secret, api_key=issued.secret)

@@ -9,7 +9,7 @@ import pytest
 
 from gamcli.actions import Gam, differences
 from gamcli.errors import UsageError
-from gamcli.model import ApiKeyPolicy, App, AuditEntry, User, rfc3339
+from gamcli.model import ApiKeyPolicy, App, AuditEntry, User, format_rfc3339
 
 
 def test_an_entry_says_when_who_did_what_to_which(gam: Gam, trail: Callable[[], list[AuditEntry]]) -> None:
@@ -18,7 +18,12 @@ def test_an_entry_says_when_who_did_what_to_which(gam: Gam, trail: Callable[[], 
         policy = ApiKeyPolicy(enabled=True, timeout_hours=24)
         gam.record(tx, "app.update", "portál", at=gam.now(), policy=policy, scopes=("a", "b"), nothing=None)
     entry = trail()[-1]
-    assert (entry.at, entry.actor, entry.action, entry.target) == (rfc3339(gam.now()), "tester", "app.update", "portál")
+    assert (entry.at, entry.actor, entry.action, entry.target) == (
+        format_rfc3339(gam.now()),
+        "tester",
+        "app.update",
+        "portál",
+    )
     assert json.loads(entry.details) == {
         "at": "2026-03-01T12:00:00Z",
         "policy": {"enabled": True, "timeout_hours": 24, "auth_type": None, "scope_choice": False},

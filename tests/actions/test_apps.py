@@ -8,21 +8,21 @@ from datetime import datetime, timedelta
 import pytest
 
 from gamcli.actions import Gam, apps, auth_types, keys, tokens, users
-from gamcli.actions.apps import AppWish, ScopeEdit
-from gamcli.actions.changes import Created
-from gamcli.actions.keys import KeyWish
+from gamcli.actions.apps import AppSpec, ScopeEdit
+from gamcli.actions.changes import CreateResult
+from gamcli.actions.keys import KeySpec
 from gamcli.errors import (
     ConflictError,
-    EndsKeysError,
     FailedError,
+    InvalidatesKeysError,
     NotFoundError,
     RefusedError,
     UnconfirmedError,
     UsageError,
 )
-from gamcli.model import App, AuditEntry, rfc3339
+from gamcli.model import App, AuditEntry, format_rfc3339
 from gamcli.rules.credentials import NO_SECRET, Secret
-from gamcli.rules.grants import CLIENT_SECRET_WRONG, Facts, TokenRequest
+from gamcli.rules.grants import CLIENT_SECRET_WRONG, GrantFacts, TokenRequest
 from gamcli.rules.keys import IssuedKey
 from gamcli.store.apps import AppFilter
 
@@ -31,14 +31,14 @@ Trail = Callable[[], list[AuditEntry]]
 
 def names(gam: Gam) -> list[str]:
     """Return the names of all applications."""
-    with apps.listed(gam, AppFilter()) as found:
+    with apps.search(gam, AppFilter()) as found:
         return [each.name for each in found]
 
 
 def test_a_new_application_gets_an_id_and_a_secret_once(gam: Gam, trail: Trail) -> None:
     """The secret is returned, its digest kept, and neither told."""
-    made = apps.create(gam, AppWish("portal", {"description": "Customer portal"}, ("user_mail+gam_user_data",)))
-    assert made.fresh
+    made = apps.create(gam, AppSpec("portal", {"description": "Customer portal"}, ("user_mail+gam_user_data",)))
+    assert made.is_new
     assert made.secret is not None
     assert made.secret.matches(made.record.secret_digest)
     assert len(made.record.client_id) == 32
@@ -51,7 +51,7 @@ def test_a_new_application_gets_an_id_and_a_secret_once(gam: Gam, trail: Trail) 
 
 def test_id_and_secret_may_be_brought_along(gam: Gam) -> None:
     """Then no secret is returned: whoever brought it has it."""
-    wish = AppWish("portal", {}, client_id="a" * 32, client_secret=Secret("s" * 40))
+    wish = AppSpec("portal", {}, client_id="a" * 32, client_secret=Secret("s" * 40))
     made = apps.create(gam, wish)
     assert (made.record.client_id, made.secret) == ("a" * 32, None)
     assert Secret("s" * 40).matches(made.record.secret_digest)
@@ -60,17 +60,17 @@ def test_id_and_secret_may_be_brought_along(gam: Gam) -> None:
 @pytest.mark.parametrize(
     "wish",
     [
-        AppWish("portal", {}),
-        AppWish("Portal", {}),
-        AppWish("other", {}, client_id="a" * 32),
-        AppWish("a" * 32, {}),
-        AppWish("other", {}, client_id="the-name-of-another-application-1"),
+        AppSpec("portal", {}),
+        AppSpec("Portal", {}),
+        AppSpec("other", {}, client_id="a" * 32),
+        AppSpec("a" * 32, {}),
+        AppSpec("other", {}, client_id="the-name-of-another-application-1"),
     ],
 )
-def test_an_application_that_is_there_is_a_conflict(gam: Gam, trail: Trail, wish: AppWish) -> None:
+def test_an_application_that_is_there_is_a_conflict(gam: Gam, trail: Trail, wish: AppSpec) -> None:
     """Names and client ids name one application each, and nothing is written."""
-    apps.create(gam, AppWish("portal", {}, client_id="a" * 32))
-    apps.create(gam, AppWish("the-name-of-another-application-1", {}))
+    apps.create(gam, AppSpec("portal", {}, client_id="a" * 32))
+    apps.create(gam, AppSpec("the-name-of-another-application-1", {}))
     before = trail()
     with pytest.raises(ConflictError, match="is there already") as caught:
         apps.create(gam, wish)
@@ -81,36 +81,36 @@ def test_an_application_that_is_there_is_a_conflict(gam: Gam, trail: Trail, wish
 @pytest.mark.parametrize(
     "wish",
     [
-        AppWish("portal", {}),
-        AppWish("portal", {"description": "x", "remote_rest": True}, ("user_email gam_user_data",)),
-        AppWish("portal", {}, client_id="a" * 32, client_secret=Secret("s" * 40)),
+        AppSpec("portal", {}),
+        AppSpec("portal", {"description": "x", "remote_rest": True}, ("user_email gam_user_data",)),
+        AppSpec("portal", {}, client_id="a" * 32, client_secret=Secret("s" * 40)),
     ],
 )
-def test_an_application_that_is_there_as_asked_is_fine_if_missing(gam: Gam, trail: Trail, wish: AppWish) -> None:
+def test_an_application_that_is_there_as_asked_is_fine_if_missing(gam: Gam, trail: Trail, wish: AppSpec) -> None:
     """What was not asked may be anything; nothing is written and no secret issued."""
     settings = {"description": "x", "remote_rest": True}
     scopes = ("gam_user_data", "user_email")
-    apps.create(gam, AppWish("portal", settings, scopes, client_id="a" * 32, client_secret=Secret("s" * 40)))
+    apps.create(gam, AppSpec("portal", settings, scopes, client_id="a" * 32, client_secret=Secret("s" * 40)))
     before = trail()
     made = apps.create(gam, wish, if_missing=True)
-    assert (made.fresh, made.secret, made.record) == (False, None, apps.show(gam, "portal"))
+    assert (made.is_new, made.secret, made.record) == (False, None, apps.show(gam, "portal"))
     assert trail() == before
 
 
 @pytest.mark.parametrize(
     "wish",
     [
-        AppWish("PORTAL", {}),
-        AppWish("portal", {"description": "other"}),
-        AppWish("portal", {}, ("gam_user_roles",)),
-        AppWish("portal", {}, client_id="b" * 32),
-        AppWish("portal", {}, client_secret=Secret("another secret".replace(" ", "-") * 4)),
-        AppWish("other", {}, client_id="a" * 32),
+        AppSpec("PORTAL", {}),
+        AppSpec("portal", {"description": "other"}),
+        AppSpec("portal", {}, ("gam_user_roles",)),
+        AppSpec("portal", {}, client_id="b" * 32),
+        AppSpec("portal", {}, client_secret=Secret("another secret".replace(" ", "-") * 4)),
+        AppSpec("other", {}, client_id="a" * 32),
     ],
 )
-def test_an_application_that_is_there_otherwise_is_a_conflict_if_missing(gam: Gam, wish: AppWish) -> None:
+def test_an_application_that_is_there_otherwise_is_a_conflict_if_missing(gam: Gam, wish: AppSpec) -> None:
     """Whatever of it differs."""
-    apps.create(gam, AppWish("portal", {}, ("gam_user_data",), client_id="a" * 32))
+    apps.create(gam, AppSpec("portal", {}, ("gam_user_data",), client_id="a" * 32))
     with pytest.raises(ConflictError, match="is there already and differs"):
         apps.create(gam, wish, if_missing=True)
 
@@ -118,17 +118,17 @@ def test_an_application_that_is_there_otherwise_is_a_conflict_if_missing(gam: Ga
 @pytest.mark.parametrize(
     ("wish", "error", "message"),
     [
-        (AppWish("", {}), UsageError, "is empty"),
-        (AppWish("portal", {"api_keys.enabled": True}), UsageError, "need remote REST"),
-        (AppWish("portal", {}, ("user_emial",)), UsageError, "no scope named 'user_emial'"),
-        (AppWish("portal", {}, ("user_Area",)), UsageError, "no scope named 'user_Area'"),
-        (AppWish("portal", {}, client_id="short"), UsageError, "no client_id"),
-        (AppWish("portal", {"api_keys.auth_type": "ldap"}), NotFoundError, "no authentication type"),
-        (AppWish("portal", {"api_keys.auth_type": "local"}), UsageError, "is of kind GAMLocal"),
+        (AppSpec("", {}), UsageError, "is empty"),
+        (AppSpec("portal", {"api_keys.enabled": True}), UsageError, "need remote REST"),
+        (AppSpec("portal", {}, ("user_emial",)), UsageError, "no scope named 'user_emial'"),
+        (AppSpec("portal", {}, ("user_Area",)), UsageError, "no scope named 'user_Area'"),
+        (AppSpec("portal", {}, client_id="short"), UsageError, "no client_id"),
+        (AppSpec("portal", {"api_keys.auth_type": "ldap"}), NotFoundError, "no authentication type"),
+        (AppSpec("portal", {"api_keys.auth_type": "local"}), UsageError, "is of kind GAMLocal"),
     ],
 )
 def test_an_application_that_may_not_be_is_not_made(
-    gam: Gam, trail: Trail, wish: AppWish, error: type[Exception], message: str
+    gam: Gam, trail: Trail, wish: AppSpec, error: type[Exception], message: str
 ) -> None:
     """The rules are asked first, and nothing is written."""
     before = trail()
@@ -140,18 +140,18 @@ def test_an_application_that_may_not_be_is_not_made(
 def test_the_scope_of_an_attribute_is_known_while_somebody_carries_it(gam: Gam) -> None:
     """And stays one where it is published already."""
     users.create(gam, "ana", {"attributes": {"Area": "north"}})
-    apps.create(gam, AppWish("portal", {}, ("user_Area",)))
+    apps.create(gam, AppSpec("portal", {}, ("user_Area",)))
     users.update(gam, "ana", {"attributes": {}})
     edit = ScopeEdit(exactly=("user_Area", "user_email"))
     assert apps.update(gam, "portal", {}, edit).record.scopes == ("user_email", "user_Area")
     with pytest.raises(UsageError, match="no scope named 'user_Area'"):
-        apps.create(gam, AppWish("other", {}, ("user_Area",)))
+        apps.create(gam, AppSpec("other", {}, ("user_Area",)))
 
 
 def test_the_allowed_type_is_kept_as_it_is_called(gam: Gam) -> None:
     """Named in any case; None allows any again."""
     auth_types.create(gam, "Machines", "APIkey", {})
-    apps.create(gam, AppWish("portal", {"api_keys.auth_type": "MACHINES"}))
+    apps.create(gam, AppSpec("portal", {"api_keys.auth_type": "MACHINES"}))
     assert apps.show(gam, "portal").api_keys.auth_type == "Machines"
     apps.update(gam, "portal", {"api_keys.auth_type": None})
     assert apps.show(gam, "portal").api_keys.auth_type is None
@@ -172,12 +172,12 @@ def test_an_unknown_application_is_not_found(gam: Gam, trail: Trail) -> None:
 
 
 def test_a_change_is_kept_dated_and_told(
-    gam: Gam, portal: Created[App], trail: Trail, forward: Callable[[timedelta], datetime]
+    gam: Gam, portal: CreateResult[App], trail: Trail, forward: Callable[[timedelta], datetime]
 ) -> None:
     """With what differs, old and new."""
     later = forward(timedelta(hours=1))
     changed = apps.update(gam, portal.record.client_id, {"token.timeout_minutes": 5, "description": "new"})
-    assert changed.differs
+    assert changed.is_changed
     assert (changed.record.token.timeout_minutes, changed.record.updated_at) == (5, later)
     assert apps.show(gam, "portal") == changed.record
     details = json.loads(trail()[-1].details)
@@ -197,12 +197,12 @@ def test_a_change_is_kept_dated_and_told(
     ],
 )
 def test_a_change_to_what_is_there_writes_nothing(
-    gam: Gam, portal: Created[App], trail: Trail, changes: dict[str, object], edit: ScopeEdit
+    gam: Gam, portal: CreateResult[App], trail: Trail, changes: dict[str, object], edit: ScopeEdit
 ) -> None:
     """And says so."""
     before = trail()
     changed = apps.update(gam, "portal", changes, edit)
-    assert (changed.differs, changed.record) == (False, portal.record)
+    assert (changed.is_changed, changed.record) == (False, portal.record)
     assert trail() == before
 
 
@@ -213,13 +213,13 @@ def test_a_withdrawn_scope_ends_the_keys_that_carry_it_when_their_number_is_acce
     edit = ScopeEdit(remove=("gam_user_roles",))
     before = (trail(), apps.show(gam, "portal"), keys.show(gam, issued.record.id))
     for wrong in (None, 0, 2):
-        with pytest.raises(EndsKeysError, match="this ends 1 live key for good") as caught:
+        with pytest.raises(InvalidatesKeysError, match="this ends 1 live key for good") as caught:
             apps.update(gam, "portal", {"description": "new"}, edit, accept=wrong)
         assert caught.value.hint == "add --accept-invalidating 1 to do it"
         assert len(caught.value.impacts) == 1
     assert (trail(), apps.show(gam, "portal"), keys.show(gam, issued.record.id)) == before
     changed = apps.update(gam, "portal", {"description": "new"}, edit, accept=1)
-    assert [(each.key.id, each.ends, each.reason) for each in changed.impacts] == [
+    assert [(each.key.id, each.is_permanent, each.reason) for each in changed.impacts] == [
         (issued.record.id, True, "scope withdrawn: gam_user_roles")
     ]
     ended = keys.show(gam, issued.record.id)
@@ -234,7 +234,7 @@ def test_a_withdrawn_scope_ends_the_keys_that_carry_it_when_their_number_is_acce
 def test_a_wrong_number_is_told_beside_the_right_one(gam: Gam, issued: IssuedKey) -> None:
     """So that whoever counted sees the difference."""
     assert issued.record.id
-    with pytest.raises(EndsKeysError, match="this ends 1 live key for good, not 7"):
+    with pytest.raises(InvalidatesKeysError, match="this ends 1 live key for good, not 7"):
         apps.delete(gam, "portal", 7)
 
 
@@ -245,17 +245,19 @@ def test_an_invalidated_key_stays_so_when_the_scope_is_published_again(gam: Gam,
     assert keys.show(gam, issued.record.id).status(gam.now()) == "invalidated"
 
 
-def test_a_scope_that_a_wider_one_still_covers_ends_no_key(gam: Gam, portal: Created[App], issued: IssuedKey) -> None:
+def test_a_scope_that_a_wider_one_still_covers_ends_no_key(
+    gam: Gam, portal: CreateResult[App], issued: IssuedKey
+) -> None:
     """A key is valid while each of its scopes is allowed."""
     assert portal.record.scopes == issued.record.scopes
     edit = ScopeEdit(exactly=("fullcontrol",))
     assert apps.update(gam, "portal", {}, edit).impacts == ()
 
 
-def test_only_keys_that_carry_the_withdrawn_scope_end(gam: Gam, portal: Created[App], issued: IssuedKey) -> None:
+def test_only_keys_that_carry_the_withdrawn_scope_end(gam: Gam, portal: CreateResult[App], issued: IssuedKey) -> None:
     """Those of other users with fewer scopes live on."""
     users.create(gam, "bob", {})
-    other = keys.generate(gam, KeyWish("bob", portal.record.name, scopes=("user_email",)))
+    other = keys.generate(gam, KeySpec("bob", portal.record.name, scopes=("user_email",)))
     apps.update(gam, "portal", {}, ScopeEdit(remove=("gam_user_roles",)), accept=1)
     statuses = [keys.show(gam, each.record.id).status(gam.now()) for each in (issued, other)]
     assert statuses == ["invalidated", "active"]
@@ -276,22 +278,22 @@ def test_what_only_suspends_live_keys_is_done_at_once(
     """The count is told, the keys stay live themselves, and undoing it touches none."""
     auth_types.create(gam, "machines", "APIkey", {})
     changed = apps.update(gam, "portal", changes)
-    assert (changed.suspended, [each.key.id for each in changed.impacts]) == (1, [issued.record.id])
-    assert keys.show(gam, issued.record.id).is_live(gam.now())
+    assert (changed.suspended_count, [each.key.id for each in changed.impacts]) == (1, [issued.record.id])
+    assert keys.show(gam, issued.record.id).is_valid(gam.now())
     undone = apps.update(gam, "portal", undo)
-    assert (undone.differs, undone.suspended) == (True, 0)
+    assert (undone.is_changed, undone.suspended_count) == (True, 0)
 
 
 def test_a_key_that_is_suspended_already_is_not_counted_again(gam: Gam, issued: IssuedKey) -> None:
     """Nor is one that has ended."""
-    assert apps.update(gam, "portal", {"enabled": False}).suspended == 1
-    assert apps.update(gam, "portal", {"remote_rest": False}).suspended == 0
+    assert apps.update(gam, "portal", {"enabled": False}).suspended_count == 1
+    assert apps.update(gam, "portal", {"remote_rest": False}).suspended_count == 0
     apps.update(gam, "portal", {"enabled": True, "remote_rest": True})
     keys.revoke(gam, [issued.record.id], None)
     assert apps.update(gam, "portal", {"enabled": False}).impacts == ()
 
 
-def test_a_new_secret_replaces_the_old_one_at_once(gam: Gam, portal: Created[App], trail: Trail) -> None:
+def test_a_new_secret_replaces_the_old_one_at_once(gam: Gam, portal: CreateResult[App], trail: Trail) -> None:
     """It is returned once and not told."""
     rotated = apps.rotate_secret(gam, "portal")
     assert rotated.secret is not None
@@ -315,7 +317,7 @@ def test_a_secret_that_retires_grants_tokens_until_its_end(
     until = gam.now() + timedelta(hours=24)
     assert rotated.record.secret_retires_at(gam.now()) == until
     assert json.loads(trail()[-1].details) == {
-        "secret_digest": "changed", "retiring_digest": "changed", "retiring_until": [None, rfc3339(until)],
+        "secret_digest": "changed", "retiring_digest": "changed", "retiring_until": [None, format_rfc3339(until)],
     }  # fmt: skip
     new = replace(asked, client_secret=rotated.secret)
     for request in (asked, new):
@@ -327,14 +329,14 @@ def test_a_secret_that_retires_grants_tokens_until_its_end(
     assert apps.show(gam, "portal").secret_retires_at(gam.now()) is None
 
 
-def test_rotating_again_ends_the_older_secret(gam: Gam, portal: Created[App], asked: TokenRequest) -> None:
+def test_rotating_again_ends_the_older_secret(gam: Gam, portal: CreateResult[App], asked: TokenRequest) -> None:
     """Without an overlap both of them."""
     day = timedelta(days=1)
     known = [portal.secret, *(apps.rotate_secret(gam, "portal", overlap=day).secret for _ in range(2))]
 
     def good() -> list[bool]:
         app = apps.show(gam, "portal")
-        judged = [Facts(gam.now(), app, request=replace(asked, client_secret=each or NO_SECRET)) for each in known]
+        judged = [GrantFacts(gam.now(), app, request=replace(asked, client_secret=each or NO_SECRET)) for each in known]
         return [CLIENT_SECRET_WRONG.holds(each) for each in judged]
 
     assert good() == [False, True, True]
@@ -347,7 +349,7 @@ def test_deleting_an_application_ends_its_live_keys_when_their_number_is_accepte
 ) -> None:
     """They go with it, and the audit keeps their ids."""
     before = trail()
-    with pytest.raises(EndsKeysError, match="this ends 1 live key for good"):
+    with pytest.raises(InvalidatesKeysError, match="this ends 1 live key for good"):
         apps.delete(gam, "portal", None)
     assert (trail(), names(gam)) == (before, ["portal"])
     deleted = apps.delete(gam, "portal", 1)
@@ -359,13 +361,13 @@ def test_deleting_an_application_ends_its_live_keys_when_their_number_is_accepte
     assert json.loads(trail()[-1].details) == {"invalidated": [issued.record.id]}
 
 
-def test_an_application_without_live_keys_is_deleted_without_a_count(gam: Gam, portal: Created[App]) -> None:
+def test_an_application_without_live_keys_is_deleted_without_a_count(gam: Gam, portal: CreateResult[App]) -> None:
     """There is nothing to accept."""
     assert apps.delete(gam, portal.record.name, None).impacts == ()
     assert names(gam) == []
 
 
-def test_nothing_is_deleted_when_nobody_said_yes(gam: Gam, portal: Created[App], trail: Trail) -> None:
+def test_nothing_is_deleted_when_nobody_said_yes(gam: Gam, portal: CreateResult[App], trail: Trail) -> None:
     """Accepting the keys that end, even none, is saying yes."""
     before = trail()
     with pytest.raises(UnconfirmedError, match="this deletes application 'portal' for good") as caught:
@@ -378,12 +380,12 @@ def test_nothing_is_deleted_when_nobody_said_yes(gam: Gam, portal: Created[App],
 
 def test_live_keys_are_told_before_anybody_is_asked_to_say_yes(gam: Gam, issued: IssuedKey) -> None:
     """The number stands for the yes."""
-    with pytest.raises(EndsKeysError):
+    with pytest.raises(InvalidatesKeysError):
         apps.delete(gam, issued.record.app, None, yes=False)
     assert apps.delete(gam, issued.record.app, 1, yes=False).impacts
 
 
-def test_a_secret_that_cannot_be_kept_changes_nothing(gam: Gam, portal: Created[App], trail: Trail) -> None:
+def test_a_secret_that_cannot_be_kept_changes_nothing(gam: Gam, portal: CreateResult[App], trail: Trail) -> None:
     """Neither is an application made nor its secret replaced; one that was brought along needs no keeping."""
 
     def fail(_: App, __: Secret) -> None:
@@ -391,8 +393,8 @@ def test_a_secret_that_cannot_be_kept_changes_nothing(gam: Gam, portal: Created[
 
     before = (trail(), apps.show(gam, portal.record.name))
     with pytest.raises(FailedError):
-        apps.create(gam, AppWish("gate", {}), fail)
+        apps.create(gam, AppSpec("gate", {}), fail)
     with pytest.raises(FailedError):
         apps.rotate_secret(gam, "portal", fail)
     assert (trail(), apps.show(gam, "portal"), names(gam)) == (*before, ["portal"])
-    assert apps.create(gam, AppWish("gate", {}, client_secret=Secret("s" * 40)), fail).fresh
+    assert apps.create(gam, AppSpec("gate", {}, client_secret=Secret("s" * 40)), fail).is_new

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from gamcli.actions import Gam, audit, users
-from gamcli.actions.audit import AuditSearch, Head, Verified
-from gamcli.errors import FaultsError, StoreTrailError
+from gamcli.actions.audit import AuditHead, AuditSearch, AuditVerification
+from gamcli.errors import ProblemsError, StoreAuditLogError
 from gamcli.model import AuditEntry
 
 ODD = 'Ñ "\\/\x00\x1f\x7f\x85\u2028\u202e😀'
@@ -40,8 +40,8 @@ def exported(trail: Trail, **changes: Any) -> list[bytes]:  # noqa: ANN401 - fie
 def test_a_trail_is_whole_up_to_its_head(lived: Gam, trail: Trail) -> None:
     """And so it is up to each earlier one."""
     last = trail()[-1]
-    assert audit.head(lived) == Head(5, last.hash or "")
-    assert audit.verify(lived) == audit.verify(lived, trail()[0].hash) == Verified(5, last.hash or "")
+    assert audit.read_head(lived) == AuditHead(5, last.hash or "")
+    assert audit.verify(lived) == audit.verify(lived, trail()[0].hash) == AuditVerification(5, last.hash or "")
 
 
 def test_entries_count_without_gaps_and_each_has_its_hash(lived: Gam, trail: Trail) -> None:
@@ -56,8 +56,8 @@ def test_a_trail_that_lost_its_end_has_no_head(lived: Gam, done: str) -> None:
     """What is wrong is told instead."""
     with lived.store.writing() as tx:
         tx.run(done)
-    with pytest.raises(StoreTrailError, match=r"^entry [15] "):
-        audit.head(lived)
+    with pytest.raises(StoreAuditLogError, match=r"^entry [15] "):
+        audit.read_head(lived)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_trail_that_lost_its_end_has_no_head(lived: Gam, done: str) -> None:
 )
 def test_an_action_is_found_by_its_noun(lived: Gam, search: AuditSearch, expected: list[int]) -> None:
     """At most so many of them."""
-    with audit.listed(lived, search) as found:
+    with audit.search(lived, search) as found:
         assert [entry.seq for entry in found] == expected
 
 
@@ -94,7 +94,7 @@ def test_an_export_is_proved_without_the_store(lived: Gam, trail: Trail) -> None
 )
 def test_a_changed_export_is_found(trail: Trail, changes: dict[str, Any]) -> None:
     """Whatever was changed in it."""
-    with pytest.raises(StoreTrailError, match=r"^entry 2 "):
+    with pytest.raises(StoreAuditLogError, match=r"^entry 2 "):
         audit.verify_export("x", exported(trail, **changes))
 
 
@@ -102,11 +102,11 @@ def test_a_changed_export_is_found(trail: Trail, changes: dict[str, Any]) -> Non
 def test_an_export_that_was_cut_needs_a_head_to_be_found(trail: Trail) -> None:
     """As the store does."""
     assert audit.verify_export("x", exported(trail)[:3]).entries == 3
-    with pytest.raises(StoreTrailError, match="ends with entry 3"):
+    with pytest.raises(StoreAuditLogError, match="ends with entry 3"):
         audit.verify_export("x", exported(trail)[:3], trail()[-1].hash)
-    with pytest.raises(StoreTrailError, match="entry 1 was removed"):
+    with pytest.raises(StoreAuditLogError, match="entry 1 was removed"):
         audit.verify_export("x", exported(trail)[1:])
-    with pytest.raises(StoreTrailError, match="entry 1 was removed"):
+    with pytest.raises(StoreAuditLogError, match="entry 1 was removed"):
         audit.verify_export("x", [])
 
 
@@ -124,6 +124,6 @@ def test_a_line_that_is_no_entry_is_named(trail: Trail, line: bytes) -> None:
         yield exported(trail)[0]
         yield line
 
-    with pytest.raises(FaultsError) as caught:
+    with pytest.raises(ProblemsError) as caught:
         audit.verify_export("trail.jsonl", lines())
-    assert [*map(str, caught.value.faults)] == ["trail.jsonl:2: this is no entry of an audit trail"]
+    assert [*map(str, caught.value.problems)] == ["trail.jsonl:2: this is no entry of an audit trail"]

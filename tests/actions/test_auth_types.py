@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from gamcli.actions import Gam, apps, auth_types, keys
-from gamcli.actions.changes import Created
-from gamcli.actions.keys import KeyWish
-from gamcli.errors import ConflictError, EndsKeysError, NotFoundError, UsageError
+from gamcli.actions.changes import CreateResult
+from gamcli.actions.keys import KeySpec
+from gamcli.errors import ConflictError, InvalidatesKeysError, NotFoundError, UsageError
 from gamcli.model import APIKEY, GAMLOCAL, App, AuditEntry, User
 from gamcli.rules.keys import IssuedKey
 
@@ -18,14 +18,14 @@ Trail = Callable[[], list[AuditEntry]]
 
 def names(gam: Gam) -> list[str]:
     """Return the names of all types."""
-    with auth_types.listed(gam, kind=None, enabled=None, sort=None) as found:
+    with auth_types.search(gam, kind=None, enabled=None, sort=None) as found:
         return [each.name for each in found]
 
 
 def test_a_new_type_is_kept_and_told(gam: Gam, trail: Trail) -> None:
     """With its kind and state in the audit."""
     made = auth_types.create(gam, "machines", "apikey", {"description": "CI", "enabled": False})
-    assert made.fresh
+    assert made.is_new
     assert auth_types.show(gam, "MACHINES") == made.record
     assert (trail()[-1].action, trail()[-1].target) == ("auth_type.create", "machines")
     assert json.loads(trail()[-1].details) == {"type": APIKEY, "enabled": False}
@@ -45,7 +45,7 @@ def test_a_type_that_is_there_as_asked_is_fine_if_missing(gam: Gam, trail: Trail
     """What was not asked may be anything; nothing is written."""
     before = trail()
     made = auth_types.create(gam, "apikey", "APIKEY", changes, if_missing=True)
-    assert (made.fresh, made.record) == (False, auth_types.show(gam, "apikey"))
+    assert (made.is_new, made.record) == (False, auth_types.show(gam, "apikey"))
     assert trail() == before
 
 
@@ -63,7 +63,7 @@ def test_a_type_that_is_there_otherwise_is_a_conflict_if_missing(
 
 def test_a_list_shows_the_types_that_are_wanted(gam: Gam) -> None:
     """By kind and state."""
-    with auth_types.listed(gam, kind=GAMLOCAL, enabled=False, sort="-name") as found:
+    with auth_types.search(gam, kind=GAMLOCAL, enabled=False, sort="-name") as found:
         assert [each.name for each in found] == ["local"]
 
 
@@ -85,7 +85,7 @@ def test_a_change_is_kept_and_told(gam: Gam, trail: Trail, forward: Callable[[ti
     """With what differs."""
     later = forward(timedelta(hours=1))
     changed = auth_types.update(gam, "local", {"enabled": True})
-    assert (changed.differs, changed.suspended, changed.record.updated_at) == (True, 0, later)
+    assert (changed.is_changed, changed.suspended_count, changed.record.updated_at) == (True, 0, later)
     assert auth_types.show(gam, "local") == changed.record
     assert trail()[-1].action == "auth_type.update"
     assert json.loads(trail()[-1].details) == {"enabled": [False, True]}
@@ -94,15 +94,15 @@ def test_a_change_is_kept_and_told(gam: Gam, trail: Trail, forward: Callable[[ti
 def test_a_change_to_what_is_there_writes_nothing(gam: Gam, trail: Trail) -> None:
     """And says so."""
     before = trail()
-    assert not auth_types.update(gam, "apikey", {"enabled": True}).differs
+    assert not auth_types.update(gam, "apikey", {"enabled": True}).is_changed
     assert trail() == before
 
 
 def test_disabling_a_type_suspends_its_live_keys(gam: Gam, issued: IssuedKey) -> None:
     """They stay live themselves, and enabling it again brings them back."""
     changed = auth_types.update(gam, "apikey", {"enabled": False})
-    assert [(each.key.id, each.ends) for each in changed.impacts] == [(issued.record.id, False)]
-    assert changed.suspended == 1
+    assert [(each.key.id, each.is_permanent) for each in changed.impacts] == [(issued.record.id, False)]
+    assert changed.suspended_count == 1
     assert keys.show(gam, issued.record.id).status(gam.now()) == "active"
     assert auth_types.update(gam, "apikey", {"enabled": True}).impacts == ()
 
@@ -120,7 +120,7 @@ def test_another_type_becomes_the_default(gam: Gam, trail: Trail) -> None:
 def test_making_the_default_the_default_writes_nothing(gam: Gam, trail: Trail) -> None:
     """And says so."""
     before = trail()
-    assert not auth_types.set_default(gam, "apikey").differs
+    assert not auth_types.set_default(gam, "apikey").is_changed
     assert trail() == before
 
 
@@ -131,7 +131,7 @@ def test_the_default_is_not_deleted(gam: Gam) -> None:
     assert caught.value.hint == "gamcli auth-type set-default ANOTHER"
 
 
-def test_the_only_type_that_an_application_allows_is_not_deleted(gam: Gam, portal: Created[App]) -> None:
+def test_the_only_type_that_an_application_allows_is_not_deleted(gam: Gam, portal: CreateResult[App]) -> None:
     """The hint lets the application allow any."""
     auth_types.create(gam, "machines", APIKEY, {})
     apps.update(gam, portal.record.name, {"api_keys.auth_type": "machines"})
@@ -141,14 +141,14 @@ def test_the_only_type_that_an_application_allows_is_not_deleted(gam: Gam, porta
 
 
 def test_deleting_a_type_ends_its_live_keys_when_their_number_is_accepted(
-    gam: Gam, portal: Created[App], ana: User, trail: Trail
+    gam: Gam, portal: CreateResult[App], ana: User, trail: Trail
 ) -> None:
     """They stay in the store, invalidated, with the reason."""
     auth_types.create(gam, "machines", APIKEY, {})
-    issued = keys.generate(gam, KeyWish(ana.name, portal.record.name, auth_type="machines"))
+    issued = keys.generate(gam, KeySpec(ana.name, portal.record.name, auth_type="machines"))
     before = trail()
     for wrong in (None, 0, 2):
-        with pytest.raises(EndsKeysError, match="this ends 1 live key for good") as caught:
+        with pytest.raises(InvalidatesKeysError, match="this ends 1 live key for good") as caught:
             auth_types.delete(gam, "machines", wrong)
         assert caught.value.hint == "add --accept-invalidating 1 to do it"
         assert len(caught.value.impacts) == 1
@@ -161,10 +161,12 @@ def test_deleting_a_type_ends_its_live_keys_when_their_number_is_accepted(
     assert json.loads(trail()[-1].details) == {"invalidated": [issued.record.id]}
 
 
-def test_a_type_made_anew_does_not_revive_the_keys_of_the_old_one(gam: Gam, portal: Created[App], ana: User) -> None:
+def test_a_type_made_anew_does_not_revive_the_keys_of_the_old_one(
+    gam: Gam, portal: CreateResult[App], ana: User
+) -> None:
     """An end for good is for good."""
     auth_types.create(gam, "machines", APIKEY, {})
-    issued = keys.generate(gam, KeyWish(ana.name, portal.record.name, auth_type="machines"))
+    issued = keys.generate(gam, KeySpec(ana.name, portal.record.name, auth_type="machines"))
     auth_types.delete(gam, "machines", 1)
     auth_types.create(gam, "machines", APIKEY, {})
     assert keys.show(gam, issued.record.id).status(gam.now()) == "invalidated"

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from gamcli.actions import Gam, apps, bulk_issue, bulk_validation, keys, refusal_counts, users
-from gamcli.actions.apps import AppWish
-from gamcli.actions.bulk_issue import Made, Run
+from gamcli.actions.apps import AppSpec
+from gamcli.actions.bulk_issue import BulkRun, DeliveredKey
 from gamcli.actions.bulk_validation import KeyRow
-from gamcli.actions.keys import KeySearch, KeyWish
-from gamcli.actions.problems import Faults
+from gamcli.actions.keys import KeySearch, KeySpec
+from gamcli.actions.problems import ProblemList
 from gamcli.errors import ConflictError
 from gamcli.model import AuditEntry, Key
 from gamcli.rules import bulk_minting as rules
@@ -26,36 +26,36 @@ COUNT = 7
 @pytest.fixture
 def town(gam: Gam, monkeypatch: pytest.MonkeyPatch) -> Gam:
     """Return a store with an application and seven users; a chunk is three keys."""
-    monkeypatch.setattr(bulk_issue, "CHUNK", 3)
-    apps.create(gam, AppWish("portal", OPEN, ("gam_user_data",)))
+    monkeypatch.setattr(bulk_issue, "CHUNK_ROWS", 3)
+    apps.create(gam, AppSpec("portal", OPEN, ("gam_user_data",)))
     for number in range(COUNT):
         users.create(gam, f"u{number}", {})
     return gam
 
 
-def begun(gam: Gam, there: int = 0) -> Run:
+def begun(gam: Gam, there: int = 0) -> BulkRun:
     """Check an input that asks for a key of each user and begin to make them."""
     rows = [KeyRow(line, f"u{(line * 5) % COUNT}", "portal", label=f"l{line}") for line in range(2, COUNT + 2)]
-    checked = bulk_validation.check(gam, Faults("f"), rows, bulk_issue.known(gam, b"digest"), there)
-    return bulk_issue.begin(gam, checked, b"digest", "/out")
+    checked = bulk_validation.validate_rows(gam, ProblemList("f"), rows, bulk_issue.find_batch(gam, b"digest"), there)
+    return bulk_issue.start_run(gam, checked, b"digest", "/out")
 
 
-def make(gam: Gam) -> list[Made]:
+def make(gam: Gam) -> list[DeliveredKey]:
     """Make all keys of the input."""
-    found: list[Made] = []
-    bulk_issue.make(gam, begun(gam), found.extend)
+    found: list[DeliveredKey] = []
+    bulk_issue.issue_keys(gam, begun(gam), found.extend)
     return found
 
 
 def all_keys(gam: Gam) -> dict[str, Key]:
     """Return the keys of the store by their ids."""
-    with keys.listed(gam, KeySearch()) as found:
+    with keys.search(gam, KeySearch()) as found:
         return {key.id: key for key in found}
 
 
 def test_keys_come_in_the_order_of_the_input_and_are_what_single_ones_are(town: Gam) -> None:
     """The same record, but for its id and digest."""
-    single = keys.generate(town, KeyWish("u0", "portal", label="x")).record
+    single = keys.generate(town, KeySpec("u0", "portal", label="x")).record
     keys.revoke(town, [single.id], None)
     made, kept = make(town), all_keys(town)
     assert [(each.row, each.user) for each in made] == [(row, f"u{((row + 1) * 5) % COUNT}") for row in range(1, 8)]
@@ -84,33 +84,33 @@ def test_what_was_checked_is_checked_again_only_after_a_change(
 ) -> None:
     """Refusals at the endpoint are none: who attacks it cannot make this slow."""
     checks: list[int] = []
-    real = bulk_validation.require_right
+    real = bulk_validation.revalidate_chunk
 
     def counted(*given: Any) -> Any:  # noqa: ANN401 - what it takes and returns
         checks.append(1)
         return real(*given)
 
-    monkeypatch.setattr("gamcli.actions.bulk_issue.require_right", counted)
+    monkeypatch.setattr("gamcli.actions.bulk_issue.revalidate_chunk", counted)
 
-    def meanwhile(made: Sequence[Made]) -> None:
-        refusal_counts.sum_up(town, {"": {"client_unknown": 1}}, town.now())
+    def meanwhile(made: Sequence[DeliveredKey]) -> None:
+        refusal_counts.record_refusal_counts(town, {"": {"client_unknown": 1}}, town.now())
         if made[0].row in behind:
             users.create(town, "eva", {})
 
-    bulk_issue.make(town, begun(town), meanwhile)
+    bulk_issue.issue_keys(town, begun(town), meanwhile)
     assert len(checks) == expected
 
 
 def test_what_a_batch_has_made_is_recognised_row_by_row(town: Gam) -> None:
     """Up to the first row that it did not make there, or whose secret is another."""
     made = make(town)
-    batch = bulk_issue.known(town, b"digest")
+    batch = bulk_issue.find_batch(town, b"digest")
     assert batch is not None
     assert batch.delivered == COUNT
     right = [(each.id, each.secret) for each in made]
 
     def count(rows: Sequence[tuple[str, object]]) -> int:
-        return bulk_issue.delivered(town, batch, rows)  # type: ignore[arg-type]
+        return bulk_issue.count_delivered(town, batch, rows)  # type: ignore[arg-type]
 
     assert count(right) == COUNT
     assert count(right[:2]) == 2
@@ -124,23 +124,23 @@ def test_what_a_batch_has_made_is_recognised_row_by_row(town: Gam) -> None:
 def test_a_batch_that_somebody_else_has_begun_meanwhile_is_left_to_them(town: Gam) -> None:
     """Before anything is made, and between chunks."""
     first = begun(town)
-    checked = first.checked
+    checked = first.validated
     with pytest.raises(ConflictError, match="another run of the same input has begun"):
-        bulk_issue.begin(town, checked, b"digest", "/other")
+        bulk_issue.start_run(town, checked, b"digest", "/other")
     begun(town)
     with pytest.raises(ConflictError, match="another run of the same input has begun"):
-        bulk_issue.make(town, first, lambda _: None)
+        bulk_issue.issue_keys(town, first, lambda _: None)
     assert all_keys(town) == {}
 
 
 def test_a_beginning_that_is_taken_by_now_is_drawn_again(town: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
     """Until it is free."""
     beginnings = iter(["Taken", "Taken", "Free"])
-    key = keys.generate(town, KeyWish("u0", "portal")).record
+    key = keys.generate(town, KeySpec("u0", "portal")).record
     keys.revoke(town, [key.id], None)
     drawn = {"Taken": key.id[:4], "Free": "Free"}
-    monkeypatch.setattr(bulk_issue, "CHUNK", 100)
-    monkeypatch.setattr(rules, "mint_beginning", lambda _: drawn[next(beginnings)])
+    monkeypatch.setattr(bulk_issue, "CHUNK_ROWS", 100)
+    monkeypatch.setattr(rules, "mint_id_prefix", lambda _: drawn[next(beginnings)])
     assert {each.id[:4] for each in make(town)} == {"Free"}
 
 
@@ -148,38 +148,38 @@ def test_a_beginning_that_is_taken_by_now_is_drawn_again(town: Gam, monkeypatch:
 def test_a_key_that_was_used_or_ended_after_the_check_is_not_renewed(town: Gam, end: str) -> None:
     """Somebody holds it, or nobody should."""
 
-    def lose(_: Sequence[Made]) -> None:
+    def lose(_: Sequence[DeliveredKey]) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        bulk_issue.make(town, begun(town), lose)
+        bulk_issue.issue_keys(town, begun(town), lose)
     run = begun(town)
-    assert run.checked.counts.renewed == 3
+    assert run.validated.counts.renewed == 3
     with town.store.writing() as tx:
         tx.run(
             "UPDATE key SET last_used_at = 7" if end == "used" else "UPDATE key SET ended_at = 7, end_status='revoked'"
         )
     with pytest.raises(ConflictError, match="used or ended"):
-        bulk_issue.make(town, run, lose)
+        bulk_issue.issue_keys(town, run, lose)
 
 
 def test_an_input_is_judged_again_when_the_store_has_changed(town: Gam) -> None:
     """A new timeout holds for the rest; a user who is gone, and a key that was made alone, end the run."""
     run = begun(town)
-    made: list[Made] = []
+    made: list[DeliveredKey] = []
 
-    def deliver(some: Sequence[Made]) -> None:
+    def deliver(some: Sequence[DeliveredKey]) -> None:
         made.extend(some)
         if len(made) == 3:
             apps.update(town, "portal", {"api_keys.timeout_hours": 0})
         elif len(made) == 6:
-            keys.generate(town, KeyWish("u5", "portal"))
+            keys.generate(town, KeySpec("u5", "portal"))
 
     with pytest.raises(ConflictError, match="line 8 is right no more: user 'u5' has a live key"):
-        bulk_issue.make(town, run, deliver)
+        bulk_issue.issue_keys(town, run, deliver)
     assert [each.expires_at is None for each in made] == [False] * 3 + [True] * 3
     keys.revoke_all(town, KeySearch("u5"), None, 1)
     run = begun(town, there=6)
     users.delete(town, "u5", None)
     with pytest.raises(ConflictError, match="line 8 is right no more: user 'u5' is gone"):
-        bulk_issue.make(town, run, deliver)
+        bulk_issue.issue_keys(town, run, deliver)

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 import pytest
 
 from gamcli.actions import Gam, apps, bulk_validation, keys, users
-from gamcli.actions.apps import AppWish, ScopeEdit
-from gamcli.actions.bulk_validation import Checked, KeyRow
-from gamcli.actions.keys import KeyWish
-from gamcli.actions.problems import Faults
-from gamcli.errors import FaultsError
+from gamcli.actions.apps import AppSpec, ScopeEdit
+from gamcli.actions.bulk_validation import KeyRow, ValidatedInput
+from gamcli.actions.keys import KeySpec
+from gamcli.actions.problems import ProblemList
+from gamcli.errors import ProblemsError
 
 OPEN = {"remote_rest": True, "api_keys.enabled": True}
 
@@ -18,22 +18,22 @@ OPEN = {"remote_rest": True, "api_keys.enabled": True}
 def world(gam: Gam) -> Gam:
     """Return a store with two applications that take API keys and two users."""
     for name in ("portal", "gate"):
-        apps.create(gam, AppWish(name, OPEN, ("gam_user_data",)))
+        apps.create(gam, AppSpec(name, OPEN, ("gam_user_data",)))
     for name in ("ana", "bob"):
         users.create(gam, name, {"email": f"{name}@x.org"})
     return gam
 
 
-def check(gam: Gam, rows: Iterable[KeyRow], there: int = 0) -> Checked:
+def check(gam: Gam, rows: Iterable[KeyRow], there: int = 0) -> ValidatedInput:
     """Check rows that nobody has begun."""
-    return bulk_validation.check(gam, Faults("f"), rows, None, there)
+    return bulk_validation.validate_rows(gam, ProblemList("f"), rows, None, there)
 
 
 def faults(gam: Gam, *rows: KeyRow) -> list[str]:
     """Return what is wrong with the rows."""
-    with pytest.raises(FaultsError) as caught:
+    with pytest.raises(ProblemsError) as caught:
         check(gam, rows)
-    return [str(fault) for fault in caught.value.faults]
+    return [str(fault) for fault in caught.value.problems]
 
 
 def test_right_rows_are_counted(world: Gam) -> None:
@@ -70,21 +70,21 @@ def test_every_rule_is_the_one_of_single_keys(world: Gam) -> None:
 
 def test_a_live_key_of_a_pair_is_a_fault(world: Gam) -> None:
     """Named, with its user and application."""
-    key = keys.generate(world, KeyWish("ana", "gate")).record
+    key = keys.generate(world, KeySpec("ana", "gate")).record
     told = faults(world, KeyRow(2, "ana", "portal"), KeyRow(3, "ana", "gate"))
     assert told == [f"f:3: user 'ana' has a live key for application 'gate' already: {key.id}"]
 
 
 def test_what_is_remembered_is_bounded(world: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
     """And asked for again when it was forgotten."""
-    monkeypatch.setattr(bulk_validation, "MOST_PEOPLE", 0)
-    monkeypatch.setattr(bulk_validation, "MOST_TERMS", 1)
-    monkeypatch.setattr(bulk_validation, "SOME", 1)
+    monkeypatch.setattr(bulk_validation, "MAX_CACHED_USERS", 0)
+    monkeypatch.setattr(bulk_validation, "MAX_CACHED_TERMS", 1)
+    monkeypatch.setattr(bulk_validation, "GROUP_ROWS", 1)
     rows = [KeyRow(2, "ana", "gate"), KeyRow(3, "bob", "portal"), KeyRow(4, "ana", "portal"), KeyRow(5, "bob", "gate")]
     assert check(world, rows).counts.rows == 4
 
 
 def test_rows_are_taken_in_lists_of_a_size() -> None:
     """The last may be shorter."""
-    assert list(bulk_validation.some(range(5), 2)) == [[0, 1], [2, 3], [4]]
-    assert list(bulk_validation.some([], 2)) == []
+    assert list(bulk_validation.iter_groups(range(5), 2)) == [[0, 1], [2, 3], [4]]
+    assert list(bulk_validation.iter_groups([], 2)) == []

@@ -3,7 +3,7 @@
 import pytest
 
 from gamcli.actions import Gam, apps, diagnosis, keys, users
-from gamcli.actions.apps import AppWish
+from gamcli.actions.apps import AppSpec
 from gamcli.errors import NotFoundError
 from gamcli.rules.credentials import NO_SECRET, Secret
 from gamcli.rules.keys import IssuedKey
@@ -18,7 +18,7 @@ def test_a_live_key_may_be_used(gam: Gam, issued: IssuedKey) -> None:
 
 def test_a_key_may_not_be_used_for_another_application(gam: Gam, issued: IssuedKey) -> None:
     """As little as an unknown one."""
-    apps.create(gam, AppWish("gate", {"remote_rest": True, "api_keys.enabled": True}))
+    apps.create(gam, AppSpec("gate", {"remote_rest": True, "api_keys.enabled": True}))
     assert diagnosis.verify(gam, issued.secret, "gate").rule == "key_unproven"
     with pytest.raises(NotFoundError):
         diagnosis.verify(gam, issued.secret, "nobody")

@@ -7,29 +7,29 @@ from pathlib import Path
 import pytest
 
 from gamcli.actions import Gam, doctor
-from gamcli.model.doctor import Facts, Finding
+from gamcli.model.doctor import DoctorFacts, DoctorFinding
 from gamcli.store.sqlite import files
 
 
 @pytest.fixture
-def ask(now: datetime) -> Callable[[Path], Finding]:
+def ask(now: datetime) -> Callable[[Path], DoctorFinding]:
     """Return what a doctor finds about the store at a path."""
 
-    def examined(path: Path) -> Finding:
-        facts, findings = doctor.examine(Facts(now=now, user=path.parent.stat().st_uid, path=str(path)))
+    def examined(path: Path) -> DoctorFinding:
+        facts, findings = doctor.diagnose(DoctorFacts(now=now, uid=path.parent.stat().st_uid, path=str(path)))
         assert facts.path == str(path)
         return findings[0]
 
     return examined
 
 
-def test_a_store_in_order_is_told_so(gam: Gam, ask: Callable[[Path], Finding]) -> None:
+def test_a_store_in_order_is_told_so(gam: Gam, ask: Callable[[Path], DoctorFinding]) -> None:
     """It is there, and of our version."""
     assert ask(gam.store.path).status == "ok"
 
 
 def test_a_folder_that_is_closed_is_told(
-    tmp_path: Path, ask: Callable[[Path], Finding], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, ask: Callable[[Path], DoctorFinding], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody can say whether a store is in it."""
     real = Path.stat
@@ -45,7 +45,7 @@ def test_a_folder_that_is_closed_is_told(
     assert "cannot be reached: Permission denied" in found.message
 
 
-def test_a_planted_link_is_told(tmp_path: Path, ask: Callable[[Path], Finding], now: datetime) -> None:
+def test_a_planted_link_is_told(tmp_path: Path, ask: Callable[[Path], DoctorFinding], now: datetime) -> None:
     """As by every command; no mode is changed where it leads."""
     shared = tmp_path / "shared"
     shared.mkdir()
@@ -55,8 +55,8 @@ def test_a_planted_link_is_told(tmp_path: Path, ask: Callable[[Path], Finding], 
     found = ask(shared / "store.db")
     assert found.status == "wrong"
     assert "another user could have put there" in found.message
-    facts, _ = doctor.examine(Facts(now=now, user=0, path=str(shared / "store.db")))
-    assert [failed for _, _, failed in doctor.close(facts)] == [None, "Too many levels of symbolic links"]
+    facts, _ = doctor.diagnose(DoctorFacts(now=now, uid=0, path=str(shared / "store.db")))
+    assert [failed for _, _, failed in doctor.restrict_modes(facts)] == [None, "Too many levels of symbolic links"]
     assert (tmp_path / "store.db").stat().st_mode & 0o777 == 0o644
 
 
@@ -65,7 +65,7 @@ def test_modes_are_closed_one_by_one(gam: Gam, now: datetime, monkeypatch: pytes
     path = gam.store.path
     path.chmod(0o644)
     path.parent.chmod(0o777)
-    facts, _ = doctor.examine(Facts(now=now, user=0, path=str(path)))
+    facts, _ = doctor.diagnose(DoctorFacts(now=now, uid=0, path=str(path)))
     real = files.set_mode
 
     def only_the_store(each: Path, mode: int) -> None:
@@ -74,7 +74,7 @@ def test_modes_are_closed_one_by_one(gam: Gam, now: datetime, monkeypatch: pytes
         real(each, mode)
 
     monkeypatch.setattr(files, "set_mode", only_the_store)
-    assert list(doctor.close(facts))[:2] == [
+    assert list(doctor.restrict_modes(facts))[:2] == [
         (str(path.parent), 0o755, "Operation not permitted"),
         (str(path), 0o600, None),
     ]

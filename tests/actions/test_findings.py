@@ -8,25 +8,25 @@ from random import Random
 import pytest
 
 from gamcli import store
-from gamcli.actions import Gam, Rehearsal, apps, findings, keys
-from gamcli.actions.changes import Created
-from gamcli.actions.keys import KeyWish
-from gamcli.errors import EndsKeysError
+from gamcli.actions import DryRun, Gam, apps, findings, keys
+from gamcli.actions.changes import CreateResult
+from gamcli.actions.keys import KeySpec
+from gamcli.errors import InvalidatesKeysError
 from gamcli.model import App, AuditEntry, Key
-from gamcli.model.findings import Sighting, Source
+from gamcli.model.findings import ScanFinding, ScanSource
 from gamcli.rules.credentials import Secret, checksum, mint_api_key, mint_client_secret
 from gamcli.rules.keys import IssuedKey
-from gamcli.rules.leak_detection import search
+from gamcli.rules.leak_detection import find_leaks
 from gamcli.store import Transaction
 
 Trail = Callable[[], list[AuditEntry]]
 Forward = Callable[[timedelta], datetime]
 
 
-def look(gam: Gam | None, *secrets: Secret) -> list[Sighting]:
+def look(gam: Gam | None, *secrets: Secret) -> list[ScanFinding]:
     """Return what is known of secrets that lie in a file, one a line."""
     lines = "\n".join(f"x {secret.reveal()}" for secret in secrets)
-    return list(findings.judged(gam, ((Source("a.py"), each) for each in search([lines.encode()]))))
+    return list(findings.look_up_leaks(gam, ((ScanSource("a.py"), each) for each in find_leaks([lines.encode()]))))
 
 
 def test_a_live_key_is_known_by_its_whole_secret(gam: Gam, issued: IssuedKey) -> None:
@@ -55,7 +55,7 @@ def test_what_the_store_does_not_know_is_foreign(gam: Gam) -> None:
     ]
 
 
-def test_without_a_store_nobody_knows_whether_it_lives(issued: IssuedKey, portal: Created[App]) -> None:
+def test_without_a_store_nobody_knows_whether_it_lives(issued: IssuedKey, portal: CreateResult[App]) -> None:
     """The id is in the key itself."""
     assert portal.secret
     found = look(None, issued.secret, portal.secret)
@@ -72,7 +72,7 @@ def test_a_key_that_has_ended_does_not_live(gam: Gam, issued: IssuedKey) -> None
     assert (found.status, found.live, found.user) == ("revoked", False, "ana")
 
 
-def test_a_client_secret_lives_until_it_has_retired(gam: Gam, portal: Created[App], forward: Forward) -> None:
+def test_a_client_secret_lives_until_it_has_retired(gam: Gam, portal: CreateResult[App], forward: Forward) -> None:
     """The present one, the one before it during its overlap, and after that."""
     assert portal.secret
     fresh = apps.rotate_secret(gam, "portal", overlap=timedelta(hours=1)).secret
@@ -102,14 +102,14 @@ def test_the_store_is_asked_once_for_a_secret_that_lies_everywhere(
 
 
 @pytest.fixture
-def found(gam: Gam, issued: IssuedKey, portal: Created[App]) -> list[Sighting]:
+def found(gam: Gam, issued: IssuedKey, portal: CreateResult[App]) -> list[ScanFinding]:
     """Return what was found: ana's key twice, another that has ended, and the client secret."""
     assert portal.secret
-    old, current = issued.secret, keys.generate(gam, KeyWish("ana", "portal", replace=True)).secret
+    old, current = issued.secret, keys.generate(gam, KeySpec("ana", "portal", replace=True)).secret
     return look(gam, current, old, portal.secret, current)
 
 
-def test_live_keys_that_leaked_are_ended_and_audited(gam: Gam, found: list[Sighting], trail: Trail) -> None:
+def test_live_keys_that_leaked_are_ended_and_audited(gam: Gam, found: list[ScanFinding], trail: Trail) -> None:
     """Each once; what had ended stays as it was, and a client secret is not touched."""
     after = findings.revoke(gam, found, "leaked", yes=True)
     assert [(each.status, each.live) for each in after] == [
@@ -131,32 +131,32 @@ def test_a_stranger_with_the_id_of_a_leaked_key_stays_one(gam: Gam, issued: Issu
     assert [each.status for each in findings.revoke(gam, both, "leaked", yes=True)] == ["revoked", "foreign"]
 
 
-def test_keys_are_not_ended_unless_somebody_said_yes(gam: Gam, found: list[Sighting], trail: Trail) -> None:
+def test_keys_are_not_ended_unless_somebody_said_yes(gam: Gam, found: list[ScanFinding], trail: Trail) -> None:
     """The refusal tells which ones would end."""
     before = trail()
-    with pytest.raises(EndsKeysError, match="this ends 1 live key for good") as raised:
+    with pytest.raises(InvalidatesKeysError, match="this ends 1 live key for good") as raised:
         findings.revoke(gam, found, "leaked", yes=False)
     assert [each.key.id for each in raised.value.impacts] == [found[0].id]  # type: ignore[attr-defined]
     assert trail() == before
 
 
-def test_where_no_key_lives_nobody_is_asked(gam: Gam, found: list[Sighting]) -> None:
+def test_where_no_key_lives_nobody_is_asked(gam: Gam, found: list[ScanFinding]) -> None:
     """Nothing would end."""
     others = [found[1], found[2]]
     assert findings.revoke(gam, others, "leaked", yes=False) == others
 
 
-def test_the_number_of_keys_is_told_right(gam: Gam, found: list[Sighting]) -> None:
+def test_the_number_of_keys_is_told_right(gam: Gam, found: list[ScanFinding]) -> None:
     """One, or many."""
-    apps.create(gam, apps.AppWish("shop", {"remote_rest": True, "api_keys.enabled": True}, ("gam_user_data",)))
-    more = look(gam, keys.generate(gam, KeyWish("ana", "shop")).secret)
-    with pytest.raises(EndsKeysError, match="this ends 2 live keys for good"):
+    apps.create(gam, apps.AppSpec("shop", {"remote_rest": True, "api_keys.enabled": True}, ("gam_user_data",)))
+    more = look(gam, keys.generate(gam, KeySpec("ana", "shop")).secret)
+    with pytest.raises(InvalidatesKeysError, match="this ends 2 live keys for good"):
         findings.revoke(gam, [*found, *more], "leaked", yes=False)
 
 
-def test_a_rehearsal_shows_what_would_end(gam: Gam, found: list[Sighting]) -> None:
+def test_a_rehearsal_shows_what_would_end(gam: Gam, found: list[ScanFinding]) -> None:
     """And asks nobody."""
-    rehearsal = Rehearsal()
+    rehearsal = DryRun()
     with gam.store.rehearsing():
         findings.revoke(Gam(gam.store, gam.now, gam.entropy, gam.actor, rehearsal), found, "leaked", yes=False)
     assert [each.key for each in rehearsal.plan().invalidates] == [found[0].id]

@@ -54,14 +54,14 @@ def test_the_counts_add_up_to_the_keys_that_are_due(
             ]
         )
         outlook = forecasts.forecast(gam, by, within)
-        with keys.listed(gam, KeySearch(statuses=("active",), expiring_within=within)) as found:
+        with keys.search(gam, KeySearch(statuses=("active",), expiring_within=within)) as found:
             due = [each.expires_at for each in found if each.expires_at]
         assert sum(each.keys for each in outlook.periods) == len(due)
         for period in outlook.periods:
             last = period.end == outlook.until
             assert period.keys == sum(period.start <= at < period.end or (last and at == period.end) for at in due)
-        with keys.listed(gam, KeySearch(statuses=("active",))) as found:
-            assert len(due) + outlook.beyond + outlook.never == len(list(found))
+        with keys.search(gam, KeySearch(statuses=("active",))) as found:
+            assert len(due) + outlook.expiring_later + outlook.never_expiring == len(list(found))
 
     adds_up()
 
@@ -70,4 +70,4 @@ def test_empty_periods_are_told_too(gam: Gam) -> None:
     """Twelve weeks touch thirteen of the calendar."""
     outlook = forecasts.forecast(gam, "week", WEEKS)
     assert [each.keys for each in outlook.periods] == [0] * 13
-    assert (outlook.beyond, outlook.never) == (0, 0)
+    assert (outlook.expiring_later, outlook.never_expiring) == (0, 0)

@@ -9,7 +9,7 @@ import pytest
 
 from gamcli import store
 from gamcli.actions import Gam, apps, auth_types, grant_cache, keys, repository, tokens, users
-from gamcli.actions.grant_cache import Holder, Prepared, Ready
+from gamcli.actions.grant_cache import AppAndUser, CachedGrant, GrantCache
 from gamcli.errors import RefusedError, StoreUnusableError
 from gamcli.rules.credentials import Secret
 from gamcli.rules.grants import TokenRequest
@@ -25,44 +25,44 @@ def asked(gam: Gam) -> TokenRequest:
     repository.initialise(gam)
     users.create(gam, "ana", {})
     wanted = {"remote_rest": True, "api_keys.enabled": True}
-    apps.create(gam, apps.AppWish("portal", wanted, ("gam_user_data",), "c" * 32, Secret(SECRET)))
-    key = keys.generate(gam, keys.KeyWish("ana", "portal"))
+    apps.create(gam, apps.AppSpec("portal", wanted, ("gam_user_data",), "c" * 32, Secret(SECRET)))
+    key = keys.generate(gam, keys.KeySpec("ana", "portal"))
     return TokenRequest("c" * 32, Secret(SECRET), key.secret, "apikey")
 
 
-def decided(gam: Gam, asked: TokenRequest) -> Ready:
+def decided(gam: Gam, asked: TokenRequest) -> CachedGrant:
     """Return what is decided for the request now."""
     found = tokens.decide(gam, asked)
-    assert isinstance(found, Ready)
+    assert isinstance(found, CachedGrant)
     return found
 
 
 @pytest.fixture
-def ready(gam: Gam, asked: TokenRequest) -> Prepared[Claims]:
+def ready(gam: Gam, asked: TokenRequest) -> GrantCache[Claims]:
     """Return a place that knows the request under the digest `d`, and its holder."""
-    found: Prepared[Claims] = Prepared()
-    assert found.find(b"d", gam.now()) is None
-    found.keep(b"d", decided(gam, asked))
-    found.holder(gam, asked.client_id, users.show(gam, "ana").guid)
+    found: GrantCache[Claims] = GrantCache()
+    assert found.find_grant(b"d", gam.now()) is None
+    found.add_grant(b"d", decided(gam, asked))
+    found.find_app_and_user(gam, asked.client_id, users.show(gam, "ana").guid)
     return found
 
 
-def heed(gam: Gam, ready: Prepared[Claims]) -> None:
+def heed(gam: Gam, ready: GrantCache[Claims]) -> None:
     """Let it heed the store as it is, as whoever writes does."""
     with gam.store.writing() as tx:
-        ready.heed(tx)
+        ready.invalidate(tx)
 
 
 def test_what_is_kept_is_found_without_reading_it_again(
-    gam: Gam, asked: TokenRequest, ready: Prepared[Claims], monkeypatch: pytest.MonkeyPatch
+    gam: Gam, asked: TokenRequest, ready: GrantCache[Claims], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And it is what would be decided."""
     again = decided(gam, asked)
     app, user = apps.show(gam, "portal"), users.show(gam, "ana")
     monkeypatch.delattr(Store, "reading")
-    assert ready.find(b"d", gam.now()) == again
-    assert ready.find(b"another", gam.now()) is None
-    assert ready.holder(gam, asked.client_id, user.guid) == Holder(app, user)
+    assert ready.find_grant(b"d", gam.now()) == again
+    assert ready.find_grant(b"another", gam.now()) is None
+    assert ready.find_app_and_user(gam, asked.client_id, user.guid) == AppAndUser(app, user)
 
 
 CHANGES: dict[str, Callable[[Gam], Any]] = {
@@ -91,30 +91,30 @@ def elsewhere(gam: Gam, name: str) -> None:
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_change_by_anybody_drops_what_is_kept(
-    gam: Gam, asked: TokenRequest, ready: Prepared[Claims], name: str
+    gam: Gam, asked: TokenRequest, ready: GrantCache[Claims], name: str
 ) -> None:
     """As soon as the store is heeded."""
     guid = users.show(gam, "ana").guid
     elsewhere(gam, name)
     heed(gam, ready)
-    assert ready.find(b"d", gam.now()) is None
-    now = ready.holder(gam, asked.client_id, guid)
+    assert ready.find_grant(b"d", gam.now()) is None
+    now = ready.find_app_and_user(gam, asked.client_id, guid)
     with gam.store.reading() as tx:
-        assert now == grant_cache.holder(tx, asked.client_id, guid)
+        assert now == grant_cache.load_app_and_user(tx, asked.client_id, guid)
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_what_was_decided_before_a_change_is_decided_anew(gam: Gam, ready: Prepared[Claims], name: str) -> None:
+def test_what_was_decided_before_a_change_is_decided_anew(gam: Gam, ready: GrantCache[Claims], name: str) -> None:
     """In the transaction that keeps the token: no grant is kept that would be refused now."""
-    found = ready.find(b"d", gam.now())
+    found = ready.find_grant(b"d", gam.now())
     assert found is not None
     elsewhere(gam, name)
     with gam.store.writing() as tx:
         if name in REFUSING:
             with pytest.raises(RefusedError):
-                tokens.keep(gam, tx, found)
+                tokens.issue_token(gam, tx, found)
         else:
-            assert tokens.keep(gam, tx, found).grant.user.name == "ana"
+            assert tokens.issue_token(gam, tx, found).grant.user.name == "ana"
 
 
 def test_what_is_decided_while_a_change_is_made_is_decided_anew(
@@ -134,27 +134,27 @@ def test_what_is_decided_while_a_change_is_made_is_decided_anew(
     with pytest.raises(RefusedError, match="blocked"):
         tokens.decide(gam, asked)
     with gam.store.writing() as tx, pytest.raises(RefusedError, match="blocked"):
-        tokens.keep(gam, tx, before)
+        tokens.issue_token(gam, tx, before)
 
 
-def test_grants_drop_nothing(gam: Gam, asked: TokenRequest, ready: Prepared[Claims]) -> None:
+def test_grants_drop_nothing(gam: Gam, asked: TokenRequest, ready: GrantCache[Claims]) -> None:
     """They change nothing that is judged but the last use of a key, which may lie behind."""
     tokens.exchange(gam, asked)
     heed(gam, ready)
-    assert ready.find(b"d", gam.now()) is not None
+    assert ready.find_grant(b"d", gam.now()) is not None
 
 
 def test_what_is_kept_ends_with_the_key(gam: Gam, asked: TokenRequest, forward: Callable[[timedelta], None]) -> None:
     """It is found until then, and not when the clock was set back behind it."""
-    key = keys.generate(gam, keys.KeyWish("ana", "portal", expires_in=timedelta(minutes=5), replace=True))
-    found: Prepared[Claims] = Prepared()
-    found.keep(b"d", decided(gam, asked_with(asked, key.secret)))
+    key = keys.generate(gam, keys.KeySpec("ana", "portal", expires_in=timedelta(minutes=5), replace=True))
+    found: GrantCache[Claims] = GrantCache()
+    found.add_grant(b"d", decided(gam, asked_with(asked, key.secret)))
     forward(timedelta(minutes=5) - timedelta(microseconds=1))
-    assert found.find(b"d", gam.now()) is not None
+    assert found.find_grant(b"d", gam.now()) is not None
     forward(timedelta(microseconds=1))
-    assert found.find(b"d", gam.now()) is None
+    assert found.find_grant(b"d", gam.now()) is None
     forward(-timedelta(minutes=6))
-    assert found.find(b"d", gam.now()) is None
+    assert found.find_grant(b"d", gam.now()) is None
 
 
 def asked_with(asked: TokenRequest, key: Secret | None) -> TokenRequest:
@@ -164,15 +164,15 @@ def asked_with(asked: TokenRequest, key: Secret | None) -> TokenRequest:
 
 
 def test_the_last_use_of_a_key_is_noted_by_one_request_a_minute(
-    gam: Gam, ready: Prepared[Claims], forward: Callable[[timedelta], None]
+    gam: Gam, ready: GrantCache[Claims], forward: Callable[[timedelta], None]
 ) -> None:
     """The first that finds it old is to write it; those after it find it new."""
 
     def is_noted() -> bool:
-        found = ready.find(b"d", gam.now())
+        found = ready.find_grant(b"d", gam.now())
         assert found is not None
         assert found.grant.key is not None
-        return grant_cache.is_worth_noting(found.grant.key.last_used_at, gam.now())
+        return grant_cache.should_record_use(found.grant.key.last_used_at, gam.now())
 
     assert [is_noted(), is_noted()] == [True, False]
     forward(timedelta(seconds=59))
@@ -186,17 +186,17 @@ class Bearer:
 
     def __init__(self, gam: Gam, secret: Secret) -> None:
         self.gam, self.secret = gam, secret
-        self.known: Prepared[Claims] = Prepared()
+        self.known: GrantCache[Claims] = GrantCache()
         self.made = 0
 
     def ask(self, *, look: bool = True) -> Claims:
         """Ask in a turn of its own."""
         if look:
-            self.known.look(self.gam)
+            self.known.check_version(self.gam)
         try:
-            return tokens.told(self.gam, self.secret, self.known, self._make)
+            return tokens.cached_userinfo(self.gam, self.secret, self.known, self._make)
         finally:
-            self.known.look_away()
+            self.known.forget_version()
 
     def _make(self, found: Claims) -> Claims:
         self.made += 1
@@ -215,11 +215,11 @@ def bearer(gam: Gam, asked: TokenRequest) -> Bearer:
 def test_claims_are_told_again_without_reading_them(bearer: Bearer, monkeypatch: pytest.MonkeyPatch) -> None:
     """One look at the store is for all who have come before it."""
     before = bearer.ask()
-    bearer.known.look(bearer.gam)
+    bearer.known.check_version(bearer.gam)
     monkeypatch.delattr(Store, "reading")
     monkeypatch.delattr(Store, "glance")
     for _ in range(3):
-        assert tokens.told(bearer.gam, bearer.secret, bearer.known, bearer._make) == before
+        assert tokens.cached_userinfo(bearer.gam, bearer.secret, bearer.known, bearer._make) == before
     assert bearer.made == 1
 
 
@@ -288,14 +288,14 @@ def test_a_store_that_was_taken_away_is_told(bearer: Bearer) -> None:
 
 def test_there_is_room_for_so_many(gam: Gam, asked: TokenRequest) -> None:
     """One more than fit begin anew: no client fills the memory with requests that differ."""
-    found: Prepared[Claims] = Prepared(room=2)
+    found: GrantCache[Claims] = GrantCache(max_entries=2)
     ready = decided(gam, asked)
     for digest in (b"1", b"2", b"3"):
-        found.keep(digest, ready)
-    assert [found.find(digest, gam.now()) is not None for digest in (b"1", b"2", b"3")] == [False, False, True]
+        found.add_grant(digest, ready)
+    assert [found.find_grant(digest, gam.now()) is not None for digest in (b"1", b"2", b"3")] == [False, False, True]
     for guid in ("1", "2", "3"):
-        found.holder(gam, asked.client_id, guid)
-    assert list(found._holders) == [(asked.client_id, "3")]  # noqa: SLF001 - to see that it is bounded
+        found.find_app_and_user(gam, asked.client_id, guid)
+    assert list(found._apps_and_users) == [(asked.client_id, "3")]  # noqa: SLF001 - to see that it is bounded
     for _ in range(3):
-        tokens.told(gam, tokens.exchange(gam, asked).secret, found, lambda claims: claims)
-    assert len(found._told) == 1  # noqa: SLF001 - as above
+        tokens.cached_userinfo(gam, tokens.exchange(gam, asked).secret, found, lambda claims: claims)
+    assert len(found._claims) == 1  # noqa: SLF001 - as above

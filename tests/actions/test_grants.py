@@ -14,23 +14,23 @@ from hypothesis import strategies as st
 
 from gamcli import store
 from gamcli.actions import Gam, apps, auth_types, keys, repository, tokens, users
-from gamcli.actions.apps import AppWish, ScopeEdit
-from gamcli.actions.changes import Created
+from gamcli.actions.apps import AppSpec, ScopeEdit
+from gamcli.actions.changes import CreateResult
 from gamcli.actions.grants import MAX_ATTRIBUTES
 from gamcli.actions.tokens import IssuedToken, TokenSearch
 from gamcli.errors import RefusedError
-from gamcli.model import App, Token, User, token_id
-from gamcli.model.sessions import Property
+from gamcli.model import App, Token, User, format_token_id
+from gamcli.model.sessions import InitialProperty
 from gamcli.rules import grants, passwords
-from gamcli.rules.credentials import NO_SECRET, Secret, refresh_token_place
+from gamcli.rules.credentials import NO_SECRET, Secret, parse_refresh_token
 from gamcli.rules.grants import TokenRequest
 from gamcli.rules.keys import IssuedKey
-from gamcli.rules.passwords import CHEAPEST, Scrypt
+from gamcli.rules.passwords import TEST_COST, ScryptCost
 from gamcli.store import Store
 from tests.conftest import START
 
 PASSWORD = Secret("correct horse battery staple")
-PROPERTIES = (Property("Branch", "7"), Property("Área", ""))
+PROPERTIES = (InitialProperty("Branch", "7"), InitialProperty("Área", ""))
 TOLD = [{"Id": "Branch", "Value": "7"}, {"Id": "Área", "Value": ""}]
 
 Forward = Callable[[timedelta], datetime]
@@ -40,11 +40,11 @@ Spend = Callable[[Secret], IssuedToken]
 @pytest.fixture(autouse=True)
 def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hash passwords at the least cost."""
-    monkeypatch.setattr(passwords, "PRESENT", CHEAPEST)
+    monkeypatch.setattr(passwords, "CURRENT_COST", TEST_COST)
 
 
 @pytest.fixture
-def login(gam: Gam, portal: Created[App], ana: User) -> TokenRequest:
+def login(gam: Gam, portal: CreateResult[App], ana: User) -> TokenRequest:
     """Return the request that trades ana's password for a token, where two renewals are allowed."""
     assert portal.secret is not None
     auth_types.update(gam, "local", {"enabled": True})
@@ -93,13 +93,13 @@ def test_a_password_is_traded_for_a_token_that_reads_claims(gam: Gam, login: Tok
     """It carries all that the application publishes, and what came with the login."""
     issued = tokens.exchange(gam, login)
     token = kept(gam, issued)
-    assert (token.user, token.app, token.key, token.session) == ("ana", "portal", None, token_id(token.row))
+    assert (token.user, token.app, token.key, token.session) == ("ana", "portal", None, format_token_id(token.row))
     assert issued.grant.scopes == ("gam_user_data", "gam_user_roles", "session_initial_prop")
     claims = tokens.userinfo(gam, issued.secret)
     assert (claims["username"], claims["roles"]) == ("ana", ["operator"])
     assert claims["initial_properties"] == TOLD
     assert apps.show(gam, "portal").grants == 1
-    with tokens.listed(gam, TokenSearch(user="ana")) as found:
+    with tokens.search(gam, TokenSearch(user="ana")) as found:
         assert [each.id for each in found] == [issued.id]
 
 
@@ -127,7 +127,7 @@ def test_a_login_that_breaks_a_rule_is_refused(
     """By the facts as they are: bob is unknown, bea has no password."""
     users.create(gam, "bea", {})
     assert refused(lambda: tokens.exchange(gam, replace(login, **sent))) == rule  # type: ignore[arg-type]
-    with tokens.listed(gam, TokenSearch()) as found:
+    with tokens.search(gam, TokenSearch()) as found:
         assert list(found) == []
 
 
@@ -186,7 +186,7 @@ def test_a_client_that_proves_nothing_ends_no_session(gam: Gam, login: TokenRequ
     """Neither one with a wrong secret, nor another one, nor one who guesses."""
     first = tokens.exchange(gam, login)
     second = spend(first.refresh_token)
-    other = apps.create(gam, AppWish("other", {"remote_rest": True, "token.renewals": 2}))
+    other = apps.create(gam, AppSpec("other", {"remote_rest": True, "token.renewals": 2}))
     assert other.secret is not None
     thief = replace(login, client_id=other.record.client_id, client_secret=other.secret)
     unproven = replace(login, client_secret=NO_SECRET)
@@ -247,7 +247,7 @@ def test_who_revokes_a_token_ends_its_session(gam: Gam, login: TokenRequest, spe
     """With the tokens beside it."""
     first = tokens.exchange(gam, login)
     second = spend(first.refresh_token)
-    assert tokens.revoke(gam, first.id).differs
+    assert tokens.revoke(gam, first.id).is_changed
     assert status(gam, second) == "revoked"
     assert refused(lambda: spend(second.refresh_token)) == "refresh_revoked"
 
@@ -312,7 +312,7 @@ def test_what_was_deleted_is_not_back_with_another_of_the_same_id(gam: Gam, logi
     apps.delete(gam, "portal", None)
     wanted = {"remote_rest": True, "token.renewals": 2}
     scopes = ("gam_user_data+gam_user_roles+session_initial_prop",)
-    apps.create(gam, AppWish("portal", wanted, scopes, login.client_id, login.client_secret))
+    apps.create(gam, AppSpec("portal", wanted, scopes, login.client_id, login.client_secret))
     assert refused(lambda: tokens.userinfo(gam, issued.secret)) == "token_unknown"
     assert refused(lambda: spend(issued.refresh_token)) == "refresh_unknown"
     with gam.store.reading() as tx:
@@ -348,7 +348,7 @@ def test_a_hash_of_other_parameters_is_made_anew_by_a_login(
     """The password is still good, and its session lives on."""
     before = users.show(gam, "ana")
     assert before.password_hash is not None
-    monkeypatch.setattr(passwords, "PRESENT", Scrypt(4, 8, 1))
+    monkeypatch.setattr(passwords, "CURRENT_COST", ScryptCost(4, 8, 1))
     first = tokens.exchange(gam, login)
     after = users.show(gam, "ana")
     assert after.password_hash is not None
@@ -362,7 +362,7 @@ def test_a_hash_of_other_parameters_is_made_anew_by_a_login(
 def kept_later(gam: Gam, decided: tokens.Decision) -> IssuedToken:
     """Keep what was decided before."""
     with gam.store.writing() as tx:
-        return tokens.keep(gam, tx, decided)
+        return tokens.issue_token(gam, tx, decided)
 
 
 def test_a_password_that_changes_while_it_is_hashed_is_no_good(gam: Gam, login: TokenRequest, forward: Forward) -> None:
@@ -385,7 +385,7 @@ def test_two_logins_at_once_may_both_make_the_hash_anew(
     gam: Gam, login: TokenRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first one's is kept; the second one is a login all the same."""
-    monkeypatch.setattr(passwords, "PRESENT", Scrypt(4, 8, 1))
+    monkeypatch.setattr(passwords, "CURRENT_COST", ScryptCost(4, 8, 1))
     decided = [tokens.decide(gam, login) for _ in range(2)]
     kept_later(gam, decided[0])
     first = users.show(gam, "ana").password_hash
@@ -399,8 +399,8 @@ def test_of_two_that_were_decided_together_one_is_kept(gam: Gam, login: TokenReq
     asked = renewing(login, issued.refresh_token)
     one, other = (tokens.decide(gam, asked) for _ in range(2))
     with gam.store.writing() as tx:  # as the server does: what is refused is committed with the others
-        first = tokens.keep(gam, tx, one)
-        assert refused(lambda: tokens.keep(gam, tx, other)) == "refresh_used"
+        first = tokens.issue_token(gam, tx, one)
+        assert refused(lambda: tokens.issue_token(gam, tx, other)) == "refresh_used"
     assert [status(gam, each) for each in (issued, first)] == ["revoked", "revoked"]
     assert refused(lambda: spend(first.refresh_token)) == "refresh_revoked"
 
@@ -449,7 +449,7 @@ def test_a_session_never_has_the_id_of_another(gam: Gam, login: TokenRequest) ->
         tx.run("DELETE FROM token")
     early = replace(gam, now=lambda: START - timedelta(days=1))
     second = tokens.exchange(early, login)
-    one, other = (refresh_token_place(each.refresh_token) for each in (first, second))
+    one, other = (parse_refresh_token(each.refresh_token) for each in (first, second))
     assert one is not None
     assert other is not None
     assert other[0] == one[0] + 1
@@ -514,10 +514,10 @@ def began(gam: Gam) -> TokenRequest:
     """Make a world in a new store, and return the request that logs in there."""
     repository.initialise(gam)
     auth_types.update(gam, "local", {"enabled": True})
-    made = apps.create(gam, AppWish("portal", {"remote_rest": True, "token.renewals": 999}, ("gam_user_data",)))
+    made = apps.create(gam, AppSpec("portal", {"remote_rest": True, "token.renewals": 999}, ("gam_user_data",)))
     assert made.secret is not None
     users.create(gam, "ana", {})
-    users.set_password(gam, "ana", PASSWORD, CHEAPEST)
+    users.set_password(gam, "ana", PASSWORD, TEST_COST)
     return TokenRequest(
         made.record.client_id, made.secret, authentication_type_name="local", username="ana", grant=grants.PASSWORD,
         password=PASSWORD,
@@ -527,7 +527,7 @@ def began(gam: Gam) -> TokenRequest:
 def test_a_store_keeps_digests_alone(gam: Gam, login: TokenRequest) -> None:
     """No refresh token can be read from it."""
     issued = tokens.exchange(gam, login)
-    place = refresh_token_place(issued.refresh_token)
+    place = parse_refresh_token(issued.refresh_token)
     assert place is not None
     with gam.store.reading() as tx:
         token, _ = store.sessions.find(tx, *place) or (None, None)

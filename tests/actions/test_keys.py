@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from gamcli.actions import Gam, apps, auth_types, keys, tokens, users
-from gamcli.actions.apps import AppWish
-from gamcli.actions.changes import Created
-from gamcli.actions.keys import KeySearch, KeyWish
-from gamcli.errors import ConflictError, EndsKeysError, FailedError, NotFoundError, RefusedError, UsageError
+from gamcli.actions.apps import AppSpec
+from gamcli.actions.changes import CreateResult
+from gamcli.actions.keys import KeySearch, KeySpec
+from gamcli.errors import ConflictError, FailedError, InvalidatesKeysError, NotFoundError, RefusedError, UsageError
 from gamcli.model import App, AuditEntry, Key, User
 from gamcli.rules.credentials import Secret, mint_api_key
 from gamcli.rules.grants import TokenRequest
@@ -23,7 +23,7 @@ OPEN = {"remote_rest": True, "api_keys.enabled": True, "api_keys.scope_choice": 
 
 def ids(gam: Gam, search: KeySearch) -> list[str]:
     """Return the ids of the keys that are listed."""
-    with keys.listed(gam, search) as found:
+    with keys.search(gam, search) as found:
         return [each.id for each in found]
 
 
@@ -45,11 +45,11 @@ def test_a_new_key_is_kept_and_told_without_its_secret(gam: Gam, issued: IssuedK
     }
 
 
-def test_a_key_is_made_as_wished(gam: Gam, portal: Created[App], ana: User) -> None:
+def test_a_key_is_made_as_wished(gam: Gam, portal: CreateResult[App], ana: User) -> None:
     """With fewer scopes, another type, an end and a label; user and application named in any way."""
     auth_types.create(gam, "machines", "APIkey", {})
-    wish = KeyWish(ana.email, portal.record.client_id, ("user_mail+user_city", "user_guid"), "MACHINES")
-    made = keys.generate(gam, KeyWish(wish.user, wish.app, wish.scopes, wish.auth_type, timedelta(days=90), "ci"))
+    wish = KeySpec(ana.email, portal.record.client_id, ("user_mail+user_city", "user_guid"), "MACHINES")
+    made = keys.generate(gam, KeySpec(wish.user, wish.app, wish.scopes, wish.auth_type, timedelta(days=90), "ci"))
     assert (made.record.user, made.record.app) == ("ana", "portal")
     assert made.record.scopes == ("user_guid", "user_email", "user_city")
     assert (made.record.auth_type, made.record.label) == ("machines", "ci")
@@ -59,30 +59,30 @@ def test_a_key_is_made_as_wished(gam: Gam, portal: Created[App], ana: User) -> N
 @pytest.mark.parametrize(
     ("wish", "error", "message"),
     [
-        (KeyWish("bob", "portal"), NotFoundError, "no user named 'bob'"),
-        (KeyWish("ana", "gate"), NotFoundError, "no application named 'gate'"),
-        (KeyWish("ana", "portal", auth_type="ldap"), NotFoundError, "no authentication type named 'ldap'"),
-        (KeyWish("ana", "portal", scopes=("user_emial",)), UsageError, "no scope named 'user_emial'"),
-        (KeyWish("ana", "portal", scopes=("fullcontrol",)), RefusedError, "does not publish fullcontrol"),
-        (KeyWish("ana", "portal", auth_type="local"), RefusedError, "'local' is unknown or disabled"),
-        (KeyWish("ana", "portal", label="\n"), UsageError, "the label"),
-        (KeyWish("ana", "portal"), ConflictError, "has a live key for application 'portal'"),
+        (KeySpec("bob", "portal"), NotFoundError, "no user named 'bob'"),
+        (KeySpec("ana", "gate"), NotFoundError, "no application named 'gate'"),
+        (KeySpec("ana", "portal", auth_type="ldap"), NotFoundError, "no authentication type named 'ldap'"),
+        (KeySpec("ana", "portal", scopes=("user_emial",)), UsageError, "no scope named 'user_emial'"),
+        (KeySpec("ana", "portal", scopes=("fullcontrol",)), RefusedError, "does not publish fullcontrol"),
+        (KeySpec("ana", "portal", auth_type="local"), RefusedError, "'local' is unknown or disabled"),
+        (KeySpec("ana", "portal", label="\n"), UsageError, "the label"),
+        (KeySpec("ana", "portal"), ConflictError, "has a live key for application 'portal'"),
     ],
 )
 def test_a_key_that_may_not_be_is_not_made(
-    gam: Gam, issued: IssuedKey, trail: Trail, wish: KeyWish, error: type[Exception], message: str
+    gam: Gam, issued: IssuedKey, trail: Trail, wish: KeySpec, error: type[Exception], message: str
 ) -> None:
     """Nothing is written, and the key that is there lives on."""
     before = trail()
     with pytest.raises(error, match=message):
         keys.generate(gam, wish)
     assert (trail(), ids(gam, KeySearch())) == (before, [issued.record.id])
-    assert keys.show(gam, issued.record.id).is_live(gam.now())
+    assert keys.show(gam, issued.record.id).is_valid(gam.now())
 
 
 def test_a_live_key_is_replaced_when_that_is_asked(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
     """The old one ends now, and the audit tells which it was."""
-    made = keys.generate(gam, KeyWish("ana", "portal", replace=True))
+    made = keys.generate(gam, KeySpec("ana", "portal", replace=True))
     old = keys.show(gam, issued.record.id)
     assert (old.status(gam.now()), old.ended_at) == ("replaced", gam.now())
     assert old.reason == f"replaced by {made.record.id}"
@@ -93,26 +93,28 @@ def test_a_live_key_is_replaced_when_that_is_asked(gam: Gam, issued: IssuedKey, 
 def test_a_refused_wish_replaces_nothing(gam: Gam, issued: IssuedKey) -> None:
     """The old key lives on."""
     with pytest.raises(RefusedError):
-        keys.generate(gam, KeyWish("ana", "portal", ("fullcontrol",), replace=True))
+        keys.generate(gam, KeySpec("ana", "portal", ("fullcontrol",), replace=True))
     assert keys.show(gam, issued.record.id).status(gam.now()) == "active"
 
 
-def test_a_dead_key_is_not_in_the_way(gam: Gam, portal: Created[App], ana: User, forward: Forward) -> None:
+def test_a_dead_key_is_not_in_the_way(gam: Gam, portal: CreateResult[App], ana: User, forward: Forward) -> None:
     """Expired or revoked, it keeps its status beside the new one."""
-    first = keys.generate(gam, KeyWish(ana.name, portal.record.name, expires_in=timedelta(hours=1)))
+    first = keys.generate(gam, KeySpec(ana.name, portal.record.name, expires_in=timedelta(hours=1)))
     forward(timedelta(hours=1))
-    second = keys.generate(gam, KeyWish(ana.name, portal.record.name))
+    second = keys.generate(gam, KeySpec(ana.name, portal.record.name))
     keys.revoke(gam, [second.record.id], None)
-    third = keys.generate(gam, KeyWish(ana.name, portal.record.name))
+    third = keys.generate(gam, KeySpec(ana.name, portal.record.name))
     statuses = [keys.show(gam, each.record.id).status(gam.now()) for each in (first, second, third)]
     assert statuses == ["expired", "revoked", "active"]
 
 
-def test_the_type_of_a_key_is_the_one_that_the_application_allows(gam: Gam, portal: Created[App], ana: User) -> None:
+def test_the_type_of_a_key_is_the_one_that_the_application_allows(
+    gam: Gam, portal: CreateResult[App], ana: User
+) -> None:
     """Else the default of the repository."""
     auth_types.create(gam, "machines", "APIkey", {})
     apps.update(gam, portal.record.name, {"api_keys.auth_type": "machines"})
-    assert keys.generate(gam, KeyWish(ana.name, portal.record.name)).record.auth_type == "machines"
+    assert keys.generate(gam, KeySpec(ana.name, portal.record.name)).record.auth_type == "machines"
 
 
 def test_a_key_whose_secret_cannot_be_kept_is_not_made(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
@@ -125,10 +127,10 @@ def test_a_key_whose_secret_cannot_be_kept_is_not_made(gam: Gam, issued: IssuedK
 
     before = trail()
     with pytest.raises(FailedError):
-        keys.generate(gam, KeyWish("ana", "portal", replace=True), fail)
+        keys.generate(gam, KeySpec("ana", "portal", replace=True), fail)
     assert len(seen) == 1
     assert (trail(), ids(gam, KeySearch())) == (before, [issued.record.id])
-    assert keys.show(gam, issued.record.id).is_live(gam.now())
+    assert keys.show(gam, issued.record.id).is_valid(gam.now())
 
 
 @pytest.mark.parametrize("prefix", ["", "!", "nothing"])
@@ -140,7 +142,7 @@ def test_an_unknown_key_is_not_found(gam: Gam, issued: IssuedKey, trail: Trail, 
     with pytest.raises(NotFoundError, match="no key with the id"):
         keys.revoke(gam, [issued.record.id, prefix], None)
     assert trail() == before
-    assert keys.show(gam, issued.record.id).is_live(gam.now())
+    assert keys.show(gam, issued.record.id).is_valid(gam.now())
 
 
 @pytest.fixture
@@ -148,12 +150,12 @@ def several(gam: Gam, issued: IssuedKey, forward: Forward) -> dict[str, str]:
     """Return the ids of keys in several states."""
     for name in ("bob", "cleo", "dan"):
         users.create(gam, name, {})
-    apps.create(gam, AppWish("gate", OPEN, ("user_email",)))
+    apps.create(gam, AppSpec("gate", OPEN, ("user_email",)))
     made = {"live": issued.record.id}
-    made["expired"] = keys.generate(gam, KeyWish("bob", "portal", expires_in=timedelta(hours=1))).record.id
-    made["soon"] = keys.generate(gam, KeyWish("cleo", "portal", expires_in=timedelta(days=3))).record.id
-    made["revoked"] = keys.generate(gam, KeyWish("ana", "gate", expires_in=timedelta(days=3))).record.id
-    made["later"] = keys.generate(gam, KeyWish("dan", "gate", expires_in=timedelta(days=30))).record.id
+    made["expired"] = keys.generate(gam, KeySpec("bob", "portal", expires_in=timedelta(hours=1))).record.id
+    made["soon"] = keys.generate(gam, KeySpec("cleo", "portal", expires_in=timedelta(days=3))).record.id
+    made["revoked"] = keys.generate(gam, KeySpec("ana", "gate", expires_in=timedelta(days=3))).record.id
+    made["later"] = keys.generate(gam, KeySpec("dan", "gate", expires_in=timedelta(days=30))).record.id
     forward(timedelta(hours=2))
     keys.revoke(gam, [made["revoked"]], None)
     return made
@@ -191,24 +193,24 @@ def test_a_list_is_sorted_and_cut(gam: Gam, several: dict[str, str]) -> None:
 @pytest.mark.parametrize("search", [KeySearch(user="nobody"), KeySearch(app="nothing")])
 def test_a_list_of_nobodys_keys_is_not_found(gam: Gam, search: KeySearch) -> None:
     """A typo is not an empty list."""
-    with pytest.raises(NotFoundError), keys.listed(gam, search):
+    with pytest.raises(NotFoundError), keys.search(gam, search):
         pass
 
 
 def test_the_applications_that_a_user_can_hold_a_key_for_are_listed(gam: Gam, issued: IssuedKey) -> None:
     """Those that take API keys, each with the live key if there is one."""
-    apps.create(gam, AppWish("gate", OPEN))
-    apps.create(gam, AppWish("closed", {}))
-    apps.create(gam, AppWish("disabled", {**OPEN, "enabled": False}))
-    with keys.available(gam, "ana") as found:
+    apps.create(gam, AppSpec("gate", OPEN))
+    apps.create(gam, AppSpec("closed", {}))
+    apps.create(gam, AppSpec("disabled", {**OPEN, "enabled": False}))
+    with keys.find_available_apps(gam, "ana") as found:
         assert [(each.app, each.status, each.key) for each in found] == [
             ("gate", "none", None),
             ("portal", "active", issued.record.id),
         ]
     keys.revoke(gam, [issued.record.id], None)
-    with keys.available(gam, "ana") as found:
+    with keys.find_available_apps(gam, "ana") as found:
         assert [(each.status, each.key) for each in found] == [("none", None)] * 2
-    with pytest.raises(NotFoundError), keys.available(gam, "nobody"):
+    with pytest.raises(NotFoundError), keys.find_available_apps(gam, "nobody"):
         pass
 
 
@@ -218,7 +220,7 @@ def test_a_revoked_key_ends_now_for_the_reason_given(
     """The audit tells whose it was and why."""
     now = forward(timedelta(hours=1))
     (changed,) = keys.revoke(gam, [issued.record.id[:6]], "laptop lost")
-    assert changed.differs
+    assert changed.is_changed
     kept = keys.show(gam, issued.record.id)
     assert changed.record == kept
     assert (kept.status(now), kept.ended_at, kept.reason) == ("revoked", now, "laptop lost")
@@ -230,20 +232,20 @@ def test_a_revoked_key_ends_now_for_the_reason_given(
 def test_what_has_ended_already_stays_as_it_is(gam: Gam, issued: IssuedKey, trail: Trail, forward: Forward) -> None:
     """Revoking it again writes nothing and says so."""
     key_id = issued.record.id
-    first = [each.differs for each in keys.revoke(gam, [key_id, key_id, key_id[:7]], "first")]
+    first = [each.is_changed for each in keys.revoke(gam, [key_id, key_id, key_id[:7]], "first")]
     assert first == [True, False]
     before = (trail(), keys.show(gam, key_id))
     forward(timedelta(hours=1))
-    assert [each.differs for each in keys.revoke(gam, [key_id], "second")] == [False]
+    assert [each.is_changed for each in keys.revoke(gam, [key_id], "second")] == [False]
     assert (trail(), keys.show(gam, key_id)) == before
 
 
 def test_a_key_is_revoked_by_its_secret(gam: Gam, issued: IssuedKey) -> None:
     """When that is all that is at hand."""
-    changed = keys.revoke_secret(gam, issued.secret, "found in a log")
-    assert (changed.differs, changed.record.id) == (True, issued.record.id)
+    changed = keys.revoke_by_secret(gam, issued.secret, "found in a log")
+    assert (changed.is_changed, changed.record.id) == (True, issued.record.id)
     assert keys.show(gam, issued.record.id).reason == "found in a log"
-    assert not keys.revoke_secret(gam, issued.secret, None).differs
+    assert not keys.revoke_by_secret(gam, issued.secret, None).is_changed
 
 
 def test_another_secret_revokes_nothing(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
@@ -251,12 +253,12 @@ def test_another_secret_revokes_nothing(gam: Gam, issued: IssuedKey, trail: Trai
     before = trail()
     for text in ("", "gamkey_x", issued.secret.reveal()[:-1], f"{issued.secret.reveal()} "):
         with pytest.raises(UsageError, match="no API key: its form or its checksum"):
-            keys.revoke_secret(gam, Secret(text), None)
+            keys.revoke_by_secret(gam, Secret(text), None)
     _, foreign = mint_api_key(gam.entropy)
     _, same_id = mint_api_key(bytes)
     for secret in (foreign, same_id):
         with pytest.raises(NotFoundError, match="no key of this store has that secret"):
-            keys.revoke_secret(gam, secret, None)
+            keys.revoke_by_secret(gam, secret, None)
     assert trail() == before
 
 
@@ -266,8 +268,8 @@ def test_an_id_alone_does_not_revoke_by_secret(gam: Gam, issued: IssuedKey) -> N
     forged_id, forged = mint_api_key(lambda count: next(dice, bytes(count)).translate(LETTERS))
     assert forged_id == issued.record.id
     with pytest.raises(NotFoundError):
-        keys.revoke_secret(gam, forged, None)
-    assert keys.show(gam, issued.record.id).is_live(gam.now())
+        keys.revoke_by_secret(gam, forged, None)
+    assert keys.show(gam, issued.record.id).is_valid(gam.now())
 
 
 ALPHABET = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -281,7 +283,7 @@ def test_all_live_keys_of_a_user_or_application_are_revoked_when_their_number_is
     """Only the live ones, each told on its own; otherwise nothing is written."""
     before = trail()
     for wrong in (None, 0, 1, 3):
-        with pytest.raises(EndsKeysError, match="this ends 2 live keys for good") as caught:
+        with pytest.raises(InvalidatesKeysError, match="this ends 2 live keys for good") as caught:
             keys.revoke_all(gam, KeySearch(app="portal"), "audit", wrong)
         assert len(caught.value.impacts) == 2
     assert trail() == before
@@ -289,7 +291,7 @@ def test_all_live_keys_of_a_user_or_application_are_revoked_when_their_number_is
     assert {each.record.id for each in ended} == {several["live"], several["soon"]}
     assert {keys.show(gam, each.record.id).reason for each in ended} == {"audit"}
     assert keys.show(gam, several["expired"]).status(gam.now()) == "expired"
-    assert keys.show(gam, several["later"]).is_live(gam.now())
+    assert keys.show(gam, several["later"]).is_valid(gam.now())
     assert [entry.action for entry in trail()[len(before) :]] == ["key.revoke"] * 2
 
 
@@ -304,9 +306,9 @@ def test_where_no_key_lives_none_is_revoked(gam: Gam, issued: IssuedKey, trail: 
 def test_a_published_attribute_may_be_chosen_when_nobody_carries_it_any_more(gam: Gam, ana: User) -> None:
     """What an application publishes is known."""
     users.update(gam, ana.guid, {"attributes": {"badge": "7"}})
-    apps.create(gam, AppWish("gate", OPEN, ("user_badge",)))
+    apps.create(gam, AppSpec("gate", OPEN, ("user_badge",)))
     users.update(gam, ana.guid, {"attributes": {}})
-    assert keys.generate(gam, KeyWish("ana", "gate", ("user_badge",))).record.scopes == ("user_badge",)
+    assert keys.generate(gam, KeySpec("ana", "gate", ("user_badge",))).record.scopes == ("user_badge",)
 
 
 def test_a_rotated_key_lives_beside_its_successor_and_then_counts_as_replaced(
@@ -330,17 +332,17 @@ def test_a_key_rotated_without_overlap_has_ended(gam: Gam, issued: IssuedKey, tr
     assert (trail()[-1].action, trail()[-1].target) == ("key.rotate", new.record.id)
 
 
-def test_a_key_lives_as_long_as_the_one_it_follows(gam: Gam, ana: User, portal: Created[App]) -> None:
+def test_a_key_lives_as_long_as_the_one_it_follows(gam: Gam, ana: User, portal: CreateResult[App]) -> None:
     """What was asked then holds again."""
-    old = keys.generate(gam, KeyWish(ana.name, portal.record.name, expires_in=timedelta(days=30))).record
+    old = keys.generate(gam, KeySpec(ana.name, portal.record.name, expires_in=timedelta(days=30))).record
     new = keys.rotate(gam, old.id, timedelta(days=1))
     assert new is not None
     assert new.record.expires_at == gam.now() + timedelta(days=30)
 
 
-def test_a_key_is_rotated_only_when_it_is_due(gam: Gam, ana: User, portal: Created[App], trail: Trail) -> None:
+def test_a_key_is_rotated_only_when_it_is_due(gam: Gam, ana: User, portal: CreateResult[App], trail: Trail) -> None:
     """Otherwise nothing is made, and nothing written."""
-    old = keys.generate(gam, KeyWish(ana.name, portal.record.name, expires_in=timedelta(days=30))).record
+    old = keys.generate(gam, KeySpec(ana.name, portal.record.name, expires_in=timedelta(days=30))).record
     before = trail()
     assert keys.rotate(gam, old.id, timedelta(0), if_due=timedelta(days=29)) is None
     assert trail() == before
@@ -364,8 +366,8 @@ def test_only_an_active_key_is_rotated(gam: Gam, issued: IssuedKey) -> None:
 
 def test_a_rotation_obeys_the_rules_but_keeps_scopes_that_nobody_may_choose(gam: Gam, ana: User) -> None:
     """The successor carries what its key carried, as long as that is published."""
-    apps.create(gam, AppWish("gate", OPEN, ("gam_user_data+gam_user_roles",)))
-    old = keys.generate(gam, KeyWish(ana.name, "gate", ("gam_user_roles",))).record
+    apps.create(gam, AppSpec("gate", OPEN, ("gam_user_data+gam_user_roles",)))
+    old = keys.generate(gam, KeySpec(ana.name, "gate", ("gam_user_roles",))).record
     apps.update(gam, "gate", {"api_keys.scope_choice": False})
     new = keys.rotate(gam, old.id, timedelta(0))
     assert new is not None
@@ -377,7 +379,7 @@ def test_a_rotation_obeys_the_rules_but_keeps_scopes_that_nobody_may_choose(gam:
 
 def test_a_new_key_may_let_the_live_one_retire(gam: Gam, issued: IssuedKey) -> None:
     """Instead of ending it now."""
-    new = keys.generate(gam, KeyWish("ana", "portal", overlap=timedelta(hours=1)))
+    new = keys.generate(gam, KeySpec("ana", "portal", overlap=timedelta(hours=1)))
     assert keys.show(gam, issued.record.id).status(gam.now()) == "retiring"
     assert keys.show(gam, new.record.id).status(gam.now()) == "active"
 
@@ -398,7 +400,7 @@ def test_a_reason_that_cannot_be_printed_is_refused(gam: Gam, issued: IssuedKey)
     """As every other text."""
     with pytest.raises(UsageError, match="cannot be printed"):
         keys.revoke(gam, [issued.record.id], "x\x1b[2J")
-    assert keys.show(gam, issued.record.id).is_live(gam.now())
+    assert keys.show(gam, issued.record.id).is_valid(gam.now())
 
 
 def test_keys_that_nobody_used_for_long_are_found(
@@ -409,11 +411,11 @@ def test_keys_that_nobody_used_for_long_are_found(
     forward(timedelta(days=89))
     tokens.exchange(gam, asked)
     forward(timedelta(days=89))
-    with keys.listed(gam, search) as found:
+    with keys.search(gam, search) as found:
         assert list(found) == []
     forward(timedelta(days=1))
-    with keys.listed(gam, search) as found:
+    with keys.search(gam, search) as found:
         assert [key.id for key in found] == [issued.record.id]
     keys.revoke(gam, [issued.record.id], None)
-    with keys.listed(gam, search) as found:
+    with keys.search(gam, search) as found:
         assert list(found) == []

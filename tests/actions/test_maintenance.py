@@ -11,7 +11,7 @@ import pytest
 
 from gamcli.actions import Gam, maintenance, users
 from gamcli.errors import ConflictError, FailedError, StoreMissingError, StoreUnusableError, UsageError
-from gamcli.model.maintenance import Check
+from gamcli.model.maintenance import StoreCheck
 from gamcli.store import Store
 from gamcli.store.sqlite import backups, checks
 
@@ -24,7 +24,7 @@ def target(tmp_path: Path) -> Path:
 
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every store be too large to be checked whole."""
-    monkeypatch.setattr(maintenance, "CHECKED_WHOLE", 0)
+    monkeypatch.setattr(maintenance, "MAX_FULL_CHECK_BYTES", 0)
 
 
 def spoilt(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +68,7 @@ def test_a_backup_tells_what_it_holds(gam: Gam, target: Path, whole: bool, monke
 def test_a_large_store_is_checked_whole_for_who_asks(gam: Gam, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long that takes."""
     small(monkeypatch)
-    assert maintenance.backup(gam.store.path, target, whole=True).checked == "pages"
+    assert maintenance.backup(gam.store.path, target, check_all_pages=True).checked == "pages"
 
 
 @pytest.mark.parametrize("large", [True, False])
@@ -85,7 +85,7 @@ def test_a_backup_that_came_out_damaged_is_not_kept(
         small(monkeypatch)
     spoilt(monkeypatch)
     with pytest.raises(StoreUnusableError, match="not as it should be") as caught:
-        maintenance.backup(gam.store.path, target, over=True)
+        maintenance.backup(gam.store.path, target, overwrite=True)
     assert "gamcli store check" in str(caught.value.hint)
     assert target.read_bytes() == before
     assert {each.name for each in target.parent.iterdir()} == {"gam", "backup.db"}
@@ -118,7 +118,7 @@ def test_a_store_that_was_tampered_with_takes_no_place_of_an_earlier_backup(gam:
     with gam.store.writing() as tx:
         tx.run("UPDATE audit SET target = 'other'")
     with pytest.raises(StoreUnusableError, match=r"the earlier .* stays: the store .* audit trail: entry 1") as caught:
-        maintenance.backup(gam.store.path, target, over=True)
+        maintenance.backup(gam.store.path, target, overwrite=True)
     assert caught.value.hint == "gamcli store backup OTHER"
     assert target.read_bytes() == before
 
@@ -128,7 +128,7 @@ def test_a_store_that_was_tampered_with_is_streamed_and_then_told(gam: Gam, targ
     with gam.store.writing() as tx:
         tx.run("UPDATE audit SET target = 'other'")
     with pytest.raises(StoreUnusableError, match="the copy was written"):  # noqa: SIM117 - it is raised at its end
-        with maintenance.streamed(gam.store.path) as (_, file):
+        with maintenance.stream_backup(gam.store.path) as (_, file):
             target.write_bytes(file.read())
     assert [each.name for each in checks.of_content(target) if not each.ok] == ["audit trail"]
 
@@ -138,7 +138,7 @@ def test_the_store_itself_is_no_place_for_its_backup(gam: Gam, target: Path) -> 
     target.symlink_to(gam.store.path)
     for over in (False, True):
         with pytest.raises(UsageError, match="the store itself"):
-            maintenance.backup(gam.store.path, target, over=over)
+            maintenance.backup(gam.store.path, target, overwrite=over)
 
 
 def test_an_earlier_file_is_not_overwritten_unasked(gam: Gam, target: Path) -> None:
@@ -146,13 +146,13 @@ def test_an_earlier_file_is_not_overwritten_unasked(gam: Gam, target: Path) -> N
     target.touch()
     with pytest.raises(ConflictError):
         maintenance.backup(gam.store.path, target)
-    assert maintenance.backup(gam.store.path, target, over=True).path == str(target)
+    assert maintenance.backup(gam.store.path, target, overwrite=True).path == str(target)
 
 
 def test_a_stream_is_what_the_file_would_be(gam: Gam, target: Path) -> None:
     """While it is read, no name leads to it."""
     maintenance.backup(gam.store.path, target)
-    with maintenance.streamed(gam.store.path) as (made, file):
+    with maintenance.stream_backup(gam.store.path) as (made, file):
         assert {each.name for each in gam.store.path.parent.iterdir()} == {"store.db", "store.db-wal", "store.db-shm"}
         assert file.read() == target.read_bytes()
     assert made.path == "-"
@@ -175,7 +175,7 @@ def test_a_store_that_is_only_read_is_streamed_by_way_of_another_folder(
         return real(beside)
 
     monkeypatch.setattr(backups, "part_of", part_of)
-    with maintenance.streamed(path) as (_, file):
+    with maintenance.stream_backup(path) as (_, file):
         assert file.read() == target.read_bytes()
     assert folders == [passing]
 
@@ -183,7 +183,7 @@ def test_a_store_that_is_only_read_is_streamed_by_way_of_another_folder(
         raise FileNotFoundError(2, "No usable temporary directory found")
 
     monkeypatch.setattr(tempfile, "gettempdir", none)
-    with pytest.raises(FailedError, match="cannot be written, nor is there") as caught, maintenance.streamed(path):
+    with pytest.raises(FailedError, match="cannot be written, nor is there") as caught, maintenance.stream_backup(path):
         pass
     assert caught.value.hint == "name one in the variable TMPDIR"
 
@@ -198,10 +198,10 @@ def test_a_store_that_is_not_there_is_told(tmp_path: Path, do: Callable[[Path], 
 
 def test_what_is_not_well_is_told_with_its_check() -> None:
     """The first of them."""
-    well, bad = Check("format", ok=True, what="good"), Check("pages", ok=False, what="torn")
-    maintenance.require_well([well], "it", "look")
+    well, bad = StoreCheck("format", ok=True, what="good"), StoreCheck("pages", ok=False, what="torn")
+    maintenance.require_ok([well], "it", "look")
     with pytest.raises(StoreUnusableError, match="pages: torn"):
-        maintenance.require_well([well, bad, bad], "it", "look")
+        maintenance.require_ok([well, bad, bad], "it", "look")
 
 
 def test_a_check_is_that_of_the_store(gam: Gam) -> None:

@@ -65,4 +65,4 @@ def test_keys_feel_nothing_of_it(gam: Gam, issued: IssuedKey) -> None:
     app: App = apps.show(gam, issued.record.app)
     with gam.store.writing() as tx:
         ownership.adopt(gam, tx, app, "a.toml")
-    assert keys.show(gam, issued.record.id).is_live(gam.now())
+    assert keys.show(gam, issued.record.id).is_valid(gam.now())

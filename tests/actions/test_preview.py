@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gamcli import store
-from gamcli.actions import Gam, Rehearsal, apps, auth_types, repository, tokens, users
+from gamcli.actions import DryRun, Gam, apps, auth_types, repository, tokens, users
 from gamcli.actions.apps import ScopeEdit
-from gamcli.errors import EndsKeysError, GamcliError, RefusedError
+from gamcli.errors import GamcliError, InvalidatesKeysError, RefusedError
 from gamcli.model import ApiKeyPolicy, App, AuthType, Key, User
 from gamcli.model.plan import Plan
 from gamcli.rules.credentials import Entropy, Secret, mint_api_key
@@ -215,9 +215,9 @@ def _accepted(gam: Gam, secrets: dict[str, Secret]) -> Iterator[str]:
 
 def rehearsed(gam: Gam, change: Changing) -> Plan:
     """Return what a dry run tells of the change."""
-    rehearsal = Rehearsal()
+    rehearsal = DryRun()
     with gam.store.rehearsing():
-        change.do(replace(gam, rehearsal=rehearsal), None)
+        change.do(replace(gam, dry_run=rehearsal), None)
     return rehearsal.plan()
 
 
@@ -246,13 +246,13 @@ def test_a_dry_run_tells_exactly_the_keys_that_the_change_stops(
         assert (read(gam), accepted(gam, secrets)) == (before, could)
         ending, suspended = ({each.key for each in some} for some in (plan.invalidates, plan.suspends))
         if ending:
-            with pytest.raises(EndsKeysError):
+            with pytest.raises(InvalidatesKeysError):
                 change.do(gam, None)
             assert read(gam) == before
         change.do(gam, len(ending))
         after, can = read(gam), accepted(gam, secrets)
-    live = {key.id for key in before.keys.values() if key.is_live(now)}
-    ended = {each for each in live if each not in after.keys or not after.keys[each].is_live(now)}
+    live = {key.id for key in before.keys.values() if key.is_valid(now)}
+    ended = {each for each in live if each not in after.keys or not after.keys[each].is_valid(now)}
     assert ending == ended
     assert suspended == (could - can) - ended
     assert ending | suspended == (could - can) | (ended - could)

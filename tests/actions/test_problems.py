@@ -2,33 +2,33 @@
 
 import pytest
 
-from gamcli.actions.problems import MOST_FAULTS, Faults, told
-from gamcli.errors import FaultsError, NotFoundError, UsageError
+from gamcli.actions.problems import MAX_PROBLEMS, ProblemList, error_message
+from gamcli.errors import NotFoundError, ProblemsError, UsageError
 
 
 def test_a_file_without_faults_passes() -> None:
     """Nothing is raised."""
-    Faults("a.csv").require_none()
+    ProblemList("a.csv").require_none()
 
 
 def test_all_faults_are_told_in_the_order_of_their_lines() -> None:
     """Whenever they were found."""
-    faults = Faults("a.csv")
+    faults = ProblemList("a.csv")
     for line in (7, 2, 5):
         faults.add(line, "wrong")
-    with pytest.raises(FaultsError) as caught:
+    with pytest.raises(ProblemsError) as caught:
         faults.require_none()
-    assert [str(fault) for fault in caught.value.faults] == ["a.csv:2: wrong", "a.csv:5: wrong", "a.csv:7: wrong"]
+    assert [str(fault) for fault in caught.value.problems] == ["a.csv:2: wrong", "a.csv:5: wrong", "a.csv:7: wrong"]
 
 
 def test_so_many_faults_are_told_and_no_more() -> None:
     """A million of them would say nothing more."""
-    faults = Faults("a.csv")
-    for line in range(1, MOST_FAULTS):
+    faults = ProblemList("a.csv")
+    for line in range(1, MAX_PROBLEMS):
         faults.add(line, "wrong")
-    with pytest.raises(FaultsError) as caught:
-        faults.add(MOST_FAULTS, "wrong")
-    assert len(caught.value.faults) == MOST_FAULTS
+    with pytest.raises(ProblemsError) as caught:
+        faults.add(MAX_PROBLEMS, "wrong")
+    assert len(caught.value.problems) == MAX_PROBLEMS
     assert caught.value.hint == "these are the first 1000: mend them, and run it again for the others"
 
 
@@ -38,5 +38,5 @@ def test_so_many_faults_are_told_and_no_more() -> None:
 )
 def test_a_hint_belongs_to_a_fault_when_it_can_be_typed(hint: str, text: str) -> None:
     """What is said of options does not."""
-    assert told(NotFoundError("no app", hint)) == text
-    assert told(UsageError("no app")) == "no app"
+    assert error_message(NotFoundError("no app", hint)) == text
+    assert error_message(UsageError("no app")) == "no app"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gamcli import store as stored
 from gamcli.actions import Gam, apps, keys, pruning, repository, users
-from gamcli.model.maintenance import Pruned
+from gamcli.model.maintenance import PruneResult
 from gamcli.store import Store
 from gamcli.store import pruning as parts
 from gamcli.store.timestamps import micros
@@ -41,8 +41,8 @@ def world(store: Store) -> Gam:
     for name in ("ana", "eva"):
         users.create(gam, name, {})
     for name in ("portal", "gate"):
-        apps.create(gam, apps.AppWish(name, {"remote_rest": True, "api_keys.enabled": True}))
-    keys.generate(gam, keys.KeyWish("ana", "portal"))
+        apps.create(gam, apps.AppSpec(name, {"remote_rest": True, "api_keys.enabled": True}))
+    keys.generate(gam, keys.KeySpec("ana", "portal"))
     return gam
 
 
@@ -87,7 +87,7 @@ def ids(gam: Gam, table: str) -> set[object]:
         return {row[0] for row in tx.each(f"SELECT * FROM {table}")}
 
 
-def pruned(gam: Gam) -> Pruned:
+def pruned(gam: Gam) -> PruneResult:
     """Delete what is dead for longer than KEPT, without waiting."""
     return pruning.prune(gam, KEPT, lambda _: None)
 
@@ -249,7 +249,7 @@ def test_a_rehearsal_counts_what_would_go(filled: Gam) -> None:
     put_token(filled, expires_at=at(-40))
     put_session(filled, 1)
     put_session(filled, at(0))
-    found = pruning.rehearse(filled, KEPT)
+    found = pruning.count_prunable(filled, KEPT)
     assert (found.tokens, found.sessions) == (1, 1)
     assert replace(pruned(filled), refresh_tokens=0) == found
 

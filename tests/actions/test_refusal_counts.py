@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from gamcli.actions import Gam, apps, refusal_counts
-from gamcli.actions.changes import Created
+from gamcli.actions.changes import CreateResult
 from gamcli.model import App, AuditEntry
 from gamcli.store import audit
 
@@ -13,13 +13,15 @@ Trail = Callable[[], list[AuditEntry]]
 
 
 def test_each_application_has_an_entry_and_all_others_have_one(
-    gam: Gam, portal: Created[App], trail: Trail, forward: Callable[[timedelta], object]
+    gam: Gam, portal: CreateResult[App], trail: Trail, forward: Callable[[timedelta], object]
 ) -> None:
     """With how often each rule refused it, from when to when."""
     since, before = gam.now(), len(trail())
     forward(timedelta(minutes=5))
     known = portal.record.client_id
-    refusal_counts.sum_up(gam, {known: {"key_unproven": 3, "key_expired": 1}, "": {"client_unknown": 9}}, since)
+    refusal_counts.record_refusal_counts(
+        gam, {known: {"key_unproven": 3, "key_expired": 1}, "": {"client_unknown": 9}}, since
+    )
     entries = trail()[before:]
     assert [(entry.action, entry.target) for entry in entries] == [(audit.REFUSALS, "portal"), (audit.REFUSALS, "-")]
     when = {"since": "2026-03-01T12:00:00Z", "until": "2026-03-01T12:05:00Z"}
@@ -29,10 +31,10 @@ def test_each_application_has_an_entry_and_all_others_have_one(
     ]
 
 
-def test_an_application_that_is_gone_is_nobody(gam: Gam, portal: Created[App], trail: Trail) -> None:
+def test_an_application_that_is_gone_is_nobody(gam: Gam, portal: CreateResult[App], trail: Trail) -> None:
     """Its client id means nothing any more."""
     apps.delete(gam, "portal", None, yes=True)
-    refusal_counts.sum_up(gam, {portal.record.client_id: {"key_unproven": 1}}, gam.now())
+    refusal_counts.record_refusal_counts(gam, {portal.record.client_id: {"key_unproven": 1}}, gam.now())
     assert trail()[-1].target == "-"
     assert portal.record.client_id not in trail()[-1].details
 
@@ -41,7 +43,7 @@ def test_what_stands_for_the_state_does_not_move(gam: Gam, trail: Trail) -> None
     """Saved plans hold, whoever is refused meanwhile; the chain goes on."""
     with gam.store.reading() as tx:
         before = audit.last(tx)
-    refusal_counts.sum_up(gam, {"": {"client_unknown": 1}}, gam.now())
+    refusal_counts.record_refusal_counts(gam, {"": {"client_unknown": 1}}, gam.now())
     with gam.store.reading() as tx:
         assert audit.last(tx) == before
         assert audit.verified(tx).seq == len(trail())

@@ -14,7 +14,7 @@ def test_a_new_repository_has_a_guid_and_its_first_types(
     """`apikey`, enabled and the default; `local`, disabled; and audit entry 1."""
     with store.reading() as tx:
         assert tx.one("SELECT count(*) FROM repository") == (1,)
-    with auth_types.listed(gam, kind=None, enabled=None, sort=None) as found:
+    with auth_types.search(gam, kind=None, enabled=None, sort=None) as found:
         told = [(each.name, each.type, each.enabled, each.default) for each in found]
     assert told == [("apikey", APIKEY, True, True), ("local", GAMLOCAL, False, False)]
     (entry,) = trail()
@@ -26,7 +26,7 @@ def test_initialising_again_returns_what_is_there(gam: Gam, trail: Callable[[], 
     """Nothing is written."""
     before = trail()
     again = repository.initialise(gam)
-    assert (again.fresh, again.record.guid, again.record.default_auth_type) == (False, before[0].target, "apikey")
+    assert (again.is_new, again.record.guid, again.record.default_auth_type) == (False, before[0].target, "apikey")
     assert trail() == before
 
 
@@ -35,7 +35,7 @@ def test_every_repository_has_a_guid_of_its_own(gam: Gam) -> None:
     guid = repository.initialise(gam).record.guid
     with Store.create(gam.store.path.with_name("other.db")) as other:
         made = repository.initialise(Gam(other, gam.now, gam.entropy, "tester"))
-    assert made.fresh
+    assert made.is_new
     assert made.record.guid != guid
 
 

@@ -6,26 +6,26 @@ from datetime import datetime, timedelta
 import pytest
 
 from gamcli.actions import Gam, apps, keys, request_ids, tokens, users
-from gamcli.actions.changes import Created
-from gamcli.actions.keys import KeyWish
-from gamcli.errors import ConflictError, EndsKeysError, FailedError, RefusedError, UsageError
+from gamcli.actions.changes import CreateResult
+from gamcli.actions.keys import KeySpec
+from gamcli.errors import ConflictError, FailedError, InvalidatesKeysError, RefusedError, UsageError
 from gamcli.model import App, AuditEntry, Key, User
 from gamcli.rules.credentials import Secret
 from gamcli.rules.grants import TokenRequest
 
 Forward = Callable[[timedelta], datetime]
 Trail = Callable[[], list[AuditEntry]]
-WISH = KeyWish("ana", "portal")
+WISH = KeySpec("ana", "portal")
 
 
 @pytest.fixture
-def first(gam: Gam, portal: Created[App], ana: User) -> request_ids.Answer:
+def first(gam: Gam, portal: CreateResult[App], ana: User) -> request_ids.RequestedKey:
     """Return the answer to the first request."""
-    assert (portal.fresh, ana.name) == (True, "ana")
+    assert (portal.is_new, ana.name) == (True, "ana")
     return request_ids.generate(gam, WISH, "deploy-1")
 
 
-def use(gam: Gam, portal: Created[App], api_key: Secret | None) -> None:
+def use(gam: Gam, portal: CreateResult[App], api_key: Secret | None) -> None:
     """Trade a key for a token."""
     assert portal.secret
     assert api_key
@@ -34,11 +34,11 @@ def use(gam: Gam, portal: Created[App], api_key: Secret | None) -> None:
 
 
 def test_a_repeated_request_gives_the_same_key_a_fresh_secret(
-    gam: Gam, first: request_ids.Answer, trail: Trail
+    gam: Gam, first: request_ids.RequestedKey, trail: Trail
 ) -> None:
     """The one that was lost on the way dies; no second key is made."""
     again = request_ids.generate(gam, WISH, "deploy-1")
-    assert (first.again, again.again) == (False, True)
+    assert (first.is_repeat, again.is_repeat) == (False, True)
     assert again.record.id == first.record.id
     assert again.secret
     assert again.secret != first.secret
@@ -49,27 +49,31 @@ def test_a_repeated_request_gives_the_same_key_a_fresh_secret(
     assert again.secret.reveal() not in trail()[-1].details
 
 
-def test_a_key_in_use_comes_alone(gam: Gam, portal: Created[App], first: request_ids.Answer, trail: Trail) -> None:
+def test_a_key_in_use_comes_alone(
+    gam: Gam, portal: CreateResult[App], first: request_ids.RequestedKey, trail: Trail
+) -> None:
     """Its secret has arrived, and stays."""
     use(gam, portal, first.secret)
     before = trail()
     again = request_ids.generate(gam, WISH, "deploy-1")
-    assert (again.record.id, again.secret, again.again) == (first.record.id, None, True)
+    assert (again.record.id, again.secret, again.is_repeat) == (first.record.id, None, True)
     assert again.record.last_used_at is not None
     assert trail() == before
     use(gam, portal, first.secret)
 
 
-def test_a_key_that_has_ended_comes_alone(gam: Gam, first: request_ids.Answer) -> None:
+def test_a_key_that_has_ended_comes_alone(gam: Gam, first: request_ids.RequestedKey) -> None:
     """Never a second one for the same request."""
     keys.revoke(gam, [first.record.id], None)
     again = request_ids.generate(gam, WISH, "deploy-1")
     assert (again.record.id, again.record.end, again.secret) == (first.record.id, "revoked", None)
 
 
-def test_a_key_that_expired_unused_comes_alone(gam: Gam, portal: Created[App], ana: User, forward: Forward) -> None:
+def test_a_key_that_expired_unused_comes_alone(
+    gam: Gam, portal: CreateResult[App], ana: User, forward: Forward
+) -> None:
     """A fresh secret of a dead key is of no use."""
-    wish = KeyWish(ana.name, portal.record.name, expires_in=timedelta(hours=1))
+    wish = KeySpec(ana.name, portal.record.name, expires_in=timedelta(hours=1))
     made = request_ids.generate(gam, wish, "short")
     forward(timedelta(hours=2))
     assert request_ids.generate(gam, wish, "short") == (keys.show(gam, made.record.id), None, True)
@@ -90,25 +94,25 @@ def test_a_key_that_expired_unused_comes_alone(gam: Gam, portal: Created[App], a
     ids=str,
 )
 def test_a_request_for_something_else_is_a_conflict(
-    gam: Gam, first: request_ids.Answer, other: KeyWish, told: str
+    gam: Gam, first: request_ids.RequestedKey, other: KeySpec, told: str
 ) -> None:
     """Whatever differs is named, and nothing changes."""
     users.create(gam, "eva", {})
-    apps.create(gam, apps.AppWish("gate", {"remote_rest": True, "api_keys.enabled": True}))
+    apps.create(gam, apps.AppSpec("gate", {"remote_rest": True, "api_keys.enabled": True}))
     with pytest.raises(ConflictError, match=f"made key {first.record.id} and asked for something else: .*{told}"):
         request_ids.generate(gam, other, "deploy-1")
     assert keys.show(gam, first.record.id) == first.record
 
 
-def test_the_same_wish_in_other_words_is_the_same(gam: Gam, portal: Created[App], ana: User) -> None:
+def test_the_same_wish_in_other_words_is_the_same(gam: Gam, portal: CreateResult[App], ana: User) -> None:
     """Names of every kind, scopes in any order and spelling."""
-    said = KeyWish("ana", "portal", ("gam_user_roles+user_mail",), "apikey", timedelta(days=1))
-    meant = KeyWish(ana.email, portal.record.client_id, ("user_email", "GAM_USER_ROLES"), "APIKEY", timedelta(hours=24))
+    said = KeySpec("ana", "portal", ("gam_user_roles+user_mail",), "apikey", timedelta(days=1))
+    meant = KeySpec(ana.email, portal.record.client_id, ("user_email", "GAM_USER_ROLES"), "APIKEY", timedelta(hours=24))
     made = request_ids.generate(gam, said, "words")
     assert request_ids.generate(gam, meant, "words").record.id == made.record.id
 
 
-def test_a_replacement_is_not_done_twice(gam: Gam, first: request_ids.Answer) -> None:
+def test_a_replacement_is_not_done_twice(gam: Gam, first: request_ids.RequestedKey) -> None:
     """The key that followed stays, whatever the retry says of replacing."""
     wish = WISH._replace(replace=True)
     made = request_ids.generate(gam, wish, "deploy-2")
@@ -117,7 +121,9 @@ def test_a_replacement_is_not_done_twice(gam: Gam, first: request_ids.Answer) ->
     assert request_ids.generate(gam, WISH, "deploy-1").secret is None
 
 
-def test_a_secret_that_cannot_be_kept_leaves_the_one_before(gam: Gam, first: request_ids.Answer, trail: Trail) -> None:
+def test_a_secret_that_cannot_be_kept_leaves_the_one_before(
+    gam: Gam, first: request_ids.RequestedKey, trail: Trail
+) -> None:
     """A request that fails is none: it may be made again, and a reissue that fails kills nothing."""
 
     def fail(_: Key, __: Secret) -> None:
@@ -130,10 +136,10 @@ def test_a_secret_that_cannot_be_kept_leaves_the_one_before(gam: Gam, first: req
     with pytest.raises(FailedError):
         request_ids.generate(gam, WISH._replace(replace=True), "deploy-2", fail)
     assert trail() == before
-    assert not request_ids.generate(gam, WISH._replace(replace=True, label="other"), "deploy-2").again
+    assert not request_ids.generate(gam, WISH._replace(replace=True, label="other"), "deploy-2").is_repeat
 
 
-def test_no_fresh_secret_where_no_key_could_be_made(gam: Gam, first: request_ids.Answer) -> None:
+def test_no_fresh_secret_where_no_key_could_be_made(gam: Gam, first: request_ids.RequestedKey) -> None:
     """The rules of issuing hold for it too."""
     users.update(gam, "ana", {"blocked": True})
     with pytest.raises(RefusedError):
@@ -141,9 +147,9 @@ def test_no_fresh_secret_where_no_key_could_be_made(gam: Gam, first: request_ids
     assert keys.show(gam, first.record.id) == first.record
 
 
-def test_a_request_goes_with_its_key(gam: Gam, first: request_ids.Answer) -> None:
+def test_a_request_goes_with_its_key(gam: Gam, first: request_ids.RequestedKey) -> None:
     """A user that is deleted and made anew gets a new key for the same id."""
-    with pytest.raises(EndsKeysError):
+    with pytest.raises(InvalidatesKeysError):
         users.delete(gam, "ana", None)
     users.delete(gam, "ana", 1)
     users.create(gam, "ana", {})
@@ -151,8 +157,8 @@ def test_a_request_goes_with_its_key(gam: Gam, first: request_ids.Answer) -> Non
 
 
 @pytest.mark.parametrize("wrong", ["", "x" * 101, "a\nb"])
-def test_an_id_that_cannot_be_is_refused(gam: Gam, portal: Created[App], ana: User, wrong: str) -> None:
+def test_an_id_that_cannot_be_is_refused(gam: Gam, portal: CreateResult[App], ana: User, wrong: str) -> None:
     """One to a hundred printable characters."""
     with pytest.raises(UsageError):
-        request_ids.generate(gam, KeyWish(ana.name, portal.record.name), wrong)
-    assert request_ids.generate(gam, KeyWish(ana.name, portal.record.name), "x" * 100).secret
+        request_ids.generate(gam, KeySpec(ana.name, portal.record.name), wrong)
+    assert request_ids.generate(gam, KeySpec(ana.name, portal.record.name), "x" * 100).secret

@@ -42,7 +42,7 @@ def backup(gam: Gam, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def acting(gam: Gam) -> restore.Acting:
+def acting(gam: Gam) -> restore.OpenGam:
     """Return who acts on a store."""
     return lambda opened: replace(gam, store=opened)
 
@@ -59,10 +59,10 @@ def last(path: Path) -> AuditEntry:
         return list(stored.audit.each(tx))[-1]
 
 
-def test_a_backup_comes_back_and_what_was_there_is_kept(gam: Gam, backup: Path, acting: restore.Acting) -> None:
+def test_a_backup_comes_back_and_what_was_there_is_kept(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
     """Both are whole, and the backup itself stays as it was."""
     path, before = gam.store.path, backup.read_bytes()
-    made = restore.restore(path, backup, acting, over=True)
+    made = restore.restore(path, backup, acting, overwrite=True)
     assert made.kept is not None
     assert (names(path), names(Path(made.kept)), backup.read_bytes()) == (["ana"], ["ana", "eva"], before)
     assert (made.users, made.version_before, made.version) == (1, 3, 3)
@@ -70,18 +70,18 @@ def test_a_backup_comes_back_and_what_was_there_is_kept(gam: Gam, backup: Path, 
     assert {each.name for each in path.parent.iterdir()} == {"store.db", Path(made.kept).name}
 
 
-def test_the_audit_trail_tells_of_it(gam: Gam, backup: Path, acting: restore.Acting) -> None:
+def test_the_audit_trail_tells_of_it(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
     """From where, and what was there before, by its head."""
     with closing(sqlite3.connect(gam.store.path)) as connection:
         (head,) = connection.execute("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
-    made = restore.restore(gam.store.path, backup, acting, over=True)
+    made = restore.restore(gam.store.path, backup, acting, overwrite=True)
     entry = last(gam.store.path)
     assert (entry.action, entry.target) == ("store.restore", made.guid)
     assert f'"source":"{backup}"' in entry.details
     assert f'"head":"{head}"' in entry.details
 
 
-def test_where_there_is_no_store_nothing_is_kept(tmp_path: Path, backup: Path, acting: restore.Acting) -> None:
+def test_where_there_is_no_store_nothing_is_kept(tmp_path: Path, backup: Path, acting: restore.OpenGam) -> None:
     """Its folder is made."""
     path = tmp_path / "new" / "folder" / "store.db"
     made = restore.restore(path, backup, acting)
@@ -89,7 +89,7 @@ def test_where_there_is_no_store_nothing_is_kept(tmp_path: Path, backup: Path, a
     assert (path.parent.stat().st_mode & 0o777, path.stat().st_mode & 0o777) == (0o700, 0o600)
 
 
-def test_a_store_that_is_there_stays_unless_it_may_be_replaced(gam: Gam, backup: Path, acting: restore.Acting) -> None:
+def test_a_store_that_is_there_stays_unless_it_may_be_replaced(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
     """And how to do that is told."""
     with pytest.raises(ConflictError, match="already") as caught:
         restore.restore(gam.store.path, backup, acting)
@@ -106,7 +106,7 @@ def test_a_store_that_is_there_stays_unless_it_may_be_replaced(gam: Gam, backup:
     ],
 )
 def test_a_backup_that_is_none_is_told_with_what_helps(
-    gam: Gam, backup: Path, acting: restore.Acting, damage: str, hint: str
+    gam: Gam, backup: Path, acting: restore.OpenGam, damage: str, hint: str
 ) -> None:
     """It is not the store that was named."""
     if damage == "junk":
@@ -115,22 +115,22 @@ def test_a_backup_that_is_none_is_told_with_what_helps(
         with closing(sqlite3.connect(backup)) as connection:
             connection.execute(damage)
     with pytest.raises(StoreError) as caught:
-        restore.restore(gam.store.path, backup, acting, over=True)
+        restore.restore(gam.store.path, backup, acting, overwrite=True)
     assert caught.value.hint == hint
     assert names(gam.store.path) == ["ana", "eva"]
 
 
-def test_a_store_that_a_process_works_on_stays(gam: Gam, backup: Path, acting: restore.Acting) -> None:
+def test_a_store_that_a_process_works_on_stays(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
     """Until that ends."""
     words = [sys.executable, "-c", f"{HOLDER}; print(flush=True); sys.stdin.read()", str(gam.store.path)]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
         with pytest.raises(StoreBusyError):
-            restore.restore(gam.store.path, backup, acting, over=True)
+            restore.restore(gam.store.path, backup, acting, overwrite=True)
         process.communicate()
     assert names(gam.store.path) == ["ana", "eva"]
-    restore.restore(gam.store.path, backup, acting, over=True)
+    restore.restore(gam.store.path, backup, acting, overwrite=True)
 
 
 def damage(path: Path) -> None:
@@ -168,62 +168,64 @@ def overwrite(path: Path) -> None:
     ],
 )
 def test_a_backup_that_is_not_whole_changes_nothing(
-    gam: Gam, backup: Path, acting: restore.Acting, spoil: Callable[[Path], None], error: type[GamcliError]
+    gam: Gam, backup: Path, acting: restore.OpenGam, spoil: Callable[[Path], None], error: type[GamcliError]
 ) -> None:
     """Neither the store nor its folder."""
     spoil(backup)
     before = gam.store.path.read_bytes()
     with pytest.raises(error) as caught:
-        restore.restore(gam.store.path, backup, acting, over=True)
+        restore.restore(gam.store.path, backup, acting, overwrite=True)
     assert str(backup) in caught.value.message
     assert gam.store.path.read_bytes() == before
     assert [each.name for each in gam.store.path.parent.iterdir()] == ["store.db"]
 
 
-def test_a_damaged_store_is_replaced(gam: Gam, backup: Path, acting: restore.Acting) -> None:
+def test_a_damaged_store_is_replaced(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
     """That is what backups are for; it is kept as it is."""
     gam.store.path.write_bytes(b"x" * 8192)
-    made = restore.restore(gam.store.path, backup, acting, over=True)
+    made = restore.restore(gam.store.path, backup, acting, overwrite=True)
     assert names(gam.store.path) == ["ana"]
     assert made.kept
     assert Path(made.kept).read_bytes() == b"x" * 8192
     assert '"replaces":null' in last(gam.store.path).details
 
 
-def test_a_backup_of_an_earlier_version_is_brought_up_to_date(gam: Gam, tmp_path: Path, acting: restore.Acting) -> None:
+def test_a_backup_of_an_earlier_version_is_brought_up_to_date(
+    gam: Gam, tmp_path: Path, acting: restore.OpenGam
+) -> None:
     """Before it is put in place; it stays as it was itself."""
     gam.store.close()
     old = tmp_path / "old.db"
     with closing(sqlite3.connect(old)) as connection:
         connection.executescript(OLD.read_text(encoding="utf-8"))
     before = old.read_bytes()
-    made = restore.restore(gam.store.path, old, acting, over=True)
+    made = restore.restore(gam.store.path, old, acting, overwrite=True)
     assert (made.version_before, made.version, old.read_bytes()) == (1, 3, before)
     assert names(gam.store.path) == ["María José", "ana"]
     assert len(list(gam.store.path.parent.iterdir())) == 2
 
 
-def test_a_rehearsal_checks_everything_and_changes_nothing(gam: Gam, backup: Path, acting: restore.Acting) -> None:
+def test_a_rehearsal_checks_everything_and_changes_nothing(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
     """It says what would be kept."""
-    made = restore.restore(gam.store.path, backup, acting, over=True, rehearsed=True)
+    made = restore.restore(gam.store.path, backup, acting, overwrite=True, dry_run=True)
     assert made.kept
     assert names(gam.store.path) == ["ana", "eva"]
     assert [each.name for each in gam.store.path.parent.iterdir()] == ["store.db"]
 
 
-def test_the_store_is_no_backup_of_itself(gam: Gam, acting: restore.Acting) -> None:
+def test_the_store_is_no_backup_of_itself(gam: Gam, acting: restore.OpenGam) -> None:
     """Under no name."""
     with pytest.raises(UsageError, match="the store itself"):
-        restore.restore(gam.store.path, gam.store.path, acting, over=True)
+        restore.restore(gam.store.path, gam.store.path, acting, overwrite=True)
 
 
 def test_a_link_to_a_store_leads_to_the_restored_one(
-    gam: Gam, backup: Path, acting: restore.Acting, tmp_path: Path
+    gam: Gam, backup: Path, acting: restore.OpenGam, tmp_path: Path
 ) -> None:
     """The link stays."""
     link = tmp_path / "link.db"
     link.symlink_to(gam.store.path)
-    restore.restore(link, backup, acting, over=True)
+    restore.restore(link, backup, acting, overwrite=True)
     assert link.is_symlink()
     assert names(gam.store.path) == ["ana"]
 
@@ -233,7 +235,7 @@ def test_a_store_is_brought_up_to_date_once(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(OLD.read_text(encoding="utf-8"))
-    assert restore.versions(path) == (1, 3)
+    assert restore.read_versions(path) == (1, 3)
     made = restore.migrate(path)
     assert (made.version_before, made.version, made.backup) == (1, 3, f"{path}.v1-backup")
     again = restore.migrate(path)

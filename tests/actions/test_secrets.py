@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 
 from gamcli.actions import Gam, apps, keys, tokens, users
-from gamcli.actions.apps import AppWish
-from gamcli.actions.keys import KeyWish
+from gamcli.actions.apps import AppSpec
+from gamcli.actions.keys import KeySpec
 from gamcli.errors import GamcliError
 from gamcli.model import AuditEntry
 from gamcli.rules.credentials import Secret
 from gamcli.rules.grants import TokenRequest
-from gamcli.rules.passwords import CHEAPEST
+from gamcli.rules.passwords import TEST_COST
 
 PASSWORD = Secret("correct horse battery staple")
 BROUGHT = Secret("a-secret-that-was-brought-along-from-elsewhere")
@@ -40,22 +40,22 @@ class Scenario:
         """Make, rotate, trade, revoke."""
         gam = self.gam
         users.create(gam, "ana", {"email": "ana@example.com"})
-        self.returned.append(users.set_password(gam, "ana", PASSWORD, CHEAPEST))
-        self.returned.append(apps.create(gam, AppWish("gate", {}, client_secret=BROUGHT)))
-        made = apps.create(gam, AppWish("portal", OPEN, ("gam_user_data",)))
+        self.returned.append(users.set_password(gam, "ana", PASSWORD, TEST_COST))
+        self.returned.append(apps.create(gam, AppSpec("gate", {}, client_secret=BROUGHT)))
+        made = apps.create(gam, AppSpec("portal", OPEN, ("gam_user_data",)))
         self.keep(made.secret, made)
         rotated = apps.rotate_secret(gam, "portal")
         client_secret = self.keep(rotated.secret, rotated)
-        first = keys.generate(gam, KeyWish("ana", "portal"))
+        first = keys.generate(gam, KeySpec("ana", "portal"))
         self.keep(first.secret, first)
-        issued = keys.generate(gam, KeyWish("ana", "portal", replace=True))
+        issued = keys.generate(gam, KeySpec("ana", "portal", replace=True))
         api_key = self.keep(issued.secret, issued)
         asked = TokenRequest(made.record.client_id, client_secret, api_key)
         self.returned.append(asked)
         token = tokens.exchange(gam, asked)
         self.keep(token.secret, token)
         tokens.userinfo(gam, token.secret)
-        self.returned.append(keys.revoke_secret(gam, api_key, "done"))
+        self.returned.append(keys.revoke_by_secret(gam, api_key, "done"))
         self.asked = asked
 
     def texts(self) -> list[str]:
@@ -104,10 +104,10 @@ def test_no_secret_stands_in_an_error_or_its_traceback(scenario: Scenario) -> No
         lambda: tokens.exchange(gam, replace(asked, client_secret=asked.api_key)),
         lambda: tokens.exchange(gam, replace(asked, api_key=PASSWORD)),
         lambda: tokens.userinfo(gam, asked.api_key),
-        lambda: keys.revoke_secret(gam, asked.client_secret, None),
-        lambda: users.set_password(gam, "ana", Secret(PASSWORD.reveal() * 3), CHEAPEST),
-        lambda: apps.create(gam, AppWish("third", {}, client_secret=PASSWORD)),
-        lambda: apps.create(gam, AppWish("gate", {}, client_secret=asked.client_secret), if_missing=True),
+        lambda: keys.revoke_by_secret(gam, asked.client_secret, None),
+        lambda: users.set_password(gam, "ana", Secret(PASSWORD.reveal() * 3), TEST_COST),
+        lambda: apps.create(gam, AppSpec("third", {}, client_secret=PASSWORD)),
+        lambda: apps.create(gam, AppSpec("gate", {}, client_secret=asked.client_secret), if_missing=True),
     ]
     for attempt in attempts:
         with pytest.raises(GamcliError) as caught:

@@ -11,7 +11,7 @@ import pytest
 
 from gamcli.actions import Gam, apps, auth_types, keys, tokens, users
 from gamcli.actions.apps import ScopeEdit
-from gamcli.actions.keys import KeyWish
+from gamcli.actions.keys import KeySpec
 from gamcli.actions.tokens import TokenSearch
 from gamcli.errors import NotFoundError, RefusedError, StoreMissingError
 from gamcli.model import AuditEntry
@@ -34,7 +34,7 @@ def refused(ask: Callable[[], object]) -> str:
 
 def ids(gam: Gam, search: TokenSearch) -> list[str]:
     """Return the ids of the tokens that are listed."""
-    with tokens.listed(gam, search) as found:
+    with tokens.search(gam, search) as found:
         return [each.id for each in found]
 
 
@@ -114,7 +114,7 @@ def revoke_key(gam: Gam, issued: IssuedKey) -> None:
 
 def replace_key(gam: Gam, _: IssuedKey) -> None:
     """Replace the key."""
-    keys.generate(gam, KeyWish("ana", "portal", replace=True))
+    keys.generate(gam, KeySpec("ana", "portal", replace=True))
 
 
 def block_user(gam: Gam, _: IssuedKey) -> None:
@@ -219,7 +219,7 @@ def test_a_revoked_token_is_dead_and_told(gam: Gam, asked: TokenRequest, trail: 
     """The other tokens of its key live on; revoking it again writes nothing."""
     token, other = tokens.exchange(gam, asked), tokens.exchange(gam, asked)
     changed = tokens.revoke(gam, token_id(token.secret))
-    assert (changed.differs, changed.record.status(gam.now())) == (True, "revoked")
+    assert (changed.is_changed, changed.record.status(gam.now())) == (True, "revoked")
     assert tokens.show(gam, changed.record.id) == changed.record
     assert refused(lambda: tokens.userinfo(gam, token.secret)) == "token_revoked"
     assert tokens.userinfo(gam, other.secret)
@@ -227,7 +227,7 @@ def test_a_revoked_token_is_dead_and_told(gam: Gam, asked: TokenRequest, trail: 
     told = json.loads(trail()[-1].details)
     assert (told["user"], told["app"]) == ("ana", "portal")
     before = trail()
-    assert not tokens.revoke(gam, changed.record.id).differs
+    assert not tokens.revoke(gam, changed.record.id).is_changed
     assert trail() == before
 
 
@@ -256,7 +256,7 @@ def test_a_list_shows_the_tokens_that_are_wanted(gam: Gam, asked: TokenRequest, 
 @pytest.mark.parametrize("search", [TokenSearch(user="x"), TokenSearch(app="x"), TokenSearch(key="x")])
 def test_a_list_of_nobodys_tokens_is_not_found(gam: Gam, search: TokenSearch) -> None:
     """A typo is not an empty list."""
-    with pytest.raises(NotFoundError), tokens.listed(gam, search):
+    with pytest.raises(NotFoundError), tokens.search(gam, search):
         pass
 
 
@@ -286,7 +286,7 @@ def test_a_grant_counts_for_its_application_and_marks_its_key_as_used(
 def test_a_scope_for_an_attribute_needs_someone_who_carries_it(gam: Gam, asked: TokenRequest) -> None:
     """Any user will do, though the key may read everything; any other name is unknown."""
     apps.update(gam, "portal", {}, ScopeEdit(add=("fullcontrol",)))
-    wide = keys.generate(gam, KeyWish("ana", "portal", replace=True, scopes=("fullcontrol",))).secret
+    wide = keys.generate(gam, KeySpec("ana", "portal", replace=True, scopes=("fullcontrol",))).secret
     users.create(gam, "bea", {"attributes": {"team": "north"}})
     for scope, rule in (("user_nobody_has_this", "scope_beyond"), ("user_team+user_x", "scope_beyond")):
         sent = replace(asked, api_key=wide, scope=scope)

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 import pytest
 
 from gamcli.actions import Gam, keys, users
-from gamcli.errors import ConflictError, EndsKeysError, NotFoundError, UnconfirmedError, UsageError
+from gamcli.errors import ConflictError, InvalidatesKeysError, NotFoundError, UnconfirmedError, UsageError
 from gamcli.model import AuditEntry, User
 from gamcli.rules import passwords
 from gamcli.rules.credentials import Secret
 from gamcli.rules.keys import IssuedKey
-from gamcli.rules.passwords import CHEAPEST
+from gamcli.rules.passwords import TEST_COST
 from gamcli.store.users import UserFilter
 
 Trail = Callable[[], list[AuditEntry]]
@@ -20,14 +20,14 @@ Trail = Callable[[], list[AuditEntry]]
 
 def names(gam: Gam, wanted: UserFilter | None = None) -> list[str]:
     """Return the names of the users that are wanted, by default of all."""
-    with users.listed(gam, wanted or UserFilter()) as found:
+    with users.search(gam, wanted or UserFilter()) as found:
         return [each.name for each in found]
 
 
 def test_a_new_user_is_kept_and_told(gam: Gam, trail: Trail) -> None:
     """With a GUID of their own, found by name, email and GUID."""
     made = users.create(gam, "ana", {"email": "ana@example.com", "attributes": {"Area": ["a", "b"]}})
-    assert made.fresh
+    assert made.is_new
     assert (
         users.show(gam, "ANA") == users.show(gam, "Ana@Example.com") == users.show(gam, made.record.guid) == made.record
     )
@@ -58,12 +58,12 @@ def test_an_email_names_one_user(gam: Gam, ana: User, trail: Trail, email: str) 
         with pytest.raises(ConflictError, match="already names user"):
             ask()
     assert trail() == before
-    assert users.update(gam, ana.name, {"email": "Ana@example.com"}).differs
+    assert users.update(gam, ana.name, {"email": "Ana@example.com"}).is_changed
 
 
 def test_a_user_may_be_called_by_their_own_email(gam: Gam) -> None:
     """That is one user still."""
-    assert users.create(gam, "eva@example.com", {"email": "eva@example.com"}).fresh
+    assert users.create(gam, "eva@example.com", {"email": "eva@example.com"}).is_new
 
 
 @pytest.mark.parametrize("changes", [{}, {"email": "ana@example.com"}, {"roles": ("operator",), "city": ""}])
@@ -73,7 +73,7 @@ def test_a_user_who_is_there_as_asked_is_fine_if_missing(
     """What was not asked may be anything; nothing is written."""
     before = trail()
     made = users.create(gam, "ana", changes, if_missing=True)
-    assert (made.fresh, made.record) == (False, ana)
+    assert (made.is_new, made.record) == (False, ana)
     assert trail() == before
 
 
@@ -102,7 +102,7 @@ def test_an_unknown_user_is_not_found(gam: Gam, trail: Trail) -> None:
     for ask in (
         lambda: users.show(gam, "ana"),
         lambda: users.update(gam, "ana", {}),
-        lambda: users.set_password(gam, "ana", Secret("hunter2"), CHEAPEST),
+        lambda: users.set_password(gam, "ana", Secret("hunter2"), TEST_COST),
         lambda: users.delete(gam, "ana", None),
     ):
         with pytest.raises(NotFoundError, match="no user named 'ana'"):
@@ -134,7 +134,7 @@ def test_a_change_to_what_is_there_writes_nothing(gam: Gam, ana: User, trail: Tr
     """And says so."""
     before = trail()
     changed = users.update(gam, "ana", {"email": "ana@example.com", "enabled": True})
-    assert (changed.differs, changed.record) == (False, ana)
+    assert (changed.is_changed, changed.record) == (False, ana)
     assert trail() == before
 
 
@@ -146,10 +146,10 @@ def test_what_only_suspends_live_keys_is_done_at_once(
 ) -> None:
     """The count is told, the keys stay live themselves, and undoing it touches none."""
     changed = users.update(gam, "ana", changes)
-    assert [(each.key.id, each.ends) for each in changed.impacts] == [(issued.record.id, False)]
-    assert changed.suspended == 1
-    assert keys.show(gam, issued.record.id).is_live(gam.now())
-    assert users.update(gam, "ana", undo).suspended == 0
+    assert [(each.key.id, each.is_permanent) for each in changed.impacts] == [(issued.record.id, False)]
+    assert changed.suspended_count == 1
+    assert keys.show(gam, issued.record.id).is_valid(gam.now())
+    assert users.update(gam, "ana", undo).suspended_count == 0
 
 
 def test_a_change_of_other_fields_touches_no_key(gam: Gam, issued: IssuedKey) -> None:
@@ -161,7 +161,7 @@ def test_a_change_of_other_fields_touches_no_key(gam: Gam, issued: IssuedKey) ->
 def test_a_password_is_kept_as_a_hash_and_not_told(gam: Gam, ana: User, trail: Trail) -> None:
     """A new one replaces it."""
     for password in ("hunter2", "hunter3"):
-        users.set_password(gam, ana.name, Secret(password), CHEAPEST)
+        users.set_password(gam, ana.name, Secret(password), TEST_COST)
     kept = users.show(gam, "ana").password_hash
     assert kept is not None
     assert passwords.verify(Secret("hunter3"), kept)
@@ -176,7 +176,7 @@ def test_a_password_that_may_not_be_is_not_kept(gam: Gam, ana: User, trail: Trai
     """Nothing is written."""
     before = trail()
     with pytest.raises(UsageError, match="1 to 50 characters"):
-        users.set_password(gam, ana.name, Secret("x" * 51), CHEAPEST)
+        users.set_password(gam, ana.name, Secret("x" * 51), TEST_COST)
     assert (trail(), users.show(gam, "ana").password_hash) == (before, None)
 
 
@@ -185,7 +185,7 @@ def test_deleting_a_user_ends_their_live_keys_when_their_number_is_accepted(
 ) -> None:
     """They go with the user, and the audit keeps their ids."""
     before = trail()
-    with pytest.raises(EndsKeysError, match="this ends 1 live key for good"):
+    with pytest.raises(InvalidatesKeysError, match="this ends 1 live key for good"):
         users.delete(gam, "ana", None)
     assert (trail(), names(gam)) == (before, ["ana"])
     deleted = users.delete(gam, "ana", 1)

@@ -72,7 +72,7 @@ def quick(path: Path, target: Path) -> None:
 
 def whole(path: Path, target: Path) -> None:
     """Back up the store and check every page."""
-    maintenance.backup(path, target, whole=True)
+    maintenance.backup(path, target, check_all_pages=True)
 
 
 def command(path: Path, target: Path) -> None:

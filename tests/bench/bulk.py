@@ -25,10 +25,10 @@ from typing import NamedTuple
 
 from gamcli.actions import Gam, bulk_issue, bulk_validation, repository
 from gamcli.actions.bulk_validation import KeyRow
-from gamcli.actions.problems import Faults
+from gamcli.actions.problems import ProblemList
 from gamcli.bulk import csv_input
 from gamcli.commands import bulk_results
-from gamcli.commands.bulk import KEY_COLUMNS, KEY_REQUIRED
+from gamcli.commands.bulk import KEY_COLUMNS, REQUIRED_KEY_COLUMNS
 from gamcli.model import ApiKeyPolicy, App, User
 from gamcli.rules.credentials import mint_api_key, mint_client_id, mint_guid
 from gamcli.store import Store, Transaction, apps, users
@@ -106,39 +106,39 @@ def write_input(path: Path, people: int, programs: int, count: int) -> None:
         file.writelines(f"user{user},app{app}\n" for user, app in pairs(people, programs, count))
 
 
-def rows(source: csv_input.Source, faults: Faults) -> Iterator[KeyRow]:
+def rows(source: csv_input.CsvSource, faults: ProblemList) -> Iterator[KeyRow]:
     """Yield the rows of the input as the command reads them."""
-    found = csv_input.records(source, faults)
+    found = csv_input.read_rows(source, faults)
     _, header = next(found)
-    pick = csv_input.columns(header, KEY_COLUMNS, KEY_REQUIRED, lambda _: None)
+    pick = csv_input.column_picker(header, KEY_COLUMNS, REQUIRED_KEY_COLUMNS, lambda _: None)
     return (KeyRow(line, *pick(row)) for line, row in found)
 
 
 def ours(path: Path, table: Path, out: Path) -> tuple[float, float]:
     """Make the keys here; return the seconds it took without reading and writing CSV, and the longest chunk."""
-    faults, writing, longest = Faults("keys.csv"), 0.0, 0.0
-    with Store.open(path) as store, csv_input.opened(str(table)) as source:
+    faults, writing, longest = ProblemList("keys.csv"), 0.0, 0.0
+    with Store.open(path) as store, csv_input.open_csv(str(table)) as source:
         began = perf_counter()
         for _ in rows(source, faults):
             pass
         reading = perf_counter() - began
-        with bulk_results.opened(str(out), source.file) as found:
+        with bulk_results.open_results(str(out), source.file) as found:
             gam = gam_of(store)
             began = perf_counter()
-            checked = bulk_validation.check(gam, faults, rows(source, faults), None, 0)
-            run = bulk_issue.begin(gam, checked, source.digest, str(out))
+            checked = bulk_validation.validate_rows(gam, faults, rows(source, faults), None, 0)
+            run = bulk_issue.start_run(gam, checked, source.digest, str(out))
             found.begin()
             last = perf_counter()
 
-            def deliver(made: Sequence[bulk_issue.Made]) -> None:
+            def deliver(made: Sequence[bulk_issue.DeliveredKey]) -> None:
                 nonlocal writing, longest, last
                 now = perf_counter()
                 longest = max(longest, now - last)
-                found.add(made)
+                found.append_keys(made)
                 last = perf_counter()
                 writing += last - now
 
-            bulk_issue.make(gam, run, deliver)
+            bulk_issue.issue_keys(gam, run, deliver)
             whole = perf_counter() - began
     return whole - reading - writing, longest
 
@@ -148,9 +148,9 @@ def bare(path: Path, people: int, programs: int, count: int) -> float:
     numbers = list(pairs(people, programs, count))
     with Store.open(path) as store:
         began = perf_counter()
-        for at in range(0, count, bulk_issue.CHUNK):
+        for at in range(0, count, bulk_issue.CHUNK_ROWS):
             with store.writing() as tx:
-                insert(tx, numbers[at : at + bulk_issue.CHUNK])
+                insert(tx, numbers[at : at + bulk_issue.CHUNK_ROWS])
         return perf_counter() - began
 
 

@@ -13,7 +13,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from gamcli.errors import FaultsError
+from gamcli.errors import ProblemsError
 from gamcli.provision import manifest
 from gamcli.provision.toml_lines import Lines
 
@@ -95,7 +95,7 @@ def _faulty(path: Path, written: str) -> None:
     path.write_text(f"{written}colour = 1\n", encoding="utf-8")
     try:
         manifest.read([path], {})
-    except FaultsError:
+    except ProblemsError:
         path.write_text(written, encoding="utf-8")
 
 

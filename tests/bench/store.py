@@ -103,7 +103,7 @@ def generate(store: Filled) -> None:
     """Generate one key in place of another."""
     place = random.randrange(len(store.keys))
     old = store.keys[place][0]
-    issued = keys.generate(store.gam, keys.KeyWish(old.user, old.app, replace=True))
+    issued = keys.generate(store.gam, keys.KeySpec(old.user, old.app, replace=True))
     store.keys[place] = (issued.record, issued.secret)
 
 

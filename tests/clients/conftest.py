@@ -12,8 +12,8 @@ import pytest
 from gamcli.actions import Gam, apps, auth_types, keys, repository, users
 from gamcli.rules import passwords
 from gamcli.rules.credentials import Secret
-from gamcli.server.endpoints.refusals import Manner
-from gamcli.server.transport.event_loop import Options, Server
+from gamcli.server.endpoints.refusals import ErrorFormat
+from gamcli.server.transport.event_loop import Server, ServerOptions
 from gamcli.store import Store
 
 PASSWORD = "a password of ana's: ñ & +"
@@ -48,7 +48,7 @@ Serve = Callable[[str], Endpoint]
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     """Return what serves in that format of refusals for as long as the test runs; hashes take no time."""
-    monkeypatch.setattr(passwords, "PRESENT", passwords.CHEAPEST)
+    monkeypatch.setattr(passwords, "CURRENT_COST", passwords.TEST_COST)
     with ExitStack() as running:
 
         def start(error_format: str) -> Endpoint:
@@ -58,9 +58,11 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
             users.create(gam, "ana", {"email": "ana@example.org", "roles": ("operator",)})
             users.set_password(gam, "ana", Secret(PASSWORD))
             wanted = {"remote_rest": True, "api_keys.enabled": True, "token.renewals": 2}
-            app = apps.create(gam, apps.AppWish("portal", wanted, ("gam_user_data", "gam_user_roles")))
-            key = keys.generate(gam, keys.KeyWish("ana", "portal"))
-            server = Server(gam, Options(log=lambda _: None, max_failures=0, manner=Manner(error_format)))
+            app = apps.create(gam, apps.AppSpec("portal", wanted, ("gam_user_data", "gam_user_roles")))
+            key = keys.generate(gam, keys.KeySpec("ana", "portal"))
+            server = Server(
+                gam, ServerOptions(log=lambda _: None, max_failures=0, error_format=ErrorFormat(error_format))
+            )
             thread = Thread(target=server.run)
             thread.start()
             running.callback(thread.join)

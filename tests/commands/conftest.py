@@ -26,13 +26,13 @@ from gamcli.rules.credentials import Secret
 from gamcli.rules.grants import TokenRequest
 from gamcli.store import Store
 
-ISSUED = re.compile(r"gam(key|sec)_[0-9A-Za-z]")
-LINES = re.compile(r"gamcli: (?:(error|hint|warning): )?(.+)")
-FAULT = re.compile(r"[^\s:][^:]*:[0-9]+: [^ ].*")
+SECRET = re.compile(r"gam(key|sec)_[0-9A-Za-z]")
+MESSAGE_LINE = re.compile(r"gamcli: (?:(error|hint|warning): )?(.+)")
+PROBLEM_LINE = re.compile(r"[^\s:][^:]*:[0-9]+: [^ ].*")
 """What is wrong in a line of a file, as compilers tell it."""
 
 
-class Ran(NamedTuple):
+class RunResult(NamedTuple):
     """What a run of gamcli came to."""
 
     code: int
@@ -48,12 +48,14 @@ class Ran(NamedTuple):
     @property
     def hint(self) -> str:
         """The hint on stderr."""
-        return next(found[2] for found in map(LINES.fullmatch, self.err.splitlines()) if found and found[1] == "hint")
+        return next(
+            found[2] for found in map(MESSAGE_LINE.fullmatch, self.err.splitlines()) if found and found[1] == "hint"
+        )
 
 
-def require_voice(ran: Ran, argv: tuple[str, ...]) -> None:
+def check_streams(ran: RunResult, argv: tuple[str, ...]) -> None:
     """Fail unless the run spoke as all runs must: on failure no data, one error, at most one hint, no secret."""
-    assert not ISSUED.search(ran.err + " ".join(argv)), "a secret was told"
+    assert not SECRET.search(ran.err + " ".join(argv)), "a secret was told"
     is_answer = ran.code == 4 and argv[:1] == ("key",) and argv[1] in ("verify", "explain", "inspect")
     is_answer = is_answer or (ran.code == 4 and argv[:1] == ("try",))
     is_answer = is_answer or (ran.code == 7 and argv[:1] == ("conformance",))
@@ -67,10 +69,10 @@ def require_voice(ran: Ran, argv: tuple[str, ...]) -> None:
         assert ran.out == ""
         found = json.loads(ran.err)["error"]
         assert list(found)[:3] == ["code", "message", "hint"]
-        require_lower(found["message"])
+        check_message_style(found["message"])
     else:
         assert ran.out == ""
-        told = [LINES.fullmatch(line) for line in ran.err.splitlines() if not FAULT.fullmatch(line)]
+        told = [MESSAGE_LINE.fullmatch(line) for line in ran.err.splitlines() if not PROBLEM_LINE.fullmatch(line)]
         kinds = [line[1] for line in told if line]
         assert len(kinds) == len(told), "every line says who speaks"
         assert kinds.count("error") == 1
@@ -78,10 +80,10 @@ def require_voice(ran: Ran, argv: tuple[str, ...]) -> None:
         for line in told:
             assert line
             if not line[2].startswith("  "):  # a key that would end
-                require_lower(line[2])
+                check_message_style(line[2])
 
 
-def require_lower(message: str) -> None:
+def check_message_style(message: str) -> None:
     """Fail unless the message is in lower case, initials like API aside, in one line without a full stop."""
     first = message.split(maxsplit=1)[0]
     assert first[:1] == first[:1].lower() or first.isupper(), message
@@ -110,15 +112,15 @@ def file(place: Path) -> Path:
 
 
 @pytest.fixture
-def gamcli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
+def gamcli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., RunResult]:
     """Return what runs a command line in this process, and sees to it that it speaks as it must."""
 
-    def run(*argv: str, stdin: str = "") -> Ran:
+    def run(*argv: str, stdin: str = "") -> RunResult:
         capfd.readouterr()
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
         code = main(argv)
-        ran = Ran(code, *capfd.readouterr())
-        require_voice(ran, argv)
+        ran = RunResult(code, *capfd.readouterr())
+        check_streams(ran, argv)
         return ran
 
     return run
@@ -131,12 +133,12 @@ def line() -> list[str]:
 
 
 @pytest.fixture
-def program(line: list[str]) -> Callable[..., Ran]:
+def program(line: list[str]) -> Callable[..., RunResult]:
     """Return what runs a command line as a program; what stdin cannot say in UTF-8 comes as bytes."""
 
-    def run(*argv: str, stdin: bytes = b"", **changes: Any) -> Ran:  # noqa: ANN401 - what subprocess takes
+    def run(*argv: str, stdin: bytes = b"", **changes: Any) -> RunResult:  # noqa: ANN401 - what subprocess takes
         found = subprocess.run([*line, *argv], input=stdin, capture_output=True, timeout=60, check=False, **changes)
-        return Ran(found.returncode, found.stdout.decode(), found.stderr.decode())
+        return RunResult(found.returncode, found.stdout.decode(), found.stderr.decode())
 
     return run
 
@@ -152,24 +154,24 @@ def path(line: list[str], place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def shell(path: None) -> Callable[..., Ran]:
+def shell(path: None) -> Callable[..., RunResult]:
     """Return what runs a script in a shell that finds `gamcli`."""
     del path
 
-    def run(script: str, *words: str, shell: Sequence[str] = ("bash", "-c")) -> Ran:
+    def run(script: str, *words: str, shell: Sequence[str] = ("bash", "-c")) -> RunResult:
         found = subprocess.run([*shell, script, *words], capture_output=True, timeout=60, check=False)
-        return Ran(found.returncode, found.stdout.decode(), found.stderr.decode())
+        return RunResult(found.returncode, found.stdout.decode(), found.stderr.decode())
 
     return run
 
 
 @pytest.fixture
-def terminal(line: list[str]) -> Callable[..., Ran]:
+def terminal(line: list[str]) -> Callable[..., RunResult]:
     """Return what runs gamcli, or another program, on a pseudo terminal; each answer is typed at the text before it."""
 
     def run(
         *argv: str, answers: Sequence[tuple[str, str]] = (), columns: int = 120, program: bool = False, **more: str
-    ) -> Ran:
+    ) -> RunResult:
         leader, follower = pty.openpty()
         fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         process = subprocess.Popen(
@@ -182,14 +184,14 @@ def terminal(line: list[str]) -> Callable[..., Ran]:
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no threads here; Ctrl-C works
         )
         os.close(follower)
-        screen = "".join(dialogue(leader, list(answers)))
+        screen = "".join(type_answers(leader, list(answers)))
         os.close(leader)
-        return Ran(process.wait(30), screen.replace("\r\n", "\n"), "")
+        return RunResult(process.wait(30), screen.replace("\r\n", "\n"), "")
 
     return run
 
 
-def dialogue(leader: int, answers: list[tuple[str, str]]) -> Iterator[str]:
+def type_answers(leader: int, answers: list[tuple[str, str]]) -> Iterator[str]:
     """Yield what appears on the terminal, and type each answer once its question has appeared."""
     unanswered, answer = "", ""
     while True:
@@ -233,7 +235,7 @@ def ago(file: Path) -> Iterator[Callable[[timedelta], Gam]]:
 
 
 @pytest.fixture
-def world(gamcli: Callable[..., Ran]) -> Callable[..., Ran]:
+def world(gamcli: Callable[..., RunResult]) -> Callable[..., RunResult]:
     """Make a store with application portal, which takes API keys, and user ana; return what runs a command line."""
     for words in (
         ("init",),
@@ -245,7 +247,7 @@ def world(gamcli: Callable[..., Ran]) -> Callable[..., Ran]:
 
 
 @pytest.fixture
-def api_key(world: Callable[..., Ran]) -> str:
+def api_key(world: Callable[..., RunResult]) -> str:
     """Return the secret of ana's key for portal."""
     return world("key", "generate", "--user", "ana", "--app", "portal").out.strip()
 
@@ -257,7 +259,7 @@ def key_id(api_key: str) -> str:
 
 
 @pytest.fixture
-def many_keys(world: Callable[..., Ran], sql: Callable[..., list[Any]]) -> int:
+def many_keys(world: Callable[..., RunResult], sql: Callable[..., list[Any]]) -> int:
     """Put keys of ana for portal into the store, more than a table draws, and return how many."""
     assert world("key", "list").code == 0
     count = 2000
@@ -272,7 +274,7 @@ def many_keys(world: Callable[..., Ran], sql: Callable[..., list[Any]]) -> int:
 
 
 @pytest.fixture
-def token(world: Callable[..., Ran], api_key: str, ago: Callable[[timedelta], Gam]) -> str:
+def token(world: Callable[..., RunResult], api_key: str, ago: Callable[[timedelta], Gam]) -> str:
     """Return the id of a token that ana's key was traded for."""
     secret = world("app", "rotate-secret", "portal").out.strip()
     asked = TokenRequest(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gamcli.system.actor import CI_JOBS, LONGEST, actor
+from gamcli.system.actor import CI_JOBS, MAX_VALUE_CHARS, describe_actor
 
 HERE = f"{pwd.getpwuid(os.geteuid()).pw_name}@{os.uname().nodename}"
 NOBODY_SET = {name: "" for variables in CI_JOBS.values() for name in variables}
@@ -16,13 +16,18 @@ NOBODY_SET = {name: "" for variables in CI_JOBS.values() for name in variables}
 
 def test_the_os_user_and_the_host_are_told() -> None:
     """Always; variables that are empty say nothing."""
-    assert actor({}) == actor(NOBODY_SET) == actor({"SUDO_USER": "", "USER": "eva", "LOGNAME": "eva"}) == HERE
+    assert (
+        describe_actor({})
+        == describe_actor(NOBODY_SET)
+        == describe_actor({"SUDO_USER": "", "USER": "eva", "LOGNAME": "eva"})
+        == HERE
+    )
 
 
 def test_who_became_another_user_is_told() -> None:
     """By the program that they did it with."""
-    assert actor({"SUDO_USER": "ana"}) == f"{HERE} sudo=ana"
-    assert actor({"DOAS_USER": "eva"}) == f"{HERE} doas=eva"
+    assert describe_actor({"SUDO_USER": "ana"}) == f"{HERE} sudo=ana"
+    assert describe_actor({"DOAS_USER": "eva"}) == f"{HERE} doas=eva"
 
 
 @pytest.mark.parametrize(
@@ -39,22 +44,22 @@ def test_who_became_another_user_is_told() -> None:
 )  # fmt: skip
 def test_the_job_of_a_ci_system_is_told(environment: dict[str, str], expected: str) -> None:
     """The project and the run."""
-    assert actor(environment) == f"{HERE} {expected}"
+    assert describe_actor(environment) == f"{HERE} {expected}"
 
 
 @pytest.mark.parametrize("system", CI_JOBS)
 def test_a_job_is_told_only_when_all_of_it_is_there(system: str) -> None:
     """BUILD_NUMBER alone may be anything."""
     environment = dict.fromkeys(CI_JOBS[system], "x")
-    assert actor(environment) == f"{HERE} {system}={'#'.join(['x'] * len(environment))}"
+    assert describe_actor(environment) == f"{HERE} {system}={'#'.join(['x'] * len(environment))}"
     del environment[CI_JOBS[system][-1]]
-    assert actor(environment) == HERE
+    assert describe_actor(environment) == HERE
 
 
 def test_whatever_the_variables_hold_it_is_a_few_printable_words() -> None:
     """No line ends, no escapes, no bytes that are no text, no book."""
-    found = actor({"SUDO_USER": "a b\n\x1b[31m\udcff", "CODEBUILD_BUILD_ID": "x" * 10_000})
-    assert found == f"{HERE} sudo=a_b_?[31m? codebuild={'x' * LONGEST}..."
+    found = describe_actor({"SUDO_USER": "a b\n\x1b[31m\udcff", "CODEBUILD_BUILD_ID": "x" * 10_000})
+    assert found == f"{HERE} sudo=a_b_?[31m? codebuild={'x' * MAX_VALUE_CHARS}..."
 
 
 def test_a_user_without_a_name_has_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,9 +70,9 @@ def test_a_user_without_a_name_has_a_number(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(pwd, "getpwuid", nobody)
     monkeypatch.setattr(getpass, "getuser", lambda: "eva")
-    assert actor({}).startswith("eva@")
+    assert describe_actor({}).startswith("eva@")
     monkeypatch.setattr(getpass, "getuser", nobody)
-    assert actor({}).startswith(f"uid-{os.geteuid()}@")
+    assert describe_actor({}).startswith(f"uid-{os.geteuid()}@")
 
 
 def test_every_change_by_a_command_tells_who_made_it(

@@ -14,7 +14,7 @@ from gamcli.actions import Gam, apps
 Run = Callable[..., Any]
 
 SECRET = re.compile(r"gamsec_[0-9A-Za-z]{46}\n")
-BROUGHT = "a-secret-brought-along-of-40-characters."
+EXISTING_SECRET = "a-secret-brought-along-of-40-characters."
 
 
 def named(ran: Any) -> list[str]:  # noqa: ANN401 - Ran
@@ -70,14 +70,16 @@ def test_create_takes_every_setting(world: Run) -> None:
 
 def test_create_keeps_a_secret_that_was_brought_along(world: Run, place: Path) -> None:
     """From a file or stdin, and shows it to nobody."""
-    (place / "secret").write_text(f"{BROUGHT}\n", encoding="utf-8")
+    (place / "secret").write_text(f"{EXISTING_SECRET}\n", encoding="utf-8")
     ran = world("app", "create", "one", "--client-secret-file", "secret")
     assert (ran.code, ran.out) == (0, "")
-    found = world("app", "create", "two", "--client-secret-file", "-", "-o", "json", stdin=f"{BROUGHT}\r\n").json
+    found = world(
+        "app", "create", "two", "--client-secret-file", "-", "-o", "json", stdin=f"{EXISTING_SECRET}\r\n"
+    ).json
     assert "client_secret" not in found
     again = ["app", "create", "one", "--if-missing", "--client-secret-file", "-"]
-    assert world(*again, stdin=BROUGHT).code == 0
-    assert world(*again, stdin=BROUGHT[::-1]).code == 5
+    assert world(*again, stdin=EXISTING_SECRET).code == 0
+    assert world(*again, stdin=EXISTING_SECRET[::-1]).code == 5
 
 
 @pytest.mark.parametrize(

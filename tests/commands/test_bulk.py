@@ -17,15 +17,15 @@ from typing import Any
 import pytest
 
 from gamcli.actions import Gam, bulk_issue, request_ids
-from gamcli.actions.keys import KeyWish
+from gamcli.actions.keys import KeySpec
 from gamcli.commands import bulk_results
-from gamcli.rules.credentials import Secret, api_key_id
+from gamcli.rules.credentials import Secret, parse_api_key_id
 from gamcli.store import Store, keys
 from gamcli.store.keys import KeyFilter
 
 Run = Callable[..., Any]
 
-PEOPLE = 12
+USER_COUNT = 12
 APPS = ("portal", "gate")
 
 SMALL_CHUNKS = """
@@ -41,7 +41,7 @@ sys.exit(main(sys.argv[1:]))
 def town(world: Run, place: Path) -> Run:
     """Make a second application and more users; return what runs a command line."""
     assert world("app", "create", "gate", "--scope", "user_email", "--remote-rest", "--api-keys").code == 0
-    names = "\n".join(["name", *(f"user{number}" for number in range(PEOPLE))])
+    names = "\n".join(["name", *(f"user{number}" for number in range(USER_COUNT))])
     (place / "users.csv").write_text(names, encoding="utf-8")
     assert world("user", "create", "--from", "users.csv").code == 0
     return world
@@ -50,7 +50,7 @@ def town(world: Run, place: Path) -> Run:
 @pytest.fixture
 def pairs(place: Path) -> list[tuple[str, str]]:
     """Write an input of many pairs, in no order, and return them."""
-    found = [(f"user{number}", app) for number in range(PEOPLE) for app in APPS]
+    found = [(f"user{number}", app) for number in range(USER_COUNT) for app in APPS]
     random.Random(3).shuffle(found)
     text = "".join(f"{user},{app}\n" for user, app in found)
     (place / "keys.csv").write_text(f"user,app\n{text}", encoding="utf-8")
@@ -73,7 +73,7 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def require_whole(store_path: Path, out: Path, pairs: list[tuple[str, str]]) -> None:
+def require_complete(store_path: Path, out: Path, pairs: list[tuple[str, str]]) -> None:
     """Fail unless the output has a key for each pair, in their order, each proven, and the store has no other."""
     found = rows(out)
     assert [(row["user"], row["app"]) for row in found] == pairs
@@ -83,7 +83,7 @@ def require_whole(store_path: Path, out: Path, pairs: list[tuple[str, str]]) -> 
     for row in found:
         secret, key = Secret(row["api_key"]), kept[row["id"]]
         assert secret.matches(key.digest)
-        assert api_key_id(secret) == key.id
+        assert parse_api_key_id(secret) == key.id
         assert (key.user, key.app, key.client_id) == (row["user"], row["app"], row["client_id"])
         assert row["scopes"] == "+".join(key.scopes)
 
@@ -95,7 +95,7 @@ def test_each_row_gets_a_key_in_the_order_of_the_input(
     ran = generate()
     assert (ran.code, ran.out) == (0, "")
     assert ran.err == "gamcli: made 24 keys; out.csv holds 24\n"
-    require_whole(file, place / "out.csv", pairs)
+    require_complete(file, place / "out.csv", pairs)
     assert stat.S_IMODE((place / "out.csv").stat().st_mode) == 0o600
     assert (place / "out.csv").read_text().splitlines()[0] == "id,user,app,client_id,api_key,scopes,expires_at"
 
@@ -116,7 +116,7 @@ def test_rows_choose_scopes_expiry_and_label(town: Run, place: Path) -> None:
     assert written[1]["scopes"] == "user_guid+user_email"
 
 
-FAULTS = """user,app,scopes,expires_in,label
+INVALID_ROWS = """user,app,scopes,expires_in,label
 nobody,portal,,,
 ana,nothing,,,
 ana,closed,,,
@@ -134,7 +134,7 @@ ana,portal,gam_user_roles+fullcontrol,,
 "a"b,gate,,,
 """
 
-TOLD = """keys.csv:2: no user named 'nobody'
+PROBLEMS = """keys.csv:2: no user named 'nobody'
 keys.csv:3: no application named 'nothing'; gamcli app list
 keys.csv:4: application 'closed' does not allow remote REST authentication; gamcli app update closed --remote-rest
 keys.csv:5: user 'cy' is blocked; gamcli user unblock cy
@@ -160,11 +160,11 @@ def test_every_fault_is_told_with_its_line_before_any_key_is_made(town: Run, pla
         ("user", "block", "cy"),
     ):
         assert town(*line).code == 0
-    (place / "keys.csv").write_text(FAULTS, encoding="utf-8")
+    (place / "keys.csv").write_text(INVALID_ROWS, encoding="utf-8")
     ran = town("key", "generate", "--from", "keys.csv", "--out", "out.csv")
     assert ran.code == 2
     head, *told, hint = ran.err.splitlines(keepends=True)
-    assert "".join(told) == TOLD
+    assert "".join(told) == PROBLEMS
     assert (head, hint[:12]) == ("gamcli: error: 13 faults, so nothing was changed\n", "gamcli: hint")
     assert not (place / "out.csv").exists()
     assert sql("SELECT (SELECT count(*) FROM key), (SELECT count(*) FROM batch)") == [(0, 0)]
@@ -231,7 +231,7 @@ def test_stdin_is_read_as_a_file_is(town: Run, program: Run, place: Path, file: 
     assert town("user", "list").code == 0
     ran = program("key", "generate", "--from", "-", "--out", "out.csv", stdin=b"user,app\nuser1,gate\n")
     assert ran.code == 0, ran.err
-    require_whole(file, place / "out.csv", [("user1", "gate")])
+    require_complete(file, place / "out.csv", [("user1", "gate")])
     ran = program("key", "generate", "--from", "-", "--out", "b.csv", stdin=b"user,app\nx,gate\n")
     assert "stdin:2: no user named 'x'" in ran.err
 
@@ -256,7 +256,7 @@ def test_a_pair_with_a_live_key_is_a_fault_and_one_with_a_dead_key_is_not(
     assert f"keys.csv:9: user '{user}' has a live key for application '{app}' already: {held}\n" in ran.err
     assert town("key", "revoke", held).code == 0
     assert generate().code == 0
-    require_whole(file, place / "out.csv", pairs)
+    require_complete(file, place / "out.csv", pairs)
 
 
 @pytest.fixture
@@ -324,20 +324,20 @@ def test_requests_that_others_make_meanwhile_are_heeded(
     wanted: Run, town: Run, place: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that was made while the first keys were delivered is that key's; one for something else ends the run."""
-    add = bulk_results.Results.add
+    add = bulk_results.ResultsFile.append_keys
     made: list[str] = []
 
-    def ask(self: bulk_results.Results, found: Any) -> None:  # noqa: ANN401 - passed on
+    def ask(self: bulk_results.ResultsFile, found: Any) -> None:  # noqa: ANN401 - passed on
         add(self, found)
         if not made:
             with Store.open(file) as other:
                 gam = Gam(other, lambda: datetime.now(UTC), os.urandom, "tester")
-                made.append(request_ids.generate(gam, KeyWish("user8", "portal"), "r8").record.id)
-                request_ids.generate(gam, KeyWish("user11", "portal", label="other"), "r11")
+                made.append(request_ids.generate(gam, KeySpec("user8", "portal"), "r8").record.id)
+                request_ids.generate(gam, KeySpec("user11", "portal", label="other"), "r11")
 
-    asked = [f"user{number},portal,,r{number}" for number in range(PEOPLE)]
+    asked = [f"user{number},portal,,r{number}" for number in range(USER_COUNT)]
     with monkeypatch.context() as patch:
-        patch.setattr(bulk_results.Results, "add", ask)
+        patch.setattr(bulk_results.ResultsFile, "append_keys", ask)
         ran = wanted(*asked)
     assert ran.code == 5
     assert "line 13 is right no more: request 'r11' made key" in ran.err
@@ -355,7 +355,7 @@ def test_a_second_run_makes_nothing_more(generate: Run, place: Path, file: Path,
     before = (place / "out.csv").read_bytes()
     assert generate().err == "gamcli: made 0 keys, 24 there already; out.csv holds 24\n"
     assert (place / "out.csv").read_bytes() == before
-    require_whole(file, place / "out.csv", pairs)
+    require_complete(file, place / "out.csv", pairs)
 
 
 def test_keys_whose_output_is_gone_are_faults_until_they_end(
@@ -371,7 +371,7 @@ def test_keys_whose_output_is_gone_are_faults_until_they_end(
     for app in APPS:
         assert town("key", "revoke", "--app", app, "--accept-invalidating", "12").code == 0
     assert generate(out="new.csv").code == 0
-    require_whole(file, place / "new.csv", pairs)
+    require_complete(file, place / "new.csv", pairs)
 
 
 @pytest.mark.usefixtures("pairs")
@@ -393,10 +393,10 @@ def test_a_file_that_another_input_led_to_is_left_alone(generate: Run, town: Run
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a chunk be five keys."""
-    monkeypatch.setattr(bulk_issue, "CHUNK", 5)
+    monkeypatch.setattr(bulk_issue, "CHUNK_ROWS", 5)
 
 
-class Cut(Exception):  # noqa: N818 - no error of gamcli
+class InterruptedWrite(Exception):  # noqa: N818 - no error of gamcli
     """What ends a run."""
 
 
@@ -423,7 +423,7 @@ def test_a_full_disk_loses_nothing(
     line = (place / "out.csv").read_bytes().count(b"\n") + 1
     assert f"error: cannot write line {line} of out.csv: No space left on device\n" in ran.err
     assert generate().code == 0
-    require_whole(file, place / "out.csv", pairs)
+    require_complete(file, place / "out.csv", pairs)
 
 
 @pytest.mark.usefixtures("town")
@@ -441,7 +441,7 @@ def test_a_limit_on_files_is_told_and_loses_nothing(
     assert found.returncode in (1, 8)
     assert b"gamcli: error: " in found.stderr
     assert generate().code == 0
-    require_whole(file, place / "out.csv", pairs)
+    require_complete(file, place / "out.csv", pairs)
 
 
 @pytest.mark.usefixtures("small_chunks")
@@ -453,19 +453,19 @@ def test_what_was_never_delivered_gets_a_fresh_secret(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """Under the same id; what was written already keeps its own, even if nobody noted that it was."""
-    (delivered, when), add, count = point, bulk_results.Results.add, [0]
+    (delivered, when), add, count = point, bulk_results.ResultsFile.append_keys, [0]
 
-    def ended(self: bulk_results.Results, made: Any) -> None:  # noqa: ANN401 - passed on
+    def ended(self: bulk_results.ResultsFile, made: Any) -> None:  # noqa: ANN401 - passed on
         if count[0] == delivered:
             if when == "after":
                 add(self, made)
-            raise Cut
+            raise InterruptedWrite
         count[0] += 1
         add(self, made)
 
     with monkeypatch.context() as patch:
-        patch.setattr(bulk_results.Results, "add", ended)
-        with pytest.raises(Cut):
+        patch.setattr(bulk_results.ResultsFile, "append_keys", ended)
+        with pytest.raises(InterruptedWrite):
             generate()
     before = rows(place / "out.csv")
     assert len(before) == 5 * (delivered + (when == "after"))
@@ -474,7 +474,7 @@ def test_what_was_never_delivered_gets_a_fresh_secret(
     assert ("5 with a fresh secret" in told) == (when == "before")
     assert set(ids) <= set(ids_of(file))
     assert rows(place / "out.csv")[: len(before)] == before
-    require_whole(file, place / "out.csv", pairs)
+    require_complete(file, place / "out.csv", pairs)
 
 
 def ids_of(file: Path) -> list[str]:
@@ -515,15 +515,15 @@ def test_an_input_whose_output_was_begun_elsewhere_is_completed_there(
 ) -> None:
     """Its first keys may lie in that file."""
     with monkeypatch.context() as patch:
-        patch.setattr(bulk_issue, "_make", lambda *_: (_ for _ in ()).throw(Cut()))
-        with pytest.raises(Cut):
+        patch.setattr(bulk_issue, "_issue_chunk", lambda *_: (_ for _ in ()).throw(InterruptedWrite()))
+        with pytest.raises(InterruptedWrite):
             generate()
     ran = generate(out="other.csv")
     assert ran.code == 5
     assert ran.hint == f"--out {place}/out.csv"
     (place / "out.csv").unlink()
     assert generate(out="other.csv").code == 0
-    require_whole(file, place / "other.csv", pairs)
+    require_complete(file, place / "other.csv", pairs)
 
 
 @pytest.mark.usefixtures("small_chunks", "pairs")
@@ -531,9 +531,9 @@ def test_a_change_of_the_store_meanwhile_is_heeded(
     generate: Run, town: Run, place: Path, file: Path, pairs: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who is blocked while keys are made gets none; the rest is made once the cause is mended."""
-    add, blocked = bulk_results.Results.add, pairs[12][0]
+    add, blocked = bulk_results.ResultsFile.append_keys, pairs[12][0]
 
-    def block(self: bulk_results.Results, made: Any) -> None:  # noqa: ANN401 - passed on
+    def block(self: bulk_results.ResultsFile, made: Any) -> None:  # noqa: ANN401 - passed on
         add(self, made)
         if made[0].row == 1:
             with Store.open(file) as store, store.writing() as tx:
@@ -541,14 +541,14 @@ def test_a_change_of_the_store_meanwhile_is_heeded(
                 tx.run("INSERT INTO audit SELECT max(seq) + 1, '', '', '', '', '{}', NULL FROM audit")
 
     with monkeypatch.context() as patch:
-        patch.setattr(bulk_results.Results, "add", block)
+        patch.setattr(bulk_results.ResultsFile, "append_keys", block)
         ran = generate()
     assert ran.code == 5
     assert f"is right no more: user '{blocked}' is blocked" in ran.err
     assert 5 <= len(rows(place / "out.csv")) < len(pairs)
     assert town("user", "unblock", blocked).code == 0
     assert generate().code == 0
-    require_whole(file, place / "out.csv", pairs)
+    require_complete(file, place / "out.csv", pairs)
 
 
 @pytest.mark.usefixtures("small_chunks", "pairs")
@@ -556,16 +556,16 @@ def test_only_one_run_of_an_input_goes_on(
     generate: Run, place: Path, sql: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that was overtaken ends before its next chunk; two cannot write to one file at all."""
-    add = bulk_results.Results.add
+    add = bulk_results.ResultsFile.append_keys
 
-    def overtake(self: bulk_results.Results, made: Any) -> None:  # noqa: ANN401 - passed on
+    def overtake(self: bulk_results.ResultsFile, made: Any) -> None:  # noqa: ANN401 - passed on
         add(self, made)
         second.append(generate())
         sql("UPDATE batch SET run = run + 1")
 
     second: list[Any] = []
     with monkeypatch.context() as patch:
-        patch.setattr(bulk_results.Results, "add", overtake)
+        patch.setattr(bulk_results.ResultsFile, "append_keys", overtake)
         ran = generate()
     assert (ran.code, second[0].code) == (5, 5)
     assert "another run writes to out.csv" in second[0].err
@@ -575,7 +575,7 @@ def test_only_one_run_of_an_input_goes_on(
 
 def test_a_run_that_is_killed_is_completed_by_the_next(town: Run, place: Path, file: Path) -> None:
     """At random points, again and again: each pair is issued once, each key proven, none without its row."""
-    found = [(f"user{number % PEOPLE}", f"app{number // PEOPLE}") for number in range(PEOPLE * 60)]
+    found = [(f"user{number % USER_COUNT}", f"app{number // USER_COUNT}") for number in range(USER_COUNT * 60)]
     for number in range(60):
         made = town("app", "create", f"app{number}", "--scope", "user_email", "--remote-rest", "--api-keys")
         assert made.code == 0

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gamcli.actions import Gam
-from gamcli.actions.apps import AppWish, create
+from gamcli.actions.apps import AppSpec, create
 from gamcli.commands import complete, completion, root
 from gamcli.commands.settings import SETTINGS
 from gamcli.rules import scopes
@@ -35,7 +35,7 @@ def offered(gamcli: Run) -> Callable[..., list[str]]:
 def named(world: Run, ago: Callable[[timedelta], Gam]) -> Run:
     """Put names into the store that shells must quote."""
     for name in ("my portal", "a:b", "it's", "x$(y)"):
-        create(ago(timedelta()), AppWish(name, {}))
+        create(ago(timedelta()), AppSpec(name, {}))
     assert world("user", "create", "añá", "--email", "a@example.com").code == 0
     return world
 
@@ -155,8 +155,8 @@ def test_where_there_is_no_store_nothing_is_offered(offered: Run, words: list[st
 def test_so_many_names_are_offered_and_no_more(world: Run, offered: Run, many_keys: int) -> None:
     """Beyond that people type a letter first."""
     assert world("key", "list", "--limit", "1").code == 0
-    assert many_keys > complete.MOST_NAMES
-    assert len(offered("key", "show", "")) == complete.MOST_NAMES
+    assert many_keys > complete.MAX_NAMES
+    assert len(offered("key", "show", "")) == complete.MAX_NAMES
     assert len(offered("key", "show", "0000199")) == 10
 
 

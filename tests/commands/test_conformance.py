@@ -14,17 +14,17 @@ from gamcli.actions import Gam, repository
 from gamcli.conformance import table
 from gamcli.provision import seed
 from gamcli.rules import passwords
-from gamcli.server.transport.event_loop import Options, Server
+from gamcli.server.transport.event_loop import Server, ServerOptions
 from gamcli.store import Store
 
 Run = Callable[..., Any]
-ROWS = list(table.rows())
+ROWS = list(table.load_rows())
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let hashes of passwords take no time."""
-    monkeypatch.setattr(passwords, "PRESENT", passwords.CHEAPEST)
+    monkeypatch.setattr(passwords, "CURRENT_COST", passwords.TEST_COST)
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def url(gamcli: Run, place: Path) -> Iterator[str]:
         gam = Gam(store, lambda: datetime.now(UTC), os.urandom, "test")
         repository.initialise(gam)
         seed.sow(gam, [place / "seed.toml"], {})
-        server = Server(gam, Options(log=lambda _: None, max_failures=0))
+        server = Server(gam, ServerOptions(log=lambda _: None, max_failures=0))
         thread = Thread(target=server.run)
         thread.start()
         yield server.url

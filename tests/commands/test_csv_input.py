@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamcli.actions.problems import Faults
+from gamcli.actions.problems import ProblemList
 from gamcli.bulk import csv_input
-from gamcli.bulk.csv_input import MARK, Source
+from gamcli.bulk.csv_input import BYTE_ORDER_MARK, CsvSource
 
 FIELDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 ROWS = st.lists(st.tuples(FIELDS, FIELDS), min_size=1, max_size=6)
@@ -19,13 +19,13 @@ ROWS = st.lists(st.tuples(FIELDS, FIELDS), min_size=1, max_size=6)
 
 def read(data: bytes) -> list[tuple[int, list[str]]]:
     """Return the records of `data`, which has no fault."""
-    faults = Faults("f")
-    found = list(csv_input.records(Source("f", io.BytesIO(data), len(data), b""), faults))
-    assert faults.found == []
+    faults = ProblemList("f")
+    found = list(csv_input.read_rows(CsvSource("f", io.BytesIO(data), len(data), b""), faults))
+    assert faults.problems == []
     return found
 
 
-@given(rows=ROWS, end=st.sampled_from(["\n", "\r\n"]), mark=st.sampled_from([b"", MARK]), last=st.booleans())
+@given(rows=ROWS, end=st.sampled_from(["\n", "\r\n"]), mark=st.sampled_from([b"", BYTE_ORDER_MARK]), last=st.booleans())
 def test_what_was_written_is_read(rows: list[tuple[str, str]], end: str, mark: bytes, last: bool) -> None:  # noqa: FBT001
     """With either line end, with and without a byte order mark, with and without an end of the last line."""
     text = io.StringIO(newline="")
@@ -46,25 +46,25 @@ def test_a_file_is_known_by_its_bytes(tmp_path: Path) -> None:
     """And read from its beginning as often as one likes."""
     path = tmp_path / "a.csv"
     path.write_bytes(b"a\nb\n")
-    with csv_input.opened(str(path)) as source:
+    with csv_input.open_csv(str(path)) as source:
         assert (source.name, source.size, source.digest) == (str(path), 4, sha256(b"a\nb\n").digest())
         for _ in range(2):
-            assert list(csv_input.records(source, Faults("f"))) == [(1, ["a"]), (2, ["b"])]
+            assert list(csv_input.read_rows(source, ProblemList("f"))) == [(1, ["a"]), (2, ["b"])]
 
 
 def test_a_line_too_long_for_a_table_is_told() -> None:
     """Not read into memory whole."""
-    faults = Faults("f")
-    data = b"a\n" + b"x" * (3 * csv_input.BLOCK)
-    assert list(csv_input.records(Source("f", io.BytesIO(data), 0, b""), faults)) == [(1, ["a"])]
-    assert [str(fault) for fault in faults.found] == ["f:2: a field does not end: is a quote missing?"]
+    faults = ProblemList("f")
+    data = b"a\n" + b"x" * (3 * csv_input.BLOCK_SIZE)
+    assert list(csv_input.read_rows(CsvSource("f", io.BytesIO(data), 0, b""), faults)) == [(1, ["a"])]
+    assert [str(fault) for fault in faults.problems] == ["f:2: a field does not end: is a quote missing?"]
 
 
 @pytest.mark.parametrize("header", [["b", "a"], ["a", "b", "c"], ["a"]])
 def test_fields_are_put_in_order(header: list[str]) -> None:
     """What has no column is empty."""
     told: list[str] = []
-    pick = csv_input.columns(header, ["a", "b", "c"], ["a"], told.append)
+    pick = csv_input.column_picker(header, ["a", "b", "c"], ["a"], told.append)
     assert told == []
     assert dict(zip("abc", pick([each.upper() for each in header]), strict=True)) == {
         each: each.upper() if each in header else "" for each in "abc"

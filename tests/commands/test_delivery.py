@@ -88,8 +88,8 @@ def test_env_prints_lines_that_a_shell_takes(world: Run, words: list[str]) -> No
 
 def test_env_quotes_what_a_shell_would_read() -> None:
     """Whatever a value holds, and never a second line."""
-    assert credentials.env([("A", "b c"), ("D", "$e")]) == "A='b c'\nD='$e'\n"
-    for write in (credentials.env, credentials.outputs):
+    assert credentials.format_env([("A", "b c"), ("D", "$e")]) == "A='b c'\nD='$e'\n"
+    for write in (credentials.format_env, credentials.format_github_outputs):
         with pytest.raises(FailedError, match="cannot be printed"):
             write([("A", "b\nC=d")])
 
@@ -124,8 +124,8 @@ def test_a_step_gets_its_outputs_and_its_log_shows_no_secret(world: Run, step: P
 def test_masks_leave_before_values_are_written(step: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever copies the file into the log meanwhile shows nothing."""
     seen: list[str] = []
-    monkeypatch.setattr(delivery, "_mask", lambda _: seen.append(step.read_text(encoding="utf-8")))
-    with delivery.step_outputs() as append:
+    monkeypatch.setattr(delivery, "_print_masks", lambda _: seen.append(step.read_text(encoding="utf-8")))
+    with delivery.open_step_outputs() as append:
         append([], [("A", "b")])
     assert (seen, outputs(step)) == (["EARLIER=1"], {"EARLIER": "1", "A": "b"})
 
@@ -215,7 +215,7 @@ def test_what_was_appended_is_cut_off_when_it_never_came_to_be(step: Path) -> No
     """As when the store cannot be written after that."""
 
     def fail() -> None:
-        with delivery.step_outputs() as append:
+        with delivery.open_step_outputs() as append:
             append([], [("A", "b")])
             raise RuntimeError
 
@@ -296,7 +296,13 @@ def test_the_formats_of_options_are_those_that_help_explains() -> None:
     """One table; each option takes a part of it."""
     taken = [
         {*get_args(get_args(get_args(each)[0])[0])}
-        for each in (options.Format, options.Issuing, example_output.Shown, example_output.OfClient, scan.Shown)
+        for each in (
+            options.Format,
+            options.SecretFormat,
+            example_output.RecordFormat,
+            example_output.ClientRecordFormat,
+            scan.OutputFormat,
+        )
     ]
     assert set.union(*taken) == set(FORMATS)
 

@@ -14,7 +14,7 @@ import pytest
 
 from gamcli.actions import Gam
 from gamcli.actions import keys as actions
-from gamcli.actions.keys import KeyWish
+from gamcli.actions.keys import KeySpec
 from gamcli.commands import complete
 
 Run = Callable[..., Any]
@@ -40,8 +40,8 @@ def require_mend(mend: str | None) -> None:
     """Fail unless a mend that is one of our commands is one that there is."""
     words = shlex.split(mend or "")
     if words[:1] == ["gamcli"]:
-        rows = complete.table()
-        path, _, _ = complete.walk(rows, words[1:])
+        rows = complete.read_table()
+        path, _, _ = complete.parse_words(rows, words[1:])
         known = {row.text for row in rows if row.path == path}
         assert path or words[1:] == ["--version"]
         assert {word for word in words if word.startswith("--") and word not in ("--store", "--config")} <= known
@@ -195,7 +195,7 @@ def test_a_log_without_its_store_is_found(found: Run, file: Path) -> None:
 def test_a_clock_that_was_set_back_is_found(found: Run, world: Run, ago: Callable[[timedelta], Gam]) -> None:
     """By what is from tomorrow."""
     assert world("key", "list").code == 0
-    actions.generate(ago(timedelta(days=-1)), KeyWish("ana", "portal"))
+    actions.generate(ago(timedelta(days=-1)), KeySpec("ana", "portal"))
     assert found("clock")[0][::2] == ("wrong", "date -u")
 
 

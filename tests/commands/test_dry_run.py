@@ -38,7 +38,7 @@ CHANGES: dict[str, tuple[str, str]] = {
 }
 """A command line for each verb that changes the store, and the step that it comes to."""
 
-READ = {
+READ_ONLY = {
     "quickstart", "serve", "run", "completion", "help", "scope list", "config list", "config get", "config path",
     "store", "store info", "store check", "store backup", "doctor", "conformance", "try",
     "audit", "audit list", "audit verify", "audit head", "audit export",
@@ -109,7 +109,7 @@ def test_every_verb_that_changes_something_has_a_dry_run() -> None:
     rows = list(csv.reader(table.read_text(encoding="utf-8").splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
     dry = {row[0] for row in rows if row[1] == "--dry-run"}
     verbs = {row[0] for row in rows if row[1] == "--help"} - {"", "auth-type", "app", "user", "key", "token", "scope"}
-    assert dry == verbs - READ - {"config"}
+    assert dry == verbs - READ_ONLY - {"config"}
     assert {" ".join(line.split()[:2]) for line in CHANGES} == dry - ELSEWHERE
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from gamcli.commands import complete
-from gamcli.model import token_id
+from gamcli.model import format_token_id
 from gamcli.rules.credentials import checksum
 
 Run = Callable[..., Any]
@@ -33,7 +33,7 @@ SEED_KEY = "gamkey_SEEDseed_MARKEDmarkedMARKEDmarkedMARKED012"[: 7 + 8 + 1 + 32]
 ISSUED = re.compile(r"gamkey_\w{8}_\w{38}|gamsec_\w{46}|[0-9a-f-]{36}![0-9A-Za-z]{78}")
 """Keys, client secrets and access tokens."""
 
-HOLDERS = {
+FILES_WITH_SECRETS = {
     "csecret", "third", "password", "seed.toml", "key", "tokens", "gate.secret", "new.key", "keys.csv", "applied.env",
     "github",
 }  # fmt: skip
@@ -93,7 +93,7 @@ class Line:
     @property
     def leaf(self) -> str:
         """The command that it runs."""
-        return complete.walk(complete.table(), self.words)[0]
+        return complete.parse_words(complete.read_table(), self.words)[0]
 
 
 def lines() -> Iterator[Line]:
@@ -107,7 +107,7 @@ def lines() -> Iterator[Line]:
 
 def leaves() -> set[str]:
     """Return every command that has no command below it."""
-    rows = complete.table()
+    rows = complete.read_table()
     paths = {f"{row.path} {row.text}".strip() for row in rows if row.text[:1] not in ("-", "<")}
     return {path for path in paths if not any(other.startswith(f"{path} ") for other in paths)}
 
@@ -173,7 +173,7 @@ def ask(gamcli: Run, program: Run, files: Path, sql: Run) -> Callable[[Line, tup
                 case "{key}":
                     yield sql("SELECT id FROM key WHERE ended_at IS NULL ORDER BY created_at LIMIT 1")[0][0]
                 case "{token}":
-                    yield token_id(sql("SELECT min(id) FROM token")[0][0])
+                    yield format_token_id(sql("SELECT min(id) FROM token")[0][0])
                 case _:
                     yield word
 
@@ -189,13 +189,13 @@ def contents(*folders: Path) -> Iterator[tuple[Path, bytes]]:
     """Yield every file below the folders that was not made to hold secrets."""
     for folder in folders:
         for path in folder.rglob("*"):
-            if path.is_file() and path.name not in HOLDERS:
+            if path.is_file() and path.name not in FILES_WITH_SECRETS:
                 yield path, path.read_bytes()
 
 
 def found_in(files: Path) -> set[str]:
     """Return the secrets in files that were made to hold them."""
-    texts = [(files / name).read_text(encoding="utf-8") for name in HOLDERS if (files / name).exists()]
+    texts = [(files / name).read_text(encoding="utf-8") for name in FILES_WITH_SECRETS if (files / name).exists()]
     return {*ISSUED.findall("\n".join(texts))}
 
 
@@ -290,7 +290,7 @@ def test_no_command_makes_a_file_that_is_open_to_others(
 HOSTILE = "\x1b]0;x\x07\x1b[31m\x9b1m\u202e\u200b\u2066\u061c\ufeff\r\n\tend"
 """Escape sequences, C1, bidirectional overrides, letters without width, line ends."""
 
-KEPT = {
+UNCHANGED_COLUMNS = {
     ("app", "client_id"), ("app", "api_key_auth_type"), ("app_use", "client_id"), ("auth_type", "fold"),
     ("auth_type", "type"), ("key", "id"), ("key", "end_status"), ("key_request", "key"),
     ("repository", "default_auth_type"),
@@ -307,7 +307,7 @@ def poison(file: Path) -> int:
         tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         for table in tables:
             for _, column, kind, *_ in connection.execute(f"PRAGMA table_info({table})").fetchall():
-                if kind != "TEXT" or (table, column) in KEPT or table.startswith("sqlite_"):
+                if kind != "TEXT" or (table, column) in UNCHANGED_COLUMNS or table.startswith("sqlite_"):
                     continue
                 value = json.dumps({HOSTILE: HOSTILE}) if column in ("attributes", "details") else HOSTILE
                 unique = "" if column in ("attributes", "details") else f" || {connection_key(connection, table)}"
@@ -319,18 +319,21 @@ def poison(file: Path) -> int:
 def connection_key(connection: sqlite3.Connection, table: str) -> str:
     """Return the SQL for what tells the rows of a table apart."""
     columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
-    return " || ".join(row[1] for row in columns if row[5] and (table, row[1]) in KEPT | {("audit", "seq")}) or "''"
+    return (
+        " || ".join(row[1] for row in columns if row[5] and (table, row[1]) in UNCHANGED_COLUMNS | {("audit", "seq")})
+        or "''"
+    )
 
 
 def formats(leaf: str) -> Iterator[tuple[str, ...]]:
     """Yield the words for each format that a command has."""
     yield ()
-    for row in complete.table():
+    for row in complete.read_table():
         if row.path == leaf and row.text == "--output":
-            yield from (("-o", name) for name in row.value.split("|") if name not in ("value", "github"))
+            yield from (("-o", name) for name in row.metavar.split("|") if name not in ("value", "github"))
 
 
-def driving(text: str) -> set[str]:
+def control_characters(text: str) -> set[str]:
     """Return the letters of a text that could drive a terminal, or turn or hide what stands there."""
     return {letter for letter in text if not letter.isprintable()} - {"\n"}
 
@@ -351,7 +354,7 @@ def test_no_text_of_the_store_drives_a_terminal(
         begin = [form for form in formats(line.leaf) if "-o" not in line.words] or [()]
         for more in [()] if "program" in line.marks or line.leaf in CHANGING else begin:
             ran = ask(line, more)
-            assert driving(ran.out + ran.err) == set(), (line.words, more)
+            assert control_characters(ran.out + ran.err) == set(), (line.words, more)
             shown += "?]0;x??[31m" in ran.out
     assert shown > 30
 
@@ -370,7 +373,7 @@ def test_no_name_of_the_store_drives_the_shell_that_completes_it(
     poison(file)
     for words in (("app", "show", ""), ("user", "show", ""), ("key", "list", "--user", "")):
         ran = gamcli("__complete", *words)
-        assert driving(ran.out.replace("\t", "")) == set()
+        assert control_characters(ran.out.replace("\t", "")) == set()
 
 
 def test_the_environment_of_these_tests_holds_no_secret() -> None:

@@ -12,26 +12,26 @@ from hypothesis import strategies as st
 
 from gamcli.errors import UsageError
 from gamcli.rules.credentials import mint_api_key
-from gamcli.rules.leak_detection import LONGEST
+from gamcli.rules.leak_detection import MAX_LENGTH
 from gamcli.scan import file_scan
-from gamcli.scan.file_scan import PIECE, Reader, require_all, shown
+from gamcli.scan.file_scan import CHUNK_BYTES, FileScanner, display_path, require_readable
 
 KEY = mint_api_key(Random(1).randbytes)[1].reveal()
 
 
 @pytest.fixture
-def reader() -> Reader:
+def reader() -> FileScanner:
     """Return a reader that has nothing to warn of."""
 
     def warn(told: str) -> None:
         pytest.fail(told)
 
-    return Reader(warn)
+    return FileScanner(warn)
 
 
-def look(reader: Reader, *paths: str) -> list[tuple[str, int, int]]:
+def look(reader: FileScanner, *paths: str) -> list[tuple[str, int, int]]:
     """Return where leaks lie: file, line and column."""
-    return [(source.file, leak.line, leak.column) for source, leak in reader.leaks(paths)]
+    return [(source.file, leak.line, leak.column) for source, leak in reader.scan(paths)]
 
 
 @pytest.fixture
@@ -45,22 +45,22 @@ def tree(place: Path) -> Path:
     return place
 
 
-def test_a_folder_is_searched_to_its_depths_in_order(reader: Reader, tree: Path) -> None:
+def test_a_folder_is_searched_to_its_depths_in_order(reader: FileScanner, tree: Path) -> None:
     """Its files before its folders; what git keeps is not looked into."""
     assert tree
     found = look(reader, ".")
     assert found == [(name, 2, 2) for name in (".hidden", "a.py", "b/first.py", "b/c/deep.py", "b/d/last.py")]
-    assert (reader.files, reader.unread) == (7, 0)
-    assert reader.size == 5 * (len(KEY) + 2) + len("nothing")
+    assert (reader.files, reader.unreadable) == (7, 0)
+    assert reader.bytes_read == 5 * (len(KEY) + 2) + len("nothing")
 
 
-def test_a_folder_or_file_of_git_that_is_named_is_searched(reader: Reader, tree: Path) -> None:
+def test_a_folder_or_file_of_git_that_is_named_is_searched(reader: FileScanner, tree: Path) -> None:
     """Somebody wants it."""
     assert look(reader, ".git", "./a.py") == [(".git/config", 2, 2), ("a.py", 2, 2)]
     assert look(reader, str(tree / "b" / "c")) == [(str(tree / "b/c/deep.py"), 2, 2)]
 
 
-def test_links_within_a_folder_are_not_followed_but_named_ones_are(reader: Reader, tree: Path) -> None:
+def test_links_within_a_folder_are_not_followed_but_named_ones_are(reader: FileScanner, tree: Path) -> None:
     """Neither to files nor to folders, so that nothing goes round in circles."""
     (tree / "b" / "c" / "up").symlink_to(tree)
     (tree / "b" / "c" / "other").symlink_to(tree / "a.py")
@@ -68,27 +68,27 @@ def test_links_within_a_folder_are_not_followed_but_named_ones_are(reader: Reade
     assert look(reader, "b/c/up/b/c", "b/c/other") == [("b/c/up/b/c/deep.py", 2, 2), ("b/c/other", 2, 2)]
 
 
-def test_pipes_and_sockets_in_a_folder_are_left_alone(reader: Reader, place: Path) -> None:
+def test_pipes_and_sockets_in_a_folder_are_left_alone(reader: FileScanner, place: Path) -> None:
     """Nobody may ever write into them."""
     os.mkfifo(place / "pipe")
     assert look(reader, ".") == []
     assert reader.files == 0
 
 
-def test_a_pipe_that_is_named_is_read(reader: Reader, place: Path) -> None:
+def test_a_pipe_that_is_named_is_read(reader: FileScanner, place: Path) -> None:
     """As shells make them: `scan <(command)`."""
     os.mkfifo(place / "pipe")
     writer = threading.Thread(target=(place / "pipe").write_text, args=(f"x\n{KEY}\n",))
     writer.start()
     assert look(reader, "pipe") == [("pipe", 2, 1)]
     writer.join()
-    assert (reader.files, reader.size) == (1, len(KEY) + 3)
+    assert (reader.files, reader.bytes_read) == (1, len(KEY) + 3)
 
 
-@pytest.fixture(params=[1, 7, LONGEST - 1, LONGEST, 64])
+@pytest.fixture(params=[1, 7, MAX_LENGTH - 1, MAX_LENGTH, 64])
 def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """Let files be read in pieces of this size."""
-    monkeypatch.setattr(file_scan, "PIECE", request.param)
+    monkeypatch.setattr(file_scan, "CHUNK_BYTES", request.param)
     assert isinstance(request.param, int)
     return request.param
 
@@ -99,12 +99,12 @@ def test_no_border_between_pieces_hides_a_leak(small: int, place: Path, before: 
     """The quick look and the thorough one see it, wherever it lies."""
     assert small
     (place / "file").write_bytes(b"x" * before + KEY.encode() + b"y" * after)
-    reader = Reader(pytest.fail)
+    reader = FileScanner(pytest.fail)
     assert look(reader, "file") == [("file", 1, before + 1)]
-    assert reader.size == before + len(KEY) + after
+    assert reader.bytes_read == before + len(KEY) + after
 
 
-def test_what_lay_in_one_file_is_not_found_in_the_next(small: int, reader: Reader, place: Path) -> None:
+def test_what_lay_in_one_file_is_not_found_in_the_next(small: int, reader: FileScanner, place: Path) -> None:
     """The buffer is used again, the findings are not."""
     assert small
     (place / "a").write_text(KEY[:30], encoding="ascii")
@@ -112,16 +112,16 @@ def test_what_lay_in_one_file_is_not_found_in_the_next(small: int, reader: Reade
     assert look(reader, ".") == []
 
 
-@pytest.mark.parametrize("place_of_it", [0, PIECE - 20, 3 * PIECE])
-def test_large_files_are_found_in_at_their_lines(reader: Reader, place: Path, place_of_it: int) -> None:
+@pytest.mark.parametrize("place_of_it", [0, CHUNK_BYTES - 20, 3 * CHUNK_BYTES])
+def test_large_files_are_found_in_at_their_lines(reader: FileScanner, place: Path, place_of_it: int) -> None:
     """Across real borders too."""
     lines = place_of_it // 10
-    (place / "log").write_bytes(b"123456789\n" * lines + KEY.encode() + b"\n" * PIECE)
+    (place / "log").write_bytes(b"123456789\n" * lines + KEY.encode() + b"\n" * CHUNK_BYTES)
     assert look(reader, "log") == [("log", lines + 1, 1)]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
-def test_files_of_windows_are_read(reader: Reader, place: Path, encoding: str) -> None:
+def test_files_of_windows_are_read(reader: FileScanner, place: Path, encoding: str) -> None:
     """By their byte order mark."""
     text = f"clé\r\nkey={KEY}\r\n"
     (place / "a.ps1").write_bytes((text if encoding == "utf-16" else f"\ufeff{text}").encode(encoding))
@@ -134,10 +134,10 @@ def test_what_cannot_be_read_is_told_and_passed_over(tree: Path, monkeypatch: py
     refuse(monkeypatch, os, "scandir", "b")
     refuse(monkeypatch, os, "open", "a.py")
     told: list[str] = []
-    reader = Reader(told.append)
+    reader = FileScanner(told.append)
     assert look(reader, ".") == [(".hidden", 2, 2)]
     assert told == ["cannot read a.py: Permission denied", "cannot read b: Permission denied"]
-    assert (reader.files, reader.unread) == (1, 2)
+    assert (reader.files, reader.unreadable) == (1, 2)
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, refused: str) -> None:
@@ -157,17 +157,17 @@ def test_a_file_that_vanishes_before_it_is_read_again_is_told(place: Path, monke
     (place / "b").mkdir()
     (place / "b" / "a").write_text(KEY, encoding="ascii")
 
-    def vanish(_: Reader, path: str) -> bool:
+    def vanish(_: FileScanner, path: str) -> bool:
         Path(path).unlink()
         return True
 
-    monkeypatch.setattr(Reader, "_may_hold", vanish)
+    monkeypatch.setattr(FileScanner, "_may_contain_credential", vanish)
     told: list[str] = []
-    assert look(Reader(told.append), "b") == []
+    assert look(FileScanner(told.append), "b") == []
     assert told == ["cannot read b/a: No such file or directory"]
     (place / "a").write_text(KEY, encoding="ascii")
     with pytest.raises(UsageError, match="cannot read a: No such file or directory"):
-        look(Reader(told.append), "./a")
+        look(FileScanner(told.append), "./a")
 
 
 @pytest.mark.parametrize("path", ["nothing", "nothing/in/it", "nul\0"])
@@ -175,8 +175,8 @@ def test_a_path_that_is_not_there_is_told_before_anything_is_read(tree: Path, pa
     """The other ones are not searched."""
     assert tree
     with pytest.raises(UsageError, match=r"cannot read (nothing|nul)"):
-        require_all(["a.py", "-", path])
-    require_all(["a.py", "-", "."])
+        require_readable(["a.py", "-", path])
+    require_readable(["a.py", "-", "."])
 
 
 @pytest.mark.parametrize("refused", ["a.py", "b"])
@@ -188,11 +188,11 @@ def test_a_path_that_was_named_and_cannot_be_read_is_an_error(
     with monkeypatch.context() as patched:
         refuse(patched, os, "open", refused)
         with pytest.raises(UsageError, match=f"cannot read {refused}: Permission denied"):
-            require_all([".hidden", refused])
+            require_readable([".hidden", refused])
     refuse(monkeypatch, os, "scandir", "b")
     refuse(monkeypatch, os, "open", "a.py")
     with pytest.raises(UsageError, match=f"cannot read {refused}: Permission denied"):
-        look(Reader(pytest.fail), ".hidden", refused)
+        look(FileScanner(pytest.fail), ".hidden", refused)
 
 
 def test_a_folder_here_that_cannot_be_read_is_an_error(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,7 +201,7 @@ def test_a_folder_here_that_cannot_be_read_is_an_error(tree: Path, monkeypatch: 
     refuse(monkeypatch, os, "scandir", ".")
     for name in (".", "./", "./."):
         with pytest.raises(UsageError, match=r"cannot read \.: Permission denied"):
-            look(Reader(pytest.fail), name)
+            look(FileScanner(pytest.fail), name)
 
 
 def test_a_stream_that_cannot_be_read_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,12 +210,12 @@ def test_a_stream_that_cannot_be_read_is_an_error(monkeypatch: pytest.MonkeyPatc
     def fail(*_: object) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(Reader, "_pieces", fail)
+    monkeypatch.setattr(FileScanner, "_read_chunks", fail)
     with pytest.raises(UsageError, match="cannot read stdin: Input/output error"):
-        look(Reader(pytest.fail), "-")
+        look(FileScanner(pytest.fail), "-")
 
 
 def test_names_are_shown_as_text_without_secrets() -> None:
     """Whatever bytes they are of."""
-    assert shown(os.fsdecode(b"caf\xe9.txt")) == "caf\\xe9.txt"
-    assert shown(f"a/{KEY}.bak") == "a/gamkey_....bak"
+    assert display_path(os.fsdecode(b"caf\xe9.txt")) == "caf\\xe9.txt"
+    assert display_path(f"a/{KEY}.bak") == "a/gamkey_....bak"

@@ -28,7 +28,7 @@ def test_a_forecast_is_a_row_a_week_with_a_bar(soon: Run) -> None:
     head, *rows = ran.out.splitlines()
     assert head.split() == ["START", "END", "KEYS"]
     assert len(rows) == 13
-    assert [row for row in rows if row.endswith("1     " + "█" * human.LONGEST_BAR)] == [
+    assert [row for row in rows if row.endswith("1     " + "█" * human.MAX_BAR_WIDTH)] == [
         row for row in rows if "█" in row
     ]
     assert ran.err == "gamcli: 1 active key never expires\n"
@@ -64,4 +64,4 @@ def test_a_terminal_of_another_locale_gets_bars_in_ascii(program: Run) -> None:
     """The count stands beside them always."""
     ran = program("key", "forecast", env={**os.environ, "LC_ALL": "de_DE.ISO-8859-1"})
     assert "█" not in ran.out
-    assert "1     " + "#" * human.LONGEST_BAR in ran.out
+    assert "1     " + "#" * human.MAX_BAR_WIDTH in ran.out

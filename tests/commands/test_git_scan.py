@@ -11,7 +11,7 @@ import pytest
 from gamcli.errors import FailedError, UsageError
 from gamcli.rules.credentials import mint_api_key, mint_client_secret
 from gamcli.scan import git_scan
-from gamcli.scan.git_scan import Repository
+from gamcli.scan.git_scan import GitRepository
 
 DICE = Random(5).randbytes
 KEY, OTHER = (mint_api_key(DICE)[1].reveal() for _ in range(2))
@@ -59,8 +59,8 @@ Commit = Callable[..., str]
 
 def look(folder: str = ".", *, told: list[str] | None = None) -> list[tuple[str, str | None, int, str]]:
     """Return what the history holds: file, commit, line, text."""
-    repository = Repository(folder, pytest.fail if told is None else told.append)
-    return [(at.file, at.commit, leak.line, leak.secret.reveal()) for at, leak in repository.history()]
+    repository = GitRepository(folder, pytest.fail if told is None else told.append)
+    return [(at.file, at.commit, leak.line, leak.secret.reveal()) for at, leak in repository.scan_history()]
 
 
 def test_a_leak_that_was_removed_is_found_in_the_commit_that_brought_it(commit: Commit) -> None:
@@ -186,7 +186,7 @@ def test_names_of_any_kind_are_told(commit: Commit, git: Git, place: Path) -> No
 
 def test_large_and_packed_objects_are_searched(git: Git, commit: Commit, monkeypatch: pytest.MonkeyPatch) -> None:
     """Piece by piece; none hides the one behind it."""
-    monkeypatch.setattr(git_scan, "PIECE", 64)
+    monkeypatch.setattr(git_scan, "CHUNK_BYTES", 64)
     first = commit(a_py="1\n" * 500 + KEY + "\n2" * 500)
     second = commit(b_py=f"{CLIENT}\n")
     third = commit(c_py="3\n" * 500 + OTHER)
@@ -196,7 +196,7 @@ def test_large_and_packed_objects_are_searched(git: Git, commit: Commit, monkeyp
 
 def test_the_walk_ends_once_all_was_found(commit: Commit, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Git is told to stop in the middle, and that is no failure."""
-    monkeypatch.setattr(git_scan, "PIECE", 64)
+    monkeypatch.setattr(git_scan, "CHUNK_BYTES", 64)
     first = commit(a_py=KEY)
     for number in range(1500):
         (place / f"{number}").write_text(f"{number}", encoding="ascii")
@@ -272,9 +272,9 @@ def test_what_a_partial_clone_lacks_is_not_fetched_for_what_is_staged(git: Git, 
 def test_where_there_is_no_repository_that_is_told(place: Path) -> None:
     """With what git says of it."""
     with pytest.raises(UsageError, match=r"no repository at \.: not a git repository"):
-        Repository(".", pytest.fail)
+        GitRepository(".", pytest.fail)
     with pytest.raises(UsageError, match="no repository at gone: cannot change to 'gone'"):
-        Repository("gone", pytest.fail)
+        GitRepository("gone", pytest.fail)
     assert place
 
 
@@ -282,7 +282,7 @@ def test_without_git_that_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files can be searched without it."""
     monkeypatch.setenv("PATH", "")
     with pytest.raises(FailedError, match="git cannot be run: No such file or directory"):
-        Repository(".", pytest.fail)
+        GitRepository(".", pytest.fail)
 
 
 def test_a_damaged_repository_is_never_called_clean(commit: Commit, place: Path) -> None:
@@ -301,17 +301,17 @@ def test_nothing_that_a_repository_names_is_run(git: Git, commit: Commit, place:
     (place / ".gitattributes").write_text("*.py diff=evil filter=evil\n", encoding="utf-8")
     for name in ("diff.evil.textconv", "diff.external", "core.pager", "core.fsmonitor", "filter.evil.smudge"):
         git("config", name, f"touch {place}/run; cat")
-    repository = Repository(".", pytest.fail)
-    assert len([*repository.history()]) == 1
+    repository = GitRepository(".", pytest.fail)
+    assert len([*repository.scan_history()]) == 1
     (place / "b.py").write_text(KEY, encoding="ascii")
     subprocess.run(["git", "-c", "core.fsmonitor=false", "add", "b.py"], check=True)
-    assert len([*repository.staged()]) == 1
+    assert len([*repository.scan_staged()]) == 1
     assert not (place / "run").exists()
 
 
 def staged(folder: str = ".") -> list[tuple[str, int]]:
     """Return what is staged: file and line."""
-    return [(at.file, leak.line) for at, leak in Repository(folder, pytest.fail).staged()]
+    return [(at.file, leak.line) for at, leak in GitRepository(folder, pytest.fail).scan_staged()]
 
 
 def test_what_is_staged_is_searched_as_it_is_staged(git: Git, commit: Commit, place: Path) -> None:

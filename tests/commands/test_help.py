@@ -69,7 +69,7 @@ def test_help_prints_the_schema_of_a_manifest(gamcli: Run) -> None:
 
 def test_help_prints_the_openapi_document(gamcli: Run) -> None:
     """Of the endpoints that `serve` answers."""
-    assert gamcli("help", "openapi").json == openapi.document()
+    assert gamcli("help", "openapi").json == openapi.build_document()
 
 
 def test_the_scopes_need_no_store(gamcli: Run) -> None:
@@ -84,7 +84,7 @@ def test_the_scopes_need_no_store(gamcli: Run) -> None:
 
 def commands() -> Iterator[str]:
     """Yield every command of the table of words."""
-    yield from dict.fromkeys(word.path for word in complete.table() if word.path)
+    yield from dict.fromkeys(word.path for word in complete.read_table() if word.path)
 
 
 @pytest.mark.parametrize("command", [*commands()])
@@ -93,7 +93,7 @@ def test_every_command_has_help_that_names_its_options(gamcli: Run, command: str
     ran = gamcli(*command.split(), "--help")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith(f"Usage: gamcli {command} ")
-    for word in complete.table():
+    for word in complete.read_table():
         if word.path == command and word.text.startswith("-"):
             assert word.text in ran.out
     assert max(map(len, ran.out.splitlines())) <= 100
@@ -102,9 +102,9 @@ def test_every_command_has_help_that_names_its_options(gamcli: Run, command: str
 def test_every_word_has_a_help_text() -> None:
     """Commands, options and arguments."""
     silent = ("<0>",)
-    assert [word for word in completion_table.words() if not word.about and word.text not in silent] == []
+    assert [word for word in completion_table.completion_rows() if not word.help and word.text not in silent] == []
 
 
 def test_the_table_of_words_is_the_one_of_the_live_commands() -> None:
     """Regenerated whenever a command changes."""
-    assert complete.TABLE.read_text(encoding="utf-8") == completion_table.written()
+    assert complete.TABLE_FILE.read_text(encoding="utf-8") == completion_table.render_table()

@@ -200,7 +200,7 @@ def shelf(world: Run, ago: Run) -> dict[str, str]:
     yesterday = ago(timedelta(days=1))
 
     def made(user: str, app: str, length: timedelta | None = None) -> str:
-        return keys.generate(yesterday, keys.KeyWish(user, app, expires_in=length)).record.id
+        return keys.generate(yesterday, keys.KeySpec(user, app, expires_in=length)).record.id
 
     found = {
         "active": made("bob", "portal"),
@@ -419,5 +419,5 @@ def test_due_lists_active_keys_that_expire_soon_and_says_so_with_7(world: Run, p
 
 def test_the_statuses_that_lists_take_are_those_of_the_records() -> None:
     """Typer needs them spelled out."""
-    assert tuple(keys_at_the_command_line.Status) == model.KEY_STATUSES
-    assert tuple(tokens_at_the_command_line.Status) == model.TOKEN_STATUSES
+    assert tuple(keys_at_the_command_line.KeyStatus) == model.KEY_STATUSES
+    assert tuple(tokens_at_the_command_line.TokenStatus) == model.TOKEN_STATUSES

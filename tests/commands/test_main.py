@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gamcli import __version__, errors
-from gamcli.commands import CODE_OF, EXIT_CODES, exit_code
+from gamcli.commands import EXIT_CODE_BY_ERROR, EXIT_CODES, exit_code
 
 Run = Callable[..., Any]
 
@@ -28,7 +28,7 @@ def leaves(kind: type[errors.GamcliError]) -> Iterator[type[errors.GamcliError]]
 def raised(kind: type[errors.GamcliError]) -> errors.GamcliError:
     """Return an error of that kind."""
     more: dict[type, tuple[Any, ...]] = {
-        errors.RefusedError: ("rule", "m", "h"), errors.EndsKeysError: ("m", "h", ()),
+        errors.RefusedError: ("rule", "m", "h"), errors.InvalidatesKeysError: ("m", "h", ()),
     }  # fmt: skip
     return kind(*more.get(kind, ("m", "h")))
 
@@ -42,7 +42,7 @@ def test_every_error_has_an_exit_code_of_the_table(kind: type[errors.GamcliError
 def test_the_table_of_exit_codes_is_the_promised_one() -> None:
     """Scripts rely on it."""
     assert list(EXIT_CODES) == [0, 1, 2, 3, 4, 5, 6, 7, 8, 127, 130]
-    assert {kind.__name__: code for kind, code in CODE_OF.items()} == {
+    assert {kind.__name__: code for kind, code in EXIT_CODE_BY_ERROR.items()} == {
         "UsageError": 2,
         "NotFoundError": 3,
         "RefusedError": 4,

@@ -12,7 +12,7 @@ from gamcli.system import new_files
 def test_a_new_file_is_whole_and_for_its_owner_alone(place: Path) -> None:
     """Nothing else is left beside it."""
     path = place / "secrets.env"
-    new_files.write(str(path), "é=1\n", "--out")
+    new_files.write_new_file(str(path), "é=1\n", "--out")
     assert (path.read_text(encoding="utf-8"), path.stat().st_mode & 0o777) == ("é=1\n", 0o600)
     assert [*place.iterdir()] == [path]
 
@@ -30,7 +30,7 @@ def test_what_is_there_already_is_never_written_over(place: Path, kind: str) -> 
     with pytest.raises(ConflictError):
         new_files.require_new(str(path), "--out")
     with pytest.raises(ConflictError) as caught:
-        new_files.write(str(path), "text", "--out")
+        new_files.write_new_file(str(path), "text", "--out")
     assert (caught.value.message, caught.value.hint) == (f"the file {path} is there already", "--out takes a new file")
     assert [*place.iterdir()] == [path]
 
@@ -38,14 +38,14 @@ def test_what_is_there_already_is_never_written_over(place: Path, kind: str) -> 
 def test_a_file_that_cannot_be_written_leaves_nothing(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No folder, or no room."""
     with pytest.raises(FailedError, match="No such file or directory"):
-        new_files.write(str(place / "no" / "file"), "text", "--out")
+        new_files.write_new_file(str(place / "no" / "file"), "text", "--out")
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(FailedError, match="No space left on device"):
-        new_files.write(str(place / "file"), "text", "--out")
+        new_files.write_new_file(str(place / "file"), "text", "--out")
     assert [*place.iterdir()] == []
 
 
@@ -56,16 +56,16 @@ def test_a_file_system_without_links_will_do(place: Path, monkeypatch: pytest.Mo
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(os, "link", link)
-    new_files.write(str(place / "file"), "text", "--out")
+    new_files.write_new_file(str(place / "file"), "text", "--out")
     assert [(each.name, each.read_text()) for each in place.iterdir()] == [("file", "text")]
     with pytest.raises(ConflictError):
-        new_files.write(str(place / "file"), "other", "--out")
+        new_files.write_new_file(str(place / "file"), "other", "--out")
 
 
 def test_what_is_there_gives_way_when_it_may(place: Path) -> None:
     """With the mode of a new file."""
     path = place / "there"
     path.write_text("earlier", encoding="utf-8")
-    new_files.write(str(path), "later", "--out", over=True)
+    new_files.write_new_file(str(path), "later", "--out", overwrite=True)
     assert (path.read_text(encoding="utf-8"), path.stat().st_mode & 0o777) == ("later", 0o600)
     assert [*place.iterdir()] == [path]

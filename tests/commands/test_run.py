@@ -15,7 +15,7 @@ import pytest
 
 from gamcli.actions import Gam, example, repository
 from gamcli.commands.session import now
-from gamcli.server.transport.event_loop import Options, Server
+from gamcli.server.transport.event_loop import Server, ServerOptions
 from gamcli.store import Store
 
 Run = Callable[..., Any]
@@ -38,9 +38,9 @@ def there(place: Path) -> Iterator[tuple[str, example.Credentials]]:
     with Store.in_memory() as store:
         gam = Gam(store, now, os.urandom, "tester")
         repository.initialise(gam)
-        held = example.make(gam)
+        held = example.create_example(gam)
         (place / "there").write_text(held.api_key.reveal(), encoding="utf-8")
-        server = Server(gam, Options(log=lambda _: None, base_path="/shop"))
+        server = Server(gam, ServerOptions(log=lambda _: None, base_path="/shop"))
         thread = Thread(target=server.run)
         thread.start()
         yield server.url, held

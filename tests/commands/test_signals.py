@@ -15,7 +15,7 @@ from gamcli.system import signals
 Run = Callable[..., Any]
 
 
-@pytest.mark.parametrize("number", signals.ENDING)
+@pytest.mark.parametrize("number", signals.TERMINATION_SIGNALS)
 def test_a_backup_that_is_ended_leaves_no_part(world: Run, line: list[str], place: Path, number: int) -> None:
     """And whoever waits for it learns what ended it."""
     assert world("key", "list").code == 0
@@ -45,7 +45,7 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
     """As under `nohup`; and what was set before is set again."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with signals.tidy():
+        with signals.cleanup_on_signals():
             os.kill(os.getpid(), signal.SIGHUP)
             assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
@@ -61,7 +61,7 @@ def test_a_second_signal_cuts_no_tidying_short(monkeypatch: pytest.MonkeyPatch) 
     steps: list[str] = []
 
     def work() -> None:
-        with signals.tidy():
+        with signals.cleanup_on_signals():
             try:
                 real(os.getpid(), signal.SIGTERM)
                 steps.append("never")

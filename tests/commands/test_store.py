@@ -93,7 +93,7 @@ def test_a_backup_over_an_earlier_one_is_5_unless_asked(world: Run) -> None:
 
 def test_a_large_backup_says_what_was_not_checked(world: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """And what to type to have it checked."""
-    monkeypatch.setattr("gamcli.actions.maintenance.CHECKED_WHOLE", 0)
+    monkeypatch.setattr("gamcli.actions.maintenance.MAX_FULL_CHECK_BYTES", 0)
     found = world("store", "backup", "b.db")
     assert "; counts checked\n" in found.err
     assert "to check every page: gamcli --store b.db store check\n" in found.err

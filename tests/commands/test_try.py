@@ -14,7 +14,7 @@ import pytest
 
 from gamcli.actions import Gam, example, repository
 from gamcli.commands.session import now
-from gamcli.server.transport.event_loop import Options, Server
+from gamcli.server.transport.event_loop import Server, ServerOptions
 from gamcli.store import Store
 
 Run = Callable[..., Any]
@@ -45,11 +45,11 @@ def there() -> Iterator[tuple[str, dict[str, str]]]:
     with Store.in_memory() as store:
         gam = Gam(store, now, os.urandom, "tester")
         repository.initialise(gam)
-        held = example.make(gam)
-        server = Server(gam, Options(log=lambda _: None, base_path="/shop"))
+        held = example.create_example(gam)
+        server = Server(gam, ServerOptions(log=lambda _: None, base_path="/shop"))
         thread = Thread(target=server.run)
         thread.start()
-        yield server.url, {**held.variables(), "GAM_URL": f"{server.url}/"}
+        yield server.url, {**held.environment_variables(), "GAM_URL": f"{server.url}/"}
         server.stop()
         thread.join()
 
@@ -109,7 +109,7 @@ def test_what_is_shown_is_what_was_sent(given: str) -> None:
         thread.start()
         url = f"http://127.0.0.1:{server.server_address[1]}"
         with pytest.raises(FailedError):
-            exchange.token(exchange.Wish(url, url, "id", proofs, {}), told)
+            exchange.request_token(exchange.ExchangeSpec(url, url, "id", proofs, {}), told)
         thread.join()
     ((fields, body),) = seen
     assert fields == told[0].request.headers
@@ -297,7 +297,7 @@ def serving(here: Run, file: Path) -> Iterator[str]:
     """Serve the store of here, and return the url."""
     assert here("app", "list").code == 0
     with Store.open(file) as store:
-        server = Server(Gam(store, now, os.urandom, "tester"), Options(log=lambda _: None))
+        server = Server(Gam(store, now, os.urandom, "tester"), ServerOptions(log=lambda _: None))
         thread = Thread(target=server.run)
         thread.start()
         yield server.url

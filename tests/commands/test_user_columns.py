@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from gamcli.bulk import user_columns
 from gamcli.model import User
 from gamcli.render import machine
-from gamcli.render.csv_cells import unguarded
+from gamcli.render.csv_cells import unescape_formula
 
 Run = Callable[..., Any]
 
@@ -45,11 +45,11 @@ PEOPLE = st.builds(
 @given(people=st.lists(PEOPLE, max_size=4))
 def test_what_a_list_writes_is_read_back(people: list[User]) -> None:
     """Whatever signs the fields hold: quotes, commas, blanks at their ends."""
-    lines = [machine.csv_row(machine.paths_of(User))]
-    lines += [machine.csv_row(machine.flat(machine.plain(user, NOW)).values()) for user in people]
+    lines = [machine.csv_row(machine.field_paths(User))]
+    lines += [machine.csv_row(machine.flatten(machine.to_dict(user, NOW)).values()) for user in people]
     found = csv.DictReader(io.StringIO("\n".join(lines) + "\n"))
-    rows = [{name: unguarded(cell) for name, cell in row.items()} for row in found]
-    read = [User(**user_columns.parsed(row), created_at=NOW, updated_at=NOW) for row in rows]  # type: ignore[arg-type]
+    rows = [{name: unescape_formula(cell) for name, cell in row.items()} for row in found]
+    read = [User(**user_columns.parse_row(row), created_at=NOW, updated_at=NOW) for row in rows]  # type: ignore[arg-type]
     assert read == people
 
 
@@ -73,7 +73,7 @@ def test_the_users_of_one_store_are_made_in_another(world: Run, program: Run, pl
     assert there == here
 
 
-FAULTS = """name,email,guid,enabled,roles,attributes,birthday
+INVALID_ROWS = """name,email,guid,enabled,roles,attributes,birthday
 ,,,,,,
 ana,,,,,,
 bob,bob@x.org,,,,,
@@ -87,7 +87,7 @@ ha,,,,,,2000-02-30
 il,,,,a++b,,
 """
 
-TOLD = """users.csv:2: the name of a user is empty
+PROBLEMS = """users.csv:2: the name of a user is empty
 users.csv:3: user 'ana' is there already; gamcli user show ana
 users.csv:5: the user 'Bob' is in line 4 already
 users.csv:6: the email 'BOB@x.org' is in line 4 already
@@ -102,10 +102,10 @@ users.csv:12: the name of a role is empty
 
 def test_every_fault_is_told_with_its_line_and_no_user_is_made(world: Run, place: Path) -> None:
     """All at once."""
-    (place / "users.csv").write_text(FAULTS, encoding="utf-8")
+    (place / "users.csv").write_text(INVALID_ROWS, encoding="utf-8")
     ran = world("user", "create", "--from", "users.csv")
     assert ran.code == 2
-    assert "".join(ran.err.splitlines(keepends=True)[1:-1]) == TOLD
+    assert "".join(ran.err.splitlines(keepends=True)[1:-1]) == PROBLEMS
     assert len(world("user", "list", "-o", "json").json) == 1
 
 

@@ -17,7 +17,7 @@ import pytest
 from gamcli.actions import Gam
 from gamcli.commands import conformance_world
 from gamcli.conformance import exchange
-from gamcli.conformance.exchange import Server
+from gamcli.conformance.exchange import TargetServer
 from gamcli.conformance.worlds import World
 from gamcli.rules import passwords
 from gamcli.store import Store
@@ -38,8 +38,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def world(place: Path) -> World:
     """Make the world of the rows in a file, and return its values."""
-    with Store.create(place / "store.db") as store, patch.object(passwords, "PRESENT", passwords.CHEAPEST):
-        return conformance_world.make(Gam(store, lambda: datetime.now(UTC), os.urandom, "test"), {})
+    with Store.create(place / "store.db") as store, patch.object(passwords, "CURRENT_COST", passwords.TEST_COST):
+        return conformance_world.create_world(Gam(store, lambda: datetime.now(UTC), os.urandom, "test"), {})
 
 
 def words(told: Mapping[str, object]) -> list[str]:
@@ -55,7 +55,7 @@ entry_point()
 """
 """The program, but for the time that hashes of passwords take."""
 
-Serve = Callable[[World, Sequence[str]], AbstractContextManager[Server]]
+Serve = Callable[[World, Sequence[str]], AbstractContextManager[TargetServer]]
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def serve(place: Path) -> Serve:
     """Return what runs `gamcli serve` as a program, started as a world tells it and with more options."""
 
     @contextmanager
-    def serving(world: World, more: Sequence[str] = ()) -> Iterator[Server]:
+    def serving(world: World, more: Sequence[str] = ()) -> Iterator[TargetServer]:
         ready = place / f"ready-{time.monotonic_ns()}.json"
         line = [sys.executable, "-W", "error", "-c", QUICK, "--store", str(place / "store.db"), "--quiet", "serve"]
         line += ["--port=0", f"--ready-file={ready}", *words(world.server), *more]
@@ -74,7 +74,7 @@ def serve(place: Path) -> Serve:
                 while not ready.exists():
                     assert process.poll() is None, b"".join(log).decode()
                     time.sleep(0.01)
-                yield exchange.server(json.loads(ready.read_bytes())["url"])
+                yield exchange.parse_url(json.loads(ready.read_bytes())["url"])
             finally:
                 process.terminate()
                 reader.join(20)

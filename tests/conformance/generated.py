@@ -28,17 +28,17 @@ from jsonschema import Draft202012Validator
 from gamcli.actions import Gam
 from gamcli.commands import conformance_world
 from gamcli.conformance import exchange, table
-from gamcli.conformance.exchange import Answer
+from gamcli.conformance.exchange import ReceivedResponse
 from gamcli.conformance.worlds import World
 from gamcli.rules import passwords
 from gamcli.server.endpoints import openapi
-from gamcli.server.endpoints.refusals import SHAPES, TABLE, Manner
-from gamcli.server.transport.event_loop import Options, Server
+from gamcli.server.endpoints.refusals import ERROR_WRITERS, TABLE, ErrorFormat
+from gamcli.server.transport.event_loop import Server, ServerOptions
 from gamcli.store import Store
 
-DOCUMENT = openapi.document()
+DOCUMENT = openapi.build_document()
 FORM = "application/x-www-form-urlencoded"
-ANYWHERE = {TABLE[rule].status for rule in openapi.OF_HTTP if TABLE[rule].status < 500}
+ANYWHERE = {TABLE[rule].status for rule in openapi.HTTP_REFUSALS if TABLE[rule].status < 500}
 """What may be answered at paths and to methods that are not described."""
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "BREW")
@@ -168,10 +168,10 @@ def _validator(reference: str) -> Draft202012Validator:
     return Draft202012Validator({"$ref": reference, "components": DOCUMENT["components"]})
 
 
-def undocumented(sent: Sent, answer: Answer) -> str:
+def undocumented(sent: Sent, answer: ReceivedResponse) -> str:
     """Return what of the answer the document does not say, empty when it is as described."""
-    if answer.trouble:
-        return answer.trouble
+    if answer.problem:
+        return answer.problem
     operation = DOCUMENT["paths"][sent.route].get(sent.method.lower())
     if operation is None or sent.path.lower() != sent.route:
         return "" if answer.status in ANYWHERE else f"the status {answer.status} where nothing is described"
@@ -181,7 +181,7 @@ def undocumented(sent: Sent, answer: Answer) -> str:
     return _difference(response, answer)
 
 
-def _difference(response: Mapping[str, Any], answer: Answer) -> str:
+def _difference(response: Mapping[str, Any], answer: ReceivedResponse) -> str:
     for name, header in response["headers"].items():
         if not Draft202012Validator(header["schema"]).is_valid(answer.headers.get(name.lower())):
             return f"the header {name}: {answer.headers.get(name.lower())}"
@@ -190,28 +190,30 @@ def _difference(response: Mapping[str, Any], answer: Answer) -> str:
     return f"the body: {errors[0]}" if errors else ""
 
 
-def living(server: exchange.Server, world: World) -> World:
+def living(server: exchange.TargetServer, world: World) -> World:
     """Return the world with tokens that are good, for claims and for renewals."""
     for holder, wanted in (("portal", "access_token"), ("renewing", "refresh_token")):
         for number in range(LIVING):
-            (packet,) = exchange.packets(table.requests()["grant"], world, holder, server)
-            token = json.loads(server.ask([packet], "POST").body)[wanted]
-            world = world.having(f"{wanted}_{number}", {wanted: token})
+            (packet,) = exchange.encode_request(table.load_requests()["grant"], world, holder, server)
+            token = json.loads(server.send([packet], "POST").body)[wanted]
+            world = world.with_values(f"{wanted}_{number}", {wanted: token})
     return world
 
 
 @contextmanager
-def serving(error_format: str) -> Iterator[tuple[exchange.Server, World, list[str]]]:
+def serving(error_format: str) -> Iterator[tuple[exchange.TargetServer, World, list[str]]]:
     """Serve a world of its own on a free port, and give its log; hashes of passwords take no time."""
     log: list[str] = []
-    with Store.in_memory() as store, patch.object(passwords, "PRESENT", passwords.CHEAPEST):
+    with Store.in_memory() as store, patch.object(passwords, "CURRENT_COST", passwords.TEST_COST):
         gam = Gam(store, lambda: datetime.now(UTC), os.urandom, "test")
-        world = conformance_world.make(gam, {"error_format": error_format})
-        server = Server(gam, Options(log=log.append, max_failures=0, manner=Manner(error_format)))
+        world = conformance_world.create_world(gam, {"error_format": error_format})
+        server = Server(
+            gam, ServerOptions(log=log.append, max_failures=0, error_format=ErrorFormat(error_format))
+        )
         thread = Thread(target=server.run)
         thread.start()
         try:
-            yield exchange.server(server.url), living(exchange.server(server.url), world), log
+            yield exchange.parse_url(server.url), living(exchange.parse_url(server.url), world), log
         finally:
             server.stop()
             thread.join()
@@ -225,7 +227,7 @@ def drive(count: int, error_format: str) -> Counter[tuple[str, int]]:
         @settings(max_examples=count, deadline=None, database=None, suppress_health_check=[*HealthCheck])
         @given(Requests(world).sent())
         def ask(sent: Sent) -> None:
-            answer = server.ask([sent.packet()], sent.method)
+            answer = server.send([sent.packet()], sent.method)
             assert not undocumented(sent, answer), (undocumented(sent, answer), sent, answer)
             came[f"{sent.method} {sent.route}", answer.status] += 1
 
@@ -251,7 +253,7 @@ def run() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=10_000, help="how many in each format of refusals")
     count = parser.parse_args().requests
-    for error_format in SHAPES:
+    for error_format in ERROR_WRITERS:
         began = monotonic()
         came = drive(count, error_format)
         sys.stdout.write(f"{error_format}\n" + "".join(f"{line}\n" for line in summary(came, monotonic() - began)))

@@ -5,26 +5,26 @@ import json
 import pytest
 
 from gamcli.conformance import comparison
-from gamcli.conformance.exchange import Answer
-from gamcli.conformance.table import Promise
+from gamcli.conformance.exchange import ReceivedResponse
+from gamcli.conformance.table import ExpectedResponse
 
 PLAIN = {"content-type": "application/json", "cache-control": "no-store", "pragma": "no-cache"}
 REFUSED = {**PLAIN, "www-authenticate": 'Bearer realm="gam"'}
-WRONG_SECRET = Promise(gam="116 401", rfc="invalid_client 401")
+WRONG_SECRET = ExpectedResponse(gam="116 401", rfc="invalid_client 401")
 GAM = {"error": {"code": "116", "message": "The client_secret is missing or wrong."}}
 RFC = {"error": "invalid_client", "error_description": "The client_secret is missing or wrong."}
 
 
-def answered(document: object, status: int = 200, **changes: str | None) -> Answer:
+def answered(document: object, status: int = 200, **changes: str | None) -> ReceivedResponse:
     """Return an answer with that document; None takes a header away."""
     headers = {**(REFUSED if status == 401 else PLAIN), **{k.replace("_", "-"): v for k, v in changes.items()}}
     kept = {name: value for name, value in headers.items() if value is not None}
-    return Answer(status, kept, json.dumps(document).encode())
+    return ReceivedResponse(status, kept, json.dumps(document).encode())
 
 
-def differing(promise: Promise, answer: Answer, error_format: str = "gam") -> list[tuple[str, str]]:
+def differing(promise: ExpectedResponse, answer: ReceivedResponse, error_format: str = "gam") -> list[tuple[str, str]]:
     """Return where the answer differs, as pairs."""
-    return [(*each,) for each in comparison.differences(promise, answer, error_format, lambda text: text)]
+    return [(*each,) for each in comparison.find_differences(promise, answer, error_format, lambda text: text)]
 
 
 @pytest.mark.parametrize(("document", "error_format"), [(GAM, "gam"), (RFC, "rfc6749")])
@@ -60,14 +60,14 @@ def test_a_refusal_of_another_shape_differs(
 
 def test_a_text_may_be_promised_by_a_pattern() -> None:
     """For the whole text."""
-    fitting, other = Promise(gam="116 401", text=".*secret.*"), Promise(gam="116 401", text="secret")
+    fitting, other = ExpectedResponse(gam="116 401", text=".*secret.*"), ExpectedResponse(gam="116 401", text="secret")
     assert differing(fitting, answered(GAM, 401)) == []
     assert [promised for promised, _ in differing(other, answered(GAM, 401))] == ["a text like secret"]
 
 
 def test_a_refusal_without_a_name_has_only_a_text() -> None:
     """RFC 6750 §3.1: who sent no token is told no error."""
-    promise = Promise(gam="0 401", rfc=" 401")
+    promise = ExpectedResponse(gam="0 401", rfc=" 401")
     assert differing(promise, answered({"error_description": "a"}, 401), "rfc6749") == []
     assert len(differing(promise, answered(RFC, 401), "rfc6749")) == 1
 
@@ -75,7 +75,7 @@ def test_a_refusal_without_a_name_has_only_a_text() -> None:
 def test_another_status_differs() -> None:
     """And everything else is looked at all the same."""
     assert differing(WRONG_SECRET, answered(GAM, 400)) == [("status 401", "400")]
-    assert differing(Promise(), answered({}, 201)) == [("status 200", "201")]
+    assert differing(ExpectedResponse(), answered({}, 201)) == [("status 200", "201")]
 
 
 @pytest.mark.parametrize("name", ["content_type", "cache_control", "pragma", "www_authenticate"])
@@ -88,11 +88,11 @@ def test_a_header_that_is_missing_differs(name: str) -> None:
 
 def test_a_challenge_names_the_scheme_and_the_error_of_a_token() -> None:
     """Basic for a client that used it, the error in the words of RFC 6750 alone."""
-    basic = Promise(gam="116 401", rfc="invalid_client 401", challenge="Basic")
+    basic = ExpectedResponse(gam="116 401", rfc="invalid_client 401", challenge="Basic")
     assert differing(basic, answered(GAM, 401)) == [
         ('www-authenticate: Basic realm="gam"', 'Bearer realm="gam"'),
     ]
-    revoked = Promise(gam="102 401", rfc="invalid_token 401")
+    revoked = ExpectedResponse(gam="102 401", rfc="invalid_token 401")
     named = {"error": "invalid_token", "error_description": "a"}
     challenge = 'Bearer realm="gam", error="invalid_token"'
     assert differing(revoked, answered(named, 401, www_authenticate=challenge), "rfc6749") == []
@@ -102,7 +102,7 @@ def test_a_challenge_names_the_scheme_and_the_error_of_a_token() -> None:
 @pytest.mark.parametrize("status", [429, 503])
 def test_who_is_to_come_again_is_told_when(status: int) -> None:
     """A number of seconds above zero."""
-    promise = Promise(gam=f"{status} {status}", rfc=f"invalid_request {status}")
+    promise = ExpectedResponse(gam=f"{status} {status}", rfc=f"invalid_request {status}")
     document = {"error": {"code": str(status), "message": "a"}}
     assert differing(promise, answered(document, status, retry_after="7")) == []
     assert differing(promise, answered(document, status, retry_after="0")) == [("retry-after: ~[1-9][0-9]*", "0")]
@@ -111,7 +111,7 @@ def test_who_is_to_come_again_is_told_when(status: int) -> None:
 
 def test_a_header_may_be_promised_to_be_absent() -> None:
     """False says so."""
-    promise = Promise(headers={"Vary": False, "Allow": "POST"})
+    promise = ExpectedResponse(headers={"Vary": False, "Allow": "POST"})
     assert differing(promise, answered({}, allow="POST")) == []
     assert differing(promise, answered({}, vary="a")) == [
         ("no header vary", "a"),
@@ -121,7 +121,7 @@ def test_a_header_may_be_promised_to_be_absent() -> None:
 
 def test_fields_differ_by_their_order_too() -> None:
     """And when there is no object at all."""
-    promise = Promise(fields=("a", "b"))
+    promise = ExpectedResponse(fields=("a", "b"))
     assert differing(promise, answered({"a": 1, "b": 2})) == []
     assert differing(promise, answered({"b": 2, "a": 1})) == [("the fields a b", "b a")]
     assert differing(promise, answered([])) == [("the fields a b", "no JSON object")]
@@ -149,43 +149,43 @@ def test_fields_differ_by_their_order_too() -> None:
 )
 def test_a_value_is_as_promised_or_fits_the_pattern(wanted: object, there: object, same: bool) -> None:  # noqa: FBT001 - a case
     """Of the same type, inside lists and objects too."""
-    assert (differing(Promise(json={"x": wanted}), answered({"x": there})) == []) is same
+    assert (differing(ExpectedResponse(json={"x": wanted}), answered({"x": there})) == []) is same
 
 
 def test_a_connection_that_stays_open_differs_where_it_is_to_close() -> None:
     """Elsewhere it may do either."""
-    assert differing(Promise(status=204, closes=True), Answer(204, closed=False)) == [
+    assert differing(ExpectedResponse(status=204, closes=True), ReceivedResponse(204, closed=False)) == [
         ("the connection closes", "it stays open")
     ]
-    assert differing(Promise(status=204, closes=True), Answer(204, closed=True)) == []
+    assert differing(ExpectedResponse(status=204, closes=True), ReceivedResponse(204, closed=True)) == []
 
 
 def test_no_answer_differs() -> None:
     """With what came instead."""
-    assert differing(Promise(), Answer(trouble="TimeoutError")) == [("an answer", "TimeoutError")]
+    assert differing(ExpectedResponse(), ReceivedResponse(problem="TimeoutError")) == [("an answer", "TimeoutError")]
 
 
 def test_secrets_of_an_answer_are_not_shown() -> None:
     """Nor is it shown whole when it is long."""
     secret = "gamkey_00000000_00000000000000000000000000000000000000"
-    ((_, told),) = differing(Promise(json={"x": "y"}), answered({"x": secret}))
+    ((_, told),) = differing(ExpectedResponse(json={"x": "y"}), answered({"x": secret}))
     assert secret not in told
     assert told == '"gamkey_..."'
-    ((_, told),) = differing(Promise(json={"x": "y"}), answered({"x": "z" * 500}))
+    ((_, told),) = differing(ExpectedResponse(json={"x": "y"}), answered({"x": "z" * 500}))
     assert len(told) == 120
 
 
 @pytest.mark.parametrize(
     ("promise", "error_format", "words"),
     [
-        (Promise(), "gam", "200"),
-        (Promise(gam="116 401", rfc="invalid_client 401"), "gam", "401 116"),
-        (Promise(gam="116 401", rfc="invalid_client 401"), "rfc6749", "401 invalid_client"),
-        (Promise(gam="404 404", rfc="invalid_request 404", closes=True), "gam", "404 closes"),
-        (Promise(gam="0 401", rfc=" 401"), "rfc6749", "401 without a name"),
-        (Promise(headers={"Allow": "POST", "Vary": False}), "gam", "200 Allow: POST"),
+        (ExpectedResponse(), "gam", "200"),
+        (ExpectedResponse(gam="116 401", rfc="invalid_client 401"), "gam", "401 116"),
+        (ExpectedResponse(gam="116 401", rfc="invalid_client 401"), "rfc6749", "401 invalid_client"),
+        (ExpectedResponse(gam="404 404", rfc="invalid_request 404", closes=True), "gam", "404 closes"),
+        (ExpectedResponse(gam="0 401", rfc=" 401"), "rfc6749", "401 without a name"),
+        (ExpectedResponse(headers={"Allow": "POST", "Vary": False}), "gam", "200 Allow: POST"),
     ],
 )
-def test_a_promise_is_told_in_few_words(promise: Promise, error_format: str, words: str) -> None:
+def test_a_promise_is_told_in_few_words(promise: ExpectedResponse, error_format: str, words: str) -> None:
     """Those of the format that the server speaks."""
-    assert comparison.promised(promise, error_format) == words
+    assert comparison.describe_expected(promise, error_format) == words

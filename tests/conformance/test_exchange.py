@@ -8,24 +8,24 @@ from threading import Thread
 import pytest
 
 from gamcli.conformance import exchange
-from gamcli.conformance.table import Question
-from gamcli.conformance.worlds import of
+from gamcli.conformance.table import RequestSpec
+from gamcli.conformance.worlds import parse_world
 from gamcli.errors import UsageError
 
-WORLD = of({"portal": {"client_id": "a b", "client_secret": "c:é", "api_key": "k+k"}})
-HERE = exchange.server("http://127.0.0.1:1/base/")
+WORLD = parse_world({"portal": {"client_id": "a b", "client_secret": "c:é", "api_key": "k+k"}})
+HERE = exchange.parse_url("http://127.0.0.1:1/base/")
 
 
-def sent(question: Question) -> bytes:
+def sent(question: RequestSpec) -> bytes:
     """Return the bytes that ask the question."""
-    (packet,) = exchange.packets(question, WORLD, "portal", HERE)
+    (packet,) = exchange.encode_request(question, WORLD, "portal", HERE)
     return packet
 
 
 def test_a_form_is_escaped_and_measured() -> None:
     """A list is a parameter sent twice."""
     form = {"a": "{who.api_key}", "é": ["1", "2"]}
-    found = sent(Question("POST", "{server.base}/x", {"A": "b"}, form=form))
+    found = sent(RequestSpec("POST", "{server.base}/x", {"A": "b"}, form=form))
     assert found == (
         b"POST /base/x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 25\r\nA: b\r\n\r\na=k%2Bk&%C3%A9=1&%C3%A9=2"
     )
@@ -33,28 +33,31 @@ def test_a_form_is_escaped_and_measured() -> None:
 
 def test_a_query_is_escaped_and_there_is_no_body() -> None:
     """As refresh by GET sends it."""
-    found = sent(Question(path="/x", query={"a": "{who.client_id}"}))
+    found = sent(RequestSpec(path="/x", query={"a": "{who.client_id}"}))
     assert found == b"GET /x?a=a+b HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 
 def test_http_basic_is_escaped_before_it_is_encoded() -> None:
     """RFC 6749 §2.3.1; the text is a+b:c%3A%C3%A9."""
-    found = sent(Question(path="/", basic=("{who.client_id}", "{who.client_secret}")))
+    found = sent(RequestSpec(path="/", basic=("{who.client_id}", "{who.client_secret}")))
     assert b"\r\nAuthorization: Basic YStiOmMlM0ElQzMlQTk=\r\n" in found
 
 
 def test_a_body_stands_as_it_is() -> None:
     """A byte a letter."""
-    assert sent(Question("POST", "/", body="ÿ\x00{who.api_key}")).endswith(b"\r\n\r\n\xff\x00k+k")
+    assert sent(RequestSpec("POST", "/", body="ÿ\x00{who.api_key}")).endswith(b"\r\n\r\n\xff\x00k+k")
 
 
 def test_packets_are_the_whole_connection() -> None:
     """Nothing is added."""
-    assert exchange.packets(Question(packets=("GE", "T {server.base}")), WORLD, "portal", HERE) == [b"GE", b"T /base"]
+    assert exchange.encode_request(RequestSpec(packets=("GE", "T {server.base}")), WORLD, "portal", HERE) == [
+        b"GE",
+        b"T /base",
+    ]
 
 
 @contextmanager
-def answering(*answers: bytes, stays: bool = False) -> Iterator[exchange.Server]:
+def answering(*answers: bytes, stays: bool = False) -> Iterator[exchange.TargetServer]:
     """Answer one connection after the other with those bytes, whatever it sends; wait for its end if one stays."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -69,26 +72,26 @@ def answering(*answers: bytes, stays: bool = False) -> Iterator[exchange.Server]
 
         thread = Thread(target=answer)
         thread.start()
-        yield exchange.server(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        yield exchange.parse_url(f"http://127.0.0.1:{listener.getsockname()[1]}")
         thread.join(10)
 
 
 def test_an_answer_is_read_with_its_headers_in_lower_case() -> None:
     """Two of one name are joined."""
     with answering(b"HTTP/1.1 401 No\r\nA: b\r\nA: c\r\nContent-Length: 2\r\n\r\nhi") as server:
-        found = server.ask([b"GET / HTTP/1.1\r\n\r\n"], "GET")
+        found = server.send([b"GET / HTTP/1.1\r\n\r\n"], "GET")
     assert (found.status, found.headers["a"], found.body, found.closed) == (401, "b, c", b"hi", None)
 
 
 def test_whether_a_connection_closes_is_found_out_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """A listener that has no more to say and stays is no end."""
-    monkeypatch.setattr(exchange, "CLOSING", 0.1)
+    monkeypatch.setattr(exchange, "CLOSE_SECONDS", 0.1)
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
     with answering(answer, answer + b"x") as server:
-        assert server.ask([b"x"], "GET", to_the_end=True).closed is True
-        assert server.ask([b"x"], "GET", to_the_end=True).closed is True
+        assert server.send([b"x"], "GET", wait_for_close=True).closed is True
+        assert server.send([b"x"], "GET", wait_for_close=True).closed is True
     with answering(answer, stays=True) as server:
-        assert server.ask([b"x"], "GET", to_the_end=True).closed is False
+        assert server.send([b"x"], "GET", wait_for_close=True).closed is False
 
 
 @pytest.mark.parametrize(
@@ -97,9 +100,9 @@ def test_whether_a_connection_closes_is_found_out_when_it_is_asked_for(monkeypat
 def test_what_is_no_answer_is_told(answer: bytes, told: str) -> None:
     """With the kind of trouble."""
     with answering(answer) as server:
-        found = server.ask([b"x"], "GET")
+        found = server.send([b"x"], "GET")
     assert found.status == 0
-    assert found.trouble.startswith(told)
+    assert found.problem.startswith(told)
 
 
 @pytest.mark.parametrize(
@@ -108,5 +111,5 @@ def test_what_is_no_answer_is_told(answer: bytes, told: str) -> None:
 def test_an_address_that_is_none_is_explained(url: str) -> None:
     """With an example."""
     with pytest.raises(UsageError, match="no address of a server") as caught:
-        exchange.server(url)
+        exchange.parse_url(url)
     assert "https://" in str(caught.value.hint)

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from gamcli.conformance.exchange import Answer
+from gamcli.conformance.exchange import ReceivedResponse
 
 COMMAND = Path(__file__).with_name("generated.py")
 PLAIN = {"content-type": "application/json", "cache-control": "no-store", "pragma": "no-cache"}
@@ -60,7 +60,7 @@ def test_what_the_document_does_not_say_is_told(
 ) -> None:
     """A status, a header, a field of the body."""
     sent = generated.Sent(CLAIMS, "GET", CLAIMS, {}, b"", b"")
-    found = generated.undocumented(sent, Answer(status, headers, json.dumps(document).encode()))
+    found = generated.undocumented(sent, ReceivedResponse(status, headers, json.dumps(document).encode()))
     assert found.startswith(told)
     assert bool(found) is bool(told)
 
@@ -69,9 +69,9 @@ def test_what_is_not_described_is_refused_and_no_more(generated: ModuleType) -> 
     """Neither granted nor a failure of the server; no answer at all is told too."""
     for method, path in (("PUT", CLAIMS), ("GET", f"{CLAIMS}/")):
         sent = generated.Sent(CLAIMS, method, path, {}, b"", b"")
-        assert generated.undocumented(sent, Answer(405)) == ""
-        assert generated.undocumented(sent, Answer(200)) == "the status 200 where nothing is described"
-    assert generated.undocumented(sent, Answer(trouble="TimeoutError")) == "TimeoutError"
+        assert generated.undocumented(sent, ReceivedResponse(405)) == ""
+        assert generated.undocumented(sent, ReceivedResponse(200)) == "the status 200 where nothing is described"
+    assert generated.undocumented(sent, ReceivedResponse(problem="TimeoutError")) == "TimeoutError"
 
 
 def test_the_command_sums_up_what_came() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gamcli.conformance import worlds
-from gamcli.conformance.worlds import SERVER, UnknownValueError
+from gamcli.conformance.worlds import SERVER_DEFAULTS, UnknownValueError
 from gamcli.errors import UsageError
 
 MAKE = {kind: iter(f"{kind}-{number}" for number in range(99)).__next__ for kind in ("client_id", "client_secret")}
@@ -28,25 +28,29 @@ TOLD = {"portal": {"client_id": "a", "api_key": "b"}, "narrow": {"api_key": "c"}
 )
 def test_a_text_is_filled_with_values(text: str, holder: str, filled: str) -> None:
     """Of the holder, of another by name, and of the client of portal where a holder has none of its own."""
-    assert worlds.of(TOLD).filled(text, holder) == filled
+    assert worlds.parse_world(TOLD).fill(text, holder) == filled
 
 
 @pytest.mark.parametrize("text", ["{portal.password}", "{nobody.client_id}", "{narrow.access_token}"])
 def test_a_value_that_is_not_there_is_named(text: str) -> None:
     """Nothing of another holder stands in for it."""
     with pytest.raises(UnknownValueError, match=text.strip("{}")):
-        worlds.of(TOLD).filled(text, "portal")
+        worlds.parse_world(TOLD).fill(text, "portal")
 
 
 def test_the_repr_of_a_world_shows_no_credential() -> None:
     """A message that quotes it tells nothing."""
-    assert "narrow" not in repr(worlds.of(TOLD))
+    assert "narrow" not in repr(worlds.parse_world(TOLD))
 
 
 def test_a_file_says_how_the_server_was_started(tmp_path: Path) -> None:
     """What it leaves out is as usual."""
     (tmp_path / "world.toml").write_text('[server]\nmax_failures = 3\ngrants = ["api_key"]\n', encoding="utf-8")
-    assert worlds.read(str(tmp_path / "world.toml")).server == {**SERVER, "max_failures": 3, "grants": ["api_key"]}
+    assert worlds.load_world(str(tmp_path / "world.toml")).server == {
+        **SERVER_DEFAULTS,
+        "max_failures": 3,
+        "grants": ["api_key"],
+    }
 
 
 @pytest.mark.parametrize(
@@ -65,26 +69,26 @@ def test_a_file_that_is_no_world_is_explained(tmp_path: Path, text: bytes, told:
     """With what prints one."""
     (tmp_path / "world.toml").write_bytes(text)
     with pytest.raises(UsageError, match=f"^{told}$") as caught:
-        worlds.read(str(tmp_path / "world.toml"))
+        worlds.load_world(str(tmp_path / "world.toml"))
     assert caught.value.hint
 
 
 def test_a_file_that_is_not_there_is_explained(tmp_path: Path) -> None:
     """As the system says it."""
     with pytest.raises(UsageError, match="No such file"):
-        worlds.read(str(tmp_path / "world.toml"))
+        worlds.load_world(str(tmp_path / "world.toml"))
 
 
 def test_the_template_is_a_world_whose_manifest_can_be_made() -> None:
     """Each client has an id and a secret of its own."""
-    world = worlds.of(tomllib.loads(worlds.template(MAKE)))
+    world = worlds.parse_world(tomllib.loads(worlds.render_template(MAKE)))
     ids = [values["client_id"] for values in world.values.values() if "client_id" in values]
     assert len({*ids}) == len(ids) > 10
-    manifest = tomllib.loads(worlds.seed(world))
+    manifest = tomllib.loads(worlds.render_seed(world))
     assert {app["client_id"] for app in manifest["app"].values()} == {*ids}
 
 
 def test_a_manifest_needs_every_value() -> None:
     """What lacks is named."""
     with pytest.raises(UsageError, match=r"^the world lacks portal\.client_secret$"):
-        worlds.seed(worlds.of(TOLD))
+        worlds.render_seed(worlds.parse_world(TOLD))

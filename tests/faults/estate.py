@@ -9,7 +9,7 @@ from random import Random
 from typing import NamedTuple
 
 from gamcli.actions import Gam, apps, keys
-from gamcli.rules.credentials import Secret, api_key_id
+from gamcli.rules.credentials import Secret, parse_api_key_id
 from gamcli.store import Store
 from tests.faults.judging import Thing
 from tests.faults.world import CLIENT_SECRET, LostError, World
@@ -84,7 +84,7 @@ class Estate(NamedTuple):
 
 
 def _id(key: str) -> str:
-    return api_key_id(Secret(key)) or ""
+    return parse_api_key_id(Secret(key)) or ""
 
 
 def estates(world: World, number: int) -> list[Estate]:
@@ -105,14 +105,14 @@ def _estate(gam: Gam, people: list[str], prefix: str) -> Estate:
         )
         for client in clients:
             pair = Pair(client, name, (*client.switches, *switches))
-            pair.took(keys.generate(gam, keys.KeyWish(name, client.name)).secret.reveal())
+            pair.took(keys.generate(gam, keys.KeySpec(name, client.name)).secret.reveal())
             pairs.append(pair)
     return Estate(clients, pairs)
 
 
 def _client(gam: Gam, name: str, renewals: int) -> Client:
     wanted = {"remote_rest": True, "api_keys.enabled": True, "token.renewals": renewals}
-    wish = apps.AppWish(name, wanted, ("gam_user_data",), client_secret=Secret(CLIENT_SECRET))
+    wish = apps.AppSpec(name, wanted, ("gam_user_data",), client_secret=Secret(CLIENT_SECRET))
     client_id = apps.create(gam, wish).record.client_id
     switches = (
         Switch("application", name, off=("app", "disable", name), on=("app", "enable", name)),

@@ -78,7 +78,7 @@ class World:
                 for name in self.people:
                     users.create(gam, name, {"email": f"{name}@example.org"})
                 wanted = {"remote_rest": True, "api_keys.enabled": True, "api_keys.timeout_hours": 2160}
-                apps.create(gam, apps.AppWish(APP, wanted, ("gam_user_data",), CLIENT_ID, Secret(CLIENT_SECRET)))
+                apps.create(gam, apps.AppSpec(APP, wanted, ("gam_user_data",), CLIENT_ID, Secret(CLIENT_SECRET)))
 
     def line(self, *words: str) -> list[str]:
         """Return the words that start gamcli on this store."""

@@ -7,7 +7,7 @@ from textwrap import dedent
 import pytest
 
 from gamcli.actions import Gam
-from gamcli.errors import Fault, FaultsError
+from gamcli.errors import Problem, ProblemsError
 from gamcli.provision import manifest
 from gamcli.provision.apply import Applied, Order, apply
 from gamcli.provision.desired import Desired
@@ -48,19 +48,19 @@ def wanted(write: Callable[[str, str], Path]) -> Callable[..., Desired]:
 
 
 @pytest.fixture
-def faults(wanted: Callable[..., Desired]) -> Callable[..., list[Fault]]:
+def faults(wanted: Callable[..., Desired]) -> Callable[..., list[Problem]]:
     """Return what reads a text as `wanted` does, and tells what is wrong with it."""
 
-    def read(text: str, *, seed: bool = False, **environment: str) -> list[Fault]:
-        with pytest.raises(FaultsError) as raised:
+    def read(text: str, *, seed: bool = False, **environment: str) -> list[Problem]:
+        with pytest.raises(ProblemsError) as raised:
             wanted(text, seed=seed, **environment)
-        return [*raised.value.faults]
+        return [*raised.value.problems]
 
     return read
 
 
 @pytest.fixture
-def told(faults: Callable[..., list[Fault]]) -> Callable[..., list[str]]:
+def told(faults: Callable[..., list[Problem]]) -> Callable[..., list[str]]:
     """Return what reads a text as `wanted` does, and tells what is wrong with it as people read it."""
     return lambda text, **more: [str(each) for each in faults(text, **more)]
 

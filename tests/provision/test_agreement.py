@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gamcli.errors import FaultsError
+from gamcli.errors import ProblemsError
 from gamcli.provision import manifest
 from gamcli.provision.desired import Desired
 
@@ -26,9 +26,9 @@ def test_two_files_cannot_define_the_same(write: Callable[[str, str], Path]) -> 
     """Not even alike; the second one is told of the first."""
     for name in ("a.toml", "b.toml"):
         write(name, "[repository]\ndefault_auth_type = 'apikey'\n\n[user.ana]\n")
-    with pytest.raises(FaultsError) as raised:
+    with pytest.raises(ProblemsError) as raised:
         manifest.read(["a.toml", "b.toml"], {})
-    assert [*map(str, raised.value.faults)] == [
+    assert [*map(str, raised.value.problems)] == [
         "b.toml:1: repository: defined already in a.toml:1",
         "b.toml:4: user.ana: defined already in a.toml:4",
     ]

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gamcli.actions import Gam, apps, auth_types, keys, users
-from gamcli.actions.apps import AppWish
-from gamcli.errors import EndsKeysError, FailedError, GamcliError, UsageError
+from gamcli.actions.apps import AppSpec
+from gamcli.errors import FailedError, GamcliError, InvalidatesKeysError, UsageError
 from gamcli.provision.apply import Applied, Order, apply
 from gamcli.provision.desired import Desired
 from gamcli.provision.issued import Issued
@@ -67,7 +67,7 @@ def test_everything_is_made_and_written_to_the_audit_trail(applied: Do, gam: Gam
 
 def test_changes_are_written_to_the_audit_trail_too(applied: Do, gam: Gam) -> None:
     """Those of every kind, and who took over what."""
-    apps.create(gam, AppWish("old", {}))
+    apps.create(gam, AppSpec("old", {}))
     applied(TEXT)
     before = len(trail(gam))
     text = TEXT.replace('"APIkey"', '"APIkey"\ndescription = "x"').replace('"m2m"\n[app', '"apikey"\n[app')
@@ -100,7 +100,7 @@ def test_keys_that_would_end_need_their_number(asked: Asked, applied: Do, gam: G
     applied(TEXT)
     before = everything(gam)
     desired = asked(TEXT.replace('app = "portal"', 'app = "portal"\nscopes = ["user_email"]'))
-    with pytest.raises(EndsKeysError) as caught:
+    with pytest.raises(InvalidatesKeysError) as caught:
         apply(gam, desired, Order(accept=accept, keep=lambda _: None))
     assert (len(caught.value.impacts), everything(gam)) == (1, before)
     apply(gam, desired, Order(accept=1, keep=lambda _: None))
@@ -202,7 +202,7 @@ def drawn(dice: Random) -> str:
 
 def told(proposal: Proposal) -> set[tuple[str, bool]]:
     """Return the keys that a proposal touches, and whether they end."""
-    return {(each.key.id, each.ends) for each in proposal.impacts}
+    return {(each.key.id, each.is_permanent) for each in proposal.impacts}
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -238,5 +238,5 @@ def test_after_an_apply_there_is_nothing_to_plan(
 
 def active(gam: Gam) -> set[str]:
     """Return the ids of the keys that live."""
-    with keys.listed(gam, keys.KeySearch(statuses=("active", "retiring"))) as found:
+    with keys.search(gam, keys.KeySearch(statuses=("active", "retiring"))) as found:
         return {each.id for each in found}

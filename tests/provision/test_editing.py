@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gamcli.actions import Gam, apps, keys, users
-from gamcli.errors import FailedError, FaultsError
+from gamcli.errors import FailedError, ProblemsError
 from gamcli.provision import editing, export
 from gamcli.provision.editing import Update
 from gamcli.provision.export import Selection
@@ -60,9 +60,9 @@ app = "portal"
 def world(gam: Gam) -> Gam:
     """Return a store with application portal, user ana and her key for it."""
     settings_ = {"remote_rest": True, "api_keys.enabled": True, "api_keys.scope_choice": True}
-    apps.create(gam, apps.AppWish("portal", settings_, ("gam_user_data", "gam_user_roles")))
+    apps.create(gam, apps.AppSpec("portal", settings_, ("gam_user_data", "gam_user_roles")))
     users.create(gam, "ana", {"email": "ana@example.com", "first_name": "Ana", "gender": "F"})
-    keys.generate(gam, keys.KeyWish("ana", "portal", ("user_email",), label="laptop"))
+    keys.generate(gam, keys.KeySpec("ana", "portal", ("user_email",), label="laptop"))
     return gam
 
 
@@ -175,9 +175,9 @@ def test_what_cannot_be_edited_is_told_and_nothing_changes(
     update: Callable[..., tuple[Update, str]], folder: Path, text: str, expected: list[str]
 ) -> None:
     """Rather than written wrongly."""
-    with pytest.raises(FaultsError) as raised:
+    with pytest.raises(ProblemsError) as raised:
         update(text)
-    told = [str(each) for each in raised.value.faults]
+    told = [str(each) for each in raised.value.problems]
     assert [each[: len(start)] for each, start in zip(told, expected, strict=True)] == expected
     assert all("written in a way that cannot be edited" in each for each in told)
     assert (folder / "m.toml").read_text(encoding="utf-8") == text
@@ -186,7 +186,7 @@ def test_what_cannot_be_edited_is_told_and_nothing_changes(
 
 def test_a_file_with_faults_is_not_touched(update: Callable[..., tuple[Update, str]]) -> None:
     """They are told, all of them."""
-    with pytest.raises(FaultsError, match="2 faults"):
+    with pytest.raises(ProblemsError, match="2 faults"):
         update("[user.ana]\nx = 1\ny = '${NOPE}'\n")
 
 

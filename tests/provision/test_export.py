@@ -19,7 +19,7 @@ from jsonschema import Draft202012Validator
 from gamcli import store
 from gamcli.actions import Gam, apps, auth_types, keys, repository, users
 from gamcli.errors import ConflictError, NotFoundError, RefusedError, UsageError
-from gamcli.model import App, AuthType, User, fold
+from gamcli.model import App, AuthType, User, normalize_name
 from gamcli.provision import editing, export, manifest, schema
 from gamcli.provision.desired import Desired, Wanted
 from gamcli.provision.export import Selection
@@ -90,7 +90,7 @@ def fill(gam: Gam, draw: Draw) -> None:
     for name, (kind, description, enabled) in draw(st.dictionaries(NAMES, KINDS, max_size=3)).items():
         with suppress(*REFUSALS):
             auth_types.create(gam, name, kind, {"description": description, "enabled": enabled})
-    with auth_types.listed(gam, kind="APIkey", enabled=None, sort=None) as found:
+    with auth_types.search(gam, kind="APIkey", enabled=None, sort=None) as found:
         types = [each.name for each in found]
     auth_types.set_default(gam, draw(st.sampled_from(types)))
     for name, changes in draw(st.dictionaries(NAMES, USERS, max_size=4)).items():
@@ -100,7 +100,7 @@ def fill(gam: Gam, draw: Draw) -> None:
         allowed = {"api_keys.auth_type": draw(st.sampled_from([None, *types]))}
         wanted = {key: value for key, value in changes.items() if key != "scopes"} | allowed
         with suppress(*REFUSALS):
-            apps.create(gam, apps.AppWish(name, wanted, changes["scopes"]))
+            apps.create(gam, apps.AppSpec(name, wanted, changes["scopes"]))
     fill_keys(gam, draw, types)
 
 
@@ -110,7 +110,7 @@ def fill_keys(gam: Gam, draw: Draw, types: list[str]) -> None:
         pairs = [(user, app) for user in everyone(tx) for app in all_apps(tx)]
     for user, app in pairs:
         chosen = draw(st.none() | st.lists(st.sampled_from(app.scopes), max_size=2).map(tuple)) if app.scopes else None
-        wish = keys.KeyWish(user.guid, app.client_id, chosen, draw(st.sampled_from([None, *types])), draw(LIVES))
+        wish = keys.KeySpec(user.guid, app.client_id, chosen, draw(st.sampled_from([None, *types])), draw(LIVES))
         with suppress(*REFUSALS):
             issued = keys.generate(gam, wish._replace(label=draw(TEXTS)))
             ending = draw(st.integers(0, 5))
@@ -158,7 +158,7 @@ def laid_over(fresh: AuthType | App | User, wanted: tuple[Wanted, ...]) -> dict[
 
 def require_same(gam: Gam, found: Desired, *, lives: bool = True) -> None:
     """Fail unless a manifest asks for exactly what the store holds, the lives of keys left out if so wished."""
-    with auth_types.listed(gam, kind=None, enabled=None, sort=None) as listed:
+    with auth_types.search(gam, kind=None, enabled=None, sort=None) as listed:
         types = {each.name: each for each in listed}
     with gam.store.reading() as tx:
         people, programs = everyone(tx), all_apps(tx)
@@ -168,7 +168,7 @@ def require_same(gam: Gam, found: Desired, *, lives: bool = True) -> None:
     assert laid_over(fresh_app, found.apps) == {each.name: flat(each) for each in programs}
     assert laid_over(User("", "", THEN, THEN), found.users) == {each.name: flat(each) for each in people}
     assert found.default_auth_type == next(each.name for each in types.values() if each.default)
-    with keys.listed(gam, keys.KeySearch(statuses=("active",))) as live:
+    with keys.search(gam, keys.KeySearch(statuses=("active",))) as live:
         expected = {
             (key.user, key.app): (key.scopes, key.auth_type, key.label, key.expires_at and key.expires_at - THEN)
             for key in live
@@ -227,11 +227,11 @@ def filled(gam: Gam) -> Gam:
     """Return a store with two applications, two users and three keys."""
     shared = {"remote_rest": True, "api_keys.enabled": True}
     for name in ("portal", "Shop"):
-        apps.create(gam, apps.AppWish(name, shared, ("gam_user_data",), name[0] * 32))
+        apps.create(gam, apps.AppSpec(name, shared, ("gam_user_data",), name[0] * 32))
     users.create(gam, "bo", {})
     users.create(gam, "Ana", {"email": "ana@x", "attributes": {"Colour": "$${red}"}, "roles": ("a",)})
     for user, app in (("bo", "portal"), ("ana", "shop"), ("ana", "portal")):
-        keys.generate(gam, keys.KeyWish(user, app, expires_in=timedelta(days=90) if user == "bo" else None))
+        keys.generate(gam, keys.KeySpec(user, app, expires_in=timedelta(days=90) if user == "bo" else None))
     return gam
 
 
@@ -306,7 +306,7 @@ def test_what_is_not_there_cannot_be_exported(filled: Gam) -> None:
 def test_names_are_folded_alike(filled: Gam) -> None:
     """One object is exported once, however often it is named."""
     assert len(export.collected(filled, Selection(users=("ANA", "ana@x"), keys=False))) == 1
-    assert fold("ANA") == fold("ana")
+    assert normalize_name("ANA") == normalize_name("ana")
 
 
 def test_a_document_says_the_same_as_the_text(filled: Gam, exported: Callable[..., str]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gamcli.errors import Fault
+from gamcli.errors import Problem
 from gamcli.provision import files
 
 Write = Callable[[str, str], Path]
@@ -13,7 +13,7 @@ Write = Callable[[str, str], Path]
 
 def read(*paths: str) -> tuple[list[str], list[str]]:
     """Return the files that were read, and the faults as people read them."""
-    faults: list[Fault] = []
+    faults: list[Problem] = []
     return [each.source.file for each in files.read(paths, faults)], [str(each) for each in faults]
 
 

@@ -108,7 +108,7 @@ def test_what_is_deleted_ends_its_keys(planned: Planned, applied: Do, gam: Gam) 
     only_type = users_and_shop.partition("[app.portal]")[0]
     assert len(told(planned(only_type, prune=True))[0]) == 3
     applied(only_type, prune=True)
-    with keys.listed(gam, KeySearch()) as left:
+    with keys.search(gam, KeySearch()) as left:
         assert [*left] == []
 
 
@@ -130,5 +130,5 @@ def test_a_deleted_type_ends_its_keys(planned: Planned, applied: Do, gam: Gam) -
     assert ends == [("bob", "portal", "deletion of authentication type 'm2m'")]
     applied(text, prune=True)
     assert not planned(text, prune=True).changes
-    with keys.listed(gam, KeySearch(user="bob", statuses=("active",))) as left:
+    with keys.search(gam, KeySearch(user="bob", statuses=("active",))) as left:
         assert [each.auth_type for each in left] == ["apikey"]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from gamcli.actions import Gam, keys, users
-from gamcli.actions.keys import KeySearch, KeyWish
-from gamcli.errors import ConflictError, FaultsError
+from gamcli.actions.keys import KeySearch, KeySpec
+from gamcli.errors import ConflictError, ProblemsError
 from gamcli.model import Key
 from gamcli.provision.apply import Applied
 from gamcli.provision.desired import Desired
@@ -42,7 +42,7 @@ def live(gam: Gam) -> Callable[[], list[Key]]:
     """Return what reads the keys that are active."""
 
     def read() -> list[Key]:
-        with keys.listed(gam, KeySearch(statuses=("active",))) as found:
+        with keys.search(gam, KeySearch(statuses=("active",))) as found:
             return list(found)
 
     return read
@@ -50,9 +50,9 @@ def live(gam: Gam) -> Callable[[], list[Key]]:
 
 def faults(planned: Planned, text: str) -> list[str]:
     """Return what is wrong with a manifest, each fault in a line."""
-    with pytest.raises(FaultsError) as caught:
+    with pytest.raises(ProblemsError) as caught:
         planned(text)
-    return list(map(str, caught.value.faults))
+    return list(map(str, caught.value.problems))
 
 
 def test_a_pair_gets_one_live_key(applied: Do, planned: Planned, live: Callable[[], list[Key]]) -> None:
@@ -194,7 +194,7 @@ def test_a_key_that_no_rule_allows_is_a_fault(
 def test_a_key_that_another_owner_manages_is_not_ours(applied: Do, planned: Planned, gam: Gam) -> None:
     """Nor is it replaced; one that nobody manages is taken over, or dies without that."""
     applied(BASE)
-    issued = keys.generate(gam, KeyWish("ana", "portal", ("user_email",)))
+    issued = keys.generate(gam, KeySpec("ana", "portal", ("user_email",)))
     found = planned(f"{BASE}{KEY}")
     assert (found.changes, [each.kind for each in found.draft.adopts]) == (False, ["key"])
     other = f"{BASE}{KEY}".replace("user_email", "user_phone")
@@ -234,6 +234,6 @@ def test_what_no_reader_let_through_is_a_fault_all_the_same(
     applied(BASE)
     desired = asked(KEY)
     wanted = replace(desired.keys[0], **more)
-    with gam.store.reading() as tx, pytest.raises(FaultsError) as caught:
+    with gam.store.reading() as tx, pytest.raises(ProblemsError) as caught:
         propose(tx, gam, replace(desired, keys=(wanted,)), Options())
-    assert f"key[0].{next(iter(more))}: " in str(caught.value.faults[0])
+    assert f"key[0].{next(iter(more))}: " in str(caught.value.problems[0])

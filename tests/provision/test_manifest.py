@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gamcli.errors import FaultsError, UsageError
+from gamcli.errors import ProblemsError, UsageError
 from gamcli.provision import manifest
 from gamcli.provision.desired import Desired, Wanted
 from gamcli.rules.credentials import Secret, mint_api_key
@@ -267,8 +267,8 @@ def test_the_faults_of_all_files_come_in_the_order_of_the_files(write: Write) ->
     write("b.toml", "[user.x]\nx = 1\n[user.y]\nx = 1\n")
     write("a.toml", "[user.z]\nx = 1\n")
     write("broken.toml", "x\n")
-    with pytest.raises(FaultsError) as raised:
+    with pytest.raises(ProblemsError) as raised:
         manifest.read(["b.toml", "a.toml", "broken.toml"], {})
-    assert [(each.file, each.line) for each in raised.value.faults] == [
+    assert [(each.file, each.line) for each in raised.value.problems] == [
         ("broken.toml", 1), ("b.toml", 2), ("b.toml", 4), ("a.toml", 2),
     ]  # fmt: skip

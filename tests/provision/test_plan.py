@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gamcli.actions import Gam, apps, auth_types, users
-from gamcli.actions.apps import AppWish
-from gamcli.errors import ConflictError, FaultsError
+from gamcli.actions.apps import AppSpec
+from gamcli.errors import ConflictError, ProblemsError
 from gamcli.model.plan import FieldChange
 from gamcli.provision.apply import Applied
 from gamcli.provision.desired import Desired
@@ -55,9 +55,9 @@ def fields(proposal: Proposal) -> dict[str, tuple[Any, Any]]:
 
 def faults(planned: Planned, text: str) -> list[str]:
     """Return what is wrong with a manifest, each fault in a line."""
-    with pytest.raises(FaultsError) as caught:
+    with pytest.raises(ProblemsError) as caught:
         planned(text)
-    return list(map(str, caught.value.faults))
+    return list(map(str, caught.value.problems))
 
 
 def test_steps_come_in_the_order_in_which_each_finds_what_it_needs(planned: Planned) -> None:
@@ -108,7 +108,7 @@ def test_an_update_tells_each_field_with_its_old_and_new_value(planned: Planned,
 def test_a_new_record_has_its_default_where_the_manifest_is_silent(applied: Do, gam: Gam) -> None:
     """As the commands make it."""
     applied(WHOLE)
-    apps.create(gam, AppWish("other", {}))
+    apps.create(gam, AppSpec("other", {}))
     ours, other = apps.show(gam, "portal"), apps.show(gam, "other")
     assert (ours.token, ours.enabled, ours.share_user_ids) == (other.token, other.enabled, other.share_user_ids)
 
@@ -274,7 +274,7 @@ def test_names_emails_and_ids_name_one_record_only(planned: Planned, gam: Gam, t
     """Of those in the store too."""
     users.create(gam, "eva", {"email": "eva@example.com"})
     users.create(gam, "mail@x", {})
-    apps.create(gam, AppWish("old", {}, client_id="e" * 32))
+    apps.create(gam, AppSpec("old", {}, client_id="e" * 32))
     assert faults(planned, text) == [fault]
 
 
@@ -335,9 +335,9 @@ def test_what_no_reader_let_through_is_a_fault_all_the_same(gam: Gam, asked: Cal
         (replace(each[0], name=f"{each[0].name} "),) for each in (desired.users, desired.apps, desired.auth_types)
     )
     wanted = (replace(desired.keys[0], user="ana ", app="portal "),)
-    with gam.store.reading() as tx, pytest.raises(FaultsError) as caught:
+    with gam.store.reading() as tx, pytest.raises(ProblemsError) as caught:
         propose(tx, gam, replace(desired, users=users_, apps=apps_, auth_types=types, keys=wanted), Options())
-    assert len(caught.value.faults) == 3
+    assert len(caught.value.problems) == 3
 
 
 def test_a_new_key_tells_what_it_may_reveal(planned: Planned, applied: Do, forward: Callable[[timedelta], Any]) -> None:

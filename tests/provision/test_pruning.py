@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from gamcli.actions import Gam, apps, auth_types, keys, users
-from gamcli.actions.apps import AppWish
+from gamcli.actions.apps import AppSpec
 from gamcli.actions.keys import KeySearch
-from gamcli.errors import ConflictError, FaultsError, NotFoundError
+from gamcli.errors import ConflictError, NotFoundError, ProblemsError
 from gamcli.provision.apply import Applied
 from gamcli.provision.proposal import Proposal
 
@@ -63,7 +63,7 @@ def test_pruning_deletes_it_last_and_in_the_reverse_order(planned: Planned, appl
     applied(text, prune=True)
     with gam.store.reading():
         assert not planned(text, prune=True).changes
-    with keys.listed(gam, KeySearch()) as left:
+    with keys.search(gam, KeySearch()) as left:
         assert [(each.user, each.status(gam.now()), each.reason) for each in left] == [
             ("ana", "revoked", "m.toml names it no longer")
         ]
@@ -83,7 +83,7 @@ def test_only_what_this_owner_manages_is_deleted(planned: Planned, applied: Do, 
 def test_what_was_made_by_hand_is_let_go_and_never_deleted(planned: Planned, applied: Do, gam: Gam) -> None:
     """A manifest took it over once: it is nobody's again, and may be taken over again."""
     users.create(gam, "hand", {})
-    apps.create(gam, AppWish("old", {}))
+    apps.create(gam, AppSpec("old", {}))
     text = '[user.hand]\n[app.old]\n[auth_type.apikey]\ntype = "APIkey"\n'
     applied(text)
     found = planned("", prune=True)
@@ -101,23 +101,23 @@ def test_a_key_made_by_hand_is_let_go_too(planned: Planned, applied: Do, gam: Ga
     """It lives on."""
     base = f"{APP}[user.ana]\n"
     applied(base)
-    key = keys.generate(gam, keys.KeyWish("ana", "portal")).record
+    key = keys.generate(gam, keys.KeySpec("ana", "portal")).record
     applied(f'{base}[[key]]\nuser = "ana"\napp = "portal"\n')
     assert keys.show(gam, key.id).managed_by == "m.toml"
     assert steps(planned(base, prune=True)) == [("update", "key", "ana for portal")]
     assert planned(base, prune=True).impacts == ()
     applied(base, prune=True)
     assert keys.show(gam, key.id).managed_by is None
-    assert keys.show(gam, key.id).is_live(gam.now())
+    assert keys.show(gam, key.id).is_valid(gam.now())
 
 
 def test_nothing_wanted_may_stand_on_what_is_deleted(planned: Planned, applied: Do) -> None:
     """A key for a user who is named no longer has nobody to hold it."""
     applied(WHOLE)
     text = f"{TYPE}{APP}{KEYS}"
-    with pytest.raises(FaultsError) as caught:
+    with pytest.raises(ProblemsError) as caught:
         planned(text, prune=True)
-    assert [each.what for each in caught.value.faults] == [
+    assert [each.message for each in caught.value.problems] == [
         "key[0].user: no user named 'ana'",
         "key[1].user: no user named 'bob'",
     ]
@@ -135,7 +135,7 @@ def test_a_type_that_is_needed_is_not_deleted(planned: Planned, applied: Do, gam
         "m2m",
     )
     auth_types.set_default(gam, "apikey")
-    apps.create(gam, AppWish("hand", {"api_keys.auth_type": "m2m"}))
+    apps.create(gam, AppSpec("hand", {"api_keys.auth_type": "m2m"}))
     with pytest.raises(ConflictError) as caught:
         planned("", prune=True)
     assert caught.value.message == "application 'hand' allows only authentication type 'm2m'"
@@ -163,7 +163,7 @@ def test_an_email_of_somebody_deleted_is_free_at_once(applied: Do, gam: Gam) -> 
 def test_an_ended_key_is_left_alone(planned: Planned, applied: Do, gam: Gam) -> None:
     """It is no longer anybody's business."""
     applied(f"{APP}[user.ana]\n{KEYS.partition('[[key]]' + chr(10) + 'user = ' + chr(34) + 'bob')[0]}")
-    with keys.listed(gam, KeySearch()) as found:
+    with keys.search(gam, KeySearch()) as found:
         ids = [each.id for each in found]
     keys.revoke(gam, ids, None)
     assert not planned(f"{APP}[user.ana]\n", prune=True).changes

@@ -123,7 +123,7 @@ def test_refusals_at_the_endpoint_are_no_change(save: Save, gam: Gam, applied: C
     """Whoever attacks it cannot keep a plan from being applied."""
     applied(TEXT)
     path = save(TEXT.replace("auditor", "admin"))
-    refusal_counts.sum_up(gam, {"": {"client_unknown": 1}}, gam.now())
+    refusal_counts.record_refusal_counts(gam, {"": {"client_unknown": 1}}, gam.now())
     assert do(gam, path).proposal.changes
 
 
@@ -147,7 +147,7 @@ def test_keys_that_would_end_need_their_number_all_the_same(
     with pytest.raises(ConflictError):
         do(gam, path)
     assert do(gam, path, 1).proposal.ending
-    with keys.listed(gam, keys.KeySearch(statuses=("active",))) as found:
+    with keys.search(gam, keys.KeySearch(statuses=("active",))) as found:
         assert len([*found]) == 2
 
 

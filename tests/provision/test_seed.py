@@ -6,10 +6,10 @@ import pytest
 
 from gamcli import store
 from gamcli.actions import Gam, diagnosis
-from gamcli.errors import FaultsError
+from gamcli.errors import ProblemsError
 from gamcli.provision import seed
 from gamcli.rules import passwords
-from gamcli.rules.credentials import Secret, api_key_id, mint_api_key
+from gamcli.rules.credentials import Secret, mint_api_key, parse_api_key_id
 
 SECRET = "a-client-secret-of-forty-characters-and-more"
 CLIENT = "the-client-0123456789-0123456789-0123"
@@ -56,14 +56,14 @@ def test_of_what_there_are_several_each_has_a_name_of_its_own(gam: Gam, tmp_path
     found = seed.variables(seed.sow(gam, written(tmp_path, APP + USER + more), {}))
     assert [*found] == ["GAM_CLIENT_ID", "GAM_CLIENT_SECRET", "GAM_API_KEY_ANA_PORTAL", "GAM_API_KEY_EVA_PORTAL"]
     assert found["GAM_API_KEY_ANA_PORTAL"] == key
-    assert api_key_id(Secret(found["GAM_API_KEY_EVA_PORTAL"]))
+    assert parse_api_key_id(Secret(found["GAM_API_KEY_EVA_PORTAL"]))
 
 
 @pytest.mark.parametrize("key", ["gamkey_1", "", "gamkey_00000000_" + 38 * "0"])
 def test_a_key_that_is_none_is_a_fault_with_its_line(gam: Gam, tmp_path: Path, key: str) -> None:
     """Its form and its checksum are judged, and it is not told."""
-    with pytest.raises(FaultsError) as caught:
+    with pytest.raises(ProblemsError) as caught:
         seed.sow(gam, written(tmp_path, APP + USER + KEY + f'api_key = "{key}"\n'), {})
-    (fault,) = caught.value.faults
+    (fault,) = caught.value.problems
     assert fault.line == 9
-    assert not key or key not in fault.what
+    assert not key or key not in fault.message

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamcli.render.csv_cells import guarded, unguarded
+from gamcli.render.csv_cells import escape_formula, unescape_formula
 
 
 @pytest.mark.parametrize(
@@ -12,8 +12,8 @@ from gamcli.render.csv_cells import guarded, unguarded
 )
 def test_what_begins_a_formula_gets_an_apostrophe(text: str) -> None:
     """Also what looks like a number at first."""
-    assert guarded(text) == f"'{text}"
-    assert unguarded(guarded(text)) == text
+    assert escape_formula(text) == f"'{text}"
+    assert unescape_formula(escape_formula(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -22,17 +22,17 @@ def test_what_begins_a_formula_gets_an_apostrophe(text: str) -> None:
 )
 def test_what_begins_none_stays_as_it_is(text: str) -> None:
     """Names, numbers, telephone numbers, instants, ids."""
-    assert guarded(text) == text
-    assert unguarded(text) == text
+    assert escape_formula(text) == text
+    assert unescape_formula(text) == text
 
 
 @given(st.text(alphabet="'=+-@\t\r a1", max_size=6) | st.text())
 def test_every_text_comes_back(text: str) -> None:
     """However many apostrophes it begins with."""
-    assert unguarded(guarded(text)) == text
-    assert guarded(text)[:1] not in ("=", "@", "\t", "\r")
+    assert unescape_formula(escape_formula(text)) == text
+    assert escape_formula(text)[:1] not in ("=", "@", "\t", "\r")
 
 
 def test_an_apostrophe_that_guards_nothing_is_text() -> None:
     """As in a name."""
-    assert unguarded("'s Gravenhage") == "'s Gravenhage"
+    assert unescape_formula("'s Gravenhage") == "'s Gravenhage"

@@ -1,20 +1,20 @@
 """What a doctor found, as people read it."""
 
-from gamcli.model.doctor import OK, WARN, WRONG, Finding
+from gamcli.model.doctor import OK, WARN, WRONG, DoctorFinding
 from gamcli.render import findings, panels
 
 FOUND = [
-    Finding("store", OK, "it is there"),
-    Finding("wal", WARN, "it is large", "gamcli store compact"),
-    Finding("modes", WRONG, "others can read \x1b[31m", "chmod go-rwx 'a\x1bb'"),
-    Finding("owner", WRONG, "not yours"),
+    DoctorFinding("store", OK, "it is there"),
+    DoctorFinding("wal", WARN, "it is large", "gamcli store compact"),
+    DoctorFinding("modes", WRONG, "others can read \x1b[31m", "chmod go-rwx 'a\x1bb'"),
+    DoctorFinding("owner", WRONG, "not yours"),
 ]
 
 
 def test_what_is_wrong_comes_first_each_mend_in_a_line_of_its_own() -> None:
     """What is in order is only named, and nothing drives the terminal."""
     assert (
-        panels.drawn(findings.panel("/gam/store.db", FOUND), None)
+        panels.render_panel(findings.build_panel("/gam/store.db", FOUND), None)
         == """\
 doctor  /gam/store.db  2 wrong, 1 warning
 
@@ -33,5 +33,5 @@ worth a look
 
 def test_where_nothing_is_wrong_that_is_said() -> None:
     """And where nothing is in order, nothing is."""
-    assert findings.summary(FOUND[:1]) == "nothing is wrong"
-    assert "in order" not in panels.drawn(findings.panel("store.db", FOUND[1:]), None)
+    assert findings.summarize(FOUND[:1]) == "nothing is wrong"
+    assert "in order" not in panels.render_panel(findings.build_panel("store.db", FOUND[1:]), None)

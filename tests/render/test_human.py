@@ -22,7 +22,7 @@ def key(number: int, label: str = "") -> dict[str, object]:
     made = model.Key(
         f"{number:08}", "ana", "guid", "portal", "id", "apikey", ("user_email",), bytes(32), NOW, label=label
     )
-    return machine.plain(made, NOW)
+    return machine.to_dict(made, NOW)
 
 
 def console(width: int) -> Console:
@@ -55,12 +55,12 @@ def test_clean_text_is_printable_and_as_long(text: str) -> None:
 )
 def test_a_cell_is_what_people_read(value: object, text: str) -> None:
     """Nothing is a dash."""
-    assert human.cell(value) == text
+    assert human.format_cell(value) == text
 
 
 def test_a_plain_table_is_aligned_and_never_cut() -> None:
     """Heads in capitals, two blanks between, none at the end."""
-    lines = list(human.table(model.Key, [key(1, "x" * 300), key(2)], None))
+    lines = list(human.format_table(model.Key, [key(1, "x" * 300), key(2)], None))
     assert lines[0] == "ID        USER  APP     STATUS  EXPIRES_AT  SCOPES      LABEL"
     assert lines[1].endswith("  " + "x" * 300)
     assert lines[2] == "00000002  ana   portal  active  never       user_email  -"
@@ -72,25 +72,25 @@ def test_a_long_table_comes_as_it_is_read() -> None:
 
     def source() -> Iterator[dict[str, object]]:
         nonlocal read
-        for read in range(1, human.SCREENFUL * 3 + 1):
+        for read in range(1, human.SCREEN_ROWS * 3 + 1):
             yield key(read)
 
-    lines = human.table(model.Key, source(), console(80))
+    lines = human.format_table(model.Key, source(), console(80))
     next(lines)
-    assert read <= human.SCREENFUL + 1
-    assert len(list(lines)) == read == human.SCREENFUL * 3
+    assert read <= human.SCREEN_ROWS + 1
+    assert len(list(lines)) == read == human.SCREEN_ROWS * 3
 
 
 def test_no_records_are_no_table() -> None:
     """Not even a head."""
-    assert list(human.table(model.Key, [], None)) == []
+    assert list(human.format_table(model.Key, [], None)) == []
 
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_a_drawn_table_fits_and_loses_nothing(width: int) -> None:
     """What is too long is folded; ids and names stay whole."""
     label = " ".join(f"word{number}" for number in range(40))
-    (drawn,) = human.table(model.Key, [key(number, label) for number in range(3)], console(width))
+    (drawn,) = human.format_table(model.Key, [key(number, label) for number in range(3)], console(width))
     plain = strip(drawn)
     assert max(map(len, plain.splitlines())) <= width
     for number in range(3):
@@ -113,14 +113,16 @@ def strip(drawn: str) -> str:
 def test_markup_is_text(text: str) -> None:
     """In tables and panels, drawn or not."""
     for terminal in (None, console(200)):
-        assert text in strip("\n".join(human.table(model.Key, [key(1, text)], terminal)))
-        assert text in strip(human.panel({"label": text}, terminal))
+        assert text in strip("\n".join(human.format_table(model.Key, [key(1, text)], terminal)))
+        assert text in strip(human.format_record({"label": text}, terminal))
 
 
 def test_a_panel_is_a_field_a_line() -> None:
     """Names to the left, aligned."""
-    assert human.panel({"a": 1, "long_name": [], "b": "x\n"}, None) == "a          1\nlong_name  -\nb          x?"
-    drawn = strip(human.panel({"name": "x" * 100, "on": True}, console(60)))
+    assert (
+        human.format_record({"a": 1, "long_name": [], "b": "x\n"}, None) == "a          1\nlong_name  -\nb          x?"
+    )
+    drawn = strip(human.format_record({"name": "x" * 100, "on": True}, console(60)))
     assert max(map(len, drawn.splitlines())) <= 60
     assert "".join(drawn.split()).count("x") == 100
 
@@ -136,7 +138,7 @@ class Unnamed:
 @pytest.mark.parametrize("terminal", [None, console(80)])
 def test_a_record_without_columns_shows_all_its_fields(terminal: Console | None) -> None:
     """By their names."""
-    text = strip("\n".join(human.table(Unnamed, [{"one": "a", "two": True}], terminal))).lower()
+    text = strip("\n".join(human.format_table(Unnamed, [{"one": "a", "two": True}], terminal))).lower()
     assert text.split()[:2] == ["one", "two"]
     assert text.split()[-2:] == ["a", "yes"]
 
@@ -145,4 +147,4 @@ def test_a_record_without_columns_shows_all_its_fields(terminal: Console | None)
 def test_every_column_finds_its_value_in_the_promised_fields(kind: type) -> None:
     """Or the table shows them all."""
     record = {name: {"enabled": True} if name == "api_keys" else "" for name in machine.FIELDS[kind]}
-    assert len(list(human.table(kind, [record], None))) == 2
+    assert len(list(human.format_table(kind, [record], None))) == 2

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gamcli import model
-from gamcli.errors import EndsKeysError, UsageError
+from gamcli.errors import InvalidatesKeysError, UsageError
 from gamcli.render import machine
-from gamcli.render.csv_cells import unguarded
+from gamcli.render.csv_cells import unescape_formula
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TEXT = st.text(st.characters(codec="utf-8"))
@@ -30,7 +30,7 @@ KEY = model.Key(
 @given(st.lists(RECORDS))
 def test_an_array_is_one_document_with_a_record_a_line(records: list[dict[str, Any]]) -> None:
     """However many there are, whatever they hold."""
-    lines = list(machine.array(records))
+    lines = list(machine.json_array(records))
     assert json.loads("\n".join(lines)) == records
     assert len(lines) == (len(records) + 2 if records else 1)
 
@@ -38,20 +38,20 @@ def test_an_array_is_one_document_with_a_record_a_line(records: list[dict[str, A
 @given(RECORDS)
 def test_json_says_what_there_is_and_holds_nothing_that_drives_a_terminal(record: dict[str, Any]) -> None:
     """In one line and in several."""
-    for text in (machine.line(record), machine.document(record)):
+    for text in (machine.json_line(record), machine.json_document(record)):
         assert json.loads(text) == record
         bad = {letter for letter in text if letter < " " and letter != "\n"} | (
             set(text) & set("\x7f\x80\x9b\u202e\u2066")
         )
         assert bad == set()
-    assert "\n" not in machine.line(record)
+    assert "\n" not in machine.json_line(record)
 
 
 @given(st.lists(PRINTABLE, min_size=1))
 def test_a_row_of_csv_comes_back_as_it_was(values: list[str]) -> None:
     """Commas, quotes and all; an apostrophe stands before what would begin a formula."""
     (row,) = csv.reader(io.StringIO(machine.csv_row(values), newline=""))
-    assert [*map(unguarded, row)] == values
+    assert [*map(unescape_formula, row)] == values
 
 
 def test_no_cell_of_csv_begins_a_formula() -> None:
@@ -63,8 +63,8 @@ def test_no_cell_of_csv_begins_a_formula() -> None:
 @given(st.text())
 def test_a_scalar_holds_nothing_that_drives_a_terminal(text: str) -> None:
     """Alone and in a list."""
-    assert machine.scalar(text).isprintable()
-    assert machine.scalar([text, text]).isprintable()
+    assert machine.format_scalar(text).isprintable()
+    assert machine.format_scalar([text, text]).isprintable()
 
 
 @pytest.mark.parametrize(
@@ -83,21 +83,21 @@ def test_a_scalar_holds_nothing_that_drives_a_terminal(text: str) -> None:
 )
 def test_a_scalar_is_raw_text(value: object, text: str) -> None:
     """Lists joined, attributes as JSON."""
-    assert machine.scalar(value) == text
+    assert machine.format_scalar(value) == text
 
 
 def test_a_record_is_plain_with_its_status_at_the_instant() -> None:
     """Times with Z, tuples as lists, what is secret left out."""
-    found = machine.plain(KEY, NOW)
+    found = machine.to_dict(KEY, NOW)
     assert tuple(found) == machine.FIELDS[model.Key]
     assert (found["status"], found["created_at"], found["scopes"]) == ("active", "2026-03-01T12:00:00Z", ["user_email"])
-    assert machine.plain(KEY, NOW + timedelta(hours=1))["status"] == "expired"
+    assert machine.to_dict(KEY, NOW + timedelta(hours=1))["status"] == "expired"
     assert "digest" not in found
 
 
 def test_a_flat_record_spells_out_records_and_not_attributes() -> None:
     """By dotted names."""
-    assert machine.flat({"a": 1, "token": {"renewals": 2}, "attributes": {"x": "y"}}) == {
+    assert machine.flatten({"a": 1, "token": {"renewals": 2}, "attributes": {"x": "y"}}) == {
         "a": 1,
         "token.renewals": 2,
         "attributes": {"x": "y"},
@@ -115,8 +115,8 @@ def test_every_promised_field_is_one_of_the_record(kind: type) -> None:
 
 def test_the_paths_of_a_kind_are_the_names_of_its_flat_records() -> None:
     """The head of an empty list is that of a full one."""
-    assert machine.paths_of(model.App) == tuple(machine.flat(machine.plain(APP, NOW)))
-    assert machine.paths_of(model.Key) == machine.FIELDS[model.Key]
+    assert machine.field_paths(model.App) == tuple(machine.flatten(machine.to_dict(APP, NOW)))
+    assert machine.field_paths(model.Key) == machine.FIELDS[model.Key]
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,8 @@ class Unnamed:
 
 def test_a_record_that_is_not_in_the_table_shows_all_it_has() -> None:
     """In the order in which it was written."""
-    assert machine.names_of(Unnamed) == machine.paths_of(Unnamed) == ("one", "two")
-    assert machine.plain(Unnamed("a", 2), NOW) == {"one": "a", "two": 2}
+    assert machine.field_names(Unnamed) == machine.field_paths(Unnamed) == ("one", "two")
+    assert machine.to_dict(Unnamed("a", 2), NOW) == {"one": "a", "two": 2}
 
 
 @pytest.mark.parametrize("field", ["name", "api_keys", "api_keys.auth_type", "client_secret"])
@@ -150,17 +150,19 @@ def test_a_field_that_there_is_not_may_not(field: str | None) -> None:
 
 def test_a_picked_field_is_raw() -> None:
     """Nothing for a secret that was not issued now."""
-    record = machine.plain(APP, NOW)
-    assert machine.picked(record, "scopes") == "user_email+user_phone"
-    assert machine.picked(record, "token.timeout_minutes") == "60"
-    assert json.loads(machine.picked(record, "token")) == {"timeout_minutes": 60, "renewals": 0}
-    assert machine.picked(record, "client_secret") == ""
+    record = machine.to_dict(APP, NOW)
+    assert machine.pick_field(record, "scopes") == "user_email+user_phone"
+    assert machine.pick_field(record, "token.timeout_minutes") == "60"
+    assert json.loads(machine.pick_field(record, "token")) == {"timeout_minutes": 60, "renewals": 0}
+    assert machine.pick_field(record, "client_secret") == ""
 
 
 def test_an_error_is_one_line_with_the_keys_that_would_end() -> None:
     """A record each, with why."""
-    problem = EndsKeysError("this ends 1 live key", "add it", [model.Impact(KEY, ends=True, reason="gone")])
-    text = machine.error(problem, NOW)
+    problem = InvalidatesKeysError(
+        "this ends 1 live key", "add it", [model.KeyImpact(KEY, is_permanent=True, reason="gone")]
+    )
+    text = machine.format_error(problem, NOW)
     assert "\n" not in text
     found = json.loads(text)["error"]
     assert list(found) == ["code", "message", "hint", "keys"]

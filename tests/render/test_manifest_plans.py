@@ -4,8 +4,8 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from gamcli.model.manifests import Adopted, Left, ManifestPlan
-from gamcli.model.plan import CREATE, DELETE, UPDATE, Change, FieldChange, Touched
+from gamcli.model.manifests import AdoptedObject, ManifestPlan, UnlistedObject
+from gamcli.model.plan import CREATE, DELETE, UPDATE, AffectedKey, Change, FieldChange
 from gamcli.render import manifest_plans
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -14,9 +14,9 @@ CHANGES = (
     Change(UPDATE, "user", "ana", (FieldChange("email", "a@x", "b@x"), FieldChange("expires_at", None, NOW))),
     Change(DELETE, "user", "bob\x1b[31m"),
 )
-KEY = Touched("AbCdEfGh", "ana|`x`", "portal", "scope withdrawn: user_email", NOW, None)
+KEY = AffectedKey("AbCdEfGh", "ana|`x`", "portal", "scope withdrawn: user_email", NOW, None)
 PLAN = replace(
-    ManifestPlan.made(CHANGES, (), [Adopted("app", "old", None, "a.toml")], [Left("user", "eva")]),
+    ManifestPlan.build(CHANGES, (), [AdoptedObject("app", "old", None, "a.toml")], [UnlistedObject("user", "eva")]),
     invalidates=(KEY,),
     suspends=(replace(KEY, key="ZbCdEfGh"),),
 )
@@ -24,7 +24,7 @@ PLAN = replace(
 
 def test_json_has_a_step_a_line_and_all_of_it() -> None:
     """Lists as lists, instants as text, `[]` for nothing."""
-    text = manifest_plans.json(PLAN, secrets={})
+    text = manifest_plans.format_json(PLAN, secrets={})
     found = json.loads(text)
     assert [*found] == ["changes", "invalidates", "suspends", "summary", "adopts", "leaves", "secrets"]
     assert found["changes"][0] == {
@@ -38,41 +38,41 @@ def test_json_has_a_step_a_line_and_all_of_it() -> None:
     assert found["invalidates"][0]["last_used_at"] == "2026-03-01T12:00:00Z"
     assert (found["adopts"][0]["from"], found["leaves"]) == (None, [{"kind": "user", "name": "eva"}])
     assert sum(line.startswith('    {"action"') for line in text.splitlines()) == 3
-    assert json.loads(manifest_plans.json(PLAN, one_line=True)) == {
+    assert json.loads(manifest_plans.format_json(PLAN, one_line=True)) == {
         key: found[key] for key in found if key != "secrets"
     }
     empty = ManifestPlan(())
-    assert json.loads(manifest_plans.json(empty))["changes"] == []
+    assert json.loads(manifest_plans.format_json(empty))["changes"] == []
 
 
 def test_people_are_told_what_is_taken_over_and_what_is_left() -> None:
     """Nothing of it drives a terminal."""
-    lines = [*manifest_plans.drawn(PLAN, None)]
+    lines = [*manifest_plans.render_lines(PLAN, None)]
     assert lines[-2:] == [
         "= app old is taken over, which nobody manages",
         "? user eva is named no longer; it stays until --prune",
     ]
     assert not any("\x1b" in line for line in lines)
-    other = replace(PLAN, adopts=(Adopted("app", "old", "b.toml", "a.toml"),))
-    assert "= app old is taken over, from 'b.toml'" in [*manifest_plans.drawn(other, None)]
+    other = replace(PLAN, adopts=(AdoptedObject("app", "old", "b.toml", "a.toml"),))
+    assert "= app old is taken over, from 'b.toml'" in [*manifest_plans.render_lines(other, None)]
 
 
 def test_markdown_tells_the_keys_that_end_first() -> None:
     """Names are code: no link, no mention, no column of theirs."""
-    text = manifest_plans.markdown(PLAN)
+    text = manifest_plans.format_markdown(PLAN)
     head, ends, table, suspends, *_ = text.split("\n\n")
     assert head == "### gamcli plan: 1 to create, 1 to update, 1 to delete; 1 to take over; 1 named no longer"
     assert (ends, suspends) == ("**These live keys would end for good:**", "These live keys would be suspended:")
     row = table.splitlines()[2]
     assert row == (r"| `AbCdEfGh` | `ana\|'x'` | `portal` | `scope withdrawn: user_email` | 2026-03-01 | never |")
     assert "```diff\n+ app portal\n" in text
-    assert manifest_plans.markdown(ManifestPlan(())) == "### gamcli plan: nothing to change"
+    assert manifest_plans.format_markdown(ManifestPlan(())) == "### gamcli plan: nothing to change"
 
 
 def test_markdown_cannot_be_broken_out_of() -> None:
     """A fence is longer than any that a name holds."""
     plan = ManifestPlan((Change(CREATE, "user", "````\n# head"),))
-    assert "\n`````diff\n+ user ````?# head\n`````" in manifest_plans.markdown(plan)
+    assert "\n`````diff\n+ user ````?# head\n`````" in manifest_plans.format_markdown(plan)
 
 
 def test_markdown_fits_a_comment_however_much_changes() -> None:
@@ -80,6 +80,6 @@ def test_markdown_fits_a_comment_however_much_changes() -> None:
     plan = ManifestPlan(tuple(Change(CREATE, "user", f"user{number}") for number in range(100_000)))
     keys = tuple(replace(KEY, key=str(number)) for number in range(10_000))
     for each in (plan, replace(plan, invalidates=keys, suspends=keys)):
-        text = manifest_plans.markdown(each)
+        text = manifest_plans.format_markdown(each)
         assert len(text) < 65_536
         assert "more lines\n```" in text

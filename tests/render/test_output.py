@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gamcli import model
-from gamcli.errors import EndsKeysError, Fault, FaultsError, GamcliError, NotFoundError
+from gamcli.errors import GamcliError, InvalidatesKeysError, NotFoundError, Problem, ProblemsError
 from gamcli.render import output
 from gamcli.render.output import FORMATS, Output
 
@@ -28,8 +28,8 @@ def voice(name: str = "table", *, quiet: bool = False) -> Output:
 @pytest.mark.parametrize("name", RECORDS)
 def test_a_record_goes_to_stdout_in_every_format(capsys: pytest.CaptureFixture[str], name: str) -> None:
     """One, or a list of one."""
-    voice(name).record(TYPE)
-    voice(name).records(model.AuthType, [TYPE])
+    voice(name).print_record(TYPE)
+    voice(name).print_records(model.AuthType, [TYPE])
     out, err = capsys.readouterr()
     assert out.count("apikey") == 2
     assert out.endswith("\n")
@@ -39,16 +39,16 @@ def test_a_record_goes_to_stdout_in_every_format(capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize("name", RECORDS)
 def test_a_change_is_told_to_people_and_shown_to_programs(capsys: pytest.CaptureFixture[str], name: str) -> None:
     """On stderr, or as the record."""
-    voice(name).changed(TYPE, "made it")
+    voice(name).print_change(TYPE, "made it")
     out, err = capsys.readouterr()
     assert (out == "", err) == ((True, "gamcli: made it\n") if name == "table" else (False, ""))
 
 
 def test_a_secret_is_alone_for_people_and_a_field_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
     """The last one."""
-    voice().issued(TYPE, "api_key", "the secret", "keep it")
+    voice().print_secret(TYPE, "api_key", "the secret", "keep it")
     assert capsys.readouterr() == ("the secret\n", "gamcli: keep it\n")
-    voice("jsonl").issued(TYPE, "api_key", "the secret", "keep it")
+    voice("jsonl").print_secret(TYPE, "api_key", "the secret", "keep it")
     out, err = capsys.readouterr()
     assert out.endswith('"api_key": "the secret"}\n')
     assert err == ""
@@ -57,25 +57,25 @@ def test_a_secret_is_alone_for_people_and_a_field_for_programs(capsys: pytest.Ca
 def test_quiet_leaves_talk_out_and_warnings_in(capsys: pytest.CaptureFixture[str]) -> None:
     """Data stays."""
     quiet = voice(quiet=True)
-    quiet.note("made it")
-    quiet.say("once upon a time")
-    quiet.data("data")
-    quiet.warn("look")
+    quiet.print_note("made it")
+    quiet.print_to_stderr("once upon a time")
+    quiet.print_line("data")
+    quiet.print_warning("look")
     assert capsys.readouterr() == ("data\n", "gamcli: warning: look\n")
 
 
 def test_talk_is_one_line_whatever_it_repeats(capsys: pytest.CaptureFixture[str]) -> None:
     """Line ends and escapes are no text."""
-    output.talk("a\nb\x1b[31m")
+    output.print_message("a\nb\x1b[31m")
     assert capsys.readouterr().err == "gamcli: a?b?[31m\n"
 
 
 def test_an_error_is_a_line_and_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
     """Without a hint it is a line; keys that would end lie between."""
-    output.error(NotFoundError("no user named 'x'", "gamcli user list"), NOW)
-    output.error(NotFoundError("nothing"), NOW)
-    impact = model.Impact(KEY, ends=True, reason="gone")
-    output.error(EndsKeysError("this ends 1 live key", "add it", [impact]), NOW)
+    output.print_error(NotFoundError("no user named 'x'", "gamcli user list"), NOW)
+    output.print_error(NotFoundError("nothing"), NOW)
+    impact = model.KeyImpact(KEY, is_permanent=True, reason="gone")
+    output.print_error(InvalidatesKeysError("this ends 1 live key", "add it", [impact]), NOW)
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
@@ -90,7 +90,7 @@ def test_an_error_is_a_line_and_a_hint(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_an_error_as_json_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     """On stderr."""
-    output.error(GamcliError("odd\n"), NOW, as_json=True)
+    output.print_error(GamcliError("odd\n"), NOW, as_json=True)
     assert capsys.readouterr() == ("", '{"error": {"code": "failed", "message": "odd\\n", "hint": null}}\n')
 
 
@@ -111,22 +111,22 @@ def test_colours_are_left_out_when_asked(
     """By option, NO_COLOR (when not empty) or TERM."""
     for name, value in {"NO_COLOR": "", "TERM": "xterm", **variables}.items():
         monkeypatch.setenv(name, value)
-    assert output.console(io.StringIO(), no_color=no_color).no_color is plain
+    assert output.make_console(io.StringIO(), no_color=no_color).no_color is plain
 
 
 def test_a_count_has_its_plural() -> None:
     """One is one."""
-    assert [output.count(number, "key") for number in (0, 1, 2)] == ["0 keys", "1 key", "2 keys"]
+    assert [output.format_count(number, "key") for number in (0, 1, 2)] == ["0 keys", "1 key", "2 keys"]
 
 
 def test_faults_of_files_are_told_as_compilers_do(capsys: pytest.CaptureFixture[str]) -> None:
     """File and line first, for editors; in JSON as records."""
-    found = FaultsError([Fault("users.csv", 3, "no user named 'x\x1b'"), Fault("users.csv", 9, "no such column")])
-    output.error(found, NOW)
+    found = ProblemsError([Problem("users.csv", 3, "no user named 'x\x1b'"), Problem("users.csv", 9, "no such column")])
+    output.print_error(found, NOW)
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "gamcli: error: 2 faults, so nothing was changed"
     assert lines[1:3] == ["users.csv:3: no user named 'x?'", "users.csv:9: no such column"]
     assert lines[3].startswith("gamcli: hint: ")
-    output.error(found, NOW, as_json=True)
+    output.print_error(found, NOW, as_json=True)
     told = json.loads(capsys.readouterr().err)["error"]
     assert told["faults"][1] == {"file": "users.csv", "line": 9, "message": "no such column"}

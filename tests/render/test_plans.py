@@ -4,26 +4,26 @@ import io
 import re
 from datetime import UTC, datetime
 
-from gamcli.model import Impact, Key
+from gamcli.model import Key, KeyImpact
 from gamcli.model.plan import CREATE, DELETE, UPDATE, Change, FieldChange, Plan
 from gamcli.render import plans
-from gamcli.render.output import console
+from gamcli.render.output import make_console
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEY = Key("AbCdEfGh", "a\x1bna", "guid", "portal", "client", "apikey", (), bytes(32), NOW, last_used_at=NOW)
-PLAN = Plan.of(
+PLAN = Plan.from_changes(
     [
         Change(CREATE, "user", "eva", (FieldChange("roles", None, ("a", "b")), FieldChange("city", None, "Salto"))),
         Change(UPDATE, "key", "AbCdEfGh", (FieldChange("expires_at", None, NOW),)),
         Change(DELETE, "app", "por\x1btal", (FieldChange("enabled", old=True, new=None),)),
     ],
-    [Impact(KEY, ends=True, reason="gone"), Impact(KEY, ends=False, reason="off")],
+    [KeyImpact(KEY, is_permanent=True, reason="gone"), KeyImpact(KEY, is_permanent=False, reason="off")],
 )
 
 
 def test_each_step_has_its_sign_and_each_field_its_line() -> None:
     """What would drive a terminal is shown as text."""
-    assert list(plans.lines(PLAN)) == [
+    assert list(plans.format_lines(PLAN)) == [
         "+ user eva",
         "    roles  a b",
         "    city   Salto",
@@ -37,18 +37,18 @@ def test_each_step_has_its_sign_and_each_field_its_line() -> None:
 
 def test_a_terminal_gets_colours_and_the_same_text() -> None:
     """Decoration never changes the content."""
-    drawn = "".join(plans.drawn(PLAN, console(Terminal(), no_color=True)))
-    assert "".join(re.sub(r"\x1b\[[0-9;]*m", "", drawn).split()) == "".join("".join(plans.lines(PLAN)).split())
-    assert "\x1b[32m+ user eva" in next(iter(plans.drawn(PLAN, console(Terminal(), no_color=False))))
+    drawn = "".join(plans.render_lines(PLAN, make_console(Terminal(), no_color=True)))
+    assert "".join(re.sub(r"\x1b\[[0-9;]*m", "", drawn).split()) == "".join("".join(plans.format_lines(PLAN)).split())
+    assert "\x1b[32m+ user eva" in next(iter(plans.render_lines(PLAN, make_console(Terminal(), no_color=False))))
 
 
 def test_the_summary_counts_what_there_is() -> None:
     """And says when there is nothing."""
-    assert plans.summary(PLAN) == (
+    assert plans.summarize(PLAN) == (
         "1 to create, 1 to update, 1 to delete; 1 live key would end for good; 1 live key would be suspended;"
         " nothing was changed"
     )
-    assert plans.summary(Plan.of([], [])) == "nothing to change"
+    assert plans.summarize(Plan.from_changes([], [])) == "nothing to change"
 
 
 class Terminal(io.StringIO):

@@ -23,7 +23,7 @@ def shown(monkeypatch: pytest.MonkeyPatch, stream: io.StringIO, *, quiet: bool =
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setenv("TERM", "xterm")
     out = Output("table", None, lambda: datetime.now(UTC), quiet=quiet)
-    with progress.bar(out, "making", 10) as reached:
+    with progress.progress_bar(out, "making", 10) as reached:
         reached(10)
     return stream.getvalue()
 

@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from gamcli.model.findings import Sighting
+from gamcli.model.findings import ScanFinding
 from gamcli.render import sarif
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-KEY = Sighting("src/a b.py", 3, 7, None, "API key", "K1234567", "active", True, "ana", "portal", NOW, "00ff" * 4)  # noqa: FBT003 - a record
+KEY = ScanFinding("src/a b.py", 3, 7, None, "API key", "K1234567", "active", True, "ana", "portal", NOW, "00ff" * 4)  # noqa: FBT003 - a record
 CLIENT = replace(
     KEY, kind="client secret", id=None, user=None, last_used_at=None, commit="c0ffee", fingerprint="11ee" * 4
 )
 
 
-def run(*findings: Sighting) -> Any:  # noqa: ANN401 - a document
+def run(*findings: ScanFinding) -> Any:  # noqa: ANN401 - a document
     """Return the one run of the document."""
-    document = json.loads("\n".join(sarif.lines(findings, NOW)))
+    document = json.loads("\n".join(sarif.format_lines(findings, NOW)))
     assert (document["version"], document["$schema"]) == ("2.1.0", sarif.SCHEMA)
     (found,) = document["runs"]
     return found

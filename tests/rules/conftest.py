@@ -6,7 +6,7 @@ import pytest
 
 from gamcli.model import APIKEY, ApiKeyPolicy, App, AuthType, Key, Repository, TokenPolicy, User
 from gamcli.rules.credentials import Secret
-from gamcli.rules.grants import Facts, TokenRequest
+from gamcli.rules.grants import GrantFacts, TokenRequest
 
 CLIENT_ID = "0123456789abcdef0123456789abcdef"
 CLIENT_SECRET = Secret("gamsec_of-portal-long-enough-to-be-one")
@@ -77,9 +77,9 @@ def request_sent(app: App) -> TokenRequest:
 @pytest.fixture(scope="session")
 def facts(
     app: App, auth_type: AuthType, user: User, key: Key, repository: Repository, request_sent: TokenRequest
-) -> Facts:
+) -> GrantFacts:
     """Return facts for which every rule of the grant holds."""
-    return Facts(
+    return GrantFacts(
         now=app.created_at,
         app=app,
         auth_type=auth_type,

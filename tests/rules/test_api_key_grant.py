@@ -13,7 +13,7 @@ from gamcli.errors import RefusedError
 from gamcli.model import GAMLOCAL, ApiKeyPolicy, App, AuthType, Key, TokenPolicy, User
 from gamcli.rules import api_key_grant, durations, grants
 from gamcli.rules.credentials import NO_SECRET, Secret
-from gamcli.rules.grants import Facts, TokenRequest
+from gamcli.rules.grants import GrantFacts, TokenRequest
 
 IN_ORDER = (
     "client_id_missing", "client_unknown", "client_secret_wrong", "app_disabled", "remote_rest_off",
@@ -22,14 +22,14 @@ IN_ORDER = (
 )  # fmt: skip
 """The rules in the order of the wire."""
 
-Break = Callable[[Facts], Facts]
+Break = Callable[[GrantFacts], GrantFacts]
 WRONG, NEW_SECRET = Secret("wrong"), Secret("gamsec_of-portal-after-the-first")
 
 
 def sent(**parameters: object) -> Break:
     """Return what makes the request carry `parameters`."""
 
-    def change(facts: Facts) -> Facts:
+    def change(facts: GrantFacts) -> GrantFacts:
         assert facts.request is not None
         return replace(facts, request=replace(facts.request, **parameters))  # type: ignore[arg-type]
 
@@ -39,7 +39,7 @@ def sent(**parameters: object) -> Break:
 def of_app(**settings: object) -> Break:
     """Return what gives the application `settings`."""
 
-    def change(facts: Facts) -> Facts:
+    def change(facts: GrantFacts) -> GrantFacts:
         assert facts.app is not None
         return replace(facts, app=replace(facts.app, **settings))  # type: ignore[arg-type]
 
@@ -49,7 +49,7 @@ def of_app(**settings: object) -> Break:
 def of_policy(**settings: object) -> Break:
     """Return what gives the application's API key policy `settings`."""
 
-    def change(facts: Facts) -> Facts:
+    def change(facts: GrantFacts) -> GrantFacts:
         assert facts.app is not None
         return of_app(api_keys=replace(facts.app.api_keys, **settings))(facts)  # type: ignore[arg-type]
 
@@ -59,7 +59,7 @@ def of_policy(**settings: object) -> Break:
 def of_type(**settings: object) -> Break:
     """Return what gives the authentication type `settings`."""
 
-    def change(facts: Facts) -> Facts:
+    def change(facts: GrantFacts) -> GrantFacts:
         assert facts.auth_type is not None
         return replace(facts, auth_type=replace(facts.auth_type, **settings))  # type: ignore[arg-type]
 
@@ -69,7 +69,7 @@ def of_type(**settings: object) -> Break:
 def of_key(**settings: object) -> Break:
     """Return what gives the key `settings`."""
 
-    def change(facts: Facts) -> Facts:
+    def change(facts: GrantFacts) -> GrantFacts:
         assert facts.key is not None
         return replace(facts, key=replace(facts.key, **settings))  # type: ignore[arg-type]
 
@@ -79,7 +79,7 @@ def of_key(**settings: object) -> Break:
 def of_user(**settings: object) -> Break:
     """Return what gives the user `settings`."""
 
-    def change(facts: Facts) -> Facts:
+    def change(facts: GrantFacts) -> GrantFacts:
         assert facts.user is not None
         return replace(facts, user=replace(facts.user, **settings))  # type: ignore[arg-type]
 
@@ -104,7 +104,7 @@ def retiring(seconds: int) -> Break:
 def rotated(seconds: int, **changes: object) -> Break:
     """Return what gives the application a new secret, while the one that is sent retires in so many seconds."""
 
-    def broken(facts: Facts) -> Facts:
+    def broken(facts: GrantFacts) -> GrantFacts:
         assert facts.app is not None
         until = facts.now + timedelta(seconds=seconds)
         old, new = facts.app.secret_digest, NEW_SECRET.digest()
@@ -160,7 +160,7 @@ ONE_STATUS = {"key_expired", "key_revoked", "key_replaced"}
 PAIRS = [pair for pair in combinations(IN_ORDER, 2) if not set(pair) <= ONE_STATUS]
 
 
-def refusal(facts: Facts) -> RefusedError:
+def refusal(facts: GrantFacts) -> RefusedError:
     """Return the refusal that the grant meets with."""
     with pytest.raises(RefusedError) as caught:
         api_key_grant.decide(facts)
@@ -177,7 +177,7 @@ def test_the_standing_rules_are_those_that_need_nothing_sent() -> None:
     """They come in the order of the grant, without those about the request."""
     about_the_request = {"client_id_missing", "client_unknown", "client_secret_wrong", "repository_wrong"}
     about_the_request |= {"key_unproven", "scope_beyond"}
-    assert [rule.name for rule in api_key_grant.STANDING] == [
+    assert [rule.name for rule in api_key_grant.STORE_STATE_RULES] == [
         name for name in IN_ORDER if name not in about_the_request
     ]
 
@@ -186,7 +186,7 @@ def test_the_standing_rules_are_those_that_need_nothing_sent() -> None:
     ("rule", "broken"),
     [pytest.param(rule, broken, id=f"{rule}-{n}") for rule, ways in BREAKS.items() for n, broken in enumerate(ways)],
 )
-def test_a_broken_rule_refuses_by_its_name(facts: Facts, rule: str, broken: Break) -> None:
+def test_a_broken_rule_refuses_by_its_name(facts: GrantFacts, rule: str, broken: Break) -> None:
     """Each way to break one rule is told as that rule, in one line without a full stop."""
     told = refusal(broken(facts))
     assert told.rule == rule
@@ -196,14 +196,14 @@ def test_a_broken_rule_refuses_by_its_name(facts: Facts, rule: str, broken: Brea
 
 
 @pytest.mark.parametrize(("earlier", "later"), PAIRS)
-def test_of_two_broken_rules_the_earlier_one_speaks(facts: Facts, earlier: str, later: str) -> None:
+def test_of_two_broken_rules_the_earlier_one_speaks(facts: GrantFacts, earlier: str, later: str) -> None:
     """The order of the wire decides, whichever two are broken together."""
     assert refusal(BREAKS[later][0](facts)).rule == later
     assert refusal(BREAKS[earlier][0](BREAKS[later][0](facts))).rule == earlier
 
 
 @given(st.data())
-def test_of_many_broken_rules_the_first_one_speaks(facts: Facts, data: st.DataObject) -> None:
+def test_of_many_broken_rules_the_first_one_speaks(facts: GrantFacts, data: st.DataObject) -> None:
     """Whatever is broken together, the earliest rule of the wire is the one that is told."""
     names = data.draw(st.sets(st.sampled_from(IN_ORDER), min_size=1))
     names -= set(sorted(names & ONE_STATUS)[1:])
@@ -234,30 +234,30 @@ def test_of_many_broken_rules_the_first_one_speaks(facts: Facts, data: st.DataOb
         ("scope_beyond", "gamcli key show {key}"),
     ],
 )
-def test_a_refusal_names_the_command_that_mends_it(facts: Facts, rule: str, mend: str | None) -> None:
+def test_a_refusal_names_the_command_that_mends_it(facts: GrantFacts, rule: str, mend: str | None) -> None:
     """Where a command helps, the hint is that command."""
-    mend = mend and mend.format(key=facts.the_key.id)
+    mend = mend and mend.format(key=facts.known_key.id)
     assert refusal(BREAKS[rule][0](facts)).hint == mend
 
 
-def test_a_key_that_nobody_knows_is_looked_at_itself(facts: Facts) -> None:
+def test_a_key_that_nobody_knows_is_looked_at_itself(facts: GrantFacts) -> None:
     """It may have been cut short, or be of another kind."""
     assert refusal(lacking("key")(facts)).hint == "gamcli key inspect --api-key-file FILE"
 
 
-def test_an_unknown_authentication_type_is_told_by_the_name_that_was_sent(facts: Facts) -> None:
+def test_an_unknown_authentication_type_is_told_by_the_name_that_was_sent(facts: GrantFacts) -> None:
     """There is no command that mends a name, so there is no hint."""
     told = refusal(sent(authentication_type_name="ldap")(lacking("auth_type")(facts)))
     assert (told.message, told.hint) == ("authentication type 'ldap' is unknown or disabled", None)
 
 
 @pytest.mark.parametrize("secret", [{}, {"client_secret": NEW_SECRET}])
-def test_two_secrets_are_right_while_the_old_one_retires(facts: Facts, secret: dict[str, Secret]) -> None:
+def test_two_secrets_are_right_while_the_old_one_retires(facts: GrantFacts, secret: dict[str, Secret]) -> None:
     """Either proves the application."""
     assert api_key_grant.decide(rotated(1, **secret)(facts)).app.name == "portal"
 
 
-def test_no_refusal_tells_a_secret(facts: Facts) -> None:
+def test_no_refusal_tells_a_secret(facts: GrantFacts) -> None:
     """Neither what was sent nor what is right stands in any message or hint."""
     assert facts.request is not None
     secrets = [facts.request.client_secret.reveal(), facts.request.api_key.reveal(), "wrong"]
@@ -267,13 +267,13 @@ def test_no_refusal_tells_a_secret(facts: Facts) -> None:
 
 
 @pytest.mark.parametrize("username", ["", "ana", "ANA", "ana@example.com", "6f1b4a52-0d0e-4b5e-9c1f-0a1b2c3d4e5f"])
-def test_the_owner_may_be_named_in_every_way(facts: Facts, username: str) -> None:
+def test_the_owner_may_be_named_in_every_way(facts: GrantFacts, username: str) -> None:
     """Name, email and GUID name the owner, and so does nothing."""
     assert api_key_grant.decide(sent(username=username)(facts)).user == facts.user
 
 
 @pytest.mark.parametrize("change", [str.lower, str.upper])
-def test_the_repository_may_be_named_in_any_case(facts: Facts, change: Callable[[str], str]) -> None:
+def test_the_repository_may_be_named_in_any_case(facts: GrantFacts, change: Callable[[str], str]) -> None:
     """GUIDs are equal without regard to case."""
     assert facts.repository is not None
     assert api_key_grant.decide(sent(repository=change(facts.repository.guid))(facts))
@@ -293,12 +293,12 @@ FINE = {
 
 
 @pytest.mark.parametrize("fine", FINE.values(), ids=FINE.keys())
-def test_what_breaks_no_rule_is_granted(facts: Facts, fine: Break) -> None:
+def test_what_breaks_no_rule_is_granted(facts: GrantFacts, fine: Break) -> None:
     """Any type allowed, types in any case, a key that retires later, wider scopes: all of it may be."""
     assert api_key_grant.decide(fine(facts)).key == fine(facts).key
 
 
-def test_a_grant_carries_the_key_and_its_scopes(facts: Facts, app: App, key: Key, user: User) -> None:
+def test_a_grant_carries_the_key_and_its_scopes(facts: GrantFacts, app: App, key: Key, user: User) -> None:
     """For the user that it is of, and the application."""
     assert facts.repository is not None
     assert api_key_grant.decide(facts) == grants.Grant(
@@ -328,7 +328,7 @@ def test_a_grant_carries_the_key_and_its_scopes(facts: Facts, app: App, key: Key
     ],
 )
 def test_a_token_never_outlives_its_key(
-    facts: Facts, minutes: int, expires: int | None, retires: int | None, expires_in: int
+    facts: GrantFacts, minutes: int, expires: int | None, retires: int | None, expires_in: int
 ) -> None:
     """It ends with the timeout, the expiry or the retirement, whichever comes first; 0 is never."""
     ends = {"expires_at": expires, "retires_at": retires}
@@ -336,27 +336,27 @@ def test_a_token_never_outlives_its_key(
     granted = api_key_grant.decide(of_app(token=TokenPolicy(timeout_minutes=minutes))(of_key(**times)(facts)))
     expected = facts.now + timedelta(seconds=expires_in) if expires_in else None
     assert granted.expires_at(facts.now) == expected
-    assert durations.seconds(facts.now, expected) == expires_in
+    assert durations.seconds_until(facts.now, expected) == expires_in
 
 
 @given(st.integers(1, 3_000_000))
-def test_the_last_fraction_of_a_second_counts_as_one(facts: Facts, microseconds: int) -> None:
+def test_the_last_fraction_of_a_second_counts_as_one(facts: GrantFacts, microseconds: int) -> None:
     """A key that lives for less than a second never gives a token that lives for ever."""
     end = facts.now + timedelta(microseconds=microseconds)
     granted = api_key_grant.decide(of_key(expires_at=end)(facts))
-    assert durations.seconds(facts.now, end) == max(1, microseconds // 1_000_000)
+    assert durations.seconds_until(facts.now, end) == max(1, microseconds // 1_000_000)
     assert granted.expires_at(facts.now) == end
 
 
-def test_the_end_of_the_calendar_is_never(facts: Facts) -> None:
+def test_the_end_of_the_calendar_is_never(facts: GrantFacts) -> None:
     """A timeout beyond the year 9999 does not overflow."""
     late = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
     granted = api_key_grant.decide(of_key(expires_at=None)(replace(facts, now=late)))
     assert granted.expires_at(late) is None
-    assert durations.seconds(late, None) == 0
+    assert durations.seconds_until(late, None) == 0
 
 
-def test_user_ids_stay_hidden_when_the_application_does_not_share_them(facts: Facts) -> None:
+def test_user_ids_stay_hidden_when_the_application_does_not_share_them(facts: GrantFacts) -> None:
     """Then the answer's user_guid is empty."""
     assert api_key_grant.decide(of_app(share_user_ids=False)(facts)).user_guid == ""
 
@@ -376,21 +376,21 @@ def test_user_ids_stay_hidden_when_the_application_does_not_share_them(facts: Fa
     ],
 )
 def test_a_request_may_narrow_the_scopes_of_its_key(
-    facts: Facts, held: tuple[str, ...], asked: str, granted: tuple[str, ...]
+    facts: GrantFacts, held: tuple[str, ...], asked: str, granted: tuple[str, ...]
 ) -> None:
     """A subset, or what is covered by it, is granted in table order; nothing asked is all of it."""
     facts = of_key(scopes=held)(of_app(scopes=("fullcontrol",))(replace(facts, attributes=frozenset({"Area", "zone"}))))
     assert api_key_grant.decide(sent(scope=asked)(facts)).scopes == granted
 
 
-def test_a_key_keeps_its_own_scopes_when_the_application_publishes_more(facts: Facts) -> None:
+def test_a_key_keeps_its_own_scopes_when_the_application_publishes_more(facts: GrantFacts) -> None:
     """A scope that the application has but the key has not is beyond it."""
     assert refusal(sent(scope="fullcontrol")(of_app(scopes=("fullcontrol",))(facts))).rule == "scope_beyond"
 
 
 @given(st.booleans(), st.booleans(), st.booleans())
 def test_keys_of_an_application_that_allows_any_type_need_their_own(
-    facts: Facts,
+    facts: GrantFacts,
     of_app_right: bool,  # noqa: FBT001 - drawn
     of_key_right: bool,  # noqa: FBT001 - drawn
     any_allowed: bool,  # noqa: FBT001 - drawn
@@ -398,11 +398,11 @@ def test_keys_of_an_application_that_allows_any_type_need_their_own(
     """The type that is sent is both the one that the application allows and the one of the key."""
     allowed = None if any_allowed else "apikey" if of_app_right else "other"
     change = of_key(auth_type="apikey" if of_key_right else "other")
-    broken = grants.first_broken([api_key_grant.AUTH_TYPE_WRONG], change(of_policy(auth_type=allowed)(facts)))
+    broken = grants.find_violation([api_key_grant.AUTH_TYPE_WRONG], change(of_policy(auth_type=allowed)(facts)))
     assert (broken is None) is (of_key_right and (any_allowed or of_app_right))
 
 
-def test_a_guesser_does_not_learn_the_type_of_a_key(facts: Facts) -> None:
+def test_a_guesser_does_not_learn_the_type_of_a_key(facts: GrantFacts) -> None:
     """Of a key that is not proven nobody hears more than that; its holder is told what to send."""
     other = of_key(auth_type="other")(facts)
     assert refusal(other).rule == "auth_type_wrong"
@@ -410,32 +410,32 @@ def test_a_guesser_does_not_learn_the_type_of_a_key(facts: Facts) -> None:
     assert refusal(sent(api_key=Secret("gamkey_guessed"))(lacking("key")(facts))).rule == "key_unproven"
 
 
-def test_the_rule_of_types_needs_no_key(facts: Facts, auth_type: AuthType) -> None:
+def test_the_rule_of_types_needs_no_key(facts: GrantFacts, auth_type: AuthType) -> None:
     """When a key is made there is none yet."""
     fresh = replace(facts, key=None, request=None, auth_type=auth_type)
-    assert grants.first_broken([api_key_grant.AUTH_TYPE_WRONG], fresh) is None
+    assert grants.find_violation([api_key_grant.AUTH_TYPE_WRONG], fresh) is None
 
 
-def test_without_a_known_repository_any_name_of_it_passes(facts: Facts) -> None:
+def test_without_a_known_repository_any_name_of_it_passes(facts: GrantFacts) -> None:
     """The store is asked for its repository before: what is not known is not judged."""
     unknown = replace(facts, repository=None, request=TokenRequest(repository="x"))
-    assert grants.first_broken([grants.REPOSITORY_WRONG], unknown) is None
+    assert grants.find_violation([grants.REPOSITORY_WRONG], unknown) is None
 
 
-def test_the_default_policy_takes_no_keys(facts: Facts) -> None:
+def test_the_default_policy_takes_no_keys(facts: GrantFacts) -> None:
     """An application as GAM makes it answers with the rule of remote REST first."""
     assert refusal(of_app(api_keys=ApiKeyPolicy(), remote_rest=False)(facts)).rule == "remote_rest_off"
 
 
 @pytest.mark.parametrize("held", ["fullcontrol", "gam_user_additional_data"])
-def test_an_attribute_that_no_user_carries_is_no_scope(facts: Facts, held: str) -> None:
+def test_an_attribute_that_no_user_carries_is_no_scope(facts: GrantFacts, held: str) -> None:
     """However wide the key is."""
     wide = of_key(scopes=(held,))(of_app(scopes=(held,))(sent(scope="user_Area")(facts)))
     assert refusal(wide).rule == "scope_beyond"
     assert api_key_grant.decide(replace(wide, attributes=frozenset({"Area"}))).scopes == ("user_Area",)
 
 
-def test_an_attribute_that_the_key_names_needs_no_carrier(facts: Facts) -> None:
+def test_an_attribute_that_the_key_names_needs_no_carrier(facts: GrantFacts) -> None:
     """It was carried when the key was made."""
     named = of_key(scopes=("user_Area",))(of_app(scopes=("fullcontrol",))(sent(scope="user_Area")(facts)))
     assert api_key_grant.decide(named).scopes == ("user_Area",)
@@ -446,7 +446,7 @@ seconds_or_none = st.none() | st.integers(1, 20)
 
 @given(expires=seconds_or_none, retires=seconds_or_none, old_until=seconds_or_none, later=st.integers(0, 25))
 def test_what_is_granted_once_is_granted_alike_until_then(
-    facts: Facts, expires: int | None, retires: int | None, old_until: int | None, later: int
+    facts: GrantFacts, expires: int | None, retires: int | None, old_until: int | None, later: int
 ) -> None:
     """Until the key expires or retires, or the secret that was sent does, if nothing else changes."""
 
@@ -455,7 +455,7 @@ def test_what_is_granted_once_is_granted_alike_until_then(
 
     asked = of_key(expires_at=then(expires), retires_at=then(retires))(facts)
     asked = asked if old_until is None else rotated(old_until)(asked)
-    granted, until = api_key_grant.decide(asked), api_key_grant.decided_until(asked)
+    granted, until = api_key_grant.decide(asked), api_key_grant.decision_expires_at(asked)
     afterwards = replace(asked, now=facts.now + timedelta(seconds=later))
     if until is None or afterwards.now < until:
         assert api_key_grant.decide(afterwards) == granted

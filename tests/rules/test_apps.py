@@ -51,7 +51,7 @@ def test_settings_are_laid_over_the_defaults(now: datetime) -> None:
 def test_a_change_is_dated_and_what_is_not_named_stays(app: App, now: datetime) -> None:
     """Only the named setting and the date of the change differ."""
     later = now + timedelta(hours=1)
-    assert apps.changed(app, {"token.timeout_minutes": 5}, later) == replace(
+    assert apps.apply_changes(app, {"token.timeout_minutes": 5}, later) == replace(
         app, token=TokenPolicy(timeout_minutes=5), updated_at=later
     )
 
@@ -61,28 +61,28 @@ def test_a_change_to_what_is_there_already_returns_the_application_itself(
     app: App, now: datetime, changes: apps.Changes
 ) -> None:
     """Nothing changes, not even the date."""
-    assert apps.changed(app, changes, now + timedelta(hours=1)) is app
+    assert apps.apply_changes(app, changes, now + timedelta(hours=1)) is app
 
 
 def test_switching_api_keys_on_needs_remote_rest(app: App, now: datetime) -> None:
     """The hint says what to add."""
     closed = replace(app, remote_rest=False, api_keys=ApiKeyPolicy())
     with pytest.raises(UsageError, match="API keys need remote REST") as caught:
-        apps.changed(closed, {"api_keys.enabled": True}, now)
+        apps.apply_changes(closed, {"api_keys.enabled": True}, now)
     assert caught.value.hint == "add --remote-rest"
 
 
 def test_switching_api_keys_and_remote_rest_on_together_is_fine(app: App, now: datetime) -> None:
     """What counts is the state after the change."""
     closed = replace(app, remote_rest=False, api_keys=ApiKeyPolicy())
-    assert apps.changed(closed, {"api_keys.enabled": True, "remote_rest": True}, now).api_keys.enabled
+    assert apps.apply_changes(closed, {"api_keys.enabled": True, "remote_rest": True}, now).api_keys.enabled
 
 
 def test_remote_rest_may_be_switched_off_while_api_keys_are_on(app: App, now: datetime) -> None:
     """The keys are suspended, and the stored state is valid."""
-    closed = apps.changed(app, {"remote_rest": False}, now)
+    closed = apps.apply_changes(app, {"remote_rest": False}, now)
     assert (closed.remote_rest, closed.api_keys.enabled) == (False, True)
-    assert apps.changed(closed, {"description": "closed"}, now).description == "closed"
+    assert apps.apply_changes(closed, {"description": "closed"}, now).description == "closed"
 
 
 @pytest.mark.parametrize(
@@ -96,10 +96,10 @@ def test_remote_rest_may_be_switched_off_while_api_keys_are_on(app: App, now: da
 def test_numbers_have_the_bounds_of_gam(app: App, now: datetime, setting: str, least: int, most: int) -> None:
     """Both bounds are allowed, what lies beyond is refused with them."""
     for allowed in (least, most):
-        assert apps.changed(app, {setting: allowed}, now)
+        assert apps.apply_changes(app, {setting: allowed}, now)
     for refused in (least - 1, most + 1, "1", 1.5):
         with pytest.raises(UsageError) as caught:
-            apps.changed(app, {setting: refused}, now)
+            apps.apply_changes(app, {setting: refused}, now)
         assert caught.value.message == f"{setting} cannot be {refused}"
         assert str(caught.value.hint).startswith(f"{least} to {most} ")
 
@@ -108,7 +108,7 @@ def test_numbers_have_the_bounds_of_gam(app: App, now: datetime, setting: str, l
 def test_a_description_is_a_short_printable_text(app: App, now: datetime, description: str) -> None:
     """Others are refused."""
     with pytest.raises(UsageError, match="the description"):
-        apps.changed(app, {"description": description}, now)
+        apps.apply_changes(app, {"description": description}, now)
 
 
 def test_the_name_of_a_new_application_is_checked(now: datetime) -> None:
@@ -133,19 +133,19 @@ def test_what_has_not_the_form_of_a_client_id_is_refused(now: datetime, client_i
 def test_a_rotated_secret_retires_after_the_overlap(app: App, now: datetime) -> None:
     """The one that retired before it ends: two are good at a time."""
     day = timedelta(days=1)
-    once = apps.rotated(app, SECRET, now, day)
+    once = apps.rotate_secret(app, SECRET, now, day)
     assert once == replace(
         app, secret_digest=SECRET.digest(), retiring_digest=app.secret_digest, retiring_until=now + day, updated_at=now
     )
-    twice = apps.rotated(once, Secret("t" * 32), now, 2 * day)
+    twice = apps.rotate_secret(once, Secret("t" * 32), now, 2 * day)
     assert (twice.retiring_digest, twice.retiring_until) == (SECRET.digest(), now + 2 * day)
 
 
 def test_without_overlap_a_new_secret_is_the_only_one(app: App, now: datetime) -> None:
     """Whatever retired."""
-    retiring = apps.rotated(app, SECRET, now, timedelta(days=1))
+    retiring = apps.rotate_secret(app, SECRET, now, timedelta(days=1))
     for before in (app, retiring):
-        after = apps.rotated(before, Secret("t" * 32), now)
+        after = apps.rotate_secret(before, Secret("t" * 32), now)
         assert after == replace(app, secret_digest=Secret("t" * 32).digest(), updated_at=now)
 
 
@@ -180,10 +180,10 @@ def test_scopes_are_added_and_removed_in_table_order(
     app: App, add: tuple[str, ...], remove: tuple[str, ...], after: tuple[str, ...]
 ) -> None:
     """Adding what is there and removing what is not change nothing."""
-    assert apps.edited_scopes(app, add, remove) == after
+    assert apps.edit_scopes(app, add, remove) == after
 
 
 def test_a_scope_is_not_both_added_and_removed(app: App) -> None:
     """That contradiction is refused with its name."""
     with pytest.raises(UsageError, match="user_city is both added and removed"):
-        apps.edited_scopes(app, ("user_city", "user_email"), ("user_city",))
+        apps.edit_scopes(app, ("user_city", "user_email"), ("user_city",))

@@ -47,7 +47,7 @@ def test_name_and_description_have_their_limits(
 def test_a_change_is_dated_and_what_is_not_named_stays(auth_type: AuthType, now: datetime) -> None:
     """Only the named setting and the date of the change differ."""
     later = now + timedelta(days=1)
-    after = auth_types.changed(auth_type, {"enabled": False}, later)
+    after = auth_types.apply_changes(auth_type, {"enabled": False}, later)
     assert after == replace(auth_type, enabled=False, updated_at=later)
 
 
@@ -56,7 +56,7 @@ def test_a_change_to_what_is_there_already_returns_the_type_itself(
     auth_type: AuthType, now: datetime, changes: auth_types.Changes
 ) -> None:
     """Nothing changes, not even the date."""
-    assert auth_types.changed(auth_type, changes, now + timedelta(days=1)) is auth_type
+    assert auth_types.apply_changes(auth_type, changes, now + timedelta(days=1)) is auth_type
 
 
 @pytest.mark.parametrize("name", ["any", "ANY"])

@@ -5,16 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gamcli.rules import bulk_minting
-from gamcli.rules.credentials import Entropy, api_key_id, mint_api_key
+from gamcli.rules.credentials import Entropy, mint_api_key, parse_api_key_id
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5000])
 def test_each_key_of_many_is_as_one_made_alone(entropy: Entropy, count: int) -> None:
     """Its id is within it, its checksum is right, and no two share anything but their beginning."""
-    beginning = bulk_minting.mint_beginning(entropy)
+    beginning = bulk_minting.mint_id_prefix(entropy)
     ids = bulk_minting.mint_ids(beginning, count, entropy)
     secrets = bulk_minting.mint_secrets(ids, entropy)
-    assert [api_key_id(secret) for secret in secrets] == ids
+    assert [parse_api_key_id(secret) for secret in secrets] == ids
     assert len(set(ids)) == len({secret.reveal()[16:48] for secret in secrets}) == count
     assert ids == sorted(ids)
     assert {key_id[:4] for key_id in ids} <= {beginning}
@@ -35,4 +35,4 @@ def test_ids_that_are_drawn_twice_are_drawn_again(byte: int) -> None:
 @pytest.mark.parametrize("length", [4])
 def test_a_beginning_leaves_room_for_the_rest(entropy: Entropy, length: int) -> None:
     """Half of an id."""
-    assert len(bulk_minting.mint_beginning(entropy)) == length
+    assert len(bulk_minting.mint_id_prefix(entropy)) == length

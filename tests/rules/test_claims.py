@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from gamcli.errors import RefusedError
 from gamcli.model import App, Token, User
-from gamcli.model.sessions import Property
+from gamcli.model.sessions import InitialProperty
 from gamcli.rules import claims, scopes
-from gamcli.rules.claims import Bearer
+from gamcli.rules.claims import UserinfoFacts
 from gamcli.rules.credentials import Secret
 
 IN_ORDER = (
@@ -44,7 +44,7 @@ def full_user(user: User) -> User:
 
 
 @pytest.fixture(scope="session")
-def bearer(now: datetime, app: App, full_user: User) -> Bearer:
+def bearer(now: datetime, app: App, full_user: User) -> UserinfoFacts:
     """Return what is known of a good token."""
     token = Token(
         row=1,
@@ -58,7 +58,7 @@ def bearer(now: datetime, app: App, full_user: User) -> Bearer:
         issued_at=now,
         expires_at=now + timedelta(hours=1),
     )
-    return Bearer(now=now, secret=TOKEN, token=token, app=app, user=full_user, pairwise_key=KEY)
+    return UserinfoFacts(now=now, secret=TOKEN, token=token, app=app, user=full_user, pairwise_key=KEY)
 
 
 EXPECTED: dict[str, tuple[str, ...]] = {
@@ -78,7 +78,7 @@ EXPECTED: dict[str, tuple[str, ...]] = {
 @pytest.mark.parametrize(("scope", "revealed"), EXPECTED.items(), ids=EXPECTED.keys())
 def test_a_scope_reveals_exactly_its_claims(full_user: User, app: App, scope: str, revealed: tuple[str, ...]) -> None:
     """In GAM's order, and the rest is left out."""
-    assert tuple(claims.of(full_user, app, [scope], KEY)) == revealed
+    assert tuple(claims.build_claims(full_user, app, [scope], KEY)) == revealed
 
 
 def test_every_scope_of_the_table_is_tried() -> None:
@@ -90,12 +90,14 @@ def test_every_scope_of_the_table_is_tried() -> None:
 def test_several_scopes_reveal_what_each_reveals(full_user: User, app: App, granted: list[str]) -> None:
     """Together they tell no more and no less, still in GAM's order."""
     revealed = {claim for scope in granted for claim in EXPECTED[scope]}
-    assert tuple(claims.of(full_user, app, granted, KEY)) == tuple(claim for claim in IN_ORDER if claim in revealed)
+    assert tuple(claims.build_claims(full_user, app, granted, KEY)) == tuple(
+        claim for claim in IN_ORDER if claim in revealed
+    )
 
 
 def test_the_claims_hold_what_is_known_of_the_user(full_user: User, app: App) -> None:
     """Each field stands under the name that GAM gives it."""
-    assert claims.of(full_user, app, iter(["fullcontrol"]), KEY) == {
+    assert claims.build_claims(full_user, app, iter(["fullcontrol"]), KEY) == {
         "guid": full_user.guid,
         "username": "ana",
         "email": "ana@example.com",
@@ -131,21 +133,21 @@ def test_the_claims_hold_what_is_known_of_the_user(full_user: User, app: App) ->
 
 def test_empty_texts_are_empty_and_an_empty_birthday_is_left_out(user: User, app: App) -> None:
     """A user of whom little is known has all the other claims."""
-    told = claims.of(user, app, ["fullcontrol"], KEY)
+    told = claims.build_claims(user, app, ["fullcontrol"], KEY)
     assert set(IN_ORDER) - set(told) == {"birthday"}
     assert (told["city"], told["roles"], told["attributes"], told["gender"]) == ("", [], [], "N")
 
 
 def test_the_scope_of_one_attribute_reveals_that_one(full_user: User, app: App) -> None:
     """The others stay hidden, and so do those of another case."""
-    assert claims.of(full_user, app, ["user_zone", "user_Langs"], KEY) == {
+    assert claims.build_claims(full_user, app, ["user_zone", "user_Langs"], KEY) == {
         "attributes": [{"Id": "zone", "IsMultiValue": False, "Value": "north"}]
     }
 
 
 def test_one_attribute_stands_where_all_of_them_would(full_user: User, app: App) -> None:
     """Before the initial properties, as in GAM's order."""
-    assert list(claims.of(full_user, app, ["session_initial_prop", "user_zone"], KEY)) == [
+    assert list(claims.build_claims(full_user, app, ["session_initial_prop", "user_zone"], KEY)) == [
         "attributes",
         "initial_properties",
     ]
@@ -153,15 +155,15 @@ def test_one_attribute_stands_where_all_of_them_would(full_user: User, app: App)
 
 def test_all_attributes_are_told_once(full_user: User, app: App) -> None:
     """The wider scope and that of one attribute together repeat nothing."""
-    wide = claims.of(full_user, app, ["gam_user_additional_data"], KEY)
-    assert claims.of(full_user, app, ["gam_user_additional_data", "user_zone"], KEY) == wide
+    wide = claims.build_claims(full_user, app, ["gam_user_additional_data"], KEY)
+    assert claims.build_claims(full_user, app, ["gam_user_additional_data", "user_zone"], KEY) == wide
 
 
 def test_ids_are_hidden_from_an_application_that_does_not_share_them(full_user: User, app: App) -> None:
     """The guid is empty, and the external id is one for this application alone."""
     closed = replace(app, share_user_ids=False)
-    told = claims.of(full_user, closed, ["user_guid", "user_external_id"], KEY)
-    assert told == {"guid": "", "external_id": claims.pairwise_guid(full_user, closed, KEY)}
+    told = claims.build_claims(full_user, closed, ["user_guid", "user_external_id"], KEY)
+    assert told == {"guid": "", "external_id": claims.derive_pairwise_guid(full_user, closed, KEY)}
     assert full_user.guid not in str(told)
 
 
@@ -169,31 +171,31 @@ def test_a_pairwise_id_is_stable_and_differs_by_user_and_application(full_user: 
     """It follows from the user's GUID, the client id and a secret of the repository, and from nothing else."""
     again = replace(full_user, name="renamed", external_id="new"), replace(app, name="renamed")
     others = [(replace(full_user, guid="another"), app), (full_user, replace(app, client_id="another"))]
-    pairwise = claims.pairwise_guid(full_user, app, KEY)
-    assert claims.pairwise_guid(*again, KEY) == pairwise == str(UUID(pairwise))
-    assert claims.pairwise_guid(full_user, app, b"another" * 5) != pairwise
-    assert len({pairwise, *(claims.pairwise_guid(*other, KEY) for other in others)}) == 3
+    pairwise = claims.derive_pairwise_guid(full_user, app, KEY)
+    assert claims.derive_pairwise_guid(*again, KEY) == pairwise == str(UUID(pairwise))
+    assert claims.derive_pairwise_guid(full_user, app, b"another" * 5) != pairwise
+    assert len({pairwise, *(claims.derive_pairwise_guid(*other, KEY) for other in others)}) == 3
 
 
-def of_token(bearer: Bearer, **settings: object) -> Bearer:
+def of_token(bearer: UserinfoFacts, **settings: object) -> UserinfoFacts:
     """Return `bearer` with another token."""
     assert bearer.token is not None
     return replace(bearer, token=replace(bearer.token, **settings))  # type: ignore[arg-type]
 
 
-def of_user(bearer: Bearer, **settings: object) -> Bearer:
+def of_user(bearer: UserinfoFacts, **settings: object) -> UserinfoFacts:
     """Return `bearer` with another user."""
     assert bearer.user is not None
     return replace(bearer, user=replace(bearer.user, **settings))  # type: ignore[arg-type]
 
 
-def without_app(bearer: Bearer) -> Bearer:
+def without_app(bearer: UserinfoFacts) -> UserinfoFacts:
     """Return `bearer` with a disabled application."""
     assert bearer.app is not None
     return replace(bearer, app=replace(bearer.app, enabled=False))
 
 
-BREAKS: dict[str, Callable[[Bearer], Bearer]] = {
+BREAKS: dict[str, Callable[[UserinfoFacts], UserinfoFacts]] = {
     "token_unknown": lambda bearer: replace(bearer, secret=Secret("another")),
     "token_expired": lambda bearer: of_token(bearer, expires_at=bearer.now),
     "token_revoked": lambda bearer: of_token(bearer, ended_at=bearer.now),
@@ -204,20 +206,20 @@ BREAKS: dict[str, Callable[[Bearer], Bearer]] = {
 """For each rule of userinfo what breaks it, in the order of the wire."""
 
 
-def refusal(bearer: Bearer) -> RefusedError:
+def refusal(bearer: UserinfoFacts) -> RefusedError:
     """Return the refusal that the token meets with."""
     with pytest.raises(RefusedError) as caught:
-        claims.reveal(bearer)
+        claims.decide(bearer)
     return caught.value
 
 
-def test_a_good_token_reads_the_claims_of_its_scopes(bearer: Bearer) -> None:
+def test_a_good_token_reads_the_claims_of_its_scopes(bearer: UserinfoFacts) -> None:
     """And no others."""
-    assert claims.reveal(bearer) == {"email": "ana@example.com", "verified_email": True}
+    assert claims.decide(bearer) == {"email": "ana@example.com", "verified_email": True}
 
 
 @pytest.mark.parametrize("rule", BREAKS)
-def test_a_broken_rule_refuses_by_its_name(bearer: Bearer, rule: str) -> None:
+def test_a_broken_rule_refuses_by_its_name(bearer: UserinfoFacts, rule: str) -> None:
     """In one line that does not tell the token."""
     told = refusal(BREAKS[rule](bearer))
     assert told.rule == rule
@@ -225,43 +227,45 @@ def test_a_broken_rule_refuses_by_its_name(bearer: Bearer, rule: str) -> None:
 
 
 @pytest.mark.parametrize(("earlier", "later"), list(combinations(BREAKS, 2)))
-def test_of_two_broken_rules_the_earlier_one_speaks(bearer: Bearer, earlier: str, later: str) -> None:
+def test_of_two_broken_rules_the_earlier_one_speaks(bearer: UserinfoFacts, earlier: str, later: str) -> None:
     """The order of the wire decides."""
     assert refusal(BREAKS[earlier](BREAKS[later](bearer))).rule == earlier
 
 
 @pytest.mark.parametrize("missing", ["token", "app", "user"])
-def test_a_token_of_which_anything_is_gone_is_unknown(bearer: Bearer, missing: str) -> None:
+def test_a_token_of_which_anything_is_gone_is_unknown(bearer: UserinfoFacts, missing: str) -> None:
     """The same answer as for a token that never was."""
     assert refusal(replace(bearer, **{missing: None})).rule == "token_unknown"  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("ends", ["expires_at", "ended_at"])
 @pytest.mark.parametrize("microseconds", [None, 1])
-def test_a_token_that_ends_later_or_never_may_be_used(bearer: Bearer, ends: str, microseconds: int | None) -> None:
+def test_a_token_that_ends_later_or_never_may_be_used(
+    bearer: UserinfoFacts, ends: str, microseconds: int | None
+) -> None:
     """What has not come yet does not count."""
     end = None if microseconds is None else bearer.now + timedelta(microseconds=microseconds)
-    assert claims.reveal(of_token(bearer, **{ends: end}))
+    assert claims.decide(of_token(bearer, **{ends: end}))
 
 
 @pytest.mark.parametrize("scope", ["session_initial_prop", "fullcontrol"])
-def test_the_properties_of_a_login_are_told_as_they_were_given(bearer: Bearer, app: App, scope: str) -> None:
+def test_the_properties_of_a_login_are_told_as_they_were_given(bearer: UserinfoFacts, app: App, scope: str) -> None:
     """To whoever may see them, in their order."""
     assert bearer.token is not None
-    given_along = (Property("Branch", "7"), Property("Area", ""))
+    given_along = (InitialProperty("Branch", "7"), InitialProperty("Area", ""))
     token = replace(bearer.token, scopes=(scope,), initial_properties=given_along)
-    told = claims.reveal(replace(bearer, token=token, app=replace(app, scopes=(scope,))))
+    told = claims.decide(replace(bearer, token=token, app=replace(app, scopes=(scope,))))
     assert told["initial_properties"] == [{"Id": "Branch", "Value": "7"}, {"Id": "Area", "Value": ""}]
-    hidden = claims.reveal(replace(bearer, token=replace(bearer.token, initial_properties=given_along)))
+    hidden = claims.decide(replace(bearer, token=replace(bearer.token, initial_properties=given_along)))
     assert "initial_properties" not in hidden
 
 
-def test_a_scope_that_was_withdrawn_reveals_nothing_more(bearer: Bearer, app: App) -> None:
+def test_a_scope_that_was_withdrawn_reveals_nothing_more(bearer: UserinfoFacts, app: App) -> None:
     """A token of a login with a password lives on without it; a wider scope is as good as its own."""
     assert bearer.token is not None
     token = replace(bearer.token, key=None, scopes=("gam_user_roles", "user_email"))
     held = {("gam_user_roles", "gam_user_data"): 3, ("gam_user_data",): 2, ("gam_user_roles",): 1, (): 0}
     for published, number in held.items():
-        read = claims.reveal(replace(bearer, token=token, app=replace(app, scopes=published)))
+        read = claims.decide(replace(bearer, token=token, app=replace(app, scopes=published)))
         assert len(read) == number
         assert ("roles" in read) == ("gam_user_roles" in published)

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamcli.model import ALPHABET, MAX_ROW
+from gamcli.model import BASE62_ALPHABET, MAX_ROW
 from gamcli.rules import credentials
 from gamcli.rules.credentials import Entropy, Secret
 
 HIDDEN = Secret("what nobody may read")
 GUID = "9d2c6f0e-7a1b-4c3d-8e5f-112233445566"
 
-LETTER = st.sampled_from(ALPHABET)
+LETTER = st.sampled_from(BASE62_ALPHABET)
 
 
 def dice(seed: int) -> Entropy:
@@ -42,9 +42,9 @@ def test_an_api_key_has_its_form_and_carries_its_id(seed: int) -> None:
     key_id, secret = credentials.mint_api_key(dice(seed))
     prefix, read_id, rest = secret.reveal().split("_")
     assert (prefix, read_id, len(key_id), len(rest)) == ("gamkey", key_id, 8, 38)
-    assert set(key_id + rest) <= set(ALPHABET)
+    assert set(key_id + rest) <= set(BASE62_ALPHABET)
     assert rest[-6:] == credentials.checksum(secret.reveal()[:-6])
-    assert credentials.api_key_id(secret) == key_id
+    assert credentials.parse_api_key_id(secret) == key_id
 
 
 @given(st.integers(), st.integers(0, 53), LETTER)
@@ -53,7 +53,7 @@ def test_a_single_changed_letter_of_an_api_key_is_always_noticed(seed: int, plac
     key_id, secret = credentials.mint_api_key(dice(seed))
     text = secret.reveal()
     changed = text[:place] + letter + text[place + 1 :]
-    assert credentials.api_key_id(Secret(changed)) == (key_id if changed == text else None)
+    assert credentials.parse_api_key_id(Secret(changed)) == (key_id if changed == text else None)
 
 
 DAMAGES: dict[str, Callable[[str], str]] = {
@@ -74,15 +74,15 @@ DAMAGES: dict[str, Callable[[str], str]] = {
 def test_what_has_not_the_form_of_an_api_key_has_no_id(damage: Callable[[str], str]) -> None:
     """Cut short, longer, with blanks, in another case or alphabet: none of it is a key."""
     _, secret = credentials.mint_api_key(dice(1))
-    assert credentials.api_key_id(Secret(damage(secret.reveal()))) is None
+    assert credentials.parse_api_key_id(Secret(damage(secret.reveal()))) is None
 
 
 @given(st.text())
 def test_any_text_may_be_taken_for_an_api_key_or_a_token(text: str) -> None:
     """Nothing that is sent makes the reading of it fail."""
-    assert credentials.api_key_id(Secret(text)) is None
-    assert credentials.access_token_row(Secret(text)) is None
-    assert credentials.refresh_token_place(Secret(text)) is None
+    assert credentials.parse_api_key_id(Secret(text)) is None
+    assert credentials.parse_access_token(Secret(text)) is None
+    assert credentials.parse_refresh_token(Secret(text)) is None
 
 
 @given(st.integers())
@@ -91,7 +91,7 @@ def test_a_client_secret_has_its_form(seed: int) -> None:
     text = credentials.mint_client_secret(dice(seed)).reveal()
     assert len(text) == 53
     assert text.startswith("gamsec_")
-    assert set(text[7:]) <= set(ALPHABET)
+    assert set(text[7:]) <= set(BASE62_ALPHABET)
     assert text[-6:] == credentials.checksum(text[:-6])
 
 
@@ -101,8 +101,8 @@ def test_an_access_token_has_its_form_and_carries_its_row(seed: int, row: int) -
     token = credentials.mint_access_token(GUID, row, dice(seed))
     guid, _, rest = token.reveal().partition("!")
     assert (guid, len(rest), len(token.reveal())) == (GUID, 78, 115)
-    assert set(rest) <= set(ALPHABET)
-    assert credentials.access_token_row(token) == row
+    assert set(rest) <= set(BASE62_ALPHABET)
+    assert credentials.parse_access_token(token) == row
 
 
 NO_TOKENS = {
@@ -120,7 +120,7 @@ NO_TOKENS = {
 @pytest.mark.parametrize("text", NO_TOKENS.values(), ids=NO_TOKENS.keys())
 def test_what_has_not_the_form_of_a_token_has_no_row(text: str) -> None:
     """Wrong lengths, marks and alphabets, and rows beyond 64 bits are no tokens."""
-    assert credentials.access_token_row(Secret(text)) is None
+    assert credentials.parse_access_token(Secret(text)) is None
 
 
 @given(st.integers(), st.integers(0, MAX_ROW - 1), st.integers(1, 999))
@@ -129,14 +129,14 @@ def test_a_refresh_token_has_its_form_and_carries_its_place(seed: int, session: 
     token = credentials.mint_refresh_token(session, counter, dice(seed))
     text = token.reveal()
     assert (len(text), int(text[:3])) == (39, counter)
-    assert set(text[3:]) <= set(ALPHABET)
-    assert credentials.refresh_token_place(token) == (session, counter)
+    assert set(text[3:]) <= set(BASE62_ALPHABET)
+    assert credentials.parse_refresh_token(token) == (session, counter)
 
 
 @pytest.mark.parametrize("text", ["", "001" + "0" * 35, "001" + "0" * 37, "0a1" + "0" * 36, "001" + "z" * 36])
 def test_what_has_not_the_form_of_a_refresh_token_has_no_place(text: str) -> None:
     """Wrong lengths and letters, and sessions beyond 64 bits."""
-    assert credentials.refresh_token_place(Secret(text)) is None
+    assert credentials.parse_refresh_token(Secret(text)) is None
 
 
 def test_a_client_id_is_32_lowercase_hex() -> None:
@@ -157,14 +157,14 @@ def test_a_guid_is_of_version_four(byte: int, guid: str) -> None:
 
 def test_letters_are_evenly_distributed_over_every_byte_value() -> None:
     """When each byte falls once, each letter appears four times: the eight bytes too many are dropped."""
-    text = credentials.letters(248, lambda _: bytes(range(256)))
-    assert Counter(text) == dict.fromkeys(ALPHABET, 4)
+    text = credentials.random_base62(248, lambda _: bytes(range(256)))
+    assert Counter(text) == dict.fromkeys(BASE62_ALPHABET, 4)
 
 
 def test_letters_ask_again_when_too_many_bytes_were_dropped() -> None:
     """Dice that give only useless bytes at first do not make a short credential."""
     throws = iter([b"\xff" * 20, b"\xf8\x00", b"\x01\x02", b"\x03\x04"])
-    assert credentials.letters(4, lambda _: next(throws)) == "0123"
+    assert credentials.random_base62(4, lambda _: next(throws)) == "0123"
 
 
 SHOWS: dict[str, Callable[[Secret], str]] = {

@@ -8,27 +8,27 @@ import pytest
 from gamcli.errors import RefusedError
 from gamcli.rules import api_key_grant, diagnosis
 from gamcli.rules.credentials import NO_SECRET
-from gamcli.rules.grants import Facts
+from gamcli.rules.grants import GrantFacts
 
 
 def test_every_rule_of_the_grant_has_a_question_in_the_order_of_the_protocol() -> None:
     """Numbers never fall."""
     names = [rule.name for rule in api_key_grant.API_KEY_GRANT]
-    assert list(diagnosis.QUESTIONS) == names
-    numbers = [number for number, _ in diagnosis.QUESTIONS.values()]
+    assert list(diagnosis.RULE_DESCRIPTIONS) == names
+    numbers = [number for number, _ in diagnosis.RULE_DESCRIPTIONS.values()]
     assert numbers == sorted(numbers)
 
 
 def test_each_question_has_the_number_of_its_rule() -> None:
     """As the contract of the endpoint counts them."""
-    numbers = [number for number, _ in diagnosis.QUESTIONS.values()]
+    numbers = [number for number, _ in diagnosis.RULE_DESCRIPTIONS.values()]
     assert numbers == [4, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 13, 13, 13, 14, 14, 15]
 
 
-def test_a_sound_key_breaks_no_rule_and_leaves_the_request_open(facts: Facts) -> None:
+def test_a_sound_key_breaks_no_rule_and_leaves_the_request_open(facts: GrantFacts) -> None:
     """Known by its id alone, what a client sends is not judged."""
     judged = diagnosis.explain(replace(facts, request=None))
-    assert [each.rule for each in judged] == list(diagnosis.QUESTIONS)
+    assert [each.rule for each in judged] == list(diagnosis.RULE_DESCRIPTIONS)
     assert {each.rule for each in judged if each.holds is None} == {
         "client_id_missing",
         "client_unknown",
@@ -40,7 +40,7 @@ def test_a_sound_key_breaks_no_rule_and_leaves_the_request_open(facts: Facts) ->
     assert all(each.holds for each in judged if each.holds is not None)
 
 
-def test_two_broken_rules_both_speak_each_with_its_mend(facts: Facts) -> None:
+def test_two_broken_rules_both_speak_each_with_its_mend(facts: GrantFacts) -> None:
     """Not only the first."""
     assert facts.app is not None
     assert facts.user is not None
@@ -52,14 +52,14 @@ def test_two_broken_rules_both_speak_each_with_its_mend(facts: Facts) -> None:
     }
 
 
-def test_whoever_holds_the_key_learns_whether_it_may_be_used(facts: Facts) -> None:
+def test_whoever_holds_the_key_learns_whether_it_may_be_used(facts: GrantFacts) -> None:
     """No rule, and the key's record."""
     verdict = diagnosis.verify(facts)
     assert (verdict.valid, verdict.rule, verdict.key) == (True, None, facts.key)
 
 
 @pytest.mark.parametrize("secret", ["client_secret", "api_key"])
-def test_a_key_that_is_not_proven_shows_no_record(facts: Facts, secret: str) -> None:
+def test_a_key_that_is_not_proven_shows_no_record(facts: GrantFacts, secret: str) -> None:
     """The client's secret does not count, the key's does."""
     assert facts.request is not None
     without = {
@@ -71,12 +71,12 @@ def test_a_key_that_is_not_proven_shows_no_record(facts: Facts, secret: str) -> 
     assert (verdict.key is None) is (secret == "api_key")
 
 
-def test_a_key_that_nobody_knows_is_not_proven(facts: Facts) -> None:
+def test_a_key_that_nobody_knows_is_not_proven(facts: GrantFacts) -> None:
     """Whatever its application would say."""
     assert diagnosis.verify(replace(facts, key=None, user=None)).rule == "key_unproven"
 
 
-def test_verify_and_the_endpoint_name_the_same_rule(facts: Facts) -> None:
+def test_verify_and_the_endpoint_name_the_same_rule(facts: GrantFacts) -> None:
     """They judge with the same rules."""
     assert facts.key is not None
     late = replace(facts, now=facts.now + timedelta(days=99_999))

@@ -12,63 +12,63 @@ from gamcli.model.doctor import (
     WARN,
     WRONG,
     Certificate,
-    Contents,
-    Facts,
+    DisabledAuthType,
+    DoctorFacts,
+    DoctorFinding,
     FileFacts,
-    Finding,
-    Hidden,
-    ShutType,
-    Trouble,
+    ReadProblem,
+    ShadowedSetting,
+    StoreContents,
 )
-from gamcli.model.overviews import Shut
+from gamcli.model.overviews import CountWithNames
 from gamcli.rules import doctor
 
-NOBODY = Shut(0, ())
+NOBODY = CountWithNames(0, ())
 MIB = 1024 * 1024
 STORE = FileFacts("store", "/gam/store.db", 0o600, 1000, MIB)
 
 
 @pytest.fixture
-def contents(now: datetime) -> Contents:
+def contents(now: datetime) -> StoreContents:
     """Return a store in which all is well."""
-    return Contents(
-        keeps_log=True,
-        latest=(("an audit entry", now),),
-        stepped_back=None,
-        default_type=("apikey", True),
-        shut_types=(ShutType("old", 0, ()),),
-        no_rest=NOBODY,
-        lasting=0,
-        lasting_key=None,
-        lasting_apps=(),
-        apps_idle=NOBODY,
-        users_idle=NOBODY,
-        orphans=0,
+    return StoreContents(
+        uses_wal=True,
+        latest_timestamps=(("an audit entry", now),),
+        clock_step=None,
+        default_auth_type=("apikey", True),
+        disabled_auth_types=(DisabledAuthType("old", 0, ()),),
+        apps_without_rest=NOBODY,
+        unlimited_keys=0,
+        unlimited_key=None,
+        apps_without_timeout=(),
+        idle_apps=NOBODY,
+        idle_users=NOBODY,
+        orphaned_tokens=0,
     )
 
 
 @pytest.fixture
-def facts(now: datetime, contents: Contents) -> Facts:
+def facts(now: datetime, contents: StoreContents) -> DoctorFacts:
     """Return facts among which nothing is wrong."""
-    return Facts(
+    return DoctorFacts(
         now=now,
-        user=1000,
+        uid=1000,
         path=STORE.path,
         version=3,
-        known_version=3,
-        files=(FileFacts("folder", "/gam", 0o755, 0, 4096, secret=False), STORE),
-        free=1000 * MIB,
+        supported_version=3,
+        files=(FileFacts("folder", "/gam", 0o755, 0, 4096, is_secret=False), STORE),
+        free_bytes=1000 * MIB,
         certificates=(Certificate("a.pem", now + timedelta(days=31)),),
         contents=contents,
     )
 
 
-def worse(facts: Facts) -> list[Finding]:
+def worse(facts: DoctorFacts) -> list[DoctorFinding]:
     """Return the findings that are not ok."""
-    return [each for each in doctor.examine(facts) if each.status != OK]
+    return [each for each in doctor.run_checks(facts) if each.status != OK]
 
 
-def only(facts: Facts) -> tuple[str, str, str | None]:
+def only(facts: DoctorFacts) -> tuple[str, str, str | None]:
     """Return check, status and mend of the one finding that is not ok."""
     (found,) = worse(facts)
     assert found.message[:1] == found.message[:1].lower() or found.message[:1] == "/"
@@ -76,24 +76,24 @@ def only(facts: Facts) -> tuple[str, str, str | None]:
     return found.check, found.status, found.mend
 
 
-def test_where_nothing_is_wrong_each_check_says_so_once(facts: Facts) -> None:
+def test_where_nothing_is_wrong_each_check_says_so_once(facts: DoctorFacts) -> None:
     """In the order of the table."""
-    names = [check.name for check in (*doctor.AROUND, *doctor.WITHIN)]
-    assert [(each.check, each.status, each.mend) for each in doctor.examine(facts)] == [
+    names = [check.name for check in (*doctor.ENVIRONMENT_CHECKS, *doctor.CONTENTS_CHECKS)]
+    assert [(each.check, each.status, each.mend) for each in doctor.run_checks(facts)] == [
         (name, OK, None) for name in names
     ]
 
 
-def test_without_a_look_into_the_store_only_what_is_around_it_is_judged(facts: Facts) -> None:
+def test_without_a_look_into_the_store_only_what_is_around_it_is_judged(facts: DoctorFacts) -> None:
     """The rest is not said to be well."""
-    missing = replace(facts, contents=None, store=Trouble("there is no store", "gamcli init"))
-    found = doctor.examine(missing)
-    assert [each.check for each in found] == [check.name for check in doctor.AROUND]
-    assert found[0] == Finding("store", WRONG, "there is no store", "gamcli init")
+    missing = replace(facts, contents=None, store_problem=ReadProblem("there is no store", "gamcli init"))
+    found = doctor.run_checks(missing)
+    assert [each.check for each in found] == [check.name for check in doctor.ENVIRONMENT_CHECKS]
+    assert found[0] == DoctorFinding("store", WRONG, "there is no store", "gamcli init")
 
 
 @pytest.mark.parametrize(("version", "status"), [(4, WRONG), (2, WARN)])
-def test_another_version_is_told(facts: Facts, version: int, status: str) -> None:
+def test_another_version_is_told(facts: DoctorFacts, version: int, status: str) -> None:
     """A newer one cannot be read, an older one is brought up to date soon."""
     assert only(replace(facts, version=version, contents=None))[:2] == ("store", status)
 
@@ -108,14 +108,14 @@ def test_another_version_is_told(facts: Facts, version: int, status: str) -> Non
         ("folder", 0o777, False, "chmod go-w /gam/x"),
     ],
 )
-def test_a_file_that_lets_others_in_is_wrong(facts: Facts, role: str, mode: int, secret: bool, mend: str) -> None:  # noqa: FBT001 - a table
+def test_a_file_that_lets_others_in_is_wrong(facts: DoctorFacts, role: str, mode: int, secret: bool, mend: str) -> None:  # noqa: FBT001 - a table
     """What is secret may not be read, anything else not be written."""
     open_ = replace(facts, files=(STORE, FileFacts(role, "/gam/x", mode, 1000, 1, secret)))
     assert only(open_) == ("modes", WRONG, mend)
-    (path, closed), *rest = doctor.modes(open_)
+    (path, closed), *rest = doctor.find_unsafe_modes(open_)
     assert path == "/gam/x"
     assert rest == []
-    assert doctor.modes(replace(facts, files=(FileFacts(role, path, closed, 1000, 1, secret),))) == []
+    assert doctor.find_unsafe_modes(replace(facts, files=(FileFacts(role, path, closed, 1000, 1, secret),))) == []
     assert closed & 0o700 == mode & 0o700
 
 
@@ -128,34 +128,34 @@ def test_a_file_that_lets_others_in_is_wrong(facts: Facts, role: str, mode: int,
         (0o104640, "others can read the store /gam/x (mode 4640)"),
     ],
 )
-def test_what_others_can_do_with_a_file_is_told_with_its_mode(facts: Facts, mode: int, told: str) -> None:
+def test_what_others_can_do_with_a_file_is_told_with_its_mode(facts: DoctorFacts, mode: int, told: str) -> None:
     """Any bit of theirs is one too many."""
     (found,) = worse(replace(facts, files=(FileFacts("store", "/gam/x", mode, 1000, 1),)))
     assert found.message == told
 
 
-def test_a_folder_that_all_share_is_a_warning(facts: Facts) -> None:
+def test_a_folder_that_all_share_is_a_warning(facts: DoctorFacts) -> None:
     """As /tmp: others cannot take files away, but put some there."""
-    shared = replace(facts, files=(FileFacts("folder", "/tmp", 0o1777, 0, 1, secret=False), STORE))
+    shared = replace(facts, files=(FileFacts("folder", "/tmp", 0o1777, 0, 1, is_secret=False), STORE))
     assert only(shared) == ("modes", WARN, None)
-    assert doctor.modes(shared) == []
+    assert doctor.find_unsafe_modes(shared) == []
 
 
-def test_a_file_of_somebody_else_is_wrong_but_for_root(facts: Facts) -> None:
+def test_a_file_of_somebody_else_is_wrong_but_for_root(facts: DoctorFacts) -> None:
     """Who owns a file can change it."""
-    foreign = replace(facts, files=(STORE._replace(owner=1001),))
+    foreign = replace(facts, files=(STORE._replace(uid=1001),))
     assert only(foreign) == ("owner", WRONG, "sudo chown 1000 /gam/store.db")
-    assert only(replace(foreign, user=0)) == ("owner", WARN, "sudo -u '#1001' gamcli doctor")
+    assert only(replace(foreign, uid=0)) == ("owner", WARN, "sudo -u '#1001' gamcli doctor")
 
 
-def test_a_log_without_its_store_is_wrong(facts: Facts) -> None:
+def test_a_log_without_its_store_is_wrong(facts: DoctorFacts) -> None:
     """A backup that is put there would be mixed with it."""
     wal = STORE._replace(role="WAL", path="/gam/store.db-wal")
     assert only(replace(facts, files=(wal,))) == ("wal", WRONG, "mv /gam/store.db-wal /gam/store.db-wal.lost")
     assert worse(replace(facts, files=(STORE, wal))) == []
 
 
-def test_a_large_log_and_a_journal_are_warnings(facts: Facts) -> None:
+def test_a_large_log_and_a_journal_are_warnings(facts: DoctorFacts) -> None:
     """Neither should be there."""
     wal = STORE._replace(role="WAL", path="/gam/store.db-wal", size=64 * MIB)
     assert worse(replace(facts, files=(STORE, wal))) == []
@@ -165,45 +165,45 @@ def test_a_large_log_and_a_journal_are_warnings(facts: Facts) -> None:
     assert only(replace(facts, files=(STORE, journal))) == ("wal", WARN, "ls -l /gam/store.db-journal")
 
 
-def test_what_a_killed_copy_left_is_a_warning(facts: Facts) -> None:
+def test_what_a_killed_copy_left_is_a_warning(facts: DoctorFacts) -> None:
     """It takes room, and holds what the store holds."""
     part = STORE._replace(role="part", path="/gam/.a b.db.0123abcd.part")
     assert only(replace(facts, files=(STORE, part))) == ("copies", WARN, "rm '/gam/.a b.db.0123abcd.part'")
 
 
-def test_a_disk_without_room_is_wrong(facts: Facts) -> None:
+def test_a_disk_without_room_is_wrong(facts: DoctorFacts) -> None:
     """One without room for a copy is a warning; nobody may know."""
-    assert only(replace(facts, free=63 * MIB)) == ("disk", WRONG, "df -h /gam")
+    assert only(replace(facts, free_bytes=63 * MIB)) == ("disk", WRONG, "df -h /gam")
     large = replace(facts, files=(STORE._replace(size=600 * MIB),))
     assert only(large) == ("disk", WARN, "df -h /gam")
-    assert worse(replace(facts, free=None)) == []
-    assert only(replace(facts, path="/store.db", free=0)) == ("disk", WRONG, "df -h /")
+    assert worse(replace(facts, free_bytes=None)) == []
+    assert only(replace(facts, path="/store.db", free_bytes=0)) == ("disk", WRONG, "df -h /")
 
 
-def test_settings_that_cannot_be_read_are_wrong(facts: Facts) -> None:
+def test_settings_that_cannot_be_read_are_wrong(facts: DoctorFacts) -> None:
     """With the hint that any command gives."""
-    assert only(replace(facts, settings=Trouble("no such setting", "mend the file"))) == (
+    assert only(replace(facts, settings_problem=ReadProblem("no such setting", "mend the file"))) == (
         "config",
         WRONG,
         "mend the file",
     )
 
 
-def test_a_setting_that_hides_another_is_a_warning(facts: Facts) -> None:
+def test_a_setting_that_hides_another_is_a_warning(facts: DoctorFacts) -> None:
     """A variable is unset, a file loses the value that counts for nothing."""
-    hidden = Hidden("store", "/a", "GAMCLI_STORE", "/b", "/here/gamcli.toml")
-    assert only(replace(facts, hidden=(hidden,))) == ("shadowed", WARN, "unset GAMCLI_STORE")
-    hidden = Hidden("store", "/a", "/here/gamcli.toml", "/b", "/home/config.toml")
-    assert only(replace(facts, hidden=(hidden,))) == ("shadowed", WARN, "gamcli config unset store")
+    hidden = ShadowedSetting("store", "/a", "GAMCLI_STORE", "/b", "/here/gamcli.toml")
+    assert only(replace(facts, shadowed_settings=(hidden,))) == ("shadowed", WARN, "unset GAMCLI_STORE")
+    hidden = ShadowedSetting("store", "/a", "/here/gamcli.toml", "/b", "/home/config.toml")
+    assert only(replace(facts, shadowed_settings=(hidden,))) == ("shadowed", WARN, "gamcli config unset store")
 
 
-def test_a_credential_in_the_environment_is_a_warning(facts: Facts) -> None:
+def test_a_credential_in_the_environment_is_a_warning(facts: DoctorFacts) -> None:
     """Named, and not shown."""
-    assert only(replace(facts, variables=("GAM_API_KEY",))) == ("environment", WARN, "unset GAM_API_KEY")
+    assert only(replace(facts, exposed_variables=("GAM_API_KEY",))) == ("environment", WARN, "unset GAM_API_KEY")
 
 
 @pytest.mark.parametrize(("days", "status"), [(0, WRONG), (-1, WRONG), (30, WARN)])
-def test_a_certificate_at_its_end_is_told(facts: Facts, now: datetime, days: int, status: str) -> None:
+def test_a_certificate_at_its_end_is_told(facts: DoctorFacts, now: datetime, days: int, status: str) -> None:
     """Ended ones are wrong."""
     assert only(replace(facts, certificates=(Certificate("a b.pem", now + timedelta(days=days)),)))[:2] == (
         "tls",
@@ -211,15 +211,15 @@ def test_a_certificate_at_its_end_is_told(facts: Facts, now: datetime, days: int
     )
 
 
-def test_a_certificate_that_cannot_be_read_is_wrong(facts: Facts) -> None:
+def test_a_certificate_that_cannot_be_read_is_wrong(facts: DoctorFacts) -> None:
     """It says why."""
     (found,) = worse(replace(facts, certificates=(Certificate("a.pem", None, "no such file"),)))
     assert (found.check, found.status, found.message) == ("tls", WRONG, "a.pem: no such file")
 
 
-def test_a_tls_key_that_cannot_be_read_is_wrong(facts: Facts) -> None:
+def test_a_tls_key_that_cannot_be_read_is_wrong(facts: DoctorFacts) -> None:
     """No server starts with it."""
-    assert only(replace(facts, tls_keys=(Trouble("k.pem: no such file", "ls -l k.pem"),))) == (
+    assert only(replace(facts, tls_key_problems=(ReadProblem("k.pem: no such file", "ls -l k.pem"),))) == (
         "tls",
         WRONG,
         "ls -l k.pem",
@@ -233,14 +233,14 @@ def test_a_tls_key_that_cannot_be_read_is_wrong(facts: Facts) -> None:
         ({"stepped_back": (7, 3600)}, ("clock", WARN, "gamcli audit list")),
         ({"default_type": ("apikey", False)}, ("default-type", WRONG, "gamcli auth-type update apikey --enable")),
         (
-            {"shut_types": (ShutType("my old", 2, ()),)},
+            {"shut_types": (DisabledAuthType("my old", 2, ()),)},
             ("auth-types", WRONG, "gamcli auth-type update 'my old' --enable"),
         ),
         (
-            {"shut_types": (ShutType("old", 0, ("portal",)),)},
+            {"shut_types": (DisabledAuthType("old", 0, ("portal",)),)},
             ("auth-types", WRONG, "gamcli auth-type update old --enable"),
         ),
-        ({"no_rest": Shut(1, ("portal",))}, ("remote-rest", WRONG, "gamcli app update portal --remote-rest")),
+        ({"no_rest": CountWithNames(1, ("portal",))}, ("remote-rest", WRONG, "gamcli app update portal --remote-rest")),
         ({"lasting": 1}, ("lasting-keys", WARN, "gamcli key forecast")),
         (
             {"lasting": 2, "lasting_apps": ("portal", "shop")},
@@ -250,37 +250,44 @@ def test_a_tls_key_that_cannot_be_read_is_wrong(facts: Facts) -> None:
             {"lasting": 1, "lasting_key": "8tUNiLqM"},
             ("lasting-keys", WARN, "gamcli key rotate 8tUNiLqM --overlap 7d"),
         ),
-        ({"apps_idle": Shut(1, ("portal",))}, ("idle-apps", WARN, "gamcli key generate --app portal --user USER")),
-        ({"users_idle": Shut(5, ("a", "b", "c"))}, ("idle-users", WARN, "gamcli user show a")),
+        (
+            {"apps_idle": CountWithNames(1, ("portal",))},
+            ("idle-apps", WARN, "gamcli key generate --app portal --user USER"),
+        ),
+        ({"users_idle": CountWithNames(5, ("a", "b", "c"))}, ("idle-users", WARN, "gamcli user show a")),
         ({"orphans": 3}, ("orphaned-tokens", WARN, "gamcli token prune")),
     ],
 )
 def test_what_a_store_holds_is_judged(
-    facts: Facts, contents: Contents, change: dict[str, Any], expected: tuple[str, str, str]
+    facts: DoctorFacts, contents: StoreContents, change: dict[str, Any], expected: tuple[str, str, str]
 ) -> None:
     """Each with the command that mends it."""
     assert only(replace(facts, contents=contents._replace(**change))) == expected
 
 
-def test_users_too_many_to_count_are_no_finding(facts: Facts, contents: Contents) -> None:
+def test_users_too_many_to_count_are_no_finding(facts: DoctorFacts, contents: StoreContents) -> None:
     """It would take too long."""
-    assert worse(replace(facts, contents=contents._replace(users_idle=None))) == []
+    assert worse(replace(facts, contents=contents._replace(idle_users=None))) == []
 
 
-def test_what_is_from_the_future_is_wrong(facts: Facts, contents: Contents, now: datetime) -> None:
+def test_what_is_from_the_future_is_wrong(facts: DoctorFacts, contents: StoreContents, now: datetime) -> None:
     """Beyond what the clocks of two machines may differ; it is told once."""
     soon, late = ("a", now + timedelta(minutes=5)), ("b", now + timedelta(minutes=6))
-    assert worse(replace(facts, contents=contents._replace(latest=(soon,)))) == []
-    assert only(replace(facts, contents=contents._replace(latest=(soon, late, late)))) == ("clock", WRONG, "date -u")
+    assert worse(replace(facts, contents=contents._replace(latest_timestamps=(soon,)))) == []
+    assert only(replace(facts, contents=contents._replace(latest_timestamps=(soon, late, late)))) == (
+        "clock",
+        WRONG,
+        "date -u",
+    )
 
 
-def test_numbers_are_told_in_good_english(facts: Facts, contents: Contents) -> None:
+def test_numbers_are_told_in_good_english(facts: DoctorFacts, contents: StoreContents) -> None:
     """One key expires, two keys expire."""
     told = (
-        contents._replace(lasting=1),
-        contents._replace(lasting=1200),
-        contents._replace(users_idle=Shut(5, ("a", "b"))),
-        contents._replace(shut_types=(ShutType("old", 7, (), more=True),)),
+        contents._replace(unlimited_keys=1),
+        contents._replace(unlimited_keys=1200),
+        contents._replace(idle_users=CountWithNames(5, ("a", "b"))),
+        contents._replace(disabled_auth_types=(DisabledAuthType("old", 7, (), has_more=True),)),
     )
     assert [worse(replace(facts, contents=each))[0].message for each in told] == [
         "1 live key never expires",
@@ -290,8 +297,8 @@ def test_numbers_are_told_in_good_english(facts: Facts, contents: Contents) -> N
     ]
 
 
-def test_a_mend_is_a_line_for_a_shell(facts: Facts) -> None:
+def test_a_mend_is_a_line_for_a_shell(facts: DoctorFacts) -> None:
     """Whatever the path."""
-    for finding in worse(replace(facts, files=(FileFacts("store", "/a b/'; rm -rf x", 0o666, 1001, 0),), free=0)):
+    for finding in worse(replace(facts, files=(FileFacts("store", "/a b/'; rm -rf x", 0o666, 1001, 0),), free_bytes=0)):
         assert finding.mend is not None
         assert shlex.split(finding.mend)[-1] in ("/a b/'; rm -rf x", "/gam")

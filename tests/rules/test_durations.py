@@ -70,7 +70,7 @@ def test_nothing_needs_no_unit() -> None:
 )
 def test_after_no_time_and_after_all_time_is_never(now: datetime, length: timedelta, expected: int | None) -> None:
     """0 means never, and so does a length beyond the calendar."""
-    assert durations.after(now, length) == (None if expected is None else now + timedelta(seconds=expected))
+    assert durations.add_duration(now, length) == (None if expected is None else now + timedelta(seconds=expected))
 
 
 def test_the_earliest_of_nothing_is_never(now: datetime) -> None:
@@ -96,5 +96,5 @@ def test_the_earliest_of_nothing_is_never(now: datetime) -> None:
 )
 def test_a_duration_is_written_in_its_largest_unit(length: timedelta, expected: str | None) -> None:
     """As `parse` reads it, or not at all."""
-    assert durations.written(length) == expected
+    assert durations.format_duration(length) == expected
     assert expected is None or durations.parse(expected) == length

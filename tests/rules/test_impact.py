@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gamcli.model import APIKEY, GAMLOCAL, ApiKeyPolicy
 from gamcli.rules import impact
-from gamcli.rules.grants import Facts
+from gamcli.rules.grants import GrantFacts
 
 SCOPES = st.lists(
     st.sampled_from(["gam_user_data", "gam_user_roles", "user_email", "user_Area", "fullcontrol"]), unique=True
@@ -19,7 +19,7 @@ ENDS = st.none() | st.integers(-2, 2)
 
 
 @st.composite
-def standings(draw: st.DrawFn, facts: Facts) -> Facts:
+def standings(draw: st.DrawFn, facts: GrantFacts) -> GrantFacts:
     """Draw the facts that some key stands on, whether it may be used or not."""
     assert facts.app is not None
     assert facts.key is not None
@@ -37,7 +37,7 @@ def standings(draw: st.DrawFn, facts: Facts) -> Facts:
 
 
 @st.composite
-def worlds(draw: st.DrawFn, facts: Facts) -> Facts:
+def worlds(draw: st.DrawFn, facts: GrantFacts) -> GrantFacts:
     """Draw what surrounds a key: its application, user and type."""
     assert facts.app is not None
     assert facts.user is not None
@@ -64,7 +64,7 @@ COVERS = {
 }
 
 
-def lost(facts: Facts) -> bool:
+def lost(facts: GrantFacts) -> bool:
     """Say whether the key carries a scope that its application does not allow."""
     assert facts.app is not None
     assert facts.key is not None
@@ -72,14 +72,14 @@ def lost(facts: Facts) -> bool:
     return not set(facts.key.scopes) <= allowed
 
 
-def live(facts: Facts) -> bool:
+def live(facts: GrantFacts) -> bool:
     """Say whether the key itself has not ended."""
     key = facts.key
     assert key is not None
     return key.end is None and all(at is None or at > facts.now for at in (key.expires_at, key.retires_at))
 
 
-def usable(facts: Facts) -> bool:
+def usable(facts: GrantFacts) -> bool:
     """Say whether the key may be used: live, and everything that it stands on allows it."""
     app, auth_type, user, key = facts.app, facts.auth_type, facts.user, facts.key
     if app is None or auth_type is None or user is None or key is None:
@@ -91,16 +91,16 @@ def usable(facts: Facts) -> bool:
 
 @given(st.data())
 def test_the_keys_told_are_those_that_lose_a_scope_and_those_that_can_no_longer_be_used(
-    facts: Facts, data: st.DataObject
+    facts: GrantFacts, data: st.DataObject
 ) -> None:
     """Live keys that lose a scope end for good; keys that worked before and do not after it are suspended."""
     before = data.draw(st.lists(standings(facts), max_size=4))
     world = data.draw(worlds(facts))
 
-    def change(one: Facts) -> Facts:
+    def change(one: GrantFacts) -> GrantFacts:
         return replace(world, key=one.key)
 
-    told = [(each.key, each.ends) for each in impact.of(change, before)]
+    told = [(each.key, each.is_permanent) for each in impact.find_impacts(change, before)]
     expected = [
         (one.key, lost(change(one)))
         for one in before
@@ -110,21 +110,23 @@ def test_the_keys_told_are_those_that_lose_a_scope_and_those_that_can_no_longer_
 
 
 @given(st.data())
-def test_no_change_touches_no_key(facts: Facts, data: st.DataObject) -> None:
+def test_no_change_touches_no_key(facts: GrantFacts, data: st.DataObject) -> None:
     """A key whose scopes are published stays out of it, whatever else is wrong with it."""
     before = data.draw(standings(facts).filter(lambda one: not lost(one)))
-    assert list(impact.of(lambda one: one, [before])) == []
+    assert list(impact.find_impacts(lambda one: one, [before])) == []
 
 
 @given(st.data())
-def test_a_key_that_loses_what_it_stands_on_ends_for_the_reason_given(facts: Facts, data: st.DataObject) -> None:
+def test_a_key_that_loses_what_it_stands_on_ends_for_the_reason_given(facts: GrantFacts, data: st.DataObject) -> None:
     """Every live key does, whether it could be used or not."""
     before = data.draw(standings(facts))
-    told = list(impact.of(lambda _: "deletion of application 'portal'", [before]))
-    assert [(each.ends, each.reason) for each in told] == [(True, "deletion of application 'portal'")] * live(before)
+    told = list(impact.find_impacts(lambda _: "deletion of application 'portal'", [before]))
+    assert [(each.is_permanent, each.reason) for each in told] == [(True, "deletion of application 'portal'")] * live(
+        before
+    )
 
 
-CHANGES: dict[str, tuple[Callable[[Facts], Facts], bool, str]] = {
+CHANGES: dict[str, tuple[Callable[[GrantFacts], GrantFacts], bool, str]] = {
     "scope withdrawn": (
         lambda facts: replace(facts, app=facts.app and replace(facts.app, scopes=("user_email",))),
         True,
@@ -151,34 +153,34 @@ CHANGES: dict[str, tuple[Callable[[Facts], Facts], bool, str]] = {
 
 @pytest.mark.parametrize(("change", "ends", "reason"), CHANGES.values(), ids=CHANGES.keys())
 def test_the_reason_says_what_the_change_does(
-    facts: Facts,
-    change: Callable[[Facts], Facts],
+    facts: GrantFacts,
+    change: Callable[[GrantFacts], GrantFacts],
     ends: bool,  # noqa: FBT001 - a column of the table
     reason: str,
 ) -> None:
     """The words are those of the rule that the key would meet, or of the scope that is gone."""
-    assert [(each.ends, each.reason) for each in impact.of(change, [facts])] == [(ends, reason)]
+    assert [(each.is_permanent, each.reason) for each in impact.find_impacts(change, [facts])] == [(ends, reason)]
 
 
-def test_facts_without_a_key_are_no_key(facts: Facts) -> None:
+def test_facts_without_a_key_are_no_key(facts: GrantFacts) -> None:
     """There is nothing to touch."""
-    assert list(impact.of(lambda _: "gone", [replace(facts, key=None)])) == []
+    assert list(impact.find_impacts(lambda _: "gone", [replace(facts, key=None)])) == []
 
 
-def test_keys_feel_only_what_they_stand_on(facts: Facts) -> None:
+def test_keys_feel_only_what_they_stand_on(facts: GrantFacts) -> None:
     """Not texts; the rest of what they stand on is weighed."""
     assert facts.app is not None
     assert facts.user is not None
     assert facts.auth_type is not None
     felt = [
-        impact.bears(facts.app, replace(facts.app, scopes=())),
-        impact.bears(facts.app, replace(facts.app, remote_rest=False)),
-        impact.bears(facts.user, replace(facts.user, blocked=True)),
-        impact.bears(facts.auth_type, replace(facts.auth_type, enabled=False)),
+        impact.affects_keys(facts.app, replace(facts.app, scopes=())),
+        impact.affects_keys(facts.app, replace(facts.app, remote_rest=False)),
+        impact.affects_keys(facts.user, replace(facts.user, blocked=True)),
+        impact.affects_keys(facts.auth_type, replace(facts.auth_type, enabled=False)),
     ]
     unfelt = [
-        impact.bears(facts.app, replace(facts.app, description="new")),
-        impact.bears(facts.user, replace(facts.user, first_name="new")),
-        impact.bears(facts.auth_type, replace(facts.auth_type, description="new")),
+        impact.affects_keys(facts.app, replace(facts.app, description="new")),
+        impact.affects_keys(facts.user, replace(facts.user, first_name="new")),
+        impact.affects_keys(facts.auth_type, replace(facts.auth_type, description="new")),
     ]
     assert (felt, unfelt) == ([True] * 4, [False] * 3)

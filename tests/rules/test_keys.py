@@ -12,33 +12,33 @@ from hypothesis import strategies as st
 from gamcli.errors import RefusedError, UsageError
 from gamcli.model import GAMLOCAL, ApiKeyPolicy, App, AuthType, Key, User
 from gamcli.rules import keys
-from gamcli.rules.credentials import Entropy, Secret, api_key_id
-from gamcli.rules.grants import Facts
-from gamcli.rules.keys import KeyTerms
+from gamcli.rules.credentials import Entropy, Secret, parse_api_key_id
+from gamcli.rules.grants import GrantFacts
+from gamcli.rules.keys import KeyOptions
 
-Break = Callable[[Facts], Facts]
+Break = Callable[[GrantFacts], GrantFacts]
 
 
-def policy(facts: Facts, **settings: object) -> Facts:
+def policy(facts: GrantFacts, **settings: object) -> GrantFacts:
     """Return `facts` with another API key policy."""
     assert facts.app is not None
     changed = replace(facts.app.api_keys, **settings)  # type: ignore[arg-type]
     return replace(facts, app=replace(facts.app, api_keys=changed))
 
 
-def with_app(facts: Facts, **settings: object) -> Facts:
+def with_app(facts: GrantFacts, **settings: object) -> GrantFacts:
     """Return `facts` with another application."""
     assert facts.app is not None
     return replace(facts, app=replace(facts.app, **settings))  # type: ignore[arg-type]
 
 
-def with_user(facts: Facts, **settings: object) -> Facts:
+def with_user(facts: GrantFacts, **settings: object) -> GrantFacts:
     """Return `facts` with another user."""
     assert facts.user is not None
     return replace(facts, user=replace(facts.user, **settings))  # type: ignore[arg-type]
 
 
-def with_type(facts: Facts, **settings: object) -> Facts:
+def with_type(facts: GrantFacts, **settings: object) -> GrantFacts:
     """Return `facts` with another authentication type."""
     assert facts.auth_type is not None
     return replace(facts, auth_type=replace(facts.auth_type, **settings))  # type: ignore[arg-type]
@@ -57,9 +57,9 @@ BREAKS: dict[str, tuple[Break, str | None]] = {
 
 
 @pytest.fixture(scope="session")
-def wish(now: datetime, app: App, user: User, auth_type: AuthType) -> Facts:
+def wish(now: datetime, app: App, user: User, auth_type: AuthType) -> GrantFacts:
     """Return the facts of a key that may be made."""
-    return Facts(now=now, app=app, user=user, auth_type=auth_type)
+    return GrantFacts(now=now, app=app, user=user, auth_type=auth_type)
 
 
 def no_dice(count: int) -> bytes:
@@ -67,7 +67,7 @@ def no_dice(count: int) -> bytes:
     return bytes(count)
 
 
-def refusal(facts: Facts, terms: KeyTerms) -> RefusedError:
+def refusal(facts: GrantFacts, terms: KeyOptions) -> RefusedError:
     """Return the refusal that the wish for a key meets with."""
     with pytest.raises(RefusedError) as caught:
         keys.issue(facts, terms, no_dice)
@@ -76,49 +76,49 @@ def refusal(facts: Facts, terms: KeyTerms) -> RefusedError:
 
 def test_the_rules_of_a_new_key_are_these_in_this_order() -> None:
     """First the application, then the type, then the user."""
-    assert [rule.name for rule in keys.ISSUING] == list(BREAKS)
+    assert [rule.name for rule in keys.ISSUE_RULES] == list(BREAKS)
 
 
 @pytest.mark.parametrize("rule", BREAKS)
-def test_a_broken_rule_refuses_by_its_name_and_its_hint(wish: Facts, rule: str) -> None:
+def test_a_broken_rule_refuses_by_its_name_and_its_hint(wish: GrantFacts, rule: str) -> None:
     """The hint is the command that mends it."""
     broken, hint = BREAKS[rule]
-    told = refusal(broken(wish), KeyTerms())
+    told = refusal(broken(wish), KeyOptions())
     assert (told.rule, told.hint) == (rule, hint)
 
 
 @pytest.mark.parametrize(("earlier", "later"), list(combinations(BREAKS, 2)))
-def test_of_two_broken_rules_the_earlier_one_speaks(wish: Facts, earlier: str, later: str) -> None:
+def test_of_two_broken_rules_the_earlier_one_speaks(wish: GrantFacts, earlier: str, later: str) -> None:
     """The order of the table decides."""
-    assert refusal(BREAKS[earlier][0](BREAKS[later][0](wish)), KeyTerms()).rule == earlier
+    assert refusal(BREAKS[earlier][0](BREAKS[later][0](wish)), KeyOptions()).rule == earlier
 
 
 @pytest.mark.parametrize("asked", [timedelta(0), timedelta(seconds=-1)])
-def test_a_key_that_expires_at_once_cannot_be(wish: Facts, asked: timedelta, entropy: Entropy) -> None:
+def test_a_key_that_expires_at_once_cannot_be(wish: GrantFacts, asked: timedelta, entropy: Entropy) -> None:
     """No lifetime is not the same as no end."""
     with pytest.raises(UsageError, match="expires at once"):
-        keys.issue(wish, KeyTerms(expires_in=asked), entropy)
+        keys.issue(wish, KeyOptions(expires_in=asked), entropy)
 
 
 @pytest.mark.parametrize("rule", BREAKS)
-def test_the_rules_speak_before_the_scopes_and_the_label(wish: Facts, rule: str) -> None:
+def test_the_rules_speak_before_the_scopes_and_the_label(wish: GrantFacts, rule: str) -> None:
     """Who may hold no key is not asked for scopes."""
-    terms = KeyTerms(scopes=("fullcontrol",), label="\n")
+    terms = KeyOptions(scopes=("fullcontrol",), label="\n")
     assert refusal(BREAKS[rule][0](wish), terms).rule == rule
 
 
-def test_another_type_than_the_one_that_the_application_allows_is_refused(wish: Facts) -> None:
+def test_another_type_than_the_one_that_the_application_allows_is_refused(wish: GrantFacts) -> None:
     """Also when it is one for API keys."""
-    assert refusal(with_type(wish, name="another"), KeyTerms()).rule == "auth_type_wrong"
+    assert refusal(with_type(wish, name="another"), KeyOptions()).rule == "auth_type_wrong"
 
 
-def test_a_new_key_belongs_to_its_user_application_and_type(wish: Facts, entropy: Entropy) -> None:
+def test_a_new_key_belongs_to_its_user_application_and_type(wish: GrantFacts, entropy: Entropy) -> None:
     """It carries all published scopes, the timeout as its end, and the digest of its secret."""
     assert wish.app is not None
     assert wish.user is not None
-    issued = keys.issue(wish, KeyTerms(label="ci"), entropy)
+    issued = keys.issue(wish, KeyOptions(label="ci"), entropy)
     assert issued.record == Key(
-        id=str(api_key_id(issued.secret)),
+        id=str(parse_api_key_id(issued.secret)),
         user="ana",
         user_guid=wish.user.guid,
         app="portal",
@@ -147,18 +147,18 @@ def test_a_new_key_belongs_to_its_user_application_and_type(wish: Facts, entropy
     ],
 )
 def test_a_key_lives_as_asked_but_never_beyond_the_timeout(
-    wish: Facts, timeout: int, asked: timedelta | None, lifetime: timedelta | None
+    wish: GrantFacts, timeout: int, asked: timedelta | None, lifetime: timedelta | None
 ) -> None:
     """0 means never, and so does a timeout beyond the calendar."""
-    issued = keys.issue(policy(wish, timeout_hours=timeout), KeyTerms(expires_in=asked), no_dice)
+    issued = keys.issue(policy(wish, timeout_hours=timeout), KeyOptions(expires_in=asked), no_dice)
     assert issued.record.expires_at == (None if lifetime is None else wish.now + lifetime)
 
 
 @given(st.integers(0, 999_999_999), st.none() | st.timedeltas(timedelta(microseconds=1), timedelta(days=36_500)))
-def test_no_timeout_and_no_lifetime_overflow(wish: Facts, timeout: int, asked: timedelta | None) -> None:
+def test_no_timeout_and_no_lifetime_overflow(wish: GrantFacts, timeout: int, asked: timedelta | None) -> None:
     """Whatever is allowed to be asked has an end within the calendar, or none."""
     late = replace(policy(wish, timeout_hours=timeout), now=datetime(9990, 1, 1, tzinfo=UTC))
-    end = keys.issue(late, KeyTerms(expires_in=asked), no_dice).record.expires_at
+    end = keys.issue(late, KeyOptions(expires_in=asked), no_dice).record.expires_at
     assert end is None or late.now < end <= datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 
 
@@ -167,54 +167,54 @@ def test_no_timeout_and_no_lifetime_overflow(wish: Facts, timeout: int, asked: t
     [(None, False), (timedelta(hours=1), False), (timedelta(hours=24), False), (timedelta(hours=25), True)],
 )
 def test_a_key_that_was_cut_short_says_so(
-    wish: Facts,
+    wish: GrantFacts,
     asked: timedelta | None,
     short: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
     """Only when the timeout gave less than was asked."""
-    issued = keys.issue(policy(wish, timeout_hours=24), KeyTerms(expires_in=asked), no_dice)
-    assert keys.is_cut_short(issued.record, asked) is short
+    issued = keys.issue(policy(wish, timeout_hours=24), KeyOptions(expires_in=asked), no_dice)
+    assert keys.is_shortened(issued.record, asked) is short
 
 
 def test_a_key_without_end_was_not_cut_short(key: Key) -> None:
     """Never is at least as long as anything that was asked."""
-    assert not keys.is_cut_short(replace(key, expires_at=None), timedelta(days=1))
+    assert not keys.is_shortened(replace(key, expires_at=None), timedelta(days=1))
 
 
-def test_scopes_may_be_chosen_only_when_the_application_lets_users_choose(wish: Facts) -> None:
+def test_scopes_may_be_chosen_only_when_the_application_lets_users_choose(wish: GrantFacts) -> None:
     """The hint says both ways out."""
-    told = refusal(policy(wish, scope_choice=False), KeyTerms(scopes=("gam_user_data",)))
+    told = refusal(policy(wish, scope_choice=False), KeyOptions(scopes=("gam_user_data",)))
     assert told.rule == "scope_choice_off"
     assert told.hint == "leave out --scope, or gamcli app update portal --api-key-scope-choice"
 
 
-def test_without_a_choice_a_key_carries_all_that_is_published(wish: Facts) -> None:
+def test_without_a_choice_a_key_carries_all_that_is_published(wish: GrantFacts) -> None:
     """Also when users may not choose."""
-    issued = keys.issue(policy(wish, scope_choice=False), KeyTerms(), no_dice)
+    issued = keys.issue(policy(wish, scope_choice=False), KeyOptions(), no_dice)
     assert issued.record.scopes == ("gam_user_data", "gam_user_roles")
 
 
 @pytest.mark.parametrize(
     "asked", [(), ("user_email",), ("gam_user_data", "gam_user_roles"), ("user_guid", "user_city")]
 )
-def test_a_choice_within_what_is_published_is_carried_as_asked(wish: Facts, asked: tuple[str, ...]) -> None:
+def test_a_choice_within_what_is_published_is_carried_as_asked(wish: GrantFacts, asked: tuple[str, ...]) -> None:
     """What is covered by a wider published scope may be chosen too, and so may none."""
-    assert keys.issue(wish, KeyTerms(scopes=asked), no_dice).record.scopes == asked
+    assert keys.issue(wish, KeyOptions(scopes=asked), no_dice).record.scopes == asked
 
 
-def test_a_choice_beyond_what_is_published_is_refused_with_the_scopes_that_are(wish: Facts) -> None:
+def test_a_choice_beyond_what_is_published_is_refused_with_the_scopes_that_are(wish: GrantFacts) -> None:
     """The hint publishes exactly those."""
-    told = refusal(wish, KeyTerms(scopes=("gam_user_data", "fullcontrol", "user_Area")))
+    told = refusal(wish, KeyOptions(scopes=("gam_user_data", "fullcontrol", "user_Area")))
     assert told.rule == "scope_beyond"
     assert told.message == "application 'portal' does not publish fullcontrol+user_Area"
     assert told.hint == "gamcli app update portal --add-scope fullcontrol+user_Area"
 
 
 @pytest.mark.parametrize("label", ["\n", "x" * 255])
-def test_a_label_is_a_short_printable_text(wish: Facts, label: str) -> None:
+def test_a_label_is_a_short_printable_text(wish: GrantFacts, label: str) -> None:
     """Others are refused."""
     with pytest.raises(UsageError, match="the label"):
-        keys.issue(wish, KeyTerms(label=label), no_dice)
+        keys.issue(wish, KeyOptions(label=label), no_dice)
 
 
 @pytest.mark.parametrize(
@@ -230,23 +230,23 @@ def test_the_type_of_a_new_key_is_as_asked_else_as_allowed_else_the_default(
     app: App, allowed: str | None, asked: str | None, name: str
 ) -> None:
     """In that order."""
-    chosen = keys.auth_type_for(replace(app, api_keys=ApiKeyPolicy(auth_type=allowed)), asked, "default")
+    chosen = keys.choose_auth_type(replace(app, api_keys=ApiKeyPolicy(auth_type=allowed)), asked, "default")
     assert chosen == name
 
 
-def test_two_keys_differ_in_id_and_secret(wish: Facts, entropy: Entropy) -> None:
+def test_two_keys_differ_in_id_and_secret(wish: GrantFacts, entropy: Entropy) -> None:
     """Both come from the dice."""
-    one, other = (keys.issue(wish, KeyTerms(), entropy) for _ in range(2))
+    one, other = (keys.issue(wish, KeyOptions(), entropy) for _ in range(2))
     assert one.record.id != other.record.id
     assert not Secret(one.secret.reveal()).matches(other.record.digest)
 
 
-def test_the_key_that_follows_another_carries_what_it_carried(wish: Facts, entropy: Entropy) -> None:
+def test_the_key_that_follows_another_carries_what_it_carried(wish: GrantFacts, entropy: Entropy) -> None:
     """Its scopes, though nobody may choose any, its label, and a life as long."""
-    terms = KeyTerms(("gam_user_roles",), timedelta(days=3), "ci")
+    terms = KeyOptions(("gam_user_roles",), timedelta(days=3), "ci")
     old = keys.issue(policy(wish, scope_choice=True), terms, entropy).record
-    assert keys.renewing(old) == KeyTerms(("gam_user_roles",), timedelta(days=3), "ci", renews=True)
-    new = keys.issue(policy(wish, scope_choice=False), keys.renewing(old), entropy).record
+    assert keys.renewal_options(old) == KeyOptions(("gam_user_roles",), timedelta(days=3), "ci", is_renewal=True)
+    new = keys.issue(policy(wish, scope_choice=False), keys.renewal_options(old), entropy).record
     assert (new.scopes, new.label, new.expires_at) == (old.scopes, old.label, old.expires_at)
 
 
@@ -260,12 +260,12 @@ def test_the_key_that_follows_another_carries_what_it_carried(wish: Facts, entro
     ],
 )
 def test_a_key_is_due_when_it_expires_within_the_time_asked_for(
-    wish: Facts,
+    wish: GrantFacts,
     entropy: Entropy,
     life: timedelta | None,
     within: timedelta | None,
     due: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
     """One that never expires is due only when nobody asks for a time."""
-    key = keys.issue(policy(wish, timeout_hours=0), KeyTerms(expires_in=life), entropy).record
-    assert keys.is_due(key, wish.now, within) is due
+    key = keys.issue(policy(wish, timeout_hours=0), KeyOptions(expires_in=life), entropy).record
+    assert keys.is_expiring(key, wish.now, within) is due

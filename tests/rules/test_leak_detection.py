@@ -9,9 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamcli.model import ALPHABET
+from gamcli.model import BASE62_ALPHABET
 from gamcli.rules.credentials import Entropy, mint_api_key, mint_client_secret
-from gamcli.rules.leak_detection import API_KEY, CLIENT_SECRET, FORMS, LONGEST, UTF_16, Leak, may_hold, search
+from gamcli.rules.leak_detection import (
+    API_KEY,
+    CLIENT_SECRET,
+    FORMATS,
+    MAX_LENGTH,
+    UTF_16,
+    Leak,
+    find_leaks,
+    may_contain_credential,
+)
 
 KEY_ID, SECRET = mint_api_key(Random(1).randbytes)
 KEY = SECRET.reveal()
@@ -22,7 +31,7 @@ MARKED = [*zip(UTF_16, ("utf-16-le", "utf-16-be"), strict=True)]
 
 def found(*pieces: bytes) -> list[tuple[str, int, int]]:
     """Return the text, line and column of each leak."""
-    return [(each.secret.reveal(), each.line, each.column) for each in search(pieces)]
+    return [(each.secret.reveal(), each.line, each.column) for each in find_leaks(pieces)]
 
 
 def cut(data: bytes, sizes: list[int]) -> Iterator[bytes]:
@@ -47,7 +56,7 @@ def test_a_credential_is_found_once_wherever_pieces_end(
     text: str, before: bytes, after: bytes, sizes: list[int]
 ) -> None:
     """At any offset, in pieces of any size, whatever the bytes around it."""
-    (leak,) = search(cut(before + text.encode() + after, sizes))
+    (leak,) = find_leaks(cut(before + text.encode() + after, sizes))
     assert (leak.secret.reveal(), leak.kind) == (text, KINDS[text])
     assert leak.line == before.count(b"\n") + 1
 
@@ -55,7 +64,7 @@ def test_a_credential_is_found_once_wherever_pieces_end(
 @given(
     text=st.sampled_from([KEY, CLIENT]),
     at=st.integers(0, 52),
-    letter=st.sampled_from(ALPHABET),
+    letter=st.sampled_from(BASE62_ALPHABET),
     sizes=st.lists(st.integers(1, 120), min_size=1, max_size=4),
 )
 def test_a_damaged_credential_is_never_found(text: str, at: int, letter: str, sizes: list[int]) -> None:
@@ -121,7 +130,7 @@ def test_no_more_than_a_piece_is_held(mark: bytes) -> None:
     piece = b"gamkey_ x" * 1000
     tracemalloc.start()
     try:
-        list(search(mark + piece for _ in range(1000)))
+        list(find_leaks(mark + piece for _ in range(1000)))
         assert tracemalloc.get_traced_memory()[1] < 100 * len(piece)
     finally:
         tracemalloc.stop()
@@ -142,7 +151,7 @@ def test_next_to_nothing_holds_nothing(data: bytes) -> None:
 def test_a_leak_tells_the_id_of_a_key_and_hides_the_rest(entropy: Entropy) -> None:
     """A client secret has no id; both have a fingerprint that none of their texts or digests shows."""
     key_id, secret = mint_api_key(entropy)
-    key, client = search([f"{secret.reveal()} {CLIENT}".encode()])
+    key, client = find_leaks([f"{secret.reveal()} {CLIENT}".encode()])
     assert (key.id, client.id) == (key_id, None)
     assert re.fullmatch("[0-9a-f]{16}", key.fingerprint)
     assert key.fingerprint == Leak(API_KEY, secret, 7, 7).fingerprint != client.fingerprint
@@ -153,13 +162,13 @@ def test_a_leak_tells_the_id_of_a_key_and_hides_the_rest(entropy: Entropy) -> No
 @pytest.mark.parametrize("text", [KEY, CLIENT, "gamkey_12345678_" + "x" * 38])
 def test_the_quick_look_sees_forms(text: str) -> None:
     """Whether their checksums are right or not."""
-    assert may_hold(f"ab{text}cd".encode())
-    assert not may_hold(f"ab{text[:-1]}".encode())
+    assert may_contain_credential(f"ab{text}cd".encode())
+    assert not may_contain_credential(f"ab{text[:-1]}".encode())
 
 
 def test_the_expressions_that_others_are_given_are_ours() -> None:
     """What begins a kind and what follows fit what is minted, and no kind is longer than said."""
     for text, kind in KINDS.items():
-        assert re.fullmatch("".join(FORMS[kind]), text)
-    assert max(map(len, KINDS)) == LONGEST
+        assert re.fullmatch("".join(FORMATS[kind]), text)
+    assert max(map(len, KINDS)) == MAX_LENGTH
     assert KEY_ID in KEY

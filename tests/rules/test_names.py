@@ -11,7 +11,7 @@ from gamcli.rules import names
 @pytest.mark.parametrize("name", ["a", "ana", "Ana María", "x" * 60, "日本", "a/b", "--help", "O'Hara"])
 def test_a_name_is_any_printable_text_of_one_to_sixty_characters(name: str) -> None:
     """Blanks within it and letters of any script are welcome."""
-    assert names.check("a user", name) == name
+    assert names.check_name("a user", name) == name
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_a_name_is_any_printable_text_of_one_to_sixty_characters(name: str) -> N
 def test_what_may_not_be_a_name_is_refused_with_what_is_wrong(name: str, message: str, hint: str) -> None:
     """The message shows the name with its invisible parts written out."""
     with pytest.raises(UsageError) as caught:
-        names.check("a user", name)
+        names.check_name("a user", name)
     assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
@@ -39,14 +39,14 @@ def test_what_may_not_be_a_name_is_refused_with_what_is_wrong(name: str, message
 def test_a_name_of_blanks_alone_is_refused(name: str) -> None:
     """There is no name under the blanks."""
     with pytest.raises(UsageError):
-        names.check("a user", name)
+        names.check_name("a user", name)
 
 
 def test_the_names_of_applications_may_be_longer() -> None:
     """They have 254 characters, as in GAM."""
-    assert names.check("an application", "x" * 254, names.APP_NAME_LENGTH)
+    assert names.check_name("an application", "x" * 254, names.APP_NAME_LENGTH)
     with pytest.raises(UsageError, match="255 characters"):
-        names.check("an application", "x" * 255, names.APP_NAME_LENGTH)
+        names.check_name("an application", "x" * 255, names.APP_NAME_LENGTH)
 
 
 @given(st.text(max_size=300))
@@ -62,8 +62,8 @@ def test_a_text_is_returned_as_it_is_or_refused(text: str) -> None:
 @given(st.text(st.characters()))
 def test_what_is_shown_can_be_printed(text: str) -> None:
     """No control character, surrogate or change of direction reaches a message."""
-    assert names.shown(text).isprintable()
-    assert names.shown(text) == text or not text.isprintable()
+    assert names.escape_unprintable(text).isprintable()
+    assert names.escape_unprintable(text) == text or not text.isprintable()
 
 
 @pytest.mark.parametrize(
@@ -71,5 +71,5 @@ def test_what_is_shown_can_be_printed(text: str) -> None:
 )
 def test_the_nearest_known_name_is_the_one_that_was_probably_meant(name: str, near: str | None) -> None:
     """A typo finds it, or its beginning where no other begins so; anything else finds none."""
-    assert names.nearest(name, iter(["intranet", "portal"])) == near
-    assert names.nearest("po", ["portal", "portrait"]) is None
+    assert names.closest_match(name, iter(["intranet", "portal"])) == near
+    assert names.closest_match("po", ["portal", "portrait"]) is None

@@ -11,28 +11,28 @@ from hypothesis import strategies as st
 
 from gamcli.errors import RefusedError
 from gamcli.model import APIKEY, GAMLOCAL, AuthType, TokenPolicy
-from gamcli.model.sessions import Property
+from gamcli.model.sessions import InitialProperty
 from gamcli.rules import grants, password_grant, passwords
 from gamcli.rules.credentials import NO_SECRET, Secret
-from gamcli.rules.grants import Facts
-from gamcli.rules.passwords import CHEAPEST
+from gamcli.rules.grants import GrantFacts
+from gamcli.rules.passwords import TEST_COST
 
 PASSWORD = Secret("correct horse battery staple")
-HASH = passwords.hashed(PASSWORD, bytes, CHEAPEST)
+HASH = passwords.hash_password(PASSWORD, bytes, TEST_COST)
 
-Break = Callable[[Facts], Facts]
+Break = Callable[[GrantFacts], GrantFacts]
 
 
 @pytest.fixture(autouse=True, scope="module")
 def cheap() -> Iterator[None]:
     """Hash passwords at the least cost."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(passwords, "PRESENT", CHEAPEST)
+        patch.setattr(passwords, "CURRENT_COST", TEST_COST)
         yield
 
 
 @pytest.fixture(scope="session")
-def login(facts: Facts, auth_type: AuthType) -> Facts:
+def login(facts: GrantFacts, auth_type: AuthType) -> GrantFacts:
     """Return facts for which every rule of the grant holds."""
     assert facts.request is not None
     assert facts.user is not None
@@ -59,14 +59,14 @@ def lacking(name: str) -> Break:
     return lambda facts: replace(facts, **{name: None})  # type: ignore[arg-type]
 
 
-def unknown_user(facts: Facts) -> Facts:
+def unknown_user(facts: GrantFacts) -> GrantFacts:
     """Return the facts of somebody whom nobody knows."""
-    return replace(facts, user=None, password_hash=passwords.of_nobody())
+    return replace(facts, user=None, password_hash=passwords.dummy_hash())
 
 
-def without_password(facts: Facts) -> Facts:
+def without_password(facts: GrantFacts) -> GrantFacts:
     """Return the facts of a user who has no password."""
-    return replace(of("user", password_hash=None)(facts), password_hash=passwords.of_nobody())
+    return replace(of("user", password_hash=None)(facts), password_hash=passwords.dummy_hash())
 
 
 def expiring(seconds: int) -> Break:
@@ -107,7 +107,7 @@ WAYS = ("wrong", "missing", "of nobody", "of one who has none")
 TOGETHER = [pair for pair in combinations(BREAKS, 2) if pair != ("scope_missing", "scope_unpublished")]
 
 
-def refusal(facts: Facts) -> RefusedError:
+def refusal(facts: GrantFacts) -> RefusedError:
     """Return the refusal that the grant meets with."""
     with pytest.raises(RefusedError) as caught:
         password_grant.decide(facts)
@@ -123,7 +123,7 @@ def test_the_rules_are_judged_in_the_order_of_the_wire() -> None:
     ("rule", "broken"),
     [pytest.param(rule, broken, id=f"{rule}-{n}") for rule, ways in BREAKS.items() for n, broken in enumerate(ways)],
 )
-def test_a_broken_rule_refuses_by_its_name(login: Facts, rule: str, broken: Break) -> None:
+def test_a_broken_rule_refuses_by_its_name(login: GrantFacts, rule: str, broken: Break) -> None:
     """In one line without a full stop, and without the password."""
     told = refusal(broken(login))
     assert told.rule == rule
@@ -132,7 +132,7 @@ def test_a_broken_rule_refuses_by_its_name(login: Facts, rule: str, broken: Brea
 
 
 @pytest.mark.parametrize(("earlier", "later"), TOGETHER)
-def test_of_two_broken_rules_the_earlier_one_speaks(login: Facts, earlier: str, later: str) -> None:
+def test_of_two_broken_rules_the_earlier_one_speaks(login: GrantFacts, earlier: str, later: str) -> None:
     """The order of the wire decides."""
     assert refusal(BREAKS[earlier][0](BREAKS[later][0](login))).rule == earlier
 
@@ -148,34 +148,34 @@ def test_of_two_broken_rules_the_earlier_one_speaks(login: Facts, earlier: str, 
         ("scope_unpublished", None),
     ],
 )
-def test_a_refusal_names_the_command_that_mends_it(login: Facts, rule: str, mend: str | None) -> None:
+def test_a_refusal_names_the_command_that_mends_it(login: GrantFacts, rule: str, mend: str | None) -> None:
     """Where a command helps."""
     assert refusal(BREAKS[rule][0](login)).hint == mend
 
 
 @pytest.mark.parametrize("broken", BREAKS["password_wrong"], ids=WAYS)
-def test_whoever_is_refused_for_a_password_is_told_the_same(login: Facts, broken: Break) -> None:
+def test_whoever_is_refused_for_a_password_is_told_the_same(login: GrantFacts, broken: Break) -> None:
     """A guesser learns nothing."""
     assert refusal(broken(login)).message == "no user of that name has that password"
 
 
 @pytest.mark.parametrize("broken", BREAKS["password_wrong"], ids=WAYS)
 def test_a_password_is_hashed_once_whoever_it_is_of(
-    login: Facts, broken: Break, monkeypatch: pytest.MonkeyPatch
+    login: GrantFacts, broken: Break, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the parameters of all others: the clock tells nothing either."""
-    costs: list[passwords.Scrypt] = []
+    costs: list[passwords.ScryptCost] = []
 
-    def counted(password: Secret, _: bytes, cost: passwords.Scrypt) -> bytes:
+    def counted(password: Secret, _: bytes, cost: passwords.ScryptCost) -> bytes:
         costs.append(cost)
         return bytes(32) if password == PASSWORD else b"x" * 32
 
     monkeypatch.setattr(passwords, "_scrypt", counted)
     assert refusal(broken(login)).rule == "password_wrong"
-    assert costs == [CHEAPEST]
+    assert costs == [TEST_COST]
 
 
-def test_no_password_is_the_one_of_nobody(login: Facts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_password_is_the_one_of_nobody(login: GrantFacts, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even one that has the very hash that nobody has."""
     monkeypatch.setattr(passwords, "_scrypt", lambda *_: bytes(32))
     assert refusal(unknown_user(login)).rule == "password_wrong"
@@ -183,24 +183,24 @@ def test_no_password_is_the_one_of_nobody(login: Facts, monkeypatch: pytest.Monk
 
 
 def test_a_password_is_not_hashed_for_a_client_that_is_not_proven(
-    login: Facts, monkeypatch: pytest.MonkeyPatch
+    login: GrantFacts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who guesses secrets costs no scrypt."""
     monkeypatch.setattr(passwords, "verify", lambda *_: pytest.fail("it was hashed"))
     assert refusal(BREAKS["client_secret_wrong"][0](login)).rule == "client_secret_wrong"
 
 
-def test_a_grant_carries_what_was_asked(login: Facts) -> None:
+def test_a_grant_carries_what_was_asked(login: GrantFacts) -> None:
     """No key, and the properties that came along; a refresh token when the application allows renewals."""
-    given_along = (Property("Branch", "7"),)
+    given_along = (InitialProperty("Branch", "7"),)
     granted = password_grant.decide(of("request", initial_properties=given_along)(login))
     assert granted == grants.Grant(
         repository="9d2c6f0e-7a1b-4c3d-8e5f-112233445566",
         key=None,
-        app=login.the_app,
-        user=login.the_user,
+        app=login.known_app,
+        user=login.known_user,
         scopes=("user_email",),
-        user_guid=login.the_user.guid,
+        user_guid=login.known_user.guid,
         auth_type="local",
         initial_properties=given_along,
     )
@@ -208,9 +208,9 @@ def test_a_grant_carries_what_was_asked(login: Facts) -> None:
 
 
 @pytest.mark.parametrize(("renewals", "renewal"), [(0, 0), (1, 1), (999, 1)])
-def test_the_first_refresh_token_is_for_the_first_renewal(login: Facts, renewals: int, renewal: int) -> None:
+def test_the_first_refresh_token_is_for_the_first_renewal(login: GrantFacts, renewals: int, renewal: int) -> None:
     """When there may be one."""
-    assert password_grant.decide(of("app", token=TokenPolicy(60, renewals))(login)).renewal == renewal
+    assert password_grant.decide(of("app", token=TokenPolicy(60, renewals))(login)).renewal_number == renewal
 
 
 @pytest.mark.parametrize(
@@ -225,14 +225,14 @@ def test_the_first_refresh_token_is_for_the_first_renewal(login: Facts, renewals
     ],
 )
 def test_a_request_may_ask_for_what_the_application_publishes(
-    login: Facts, published: tuple[str, ...], asked: str, granted: tuple[str, ...]
+    login: GrantFacts, published: tuple[str, ...], asked: str, granted: tuple[str, ...]
 ) -> None:
     """Nothing asked is all of it; an attribute is published, or carried by somebody."""
     facts = of("app", scopes=published)(replace(login, attributes=frozenset({"Area"})))
     assert password_grant.decide(of("request", scope=asked)(facts)).scopes == granted
 
 
-def test_where_a_scope_is_required_one_is_enough(login: Facts) -> None:
+def test_where_a_scope_is_required_one_is_enough(login: GrantFacts) -> None:
     """It was sent."""
     assert password_grant.decide(of("app", require_scope=True)(login)).scopes == ("user_email",)
 
@@ -245,19 +245,19 @@ FINE = {
 
 
 @pytest.mark.parametrize("fine", FINE.values(), ids=FINE.keys())
-def test_what_breaks_no_rule_is_granted(login: Facts, fine: Break) -> None:
+def test_what_breaks_no_rule_is_granted(login: GrantFacts, fine: Break) -> None:
     """What is said of API keys is said of them alone."""
     assert password_grant.decide(fine(login)).user.name == "ana"
 
 
 @given(st.text(max_size=60))
-def test_no_other_password_is_right(login: Facts, text: str) -> None:
+def test_no_other_password_is_right(login: GrantFacts, text: str) -> None:
     """Whatever it is."""
     if text != PASSWORD.reveal():
         assert refusal(of("request", password=Secret(text))(login)).rule == "password_wrong"
 
 
-def test_the_repr_of_a_grant_shows_no_hash(login: Facts) -> None:
+def test_the_repr_of_a_grant_shows_no_hash(login: GrantFacts) -> None:
     """Who it is for and what it may read is enough."""
-    told = repr(password_grant.decide(login)._replace(rehashed="scrypt$2$8$1$c2FsdA==$aGFzaA=="))
-    assert told == f"Grant('{login.the_app.name}', '{login.the_user.name}', ('user_email',))"
+    told = repr(password_grant.decide(login)._replace(new_password_hash="scrypt$2$8$1$c2FsdA==$aGFzaA=="))
+    assert told == f"Grant('{login.known_app.name}', '{login.known_user.name}', ('user_email',))"

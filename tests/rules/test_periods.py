@@ -19,29 +19,29 @@ WAYS = st.sampled_from([periods.DAY, periods.WEEK, periods.MONTH])
 )
 def test_an_instant_falls_into_a_period_of_the_calendar(by: str, start: tuple[int, int], end: tuple[int, int]) -> None:
     """Weeks begin on Monday."""
-    begun = periods.start_of(datetime(2026, 12, 31, 23, 59, tzinfo=UTC), by)
+    begun = periods.period_start(datetime(2026, 12, 31, 23, 59, tzinfo=UTC), by)
     assert begun == datetime(2026, *start, tzinfo=UTC)
-    assert periods.following(begun, by) == datetime(2027, *end, tzinfo=UTC)
+    assert periods.next_period_start(begun, by) == datetime(2027, *end, tzinfo=UTC)
 
 
 @given(INSTANTS, WAYS)
 def test_every_instant_falls_into_one_period(instant: datetime, by: str) -> None:
     """Its start is its own."""
-    start = periods.start_of(instant, by)
-    end = periods.following(start, by)
+    start = periods.period_start(instant, by)
+    end = periods.next_period_start(start, by)
     assert start <= instant < end
-    assert periods.start_of(start, by) == start
-    assert periods.start_of(end - timedelta(microseconds=1), by) == start
-    assert periods.start_of(end, by) == end
+    assert periods.period_start(start, by) == start
+    assert periods.period_start(end - timedelta(microseconds=1), by) == start
+    assert periods.period_start(end, by) == end
 
 
 @given(INSTANTS, st.timedeltas(timedelta(0), timedelta(days=400)), WAYS)
 def test_periods_follow_each_other_without_a_gap(first: datetime, length: timedelta, by: str) -> None:
     """From the one of the first instant up to the last instant, where the last one ends."""
     last = first + length
-    found = list(periods.between(first, last, by))
+    found = list(periods.iter_periods(first, last, by))
     assert all(one.end == other.start for one, other in pairwise(found))
     assert all(each.start < each.end for each in found)
     if found:
-        assert found[0].start == periods.start_of(first, by)
+        assert found[0].start == periods.period_start(first, by)
         assert found[-1].end == last

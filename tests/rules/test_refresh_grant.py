@@ -9,16 +9,16 @@ import pytest
 
 from gamcli.errors import RefusedError
 from gamcli.model import APIKEY, GAMLOCAL, AuthType, TokenPolicy
-from gamcli.model.sessions import Property, RefreshToken, Session
+from gamcli.model.sessions import InitialProperty, RefreshToken, Session
 from gamcli.rules import grants, refresh_grant
 from gamcli.rules.credentials import NO_SECRET, Secret
-from gamcli.rules.grants import Facts, Grant
-from gamcli.rules.refresh_grant import Reuse
+from gamcli.rules.grants import Grant, GrantFacts
+from gamcli.rules.refresh_grant import RefreshTokenReuse
 
 TOKEN = Secret("a refresh token")
-PROPERTIES = (Property("Branch", "7"),)
+PROPERTIES = (InitialProperty("Branch", "7"),)
 
-Break = Callable[[Facts], Facts]
+Break = Callable[[GrantFacts], GrantFacts]
 
 
 def of(name: str, **changes: object) -> Break:
@@ -32,7 +32,7 @@ def lacking(*names: str) -> Break:
 
 
 @pytest.fixture(scope="session")
-def of_key(facts: Facts) -> Facts:
+def of_key(facts: GrantFacts) -> GrantFacts:
     """Return facts of a session that an API key began, for which every rule of the grant holds."""
     assert facts.request is not None
     assert facts.key is not None
@@ -52,17 +52,17 @@ def of_key(facts: Facts) -> Facts:
 
 
 @pytest.fixture(scope="session")
-def of_password(of_key: Facts, auth_type: AuthType) -> Facts:
+def of_password(of_key: GrantFacts, auth_type: AuthType) -> GrantFacts:
     """Return facts of a session that a password began, for which every rule of the grant holds."""
     local = replace(auth_type, name="local", type=GAMLOCAL)
     return of("session", key=None, auth_type="local")(replace(of_key, key=None, auth_type=local))
 
 
 @pytest.fixture(params=["of_key", "of_password"])
-def facts_of_both(request: pytest.FixtureRequest) -> Facts:
+def facts_of_both(request: pytest.FixtureRequest) -> GrantFacts:
     """Return the facts of either session."""
     found = request.getfixturevalue(request.param)
-    assert isinstance(found, Facts)
+    assert isinstance(found, GrantFacts)
     return found
 
 
@@ -71,7 +71,7 @@ def ending(name: str, field: str, seconds: int) -> Break:
     return lambda facts: of(name, **{field: facts.now + timedelta(seconds=seconds)})(facts)
 
 
-def used(facts: Facts) -> Facts:
+def used(facts: GrantFacts) -> GrantFacts:
     """Return the facts of a refresh token that was used before."""
     return of("refresh_token", used_at=facts.now)(facts)
 
@@ -108,7 +108,7 @@ OF_KEY: dict[str, list[Break]] = {
     **PROOF,
     **TYPE,
     "auth_type_wrong": [of("auth_type", type=GAMLOCAL)],
-    "api_keys_off": [lambda facts: of("app", api_keys=replace(facts.the_app.api_keys, enabled=False))(facts)],
+    "api_keys_off": [lambda facts: of("app", api_keys=replace(facts.known_app.api_keys, enabled=False))(facts)],
     "key_expired": [ending("key", "expires_at", 0)],
     "key_revoked": [of("key", end="revoked")],
     "key_replaced": [of("key", end="replaced"), ending("key", "retires_at", 0)],
@@ -132,21 +132,21 @@ BOTH = {"of_key": OF_KEY, "of_password": OF_PASSWORD}
 ONE_STATUS = {"key_expired", "key_revoked", "key_replaced"}
 
 
-def told(facts: Facts) -> tuple[str, bool]:
+def told(facts: GrantFacts) -> tuple[str, bool]:
     """Return the rule that refuses, and whether the session ends with it."""
     try:
         decided = refresh_grant.decide(facts)
     except RefusedError as refused:
         return refused.rule, False
-    assert isinstance(decided, Reuse), "granted"
+    assert isinstance(decided, RefreshTokenReuse), "granted"
     assert decided.session == 7
     return decided.refusal.rule, True
 
 
 def test_the_rules_are_judged_in_their_order() -> None:
     """That of the wire, but for the proof of the refresh token, without which there is nothing to judge."""
-    assert [rule.name for rule in refresh_grant.OF_KEY] == [*OF_KEY]
-    assert [rule.name for rule in refresh_grant.OF_PASSWORD] == [*OF_PASSWORD]
+    assert [rule.name for rule in refresh_grant.KEY_SESSION_RULES] == [*OF_KEY]
+    assert [rule.name for rule in refresh_grant.PASSWORD_SESSION_RULES] == [*OF_PASSWORD]
 
 
 @pytest.mark.parametrize(
@@ -198,42 +198,46 @@ def test_a_refusal_names_the_command_that_mends_it(
 ) -> None:
     """Where a command helps."""
     facts = BOTH[session][rule][0](request.getfixturevalue(session))
-    rules = {each.name: each for each in (*refresh_grant.OF_KEY, *refresh_grant.OF_PASSWORD)}
-    assert rules[rule].mend(facts) == mend
+    rules = {each.name: each for each in (*refresh_grant.KEY_SESSION_RULES, *refresh_grant.PASSWORD_SESSION_RULES)}
+    assert rules[rule].fix(facts) == mend
 
 
-def test_a_type_that_is_gone_is_told_by_its_name(of_password: Facts) -> None:
+def test_a_type_that_is_gone_is_told_by_its_name(of_password: GrantFacts) -> None:
     """The session knows it."""
     with pytest.raises(RefusedError, match="authentication type 'local' is unknown"):
         refresh_grant.decide(lacking("auth_type")(of_password))
 
 
-def test_a_session_goes_on_with_its_scopes_and_properties(facts_of_both: Facts) -> None:
+def test_a_session_goes_on_with_its_scopes_and_properties(facts_of_both: GrantFacts) -> None:
     """Whatever scope or properties are sent; the next refresh token is for the next renewal."""
-    sent = of("request", scope="fullcontrol", initial_properties=(Property("a", "b"),))(facts_of_both)
+    sent = of("request", scope="fullcontrol", initial_properties=(InitialProperty("a", "b"),))(facts_of_both)
     granted = refresh_grant.decide(sent)
     assert isinstance(granted, Grant)
     assert (granted.scopes, granted.initial_properties) == (("user_email",), PROPERTIES)
-    assert (granted.renewal, granted.spent, granted.key) == (3, facts_of_both.refresh_token, facts_of_both.key)
+    assert (granted.renewal_number, granted.used_refresh_token, granted.key) == (
+        3,
+        facts_of_both.refresh_token,
+        facts_of_both.key,
+    )
     assert (granted.user.name, granted.has_session) == ("ana", True)
     assert granted.auth_type == ("local" if facts_of_both.key is None else "apikey")
 
 
-def test_with_the_last_renewal_comes_no_refresh_token(facts_of_both: Facts) -> None:
+def test_with_the_last_renewal_comes_no_refresh_token(facts_of_both: GrantFacts) -> None:
     """The application allows no further one."""
     granted = refresh_grant.decide(of("app", token=TokenPolicy(60, 2))(facts_of_both))
     assert isinstance(granted, Grant)
-    assert (granted.renewal, granted.has_session) == (0, True)
+    assert (granted.renewal_number, granted.has_session) == (0, True)
 
 
-def test_a_renewed_token_never_outlives_its_key(of_key: Facts) -> None:
+def test_a_renewed_token_never_outlives_its_key(of_key: GrantFacts) -> None:
     """The key retires before the hour is over."""
     granted = refresh_grant.decide(ending("key", "retires_at", 60)(of_key))
     assert isinstance(granted, Grant)
     assert granted.expires_at(of_key.now) == of_key.now + timedelta(seconds=60)
 
 
-def test_a_narrow_session_of_a_wide_key_stays_narrow(of_key: Facts) -> None:
+def test_a_narrow_session_of_a_wide_key_stays_narrow(of_key: GrantFacts) -> None:
     """What the key may is more than what was asked for."""
     granted = refresh_grant.decide(of("key", scopes=("gam_user_data", "gam_user_roles"))(of_key))
     assert isinstance(granted, Grant)

@@ -30,7 +30,7 @@ def test_the_table_is_in_the_order_of_the_wire() -> None:
 
 def test_every_scope_says_what_it_reveals() -> None:
     """No row of the table is without a name, claims and a text for people."""
-    assert all(name == scope.name and scope.claims and scope.reveals for name, scope in scopes.TABLE.items())
+    assert all(name == scope.name and scope.claims and scope.description for name, scope in scopes.TABLE.items())
 
 
 @pytest.mark.parametrize(
@@ -87,14 +87,14 @@ def test_splitting_twice_is_splitting_once(text: str) -> None:
 @given(st.lists(NAMES))
 def test_ordered_scopes_stand_once_each_in_the_order_of_the_table(names: list[str]) -> None:
     """Fixed names come as in the table, attributes after them by name."""
-    assert scopes.ordered(names) == tuple(name for name in [*IN_ORDER, *ATTRIBUTES] if name in names)
+    assert scopes.sort_scopes(names) == tuple(name for name in [*IN_ORDER, *ATTRIBUTES] if name in names)
 
 
 @given(st.lists(NAMES))
 def test_parse_reads_what_join_writes(names: list[str]) -> None:
     """Joined scopes, in one word or in several, parse into themselves in order."""
-    assert scopes.parse([scopes.join(names)], is_attribute) == scopes.ordered(names)
-    assert scopes.parse(names, is_attribute) == scopes.ordered(names)
+    assert scopes.parse([scopes.join(names)], is_attribute) == scopes.sort_scopes(names)
+    assert scopes.parse(names, is_attribute) == scopes.sort_scopes(names)
 
 
 @pytest.mark.parametrize(
@@ -143,11 +143,11 @@ def test_a_scope_is_covered_by_itself_and_by_the_wider_ones_alone(wanted: str, p
 @given(st.lists(NAMES), st.lists(NAMES))
 def test_what_is_beyond_is_each_scope_that_nothing_published_covers(wanted: list[str], published: list[str]) -> None:
     """Each wanted scope is either allowed or beyond, in the order given."""
-    beyond = scopes.beyond(wanted, published)
+    beyond = scopes.find_disallowed(wanted, published)
     assert list(beyond) == [name for name in wanted if not any(scopes.is_allowed(name, [wide]) for wide in published)]
 
 
 @pytest.mark.parametrize("word", ["nonsense", "user_", "USER_Area", "gam_user"])
 def test_what_is_no_scope_is_covered_by_nothing_wider(word: str) -> None:
     """Not even fullcontrol makes a scope of a word that is none."""
-    assert scopes.beyond([word], ["fullcontrol", "gam_user_additional_data", "gam_user_data"]) == (word,)
+    assert scopes.find_disallowed([word], ["fullcontrol", "gam_user_additional_data", "gam_user_data"]) == (word,)

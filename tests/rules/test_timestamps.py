@@ -47,4 +47,4 @@ def test_anything_else_is_refused_with_the_forms_that_there_are(text: str) -> No
     with pytest.raises(UsageError) as caught:
         timestamps.parse(text, NOW)
     assert caught.value.message == f"'{text}' is no time"
-    assert caught.value.hint == timestamps.FORMS
+    assert caught.value.hint == timestamps.TIME_FORMATS

@@ -57,16 +57,16 @@ def test_the_name_of_a_new_user_is_checked(now: datetime) -> None:
 @pytest.mark.parametrize(("field", "longest"), LIMITS.items())
 def test_texts_have_their_lengths(user: User, now: datetime, field: str, longest: int) -> None:
     """The longest is allowed, one more is refused with the name of the field."""
-    assert users.changed(user, {field: "x" * longest}, now)
+    assert users.apply_changes(user, {field: "x" * longest}, now)
     with pytest.raises(UsageError, match=f"the {field.replace('_', ' ')} has {longest + 1} characters"):
-        users.changed(user, {field: "x" * (longest + 1)}, now)
+        users.apply_changes(user, {field: "x" * (longest + 1)}, now)
 
 
 @pytest.mark.parametrize("field", [*LIMITS, "email", "birthday", "gender"])
 def test_texts_are_printable(user: User, now: datetime, field: str) -> None:
     """No field takes a control character."""
     with pytest.raises(UsageError, match=f"the {field.replace('_', ' ')} holds"):
-        users.changed(user, {field: "a\x1b[2Jb"}, now)
+        users.apply_changes(user, {field: "a\x1b[2Jb"}, now)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_texts_are_printable(user: User, now: datetime, field: str) -> None:
 def test_email_birthday_and_gender_have_their_forms(user: User, now: datetime, field: str, value: str) -> None:
     """Another form is refused, and the hint shows the right one."""
     with pytest.raises(UsageError, match=f"is no {field}") as caught:
-        users.changed(user, {field: value}, now)
+        users.apply_changes(user, {field: value}, now)
     assert caught.value.hint
 
 
@@ -97,34 +97,34 @@ def test_email_birthday_and_gender_have_their_forms(user: User, now: datetime, f
 )
 def test_email_and_birthday_may_be_emptied(user: User, now: datetime, field: str, value: str) -> None:
     """The empty text stands for none."""
-    assert getattr(users.changed(user, {field: value}, now), field) == value
+    assert getattr(users.apply_changes(user, {field: value}, now), field) == value
 
 
 def test_an_email_of_more_than_a_hundred_characters_is_refused(user: User, now: datetime) -> None:
     """GAM keeps a hundred."""
-    assert users.changed(user, {"email": "a@" + "b" * 98}, now)
+    assert users.apply_changes(user, {"email": "a@" + "b" * 98}, now)
     with pytest.raises(UsageError, match="the email has 101 characters"):
-        users.changed(user, {"email": "a@" + "b" * 99}, now)
+        users.apply_changes(user, {"email": "a@" + "b" * 99}, now)
 
 
 @pytest.mark.parametrize("role", ["", " x", "a+b", "a\nb", "x" * 255])
 def test_a_role_is_like_a_name_without_plus(user: User, now: datetime, role: str) -> None:
     """Roles are joined by `+` where they stand in one text."""
     with pytest.raises(UsageError, match="role"):
-        users.changed(user, {"roles": ("operator", role)}, now)
+        users.apply_changes(user, {"roles": ("operator", role)}, now)
 
 
 @pytest.mark.parametrize("attribute", ["Area", "a.b-c_1", "x" * 60])
 def test_an_attribute_has_an_id_of_plain_characters(user: User, now: datetime, attribute: str) -> None:
     """Letters, digits, `_`, `-` and `.`, at most sixty."""
-    assert users.changed(user, {"attributes": {attribute: "x"}}, now).attributes == {attribute: "x"}
+    assert users.apply_changes(user, {"attributes": {attribute: "x"}}, now).attributes == {attribute: "x"}
 
 
 @pytest.mark.parametrize("attribute", ["", "a b", "a+b", "x" * 61, "é", "a\n"])
 def test_another_attribute_id_is_refused(user: User, now: datetime, attribute: str) -> None:
     """It could not be named in a scope."""
     with pytest.raises(UsageError, match="is no attribute id") as caught:
-        users.changed(user, {"attributes": {attribute: "x"}}, now)
+        users.apply_changes(user, {"attributes": {attribute: "x"}}, now)
     assert caught.value.message.isprintable()
 
 
@@ -141,7 +141,7 @@ def test_another_attribute_id_is_refused(user: User, now: datetime, attribute: s
 def test_an_attribute_does_not_take_the_name_of_a_field(user: User, now: datetime, attribute: str, flag: str) -> None:
     """Its scope would be that of the field, also by an alias."""
     with pytest.raises(UsageError, match="is a field of every user") as caught:
-        users.changed(user, {"attributes": {attribute: "x"}}, now)
+        users.apply_changes(user, {"attributes": {attribute: "x"}}, now)
     assert caught.value.hint == flag
 
 
@@ -151,13 +151,15 @@ def test_the_texts_of_an_attribute_are_printable_and_bounded(
 ) -> None:
     """Each text has at most 2048 characters."""
     with pytest.raises(UsageError, match="attribute Area"):
-        users.changed(user, {"attributes": {"Area": content}}, now)
+        users.apply_changes(user, {"attributes": {"Area": content}}, now)
 
 
 def test_a_change_is_dated_and_what_is_not_named_stays(user: User, now: datetime) -> None:
     """Only the named field and the date of the change differ."""
     later = now + timedelta(days=1)
-    assert users.changed(user, {"city": "Montevideo"}, later) == replace(user, city="Montevideo", updated_at=later)
+    assert users.apply_changes(user, {"city": "Montevideo"}, later) == replace(
+        user, city="Montevideo", updated_at=later
+    )
 
 
 @pytest.mark.parametrize("changes", [{}, {"email": "ana@example.com"}, {"roles": (), "blocked": False}])
@@ -165,7 +167,7 @@ def test_a_change_to_what_is_there_already_returns_the_user_itself(
     user: User, now: datetime, changes: users.Changes
 ) -> None:
     """Nothing changes, not even the date."""
-    assert users.changed(user, changes, now + timedelta(days=1)) is user
+    assert users.apply_changes(user, changes, now + timedelta(days=1)) is user
 
 
 @pytest.mark.parametrize(
@@ -185,12 +187,12 @@ def test_a_new_email_is_not_verified_until_someone_says_so(
     verified: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
     """The mark goes with the address that it was given for."""
-    assert users.changed(replace(user, verified_email=True), changes, now).verified_email is verified
+    assert users.apply_changes(replace(user, verified_email=True), changes, now).verified_email is verified
 
 
 def test_a_password_expires_after_its_life_or_never(now: datetime) -> None:
     """One that would expire at once is refused."""
-    assert users.password_end(now, timedelta(days=90)) == now + timedelta(days=90)
-    assert users.password_end(now, None) is None
+    assert users.password_expiry(now, timedelta(days=90)) == now + timedelta(days=90)
+    assert users.password_expiry(now, None) is None
     with pytest.raises(UsageError, match="expires at once"):
-        users.password_end(now, timedelta(0))
+        users.password_expiry(now, timedelta(0))

@@ -16,7 +16,7 @@ import pytest
 
 from gamcli.actions import Gam, apps, keys, repository, users
 from gamcli.rules.credentials import Secret
-from gamcli.server.transport.event_loop import Options, Server
+from gamcli.server.transport.event_loop import Server, ServerOptions
 from gamcli.server.transport.messages import Response
 from gamcli.store import Store
 
@@ -57,14 +57,14 @@ def gam(tmp_path: Path, clock: Clock) -> Iterator[Gam]:
         users.create(made, "ana", {"email": "ana@example.org", "first_name": "Ana", "attributes": {"team": "núcleo"}})
         wanted = {"remote_rest": True, "api_keys.enabled": True, "api_keys.scope_choice": True}
         scopes = ("gam_user_data", "gam_user_roles", "user_team")
-        apps.create(made, apps.AppWish("portal", wanted, scopes, CLIENT_ID, Secret(CLIENT_SECRET)))
+        apps.create(made, apps.AppSpec("portal", wanted, scopes, CLIENT_ID, Secret(CLIENT_SECRET)))
         yield made
 
 
 @pytest.fixture
 def api_key(gam: Gam) -> str:
     """Return the key of ana for portal."""
-    return keys.generate(gam, keys.KeyWish("ana", "portal")).secret.reveal()
+    return keys.generate(gam, keys.KeySpec("ana", "portal")).secret.reveal()
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ class Lines(list[str]):
         self.extend(text.split("\n"))
 
     def _settle(self) -> None:
-        while any(server.unwritten for server in self.servers):
+        while any(server.unwritten_lines for server in self.servers):
             sleep(0.001)
 
     def __getitem__(self, place: Any) -> Any:  # noqa: ANN401 - as a list does
@@ -113,7 +113,7 @@ def serve(gam: Gam, lines: Lines) -> Iterator[Callable[..., Server]]:
     with ExitStack() as running:
 
         def start(**options: Any) -> Server:  # noqa: ANN401 - the fields of Options
-            server = Server(gam, Options(**{"log": lines.write, **options}))
+            server = Server(gam, ServerOptions(**{"log": lines.write, **options}))
             lines.servers.append(server)
             thread = Thread(target=server.run)
             thread.start()

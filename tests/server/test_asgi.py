@@ -234,4 +234,4 @@ def test_grants_of_one_turn_of_the_loop_share_a_commit(
 )
 def test_what_is_no_address_is_none(told: str, address: str) -> None:
     """A server in front may take it from a header that the client wrote."""
-    assert asgi._address(told) == address  # noqa: SLF001 - it is read where the request is made
+    assert asgi._client_address(told) == address  # noqa: SLF001 - it is read where the request is made

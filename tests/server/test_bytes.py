@@ -16,14 +16,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gamcli.server.transport.connection import Times
+from gamcli.server.transport.connection import Timeouts
 from gamcli.server.transport.event_loop import Server
 from gamcli.server.transport.messages import MAX_BODY, REASONS
 
 PATH = "/oauth/gam/v2.0/access_token"
 ASKED = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 REFUSED = {400, 401, 404, 405, 408, 411, 413, 414, 415, 417, 431, 505}
-SHORT = Times(request=0.8, idle=1.2, farewell=0.5)
+SHORT = Timeouts(request=0.8, idle=1.2, linger=0.5)
 OTHERS = "\x00\t\n\r :%&/=\x7f\xff"
 """What a byte is changed to: what separates, what may not be there, what is no ASCII."""
 
@@ -201,7 +201,7 @@ def test_connections_that_stay_idle_hold_up_nobody(serve: Callable[..., Server])
 
 def test_connections_that_stay_idle_are_closed(serve: Callable[..., Server]) -> None:
     """All of them, without a word."""
-    server = serve(times=Times(idle=0.3))
+    server = serve(times=Timeouts(idle=0.3))
     with ExitStack() as stack:
         idle = [stack.enter_context(connected(server)) for _ in range(200)]
         assert {heard(client) for client in idle} == {b""}

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import pytest
 
 from gamcli.actions import Gam
-from gamcli.server.endpoints.refusals import Manner
+from gamcli.server.endpoints.refusals import ErrorFormat
 from gamcli.server.transport.event_loop import Server
 from gamcli.server.transport.messages import MAX_BODY, Response
 
@@ -17,13 +17,13 @@ USERINFO_PATH = "/oauth/gam/v2.0/userinfo"
 
 
 @pytest.fixture
-def manner() -> Manner:
+def manner() -> ErrorFormat:
     """Return how the server of this test tells refusals."""
-    return Manner("rfc6749")
+    return ErrorFormat("rfc6749")
 
 
 @pytest.fixture
-def server(serve: Callable[..., Server], manner: Manner) -> Server:
+def server(serve: Callable[..., Server], manner: ErrorFormat) -> Server:
     """Return a server that tells refusals so."""
     return serve(manner=manner)
 
@@ -69,10 +69,17 @@ def test_userinfo_names_what_is_wrong_with_a_token(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize(
-    "manner", [Manner("gam", 403), Manner("rfc6749", 403), Manner("gam"), Manner("rfc6749")], ids=str
+    "manner",
+    [
+        ErrorFormat("gam", 403),
+        ErrorFormat("rfc6749", 403),
+        ErrorFormat("gam"),
+        ErrorFormat("rfc6749"),
+    ],
+    ids=str,
 )
 def test_an_expired_token_has_the_status_that_is_wanted(
-    ask: Ask, post: Ask, forward: Callable[[timedelta], None], manner: Manner
+    ask: Ask, post: Ask, forward: Callable[[timedelta], None], manner: ErrorFormat
 ) -> None:
     """And no other refusal has it; a 403 carries no challenge."""
     fields = {"Authorization": json.loads(post().body)["access_token"]}

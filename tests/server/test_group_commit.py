@@ -16,7 +16,7 @@ import pytest
 from gamcli.actions import Gam, keys, tokens, users
 from gamcli.errors import StoreBusyError, StoreUnusableError
 from gamcli.server import group_commit, worker_pool
-from gamcli.server.endpoints.routes import AS_EVER, Deferred, Pending, Trace
+from gamcli.server.endpoints.routes import DEFAULT_CONFIG, DeferredResponse, PendingWrite, Trace
 from gamcli.server.transport.event_loop import Server
 from gamcli.server.transport.messages import Request, Response
 from gamcli.store import Store
@@ -70,21 +70,21 @@ def test_grants_that_arrive_while_another_is_committed_share_the_next_commit(
 ) -> None:
     """Ten clients, two commits; each has a token of its own."""
     begun, go_on, entered = Event(), Event(), Event()
-    commit, enter, came = Store.commit, group_commit.Ledger.enter, list[int]()
+    commit, enter, came = Store.commit, group_commit.GroupCommit.add, list[int]()
 
     def slow(store: Store) -> None:
         begun.set()
         assert go_on.wait(10)
         commit(store)
 
-    def noticed(book: group_commit.Ledger[Any], *given: Any) -> None:  # noqa: ANN401 - as enter
+    def noticed(book: group_commit.GroupCommit[Any], *given: Any) -> None:  # noqa: ANN401 - as enter
         enter(book, *given)
         came.append(1)
         if len(came) == 10:
             entered.set()
 
     monkeypatch.setattr(Store, "commit", slow)
-    monkeypatch.setattr(group_commit.Ledger, "enter", noticed)
+    monkeypatch.setattr(group_commit.GroupCommit, "add", noticed)
     with ThreadPoolExecutor(10) as pool:
         first = pool.submit(granted, server, form)
         assert begun.wait(5)
@@ -135,13 +135,13 @@ def test_a_grant_waits_for_a_writer_and_the_others_do_not(
 ) -> None:
     """Another connection to the file holds the write lock; userinfo and healthz go on."""
     waits = Event()
-    wait = group_commit.Ledger._wait  # noqa: SLF001 - to know that it waits
+    wait = group_commit.GroupCommit._wait_for_store  # noqa: SLF001 - to know that it waits
 
-    def noticed(book: group_commit.Ledger[Any]) -> Any:  # noqa: ANN401 - as it
+    def noticed(book: group_commit.GroupCommit[Any]) -> Any:  # noqa: ANN401 - as it
         waits.set()
         return wait(book)
 
-    monkeypatch.setattr(group_commit.Ledger, "_wait", noticed)
+    monkeypatch.setattr(group_commit.GroupCommit, "_wait_for_store", noticed)
     with Store.open(gam.store.path) as other, ThreadPoolExecutor(2) as pool:
         with other.writing():
             both = [pool.submit(granted, server, form) for _ in range(2)]
@@ -155,7 +155,7 @@ def test_who_has_waited_too_long_for_a_writer_is_told_that_the_store_is_busy(
     post: Ask, gam: Gam, monkeypatch: pytest.MonkeyPatch, lines: list[str]
 ) -> None:
     """And the next one, once the store is free again, is served."""
-    monkeypatch.setattr(worker_pool, "MAX_WAIT", 0.2)
+    monkeypatch.setattr(worker_pool, "MAX_WAIT_SECONDS", 0.2)
     began = monotonic()
     with Store.open(gam.store.path) as other, other.writing():
         response = post()
@@ -175,11 +175,14 @@ def test_nobody_waits_for_a_writer_beyond_their_own_time(gam: Gam, monkeypatch: 
         raise StoreBusyError("another process writes")
 
     monkeypatch.setattr(Store, "begin", busy)
-    late = worker_pool.Caller(Request("POST", TOKEN_PATH), monotonic() - worker_pool.MAX_WAIT)
-    with closing(group_commit.Ledger[worker_pool.Caller](gam.store, lambda: None, lambda _: None)) as book:
-        book.enter(late, Pending(late.request, AS_EVER, Trace(), Deferred(lambda _: Response(200, (), b""))))
+    late = worker_pool.PendingRequest(Request("POST", TOKEN_PATH), monotonic() - worker_pool.MAX_WAIT_SECONDS)
+    with closing(group_commit.GroupCommit[worker_pool.PendingRequest](gam.store, lambda: None, lambda _: None)) as book:
+        book.add(
+            late,
+            PendingWrite(late.request, DEFAULT_CONFIG, Trace(), DeferredResponse(lambda _: Response(200, (), b""))),
+        )
         with pytest.raises(StoreBusyError):
-            book._wait()  # noqa: SLF001 - what its thread does
+            book._wait_for_store()  # noqa: SLF001 - what its thread does
     assert asked == [1]
 
 
@@ -214,7 +217,7 @@ def test_a_batch_that_fails_is_tried_again_one_by_one(
 
 def rows_of(gam: Gam) -> int:
     """Return how many tokens there are."""
-    with tokens.listed(gam, tokens.TokenSearch()) as found:
+    with tokens.search(gam, tokens.TokenSearch()) as found:
         return len(list(found))
 
 
@@ -223,8 +226,8 @@ def test_one_that_breaks_a_batch_spoils_no_other(
 ) -> None:
     """It alone is answered 500, for a bug that only its row meets."""
     users.create(gam, "bob", {})
-    other = {**form, "api_key": keys.generate(gam, keys.KeyWish("bob", "portal")).secret.reveal()}
-    keep = tokens.keep
+    other = {**form, "api_key": keys.generate(gam, keys.KeySpec("bob", "portal")).secret.reveal()}
+    keep = tokens.issue_token
 
     def breaks(gam: Gam, tx: Any, decided: Any) -> Any:  # noqa: ANN401 - as keep
         kept = keep(gam, tx, decided)
@@ -232,7 +235,7 @@ def test_one_that_breaks_a_batch_spoils_no_other(
             raise LookupError
         return kept
 
-    monkeypatch.setattr(tokens, "keep", breaks)
+    monkeypatch.setattr(tokens, "issue_token", breaks)
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda sent: granted(server, sent), [form, other] * 4))
     assert found == [200, 500] * 4

@@ -10,7 +10,7 @@ import pytest
 
 from gamcli.actions import Gam, users
 from gamcli.server import pruner
-from gamcli.server.pruner import Sweeper
+from gamcli.server.pruner import Pruner
 from gamcli.store import audit
 from gamcli.store.timestamps import micros
 
@@ -61,7 +61,7 @@ def peopled(gam: Gam) -> Gam:
 
 def test_what_is_long_dead_goes_while_the_server_runs(peopled: Gam) -> None:
     """At once, and again and again; each time that something went, the audit trail tells."""
-    with closing(Sweeper(peopled, OFTEN)):
+    with closing(Pruner(peopled, OFTEN)):
         wait_until(lambda: told(peopled) == ['{"tokens":2500,"sessions":0}'])
         put_tokens(peopled, 5, 35)
         wait_until(lambda: len(told(peopled)) == 2)
@@ -71,10 +71,10 @@ def test_what_is_long_dead_goes_while_the_server_runs(peopled: Gam) -> None:
 
 def test_another_who_writes_is_waited_for(peopled: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is lost meanwhile."""
-    monkeypatch.setattr(pruner, "PATIENCE", 0.0)
+    monkeypatch.setattr(pruner, "BUSY_SECONDS", 0.0)
     with closing(sqlite3.connect(peopled.store.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        with closing(Sweeper(peopled, OFTEN)):
+        with closing(Pruner(peopled, OFTEN)):
             sleep(0.1)
             assert left(peopled) == 2501
             other.execute("ROLLBACK")
@@ -85,7 +85,7 @@ def test_a_store_that_is_gone_ends_nothing(peopled: Gam) -> None:
     """The server tells whoever asks; this goes on when the store is back."""
     away = peopled.store.path.with_name("away.db")
     peopled.store.path.rename(away)
-    with closing(Sweeper(peopled, OFTEN)):
+    with closing(Pruner(peopled, OFTEN)):
         sleep(0.05)
         away.rename(peopled.store.path)
         wait_until(lambda: left(peopled) == 1)
@@ -94,7 +94,7 @@ def test_a_store_that_is_gone_ends_nothing(peopled: Gam) -> None:
 def test_it_ends_in_the_middle_of_its_work(peopled: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between two parts."""
     monkeypatch.setattr("gamcli.store.pruning.PART", 1)
-    working = Sweeper(peopled, OFTEN)
+    working = Pruner(peopled, OFTEN)
     wait_until(lambda: left(peopled) < 2501)
     working.close()
     assert left(peopled) > 1

@@ -14,7 +14,7 @@ from gamcli.actions import Gam, audit, auth_types, users
 from gamcli.actions.audit import AuditSearch
 from gamcli.rules.credentials import Secret
 from gamcli.server.endpoints.refusals import TABLE
-from gamcli.server.refusal_counts import ATTEMPTS, MAX_APPS, Summaries
+from gamcli.server.refusal_counts import COUNTED_RULES, MAX_APPS, RefusalCounts
 from gamcli.server.transport.event_loop import Server
 from gamcli.store import Store
 from gamcli.store.audit import REFUSALS
@@ -30,16 +30,16 @@ def told(gam: Gam) -> Callable[[], Told]:
     """Return what reads the entries about refusals: the application, and what they say."""
 
     def read() -> Told:
-        with audit.listed(gam, AuditSearch(action=REFUSALS)) as found:
+        with audit.search(gam, AuditSearch(action=REFUSALS)) as found:
             return [(entry.target, json.loads(entry.details)) for entry in found]
 
     return read
 
 
 @pytest.fixture
-def summaries(gam: Gam) -> Iterator[Summaries]:
+def summaries(gam: Gam) -> Iterator[RefusalCounts]:
     """Return summaries that are written when they are closed."""
-    made = Summaries(gam)
+    made = RefusalCounts(gam)
     yield made
     made.close()
 
@@ -48,7 +48,7 @@ def test_refusals_are_written_as_one_entry_an_application(
     gam: Gam, told: Callable[[], Told], forward: Callable[[timedelta], None]
 ) -> None:
     """At the latest when the server stops; nothing is written for nothing."""
-    with closing(Summaries(gam)) as summaries:
+    with closing(RefusalCounts(gam)) as summaries:
         for _ in range(1000):
             summaries.count("key_unproven", CLIENT_ID)
             summaries.count("client_unknown")
@@ -60,9 +60,9 @@ def test_refusals_are_written_as_one_entry_an_application(
         ("portal", {"client_id": CLIENT_ID, "refused": {"key_unproven": 1000, "key_expired": 1}, **when}),
         ("-", {"refused": {"client_unknown": 1000}, **when}),
     ]
-    Summaries(gam).close()
+    RefusalCounts(gam).close()
     assert len(told()) == 2
-    assert audit.verify(gam).entries == audit.head(gam).seq
+    assert audit.verify(gam).entries == audit.read_head(gam).seq
 
 
 def test_refusals_are_written_every_few_minutes(
@@ -70,15 +70,15 @@ def test_refusals_are_written_every_few_minutes(
 ) -> None:
     """While the server runs, too."""
     written = Event()
-    real = Summaries._keep  # noqa: SLF001 - to know when it has happened
+    real = RefusalCounts._write  # noqa: SLF001 - to know when it has happened
 
-    def keep(this: Summaries) -> None:
+    def keep(this: RefusalCounts) -> None:
         real(this)
         if told():
             written.set()
 
-    monkeypatch.setattr(Summaries, "_keep", keep)
-    with closing(Summaries(gam, every=0.01)) as summaries:
+    monkeypatch.setattr(RefusalCounts, "_write", keep)
+    with closing(RefusalCounts(gam, interval=0.01)) as summaries:
         summaries.count("key_unproven", CLIENT_ID)
         assert written.wait(30)
     assert [target for target, _ in told()] == ["portal"]
@@ -86,18 +86,24 @@ def test_refusals_are_written_every_few_minutes(
 
 def test_what_http_refuses_is_no_attempt(gam: Gam, told: Callable[[], Told]) -> None:
     """Nor is what the server fails at; every attempt is counted."""
-    assert {"path_unknown", "request_slow", "connections_full", "store_busy", "bug"} & ATTEMPTS == set()
-    assert {"client_secret_wrong", "key_unproven", "token_unknown", "too_many_failures", "scope_beyond"} <= ATTEMPTS
-    with closing(Summaries(gam)) as summaries:
+    assert {"path_unknown", "request_slow", "connections_full", "store_busy", "bug"} & COUNTED_RULES == set()
+    assert {
+        "client_secret_wrong",
+        "key_unproven",
+        "token_unknown",
+        "too_many_failures",
+        "scope_beyond",
+    } <= COUNTED_RULES
+    with closing(RefusalCounts(gam)) as summaries:
         for rule in [*TABLE, "", "no rule"]:
             summaries.count(rule)
     ((target, details),) = told()
-    assert (target, sorted(details["refused"])) == ("-", sorted(ATTEMPTS))
+    assert (target, sorted(details["refused"])) == ("-", sorted(COUNTED_RULES))
 
 
 def test_however_many_there_are_the_entries_are_few(gam: Gam, told: Callable[[], Told]) -> None:
     """What is one application too many counts for nobody."""
-    with closing(Summaries(gam)) as summaries:
+    with closing(RefusalCounts(gam)) as summaries:
         summaries.count("key_unproven", CLIENT_ID)
         for number in range(3 * MAX_APPS):
             summaries.count("key_unproven", f"{number}")
@@ -112,28 +118,28 @@ def test_a_busy_store_is_told_later(
     gam: Gam, told: Callable[[], Told], forward: Callable[[timedelta], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What could not be written is counted on, from when it began."""
-    monkeypatch.setattr("gamcli.server.refusal_counts.PATIENCE", 0)
-    with closing(Summaries(gam)) as summaries:
+    monkeypatch.setattr("gamcli.server.refusal_counts.BUSY_SECONDS", 0)
+    with closing(RefusalCounts(gam)) as summaries:
         summaries.count("key_unproven", CLIENT_ID)
         forward(timedelta(minutes=5))
         with gam.store.writing():
-            summaries._keep()  # noqa: SLF001 - what the thread does
+            summaries._write()  # noqa: SLF001 - what the thread does
         summaries.count("key_unproven", CLIENT_ID)
     ((_, details),) = told()
     assert (details["refused"], details["since"]) == ({"key_unproven": 2}, "2026-03-01T12:00:00Z")
 
 
-def test_a_store_that_is_gone_stops_nothing(gam: Gam, summaries: Summaries) -> None:
+def test_a_store_that_is_gone_stops_nothing(gam: Gam, summaries: RefusalCounts) -> None:
     """The server says so elsewhere."""
     gam.store.path.unlink()
     summaries.count("key_unproven", CLIENT_ID)
-    summaries._keep()  # noqa: SLF001 - what the thread does
+    summaries._write()  # noqa: SLF001 - what the thread does
 
 
 def test_a_store_in_memory_gets_none(gam: Gam) -> None:
     """Its audit trail ends with the server, and its one connection is the server's."""
     with Store.in_memory() as store, store.reading() as tx:
-        with closing(Summaries(Gam(store, gam.now, gam.entropy, "test"))) as summaries:
+        with closing(RefusalCounts(Gam(store, gam.now, gam.entropy, "test"))) as summaries:
             summaries.count("key_unproven", CLIENT_ID)
         assert tx.one("SELECT count(*) FROM audit") == (0,)
 

@@ -7,21 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamcli.server.endpoints.routes import Answer, Trace
-from gamcli.server.request_log import MAX_TEXT, Log, shown
+from gamcli.server.endpoints.routes import Trace, TracedResponse
+from gamcli.server.request_log import MAX_TEXT, RequestLog, sanitize
 from gamcli.server.transport.messages import Request, Response
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 REQUEST = Request("POST", "/a", query="api_key=s3", fields={"authorization": "s3"}, body=b"s3")
-ANSWER = Answer(Response(401, (("X", "s3"),), b"s3"), Trace("portal", "0123abcd", "key_expired"))
+ANSWER = TracedResponse(Response(401, (("X", "s3"),), b"s3"), Trace("portal", "0123abcd", "key_expired"))
 
 
-def told(log_format: str, request: Request | None = REQUEST, answer: Answer = ANSWER) -> list[str]:
+def told(log_format: str, request: Request | None = REQUEST, answer: TracedResponse = ANSWER) -> list[str]:
     """Return the lines about a request, told twice."""
     lines = list[str]()
-    log = Log(lambda line: lines.append(line) or True, log_format, lambda: AT, "f00d")  # type: ignore[func-returns-value]
-    log.tell(request, answer, 0.00123)
-    log.tell(request, answer, 0.0)
+    log = RequestLog(lambda line: lines.append(line) or True, log_format, lambda: AT, "f00d")  # type: ignore[func-returns-value]
+    log.write(request, answer, 0.00123)
+    log.write(request, answer, 0.0)
     return lines
 
 
@@ -35,7 +35,7 @@ def test_a_line_for_people_tells_who_what_and_why() -> None:
 
 def test_a_line_for_programs_has_every_field() -> None:
     """Empty ones too, so that a reader need not ask."""
-    assert json.loads(told("json", answer=Answer(ANSWER.response, Trace()))[0]) == {
+    assert json.loads(told("json", answer=TracedResponse(ANSWER.response, Trace()))[0]) == {
         "time": "2026-03-01T12:00:00Z", "request": "f00d-1", "method": "POST", "path": "/a", "status": 401, "ms": 1.2,
         "client_id": "", "key": "", "rule": "", "detail": "",
     }  # fmt: skip
@@ -75,7 +75,7 @@ def test_a_known_method_is_shown(method: str) -> None:
 )
 def test_a_path_that_is_not_served_is_shown_without_what_may_be_a_secret(path: str, word: str) -> None:
     """No fragment, no long word, and not too much of it."""
-    answer = Answer(ANSWER.response, Trace(rule="path_unknown"))
+    answer = TracedResponse(ANSWER.response, Trace(rule="path_unknown"))
     assert f" POST {word} 401 " in told("text", Request("POST", path), answer)[0]
 
 
@@ -88,10 +88,10 @@ def test_lines_that_were_lost_are_counted() -> None:
             lines.append(line)
         return has_room
 
-    log = Log(sink, "text", lambda: AT, "f00d")
+    log = RequestLog(sink, "text", lambda: AT, "f00d")
     for _ in range(3):
-        log.tell(REQUEST, ANSWER, 0)
-    log.tell_lost()
+        log.write(REQUEST, ANSWER, 0)
+    log.write_lost_lines()
     assert [line.partition(" 401 ")[0] for line in lines] == [
         "2026-03-01T12:00:00Z - - - 0 0.0ms rule=lines_lost detail=2 lines lost",
         "2026-03-01T12:00:00Z f00d-3 POST /a",
@@ -115,12 +115,12 @@ def test_lines_that_were_lost_are_counted() -> None:
 )
 def test_what_a_client_sent_is_shown_as_one_harmless_word(text: str, word: str) -> None:
     """Escaped, cut, and without the letters of a credential in the wrong place."""
-    assert shown(text) == word
+    assert sanitize(text) == word
 
 
 @given(st.text())
 def test_whatever_was_sent_is_one_printable_word(text: str) -> None:
     """No line break, no terminal sequence, no blank that could forge a field."""
-    word = shown(text)
+    word = sanitize(text)
     assert word.isascii()
     assert all("!" <= letter <= "~" for letter in word)

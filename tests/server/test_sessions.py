@@ -16,7 +16,7 @@ import pytest
 from gamcli.actions import Gam, apps, auth_types, users
 from gamcli.rules import passwords
 from gamcli.rules.credentials import Secret
-from gamcli.server.endpoints.refusals import Manner
+from gamcli.server.endpoints.refusals import ErrorFormat
 from gamcli.server.transport.event_loop import Server
 from gamcli.server.transport.messages import Response
 
@@ -29,7 +29,7 @@ PROPERTIES = [{"Id": "Branch", "Value": "7"}]
 @pytest.fixture
 def login(gam: Gam, form: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Return the parameters that log ana in, where two renewals are allowed; passwords are hashed at the least cost."""
-    monkeypatch.setattr(passwords, "PRESENT", passwords.CHEAPEST)
+    monkeypatch.setattr(passwords, "CURRENT_COST", passwords.TEST_COST)
     auth_types.update(gam, "local", {"enabled": True})
     edit = apps.ScopeEdit(add=("session_initial_prop",))
     apps.update(gam, "portal", {"token.renewals": 2}, edit)
@@ -212,7 +212,7 @@ def test_no_renewal_is_left_when_the_application_takes_them_back(send: Ask, rene
 
 def test_refusals_are_told_in_the_words_of_the_rfc(serve: Callable[..., Server], login: dict[str, str]) -> None:
     """With its statuses."""
-    server = serve(manner=Manner("rfc6749"))
+    server = serve(manner=ErrorFormat("rfc6749"))
     client = HTTPConnection("127.0.0.1", server.port, timeout=10)
     told = []
     for changes in ({"password": "x"}, {"scope": "fullcontrol"}, {"grant_type": "refresh_token"}):

@@ -25,17 +25,17 @@ Ask = Callable[..., Response]
 def takes_long(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Event, Event]]:
     """Make grants take long; give what tells that one has begun, and what lets all go on."""
     begun, go_on = Event(), Event()
-    begin = routes.begin
+    begin = routes.handle
 
-    def later(gam: Gam, request: Request, conduct: routes.Conduct) -> Any:  # noqa: ANN401 - as begin
-        if request.method == "POST" and conduct.hurries:
-            return routes.Later()
+    def later(gam: Gam, request: Request, conduct: routes.ServerConfig) -> Any:  # noqa: ANN401 - as begin
+        if request.method == "POST" and conduct.nonblocking:
+            return routes.WouldBlock()
         if request.method == "POST":
             begun.set()
             assert go_on.wait(10)
         return begin(gam, request, conduct)
 
-    monkeypatch.setattr(routes, "begin", later)
+    monkeypatch.setattr(routes, "handle", later)
     yield begun, go_on
     go_on.set()
 
@@ -56,7 +56,7 @@ def test_who_has_waited_too_long_is_told_that_the_store_is_busy(
     post: Ask, takes_long: tuple[Event, Event], monkeypatch: pytest.MonkeyPatch, lines: list[str]
 ) -> None:
     """Without another try, for whoever came earlier has waited in vain."""
-    monkeypatch.setattr(worker_pool, "MAX_WAIT", 0)
+    monkeypatch.setattr(worker_pool, "MAX_WAIT_SECONDS", 0)
     response = post()
     assert (response.status, json.loads(response.body)["error"]["code"]) == (503, "503")
     assert dict(response.fields)["Retry-After"] == "1"
@@ -69,7 +69,7 @@ def test_a_guest_waits_for_what_is_left_of_its_time(
 ) -> None:
     """Those before it have used up some; whoever else works with the store waits as long as ever."""
     takes_long[1].set()
-    monkeypatch.setattr(worker_pool, "MAX_WAIT", 0.3)
+    monkeypatch.setattr(worker_pool, "MAX_WAIT_SECONDS", 0.3)
     with Store.open(gam.store.path) as other, other.writing():
         assert post().status == 503
     assert gam.store.patience == BUSY_SECONDS

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamcli.errors import StoreTrailError
+from gamcli.errors import StoreAuditLogError
 from gamcli.model import AuditEntry, JsonText
 from gamcli.store import Store, Transaction, audit
 from gamcli.store.audit import AuditFilter
@@ -37,7 +37,7 @@ def test_nothing_follows_the_last_number_that_there_is(store: Store) -> None:
     with store.writing() as tx:
         audit.add(tx, AT, "tester", "test.note", "x", "{}")
         tx.run("UPDATE audit SET seq = ?", (1 << 63) - 1)
-    with pytest.raises(StoreTrailError, match="nothing can follow entry 9223372036854775807"), store.writing() as tx:
+    with pytest.raises(StoreAuditLogError, match="nothing can follow entry 9223372036854775807"), store.writing() as tx:
         audit.add(tx, AT, "tester", "test.note", "x", "{}")
 
 

@@ -48,7 +48,7 @@ def test_keys_are_counted_as_their_records_tell(
     with trial() as tx:
         made = kept(tx, ana, portal, key, lives)
         assert +counts.by_status(tx, now) == Counter(each.status(now) for each in made)
-        live = [each for each in made if each.is_live(now)]
+        live = [each for each in made if each.is_valid(now)]
         assert (
             counts.of_app(tx, portal.client_id, now) == counts.of_user(tx, ana.guid, now) == +counts.by_status(tx, now)
         )

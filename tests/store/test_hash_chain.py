@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gamcli.errors import StoreTrailError, StoreUnusableError
+from gamcli.errors import StoreAuditLogError, StoreUnusableError
 from gamcli.store import Store, audit, hash_chain
 
 Tamper = Callable[..., None]
@@ -48,7 +48,7 @@ def verified(store: Store, head: str | None = None) -> hash_chain.Head:
 
 def wrong(store: Store, head: str | None = None) -> str:
     """Return what is wrong with the trail."""
-    with pytest.raises(StoreTrailError) as caught:
+    with pytest.raises(StoreAuditLogError) as caught:
         verified(store, head)
     return caught.value.message
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from gamcli.model import App, Key, Token, User
-from gamcli.model.sessions import Property, RefreshToken, Session
+from gamcli.model.sessions import InitialProperty, RefreshToken, Session
 from gamcli.store import Store, Transaction, apps, sessions, tokens, users
 from gamcli.store.tokens import Carried
 
@@ -22,7 +22,7 @@ def session(ana: User, portal: App) -> Session:
         client_id=portal.client_id,
         auth_type="local",
         scopes=("gam_user_data", "gam_user_roles"),
-        initial_properties=(Property("Branch", "7"), Property("Área", "")),
+        initial_properties=(InitialProperty("Branch", "7"), InitialProperty("Área", "")),
     )
 
 
@@ -119,7 +119,7 @@ def test_a_newer_token_supersedes_the_refresh_tokens_before(begun: Store, sessio
             tokens.supersede(tx, session.client_id, session.user_guid, since)
             found = sessions.find(tx, 7, 1)
             assert found is not None
-            assert found[0].superseded is superseded
+            assert found[0].is_superseded is superseded
 
 
 @pytest.mark.parametrize("gone", ["user", "app"])

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from gamcli.errors import UsageError
-from gamcli.model import MAX_ROW, App, Key, Token, User, token_id
+from gamcli.model import MAX_ROW, App, Key, Token, User, format_token_id
 from gamcli.store import Store, Transaction, apps, keys, tokens, users
 from gamcli.store.timestamps import instant, micros
 from gamcli.store.tokens import Carried, TokenFilter
@@ -61,7 +61,7 @@ def test_a_token_may_carry_no_scope_and_never_expire(peopled: Store, key: Key, n
         add(tx, MAX_ROW - 1, replace(key, scopes=()), now)
     token = found(peopled, MAX_ROW - 1)
     assert token is not None
-    assert (token.scopes, token.expires_at, token.id) == ((), None, token_id(MAX_ROW - 1))
+    assert (token.scopes, token.expires_at, token.id) == ((), None, format_token_id(MAX_ROW - 1))
 
 
 def test_another_row_holds_no_token(issued: Store) -> None:
@@ -77,7 +77,7 @@ def test_rows_count_up_with_the_microseconds_and_never_back(peopled: Store, key:
             rows.append(tokens.next_row(tx, at))
             add(tx, rows[-1], key, at)
     assert rows == [micros(now), micros(now) + 1, micros(now) + 2, micros(now + HOUR)]
-    assert [token_id(row) for row in rows] == sorted(token_id(row) for row in rows)
+    assert [format_token_id(row) for row in rows] == sorted(format_token_id(row) for row in rows)
 
 
 def test_a_revoked_token_keeps_its_first_end(issued: Store, now: datetime) -> None:

@@ -13,7 +13,7 @@ from threading import Lock
 
 WINDOW = timedelta(minutes=1)
 
-LIMIT = 10
+DEFAULT_LIMIT = 10
 """How many failures within WINDOW are too many."""
 
 MAX_LIMIT = 1000
@@ -21,45 +21,45 @@ MAX_LIMIT = 1000
 MAX_CLIENTS = 10_000
 """How many clients are remembered at most: who has more addresses has no need to come back to one within a minute."""
 
-MAX_COUNTED = 1_000_000
+MAX_FAILURES = 1_000_000
 """How many failures are remembered at most, each with its instant."""
 
 
-class Failures:
+class FailureLimiter:
     """The failures of each client within the last minute; after `limit` of them it has to wait, 0 lets all go on."""
 
-    def __init__(self, limit: int = LIMIT, room: int = MAX_CLIENTS) -> None:
+    def __init__(self, limit: int = DEFAULT_LIMIT, max_clients: int = MAX_CLIENTS) -> None:
         self._limit = limit
-        self._room = min(room, MAX_COUNTED // max(limit, 1))
-        self._found: dict[Hashable, deque[datetime]] = {}  # who failed last is last
-        self._turn = Lock()
+        self._max_clients = min(max_clients, MAX_FAILURES // max(limit, 1))
+        self._failures: dict[Hashable, deque[datetime]] = {}  # who failed last is last
+        self._lock = Lock()
 
     def __len__(self) -> int:
-        return len(self._found)
+        return len(self._failures)
 
-    def wait(self, client: Hashable, now: datetime) -> int:
+    def retry_after(self, client: Hashable, now: datetime) -> int:
         """Return how many seconds `client` has to wait, 0 for none."""
-        failed = self._found.get(client)
+        failed = self._failures.get(client)
         if failed is None or len(failed) < self._limit:
             return 0
         left = failed[0] + WINDOW - now
         # A clock that was set back makes nobody wait for longer than the minute.
         return ceil(left.total_seconds()) if timedelta(0) < left <= WINDOW else 0
 
-    def count(self, client: Hashable, now: datetime) -> None:
+    def record(self, client: Hashable, now: datetime) -> None:
         """Count a failure of `client`, and forget those that are over."""
         if not self._limit:
             return
-        with self._turn:
-            failed = self._found.pop(client, None) or deque(maxlen=self._limit)
+        with self._lock:
+            failed = self._failures.pop(client, None) or deque(maxlen=self._limit)
             failed.append(now)
-            self._found[client] = failed
+            self._failures[client] = failed
             self._forget(now)
 
     def _forget(self, now: datetime) -> None:
         """Drop those who failed longest ago, as far as their minute is over or there is no room for them."""
         while True:
-            oldest = next(iter(self._found))
-            if len(self._found) <= self._room and now - self._found[oldest][-1] < WINDOW:
+            oldest = next(iter(self._failures))
+            if len(self._failures) <= self._max_clients and now - self._failures[oldest][-1] < WINDOW:
                 return
-            del self._found[oldest]
+            del self._failures[oldest]

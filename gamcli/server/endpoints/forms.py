@@ -18,22 +18,22 @@ MEDIA_TYPE = "application/x-www-form-urlencoded"
 MAX_PARAMETERS = 64
 """As many as header fields: who has proven nothing makes no more work than that."""
 
-_BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})|[\x00-\x1f\x7f]")
+_INVALID = re.compile(r"%(?![0-9A-Fa-f]{2})|[\x00-\x1f\x7f]")
 _BEARER = re.compile(r"(?:(?:OAuth|Bearer)[ \t]+)?([^ \t]+)", re.IGNORECASE)
 
 
-def read(request: Request) -> dict[str, str]:
+def parse_body(request: Request) -> dict[str, str]:
     """Return the parameters in the body of `request`; raises RefusedError for one that is no form."""
     if not _is_form(request.fields.get("content-type", "")):
         raise RefusedError("media_type_wrong", "the body is not declared a form in UTF-8")
     if "content-length" not in request.fields:
         raise RefusedError("length_missing", "no Content-Length")
-    return _parse(request.body)
+    return _parse_pairs(request.body)
 
 
-def read_query(request: Request) -> dict[str, str]:
+def parse_query(request: Request) -> dict[str, str]:
     """Return the parameters in the query of `request`; raises RefusedError for one that is no form."""
-    return _parse(request.query.encode("latin-1"))
+    return _parse_pairs(request.query.encode("latin-1"))
 
 
 def _is_form(content_type: str) -> bool:
@@ -42,17 +42,17 @@ def _is_form(content_type: str) -> bool:
     return media_type == MEDIA_TYPE and all(charset == "utf-8" for charset in charsets)
 
 
-def _parse(body: bytes) -> dict[str, str]:
+def _parse_pairs(body: bytes) -> dict[str, str]:
     found: dict[str, str] = {}
     repeated = False
-    pairs = [pair for pair in _text(body).split("&") if pair]
+    pairs = [pair for pair in _decode(body).split("&") if pair]
     if len(pairs) > MAX_PARAMETERS:
         raise RefusedError("form_unreadable", "too many parameters")
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
             raise RefusedError("form_unreadable", "a parameter without =")
-        name, value = _unescaped(name), _unescaped(value)
+        name, value = _unescape(name), _unescape(value)
         if value:
             repeated = repeated or name in found
             found[name] = value
@@ -61,17 +61,17 @@ def _parse(body: bytes) -> dict[str, str]:
     return found
 
 
-def _text(body: bytes) -> str:
+def _decode(body: bytes) -> str:
     try:
         text = body.decode()
     except UnicodeDecodeError:
         raise RefusedError("form_unreadable", "the form is not UTF-8") from None
-    if _BROKEN.search(text):
+    if _INVALID.search(text):
         raise RefusedError("form_unreadable", "a broken escape or a bare control character")
     return text
 
 
-def _unescaped(text: str) -> str:
+def _unescape(text: str) -> str:
     try:
         return unquote_plus(text, errors="strict")
     except UnicodeDecodeError:
@@ -83,7 +83,7 @@ def uses_basic(request: Request) -> bool:
     return request.fields.get("authorization", "").partition(" ")[0].lower() == "basic"
 
 
-def client(request: Request, form: Mapping[str, str]) -> tuple[str, Secret] | None:
+def client_credentials(request: Request, form: Mapping[str, str]) -> tuple[str, Secret] | None:
     """
     Return client_id and secret, from the form or from HTTP Basic (RFC 6749 §2.3.1), None when Basic is malformed.
 
@@ -91,13 +91,13 @@ def client(request: Request, form: Mapping[str, str]) -> tuple[str, Secret] | No
     """
     if not uses_basic(request):
         return form.get("client_id", ""), Secret(form.get("client_secret", ""))
-    found = _basic(request.fields["authorization"])
+    found = _parse_basic(request.fields["authorization"])
     if "client_secret" in form or (found and form.get("client_id", found[0]) != found[0]):
         raise RefusedError("client_twice", "two ways of client authentication")
     return found
 
 
-def _basic(authorization: str) -> tuple[str, Secret] | None:
+def _parse_basic(authorization: str) -> tuple[str, Secret] | None:
     """Return the two halves of HTTP Basic, each form-encoded by the client."""
     try:
         text = b64decode(authorization[6:].strip(), validate=True).decode()
@@ -105,10 +105,10 @@ def _basic(authorization: str) -> tuple[str, Secret] | None:
         found = unquote_plus(client_id, errors="strict"), Secret(unquote_plus(secret, errors="strict"))
     except ValueError:
         return None
-    return found if colon and not _BROKEN.search(text) else None
+    return found if colon and not _INVALID.search(text) else None
 
 
-def bearer(request: Request) -> Secret:
+def bearer_token(request: Request) -> Secret:
     """Return the access token of the Authorization header: bare, `OAuth <token>` or `Bearer <token>`."""
     authorization = request.fields.get("authorization", "")
     if not authorization:

@@ -23,7 +23,7 @@ _GUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 class Parameter(NamedTuple):
     """A parameter of access_token: what it is for, and more of its schema."""
 
-    about: str
+    description: str
     schema: Document
 
 
@@ -48,24 +48,24 @@ PARAMETERS: dict[str, Parameter] = {
     "additional_parameters": Parameter("taken and not looked at", {}),
 }
 
-OF_RENEWAL = ("grant_type", "client_id", "client_secret", "refresh_token")
+REFRESH_PARAMETERS = ("grant_type", "client_id", "client_secret", "refresh_token")
 """The parameters that GET takes, in the query."""
 
-OF_HTTP = frozenset({
+HTTP_REFUSALS = frozenset({
     "request_unreadable", "version_unknown", "request_line_too_long", "fields_too_large", "request_slow",
     "expectation_unknown", "path_unknown", "method_wrong", "body_too_large", "length_missing", "store_busy",
     "store_gone", "connections_full", "bug",
 })  # fmt: skip
 """The refusals that any request may come to."""
 
-OF_USERINFO = frozenset(rule for rule in TABLE if rule.startswith("token_") or rule == "authorization_missing")
-OF_ACCESS_TOKEN = frozenset(TABLE) - OF_HTTP - OF_USERINFO
+USERINFO_REFUSALS = frozenset(rule for rule in TABLE if rule.startswith("token_") or rule == "authorization_missing")
+ACCESS_TOKEN_REFUSALS = frozenset(TABLE) - HTTP_REFUSALS - USERINFO_REFUSALS
 
 EXPIRED_STATUS = 403
 """What an expired token is answered with where `serve` is told so."""
 
 
-RETRY = (429, 503)
+RETRY_STATUSES = (429, 503)
 """The statuses after which a client is told when to come again."""
 
 
@@ -74,12 +74,12 @@ class Operation(NamedTuple):
 
     summary: str
     rules: frozenset[str]
-    answers: str
-    sent: Document
+    success_schema: str
+    request: Document
 
 
 def _query() -> Document:
-    named = ({"name": name, "in": "query", **_parameter(name)} for name in OF_RENEWAL)
+    named = ({"name": name, "in": "query", **_parameter(name)} for name in REFRESH_PARAMETERS)
     return {"parameters": [*named], "security": [{}, {"client": []}]}
 
 
@@ -102,16 +102,16 @@ def _bearer() -> Document:
 
 
 OPERATIONS: dict[tuple[str, str], Operation] = {
-    ("access_token", "POST"): Operation("Issue or renew an access token", OF_ACCESS_TOKEN, "Token", _form()),
-    ("access_token", "GET"): Operation("Renew an access token", OF_ACCESS_TOKEN, "Token", _query()),
-    ("userinfo", "GET"): Operation("Tell the claims that a token reveals", OF_USERINFO, "Claims", _bearer()),
-    ("userinfo", "POST"): Operation("Tell the claims that a token reveals", OF_USERINFO, "Claims", _bearer()),
+    ("access_token", "POST"): Operation("Issue or renew an access token", ACCESS_TOKEN_REFUSALS, "Token", _form()),
+    ("access_token", "GET"): Operation("Renew an access token", ACCESS_TOKEN_REFUSALS, "Token", _query()),
+    ("userinfo", "GET"): Operation("Tell the claims that a token reveals", USERINFO_REFUSALS, "Claims", _bearer()),
+    ("userinfo", "POST"): Operation("Tell the claims that a token reveals", USERINFO_REFUSALS, "Claims", _bearer()),
     ("healthz", "GET"): Operation("Whether the store answers", frozenset(), "Health", {"security": []}),
 }
 """What is told of each route, by the last word of its path and its method."""
 
 
-def document() -> Document:
+def build_document() -> Document:
     """Return the document (OpenAPI 3.1)."""
     return {
         "openapi": "3.1.0",
@@ -121,12 +121,12 @@ def document() -> Document:
             "summary": "The token endpoint of GAM style applications, and the claims of their users",
         },
         "servers": [{"url": "{url}", "variables": {"url": {"default": "http://127.0.0.1:8080"}}}],
-        "paths": {path: _item(path, methods) for path, methods in routes.ROUTES.items()},
+        "paths": {path: _path_item(path, methods) for path, methods in routes.ROUTES.items()},
         "components": {"schemas": _schemas(), "examples": dict(_examples()), "securitySchemes": _security()},
     }
 
 
-def _item(path: str, methods: Mapping[str, object]) -> Document:
+def _path_item(path: str, methods: Mapping[str, object]) -> Document:
     name = path.rpartition("/")[2]
     return {method.lower(): _operation(name, method) for method in methods}
 
@@ -137,7 +137,7 @@ def _operation(name: str, method: str) -> Document:
         "operationId": f"{method.lower()}_{name}",
         "summary": summary,
         **sent,
-        "responses": {"200": _success(answers), **dict(_refused(rules | OF_HTTP))},
+        "responses": {"200": _success(answers), **dict(_refused(rules | HTTP_REFUSALS))},
     }
 
 
@@ -150,7 +150,7 @@ def _refused(rules: frozenset[str]) -> Iterator[tuple[str, Document]]:
     """Yield each status that `rules` come to, in either format, with an example of each."""
     by_status: dict[int, Document] = {}
     for rule in filter(rules.__contains__, TABLE):
-        for error_format, shape in refusals.SHAPES.items():
+        for error_format, shape in refusals.ERROR_WRITERS.items():
             name = f"{rule}.{error_format}"
             for status in (shape(TABLE[rule])[0], *((EXPIRED_STATUS,) if rule == "token_expired" else ())):
                 by_status.setdefault(status, {})[name] = {"$ref": f"#/components/examples/{name}"}
@@ -163,7 +163,7 @@ def _refused(rules: frozenset[str]) -> Iterator[tuple[str, Document]]:
 def _examples() -> Iterator[tuple[str, Document]]:
     """Yield every refusal in each format by its name, as its status and body are."""
     for rule, refusal in TABLE.items():
-        for error_format, shape in refusals.SHAPES.items():
+        for error_format, shape in refusals.ERROR_WRITERS.items():
             yield f"{rule}.{error_format}", {"value": shape(refusal)[1]}
 
 
@@ -171,7 +171,7 @@ def _headers(status: int) -> Document:
     found = {"Cache-Control": _header({"const": "no-store"}), "Pragma": _header({"const": "no-cache"})}
     if status == UNAUTHORIZED:
         found["WWW-Authenticate"] = _header({"pattern": '^(Basic|Bearer) realm="gam"'})
-    if status in RETRY:
+    if status in RETRY_STATUSES:
         found["Retry-After"] = _header({"pattern": "^[1-9][0-9]*$"})
     return found
 
@@ -183,7 +183,7 @@ def _header(schema: Document) -> Document:
 def _schemas() -> Document:
     return {
         "Token": _object(_TOKEN, list(_TOKEN)),
-        "Claims": _object({claim: _CLAIMS.get(claim, TEXT) for claim in claims.ORDER}, []),
+        "Claims": _object({claim: _CLAIMS.get(claim, TEXT) for claim in claims.CLAIM_ORDER}, []),
         "Health": _object({"status": {"const": "ok"}}, ["status"]),
         "Refusal": {"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in _REFUSALS]},
         **_REFUSALS,
@@ -243,7 +243,7 @@ _REFUSALS: Document = {
 
 
 def _security() -> Document:
-    revealed = {scope.name: scope.reveals for scope in scopes.TABLE.values()}
+    revealed = {scope.name: scope.description for scope in scopes.TABLE.values()}
     flow = {"tokenUrl": "/oauth/gam/v2.0/access_token", "scopes": revealed}
     about = "the access token: bare, or behind Bearer or OAuth"
     return {

@@ -10,34 +10,34 @@ from collections.abc import Iterable
 from gamcli.errors import UsageError
 from gamcli.server.transport.messages import Response
 
-ANY = "*"
+ANY_ORIGIN = "*"
 
 MAX_AGE = 600
 """How many seconds a browser may remember what it was told."""
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\x00-\x20/?#@\x7f-\U0010ffff]+(?=[/?#]|\Z)")
-_USUAL_PORT = re.compile(r"(?<=^http)://(.*):80\Z|(?<=^https)://(.*):443\Z")
+_DEFAULT_PORT = re.compile(r"(?<=^http)://(.*):80\Z|(?<=^https)://(.*):443\Z")
 
 Fields = tuple[tuple[str, str], ...]
 
 
-def read(text: str) -> str:
+def parse_origin(text: str) -> str:
     """Return the origin that `text` is, as browsers write it; raises UsageError with what may have been meant."""
     found = _ORIGIN.match(text.lower())
-    if text != ANY and (found is None or found.end() != len(text)):
+    if text != ANY_ORIGIN and (found is None or found.end() != len(text)):
         raise UsageError(
             f"no origin of a page: '{text}'", f"--cors-origin {found[0] if found else 'https://app.example.org'}"
         )
-    return _USUAL_PORT.sub(lambda usual: f"://{usual[1] or usual[2]}", text.lower())
+    return _DEFAULT_PORT.sub(lambda usual: f"://{usual[1] or usual[2]}", text.lower())
 
 
-def allowed(origins: Iterable[str], sent: str) -> Fields:
+def allow_origin_fields(origins: Iterable[str], origin: str) -> Fields:
     """Return what tells the page of origin `sent` whether it may read the response; caches keep them apart."""
-    told = ANY if ANY in origins else sent if sent.lower() in origins else ""
+    told = ANY_ORIGIN if ANY_ORIGIN in origins else origin if origin.lower() in origins else ""
     return (*((("Access-Control-Allow-Origin", told),) if told else ()), ("Vary", "Origin"))
 
 
-def preflight(methods: Iterable[str]) -> Response:
+def preflight_response(methods: Iterable[str]) -> Response:
     """Return the answer to a browser that asks what a page may send to a path."""
     return Response(
         204,

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gamcli.actions import Gam
-from gamcli.actions.grant_cache import Prepared
+from gamcli.actions.grant_cache import GrantCache
 from gamcli.server.endpoints import refusals
-from gamcli.server.endpoints.failure_limit import Failures
+from gamcli.server.endpoints.failure_limit import FailureLimiter
 from gamcli.server.transport.messages import Request, Response
 from gamcli.store import Transaction
 
@@ -24,10 +24,10 @@ class Trace:
     key_id: str = ""
     rule: str = ""
     detail: str = ""
-    wait: int = 0
+    retry_after: int = 0
 
 
-class Answer(NamedTuple):
+class TracedResponse(NamedTuple):
     """A response, and what the log tells of how it came about."""
 
     response: Response
@@ -35,7 +35,7 @@ class Answer(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Conduct:
+class ServerConfig:
     """
     What a server was told about its answers; `base_path` is in lower case and without a slash at its end.
 
@@ -44,25 +44,25 @@ class Conduct:
     """
 
     base_path: str = ""
-    manner: refusals.Manner = refusals.AS_GAM
-    failures: Failures = field(default_factory=lambda: Failures(0))
+    error_format: refusals.ErrorFormat = refusals.GAM_FORMAT
+    failure_limiter: FailureLimiter = field(default_factory=lambda: FailureLimiter(0))
     origins: frozenset[str] = frozenset()
-    hurries: bool = False
-    prepared: Prepared[Response] | None = None
+    nonblocking: bool = False
+    grant_cache: GrantCache[Response] | None = None
 
 
-AS_EVER = Conduct()
+DEFAULT_CONFIG = ServerConfig()
 
 
-class Deferred(NamedTuple):
+class DeferredResponse(NamedTuple):
     """A response that tells of what is yet to be written: `write` writes it."""
 
     write: Callable[[Transaction], Response]
 
 
 @dataclass(frozen=True, slots=True)
-class Later:
+class WouldBlock:
     """No answer, for it would take long: it is to be asked for again by who does not hurry."""
 
 
-Endpoint = Callable[[Gam, Request, Trace, Conduct], Response | Deferred | Later]
+Endpoint = Callable[[Gam, Request, Trace, ServerConfig], Response | DeferredResponse | WouldBlock]

@@ -28,7 +28,7 @@ class Refusal(NamedTuple):
     message: str
 
 
-def _of_http(status: int, message: str) -> Refusal:
+def _http_refusal(status: int, message: str) -> Refusal:
     """Return the row of a request that HTTP itself refuses: its status is its code."""
     return Refusal(str(status), status, "invalid_request", status, message)
 
@@ -39,19 +39,19 @@ _NOT_A_TOKEN = "The access token is not valid: log in again."  # noqa: S105 - a 
 
 TABLE: dict[str, Refusal] = {
     # 1, and what is refused before a route is known
-    "request_unreadable": _of_http(400, "The request is not HTTP/1.1 as RFC 9112 defines it."),
-    "version_unknown": _of_http(505, "Only HTTP/1.0 and HTTP/1.1 are spoken here."),
-    "request_line_too_long": _of_http(414, "The request line is longer than 8 KiB."),
-    "fields_too_large": _of_http(431, "There are more than 64 header fields, or more than 16 KiB of them."),
-    "request_slow": _of_http(408, "The request took too long to arrive."),
-    "expectation_unknown": _of_http(417, "The only expectation met here is 100-continue."),
-    "path_unknown": _of_http(404, "There is nothing at this path."),
-    "method_wrong": _of_http(405, "This path does not answer that method."),
-    "media_type_wrong": _of_http(415, "Send the parameters as application/x-www-form-urlencoded."),
-    "body_too_large": _of_http(413, "The body is larger than 16 KiB."),
-    "length_missing": _of_http(411, "Send the body with a Content-Length."),
-    "form_unreadable": _of_http(400, "The parameters are not a form of name=value pairs in UTF-8."),
-    "initial_properties_malformed": _of_http(
+    "request_unreadable": _http_refusal(400, "The request is not HTTP/1.1 as RFC 9112 defines it."),
+    "version_unknown": _http_refusal(505, "Only HTTP/1.0 and HTTP/1.1 are spoken here."),
+    "request_line_too_long": _http_refusal(414, "The request line is longer than 8 KiB."),
+    "fields_too_large": _http_refusal(431, "There are more than 64 header fields, or more than 16 KiB of them."),
+    "request_slow": _http_refusal(408, "The request took too long to arrive."),
+    "expectation_unknown": _http_refusal(417, "The only expectation met here is 100-continue."),
+    "path_unknown": _http_refusal(404, "There is nothing at this path."),
+    "method_wrong": _http_refusal(405, "This path does not answer that method."),
+    "media_type_wrong": _http_refusal(415, "Send the parameters as application/x-www-form-urlencoded."),
+    "body_too_large": _http_refusal(413, "The body is larger than 16 KiB."),
+    "length_missing": _http_refusal(411, "Send the body with a Content-Length."),
+    "form_unreadable": _http_refusal(400, "The parameters are not a form of name=value pairs in UTF-8."),
+    "initial_properties_malformed": _http_refusal(
         400, 'The parameter initial_properties is not a JSON array of {"Id":"…","Value":"…"}.'
     ),
     # 2
@@ -132,62 +132,64 @@ TABLE: dict[str, Refusal] = {
     "bug": Refusal("500", 500, "server_error", 500, "The server failed; its log says where."),
 }
 
-_OF_ERROR: tuple[tuple[type[GamcliError], str], ...] = ((StoreBusyError, "store_busy"), (StoreError, "store_gone"))
+_RULE_BY_ERROR: tuple[tuple[type[GamcliError], str], ...] = ((StoreBusyError, "store_busy"), (StoreError, "store_gone"))
 """What an error means here when it is no refusal; the first class that fits."""
 
 
-def rule_of(error: Exception) -> str:
+def rule_for_error(error: Exception) -> str:
     """Return the row of TABLE that `error` is answered with; what nobody foresaw is a bug."""
     if isinstance(error, RefusedError) and error.rule in TABLE:
         return error.rule
-    return next((rule for kind, rule in _OF_ERROR if isinstance(error, kind)), "bug")
+    return next((rule for kind, rule in _RULE_BY_ERROR if isinstance(error, kind)), "bug")
 
 
-Shape = Callable[[Refusal], tuple[int, dict[str, object]]]
+ErrorWriter = Callable[[Refusal], tuple[int, dict[str, object]]]
 """How a refusal is written: its status and its body."""
 
 
-def gam(refusal: Refusal) -> tuple[int, dict[str, object]]:
+def write_gam_error(refusal: Refusal) -> tuple[int, dict[str, object]]:
     """Write a refusal as GAM does."""
     return refusal.status, {"error": {"code": refusal.code, "message": refusal.message}}
 
 
-def rfc6749(refusal: Refusal) -> tuple[int, dict[str, object]]:
+def write_rfc6749_error(refusal: Refusal) -> tuple[int, dict[str, object]]:
     """Write a refusal as RFC 6749 §5.2 has it; where RFC 6750 §3.1 wants no error, it has no name."""
     named = {"error": refusal.error} if refusal.error else {}
     return refusal.rfc_status, {**named, "error_description": refusal.message}
 
 
-SHAPES: dict[str, Shape] = {"gam": gam, "rfc6749": rfc6749}
+ERROR_WRITERS: dict[str, ErrorWriter] = {"gam": write_gam_error, "rfc6749": write_rfc6749_error}
 """How `--error-format` writes a refusal."""
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class ErrorFormat:
     """How a server tells refusals; `expired_status` is what it answers an expired access token with."""
 
-    error_format: str = "gam"
+    name: str = "gam"
     expired_status: int = UNAUTHORIZED
 
-    def told(self, rule: str) -> tuple[int, dict[str, object]]:
+    def status_and_body(self, rule: str) -> tuple[int, dict[str, object]]:
         """Return the status and the body for what `rule` refused."""
-        status, body = SHAPES[self.error_format](TABLE[rule])
+        status, body = ERROR_WRITERS[self.name](TABLE[rule])
         return self.expired_status if rule == "token_expired" else status, body
 
     def challenge(self, rule: str) -> str:
         """Return what asks for another access token (RFC 6750 §3)."""
         name = TABLE[rule].error
-        return f'Bearer realm="gam", error="{name}"' if self._names(name) else 'Bearer realm="gam"'
+        return f'Bearer realm="gam", error="{name}"' if self._shows_error(name) else 'Bearer realm="gam"'
 
-    def _names(self, error: str) -> bool:
-        return self.error_format == "rfc6749" and error == "invalid_token"
-
-
-AS_GAM = Manner()
+    def _shows_error(self, error: str) -> bool:
+        return self.name == "rfc6749" and error == "invalid_token"
 
 
-def response(rule: str, extra: Iterable[tuple[str, str]] = (), manner: Manner = AS_GAM) -> Response:
+GAM_FORMAT = ErrorFormat()
+
+
+def refusal_response(
+    rule: str, extra: Iterable[tuple[str, str]] = (), error_format: ErrorFormat = GAM_FORMAT
+) -> Response:
     """Return the answer to what `rule` refused."""
-    status, body = manner.told(rule)
+    status, body = error_format.status_and_body(rule)
     retry = (("Retry-After", str(RETRY_SECONDS)),) if status == 503 else ()  # noqa: PLR2004 - an HTTP status
     return json_response(status, body, (*retry, *extra))

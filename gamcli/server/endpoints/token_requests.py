@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 
 from gamcli.errors import RefusedError
-from gamcli.model.sessions import Property
+from gamcli.model.sessions import InitialProperty
 from gamcli.rules import grants
 from gamcli.rules.credentials import NO_SECRET, Secret
 from gamcli.rules.grants import TokenRequest
@@ -22,29 +22,29 @@ TOKEN_TYPES = ("oauth", "web")
 """GAM: request_token_type, in any case; which one it is makes no difference here."""
 
 
-def posted(request: Request) -> TokenRequest:
+def parse_post(request: Request) -> TokenRequest:
     """Return what the form in the body asks; raises RefusedError."""
-    return _asked(request, forms.read(request))
+    return _parse_form(request, forms.parse_body(request))
 
 
-def got(request: Request) -> TokenRequest:
+def parse_get(request: Request) -> TokenRequest:
     """
     Return what the query asks (GAM wiki 55623), which may be to renew alone; raises RefusedError.
 
     Whoever sends a password or an API key in a URL, which others log, is told not to.
     """
-    form = forms.read_query(request)
+    form = forms.parse_query(request)
     if form.get("grant_type", "").lower() != grants.REFRESH:
         raise RefusedError("method_wrong", "GET is for refresh tokens alone")
-    return _asked(request, form)
+    return _parse_form(request, form)
 
 
-def _asked(request: Request, form: Mapping[str, str]) -> TokenRequest:
-    grant = _grant(form)
-    properties = _properties(form.get("initial_properties", "")) if grant == grants.PASSWORD else ()
+def _parse_form(request: Request, form: Mapping[str, str]) -> TokenRequest:
+    grant = _grant_kind(form)
+    properties = _parse_properties(form.get("initial_properties", "")) if grant == grants.PASSWORD else ()
     if "grant_type" not in form:
         raise RefusedError("grant_type_missing", "no grant_type")
-    client = forms.client(request, form)
+    client = forms.client_credentials(request, form)
     if grant == grants.PASSWORD and form.get("request_token_type", "OAuth").lower() not in TOKEN_TYPES:
         raise RefusedError("request_token_type_unknown", "a request_token_type other than OAuth and Web")
     if grant is None:
@@ -72,7 +72,7 @@ def _asked(request: Request, form: Mapping[str, str]) -> TokenRequest:
     )
 
 
-def _grant(form: Mapping[str, str]) -> str | None:
+def _grant_kind(form: Mapping[str, str]) -> str | None:
     """Return which grant is asked for, None for one that is not served here."""
     grant_type = form.get("grant_type", "").lower()
     if grant_type == "password":
@@ -80,7 +80,7 @@ def _grant(form: Mapping[str, str]) -> str | None:
     return grants.REFRESH if grant_type == grants.REFRESH else None
 
 
-def _properties(text: str) -> tuple[Property, ...]:
+def _parse_properties(text: str) -> tuple[InitialProperty, ...]:
     """Return the initial properties that `text` is: a JSON array of objects with an `Id` and a `Value`, both text."""
     try:
         found = json.loads(text or "[]")
@@ -88,16 +88,16 @@ def _properties(text: str) -> tuple[Property, ...]:
         raise _malformed() from None
     if not isinstance(found, list) or len(found) > MAX_PROPERTIES:
         raise _malformed()
-    return tuple(map(_property, found))
+    return tuple(map(_parse_property, found))
 
 
-def _property(given: object) -> Property:
-    if not isinstance(given, dict):
+def _parse_property(value: object) -> InitialProperty:
+    if not isinstance(value, dict):
         raise _malformed()
-    name, value = given.get("Id"), given.get("Value")
+    name, value = value.get("Id"), value.get("Value")
     if not isinstance(name, str) or not isinstance(value, str) or not name or not _is_text(name + value):
         raise _malformed()
-    return Property(name, value)
+    return InitialProperty(name, value)
 
 
 def _is_text(text: str) -> bool:

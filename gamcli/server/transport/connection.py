@@ -11,14 +11,14 @@ from functools import lru_cache
 from selectors import EVENT_READ, EVENT_WRITE
 from time import gmtime, monotonic, time
 
-from gamcli.server.transport.messages import REASONS, Inbox, Request, Response, unreadable
+from gamcli.server.transport.messages import REASONS, Request, RequestParser, Response, unreadable_request
 
 CHUNK = 32 * 1024
 """The largest head and the largest body together: one read is enough for any request."""
 
 NO_CONTENT = 204
 
-MAX_FAREWELL = 4 * 1024 * 1024
+MAX_LINGER_BYTES = 4 * 1024 * 1024
 """How much is read and thrown away after the last response, for clients that listen only when they have said it all."""
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -27,7 +27,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
+class Timeouts:
     """
     How long a client may take, in seconds: to send a request, to begin the next one, to hear of the end.
 
@@ -37,7 +37,7 @@ class Times:
 
     request: float = 10.0
     idle: float = 30.0
-    farewell: float = 1.0
+    linger: float = 1.0
 
 
 class Connection:
@@ -49,125 +49,125 @@ class Connection:
     `listens_for` the one that the system was asked to tell of, 0 = none.
     """
 
-    def __init__(self, client: socket.socket, peer: str, times: Times) -> None:
+    def __init__(self, client: socket.socket, peer: str, timeouts: Timeouts) -> None:
         client.settimeout(0)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = client
-        self.deadline = monotonic() + times.idle
-        self.awaits = EVENT_READ
+        self.deadline = monotonic() + timeouts.idle
+        self.wanted_event = EVENT_READ
         self.unsent = b""
-        self.last = False
-        self.waits = False
-        self.listens_for = 0
-        self._times = times
-        self._inbox = Inbox(peer)
-        self._ended = False
-        self._thrown_away = 0
+        self.is_closing = False
+        self.is_pending = False
+        self.registered_event = 0
+        self._timeouts = timeouts
+        self._parser = RequestParser(peer)
+        self._has_ended = False
+        self._discarded_bytes = 0
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing would be lost if it were closed: no request has begun, or the last response is sent."""
-        return not self.unsent and not self.waits and (self.last or self._inbox.is_empty)
+        return not self.unsent and not self.is_pending and (self.is_closing or self._parser.is_empty)
 
     @property
-    def is_open(self) -> bool:
+    def is_ready(self) -> bool:
         """Whether its next request can be answered now."""
-        return not (self.unsent or self.last or self.waits)
+        return not (self.unsent or self.is_closing or self.is_pending)
 
-    def is_late(self, now: float) -> bool:
+    def has_timed_out(self, now: float) -> bool:
         """Say whether its time is over; while we work for it, it has all the time."""
-        return self.deadline <= now and not self.waits
+        return self.deadline <= now and not self.is_pending
 
-    def read(self) -> bool:
+    def receive(self) -> bool:
         """Take what has come, and say whether anything did: False is the end of the connection."""
-        self.awaits = EVENT_READ
+        self.wanted_event = EVENT_READ
         try:
             data = self.socket.recv(CHUNK)
         except BlockingIOError as held:
-            self.awaits = _event(held, EVENT_READ)
+            self.wanted_event = _wanted_event(held, EVENT_READ)
             return True
         except OSError:
             data = b""
-        if self.last:
-            self._thrown_away += len(data)
+        if self.is_closing:
+            self._discarded_bytes += len(data)
         elif data:
             self._feed(data)
-        self._ended = not data or self._thrown_away > MAX_FAREWELL
-        return not self._ended
+        self._has_ended = not data or self._discarded_bytes > MAX_LINGER_BYTES
+        return not self._has_ended
 
     def _feed(self, data: bytes) -> None:
-        was_empty = self._inbox.is_empty
-        self._inbox.feed(data)
-        if was_empty and not self._inbox.is_empty:  # an empty line begins nothing, and gains no time
-            self.deadline = monotonic() + self._times.request
+        was_empty = self._parser.is_empty
+        self._parser.feed(data)
+        if was_empty and not self._parser.is_empty:  # an empty line begins nothing, and gains no time
+            self.deadline = monotonic() + self._timeouts.request
 
-    def take(self) -> Request | None:
+    def next_request(self) -> Request | None:
         """Return the next whole request, if there is one; raises RefusedError for what will never be one."""
-        request = self._inbox.take()
-        if request is None and self._inbox.asks_to_continue():
+        request = self._parser.next_request()
+        if request is None and self._parser.needs_continue():
             self.send(CONTINUE)
-        if request is None and self._ended and not self._inbox.is_empty:
-            raise unreadable("the connection ended within a request")
+        if request is None and self._has_ended and not self._parser.is_empty:
+            raise unreadable_request("the connection ended within a request")
         return request
 
-    def send(self, data: bytes, *, last: bool = False) -> None:
+    def send(self, data: bytes, *, close_after: bool = False) -> None:
         """Send `data`, or as much as the client takes now; nothing follows what is `last`."""
         self.unsent += data
-        self.last = last
+        self.is_closing = close_after
         self.flush()
 
     def flush(self) -> None:
         """Send more of what is unsent; when all is sent, the client's time begins anew."""
-        self.awaits = EVENT_READ
+        self.wanted_event = EVENT_READ
         try:
             self.unsent = self.unsent[self.socket.send(self.unsent) :]
         except BlockingIOError as held:
-            self.awaits = _event(held, EVENT_WRITE)
+            self.wanted_event = _wanted_event(held, EVENT_WRITE)
             return
         except OSError:  # nobody is there to take it
-            self.unsent, self.last, self.deadline = b"", True, 0.0
+            self.unsent, self.is_closing, self.deadline = b"", True, 0.0
             return
         if self.unsent:
-            self.awaits = EVENT_WRITE
+            self.wanted_event = EVENT_WRITE
         else:
-            self._has_sent()
+            self._start_next_deadline()
 
-    def _has_sent(self) -> None:
+    def _start_next_deadline(self) -> None:
         """
         Give the client time for what comes next; after the last response, to hear it.
 
         To close with bytes unread would reset the connection, and the client could lose the response (RFC 9112 §9.6).
         """
-        if self.last:
+        if self.is_closing:
             with suppress(OSError):
                 self.socket.shutdown(socket.SHUT_WR)
-        waits = self._times.idle if self._inbox.is_empty else self._times.request
-        self.deadline = monotonic() + (self._times.farewell if self.last else waits)
+        waits = self._timeouts.idle if self._parser.is_empty else self._timeouts.request
+        self.deadline = monotonic() + (self._timeouts.linger if self.is_closing else waits)
 
     def close(self) -> None:
         """Close the socket."""
         self.socket.close()
 
 
-def _event(held: BlockingIOError, usual: int) -> int:
+def _wanted_event(error: BlockingIOError, default: int) -> int:
     """Return what a socket waits for that cannot go on: one that encrypts may have to read in order to write."""
-    return int(getattr(held, "event", usual))
+    return int(getattr(error, "event", default))
 
 
-def encode(response: Response, *, closes: bool, without_body: bool = False) -> bytes:
+def encode_response(response: Response, *, closes: bool, without_body: bool = False) -> bytes:
     """Return the bytes of `response`; one to HEAD goes without its body (RFC 9110 §9.3.2)."""
     fields = "".join(f"{name}: {value}\r\n" for name, value in response.fields)
     length = "" if response.status == NO_CONTENT else f"Content-Length: {len(response.body)}\r\n"  # RFC 9110 §8.6
     connection = "Connection: close\r\n" if closes else ""
     head = (
-        f"HTTP/1.1 {response.status} {REASONS[response.status]}\r\nDate: {_date(int(time()))}\r\n"
+        f"HTTP/1.1 {response.status} {REASONS[response.status]}\r\nDate: {_format_date(int(time()))}\r\n"
         f"{fields}{length}{connection}\r\n"
     )
     return head.encode("latin-1") + (b"" if without_body else response.body)
 
 
 @lru_cache(maxsize=1)
-def _date(second: int) -> str:
+def _format_date(second: int) -> str:
     """Return that second since 1970 as HTTP writes it (RFC 9110 §5.6.7)."""
     at = gmtime(second)
     day = f"{_DAYS[at.tm_wday]}, {at.tm_mday:02} {_MONTHS[at.tm_mon - 1]} {at.tm_year}"

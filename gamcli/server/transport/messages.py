@@ -22,10 +22,10 @@ MAX_FIELDS = 64
 MAX_FIELDS_BYTES = 16 * 1024
 MAX_BODY = 16 * 1024
 
-MAX_EMPTY = 8
+MAX_EMPTY_LINE_BYTES = 8
 """How many bytes of empty lines may come before a request."""
 
-MAX_KNOWN = 1024
+MAX_CACHED_HEAD = 1024
 """The longest head that is remembered, in bytes: a thousand of them take no more than a few megabytes."""
 
 _NAME = r"!#$%&'*+.^_`|~0-9A-Za-z-"
@@ -38,7 +38,7 @@ _BLANK_LINE = re.compile(rb"\n\r?\n")
 _HOST = re.compile(r"[0-9A-Za-z._~!$&'()*+;=:%\[\]-]*")
 _DIGITS = re.compile(r"[0-9]+")
 
-_ONCE = frozenset({"host", "content-length", "content-type", "authorization", "expect"})
+_SINGLETON_FIELDS = frozenset({"host", "content-length", "content-type", "authorization", "expect"})
 """Fields that mean nothing together: two of them are two messages in one."""
 
 REASONS = {
@@ -65,7 +65,7 @@ REASONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class RequestHead:
     """The head of a request: fields by their names in lower case, `length` of the body in bytes."""
 
     method: str
@@ -76,7 +76,7 @@ class Head:
     keeps_alive: bool
 
     @property
-    def awaits_continue(self) -> bool:
+    def expects_continue(self) -> bool:
         """Whether the client sends the body only after `100 Continue` (RFC 9110 §10.1.1)."""
         return self.length > 0 and "expect" in self.fields
 
@@ -116,10 +116,10 @@ _JSON_FIELDS = (("Content-Type", "application/json"), ("Cache-Control", "no-stor
 
 def json_response(status: int, value: object, extra: Iterable[tuple[str, str]] = ()) -> Response:
     """Return `value` as a response that nobody may keep a copy of (RFC 6749 §5.1)."""
-    return json_written(status, _json(value), (*_JSON_FIELDS, *extra))
+    return json_text_response(status, _json(value), (*_JSON_FIELDS, *extra))
 
 
-def json_written(status: int, text: str, fields: tuple[tuple[str, str], ...] = _JSON_FIELDS) -> Response:
+def json_text_response(status: int, text: str, fields: tuple[tuple[str, str], ...] = _JSON_FIELDS) -> Response:
     """Return what is written as JSON already as such a response."""
     return Response(status, fields, text.encode())
 
@@ -127,25 +127,25 @@ def json_written(status: int, text: str, fields: tuple[tuple[str, str], ...] = _
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-class Inbox:
+class RequestParser:
     """The bytes of one connection, fed as they come and taken out as requests, in order."""
 
     def __init__(self, peer: str) -> None:
         self._peer = peer
         self._buffer = b""
-        self._head: Head | None = None
-        self._continued = False
-        self._may_skip = MAX_EMPTY
+        self._head: RequestHead | None = None
+        self._sent_continue = False
+        self._skippable_bytes = MAX_EMPTY_LINE_BYTES
 
     @property
     def is_empty(self) -> bool:
         """Whether no part of a request has come; half an empty line is none."""
         return self._buffer in (b"", b"\r") and self._head is None
 
-    def asks_to_continue(self) -> bool:
+    def needs_continue(self) -> bool:
         """Say, once a request, whether the client waits for `100 Continue` before it sends the body."""
-        asks = self._head is not None and self._head.awaits_continue and not self._buffer and not self._continued
-        self._continued = self._continued or asks
+        asks = self._head is not None and self._head.expects_continue and not self._buffer and not self._sent_continue
+        self._sent_continue = self._sent_continue or asks
         return asks
 
     def feed(self, data: bytes) -> None:
@@ -153,38 +153,38 @@ class Inbox:
         self._buffer += data
         self._skip_empty_lines()
 
-    def take(self) -> Request | None:
+    def next_request(self) -> Request | None:
         """Return the next whole request, None when bytes are missing; raises RefusedError for what is no request."""
-        head = self._head or self._take_head()
+        head = self._head or self._next_head()
         if head is None or len(self._buffer) < head.length:
             self._head = head
             return None
-        self._head, self._continued = None, False
+        self._head, self._sent_continue = None, False
         body, self._buffer = self._buffer[: head.length], self._buffer[head.length :]
-        self._may_skip = MAX_EMPTY
+        self._skippable_bytes = MAX_EMPTY_LINE_BYTES
         self._skip_empty_lines()
         return Request(head.method, head.path, head.query, head.fields, body, self._peer, head.keeps_alive)
 
     def _skip_empty_lines(self) -> None:
         """Drop empty lines before a request, a few: old clients end a body with one (RFC 9112 §2.2)."""
-        while self._head is None and self._may_skip > 0 and self._buffer.startswith(b"\r\n"):
+        while self._head is None and self._skippable_bytes > 0 and self._buffer.startswith(b"\r\n"):
             self._buffer = self._buffer[2:]
-            self._may_skip -= 2
+            self._skippable_bytes -= 2
 
-    def _take_head(self) -> Head | None:
+    def _next_head(self) -> RequestHead | None:
         if self._buffer.startswith(b"\r\n"):
-            raise unreadable("too many empty lines")
-        end = find_end(self._buffer)
+            raise unreadable_request("too many empty lines")
+        end = find_head_end(self._buffer)
         if end is None:
             return None
         raw, self._buffer = self._buffer[:end], self._buffer[end:]
         return parse_head(raw)
 
 
-def find_end(buffer: bytes) -> int | None:
+def find_head_end(buffer: bytes) -> int | None:
     """Return where the head ends that `buffer` begins with, None when bytes are missing; refuses what never ends."""
     if buffer and not _CAN_BEGIN.match(buffer):
-        raise unreadable("the first byte is not of HTTP")
+        raise unreadable_request("the first byte is not of HTTP")
     line = buffer.find(b"\n", 0, MAX_LINE + 2)
     if line < 0:
         if len(buffer) >= MAX_LINE + 2:
@@ -200,42 +200,42 @@ def find_end(buffer: bytes) -> int | None:
     return None
 
 
-def parse_head(raw: bytes) -> Head:
+def parse_head(raw: bytes) -> RequestHead:
     """Return the head that `raw` is, the blank line included; raises RefusedError alone, whatever the bytes."""
-    return _known_head(raw) if len(raw) <= MAX_KNOWN else _parse_head(raw)
+    return _cached_head(raw) if len(raw) <= MAX_CACHED_HEAD else _parse_head(raw)
 
 
-def _parse_head(raw: bytes) -> Head:
+def _parse_head(raw: bytes) -> RequestHead:
     lines = raw.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
     method, path, query, version = _parse_request_line(lines[0])
-    return assembled(method, (path, query), map(_parse_field, lines[1:]), version)
+    return build_head(method, (path, query), map(_parse_field, lines[1:]), version)
 
 
-_known_head = lru_cache(maxsize=1024)(_parse_head)  # a client's requests have one head, but for a length or a token
+_cached_head = lru_cache(maxsize=1024)(_parse_head)  # a client's requests have one head, but for a length or a token
 
 
-def assembled(method: str, target: tuple[str, str], pairs: Iterable[tuple[str, str]], version: int) -> Head:
+def build_head(method: str, target: tuple[str, str], pairs: Iterable[tuple[str, str]], version: int) -> RequestHead:
     """
     Return the head of these parts, for who has parsed the bytes already; raises RefusedError alone.
 
     `target` is the path and the query, `pairs` the fields with their names in lower case, `version` the minor one.
     """
-    fields = _gathered(pairs)
+    fields = _collect_fields(pairs)
     if (version > 0 and "host" not in fields) or not _HOST.fullmatch(fields.get("host", "")):  # RFC 9112 §3.2
-        raise unreadable("no Host, or one that is none")
+        raise unreadable_request("no Host, or one that is none")
     if version == 0:  # RFC 9110 §10.1.1: HTTP/1.0 knows no 100, and a proxy would take it for the whole answer
         fields.pop("expect", None)
     if fields.get("expect", "100-continue").lower() != "100-continue":
         raise RefusedError("expectation_unknown", "an expectation other than 100-continue")
     keeps_alive = version > 0 and "close" not in fields.get("connection", "").lower()
-    return Head(method, *target, MappingProxyType(fields), _body_length(fields), keeps_alive)
+    return RequestHead(method, *target, MappingProxyType(fields), _body_length(fields), keeps_alive)
 
 
 def _parse_request_line(line: str) -> tuple[str, str, str, int]:
     """Return method, path, query and the minor version."""
     found = _REQUEST_LINE.fullmatch(line)
     if found is None:
-        raise unreadable("the request line is not of HTTP")
+        raise unreadable_request("the request line is not of HTTP")
     method, target, major, minor = found.groups()
     if major != "1":
         raise RefusedError("version_unknown", "a version other than HTTP/1.x")
@@ -250,25 +250,25 @@ def _origin_form(target: str) -> str:
         rest = target[authority.end() :]
         return rest if rest.startswith("/") else f"/{rest}"
     if not target.startswith("/") and target != "*":
-        raise unreadable("the target is neither a path nor a URL")
+        raise unreadable_request("the target is neither a path nor a URL")
     return target
 
 
 def _parse_field(line: str) -> tuple[str, str]:
     found = _FIELD.fullmatch(line)
     if found is None:
-        raise unreadable("a header field is not of HTTP")
+        raise unreadable_request("a header field is not of HTTP")
     return found[1].lower(), found[2].strip(" \t")
 
 
-def _gathered(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+def _collect_fields(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     fields: dict[str, str] = {}
     for count, (name, value) in enumerate(pairs, 1):
         if count > MAX_FIELDS:
             raise RefusedError("fields_too_large", "too many header fields")
         if name in fields:
-            if name in _ONCE:
-                raise unreadable(f"two fields {name}")
+            if name in _SINGLETON_FIELDS:
+                raise unreadable_request(f"two fields {name}")
             fields[name] += f", {value}"
         else:
             fields[name] = value
@@ -280,7 +280,7 @@ def _body_length(fields: Mapping[str, str]) -> int:
         raise RefusedError("length_missing", "Transfer-Encoding instead of Content-Length")
     digits = fields.get("content-length", "0")
     if not _DIGITS.fullmatch(digits):
-        raise unreadable("Content-Length is no number")
+        raise unreadable_request("Content-Length is no number")
     # Measured before it is read: the conversion of thousands of digits takes its time.
     significant = digits.lstrip("0") or "0"
     if len(significant) > len(str(MAX_BODY)) or int(significant) > MAX_BODY:
@@ -288,6 +288,6 @@ def _body_length(fields: Mapping[str, str]) -> int:
     return int(significant)
 
 
-def unreadable(why: str) -> RefusedError:
+def unreadable_request(reason: str) -> RefusedError:
     """Return the refusal of bytes that are no request of HTTP/1.x; `why` never quotes them."""
-    return RefusedError("request_unreadable", why)
+    return RefusedError("request_unreadable", reason)

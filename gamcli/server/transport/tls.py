@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Context = ssl.SSLContext
 
 
-class HeldError(BlockingIOError):
+class SocketNotReadyError(BlockingIOError):
     """The socket cannot go on now; `event` is what it waits for, whatever it was asked to do."""
 
     def __init__(self, event: int) -> None:
@@ -25,27 +25,27 @@ class HeldError(BlockingIOError):
 
 
 @contextmanager
-def _never_waiting() -> Iterator[None]:
+def _raise_not_ready() -> Iterator[None]:
     """Tell as a plain socket would that nothing can be done now: what is read may have to be written for first."""
     try:
         yield
     except ssl.SSLWantReadError:
-        raise HeldError(EVENT_READ) from None
+        raise SocketNotReadyError(EVENT_READ) from None
     except ssl.SSLWantWriteError:
-        raise HeldError(EVENT_WRITE) from None
+        raise SocketNotReadyError(EVENT_WRITE) from None
 
 
-class Socket(ssl.SSLSocket):
+class TlsSocket(ssl.SSLSocket):
     """A socket that encrypts; the first bytes sent or received shake hands before that."""
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
         """Receive what has come."""
-        with _never_waiting():
+        with _raise_not_ready():
             return super().recv(buflen, flags)
 
     def send(self, data: "ReadableBuffer", flags: int = 0) -> int:
         """Send as much as goes."""
-        with _never_waiting():
+        with _raise_not_ready():
             return super().send(data, flags)
 
     def shutdown(self, how: int) -> None:
@@ -55,7 +55,7 @@ class Socket(ssl.SSLSocket):
         super().shutdown(how)
 
 
-def context(certificate: str, key: str) -> ssl.SSLContext:
+def load_context(certificate: str, key: str) -> ssl.SSLContext:
     """Return what encrypts with that certificate, its chain behind it, and key; raises UsageError."""
     for path in (certificate, key):
         _require_readable(path)
@@ -63,11 +63,11 @@ def context(certificate: str, key: str) -> ssl.SSLContext:
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.options |= ssl.OP_NO_RENEGOTIATION
     made.set_alpn_protocols(["http/1.1"])
-    made.sslsocket_class = Socket
+    made.sslsocket_class = TlsSocket
     try:
         made.load_cert_chain(certificate, key, password=_no_passphrase)
     except (ssl.SSLError, _PassphraseError) as error:
-        raise UsageError(f"cannot serve with {certificate} and {key}: {_why(error)}", _HINT) from error
+        raise UsageError(f"cannot serve with {certificate} and {key}: {_load_problem(error)}", _HINT) from error
     return made
 
 
@@ -82,7 +82,7 @@ def _no_passphrase() -> str:
     raise _PassphraseError
 
 
-def _why(error: Exception) -> str:
+def _load_problem(error: Exception) -> str:
     if isinstance(error, _PassphraseError):
         return "the key has a passphrase"
     if getattr(error, "reason", "") == "KEY_VALUES_MISMATCH":

@@ -13,8 +13,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
-from gamcli.errors import StoreError, StoreMissingError, StoreTrailError, command
-from gamcli.model.maintenance import Check
+from gamcli.errors import StoreAuditLogError, StoreError, StoreMissingError, command
+from gamcli.model.maintenance import StoreCheck
 from gamcli.store import audit, schema
 from gamcli.store.sqlite import backups, files, unreadable_values
 from gamcli.store.sqlite.database import Transaction
@@ -69,14 +69,14 @@ INVARIANTS = (
 """What holds in every store that only gamcli has written."""
 
 
-def of_store(path: Path) -> list[Check]:
+def of_store(path: Path) -> list[StoreCheck]:
     """Check the store at `path` and the files around it; raises a StoreError when there is none, or it is busy."""
     if not files.holds_something(path):
         raise StoreMissingError(f"there is no store at {path}", command("--store", str(path), "init"))
     return [*of_content(path), *of_log(path), *of_modes(path)]
 
 
-def of_content(path: Path) -> list[Check]:
+def of_content(path: Path) -> list[StoreCheck]:
     """Check what a file holds, page by page; the first check says whether it can be read as a store at all."""
     try:
         with backups.told_of(path), closing(backups.opened(path)) as connection:
@@ -89,9 +89,9 @@ def of_content(path: Path) -> list[Check]:
     except StoreError as error:
         if isinstance(error.__cause__, sqlite3.Error) and _is_of_today(error.__cause__):
             raise
-        return [Check("format", ok=False, what=error.message, mend=error.hint)]
+        return [StoreCheck("format", ok=False, what=error.message, mend=error.hint)]
     except UnicodeDecodeError:
-        return [Check("format", ok=False, what=f"the schema of {path} is damaged", mend=MENDS["pages"])]
+        return [StoreCheck("format", ok=False, what=f"the schema of {path} is damaged", mend=MENDS["pages"])]
 
 
 def _is_of_today(error: Exception) -> bool:
@@ -99,17 +99,17 @@ def _is_of_today(error: Exception) -> bool:
     return isinstance(error, sqlite3.Error) and (is_busy(error) or is_full(error))
 
 
-def of_counts(path: Path, counts: backups.Counts) -> list[Check]:
+def of_counts(path: Path, counts: backups.Counts) -> list[StoreCheck]:
     """Check that a copy has as many rows as it should: it is read, though not every index and no overflow page is."""
     try:
         with backups.told_of(path), closing(backups.opened(path)) as connection:
             backups.version(connection, path)
             found = backups.counted(connection)
     except StoreError as error:
-        return [Check("format", ok=False, what=error.message, mend=error.hint)]
+        return [StoreCheck("format", ok=False, what=error.message, mend=error.hint)]
     pairs = ((name, found.get(name, 0), count) for name, count in counts.items())
     differ = [f"{got} of {count} in {name}" for name, got, count in pairs if got != count]
-    return [Check("counts", not differ, "; ".join(differ) or "as many rows as in the store")]
+    return [StoreCheck("counts", not differ, "; ".join(differ) or "as many rows as in the store")]
 
 
 class Judged:
@@ -127,14 +127,14 @@ class Judged:
             return 0
         return int(last)
 
-    def format(self, version: int, taken: int) -> Check:
+    def format(self, version: int, taken: int) -> StoreCheck:
         """Check that the version in the header, which decides what is read, can be that of the store."""
         if version < max(taken, 1):
             told = f"its header says that it is of version {version}, its records of version {taken}"
-            return Check("format", ok=False, what=told, mend=MENDS["pages"])
-        return Check("format", ok=True, what=f"a store of gamcli, version {version}")
+            return StoreCheck("format", ok=False, what=told, mend=MENDS["pages"])
+        return StoreCheck("format", ok=True, what=f"a store of gamcli, version {version}")
 
-    def pages(self) -> Check:
+    def pages(self) -> StoreCheck:
         """Check every page, and every index against its table."""
         return self._check("pages", "every page and index is sound", self._unsound)
 
@@ -142,7 +142,7 @@ class Judged:
         rows = self._connection.execute(f"PRAGMA integrity_check({SHOWN})").fetchall()
         return [] if rows == [("ok",)] else [" ".join(str(row[0]).split()) for row in rows]
 
-    def references(self) -> Check:
+    def references(self) -> StoreCheck:
         """Check that what a row refers to is there."""
         return self._check("references", "every reference leads to something", self._dangling)
 
@@ -152,14 +152,14 @@ class Judged:
             f"a row of {table} refers to a {parent} that is not there" for table, _, parent, _ in rows.fetchmany(SHOWN)
         ]
 
-    def records(self, version: int) -> Iterator[Check]:
+    def records(self, version: int) -> Iterator[StoreCheck]:
         """Check the audit trail and what the schema cannot hold; only of a store of the present version."""
         if version >= CHAINED:
             yield self.trail()
         if version == len(schema.STEPS):
             yield self._check("records", "every record agrees with the others", self._broken)
 
-    def trail(self) -> Check:
+    def trail(self) -> StoreCheck:
         """Check the chain of the audit trail."""
         head = ""
 
@@ -167,27 +167,27 @@ class Judged:
             nonlocal head
             try:
                 head = audit.verified(Transaction(self._connection)).hash
-            except StoreTrailError as error:
+            except StoreAuditLogError as error:
                 return [error.message]
             return []
 
         found = self._check("audit trail", "every entry is as it was written", broken)
-        return found if not found.ok else Check(found.name, ok=True, what=f"{found.what}; its head is {head[:12]}")
+        return found if not found.ok else StoreCheck(found.name, ok=True, what=f"{found.what}; its head is {head[:12]}")
 
     def _broken(self) -> list[str]:
         counts = ((each, self._connection.execute(each.sql).fetchone()[0]) for each in INVARIANTS)
         found = (f"{count} not so: {each.what}" for each, count in counts if count)
         return [*islice(chain(unreadable_values.unreadable(self._connection), found), SHOWN)]
 
-    def _check(self, name: str, all_well: str, faults: Callable[[], list[str]]) -> Check:
+    def _check(self, name: str, all_well: str, faults: Callable[[], list[str]]) -> StoreCheck:
         """Return what `faults` comes to; what cannot be read is one."""
         try:
             found = faults()
         except (sqlite3.Error, UnicodeDecodeError) as error:  # SQLite quotes what is damaged, and Python cannot read it
             if _is_of_today(error):
                 raise
-            return Check(name, ok=False, what=f"it cannot be read to its end: {error}", mend=MENDS["pages"])
-        return Check(name, not found, "; ".join(found) or all_well, MENDS[name] if found else None)
+            return StoreCheck(name, ok=False, what=f"it cannot be read to its end: {error}", mend=MENDS["pages"])
+        return StoreCheck(name, not found, "; ".join(found) or all_well, MENDS[name] if found else None)
 
 
 MENDS = {
@@ -200,7 +200,7 @@ MENDS = {
 """What to do about what is wrong, by the name of a check."""
 
 
-def of_log(path: Path) -> list[Check]:
+def of_log(path: Path) -> list[StoreCheck]:
     """Check that a store keeps a log beside it (WAL); where nobody can write, none is needed."""
     if not backups.can_change(path.resolve()):
         return []
@@ -212,14 +212,14 @@ def of_log(path: Path) -> list[Check]:
     except (StoreError, UnicodeDecodeError):  # the checks of what it holds tell that
         return []
     told = "it has none: readers and writers wait for each other, and nobody sees who has it open"
-    return [Check("log", ok=False, what=told, mend=MENDS["log"])]
+    return [StoreCheck("log", ok=False, what=told, mend=MENDS["log"])]
 
 
 KEPT_BY_COPIES = ("audit trail", "records")
 """The checks of what somebody wrote: a copy of it is as good as the store, and tells who looks into it."""
 
 
-def of_modes(path: Path) -> list[Check]:
+def of_modes(path: Path) -> list[StoreCheck]:
     """Check who may reach the file of a store, what lies beside it, and its folder: where a link to it leads."""
     path = path.resolve()
     found = []
@@ -236,12 +236,14 @@ def of_modes(path: Path) -> list[Check]:
     return found
 
 
-def _of_mode(name: str, path: Path, mode: int, asked: tuple[int, str]) -> Check:
+def _of_mode(name: str, path: Path, mode: int, asked: tuple[int, str]) -> StoreCheck:
     forbidden, right = asked
     if not mode & forbidden:
-        return Check(name, ok=True, what=f"{mode:04o}")
+        return StoreCheck(name, ok=True, what=f"{mode:04o}")
     verb = "replace what is in" if forbidden == OTHERS_WRITE else "reach"
-    return Check(name, ok=False, what=f"{mode:04o}: others may {verb} {path}", mend=f"chmod {right} {_quoted(path)}")
+    return StoreCheck(
+        name, ok=False, what=f"{mode:04o}: others may {verb} {path}", mend=f"chmod {right} {_quoted(path)}"
+    )
 
 
 def _quoted(path: Path) -> str:

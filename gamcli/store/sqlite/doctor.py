@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from gamcli.errors import StoreMissingError, StoreUnusableError
-from gamcli.model.doctor import Contents, FileFacts, ShutType
-from gamcli.model.overviews import Shut
+from gamcli.model.doctor import DisabledAuthType, FileFacts, StoreContents
+from gamcli.model.overviews import CountWithNames
 from gamcli.store import counts, pruning, repository, schema
 from gamcli.store.sqlite import files, open_readonly
 from gamcli.store.sqlite.database import Transaction
@@ -57,7 +57,7 @@ def lying(path: Path) -> Iterator[FileFacts]:
         role = "folder" if each == path.parent else ROLES.get(each.name.removeprefix(path.name), "copy")
         found = one(each, role)
         if found is not None:
-            yield found._replace(secret=role != "folder")
+            yield found._replace(is_secret=role != "folder")
 
 
 LEFT = re.compile(r"\..+\.[0-9a-f]{8}\.part(-wal|-shm|-journal)?")
@@ -99,7 +99,7 @@ def room(path: Path) -> int | None:
         return None
 
 
-def look(path: Path, now: datetime) -> tuple[int, tuple[str, ...], Contents | None]:
+def look(path: Path, now: datetime) -> tuple[int, tuple[str, ...], StoreContents | None]:
     """
     Return the version of a store, the outputs that its batches wrote to, and what it holds.
 
@@ -139,24 +139,24 @@ def _outputs(tx: Transaction) -> Iterator[str]:
     return (str(output) for (output,) in rows)
 
 
-def _contents(tx: Transaction, now: datetime) -> Contents:
+def _contents(tx: Transaction, now: datetime) -> StoreContents:
     kept = repository.find(tx)
     if kept is None:
         raise StoreMissingError("the store holds no repository yet")
     default: Any = tx.one("SELECT name, enabled FROM auth_type WHERE name = ?", kept.default_auth_type)
-    return Contents(
-        keeps_log=tx.one("PRAGMA journal_mode") == ("wal",),
-        latest=tuple(_latest(tx)),
-        stepped_back=_stepped_back(tx),
-        default_type=(str(default[0]), bool(default[1])),
-        shut_types=tuple(_shut_types(tx, now)),
-        no_rest=_apps(tx, "api_keys_enabled AND enabled AND NOT remote_rest"),
-        lasting=counts.lasting(tx),
-        lasting_key=_lasting_key(tx),
-        lasting_apps=_apps(tx, "api_keys_enabled AND api_key_timeout_hours = 0").names,
-        apps_idle=_apps(tx, "api_keys_enabled AND NOT EXISTS (SELECT 1 FROM key WHERE app_number = app.number)"),
-        users_idle=_users_idle(tx),
-        orphans=_orphans(tx, now),
+    return StoreContents(
+        uses_wal=tx.one("PRAGMA journal_mode") == ("wal",),
+        latest_timestamps=tuple(_latest(tx)),
+        clock_step=_stepped_back(tx),
+        default_auth_type=(str(default[0]), bool(default[1])),
+        disabled_auth_types=tuple(_shut_types(tx, now)),
+        apps_without_rest=_apps(tx, "api_keys_enabled AND enabled AND NOT remote_rest"),
+        unlimited_keys=counts.lasting(tx),
+        unlimited_key=_lasting_key(tx),
+        apps_without_timeout=_apps(tx, "api_keys_enabled AND api_key_timeout_hours = 0").names,
+        idle_apps=_apps(tx, "api_keys_enabled AND NOT EXISTS (SELECT 1 FROM key WHERE app_number = app.number)"),
+        idle_users=_users_idle(tx),
+        orphaned_tokens=_orphans(tx, now),
     )
 
 
@@ -189,7 +189,7 @@ def _stepped_back(tx: Transaction) -> tuple[int, int] | None:
     return None if found is None else (int(found[0]), int(found[1]))
 
 
-def _shut_types(tx: Transaction, now: datetime) -> Iterator[ShutType]:
+def _shut_types(tx: Transaction, now: datetime) -> Iterator[DisabledAuthType]:
     """Yield the disabled authentication types, with those of the LOOKED_AT newest keys that need them and live."""
     live = "ended_at IS NULL AND coalesce(expires_at > ?1, TRUE) AND coalesce(retires_at > ?1, TRUE)"
     newest = "SELECT * FROM key ORDER BY created_at DESC, id DESC LIMIT ?3"
@@ -199,25 +199,25 @@ def _shut_types(tx: Transaction, now: datetime) -> Iterator[ShutType]:
             f"SELECT count(*) FROM ({newest}) WHERE auth_type = ?2 AND {live}", micros(now), name, LOOKED_AT
         ) or (0,)
         only = tx.each("SELECT name FROM app WHERE api_key_auth_type = ? AND api_keys_enabled LIMIT ?", [fold, NAMED])
-        yield ShutType(str(name), int(str(keys)), tuple(str(app) for (app,) in only), more)
+        yield DisabledAuthType(str(name), int(str(keys)), tuple(str(app) for (app,) in only), more)
 
 
-def _apps(tx: Transaction, condition: str) -> Shut:
+def _apps(tx: Transaction, condition: str) -> CountWithNames:
     return _some(tx, "app", condition)
 
 
-def _users_idle(tx: Transaction) -> Shut | None:
+def _users_idle(tx: Transaction) -> CountWithNames | None:
     if counts.everything(tx, "user") > LOOKED_AT:
         return None
     nothing = "NOT EXISTS (SELECT 1 FROM key WHERE user_number = user.number)"
     return _some(tx, "user", f"enabled AND NOT blocked AND {nothing}")
 
 
-def _some(tx: Transaction, table: str, condition: str) -> Shut:
+def _some(tx: Transaction, table: str, condition: str) -> CountWithNames:
     names = tx.each(f"SELECT name FROM {table} WHERE {condition} ORDER BY fold LIMIT ?", [NAMED])
     found = tuple(str(name) for (name,) in names)
     (number,) = tx.one(f"SELECT count(*) FROM {table} WHERE {condition}") or (0,)
-    return Shut(int(str(number)), found)
+    return CountWithNames(int(str(number)), found)
 
 
 def _lasting_key(tx: Transaction) -> str | None:

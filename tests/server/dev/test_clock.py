@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gamcli.errors import UsageError
-from gamcli.server.dev.clock import Clock, standing
+from gamcli.server.dev.clock import Clock, stopped_clock
 
 
 def is_now(instant: datetime) -> bool:
@@ -52,13 +52,13 @@ def test_a_clock_that_stands_still_can_be_moved() -> None:
 )
 def test_an_instant_is_what_rfc_3339_says(text: str, shown: datetime) -> None:
     """With its offset from UTC."""
-    clock = standing(text)
+    clock = stopped_clock(text)
     assert clock() == clock() == shown
 
 
 def test_a_step_from_now_is_an_instant_too() -> None:
     """And the clock stands there."""
-    clock = standing("-1d")
+    clock = stopped_clock("-1d")
     assert is_now(clock() + timedelta(days=1))
     assert clock() == clock()
 
@@ -71,13 +71,13 @@ def test_a_step_from_now_is_an_instant_too() -> None:
 def test_what_is_no_instant_is_refused_with_what_is_one(text: str) -> None:
     """Rather than guessed at."""
     with pytest.raises(UsageError) as refused:
-        standing(text)
+        stopped_clock(text)
     assert refused.value.hint
 
 
 def test_no_clock_goes_beyond_the_calendar() -> None:
     """However often it is moved."""
-    clock = standing("9999-12-31T00:00:00Z")
+    clock = stopped_clock("9999-12-31T00:00:00Z")
     with pytest.raises(UsageError, match="no clock goes that far"):
         clock.forward("2d")
     assert clock() == datetime(9999, 12, 31, tzinfo=UTC)

@@ -3,46 +3,46 @@
 from queue import SimpleQueue
 from time import monotonic
 
-from gamcli.server.dev.delayed_responses import Delays
+from gamcli.server.dev.delayed_responses import DelayedResponses
 
 
 def test_who_is_due_first_leaves_first() -> None:
     """Whoever came first; and none before its time."""
     bell: SimpleQueue[None] = SimpleQueue()
-    delays: Delays[str] = Delays(lambda: bell.put(None))
+    delays: DelayedResponses[str] = DelayedResponses(lambda: bell.put(None))
     began = monotonic()
     for name, seconds in (("long", 0.2), ("short", 0.05), ("shorter", 0.0)):
-        delays.enter(name, seconds)
+        delays.add(name, seconds)
     left: dict[str, float] = {}
     while len(left) < 3:
         bell.get(timeout=10)
-        left |= {name: monotonic() - began for name in delays.ready()}
+        left |= {name: monotonic() - began for name in delays.pop_due()}
     assert [*left] == ["shorter", "short", "long"]
     assert left["short"] >= 0.05
     assert left["long"] >= 0.2
-    assert delays.ready() == []
+    assert delays.pop_due() == []
     delays.close()
 
 
 def test_the_end_waits_for_nobody() -> None:
     """And rings no more."""
     bell: SimpleQueue[None] = SimpleQueue()
-    delays: Delays[str] = Delays(lambda: bell.put(None))
-    delays.enter("late", 600.0)
+    delays: DelayedResponses[str] = DelayedResponses(lambda: bell.put(None))
+    delays.add("late", 600.0)
     delays.close()
-    delays.enter("later", 0.0)
-    assert delays.ready() == []
+    delays.add("later", 0.0)
+    assert delays.pop_due() == []
     assert bell.empty()
 
 
 def test_in_a_hurry_nobody_is_held_back() -> None:
     """Neither those who are there nor those who come."""
     bell: SimpleQueue[None] = SimpleQueue()
-    delays: Delays[str] = Delays(lambda: bell.put(None))
-    delays.enter("late", 600.0)
-    delays.hurry()
+    delays: DelayedResponses[str] = DelayedResponses(lambda: bell.put(None))
+    delays.add("late", 600.0)
+    delays.release_all()
     bell.get(timeout=10)
-    delays.enter("later", 600.0)
+    delays.add("later", 600.0)
     bell.get(timeout=10)
-    assert delays.ready() == ["late", "later"]
+    assert delays.pop_due() == ["late", "later"]
     delays.close()

@@ -3,48 +3,48 @@
 import pytest
 
 from gamcli.errors import RefusedError, UsageError
-from gamcli.server.dev.faults import ENDPOINTS, SPARED, STATUSES, Fate, Faults, read
+from gamcli.server.dev.faults import ENDPOINTS, NO_FAULT, STATUSES, FaultDecision, Faults, parse_fault
 from gamcli.server.endpoints import refusals
 
 TOKEN = "/oauth/gam/v2.0/access_token"
 USERINFO = "/oauth/gam/v2.0/userinfo"
 
 
-def fates(text: str, count: int = 200, seed: int = 0, path: str = TOKEN) -> list[Fate]:
+def fates(text: str, count: int = 200, seed: int = 0, path: str = TOKEN) -> list[FaultDecision]:
     """Return what becomes of so many requests."""
-    faults = Faults([read(text)], seed)
-    return [faults.fate(path) for _ in range(count)]
+    faults = Faults([parse_fault(text)], seed)
+    return [faults.decide(path) for _ in range(count)]
 
 
 @pytest.mark.parametrize(
     ("text", "fate"),
     [
-        ("token=503", Fate("store_gone", told="fault token=503")),
-        ("token=500:1", Fate("bug", told="fault token=500:1")),
-        ("token=429", Fate("too_many_failures", told="fault token=429")),
-        ("token=401", Fate("client_secret_wrong", told="fault token=401")),
-        ("all=401", Fate("client_secret_wrong", told="fault all=401")),
-        ("token=key_expired", Fate("key_expired", told="fault token=key_expired")),
-        ("token=close", Fate(cuts=True, told="fault token=close")),
-        ("latency=200ms", Fate(seconds=0.2, told="fault latency=200ms")),
-        ("token.latency=2s", Fate(seconds=2, told="fault token.latency=2s")),
-        ("all.latency=1ms", Fate(seconds=0.001, told="fault all.latency=1ms")),
-        ("userinfo=503", SPARED),
-        ("userinfo.latency=1s", SPARED),
-        ("token=503:0", SPARED),
+        ("token=503", FaultDecision("store_gone", detail="fault token=503")),
+        ("token=500:1", FaultDecision("bug", detail="fault token=500:1")),
+        ("token=429", FaultDecision("too_many_failures", detail="fault token=429")),
+        ("token=401", FaultDecision("client_secret_wrong", detail="fault token=401")),
+        ("all=401", FaultDecision("client_secret_wrong", detail="fault all=401")),
+        ("token=key_expired", FaultDecision("key_expired", detail="fault token=key_expired")),
+        ("token=close", FaultDecision(closes=True, detail="fault token=close")),
+        ("latency=200ms", FaultDecision(delay_seconds=0.2, detail="fault latency=200ms")),
+        ("token.latency=2s", FaultDecision(delay_seconds=2, detail="fault token.latency=2s")),
+        ("all.latency=1ms", FaultDecision(delay_seconds=0.001, detail="fault all.latency=1ms")),
+        ("userinfo=503", NO_FAULT),
+        ("userinfo.latency=1s", NO_FAULT),
+        ("token=503:0", NO_FAULT),
     ],
 )
-def test_a_fault_is_what_happens_at_an_endpoint(text: str, fate: Fate) -> None:
+def test_a_fault_is_what_happens_at_an_endpoint(text: str, fate: FaultDecision) -> None:
     """To every request, unless it says less."""
     assert {*fates(text)} == {fate}
 
 
 def test_a_status_means_at_each_endpoint_what_it_is_there() -> None:
     """And nothing where no such answer is given."""
-    faults = Faults([read("all=401")])
-    assert faults.fate(USERINFO).rule == "token_expired"
-    assert faults.fate("/MyApp/oauth/gam/v2.0/UserInfo").rule == "token_expired"
-    assert faults.fate("/healthz") == faults.fate("/else") == SPARED
+    faults = Faults([parse_fault("all=401")])
+    assert faults.decide(USERINFO).rule == "token_expired"
+    assert faults.decide("/MyApp/oauth/gam/v2.0/UserInfo").rule == "token_expired"
+    assert faults.decide("/healthz") == faults.decide("/else") == NO_FAULT
     for rule_of in STATUSES.values():
         assert {*rule_of} <= {*ENDPOINTS}
         assert {*rule_of.values()} <= {*refusals.TABLE}
@@ -53,9 +53,9 @@ def test_a_status_means_at_each_endpoint_what_it_is_there() -> None:
 def test_who_is_refused_by_fate_is_refused_by_its_rule() -> None:
     """And others are not."""
     with pytest.raises(RefusedError) as refused:
-        Fate("bug").strike()
+        FaultDecision("bug").raise_refusal()
     assert refused.value.rule == "bug"
-    Fate(cuts=True, seconds=1.0).strike()
+    FaultDecision(closes=True, delay_seconds=1.0).raise_refusal()
 
 
 def test_chance_falls_alike_in_every_run() -> None:
@@ -69,46 +69,46 @@ def test_chance_falls_alike_in_every_run() -> None:
 def test_no_request_changes_the_fate_of_another() -> None:
     """Whatever is asked in between, and whatever other faults there are."""
     alone = [bool(each.rule) for each in fates("all=503:0.5")]
-    both = Faults([read("token=401:0.5"), read("all=503:0.5"), read("latency=1s:0.5")])
+    both = Faults([parse_fault("token=401:0.5"), parse_fault("all=503:0.5"), parse_fault("latency=1s:0.5")])
     together = []
     for _ in alone:
-        both.fate(USERINFO)
-        both.fate("/nowhere")
-        together.append("all=503:0.5" in both.fate(TOKEN).told)
+        both.decide(USERINFO)
+        both.decide("/nowhere")
+        together.append("all=503:0.5" in both.decide(TOKEN).detail)
     assert together == alone
 
 
 def test_the_first_requests_can_be_struck_for_certain() -> None:
     """And no later one, at each endpoint."""
-    faults = Faults([read("all=503:2x")])
-    assert [bool(faults.fate(TOKEN).rule) for _ in range(4)] == [True, True, False, False]
-    assert [bool(faults.fate(USERINFO).rule) for _ in range(4)] == [True, True, False, False]
+    faults = Faults([parse_fault("all=503:2x")])
+    assert [bool(faults.decide(TOKEN).rule) for _ in range(4)] == [True, True, False, False]
+    assert [bool(faults.decide(USERINFO).rule) for _ in range(4)] == [True, True, False, False]
 
 
 def test_the_first_fault_that_strikes_speaks_and_latencies_add_up() -> None:
     """In the order in which they were given."""
     texts = ("latency=1s", "token=close", "token=503", "token.latency=500ms")
-    faults = Faults(map(read, texts))
-    assert faults.fate(TOKEN) == Fate(cuts=True, seconds=1.5, told=f"fault {' '.join(texts)}")
-    assert faults.fate(USERINFO) == Fate(seconds=1.0, told="fault latency=1s")
+    faults = Faults(map(parse_fault, texts))
+    assert faults.decide(TOKEN) == FaultDecision(closes=True, delay_seconds=1.5, detail=f"fault {' '.join(texts)}")
+    assert faults.decide(USERINFO) == FaultDecision(delay_seconds=1.0, detail="fault latency=1s")
 
 
 def test_faults_come_and_go() -> None:
     """And begin anew when they come again."""
     faults = Faults()
-    assert faults.fate(TOKEN) == SPARED
+    assert faults.decide(TOKEN) == NO_FAULT
     faults.add("token=503:1x")
-    assert faults.fate(TOKEN).rule == "store_gone"
-    assert faults.fate(TOKEN) == SPARED
+    assert faults.decide(TOKEN).rule == "store_gone"
+    assert faults.decide(TOKEN) == NO_FAULT
     faults.clear()
     faults.add("token=503:1x")
-    assert faults.fate(TOKEN).rule == "store_gone"
+    assert faults.decide(TOKEN).rule == "store_gone"
     faults.clear()
     faults.add("token=500:0.5")
-    begun = [faults.fate(TOKEN).rule for _ in range(20)]
+    begun = [faults.decide(TOKEN).rule for _ in range(20)]
     faults.clear()
     faults.add("token=500:0.5")
-    assert [faults.fate(TOKEN).rule for _ in range(20)] == begun
+    assert [faults.decide(TOKEN).rule for _ in range(20)] == begun
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_faults_come_and_go() -> None:
 def test_what_is_no_fault_is_refused_with_what_is_possible(text: str, message: str, hint: str) -> None:
     """At that place."""
     with pytest.raises(UsageError) as refused:
-        read(text)
+        parse_fault(text)
     assert message in refused.value.message
     assert refused.value.hint
     assert hint in refused.value.hint

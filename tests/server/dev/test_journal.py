@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from gamcli.errors import ConflictError, FailedError
-from gamcli.server.dev.journal import Journal, JournalFile, Record, recorded
-from gamcli.server.request_log import Entry, as_json
+from gamcli.server.dev.journal import Journal, JournalFile, JournalRecord, journal_record
+from gamcli.server.request_log import LogEntry, format_json
 from gamcli.server.transport.messages import Request
 
-LINE = Entry("2026-03-01T12:00:00Z", "ab-1", "GET", "/healthz", 200, 0.1, "", "", "", "")
-ENTRY = Record(**asdict(LINE))
+LINE = LogEntry("2026-03-01T12:00:00Z", "ab-1", "GET", "/healthz", 200, 0.1, "", "", "", "")
+ENTRY = JournalRecord(**asdict(LINE))
 OTHER = replace(ENTRY, path="/else", status=404, rule="path_unknown")
 
 
@@ -24,7 +24,7 @@ def test_a_journal_is_a_list_of_records() -> None:
     journal.add(OTHER)
     assert [*journal] == journal[:] == [ENTRY, OTHER]
     assert journal[-1].status == 404
-    assert repr(journal) == f"Journal:\n{as_json(ENTRY)}\n{as_json(OTHER)}"
+    assert repr(journal) == f"Journal:\n{format_json(ENTRY)}\n{format_json(OTHER)}"
     journal.clear()
     assert [*journal] == []
 
@@ -91,11 +91,11 @@ def test_a_full_disk_stops_nobody() -> None:
 )
 def test_a_record_tells_which_grant_was_asked_for(query: str, body: bytes, grant: str) -> None:
     """And nothing else of what was sent."""
-    record = recorded(LINE, Request("POST", "/oauth/gam/v2.0/access_token", query, {}, body))
+    record = journal_record(LINE, Request("POST", "/oauth/gam/v2.0/access_token", query, {}, body))
     assert record.grant == grant
     assert "secret" not in repr(record)
 
 
 def test_what_is_no_request_asks_for_no_grant() -> None:
     """It is a record like any other."""
-    assert recorded(LINE, None) == ENTRY
+    assert journal_record(LINE, None) == ENTRY

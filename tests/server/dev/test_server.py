@@ -16,13 +16,13 @@ import pytest
 from gamcli.actions import Gam
 from gamcli.server.dev.faults import Faults
 from gamcli.server.dev.journal import Journal
-from gamcli.server.dev.server import FaultyServer, Stage
-from gamcli.server.endpoints.refusals import SHAPES, TABLE, Manner
-from gamcli.server.transport.event_loop import Options
+from gamcli.server.dev.server import DevOptions, DevServer
+from gamcli.server.endpoints.refusals import ERROR_WRITERS, TABLE, ErrorFormat
+from gamcli.server.transport.event_loop import ServerOptions
 
 TOKEN = "/oauth/gam/v2.0/access_token"
 USERINFO = "/oauth/gam/v2.0/userinfo"
-Begin = Callable[..., FaultyServer]
+Begin = Callable[..., DevServer]
 
 
 @pytest.fixture
@@ -42,8 +42,10 @@ def begin(gam: Gam, faults: Faults, journal: Journal) -> Iterator[Begin]:
     """Return what starts a server with the options given, for as long as the test runs."""
     with ExitStack() as running:
 
-        def start(**options: Any) -> FaultyServer:  # noqa: ANN401 - the fields of Options
-            server = FaultyServer(gam, Options(**{"log": lambda _: None, **options}), Stage(faults, journal.add))
+        def start(**options: Any) -> DevServer:  # noqa: ANN401 - the fields of Options
+            server = DevServer(
+                gam, ServerOptions(**{"log": lambda _: None, **options}), DevOptions(faults, journal.add)
+            )
             thread = Thread(target=server.run)
             thread.start()
             running.callback(thread.join, 10)
@@ -56,7 +58,7 @@ def begin(gam: Gam, faults: Faults, journal: Journal) -> Iterator[Begin]:
 class Client:
     """Asks a server over one connection."""
 
-    def __init__(self, server: FaultyServer) -> None:
+    def __init__(self, server: DevServer) -> None:
         self.connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
 
     def ask(self, method: str, path: str, form: dict[str, str] | None = None) -> tuple[int, dict[str, str], Any]:
@@ -67,7 +69,7 @@ class Client:
             return response.status, dict(response.getheaders()), json.loads(response.read() or b"null")
 
 
-Visit = Callable[[FaultyServer], Client]
+Visit = Callable[[DevServer], Client]
 
 
 @pytest.fixture
@@ -75,7 +77,7 @@ def visit() -> Iterator[Visit]:
     """Return what makes clients of a server, for as long as the test runs."""
     with ExitStack() as open_:
 
-        def visit(server: FaultyServer) -> Client:
+        def visit(server: DevServer) -> Client:
             client = Client(server)
             open_.callback(client.connection.close)
             return client
@@ -103,9 +105,9 @@ def test_a_fault_is_told_as_the_real_one(
 ) -> None:
     """In the shape of the server's refusals, with the fields that belong to it."""
     faults.add(f"token={status}")
-    found, fields, body = visit(begin(manner=Manner(error_format))).ask("POST", TOKEN, form)
+    found, fields, body = visit(begin(manner=ErrorFormat(error_format))).ask("POST", TOKEN, form)
     rules = {401: "client_secret_wrong", 429: "too_many_failures", 500: "bug", 503: "store_gone"}
-    assert (found, body) == SHAPES[error_format](TABLE[rules[status]])
+    assert (found, body) == ERROR_WRITERS[error_format](TABLE[rules[status]])
     assert found == status
     assert fields.get("Retry-After") == ("1" if status in (429, 503) else None)
     assert fields.get("WWW-Authenticate", "").startswith("Bearer") is (status == 401)
@@ -140,7 +142,7 @@ def test_a_struck_request_does_nothing(client: Client, form: dict[str, str], fau
 
     faults.add("token=503:1x")
     assert client.ask("POST", TOKEN, form)[0] == 503
-    with tokens.listed(gam, tokens.TokenSearch()) as found:
+    with tokens.search(gam, tokens.TokenSearch()) as found:
         assert [*found] == []
     assert client.ask("POST", TOKEN, form)[0] == 200
 

@@ -9,8 +9,8 @@ import pytest
 
 from gamcli.actions import Gam, apps, keys
 from gamcli.server.endpoints import routes
-from gamcli.server.endpoints.failure_limit import LIMIT, MAX_COUNTED, Failures
-from gamcli.server.endpoints.refusals import Manner
+from gamcli.server.endpoints.failure_limit import DEFAULT_LIMIT, MAX_FAILURES, FailureLimiter
+from gamcli.server.endpoints.refusals import ErrorFormat
 from gamcli.server.transport.event_loop import Server
 from gamcli.server.transport.messages import Request, Response
 
@@ -19,11 +19,11 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
 
-def failed(*seconds: float, limit: int = 3) -> Failures:
+def failed(*seconds: float, limit: int = 3) -> FailureLimiter:
     """Return what is known of a client that failed so many seconds after noon."""
-    failures = Failures(limit)
+    failures = FailureLimiter(limit)
     for each in seconds:
-        failures.count("client", NOON + each * SECOND)
+        failures.record("client", NOON + each * SECOND)
     return failures
 
 
@@ -45,50 +45,50 @@ def failed(*seconds: float, limit: int = 3) -> Failures:
 )
 def test_the_limit_within_a_minute_is_too_many(seconds: tuple[float, ...], at: float, expected: int) -> None:
     """In whole seconds, until the first of them is a minute old; a clock that was set back makes nobody wait."""
-    assert failed(*seconds).wait("client", NOON + at * SECOND) == expected
+    assert failed(*seconds).retry_after("client", NOON + at * SECOND) == expected
 
 
 def test_each_client_is_counted_for_itself() -> None:
     """Another one goes on."""
     failures = failed(0, 0, 0)
-    assert failures.wait("other", NOON) == 0
-    failures.count("other", NOON)
-    assert failures.wait("other", NOON) == 0
-    assert failures.wait("client", NOON) == 60
+    assert failures.retry_after("other", NOON) == 0
+    failures.record("other", NOON)
+    assert failures.retry_after("other", NOON) == 0
+    assert failures.retry_after("client", NOON) == 60
 
 
 def test_no_limit_counts_nothing() -> None:
     """Nobody waits and nothing is kept."""
     failures = failed(*[0] * 100, limit=0)
-    assert failures.wait("client", NOON) == 0
+    assert failures.retry_after("client", NOON) == 0
     assert len(failures) == 0
 
 
 def test_those_whose_minute_is_over_are_forgotten() -> None:
     """As soon as another one fails."""
     failures = failed(0, 30)
-    failures.count("second", NOON + 31 * SECOND)
+    failures.record("second", NOON + 31 * SECOND)
     assert len(failures) == 2
-    failures.count("third", NOON + 90 * SECOND)
+    failures.record("third", NOON + 90 * SECOND)
     assert len(failures) == 2
-    failures.count("third", NOON + 91 * SECOND)
+    failures.record("third", NOON + 91 * SECOND)
     assert len(failures) == 1
 
 
 def test_many_clients_find_room_for_so_many_alone() -> None:
     """Who failed longest ago is forgotten first."""
-    failures = Failures(limit=1, room=2)
+    failures = FailureLimiter(limit=1, max_clients=2)
     for client in ("first", "second", "first", "third"):
-        failures.count(client, NOON)
+        failures.record(client, NOON)
     assert len(failures) == 2
-    assert [bool(failures.wait(each, NOON)) for each in ("first", "second", "third")] == [True, False, True]
+    assert [bool(failures.retry_after(each, NOON)) for each in ("first", "second", "third")] == [True, False, True]
 
 
 def test_a_higher_limit_has_room_for_fewer() -> None:
     """As each failure takes some."""
-    failures = Failures(limit=MAX_COUNTED // 2)
+    failures = FailureLimiter(limit=MAX_FAILURES // 2)
     for client in range(3):
-        failures.count(client, NOON)
+        failures.record(client, NOON)
     assert len(failures) == 2
 
 
@@ -98,7 +98,7 @@ WRONG = {"client_secret_wrong": {"client_secret": "x"}, "key_unproven": {"api_ke
 @pytest.mark.parametrize("rule", WRONG)
 def test_a_guesser_has_to_wait(post: Ask, forward: Callable[[timedelta], None], lines: list[str], rule: str) -> None:
     """With the right credentials too, until the minute is over; the log names the rule, the client is told when."""
-    for _ in range(LIMIT):
+    for _ in range(DEFAULT_LIMIT):
         assert post(**WRONG[rule]).status == 401
         assert lines[-1].endswith(f"rule={rule}")
         forward(SECOND)
@@ -116,25 +116,25 @@ def test_a_guesser_has_to_wait(post: Ask, forward: Callable[[timedelta], None], 
 
 def test_a_success_resets_nothing(post: Ask) -> None:
     """Or whoever has a key of their own could guess another's."""
-    for _ in range(LIMIT // 2):
+    for _ in range(DEFAULT_LIMIT // 2):
         assert (post(client_secret="x").status, post().status, post(api_key="x").status) == (401, 200, 401)
     assert post().status == 429
 
 
 def test_what_is_no_guess_is_not_counted(post: Ask, gam: Gam) -> None:
     """Neither what is wrong with the request, nor what has become of key and application."""
-    for _ in range(LIMIT + 1):
+    for _ in range(DEFAULT_LIMIT + 1):
         assert post(client_id="x").status == 401
         assert post(scope="fullcontrol").status == 401
         assert post(repository="x").status == 401
     keys.revoke_all(gam, keys.KeySearch(user="ana"), None, 1)
-    for _ in range(LIMIT + 1):
+    for _ in range(DEFAULT_LIMIT + 1):
         assert json.loads(post().body)["error"]["message"] == "The API key was revoked."
 
 
 def test_too_many_failures_are_judged_between_the_client_and_its_secret(post: Ask, gam: Gam) -> None:
     """In the order of the contract: 4, 17, 5 and 6."""
-    for _ in range(LIMIT):
+    for _ in range(DEFAULT_LIMIT):
         post(client_secret="x")
     apps.update(gam, "portal", {"enabled": False})
     assert post(grant_type="x").status == 400
@@ -145,7 +145,7 @@ def test_too_many_failures_are_judged_between_the_client_and_its_secret(post: As
 
 def test_another_address_is_counted_for_itself(gam: Gam, form: dict[str, str]) -> None:
     """And so is another application; one that does not exist is never counted."""
-    conduct = routes.Conduct(failures=Failures(2))
+    conduct = routes.ServerConfig(failure_limiter=FailureLimiter(2))
 
     def status(peer: str, **changes: str) -> int:
         body = urlencode({**form, **changes}).encode()
@@ -153,7 +153,7 @@ def test_another_address_is_counted_for_itself(gam: Gam, form: dict[str, str]) -
         request = Request("POST", "/oauth/gam/v2.0/access_token", fields=fields, body=body, peer=peer)
         return routes.respond(gam, request, conduct).response.status
 
-    other = apps.create(gam, apps.AppWish("other", {"remote_rest": True, "api_keys.enabled": True}, ("gam_user_data",)))
+    other = apps.create(gam, apps.AppSpec("other", {"remote_rest": True, "api_keys.enabled": True}, ("gam_user_data",)))
     for _ in range(2):
         assert status("192.0.2.1", client_secret="x") == 401
     assert status("192.0.2.1") == 429
@@ -162,7 +162,7 @@ def test_another_address_is_counted_for_itself(gam: Gam, form: dict[str, str]) -
     assert status("192.0.2.1", client_id=other.record.client_id) == 401
     for number in range(5):
         assert status("192.0.2.3", client_id=f"invented{number}") == 401
-    assert len(conduct.failures) == 2
+    assert len(conduct.failure_limiter) == 2
 
 
 @pytest.mark.parametrize(("limit", "expected"), [(0, {401}), (2, {401, 429})])
@@ -174,7 +174,7 @@ def test_the_limit_is_an_option(
     head = f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}"
     request = f"POST /oauth/gam/v2.0/access_token HTTP/1.0\r\n{head}\r\n\r\n{body}".encode()
     port = serve(max_failures=limit).port
-    assert {int(raw(request, port=port).split()[1]) for _ in range(LIMIT + 2)} == expected
+    assert {int(raw(request, port=port).split()[1]) for _ in range(DEFAULT_LIMIT + 2)} == expected
 
 
 def test_too_many_failures_have_a_name_of_rfc_6749(gam: Gam, form: dict[str, str]) -> None:
@@ -182,7 +182,7 @@ def test_too_many_failures_have_a_name_of_rfc_6749(gam: Gam, form: dict[str, str
     body = urlencode({**form, "api_key": "x"}).encode()
     fields = {"content-type": "application/x-www-form-urlencoded", "content-length": str(len(body))}
     request = Request("POST", "/oauth/gam/v2.0/access_token", fields=fields, body=body)
-    conduct = routes.Conduct(manner=Manner("rfc6749"), failures=Failures(1))
+    conduct = routes.ServerConfig(error_format=ErrorFormat("rfc6749"), failure_limiter=FailureLimiter(1))
     assert routes.respond(gam, request, conduct).response.status == 400
     response = routes.respond(gam, request, conduct).response
     assert (response.status, json.loads(response.body)["error"]) == (429, "invalid_request")

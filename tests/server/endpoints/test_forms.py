@@ -47,7 +47,7 @@ def basic(text: str | bytes) -> str:
 )
 def test_a_form_is_read(body: bytes, parameters: dict[str, str]) -> None:
     """Escapes are undone, and a parameter without a value counts as not sent."""
-    assert forms.read(form_request(body)) == parameters
+    assert forms.parse_body(form_request(body)) == parameters
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_form_is_read(body: bytes, parameters: dict[str, str]) -> None:
 )
 def test_a_media_type_may_have_parameters(media_type: str) -> None:
     """And has no case."""
-    assert forms.read(form_request(b"a=b", media_type)) == {"a": "b"}
+    assert forms.parse_body(form_request(b"a=b", media_type)) == {"a": "b"}
 
 
 @pytest.mark.parametrize(
@@ -70,14 +70,14 @@ def test_a_media_type_may_have_parameters(media_type: str) -> None:
 def test_another_media_type_is_refused(media_type: str) -> None:
     """Even when the body could be read as a form."""
     with pytest.raises(RefusedError) as refused:
-        forms.read(form_request(b"a=b", media_type))
+        forms.parse_body(form_request(b"a=b", media_type))
     assert refused.value.rule == "media_type_wrong"
 
 
 def test_a_form_without_a_length_is_refused() -> None:
     """HTTP takes it for empty, and its client would wonder."""
     with pytest.raises(RefusedError) as refused:
-        forms.read(Request("POST", "/", fields={"content-type": forms.MEDIA_TYPE}))
+        forms.parse_body(Request("POST", "/", fields={"content-type": forms.MEDIA_TYPE}))
     assert refused.value.rule == "length_missing"
 
 
@@ -91,16 +91,16 @@ def test_a_form_without_a_length_is_refused() -> None:
 def test_what_is_no_form_is_refused(body: bytes) -> None:
     """Nothing is guessed."""
     with pytest.raises(RefusedError) as refused:
-        forms.read(form_request(body))
+        forms.parse_body(form_request(body))
     assert refused.value.rule == "form_unreadable"
 
 
 def test_a_form_has_a_bounded_number_of_parameters() -> None:
     """Empty places between two & are none."""
     most = b"&".join(b"a%d=b" % number for number in range(forms.MAX_PARAMETERS))
-    assert len(forms.read(form_request(b"&&" + most + b"&" * 9000))) == forms.MAX_PARAMETERS
+    assert len(forms.parse_body(form_request(b"&&" + most + b"&" * 9000))) == forms.MAX_PARAMETERS
     with pytest.raises(RefusedError) as refused:
-        forms.read(form_request(most + b"&z=b"))
+        forms.parse_body(form_request(most + b"&z=b"))
     assert refused.value.rule == "form_unreadable"
 
 
@@ -108,7 +108,7 @@ def test_a_form_has_a_bounded_number_of_parameters() -> None:
 def test_a_parameter_that_comes_twice_is_refused(body: bytes) -> None:
     """RFC 6749 §3.2."""
     with pytest.raises(RefusedError) as refused:
-        forms.read(form_request(body))
+        forms.parse_body(form_request(body))
     assert refused.value.rule == "parameter_repeated"
 
 
@@ -116,9 +116,9 @@ def test_a_parameter_that_comes_twice_is_refused(body: bytes) -> None:
 def test_reading_raises_refusals_alone(body: bytes) -> None:
     """Whatever the body is, and whatever Authorization says."""
     with suppress(RefusedError):
-        forms.read(form_request(body))
-    forms.client(authorized("Basic " + body.decode("latin-1")), {})
-    forms.bearer(authorized("x" + body.decode("latin-1")))
+        forms.parse_body(form_request(body))
+    forms.client_credentials(authorized("Basic " + body.decode("latin-1")), {})
+    forms.bearer_token(authorized("x" + body.decode("latin-1")))
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_reading_raises_refusals_alone(body: bytes) -> None:
 )
 def test_http_basic_names_a_client(authorization: str, client_id: str, secret: str) -> None:
     """Each half is form-encoded first, RFC 6749 §2.3.1."""
-    found = forms.client(authorized(authorization), {})
+    found = forms.client_credentials(authorized(authorization), {})
     assert found is not None
     assert (found[0], found[1].reveal()) == (client_id, secret)
 
@@ -158,12 +158,12 @@ def test_http_basic_names_a_client(authorization: str, client_id: str, secret: s
 )
 def test_malformed_http_basic_names_no_client(authorization: str) -> None:
     """The caller says so, at its place in the order of the rules."""
-    assert forms.client(authorized(authorization), {}) is None
+    assert forms.client_credentials(authorized(authorization), {}) is None
 
 
 def test_a_client_may_be_named_in_the_form() -> None:
     """And another scheme than Basic is none of a client's."""
-    found = forms.client(authorized("Bearer x"), {"client_id": "portal", "client_secret": "s3"})
+    found = forms.client_credentials(authorized("Bearer x"), {"client_id": "portal", "client_secret": "s3"})
     assert found is not None
     assert (found[0], found[1].reveal()) == ("portal", "s3")
 
@@ -180,13 +180,13 @@ def test_a_client_may_be_named_in_the_form() -> None:
 def test_two_ways_of_client_authentication_are_refused(authorization: str, form: dict[str, str]) -> None:
     """RFC 6749 §2.3."""
     with pytest.raises(RefusedError) as refused:
-        forms.client(authorized(authorization), form)
+        forms.client_credentials(authorized(authorization), form)
     assert refused.value.rule == "client_twice"
 
 
 def test_the_same_client_id_in_both_places_is_one_client() -> None:
     """Many clients send it always."""
-    assert forms.client(authorized(basic("portal:s3")), {"client_id": "portal"}) is not None
+    assert forms.client_credentials(authorized(basic("portal:s3")), {"client_id": "portal"}) is not None
 
 
 @pytest.mark.parametrize(
@@ -198,12 +198,12 @@ def test_the_same_client_id_in_both_places_is_one_client() -> None:
 )  # fmt: skip
 def test_a_token_comes_bare_or_after_its_scheme(authorization: str, token: str) -> None:
     """The scheme in any case."""
-    assert forms.bearer(authorized(authorization)).reveal() == token
+    assert forms.bearer_token(authorized(authorization)).reveal() == token
 
 
 @pytest.mark.parametrize("request_", [authorized(""), Request("GET", "/")])
 def test_no_token_at_all_is_refused(request_: Request) -> None:
     """An empty header is none."""
     with pytest.raises(RefusedError) as refused:
-        forms.bearer(request_)
+        forms.bearer_token(request_)
     assert refused.value.rule == "authorization_missing"

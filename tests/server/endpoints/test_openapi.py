@@ -12,7 +12,7 @@ from gamcli.rules.grants import TokenRequest
 from gamcli.server.endpoints import openapi, refusals, routes
 from gamcli.server.endpoints.refusals import TABLE
 
-DOCUMENT = openapi.document()
+DOCUMENT = openapi.build_document()
 OPERATIONS = [
     (path, method, operation) for path, item in DOCUMENT["paths"].items() for method, operation in item.items()
 ]
@@ -53,23 +53,25 @@ def test_every_refusal_is_documented_where_it_may_come() -> None:
     }
     wanted = {(rule, status) for rule, each in TABLE.items() for status in (each.status, each.rfc_status)}
     assert told == wanted | {("token_expired", 403)}
-    assert [*DOCUMENT["components"]["examples"]] == [f"{rule}.{name}" for rule in TABLE for name in refusals.SHAPES]
+    assert [*DOCUMENT["components"]["examples"]] == [
+        f"{rule}.{name}" for rule in TABLE for name in refusals.ERROR_WRITERS
+    ]
     assert all(valid("Refusal", each["value"]) for each in DOCUMENT["components"]["examples"].values())
 
 
 def test_the_refusals_of_one_endpoint_are_not_those_of_another() -> None:
     """A token is no matter of access_token, a key none of userinfo."""
-    assert frozenset() == openapi.OF_ACCESS_TOKEN & openapi.OF_USERINFO
-    assert {"key_unproven", "grant_type_missing"} <= openapi.OF_ACCESS_TOKEN
-    assert {"token_unknown", "authorization_missing"} <= openapi.OF_USERINFO
-    assert {*TABLE} >= openapi.OF_HTTP
+    assert frozenset() == openapi.ACCESS_TOKEN_REFUSALS & openapi.USERINFO_REFUSALS
+    assert {"key_unproven", "grant_type_missing"} <= openapi.ACCESS_TOKEN_REFUSALS
+    assert {"token_unknown", "authorization_missing"} <= openapi.USERINFO_REFUSALS
+    assert {*TABLE} >= openapi.HTTP_REFUSALS
 
 
 def test_every_scope_and_claim_is_described() -> None:
     """In their order."""
     flow = DOCUMENT["components"]["securitySchemes"]["oauth2"]["flows"]["password"]
     assert [*flow["scopes"]] == [*scopes.TABLE]
-    assert [*DOCUMENT["components"]["schemas"]["Claims"]["properties"]] == [*claims.ORDER]
+    assert [*DOCUMENT["components"]["schemas"]["Claims"]["properties"]] == [*claims.CLAIM_ORDER]
 
 
 TOKEN = {

@@ -103,7 +103,7 @@ def test_no_page_may_by_default(serve: Callable[..., Server], raw: Callable[...,
 )
 def test_an_origin_is_read_as_browsers_write_it(text: str, origin: str) -> None:
     """In lower case, without the usual port."""
-    assert origins.read(text) == origin
+    assert origins.parse_origin(text) == origin
 
 
 @pytest.mark.parametrize(
@@ -126,5 +126,5 @@ def test_an_origin_is_read_as_browsers_write_it(text: str, origin: str) -> None:
 def test_what_is_no_origin_is_refused(text: str, hint: str) -> None:
     """With the one that may have been meant."""
     with pytest.raises(UsageError) as caught:
-        origins.read(text)
+        origins.parse_origin(text)
     assert caught.value.hint == f"--cors-origin {hint}"

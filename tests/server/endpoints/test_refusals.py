@@ -13,7 +13,7 @@ from gamcli.model import TOKEN_STATUSES
 from gamcli.rules import claims
 from gamcli.rules.api_key_grant import API_KEY_GRANT
 from gamcli.rules.password_grant import PASSWORD_GRANT
-from gamcli.rules.refresh_grant import OF_KEY, OF_PASSWORD
+from gamcli.rules.refresh_grant import KEY_SESSION_RULES, PASSWORD_SESSION_RULES
 from gamcli.server.endpoints import refusals
 from gamcli.server.transport.messages import REASONS
 
@@ -38,7 +38,7 @@ def raised_in(path: Path) -> Iterator[str]:
 
 def test_every_rule_of_the_grants_is_in_the_table() -> None:
     """A new rule needs a row."""
-    rules = (*API_KEY_GRANT, *PASSWORD_GRANT, *OF_KEY, *OF_PASSWORD)
+    rules = (*API_KEY_GRANT, *PASSWORD_GRANT, *KEY_SESSION_RULES, *PASSWORD_SESSION_RULES)
     assert {rule.name for rule in rules} <= set(refusals.TABLE)
 
 
@@ -62,7 +62,7 @@ def test_every_leaf_of_the_error_family_has_an_answer(kind: type[errors.GamcliEr
     error = kind.__new__(kind)
     Exception.__init__(error)
     error.__dict__.update(rule="key_expired")
-    response = refusals.response(refusals.rule_of(error))
+    response = refusals.refusal_response(refusals.rule_for_error(error))
     expected = 503 if issubclass(kind, errors.StoreError) else 401 if kind is errors.RefusedError else 500
     assert response.status == expected
     assert ("Retry-After" in dict(response.fields)) is (expected == 503)
@@ -71,14 +71,14 @@ def test_every_leaf_of_the_error_family_has_an_answer(kind: type[errors.GamcliEr
 @pytest.mark.parametrize("error", [ValueError("s3"), errors.RefusedError("scope_choice_off", "s3")])
 def test_what_nobody_foresaw_is_a_bug(error: Exception) -> None:
     """A rule of another edge too; its text stays inside."""
-    assert refusals.rule_of(error) == "bug"
-    assert b"s3" not in refusals.response("bug").body
+    assert refusals.rule_for_error(error) == "bug"
+    assert b"s3" not in refusals.refusal_response("bug").body
 
 
 def test_a_busy_store_is_told_from_one_that_is_gone() -> None:
     """In the log, which names the rule."""
-    assert refusals.rule_of(errors.StoreBusyError("")) == "store_busy"
-    assert refusals.rule_of(errors.StoreUnusableError("")) == "store_gone"
+    assert refusals.rule_for_error(errors.StoreBusyError("")) == "store_busy"
+    assert refusals.rule_for_error(errors.StoreUnusableError("")) == "store_gone"
 
 
 @pytest.mark.parametrize("rule", refusals.TABLE)
@@ -94,7 +94,7 @@ def test_a_row_has_what_both_shapes_need(rule: str) -> None:
 
 def test_a_refusal_has_the_shape_of_gam() -> None:
     """An object with code and message, both text."""
-    response = refusals.response("client_secret_wrong")
+    response = refusals.refusal_response("client_secret_wrong")
     assert json.loads(response.body) == {
         "error": {"code": "116", "message": refusals.TABLE["client_secret_wrong"].message},
     }
@@ -102,18 +102,20 @@ def test_a_refusal_has_the_shape_of_gam() -> None:
 
 def test_a_refusal_has_the_shape_of_rfc_6749_when_that_is_wanted() -> None:
     """With the statuses of that column."""
-    response = refusals.response("remote_rest_off", manner=refusals.Manner("rfc6749"))
+    response = refusals.refusal_response("remote_rest_off", error_format=refusals.ErrorFormat("rfc6749"))
     assert (response.status, json.loads(response.body)) == (
         400,
         {"error": "unauthorized_client", "error_description": refusals.TABLE["remote_rest_off"].message},
     )
 
 
-@pytest.mark.parametrize("error_format", refusals.SHAPES)
+@pytest.mark.parametrize("error_format", refusals.ERROR_WRITERS)
 @pytest.mark.parametrize("rule", refusals.TABLE)
 def test_the_status_of_an_expired_token_is_that_of_no_other_refusal(rule: str, error_format: str) -> None:
     """The body stays as it is."""
-    (usual, body), (status, same_body) = (refusals.Manner(error_format, each).told(rule) for each in (401, 403))
+    (usual, body), (status, same_body) = (
+        refusals.ErrorFormat(error_format, each).status_and_body(rule) for each in (401, 403)
+    )
     assert status == (403 if rule == "token_expired" else usual)
     assert body == same_body
 
@@ -130,4 +132,4 @@ def test_the_status_of_an_expired_token_is_that_of_no_other_refusal(rule: str, e
 )
 def test_a_challenge_names_what_is_wrong_with_the_token(error_format: str, rule: str, challenge: str) -> None:
     """Alone in the errors of RFC 6750, and never when none was sent."""
-    assert refusals.Manner(error_format).challenge(rule) == challenge
+    assert refusals.ErrorFormat(error_format).challenge(rule) == challenge

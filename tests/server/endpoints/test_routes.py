@@ -14,10 +14,10 @@ from urllib.parse import quote_plus, urlencode
 import pytest
 
 from gamcli.actions import Gam, apps, auth_types, keys, tokens, users
-from gamcli.actions.grant_cache import Prepared
+from gamcli.actions.grant_cache import GrantCache
 from gamcli.rules.credentials import Secret
 from gamcli.server.endpoints import routes
-from gamcli.server.endpoints.access_token import MAX_KEPT
+from gamcli.server.endpoints.access_token import MAX_CACHED_BODY
 from gamcli.server.transport.event_loop import Server
 from gamcli.server.transport.messages import Request, Response
 from gamcli.store import Store
@@ -227,7 +227,7 @@ REFUSED_BY_STATE: dict[str, tuple[Callable[[Gam], Any], tuple[str, int]]] = {
         ("35", 401),
     ),
     "key_revoked": (lambda gam: keys.revoke_all(gam, keys.KeySearch(user="ana"), None, 1), ("11", 401)),
-    "key_replaced": (lambda gam: keys.generate(gam, keys.KeyWish("ana", "portal", replace=True)), ("11", 401)),
+    "key_replaced": (lambda gam: keys.generate(gam, keys.KeySpec("ana", "portal", replace=True)), ("11", 401)),
     "key_invalidated": (lambda gam: portal(gam, 1, apps.ScopeEdit(remove=("user_team",))), ("11", 401)),
     "user_inactive": (lambda gam: ana(gam, enabled=False), ("9", 401)),
     "user_blocked": (lambda gam: ana(gam, blocked=True), ("10", 401)),
@@ -248,7 +248,7 @@ def test_an_expired_key_is_refused(
     ask: Ask, gam: Gam, form: dict[str, str], forward: Callable[[timedelta], None]
 ) -> None:
     """In plain words, for it has been proven."""
-    wish = keys.KeyWish("ana", "portal", expires_in=timedelta(hours=1), replace=True)
+    wish = keys.KeySpec("ana", "portal", expires_in=timedelta(hours=1), replace=True)
     body = urlencode({**form, "api_key": keys.generate(gam, wish).secret.reveal()}).encode()
     assert ask("POST", TOKEN_PATH, body, FORM).status == 200
     forward(timedelta(hours=1))
@@ -260,8 +260,8 @@ def test_an_expired_key_is_refused(
 def test_a_key_of_which_nothing_is_proven_is_refused_with_one_answer(post: Ask, gam: Gam, form: dict[str, str]) -> None:
     """Malformed, unknown, of another application, of another user: a guesser learns nothing."""
     wanted = {"remote_rest": True, "api_keys.enabled": True}
-    apps.create(gam, apps.AppWish("other", wanted, ("gam_user_data",)))
-    foreign = keys.generate(gam, keys.KeyWish("ana", "other")).secret.reveal()
+    apps.create(gam, apps.AppSpec("other", wanted, ("gam_user_data",)))
+    foreign = keys.generate(gam, keys.KeySpec("ana", "other")).secret.reveal()
     other = "1" if form["api_key"].endswith("0") else "0"
     causes = ("x", form["api_key"][:-1] + other, foreign)
     bodies = {post(api_key=cause).body for cause in causes} | {post(username="nobody").body}
@@ -431,7 +431,7 @@ TOKEN_REFUSED_BY_STATE: dict[str, tuple[Callable[[Gam], Any], tuple[str, int]]] 
 
 def all_tokens(gam: Gam) -> list[Any]:
     """Return the tokens of the store."""
-    with tokens.listed(gam, tokens.TokenSearch()) as found:
+    with tokens.search(gam, tokens.TokenSearch()) as found:
         return list(found)
 
 
@@ -576,11 +576,11 @@ def test_the_rest_of_a_body_before_a_request_is_not_logged(raw: Callable[..., by
 
 def test_a_long_request_is_answered_and_not_kept_ready(gam: Gam, form: dict[str, str]) -> None:
     """Whoever has one key could fill the memory with requests that differ."""
-    known: Prepared[Response] = Prepared()
-    for padding in ("", "x" * MAX_KEPT):
+    known: GrantCache[Response] = GrantCache()
+    for padding in ("", "x" * MAX_CACHED_BODY):
         body = urlencode({**form, "padding": padding}).encode()
         fields = {"content-type": FORM["Content-Type"], "content-length": str(len(body))}
         request = Request("POST", TOKEN_PATH, fields=fields, body=body)
-        answer = routes.respond(gam, request, replace(routes.AS_EVER, prepared=known))
+        answer = routes.respond(gam, request, replace(routes.DEFAULT_CONFIG, grant_cache=known))
         assert answer.response.status == 200
-        assert len(known._ready) == 1  # noqa: SLF001 - the short one alone
+        assert len(known._grants) == 1  # noqa: SLF001 - the short one alone

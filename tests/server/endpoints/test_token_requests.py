@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gamcli.errors import RefusedError
-from gamcli.model.sessions import Property
+from gamcli.model.sessions import InitialProperty
 from gamcli.rules import grants
 from gamcli.server.endpoints import token_requests
 from gamcli.server.transport.messages import Request
@@ -30,7 +30,7 @@ def got(query: dict[str, str] | str, **fields: str) -> Request:
 def refused(form: dict[str, str], **fields: str) -> str:
     """Return the rule that refuses a form."""
     with pytest.raises(RefusedError) as caught:
-        token_requests.posted(posted(form, **fields))
+        token_requests.parse_post(posted(form, **fields))
     return caught.value.rule
 
 
@@ -47,16 +47,16 @@ def refused(form: dict[str, str], **fields: str) -> str:
 )
 def test_a_grant_is_known_by_its_type_and_its_key(form: dict[str, str], grant: str) -> None:
     """In any case; an empty parameter was not sent."""
-    assert token_requests.posted(posted(form)).grant == grant
+    assert token_requests.parse_post(posted(form)).grant == grant
 
 
 def test_everything_that_is_sent_is_read() -> None:
     """Secrets are hidden from the first."""
     along = {"authentication_type_name": "local", "scope": "a", "repository": "r"}
     properties = '[{"Id":"Branch","Value":"7"}]'
-    asked = token_requests.posted(posted({**LOGIN, **along, "initial_properties": properties}))
+    asked = token_requests.parse_post(posted({**LOGIN, **along, "initial_properties": properties}))
     assert (asked.client_id, asked.username, asked.scope, asked.repository) == ("c", "ana", "a", "r")
-    assert (asked.authentication_type_name, asked.initial_properties) == ("local", (Property("Branch", "7"),))
+    assert (asked.authentication_type_name, asked.initial_properties) == ("local", (InitialProperty("Branch", "7"),))
     assert [asked.client_secret.reveal(), asked.password.reveal()] == ["s", "p"]
 
 
@@ -65,7 +65,7 @@ def test_a_grant_has_no_secret_of_another(own: str) -> None:
     """What it does not need is not kept for it."""
     secrets = dict.fromkeys([grants.PASSWORD, grants.REFRESH], "x") | ({own: "x"} if own == grants.API_KEY else {})
     grant_type = "refresh_token" if own == grants.REFRESH else "password"
-    asked = token_requests.posted(posted({"grant_type": grant_type, "client_id": "c", **secrets}))
+    asked = token_requests.parse_post(posted({"grant_type": grant_type, "client_id": "c", **secrets}))
     held = {name: getattr(asked, name).reveal() for name in (grants.API_KEY, grants.PASSWORD, grants.REFRESH)}
     assert held == {**dict.fromkeys(held, ""), own: "x"}
 
@@ -87,14 +87,14 @@ def test_another_grant_is_unknown(grant_type: str) -> None:
 @pytest.mark.parametrize("kind", ["OAuth", "oauth", "Web", "WEB", ""])
 def test_both_types_of_token_are_alike(kind: str) -> None:
     """In any case; without one it is OAuth."""
-    assert token_requests.posted(posted({**LOGIN, "request_token_type": kind})).grant == grants.PASSWORD
+    assert token_requests.parse_post(posted({**LOGIN, "request_token_type": kind})).grant == grants.PASSWORD
 
 
 def test_another_type_of_token_is_refused_to_passwords_alone() -> None:
     """The other grants do not know the parameter."""
     assert refused({**LOGIN, "request_token_type": "Device"}) == "request_token_type_unknown"
     for other in ({"grant_type": "password", "api_key": "k"}, {"grant_type": "refresh_token"}):
-        assert token_requests.posted(posted({**other, "request_token_type": "Device"}))
+        assert token_requests.parse_post(posted({**other, "request_token_type": "Device"}))
 
 
 MALFORMED = {
@@ -122,7 +122,7 @@ MALFORMED = {
 def test_properties_of_another_form_are_refused_to_passwords_alone(text: str) -> None:
     """They are judged as the form that they are part of, before anything else."""
     assert refused({**LOGIN, "initial_properties": text, "request_token_type": "x"}) == "initial_properties_malformed"
-    keyed = token_requests.posted(posted({**LOGIN, "api_key": "k", "initial_properties": text}))
+    keyed = token_requests.parse_post(posted({**LOGIN, "api_key": "k", "initial_properties": text}))
     assert keyed.initial_properties == ()
 
 
@@ -131,14 +131,14 @@ def test_properties_of_another_form_are_refused_to_passwords_alone(text: str) ->
     [
         ("", ()),
         ("[]", ()),
-        ('[{"Id":"a","Value":""},{"Id":"a","Value":"é"}]', (Property("a", ""), Property("a", "é"))),
-        (' [ {"Value":"b","Id":"a","More":[1]} ] ', (Property("a", "b"),)),
-        (json.dumps([{"Id": "a", "Value": "\U0001f600"}]), (Property("a", "\U0001f600"),)),
+        ('[{"Id":"a","Value":""},{"Id":"a","Value":"é"}]', (InitialProperty("a", ""), InitialProperty("a", "é"))),
+        (' [ {"Value":"b","Id":"a","More":[1]} ] ', (InitialProperty("a", "b"),)),
+        (json.dumps([{"Id": "a", "Value": "\U0001f600"}]), (InitialProperty("a", "\U0001f600"),)),
     ],
 )
-def test_properties_are_read_as_they_are(text: str, expected: tuple[Property, ...]) -> None:
+def test_properties_are_read_as_they_are(text: str, expected: tuple[InitialProperty, ...]) -> None:
     """In their order; what else an object holds is ignored."""
-    asked = token_requests.posted(posted({**LOGIN, "initial_properties": text}))
+    asked = token_requests.parse_post(posted({**LOGIN, "initial_properties": text}))
     assert asked.initial_properties == expected
 
 
@@ -153,13 +153,13 @@ def test_any_json_may_be_taken_for_properties(value: object) -> None:
     request = posted({**LOGIN, "initial_properties": json.dumps(value)})
     good = isinstance(value, list) and len(value) <= 100 and all(map(is_property, value))
     if good:
-        assert [(each.id, each.value) for each in token_requests.posted(request).initial_properties] == [
+        assert [(each.id, each.value) for each in token_requests.parse_post(request).initial_properties] == [
             (each["Id"], each["Value"])
             for each in value  # type: ignore[attr-defined]
         ]
     else:
         with pytest.raises(RefusedError, match="initial_properties of another form"):
-            token_requests.posted(request)
+            token_requests.parse_post(request)
 
 
 def is_property(value: object) -> bool:
@@ -171,9 +171,9 @@ def is_property(value: object) -> bool:
 
 def test_a_query_may_ask_to_renew() -> None:
     """With HTTP Basic, or with the client's credentials beside the token."""
-    asked = token_requests.got(got({"grant_type": "Refresh_Token", "refresh_token": "t", "client_id": "c"}))
+    asked = token_requests.parse_get(got({"grant_type": "Refresh_Token", "refresh_token": "t", "client_id": "c"}))
     assert (asked.grant, asked.refresh_token.reveal(), asked.client_id) == (grants.REFRESH, "t", "c")
-    by_basic = token_requests.got(got({"grant_type": "refresh_token"}, authorization="Basic YTpi"))
+    by_basic = token_requests.parse_get(got({"grant_type": "refresh_token"}, authorization="Basic YTpi"))
     assert (by_basic.client_id, by_basic.client_secret.reveal()) == ("a", "b")
 
 
@@ -194,5 +194,5 @@ def test_a_query_may_ask_to_renew() -> None:
 def test_a_query_may_ask_for_nothing_else(query: str, rule: str) -> None:
     """Whoever sends other secrets in a URL is told not to."""
     with pytest.raises(RefusedError) as caught:
-        token_requests.got(got(query))
+        token_requests.parse_get(got(query))
     assert caught.value.rule == rule

@@ -24,9 +24,9 @@ from gamcli.rules.credentials import Secret
 from gamcli.server import log_writer
 from gamcli.server.endpoints import routes
 from gamcli.server.transport import event_loop
-from gamcli.server.transport.connection import Connection, Times
-from gamcli.server.transport.event_loop import Options, Server
-from gamcli.server.transport.messages import MAX_BODY, MAX_EMPTY, Request
+from gamcli.server.transport.connection import Connection, Timeouts
+from gamcli.server.transport.event_loop import Server, ServerOptions
+from gamcli.server.transport.messages import MAX_BODY, MAX_EMPTY_LINE_BYTES, Request
 from gamcli.store import Store
 
 Raw = Callable[..., bytes]
@@ -106,7 +106,7 @@ def test_http_1_0_is_answered_and_closed(raw: Raw) -> None:
 
 def test_the_end_is_said_with_the_last_response(serve: Callable[..., Server], raw: Raw) -> None:
     """However long the server would hear the client out."""
-    server = serve(times=Times(farewell=60))
+    server = serve(times=Timeouts(linger=60))
     assert statuses(raw(LAST, port=server.port, half_close=False)) == [200]
 
 
@@ -213,7 +213,7 @@ def test_a_response_carries_the_date(raw: Raw) -> None:
 
 def test_an_idle_connection_is_closed_without_a_word(serve: Callable[..., Server]) -> None:
     """Before and between requests."""
-    server = serve(times=Times(idle=0.1))
+    server = serve(times=Timeouts(idle=0.1))
     with connected(server) as client:
         assert read_to_end(client) == b""
     with connected(server) as client:
@@ -223,7 +223,7 @@ def test_an_idle_connection_is_closed_without_a_word(serve: Callable[..., Server
 
 def test_a_request_has_a_deadline_however_busily_it_trickles(serve: Callable[..., Server]) -> None:
     """Each byte comes in time, the whole does not."""
-    server = serve(times=Times(request=0.2))
+    server = serve(times=Timeouts(request=0.2))
     began, more = monotonic(), Event()
     with connected(server) as client:
 
@@ -243,7 +243,7 @@ def test_a_request_has_a_deadline_however_busily_it_trickles(serve: Callable[...
 
 def test_empty_lines_gain_no_time(serve: Callable[..., Server]) -> None:
     """A client that sends nothing else is idle."""
-    server = serve(times=Times(idle=0.3, request=0.3))
+    server = serve(times=Timeouts(idle=0.3, request=0.3))
     began, more = monotonic(), Event()
     with connected(server) as client:
 
@@ -264,7 +264,7 @@ def test_empty_lines_gain_no_time(serve: Callable[..., Server]) -> None:
 
 def test_a_few_empty_lines_may_come_before_a_request_and_no_more(raw: Raw) -> None:
     """Old clients end a body with one (RFC 9112 §2.2)."""
-    empty = b"\r\n" * (MAX_EMPTY // 2)
+    empty = b"\r\n" * (MAX_EMPTY_LINE_BYTES // 2)
     assert statuses(raw(empty + HEALTHZ + empty + LAST)) == [200, 200]
     assert statuses(raw(HEALTHZ + empty + b"\r\n" + LAST)) == [200, 400]
 
@@ -281,7 +281,7 @@ def cramped(server: Server) -> socket.socket:
 
 def test_who_does_not_listen_is_let_go(serve: Callable[..., Server]) -> None:
     """A client that never reads its responses holds nothing for ever."""
-    server = serve(times=Times(request=0.2))
+    server = serve(times=Timeouts(request=0.2))
     with cramped(server) as client, pytest.raises(OSError):  # noqa: PT011 - reset or broken pipe
         client.sendall(HEALTHZ * 500_000)
 
@@ -299,13 +299,13 @@ def test_a_slow_reader_gets_every_response(server: Server) -> None:
 
 def test_beyond_the_bound_clients_are_turned_away(serve: Callable[..., Server], lines: list[str]) -> None:
     """With a word, as long as few come at a time, and without one then; who was there first is served."""
-    server = serve(max_connections=2, times=Times(farewell=5))
+    server = serve(max_connections=2, times=Timeouts(linger=5))
     with ExitStack() as clients:
         first = clients.enter_context(connected(server))
         first.sendall(HEALTHZ)
         assert statuses(first.recv(65536)) == [200]
         second = clients.enter_context(connected(server))
-        for _ in range(event_loop.DOORSTEP):
+        for _ in range(event_loop.OVERFLOW_CONNECTIONS):
             beyond = clients.enter_context(connected(server))
             answer = beyond.recv(65536)
             assert statuses(answer) == [503]
@@ -354,14 +354,16 @@ def test_many_clients_at_once_are_all_served(server: Server) -> None:
 def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Event, Event]]:
     """Make every answer slow; give what tells that one is running, and what lets it go on."""
     running, go_on = Event(), Event()
-    begin = routes.begin
+    begin = routes.handle
 
-    def slowly(gam: Gam, request: Request, conduct: routes.Conduct) -> routes.Answer | routes.Pending | routes.Later:
+    def slowly(
+        gam: Gam, request: Request, conduct: routes.ServerConfig
+    ) -> routes.TracedResponse | routes.PendingWrite | routes.WouldBlock:
         running.set()
         assert go_on.wait(10)
         return begin(gam, request, conduct)
 
-    monkeypatch.setattr(routes, "begin", slowly)
+    monkeypatch.setattr(routes, "handle", slowly)
     yield running, go_on
     go_on.set()
 
@@ -369,7 +371,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Event, Event]]:
 def test_a_stop_finishes_what_is_running(gam: Gam, slow: tuple[Event, Event]) -> None:
     """The client reads its response, and that it is the last one; idle ones are closed at once."""
     running, go_on = slow
-    server = Server(gam, Options(log=lambda _: None, stop_seconds=60))
+    server = Server(gam, ServerOptions(log=lambda _: None, stop_seconds=60))
     port = server.port
     with ThreadPoolExecutor(1) as pool, connected(server) as idle, connected(server) as client:
         ended = pool.submit(server.run)
@@ -408,7 +410,7 @@ def test_a_stop_waits_no_longer_than_it_may(serve: Callable[..., Server]) -> Non
 
 def test_a_server_that_was_stopped_before_it_ran_ends_at_once(gam: Gam) -> None:
     """A signal may come early; one that comes late does nothing."""
-    server = Server(gam, Options(log=lambda _: None))
+    server = Server(gam, ServerOptions(log=lambda _: None))
     server.stop()
     server.run()
     server.stop()
@@ -417,8 +419,8 @@ def test_a_server_that_was_stopped_before_it_ran_ends_at_once(gam: Gam) -> None:
 @pytest.mark.parametrize("reads_again", [False, True])
 def test_a_log_reader_that_stalls_holds_up_nobody(gam: Gam, monkeypatch: pytest.MonkeyPatch, reads_again: bool) -> None:  # noqa: FBT001 - a case
     """Neither requests nor the end; what found no room is counted."""
-    monkeypatch.setattr(log_writer, "MAX_LINES", 3)
-    monkeypatch.setattr(log_writer, "LAST_SECONDS", 0.2)
+    monkeypatch.setattr(log_writer, "MAX_QUEUED_LINES", 3)
+    monkeypatch.setattr(log_writer, "CLOSE_SECONDS", 0.2)
     stalled, go_on, lines = Event(), Event(), list[str]()
 
     def sink(text: str) -> None:
@@ -426,7 +428,7 @@ def test_a_log_reader_that_stalls_holds_up_nobody(gam: Gam, monkeypatch: pytest.
         assert go_on.wait(10)
         lines.extend(text.split("\n"))
 
-    server = Server(gam, Options(log=sink))
+    server = Server(gam, ServerOptions(log=sink))
     with ThreadPoolExecutor(1) as pool, connected(server) as client:
         ended = pool.submit(server.run)
         for _ in range(10):
@@ -435,11 +437,11 @@ def test_a_log_reader_that_stalls_holds_up_nobody(gam: Gam, monkeypatch: pytest.
         assert stalled.wait(5)
         if reads_again:
             go_on.set()
-            while server.unwritten:
+            while server.unwritten_lines:
                 sleep(0.001)
         server.stop()
         ended.result(5)
-    assert bool(server.unwritten) is not reads_again
+    assert bool(server.unwritten_lines) is not reads_again
     go_on.set()
     if reads_again:
         assert len(lines) == 4
@@ -505,7 +507,7 @@ def test_a_port_in_use_is_explained(server: Server, gam: Gam) -> None:
     with pytest.raises(
         FailedError, match=f"cannot listen on 127.0.0.1, port {server.port}: address already in use"
     ) as e:
-        Server(gam, Options(log=lambda _: None, port=server.port))
+        Server(gam, ServerOptions(log=lambda _: None, port=server.port))
     assert "--port 0" in str(e.value.hint)
 
 
@@ -513,7 +515,7 @@ def test_a_port_in_use_is_explained(server: Server, gam: Gam) -> None:
 def test_an_address_that_cannot_be_is_explained(gam: Gam, host: str, port: int) -> None:
     """The same error for every cause."""
     with pytest.raises(FailedError, match=r"^cannot listen on .*[^.]$") as e:
-        Server(gam, Options(log=lambda _: None, host=host, port=port))
+        Server(gam, ServerOptions(log=lambda _: None, host=host, port=port))
     assert "--port 0" in str(e.value.hint)
 
 
@@ -521,7 +523,7 @@ def test_a_store_that_vanished_is_told_before_anybody_is_served(gam: Gam) -> Non
     """And the port is free again."""
     gam.store.path.unlink()
     with pytest.raises(StoreMissingError):
-        Server(gam, Options(log=lambda _: None))
+        Server(gam, ServerOptions(log=lambda _: None))
 
 
 def test_an_ipv6_address_stands_in_brackets(serve: Callable[..., Server]) -> None:
@@ -537,9 +539,9 @@ def test_a_connection_that_was_reset_ends_quietly() -> None:
     """Reading finds its end, sending makes it the last."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         with socket.create_connection(listener.getsockname()) as client:
-            connection = Connection(listener.accept()[0], "peer", Times())
+            connection = Connection(listener.accept()[0], "peer", Timeouts())
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        assert not connection.read()
+        assert not connection.receive()
         connection.send(b"x")
-        assert connection.is_late(0.0)
+        assert connection.has_timed_out(0.0)
         connection.close()

@@ -13,8 +13,8 @@ from gamcli.server.transport.messages import (
     MAX_FIELDS,
     MAX_FIELDS_BYTES,
     MAX_LINE,
-    Inbox,
     Request,
+    RequestParser,
     parse_head,
 )
 
@@ -24,11 +24,11 @@ POST = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
 
 def taken(*packets: bytes) -> list[Request | str]:
     """Return the requests in `packets`, and at the end the rule that refused the rest."""
-    inbox, found = Inbox("peer"), list[Request | str]()
+    inbox, found = RequestParser("peer"), list[Request | str]()
     try:
         for packet in packets:
             inbox.feed(packet)
-            while (request := inbox.take()) is not None:
+            while (request := inbox.next_request()) is not None:
                 found.append(request)
     except RefusedError as refused:
         found.append(refused.rule)
@@ -192,33 +192,33 @@ def test_fields_of_one_name_are_joined() -> None:
 
 def test_a_client_of_http_1_0_waits_for_nothing() -> None:
     """It knows no 100 (RFC 9110 §10.1.1)."""
-    inbox = Inbox("")
+    inbox = RequestParser("")
     inbox.feed(b"POST / HTTP/1.0\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
-    assert inbox.take() is None
-    assert not inbox.asks_to_continue()
+    assert inbox.next_request() is None
+    assert not inbox.needs_continue()
 
 
 def test_a_long_head_is_read_and_not_remembered() -> None:
     """A thousand of them would fill the memory."""
-    long = GET + b"a: " + b"b" * messages.MAX_KNOWN + b"\r\n\r\n"
-    before = messages._known_head.cache_info().currsize  # noqa: SLF001 - what is remembered
-    assert messages.parse_head(long).fields["a"] == "b" * messages.MAX_KNOWN
-    assert messages._known_head.cache_info().currsize == before  # noqa: SLF001 - as above
+    long = GET + b"a: " + b"b" * messages.MAX_CACHED_HEAD + b"\r\n\r\n"
+    before = messages._cached_head.cache_info().currsize  # noqa: SLF001 - what is remembered
+    assert messages.parse_head(long).fields["a"] == "b" * messages.MAX_CACHED_HEAD
+    assert messages._cached_head.cache_info().currsize == before  # noqa: SLF001 - as above
 
 
 def test_a_client_that_waits_is_told_to_continue_once() -> None:
     """RFC 9110 §10.1.1: not again, and not when the body is there already."""
     head, body = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n", b"ab"
-    inbox = Inbox("peer")
+    inbox = RequestParser("peer")
     for _ in range(2):
         inbox.feed(head)
-        assert inbox.take() is None
-        assert [inbox.asks_to_continue(), inbox.asks_to_continue()] == [True, False]
+        assert inbox.next_request() is None
+        assert [inbox.needs_continue(), inbox.needs_continue()] == [True, False]
         inbox.feed(body)
-        assert inbox.take() is not None
+        assert inbox.next_request() is not None
     inbox.feed(head + body[:1])
-    assert inbox.take() is None
-    assert not inbox.asks_to_continue()
+    assert inbox.next_request() is None
+    assert not inbox.needs_continue()
 
 
 @given(st.binary(max_size=300))

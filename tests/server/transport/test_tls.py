@@ -15,8 +15,8 @@ import pytest
 
 from gamcli.errors import UsageError
 from gamcli.server.transport import tls
-from gamcli.server.transport.connection import Times
-from gamcli.server.transport.event_loop import DOORSTEP, Server
+from gamcli.server.transport.connection import Timeouts
+from gamcli.server.transport.event_loop import OVERFLOW_CONNECTIONS, Server
 
 HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -46,7 +46,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 @pytest.fixture
 def server(serve: Callable[..., Server], files: Pair) -> Server:
     """Return a server that encrypts."""
-    return serve(tls=tls.context(*files), times=Times(request=1.0, farewell=1.0))
+    return serve(tls=tls.load_context(*files), times=Timeouts(request=1.0, linger=1.0))
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_beyond_the_bound_clients_are_turned_away(
     serve: Callable[..., Server], files: Pair, trusting: ssl.SSLContext
 ) -> None:
     """As soon as they have shaken hands."""
-    server = serve(tls=tls.context(*files), max_connections=0)
+    server = serve(tls=tls.load_context(*files), max_connections=0)
     with connected(server) as plain, trusting.wrap_socket(plain, server_hostname="localhost") as client:
         assert client.recv(65536).startswith(b"HTTP/1.1 503 ")
 
@@ -145,7 +145,7 @@ def test_old_versions_are_not_spoken(server: Server, trusting: ssl.SSLContext) -
 
 def test_the_least_version_is_1_2(files: Pair) -> None:
     """Whatever the system allows."""
-    assert tls.context(*files).minimum_version == ssl.TLSVersion.TLSv1_2
+    assert tls.load_context(*files).minimum_version == ssl.TLSVersion.TLSv1_2
 
 
 def test_a_certificate_that_cannot_be_is_refused(files: Pair, tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_certificate_that_cannot_be_is_refused(files: Pair, tmp_path: Path) ->
         (files.certificate, str(sealed), "the key has a passphrase"),
     ):
         with pytest.raises(UsageError, match=why) as caught:
-            tls.context(certificate, key)
+            tls.load_context(certificate, key)
         assert caught.value.hint is not None
         assert caught.value.hint.endswith("--tls-cert FILE --tls-key FILE")
 
@@ -173,12 +173,12 @@ def test_who_has_not_shaken_hands_counts_too(
     serve: Callable[..., Server], files: Pair, trusting: ssl.SSLContext
 ) -> None:
     """As many as are told that there are too many; whoever comes then is let go at once."""
-    server = serve(tls=tls.context(*files), max_connections=2)
+    server = serve(tls=tls.load_context(*files), max_connections=2)
     with ExitStack() as opened:
         client = opened.enter_context(trusting.wrap_socket(connected(server), server_hostname="127.0.0.1"))
         client.sendall(HEALTHZ)
         assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
-        silent = [opened.enter_context(connected(server)) for _ in range(1 + DOORSTEP)]
+        silent = [opened.enter_context(connected(server)) for _ in range(1 + OVERFLOW_CONNECTIONS)]
         with suppress(ConnectionResetError):
             assert opened.enter_context(connected(server)).recv(1) == b""
         for each in silent:

@@ -20,8 +20,8 @@ import pytest
 
 from gamcli.actions import Gam, keys
 from gamcli.errors import FailedError
-from gamcli.server.options import Options
-from gamcli.server.transport.workers import Workers, _whole_lines
+from gamcli.server.options import ServerOptions
+from gamcli.server.transport.workers import WorkerProcesses, _write_whole_lines
 from gamcli.store import Store
 
 TOKEN_PATH = "/oauth/gam/v2.0/access_token"
@@ -172,20 +172,20 @@ def test_a_port_that_is_taken_is_told_before_anything_starts() -> None:
     """With the hint of the server that is alone."""
 
     @contextmanager
-    def make(_: Options) -> Iterator[None]:
+    def make(_: ServerOptions) -> Iterator[None]:
         raise AssertionError
         yield
 
-    options = Options(log=lambda _: None)
+    options = ServerOptions(log=lambda _: None)
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(FailedError, match="cannot listen"):
-        Workers(2, make, replace(options, port=taken.getsockname()[1]), print)  # type: ignore[arg-type]
+        WorkerProcesses(2, make, replace(options, port=taken.getsockname()[1]), print)  # type: ignore[arg-type]
 
 
 def test_lines_are_written_in_pieces_that_a_pipe_takes_whole() -> None:
     """None is cut, none is lost; one that is longer goes alone."""
     pieces: list[str] = []
     lines = ["x" * 1500, "y" * 1500, "z" * 1500, "w" * 5000, "v"]
-    _whole_lines(pieces.append)("\n".join(lines))
+    _write_whole_lines(pieces.append)("\n".join(lines))
     assert "\n".join(pieces).split("\n") == lines
     assert [len(piece) for piece in pieces] == [3001, 1500, 5000, 1]
 

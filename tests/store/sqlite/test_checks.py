@@ -9,7 +9,7 @@ import pytest
 
 from gamcli.actions import Gam
 from gamcli.errors import StoreBusyError, StoreMissingError, StoreUnusableError
-from gamcli.model.maintenance import Check
+from gamcli.model.maintenance import StoreCheck
 from gamcli.store import Store, schema
 from gamcli.store.sqlite import backups, checks
 
@@ -29,7 +29,7 @@ def change(path: Path, *statements: str) -> None:
             connection.execute(statement)
 
 
-def wrong(found: list[Check]) -> dict[str, str]:
+def wrong(found: list[StoreCheck]) -> dict[str, str]:
     """Return what is wrong, by the name of the check; what is not well has a mend, what is well has none."""
     assert all((each.mend is None) == each.ok for each in found)
     return {each.name: each.what for each in found if not each.ok}

@@ -12,8 +12,8 @@ import pytest
 from gamcli.actions import Gam
 from gamcli.errors import StoreMissingError, StoreUnusableError
 from gamcli.model import App, Key, User
-from gamcli.model.doctor import Contents, ShutType
-from gamcli.model.overviews import Shut
+from gamcli.model.doctor import DisabledAuthType, StoreContents
+from gamcli.model.overviews import CountWithNames
 from gamcli.store import Store, apps, auth_types, keys, pruning, users
 from gamcli.store.sqlite import doctor
 from gamcli.store.timestamps import LAST, micros
@@ -46,10 +46,10 @@ def held(gam: Gam, ana: User, portal: App, key: Key) -> Iterator[Key]:
 
 
 @pytest.fixture
-def look(store_path: Path, now: datetime) -> Callable[[], Contents]:
+def look(store_path: Path, now: datetime) -> Callable[[], StoreContents]:
     """Return what looks into the store."""
 
-    def found() -> Contents:
+    def found() -> StoreContents:
         _, _, contents = doctor.look(store_path, now)
         assert contents is not None
         return contents
@@ -63,7 +63,7 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.usefixtures("held", "change")
-def test_to_look_changes_nothing(store_path: Path, look: Callable[[], Contents]) -> None:
+def test_to_look_changes_nothing(store_path: Path, look: Callable[[], StoreContents]) -> None:
     """No byte, and no file beside it."""
     before = bytes_of(store_path.parent)
     look()
@@ -72,128 +72,130 @@ def test_to_look_changes_nothing(store_path: Path, look: Callable[[], Contents])
 
 
 @pytest.mark.usefixtures("held")
-def test_a_store_that_is_open_elsewhere_is_looked_into_too(store_path: Path, look: Callable[[], Contents]) -> None:
+def test_a_store_that_is_open_elsewhere_is_looked_into_too(store_path: Path, look: Callable[[], StoreContents]) -> None:
     """What others have not yet taken into the file counts."""
     assert Path(f"{store_path}-wal").stat().st_size > 0
-    assert look().lasting == 1
+    assert look().unlimited_keys == 1
 
 
 @pytest.mark.usefixtures("held")
-def test_a_store_in_order_has_nothing_to_tell(look: Callable[[], Contents], now: datetime) -> None:
+def test_a_store_in_order_has_nothing_to_tell(look: Callable[[], StoreContents], now: datetime) -> None:
     """Its numbers are zero, its instants are those of what was made."""
-    assert look() == Contents(
-        keeps_log=True,
-        latest=(("the newest key", now), ("an audit entry", now)),
-        stepped_back=None,
-        default_type=("apikey", True),
-        shut_types=(),
-        no_rest=Shut(0, ()),
-        lasting=1,
-        lasting_key=None,
-        lasting_apps=("Portal",),
-        apps_idle=Shut(0, ()),
-        users_idle=Shut(0, ()),
-        orphans=0,
+    assert look() == StoreContents(
+        uses_wal=True,
+        latest_timestamps=(("the newest key", now), ("an audit entry", now)),
+        clock_step=None,
+        default_auth_type=("apikey", True),
+        disabled_auth_types=(),
+        apps_without_rest=CountWithNames(0, ()),
+        unlimited_keys=1,
+        unlimited_key=None,
+        apps_without_timeout=("Portal",),
+        idle_apps=CountWithNames(0, ()),
+        idle_users=CountWithNames(0, ()),
+        orphaned_tokens=0,
     )
 
 
 @pytest.mark.usefixtures("held")
-def test_a_store_without_a_log_is_told(change: Change, look: Callable[[], Contents]) -> None:
+def test_a_store_without_a_log_is_told(change: Change, look: Callable[[], StoreContents]) -> None:
     """Some other program wrote it."""
     change("PRAGMA journal_mode = DELETE")
-    assert not look().keeps_log
+    assert not look().uses_wal
 
 
 @pytest.mark.usefixtures("held")
-def test_a_disabled_type_counts_the_live_keys_that_need_it(change: Change, look: Callable[[], Contents]) -> None:
+def test_a_disabled_type_counts_the_live_keys_that_need_it(change: Change, look: Callable[[], StoreContents]) -> None:
     """Not those that ended or expired; and the applications that allow no other."""
     change("UPDATE auth_type SET enabled = 0")
-    assert look().default_type == ("apikey", False)
-    assert look().shut_types == (ShutType("apikey", 1, ()),)
+    assert look().default_auth_type == ("apikey", False)
+    assert look().disabled_auth_types == (DisabledAuthType("apikey", 1, ()),)
     change("UPDATE app SET api_key_auth_type = 'apikey'")
     for ending in ("expires_at = 1", "expires_at = NULL, retires_at = 1", "ended_at = 1, end_status = 'revoked'"):
         change(f"UPDATE key SET {ending}")
-        assert look().shut_types == (ShutType("apikey", 0, ("Portal",)),)
+        assert look().disabled_auth_types == (DisabledAuthType("apikey", 0, ("Portal",)),)
 
 
 @pytest.mark.usefixtures("held")
 def test_a_count_that_stops_early_says_so(
-    change: Change, look: Callable[[], Contents], monkeypatch: pytest.MonkeyPatch
+    change: Change, look: Callable[[], StoreContents], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of more rows than it looks at."""
     change("UPDATE auth_type SET enabled = 0")
-    monkeypatch.setattr(doctor, "LOOKED_AT", 0)
-    assert look().shut_types == (ShutType("apikey", 0, (), more=True),)
-    assert look().users_idle is None
+    monkeypatch.setattr(doctor, "MAX_SCANNED", 0)
+    assert look().disabled_auth_types == (DisabledAuthType("apikey", 0, (), has_more=True),)
+    assert look().idle_users is None
 
 
 @pytest.mark.usefixtures("held")
-def test_applications_and_users_without_keys_are_named(change: Change, look: Callable[[], Contents]) -> None:
+def test_applications_and_users_without_keys_are_named(change: Change, look: Callable[[], StoreContents]) -> None:
     """The first of them; users that are shut out have no use to be without."""
     change("DELETE FROM key")
-    assert look().apps_idle == Shut(1, ("Portal",))
-    assert look().users_idle == Shut(1, ("Ana",))
+    assert look().idle_apps == CountWithNames(1, ("Portal",))
+    assert look().idle_users == CountWithNames(1, ("Ana",))
     change("UPDATE user SET blocked = 1")
     change("UPDATE app SET api_keys_enabled = 0")
-    assert look().apps_idle == look().users_idle == Shut(0, ())
+    assert look().idle_apps == look().idle_users == CountWithNames(0, ())
 
 
 @pytest.mark.usefixtures("held")
-def test_an_application_without_remote_rest_is_named(change: Change, look: Callable[[], Contents]) -> None:
+def test_an_application_without_remote_rest_is_named(change: Change, look: Callable[[], StoreContents]) -> None:
     """While it takes API keys and is enabled."""
     change("UPDATE app SET remote_rest = 0")
-    assert look().no_rest == Shut(1, ("Portal",))
+    assert look().apps_without_rest == CountWithNames(1, ("Portal",))
     change("UPDATE app SET enabled = 0")
-    assert look().no_rest == Shut(0, ())
+    assert look().apps_without_rest == CountWithNames(0, ())
 
 
 @pytest.mark.usefixtures("held")
 @pytest.mark.parametrize("gone", ["user_guid", "client_id", "key"])
-def test_a_token_of_what_is_gone_is_an_orphan(change: Change, look: Callable[[], Contents], gone: str) -> None:
+def test_a_token_of_what_is_gone_is_an_orphan(change: Change, look: Callable[[], StoreContents], gone: str) -> None:
     """Of a user, an application, a key; one of another grant has no key."""
     change(
         """INSERT INTO token (id, digest, user_guid, client_id, key, scopes, issued_at)
         SELECT 1, randomblob(32), user.guid, app.client_id, key.id, '', 1 FROM user, app, key"""
     )
     change(TOKEN, 2)
-    assert look().orphans == 0
+    assert look().orphaned_tokens == 0
     change("UPDATE token SET key = NULL")
-    assert look().orphans == 0
+    assert look().orphaned_tokens == 0
     change(f"UPDATE token SET {gone} = 'gone'")
-    assert look().orphans == 1
+    assert look().orphaned_tokens == 1
 
 
 @pytest.mark.usefixtures("held")
-def test_an_orphan_that_a_prune_leaves_is_not_told(change: Change, look: Callable[[], Contents], now: datetime) -> None:
+def test_an_orphan_that_a_prune_leaves_is_not_told(
+    change: Change, look: Callable[[], StoreContents], now: datetime
+) -> None:
     """The last token, and those that are dead since a short time."""
     old = micros(now - pruning.KEPT)
     change(TOKEN, old)
-    assert look().orphans == 0
+    assert look().orphaned_tokens == 0
     change(TOKEN, old + 1)
-    assert look().orphans == 1
+    assert look().orphaned_tokens == 1
     change(TOKEN, old + 2)
-    assert look().orphans == 1
+    assert look().orphaned_tokens == 1
 
 
 @pytest.mark.usefixtures("held")
 def test_a_key_that_its_application_would_bound_today_is_named(
-    change: Change, look: Callable[[], Contents], key: Key
+    change: Change, look: Callable[[], StoreContents], key: Key
 ) -> None:
     """One that lives, and does not retire already."""
-    assert look().lasting_key is None
+    assert look().unlimited_key is None
     change("UPDATE app SET api_key_timeout_hours = 1")
-    assert look().lasting_key == key.id
+    assert look().unlimited_key == key.id
     for ending in ("expires_at = 1", "expires_at = NULL, retires_at = 1", "ended_at = 1, end_status = 'revoked'"):
         change(f"UPDATE key SET {ending}")
-        assert look().lasting_key is None
+        assert look().unlimited_key is None
 
 
 @pytest.mark.usefixtures("held")
-def test_the_latest_instants_are_told(change: Change, look: Callable[[], Contents], now: datetime) -> None:
+def test_the_latest_instants_are_told(change: Change, look: Callable[[], StoreContents], now: datetime) -> None:
     """Even of a token that is from no time, and of an entry whose time is none."""
     change(TOKEN, 2**62)
     change("INSERT INTO audit (seq, at, actor, action, target, details) VALUES (99, 'never', '', '', '', '{}')")
-    assert dict(look().latest) == {
+    assert dict(look().latest_timestamps) == {
         "the newest key": now,
         "the newest token": LAST,
         "an audit entry": now,
@@ -202,13 +204,13 @@ def test_the_latest_instants_are_told(change: Change, look: Callable[[], Content
 
 @pytest.mark.parametrize(("seconds", "found"), [(300, None), (301, (3, 301))])
 def test_a_clock_that_went_back_is_seen_in_the_audit(
-    change: Change, look: Callable[[], Contents], now: datetime, seconds: int, found: tuple[int, int] | None
+    change: Change, look: Callable[[], StoreContents], now: datetime, seconds: int, found: tuple[int, int] | None
 ) -> None:
     """By more than the clocks of machines may differ."""
     for seq, at in ((2, now), (3, now - timedelta(seconds=seconds))):
         row = (seq, f"{at:%Y-%m-%dT%H:%M:%SZ}", "", "", "", "{}")
         change("INSERT INTO audit (seq, at, actor, action, target, details) VALUES (?, ?, ?, ?, ?, ?)", *row)
-    assert look().stepped_back == found
+    assert look().clock_step == found
 
 
 def test_of_another_version_only_that_is_told(change: Change, store_path: Path, now: datetime) -> None:
@@ -270,9 +272,9 @@ def test_every_file_called_like_the_store_lies_beside_it(tmp_path: Path) -> None
     (folder / "a[b]*.db.folder").mkdir()
     found = {each.role: each for each in doctor.lying(path)}
     assert [*found] == ["folder", "store", "journal", "SHM", "WAL", "copy"]
-    assert (found["store"].mode, found["store"].size, found["store"].owner) == (0o640, 7, os.geteuid())
-    assert found["store"].secret
-    assert (found["folder"].mode, found["folder"].secret) == (0o700, False)
+    assert (found["store"].mode, found["store"].size, found["store"].uid) == (0o640, 7, os.geteuid())
+    assert found["store"].is_secret
+    assert (found["folder"].mode, found["folder"].is_secret) == (0o700, False)
 
 
 def test_what_killed_copies_left_is_found_once_nobody_writes_to_it(tmp_path: Path, now: datetime) -> None:
@@ -295,10 +297,10 @@ def test_nothing_lies_where_there_is_no_folder(tmp_path: Path) -> None:
     assert doctor.room(tmp_path / "store.db")
 
 
-def test_the_default_type_is_that_of_the_repository(gam: Gam, look: Callable[[], Contents], now: datetime) -> None:
+def test_the_default_type_is_that_of_the_repository(gam: Gam, look: Callable[[], StoreContents], now: datetime) -> None:
     """Whatever its name."""
     with gam.store.writing() as tx:
         found = auth_types.named(tx, "apikey")
         tx.run("UPDATE auth_type SET name = 'APIkey'")
     assert found.created_at == now
-    assert look().default_type == ("APIkey", True)
+    assert look().default_auth_type == ("APIkey", True)
