@@ -42,7 +42,7 @@ class AppAndUser(NamedTuple):
     pairwise_key: bytes = b""
 
     def __repr__(self) -> str:
-        return f"TokenHolder({self.app!r}, {self.user!r})"
+        return f"AppAndUser({self.app!r}, {self.user!r})"
 
 
 class CachedGrant(NamedTuple):
