@@ -27,51 +27,43 @@ class Clock:
         self.now = START
 
     def advance(self, length: timedelta) -> datetime:
-        """Move the clock by `length` and return the new time."""
         self.now += length
         return self.now
 
 
 @pytest.fixture(scope="session")
 def now() -> datetime:
-    """Return the instant at which every clock of the tests starts."""
     return START
 
 
 @pytest.fixture
 def clock() -> Clock:
-    """Return the clock of this test."""
     return Clock()
 
 
 @pytest.fixture
 def forward(clock: Clock) -> Callable[[timedelta], datetime]:
-    """Return what moves the clock of this test."""
     return clock.advance
 
 
 @pytest.fixture
 def entropy() -> Entropy:
-    """Return dice that fall alike in every run."""
     return random.Random(62).randbytes
 
 
 @pytest.fixture
 def store_path(tmp_path: Path) -> Path:
-    """Return where the store of this test lies, in a folder that is not there yet."""
     return tmp_path / "gam" / "store.db"
 
 
 @pytest.fixture
 def store(store_path: Path) -> Iterator[Store]:
-    """Return a new store without a repository."""
     with Store.create(store_path) as made:
         yield made
 
 
 @pytest.fixture
 def gam(store: Store, clock: Clock, entropy: Entropy) -> Gam:
-    """Return what actions work with, over a store with its repository and first authentication types."""
     made = Gam(store=store, now=lambda: clock.now, entropy=entropy, actor="tester")
     repository.initialise(made)
     return made

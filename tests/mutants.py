@@ -34,7 +34,6 @@ LEAVE_OUT = "operator_name LIKE '%BinaryOperator_BitOr%'"
 
 
 def sample(session: Path, count: int, seed: int) -> int:
-    """Leave so many mutants in the session, drawn at random, and return how many there were to draw from."""
     with closing(sqlite3.connect(session, isolation_level=None)) as connection:
         order = "module_path, start_pos_row, start_pos_col, operator_name, occurrence, operator_args"
         rows = connection.execute(f"SELECT job_id FROM mutation_specs WHERE NOT {LEAVE_OUT} ORDER BY {order}")
@@ -47,14 +46,12 @@ def sample(session: Path, count: int, seed: int) -> int:
 
 
 def survivors(session: Path) -> list[str]:
-    """Return the change of each mutant that no test noticed."""
     with closing(sqlite3.connect(session)) as connection:
         rows = connection.execute("SELECT diff FROM work_results WHERE test_outcome = 'SURVIVED'")
         return [diff for (diff,) in rows]
 
 
 def tried() -> int:
-    """Run the tests in the clone that this was started in, those of the module that was changed first."""
     diff = subprocess.run(["git", "diff", "--name-only", "--", "gamcli"], capture_output=True, text=True, check=True)
     changed = Path(diff.stdout.strip())
     first = Path("tests", changed.parent.name, f"test_{changed.name}")
@@ -66,7 +63,6 @@ def tried() -> int:
 
 
 def main() -> int:
-    """Make the mutants, print those that survive; 1 when these are more than one in ten."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=300, help="how many mutants, drawn from all")
     parser.add_argument("--seed", type=int, default=62, help="of the draw")

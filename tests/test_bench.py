@@ -27,13 +27,11 @@ SMALLEST = {
 
 
 def test_every_bench_is_run_here() -> None:
-    """None is left out."""
     assert {path.stem for path in BENCH.glob("*.py")} == {*SMALLEST, *PARTS}
 
 
 @pytest.mark.parametrize("name", SMALLEST)
 def test_a_bench_runs_to_its_end(name: str, tmp_path: Path) -> None:
-    """What it found with such numbers means nothing."""
     command = [sys.executable, str(BENCH / f"{name}.py"), *SMALLEST[name].split()]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == 0, done.stderr

@@ -16,20 +16,17 @@ BESIDE = ["serve", "--ephemeral", "--port", "0"]
 
 
 def blocks(language: str) -> list[str]:
-    """Return the code blocks of the README in that language."""
     return re.findall(rf"^```{language}\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """Return an environment that finds `gamcli` and knows of nothing else."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GAM", "XDG_"))}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return {**kept, "HOME": str(tmp_path), "PATH": path, "GITHUB_ENV": str(tmp_path / "github.env")}
 
 
 def served(words: list[str], folder: Path, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
-    """Run a program beside an ephemeral server."""
     command = [sys.executable, "-m", "gamcli", *words]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
@@ -40,7 +37,6 @@ def served(words: list[str], folder: Path, environment: dict[str, str]) -> "subp
 def test_a_client_of_the_readme_reads_the_name_of_the_user(
     tmp_path: Path, environment: dict[str, str], language: str, name: str, interpreter: str
 ) -> None:
-    """And says why when it is refused."""
     if not shutil.which(interpreter):
         pytest.skip(f"no {interpreter} on this machine")
     (tmp_path / name).write_text(blocks(language)[0], encoding="utf-8")
@@ -52,7 +48,6 @@ def test_a_client_of_the_readme_reads_the_name_of_the_user(
 
 
 def steps(job: str) -> list[str]:
-    """Return the shell lines of a job in the workflow of the README, but for what installs gamcli."""
     (workflow,) = (each for each in blocks("yaml") if "--ephemeral" in each)
     (text,) = re.findall(rf"^  {job}:\n(.*?)(?=^  \w|\Z)", workflow, re.MULTILINE | re.DOTALL)
     found = re.findall(r"^ {6}- run: (?:\|\n((?: {10}.*\n)+)|(.*)\n)(?! +if: failure)", text, re.MULTILINE)
@@ -66,7 +61,6 @@ def steps(job: str) -> list[str]:
 def test_the_workflow_of_the_readme_tests_against_a_server(
     tmp_path: Path, environment: dict[str, str], job: str
 ) -> None:
-    """Each step is a shell of its own, as it is there, and finds what an earlier one put into GITHUB_ENV."""
     (tmp_path / "gam.toml").write_text(blocks("toml")[0], encoding="utf-8")
     (tmp_path / "ask.py").write_text(blocks("python")[0], encoding="utf-8")
     (tmp_path / "test.sh").write_text("#!/bin/sh\nexec python3 ask.py >told\n", encoding="utf-8")

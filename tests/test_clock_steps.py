@@ -35,7 +35,6 @@ WALL = {
 
 @pytest.fixture
 def asked(gam: Gam) -> TokenRequest:
-    """Return the request of ana's key for portal, which lives for 90 days."""
     wish = AppSpec("portal", {"scopes": ("gam_user_data",), "remote_rest": True, "api_keys.enabled": True})
     made = apps.create(gam, wish)
     users.create(gam, "ana", {})
@@ -46,21 +45,18 @@ def asked(gam: Gam) -> TokenRequest:
 
 
 def refused(gam: Gam, token: Secret) -> str:
-    """Return the rule that refuses a token."""
     with pytest.raises(RefusedError) as caught:
         tokens.userinfo(gam, token)
     return caught.value.rule
 
 
 def id_of(token: Secret) -> str:
-    """Return the id of a token."""
     row = parse_access_token(token)
     assert row is not None
     return format_token_id(row)
 
 
 def test_what_was_revoked_stays_so_when_the_clock_is_set_back(gam: Gam, asked: TokenRequest, forward: Forward) -> None:
-    """A token, and one whose key was; for a second, an hour, ten years."""
     one, other = (tokens.exchange(gam, asked).secret for _ in range(2))
     forward(timedelta(minutes=1))
     tokens.revoke(gam, id_of(one))
@@ -74,7 +70,6 @@ def test_what_was_revoked_stays_so_when_the_clock_is_set_back(gam: Gam, asked: T
 
 
 def test_a_replaced_token_stays_so_when_the_clock_is_set_back(gam: Gam, asked: TokenRequest, forward: Forward) -> None:
-    """Where an application allows one a user."""
     apps.update(gam, "portal", {"one_token_per_user": True})
     first = tokens.exchange(gam, asked).secret
     second = tokens.exchange(gam, asked).secret
@@ -87,7 +82,6 @@ def test_a_replaced_token_stays_so_when_the_clock_is_set_back(gam: Gam, asked: T
 def test_a_token_of_a_clock_that_was_ahead_does_not_outlive_its_time(
     gam: Gam, asked: TokenRequest, forward: Forward, ahead: timedelta
 ) -> None:
-    """It has expired as soon as the clock is right, and the next one lives as long as any."""
     with gam.store.writing() as tx:
         tx.run("UPDATE key SET expires_at = NULL")
     forward(ahead)
@@ -103,7 +97,6 @@ def test_a_token_of_a_clock_that_was_ahead_does_not_outlive_its_time(
 
 
 def test_a_key_lives_so_much_longer_as_the_clock_was_set_back(gam: Gam, asked: TokenRequest, forward: Forward) -> None:
-    """Its end is an instant, and no token of it lives beyond that, or for no time."""
     forward(timedelta(days=90) - timedelta(milliseconds=300))
     assert tokens.exchange(gam, asked).expires_in == 1
     forward(-HOUR)
@@ -116,7 +109,6 @@ def test_a_key_lives_so_much_longer_as_the_clock_was_set_back(gam: Gam, asked: T
 
 @pytest.mark.parametrize("step", [-HOUR, HOUR, timedelta(days=-3650)])
 def test_nobody_waits_longer_than_a_minute_for_a_step_of_the_clock(now: datetime, step: timedelta) -> None:
-    """And who goes on failing waits again."""
     failures = FailureLimiter(limit=2)
     for _ in range(2):
         failures.record("client", now)
@@ -128,7 +120,6 @@ def test_nobody_waits_longer_than_a_minute_for_a_step_of_the_clock(now: datetime
 
 
 def readings(path: Path) -> set[str]:
-    """Return the names by which a file reads the clock on the wall."""
     calls = [node.func for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
     names = {each.id for each in calls if isinstance(each, ast.Name)} & {"time", "time_ns", "gmtime", "localtime"}
     owned = [each for each in calls if isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name)]
@@ -138,6 +129,5 @@ def readings(path: Path) -> set[str]:
 
 
 def test_nothing_that_waits_reads_the_clock_on_the_wall() -> None:
-    """Whoever needs a length of time takes the monotonic clock, whoever needs an instant is given one."""
     found = {str(path.relative_to(PACKAGE.parent)): readings(path) for path in PACKAGE.rglob("*.py")}
     assert {path: names for path, names in found.items() if names - WALL.get(path, set())} == {}

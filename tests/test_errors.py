@@ -28,7 +28,6 @@ CODES = {
 
 
 def family(root: type[GamcliError] = GamcliError) -> list[type[GamcliError]]:
-    """Return `root` and all that come from it within gamcli.errors, as a tree is read."""
     found = [root]
     for child in root.__subclasses__():
         found += family(child) if child.__module__ == errors.__name__ else []
@@ -36,31 +35,26 @@ def family(root: type[GamcliError] = GamcliError) -> list[type[GamcliError]]:
 
 
 def test_each_error_has_the_code_that_scripts_rely_on() -> None:
-    """Codes are promises: they only grow."""
     assert CODES.items() <= {each.__name__: each.code for each in family()}.items()
 
 
 def test_the_tree_at_the_top_of_the_file_is_the_family() -> None:
-    """Whoever reads the docstring reads all classes, each once."""
     assert re.findall(r"\w+Error\b", errors.__doc__ or "") == [each.__name__ for each in family()]
 
 
 @pytest.mark.parametrize("kind", [errors.UsageError, errors.NotFoundError, errors.ConflictError, errors.StoreBusyError])
 def test_an_error_carries_a_message_and_perhaps_a_hint(kind: type[GamcliError]) -> None:
-    """Its text is the message."""
     plain, helpful = kind("no user named 'ana'"), kind("no user named 'ana'", "gamcli user list")
     assert (str(plain), plain.message, plain.hint) == ("no user named 'ana'", "no user named 'ana'", None)
     assert (str(helpful), helpful.hint) == ("no user named 'ana'", "gamcli user list")
 
 
 def test_a_refusal_carries_the_name_of_its_rule() -> None:
-    """Logs and tables find it there."""
     told = errors.RefusedError("key_expired", "the API key has expired", "mend")
     assert (told.rule, told.message, told.hint) == ("key_expired", "the API key has expired", "mend")
 
 
 def test_what_would_end_keys_carries_their_impacts() -> None:
-    """A command can show them."""
     told = errors.InvalidatesKeysError("this ends 1 live key for good", "hint", ["impact"])
     assert (told.impacts, told.hint, told.code) == (["impact"], "hint", "ends_keys")
 
@@ -75,13 +69,11 @@ def test_what_would_end_keys_carries_their_impacts() -> None:
     ],
 )
 def test_a_hint_is_quoted_for_the_shell(words: tuple[str, ...], line: str) -> None:
-    """Whoever pastes it runs what is meant and nothing else."""
     assert errors.command(*words) == line
 
 
 @given(st.lists(st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"]))))
 def test_a_shell_reads_the_words_of_a_hint(words: list[str]) -> None:
-    """Any words come back as they were, behind a `--` when one of them could be taken for an option."""
     read = shlex.split(errors.command(*words))
     if len(read) > len(words) + 1:
         assert any(word.startswith("-") for word in words)

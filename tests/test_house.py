@@ -76,7 +76,6 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def tree(path: Path) -> ast.Module:
-    """Return the syntax tree of the file."""
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
@@ -84,12 +83,10 @@ TREES = {name: tree(path) for name, path in MODULES.items()}
 
 
 def part(module: str) -> str:
-    """Return the part that a module of gamcli belongs to."""
     return [*module.split("."), "gamcli"][1] if module != "gamcli" else "gamcli"
 
 
 def imported(node: ast.AST) -> Iterator[str]:
-    """Yield the full names of what an import statement brings in."""
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
@@ -98,12 +95,10 @@ def imported(node: ast.AST) -> Iterator[str]:
 
 
 def imports(module: str) -> set[str]:
-    """Return the full names of everything that the module imports, wherever in it."""
     return {name for node in ast.walk(TREES[module]) for name in imported(node)}
 
 
 def functions() -> Iterator[tuple[str, Function]]:
-    """Yield every function of gamcli with its place."""
     for module, found in TREES.items():
         for node in ast.walk(found):
             if isinstance(node, Function):
@@ -111,7 +106,6 @@ def functions() -> Iterator[tuple[str, Function]]:
 
 
 def length(function: Function) -> int:
-    """Return the lines of a function without its docstring."""
     assert function.end_lineno is not None
     lines = function.end_lineno - function.lineno + 1
     if ast.get_docstring(function) is None:
@@ -122,12 +116,10 @@ def length(function: Function) -> int:
 
 
 def called(call: ast.Call) -> str:
-    """Return the last name of what is called."""
     return getattr(call.func, "attr", getattr(call.func, "id", ""))
 
 
 def split_words(name: str) -> list[str]:
-    """Split a name at underscores and capitals."""
     return "".join(f"_{letter}" if letter.isupper() else letter for letter in name).split("_")
 
 

@@ -15,20 +15,17 @@ INSTANTS = st.none() | st.integers(-3, 3)
 
 
 def key(now: datetime, **settings: object) -> Key:
-    """Return a key without an end, with `settings` laid over it."""
     plain = {"id": "K1234567", "user": "ana", "user_guid": "g", "app": "portal", "client_id": "c"}
     more = {"auth_type": "apikey", "scopes": (), "digest": b"the digest", "created_at": now}
     return Key(**{**plain, **more, **settings})  # type: ignore[arg-type]
 
 
 def token(now: datetime, **settings: object) -> Token:
-    """Return a token without an end, with `settings` laid over it."""
     plain = {"row": 62, "user": "ana", "user_guid": "g", "app": "portal", "client_id": "c", "key": None}
     return Token(**{**plain, "scopes": (), "digest": b"the digest", "issued_at": now, **settings})  # type: ignore[arg-type]
 
 
 def user(now: datetime) -> User:
-    """Return a user with name, email and GUID."""
     return User(
         guid="6f1b4a52", name="Ana", created_at=now, updated_at=now, email="Ana@Example.com", password_hash="pw"
     )
@@ -60,7 +57,6 @@ def user(now: datetime) -> User:
 def test_a_key_is_what_ended_it_first(
     now: datetime, expires: int | None, retires: int | None, end: str | None, status: str
 ) -> None:
-    """At the very instant of its end it has ended."""
     times = {"expires_at": expires, "retires_at": retires}
     made = key(now, end=end, **{name: None if at is None else now + timedelta(at) for name, at in times.items()})
     assert made.status(now) == status
@@ -70,7 +66,6 @@ def test_a_key_is_what_ended_it_first(
 def test_a_key_is_live_until_anything_ends_it(
     now: datetime, expires: int | None, retires: int | None, end: str | None
 ) -> None:
-    """Every status is a known one, and it is live when neither an end nor a time has come."""
     times = {"expires_at": expires, "retires_at": retires}
     made = key(now, end=end, **{name: None if at is None else now + timedelta(at) for name, at in times.items()})
     assert made.status(now) in model.KEY_STATUSES
@@ -79,7 +74,6 @@ def test_a_key_is_live_until_anything_ends_it(
 
 @given(INSTANTS, INSTANTS, st.integers(0, 5))
 def test_what_has_ended_does_not_come_back(now: datetime, expires: int | None, retires: int | None, later: int) -> None:
-    """As time passes a key that is dead keeps the status that it died with."""
     times = {"expires_at": expires, "retires_at": retires}
     made = key(now, **{name: None if at is None else now + timedelta(at) for name, at in times.items()})
     assert made.is_valid(now) or made.status(now + timedelta(later)) == made.status(now)
@@ -99,7 +93,6 @@ def test_what_has_ended_does_not_come_back(now: datetime, expires: int | None, r
 def test_a_token_is_active_until_it_expires_or_is_ended(
     now: datetime, expires: int | None, ended: int | None, status: str
 ) -> None:
-    """At the very instant of its end it has ended, and an expired one is told as such."""
     times = {"expires_at": expires, "ended_at": ended}
     made = token(now, **{name: None if at is None else now + timedelta(at) for name, at in times.items()})
     assert made.status(now) == status
@@ -107,7 +100,6 @@ def test_a_token_is_active_until_it_expires_or_is_ended(
 
 
 def test_a_token_from_the_future_has_expired(now: datetime) -> None:
-    """It would live as long as the clock was ahead; one that never expires does so anyway."""
     made = token(now, expires_at=now + timedelta(hours=1))
     assert made.status(made.issued_at - model.MAX_CLOCK_SKEW) == "active"
     assert made.status(made.issued_at - model.MAX_CLOCK_SKEW - timedelta.resolution) == "expired"
@@ -115,20 +107,17 @@ def test_a_token_from_the_future_has_expired(now: datetime) -> None:
 
 
 def test_a_token_that_was_ended_stays_so_when_the_clock_is_set_back(now: datetime) -> None:
-    """Whatever the instant of its end."""
     made = token(now, ended_at=now + timedelta(hours=1), ended=True)
     assert made.status(now) == "revoked"
 
 
 @pytest.mark.parametrize("name", ["Ana", "ANA", "ana@example.com", "6f1b4a52", "6F1B4A52"])
 def test_a_user_is_called_by_name_email_and_guid(now: datetime, name: str) -> None:
-    """All without regard to case."""
     assert user(now).is_called(name)
 
 
 @pytest.mark.parametrize("name", ["", "an", "ana ", "example.com", "pw"])
 def test_a_user_is_called_nothing_else(now: datetime, name: str) -> None:
-    """Least of all by the empty name, though some fields are empty."""
     assert not user(now).is_called(name)
     assert not User(guid="g", name="bob", created_at=now, updated_at=now).is_called("")
 
@@ -138,25 +127,21 @@ def test_a_user_is_called_nothing_else(now: datetime, name: str) -> None:
     [("Ana", "aNA"), ("STRASSE", "straße"), ("É", "é"), ("e\u0301", "É"), ("ΣΑΣ", "σας"), ("日本", "日本")],
 )
 def test_names_are_equal_without_regard_to_case_and_composition(one: str, other: str) -> None:
-    """In every script."""
     assert model.normalize_name(one) == model.normalize_name(other)
 
 
 @given(st.text(), st.sampled_from(["NFC", "NFD"]))
 def test_a_name_folds_like_its_other_compositions(name: str, form: str) -> None:
-    """An accent may be a letter of its own or not."""
     assert model.normalize_name(normalize(form, name)) == model.normalize_name(name)  # type: ignore[arg-type]
 
 
 @given(st.text(alphabet=st.characters(max_codepoint=127)))
 def test_plain_names_fold_to_lower_case(name: str) -> None:
-    """The short way of ASCII gives what the long way gives."""
     assert model.normalize_name(name) == normalize("NFC", normalize("NFC", name).casefold())
 
 
 @given(st.integers(0, 62**12 - 1), st.integers(0, 62**12 - 1))
 def test_ids_sort_as_the_numbers_that_they_write(one: int, other: int) -> None:
-    """The alphabet is in ASCII order and ids are padded."""
     assert (model.encode_base62(one, 12) < model.encode_base62(other, 12)) is (one < other)
     assert list(BASE62_ALPHABET) == sorted(BASE62_ALPHABET)
 
@@ -166,13 +151,11 @@ def test_ids_sort_as_the_numbers_that_they_write(one: int, other: int) -> None:
     [(0, 0, ""), (0, 1, "0"), (61, 1, "z"), (62, 1, "10"), (62, 4, "0010"), (3843, 2, "zz")],
 )
 def test_a_number_is_written_in_base62_with_zeros_before_it(number: int, width: int, text: str) -> None:
-    """It is never cut."""
     assert model.encode_base62(number, width) == text
 
 
 @given(st.integers(0, model.MAX_ROW - 1))
 def test_the_row_of_a_token_is_read_from_its_id(row: int) -> None:
-    """Every row that SQLite can hold has an id of twelve letters."""
     assert len(model.format_token_id(row)) == 12
     assert model.parse_token_id(model.format_token_id(row)) == row
 
@@ -181,7 +164,6 @@ def test_the_row_of_a_token_is_read_from_its_id(row: int) -> None:
     "text", ["", "0" * 11, "0" * 13, "z" * 12, "00000000000-", "00000000000é", model.encode_base62(model.MAX_ROW, 12)]
 )
 def test_no_row_has_another_id(text: str) -> None:
-    """Wrong lengths, letters and numbers beyond 64 bits."""
     assert model.parse_token_id(text) is None
 
 
@@ -194,12 +176,10 @@ def test_no_row_has_another_id(text: str) -> None:
     ],
 )
 def test_an_instant_is_written_with_whole_seconds_in_utc(instant: datetime, text: str) -> None:
-    """The form that `date` and `jq` read."""
     assert model.format_rfc3339(instant) == text
 
 
 def test_digests_and_hashes_do_not_show(now: datetime) -> None:
-    """No repr tells what could be tried against a guess."""
     app = App("portal", "c", b"the digest", now, now, retiring_digest=b"the digest of old")
     shown = repr([app, key(now), token(now), user(now)])
     assert "the digest" not in shown
@@ -207,7 +187,6 @@ def test_digests_and_hashes_do_not_show(now: datetime) -> None:
 
 
 def test_a_secret_that_retires_does_so_until_its_end(now: datetime) -> None:
-    """And not at it; without one there is no end."""
     app = App("portal", "c", b"new", now, now, retiring_digest=b"old", retiring_until=now)
     assert app.secret_retires_at(now - timedelta(microseconds=1)) == now
     assert app.secret_retires_at(now) is None
@@ -215,6 +194,5 @@ def test_a_secret_that_retires_does_so_until_its_end(now: datetime) -> None:
 
 
 def test_records_do_not_change(now: datetime) -> None:
-    """A change is a new record."""
     with pytest.raises(FrozenInstanceError):
         key(now).user = "bob"  # type: ignore[misc]

@@ -27,7 +27,6 @@ KEY = Key("AbCdEfGh", "ana", "guid", "portal", "client", "apikey", ("gam_user_da
 
 
 def test_an_update_tells_each_field_that_differs_with_its_old_and_new_value() -> None:
-    """Nested ones by dotted names."""
     after = replace(APP, description="new", api_keys=ApiKeyPolicy(enabled=True, timeout_hours=5), updated_at=NOW)
     assert diff_records(APP, after) == (
         FieldChange("description", "", "new"),
@@ -38,13 +37,11 @@ def test_an_update_tells_each_field_that_differs_with_its_old_and_new_value() ->
 
 
 def test_a_new_record_tells_what_is_not_a_default() -> None:
-    """And so does one that is deleted."""
     assert diff_records(None, USER) == (FieldChange("attributes", None, {"Area": "1"}),)
     assert diff_records(APP, None) == (FieldChange("scopes", ("gam_user_data",), None),)
 
 
 def test_of_a_secret_only_its_change_is_told() -> None:
-    """Neither the old nor the new digest."""
     assert diff_records(APP, replace(APP, secret_digest=b"1" * 32)) == (FieldChange("client_secret", "(set)", "(new)"),)
     rotated = replace(APP, secret_digest=b"1" * 32, retiring_digest=APP.secret_digest, retiring_until=APP.created_at)
     assert diff_records(APP, rotated) == (
@@ -56,7 +53,6 @@ def test_of_a_secret_only_its_change_is_told() -> None:
 
 @pytest.mark.parametrize("kind", DIFF_FIELDS)
 def test_what_a_change_tells_are_fields_of_the_record_and_no_secrets(kind: type) -> None:
-    """By their names."""
     known = {each.name: each for each in fields(kind)}
     assert set(DIFF_FIELDS[kind]) <= set(known)
     assert all(known[name].repr for name in DIFF_FIELDS[kind])
@@ -64,7 +60,6 @@ def test_what_a_change_tells_are_fields_of_the_record_and_no_secrets(kind: type)
 
 
 def test_a_plan_counts_its_steps_and_the_keys_that_it_touches() -> None:
-    """Ended ones apart from suspended ones."""
     steps = [Change(action, "app", "portal") for action in (CREATE, UPDATE, UPDATE, DELETE)]
     plan = Plan.from_changes(
         steps, [KeyImpact(KEY, is_permanent=True, reason="gone"), KeyImpact(KEY, is_permanent=False, reason="off")]
@@ -74,5 +69,4 @@ def test_a_plan_counts_its_steps_and_the_keys_that_it_touches() -> None:
 
 
 def test_every_record_that_is_changed_can_be_told() -> None:
-    """A kind that is missing here could not be tried."""
     assert {model.Repository, model.AuthType, App, User, Key, model.Token} <= set(DIFF_FIELDS)

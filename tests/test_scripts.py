@@ -48,7 +48,6 @@ class Step:
 
 
 def steps(text: str) -> list[Step]:
-    """Return the steps that a transcript tells."""
     found: list[Step] = []
     for line in text.splitlines():
         if line.startswith("$ "):
@@ -65,7 +64,6 @@ def steps(text: str) -> list[Step]:
 
 
 def program(told: list[Step]) -> str:
-    """Return the bash program that runs the steps and marks the end of each with its exit code, which `$?` keeps."""
     return "".join(f"{step.command}\n{_MARKED}\n" for step in told)
 
 
@@ -73,7 +71,6 @@ _MARKED = f"_code=$?; printf '{MARK}%s{MARK}' $_code; (exit $_code)"
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Return what the session finds in its environment: a home of its own, and this gamcli first."""
     return {
         "HOME": str(home),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -84,7 +81,6 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def run(text: str, home: Path) -> str:
-    """Run a bash program in `home`, return what it printed, and end what it left running."""
     with (home.parent / "output").open("w+b") as output, (home.parent / "program").open("w+b") as source:
         source.write(text.encode())
         source.seek(0)
@@ -111,14 +107,12 @@ def run(text: str, home: Path) -> str:
 
 
 def outcomes(printed: str) -> list[Step]:
-    """Return what each step printed and its exit code."""
     *parts, rest = re.split(f"{MARK}(\\d+){MARK}", printed)
     found = [Step("", parts[at].splitlines(), int(parts[at + 1])) for at in range(0, len(parts), 2)]
     return [*found, Step("", rest.splitlines(), -1)] if rest.strip() else found
 
 
 def fits(expected: list[str], printed: list[str]) -> bool:
-    """Say whether the lines printed are those expected."""
     return re.fullmatch("".join(map(_pattern, expected)), "".join(f"{line}\n" for line in printed)) is not None
 
 
@@ -136,7 +130,6 @@ def _without_blanks_behind(lines: list[str]) -> list[str]:
 
 
 def faults(told: list[Step], found: list[Step]) -> Iterator[str]:
-    """Yield, for each step that went otherwise, the difference line by line."""
     for step, came in zip(told, [*found, *[Step("", ["[not reached]"], -1)] * (len(told) - len(found))], strict=False):
         expected, printed = _without_blanks_behind(step.output), _without_blanks_behind(came.output)
         if came.code != step.code or not fits(expected, printed):
@@ -146,13 +139,11 @@ def faults(told: list[Step], found: list[Step]) -> Iterator[str]:
 
 
 def act(told: list[Step], home: Path) -> list[Step]:
-    """Run the steps in a new home and return what came of each."""
     home.mkdir()
     return outcomes(run(program(told), home))
 
 
 def shaped(lines: list[str], home: Path) -> list[str]:
-    """Return `lines` with a word for whatever differs from run to run."""
     text = "\n".join(lines).replace(str(home), "/home/you")
     for shape, word in SHAPES.items():
         text = re.sub(shape, word, text)
@@ -160,13 +151,11 @@ def shaped(lines: list[str], home: Path) -> list[str]:
 
 
 def blocks(language: str) -> list[str]:
-    """Return the code blocks of the README in that language."""
     return re.findall(rf"^```{language}\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_a_transcript_tells_what_happens(script: Path, tmp_path: Path) -> None:
-    """Every command of a transcript prints what stands below it and ends with its exit code."""
     told = steps(script.read_text(encoding="utf-8"))
     assert told
     problems = list(faults(told, act(told, tmp_path / "home")))
@@ -174,7 +163,6 @@ def test_a_transcript_tells_what_happens(script: Path, tmp_path: Path) -> None:
 
 
 def test_the_readme_shows_what_happens(tmp_path: Path) -> None:
-    """What the README shows of a session happens so, but for keys, ids and times."""
     told, home = steps("".join(blocks("console"))), tmp_path / "home"
     found = act(told, home)
     for step, came in zip(told, found, strict=True):
@@ -185,7 +173,6 @@ def test_the_readme_shows_what_happens(tmp_path: Path) -> None:
 
 
 def test_the_script_in_the_readme_works_as_printed(tmp_path: Path) -> None:
-    """The script of the README reads the user's data with the token of a key, and shows no secret."""
     (script,) = blocks("bash")
     home = tmp_path / "home"
     home.mkdir()
@@ -197,7 +184,6 @@ def test_the_script_in_the_readme_works_as_printed(tmp_path: Path) -> None:
 
 
 def test_the_script_in_the_readme_ends_when_the_server_does_not_start(tmp_path: Path) -> None:
-    """It does not wait for a file that nobody will write."""
     (script,) = blocks("bash")
     home = tmp_path / "home"
     home.mkdir()
@@ -206,7 +192,6 @@ def test_the_script_in_the_readme_ends_when_the_server_does_not_start(tmp_path: 
 
 
 def test_the_pipeline_script_in_the_readme_works_as_printed(tmp_path: Path) -> None:
-    """It plans, applies, finds no drift, and finds some once somebody was there by hand."""
     (script,) = blocks("shell")
     home = tmp_path / "home"
     (home / "gam").mkdir(parents=True)
@@ -224,7 +209,6 @@ def test_the_pipeline_script_in_the_readme_works_as_printed(tmp_path: Path) -> N
 
 
 def test_the_commands_of_the_pipelines_in_the_readme_are_those_that_there_are(tmp_path: Path) -> None:
-    """Each `gamcli` of a workflow runs as it stands."""
     found = re.findall(
         r"gamcli .*", "".join(each for each in blocks("yaml") if "gamcli plan" in each or "tags:" in each)
     )
@@ -257,12 +241,10 @@ def test_the_commands_of_the_pipelines_in_the_readme_are_those_that_there_are(tm
 def test_wildcards_stand_for_parts_of_lines_and_for_lines(
     expected: list[str], printed: list[str], *, agrees: bool
 ) -> None:
-    """`[..]` is anything within a line, `...` any lines, and all else is itself."""
     assert fits(expected, printed) is agrees
 
 
 @pytest.mark.parametrize("text", ["$ echo b\na\n", "$ false\n", "$ exit 3\n$ echo a\na\n", "$ 'unclosed\n"])
 def test_a_transcript_that_tells_otherwise_is_noticed(text: str, tmp_path: Path) -> None:
-    """Another output, another exit code and a session that ends early are faults."""
     told = steps(text)
     assert list(faults(told, act(told, tmp_path / "home")))

@@ -37,15 +37,12 @@ sys.exit(code)
 
 @pytest.fixture
 def environment(tmp_path: Path, store_path: Path) -> dict[str, str]:
-    """Return an environment with a store and no settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GAMCLI_", "XDG_"))}
     return {**kept, "HOME": str(tmp_path), "GAMCLI_STORE": str(store_path)}
 
 
 @pytest.fixture
 def loaded(environment: dict[str, str], tmp_path: Path) -> Loaded:
-    """Return what runs a command line and says which modules it has imported."""
-
     def run(*words: str) -> set[str]:
         found = subprocess.run(
             [sys.executable, "-c", PROBE, *words],
@@ -59,14 +56,12 @@ def loaded(environment: dict[str, str], tmp_path: Path) -> Loaded:
 
 @pytest.fixture
 def world(gam: Gam) -> Gam:
-    """Return a store with an application that takes API keys and a user."""
     apps.create(gam, apps.AppSpec("portal", {"remote_rest": True, "api_keys.enabled": True}, ("gam_user_data",)))
     users.create(gam, "ana", {})
     return gam
 
 
 def test_version_imports_next_to_nothing(loaded: Loaded) -> None:
-    """Not even what annotations and records need."""
     found = loaded("--version")
     assert found & (LIGHT | {"re", "typing", "pathlib", "enum"}) == set()
     assert {name for name in found if name.startswith("gamcli")} == {
@@ -76,7 +71,6 @@ def test_version_imports_next_to_nothing(loaded: Loaded) -> None:
 
 @pytest.mark.parametrize("words", [["app", ""], ["app", "list", "-o", ""], ["key", "generate", "--s"]], ids=str)
 def test_completing_a_word_reads_the_table_alone(loaded: Loaded, words: list[str]) -> None:
-    """No store, no settings, no typer."""
     found = loaded("__complete", *words)
     assert found & LIGHT == set()
     assert {name for name in found if name.startswith("gamcli.commands.")} == {"gamcli.commands.complete"}
@@ -85,7 +79,6 @@ def test_completing_a_word_reads_the_table_alone(loaded: Loaded, words: list[str
 @pytest.mark.usefixtures("world")
 @pytest.mark.parametrize("words", [["app", "show", ""], ["key", "generate", "--user", ""]], ids=str)
 def test_completing_a_name_reads_the_store_and_no_more(loaded: Loaded, words: list[str]) -> None:
-    """What reads it and what finds it."""
     found = loaded("__complete", *words)
     assert "sqlite3" in found
     assert found & (HEAVY | {"csv", "platformdirs", "socket", "typer"}) == set()
@@ -94,7 +87,6 @@ def test_completing_a_name_reads_the_store_and_no_more(loaded: Loaded, words: li
 
 @pytest.mark.usefixtures("world")
 def test_generate_imports_what_it_does_and_no_more(loaded: Loaded) -> None:
-    """No tables, no settings files, no server."""
     found = loaded("key", "generate", "--user", "ana", "--app", "portal")
     assert {"typer", "sqlite3", "json"} <= found
     assert found & (HEAVY | {"csv", "platformdirs"}) == set()
@@ -106,7 +98,6 @@ def test_generate_imports_what_it_does_and_no_more(loaded: Loaded) -> None:
 
 @pytest.mark.usefixtures("world")
 def test_a_list_for_programs_draws_nothing(loaded: Loaded) -> None:
-    """Nor does one for people, in a pipe."""
     assert {"rich", "gamcli.render.human"} & loaded("user", "list", "-o", "json") == set()
     assert "rich" not in loaded("user", "list")
 
@@ -116,7 +107,6 @@ def test_a_list_for_programs_draws_nothing(loaded: Loaded) -> None:
 def test_the_quick_way_to_the_users_file_is_that_of_platformdirs(
     monkeypatch: pytest.MonkeyPatch, named: str | None
 ) -> None:
-    """Whatever XDG_CONFIG_HOME says."""
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     if named is not None:
         monkeypatch.setenv("XDG_CONFIG_HOME", named)

@@ -98,7 +98,6 @@ def test_the_journal_tells_what_was_asked(gam_server):
 
 
 def ran(folder: Path, text: str, *words: str) -> "subprocess.CompletedProcess[str]":
-    """Run pytest on a project that has only our fixture, with warnings as errors."""
     (folder / "test_client.py").write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "gamcli.testing", *words, "test_client.py"]
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # as it was installed does not matter here
@@ -109,26 +108,22 @@ def ran(folder: Path, text: str, *words: str) -> "subprocess.CompletedProcess[st
 
 
 def test_each_test_has_a_server_of_its_own(tmp_path: Path) -> None:
-    """Which takes as many failures as it likes, and ends with the test."""
     done = ran(tmp_path, MANY)
     assert "5 passed" in done.stdout, done.stdout
 
 
 def test_tests_that_run_at_once_have_servers_of_their_own(tmp_path: Path) -> None:
-    """Under xdist."""
     done = ran(tmp_path, MANY, "-p", "xdist", "-n", "2")
     assert "5 passed" in done.stdout, done.stdout
 
 
 @pytest.mark.parametrize("words", [(), ("-p", "xdist", "-n", "2")], ids=str)
 def test_a_test_has_the_clock_the_faults_and_the_journal_of_its_server(tmp_path: Path, words: tuple[str, ...]) -> None:
-    """Each its own, at once too."""
     done = ran(tmp_path, STAGED, *words)
     assert "4 passed" in done.stdout, done.stdout
 
 
 def test_the_python_in_the_readme_is_a_test_that_passes(tmp_path: Path) -> None:
-    """As it is printed."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (text,) = (
         each for each in re.findall(r"^```python\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL) if "def test" in each
@@ -138,14 +133,12 @@ def test_the_python_in_the_readme_is_a_test_that_passes(tmp_path: Path) -> None:
 
 
 def test_a_test_that_fails_still_ends_its_server(tmp_path: Path) -> None:
-    """And does not hang."""
     done = ran(tmp_path, "def test_it(gam_server):\n    assert gam_server.url == ''\n")
     assert "1 failed" in done.stdout, done.stdout
     assert not re.search(r"gam(key|sec)_", done.stdout)
 
 
 def test_who_does_not_use_the_fixture_pays_next_to_nothing() -> None:
-    """What pytest has not imported already is this file and its package alone."""
     probe = "import sys, pytest; had = {*sys.modules}; import gamcli.testing; print(*sorted({*sys.modules} - had))"
     found = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert found.stdout.split() == ["gamcli", "gamcli.testing"]
@@ -153,11 +146,9 @@ def test_who_does_not_use_the_fixture_pays_next_to_nothing() -> None:
 
 @pytest.mark.parametrize("text", ["def test_it():\n    pass\n"])
 def test_a_project_that_does_not_use_it_is_as_before(tmp_path: Path, text: str) -> None:
-    """With warnings as errors too."""
     assert "1 passed" in ran(tmp_path, text).stdout
 
 
 def test_pytest_finds_the_fixture_by_itself() -> None:
-    """Through the entry point that is installed with gamcli."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["entry-points"]["pytest11"] == {"gamcli": "gamcli.testing"}

@@ -25,7 +25,6 @@ WIDTH = 120
 
 @pytest.fixture(scope="module")
 def written() -> ModuleType:
-    """Return the module `written.py`, which is a command and on no path."""
     spec = spec_from_file_location("written", Path(__file__).with_name("written.py"))
     assert spec is not None
     assert spec.loader is not None
@@ -36,7 +35,6 @@ def written() -> ModuleType:
 
 @pytest.fixture
 def copy(tmp_path: Path, written: ModuleType) -> Path:
-    """Return a folder with copies of the written files."""
     for name in written.files(ROOT):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
@@ -44,7 +42,6 @@ def copy(tmp_path: Path, written: ModuleType) -> Path:
 
 
 def prose() -> list[str]:
-    """Return the lines of the README outside of code blocks and tables."""
     lines, inside = [], False
     for line in README.splitlines():
         inside ^= line.startswith("```")
@@ -54,7 +51,6 @@ def prose() -> list[str]:
 
 
 def test_nothing_that_is_written_differs() -> None:
-    """`python tests/written.py --check` finds the README, the words and the scripts as the program writes them."""
     command = [sys.executable, str(Path(__file__).with_name("written.py")), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -71,7 +67,6 @@ def test_nothing_that_is_written_differs() -> None:
 def test_what_differs_is_named_and_written_anew(
     name: str, change: Callable[[str], str], copy: Path, written: ModuleType
 ) -> None:
-    """A file that was changed by hand is named, and is as before after writing."""
     before = (copy / name).read_text(encoding="utf-8")
     (copy / name).write_text(change(before), encoding="utf-8")
     assert written.differing(copy) == [name]
@@ -81,12 +76,10 @@ def test_what_differs_is_named_and_written_anew(
 
 
 def test_every_block_that_can_be_written_is_in_the_readme(written: ModuleType) -> None:
-    """No block is left out of the README, and none is there twice."""
     assert sorted(re.findall(r"<!-- written: (\S+) -->", README)) == sorted(written.BLOCKS)
 
 
 def test_the_refusals_have_the_numbers_of_key_explain_and_of_conformance(written: ModuleType) -> None:
-    """Each number of a rule that either shows is in the table, with the rule where it is known."""
     number = written.numbers()
     for rule, (shown, _) in diagnosis.RULE_DESCRIPTIONS.items():
         assert number[rule] == str(shown)
@@ -94,7 +87,6 @@ def test_the_refusals_have_the_numbers_of_key_explain_and_of_conformance(written
 
 
 def test_the_first_two_blocks_are_the_two_lines() -> None:
-    """The README begins with a line that shows gamcli at work and one that runs the tests."""
     blocks = re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     assert [block.count("\n") for block in blocks] == [1, 1]
     assert blocks[0].endswith(".venv/bin/gamcli quickstart\n")
@@ -103,7 +95,6 @@ def test_the_first_two_blocks_are_the_two_lines() -> None:
 
 
 def test_the_readme_names_only_options_that_there_are() -> None:
-    """Each option of gamcli that the README names is one of gamcli's."""
     known = {row.text for row in read_table()} | {"--help", "--check"}
     of_others = {"--fail-with-body", "--config", "--data-urlencode", "--body-file", "--all", "--message"}
     of_uvicorn = {"--no-proxy-headers", "--no-access-log"}
@@ -112,7 +103,6 @@ def test_the_readme_names_only_options_that_there_are() -> None:
 
 
 def test_the_readme_names_only_commands_that_there_are() -> None:
-    """Each command line of gamcli that the README shows begins with a command."""
     known = {f"{row.path} {row.text}".strip() for row in read_table()} | {"NOUN", "NOUN VERB", "--help"}
     shown = re.findall(r"\bgamcli ((?:--store \S+ )?[a-zN-][\w-]*(?: [a-zV-][\w-]*)?)", "\n".join(_command_lines()))
     for line in shown:
@@ -131,17 +121,14 @@ def _takes_no_verb(noun: str) -> bool:
 
 
 def test_the_readme_names_every_setting() -> None:
-    """The environment variable of each setting is in the README."""
     assert [each.variable for each in SETTINGS.values() if each.variable not in README] == []
 
 
 def test_the_prose_of_the_readme_is_wrapped() -> None:
-    """No line of prose is longer than 120 characters."""
     assert [line for line in prose() if len(line) > WIDTH] == []
 
 
 def test_the_map_names_only_what_there_is() -> None:
-    """Each place that the docstring of gamcli names is one in the code."""
     places = re.findall(r"`((?:actions|commands|render|rules|server|store)\.[\w.]+)`", gamcli.__doc__ or "")
     assert len(places) > 20
     for place in places:

@@ -65,37 +65,31 @@ def _code(text: str) -> str:
 
 
 def _command_output(*arguments: str) -> Iterator[str]:
-    """Yield what `gamcli` prints for `arguments`, between fences."""
     with redirect_stdout(io.StringIO()) as out, patch.dict(os.environ, {"COLUMNS": "100"}):
         main(arguments)
     yield from ("```text", out.getvalue().rstrip("\n"), "```")
 
 
 def exit_codes() -> Iterator[str]:
-    """Yield the table of exit codes."""
     return _table(("code", "meaning"), ((str(code), meaning) for code, meaning in EXIT_CODES.items()))
 
 
 def formats() -> Iterator[str]:
-    """Yield the table of output formats."""
     return _table(("`-o`", "what it is"), ((_code(name), meaning) for name, meaning in FORMATS.items()))
 
 
 def scope_table() -> Iterator[str]:
-    """Yield the table of scopes, those of one field last and without their single claim."""
     rows = [(_code(each.name), each.description, " ".join(each.claims)) for each in scopes.TABLE.values()]
     rows.append((_code("user_<AttributeID>"), "one attribute, when some user carries it", "attributes"))
     return _table(("scope", "reveals", "claims in userinfo"), rows)
 
 
 def numbers() -> dict[str, str]:
-    """Return the number of each rule of the table of refusals, empty where it has none."""
     begun = accumulate(refusals.TABLE, lambda number, rule: _FIRST_NUMBERS.get(rule, number), initial="")
     return dict(zip(refusals.TABLE, islice(begun, 1, None), strict=True))
 
 
 def refusal_table() -> Iterator[str]:
-    """Yield the table of refusals."""
     number = numbers()
     rows = (
         (
@@ -116,7 +110,6 @@ def _gam_column(rule: str, row: Refusal) -> str:
 
 
 def conformance() -> Iterator[str]:
-    """Yield the table of the sections of conformance, with how many rows each has."""
     found = list(table.load_rows())
     of = {name: [row for row in found if row.section == name] for name in table.SECTIONS}
     rows = [
@@ -140,12 +133,10 @@ BLOCKS: dict[str, Callable[[], Iterator[str]]] = {
 
 
 def readme(text: str) -> str:
-    """Return the README `text` with its blocks written anew."""
     return _BLOCK.sub(lambda found: f"{found[1]}{chr(10).join(BLOCKS[found[2]]())}\n{found[3]}", text)
 
 
 def files(root: Path) -> dict[str, str]:
-    """Return what each written file below `root` must hold."""
     found = {
         "README.md": readme((root / "README.md").read_text(encoding="utf-8")),
         "gamcli/commands/completion_table.tsv": completion_table.render_table(),
@@ -154,7 +145,6 @@ def files(root: Path) -> dict[str, str]:
 
 
 def outdated(root: Path) -> list[str]:
-    """Return the names of the files below `root` that do not hold what they must."""
     return [
         name
         for name, text in files(root).items()
@@ -163,14 +153,12 @@ def outdated(root: Path) -> list[str]:
 
 
 def write(root: Path) -> None:
-    """Write what differs below `root`."""
     wanted = files(root)
     for name in outdated(root):
         (root / name).write_text(wanted[name], encoding="utf-8")
 
 
 def run() -> int:
-    """Do what the command line asks and return its exit code."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 when something differs")
     checks = parser.parse_args().check

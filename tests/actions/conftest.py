@@ -19,8 +19,6 @@ OPEN = {"remote_rest": True, "api_keys.enabled": True, "api_keys.scope_choice": 
 
 @pytest.fixture
 def trail(gam: Gam) -> Callable[[], list[AuditEntry]]:
-    """Return what reads all audit entries."""
-
     def read() -> list[AuditEntry]:
         with gam.store.reading() as tx:
             return list(audit.each(tx))
@@ -30,24 +28,20 @@ def trail(gam: Gam) -> Callable[[], list[AuditEntry]]:
 
 @pytest.fixture
 def portal(gam: Gam) -> CreateResult[App]:
-    """Return a new application that takes API keys, with its secret."""
     return apps.create(gam, AppSpec("portal", OPEN, ("gam_user_data+gam_user_roles",)))
 
 
 @pytest.fixture
 def ana(gam: Gam) -> User:
-    """Return a new user."""
     return users.create(gam, "ana", {"email": "ana@example.com", "roles": ("operator",)}).record
 
 
 @pytest.fixture
 def issued(gam: Gam, portal: CreateResult[App], ana: User) -> IssuedKey:
-    """Return a new key of the user for the application, with its secret."""
     return keys.generate(gam, KeySpec(ana.name, portal.record.name))
 
 
 @pytest.fixture
 def asked(portal: CreateResult[App], issued: IssuedKey) -> TokenRequest:
-    """Return the request that trades the key for a token."""
     assert portal.secret is not None
     return TokenRequest(client_id=portal.record.client_id, client_secret=portal.secret, api_key=issued.secret)

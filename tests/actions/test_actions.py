@@ -13,7 +13,6 @@ from gamcli.model import ApiKeyPolicy, App, AuditEntry, User, format_rfc3339
 
 
 def test_an_entry_says_when_who_did_what_to_which(gam: Gam, trail: Callable[[], list[AuditEntry]]) -> None:
-    """The details are a JSON object in which times, records and lists can be read."""
     with gam.store.writing() as tx:
         policy = ApiKeyPolicy(enabled=True, timeout_hours=24)
         gam.record(tx, "app.update", "portál", at=gam.now(), policy=policy, scopes=("a", "b"), nothing=None)
@@ -33,8 +32,6 @@ def test_an_entry_says_when_who_did_what_to_which(gam: Gam, trail: Callable[[], 
 
 
 def test_an_entry_goes_with_the_change_that_it_tells(gam: Gam, trail: Callable[[], list[AuditEntry]]) -> None:
-    """When the change is undone there is no entry."""
-
     def fail() -> None:
         with gam.store.writing() as tx:
             gam.record(tx, "app.update", "portal")
@@ -47,7 +44,6 @@ def test_an_entry_goes_with_the_change_that_it_tells(gam: Gam, trail: Callable[[
 
 
 def test_records_differ_in_their_fields_but_not_in_when_they_changed(gam: Gam) -> None:
-    """Each as old and new."""
     now = gam.now()
     app = App(name="portal", client_id="c", secret_digest=b"old", created_at=now, updated_at=now)
     after = replace(app, description="new", enabled=False, updated_at=now + timedelta(1))
@@ -56,7 +52,6 @@ def test_records_differ_in_their_fields_but_not_in_when_they_changed(gam: Gam) -
 
 
 def test_of_a_digest_or_a_hash_only_that_it_changed_is_told(gam: Gam) -> None:
-    """What could be tried against a guess stays out."""
     now = gam.now()
     app = App(name="portal", client_id="c", secret_digest=b"old", created_at=now, updated_at=now)
     assert differences(app, replace(app, secret_digest=b"new")) == {"secret_digest": "changed"}

@@ -30,13 +30,11 @@ Trail = Callable[[], list[AuditEntry]]
 
 
 def names(gam: Gam) -> list[str]:
-    """Return the names of all applications."""
     with apps.search(gam, AppFilter()) as found:
         return [each.name for each in found]
 
 
 def test_a_new_application_gets_an_id_and_a_secret_once(gam: Gam, trail: Trail) -> None:
-    """The secret is returned, its digest kept, and neither told."""
     made = apps.create(gam, AppSpec("portal", {"description": "Customer portal"}, ("user_mail+gam_user_data",)))
     assert made.is_new
     assert made.secret is not None
@@ -50,7 +48,6 @@ def test_a_new_application_gets_an_id_and_a_secret_once(gam: Gam, trail: Trail) 
 
 
 def test_id_and_secret_may_be_brought_along(gam: Gam) -> None:
-    """Then no secret is returned: whoever brought it has it."""
     wish = AppSpec("portal", {}, client_id="a" * 32, client_secret=Secret("s" * 40))
     made = apps.create(gam, wish)
     assert (made.record.client_id, made.secret) == ("a" * 32, None)
@@ -68,7 +65,6 @@ def test_id_and_secret_may_be_brought_along(gam: Gam) -> None:
     ],
 )
 def test_an_application_that_is_there_is_a_conflict(gam: Gam, trail: Trail, wish: AppSpec) -> None:
-    """Names and client ids name one application each, and nothing is written."""
     apps.create(gam, AppSpec("portal", {}, client_id="a" * 32))
     apps.create(gam, AppSpec("the-name-of-another-application-1", {}))
     before = trail()
@@ -87,7 +83,6 @@ def test_an_application_that_is_there_is_a_conflict(gam: Gam, trail: Trail, wish
     ],
 )
 def test_an_application_that_is_there_as_asked_is_fine_if_missing(gam: Gam, trail: Trail, wish: AppSpec) -> None:
-    """What was not asked may be anything; nothing is written and no secret issued."""
     settings = {"description": "x", "remote_rest": True}
     scopes = ("gam_user_data", "user_email")
     apps.create(gam, AppSpec("portal", settings, scopes, client_id="a" * 32, client_secret=Secret("s" * 40)))
@@ -109,7 +104,6 @@ def test_an_application_that_is_there_as_asked_is_fine_if_missing(gam: Gam, trai
     ],
 )
 def test_an_application_that_is_there_otherwise_is_a_conflict_if_missing(gam: Gam, wish: AppSpec) -> None:
-    """Whatever of it differs."""
     apps.create(gam, AppSpec("portal", {}, ("gam_user_data",), client_id="a" * 32))
     with pytest.raises(ConflictError, match="is there already and differs"):
         apps.create(gam, wish, if_missing=True)
@@ -130,7 +124,6 @@ def test_an_application_that_is_there_otherwise_is_a_conflict_if_missing(gam: Ga
 def test_an_application_that_may_not_be_is_not_made(
     gam: Gam, trail: Trail, wish: AppSpec, error: type[Exception], message: str
 ) -> None:
-    """The rules are asked first, and nothing is written."""
     before = trail()
     with pytest.raises(error, match=message):
         apps.create(gam, wish)
@@ -138,7 +131,6 @@ def test_an_application_that_may_not_be_is_not_made(
 
 
 def test_the_scope_of_an_attribute_is_known_while_somebody_carries_it(gam: Gam) -> None:
-    """And stays one where it is published already."""
     users.create(gam, "ana", {"attributes": {"Area": "north"}})
     apps.create(gam, AppSpec("portal", {}, ("user_Area",)))
     users.update(gam, "ana", {"attributes": {}})
@@ -149,7 +141,6 @@ def test_the_scope_of_an_attribute_is_known_while_somebody_carries_it(gam: Gam) 
 
 
 def test_the_allowed_type_is_kept_as_it_is_called(gam: Gam) -> None:
-    """Named in any case; None allows any again."""
     auth_types.create(gam, "Machines", "APIkey", {})
     apps.create(gam, AppSpec("portal", {"api_keys.auth_type": "MACHINES"}))
     assert apps.show(gam, "portal").api_keys.auth_type == "Machines"
@@ -158,7 +149,6 @@ def test_the_allowed_type_is_kept_as_it_is_called(gam: Gam) -> None:
 
 
 def test_an_unknown_application_is_not_found(gam: Gam, trail: Trail) -> None:
-    """By none of the actions, and nothing is written."""
     before = trail()
     for ask in (
         lambda: apps.show(gam, "portal"),
@@ -174,7 +164,6 @@ def test_an_unknown_application_is_not_found(gam: Gam, trail: Trail) -> None:
 def test_a_change_is_kept_dated_and_told(
     gam: Gam, portal: CreateResult[App], trail: Trail, forward: Callable[[timedelta], datetime]
 ) -> None:
-    """With what differs, old and new."""
     later = forward(timedelta(hours=1))
     changed = apps.update(gam, portal.record.client_id, {"token.timeout_minutes": 5, "description": "new"})
     assert changed.is_changed
@@ -199,7 +188,6 @@ def test_a_change_is_kept_dated_and_told(
 def test_a_change_to_what_is_there_writes_nothing(
     gam: Gam, portal: CreateResult[App], trail: Trail, changes: dict[str, object], edit: ScopeEdit
 ) -> None:
-    """And says so."""
     before = trail()
     changed = apps.update(gam, "portal", changes, edit)
     assert (changed.is_changed, changed.record) == (False, portal.record)
@@ -209,7 +197,6 @@ def test_a_change_to_what_is_there_writes_nothing(
 def test_a_withdrawn_scope_ends_the_keys_that_carry_it_when_their_number_is_accepted(
     gam: Gam, issued: IssuedKey, trail: Trail
 ) -> None:
-    """Otherwise nothing changes, and the error lists them."""
     edit = ScopeEdit(remove=("gam_user_roles",))
     before = (trail(), apps.show(gam, "portal"), keys.show(gam, issued.record.id))
     for wrong in (None, 0, 2):
@@ -232,14 +219,12 @@ def test_a_withdrawn_scope_ends_the_keys_that_carry_it_when_their_number_is_acce
 
 
 def test_a_wrong_number_is_told_beside_the_right_one(gam: Gam, issued: IssuedKey) -> None:
-    """So that whoever counted sees the difference."""
     assert issued.record.id
     with pytest.raises(InvalidatesKeysError, match="this ends 1 live key for good, not 7"):
         apps.delete(gam, "portal", 7)
 
 
 def test_an_invalidated_key_stays_so_when_the_scope_is_published_again(gam: Gam, issued: IssuedKey) -> None:
-    """An end for good is for good."""
     apps.update(gam, "portal", {}, ScopeEdit(remove=("gam_user_roles",)), accept=1)
     assert apps.update(gam, "portal", {}, ScopeEdit(add=("gam_user_roles",))).impacts == ()
     assert keys.show(gam, issued.record.id).status(gam.now()) == "invalidated"
@@ -248,14 +233,12 @@ def test_an_invalidated_key_stays_so_when_the_scope_is_published_again(gam: Gam,
 def test_a_scope_that_a_wider_one_still_covers_ends_no_key(
     gam: Gam, portal: CreateResult[App], issued: IssuedKey
 ) -> None:
-    """A key is valid while each of its scopes is allowed."""
     assert portal.record.scopes == issued.record.scopes
     edit = ScopeEdit(exactly=("fullcontrol",))
     assert apps.update(gam, "portal", {}, edit).impacts == ()
 
 
 def test_only_keys_that_carry_the_withdrawn_scope_end(gam: Gam, portal: CreateResult[App], issued: IssuedKey) -> None:
-    """Those of other users with fewer scopes live on."""
     users.create(gam, "bob", {})
     other = keys.generate(gam, KeySpec("bob", portal.record.name, scopes=("user_email",)))
     apps.update(gam, "portal", {}, ScopeEdit(remove=("gam_user_roles",)), accept=1)
@@ -275,7 +258,6 @@ def test_only_keys_that_carry_the_withdrawn_scope_end(gam: Gam, portal: CreateRe
 def test_what_only_suspends_live_keys_is_done_at_once(
     gam: Gam, issued: IssuedKey, changes: dict[str, object], undo: dict[str, object]
 ) -> None:
-    """The count is told, the keys stay live themselves, and undoing it touches none."""
     auth_types.create(gam, "machines", "APIkey", {})
     changed = apps.update(gam, "portal", changes)
     assert (changed.suspended_count, [each.key.id for each in changed.impacts]) == (1, [issued.record.id])
@@ -285,7 +267,6 @@ def test_what_only_suspends_live_keys_is_done_at_once(
 
 
 def test_a_key_that_is_suspended_already_is_not_counted_again(gam: Gam, issued: IssuedKey) -> None:
-    """Nor is one that has ended."""
     assert apps.update(gam, "portal", {"enabled": False}).suspended_count == 1
     assert apps.update(gam, "portal", {"remote_rest": False}).suspended_count == 0
     apps.update(gam, "portal", {"enabled": True, "remote_rest": True})
@@ -294,7 +275,6 @@ def test_a_key_that_is_suspended_already_is_not_counted_again(gam: Gam, issued: 
 
 
 def test_a_new_secret_replaces_the_old_one_at_once(gam: Gam, portal: CreateResult[App], trail: Trail) -> None:
-    """It is returned once and not told."""
     rotated = apps.rotate_secret(gam, "portal")
     assert rotated.secret is not None
     assert portal.secret is not None
@@ -311,7 +291,6 @@ def test_a_new_secret_replaces_the_old_one_at_once(gam: Gam, portal: CreateResul
 def test_a_secret_that_retires_grants_tokens_until_its_end(
     gam: Gam, asked: TokenRequest, forward: Callable[[timedelta], None], trail: Trail
 ) -> None:
-    """Beside the new one; the audit tells when, and no digest."""
     rotated = apps.rotate_secret(gam, "portal", overlap=timedelta(hours=24))
     assert rotated.secret is not None
     until = gam.now() + timedelta(hours=24)
@@ -330,7 +309,6 @@ def test_a_secret_that_retires_grants_tokens_until_its_end(
 
 
 def test_rotating_again_ends_the_older_secret(gam: Gam, portal: CreateResult[App], asked: TokenRequest) -> None:
-    """Without an overlap both of them."""
     day = timedelta(days=1)
     known = [portal.secret, *(apps.rotate_secret(gam, "portal", overlap=day).secret for _ in range(2))]
 
@@ -347,7 +325,6 @@ def test_rotating_again_ends_the_older_secret(gam: Gam, portal: CreateResult[App
 def test_deleting_an_application_ends_its_live_keys_when_their_number_is_accepted(
     gam: Gam, issued: IssuedKey, trail: Trail
 ) -> None:
-    """They go with it, and the audit keeps their ids."""
     before = trail()
     with pytest.raises(InvalidatesKeysError, match="this ends 1 live key for good"):
         apps.delete(gam, "portal", None)
@@ -362,13 +339,11 @@ def test_deleting_an_application_ends_its_live_keys_when_their_number_is_accepte
 
 
 def test_an_application_without_live_keys_is_deleted_without_a_count(gam: Gam, portal: CreateResult[App]) -> None:
-    """There is nothing to accept."""
     assert apps.delete(gam, portal.record.name, None).impacts == ()
     assert names(gam) == []
 
 
 def test_nothing_is_deleted_when_nobody_said_yes(gam: Gam, portal: CreateResult[App], trail: Trail) -> None:
-    """Accepting the keys that end, even none, is saying yes."""
     before = trail()
     with pytest.raises(UnconfirmedError, match="this deletes application 'portal' for good") as caught:
         apps.delete(gam, portal.record.name, None, yes=False)
@@ -379,15 +354,12 @@ def test_nothing_is_deleted_when_nobody_said_yes(gam: Gam, portal: CreateResult[
 
 
 def test_live_keys_are_told_before_anybody_is_asked_to_say_yes(gam: Gam, issued: IssuedKey) -> None:
-    """The number stands for the yes."""
     with pytest.raises(InvalidatesKeysError):
         apps.delete(gam, issued.record.app, None, yes=False)
     assert apps.delete(gam, issued.record.app, 1, yes=False).impacts
 
 
 def test_a_secret_that_cannot_be_kept_changes_nothing(gam: Gam, portal: CreateResult[App], trail: Trail) -> None:
-    """Neither is an application made nor its secret replaced; one that was brought along needs no keeping."""
-
     def fail(_: App, __: Secret) -> None:
         raise FailedError("the disk is full")
 

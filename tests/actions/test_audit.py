@@ -19,7 +19,6 @@ Trail = Callable[[], list[AuditEntry]]
 
 @pytest.fixture
 def lived(gam: Gam) -> Gam:
-    """Return a store in which some things were done."""
     for name in ("ana", "zoë"):
         users.create(gam, name, {})
         with gam.store.writing() as tx:
@@ -28,7 +27,6 @@ def lived(gam: Gam) -> Gam:
 
 
 def exported(trail: Trail, **changes: Any) -> list[bytes]:  # noqa: ANN401 - fields of a record
-    """Return what an export holds; the second of its entries is changed."""
     records = [
         {name: getattr(entry, name) for name in AuditEntry.__slots__} | {"details": json.loads(entry.details)}
         for entry in trail()
@@ -38,14 +36,12 @@ def exported(trail: Trail, **changes: Any) -> list[bytes]:  # noqa: ANN401 - fie
 
 
 def test_a_trail_is_whole_up_to_its_head(lived: Gam, trail: Trail) -> None:
-    """And so it is up to each earlier one."""
     last = trail()[-1]
     assert audit.read_head(lived) == AuditHead(5, last.hash or "")
     assert audit.verify(lived) == audit.verify(lived, trail()[0].hash) == AuditVerification(5, last.hash or "")
 
 
 def test_entries_count_without_gaps_and_each_has_its_hash(lived: Gam, trail: Trail) -> None:
-    """From the one that made the repository on."""
     assert [entry.seq for entry in trail()] == [1, 2, 3, 4, 5]
     assert len({entry.hash for entry in trail()}) == 5
     assert lived
@@ -53,7 +49,6 @@ def test_entries_count_without_gaps_and_each_has_its_hash(lived: Gam, trail: Tra
 
 @pytest.mark.parametrize("done", ["DELETE FROM audit", "UPDATE audit SET hash = NULL WHERE seq = 5"])
 def test_a_trail_that_lost_its_end_has_no_head(lived: Gam, done: str) -> None:
-    """What is wrong is told instead."""
     with lived.store.writing() as tx:
         tx.run(done)
     with pytest.raises(StoreAuditLogError, match=r"^entry [15] "):
@@ -75,13 +70,11 @@ def test_a_trail_that_lost_its_end_has_no_head(lived: Gam, done: str) -> None:
     ids=str,
 )
 def test_an_action_is_found_by_its_noun(lived: Gam, search: AuditSearch, expected: list[int]) -> None:
-    """At most so many of them."""
     with audit.search(lived, search) as found:
         assert [entry.seq for entry in found] == expected
 
 
 def test_an_export_is_proved_without_the_store(lived: Gam, trail: Trail) -> None:
-    """To be what the store itself is."""
     assert audit.verify_export("x", exported(trail)) == audit.verify(lived)
     assert audit.verify_export("x", exported(trail), trail()[2].hash) == audit.verify(lived)
 
@@ -93,14 +86,12 @@ def test_an_export_is_proved_without_the_store(lived: Gam, trail: Trail) -> None
     ids=str,
 )
 def test_a_changed_export_is_found(trail: Trail, changes: dict[str, Any]) -> None:
-    """Whatever was changed in it."""
     with pytest.raises(StoreAuditLogError, match=r"^entry 2 "):
         audit.verify_export("x", exported(trail, **changes))
 
 
 @pytest.mark.usefixtures("lived")
 def test_an_export_that_was_cut_needs_a_head_to_be_found(trail: Trail) -> None:
-    """As the store does."""
     assert audit.verify_export("x", exported(trail)[:3]).entries == 3
     with pytest.raises(StoreAuditLogError, match="ends with entry 3"):
         audit.verify_export("x", exported(trail)[:3], trail()[-1].hash)
@@ -118,8 +109,6 @@ def test_an_export_that_was_cut_needs_a_head_to_be_found(trail: Trail) -> None:
 )  # fmt: skip
 @pytest.mark.usefixtures("lived")
 def test_a_line_that_is_no_entry_is_named(trail: Trail, line: bytes) -> None:
-    """With the file and its number."""
-
     def lines() -> Iterator[bytes]:
         yield exported(trail)[0]
         yield line

@@ -17,13 +17,11 @@ Trail = Callable[[], list[AuditEntry]]
 
 
 def names(gam: Gam) -> list[str]:
-    """Return the names of all types."""
     with auth_types.search(gam, kind=None, enabled=None, sort=None) as found:
         return [each.name for each in found]
 
 
 def test_a_new_type_is_kept_and_told(gam: Gam, trail: Trail) -> None:
-    """With its kind and state in the audit."""
     made = auth_types.create(gam, "machines", "apikey", {"description": "CI", "enabled": False})
     assert made.is_new
     assert auth_types.show(gam, "MACHINES") == made.record
@@ -32,7 +30,6 @@ def test_a_new_type_is_kept_and_told(gam: Gam, trail: Trail) -> None:
 
 
 def test_a_type_that_is_there_is_a_conflict(gam: Gam, trail: Trail) -> None:
-    """The hint shows it, and nothing is written."""
     before = trail()
     with pytest.raises(ConflictError, match="'apikey' is there already") as caught:
         auth_types.create(gam, "APIkey", APIKEY, {})
@@ -42,7 +39,6 @@ def test_a_type_that_is_there_is_a_conflict(gam: Gam, trail: Trail) -> None:
 
 @pytest.mark.parametrize("changes", [{}, {"description": "API keys"}, {"enabled": True, "description": "API keys"}])
 def test_a_type_that_is_there_as_asked_is_fine_if_missing(gam: Gam, trail: Trail, changes: dict[str, object]) -> None:
-    """What was not asked may be anything; nothing is written."""
     before = trail()
     made = auth_types.create(gam, "apikey", "APIKEY", changes, if_missing=True)
     assert (made.is_new, made.record) == (False, auth_types.show(gam, "apikey"))
@@ -56,19 +52,16 @@ def test_a_type_that_is_there_as_asked_is_fine_if_missing(gam: Gam, trail: Trail
 def test_a_type_that_is_there_otherwise_is_a_conflict_if_missing(
     gam: Gam, name: str, kind: str, changes: dict[str, object]
 ) -> None:
-    """Of another kind, in another state, or of a name that is written otherwise."""
     with pytest.raises(ConflictError, match="is there already and differs"):
         auth_types.create(gam, name, kind, changes, if_missing=True)
 
 
 def test_a_list_shows_the_types_that_are_wanted(gam: Gam) -> None:
-    """By kind and state."""
     with auth_types.search(gam, kind=GAMLOCAL, enabled=False, sort="-name") as found:
         assert [each.name for each in found] == ["local"]
 
 
 def test_an_unknown_type_is_not_found(gam: Gam, trail: Trail) -> None:
-    """By none of the actions, and nothing is written."""
     before = trail()
     for ask in (
         lambda: auth_types.show(gam, "ldap"),
@@ -82,7 +75,6 @@ def test_an_unknown_type_is_not_found(gam: Gam, trail: Trail) -> None:
 
 
 def test_a_change_is_kept_and_told(gam: Gam, trail: Trail, forward: Callable[[timedelta], datetime]) -> None:
-    """With what differs."""
     later = forward(timedelta(hours=1))
     changed = auth_types.update(gam, "local", {"enabled": True})
     assert (changed.is_changed, changed.suspended_count, changed.record.updated_at) == (True, 0, later)
@@ -92,14 +84,12 @@ def test_a_change_is_kept_and_told(gam: Gam, trail: Trail, forward: Callable[[ti
 
 
 def test_a_change_to_what_is_there_writes_nothing(gam: Gam, trail: Trail) -> None:
-    """And says so."""
     before = trail()
     assert not auth_types.update(gam, "apikey", {"enabled": True}).is_changed
     assert trail() == before
 
 
 def test_disabling_a_type_suspends_its_live_keys(gam: Gam, issued: IssuedKey) -> None:
-    """They stay live themselves, and enabling it again brings them back."""
     changed = auth_types.update(gam, "apikey", {"enabled": False})
     assert [(each.key.id, each.is_permanent) for each in changed.impacts] == [(issued.record.id, False)]
     assert changed.suspended_count == 1
@@ -108,7 +98,6 @@ def test_disabling_a_type_suspends_its_live_keys(gam: Gam, issued: IssuedKey) ->
 
 
 def test_another_type_becomes_the_default(gam: Gam, trail: Trail) -> None:
-    """The audit tells the one before."""
     changed = auth_types.set_default(gam, "LOCAL")
     assert (changed.record.name, changed.record.default) == ("local", True)
     assert auth_types.show(gam, "local").default
@@ -118,21 +107,18 @@ def test_another_type_becomes_the_default(gam: Gam, trail: Trail) -> None:
 
 
 def test_making_the_default_the_default_writes_nothing(gam: Gam, trail: Trail) -> None:
-    """And says so."""
     before = trail()
     assert not auth_types.set_default(gam, "apikey").is_changed
     assert trail() == before
 
 
 def test_the_default_is_not_deleted(gam: Gam) -> None:
-    """The hint makes another one the default."""
     with pytest.raises(ConflictError, match="is the default of the repository") as caught:
         auth_types.delete(gam, "apikey", None)
     assert caught.value.hint == "gamcli auth-type set-default ANOTHER"
 
 
 def test_the_only_type_that_an_application_allows_is_not_deleted(gam: Gam, portal: CreateResult[App]) -> None:
-    """The hint lets the application allow any."""
     auth_types.create(gam, "machines", APIKEY, {})
     apps.update(gam, portal.record.name, {"api_keys.auth_type": "machines"})
     with pytest.raises(ConflictError, match="'portal' allows only authentication type 'machines'") as caught:
@@ -143,7 +129,6 @@ def test_the_only_type_that_an_application_allows_is_not_deleted(gam: Gam, porta
 def test_deleting_a_type_ends_its_live_keys_when_their_number_is_accepted(
     gam: Gam, portal: CreateResult[App], ana: User, trail: Trail
 ) -> None:
-    """They stay in the store, invalidated, with the reason."""
     auth_types.create(gam, "machines", APIKEY, {})
     issued = keys.generate(gam, KeySpec(ana.name, portal.record.name, auth_type="machines"))
     before = trail()
@@ -164,7 +149,6 @@ def test_deleting_a_type_ends_its_live_keys_when_their_number_is_accepted(
 def test_a_type_made_anew_does_not_revive_the_keys_of_the_old_one(
     gam: Gam, portal: CreateResult[App], ana: User
 ) -> None:
-    """An end for good is for good."""
     auth_types.create(gam, "machines", APIKEY, {})
     issued = keys.generate(gam, KeySpec(ana.name, portal.record.name, auth_type="machines"))
     auth_types.delete(gam, "machines", 1)
@@ -173,7 +157,6 @@ def test_a_type_made_anew_does_not_revive_the_keys_of_the_old_one(
 
 
 def test_a_type_that_may_not_be_is_not_made(gam: Gam, trail: Trail) -> None:
-    """The rule is asked first."""
     before = trail()
     with pytest.raises(UsageError, match="no kind of authentication type"):
         auth_types.create(gam, "machines", "saml", {})

@@ -25,7 +25,6 @@ COUNT = 7
 
 @pytest.fixture
 def town(gam: Gam, monkeypatch: pytest.MonkeyPatch) -> Gam:
-    """Return a store with an application and seven users; a chunk is three keys."""
     monkeypatch.setattr(bulk_issue, "CHUNK_ROWS", 3)
     apps.create(gam, AppSpec("portal", OPEN, ("gam_user_data",)))
     for number in range(COUNT):
@@ -34,27 +33,23 @@ def town(gam: Gam, monkeypatch: pytest.MonkeyPatch) -> Gam:
 
 
 def begun(gam: Gam, there: int = 0) -> BulkRun:
-    """Check an input that asks for a key of each user and begin to make them."""
     rows = [KeyRow(line, f"u{(line * 5) % COUNT}", "portal", label=f"l{line}") for line in range(2, COUNT + 2)]
     checked = bulk_validation.validate_rows(gam, ProblemList("f"), rows, bulk_issue.find_batch(gam, b"digest"), there)
     return bulk_issue.start_run(gam, checked, b"digest", "/out")
 
 
 def make(gam: Gam) -> list[DeliveredKey]:
-    """Make all keys of the input."""
     found: list[DeliveredKey] = []
     bulk_issue.issue_keys(gam, begun(gam), found.extend)
     return found
 
 
 def all_keys(gam: Gam) -> dict[str, Key]:
-    """Return the keys of the store by their ids."""
     with keys.search(gam, KeySearch()) as found:
         return {key.id: key for key in found}
 
 
 def test_keys_come_in_the_order_of_the_input_and_are_what_single_ones_are(town: Gam) -> None:
-    """The same record, but for its id and digest."""
     single = keys.generate(town, KeySpec("u0", "portal", label="x")).record
     keys.revoke(town, [single.id], None)
     made, kept = make(town), all_keys(town)
@@ -68,7 +63,6 @@ def test_keys_come_in_the_order_of_the_input_and_are_what_single_ones_are(town: 
 
 
 def test_each_chunk_is_one_audit_entry(town: Gam, trail: Callable[[], list[AuditEntry]]) -> None:
-    """It says which lines, how many keys, and how their ids begin; no secret."""
     made = make(town)
     entries = [entry for entry in trail() if entry.action == "key.generate"]
     told = [json.loads(entry.details) for entry in entries]
@@ -82,7 +76,6 @@ def test_each_chunk_is_one_audit_entry(town: Gam, trail: Callable[[], list[Audit
 def test_what_was_checked_is_checked_again_only_after_a_change(
     town: Gam, monkeypatch: pytest.MonkeyPatch, behind: Sequence[int], expected: int
 ) -> None:
-    """Refusals at the endpoint are none: who attacks it cannot make this slow."""
     checks: list[int] = []
     real = bulk_validation.revalidate_chunk
 
@@ -102,7 +95,6 @@ def test_what_was_checked_is_checked_again_only_after_a_change(
 
 
 def test_what_a_batch_has_made_is_recognised_row_by_row(town: Gam) -> None:
-    """Up to the first row that it did not make there, or whose secret is another."""
     made = make(town)
     batch = bulk_issue.find_batch(town, b"digest")
     assert batch is not None
@@ -122,7 +114,6 @@ def test_what_a_batch_has_made_is_recognised_row_by_row(town: Gam) -> None:
 
 
 def test_a_batch_that_somebody_else_has_begun_meanwhile_is_left_to_them(town: Gam) -> None:
-    """Before anything is made, and between chunks."""
     first = begun(town)
     checked = first.validated
     with pytest.raises(ConflictError, match="another run of the same input has begun"):
@@ -134,7 +125,6 @@ def test_a_batch_that_somebody_else_has_begun_meanwhile_is_left_to_them(town: Ga
 
 
 def test_a_beginning_that_is_taken_by_now_is_drawn_again(town: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Until it is free."""
     beginnings = iter(["Taken", "Taken", "Free"])
     key = keys.generate(town, KeySpec("u0", "portal")).record
     keys.revoke(town, [key.id], None)
@@ -146,8 +136,6 @@ def test_a_beginning_that_is_taken_by_now_is_drawn_again(town: Gam, monkeypatch:
 
 @pytest.mark.parametrize("end", ["used", "ended"])
 def test_a_key_that_was_used_or_ended_after_the_check_is_not_renewed(town: Gam, end: str) -> None:
-    """Somebody holds it, or nobody should."""
-
     def lose(_: Sequence[DeliveredKey]) -> None:
         raise KeyboardInterrupt
 
@@ -164,7 +152,6 @@ def test_a_key_that_was_used_or_ended_after_the_check_is_not_renewed(town: Gam, 
 
 
 def test_an_input_is_judged_again_when_the_store_has_changed(town: Gam) -> None:
-    """A new timeout holds for the rest; a user who is gone, and a key that was made alone, end the run."""
     run = begun(town)
     made: list[DeliveredKey] = []
 

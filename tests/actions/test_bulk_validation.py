@@ -16,7 +16,6 @@ OPEN = {"remote_rest": True, "api_keys.enabled": True}
 
 @pytest.fixture
 def world(gam: Gam) -> Gam:
-    """Return a store with two applications that take API keys and two users."""
     for name in ("portal", "gate"):
         apps.create(gam, AppSpec(name, OPEN, ("gam_user_data",)))
     for name in ("ana", "bob"):
@@ -25,19 +24,16 @@ def world(gam: Gam) -> Gam:
 
 
 def check(gam: Gam, rows: Iterable[KeyRow], there: int = 0) -> ValidatedInput:
-    """Check rows that nobody has begun."""
     return bulk_validation.validate_rows(gam, ProblemList("f"), rows, None, there)
 
 
 def faults(gam: Gam, *rows: KeyRow) -> list[str]:
-    """Return what is wrong with the rows."""
     with pytest.raises(ProblemsError) as caught:
         check(gam, rows)
     return [str(fault) for fault in caught.value.problems]
 
 
 def test_right_rows_are_counted(world: Gam) -> None:
-    """The store is where it was."""
     checked = check(world, [KeyRow(2, "ana", "portal"), KeyRow(3, "ANA@x.org", "gate", expires_in="90d")])
     assert checked.counts == (2, 0, 0, 0)
     with world.store.reading() as tx:
@@ -45,19 +41,16 @@ def test_right_rows_are_counted(world: Gam) -> None:
 
 
 def test_rows_that_are_there_already_are_not_judged_again(world: Gam) -> None:
-    """Whatever became of their users."""
     rows = [KeyRow(2, "gone", "portal"), KeyRow(3, "gone", "gate"), KeyRow(4, "ana", "gate")]
     assert check(world, rows, there=2).counts.rows == 1
 
 
 def test_one_pair_under_several_names_is_one_pair(world: Gam) -> None:
-    """By name, by email, in whatever case."""
     same = faults(world, KeyRow(2, "ana", "portal"), KeyRow(9, "ANA@X.ORG", "Portal"))
     assert same == ["f:9: the same user and application as in line 2"]
 
 
 def test_every_rule_is_the_one_of_single_keys(world: Gam) -> None:
-    """The first that does not hold speaks, in its own words."""
     users.update(world, "bob", {"enabled": False})
     apps.update(world, "gate", {"enabled": False}, ScopeEdit(), None)
     told = faults(world, KeyRow(2, "bob", "portal"), KeyRow(3, "bob", "gate"), KeyRow(4, "ana", "gate"))
@@ -69,14 +62,12 @@ def test_every_rule_is_the_one_of_single_keys(world: Gam) -> None:
 
 
 def test_a_live_key_of_a_pair_is_a_fault(world: Gam) -> None:
-    """Named, with its user and application."""
     key = keys.generate(world, KeySpec("ana", "gate")).record
     told = faults(world, KeyRow(2, "ana", "portal"), KeyRow(3, "ana", "gate"))
     assert told == [f"f:3: user 'ana' has a live key for application 'gate' already: {key.id}"]
 
 
 def test_what_is_remembered_is_bounded(world: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And asked for again when it was forgotten."""
     monkeypatch.setattr(bulk_validation, "MAX_CACHED_USERS", 0)
     monkeypatch.setattr(bulk_validation, "MAX_CACHED_TERMS", 1)
     monkeypatch.setattr(bulk_validation, "GROUP_ROWS", 1)
@@ -85,6 +76,5 @@ def test_what_is_remembered_is_bounded(world: Gam, monkeypatch: pytest.MonkeyPat
 
 
 def test_rows_are_taken_in_lists_of_a_size() -> None:
-    """The last may be shorter."""
     assert list(bulk_validation.iter_groups(range(5), 2)) == [[0, 1], [2, 3], [4]]
     assert list(bulk_validation.iter_groups([], 2)) == []

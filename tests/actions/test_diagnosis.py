@@ -10,14 +10,12 @@ from gamcli.rules.keys import IssuedKey
 
 
 def test_a_live_key_may_be_used(gam: Gam, issued: IssuedKey) -> None:
-    """For its own application, without naming it."""
     verdict = diagnosis.verify(gam, issued.secret)
     assert (verdict.valid, verdict.rule) == (True, None)
     assert verdict.key == issued.record
 
 
 def test_a_key_may_not_be_used_for_another_application(gam: Gam, issued: IssuedKey) -> None:
-    """As little as an unknown one."""
     apps.create(gam, AppSpec("gate", {"remote_rest": True, "api_keys.enabled": True}))
     assert diagnosis.verify(gam, issued.secret, "gate").rule == "key_unproven"
     with pytest.raises(NotFoundError):
@@ -26,7 +24,6 @@ def test_a_key_may_not_be_used_for_another_application(gam: Gam, issued: IssuedK
 
 @pytest.mark.parametrize("secret", [NO_SECRET, Secret("gamkey_"), Secret("hello")])
 def test_what_is_no_key_is_not_proven(gam: Gam, issued: IssuedKey, secret: Secret) -> None:
-    """And shows no record."""
     verdict = diagnosis.verify(gam, secret)
     assert (verdict.valid, verdict.rule, verdict.key) == (False, "key_unproven", None)
     assert diagnosis.explain_secret(gam, secret) == ()
@@ -34,7 +31,6 @@ def test_what_is_no_key_is_not_proven(gam: Gam, issued: IssuedKey, secret: Secre
 
 
 def test_what_suspends_and_what_ends_a_key_is_explained(gam: Gam, issued: IssuedKey) -> None:
-    """By id and by the key itself alike."""
     users.update(gam, "ana", {"blocked": True})
     keys.revoke(gam, [issued.record.id], None)
     for judged in (diagnosis.explain(gam, issued.record.id[:5]), diagnosis.explain_secret(gam, issued.secret)):

@@ -13,8 +13,6 @@ from gamcli.store.sqlite import files
 
 @pytest.fixture
 def ask(now: datetime) -> Callable[[Path], DoctorFinding]:
-    """Return what a doctor finds about the store at a path."""
-
     def examined(path: Path) -> DoctorFinding:
         facts, findings = doctor.diagnose(DoctorFacts(now=now, uid=path.parent.stat().st_uid, path=str(path)))
         assert facts.path == str(path)
@@ -24,14 +22,12 @@ def ask(now: datetime) -> Callable[[Path], DoctorFinding]:
 
 
 def test_a_store_in_order_is_told_so(gam: Gam, ask: Callable[[Path], DoctorFinding]) -> None:
-    """It is there, and of our version."""
     assert ask(gam.store.path).status == "ok"
 
 
 def test_a_folder_that_is_closed_is_told(
     tmp_path: Path, ask: Callable[[Path], DoctorFinding], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody can say whether a store is in it."""
     real = Path.stat
 
     def closed(path: Path, **more: bool) -> object:
@@ -46,7 +42,6 @@ def test_a_folder_that_is_closed_is_told(
 
 
 def test_a_planted_link_is_told(tmp_path: Path, ask: Callable[[Path], DoctorFinding], now: datetime) -> None:
-    """As by every command; no mode is changed where it leads."""
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o777)
@@ -61,7 +56,6 @@ def test_a_planted_link_is_told(tmp_path: Path, ask: Callable[[Path], DoctorFind
 
 
 def test_modes_are_closed_one_by_one(gam: Gam, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that cannot be keeps no other from it."""
     path = gam.store.path
     path.chmod(0o644)
     path.parent.chmod(0o777)

@@ -24,13 +24,11 @@ Forward = Callable[[timedelta], datetime]
 
 
 def look(gam: Gam | None, *secrets: Secret) -> list[ScanFinding]:
-    """Return what is known of secrets that lie in a file, one a line."""
     lines = "\n".join(f"x {secret.reveal()}" for secret in secrets)
     return list(findings.look_up_leaks(gam, ((ScanSource("a.py"), each) for each in find_leaks([lines.encode()]))))
 
 
 def test_a_live_key_is_known_by_its_whole_secret(gam: Gam, issued: IssuedKey) -> None:
-    """Where it lies, whose it is, when it was used, and that it lives."""
     (found,) = look(gam, issued.secret)
     key = issued.record
     assert (found.file, found.line, found.column, found.commit) == ("a.py", 1, 3, None)
@@ -39,14 +37,12 @@ def test_a_live_key_is_known_by_its_whole_secret(gam: Gam, issued: IssuedKey) ->
 
 
 def test_another_secret_with_the_id_of_a_key_is_foreign(gam: Gam, issued: IssuedKey) -> None:
-    """A right checksum proves nothing."""
     text = f"gamkey_{issued.record.id}_{'x' * 32}"
     (found,) = look(gam, Secret(text + checksum(text)))
     assert (found.id, found.status, found.live, found.user) == (issued.record.id, "foreign", False, None)
 
 
 def test_what_the_store_does_not_know_is_foreign(gam: Gam) -> None:
-    """Keys and client secrets alike."""
     dice = Random(7).randbytes
     found = look(gam, mint_api_key(dice)[1], mint_client_secret(dice))
     assert [(each.kind, each.status, each.live) for each in found] == [
@@ -56,7 +52,6 @@ def test_what_the_store_does_not_know_is_foreign(gam: Gam) -> None:
 
 
 def test_without_a_store_nobody_knows_whether_it_lives(issued: IssuedKey, portal: CreateResult[App]) -> None:
-    """The id is in the key itself."""
     assert portal.secret
     found = look(None, issued.secret, portal.secret)
     assert [(each.id, each.status, each.live) for each in found] == [
@@ -66,14 +61,12 @@ def test_without_a_store_nobody_knows_whether_it_lives(issued: IssuedKey, portal
 
 
 def test_a_key_that_has_ended_does_not_live(gam: Gam, issued: IssuedKey) -> None:
-    """Its status says how it ended."""
     keys.revoke(gam, [issued.record.id], None)
     (found,) = look(gam, issued.secret)
     assert (found.status, found.live, found.user) == ("revoked", False, "ana")
 
 
 def test_a_client_secret_lives_until_it_has_retired(gam: Gam, portal: CreateResult[App], forward: Forward) -> None:
-    """The present one, the one before it during its overlap, and after that."""
     assert portal.secret
     fresh = apps.rotate_secret(gam, "portal", overlap=timedelta(hours=1)).secret
     assert fresh
@@ -88,7 +81,6 @@ def test_a_client_secret_lives_until_it_has_retired(gam: Gam, portal: CreateResu
 def test_the_store_is_asked_once_for_a_secret_that_lies_everywhere(
     gam: Gam, issued: IssuedKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However often it comes."""
     asked: list[str] = []
     find = store.keys.find
 
@@ -103,14 +95,12 @@ def test_the_store_is_asked_once_for_a_secret_that_lies_everywhere(
 
 @pytest.fixture
 def found(gam: Gam, issued: IssuedKey, portal: CreateResult[App]) -> list[ScanFinding]:
-    """Return what was found: ana's key twice, another that has ended, and the client secret."""
     assert portal.secret
     old, current = issued.secret, keys.generate(gam, KeySpec("ana", "portal", replace=True)).secret
     return look(gam, current, old, portal.secret, current)
 
 
 def test_live_keys_that_leaked_are_ended_and_audited(gam: Gam, found: list[ScanFinding], trail: Trail) -> None:
-    """Each once; what had ended stays as it was, and a client secret is not touched."""
     after = findings.revoke(gam, found, "leaked", yes=True)
     assert [(each.status, each.live) for each in after] == [
         ("revoked", False),
@@ -125,14 +115,12 @@ def test_live_keys_that_leaked_are_ended_and_audited(gam: Gam, found: list[ScanF
 
 
 def test_a_stranger_with_the_id_of_a_leaked_key_stays_one(gam: Gam, issued: IssuedKey) -> None:
-    """Only the key itself has ended."""
     text = f"gamkey_{issued.record.id}_{'x' * 32}"
     both = look(gam, issued.secret, Secret(text + checksum(text)))
     assert [each.status for each in findings.revoke(gam, both, "leaked", yes=True)] == ["revoked", "foreign"]
 
 
 def test_keys_are_not_ended_unless_somebody_said_yes(gam: Gam, found: list[ScanFinding], trail: Trail) -> None:
-    """The refusal tells which ones would end."""
     before = trail()
     with pytest.raises(InvalidatesKeysError, match="this ends 1 live key for good") as raised:
         findings.revoke(gam, found, "leaked", yes=False)
@@ -141,13 +129,11 @@ def test_keys_are_not_ended_unless_somebody_said_yes(gam: Gam, found: list[ScanF
 
 
 def test_where_no_key_lives_nobody_is_asked(gam: Gam, found: list[ScanFinding]) -> None:
-    """Nothing would end."""
     others = [found[1], found[2]]
     assert findings.revoke(gam, others, "leaked", yes=False) == others
 
 
 def test_the_number_of_keys_is_told_right(gam: Gam, found: list[ScanFinding]) -> None:
-    """One, or many."""
     apps.create(gam, apps.AppSpec("shop", {"remote_rest": True, "api_keys.enabled": True}, ("gam_user_data",)))
     more = look(gam, keys.generate(gam, KeySpec("ana", "shop")).secret)
     with pytest.raises(InvalidatesKeysError, match="this ends 2 live keys for good"):
@@ -155,7 +141,6 @@ def test_the_number_of_keys_is_told_right(gam: Gam, found: list[ScanFinding]) ->
 
 
 def test_a_rehearsal_shows_what_would_end(gam: Gam, found: list[ScanFinding]) -> None:
-    """And asks nobody."""
     rehearsal = DryRun()
     with gam.store.rehearsing():
         findings.revoke(Gam(gam.store, gam.now, gam.entropy, gam.actor, rehearsal), found, "leaked", yes=False)

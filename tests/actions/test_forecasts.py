@@ -19,8 +19,6 @@ WEEKS = timedelta(weeks=12)
 
 @pytest.fixture
 def put(gam: Gam, issued: IssuedKey) -> Callable[[list[Key]], None]:
-    """Return what puts keys into the store instead of those that are there."""
-
     def kept(found: list[Key]) -> None:
         with gam.store.writing() as tx:
             tx.run("DELETE FROM key")
@@ -37,8 +35,6 @@ LENGTHS = st.integers(0, 2500).map(lambda hours: timedelta(hours=hours))
 def test_the_counts_add_up_to_the_keys_that_are_due(
     gam: Gam, issued: IssuedKey, put: Callable[[list[Key]], None], now: datetime
 ) -> None:
-    """And with those beyond and those that never expire, to all that are active."""
-
     @given(st.lists(st.tuples(HOURS, HOURS, st.booleans())), LENGTHS, st.sampled_from(["day", "week", "month"]))
     def adds_up(lives: list[tuple[timedelta | None, timedelta | None, bool]], within: timedelta, by: str) -> None:
         put(
@@ -67,7 +63,6 @@ def test_the_counts_add_up_to_the_keys_that_are_due(
 
 
 def test_empty_periods_are_told_too(gam: Gam) -> None:
-    """Twelve weeks touch thirteen of the calendar."""
     outlook = forecasts.forecast(gam, "week", WEEKS)
     assert [each.keys for each in outlook.periods] == [0] * 13
     assert (outlook.expiring_later, outlook.never_expiring) == (0, 0)

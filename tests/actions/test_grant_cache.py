@@ -21,7 +21,6 @@ Claims = dict[str, object]
 
 @pytest.fixture
 def asked(gam: Gam) -> TokenRequest:
-    """Return a request with the key that ana has for portal."""
     repository.initialise(gam)
     users.create(gam, "ana", {})
     wanted = {"remote_rest": True, "api_keys.enabled": True}
@@ -31,7 +30,6 @@ def asked(gam: Gam) -> TokenRequest:
 
 
 def decided(gam: Gam, asked: TokenRequest) -> CachedGrant:
-    """Return what is decided for the request now."""
     found = tokens.decide(gam, asked)
     assert isinstance(found, CachedGrant)
     return found
@@ -39,7 +37,6 @@ def decided(gam: Gam, asked: TokenRequest) -> CachedGrant:
 
 @pytest.fixture
 def ready(gam: Gam, asked: TokenRequest) -> GrantCache[Claims]:
-    """Return a place that knows the request under the digest `d`, and its holder."""
     found: GrantCache[Claims] = GrantCache()
     assert found.find_grant(b"d", gam.now()) is None
     found.add_grant(b"d", decided(gam, asked))
@@ -48,7 +45,6 @@ def ready(gam: Gam, asked: TokenRequest) -> GrantCache[Claims]:
 
 
 def heed(gam: Gam, ready: GrantCache[Claims]) -> None:
-    """Let it heed the store as it is, as whoever writes does."""
     with gam.store.writing() as tx:
         ready.invalidate(tx)
 
@@ -56,7 +52,6 @@ def heed(gam: Gam, ready: GrantCache[Claims]) -> None:
 def test_what_is_kept_is_found_without_reading_it_again(
     gam: Gam, asked: TokenRequest, ready: GrantCache[Claims], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And it is what would be decided."""
     again = decided(gam, asked)
     app, user = apps.show(gam, "portal"), users.show(gam, "ana")
     monkeypatch.delattr(Store, "reading")
@@ -78,13 +73,11 @@ REFUSING = [*CHANGES][:-1]
 
 
 def key_of(gam: Gam) -> str:
-    """Return the id of the one key there is."""
     with gam.store.reading() as tx:
         return next(store.keys.each(tx, store.keys.KeyFilter())).id
 
 
 def elsewhere(gam: Gam, name: str) -> None:
-    """Make the change of that name through another connection, as another process would."""
     with Store.open(gam.store.path) as other:
         CHANGES[name](replace(gam, store=other))
 
@@ -93,7 +86,6 @@ def elsewhere(gam: Gam, name: str) -> None:
 def test_a_change_by_anybody_drops_what_is_kept(
     gam: Gam, asked: TokenRequest, ready: GrantCache[Claims], name: str
 ) -> None:
-    """As soon as the store is heeded."""
     guid = users.show(gam, "ana").guid
     elsewhere(gam, name)
     heed(gam, ready)
@@ -105,7 +97,6 @@ def test_a_change_by_anybody_drops_what_is_kept(
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_what_was_decided_before_a_change_is_decided_anew(gam: Gam, ready: GrantCache[Claims], name: str) -> None:
-    """In the transaction that keeps the token: no grant is kept that would be refused now."""
     found = ready.find_grant(b"d", gam.now())
     assert found is not None
     elsewhere(gam, name)
@@ -120,7 +111,6 @@ def test_what_was_decided_before_a_change_is_decided_anew(gam: Gam, ready: Grant
 def test_what_is_decided_while_a_change_is_made_is_decided_anew(
     gam: Gam, asked: TokenRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between the look at the trail and the facts, and behind the facts."""
     reading = Store.reading
     changes = ["user blocked"]
 
@@ -138,14 +128,12 @@ def test_what_is_decided_while_a_change_is_made_is_decided_anew(
 
 
 def test_grants_drop_nothing(gam: Gam, asked: TokenRequest, ready: GrantCache[Claims]) -> None:
-    """They change nothing that is judged but the last use of a key, which may lie behind."""
     tokens.exchange(gam, asked)
     heed(gam, ready)
     assert ready.find_grant(b"d", gam.now()) is not None
 
 
 def test_what_is_kept_ends_with_the_key(gam: Gam, asked: TokenRequest, forward: Callable[[timedelta], None]) -> None:
-    """It is found until then, and not when the clock was set back behind it."""
     key = keys.generate(gam, keys.KeySpec("ana", "portal", expires_in=timedelta(minutes=5), replace=True))
     found: GrantCache[Claims] = GrantCache()
     found.add_grant(b"d", decided(gam, asked_with(asked, key.secret)))
@@ -158,7 +146,6 @@ def test_what_is_kept_ends_with_the_key(gam: Gam, asked: TokenRequest, forward: 
 
 
 def asked_with(asked: TokenRequest, key: Secret | None) -> TokenRequest:
-    """Return the request with another key."""
     assert key is not None
     return replace(asked, api_key=key)
 
@@ -166,8 +153,6 @@ def asked_with(asked: TokenRequest, key: Secret | None) -> TokenRequest:
 def test_the_last_use_of_a_key_is_noted_by_one_request_a_minute(
     gam: Gam, ready: GrantCache[Claims], forward: Callable[[timedelta], None]
 ) -> None:
-    """The first that finds it old is to write it; those after it find it new."""
-
     def is_noted() -> bool:
         found = ready.find_grant(b"d", gam.now())
         assert found is not None
@@ -190,7 +175,6 @@ class Bearer:
         self.made = 0
 
     def ask(self, *, look: bool = True) -> Claims:
-        """Ask in a turn of its own."""
         if look:
             self.known.check_version(self.gam)
         try:
@@ -205,7 +189,6 @@ class Bearer:
 
 @pytest.fixture
 def bearer(gam: Gam, asked: TokenRequest) -> Bearer:
-    """Return the bearer of a token, who has asked twice."""
     found = Bearer(gam, tokens.exchange(gam, asked).secret)
     assert found.ask() == found.ask() == tokens.userinfo(gam, found.secret)
     assert found.made == 1
@@ -213,7 +196,6 @@ def bearer(gam: Gam, asked: TokenRequest) -> Bearer:
 
 
 def test_claims_are_told_again_without_reading_them(bearer: Bearer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One look at the store is for all who have come before it."""
     before = bearer.ask()
     bearer.known.check_version(bearer.gam)
     monkeypatch.delattr(Store, "reading")
@@ -224,7 +206,6 @@ def test_claims_are_told_again_without_reading_them(bearer: Bearer, monkeypatch:
 
 
 def test_without_a_look_claims_are_told_by_what_is_read(bearer: Bearer) -> None:
-    """Each time, the first time too: nobody knows whether the store is as it was."""
     other = Bearer(bearer.gam, bearer.secret)
     assert other.ask(look=False)
     elsewhere(bearer.gam, "user blocked")
@@ -235,21 +216,18 @@ def test_without_a_look_claims_are_told_by_what_is_read(bearer: Bearer) -> None:
 
 @pytest.mark.parametrize("name", [name for name in REFUSING if name not in ("secret rotated", "type disabled")])
 def test_claims_end_with_what_ends_the_token(bearer: Bearer, name: str) -> None:
-    """For the first who asks after the change."""
     elsewhere(bearer.gam, name)
     with pytest.raises(RefusedError):
         bearer.ask()
 
 
 def test_claims_are_those_after_a_change(bearer: Bearer) -> None:
-    """A name that was changed elsewhere is the new one."""
     with Store.open(bearer.gam.store.path) as other:
         users.update(replace(bearer.gam, store=other), "ana", {"first_name": "Ana"})
     assert bearer.ask()["first_name"] == "Ana"
 
 
 def test_grants_of_others_let_claims_be_told_again(bearer: Bearer, asked: TokenRequest) -> None:
-    """The token is read again, and what it reveals is not found out again."""
     tokens.exchange(bearer.gam, asked)
     with Store.open(bearer.gam.store.path) as other:
         tokens.exchange(replace(bearer.gam, store=other), asked)
@@ -258,7 +236,6 @@ def test_grants_of_others_let_claims_be_told_again(bearer: Bearer, asked: TokenR
 
 
 def test_a_token_that_a_newer_one_ended_tells_no_more(bearer: Bearer, asked: TokenRequest) -> None:
-    """Though a grant leaves no entry in the trail."""
     apps.update(bearer.gam, "portal", {"one_token_per_user": True})
     assert bearer.ask()
     with Store.open(bearer.gam.store.path) as other:
@@ -268,7 +245,6 @@ def test_a_token_that_a_newer_one_ended_tells_no_more(bearer: Bearer, asked: Tok
 
 
 def test_a_token_tells_until_it_expires(bearer: Bearer, forward: Callable[[timedelta], None]) -> None:
-    """And nothing when the clock was set back before it was issued."""
     forward(timedelta(hours=1) - timedelta(microseconds=1))
     assert bearer.ask()
     forward(timedelta(microseconds=1))
@@ -280,14 +256,12 @@ def test_a_token_tells_until_it_expires(bearer: Bearer, forward: Callable[[timed
 
 
 def test_a_store_that_was_taken_away_is_told(bearer: Bearer) -> None:
-    """What was known of it counts no more."""
     bearer.gam.store.path.rename(bearer.gam.store.path.with_suffix(".away"))
     with pytest.raises(StoreUnusableError):
         bearer.ask()
 
 
 def test_there_is_room_for_so_many(gam: Gam, asked: TokenRequest) -> None:
-    """One more than fit begin anew: no client fills the memory with requests that differ."""
     found: GrantCache[Claims] = GrantCache(max_entries=2)
     ready = decided(gam, asked)
     for digest in (b"1", b"2", b"3"):

@@ -39,13 +39,11 @@ Spend = Callable[[Secret], IssuedToken]
 
 @pytest.fixture(autouse=True)
 def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hash passwords at the least cost."""
     monkeypatch.setattr(passwords, "CURRENT_COST", TEST_COST)
 
 
 @pytest.fixture
 def login(gam: Gam, portal: CreateResult[App], ana: User) -> TokenRequest:
-    """Return the request that trades ana's password for a token, where two renewals are allowed."""
     assert portal.secret is not None
     auth_types.update(gam, "local", {"enabled": True})
     apps.update(gam, "portal", {"token.renewals": 2}, ScopeEdit(add=("session_initial_prop",)))
@@ -63,34 +61,28 @@ def login(gam: Gam, portal: CreateResult[App], ana: User) -> TokenRequest:
 
 @pytest.fixture
 def spend(gam: Gam, login: TokenRequest) -> Spend:
-    """Return what trades a refresh token."""
     return lambda token: tokens.exchange(gam, renewing(login, token))
 
 
 def renewing(asked: TokenRequest, token: Secret) -> TokenRequest:
-    """Return the request of the same client that trades a refresh token."""
     return TokenRequest(asked.client_id, asked.client_secret, grant=grants.REFRESH, refresh_token=token)
 
 
 def refused(ask: Callable[[], object]) -> str:
-    """Return the rule that refuses what is asked."""
     with pytest.raises(RefusedError) as caught:
         ask()
     return caught.value.rule
 
 
 def kept(gam: Gam, issued: IssuedToken) -> Token:
-    """Return what the store knows of a token."""
     return tokens.show(gam, issued.id)
 
 
 def status(gam: Gam, issued: IssuedToken) -> str:
-    """Return the status of a token."""
     return kept(gam, issued).status(gam.now())
 
 
 def test_a_password_is_traded_for_a_token_that_reads_claims(gam: Gam, login: TokenRequest) -> None:
-    """It carries all that the application publishes, and what came with the login."""
     issued = tokens.exchange(gam, login)
     token = kept(gam, issued)
     assert (token.user, token.app, token.key, token.session) == ("ana", "portal", None, format_token_id(token.row))
@@ -105,7 +97,6 @@ def test_a_password_is_traded_for_a_token_that_reads_claims(gam: Gam, login: Tok
 
 @pytest.mark.parametrize("username", ["ana", "ANA", "Ana@Example.com"])
 def test_a_user_logs_in_by_name_or_email(gam: Gam, login: TokenRequest, username: str) -> None:
-    """In any case."""
     assert tokens.exchange(gam, replace(login, username=username)).grant.user.name == "ana"
 
 
@@ -124,7 +115,6 @@ def test_a_user_logs_in_by_name_or_email(gam: Gam, login: TokenRequest, username
 def test_a_login_that_breaks_a_rule_is_refused(
     gam: Gam, login: TokenRequest, sent: dict[str, object], rule: str
 ) -> None:
-    """By the facts as they are: bob is unknown, bea has no password."""
     users.create(gam, "bea", {})
     assert refused(lambda: tokens.exchange(gam, replace(login, **sent))) == rule  # type: ignore[arg-type]
     with tokens.search(gam, TokenSearch()) as found:
@@ -132,7 +122,6 @@ def test_a_login_that_breaks_a_rule_is_refused(
 
 
 def test_a_password_that_must_change_or_has_expired_is_no_good(gam: Gam, login: TokenRequest, forward: Forward) -> None:
-    """Until another one is set."""
     users.set_password(gam, "ana", PASSWORD, must_change=True)
     assert refused(lambda: tokens.exchange(gam, login)) == "password_must_change"
     users.set_password(gam, "ana", PASSWORD, expires_in=timedelta(days=1))
@@ -142,7 +131,6 @@ def test_a_password_that_must_change_or_has_expired_is_no_good(gam: Gam, login: 
 
 
 def test_a_session_is_renewed_as_often_as_its_application_allows(gam: Gam, login: TokenRequest, spend: Spend) -> None:
-    """Each renewal has its number; the tokens of the session live on beside each other."""
     issued = [tokens.exchange(gam, login)]
     for _ in range(2):
         issued.append(spend(issued[-1].refresh_token))
@@ -154,7 +142,6 @@ def test_a_session_is_renewed_as_often_as_its_application_allows(gam: Gam, login
 
 
 def test_without_renewals_there_is_no_refresh_token(gam: Gam, login: TokenRequest) -> None:
-    """The session is there all the same: it holds the properties."""
     apps.update(gam, "portal", {"token.renewals": 0})
     issued = tokens.exchange(gam, login)
     assert issued.refresh_token == NO_SECRET
@@ -162,7 +149,6 @@ def test_without_renewals_there_is_no_refresh_token(gam: Gam, login: TokenReques
 
 
 def test_a_second_use_ends_the_session(gam: Gam, login: TokenRequest, spend: Spend) -> None:
-    """All its tokens are dead at once, the unused refresh token too; other sessions live on."""
     first, other = tokens.exchange(gam, login), tokens.exchange(gam, login)
     second = spend(first.refresh_token)
     assert refused(lambda: spend(first.refresh_token)) == "refresh_used"
@@ -173,7 +159,6 @@ def test_a_second_use_ends_the_session(gam: Gam, login: TokenRequest, spend: Spe
 
 
 def test_a_second_use_ends_the_session_whatever_else_is_wrong(gam: Gam, login: TokenRequest, spend: Spend) -> None:
-    """The client is told the rule that comes first."""
     first = tokens.exchange(gam, login)
     second = spend(first.refresh_token)
     users.update(gam, "ana", {"blocked": True})
@@ -183,7 +168,6 @@ def test_a_second_use_ends_the_session_whatever_else_is_wrong(gam: Gam, login: T
 
 
 def test_a_client_that_proves_nothing_ends_no_session(gam: Gam, login: TokenRequest, spend: Spend) -> None:
-    """Neither one with a wrong secret, nor another one, nor one who guesses."""
     first = tokens.exchange(gam, login)
     second = spend(first.refresh_token)
     other = apps.create(gam, AppSpec("other", {"remote_rest": True, "token.renewals": 2}))
@@ -200,12 +184,10 @@ def test_a_client_that_proves_nothing_ends_no_session(gam: Gam, login: TokenRequ
 
 @pytest.mark.parametrize("text", ["", "x", "001" + "0" * 36, "001" + "z" * 36])
 def test_what_is_no_refresh_token_is_unknown(spend: Spend, text: str) -> None:
-    """Whatever it is."""
     assert refused(lambda: spend(Secret(text))) == "refresh_unknown"
 
 
 def test_a_refresh_token_lives_for_thirty_days(gam: Gam, login: TokenRequest, spend: Spend, forward: Forward) -> None:
-    """Each of them from its own issue."""
     issued = tokens.exchange(gam, login)
     forward(timedelta(days=30) - timedelta(seconds=1))
     issued = spend(issued.refresh_token)
@@ -214,7 +196,6 @@ def test_a_refresh_token_lives_for_thirty_days(gam: Gam, login: TokenRequest, sp
 
 
 def test_fewer_renewals_than_before_count_at_once(gam: Gam, login: TokenRequest, spend: Spend) -> None:
-    """A refresh token beyond them is not used up: it is good again when there are more."""
     second = spend(tokens.exchange(gam, login).refresh_token)
     apps.update(gam, "portal", {"token.renewals": 1})
     assert refused(lambda: spend(second.refresh_token)) == "renewals_spent"
@@ -223,7 +204,6 @@ def test_fewer_renewals_than_before_count_at_once(gam: Gam, login: TokenRequest,
 
 
 def test_one_token_a_user_ends_the_sessions_before(gam: Gam, login: TokenRequest, spend: Spend) -> None:
-    """The newest one goes on, and each renewal ends the token before."""
     apps.update(gam, "portal", {"one_token_per_user": True})
     first, second = tokens.exchange(gam, login), tokens.exchange(gam, login)
     assert refused(lambda: spend(first.refresh_token)) == "refresh_revoked"
@@ -235,7 +215,6 @@ def test_one_token_a_user_ends_the_sessions_before(gam: Gam, login: TokenRequest
 def test_a_new_password_ends_the_sessions_of_the_old_one(
     gam: Gam, login: TokenRequest, asked: TokenRequest, spend: Spend
 ) -> None:
-    """Not those that a key began."""
     by_password, by_key = tokens.exchange(gam, login), tokens.exchange(gam, asked)
     users.set_password(gam, "ana", Secret("hunter2"))
     assert [status(gam, each) for each in (by_password, by_key)] == ["revoked", "active"]
@@ -244,7 +223,6 @@ def test_a_new_password_ends_the_sessions_of_the_old_one(
 
 
 def test_who_revokes_a_token_ends_its_session(gam: Gam, login: TokenRequest, spend: Spend) -> None:
-    """With the tokens beside it."""
     first = tokens.exchange(gam, login)
     second = spend(first.refresh_token)
     assert tokens.revoke(gam, first.id).is_changed
@@ -253,32 +231,26 @@ def test_who_revokes_a_token_ends_its_session(gam: Gam, login: TokenRequest, spe
 
 
 def disable_app(gam: Gam) -> object:
-    """Disable the application."""
     return apps.update(gam, "portal", {"enabled": False})
 
 
 def disable_type(gam: Gam) -> object:
-    """Disable the authentication type."""
     return auth_types.update(gam, "local", {"enabled": False})
 
 
 def disable_user(gam: Gam) -> object:
-    """Disable the user."""
     return users.update(gam, "ana", {"enabled": False})
 
 
 def withdraw(gam: Gam) -> object:
-    """Withdraw a scope."""
     return apps.update(gam, "portal", {}, ScopeEdit(remove=("gam_user_roles",)))
 
 
 def delete_user(gam: Gam) -> object:
-    """Delete the user."""
     return users.delete(gam, "ana", None)
 
 
 def delete_app(gam: Gam) -> object:
-    """Delete the application."""
     return apps.delete(gam, "portal", None)
 
 
@@ -296,7 +268,6 @@ ENDS: dict[str, tuple[Callable[[Gam], object], str, str]] = {
 def test_a_session_goes_on_while_what_it_stands_on_stands(
     gam: Gam, login: TokenRequest, spend: Spend, end: Callable[[Gam], object], next_rule: str, rule: str
 ) -> None:
-    """What stands no longer refuses the next token; the present one lives on where it did so for keys."""
     issued = tokens.exchange(gam, login)
     end(gam)
     assert refused(lambda: spend(issued.refresh_token)) == next_rule
@@ -307,7 +278,6 @@ def test_a_session_goes_on_while_what_it_stands_on_stands(
 
 
 def test_what_was_deleted_is_not_back_with_another_of_the_same_id(gam: Gam, login: TokenRequest, spend: Spend) -> None:
-    """Sessions end with their application and their user, not with what these are called."""
     issued = tokens.exchange(gam, login)
     apps.delete(gam, "portal", None)
     wanted = {"remote_rest": True, "token.renewals": 2}
@@ -322,7 +292,6 @@ def test_what_was_deleted_is_not_back_with_another_of_the_same_id(gam: Gam, logi
 def test_a_key_begins_a_session_where_renewals_are_allowed(
     gam: Gam, asked: TokenRequest, issued: IssuedKey, spend: Spend, forward: Forward
 ) -> None:
-    """Its tokens are those of the key, whose use counts."""
     first = tokens.exchange(gam, replace(asked, scope="user_email", initial_properties=()))
     forward(timedelta(hours=1))
     second = spend(first.refresh_token)
@@ -336,7 +305,6 @@ def test_a_key_begins_a_session_where_renewals_are_allowed(
 
 
 def test_without_renewals_a_key_begins_no_session(gam: Gam, asked: TokenRequest) -> None:
-    """One row a grant, as ever."""
     assert kept(gam, tokens.exchange(gam, asked)).session is None
     with gam.store.reading() as tx:
         assert tx.one("SELECT 1 FROM session") is None
@@ -345,7 +313,6 @@ def test_without_renewals_a_key_begins_no_session(gam: Gam, asked: TokenRequest)
 def test_a_hash_of_other_parameters_is_made_anew_by_a_login(
     gam: Gam, login: TokenRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The password is still good, and its session lives on."""
     before = users.show(gam, "ana")
     assert before.password_hash is not None
     monkeypatch.setattr(passwords, "CURRENT_COST", ScryptCost(4, 8, 1))
@@ -360,13 +327,11 @@ def test_a_hash_of_other_parameters_is_made_anew_by_a_login(
 
 
 def kept_later(gam: Gam, decided: tokens.Decision) -> IssuedToken:
-    """Keep what was decided before."""
     with gam.store.writing() as tx:
         return tokens.issue_token(gam, tx, decided)
 
 
 def test_a_password_that_changes_while_it_is_hashed_is_no_good(gam: Gam, login: TokenRequest, forward: Forward) -> None:
-    """Whoever knew it begins no session that the change did not end; the new one stays."""
     decided = tokens.decide(gam, login)
     forward(timedelta(microseconds=1))
     users.set_password(gam, "ana", Secret("hunter2"))
@@ -375,7 +340,6 @@ def test_a_password_that_changes_while_it_is_hashed_is_no_good(gam: Gam, login: 
 
 
 def test_a_user_who_is_deleted_while_the_password_is_hashed_is_no_more(gam: Gam, login: TokenRequest) -> None:
-    """Nothing is kept."""
     decided = tokens.decide(gam, login)
     users.delete(gam, "ana", None)
     assert refused(lambda: kept_later(gam, decided)) == "password_wrong"
@@ -384,7 +348,6 @@ def test_a_user_who_is_deleted_while_the_password_is_hashed_is_no_more(gam: Gam,
 def test_two_logins_at_once_may_both_make_the_hash_anew(
     gam: Gam, login: TokenRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first one's is kept; the second one is a login all the same."""
     monkeypatch.setattr(passwords, "CURRENT_COST", ScryptCost(4, 8, 1))
     decided = [tokens.decide(gam, login) for _ in range(2)]
     kept_later(gam, decided[0])
@@ -394,7 +357,6 @@ def test_two_logins_at_once_may_both_make_the_hash_anew(
 
 
 def test_of_two_that_were_decided_together_one_is_kept(gam: Gam, login: TokenRequest, spend: Spend) -> None:
-    """The other one is the second use, and ends the session that the first went on with."""
     issued = tokens.exchange(gam, login)
     asked = renewing(login, issued.refresh_token)
     one, other = (tokens.decide(gam, asked) for _ in range(2))
@@ -406,7 +368,6 @@ def test_of_two_that_were_decided_together_one_is_kept(gam: Gam, login: TokenReq
 
 
 def test_a_session_that_ends_while_it_is_renewed_has_ended(gam: Gam, login: TokenRequest) -> None:
-    """Whether it was ended or deleted."""
     decided = []
     for _ in range(2):
         asked = renewing(login, tokens.exchange(gam, login).refresh_token)
@@ -418,7 +379,6 @@ def test_a_session_that_ends_while_it_is_renewed_has_ended(gam: Gam, login: Toke
 
 
 def test_of_many_who_renew_at_once_one_succeeds(gam: Gam, login: TokenRequest, store_path: Path) -> None:
-    """Each with a connection of its own; the others end the session."""
     racers, rounds = 4, 5
     barrier = Barrier(racers)
 
@@ -443,7 +403,6 @@ def test_of_many_who_renew_at_once_one_succeeds(gam: Gam, login: TokenRequest, s
 
 
 def test_a_session_never_has_the_id_of_another(gam: Gam, login: TokenRequest) -> None:
-    """Though the clock was set back and all its tokens are gone from the store."""
     first = tokens.exchange(gam, login)
     with gam.store.writing() as tx:
         tx.run("DELETE FROM token")
@@ -456,7 +415,6 @@ def test_a_session_never_has_the_id_of_another(gam: Gam, login: TokenRequest) ->
 
 
 def test_a_login_counts_the_reads_that_each_login_needs(gam: Gam, login: TokenRequest) -> None:
-    """An unknown refresh token costs the same statements, whether there is a session of that id or not."""
     token = tokens.exchange(gam, login).refresh_token.reveal()
     counts = []
     for guess in (token[:15] + "0" * 24, "001" + "0" * 36):
@@ -481,7 +439,6 @@ class Line:
 def test_a_session_has_one_good_refresh_token_at_most(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, int]]
 ) -> None:
-    """Whatever is used in whatever order: the newest one goes on, an older one ends all of its session."""
     with Store.create(tmp_path_factory.mktemp("lines") / "gam.db") as opened:
         gam = Gam(opened, lambda: START, os.urandom, "tester")
         login = began(gam)
@@ -503,7 +460,6 @@ def test_a_session_has_one_good_refresh_token_at_most(
 
 
 def unused(gam: Gam, issued: IssuedToken) -> object:
-    """Return how many refresh tokens of the session of that token were not used."""
     asked = "SELECT count(*) FROM refresh_token WHERE session = ? AND used_at IS NULL"
     with gam.store.reading() as tx:
         row = tx.one(asked, kept(gam, issued).session_row)
@@ -511,7 +467,6 @@ def unused(gam: Gam, issued: IssuedToken) -> object:
 
 
 def began(gam: Gam) -> TokenRequest:
-    """Make a world in a new store, and return the request that logs in there."""
     repository.initialise(gam)
     auth_types.update(gam, "local", {"enabled": True})
     made = apps.create(gam, AppSpec("portal", {"remote_rest": True, "token.renewals": 999}, ("gam_user_data",)))
@@ -525,7 +480,6 @@ def began(gam: Gam) -> TokenRequest:
 
 
 def test_a_store_keeps_digests_alone(gam: Gam, login: TokenRequest) -> None:
-    """No refresh token can be read from it."""
     issued = tokens.exchange(gam, login)
     place = parse_refresh_token(issued.refresh_token)
     assert place is not None
@@ -537,7 +491,6 @@ def test_a_store_keeps_digests_alone(gam: Gam, login: TokenRequest) -> None:
 
 
 def test_who_has_proven_nothing_costs_no_look_at_each_scope(gam: Gam, login: TokenRequest) -> None:
-    """An application that does not exist is not asked what its users carry; a request names no more than so many."""
     named = "+".join(f"user_a{number}" for number in range(MAX_ATTRIBUTES + 100))
     counts = []
     for client_id in ("0" * 32, login.client_id):

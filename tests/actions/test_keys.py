@@ -22,13 +22,11 @@ OPEN = {"remote_rest": True, "api_keys.enabled": True, "api_keys.scope_choice": 
 
 
 def ids(gam: Gam, search: KeySearch) -> list[str]:
-    """Return the ids of the keys that are listed."""
     with keys.search(gam, search) as found:
         return [each.id for each in found]
 
 
 def test_a_new_key_is_kept_and_told_without_its_secret(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
-    """It carries all that the application publishes and never expires unless asked."""
     assert keys.show(gam, issued.record.id) == issued.record
     assert keys.show(gam, issued.record.id[:4]) == issued.record
     assert issued.secret.matches(issued.record.digest)
@@ -46,7 +44,6 @@ def test_a_new_key_is_kept_and_told_without_its_secret(gam: Gam, issued: IssuedK
 
 
 def test_a_key_is_made_as_wished(gam: Gam, portal: CreateResult[App], ana: User) -> None:
-    """With fewer scopes, another type, an end and a label; user and application named in any way."""
     auth_types.create(gam, "machines", "APIkey", {})
     wish = KeySpec(ana.email, portal.record.client_id, ("user_mail+user_city", "user_guid"), "MACHINES")
     made = keys.generate(gam, KeySpec(wish.user, wish.app, wish.scopes, wish.auth_type, timedelta(days=90), "ci"))
@@ -72,7 +69,6 @@ def test_a_key_is_made_as_wished(gam: Gam, portal: CreateResult[App], ana: User)
 def test_a_key_that_may_not_be_is_not_made(
     gam: Gam, issued: IssuedKey, trail: Trail, wish: KeySpec, error: type[Exception], message: str
 ) -> None:
-    """Nothing is written, and the key that is there lives on."""
     before = trail()
     with pytest.raises(error, match=message):
         keys.generate(gam, wish)
@@ -81,7 +77,6 @@ def test_a_key_that_may_not_be_is_not_made(
 
 
 def test_a_live_key_is_replaced_when_that_is_asked(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
-    """The old one ends now, and the audit tells which it was."""
     made = keys.generate(gam, KeySpec("ana", "portal", replace=True))
     old = keys.show(gam, issued.record.id)
     assert (old.status(gam.now()), old.ended_at) == ("replaced", gam.now())
@@ -91,14 +86,12 @@ def test_a_live_key_is_replaced_when_that_is_asked(gam: Gam, issued: IssuedKey, 
 
 
 def test_a_refused_wish_replaces_nothing(gam: Gam, issued: IssuedKey) -> None:
-    """The old key lives on."""
     with pytest.raises(RefusedError):
         keys.generate(gam, KeySpec("ana", "portal", ("fullcontrol",), replace=True))
     assert keys.show(gam, issued.record.id).status(gam.now()) == "active"
 
 
 def test_a_dead_key_is_not_in_the_way(gam: Gam, portal: CreateResult[App], ana: User, forward: Forward) -> None:
-    """Expired or revoked, it keeps its status beside the new one."""
     first = keys.generate(gam, KeySpec(ana.name, portal.record.name, expires_in=timedelta(hours=1)))
     forward(timedelta(hours=1))
     second = keys.generate(gam, KeySpec(ana.name, portal.record.name))
@@ -111,14 +104,12 @@ def test_a_dead_key_is_not_in_the_way(gam: Gam, portal: CreateResult[App], ana: 
 def test_the_type_of_a_key_is_the_one_that_the_application_allows(
     gam: Gam, portal: CreateResult[App], ana: User
 ) -> None:
-    """Else the default of the repository."""
     auth_types.create(gam, "machines", "APIkey", {})
     apps.update(gam, portal.record.name, {"api_keys.auth_type": "machines"})
     assert keys.generate(gam, KeySpec(ana.name, portal.record.name)).record.auth_type == "machines"
 
 
 def test_a_key_whose_secret_cannot_be_kept_is_not_made(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
-    """Both are kept, or neither: the key that it would have replaced lives on."""
     seen: list[Secret] = []
 
     def fail(_: Key, secret: Secret) -> None:
@@ -135,7 +126,6 @@ def test_a_key_whose_secret_cannot_be_kept_is_not_made(gam: Gam, issued: IssuedK
 
 @pytest.mark.parametrize("prefix", ["", "!", "nothing"])
 def test_an_unknown_key_is_not_found(gam: Gam, issued: IssuedKey, trail: Trail, prefix: str) -> None:
-    """By none of the actions, and of several none is revoked then."""
     before = trail()
     with pytest.raises(NotFoundError, match="no key with the id"):
         keys.show(gam, prefix)
@@ -147,7 +137,6 @@ def test_an_unknown_key_is_not_found(gam: Gam, issued: IssuedKey, trail: Trail, 
 
 @pytest.fixture
 def several(gam: Gam, issued: IssuedKey, forward: Forward) -> dict[str, str]:
-    """Return the ids of keys in several states."""
     for name in ("bob", "cleo", "dan"):
         users.create(gam, name, {})
     apps.create(gam, AppSpec("gate", OPEN, ("user_email",)))
@@ -179,12 +168,10 @@ def several(gam: Gam, issued: IssuedKey, forward: Forward) -> dict[str, str]:
 def test_a_list_shows_the_keys_that_are_wanted(
     gam: Gam, several: dict[str, str], search: KeySearch, found: set[str]
 ) -> None:
-    """All states unless filtered; what expires soon is still alive."""
     assert set(ids(gam, search)) == {several[name] for name in found}
 
 
 def test_a_list_is_sorted_and_cut(gam: Gam, several: dict[str, str]) -> None:
-    """The limit counts the keys that are wanted."""
     search = KeySearch(statuses=("active",), sort="expires_at", limit=2)
     assert ids(gam, search) == [several["soon"], several["later"]]
     assert ids(gam, KeySearch(limit=0)) == []
@@ -192,13 +179,11 @@ def test_a_list_is_sorted_and_cut(gam: Gam, several: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("search", [KeySearch(user="nobody"), KeySearch(app="nothing")])
 def test_a_list_of_nobodys_keys_is_not_found(gam: Gam, search: KeySearch) -> None:
-    """A typo is not an empty list."""
     with pytest.raises(NotFoundError), keys.search(gam, search):
         pass
 
 
 def test_the_applications_that_a_user_can_hold_a_key_for_are_listed(gam: Gam, issued: IssuedKey) -> None:
-    """Those that take API keys, each with the live key if there is one."""
     apps.create(gam, AppSpec("gate", OPEN))
     apps.create(gam, AppSpec("closed", {}))
     apps.create(gam, AppSpec("disabled", {**OPEN, "enabled": False}))
@@ -217,7 +202,6 @@ def test_the_applications_that_a_user_can_hold_a_key_for_are_listed(gam: Gam, is
 def test_a_revoked_key_ends_now_for_the_reason_given(
     gam: Gam, issued: IssuedKey, trail: Trail, forward: Forward
 ) -> None:
-    """The audit tells whose it was and why."""
     now = forward(timedelta(hours=1))
     (changed,) = keys.revoke(gam, [issued.record.id[:6]], "laptop lost")
     assert changed.is_changed
@@ -230,7 +214,6 @@ def test_a_revoked_key_ends_now_for_the_reason_given(
 
 
 def test_what_has_ended_already_stays_as_it_is(gam: Gam, issued: IssuedKey, trail: Trail, forward: Forward) -> None:
-    """Revoking it again writes nothing and says so."""
     key_id = issued.record.id
     first = [each.is_changed for each in keys.revoke(gam, [key_id, key_id, key_id[:7]], "first")]
     assert first == [True, False]
@@ -241,7 +224,6 @@ def test_what_has_ended_already_stays_as_it_is(gam: Gam, issued: IssuedKey, trai
 
 
 def test_a_key_is_revoked_by_its_secret(gam: Gam, issued: IssuedKey) -> None:
-    """When that is all that is at hand."""
     changed = keys.revoke_by_secret(gam, issued.secret, "found in a log")
     assert (changed.is_changed, changed.record.id) == (True, issued.record.id)
     assert keys.show(gam, issued.record.id).reason == "found in a log"
@@ -249,7 +231,6 @@ def test_a_key_is_revoked_by_its_secret(gam: Gam, issued: IssuedKey) -> None:
 
 
 def test_another_secret_revokes_nothing(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
-    """Neither what is no key, nor a key of another store, nor another secret under the same id."""
     before = trail()
     for text in ("", "gamkey_x", issued.secret.reveal()[:-1], f"{issued.secret.reveal()} "):
         with pytest.raises(UsageError, match="no API key: its form or its checksum"):
@@ -263,7 +244,6 @@ def test_another_secret_revokes_nothing(gam: Gam, issued: IssuedKey, trail: Trai
 
 
 def test_an_id_alone_does_not_revoke_by_secret(gam: Gam, issued: IssuedKey) -> None:
-    """The digest has to match too."""
     dice = iter([issued.record.id.encode()])
     forged_id, forged = mint_api_key(lambda count: next(dice, bytes(count)).translate(LETTERS))
     assert forged_id == issued.record.id
@@ -280,7 +260,6 @@ LETTERS = bytes(max(ALPHABET.find(byte), 0) for byte in range(256))
 def test_all_live_keys_of_a_user_or_application_are_revoked_when_their_number_is_accepted(
     gam: Gam, several: dict[str, str], trail: Trail
 ) -> None:
-    """Only the live ones, each told on its own; otherwise nothing is written."""
     before = trail()
     for wrong in (None, 0, 1, 3):
         with pytest.raises(InvalidatesKeysError, match="this ends 2 live keys for good") as caught:
@@ -296,7 +275,6 @@ def test_all_live_keys_of_a_user_or_application_are_revoked_when_their_number_is
 
 
 def test_where_no_key_lives_none_is_revoked(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
-    """That needs no number and writes nothing."""
     keys.revoke(gam, [issued.record.id], None)
     before = trail()
     assert keys.revoke_all(gam, KeySearch(user="ana"), None, None) == []
@@ -304,7 +282,6 @@ def test_where_no_key_lives_none_is_revoked(gam: Gam, issued: IssuedKey, trail: 
 
 
 def test_a_published_attribute_may_be_chosen_when_nobody_carries_it_any_more(gam: Gam, ana: User) -> None:
-    """What an application publishes is known."""
     users.update(gam, ana.guid, {"attributes": {"badge": "7"}})
     apps.create(gam, AppSpec("gate", OPEN, ("user_badge",)))
     users.update(gam, ana.guid, {"attributes": {}})
@@ -314,7 +291,6 @@ def test_a_published_attribute_may_be_chosen_when_nobody_carries_it_any_more(gam
 def test_a_rotated_key_lives_beside_its_successor_and_then_counts_as_replaced(
     gam: Gam, issued: IssuedKey, forward: Forward
 ) -> None:
-    """Same scopes, same label; the new one is the current one."""
     new = keys.rotate(gam, issued.record.id, timedelta(days=7))
     assert new is not None
     assert (new.record.scopes, new.record.label) == (issued.record.scopes, issued.record.label)
@@ -325,7 +301,6 @@ def test_a_rotated_key_lives_beside_its_successor_and_then_counts_as_replaced(
 
 
 def test_a_key_rotated_without_overlap_has_ended(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
-    """For a leak."""
     new = keys.rotate(gam, issued.record.id, timedelta(0))
     assert new is not None
     assert keys.show(gam, issued.record.id).status(gam.now()) == "replaced"
@@ -333,7 +308,6 @@ def test_a_key_rotated_without_overlap_has_ended(gam: Gam, issued: IssuedKey, tr
 
 
 def test_a_key_lives_as_long_as_the_one_it_follows(gam: Gam, ana: User, portal: CreateResult[App]) -> None:
-    """What was asked then holds again."""
     old = keys.generate(gam, KeySpec(ana.name, portal.record.name, expires_in=timedelta(days=30))).record
     new = keys.rotate(gam, old.id, timedelta(days=1))
     assert new is not None
@@ -341,7 +315,6 @@ def test_a_key_lives_as_long_as_the_one_it_follows(gam: Gam, ana: User, portal: 
 
 
 def test_a_key_is_rotated_only_when_it_is_due(gam: Gam, ana: User, portal: CreateResult[App], trail: Trail) -> None:
-    """Otherwise nothing is made, and nothing written."""
     old = keys.generate(gam, KeySpec(ana.name, portal.record.name, expires_in=timedelta(days=30))).record
     before = trail()
     assert keys.rotate(gam, old.id, timedelta(0), if_due=timedelta(days=29)) is None
@@ -350,12 +323,10 @@ def test_a_key_is_rotated_only_when_it_is_due(gam: Gam, ana: User, portal: Creat
 
 
 def test_a_key_that_never_expires_is_never_due(gam: Gam, issued: IssuedKey) -> None:
-    """However far one looks."""
     assert keys.rotate(gam, issued.record.id, timedelta(0), if_due=timedelta(days=36_500)) is None
 
 
 def test_only_an_active_key_is_rotated(gam: Gam, issued: IssuedKey) -> None:
-    """A retiring one was rotated already, an ended one has no successor."""
     keys.rotate(gam, issued.record.id, timedelta(days=1))
     with pytest.raises(RefusedError, match="is retiring"):
         keys.rotate(gam, issued.record.id, timedelta(days=1))
@@ -365,7 +336,6 @@ def test_only_an_active_key_is_rotated(gam: Gam, issued: IssuedKey) -> None:
 
 
 def test_a_rotation_obeys_the_rules_but_keeps_scopes_that_nobody_may_choose(gam: Gam, ana: User) -> None:
-    """The successor carries what its key carried, as long as that is published."""
     apps.create(gam, AppSpec("gate", OPEN, ("gam_user_data+gam_user_roles",)))
     old = keys.generate(gam, KeySpec(ana.name, "gate", ("gam_user_roles",))).record
     apps.update(gam, "gate", {"api_keys.scope_choice": False})
@@ -378,7 +348,6 @@ def test_a_rotation_obeys_the_rules_but_keeps_scopes_that_nobody_may_choose(gam:
 
 
 def test_a_new_key_may_let_the_live_one_retire(gam: Gam, issued: IssuedKey) -> None:
-    """Instead of ending it now."""
     new = keys.generate(gam, KeySpec("ana", "portal", overlap=timedelta(hours=1)))
     assert keys.show(gam, issued.record.id).status(gam.now()) == "retiring"
     assert keys.show(gam, new.record.id).status(gam.now()) == "active"
@@ -387,7 +356,6 @@ def test_a_new_key_may_let_the_live_one_retire(gam: Gam, issued: IssuedKey) -> N
 def test_a_token_of_a_retiring_key_ends_with_the_key(
     gam: Gam, issued: IssuedKey, asked: TokenRequest, forward: Forward
 ) -> None:
-    """It never outlives it."""
     keys.rotate(gam, issued.record.id, timedelta(minutes=5))
     token = tokens.exchange(gam, asked)
     assert token.expires_in == 300
@@ -397,7 +365,6 @@ def test_a_token_of_a_retiring_key_ends_with_the_key(
 
 
 def test_a_reason_that_cannot_be_printed_is_refused(gam: Gam, issued: IssuedKey) -> None:
-    """As every other text."""
     with pytest.raises(UsageError, match="cannot be printed"):
         keys.revoke(gam, [issued.record.id], "x\x1b[2J")
     assert keys.show(gam, issued.record.id).is_valid(gam.now())
@@ -406,7 +373,6 @@ def test_a_reason_that_cannot_be_printed_is_refused(gam: Gam, issued: IssuedKey)
 def test_keys_that_nobody_used_for_long_are_found(
     gam: Gam, issued: IssuedKey, asked: TokenRequest, forward: Forward
 ) -> None:
-    """From their making on, or from their last use; only while they live."""
     search = KeySearch(unused_for=timedelta(days=90))
     forward(timedelta(days=89))
     tokens.exchange(gam, asked)

@@ -18,17 +18,14 @@ from gamcli.store.sqlite import backups, checks
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """Return where a backup goes to."""
     return tmp_path / "backup.db"
 
 
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every store be too large to be checked whole."""
     monkeypatch.setattr(maintenance, "MAX_FULL_CHECK_BYTES", 0)
 
 
 def spoilt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every copy come out damaged."""
     real = backups.copy
 
     def copy(source: Path, part: Path) -> backups.Counts:
@@ -42,7 +39,6 @@ def spoilt(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_facts_of_a_store_are_those_of_its_file(gam: Gam) -> None:
-    """What it holds, how large it is, and who may read it."""
     users.create(gam, "ana", {})
     found = maintenance.info(gam)
     assert (found.users, found.keys, found.audit_entries, found.mode) == (1, 0, 2, "0600")
@@ -53,7 +49,6 @@ def test_the_facts_of_a_store_are_those_of_its_file(gam: Gam) -> None:
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_a_backup_tells_what_it_holds(gam: Gam, target: Path, whole: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 - a case
-    """And how far it was checked."""
     if not whole:
         small(monkeypatch)
     users.create(gam, "ana", {})
@@ -66,7 +61,6 @@ def test_a_backup_tells_what_it_holds(gam: Gam, target: Path, whole: bool, monke
 
 
 def test_a_large_store_is_checked_whole_for_who_asks(gam: Gam, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long that takes."""
     small(monkeypatch)
     assert maintenance.backup(gam.store.path, target, check_all_pages=True).checked == "pages"
 
@@ -78,7 +72,6 @@ def test_a_backup_that_came_out_damaged_is_not_kept(
     large: bool,  # noqa: FBT001 - a case
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """And the earlier one stays."""
     maintenance.backup(gam.store.path, target)
     before = target.read_bytes()
     if large:
@@ -101,7 +94,6 @@ TAMPERED = {
 def test_a_store_that_was_tampered_with_is_backed_up_but_not_as_if_it_were_well(
     gam: Gam, target: Path, what: str
 ) -> None:
-    """The copy is the evidence, and holds all that can be had; whoever trusts the exit code hears of it."""
     with gam.store.writing() as tx:
         tx.run(TAMPERED[what])
     with pytest.raises(StoreUnusableError, match=f"is kept, a whole copy, but the store .* {what}") as caught:
@@ -112,7 +104,6 @@ def test_a_store_that_was_tampered_with_is_backed_up_but_not_as_if_it_were_well(
 
 
 def test_a_store_that_was_tampered_with_takes_no_place_of_an_earlier_backup(gam: Gam, target: Path) -> None:
-    """That may be the last good one."""
     maintenance.backup(gam.store.path, target)
     before = target.read_bytes()
     with gam.store.writing() as tx:
@@ -124,7 +115,6 @@ def test_a_store_that_was_tampered_with_takes_no_place_of_an_earlier_backup(gam:
 
 
 def test_a_store_that_was_tampered_with_is_streamed_and_then_told(gam: Gam, target: Path) -> None:
-    """All of it comes first."""
     with gam.store.writing() as tx:
         tx.run("UPDATE audit SET target = 'other'")
     with pytest.raises(StoreUnusableError, match="the copy was written"):  # noqa: SIM117 - it is raised at its end
@@ -134,7 +124,6 @@ def test_a_store_that_was_tampered_with_is_streamed_and_then_told(gam: Gam, targ
 
 
 def test_the_store_itself_is_no_place_for_its_backup(gam: Gam, target: Path) -> None:
-    """Under no name."""
     target.symlink_to(gam.store.path)
     for over in (False, True):
         with pytest.raises(UsageError, match="the store itself"):
@@ -142,7 +131,6 @@ def test_the_store_itself_is_no_place_for_its_backup(gam: Gam, target: Path) -> 
 
 
 def test_an_earlier_file_is_not_overwritten_unasked(gam: Gam, target: Path) -> None:
-    """Whatever it is."""
     target.touch()
     with pytest.raises(ConflictError):
         maintenance.backup(gam.store.path, target)
@@ -150,7 +138,6 @@ def test_an_earlier_file_is_not_overwritten_unasked(gam: Gam, target: Path) -> N
 
 
 def test_a_stream_is_what_the_file_would_be(gam: Gam, target: Path) -> None:
-    """While it is read, no name leads to it."""
     maintenance.backup(gam.store.path, target)
     with maintenance.stream_backup(gam.store.path) as (made, file):
         assert {each.name for each in gam.store.path.parent.iterdir()} == {"store.db", "store.db-wal", "store.db-shm"}
@@ -161,7 +148,6 @@ def test_a_stream_is_what_the_file_would_be(gam: Gam, target: Path) -> None:
 def test_a_store_that_is_only_read_is_streamed_by_way_of_another_folder(
     gam: Gam, target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is made beside it; without such a folder that is told."""
     path, passing = gam.store.path, tmp_path / "passing"
     gam.store.close()
     maintenance.backup(path, target)
@@ -190,14 +176,12 @@ def test_a_store_that_is_only_read_is_streamed_by_way_of_another_folder(
 
 @pytest.mark.parametrize("do", [maintenance.check, lambda path: maintenance.backup(path, path.parent / "x.db")])
 def test_a_store_that_is_not_there_is_told(tmp_path: Path, do: Callable[[Path], object]) -> None:
-    """And nothing is made in its place."""
     with pytest.raises(StoreMissingError):
         do(tmp_path / "none.db")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_not_well_is_told_with_its_check() -> None:
-    """The first of them."""
     well, bad = StoreCheck("format", ok=True, what="good"), StoreCheck("pages", ok=False, what="torn")
     maintenance.require_ok([well], "it", "look")
     with pytest.raises(StoreUnusableError, match="pages: torn"):
@@ -205,5 +189,4 @@ def test_what_is_not_well_is_told_with_its_check() -> None:
 
 
 def test_a_check_is_that_of_the_store(gam: Gam) -> None:
-    """With its files."""
     assert maintenance.check(gam.store.path) == checks.of_store(gam.store.path)

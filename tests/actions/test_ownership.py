@@ -15,7 +15,6 @@ Trail = Callable[[], list[AuditEntry]]
 
 
 def read(gam: Gam, record: Manageable) -> Manageable:
-    """Return the record as the store has it now."""
     match record:
         case Key():
             return keys.show(gam, record.id)
@@ -28,7 +27,6 @@ def read(gam: Gam, record: Manageable) -> Manageable:
 
 
 def test_what_nobody_manages_is_remembered_as_made_by_hand(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
-    """Of every kind; letting it go forgets that, and every step is told."""
     key = issued.record
     records: tuple[Manageable, ...] = (
         key,
@@ -51,7 +49,6 @@ def test_what_nobody_manages_is_remembered_as_made_by_hand(gam: Gam, issued: Iss
 
 @pytest.mark.usefixtures("portal")
 def test_what_another_owner_gives_away_was_not_made_by_hand(gam: Gam, ana: User, trail: Trail) -> None:
-    """It stays what a manifest made."""
     with gam.store.writing() as tx:
         users.save(gam, tx, ana, replace(ana, managed_by="a.toml"))
         ownership.adopt(gam, tx, replace(ana, managed_by="a.toml"), "b.toml")
@@ -61,7 +58,6 @@ def test_what_another_owner_gives_away_was_not_made_by_hand(gam: Gam, ana: User,
 
 
 def test_keys_feel_nothing_of_it(gam: Gam, issued: IssuedKey) -> None:
-    """Whoever manages their application."""
     app: App = apps.show(gam, issued.record.app)
     with gam.store.writing() as tx:
         ownership.adopt(gam, tx, app, "a.toml")

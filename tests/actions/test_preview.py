@@ -61,7 +61,6 @@ class Changing(NamedTuple):
 
 @st.composite
 def worlds(draw: st.DrawFn, now: datetime) -> tuple[World, dict[str, Secret]]:
-    """Draw what a store holds, and the secrets of its keys by their ids."""
     types = {name: AuthType(name, "APIkey", "", draw(MOSTLY), name == TYPES[0], now, now) for name in TYPES}
     found = World({app.name: app for app in (draw(_apps(name, now)) for name in ("one", "two"))}, {}, types, {})
     for place, name in enumerate(("ana", "eva")):
@@ -155,7 +154,6 @@ CHANGES = st.one_of(
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory, now: datetime) -> Path:
-    """Return where a store lies that has its repository and nothing else."""
     path = tmp_path_factory.mktemp("preview") / "template.db"
     with Store.create(path) as made:
         repository.initialise(Gam(made, lambda: now, random.Random(62).randbytes, "tester"))
@@ -163,7 +161,6 @@ def template(tmp_path_factory: pytest.TempPathFactory, now: datetime) -> Path:
 
 
 def filled(tx: Transaction, world: World) -> None:
-    """Keep what `world` holds in a store that has its repository."""
     for auth_type in world.auth_types.values():
         keep = store.auth_types.save if auth_type.default else store.auth_types.add
         keep(tx, auth_type)
@@ -176,7 +173,6 @@ def filled(tx: Transaction, world: World) -> None:
 
 
 def read(gam: Gam) -> World:
-    """Return what the store holds."""
     with gam.store.reading() as tx:
         return World(
             {each.name: each for each in store.apps.each(tx, AppFilter())},
@@ -187,8 +183,6 @@ def read(gam: Gam) -> World:
 
 
 def others(world: World, target: str) -> World:
-    """Return what keys stand on, without whatever is called `target`."""
-
     def kept(some: dict[str, Record]) -> dict[str, Record]:
         return {name: each for name, each in some.items() if name != target}
 
@@ -196,7 +190,6 @@ def others(world: World, target: str) -> World:
 
 
 def accepted(gam: Gam, secrets: dict[str, Secret]) -> set[str]:
-    """Return the ids of the keys that are granted a token, with all that a request needs; nothing is kept of it."""
     return set(_accepted(gam, secrets))
 
 
@@ -214,7 +207,6 @@ def _accepted(gam: Gam, secrets: dict[str, Secret]) -> Iterator[str]:
 
 
 def rehearsed(gam: Gam, change: Changing) -> Plan:
-    """Return what a dry run tells of the change."""
     rehearsal = DryRun()
     with gam.store.rehearsing():
         change.do(replace(gam, dry_run=rehearsal), None)
@@ -226,7 +218,6 @@ def rehearsed(gam: Gam, change: Changing) -> Plan:
 def test_a_dry_run_tells_exactly_the_keys_that_the_change_stops(
     template: Path, tmp_path_factory: pytest.TempPathFactory, now: datetime, data: st.DataObject
 ) -> None:
-    """Those that were granted tokens and no longer are, and the suspended ones that end; all others stay."""
     world, secrets = data.draw(worlds(now))
     change = data.draw(CHANGES)
     path = shutil.copy(template, tmp_path_factory.mktemp("preview") / "store.db")

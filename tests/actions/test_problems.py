@@ -7,12 +7,10 @@ from gamcli.errors import NotFoundError, ProblemsError, UsageError
 
 
 def test_a_file_without_faults_passes() -> None:
-    """Nothing is raised."""
     ProblemList("a.csv").require_none()
 
 
 def test_all_faults_are_told_in_the_order_of_their_lines() -> None:
-    """Whenever they were found."""
     faults = ProblemList("a.csv")
     for line in (7, 2, 5):
         faults.add(line, "wrong")
@@ -22,7 +20,6 @@ def test_all_faults_are_told_in_the_order_of_their_lines() -> None:
 
 
 def test_so_many_faults_are_told_and_no_more() -> None:
-    """A million of them would say nothing more."""
     faults = ProblemList("a.csv")
     for line in range(1, MAX_PROBLEMS):
         faults.add(line, "wrong")
@@ -37,6 +34,5 @@ def test_so_many_faults_are_told_and_no_more() -> None:
     [("gamcli app list", "no app; gamcli app list"), ("did you mean b?", "no app; did you mean b?"), ("90d", "no app")],
 )
 def test_a_hint_belongs_to_a_fault_when_it_can_be_typed(hint: str, text: str) -> None:
-    """What is said of options does not."""
     assert error_message(NotFoundError("no app", hint)) == text
     assert error_message(UsageError("no app")) == "no app"

@@ -30,12 +30,10 @@ MAYBE = st.none() | DAYS
 
 
 def at(days: int | None) -> int | None:
-    """Return the instant so many days from now, as the store keeps it."""
     return None if days is None else micros(NOW + days * DAY)
 
 
 def world(store: Store) -> Gam:
-    """Fill a store with two users, two applications and a key of the first for the first."""
     gam = Gam(store, lambda: NOW, os.urandom, "tester")
     repository.initialise(gam)
     for name in ("ana", "eva"):
@@ -47,7 +45,6 @@ def world(store: Store) -> Gam:
 
 
 def owners(gam: Gam) -> tuple[dict[str, str], dict[str, str], str]:
-    """Return the GUIDs of the users, the client ids of the applications, and the id of the key."""
     with gam.store.reading() as tx:
         guids, clients = (
             {str(name): str(value) for name, value in tx.each(f"SELECT name, {column} FROM {table}")}
@@ -58,7 +55,6 @@ def owners(gam: Gam) -> tuple[dict[str, str], dict[str, str], str]:
 
 
 def put_token(gam: Gam, **values: object) -> None:
-    """Put a token into the store."""
     guids, clients, _ = owners(gam)
     row = {
         "id": at(-60), "digest": b"x" * 32, "user_guid": guids["ana"], "client_id": clients["portal"], "scopes": "",
@@ -69,7 +65,6 @@ def put_token(gam: Gam, **values: object) -> None:
 
 
 def put_session(gam: Gam, row: int | None, revoked: int | None = None, refresh: int | None = None) -> None:
-    """Put a session of ana at portal into the store, and a refresh token that expires then."""
     guids, clients, _ = owners(gam)
     with gam.store.writing() as tx:
         tx.run(
@@ -82,19 +77,16 @@ def put_session(gam: Gam, row: int | None, revoked: int | None = None, refresh: 
 
 
 def ids(gam: Gam, table: str) -> set[object]:
-    """Return the ids of all rows."""
     with gam.store.reading() as tx:
         return {row[0] for row in tx.each(f"SELECT * FROM {table}")}
 
 
 def pruned(gam: Gam) -> PruneResult:
-    """Delete what is dead for longer than KEPT, without waiting."""
     return pruning.prune(gam, KEPT, lambda _: None)
 
 
 @pytest.fixture
 def filled(store: Store) -> Gam:
-    """Return a store with users, applications, a key, and a token that is the last."""
     gam = world(store)
     put_token(gam, id=at(0), issued_at=at(0))
     return gam
@@ -120,7 +112,6 @@ SURROUNDINGS = st.fixed_dictionaries(
 def test_what_lives_stays_and_what_is_long_dead_goes(
     tokens: list[dict[str, Any]], around: dict[str, Any], part: int
 ) -> None:
-    """Whatever ended it, and however it is cut into parts."""
     with Store.in_memory() as store, pytest.MonkeyPatch.context() as patch:
         patch.setattr(parts, "PART", part)
         gam = world(store)
@@ -165,13 +156,11 @@ def test_what_lives_stays_and_what_is_long_dead_goes(
 
 
 def read(gam: Gam) -> list[Any]:
-    """Return the tokens as gamcli reads them."""
     with gam.store.reading() as tx:
         return list(stored.tokens.each(tx, TokenFilter()))
 
 
 def long_dead(token: Any, floor: int | None) -> bool:  # noqa: ANN401 - a token
-    """Say whether a token was dead for longer than KEPT; who was superseded is so since the newer one."""
     end = NOW - KEPT
     superseded = token.ended_at == token.issued_at and floor is not None
     ended = token.ended_at is not None and token.ended_at <= end and not superseded
@@ -179,7 +168,6 @@ def long_dead(token: Any, floor: int | None) -> bool:  # noqa: ANN401 - a token
 
 
 def test_what_went_is_counted_and_told_once(filled: Gam) -> None:
-    """In one audit entry, and none when nothing went."""
     for number in range(3):
         put_token(filled, id=micros(NOW - 60 * DAY) + number, expires_at=at(-40))
     found = pruned(filled)
@@ -193,7 +181,6 @@ def test_what_went_is_counted_and_told_once(filled: Gam) -> None:
 
 
 def test_a_session_goes_once_none_of_its_tokens_is_left(filled: Gam) -> None:
-    """With its refresh tokens; a refresh token that may still be used keeps it."""
     for row, refresh in ((1, -40), (2, -40), (3, 10), (4, -10)):
         put_session(filled, row, refresh=refresh)
     put_session(filled, 5, revoked=-40, refresh=10)
@@ -206,7 +193,6 @@ def test_a_session_goes_once_none_of_its_tokens_is_left(filled: Gam) -> None:
 
 
 def test_the_last_row_stays_so_that_no_id_is_given_twice(store: Store) -> None:
-    """Even when it is long dead."""
     gam = world(store)
     put_token(gam, expires_at=at(-50))
     assert pruned(gam).tokens == 0
@@ -215,7 +201,6 @@ def test_the_last_row_stays_so_that_no_id_is_given_twice(store: Store) -> None:
 
 
 def test_what_was_superseded_is_forgotten_with_the_tokens(filled: Gam) -> None:
-    """Not before, and not while a refresh token of before is left: it would live again."""
     guids, clients, _ = owners(filled)
     for name, days in (("portal", -40), ("gate", -10)):
         with filled.store.writing() as tx:
@@ -230,7 +215,6 @@ def test_what_was_superseded_is_forgotten_with_the_tokens(filled: Gam) -> None:
 
 
 def test_what_was_superseded_never_lives_again(store: Store) -> None:
-    """It is not forgotten while the token that it ended stays as the last one."""
     gam = world(store)
     guids, clients, _ = owners(gam)
     put_token(gam)
@@ -245,7 +229,6 @@ def test_what_was_superseded_never_lives_again(store: Store) -> None:
 
 
 def test_a_rehearsal_counts_what_would_go(filled: Gam) -> None:
-    """And deletes nothing."""
     put_token(filled, expires_at=at(-40))
     put_session(filled, 1)
     put_session(filled, at(0))
@@ -255,7 +238,6 @@ def test_a_rehearsal_counts_what_would_go(filled: Gam) -> None:
 
 
 def test_between_two_parts_others_may_write(filled: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After each there is a pause as long as it took."""
     monkeypatch.setattr(parts, "PART", 2)
     for number in range(5):
         put_token(filled, id=micros(NOW - 60 * DAY) + number, expires_at=at(-40))

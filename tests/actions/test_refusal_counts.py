@@ -15,7 +15,6 @@ Trail = Callable[[], list[AuditEntry]]
 def test_each_application_has_an_entry_and_all_others_have_one(
     gam: Gam, portal: CreateResult[App], trail: Trail, forward: Callable[[timedelta], object]
 ) -> None:
-    """With how often each rule refused it, from when to when."""
     since, before = gam.now(), len(trail())
     forward(timedelta(minutes=5))
     known = portal.record.client_id
@@ -32,7 +31,6 @@ def test_each_application_has_an_entry_and_all_others_have_one(
 
 
 def test_an_application_that_is_gone_is_nobody(gam: Gam, portal: CreateResult[App], trail: Trail) -> None:
-    """Its client id means nothing any more."""
     apps.delete(gam, "portal", None, yes=True)
     refusal_counts.record_refusal_counts(gam, {portal.record.client_id: {"key_unproven": 1}}, gam.now())
     assert trail()[-1].target == "-"
@@ -40,7 +38,6 @@ def test_an_application_that_is_gone_is_nobody(gam: Gam, portal: CreateResult[Ap
 
 
 def test_what_stands_for_the_state_does_not_move(gam: Gam, trail: Trail) -> None:
-    """Saved plans hold, whoever is refused meanwhile; the chain goes on."""
     with gam.store.reading() as tx:
         before = audit.last(tx)
     refusal_counts.record_refusal_counts(gam, {"": {"client_unknown": 1}}, gam.now())

@@ -11,7 +11,6 @@ from gamcli.store import Store
 def test_a_new_repository_has_a_guid_and_its_first_types(
     store: Store, gam: Gam, trail: Callable[[], list[AuditEntry]]
 ) -> None:
-    """`apikey`, enabled and the default; `local`, disabled; and audit entry 1."""
     with store.reading() as tx:
         assert tx.one("SELECT count(*) FROM repository") == (1,)
     with auth_types.search(gam, kind=None, enabled=None, sort=None) as found:
@@ -23,7 +22,6 @@ def test_a_new_repository_has_a_guid_and_its_first_types(
 
 
 def test_initialising_again_returns_what_is_there(gam: Gam, trail: Callable[[], list[AuditEntry]]) -> None:
-    """Nothing is written."""
     before = trail()
     again = repository.initialise(gam)
     assert (again.is_new, again.record.guid, again.record.default_auth_type) == (False, before[0].target, "apikey")
@@ -31,7 +29,6 @@ def test_initialising_again_returns_what_is_there(gam: Gam, trail: Callable[[], 
 
 
 def test_every_repository_has_a_guid_of_its_own(gam: Gam) -> None:
-    """It comes from the dice."""
     guid = repository.initialise(gam).record.guid
     with Store.create(gam.store.path.with_name("other.db")) as other:
         made = repository.initialise(Gam(other, gam.now, gam.entropy, "tester"))
@@ -40,7 +37,6 @@ def test_every_repository_has_a_guid_of_its_own(gam: Gam) -> None:
 
 
 def test_every_repository_has_a_secret_for_pairwise_ids(gam: Gam, store: Store) -> None:
-    """It comes from the dice, and is not shown."""
     made = repository.initialise(gam).record
     with Store.create(gam.store.path.with_name("other.db")) as other:
         another = repository.initialise(Gam(other, gam.now, gam.entropy, "tester")).record

@@ -20,13 +20,11 @@ WISH = KeySpec("ana", "portal")
 
 @pytest.fixture
 def first(gam: Gam, portal: CreateResult[App], ana: User) -> request_ids.RequestedKey:
-    """Return the answer to the first request."""
     assert (portal.is_new, ana.name) == (True, "ana")
     return request_ids.generate(gam, WISH, "deploy-1")
 
 
 def use(gam: Gam, portal: CreateResult[App], api_key: Secret | None) -> None:
-    """Trade a key for a token."""
     assert portal.secret
     assert api_key
     asked = TokenRequest(client_id=portal.record.client_id, client_secret=portal.secret, api_key=api_key)
@@ -36,7 +34,6 @@ def use(gam: Gam, portal: CreateResult[App], api_key: Secret | None) -> None:
 def test_a_repeated_request_gives_the_same_key_a_fresh_secret(
     gam: Gam, first: request_ids.RequestedKey, trail: Trail
 ) -> None:
-    """The one that was lost on the way dies; no second key is made."""
     again = request_ids.generate(gam, WISH, "deploy-1")
     assert (first.is_repeat, again.is_repeat) == (False, True)
     assert again.record.id == first.record.id
@@ -52,7 +49,6 @@ def test_a_repeated_request_gives_the_same_key_a_fresh_secret(
 def test_a_key_in_use_comes_alone(
     gam: Gam, portal: CreateResult[App], first: request_ids.RequestedKey, trail: Trail
 ) -> None:
-    """Its secret has arrived, and stays."""
     use(gam, portal, first.secret)
     before = trail()
     again = request_ids.generate(gam, WISH, "deploy-1")
@@ -63,7 +59,6 @@ def test_a_key_in_use_comes_alone(
 
 
 def test_a_key_that_has_ended_comes_alone(gam: Gam, first: request_ids.RequestedKey) -> None:
-    """Never a second one for the same request."""
     keys.revoke(gam, [first.record.id], None)
     again = request_ids.generate(gam, WISH, "deploy-1")
     assert (again.record.id, again.record.end, again.secret) == (first.record.id, "revoked", None)
@@ -72,7 +67,6 @@ def test_a_key_that_has_ended_comes_alone(gam: Gam, first: request_ids.Requested
 def test_a_key_that_expired_unused_comes_alone(
     gam: Gam, portal: CreateResult[App], ana: User, forward: Forward
 ) -> None:
-    """A fresh secret of a dead key is of no use."""
     wish = KeySpec(ana.name, portal.record.name, expires_in=timedelta(hours=1))
     made = request_ids.generate(gam, wish, "short")
     forward(timedelta(hours=2))
@@ -96,7 +90,6 @@ def test_a_key_that_expired_unused_comes_alone(
 def test_a_request_for_something_else_is_a_conflict(
     gam: Gam, first: request_ids.RequestedKey, other: KeySpec, told: str
 ) -> None:
-    """Whatever differs is named, and nothing changes."""
     users.create(gam, "eva", {})
     apps.create(gam, apps.AppSpec("gate", {"remote_rest": True, "api_keys.enabled": True}))
     with pytest.raises(ConflictError, match=f"made key {first.record.id} and asked for something else: .*{told}"):
@@ -105,7 +98,6 @@ def test_a_request_for_something_else_is_a_conflict(
 
 
 def test_the_same_wish_in_other_words_is_the_same(gam: Gam, portal: CreateResult[App], ana: User) -> None:
-    """Names of every kind, scopes in any order and spelling."""
     said = KeySpec("ana", "portal", ("gam_user_roles+user_mail",), "apikey", timedelta(days=1))
     meant = KeySpec(ana.email, portal.record.client_id, ("user_email", "GAM_USER_ROLES"), "APIKEY", timedelta(hours=24))
     made = request_ids.generate(gam, said, "words")
@@ -113,7 +105,6 @@ def test_the_same_wish_in_other_words_is_the_same(gam: Gam, portal: CreateResult
 
 
 def test_a_replacement_is_not_done_twice(gam: Gam, first: request_ids.RequestedKey) -> None:
-    """The key that followed stays, whatever the retry says of replacing."""
     wish = WISH._replace(replace=True)
     made = request_ids.generate(gam, wish, "deploy-2")
     assert request_ids.generate(gam, wish, "deploy-2").record.id == made.record.id
@@ -124,8 +115,6 @@ def test_a_replacement_is_not_done_twice(gam: Gam, first: request_ids.RequestedK
 def test_a_secret_that_cannot_be_kept_leaves_the_one_before(
     gam: Gam, first: request_ids.RequestedKey, trail: Trail
 ) -> None:
-    """A request that fails is none: it may be made again, and a reissue that fails kills nothing."""
-
     def fail(_: Key, __: Secret) -> None:
         raise FailedError("the disk is full")
 
@@ -140,7 +129,6 @@ def test_a_secret_that_cannot_be_kept_leaves_the_one_before(
 
 
 def test_no_fresh_secret_where_no_key_could_be_made(gam: Gam, first: request_ids.RequestedKey) -> None:
-    """The rules of issuing hold for it too."""
     users.update(gam, "ana", {"blocked": True})
     with pytest.raises(RefusedError):
         request_ids.generate(gam, WISH, "deploy-1")
@@ -148,7 +136,6 @@ def test_no_fresh_secret_where_no_key_could_be_made(gam: Gam, first: request_ids
 
 
 def test_a_request_goes_with_its_key(gam: Gam, first: request_ids.RequestedKey) -> None:
-    """A user that is deleted and made anew gets a new key for the same id."""
     with pytest.raises(InvalidatesKeysError):
         users.delete(gam, "ana", None)
     users.delete(gam, "ana", 1)
@@ -158,7 +145,6 @@ def test_a_request_goes_with_its_key(gam: Gam, first: request_ids.RequestedKey) 
 
 @pytest.mark.parametrize("wrong", ["", "x" * 101, "a\nb"])
 def test_an_id_that_cannot_be_is_refused(gam: Gam, portal: CreateResult[App], ana: User, wrong: str) -> None:
-    """One to a hundred printable characters."""
     with pytest.raises(UsageError):
         request_ids.generate(gam, KeySpec(ana.name, portal.record.name), wrong)
     assert request_ids.generate(gam, KeySpec(ana.name, portal.record.name), "x" * 100).secret

@@ -32,7 +32,6 @@ HOLDER = "import sys; from pathlib import Path; from gamcli.store import Store; 
 
 @pytest.fixture
 def backup(gam: Gam, tmp_path: Path) -> Path:
-    """Return a backup with user ana; then user eva came, and the store was closed."""
     users.create(gam, "ana", {})
     path = tmp_path / "backup.db"
     maintenance.backup(gam.store.path, path)
@@ -43,24 +42,20 @@ def backup(gam: Gam, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def acting(gam: Gam) -> restore.OpenGam:
-    """Return who acts on a store."""
     return lambda opened: replace(gam, store=opened)
 
 
 def names(path: Path) -> list[str]:
-    """Return the names of the users in a store."""
     with closing(sqlite3.connect(path)) as connection:
         return [name for (name,) in connection.execute("SELECT name FROM user ORDER BY name")]
 
 
 def last(path: Path) -> AuditEntry:
-    """Return the last audit entry of a store."""
     with Store.open(path) as store, store.reading() as tx:
         return list(stored.audit.each(tx))[-1]
 
 
 def test_a_backup_comes_back_and_what_was_there_is_kept(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
-    """Both are whole, and the backup itself stays as it was."""
     path, before = gam.store.path, backup.read_bytes()
     made = restore.restore(path, backup, acting, overwrite=True)
     assert made.kept is not None
@@ -71,7 +66,6 @@ def test_a_backup_comes_back_and_what_was_there_is_kept(gam: Gam, backup: Path, 
 
 
 def test_the_audit_trail_tells_of_it(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
-    """From where, and what was there before, by its head."""
     with closing(sqlite3.connect(gam.store.path)) as connection:
         (head,) = connection.execute("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
     made = restore.restore(gam.store.path, backup, acting, overwrite=True)
@@ -82,7 +76,6 @@ def test_the_audit_trail_tells_of_it(gam: Gam, backup: Path, acting: restore.Ope
 
 
 def test_where_there_is_no_store_nothing_is_kept(tmp_path: Path, backup: Path, acting: restore.OpenGam) -> None:
-    """Its folder is made."""
     path = tmp_path / "new" / "folder" / "store.db"
     made = restore.restore(path, backup, acting)
     assert (made.kept, names(path)) == (None, ["ana"])
@@ -90,7 +83,6 @@ def test_where_there_is_no_store_nothing_is_kept(tmp_path: Path, backup: Path, a
 
 
 def test_a_store_that_is_there_stays_unless_it_may_be_replaced(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
-    """And how to do that is told."""
     with pytest.raises(ConflictError, match="already") as caught:
         restore.restore(gam.store.path, backup, acting)
     assert "--replace" in str(caught.value.hint)
@@ -108,7 +100,6 @@ def test_a_store_that_is_there_stays_unless_it_may_be_replaced(gam: Gam, backup:
 def test_a_backup_that_is_none_is_told_with_what_helps(
     gam: Gam, backup: Path, acting: restore.OpenGam, damage: str, hint: str
 ) -> None:
-    """It is not the store that was named."""
     if damage == "junk":
         backup.write_bytes(b"x" * 8192)
     else:
@@ -121,7 +112,6 @@ def test_a_backup_that_is_none_is_told_with_what_helps(
 
 
 def test_a_store_that_a_process_works_on_stays(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
-    """Until that ends."""
     words = [sys.executable, "-c", f"{HOLDER}; print(flush=True); sys.stdin.read()", str(gam.store.path)]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -134,26 +124,22 @@ def test_a_store_that_a_process_works_on_stays(gam: Gam, backup: Path, acting: r
 
 
 def damage(path: Path) -> None:
-    """Overwrite a part of the file."""
     with path.open("r+b") as file:
         file.seek(4096 * 3)
         file.write(b"\xa5" * 4096 * 8)
 
 
 def tamper(path: Path) -> None:
-    """Change what an audit entry says."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("UPDATE audit SET target = 'other'")
 
 
 def outdo(path: Path) -> None:
-    """Make it a store of a gamcli that is to come."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA user_version = 1000")
 
 
 def overwrite(path: Path) -> None:
-    """Make it something else."""
     path.write_text("name,email\n" * 1000, encoding="utf-8")
 
 
@@ -170,7 +156,6 @@ def overwrite(path: Path) -> None:
 def test_a_backup_that_is_not_whole_changes_nothing(
     gam: Gam, backup: Path, acting: restore.OpenGam, spoil: Callable[[Path], None], error: type[GamcliError]
 ) -> None:
-    """Neither the store nor its folder."""
     spoil(backup)
     before = gam.store.path.read_bytes()
     with pytest.raises(error) as caught:
@@ -181,7 +166,6 @@ def test_a_backup_that_is_not_whole_changes_nothing(
 
 
 def test_a_damaged_store_is_replaced(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
-    """That is what backups are for; it is kept as it is."""
     gam.store.path.write_bytes(b"x" * 8192)
     made = restore.restore(gam.store.path, backup, acting, overwrite=True)
     assert names(gam.store.path) == ["ana"]
@@ -193,7 +177,6 @@ def test_a_damaged_store_is_replaced(gam: Gam, backup: Path, acting: restore.Ope
 def test_a_backup_of_an_earlier_version_is_brought_up_to_date(
     gam: Gam, tmp_path: Path, acting: restore.OpenGam
 ) -> None:
-    """Before it is put in place; it stays as it was itself."""
     gam.store.close()
     old = tmp_path / "old.db"
     with closing(sqlite3.connect(old)) as connection:
@@ -206,7 +189,6 @@ def test_a_backup_of_an_earlier_version_is_brought_up_to_date(
 
 
 def test_a_rehearsal_checks_everything_and_changes_nothing(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
-    """It says what would be kept."""
     made = restore.restore(gam.store.path, backup, acting, overwrite=True, dry_run=True)
     assert made.kept
     assert names(gam.store.path) == ["ana", "eva"]
@@ -214,7 +196,6 @@ def test_a_rehearsal_checks_everything_and_changes_nothing(gam: Gam, backup: Pat
 
 
 def test_the_store_is_no_backup_of_itself(gam: Gam, acting: restore.OpenGam) -> None:
-    """Under no name."""
     with pytest.raises(UsageError, match="the store itself"):
         restore.restore(gam.store.path, gam.store.path, acting, overwrite=True)
 
@@ -222,7 +203,6 @@ def test_the_store_is_no_backup_of_itself(gam: Gam, acting: restore.OpenGam) -> 
 def test_a_link_to_a_store_leads_to_the_restored_one(
     gam: Gam, backup: Path, acting: restore.OpenGam, tmp_path: Path
 ) -> None:
-    """The link stays."""
     link = tmp_path / "link.db"
     link.symlink_to(gam.store.path)
     restore.restore(link, backup, acting, overwrite=True)
@@ -231,7 +211,6 @@ def test_a_link_to_a_store_leads_to_the_restored_one(
 
 
 def test_a_store_is_brought_up_to_date_once(tmp_path: Path) -> None:
-    """Then there is nothing to do."""
     path = tmp_path / "store.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(OLD.read_text(encoding="utf-8"))
@@ -243,7 +222,6 @@ def test_a_store_is_brought_up_to_date_once(tmp_path: Path) -> None:
 
 
 def test_compacting_says_how_many_bytes_there_were_and_are(gam: Gam) -> None:
-    """With what lies beside the store."""
     for number in range(200):
         users.create(gam, f"user{number}", {"address": "x" * 250, "city": "x" * 250})
     with gam.store.writing() as tx:

@@ -30,14 +30,12 @@ class Scenario:
         self.run()
 
     def keep(self, secret: Secret | None, returned: object) -> Secret:
-        """Remember what was issued and what was returned with it."""
         assert secret is not None
         self.secrets.append(secret)
         self.returned.append(returned)
         return secret
 
     def run(self) -> None:
-        """Make, rotate, trade, revoke."""
         gam = self.gam
         users.create(gam, "ana", {"email": "ana@example.com"})
         self.returned.append(users.set_password(gam, "ana", PASSWORD, TEST_COST))
@@ -59,19 +57,16 @@ class Scenario:
         self.asked = asked
 
     def texts(self) -> list[str]:
-        """Return each secret, and the parts of it that would be enough for a thief."""
         whole = [secret.reveal() for secret in self.secrets]
         return whole + [text[16:48] for text in whole if len(text) > 48]
 
 
 @pytest.fixture
 def scenario(gam: Gam) -> Scenario:
-    """Return what was done with secrets."""
     return Scenario(gam)
 
 
 def test_no_secret_stands_in_the_audit(scenario: Scenario, trail: Callable[[], list[AuditEntry]]) -> None:
-    """Nor does a digest or a hash."""
     told = "\n".join(map(str, trail()))
     assert len(trail()) >= 9
     assert [text for text in scenario.texts() if text in told] == []
@@ -80,13 +75,11 @@ def test_no_secret_stands_in_the_audit(scenario: Scenario, trail: Callable[[], l
 
 
 def test_no_secret_shows_in_what_is_returned(scenario: Scenario) -> None:
-    """Whoever logs a record or a request logs no secret."""
     shown = repr(scenario.returned) + str(scenario.returned)
     assert [text for text in scenario.texts() if text in shown] == []
 
 
 def test_no_secret_lies_in_the_files_of_the_store(scenario: Scenario) -> None:
-    """Neither in the database nor in its log, open or closed."""
     path = scenario.gam.store.path
     for closed in (False, True):
         if closed:
@@ -97,7 +90,6 @@ def test_no_secret_lies_in_the_files_of_the_store(scenario: Scenario) -> None:
 
 
 def test_no_secret_stands_in_an_error_or_its_traceback(scenario: Scenario) -> None:
-    """Whatever is wrong with a request."""
     gam, asked = scenario.gam, scenario.asked
     attempts: list[Callable[[], object]] = [
         lambda: tokens.exchange(gam, asked),

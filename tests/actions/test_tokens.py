@@ -26,25 +26,21 @@ Forward = Callable[[timedelta], datetime]
 
 
 def refused(ask: Callable[[], object]) -> str:
-    """Return the rule that refuses what is asked."""
     with pytest.raises(RefusedError) as caught:
         ask()
     return caught.value.rule
 
 
 def ids(gam: Gam, search: TokenSearch) -> list[str]:
-    """Return the ids of the tokens that are listed."""
     with tokens.search(gam, search) as found:
         return [each.id for each in found]
 
 
 def token_id(secret: Secret) -> str:
-    """Return the id within a token."""
     return secret.reveal().partition("!")[2][:12]
 
 
 def test_a_key_is_traded_for_a_token_that_reads_claims(gam: Gam, asked: TokenRequest, trail: Trail) -> None:
-    """It carries the key's scopes and begins with the repository's GUID; a grant writes no audit entry."""
     before = trail()
     issued = tokens.exchange(gam, asked)
     assert issued.secret.reveal().startswith(f"{before[0].target}!")
@@ -59,7 +55,6 @@ def test_a_key_is_traded_for_a_token_that_reads_claims(gam: Gam, asked: TokenReq
 
 
 def test_every_exchange_gives_another_token(gam: Gam, asked: TokenRequest) -> None:
-    """All of them live, and their ids count up within one microsecond too."""
     issued = [tokens.exchange(gam, asked).secret for _ in range(3)]
     assert len({secret.reveal() for secret in issued}) == 3
     assert [token_id(secret) for secret in issued] == sorted(token_id(secret) for secret in issued)
@@ -67,7 +62,6 @@ def test_every_exchange_gives_another_token(gam: Gam, asked: TokenRequest) -> No
 
 
 def test_a_token_may_be_narrower_than_its_key(gam: Gam, asked: TokenRequest) -> None:
-    """And tells less."""
     issued = tokens.exchange(gam, replace(asked, scope="user_mail"))
     assert tokens.userinfo(gam, issued.secret) == {"email": "ana@example.com", "verified_email": False}
 
@@ -90,7 +84,6 @@ def test_a_token_may_be_narrower_than_its_key(gam: Gam, asked: TokenRequest) -> 
 def test_a_request_that_breaks_a_rule_is_refused_and_keeps_no_token(
     gam: Gam, asked: TokenRequest, sent: dict[str, object], rule: str
 ) -> None:
-    """The facts come from the store as it is."""
     auth_types.create(gam, "machines", "APIkey", {})
     wrong = replace(asked, **sent)  # type: ignore[arg-type]
     assert refused(lambda: tokens.exchange(gam, wrong)) == rule
@@ -98,42 +91,34 @@ def test_a_request_that_breaks_a_rule_is_refused_and_keeps_no_token(
 
 
 def disable_app(gam: Gam, _: IssuedKey) -> None:
-    """Disable the application."""
     apps.update(gam, "portal", {"enabled": False})
 
 
 def withdraw(gam: Gam, _: IssuedKey) -> None:
-    """Withdraw a scope of the key."""
     apps.update(gam, "portal", {}, ScopeEdit(remove=("gam_user_roles",)), accept=1)
 
 
 def revoke_key(gam: Gam, issued: IssuedKey) -> None:
-    """Revoke the key."""
     keys.revoke(gam, [issued.record.id], None)
 
 
 def replace_key(gam: Gam, _: IssuedKey) -> None:
-    """Replace the key."""
     keys.generate(gam, KeySpec("ana", "portal", replace=True))
 
 
 def block_user(gam: Gam, _: IssuedKey) -> None:
-    """Block the user."""
     users.update(gam, "ana", {"blocked": True})
 
 
 def disable_user(gam: Gam, _: IssuedKey) -> None:
-    """Disable the user."""
     users.update(gam, "ana", {"enabled": False})
 
 
 def delete_user(gam: Gam, _: IssuedKey) -> None:
-    """Delete the user."""
     users.delete(gam, "ana", 1)
 
 
 def delete_app(gam: Gam, _: IssuedKey) -> None:
-    """Delete the application."""
     apps.delete(gam, "portal", 1)
 
 
@@ -159,7 +144,6 @@ def test_a_token_dies_with_its_key_its_application_and_its_user(
     next_rule: str,
     rule: str,
 ) -> None:
-    """At once, and there is no other for that key."""
     token = tokens.exchange(gam, asked)
     end(gam, issued)
     assert refused(lambda: tokens.userinfo(gam, token.secret)) == rule
@@ -167,7 +151,6 @@ def test_a_token_dies_with_its_key_its_application_and_its_user(
 
 
 def test_a_token_expires(gam: Gam, asked: TokenRequest, forward: Forward) -> None:
-    """To the second, and there is another one for the key."""
     token = tokens.exchange(gam, asked)
     forward(timedelta(seconds=3599))
     assert tokens.userinfo(gam, token.secret)
@@ -178,7 +161,6 @@ def test_a_token_expires(gam: Gam, asked: TokenRequest, forward: Forward) -> Non
 
 
 def test_a_token_without_timeout_never_expires(gam: Gam, asked: TokenRequest, forward: Forward) -> None:
-    """When its key never does either."""
     apps.update(gam, "portal", {"token.timeout_minutes": 0})
     token = tokens.exchange(gam, asked)
     assert token.expires_in == 0
@@ -187,7 +169,6 @@ def test_a_token_without_timeout_never_expires(gam: Gam, asked: TokenRequest, fo
 
 
 def test_one_token_per_user_ends_the_earlier_one_at_once(gam: Gam, asked: TokenRequest) -> None:
-    """Even within the same microsecond."""
     apps.update(gam, "portal", {"one_token_per_user": True})
     first, second = tokens.exchange(gam, asked), tokens.exchange(gam, asked)
     assert refused(lambda: tokens.userinfo(gam, first.secret)) == "token_revoked"
@@ -195,7 +176,6 @@ def test_one_token_per_user_ends_the_earlier_one_at_once(gam: Gam, asked: TokenR
 
 
 def test_what_is_no_token_of_this_store_is_unknown(gam: Gam, asked: TokenRequest) -> None:
-    """Nothing, other text, another repository's token, a token with one letter changed."""
     token = tokens.exchange(gam, asked).secret.reveal()
     changed = token[:-1] + ("0" if token[-1] != "0" else "1")
     foreign = "00000000-0000-4000-8000-000000000000" + token[36:]
@@ -204,7 +184,6 @@ def test_what_is_no_token_of_this_store_is_unknown(gam: Gam, asked: TokenRequest
 
 
 def test_user_ids_stay_hidden_when_the_application_does_not_share_them(gam: Gam, asked: TokenRequest) -> None:
-    """In the answer and in the claims."""
     apps.update(gam, "portal", {"share_user_ids": False})
     token = tokens.exchange(gam, asked)
     claims = tokens.userinfo(gam, token.secret)
@@ -216,7 +195,6 @@ def test_user_ids_stay_hidden_when_the_application_does_not_share_them(gam: Gam,
 
 
 def test_a_revoked_token_is_dead_and_told(gam: Gam, asked: TokenRequest, trail: Trail) -> None:
-    """The other tokens of its key live on; revoking it again writes nothing."""
     token, other = tokens.exchange(gam, asked), tokens.exchange(gam, asked)
     changed = tokens.revoke(gam, token_id(token.secret))
     assert (changed.is_changed, changed.record.status(gam.now())) == (True, "revoked")
@@ -233,7 +211,6 @@ def test_a_revoked_token_is_dead_and_told(gam: Gam, asked: TokenRequest, trail: 
 
 @pytest.mark.parametrize("wrong", ["", "0" * 12, "x" * 11, "é" * 12, "z" * 12])
 def test_an_unknown_token_is_not_found(gam: Gam, wrong: str) -> None:
-    """By its id, whatever that looks like."""
     for ask in (tokens.show, tokens.revoke):
         with pytest.raises(NotFoundError, match="no token with the id") as caught:
             ask(gam, wrong)
@@ -241,7 +218,6 @@ def test_an_unknown_token_is_not_found(gam: Gam, wrong: str) -> None:
 
 
 def test_a_list_shows_the_tokens_that_are_wanted(gam: Gam, asked: TokenRequest, issued: IssuedKey) -> None:
-    """By user, application, key and status, sorted and cut."""
     made = [token_id(tokens.exchange(gam, asked).secret) for _ in range(3)]
     tokens.revoke(gam, made[0])
     assert ids(gam, TokenSearch()) == made
@@ -255,13 +231,11 @@ def test_a_list_shows_the_tokens_that_are_wanted(gam: Gam, asked: TokenRequest, 
 
 @pytest.mark.parametrize("search", [TokenSearch(user="x"), TokenSearch(app="x"), TokenSearch(key="x")])
 def test_a_list_of_nobodys_tokens_is_not_found(gam: Gam, search: TokenSearch) -> None:
-    """A typo is not an empty list."""
     with pytest.raises(NotFoundError), tokens.search(gam, search):
         pass
 
 
 def test_a_store_that_was_never_initialised_grants_nothing(store: Store, now: datetime) -> None:
-    """It says what to do."""
     bare = Gam(store, lambda: now, bytes, "tester")
     with pytest.raises(StoreMissingError, match="never initialised"):
         tokens.exchange(bare, TokenRequest(client_id="x"))
@@ -270,7 +244,6 @@ def test_a_store_that_was_never_initialised_grants_nothing(store: Store, now: da
 def test_a_grant_counts_for_its_application_and_marks_its_key_as_used(
     gam: Gam, asked: TokenRequest, issued: IssuedKey, forward: Forward
 ) -> None:
-    """Every grant counts; the last use of a key is exact to a minute."""
     first = gam.now()
     tokens.exchange(gam, asked)
     forward(timedelta(seconds=59))
@@ -284,7 +257,6 @@ def test_a_grant_counts_for_its_application_and_marks_its_key_as_used(
 
 
 def test_a_scope_for_an_attribute_needs_someone_who_carries_it(gam: Gam, asked: TokenRequest) -> None:
-    """Any user will do, though the key may read everything; any other name is unknown."""
     apps.update(gam, "portal", {}, ScopeEdit(add=("fullcontrol",)))
     wide = keys.generate(gam, KeySpec("ana", "portal", replace=True, scopes=("fullcontrol",))).secret
     users.create(gam, "bea", {"attributes": {"team": "north"}})
@@ -297,7 +269,6 @@ def test_a_scope_for_an_attribute_needs_someone_who_carries_it(gam: Gam, asked: 
 def test_a_guesser_causes_the_same_reads_whether_the_key_exists_or_not(
     gam: Gam, asked: TokenRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The clock tells nothing about which ids there are."""
     read = list[str]()
     one = Transaction.one
 

@@ -19,13 +19,11 @@ Trail = Callable[[], list[AuditEntry]]
 
 
 def names(gam: Gam, wanted: UserFilter | None = None) -> list[str]:
-    """Return the names of the users that are wanted, by default of all."""
     with users.search(gam, wanted or UserFilter()) as found:
         return [each.name for each in found]
 
 
 def test_a_new_user_is_kept_and_told(gam: Gam, trail: Trail) -> None:
-    """With a GUID of their own, found by name, email and GUID."""
     made = users.create(gam, "ana", {"email": "ana@example.com", "attributes": {"Area": ["a", "b"]}})
     assert made.is_new
     assert (
@@ -36,7 +34,6 @@ def test_a_new_user_is_kept_and_told(gam: Gam, trail: Trail) -> None:
 
 
 def test_a_name_names_one_user(gam: Gam, ana: User, trail: Trail) -> None:
-    """None equals another user's name, email or GUID; the hint shows whose it is."""
     before = trail()
     for taken in ("ana", "ANA", "ana@example.com", ana.guid, ana.guid.upper()):
         with pytest.raises(ConflictError, match="user 'ana' is there already") as caught:
@@ -47,7 +44,6 @@ def test_a_name_names_one_user(gam: Gam, ana: User, trail: Trail) -> None:
 
 @pytest.mark.parametrize("email", ["ana@example.com", "ANA@EXAMPLE.COM", "mail@named.org"])
 def test_an_email_names_one_user(gam: Gam, ana: User, trail: Trail, email: str) -> None:
-    """None equals another user's email or name, when a user is made and when one is changed."""
     users.create(gam, "mail@named.org", {})
     users.create(gam, "bob", {})
     before = trail()
@@ -62,7 +58,6 @@ def test_an_email_names_one_user(gam: Gam, ana: User, trail: Trail, email: str) 
 
 
 def test_a_user_may_be_called_by_their_own_email(gam: Gam) -> None:
-    """That is one user still."""
     assert users.create(gam, "eva@example.com", {"email": "eva@example.com"}).is_new
 
 
@@ -70,7 +65,6 @@ def test_a_user_may_be_called_by_their_own_email(gam: Gam) -> None:
 def test_a_user_who_is_there_as_asked_is_fine_if_missing(
     gam: Gam, ana: User, trail: Trail, changes: dict[str, object]
 ) -> None:
-    """What was not asked may be anything; nothing is written."""
     before = trail()
     made = users.create(gam, "ana", changes, if_missing=True)
     assert (made.is_new, made.record) == (False, ana)
@@ -81,7 +75,6 @@ def test_a_user_who_is_there_as_asked_is_fine_if_missing(
 def test_a_user_who_is_there_otherwise_is_a_conflict_if_missing(
     gam: Gam, ana: User, name: str, changes: dict[str, object]
 ) -> None:
-    """With another field or under another name."""
     assert ana.name == "ana"
     with pytest.raises(ConflictError, match="is there already and differs"):
         users.create(gam, name, changes, if_missing=True)
@@ -89,7 +82,6 @@ def test_a_user_who_is_there_otherwise_is_a_conflict_if_missing(
 
 @pytest.mark.parametrize(("name", "changes"), [("", {}), ("ana", {"email": "x"}), ("ana", {"gender": "?"})])
 def test_a_user_who_may_not_be_is_not_made(gam: Gam, trail: Trail, name: str, changes: dict[str, object]) -> None:
-    """The rules are asked first, and nothing is written."""
     before = trail()
     with pytest.raises(UsageError):
         users.create(gam, name, changes)
@@ -97,7 +89,6 @@ def test_a_user_who_may_not_be_is_not_made(gam: Gam, trail: Trail, name: str, ch
 
 
 def test_an_unknown_user_is_not_found(gam: Gam, trail: Trail) -> None:
-    """By none of the actions, and nothing is written."""
     before = trail()
     for ask in (
         lambda: users.show(gam, "ana"),
@@ -111,7 +102,6 @@ def test_an_unknown_user_is_not_found(gam: Gam, trail: Trail) -> None:
 
 
 def test_a_list_shows_the_users_that_are_wanted(gam: Gam, ana: User) -> None:
-    """By their fields."""
     users.create(gam, "bob", {"blocked": True})
     assert names(gam) == [ana.name, "bob"]
     assert names(gam, UserFilter(role="operator")) == ["ana"]
@@ -121,7 +111,6 @@ def test_a_list_shows_the_users_that_are_wanted(gam: Gam, ana: User) -> None:
 def test_a_change_is_kept_dated_and_told(
     gam: Gam, ana: User, trail: Trail, forward: Callable[[timedelta], datetime]
 ) -> None:
-    """Under the name of what was done."""
     later = forward(timedelta(hours=1))
     changed = users.update(gam, ana.guid, {"blocked": True, "city": "Salto"}, "user.block")
     assert (changed.record.blocked, changed.record.updated_at) == (True, later)
@@ -131,7 +120,6 @@ def test_a_change_is_kept_dated_and_told(
 
 
 def test_a_change_to_what_is_there_writes_nothing(gam: Gam, ana: User, trail: Trail) -> None:
-    """And says so."""
     before = trail()
     changed = users.update(gam, "ana", {"email": "ana@example.com", "enabled": True})
     assert (changed.is_changed, changed.record) == (False, ana)
@@ -144,7 +132,6 @@ def test_a_change_to_what_is_there_writes_nothing(gam: Gam, ana: User, trail: Tr
 def test_what_only_suspends_live_keys_is_done_at_once(
     gam: Gam, issued: IssuedKey, changes: dict[str, object], undo: dict[str, object]
 ) -> None:
-    """The count is told, the keys stay live themselves, and undoing it touches none."""
     changed = users.update(gam, "ana", changes)
     assert [(each.key.id, each.is_permanent) for each in changed.impacts] == [(issued.record.id, False)]
     assert changed.suspended_count == 1
@@ -153,13 +140,11 @@ def test_what_only_suspends_live_keys_is_done_at_once(
 
 
 def test_a_change_of_other_fields_touches_no_key(gam: Gam, issued: IssuedKey) -> None:
-    """The key follows the user."""
     assert users.update(gam, "ana", {"city": "Salto"}).impacts == ()
     assert keys.show(gam, issued.record.id).user == "ana"
 
 
 def test_a_password_is_kept_as_a_hash_and_not_told(gam: Gam, ana: User, trail: Trail) -> None:
-    """A new one replaces it."""
     for password in ("hunter2", "hunter3"):
         users.set_password(gam, ana.name, Secret(password), TEST_COST)
     kept = users.show(gam, "ana").password_hash
@@ -173,7 +158,6 @@ def test_a_password_is_kept_as_a_hash_and_not_told(gam: Gam, ana: User, trail: T
 
 
 def test_a_password_that_may_not_be_is_not_kept(gam: Gam, ana: User, trail: Trail) -> None:
-    """Nothing is written."""
     before = trail()
     with pytest.raises(UsageError, match="1 to 50 characters"):
         users.set_password(gam, ana.name, Secret("x" * 51), TEST_COST)
@@ -183,7 +167,6 @@ def test_a_password_that_may_not_be_is_not_kept(gam: Gam, ana: User, trail: Trai
 def test_deleting_a_user_ends_their_live_keys_when_their_number_is_accepted(
     gam: Gam, issued: IssuedKey, trail: Trail
 ) -> None:
-    """They go with the user, and the audit keeps their ids."""
     before = trail()
     with pytest.raises(InvalidatesKeysError, match="this ends 1 live key for good"):
         users.delete(gam, "ana", None)
@@ -197,14 +180,12 @@ def test_deleting_a_user_ends_their_live_keys_when_their_number_is_accepted(
 
 
 def test_nobody_is_deleted_when_nobody_said_yes(gam: Gam, ana: User) -> None:
-    """The hint is to say it."""
     with pytest.raises(UnconfirmedError, match="this deletes user 'ana' for good"):
         users.delete(gam, ana.name, None, yes=False)
     assert names(gam) == ["ana"]
 
 
 def test_a_user_made_anew_is_another_one(gam: Gam, issued: IssuedKey) -> None:
-    """With a new GUID and without the old keys."""
     old = users.delete(gam, "ana", 1).record
     new = users.create(gam, "ana", {}).record
     assert new.guid != old.guid

@@ -33,7 +33,6 @@ ROUNDS = 5
 
 
 def written(path: Path, count: int) -> float:
-    """Make a store with so many entries, and return how many a second it took."""
     with Store.create(path) as store:
         began = perf_counter()
         with store.writing() as tx:
@@ -43,7 +42,6 @@ def written(path: Path, count: int) -> float:
 
 
 def verified(path: Path) -> float:
-    """Return how many entries a second are verified."""
     with Store.open(path) as store:
         gam = Gam(store, lambda: datetime.now(UTC), os.urandom, "bench")
         began = perf_counter()
@@ -52,7 +50,6 @@ def verified(path: Path) -> float:
 
 
 def bare(path: Path) -> float:
-    """Return how many rows a second can be hashed that are in memory already."""
     with Store.open(path) as store, store.reading() as tx:
         texts = ["".join(map(str, row)).encode() for row in tx.each("SELECT * FROM audit")]
     began = perf_counter()
@@ -62,7 +59,6 @@ def bare(path: Path) -> float:
 
 
 def measure_verify(folder: Path, count: int) -> None:
-    """Print what it takes to prove a trail whole."""
     sizes = {}
     for each in (count // 10, count):
         path = folder / f"{each}.db"
@@ -80,12 +76,10 @@ def measure_verify(folder: Path, count: int) -> None:
     )
 
 
-def nothing(_tx: Transaction, *_: str) -> None:
-    """Keep no entry."""
+def nothing(_tx: Transaction, *_: str) -> None: ...
 
 
 def generated(folder: Path, keys: int) -> Callable[[bool], float]:
-    """Return what makes so many keys in a new store, with the audit trail or without, and returns the seconds."""
     table = folder / "keys.csv"
     write_input(table, keys, 1, keys)
 
@@ -102,7 +96,6 @@ def generated(folder: Path, keys: int) -> Callable[[bool], float]:
 
 
 def measure_bulk(folder: Path, keys: int) -> None:
-    """Print what the audit trail costs when many keys are made."""
     run = generated(folder, keys)
     rounds = [(run(True), run(False)) for _ in range(ROUNDS)]  # noqa: FBT003 - with and without
     whole, without = median(one for one, _ in rounds), median(other for _, other in rounds)
@@ -116,7 +109,6 @@ def measure_bulk(folder: Path, keys: int) -> None:
 
 
 def main() -> None:
-    """Measure and print."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--entries", type=int, default=1_000_000, help="how many entries are verified")
     parser.add_argument("--keys", type=int, default=200_000, help="how many keys are made in bulk")

@@ -49,7 +49,6 @@ SELECT hex(randomblob(4)), user.number, app.number, 'apikey', 'gam_user_data', r
 
 
 def multiply(path: Path, keys: int) -> None:
-    """Put so many keys more into a store."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN")
         for statement in MANY.split(";\n")[:-1]:
@@ -60,23 +59,19 @@ def multiply(path: Path, keys: int) -> None:
 
 
 def plain(path: Path, target: Path) -> None:
-    """Copy the file, until it is on disk."""
     subprocess.run(["cp", str(path), str(target)], check=True)
     subprocess.run(["sync", str(target)], check=True)
 
 
 def quick(path: Path, target: Path) -> None:
-    """Back up the store; of a large one only the counts are checked."""
     maintenance.backup(path, target)
 
 
 def whole(path: Path, target: Path) -> None:
-    """Back up the store and check every page."""
     maintenance.backup(path, target, check_all_pages=True)
 
 
 def command(path: Path, target: Path) -> None:
-    """Back up the store as a process."""
     subprocess.run([GAMCLI, "--quiet", "--store", str(path), "store", "backup", str(target)], check=True)
 
 
@@ -85,7 +80,6 @@ WAYS: dict[str, Way] = {"cp and sync": plain, "backup": quick, "gamcli store bac
 
 
 def seconds(copy: Way, path: Path, target: Path) -> float:
-    """Return how long one copy takes, and take it away."""
     began = perf_counter()
     copy(path, target)
     taken = perf_counter() - began
@@ -94,7 +88,6 @@ def seconds(copy: Way, path: Path, target: Path) -> float:
 
 
 def compare(path: Path, rounds: int) -> None:
-    """Print what each way to copy takes, and against the plain one."""
     runs = [[seconds(copy, path, path.with_name("copy.db")) for copy in WAYS.values()] for _ in range(rounds + 1)][1:]
     for at, (name, column) in enumerate(zip(WAYS, zip(*runs, strict=True), strict=True)):
         ratio = median(run[at] / run[0] for run in runs)
@@ -104,7 +97,6 @@ def compare(path: Path, rounds: int) -> None:
 
 @contextmanager
 def backups(path: Path) -> Iterator[list[float]]:
-    """Make one backup after the other while the `with` lasts; yield how long each took."""
     ended = Event()
     taken: list[float] = []
 
@@ -122,7 +114,6 @@ def backups(path: Path) -> Iterator[list[float]]:
 
 
 def compare_grants(path: Path, requests: list[str], asked: tuple[int, float, int]) -> None:
-    """Print how many grants a second there are, alone and beside backups, and the ratio within rounds."""
     connections, length, rounds = asked
     runs = []
     with servers.gamcli(path) as server:
@@ -140,7 +131,6 @@ def compare_grants(path: Path, requests: list[str], asked: tuple[int, float, int
 
 
 def main() -> None:
-    """Measure and print."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--keys", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=5)

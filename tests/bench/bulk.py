@@ -67,19 +67,16 @@ class Took(NamedTuple):
 
 
 def watched(line: Sequence[str], first_row: int = 0) -> Took:
-    """Run a command below a process that is smaller than it, for what a parent holds counts as its child's."""
     command = [sys.executable, "-S", "-c", WATCH, str(first_row), *line]
     told = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, timeout=1200).stdout.split()
     return Took(float(told[0]), float(told[1]), int(told[2]))
 
 
 def gam_of(store: Store) -> Gam:
-    """Return what actions work with."""
     return Gam(store, lambda: datetime.now(UTC), os.urandom, "bench")
 
 
 def fill(path: Path, people: int, programs: int) -> None:
-    """Make a store with so many users and applications."""
     now = datetime.now(UTC)
     policy = ApiKeyPolicy(enabled=True, timeout_hours=TIMEOUT_HOURS, auth_type="apikey")
     with Store.create(path) as store:
@@ -93,21 +90,18 @@ def fill(path: Path, people: int, programs: int) -> None:
 
 
 def pairs(people: int, programs: int, count: int) -> Iterator[tuple[int, int]]:
-    """Yield so many pairs in random order."""
     places = list(range(people * programs))
     Random(62).shuffle(places)
     return (divmod(place, programs) for place in places[:count])
 
 
 def write_input(path: Path, people: int, programs: int, count: int) -> None:
-    """Write the input."""
     with path.open("w", encoding="utf-8") as file:
         file.write("user,app\n")
         file.writelines(f"user{user},app{app}\n" for user, app in pairs(people, programs, count))
 
 
 def rows(source: csv_input.CsvSource, faults: ProblemList) -> Iterator[KeyRow]:
-    """Yield the rows of the input as the command reads them."""
     found = csv_input.read_rows(source, faults)
     _, header = next(found)
     pick = csv_input.column_picker(header, KEY_COLUMNS, REQUIRED_KEY_COLUMNS, lambda _: None)
@@ -115,7 +109,6 @@ def rows(source: csv_input.CsvSource, faults: ProblemList) -> Iterator[KeyRow]:
 
 
 def ours(path: Path, table: Path, out: Path) -> tuple[float, float]:
-    """Make the keys here; return the seconds it took without reading and writing CSV, and the longest chunk."""
     faults, writing, longest = ProblemList("keys.csv"), 0.0, 0.0
     with Store.open(path) as store, csv_input.open_csv(str(table)) as source:
         began = perf_counter()
@@ -144,7 +137,6 @@ def ours(path: Path, table: Path, out: Path) -> tuple[float, float]:
 
 
 def bare(path: Path, people: int, programs: int, count: int) -> float:
-    """Return the seconds of the barest loop: mint, digest and insert, a chunk at a time."""
     numbers = list(pairs(people, programs, count))
     with Store.open(path) as store:
         began = perf_counter()
@@ -155,7 +147,6 @@ def bare(path: Path, people: int, programs: int, count: int) -> float:
 
 
 def insert(tx: Transaction, numbers: list[tuple[int, int]]) -> None:
-    """Mint and keep a key for each pair."""
     now = micros(datetime.now(UTC))
     keyed = [(mint_api_key(os.urandom), user, app) for user, app in numbers]
     tx.run_many(
@@ -169,7 +160,6 @@ def insert(tx: Transaction, numbers: list[tuple[int, int]]) -> None:
 
 
 def measure(folder: Path, people: int, programs: int, count: int) -> None:
-    """Print what one input takes."""
     table = folder / "keys.csv"
     write_input(table, people, programs, count)
     stores = [folder / f"{name}.db" for name in ("command", "ours", "bare")]
@@ -195,7 +185,6 @@ def measure(folder: Path, people: int, programs: int, count: int) -> None:
 
 
 def main() -> None:
-    """Measure and print."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--keys", type=int, default=1_000_000, help="how many keys each input asks for")
     asked = parser.parse_args()

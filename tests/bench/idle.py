@@ -34,7 +34,6 @@ PATIENCE = 60.0
 
 @contextmanager
 def serving(folder: Path) -> Iterator[tuple[str, int]]:
-    """Run an ephemeral server and give its address and process id."""
     ready = folder / "ready.json"
     line = [sys.executable, "-m", "gamcli", "--quiet", "serve", "--ephemeral", "--port=0", f"--ready-file={ready}"]
     with subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=(folder / "log").open("wb")) as process:
@@ -48,13 +47,11 @@ def serving(folder: Path) -> Iterator[tuple[str, int]]:
 
 
 def of_process(pid: int, name: str) -> int:
-    """Return what Linux tells of a process under that name: a number, kB for sizes."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(next(line.split()[1] for line in status.splitlines() if line.startswith(f"{name}:")))
 
 
 def answered(client: HTTPConnection) -> float:
-    """Return how many milliseconds a request takes; it must be answered 200."""
     began = time.monotonic()
     client.request("GET", "/healthz")
     with client.getresponse() as response:
@@ -64,7 +61,6 @@ def answered(client: HTTPConnection) -> float:
 
 
 def became(client: socket.socket) -> str:
-    """Return what became of an idle connection so far."""
     client.settimeout(0)
     try:
         data = client.recv(4096)
@@ -78,7 +74,6 @@ def became(client: socket.socket) -> str:
 def opened(
     stack: ExitStack, address: tuple[str, int], count: int, before: HTTPConnection
 ) -> tuple[list[socket.socket], list[float]]:
-    """Open so many connections that say nothing, and return how long the client that was there waits now and then."""
     found, took = [], []
     for number in range(count):
         found.append(stack.enter_context(socket.create_connection(address, timeout=30)))
@@ -88,7 +83,6 @@ def opened(
 
 
 def waited(address: tuple[str, int]) -> float:
-    """Return how many seconds it takes until a new client is answered."""
     began = time.monotonic()
     while time.monotonic() - began < PATIENCE:
         with socket.create_connection(address, timeout=10) as client:
@@ -103,7 +97,6 @@ def waited(address: tuple[str, int]) -> float:
 
 
 def main(count: int) -> Iterator[str]:
-    """Yield what is found."""
     with TemporaryDirectory() as folder, serving(Path(folder)) as (url, pid), ExitStack() as stack:
         parts = urlsplit(url)
         address = (str(parts.hostname), int(parts.port or 0))
@@ -126,7 +119,6 @@ def main(count: int) -> Iterator[str]:
 
 
 def run() -> None:
-    """Do what the command line asks."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--connections", type=int, default=10_000, help="how many, as far as ulimit -n allows")
     wanted = parser.parse_args().connections

@@ -42,13 +42,11 @@ class Client:
         self.sent_at = 0.0
 
     def send(self) -> None:
-        """Begin the next request."""
         self.received = b""
         self.sent_at = perf_counter()
         self.socket.sendall(next(self.requests))
 
     def receive(self) -> bool:
-        """Take what has come, and say whether the response is whole; any answer but 200 ends the measurement."""
         self.received += self.socket.recv(65536)
         head, blank, body = self.received.partition(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1.1 200"):
@@ -57,7 +55,6 @@ class Client:
 
 
 def measure(port: int, requests: list[bytes], connections: int, seconds: float) -> Result:
-    """Keep `connections` requests under way for `seconds`."""
     taken: list[float] = []
     again, warming = cycle(requests), 0
     with selectors.DefaultSelector() as selector:

@@ -44,7 +44,6 @@ scopes = ["user_email", "user_first_name"]
 
 
 def text(objects: int) -> str:
-    """Return a manifest of about so many objects."""
     apps = max(1, objects // sum(SHAPE.values()))
     users, keys = apps * SHAPE["user"], apps * SHAPE["key"]
     return "\n".join((*_tables(APP, apps), *_tables(USER, users), *_keys(keys, users, apps)))
@@ -59,14 +58,12 @@ def _keys(number: int, users: int, apps: int) -> Iterator[str]:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Return how long `work` takes."""
     began = perf_counter()
     work()
     return perf_counter() - began
 
 
 def measure(path: Path, objects: int, rounds: int) -> None:
-    """Print one line: what is read, and what that takes."""
     written = text(objects)
     path.write_text(written, encoding="utf-8")
     found = manifest.read([path], {})
@@ -91,7 +88,6 @@ def measure(path: Path, objects: int, rounds: int) -> None:
 
 
 def _faulty(path: Path, written: str) -> None:
-    """Read a manifest whose last table has a fault, which asks for lines."""
     path.write_text(f"{written}colour = 1\n", encoding="utf-8")
     try:
         manifest.read([path], {})
@@ -100,7 +96,6 @@ def _faulty(path: Path, written: str) -> None:
 
 
 def main() -> None:
-    """Measure and print."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured; the medians are shown")
     parser.add_argument("--sizes", type=int, nargs="*", default=[1_000, 10_000, 31_000, 100_000], metavar="N")

@@ -83,7 +83,6 @@ print(time.perf_counter() - began)
 
 
 def manifest(objects: int) -> str:
-    """Return a manifest of so many objects: of 31, one is an application, ten are users, twenty are keys."""
     apps = max(objects // 31, 2)
     users = 10 * apps
     parts = [APP.format(number) for number in range(apps)]
@@ -93,7 +92,6 @@ def manifest(objects: int) -> str:
 
 
 def seconds(folder: Path, *words: str) -> float:
-    """Return how long one run of gamcli takes, its output written to a file."""
     with (folder / "output").open("wb") as output:
         began = perf_counter()
         command = [GAMCLI, "--quiet", "--store", "store.db", *words]
@@ -102,7 +100,6 @@ def seconds(folder: Path, *words: str) -> float:
 
 
 def measured(folder: Path) -> Iterator[float]:
-    """Yield the bare cost, then what plan, plan -o json, apply and a second apply take."""
     subprocess.run([GAMCLI, "--quiet", "--store", "store.db", "init"], check=True, cwd=folder)
     shutil.copy(folder / "store.db", folder / "bare.db")
     bare = [sys.executable, "-c", BARE, "m.toml", "bare.db"]
@@ -114,7 +111,6 @@ def measured(folder: Path) -> Iterator[float]:
 
 
 def main() -> None:
-    """Measure and print."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--objects", type=int, nargs="*", default=[1_000, 10_000, 31_000, 100_000])
     parser.add_argument("--rounds", type=int, default=3, help="how often each is measured; the medians are shown")

@@ -27,20 +27,17 @@ SELECT i, randomblob(32), user.guid, app.client_id, key.id, 'gam_user_data', i, 
 
 
 def add_dead(path: Path, tokens: int) -> None:
-    """Put so many tokens into a store that expired long ago."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute(DEAD, [tokens])
 
 
 def prune(path: Path, took: list[float]) -> None:
-    """Prune the store as a process, and note how long that took."""
     began = perf_counter()
     subprocess.run([GAMCLI, "--quiet", "--store", str(path), "token", "prune"], check=True)
     took.append(perf_counter() - began)
 
 
 def main() -> None:
-    """Measure and print."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--tokens", type=int, default=500_000)
     parser.add_argument("--connections", type=int, default=16)

@@ -38,12 +38,10 @@ class Cost(NamedTuple):
 
 
 def line(dice: Random) -> str:
-    """Return a line that looks like source."""
     return "    " * dice.randrange(4) + " ".join(dice.choices(TEXT.split(), k=dice.randint(1, 12)))
 
 
 def make(root: Path, megabytes: int) -> None:
-    """Make the tree, half of it in small files and half in large ones."""
     dice = Random(1)
     text = "\n".join(line(dice) for _ in range(400_000)).encode()
     small = left = megabytes * 500_000
@@ -64,7 +62,6 @@ def make(root: Path, megabytes: int) -> None:
 
 
 def run(command: list[str], environment: dict[str, str], wanted: int) -> Cost:
-    """Run a program to its end; fail when it did not find as many lines as `wanted`."""
     with TemporaryDirectory() as folder, (Path(folder) / "out").open("w+b") as out:
         began = perf_counter()
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL, env=environment)
@@ -78,7 +75,6 @@ def run(command: list[str], environment: dict[str, str], wanted: int) -> Cost:
 
 
 def main() -> None:
-    """Measure and print."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--megabytes", type=int, default=300, help="how large the tree is")
     parser.add_argument("--make", type=Path, help=SUPPRESS)
@@ -110,7 +106,6 @@ def main() -> None:
 
 
 def tell(costs: dict[str, list[Cost]], size: int) -> None:
-    """Print what each program took."""
     for name, kept in costs.items():
         seconds = median(cost.seconds for cost in kept)
         ratio = median(ours.seconds / cost.seconds for ours, cost in zip(costs["gamcli scan"], kept, strict=True))

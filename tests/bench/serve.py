@@ -61,11 +61,9 @@ class Work:
     runs: dict[int, list[Run]] = field(default_factory=dict)
 
     def measure(self, connections: int, seconds: float) -> None:
-        """Measure once, and keep what was found."""
         self.runs.setdefault(connections, []).append(self.once(connections, seconds))
 
     def once(self, connections: int, seconds: float) -> Run:
-        """Return what one measurement finds."""
         used = self.server.cpu_microseconds()
         line = [sys.executable, str(LOAD), str(self.server.port), str(connections), str(seconds)]
         given = json.dumps(self.requests).encode()
@@ -75,12 +73,10 @@ class Work:
         return Run(rate, p50, p99, cpu)
 
     def typical(self, connections: int) -> Run:
-        """Return the medians."""
         return Run(*map(median, zip(*self.runs[connections], strict=True)))
 
 
 def post(path: str, form: dict[str, str]) -> str:
-    """Return a POST of that form."""
     body = urlencode(form)
     return (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: bench\r\nAccept: */*\r\n"
@@ -89,7 +85,6 @@ def post(path: str, form: dict[str, str]) -> str:
 
 
 def get(path: str, authorization: str) -> str:
-    """Return a GET with that header."""
     return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: bench\r\nAuthorization: {authorization}\r\n\r\n"
 
 
@@ -101,7 +96,6 @@ class Asked(NamedTuple):
     userinfo: list[str]
 
     def works(self, name: str, server: Running) -> dict[str, Work]:
-        """Return what is asked of a server over that store."""
         return {
             f"{name} grant, one client": Work(server, self.grants[:1]),
             f"{name} grant, {MANY:,} keys": Work(server, self.grants),
@@ -111,7 +105,6 @@ class Asked(NamedTuple):
 
 
 def asked_of(path: Path, number: int) -> Asked:
-    """Make a store with so many keys, and the requests."""
     grants, userinfo = [], []
     with filled(path, number) as store:
         for key, secret in random.sample(store.keys, min(MANY, number)):
@@ -123,7 +116,6 @@ def asked_of(path: Path, number: int) -> Asked:
 
 
 def started(stack: ExitStack, wanted: Namespace, folder: Path) -> dict[str, Work]:
-    """Start the servers, and return what is asked of each."""
     ours = asked_of(folder / "gam.db", wanted.keys)
     works = {"bare constant": Work(stack.enter_context(servers.bare()), ours.grants[:1])}
     if not wanted.alone:
@@ -141,7 +133,6 @@ def started(stack: ExitStack, wanted: Namespace, folder: Path) -> dict[str, Work
 
 
 def theirs(stack: ExitStack, packages: Path, folder: Path) -> dict[str, Work]:
-    """Start oidc-provider, and return what is asked of it: nothing, loudly, where it cannot be had."""
     try:
         servers.oidc_packages(packages)
     except servers.SkippedError as error:
@@ -155,13 +146,11 @@ def theirs(stack: ExitStack, packages: Path, folder: Path) -> dict[str, Work]:
 
 
 def ratio(works: dict[str, Work], what: str, other: str, connections: int) -> float:
-    """Return how many times the rate of `other` that of `what` is."""
     pairs = zip(works[what].runs[connections], works[other].runs[connections], strict=True)
     return median(one.rate / two.rate for one, two in pairs)
 
 
 def table(works: dict[str, Work], connections: int) -> None:
-    """Print what was measured with so many connections."""
     for name, work in works.items():
         found = work.typical(connections)
         other = "oidc userinfo" if "userinfo" in name else "oidc grant"
@@ -174,7 +163,6 @@ def table(works: dict[str, Work], connections: int) -> None:
 
 
 def memory(works: dict[str, Work]) -> None:
-    """Print the most memory that each server had."""
     by_server = {id(work.server): (name.split()[0], work.server) for name, work in works.items()}
     for name, server in by_server.values():
         told = " + ".join(f"{each:.0f}" for each in server.peak_megabytes())
@@ -183,7 +171,6 @@ def memory(works: dict[str, Work]) -> None:
 
 
 def goals(works: dict[str, Work], at: int) -> None:
-    """Print each goal that was measured, whether it is met."""
     many = f"{MANY:,} keys"
 
     def than(what: str, other: str, least: float) -> None:
@@ -212,12 +199,10 @@ def goals(works: dict[str, Work], at: int) -> None:
 
 
 def verdict(what: str, found: str, goal: str, *, met: bool) -> None:
-    """Print one goal."""
     sys.stdout.write(f"{what:64} {found:>9}  {goal:20} {'met' if met else 'MISSED'}\n")
 
 
 def main() -> None:
-    """Measure and print."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=1.0, help="how long each measurement counts")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is made; the medians are shown")

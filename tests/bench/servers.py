@@ -28,17 +28,14 @@ class Running:
     token: str = ""
 
     def processes(self) -> list[Path]:
-        """Return what Linux tells of the server and its workers."""
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
         return [Path(f"/proc/{pid}") for pid in (self.pid, *children)]
 
     def cpu_microseconds(self) -> float:
-        """Return how much of the processor it has used so far."""
         fields = [(each / "stat").read_text().rpartition(")")[2].split() for each in self.processes()]
         return MICROSECONDS_A_TICK * sum(int(each[11]) + int(each[12]) for each in fields)
 
     def peak_megabytes(self) -> list[float]:
-        """Return how much memory each of its processes has had at most."""
         told = [(each / "status").read_text().partition("VmHWM:")[2].split()[0] for each in self.processes()]
         return [int(each) / 1024 for each in told]
 
@@ -50,7 +47,6 @@ class Bare(BaseHTTPRequestHandler):
     answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 268\r\n\r\n" + b"x" * 268
 
     def do_POST(self) -> None:
-        """Answer."""
         self.rfile.read(int(self.headers["Content-Length"]))
         self.wfile.write(self.answer)
 
@@ -61,13 +57,11 @@ class BareServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing."""
+    def handle_error(self, request: object, client_address: object) -> None: ...
 
 
 @contextmanager
 def process(line: list[str], **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a program while the `with` lasts, its log thrown away, its output ours."""
     env = {**os.environ, **environment}
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env) as made:
         try:
@@ -78,7 +72,6 @@ def process(line: list[str], **environment: str) -> Iterator["subprocess.Popen[b
 
 
 def told(made: "subprocess.Popen[bytes]") -> dict[str, object]:
-    """Return the JSON that a program prints once it listens."""
     assert made.stdout is not None
     line = made.stdout.readline()
     assert line, f"{made.args!r} does not start"
@@ -87,14 +80,12 @@ def told(made: "subprocess.Popen[bytes]") -> dict[str, object]:
 
 @contextmanager
 def bare() -> Iterator[Running]:
-    """Run the bare server."""
     with process([sys.executable, __file__]) as made:
         yield Running(int(str(told(made)["port"])), made.pid)
 
 
 @contextmanager
 def gamcli(store: Path, *options: str) -> Iterator[Running]:
-    """Run `gamcli serve` on a store, as anybody does."""
     ready = store.with_suffix(".ready")
     ready.unlink(missing_ok=True)
     line = [sys.executable, "-m", "gamcli", "--quiet", "--store", str(store), "serve"]
@@ -105,7 +96,6 @@ def gamcli(store: Path, *options: str) -> Iterator[Running]:
 
 @contextmanager
 def uvicorn(store: Path) -> Iterator[Running]:
-    """Run the ASGI form behind uvicorn."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     line = [sys.executable, "-m", "uvicorn", "--no-proxy-headers", "--no-access-log", f"--port={port}"]
@@ -116,7 +106,6 @@ def uvicorn(store: Path) -> Iterator[Running]:
 
 @contextmanager
 def oidc_provider(packages: Path, store: Path, client: tuple[str, str]) -> Iterator[Running]:
-    """Run oidc-provider with its tokens in a store of its own."""
     line = ["node", str(packages / "server.js"), str(store), *client]
     with process(line, NODE_ENV="production") as made:
         found = told(made)
@@ -128,7 +117,6 @@ class SkippedError(Exception):
 
 
 def oidc_packages(folder: Path) -> None:
-    """Put oidc-provider into the folder, with npm the first time; raises SkippedError."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         raise SkippedError("node and npm are not here")
     folder.mkdir(parents=True, exist_ok=True)
@@ -154,7 +142,6 @@ def oidc_packages(folder: Path) -> None:
 
 
 def wait(made: "subprocess.Popen[bytes]", until: Callable[[], bool]) -> None:
-    """Wait for a program that starts."""
     end = time.monotonic() + START_SECONDS
     while not until():
         assert made.poll() is None, f"{made.args!r} has ended"
@@ -163,7 +150,6 @@ def wait(made: "subprocess.Popen[bytes]", until: Callable[[], bool]) -> None:
 
 
 def listens(port: int) -> bool:
-    """Say whether anybody listens."""
     try:
         socket.create_connection(("127.0.0.1", port)).close()
     except OSError:

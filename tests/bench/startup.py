@@ -35,13 +35,11 @@ STORY = (
 
 
 def gamcli(*arguments: str, store: Path) -> str:
-    """Run gamcli and return what it printed."""
     command = [GAMCLI, "--store", str(store), *arguments]
     return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, text=True).stdout
 
 
 def seconds(command: list[str], environment: dict[str, str]) -> float:
-    """Return how long a process takes from its start to its end."""
     began = perf_counter()
     subprocess.run(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, timeout=60
@@ -50,7 +48,6 @@ def seconds(command: list[str], environment: dict[str, str]) -> float:
 
 
 def main() -> None:
-    """Measure and print."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=21, help="how often each is measured; the medians are shown")
     asked = parser.parse_args()

@@ -46,18 +46,15 @@ class Filled:
     keys: list[tuple[Key, Secret]]
 
     def any_key(self) -> tuple[Key, Secret]:
-        """Return one of the keys."""
         return random.choice(self.keys)
 
 
 def now() -> datetime:
-    """Return the instant."""
     return datetime.now(UTC)
 
 
 @contextmanager
 def filled(path: Path, number: int) -> Iterator[Filled]:
-    """Make a store with `number` keys in one transaction, and take it away again."""
     with Store.create(path) as store:
         gam = Gam(store, now, os.urandom, "bench")
         repository.initialise(gam)
@@ -95,12 +92,10 @@ def _key(key_id: str, secret: Secret, user: User, app: App) -> Key:
 
 
 def show(store: Filled) -> None:
-    """Show one key."""
     keys.show(store.gam, store.any_key()[0].id)
 
 
 def generate(store: Filled) -> None:
-    """Generate one key in place of another."""
     place = random.randrange(len(store.keys))
     old = store.keys[place][0]
     issued = keys.generate(store.gam, keys.KeySpec(old.user, old.app, replace=True))
@@ -108,18 +103,15 @@ def generate(store: Filled) -> None:
 
 
 def grant(store: Filled) -> None:
-    """Trade one key for an access token."""
     key, secret = store.any_key()
     tokens.exchange(store.gam, TokenRequest(key.client_id, SECRET, secret))
 
 
 def show_process(store: Filled) -> None:
-    """Show one key in a process of its own."""
     gamcli(store, "key", "show", store.any_key()[0].id)
 
 
 def generate_process(store: Filled) -> None:
-    """Generate one key in a process of its own; its secret is read, since the next measurement may want it."""
     place = random.randrange(len(store.keys))
     old = store.keys[place][0]
     line = gamcli(store, "key", "generate", "--user", old.user, "--app", old.app, "--replace")
@@ -128,7 +120,6 @@ def generate_process(store: Filled) -> None:
 
 
 def gamcli(store: Filled, *arguments: str) -> str:
-    """Run gamcli on a store and return what it printed."""
     command = [GAMCLI, "--quiet", "--store", str(store.gam.store.path), *arguments]
     return subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, timeout=60).stdout
 
@@ -144,7 +135,6 @@ WORK: dict[str, tuple[Callable[[Filled], None], int]] = {
 
 
 def seconds(work: Callable[[Filled], None], store: Filled, times: int) -> float:
-    """Return how long one `work` takes."""
     began = perf_counter()
     for _ in range(times):
         work(store)
@@ -181,14 +171,12 @@ print(first, time.perf_counter() - began, rows, memory)
 
 
 def listing(command: list[str], first_row: int) -> Listing:
-    """Run a list, read all of it, and return what it took."""
     watched = [sys.executable, "-S", "-c", WATCH, str(first_row), *command]
     told = subprocess.run(watched, stdout=subprocess.PIPE, check=True, text=True, timeout=120).stdout.split()
     return Listing(float(told[0]), float(told[1]), int(told[2]), int(told[3]))
 
 
 def compare(stores: list[Filled], rounds: int) -> None:
-    """Print what each work costs in the stores, and in the last against each of the others."""
     sys.stdout.write(f"{'':20} {''.join(f'{len(each.keys):>9,} keys' for each in stores)}  against 1    goal  1,000\n")
     for name, (work, times) in WORK.items():
         runs = [[seconds(work, each, times) for each in stores] for _ in range(rounds + 1)][1:]
@@ -199,7 +187,6 @@ def compare(stores: list[Filled], rounds: int) -> None:
 
 
 def compare_lists(stores: list[Filled], rounds: int) -> None:
-    """Print what `key list` takes in each of the stores and formats."""
     sys.stdout.write("\nkey list          rows   first row ms     rows/s   memory MiB   of bare Python\n")
     bare = [sys.executable, "-c", "print()"]
     for form in FORMATS:
@@ -216,7 +203,6 @@ def compare_lists(stores: list[Filled], rounds: int) -> None:
 
 
 def main() -> None:
-    """Measure and print."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--keys", type=int, default=100_000, help="how many keys the large store has")
     parser.add_argument("--rounds", type=int, default=9, help="how often each is measured; the medians are shown")

@@ -33,12 +33,10 @@ class Endpoint:
 
     @property
     def token_url(self) -> str:
-        """Where tokens are asked for."""
         return f"{self.url}/oauth/gam/v2.0/access_token"
 
     @property
     def claims_url(self) -> str:
-        """Where claims are asked for."""
         return f"{self.url}/oauth/gam/v2.0/userinfo"
 
 
@@ -47,7 +45,6 @@ Serve = Callable[[str], Endpoint]
 
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
-    """Return what serves in that format of refusals for as long as the test runs; hashes take no time."""
     monkeypatch.setattr(passwords, "CURRENT_COST", passwords.TEST_COST)
     with ExitStack() as running:
 

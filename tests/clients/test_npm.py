@@ -15,7 +15,6 @@ Endpoint = Any
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with the packages of the lock file, or skip: not every machine has node, or reaches packages."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("node and npm are not here")
     folder = tmp_path_factory.mktemp("npm")
@@ -33,7 +32,6 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_oauth4webapi_goes_through_its_flows(packages: Path, serve: Callable[[str], Endpoint]) -> None:
-    """An API key, a password, a renewal, claims, and refusals; each step tells what came of it."""
     endpoint = serve("rfc6749")
     held = {name: getattr(endpoint, name) for name in ("url", "client_id", "client_secret", "api_key", "password")}
     done = subprocess.run(

@@ -20,20 +20,17 @@ Endpoint = Any
 
 @pytest.fixture
 def endpoint(serve: Callable[[str], Endpoint], monkeypatch: pytest.MonkeyPatch) -> Endpoint:
-    """Return a server that refuses as RFC 6749 has it; oauthlib speaks without TLS only when it is told to."""
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
     return serve("rfc6749")
 
 
 @pytest.fixture
 def oauthlib(endpoint: Endpoint) -> OAuth2Session:
-    """Return requests-oauthlib, for passwords."""
     return OAuth2Session(client=LegacyApplicationClient(client_id=endpoint.client_id))
 
 
 @pytest.fixture
 def fetch(endpoint: Endpoint, oauthlib: OAuth2Session) -> Callable[..., Any]:
-    """Return what lets it trade ana's API key, as a further parameter; the password, which it insists on, is empty."""
     told = {
         "token_url": endpoint.token_url,
         "username": "ana",
@@ -47,14 +44,12 @@ def fetch(endpoint: Endpoint, oauthlib: OAuth2Session) -> Callable[..., Any]:
 
 
 def test_oauthlib_trades_an_api_key_and_reads_claims(endpoint: Endpoint, oauthlib: OAuth2Session, fetch: Any) -> None:  # noqa: ANN401 - the fixture
-    """It sends the token behind Bearer from then on."""
     token = fetch()
     assert token["token_type"] == "Bearer"
     assert oauthlib.get(endpoint.claims_url).json()["email"] == "ana@example.org"
 
 
 def test_oauthlib_authenticates_its_client_by_http_basic(endpoint: Endpoint, oauthlib: OAuth2Session) -> None:
-    """As it does when it is not told otherwise."""
     token = oauthlib.fetch_token(
         endpoint.token_url, username="ana", password=endpoint.password, client_secret=endpoint.client_secret,
         include_client_id=False, auth=(endpoint.client_id, endpoint.client_secret), authentication_type_name="local",
@@ -63,7 +58,6 @@ def test_oauthlib_authenticates_its_client_by_http_basic(endpoint: Endpoint, oau
 
 
 def test_oauthlib_renews_a_token(endpoint: Endpoint, oauthlib: OAuth2Session, fetch: Any) -> None:  # noqa: ANN401 - the fixture
-    """And goes on with the new one."""
     before = fetch()["access_token"]
     held = {"client_id": endpoint.client_id, "client_secret": endpoint.client_secret}
     after = oauthlib.refresh_token(endpoint.token_url, **held)
@@ -81,7 +75,6 @@ def test_oauthlib_renews_a_token(endpoint: Endpoint, oauthlib: OAuth2Session, fe
     ],
 )
 def test_oauthlib_knows_each_refusal(oauthlib: OAuth2Session, fetch: Any, changes: Any, error: Any) -> None:  # noqa: ANN401 - as above
-    """By its own classes, with our text."""
     if "grant_type" in changes:
         oauthlib._client.grant_type = changes.pop("grant_type")  # noqa: SLF001 - it has one grant
     with pytest.raises(error) as caught:
@@ -91,7 +84,6 @@ def test_oauthlib_knows_each_refusal(oauthlib: OAuth2Session, fetch: Any, change
 
 @pytest.fixture(params=["client_secret_basic", "client_secret_post"])
 def authlib(endpoint: Endpoint, request: pytest.FixtureRequest) -> Authlib:
-    """Return Authlib, with each of its ways of client authentication."""
     return Authlib(
         endpoint.client_id,
         endpoint.client_secret,
@@ -101,14 +93,12 @@ def authlib(endpoint: Endpoint, request: pytest.FixtureRequest) -> Authlib:
 
 
 def test_authlib_trades_an_api_key_and_reads_claims(endpoint: Endpoint, authlib: Authlib) -> None:
-    """With the key as a further parameter."""
     token = authlib.fetch_token(grant_type="password", api_key=endpoint.api_key)
     assert token["scope"] == "gam_user_data+gam_user_roles"
     assert authlib.get(endpoint.claims_url).json()["roles"] == ["operator"]
 
 
 def test_authlib_trades_a_password_and_renews_the_token(endpoint: Endpoint, authlib: Authlib) -> None:
-    """Until no renewal is left."""
     told = {"username": "ana", "password": endpoint.password, "authentication_type_name": "local"}
     token = authlib.fetch_token(grant_type="password", **told)
     for counter in ("002", ""):
@@ -127,7 +117,6 @@ def test_authlib_trades_a_password_and_renews_the_token(endpoint: Endpoint, auth
     ],
 )
 def test_authlib_knows_each_refusal(authlib: Authlib, told: dict[str, str], error: str) -> None:
-    """By its name, with our text."""
     with pytest.raises(OAuthError) as caught:
         authlib.fetch_token(**told)
     assert caught.value.error == error
@@ -135,7 +124,6 @@ def test_authlib_knows_each_refusal(authlib: Authlib, told: dict[str, str], erro
 
 
 def test_authlib_is_told_that_its_secret_is_wrong(endpoint: Endpoint) -> None:
-    """With a challenge for HTTP Basic, which it used."""
     session = Authlib(endpoint.client_id, "wrong", token_endpoint=endpoint.token_url)
     with pytest.raises(OAuthError, match="invalid_client"):
         session.fetch_token(grant_type="password", api_key=endpoint.api_key)

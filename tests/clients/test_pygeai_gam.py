@@ -17,19 +17,16 @@ Login = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def endpoint(serve: Callable[[str], Endpoint]) -> Endpoint:
-    """Return a server that refuses as GAM does."""
     return serve("gam")
 
 
 @pytest.fixture
 def client(endpoint: Endpoint) -> GAMClient:
-    """Return the client."""
     return GAMClient(base_url=endpoint.url)
 
 
 @pytest.fixture
 def login(endpoint: Endpoint, client: GAMClient) -> Login:
-    """Return what logs ana in, with other parameters if need be."""
     told = {
         "client_id": endpoint.client_id,
         "client_secret": endpoint.client_secret,
@@ -40,7 +37,6 @@ def login(endpoint: Endpoint, client: GAMClient) -> Login:
 
 
 def test_a_password_is_traded_and_the_claims_are_read(client: GAMClient, login: Login) -> None:
-    """With its defaults: authentication type `local`, scope `gam_user_data`, the token bare in the header."""
     token = login()
     assert (token["token_type"], token["scope"]) == ("Bearer", "gam_user_data")
     claims = client.get_user_info(token["access_token"], userinfo_endpoint=GAM_PASSWORD_GRANT_USERINFO_ENDPOINT)
@@ -49,7 +45,6 @@ def test_a_password_is_traded_and_the_claims_are_read(client: GAMClient, login: 
 
 @pytest.mark.parametrize("scope", ["gam_user_data+gam_user_roles", "gam_user_data gam_user_roles"])
 def test_scopes_go_together_by_a_plus_or_a_blank(client: GAMClient, login: Login, scope: str) -> None:
-    """As its users write them."""
     token = login(scope=scope)
     assert token["scope"] == "gam_user_data+gam_user_roles"
     claims = client.get_user_info(token["access_token"], userinfo_endpoint=GAM_PASSWORD_GRANT_USERINFO_ENDPOINT)
@@ -57,7 +52,6 @@ def test_scopes_go_together_by_a_plus_or_a_blank(client: GAMClient, login: Login
 
 
 def test_initial_properties_and_the_repository_are_understood(login: Login) -> None:
-    """As JSON; the repository by its GUID."""
     repository = login()["access_token"].partition("!")[0]
     assert login(initial_properties=json.dumps([{"Id": "a", "Value": "b"}]), repository=repository)["access_token"]
 
@@ -65,7 +59,6 @@ def test_initial_properties_and_the_repository_are_understood(login: Login) -> N
 def test_a_token_is_renewed_and_each_refresh_token_works_once(
     endpoint: Endpoint, client: GAMClient, login: Login
 ) -> None:
-    """The second use ends the session."""
     first = login()
     held = {"client_id": endpoint.client_id, "client_secret": endpoint.client_secret}
     second = client.refresh_access_token(**held, refresh_token=first["refresh_token"])
@@ -77,7 +70,6 @@ def test_a_token_is_renewed_and_each_refresh_token_works_once(
 
 
 def test_an_answer_becomes_its_record(endpoint: Endpoint, client: GAMClient, login: Login) -> None:
-    """With the fields that it looks for."""
     found = client.refresh_access_token(
         client_id=endpoint.client_id,
         client_secret=endpoint.client_secret,
@@ -101,7 +93,6 @@ def test_an_answer_becomes_its_record(endpoint: Endpoint, client: GAMClient, log
     ],
 )
 def test_a_refusal_is_an_error_of_authentication(login: Login, changes: dict[str, str], code: str) -> None:
-    """With the status and the message; the code is in the body."""
     with pytest.raises(GAMAuthenticationError) as caught:
         login(**changes)
     assert caught.value.status_code == 401
@@ -111,13 +102,11 @@ def test_a_refusal_is_an_error_of_authentication(login: Login, changes: dict[str
 
 
 def test_another_grant_is_an_error_of_the_request(login: Login) -> None:
-    """400 is not 401 to it."""
     with pytest.raises(GAMAPIError, match="292"):
         login(grant_type="client_credentials")
 
 
 def test_a_blocked_user_and_a_revoked_token_are_told(endpoint: Endpoint, client: GAMClient, login: Login) -> None:
-    """At the login, and when claims are read."""
     token = login()["access_token"]
     users.update(endpoint.gam, "ana", {"blocked": True})
     with pytest.raises(GAMAuthenticationError, match="blocked"):

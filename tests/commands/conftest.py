@@ -41,20 +41,17 @@ class RunResult(NamedTuple):
 
     @property
     def json(self) -> Any:  # noqa: ANN401 - any document
-        """The document on stdout of a run that went well."""
         assert self.code == 0, self.err
         return json.loads(self.out)
 
     @property
     def hint(self) -> str:
-        """The hint on stderr."""
         return next(
             found[2] for found in map(MESSAGE_LINE.fullmatch, self.err.splitlines()) if found and found[1] == "hint"
         )
 
 
 def check_streams(ran: RunResult, argv: tuple[str, ...]) -> None:
-    """Fail unless the run spoke as all runs must: on failure no data, one error, at most one hint, no secret."""
     assert not SECRET.search(ran.err + " ".join(argv)), "a secret was told"
     is_answer = ran.code == 4 and argv[:1] == ("key",) and argv[1] in ("verify", "explain", "inspect")
     is_answer = is_answer or (ran.code == 4 and argv[:1] == ("try",))
@@ -84,7 +81,6 @@ def check_streams(ran: RunResult, argv: tuple[str, ...]) -> None:
 
 
 def check_message_style(message: str) -> None:
-    """Fail unless the message is in lower case, initials like API aside, in one line without a full stop."""
     first = message.split(maxsplit=1)[0]
     assert first[:1] == first[:1].lower() or first.isupper(), message
     assert not message.endswith("."), message
@@ -92,7 +88,6 @@ def check_message_style(message: str) -> None:
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return an empty folder to work in; nothing of the machine's own settings is seen from it."""
     for name in [*os.environ]:
         if name.startswith(("GAMCLI_", "XDG_")) or name in ("NO_COLOR", "COLUMNS", "LINES", "FORCE_COLOR"):
             monkeypatch.delenv(name)
@@ -107,14 +102,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def file(place: Path) -> Path:
-    """Return where the store of this test lies."""
     return place.parent / "store.db"
 
 
 @pytest.fixture
 def gamcli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., RunResult]:
-    """Return what runs a command line in this process, and sees to it that it speaks as it must."""
-
     def run(*argv: str, stdin: str = "") -> RunResult:
         capfd.readouterr()
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
@@ -128,14 +120,11 @@ def gamcli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture
 def line() -> list[str]:
-    """Return the words that start the program itself."""
     return [sys.executable, "-m", "gamcli"]
 
 
 @pytest.fixture
 def program(line: list[str]) -> Callable[..., RunResult]:
-    """Return what runs a command line as a program; what stdin cannot say in UTF-8 comes as bytes."""
-
     def run(*argv: str, stdin: bytes = b"", **changes: Any) -> RunResult:  # noqa: ANN401 - what subprocess takes
         found = subprocess.run([*line, *argv], input=stdin, capture_output=True, timeout=60, check=False, **changes)
         return RunResult(found.returncode, found.stdout.decode(), found.stderr.decode())
@@ -145,7 +134,6 @@ def program(line: list[str]) -> Callable[..., RunResult]:
 
 @pytest.fixture
 def path(line: list[str], place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let shells find `gamcli`."""
     folder = place.parent / "bin"
     folder.mkdir()
     (folder / "gamcli").write_text(f'#!/bin/sh\nexec {" ".join(line)} "$@"\n', encoding="utf-8")
@@ -155,7 +143,6 @@ def path(line: list[str], place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def shell(path: None) -> Callable[..., RunResult]:
-    """Return what runs a script in a shell that finds `gamcli`."""
     del path
 
     def run(script: str, *words: str, shell: Sequence[str] = ("bash", "-c")) -> RunResult:
@@ -167,8 +154,6 @@ def shell(path: None) -> Callable[..., RunResult]:
 
 @pytest.fixture
 def terminal(line: list[str]) -> Callable[..., RunResult]:
-    """Return what runs gamcli, or another program, on a pseudo terminal; each answer is typed at the text before it."""
-
     def run(
         *argv: str, answers: Sequence[tuple[str, str]] = (), columns: int = 120, program: bool = False, **more: str
     ) -> RunResult:
@@ -192,7 +177,6 @@ def terminal(line: list[str]) -> Callable[..., RunResult]:
 
 
 def type_answers(leader: int, answers: list[tuple[str, str]]) -> Iterator[str]:
-    """Yield what appears on the terminal, and type each answer once its question has appeared."""
     unanswered, answer = "", ""
     while True:
         while answer == "\x03" and not select([leader], [], [], 0.5)[0]:
@@ -213,8 +197,6 @@ def type_answers(leader: int, answers: list[tuple[str, str]]) -> Iterator[str]:
 
 @pytest.fixture
 def sql(file: Path) -> Callable[..., list[Any]]:
-    """Return what runs SQL on the file of the store, behind gamcli's back."""
-
     def run(statement: str, *values: object) -> list[Any]:
         with closing(sqlite3.connect(file, isolation_level=None)) as connection:
             return connection.execute(statement, values).fetchall()
@@ -224,7 +206,6 @@ def sql(file: Path) -> Callable[..., list[Any]]:
 
 @pytest.fixture
 def ago(file: Path) -> Iterator[Callable[[timedelta], Gam]]:
-    """Return what works on the store as if it were so long ago."""
     with ExitStack() as stack:
 
         def open_(length: timedelta) -> Gam:
@@ -236,7 +217,6 @@ def ago(file: Path) -> Iterator[Callable[[timedelta], Gam]]:
 
 @pytest.fixture
 def world(gamcli: Callable[..., RunResult]) -> Callable[..., RunResult]:
-    """Make a store with application portal, which takes API keys, and user ana; return what runs a command line."""
     for words in (
         ("init",),
         ("app", "create", "portal", "--scope", "gam_user_data+gam_user_roles", "--remote-rest", "--api-keys"),
@@ -248,19 +228,16 @@ def world(gamcli: Callable[..., RunResult]) -> Callable[..., RunResult]:
 
 @pytest.fixture
 def api_key(world: Callable[..., RunResult]) -> str:
-    """Return the secret of ana's key for portal."""
     return world("key", "generate", "--user", "ana", "--app", "portal").out.strip()
 
 
 @pytest.fixture
 def key_id(api_key: str) -> str:
-    """Return the id of ana's key for portal."""
     return api_key[7:15]
 
 
 @pytest.fixture
 def many_keys(world: Callable[..., RunResult], sql: Callable[..., list[Any]]) -> int:
-    """Put keys of ana for portal into the store, more than a table draws, and return how many."""
     assert world("key", "list").code == 0
     count = 2000
     sql(
@@ -275,7 +252,6 @@ def many_keys(world: Callable[..., RunResult], sql: Callable[..., list[Any]]) ->
 
 @pytest.fixture
 def token(world: Callable[..., RunResult], api_key: str, ago: Callable[[timedelta], Gam]) -> str:
-    """Return the id of a token that ana's key was traded for."""
     secret = world("app", "rotate-secret", "portal").out.strip()
     asked = TokenRequest(
         client_id=world("app", "show", "portal", "--field", "client_id").out.strip(),

@@ -15,7 +15,6 @@ NOBODY_SET = {name: "" for variables in CI_JOBS.values() for name in variables}
 
 
 def test_the_os_user_and_the_host_are_told() -> None:
-    """Always; variables that are empty say nothing."""
     assert (
         describe_actor({})
         == describe_actor(NOBODY_SET)
@@ -25,7 +24,6 @@ def test_the_os_user_and_the_host_are_told() -> None:
 
 
 def test_who_became_another_user_is_told() -> None:
-    """By the program that they did it with."""
     assert describe_actor({"SUDO_USER": "ana"}) == f"{HERE} sudo=ana"
     assert describe_actor({"DOAS_USER": "eva"}) == f"{HERE} doas=eva"
 
@@ -43,13 +41,11 @@ def test_who_became_another_user_is_told() -> None:
     ],
 )  # fmt: skip
 def test_the_job_of_a_ci_system_is_told(environment: dict[str, str], expected: str) -> None:
-    """The project and the run."""
     assert describe_actor(environment) == f"{HERE} {expected}"
 
 
 @pytest.mark.parametrize("system", CI_JOBS)
 def test_a_job_is_told_only_when_all_of_it_is_there(system: str) -> None:
-    """BUILD_NUMBER alone may be anything."""
     environment = dict.fromkeys(CI_JOBS[system], "x")
     assert describe_actor(environment) == f"{HERE} {system}={'#'.join(['x'] * len(environment))}"
     del environment[CI_JOBS[system][-1]]
@@ -57,14 +53,11 @@ def test_a_job_is_told_only_when_all_of_it_is_there(system: str) -> None:
 
 
 def test_whatever_the_variables_hold_it_is_a_few_printable_words() -> None:
-    """No line ends, no escapes, no bytes that are no text, no book."""
     found = describe_actor({"SUDO_USER": "a b\n\x1b[31m\udcff", "CODEBUILD_BUILD_ID": "x" * 10_000})
     assert found == f"{HERE} sudo=a_b_?[31m? codebuild={'x' * MAX_VALUE_CHARS}..."
 
 
 def test_a_user_without_a_name_has_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in containers that run under any number."""
-
     def nobody(*_: object) -> Any:  # noqa: ANN401 - never returns
         raise KeyError
 
@@ -78,7 +71,6 @@ def test_a_user_without_a_name_has_a_number(monkeypatch: pytest.MonkeyPatch) -> 
 def test_every_change_by_a_command_tells_who_made_it(
     world: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A job that runs as somebody else, too."""
     monkeypatch.setenv("SUDO_USER", "ana")
     monkeypatch.setenv("CODEBUILD_BUILD_ID", "b\udc807")
     assert world("user", "create", "eva").code == 0

@@ -18,12 +18,10 @@ EXISTING_SECRET = "a-secret-brought-along-of-40-characters."
 
 
 def named(ran: Any) -> list[str]:  # noqa: ANN401 - Ran
-    """Return the names in a list."""
     return [each["name"] for each in ran.json]
 
 
 def test_create_prints_the_secret_alone(world: Run) -> None:
-    """The rest is talk."""
     ran = world("app", "create", "new")
     assert SECRET.fullmatch(ran.out)
     client_id = world("app", "show", "new", "--field", "client_id").out.strip()
@@ -33,7 +31,6 @@ def test_create_prints_the_secret_alone(world: Run) -> None:
 
 
 def test_create_says_that_keys_never_expire(world: Run) -> None:
-    """Unless they do, or there are none."""
     words = ["--remote-rest", "--api-keys"]
     assert "its API keys never expire; --api-key-timeout HOURS sets a limit" in world("app", "create", "a", *words).err
     assert "never" not in world("app", "create", "b", *words, "--api-key-timeout", "2160").err
@@ -41,7 +38,6 @@ def test_create_says_that_keys_never_expire(world: Run) -> None:
 
 
 def test_create_takes_every_setting(world: Run) -> None:
-    """And the record says them back, with the secret that was issued."""
     found = world(
         "app", "create", "full", "--description", "Everything", "--scope", "user_email+gam_user_roles", "--scope",
         "user_phone", "--remote-rest", "--api-keys", "--api-key-timeout", "24", "--api-key-auth-type", "APIKEY",
@@ -69,7 +65,6 @@ def test_create_takes_every_setting(world: Run) -> None:
 
 
 def test_create_keeps_a_secret_that_was_brought_along(world: Run, place: Path) -> None:
-    """From a file or stdin, and shows it to nobody."""
     (place / "secret").write_text(f"{EXISTING_SECRET}\n", encoding="utf-8")
     ran = world("app", "create", "one", "--client-secret-file", "secret")
     assert (ran.code, ran.out) == (0, "")
@@ -87,7 +82,6 @@ def test_create_keeps_a_secret_that_was_brought_along(world: Run, place: Path) -
     [("", "is empty"), ("short", "form of one"), ("blank in it" * 4, "form of one"), (None, "no such file")],
 )
 def test_create_refuses_a_secret_that_cannot_be(world: Run, place: Path, text: str | None, told: str) -> None:
-    """And does not repeat it."""
     if text is not None:
         (place / "secret").write_text(text, encoding="utf-8")
     ran = world("app", "create", "new", "--client-secret-file", "secret")
@@ -98,7 +92,6 @@ def test_create_refuses_a_secret_that_cannot_be(world: Run, place: Path, text: s
 
 
 def test_create_of_what_is_there_is_5_unless_it_may_be(world: Run) -> None:
-    """0 without a new secret when it is as asked, 5 when it differs; names know no case."""
     for name in ("portal", "PORTAL"):
         assert world("app", "create", name).code == 5
     same = ["--scope", "gam_user_data+gam_user_roles", "--remote-rest", "--api-keys"]
@@ -130,14 +123,12 @@ def test_create_of_what_is_there_is_5_unless_it_may_be(world: Run) -> None:
     ids=str,
 )
 def test_create_refuses_what_cannot_be_and_makes_nothing(world: Run, words: list[str]) -> None:
-    """With 2."""
     assert world("app", "create", "new", *words).code == 2
     assert world("app", "show", "new").code == 3
 
 
 @pytest.mark.parametrize("name", ["", " x", "x ", "a\tb", "a\x1b[31mb", "a\u202eb", "x" * 255])
 def test_a_name_that_cannot_be_is_refused(world: Run, name: str) -> None:
-    """Nothing of it that could drive a terminal is repeated."""
     ran = world("app", "create", name)
     assert ran.code == 2
     assert ran.err.replace("\n", "").isprintable()
@@ -145,7 +136,6 @@ def test_a_name_that_cannot_be_is_refused(world: Run, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["two words", "[red]x", "añá 漢字 🦊", "a/b", "-dash", "it's", "x" * 254, "%s {0}"])
 def test_a_name_is_shown_as_text(world: Run, name: str) -> None:
-    """Whatever it looks like, in every format."""
     assert world("app", "create", "--", name).code == 0
     for form in ("table", "json", "jsonl", "csv"):
         assert name in world("app", "show", "-o", form, "--", name).out
@@ -154,7 +144,6 @@ def test_a_name_is_shown_as_text(world: Run, name: str) -> None:
 
 
 def test_list_filters_sorts_and_limits(world: Run) -> None:
-    """By its own fields."""
     world("app", "create", "plain")
     world("app", "create", "rest", "--remote-rest")
     world("app", "disable", "plain")
@@ -171,14 +160,12 @@ def test_list_filters_sorts_and_limits(world: Run) -> None:
 
 
 def test_show_finds_by_name_without_case_and_by_client_id(world: Run) -> None:
-    """The same record."""
     found = world("app", "show", "portal", "-o", "json").json
     assert world("app", "show", "PORTAL", "-o", "json").json == found
     assert world("app", "show", found["client_id"], "-o", "json").json == found
 
 
 def test_update_changes_what_is_named(world: Run) -> None:
-    """And nothing else; what changes nothing says so."""
     before = world("app", "show", "portal", "-o", "json").json
     ran = world("app", "update", "portal", "--token-timeout", "5")
     assert ran == (0, "", "gamcli: updated application 'portal'\n")
@@ -192,7 +179,6 @@ def test_update_changes_what_is_named(world: Run) -> None:
 
 
 def test_update_edits_scopes(world: Run) -> None:
-    """All of them, or some more and some less."""
     words = ["app", "update", "portal", "-o", "json"]
     added = world(*words, "--add-scope", "session_initial_prop").json["scopes"]
     assert added == ["gam_user_data", "gam_user_roles", "session_initial_prop"]
@@ -203,7 +189,6 @@ def test_update_edits_scopes(world: Run) -> None:
 
 @pytest.mark.usefixtures("api_key")
 def test_withdrawing_a_scope_needs_the_number_of_keys_that_end(world: Run) -> None:
-    """Without it nothing changes."""
     words = ["app", "update", "portal", "--remove-scope", "gam_user_roles"]
     ran = world(*words)
     assert (ran.code, ran.hint) == (5, "add --accept-invalidating 1 to do it")
@@ -229,7 +214,6 @@ SUSPENDING = {
 @pytest.mark.usefixtures("api_key")
 @pytest.mark.parametrize("name", SUSPENDING)
 def test_what_suspends_keys_is_done_at_once_and_says_how_to_undo_it(world: Run, name: str) -> None:
-    """Since it may be an emergency; the line undoes it."""
     words, undo = SUSPENDING[name]
     world("auth-type", "create", "other", "--type", "APIkey")
     before = world("app", "show", "portal", "-o", "json").json
@@ -242,21 +226,18 @@ def test_what_suspends_keys_is_done_at_once_and_says_how_to_undo_it(world: Run, 
 
 
 def test_enable_and_disable_switch(world: Run) -> None:
-    """Twice is once."""
     assert world("app", "disable", "portal", "-o", "json").json["enabled"] is False
     assert "nothing to change" in world("app", "disable", "portal").err
     assert world("app", "enable", "portal").err == "gamcli: enabled application 'portal'\n"
 
 
 def test_api_keys_stay_on_while_remote_rest_is_off(world: Run) -> None:
-    """As a stored state; switching them on then is 2."""
     assert world("app", "update", "portal", "--no-remote-rest", "-o", "json").json["api_keys"]["enabled"] is True
     ran = world("app", "update", "portal", "--api-keys")
     assert (ran.code, ran.hint) == (2, "add --remote-rest")
 
 
 def test_rotate_secret_prints_the_new_secret_alone(world: Run, sql: Run) -> None:
-    """The old one ends."""
     before = sql("SELECT secret_digest FROM app")
     ran = world("app", "rotate-secret", "portal")
     assert SECRET.fullmatch(ran.out)
@@ -267,7 +248,6 @@ def test_rotate_secret_prints_the_new_secret_alone(world: Run, sql: Run) -> None
 
 
 def test_rotate_secret_lets_the_old_one_retire(world: Run, ago: Callable[[timedelta], Gam]) -> None:
-    """The record tells until when, as long as that is to come."""
     ran = world("app", "rotate-secret", "portal", "--overlap", "24h")
     assert SECRET.fullmatch(ran.out)
     assert ran.err.startswith("gamcli: application 'portal' has a new secret; the old one retires in 24h; keep the")
@@ -282,7 +262,6 @@ def test_rotate_secret_lets_the_old_one_retire(world: Run, ago: Callable[[timede
 
 
 def test_a_dry_run_tells_when_the_old_secret_would_retire(world: Run, sql: Run) -> None:
-    """And makes no secret."""
     before = sql("SELECT * FROM app")
     ran = world("app", "rotate-secret", "portal", "--overlap", "24h", "--dry-run", "-o", "json")
     (change,) = ran.json["changes"]
@@ -293,7 +272,6 @@ def test_a_dry_run_tells_when_the_old_secret_would_retire(world: Run, sql: Run) 
 
 @pytest.mark.parametrize("words", [["create", "new"], ["rotate-secret", "portal"]], ids=str)
 def test_a_secret_can_go_to_a_new_private_file(world: Run, place: Path, words: list[str]) -> None:
-    """Then stdout is empty, and records come without it."""
     ran = world("app", *words, "--out", "secret")
     assert (ran.code, ran.out) == (0, "")
     assert ran.err.endswith("; the secret is in secret\n")
@@ -305,7 +283,6 @@ def test_a_secret_can_go_to_a_new_private_file(world: Run, place: Path, words: l
 def test_a_file_that_is_there_stays_as_it_is_and_nothing_is_done(
     world: Run, place: Path, sql: Run, words: list[str]
 ) -> None:
-    """With 5; one that cannot be made is 1."""
     (place / "secret").write_text("precious", encoding="utf-8")
     before = sql("SELECT * FROM audit"), sql("SELECT * FROM app")
     assert world("app", *words, "--out", "secret").code == 5
@@ -315,14 +292,12 @@ def test_a_file_that_is_there_stays_as_it_is_and_nothing_is_done(
 
 
 def test_a_file_gets_no_secret_when_nothing_is_made(world: Run, place: Path) -> None:
-    """It is taken away again."""
     assert world("app", "create", "portal", "--out", "secret").code == 5
     assert world("app", "rotate-secret", "nope", "--out", "secret").code == 3
     assert [*place.iterdir()] == []
 
 
 def test_delete_needs_a_yes(world: Run) -> None:
-    """Elsewhere than on a terminal it is on the line."""
     ran = world("app", "delete", "portal")
     assert (ran.code, ran.hint) == (2, "add --yes to do it")
     assert world("app", "delete", "portal", "--yes") == (0, "", "gamcli: deleted application 'portal'\n")
@@ -331,7 +306,6 @@ def test_delete_needs_a_yes(world: Run) -> None:
 
 @pytest.mark.usefixtures("api_key")
 def test_delete_needs_the_number_of_keys_that_end(world: Run) -> None:
-    """A yes is not enough; the number stands for it."""
     assert world("app", "delete", "portal", "--yes").code == 5
     assert world("app", "delete", "portal", "--accept-invalidating", "0").code == 5
     ran = world("app", "delete", "portal", "--accept-invalidating", "1", "-o", "json")
@@ -340,34 +314,29 @@ def test_delete_needs_the_number_of_keys_that_end(world: Run) -> None:
 
 
 def test_no_name_is_another_applications_client_id_in_any_case(world: Run) -> None:
-    """A client id typed in another case never names an impostor."""
     client_id = world("app", "show", "portal", "--field", "client_id").out.strip()
     assert world("app", "create", client_id.upper()).code == 5
     assert world("app", "create", "other", "--client-id", client_id.upper()).code == 5
 
 
 def test_all_scopes_and_some_scopes_are_not_named_together(world: Run) -> None:
-    """Nothing that was typed is left out in silence."""
     assert world("app", "update", "portal", "--scope", "user_email", "--add-scope", "user_city").code == 2
     assert world("app", "update", "portal", "--scope", "user_email", "--remove-scope", "user_email").code == 2
 
 
 def test_a_wrong_count_is_refused_when_no_key_ends_too(world: Run) -> None:
-    """And does not stand for yes."""
     assert world("app", "create", "empty").code == 0
     assert world("app", "delete", "empty", "--accept-invalidating", "3").code == 5
     assert world("app", "delete", "empty", "--accept-invalidating", "0").code == 0
 
 
 def test_switching_on_keys_that_never_expire_says_so(world: Run) -> None:
-    """As creating them does."""
     world("app", "create", "gate")
     assert "never expire" in world("app", "update", "gate", "--remote-rest", "--api-keys").err
     assert "never expire" not in world("app", "update", "gate", "--api-key-timeout", "24").err
 
 
 def test_a_secret_that_was_brought_along_is_not_written_out(world: Run, place: Path) -> None:
-    """Nothing was issued."""
     (place / "secret").write_text("x" * 40, encoding="utf-8")
     assert world("app", "create", "old", "--client-secret-file", "secret", "--out", "out").code == 2
     assert not (place / "out").exists()

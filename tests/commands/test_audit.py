@@ -19,18 +19,15 @@ FIELDS = "seq at actor action target details hash"
 
 
 def numbers(ran: Any) -> list[int]:  # noqa: ANN401 - Ran
-    """Return the numbers of the entries in a list."""
     return [each["seq"] for each in ran.json]
 
 
 @pytest.fixture
 def kept(world: Run) -> list[Any]:
-    """Return what runs gamcli, and the head of a trail with three entries."""
     return [world, world("audit", "head").out.strip()]
 
 
 def test_a_list_tells_who_did_what_oldest_first(world: Run) -> None:
-    """Details are JSON in every form; the table leaves the hash to programs."""
     found = world("audit", "list", "-o", "json").json
     assert [" ".join(each) for each in found] == [FIELDS] * 3
     assert [(each["seq"], each["action"], each["target"]) for each in found[1:]] == [
@@ -51,7 +48,6 @@ def test_a_list_tells_who_did_what_oldest_first(world: Run) -> None:
 
 
 def test_a_list_is_filtered_by_who_and_what_and_when(world: Run, ago: Callable[[timedelta], Gam]) -> None:
-    """Times are durations back from now, days, or RFC 3339."""
     users.create(ago(timedelta(days=8)), "old", {})
 
     def list_(*words: str) -> list[int]:
@@ -71,13 +67,11 @@ def test_a_list_is_filtered_by_who_and_what_and_when(world: Run, ago: Callable[[
 
 @pytest.mark.parametrize("words", [["--since", "soon"], ["--until", "2026"], ["--sort", "hash"], ["--limit", "-1"]])
 def test_a_filter_that_cannot_be_is_2(world: Run, words: list[str]) -> None:
-    """With what can be."""
     ran = world("audit", "list", *words)
     assert (ran.code, bool(ran.hint)) == (2, True)
 
 
 def test_details_that_are_no_json_are_shown_as_they_are(world: Run, sql: Run) -> None:
-    """Somebody wrote them behind gamcli's back; nothing of them drives the terminal."""
     sql("UPDATE audit SET details = ?, actor = ?, hash = NULL WHERE seq = 2", "{ \x1b[31m", "\x1b]0;x\x07")
     entry = world("audit", "list", "-o", "json").json[1]
     assert (entry["details"], entry["hash"]) == ("{ \x1b[31m", None)
@@ -86,7 +80,6 @@ def test_details_that_are_no_json_are_shown_as_they_are(world: Run, sql: Run) ->
 
 
 def test_verify_says_how_far_a_trail_is_whole(kept: list[Any]) -> None:
-    """As a record for programs."""
     run, head = kept
     ran = run("audit", "verify")
     assert (ran.code, ran.out) == (0, f"entries  3\nhead     {head}\n")
@@ -96,7 +89,6 @@ def test_verify_says_how_far_a_trail_is_whole(kept: list[Any]) -> None:
 
 
 def test_head_prints_the_hash_alone(kept: list[Any]) -> None:
-    """Every change moves it; the old one still proves what was before."""
     run, head = kept
     assert run("audit", "head") == (0, f"{head}\n", "")
     assert run("audit", "head", "-o", "json").json == {"seq": 3, "hash": head}
@@ -119,7 +111,6 @@ def test_head_prints_the_hash_alone(kept: list[Any]) -> None:
 def test_a_trail_that_was_tampered_with_is_8_and_names_the_entry(
     world: Run, sql: Run, statement: str, expected: str
 ) -> None:
-    """In words, and for programs as JSON."""
     sql(statement)
     ran = world("audit", "verify")
     assert ran.code == 8
@@ -130,7 +121,6 @@ def test_a_trail_that_was_tampered_with_is_8_and_names_the_entry(
 
 
 def test_a_cut_tail_is_8_with_the_head_of_before(kept: list[Any], sql: Run) -> None:
-    """Without it nobody can know."""
     run, head = kept
     sql("DELETE FROM audit WHERE seq = 3")
     assert run("audit", "verify").code == 0
@@ -141,12 +131,10 @@ def test_a_cut_tail_is_8_with_the_head_of_before(kept: list[Any], sql: Run) -> N
 
 @pytest.mark.parametrize("text", ["", "x", "0" * 63, "g" * 64, "0" * 65])
 def test_a_head_that_is_no_hash_is_2(world: Run, text: str) -> None:
-    """It was not printed by audit head."""
     assert world("audit", "verify", "--head", text).code == 2
 
 
 def test_an_export_is_verified_without_a_store(world: Run, place: Path) -> None:
-    """From a file or from stdin, whatever the texts."""
     assert world("user", "update", "ana", "--last-name", 'Ñandú "\\').code == 0
     exported = world("audit", "export")
     assert exported.out == world("audit", "list", "-o", "jsonl").out
@@ -166,7 +154,6 @@ def test_an_export_is_verified_without_a_store(world: Run, place: Path) -> None:
 
 
 def test_an_export_comes_through_a_pipe(world: Run, shell: Run) -> None:
-    """From one gamcli into another."""
     assert world("audit", "verify").code == 0
     ran = shell("gamcli audit export | gamcli audit verify --from -")
     assert (ran.code, ran.out.splitlines()[0]) == (0, "entries  3")
@@ -174,28 +161,24 @@ def test_an_export_comes_through_a_pipe(world: Run, shell: Run) -> None:
 
 @pytest.mark.parametrize("name", ["missing.jsonl", "."])
 def test_an_export_that_cannot_be_read_is_2(gamcli: Run, name: str) -> None:
-    """With the reason."""
     ran = gamcli("audit", "verify", "--from", name)
     assert (ran.code, f"cannot read --from {name}" in ran.err) == (2, True)
 
 
 @pytest.mark.parametrize(("name", "first"), [("json", "["), ("csv", "seq,at,actor,action,target,details,hash")])
 def test_an_export_has_the_formats_of_whole_trails(world: Run, name: str, first: str) -> None:
-    """JSON lines unless asked otherwise, whatever the settings say."""
     assert world("audit", "export", "-o", name).out.splitlines()[0].startswith(first)
     assert world("audit", "export", "-o", "table").code == 2
 
 
 @pytest.mark.parametrize("name", ["json", "csv"])
 def test_an_export_that_is_not_verified_says_which_is(world: Run, place: Path, name: str) -> None:
-    """Another tool may want the others."""
     (place / "e").write_text(world("audit", "export", "-o", name).out, encoding="utf-8")
     found = world("audit", "verify", "--from", "e")
     assert (found.code, found.hint) == (2, "FILE is what this wrote, in JSON lines: gamcli audit export -o jsonl")
 
 
 def test_reading_and_asking_in_vain_write_no_entry(kept: list[Any]) -> None:
-    """Only changes do."""
     run, head = kept
     for words in (("key", "list"), ("user", "show", "ana"), ("user", "create", "ana"), ("audit", "verify")):
         run(*words)

@@ -9,12 +9,10 @@ Run = Callable[..., Any]
 
 
 def named(ran: Any) -> list[str]:  # noqa: ANN401 - Ran
-    """Return the names in a list."""
     return [each["name"] for each in ran.json]
 
 
 def test_create_makes_an_authentication_type(world: Run) -> None:
-    """With what was asked, enabled unless told otherwise."""
     ran = world("auth-type", "create", "partners", "--type", "APIkey", "--description", "For partners")
     assert ran == (0, "", "gamcli: created authentication type 'partners'\n")
     found = world("auth-type", "show", "partners", "-o", "json").json
@@ -24,7 +22,6 @@ def test_create_makes_an_authentication_type(world: Run) -> None:
 
 
 def test_create_of_what_is_there_is_5_unless_it_may_be(world: Run) -> None:
-    """0 when it is as asked, 5 when it differs."""
     words = ["auth-type", "create", "apikey", "--type", "APIkey"]
     assert world(*words).code == 5
     assert world(*words, "--if-missing").err == "gamcli: there already, as asked: authentication type 'apikey'\n"
@@ -34,12 +31,10 @@ def test_create_of_what_is_there_is_5_unless_it_may_be(world: Run) -> None:
 
 @pytest.mark.parametrize("words", [["--type", "nope"], [], ["--type", "APIkey", "--description", "x" * 121]], ids=str)
 def test_create_refuses_what_cannot_be(world: Run, words: list[str]) -> None:
-    """With 2."""
     assert world("auth-type", "create", "new", *words).code == 2
 
 
 def test_list_filters_sorts_and_limits(world: Run) -> None:
-    """By kind and state."""
     world("auth-type", "create", "zeta", "--type", "APIkey", "--disable")
     assert named(world("auth-type", "list", "-o", "json")) == ["apikey", "local", "zeta"]
     assert named(world("auth-type", "list", "--type", "APIkey", "-o", "json")) == ["apikey", "zeta"]
@@ -50,7 +45,6 @@ def test_list_filters_sorts_and_limits(world: Run) -> None:
 
 
 def test_update_changes_what_is_named(world: Run) -> None:
-    """And says so when there is nothing to change."""
     assert world("auth-type", "update", "local", "--enable").err == "gamcli: updated authentication type 'local'\n"
     again = world("auth-type", "update", "LOCAL", "--enable")
     assert again == (0, "", "gamcli: authentication type 'local' is so already: nothing to change\n")
@@ -60,7 +54,6 @@ def test_update_changes_what_is_named(world: Run) -> None:
 
 @pytest.mark.usefixtures("api_key")
 def test_disabling_a_type_suspends_its_keys_and_says_how_to_undo_it(world: Run) -> None:
-    """At once."""
     ran = world("auth-type", "update", "apikey", "--disable")
     assert (ran.code, ran.out) == (0, "")
     undo = "gamcli auth-type update apikey --enable"
@@ -69,7 +62,6 @@ def test_disabling_a_type_suspends_its_keys_and_says_how_to_undo_it(world: Run) 
 
 
 def test_set_default_names_the_default_of_the_repository(world: Run) -> None:
-    """One at a time."""
     world("auth-type", "create", "partners", "--type", "APIkey")
     assert "is now the default" in world("auth-type", "set-default", "Partners").err
     assert "is the default already" in world("auth-type", "set-default", "partners").err
@@ -79,7 +71,6 @@ def test_set_default_names_the_default_of_the_repository(world: Run) -> None:
 
 
 def test_delete_needs_a_yes_and_no_need(world: Run) -> None:
-    """The default stays; so does the one type of an application."""
     assert world("auth-type", "delete", "local").code == 2
     assert world("auth-type", "delete", "local", "--yes").err == "gamcli: deleted authentication type 'local'\n"
     assert world("auth-type", "delete", "apikey", "--yes").code == 5
@@ -91,7 +82,6 @@ def test_delete_needs_a_yes_and_no_need(world: Run) -> None:
 
 @pytest.mark.usefixtures("api_key")
 def test_delete_needs_the_number_of_keys_that_end(world: Run) -> None:
-    """Which then stands for the yes."""
     world("auth-type", "create", "other", "--type", "APIkey")
     world("auth-type", "set-default", "other")
     assert world("auth-type", "delete", "apikey", "--yes").code == 5
@@ -102,5 +92,4 @@ def test_delete_needs_the_number_of_keys_that_end(world: Run) -> None:
 
 
 def test_no_type_is_called_any(world: Run) -> None:
-    """That word means all of them."""
     assert world("auth-type", "create", "Any", "--type", "APIkey").code == 2

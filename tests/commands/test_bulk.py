@@ -39,7 +39,6 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.fixture
 def town(world: Run, place: Path) -> Run:
-    """Make a second application and more users; return what runs a command line."""
     assert world("app", "create", "gate", "--scope", "user_email", "--remote-rest", "--api-keys").code == 0
     names = "\n".join(["name", *(f"user{number}" for number in range(USER_COUNT))])
     (place / "users.csv").write_text(names, encoding="utf-8")
@@ -49,7 +48,6 @@ def town(world: Run, place: Path) -> Run:
 
 @pytest.fixture
 def pairs(place: Path) -> list[tuple[str, str]]:
-    """Write an input of many pairs, in no order, and return them."""
     found = [(f"user{number}", app) for number in range(USER_COUNT) for app in APPS]
     random.Random(3).shuffle(found)
     text = "".join(f"{user},{app}\n" for user, app in found)
@@ -59,8 +57,6 @@ def pairs(place: Path) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def generate(town: Run) -> Run:
-    """Return what makes the keys of keys.csv."""
-
     def run(*more: str, out: str = "out.csv") -> Any:  # noqa: ANN401 - what the fixture of commands returns
         return town("key", "generate", "--from", "keys.csv", "--out", out, *more)
 
@@ -68,13 +64,11 @@ def generate(town: Run) -> Run:
 
 
 def rows(path: Path) -> list[dict[str, str]]:
-    """Return the rows of an output."""
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
 def require_complete(store_path: Path, out: Path, pairs: list[tuple[str, str]]) -> None:
-    """Fail unless the output has a key for each pair, in their order, each proven, and the store has no other."""
     found = rows(out)
     assert [(row["user"], row["app"]) for row in found] == pairs
     with Store.open(store_path) as store, store.reading() as tx:
@@ -91,7 +85,6 @@ def require_complete(store_path: Path, out: Path, pairs: list[tuple[str, str]]) 
 def test_each_row_gets_a_key_in_the_order_of_the_input(
     generate: Run, place: Path, file: Path, pairs: list[tuple[str, str]]
 ) -> None:
-    """Each works, the file is for its owner alone, stdout stays empty, and people are told how many."""
     ran = generate()
     assert (ran.code, ran.out) == (0, "")
     assert ran.err == "gamcli: made 24 keys; out.csv holds 24\n"
@@ -101,7 +94,6 @@ def test_each_row_gets_a_key_in_the_order_of_the_input(
 
 
 def test_rows_choose_scopes_expiry_and_label(town: Run, place: Path) -> None:
-    """Columns stand in any order, with a byte order mark, line ends of Windows, and quotes."""
     assert town("app", "update", "portal", "--api-key-scope-choice", "--api-key-timeout", "48").code == 0
     text = '\ufefflabel,app,expires_in,user,scopes\r\n"one, two",gate,,ana,\r\n'
     text += "x,PORTAL,90d,ana@example.com,user_email+user_guid\r\n"
@@ -151,7 +143,6 @@ keys.csv:16: this is no CSV: ',' expected after '"'
 
 
 def test_every_fault_is_told_with_its_line_before_any_key_is_made(town: Run, place: Path, sql: Run) -> None:
-    """All at once; the output is not even made."""
     for line in (
         ("app", "create", "closed"),
         ("app", "update", "portal", "--api-key-scope-choice"),
@@ -184,7 +175,6 @@ def test_every_fault_is_told_with_its_line_before_any_key_is_made(town: Run, pla
     ],
 )
 def test_what_is_no_table_is_told_with_its_line(town: Run, place: Path, data: bytes, told: str) -> None:
-    """Whatever program wrote it."""
     (place / "keys.csv").write_bytes(data)
     ran = town("key", "generate", "--from", "keys.csv", "--out", "out.csv")
     assert ran.code == 2
@@ -193,7 +183,6 @@ def test_what_is_no_table_is_told_with_its_line(town: Run, place: Path, data: by
 
 
 def test_a_header_alone_asks_for_no_key(town: Run, place: Path) -> None:
-    """The output has a header too."""
     (place / "keys.csv").write_text("user,app", encoding="utf-8")
     assert town("key", "generate", "--from", "keys.csv", "--out", "out.csv").code == 0
     assert (place / "out.csv").read_bytes() == bulk_results.HEADER
@@ -217,7 +206,6 @@ def test_a_header_alone_asks_for_no_key(town: Run, place: Path) -> None:
 )
 @pytest.mark.usefixtures("pairs")
 def test_what_cannot_be_is_told(town: Run, place: Path, sql: Run, words: tuple[str, ...], code: int, told: str) -> None:
-    """And no key is made, no file changed."""
     (place / "other.csv").write_text("id\n", encoding="utf-8")
     ran = town("key", "generate", *words)
     assert ran.code == code
@@ -227,7 +215,6 @@ def test_what_cannot_be_is_told(town: Run, place: Path, sql: Run, words: tuple[s
 
 
 def test_stdin_is_read_as_a_file_is(town: Run, program: Run, place: Path, file: Path) -> None:
-    """It is copied to a private file, since it is read twice."""
     assert town("user", "list").code == 0
     ran = program("key", "generate", "--from", "-", "--out", "out.csv", stdin=b"user,app\nuser1,gate\n")
     assert ran.code == 0, ran.err
@@ -238,7 +225,6 @@ def test_stdin_is_read_as_a_file_is(town: Run, program: Run, place: Path, file: 
 
 @pytest.mark.usefixtures("pairs")
 def test_a_dry_run_counts_and_makes_nothing(generate: Run, place: Path, sql: Run) -> None:
-    """People are told in a line, programs get the summary of a plan."""
     assert generate("--dry-run").err == "gamcli: 24 to make; nothing was changed\n"
     assert generate("--dry-run", "-o", "json").json["summary"]["create"] == 24
     assert not (place / "out.csv").exists()
@@ -248,7 +234,6 @@ def test_a_dry_run_counts_and_makes_nothing(generate: Run, place: Path, sql: Run
 def test_a_pair_with_a_live_key_is_a_fault_and_one_with_a_dead_key_is_not(
     generate: Run, town: Run, place: Path, file: Path, pairs: list[tuple[str, str]]
 ) -> None:
-    """The dead one steps back."""
     user, app = pairs[7]
     held = town("key", "generate", "--user", user, "--app", app, "--field", "id").out.strip()
     ran = generate()
@@ -261,8 +246,6 @@ def test_a_pair_with_a_live_key_is_a_fault_and_one_with_a_dead_key_is_not(
 
 @pytest.fixture
 def wanted(town: Run, place: Path) -> Callable[..., Any]:
-    """Return what makes the keys of rows that say under which id they ask."""
-
     def run(*lines: str, out: str = "out.csv", dry_run: bool = False) -> Any:  # noqa: ANN401 - as `generate`
         text = "".join(f"{line}\n" for line in ("user,app,label,request_id", *lines))
         (place / "wanted.csv").write_text(text, encoding="utf-8")
@@ -273,7 +256,6 @@ def wanted(town: Run, place: Path) -> Callable[..., Any]:
 
 
 def test_a_row_may_say_under_which_id_it_asks(wanted: Run, town: Run, place: Path, sql: Run) -> None:
-    """The same id is the same key: with a fresh secret, alone once it is used, and beside rows without an id."""
     asked = ("user1,portal,,r1", "user2,portal,,r2", "user3,portal,x,r3")
     assert wanted(*asked).code == 0
     first = rows(place / "out.csv")
@@ -298,7 +280,6 @@ def test_a_row_may_say_under_which_id_it_asks(wanted: Run, town: Run, place: Pat
 
 
 def test_one_key_and_many_know_the_same_requests(wanted: Run, town: Run, place: Path) -> None:
-    """An id that a single key was made under is that key's in a file, and the other way round."""
     single = ("key", "generate", "--user", "user1", "--app", "portal", "--request-id")
     made = town(*single, "r1", "-o", "json").json["id"]
     assert wanted("USER1,portal,,r1").code == 0
@@ -307,7 +288,6 @@ def test_one_key_and_many_know_the_same_requests(wanted: Run, town: Run, place: 
 
 
 def test_requests_of_a_file_that_contradict_each_other_are_faults(wanted: Run, town: Run, sql: Run) -> None:
-    """In the file or in the store; each is told with its line, and nothing is made."""
     made = town("key", "generate", "--user", "user1", "--app", "portal", "--request-id", "r1").out[7:15]
     long = "x" * 101
     ran = wanted("user1,portal,other,r1", "user2,portal,,r2", "user3,portal,,r2", f"user4,portal,,{long}")
@@ -323,7 +303,6 @@ def test_requests_of_a_file_that_contradict_each_other_are_faults(wanted: Run, t
 def test_requests_that_others_make_meanwhile_are_heeded(
     wanted: Run, town: Run, place: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that was made while the first keys were delivered is that key's; one for something else ends the run."""
     add = bulk_results.ResultsFile.append_keys
     made: list[str] = []
 
@@ -350,7 +329,6 @@ def test_requests_that_others_make_meanwhile_are_heeded(
 
 
 def test_a_second_run_makes_nothing_more(generate: Run, place: Path, file: Path, pairs: list[tuple[str, str]]) -> None:
-    """The output stays as it is to the last byte."""
     assert generate().code == 0
     before = (place / "out.csv").read_bytes()
     assert generate().err == "gamcli: made 0 keys, 24 there already; out.csv holds 24\n"
@@ -361,7 +339,6 @@ def test_a_second_run_makes_nothing_more(generate: Run, place: Path, file: Path,
 def test_keys_whose_output_is_gone_are_faults_until_they_end(
     generate: Run, town: Run, place: Path, file: Path, pairs: list[tuple[str, str]]
 ) -> None:
-    """Nobody gets a second secret beside one that somebody may hold; what has ended is made anew."""
     assert generate().code == 0
     first = rows(place / "out.csv")[0]["id"]
     ran = generate(out="new.csv")
@@ -376,7 +353,6 @@ def test_keys_whose_output_is_gone_are_faults_until_they_end(
 
 @pytest.mark.usefixtures("pairs")
 def test_a_file_that_another_input_led_to_is_left_alone(generate: Run, town: Run, place: Path) -> None:
-    """So is one whose rows were changed, or whose keys this store never made."""
     assert generate().code == 0
     whole = (place / "out.csv").read_text()
     (place / "keys.csv").write_text("user,app\nana,gate\n", encoding="utf-8")
@@ -392,7 +368,6 @@ def test_a_file_that_another_input_led_to_is_left_alone(generate: Run, town: Run
 
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a chunk be five keys."""
     monkeypatch.setattr(bulk_issue, "CHUNK_ROWS", 5)
 
 
@@ -405,7 +380,6 @@ class InterruptedWrite(Exception):  # noqa: N818 - no error of gamcli
 def test_a_full_disk_loses_nothing(
     generate: Run, place: Path, file: Path, pairs: list[tuple[str, str]], room: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is told with the line; the same command goes on from there, and every pair has one key in the end."""
     left = [room]
     write = os.write
 
@@ -431,7 +405,6 @@ def test_a_full_disk_loses_nothing(
 def test_a_limit_on_files_is_told_and_loses_nothing(
     line: list[str], generate: Run, place: Path, file: Path, pairs: list[tuple[str, str]], size: int
 ) -> None:
-    """As a shell sets it with `ulimit -f`, for the output and the store alike."""
     words = [*line, "key", "generate", "--from", "keys.csv", "--out", "out.csv"]
 
     def limit() -> None:
@@ -452,7 +425,6 @@ def test_what_was_never_delivered_gets_a_fresh_secret(
     generate: Run, place: Path, file: Path, pairs: list[tuple[str, str]], point: tuple[int, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """Under the same id; what was written already keeps its own, even if nobody noted that it was."""
     (delivered, when), add, count = point, bulk_results.ResultsFile.append_keys, [0]
 
     def ended(self: bulk_results.ResultsFile, made: Any) -> None:  # noqa: ANN401 - passed on
@@ -478,14 +450,12 @@ def test_what_was_never_delivered_gets_a_fresh_secret(
 
 
 def ids_of(file: Path) -> list[str]:
-    """Return the ids of all keys."""
     with Store.open(file) as store, store.reading() as tx:
         return [key.id for key in keys.each(tx, KeyFilter())]
 
 
 @pytest.mark.usefixtures("small_chunks", "pairs")
 def test_a_key_that_was_used_keeps_its_secret_even_when_its_row_is_lost(generate: Run, place: Path, sql: Run) -> None:
-    """Somebody holds it."""
     assert generate().code == 0
     whole = (place / "out.csv").read_text().splitlines(keepends=True)
     (place / "out.csv").write_text("".join(whole[:21]))
@@ -500,7 +470,6 @@ def test_a_key_that_was_used_keeps_its_secret_even_when_its_row_is_lost(generate
 
 @pytest.mark.usefixtures("small_chunks", "pairs")
 def test_an_output_that_was_cut_short_is_told(generate: Run, place: Path) -> None:
-    """What was delivered is not issued twice."""
     assert generate().code == 0
     whole = (place / "out.csv").read_text().splitlines(keepends=True)
     (place / "out.csv").write_text("".join(whole[:20]))
@@ -513,7 +482,6 @@ def test_an_output_that_was_cut_short_is_told(generate: Run, place: Path) -> Non
 def test_an_input_whose_output_was_begun_elsewhere_is_completed_there(
     generate: Run, place: Path, file: Path, pairs: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its first keys may lie in that file."""
     with monkeypatch.context() as patch:
         patch.setattr(bulk_issue, "_issue_chunk", lambda *_: (_ for _ in ()).throw(InterruptedWrite()))
         with pytest.raises(InterruptedWrite):
@@ -530,7 +498,6 @@ def test_an_input_whose_output_was_begun_elsewhere_is_completed_there(
 def test_a_change_of_the_store_meanwhile_is_heeded(
     generate: Run, town: Run, place: Path, file: Path, pairs: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who is blocked while keys are made gets none; the rest is made once the cause is mended."""
     add, blocked = bulk_results.ResultsFile.append_keys, pairs[12][0]
 
     def block(self: bulk_results.ResultsFile, made: Any) -> None:  # noqa: ANN401 - passed on
@@ -555,7 +522,6 @@ def test_a_change_of_the_store_meanwhile_is_heeded(
 def test_only_one_run_of_an_input_goes_on(
     generate: Run, place: Path, sql: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that was overtaken ends before its next chunk; two cannot write to one file at all."""
     add = bulk_results.ResultsFile.append_keys
 
     def overtake(self: bulk_results.ResultsFile, made: Any) -> None:  # noqa: ANN401 - passed on
@@ -574,7 +540,6 @@ def test_only_one_run_of_an_input_goes_on(
 
 
 def test_a_run_that_is_killed_is_completed_by_the_next(town: Run, place: Path, file: Path) -> None:
-    """At random points, again and again: each pair is issued once, each key proven, none without its row."""
     found = [(f"user{number % USER_COUNT}", f"app{number // USER_COUNT}") for number in range(USER_COUNT * 60)]
     for number in range(60):
         made = town("app", "create", f"app{number}", "--scope", "user_email", "--remote-rest", "--api-keys")
@@ -607,7 +572,6 @@ def test_a_run_that_is_killed_is_completed_by_the_next(town: Run, place: Path, f
 
 @pytest.mark.usefixtures("pairs", "town")
 def test_a_terminal_sees_how_far_it_has_come(terminal: Run) -> None:
-    """A bar, which is gone at the end."""
     ran = terminal("key", "generate", "--from", "keys.csv", "--out", "out.csv")
     assert ran.code == 0
     assert "gamcli: making keys" in ran.out
@@ -615,7 +579,6 @@ def test_a_terminal_sees_how_far_it_has_come(terminal: Run) -> None:
 
 
 def begun(generate: Run, place: Path) -> Path:
-    """Return the output of a run that lacks its last row."""
     assert generate().code == 0
     output = place / "out.csv"
     lines = output.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -625,7 +588,6 @@ def begun(generate: Run, place: Path) -> Path:
 
 @pytest.mark.usefixtures("pairs")
 def test_no_keys_are_added_to_a_file_that_others_can_read(generate: Run, place: Path) -> None:
-    """As long as they can."""
     output = begun(generate, place)
     before = output.read_bytes()
     output.chmod(0o640)
@@ -640,7 +602,6 @@ def test_no_keys_are_added_to_a_file_that_others_can_read(generate: Run, place: 
 def test_no_keys_are_added_to_a_file_of_another_user(
     generate: Run, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who can write to the folder may have put it there."""
     output = begun(generate, place)
     before = output.read_bytes()
     if os.geteuid() == 0:
@@ -655,7 +616,6 @@ def test_no_keys_are_added_to_a_file_of_another_user(
 
 @pytest.mark.usefixtures("pairs")
 def test_no_keys_are_written_through_a_link(generate: Run, place: Path) -> None:
-    """Wherever it leads."""
     output = begun(generate, place)
     before = output.read_bytes()
     output.rename(place / "elsewhere.csv")
@@ -665,7 +625,6 @@ def test_no_keys_are_written_through_a_link(generate: Run, place: Path) -> None:
 
 
 def test_names_that_begin_a_formula_are_written_as_text_and_read_back(world: Run, place: Path) -> None:
-    """A list of users is the input of keys, and what comes of it begins no formula; the key is as it is."""
     assert world("user", "create", "=cmd").code == 0
     listed = list(csv.DictReader(world("user", "list", "-o", "csv").out.splitlines()))
     lines = [f"{row['name']},portal" for row in listed]

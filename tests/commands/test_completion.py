@@ -21,8 +21,6 @@ ROOT = Path(__file__).parent.parent.parent
 
 @pytest.fixture
 def offered(gamcli: Run) -> Callable[..., list[str]]:
-    """Return what says which words are offered in place of the last of those given."""
-
     def ask(*words: str) -> list[str]:
         ran = gamcli("__complete", *words)
         assert (ran.code, ran.err) == (0, "")
@@ -33,7 +31,6 @@ def offered(gamcli: Run) -> Callable[..., list[str]]:
 
 @pytest.fixture
 def named(world: Run, ago: Callable[[timedelta], Gam]) -> Run:
-    """Put names into the store that shells must quote."""
     for name in ("my portal", "a:b", "it's", "x$(y)"):
         create(ago(timedelta()), AppSpec(name, {}))
     assert world("user", "create", "añá", "--email", "a@example.com").code == 0
@@ -41,7 +38,6 @@ def named(world: Run, ago: Callable[[timedelta], Gam]) -> Run:
 
 
 def test_the_scripts_beside_the_code_are_those_that_gamcli_prints(gamcli: Run) -> None:
-    """Word for word, for every shell."""
     assert set(completion.FILES) == set(completion.SCRIPTS) == {"bash", "zsh", "fish", "powershell"}
     for shell, name in completion.FILES.items():
         ran = gamcli("completion", shell)
@@ -51,13 +47,11 @@ def test_the_scripts_beside_the_code_are_those_that_gamcli_prints(gamcli: Run) -
 
 
 def test_an_unknown_shell_is_2_and_names_those_that_there_are(gamcli: Run) -> None:
-    """So is none."""
     assert gamcli("completion").hint == "choose from: bash, zsh, fish, powershell"
     assert "'zsh'" in gamcli("completion", "tcsh").err
 
 
 def test_nouns_verbs_and_options_are_offered(offered: Run) -> None:
-    """Options once a dash is typed."""
     nouns = [*root.NOUNS]
     assert offered("") == nouns
     assert offered("a") == [noun for noun in nouns if noun.startswith("a")]
@@ -72,13 +66,11 @@ def test_nouns_verbs_and_options_are_offered(offered: Run) -> None:
 
 
 def test_every_offer_comes_with_its_help(gamcli: Run) -> None:
-    """Behind a tab."""
     assert gamcli("__complete", "app", "sh").out == "show\tShow an application\n"
     assert gamcli("__complete", "--quiet", "in").out == "init\tCreate the store\n"
 
 
 def test_choices_are_offered(offered: Run) -> None:
-    """Behind a blank and behind an equals sign."""
     assert offered("app", "list", "-o", "") == ["table", "json", "jsonl", "csv", "value"]
     assert offered("app", "list", "--output", "j") == ["json", "jsonl"]
     assert offered("app", "list", "--output=c") == ["--output=csv"]
@@ -90,7 +82,6 @@ def test_choices_are_offered(offered: Run) -> None:
 
 @pytest.mark.usefixtures("named")
 def test_names_of_the_store_are_offered(offered: Run, key_id: str) -> None:
-    """Where a value or an argument names one; without regard to case."""
     assert offered("app", "show", "") == ["a:b", "it's", "my portal", "portal", "x$(y)"]
     assert offered("app", "show", "MY") == ["my portal"]
     assert offered("app", "update", "x") == ["x$(y)"]
@@ -111,13 +102,11 @@ def test_names_of_the_store_are_offered(offered: Run, key_id: str) -> None:
 
 
 def test_what_a_name_stands_for_is_its_help(world: Run, key_id: str) -> None:
-    """A key's owner and application, a user's email."""
     assert world("__complete", "key", "show", "").out == f"{key_id}\tana for portal\n"
     assert world("__complete", "user", "show", "").out == "ana\tana@example.com\n"
 
 
 def test_names_that_need_no_store_are_offered(offered: Run) -> None:
-    """Scopes, also behind a plus, and settings."""
     assert offered("app", "create", "x", "--scope", "") == [*scopes.TABLE]
     assert offered("app", "update", "x", "--add-scope", "user_l") == ["user_last_name", "user_language"]
     assert offered("key", "generate", "--scope", "gam_user_data+user_l") == [
@@ -129,7 +118,6 @@ def test_names_that_need_no_store_are_offered(offered: Run) -> None:
 
 
 def test_names_come_from_the_store_that_the_line_names(gamcli: Run, world: Run, offered: Run) -> None:
-    """By --store, in both forms, or by a setting of a config file."""
     assert world("app", "list").code == 0
     assert gamcli("--store", "other.db", "init").code == 0
     assert gamcli("--store", "other.db", "user", "create", "zoe").code == 0
@@ -144,7 +132,6 @@ def test_names_come_from_the_store_that_the_line_names(gamcli: Run, world: Run, 
     "words", [["app", "show", ""], ["key", "generate", "--user", ""], ["key", "show", ""]], ids=str
 )
 def test_where_there_is_no_store_nothing_is_offered(offered: Run, words: list[str], file: Path) -> None:
-    """Nor made, nor told; the same for what is no store, and for settings that cannot be."""
     assert offered(*words) == []
     assert not file.exists()
     file.write_bytes(b"nothing of gamcli's" * 100)
@@ -153,7 +140,6 @@ def test_where_there_is_no_store_nothing_is_offered(offered: Run, words: list[st
 
 
 def test_so_many_names_are_offered_and_no_more(world: Run, offered: Run, many_keys: int) -> None:
-    """Beyond that people type a letter first."""
     assert world("key", "list", "--limit", "1").code == 0
     assert many_keys > complete.MAX_NAMES
     assert len(offered("key", "show", "")) == complete.MAX_NAMES
@@ -191,7 +177,6 @@ printf '%s\\n' "${COMPREPLY[@]}"
     ids=str,
 )  # fmt: skip
 def test_bash_gets_replies_that_it_can_put_in_place(shell: Run, typed: str, words: str, replies: list[str]) -> None:
-    """Quoted as the line is; behind the = : and @ at which bash breaks words."""
     ran = shell(BASH, "bash", typed, *words.split("|"))
     assert ran == (0, "\n".join(replies) + "\n", "")
 
@@ -215,7 +200,6 @@ LINES = {
 @pytest.mark.usefixtures("named", "path")
 @pytest.mark.parametrize("shell", SESSIONS)
 def test_a_real_shell_completes_what_is_typed(terminal: Run, shell: str) -> None:
-    """With the tab key, in an interactive session."""
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed: its completion is not tested here")
     program, setup = SESSIONS[shell]
@@ -229,7 +213,6 @@ def test_a_real_shell_completes_what_is_typed(terminal: Run, shell: str) -> None
 
 @pytest.mark.usefixtures("named")
 def test_fish_completes_what_is_typed(shell: Run, place: Path) -> None:
-    """By its own `complete -C`; files only where gamcli has nothing to say."""
     if shutil.which("fish") is None:
         pytest.skip("fish is not installed: its completion is not tested here")
     (place / "some file").touch()
@@ -247,5 +230,4 @@ def test_fish_completes_what_is_typed(shell: Run, place: Path) -> None:
 
 
 def quoted(text: str) -> str:
-    """Return `text` as fish takes it."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

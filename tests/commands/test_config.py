@@ -12,19 +12,16 @@ Run = Callable[..., Any]
 
 @pytest.fixture
 def user_file(gamcli: Run) -> Path:
-    """Return where the user's file lies, which is not there yet."""
     return Path(gamcli("config", "path").out.strip())
 
 
 def write(path: Path, text: str) -> Path:
-    """Write a file and its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
 
 
 def test_the_defaults_come_from_nowhere(gamcli: Run, monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
-    """The store lies in the user's data folder, the file in the folder of settings."""
     monkeypatch.delenv("GAMCLI_STORE")
     found = gamcli("config", "list", "--origin", "-o", "json").json
     assert [*found[0]] == ["name", "value", "origin"]
@@ -47,8 +44,6 @@ def test_the_defaults_come_from_nowhere(gamcli: Run, monkeypatch: pytest.MonkeyP
 def test_flag_beats_environment_beats_project_beats_user_beats_default(
     gamcli: Run, monkeypatch: pytest.MonkeyPatch, place: Path, user_file: Path
 ) -> None:
-    """Each is told by its origin."""
-
     def stands() -> tuple[str, str]:
         found = gamcli("config", "get", "store", "-o", "json").json
         return found["value"], found["origin"]
@@ -66,7 +61,6 @@ def test_flag_beats_environment_beats_project_beats_user_beats_default(
 
 
 def test_the_project_file_is_found_upward_from_here(gamcli: Run, monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
-    """A path in it is meant from where it lies; the nearest file wins."""
     monkeypatch.delenv("GAMCLI_STORE")
     write(place / "gamcli.toml", '[gamcli]\nstore = "sub/gam.db"\nquiet = true\n')
     deep = place / "a" / "b"
@@ -78,7 +72,6 @@ def test_the_project_file_is_found_upward_from_here(gamcli: Run, monkeypatch: py
 
 
 def test_a_setting_counts_where_it_is_used(gamcli: Run, place: Path) -> None:
-    """The format of records and the talk, say."""
     write(place / "gamcli.toml", '[gamcli]\noutput = "csv"\nquiet = true\n')
     assert gamcli("init").out.startswith("guid,default_auth_type,created_at\n")
     assert gamcli("user", "create", "ana", "-o", "table") == (0, "", "")
@@ -88,7 +81,6 @@ def test_a_setting_counts_where_it_is_used(gamcli: Run, place: Path) -> None:
 def test_the_user_file_can_be_named_by_flag_and_environment(
     gamcli: Run, monkeypatch: pytest.MonkeyPatch, place: Path
 ) -> None:
-    """The flag wins; a file that is not there is 2 unless it is being written."""
     other = write(place / "other.toml", '[gamcli]\noutput = "json"\n')
     third = write(place / "third.toml", '[gamcli]\noutput = "csv"\n')
     monkeypatch.setenv("GAMCLI_CONFIG", str(other))
@@ -101,7 +93,6 @@ def test_the_user_file_can_be_named_by_flag_and_environment(
 
 
 def test_set_and_unset_keep_comments_and_everything_else(gamcli: Run, user_file: Path) -> None:
-    """The file is changed, not written anew."""
     text = '# mine\ntitle = "x"\n\n[gamcli]\n# why csv\noutput = "csv"  # here too\n\n[gamcli.serve]\nport = 1 # one\n'
     write(user_file, text)
     assert (
@@ -125,7 +116,6 @@ def test_set_and_unset_keep_comments_and_everything_else(gamcli: Run, user_file:
 
 
 def test_set_makes_the_file_and_its_folder(gamcli: Run, user_file: Path) -> None:
-    """With values of the right kind."""
     for name, value in (("quiet", "YES"), ("serve.port", "0"), ("serve.base_path", "/myapp"), ("store", "~/gam.db")):
         assert gamcli("config", "set", name, value).code == 0
     text = user_file.read_text(encoding="utf-8")
@@ -135,13 +125,11 @@ def test_set_makes_the_file_and_its_folder(gamcli: Run, user_file: Path) -> None
 
 
 def test_unset_of_what_was_never_set_makes_no_file(gamcli: Run, user_file: Path) -> None:
-    """It says so."""
     assert gamcli("config", "unset", "quiet").err == f"gamcli: quiet is not set in {user_file}\n"
     assert not user_file.exists()
 
 
 def test_the_project_file_is_written_when_asked(gamcli: Run, place: Path) -> None:
-    """The nearest one, or a new one here."""
     assert gamcli("config", "path", "--project").out == f"{place / 'gamcli.toml'}\n"
     gamcli("config", "set", "--project", "quiet", "true")
     assert (place / "gamcli.toml").read_text(encoding="utf-8") == "[gamcli]\nquiet = true\n"
@@ -166,13 +154,11 @@ def test_the_project_file_is_written_when_asked(gamcli: Run, place: Path) -> Non
     ],
 )
 def test_set_refuses_what_cannot_be_and_writes_nothing(gamcli: Run, user_file: Path, name: str, value: str) -> None:
-    """With 2."""
     assert gamcli("config", "set", "--", name, value).code == 2
     assert not user_file.exists()
 
 
 def test_an_unknown_setting_suggests_the_nearest(gamcli: Run) -> None:
-    """For every verb."""
     for words in (["get", "outptu"], ["set", "outptu", "json"], ["unset", "outptu"]):
         ran = gamcli("config", *words)
         assert (ran.code, ran.hint) == (2, "did you mean output?")
@@ -194,7 +180,6 @@ MALFORMED = {
 def test_a_file_that_cannot_be_is_2_and_is_named(
     gamcli: Run, place: Path, user_file: Path, name: str, which: str
 ) -> None:
-    """Whoever reads it."""
     text, told = MALFORMED[name]
     file = place / "gamcli.toml" if which == "project" else user_file
     write(file, "").write_text(text, encoding="utf-8", errors="surrogateescape")
@@ -224,7 +209,6 @@ STRAY = {
 def test_settings_outside_of_their_table_are_2_and_not_left_out(
     gamcli: Run, place: Path, user_file: Path, name: str, which: str
 ) -> None:
-    """Else an admin works on another store than the file says; doctor tells it too."""
     text, told, hint = STRAY[name]
     file = write(place / "gamcli.toml" if which == "project" else user_file, text)
     for words in (("config", "get", "store"), ("scope", "list")):
@@ -236,13 +220,11 @@ def test_settings_outside_of_their_table_are_2_and_not_left_out(
 
 @pytest.mark.parametrize("text", ["", "\n", "# store = 1\n", "[gamcli]\n", "[gamcli]\n[tool.other]\nline = 1\n"])
 def test_a_file_without_settings_is_as_none(gamcli: Run, user_file: Path, text: str) -> None:
-    """And what others keep there is theirs."""
     write(user_file, text)
     assert gamcli("config", "get", "quiet").out == "false\n"
 
 
 def test_set_and_unset_mend_a_setting_outside_of_its_table(gamcli: Run, user_file: Path) -> None:
-    """It goes to where it counts, or away; the rest stays."""
     write(user_file, "# mine\nquiet = true\n")
     assert gamcli("config", "set", "quiet", "true").code == 0
     assert user_file.read_text(encoding="utf-8") == "# mine\n\n[gamcli]\nquiet = true\n"
@@ -252,7 +234,6 @@ def test_set_and_unset_mend_a_setting_outside_of_its_table(gamcli: Run, user_fil
 
 
 def test_a_variable_that_cannot_be_is_2_and_is_named(gamcli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty one is as none."""
     monkeypatch.setenv("GAMCLI_QUIET", "perhaps")
     ran = gamcli("scope", "list")
     assert ran.code == 2
@@ -262,7 +243,6 @@ def test_a_variable_that_cannot_be_is_2_and_is_named(gamcli: Run, monkeypatch: p
 
 
 def test_a_file_that_cannot_be_written_is_1(gamcli: Run, place: Path) -> None:
-    """With its name."""
     (place / "folder").mkdir()
     ran = gamcli("--config", "folder/../folder", "config", "set", "quiet", "true")
     assert ran.code == 1
@@ -272,7 +252,6 @@ def test_a_file_that_cannot_be_written_is_1(gamcli: Run, place: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_not_overwritten(gamcli: Run, user_file: Path) -> None:
-    """It is 2, and stays as it was."""
     write(user_file, "[gamcli\n")
     assert gamcli("config", "set", "quiet", "true").code == 2
     assert gamcli("config", "unset", "quiet").code == 2
@@ -280,7 +259,6 @@ def test_a_file_that_cannot_be_read_is_not_overwritten(gamcli: Run, user_file: P
 
 
 def test_set_mends_a_value_that_cannot_be(gamcli: Run, user_file: Path) -> None:
-    """Although nothing else runs with it."""
     write(user_file, '[gamcli]\noutput = "xml"\n')
     assert gamcli("scope", "list").code == 2
     assert gamcli("config", "set", "output", "json").code == 0
@@ -288,14 +266,12 @@ def test_set_mends_a_value_that_cannot_be(gamcli: Run, user_file: Path) -> None:
 
 
 def test_unset_takes_a_setting_out_that_there_is_not(gamcli: Run, user_file: Path) -> None:
-    """Values that cannot be, at least."""
     write(user_file, '[gamcli]\noutput = "xml"\n')
     assert gamcli("config", "unset", "output").code == 0
     assert gamcli("scope", "list").code == 0
 
 
 def test_a_group_that_is_no_table_is_2(gamcli: Run, user_file: Path) -> None:
-    """The file stays as it was."""
     write(user_file, "gamcli = 1\n")
     assert gamcli("config", "set", "quiet", "true").code == 2
     assert gamcli("config", "unset", "quiet").code == 2
@@ -306,7 +282,6 @@ def test_a_group_that_is_no_table_is_2(gamcli: Run, user_file: Path) -> None:
 
 
 def test_set_keeps_a_link_and_the_mode_of_the_file(gamcli: Run, user_file: Path, place: Path) -> None:
-    """Many keep their settings elsewhere."""
     real = write(place / "dotfiles" / "config.toml", "[gamcli]\n")
     real.chmod(0o640)
     user_file.parent.mkdir(parents=True)
@@ -320,7 +295,6 @@ def test_set_keeps_a_link_and_the_mode_of_the_file(gamcli: Run, user_file: Path,
 def test_in_a_folder_that_is_closed_there_is_no_project_file(
     gamcli: Run, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As after sudo; commands go on without it."""
     (place / "gamcli.toml").write_text("[gamcli]\nquiet = true\n", encoding="utf-8")
     real = Path.is_file
 

@@ -23,13 +23,11 @@ ROWS = list(table.load_rows())
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let hashes of passwords take no time."""
     monkeypatch.setattr(passwords, "CURRENT_COST", passwords.TEST_COST)
 
 
 @pytest.fixture
 def url(gamcli: Run, place: Path) -> Iterator[str]:
-    """Serve what a printed world file and its manifest make; the world file is `world.toml`."""
     (place / "world.toml").write_text(gamcli("conformance", "--print-world").out, encoding="utf-8")
     printed = gamcli("conformance", "--print-seed", "--world", "world.toml").out
     (place / "seed.toml").write_text(printed, encoding="utf-8")
@@ -46,7 +44,6 @@ def url(gamcli: Run, place: Path) -> Iterator[str]:
 
 
 def test_our_own_server_is_as_the_contract(gamcli: Run) -> None:
-    """Without anything else: every row is asked, of the servers that it fits, and told."""
     ran = gamcli("conformance", "-o", "json")
     assert [(each["section"], each["row"]) for each in ran.json] == [(row.section, row.name) for row in ROWS]
     assert [*ran.json[0]] == ["section", "row", "rule", "decided", "verdict", "expected", "found", "why"]
@@ -54,14 +51,12 @@ def test_our_own_server_is_as_the_contract(gamcli: Run) -> None:
 
 
 def test_the_other_format_of_refusals_is_asked_for_too(gamcli: Run) -> None:
-    """A few rows of it."""
     ran = gamcli("conformance", "--error-format", "rfc6749", "--section", "order", "-o", "json")
     assert {each["verdict"] for each in ran.json} == {"same"}
     assert "401 invalid_client" in {each["found"] for each in ran.json}
 
 
 def test_a_table_for_people_ends_with_a_summary(gamcli: Run) -> None:
-    """Which is talk."""
     ran = gamcli("conformance", "--section", "order")
     rows = sum(row.section == "order" for row in ROWS)
     assert len(ran.out.splitlines()) == rows + 1
@@ -69,7 +64,6 @@ def test_a_table_for_people_ends_with_a_summary(gamcli: Run) -> None:
 
 
 def test_another_server_is_held_against_the_contract_with_a_world(gamcli: Run, url: str) -> None:
-    """What the printed manifest makes is as the contract; only what time and administrators bring about is skipped."""
     found = gamcli("conformance", url, "--world", "world.toml", "-o", "json").json
     assert sum(each["verdict"] == "same" for each in found) > 250
     skipped = {each["why"].partition(".")[0] for each in found if each["verdict"] == "skipped"}
@@ -77,14 +71,12 @@ def test_another_server_is_held_against_the_contract_with_a_world(gamcli: Run, u
 
 
 def test_without_a_world_only_what_needs_no_credentials_is_asked(gamcli: Run, url: str) -> None:
-    """The rest is told as skipped."""
     found = gamcli("conformance", url, "--section", "requests_to_access_token", "-o", "json").json
     assert {each["verdict"] for each in found} <= {"same", "skipped"}
     assert "the world has no portal.client_id" in {each["why"] for each in found}
 
 
 def test_a_server_that_differs_is_an_answer_of_its_own(gamcli: Run, url: str) -> None:
-    """Exit code 7, and only the rows that differ when these alone are asked for."""
     ran = gamcli("conformance", url, "--error-format", "rfc6749", "--section", "routes", "--differing", "-o", "csv")
     assert ran.code == 7
     lines = ran.out.splitlines()
@@ -107,7 +99,6 @@ def test_a_server_that_differs_is_an_answer_of_its_own(gamcli: Run, url: str) ->
     ],
 )
 def test_what_cannot_be_asked_is_explained(gamcli: Run, words: tuple[str, ...], code: int, message: str) -> None:
-    """Before anything is asked."""
     ran = gamcli("conformance", *words)
     assert ran.code == code
     assert message in ran.err
@@ -115,7 +106,6 @@ def test_what_cannot_be_asked_is_explained(gamcli: Run, words: tuple[str, ...], 
 
 
 def test_each_printed_world_has_credentials_of_its_own(gamcli: Run) -> None:
-    """No secret stands in the program."""
     first, second = (tomllib.loads(gamcli("conformance", "--print-world").out) for _ in range(2))
     assert [*first] == [*second]
     assert first["portal"]["client_secret"] != second["portal"]["client_secret"]

@@ -18,7 +18,6 @@ ROWS = st.lists(st.tuples(FIELDS, FIELDS), min_size=1, max_size=6)
 
 
 def read(data: bytes) -> list[tuple[int, list[str]]]:
-    """Return the records of `data`, which has no fault."""
     faults = ProblemList("f")
     found = list(csv_input.read_rows(CsvSource("f", io.BytesIO(data), len(data), b""), faults))
     assert faults.problems == []
@@ -27,7 +26,6 @@ def read(data: bytes) -> list[tuple[int, list[str]]]:
 
 @given(rows=ROWS, end=st.sampled_from(["\n", "\r\n"]), mark=st.sampled_from([b"", BYTE_ORDER_MARK]), last=st.booleans())
 def test_what_was_written_is_read(rows: list[tuple[str, str]], end: str, mark: bytes, last: bool) -> None:  # noqa: FBT001
-    """With either line end, with and without a byte order mark, with and without an end of the last line."""
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator=end, quoting=csv.QUOTE_ALL).writerows(rows)
     data = text.getvalue() if last else text.getvalue().removesuffix(end)
@@ -37,13 +35,11 @@ def test_what_was_written_is_read(rows: list[tuple[str, str]], end: str, mark: b
 
 
 def test_records_are_told_with_the_line_where_they_begin() -> None:
-    """Fields that go over several lines, and empty lines, count."""
     found = read(b'a,b\n\n"1\n2\n3",x\r\n\r\n4,"\r\n"\n5,6')
     assert found == [(1, ["a", "b"]), (3, ["1\n2\n3", "x"]), (7, ["4", "\r\n"]), (9, ["5", "6"])]
 
 
 def test_a_file_is_known_by_its_bytes(tmp_path: Path) -> None:
-    """And read from its beginning as often as one likes."""
     path = tmp_path / "a.csv"
     path.write_bytes(b"a\nb\n")
     with csv_input.open_csv(str(path)) as source:
@@ -53,7 +49,6 @@ def test_a_file_is_known_by_its_bytes(tmp_path: Path) -> None:
 
 
 def test_a_line_too_long_for_a_table_is_told() -> None:
-    """Not read into memory whole."""
     faults = ProblemList("f")
     data = b"a\n" + b"x" * (3 * csv_input.BLOCK_SIZE)
     assert list(csv_input.read_rows(CsvSource("f", io.BytesIO(data), 0, b""), faults)) == [(1, ["a"])]
@@ -62,7 +57,6 @@ def test_a_line_too_long_for_a_table_is_told() -> None:
 
 @pytest.mark.parametrize("header", [["b", "a"], ["a", "b", "c"], ["a"]])
 def test_fields_are_put_in_order(header: list[str]) -> None:
-    """What has no column is empty."""
     told: list[str] = []
     pick = csv_input.column_picker(header, ["a", "b", "c"], ["a"], told.append)
     assert told == []

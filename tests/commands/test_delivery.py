@@ -31,7 +31,6 @@ ISSUING = {
 
 @pytest.fixture(params=ISSUING)
 def words(request: pytest.FixtureRequest, world: Run) -> list[str]:
-    """Return the words of a command that issues a secret."""
     found = list(ISSUING[request.param])
     if "KEY" in found:
         found[found.index("KEY")] = world(*GENERATE).out[7:15]
@@ -42,7 +41,6 @@ def words(request: pytest.FixtureRequest, world: Run) -> list[str]:
 
 @pytest.fixture
 def step(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the file for the outputs of a GitHub step, in which an earlier command has left a line without its end."""
     path = place / "outputs"
     path.write_text("EARLIER=1", encoding="utf-8")
     monkeypatch.setenv("GITHUB_OUTPUT", str(path))
@@ -50,12 +48,10 @@ def step(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def outputs(path: Path) -> dict[str, str]:
-    """Return the outputs of a step as GitHub reads them."""
     return dict(line.split("=", 1) for line in path.read_text(encoding="utf-8").splitlines())
 
 
 def log(lines: str) -> tuple[str, set[str]]:
-    """Return what a GitHub log shows of `lines`, and what it hides by then."""
     masks: set[str] = set()
     shown = []
     for line in lines.splitlines():
@@ -69,12 +65,10 @@ def log(lines: str) -> tuple[str, set[str]]:
 
 
 def count(world: Run) -> int:
-    """Return how many keys there are."""
     return len(world("key", "list", "--field", "id").out.splitlines())
 
 
 def test_env_prints_lines_that_a_shell_takes(world: Run, words: list[str]) -> None:
-    """The client id, and the secret that was issued."""
     ran = world(*words, "-o", "env")
     script = ran.out + 'printf %s "$GAM_CLIENT_ID ${GAM_CLIENT_SECRET-}${GAM_API_KEY-}"'
     told = subprocess.run(["sh", "-euc", script], capture_output=True, text=True, check=True).stdout.split()
@@ -87,7 +81,6 @@ def test_env_prints_lines_that_a_shell_takes(world: Run, words: list[str]) -> No
 
 
 def test_env_quotes_what_a_shell_would_read() -> None:
-    """Whatever a value holds, and never a second line."""
     assert credentials.format_env([("A", "b c"), ("D", "$e")]) == "A='b c'\nD='$e'\n"
     for write in (credentials.format_env, credentials.format_github_outputs):
         with pytest.raises(FailedError, match="cannot be printed"):
@@ -97,7 +90,6 @@ def test_env_quotes_what_a_shell_would_read() -> None:
 def test_a_client_id_that_somebody_wrote_into_the_store_adds_no_line(
     world: Run, sql: Callable[..., object], place: Path
 ) -> None:
-    """Neither to an environment nor to a file."""
     assert world("key", "list").code == 0
     for table in ("app", "app_use"):
         sql(f"UPDATE {table} SET client_id = ?", "c\nPATH=/tmp")
@@ -108,7 +100,6 @@ def test_a_client_id_that_somebody_wrote_into_the_store_adds_no_line(
 
 
 def test_a_step_gets_its_outputs_and_its_log_shows_no_secret(world: Run, step: Path, words: list[str]) -> None:
-    """Read as the runner reads it: masks first, each value after its mask, nothing else on stdout."""
     ran = world(*words, "-o", "github")
     found = outputs(step)
     secret = found["GAM_CLIENT_SECRET" if words[0] == "app" else "GAM_API_KEY"]
@@ -122,7 +113,6 @@ def test_a_step_gets_its_outputs_and_its_log_shows_no_secret(world: Run, step: P
 
 
 def test_masks_leave_before_values_are_written(step: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever copies the file into the log meanwhile shows nothing."""
     seen: list[str] = []
     monkeypatch.setattr(delivery, "_print_masks", lambda _: seen.append(step.read_text(encoding="utf-8")))
     with delivery.open_step_outputs() as append:
@@ -134,7 +124,6 @@ def test_masks_leave_before_values_are_written(step: Path, monkeypatch: pytest.M
 def test_without_outputs_to_append_to_nothing_is_issued(
     world: Run, words: list[str], monkeypatch: pytest.MonkeyPatch, named: str | None
 ) -> None:
-    """That is 2, before anything is done."""
     monkeypatch.delenv("GITHUB_OUTPUT", raising=False)
     if named is not None:
         monkeypatch.setenv("GITHUB_OUTPUT", named)
@@ -147,7 +136,6 @@ def test_without_outputs_to_append_to_nothing_is_issued(
 def test_outputs_that_cannot_be_written_issue_nothing(
     words: list[str], monkeypatch: pytest.MonkeyPatch, sql: Run
 ) -> None:
-    """A full disk ends the command; the key would have no owner."""
     monkeypatch.setenv("GITHUB_OUTPUT", "/dev/full")
     before = sql("SELECT * FROM audit")
     argv = [sys.executable, "-m", "gamcli", *words, "-o", "github"]
@@ -159,7 +147,6 @@ def test_outputs_that_cannot_be_written_issue_nothing(
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has it")  # noqa: PTH110 - a device
 def test_masks_that_nobody_takes_issue_nothing(world: Run, words: list[str], step: Path, sql: Run) -> None:
-    """A log that could not hide the secret must not see it."""
     assert world("key", "list").code == 0
     before = sql("SELECT * FROM audit")
     argv = [sys.executable, "-m", "gamcli", *words, "-o", "github"]
@@ -171,7 +158,6 @@ def test_masks_that_nobody_takes_issue_nothing(world: Run, words: list[str], ste
 
 @pytest.mark.parametrize("nowhere", ["/dev/full", "&-"])
 def test_a_stdout_that_takes_nothing_issues_nothing(words: list[str], shell: Run, sql: Run, nowhere: str) -> None:
-    """What was there lives on, and a file is told of."""
     before = sql("SELECT * FROM audit")
     for form in ("", "-o json"):
         ran = shell(f'gamcli "$@" {form} >{nowhere}', "sh", *words)
@@ -182,7 +168,6 @@ def test_a_stdout_that_takes_nothing_issues_nothing(words: list[str], shell: Run
 
 
 def test_where_no_secret_is_issued_nobody_need_take_it(world: Run, key_id: str, place: Path, shell: Run) -> None:
-    """A key that is not due, a secret that is brought along."""
     (place / "secret").write_text("0123456789" * 4, encoding="utf-8")
     assert world("app", "list").code == 0
     for words in (
@@ -195,8 +180,6 @@ def test_where_no_secret_is_issued_nobody_need_take_it(world: Run, key_id: str, 
 def test_a_secret_that_is_lost_on_stdout_after_all_names_what_replaces_it(
     world: Run, words: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on a disk that is full by then: nobody is told to keep what was not shown."""
-
     def fail() -> None:
         raise OSError(ENOSPC, os.strerror(ENOSPC))
 
@@ -212,8 +195,6 @@ def test_a_secret_that_is_lost_on_stdout_after_all_names_what_replaces_it(
 
 
 def test_what_was_appended_is_cut_off_when_it_never_came_to_be(step: Path) -> None:
-    """As when the store cannot be written after that."""
-
     def fail() -> None:
         with delivery.open_step_outputs() as append:
             append([], [("A", "b")])
@@ -226,14 +207,12 @@ def test_what_was_appended_is_cut_off_when_it_never_came_to_be(step: Path) -> No
 
 @pytest.mark.usefixtures("step")
 def test_out_and_github_contradict_each_other(world: Run, words: list[str], place: Path) -> None:
-    """The step has a file already."""
     ran = world(*words, "-o", "github", "--out", "secret")
     assert (ran.code, (place / "secret").exists()) == (2, False)
 
 
 @pytest.mark.parametrize("format_name", ["env", "json", "jsonl", "csv"])
 def test_a_file_gets_what_stdout_would_have_got(world: Run, words: list[str], place: Path, format_name: str) -> None:
-    """With the secret, for its owner alone; stdout is empty."""
     ran = world(*words, "-o", format_name, "--out", "secret")
     assert (ran.code, ran.out) == (0, "")
     text = (place / "secret").read_text(encoding="utf-8")
@@ -249,7 +228,6 @@ def test_a_file_gets_what_stdout_would_have_got(world: Run, words: list[str], pl
 def test_a_setting_changes_what_a_file_gets_and_never_names_one(
     world: Run, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """GAMCLI_OUTPUT=json is -o json; env and github are for one command, not for all."""
     monkeypatch.setenv("GAMCLI_OUTPUT", "json")
     world(*GENERATE, "--out", "secret")
     assert json.loads((place / "secret").read_text(encoding="utf-8"))["api_key"]
@@ -259,7 +237,6 @@ def test_a_setting_changes_what_a_file_gets_and_never_names_one(
 
 
 def test_show_tells_what_is_known(world: Run, key_id: str, step: Path) -> None:
-    """The client id alone; nothing is masked."""
     client_id = world("app", "show", "portal", "--field", "client_id").out
     for words in (("app", "show", "portal"), ("key", "show", key_id)):
         assert world(*words, "-o", "env").out == f"GAM_CLIENT_ID={client_id}"
@@ -268,7 +245,6 @@ def test_show_tells_what_is_known(world: Run, key_id: str, step: Path) -> None:
 
 
 def test_an_answer_without_a_secret_tells_the_client_id(world: Run, key_id: str, step: Path) -> None:
-    """An application that is there already, a key that is not due, a request whose key is in use."""
     for words in (
         ("app", "create", "portal", "--scope", "gam_user_data+gam_user_roles", "--if-missing"),
         ("key", "rotate", key_id, "--overlap", "7d", "--if-due", "1d"),
@@ -280,7 +256,6 @@ def test_an_answer_without_a_secret_tells_the_client_id(world: Run, key_id: str,
 
 @pytest.mark.parametrize("format_name", ["env", "github"])
 def test_other_commands_say_which_ones_have_the_format(world: Run, format_name: str) -> None:
-    """Lists, and records without credentials."""
     for words in (("user", "list"), ("key", "list"), ("user", "show", "ana"), ("app", "update", "portal")):
         ran = world(*words, "-o", format_name)
         assert ran.code == 2
@@ -293,7 +268,6 @@ def test_other_commands_say_which_ones_have_the_format(world: Run, format_name: 
 
 
 def test_the_formats_of_options_are_those_that_help_explains() -> None:
-    """One table; each option takes a part of it."""
     taken = [
         {*get_args(get_args(get_args(each)[0])[0])}
         for each in (
@@ -308,7 +282,6 @@ def test_the_formats_of_options_are_those_that_help_explains() -> None:
 
 
 def test_a_request_in_use_is_told_how_to_get_another_key(world: Run, sql: Run) -> None:
-    """Nothing on stdout; a key that has ended is warned of."""
     made = world(*GENERATE, "--request-id", "r1").out
     assert made != world(*GENERATE, "--request-id", "r1").out
     sql("UPDATE key SET last_used_at = created_at")
@@ -323,7 +296,6 @@ def test_a_request_in_use_is_told_how_to_get_another_key(world: Run, sql: Run) -
 
 
 def test_a_request_takes_part_in_dry_runs_and_files(world: Run, place: Path) -> None:
-    """A dry run of a retry changes nothing; a file gets the fresh secret."""
     world(*GENERATE, "--request-id", "r1")
     before = world("key", "list", "-o", "json").out
     assert "1 to update" in world(*GENERATE, "--request-id", "r1", "--dry-run").err
@@ -337,7 +309,6 @@ def test_a_request_takes_part_in_dry_runs_and_files(world: Run, place: Path) -> 
 
 
 def test_processes_with_the_same_request_get_the_same_key(world: Run, line: list[str]) -> None:
-    """One makes it, the others renew it: one key, and exactly one secret of it lives."""
     argv = [*line, *GENERATE, "--request-id", "r1"]
     started = [subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) for _ in range(3)]
     made = [process.communicate(timeout=60)[0].strip() for process in started]

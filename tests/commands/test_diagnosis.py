@@ -11,7 +11,6 @@ Run = Callable[..., Any]
 
 
 def test_verify_says_whether_a_key_may_be_used_now(world: Run, api_key: str) -> None:
-    """With the rule that says no, and the record of the key."""
     ran = world("key", "verify", "--api-key-file", "-", "-o", "json", stdin=api_key)
     found = ran.json
     assert [*found] == ["valid", "rule", "message", "key"]
@@ -26,7 +25,6 @@ def test_verify_says_whether_a_key_may_be_used_now(world: Run, api_key: str) -> 
 
 
 def test_explain_judges_every_rule_in_order(world: Run, key_id: str) -> None:
-    """With a mark each, and for the no the command that mends it."""
     found = world("key", "explain", key_id, "-o", "json").json
     assert [*found[0]] == ["number", "rule", "holds", "message", "mend"]
     assert [each["number"] for each in found] == sorted(each["number"] for each in found)
@@ -39,7 +37,6 @@ def test_explain_judges_every_rule_in_order(world: Run, key_id: str) -> None:
 
 @pytest.mark.parametrize("damage", ["", " ", "-", "x"])
 def test_inspect_needs_no_store(gamcli: Run, damage: str) -> None:
-    """A damaged key is 4; the text itself is not repeated."""
     key = "gamkey_AbCdEfGh_" + "0" * 32
     ran = gamcli("key", "inspect", "--api-key-file", "-", stdin=key + damage)
     assert ran.code == 4
@@ -47,7 +44,6 @@ def test_inspect_needs_no_store(gamcli: Run, damage: str) -> None:
 
 
 def test_two_damages_are_told_apart(gamcli: Run, api_key: str) -> None:
-    """As a list of words is, without commas where none holds a blank."""
     ran = gamcli("key", "inspect", "--api-key-file", "-", stdin=f'"{api_key}" \n\n')
     assert (ran.code, ran.out.splitlines()[-1].split(maxsplit=1)) == (
         4,
@@ -57,7 +53,6 @@ def test_two_damages_are_told_apart(gamcli: Run, api_key: str) -> None:
 
 
 def test_a_key_cut_short_is_pointed_to_what_tells_the_damage(world: Run, api_key: str) -> None:
-    """A whole key that is no longer good is not."""
     cut = world("key", "verify", "--api-key-file", "-", stdin=api_key[:30])
     assert (cut.code, cut.err) == (
         4,

@@ -22,7 +22,6 @@ Run = Callable[..., Any]
 
 @pytest.fixture
 def found(gamcli: Run, place: Path) -> Run:
-    """Return what asks the doctor, and returns the findings of a check as (status, message, mend)."""
     place.parent.chmod(0o700)  # what pytest made
 
     def ask(check: str, *words: str, before: tuple[str, ...] = ()) -> list[tuple[str, str, str | None]]:
@@ -37,7 +36,6 @@ def found(gamcli: Run, place: Path) -> Run:
 
 
 def require_mend(mend: str | None) -> None:
-    """Fail unless a mend that is one of our commands is one that there is."""
     words = shlex.split(mend or "")
     if words[:1] == ["gamcli"]:
         rows = complete.read_table()
@@ -48,7 +46,6 @@ def require_mend(mend: str | None) -> None:
 
 
 def test_a_store_in_daily_use_is_in_order(found: Run, world: Run, api_key: str) -> None:
-    """Nothing is wrong, and one thing is worth a look: this key never expires."""
     assert api_key
     rows = world("doctor", "-o", "json").json
     assert [row["check"] for row in rows if row["status"] != "ok"] == ["lasting-keys"]
@@ -63,7 +60,6 @@ def test_a_store_in_daily_use_is_in_order(found: Run, world: Run, api_key: str) 
 
 @pytest.mark.parametrize(("form", "first"), [("csv", "check,status,message,mend"), ("jsonl", '{"check": "store", ')])
 def test_findings_are_records(gamcli: Run, form: str, first: str) -> None:
-    """In every format."""
     ran = gamcli("doctor", "-o", form)
     assert ran.code == 1
     assert ran.out.startswith(first)
@@ -71,7 +67,6 @@ def test_findings_are_records(gamcli: Run, form: str, first: str) -> None:
 
 
 def test_people_see_what_is_wrong_first(world: Run, file: Path) -> None:
-    """With the store that it is about."""
     assert world("key", "list").code == 0
     file.chmod(0o644)
     ran = world("doctor")
@@ -82,7 +77,6 @@ def test_people_see_what_is_wrong_first(world: Run, file: Path) -> None:
 
 
 def test_without_a_store_the_mend_is_to_make_one(found: Run, tmp_path: Path) -> None:
-    """The one that was asked for, and what is around it is looked at all the same."""
     assert found("store") == [("wrong", f"there is no store at {tmp_path / 'store.db'}", "gamcli init")]
     assert found("store", before=("--store", "x y.db"))[0][2] == "gamcli --store 'x y.db' init"
     assert found("disk") == [("ok", "there is room", None)]
@@ -92,7 +86,6 @@ def test_without_a_store_the_mend_is_to_make_one(found: Run, tmp_path: Path) -> 
 def test_behind_a_link_the_file_and_its_folder_are_judged_and_mended(
     found: Run, world: Run, file: Path, place: Path
 ) -> None:
-    """Where it leads, not where it lies."""
     assert world("key", "list").code == 0
     folder = place.parent / "real"
     folder.mkdir(mode=0o700)
@@ -105,7 +98,6 @@ def test_behind_a_link_the_file_and_its_folder_are_judged_and_mended(
 
 
 def test_a_damaged_store_is_told_and_stays_as_it_is(found: Run, world: Run, file: Path) -> None:
-    """The command that looks at every page is named."""
     assert world("key", "list").code == 0
     damaged = file.read_bytes()[:5000] + b"\xff" * 100_000
     file.write_bytes(damaged)
@@ -115,7 +107,6 @@ def test_a_damaged_store_is_told_and_stays_as_it_is(found: Run, world: Run, file
 
 
 def test_a_newer_and_an_older_store_are_told(found: Run, world: Run, sql: Run) -> None:
-    """The older one is not brought up to date by looking."""
     assert world("key", "list").code == 0
     sql("PRAGMA user_version = 99")
     assert found("store")[0][0] == "wrong"
@@ -125,7 +116,6 @@ def test_a_newer_and_an_older_store_are_told(found: Run, world: Run, sql: Run) -
 
 
 def test_open_modes_are_found_and_closed(found: Run, world: Run, file: Path) -> None:
-    """Of the store, its copies and its folder; what was done is told, and nothing else is done."""
     copy = file.with_name("store.db.old")
     copy.write_bytes(b"")
     for path, mode in ((file, 0o644), (copy, 0o660), (file.parent, 0o777)):
@@ -145,8 +135,6 @@ def test_open_modes_are_found_and_closed(found: Run, world: Run, file: Path) -> 
 def test_a_mode_that_cannot_be_changed_stays_wrong(
     found: Run, world: Run, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It says why, and does the others."""
-
     def refuse(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
@@ -159,7 +147,6 @@ def test_a_mode_that_cannot_be_changed_stays_wrong(
 
 
 def test_what_secrets_were_written_to_is_known(found: Run, world: Run, place: Path) -> None:
-    """The output of a batch, as long as it is there."""
     (place / "in.csv").write_text("user,app\nana,portal\n", encoding="utf-8")
     assert world("key", "generate", "--from", "in.csv", "--out", "keys.csv").code == 0
     (place / "keys.csv").chmod(0o644)
@@ -175,7 +162,6 @@ def test_what_secrets_were_written_to_is_known(found: Run, world: Run, place: Pa
 
 
 def test_a_link_is_not_followed_to_change_a_mode(found: Run, world: Run, file: Path) -> None:
-    """Who plants one beside the store chooses no file of ours."""
     target = file.with_name("target")
     target.touch(mode=0o644)
     target.chmod(0o644)
@@ -186,21 +172,18 @@ def test_a_link_is_not_followed_to_change_a_mode(found: Run, world: Run, file: P
 
 
 def test_a_log_without_its_store_is_found(found: Run, file: Path) -> None:
-    """As when somebody deleted the one and forgot the other."""
     Path(f"{file}-wal").write_bytes(b"x")
     Path(f"{file}-wal").chmod(0o600)
     assert found("wal")[0][::2] == ("wrong", f"mv {file}-wal {file}-wal.lost")
 
 
 def test_a_clock_that_was_set_back_is_found(found: Run, world: Run, ago: Callable[[timedelta], Gam]) -> None:
-    """By what is from tomorrow."""
     assert world("key", "list").code == 0
     actions.generate(ago(timedelta(days=-1)), KeySpec("ana", "portal"))
     assert found("clock")[0][::2] == ("wrong", "date -u")
 
 
 def test_what_shuts_keys_out_is_found(found: Run, world: Run, key_id: str) -> None:
-    """And is in order once the mend was typed."""
     assert key_id
     for words in (["auth-type", "update", "apikey", "--disable"], ["app", "update", "portal", "--no-remote-rest"]):
         assert world(*words).code == 0
@@ -214,7 +197,6 @@ def test_what_shuts_keys_out_is_found(found: Run, world: Run, key_id: str) -> No
 def test_a_setting_that_hides_another_is_found(
     found: Run, world: Run, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The environment hides the project's file, which hides the user's; equal values hide nothing."""
     assert world("config", "set", "output", "json").code == 0
     assert world("config", "set", "output", "csv", "--project").code == 0
     assert found("shadowed")[0][::2] == ("warn", "gamcli config unset output")
@@ -234,7 +216,6 @@ def test_a_setting_that_hides_another_is_found(
 def test_settings_that_cannot_be_read_are_a_finding(
     found: Run, place: Path, monkeypatch: pytest.MonkeyPatch, text: str, variable: str
 ) -> None:
-    """Of a file, of a variable, of both: no command works then, but this one does."""
     if text:
         (place / "gamcli.toml").write_text(text, encoding="utf-8")
         (place / "gamcli.toml").chmod(0o644)
@@ -244,14 +225,12 @@ def test_settings_that_cannot_be_read_are_a_finding(
 
 
 def test_a_config_file_that_is_named_and_missing_is_a_finding(found: Run) -> None:
-    """With the line that makes it."""
     assert "config set store" in str(found("config", before=("--config", "no.toml"))[0][2])
 
 
 def test_a_credential_where_none_belongs_is_found(
     found: Run, api_key: str, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a variable, in a config file that others can read; it is not shown."""
     monkeypatch.setenv("DEPLOY", f"--key={api_key}")
     monkeypatch.setenv("GAM_CLIENT_SECRET", "one of its own")
     assert [each[2] for each in found("environment")] == ["unset DEPLOY", "unset GAM_CLIENT_SECRET"]
@@ -266,7 +245,6 @@ def test_a_credential_where_none_belongs_is_found(
 
 
 def test_certificates_are_looked_at_when_they_are_named(found: Run, place: Path) -> None:
-    """One at its end, one that is none, one that is not there; and the mode of the key."""
     make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     for name, days in (("good", 90), ("soon", 10)):
         words = ["-subj", "/CN=gam", "-days", str(days), "-keyout", f"{name}.key", "-out", f"{name}.pem"]
@@ -287,7 +265,6 @@ def test_certificates_are_looked_at_when_they_are_named(found: Run, place: Path)
 
 
 def test_the_mends_of_keys_that_last_leave_none(found: Run, world: Run, api_key: str) -> None:
-    """One after the other, as they are told."""
     for told in ("'portal' sets no timeout", f"{api_key[7:15]} was made before its application set a timeout"):
         ((status, message, mend),) = found("lasting-keys")
         assert (status, message) == ("warn", f"1 live key never expires; {told}")
@@ -296,7 +273,6 @@ def test_the_mends_of_keys_that_last_leave_none(found: Run, world: Run, api_key:
 
 
 def test_the_mend_of_orphaned_tokens_leaves_none(found: Run, world: Run, sql: Run) -> None:
-    """But the last, which nobody deletes, and the young, which are not told."""
     assert world("key", "list").code == 0
     for number in (1, 2, 3):
         sql(
@@ -310,7 +286,6 @@ def test_the_mend_of_orphaned_tokens_leaves_none(found: Run, world: Run, sql: Ru
 
 
 def test_a_terminal_of_eighty_columns_shows_each_mend_in_one_line(world: Run, terminal: Run) -> None:
-    """So that it can be copied."""
     assert world("auth-type", "update", "apikey", "--disable").code == 0
     ran = terminal("doctor", columns=80, NO_COLOR="1")
     assert ran.code == 1
@@ -318,7 +293,6 @@ def test_a_terminal_of_eighty_columns_shows_each_mend_in_one_line(world: Run, te
 
 
 def test_a_store_that_is_only_read_is_looked_into(found: Run, world: Run, file: Path) -> None:
-    """By whoever may not write it."""
     assert world("key", "list").code == 0
     file.chmod(0o400)
     with suppress(OSError):

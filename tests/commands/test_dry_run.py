@@ -56,7 +56,6 @@ ELSEWHERE = {
 
 @pytest.fixture
 def lived_in(world: Run, key_id: str, token: str, place: Path) -> dict[str, str]:
-    """Make a store with something to change of each kind; return the names that are not known before."""
     assert world("app", "create", "closed").code == 0
     assert world("app", "disable", "closed").code == 0
     assert world("app", "create", "open", "--remote-rest", "--api-keys").code == 0
@@ -69,7 +68,6 @@ def lived_in(world: Run, key_id: str, token: str, place: Path) -> dict[str, str]
 
 
 def dump(file: Path) -> list[str]:
-    """Return all that the store holds."""
     with closing(sqlite3.connect(file)) as connection:
         return list(connection.iterdump())
 
@@ -78,7 +76,6 @@ def dump(file: Path) -> list[str]:
 def test_a_dry_run_shows_the_step_and_changes_nothing(
     gamcli: Run, lived_in: dict[str, str], file: Path, line: str
 ) -> None:
-    """Not a row, not an audit entry, and no secret is shown."""
     before = dump(file)
     found = gamcli(*line.format(**lived_in).split(), "--dry-run", "-o", "json")
     assert found.code == 0
@@ -92,7 +89,6 @@ def test_a_dry_run_shows_the_step_and_changes_nothing(
 
 @pytest.mark.parametrize("line", CHANGES)
 def test_the_real_thing_does_what_the_dry_run_showed(gamcli: Run, lived_in: dict[str, str], line: str) -> None:
-    """As many keys end as it said."""
     words = line.format(**lived_in).split()
     shown = gamcli(*words, "--dry-run", "-o", "json").json
     live = [key["id"] for key in gamcli("key", "list", "-o", "json", "--status", "active").json]
@@ -104,7 +100,6 @@ def test_the_real_thing_does_what_the_dry_run_showed(gamcli: Run, lived_in: dict
 
 
 def test_every_verb_that_changes_something_has_a_dry_run() -> None:
-    """Read from the table that completion has."""
     table = Path(__file__).parent.parent.parent / "gamcli/commands/completion_table.tsv"
     rows = list(csv.reader(table.read_text(encoding="utf-8").splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
     dry = {row[0] for row in rows if row[1] == "--dry-run"}
@@ -114,7 +109,6 @@ def test_every_verb_that_changes_something_has_a_dry_run() -> None:
 
 
 def test_people_see_signs_and_are_told_that_nothing_was_changed(world: Run, key_id: str) -> None:
-    """The plan on stdout, the counts on stderr."""
     found = world("app", "update", "portal", "--remove-scope", "gam_user_roles", "--preview")
     assert found.out == (
         "~ app portal\n"
@@ -126,14 +120,12 @@ def test_people_see_signs_and_are_told_that_nothing_was_changed(world: Run, key_
 
 
 def test_a_preview_of_what_only_suspends_says_so(world: Run, key_id: str) -> None:
-    """Both kinds are shown."""
     found = world("app", "disable", "portal", "--preview")
     assert f"! key {key_id} of ana for portal is suspended: application 'portal' is disabled" in found.out
     assert "1 live key would be suspended" in found.err
 
 
 def test_a_dry_run_of_a_rotation_shows_the_key_that_retires(world: Run, key_id: str) -> None:
-    """And the one that is made, whose id nobody can know."""
     found = world("key", "rotate", key_id, "--overlap", "7d", "--dry-run", "-o", "json").json
     assert [(each["action"], each["name"]) for each in found["changes"]] == [
         ("update", key_id),
@@ -143,7 +135,6 @@ def test_a_dry_run_of_a_rotation_shows_the_key_that_retires(world: Run, key_id: 
 
 
 def test_a_dry_run_fails_as_the_real_thing_would(world: Run, api_key: str) -> None:
-    """With its code and hint."""
     assert api_key
     assert world("key", "generate", "--user", "ana", "--app", "portal", "--dry-run").code == 5
     assert world("app", "update", "nothing", "--description", "x", "--dry-run").code == 3
@@ -151,7 +142,6 @@ def test_a_dry_run_fails_as_the_real_thing_would(world: Run, api_key: str) -> No
 
 
 def test_a_dry_run_makes_no_file_but_refuses_one_that_is_there(world: Run, place: Path) -> None:
-    """As the real thing would."""
     words = ("key", "generate", "--user", "ana", "--app", "portal", "--dry-run", "--out")
     assert world(*words, "new").code == 0
     assert not (place / "new").exists()
@@ -161,19 +151,16 @@ def test_a_dry_run_makes_no_file_but_refuses_one_that_is_there(world: Run, place
 
 @pytest.mark.parametrize("form", ["csv", "value"])
 def test_a_plan_is_no_table_of_rows(world: Run, form: str) -> None:
-    """So it is not written as one."""
     found = world("app", "disable", "portal", "--dry-run", "-o", form, *(("--field", "name") * (form == "value")))
     assert found.code == 2
 
 
 def test_a_change_that_changes_nothing_says_so(world: Run) -> None:
-    """And shows nothing."""
     found = world("user", "update", "ana", "--first-name", "Ana", "--dry-run")
     assert (found.code, found.out, found.err) == (0, "", "gamcli: nothing to change\n")
 
 
 def test_a_dry_run_of_init_makes_no_store(gamcli: Run, file: Path) -> None:
-    """And shows nothing once it is there."""
     found = gamcli("init", "--dry-run", "-o", "json").json
     assert [each["kind"] for each in found["changes"]] == ["repository"]
     assert not file.exists()
@@ -182,7 +169,6 @@ def test_a_dry_run_of_init_makes_no_store(gamcli: Run, file: Path) -> None:
 
 
 def test_a_dry_run_of_a_setting_leaves_the_file_alone(gamcli: Run, place: Path) -> None:
-    """Set, changed, and taken out."""
     shown = gamcli("config", "set", "output", "json", "--project", "--dry-run")
     assert shown.out == "+ setting output\n    value  json\n"
     assert not (place / "gamcli.toml").exists()
@@ -194,6 +180,5 @@ def test_a_dry_run_of_a_setting_leaves_the_file_alone(gamcli: Run, place: Path) 
 
 
 def test_a_plan_is_one_json_document(world: Run) -> None:
-    """In one line too."""
     found = world("user", "create", "eva", "--dry-run", "-o", "jsonl")
     assert list(json.loads(found.out)) == ["changes", "invalidates", "suspends", "summary"]

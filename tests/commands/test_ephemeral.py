@@ -32,7 +32,6 @@ with urllib.request.urlopen(request) as response:
 
 @pytest.fixture
 def serve(line: list[str], place: Path) -> Iterator[Serve]:
-    """Return what starts an ephemeral server and returns it with what it told on stdout, once it listens."""
     running: list[subprocess.Popen[bytes]] = []
 
     def begin(*words: str) -> tuple["subprocess.Popen[bytes]", dict[str, str]]:
@@ -57,13 +56,11 @@ def serve(line: list[str], place: Path) -> Iterator[Serve]:
 
 
 def trade(given: dict[str, str]) -> str:
-    """Trade the key for a token with a client that knows nothing but its environment; return whose it is."""
     command = [sys.executable, "-c", TRADES]
     return subprocess.run(command, env=given, capture_output=True, check=True, timeout=30).stdout.decode().strip()
 
 
 def test_an_ephemeral_server_needs_nothing_and_leaves_nothing(serve: Serve, place: Path, file: Path) -> None:
-    """Its credentials stand on stdout, as lines of an environment, before it is ready."""
     process, told = serve()
     assert [*told] == ["GAM_URL", "GAM_CLIENT_ID", "GAM_CLIENT_SECRET", "GAM_API_KEY"]
     assert told["GAM_URL"] == json.loads((place / "ready.json").read_bytes())["url"]
@@ -77,14 +74,12 @@ def test_an_ephemeral_server_needs_nothing_and_leaves_nothing(serve: Serve, plac
 
 
 def test_a_program_finds_the_credentials_in_its_environment(program: Run) -> None:
-    """And nobody else finds them."""
     ran = program("serve", "--ephemeral", "--port", "0", "--", sys.executable, "-c", TRADES)
     assert (ran.code, ran.out) == (0, "ana\n")
     assert "gamkey_" not in ran.err
 
 
 def test_a_seed_is_what_an_ephemeral_server_begins_with(serve: Serve, place: Path) -> None:
-    """Several files make one world; fixed secrets work as they are."""
     key = mint_api_key(os.urandom)[1].reveal()
     (place / "app.toml").write_text(
         '[app.shop]\nclient_id = "shop-client-0123456789-0123456789-0123"\n'
@@ -103,7 +98,6 @@ def test_a_seed_is_what_an_ephemeral_server_begins_with(serve: Serve, place: Pat
 
 
 def test_faults_of_a_seed_are_told_with_their_lines(gamcli: Run, place: Path) -> None:
-    """And nothing listens."""
     (place / "seed.toml").write_text('[app.shop]\nscope = "x"\n', encoding="utf-8")
     ran = gamcli("serve", "--ephemeral", "--seed", "seed.toml", "--ready-file", "ready.json")
     assert ran.code == 2
@@ -117,7 +111,6 @@ def test_faults_of_a_seed_are_told_with_their_lines(gamcli: Run, place: Path) ->
     ids=str,
 )
 def test_what_does_not_go_together_is_2(gamcli: Run, words: list[str]) -> None:
-    """A store in memory is no file, and a file takes no seed."""
     assert gamcli(*words).code == 2
 
 
@@ -151,14 +144,12 @@ BESIDE = ("--port", "0", "--", sys.executable, "-c", ASKS)
     ids=str,
 )
 def test_an_ephemeral_server_fails_as_asked(program: Run, faults: list[str], fared: list[str]) -> None:
-    """So that a client can be seen to bear it."""
     ran = program("serve", "--ephemeral", *(f"--fault={each}" for each in faults), *BESIDE)
     assert (ran.code, ran.out.splitlines()) == (0, fared)
     assert "fault token" in ran.err
 
 
 def test_chance_falls_alike_until_another_seed_is_given(program: Run) -> None:
-    """In two runs of the same test."""
     words = ("serve", "--ephemeral", "--fault", "token=500:0.5")
     runs = [program(*words, *more, *BESIDE).out for more in ((), (), ("--fault-seed", "0"), ("--fault-seed", "3"))]
     assert runs[0] == runs[1] == runs[2] != runs[3]
@@ -166,7 +157,6 @@ def test_chance_falls_alike_until_another_seed_is_given(program: Run) -> None:
 
 
 def test_the_clock_of_an_ephemeral_server_stands_where_it_is_told(program: Run, place: Path) -> None:
-    """For the log, the keys and the tokens."""
     (place / "seed.toml").write_text(
         '[app.shop]\nremote_rest = true\nscopes = ["gam_user_data"]\napi_keys = { enabled = true }\n[user.eva]\n'
         '[[key]]\nuser = "eva"\napp = "shop"\nexpires_in = "1h"\n',
@@ -181,7 +171,6 @@ def test_the_clock_of_an_ephemeral_server_stands_where_it_is_told(program: Run, 
 
 
 def test_a_journal_has_each_request_without_its_secrets(program: Run, place: Path) -> None:
-    """A JSON object a line."""
     ran = program("serve", "--ephemeral", "--journal", "journal.jsonl", "--fault", "token=503:1x", *BESIDE)
     assert ran.code == 0
     text = (place / "journal.jsonl").read_text(encoding="utf-8")
@@ -213,7 +202,6 @@ def test_a_journal_has_each_request_without_its_secrets(program: Run, place: Pat
 def test_what_no_server_does_is_told_before_it_listens(
     gamcli: Run, place: Path, words: list[str], code: int, told: str
 ) -> None:
-    """With what is possible."""
     (place / "seed.toml").write_text("[app.shop]\n", encoding="utf-8")
     ran = gamcli("serve", "--port", "0", "--ready-file", "ready.json", *words)
     assert (ran.code, told in ran.err) == (code, True)

@@ -92,12 +92,10 @@ class Line:
 
     @property
     def leaf(self) -> str:
-        """The command that it runs."""
         return complete.parse_words(complete.read_table(), self.words)[0]
 
 
 def lines() -> Iterator[Line]:
-    """Yield the lines of the table."""
     for text in TABLE.read_text(encoding="utf-8").splitlines():
         if not text.startswith("#"):
             codes, marks, words, stdin = text.split("\t")
@@ -106,21 +104,18 @@ def lines() -> Iterator[Line]:
 
 
 def leaves() -> set[str]:
-    """Return every command that has no command below it."""
     rows = complete.read_table()
     paths = {f"{row.path} {row.text}".strip() for row in rows if row.text[:1] not in ("-", "<")}
     return {path for path in paths if not any(other.startswith(f"{path} ") for other in paths)}
 
 
 def test_every_command_is_in_the_table() -> None:
-    """Whoever makes one says how it is run."""
     missing = sorted(leaves() - {line.leaf for line in lines()})
     assert missing == [], f"add a line to {TABLE.name} for each of these"
 
 
 @pytest.fixture
 def files(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Put the files there that the table names, and nothing of theirs into the environment."""
     key = SEED_KEY + checksum(SEED_KEY)
     seed = f"""
         [app.portal]
@@ -159,8 +154,6 @@ def files(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def ask(gamcli: Run, program: Run, files: Path, sql: Run) -> Callable[[Line, tuple[str, ...]], Any]:
-    """Return what runs a line, with more words behind it."""
-
     def filled(words: tuple[str, ...]) -> Iterator[str]:
         for word in words:
             match word:
@@ -186,7 +179,6 @@ def ask(gamcli: Run, program: Run, files: Path, sql: Run) -> Callable[[Line, tup
 
 
 def contents(*folders: Path) -> Iterator[tuple[Path, bytes]]:
-    """Yield every file below the folders that was not made to hold secrets."""
     for folder in folders:
         for path in folder.rglob("*"):
             if path.is_file() and path.name not in FILES_WITH_SECRETS:
@@ -194,7 +186,6 @@ def contents(*folders: Path) -> Iterator[tuple[Path, bytes]]:
 
 
 def found_in(files: Path) -> set[str]:
-    """Return the secrets in files that were made to hold them."""
     texts = [(files / name).read_text(encoding="utf-8") for name in FILES_WITH_SECRETS if (files / name).exists()]
     return {*ISSUED.findall("\n".join(texts))}
 
@@ -202,7 +193,6 @@ def found_in(files: Path) -> set[str]:
 def test_no_command_leaves_a_secret_where_it_does_not_belong(
     ask: Callable[[Line, tuple[str, ...]], Any], files: Path, file: Path
 ) -> None:
-    """Neither in what it prints nor in a file, the store and its log among them, nor in the words of a process."""
     secrets = {CLIENT_SECRET, THIRD_SECRET, PASSWORD, SEED_KEY}
     with closing(sqlite3.connect(":memory:")) as holding:
         for line in lines():
@@ -228,7 +218,6 @@ def test_no_command_leaves_a_secret_where_it_does_not_belong(
 
 
 def require_none(secrets: set[str], text: str, where: str, *, unless: bool = False) -> None:
-    """Fail when one of the secrets, or what makes it one, is in the text."""
     assert unless or not [secret for secret in secrets if secret.rpartition("_")[2] in text], where
 
 
@@ -238,7 +227,6 @@ PUBLIC = {"gamcli.toml", "ready.json"}
 
 @pytest.fixture
 def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
-    """Let every file and folder be open to all unless it says otherwise, and return those that come to be so."""
     found: dict[str, int] = {}
     real_os, real_io, real_mkdir = os.open, io.open, os.mkdir
 
@@ -273,7 +261,6 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
 def test_no_command_makes_a_file_that_is_open_to_others(
     ask: Callable[[Line, tuple[str, ...]], Any], files: Path, file: Path, watched: dict[str, int]
 ) -> None:
-    """Not even for a moment, whatever the umask; those of a program that it starts are looked at when it has ended."""
     inputs = {path for path in files.rglob("*") if path != files / "github"}
     for line in lines():
         ask(line, ())
@@ -301,7 +288,6 @@ UNCHANGED_COLUMNS = {
 
 
 def poison(file: Path) -> int:
-    """Put hostile text into every column of text but those KEPT, and return how many there are."""
     count = 0
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
@@ -317,7 +303,6 @@ def poison(file: Path) -> int:
 
 
 def connection_key(connection: sqlite3.Connection, table: str) -> str:
-    """Return the SQL for what tells the rows of a table apart."""
     columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
     return (
         " || ".join(row[1] for row in columns if row[5] and (table, row[1]) in UNCHANGED_COLUMNS | {("audit", "seq")})
@@ -326,7 +311,6 @@ def connection_key(connection: sqlite3.Connection, table: str) -> str:
 
 
 def formats(leaf: str) -> Iterator[tuple[str, ...]]:
-    """Yield the words for each format that a command has."""
     yield ()
     for row in complete.read_table():
         if row.path == leaf and row.text == "--output":
@@ -334,14 +318,12 @@ def formats(leaf: str) -> Iterator[tuple[str, ...]]:
 
 
 def control_characters(text: str) -> set[str]:
-    """Return the letters of a text that could drive a terminal, or turn or hide what stands there."""
     return {letter for letter in text if not letter.isprintable()} - {"\n"}
 
 
 def test_no_text_of_the_store_drives_a_terminal(
     ask: Callable[[Line, tuple[str, ...]], Any], file: Path, files: Path
 ) -> None:
-    """Whatever somebody wrote into the file past gamcli, whichever command shows it, in whichever format."""
     asked = [line for line in lines() if line.leaf not in ("init", "quickstart", "conformance", "try")]
     for line in lines():
         if line.leaf in ("init", "app create", "user create", "key generate", "apply", "auth-type create", "run"):
@@ -366,7 +348,6 @@ CHANGING = {"app delete", "user delete", "auth-type delete", "key revoke", "key 
 def test_no_name_of_the_store_drives_the_shell_that_completes_it(
     ask: Callable[[Line, tuple[str, ...]], Any], gamcli: Run, file: Path
 ) -> None:
-    """One candidate a line, whatever its name."""
     for line in lines():
         if line.leaf in ("init", "app create", "user create"):
             ask(line, ())
@@ -377,14 +358,12 @@ def test_no_name_of_the_store_drives_the_shell_that_completes_it(
 
 
 def test_the_environment_of_these_tests_holds_no_secret() -> None:
-    """What a child inherits would be found."""
     assert not [name for name, value in os.environ.items() if ISSUED.search(value)]
 
 
 def test_no_command_goes_through_a_planted_link_to_the_store(
     ask: Callable[[Line, tuple[str, ...]], Any], gamcli: Run, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever it would do there; those that work on no store, or on one of their own, go on."""
     for line in lines():
         if line.leaf in ("init", "app create", "user create", "key generate", "run", "store backup"):
             ask(line, ())

@@ -41,12 +41,10 @@ APIKEY = '[auth_type.apikey]\ntype = "APIkey"\ndescription = "API keys"\nenabled
 
 @pytest.fixture
 def portal(world: Run) -> str:
-    """Return how the application is exported."""
     return PORTAL.replace("CLIENT_ID", world("app", "show", "portal", "--field", "client_id").out.strip())
 
 
 def test_an_export_is_a_manifest(world: Run, api_key: str, portal: str) -> None:
-    """On stdout, without a secret; the whole store or what is named."""
     text = world("export").out
     assert text.startswith('[repository]\ndefault_auth_type = "apikey"\n\n')
     assert text.endswith(f"{portal}\n{ANA}\n{KEY}")
@@ -57,7 +55,6 @@ def test_an_export_is_a_manifest(world: Run, api_key: str, portal: str) -> None:
 
 
 def test_an_export_can_be_json(world: Run, api_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One document, the same as the TOML; the setting asks for it too."""
     assert api_key
     expected = tomllib.loads(world("export").out)
     assert world("export", "-o", "json").json == expected
@@ -67,7 +64,6 @@ def test_an_export_can_be_json(world: Run, api_key: str, monkeypatch: pytest.Mon
 
 
 def test_a_file_is_brought_up_to_the_store(world: Run, place: Path) -> None:
-    """What came of it is told on stderr."""
     file = place / "m.toml"
     file.write_text('# ours\n[user.ana]\nfirst_name = "Anna" # short\n[user.bo]\n', encoding="utf-8")
     ran = world("export", "--update", "m.toml", "--no-keys")
@@ -78,7 +74,6 @@ def test_a_file_is_brought_up_to_the_store(world: Run, place: Path) -> None:
 
 
 def test_a_file_with_faults_is_2(world: Run, place: Path) -> None:
-    """Each with its line; the file stays."""
     (place / "m.toml").write_text("[user.ana]\nx = 1\n", encoding="utf-8")
     ran = world("export", "--update", "m.toml")
     assert ran.code == 2
@@ -89,7 +84,6 @@ def test_a_file_with_faults_is_2(world: Run, place: Path) -> None:
 
 
 def test_what_is_shown_can_be_a_part_of_a_manifest(world: Run, key_id: str, portal: str) -> None:
-    """As export writes it."""
     assert world("app", "show", "portal", "-o", "toml").out == portal
     assert world("user", "show", "ana", "-o", "toml").out == ANA
     assert world("key", "show", key_id, "-o", "toml").out == KEY

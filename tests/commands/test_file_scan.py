@@ -21,8 +21,6 @@ KEY = mint_api_key(Random(1).randbytes)[1].reveal()
 
 @pytest.fixture
 def reader() -> FileScanner:
-    """Return a reader that has nothing to warn of."""
-
     def warn(told: str) -> None:
         pytest.fail(told)
 
@@ -30,13 +28,11 @@ def reader() -> FileScanner:
 
 
 def look(reader: FileScanner, *paths: str) -> list[tuple[str, int, int]]:
-    """Return where leaks lie: file, line and column."""
     return [(source.file, leak.line, leak.column) for source, leak in reader.scan(paths)]
 
 
 @pytest.fixture
 def tree(place: Path) -> Path:
-    """Make folders with a leak in some files, and in some that are not to be looked into."""
     for name in ("b/c/deep.py", "b/d/last.py", "b/first.py", "a.py", ".git/config", "b/.git/config", ".hidden"):
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         (place / name).write_text(f"\n {KEY}", encoding="utf-8")
@@ -46,7 +42,6 @@ def tree(place: Path) -> Path:
 
 
 def test_a_folder_is_searched_to_its_depths_in_order(reader: FileScanner, tree: Path) -> None:
-    """Its files before its folders; what git keeps is not looked into."""
     assert tree
     found = look(reader, ".")
     assert found == [(name, 2, 2) for name in (".hidden", "a.py", "b/first.py", "b/c/deep.py", "b/d/last.py")]
@@ -55,13 +50,11 @@ def test_a_folder_is_searched_to_its_depths_in_order(reader: FileScanner, tree: 
 
 
 def test_a_folder_or_file_of_git_that_is_named_is_searched(reader: FileScanner, tree: Path) -> None:
-    """Somebody wants it."""
     assert look(reader, ".git", "./a.py") == [(".git/config", 2, 2), ("a.py", 2, 2)]
     assert look(reader, str(tree / "b" / "c")) == [(str(tree / "b/c/deep.py"), 2, 2)]
 
 
 def test_links_within_a_folder_are_not_followed_but_named_ones_are(reader: FileScanner, tree: Path) -> None:
-    """Neither to files nor to folders, so that nothing goes round in circles."""
     (tree / "b" / "c" / "up").symlink_to(tree)
     (tree / "b" / "c" / "other").symlink_to(tree / "a.py")
     assert look(reader, "b/c") == [("b/c/deep.py", 2, 2)]
@@ -69,14 +62,12 @@ def test_links_within_a_folder_are_not_followed_but_named_ones_are(reader: FileS
 
 
 def test_pipes_and_sockets_in_a_folder_are_left_alone(reader: FileScanner, place: Path) -> None:
-    """Nobody may ever write into them."""
     os.mkfifo(place / "pipe")
     assert look(reader, ".") == []
     assert reader.files == 0
 
 
 def test_a_pipe_that_is_named_is_read(reader: FileScanner, place: Path) -> None:
-    """As shells make them: `scan <(command)`."""
     os.mkfifo(place / "pipe")
     writer = threading.Thread(target=(place / "pipe").write_text, args=(f"x\n{KEY}\n",))
     writer.start()
@@ -87,7 +78,6 @@ def test_a_pipe_that_is_named_is_read(reader: FileScanner, place: Path) -> None:
 
 @pytest.fixture(params=[1, 7, MAX_LENGTH - 1, MAX_LENGTH, 64])
 def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Let files be read in pieces of this size."""
     monkeypatch.setattr(file_scan, "CHUNK_BYTES", request.param)
     assert isinstance(request.param, int)
     return request.param
@@ -96,7 +86,6 @@ def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> in
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 @given(before=st.integers(0, 200), after=st.integers(0, 200))
 def test_no_border_between_pieces_hides_a_leak(small: int, place: Path, before: int, after: int) -> None:
-    """The quick look and the thorough one see it, wherever it lies."""
     assert small
     (place / "file").write_bytes(b"x" * before + KEY.encode() + b"y" * after)
     reader = FileScanner(pytest.fail)
@@ -105,7 +94,6 @@ def test_no_border_between_pieces_hides_a_leak(small: int, place: Path, before: 
 
 
 def test_what_lay_in_one_file_is_not_found_in_the_next(small: int, reader: FileScanner, place: Path) -> None:
-    """The buffer is used again, the findings are not."""
     assert small
     (place / "a").write_text(KEY[:30], encoding="ascii")
     (place / "b").write_text(KEY[30:], encoding="ascii")
@@ -114,7 +102,6 @@ def test_what_lay_in_one_file_is_not_found_in_the_next(small: int, reader: FileS
 
 @pytest.mark.parametrize("place_of_it", [0, CHUNK_BYTES - 20, 3 * CHUNK_BYTES])
 def test_large_files_are_found_in_at_their_lines(reader: FileScanner, place: Path, place_of_it: int) -> None:
-    """Across real borders too."""
     lines = place_of_it // 10
     (place / "log").write_bytes(b"123456789\n" * lines + KEY.encode() + b"\n" * CHUNK_BYTES)
     assert look(reader, "log") == [("log", lines + 1, 1)]
@@ -122,14 +109,12 @@ def test_large_files_are_found_in_at_their_lines(reader: FileScanner, place: Pat
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
 def test_files_of_windows_are_read(reader: FileScanner, place: Path, encoding: str) -> None:
-    """By their byte order mark."""
     text = f"clé\r\nkey={KEY}\r\n"
     (place / "a.ps1").write_bytes((text if encoding == "utf-16" else f"\ufeff{text}").encode(encoding))
     assert look(reader, "a.ps1") == [("a.ps1", 2, 5)]
 
 
 def test_what_cannot_be_read_is_told_and_passed_over(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files and folders; the rest is searched."""
     assert tree
     refuse(monkeypatch, os, "scandir", "b")
     refuse(monkeypatch, os, "open", "a.py")
@@ -141,7 +126,6 @@ def test_what_cannot_be_read_is_told_and_passed_over(tree: Path, monkeypatch: py
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, refused: str) -> None:
-    """Let a function refuse one path; root may read everything, so modes alone would not do."""
     real = getattr(module, name)
 
     def careful(path: str | int, *more: object, **others: object) -> object:
@@ -153,7 +137,6 @@ def refuse(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, refus
 
 
 def test_a_file_that_vanishes_before_it_is_read_again_is_told(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It was there for the quick look."""
     (place / "b").mkdir()
     (place / "b" / "a").write_text(KEY, encoding="ascii")
 
@@ -172,7 +155,6 @@ def test_a_file_that_vanishes_before_it_is_read_again_is_told(place: Path, monke
 
 @pytest.mark.parametrize("path", ["nothing", "nothing/in/it", "nul\0"])
 def test_a_path_that_is_not_there_is_told_before_anything_is_read(tree: Path, path: str) -> None:
-    """The other ones are not searched."""
     assert tree
     with pytest.raises(UsageError, match=r"cannot read (nothing|nul)"):
         require_readable(["a.py", "-", path])
@@ -183,7 +165,6 @@ def test_a_path_that_is_not_there_is_told_before_anything_is_read(tree: Path, pa
 def test_a_path_that_was_named_and_cannot_be_read_is_an_error(
     tree: Path, monkeypatch: pytest.MonkeyPatch, refused: str
 ) -> None:
-    """Nothing was found in it, and nothing was looked at."""
     assert tree
     with monkeypatch.context() as patched:
         refuse(patched, os, "open", refused)
@@ -196,7 +177,6 @@ def test_a_path_that_was_named_and_cannot_be_read_is_an_error(
 
 
 def test_a_folder_here_that_cannot_be_read_is_an_error(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Under whichever name."""
     assert tree
     refuse(monkeypatch, os, "scandir", ".")
     for name in (".", "./", "./."):
@@ -205,8 +185,6 @@ def test_a_folder_here_that_cannot_be_read_is_an_error(tree: Path, monkeypatch: 
 
 
 def test_a_stream_that_cannot_be_read_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a file that was named."""
-
     def fail(*_: object) -> None:
         raise OSError(5, "Input/output error")
 
@@ -216,6 +194,5 @@ def test_a_stream_that_cannot_be_read_is_an_error(monkeypatch: pytest.MonkeyPatc
 
 
 def test_names_are_shown_as_text_without_secrets() -> None:
-    """Whatever bytes they are of."""
     assert display_path(os.fsdecode(b"caf\xe9.txt")) == "caf\\xe9.txt"
     assert display_path(f"a/{KEY}.bak") == "a/gamkey_....bak"

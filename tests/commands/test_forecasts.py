@@ -14,7 +14,6 @@ Run = Callable[..., Any]
 
 @pytest.fixture
 def soon(world: Run) -> Run:
-    """Return a world with a key that expires in nine days, and one that never does."""
     world("app", "create", "intranet", "--remote-rest", "--api-keys")
     assert world("key", "generate", "--user", "ana", "--app", "portal", "--expires-in", "9d").code == 0
     assert world("key", "generate", "--user", "ana", "--app", "intranet").code == 0
@@ -22,7 +21,6 @@ def soon(world: Run) -> Run:
 
 
 def test_a_forecast_is_a_row_a_week_with_a_bar(soon: Run) -> None:
-    """Weeks without keys too; what never expires is talk; and all is well."""
     ran = soon("key", "forecast")
     assert ran.code == 0
     head, *rows = ran.out.splitlines()
@@ -35,7 +33,6 @@ def test_a_forecast_is_a_row_a_week_with_a_bar(soon: Run) -> None:
 
 
 def test_programs_get_the_counts_of_periods_in_utc(soon: Run) -> None:
-    """Whole days but for the last, which ends where the forecast does."""
     found = soon("key", "forecast", "--by", "day", "--within", "10d", "-o", "json").json
     assert [*found[0]] == ["start", "end", "keys"]
     assert found[0]["start"] == f"{datetime.now(UTC):%Y-%m-%d}T00:00:00Z"
@@ -45,7 +42,6 @@ def test_programs_get_the_counts_of_periods_in_utc(soon: Run) -> None:
 
 
 def test_what_expires_later_is_told_beside_the_forecast(soon: Run) -> None:
-    """Also when nothing does before."""
     ran = soon("key", "forecast", "--by", "month", "--within", "2d")
     assert "gamcli: 1 active key expires beyond " in ran.err
     assert ran.code == 0
@@ -53,7 +49,6 @@ def test_what_expires_later_is_told_beside_the_forecast(soon: Run) -> None:
 
 @pytest.mark.usefixtures("soon")
 def test_a_forecast_fits_a_terminal(terminal: Run) -> None:
-    """A row is a line."""
     ran = terminal("key", "forecast", columns=80, NO_COLOR="1")
     assert len([line for line in ran.out.splitlines() if line.startswith("2")]) == 13
     assert len([line for line in ran.out.splitlines() if "█" in line]) == 1
@@ -61,7 +56,6 @@ def test_a_forecast_fits_a_terminal(terminal: Run) -> None:
 
 @pytest.mark.usefixtures("soon")
 def test_a_terminal_of_another_locale_gets_bars_in_ascii(program: Run) -> None:
-    """The count stands beside them always."""
     ran = program("key", "forecast", env={**os.environ, "LC_ALL": "de_DE.ISO-8859-1"})
     assert "█" not in ran.out
     assert "1     " + "#" * human.MAX_BAR_WIDTH in ran.out

@@ -22,7 +22,6 @@ Git = Callable[..., str]
 
 @pytest.fixture
 def git(place: Path) -> Git:
-    """Make a repository here, and return what runs git in it; each commit is a minute after the one before."""
     who = {"NAME": "n", "EMAIL": "n@example.org"}
     names = {f"GIT_{role}_{name}": value for role in ("AUTHOR", "COMMITTER") for name, value in who.items()}
     minutes = iter(range(1000))
@@ -40,8 +39,6 @@ def git(place: Path) -> Git:
 
 @pytest.fixture
 def commit(git: Git, place: Path) -> Callable[..., str]:
-    """Return what writes files, commits them, and returns the name of the commit."""
-
     def make(message: str = "more", **files: str | None) -> str:
         for name, text in files.items():
             path = place / name.replace("__", "/").replace("_", ".")
@@ -58,13 +55,11 @@ Commit = Callable[..., str]
 
 
 def look(folder: str = ".", *, told: list[str] | None = None) -> list[tuple[str, str | None, int, str]]:
-    """Return what the history holds: file, commit, line, text."""
     repository = GitRepository(folder, pytest.fail if told is None else told.append)
     return [(at.file, at.commit, leak.line, leak.secret.reveal()) for at, leak in repository.scan_history()]
 
 
 def test_a_leak_that_was_removed_is_found_in_the_commit_that_brought_it(commit: Commit) -> None:
-    """Its line is the one that it had then."""
     commit(a_py="1\n")
     brought = commit(a_py=f"1\n2\nkey = '{KEY}'\n")
     commit(a_py=f"0\n1\n2\n3\nkey = '{KEY}'\n")
@@ -73,14 +68,12 @@ def test_a_leak_that_was_removed_is_found_in_the_commit_that_brought_it(commit: 
 
 
 def test_a_leak_in_many_places_is_told_once(commit: Commit) -> None:
-    """Where it lay first; another secret in the same file is another leak."""
     first = commit(b__c_py=f"{KEY}\n")
     second = commit(a_py=f"{KEY}\n{OTHER}\n", b__c_py=None)
     assert look() == [("b/c.py", first, 1, KEY), ("a.py", second, 2, OTHER)]
 
 
 def test_branches_tags_and_stashes_are_history_too(git: Git, commit: Commit, place: Path) -> None:
-    """Not only what is checked out."""
     commit(a_py="1\n")
     git("checkout", "-q", "-b", "side")
     side = commit(side_py=f"{KEY}\n")
@@ -93,7 +86,6 @@ def test_branches_tags_and_stashes_are_history_too(git: Git, commit: Commit, pla
 
 
 def test_stashes_before_the_last_one_are_history_too(git: Git, commit: Commit, place: Path) -> None:
-    """Only the log of the ref leads to them."""
     commit(a_py="1\n")
     for text in (KEY, OTHER, CLIENT):
         (place / "a.py").write_text(text, encoding="utf-8")
@@ -102,7 +94,6 @@ def test_stashes_before_the_last_one_are_history_too(git: Git, commit: Commit, p
 
 
 def test_tags_of_files_and_folders_are_history_too(git: Git, commit: Commit, place: Path) -> None:
-    """Without a commit, and behind tags of tags; told as git names them."""
     commit(a_py="1\n")
     made = commit(b__c_py=KEY)
     (place / "left.py").write_text(OTHER, encoding="utf-8")
@@ -119,7 +110,6 @@ def test_tags_of_files_and_folders_are_history_too(git: Git, commit: Commit, pla
 
 
 def test_what_a_merge_brings_itself_is_found(git: Git, commit: Commit) -> None:
-    """Neither of its parents has it."""
     commit(a_py="1\n")
     git("checkout", "-q", "-b", "side")
     commit(side_py="1\n")
@@ -132,7 +122,6 @@ def test_what_a_merge_brings_itself_is_found(git: Git, commit: Commit) -> None:
 
 
 def test_messages_of_commits_and_tags_are_searched(git: Git, commit: Commit) -> None:
-    """Their lines are those of the message."""
     made = commit(f"subject\n\nused {KEY} here")
     git("tag", "-a", "v1", "-m", f"one\ntwo {CLIENT}")
     tag = git("rev-parse", "v1")
@@ -140,7 +129,6 @@ def test_messages_of_commits_and_tags_are_searched(git: Git, commit: Commit) -> 
 
 
 def test_what_no_branch_reaches_is_counted_only(git: Git, commit: Commit) -> None:
-    """It is in nobody else's clone."""
     commit(a_py="1\n")
     commit(a_py=f"{KEY}\n{CLIENT}\n")
     commit(a_py=f"{KEY}\n")
@@ -151,7 +139,6 @@ def test_what_no_branch_reaches_is_counted_only(git: Git, commit: Commit) -> Non
 
 
 def test_what_was_left_behind_is_not_more_when_it_lies_elsewhere_too(git: Git, commit: Commit) -> None:
-    """It is told already."""
     made = commit(a_py=f"{KEY}\n")
     commit(b_py=f"{KEY}\nand more\n")
     git("reset", "-q", "--hard", "HEAD~1")
@@ -159,7 +146,6 @@ def test_what_was_left_behind_is_not_more_when_it_lies_elsewhere_too(git: Git, c
 
 
 def test_a_clock_that_went_wrong_does_not_change_what_came_first(git: Git, commit: Commit, place: Path) -> None:
-    """A commit comes after those that it builds on, whatever its date says."""
     commit(z_py="1\n")
     brought = commit(a_py=KEY)
     git("checkout", "-q", "-b", "side")
@@ -172,7 +158,6 @@ def test_a_clock_that_went_wrong_does_not_change_what_came_first(git: Git, commi
 
 
 def test_names_of_any_kind_are_told(commit: Commit, git: Git, place: Path) -> None:
-    """Blanks, quotes, line ends, and bytes that are no text."""
     names = [b"a b.py", b'q"q.py', b"li\nne.py", "ключ.py".encode(), b"caf\xe9.py"]
     for name in names:
         Path(os.fsdecode(bytes(place) + b"/" + name)).write_text(KEY, encoding="ascii")
@@ -185,7 +170,6 @@ def test_names_of_any_kind_are_told(commit: Commit, git: Git, place: Path) -> No
 
 
 def test_large_and_packed_objects_are_searched(git: Git, commit: Commit, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Piece by piece; none hides the one behind it."""
     monkeypatch.setattr(git_scan, "CHUNK_BYTES", 64)
     first = commit(a_py="1\n" * 500 + KEY + "\n2" * 500)
     second = commit(b_py=f"{CLIENT}\n")
@@ -195,7 +179,6 @@ def test_large_and_packed_objects_are_searched(git: Git, commit: Commit, monkeyp
 
 
 def test_the_walk_ends_once_all_was_found(commit: Commit, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Git is told to stop in the middle, and that is no failure."""
     monkeypatch.setattr(git_scan, "CHUNK_BYTES", 64)
     first = commit(a_py=KEY)
     for number in range(1500):
@@ -205,27 +188,23 @@ def test_the_walk_ends_once_all_was_found(commit: Commit, place: Path, monkeypat
 
 
 def test_names_of_files_are_not_searched(commit: Commit, place: Path) -> None:
-    """As in folders."""
     (place / KEY).write_text("1\n", encoding="ascii")
     assert commit()
     assert look() == []
 
 
 def test_utf_16_in_a_history_is_text(commit: Commit, place: Path) -> None:
-    """As in files."""
     (place / "a.ps1").write_text(f"x\n{KEY}", encoding="utf-16")
     made = commit()
     assert look() == [("a.ps1", made, 2, KEY)]
 
 
 def test_a_repository_without_commits_holds_nothing(git: Git) -> None:
-    """And is one."""
     assert git("status")
     assert look() == []
 
 
 def test_a_bare_repository_and_a_folder_within_one_have_a_history(git: Git, commit: Commit, place: Path) -> None:
-    """Paths are told from the top of the repository."""
     made = commit(b__c_py=KEY)
     git("clone", "-q", "--bare", ".", "../bare")
     assert look("../bare") == look("b") == [("b/c.py", made, 1, KEY)]
@@ -233,7 +212,6 @@ def test_a_bare_repository_and_a_folder_within_one_have_a_history(git: Git, comm
 
 
 def test_a_shallow_clone_is_told_to_be_one(git: Git, commit: Commit, place: Path) -> None:
-    """What is not here cannot be searched."""
     commit(a_py=KEY)
     commit(a_py="1\n")
     git("clone", "-q", "--depth", "1", f"file://{place}", "../shallow")
@@ -244,7 +222,6 @@ def test_a_shallow_clone_is_told_to_be_one(git: Git, commit: Commit, place: Path
 
 @pytest.mark.parametrize("filtered", ["blob:none", "blob:limit=1", "tree:0"])
 def test_a_partial_clone_is_never_called_clean(git: Git, commit: Commit, place: Path, filtered: str) -> None:
-    """Nothing is fetched for it, and once all of it is here it is searched."""
     made = commit(a_py=KEY)
     commit(a_py="1\n")
     git("config", "uploadpack.allowFilter", "true")
@@ -257,7 +234,6 @@ def test_a_partial_clone_is_never_called_clean(git: Git, commit: Commit, place: 
 
 
 def test_what_a_partial_clone_lacks_is_not_fetched_for_what_is_staged(git: Git, commit: Commit, place: Path) -> None:
-    """Whoever is asked for it would hear of the search."""
     commit(a_py=KEY)
     git("config", "uploadpack.allowFilter", "true")
     git("clone", "-q", "--no-checkout", "--filter", "blob:none", f"file://{place}", "../partial")
@@ -270,7 +246,6 @@ def test_what_a_partial_clone_lacks_is_not_fetched_for_what_is_staged(git: Git, 
 
 
 def test_where_there_is_no_repository_that_is_told(place: Path) -> None:
-    """With what git says of it."""
     with pytest.raises(UsageError, match=r"no repository at \.: not a git repository"):
         GitRepository(".", pytest.fail)
     with pytest.raises(UsageError, match="no repository at gone: cannot change to 'gone'"):
@@ -279,14 +254,12 @@ def test_where_there_is_no_repository_that_is_told(place: Path) -> None:
 
 
 def test_without_git_that_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files can be searched without it."""
     monkeypatch.setenv("PATH", "")
     with pytest.raises(FailedError, match="git cannot be run: No such file or directory"):
         GitRepository(".", pytest.fail)
 
 
 def test_a_damaged_repository_is_never_called_clean(commit: Commit, place: Path) -> None:
-    """What git says of it is told."""
     commit(a_py="1\n")
     for path in (place / ".git" / "objects").glob("??/*"):
         path.chmod(0o644)
@@ -296,7 +269,6 @@ def test_a_damaged_repository_is_never_called_clean(commit: Commit, place: Path)
 
 
 def test_nothing_that_a_repository_names_is_run(git: Git, commit: Commit, place: Path) -> None:
-    """Neither filters nor pagers nor monitors."""
     commit(a_py=KEY)
     (place / ".gitattributes").write_text("*.py diff=evil filter=evil\n", encoding="utf-8")
     for name in ("diff.evil.textconv", "diff.external", "core.pager", "core.fsmonitor", "filter.evil.smudge"):
@@ -310,12 +282,10 @@ def test_nothing_that_a_repository_names_is_run(git: Git, commit: Commit, place:
 
 
 def staged(folder: str = ".") -> list[tuple[str, int]]:
-    """Return what is staged: file and line."""
     return [(at.file, leak.line) for at, leak in GitRepository(folder, pytest.fail).scan_staged()]
 
 
 def test_what_is_staged_is_searched_as_it_is_staged(git: Git, commit: Commit, place: Path) -> None:
-    """Not what lies in the folder by now, and no file that the next commit does not touch."""
     commit(old_py=KEY, gone_py=KEY)
     (place / "a.py").write_text(f"1\n{KEY}\n", encoding="ascii")
     (place / "same.py").write_text(f"1\n{KEY}\n", encoding="ascii")
@@ -327,7 +297,6 @@ def test_what_is_staged_is_searched_as_it_is_staged(git: Git, commit: Commit, pl
 
 
 def test_the_first_commit_can_be_searched_before_it_is_made(git: Git, place: Path) -> None:
-    """And what is only meant to be added has nothing in it yet."""
     (place / "a b.py").write_text(KEY, encoding="ascii")
     (place / "later.py").write_text(KEY, encoding="ascii")
     git("add", "a b.py")
@@ -339,7 +308,6 @@ def test_the_first_commit_can_be_searched_before_it_is_made(git: Git, place: Pat
 
 
 def test_other_repositories_within_are_left_to_themselves(git: Git, commit: Commit, place: Path) -> None:
-    """What is staged of a submodule is a commit that is not here."""
     commit(a_py="1\n")
     git("clone", "-q", ".", "sub")
     git("-C", "sub", "commit", "-q", "--allow-empty", "-m", "of its own")
@@ -349,7 +317,6 @@ def test_other_repositories_within_are_left_to_themselves(git: Git, commit: Comm
 
 
 def test_what_a_merge_has_left_open_is_not_staged_yet(git: Git, commit: Commit) -> None:
-    """There is nothing to search before somebody decides."""
     commit(a_py="1\n")
     git("checkout", "-q", "-b", "side")
     commit(a_py=f"{KEY}\n")
@@ -373,7 +340,6 @@ def test_what_a_merge_has_left_open_is_not_staged_yet(git: Git, commit: Commit) 
     ],
 )
 def test_a_git_that_fails_is_told(place: Path, monkeypatch: pytest.MonkeyPatch, answer: str, message: str) -> None:
-    """What was not read is never called clean."""
     program = place / "git"
     program.write_text(f"#!/bin/sh\ncase $* in *cat-file*) {answer};; esac\n", encoding="ascii")
     program.chmod(0o755)
@@ -383,7 +349,6 @@ def test_a_git_that_fails_is_told(place: Path, monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_an_object_that_is_lost_is_told(git: Git, commit: Commit, place: Path) -> None:
-    """A commit cannot be made of it either."""
     commit(a_py="1\n")
     (place / "b.py").write_text(KEY, encoding="ascii")
     git("add", ".")

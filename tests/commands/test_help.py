@@ -17,34 +17,29 @@ Run = Callable[..., Any]
 
 
 def test_help_tells_the_exit_codes(gamcli: Run) -> None:
-    """A line each."""
     lines = gamcli("help", "exit-codes").out.splitlines()
     assert [int(line.split(maxsplit=1)[0]) for line in lines] == list(EXIT_CODES)
     assert "   3  not found" in lines
 
 
 def test_help_tells_every_environment_variable(gamcli: Run) -> None:
-    """Those of the settings and those that everybody knows."""
     lines = gamcli("help", "environment").out.splitlines()
     variables = [line.split(maxsplit=1)[0] for line in lines]
     assert {setting.variable for setting in SETTINGS.values()} | {"GAMCLI_CONFIG", "NO_COLOR", "TERM"} == {*variables}
 
 
 def test_help_tells_every_format(gamcli: Run) -> None:
-    """Those that -o takes everywhere, and those that only some commands have."""
     lines = gamcli("help", "formats").out.splitlines()
     assert {line.split(maxsplit=1)[0] for line in lines} >= {*FORMATS, "toml"}
 
 
 def test_an_unknown_topic_is_2_and_names_those_that_there_are(gamcli: Run) -> None:
-    """As help without a topic does."""
     assert "exit-codes" in gamcli("help", "nope").err
     assert gamcli("help", "nope").code == 2
     assert gamcli("help") == (0, "exit-codes\nenvironment\nformats\nmanifest\nopenapi\n", "")
 
 
 def test_help_tells_every_field_of_a_manifest(gamcli: Run) -> None:
-    """By section, with what it is and its default."""
     lines = gamcli("help", "manifest").out.splitlines()
     fields = {section.name: [field.name for field in section.taken()] for section in SECTIONS.values()}
     for section in SECTIONS.values():
@@ -60,7 +55,6 @@ def test_help_tells_every_field_of_a_manifest(gamcli: Run) -> None:
 
 
 def test_help_prints_the_schema_of_a_manifest(gamcli: Run) -> None:
-    """For editors, as one JSON document."""
     assert gamcli("help", "manifest", "--schema").json == schema.document()
     for topic in ((), ("formats",)):
         ran = gamcli("help", *topic, "--schema")
@@ -68,12 +62,10 @@ def test_help_prints_the_schema_of_a_manifest(gamcli: Run) -> None:
 
 
 def test_help_prints_the_openapi_document(gamcli: Run) -> None:
-    """Of the endpoints that `serve` answers."""
     assert gamcli("help", "openapi").json == openapi.build_document()
 
 
 def test_the_scopes_need_no_store(gamcli: Run) -> None:
-    """Every one of the table, and how attributes are named."""
     found = gamcli("scope", "list", "-o", "json").json
     assert [each["name"] for each in found] == [*scopes.TABLE, "user_<AttributeID>"]
     assert found[0]["name"] == "gam_user_data"
@@ -83,13 +75,11 @@ def test_the_scopes_need_no_store(gamcli: Run) -> None:
 
 
 def commands() -> Iterator[str]:
-    """Yield every command of the table of words."""
     yield from dict.fromkeys(word.path for word in complete.read_table() if word.path)
 
 
 @pytest.mark.parametrize("command", [*commands()])
 def test_every_command_has_help_that_names_its_options(gamcli: Run, command: str) -> None:
-    """On stdout, with 0, no wider than 100 columns."""
     ran = gamcli(*command.split(), "--help")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith(f"Usage: gamcli {command} ")
@@ -100,11 +90,9 @@ def test_every_command_has_help_that_names_its_options(gamcli: Run, command: str
 
 
 def test_every_word_has_a_help_text() -> None:
-    """Commands, options and arguments."""
     silent = ("<0>",)
     assert [word for word in completion_table.completion_rows() if not word.help and word.text not in silent] == []
 
 
 def test_the_table_of_words_is_the_one_of_the_live_commands() -> None:
-    """Regenerated whenever a command changes."""
     assert complete.TABLE_FILE.read_text(encoding="utf-8") == completion_table.render_table()

@@ -9,7 +9,6 @@ Run = Callable[..., Any]
 
 
 def test_init_makes_a_private_store_with_its_first_types(gamcli: Run, place: Path) -> None:
-    """The file 0600, its folder 0700; the audit begins."""
     file = place / "new" / "gam.db"
     ran = gamcli("--store", str(file), "init")
     assert (ran.code, ran.out) == (0, "")
@@ -23,7 +22,6 @@ def test_init_makes_a_private_store_with_its_first_types(gamcli: Run, place: Pat
 
 
 def test_a_second_init_is_0_and_says_what_is_there(gamcli: Run, sql: Run) -> None:
-    """And changes nothing."""
     first = gamcli("init", "-o", "json").json
     assert list(first) == ["guid", "default_auth_type", "created_at"]
     ran = gamcli("init")
@@ -35,12 +33,10 @@ def test_a_second_init_is_0_and_says_what_is_there(gamcli: Run, sql: Run) -> Non
 
 
 def test_quiet_init_says_nothing(gamcli: Run) -> None:
-    """Neither on stdout nor on stderr."""
     assert gamcli("--quiet", "init") == (0, "", "")
 
 
 def test_a_store_that_cannot_be_made_is_8(gamcli: Run, place: Path) -> None:
-    """With the reason."""
     (place / "file").write_text("", encoding="utf-8")
     ran = gamcli("--store", str(place / "file" / "gam.db"), "init")
     assert ran.code == 8
@@ -48,7 +44,6 @@ def test_a_store_that_cannot_be_made_is_8(gamcli: Run, place: Path) -> None:
 
 
 def test_what_is_no_store_is_8_and_untouched(gamcli: Run, place: Path) -> None:
-    """Whoever's file it is."""
     (place / "notes.txt").write_text("not a database, but long enough to look like one\n" * 100, encoding="utf-8")
     before = (place / "notes.txt").read_bytes()
     for words in (["init"], ["app", "list"]):

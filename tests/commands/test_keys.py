@@ -21,7 +21,6 @@ GENERATE = ["key", "generate", "--user", "ana", "--app", "portal"]
 
 
 def ids(ran: Any) -> list[str]:  # noqa: ANN401 - Ran
-    """Return the ids in a list."""
     return [each["id"] for each in ran.json]
 
 
@@ -30,7 +29,6 @@ NEVER = "gamcli: warning: keys of application '{0}' never expire; gamcli app upd
 
 
 def test_generate_prints_the_key_alone(world: Run) -> None:
-    """So that a shell can keep it; the rest is talk."""
     ran = world(*GENERATE)
     found = SECRET.fullmatch(ran.out)
     assert found
@@ -39,7 +37,6 @@ def test_generate_prints_the_key_alone(world: Run) -> None:
 
 
 def test_generate_takes_names_of_every_kind(world: Run) -> None:
-    """Emails, GUIDs and client ids name as well."""
     client_id = world("app", "show", "portal", "--field", "client_id").out.strip()
     found = world("key", "generate", "--user", "ana@example.com", "--app", client_id, "-o", "json").json
     assert (found["user"], found["app"], found["client_id"]) == ("ana", "portal", client_id)
@@ -49,7 +46,6 @@ def test_generate_takes_names_of_every_kind(world: Run) -> None:
 
 
 def test_generate_takes_every_option(world: Run) -> None:
-    """Scopes when the application lets users choose them."""
     world("app", "update", "portal", "--api-key-scope-choice")
     world("auth-type", "create", "other", "--type", "APIkey")
     words = ["--scope", "user_email+user_phone", "--scope", "gam_user_roles", "--auth-type", "OTHER"]
@@ -61,7 +57,6 @@ def test_generate_takes_every_option(world: Run) -> None:
 
 
 def test_a_key_never_lives_longer_than_the_application_lets_it(world: Run) -> None:
-    """And says so when more was asked."""
     world("app", "update", "portal", "--api-key-timeout", "24")
     ran = world(*GENERATE, "--expires-in", "2d")
     assert ran.code == 0
@@ -73,7 +68,6 @@ def test_a_key_never_lives_longer_than_the_application_lets_it(world: Run) -> No
 
 
 def test_a_key_with_an_end_is_not_warned_of(world: Run) -> None:
-    """Whether the wish sets it or the application."""
     ran = world(*GENERATE, "--expires-in", "90d")
     assert "warning" not in ran.err
     world("app", "update", "portal", "--api-key-timeout", "24")
@@ -90,14 +84,12 @@ def test_a_key_with_an_end_is_not_warned_of(world: Run) -> None:
     ids=str,
 )
 def test_what_a_key_needs_is_named(world: Run, words: list[str], told: str) -> None:
-    """And what to type."""
     ran = world("key", "generate", *words)
     assert (ran.code, ran.err.splitlines()[0]) == (2, f"gamcli: error: {told}")
     assert ran.hint == "--user USER --app APP, or --from FILE.csv"
 
 
 def test_a_key_that_reveals_nothing_is_warned_of(world: Run) -> None:
-    """Even when quiet."""
     world("app", "create", "mute", "--remote-rest", "--api-keys")
     ran = world("--quiet", "key", "generate", "--user", "ana", "--app", "mute")
     assert SECRET.fullmatch(ran.out)
@@ -124,7 +116,6 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_generate_is_4_when_a_rule_says_no(world: Run, name: str) -> None:
-    """With a hint that is a way out; no key is made."""
     before, words, told = REFUSED[name]
     for each in before:
         assert world(*each).code == 0
@@ -153,13 +144,11 @@ def test_generate_is_4_when_a_rule_says_no(world: Run, name: str) -> None:
     ids=str,
 )
 def test_generate_refuses_what_cannot_be(world: Run, words: list[str], code: int) -> None:
-    """No key is made."""
     assert world(*words).code == code
     assert world("key", "list", "-o", "json").json == []
 
 
 def test_a_live_key_stays_unless_it_is_replaced(world: Run, key_id: str) -> None:
-    """The old one dies when the new one is made."""
     ran = world(*GENERATE)
     assert ran.code == 5
     assert f"a live key for application 'portal': {key_id}" in ran.err
@@ -171,7 +160,6 @@ def test_a_live_key_stays_unless_it_is_replaced(world: Run, key_id: str) -> None
 
 
 def test_a_key_can_go_to_a_new_private_file(world: Run, place: Path) -> None:
-    """Then stdout is empty."""
     ran = world(*GENERATE, "--out", "key")
     assert (ran.code, ran.out) == (0, "")
     assert "; the secret is in key\n" in ran.err
@@ -180,7 +168,6 @@ def test_a_key_can_go_to_a_new_private_file(world: Run, place: Path) -> None:
 
 
 def test_a_file_that_is_there_stays_as_it_is_and_no_key_is_made(world: Run, place: Path) -> None:
-    """Neither is one when the file cannot be written, nor a file when there is no key."""
     (place / "key").write_text("precious", encoding="utf-8")
     assert world(*GENERATE, "--out", "key").code == 5
     assert world(*GENERATE, "--out", "nowhere/key").code == 1
@@ -193,7 +180,6 @@ def test_a_file_that_is_there_stays_as_it_is_and_no_key_is_made(world: Run, plac
 
 @pytest.fixture
 def shelf(world: Run, ago: Run) -> dict[str, str]:
-    """Return the ids of keys of ana for as many applications, by their status."""
     for name in ("soon", "expired", "revoked", "replaced", "invalidated"):
         world("app", "create", name, "--remote-rest", "--api-keys", "--scope", "user_email")
     world("user", "create", "bob")
@@ -217,7 +203,6 @@ def shelf(world: Run, ago: Run) -> dict[str, str]:
 
 
 def test_list_filters_by_every_status(world: Run, shelf: dict[str, str]) -> None:
-    """One, or several; all of them without."""
     for status in ("expired", "revoked", "replaced", "invalidated"):
         assert ids(world("key", "list", "--status", status, "-o", "json")) == [shelf[status]]
     several = ids(world("key", "list", "--status", "revoked", "--status", "expired", "-o", "json"))
@@ -228,7 +213,6 @@ def test_list_filters_by_every_status(world: Run, shelf: dict[str, str]) -> None
 
 
 def test_list_filters_by_owner_application_and_expiry(world: Run, shelf: dict[str, str]) -> None:
-    """What has expired does not expire soon."""
     assert ids(world("key", "list", "--user", "bob", "-o", "json")) == [shelf["active"]]
     assert ids(world("key", "list", "--app", "SOON", "-o", "json")) == [shelf["soon"]]
     assert ids(world("key", "list", "--expiring-within", "14d", "-o", "json")) == [shelf["soon"]]
@@ -239,7 +223,6 @@ def test_list_filters_by_owner_application_and_expiry(world: Run, shelf: dict[st
 
 
 def test_people_see_when_a_retiring_key_ends(world: Run, key_id: str) -> None:
-    """Not when it would have expired; programs get both, and what ends so soon is found."""
     world("key", "rotate", key_id, "--overlap", "7d")
     (key,) = world("key", "list", "--expiring-within", "14d", "-o", "json").json
     assert (key["id"], key["status"], key["expires_at"]) == (key_id, "retiring", None)
@@ -255,7 +238,6 @@ def test_people_see_when_a_retiring_key_ends(world: Run, key_id: str) -> None:
 
 
 def test_list_sorts_and_limits(world: Run, shelf: dict[str, str]) -> None:
-    """Oldest first unless told otherwise."""
     assert ids(world("key", "list", "--limit", "1", "-o", "json")) == [min(shelf.values(), key=[*shelf.values()].index)]
     by_id = ids(world("key", "list", "--sort", "id", "-o", "json"))
     assert by_id == sorted(by_id)
@@ -263,7 +245,6 @@ def test_list_sorts_and_limits(world: Run, shelf: dict[str, str]) -> None:
 
 
 def test_the_record_says_when_and_why_a_key_ended(world: Run, shelf: dict[str, str]) -> None:
-    """For people and for programs."""
     found = world("key", "show", shelf["revoked"], "-o", "json").json
     assert (found["status"], found["reason"]) == ("revoked", "lost")
     assert found["ended_at"] is not None
@@ -274,7 +255,6 @@ def test_the_record_says_when_and_why_a_key_ended(world: Run, shelf: dict[str, s
 
 
 def test_available_lists_the_applications_that_a_user_can_hold_a_key_for(world: Run, key_id: str) -> None:
-    """With the live key, if there is one."""
     world("app", "create", "closed")
     world("app", "create", "open", "--remote-rest", "--api-keys")
     found = world("key", "list", "--user", "ana", "--available", "-o", "json").json
@@ -289,7 +269,6 @@ def test_available_lists_the_applications_that_a_user_can_hold_a_key_for(world: 
 
 
 def test_show_finds_a_key_by_the_beginning_of_its_id(world: Run, key_id: str) -> None:
-    """As long as it is one key's."""
     found = world("key", "show", key_id, "-o", "json").json
     assert world("key", "show", key_id[:5], "-o", "json").json == found
     assert "api_key" not in found
@@ -298,13 +277,11 @@ def test_show_finds_a_key_by_the_beginning_of_its_id(world: Run, key_id: str) ->
 
 @pytest.mark.usefixtures("many_keys")
 def test_the_beginning_of_several_ids_is_2(world: Run) -> None:
-    """It could be any."""
     ran = world("key", "show", "0000")
     assert (ran.code, ran.hint) == (2, "type more letters of the id")
 
 
 def test_revoke_ends_keys_by_id_and_says_so_when_they_have_ended(world: Run, key_id: str) -> None:
-    """Twice is once, with 0."""
     ran = world("key", "revoke", key_id[:6], "--reason", "lost")
     assert ran == (0, "", f"gamcli: revoked key {key_id} of ana for portal\n")
     again = world("key", "revoke", key_id)
@@ -315,7 +292,6 @@ def test_revoke_ends_keys_by_id_and_says_so_when_they_have_ended(world: Run, key
 
 
 def test_revoke_takes_several_ids_or_none(world: Run, key_id: str) -> None:
-    """One that is unknown leaves them all alive."""
     world("user", "create", "bob")
     other = world("key", "generate", "--user", "bob", "--app", "portal", "--field", "id").out.strip()
     assert world("key", "revoke", key_id, "nope").code == 3
@@ -326,7 +302,6 @@ def test_revoke_takes_several_ids_or_none(world: Run, key_id: str) -> None:
 
 
 def test_revoke_takes_the_key_itself_from_stdin_or_a_file(world: Run, api_key: str, place: Path) -> None:
-    """When only the secret is at hand."""
     (place / "key").write_text(api_key, encoding="utf-8")
     ran = world("key", "revoke", "--api-key-file", "-", "--reason", "found in a log", stdin=f"{api_key}\n")
     assert ran == (0, "", f"gamcli: revoked key {api_key[7:15]} of ana for portal\n")
@@ -334,7 +309,6 @@ def test_revoke_takes_the_key_itself_from_stdin_or_a_file(world: Run, api_key: s
 
 
 def test_revoke_refuses_a_secret_that_is_no_key_of_this_store(world: Run, api_key: str) -> None:
-    """A damaged one is 2, an unknown one 3; neither is repeated."""
     world(*GENERATE, "--replace")
     damaged = world("key", "revoke", "--api-key-file", "-", stdin=api_key[:-1])
     assert damaged.code == 2
@@ -346,7 +320,6 @@ def test_revoke_refuses_a_secret_that_is_no_key_of_this_store(world: Run, api_ke
 
 @pytest.mark.parametrize("words", [["--user", "ana"], ["--app", "portal"], ["--user", "ana", "--app", "portal"]])
 def test_revoke_of_all_keys_needs_their_number(world: Run, key_id: str, words: list[str]) -> None:
-    """Which is told; a wrong one is not enough."""
     ran = world("key", "revoke", *words)
     assert (ran.code, ran.hint) == (5, "add --accept-invalidating 1 to do it")
     assert key_id in ran.err
@@ -360,13 +333,11 @@ def test_revoke_of_all_keys_needs_their_number(world: Run, key_id: str, words: l
 
 @pytest.mark.parametrize("words", [[], ["x", "--user", "ana"], ["x", "--api-key-file", "-"]], ids=str)
 def test_revoke_takes_one_way_of_naming_keys(world: Run, words: list[str]) -> None:
-    """None or two are 2."""
     ran = world("key", "revoke", *words)
     assert (ran.code, ran.hint) == (2, "gamcli key revoke KEY")
 
 
 def test_rotate_prints_the_next_key_alone_and_says_when_the_old_one_retires(world: Run) -> None:
-    """So that a shell can keep it."""
     old = world(*GENERATE).out[7:15]
     ran = world("key", "rotate", old, "--overlap", "7d")
     found = SECRET.fullmatch(ran.out)
@@ -376,7 +347,6 @@ def test_rotate_prints_the_next_key_alone_and_says_when_the_old_one_retires(worl
 
 
 def test_rotate_does_nothing_before_a_key_is_due(world: Run) -> None:
-    """Exit code 0, nothing on stdout."""
     old = world(*GENERATE, "--expires-in", "90d").out[7:15]
     ran = world("key", "rotate", old, "--overlap", "0", "--if-due", "14d")
     assert (ran.code, ran.out) == (0, "")
@@ -385,7 +355,6 @@ def test_rotate_does_nothing_before_a_key_is_due(world: Run) -> None:
 
 
 def test_rotate_needs_an_overlap_and_an_active_key(world: Run) -> None:
-    """2 without the option, 4 for a key that has ended."""
     old = world(*GENERATE).out[7:15]
     assert world("key", "rotate", old).code == 2
     assert world("key", "rotate", old, "--overlap", "soon").code == 2
@@ -395,7 +364,6 @@ def test_rotate_needs_an_overlap_and_an_active_key(world: Run) -> None:
 
 
 def test_generate_can_let_the_live_key_retire(world: Run) -> None:
-    """But not end it at the same time."""
     world(*GENERATE)
     assert world(*GENERATE, "--overlap", "1h", "--replace").code == 2
     assert world(*GENERATE, "--overlap", "1h").code == 0
@@ -403,7 +371,6 @@ def test_generate_can_let_the_live_key_retire(world: Run) -> None:
 
 
 def test_due_lists_active_keys_that_expire_soon_and_says_so_with_7(world: Run, program: Run) -> None:
-    """The first to expire first; what never expires or retires is not due."""
     world("user", "create", "ben")
     world("user", "create", "eva")
     world("key", "generate", "--user", "eva", "--app", "portal")
@@ -418,6 +385,5 @@ def test_due_lists_active_keys_that_expire_soon_and_says_so_with_7(world: Run, p
 
 
 def test_the_statuses_that_lists_take_are_those_of_the_records() -> None:
-    """Typer needs them spelled out."""
     assert tuple(keys_at_the_command_line.KeyStatus) == model.KEY_STATUSES
     assert tuple(tokens_at_the_command_line.TokenStatus) == model.TOKEN_STATUSES

@@ -18,7 +18,6 @@ Run = Callable[..., Any]
 
 
 def leaves(kind: type[errors.GamcliError]) -> Iterator[type[errors.GamcliError]]:
-    """Yield the errors that are raised, of that kind and below it."""
     if kind not in (errors.GamcliError, errors.StoreError):
         yield kind
     for each in kind.__subclasses__():
@@ -26,7 +25,6 @@ def leaves(kind: type[errors.GamcliError]) -> Iterator[type[errors.GamcliError]]
 
 
 def raised(kind: type[errors.GamcliError]) -> errors.GamcliError:
-    """Return an error of that kind."""
     more: dict[type, tuple[Any, ...]] = {
         errors.RefusedError: ("rule", "m", "h"), errors.InvalidatesKeysError: ("m", "h", ()),
     }  # fmt: skip
@@ -35,12 +33,10 @@ def raised(kind: type[errors.GamcliError]) -> errors.GamcliError:
 
 @pytest.mark.parametrize("kind", list(leaves(errors.GamcliError)))
 def test_every_error_has_an_exit_code_of_the_table(kind: type[errors.GamcliError]) -> None:
-    """No leaf of the family falls through."""
     assert exit_code(raised(kind)) in EXIT_CODES
 
 
 def test_the_table_of_exit_codes_is_the_promised_one() -> None:
-    """Scripts rely on it."""
     assert list(EXIT_CODES) == [0, 1, 2, 3, 4, 5, 6, 7, 8, 127, 130]
     assert {kind.__name__: code for kind, code in EXIT_CODE_BY_ERROR.items()} == {
         "UsageError": 2,
@@ -80,7 +76,6 @@ FAILURES = {
 @pytest.mark.usefixtures("api_key")
 @pytest.mark.parametrize("name", FAILURES)
 def test_a_failure_has_its_code_and_speaks_as_it_must(gamcli: Run, name: str) -> None:
-    """For people, and as one JSON object for programs, with the same message and hint."""
     code, words, word = FAILURES[name]
     gamcli("user", "create", "bob")
     for_people = gamcli(*words)
@@ -93,7 +88,6 @@ def test_a_failure_has_its_code_and_speaks_as_it_must(gamcli: Run, name: str) ->
 
 
 def test_keys_that_would_end_come_with_the_json_error(gamcli: Run, api_key: str) -> None:
-    """With their owner, last use and reason."""
     found = json.loads(gamcli("app", "delete", "portal", "-o", "json").err)["error"]
     assert found["message"] == "this ends 1 live key for good"
     assert found["hint"] == "add --accept-invalidating 1 to do it"
@@ -104,7 +98,6 @@ def test_keys_that_would_end_come_with_the_json_error(gamcli: Run, api_key: str)
 
 @pytest.mark.parametrize("form", [["-o", "json"], ["-ojson"], ["--output", "json"], ["--output=json"], ["-o", "jsonl"]])
 def test_a_usage_error_is_json_however_it_is_asked_for(program: Run, form: list[str]) -> None:
-    """Even when the line cannot be parsed."""
     ran = program("key", "list", "--nope", *form)
     assert (ran.code, ran.out) == (2, "")
     assert json.loads(ran.err) == {
@@ -113,26 +106,22 @@ def test_a_usage_error_is_json_however_it_is_asked_for(program: Run, form: list[
 
 
 def test_the_environment_can_ask_for_json_errors(gamcli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As it asks for JSON records."""
     monkeypatch.setenv("GAMCLI_OUTPUT", "json")
     assert main_error(gamcli("app", "show", "--nope", "-o", "json"))["code"] == "usage"
 
 
 def main_error(ran: Any) -> dict[str, str]:  # noqa: ANN401 - Ran
-    """Return the error that JSON tells."""
     found: dict[str, str] = json.loads(ran.err)["error"]
     return found
 
 
 def test_version_says_the_version_in_either_place(gamcli: Run) -> None:
-    """Alone by the fast path, among others by typer's."""
     assert gamcli("--version") == (0, f"gamcli {__version__}\n", "")
     assert gamcli("--quiet", "--version") == (0, f"gamcli {__version__}\n", "")
 
 
 @pytest.mark.parametrize("words", [["--help"], ["-h"]])
 def test_help_shows_every_noun_and_the_first_step(gamcli: Run, words: list[str]) -> None:
-    """On stdout, with 0."""
     ran = gamcli(*words)
     assert ran.code == 0
     assert "gamcli quickstart" in ran.out
@@ -141,7 +130,6 @@ def test_help_shows_every_noun_and_the_first_step(gamcli: Run, words: list[str])
 
 
 def test_a_full_disk_is_a_failure(shell: Run, world: Run) -> None:
-    """For one line and for many, which the buffer does not hold."""
     world("user", "update", "ana", "--attribute", f"long={'x' * 2000}")
     for words in ("--version", "app list", "user show ana", "scope list -o csv", "user list -o csv"):
         ran = shell(f"gamcli {words} >/dev/full")
@@ -150,7 +138,6 @@ def test_a_full_disk_is_a_failure(shell: Run, world: Run) -> None:
 
 
 def test_a_stdout_that_is_closed_is_a_failure(shell: Run, world: Run) -> None:
-    """And not the file that the store is opened as."""
     assert world("app", "list").code == 0
     ran = shell("gamcli app list >&-")
     assert ran.code == 1
@@ -159,7 +146,6 @@ def test_a_stdout_that_is_closed_is_a_failure(shell: Run, world: Run) -> None:
 
 
 def test_a_stderr_that_is_closed_takes_nothing_away(shell: Run, world: Run) -> None:
-    """Codes and data stay as they are."""
     assert shell("gamcli app show nope 2>&-") == (3, "", "")
     assert shell("gamcli app list --field name 2>&- <&-") == (0, "portal\n", "")
     assert world("app", "list").code == 0
@@ -167,7 +153,6 @@ def test_a_stderr_that_is_closed_takes_nothing_away(shell: Run, world: Run) -> N
 
 @pytest.mark.usefixtures("many_keys")
 def test_a_pipe_that_is_closed_is_quiet(shell: Run) -> None:
-    """Its reader has what it wanted."""
     ran = shell("gamcli key list | head -1; echo ${PIPESTATUS[0]}")
     assert ran.out.splitlines()[0].startswith("ID ")
     assert (ran.out.splitlines()[1], ran.err) == ("0", "")
@@ -175,7 +160,6 @@ def test_a_pipe_that_is_closed_is_quiet(shell: Run) -> None:
 
 @pytest.mark.usefixtures("world")
 def test_ctrl_c_ends_with_130_and_says_nothing(line: list[str], place: Path) -> None:
-    """Here while it waits for a secret."""
     os.mkfifo(place / "pipe")
     words = [*line, "user", "set-password", "ana", "--password-file", "pipe"]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -190,7 +174,6 @@ def test_ctrl_c_ends_with_130_and_says_nothing(line: list[str], place: Path) -> 
 
 
 def test_the_locale_changes_nothing(program: Run, world: Run) -> None:
-    """Output is UTF-8, whatever the environment says."""
     world("user", "create", "añá 漢字")
     for encoding in ("ascii", "latin-1"):
         ran = program("user", "list", "--field", "name", env={**os.environ, "PYTHONIOENCODING": encoding})
@@ -198,7 +181,6 @@ def test_the_locale_changes_nothing(program: Run, world: Run) -> None:
 
 
 def test_bytes_that_are_no_text_are_refused_as_a_name(program: Run, world: Run) -> None:
-    """And shown escaped, for people and for programs."""
     assert world("user", "list").code == 0
     ran = program("user", "create", b"a\xff".decode("utf-8", "surrogateescape"))
     assert (ran.code, ran.out) == (2, "")
@@ -208,8 +190,6 @@ def test_bytes_that_are_no_text_are_refused_as_a_name(program: Run, world: Run) 
 
 @pytest.mark.parametrize("room", [32, 64])
 def test_a_store_on_a_full_disk_is_8_and_unharmed(program: Run, world: Run, room: int) -> None:
-    """The limit on the size of files, in KiB, stands for the end of the disk; a change is written to a file first."""
-
     def full() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (room * 1024, room * 1024))

@@ -12,7 +12,6 @@ Run = Callable[..., Any]
 
 
 def test_the_files_of_an_open_store_are_its_owners_alone(world: Run, file: Path, line: list[str]) -> None:
-    """The log and the shared memory as well, which SQLite makes; the ready file holds no secret."""
     assert world("key", "list").code == 0
     seen: dict[str, int] = {}
     process = subprocess.Popen(
@@ -31,7 +30,6 @@ def test_the_files_of_an_open_store_are_its_owners_alone(world: Run, file: Path,
 
 
 def test_a_file_that_was_there_keeps_its_mode(gamcli: Run, place: Path) -> None:
-    """A config file that its owner closed stays closed, and one that is read by others stays read."""
     for mode in (0o600, 0o644):
         (place / "gamcli.toml").write_text("", encoding="utf-8")
         (place / "gamcli.toml").chmod(mode)
@@ -40,7 +38,6 @@ def test_a_file_that_was_there_keeps_its_mode(gamcli: Run, place: Path) -> None:
 
 
 def test_a_left_over_of_a_killed_run_gives_way(gamcli: Run, place: Path, tmp_path: Path) -> None:
-    """In a container every run has the same number; what a link there names is not written."""
     target = tmp_path / "target"
     target.write_text("as it was", encoding="utf-8")
     (place / f".gamcli.toml.{os.getpid()}").symlink_to(target)
@@ -63,7 +60,6 @@ def test_a_left_over_of_a_killed_run_gives_way(gamcli: Run, place: Path, tmp_pat
 )
 @pytest.mark.parametrize("target", ["there", "nowhere"])
 def test_no_output_is_written_through_a_link(world: Run, place: Path, words: tuple[str, ...], target: str) -> None:
-    """Neither into a file that is there, nor into one that would come to be."""
     (place / "in.csv").write_text("user,app\nana,portal\n", encoding="utf-8")
     (place / "gam.toml").write_text('[[key]]\nuser = "ana"\napp = "portal"\n', encoding="utf-8")
     (place / "there").write_text("as it was", encoding="utf-8")

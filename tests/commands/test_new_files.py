@@ -10,7 +10,6 @@ from gamcli.system import new_files
 
 
 def test_a_new_file_is_whole_and_for_its_owner_alone(place: Path) -> None:
-    """Nothing else is left beside it."""
     path = place / "secrets.env"
     new_files.write_new_file(str(path), "é=1\n", "--out")
     assert (path.read_text(encoding="utf-8"), path.stat().st_mode & 0o777) == ("é=1\n", 0o600)
@@ -19,7 +18,6 @@ def test_a_new_file_is_whole_and_for_its_owner_alone(place: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["file", "folder", "link"])
 def test_what_is_there_already_is_never_written_over(place: Path, kind: str) -> None:
-    """A link that leads nowhere neither."""
     path = place / "there"
     if kind == "file":
         path.write_text("mine")
@@ -36,7 +34,6 @@ def test_what_is_there_already_is_never_written_over(place: Path, kind: str) -> 
 
 
 def test_a_file_that_cannot_be_written_leaves_nothing(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No folder, or no room."""
     with pytest.raises(FailedError, match="No such file or directory"):
         new_files.write_new_file(str(place / "no" / "file"), "text", "--out")
 
@@ -50,8 +47,6 @@ def test_a_file_that_cannot_be_written_leaves_nothing(place: Path, monkeypatch: 
 
 
 def test_a_file_system_without_links_will_do(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As some shares are."""
-
     def link(*_: object) -> None:
         raise OSError(95, "Operation not supported")
 
@@ -63,7 +58,6 @@ def test_a_file_system_without_links_will_do(place: Path, monkeypatch: pytest.Mo
 
 
 def test_what_is_there_gives_way_when_it_may(place: Path) -> None:
-    """With the mode of a new file."""
     path = place / "there"
     path.write_text("earlier", encoding="utf-8")
     new_files.write_new_file(str(path), "later", "--out", overwrite=True)

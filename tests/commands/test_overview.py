@@ -10,7 +10,6 @@ Run = Callable[..., Any]
 
 
 def test_without_arguments_and_store_it_says_how_to_begin(gamcli: Run) -> None:
-    """With 0, on stdout."""
     ran = gamcli()
     assert (ran.code, ran.err) == (0, "")
     assert "not there yet" in ran.out
@@ -27,7 +26,6 @@ def test_without_arguments_and_store_it_says_how_to_begin(gamcli: Run) -> None:
     ],
 )
 def test_the_store_says_what_to_make_next(gamcli: Run, words: tuple[str, ...], told: str) -> None:
-    """An application, a user, a key."""
     gamcli("init")
     if words[:1] == ("user",):
         gamcli("app", "create", "x")
@@ -37,7 +35,6 @@ def test_the_store_says_what_to_make_next(gamcli: Run, words: tuple[str, ...], t
 
 
 def test_the_store_says_what_is_in_it_and_what_asks_for_a_look(world: Run, file: object) -> None:
-    """Due, shut, never used; with the commands of this store."""
     world("key", "generate", "--user", "ana", "--app", "portal", "--expires-in", "3d")
     world("app", "disable", "portal")
     world("user", "block", "ana")
@@ -52,7 +49,6 @@ def test_the_store_says_what_is_in_it_and_what_asks_for_a_look(world: Run, file:
 
 
 def test_an_application_is_shown_with_its_keys(world: Run, key_id: str) -> None:
-    """By status, the first to expire, who uses it, and what to type."""
     screen = world("app", "show", "portal").out
     assert "by status               1 active\n" in screen
     assert "gamcli key list --app portal\n" in screen
@@ -77,13 +73,11 @@ def test_an_application_is_shown_with_its_keys(world: Run, key_id: str) -> None:
     ],
 )
 def test_an_application_that_nobody_can_use_says_what_to_do(world: Run, words: tuple[str, ...], step: str) -> None:
-    """The command to type."""
     world(*words)
     assert f"{step}\n" in world("app", "show", "portal").out
 
 
 def test_a_user_is_shown_with_the_keys_held_and_those_to_be_had(world: Run, key_id: str) -> None:
-    """Fields that say nothing are left out."""
     world("app", "create", "intranet", "--remote-rest", "--api-keys")
     screen = world("user", "show", "ana").out
     assert screen.startswith("user  ana  active\n")
@@ -97,7 +91,6 @@ def test_a_user_is_shown_with_the_keys_held_and_those_to_be_had(world: Run, key_
 
 
 def test_a_key_says_whether_it_can_be_used_now_and_what_mends_it(world: Run, key_id: str) -> None:
-    """The first rule that says no."""
     assert "can be used now  yes\n" in world("key", "show", key_id).out
     world("app", "disable", "portal")
     screen = world("key", "show", key_id).out
@@ -110,7 +103,6 @@ def test_a_key_says_whether_it_can_be_used_now_and_what_mends_it(world: Run, key
 def test_screens_fit_a_terminal_and_hold_no_control_characters(
     world: Run, terminal: Run, sql: Run, key_id: str, columns: int
 ) -> None:
-    """Whatever names hold; colours are for those who want them."""
     world("app", "create", "n" * 200, "--remote-rest", "--api-keys")
     sql("UPDATE user SET first_name = ?, city = ?", "\x1b]0;owned\x07", "[red]x[/red]")
     for words in (

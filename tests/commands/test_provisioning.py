@@ -38,8 +38,6 @@ OTHER_SCOPE = MANIFEST.replace('"user_email"', '"user_phone"')
 
 @pytest.fixture
 def manifest(place: Path) -> Callable[..., str]:
-    """Return what writes a manifest and says where it is."""
-
     def write(text: str = MANIFEST, name: str = "apps.toml") -> str:
         (place / name).write_text(text, encoding="utf-8")
         return name
@@ -49,26 +47,22 @@ def manifest(place: Path) -> Callable[..., str]:
 
 @pytest.fixture
 def empty(gamcli: Run) -> Run:
-    """Make a store with nothing in it; return what runs a command line."""
     assert gamcli("init").code == 0
     return gamcli
 
 
 @pytest.fixture
 def made(empty: Run, manifest: Callable[..., str]) -> Run:
-    """Apply the manifest; return what runs a command line."""
     assert empty("apply", manifest(), "--secrets-out", "first.env").code == 0
     return empty
 
 
 def content(file: Path) -> list[str]:
-    """Return all that the store holds."""
     with closing(sqlite3.connect(file)) as connection:
         return [*connection.iterdump()]
 
 
 def test_a_plan_shows_each_change_and_touches_nothing(empty: Run, manifest: Callable[..., str], file: Path) -> None:
-    """Data to stdout, the counts to stderr."""
     before = content(file)
     ran = empty("plan", manifest())
     assert (ran.code, content(file)) == (0, before)
@@ -83,7 +77,6 @@ def test_a_plan_shows_each_change_and_touches_nothing(empty: Run, manifest: Call
 
 
 def test_a_plan_is_one_json_document(made: Run, manifest: Callable[..., str]) -> None:
-    """With the fields that scripts rely on."""
     found = made("plan", manifest(OTHER_SCOPE), "-o", "json").json
     assert found["summary"] == {"create": 0, "update": 1, "delete": 0, "invalidate": 1, "suspend": 0}
     (change,) = found["changes"]
@@ -101,7 +94,6 @@ def test_a_plan_is_one_json_document(made: Run, manifest: Callable[..., str]) ->
 
 
 def test_a_plan_in_markdown_fits_a_comment(made: Run, manifest: Callable[..., str]) -> None:
-    """The keys that would end come first."""
     ran = made("plan", manifest(OTHER_SCOPE), "-o", "markdown")
     assert ran.out.startswith("### gamcli plan: 1 to update; 1 live key would end for good\n")
     assert "`replaced by the new key`" in ran.out
@@ -109,7 +101,6 @@ def test_a_plan_in_markdown_fits_a_comment(made: Run, manifest: Callable[..., st
 
 
 def test_a_pending_plan_is_6_when_that_is_asked_for(made: Run, manifest: Callable[..., str]) -> None:
-    """And 0 when there is nothing to do."""
     assert made("plan", manifest(), "--exit-code").code == 0
     assert made("plan", manifest(OTHER_SCOPE)).code == 0
     assert made("plan", manifest(OTHER_SCOPE), "--exit-code").code == 6
@@ -118,7 +109,6 @@ def test_a_pending_plan_is_6_when_that_is_asked_for(made: Run, manifest: Callabl
 def test_apply_makes_everything_and_hands_the_secrets_out(
     empty: Run, manifest: Callable[..., str], place: Path
 ) -> None:
-    """In a new file for its owner alone."""
     ran = empty("apply", manifest(), "--secrets-out", "secrets.env")
     assert ran.out.splitlines() == ["+ app portal", "+ user ana", "+ key ana for portal"]
     assert ran.err.splitlines() == [
@@ -134,7 +124,6 @@ def test_apply_makes_everything_and_hands_the_secrets_out(
 
 
 def test_a_second_apply_changes_nothing_and_says_so(made: Run, manifest: Callable[..., str], file: Path) -> None:
-    """The file of the secrets may be there: there is nothing to write to it."""
     before = content(file)
     ran = made("apply", manifest(), "--secrets-out", "first.env")
     assert (ran.code, ran.out, ran.err) == (0, "", "gamcli: nothing to change: all is as the files say\n")
@@ -142,7 +131,6 @@ def test_a_second_apply_changes_nothing_and_says_so(made: Run, manifest: Callabl
 
 
 def test_secrets_come_as_json_too(empty: Run, manifest: Callable[..., str], place: Path) -> None:
-    """In a file by its suffix, or with the answer."""
     assert empty("apply", manifest(), "--secrets-out", "secrets.json").code == 0
     found = json.loads((place / "secrets.json").read_text())
     assert [each["name"] for each in found["apps"]] == ["portal"]
@@ -156,7 +144,6 @@ def test_secrets_come_as_json_too(empty: Run, manifest: Callable[..., str], plac
 def test_secrets_for_a_github_step_are_masked_first(
     empty: Run, manifest: Callable[..., str], place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Then appended to the outputs of the step; elsewhere there are none."""
     monkeypatch.delenv("GITHUB_OUTPUT", raising=False)
     assert empty("apply", manifest(), "-o", "github").code == 2
     outputs = place / "outputs"
@@ -176,7 +163,6 @@ def test_secrets_for_a_github_step_are_masked_first(
 def test_the_format_may_come_from_the_settings(
     empty: Run, manifest: Callable[..., str], place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """JSON is a place for secrets wherever it is asked for; a GitHub step tells none of them beside its masks."""
     monkeypatch.setenv("GAMCLI_OUTPUT", "json")
     monkeypatch.setenv("GITHUB_OUTPUT", str(place / "outputs"))
     assert empty("apply", manifest(MANIFEST.partition("[user")[0])).json["secrets"]["apps"]
@@ -186,7 +172,6 @@ def test_the_format_may_come_from_the_settings(
 
 @pytest.mark.parametrize("reason", ["no place", "file there", "no folder", "wrong number", "no number"])
 def test_what_is_refused_leaves_all_as_it_was(made: Run, manifest: Callable[..., str], file: Path, reason: str) -> None:
-    """Before anything is touched."""
     before = content(file)
     words, code = {
         "no place": ((), 2),
@@ -206,7 +191,6 @@ def test_what_is_refused_leaves_all_as_it_was(made: Run, manifest: Callable[...,
 def test_secrets_that_never_came_to_be_leave_no_file(
     made: Run, manifest: Callable[..., str], sql: Callable[..., list[Any]], place: Path
 ) -> None:
-    """When the commit itself fails, the file goes too."""
     sql("CREATE TRIGGER broken AFTER INSERT ON audit BEGIN INSERT INTO late VALUES (new.seq, 'nobody'); END")
     sql("CREATE TABLE late (x INTEGER, y TEXT REFERENCES user (guid) DEFERRABLE INITIALLY DEFERRED)")
     ran = made("apply", manifest(OTHER_SCOPE), "--secrets-out", "new.env", "--accept-invalidating", "1")
@@ -215,7 +199,6 @@ def test_secrets_that_never_came_to_be_leave_no_file(
 
 
 def test_drift_is_6_in_either_direction(made: Run, manifest: Callable[..., str]) -> None:
-    """Changed in the store, deleted from it, or named no longer."""
     assert made("drift", manifest()).code == 0
     assert made("app", "update", "portal", "--description", "by hand").code == 0
     ran = made("drift", manifest())
@@ -231,7 +214,6 @@ def test_drift_is_6_in_either_direction(made: Run, manifest: Callable[..., str])
 
 
 def test_what_nobody_manages_is_no_drift(world: Run, manifest: Callable[..., str]) -> None:
-    """A plan notes that it would be taken over, and apply does so."""
     name = manifest('[user.ana]\nemail = "ana@example.com"\n')
     ran = world("drift", name)
     assert (ran.code, ran.out) == (0, "= user ana is taken over, which nobody manages\n")
@@ -247,7 +229,6 @@ def test_what_nobody_manages_is_no_drift(world: Run, manifest: Callable[..., str
 
 
 def test_pruning_deletes_only_when_asked(made: Run, manifest: Callable[..., str]) -> None:
-    """Keys that end with it need their number."""
     name = manifest("")
     ran = made("plan", name)
     assert (ran.code, "? app portal is named no longer; it stays until --prune" in ran.out) == (0, True)
@@ -260,7 +241,6 @@ def test_pruning_deletes_only_when_asked(made: Run, manifest: Callable[..., str]
 
 
 def test_what_suspends_keys_is_done_and_told(made: Run, manifest: Callable[..., str]) -> None:
-    """It may be an emergency."""
     ran = made("apply", manifest(MANIFEST.replace("[user.ana]", "[user.ana]\nblocked = true")))
     assert ran.code == 0
     assert "gamcli: warning: this suspends 1 live key" in ran.err
@@ -269,7 +249,6 @@ def test_what_suspends_keys_is_done_and_told(made: Run, manifest: Callable[..., 
 def test_a_saved_plan_is_applied_to_the_state_it_was_made_on(
     empty: Run, manifest: Callable[..., str], place: Path
 ) -> None:
-    """A moved store is 5; so is a file that is there already, unless it is an earlier plan."""
     name = manifest()
     assert empty("plan", name, "--out", "saved.plan").code == 0
     assert (place / "saved.plan").stat().st_mode & 0o777 == 0o600
@@ -283,7 +262,6 @@ def test_a_saved_plan_is_applied_to_the_state_it_was_made_on(
 
 
 def test_a_dry_run_of_apply_is_a_plan(empty: Run, manifest: Callable[..., str], file: Path) -> None:
-    """Also without a place for secrets."""
     before = content(file)
     for option in ("--dry-run", "--preview"):
         assert empty("apply", manifest(), option).out == empty("plan", manifest()).out
@@ -291,7 +269,6 @@ def test_a_dry_run_of_apply_is_a_plan(empty: Run, manifest: Callable[..., str], 
 
 
 def test_faults_are_told_all_at_once_with_their_lines(empty: Run, manifest: Callable[..., str]) -> None:
-    """As compilers do, and as JSON."""
     name = manifest('[user.ana]\nemial = "x"\n[[key]]\nuser = "anna"\napp = "portel"\n')
     ran = empty("plan", name)
     assert ran.code == 2
@@ -310,7 +287,6 @@ def test_faults_are_told_all_at_once_with_their_lines(empty: Run, manifest: Call
 def test_json_that_nobody_takes_applies_nothing(
     empty: Run, manifest: Callable[..., str], shell: Run, file: Path, nowhere: str
 ) -> None:
-    """Its secrets would be lost."""
     before = content(file)
     ran = shell(f"gamcli apply {manifest()} -o json >{nowhere}")
     assert (ran.code, content(file)) == (1, before)
@@ -323,8 +299,6 @@ def test_json_that_nobody_takes_applies_nothing(
 def test_secrets_that_are_lost_on_stdout_after_all_are_named(
     empty: Run, manifest: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on a disk that is full by then, with what replaces them."""
-
     def fail() -> None:
         raise OSError(ENOSPC, os.strerror(ENOSPC))
 
@@ -347,7 +321,6 @@ def test_secrets_that_are_lost_on_stdout_after_all_are_named(
 def test_a_terminal_is_shown_the_plan_and_asked(
     made: Run, manifest: Callable[..., str], terminal: Callable[..., Any]
 ) -> None:
-    """When live keys would end."""
     name = manifest(OTHER_SCOPE)
     ran = terminal("apply", name, "--secrets-out", "new.env", answers=[("do it?", "n")])
     assert ran.code == 1
@@ -361,14 +334,12 @@ def test_a_terminal_is_shown_the_plan_and_asked(
 def test_colours_are_for_terminals_alone(
     empty: Run, manifest: Callable[..., str], terminal: Callable[..., Any]
 ) -> None:
-    """And say nothing that the text does not."""
     assert "\x1b[" not in empty("plan", manifest()).out
     assert "\x1b[" in terminal("plan", "apps.toml").out
     assert "\x1b[" not in terminal("plan", "apps.toml", NO_COLOR="1").out
 
 
 def killed_after(seconds: float, command: list[str]) -> None:
-    """Run a program and kill it after so long, unless it has ended."""
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             process.wait(seconds)
@@ -377,7 +348,6 @@ def killed_after(seconds: float, command: list[str]) -> None:
 
 
 def killed_at(path: Path, command: list[str]) -> None:
-    """Run a program and kill it as soon as there is something at `path`."""
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         while not path.exists() and process.poll() is None:
             pass
@@ -386,7 +356,6 @@ def killed_at(path: Path, command: list[str]) -> None:
 
 @pytest.fixture
 def many(manifest: Callable[..., str]) -> str:
-    """Write a manifest of 300 applications, as many users, and a key for each, and say where it is."""
     app = "[app.a{0}]\nremote_rest = true\napi_keys = {{ enabled = true }}\n[user.u{0}]\n"
     key = '[[key]]\nuser = "u{0}"\napp = "a{0}"\n'
     return manifest("".join(f"{app}{key}".format(number) for number in range(300)))
@@ -395,7 +364,6 @@ def many(manifest: Callable[..., str]) -> str:
 def test_an_apply_that_is_killed_leaves_the_old_or_the_new_state(
     empty: Run, many: str, line: list[str], file: Path, place: Path
 ) -> None:
-    """Never a mix; and secrets that live are in a whole file."""
     old = content(file)
     for tries in range(6):
         secrets = place / f"{tries}.env"
@@ -412,7 +380,6 @@ def test_an_apply_that_is_killed_leaves_the_old_or_the_new_state(
 def test_an_apply_that_is_killed_at_its_commit_loses_no_secret(
     empty: Run, many: str, line: list[str], file: Path, place: Path
 ) -> None:
-    """The file is whole before the commit: its secrets live, or never did."""
     secrets, old = place / "secrets.env", content(file)
     killed_at(secrets, [*line, "apply", many, "--secrets-out", str(secrets)])
     lines = dict(line.split("=", 1) for line in secrets.read_text().splitlines())

@@ -17,7 +17,6 @@ Run = Callable[..., Any]
 
 @pytest.fixture(autouse=True)
 def temporary(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return where temporary folders are made."""
     folder = place.parent / "temporary"
     folder.mkdir()
     monkeypatch.setenv("TMPDIR", str(folder))
@@ -26,7 +25,6 @@ def temporary(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_quickstart_tells_the_story_and_leaves_nothing(gamcli: Run, temporary: Path, file: Path) -> None:
-    """The claims are the data, all else is talk."""
     ran = gamcli("quickstart")
     assert ran.code == 0
     claims = json.loads(ran.out)
@@ -41,7 +39,6 @@ def test_quickstart_tells_the_story_and_leaves_nothing(gamcli: Run, temporary: P
 
 
 def test_a_quiet_quickstart_shows_the_claims_alone(gamcli: Run) -> None:
-    """On stdout."""
     ran = gamcli("--quiet", "quickstart")
     assert ran.err == ""
     assert json.loads(ran.out)["username"] == "ana"
@@ -50,7 +47,6 @@ def test_a_quiet_quickstart_shows_the_claims_alone(gamcli: Run) -> None:
 def test_the_lines_of_a_quickstart_that_serves_repeat_the_requests(
     line: list[str], shell: Run, temporary: Path
 ) -> None:
-    """As they are printed; Ctrl-C ends it with 0, and the store is gone."""
     pipe = subprocess.PIPE
     with subprocess.Popen([*line, "quickstart", "--serve"], stdout=pipe, stderr=pipe, bufsize=0) as process:
         assert process.stdout

@@ -45,7 +45,6 @@ INSTANT = re.compile(r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5]
 
 @pytest.fixture
 def full(world: Run, api_key: str, token: str) -> Run:
-    """Return what runs gamcli on a store with a record of each kind."""
     assert api_key
     assert token
     return world
@@ -53,7 +52,6 @@ def full(world: Run, api_key: str, token: str) -> Run:
 
 @pytest.mark.parametrize("noun", LISTS)
 def test_a_list_is_an_array_of_records_with_the_promised_fields(full: Run, noun: str) -> None:
-    """In their order."""
     found = full(noun, "list", "-o", "json").json
     assert isinstance(found, list)
     assert [" ".join(record) for record in found] == [LISTS[noun]] * len(found)
@@ -62,7 +60,6 @@ def test_a_list_is_an_array_of_records_with_the_promised_fields(full: Run, noun:
 
 @pytest.mark.parametrize("noun", LISTS)
 def test_json_lines_and_csv_and_value_say_what_json_says(full: Run, noun: str) -> None:
-    """A record a line, whatever the form."""
     found = full(noun, "list", "-o", "json").json
     lines = full(noun, "list", "-o", "jsonl").out.splitlines()
     assert [json.loads(line) for line in lines] == found
@@ -78,7 +75,6 @@ def test_json_lines_and_csv_and_value_say_what_json_says(full: Run, noun: str) -
     ("noun", "name"), [("auth-type", "apikey"), ("app", "portal"), ("user", "ana"), ("key", None), ("token", None)]
 )
 def test_show_is_the_record_that_the_list_has(full: Run, noun: str, name: str | None) -> None:
-    """One document, and one line."""
     records = full(noun, "list", "-o", "json").json
     wanted = next(each for each in records if name in (None, each.get("name")))
     argument = name or wanted["id"]
@@ -92,7 +88,6 @@ def test_show_is_the_record_that_the_list_has(full: Run, noun: str, name: str | 
 
 
 def flattened(record: dict[str, Any]) -> list[str]:
-    """Return the fields of a record, those that hold a record as often as that has fields."""
     return [
         name
         for name, value in record.items()
@@ -101,7 +96,6 @@ def flattened(record: dict[str, Any]) -> list[str]:
 
 
 def test_the_nested_records_of_an_application_have_the_promised_fields(full: Run) -> None:
-    """And types: numbers and booleans are not texts, nothing is null."""
     found = full("app", "show", "portal", "-o", "json").json
     assert " ".join(found["api_keys"]) == API_KEYS
     assert " ".join(found["token"]) == TOKEN_POLICY
@@ -112,7 +106,6 @@ def test_the_nested_records_of_an_application_have_the_promised_fields(full: Run
 
 @pytest.mark.parametrize("noun", ["auth-type", "app", "user", "key", "token"])
 def test_times_are_rfc_3339_in_utc(full: Run, noun: str) -> None:
-    """With whole seconds and a Z, or null."""
     for record in full(noun, "list", "-o", "json").json:
         for name, value in record.items():
             if name.endswith("_at") and value is not None:
@@ -121,7 +114,6 @@ def test_times_are_rfc_3339_in_utc(full: Run, noun: str) -> None:
 
 @pytest.mark.parametrize("noun", ["app", "user", "key", "token"])
 def test_an_empty_list_is_an_empty_array(gamcli: Run, noun: str) -> None:
-    """A header in CSV, and for people a word that there is nothing."""
     gamcli("init")
     assert gamcli(noun, "list", "-o", "json") == (0, "[]\n", "")
     assert gamcli(noun, "list", "-o", "jsonl") == (0, "", "")
@@ -136,7 +128,6 @@ def test_an_empty_list_is_an_empty_array(gamcli: Run, noun: str) -> None:
 
 
 def test_csv_spells_nested_fields_with_dots_and_joins_lists(full: Run) -> None:
-    """Attributes are JSON in their cell, booleans are words."""
     full("user", "update", "ana", "--attribute", "team=a,b", "--attribute", 'team="c"')
     (user,) = csv.DictReader(io.StringIO(full("user", "list", "-o", "csv").out, newline=""))
     assert json.loads(user["attributes"]) == {"team": ["a,b", '"c"']}
@@ -158,7 +149,6 @@ FIELDS = {
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_a_field_is_the_raw_value_alone(world: Run, field: str) -> None:
-    """Nested ones by their dotted names, records as JSON."""
     assert world("app", "show", "portal", "--field", field) == (0, f"{FIELDS[field]}\n", "")
 
 
@@ -204,7 +194,6 @@ def test_a_field_is_the_raw_value_alone(world: Run, field: str) -> None:
 def test_a_field_that_cannot_be_shown_is_refused_before_anything_is_done(
     world: Run, sql: Run, words: list[str], form: list[str]
 ) -> None:
-    """A secret that could not be shown is not made."""
     before = sql("SELECT * FROM audit"), sql("SELECT * FROM app"), sql("SELECT * FROM user")
     ran = world(*words, *form, stdin="correct horse battery staple")
     assert ran.code == 2
@@ -213,7 +202,6 @@ def test_a_field_that_cannot_be_shown_is_refused_before_anything_is_done(
 
 
 def test_an_unknown_field_names_those_that_there_are(world: Run) -> None:
-    """All of them, nested ones by their dotted names."""
     names = world("app", "show", "portal", "--field", "nope").hint.removeprefix("--field takes one of: ").split(", ")
     nested = {"api_keys": API_KEYS, "token": TOKEN_POLICY}
     assert names == [
@@ -223,7 +211,6 @@ def test_an_unknown_field_names_those_that_there_are(world: Run) -> None:
 
 @pytest.mark.parametrize(("form", "rows"), [("table", 2001), ("json", 2002), ("jsonl", 2000), ("csv", 2001)])
 def test_a_long_list_has_every_row_in_order(world: Run, many_keys: int, form: str, rows: int) -> None:
-    """Beyond what is drawn as a table."""
     lines = world("key", "list", "-o", form).out.splitlines()
     assert len(lines) == rows
     assert re.findall(r"\b[0-9]{8}\b", "\n".join(lines)) == [f"{number:08}" for number in range(1, many_keys + 1)]
@@ -231,7 +218,6 @@ def test_a_long_list_has_every_row_in_order(world: Run, many_keys: int, form: st
 
 @pytest.mark.usefixtures("many_keys")
 def test_a_list_begins_before_it_ends(line: list[str]) -> None:
-    """Rows appear as they are read: the first while the reader of the pipe keeps the rest waiting."""
     for form, head in (("table", b"ID "), ("json", b"["), ("jsonl", b"{"), ("csv", b"id,")):
         with Popen([*line, "key", "list", "-o", form], stdout=PIPE) as process:
             assert process.stdout
@@ -240,7 +226,6 @@ def test_a_list_begins_before_it_ends(line: list[str]) -> None:
 
 
 def test_a_table_in_a_pipe_is_never_cut(world: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long a value is and however narrow the terminal."""
     monkeypatch.setenv("COLUMNS", "40")
     long = "x" * 250
     world("app", "update", "portal", "--description", long)

@@ -26,7 +26,6 @@ Run = Callable[..., Any]
     ids=str,
 )
 def test_an_option_in_the_wrong_place_is_told_where_it_goes(gamcli: Run, words: list[str], hint: str) -> None:
-    """With 2."""
     ran = gamcli(*words)
     assert ran.code == 2
     assert hint in ran.err
@@ -52,20 +51,17 @@ def test_an_option_in_the_wrong_place_is_told_where_it_goes(gamcli: Run, words: 
     ids=str,
 )
 def test_what_was_probably_meant_is_suggested(gamcli: Run, words: list[str], hint: str) -> None:
-    """With 2."""
     ran = gamcli(*words)
     assert (ran.code, ran.hint) == (2, hint)
 
 
 def test_a_choice_that_there_is_not_names_those_that_there_are(gamcli: Run) -> None:
-    """In one line."""
     ran = gamcli("auth-type", "create", "x")
     assert (ran.code, ran.hint) == (2, "choose from: APIkey, GAMLocal")
     assert "'APIkey', 'GAMLocal'" in gamcli("auth-type", "create", "x", "--type", "nope").err
 
 
 def test_a_hint_names_the_store_that_the_run_worked_on(world: Run, file: Path) -> None:
-    """Typed as it stands, it means the same store."""
     ran = world("--store", str(file), "user", "show", "nobody")
     assert ran.hint == f"gamcli --store {file} user list"
     ran = world("--store", str(file), "key", "generate", "--user", "ana", "--app", "portal")
@@ -75,18 +71,15 @@ def test_a_hint_names_the_store_that_the_run_worked_on(world: Run, file: Path) -
 
 
 def test_a_hint_with_a_name_that_begins_with_a_dash_can_be_typed(world: Run) -> None:
-    """Names come after `--` then."""
     assert world("user", "create", "--", "-dash").code == 0
     assert world("user", "create", "--", "-dash").hint == "gamcli user show -- -dash"
     assert world("user", "show", "--", "-dash").code == 0
 
 
 def test_a_limit_beyond_all_measure_is_refused(world: Run) -> None:
-    """Not a traceback."""
     assert world("key", "list", "--limit", "99999999999999999999").code == 2
 
 
 def test_what_a_list_of_available_applications_does_not_look_at_is_refused(world: Run) -> None:
-    """Instead of being left out in silence."""
     assert world("key", "list", "--available", "--user", "ana", "--app", "portal").code == 2
     assert world("key", "list", "--available", "--user", "ana", "--sort", "app").code == 2

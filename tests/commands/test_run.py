@@ -26,7 +26,6 @@ TOLD = (sys.executable, "-c", TELLS)
 
 @pytest.fixture
 def key_file(world: Run, api_key: str, place: Path) -> str:
-    """Return a file that holds the key of ana for portal."""
     assert world("app", "list").code == 0
     (place / "key").write_text(f"{api_key}\n", encoding="utf-8")
     return "key"
@@ -34,7 +33,6 @@ def key_file(world: Run, api_key: str, place: Path) -> str:
 
 @pytest.fixture
 def there(place: Path) -> Iterator[tuple[str, example.Credentials]]:
-    """Return the url of a server over a store of its own, and the credentials to use it; the key is in `there`."""
     with Store.in_memory() as store:
         gam = Gam(store, now, os.urandom, "tester")
         repository.initialise(gam)
@@ -49,7 +47,6 @@ def there(place: Path) -> Iterator[tuple[str, example.Credentials]]:
 
 
 def test_a_program_gets_a_token_that_ends_with_it(world: Run, program: Run, key_file: str) -> None:
-    """And neither the key nor the client secret, under whichever of the names that gamcli gives them."""
     names = ("GAM_API_KEY", "GAM_API_KEY_ANA_PORTAL", "GAM_CLIENT_SECRET", "GAM_CLIENT_SECRET_PORTAL")
     secrets = dict.fromkeys(names, "gamkey_x")
     ran = program("run", "--app", "portal", "--api-key-file", key_file, "--", *TOLD, env={**os.environ, **secrets})
@@ -72,7 +69,6 @@ def test_a_program_gets_a_token_that_ends_with_it(world: Run, program: Run, key_
 def test_a_key_that_is_no_key_of_the_application_leads_to_what_it_is(
     world: Run, api_key: str, place: Path, text: str, hint: str
 ) -> None:
-    """Cut short, a client secret, or a key for another application."""
     secret = world("app", "create", "shop", "--scope", "gam_user_data", "--remote-rest", "--api-keys").out.strip()
     other = world("key", "generate", "--user", "ana", "--app", "shop").out.strip()
     (place / "key").write_text(text.format(key=api_key, secret=secret, other=other), encoding="utf-8")
@@ -81,7 +77,6 @@ def test_a_key_that_is_no_key_of_the_application_leads_to_what_it_is(
 
 
 def test_the_token_lives_while_the_program_runs(world: Run, program: Run, key_file: str, line: list[str]) -> None:
-    """And is revoked whatever code the program ends with."""
     assert world("app", "list").code == 0
     script = f"{' '.join(line)} token list --field status; exit 9"
     ran = program("run", "--app", "portal", "--api-key-file", key_file, "--", "sh", "-c", script)
@@ -90,7 +85,6 @@ def test_the_token_lives_while_the_program_runs(world: Run, program: Run, key_fi
 
 
 def test_a_signal_reaches_the_program_and_the_token_still_ends(world: Run, key_file: str, line: list[str]) -> None:
-    """128 and its number."""
     words = ["run", "--app", "portal", "--api-key-file", key_file, "--", "sh", "-c", "echo ready; exec sleep 60"]
     with subprocess.Popen([*line, *words], stdout=subprocess.PIPE, start_new_session=True) as process:
         assert process.stdout
@@ -111,7 +105,6 @@ def test_a_signal_reaches_the_program_and_the_token_still_ends(world: Run, key_f
     ids=str,
 )
 def test_a_rule_that_refuses_speaks_for_itself(world: Run, key_file: str, change: list[str], rule: str) -> None:
-    """With 4, and the program never runs."""
     assert world(*change).code == 0
     ran = world("run", "--app", "portal", "--api-key-file", key_file, "--", "touch", "ran")
     assert ran.code == 4
@@ -120,7 +113,6 @@ def test_a_rule_that_refuses_speaks_for_itself(world: Run, key_file: str, change
 
 
 def test_a_key_of_another_application_is_refused(world: Run, key_file: str) -> None:
-    """As one that is none; an application that is not there is not found."""
     assert world("app", "create", "shop", "--remote-rest", "--api-keys", "--api-key-timeout", "1").code == 0
     assert world("run", "--app", "shop", "--api-key-file", key_file, "--", "true").code == 4
     assert world("run", "--app", "nope", "--api-key-file", key_file, "--", "true").code == 3
@@ -129,14 +121,12 @@ def test_a_key_of_another_application_is_refused(world: Run, key_file: str) -> N
 
 
 def test_a_program_that_is_not_there_costs_no_token(world: Run, key_file: str) -> None:
-    """It is looked for first."""
     assert world("run", "--app", "portal", "--api-key-file", key_file, "--", "no-such-program").code == 127
     assert world("token", "list", "-o", "json").json == []
     assert world("run", "--app", "portal", "--api-key-file", key_file).code == 2
 
 
 def test_a_key_is_traded_at_an_endpoint(program: Run, there: tuple[str, example.Credentials]) -> None:
-    """The client id and its secret come from the environment."""
     url, held = there
     given = {"GAM_CLIENT_ID": held.client_id, "GAM_CLIENT_SECRET": held.client_secret.reveal()}
     words = ("run", "--app", "portal", "--api-key-file", "there", "--url", f"{url}/", "--", *TOLD)
@@ -150,7 +140,6 @@ def test_a_key_is_traded_at_an_endpoint(program: Run, there: tuple[str, example.
 def test_the_client_id_may_come_from_the_store_here(
     world: Run, program: Run, there: tuple[str, example.Credentials], place: Path
 ) -> None:
-    """And the secret from a file."""
     assert world("app", "list").code == 0
     url, held = there
     (place / "secret").write_text(held.client_secret.reveal(), encoding="utf-8")
@@ -163,7 +152,6 @@ def test_the_client_id_may_come_from_the_store_here(
 def test_an_endpoint_that_refuses_is_4_with_its_words(
     gamcli: Run, there: tuple[str, example.Credentials], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is no refusal is 1, and what was not given is 2."""
     url, held = there
     words = ("run", "--app", "portal", "--api-key-file", "there", "--url")
     assert gamcli(*words, url, "--", "true").hint == "--client-secret-file FILE, or set GAM_CLIENT_SECRET"
@@ -182,15 +170,13 @@ class Odd(BaseHTTPRequestHandler):
     """Answers as no endpoint of ours does; the path says how."""
 
     def do_POST(self) -> None:
-        """Answer with the status and the text that the path names."""
         _, status, text, *_ = self.path.split("/")
         self.send_response(int(status))
         self.send_header("Location", "/200/{}")
         self.end_headers()
         self.wfile.write(text.encode())
 
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+    def log_message(self, *_: object) -> None: ...
 
 
 @pytest.mark.parametrize(
@@ -207,7 +193,6 @@ class Odd(BaseHTTPRequestHandler):
 def test_whatever_an_endpoint_answers_is_told(
     gamcli: Run, place: Path, monkeypatch: pytest.MonkeyPatch, answer: str, code: int, told: str
 ) -> None:
-    """Redirections are not followed."""
     (place / "key").write_text("gamkey_x", encoding="utf-8")
     monkeypatch.setenv("GAM_CLIENT_ID", "client")
     monkeypatch.setenv("GAM_CLIENT_SECRET", "secret")

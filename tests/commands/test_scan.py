@@ -23,21 +23,18 @@ FOREIGN = mint_api_key(Random(9).randbytes)[1].reveal()
 
 @pytest.fixture
 def leaked(api_key: str, place: Path) -> str:
-    """Put ana's key into a file, and return its id."""
     (place / "a.py").write_text(f"import os\nKEY = '{api_key}'\n", encoding="ascii")
     return api_key[7:15]
 
 
 @pytest.fixture
 def client_secret(world: Run, place: Path) -> str:
-    """Put the client secret of portal into a file, and return it."""
     secret: str = world("app", "rotate-secret", "portal").out.strip()
     (place / "b.env").write_text(f"SECRET={secret}", encoding="ascii")
     return secret
 
 
 def test_a_live_key_is_told_with_its_owner_and_calls_for_attention(world: Run, leaked: str) -> None:
-    """Where it lies, whose it is, and what ends it."""
     found = world("scan", ".")
     assert found.code == 7
     assert found.out == (
@@ -50,7 +47,6 @@ def test_a_live_key_is_told_with_its_owner_and_calls_for_attention(world: Run, l
 
 
 def test_a_record_has_the_fields_that_scripts_rely_on(world: Run, leaked: str, client_secret: str) -> None:
-    """And no secret, in any format."""
     found = world("scan", ".", "-o", "json")
     records = json.loads(found.out)
     assert [" ".join(each) for each in records] == [FIELDS] * 2
@@ -72,7 +68,6 @@ def test_a_record_has_the_fields_that_scripts_rely_on(world: Run, leaked: str, c
 
 
 def test_a_live_client_secret_is_told_by_its_application(world: Run, client_secret: str) -> None:
-    """With the command that replaces it; nothing else ends it."""
     found = world("scan", "b.env")
     assert found.code == 7
     assert "gamcli: to replace a live client secret: gamcli app rotate-secret portal\n" in found.err
@@ -82,14 +77,12 @@ def test_a_live_client_secret_is_told_by_its_application(world: Run, client_secr
 
 
 def test_a_key_that_has_ended_is_told_and_is_no_alarm(world: Run, leaked: str) -> None:
-    """Its status says how."""
     assert world("key", "revoke", leaked).code == 0
     found = world("scan", ".", "-o", "json").json
     assert (found[0]["status"], found[0]["live"]) == ("revoked", False)
 
 
 def test_nothing_found_is_nothing_on_stdout(world: Run, place: Path) -> None:
-    """For people; programs get an empty list."""
     (place / "a.py").write_text("gamkey_", encoding="ascii")
     found = world("scan", ".")
     assert (found.code, found.out) == (0, "")
@@ -99,7 +92,6 @@ def test_nothing_found_is_nothing_on_stdout(world: Run, place: Path) -> None:
 
 
 def test_a_key_of_another_store_is_no_alarm_but_a_warning(world: Run, place: Path) -> None:
-    """It may live there."""
     (place / "a.py").write_text(FOREIGN, encoding="ascii")
     found = world("scan", ".")
     assert found.code == 0
@@ -109,7 +101,6 @@ def test_a_key_of_another_store_is_no_alarm_but_a_warning(world: Run, place: Pat
 
 
 def test_without_a_store_whatever_is_found_is_an_alarm(world: Run, leaked: str) -> None:
-    """Nobody knows whether it lives."""
     found = world("scan", ".", "--no-store", "-o", "json")
     assert found.code == 7
     (record,) = json.loads(found.out)
@@ -121,7 +112,6 @@ def test_without_a_store_whatever_is_found_is_an_alarm(world: Run, leaked: str) 
 def test_where_no_store_is_none_is_asked(
     gamcli: Run, place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """As in a pipeline; and none is made."""
     monkeypatch.delenv("GAMCLI_STORE")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     (place / "a.py").write_text(FOREIGN, encoding="ascii")
@@ -132,7 +122,6 @@ def test_where_no_store_is_none_is_asked(
 
 
 def test_a_store_that_was_named_must_be_there(gamcli: Run, place: Path) -> None:
-    """To say that nothing lives without having asked would be wrong."""
     (place / "a.py").write_text(FOREIGN, encoding="ascii")
     assert gamcli("scan", ".").code == 8
     assert gamcli("--store", "nothing.db", "scan", ".").code == 8
@@ -140,7 +129,6 @@ def test_a_store_that_was_named_must_be_there(gamcli: Run, place: Path) -> None:
 
 
 def test_what_is_known_can_be_passed_over(world: Run, leaked: str, client_secret: str) -> None:
-    """By id, or where there is none by fingerprint; the count of it is told."""
     assert client_secret
     fingerprints = world("scan", ".", "--field", "fingerprint").out.split()
     found = world("scan", ".", "--ignore", leaked)
@@ -152,7 +140,6 @@ def test_what_is_known_can_be_passed_over(world: Run, leaked: str, client_secret
 
 
 def test_a_stream_is_searched(program: Run, api_key: str) -> None:
-    """Beside files too."""
     found = program("scan", "-", stdin=f"one\nGET /?key={api_key}\n".encode())
     assert found.code == 7
     assert "stdin:2:11" in found.out
@@ -161,7 +148,6 @@ def test_a_stream_is_searched(program: Run, api_key: str) -> None:
 
 @pytest.fixture
 def repository(leaked: str, place: Path) -> Path:
-    """Commit the file with the leak, then take the leak out and commit that."""
     git = ["git", "-c", "user.name=n", "-c", "user.email=n@example.org", "-c", "init.defaultBranch=main"]
     lines = (["init", "-q"], ["add", "."], ["commit", "-qm", "one"])
     for words in lines:
@@ -173,7 +159,6 @@ def repository(leaked: str, place: Path) -> Path:
 
 
 def test_a_history_tells_the_commit_of_a_leak(world: Run, repository: Path, leaked: str) -> None:
-    """Here, or in the folder that is named."""
     first = subprocess.check_output(["git", "rev-list", "--max-parents=0", "HEAD"], text=True).strip()
     assert world("scan", ".").code == 0
     found = world("scan", "--git")
@@ -185,7 +170,6 @@ def test_a_history_tells_the_commit_of_a_leak(world: Run, repository: Path, leak
 
 
 def test_what_is_staged_is_searched_before_it_is_committed(world: Run, repository: Path, api_key: str) -> None:
-    """What a hook asks."""
     assert world("scan", "--staged").code == 0
     (repository / "c.py").write_text(api_key, encoding="ascii")
     subprocess.run(["git", "add", "."], check=True)
@@ -211,7 +195,6 @@ def test_what_is_staged_is_searched_before_it_is_committed(world: Run, repositor
     ],
 )
 def test_a_command_line_that_cannot_be_is_refused(world: Run, words: tuple[str, ...], message: str) -> None:
-    """Before anything is read, with what to type instead."""
     found = world("scan", *words)
     assert found.code == 2
     assert message in found.err
@@ -219,7 +202,6 @@ def test_a_command_line_that_cannot_be_is_refused(world: Run, words: tuple[str, 
 
 
 def test_live_keys_are_ended_when_somebody_says_so(world: Run, leaked: str, sql: Run) -> None:
-    """Elsewhere than on a terminal with --yes; the answer is how they are then, and no alarm any more."""
     refused = world("scan", ".", "--revoke")
     assert refused.code == 5
     assert "this ends 1 live key for good" in refused.err
@@ -232,13 +214,11 @@ def test_live_keys_are_ended_when_somebody_says_so(world: Run, leaked: str, sql:
 
 
 def test_the_reason_of_an_end_can_be_said(world: Run, leaked: str) -> None:
-    """For those who look later."""
     assert world("scan", ".", "--revoke", "--yes", "--reason", "in a paste").code == 0
     assert world("key", "show", leaked, "--field", "reason").out == "in a paste\n"
 
 
 def test_a_client_secret_outlives_a_revocation_and_the_alarm_stays(world: Run, leaked: str, client_secret: str) -> None:
-    """Keys end; a secret is to be replaced by somebody who tells its clients."""
     assert leaked
     assert client_secret
     found = world("scan", ".", "--revoke", "--yes")
@@ -248,7 +228,6 @@ def test_a_client_secret_outlives_a_revocation_and_the_alarm_stays(world: Run, l
 
 
 def test_a_terminal_is_shown_the_keys_and_asked(world: Run, terminal: Run, leaked: str) -> None:
-    """And may say no."""
     found = terminal("scan", ".", "--revoke", answers=[("do it?", "n")])
     assert found.code == 1
     assert f"{leaked}  ana for portal, never used: leaked" in found.out
@@ -258,7 +237,6 @@ def test_a_terminal_is_shown_the_keys_and_asked(world: Run, terminal: Run, leake
 
 
 def test_a_dry_run_shows_the_keys_that_would_end_and_changes_nothing(world: Run, leaked: str) -> None:
-    """As all verbs that change something."""
     found = world("scan", ".", "--revoke", "--dry-run", "-o", "json").json
     assert [each["key"] for each in found["invalidates"]] == [leaked]
     assert (found["changes"][0]["action"], found["changes"][0]["kind"]) == ("update", "key")
@@ -267,7 +245,6 @@ def test_a_dry_run_shows_the_keys_that_would_end_and_changes_nothing(world: Run,
 
 
 def test_with_many_live_keys_the_line_that_ends_them_stays_short(world: Run, place: Path) -> None:
-    """Nobody copies twenty ids."""
     for number in range(12):
         assert world("user", "create", f"u{number}").code == 0
     keys = [world("key", "generate", "--user", f"u{number}", "--app", "portal").out for number in range(12)]
@@ -280,7 +257,6 @@ def test_with_many_live_keys_the_line_that_ends_them_stays_short(world: Run, pla
 def test_what_to_type_next_names_the_store_that_was_asked(
     program: Run, file: Path, leaked: str, client_secret: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It would end nothing in another."""
     assert client_secret
     monkeypatch.delenv("GAMCLI_STORE")
     told = program("--store", str(file), "scan", ".").err
@@ -289,7 +265,6 @@ def test_what_to_type_next_names_the_store_that_was_asked(
 
 
 def test_rules_for_gitleaks_find_what_we_find(gamcli: Run) -> None:
-    """Printed without a store; the checksum and the store are ours alone."""
     document = tomllib.loads(gamcli("scan", "--rules", "gitleaks").out)
     assert document["extend"] == {"useDefault": True}
     rules = {rule["id"]: rule for rule in document["rules"]}
@@ -304,7 +279,6 @@ def test_rules_for_gitleaks_find_what_we_find(gamcli: Run) -> None:
 
 
 def test_the_hook_for_commits_runs_what_there_is(world: Run) -> None:
-    """Its line is a command line of ours."""
     text = (Path(__file__).parents[2] / ".pre-commit-hooks.yaml").read_text(encoding="utf-8")
     entry = re.search(r"entry: gamcli (.+)", text)
     assert entry

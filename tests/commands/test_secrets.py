@@ -14,7 +14,6 @@ FORMATS = ("table", "json", "jsonl", "csv")
 
 
 def test_secrets_are_shown_once_and_kept_nowhere(world: Run, place: Path, file: Path) -> None:
-    """Neither in a later answer, nor in an error, nor in the bytes of the store."""
     secrets = [
         world("app", "rotate-secret", "portal").out.strip(),
         world("key", "generate", "--user", "ana", "--app", "portal").out.strip(),
@@ -34,7 +33,6 @@ def test_secrets_are_shown_once_and_kept_nowhere(world: Run, place: Path, file: 
 
 
 def test_a_shell_can_keep_the_secret(shell: Run, world: Run) -> None:
-    """The whole of stdout is the secret, and a line end."""
     assert world("key", "list").code == 0
     ran = shell('KEY=$(gamcli key generate --user ana --app portal 2>/dev/null) && echo "<$KEY>"')
     assert ran.out.startswith("<gamkey_")
@@ -43,7 +41,6 @@ def test_a_shell_can_keep_the_secret(shell: Run, world: Run) -> None:
 
 @pytest.mark.usefixtures("world")
 def test_a_secret_in_a_file_reaches_no_process_list(line: list[str], api_key: str, place: Path) -> None:
-    """The words of the process are those of the command line, which has none."""
     os.mkfifo(place / "pipe")
     with subprocess.Popen([*line, "key", "revoke", "--api-key-file", "pipe"], stderr=subprocess.DEVNULL) as process:
         with (place / "pipe").open("w", encoding="ascii") as pipe:  # opens once gamcli reads
@@ -60,7 +57,6 @@ HOSTILE_NAME = "evil\x1b]0;owned\x07\x1b[31m\r\n\x9b1m\u202e[bold]"
 
 @pytest.fixture
 def evil(world: Run, sql: Run, key_id: str) -> Run:
-    """Return what runs gamcli on a store in which somebody put control characters, past all that it checks."""
     assert key_id
     sql("UPDATE user SET name = ?1, first_name = ?1, roles = ?1, attributes = json_object('a', ?1)", HOSTILE_NAME)
     sql("UPDATE app SET name = ?1, description = ?1", HOSTILE_NAME)
@@ -70,7 +66,6 @@ def evil(world: Run, sql: Run, key_id: str) -> Run:
 
 
 def control(text: str, *, allowed: str) -> set[str]:
-    """Return the characters of `text` that could drive a terminal."""
     return {letter for letter in text if not letter.isprintable()} - set(allowed)
 
 
@@ -84,7 +79,6 @@ def control(text: str, *, allowed: str) -> set[str]:
     ],
 )
 def test_control_characters_of_the_store_never_reach_stdout(evil: Run, noun: str, name: str, field: str) -> None:
-    """They show as `?`; JSON escapes them, and says what there is."""
     name = name or evil("key", "list", "--field", "id").out.strip()
     for form in (["-o", "table"], ["-o", "json"], ["-o", "jsonl"], ["-o", "csv"], ["--field", field]):
         for words in ([noun, "list", *form], [noun, "show", name, *form]):
@@ -96,7 +90,6 @@ def test_control_characters_of_the_store_never_reach_stdout(evil: Run, noun: str
 
 
 def test_control_characters_of_the_store_never_reach_stderr(evil: Run) -> None:
-    """Neither in talk, nor in errors, nor in the keys that would end, nor in hints."""
     for words in (
         ["user", "update", "ana@example.com", "--city", "x"],
         ["user", "block", "ana@example.com"],
@@ -111,7 +104,6 @@ def test_control_characters_of_the_store_never_reach_stderr(evil: Run) -> None:
 
 
 def test_control_characters_of_the_command_line_never_reach_stderr(world: Run) -> None:
-    """Whatever is repeated of it."""
     for words in (
         [HOSTILE_NAME], ["app", HOSTILE_NAME], ["app", "show", HOSTILE_NAME], ["app", "create", HOSTILE_NAME], ["app", "list", f"--{HOSTILE_NAME}"],
         ["app", "list", "--limit", HOSTILE_NAME], ["app", "list", "--sort", HOSTILE_NAME], ["app", "list", "--field", HOSTILE_NAME],
@@ -129,7 +121,6 @@ def test_control_characters_of_the_command_line_never_reach_stderr(world: Run) -
     "words", [["key", "show"], ["key", "revoke"], ["key", "explain"], ["user", "show"], ["token", "show"]]
 )
 def test_a_key_pasted_in_the_wrong_place_is_not_told_back(api_key: str, program: Run, words: list[str]) -> None:
-    """Neither in the error nor in its JSON."""
     told = program(*words, api_key)
     assert "gamkey_..." in told.err
     if words[0] == "key":
@@ -141,25 +132,21 @@ def test_a_key_pasted_in_the_wrong_place_is_not_told_back(api_key: str, program:
 
 
 def test_a_key_where_no_argument_belongs_is_pointed_to_its_file(program: Run, api_key: str) -> None:
-    """And not told back either."""
     ran = program("key", "verify", api_key)
     assert (ran.code, api_key[7:] in ran.err) == (2, False)
     assert "a key is given with --api-key-file FILE; the one that was typed is in the history" in ran.err
 
 
 def test_an_argument_too_many_is_not_told_back(world: Run) -> None:
-    """It may be a password."""
     ran = world("user", "set-password", "ana", "hunter2")
     assert ran.code == 2
     assert "hunter2" not in ran.err
 
 
 def test_a_field_that_is_not_the_secret_says_that_it_is_lost(world: Run) -> None:
-    """The record alone has it no more."""
     ran = world("app", "create", "gate", "--field", "client_id")
     assert "the secret itself was not shown and is lost" in ran.err
 
 
 def test_a_file_without_end_is_read_no_further_than_a_secret_goes(world: Run) -> None:
-    """As /dev/zero."""
     assert world("app", "create", "gate", "--client-secret-file", "/dev/zero").code == 2

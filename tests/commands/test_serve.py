@@ -21,7 +21,6 @@ Serve = Callable[..., tuple["subprocess.Popen[bytes]", str]]
 
 @pytest.fixture
 def serve(world: Run, line: list[str], place: Path) -> Iterator[Serve]:
-    """Return what starts a server on a free port and returns it and its url, once the ready file is there."""
     assert world("app", "list").code == 0
     running: list[subprocess.Popen[bytes]] = []
 
@@ -41,14 +40,12 @@ def serve(world: Run, line: list[str], place: Path) -> Iterator[Serve]:
 
 
 def ended(process: "subprocess.Popen[bytes]", number: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:
-    """End a server and return its exit code and what it said."""
     process.send_signal(number)
     out, err = process.communicate(timeout=30)
     return process.returncode, out.decode(), err.decode()
 
 
 def asked(url: str, path: str, form: dict[str, str] | None = None) -> tuple[int, Any]:
-    """Return the status and the JSON that a request gets."""
     connection = HTTPConnection(urlsplit(url).netloc, timeout=10)
     fields = {"Content-Type": "application/x-www-form-urlencoded"}
     connection.request("POST" if form else "GET", urlsplit(url).path + path, urlencode(form or {}), fields)
@@ -60,7 +57,6 @@ def asked(url: str, path: str, form: dict[str, str] | None = None) -> tuple[int,
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_server_ends_well(serve: Serve, number: signal.Signals) -> None:
-    """With 0, by SIGTERM and by Ctrl-C."""
     process, url = serve()
     code, out, err = ended(process, number)
     assert (code, out) == (0, "")
@@ -68,7 +64,6 @@ def test_a_server_ends_well(serve: Serve, number: signal.Signals) -> None:
 
 
 def test_the_ready_file_is_written_whole_over_an_older_one(serve: Serve, place: Path) -> None:
-    """With url and pid; the url holds the base path, without a slash at its end."""
     (place / "ready.json").write_text('{"url": "old", "pid": 0}', encoding="utf-8")
     process, url = serve("--base-path", "/my/app/")
     assert json.loads((place / "ready.json").read_bytes()) == {"url": url, "pid": process.pid}
@@ -80,7 +75,6 @@ def test_the_ready_file_is_written_whole_over_an_older_one(serve: Serve, place: 
 
 
 def test_a_key_is_traded_while_other_processes_write(serve: Serve, world: Run, program: Run, api_key: str) -> None:
-    """What they write counts at once."""
     secret = world("app", "rotate-secret", "portal").out.strip()
     client_id = world("app", "show", "portal", "--field", "client_id").out.strip()
     process, url = serve()
@@ -101,7 +95,6 @@ def test_a_key_is_traded_while_other_processes_write(serve: Serve, world: Run, p
 
 
 def test_requests_are_logged_as_asked(serve: Serve) -> None:
-    """As text, or as JSON lines; without talk when quiet."""
     process, url = serve()
     asked(url, "/nowhere")
     (logged,) = [line for line in ended(process)[2].splitlines() if not line.startswith("gamcli: ")]
@@ -114,7 +107,6 @@ def test_requests_are_logged_as_asked(serve: Serve) -> None:
 
 
 def test_a_port_in_use_is_1(world: Run) -> None:
-    """With its number."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ran = world("serve", "--port", str(port))
@@ -124,7 +116,6 @@ def test_a_port_in_use_is_1(world: Run) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com", ""])
 def test_other_machines_are_not_served_unencrypted(world: Run, host: str) -> None:
-    """Unless somebody says that it is meant."""
     ran = world("serve", "--port", "0", f"--host={host}")
     assert (ran.code, ran.hint) == (
         2,
@@ -133,7 +124,6 @@ def test_other_machines_are_not_served_unencrypted(world: Run, host: str) -> Non
 
 
 def test_other_machines_are_served_when_it_is_meant(serve: Serve) -> None:
-    """On all addresses, this machine's included."""
     process, url = serve("--host", "0.0.0.0", "--allow-http")
     assert asked(url.replace("0.0.0.0", "127.0.0.1"), "/oauth/gam/v2.0/userinfo")[0] == 401
     assert ended(process)[0] == 0
@@ -171,19 +161,16 @@ def test_other_machines_are_served_when_it_is_meant(serve: Serve) -> None:
     ids=str,
 )
 def test_options_that_cannot_be_are_refused(world: Run, words: list[str], code: int) -> None:
-    """Before anything listens."""
     assert world("serve", *words).code == code
 
 
 def test_a_server_without_a_store_is_8(gamcli: Run) -> None:
-    """With the way to one."""
     ran = gamcli("serve", "--port", "0")
     assert ran.code == 8
     assert ran.hint.endswith(" init")
 
 
 def test_settings_say_where_to_listen(serve: Serve, world: Run, place: Path) -> None:
-    """Flags win over them."""
     for name, value in (("serve.base_path", "/set"), ("serve.log_format", "json"), ("serve.port", "1")):
         assert world("config", "set", "--project", name, value).code == 0
     process, url = serve()
@@ -195,7 +182,6 @@ def test_settings_say_where_to_listen(serve: Serve, world: Run, place: Path) -> 
 
 
 def test_refusals_are_told_as_asked(serve: Serve, world: Run) -> None:
-    """By an option or a setting."""
     missing = "This service needs an Authorization Header"
     _, url = serve()
     assert asked(url, "/oauth/gam/v2.0/userinfo") == (401, {"error": {"code": "0", "message": missing}})
@@ -207,7 +193,6 @@ def test_refusals_are_told_as_asked(serve: Serve, world: Run) -> None:
 
 
 def test_who_fails_too_often_has_to_wait(serve: Serve, world: Run, api_key: str) -> None:
-    """After ten failures, or as many as are asked for."""
     client_id = world("app", "show", "portal", "--field", "client_id").out.strip()
     form = {"grant_type": "password", "client_id": client_id, "client_secret": "wrong", "api_key": api_key}
     for words, expected in (([], 10), (["--max-failures", "2"], 2), (["--max-failures", "0"], 12)):
@@ -217,7 +202,6 @@ def test_who_fails_too_often_has_to_wait(serve: Serve, world: Run, api_key: str)
 
 
 def test_a_page_may_ask_from_the_origins_named(serve: Serve) -> None:
-    """Each of them, and no other."""
     _, url = serve("--cors-origin", "https://a.example.org", "--cors-origin", "https://b.example.org:8443")
     allowed = []
     for origin in ("https://a.example.org", "https://b.example.org:8443", "https://c.example.org"):
@@ -230,13 +214,11 @@ def test_a_page_may_ask_from_the_origins_named(serve: Serve) -> None:
 
 
 def test_a_page_is_no_origin(world: Run) -> None:
-    """The hint is the origin of it."""
     ran = world("serve", "--port", "0", "--cors-origin", "https://a.example.org/shop")
     assert (ran.code, ran.hint) == (2, "--cors-origin https://a.example.org")
 
 
 def test_a_server_with_a_certificate_serves_other_machines(serve: Serve, tmp_path: Path) -> None:
-    """Without --allow-http, and its url says https."""
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     named = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]
@@ -250,7 +232,6 @@ def test_a_server_with_a_certificate_serves_other_machines(serve: Serve, tmp_pat
 
 
 def test_a_server_deletes_what_is_long_dead(serve: Serve, world: Run, token: str, sql: Run) -> None:
-    """At once, then every so often; what lives stays."""
     sql(
         """INSERT INTO token SELECT id - 9000000000000, digest, user_guid, client_id, key, scopes, 1, 1, NULL, NULL
         FROM token"""
@@ -265,7 +246,6 @@ def test_a_server_deletes_what_is_long_dead(serve: Serve, world: Run, token: str
 
 
 def test_a_store_in_memory_is_not_pruned(gamcli: Run) -> None:
-    """It ends with the server."""
     found = gamcli("serve", "--ephemeral", "--prune-every", "1h")
     assert (found.code, found.hint) == (2, "leave --prune-every or --ephemeral out")
 
@@ -274,7 +254,6 @@ def test_a_store_in_memory_is_not_pruned(gamcli: Run) -> None:
 def test_any_form_of_the_server_serves_the_main_job(
     serve: Serve, world: Run, program: Run, api_key: str, words: list[str]
 ) -> None:
-    """A key is traded, and once it is revoked by another process it is not."""
     process, url = serve(*words)
     secret = world("app", "rotate-secret", "portal").out.strip()
     client_id = world("app", "show", "portal", "--field", "client_id").out.strip()
@@ -295,12 +274,10 @@ def test_the_engine_that_was_removed_says_what_replaced_it(gamcli: Run, words: l
 
 
 def test_a_store_in_memory_has_one_server(gamcli: Run) -> None:
-    """No process shares it with another."""
     found = gamcli("serve", "--ephemeral", "--workers", "2")
     assert (found.code, found.hint) == (2, "leave --workers or --ephemeral out")
 
 
 def test_workers_over_a_store_that_is_missing_are_8_once(gamcli: Run) -> None:
-    """None of them starts."""
     found = gamcli("serve", "--workers", "2", "--port", "0")
     assert (found.code, found.err.count("there is no store")) == (8, 1)

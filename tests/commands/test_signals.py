@@ -17,7 +17,6 @@ Run = Callable[..., Any]
 
 @pytest.mark.parametrize("number", signals.TERMINATION_SIGNALS)
 def test_a_backup_that_is_ended_leaves_no_part(world: Run, line: list[str], place: Path, number: int) -> None:
-    """And whoever waits for it learns what ended it."""
     assert world("key", "list").code == 0
     (place / "slow.py").write_text(SLOW, encoding="utf-8")
     words = [line[0], "slow.py", "store", "backup", "b.db"]
@@ -42,7 +41,6 @@ sys.exit(main(sys.argv[1:]))
 
 
 def test_a_signal_that_is_ignored_stays_so() -> None:
-    """As under `nohup`; and what was set before is set again."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with signals.cleanup_on_signals():
@@ -55,7 +53,6 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
 
 
 def test_a_second_signal_cuts_no_tidying_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first one ends it."""
     told: list[int] = []
     real = os.kill
     steps: list[str] = []

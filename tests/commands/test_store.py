@@ -17,7 +17,6 @@ Run = Callable[..., Any]
 
 
 def test_info_shows_the_facts_in_every_format(world: Run, file: Path) -> None:
-    """Sizes in bytes."""
     found = world("store", "info", "-o", "json").json
     assert (found["path"], found["mode"], found["users"], found["apps"]) == (str(file), "0600", 1, 1)
     assert world("store", "info", "--field", "users").out == "1\n"
@@ -26,7 +25,6 @@ def test_info_shows_the_facts_in_every_format(world: Run, file: Path) -> None:
 
 
 def test_check_of_a_store_that_is_well_is_0(world: Run) -> None:
-    """A line a check."""
     found = world("store", "check")
     assert (found.code, found.err) == (0, "gamcli: all is well\n")
     assert "✓  pages " in found.out
@@ -34,7 +32,6 @@ def test_check_of_a_store_that_is_well_is_0(world: Run) -> None:
 
 
 def test_check_of_a_damaged_store_is_8_and_an_answer(world: Run, file: Path) -> None:
-    """With the mend of each."""
     with file.open("r+b") as damaged:
         damaged.seek(4096)
         damaged.write(b"\xa5" * 4096)
@@ -58,21 +55,18 @@ def test_check_of_a_damaged_store_is_8_and_an_answer(world: Run, file: Path) -> 
     ],
 )
 def test_what_other_commands_refuse_is_found_by_check(world: Run, sql: Run, damage: str, command: str) -> None:
-    """Both are 8, and no command ends in a traceback."""
     sql(damage)
     assert world("store", "check").code == 8
     assert world(*command.split()).code == 8
 
 
 def test_check_of_no_store_is_8_without_an_answer(gamcli: Run, file: Path) -> None:
-    """As for every command."""
     found = gamcli("store", "check")
     assert (found.code, found.out) == (8, "")
     assert found.hint == f"gamcli --store {file} init"
 
 
 def test_a_backup_is_told_in_a_line_or_as_a_record(world: Run, place: Path) -> None:
-    """And is a store like the other."""
     found = world("store", "backup", "b.db")
     assert (found.out, found.err) == (
         "",
@@ -84,7 +78,6 @@ def test_a_backup_is_told_in_a_line_or_as_a_record(world: Run, place: Path) -> N
 
 
 def test_a_backup_over_an_earlier_one_is_5_unless_asked(world: Run) -> None:
-    """And says how."""
     assert world("store", "backup", "b.db").code == 0
     found = world("store", "backup", "b.db")
     assert (found.code, found.hint) == (5, "choose another file, or --replace")
@@ -92,7 +85,6 @@ def test_a_backup_over_an_earlier_one_is_5_unless_asked(world: Run) -> None:
 
 
 def test_a_large_backup_says_what_was_not_checked(world: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And what to type to have it checked."""
     monkeypatch.setattr("gamcli.actions.maintenance.MAX_FULL_CHECK_BYTES", 0)
     found = world("store", "backup", "b.db")
     assert "; counts checked\n" in found.err
@@ -101,7 +93,6 @@ def test_a_large_backup_says_what_was_not_checked(world: Run, monkeypatch: pytes
 
 
 def test_a_backup_to_stdout_can_be_piped(world: Run, line: list[str], place: Path) -> None:
-    """The bytes are those of the file."""
     assert world("store", "backup", "b.db").code == 0
     piped = subprocess.run([*line, "store", "backup", "-"], capture_output=True, check=True, timeout=60)
     assert piped.stdout == (place / "b.db").read_bytes()
@@ -111,7 +102,6 @@ def test_a_backup_to_stdout_can_be_piped(world: Run, line: list[str], place: Pat
 def test_a_backup_of_a_store_with_a_broken_trail_is_8_and_kept(
     world: Run, line: list[str], place: Path, sql: Run
 ) -> None:
-    """To a file or a pipe: whole, with what is wrong with it."""
     sql("DELETE FROM audit WHERE seq = 2")
     found = world("store", "backup", "b.db")
     assert (found.code, found.hint) == (8, "gamcli store check")
@@ -122,14 +112,12 @@ def test_a_backup_of_a_store_with_a_broken_trail_is_8_and_kept(
 
 
 def test_a_backup_to_stdout_is_no_record_and_no_text(world: Run, terminal: Run) -> None:
-    """Neither is mixed with the other."""
     assert world("store", "backup", "-", "-o", "json").code == 2
     assert "a backup is no text for a terminal" in terminal("store", "backup", "-").out
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root makes file systems")
 def test_a_full_disk_leaves_no_part_of_a_backup(world: Run, place: Path) -> None:
-    """It is told, with the exit code of any other failure, and an earlier backup stays."""
     disk = place / "disk"
     disk.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(disk)], check=False).returncode:
@@ -154,14 +142,12 @@ OLD = Path(__file__).parent.parent / "store" / "kept" / "2.sql"
 
 @pytest.fixture
 def old(file: Path) -> Path:
-    """Put a store of an earlier version where the store is."""
     with closing(sqlite3.connect(file)) as connection:
         connection.executescript(OLD.read_text(encoding="utf-8"))
     return file
 
 
 def test_restore_says_where_the_store_of_before_lies(world: Run, file: Path) -> None:
-    """And it can be put back from there."""
     assert world("store", "backup", "b.db").code == 0
     assert world("user", "create", "eva").code == 0
     found = world("store", "restore", "b.db", "--replace")
@@ -174,14 +160,12 @@ def test_restore_says_where_the_store_of_before_lies(world: Run, file: Path) -> 
 
 
 def test_restore_over_a_store_is_5_unless_asked(world: Run) -> None:
-    """Whatever else is wrong."""
     assert world("store", "backup", "b.db").code == 0
     found = world("store", "restore", "b.db")
     assert (found.code, found.hint) == (5, "--replace keeps it under another name")
 
 
 def test_restore_while_a_server_runs_is_8(world: Run, line: list[str], place: Path) -> None:
-    """And works once that has ended."""
     assert world("store", "backup", "b.db").code == 0
     words = [*line, "serve", "--port", "0", "--ready-file", "ready"]
     with subprocess.Popen(words, stderr=subprocess.DEVNULL, cwd=place) as server:
@@ -197,7 +181,6 @@ def test_restore_while_a_server_runs_is_8(world: Run, line: list[str], place: Pa
 def test_restore_while_a_server_runs_on_a_store_of_another_program_is_8(
     world: Run, line: list[str], place: Path, sql: Run
 ) -> None:
-    """One without a log gets it from the server."""
     assert world("store", "backup", "b.db").code == 0
     assert sql("PRAGMA journal_mode = DELETE") == [("delete",)]
     words = [*line, "serve", "--port", "0", "--ready-file", "ready"]
@@ -211,7 +194,6 @@ def test_restore_while_a_server_runs_on_a_store_of_another_program_is_8(
 
 
 def test_a_dry_run_of_restore_changes_nothing(world: Run, file: Path) -> None:
-    """And shows what would come back."""
     assert world("store", "backup", "b.db").code == 0
     assert world("user", "create", "eva").code == 0
     shown = world("store", "restore", "b.db", "--replace", "--dry-run", "-o", "json").json["changes"]
@@ -223,7 +205,6 @@ def test_a_dry_run_of_restore_changes_nothing(world: Run, file: Path) -> None:
 
 
 def test_migrate_says_what_it_did_and_that_it_is_done(gamcli: Run, old: Path) -> None:
-    """The dry run before does nothing."""
     shown = gamcli("store", "migrate", "--dry-run").out
     assert shown == f"~ store {old}\n    version  2 -> 3\n"
     assert gamcli("store", "migrate").err == (
@@ -234,7 +215,6 @@ def test_migrate_says_what_it_did_and_that_it_is_done(gamcli: Run, old: Path) ->
 
 
 def test_any_command_brings_a_store_up_to_date_and_says_so(gamcli: Run, old: Path) -> None:
-    """Once, and not when it is to be quiet."""
     found = gamcli("user", "list", "--field", "name")
     assert found.out == "ana\neva\nMaría José\n"
     assert found.err == f"gamcli: the store was of version 2; as it was, it lies in {old}.v2-backup\n"
@@ -242,7 +222,6 @@ def test_any_command_brings_a_store_up_to_date_and_says_so(gamcli: Run, old: Pat
 
 
 def test_restore_of_an_older_backup_says_so(world: Run, place: Path) -> None:
-    """It is brought up to date on the way."""
     with closing(sqlite3.connect(place / "b.db")) as connection:
         connection.executescript(OLD.read_text(encoding="utf-8"))
     found = world("store", "restore", "b.db", "--replace")
@@ -250,7 +229,6 @@ def test_restore_of_an_older_backup_says_so(world: Run, place: Path) -> None:
 
 
 def test_compact_says_how_much_room_it_gave_back(world: Run, file: Path, many_keys: int, sql: Run) -> None:
-    """The dry run says so before."""
     assert many_keys
     sql("DELETE FROM key")
     shown = world("store", "compact", "--dry-run", "-o", "json").json["changes"][0]
@@ -264,7 +242,6 @@ def test_compact_says_how_much_room_it_gave_back(world: Run, file: Path, many_ke
 
 
 def test_compact_while_others_write_is_8(world: Run, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And changes nothing."""
     monkeypatch.setattr("gamcli.store.sqlite.replace.PATIENCE", 0.0)
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -272,7 +249,6 @@ def test_compact_while_others_write_is_8(world: Run, file: Path, monkeypatch: py
 
 
 def test_prune_deletes_what_is_long_dead(world: Run, token: str, sql: Run) -> None:
-    """The dry run counts it; what lives stays."""
     assert world("token", "revoke", token).code == 0
     sql(
         """INSERT INTO token SELECT id + 1, digest, user_guid, client_id, key, scopes, issued_at, expires_at, NULL, NULL

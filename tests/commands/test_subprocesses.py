@@ -51,7 +51,6 @@ sys.exit(5)
 
 @pytest.fixture
 def start(line: list[str]) -> Iterator[Start]:
-    """Return what starts gamcli as a program, in a session of its own; no terminal sends signals there."""
     running: list[subprocess.Popen[bytes]] = []
 
     def begin(*words: str) -> "subprocess.Popen[bytes]":
@@ -66,7 +65,6 @@ def start(line: list[str]) -> Iterator[Start]:
 
 
 def test_a_program_finds_the_server_that_runs_beside_it(world: Run, program: Run) -> None:
-    """By GAM_URL, base path included; its output is the output."""
     assert world("app", "list").code == 0
     ran = program("serve", "--port", "0", "--base-path", "/shop/", "--", sys.executable, "-c", ASKS)
     assert (ran.code, ran.out) == (0, "401\n")
@@ -76,14 +74,12 @@ def test_a_program_finds_the_server_that_runs_beside_it(world: Run, program: Run
 
 @pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137), ("kill $$", 143)])
 def test_a_server_ends_with_its_program_and_the_code_of_that(world: Run, program: Run, script: str, code: int) -> None:
-    """128 and the number of the signal when it died of one."""
     assert world("app", "list").code == 0
     assert program("serve", "--port", "0", "--", "sh", "-c", script).code == code
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_are_passed_on_to_the_program(world: Run, start: Start, number: signal.Signals) -> None:
-    """Which decides what comes of them."""
     assert world("app", "list").code == 0
     process = start("serve", "--port", "0", "--", sys.executable, "-c", WAITS)
     assert process.stdout
@@ -94,7 +90,6 @@ def test_signals_are_passed_on_to_the_program(world: Run, start: Start, number: 
 
 
 def test_ctrl_c_of_a_terminal_reaches_the_program_once(world: Run, terminal: Run) -> None:
-    """It goes to all programs in front; to pass it on as well would cut short how they end."""
     assert world("app", "list").code == 0
     answers = [("ready", "\x03")]
     ran = terminal("serve", "--port", "0", "--", sys.executable, "-c", COUNTS, answers=answers)
@@ -104,7 +99,6 @@ def test_ctrl_c_of_a_terminal_reaches_the_program_once(world: Run, terminal: Run
 
 @pytest.mark.parametrize("word", ["no-such-program", "./no-such-file", "/", ""])
 def test_a_program_that_cannot_be_found_is_127(world: Run, place: Path, word: str) -> None:
-    """Before anything listens."""
     ran = world("serve", "--port", "0", "--ready-file", "ready.json", "--", word)
     assert (ran.code, ran.out) == (127, "")
     assert f"'{word}'" in ran.err
@@ -113,7 +107,6 @@ def test_a_program_that_cannot_be_found_is_127(world: Run, place: Path, word: st
 
 
 def test_a_file_that_no_system_can_run_is_127(world: Run, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In JSON too."""
     (place / "odd").write_bytes(b"\x7fODD")
     (place / "odd").chmod(0o755)
     assert "cannot be run: " in world("serve", "--port", "0", "--", "./odd").err.partition("error: ")[2]
@@ -124,7 +117,6 @@ def test_a_file_that_no_system_can_run_is_127(world: Run, place: Path, monkeypat
 
 
 def test_options_behind_the_program_are_its_own(world: Run, program: Run) -> None:
-    """With or without the two dashes before it."""
     assert world("app", "list").code == 0
     for dashes in ([], ["--"]):
         ran = program("serve", "--port", "0", *dashes, "echo", "--port", "--help", "x y")
@@ -132,7 +124,6 @@ def test_options_behind_the_program_are_its_own(world: Run, program: Run) -> Non
 
 
 def test_a_port_in_use_keeps_the_program_from_running(world: Run, place: Path) -> None:
-    """It would talk to another server."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ran = world("serve", "--port", str(taken.getsockname()[1]), "--", "touch", "ran")
     assert ran.code == 1
@@ -140,7 +131,6 @@ def test_a_port_in_use_keeps_the_program_from_running(world: Run, place: Path) -
 
 
 def test_the_ready_file_is_there_when_the_program_runs(world: Run, program: Run, place: Path) -> None:
-    """With the same url."""
     assert world("app", "list").code == 0
     script = 'cat ready.json; echo "$GAM_URL"'
     ran = program("serve", "--port", "0", "--ready-file", str(place / "ready.json"), "--", "sh", "-c", script)

@@ -11,7 +11,6 @@ ESCAPE = "\x1b["
 
 
 def test_delete_asks_and_a_yes_does_it(world: Run, terminal: Run) -> None:
-    """Whoever answers knows what is at stake."""
     ran = terminal("app", "delete", "portal", answers=[("[y/N]: ", "y")])
     assert ran.code == 0
     assert "this deletes application 'portal' for good; do it? [y/N]: y" in ran.out
@@ -21,7 +20,6 @@ def test_delete_asks_and_a_yes_does_it(world: Run, terminal: Run) -> None:
 
 @pytest.mark.parametrize("answer", ["n", ""])
 def test_delete_asks_and_a_no_does_not(world: Run, terminal: Run, answer: str) -> None:
-    """Nothing said is no."""
     ran = terminal("user", "delete", "ana", answers=[("[y/N]: ", answer)])
     assert ran.code == 1
     assert "gamcli: error: nothing was changed" in ran.out
@@ -29,7 +27,6 @@ def test_delete_asks_and_a_no_does_not(world: Run, terminal: Run, answer: str) -
 
 
 def test_ctrl_c_at_a_question_ends_with_130(world: Run, terminal: Run) -> None:
-    """And does nothing."""
     ran = terminal("user", "delete", "ana", answers=[("[y/N]: ", "\x03")])
     assert ran.code == 130
     assert "Traceback" not in ran.out
@@ -37,7 +34,6 @@ def test_ctrl_c_at_a_question_ends_with_130(world: Run, terminal: Run) -> None:
 
 
 def test_the_keys_that_would_end_are_shown_before_the_question(world: Run, terminal: Run, key_id: str) -> None:
-    """One yes is enough for both."""
     ran = terminal("app", "delete", "portal", answers=[("do it? [y/N]: ", "n")])
     assert ran.code == 1
     assert world("key", "show", key_id, "--field", "status").out == "active\n"
@@ -56,7 +52,6 @@ def test_the_keys_that_would_end_are_shown_before_the_question(world: Run, termi
 )
 @pytest.mark.usefixtures("key_id")
 def test_what_ends_keys_asks(world: Run, terminal: Run, words: list[str]) -> None:
-    """A terminal, instead of a count."""
     assert terminal(*words, answers=[("do it? [y/N]: ", "n")]).code == 1
     assert world("key", "list", "--field", "status").out == "active\n"
     assert terminal(*words, answers=[("do it? [y/N]: ", "y")]).code == 0
@@ -64,7 +59,6 @@ def test_what_ends_keys_asks(world: Run, terminal: Run, words: list[str]) -> Non
 
 
 def test_nobody_is_asked_who_has_answered_already(world: Run, terminal: Run, key_id: str) -> None:
-    """By --yes, or by the count; a wrong count is 5, also here."""
     assert key_id
     assert terminal("app", "delete", "portal", "--accept-invalidating", "7").code == 5
     assert "[y/N]" not in terminal("app", "delete", "portal", "--accept-invalidating", "1").out
@@ -73,7 +67,6 @@ def test_nobody_is_asked_who_has_answered_already(world: Run, terminal: Run, key
 
 
 def test_a_password_is_asked_twice_without_echo(world: Run, terminal: Run, sql: Run) -> None:
-    """Unequal ones are asked for again."""
     answers = [
         ("New password of ana: ", "first try"), ("Repeat for confirmation: ", "second try"),
         ("New password of ana: ", "correct horse"), ("Repeat for confirmation: ", "correct horse"),
@@ -88,7 +81,6 @@ def test_a_password_is_asked_twice_without_echo(world: Run, terminal: Run, sql: 
 
 @pytest.mark.parametrize("columns", [80, 120])
 def test_a_table_fits_the_terminal_and_loses_nothing(world: Run, terminal: Run, columns: int) -> None:
-    """What is too long is folded."""
     world("app", "update", "portal", "--description", "word " * 30 + "end")
     ran = terminal("app", "list", columns=columns, NO_COLOR="1")
     assert ran.code == 0
@@ -100,7 +92,6 @@ def test_a_table_fits_the_terminal_and_loses_nothing(world: Run, terminal: Run, 
 
 
 def test_colours_are_for_terminals_that_want_them(world: Run, terminal: Run) -> None:
-    """NO_COLOR, TERM=dumb, --no-color and the setting leave them out, and the words stay."""
     world("user", "block", "ana")
     assert ESCAPE in terminal("user", "list").out
     for words, environment in (
@@ -117,7 +108,6 @@ def test_colours_are_for_terminals_that_want_them(world: Run, terminal: Run) -> 
 
 
 def test_markup_and_control_characters_are_text_on_a_terminal(world: Run, terminal: Run, sql: Run) -> None:
-    """Names are shown as they are."""
     world("app", "create", "[red]x[/red] :smile: \\[")
     sql("UPDATE user SET first_name = ?", "\x1b]0;owned\x07")
     assert "[red]x[/red] :smile: \\[" in terminal("app", "list", columns=200, NO_COLOR="1").out
@@ -129,13 +119,11 @@ def test_markup_and_control_characters_are_text_on_a_terminal(world: Run, termin
 
 @pytest.mark.parametrize("form", ["json", "csv"])
 def test_a_terminal_changes_no_content(world: Run, terminal: Run, form: str) -> None:
-    """Programs get what a pipe gets."""
     assert terminal("app", "list", "-o", form, columns=40).out == world("app", "list", "-o", form).out.replace("\r", "")
 
 
 @pytest.mark.usefixtures("many_keys")
 def test_a_long_list_is_plain_on_a_terminal_too(terminal: Run) -> None:
-    """It appears as it is read."""
     ran = terminal("key", "list", columns=80)
     assert len(ran.out.splitlines()) == 2001
     assert ESCAPE not in ran.out

@@ -15,7 +15,6 @@ Run = Callable[..., Any]
 
 @pytest.fixture
 def trade(world: Run, api_key: str, ago: Callable[[timedelta], Gam]) -> Callable[[timedelta], str]:
-    """Return what trades ana's key for a token, so long ago, and returns the token's id."""
     asked = TokenRequest(
         client_id=world("app", "show", "portal", "--field", "client_id").out.strip(),
         client_secret=Secret(world("app", "rotate-secret", "portal").out.strip()),
@@ -29,12 +28,10 @@ def trade(world: Run, api_key: str, ago: Callable[[timedelta], Gam]) -> Callable
 
 
 def ids(ran: Any) -> list[str]:  # noqa: ANN401 - Ran
-    """Return the ids in a list."""
     return [each["id"] for each in ran.json]
 
 
 def test_list_filters_by_user_application_key_and_status(world: Run, key_id: str, trade: Callable[..., str]) -> None:
-    """Oldest first."""
     world("user", "create", "bob")
     world("app", "create", "other")
     old, new = trade(timedelta(hours=2)), trade()
@@ -56,12 +53,10 @@ def test_list_filters_by_user_application_key_and_status(world: Run, key_id: str
     ids=str,
 )
 def test_list_refuses_what_there_is_not(world: Run, words: list[str], code: int) -> None:
-    """As all lists do."""
     assert world("token", "list", *words).code == code
 
 
 def test_revoke_ends_a_token_and_says_so_when_it_has_ended(world: Run, trade: Callable[..., str]) -> None:
-    """Twice is once."""
     token = trade()
     assert world("token", "revoke", token).err == f"gamcli: revoked token {token} of ana for portal\n"
     again = world("token", "revoke", token)
@@ -73,14 +68,12 @@ def test_revoke_ends_a_token_and_says_so_when_it_has_ended(world: Run, trade: Ca
 
 
 def test_a_token_says_whose_it_is(world: Run, key_id: str, trade: Callable[..., str]) -> None:
-    """The token itself is not kept."""
     found = world("token", "show", trade(), "-o", "json").json
     assert (found["user"], found["app"], found["key"], found["status"]) == ("ana", "portal", key_id, "active")
     assert found["scopes"] == ["gam_user_data", "gam_user_roles"]
 
 
 def test_the_tokens_of_a_revoked_key_have_ended(world: Run, key_id: str, trade: Callable[..., str]) -> None:
-    """With it."""
     token = trade()
     world("key", "revoke", key_id)
     assert world("token", "show", token, "--field", "status").out == "revoked\n"
@@ -88,13 +81,11 @@ def test_the_tokens_of_a_revoked_key_have_ended(world: Run, key_id: str, trade: 
 
 @pytest.mark.parametrize("token", ["", "nope", "0" * 12, "z" * 12, "!" * 12, "0" * 13])
 def test_an_unknown_token_is_3(world: Run, token: str) -> None:
-    """Whatever its form."""
     assert world("token", "show", token).code == 3
     assert world("token", "revoke", token).code == 3
 
 
 def test_revoke_ends_the_session_of_a_token_that_is_renewed(world: Run, trade: Callable[..., str]) -> None:
-    """And says so."""
     world("app", "update", "portal", "--token-renewals", "1")
     token = trade()
     shown = world("token", "show", token, "-o", "json").json

@@ -25,7 +25,6 @@ FILES = ("--api-key-file", "my key", "--client-secret-file", "secret")
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """See to it that nothing is given from outside."""
     for name in [*os.environ]:
         if name.startswith("GAM_"):
             monkeypatch.delenv(name)
@@ -33,7 +32,6 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def here(world: Run, api_key: str, place: Path) -> Run:
-    """Put the secrets of the world into files, and return what runs a command line in it."""
     (place / "my key").write_text(f"{api_key}\n", encoding="utf-8")
     (place / "secret").write_text(world("app", "rotate-secret", "portal").out, encoding="utf-8")
     return world
@@ -41,7 +39,6 @@ def here(world: Run, api_key: str, place: Path) -> Run:
 
 @pytest.fixture
 def there() -> Iterator[tuple[str, dict[str, str]]]:
-    """Return the url of a server over a store of its own, and the variables to use it."""
     with Store.in_memory() as store:
         gam = Gam(store, now, os.urandom, "tester")
         repository.initialise(gam)
@@ -56,14 +53,12 @@ def there() -> Iterator[tuple[str, dict[str, str]]]:
 
 @pytest.fixture
 def given(there: tuple[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> str:
-    """Put the variables of that server into the environment, and return its url."""
     for name, value in there[1].items():
         monkeypatch.setenv(name, value)
     return there[0]
 
 
 def test_an_exchange_is_shown_as_it_goes_over_the_wire(here: Run) -> None:
-    """Behind > what was sent, behind < what came back; no secret in either."""
     ran = here("try", "--app", "portal", "--user", "ana", *FILES)
     assert ran.code == 0
     assert not SECRETS.search(ran.out)
@@ -83,7 +78,6 @@ def test_an_exchange_is_shown_as_it_goes_over_the_wire(here: Run) -> None:
 
 
 def test_what_is_shown_is_what_was_sent(given: str) -> None:
-    """Down to the length of the body."""
     del given
     seen: list[tuple[dict[str, str], bytes]] = []
 
@@ -92,8 +86,7 @@ def test_what_is_shown_is_what_was_sent(given: str) -> None:
             seen.append((dict(self.headers), self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_error(404)
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
+        def log_message(self, *_: object) -> None: ...
 
     from gamcli.clients import exchange  # noqa: PLC0415 - beside its only use
     from gamcli.errors import FailedError  # noqa: PLC0415
@@ -117,13 +110,11 @@ def test_what_is_shown_is_what_was_sent(given: str) -> None:
 
 
 def test_the_token_of_the_store_of_here_ends_with_the_exchange(here: Run) -> None:
-    """As nobody has it any more."""
     assert here("try", "--app", "portal", *FILES).code == 0
     assert here("token", "list", "--field", "status").out == "revoked\n"
 
 
 def test_what_else_is_asked_for_is_sent(here: Run) -> None:
-    """And a refusal of it is a record too."""
     ran = here("try", "--app", "portal", *FILES, "--scope", "fullcontrol", "--auth-type", "apikey", "-o", "json")
     assert ran.code == 4
     found = json.loads(ran.out)
@@ -134,7 +125,6 @@ def test_what_else_is_asked_for_is_sent(here: Run) -> None:
 
 
 def test_an_exchange_that_is_granted_is_told_as_one(here: Run) -> None:
-    """Two requests with their answers."""
     found = here("try", "--app", "portal", *FILES, "-o", "json").json
     assert (found["granted"], found["message"], found["hint"]) == (True, None, None)
     assert [each["request"]["method"] for each in found["exchanges"]] == ["POST", "GET"]
@@ -157,7 +147,6 @@ def test_an_exchange_that_is_granted_is_told_as_one(here: Run) -> None:
     ids=str,
 )
 def test_a_refusal_is_an_answer_with_what_mends_it(here: Run, change: list[str], message: str, hint: str) -> None:
-    """4, and what went over the wire is on stdout."""
     assert here(*change).code == 0
     ran = here("try", "--app", "portal", *FILES)
     assert ran.code == 4
@@ -167,7 +156,6 @@ def test_a_refusal_is_an_answer_with_what_mends_it(here: Run, change: list[str],
 
 
 def test_what_is_no_key_is_looked_at(here: Run, place: Path) -> None:
-    """Not explained."""
     (place / "my key").write_text("nonsense", encoding="utf-8")
     ran = here("try", "--app", "portal", *FILES)
     assert (ran.code, ran.hint) == (4, "gamcli key inspect --api-key-file FILE")
@@ -195,7 +183,6 @@ def test_what_is_no_key_is_looked_at(here: Run, place: Path) -> None:
     ids=str,
 )
 def test_a_hint_leads_to_what_is_wrong(here: Run, place: Path, words: list[str], hint: str) -> None:
-    """Judged by the endpoint's own rules, on the request as it was sent."""
     assert here("user", "create", "eva").code == 0
     (place / "word").write_text("correct horse battery\n", encoding="utf-8")
     for name in ("shop", "closed"):
@@ -207,7 +194,6 @@ def test_a_hint_leads_to_what_is_wrong(here: Run, place: Path, words: list[str],
 
 
 def test_a_hint_is_silent_where_another_store_is_asked(here: Run, given: str, place: Path) -> None:
-    """What is here knows neither its applications nor its keys; a key that is none is one nowhere."""
     del place
     assert here("app", "list").code == 0
     ran = here("try", "--url", given, "--user", "nobody")
@@ -217,7 +203,6 @@ def test_a_hint_is_silent_where_another_store_is_asked(here: Run, given: str, pl
 
 
 def test_credentials_come_from_the_environment(gamcli: Run, given: str) -> None:
-    """As a server for tests tells them, and so does where it is."""
     ran = gamcli("try", "-o", "json")
     assert ran.code == 0
     assert json.loads(ran.out)["url"] == given
@@ -228,7 +213,6 @@ def test_credentials_come_from_the_environment(gamcli: Run, given: str) -> None:
 def test_those_of_the_very_application_and_user_come_first(
     gamcli: Run, given: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the names that seeds and manifests give them."""
     for name, of in (("CLIENT_ID", "MY_APP"), ("CLIENT_SECRET", "MY_APP"), ("API_KEY", "ANA_MY_APP")):
         monkeypatch.setenv(f"GAM_{name}_{of}", os.environ[f"GAM_{name}"])
         monkeypatch.setenv(f"GAM_{name}", "wrong")
@@ -239,7 +223,6 @@ def test_those_of_the_very_application_and_user_come_first(
 
 
 def test_an_application_elsewhere_may_be_known_here(here: Run, there: tuple[str, dict[str, str]], place: Path) -> None:
-    """By its name; what is not known has to be given."""
     url, held = there
     (place / "my key").write_text(held["GAM_API_KEY"], encoding="utf-8")
     (place / "secret").write_text(held["GAM_CLIENT_SECRET"], encoding="utf-8")
@@ -251,13 +234,11 @@ def test_an_application_elsewhere_may_be_known_here(here: Run, there: tuple[str,
 
 
 def curl_lines(out: str) -> list[str]:
-    """Return the lines of shell that a transcript shows."""
     found: list[str] = re.findall(r"^\$ (.*(?:\n    .*)*)", out, re.MULTILINE)
     return found
 
 
 def test_the_curl_lines_do_the_same(gamcli: Run, given: str, place: Path) -> None:
-    """In a plain shell, with secrets from files or the environment."""
     (place / "my key").write_text(os.environ["GAM_API_KEY"] + "\n", encoding="utf-8")
     for words in ((), ("--api-key-file", "my key")):
         first, second = curl_lines(gamcli("try", "--user", "ana", "--scope", "gam_user_data", *words).out)
@@ -269,7 +250,6 @@ def test_the_curl_lines_do_the_same(gamcli: Run, given: str, place: Path) -> Non
 
 
 def test_a_secret_with_odd_letters_goes_through_curl_whole(here: Run, serving: str, place: Path) -> None:
-    """Quotes and backslashes too."""
     odd = "0123456789\\\"'$HOME%s\\n&=+;#0123456789"
     (place / "secret").write_text(odd, encoding="utf-8")
     created = here(
@@ -294,7 +274,6 @@ def test_a_secret_with_odd_letters_goes_through_curl_whole(here: Run, serving: s
 
 @pytest.fixture
 def serving(here: Run, file: Path) -> Iterator[str]:
-    """Serve the store of here, and return the url."""
     assert here("app", "list").code == 0
     with Store.open(file) as store:
         server = Server(Gam(store, now, os.urandom, "tester"), ServerOptions(log=lambda _: None))
@@ -306,7 +285,6 @@ def serving(here: Run, file: Path) -> Iterator[str]:
 
 
 def test_lines_for_later_name_the_server_that_stays(here: Run) -> None:
-    """Not the one for the moment."""
     assert here("config", "set", "serve.port", "8099").code == 0
     ran = here("try", "--app", "portal", *FILES)
     assert "http://127.0.0.1:8099/oauth/gam/v2.0/access_token" in curl_lines(ran.out)[0]
@@ -329,12 +307,10 @@ def test_lines_for_later_name_the_server_that_stays(here: Run) -> None:
     ids=str,
 )
 def test_what_cannot_be_tried_is_told(here: Run, words: list[str], code: int) -> None:
-    """Before anything is asked."""
     assert here("try", *words).code == code
 
 
 def test_a_password_is_granted_too(here: Run, place: Path) -> None:
-    """By an application that takes it."""
     (place / "password").write_text("correct horse battery\n", encoding="utf-8")
     assert here("auth-type", "update", "local", "--enable").code == 0
     assert here("user", "set-password", "ana", "--password-file", "password").code == 0
@@ -346,7 +322,6 @@ def test_a_password_is_granted_too(here: Run, place: Path) -> None:
 
 
 def test_a_password_is_sent_instead_of_a_key(here: Run, place: Path) -> None:
-    """With the name of its user."""
     (place / "password").write_text("correct horse\n", encoding="utf-8")
     ran = here("try", "--app", "portal", "--user", "ana", *FILES[2:], "--password-file", "password", "-o", "json")
     assert ran.code == 4
@@ -358,12 +333,10 @@ class Odd(BaseHTTPRequestHandler):
     """Gives away whatever it hears, and a token only once."""
 
     def do_POST(self) -> None:
-        """Answer with a token, and with all that was sent."""
         sent = self.rfile.read(int(self.headers["Content-Length"])).decode()
         self._tell({"access_token": 'zwq"e', "refresh_token": "ref", "heard": sent})
 
     def do_GET(self) -> None:
-        """Answer with the header, and a line that would colour the terminal."""
         self.send_response(200)
         self.end_headers()
         self.wfile.write(f"\x1b[31m{self.headers['Authorization']}".encode())
@@ -374,12 +347,10 @@ class Odd(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(json.dumps(what).encode())
 
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+    def log_message(self, *_: object) -> None: ...
 
 
 def test_what_an_endpoint_gives_away_stays_hidden(gamcli: Run, given: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wherever it says it, and however it writes it; and nothing drives the terminal."""
     del given
     monkeypatch.setenv("GAM_CLIENT_SECRET", 'quo"te and blank')
     with HTTPServer(("127.0.0.1", 0), Odd) as server:
@@ -407,7 +378,6 @@ def test_what_an_endpoint_gives_away_stays_hidden(gamcli: Run, given: str, monke
 def test_what_was_exchanged_is_shown_when_no_endpoint_answers(
     program: Run, line: list[str], fault: str | None, shown: list[str], told: str, hint: str
 ) -> None:
-    """On stderr, as nothing came of it: each request and response, the error last; programs get the error alone."""
     words = ["serve", "--ephemeral", "--port", "0", *(["--fault", fault] if fault else []), "--"]
     script = f'{" ".join(line)} "$@" {"" if fault else "--url $GAM_URL/none"}'
     ran = program(*words, "sh", "-c", script, "sh", "try")
@@ -426,7 +396,6 @@ def test_what_was_exchanged_is_shown_when_no_endpoint_answers(
 
 @pytest.mark.parametrize(("fault", "code"), [("userinfo=401", 4), ("token=key_expired", 4), ("userinfo=503", 1)])
 def test_what_is_refused_at_either_step_is_told(program: Run, line: list[str], fault: str, code: int) -> None:
-    """A server that fails for another reason is 1, without an answer."""
     ran = program("serve", "--ephemeral", "--port", "0", "--fault", fault, "--", *line, "try")
     assert ran.code == code
     assert ("HTTP/1.1 401" in ran.out) is (code == 4)

@@ -44,7 +44,6 @@ PEOPLE = st.builds(
 
 @given(people=st.lists(PEOPLE, max_size=4))
 def test_what_a_list_writes_is_read_back(people: list[User]) -> None:
-    """Whatever signs the fields hold: quotes, commas, blanks at their ends."""
     lines = [machine.csv_row(machine.field_paths(User))]
     lines += [machine.csv_row(machine.flatten(machine.to_dict(user, NOW)).values()) for user in people]
     found = csv.DictReader(io.StringIO("\n".join(lines) + "\n"))
@@ -54,7 +53,6 @@ def test_what_a_list_writes_is_read_back(people: list[User]) -> None:
 
 
 def test_the_users_of_one_store_are_made_in_another(world: Run, program: Run, place: Path) -> None:
-    """All that is theirs; when they were made and who manages them is the other store's own."""
     more = ("--attribute", 'Area=x+y,"z"', "--attribute", "Area=b", "--role", "boss", "--no-verified-email")
     assert world("user", "create", "bob", "--birthday", "2000-02-29", "--gender", "M", *more).code == 0
     formulas = ("--city", "=1+1", "--role", "@SUM", "--phone", "+54 11 4321", "--state", "'-x")
@@ -101,7 +99,6 @@ users.csv:12: the name of a role is empty
 
 
 def test_every_fault_is_told_with_its_line_and_no_user_is_made(world: Run, place: Path) -> None:
-    """All at once."""
     (place / "users.csv").write_text(INVALID_ROWS, encoding="utf-8")
     ran = world("user", "create", "--from", "users.csv")
     assert ran.code == 2
@@ -110,7 +107,6 @@ def test_every_fault_is_told_with_its_line_and_no_user_is_made(world: Run, place
 
 
 def test_users_that_are_there_already_are_taken_as_they_are_when_asked(world: Run, place: Path) -> None:
-    """Unless they differ in what the file says, or in their GUID."""
     text = "name,first_name,guid\nana,Ana,\nbob,,\n"
     (place / "users.csv").write_text(text, encoding="utf-8")
     ran = world("user", "create", "--from", "users.csv", "--if-missing")
@@ -124,7 +120,6 @@ def test_users_that_are_there_already_are_taken_as_they_are_when_asked(world: Ru
 
 
 def test_a_guid_that_is_brought_along_is_kept_and_names_nobody_else(world: Run, place: Path) -> None:
-    """In lower case."""
     guid = "6F1B4A52-0D0E-4B5E-9C1F-0A1B2C3D4E5F"
     (place / "users.csv").write_text(f"guid,name\n{guid},bob\n", encoding="utf-8")
     assert world("user", "create", "--from", "users.csv").code == 0
@@ -134,7 +129,6 @@ def test_a_guid_that_is_brought_along_is_kept_and_names_nobody_else(world: Run, 
 
 
 def test_a_dry_run_of_users_makes_none(world: Run, place: Path) -> None:
-    """The plan names them."""
     (place / "users.csv").write_text("name\nbob\n", encoding="utf-8")
     found = json.loads(world("user", "create", "--from", "users.csv", "--dry-run", "-o", "json").out)
     assert [change["name"] for change in found["changes"]] == ["bob"]
@@ -143,5 +137,4 @@ def test_a_dry_run_of_users_makes_none(world: Run, place: Path) -> None:
 
 @pytest.mark.parametrize("words", [(), ("bob", "--from", "users.csv"), ("--from", "users.csv", "--email", "a@b.c")])
 def test_one_user_or_a_file_of_them(world: Run, words: tuple[str, ...]) -> None:
-    """Not both, not neither."""
     assert world("user", "create", *words).code == 2

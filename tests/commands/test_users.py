@@ -32,12 +32,10 @@ TEXTS = {
 
 
 def named(ran: Any) -> list[str]:  # noqa: ANN401 - Ran
-    """Return the names in a list."""
     return [each["name"] for each in ran.json]
 
 
 def test_create_says_the_guid(world: Run) -> None:
-    """On stderr; there is no data."""
     ran = world("user", "create", "bob")
     assert (ran.code, ran.out) == (0, "")
     guid = world("user", "show", "bob", "--field", "guid").out.strip()
@@ -46,7 +44,6 @@ def test_create_says_the_guid(world: Run) -> None:
 
 
 def test_create_takes_every_field(world: Run) -> None:
-    """And the record says them back."""
     texts = [word for name, value in TEXTS.items() for word in (f"--{name.replace('_', '-')}", value)]
     found = world(
         "user", "create", "bob", *texts, "--verified-email", "--role", "operator", "--role", "admin",
@@ -61,7 +58,6 @@ def test_create_takes_every_field(world: Run) -> None:
 
 
 def test_create_of_what_is_there_is_5_unless_it_may_be(world: Run) -> None:
-    """0 when it is as asked, 5 when it differs; names, emails and GUIDs name one user each."""
     guid = world("user", "show", "ana", "--field", "guid").out.strip()
     for name in ("ana", "ANA", "ana@example.com", guid):
         assert world("user", "create", name).code == 5
@@ -91,7 +87,6 @@ def test_create_of_what_is_there_is_5_unless_it_may_be(world: Run) -> None:
     ids=str,
 )
 def test_create_refuses_what_cannot_be_and_makes_nothing(world: Run, words: list[str]) -> None:
-    """With 2, and nothing that could drive a terminal repeated."""
     ran = world("user", "create", "bob", *words)
     assert ran.code == 2
     assert ran.err.replace("\n", "").isprintable()
@@ -99,7 +94,6 @@ def test_create_refuses_what_cannot_be_and_makes_nothing(world: Run, words: list
 
 
 def test_list_filters_sorts_and_limits(world: Run) -> None:
-    """By state, role and attribute."""
     world("user", "create", "bob", "--role", "admin", "--attribute", "team=red")
     world("user", "create", "cyd")
     world("user", "disable", "bob")
@@ -115,7 +109,6 @@ def test_list_filters_sorts_and_limits(world: Run) -> None:
 
 
 def test_the_table_says_the_state(world: Run) -> None:
-    """Blocked before disabled."""
     world("user", "create", "bob")
     world("user", "create", "cyd")
     world("user", "disable", "bob")
@@ -126,14 +119,12 @@ def test_the_table_says_the_state(world: Run) -> None:
 
 
 def test_a_user_is_found_by_name_email_and_guid(world: Run) -> None:
-    """Without regard to case."""
     found = world("user", "show", "ana", "-o", "json").json
     for name in ("ANA", "ana@example.com", "Ana@Example.Com", found["guid"]):
         assert world("user", "show", name, "-o", "json").json == found
 
 
 def test_update_changes_what_is_named_and_clears_what_is_empty(world: Run) -> None:
-    """Lists are replaced whole."""
     words = ["user", "update", "ana", "-o", "json"]
     assert world(*words, "--city", "Paris", "--no-verified-email").json["city"] == "Paris"
     assert world(*words, "--first-name", "").json["first_name"] == ""
@@ -149,7 +140,6 @@ def test_update_changes_what_is_named_and_clears_what_is_empty(world: Run) -> No
 @pytest.mark.usefixtures("api_key")
 @pytest.mark.parametrize(("verb", "undo"), [("disable", "enable"), ("block", "unblock")])
 def test_what_suspends_keys_is_done_at_once_and_says_how_to_undo_it(world: Run, verb: str, undo: str) -> None:
-    """Since it may be an emergency."""
     ran = world("user", verb, "ana")
     assert (ran.code, ran.out) == (0, "")
     assert ran.err == (
@@ -162,13 +152,11 @@ def test_what_suspends_keys_is_done_at_once_and_says_how_to_undo_it(world: Run, 
 
 @pytest.mark.usefixtures("api_key")
 def test_a_warning_is_told_even_when_quiet(world: Run) -> None:
-    """It should not be missed."""
     ran = world("--quiet", "user", "block", "ana")
     assert ran.err == "gamcli: warning: this suspends 1 live key; to undo it: gamcli user unblock ana\n"
 
 
 def test_set_password_reads_a_file_or_stdin(world: Run, place: Path, sql: Run) -> None:
-    """And says nothing of it anywhere."""
     (place / "password").write_text(f"{PASSWORD}\n", encoding="utf-8")
     for words in (["password"], ["-"], ["-", "-o", "json"]):
         ran = world("user", "set-password", "ana", "--password-file", *words, stdin=PASSWORD)
@@ -183,7 +171,6 @@ def test_set_password_reads_a_file_or_stdin(world: Run, place: Path, sql: Run) -
 
 
 def test_a_password_may_have_to_be_changed_and_may_expire(world: Run) -> None:
-    """What is known of it is told; the next one is good for ever again."""
     fields = ("password_set_at", "password_must_change", "password_expires_at")
     ask = ("user", "set-password", "ana", "--password-file", "-", "-o", "json")
     before = json.loads(world("user", "show", "ana", "-o", "json").out)
@@ -200,7 +187,6 @@ def test_a_password_may_have_to_be_changed_and_may_expire(world: Run) -> None:
 
 @pytest.mark.parametrize("life", ["0", "x"])
 def test_a_password_that_expires_at_once_is_2(world: Run, life: str) -> None:
-    """And so is no duration."""
     ran = world("user", "set-password", "ana", "--password-file", "-", "--expires-in", life, stdin=PASSWORD)
     assert (ran.code, ran.out) == (2, "")
 
@@ -216,14 +202,12 @@ def test_a_password_that_expires_at_once_is_2(world: Run, life: str) -> None:
     ],
 )
 def test_a_password_that_is_not_there_is_2(world: Run, words: list[str], stdin: str, told: str) -> None:
-    """Also where nobody can be asked."""
     ran = world("user", "set-password", "ana", *words, stdin=stdin)
     assert ran.code == 2
     assert told in ran.err
 
 
 def test_a_password_of_bytes_that_are_no_text_is_2(program: Run, world: Run) -> None:
-    """Told without the bytes."""
     assert world("user", "list").code == 0
     ran = program("user", "set-password", "ana", "--password-file", "-", stdin=b"\xff\xfe secret")
     assert (ran.code, ran.out) == (2, "")
@@ -232,12 +216,10 @@ def test_a_password_of_bytes_that_are_no_text_is_2(program: Run, world: Run) -> 
 
 
 def test_an_unknown_user_is_3_before_a_password_is_read(world: Run) -> None:
-    """Nobody types it in vain."""
     assert world("user", "set-password", "nope").code == 3
 
 
 def test_delete_needs_a_yes(world: Run) -> None:
-    """Elsewhere than on a terminal it is on the line."""
     assert world("user", "delete", "ana").code == 2
     assert world("user", "delete", "ana@example.com", "--yes") == (0, "", "gamcli: deleted user 'ana'\n")
     assert world("user", "list", "-o", "json").json == []
@@ -245,7 +227,6 @@ def test_delete_needs_a_yes(world: Run) -> None:
 
 @pytest.mark.usefixtures("api_key")
 def test_delete_needs_the_number_of_keys_that_end(world: Run) -> None:
-    """A yes is not enough."""
     assert world("user", "delete", "ana", "--yes").code == 5
     ran = world("user", "delete", "ana", "--accept-invalidating", "1")
     assert ran == (0, "", "gamcli: deleted user 'ana'; 1 key ended for good\n")

@@ -31,19 +31,16 @@ WORDS = {
 
 @pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of the store that all servers of this run serve."""
     return tmp_path_factory.mktemp("conformance")
 
 
 @pytest.fixture(scope="session")
 def world(place: Path) -> World:
-    """Make the world of the rows in a file, and return its values."""
     with Store.create(place / "store.db") as store, patch.object(passwords, "CURRENT_COST", passwords.TEST_COST):
         return conformance_world.create_world(Gam(store, lambda: datetime.now(UTC), os.urandom, "test"), {})
 
 
 def words(told: Mapping[str, object]) -> list[str]:
-    """Return the options of `serve` that start a server as a world tells it."""
     return [f"{option}={told[name]}" for name, option in WORDS.items() if told[name] != ""]
 
 
@@ -60,8 +57,6 @@ Serve = Callable[[World, Sequence[str]], AbstractContextManager[TargetServer]]
 
 @pytest.fixture
 def serve(place: Path) -> Serve:
-    """Return what runs `gamcli serve` as a program, started as a world tells it and with more options."""
-
     @contextmanager
     def serving(world: World, more: Sequence[str] = ()) -> Iterator[TargetServer]:
         ready = place / f"ready-{time.monotonic_ns()}.json"

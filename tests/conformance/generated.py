@@ -71,7 +71,6 @@ class Sent:
     query: bytes
 
     def packet(self) -> bytes:
-        """Return its bytes."""
         told = {"Host": "a", "Content-Length": str(len(self.body)), **self.headers}
         target = f"{self.path}?{self.query.decode()}" if self.query else self.path
         lines = [f"{self.method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in told.items() if value)]
@@ -102,7 +101,6 @@ class Requests:
         return {"grant_type": "password", **{name: held[name] for name in ("client_id", "client_secret", "api_key")}}
 
     def parameters(self, operation: Mapping[str, Any]) -> st.SearchStrategy[bytes]:
-        """Return parameters that the operation describes: mostly right ones, some of them changed, some left out."""
         names = _form_of(operation)
         change = st.one_of([st.tuples(st.just(name), self._value(name)) for name in names])
         dropped = st.lists(st.sampled_from(names), max_size=1)
@@ -115,13 +113,11 @@ class Requests:
         return st.sampled_from([*known, "", f"{known[0]}0"]) | st.text(max_size=20)
 
     def authorization(self) -> st.SearchStrategy[str]:
-        """Return what may stand in the header Authorization."""
         scheme = st.sampled_from(["", "Bearer ", "OAuth ", "bearer  ", "Basic ", "Token "])
         token = st.builds(str.__add__, scheme, st.sampled_from(self._known["access_token"]))
         return token | st.sampled_from(["Basic YTpi", "Basic x", "Basic", "Basic OjpK"]) | HEADER_TEXT
 
     def sent(self) -> st.SearchStrategy[Sent]:
-        """Return requests to each route that is described, most to those that take parameters."""
         routes = [(path, verb) for path, item in DOCUMENT["paths"].items() for verb in item]
         kinds = [self._of(path, verb) for path, verb in routes]
         often = [kind for kind, (path, _) in zip(kinds, routes, strict=True) if path.endswith("access_token")]
@@ -169,7 +165,6 @@ def _validator(reference: str) -> Draft202012Validator:
 
 
 def undocumented(sent: Sent, answer: ReceivedResponse) -> str:
-    """Return what of the answer the document does not say, empty when it is as described."""
     if answer.problem:
         return answer.problem
     operation = DOCUMENT["paths"][sent.route].get(sent.method.lower())
@@ -191,7 +186,6 @@ def _difference(response: Mapping[str, Any], answer: ReceivedResponse) -> str:
 
 
 def living(server: exchange.TargetServer, world: World) -> World:
-    """Return the world with tokens that are good, for claims and for renewals."""
     for holder, wanted in (("portal", "access_token"), ("renewing", "refresh_token")):
         for number in range(LIVING):
             (packet,) = exchange.encode_request(table.load_requests()["grant"], world, holder, server)
@@ -202,14 +196,11 @@ def living(server: exchange.TargetServer, world: World) -> World:
 
 @contextmanager
 def serving(error_format: str) -> Iterator[tuple[exchange.TargetServer, World, list[str]]]:
-    """Serve a world of its own on a free port, and give its log; hashes of passwords take no time."""
     log: list[str] = []
     with Store.in_memory() as store, patch.object(passwords, "CURRENT_COST", passwords.TEST_COST):
         gam = Gam(store, lambda: datetime.now(UTC), os.urandom, "test")
         world = conformance_world.create_world(gam, {"error_format": error_format})
-        server = Server(
-            gam, ServerOptions(log=log.append, max_failures=0, error_format=ErrorFormat(error_format))
-        )
+        server = Server(gam, ServerOptions(log=log.append, max_failures=0, error_format=ErrorFormat(error_format)))
         thread = Thread(target=server.run)
         thread.start()
         try:
@@ -220,7 +211,6 @@ def serving(error_format: str) -> Iterator[tuple[exchange.TargetServer, World, l
 
 
 def drive(count: int, error_format: str) -> Counter[tuple[str, int]]:
-    """Send so many requests and return how often each route came to each status; raises what an answer did wrong."""
     came: Counter[tuple[str, int]] = Counter()
     with serving(error_format) as (server, world, log):
 
@@ -237,7 +227,6 @@ def drive(count: int, error_format: str) -> Counter[tuple[str, int]]:
 
 
 def summary(came: Counter[tuple[str, int]], seconds: float) -> Iterator[str]:
-    """Yield the lines of a summary."""
     statuses = sorted({status for _, status in came})
     routes = sorted({route for route, _ in came})
     width = max(map(len, routes))
@@ -249,7 +238,6 @@ def summary(came: Counter[tuple[str, int]], seconds: float) -> Iterator[str]:
 
 
 def run() -> None:
-    """Do what the command line asks."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=10_000, help="how many in each format of refusals")
     count = parser.parse_args().requests

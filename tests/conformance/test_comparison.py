@@ -16,20 +16,17 @@ RFC = {"error": "invalid_client", "error_description": "The client_secret is mis
 
 
 def answered(document: object, status: int = 200, **changes: str | None) -> ReceivedResponse:
-    """Return an answer with that document; None takes a header away."""
     headers = {**(REFUSED if status == 401 else PLAIN), **{k.replace("_", "-"): v for k, v in changes.items()}}
     kept = {name: value for name, value in headers.items() if value is not None}
     return ReceivedResponse(status, kept, json.dumps(document).encode())
 
 
 def differing(promise: ExpectedResponse, answer: ReceivedResponse, error_format: str = "gam") -> list[tuple[str, str]]:
-    """Return where the answer differs, as pairs."""
     return [(*each,) for each in comparison.find_differences(promise, answer, error_format, lambda text: text)]
 
 
 @pytest.mark.parametrize(("document", "error_format"), [(GAM, "gam"), (RFC, "rfc6749")])
 def test_a_refusal_as_promised_does_not_differ(document: object, error_format: str) -> None:
-    """In either format."""
     assert differing(WRONG_SECRET, answered(document, 401), error_format) == []
 
 
@@ -52,42 +49,36 @@ def test_a_refusal_as_promised_does_not_differ(document: object, error_format: s
 def test_a_refusal_of_another_shape_differs(
     document: object, error_format: str, difference: tuple[str, str] | None
 ) -> None:
-    """Another code, another order, a field more, no text."""
     found = differing(WRONG_SECRET, answered(document, 401), error_format)
     assert len(found) == 1
     assert difference in (None, found[0])
 
 
 def test_a_text_may_be_promised_by_a_pattern() -> None:
-    """For the whole text."""
     fitting, other = ExpectedResponse(gam="116 401", text=".*secret.*"), ExpectedResponse(gam="116 401", text="secret")
     assert differing(fitting, answered(GAM, 401)) == []
     assert [promised for promised, _ in differing(other, answered(GAM, 401))] == ["a text like secret"]
 
 
 def test_a_refusal_without_a_name_has_only_a_text() -> None:
-    """RFC 6750 §3.1: who sent no token is told no error."""
     promise = ExpectedResponse(gam="0 401", rfc=" 401")
     assert differing(promise, answered({"error_description": "a"}, 401), "rfc6749") == []
     assert len(differing(promise, answered(RFC, 401), "rfc6749")) == 1
 
 
 def test_another_status_differs() -> None:
-    """And everything else is looked at all the same."""
     assert differing(WRONG_SECRET, answered(GAM, 400)) == [("status 401", "400")]
     assert differing(ExpectedResponse(), answered({}, 201)) == [("status 200", "201")]
 
 
 @pytest.mark.parametrize("name", ["content_type", "cache_control", "pragma", "www_authenticate"])
 def test_a_header_that_is_missing_differs(name: str) -> None:
-    """Those of every answer, and the challenge of a 401."""
     ((promised, found),) = differing(WRONG_SECRET, answered(GAM, 401, **{name: None}))
     assert promised.startswith(f"{name.replace('_', '-')}: ")
     assert found == "no such header"
 
 
 def test_a_challenge_names_the_scheme_and_the_error_of_a_token() -> None:
-    """Basic for a client that used it, the error in the words of RFC 6750 alone."""
     basic = ExpectedResponse(gam="116 401", rfc="invalid_client 401", challenge="Basic")
     assert differing(basic, answered(GAM, 401)) == [
         ('www-authenticate: Basic realm="gam"', 'Bearer realm="gam"'),
@@ -101,7 +92,6 @@ def test_a_challenge_names_the_scheme_and_the_error_of_a_token() -> None:
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_who_is_to_come_again_is_told_when(status: int) -> None:
-    """A number of seconds above zero."""
     promise = ExpectedResponse(gam=f"{status} {status}", rfc=f"invalid_request {status}")
     document = {"error": {"code": str(status), "message": "a"}}
     assert differing(promise, answered(document, status, retry_after="7")) == []
@@ -110,7 +100,6 @@ def test_who_is_to_come_again_is_told_when(status: int) -> None:
 
 
 def test_a_header_may_be_promised_to_be_absent() -> None:
-    """False says so."""
     promise = ExpectedResponse(headers={"Vary": False, "Allow": "POST"})
     assert differing(promise, answered({}, allow="POST")) == []
     assert differing(promise, answered({}, vary="a")) == [
@@ -120,7 +109,6 @@ def test_a_header_may_be_promised_to_be_absent() -> None:
 
 
 def test_fields_differ_by_their_order_too() -> None:
-    """And when there is no object at all."""
     promise = ExpectedResponse(fields=("a", "b"))
     assert differing(promise, answered({"a": 1, "b": 2})) == []
     assert differing(promise, answered({"b": 2, "a": 1})) == [("the fields a b", "b a")]
@@ -148,12 +136,10 @@ def test_fields_differ_by_their_order_too() -> None:
     ],
 )
 def test_a_value_is_as_promised_or_fits_the_pattern(wanted: object, there: object, same: bool) -> None:  # noqa: FBT001 - a case
-    """Of the same type, inside lists and objects too."""
     assert (differing(ExpectedResponse(json={"x": wanted}), answered({"x": there})) == []) is same
 
 
 def test_a_connection_that_stays_open_differs_where_it_is_to_close() -> None:
-    """Elsewhere it may do either."""
     assert differing(ExpectedResponse(status=204, closes=True), ReceivedResponse(204, closed=False)) == [
         ("the connection closes", "it stays open")
     ]
@@ -161,12 +147,10 @@ def test_a_connection_that_stays_open_differs_where_it_is_to_close() -> None:
 
 
 def test_no_answer_differs() -> None:
-    """With what came instead."""
     assert differing(ExpectedResponse(), ReceivedResponse(problem="TimeoutError")) == [("an answer", "TimeoutError")]
 
 
 def test_secrets_of_an_answer_are_not_shown() -> None:
-    """Nor is it shown whole when it is long."""
     secret = "gamkey_00000000_00000000000000000000000000000000000000"
     ((_, told),) = differing(ExpectedResponse(json={"x": "y"}), answered({"x": secret}))
     assert secret not in told
@@ -187,5 +171,4 @@ def test_secrets_of_an_answer_are_not_shown() -> None:
     ],
 )
 def test_a_promise_is_told_in_few_words(promise: ExpectedResponse, error_format: str, words: str) -> None:
-    """Those of the format that the server speaks."""
     assert comparison.describe_expected(promise, error_format) == words

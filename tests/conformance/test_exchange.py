@@ -17,13 +17,11 @@ HERE = exchange.parse_url("http://127.0.0.1:1/base/")
 
 
 def sent(question: RequestSpec) -> bytes:
-    """Return the bytes that ask the question."""
     (packet,) = exchange.encode_request(question, WORLD, "portal", HERE)
     return packet
 
 
 def test_a_form_is_escaped_and_measured() -> None:
-    """A list is a parameter sent twice."""
     form = {"a": "{who.api_key}", "é": ["1", "2"]}
     found = sent(RequestSpec("POST", "{server.base}/x", {"A": "b"}, form=form))
     assert found == (
@@ -32,24 +30,20 @@ def test_a_form_is_escaped_and_measured() -> None:
 
 
 def test_a_query_is_escaped_and_there_is_no_body() -> None:
-    """As refresh by GET sends it."""
     found = sent(RequestSpec(path="/x", query={"a": "{who.client_id}"}))
     assert found == b"GET /x?a=a+b HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 
 def test_http_basic_is_escaped_before_it_is_encoded() -> None:
-    """RFC 6749 §2.3.1; the text is a+b:c%3A%C3%A9."""
     found = sent(RequestSpec(path="/", basic=("{who.client_id}", "{who.client_secret}")))
     assert b"\r\nAuthorization: Basic YStiOmMlM0ElQzMlQTk=\r\n" in found
 
 
 def test_a_body_stands_as_it_is() -> None:
-    """A byte a letter."""
     assert sent(RequestSpec("POST", "/", body="ÿ\x00{who.api_key}")).endswith(b"\r\n\r\n\xff\x00k+k")
 
 
 def test_packets_are_the_whole_connection() -> None:
-    """Nothing is added."""
     assert exchange.encode_request(RequestSpec(packets=("GE", "T {server.base}")), WORLD, "portal", HERE) == [
         b"GE",
         b"T /base",
@@ -58,7 +52,6 @@ def test_packets_are_the_whole_connection() -> None:
 
 @contextmanager
 def answering(*answers: bytes, stays: bool = False) -> Iterator[exchange.TargetServer]:
-    """Answer one connection after the other with those bytes, whatever it sends; wait for its end if one stays."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def answer() -> None:
@@ -77,14 +70,12 @@ def answering(*answers: bytes, stays: bool = False) -> Iterator[exchange.TargetS
 
 
 def test_an_answer_is_read_with_its_headers_in_lower_case() -> None:
-    """Two of one name are joined."""
     with answering(b"HTTP/1.1 401 No\r\nA: b\r\nA: c\r\nContent-Length: 2\r\n\r\nhi") as server:
         found = server.send([b"GET / HTTP/1.1\r\n\r\n"], "GET")
     assert (found.status, found.headers["a"], found.body, found.closed) == (401, "b, c", b"hi", None)
 
 
 def test_whether_a_connection_closes_is_found_out_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A listener that has no more to say and stays is no end."""
     monkeypatch.setattr(exchange, "CLOSE_SECONDS", 0.1)
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
     with answering(answer, answer + b"x") as server:
@@ -98,7 +89,6 @@ def test_whether_a_connection_closes_is_found_out_when_it_is_asked_for(monkeypat
     ("answer", "told"), [(b"", "RemoteDisconnected"), (b"hello\r\n", "BadStatusLine"), (b"HTTP/1.1 ", "BadStatusLine")]
 )
 def test_what_is_no_answer_is_told(answer: bytes, told: str) -> None:
-    """With the kind of trouble."""
     with answering(answer) as server:
         found = server.send([b"x"], "GET")
     assert found.status == 0
@@ -109,7 +99,6 @@ def test_what_is_no_answer_is_told(answer: bytes, told: str) -> None:
     "url", ["example.com", "ftp://a", "http://", "http://a:x", "http://a/?b", "http://a b", "http://u@a"]
 )
 def test_an_address_that_is_none_is_explained(url: str) -> None:
-    """With an example."""
     with pytest.raises(UsageError, match="no address of a server") as caught:
         exchange.parse_url(url)
     assert "https://" in str(caught.value.hint)

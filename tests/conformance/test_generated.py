@@ -20,7 +20,6 @@ COUNT = 750
 
 @pytest.fixture(scope="module")
 def generated() -> ModuleType:
-    """Return the module `generated.py`, which is a command and on no path."""
     spec = spec_from_file_location("generated", COMMAND)
     assert spec is not None
     assert spec.loader is not None
@@ -31,7 +30,6 @@ def generated() -> ModuleType:
 
 @pytest.mark.parametrize("error_format", ["gam", "rfc6749"])
 def test_every_answer_to_what_is_generated_is_documented(generated: ModuleType, error_format: str) -> None:
-    """And grants, renewals, claims and refusals are all among them."""
     came = generated.drive(COUNT, error_format)
     assert came.total() >= COUNT
     assert {status for _, status in came} >= {200, 400, 401, 404, 405}
@@ -58,7 +56,6 @@ def test_every_answer_to_what_is_generated_is_documented(generated: ModuleType, 
 def test_what_the_document_does_not_say_is_told(
     generated: ModuleType, status: int, document: object, headers: dict[str, str], told: str
 ) -> None:
-    """A status, a header, a field of the body."""
     sent = generated.Sent(CLAIMS, "GET", CLAIMS, {}, b"", b"")
     found = generated.undocumented(sent, ReceivedResponse(status, headers, json.dumps(document).encode()))
     assert found.startswith(told)
@@ -66,7 +63,6 @@ def test_what_the_document_does_not_say_is_told(
 
 
 def test_what_is_not_described_is_refused_and_no_more(generated: ModuleType) -> None:
-    """Neither granted nor a failure of the server; no answer at all is told too."""
     for method, path in (("PUT", CLAIMS), ("GET", f"{CLAIMS}/")):
         sent = generated.Sent(CLAIMS, method, path, {}, b"", b"")
         assert generated.undocumented(sent, ReceivedResponse(405)) == ""
@@ -75,7 +71,6 @@ def test_what_is_not_described_is_refused_and_no_more(generated: ModuleType) -> 
 
 
 def test_the_command_sums_up_what_came() -> None:
-    """A table for each format."""
     ran = subprocess.run([sys.executable, COMMAND, "--requests", "20"], capture_output=True, check=True, timeout=60)
     lines = ran.stdout.decode().splitlines()
     assert sum("every answer as documented, no 500" in line for line in lines) == 2

@@ -30,7 +30,6 @@ OF_EACH_PROCESS = "max_failures"
 def holds(
     serving: Serving, world: World, rows: list[Row], variants: Iterable[dict[str, object]] = SERVER_VARIANTS
 ) -> None:
-    """Fail unless each of `rows` finds a variant of the server that it fits, and that answers as the contract says."""
     left = rows
     for variant in variants:
         told = world.with_server(variant)
@@ -44,12 +43,10 @@ def holds(
 
 
 def test_a_server_is_as_the_contract(serve: Serving, world: World) -> None:
-    """Every row, by the first variant of the server that it fits."""
     holds(serve, world, list(table.load_rows()))
 
 
 def test_a_server_refuses_in_the_words_of_rfc_6749_where_it_is_told_to(serve: Serving, world: World) -> None:
-    """Every row that is a refusal."""
     rows = [row for row in table.load_rows() if row.expected.gam]
     holds(serve, world.with_server({"error_format": "rfc6749"}), rows)
 
@@ -57,7 +54,6 @@ def test_a_server_refuses_in_the_words_of_rfc_6749_where_it_is_told_to(serve: Se
 def test_several_workers_are_as_the_contract(
     serve: Callable[..., AbstractContextManager[TargetServer]], world: World
 ) -> None:
-    """Every row that they do not each count for themselves."""
     rows = [row for row in table.load_rows() if OF_EACH_PROCESS not in row.server]
     variants = [each for each in SERVER_VARIANTS if OF_EACH_PROCESS not in each]
     holds(lambda told: serve(told, ["--workers=2"]), world, rows, variants)
@@ -65,7 +61,6 @@ def test_several_workers_are_as_the_contract(
 
 @contextmanager
 def in_asgi(path: Path, world: World) -> Iterator[TargetServer]:
-    """Run the ASGI form under a server that others wrote, while the `with` lasts."""
     told = world.server
     conduct = routes.ServerConfig(
         base_path=told["base_path"],
@@ -91,7 +86,6 @@ def in_asgi(path: Path, world: World) -> Iterator[TargetServer]:
 
 
 def test_the_asgi_form_is_as_the_contract(place: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every row but those about bytes: the server in front judges them."""
     monkeypatch.setattr(passwords, "CURRENT_COST", passwords.TEST_COST)
     rows = [row for row in table.load_rows() if not row.request.packets and not row.expected.closes]
     holds(lambda told: in_asgi(place / "store.db", told), world, rows)
@@ -108,38 +102,32 @@ class Deaf(TargetServer):
         object.__setattr__(self, "answers", list(answers))
 
     def ask(self, packets: list[bytes], method: str, *, to_the_end: bool = False) -> ReceivedResponse:
-        """Give the next answer."""
         del packets, method, to_the_end
         answers: list[ReceivedResponse] = self.__dict__["answers"]
         return answers.pop(0)
 
 
 def of_row(row: Row, world: World, *answers: ReceivedResponse) -> Verdict:
-    """Return what becomes of the row when the server answers so."""
     return suite.check_row(Deaf(*answers), world, row)
 
 
 def test_what_the_world_lacks_is_told_as_skipped() -> None:
-    """With the name of the value."""
     verdict = of_row(ROW, parse_world({}))
     assert (verdict.verdict, verdict.why) == (SKIPPED, "the world has no portal.client_id")
 
 
 def test_a_grant_that_is_not_served_is_told_as_skipped() -> None:
-    """Nothing is asked."""
     row = Row("password", "a name", RequestSpec(), ExpectedResponse(), grant="password")
     verdict = of_row(row, parse_world({"server": {"grants": ["api_key"]}}))
     assert (verdict.verdict, verdict.why) == (SKIPPED, "the server does not serve the grant password")
 
 
 def test_a_row_for_another_server_is_told_as_skipped() -> None:
-    """With what that server would have to be."""
     row = Row("userinfo", "a name", RequestSpec(), ExpectedResponse(), server={"expired_status": 403})
     assert of_row(row, parse_world({})).why == "for a server with expired_status = 403"
 
 
 def test_an_answer_that_differs_is_told_with_both() -> None:
-    """What was promised in few words, what was found, and where they differ."""
     row = Row("routes", "a name", RequestSpec(), ExpectedResponse(gam="404 404"))
     verdict = of_row(row, parse_world({}), ReceivedResponse(404, {}, b'{"error":{"code":"1","message":"a"}}'))
     assert (verdict.verdict, verdict.expected, verdict.found) == (DIFFERS, "404", "404 1")
@@ -147,7 +135,6 @@ def test_an_answer_that_differs_is_told_with_both() -> None:
 
 
 def test_what_goes_wrong_before_a_row_is_told_as_a_difference(world: World) -> None:
-    """The row itself is not asked."""
     row = Row("userinfo", "a name", RequestSpec(), ExpectedResponse(), after=("grant",))
     for answer, told in ((ReceivedResponse(500), "500"), (ReceivedResponse(problem="TimeoutError"), "0: TimeoutError")):
         verdict = of_row(row, world, answer)
@@ -156,13 +143,11 @@ def test_what_goes_wrong_before_a_row_is_told_as_a_difference(world: World) -> N
 
 
 def test_what_comes_so_many_times_before_a_row_may_fail(world: World) -> None:
-    """It is there to fail."""
     row = Row("refusals", "a name", RequestSpec(), ExpectedResponse(status=204), after=("wrong_secret*2",))
     assert of_row(row, world, ReceivedResponse(401), ReceivedResponse(401), ReceivedResponse(204)).verdict == SAME
 
 
 def test_an_answer_before_a_row_gives_it_values(world: World) -> None:
-    """By the name of the request that was answered."""
     promise = ExpectedResponse(json={"a": "{grant.b}"}, status=204)
     row = Row("userinfo", "a name", RequestSpec(), promise, after=("grant",))
     assert (
@@ -180,7 +165,6 @@ def test_an_answer_before_a_row_gives_it_values(world: World) -> None:
 
 
 def test_an_answer_may_be_promised_to_be_like_another(world: World) -> None:
-    """Whoever sees both learns nothing from the difference."""
     row = Row("refusals", "a name", RequestSpec(), ExpectedResponse(status=204, like="wrong_key"))
     assert of_row(row, world, ReceivedResponse(204, {}, b"a"), ReceivedResponse(204, {}, b"a")).verdict == SAME
     verdict = of_row(row, world, ReceivedResponse(204, {}, b"a"), ReceivedResponse(204, {}, b"b"))
@@ -188,7 +172,6 @@ def test_an_answer_may_be_promised_to_be_like_another(world: World) -> None:
 
 
 def test_a_server_that_does_not_answer_differs() -> None:
-    """The whole run goes on."""
     silent = exchange.parse_url("http://127.0.0.1:1")
     verdict = suite.check_row(
         silent, parse_world({}), Row("routes", "a name", RequestSpec(path="/"), ExpectedResponse())

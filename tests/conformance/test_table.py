@@ -21,24 +21,20 @@ NOT_TO_BE_ASKED_FOR = {
 
 
 def told(row: Row) -> tuple[str, str]:
-    """Return the refusal of the row in both formats."""
     return row.expected.gam, row.expected.rfc
 
 
 def test_there_is_a_file_for_each_section_and_a_row_in_each() -> None:
-    """And no file beside them."""
     files = {path.stem for path in table.FOLDER.glob("*.toml")} - {"requests", "world", "seed"}
     assert files == {*table.SECTIONS} == {row.section for row in ROWS}
 
 
 def test_no_two_rows_of_a_section_have_one_name() -> None:
-    """A name says which row it is."""
     assert [name for name, number in Counter((row.section, row.name) for row in ROWS).items() if number > 1] == []
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.section}: {row.name}")
 def test_a_row_is_whole(row: Row) -> None:
-    """It has its place in the contract, both formats of a refusal, requests before it that there are."""
     assert row.rule
     assert bool(row.expected.gam) == bool(row.expected.rfc)
     for refusal in filter(None, told(row)):
@@ -51,7 +47,6 @@ def test_a_row_is_whole(row: Row) -> None:
 
 
 def test_every_refusal_that_can_be_asked_for_has_a_row() -> None:
-    """In the codes and names of both formats, as the server's own table has them."""
     asked = {told(row) for row in ROWS}
     wanted = {
         rule: (f"{each.code} {each.status}", f"{each.error} {each.rfc_status}")
@@ -62,7 +57,6 @@ def test_every_refusal_that_can_be_asked_for_has_a_row() -> None:
 
 
 def test_every_route_has_a_row_for_its_methods_and_one_for_others() -> None:
-    """By the path below the base path."""
     asked = {(row.request.path.removeprefix("{server.base}"), row.request.method, row.expected.gam) for row in ROWS}
     for path, methods in routes.ROUTES.items():
         assert {method for each, method, refusal in asked if each == path and not refusal} >= {*methods} - {"GET"}
@@ -70,13 +64,11 @@ def test_every_route_has_a_row_for_its_methods_and_one_for_others() -> None:
 
 
 def test_every_scope_has_a_row_that_asks_for_it_alone() -> None:
-    """And is answered with the claims that it reveals."""
     asked = {each.form.get("scope") for name, each in table.load_requests().items() if name.startswith("only_")}
     assert asked == {*scopes.TABLE} - {"fullcontrol"} | {"user_team", "user_desks"}
 
 
 def test_every_value_that_a_row_names_is_of_the_world_or_of_a_request(world: World) -> None:
-    """A name with a slip would skip its row for ever."""
     held = {f"{name}.{field}" for name, values in world.values.items() for field in values}
     known = {name.partition(".")[0] for name in held} | {*table.load_requests(), "server", "who"}
     questions = [*table.load_requests().values(), *(row.request for row in ROWS)]

@@ -27,24 +27,20 @@ TOLD = {"portal": {"client_id": "a", "api_key": "b"}, "narrow": {"api_key": "c"}
     ],
 )
 def test_a_text_is_filled_with_values(text: str, holder: str, filled: str) -> None:
-    """Of the holder, of another by name, and of the client of portal where a holder has none of its own."""
     assert worlds.parse_world(TOLD).fill(text, holder) == filled
 
 
 @pytest.mark.parametrize("text", ["{portal.password}", "{nobody.client_id}", "{narrow.access_token}"])
 def test_a_value_that_is_not_there_is_named(text: str) -> None:
-    """Nothing of another holder stands in for it."""
     with pytest.raises(UnknownValueError, match=text.strip("{}")):
         worlds.parse_world(TOLD).fill(text, "portal")
 
 
 def test_the_repr_of_a_world_shows_no_credential() -> None:
-    """A message that quotes it tells nothing."""
     assert "narrow" not in repr(worlds.parse_world(TOLD))
 
 
 def test_a_file_says_how_the_server_was_started(tmp_path: Path) -> None:
-    """What it leaves out is as usual."""
     (tmp_path / "world.toml").write_text('[server]\nmax_failures = 3\ngrants = ["api_key"]\n', encoding="utf-8")
     assert worlds.load_world(str(tmp_path / "world.toml")).server == {
         **SERVER_DEFAULTS,
@@ -66,7 +62,6 @@ def test_a_file_says_how_the_server_was_started(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_is_no_world_is_explained(tmp_path: Path, text: bytes, told: str) -> None:
-    """With what prints one."""
     (tmp_path / "world.toml").write_bytes(text)
     with pytest.raises(UsageError, match=f"^{told}$") as caught:
         worlds.load_world(str(tmp_path / "world.toml"))
@@ -74,13 +69,11 @@ def test_a_file_that_is_no_world_is_explained(tmp_path: Path, text: bytes, told:
 
 
 def test_a_file_that_is_not_there_is_explained(tmp_path: Path) -> None:
-    """As the system says it."""
     with pytest.raises(UsageError, match="No such file"):
         worlds.load_world(str(tmp_path / "world.toml"))
 
 
 def test_the_template_is_a_world_whose_manifest_can_be_made() -> None:
-    """Each client has an id and a secret of its own."""
     world = worlds.parse_world(tomllib.loads(worlds.render_template(MAKE)))
     ids = [values["client_id"] for values in world.values.values() if "client_id" in values]
     assert len({*ids}) == len(ids) > 10
@@ -89,6 +82,5 @@ def test_the_template_is_a_world_whose_manifest_can_be_made() -> None:
 
 
 def test_a_manifest_needs_every_value() -> None:
-    """What lacks is named."""
     with pytest.raises(UsageError, match=r"^the world lacks portal\.client_secret$"):
         worlds.render_seed(worlds.parse_world(TOLD))

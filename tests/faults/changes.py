@@ -46,7 +46,6 @@ for line in sys.stdin:
 
 @contextmanager
 def resident(world: World) -> Iterator[Run]:
-    """Start a process that runs commands as it is told them, each with the store opened anew."""
     line = [sys.executable, "-c", COMMANDS, "--store", str(world.store)]
     with started(line, stdin=subprocess.PIPE) as process:
         told, tells = process.stdin, process.stdout
@@ -62,8 +61,6 @@ def resident(world: World) -> Iterator[Run]:
 
 
 def by_process(world: World) -> Run:
-    """Return what starts a process for each command."""
-
     def run(words: tuple[str, ...]) -> Done:
         begun = monotonic()
         done = world.run(*words)
@@ -82,13 +79,11 @@ class Asker:
         self._root = f"{served.url.path}/oauth/gam/v2.0"
 
     def grant(self, pair: Pair, secret: Held, key: Held) -> None:
-        """Trade a key for a token."""
         things = (*pair.switches, secret.thing, key.thing)
         form = {"grant_type": "password", "client_secret": secret.secret, "api_key": key.secret}
         self._granted(pair, key.thing, form, things)
 
     def renew(self, token: Token, secret: Held) -> None:
-        """Trade a refresh token, which is good once, for a token."""
         things = (*token.pair.switches, secret.thing, token.key, token.session)
         form = {"grant_type": "refresh_token", "client_secret": secret.secret, "refresh_token": token.refresh}
         self._granted(token.pair, token.key, form, things, token.session)
@@ -111,7 +106,6 @@ class Asker:
             pair.renewable.append(token)
 
     def userinfo(self, token: Token) -> None:
-        """Ask for the claims of a token."""
         things = (*token.pair.switches, token.key, token.session)
         begun = monotonic()
         self._connection.request("GET", f"{self._root}/userinfo", headers={"Authorization": token.secret})
@@ -126,12 +120,10 @@ class Asker:
         return document, "" if answer.status == 200 else document["error"]["code"]
 
     def close(self) -> None:
-        """End the connection."""
         self._connection.close()
 
 
 def ask(asker: Asker, pairs: list[Pair], dice: Random, ending: Event) -> None:
-    """Ask for this and that until the server is gone."""
     while not ending.is_set():
         pair = dice.choice(pairs)
         secret = dice.choice(pair.client.secrets) if dice.random() < 0.1 else pair.client.secrets[-1]
@@ -145,7 +137,6 @@ def ask(asker: Asker, pairs: list[Pair], dice: Random, ending: Event) -> None:
 
 
 def renew(asker: Asker, taken: Callable[[], Token], secret: Held) -> None:
-    """Use a refresh token that nobody else uses."""
     try:
         token = taken()
     except IndexError:  # there is none, or another client was faster
@@ -154,14 +145,12 @@ def renew(asker: Asker, taken: Callable[[], Token], secret: Held) -> None:
 
 
 def change(asker: Asker, changer: Changer, ending: Event) -> None:
-    """Change this and that until the server is gone, and ask after each change at once."""
     while not ending.is_set():
         for pair in changer.turn():
             probe(asker, pair)
 
 
 def probe(asker: Asker, pair: Pair) -> None:
-    """Ask with the last two client secrets of a pair, the last two keys, tokens of late, and a refresh token."""
     tokens = [pair.tokens[-back] for back in range(1, min(3, len(pair.tokens)) + 1)]
     if len(pair.client.secrets) > 1:
         asker.grant(pair, pair.client.secrets[-2], pair.keys[-1])
@@ -185,7 +174,6 @@ class Load:
         self.pairs = [pair for estate in owned for pair in estate.pairs]
 
     def run(self, served: Served, seconds: float) -> None:
-        """Let all of them work so long, kill the server, and judge what it answered."""
         ending = Event()
         with resident(self._world) as first, resident(self._world) as second:
             runs = (first, second, by_process(self._world))
@@ -211,7 +199,6 @@ class Load:
         return Random(self._dice.random())
 
     def look(self, served: Served) -> None:
-        """Ask the next server about keys and tokens of the one before, and judge what it answers."""
         asker = Asker(served)
         for pair in self.pairs:
             probe(asker, pair)
@@ -228,7 +215,6 @@ class Load:
 
 
 def changes(folder: Path, dice: Random, going: Rounds) -> Outcome:
-    """Ask a server while others change what it answers by, kill it, and look for what it had granted in the next."""
     world, outcome = World(folder), Outcome()
     load = Load(world, estates(world, RESIDENT + 1), dice)
     served, tokens, keys = Served(world, *SERVERS[0]), list[str](), list[str]()

@@ -10,7 +10,6 @@ PROCESSES = 50
 
 
 def crowd(folder: Path, dice: Random, going: Going) -> Outcome:
-    """Make fifty keys in as many processes at once, while a server grants tokens as fast as it can."""
     world, outcome = World(folder, PROCESSES + 1), Outcome()
     key = world.run("key", "generate", "--user", "user0", "--app", APP).stdout.strip()
     served = Served(world)

@@ -18,7 +18,6 @@ MIB = 1 << 20
 
 
 def limited(folder: Path, dice: Random, going: Going) -> Outcome:
-    """Let no file grow beyond a random size, from nothing to more than enough, while one key or many are made."""
     world, outcome, said = World(folder), Outcome(), list[str]()
     table = folder / "keys.csv"
     while going():
@@ -42,7 +41,6 @@ def limited(folder: Path, dice: Random, going: Going) -> Outcome:
 
 
 def _bulk(world: World, table: Path, number: int) -> tuple[Path, list[str]]:
-    """Return an output, and the words that make two keys into it."""
     some = [world.people[(number + each) % len(world.people)] for each in (1, 2)]
     table.write_text("user,app\n" + "".join(f"{name},{APP}\n" for name in some), encoding="utf-8")
     out = world.folder / f"issued{number}.csv"
@@ -54,7 +52,6 @@ def _live(world: World) -> int:
 
 
 def _said(ran: "subprocess.CompletedProcess[str]", codes: tuple[int, ...]) -> list[str]:
-    """Return the secrets that a run told; fails unless it went well or ended with one of these codes and one error."""
     if ran.returncode == 0:
         return ran.stdout.split()
     errors = [line for line in ran.stderr.splitlines() if line.startswith("gamcli: error: ")]
@@ -66,7 +63,6 @@ def _said(ran: "subprocess.CompletedProcess[str]", codes: tuple[int, ...]) -> li
 
 
 def _all_there(world: World, outcome: Outcome, said: list[str]) -> Outcome:
-    """Return what all rounds came to: what an earlier one acknowledged must still be there."""
     world.checked()
     return outcome._replace(found=outcome.found - (len(said) - world.found("key", said)))
 
@@ -77,7 +73,6 @@ class CannotMountError(Exception):
 
 @contextmanager
 def mounted(folder: Path, size: int) -> Iterator[Path]:
-    """Mount a file system of that size while the `with` lasts. Raises CannotMountError."""
     folder.mkdir()
     _mount("-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", str(folder))
     try:
@@ -95,7 +90,6 @@ def _mount(*words: str) -> None:
 
 
 def full(folder: Path, dice: Random, going: Going) -> Outcome:
-    """Fill a file system but for some KiB, make keys and trade them until it is full, make room, and look."""
     try:
         with mounted(folder / "small", 64 * MIB) as small:
             return _filled(World(small), dice, going)
@@ -126,7 +120,6 @@ def _filled(world: World, dice: Random, going: Going) -> Outcome:
 
 
 def _fill(ballast: Path, left: int) -> None:
-    """Write a file until only so much room is left."""
     with ballast.open("wb", buffering=0) as file:
         try:
             while True:
@@ -136,7 +129,6 @@ def _fill(ballast: Path, left: int) -> None:
 
 
 def _traded(served: Served, key: str, seconds: float) -> list[str]:
-    """Return the tokens of some seconds; what is refused for want of room is 503."""
     client = Client(served, key)
     client.start()
     client.join(seconds)
@@ -148,7 +140,6 @@ def _traded(served: Served, key: str, seconds: float) -> list[str]:
 
 
 def read_only(folder: Path, dice: Random, going: Going) -> Outcome:
-    """Let a file system be read only for a while: what writes is 8, and what was there is there."""
     try:
         with mounted(folder / "fixed", 8 * MIB) as fixed:
             return _fixed(World(fixed), dice, going)

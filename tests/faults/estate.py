@@ -46,7 +46,6 @@ class Token(NamedTuple):
 
     @property
     def id(self) -> str:
-        """Its id, as commands take it."""
         return self.secret.partition("!")[2][:12]
 
 
@@ -72,7 +71,6 @@ class Pair:
     renewable: deque[Token] = field(default_factory=lambda: deque(maxlen=30))
 
     def took(self, key: str) -> None:
-        """Note another key."""
         self.keys.append(Held(Thing("key", _id(key)), key))
 
 
@@ -88,7 +86,6 @@ def _id(key: str) -> str:
 
 
 def estates(world: World, number: int) -> list[Estate]:
-    """Make so many of them."""
     with Store.open(world.store) as store:
         gam = Gam(store, lambda: datetime.now(UTC), os.urandom, "faults")
         return [_estate(gam, world.people[EACH * each : EACH * (each + 1)], f"shop{each}x") for each in range(number)]
@@ -152,7 +149,6 @@ class Changer:
         self._dice = dice
 
     def turn(self) -> list[Pair]:
-        """Mend what is no good, or else break something; return the pairs whose requests this may change."""
         self.turns += 1
         for touched in self._mended():
             return touched
@@ -196,7 +192,6 @@ class Changer:
         self._do(("key", "revoke", key.name), key)
 
     def _revoke_token(self, pair: Pair) -> None:
-        """One with a refresh token if there is one, which is there to be tried first then."""
         token = (list(pair.renewable) or pair.tokens)[-1]
         self._do(("token", "revoke", token.id), token.session)
         if token.refresh:
@@ -208,7 +203,6 @@ class Changer:
         self._took(pair, self._do((*words, "1h")) if overlap else self._do((*words, "0"), key))
 
     def _rotate_secret(self, client: Client, *, overlap: bool) -> None:
-        """With an overlap the present secret stays good, but never the one before it."""
         old = [held.thing for held in client.secrets][: -1 if overlap else None]
         words = ("app", "rotate-secret", client.name)
         secret = self._do((*words, "--overlap", "1h") if overlap else words, *old)
@@ -219,7 +213,6 @@ class Changer:
         self.made.append(key)
 
     def _do(self, words: tuple[str, ...], *things: Thing, good: bool = False) -> str:
-        """Run a command that makes the things good or not, and return what it tells."""
         done = self._run(words)
         if done.code:
             raise LostError(f"{' '.join(words)} ended with {done.code}: {done.err}")

@@ -37,22 +37,18 @@ class Thing:
 
     @property
     def good(self) -> bool:
-        """Whether it was good when it was last changed."""
         return self._good[-1]
 
     def changed(self, begun: float, acknowledged: float, *, good: bool) -> None:
-        """Note a change that began and was acknowledged at these instants."""
         self._begun.append(begun)
         self._acknowledged.append(acknowledged)
         self._good.append(good)
 
     def states(self, begun: float, ended: float) -> set[bool]:
-        """Return what a request of that time may have met: the last state acknowledged before it, or a later one."""
         settled = bisect_left(self._acknowledged, begun) - 1
         return set(self._good[settled : bisect_right(self._begun, ended)])
 
     def age(self, at: float) -> float:
-        """Return how long ago the last change before that instant was acknowledged, in seconds."""
         return at - self._acknowledged[bisect_left(self._acknowledged, at) - 1]
 
 
@@ -66,7 +62,6 @@ class Answer(NamedTuple):
     code: str
 
     def wrong(self) -> str:
-        """Say what is wrong with it; empty when nothing is."""
         what = ("grant", "userinfo")[self.asked]
         bearing = [(each, each.states(self.begun, self.ended)) for each in self.things if CODES[each.kind][self.asked]]
         if not self.code:
@@ -79,5 +74,4 @@ class Answer(NamedTuple):
 
 
 def wrongs(answers: Iterable[Answer]) -> list[str]:
-    """Say what is wrong with each of the answers that should have been another one."""
     return [wrong for answer in answers if (wrong := answer.wrong())]

@@ -44,13 +44,11 @@ Going = Callable[[], bool]
 
 
 def each_key(folder: Path, dice: Random, going: Going) -> Outcome:
-    """Kill a loop of `key generate`, a process each."""
     world = World(folder)
     return _loop(world, ["sh", "-c", PROCESSES, "sh", *world.line()], dice, (0.25, going))
 
 
 def one_after_another(folder: Path, dice: Random, going: Going) -> Outcome:
-    """Kill a process that makes one key after another."""
     world = World(folder)
     return _loop(world, [sys.executable, "-c", ONE_PROCESS, "--store", str(world.store)], dice, (0.1, going))
 
@@ -79,7 +77,6 @@ MANY = 2000
 
 
 def bulk(folder: Path, dice: Random, going: Going) -> Outcome:
-    """Kill `key generate --from` again and again until it has made all; then nothing is missing, and nothing double."""
     template = World(folder / "template", MANY)
     table = folder / "keys.csv"
     table.write_text("user,app\n" + "".join(f"{name},{APP}\n" for name in template.people), encoding="utf-8")
@@ -108,7 +105,6 @@ def bulk(folder: Path, dice: Random, going: Going) -> Outcome:
 
 
 def _copied(template: World, folder: Path) -> World:
-    """Return a world like that one, elsewhere."""
     folder.mkdir(mode=0o700)
     world = World.__new__(World)
     world.folder, world.store, world.people = folder, folder / "store.db", template.people
@@ -117,7 +113,6 @@ def _copied(template: World, folder: Path) -> World:
 
 
 def _delivered(out: Path) -> list[str]:
-    """Return the keys in the whole rows of an output."""
     if not out.exists():
         return []
     return [row["api_key"] for row in csv.DictReader(whole_lines(out.read_text(encoding="utf-8")))]
@@ -133,7 +128,6 @@ EACH = 8
 
 
 def apply(folder: Path, dice: Random, going: Going) -> Outcome:
-    """Kill `apply`: all of it holds and its secrets are in the file, or nothing does."""
     world, outcome = World(folder), Outcome()
     began = monotonic()
     _apply(world, 0).communicate()
@@ -176,7 +170,6 @@ def _apply(world: World, number: int) -> Any:  # noqa: ANN401 - a Popen
 
 
 def _applied(world: World, number: int, *, over: bool) -> tuple[int, int]:
-    """Return how many secrets a run acknowledged, and how many of them are good."""
     listed = json.loads(world.run("app", "list", "-o", "json").stdout)
     there = sum(app["name"].startswith(f"r{number}n") for app in listed)
     _require(there in (0, EACH), f"{there} of {EACH} applications of one manifest")
@@ -216,11 +209,9 @@ class Served:
             pass
 
     def connection(self) -> HTTPConnection:
-        """Return a connection to it."""
         return HTTPConnection(self.url.netloc, timeout=20)
 
     def kill(self) -> None:
-        """End it with -9, its workers too."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
@@ -243,7 +234,6 @@ class Client(Thread):
         self._body = GRANT + key
 
     def run(self) -> None:
-        """Ask again and again."""
         try:
             while not self.ends:
                 self._connection.request("POST", self._path, self._body, FORM)
@@ -260,7 +250,6 @@ class Client(Thread):
 
 
 def serve(folder: Path, dice: Random, going: Going) -> Outcome:
-    """Kill a server under load: the tokens that clients got are in the store, and good at the next server."""
     world, outcome = World(folder), Outcome()
     ran = world.run("key", "generate", "--user", "user0", "--app", APP)
     served, all_tokens = Served(world), list[str]()
@@ -287,7 +276,6 @@ def serve(folder: Path, dice: Random, going: Going) -> Outcome:
 
 
 def _require_claims(served: Served, tokens: list[str]) -> None:
-    """Fail unless `userinfo` takes each of the tokens."""
     connection = served.connection()
     for token in tokens:
         connection.request("GET", f"{served.url.path}/oauth/gam/v2.0/userinfo", headers={"Authorization": token})

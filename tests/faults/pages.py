@@ -29,7 +29,6 @@ ASKED = (
 
 
 def pages(folder: Path, dice: Random, going: Going) -> Outcome:
-    """Damage each page of a store in turn; found is what was told, or made no difference."""
     world, outcome = World(folder / "world", 12), Outcome()
     for name in world.people[:6]:
         world.run("key", "generate", "--user", name, "--app", APP)
@@ -61,7 +60,6 @@ def _damaged(whole: bytes, page: int, dice: Random) -> bytes:
 
 
 def _is_told(path: Path, truth: list[tuple[int, str]]) -> bool:
-    """Say whether `store check` is 8, or everything that is read is as it was."""
     code, _ = _ran(path, "store", "check")
     if code not in (0, 8):
         raise LostError(f"store check of a damaged store is {code}")

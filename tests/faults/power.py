@@ -37,7 +37,6 @@ CHANGES = 6
 
 
 def cuts(folder: Path, dice: Random, going: Going) -> Outcome:
-    """Cut a log at every frame and within; keep part of what a checkpoint writes, and of a log that begins anew."""
     world, outcome = World(folder / "world"), Outcome()
     words = [sys.executable, "-c", HOLDER, str(world.store)]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
@@ -57,7 +56,6 @@ def cuts(folder: Path, dice: Random, going: Going) -> Outcome:
 
 
 def _checkpoint(holder: "subprocess.Popen[str]") -> None:
-    """Bring the log into the store; the next change begins the log anew."""
     assert holder.stdin is not None
     assert holder.stdout is not None
     print("now", file=holder.stdin, flush=True)
@@ -65,7 +63,6 @@ def _checkpoint(holder: "subprocess.Popen[str]") -> None:
 
 
 def _changed(world: World, dice: Random) -> Path:
-    """Change something by a command, and return the store."""
     words = dice.choice(
         (
             ["key", "generate", "--replace", "--app", APP, "--user", dice.choice(world.people)],
@@ -83,7 +80,6 @@ def _changed(world: World, dice: Random) -> Path:
 
 
 def contents(path: Path) -> int:
-    """Return what stands for all that a store holds; it must be well."""
     require_well(path)
     with closing(sqlite3.connect(path)) as connection:
         return hash(tuple(connection.iterdump()))
@@ -100,7 +96,6 @@ class Log:
         self.states = [self.after(_wal(world.store))]
 
     def note(self, store: Path) -> None:
-        """Keep what the files are now: a change was acknowledged."""
         self.wal = _wal(store)
         if store.read_bytes() != self.file:
             raise LostError("the store was written while only its log should be")
@@ -108,7 +103,6 @@ class Log:
         self.states.append(self.after(self.wal))
 
     def after(self, wal: bytes, file: bytes | None = None) -> int:
-        """Return the contents of a store that has this file and this log when the power is back."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(mode=0o700)
         store = self.folder / "store.db"
@@ -118,17 +112,14 @@ class Log:
         return contents(store)
 
     def places(self, dice: Random) -> Iterator[int]:
-        """Yield where to cut: at each frame, and somewhere within it."""
         for frame in range(HEADER, self.lengths[-1] + 1, FRAME):
             yield frame
             yield min(frame + dice.randrange(1, FRAME), self.lengths[-1])
 
     def due(self, cut: int) -> int:
-        """Return the contents that a log of so many bytes must come to."""
         return next(state for length, state in zip(self.lengths[::-1], self.states[::-1], strict=True) if length <= cut)
 
     def torn(self, dice: Random) -> bytes:
-        """Return the log without some sectors of the last change, which was not synced."""
         data = bytearray(self.wal)
         for start in range(self.lengths[-2], self.lengths[-1], SECTOR):
             if dice.random() < 0.5:
@@ -141,7 +132,6 @@ def _wal(store: Path) -> bytes:
 
 
 def _used(wal: bytes) -> int:
-    """Return the bytes up to the last frame of the present salt: what follows is older."""
     end = HEADER
     while wal[end + 8 : end + 16] == wal[16:24]:
         end += FRAME
@@ -153,7 +143,6 @@ def _met(outcome: Outcome, found: int, *due: int) -> Outcome:
 
 
 def _checkpointed(world: World, log: Log, dice: Random, outcome: Outcome) -> Outcome:
-    """Lose part of what a checkpoint wrote into the store, then part of what overwrote the log."""
     file = world.store.read_bytes()
     old = log.file.ljust(len(file), b"\0")
     for _ in range(4):
@@ -179,7 +168,6 @@ TRACED = ONE_PROCESS.replace("1_000_000", str(KEYS))
 
 
 def replay(folder: Path, dice: Random, going: Going) -> Outcome:
-    """Replay the writes of a program up to each sync and each acknowledgement: what was told is on the disk by then."""
     if shutil.which("strace") is None:
         return Outcome(skipped="there is no strace here")
     outcome = Outcome()
@@ -225,7 +213,6 @@ class Disk:
         self._dice = dice
 
     def moments(self, trace: Path) -> Iterator[str]:
-        """Do what the program did, and yield what it had told by then: at each sync, and at each word of it."""
         told = ""
         for line in trace.read_text(encoding="ascii").splitlines():
             if gone := UNLINK.match(line):
@@ -253,7 +240,6 @@ class Disk:
             waiting.clear()
 
     def kept(self, folder: Path) -> World:
-        """Return the world after the power is back: all that was synced, and any part of the rest."""
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700)
         world = World.__new__(World)

@@ -34,13 +34,11 @@ FAULTS: dict[str, Fault] = {
 
 
 def made(fault: Fault, seed: int, rounds: int, seconds: float) -> Outcome:
-    """Make a fault so many times, and no longer than `seconds`, in a folder of its own; at least once."""
     with TemporaryDirectory(prefix="gamcli-faults-") as folder:
         return fault(Path(folder), Random(seed), Rounds(rounds, seconds))
 
 
 def main() -> int:
-    """Make all faults and print the table."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=200, help="how often each fault is made")
     parser.add_argument("--seconds", type=float, default=60.0, help="no round of a fault begins later")
@@ -57,7 +55,6 @@ def main() -> int:
 
 
 def shown(name: str, fault: Fault, seed: int, most: tuple[int, float]) -> bool:
-    """Make a fault, print its line, and say whether anything is lost."""
     try:
         outcome = made(fault, seed, *most)
     except LostError as error:

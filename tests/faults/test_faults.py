@@ -11,7 +11,6 @@ SEED = 62
 
 @pytest.mark.parametrize("name", run.FAULTS)
 def test_nothing_acknowledged_is_lost(name: str) -> None:
-    """And the store is sound after each round."""
     outcome = run.made(run.FAULTS[name], SEED, ROUNDS, 3)
     if outcome.skipped:
         pytest.skip(outcome.skipped)
@@ -21,7 +20,6 @@ def test_nothing_acknowledged_is_lost(name: str) -> None:
 
 
 def test_what_is_lost_is_told_with_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """By the command, in its table."""
     monkeypatch.setattr(run, "FAULTS", {"forgets": lambda *_: Outcome().plus(3, 2)})
     monkeypatch.setattr("sys.argv", ["run.py"])
     assert run.main() == 1

@@ -9,7 +9,6 @@ BEGUN, ACKNOWLEDGED = 10.0, 12.0
 
 @pytest.fixture
 def key() -> Thing:
-    """Return a key whose revocation began and was acknowledged."""
     key = Thing("key", "of ana")
     key.changed(BEGUN, ACKNOWLEDGED, good=False)
     return key
@@ -32,26 +31,22 @@ def key() -> Thing:
 def test_a_grant_goes_by_the_state_that_was_acknowledged_before_it(
     key: Thing, *, begun: float, ended: float, code: str, right: bool
 ) -> None:
-    """Or by a later one, while it is under way."""
     assert (Answer(GRANT, (key,), begun, ended, code).wrong() == "") is right
 
 
 def test_what_is_good_again_is_accepted_again(key: Thing) -> None:
-    """From the acknowledgement on, and not refused."""
     key.changed(20, 21, good=True)
     assert not Answer(GRANT, (key,), 22, 23, "").wrong()
     assert Answer(GRANT, (key,), 22, 23, "11").wrong() == "grant refused with 11, and not for all is good"
 
 
 def test_a_refusal_tells_a_cause_that_there_is(key: Thing) -> None:
-    """And userinfo has other codes than a grant."""
     user = Thing("user", "ana")
     assert not Answer(USERINFO, (user, key), 13, 14, "102").wrong()
     assert Answer(USERINFO, (user, key), 13, 14, "9").wrong() == "userinfo refused with 9, and not for 102"
 
 
 def test_what_matters_to_grants_alone_does_not_end_tokens() -> None:
-    """A client secret, say."""
     secret = Thing("client secret", "of portal")
     secret.changed(BEGUN, ACKNOWLEDGED, good=False)
     assert (

@@ -38,11 +38,9 @@ class Outcome(NamedTuple):
 
     @property
     def lost(self) -> int:
-        """What was acknowledged and is not there."""
         return self.acknowledged - self.found
 
     def plus(self, acknowledged: int, found: int) -> "Outcome":
-        """Return this with one more round."""
         return Outcome(self.rounds + 1, self.acknowledged + acknowledged, self.found + found)
 
 
@@ -57,7 +55,6 @@ class Rounds:
         self._end = monotonic() + seconds
 
     def __call__(self) -> bool:
-        """Count a round that begins."""
         goes_on = self._left > 0 and (not self._began or monotonic() < self._end)
         self._left -= 1
         self._began = True
@@ -81,49 +78,40 @@ class World:
                 apps.create(gam, apps.AppSpec(APP, wanted, ("gam_user_data",), CLIENT_ID, Secret(CLIENT_SECRET)))
 
     def line(self, *words: str) -> list[str]:
-        """Return the words that start gamcli on this store."""
         return [sys.executable, "-m", "gamcli", "--store", str(self.store), *words]
 
     def start(self, *words: str, file_size: int | None = None) -> "subprocess.Popen[str]":
-        """Start gamcli; no file that it writes may become larger than `file_size`."""
         return started(self.line(*words), file_size)
 
     def run(self, *words: str, file_size: int | None = None) -> "subprocess.CompletedProcess[str]":
-        """Run gamcli to its end."""
         with self.start(*words, file_size=file_size) as process:
             out, err = process.communicate(timeout=SECONDS)
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
     def kept(self, table: str) -> set[bytes]:
-        """Return the digests of the secrets in a table."""
         with Store.open(self.store) as store, store.reading() as tx:
             return {bytes(row[0]) for row in tx.each(f"SELECT digest FROM {table}")}  # type: ignore[call-overload]
 
     def found(self, table: str, secrets: Iterable[str]) -> int:
-        """Return how many of the secrets the store knows."""
         kept = self.kept(table)
         return sum(Secret(secret).digest() in kept for secret in secrets)
 
     def require_well(self) -> None:
-        """Fail unless every check of `store check` is well; called in this process, which has it not open."""
         require_well(self.store)
 
     def checked(self) -> None:
-        """Fail unless `gamcli store check`, the program, says that all is well."""
         ran = self.run("store", "check")
         if ran.returncode:
             raise LostError(f"store check is {ran.returncode}: {ran.stdout}{ran.stderr}")
 
 
 def require_well(path: Path) -> None:
-    """Fail unless every check of the store at `path` is well."""
     wrong = [f"{each.name}: {each.what}" for each in checks.of_store(path) if not each.ok]
     if wrong:
         raise LostError("; ".join(wrong))
 
 
 def started(line: list[str], file_size: int | None = None, stdin: int = subprocess.DEVNULL) -> "subprocess.Popen[str]":
-    """Start a program in a group of its own, far from the settings of this machine."""
     settings = {name: value for name, value in os.environ.items() if not name.startswith(("GAMCLI_", "XDG_"))}
     if file_size is not None:
         limited = "import os,resource,sys;resource.setrlimit(resource.RLIMIT_FSIZE,(int(sys.argv[1]),)*2)"
@@ -140,12 +128,10 @@ def started(line: list[str], file_size: int | None = None, stdin: int = subproce
 
 
 def killed(process: "subprocess.Popen[str]") -> tuple[str, str]:
-    """Kill a program and all that it started, with -9, and return what it had said."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     return process.communicate(timeout=SECONDS)
 
 
 def whole_lines(text: str) -> list[str]:
-    """Return the lines that came to their end."""
     return [line.rstrip("\n") for line in text.splitlines(keepends=True) if line.endswith("\n")]

@@ -16,7 +16,6 @@ from gamcli.provision.proposal import Options, Proposal, propose
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return an empty folder to work in."""
     here = tmp_path / "manifests"
     here.mkdir()
     monkeypatch.chdir(here)
@@ -25,8 +24,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def write(folder: Path) -> Callable[[str, str], Path]:
-    """Return what writes a file of the folder."""
-
     def file(name: str, text: str) -> Path:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,8 +35,6 @@ def write(folder: Path) -> Callable[[str, str], Path]:
 
 @pytest.fixture
 def wanted(write: Callable[[str, str], Path]) -> Callable[..., Desired]:
-    """Return what reads a text as the manifest `m.toml`, with those environment variables."""
-
     def read(text: str, *, seed: bool = False, **environment: str) -> Desired:
         write("m.toml", text)
         return manifest.read(["m.toml"], environment, seed=seed)
@@ -49,8 +44,6 @@ def wanted(write: Callable[[str, str], Path]) -> Callable[..., Desired]:
 
 @pytest.fixture
 def faults(wanted: Callable[..., Desired]) -> Callable[..., list[Problem]]:
-    """Return what reads a text as `wanted` does, and tells what is wrong with it."""
-
     def read(text: str, *, seed: bool = False, **environment: str) -> list[Problem]:
         with pytest.raises(ProblemsError) as raised:
             wanted(text, seed=seed, **environment)
@@ -61,14 +54,11 @@ def faults(wanted: Callable[..., Desired]) -> Callable[..., list[Problem]]:
 
 @pytest.fixture
 def told(faults: Callable[..., list[Problem]]) -> Callable[..., list[str]]:
-    """Return what reads a text as `wanted` does, and tells what is wrong with it as people read it."""
     return lambda text, **more: [str(each) for each in faults(text, **more)]
 
 
 @pytest.fixture
 def asked(write: Callable[[str, str], Path]) -> Callable[..., Desired]:
-    """Return what reads a text as the manifest `m.toml`, which `owner` manages."""
-
     def read(text: str, owner: str = "m.toml", *, seed: bool = False) -> Desired:
         write("m.toml", text)
         return manifest.read(["m.toml"], {}, owner, seed=seed)
@@ -78,8 +68,6 @@ def asked(write: Callable[[str, str], Path]) -> Callable[..., Desired]:
 
 @pytest.fixture
 def planned(gam: Gam, asked: Callable[..., Desired]) -> Callable[..., Proposal]:
-    """Return what plans the text of a manifest."""
-
     def plan(text: str, owner: str = "m.toml", *, prune: bool = False, adopt: bool = False) -> Proposal:
         desired = asked(text, owner)
         with gam.store.reading() as tx:
@@ -90,8 +78,6 @@ def planned(gam: Gam, asked: Callable[..., Desired]) -> Callable[..., Proposal]:
 
 @pytest.fixture
 def applied(gam: Gam, asked: Callable[..., Desired]) -> Callable[..., Applied]:
-    """Return what applies the text of a manifest, whatever number of keys that ends."""
-
     def do(
         text: str, owner: str = "m.toml", *, prune: bool = False, adopt: bool = False, seed: bool = False
     ) -> Applied:

@@ -15,7 +15,6 @@ CLIENT_ID = "0123456789abcdef0123456789abcdef"
 
 @pytest.mark.parametrize("section", ["auth_type", "app", "user"])
 def test_nothing_is_defined_twice_whatever_the_case(told: Told, section: str) -> None:
-    """Names are unique without regard to case."""
     assert told(f"[{section}.one]\n[{section}.two]\n[{section}.ONE]\n[{section}.One]\n") == [
         f"m.toml:3: {section}.ONE: defined already in m.toml:1",
         f"m.toml:4: {section}.One: defined already in m.toml:1",
@@ -23,7 +22,6 @@ def test_nothing_is_defined_twice_whatever_the_case(told: Told, section: str) ->
 
 
 def test_two_files_cannot_define_the_same(write: Callable[[str, str], Path]) -> None:
-    """Not even alike; the second one is told of the first."""
     for name in ("a.toml", "b.toml"):
         write(name, "[repository]\ndefault_auth_type = 'apikey'\n\n[user.ana]\n")
     with pytest.raises(ProblemsError) as raised:
@@ -35,7 +33,6 @@ def test_two_files_cannot_define_the_same(write: Callable[[str, str], Path]) -> 
 
 
 def test_an_email_names_one_user(told: Told, wanted: Callable[..., Desired]) -> None:
-    """Neither another one's email nor their name; one's own name it may be."""
     assert told("[user.ana]\nemail = 'a@x'\n[user.bo]\nemail = 'A@X'\n[user.'c@x']\n[user.d]\nemail = 'C@x'\n") == [
         "m.toml:4: user.bo.email: names user 'ana' too (m.toml:1)",
         "m.toml:7: user.d.email: names user 'c@x' too (m.toml:5)",
@@ -44,7 +41,6 @@ def test_an_email_names_one_user(told: Told, wanted: Callable[..., Desired]) -> 
 
 
 def test_a_client_id_names_one_application(told: Told) -> None:
-    """Neither another one's id nor their name."""
     assert told(
         f"[app.a]\nclient_id = '{CLIENT_ID}'\n[app.b]\nclient_id = '{CLIENT_ID.upper()}'\n"
         f"[app.{'c' * 32}]\n[app.d]\nclient_id = '{'C' * 32}'\n"
@@ -55,7 +51,6 @@ def test_a_client_id_names_one_application(told: Told) -> None:
 
 
 def test_keys_are_only_of_types_for_keys(told: Told, wanted: Callable[..., Desired]) -> None:
-    """As far as the files say what a type is."""
     text = "[auth_type.local]\ntype = 'GAMLocal'\n[app.a]\napi_keys.auth_type = '{}'\n"
     assert told(text.format("Local")) == [
         "m.toml:4: app.a.api_keys.auth_type: authentication type 'Local' is not of kind APIkey"
@@ -64,7 +59,6 @@ def test_keys_are_only_of_types_for_keys(told: Told, wanted: Callable[..., Desir
 
 
 def test_a_pair_has_one_key_however_it_is_named(told: Told) -> None:
-    """By name, email or client id, in any case, and when nothing defines them."""
     assert told(
         f"""\
         key = [
@@ -86,7 +80,6 @@ def test_a_pair_has_one_key_however_it_is_named(told: Told) -> None:
 
 
 def test_a_key_asks_for_what_its_application_publishes(told: Told, wanted: Callable[..., Desired]) -> None:
-    """A wide scope covers narrow ones; an application that does not name its scopes is asked later."""
     text = "[app.a]\n{}\n[[key]]\nuser = 'ana'\napp = 'A'\nscopes = ['user_email', 'user_phone']\n"
     assert told(text.format("scopes = ['user_email']")) == [
         "m.toml:6: key[0].scopes: application 'a' does not publish user_phone; it publishes user_email"

@@ -38,18 +38,15 @@ Asked = Callable[..., Desired]
 
 
 def everything(gam: Gam) -> list[str]:
-    """Return the whole content of the store."""
     return [*gam.store._connection.iterdump()]  # noqa: SLF001 - all of it
 
 
 def trail(gam: Gam) -> list[tuple[str, str]]:
-    """Return action and target of each audit entry."""
     with gam.store.reading() as tx:
         return [(each.action, each.target) for each in audit.each(tx)]
 
 
 def test_everything_is_made_and_written_to_the_audit_trail(applied: Do, gam: Gam) -> None:
-    """As by the commands, one entry each."""
     done = applied(TEXT)
     ((key, secret),) = done.issued.keys
     assert trail(gam)[1:] == [
@@ -66,7 +63,6 @@ def test_everything_is_made_and_written_to_the_audit_trail(applied: Do, gam: Gam
 
 
 def test_changes_are_written_to_the_audit_trail_too(applied: Do, gam: Gam) -> None:
-    """Those of every kind, and who took over what."""
     apps.create(gam, AppSpec("old", {}))
     applied(TEXT)
     before = len(trail(gam))
@@ -86,7 +82,6 @@ def test_changes_are_written_to_the_audit_trail_too(applied: Do, gam: Gam) -> No
 
 
 def test_without_a_place_for_new_secrets_nothing_is_done(asked: Asked, gam: Gam) -> None:
-    """Where none are issued, none is needed."""
     before = everything(gam)
     with pytest.raises(UsageError) as caught:
         apply(gam, asked(TEXT), Order())
@@ -96,7 +91,6 @@ def test_without_a_place_for_new_secrets_nothing_is_done(asked: Asked, gam: Gam)
 
 @pytest.mark.parametrize("accept", [None, 0, 2])
 def test_keys_that_would_end_need_their_number(asked: Asked, applied: Do, gam: Gam, accept: int | None) -> None:
-    """The right one."""
     applied(TEXT)
     before = everything(gam)
     desired = asked(TEXT.replace('app = "portal"', 'app = "portal"\nscopes = ["user_email"]'))
@@ -107,7 +101,6 @@ def test_keys_that_would_end_need_their_number(asked: Asked, applied: Do, gam: G
 
 
 def test_what_was_applied_with_a_number_can_be_applied_again_with_it(asked: Asked, applied: Do, gam: Gam) -> None:
-    """As a job does that is tried once more: there is nothing to do, and nothing to accept."""
     applied(TEXT)
     desired = asked(TEXT.replace('app = "portal"', 'app = "portal"\nscopes = ["user_email"]'))
     order = Order(accept=1, keep=lambda _: None)
@@ -117,7 +110,6 @@ def test_what_was_applied_with_a_number_can_be_applied_again_with_it(asked: Aske
 
 
 def test_secrets_that_cannot_be_kept_are_never_issued(asked: Asked, gam: Gam) -> None:
-    """They are handed over before the commit."""
     before = everything(gam)
 
     def fail(issued: Issued) -> None:
@@ -130,7 +122,6 @@ def test_secrets_that_cannot_be_kept_are_never_issued(asked: Asked, gam: Gam) ->
 
 
 def test_a_second_apply_changes_nothing(asked: Asked, applied: Do, gam: Gam) -> None:
-    """Not an entry of the audit trail."""
     applied(TEXT)
     before = everything(gam)
     done = apply(gam, asked(TEXT), Order())
@@ -141,17 +132,14 @@ SCOPES = ["gam_user_roles", "user_email", "user_phone", "session_initial_prop", 
 
 
 def flag(dice: Random, odds: float = 0.9) -> str:
-    """Return true or false."""
     return str(dice.random() < odds).lower()
 
 
 def some(dice: Random, odds: float, *lines: str) -> list[str]:
-    """Return those lines that come up."""
     return [line for line in lines if dice.random() < odds]
 
 
 def user_table(dice: Random, name: str, email: int) -> list[str]:
-    """Return a user of a manifest; no two get the same email."""
     return [
         f'[user."{name}"]',
         *some(dice, 0.8, 'attributes = { Area = ["north"] }'),
@@ -161,7 +149,6 @@ def user_table(dice: Random, name: str, email: int) -> list[str]:
 
 
 def app_table(dice: Random, name: str) -> list[str]:
-    """Return an application of a manifest, most often one that takes keys."""
     allowed = dice.choice(["any", "any", "APIKEY", "m2m"])
     return [
         f'[app."{name}"]',
@@ -173,7 +160,6 @@ def app_table(dice: Random, name: str) -> list[str]:
 
 
 def key_table(dice: Random, user: str, app: str) -> list[str]:
-    """Return a key of a manifest."""
     chosen = dice.sample(["user_email", "user_phone", "gam_user_data"], dice.randint(1, 2))
     kind = dice.choice(["m2m", "apikey"])
     return [
@@ -185,7 +171,6 @@ def key_table(dice: Random, user: str, app: str) -> list[str]:
 
 
 def drawn(dice: Random) -> str:
-    """Return a manifest, more often than not one that can be."""
     people = dice.sample(["ana", "bob", "Eva+1", "é", "x y"], dice.randint(1, 5))
     programs = dice.sample(["portal", "shop", "old one"], dice.randint(1, 3))
     tables = [user_table(dice, name, email) for name, email in zip(people, dice.sample(range(12), 5), strict=False)]
@@ -201,7 +186,6 @@ def drawn(dice: Random) -> str:
 
 
 def told(proposal: Proposal) -> set[tuple[str, bool]]:
-    """Return the keys that a proposal touches, and whether they end."""
     return {(each.key.id, each.is_permanent) for each in proposal.impacts}
 
 
@@ -210,11 +194,6 @@ def told(proposal: Proposal) -> set[tuple[str, bool]]:
 def test_after_an_apply_there_is_nothing_to_plan(
     asked: Asked, gam: Gam, forward: Callable[[timedelta], object], seed: int
 ) -> None:
-    """
-    Whatever the manifest, whoever owns it, and whatever the store held before.
-
-    What cannot be is refused and leaves the store as it was; the keys that end are those that the plan names.
-    """
     dice = Random(seed)
     for _ in range(4):
         options = Options(prune=dice.random() < 0.4, adopt=dice.random() < 0.8)
@@ -237,6 +216,5 @@ def test_after_an_apply_there_is_nothing_to_plan(
 
 
 def active(gam: Gam) -> set[str]:
-    """Return the ids of the keys that live."""
     with keys.search(gam, keys.KeySearch(statuses=("active", "retiring"))) as found:
         return {each.id for each in found}

@@ -58,7 +58,6 @@ app = "portal"
 
 @pytest.fixture
 def world(gam: Gam) -> Gam:
-    """Return a store with application portal, user ana and her key for it."""
     settings_ = {"remote_rest": True, "api_keys.enabled": True, "api_keys.scope_choice": True}
     apps.create(gam, apps.AppSpec("portal", settings_, ("gam_user_data", "gam_user_roles")))
     users.create(gam, "ana", {"email": "ana@example.com", "first_name": "Ana", "gender": "F"})
@@ -68,8 +67,6 @@ def world(gam: Gam) -> Gam:
 
 @pytest.fixture
 def update(world: Gam, write: Write) -> Callable[..., tuple[Update, str]]:
-    """Return what writes a text as `m.toml`, updates it, and returns what came of it."""
-
     def run(text: str, **wanted: object) -> tuple[Update, str]:
         path = write("m.toml", text)
         write("secret.txt", "x" * 40)
@@ -82,7 +79,6 @@ def update(world: Gam, write: Write) -> Callable[..., tuple[Update, str]]:
 
 
 def test_what_differs_is_changed_and_all_else_stays(update: Callable[..., tuple[Update, str]]) -> None:
-    """Comments, order, references, blank lines; what the store no longer has goes."""
     found, text = update(FILE)
     expected = (
         FILE.replace('"Anna"\nphone = "1"', '"Ana"\nphone = ""\ngender = "F"')
@@ -95,7 +91,6 @@ def test_what_differs_is_changed_and_all_else_stays(update: Callable[..., tuple[
 
 
 def test_what_is_missing_goes_to_the_end(update: Callable[..., tuple[Update, str]], world: Gam) -> None:
-    """As an export would write it."""
     users.create(world, "bo", {})
     found, text = update(FILE)
     assert found.added == 1
@@ -103,21 +98,18 @@ def test_what_is_missing_goes_to_the_end(update: Callable[..., tuple[Update, str
 
 
 def test_an_empty_file_becomes_an_export(update: Callable[..., tuple[Update, str]], world: Gam) -> None:
-    """To the letter."""
     found, text = update("")
     assert text == "\n".join(export.text(export.collected(world, Selection()))) + "\n"
     assert found == Update(0, 6, 0)
 
 
 def test_a_list_keeps_its_lines(update: Callable[..., tuple[Update, str]], world: Gam) -> None:
-    """Each with its comment."""
     apps.update(world, "portal", {}, apps.ScopeEdit(add=("user_phone",), remove=("gam_user_roles",)))
     _, text = update(FILE)
     assert '[\n  "gam_user_data",   # whatever it needs\n  "user_phone",\n]' in text
 
 
 def test_only_what_is_named_is_touched(update: Callable[..., tuple[Update, str]]) -> None:
-    """Nothing is taken away then."""
     found, text = update(FILE, users=("ana",), keys=False)
     assert found == Update(1, 0, 0)
     assert text == FILE.replace('"Anna"\nphone = "1"', '"Ana"\nphone = ""\ngender = "F"')
@@ -127,7 +119,6 @@ def test_only_what_is_named_is_touched(update: Callable[..., tuple[Update, str]]
 
 
 def test_fields_are_changed_wherever_they_stand(update: Callable[..., tuple[Update, str]], world: Gam) -> None:
-    """With dots, in braces, in tables of their own."""
     attributes = {"a.b": "x", "list": ["y"]}
     users.update(world, "ana", {"attributes": attributes, "first_name": "", "gender": "N"})
     for text, expected in (
@@ -155,7 +146,6 @@ def test_fields_are_changed_wherever_they_stand(update: Callable[..., tuple[Upda
 
 
 def test_a_life_that_never_ends_is_left_out(update: Callable[..., tuple[Update, str]]) -> None:
-    """There is no word for it."""
     key = '[[key]]\nuser = "ana"\napp = "portal"\nlabel = "laptop"\n'
     assert update(f'{key}expires_in = "90d" # x\nauth_type = "apikey"\n', users=("ana",), apps=("portal",))[
         1
@@ -174,7 +164,6 @@ def test_a_life_that_never_ends_is_left_out(update: Callable[..., tuple[Update, 
 def test_what_cannot_be_edited_is_told_and_nothing_changes(
     update: Callable[..., tuple[Update, str]], folder: Path, text: str, expected: list[str]
 ) -> None:
-    """Rather than written wrongly."""
     with pytest.raises(ProblemsError) as raised:
         update(text)
     told = [str(each) for each in raised.value.problems]
@@ -185,13 +174,11 @@ def test_what_cannot_be_edited_is_told_and_nothing_changes(
 
 
 def test_a_file_with_faults_is_not_touched(update: Callable[..., tuple[Update, str]]) -> None:
-    """They are told, all of them."""
     with pytest.raises(ProblemsError, match="2 faults"):
         update("[user.ana]\nx = 1\ny = '${NOPE}'\n")
 
 
 def test_a_link_is_followed(world: Gam, folder: Path) -> None:
-    """The file behind it is written anew, with its mode and its byte order mark."""
     target = folder.parent / "target.toml"
     target.write_text("\ufeff# x\r\n[user.ana]\r\n", encoding="utf-8", newline="")
     target.chmod(0o640)
@@ -205,7 +192,6 @@ def test_a_link_is_followed(world: Gam, folder: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_an_error(world: Gam, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file stays as it was."""
     path = write("m.toml", "")
 
     def refuse(*_: object) -> None:

@@ -74,7 +74,6 @@ LIVES = st.sampled_from([None, timedelta(days=90), timedelta(hours=7), timedelta
 
 @contextmanager
 def new_store() -> Iterator[Gam]:
-    """Open a new store with its repository."""
     with TemporaryDirectory() as path, Store.create(Path(path) / "store.db") as made:
         gam = Gam(made, lambda: THEN, random.Random(1).randbytes, "tester")
         repository.initialise(gam)
@@ -86,7 +85,6 @@ REFUSALS = (ConflictError, RefusedError, UsageError, NotFoundError)
 
 
 def fill(gam: Gam, draw: Draw) -> None:
-    """Make what chance wants; what the rules refuse is left out."""
     for name, (kind, description, enabled) in draw(st.dictionaries(NAMES, KINDS, max_size=3)).items():
         with suppress(*REFUSALS):
             auth_types.create(gam, name, kind, {"description": description, "enabled": enabled})
@@ -105,7 +103,6 @@ def fill(gam: Gam, draw: Draw) -> None:
 
 
 def fill_keys(gam: Gam, draw: Draw, types: list[str]) -> None:
-    """Make keys for some pairs, and switch off some of what they need."""
     with gam.store.reading() as tx:
         pairs = [(user, app) for user in everyone(tx) for app in all_apps(tx)]
     for user, app in pairs:
@@ -123,12 +120,10 @@ def fill_keys(gam: Gam, draw: Draw, types: list[str]) -> None:
 
 
 def everyone(tx: Transaction) -> list[User]:
-    """Return all users."""
     return [*store.users.each(tx, UserFilter())]
 
 
 def all_apps(tx: Transaction) -> list[App]:
-    """Return all applications."""
     return [*store.apps.each(tx, AppFilter())]
 
 
@@ -141,7 +136,6 @@ KEPT = {
 
 
 def flat(record: AuthType | App | User) -> dict[str, object]:
-    """Return the fields of a record that a manifest has to hold."""
     found: dict[str, object] = {}
     for name, value in asdict(record).items():
         if name in ("api_keys", "token"):
@@ -152,12 +146,10 @@ def flat(record: AuthType | App | User) -> dict[str, object]:
 
 
 def laid_over(fresh: AuthType | App | User, wanted: tuple[Wanted, ...]) -> dict[str, dict[str, object]]:
-    """Return what comes of new records when their fields are as a manifest says."""
     return {each.name: {**flat(fresh), "name": each.name, **each.fields} for each in wanted}
 
 
 def require_same(gam: Gam, found: Desired, *, lives: bool = True) -> None:
-    """Fail unless a manifest asks for exactly what the store holds, the lives of keys left out if so wished."""
     with auth_types.search(gam, kind=None, enabled=None, sort=None) as listed:
         types = {each.name: each for each in listed}
     with gam.store.reading() as tx:
@@ -185,7 +177,6 @@ def require_same(gam: Gam, found: Desired, *, lives: bool = True) -> None:
 @given(st.data())
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_what_is_exported_reads_back_as_the_store(data: st.DataObject) -> None:
-    """For any store: a plan of it is empty, and a validator that we did not write takes it."""
     with new_store() as gam, TemporaryDirectory() as path:
         fill(gam, data.draw)
         tables = export.collected(gam, Selection())
@@ -204,7 +195,6 @@ def test_what_is_exported_reads_back_as_the_store(data: st.DataObject) -> None:
 @given(st.data())
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_a_file_of_any_store_is_brought_up_to_any_other(data: st.DataObject) -> None:
-    """All comments before tables stay; how long a key lives is not said where the file did not say it."""
     with new_store() as old, new_store() as gam, TemporaryDirectory() as path:
         fill(old, data.draw)
         fill(gam, data.draw)
@@ -224,7 +214,6 @@ def test_a_file_of_any_store_is_brought_up_to_any_other(data: st.DataObject) -> 
 
 @pytest.fixture
 def filled(gam: Gam) -> Gam:
-    """Return a store with two applications, two users and three keys."""
     shared = {"remote_rest": True, "api_keys.enabled": True}
     for name in ("portal", "Shop"):
         apps.create(gam, apps.AppSpec(name, shared, ("gam_user_data",), name[0] * 32))
@@ -237,12 +226,10 @@ def filled(gam: Gam) -> Gam:
 
 @pytest.fixture
 def exported(filled: Gam) -> Callable[..., str]:
-    """Return what exports a selection as text."""
     return lambda **wanted: "\n".join(export.text(export.collected(filled, Selection(**wanted))))
 
 
 def test_an_export_is_in_order_and_holds_no_secret(exported: Callable[..., str]) -> None:
-    """Types, applications and users by name, then keys by user and application."""
     text = exported()
     headers = [line for line in text.splitlines() if line.startswith("[")]
     assert headers == [
@@ -257,7 +244,6 @@ def test_an_export_is_in_order_and_holds_no_secret(exported: Callable[..., str])
 
 
 def test_a_table_tells_what_decides_and_what_is_not_its_default(exported: Callable[..., str]) -> None:
-    """A dollar sign stands for itself."""
     assert exported(users=("ana@x",), keys=False).splitlines() == [
         "[user.Ana]",
         'email = "ana@x"',
@@ -289,7 +275,6 @@ def test_a_table_tells_what_decides_and_what_is_not_its_default(exported: Callab
     ],
 )
 def test_some_can_be_exported_with_their_keys(filled: Gam, wanted: Any, expected: list[str]) -> None:  # noqa: ANN401
-    """Keys of the users and of the applications that are named."""
     tables = export.collected(filled, Selection(**wanted))
     assert [
         f"{each.fields['user']} {each.fields['app']}" if each.section.many else export.header(each) for each in tables
@@ -297,20 +282,17 @@ def test_some_can_be_exported_with_their_keys(filled: Gam, wanted: Any, expected
 
 
 def test_what_is_not_there_cannot_be_exported(filled: Gam) -> None:
-    """By any of its names."""
     for wanted in (Selection(apps=("nope",)), Selection(users=("nope",)), Selection(auth_types=("nope",))):
         with pytest.raises(NotFoundError):
             export.collected(filled, wanted)
 
 
 def test_names_are_folded_alike(filled: Gam) -> None:
-    """One object is exported once, however often it is named."""
     assert len(export.collected(filled, Selection(users=("ANA", "ana@x"), keys=False))) == 1
     assert normalize_name("ANA") == normalize_name("ana")
 
 
 def test_a_document_says_the_same_as_the_text(filled: Gam, exported: Callable[..., str]) -> None:
-    """But for dollar signs, which stand for nothing there."""
     found = export.document(export.collected(filled, Selection()))
     expected = tomllib.loads(exported())
     expected["user"]["Ana"]["attributes"]["Colour"] = "$${red}"

@@ -12,13 +12,11 @@ Write = Callable[[str, str], Path]
 
 
 def read(*paths: str) -> tuple[list[str], list[str]]:
-    """Return the files that were read, and the faults as people read them."""
     faults: list[Problem] = []
     return [each.source.file for each in files.read(paths, faults)], [str(each) for each in faults]
 
 
 def test_a_folder_is_its_toml_files_in_order(write: Write) -> None:
-    """Those below it too; hidden ones and the settings of gamcli are none."""
     for name in ("b.toml", "a.toml", "in/c.toml", "in/.d.toml", ".git/e.toml", "gamcli.toml", "f.txt"):
         write(name, "")
     assert read(".") == (["a.toml", "b.toml", "in/c.toml"], [])
@@ -27,14 +25,12 @@ def test_a_folder_is_its_toml_files_in_order(write: Write) -> None:
 
 
 def test_a_file_that_is_named_twice_is_read_once(write: Write, folder: Path) -> None:
-    """By itself and in its folder, whatever way leads there."""
     write("in/c.toml", "")
     (folder / "link.toml").symlink_to("in/c.toml")
     assert read("in/c.toml", "in", "link.toml") == (["in/c.toml"], [])
 
 
 def test_every_file_that_cannot_be_read_is_told(write: Write, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The others are read all the same."""
     monkeypatch.setattr(files, "LARGEST", 2**20)
     (folder / "raw.toml").write_bytes(b"a = 1\nb = '\xff'\n")
     (folder / "large.toml").write_bytes(b"#" * (2**20 + 1))
@@ -69,7 +65,6 @@ def test_every_file_that_cannot_be_read_is_told(write: Write, folder: Path, monk
     ],
 )
 def test_toml_that_cannot_be_parsed_has_its_line_and_column(write: Write, text: str, expected: str) -> None:
-    """In our words, as far as the parser tells."""
     write("m.toml", text)
     found, (fault,) = read("m.toml")
     assert found == []

@@ -43,7 +43,6 @@ Do = Callable[..., Applied]
 
 
 def told(proposal: Proposal) -> tuple[list[tuple[str, str, str]], list[tuple[str, str, str]]]:
-    """Return the keys that end and those that are suspended: user, application, reason."""
     plan = proposal.plan()
     ends = sorted((each.user, each.app, each.reason) for each in plan.invalidates)
     return ends, sorted((each.user, each.app, each.reason) for each in plan.suspends)
@@ -80,7 +79,6 @@ def told(proposal: Proposal) -> tuple[list[tuple[str, str, str]], list[tuple[str
 def test_a_plan_tells_the_keys_that_a_change_touches(
     planned: Planned, applied: Do, old: str, new: str, ends: list[object], suspends: list[object]
 ) -> None:
-    """By the same rules as the commands, with the same reasons."""
     applied(BASE)
     text = BASE.replace(old, new)
     assert told(planned(text)) == (ends, suspends)
@@ -89,7 +87,6 @@ def test_a_plan_tells_the_keys_that_a_change_touches(
 
 
 def test_a_key_that_several_changes_touch_counts_once(planned: Planned, applied: Do) -> None:
-    """One that ends is not suspended as well."""
     applied(BASE)
     text = BASE.replace(', "gam_user_roles"', "").replace("blocked = false", "blocked = true")
     text = text.partition("[[key]]")[0]
@@ -99,7 +96,6 @@ def test_a_key_that_several_changes_touch_counts_once(planned: Planned, applied:
 
 
 def test_what_is_deleted_ends_its_keys(planned: Planned, applied: Do, gam: Gam) -> None:
-    """And the count is that of apply, whichever way they end."""
     applied(BASE)
     text = '[app.shop]\n[user.ana]\n[[key]]\nuser = "ana"\napp = "shop"\nscopes = ["gam_user_data"]\n'
     ends, _ = told(planned(text, prune=True))
@@ -113,7 +109,6 @@ def test_what_is_deleted_ends_its_keys(planned: Planned, applied: Do, gam: Gam) 
 
 
 def test_a_key_named_no_longer_may_die_of_a_scope_first(planned: Planned, applied: Do) -> None:
-    """It counts once, with the reason that comes first."""
     applied(BASE)
     text = BASE.replace(', "gam_user_roles"', "").replace('[[key]]\nuser = "ana"\napp = "portal"\n', "")
     assert told(planned(text, prune=True))[0] == [("ana", "portal", "scope withdrawn: gam_user_roles")]
@@ -122,7 +117,6 @@ def test_a_key_named_no_longer_may_die_of_a_scope_first(planned: Planned, applie
 
 
 def test_a_deleted_type_ends_its_keys(planned: Planned, applied: Do, gam: Gam) -> None:
-    """The key that is wanted anew is issued with another type."""
     applied(BASE)
     text = BASE.partition("[app.portal]")[2].replace('auth_type = "m2m"\n', "")
     text = f"[app.portal]{text}"

@@ -24,12 +24,10 @@ Do = Callable[..., Applied]
 
 
 def names(done: Applied) -> list[str]:
-    """Return the names of what was issued."""
     return [name for name, _ in done.issued.variables()]
 
 
 def test_every_secret_has_a_name_of_its_own(applied: Do) -> None:
-    """Capitals, digits and `_`; those that would be the same are counted."""
     assert names(applied(TEXT)) == [
         "GAM_CLIENT_ID_CUSTOMER_PORTAL",
         "GAM_CLIENT_ID_CUSTOMER_PORTAL_2",
@@ -41,34 +39,29 @@ def test_every_secret_has_a_name_of_its_own(applied: Do) -> None:
 
 
 def test_a_name_stays_the_same_from_run_to_run(applied: Do) -> None:
-    """Though nothing else is issued in a later one."""
     first = TEXT.rpartition("[[key]]")[0]
     applied(first)
     assert names(applied(TEXT)) == ["GAM_CLIENT_ID_CUSTOMER_PORTAL_2", "GAM_API_KEY_ANA_CUSTOMER_PORTAL_2"]
 
 
 def test_names_are_counted_in_the_order_of_the_manifest(applied: Do) -> None:
-    """Not in that of making."""
     applied("[app.b-b]\n")
     assert names(applied("[app.b_b]\n[app.b-b]\n")) == ["GAM_CLIENT_ID_B_B", "GAM_CLIENT_SECRET_B_B"]
     assert names(applied("[app.b_b]\n[app.b-b]\n[app.'b b']\n")) == ["GAM_CLIENT_ID_B_B_3", "GAM_CLIENT_SECRET_B_B_3"]
 
 
 def test_a_counted_name_never_meets_one_that_is_so(applied: Do) -> None:
-    """`a_2` may be the name of another application."""
     found = names(applied("[app.a]\n[app.A-]\n[app.a_]\n[app.a__2]\n"))
     assert len(found) == len(set(found)) == 8
 
 
 def test_a_key_for_an_application_of_the_store_has_a_name_too(applied: Do) -> None:
-    """The manifest need not name the application itself."""
     applied(f"[app.portal]\n{APP}[user.ana]\n")
     done = applied('[[key]]\nuser = "ana"\napp = "portal"\n')
     assert names(done) == ["GAM_CLIENT_ID_PORTAL", "GAM_API_KEY_ANA_PORTAL"]
 
 
 def test_variables_and_json_hold_the_same_secrets(applied: Do) -> None:
-    """JSON names the objects as they are called."""
     issued = applied(TEXT).issued
     lines = dict(issued.variables())
     assert {secret.reveal() for secret in issued.secrets()} < {*lines.values()}
@@ -83,5 +76,4 @@ def test_variables_and_json_hold_the_same_secrets(applied: Do) -> None:
 
 
 def test_nothing_issued_is_nothing(applied: Do) -> None:
-    """A user has no secret."""
     assert not applied("[user.ana]\n").issued

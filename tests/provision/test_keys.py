@@ -39,8 +39,6 @@ Do = Callable[..., Applied]
 
 @pytest.fixture
 def live(gam: Gam) -> Callable[[], list[Key]]:
-    """Return what reads the keys that are active."""
-
     def read() -> list[Key]:
         with keys.search(gam, KeySearch(statuses=("active",))) as found:
             return list(found)
@@ -49,14 +47,12 @@ def live(gam: Gam) -> Callable[[], list[Key]]:
 
 
 def faults(planned: Planned, text: str) -> list[str]:
-    """Return what is wrong with a manifest, each fault in a line."""
     with pytest.raises(ProblemsError) as caught:
         planned(text)
     return list(map(str, caught.value.problems))
 
 
 def test_a_pair_gets_one_live_key(applied: Do, planned: Planned, live: Callable[[], list[Key]]) -> None:
-    """With the scopes, the type, the label and the life that were asked for; managed by the owner."""
     text = f'{BASE}{KEY}auth_type = "M2M"\nlabel = "night"\nexpires_in = "90d"\n'
     applied(text)
     (key,) = live()
@@ -70,7 +66,6 @@ def test_a_pair_gets_one_live_key(applied: Do, planned: Planned, live: Callable[
 def test_a_key_without_scopes_carries_all_that_is_published(
     applied: Do, planned: Planned, live: Callable[[], list[Key]]
 ) -> None:
-    """When it is made; what is published later is no difference."""
     text = BASE + KEY.replace('scopes = ["user_email"]', "")
     applied(text)
     assert live()[0].scopes == ("gam_user_data", "gam_user_roles")
@@ -81,7 +76,6 @@ def test_a_key_without_scopes_carries_all_that_is_published(
 def test_other_scopes_or_another_type_replace_the_key(
     applied: Do, planned: Planned, live: Callable[[], list[Key]], change: str
 ) -> None:
-    """The old one dies, and counts."""
     applied(f'{BASE}{KEY}auth_type = "m2m"\n')
     (old,) = live()
     text = BASE + KEY.replace('scopes = ["user_email"]', change)
@@ -100,7 +94,6 @@ def test_other_scopes_or_another_type_replace_the_key(
 
 @pytest.mark.parametrize("more", ['label = "other"', 'expires_in = "1d"'])
 def test_a_label_or_a_life_alone_replaces_nothing(applied: Do, planned: Planned, more: str) -> None:
-    """They are for new keys."""
     applied(f"{BASE}{KEY}")
     assert not planned(f"{BASE}{KEY}{more}\n").changes
 
@@ -108,7 +101,6 @@ def test_a_label_or_a_life_alone_replaces_nothing(applied: Do, planned: Planned,
 def test_a_key_that_has_ended_is_issued_again(
     applied: Do, planned: Planned, live: Callable[[], list[Key]], gam: Gam, forward: Callable[[timedelta], Any]
 ) -> None:
-    """Revoked, or expired."""
     text = f'{BASE}{KEY}expires_in = "1d"\n'
     applied(text)
     keys.revoke(gam, [live()[0].id], None)
@@ -121,7 +113,6 @@ def test_a_key_that_has_ended_is_issued_again(
 def test_a_key_whose_scope_is_withdrawn_dies_once_and_is_issued_anew(
     applied: Do, planned: Planned, live: Callable[[], list[Key]]
 ) -> None:
-    """The change of the application ends it, before the new one comes."""
     everything = KEY.replace('"user_email"', '"gam_user_data", "gam_user_roles"')
     applied(BASE + everything)
     (old,) = live()
@@ -136,14 +127,12 @@ def test_a_key_whose_scope_is_withdrawn_dies_once_and_is_issued_anew(
 
 
 def test_a_key_that_is_suspended_stays_as_it_is(applied: Do, planned: Planned, gam: Gam) -> None:
-    """Its user may be back tomorrow."""
     applied(f"{BASE}{KEY}")
     users.update(gam, "ana", {"blocked": True})
     assert not planned(f"{BASE}{KEY}").changes
 
 
 def test_all_scopes_of_an_application_are_no_choice(applied: Do, planned: Planned) -> None:
-    """So they may be named where users may not choose."""
     base = BASE.replace("scope_choice = true", "scope_choice = false")
     everything = base + KEY.replace('"user_email"', '"gam_user_roles", "gam_user_data"')
     applied(everything)
@@ -168,7 +157,6 @@ def test_all_scopes_of_an_application_are_no_choice(applied: Do, planned: Planne
     ],
 )
 def test_what_cannot_be_issued_is_told_with_its_line(planned: Planned, applied: Do, text: str, told: str) -> None:
-    """Before anything is touched; the names that are near are those of this manifest and of what it names."""
     applied(BASE)
     (fault,) = faults(planned, text)
     assert fault == f"m.toml:{told}"
@@ -184,7 +172,6 @@ def test_what_cannot_be_issued_is_told_with_its_line(planned: Planned, applied: 
 def test_a_key_that_no_rule_allows_is_a_fault(
     planned: Planned, applied: Do, gam: Gam, settings: dict[str, bool], told: str
 ) -> None:
-    """The rules are those of `key generate`."""
     applied(BASE)
     users.update(gam, "ana", settings)
     (fault,) = faults(planned, KEY)
@@ -192,7 +179,6 @@ def test_a_key_that_no_rule_allows_is_a_fault(
 
 
 def test_a_key_that_another_owner_manages_is_not_ours(applied: Do, planned: Planned, gam: Gam) -> None:
-    """Nor is it replaced; one that nobody manages is taken over, or dies without that."""
     applied(BASE)
     issued = keys.generate(gam, KeySpec("ana", "portal", ("user_email",)))
     found = planned(f"{BASE}{KEY}")
@@ -208,14 +194,12 @@ def test_a_key_that_another_owner_manages_is_not_ours(applied: Do, planned: Plan
 
 
 def test_a_pair_is_asked_for_once(planned: Planned, applied: Do) -> None:
-    """By whatever names."""
     applied(BASE)
     text = f'{KEY}[[key]]\nuser = "ana@example.com"\napp = "portal"\n'
     assert faults(planned, text) == ["m.toml:6: key[1]: m.toml:2 asks for this key already"]
 
 
 def test_a_seed_may_carry_keys(applied: Do, live: Callable[[], list[Key]], gam: Gam) -> None:
-    """With their own ids; the same one is no change, another one replaces it."""
     key_id, secret = mint_api_key(gam.entropy)
     text = f'{BASE}{KEY}api_key = "{secret.reveal()}"\n'
     assert applied(text, seed=True).issued.keys == ()
@@ -230,7 +214,6 @@ def test_a_seed_may_carry_keys(applied: Do, live: Callable[[], list[Key]], gam: 
 def test_what_no_reader_let_through_is_a_fault_all_the_same(
     asked: Callable[..., Desired], applied: Do, gam: Gam, more: dict[str, Any]
 ) -> None:
-    """Told at its field."""
     applied(BASE)
     desired = asked(KEY)
     wanted = replace(desired.keys[0], **more)

@@ -56,12 +56,10 @@ API_KEY = mint_api_key(lambda count: bytes(range(count)))[1].reveal()
 
 
 def named(wanted: tuple[Wanted, ...]) -> dict[str, dict[str, object]]:
-    """Return the fields of each table by its name."""
     return {each.name: {**each.fields} for each in wanted}
 
 
 def test_a_manifest_is_read_as_rules_take_it(wanted: Read) -> None:
-    """Nested fields with a dot, lists as tuples, scopes by their own names in their order."""
     found = wanted(EXAMPLE)
     assert named(found.auth_types) == {"apikey": {"type": "APIkey"}}
     assert named(found.apps) == {
@@ -99,13 +97,11 @@ def test_a_manifest_is_read_as_rules_take_it(wanted: Read) -> None:
 
 
 def test_an_empty_manifest_asks_for_nothing(wanted: Read) -> None:
-    """And is managed all the same, so that what it named before can be pruned."""
     assert wanted("") == Desired(owners=("m.toml",))
     assert wanted("[repository]\n[app]\n") == Desired(owners=("m.toml",))
 
 
 def test_what_is_asked_for_knows_its_place(wanted: Read) -> None:
-    """File, line and key path, of each field too."""
     found = wanted(EXAMPLE)
     portal, (ana,), (key, _) = found.apps[0], found.users, found.keys
     assert str(portal.fault("no")) == "m.toml:8: app.portal: no"
@@ -116,12 +112,10 @@ def test_what_is_asked_for_knows_its_place(wanted: Read) -> None:
 
 
 def test_a_key_path_is_written_as_in_toml(told: Told) -> None:
-    """Names that need quotes have them."""
     assert told("[user.'ana \"maria\"']\ncolour = 1\n")[0].startswith(r'm.toml:2: user."ana \"maria\"".colour: ')
 
 
 def test_several_files_are_one_manifest(write: Write) -> None:
-    """Each is an owner of its own, unless one is named."""
     write("users.toml", "[user.ana]\n")
     write("apps/portal.toml", "[app.portal]\n[[key]]\nuser = 'ANA'\napp = 'Portal'\n")
     found = manifest.read(["users.toml", "apps"], {})
@@ -135,7 +129,6 @@ def test_several_files_are_one_manifest(write: Write) -> None:
 
 
 def test_variables_are_replaced_in_values(wanted: Read, write: Write) -> None:
-    """Of every kind of text."""
     write("mail.txt", "ana@example.com\n")
     found = wanted(
         """
@@ -156,7 +149,6 @@ def test_variables_are_replaced_in_values(wanted: Read, write: Write) -> None:
 
 
 def test_a_secret_is_brought_along_by_reference(wanted: Read, told: Told, write: Write) -> None:
-    """It is hidden as soon as it is read; in the file itself it is a fault that does not repeat it."""
     write("secret.txt", SECRET)
     for text, more in (('"${file:secret.txt}"', {}), ('"${SECRET}"', {"SECRET": SECRET})):
         found = wanted(f"[app.portal]\nclient_id = '{SECRET}'\nclient_secret = {text}\n", **more)
@@ -169,7 +161,6 @@ def test_a_secret_is_brought_along_by_reference(wanted: Read, told: Told, write:
 
 
 def test_only_a_seed_carries_secrets(wanted: Read, told: Told) -> None:
-    """Everywhere else they are refused."""
     text = f"""\
         [app.portal]
         client_secret = "{SECRET}"
@@ -194,7 +185,6 @@ def test_only_a_seed_carries_secrets(wanted: Read, told: Told) -> None:
 
 
 def test_what_a_variable_stands_for_is_not_told(told: Told) -> None:
-    """It may be a secret that stands in the wrong place; the rule is told, unless it would show some of that."""
     found = told(
         """\
         [app.portal]
@@ -220,7 +210,6 @@ def test_what_a_variable_stands_for_is_not_told(told: Told) -> None:
 
 
 def test_a_rule_that_shows_what_a_variable_stands_for_is_not_told(told: Told) -> None:
-    """As one does that writes it without a blank at its end."""
     assert told('[[key]]\nuser = "${SECRET}"\napp = "portal"\n', SECRET="hunter2 ") == [
         "m.toml:2: key[0].user: what ${SECRET} stands for cannot be here"
     ]
@@ -230,7 +219,6 @@ FAULTY = Path(__file__).with_name("faulty.toml")
 
 
 def test_every_fault_is_told_at_once_with_its_line(told: Told) -> None:
-    """What is wrong, where, and what to write instead."""
     text = FAULTY.read_text(encoding="utf-8")
     lines = [(at, line.partition(" # ")[2]) for at, line in enumerate(text.splitlines(), 1)]
     assert told(text) == [f"m.toml:{at}: {fault}" for at, fault in lines if fault]
@@ -248,12 +236,10 @@ def test_every_fault_is_told_at_once_with_its_line(told: Told) -> None:
     ],
 )
 def test_a_section_is_of_its_kind(told: Told, text: str, expected: str) -> None:
-    """Tables by name, or a list of tables."""
     assert told(text) == [f"m.toml:{expected}"]
 
 
 def test_a_missing_variable_is_one_fault(told: Told) -> None:
-    """Nothing else is said of the value that is not known."""
     text = "[app.portal]\nclient_secret = '${NOPE}'\nclient_id = '${file:nope}'\ntoken.renewals = '${X'\n"
     assert [each.partition(";")[0] for each in told(text)] == [
         "m.toml:2: app.portal.client_secret: the environment variable NOPE is not set",
@@ -263,7 +249,6 @@ def test_a_missing_variable_is_one_fault(told: Told) -> None:
 
 
 def test_the_faults_of_all_files_come_in_the_order_of_the_files(write: Write) -> None:
-    """Those that cannot be read first."""
     write("b.toml", "[user.x]\nx = 1\n[user.y]\nx = 1\n")
     write("a.toml", "[user.z]\nx = 1\n")
     write("broken.toml", "x\n")

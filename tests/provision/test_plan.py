@@ -43,25 +43,21 @@ Do = Callable[..., Applied]
 
 
 def steps(proposal: Proposal) -> list[tuple[str, str, str]]:
-    """Return action, kind and name of each change."""
     return [(each.action, each.kind, each.name) for each in proposal.plan().changes]
 
 
 def fields(proposal: Proposal) -> dict[str, tuple[Any, Any]]:
-    """Return old and new values of the fields of the one change."""
     (change,) = proposal.plan().changes
     return {each.field: (each.old, each.new) for each in change.fields}
 
 
 def faults(planned: Planned, text: str) -> list[str]:
-    """Return what is wrong with a manifest, each fault in a line."""
     with pytest.raises(ProblemsError) as caught:
         planned(text)
     return list(map(str, caught.value.problems))
 
 
 def test_steps_come_in_the_order_in_which_each_finds_what_it_needs(planned: Planned) -> None:
-    """Whatever the order of the file."""
     text = f'{KEY}{ANA}{PORTAL}\n[repository]\ndefault_auth_type = "m2m"\n[auth_type.m2m]\ntype = "APIkey"\n'
     assert steps(planned(text)) == [
         ("create", "auth-type", "m2m"),
@@ -73,14 +69,12 @@ def test_steps_come_in_the_order_in_which_each_finds_what_it_needs(planned: Plan
 
 
 def test_a_plan_touches_nothing(planned: Planned, gam: Gam) -> None:
-    """The store is as it was, to the last entry of its audit trail."""
     before = [*gam.store._connection.iterdump()]  # noqa: SLF001 - all of it
     assert planned(WHOLE).issues
     assert [*gam.store._connection.iterdump()] == before  # noqa: SLF001 - as above
 
 
 def test_what_is_so_already_is_no_change(planned: Planned, applied: Do) -> None:
-    """Whatever its fields are."""
     applied(WHOLE)
     found = planned(WHOLE)
     assert (found.changes, found.impacts, found.issues, found.draft.adopts, found.draft.leaves) == (
@@ -93,7 +87,6 @@ def test_what_is_so_already_is_no_change(planned: Planned, applied: Do) -> None:
 
 
 def test_an_update_tells_each_field_with_its_old_and_new_value(planned: Planned, applied: Do) -> None:
-    """A field that the manifest does not name is untouched."""
     applied(WHOLE)
     text = PORTAL.replace("Customer portal", "Portal").replace("true", "true, timeout_hours = 12", 2)
     text = text.replace("remote_rest = true, timeout_hours = 12", "remote_rest = true")
@@ -106,7 +99,6 @@ def test_an_update_tells_each_field_with_its_old_and_new_value(planned: Planned,
 
 
 def test_a_new_record_has_its_default_where_the_manifest_is_silent(applied: Do, gam: Gam) -> None:
-    """As the commands make it."""
     applied(WHOLE)
     apps.create(gam, AppSpec("other", {}))
     ours, other = apps.show(gam, "portal"), apps.show(gam, "other")
@@ -114,7 +106,6 @@ def test_a_new_record_has_its_default_where_the_manifest_is_silent(applied: Do, 
 
 
 def test_names_in_another_case_name_the_same(planned: Planned, applied: Do, gam: Gam) -> None:
-    """As everywhere; the name itself stays as it was given first."""
     applied(WHOLE)
     text = WHOLE.replace("portal]", "PORTAL]").replace('"ana"', '"ANA@EXAMPLE.com"')
     assert not planned(text).changes
@@ -122,7 +113,6 @@ def test_names_in_another_case_name_the_same(planned: Planned, applied: Do, gam:
 
 
 def test_an_authentication_type_is_made_and_changed(planned: Planned, applied: Do, gam: Gam) -> None:
-    """Its kind is for good."""
     text = '[auth_type.m2m]\ntype = "apikey"\ndescription = "Machines"\n'
     assert fields(planned(text)) == {
         "type": (None, "APIkey"),
@@ -142,7 +132,6 @@ def test_an_authentication_type_is_made_and_changed(planned: Planned, applied: D
 
 
 def test_the_default_is_one_of_the_types(planned: Planned, applied: Do, gam: Gam) -> None:
-    """In the store, or in the manifest."""
     text = '[repository]\ndefault_auth_type = "LOCAL"\n'
     assert fields(planned(text)) == {"default_auth_type": ("apikey", "local")}
     applied(text)
@@ -154,7 +143,6 @@ def test_the_default_is_one_of_the_types(planned: Planned, applied: Do, gam: Gam
 
 
 def test_an_application_may_allow_one_type_or_any(planned: Planned, applied: Do, gam: Gam) -> None:
-    """One of kind APIkey that is there in the end."""
     text = PORTAL.replace("enabled = true", 'enabled = true, auth_type = "APIKEY"')
     applied(text)
     assert apps.show(gam, "portal").api_keys.auth_type == "apikey"
@@ -169,7 +157,6 @@ def test_an_application_may_allow_one_type_or_any(planned: Planned, applied: Do,
 
 
 def test_a_stored_state_is_not_judged_anew(planned: Planned, applied: Do, gam: Gam) -> None:
-    """API keys may be on while remote REST is off, after somebody has switched that off."""
     applied(PORTAL)
     off = PORTAL.replace("remote_rest = true", "remote_rest = false")
     assert fields(planned(off)) == {"remote_rest": (True, False)}
@@ -181,7 +168,6 @@ def test_a_stored_state_is_not_judged_anew(planned: Planned, applied: Do, gam: G
 def test_ids_and_secrets_may_be_brought_along(
     planned: Planned, applied: Do, gam: Gam, write: Callable[[str, str], Path]
 ) -> None:
-    """A client_id for good; a secret that is the same already is no change, and none is issued."""
     write("secret", "s" * 40)
     brought = f'client_id = "{"C" * 32}"\nclient_secret = "${{file:secret}}"\n'
     text = PORTAL.replace("remote_rest", f"{brought}remote_rest")
@@ -204,7 +190,6 @@ def test_ids_and_secrets_may_be_brought_along(
 
 
 def test_scopes_may_stand_for_attributes_that_somebody_carries(planned: Planned, applied: Do) -> None:
-    """In the store, or in the manifest; or when they are published already."""
     text = PORTAL.replace('"gam_user_roles"', '"user_Area"')
     assert faults(planned, text) == [f"m.toml:4: app.portal.scopes: no scope named 'user_Area'; {NEAR}"]
     carried = f'{text}[user.bob]\nattributes = {{ Area = "north" }}\n'
@@ -214,7 +199,6 @@ def test_scopes_may_stand_for_attributes_that_somebody_carries(planned: Planned,
 
 
 def test_a_scope_that_is_unknown_is_told_with_the_nearest(planned: Planned) -> None:
-    """All faults of all fields at once."""
     text = PORTAL.replace("gam_user_roles", "gam_user_rolls").replace("Customer portal", "x" * 300)
     found = faults(planned, f"{text}{ANA.replace('@', ' ')}")
     assert len(found) == 3
@@ -222,7 +206,6 @@ def test_a_scope_that_is_unknown_is_told_with_the_nearest(planned: Planned) -> N
 
 
 def test_who_manages_an_object_is_asked_before_another_does(planned: Planned, applied: Do, gam: Gam) -> None:
-    """What nobody manages is taken over; what others do is a conflict, unless that is what was asked for."""
     users.create(gam, "ana", {"email": "ana@example.com"})
     found = planned(ANA)
     assert (found.changes, [(each.name, each.owner) for each in found.draft.adopts]) == (False, [("ana", None)])
@@ -241,7 +224,6 @@ def test_who_manages_an_object_is_asked_before_another_does(planned: Planned, ap
 
 
 def test_an_object_that_is_taken_over_may_change_at_once(planned: Planned, applied: Do, gam: Gam) -> None:
-    """Who manages it is told apart."""
     users.create(gam, "ana", {})
     found = planned(ANA)
     assert fields(found) == {"email": ("", "ana@example.com")}
@@ -271,7 +253,6 @@ def test_an_object_that_is_taken_over_may_change_at_once(planned: Planned, appli
     ],
 )
 def test_names_emails_and_ids_name_one_record_only(planned: Planned, gam: Gam, text: str, fault: str) -> None:
-    """Of those in the store too."""
     users.create(gam, "eva", {"email": "eva@example.com"})
     users.create(gam, "mail@x", {})
     apps.create(gam, AppSpec("old", {}, client_id="e" * 32))
@@ -279,7 +260,6 @@ def test_names_emails_and_ids_name_one_record_only(planned: Planned, gam: Gam, t
 
 
 def test_what_others_have_in_common_already_is_not_our_fault(planned: Planned, applied: Do, gam: Gam) -> None:
-    """Only what is wanted is judged."""
     applied("[user.eva]\n[user.bob]\n")
     with gam.store.writing() as tx:
         tx.run("UPDATE user SET email = 'bob' WHERE name = 'eva'")
@@ -287,7 +267,6 @@ def test_what_others_have_in_common_already_is_not_our_fault(planned: Planned, a
 
 
 def test_users_may_exchange_emails(planned: Planned, applied: Do, gam: Gam) -> None:
-    """In one step, which no two commands could."""
     text = '[user.a]\nemail = "a@x"\n[user.b]\nemail = "b@x"\n'
     applied(text)
     swapped = text.replace("a@x", "c@x").replace("b@x", "a@x").replace("c@x", "b@x")
@@ -297,7 +276,6 @@ def test_users_may_exchange_emails(planned: Planned, applied: Do, gam: Gam) -> N
 
 
 def test_users_who_are_taken_over_may_exchange_emails_too(applied: Do, gam: Gam) -> None:
-    """Nothing of the taking over gets in the way."""
     for name in "ab":
         users.create(gam, name, {"email": f"{name}@x"})
     applied('[user.a]\nemail = "b@x"\n[user.b]\nemail = "a@x"\n')
@@ -305,7 +283,6 @@ def test_users_who_are_taken_over_may_exchange_emails_too(applied: Do, gam: Gam)
 
 
 def test_an_email_that_changes_is_no_longer_verified(planned: Planned, applied: Do, gam: Gam) -> None:
-    """Unless the manifest says that it is."""
     applied(f"{ANA}verified_email = true\n")
     other = ANA.replace("ana@", "a@")
     applied(other)
@@ -316,7 +293,6 @@ def test_an_email_that_changes_is_no_longer_verified(planned: Planned, applied: 
 
 
 def test_a_seed_may_carry_passwords(applied: Do, gam: Gam) -> None:
-    """One that is the same already is no change."""
     text = f'{ANA}password = "secret"\n'
     applied(text, seed=True)
     first = users.show(gam, "ana").password_hash
@@ -328,7 +304,6 @@ def test_a_seed_may_carry_passwords(applied: Do, gam: Gam) -> None:
 
 
 def test_what_no_reader_let_through_is_a_fault_all_the_same(gam: Gam, asked: Callable[[str], Desired]) -> None:
-    """Told once: a key for somebody who cannot be is not called unknown as well."""
     text = f'{WHOLE}[auth_type.m2m]\ntype = "APIkey"\n'
     desired = asked(text)
     users_, apps_, types = (
@@ -341,7 +316,6 @@ def test_what_no_reader_let_through_is_a_fault_all_the_same(gam: Gam, asked: Cal
 
 
 def test_a_new_key_tells_what_it_may_reveal(planned: Planned, applied: Do, forward: Callable[[timedelta], Any]) -> None:
-    """Not when it expires, which the hour of apply decides."""
     applied(f"{PORTAL}{ANA}")
     text = f'{WHOLE}expires_in = "90d"\n'
     found = planned(text)

@@ -23,17 +23,14 @@ Do = Callable[..., Applied]
 
 
 def steps(proposal: Proposal) -> list[tuple[str, str, str]]:
-    """Return action, kind and name of each change."""
     return [(each.action, each.kind, each.name) for each in proposal.plan().changes]
 
 
 def leaves(proposal: Proposal) -> list[tuple[str, str]]:
-    """Return kind and name of what is named no longer."""
     return [(each.kind, each.name) for each in proposal.plan().leaves]
 
 
 def test_what_is_named_no_longer_is_told_and_stays(planned: Planned, applied: Do, gam: Gam) -> None:
-    """Keys, users, applications, authentication types; the keys of a user are told with the user."""
     applied(WHOLE)
     found = planned(f"{APP}[user.ana]\n")
     assert not found.changes
@@ -48,7 +45,6 @@ def test_what_is_named_no_longer_is_told_and_stays(planned: Planned, applied: Do
 
 
 def test_pruning_deletes_it_last_and_in_the_reverse_order(planned: Planned, applied: Do, gam: Gam) -> None:
-    """Keys that go with their user or application are no steps of their own, but they count."""
     applied(WHOLE)
     text = f"{APP}[user.ana]\n[user.new]\n"
     found = planned(text, prune=True)
@@ -73,7 +69,6 @@ def test_pruning_deletes_it_last_and_in_the_reverse_order(planned: Planned, appl
 
 
 def test_only_what_this_owner_manages_is_deleted(planned: Planned, applied: Do, gam: Gam) -> None:
-    """Not what others manage, nor what nobody does."""
     applied("[user.ana]\n")
     users.create(gam, "hand", {})
     applied("[user.bob]\n", "other.toml")
@@ -81,7 +76,6 @@ def test_only_what_this_owner_manages_is_deleted(planned: Planned, applied: Do, 
 
 
 def test_what_was_made_by_hand_is_let_go_and_never_deleted(planned: Planned, applied: Do, gam: Gam) -> None:
-    """A manifest took it over once: it is nobody's again, and may be taken over again."""
     users.create(gam, "hand", {})
     apps.create(gam, AppSpec("old", {}))
     text = '[user.hand]\n[app.old]\n[auth_type.apikey]\ntype = "APIkey"\n'
@@ -98,7 +92,6 @@ def test_what_was_made_by_hand_is_let_go_and_never_deleted(planned: Planned, app
 
 
 def test_a_key_made_by_hand_is_let_go_too(planned: Planned, applied: Do, gam: Gam) -> None:
-    """It lives on."""
     base = f"{APP}[user.ana]\n"
     applied(base)
     key = keys.generate(gam, keys.KeySpec("ana", "portal")).record
@@ -112,7 +105,6 @@ def test_a_key_made_by_hand_is_let_go_too(planned: Planned, applied: Do, gam: Ga
 
 
 def test_nothing_wanted_may_stand_on_what_is_deleted(planned: Planned, applied: Do) -> None:
-    """A key for a user who is named no longer has nobody to hold it."""
     applied(WHOLE)
     text = f"{TYPE}{APP}{KEYS}"
     with pytest.raises(ProblemsError) as caught:
@@ -125,7 +117,6 @@ def test_nothing_wanted_may_stand_on_what_is_deleted(planned: Planned, applied: 
 
 
 def test_a_type_that_is_needed_is_not_deleted(planned: Planned, applied: Do, gam: Gam) -> None:
-    """By the repository, or by an application that allows no other."""
     applied(f'{TYPE}[repository]\ndefault_auth_type = "m2m"\n')
     with pytest.raises(ConflictError, match="is the default of the repository"):
         planned("", prune=True)
@@ -146,7 +137,6 @@ def test_a_type_that_is_needed_is_not_deleted(planned: Planned, applied: Do, gam
 
 
 def test_an_application_may_go_with_the_type_that_it_allows(planned: Planned, applied: Do) -> None:
-    """Both are deleted, the application first."""
     applied(f"{TYPE}{APP.replace('enabled = true', 'enabled = true, auth_type = ' + chr(34) + 'm2m' + chr(34))}")
     assert steps(planned("", prune=True)) == [("delete", "app", "portal"), ("delete", "auth-type", "m2m")]
     applied("", prune=True)
@@ -154,14 +144,12 @@ def test_an_application_may_go_with_the_type_that_it_allows(planned: Planned, ap
 
 
 def test_an_email_of_somebody_deleted_is_free_at_once(applied: Do, gam: Gam) -> None:
-    """Though deletions come last."""
     applied('[user.old]\nemail = "a@x"\n')
     applied('[user.new]\nemail = "a@x"\n', prune=True)
     assert users.show(gam, "a@x").name == "new"
 
 
 def test_an_ended_key_is_left_alone(planned: Planned, applied: Do, gam: Gam) -> None:
-    """It is no longer anybody's business."""
     applied(f"{APP}[user.ana]\n{KEYS.partition('[[key]]' + chr(10) + 'user = ' + chr(34) + 'bob')[0]}")
     with keys.search(gam, KeySearch()) as found:
         ids = [each.id for each in found]

@@ -43,8 +43,6 @@ Save = Callable[..., Path]
 
 @pytest.fixture
 def save(gam: Gam, asked: Callable[..., Desired], tmp_path: Path) -> Save:
-    """Return what saves the plan of a manifest in a file."""
-
     def write(text: str, *, prune: bool = False) -> Path:
         options, desired, path = Options(prune=prune), asked(text), tmp_path / "saved.plan"
         with gam.store.reading() as tx:
@@ -55,13 +53,11 @@ def save(gam: Gam, asked: Callable[..., Desired], tmp_path: Path) -> Save:
 
 
 def do(gam: Gam, path: Path, accept: int | None = None) -> Applied:
-    """Apply a saved plan."""
     found = saved.read(str(path))
     return apply(gam, found.desired, Order(found.options, accept, lambda _: None, found.require))
 
 
 def test_a_saved_plan_does_what_its_manifest_asks(save: Save, gam: Gam, asked: Callable[..., Desired]) -> None:
-    """Every field of it survives the file."""
     path = save(TEXT, prune=True)
     assert saved.is_one(str(path))
     found = saved.read(str(path))
@@ -80,7 +76,6 @@ def test_a_saved_plan_does_what_its_manifest_asks(save: Save, gam: Gam, asked: C
 
 
 def test_it_holds_no_secret(save: Save, write: Callable[[str, str], Path]) -> None:
-    """What would have to hold one is not saved; one that the store has already is left out."""
     write("secret", "s" * 40)
     text = '[app.portal]\nclient_secret = "${file:secret}"\n'
     with pytest.raises(UsageError, match="which no saved plan may hold"):
@@ -90,7 +85,6 @@ def test_it_holds_no_secret(save: Save, write: Callable[[str, str], Path]) -> No
 def test_a_secret_that_is_kept_already_is_left_out(
     save: Save, write: Callable[[str, str], Path], applied: Callable[..., Applied], gam: Gam
 ) -> None:
-    """The plan changes other things."""
     write("secret", "s" * 40)
     text = '[app.portal]\nclient_secret = "${file:secret}"\n'
     applied(text)
@@ -101,7 +95,6 @@ def test_a_secret_that_is_kept_already_is_left_out(
 
 @pytest.mark.parametrize("text", [TEXT, ""])
 def test_a_store_that_has_moved_is_left_alone(save: Save, gam: Gam, text: str) -> None:
-    """Whatever it was that changed."""
     path = save(text)
     users.create(gam, "eva", {})
     with pytest.raises(ConflictError) as caught:
@@ -110,7 +103,6 @@ def test_a_store_that_has_moved_is_left_alone(save: Save, gam: Gam, text: str) -
 
 
 def test_grants_and_last_use_are_no_change(save: Save, gam: Gam, applied: Callable[..., Applied]) -> None:
-    """The audit trail knows nothing of them."""
     applied(TEXT)
     path = save(TEXT.replace("auditor", "admin"))
     with gam.store.writing() as tx:
@@ -120,7 +112,6 @@ def test_grants_and_last_use_are_no_change(save: Save, gam: Gam, applied: Callab
 
 
 def test_refusals_at_the_endpoint_are_no_change(save: Save, gam: Gam, applied: Callable[..., Applied]) -> None:
-    """Whoever attacks it cannot keep a plan from being applied."""
     applied(TEXT)
     path = save(TEXT.replace("auditor", "admin"))
     refusal_counts.record_refusal_counts(gam, {"": {"client_unknown": 1}}, gam.now())
@@ -130,7 +121,6 @@ def test_refusals_at_the_endpoint_are_no_change(save: Save, gam: Gam, applied: C
 def test_time_that_makes_another_plan_of_it_is_a_change(
     save: Save, gam: Gam, applied: Callable[..., Applied], forward: Callable[[timedelta], object]
 ) -> None:
-    """A key that has expired meanwhile would be issued anew, and nobody has seen that."""
     applied(TEXT)
     path = save(TEXT.replace("auditor", "admin"))
     forward(timedelta(hours=3))
@@ -141,7 +131,6 @@ def test_time_that_makes_another_plan_of_it_is_a_change(
 def test_keys_that_would_end_need_their_number_all_the_same(
     save: Save, gam: Gam, applied: Callable[..., Applied]
 ) -> None:
-    """A plan decides nothing for whoever applies it."""
     applied(TEXT)
     path = save(TEXT.replace('["user_email"]', '["user_phone"]'))
     with pytest.raises(ConflictError):
@@ -153,7 +142,6 @@ def test_keys_that_would_end_need_their_number_all_the_same(
 
 @pytest.mark.parametrize("text", ["", "[user.ana]", '{"gamcli_plan"', "{}"])
 def test_a_manifest_is_no_saved_plan(tmp_path: Path, text: str) -> None:
-    """They are told by how they begin; what is not there is neither."""
     path = tmp_path / "m.toml"
     path.write_text(text)
     assert not saved.is_one(str(path))
@@ -162,7 +150,6 @@ def test_a_manifest_is_no_saved_plan(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize(("old", "new"), [("}}\n", ""), ('"fields"', '"field"'), ('"desired"', '"desire"')])
 def test_a_plan_that_is_not_whole_is_refused(save: Save, old: str, new: str) -> None:
-    """Cut short, or changed by hand."""
     path = save(TEXT)
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(UsageError, match="is no whole saved plan"):
@@ -170,7 +157,6 @@ def test_a_plan_that_is_not_whole_is_refused(save: Save, old: str, new: str) -> 
 
 
 def test_a_plan_of_a_newer_gamcli_is_refused(save: Save) -> None:
-    """It may hold what this one knows nothing of."""
     path = save(TEXT)
     path.write_text(json.dumps({**json.loads(path.read_text()), "gamcli_plan": 2}))
     with pytest.raises(UsageError, match="newer gamcli"):

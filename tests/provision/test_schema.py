@@ -48,19 +48,16 @@ expires_in = "90d"
 
 
 def mistakes(document: dict[str, Any]) -> list[str]:
-    """Return the ways to what a validator refuses."""
     found = Draft202012Validator(DOCUMENT).iter_errors(document)
     return sorted({".".join(map(str, each.absolute_path)) for each in found})
 
 
 def test_the_schema_is_one() -> None:
-    """Of the draft that it names."""
     Draft202012Validator.check_schema(DOCUMENT)
     assert DOCUMENT["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
 
 
 def test_what_the_reader_takes_is_valid(wanted: Callable[..., Desired], folder: Path) -> None:
-    """References too, wherever a text may stand."""
     (folder / "secret.txt").write_text("x" * 40, encoding="utf-8")
     assert wanted(GOOD, EMAIL="ana@x", SCOPE="user_phone")
     assert mistakes(tomllib.loads(GOOD)) == []
@@ -97,26 +94,22 @@ def test_what_the_reader_takes_is_valid(wanted: Callable[..., Desired], folder: 
 def test_what_the_schema_refuses_the_reader_refuses_too(
     told: Callable[..., list[str]], text: str, expected: str
 ) -> None:
-    """At the same place."""
     assert mistakes(tomllib.loads(text)) == [expected]
     assert told(text)
 
 
 def test_the_schema_refuses_much_of_what_the_reader_does() -> None:
-    """Of the faults that the reader is tested with."""
     lines = FAULTY.read_text(encoding="utf-8").splitlines()
     assert len(mistakes(tomllib.loads("\n".join(lines)))) > 20
 
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_field_is_described(section: str) -> None:
-    """Editors show it."""
     assert all(field.about for field in SECTIONS[section].fields)
     assert DOCUMENT["$defs"][section]["additionalProperties"] is False
 
 
 def test_the_defaults_are_those_of_the_records() -> None:
-    """As a record has them that is made without the field."""
     shown = DOCUMENT["$defs"]["app"]["properties"]
     assert shown["enabled"]["default"] is True
     assert shown["token"]["properties"]["timeout_minutes"]["default"] == 60
@@ -140,7 +133,6 @@ KEPT = {
 
 @pytest.mark.parametrize("section", ["auth_type", "app", "user"])
 def test_every_field_of_a_record_is_in_the_table_or_kept_by_gamcli(section: str) -> None:
-    """A new field of a record is not forgotten."""
     found = SECTIONS[section]
     inner = {"api_keys": ApiKeyPolicy, "token": TokenPolicy}
     expected = {

@@ -19,20 +19,17 @@ KEY = '[[key]]\nuser = "ana"\napp = "portal"\n'
 
 
 def written(folder: Path, text: str) -> list[Path]:
-    """Write a manifest and return the paths to read."""
     (folder / "seed.toml").write_text(text, encoding="utf-8")
     return [folder / "seed.toml"]
 
 
 def test_what_a_seed_leaves_open_is_issued(gam: Gam, tmp_path: Path) -> None:
-    """And comes back: of what there is only one, under the plain name."""
     found = seed.variables(seed.sow(gam, written(tmp_path, APP + USER + KEY), {}))
     assert [*found] == ["GAM_CLIENT_ID", "GAM_CLIENT_SECRET", "GAM_API_KEY"]
     assert diagnosis.verify(gam, Secret(found["GAM_API_KEY"]), found["GAM_CLIENT_ID"]).valid
 
 
 def test_secrets_of_a_seed_are_kept_as_given(gam: Gam, tmp_path: Path) -> None:
-    """The key by its id and digest, the client secret, the client id, the password; they come back too."""
     key_id, key = mint_api_key(gam.entropy)
     fixed = f'{APP}client_id = "{CLIENT}"\nclient_secret = "{SECRET}"\n{USER}password = "${{PASSWORD}}"\n'
     paths = written(tmp_path, fixed + KEY + f'api_key = "{key.reveal()}"\n')
@@ -50,7 +47,6 @@ def test_secrets_of_a_seed_are_kept_as_given(gam: Gam, tmp_path: Path) -> None:
 
 
 def test_of_what_there_are_several_each_has_a_name_of_its_own(gam: Gam, tmp_path: Path) -> None:
-    """As in the file of secrets of an apply; carried and issued ones alike."""
     key = mint_api_key(gam.entropy)[1].reveal()
     more = "[user.eva]\n" + KEY + f'api_key = "{key}"\n' + KEY.replace("ana", "eva")
     found = seed.variables(seed.sow(gam, written(tmp_path, APP + USER + more), {}))
@@ -61,7 +57,6 @@ def test_of_what_there_are_several_each_has_a_name_of_its_own(gam: Gam, tmp_path
 
 @pytest.mark.parametrize("key", ["gamkey_1", "", "gamkey_00000000_" + 38 * "0"])
 def test_a_key_that_is_none_is_a_fault_with_its_line(gam: Gam, tmp_path: Path, key: str) -> None:
-    """Its form and its checksum are judged, and it is not told."""
     with pytest.raises(ProblemsError) as caught:
         seed.sow(gam, written(tmp_path, APP + USER + KEY + f'api_key = "{key}"\n'), {})
     (fault,) = caught.value.problems

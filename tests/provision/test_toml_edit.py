@@ -42,7 +42,6 @@ name = "y"'''
 
 
 def edited(do: Callable[[Editor], None], text: str = TEXT) -> str:
-    """Return what became of the text."""
     editor = Editor(text)
     do(editor)
     found = editor.text()
@@ -51,20 +50,17 @@ def edited(do: Callable[[Editor], None], text: str = TEXT) -> str:
 
 
 def changes(text: str, before: str = TEXT) -> list[str]:
-    """Return the lines that are new or gone."""
     old, new = before.splitlines(), text.splitlines()
     return [f"-{line}" for line in old if line not in new] + [f"+{line}" for line in new if line not in old]
 
 
 def test_nothing_is_changed_by_nothing() -> None:
-    """To the letter."""
     assert edited(lambda _: None) == TEXT
     assert edited(lambda editor: editor.replace(("nope",), 1)) == TEXT
     assert edited(lambda editor: editor.remove(("nope",))) == TEXT
 
 
 def test_a_value_is_replaced_beside_its_comment() -> None:
-    """In tables of every kind."""
     assert changes(edited(lambda editor: editor.replace(("one", "text"), 'a "b"'))) == [
         '-text = "x"  # why',
         r'+text = "a \"b\""  # why',
@@ -90,7 +86,6 @@ def test_a_value_is_replaced_beside_its_comment() -> None:
     ],
 )
 def test_a_list_in_lines_keeps_the_lines_that_it_can(wanted: list[str], expected: list[str]) -> None:
-    """With their comments."""
     text = edited(lambda editor: editor.replace(("one", "list"), wanted))
     old = [line for line in TEXT.splitlines() if line not in ('  "a", "b",', "]")]
     assert [line for line in changes(text) if line[1:] in (*old, *text.splitlines())] == expected
@@ -98,13 +93,11 @@ def test_a_list_in_lines_keeps_the_lines_that_it_can(wanted: list[str], expected
 
 
 def test_a_list_that_is_written_otherwise_is_written_anew() -> None:
-    """Several elements in a line, or nothing but a gap."""
     assert tomllib.loads(edited(lambda editor: editor.replace(("one", "short"), ["b"])))["one"]["short"] == ["b"]
     assert edited(lambda editor: editor.replace(("a",), ["b"]), "a = [\n]\n") == 'a = ["b"]\n'
 
 
 def test_fields_are_added_in_the_way_of_those_that_are_there() -> None:
-    """Below a header, within braces, or with dots."""
     new = {"x y": True, "z": ["a"]}
     for keys, lines in (
         (("one",), ['+"x y" = true', '+z = ["a"]']),
@@ -132,7 +125,6 @@ def test_fields_are_added_in_the_way_of_those_that_are_there() -> None:
 
 
 def test_a_table_is_removed_with_all_that_belongs_to_it() -> None:
-    """But not with the comments before it, which may tell of more."""
     text = edited(lambda editor: editor.remove(("many", 0)))
     assert changes(text) == ['-name = "x"', "-# within many 0", "-[many.sub]", "-a = 1"]
     assert "# before many 0\n# before two\n[two]\n[[many]]" in text
@@ -142,8 +134,6 @@ def test_a_table_is_removed_with_all_that_belongs_to_it() -> None:
 
 
 def test_tables_are_appended_after_a_blank_line() -> None:
-    """Also to a file that has no line end, or no table."""
-
     def two(editor: Editor) -> None:
         editor.append(["[three]", "a = 1"])
         editor.append(["[four]"])
@@ -153,7 +143,6 @@ def test_tables_are_appended_after_a_blank_line() -> None:
 
 
 def test_line_ends_are_those_of_the_file() -> None:
-    """Of Windows too."""
     text = dedent(TEXT).replace("\n", "\r\n")
     editor = Editor(text)
     editor.add(("one",), {"x": 1})
@@ -165,7 +154,6 @@ def test_line_ends_are_those_of_the_file() -> None:
 
 
 def test_what_the_text_says_is_known() -> None:
-    """By values, headers and dots."""
     editor = Editor(TEXT)
     assert editor.has(("one", "text"))
     assert not editor.has(("one", "nope"))

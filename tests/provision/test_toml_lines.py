@@ -67,12 +67,10 @@ EXPECTED: dict[Keys, int] = {
 
 @pytest.mark.parametrize("keys", EXPECTED, ids=str)
 def test_every_key_and_element_has_its_line(keys: Keys) -> None:
-    """Whatever strings, comments and brackets stand around it."""
     assert Lines(TEXT).of(keys) == EXPECTED[keys]
 
 
 def test_what_is_not_there_has_the_line_of_what_is_around_it() -> None:
-    """A field that is missing is missed where its table begins."""
     lines = Lines(TEXT)
     assert lines.of(("app", "portal", "enabled")) == 3
     assert lines.of(("key", 1, "app", 3)) == 24
@@ -82,7 +80,6 @@ def test_what_is_not_there_has_the_line_of_what_is_around_it() -> None:
 @pytest.mark.parametrize("quotes", ['""', '"" ', 'a""', '"\nb = 0\n', '""[\nb = 0\n""', 'x"" "['])
 @pytest.mark.parametrize("mark", ['"', "'"])
 def test_a_long_string_ends_where_it_ends(quotes: str, mark: str) -> None:
-    """It may hold quotes, even right before its end."""
     text = f'a = """{quotes}"""\nb = 1\n'.replace('"', mark)
     assert tomllib.loads(text)["b"] == 1
     assert Lines(text).of(("b",)) == text.count("\n")
@@ -90,7 +87,6 @@ def test_a_long_string_ends_where_it_ends(quotes: str, mark: str) -> None:
 
 @pytest.mark.parametrize("inner", ['\\"', '"\\"" x', "\\\\"])
 def test_a_quote_can_be_escaped(inner: str) -> None:
-    """It ends nothing then."""
     text = f'a = """{inner}"""\nb = 1\n'
     assert Lines(text).of(("b",)) == 2
 
@@ -105,7 +101,6 @@ VALUES = st.recursive(
 
 
 def quoted(text: str, style: int) -> str:
-    """Write a string in one of three ways."""
     if style == 1 and "'" not in text and "\n" not in text:
         return f"'{text}'"
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
@@ -113,7 +108,6 @@ def quoted(text: str, style: int) -> str:
 
 
 def written(value: Any, draw: st.DrawFn) -> str:  # noqa: ANN401 - any TOML
-    """Write a value in a way that chance decides."""
     if isinstance(value, list):
         gap = draw(st.sampled_from([" ", "\n", " # ], x = 1\n"]))
         return f"[{gap}{''.join(f'{written(each, draw)},{gap}' for each in value)}]"
@@ -125,7 +119,6 @@ def written(value: Any, draw: st.DrawFn) -> str:  # noqa: ANN401 - any TOML
 
 @st.composite
 def documents(draw: st.DrawFn) -> str:
-    """Draw a TOML text."""
     tables = draw(st.dictionaries(NAMES, st.dictionaries(NAMES, VALUES, max_size=4), max_size=4))
     arrays = draw(st.lists(st.dictionaries(NAMES, VALUES, max_size=3), max_size=3))
     text = ""
@@ -138,7 +131,6 @@ def documents(draw: st.DrawFn) -> str:
 
 
 def marks(tree: Any, keys: Keys = ()) -> dict[Keys, int]:  # noqa: ANN401 - any TOML
-    """Return the numbers of a tree, and the way to each."""
     found: dict[Keys, int] = {}
     for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
         if isinstance(value, dict | list):
@@ -150,7 +142,6 @@ def marks(tree: Any, keys: Keys = ()) -> dict[Keys, int]:  # noqa: ANN401 - any 
 
 @given(documents())
 def test_any_number_stands_in_the_line_that_is_told(text: str) -> None:
-    """In tables, arrays of tables, arrays and inline tables, within each other."""
     lines = Lines(text)
     for keys, number in marks(tomllib.loads(text)).items():
         line = text.split("\n")[lines.of(keys) - 1]

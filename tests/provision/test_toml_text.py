@@ -18,24 +18,20 @@ VALUES = st.recursive(
 
 @given(TEXTS, VALUES)
 def test_what_is_written_is_read_back(key: str, value: object) -> None:
-    """Any text, in keys too."""
     assert tomllib.loads(f"{toml_text.word(key)} = {toml_text.value(value)}") == {key: value}
 
 
 @pytest.mark.parametrize("letter", ["\x7f", "\x00", "\n", '"', "\\", "\x9b", "\u202e", "\U000e0041"])
 def test_what_toml_does_not_take_as_it_is_is_escaped(letter: str) -> None:
-    """Control characters, quotes, backslashes, what turns or hides text."""
     assert tomllib.loads(f"a = {toml_text.quoted(letter)}") == {"a": letter}
     assert toml_text.quoted(letter).isprintable()
 
 
 def test_a_blank_of_another_width_stays_as_it_is() -> None:
-    """It drives nothing."""
     assert toml_text.quoted("\u3000\u200b") == '"\u3000\\u200b"'
 
 
 def test_a_key_path_is_written_as_in_toml() -> None:
-    """Which table of an array it is too, but not which element of a list."""
     assert toml_text.path(("app", "a.b", "scopes", 2)) == 'app."a.b".scopes'
     assert toml_text.path(("key", 2, "scopes", 1)) == "key[2].scopes"
     assert toml_text.path(()) == ""

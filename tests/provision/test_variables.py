@@ -19,7 +19,6 @@ Write = Callable[[str, str], Path]
 
 @pytest.fixture
 def replaced(folder: Path) -> Variables:
-    """Return what references stand for in the folder."""
     return Variables(ENVIRONMENT, folder)
 
 
@@ -42,13 +41,11 @@ def replaced(folder: Path) -> Variables:
     ],
 )
 def test_a_reference_is_replaced_once(replaced: Variables, text: str, expected: str) -> None:
-    """As in a shell; what it stands for is not looked through again."""
     assert replaced.text(text) == expected
 
 
 @pytest.mark.parametrize("content", ["secret", "secret\n", "secret\r\n"])
 def test_a_file_loses_its_last_line_end(replaced: Variables, write: Write, content: str) -> None:
-    """And no more of it; paths begin at the folder of the manifest."""
     write("in/secret.txt", "x").write_bytes(content.encode())
     assert replaced.text("<${file:in/secret.txt}>") == "<secret>"
     write("two.txt", "a\n\n")
@@ -73,7 +70,6 @@ def test_a_file_loses_its_last_line_end(replaced: Variables, write: Write, conte
 def test_a_reference_that_stands_for_nothing_is_an_error(
     replaced: Variables, folder: Path, text: str, expected: str
 ) -> None:
-    """It is never empty by accident."""
     (folder / "raw").write_bytes(b"\xff")
     (folder / "long").write_bytes(b"x" * 65537)
     with pytest.raises(UsageError) as raised:
@@ -83,7 +79,6 @@ def test_a_reference_that_stands_for_nothing_is_an_error(
 
 
 def test_a_tree_is_replaced_in_place_and_its_mistakes_are_told(replaced: Variables) -> None:
-    """In lists and tables; what the file has is remembered."""
     tree: dict[str, Any] = {"a": ["${NAME}", 1, {"b": "${NOPE}"}], "c": {"d": "$$", "e": True}}
     assert [(keys, error.message) for keys, error in replaced.replace(tree)] == [
         (("a", 2, "b"), "the environment variable NOPE is not set")
@@ -94,19 +89,16 @@ def test_a_tree_is_replaced_in_place_and_its_mistakes_are_told(replaced: Variabl
 
 @pytest.mark.parametrize("text", ['a = "$"', r'a = "\u0024{NAME}"', r'a = "\U00000024"'])
 def test_a_text_that_may_hold_references_is_known(text: str) -> None:
-    """Escapes are looked through too."""
     assert variables.may_be_in(text)
     assert not variables.may_be_in('a = "b"')
 
 
 def test_only_a_whole_reference_tells_no_secret() -> None:
-    """A default, or text beside it, is a secret in the file."""
     assert all(map(variables.is_reference, ["${NAME}", "${file:a/b.txt}"]))
     assert not any(map(variables.is_reference, ["", "x", "${NAME:-x}", "x${NAME}", "${NAME}x", "$${NAME}", "${}"]))
 
 
 @given(st.text(alphabet="$${}aN:-file"))
 def test_an_escaped_text_stands_for_itself(text: str) -> None:
-    """Whatever is in it; it is left alone when nothing in it stands for anything else."""
     assert variables.escaped("costs $5") == "costs $5"
     assert Variables({}, Path()).text(variables.escaped(text)) == text

@@ -11,7 +11,6 @@ from gamcli.render.csv_cells import escape_formula, unescape_formula
     "text", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\uff1d1+1", "\uff20x", "--", "+1-2"]
 )
 def test_what_begins_a_formula_gets_an_apostrophe(text: str) -> None:
-    """Also what looks like a number at first."""
     assert escape_formula(text) == f"'{text}"
     assert unescape_formula(escape_formula(text)) == text
 
@@ -21,18 +20,15 @@ def test_what_begins_a_formula_gets_an_apostrophe(text: str) -> None:
     ["", "ana", "a=b", "a+b", "'quoted'", "+54 11 4321 1234", "+5", "-7.25", "2026-03-01T12:00:00Z", "{}", "0123"],
 )
 def test_what_begins_none_stays_as_it_is(text: str) -> None:
-    """Names, numbers, telephone numbers, instants, ids."""
     assert escape_formula(text) == text
     assert unescape_formula(text) == text
 
 
 @given(st.text(alphabet="'=+-@\t\r a1", max_size=6) | st.text())
 def test_every_text_comes_back(text: str) -> None:
-    """However many apostrophes it begins with."""
     assert unescape_formula(escape_formula(text)) == text
     assert escape_formula(text)[:1] not in ("=", "@", "\t", "\r")
 
 
 def test_an_apostrophe_that_guards_nothing_is_text() -> None:
-    """As in a name."""
     assert unescape_formula("'s Gravenhage") == "'s Gravenhage"

@@ -12,7 +12,6 @@ FOUND = [
 
 
 def test_what_is_wrong_comes_first_each_mend_in_a_line_of_its_own() -> None:
-    """What is in order is only named, and nothing drives the terminal."""
     assert (
         panels.render_panel(findings.build_panel("/gam/store.db", FOUND), None)
         == """\
@@ -32,6 +31,5 @@ worth a look
 
 
 def test_where_nothing_is_wrong_that_is_said() -> None:
-    """And where nothing is in order, nothing is."""
     assert findings.summarize(FOUND[:1]) == "nothing is wrong"
     assert "in order" not in panels.render_panel(findings.build_panel("store.db", FOUND[1:]), None)

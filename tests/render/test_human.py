@@ -18,7 +18,6 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def key(number: int, label: str = "") -> dict[str, object]:
-    """Return a key as it is shown."""
     made = model.Key(
         f"{number:08}", "ana", "guid", "portal", "id", "apikey", ("user_email",), bytes(32), NOW, label=label
     )
@@ -26,13 +25,11 @@ def key(number: int, label: str = "") -> dict[str, object]:
 
 
 def console(width: int) -> Console:
-    """Return a terminal of that width."""
     return Console(file=io.StringIO(), width=width, force_terminal=True, no_color=True, highlight=False, markup=False)
 
 
 @given(st.text())
 def test_clean_text_is_printable_and_as_long(text: str) -> None:
-    """Printable text stays as it is."""
     assert clean(text).isprintable()
     assert len(clean(text)) == len(text)
     assert clean(text) == text or not text.isprintable()
@@ -54,12 +51,10 @@ def test_clean_text_is_printable_and_as_long(text: str) -> None:
     ],
 )
 def test_a_cell_is_what_people_read(value: object, text: str) -> None:
-    """Nothing is a dash."""
     assert human.format_cell(value) == text
 
 
 def test_a_plain_table_is_aligned_and_never_cut() -> None:
-    """Heads in capitals, two blanks between, none at the end."""
     lines = list(human.format_table(model.Key, [key(1, "x" * 300), key(2)], None))
     assert lines[0] == "ID        USER  APP     STATUS  EXPIRES_AT  SCOPES      LABEL"
     assert lines[1].endswith("  " + "x" * 300)
@@ -67,7 +62,6 @@ def test_a_plain_table_is_aligned_and_never_cut() -> None:
 
 
 def test_a_long_table_comes_as_it_is_read() -> None:
-    """Only a screenful is read ahead."""
     read = 0
 
     def source() -> Iterator[dict[str, object]]:
@@ -82,13 +76,11 @@ def test_a_long_table_comes_as_it_is_read() -> None:
 
 
 def test_no_records_are_no_table() -> None:
-    """Not even a head."""
     assert list(human.format_table(model.Key, [], None)) == []
 
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_a_drawn_table_fits_and_loses_nothing(width: int) -> None:
-    """What is too long is folded; ids and names stay whole."""
     label = " ".join(f"word{number}" for number in range(40))
     (drawn,) = human.format_table(model.Key, [key(number, label) for number in range(3)], console(width))
     plain = strip(drawn)
@@ -101,7 +93,6 @@ def test_a_drawn_table_fits_and_loses_nothing(width: int) -> None:
 
 
 def strip(drawn: str) -> str:
-    """Return what was drawn without its styles."""
     text, _, rest = drawn.partition("\x1b[")
     while rest:
         more, _, rest = rest.partition("m")[2].partition("\x1b[")
@@ -111,14 +102,12 @@ def strip(drawn: str) -> str:
 
 @pytest.mark.parametrize("text", ["[red]x[/red]", ":smile:", "[link=http://x]y", "\\[bold]"])
 def test_markup_is_text(text: str) -> None:
-    """In tables and panels, drawn or not."""
     for terminal in (None, console(200)):
         assert text in strip("\n".join(human.format_table(model.Key, [key(1, text)], terminal)))
         assert text in strip(human.format_record({"label": text}, terminal))
 
 
 def test_a_panel_is_a_field_a_line() -> None:
-    """Names to the left, aligned."""
     assert (
         human.format_record({"a": 1, "long_name": [], "b": "x\n"}, None) == "a          1\nlong_name  -\nb          x?"
     )
@@ -137,7 +126,6 @@ class Unnamed:
 
 @pytest.mark.parametrize("terminal", [None, console(80)])
 def test_a_record_without_columns_shows_all_its_fields(terminal: Console | None) -> None:
-    """By their names."""
     text = strip("\n".join(human.format_table(Unnamed, [{"one": "a", "two": True}], terminal))).lower()
     assert text.split()[:2] == ["one", "two"]
     assert text.split()[-2:] == ["a", "yes"]
@@ -145,6 +133,5 @@ def test_a_record_without_columns_shows_all_its_fields(terminal: Console | None)
 
 @pytest.mark.parametrize("kind", machine.FIELDS)
 def test_every_column_finds_its_value_in_the_promised_fields(kind: type) -> None:
-    """Or the table shows them all."""
     record = {name: {"enabled": True} if name == "api_keys" else "" for name in machine.FIELDS[kind]}
     assert len(list(human.format_table(kind, [record], None))) == 2

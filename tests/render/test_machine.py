@@ -29,7 +29,6 @@ KEY = model.Key(
 
 @given(st.lists(RECORDS))
 def test_an_array_is_one_document_with_a_record_a_line(records: list[dict[str, Any]]) -> None:
-    """However many there are, whatever they hold."""
     lines = list(machine.json_array(records))
     assert json.loads("\n".join(lines)) == records
     assert len(lines) == (len(records) + 2 if records else 1)
@@ -37,7 +36,6 @@ def test_an_array_is_one_document_with_a_record_a_line(records: list[dict[str, A
 
 @given(RECORDS)
 def test_json_says_what_there_is_and_holds_nothing_that_drives_a_terminal(record: dict[str, Any]) -> None:
-    """In one line and in several."""
     for text in (machine.json_line(record), machine.json_document(record)):
         assert json.loads(text) == record
         bad = {letter for letter in text if letter < " " and letter != "\n"} | (
@@ -49,20 +47,17 @@ def test_json_says_what_there_is_and_holds_nothing_that_drives_a_terminal(record
 
 @given(st.lists(PRINTABLE, min_size=1))
 def test_a_row_of_csv_comes_back_as_it_was(values: list[str]) -> None:
-    """Commas, quotes and all; an apostrophe stands before what would begin a formula."""
     (row,) = csv.reader(io.StringIO(machine.csv_row(values), newline=""))
     assert [*map(unescape_formula, row)] == values
 
 
 def test_no_cell_of_csv_begins_a_formula() -> None:
-    """Neither a text nor a list of them; numbers are none."""
     values = ["=1", ["@x", "y"], -5, {"=a": "b"}, None, True]
     assert machine.csv_row(values) == """'=1,'@x+y,-5,"{""=a"": ""b""}",,true"""
 
 
 @given(st.text())
 def test_a_scalar_holds_nothing_that_drives_a_terminal(text: str) -> None:
-    """Alone and in a list."""
     assert machine.format_scalar(text).isprintable()
     assert machine.format_scalar([text, text]).isprintable()
 
@@ -82,12 +77,10 @@ def test_a_scalar_holds_nothing_that_drives_a_terminal(text: str) -> None:
     ],
 )
 def test_a_scalar_is_raw_text(value: object, text: str) -> None:
-    """Lists joined, attributes as JSON."""
     assert machine.format_scalar(value) == text
 
 
 def test_a_record_is_plain_with_its_status_at_the_instant() -> None:
-    """Times with Z, tuples as lists, what is secret left out."""
     found = machine.to_dict(KEY, NOW)
     assert tuple(found) == machine.FIELDS[model.Key]
     assert (found["status"], found["created_at"], found["scopes"]) == ("active", "2026-03-01T12:00:00Z", ["user_email"])
@@ -96,7 +89,6 @@ def test_a_record_is_plain_with_its_status_at_the_instant() -> None:
 
 
 def test_a_flat_record_spells_out_records_and_not_attributes() -> None:
-    """By dotted names."""
     assert machine.flatten({"a": 1, "token": {"renewals": 2}, "attributes": {"x": "y"}}) == {
         "a": 1,
         "token.renewals": 2,
@@ -106,7 +98,6 @@ def test_a_flat_record_spells_out_records_and_not_attributes() -> None:
 
 @pytest.mark.parametrize("kind", machine.FIELDS)
 def test_every_promised_field_is_one_of_the_record(kind: type) -> None:
-    """Or a property of it; nothing secret is promised."""
     for name in machine.FIELDS[kind]:
         assert hasattr(kind, name)
     secret = {each.name for each in fields(kind) if not each.repr}
@@ -114,7 +105,6 @@ def test_every_promised_field_is_one_of_the_record(kind: type) -> None:
 
 
 def test_the_paths_of_a_kind_are_the_names_of_its_flat_records() -> None:
-    """The head of an empty list is that of a full one."""
     assert machine.field_paths(model.App) == tuple(machine.flatten(machine.to_dict(APP, NOW)))
     assert machine.field_paths(model.Key) == machine.FIELDS[model.Key]
 
@@ -128,20 +118,17 @@ class Unnamed:
 
 
 def test_a_record_that_is_not_in_the_table_shows_all_it_has() -> None:
-    """In the order in which it was written."""
     assert machine.field_names(Unnamed) == machine.field_paths(Unnamed) == ("one", "two")
     assert machine.to_dict(Unnamed("a", 2), NOW) == {"one": "a", "two": 2}
 
 
 @pytest.mark.parametrize("field", ["name", "api_keys", "api_keys.auth_type", "client_secret"])
 def test_a_field_that_there_is_may_be_shown(field: str) -> None:
-    """Nested ones and issued secrets too."""
     machine.require_field(model.App, field, ["client_secret"])
 
 
 @pytest.mark.parametrize("field", [None, "", "nope", "api_keys.nope", "api_key", "secret_digest"])
 def test_a_field_that_there_is_not_may_not(field: str | None) -> None:
-    """The hint names all that there are."""
     with pytest.raises(UsageError) as caught:
         machine.require_field(model.App, field, ["client_secret"])
     assert caught.value.hint
@@ -149,7 +136,6 @@ def test_a_field_that_there_is_not_may_not(field: str | None) -> None:
 
 
 def test_a_picked_field_is_raw() -> None:
-    """Nothing for a secret that was not issued now."""
     record = machine.to_dict(APP, NOW)
     assert machine.pick_field(record, "scopes") == "user_email+user_phone"
     assert machine.pick_field(record, "token.timeout_minutes") == "60"
@@ -158,7 +144,6 @@ def test_a_picked_field_is_raw() -> None:
 
 
 def test_an_error_is_one_line_with_the_keys_that_would_end() -> None:
-    """A record each, with why."""
     problem = InvalidatesKeysError(
         "this ends 1 live key", "add it", [model.KeyImpact(KEY, is_permanent=True, reason="gone")]
     )

@@ -23,7 +23,6 @@ PLAN = replace(
 
 
 def test_json_has_a_step_a_line_and_all_of_it() -> None:
-    """Lists as lists, instants as text, `[]` for nothing."""
     text = manifest_plans.format_json(PLAN, secrets={})
     found = json.loads(text)
     assert [*found] == ["changes", "invalidates", "suspends", "summary", "adopts", "leaves", "secrets"]
@@ -46,7 +45,6 @@ def test_json_has_a_step_a_line_and_all_of_it() -> None:
 
 
 def test_people_are_told_what_is_taken_over_and_what_is_left() -> None:
-    """Nothing of it drives a terminal."""
     lines = [*manifest_plans.render_lines(PLAN, None)]
     assert lines[-2:] == [
         "= app old is taken over, which nobody manages",
@@ -58,7 +56,6 @@ def test_people_are_told_what_is_taken_over_and_what_is_left() -> None:
 
 
 def test_markdown_tells_the_keys_that_end_first() -> None:
-    """Names are code: no link, no mention, no column of theirs."""
     text = manifest_plans.format_markdown(PLAN)
     head, ends, table, suspends, *_ = text.split("\n\n")
     assert head == "### gamcli plan: 1 to create, 1 to update, 1 to delete; 1 to take over; 1 named no longer"
@@ -70,13 +67,11 @@ def test_markdown_tells_the_keys_that_end_first() -> None:
 
 
 def test_markdown_cannot_be_broken_out_of() -> None:
-    """A fence is longer than any that a name holds."""
     plan = ManifestPlan((Change(CREATE, "user", "````\n# head"),))
     assert "\n`````diff\n+ user ````?# head\n`````" in manifest_plans.format_markdown(plan)
 
 
 def test_markdown_fits_a_comment_however_much_changes() -> None:
-    """What is left out is counted."""
     plan = ManifestPlan(tuple(Change(CREATE, "user", f"user{number}") for number in range(100_000)))
     keys = tuple(replace(KEY, key=str(number)) for number in range(10_000))
     for each in (plan, replace(plan, invalidates=keys, suspends=keys)):

@@ -21,13 +21,11 @@ RECORDS = [name for name in FORMATS if name not in ("env", "github", "toml")]
 
 
 def voice(name: str = "table", *, quiet: bool = False) -> Output:
-    """Return a voice that speaks that format."""
     return Output(name, "name" if name == "value" else None, lambda: NOW, quiet=quiet)
 
 
 @pytest.mark.parametrize("name", RECORDS)
 def test_a_record_goes_to_stdout_in_every_format(capsys: pytest.CaptureFixture[str], name: str) -> None:
-    """One, or a list of one."""
     voice(name).print_record(TYPE)
     voice(name).print_records(model.AuthType, [TYPE])
     out, err = capsys.readouterr()
@@ -38,14 +36,12 @@ def test_a_record_goes_to_stdout_in_every_format(capsys: pytest.CaptureFixture[s
 
 @pytest.mark.parametrize("name", RECORDS)
 def test_a_change_is_told_to_people_and_shown_to_programs(capsys: pytest.CaptureFixture[str], name: str) -> None:
-    """On stderr, or as the record."""
     voice(name).print_change(TYPE, "made it")
     out, err = capsys.readouterr()
     assert (out == "", err) == ((True, "gamcli: made it\n") if name == "table" else (False, ""))
 
 
 def test_a_secret_is_alone_for_people_and_a_field_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
-    """The last one."""
     voice().print_secret(TYPE, "api_key", "the secret", "keep it")
     assert capsys.readouterr() == ("the secret\n", "gamcli: keep it\n")
     voice("jsonl").print_secret(TYPE, "api_key", "the secret", "keep it")
@@ -55,7 +51,6 @@ def test_a_secret_is_alone_for_people_and_a_field_for_programs(capsys: pytest.Ca
 
 
 def test_quiet_leaves_talk_out_and_warnings_in(capsys: pytest.CaptureFixture[str]) -> None:
-    """Data stays."""
     quiet = voice(quiet=True)
     quiet.print_note("made it")
     quiet.print_to_stderr("once upon a time")
@@ -65,13 +60,11 @@ def test_quiet_leaves_talk_out_and_warnings_in(capsys: pytest.CaptureFixture[str
 
 
 def test_talk_is_one_line_whatever_it_repeats(capsys: pytest.CaptureFixture[str]) -> None:
-    """Line ends and escapes are no text."""
     output.print_message("a\nb\x1b[31m")
     assert capsys.readouterr().err == "gamcli: a?b?[31m\n"
 
 
 def test_an_error_is_a_line_and_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a hint it is a line; keys that would end lie between."""
     output.print_error(NotFoundError("no user named 'x'", "gamcli user list"), NOW)
     output.print_error(NotFoundError("nothing"), NOW)
     impact = model.KeyImpact(KEY, is_permanent=True, reason="gone")
@@ -89,7 +82,6 @@ def test_an_error_is_a_line_and_a_hint(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_an_error_as_json_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """On stderr."""
     output.print_error(GamcliError("odd\n"), NOW, as_json=True)
     assert capsys.readouterr() == ("", '{"error": {"code": "failed", "message": "odd\\n", "hint": null}}\n')
 
@@ -108,19 +100,16 @@ def test_an_error_as_json_is_one_line(capsys: pytest.CaptureFixture[str]) -> Non
 def test_colours_are_left_out_when_asked(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], *, no_color: bool, plain: bool
 ) -> None:
-    """By option, NO_COLOR (when not empty) or TERM."""
     for name, value in {"NO_COLOR": "", "TERM": "xterm", **variables}.items():
         monkeypatch.setenv(name, value)
     assert output.make_console(io.StringIO(), no_color=no_color).no_color is plain
 
 
 def test_a_count_has_its_plural() -> None:
-    """One is one."""
     assert [output.format_count(number, "key") for number in (0, 1, 2)] == ["0 keys", "1 key", "2 keys"]
 
 
 def test_faults_of_files_are_told_as_compilers_do(capsys: pytest.CaptureFixture[str]) -> None:
-    """File and line first, for editors; in JSON as records."""
     found = ProblemsError([Problem("users.csv", 3, "no user named 'x\x1b'"), Problem("users.csv", 9, "no such column")])
     output.print_error(found, NOW)
     lines = capsys.readouterr().err.splitlines()

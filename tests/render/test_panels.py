@@ -21,12 +21,10 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
     ],
 )
 def test_a_distance_is_told_in_the_largest_unit(length: timedelta, words: str) -> None:
-    """Ahead and behind."""
     assert panels.format_distance(NOW + length, NOW) == words
 
 
 def test_a_plain_screen_is_aligned_and_leaves_out_what_is_empty() -> None:
-    """Labels are as wide in all sections of pairs."""
     panel = panels.Panel(
         "kind", "na\x1bme", "", (panels.PanelSection("one", [("a", "1")]), panels.PanelSection("no", []),
         panels.PanelSection("", [("long", "x" * 300)]), panels.PanelSection("three", [("a", "b", "c"), ("dd", "", "e")]))

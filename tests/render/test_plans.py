@@ -22,7 +22,6 @@ PLAN = Plan.from_changes(
 
 
 def test_each_step_has_its_sign_and_each_field_its_line() -> None:
-    """What would drive a terminal is shown as text."""
     assert list(plans.format_lines(PLAN)) == [
         "+ user eva",
         "    roles  a b",
@@ -36,14 +35,12 @@ def test_each_step_has_its_sign_and_each_field_its_line() -> None:
 
 
 def test_a_terminal_gets_colours_and_the_same_text() -> None:
-    """Decoration never changes the content."""
     drawn = "".join(plans.render_lines(PLAN, make_console(Terminal(), no_color=True)))
     assert "".join(re.sub(r"\x1b\[[0-9;]*m", "", drawn).split()) == "".join("".join(plans.format_lines(PLAN)).split())
     assert "\x1b[32m+ user eva" in next(iter(plans.render_lines(PLAN, make_console(Terminal(), no_color=False))))
 
 
 def test_the_summary_counts_what_there_is() -> None:
-    """And says when there is nothing."""
     assert plans.summarize(PLAN) == (
         "1 to create, 1 to update, 1 to delete; 1 live key would end for good; 1 live key would be suspended;"
         " nothing was changed"
@@ -55,5 +52,4 @@ class Terminal(io.StringIO):
     """A stream that says it is a terminal."""
 
     def isatty(self) -> bool:
-        """Say so."""
         return True

@@ -19,7 +19,6 @@ CLIENT = replace(
 
 
 def run(*findings: ScanFinding) -> Any:  # noqa: ANN401 - a document
-    """Return the one run of the document."""
     document = json.loads("\n".join(sarif.format_lines(findings, NOW)))
     assert (document["version"], document["$schema"]) == ("2.1.0", sarif.SCHEMA)
     (found,) = document["runs"]
@@ -27,7 +26,6 @@ def run(*findings: ScanFinding) -> Any:  # noqa: ANN401 - a document
 
 
 def test_a_document_names_its_tool_and_rules() -> None:
-    """Even without a finding."""
     found = run()
     assert found["results"] == []
     assert found["columnKind"] == "unicodeCodePoints"
@@ -38,7 +36,6 @@ def test_a_document_names_its_tool_and_rules() -> None:
 
 
 def test_a_result_tells_what_lies_where() -> None:
-    """The rule, the place with its blanks escaped, whose it is, and what tells it from others."""
     (found,) = run(KEY)["results"]
     assert found == {
         "ruleId": "gam-api-key",
@@ -66,7 +63,6 @@ def test_a_result_tells_what_lies_where() -> None:
 
 
 def test_many_results_are_one_document() -> None:
-    """Each by the rule of its kind, with the commit of a history."""
     results = run(KEY, CLIENT, KEY)["results"]
     assert [(each["ruleId"], each["ruleIndex"]) for each in results] == [
         ("gam-api-key", 0),
@@ -81,14 +77,12 @@ def test_many_results_are_one_document() -> None:
     ("live", "status", "level"), [(True, "active", "error"), (None, "unknown", "warning"), (False, "revoked", "note")]
 )
 def test_what_lives_is_an_error_and_what_is_dead_a_note(live: bool | None, status: str, level: str) -> None:  # noqa: FBT001 - a field
-    """What may live is between them; and nobody is named whom nobody knows."""
     (found,) = run(replace(KEY, live=live, status=status, user=None, app=None))["results"]
     assert found["level"] == level
     assert found["message"]["text"] == f"GAM API key K1234567: {status}"
 
 
 def test_places_are_relative_to_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only what lies elsewhere is told by its whole path."""
     monkeypatch.chdir(tmp_path)
     files = [str(tmp_path / "a.py"), "/etc/a b", "clé?#.py", "bad\\xff\\xfe", "/bad\\x80", "a\\x41"]
     places = [

@@ -15,7 +15,6 @@ API_KEY = Secret("gamkey_of-ana")
 
 @pytest.fixture(scope="session")
 def app(now: datetime) -> App:
-    """Return an application that takes API keys."""
     return App(
         name="portal",
         client_id=CLIENT_ID,
@@ -31,7 +30,6 @@ def app(now: datetime) -> App:
 
 @pytest.fixture(scope="session")
 def user(now: datetime) -> User:
-    """Return the owner of the key."""
     return User(
         guid="6f1b4a52-0d0e-4b5e-9c1f-0a1b2c3d4e5f", name="ana", created_at=now, updated_at=now, email="ana@example.com"
     )
@@ -39,7 +37,6 @@ def user(now: datetime) -> User:
 
 @pytest.fixture(scope="session")
 def auth_type(now: datetime) -> AuthType:
-    """Return the authentication type of the key."""
     return AuthType(
         name="apikey", type=APIKEY, description="", enabled=True, default=True, created_at=now, updated_at=now
     )
@@ -47,13 +44,11 @@ def auth_type(now: datetime) -> AuthType:
 
 @pytest.fixture(scope="session")
 def repository(now: datetime) -> Repository:
-    """Return the repository of all of them."""
     return Repository("9d2c6f0e-7a1b-4c3d-8e5f-112233445566", "apikey", now, b"k" * 32)
 
 
 @pytest.fixture(scope="session")
 def key(now: datetime, app: App, user: User, auth_type: AuthType) -> Key:
-    """Return a live key of the user for the application, good for ten more days."""
     return Key(
         id="K1234567",
         user=user.name,
@@ -70,7 +65,6 @@ def key(now: datetime, app: App, user: User, auth_type: AuthType) -> Key:
 
 @pytest.fixture(scope="session")
 def request_sent(app: App) -> TokenRequest:
-    """Return the request that proves the application and the key."""
     return TokenRequest(client_id=app.client_id, client_secret=CLIENT_SECRET, api_key=API_KEY)
 
 
@@ -78,7 +72,6 @@ def request_sent(app: App) -> TokenRequest:
 def facts(
     app: App, auth_type: AuthType, user: User, key: Key, repository: Repository, request_sent: TokenRequest
 ) -> GrantFacts:
-    """Return facts for which every rule of the grant holds."""
     return GrantFacts(
         now=app.created_at,
         app=app,

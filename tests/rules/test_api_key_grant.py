@@ -27,8 +27,6 @@ WRONG, NEW_SECRET = Secret("wrong"), Secret("gamsec_of-portal-after-the-first")
 
 
 def sent(**parameters: object) -> Break:
-    """Return what makes the request carry `parameters`."""
-
     def change(facts: GrantFacts) -> GrantFacts:
         assert facts.request is not None
         return replace(facts, request=replace(facts.request, **parameters))  # type: ignore[arg-type]
@@ -37,8 +35,6 @@ def sent(**parameters: object) -> Break:
 
 
 def of_app(**settings: object) -> Break:
-    """Return what gives the application `settings`."""
-
     def change(facts: GrantFacts) -> GrantFacts:
         assert facts.app is not None
         return replace(facts, app=replace(facts.app, **settings))  # type: ignore[arg-type]
@@ -47,8 +43,6 @@ def of_app(**settings: object) -> Break:
 
 
 def of_policy(**settings: object) -> Break:
-    """Return what gives the application's API key policy `settings`."""
-
     def change(facts: GrantFacts) -> GrantFacts:
         assert facts.app is not None
         return of_app(api_keys=replace(facts.app.api_keys, **settings))(facts)  # type: ignore[arg-type]
@@ -57,8 +51,6 @@ def of_policy(**settings: object) -> Break:
 
 
 def of_type(**settings: object) -> Break:
-    """Return what gives the authentication type `settings`."""
-
     def change(facts: GrantFacts) -> GrantFacts:
         assert facts.auth_type is not None
         return replace(facts, auth_type=replace(facts.auth_type, **settings))  # type: ignore[arg-type]
@@ -67,8 +59,6 @@ def of_type(**settings: object) -> Break:
 
 
 def of_key(**settings: object) -> Break:
-    """Return what gives the key `settings`."""
-
     def change(facts: GrantFacts) -> GrantFacts:
         assert facts.key is not None
         return replace(facts, key=replace(facts.key, **settings))  # type: ignore[arg-type]
@@ -77,8 +67,6 @@ def of_key(**settings: object) -> Break:
 
 
 def of_user(**settings: object) -> Break:
-    """Return what gives the user `settings`."""
-
     def change(facts: GrantFacts) -> GrantFacts:
         assert facts.user is not None
         return replace(facts, user=replace(facts.user, **settings))  # type: ignore[arg-type]
@@ -87,23 +75,18 @@ def of_user(**settings: object) -> Break:
 
 
 def lacking(name: str) -> Break:
-    """Return what makes the store know nothing of the fact called `name`."""
     return lambda facts: replace(facts, **{name: None})  # type: ignore[arg-type]
 
 
 def expiring(seconds: int, /, **settings: object) -> Break:
-    """Return what makes the key expire that many seconds from now."""
     return lambda facts: of_key(expires_at=facts.now + timedelta(seconds=seconds), **settings)(facts)
 
 
 def retiring(seconds: int) -> Break:
-    """Return what makes the key retire that many seconds from now."""
     return lambda facts: of_key(retires_at=facts.now + timedelta(seconds=seconds))(facts)
 
 
 def rotated(seconds: int, **changes: object) -> Break:
-    """Return what gives the application a new secret, while the one that is sent retires in so many seconds."""
-
     def broken(facts: GrantFacts) -> GrantFacts:
         assert facts.app is not None
         until = facts.now + timedelta(seconds=seconds)
@@ -161,20 +144,17 @@ PAIRS = [pair for pair in combinations(IN_ORDER, 2) if not set(pair) <= ONE_STAT
 
 
 def refusal(facts: GrantFacts) -> RefusedError:
-    """Return the refusal that the grant meets with."""
     with pytest.raises(RefusedError) as caught:
         api_key_grant.decide(facts)
     return caught.value
 
 
 def test_the_rules_are_judged_in_the_order_of_the_wire() -> None:
-    """The table of the grant holds these rules, in this order."""
     assert tuple(rule.name for rule in api_key_grant.API_KEY_GRANT) == IN_ORDER
     assert tuple(BREAKS) == IN_ORDER
 
 
 def test_the_standing_rules_are_those_that_need_nothing_sent() -> None:
-    """They come in the order of the grant, without those about the request."""
     about_the_request = {"client_id_missing", "client_unknown", "client_secret_wrong", "repository_wrong"}
     about_the_request |= {"key_unproven", "scope_beyond"}
     assert [rule.name for rule in api_key_grant.STORE_STATE_RULES] == [
@@ -187,7 +167,6 @@ def test_the_standing_rules_are_those_that_need_nothing_sent() -> None:
     [pytest.param(rule, broken, id=f"{rule}-{n}") for rule, ways in BREAKS.items() for n, broken in enumerate(ways)],
 )
 def test_a_broken_rule_refuses_by_its_name(facts: GrantFacts, rule: str, broken: Break) -> None:
-    """Each way to break one rule is told as that rule, in one line without a full stop."""
     told = refusal(broken(facts))
     assert told.rule == rule
     assert told.message
@@ -197,14 +176,12 @@ def test_a_broken_rule_refuses_by_its_name(facts: GrantFacts, rule: str, broken:
 
 @pytest.mark.parametrize(("earlier", "later"), PAIRS)
 def test_of_two_broken_rules_the_earlier_one_speaks(facts: GrantFacts, earlier: str, later: str) -> None:
-    """The order of the wire decides, whichever two are broken together."""
     assert refusal(BREAKS[later][0](facts)).rule == later
     assert refusal(BREAKS[earlier][0](BREAKS[later][0](facts))).rule == earlier
 
 
 @given(st.data())
 def test_of_many_broken_rules_the_first_one_speaks(facts: GrantFacts, data: st.DataObject) -> None:
-    """Whatever is broken together, the earliest rule of the wire is the one that is told."""
     names = data.draw(st.sets(st.sampled_from(IN_ORDER), min_size=1))
     names -= set(sorted(names & ONE_STATUS)[1:])
     for name in sorted(names, key=IN_ORDER.index, reverse=True):
@@ -235,30 +212,25 @@ def test_of_many_broken_rules_the_first_one_speaks(facts: GrantFacts, data: st.D
     ],
 )
 def test_a_refusal_names_the_command_that_mends_it(facts: GrantFacts, rule: str, mend: str | None) -> None:
-    """Where a command helps, the hint is that command."""
     mend = mend and mend.format(key=facts.known_key.id)
     assert refusal(BREAKS[rule][0](facts)).hint == mend
 
 
 def test_a_key_that_nobody_knows_is_looked_at_itself(facts: GrantFacts) -> None:
-    """It may have been cut short, or be of another kind."""
     assert refusal(lacking("key")(facts)).hint == "gamcli key inspect --api-key-file FILE"
 
 
 def test_an_unknown_authentication_type_is_told_by_the_name_that_was_sent(facts: GrantFacts) -> None:
-    """There is no command that mends a name, so there is no hint."""
     told = refusal(sent(authentication_type_name="ldap")(lacking("auth_type")(facts)))
     assert (told.message, told.hint) == ("authentication type 'ldap' is unknown or disabled", None)
 
 
 @pytest.mark.parametrize("secret", [{}, {"client_secret": NEW_SECRET}])
 def test_two_secrets_are_right_while_the_old_one_retires(facts: GrantFacts, secret: dict[str, Secret]) -> None:
-    """Either proves the application."""
     assert api_key_grant.decide(rotated(1, **secret)(facts)).app.name == "portal"
 
 
 def test_no_refusal_tells_a_secret(facts: GrantFacts) -> None:
-    """Neither what was sent nor what is right stands in any message or hint."""
     assert facts.request is not None
     secrets = [facts.request.client_secret.reveal(), facts.request.api_key.reveal(), "wrong"]
     for broken in (broken for ways in BREAKS.values() for broken in ways):
@@ -268,13 +240,11 @@ def test_no_refusal_tells_a_secret(facts: GrantFacts) -> None:
 
 @pytest.mark.parametrize("username", ["", "ana", "ANA", "ana@example.com", "6f1b4a52-0d0e-4b5e-9c1f-0a1b2c3d4e5f"])
 def test_the_owner_may_be_named_in_every_way(facts: GrantFacts, username: str) -> None:
-    """Name, email and GUID name the owner, and so does nothing."""
     assert api_key_grant.decide(sent(username=username)(facts)).user == facts.user
 
 
 @pytest.mark.parametrize("change", [str.lower, str.upper])
 def test_the_repository_may_be_named_in_any_case(facts: GrantFacts, change: Callable[[str], str]) -> None:
-    """GUIDs are equal without regard to case."""
     assert facts.repository is not None
     assert api_key_grant.decide(sent(repository=change(facts.repository.guid))(facts))
 
@@ -294,12 +264,10 @@ FINE = {
 
 @pytest.mark.parametrize("fine", FINE.values(), ids=FINE.keys())
 def test_what_breaks_no_rule_is_granted(facts: GrantFacts, fine: Break) -> None:
-    """Any type allowed, types in any case, a key that retires later, wider scopes: all of it may be."""
     assert api_key_grant.decide(fine(facts)).key == fine(facts).key
 
 
 def test_a_grant_carries_the_key_and_its_scopes(facts: GrantFacts, app: App, key: Key, user: User) -> None:
-    """For the user that it is of, and the application."""
     assert facts.repository is not None
     assert api_key_grant.decide(facts) == grants.Grant(
         repository=facts.repository.guid,
@@ -330,7 +298,6 @@ def test_a_grant_carries_the_key_and_its_scopes(facts: GrantFacts, app: App, key
 def test_a_token_never_outlives_its_key(
     facts: GrantFacts, minutes: int, expires: int | None, retires: int | None, expires_in: int
 ) -> None:
-    """It ends with the timeout, the expiry or the retirement, whichever comes first; 0 is never."""
     ends = {"expires_at": expires, "retires_at": retires}
     times = {name: None if end is None else facts.now + timedelta(seconds=end) for name, end in ends.items()}
     granted = api_key_grant.decide(of_app(token=TokenPolicy(timeout_minutes=minutes))(of_key(**times)(facts)))
@@ -341,7 +308,6 @@ def test_a_token_never_outlives_its_key(
 
 @given(st.integers(1, 3_000_000))
 def test_the_last_fraction_of_a_second_counts_as_one(facts: GrantFacts, microseconds: int) -> None:
-    """A key that lives for less than a second never gives a token that lives for ever."""
     end = facts.now + timedelta(microseconds=microseconds)
     granted = api_key_grant.decide(of_key(expires_at=end)(facts))
     assert durations.seconds_until(facts.now, end) == max(1, microseconds // 1_000_000)
@@ -349,7 +315,6 @@ def test_the_last_fraction_of_a_second_counts_as_one(facts: GrantFacts, microsec
 
 
 def test_the_end_of_the_calendar_is_never(facts: GrantFacts) -> None:
-    """A timeout beyond the year 9999 does not overflow."""
     late = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
     granted = api_key_grant.decide(of_key(expires_at=None)(replace(facts, now=late)))
     assert granted.expires_at(late) is None
@@ -357,7 +322,6 @@ def test_the_end_of_the_calendar_is_never(facts: GrantFacts) -> None:
 
 
 def test_user_ids_stay_hidden_when_the_application_does_not_share_them(facts: GrantFacts) -> None:
-    """Then the answer's user_guid is empty."""
     assert api_key_grant.decide(of_app(share_user_ids=False)(facts)).user_guid == ""
 
 
@@ -378,13 +342,11 @@ def test_user_ids_stay_hidden_when_the_application_does_not_share_them(facts: Gr
 def test_a_request_may_narrow_the_scopes_of_its_key(
     facts: GrantFacts, held: tuple[str, ...], asked: str, granted: tuple[str, ...]
 ) -> None:
-    """A subset, or what is covered by it, is granted in table order; nothing asked is all of it."""
     facts = of_key(scopes=held)(of_app(scopes=("fullcontrol",))(replace(facts, attributes=frozenset({"Area", "zone"}))))
     assert api_key_grant.decide(sent(scope=asked)(facts)).scopes == granted
 
 
 def test_a_key_keeps_its_own_scopes_when_the_application_publishes_more(facts: GrantFacts) -> None:
-    """A scope that the application has but the key has not is beyond it."""
     assert refusal(sent(scope="fullcontrol")(of_app(scopes=("fullcontrol",))(facts))).rule == "scope_beyond"
 
 
@@ -395,7 +357,6 @@ def test_keys_of_an_application_that_allows_any_type_need_their_own(
     of_key_right: bool,  # noqa: FBT001 - drawn
     any_allowed: bool,  # noqa: FBT001 - drawn
 ) -> None:
-    """The type that is sent is both the one that the application allows and the one of the key."""
     allowed = None if any_allowed else "apikey" if of_app_right else "other"
     change = of_key(auth_type="apikey" if of_key_right else "other")
     broken = grants.find_violation([api_key_grant.AUTH_TYPE_WRONG], change(of_policy(auth_type=allowed)(facts)))
@@ -403,7 +364,6 @@ def test_keys_of_an_application_that_allows_any_type_need_their_own(
 
 
 def test_a_guesser_does_not_learn_the_type_of_a_key(facts: GrantFacts) -> None:
-    """Of a key that is not proven nobody hears more than that; its holder is told what to send."""
     other = of_key(auth_type="other")(facts)
     assert refusal(other).rule == "auth_type_wrong"
     assert refusal(sent(api_key=Secret("gamkey_guessed"))(other)).rule == "key_unproven"
@@ -411,32 +371,27 @@ def test_a_guesser_does_not_learn_the_type_of_a_key(facts: GrantFacts) -> None:
 
 
 def test_the_rule_of_types_needs_no_key(facts: GrantFacts, auth_type: AuthType) -> None:
-    """When a key is made there is none yet."""
     fresh = replace(facts, key=None, request=None, auth_type=auth_type)
     assert grants.find_violation([api_key_grant.AUTH_TYPE_WRONG], fresh) is None
 
 
 def test_without_a_known_repository_any_name_of_it_passes(facts: GrantFacts) -> None:
-    """The store is asked for its repository before: what is not known is not judged."""
     unknown = replace(facts, repository=None, request=TokenRequest(repository="x"))
     assert grants.find_violation([grants.REPOSITORY_WRONG], unknown) is None
 
 
 def test_the_default_policy_takes_no_keys(facts: GrantFacts) -> None:
-    """An application as GAM makes it answers with the rule of remote REST first."""
     assert refusal(of_app(api_keys=ApiKeyPolicy(), remote_rest=False)(facts)).rule == "remote_rest_off"
 
 
 @pytest.mark.parametrize("held", ["fullcontrol", "gam_user_additional_data"])
 def test_an_attribute_that_no_user_carries_is_no_scope(facts: GrantFacts, held: str) -> None:
-    """However wide the key is."""
     wide = of_key(scopes=(held,))(of_app(scopes=(held,))(sent(scope="user_Area")(facts)))
     assert refusal(wide).rule == "scope_beyond"
     assert api_key_grant.decide(replace(wide, attributes=frozenset({"Area"}))).scopes == ("user_Area",)
 
 
 def test_an_attribute_that_the_key_names_needs_no_carrier(facts: GrantFacts) -> None:
-    """It was carried when the key was made."""
     named = of_key(scopes=("user_Area",))(of_app(scopes=("fullcontrol",))(sent(scope="user_Area")(facts)))
     assert api_key_grant.decide(named).scopes == ("user_Area",)
 
@@ -448,8 +403,6 @@ seconds_or_none = st.none() | st.integers(1, 20)
 def test_what_is_granted_once_is_granted_alike_until_then(
     facts: GrantFacts, expires: int | None, retires: int | None, old_until: int | None, later: int
 ) -> None:
-    """Until the key expires or retires, or the secret that was sent does, if nothing else changes."""
-
     def then(seconds: int | None) -> datetime | None:
         return None if seconds is None else facts.now + timedelta(seconds=seconds)
 

@@ -15,7 +15,6 @@ SECRET = Secret("s" * 32)
 
 
 def test_a_new_application_has_the_defaults_of_gam(now: datetime) -> None:
-    """It is enabled, shares user ids, and neither takes API keys nor REST."""
     assert apps.create("portal", CLIENT_ID, SECRET, {}, now) == App(
         name="portal",
         client_id=CLIENT_ID,
@@ -33,7 +32,6 @@ def test_a_new_application_has_the_defaults_of_gam(now: datetime) -> None:
 
 
 def test_settings_are_laid_over_the_defaults(now: datetime) -> None:
-    """Nested settings are named with a dot, and what is not named keeps its default."""
     changes = {
         "description": "Customer portal",
         "scopes": ("gam_user_data",),
@@ -49,7 +47,6 @@ def test_settings_are_laid_over_the_defaults(now: datetime) -> None:
 
 
 def test_a_change_is_dated_and_what_is_not_named_stays(app: App, now: datetime) -> None:
-    """Only the named setting and the date of the change differ."""
     later = now + timedelta(hours=1)
     assert apps.apply_changes(app, {"token.timeout_minutes": 5}, later) == replace(
         app, token=TokenPolicy(timeout_minutes=5), updated_at=later
@@ -60,12 +57,10 @@ def test_a_change_is_dated_and_what_is_not_named_stays(app: App, now: datetime) 
 def test_a_change_to_what_is_there_already_returns_the_application_itself(
     app: App, now: datetime, changes: apps.Changes
 ) -> None:
-    """Nothing changes, not even the date."""
     assert apps.apply_changes(app, changes, now + timedelta(hours=1)) is app
 
 
 def test_switching_api_keys_on_needs_remote_rest(app: App, now: datetime) -> None:
-    """The hint says what to add."""
     closed = replace(app, remote_rest=False, api_keys=ApiKeyPolicy())
     with pytest.raises(UsageError, match="API keys need remote REST") as caught:
         apps.apply_changes(closed, {"api_keys.enabled": True}, now)
@@ -73,13 +68,11 @@ def test_switching_api_keys_on_needs_remote_rest(app: App, now: datetime) -> Non
 
 
 def test_switching_api_keys_and_remote_rest_on_together_is_fine(app: App, now: datetime) -> None:
-    """What counts is the state after the change."""
     closed = replace(app, remote_rest=False, api_keys=ApiKeyPolicy())
     assert apps.apply_changes(closed, {"api_keys.enabled": True, "remote_rest": True}, now).api_keys.enabled
 
 
 def test_remote_rest_may_be_switched_off_while_api_keys_are_on(app: App, now: datetime) -> None:
-    """The keys are suspended, and the stored state is valid."""
     closed = apps.apply_changes(app, {"remote_rest": False}, now)
     assert (closed.remote_rest, closed.api_keys.enabled) == (False, True)
     assert apps.apply_changes(closed, {"description": "closed"}, now).description == "closed"
@@ -94,7 +87,6 @@ def test_remote_rest_may_be_switched_off_while_api_keys_are_on(app: App, now: da
     ],
 )
 def test_numbers_have_the_bounds_of_gam(app: App, now: datetime, setting: str, least: int, most: int) -> None:
-    """Both bounds are allowed, what lies beyond is refused with them."""
     for allowed in (least, most):
         assert apps.apply_changes(app, {setting: allowed}, now)
     for refused in (least - 1, most + 1, "1", 1.5):
@@ -106,32 +98,27 @@ def test_numbers_have_the_bounds_of_gam(app: App, now: datetime, setting: str, l
 
 @pytest.mark.parametrize("description", ["a\nb", "x" * 255])
 def test_a_description_is_a_short_printable_text(app: App, now: datetime, description: str) -> None:
-    """Others are refused."""
     with pytest.raises(UsageError, match="the description"):
         apps.apply_changes(app, {"description": description}, now)
 
 
 def test_the_name_of_a_new_application_is_checked(now: datetime) -> None:
-    """It follows the rules of names."""
     with pytest.raises(UsageError, match="the name of an application is empty"):
         apps.create("", CLIENT_ID, SECRET, {}, now)
 
 
 @pytest.mark.parametrize("client_id", ["a" * 32, "A" * 40, "6f1b4a52-0d0e-4b5e-9c1f-0a1b2c3d4e5f"])
 def test_a_client_id_may_be_brought_along(now: datetime, client_id: str) -> None:
-    """It has 32 to 40 letters, digits or dashes."""
     assert apps.create("portal", client_id, SECRET, {}, now).client_id == client_id
 
 
 @pytest.mark.parametrize("client_id", ["", "a" * 31, "a" * 41, "é" * 32, "a" * 31 + "_", "a" * 31 + "\n", "-" * 32])
 def test_what_has_not_the_form_of_a_client_id_is_refused(now: datetime, client_id: str) -> None:
-    """Too short, too long, or with other characters."""
     with pytest.raises(UsageError, match="is no client_id"):
         apps.create("portal", client_id, SECRET, {}, now)
 
 
 def test_a_rotated_secret_retires_after_the_overlap(app: App, now: datetime) -> None:
-    """The one that retired before it ends: two are good at a time."""
     day = timedelta(days=1)
     once = apps.rotate_secret(app, SECRET, now, day)
     assert once == replace(
@@ -142,7 +129,6 @@ def test_a_rotated_secret_retires_after_the_overlap(app: App, now: datetime) -> 
 
 
 def test_without_overlap_a_new_secret_is_the_only_one(app: App, now: datetime) -> None:
-    """Whatever retired."""
     retiring = apps.rotate_secret(app, SECRET, now, timedelta(days=1))
     for before in (app, retiring):
         after = apps.rotate_secret(before, Secret("t" * 32), now)
@@ -151,7 +137,6 @@ def test_without_overlap_a_new_secret_is_the_only_one(app: App, now: datetime) -
 
 @pytest.mark.parametrize("secret", ["!" * 32, "~" * 120])
 def test_a_client_secret_may_be_brought_along(now: datetime, secret: str) -> None:
-    """It has 32 to 120 visible ASCII characters, and its digest is kept."""
     made = apps.create("portal", CLIENT_ID, Secret(secret), {}, now)
     assert Secret(secret).matches(made.secret_digest)
 
@@ -160,7 +145,6 @@ def test_a_client_secret_may_be_brought_along(now: datetime, secret: str) -> Non
     "secret", ["", "s" * 31, "s" * 121, "s" * 31 + " ", "s" * 31 + "\n", "é" * 32, "s" * 31 + "\x7f"]
 )
 def test_what_has_not_the_form_of_a_client_secret_is_refused_without_showing_it(now: datetime, secret: str) -> None:
-    """The message never quotes what may be a real secret."""
     with pytest.raises(UsageError, match="client secret") as caught:
         apps.create("portal", CLIENT_ID, Secret(secret), {}, now)
     assert not secret or secret not in f"{caught.value.message} {caught.value.hint}"
@@ -179,11 +163,9 @@ def test_what_has_not_the_form_of_a_client_secret_is_refused_without_showing_it(
 def test_scopes_are_added_and_removed_in_table_order(
     app: App, add: tuple[str, ...], remove: tuple[str, ...], after: tuple[str, ...]
 ) -> None:
-    """Adding what is there and removing what is not change nothing."""
     assert apps.edit_scopes(app, add, remove) == after
 
 
 def test_a_scope_is_not_both_added_and_removed(app: App) -> None:
-    """That contradiction is refused with its name."""
     with pytest.raises(UsageError, match="user_city is both added and removed"):
         apps.edit_scopes(app, ("user_city", "user_email"), ("user_city",))

@@ -12,7 +12,6 @@ from gamcli.rules import auth_types
 
 @pytest.mark.parametrize(("kind", "stored"), [("APIkey", APIKEY), ("apikey", APIKEY), ("GAMLOCAL", GAMLOCAL)])
 def test_a_new_type_is_enabled_and_of_its_kind(now: datetime, kind: str, stored: str) -> None:
-    """The kind is read in any case and kept as GAM writes it."""
     assert auth_types.create("machines", kind, {}, now) == AuthType(
         name="machines", type=stored, description="", enabled=True, default=False, created_at=now, updated_at=now
     )
@@ -20,7 +19,6 @@ def test_a_new_type_is_enabled_and_of_its_kind(now: datetime, kind: str, stored:
 
 @pytest.mark.parametrize("kind", ["", "Saml20", "API key", "a\x1bb"])
 def test_another_kind_is_refused_with_the_known_ones(now: datetime, kind: str) -> None:
-    """The hint names both."""
     with pytest.raises(UsageError, match="no kind of authentication type") as caught:
         auth_types.create("machines", kind, {}, now)
     assert caught.value.hint == "APIkey or GAMLocal"
@@ -39,13 +37,11 @@ def test_another_kind_is_refused_with_the_known_ones(now: datetime, kind: str) -
 def test_name_and_description_have_their_limits(
     now: datetime, name: str, changes: auth_types.Changes, message: str
 ) -> None:
-    """Sixty characters and 120, all printable."""
     with pytest.raises(UsageError, match=message):
         auth_types.create(name, APIKEY, changes, now)
 
 
 def test_a_change_is_dated_and_what_is_not_named_stays(auth_type: AuthType, now: datetime) -> None:
-    """Only the named setting and the date of the change differ."""
     later = now + timedelta(days=1)
     after = auth_types.apply_changes(auth_type, {"enabled": False}, later)
     assert after == replace(auth_type, enabled=False, updated_at=later)
@@ -55,12 +51,10 @@ def test_a_change_is_dated_and_what_is_not_named_stays(auth_type: AuthType, now:
 def test_a_change_to_what_is_there_already_returns_the_type_itself(
     auth_type: AuthType, now: datetime, changes: auth_types.Changes
 ) -> None:
-    """Nothing changes, not even the date."""
     assert auth_types.apply_changes(auth_type, changes, now + timedelta(days=1)) is auth_type
 
 
 @pytest.mark.parametrize("name", ["any", "ANY"])
 def test_no_type_is_called_any(now: datetime, name: str) -> None:
-    """Applications say so for all of them."""
     with pytest.raises(UsageError, match="means all of them"):
         auth_types.create(name, "APIkey", {}, now)

@@ -10,7 +10,6 @@ from gamcli.rules.credentials import Entropy, mint_api_key, parse_api_key_id
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5000])
 def test_each_key_of_many_is_as_one_made_alone(entropy: Entropy, count: int) -> None:
-    """Its id is within it, its checksum is right, and no two share anything but their beginning."""
     beginning = bulk_minting.mint_id_prefix(entropy)
     ids = bulk_minting.mint_ids(beginning, count, entropy)
     secrets = bulk_minting.mint_secrets(ids, entropy)
@@ -23,7 +22,6 @@ def test_each_key_of_many_is_as_one_made_alone(entropy: Entropy, count: int) -> 
 
 @given(st.integers(0, 255))
 def test_ids_that_are_drawn_twice_are_drawn_again(byte: int) -> None:
-    """As many come as are asked for, whatever the dice."""
     rolls = iter(range(10_000_000))
 
     def dice(count: int) -> bytes:
@@ -34,5 +32,4 @@ def test_ids_that_are_drawn_twice_are_drawn_again(byte: int) -> None:
 
 @pytest.mark.parametrize("length", [4])
 def test_a_beginning_leaves_room_for_the_rest(entropy: Entropy, length: int) -> None:
-    """Half of an id."""
     assert len(bulk_minting.mint_id_prefix(entropy)) == length

@@ -9,7 +9,6 @@ from gamcli.rules import certificates
 
 
 def element(tag: int, *inner: bytes) -> bytes:
-    """Return an element of DER."""
     content = b"".join(inner)
     size = len(content)
     length = bytes([size]) if size < 0x80 else bytes([0x82, *size.to_bytes(2, "big")])
@@ -17,7 +16,6 @@ def element(tag: int, *inner: bytes) -> bytes:
 
 
 def pem(end: bytes, *, version: bool = True, tag: int = 0x17, padding: int = 0) -> str:
-    """Return a certificate that ends then, its signature left out."""
     begin = element(0x17, b"260101000000Z")
     signed = element(
         0x30,
@@ -41,35 +39,29 @@ def pem(end: bytes, *, version: bool = True, tag: int = 0x17, padding: int = 0) 
     ],
 )
 def test_a_certificate_says_when_it_ends(end: bytes, tag: int, year: int) -> None:
-    """In one of two forms."""
     assert certificates.read_expiry_dates(pem(end, tag=tag)) == [datetime(year, 3, 1, 12, tzinfo=UTC)]
 
 
 def test_a_certificate_of_the_first_version_is_read_too(now: datetime) -> None:
-    """It does not tell its version."""
     assert certificates.read_expiry_dates(pem(f"{now:%y%m%d%H%M%SZ}".encode(), version=False)) == [now]
 
 
 def test_long_elements_are_passed_over() -> None:
-    """Their length takes several bytes."""
     assert certificates.read_expiry_dates(pem(b"270301120000Z", padding=3000))[0].year == 2027
 
 
 def test_every_certificate_of_a_chain_counts() -> None:
-    """The first to end ends it."""
     chain = f"Subject: me\n{pem(b'270301120000Z')}\n{pem(b'280301120000Z')}"
     assert [end.year for end in certificates.read_expiry_dates(chain)] == [2027, 2028]
 
 
 def test_what_holds_no_certificate_is_told() -> None:
-    """Such as a key."""
     with pytest.raises(ValueError, match="no certificate in PEM"):
         certificates.read_expiry_dates("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
 
 
 @pytest.mark.parametrize("keep", [10, 20, 30])
 def test_a_certificate_that_is_cut_short_is_damaged(keep: int) -> None:
-    """Wherever it is cut."""
     whole = base64.b64decode(pem(b"270301120000Z").split("-----")[2])
     text = base64.b64encode(whole[:keep]).decode()
     with pytest.raises(ValueError, match="damaged"):
@@ -77,7 +69,6 @@ def test_a_certificate_that_is_cut_short_is_damaged(keep: int) -> None:
 
 
 def test_bytes_that_are_no_certificate_are_damaged() -> None:
-    """None at all, and what only begins like one."""
     for text in ("=", "A", "AAAA", base64.b64encode(b"\x30").decode(), "MAA="):
         with pytest.raises(ValueError, match="damaged"):
             certificates.read_expiry_dates(f"-----BEGIN CERTIFICATE-----{text}-----END CERTIFICATE-----")

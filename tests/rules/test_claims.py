@@ -29,7 +29,6 @@ KEY = b"k" * 32
 
 @pytest.fixture(scope="session")
 def full_user(user: User) -> User:
-    """Return a user of whom every field is known."""
     own = ("guid", "username", "email", "verified_email", "birthday", "gender")
     texts = {field: f"the {field}" for field in BASIC if field not in own}
     return replace(
@@ -45,7 +44,6 @@ def full_user(user: User) -> User:
 
 @pytest.fixture(scope="session")
 def bearer(now: datetime, app: App, full_user: User) -> UserinfoFacts:
-    """Return what is known of a good token."""
     token = Token(
         row=1,
         user=full_user.name,
@@ -77,18 +75,15 @@ EXPECTED: dict[str, tuple[str, ...]] = {
 
 @pytest.mark.parametrize(("scope", "revealed"), EXPECTED.items(), ids=EXPECTED.keys())
 def test_a_scope_reveals_exactly_its_claims(full_user: User, app: App, scope: str, revealed: tuple[str, ...]) -> None:
-    """In GAM's order, and the rest is left out."""
     assert tuple(claims.build_claims(full_user, app, [scope], KEY)) == revealed
 
 
 def test_every_scope_of_the_table_is_tried() -> None:
-    """A new scope has a row in the table of this test."""
     assert set(scopes.TABLE) < set(EXPECTED)
 
 
 @given(st.lists(st.sampled_from(list(EXPECTED))))
 def test_several_scopes_reveal_what_each_reveals(full_user: User, app: App, granted: list[str]) -> None:
-    """Together they tell no more and no less, still in GAM's order."""
     revealed = {claim for scope in granted for claim in EXPECTED[scope]}
     assert tuple(claims.build_claims(full_user, app, granted, KEY)) == tuple(
         claim for claim in IN_ORDER if claim in revealed
@@ -96,7 +91,6 @@ def test_several_scopes_reveal_what_each_reveals(full_user: User, app: App, gran
 
 
 def test_the_claims_hold_what_is_known_of_the_user(full_user: User, app: App) -> None:
-    """Each field stands under the name that GAM gives it."""
     assert claims.build_claims(full_user, app, iter(["fullcontrol"]), KEY) == {
         "guid": full_user.guid,
         "username": "ana",
@@ -132,21 +126,18 @@ def test_the_claims_hold_what_is_known_of_the_user(full_user: User, app: App) ->
 
 
 def test_empty_texts_are_empty_and_an_empty_birthday_is_left_out(user: User, app: App) -> None:
-    """A user of whom little is known has all the other claims."""
     told = claims.build_claims(user, app, ["fullcontrol"], KEY)
     assert set(IN_ORDER) - set(told) == {"birthday"}
     assert (told["city"], told["roles"], told["attributes"], told["gender"]) == ("", [], [], "N")
 
 
 def test_the_scope_of_one_attribute_reveals_that_one(full_user: User, app: App) -> None:
-    """The others stay hidden, and so do those of another case."""
     assert claims.build_claims(full_user, app, ["user_zone", "user_Langs"], KEY) == {
         "attributes": [{"Id": "zone", "IsMultiValue": False, "Value": "north"}]
     }
 
 
 def test_one_attribute_stands_where_all_of_them_would(full_user: User, app: App) -> None:
-    """Before the initial properties, as in GAM's order."""
     assert list(claims.build_claims(full_user, app, ["session_initial_prop", "user_zone"], KEY)) == [
         "attributes",
         "initial_properties",
@@ -154,13 +145,11 @@ def test_one_attribute_stands_where_all_of_them_would(full_user: User, app: App)
 
 
 def test_all_attributes_are_told_once(full_user: User, app: App) -> None:
-    """The wider scope and that of one attribute together repeat nothing."""
     wide = claims.build_claims(full_user, app, ["gam_user_additional_data"], KEY)
     assert claims.build_claims(full_user, app, ["gam_user_additional_data", "user_zone"], KEY) == wide
 
 
 def test_ids_are_hidden_from_an_application_that_does_not_share_them(full_user: User, app: App) -> None:
-    """The guid is empty, and the external id is one for this application alone."""
     closed = replace(app, share_user_ids=False)
     told = claims.build_claims(full_user, closed, ["user_guid", "user_external_id"], KEY)
     assert told == {"guid": "", "external_id": claims.derive_pairwise_guid(full_user, closed, KEY)}
@@ -168,7 +157,6 @@ def test_ids_are_hidden_from_an_application_that_does_not_share_them(full_user: 
 
 
 def test_a_pairwise_id_is_stable_and_differs_by_user_and_application(full_user: User, app: App) -> None:
-    """It follows from the user's GUID, the client id and a secret of the repository, and from nothing else."""
     again = replace(full_user, name="renamed", external_id="new"), replace(app, name="renamed")
     others = [(replace(full_user, guid="another"), app), (full_user, replace(app, client_id="another"))]
     pairwise = claims.derive_pairwise_guid(full_user, app, KEY)
@@ -178,19 +166,16 @@ def test_a_pairwise_id_is_stable_and_differs_by_user_and_application(full_user: 
 
 
 def of_token(bearer: UserinfoFacts, **settings: object) -> UserinfoFacts:
-    """Return `bearer` with another token."""
     assert bearer.token is not None
     return replace(bearer, token=replace(bearer.token, **settings))  # type: ignore[arg-type]
 
 
 def of_user(bearer: UserinfoFacts, **settings: object) -> UserinfoFacts:
-    """Return `bearer` with another user."""
     assert bearer.user is not None
     return replace(bearer, user=replace(bearer.user, **settings))  # type: ignore[arg-type]
 
 
 def without_app(bearer: UserinfoFacts) -> UserinfoFacts:
-    """Return `bearer` with a disabled application."""
     assert bearer.app is not None
     return replace(bearer, app=replace(bearer.app, enabled=False))
 
@@ -207,20 +192,17 @@ BREAKS: dict[str, Callable[[UserinfoFacts], UserinfoFacts]] = {
 
 
 def refusal(bearer: UserinfoFacts) -> RefusedError:
-    """Return the refusal that the token meets with."""
     with pytest.raises(RefusedError) as caught:
         claims.decide(bearer)
     return caught.value
 
 
 def test_a_good_token_reads_the_claims_of_its_scopes(bearer: UserinfoFacts) -> None:
-    """And no others."""
     assert claims.decide(bearer) == {"email": "ana@example.com", "verified_email": True}
 
 
 @pytest.mark.parametrize("rule", BREAKS)
 def test_a_broken_rule_refuses_by_its_name(bearer: UserinfoFacts, rule: str) -> None:
-    """In one line that does not tell the token."""
     told = refusal(BREAKS[rule](bearer))
     assert told.rule == rule
     assert TOKEN.reveal() not in told.message
@@ -228,13 +210,11 @@ def test_a_broken_rule_refuses_by_its_name(bearer: UserinfoFacts, rule: str) -> 
 
 @pytest.mark.parametrize(("earlier", "later"), list(combinations(BREAKS, 2)))
 def test_of_two_broken_rules_the_earlier_one_speaks(bearer: UserinfoFacts, earlier: str, later: str) -> None:
-    """The order of the wire decides."""
     assert refusal(BREAKS[earlier](BREAKS[later](bearer))).rule == earlier
 
 
 @pytest.mark.parametrize("missing", ["token", "app", "user"])
 def test_a_token_of_which_anything_is_gone_is_unknown(bearer: UserinfoFacts, missing: str) -> None:
-    """The same answer as for a token that never was."""
     assert refusal(replace(bearer, **{missing: None})).rule == "token_unknown"  # type: ignore[arg-type]
 
 
@@ -243,14 +223,12 @@ def test_a_token_of_which_anything_is_gone_is_unknown(bearer: UserinfoFacts, mis
 def test_a_token_that_ends_later_or_never_may_be_used(
     bearer: UserinfoFacts, ends: str, microseconds: int | None
 ) -> None:
-    """What has not come yet does not count."""
     end = None if microseconds is None else bearer.now + timedelta(microseconds=microseconds)
     assert claims.decide(of_token(bearer, **{ends: end}))
 
 
 @pytest.mark.parametrize("scope", ["session_initial_prop", "fullcontrol"])
 def test_the_properties_of_a_login_are_told_as_they_were_given(bearer: UserinfoFacts, app: App, scope: str) -> None:
-    """To whoever may see them, in their order."""
     assert bearer.token is not None
     given_along = (InitialProperty("Branch", "7"), InitialProperty("Area", ""))
     token = replace(bearer.token, scopes=(scope,), initial_properties=given_along)
@@ -261,7 +239,6 @@ def test_the_properties_of_a_login_are_told_as_they_were_given(bearer: UserinfoF
 
 
 def test_a_scope_that_was_withdrawn_reveals_nothing_more(bearer: UserinfoFacts, app: App) -> None:
-    """A token of a login with a password lives on without it; a wider scope is as good as its own."""
     assert bearer.token is not None
     token = replace(bearer.token, key=None, scopes=("gam_user_roles", "user_email"))
     held = {("gam_user_roles", "gam_user_data"): 3, ("gam_user_data",): 2, ("gam_user_roles",): 1, (): 0}

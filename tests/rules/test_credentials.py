@@ -23,7 +23,6 @@ LETTER = st.sampled_from(BASE62_ALPHABET)
 
 
 def dice(seed: int) -> Entropy:
-    """Return dice that give different bytes for each seed."""
     return lambda count: hashlib.shake_256(f"{seed} {count}".encode()).digest(count)
 
 
@@ -32,13 +31,11 @@ def dice(seed: int) -> Entropy:
     [("zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ", "0mLq17"), ("qkJaB6MffYVzZXWqmcoF49yrUxP3wf", "0LsakP"), ("", "000000")],
 )
 def test_the_checksum_is_the_crc32_in_base62_padded_to_six(text: str, checksum: str) -> None:
-    """Known texts have their known checksums, so that other programs can make them too."""
     assert credentials.checksum(text) == checksum
 
 
 @given(st.integers())
 def test_an_api_key_has_its_form_and_carries_its_id(seed: int) -> None:
-    """`gamkey_<8 of id>_<32 random><6 checksum>`, and the id is read back from it."""
     key_id, secret = credentials.mint_api_key(dice(seed))
     prefix, read_id, rest = secret.reveal().split("_")
     assert (prefix, read_id, len(key_id), len(rest)) == ("gamkey", key_id, 8, 38)
@@ -49,7 +46,6 @@ def test_an_api_key_has_its_form_and_carries_its_id(seed: int) -> None:
 
 @given(st.integers(), st.integers(0, 53), LETTER)
 def test_a_single_changed_letter_of_an_api_key_is_always_noticed(seed: int, place: int, letter: str) -> None:
-    """A typo is told from a wrong key without the store, wherever it is."""
     key_id, secret = credentials.mint_api_key(dice(seed))
     text = secret.reveal()
     changed = text[:place] + letter + text[place + 1 :]
@@ -72,14 +68,12 @@ DAMAGES: dict[str, Callable[[str], str]] = {
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
 def test_what_has_not_the_form_of_an_api_key_has_no_id(damage: Callable[[str], str]) -> None:
-    """Cut short, longer, with blanks, in another case or alphabet: none of it is a key."""
     _, secret = credentials.mint_api_key(dice(1))
     assert credentials.parse_api_key_id(Secret(damage(secret.reveal()))) is None
 
 
 @given(st.text())
 def test_any_text_may_be_taken_for_an_api_key_or_a_token(text: str) -> None:
-    """Nothing that is sent makes the reading of it fail."""
     assert credentials.parse_api_key_id(Secret(text)) is None
     assert credentials.parse_access_token(Secret(text)) is None
     assert credentials.parse_refresh_token(Secret(text)) is None
@@ -87,7 +81,6 @@ def test_any_text_may_be_taken_for_an_api_key_or_a_token(text: str) -> None:
 
 @given(st.integers())
 def test_a_client_secret_has_its_form(seed: int) -> None:
-    """`gamsec_<40 random><6 checksum>`."""
     text = credentials.mint_client_secret(dice(seed)).reveal()
     assert len(text) == 53
     assert text.startswith("gamsec_")
@@ -97,7 +90,6 @@ def test_a_client_secret_has_its_form(seed: int) -> None:
 
 @given(st.integers(), st.integers(0, MAX_ROW - 1))
 def test_an_access_token_has_its_form_and_carries_its_row(seed: int, row: int) -> None:
-    """`<GUID>!<78 of base62>`, 115 characters, of which the first twelve are the row."""
     token = credentials.mint_access_token(GUID, row, dice(seed))
     guid, _, rest = token.reveal().partition("!")
     assert (guid, len(rest), len(token.reveal())) == (GUID, 78, 115)
@@ -119,13 +111,11 @@ NO_TOKENS = {
 
 @pytest.mark.parametrize("text", NO_TOKENS.values(), ids=NO_TOKENS.keys())
 def test_what_has_not_the_form_of_a_token_has_no_row(text: str) -> None:
-    """Wrong lengths, marks and alphabets, and rows beyond 64 bits are no tokens."""
     assert credentials.parse_access_token(Secret(text)) is None
 
 
 @given(st.integers(), st.integers(0, MAX_ROW - 1), st.integers(1, 999))
 def test_a_refresh_token_has_its_form_and_carries_its_place(seed: int, session: int, counter: int) -> None:
-    """Three digits that count, twelve letters of the session, and 24 that nobody can guess."""
     token = credentials.mint_refresh_token(session, counter, dice(seed))
     text = token.reveal()
     assert (len(text), int(text[:3])) == (39, counter)
@@ -135,12 +125,10 @@ def test_a_refresh_token_has_its_form_and_carries_its_place(seed: int, session: 
 
 @pytest.mark.parametrize("text", ["", "001" + "0" * 35, "001" + "0" * 37, "0a1" + "0" * 36, "001" + "z" * 36])
 def test_what_has_not_the_form_of_a_refresh_token_has_no_place(text: str) -> None:
-    """Wrong lengths and letters, and sessions beyond 64 bits."""
     assert credentials.parse_refresh_token(Secret(text)) is None
 
 
 def test_a_client_id_is_32_lowercase_hex() -> None:
-    """The sixteen bytes of the dice are written in full."""
     assert credentials.mint_client_id(lambda count: bytes(range(255, 255 - count, -1))) == (
         "fffefdfcfbfaf9f8f7f6f5f4f3f2f1f0"
     )
@@ -151,18 +139,15 @@ def test_a_client_id_is_32_lowercase_hex() -> None:
     [(0x00, "00000000-0000-4000-8000-000000000000"), (0xFF, "ffffffff-ffff-4fff-bfff-ffffffffffff")],
 )
 def test_a_guid_is_of_version_four(byte: int, guid: str) -> None:
-    """Version and variant are set, all other bits are of the dice (RFC 9562, 5.4)."""
     assert credentials.mint_guid(lambda count: bytes([byte]) * count) == guid
 
 
 def test_letters_are_evenly_distributed_over_every_byte_value() -> None:
-    """When each byte falls once, each letter appears four times: the eight bytes too many are dropped."""
     text = credentials.random_base62(248, lambda _: bytes(range(256)))
     assert Counter(text) == dict.fromkeys(BASE62_ALPHABET, 4)
 
 
 def test_letters_ask_again_when_too_many_bytes_were_dropped() -> None:
-    """Dice that give only useless bytes at first do not make a short credential."""
     throws = iter([b"\xff" * 20, b"\xf8\x00", b"\x01\x02", b"\x03\x04"])
     assert credentials.random_base62(4, lambda _: next(throws)) == "0123"
 
@@ -180,14 +165,12 @@ SHOWS: dict[str, Callable[[Secret], str]] = {
 
 @pytest.mark.parametrize("show", SHOWS.values(), ids=SHOWS.keys())
 def test_a_secret_hides_itself_wherever_it_is_shown(show: Callable[[Secret], str]) -> None:
-    """Whatever turns a secret into text gets a mark instead."""
     assert HIDDEN.reveal() not in show(HIDDEN)
     assert "<hidden>" in show(HIDDEN)
 
 
 @pytest.mark.parametrize("leak", [pickle.dumps, copy.copy, copy.deepcopy, vars])
 def test_a_secret_is_neither_pickled_nor_copied(leak: Callable[[Secret], object]) -> None:
-    """What would take the text along unseen is refused, and without the text in the error."""
     with pytest.raises(TypeError) as caught:
         leak(HIDDEN)
     assert HIDDEN.reveal() not in str(caught.value)
@@ -195,35 +178,29 @@ def test_a_secret_is_neither_pickled_nor_copied(leak: Callable[[Secret], object]
 
 @given(st.text(), st.text())
 def test_secrets_are_equal_when_their_texts_are(one: str, other: str) -> None:
-    """Equality, hash and digest agree."""
     assert (Secret(one) == Secret(other)) is (one == other)
     assert (Secret(one).matches(Secret(other).digest())) is (one == other)
     assert hash(Secret(one)) == hash(Secret(one))
 
 
 def test_a_secret_is_no_text() -> None:
-    """Comparing with the text itself is not a way to guess it."""
     text: object = HIDDEN.reveal()
     assert text != HIDDEN
 
 
 def test_a_digest_is_the_sha256_of_the_text() -> None:
-    """Another program that holds the text can compute what the store keeps."""
     assert Secret("abc").digest() == hashlib.sha256(b"abc").digest()
 
 
 def test_bytes_that_were_no_text_have_a_digest_too() -> None:
-    """A lone surrogate, which Python makes of undecodable bytes, fails no comparison."""
     assert not Secret("\udcff").matches(credentials.NO_DIGEST)
 
 
 def test_no_secret_has_the_digest_that_stands_for_none() -> None:
-    """Neither the empty secret nor any other matches when there is nothing to compare with."""
     assert not credentials.NO_SECRET.matches(credentials.NO_DIGEST)
 
 
 def test_digests_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every comparison goes through `hmac.compare_digest`."""
     compared: list[tuple[bytes, bytes]] = []
     compare = hmac.compare_digest
 

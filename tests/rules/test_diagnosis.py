@@ -12,7 +12,6 @@ from gamcli.rules.grants import GrantFacts
 
 
 def test_every_rule_of_the_grant_has_a_question_in_the_order_of_the_protocol() -> None:
-    """Numbers never fall."""
     names = [rule.name for rule in api_key_grant.API_KEY_GRANT]
     assert list(diagnosis.RULE_DESCRIPTIONS) == names
     numbers = [number for number, _ in diagnosis.RULE_DESCRIPTIONS.values()]
@@ -20,13 +19,11 @@ def test_every_rule_of_the_grant_has_a_question_in_the_order_of_the_protocol() -
 
 
 def test_each_question_has_the_number_of_its_rule() -> None:
-    """As the contract of the endpoint counts them."""
     numbers = [number for number, _ in diagnosis.RULE_DESCRIPTIONS.values()]
     assert numbers == [4, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 13, 13, 13, 14, 14, 15]
 
 
 def test_a_sound_key_breaks_no_rule_and_leaves_the_request_open(facts: GrantFacts) -> None:
-    """Known by its id alone, what a client sends is not judged."""
     judged = diagnosis.explain(replace(facts, request=None))
     assert [each.rule for each in judged] == list(diagnosis.RULE_DESCRIPTIONS)
     assert {each.rule for each in judged if each.holds is None} == {
@@ -41,7 +38,6 @@ def test_a_sound_key_breaks_no_rule_and_leaves_the_request_open(facts: GrantFact
 
 
 def test_two_broken_rules_both_speak_each_with_its_mend(facts: GrantFacts) -> None:
-    """Not only the first."""
     assert facts.app is not None
     assert facts.user is not None
     broken = replace(facts, app=replace(facts.app, enabled=False), user=replace(facts.user, blocked=True))
@@ -53,14 +49,12 @@ def test_two_broken_rules_both_speak_each_with_its_mend(facts: GrantFacts) -> No
 
 
 def test_whoever_holds_the_key_learns_whether_it_may_be_used(facts: GrantFacts) -> None:
-    """No rule, and the key's record."""
     verdict = diagnosis.verify(facts)
     assert (verdict.valid, verdict.rule, verdict.key) == (True, None, facts.key)
 
 
 @pytest.mark.parametrize("secret", ["client_secret", "api_key"])
 def test_a_key_that_is_not_proven_shows_no_record(facts: GrantFacts, secret: str) -> None:
-    """The client's secret does not count, the key's does."""
     assert facts.request is not None
     without = {
         "client_secret": replace(facts.request, client_secret=NO_SECRET),
@@ -72,12 +66,10 @@ def test_a_key_that_is_not_proven_shows_no_record(facts: GrantFacts, secret: str
 
 
 def test_a_key_that_nobody_knows_is_not_proven(facts: GrantFacts) -> None:
-    """Whatever its application would say."""
     assert diagnosis.verify(replace(facts, key=None, user=None)).rule == "key_unproven"
 
 
 def test_verify_and_the_endpoint_name_the_same_rule(facts: GrantFacts) -> None:
-    """They judge with the same rules."""
     assert facts.key is not None
     late = replace(facts, now=facts.now + timedelta(days=99_999))
     late = replace(late, key=replace(facts.key, expires_at=facts.now + timedelta(days=1)))

@@ -30,7 +30,6 @@ STORE = FileFacts("store", "/gam/store.db", 0o600, 1000, MIB)
 
 @pytest.fixture
 def contents(now: datetime) -> StoreContents:
-    """Return a store in which all is well."""
     return StoreContents(
         uses_wal=True,
         latest_timestamps=(("an audit entry", now),),
@@ -49,7 +48,6 @@ def contents(now: datetime) -> StoreContents:
 
 @pytest.fixture
 def facts(now: datetime, contents: StoreContents) -> DoctorFacts:
-    """Return facts among which nothing is wrong."""
     return DoctorFacts(
         now=now,
         uid=1000,
@@ -64,12 +62,10 @@ def facts(now: datetime, contents: StoreContents) -> DoctorFacts:
 
 
 def worse(facts: DoctorFacts) -> list[DoctorFinding]:
-    """Return the findings that are not ok."""
     return [each for each in doctor.run_checks(facts) if each.status != OK]
 
 
 def only(facts: DoctorFacts) -> tuple[str, str, str | None]:
-    """Return check, status and mend of the one finding that is not ok."""
     (found,) = worse(facts)
     assert found.message[:1] == found.message[:1].lower() or found.message[:1] == "/"
     assert not found.message.endswith(".")
@@ -77,7 +73,6 @@ def only(facts: DoctorFacts) -> tuple[str, str, str | None]:
 
 
 def test_where_nothing_is_wrong_each_check_says_so_once(facts: DoctorFacts) -> None:
-    """In the order of the table."""
     names = [check.name for check in (*doctor.ENVIRONMENT_CHECKS, *doctor.CONTENTS_CHECKS)]
     assert [(each.check, each.status, each.mend) for each in doctor.run_checks(facts)] == [
         (name, OK, None) for name in names
@@ -85,7 +80,6 @@ def test_where_nothing_is_wrong_each_check_says_so_once(facts: DoctorFacts) -> N
 
 
 def test_without_a_look_into_the_store_only_what_is_around_it_is_judged(facts: DoctorFacts) -> None:
-    """The rest is not said to be well."""
     missing = replace(facts, contents=None, store_problem=ReadProblem("there is no store", "gamcli init"))
     found = doctor.run_checks(missing)
     assert [each.check for each in found] == [check.name for check in doctor.ENVIRONMENT_CHECKS]
@@ -94,7 +88,6 @@ def test_without_a_look_into_the_store_only_what_is_around_it_is_judged(facts: D
 
 @pytest.mark.parametrize(("version", "status"), [(4, WRONG), (2, WARN)])
 def test_another_version_is_told(facts: DoctorFacts, version: int, status: str) -> None:
-    """A newer one cannot be read, an older one is brought up to date soon."""
     assert only(replace(facts, version=version, contents=None))[:2] == ("store", status)
 
 
@@ -109,7 +102,6 @@ def test_another_version_is_told(facts: DoctorFacts, version: int, status: str) 
     ],
 )
 def test_a_file_that_lets_others_in_is_wrong(facts: DoctorFacts, role: str, mode: int, secret: bool, mend: str) -> None:  # noqa: FBT001 - a table
-    """What is secret may not be read, anything else not be written."""
     open_ = replace(facts, files=(STORE, FileFacts(role, "/gam/x", mode, 1000, 1, secret)))
     assert only(open_) == ("modes", WRONG, mend)
     (path, closed), *rest = doctor.find_unsafe_modes(open_)
@@ -129,34 +121,29 @@ def test_a_file_that_lets_others_in_is_wrong(facts: DoctorFacts, role: str, mode
     ],
 )
 def test_what_others_can_do_with_a_file_is_told_with_its_mode(facts: DoctorFacts, mode: int, told: str) -> None:
-    """Any bit of theirs is one too many."""
     (found,) = worse(replace(facts, files=(FileFacts("store", "/gam/x", mode, 1000, 1),)))
     assert found.message == told
 
 
 def test_a_folder_that_all_share_is_a_warning(facts: DoctorFacts) -> None:
-    """As /tmp: others cannot take files away, but put some there."""
     shared = replace(facts, files=(FileFacts("folder", "/tmp", 0o1777, 0, 1, is_secret=False), STORE))
     assert only(shared) == ("modes", WARN, None)
     assert doctor.find_unsafe_modes(shared) == []
 
 
 def test_a_file_of_somebody_else_is_wrong_but_for_root(facts: DoctorFacts) -> None:
-    """Who owns a file can change it."""
     foreign = replace(facts, files=(STORE._replace(uid=1001),))
     assert only(foreign) == ("owner", WRONG, "sudo chown 1000 /gam/store.db")
     assert only(replace(foreign, uid=0)) == ("owner", WARN, "sudo -u '#1001' gamcli doctor")
 
 
 def test_a_log_without_its_store_is_wrong(facts: DoctorFacts) -> None:
-    """A backup that is put there would be mixed with it."""
     wal = STORE._replace(role="WAL", path="/gam/store.db-wal")
     assert only(replace(facts, files=(wal,))) == ("wal", WRONG, "mv /gam/store.db-wal /gam/store.db-wal.lost")
     assert worse(replace(facts, files=(STORE, wal))) == []
 
 
 def test_a_large_log_and_a_journal_are_warnings(facts: DoctorFacts) -> None:
-    """Neither should be there."""
     wal = STORE._replace(role="WAL", path="/gam/store.db-wal", size=64 * MIB)
     assert worse(replace(facts, files=(STORE, wal))) == []
     wal = wal._replace(size=64 * MIB + 1)
@@ -166,13 +153,11 @@ def test_a_large_log_and_a_journal_are_warnings(facts: DoctorFacts) -> None:
 
 
 def test_what_a_killed_copy_left_is_a_warning(facts: DoctorFacts) -> None:
-    """It takes room, and holds what the store holds."""
     part = STORE._replace(role="part", path="/gam/.a b.db.0123abcd.part")
     assert only(replace(facts, files=(STORE, part))) == ("copies", WARN, "rm '/gam/.a b.db.0123abcd.part'")
 
 
 def test_a_disk_without_room_is_wrong(facts: DoctorFacts) -> None:
-    """One without room for a copy is a warning; nobody may know."""
     assert only(replace(facts, free_bytes=63 * MIB)) == ("disk", WRONG, "df -h /gam")
     large = replace(facts, files=(STORE._replace(size=600 * MIB),))
     assert only(large) == ("disk", WARN, "df -h /gam")
@@ -181,7 +166,6 @@ def test_a_disk_without_room_is_wrong(facts: DoctorFacts) -> None:
 
 
 def test_settings_that_cannot_be_read_are_wrong(facts: DoctorFacts) -> None:
-    """With the hint that any command gives."""
     assert only(replace(facts, settings_problem=ReadProblem("no such setting", "mend the file"))) == (
         "config",
         WRONG,
@@ -190,7 +174,6 @@ def test_settings_that_cannot_be_read_are_wrong(facts: DoctorFacts) -> None:
 
 
 def test_a_setting_that_hides_another_is_a_warning(facts: DoctorFacts) -> None:
-    """A variable is unset, a file loses the value that counts for nothing."""
     hidden = ShadowedSetting("store", "/a", "GAMCLI_STORE", "/b", "/here/gamcli.toml")
     assert only(replace(facts, shadowed_settings=(hidden,))) == ("shadowed", WARN, "unset GAMCLI_STORE")
     hidden = ShadowedSetting("store", "/a", "/here/gamcli.toml", "/b", "/home/config.toml")
@@ -198,13 +181,11 @@ def test_a_setting_that_hides_another_is_a_warning(facts: DoctorFacts) -> None:
 
 
 def test_a_credential_in_the_environment_is_a_warning(facts: DoctorFacts) -> None:
-    """Named, and not shown."""
     assert only(replace(facts, exposed_variables=("GAM_API_KEY",))) == ("environment", WARN, "unset GAM_API_KEY")
 
 
 @pytest.mark.parametrize(("days", "status"), [(0, WRONG), (-1, WRONG), (30, WARN)])
 def test_a_certificate_at_its_end_is_told(facts: DoctorFacts, now: datetime, days: int, status: str) -> None:
-    """Ended ones are wrong."""
     assert only(replace(facts, certificates=(Certificate("a b.pem", now + timedelta(days=days)),)))[:2] == (
         "tls",
         status,
@@ -212,13 +193,11 @@ def test_a_certificate_at_its_end_is_told(facts: DoctorFacts, now: datetime, day
 
 
 def test_a_certificate_that_cannot_be_read_is_wrong(facts: DoctorFacts) -> None:
-    """It says why."""
     (found,) = worse(replace(facts, certificates=(Certificate("a.pem", None, "no such file"),)))
     assert (found.check, found.status, found.message) == ("tls", WRONG, "a.pem: no such file")
 
 
 def test_a_tls_key_that_cannot_be_read_is_wrong(facts: DoctorFacts) -> None:
-    """No server starts with it."""
     assert only(replace(facts, tls_key_problems=(ReadProblem("k.pem: no such file", "ls -l k.pem"),))) == (
         "tls",
         WRONG,
@@ -261,17 +240,14 @@ def test_a_tls_key_that_cannot_be_read_is_wrong(facts: DoctorFacts) -> None:
 def test_what_a_store_holds_is_judged(
     facts: DoctorFacts, contents: StoreContents, change: dict[str, Any], expected: tuple[str, str, str]
 ) -> None:
-    """Each with the command that mends it."""
     assert only(replace(facts, contents=contents._replace(**change))) == expected
 
 
 def test_users_too_many_to_count_are_no_finding(facts: DoctorFacts, contents: StoreContents) -> None:
-    """It would take too long."""
     assert worse(replace(facts, contents=contents._replace(idle_users=None))) == []
 
 
 def test_what_is_from_the_future_is_wrong(facts: DoctorFacts, contents: StoreContents, now: datetime) -> None:
-    """Beyond what the clocks of two machines may differ; it is told once."""
     soon, late = ("a", now + timedelta(minutes=5)), ("b", now + timedelta(minutes=6))
     assert worse(replace(facts, contents=contents._replace(latest_timestamps=(soon,)))) == []
     assert only(replace(facts, contents=contents._replace(latest_timestamps=(soon, late, late)))) == (
@@ -282,7 +258,6 @@ def test_what_is_from_the_future_is_wrong(facts: DoctorFacts, contents: StoreCon
 
 
 def test_numbers_are_told_in_good_english(facts: DoctorFacts, contents: StoreContents) -> None:
-    """One key expires, two keys expire."""
     told = (
         contents._replace(unlimited_keys=1),
         contents._replace(unlimited_keys=1200),
@@ -298,7 +273,6 @@ def test_numbers_are_told_in_good_english(facts: DoctorFacts, contents: StoreCon
 
 
 def test_a_mend_is_a_line_for_a_shell(facts: DoctorFacts) -> None:
-    """Whatever the path."""
     for finding in worse(replace(facts, files=(FileFacts("store", "/a b/'; rm -rf x", 0o666, 1001, 0),), free_bytes=0)):
         assert finding.mend is not None
         assert shlex.split(finding.mend)[-1] in ("/a b/'; rm -rf x", "/gam")

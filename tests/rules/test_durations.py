@@ -25,7 +25,6 @@ from gamcli.rules import durations
     ],
 )
 def test_a_whole_number_and_a_unit_are_a_duration(text: str, length: timedelta) -> None:
-    """Each unit counts as it is named, in any case."""
     assert durations.parse(text) == length
 
 
@@ -34,7 +33,6 @@ def test_a_whole_number_and_a_unit_are_a_duration(text: str, length: timedelta) 
     ["", "d", "90", "1.5h", "-1d", "+1d", "1 d", "1h30m", "1y", "٣d", "1d\x00", "d1", "9" * 11 + "d", "9" * 5000 + "d"],
 )
 def test_what_is_no_duration_is_refused(text: str) -> None:
-    """The error quotes it, the hint shows how durations look."""
     with pytest.raises(UsageError, match="is no duration") as caught:
         durations.parse(text)
     assert "90d" in str(caught.value.hint)
@@ -42,20 +40,17 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["36501d", "5215w", "876001h", "9999999999w", "9999999999d", "9999999999s"])
 def test_more_than_a_century_is_refused(text: str) -> None:
-    """However large the number, it is an error that says so and never an overflow."""
     with pytest.raises(UsageError, match="longer than a century"):
         durations.parse(text)
 
 
 @given(st.integers(0, 5_214), st.sampled_from("smhdw"))
 def test_a_duration_is_its_number_of_units(number: int, unit: str) -> None:
-    """What is written is what is meant."""
     seconds = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}[unit]
     assert durations.parse(f"{number}{unit}") == timedelta(seconds=number * seconds)
 
 
 def test_nothing_needs_no_unit() -> None:
-    """0 is 0 in every unit."""
     assert durations.parse(" 0 ") == durations.parse("0s") == timedelta(0)
 
 
@@ -69,12 +64,10 @@ def test_nothing_needs_no_unit() -> None:
     ],
 )
 def test_after_no_time_and_after_all_time_is_never(now: datetime, length: timedelta, expected: int | None) -> None:
-    """0 means never, and so does a length beyond the calendar."""
     assert durations.add_duration(now, length) == (None if expected is None else now + timedelta(seconds=expected))
 
 
 def test_the_earliest_of_nothing_is_never(now: datetime) -> None:
-    """None is later than every instant."""
     assert durations.earliest() is None
     assert durations.earliest(None, None) is None
     assert durations.earliest(None, now + timedelta(1), now) == now
@@ -95,6 +88,5 @@ def test_the_earliest_of_nothing_is_never(now: datetime) -> None:
     ],
 )
 def test_a_duration_is_written_in_its_largest_unit(length: timedelta, expected: str | None) -> None:
-    """As `parse` reads it, or not at all."""
     assert durations.format_duration(length) == expected
     assert expected is None or durations.parse(expected) == length

@@ -20,7 +20,6 @@ ENDS = st.none() | st.integers(-2, 2)
 
 @st.composite
 def standings(draw: st.DrawFn, facts: GrantFacts) -> GrantFacts:
-    """Draw the facts that some key stands on, whether it may be used or not."""
     assert facts.app is not None
     assert facts.key is not None
     end = draw(st.sampled_from([None, None, None, "revoked", "replaced", "invalidated"]))
@@ -38,7 +37,6 @@ def standings(draw: st.DrawFn, facts: GrantFacts) -> GrantFacts:
 
 @st.composite
 def worlds(draw: st.DrawFn, facts: GrantFacts) -> GrantFacts:
-    """Draw what surrounds a key: its application, user and type."""
     assert facts.app is not None
     assert facts.user is not None
     assert facts.auth_type is not None
@@ -65,7 +63,6 @@ COVERS = {
 
 
 def lost(facts: GrantFacts) -> bool:
-    """Say whether the key carries a scope that its application does not allow."""
     assert facts.app is not None
     assert facts.key is not None
     allowed = set(facts.app.scopes).union(*(COVERS.get(scope, ()) for scope in facts.app.scopes))
@@ -73,14 +70,12 @@ def lost(facts: GrantFacts) -> bool:
 
 
 def live(facts: GrantFacts) -> bool:
-    """Say whether the key itself has not ended."""
     key = facts.key
     assert key is not None
     return key.end is None and all(at is None or at > facts.now for at in (key.expires_at, key.retires_at))
 
 
 def usable(facts: GrantFacts) -> bool:
-    """Say whether the key may be used: live, and everything that it stands on allows it."""
     app, auth_type, user, key = facts.app, facts.auth_type, facts.user, facts.key
     if app is None or auth_type is None or user is None or key is None:
         return False
@@ -93,7 +88,6 @@ def usable(facts: GrantFacts) -> bool:
 def test_the_keys_told_are_those_that_lose_a_scope_and_those_that_can_no_longer_be_used(
     facts: GrantFacts, data: st.DataObject
 ) -> None:
-    """Live keys that lose a scope end for good; keys that worked before and do not after it are suspended."""
     before = data.draw(st.lists(standings(facts), max_size=4))
     world = data.draw(worlds(facts))
 
@@ -111,14 +105,12 @@ def test_the_keys_told_are_those_that_lose_a_scope_and_those_that_can_no_longer_
 
 @given(st.data())
 def test_no_change_touches_no_key(facts: GrantFacts, data: st.DataObject) -> None:
-    """A key whose scopes are published stays out of it, whatever else is wrong with it."""
     before = data.draw(standings(facts).filter(lambda one: not lost(one)))
     assert list(impact.find_impacts(lambda one: one, [before])) == []
 
 
 @given(st.data())
 def test_a_key_that_loses_what_it_stands_on_ends_for_the_reason_given(facts: GrantFacts, data: st.DataObject) -> None:
-    """Every live key does, whether it could be used or not."""
     before = data.draw(standings(facts))
     told = list(impact.find_impacts(lambda _: "deletion of application 'portal'", [before]))
     assert [(each.is_permanent, each.reason) for each in told] == [(True, "deletion of application 'portal'")] * live(
@@ -158,17 +150,14 @@ def test_the_reason_says_what_the_change_does(
     ends: bool,  # noqa: FBT001 - a column of the table
     reason: str,
 ) -> None:
-    """The words are those of the rule that the key would meet, or of the scope that is gone."""
     assert [(each.is_permanent, each.reason) for each in impact.find_impacts(change, [facts])] == [(ends, reason)]
 
 
 def test_facts_without_a_key_are_no_key(facts: GrantFacts) -> None:
-    """There is nothing to touch."""
     assert list(impact.find_impacts(lambda _: "gone", [replace(facts, key=None)])) == []
 
 
 def test_keys_feel_only_what_they_stand_on(facts: GrantFacts) -> None:
-    """Not texts; the rest of what they stand on is weighed."""
     assert facts.app is not None
     assert facts.user is not None
     assert facts.auth_type is not None

@@ -10,14 +10,12 @@ from gamcli.rules.inspection import inspect
 
 
 def test_a_sound_api_key_tells_its_id(entropy: Entropy) -> None:
-    """No store is asked."""
     key_id, secret = mint_api_key(entropy)
     found = inspect(secret.reveal())
     assert (found.type, found.id, found.checksum, found.damage) == ("API key", key_id, True, ())
 
 
 def test_a_sound_client_secret_and_a_sound_token_are_known(entropy: Entropy) -> None:
-    """A secret has a checksum, a token an id."""
     found = inspect(mint_client_secret(entropy).reveal())
     assert (found.type, found.id, found.checksum, found.damage) == ("client secret", None, True, ())
     token = mint_access_token("0f8fad5b-d9cb-469f-a165-70867728950e", 7, entropy)
@@ -38,7 +36,6 @@ def test_a_sound_client_secret_and_a_sound_token_are_known(entropy: Entropy) -> 
 def test_what_was_wrapped_around_a_key_is_named_and_looked_through(
     entropy: Entropy, before: str, after: str, damage: str
 ) -> None:
-    """The key below is sound."""
     key_id, secret = mint_api_key(entropy)
     found = inspect(f"{before}{secret.reveal()}{after}")
     assert (found.id, found.checksum, found.damage) == (key_id, True, (damage,))
@@ -49,20 +46,17 @@ SECRET: Secret = mint_api_key(bytes)[1]
 
 @given(cut=st.integers(7, 53))
 def test_a_key_cut_anywhere_is_cut_short(cut: int) -> None:
-    """From the first letter behind the prefix to the last but one."""
     found = inspect(SECRET.reveal()[:cut])
     assert (found.type, found.checksum, found.damage) == ("API key", False, (f"cut short: {cut} of 54 characters",))
 
 
 def test_a_key_with_more_behind_it_is_too_long(entropy: Entropy) -> None:
-    """As when two were pasted."""
     _, secret = mint_api_key(entropy)
     assert inspect(secret.reveal() * 2).damage == ("too long: 108 characters, not 54",)
 
 
 @given(place=st.integers(7, 53), letter=st.sampled_from(BASE62_ALPHABET))
 def test_a_wrong_letter_anywhere_is_noticed(place: int, letter: str) -> None:
-    """The checksum does not fit, and nothing else is said."""
     text = SECRET.reveal()
     changed = f"{text[:place]}{letter}{text[place + 1 :]}"
     found = inspect(changed)
@@ -71,7 +65,6 @@ def test_a_wrong_letter_anywhere_is_noticed(place: int, letter: str) -> None:
 
 
 def test_the_length_of_a_client_secret_is_known(entropy: Entropy) -> None:
-    """One letter less, one more, another one."""
     text = mint_client_secret(entropy).reveal()
     assert inspect(text[:-1]).damage == ("cut short: 52 of 53 characters",)
     assert inspect(f"{text}A").damage == ("too long: 54 characters, not 53",)
@@ -81,6 +74,5 @@ def test_the_length_of_a_client_secret_is_known(entropy: Entropy) -> None:
 
 @pytest.mark.parametrize("text", ["", "hello", "sk_live_123", "GAMKEY_x"])
 def test_what_gamcli_never_made_is_unknown(text: str) -> None:
-    """And says so."""
     assert inspect(text).type == "unknown"
     assert inspect(text).damage == ("it is no credential that gamcli makes",)

@@ -20,26 +20,22 @@ Break = Callable[[GrantFacts], GrantFacts]
 
 
 def policy(facts: GrantFacts, **settings: object) -> GrantFacts:
-    """Return `facts` with another API key policy."""
     assert facts.app is not None
     changed = replace(facts.app.api_keys, **settings)  # type: ignore[arg-type]
     return replace(facts, app=replace(facts.app, api_keys=changed))
 
 
 def with_app(facts: GrantFacts, **settings: object) -> GrantFacts:
-    """Return `facts` with another application."""
     assert facts.app is not None
     return replace(facts, app=replace(facts.app, **settings))  # type: ignore[arg-type]
 
 
 def with_user(facts: GrantFacts, **settings: object) -> GrantFacts:
-    """Return `facts` with another user."""
     assert facts.user is not None
     return replace(facts, user=replace(facts.user, **settings))  # type: ignore[arg-type]
 
 
 def with_type(facts: GrantFacts, **settings: object) -> GrantFacts:
-    """Return `facts` with another authentication type."""
     assert facts.auth_type is not None
     return replace(facts, auth_type=replace(facts.auth_type, **settings))  # type: ignore[arg-type]
 
@@ -58,30 +54,25 @@ BREAKS: dict[str, tuple[Break, str | None]] = {
 
 @pytest.fixture(scope="session")
 def wish(now: datetime, app: App, user: User, auth_type: AuthType) -> GrantFacts:
-    """Return the facts of a key that may be made."""
     return GrantFacts(now=now, app=app, user=user, auth_type=auth_type)
 
 
 def no_dice(count: int) -> bytes:
-    """Return the same bytes always."""
     return bytes(count)
 
 
 def refusal(facts: GrantFacts, terms: KeyOptions) -> RefusedError:
-    """Return the refusal that the wish for a key meets with."""
     with pytest.raises(RefusedError) as caught:
         keys.issue(facts, terms, no_dice)
     return caught.value
 
 
 def test_the_rules_of_a_new_key_are_these_in_this_order() -> None:
-    """First the application, then the type, then the user."""
     assert [rule.name for rule in keys.ISSUE_RULES] == list(BREAKS)
 
 
 @pytest.mark.parametrize("rule", BREAKS)
 def test_a_broken_rule_refuses_by_its_name_and_its_hint(wish: GrantFacts, rule: str) -> None:
-    """The hint is the command that mends it."""
     broken, hint = BREAKS[rule]
     told = refusal(broken(wish), KeyOptions())
     assert (told.rule, told.hint) == (rule, hint)
@@ -89,31 +80,26 @@ def test_a_broken_rule_refuses_by_its_name_and_its_hint(wish: GrantFacts, rule: 
 
 @pytest.mark.parametrize(("earlier", "later"), list(combinations(BREAKS, 2)))
 def test_of_two_broken_rules_the_earlier_one_speaks(wish: GrantFacts, earlier: str, later: str) -> None:
-    """The order of the table decides."""
     assert refusal(BREAKS[earlier][0](BREAKS[later][0](wish)), KeyOptions()).rule == earlier
 
 
 @pytest.mark.parametrize("asked", [timedelta(0), timedelta(seconds=-1)])
 def test_a_key_that_expires_at_once_cannot_be(wish: GrantFacts, asked: timedelta, entropy: Entropy) -> None:
-    """No lifetime is not the same as no end."""
     with pytest.raises(UsageError, match="expires at once"):
         keys.issue(wish, KeyOptions(expires_in=asked), entropy)
 
 
 @pytest.mark.parametrize("rule", BREAKS)
 def test_the_rules_speak_before_the_scopes_and_the_label(wish: GrantFacts, rule: str) -> None:
-    """Who may hold no key is not asked for scopes."""
     terms = KeyOptions(scopes=("fullcontrol",), label="\n")
     assert refusal(BREAKS[rule][0](wish), terms).rule == rule
 
 
 def test_another_type_than_the_one_that_the_application_allows_is_refused(wish: GrantFacts) -> None:
-    """Also when it is one for API keys."""
     assert refusal(with_type(wish, name="another"), KeyOptions()).rule == "auth_type_wrong"
 
 
 def test_a_new_key_belongs_to_its_user_application_and_type(wish: GrantFacts, entropy: Entropy) -> None:
-    """It carries all published scopes, the timeout as its end, and the digest of its secret."""
     assert wish.app is not None
     assert wish.user is not None
     issued = keys.issue(wish, KeyOptions(label="ci"), entropy)
@@ -149,14 +135,12 @@ def test_a_new_key_belongs_to_its_user_application_and_type(wish: GrantFacts, en
 def test_a_key_lives_as_asked_but_never_beyond_the_timeout(
     wish: GrantFacts, timeout: int, asked: timedelta | None, lifetime: timedelta | None
 ) -> None:
-    """0 means never, and so does a timeout beyond the calendar."""
     issued = keys.issue(policy(wish, timeout_hours=timeout), KeyOptions(expires_in=asked), no_dice)
     assert issued.record.expires_at == (None if lifetime is None else wish.now + lifetime)
 
 
 @given(st.integers(0, 999_999_999), st.none() | st.timedeltas(timedelta(microseconds=1), timedelta(days=36_500)))
 def test_no_timeout_and_no_lifetime_overflow(wish: GrantFacts, timeout: int, asked: timedelta | None) -> None:
-    """Whatever is allowed to be asked has an end within the calendar, or none."""
     late = replace(policy(wish, timeout_hours=timeout), now=datetime(9990, 1, 1, tzinfo=UTC))
     end = keys.issue(late, KeyOptions(expires_in=asked), no_dice).record.expires_at
     assert end is None or late.now < end <= datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
@@ -171,25 +155,21 @@ def test_a_key_that_was_cut_short_says_so(
     asked: timedelta | None,
     short: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
-    """Only when the timeout gave less than was asked."""
     issued = keys.issue(policy(wish, timeout_hours=24), KeyOptions(expires_in=asked), no_dice)
     assert keys.is_shortened(issued.record, asked) is short
 
 
 def test_a_key_without_end_was_not_cut_short(key: Key) -> None:
-    """Never is at least as long as anything that was asked."""
     assert not keys.is_shortened(replace(key, expires_at=None), timedelta(days=1))
 
 
 def test_scopes_may_be_chosen_only_when_the_application_lets_users_choose(wish: GrantFacts) -> None:
-    """The hint says both ways out."""
     told = refusal(policy(wish, scope_choice=False), KeyOptions(scopes=("gam_user_data",)))
     assert told.rule == "scope_choice_off"
     assert told.hint == "leave out --scope, or gamcli app update portal --api-key-scope-choice"
 
 
 def test_without_a_choice_a_key_carries_all_that_is_published(wish: GrantFacts) -> None:
-    """Also when users may not choose."""
     issued = keys.issue(policy(wish, scope_choice=False), KeyOptions(), no_dice)
     assert issued.record.scopes == ("gam_user_data", "gam_user_roles")
 
@@ -198,12 +178,10 @@ def test_without_a_choice_a_key_carries_all_that_is_published(wish: GrantFacts) 
     "asked", [(), ("user_email",), ("gam_user_data", "gam_user_roles"), ("user_guid", "user_city")]
 )
 def test_a_choice_within_what_is_published_is_carried_as_asked(wish: GrantFacts, asked: tuple[str, ...]) -> None:
-    """What is covered by a wider published scope may be chosen too, and so may none."""
     assert keys.issue(wish, KeyOptions(scopes=asked), no_dice).record.scopes == asked
 
 
 def test_a_choice_beyond_what_is_published_is_refused_with_the_scopes_that_are(wish: GrantFacts) -> None:
-    """The hint publishes exactly those."""
     told = refusal(wish, KeyOptions(scopes=("gam_user_data", "fullcontrol", "user_Area")))
     assert told.rule == "scope_beyond"
     assert told.message == "application 'portal' does not publish fullcontrol+user_Area"
@@ -212,7 +190,6 @@ def test_a_choice_beyond_what_is_published_is_refused_with_the_scopes_that_are(w
 
 @pytest.mark.parametrize("label", ["\n", "x" * 255])
 def test_a_label_is_a_short_printable_text(wish: GrantFacts, label: str) -> None:
-    """Others are refused."""
     with pytest.raises(UsageError, match="the label"):
         keys.issue(wish, KeyOptions(label=label), no_dice)
 
@@ -229,20 +206,17 @@ def test_a_label_is_a_short_printable_text(wish: GrantFacts, label: str) -> None
 def test_the_type_of_a_new_key_is_as_asked_else_as_allowed_else_the_default(
     app: App, allowed: str | None, asked: str | None, name: str
 ) -> None:
-    """In that order."""
     chosen = keys.choose_auth_type(replace(app, api_keys=ApiKeyPolicy(auth_type=allowed)), asked, "default")
     assert chosen == name
 
 
 def test_two_keys_differ_in_id_and_secret(wish: GrantFacts, entropy: Entropy) -> None:
-    """Both come from the dice."""
     one, other = (keys.issue(wish, KeyOptions(), entropy) for _ in range(2))
     assert one.record.id != other.record.id
     assert not Secret(one.secret.reveal()).matches(other.record.digest)
 
 
 def test_the_key_that_follows_another_carries_what_it_carried(wish: GrantFacts, entropy: Entropy) -> None:
-    """Its scopes, though nobody may choose any, its label, and a life as long."""
     terms = KeyOptions(("gam_user_roles",), timedelta(days=3), "ci")
     old = keys.issue(policy(wish, scope_choice=True), terms, entropy).record
     assert keys.renewal_options(old) == KeyOptions(("gam_user_roles",), timedelta(days=3), "ci", is_renewal=True)
@@ -266,6 +240,5 @@ def test_a_key_is_due_when_it_expires_within_the_time_asked_for(
     within: timedelta | None,
     due: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
-    """One that never expires is due only when nobody asks for a time."""
     key = keys.issue(policy(wish, timeout_hours=0), KeyOptions(expires_in=life), entropy).record
     assert keys.is_expiring(key, wish.now, within) is due

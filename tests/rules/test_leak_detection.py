@@ -30,12 +30,10 @@ MARKED = [*zip(UTF_16, ("utf-16-le", "utf-16-be"), strict=True)]
 
 
 def found(*pieces: bytes) -> list[tuple[str, int, int]]:
-    """Return the text, line and column of each leak."""
     return [(each.secret.reveal(), each.line, each.column) for each in find_leaks(pieces)]
 
 
 def cut(data: bytes, sizes: list[int]) -> Iterator[bytes]:
-    """Yield `data` in pieces of these sizes, over and over."""
     at = turn = 0
     while at < len(data):
         yield data[at : at + sizes[turn % len(sizes)]]
@@ -55,7 +53,6 @@ filling |= st.builds(bytes.__add__, st.sampled_from(UTF_16), filling)
 def test_a_credential_is_found_once_wherever_pieces_end(
     text: str, before: bytes, after: bytes, sizes: list[int]
 ) -> None:
-    """At any offset, in pieces of any size, whatever the bytes around it."""
     (leak,) = find_leaks(cut(before + text.encode() + after, sizes))
     assert (leak.secret.reveal(), leak.kind) == (text, KINDS[text])
     assert leak.line == before.count(b"\n") + 1
@@ -68,7 +65,6 @@ def test_a_credential_is_found_once_wherever_pieces_end(
     sizes=st.lists(st.integers(1, 120), min_size=1, max_size=4),
 )
 def test_a_damaged_credential_is_never_found(text: str, at: int, letter: str, sizes: list[int]) -> None:
-    """One letter that is another, or one that is missing, is enough."""
     changed = text[:at] + letter + text[at + 1 :]
     assert found(*cut(f"x {changed} y".encode(), sizes)) == ([(text, 1, 3)] if changed == text else [])
     assert found(*cut(f"x {text[:at]}{text[at + 1 :]} y".encode(), sizes)) == []
@@ -76,7 +72,6 @@ def test_a_damaged_credential_is_never_found(text: str, at: int, letter: str, si
 
 @given(texts=st.lists(st.sampled_from([KEY, CLIENT, "gamkey_", "gamsec_x", "\n", "é", " "]), max_size=12))
 def test_each_of_many_has_its_line_and_column(texts: list[str]) -> None:
-    """As an editor counts them, whatever stands between, and nothing does."""
     whole, wanted = "", []
     for text in texts:
         if text in KINDS:
@@ -96,7 +91,6 @@ def test_each_of_many_has_its_line_and_column(texts: list[str]) -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("text", [KEY, CLIENT])
 def test_what_stands_around_a_credential_does_not_hide_it(line: str, text: str) -> None:
-    """Quotes, escapes, letters, bytes that are no text, and the beginning of another."""
     before, _, _ = (line % "|").partition("|")
     assert found((line % text).encode()) == [(text, 1, len(before) + 1)]
 
@@ -104,7 +98,6 @@ def test_what_stands_around_a_credential_does_not_hide_it(line: str, text: str) 
 @pytest.mark.parametrize(("mark", "encoding"), MARKED)
 @pytest.mark.parametrize("size", [1, 2, 3, 64, 1000])
 def test_utf_16_is_text_too(mark: bytes, encoding: str, size: int) -> None:
-    """As shells and editors on Windows write it, in whatever pieces; half a letter at the end is none."""
     data = mark + f"# ключ\r\n  key = {KEY}\r\n".encode(encoding) + b"\0"
     assert found(*cut(data, [size])) == [(KEY, 2, 9)]
 
@@ -113,20 +106,17 @@ def test_utf_16_is_text_too(mark: bytes, encoding: str, size: int) -> None:
 @pytest.mark.parametrize("before", [b"", b"\0", b"\n"])
 @pytest.mark.parametrize("size", [1, 3, 1000])
 def test_a_mark_of_utf_16_hides_nothing_that_is_none(mark: bytes, before: bytes, size: int) -> None:
-    """The first bytes may be chance, and a shell appends what it likes."""
     assert [each[:2] for each in found(*cut(mark + before + KEY.encode(), [size]))] == [(KEY, 1 + before.count(b"\n"))]
 
 
 @pytest.mark.parametrize(("mark", "encoding"), MARKED)
 def test_text_of_both_kinds_in_a_file_is_told_at_its_lines(mark: bytes, encoding: str) -> None:
-    """Each secret once."""
     data = mark + f"\r\nключ {KEY}\r\n".encode(encoding) + f"{CLIENT}\n".encode()
     assert sorted(each[:2] for each in found(data)) == [(KEY, 2), (CLIENT, 3)]
 
 
 @pytest.mark.parametrize("mark", [b"", *UTF_16])
 def test_no_more_than_a_piece_is_held(mark: bytes) -> None:
-    """However much has been searched already, in however long a line."""
     piece = b"gamkey_ x" * 1000
     tracemalloc.start()
     try:
@@ -137,19 +127,16 @@ def test_no_more_than_a_piece_is_held(mark: bytes) -> None:
 
 
 def test_utf_16_without_its_mark_is_bytes() -> None:
-    """Nothing says that it is text."""
     assert found(KEY.encode("utf-16-le")) == []
 
 
 @pytest.mark.parametrize("data", [b"", b"g", b"\xff", b"\xff\xfe"])
 def test_next_to_nothing_holds_nothing(data: bytes) -> None:
-    """Not even enough for a mark."""
     assert found(data) == []
     assert found() == []
 
 
 def test_a_leak_tells_the_id_of_a_key_and_hides_the_rest(entropy: Entropy) -> None:
-    """A client secret has no id; both have a fingerprint that none of their texts or digests shows."""
     key_id, secret = mint_api_key(entropy)
     key, client = find_leaks([f"{secret.reveal()} {CLIENT}".encode()])
     assert (key.id, client.id) == (key_id, None)
@@ -161,13 +148,11 @@ def test_a_leak_tells_the_id_of_a_key_and_hides_the_rest(entropy: Entropy) -> No
 
 @pytest.mark.parametrize("text", [KEY, CLIENT, "gamkey_12345678_" + "x" * 38])
 def test_the_quick_look_sees_forms(text: str) -> None:
-    """Whether their checksums are right or not."""
     assert may_contain_credential(f"ab{text}cd".encode())
     assert not may_contain_credential(f"ab{text[:-1]}".encode())
 
 
 def test_the_expressions_that_others_are_given_are_ours() -> None:
-    """What begins a kind and what follows fit what is minted, and no kind is longer than said."""
     for text, kind in KINDS.items():
         assert re.fullmatch("".join(FORMATS[kind]), text)
     assert max(map(len, KINDS)) == MAX_LENGTH

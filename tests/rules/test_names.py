@@ -10,7 +10,6 @@ from gamcli.rules import names
 
 @pytest.mark.parametrize("name", ["a", "ana", "Ana María", "x" * 60, "日本", "a/b", "--help", "O'Hara"])
 def test_a_name_is_any_printable_text_of_one_to_sixty_characters(name: str) -> None:
-    """Blanks within it and letters of any script are welcome."""
     assert names.check_name("a user", name) == name
 
 
@@ -29,7 +28,6 @@ def test_a_name_is_any_printable_text_of_one_to_sixty_characters(name: str) -> N
     ],
 )
 def test_what_may_not_be_a_name_is_refused_with_what_is_wrong(name: str, message: str, hint: str) -> None:
-    """The message shows the name with its invisible parts written out."""
     with pytest.raises(UsageError) as caught:
         names.check_name("a user", name)
     assert (caught.value.message, caught.value.hint) == (message, hint)
@@ -37,13 +35,11 @@ def test_what_may_not_be_a_name_is_refused_with_what_is_wrong(name: str, message
 
 @pytest.mark.parametrize("name", [" ", "\t", " \n "])
 def test_a_name_of_blanks_alone_is_refused(name: str) -> None:
-    """There is no name under the blanks."""
     with pytest.raises(UsageError):
         names.check_name("a user", name)
 
 
 def test_the_names_of_applications_may_be_longer() -> None:
-    """They have 254 characters, as in GAM."""
     assert names.check_name("an application", "x" * 254, names.APP_NAME_LENGTH)
     with pytest.raises(UsageError, match="255 characters"):
         names.check_name("an application", "x" * 255, names.APP_NAME_LENGTH)
@@ -51,7 +47,6 @@ def test_the_names_of_applications_may_be_longer() -> None:
 
 @given(st.text(max_size=300))
 def test_a_text_is_returned_as_it_is_or_refused(text: str) -> None:
-    """Printable text of at most 254 characters passes unchanged, the empty one too."""
     if text.isprintable() and len(text) <= 254:
         assert names.check_text("the label", text) == text
     else:
@@ -61,7 +56,6 @@ def test_a_text_is_returned_as_it_is_or_refused(text: str) -> None:
 
 @given(st.text(st.characters()))
 def test_what_is_shown_can_be_printed(text: str) -> None:
-    """No control character, surrogate or change of direction reaches a message."""
     assert names.escape_unprintable(text).isprintable()
     assert names.escape_unprintable(text) == text or not text.isprintable()
 
@@ -70,6 +64,5 @@ def test_what_is_shown_can_be_printed(text: str) -> None:
     ("name", "near"), [("portl", "portal"), ("PORTAL", None), ("zzz", None), ("", None), ("po", "portal")]
 )
 def test_the_nearest_known_name_is_the_one_that_was_probably_meant(name: str, near: str | None) -> None:
-    """A typo finds it, or its beginning where no other begins so; anything else finds none."""
     assert names.closest_match(name, iter(["intranet", "portal"])) == near
     assert names.closest_match("po", ["portal", "portrait"]) is None

@@ -25,7 +25,6 @@ Break = Callable[[GrantFacts], GrantFacts]
 
 @pytest.fixture(autouse=True, scope="module")
 def cheap() -> Iterator[None]:
-    """Hash passwords at the least cost."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "CURRENT_COST", TEST_COST)
         yield
@@ -33,7 +32,6 @@ def cheap() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def login(facts: GrantFacts, auth_type: AuthType) -> GrantFacts:
-    """Return facts for which every rule of the grant holds."""
     assert facts.request is not None
     assert facts.user is not None
     request = replace(
@@ -50,27 +48,22 @@ def login(facts: GrantFacts, auth_type: AuthType) -> GrantFacts:
 
 
 def of(name: str, **changes: object) -> Break:
-    """Return what changes the fact called `name`."""
     return lambda facts: replace(facts, **{name: replace(getattr(facts, name), **changes)})
 
 
 def lacking(name: str) -> Break:
-    """Return what makes the store know nothing of the fact called `name`."""
     return lambda facts: replace(facts, **{name: None})  # type: ignore[arg-type]
 
 
 def unknown_user(facts: GrantFacts) -> GrantFacts:
-    """Return the facts of somebody whom nobody knows."""
     return replace(facts, user=None, password_hash=passwords.dummy_hash())
 
 
 def without_password(facts: GrantFacts) -> GrantFacts:
-    """Return the facts of a user who has no password."""
     return replace(of("user", password_hash=None)(facts), password_hash=passwords.dummy_hash())
 
 
 def expiring(seconds: int) -> Break:
-    """Return what makes the password expire that many seconds from now."""
     return lambda facts: of("user", password_expires_at=facts.now + timedelta(seconds=seconds))(facts)
 
 
@@ -108,14 +101,12 @@ TOGETHER = [pair for pair in combinations(BREAKS, 2) if pair != ("scope_missing"
 
 
 def refusal(facts: GrantFacts) -> RefusedError:
-    """Return the refusal that the grant meets with."""
     with pytest.raises(RefusedError) as caught:
         password_grant.decide(facts)
     return caught.value
 
 
 def test_the_rules_are_judged_in_the_order_of_the_wire() -> None:
-    """Whether an application takes API keys is none of them."""
     assert [rule.name for rule in password_grant.PASSWORD_GRANT] == [*BREAKS]
 
 
@@ -124,7 +115,6 @@ def test_the_rules_are_judged_in_the_order_of_the_wire() -> None:
     [pytest.param(rule, broken, id=f"{rule}-{n}") for rule, ways in BREAKS.items() for n, broken in enumerate(ways)],
 )
 def test_a_broken_rule_refuses_by_its_name(login: GrantFacts, rule: str, broken: Break) -> None:
-    """In one line without a full stop, and without the password."""
     told = refusal(broken(login))
     assert told.rule == rule
     assert told.message[-1] != "."
@@ -133,7 +123,6 @@ def test_a_broken_rule_refuses_by_its_name(login: GrantFacts, rule: str, broken:
 
 @pytest.mark.parametrize(("earlier", "later"), TOGETHER)
 def test_of_two_broken_rules_the_earlier_one_speaks(login: GrantFacts, earlier: str, later: str) -> None:
-    """The order of the wire decides."""
     assert refusal(BREAKS[earlier][0](BREAKS[later][0](login))).rule == earlier
 
 
@@ -149,13 +138,11 @@ def test_of_two_broken_rules_the_earlier_one_speaks(login: GrantFacts, earlier: 
     ],
 )
 def test_a_refusal_names_the_command_that_mends_it(login: GrantFacts, rule: str, mend: str | None) -> None:
-    """Where a command helps."""
     assert refusal(BREAKS[rule][0](login)).hint == mend
 
 
 @pytest.mark.parametrize("broken", BREAKS["password_wrong"], ids=WAYS)
 def test_whoever_is_refused_for_a_password_is_told_the_same(login: GrantFacts, broken: Break) -> None:
-    """A guesser learns nothing."""
     assert refusal(broken(login)).message == "no user of that name has that password"
 
 
@@ -163,7 +150,6 @@ def test_whoever_is_refused_for_a_password_is_told_the_same(login: GrantFacts, b
 def test_a_password_is_hashed_once_whoever_it_is_of(
     login: GrantFacts, broken: Break, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the parameters of all others: the clock tells nothing either."""
     costs: list[passwords.ScryptCost] = []
 
     def counted(password: Secret, _: bytes, cost: passwords.ScryptCost) -> bytes:
@@ -176,7 +162,6 @@ def test_a_password_is_hashed_once_whoever_it_is_of(
 
 
 def test_no_password_is_the_one_of_nobody(login: GrantFacts, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even one that has the very hash that nobody has."""
     monkeypatch.setattr(passwords, "_scrypt", lambda *_: bytes(32))
     assert refusal(unknown_user(login)).rule == "password_wrong"
     assert refusal(without_password(login)).rule == "password_wrong"
@@ -185,13 +170,11 @@ def test_no_password_is_the_one_of_nobody(login: GrantFacts, monkeypatch: pytest
 def test_a_password_is_not_hashed_for_a_client_that_is_not_proven(
     login: GrantFacts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who guesses secrets costs no scrypt."""
     monkeypatch.setattr(passwords, "verify", lambda *_: pytest.fail("it was hashed"))
     assert refusal(BREAKS["client_secret_wrong"][0](login)).rule == "client_secret_wrong"
 
 
 def test_a_grant_carries_what_was_asked(login: GrantFacts) -> None:
-    """No key, and the properties that came along; a refresh token when the application allows renewals."""
     given_along = (InitialProperty("Branch", "7"),)
     granted = password_grant.decide(of("request", initial_properties=given_along)(login))
     assert granted == grants.Grant(
@@ -209,7 +192,6 @@ def test_a_grant_carries_what_was_asked(login: GrantFacts) -> None:
 
 @pytest.mark.parametrize(("renewals", "renewal"), [(0, 0), (1, 1), (999, 1)])
 def test_the_first_refresh_token_is_for_the_first_renewal(login: GrantFacts, renewals: int, renewal: int) -> None:
-    """When there may be one."""
     assert password_grant.decide(of("app", token=TokenPolicy(60, renewals))(login)).renewal_number == renewal
 
 
@@ -227,13 +209,11 @@ def test_the_first_refresh_token_is_for_the_first_renewal(login: GrantFacts, ren
 def test_a_request_may_ask_for_what_the_application_publishes(
     login: GrantFacts, published: tuple[str, ...], asked: str, granted: tuple[str, ...]
 ) -> None:
-    """Nothing asked is all of it; an attribute is published, or carried by somebody."""
     facts = of("app", scopes=published)(replace(login, attributes=frozenset({"Area"})))
     assert password_grant.decide(of("request", scope=asked)(facts)).scopes == granted
 
 
 def test_where_a_scope_is_required_one_is_enough(login: GrantFacts) -> None:
-    """It was sent."""
     assert password_grant.decide(of("app", require_scope=True)(login)).scopes == ("user_email",)
 
 
@@ -246,18 +226,15 @@ FINE = {
 
 @pytest.mark.parametrize("fine", FINE.values(), ids=FINE.keys())
 def test_what_breaks_no_rule_is_granted(login: GrantFacts, fine: Break) -> None:
-    """What is said of API keys is said of them alone."""
     assert password_grant.decide(fine(login)).user.name == "ana"
 
 
 @given(st.text(max_size=60))
 def test_no_other_password_is_right(login: GrantFacts, text: str) -> None:
-    """Whatever it is."""
     if text != PASSWORD.reveal():
         assert refusal(of("request", password=Secret(text))(login)).rule == "password_wrong"
 
 
 def test_the_repr_of_a_grant_shows_no_hash(login: GrantFacts) -> None:
-    """Who it is for and what it may read is enough."""
     told = repr(password_grant.decide(login)._replace(new_password_hash="scrypt$2$8$1$c2FsdA==$aGFzaA=="))
     assert told == f"Grant('{login.known_app.name}', '{login.known_user.name}', ('user_email',))"

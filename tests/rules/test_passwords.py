@@ -13,13 +13,11 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 
 
 def no_dice(count: int) -> bytes:
-    """Return the same bytes always."""
     return bytes(count)
 
 
 @given(TEXTS, TEXTS)
 def test_a_password_is_known_again_and_another_is_not(password: str, other: str) -> None:
-    """What was hashed is verified, and nothing else is."""
     stored = passwords.hash_password(Secret(password), no_dice, TEST_COST)
     assert passwords.verify(Secret(password), stored)
     assert passwords.verify(Secret(other), stored) is (other == password)
@@ -28,7 +26,6 @@ def test_a_password_is_known_again_and_another_is_not(password: str, other: str)
 @settings(max_examples=10)
 @given(st.sampled_from([2, 4, 8]), st.integers(1, 4), st.integers(1, 3))
 def test_the_parameters_are_read_from_the_stored_hash(n: int, r: int, p: int) -> None:
-    """A hash stays good when the default cost changes."""
     stored = passwords.hash_password(Secret("hunter2"), no_dice, ScryptCost(n, r, p))
     assert stored.startswith(f"scrypt${n}${r}${p}$")
     assert passwords.verify(Secret("hunter2"), stored)
@@ -36,13 +33,11 @@ def test_the_parameters_are_read_from_the_stored_hash(n: int, r: int, p: int) ->
 
 
 def test_two_hashes_of_one_password_differ(entropy: Entropy) -> None:
-    """Each has its own salt."""
     one, other = (passwords.hash_password(Secret("hunter2"), entropy, TEST_COST) for _ in range(2))
     assert one != other
 
 
 def test_the_default_cost_is_one_that_owasp_names() -> None:
-    """N=2^15, r=8, p=3, and the memory that it needs is granted."""
     stored = passwords.hash_password(Secret("hunter2"), no_dice)
     assert stored.startswith("scrypt$32768$8$3$")
     assert passwords.verify(Secret("hunter2"), stored)
@@ -50,7 +45,6 @@ def test_the_default_cost_is_one_that_owasp_names() -> None:
 
 @pytest.mark.parametrize("password", ["", "x" * 51])
 def test_a_password_has_one_to_fifty_characters(password: str) -> None:
-    """Others are refused, without showing them."""
     with pytest.raises(UsageError, match="1 to 50 characters") as caught:
         passwords.hash_password(Secret(password), no_dice, TEST_COST)
     assert not password or password not in str(caught.value)
@@ -58,18 +52,15 @@ def test_a_password_has_one_to_fifty_characters(password: str) -> None:
 
 @pytest.mark.parametrize("password", ["x", "x" * 50])
 def test_a_password_may_be_as_short_and_as_long_as_it_goes(password: str) -> None:
-    """It comes back as it is."""
     assert passwords.check_password(Secret(password)) == Secret(password)
 
 
 def test_a_password_of_undecodable_bytes_is_wrong_and_no_crash() -> None:
-    """A lone surrogate, which Python makes of such bytes, is compared like any other text."""
     stored = passwords.hash_password(Secret("hunter2"), no_dice, TEST_COST)
     assert not passwords.verify(Secret("\udcff"), stored)
 
 
 def test_a_password_with_nul_characters_behind_it_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    """To scrypt it is the same: HMAC fills its key up with them."""
     stored = passwords.hash_password(Secret("hunter2"), no_dice, TEST_COST)
     assert not passwords.verify(Secret("hunter2\0"), stored)
     with pytest.raises(UsageError, match="NUL"):
@@ -79,7 +70,6 @@ def test_a_password_with_nul_characters_behind_it_is_another(monkeypatch: pytest
 
 
 def test_what_nobody_has_takes_the_present_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And no password is right for it."""
     monkeypatch.setattr(passwords, "CURRENT_COST", TEST_COST)
     stored = passwords.dummy_hash()
     assert stored.startswith("scrypt$2$8$1$")
@@ -88,7 +78,6 @@ def test_what_nobody_has_takes_the_present_parameters(monkeypatch: pytest.Monkey
 
 
 def test_a_hash_of_other_parameters_is_outdated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each of the three counts."""
     monkeypatch.setattr(passwords, "CURRENT_COST", ScryptCost(4, 2, 2))
     for cost in (ScryptCost(8, 2, 2), ScryptCost(4, 3, 2), ScryptCost(4, 2, 1)):
         assert passwords.needs_rehash(passwords.hash_password(Secret("hunter2"), no_dice, cost))

@@ -18,7 +18,6 @@ WAYS = st.sampled_from([periods.DAY, periods.WEEK, periods.MONTH])
     [("day", (12, 31), (1, 1)), ("week", (12, 28), (1, 4)), ("month", (12, 1), (1, 1))],
 )
 def test_an_instant_falls_into_a_period_of_the_calendar(by: str, start: tuple[int, int], end: tuple[int, int]) -> None:
-    """Weeks begin on Monday."""
     begun = periods.period_start(datetime(2026, 12, 31, 23, 59, tzinfo=UTC), by)
     assert begun == datetime(2026, *start, tzinfo=UTC)
     assert periods.next_period_start(begun, by) == datetime(2027, *end, tzinfo=UTC)
@@ -26,7 +25,6 @@ def test_an_instant_falls_into_a_period_of_the_calendar(by: str, start: tuple[in
 
 @given(INSTANTS, WAYS)
 def test_every_instant_falls_into_one_period(instant: datetime, by: str) -> None:
-    """Its start is its own."""
     start = periods.period_start(instant, by)
     end = periods.next_period_start(start, by)
     assert start <= instant < end
@@ -37,7 +35,6 @@ def test_every_instant_falls_into_one_period(instant: datetime, by: str) -> None
 
 @given(INSTANTS, st.timedeltas(timedelta(0), timedelta(days=400)), WAYS)
 def test_periods_follow_each_other_without_a_gap(first: datetime, length: timedelta, by: str) -> None:
-    """From the one of the first instant up to the last instant, where the last one ends."""
     last = first + length
     found = list(periods.iter_periods(first, last, by))
     assert all(one.end == other.start for one, other in pairwise(found))

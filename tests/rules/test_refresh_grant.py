@@ -22,18 +22,15 @@ Break = Callable[[GrantFacts], GrantFacts]
 
 
 def of(name: str, **changes: object) -> Break:
-    """Return what changes the fact called `name`."""
     return lambda facts: replace(facts, **{name: replace(getattr(facts, name), **changes)})
 
 
 def lacking(*names: str) -> Break:
-    """Return what makes the store know nothing of these facts."""
     return lambda facts: replace(facts, **dict.fromkeys(names))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="session")
 def of_key(facts: GrantFacts) -> GrantFacts:
-    """Return facts of a session that an API key began, for which every rule of the grant holds."""
     assert facts.request is not None
     assert facts.key is not None
     session = Session(
@@ -53,26 +50,22 @@ def of_key(facts: GrantFacts) -> GrantFacts:
 
 @pytest.fixture(scope="session")
 def of_password(of_key: GrantFacts, auth_type: AuthType) -> GrantFacts:
-    """Return facts of a session that a password began, for which every rule of the grant holds."""
     local = replace(auth_type, name="local", type=GAMLOCAL)
     return of("session", key=None, auth_type="local")(replace(of_key, key=None, auth_type=local))
 
 
 @pytest.fixture(params=["of_key", "of_password"])
 def facts_of_both(request: pytest.FixtureRequest) -> GrantFacts:
-    """Return the facts of either session."""
     found = request.getfixturevalue(request.param)
     assert isinstance(found, GrantFacts)
     return found
 
 
 def ending(name: str, field: str, seconds: int) -> Break:
-    """Return what gives the fact called `name` an end that many seconds from now."""
     return lambda facts: of(name, **{field: facts.now + timedelta(seconds=seconds)})(facts)
 
 
 def used(facts: GrantFacts) -> GrantFacts:
-    """Return the facts of a refresh token that was used before."""
     return of("refresh_token", used_at=facts.now)(facts)
 
 
@@ -133,7 +126,6 @@ ONE_STATUS = {"key_expired", "key_revoked", "key_replaced"}
 
 
 def told(facts: GrantFacts) -> tuple[str, bool]:
-    """Return the rule that refuses, and whether the session ends with it."""
     try:
         decided = refresh_grant.decide(facts)
     except RefusedError as refused:
@@ -144,7 +136,6 @@ def told(facts: GrantFacts) -> tuple[str, bool]:
 
 
 def test_the_rules_are_judged_in_their_order() -> None:
-    """That of the wire, but for the proof of the refresh token, without which there is nothing to judge."""
     assert [rule.name for rule in refresh_grant.KEY_SESSION_RULES] == [*OF_KEY]
     assert [rule.name for rule in refresh_grant.PASSWORD_SESSION_RULES] == [*OF_PASSWORD]
 
@@ -161,7 +152,6 @@ def test_the_rules_are_judged_in_their_order() -> None:
 def test_a_broken_rule_refuses_by_its_name(
     request: pytest.FixtureRequest, session: str, rule: str, broken: Break
 ) -> None:
-    """Only a second use ends the session; nobody is told the token."""
     facts = broken(request.getfixturevalue(session))
     assert told(facts) == (rule, rule == "refresh_used")
 
@@ -178,7 +168,6 @@ def test_a_broken_rule_refuses_by_its_name(
 def test_of_two_broken_rules_the_earlier_one_speaks(
     request: pytest.FixtureRequest, session: str, earlier: str, later: str
 ) -> None:
-    """And a second use by a client that has proven itself ends the session, whichever speaks."""
     facts = BOTH[session][earlier][0](BOTH[session][later][0](request.getfixturevalue(session)))
     unproven = earlier in ("client_id_missing", "client_unknown", "client_secret_wrong", "refresh_unknown")
     assert told(facts) == (earlier, "refresh_used" in (earlier, later) and not unproven)
@@ -196,20 +185,17 @@ def test_of_two_broken_rules_the_earlier_one_speaks(
 def test_a_refusal_names_the_command_that_mends_it(
     request: pytest.FixtureRequest, session: str, rule: str, mend: str | None
 ) -> None:
-    """Where a command helps."""
     facts = BOTH[session][rule][0](request.getfixturevalue(session))
     rules = {each.name: each for each in (*refresh_grant.KEY_SESSION_RULES, *refresh_grant.PASSWORD_SESSION_RULES)}
     assert rules[rule].fix(facts) == mend
 
 
 def test_a_type_that_is_gone_is_told_by_its_name(of_password: GrantFacts) -> None:
-    """The session knows it."""
     with pytest.raises(RefusedError, match="authentication type 'local' is unknown"):
         refresh_grant.decide(lacking("auth_type")(of_password))
 
 
 def test_a_session_goes_on_with_its_scopes_and_properties(facts_of_both: GrantFacts) -> None:
-    """Whatever scope or properties are sent; the next refresh token is for the next renewal."""
     sent = of("request", scope="fullcontrol", initial_properties=(InitialProperty("a", "b"),))(facts_of_both)
     granted = refresh_grant.decide(sent)
     assert isinstance(granted, Grant)
@@ -224,21 +210,18 @@ def test_a_session_goes_on_with_its_scopes_and_properties(facts_of_both: GrantFa
 
 
 def test_with_the_last_renewal_comes_no_refresh_token(facts_of_both: GrantFacts) -> None:
-    """The application allows no further one."""
     granted = refresh_grant.decide(of("app", token=TokenPolicy(60, 2))(facts_of_both))
     assert isinstance(granted, Grant)
     assert (granted.renewal_number, granted.has_session) == (0, True)
 
 
 def test_a_renewed_token_never_outlives_its_key(of_key: GrantFacts) -> None:
-    """The key retires before the hour is over."""
     granted = refresh_grant.decide(ending("key", "retires_at", 60)(of_key))
     assert isinstance(granted, Grant)
     assert granted.expires_at(of_key.now) == of_key.now + timedelta(seconds=60)
 
 
 def test_a_narrow_session_of_a_wide_key_stays_narrow(of_key: GrantFacts) -> None:
-    """What the key may is more than what was asked for."""
     granted = refresh_grant.decide(of("key", scopes=("gam_user_data", "gam_user_roles"))(of_key))
     assert isinstance(granted, Grant)
     assert granted.scopes == ("user_email",)

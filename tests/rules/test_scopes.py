@@ -19,17 +19,14 @@ NAMES = st.sampled_from([*IN_ORDER, *ATTRIBUTES])
 
 
 def is_attribute(name: str) -> bool:
-    """Say that some user carries `Area` and `zone`."""
     return f"user_{name}" in ATTRIBUTES
 
 
 def test_the_table_is_in_the_order_of_the_wire() -> None:
-    """The table holds these scopes, in this order."""
     assert list(scopes.TABLE) == list(IN_ORDER)
 
 
 def test_every_scope_says_what_it_reveals() -> None:
-    """No row of the table is without a name, claims and a text for people."""
     assert all(name == scope.name and scope.claims and scope.description for name, scope in scopes.TABLE.items())
 
 
@@ -45,12 +42,10 @@ def test_every_scope_says_what_it_reveals() -> None:
     ],
 )
 def test_a_narrow_scope_reveals_its_own_claims(scope: str, claims: tuple[str, ...]) -> None:
-    """Each narrow scope reveals what it is named for, and email brings verified_email."""
     assert scopes.TABLE[scope].claims == claims
 
 
 def test_fullcontrol_reveals_what_all_others_reveal_together() -> None:
-    """There is no claim that fullcontrol hides."""
     others = {claim for scope in scopes.TABLE.values() if scope.name != "fullcontrol" for claim in scope.claims}
     assert set(scopes.TABLE["fullcontrol"].claims) == others
 
@@ -73,26 +68,22 @@ def test_fullcontrol_reveals_what_all_others_reveal_together() -> None:
     ],
 )
 def test_scopes_are_split_at_plus_and_blanks_into_canonical_names(text: str, names: list[str]) -> None:
-    """Empties and repeats are dropped, aliases are resolved, attributes keep their case."""
     assert scopes.split(text) == names
 
 
 @given(st.text(alphabet="+ \taBuserE_%", max_size=40))
 def test_splitting_twice_is_splitting_once(text: str) -> None:
-    """What was split and joined splits into itself."""
     names = scopes.split(text)
     assert scopes.split(scopes.join(names)) == names
 
 
 @given(st.lists(NAMES))
 def test_ordered_scopes_stand_once_each_in_the_order_of_the_table(names: list[str]) -> None:
-    """Fixed names come as in the table, attributes after them by name."""
     assert scopes.sort_scopes(names) == tuple(name for name in [*IN_ORDER, *ATTRIBUTES] if name in names)
 
 
 @given(st.lists(NAMES))
 def test_parse_reads_what_join_writes(names: list[str]) -> None:
-    """Joined scopes, in one word or in several, parse into themselves in order."""
     assert scopes.parse([scopes.join(names)], is_attribute) == scopes.sort_scopes(names)
     assert scopes.parse(names, is_attribute) == scopes.sort_scopes(names)
 
@@ -110,7 +101,6 @@ def test_parse_reads_what_join_writes(names: list[str]) -> None:
     ],
 )
 def test_an_unknown_scope_is_refused_with_the_nearest_name(word: str, hint: str) -> None:
-    """The error names the word, and the hint what was probably meant."""
     with pytest.raises(UsageError) as caught:
         scopes.parse(["user_guid", word], is_attribute)
     assert caught.value.message == f"no scope named '{word}'"
@@ -122,7 +112,6 @@ def test_an_unknown_scope_is_refused_with_the_nearest_name(word: str, hint: str)
     [("user_Area", "Area"), ("user_email", None), ("gam_user_data", None), ("USER_Area", None), ("Area", None)],
 )
 def test_a_user_scope_that_is_no_field_stands_for_an_attribute(scope: str, attribute: str | None) -> None:
-    """Only `user_<x>` beyond the table names an attribute."""
     assert scopes.attribute_id(scope) == attribute
 
 
@@ -135,19 +124,16 @@ COVERED_BY = {
 
 @given(NAMES, NAMES)
 def test_a_scope_is_covered_by_itself_and_by_the_wider_ones_alone(wanted: str, published: str) -> None:
-    """Fields are covered by gam_user_data, attributes by gam_user_additional_data, all by fullcontrol."""
     covered = wanted == published or wanted in COVERED_BY.get(published, ())
     assert scopes.is_allowed(wanted, [published]) is covered
 
 
 @given(st.lists(NAMES), st.lists(NAMES))
 def test_what_is_beyond_is_each_scope_that_nothing_published_covers(wanted: list[str], published: list[str]) -> None:
-    """Each wanted scope is either allowed or beyond, in the order given."""
     beyond = scopes.find_disallowed(wanted, published)
     assert list(beyond) == [name for name in wanted if not any(scopes.is_allowed(name, [wide]) for wide in published)]
 
 
 @pytest.mark.parametrize("word", ["nonsense", "user_", "USER_Area", "gam_user"])
 def test_what_is_no_scope_is_covered_by_nothing_wider(word: str) -> None:
-    """Not even fullcontrol makes a scope of a word that is none."""
     assert scopes.find_disallowed([word], ["fullcontrol", "gam_user_additional_data", "gam_user_data"]) == (word,)

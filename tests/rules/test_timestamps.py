@@ -28,7 +28,6 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
     ],
 )
 def test_an_instant_is_a_duration_back_a_day_or_rfc_3339(text: str, expected: datetime) -> None:
-    """In UTC, whatever the offset; to the second, as they are kept."""
     found = timestamps.parse(text, NOW)
     assert found == expected
     assert found.tzinfo is UTC
@@ -43,7 +42,6 @@ def test_an_instant_is_a_duration_back_a_day_or_rfc_3339(text: str, expected: da
     ],
 )  # fmt: skip
 def test_anything_else_is_refused_with_the_forms_that_there_are(text: str) -> None:
-    """A time without its offset could be anywhere."""
     with pytest.raises(UsageError) as caught:
         timestamps.parse(text, NOW)
     assert caught.value.message == f"'{text}' is no time"

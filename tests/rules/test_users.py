@@ -27,7 +27,6 @@ LIMITS = {
 
 
 def test_a_new_user_has_a_name_a_guid_and_empty_fields(now: datetime) -> None:
-    """Enabled, not blocked, email not verified, gender not specified, no password."""
     made = users.create("ana", GUID, {}, now)
     assert made == User(guid=GUID, name="ana", created_at=now, updated_at=now)
     assert (made.enabled, made.blocked, made.verified_email, made.gender) == (True, False, False, "N")
@@ -35,7 +34,6 @@ def test_a_new_user_has_a_name_a_guid_and_empty_fields(now: datetime) -> None:
 
 
 def test_fields_are_laid_over_the_defaults(now: datetime) -> None:
-    """All of GAM's fields can be given."""
     given = {
         **{field: f"my {field}" for field in LIMITS},
         "email": "ana@example.com",
@@ -49,14 +47,12 @@ def test_fields_are_laid_over_the_defaults(now: datetime) -> None:
 
 
 def test_the_name_of_a_new_user_is_checked(now: datetime) -> None:
-    """It follows the rules of names."""
     with pytest.raises(UsageError, match="the name of a user has 61 characters"):
         users.create("x" * 61, GUID, {}, now)
 
 
 @pytest.mark.parametrize(("field", "longest"), LIMITS.items())
 def test_texts_have_their_lengths(user: User, now: datetime, field: str, longest: int) -> None:
-    """The longest is allowed, one more is refused with the name of the field."""
     assert users.apply_changes(user, {field: "x" * longest}, now)
     with pytest.raises(UsageError, match=f"the {field.replace('_', ' ')} has {longest + 1} characters"):
         users.apply_changes(user, {field: "x" * (longest + 1)}, now)
@@ -64,7 +60,6 @@ def test_texts_have_their_lengths(user: User, now: datetime, field: str, longest
 
 @pytest.mark.parametrize("field", [*LIMITS, "email", "birthday", "gender"])
 def test_texts_are_printable(user: User, now: datetime, field: str) -> None:
-    """No field takes a control character."""
     with pytest.raises(UsageError, match=f"the {field.replace('_', ' ')} holds"):
         users.apply_changes(user, {field: "a\x1b[2Jb"}, now)
 
@@ -86,7 +81,6 @@ def test_texts_are_printable(user: User, now: datetime, field: str) -> None:
     ],
 )
 def test_email_birthday_and_gender_have_their_forms(user: User, now: datetime, field: str, value: str) -> None:
-    """Another form is refused, and the hint shows the right one."""
     with pytest.raises(UsageError, match=f"is no {field}") as caught:
         users.apply_changes(user, {field: value}, now)
     assert caught.value.hint
@@ -96,12 +90,10 @@ def test_email_birthday_and_gender_have_their_forms(user: User, now: datetime, f
     ("field", "value"), [("email", ""), ("birthday", ""), ("email", "a@b"), ("birthday", "2000-02-29")]
 )
 def test_email_and_birthday_may_be_emptied(user: User, now: datetime, field: str, value: str) -> None:
-    """The empty text stands for none."""
     assert getattr(users.apply_changes(user, {field: value}, now), field) == value
 
 
 def test_an_email_of_more_than_a_hundred_characters_is_refused(user: User, now: datetime) -> None:
-    """GAM keeps a hundred."""
     assert users.apply_changes(user, {"email": "a@" + "b" * 98}, now)
     with pytest.raises(UsageError, match="the email has 101 characters"):
         users.apply_changes(user, {"email": "a@" + "b" * 99}, now)
@@ -109,20 +101,17 @@ def test_an_email_of_more_than_a_hundred_characters_is_refused(user: User, now: 
 
 @pytest.mark.parametrize("role", ["", " x", "a+b", "a\nb", "x" * 255])
 def test_a_role_is_like_a_name_without_plus(user: User, now: datetime, role: str) -> None:
-    """Roles are joined by `+` where they stand in one text."""
     with pytest.raises(UsageError, match="role"):
         users.apply_changes(user, {"roles": ("operator", role)}, now)
 
 
 @pytest.mark.parametrize("attribute", ["Area", "a.b-c_1", "x" * 60])
 def test_an_attribute_has_an_id_of_plain_characters(user: User, now: datetime, attribute: str) -> None:
-    """Letters, digits, `_`, `-` and `.`, at most sixty."""
     assert users.apply_changes(user, {"attributes": {attribute: "x"}}, now).attributes == {attribute: "x"}
 
 
 @pytest.mark.parametrize("attribute", ["", "a b", "a+b", "x" * 61, "é", "a\n"])
 def test_another_attribute_id_is_refused(user: User, now: datetime, attribute: str) -> None:
-    """It could not be named in a scope."""
     with pytest.raises(UsageError, match="is no attribute id") as caught:
         users.apply_changes(user, {"attributes": {attribute: "x"}}, now)
     assert caught.value.message.isprintable()
@@ -139,7 +128,6 @@ def test_another_attribute_id_is_refused(user: User, now: datetime, attribute: s
     ],
 )
 def test_an_attribute_does_not_take_the_name_of_a_field(user: User, now: datetime, attribute: str, flag: str) -> None:
-    """Its scope would be that of the field, also by an alias."""
     with pytest.raises(UsageError, match="is a field of every user") as caught:
         users.apply_changes(user, {"attributes": {attribute: "x"}}, now)
     assert caught.value.hint == flag
@@ -149,13 +137,11 @@ def test_an_attribute_does_not_take_the_name_of_a_field(user: User, now: datetim
 def test_the_texts_of_an_attribute_are_printable_and_bounded(
     user: User, now: datetime, content: str | list[str]
 ) -> None:
-    """Each text has at most 2048 characters."""
     with pytest.raises(UsageError, match="attribute Area"):
         users.apply_changes(user, {"attributes": {"Area": content}}, now)
 
 
 def test_a_change_is_dated_and_what_is_not_named_stays(user: User, now: datetime) -> None:
-    """Only the named field and the date of the change differ."""
     later = now + timedelta(days=1)
     assert users.apply_changes(user, {"city": "Montevideo"}, later) == replace(
         user, city="Montevideo", updated_at=later
@@ -166,7 +152,6 @@ def test_a_change_is_dated_and_what_is_not_named_stays(user: User, now: datetime
 def test_a_change_to_what_is_there_already_returns_the_user_itself(
     user: User, now: datetime, changes: users.Changes
 ) -> None:
-    """Nothing changes, not even the date."""
     assert users.apply_changes(user, changes, now + timedelta(days=1)) is user
 
 
@@ -186,12 +171,10 @@ def test_a_new_email_is_not_verified_until_someone_says_so(
     changes: users.Changes,
     verified: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
-    """The mark goes with the address that it was given for."""
     assert users.apply_changes(replace(user, verified_email=True), changes, now).verified_email is verified
 
 
 def test_a_password_expires_after_its_life_or_never(now: datetime) -> None:
-    """One that would expire at once is refused."""
     assert users.password_expiry(now, timedelta(days=90)) == now + timedelta(days=90)
     assert users.password_expiry(now, None) is None
     with pytest.raises(UsageError, match="expires at once"):

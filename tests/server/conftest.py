@@ -32,25 +32,21 @@ class Clock:
         self.now = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
     def forward(self, length: timedelta) -> None:
-        """Move the clock."""
         self.now += length
 
 
 @pytest.fixture
 def clock() -> Clock:
-    """Return the clock of this test."""
     return Clock()
 
 
 @pytest.fixture
 def forward(clock: Clock) -> Callable[[timedelta], None]:
-    """Return what moves the clock of this test."""
     return clock.forward
 
 
 @pytest.fixture
 def gam(tmp_path: Path, clock: Clock) -> Iterator[Gam]:
-    """Return a store with user ana, who may hold a key of application portal."""
     with Store.create(tmp_path / "gam.db") as store:
         made = Gam(store, lambda: clock.now, os.urandom, "test")
         repository.initialise(made)
@@ -63,13 +59,11 @@ def gam(tmp_path: Path, clock: Clock) -> Iterator[Gam]:
 
 @pytest.fixture
 def api_key(gam: Gam) -> str:
-    """Return the key of ana for portal."""
     return keys.generate(gam, keys.KeySpec("ana", "portal")).secret.reveal()
 
 
 @pytest.fixture
 def form(api_key: str) -> dict[str, str]:
-    """Return the parameters that are granted a token."""
     return {"grant_type": "password", "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "api_key": api_key}
 
 
@@ -81,7 +75,6 @@ class Lines(list[str]):
         self.servers: list[Server] = []
 
     def write(self, text: str) -> None:
-        """Take what a server writes."""
         self.extend(text.split("\n"))
 
     def _settle(self) -> None:
@@ -103,13 +96,11 @@ class Lines(list[str]):
 
 @pytest.fixture
 def lines() -> Lines:
-    """Return the log of this test's servers."""
     return Lines()
 
 
 @pytest.fixture
 def serve(gam: Gam, lines: Lines) -> Iterator[Callable[..., Server]]:
-    """Return what starts a server with the options given, for as long as the test runs."""
     with ExitStack() as running:
 
         def start(**options: Any) -> Server:  # noqa: ANN401 - the fields of Options
@@ -126,19 +117,16 @@ def serve(gam: Gam, lines: Lines) -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture
 def server(serve: Callable[..., Server]) -> Server:
-    """Return a running server."""
     return serve()
 
 
 def responded(client: HTTPConnection) -> Response:
-    """Return what http.client read, as the record that the server wrote."""
     with client.getresponse() as found:
         return Response(found.status, tuple(found.getheaders()), found.read())
 
 
 @pytest.fixture
 def ask(server: Server) -> Iterator[Ask]:
-    """Return what asks the server over one keep-alive connection: method, path, body, fields."""
     client = HTTPConnection("127.0.0.1", server.port, timeout=10)
 
     def asked(method: str, path: str, body: bytes | None = None, fields: dict[str, str] | None = None) -> Response:
@@ -151,8 +139,6 @@ def ask(server: Server) -> Iterator[Ask]:
 
 @pytest.fixture
 def post(ask: Ask, form: dict[str, str]) -> Ask:
-    """Return what posts the right form with the changes given; None takes a parameter away."""
-
     def posted(fields: dict[str, str] | None = None, **changes: str | None) -> Response:
         sent = {name: value for name, value in {**form, **changes}.items() if value is not None}
         wanted = {"Content-Type": "application/x-www-form-urlencoded", **(fields or {})}
@@ -163,8 +149,6 @@ def post(ask: Ask, form: dict[str, str]) -> Ask:
 
 @pytest.fixture
 def raw(server: Server) -> Callable[..., bytes]:
-    """Return what sends each of some bytes in a packet of its own, and reads until the server closes."""
-
     def sent(*packets: bytes, port: int | None = None, half_close: bool = True) -> bytes:
         with socket.create_connection(("127.0.0.1", port or server.port), timeout=10) as client:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

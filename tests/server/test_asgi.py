@@ -26,7 +26,6 @@ Message = dict[str, Any]
 
 @pytest.fixture
 def port(gam: Gam) -> Iterator[int]:
-    """Return where uvicorn serves the application."""
     lines: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
         application = Application(gam.store.path, log=lines.append)
@@ -43,7 +42,6 @@ def port(gam: Gam) -> Iterator[int]:
 
 @pytest.fixture
 def ask(port: int) -> Iterator[Callable[..., Response]]:
-    """Return what asks uvicorn over one connection."""
     client = HTTPConnection("127.0.0.1", port, timeout=10)
 
     def asked(method: str, path: str, body: bytes | None = None, fields: dict[str, str] | None = None) -> Response:
@@ -55,7 +53,6 @@ def ask(port: int) -> Iterator[Callable[..., Response]]:
 
 
 def test_a_key_is_traded_and_claims_are_read(ask: Callable[..., Response], form: dict[str, str]) -> None:
-    """The main job, through a server that others wrote."""
     answer = ask("POST", TOKEN_PATH, urlencode(form).encode(), FORM)
     assert answer.status == 200
     assert dict(answer.fields)["cache-control"] == "no-store"
@@ -68,7 +65,6 @@ def test_a_key_is_traded_and_claims_are_read(ask: Callable[..., Response], form:
 def test_what_is_changed_elsewhere_counts_for_the_next_request(
     ask: Callable[..., Response], form: dict[str, str], gam: Gam
 ) -> None:
-    """Of those who asked before, too: with a token, and for one."""
     token = json.loads(ask("POST", TOKEN_PATH, urlencode(form).encode(), FORM).body)["access_token"]
     for blocked in (False, True, False):
         users.update(gam, "ana", {"blocked": blocked})
@@ -79,7 +75,6 @@ def test_what_is_changed_elsewhere_counts_for_the_next_request(
 
 
 def test_refusals_and_limits_are_those_of_the_contract(ask: Callable[..., Response], form: dict[str, str]) -> None:
-    """The rules judge; what the server in front lets through is judged here."""
     wrong = urlencode({**form, "client_secret": "no"}).encode()
     assert json.loads(ask("POST", TOKEN_PATH, wrong, FORM).body)["error"]["code"] == "116"
     assert ask("POST", TOKEN_PATH, b"x" * 20_000, FORM).status == 413
@@ -97,18 +92,15 @@ class Wire:
         self.sent: list[Message] = []
 
     async def receive(self) -> Message:
-        """Give the next message; after the last one, none ever comes."""
         if not self.messages:
             await asyncio.sleep(3600)
         return self.messages.pop(0)
 
     async def send(self, message: Any) -> None:  # noqa: ANN401 - as ASGI has it
-        """Take a message."""
         self.sent.append(dict(message))
 
 
 def scope(method: str = "POST", path: str = TOKEN_PATH, **fields: str) -> Message:
-    """Return the scope of a request."""
     pairs = [(name.replace("_", "-").encode(), value.encode()) for name, value in fields.items()]
     return {
         "type": "http", "http_version": "1.1", "method": method, "path": path, "query_string": b"",
@@ -117,26 +109,22 @@ def scope(method: str = "POST", path: str = TOKEN_PATH, **fields: str) -> Messag
 
 
 def ran(application: Application, wire: Wire, asked: Message) -> list[Message]:
-    """Return what the application sends."""
     asyncio.run(application(asked, wire.receive, wire.send))
     return wire.sent
 
 
 @pytest.fixture
 def application(gam: Gam) -> Application:
-    """Return the application, quiet."""
     return Application(gam.store.path, log=lambda _: None)
 
 
 def test_a_server_that_tells_of_no_start_is_served_with_its_first_request(application: Application) -> None:
-    """And the end of the process closes the store."""
     sent = ran(application, Wire(), scope("GET", "/healthz"))
     assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
     assert sent[0]["status"] == 200
 
 
 def test_the_life_of_a_server_opens_and_closes_the_store(application: Application) -> None:
-    """Each message has its answer."""
     wire = Wire({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
     sent = ran(application, wire, {"type": "lifespan"})
     assert [message["type"] for message in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
@@ -149,7 +137,6 @@ def test_the_life_of_a_server_opens_and_closes_the_store(application: Applicatio
 def test_a_store_that_cannot_be_opened_ends_the_start(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], told: str
 ) -> None:
-    """With what is wrong and what to do, for the log of the server in front."""
     monkeypatch.delenv("GAMCLI_STORE", raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -159,7 +146,6 @@ def test_a_store_that_cannot_be_opened_ends_the_start(
 
 
 def test_the_application_of_the_environment_serves_its_store(gam: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`gamcli.server.asgi:app` needs a name and no more."""
     monkeypatch.setenv("GAMCLI_STORE", os.fspath(gam.store.path))
     wire = Wire({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
     assert ran(asgi.app, wire, {"type": "lifespan"})[0]["type"] == "lifespan.startup.complete"
@@ -176,19 +162,16 @@ def test_the_application_of_the_environment_serves_its_store(gam: Gam, monkeypat
 def test_a_body_that_is_not_as_it_says_is_refused(
     application: Application, monkeypatch: pytest.MonkeyPatch, messages: list[Message], status: int
 ) -> None:
-    """Shorter, longer, or slower."""
     monkeypatch.setattr(asgi, "BODY_SECONDS", 0.05)
     sent = ran(application, Wire(*messages), scope(content_length="10", content_type=FORM["Content-Type"]))
     assert sent[0]["status"] == status
 
 
 def test_a_client_that_leaves_gets_nothing(application: Application) -> None:
-    """Nobody is there to answer."""
     assert ran(application, Wire({"type": "http.disconnect"}), scope(content_length="10")) == []
 
 
 def test_what_comes_in_two_ways_or_without_length_is_refused(application: Application) -> None:
-    """The contract's 411 and 400, whatever the server in front let pass."""
     chunked = scope(transfer_encoding="chunked", content_type=FORM["Content-Type"])
     assert ran(application, Wire(), chunked)[0]["status"] == 411
     twice = scope(authorization="a")
@@ -197,14 +180,12 @@ def test_what_comes_in_two_ways_or_without_length_is_refused(application: Applic
 
 
 def test_a_websocket_is_closed(application: Application) -> None:
-    """There is none here."""
     assert ran(application, Wire(), {"type": "websocket"}) == [{"type": "websocket.close", "code": 1003}]
 
 
 def test_grants_of_one_turn_of_the_loop_share_a_commit(
     application: Application, form: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Eight requests at once, one commit, eight tokens."""
     from gamcli.store import Store  # noqa: PLC0415 - to count
 
     commits: list[int] = []
@@ -233,5 +214,4 @@ def test_grants_of_one_turn_of_the_loop_share_a_commit(
     [("10.0.0.1", "10.0.0.1"), ("::1", "::1"), ("x" * 40_000, ""), ("10.0.0.1, 10.0.0.2", ""), ("", "")],
 )
 def test_what_is_no_address_is_none(told: str, address: str) -> None:
-    """A server in front may take it from a header that the client wrote."""
     assert asgi._client_address(told) == address  # noqa: SLF001 - it is read where the request is made

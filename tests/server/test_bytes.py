@@ -30,7 +30,6 @@ OTHERS = "\x00\t\n\r :%&/=\x7f\xff"
 
 @pytest.fixture
 def whole(form: dict[str, str]) -> bytes:
-    """Return a whole request that is granted a token."""
     body = urlencode(form).encode()
     head = f"POST {PATH} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n"
     return head.encode() + b"Content-Type: application/x-www-form-urlencoded\r\n\r\n" + body
@@ -38,7 +37,6 @@ def whole(form: dict[str, str]) -> bytes:
 
 @pytest.fixture
 def impatient(serve: Callable[..., Server], lines: list[str]) -> Iterator[Server]:
-    """Run a server with short times, and see afterwards that it is whole and told of no bug."""
     before = threading.active_count()
     server = serve(times=SHORT, max_failures=0)
     running = threading.active_count()
@@ -50,14 +48,12 @@ def impatient(serve: Callable[..., Server], lines: list[str]) -> Iterator[Server
 
 
 def connected(server: Server) -> socket.socket:
-    """Return a new connection to the server."""
     client = socket.create_connection(("127.0.0.1", server.port), timeout=10)
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return client
 
 
 def said(server: Server, data: bytes, *, ends: bool = True) -> bytes:
-    """Return all that the server says to `data` until it closes; it may close in the middle of what is sent."""
     with connected(server) as client:
         try:
             client.sendall(data)
@@ -69,7 +65,6 @@ def said(server: Server, data: bytes, *, ends: bool = True) -> bytes:
 
 
 def heard(client: socket.socket) -> bytes:
-    """Return what comes until the server closes, or resets."""
     found = b""
     try:
         while data := client.recv(65536):
@@ -80,7 +75,6 @@ def heard(client: socket.socket) -> bytes:
 
 
 def statuses(answer: bytes) -> list[int]:
-    """Return the statuses of the responses that `answer` consists of, each of them whole."""
     found = []
     while answer:
         head, end, rest = answer.partition(b"\r\n\r\n")
@@ -97,14 +91,12 @@ def statuses(answer: bytes) -> list[int]:
 
 
 def test_a_request_that_is_cut_anywhere_is_refused_or_let_go(impatient: Server, whole: bytes) -> None:
-    """At every byte; a client that has gone without a word hears none."""
     for place in range(len(whole)):
         assert statuses(said(impatient, whole[:place])) == ([400] if place else []), place
     assert statuses(said(impatient, whole)) == [200]
 
 
 def test_a_request_that_stops_anywhere_is_told_when_its_time_is_over(impatient: Server, whole: bytes) -> None:
-    """All of them wait at once, and the next request is answered meanwhile."""
     places = range(0, len(whole), 5)
     with ExitStack() as stack:
         waiting = [(place, stack.enter_context(connected(impatient))) for place in places]
@@ -116,7 +108,6 @@ def test_a_request_that_stops_anywhere_is_told_when_its_time_is_over(impatient: 
 
 
 def test_a_byte_that_is_changed_anywhere_does_no_harm(impatient: Server, whole: bytes) -> None:
-    """Each by another one: granted, refused, or closed; then what follows it is no request of anybody."""
     for place in range(len(whole)):
         other = OTHERS[place % len(OTHERS)].encode("latin-1")
         found = statuses(said(impatient, whole[:place] + other + whole[place + 1 :]))
@@ -125,7 +116,6 @@ def test_a_byte_that_is_changed_anywhere_does_no_harm(impatient: Server, whole: 
 
 
 def test_a_byte_more_or_less_anywhere_does_no_harm(impatient: Server, whole: bytes) -> None:
-    """The length then says something else than what comes."""
     for place in range(0, len(whole), 2):
         for data in (whole[:place] + whole[place + 1 :], whole[:place] + b"\n" + whole[place:]):
             assert set(statuses(said(impatient, data))) <= REFUSED | {200}, place
@@ -150,12 +140,10 @@ def test_a_byte_more_or_less_anywhere_does_no_harm(impatient: Server, whole: byt
 def test_what_comes_behind_a_request_is_judged_for_itself(
     impatient: Server, whole: bytes, behind: bytes, told: list[int]
 ) -> None:
-    """The request before it is answered first, whatever it is."""
     assert statuses(said(impatient, whole + behind)) == told
 
 
 def test_a_body_larger_than_it_says_is_the_next_request(impatient: Server, whole: bytes) -> None:
-    """So it is refused as one, and a body smaller than it says is waited for."""
     head, _, body = whole.partition(b"\r\n\r\n")
     length = b"Content-Length: %d" % len(body)
     smaller = head.replace(length, b"Content-Length: %d" % (len(body) - 3))
@@ -175,8 +163,6 @@ PIECES = st.sampled_from([
 
 
 def test_pieces_of_requests_in_any_order_do_no_harm(impatient: Server) -> None:
-    """Each connection comes to an end, and whatever it says is whole responses."""
-
     @settings(max_examples=300, deadline=None, database=None, suppress_health_check=[*HealthCheck])
     @given(st.lists(PIECES | st.binary(max_size=20), min_size=1, max_size=12))
     def come(pieces: list[bytes]) -> None:
@@ -186,7 +172,6 @@ def test_pieces_of_requests_in_any_order_do_no_harm(impatient: Server) -> None:
 
 
 def test_connections_that_stay_idle_hold_up_nobody(serve: Callable[..., Server]) -> None:
-    """Four hundred of them, more than half of which have asked before; `tests/bench/idle.py` opens ten thousand."""
     server = serve()
     threads = threading.active_count()
     with ExitStack() as stack:
@@ -200,7 +185,6 @@ def test_connections_that_stay_idle_hold_up_nobody(serve: Callable[..., Server])
 
 
 def test_connections_that_stay_idle_are_closed(serve: Callable[..., Server]) -> None:
-    """All of them, without a word."""
     server = serve(times=Timeouts(idle=0.3))
     with ExitStack() as stack:
         idle = [stack.enter_context(connected(server)) for _ in range(200)]

@@ -18,18 +18,15 @@ USERINFO_PATH = "/oauth/gam/v2.0/userinfo"
 
 @pytest.fixture
 def manner() -> ErrorFormat:
-    """Return how the server of this test tells refusals."""
     return ErrorFormat("rfc6749")
 
 
 @pytest.fixture
 def server(serve: Callable[..., Server], manner: ErrorFormat) -> Server:
-    """Return a server that tells refusals so."""
     return serve(manner=manner)
 
 
 def told(response: Response) -> tuple[int, str | None, str | None]:
-    """Return status, name and challenge of a refusal, whose shape is checked."""
     body = json.loads(response.body)
     assert [*body][-1] == "error_description"
     assert isinstance(body["error_description"], str)
@@ -51,18 +48,15 @@ def told(response: Response) -> tuple[int, str | None, str | None]:
 def test_a_grant_is_refused_in_the_words_of_rfc_6749(
     post: Ask, changes: dict[str, str | None], expected: tuple[int, str, str | None]
 ) -> None:
-    """Only a 401 carries a challenge."""
     assert told(post(**changes)) == expected
 
 
 def test_a_client_that_used_basic_is_asked_for_it_again(post: Ask) -> None:
-    """RFC 6749 §5.2."""
     response = post({"Authorization": "Basic x"}, client_id=None, client_secret=None)
     assert told(response) == (401, "invalid_client", 'Basic realm="gam"')
 
 
 def test_userinfo_names_what_is_wrong_with_a_token(ask: Ask) -> None:
-    """Unless none was sent (RFC 6750 §3.1)."""
     challenge = 'Bearer realm="gam", error="invalid_token"'
     assert told(ask("GET", USERINFO_PATH, None, {"Authorization": "x"})) == (401, "invalid_token", challenge)
     assert told(ask("GET", USERINFO_PATH)) == (401, None, 'Bearer realm="gam"')
@@ -81,7 +75,6 @@ def test_userinfo_names_what_is_wrong_with_a_token(ask: Ask) -> None:
 def test_an_expired_token_has_the_status_that_is_wanted(
     ask: Ask, post: Ask, forward: Callable[[timedelta], None], manner: ErrorFormat
 ) -> None:
-    """And no other refusal has it; a 403 carries no challenge."""
     fields = {"Authorization": json.loads(post().body)["access_token"]}
     forward(timedelta(hours=1))
     response = ask("GET", USERINFO_PATH, None, fields)
@@ -91,7 +84,6 @@ def test_an_expired_token_has_the_status_that_is_wanted(
 
 
 def test_what_http_itself_refuses_is_told_alike(ask: Ask, raw: Callable[..., bytes]) -> None:
-    """With the status of HTTP."""
     assert told(ask("GET", "/nowhere")) == (404, "invalid_request", None)
     assert told(ask("DELETE", USERINFO_PATH)) == (405, "invalid_request", None)
     for sent, status in ((b"x\r\n\r\n", 400), (_too_large(), 413)):
@@ -106,7 +98,6 @@ def _too_large() -> bytes:
 
 
 def test_a_store_that_is_gone_is_told_with_a_time_to_try_again(ask: Ask, post: Ask, gam: Gam) -> None:
-    """As temporarily_unavailable."""
     gam.store.path.unlink()
     for response in (post(), ask("GET", "/healthz")):
         assert told(response) == (503, "temporarily_unavailable", None)

@@ -29,7 +29,6 @@ TOKEN_PATH = "/oauth/gam/v2.0/access_token"
 
 @pytest.fixture
 def commits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Return what fills with how many grants each commit kept."""
     found: list[int] = []
     written: list[int] = []
     add, commit = rows.add, Store.commit
@@ -49,7 +48,6 @@ def commits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def granted(server: Server, form: dict[str, str]) -> int:
-    """Return the status of a grant over a connection of its own."""
     client = HTTPConnection("127.0.0.1", server.port, timeout=20)
     client.request("POST", TOKEN_PATH, urlencode(form), {"Content-Type": "application/x-www-form-urlencoded"})
     with client.getresponse() as response:
@@ -60,7 +58,6 @@ def granted(server: Server, form: dict[str, str]) -> int:
 
 
 def test_a_grant_that_is_alone_is_committed_alone(post: Ask, commits: list[int]) -> None:
-    """It waits for nobody."""
     assert [post().status for _ in range(3)] == [200, 200, 200]
     assert commits == [1, 1, 1]
 
@@ -68,7 +65,6 @@ def test_a_grant_that_is_alone_is_committed_alone(post: Ask, commits: list[int])
 def test_grants_that_arrive_while_another_is_committed_share_the_next_commit(
     server: Server, form: dict[str, str], commits: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ten clients, two commits; each has a token of its own."""
     begun, go_on, entered = Event(), Event(), Event()
     commit, enter, came = Store.commit, group_commit.GroupCommit.add, list[int]()
 
@@ -99,7 +95,6 @@ def test_grants_that_arrive_while_another_is_committed_share_the_next_commit(
 def test_userinfo_does_not_wait_for_a_commit(
     server: Server, ask: Ask, form: dict[str, str], post: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The disk takes its time for a grant, and claims are read meanwhile."""
     token = json.loads(post().body)["access_token"]
     begun, go_on = Event(), Event()
     commit = Store.commit
@@ -120,7 +115,6 @@ def test_userinfo_does_not_wait_for_a_commit(
 
 
 def test_an_answer_tells_of_what_is_committed(post: Ask, gam: Gam) -> None:
-    """Another connection to the file finds the row of each token that was handed out."""
     for _ in range(5):
         token = json.loads(post().body)["access_token"]
         connection = sqlite3.connect(gam.store.path)
@@ -133,7 +127,6 @@ def test_an_answer_tells_of_what_is_committed(post: Ask, gam: Gam) -> None:
 def test_a_grant_waits_for_a_writer_and_the_others_do_not(
     server: Server, form: dict[str, str], raw: Callable[..., bytes], gam: Gam, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another connection to the file holds the write lock; userinfo and healthz go on."""
     waits = Event()
     wait = group_commit.GroupCommit._wait_for_store  # noqa: SLF001 - to know that it waits
 
@@ -154,7 +147,6 @@ def test_a_grant_waits_for_a_writer_and_the_others_do_not(
 def test_who_has_waited_too_long_for_a_writer_is_told_that_the_store_is_busy(
     post: Ask, gam: Gam, monkeypatch: pytest.MonkeyPatch, lines: list[str]
 ) -> None:
-    """And the next one, once the store is free again, is served."""
     monkeypatch.setattr(worker_pool, "MAX_WAIT_SECONDS", 0.2)
     began = monotonic()
     with Store.open(gam.store.path) as other, other.writing():
@@ -167,7 +159,6 @@ def test_who_has_waited_too_long_for_a_writer_is_told_that_the_store_is_busy(
 
 
 def test_nobody_waits_for_a_writer_beyond_their_own_time(gam: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever came while others waited has waited with them."""
     asked: list[int] = []
 
     def busy(_: Store) -> Any:  # noqa: ANN401 - as begin
@@ -187,7 +178,6 @@ def test_nobody_waits_for_a_writer_beyond_their_own_time(gam: Gam, monkeypatch: 
 
 
 def test_grants_go_on_while_others_write(post: Ask, gam: Gam) -> None:
-    """Each sees what was written before it."""
     with ThreadPoolExecutor(1) as pool:
         written = pool.submit(lambda: [users.update(gam, "ana", {"city": str(number)}) for number in range(50)])
         statuses = {post().status for _ in range(100)}
@@ -199,7 +189,6 @@ def test_grants_go_on_while_others_write(post: Ask, gam: Gam) -> None:
 def test_a_batch_that_fails_is_tried_again_one_by_one(
     post: Ask, gam: Gam, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    """The disk was full for a moment: nobody was told a token that is lost, and nothing is left behind."""
     real, failed = getattr(Store, step), list[int]()
 
     def fails_once(store: Store) -> Any:  # noqa: ANN401 - as either
@@ -216,7 +205,6 @@ def test_a_batch_that_fails_is_tried_again_one_by_one(
 
 
 def rows_of(gam: Gam) -> int:
-    """Return how many tokens there are."""
     with tokens.search(gam, tokens.TokenSearch()) as found:
         return len(list(found))
 
@@ -224,7 +212,6 @@ def rows_of(gam: Gam) -> int:
 def test_one_that_breaks_a_batch_spoils_no_other(
     server: Server, form: dict[str, str], gam: Gam, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It alone is answered 500, for a bug that only its row meets."""
     users.create(gam, "bob", {})
     other = {**form, "api_key": keys.generate(gam, keys.KeySpec("bob", "portal")).secret.reveal()}
     keep = tokens.issue_token
@@ -243,7 +230,6 @@ def test_one_that_breaks_a_batch_spoils_no_other(
 
 
 def test_a_server_that_ends_leaves_no_thread_behind(serve: Callable[..., Server], gam: Gam) -> None:
-    """Not even one that waits for a store which is never free."""
     with Store.open(gam.store.path) as other, other.writing():
         server = serve(stop_seconds=0.1)
         client = HTTPConnection("127.0.0.1", server.port, timeout=20)

@@ -7,7 +7,6 @@ from gamcli.server.log_writer import LogWriter
 
 
 def test_every_line_is_written_in_order() -> None:
-    """However many come before the end."""
     texts = list[str]()
     writer = LogWriter(texts.append)
     lines = [f"line {number}" for number in range(log_writer.MAX_BATCH * 2 + 1)]
@@ -20,7 +19,6 @@ def test_every_line_is_written_in_order() -> None:
 
 
 def test_beyond_the_bound_there_is_no_room() -> None:
-    """Until some lines are written."""
     go_on = Event()
 
     def stalled(_: str) -> None:
@@ -35,7 +33,6 @@ def test_beyond_the_bound_there_is_no_room() -> None:
 
 
 def test_a_log_that_nobody_reads_stops_nothing() -> None:
-    """The reader of a pipe has gone."""
     tried = Event()
 
     def gone(_: str) -> None:

@@ -18,7 +18,6 @@ OFTEN = timedelta(seconds=0.01)
 
 
 def put_tokens(gam: Gam, count: int, days: int) -> None:
-    """Put tokens into the store that expired so many days ago."""
     at = micros(gam.now() - timedelta(days=days))
     user = users.show(gam, "sam").guid
     with gam.store.writing() as tx:
@@ -30,19 +29,16 @@ def put_tokens(gam: Gam, count: int, days: int) -> None:
 
 
 def left(gam: Gam) -> int:
-    """Return how many tokens there are."""
     with gam.store.reading() as tx:
         return len(list(tx.each("SELECT id FROM token")))
 
 
 def told(gam: Gam) -> list[str]:
-    """Return what the audit trail tells of what went."""
     with gam.store.reading() as tx:
         return [entry.details for entry in audit.each(tx) if entry.action == "token.prune"]
 
 
 def wait_until(done: Callable[[], bool]) -> None:
-    """Wait until that is so."""
     for _ in range(2000):
         if done():
             return
@@ -52,7 +48,6 @@ def wait_until(done: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def peopled(gam: Gam) -> Gam:
-    """Return what works on a store with long dead tokens, and one that died today."""
     users.create(gam, "sam", {})
     put_tokens(gam, 2500, 40)
     put_tokens(gam, 1, 0)
@@ -60,7 +55,6 @@ def peopled(gam: Gam) -> Gam:
 
 
 def test_what_is_long_dead_goes_while_the_server_runs(peopled: Gam) -> None:
-    """At once, and again and again; each time that something went, the audit trail tells."""
     with closing(Pruner(peopled, OFTEN)):
         wait_until(lambda: told(peopled) == ['{"tokens":2500,"sessions":0}'])
         put_tokens(peopled, 5, 35)
@@ -70,7 +64,6 @@ def test_what_is_long_dead_goes_while_the_server_runs(peopled: Gam) -> None:
 
 
 def test_another_who_writes_is_waited_for(peopled: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is lost meanwhile."""
     monkeypatch.setattr(pruner, "BUSY_SECONDS", 0.0)
     with closing(sqlite3.connect(peopled.store.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -82,7 +75,6 @@ def test_another_who_writes_is_waited_for(peopled: Gam, monkeypatch: pytest.Monk
 
 
 def test_a_store_that_is_gone_ends_nothing(peopled: Gam) -> None:
-    """The server tells whoever asks; this goes on when the store is back."""
     away = peopled.store.path.with_name("away.db")
     peopled.store.path.rename(away)
     with closing(Pruner(peopled, OFTEN)):
@@ -92,7 +84,6 @@ def test_a_store_that_is_gone_ends_nothing(peopled: Gam) -> None:
 
 
 def test_it_ends_in_the_middle_of_its_work(peopled: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between two parts."""
     monkeypatch.setattr("gamcli.store.pruning.PART", 1)
     working = Pruner(peopled, OFTEN)
     wait_until(lambda: left(peopled) < 2501)

@@ -27,8 +27,6 @@ Told = list[tuple[str, dict[str, Any]]]
 
 @pytest.fixture
 def told(gam: Gam) -> Callable[[], Told]:
-    """Return what reads the entries about refusals: the application, and what they say."""
-
     def read() -> Told:
         with audit.search(gam, AuditSearch(action=REFUSALS)) as found:
             return [(entry.target, json.loads(entry.details)) for entry in found]
@@ -38,7 +36,6 @@ def told(gam: Gam) -> Callable[[], Told]:
 
 @pytest.fixture
 def summaries(gam: Gam) -> Iterator[RefusalCounts]:
-    """Return summaries that are written when they are closed."""
     made = RefusalCounts(gam)
     yield made
     made.close()
@@ -47,7 +44,6 @@ def summaries(gam: Gam) -> Iterator[RefusalCounts]:
 def test_refusals_are_written_as_one_entry_an_application(
     gam: Gam, told: Callable[[], Told], forward: Callable[[timedelta], None]
 ) -> None:
-    """At the latest when the server stops; nothing is written for nothing."""
     with closing(RefusalCounts(gam)) as summaries:
         for _ in range(1000):
             summaries.count("key_unproven", CLIENT_ID)
@@ -68,7 +64,6 @@ def test_refusals_are_written_as_one_entry_an_application(
 def test_refusals_are_written_every_few_minutes(
     gam: Gam, told: Callable[[], Told], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the server runs, too."""
     written = Event()
     real = RefusalCounts._write  # noqa: SLF001 - to know when it has happened
 
@@ -85,7 +80,6 @@ def test_refusals_are_written_every_few_minutes(
 
 
 def test_what_http_refuses_is_no_attempt(gam: Gam, told: Callable[[], Told]) -> None:
-    """Nor is what the server fails at; every attempt is counted."""
     assert {"path_unknown", "request_slow", "connections_full", "store_busy", "bug"} & COUNTED_RULES == set()
     assert {
         "client_secret_wrong",
@@ -102,7 +96,6 @@ def test_what_http_refuses_is_no_attempt(gam: Gam, told: Callable[[], Told]) -> 
 
 
 def test_however_many_there_are_the_entries_are_few(gam: Gam, told: Callable[[], Told]) -> None:
-    """What is one application too many counts for nobody."""
     with closing(RefusalCounts(gam)) as summaries:
         summaries.count("key_unproven", CLIENT_ID)
         for number in range(3 * MAX_APPS):
@@ -117,7 +110,6 @@ def test_however_many_there_are_the_entries_are_few(gam: Gam, told: Callable[[],
 def test_a_busy_store_is_told_later(
     gam: Gam, told: Callable[[], Told], forward: Callable[[timedelta], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What could not be written is counted on, from when it began."""
     monkeypatch.setattr("gamcli.server.refusal_counts.BUSY_SECONDS", 0)
     with closing(RefusalCounts(gam)) as summaries:
         summaries.count("key_unproven", CLIENT_ID)
@@ -130,14 +122,12 @@ def test_a_busy_store_is_told_later(
 
 
 def test_a_store_that_is_gone_stops_nothing(gam: Gam, summaries: RefusalCounts) -> None:
-    """The server says so elsewhere."""
     gam.store.path.unlink()
     summaries.count("key_unproven", CLIENT_ID)
     summaries._write()  # noqa: SLF001 - what the thread does
 
 
 def test_a_store_in_memory_gets_none(gam: Gam) -> None:
-    """Its audit trail ends with the server, and its one connection is the server's."""
     with Store.in_memory() as store, store.reading() as tx:
         with closing(RefusalCounts(Gam(store, gam.now, gam.entropy, "test"))) as summaries:
             summaries.count("key_unproven", CLIENT_ID)
@@ -147,7 +137,6 @@ def test_a_store_in_memory_gets_none(gam: Gam) -> None:
 def test_what_a_server_refused_is_in_the_trail_once_it_has_stopped(
     gam: Gam, server: Server, ask: Callable[..., Any], post: Callable[..., Any], told: Callable[[], Told]
 ) -> None:
-    """What it answered at once and what took time; never what a client sent, and no grant."""
     auth_types.update(gam, "local", {"enabled": True})
     users.set_password(gam, "ana", Secret("correct horse battery"))
     of_ana = {"api_key": None, "username": "ana", "authentication_type_name": "local"}

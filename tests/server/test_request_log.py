@@ -17,7 +17,6 @@ ANSWER = TracedResponse(Response(401, (("X", "s3"),), b"s3"), Trace("portal", "0
 
 
 def told(log_format: str, request: Request | None = REQUEST, answer: TracedResponse = ANSWER) -> list[str]:
-    """Return the lines about a request, told twice."""
     lines = list[str]()
     log = RequestLog(lambda line: lines.append(line) or True, log_format, lambda: AT, "f00d")  # type: ignore[func-returns-value]
     log.write(request, answer, 0.00123)
@@ -26,7 +25,6 @@ def told(log_format: str, request: Request | None = REQUEST, answer: TracedRespo
 
 
 def test_a_line_for_people_tells_who_what_and_why() -> None:
-    """In this order, numbered."""
     assert told("text") == [
         "2026-03-01T12:00:00Z f00d-1 POST /a 401 1.2ms client_id=portal key=0123abcd rule=key_expired",
         "2026-03-01T12:00:00Z f00d-2 POST /a 401 0.0ms client_id=portal key=0123abcd rule=key_expired",
@@ -34,7 +32,6 @@ def test_a_line_for_people_tells_who_what_and_why() -> None:
 
 
 def test_a_line_for_programs_has_every_field() -> None:
-    """Empty ones too, so that a reader need not ask."""
     assert json.loads(told("json", answer=TracedResponse(ANSWER.response, Trace()))[0]) == {
         "time": "2026-03-01T12:00:00Z", "request": "f00d-1", "method": "POST", "path": "/a", "status": 401, "ms": 1.2,
         "client_id": "", "key": "", "rule": "", "detail": "",
@@ -43,24 +40,20 @@ def test_a_line_for_programs_has_every_field() -> None:
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_a_line_holds_no_secret(log_format: str) -> None:
-    """No body, no query, no value of a field."""
     assert "s3" not in "".join(told(log_format))
 
 
 def test_what_could_not_be_read_is_not_shown() -> None:
-    """It may be the body of another request."""
     assert told("text", None)[0].startswith("2026-03-01T12:00:00Z f00d-1 - - 401")
 
 
 @pytest.mark.parametrize("method", ["gamsec_0123", "s3cret&x=", "get", "POSTS"])
 def test_a_request_with_an_unknown_method_is_not_shown(method: str) -> None:
-    """It may be the left-over body of another request."""
     assert told("text", Request(method, "/s3"))[0].startswith("2026-03-01T12:00:00Z f00d-1 - - 401")
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"])
 def test_a_known_method_is_shown(method: str) -> None:
-    """Whether it is served or not."""
     assert f" {method} /a " in told("text", Request(method, "/a"))[0]
 
 
@@ -74,13 +67,11 @@ def test_a_known_method_is_shown(method: str) -> None:
     ],
 )
 def test_a_path_that_is_not_served_is_shown_without_what_may_be_a_secret(path: str, word: str) -> None:
-    """No fragment, no long word, and not too much of it."""
     answer = TracedResponse(ANSWER.response, Trace(rule="path_unknown"))
     assert f" POST {word} 401 " in told("text", Request("POST", path), answer)[0]
 
 
 def test_lines_that_were_lost_are_counted() -> None:
-    """As soon as there is room again, once."""
     lines, room = list[str](), list[bool]([False, False, False, True, True, True])
 
     def sink(line: str) -> bool:
@@ -114,13 +105,11 @@ def test_lines_that_were_lost_are_counted() -> None:
     ],
 )
 def test_what_a_client_sent_is_shown_as_one_harmless_word(text: str, word: str) -> None:
-    """Escaped, cut, and without the letters of a credential in the wrong place."""
     assert sanitize(text) == word
 
 
 @given(st.text())
 def test_whatever_was_sent_is_one_printable_word(text: str) -> None:
-    """No line break, no terminal sequence, no blank that could forge a field."""
     word = sanitize(text)
     assert word.isascii()
     assert all("!" <= letter <= "~" for letter in word)

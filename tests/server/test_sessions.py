@@ -28,7 +28,6 @@ PROPERTIES = [{"Id": "Branch", "Value": "7"}]
 
 @pytest.fixture
 def login(gam: Gam, form: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Return the parameters that log ana in, where two renewals are allowed; passwords are hashed at the least cost."""
     monkeypatch.setattr(passwords, "CURRENT_COST", passwords.TEST_COST)
     auth_types.update(gam, "local", {"enabled": True})
     edit = apps.ScopeEdit(add=("session_initial_prop",))
@@ -47,8 +46,6 @@ def login(gam: Gam, form: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> di
 
 @pytest.fixture
 def send(ask: Ask, login: dict[str, str]) -> Ask:
-    """Return what logs in with the changes given; None takes a parameter away."""
-
     def sent(fields: dict[str, str] | None = None, **changes: str | None) -> Response:
         wanted = {name: value for name, value in {**login, **changes}.items() if value is not None}
         typed = {"Content-Type": "application/x-www-form-urlencoded", **(fields or {})}
@@ -59,8 +56,6 @@ def send(ask: Ask, login: dict[str, str]) -> Ask:
 
 @pytest.fixture
 def renew(ask: Ask, login: dict[str, str]) -> Ask:
-    """Return what trades the refresh token of an answer, by POST or by GET."""
-
     def renewed(body: dict[str, Any], method: str = "POST", fields: dict[str, str] | None = None) -> Response:
         sent = renewal(login, body["refresh_token"])
         if fields:
@@ -74,13 +69,11 @@ def renew(ask: Ask, login: dict[str, str]) -> Ask:
 
 
 def renewal(login: dict[str, str], token: str) -> dict[str, str]:
-    """Return the parameters that trade a refresh token."""
     client = {name: login[name] for name in ("client_id", "client_secret")}
     return {**client, "grant_type": "refresh_token", "refresh_token": token}
 
 
 def granted(response: Response) -> dict[str, Any]:
-    """Return the body of a success, whose fields are checked."""
     assert response.status == 200, response.body
     body: dict[str, Any] = json.loads(response.body)
     assert list(body) == ["access_token", "token_type", "expires_in", "refresh_token", "scope", "user_guid"]
@@ -89,12 +82,10 @@ def granted(response: Response) -> dict[str, Any]:
 
 
 def refused(response: Response) -> tuple[str, int]:
-    """Return code and status of a refusal."""
     return json.loads(response.body)["error"]["code"], response.status
 
 
 def test_a_password_is_answered_as_a_key_is(send: Ask, ask: Ask, gam: Gam) -> None:
-    """And its token reads the properties of the login."""
     body = granted(send())
     assert re.fullmatch(r"[0-9a-f-]{36}![0-9A-Za-z]{78}", body["access_token"])
     assert re.fullmatch(r"001[0-9A-Za-z]{36}", body["refresh_token"])
@@ -126,12 +117,10 @@ def test_a_password_is_answered_as_a_key_is(send: Ask, ask: Ask, gam: Gam) -> No
     ],
 )
 def test_a_login_may_be_refused(send: Ask, changes: dict[str, str | None], expected: tuple[str, int]) -> None:
-    """With the code and the status of GAM."""
     assert refused(send(**changes)) == expected
 
 
 def test_a_login_is_refused_by_the_state_of_its_user_and_its_application(send: Ask, gam: Gam) -> None:
-    """In the order of the wire."""
     apps.update(gam, "portal", {"require_scope": True})
     assert refused(send()) == ("232", 401)
     users.set_password(gam, "ana", Secret(PASSWORD), must_change=True)
@@ -143,7 +132,6 @@ def test_a_login_is_refused_by_the_state_of_its_user_and_its_application(send: A
 
 
 def test_a_password_expires(send: Ask, gam: Gam, forward: Callable[[timedelta], None]) -> None:
-    """To the second."""
     users.set_password(gam, "ana", Secret(PASSWORD), expires_in=timedelta(days=1))
     assert send().status == 200
     forward(timedelta(days=1))
@@ -151,7 +139,6 @@ def test_a_password_expires(send: Ask, gam: Gam, forward: Callable[[timedelta], 
 
 
 def test_a_password_is_hashed_where_it_holds_up_nobody(send: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a thread of those who wait."""
     verify, names = passwords.verify, []
 
     def noted(password: Secret, stored: str) -> bool:
@@ -165,7 +152,6 @@ def test_a_password_is_hashed_where_it_holds_up_nobody(send: Ask, monkeypatch: p
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
 def test_a_token_is_renewed_until_no_renewal_is_left(send: Ask, renew: Ask, method: str) -> None:
-    """By either method; the scopes stay, and the last answer brings no refresh token."""
     first = granted(send(scope="user_email"))
     second = granted(renew(first, method))
     third = granted(renew(second, method))
@@ -175,7 +161,6 @@ def test_a_token_is_renewed_until_no_renewal_is_left(send: Ask, renew: Ask, meth
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
 def test_a_client_may_renew_with_http_basic(send: Ask, renew: Ask, login: dict[str, str], method: str) -> None:
-    """Then its secret stands in no URL."""
     halves = urlencode({login["client_id"]: login["client_secret"]}).replace("=", ":")
     fields = {"Authorization": "Basic " + b64encode(halves.encode()).decode()}
     assert granted(renew(granted(send()), method, fields))["refresh_token"][:3] == "002"
@@ -183,7 +168,6 @@ def test_a_client_may_renew_with_http_basic(send: Ask, renew: Ask, login: dict[s
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
 def test_a_second_use_is_refused_and_ends_the_session(send: Ask, renew: Ask, ask: Ask, method: str) -> None:
-    """For whoever came first, too."""
     first = granted(send())
     second = granted(renew(first, method))
     assert refused(renew(first, method)) == ("101", 401)
@@ -196,7 +180,6 @@ def test_a_second_use_is_refused_and_ends_the_session(send: Ask, renew: Ask, ask
 def test_a_key_is_answered_with_a_refresh_token_where_renewals_are_allowed(
     login: dict[str, str], post: Ask, renew: Ask
 ) -> None:
-    """It renews as others do."""
     assert login
     body = granted(post())
     assert body["refresh_token"][:3] == "001"
@@ -204,14 +187,12 @@ def test_a_key_is_answered_with_a_refresh_token_where_renewals_are_allowed(
 
 
 def test_no_renewal_is_left_when_the_application_takes_them_back(send: Ask, renew: Ask, gam: Gam) -> None:
-    """168, and in the words of RFC 6749 invalid_grant."""
     body = granted(send())
     apps.update(gam, "portal", {"token.renewals": 0})
     assert refused(renew(body)) == ("168", 401)
 
 
 def test_refusals_are_told_in_the_words_of_the_rfc(serve: Callable[..., Server], login: dict[str, str]) -> None:
-    """With its statuses."""
     server = serve(manner=ErrorFormat("rfc6749"))
     client = HTTPConnection("127.0.0.1", server.port, timeout=10)
     told = []
@@ -225,7 +206,6 @@ def test_refusals_are_told_in_the_words_of_the_rfc(serve: Callable[..., Server],
 
 
 def test_of_many_who_renew_at_once_one_succeeds(send: Ask, server: Server, login: dict[str, str]) -> None:
-    """Though they may share a commit; the others end the session."""
     body = granted(send())
     target = f"{PATH}?{urlencode(renewal(login, body['refresh_token']))}"
 
@@ -249,7 +229,6 @@ def test_of_many_who_renew_at_once_one_succeeds(send: Ask, server: Server, login
 def test_the_log_holds_neither_a_query_nor_a_secret(
     send: Ask, renew: Ask, lines: list[str], ask: Ask, login: dict[str, str]
 ) -> None:
-    """It tells the rule, and the method by which it was asked."""
     body = granted(send())
     renew(body, "GET")
     renew(body, "GET")
@@ -263,7 +242,6 @@ def test_the_log_holds_neither_a_query_nor_a_secret(
 
 @pytest.mark.parametrize("query", ["", "?grant_type=password", "?grant_type=password&api_key=x&password=y"])
 def test_a_get_for_another_grant_is_told_to_post(ask: Ask, login: dict[str, str], query: str) -> None:
-    """With the method that would do."""
     assert login
     response = ask("GET", PATH + query)
     assert (refused(response), dict(response.fields)["Allow"]) == (("405", 405), "POST")
@@ -272,7 +250,6 @@ def test_a_get_for_another_grant_is_told_to_post(ask: Ask, login: dict[str, str]
 def test_who_guesses_passwords_or_refresh_tokens_has_to_wait(
     serve: Callable[..., Server], login: dict[str, str]
 ) -> None:
-    """They are counted as guesses at keys are."""
     server = serve(max_failures=3)
     client = HTTPConnection("127.0.0.1", server.port, timeout=10)
     codes = []
@@ -286,7 +263,6 @@ def test_who_guesses_passwords_or_refresh_tokens_has_to_wait(
 
 
 def test_a_second_use_counts_as_a_guess(serve: Callable[..., Server], login: dict[str, str]) -> None:
-    """Whoever has an old refresh token tries it once."""
     server = serve(max_failures=1)
     client = HTTPConnection("127.0.0.1", server.port, timeout=10)
 

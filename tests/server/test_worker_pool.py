@@ -23,7 +23,6 @@ Ask = Callable[..., Response]
 
 @pytest.fixture
 def takes_long(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Event, Event]]:
-    """Make grants take long; give what tells that one has begun, and what lets all go on."""
     begun, go_on = Event(), Event()
     begin = routes.handle
 
@@ -41,7 +40,6 @@ def takes_long(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Event, Event]]
 
 
 def test_what_takes_long_holds_up_nobody(post: Ask, raw: Callable[..., bytes], takes_long: tuple[Event, Event]) -> None:
-    """While a thread works at a grant, userinfo and healthz go on."""
     begun, go_on = takes_long
     with ThreadPoolExecutor(1) as pool:
         granted = pool.submit(post)
@@ -55,7 +53,6 @@ def test_what_takes_long_holds_up_nobody(post: Ask, raw: Callable[..., bytes], t
 def test_who_has_waited_too_long_is_told_that_the_store_is_busy(
     post: Ask, takes_long: tuple[Event, Event], monkeypatch: pytest.MonkeyPatch, lines: list[str]
 ) -> None:
-    """Without another try, for whoever came earlier has waited in vain."""
     monkeypatch.setattr(worker_pool, "MAX_WAIT_SECONDS", 0)
     response = post()
     assert (response.status, json.loads(response.body)["error"]["code"]) == (503, "503")
@@ -67,7 +64,6 @@ def test_who_has_waited_too_long_is_told_that_the_store_is_busy(
 def test_a_guest_waits_for_what_is_left_of_its_time(
     post: Ask, gam: Gam, takes_long: tuple[Event, Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those before it have used up some; whoever else works with the store waits as long as ever."""
     takes_long[1].set()
     monkeypatch.setattr(worker_pool, "MAX_WAIT_SECONDS", 0.3)
     with Store.open(gam.store.path) as other, other.writing():
@@ -78,7 +74,6 @@ def test_a_guest_waits_for_what_is_left_of_its_time(
 def test_a_store_that_is_busy_when_it_is_read_is_asked_again_with_patience(
     post: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who hurries is told to come back; the one who waits gets an answer."""
     reading, asked = Store.reading, list[float]()
 
     def busy_at_first(store: Store) -> Any:  # noqa: ANN401 - as reading
@@ -96,7 +91,6 @@ def test_a_store_that_is_busy_when_it_is_read_is_asked_again_with_patience(
 def test_a_store_that_is_gone_is_told_to_those_who_wait(
     serve: Callable[..., Server], post: Ask, takes_long: tuple[Event, Event], tmp_path: Path
 ) -> None:
-    """Opening it once more fails, and every guest hears of it."""
     del serve
     takes_long[1].set()
     (tmp_path / "gam.db").rename(tmp_path / "elsewhere.db")

@@ -14,7 +14,6 @@ Trial = Callable[[], AbstractContextManager[Transaction]]
 
 @pytest.fixture(scope="module")
 def trial(tmp_path_factory: pytest.TempPathFactory, now: datetime) -> Iterator[Trial]:
-    """Return transactions on one real store that are undone at their end; it holds two authentication types."""
     with Store.create(tmp_path_factory.mktemp("trial") / "store.db") as store:
         with store.writing() as tx:
             for name, kind in (("apikey", APIKEY), ("local", GAMLOCAL)):
@@ -34,7 +33,6 @@ def trial(tmp_path_factory: pytest.TempPathFactory, now: datetime) -> Iterator[T
 
 @pytest.fixture(scope="session")
 def ana(now: datetime) -> User:
-    """Return a user to keep."""
     return User(
         guid="6f1b4a52-0d0e-4b5e-9c1f-0a1b2c3d4e5f", name="Ana", created_at=now, updated_at=now, email="ana@x.org"
     )
@@ -42,13 +40,11 @@ def ana(now: datetime) -> User:
 
 @pytest.fixture(scope="session")
 def portal(now: datetime) -> App:
-    """Return an application to keep."""
     return App(name="Portal", client_id="c" * 32, secret_digest=b"s" * 32, created_at=now, updated_at=now)
 
 
 @pytest.fixture(scope="session")
 def key(now: datetime, ana: User, portal: App) -> Key:
-    """Return a key of both to keep."""
     return Key(
         id="K1234567",
         user=ana.name,
@@ -64,7 +60,6 @@ def key(now: datetime, ana: User, portal: App) -> Key:
 
 @pytest.fixture
 def peopled(store: Store, ana: User, portal: App, key: Key) -> Store:
-    """Return a store that holds the user, the application and the key."""
     with store.writing() as tx:
         users.add(tx, ana)
         apps.add(tx, portal)

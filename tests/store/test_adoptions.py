@@ -9,7 +9,6 @@ from gamcli.store import Store, adoptions
 def test_what_was_taken_over_is_remembered_until_it_is_let_go(
     store: Store, ana: User, portal: App, key: Key, now: datetime
 ) -> None:
-    """Once, however often; of every kind apart."""
     kind = AuthType("Machines", APIKEY, "", enabled=True, default=False, created_at=now, updated_at=now)
     with store.writing() as tx:
         for record in (ana, ana, portal, key, kind):

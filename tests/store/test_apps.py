@@ -51,7 +51,6 @@ APPS = st.builds(
 
 @pytest.fixture
 def three(store: Store, portal: App) -> Store:
-    """Return a store with three applications that differ in every field that a list sorts by."""
     with store.writing() as tx:
         for place, name in enumerate(("beta", "Alpha", "gamma")):
             at = datetime(2026, 1, 3 - place, tzinfo=UTC)
@@ -63,13 +62,11 @@ def three(store: Store, portal: App) -> Store:
 
 
 def names(tx: Transaction, wanted: AppFilter) -> list[str]:
-    """Return the names of the applications that are listed."""
     return [app.name for app in apps.each(tx, wanted)]
 
 
 @given(APPS, APPS)
 def test_an_application_comes_back_as_it_was_kept(trial: Trial, app: App, after: App) -> None:
-    """Every field, when it is made and when it is changed; its use is counted apart and left out for the rules."""
     with trial() as tx:
         apps.add(tx, app)
         assert apps.named(tx, app.name) == app
@@ -81,7 +78,6 @@ def test_an_application_comes_back_as_it_was_kept(trial: Trial, app: App, after:
 
 @pytest.mark.parametrize("name", ["Portal", "PORTAL", "c" * 32])
 def test_an_application_is_found_by_name_and_client_id(store: Store, portal: App, name: str) -> None:
-    """Names without regard to case."""
     with store.writing() as tx:
         apps.add(tx, portal)
         assert apps.find(tx, name) == apps.named(tx, name) == portal
@@ -89,7 +85,6 @@ def test_an_application_is_found_by_name_and_client_id(store: Store, portal: App
 
 @pytest.mark.parametrize("name", ["", "Port", "C" * 32, "%"])
 def test_another_name_finds_nothing(store: Store, portal: App, name: str) -> None:
-    """The error names it, the hint lists what there is."""
     with store.writing() as tx:
         apps.add(tx, portal)
         assert apps.find(tx, name) is None
@@ -99,7 +94,6 @@ def test_another_name_finds_nothing(store: Store, portal: App, name: str) -> Non
 
 
 def test_only_a_client_id_finds_a_client(store: Store, portal: App) -> None:
-    """The endpoint takes no names."""
     with store.writing() as tx:
         apps.add(tx, portal)
         assert apps.of_client(tx, portal.client_id) == portal
@@ -108,7 +102,6 @@ def test_only_a_client_id_finds_a_client(store: Store, portal: App) -> None:
 
 @pytest.mark.parametrize("other", [{"name": "PORTAL"}, {"client_id": "c" * 32}])
 def test_names_and_client_ids_are_unique(store: Store, portal: App, other: dict[str, str]) -> None:
-    """The file itself keeps the second one out."""
     second = replace(portal, **{"name": "second", "client_id": "d" * 32, **other})  # type: ignore[arg-type]
     with store.writing() as tx:
         apps.add(tx, portal)
@@ -135,7 +128,6 @@ def test_names_and_client_ids_are_unique(store: Store, portal: App, other: dict[
     ],
 )
 def test_a_list_shows_the_applications_that_are_wanted(three: Store, wanted: AppFilter, found: list[str]) -> None:
-    """Conditions add up, and names order what is found."""
     with three.reading() as tx:
         assert names(tx, wanted) == found
 
@@ -153,7 +145,6 @@ def test_a_list_shows_the_applications_that_are_wanted(three: Store, wanted: App
     ],
 )
 def test_a_list_is_sorted_by_each_field_in_both_directions(three: Store, sort: str, found: list[str]) -> None:
-    """Ties are broken by name either way."""
     backwards = ["Alpha", "gamma", "beta"] if sort == "enabled" else found[::-1]
     with three.reading() as tx:
         assert names(tx, AppFilter(sort=sort)) == found
@@ -161,13 +152,11 @@ def test_a_list_is_sorted_by_each_field_in_both_directions(three: Store, sort: s
 
 
 def test_a_list_is_not_sorted_by_what_is_no_field(three: Store) -> None:
-    """The hint names the fields."""
     with three.reading() as tx, pytest.raises(UsageError, match="cannot sort by 'secret_digest'"):
         apps.each(tx, AppFilter(sort="secret_digest"))
 
 
 def test_who_allows_only_one_type_is_known(store: Store, portal: App, now: datetime) -> None:
-    """By the name of the type in any case."""
     with store.writing() as tx:
         auth_types.add(tx, AuthType("apikey", APIKEY, "", enabled=True, default=False, created_at=now, updated_at=now))
         apps.add(tx, replace(portal, api_keys=ApiKeyPolicy(auth_type="ApiKey")))
@@ -177,7 +166,6 @@ def test_who_allows_only_one_type_is_known(store: Store, portal: App, now: datet
 
 
 def test_a_deleted_application_is_gone(store: Store, portal: App) -> None:
-    """And only that one."""
     with store.writing() as tx:
         apps.add(tx, portal)
         apps.add(tx, replace(portal, name="other", client_id="d" * 32))
@@ -187,7 +175,6 @@ def test_a_deleted_application_is_gone(store: Store, portal: App) -> None:
 
 
 def test_applications_are_found_by_many_names_at_once(peopled: Store, portal: App) -> None:
-    """By name, or by client_id, both in any case."""
     with peopled.reading() as tx:
         assert list(apps.called(tx, ["PORTAL", "intranet"], [])) == [portal]
         assert list(apps.called(tx, [], ["C" * 32])) == [portal]
@@ -195,7 +182,6 @@ def test_applications_are_found_by_many_names_at_once(peopled: Store, portal: Ap
 
 
 def test_those_that_a_manifest_manages_are_found(peopled: Store, portal: App) -> None:
-    """Of any of the owners asked for."""
     with peopled.writing() as tx:
         apps.save(tx, replace(portal, managed_by="a.toml"))
         assert [each.name for each in apps.managed(tx, ["a.toml"])] == [portal.name]
@@ -203,7 +189,6 @@ def test_those_that_a_manifest_manages_are_found(peopled: Store, portal: App) ->
 
 
 def test_an_application_is_found_by_either_of_its_secrets(three: Store) -> None:
-    """The present one or the one before it, and by no other."""
     with three.writing() as tx:
         beta = apps.named(tx, "beta")
         apps.save(tx, replace(beta, secret_digest=b"n" * 32, retiring_digest=b"o" * 32))

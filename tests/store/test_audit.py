@@ -22,7 +22,6 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 
 
 def test_entries_count_from_one_in_the_order_of_writing(store: Store) -> None:
-    """Several may be written in one transaction."""
     for _ in range(2):
         with store.writing() as tx:
             for number in range(3):
@@ -33,7 +32,6 @@ def test_entries_count_from_one_in_the_order_of_writing(store: Store) -> None:
 
 
 def test_nothing_follows_the_last_number_that_there_is(store: Store) -> None:
-    """Whoever put that entry in; it is told, and nothing is written."""
     with store.writing() as tx:
         audit.add(tx, AT, "tester", "test.note", "x", "{}")
         tx.run("UPDATE audit SET seq = ?", (1 << 63) - 1)
@@ -43,7 +41,6 @@ def test_nothing_follows_the_last_number_that_there_is(store: Store) -> None:
 
 @given(st.lists(TEXTS, min_size=4, max_size=4))
 def test_an_entry_comes_back_as_it_was_written(trial: Trial, texts: list[str]) -> None:
-    """Every column, in any script, in a chain that holds."""
     actor, action, target, details = texts
     with trial() as tx:
         audit.add(tx, AT, actor, action, target, details)
@@ -53,7 +50,6 @@ def test_an_entry_comes_back_as_it_was_written(trial: Trial, texts: list[str]) -
 
 
 def test_the_last_change_is_what_stands_for_the_state(store: Store) -> None:
-    """Every entry moves it but those that sum up refusals; before the first there is none."""
     with store.writing() as tx:
         assert (audit.last(tx), audit.head(tx)) == (None, None)
         audit.add(tx, AT, "tester", "test.note", "1", "{}")
@@ -66,13 +62,11 @@ def test_the_last_change_is_what_stands_for_the_state(store: Store) -> None:
 
 
 def found(tx: Transaction, **wanted: Any) -> list[int]:  # noqa: ANN401 - the fields of a filter
-    """Return the numbers of the entries that a filter finds."""
     return [entry.seq for entry in audit.each(tx, AuditFilter(**wanted))]
 
 
 @pytest.fixture
 def three(store: Store) -> Iterator[Transaction]:
-    """Yield a store with three entries, a day apart, the clock set back by one before the last."""
     with store.writing() as tx:
         audit.add(tx, "2026-03-01T12:00:00Z", "root@build sudo=ana", "key.revoke", "K_1", "{}")
         audit.add(tx, "2026-03-02T12:00:00Z", "ana@desk", "key.set_label", "KX1", "{}")
@@ -123,5 +117,4 @@ def three(store: Store) -> Iterator[Transaction]:
     ids=str,
 )
 def test_a_filter_finds_what_it_names(three: Transaction, wanted: dict[str, Any], expected: list[int]) -> None:
-    """A star is the only letter that stands for others; an actor is found by each of its words."""
     assert found(three, **wanted) == expected

@@ -31,7 +31,6 @@ TYPES = st.builds(
 
 @pytest.fixture
 def three(store: Store, now: datetime) -> Store:
-    """Return a store with three types, the first of which is the default."""
     with store.writing() as tx:
         for place, name in enumerate(("beta", "Alpha", "gamma")):
             at = now - timedelta(hours=place)
@@ -43,7 +42,6 @@ def three(store: Store, now: datetime) -> Store:
 
 @given(TYPES)
 def test_a_type_comes_back_as_it_was_kept(trial: Trial, auth_type: AuthType) -> None:
-    """Every field, when it is made and when it is changed."""
     with trial() as tx:
         auth_types.add(tx, auth_type)
         assert auth_types.named(tx, auth_type.name) == auth_type
@@ -59,13 +57,11 @@ def test_a_type_comes_back_as_it_was_kept(trial: Trial, auth_type: AuthType) -> 
 
 
 def test_a_type_is_found_without_regard_to_case(three: Store) -> None:
-    """And shown as it was written."""
     with three.reading() as tx:
         assert auth_types.named(tx, "ALPHA").name == "Alpha"
 
 
 def test_another_name_finds_no_type(three: Store) -> None:
-    """The error names it, the hint lists what there is."""
     with three.reading() as tx:
         assert auth_types.find(tx, "") is None
         with pytest.raises(NotFoundError) as caught:
@@ -75,8 +71,6 @@ def test_another_name_finds_no_type(three: Store) -> None:
 
 
 def test_names_are_unique_without_regard_to_case(three: Store, now: datetime) -> None:
-    """The file itself keeps the second one out."""
-
     def add() -> None:
         with three.writing() as tx:
             auth_types.add(
@@ -88,7 +82,6 @@ def test_names_are_unique_without_regard_to_case(three: Store, now: datetime) ->
 
 
 def test_one_type_is_the_default(three: Store) -> None:
-    """The one that the repository names, and it can be another."""
     with three.writing() as tx:
         assert [each.name for each in auth_types.each(tx) if each.default] == ["beta"]
         repository.set_default_auth_type(tx, "ALPHA")
@@ -122,19 +115,16 @@ def test_a_list_shows_the_types_that_are_wanted_in_order(
     sort: str | None,
     names: list[str],
 ) -> None:
-    """By kind and state; ties are broken by name."""
     with three.reading() as tx:
         assert [each.name for each in auth_types.each(tx, kind=kind, enabled=enabled, sort=sort)] == names
 
 
 def test_a_list_is_not_sorted_by_what_is_no_field(three: Store) -> None:
-    """The hint names the fields."""
     with three.reading() as tx, pytest.raises(UsageError, match="cannot sort by 'fold'"):
         auth_types.each(tx, sort="fold")
 
 
 def test_a_type_that_is_needed_is_not_deleted(three: Store, portal: App) -> None:
-    """The file itself keeps the default, and the only one that an application allows."""
     with three.writing() as tx:
         apps.add(tx, replace(portal, api_keys=ApiKeyPolicy(auth_type="Alpha")))
 

@@ -10,7 +10,6 @@ from gamcli.store.timestamps import micros
 
 
 def test_the_last_batch_of_an_input_is_found_by_its_digest(store: Store, now: datetime) -> None:
-    """Each begins with nothing delivered."""
     with store.writing() as tx:
         assert batches.find(tx, b"one") is None
         first = batches.begin(tx, b"one", "/a", now)
@@ -22,7 +21,6 @@ def test_the_last_batch_of_an_input_is_found_by_its_digest(store: Store, now: da
 
 
 def test_only_the_last_run_of_a_batch_records_what_it_delivered(store: Store, now: datetime) -> None:
-    """The mark never goes back."""
     with store.writing() as tx:
         first = batches.begin(tx, b"one", "/a", now)
         assert batches.deliver(tx, first, 5)
@@ -34,7 +32,6 @@ def test_only_the_last_run_of_a_batch_records_what_it_delivered(store: Store, no
 
 
 def test_the_parts_of_a_batch_come_back_in_their_order(store: Store, now: datetime) -> None:
-    """One that was recorded already stays."""
     parts = [Part(6, 9, "Abcd", now), Part(1, 5, "zzzz", now + timedelta(microseconds=1))]
     with store.writing() as tx:
         one, two = (batches.begin(tx, digest, "/a", now) for digest in (b"one", b"two"))
@@ -45,14 +42,12 @@ def test_the_parts_of_a_batch_come_back_in_their_order(store: Store, now: dateti
 
 
 def numbers(tx: Transaction) -> tuple[int, int]:
-    """Return the numbers of the one user and the one application."""
     found = tx.one("SELECT user.number, app.number FROM user, app")
     assert found is not None
     return found  # type: ignore[return-value]
 
 
 def test_many_keys_are_kept_as_one_is(store: Store, ana: User, portal: App, key: Key) -> None:
-    """Field by field; those who held the places before step back."""
     with store.writing() as tx:
         users.add(tx, ana)
         apps.add(tx, portal)
@@ -68,13 +63,11 @@ def test_many_keys_are_kept_as_one_is(store: Store, ana: User, portal: App, key:
 
 
 def test_a_beginning_is_taken_when_the_id_of_a_key_has_it(peopled: Store) -> None:
-    """In its own case."""
     with peopled.reading() as tx:
         assert [batches.is_taken(tx, text) for text in ("K123", "K124", "K122", "k123")] == [True, False, False, False]
 
 
 def test_only_keys_that_nobody_used_or_ended_are_renewed(peopled: Store, key: Key, now: datetime) -> None:
-    """The count tells."""
     with peopled.writing() as tx:
         assert batches.renew(tx, {key.id: b"1" * 32}) == 1
         assert keys.named(tx, key.id).digest == b"1" * 32

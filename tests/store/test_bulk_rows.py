@@ -14,7 +14,6 @@ BARE = TERMS._replace(id=2, scopes="", life=None, is_cut=False)
 
 
 def test_users_are_found_by_each_of_their_names(peopled: Store, ana: User) -> None:
-    """A name before an email before a GUID; the text that named them comes along."""
     with peopled.writing() as tx:
         users.add(tx, replace(ana, guid="b" * 36, name="bob", email="", blocked=True))
         found = bulk_rows.people(tx, ["ana", "ana@x.org", ana.guid, "bob", "nobody"])
@@ -25,7 +24,6 @@ def test_users_are_found_by_each_of_their_names(peopled: Store, ana: User) -> No
 
 
 def test_many_users_are_found_at_once(store: Store, ana: User) -> None:
-    """More than one statement asks for."""
     with store.writing() as tx:
         for number in range(600):
             users.add(tx, replace(ana, guid=f"{number:036}", name=f"u{number}", email=""))
@@ -34,7 +32,6 @@ def test_many_users_are_found_at_once(store: Store, ana: User) -> None:
 
 
 def test_an_application_is_told_with_whether_it_has_keys(peopled: Store, portal: App) -> None:
-    """Ended ones count."""
     with peopled.writing() as tx:
         assert bulk_rows.app_number(tx, portal.client_id) == (1, True)
         tx.run("DELETE FROM key")
@@ -42,7 +39,6 @@ def test_an_application_is_told_with_whether_it_has_keys(peopled: Store, portal:
 
 
 def test_rows_come_back_in_chunks_with_their_terms(store: Store) -> None:
-    """Within a chunk by user and application, so that indexes are walked in their order."""
     with store.reading() as tx:
         bulk_rows.clear(tx)
         bulk_rows.agree(tx, TERMS)
@@ -63,7 +59,6 @@ def test_rows_come_back_in_chunks_with_their_terms(store: Store) -> None:
 
 
 def test_pairs_that_come_twice_are_told_with_the_line_of_the_first(store: Store) -> None:
-    """As many pairs as are asked for."""
     with store.reading() as tx:
         bulk_rows.clear(tx)
         pairs = [(1, 1), (1, 2), (1, 1), (2, 1), (1, 2), (1, 1)]
@@ -76,7 +71,6 @@ def test_pairs_that_come_twice_are_told_with_the_line_of_the_first(store: Store)
 def test_the_present_keys_of_pairs_are_found(
     peopled: Store, key: Key, now: datetime, first: int, last: int, found: list[int]
 ) -> None:
-    """Alive or not."""
     with peopled.writing() as tx:
         keys.end(tx, key.id, "revoked", now, None)
         bulk_rows.clear(tx)

@@ -26,7 +26,6 @@ from gamcli.store import Store, completion, users
 def test_names_that_begin_with_what_was_typed_are_found(
     peopled: Store, ana: User, noun: str, typed: str, found: list[tuple[str, str]]
 ) -> None:
-    """In order, each with what says more of it."""
     with peopled.writing() as tx:
         for name in ("bob", "Anaïs"):
             users.add(tx, replace(ana, name=name, guid=name, email=""))
@@ -34,21 +33,18 @@ def test_names_that_begin_with_what_was_typed_are_found(
 
 
 def test_no_more_names_are_found_than_were_asked_for(peopled: Store, ana: User) -> None:
-    """A shell shows only so many."""
     with peopled.writing() as tx:
         users.add(tx, replace(ana, name="bob", guid="bob", email=""))
     assert len(list(completion.beginning(peopled.path, "user", "", 1))) == 1
 
 
 def test_names_are_found_while_another_writes(peopled: Store) -> None:
-    """Nobody waits for a shell, and a shell for nobody."""
     with peopled.writing() as tx:
         users.delete(tx, "nobody")
         assert [name for name, _ in completion.beginning(peopled.path, "user", "", 10)] == ["Ana"]
 
 
 def test_looking_for_names_changes_nothing(peopled: Store) -> None:
-    """Not a byte, and no file stays beside it."""
     peopled.close()
     before = hashlib.sha256(peopled.path.read_bytes()).digest()
     assert list(completion.beginning(peopled.path, "user", "", 10))
@@ -57,7 +53,6 @@ def test_looking_for_names_changes_nothing(peopled: Store) -> None:
 
 @pytest.mark.parametrize("name", ["missing.db", "text", "empty", "folder", "x" * 300])
 def test_where_there_is_no_store_there_are_no_names(tmp_path: Path, name: str) -> None:
-    """Completion stays quiet whatever is wrong."""
     (tmp_path / "text").write_text("text\n" * 500, encoding="utf-8")
     (tmp_path / "empty").touch()
     (tmp_path / "folder").mkdir()
@@ -65,5 +60,4 @@ def test_where_there_is_no_store_there_are_no_names(tmp_path: Path, name: str) -
 
 
 def test_bytes_that_are_no_text_begin_no_name(peopled: Store) -> None:
-    """Completion stays quiet then too."""
     assert list(completion.beginning(peopled.path, "user", "\udcff", 10)) == []

@@ -21,7 +21,6 @@ Lives = list[tuple[timedelta | None, timedelta | None, str | None]]
 
 
 def kept(tx: Transaction, ana: User, portal: App, key: Key, lives: Lives) -> list[Key]:
-    """Keep keys with such lives, times from their creation on, and return them."""
     users.add(tx, ana)
     apps.add(tx, portal)
     made = []
@@ -44,7 +43,6 @@ def kept(tx: Transaction, ana: User, portal: App, key: Key, lives: Lives) -> lis
 def test_keys_are_counted_as_their_records_tell(
     trial: Trial, ana: User, portal: App, key: Key, now: datetime, lives: Lives
 ) -> None:
-    """Whatever ended a key first, in the indexes as in the model."""
     with trial() as tx:
         made = kept(tx, ana, portal, key, lives)
         assert +counts.by_status(tx, now) == Counter(each.status(now) for each in made)
@@ -75,7 +73,6 @@ def test_keys_are_counted_as_their_records_tell(
 
 
 def test_no_row_is_read_for_a_count(store: Store, now: datetime) -> None:
-    """Indexes hold all that is asked for: a million keys are counted at once."""
     asked: list[str] = []
     store._connection.set_trace_callback(asked.append)  # noqa: SLF001 - the statements as they are asked
     with store.reading() as tx:
@@ -90,7 +87,6 @@ def test_no_row_is_read_for_a_count(store: Store, now: datetime) -> None:
 
 
 def test_the_keys_used_last_come_latest_first(peopled: Store, key: Key, portal: App, now: datetime) -> None:
-    """Those that nobody used do not come."""
     with peopled.writing() as tx:
         for number in range(4):
             keys.add(tx, replace(key, id=f"{number:08}"))

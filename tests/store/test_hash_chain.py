@@ -20,7 +20,6 @@ NAMES = ("seq", "at", "actor", "action", "target", "details")
 
 @pytest.fixture
 def trail(store: Store) -> Store:
-    """Return a store whose trail has some entries, with texts that JSON has to escape."""
     for number in range(1, COUNT + 1):
         with store.writing() as tx:
             audit.add(tx, f"2026-03-0{number}T12:00:00Z", 'ñ"\\\n\x7f', "test.note", f"t{number}", '{"a":["é",null]}')
@@ -29,7 +28,6 @@ def trail(store: Store) -> Store:
 
 @pytest.fixture
 def tamper(trail: Store, store_path: Path) -> Tamper:
-    """Return what runs SQL on the file, behind the store's back."""
     assert trail
 
     def run(*statements: str) -> None:
@@ -41,26 +39,22 @@ def tamper(trail: Store, store_path: Path) -> Tamper:
 
 
 def verified(store: Store, head: str | None = None) -> hash_chain.Head:
-    """Return the head of the trail."""
     with store.reading() as tx:
         return audit.verified(tx, head)
 
 
 def wrong(store: Store, head: str | None = None) -> str:
-    """Return what is wrong with the trail."""
     with pytest.raises(StoreAuditLogError) as caught:
         verified(store, head)
     return caught.value.message
 
 
 def hashes(store: Store) -> list[Any]:
-    """Return the hashes of all entries."""
     with store.reading() as tx:
         return [entry.hash for entry in audit.each(tx)]
 
 
 def test_others_recompute_the_chain(trail: Store) -> None:
-    """From the entries as JSON, with no more than the canonical form."""
     before = ""
     with trail.reading() as tx:
         for entry in audit.each(tx):
@@ -72,7 +66,6 @@ def test_others_recompute_the_chain(trail: Store) -> None:
 
 
 def test_the_canonical_form_never_changes() -> None:
-    """Whoever has kept a hash finds it again."""
     text = '["ab",7,"2026-03-01T12:00:00Z","ana","key.revoke","K1",{"reason":"á"}]'
     entry = (7, "2026-03-01T12:00:00Z", "ana", "key.revoke", "K1", '{"reason":"á"}')
     assert hash_chain.digest("ab", entry) == sha256(text.encode()).hexdigest()
@@ -94,14 +87,12 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_changed_entry_is_found(trail: Store, tamper: Tamper, change: str) -> None:
-    """Whatever part of it."""
     tamper(CHANGES[change])
     told = "its hash does not follow from what it says and from entry 2"
     assert wrong(trail) == f"entry 3 was changed, moved or put in: {told}"
 
 
 def test_an_entry_whose_hash_was_made_anew_breaks_the_next(trail: Store, tamper: Tamper) -> None:
-    """The chain leads on."""
     entry = (3, "2026-03-03T12:00:00Z", "eva", "test.note", "t3", "{}")
     new = hash_chain.digest(hashes(trail)[1], entry)
     tamper(f"UPDATE audit SET actor = 'eva', details = '{{}}', hash = '{new}' WHERE seq = 3")
@@ -109,7 +100,6 @@ def test_an_entry_whose_hash_was_made_anew_breaks_the_next(trail: Store, tamper:
 
 
 def test_a_gap_is_found_whatever_the_hashes_say(trail: Store, tamper: Tamper) -> None:
-    """Whoever made the chain anew behind it."""
     entry = (COUNT + 3, "2026-03-09T12:00:00Z", "eva", "test.note", "x", "{}")
     new = hash_chain.digest(hashes(trail)[-1], entry)
     tamper(f"INSERT INTO audit VALUES {(*entry, new)}")
@@ -117,21 +107,17 @@ def test_a_gap_is_found_whatever_the_hashes_say(trail: Store, tamper: Tamper) ->
 
 
 def test_an_entry_without_a_hash_is_found(trail: Store, tamper: Tamper) -> None:
-    """Only stores of earlier versions had those, and they were chained."""
     tamper("UPDATE audit SET hash = NULL WHERE seq = 5")
     assert wrong(trail) == "entry 5 has no hash: it was put in or changed"
 
 
 @pytest.mark.parametrize("column", ["actor", "details", "hash"])
 def test_bytes_that_are_no_text_are_found(trail: Store, tamper: Tamper, column: str) -> None:
-    """SQLite takes them from whoever writes the file."""
     tamper(f"UPDATE audit SET {column} = CAST(x'c3' AS TEXT) WHERE seq = 4")
     assert wrong(trail) == "entry 4 was changed or put in: it is not UTF-8 text"
 
 
 def test_what_else_the_file_fails_at_is_told_as_ever(trail: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is no fault of an entry."""
-
     def fails(*_: object) -> hash_chain.Head:
         raise sqlite3.OperationalError("disk I/O error")
 
@@ -141,14 +127,12 @@ def test_what_else_the_file_fails_at_is_told_as_ever(trail: Store, monkeypatch: 
 
 
 def test_the_first_entry_has_none_before_it(trail: Store, tamper: Tamper) -> None:
-    """So none is named."""
     tamper("UPDATE audit SET target = '' WHERE seq = 1")
     assert wrong(trail).endswith("its hash does not follow from what it says")
 
 
 @pytest.mark.parametrize("gone", [1, 3, COUNT - 1])
 def test_a_removed_entry_is_found(trail: Store, tamper: Tamper, gone: int) -> None:
-    """By its number, and by the chain when the others move up."""
     tamper(f"DELETE FROM audit WHERE seq = {gone}")
     assert wrong(trail) == f"entry {gone} was removed: the next that is there is entry {gone + 1}"
     tamper(f"UPDATE audit SET seq = -seq WHERE seq > {gone}", "UPDATE audit SET seq = -seq - 1 WHERE seq < 0")
@@ -156,20 +140,17 @@ def test_a_removed_entry_is_found(trail: Store, tamper: Tamper, gone: int) -> No
 
 
 def test_an_empty_trail_has_lost_its_first_entry(trail: Store, tamper: Tamper) -> None:
-    """A store begins with one."""
     tamper("DELETE FROM audit")
     assert wrong(trail) == "entry 1 was removed: the trail is empty"
 
 
 @pytest.mark.parametrize("seq", [0, -3])
 def test_an_entry_before_the_first_is_found(trail: Store, tamper: Tamper, seq: int) -> None:
-    """Entries count from 1."""
     tamper(f"INSERT INTO audit SELECT {seq}, at, actor, action, target, details, hash FROM audit WHERE seq = 1")
     assert wrong(trail) == f"entry {seq} was put in: entries count from 1"
 
 
 def test_an_inserted_entry_is_found(trail: Store, tamper: Tamper) -> None:
-    """Even a copy of a true one, with all the others moved down."""
     tamper(
         "UPDATE audit SET seq = -seq WHERE seq > 3",
         "UPDATE audit SET seq = -seq + 1 WHERE seq < 0",
@@ -179,7 +160,6 @@ def test_an_inserted_entry_is_found(trail: Store, tamper: Tamper) -> None:
 
 
 def test_entries_that_changed_places_are_found(trail: Store, tamper: Tamper) -> None:
-    """With all that they say but their numbers."""
     tamper(
         "UPDATE audit SET seq = 99 WHERE seq = 3",
         "UPDATE audit SET seq = 3 WHERE seq = 4",
@@ -189,7 +169,6 @@ def test_entries_that_changed_places_are_found(trail: Store, tamper: Tamper) -> 
 
 
 def test_a_cut_tail_is_found_by_a_hash_that_was_kept(trail: Store, tamper: Tamper) -> None:
-    """The chain alone does not know; every earlier hash is there still."""
     *kept, head = hashes(trail)
     assert verified(trail, head) == (COUNT, head)
     tamper(f"DELETE FROM audit WHERE seq > {COUNT - 2}")
@@ -201,7 +180,6 @@ def test_a_cut_tail_is_found_by_a_hash_that_was_kept(trail: Store, tamper: Tampe
 
 
 def test_a_tail_that_was_written_anew_is_found_by_a_hash_that_was_kept(trail: Store, tamper: Tamper) -> None:
-    """However long it is."""
     head = hashes(trail)[3]
     tamper("DELETE FROM audit WHERE seq > 2")
     with trail.writing() as tx:

@@ -15,7 +15,6 @@ from gamcli.store import Store
 
 @pytest.fixture
 def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gam]:
-    """Return what actions work with, over a store in memory; an empty folder is the place."""
     monkeypatch.chdir(tmp_path)
     with Store.in_memory() as made:
         gam = Gam(made, lambda: datetime(2026, 3, 1, tzinfo=UTC), random.Random(62).randbytes, "tester")
@@ -24,7 +23,6 @@ def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gam]:
 
 
 def test_a_store_in_memory_makes_no_file(memory: Gam, tmp_path: Path) -> None:
-    """And does not mind one that has its name."""
     users.create(memory, "ana", {})
     assert [*tmp_path.iterdir()] == []
     (tmp_path / ":memory:").write_text("mine", encoding="utf-8")
@@ -33,14 +31,12 @@ def test_a_store_in_memory_makes_no_file(memory: Gam, tmp_path: Path) -> None:
 
 
 def test_two_stores_in_memory_know_nothing_of_each_other(memory: Gam) -> None:
-    """Each is its own."""
     users.create(memory, "ana", {})
     with Store.in_memory() as other, other.reading() as tx:
         assert nouns.users.find(tx, "ana") is None
 
 
 def test_a_store_in_memory_is_shared_by_threads(memory: Gam) -> None:
-    """They write one after another, and nothing is lost."""
     threads = [
         Thread(target=lambda first=first: [users.create(memory, f"user{first + at}", {}) for at in range(20)])
         for first in (0, 100, 200)
@@ -54,14 +50,12 @@ def test_a_store_in_memory_is_shared_by_threads(memory: Gam) -> None:
 
 
 def test_beside_a_store_in_memory_is_that_store_itself(memory: Gam) -> None:
-    """It stays open; beside a file there is a connection that ends with the `with`."""
     with memory.store.beside(durable=False, patience=0) as same:
         assert same is memory.store
     users.create(memory, "ana", {})
 
 
 def test_beside_a_file_is_another_connection_to_it(store: Store) -> None:
-    """Which sees what the first one keeps."""
     with store.beside(durable=False, patience=0) as other:
         assert other is not store
         assert (other.path, other.patience) == (store.path, 0)

@@ -23,7 +23,6 @@ ENDS = st.tuples(TIMES, st.sampled_from(["revoked", "replaced", "invalidated"]))
 
 @pytest.fixture
 def four(peopled: Store, key: Key, ana: User, portal: App, now: datetime) -> Store:
-    """Return a store with four keys of two users and two applications."""
     with peopled.writing() as tx:
         users.add(tx, replace(ana, name="bob", guid="bob", email=""))
         apps.add(tx, replace(portal, name="intranet", client_id="i" * 32))
@@ -38,7 +37,6 @@ def four(peopled: Store, key: Key, ana: User, portal: App, now: datetime) -> Sto
 
 
 def ids(tx: Transaction, wanted: KeyFilter) -> list[str]:
-    """Return the ids of the keys that are listed."""
     return [key.id for key in keys.each(tx, wanted)]
 
 
@@ -66,7 +64,6 @@ KEYS = st.builds(
 def test_a_key_comes_back_as_it_was_kept(
     trial: Trial, ana: User, portal: App, key: Key, end: tuple[datetime | None, str | None]
 ) -> None:
-    """Every field, ended or not."""
     kept = replace(key, ended_at=end[0], end=end[1])
     with trial() as tx:
         users.add(tx, ana)
@@ -78,7 +75,6 @@ def test_a_key_comes_back_as_it_was_kept(
 
 
 def test_a_key_follows_the_names_of_its_user_and_application(peopled: Store, ana: User, portal: App) -> None:
-    """It is kept by their ids."""
     with peopled.writing() as tx:
         users.save(tx, replace(ana, name="Anna"))
         apps.save(tx, replace(portal, name="Gate"))
@@ -88,14 +84,12 @@ def test_a_key_follows_the_names_of_its_user_and_application(peopled: Store, ana
 
 @pytest.mark.parametrize("prefix", ["K1234567", "K123", "K1", "KaB", "Kaaaaaaa"])
 def test_a_key_is_named_by_any_beginning_that_is_its_own(four: Store, prefix: str) -> None:
-    """The whole id as well."""
     with four.reading() as tx:
         assert keys.named(tx, prefix).id.startswith(prefix)
 
 
 @pytest.mark.parametrize("prefix", ["K", "Ka", "Kaaaaaa"])
 def test_a_beginning_of_several_ids_is_refused(four: Store, prefix: str) -> None:
-    """The hint is to type more of it."""
     with four.reading() as tx, pytest.raises(UsageError, match="several keys have an id that begins") as caught:
         keys.named(tx, prefix)
     assert caught.value.hint == "type more letters of the id"
@@ -103,21 +97,18 @@ def test_a_beginning_of_several_ids_is_refused(four: Store, prefix: str) -> None
 
 @pytest.mark.parametrize("prefix", ["", "k1234567", "K12345678", "Z", "%", "é", "\U0010ffff", "\ud7ff", "K\U0010ffff"])
 def test_another_beginning_finds_no_key(four: Store, prefix: str) -> None:
-    """Ids tell cases apart, and no letter is too far out to be asked for."""
     with four.reading() as tx, pytest.raises(NotFoundError) as caught:
         keys.named(tx, prefix)
     assert (caught.value.message, caught.value.hint) == (f"no key with the id '{prefix}'", "gamcli key list")
 
 
 def test_only_a_whole_id_finds_a_key(four: Store) -> None:
-    """The endpoint takes no beginnings."""
     with four.reading() as tx:
         assert keys.find(tx, "K123456") is None
         assert keys.find(tx, "K1234567") is not None
 
 
 def test_a_pair_has_one_current_key_the_newest(peopled: Store, key: Key) -> None:
-    """The one before stays, no longer current."""
     with peopled.writing() as tx:
         keys.end(tx, key.id, "replaced", key.created_at, None)
         keys.add(tx, replace(key, id="K2222222"))
@@ -129,8 +120,6 @@ def test_a_pair_has_one_current_key_the_newest(peopled: Store, key: Key) -> None
 
 
 def test_the_file_itself_keeps_a_second_current_key_out(peopled: Store, key: Key) -> None:
-    """Whatever program writes to it."""
-
     def make_both_current() -> None:
         with peopled.writing() as tx:
             keys.add(tx, replace(key, id="K2222222"))
@@ -141,14 +130,12 @@ def test_the_file_itself_keeps_a_second_current_key_out(peopled: Store, key: Key
 
 
 def test_a_pair_without_a_key_has_no_current_one(four: Store, ana: User) -> None:
-    """Nor has one that does not exist."""
     with four.reading() as tx:
         assert keys.current(tx, ana.guid, "nobody") is None
         assert keys.current(tx, "nobody", "i" * 32) is None
 
 
 def test_a_key_ends_with_its_time_status_and_reason(peopled: Store, key: Key, now: datetime) -> None:
-    """All three are kept."""
     with peopled.writing() as tx:
         keys.end(tx, key.id, "invalidated", now, "scope withdrawn: user_email")
         assert keys.named(tx, key.id) == replace(
@@ -157,8 +144,6 @@ def test_a_key_ends_with_its_time_status_and_reason(peopled: Store, key: Key, no
 
 
 def test_a_key_does_not_end_as_anything_else(peopled: Store, key: Key, now: datetime) -> None:
-    """Expiry is a matter of time, not of an end."""
-
     def end() -> None:
         with peopled.writing() as tx:
             keys.end(tx, key.id, "expired", now, None)
@@ -180,7 +165,6 @@ def test_a_key_does_not_end_as_anything_else(peopled: Store, key: Key, now: date
     ],
 )
 def test_a_list_shows_the_keys_that_are_wanted(four: Store, wanted: KeyFilter, found: set[str]) -> None:
-    """Conditions add up."""
     with four.reading() as tx:
         assert set(ids(tx, wanted)) == found
 
@@ -189,7 +173,6 @@ def test_a_list_shows_the_keys_that_are_wanted(four: Store, wanted: KeyFilter, f
 def test_keys_that_expire_before_an_instant_are_found(
     four: Store, now: datetime, seconds: int, found: set[str]
 ) -> None:
-    """The instant itself included, those that never expire left out."""
     with four.reading() as tx:
         assert set(ids(tx, KeyFilter(expires_before=now + timedelta(seconds=seconds)))) == found
 
@@ -208,7 +191,6 @@ def test_keys_that_expire_before_an_instant_are_found(
     ],
 )
 def test_a_list_is_sorted_by_each_field(four: Store, sort: str, found: list[str]) -> None:
-    """Ties are broken by id."""
     with four.reading() as tx:
         assert ids(tx, KeyFilter(sort=sort)) == found
 
@@ -227,13 +209,11 @@ def test_a_list_is_sorted_by_each_field(four: Store, sort: str, found: list[str]
     ],
 )
 def test_a_dash_reverses_the_order(four: Store, sort: str, found: list[str]) -> None:
-    """Ties are broken by id as before, and keys that never expire come last either way."""
     with four.reading() as tx:
         assert ids(tx, KeyFilter(sort=sort)) == found
 
 
 def test_a_deleted_user_or_application_takes_its_keys_along(four: Store, ana: User) -> None:
-    """Nothing points to what is gone."""
     with four.writing() as tx:
         users.delete(tx, ana.guid)
         assert set(ids(tx, KeyFilter())) == {"Kaaaaaaa", "KaB00000"}
@@ -243,7 +223,6 @@ def test_a_deleted_user_or_application_takes_its_keys_along(four: Store, ana: Us
 
 @pytest.mark.parametrize("key_id", ["K1234567", "K1234568", "00000000", "zzzzzzzz"])
 def test_a_key_or_its_neighbour_is_found(peopled: Store, key: Key, key_id: str) -> None:
-    """Something is, as long as there are keys."""
     with peopled.reading() as tx:
         found = keys.at_or_before(tx, key_id)
         assert found is not None
@@ -251,13 +230,11 @@ def test_a_key_or_its_neighbour_is_found(peopled: Store, key: Key, key_id: str) 
 
 
 def test_where_no_keys_are_none_is_near(store: Store) -> None:
-    """An empty store has none."""
     with store.reading() as tx:
         assert keys.at_or_before(tx, "K1234567") is None
 
 
 def test_the_current_keys_of_many_users_are_found_at_once(four: Store, ana: User) -> None:
-    """One a pair, of these users alone."""
     with four.reading() as tx:
         found = list(keys.currents(tx, [ana.guid]))
         assert found
@@ -267,7 +244,6 @@ def test_the_current_keys_of_many_users_are_found_at_once(four: Store, ana: User
 
 
 def test_those_that_a_manifest_manages_are_found(peopled: Store, key: Key, now: datetime) -> None:
-    """Until they have ended."""
     with peopled.writing() as tx:
         keys.manage(tx, key.id, "a.toml")
         assert list(keys.managed(tx, ["a.toml"])) == [key.id]

@@ -23,20 +23,17 @@ with Store.create(Path(sys.argv[1])) as store:
 
 
 def start(path: Path, name: str, count: int) -> "subprocess.Popen[str]":
-    """Start a process that writes `count` entries."""
     words = [sys.executable, "-c", WRITER, str(path), name, str(count)]
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def entries(path: Path) -> list[tuple[int, str, str]]:
-    """Return number, actor and target of all entries, of which each follows from the one before."""
     with Store.open(path) as store, store.reading() as tx:
         assert audit.verified(tx) == audit.head(tx)
         return [(entry.seq, entry.actor, entry.target) for entry in audit.each(tx)]
 
 
 def test_processes_that_write_at_once_leave_no_gap_and_lose_nothing(store_path: Path) -> None:
-    """They may even make the store at the same time; the audit counts from 1 without gaps."""
     started = [start(store_path, name, 25) for name in ("one", "two", "three")]
     faults = [process.communicate(timeout=60)[1] for process in started]
     assert faults == ["", "", ""]
@@ -48,7 +45,6 @@ def test_processes_that_write_at_once_leave_no_gap_and_lose_nothing(store_path: 
 
 @pytest.mark.parametrize("acknowledged", [1, 20])
 def test_what_was_acknowledged_survives_a_killed_process(store_path: Path, acknowledged: int) -> None:
-    """A process that dies at once, without a chance to tidy up, has lost none of what it said was kept."""
     with start(store_path, "victim", 1_000_000) as process:
         assert process.stdout is not None
         for _ in range(acknowledged):

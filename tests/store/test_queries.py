@@ -9,14 +9,12 @@ COLUMNS = {"name": "fold", "when": "at IS NULL, at"}
 
 
 def test_without_conditions_every_row_is_asked_for() -> None:
-    """There is no WHERE at all."""
     asked = Conditions()
     asked.equal("name", None)
     assert (asked.where(), asked.values) == ("", [])
 
 
 def test_conditions_keep_their_values_apart_from_the_text() -> None:
-    """No value ever becomes SQL; False and empty texts are asked for too."""
     asked = Conditions()
     asked.equal("name", "x' OR 1 --")
     asked.equal("enabled", value=False)
@@ -36,25 +34,21 @@ def test_conditions_keep_their_values_apart_from_the_text() -> None:
     ],
 )
 def test_a_sort_becomes_an_order_with_ties_broken(sort: str | None, order: str) -> None:
-    """A dash before the field reverses it; what has no time comes last either way."""
     assert order_by(sort, COLUMNS, "name", "fold") == order
 
 
 @pytest.mark.parametrize("sort", ["other", "--name", "NAME", "fold; DROP TABLE user"])
 def test_another_field_is_refused_with_the_ones_there_are(sort: str) -> None:
-    """What is typed never becomes SQL."""
     with pytest.raises(UsageError, match="cannot sort by") as caught:
         order_by(sort, COLUMNS, "name", "fold")
     assert caught.value.hint == "one of: name, when; '-' before it reverses"
 
 
 def test_there_is_a_mark_for_each_value() -> None:
-    """For VALUES and IN."""
     assert [marks(()), marks("a"), marks([1, 2, 3])] == ["", "?", "?, ?, ?"]
 
 
 def test_many_values_are_asked_for_in_chunks() -> None:
-    """Each once, in their order; no value is no chunk."""
     values = [str(number) for number in range(600)]
     assert list(chunks([*values, *values])) == [values[:250], values[250:500], values[500:]]
     assert list(chunks([])) == []

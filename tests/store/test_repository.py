@@ -10,7 +10,6 @@ from gamcli.store import Store, auth_types, repository
 
 
 def initialise(store: Store, now: datetime, guid: str = "guid") -> None:
-    """Keep a repository with one authentication type of its own."""
     with store.writing() as tx:
         auth_types.add(
             tx, AuthType(f"Of {guid}", APIKEY, "", enabled=True, default=False, created_at=now, updated_at=now)
@@ -19,7 +18,6 @@ def initialise(store: Store, now: datetime, guid: str = "guid") -> None:
 
 
 def test_a_store_has_no_repository_before_it_is_initialised(store: Store) -> None:
-    """Asking for it then says what to do."""
     with store.reading() as tx:
         assert repository.find(tx) is None
         with pytest.raises(StoreMissingError, match="never initialised") as caught:
@@ -28,14 +26,12 @@ def test_a_store_has_no_repository_before_it_is_initialised(store: Store) -> Non
 
 
 def test_the_repository_comes_back_as_it_was_kept(store: Store, now: datetime) -> None:
-    """Its default type is called as it was written."""
     initialise(store, now)
     with store.reading() as tx:
         assert repository.find(tx) == repository.the(tx) == Repository("guid", "Of guid", now, b"k")
 
 
 def test_a_store_has_one_repository(store: Store, now: datetime) -> None:
-    """The file itself keeps a second one out, with all that came along."""
     initialise(store, now)
     with pytest.raises(StoreUnusableError, match="UNIQUE"):
         initialise(store, now, "second")
@@ -44,7 +40,6 @@ def test_a_store_has_one_repository(store: Store, now: datetime) -> None:
 
 
 def test_the_default_type_is_one_that_exists(store: Store, now: datetime) -> None:
-    """The file itself keeps any other name out."""
     initialise(store, now)
 
     def name_another() -> None:

@@ -25,7 +25,6 @@ FAILS = "CREATE TABLE more (x INTEGER) STRICT;\nCREATE TABLE more (x INTEGER) ST
 
 
 def ask(path: Path, sql: str) -> list[tuple[object, ...]]:
-    """Return what the file itself answers."""
     connection = sqlite3.connect(path)
     try:
         return connection.execute(sql).fetchall()
@@ -34,24 +33,20 @@ def ask(path: Path, sql: str) -> list[tuple[object, ...]]:
 
 
 def tables(path: Path) -> set[object]:
-    """Return the names of the tables in the file."""
     return {name for (name,) in ask(path, "SELECT name FROM sqlite_schema WHERE type = 'table'")}
 
 
 def version(path: Path) -> object:
-    """Return the version of the file."""
     return ask(path, "PRAGMA user_version")[0][0]
 
 
 @pytest.fixture
 def closed(store: Store, store_path: Path) -> Path:
-    """Return where a store of the present version lies."""
     store.close()
     return store_path
 
 
 def test_a_new_store_has_all_tables_and_the_record_of_each_step(closed: Path) -> None:
-    """Every table, strict, and one row of history a version."""
     assert tables(closed) == TABLES
     assert version(closed) == len(schema.STEPS)
     assert [row[0] for row in ask(closed, "SELECT version FROM migration")] == list(range(1, len(schema.STEPS) + 1))
@@ -62,19 +57,16 @@ def test_a_new_store_has_all_tables_and_the_record_of_each_step(closed: Path) ->
 
 
 def test_the_history_tells_every_step() -> None:
-    """The docstring of the schema has a line for each version."""
     assert re.findall(r"^    (\d+)  ", schema.__doc__ or "", re.MULTILINE) == [
         str(step) for step in range(1, len(schema.STEPS) + 1)
     ]
 
 
 def test_every_table_says_what_it_keeps() -> None:
-    """The file itself carries the comments, for whoever opens it with another program."""
     assert all("--" in step for step in schema.STEPS)
 
 
 def test_an_older_store_is_brought_up_to_date_when_it_is_opened(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The new step is done and recorded once."""
     monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, MORE))
     for _ in range(2):
         Store.open(closed).close()
@@ -84,7 +76,6 @@ def test_an_older_store_is_brought_up_to_date_when_it_is_opened(closed: Path, mo
 
 
 def test_a_step_that_fails_changes_nothing(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither its tables nor its record nor the version: the store is as it was before."""
     before = version(closed)
     with monkeypatch.context() as patch:
         patch.setattr(schema, "STEPS", (*schema.STEPS, FAILS))
@@ -97,7 +88,6 @@ def test_a_step_that_fails_changes_nothing(closed: Path, monkeypatch: pytest.Mon
 
 
 def test_the_steps_before_one_that_fails_are_kept(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each step is a transaction of its own."""
     known = len(schema.STEPS)
     monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, MORE, FAILS))
     with pytest.raises(StoreUnusableError):
@@ -107,7 +97,6 @@ def test_the_steps_before_one_that_fails_are_kept(closed: Path, monkeypatch: pyt
 
 
 def test_a_newer_store_names_both_versions(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What this gamcli knows and what the store is."""
     with monkeypatch.context() as patch:
         patch.setattr(schema, "STEPS", (*schema.STEPS, MORE))
         Store.open(closed).close()
@@ -117,7 +106,6 @@ def test_a_newer_store_names_both_versions(closed: Path, monkeypatch: pytest.Mon
 
 
 def filled_as_step_1(path: Path) -> None:
-    """Make a store as the first step left it, with two keys of one pair, the earlier one ended, and one of another."""
     connection = sqlite3.connect(path, isolation_level=None)
     for statement in schema.STEPS[0].split(";\n"):
         connection.execute(statement)
@@ -148,7 +136,6 @@ OLD_ENTRIES = 2 * CHUNK + 1
 
 
 def filled_as_step_2(path: Path) -> None:
-    """Make the same store as the second step left it."""
     filled_as_step_1(path)
     connection = sqlite3.connect(path, isolation_level=None)
     for statement in schema.STEPS[1].split(";\n"):
@@ -160,7 +147,6 @@ def filled_as_step_2(path: Path) -> None:
 
 @pytest.mark.parametrize("filled", [filled_as_step_1, filled_as_step_2])
 def test_the_trail_of_an_earlier_version_is_chained(tmp_path: Path, filled: Callable[[Path], None]) -> None:
-    """From its first entry on; what it says stays, but for the blanks in the JSON of its details."""
     path = tmp_path / "old.db"
     filled(path)
     with Store.open(path) as store, store.writing() as tx:
@@ -174,7 +160,6 @@ def test_the_trail_of_an_earlier_version_is_chained(tmp_path: Path, filled: Call
 
 
 def test_details_that_are_no_json_are_chained_as_they_are(tmp_path: Path) -> None:
-    """Whoever put them there: the store can be opened, and they do not change from then on."""
     path = tmp_path / "old.db"
     filled_as_step_1(path)
     connection = sqlite3.connect(path, isolation_level=None)
@@ -186,7 +171,6 @@ def test_details_that_are_no_json_are_chained_as_they_are(tmp_path: Path) -> Non
 
 
 def test_a_filled_store_of_the_first_step_keeps_everything(tmp_path: Path) -> None:
-    """Users, applications and keys are there as before, and each key still belongs to the same two."""
     path = tmp_path / "old.db"
     filled_as_step_1(path)
     with Store.open(path) as store, store.writing() as tx:
@@ -206,7 +190,6 @@ def test_a_filled_store_of_the_first_step_keeps_everything(tmp_path: Path) -> No
 
 
 def test_passwords_of_earlier_versions_are_known_to_be_set(tmp_path: Path) -> None:
-    """When, nobody knows exactly: the last change of the user is no earlier. They are good for ever, as before."""
     path = tmp_path / "old.db"
     filled_as_step_1(path)
     connection = sqlite3.connect(path, isolation_level=None)
@@ -229,7 +212,6 @@ def test_passwords_of_earlier_versions_are_known_to_be_set(tmp_path: Path) -> No
     ],
 )
 def test_long_lists_of_keys_come_in_the_order_of_an_index(store: Store, wanted: KeyFilter, index: str) -> None:
-    """Their first row needs no sorting of all the others."""
     asked: list[str] = []
     store._connection.set_trace_callback(asked.append)  # noqa: SLF001 - the statement as it is asked
     with store.reading() as tx:

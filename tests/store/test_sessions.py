@@ -15,7 +15,6 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def session(ana: User, portal: App) -> Session:
-    """Return a session to keep."""
     return Session(
         id=7,
         user_guid=ana.guid,
@@ -28,13 +27,11 @@ def session(ana: User, portal: App) -> Session:
 
 @pytest.fixture
 def refresh_token(now: datetime) -> RefreshToken:
-    """Return a refresh token of the session to keep."""
     return RefreshToken(session=7, counter=1, token=9, digest=b"r" * 32, expires_at=now + DAY)
 
 
 @pytest.fixture
 def begun(peopled: Store, session: Session, refresh_token: RefreshToken, now: datetime) -> Store:
-    """Return a store with the session, a refresh token and an access token of it."""
     with peopled.writing() as tx:
         sessions.add(tx, session)
         sessions.add_refresh_token(tx, refresh_token)
@@ -43,7 +40,6 @@ def begun(peopled: Store, session: Session, refresh_token: RefreshToken, now: da
 
 
 def token(store: Store) -> Token | None:
-    """Return the access token of the session."""
     with store.reading() as tx:
         return tokens.find(tx, 9)
 
@@ -51,7 +47,6 @@ def token(store: Store) -> Token | None:
 def test_a_session_and_its_refresh_token_come_back_as_they_were_kept(
     begun: Store, session: Session, refresh_token: RefreshToken
 ) -> None:
-    """By the session and the number of the renewal; there is none of another number."""
     with begun.reading() as tx:
         assert sessions.find(tx, 7, 1) == (refresh_token, session)
         assert sessions.find(tx, 7, 2) is None
@@ -61,7 +56,6 @@ def test_a_session_and_its_refresh_token_come_back_as_they_were_kept(
 def test_a_session_may_be_of_a_key_and_carry_nothing(
     peopled: Store, session: Session, refresh_token: RefreshToken, key: Key
 ) -> None:
-    """Both are kept as such."""
     bare = replace(session, key=key.id, scopes=(), initial_properties=())
     with peopled.writing() as tx:
         sessions.add(tx, bare)
@@ -70,7 +64,6 @@ def test_a_session_may_be_of_a_key_and_carry_nothing(
 
 
 def test_the_tokens_of_a_session_know_it_and_what_came_with_the_login(begun: Store, session: Session) -> None:
-    """Without a key, for a password began it."""
     found = token(begun)
     assert found is not None
     assert (found.key, found.session_row, found.initial_properties) == (None, 7, session.initial_properties)
@@ -78,7 +71,6 @@ def test_the_tokens_of_a_session_know_it_and_what_came_with_the_login(begun: Sto
 
 
 def test_a_refresh_token_is_spent_and_a_session_ends_once(begun: Store, now: datetime) -> None:
-    """The first end stays, and its tokens end with it."""
     with begun.writing() as tx:
         kept, _ = sessions.find(tx, 7, 1) or pytest.fail("it was kept")
         sessions.spend(tx, kept, now)
@@ -96,7 +88,6 @@ def test_a_refresh_token_is_spent_and_a_session_ends_once(begun: Store, now: dat
 def test_a_new_password_ends_the_logins_of_its_user_alone(
     begun: Store, session: Session, refresh_token: RefreshToken, key: Key, now: datetime
 ) -> None:
-    """Neither those of a key nor those of others."""
     with begun.writing() as tx:
         for number, other in ((8, {"key": key.id}), (9, {"user_guid": "bob"})):
             sessions.add(tx, replace(session, id=number, **other))  # type: ignore[arg-type]
@@ -106,14 +97,12 @@ def test_a_new_password_ends_the_logins_of_its_user_alone(
 
 
 def revoked_at(tx: Transaction, session: int) -> datetime | None:
-    """Return when that session was ended."""
     found = sessions.find(tx, session, 1)
     assert found is not None
     return found[1].revoked_at
 
 
 def test_a_newer_token_supersedes_the_refresh_tokens_before(begun: Store, session: Session) -> None:
-    """Not the one that came with it."""
     with begun.writing() as tx:
         for since, superseded in ((9, False), (10, True)):
             tokens.supersede(tx, session.client_id, session.user_guid, since)
@@ -124,7 +113,6 @@ def test_a_newer_token_supersedes_the_refresh_tokens_before(begun: Store, sessio
 
 @pytest.mark.parametrize("gone", ["user", "app"])
 def test_a_session_is_deleted_with_its_user_and_its_application(begun: Store, session: Session, gone: str) -> None:
-    """With its refresh tokens; its access tokens do not come back with others of the same id."""
     with begun.writing() as tx:
         if gone == "user":
             users.delete(tx, session.user_guid)
@@ -134,20 +122,17 @@ def test_a_session_is_deleted_with_its_user_and_its_application(begun: Store, se
 
 
 def test_a_token_without_its_session_is_dead(begun: Store) -> None:
-    """It is gone from lists too."""
     with begun.writing() as tx:
         tx.run("DELETE FROM session")
     assert token(begun) is None
 
 
 def test_sessions_count_up(begun: Store) -> None:
-    """With the rows of their tokens, and past the last one."""
     with begun.reading() as tx:
         assert [sessions.next_id(tx, row) for row in (1, 7, 8, 100)] == [8, 8, 8, 100]
 
 
 def test_a_hash_is_made_anew_unless_it_changed(peopled: Store, ana: User) -> None:
-    """No update is lost."""
     with peopled.writing() as tx:
         users.save(tx, replace(ana, password_hash="one"))
         users.rehash(tx, ana.guid, "one", "two")

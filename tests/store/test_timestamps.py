@@ -12,20 +12,17 @@ from gamcli.store.timestamps import LAST, instant, instant_or_none, micros, micr
 
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_an_instant_is_kept_to_the_microsecond(at: datetime) -> None:
-    """From the year 1 to 9999."""
     assert instant(micros(at)) == at
     assert instant_or_none(micros_or_none(at)) == at
 
 
 def test_no_instant_is_kept_as_null() -> None:
-    """Never, or not yet."""
     assert micros_or_none(None) is None
     assert instant_or_none(None) is None
 
 
 @pytest.mark.parametrize("stored", [(1 << 63) - 1, -(1 << 63), micros(LAST) + 1])
 def test_an_instant_that_no_calendar_has_is_damage(stored: int) -> None:
-    """Whoever wrote it."""
     with pytest.raises(StoreUnusableError, match="no calendar has the instant") as caught:
         instant(stored)
     assert caught.value.hint == "gamcli store check"

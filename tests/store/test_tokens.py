@@ -15,32 +15,27 @@ HOUR = timedelta(hours=1)
 
 
 def add(tx: Transaction, row: int, key: Key, at: datetime, expires_at: datetime | None = None) -> None:
-    """Keep a token of `key` with the scopes of the key."""
     tokens.add(tx, row, bytes([row % 256]) * 32, at, key, Carried("+".join(key.scopes), expires_at))
 
 
 @pytest.fixture
 def issued(peopled: Store, key: Key, now: datetime) -> Store:
-    """Return a store with one token, in row 7."""
     with peopled.writing() as tx:
         add(tx, 7, key, now, now + HOUR)
     return peopled
 
 
 def found(store: Store, row: int = 7) -> Token | None:
-    """Return the token in that row."""
     with store.reading() as tx:
         return tokens.find(tx, row)
 
 
 def status(store: Store, at: datetime, row: int = 7) -> str:
-    """Return the status of the token in that row."""
     token = found(store, row)
     return "gone" if token is None else token.status(at)
 
 
 def test_a_token_comes_back_as_it_was_kept(issued: Store, key: Key, now: datetime) -> None:
-    """With the names of its user and application."""
     assert found(issued) == Token(
         row=7,
         user="Ana",
@@ -56,7 +51,6 @@ def test_a_token_comes_back_as_it_was_kept(issued: Store, key: Key, now: datetim
 
 
 def test_a_token_may_carry_no_scope_and_never_expire(peopled: Store, key: Key, now: datetime) -> None:
-    """Both are kept as such."""
     with peopled.writing() as tx:
         add(tx, MAX_ROW - 1, replace(key, scopes=()), now)
     token = found(peopled, MAX_ROW - 1)
@@ -65,12 +59,10 @@ def test_a_token_may_carry_no_scope_and_never_expire(peopled: Store, key: Key, n
 
 
 def test_another_row_holds_no_token(issued: Store) -> None:
-    """Neither the one before nor the one after."""
     assert [found(issued, row) for row in (0, 6, 8, MAX_ROW - 1)] == [None] * 4
 
 
 def test_rows_count_up_with_the_microseconds_and_never_back(peopled: Store, key: Key, now: datetime) -> None:
-    """Within a microsecond, and when the clock is set back, the next row is the last one plus one."""
     rows = []
     for at in (now, now, now - HOUR, now + HOUR):
         with peopled.writing() as tx:
@@ -81,7 +73,6 @@ def test_rows_count_up_with_the_microseconds_and_never_back(peopled: Store, key:
 
 
 def test_a_revoked_token_keeps_its_first_end(issued: Store, now: datetime) -> None:
-    """Revoking it again changes nothing."""
     with issued.writing() as tx:
         tokens.revoke(tx, 7, now)
         tokens.revoke(tx, 7, now + HOUR)
@@ -92,7 +83,6 @@ def test_a_revoked_token_keeps_its_first_end(issued: Store, now: datetime) -> No
 
 
 def test_a_token_ends_with_its_key(issued: Store, key: Key, now: datetime) -> None:
-    """Even for a clock that was set back since."""
     with issued.writing() as tx:
         keys.end(tx, key.id, "revoked", now + timedelta(minutes=1), None)
     assert status(issued, now) == "revoked"
@@ -100,7 +90,6 @@ def test_a_token_ends_with_its_key(issued: Store, key: Key, now: datetime) -> No
 
 
 def test_a_token_ends_when_its_key_retires(issued: Store, now: datetime) -> None:
-    """A rotated key takes its tokens along."""
     with issued.writing() as tx:
         tx.run("UPDATE key SET retires_at = ?", micros(now + timedelta(minutes=1)))
     assert status(issued, now) == "active"
@@ -109,7 +98,6 @@ def test_a_token_ends_when_its_key_retires(issued: Store, now: datetime) -> None
 
 @pytest.mark.parametrize("gone", ["key", "user", "app"])
 def test_a_token_is_gone_with_what_it_stands_on(issued: Store, key: Key, gone: str) -> None:
-    """A deleted key, user or application takes its tokens along, out of lists too."""
     with issued.writing() as tx:
         if gone == "key":
             tx.run("DELETE FROM key")
@@ -122,7 +110,6 @@ def test_a_token_is_gone_with_what_it_stands_on(issued: Store, key: Key, gone: s
 
 
 def test_a_newer_token_supersedes_the_earlier_ones_of_its_pair(issued: Store, key: Key, now: datetime) -> None:
-    """At once, and the newer one lives."""
     with issued.writing() as tx:
         add(tx, 8, key, now, now + HOUR)
         add(tx, 9, key, now, now + HOUR)
@@ -132,7 +119,6 @@ def test_a_newer_token_supersedes_the_earlier_ones_of_its_pair(issued: Store, ke
 
 
 def test_a_superseded_token_is_dead_even_when_the_clock_was_set_back(issued: Store, key: Key, now: datetime) -> None:
-    """Rows run ahead of such a clock; a token that was superseded does not come back to life for it."""
     ahead = micros(now + HOUR)
     with issued.writing() as tx:
         add(tx, ahead, key, now)
@@ -144,7 +130,6 @@ def test_a_superseded_token_is_dead_even_when_the_clock_was_set_back(issued: Sto
 def test_the_tokens_of_other_pairs_are_not_superseded(
     issued: Store, key: Key, ana: User, portal: App, now: datetime
 ) -> None:
-    """Neither those of another user nor those of another application."""
     with issued.writing() as tx:
         users.add(tx, replace(ana, name="bob", guid="bob", email=""))
         apps.add(tx, replace(portal, name="intranet", client_id="i" * 32))
@@ -158,7 +143,6 @@ def test_the_tokens_of_other_pairs_are_not_superseded(
 
 @pytest.fixture
 def three(issued: Store, key: Key, ana: User, portal: App, now: datetime) -> Store:
-    """Return a store with three tokens that differ in every field that a list sorts by."""
     with issued.writing() as tx:
         users.add(tx, replace(ana, name="bob", guid="bob", email=""))
         apps.add(tx, replace(portal, name="intranet", client_id="i" * 32))
@@ -192,18 +176,15 @@ def three(issued: Store, key: Key, ana: User, portal: App, now: datetime) -> Sto
     ],
 )
 def test_a_list_shows_the_tokens_that_are_wanted_in_order(three: Store, wanted: TokenFilter, rows: list[int]) -> None:
-    """By user, application and key; ties are broken by id."""
     with three.reading() as tx:
         listed = [token.row for token in tokens.each(tx, wanted)]
     assert listed == rows
 
 
 def test_a_list_is_not_sorted_by_what_is_no_field(three: Store) -> None:
-    """Least of all by the digest."""
     with three.reading() as tx, pytest.raises(UsageError, match="cannot sort by 'digest'"):
         tokens.each(tx, TokenFilter(sort="digest"))
 
 
 def test_the_row_of_a_token_tells_when_it_was_issued(now: datetime) -> None:
-    """It is the microsecond of issue."""
     assert instant(micros(now)) == now

@@ -43,7 +43,6 @@ USERS = st.builds(
 
 @pytest.fixture
 def three(store: Store, ana: User) -> Store:
-    """Return a store with three users that differ in every field that a list sorts by."""
     with store.writing() as tx:
         for place, name in enumerate(("bob", "Ana", "cleo")):
             at = datetime(2026, 1, 3 - place, tzinfo=UTC)
@@ -55,13 +54,11 @@ def three(store: Store, ana: User) -> Store:
 
 
 def names(tx: Transaction, wanted: UserFilter) -> list[str]:
-    """Return the names of the users that are listed."""
     return [user.name for user in users.each(tx, wanted)]
 
 
 @given(USERS, USERS)
 def test_a_user_comes_back_as_kept(trial: Trial, user: User, after: User) -> None:
-    """Every field in any script, when the user is made and when they are changed."""
     with trial() as tx:
         users.add(tx, user)
         assert users.with_guid(tx, user.guid) == user
@@ -73,14 +70,12 @@ def test_a_user_comes_back_as_kept(trial: Trial, user: User, after: User) -> Non
 
 @pytest.mark.parametrize("name", ["Ana", "ANA", "ana@x.org", "Ana@X.org", "6F1B4A52-0d0e-4b5e-9c1f-0a1b2c3d4e5f"])
 def test_a_user_is_found_by_name_email_and_guid(peopled: Store, ana: User, name: str) -> None:
-    """All without regard to case."""
     with peopled.reading() as tx:
         assert users.find(tx, name) == users.named(tx, name) == ana
 
 
 @pytest.mark.parametrize("name", ["", "an", "x.org", "%", "6f1b4a52"])
 def test_another_name_finds_nobody(peopled: Store, name: str) -> None:
-    """The error names it, the hint lists who there is."""
     with peopled.reading() as tx:
         assert users.find(tx, name) is None
         with pytest.raises(NotFoundError) as caught:
@@ -89,7 +84,6 @@ def test_another_name_finds_nobody(peopled: Store, name: str) -> None:
 
 
 def test_users_without_email_are_not_found_by_the_empty_name(store: Store, ana: User) -> None:
-    """There may be many of them."""
     with store.writing() as tx:
         for number in range(2):
             users.add(tx, replace(ana, name=f"user {number}", guid=f"{number}", email=""))
@@ -100,7 +94,6 @@ def test_users_without_email_are_not_found_by_the_empty_name(store: Store, ana: 
     "other", [{"name": "ANA"}, {"email": "ANA@X.ORG"}, {"guid": "6f1b4a52-0d0e-4b5e-9c1f-0a1b2c3d4e5f"}]
 )
 def test_names_emails_and_guids_are_unique(peopled: Store, ana: User, other: dict[str, str]) -> None:
-    """The file itself keeps the second one out."""
     second = replace(ana, **{"name": "second", "email": "", "guid": "2", **other})  # type: ignore[arg-type]
 
     def add() -> None:
@@ -127,7 +120,6 @@ def test_names_emails_and_guids_are_unique(peopled: Store, ana: User, other: dic
     ],
 )
 def test_a_list_shows_the_users_that_are_wanted(three: Store, wanted: UserFilter, found: list[str]) -> None:
-    """Conditions add up, and names order what is found."""
     with three.reading() as tx:
         assert names(tx, wanted) == found
 
@@ -146,20 +138,17 @@ def test_a_list_shows_the_users_that_are_wanted(three: Store, wanted: UserFilter
     ],
 )
 def test_a_list_is_sorted_by_each_field_in_both_directions(three: Store, sort: str, found: list[str]) -> None:
-    """A dash reverses."""
     with three.reading() as tx:
         assert names(tx, UserFilter(sort=sort)) == found
         assert names(tx, UserFilter(sort=f"-{sort}")) == found[::-1]
 
 
 def test_a_list_is_not_sorted_by_what_is_no_field(three: Store) -> None:
-    """Least of all by the hash of a password."""
     with three.reading() as tx, pytest.raises(UsageError, match="cannot sort by 'password_hash'"):
         users.each(tx, UserFilter(sort="password_hash"))
 
 
 def test_who_carries_an_attribute_is_known(peopled: Store, ana: User) -> None:
-    """As long as somebody does, by its exact id."""
     with peopled.writing() as tx:
         assert not users.carries(tx, "Area")
         users.save(tx, replace(ana, attributes={"Area": "north", "zone": []}))
@@ -171,14 +160,12 @@ def test_who_carries_an_attribute_is_known(peopled: Store, ana: User) -> None:
 
 
 def test_a_deleted_user_is_gone(three: Store) -> None:
-    """And only that one."""
     with three.writing() as tx:
         users.delete(tx, "1")
         assert names(tx, UserFilter()) == ["bob", "cleo"]
 
 
 def test_users_are_found_by_many_texts_at_once(peopled: Store, ana: User) -> None:
-    """Names, emails and GUIDs, in any case; what nobody is called finds nobody."""
     with peopled.reading() as tx:
         for text in ("ANA", "Ana@X.org", ana.guid.upper()):
             assert list(users.called(tx, [text, "bob", "bob@x.org"])) == [ana]
@@ -187,7 +174,6 @@ def test_users_are_found_by_many_texts_at_once(peopled: Store, ana: User) -> Non
 
 
 def test_those_whom_a_manifest_manages_are_found(three: Store) -> None:
-    """Of any of the owners asked for."""
     with three.writing() as tx:
         bob = users.named(tx, "bob")
         users.save(tx, replace(bob, managed_by="a.toml"))
@@ -197,7 +183,6 @@ def test_those_whom_a_manifest_manages_are_found(three: Store) -> None:
 
 
 def test_an_email_that_is_released_may_be_taken(peopled: Store, ana: User) -> None:
-    """Within the transaction that gives its user another one."""
     with peopled.writing() as tx:
         users.release_emails(tx, [ana.guid])
         users.add(tx, replace(ana, guid="b", name="bob"))

@@ -9,12 +9,10 @@ from gamcli.server.dev.clock import Clock, stopped_clock
 
 
 def is_now(instant: datetime) -> bool:
-    """Say whether the real clock shows that, give or take a minute."""
     return abs(datetime.now(UTC) - instant) < timedelta(minutes=1)
 
 
 def test_a_clock_goes_until_it_is_told_otherwise() -> None:
-    """As the real one, in UTC."""
     clock = Clock()
     assert is_now(clock())
     assert clock().utcoffset() == timedelta(0)
@@ -22,7 +20,6 @@ def test_a_clock_goes_until_it_is_told_otherwise() -> None:
 
 
 def test_a_clock_that_is_moved_goes_on_from_there() -> None:
-    """Forward and back."""
     clock = Clock()
     assert is_now(clock.forward("2h") - timedelta(hours=2))
     assert is_now(clock() - timedelta(hours=2))
@@ -33,7 +30,6 @@ def test_a_clock_that_is_moved_goes_on_from_there() -> None:
 
 
 def test_a_clock_that_stands_still_can_be_moved() -> None:
-    """And stands there."""
     clock = Clock()
     assert clock.stop("2026-01-01T00:00:00Z") == datetime(2026, 1, 1, tzinfo=UTC)
     assert clock.forward("90m") == clock() == datetime(2026, 1, 1, 1, 30, tzinfo=UTC)
@@ -51,13 +47,11 @@ def test_a_clock_that_stands_still_can_be_moved() -> None:
     ],
 )
 def test_an_instant_is_what_rfc_3339_says(text: str, shown: datetime) -> None:
-    """With its offset from UTC."""
     clock = stopped_clock(text)
     assert clock() == clock() == shown
 
 
 def test_a_step_from_now_is_an_instant_too() -> None:
-    """And the clock stands there."""
     clock = stopped_clock("-1d")
     assert is_now(clock() + timedelta(days=1))
     assert clock() == clock()
@@ -69,14 +63,12 @@ def test_a_step_from_now_is_an_instant_too() -> None:
      "+1y", "--1d", "20260101T000000Z", "2026-W01-1T00:00:00Z", "٢026-01-01T00:00:00Z"],
 )  # fmt: skip
 def test_what_is_no_instant_is_refused_with_what_is_one(text: str) -> None:
-    """Rather than guessed at."""
     with pytest.raises(UsageError) as refused:
         stopped_clock(text)
     assert refused.value.hint
 
 
 def test_no_clock_goes_beyond_the_calendar() -> None:
-    """However often it is moved."""
     clock = stopped_clock("9999-12-31T00:00:00Z")
     with pytest.raises(UsageError, match="no clock goes that far"):
         clock.forward("2d")

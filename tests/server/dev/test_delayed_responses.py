@@ -7,7 +7,6 @@ from gamcli.server.dev.delayed_responses import DelayedResponses
 
 
 def test_who_is_due_first_leaves_first() -> None:
-    """Whoever came first; and none before its time."""
     bell: SimpleQueue[None] = SimpleQueue()
     delays: DelayedResponses[str] = DelayedResponses(lambda: bell.put(None))
     began = monotonic()
@@ -25,7 +24,6 @@ def test_who_is_due_first_leaves_first() -> None:
 
 
 def test_the_end_waits_for_nobody() -> None:
-    """And rings no more."""
     bell: SimpleQueue[None] = SimpleQueue()
     delays: DelayedResponses[str] = DelayedResponses(lambda: bell.put(None))
     delays.add("late", 600.0)
@@ -36,7 +34,6 @@ def test_the_end_waits_for_nobody() -> None:
 
 
 def test_in_a_hurry_nobody_is_held_back() -> None:
-    """Neither those who are there nor those who come."""
     bell: SimpleQueue[None] = SimpleQueue()
     delays: DelayedResponses[str] = DelayedResponses(lambda: bell.put(None))
     delays.add("late", 600.0)

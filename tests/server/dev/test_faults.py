@@ -11,7 +11,6 @@ USERINFO = "/oauth/gam/v2.0/userinfo"
 
 
 def fates(text: str, count: int = 200, seed: int = 0, path: str = TOKEN) -> list[FaultDecision]:
-    """Return what becomes of so many requests."""
     faults = Faults([parse_fault(text)], seed)
     return [faults.decide(path) for _ in range(count)]
 
@@ -35,12 +34,10 @@ def fates(text: str, count: int = 200, seed: int = 0, path: str = TOKEN) -> list
     ],
 )
 def test_a_fault_is_what_happens_at_an_endpoint(text: str, fate: FaultDecision) -> None:
-    """To every request, unless it says less."""
     assert {*fates(text)} == {fate}
 
 
 def test_a_status_means_at_each_endpoint_what_it_is_there() -> None:
-    """And nothing where no such answer is given."""
     faults = Faults([parse_fault("all=401")])
     assert faults.decide(USERINFO).rule == "token_expired"
     assert faults.decide("/MyApp/oauth/gam/v2.0/UserInfo").rule == "token_expired"
@@ -51,7 +48,6 @@ def test_a_status_means_at_each_endpoint_what_it_is_there() -> None:
 
 
 def test_who_is_refused_by_fate_is_refused_by_its_rule() -> None:
-    """And others are not."""
     with pytest.raises(RefusedError) as refused:
         FaultDecision("bug").raise_refusal()
     assert refused.value.rule == "bug"
@@ -59,7 +55,6 @@ def test_who_is_refused_by_fate_is_refused_by_its_rule() -> None:
 
 
 def test_chance_falls_alike_in_every_run() -> None:
-    """As often as it says; another seed lets it fall otherwise."""
     struck = [bool(each.rule) for each in fates("token=503:0.1", 2000)]
     assert struck == [bool(each.rule) for each in fates("token=503:0.1", 2000)]
     assert struck != [bool(each.rule) for each in fates("token=503:0.1", 2000, seed=1)]
@@ -67,7 +62,6 @@ def test_chance_falls_alike_in_every_run() -> None:
 
 
 def test_no_request_changes_the_fate_of_another() -> None:
-    """Whatever is asked in between, and whatever other faults there are."""
     alone = [bool(each.rule) for each in fates("all=503:0.5")]
     both = Faults([parse_fault("token=401:0.5"), parse_fault("all=503:0.5"), parse_fault("latency=1s:0.5")])
     together = []
@@ -79,14 +73,12 @@ def test_no_request_changes_the_fate_of_another() -> None:
 
 
 def test_the_first_requests_can_be_struck_for_certain() -> None:
-    """And no later one, at each endpoint."""
     faults = Faults([parse_fault("all=503:2x")])
     assert [bool(faults.decide(TOKEN).rule) for _ in range(4)] == [True, True, False, False]
     assert [bool(faults.decide(USERINFO).rule) for _ in range(4)] == [True, True, False, False]
 
 
 def test_the_first_fault_that_strikes_speaks_and_latencies_add_up() -> None:
-    """In the order in which they were given."""
     texts = ("latency=1s", "token=close", "token=503", "token.latency=500ms")
     faults = Faults(map(parse_fault, texts))
     assert faults.decide(TOKEN) == FaultDecision(closes=True, delay_seconds=1.5, detail=f"fault {' '.join(texts)}")
@@ -94,7 +86,6 @@ def test_the_first_fault_that_strikes_speaks_and_latencies_add_up() -> None:
 
 
 def test_faults_come_and_go() -> None:
-    """And begin anew when they come again."""
     faults = Faults()
     assert faults.decide(TOKEN) == NO_FAULT
     faults.add("token=503:1x")
@@ -134,7 +125,6 @@ def test_faults_come_and_go() -> None:
     ],
 )
 def test_what_is_no_fault_is_refused_with_what_is_possible(text: str, message: str, hint: str) -> None:
-    """At that place."""
     with pytest.raises(UsageError) as refused:
         parse_fault(text)
     assert message in refused.value.message

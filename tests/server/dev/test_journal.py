@@ -17,7 +17,6 @@ OTHER = replace(ENTRY, path="/else", status=404, rule="path_unknown")
 
 
 def test_a_journal_is_a_list_of_records() -> None:
-    """Which can be forgotten."""
     journal = Journal()
     assert len(journal) == 0
     journal.add(ENTRY)
@@ -30,7 +29,6 @@ def test_a_journal_is_a_list_of_records() -> None:
 
 
 def test_who_reads_a_journal_sees_it_as_it_was() -> None:
-    """Though requests go on."""
     journal = Journal()
     journal.add(ENTRY)
     for _ in journal:
@@ -39,7 +37,6 @@ def test_who_reads_a_journal_sees_it_as_it_was() -> None:
 
 
 def test_a_journal_may_be_a_file_with_a_record_a_line(tmp_path: Path) -> None:
-    """There as soon as it is added; one of an earlier run begins anew."""
     path = tmp_path / "journal.jsonl"
     for _ in range(2):
         journal = JournalFile(path)
@@ -53,7 +50,6 @@ def test_a_journal_may_be_a_file_with_a_record_a_line(tmp_path: Path) -> None:
 
 
 def test_no_other_file_becomes_a_journal(tmp_path: Path) -> None:
-    """It stays as it is."""
     path = tmp_path / "seed.toml"
     path.write_text("[app.shop]\n", encoding="utf-8")
     with pytest.raises(ConflictError, match="is no journal"):
@@ -65,13 +61,11 @@ def test_no_other_file_becomes_a_journal(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["missing/journal", ".", "a\0b"])
 def test_a_journal_that_cannot_be_written_is_told(tmp_path: Path, name: str) -> None:
-    """Before anything is served."""
     with pytest.raises(FailedError, match="cannot write the journal"):
         JournalFile(f"{tmp_path}/{name}")
 
 
 def test_a_full_disk_stops_nobody() -> None:
-    """Only the lines are missing."""
     journal = JournalFile("/dev/full")
     journal.add(ENTRY)
     journal.close()
@@ -90,12 +84,10 @@ def test_a_full_disk_stops_nobody() -> None:
     ],
 )
 def test_a_record_tells_which_grant_was_asked_for(query: str, body: bytes, grant: str) -> None:
-    """And nothing else of what was sent."""
     record = journal_record(LINE, Request("POST", "/oauth/gam/v2.0/access_token", query, {}, body))
     assert record.grant == grant
     assert "secret" not in repr(record)
 
 
 def test_what_is_no_request_asks_for_no_grant() -> None:
-    """It is a record like any other."""
     assert journal_record(LINE, None) == ENTRY

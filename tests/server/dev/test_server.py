@@ -27,19 +27,16 @@ Begin = Callable[..., DevServer]
 
 @pytest.fixture
 def faults() -> Faults:
-    """Return the faults of this test's server."""
     return Faults()
 
 
 @pytest.fixture
 def journal() -> Journal:
-    """Return the journal of this test's server."""
     return Journal()
 
 
 @pytest.fixture
 def begin(gam: Gam, faults: Faults, journal: Journal) -> Iterator[Begin]:
-    """Return what starts a server with the options given, for as long as the test runs."""
     with ExitStack() as running:
 
         def start(**options: Any) -> DevServer:  # noqa: ANN401 - the fields of Options
@@ -62,7 +59,6 @@ class Client:
         self.connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
 
     def ask(self, method: str, path: str, form: dict[str, str] | None = None) -> tuple[int, dict[str, str], Any]:
-        """Return the status, the header fields and the JSON of the answer."""
         fields = {"Content-Type": "application/x-www-form-urlencoded"} if form else {}
         self.connection.request(method, path, urlencode(form) if form else None, fields)
         with self.connection.getresponse() as response:
@@ -74,7 +70,6 @@ Visit = Callable[[DevServer], Client]
 
 @pytest.fixture
 def visit() -> Iterator[Visit]:
-    """Return what makes clients of a server, for as long as the test runs."""
     with ExitStack() as open_:
 
         def visit(server: DevServer) -> Client:
@@ -87,12 +82,10 @@ def visit() -> Iterator[Visit]:
 
 @pytest.fixture
 def client(begin: Begin, visit: Visit) -> Client:
-    """Return a client of a server without faults yet."""
     return visit(begin())
 
 
 def test_without_faults_it_is_a_server_as_any_other(client: Client, form: dict[str, str]) -> None:
-    """A key is traded for a token."""
     assert client.ask("POST", TOKEN, form)[0] == 200
     assert client.ask("GET", "/healthz")[0] == 200
     assert client.ask("GET", "/nowhere")[0] == 404
@@ -103,7 +96,6 @@ def test_without_faults_it_is_a_server_as_any_other(client: Client, form: dict[s
 def test_a_fault_is_told_as_the_real_one(
     begin: Begin, visit: Visit, form: dict[str, str], faults: Faults, status: int, error_format: str
 ) -> None:
-    """In the shape of the server's refusals, with the fields that belong to it."""
     faults.add(f"token={status}")
     found, fields, body = visit(begin(manner=ErrorFormat(error_format))).ask("POST", TOKEN, form)
     rules = {401: "client_secret_wrong", 429: "too_many_failures", 500: "bug", 503: "store_gone"}
@@ -114,7 +106,6 @@ def test_a_fault_is_told_as_the_real_one(
 
 
 def test_a_fault_strikes_its_endpoint_alone(client: Client, form: dict[str, str], faults: Faults) -> None:
-    """And no path where nothing is served, nor a method."""
     faults.add("all=500")
     assert client.ask("POST", TOKEN, form)[0] == 500
     assert client.ask("GET", USERINFO)[0] == 500
@@ -128,7 +119,6 @@ def test_a_fault_strikes_its_endpoint_alone(client: Client, form: dict[str, str]
 
 
 def test_a_fault_strikes_below_the_base_path(begin: Begin, visit: Visit, form: dict[str, str], faults: Faults) -> None:
-    """Whatever the case of its letters."""
     faults.add("token=503")
     client = visit(begin(base_path="/MyApp"))
     assert client.ask("POST", f"/myapp{TOKEN}", form)[0] == 503
@@ -137,7 +127,6 @@ def test_a_fault_strikes_below_the_base_path(begin: Begin, visit: Visit, form: d
 
 
 def test_a_struck_request_does_nothing(client: Client, form: dict[str, str], faults: Faults, gam: Gam) -> None:
-    """No token is issued."""
     from gamcli.actions import tokens  # noqa: PLC0415 - beside its only use
 
     faults.add("token=503:1x")
@@ -148,7 +137,6 @@ def test_a_struck_request_does_nothing(client: Client, form: dict[str, str], fau
 
 
 def test_a_connection_can_be_cut(client: Client, form: dict[str, str], faults: Faults, journal: Journal) -> None:
-    """Without a byte of an answer; the next one is served."""
     faults.add("token=close:1x")
     with pytest.raises(RemoteDisconnected):
         client.ask("POST", TOKEN, form)
@@ -157,7 +145,6 @@ def test_a_connection_can_be_cut(client: Client, form: dict[str, str], faults: F
 
 
 def test_requests_behind_a_cut_are_lost_with_it(begin: Begin, faults: Faults, raw: Callable[..., bytes]) -> None:
-    """As in one packet."""
     faults.add("healthz=close")
     request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
     assert raw(request + request, port=begin().port, half_close=False) == b""
@@ -166,7 +153,6 @@ def test_requests_behind_a_cut_are_lost_with_it(begin: Begin, faults: Faults, ra
 def test_latency_holds_back_its_own_requests_alone(
     begin: Begin, visit: Visit, form: dict[str, str], faults: Faults
 ) -> None:
-    """Others are answered meanwhile, and a slow one is answered in the end."""
     server = begin()
     faults.add("token.latency=600s")
     slow, quick = visit(server), visit(server)
@@ -180,7 +166,6 @@ def test_latency_holds_back_its_own_requests_alone(
 
 
 def test_who_is_held_back_is_refused_then(client: Client, faults: Faults, journal: Journal) -> None:
-    """Or cut off; pipelined requests keep their order."""
     faults.add("healthz.latency=20ms")
     faults.add("healthz=503:1x")
     assert [client.ask("GET", "/healthz")[0] for _ in range(2)] == [503, 200]
@@ -191,7 +176,6 @@ def test_who_is_held_back_is_refused_then(client: Client, faults: Faults, journa
 
 
 def test_requests_behind_one_that_is_held_back_keep_their_turn(begin: Begin, visit: Visit, faults: Faults) -> None:
-    """Those that come with it, and those that come while it waits."""
     server = begin()
     faults.add("healthz.latency=20ms")
     health, other = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /other HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -212,7 +196,6 @@ def test_requests_behind_one_that_is_held_back_keep_their_turn(begin: Begin, vis
 
 
 def test_a_connection_is_heard_again_once_its_answer_has_left(begin: Begin, visit: Visit, faults: Faults) -> None:
-    """Though it spoke while it waited."""
     server = begin()
     faults.add("healthz.latency=300ms:1x")
     request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -226,7 +209,6 @@ def test_a_connection_is_heard_again_once_its_answer_has_left(begin: Begin, visi
 
 
 def test_who_gives_up_meanwhile_is_forgotten(begin: Begin, visit: Visit, faults: Faults) -> None:
-    """And the server goes on."""
     server = begin()
     faults.add("healthz.latency=100ms:2x")
     hasty = visit(server)
@@ -237,7 +219,6 @@ def test_who_gives_up_meanwhile_is_forgotten(begin: Begin, visit: Visit, faults:
 
 
 def test_a_server_that_stops_holds_nobody_back(begin: Begin, visit: Visit, faults: Faults) -> None:
-    """Who was held back is answered."""
     server = begin()
     faults.add("healthz.latency=600s")
     client, other = visit(server), visit(server)
@@ -251,7 +232,6 @@ def test_a_server_that_stops_holds_nobody_back(begin: Begin, visit: Visit, fault
 def test_a_journal_has_each_request_by_the_time_of_its_answer(
     client: Client, form: dict[str, str], faults: Faults, journal: Journal, api_key: str
 ) -> None:
-    """Who asked for what, and which rule refused; no secret."""
     token = client.ask("POST", TOKEN, form)[2]["access_token"]
     (only,) = journal
     assert (only.method, only.path, only.grant, only.status, only.rule) == ("POST", TOKEN, "api_key", 200, "")

@@ -20,7 +20,6 @@ SECOND = timedelta(seconds=1)
 
 
 def failed(*seconds: float, limit: int = 3) -> FailureLimiter:
-    """Return what is known of a client that failed so many seconds after noon."""
     failures = FailureLimiter(limit)
     for each in seconds:
         failures.record("client", NOON + each * SECOND)
@@ -44,12 +43,10 @@ def failed(*seconds: float, limit: int = 3) -> FailureLimiter:
     ],
 )
 def test_the_limit_within_a_minute_is_too_many(seconds: tuple[float, ...], at: float, expected: int) -> None:
-    """In whole seconds, until the first of them is a minute old; a clock that was set back makes nobody wait."""
     assert failed(*seconds).retry_after("client", NOON + at * SECOND) == expected
 
 
 def test_each_client_is_counted_for_itself() -> None:
-    """Another one goes on."""
     failures = failed(0, 0, 0)
     assert failures.retry_after("other", NOON) == 0
     failures.record("other", NOON)
@@ -58,14 +55,12 @@ def test_each_client_is_counted_for_itself() -> None:
 
 
 def test_no_limit_counts_nothing() -> None:
-    """Nobody waits and nothing is kept."""
     failures = failed(*[0] * 100, limit=0)
     assert failures.retry_after("client", NOON) == 0
     assert len(failures) == 0
 
 
 def test_those_whose_minute_is_over_are_forgotten() -> None:
-    """As soon as another one fails."""
     failures = failed(0, 30)
     failures.record("second", NOON + 31 * SECOND)
     assert len(failures) == 2
@@ -76,7 +71,6 @@ def test_those_whose_minute_is_over_are_forgotten() -> None:
 
 
 def test_many_clients_find_room_for_so_many_alone() -> None:
-    """Who failed longest ago is forgotten first."""
     failures = FailureLimiter(limit=1, max_clients=2)
     for client in ("first", "second", "first", "third"):
         failures.record(client, NOON)
@@ -85,7 +79,6 @@ def test_many_clients_find_room_for_so_many_alone() -> None:
 
 
 def test_a_higher_limit_has_room_for_fewer() -> None:
-    """As each failure takes some."""
     failures = FailureLimiter(limit=MAX_FAILURES // 2)
     for client in range(3):
         failures.record(client, NOON)
@@ -97,7 +90,6 @@ WRONG = {"client_secret_wrong": {"client_secret": "x"}, "key_unproven": {"api_ke
 
 @pytest.mark.parametrize("rule", WRONG)
 def test_a_guesser_has_to_wait(post: Ask, forward: Callable[[timedelta], None], lines: list[str], rule: str) -> None:
-    """With the right credentials too, until the minute is over; the log names the rule, the client is told when."""
     for _ in range(DEFAULT_LIMIT):
         assert post(**WRONG[rule]).status == 401
         assert lines[-1].endswith(f"rule={rule}")
@@ -115,14 +107,12 @@ def test_a_guesser_has_to_wait(post: Ask, forward: Callable[[timedelta], None], 
 
 
 def test_a_success_resets_nothing(post: Ask) -> None:
-    """Or whoever has a key of their own could guess another's."""
     for _ in range(DEFAULT_LIMIT // 2):
         assert (post(client_secret="x").status, post().status, post(api_key="x").status) == (401, 200, 401)
     assert post().status == 429
 
 
 def test_what_is_no_guess_is_not_counted(post: Ask, gam: Gam) -> None:
-    """Neither what is wrong with the request, nor what has become of key and application."""
     for _ in range(DEFAULT_LIMIT + 1):
         assert post(client_id="x").status == 401
         assert post(scope="fullcontrol").status == 401
@@ -133,7 +123,6 @@ def test_what_is_no_guess_is_not_counted(post: Ask, gam: Gam) -> None:
 
 
 def test_too_many_failures_are_judged_between_the_client_and_its_secret(post: Ask, gam: Gam) -> None:
-    """In the order of the contract: 4, 17, 5 and 6."""
     for _ in range(DEFAULT_LIMIT):
         post(client_secret="x")
     apps.update(gam, "portal", {"enabled": False})
@@ -144,7 +133,6 @@ def test_too_many_failures_are_judged_between_the_client_and_its_secret(post: As
 
 
 def test_another_address_is_counted_for_itself(gam: Gam, form: dict[str, str]) -> None:
-    """And so is another application; one that does not exist is never counted."""
     conduct = routes.ServerConfig(failure_limiter=FailureLimiter(2))
 
     def status(peer: str, **changes: str) -> int:
@@ -169,7 +157,6 @@ def test_another_address_is_counted_for_itself(gam: Gam, form: dict[str, str]) -
 def test_the_limit_is_an_option(
     serve: Callable[..., Server], raw: Callable[..., bytes], form: dict[str, str], limit: int, expected: set[int]
 ) -> None:
-    """0 turns it off."""
     body = urlencode({**form, "client_secret": "x"})
     head = f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}"
     request = f"POST /oauth/gam/v2.0/access_token HTTP/1.0\r\n{head}\r\n\r\n{body}".encode()
@@ -178,7 +165,6 @@ def test_the_limit_is_an_option(
 
 
 def test_too_many_failures_have_a_name_of_rfc_6749(gam: Gam, form: dict[str, str]) -> None:
-    """With the time to wait."""
     body = urlencode({**form, "api_key": "x"}).encode()
     fields = {"content-type": "application/x-www-form-urlencoded", "content-length": str(len(body))}
     request = Request("POST", "/oauth/gam/v2.0/access_token", fields=fields, body=body)

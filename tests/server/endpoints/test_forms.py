@@ -13,19 +13,16 @@ from gamcli.server.transport.messages import Request
 
 
 def form_request(body: bytes, media_type: str = forms.MEDIA_TYPE, **fields: str) -> Request:
-    """Return a request that carries `body` as a form."""
     return Request(
         "POST", "/", fields={"content-type": media_type, "content-length": str(len(body)), **fields}, body=body
     )
 
 
 def authorized(value: str) -> Request:
-    """Return a request with that Authorization."""
     return Request("GET", "/", fields={"authorization": value})
 
 
 def basic(text: str | bytes) -> str:
-    """Return the credentials as HTTP Basic writes them."""
     return "Basic " + b64encode(text.encode() if isinstance(text, str) else text).decode()
 
 
@@ -46,7 +43,6 @@ def basic(text: str | bytes) -> str:
     ],
 )
 def test_a_form_is_read(body: bytes, parameters: dict[str, str]) -> None:
-    """Escapes are undone, and a parameter without a value counts as not sent."""
     assert forms.parse_body(form_request(body)) == parameters
 
 
@@ -59,7 +55,6 @@ def test_a_form_is_read(body: bytes, parameters: dict[str, str]) -> None:
     ],
 )
 def test_a_media_type_may_have_parameters(media_type: str) -> None:
-    """And has no case."""
     assert forms.parse_body(form_request(b"a=b", media_type)) == {"a": "b"}
 
 
@@ -68,14 +63,12 @@ def test_a_media_type_may_have_parameters(media_type: str) -> None:
     ["", "application/json", "multipart/form-data; boundary=a", "text/plain", f"{forms.MEDIA_TYPE};charset=latin1"],
 )
 def test_another_media_type_is_refused(media_type: str) -> None:
-    """Even when the body could be read as a form."""
     with pytest.raises(RefusedError) as refused:
         forms.parse_body(form_request(b"a=b", media_type))
     assert refused.value.rule == "media_type_wrong"
 
 
 def test_a_form_without_a_length_is_refused() -> None:
-    """HTTP takes it for empty, and its client would wonder."""
     with pytest.raises(RefusedError) as refused:
         forms.parse_body(Request("POST", "/", fields={"content-type": forms.MEDIA_TYPE}))
     assert refused.value.rule == "length_missing"
@@ -89,14 +82,12 @@ def test_a_form_without_a_length_is_refused() -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_form_is_refused(body: bytes) -> None:
-    """Nothing is guessed."""
     with pytest.raises(RefusedError) as refused:
         forms.parse_body(form_request(body))
     assert refused.value.rule == "form_unreadable"
 
 
 def test_a_form_has_a_bounded_number_of_parameters() -> None:
-    """Empty places between two & are none."""
     most = b"&".join(b"a%d=b" % number for number in range(forms.MAX_PARAMETERS))
     assert len(forms.parse_body(form_request(b"&&" + most + b"&" * 9000))) == forms.MAX_PARAMETERS
     with pytest.raises(RefusedError) as refused:
@@ -106,7 +97,6 @@ def test_a_form_has_a_bounded_number_of_parameters() -> None:
 
 @pytest.mark.parametrize("body", [b"a=b&a=c", b"a=b&a=b", b"a=b&%61=b"])
 def test_a_parameter_that_comes_twice_is_refused(body: bytes) -> None:
-    """RFC 6749 §3.2."""
     with pytest.raises(RefusedError) as refused:
         forms.parse_body(form_request(body))
     assert refused.value.rule == "parameter_repeated"
@@ -114,7 +104,6 @@ def test_a_parameter_that_comes_twice_is_refused(body: bytes) -> None:
 
 @given(st.binary(max_size=60))
 def test_reading_raises_refusals_alone(body: bytes) -> None:
-    """Whatever the body is, and whatever Authorization says."""
     with suppress(RefusedError):
         forms.parse_body(form_request(body))
     forms.client_credentials(authorized("Basic " + body.decode("latin-1")), {})
@@ -133,7 +122,6 @@ def test_reading_raises_refusals_alone(body: bytes) -> None:
     ],
 )
 def test_http_basic_names_a_client(authorization: str, client_id: str, secret: str) -> None:
-    """Each half is form-encoded first, RFC 6749 §2.3.1."""
     found = forms.client_credentials(authorized(authorization), {})
     assert found is not None
     assert (found[0], found[1].reveal()) == (client_id, secret)
@@ -157,12 +145,10 @@ def test_http_basic_names_a_client(authorization: str, client_id: str, secret: s
     ],
 )
 def test_malformed_http_basic_names_no_client(authorization: str) -> None:
-    """The caller says so, at its place in the order of the rules."""
     assert forms.client_credentials(authorized(authorization), {}) is None
 
 
 def test_a_client_may_be_named_in_the_form() -> None:
-    """And another scheme than Basic is none of a client's."""
     found = forms.client_credentials(authorized("Bearer x"), {"client_id": "portal", "client_secret": "s3"})
     assert found is not None
     assert (found[0], found[1].reveal()) == ("portal", "s3")
@@ -178,14 +164,12 @@ def test_a_client_may_be_named_in_the_form() -> None:
     ],
 )
 def test_two_ways_of_client_authentication_are_refused(authorization: str, form: dict[str, str]) -> None:
-    """RFC 6749 §2.3."""
     with pytest.raises(RefusedError) as refused:
         forms.client_credentials(authorized(authorization), form)
     assert refused.value.rule == "client_twice"
 
 
 def test_the_same_client_id_in_both_places_is_one_client() -> None:
-    """Many clients send it always."""
     assert forms.client_credentials(authorized(basic("portal:s3")), {"client_id": "portal"}) is not None
 
 
@@ -197,13 +181,11 @@ def test_the_same_client_id_in_both_places_is_one_client() -> None:
     ],
 )  # fmt: skip
 def test_a_token_comes_bare_or_after_its_scheme(authorization: str, token: str) -> None:
-    """The scheme in any case."""
     assert forms.bearer_token(authorized(authorization)).reveal() == token
 
 
 @pytest.mark.parametrize("request_", [authorized(""), Request("GET", "/")])
 def test_no_token_at_all_is_refused(request_: Request) -> None:
-    """An empty header is none."""
     with pytest.raises(RefusedError) as refused:
         forms.bearer_token(request_)
     assert refused.value.rule == "authorization_missing"

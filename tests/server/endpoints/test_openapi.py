@@ -19,31 +19,26 @@ OPERATIONS = [
 
 
 def valid(schema: str, document: object) -> bool:
-    """Say whether `document` is as the schema of that name wants it."""
     whole = {"$ref": f"#/components/schemas/{schema}", "components": DOCUMENT["components"]}
     return bool(Draft202012Validator(whole).is_valid(document))
 
 
 def test_the_document_is_valid() -> None:
-    """OpenAPI 3.1, as the validator of others judges it."""
     validate(DOCUMENT)
 
 
 def test_every_route_is_described_and_no_other() -> None:
-    """Each with its methods."""
     assert {(path, method.upper()) for path, method, _ in OPERATIONS} == {
         (path, method) for path, methods in routes.ROUTES.items() for method in methods
     }
 
 
 def test_every_parameter_is_described() -> None:
-    """Those that rules look at, under the names that clients send."""
     looked_at = {field.name for field in fields(TokenRequest)} - {"grant"}
     assert {*openapi.PARAMETERS} == looked_at | {"grant_type", "request_token_type", "additional_parameters"}
 
 
 def test_every_refusal_is_documented_where_it_may_come() -> None:
-    """With both of its statuses, and an example that its schema allows."""
     told = {
         (name.partition(".")[0], int(status))
         for _, _, operation in OPERATIONS
@@ -60,7 +55,6 @@ def test_every_refusal_is_documented_where_it_may_come() -> None:
 
 
 def test_the_refusals_of_one_endpoint_are_not_those_of_another() -> None:
-    """A token is no matter of access_token, a key none of userinfo."""
     assert frozenset() == openapi.ACCESS_TOKEN_REFUSALS & openapi.USERINFO_REFUSALS
     assert {"key_unproven", "grant_type_missing"} <= openapi.ACCESS_TOKEN_REFUSALS
     assert {"token_unknown", "authorization_missing"} <= openapi.USERINFO_REFUSALS
@@ -68,7 +62,6 @@ def test_the_refusals_of_one_endpoint_are_not_those_of_another() -> None:
 
 
 def test_every_scope_and_claim_is_described() -> None:
-    """In their order."""
     flow = DOCUMENT["components"]["securitySchemes"]["oauth2"]["flows"]["password"]
     assert [*flow["scopes"]] == [*scopes.TABLE]
     assert [*DOCUMENT["components"]["schemas"]["Claims"]["properties"]] == [*claims.CLAIM_ORDER]
@@ -99,7 +92,6 @@ TOKEN = {
     ],
 )
 def test_the_schema_of_a_token_is_strict(change: dict[str, Any], is_valid: bool) -> None:  # noqa: FBT001 - a case
-    """What clients may rely on, and nothing more."""
     assert valid("Token", {**TOKEN, **change}) is is_valid
 
 
@@ -116,5 +108,4 @@ def test_the_schema_of_a_token_is_strict(change: dict[str, Any], is_valid: bool)
     ],
 )
 def test_the_schema_of_claims_is_strict(claims_: dict[str, Any], is_valid: bool) -> None:  # noqa: FBT001 - a case
-    """What is not revealed is left out, not nulled."""
     assert valid("Claims", claims_) is is_valid

@@ -19,12 +19,10 @@ HERE = {"Origin": PAGE}
 
 @pytest.fixture
 def server(serve: Callable[..., Server]) -> Server:
-    """Return a server for pages of one origin."""
     return serve(origins=frozenset({PAGE}))
 
 
 def cors(response: Response) -> dict[str, str]:
-    """Return the fields that browsers look at."""
     return {
         name.removeprefix("Access-Control-"): value
         for name, value in response.fields
@@ -34,7 +32,6 @@ def cors(response: Response) -> dict[str, str]:
 
 @pytest.mark.parametrize(("path", "methods"), [(TOKEN_PATH, "POST"), (USERINFO_PATH, "GET, POST"), ("/healthz", "GET")])
 def test_a_preflight_is_told_what_may_be_sent(ask: Ask, path: str, methods: str) -> None:
-    """Without a body; the connection stays."""
     for _ in range(2):
         response = ask("OPTIONS", path, None, {**HERE, "Access-Control-Request-Method": "POST"})
         assert (response.status, response.body) == (204, b"")
@@ -49,7 +46,6 @@ def test_a_preflight_is_told_what_may_be_sent(ask: Ask, path: str, methods: str)
 
 
 def test_responses_may_be_read_by_the_page(ask: Ask, post: Ask) -> None:
-    """Refusals too, whatever refuses."""
     granted = post(HERE)
     assert (granted.status, cors(granted)) == (200, {"Allow-Origin": PAGE, "Vary": "Origin"})
     token = {"Authorization": json.loads(granted.body)["access_token"]}
@@ -65,20 +61,17 @@ def test_responses_may_be_read_by_the_page(ask: Ask, post: Ask) -> None:
 
 @pytest.mark.parametrize("fields", [{}, {"Origin": "https://evil.example"}, {"Origin": f"{PAGE}.evil.example"}])
 def test_other_pages_may_not_read_them(ask: Ask, post: Ask, fields: dict[str, str]) -> None:
-    """Caches learn that the origin matters all the same."""
     assert cors(post(fields)) == {"Vary": "Origin"}
     assert "Allow-Origin" not in cors(ask("OPTIONS", TOKEN_PATH, None, fields))
 
 
 def test_every_page_may_when_all_are_allowed(serve: Callable[..., Server], raw: Callable[..., bytes]) -> None:
-    """Even of what is no request."""
     port = serve(origins=frozenset({"*"})).port
     for sent in (b"GET /healthz HTTP/1.0\r\nOrigin: https://x.example\r\n\r\n", b"x\r\n\r\n"):
         assert b"\r\nAccess-Control-Allow-Origin: *\r\nVary: Origin\r\n" in raw(sent, port=port)
 
 
 def test_no_page_may_by_default(serve: Callable[..., Server], raw: Callable[..., bytes]) -> None:
-    """And no response speaks of it."""
     port = serve().port
     for method, status in (("OPTIONS", 405), ("GET", 200)):
         answer = raw(f"{method} /healthz HTTP/1.0\r\nOrigin: {PAGE}\r\n\r\n".encode(), port=port)
@@ -102,7 +95,6 @@ def test_no_page_may_by_default(serve: Callable[..., Server], raw: Callable[...,
     ],
 )
 def test_an_origin_is_read_as_browsers_write_it(text: str, origin: str) -> None:
-    """In lower case, without the usual port."""
     assert origins.parse_origin(text) == origin
 
 
@@ -124,7 +116,6 @@ def test_an_origin_is_read_as_browsers_write_it(text: str, origin: str) -> None:
     ],
 )
 def test_what_is_no_origin_is_refused(text: str, hint: str) -> None:
-    """With the one that may have been meant."""
     with pytest.raises(UsageError) as caught:
         origins.parse_origin(text)
     assert caught.value.hint == f"--cors-origin {hint}"

@@ -19,7 +19,6 @@ from gamcli.server.transport.messages import REASONS
 
 
 def leaves(kind: type[errors.GamcliError]) -> Iterator[type[errors.GamcliError]]:
-    """Yield the classes below `kind` that have none below them."""
     below = kind.__subclasses__()
     for each in below:
         yield from leaves(each)
@@ -28,7 +27,6 @@ def leaves(kind: type[errors.GamcliError]) -> Iterator[type[errors.GamcliError]]
 
 
 def raised_in(path: Path) -> Iterator[str]:
-    """Yield the rules named by `RefusedError("...")` in the file."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "RefusedError":
             rule = node.args[0]
@@ -37,20 +35,17 @@ def raised_in(path: Path) -> Iterator[str]:
 
 
 def test_every_rule_of_the_grants_is_in_the_table() -> None:
-    """A new rule needs a row."""
     rules = (*API_KEY_GRANT, *PASSWORD_GRANT, *KEY_SESSION_RULES, *PASSWORD_SESSION_RULES)
     assert {rule.name for rule in rules} <= set(refusals.TABLE)
 
 
 def test_every_rule_of_the_claims_is_in_the_table() -> None:
-    """Those that are named by the status of a token too."""
     named = {*raised_in(Path(str(claims.__file__))), *(f"token_{each}" for each in TOKEN_STATUSES if each != "active")}
     assert "token_unknown" in named
     assert named <= set(refusals.TABLE)
 
 
 def test_every_rule_that_the_server_itself_judges_is_in_the_table() -> None:
-    """So that none of them is taken for a bug."""
     files = Path(str(gamcli.server.__file__)).parent.rglob("*.py")
     named = {rule for file in files for rule in raised_in(file)}
     assert {"request_unreadable", "grant_type_missing", "path_unknown"} <= named <= set(refusals.TABLE)
@@ -58,7 +53,6 @@ def test_every_rule_that_the_server_itself_judges_is_in_the_table() -> None:
 
 @pytest.mark.parametrize("kind", dict.fromkeys(leaves(errors.GamcliError)), ids=lambda kind: kind.__name__)
 def test_every_leaf_of_the_error_family_has_an_answer(kind: type[errors.GamcliError]) -> None:
-    """What the store reports is 503 with a time to try again; what no request should meet is a bug."""
     error = kind.__new__(kind)
     Exception.__init__(error)
     error.__dict__.update(rule="key_expired")
@@ -70,20 +64,17 @@ def test_every_leaf_of_the_error_family_has_an_answer(kind: type[errors.GamcliEr
 
 @pytest.mark.parametrize("error", [ValueError("s3"), errors.RefusedError("scope_choice_off", "s3")])
 def test_what_nobody_foresaw_is_a_bug(error: Exception) -> None:
-    """A rule of another edge too; its text stays inside."""
     assert refusals.rule_for_error(error) == "bug"
     assert b"s3" not in refusals.refusal_response("bug").body
 
 
 def test_a_busy_store_is_told_from_one_that_is_gone() -> None:
-    """In the log, which names the rule."""
     assert refusals.rule_for_error(errors.StoreBusyError("")) == "store_busy"
     assert refusals.rule_for_error(errors.StoreUnusableError("")) == "store_gone"
 
 
 @pytest.mark.parametrize("rule", refusals.TABLE)
 def test_a_row_has_what_both_shapes_need(rule: str) -> None:
-    """A status that can be written, a text for people, and a name of RFC 6749 unless there is nothing to name."""
     row = refusals.TABLE[rule]
     assert row.status in REASONS
     assert row.rfc_status in REASONS
@@ -93,7 +84,6 @@ def test_a_row_has_what_both_shapes_need(rule: str) -> None:
 
 
 def test_a_refusal_has_the_shape_of_gam() -> None:
-    """An object with code and message, both text."""
     response = refusals.refusal_response("client_secret_wrong")
     assert json.loads(response.body) == {
         "error": {"code": "116", "message": refusals.TABLE["client_secret_wrong"].message},
@@ -101,7 +91,6 @@ def test_a_refusal_has_the_shape_of_gam() -> None:
 
 
 def test_a_refusal_has_the_shape_of_rfc_6749_when_that_is_wanted() -> None:
-    """With the statuses of that column."""
     response = refusals.refusal_response("remote_rest_off", error_format=refusals.ErrorFormat("rfc6749"))
     assert (response.status, json.loads(response.body)) == (
         400,
@@ -112,7 +101,6 @@ def test_a_refusal_has_the_shape_of_rfc_6749_when_that_is_wanted() -> None:
 @pytest.mark.parametrize("error_format", refusals.ERROR_WRITERS)
 @pytest.mark.parametrize("rule", refusals.TABLE)
 def test_the_status_of_an_expired_token_is_that_of_no_other_refusal(rule: str, error_format: str) -> None:
-    """The body stays as it is."""
     (usual, body), (status, same_body) = (
         refusals.ErrorFormat(error_format, each).status_and_body(rule) for each in (401, 403)
     )
@@ -131,5 +119,4 @@ def test_the_status_of_an_expired_token_is_that_of_no_other_refusal(rule: str, e
     ],
 )
 def test_a_challenge_names_what_is_wrong_with_the_token(error_format: str, rule: str, challenge: str) -> None:
-    """Alone in the errors of RFC 6750, and never when none was sent."""
     assert refusals.ErrorFormat(error_format).challenge(rule) == challenge

@@ -29,7 +29,6 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 def refused(response: Response) -> tuple[str, int]:
-    """Return code and status of a refusal, whose shape is checked."""
     assert list(json.loads(response.body)) == ["error"]
     error = json.loads(response.body)["error"]
     assert list(error) == ["code", "message"]
@@ -39,30 +38,25 @@ def refused(response: Response) -> tuple[str, int]:
 
 
 def token_of(response: Response) -> str:
-    """Return the access token of a success."""
     assert response.status == 200, response.body
     return str(json.loads(response.body)["access_token"])
 
 
 def basic(form: dict[str, str], client_id: str | None = None) -> dict[str, str]:
-    """Return the credentials of the form as HTTP Basic, each half escaped."""
     halves = (client_id or form["client_id"], form["client_secret"])
     return {"Authorization": "Basic " + b64encode(":".join(map(quote_plus, halves)).encode()).decode()}
 
 
 def ana(gam: Gam, **changes: object) -> object:
-    """Change the user."""
     return users.update(gam, "ana", changes)
 
 
 def portal(gam: Gam, accept: int | None = None, edit: apps.ScopeEdit | None = None, **changes: object) -> object:
-    """Change the application; names of groups are joined by two underscores."""
     named = {name.replace("__", "."): value for name, value in changes.items()}
     return apps.update(gam, "portal", named, edit or apps.ScopeEdit(), accept)
 
 
 def test_a_grant_answers_with_these_fields_in_this_order(post: Ask, gam: Gam) -> None:
-    """And with the token that the store then knows."""
     response = post()
     body = json.loads(response.body)
     guid = users.show(gam, "ana").guid
@@ -78,7 +72,6 @@ def test_a_grant_answers_with_these_fields_in_this_order(post: Ask, gam: Gam) ->
 
 
 def test_a_grant_may_be_kept_by_nobody(post: Ask) -> None:
-    """RFC 6749 §5.1."""
     names = [name for name, _ in post().fields]
     assert names == ["Date", "Content-Type", "Cache-Control", "Pragma", "Content-Length"]
     assert dict(post().fields)["Content-Type"] == "application/json"
@@ -87,13 +80,11 @@ def test_a_grant_may_be_kept_by_nobody(post: Ask) -> None:
 
 
 def test_a_token_never_expires_when_its_application_says_so(post: Ask, gam: Gam) -> None:
-    """Then expires_in is 0."""
     portal(gam, token__timeout_minutes=0)
     assert json.loads(post().body)["expires_in"] == 0
 
 
 def test_the_guid_of_a_user_is_kept_to_itself_when_ids_are_not_shared(post: Ask, gam: Gam) -> None:
-    """Then user_guid is empty."""
     portal(gam, share_user_ids=False)
     assert json.loads(post().body)["user_guid"] == ""
 
@@ -112,7 +103,6 @@ def test_the_guid_of_a_user_is_kept_to_itself_when_ids_are_not_shared(post: Ask,
     ],
 )
 def test_what_else_may_be_sent(post: Ask, changes: dict[str, str]) -> None:
-    """What is empty counts as not sent."""
     assert post(**changes).status == 200
 
 
@@ -120,18 +110,15 @@ def test_what_else_may_be_sent(post: Ask, changes: dict[str, str]) -> None:
     "scope", ["gam_user_roles+user_team", "user_team gam_user_roles", "user_team++ GAM_USER_ROLES"]
 )
 def test_scope_narrows_the_token(post: Ask, scope: str) -> None:
-    """In whatever way it is separated; the answer has the order of the table."""
     assert json.loads(post(scope=scope).body)["scope"] == "gam_user_roles+user_team"
 
 
 def test_the_guid_of_the_repository_may_be_sent(post: Ask) -> None:
-    """In any case."""
     guid = token_of(post()).partition("!")[0]
     assert post(repository=guid.upper()).status == 200
 
 
 def test_a_client_may_use_http_basic(post: Ask, form: dict[str, str]) -> None:
-    """Its client_id may stand in the form as well."""
     assert post(basic(form), client_id=None, client_secret=None).status == 200
     assert post(basic(form), client_secret=None).status == 200
 
@@ -139,7 +126,6 @@ def test_a_client_may_use_http_basic(post: Ask, form: dict[str, str]) -> None:
 def test_two_secrets_are_good_until_the_old_one_has_retired(
     gam: Gam, post: Ask, form: dict[str, str], forward: Callable[[timedelta], None]
 ) -> None:
-    """In the form and with HTTP Basic; a request more does not make the old one live longer."""
     rotated = apps.rotate_secret(gam, "portal", overlap=timedelta(hours=24)).secret
     assert rotated is not None
     new = {**form, "client_secret": rotated.reveal()}
@@ -157,12 +143,10 @@ def test_two_secrets_are_good_until_the_old_one_has_retired(
 
 
 def test_the_path_has_no_case(ask: Ask, form: dict[str, str]) -> None:
-    """Of the whole path."""
     assert ask("POST", "/OAuth/GAM/V2.0/Access_Token?x=y", urlencode(form).encode(), FORM).status == 200
 
 
 def test_curl_is_granted_a_token(server: Server, form: dict[str, str]) -> None:
-    """A client that thousands of scripts use."""
     data = [part for name, value in form.items() for part in ("--data-urlencode", f"{name}={value}")]
     done = subprocess.run(
         ["curl", "-sS", "--fail", f"{server.url}{TOKEN_PATH}", *data], capture_output=True, check=True, timeout=10
@@ -190,7 +174,6 @@ REFUSED_AS_SENT: dict[str, tuple[dict[str, str | None], tuple[str, int]]] = {
 
 @pytest.mark.parametrize("rule", REFUSED_AS_SENT)
 def test_what_is_sent_may_be_refused(post: Ask, lines: list[str], rule: str) -> None:
-    """With the code and the status of GAM; the log names the rule."""
     changes, expected = REFUSED_AS_SENT[rule]
     assert refused(post(**changes)) == expected
     assert lines[-1].endswith(f"rule={rule}")
@@ -212,7 +195,6 @@ def test_what_is_sent_may_be_refused(post: Ask, lines: list[str], rule: str) -> 
     ],
 )
 def test_other_ways_to_be_refused(post: Ask, lines: list[str], rule: str, changes: dict[str, str | None]) -> None:
-    """The same rules say no."""
     assert post(**changes).status in (400, 401)
     assert lines[-1].endswith(f"rule={rule}")
 
@@ -236,7 +218,6 @@ REFUSED_BY_STATE: dict[str, tuple[Callable[[Gam], Any], tuple[str, int]]] = {
 
 @pytest.mark.parametrize("rule", REFUSED_BY_STATE)
 def test_what_the_store_says_may_refuse(post: Ask, gam: Gam, lines: list[str], rule: str) -> None:
-    """From the moment that it says so, on a connection that was granted tokens before."""
     change, expected = REFUSED_BY_STATE[rule]
     assert post().status == 200
     change(gam)
@@ -247,7 +228,6 @@ def test_what_the_store_says_may_refuse(post: Ask, gam: Gam, lines: list[str], r
 def test_an_expired_key_is_refused(
     ask: Ask, gam: Gam, form: dict[str, str], forward: Callable[[timedelta], None]
 ) -> None:
-    """In plain words, for it has been proven."""
     wish = keys.KeySpec("ana", "portal", expires_in=timedelta(hours=1), replace=True)
     body = urlencode({**form, "api_key": keys.generate(gam, wish).secret.reveal()}).encode()
     assert ask("POST", TOKEN_PATH, body, FORM).status == 200
@@ -258,7 +238,6 @@ def test_an_expired_key_is_refused(
 
 
 def test_a_key_of_which_nothing_is_proven_is_refused_with_one_answer(post: Ask, gam: Gam, form: dict[str, str]) -> None:
-    """Malformed, unknown, of another application, of another user: a guesser learns nothing."""
     wanted = {"remote_rest": True, "api_keys.enabled": True}
     apps.create(gam, apps.AppSpec("other", wanted, ("gam_user_data",)))
     foreign = keys.generate(gam, keys.KeySpec("ana", "other")).secret.reveal()
@@ -285,12 +264,10 @@ def test_a_key_of_which_nothing_is_proven_is_refused_with_one_answer(post: Ask, 
 def test_what_cannot_be_read_is_refused(
     ask: Ask, fields: dict[str, str], body: bytes, expected: tuple[str, int]
 ) -> None:
-    """Rules 1 and 2."""
     assert refused(ask("POST", TOKEN_PATH, body, fields)) == expected
 
 
 def test_rules_are_judged_in_their_order(ask: Ask, gam: Gam, form: dict[str, str]) -> None:
-    """Everything is wrong at first, and each repair brings the next refusal."""
     portal(gam, enabled=False)
     wrong = {"client_id": "x" * 32, "client_secret": "x", "api_key": "x", "repository": "x", "scope": "fullcontrol"}
     sent, codes = {**wrong, "grant_type": "x"}, []
@@ -315,7 +292,6 @@ def test_rules_are_judged_in_their_order(ask: Ask, gam: Gam, form: dict[str, str
 
 
 def test_two_ways_of_client_authentication_are_refused(post: Ask, form: dict[str, str], lines: list[str]) -> None:
-    """After a missing grant type, before an unknown one."""
     assert refused(post(basic(form), grant_type="x")) == ("292", 400)
     assert refused(post(basic(form), client_secret=None, client_id="other")) == ("292", 400)
     assert all(line.endswith("rule=client_twice") for line in lines)
@@ -324,7 +300,6 @@ def test_two_ways_of_client_authentication_are_refused(post: Ask, form: dict[str
 
 
 def test_malformed_basic_is_refused_as_an_unknown_client_is(post: Ask, lines: list[str]) -> None:
-    """At the place of rule 4: an unknown grant type comes first."""
     malformed = {"Authorization": "Basic !"}
     assert refused(post(malformed, client_secret=None)) == ("39", 401)
     assert lines[-1].endswith("rule=client_basic_malformed")
@@ -333,20 +308,17 @@ def test_malformed_basic_is_refused_as_an_unknown_client_is(post: Ask, lines: li
 
 @pytest.mark.parametrize("wrong", [{"client_id": "x" * 32}, {"client_secret": "x"}])
 def test_a_client_that_used_basic_is_asked_for_it_again(post: Ask, form: dict[str, str], wrong: dict[str, str]) -> None:
-    """RFC 6749 §5.2; any other 401 asks for a bearer."""
     response = post(basic({**form, **wrong}), client_id=None, client_secret=None)
     assert dict(response.fields)["WWW-Authenticate"] == 'Basic realm="gam"'
     assert dict(post(**wrong).fields)["WWW-Authenticate"] == 'Bearer realm="gam"'
 
 
 def test_basic_is_not_asked_for_when_the_client_is_not_to_blame(post: Ask, form: dict[str, str]) -> None:
-    """Its key is."""
     response = post(basic(form), client_id=None, client_secret=None, api_key="x")
     assert dict(response.fields)["WWW-Authenticate"] == 'Bearer realm="gam"'
 
 
 def test_only_a_401_carries_a_challenge(post: Ask) -> None:
-    """A 400 does not."""
     assert "WWW-Authenticate" not in dict(post(grant_type="x").fields)
 
 
@@ -362,7 +334,6 @@ def test_only_a_401_carries_a_challenge(post: Ask) -> None:
     ],
 )
 def test_a_wrong_method_is_told_the_right_ones(ask: Ask, method: str, path: str, allow: str) -> None:
-    """Methods have a case (RFC 9110 §9.1)."""
     response = ask(method, path)
     assert refused(response) == ("405", 405)
     assert dict(response.fields)["Allow"] == allow
@@ -372,12 +343,10 @@ def test_a_wrong_method_is_told_the_right_ones(ask: Ask, method: str, path: str,
     "path", ["/", "/oauth", f"{TOKEN_PATH}/", f"{TOKEN_PATH}/x", f"/x{TOKEN_PATH}", "/%68ealthz", "//healthz", "*"]
 )
 def test_any_other_path_is_nowhere(ask: Ask, path: str) -> None:
-    """The whole path counts, exactly."""
     assert refused(ask("GET", path)) == ("404", 404)
 
 
 def test_a_base_path_comes_before_every_route(serve: Callable[..., Server], raw: Callable[..., bytes]) -> None:
-    """In any case, and without it nothing is found."""
     server = serve(base_path="/MyApp/")
     assert server.url == f"http://127.0.0.1:{server.port}/MyApp"
     for path, status in (("/myapp/healthz", 200), ("/MYAPP/Healthz", 200), ("/healthz", 404), ("/myapphealthz", 404)):
@@ -386,7 +355,6 @@ def test_a_base_path_comes_before_every_route(serve: Callable[..., Server], raw:
 
 
 def test_userinfo_tells_the_claims_of_the_scopes(ask: Ask, post: Ask) -> None:
-    """By GET and POST, whatever stands before the token, as UTF-8."""
     token = token_of(post(scope="user_email+user_team"))
     expected = {
         "email": "ana@example.org",
@@ -401,7 +369,6 @@ def test_userinfo_tells_the_claims_of_the_scopes(ask: Ask, post: Ask) -> None:
 
 
 def test_userinfo_needs_a_header(ask: Ask) -> None:
-    """The words are GAM's."""
     response = ask("GET", USERINFO_PATH)
     assert (response.status, json.loads(response.body)) == (
         401,
@@ -414,7 +381,6 @@ def test_userinfo_needs_a_header(ask: Ask) -> None:
     "token", ["x", "Basic eDp5", "Bearer x y", "\xff", "0f8fad5b-d9cb-469f-a165-70867728950e!" + "0" * 78]
 )
 def test_an_unknown_token_is_refused(ask: Ask, token: str) -> None:
-    """Malformed ones are unknown too."""
     assert refused(ask("GET", USERINFO_PATH, None, {"Authorization": token})) == ("112", 401)
 
 
@@ -430,14 +396,12 @@ TOKEN_REFUSED_BY_STATE: dict[str, tuple[Callable[[Gam], Any], tuple[str, int]]] 
 
 
 def all_tokens(gam: Gam) -> list[Any]:
-    """Return the tokens of the store."""
     with tokens.search(gam, tokens.TokenSearch()) as found:
         return list(found)
 
 
 @pytest.mark.parametrize("rule", TOKEN_REFUSED_BY_STATE)
 def test_a_token_dies_with_what_it_stands_on(ask: Ask, post: Ask, gam: Gam, lines: list[str], rule: str) -> None:
-    """From the moment that the store says so."""
     change, expected = TOKEN_REFUSED_BY_STATE[rule]
     fields = {"Authorization": token_of(post())}
     assert ask("GET", USERINFO_PATH, None, fields).status == 200
@@ -447,27 +411,23 @@ def test_a_token_dies_with_what_it_stands_on(ask: Ask, post: Ask, gam: Gam, line
 
 
 def test_a_token_dies_with_its_key(ask: Ask, post: Ask, gam: Gam) -> None:
-    """Revoked key, revoked tokens."""
     fields = {"Authorization": token_of(post())}
     keys.revoke_all(gam, keys.KeySearch(user="ana"), None, 1)
     assert refused(ask("GET", USERINFO_PATH, None, fields)) == ("102", 401)
 
 
 def test_a_token_expires(ask: Ask, post: Ask, forward: Callable[[timedelta], None]) -> None:
-    """After the minutes that its application gives it."""
     fields = {"Authorization": token_of(post())}
     forward(timedelta(hours=1))
     assert refused(ask("GET", USERINFO_PATH, None, fields)) == ("103", 401)
 
 
 def test_healthz_tells_whether_the_store_answers(ask: Ask) -> None:
-    """Also while another process writes."""
     response = ask("GET", "/healthz")
     assert (response.status, response.body) == (200, b'{"status":"ok"}')
 
 
 def test_a_store_that_is_gone_is_503(gam: Gam) -> None:
-    """With a time to try again."""
     gam.store.close()
     answer = routes.respond(gam, Request("GET", "/healthz"))
     assert refused(answer.response) == ("503", 503)
@@ -483,7 +443,6 @@ def test_a_store_that_was_taken_away_is_503(
     lines: list[str],
     replaced: bool,  # noqa: FBT001 - a case
 ) -> None:
-    """Commands would revoke in another file than the one that is served; the log says why."""
     fields = {"Authorization": token_of(post())}
     other = tmp_path / "other.db"
     Store.create(other).close()
@@ -498,14 +457,12 @@ def test_a_store_that_was_taken_away_is_503(
 
 
 def test_healthz_looks_at_the_tokens_too(gam: Gam) -> None:
-    """Without them nobody is served."""
     with gam.store.writing() as tx:
         tx.run("DROP TABLE token")
     assert refused(routes.respond(gam, Request("GET", "/healthz")).response) == ("503", 503)
 
 
 def test_a_busy_store_is_503(gam: Gam, form: dict[str, str], tmp_path: Path) -> None:
-    """When nobody waits for it."""
     body = urlencode(form).encode()
     request = Request("POST", TOKEN_PATH, fields={**lowered(FORM), "content-length": str(len(body))}, body=body)
     with Store.open(tmp_path / "gam.db", patience=0) as store:
@@ -517,13 +474,10 @@ def test_a_busy_store_is_503(gam: Gam, form: dict[str, str], tmp_path: Path) -> 
 
 
 def lowered(fields: dict[str, str]) -> dict[str, str]:
-    """Return the fields as the server reads them."""
     return {name.lower(): value for name, value in fields.items()}
 
 
 def test_a_bug_is_500_and_tells_its_place_to_the_log_alone(gam: Gam, form: dict[str, str]) -> None:
-    """Its words may hold a secret."""
-
     def broken(_: int) -> bytes:
         raise ValueError("s3")
 
@@ -537,7 +491,6 @@ def test_a_bug_is_500_and_tells_its_place_to_the_log_alone(gam: Gam, form: dict[
 
 
 def test_the_log_names_client_and_key_but_no_secret(post: Ask, form: dict[str, str], lines: list[str]) -> None:
-    """Whether the grant was refused or not."""
     token = token_of(post())
     post(client_secret="wrong")
     key_id = form["api_key"].split("_")[1]
@@ -549,7 +502,6 @@ def test_the_log_names_client_and_key_but_no_secret(post: Ask, form: dict[str, s
 
 
 def test_the_log_names_no_client_that_is_none(post: Ask, form: dict[str, str], lines: list[str], gam: Gam) -> None:
-    """Whoever takes the secret for the client_id has it not written down, whatever refuses."""
     post(client_id=form["client_secret"], client_secret=form["client_id"])
     assert lines[-1].endswith("rule=client_unknown")
     with gam.store.writing() as tx:
@@ -560,7 +512,6 @@ def test_the_log_names_no_client_that_is_none(post: Ask, form: dict[str, str], l
 
 
 def test_a_secret_behind_a_fragment_is_not_logged(raw: Callable[..., bytes], lines: list[str]) -> None:
-    """Not on a served path, and not on any other."""
     for path in (b"/healthz", b"/nowhere"):
         raw(b"GET " + path + b"#api_key=s3cret HTTP/1.0\r\n\r\n")
     assert len(lines) == 2
@@ -568,14 +519,12 @@ def test_a_secret_behind_a_fragment_is_not_logged(raw: Callable[..., bytes], lin
 
 
 def test_the_rest_of_a_body_before_a_request_is_not_logged(raw: Callable[..., bytes], lines: list[str]) -> None:
-    """A client that counts wrong sends `secret&x=yGET /healthz HTTP/1.1`."""
     raw(b"POST /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na=s3cretGET /healthz HTTP/1.0\r\n\r\n")
     assert len(lines) == 2
     assert not any("cret" in line for line in lines)
 
 
 def test_a_long_request_is_answered_and_not_kept_ready(gam: Gam, form: dict[str, str]) -> None:
-    """Whoever has one key could fill the memory with requests that differ."""
     known: GrantCache[Response] = GrantCache()
     for padding in ("", "x" * MAX_CACHED_BODY):
         body = urlencode({**form, "padding": padding}).encode()

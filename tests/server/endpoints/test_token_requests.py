@@ -18,17 +18,14 @@ LOGIN = {"grant_type": "password", "client_id": "c", "client_secret": "s", "user
 
 
 def posted(form: dict[str, str], **fields: str) -> Request:
-    """Return the request that posts `form`."""
     return Request("POST", "/", fields={**FIELDS, **fields}, body=urlencode(form).encode())
 
 
 def got(query: dict[str, str] | str, **fields: str) -> Request:
-    """Return the request that asks for `query`."""
     return Request("GET", "/", query=query if isinstance(query, str) else urlencode(query), fields=fields)
 
 
 def refused(form: dict[str, str], **fields: str) -> str:
-    """Return the rule that refuses a form."""
     with pytest.raises(RefusedError) as caught:
         token_requests.parse_post(posted(form, **fields))
     return caught.value.rule
@@ -46,12 +43,10 @@ def refused(form: dict[str, str], **fields: str) -> str:
     ],
 )
 def test_a_grant_is_known_by_its_type_and_its_key(form: dict[str, str], grant: str) -> None:
-    """In any case; an empty parameter was not sent."""
     assert token_requests.parse_post(posted(form)).grant == grant
 
 
 def test_everything_that_is_sent_is_read() -> None:
-    """Secrets are hidden from the first."""
     along = {"authentication_type_name": "local", "scope": "a", "repository": "r"}
     properties = '[{"Id":"Branch","Value":"7"}]'
     asked = token_requests.parse_post(posted({**LOGIN, **along, "initial_properties": properties}))
@@ -62,7 +57,6 @@ def test_everything_that_is_sent_is_read() -> None:
 
 @pytest.mark.parametrize("own", [grants.API_KEY, grants.PASSWORD, grants.REFRESH])
 def test_a_grant_has_no_secret_of_another(own: str) -> None:
-    """What it does not need is not kept for it."""
     secrets = dict.fromkeys([grants.PASSWORD, grants.REFRESH], "x") | ({own: "x"} if own == grants.API_KEY else {})
     grant_type = "refresh_token" if own == grants.REFRESH else "password"
     asked = token_requests.parse_post(posted({"grant_type": grant_type, "client_id": "c", **secrets}))
@@ -72,13 +66,11 @@ def test_a_grant_has_no_secret_of_another(own: str) -> None:
 
 @pytest.mark.parametrize("form", [{}, {"grant_type": ""}, {"client_id": "c"}])
 def test_a_grant_type_has_to_be_named(form: dict[str, str]) -> None:
-    """That is rule 2."""
     assert refused(form) == "grant_type_missing"
 
 
 @pytest.mark.parametrize("grant_type", ["client_credentials", "authorization_code", "passwords", "device"])
 def test_another_grant_is_unknown(grant_type: str) -> None:
-    """None is half served; it comes before what is wrong with HTTP Basic."""
     assert refused({"grant_type": grant_type}) == "grant_type_unknown"
     assert refused({"grant_type": grant_type}, authorization="Basic !") == "grant_type_unknown"
     assert refused({"grant_type": "refresh_token"}, authorization="Basic !") == "client_basic_malformed"
@@ -86,12 +78,10 @@ def test_another_grant_is_unknown(grant_type: str) -> None:
 
 @pytest.mark.parametrize("kind", ["OAuth", "oauth", "Web", "WEB", ""])
 def test_both_types_of_token_are_alike(kind: str) -> None:
-    """In any case; without one it is OAuth."""
     assert token_requests.parse_post(posted({**LOGIN, "request_token_type": kind})).grant == grants.PASSWORD
 
 
 def test_another_type_of_token_is_refused_to_passwords_alone() -> None:
-    """The other grants do not know the parameter."""
     assert refused({**LOGIN, "request_token_type": "Device"}) == "request_token_type_unknown"
     for other in ({"grant_type": "password", "api_key": "k"}, {"grant_type": "refresh_token"}):
         assert token_requests.parse_post(posted({**other, "request_token_type": "Device"}))
@@ -120,7 +110,6 @@ MALFORMED = {
 
 @pytest.mark.parametrize("text", MALFORMED.values(), ids=MALFORMED.keys())
 def test_properties_of_another_form_are_refused_to_passwords_alone(text: str) -> None:
-    """They are judged as the form that they are part of, before anything else."""
     assert refused({**LOGIN, "initial_properties": text, "request_token_type": "x"}) == "initial_properties_malformed"
     keyed = token_requests.parse_post(posted({**LOGIN, "api_key": "k", "initial_properties": text}))
     assert keyed.initial_properties == ()
@@ -137,7 +126,6 @@ def test_properties_of_another_form_are_refused_to_passwords_alone(text: str) ->
     ],
 )
 def test_properties_are_read_as_they_are(text: str, expected: tuple[InitialProperty, ...]) -> None:
-    """In their order; what else an object holds is ignored."""
     asked = token_requests.parse_post(posted({**LOGIN, "initial_properties": text}))
     assert asked.initial_properties == expected
 
@@ -149,7 +137,6 @@ JSON = st.recursive(SIMPLE, lambda inner: st.lists(inner) | st.dictionaries(NAME
 
 @given(JSON | st.lists(st.dictionaries(NAMES, st.text(), min_size=2)))
 def test_any_json_may_be_taken_for_properties(value: object) -> None:
-    """It is read, or refused as what it is."""
     request = posted({**LOGIN, "initial_properties": json.dumps(value)})
     good = isinstance(value, list) and len(value) <= 100 and all(map(is_property, value))
     if good:
@@ -163,14 +150,12 @@ def test_any_json_may_be_taken_for_properties(value: object) -> None:
 
 
 def is_property(value: object) -> bool:
-    """Say whether `value` is an initial property."""
     if not isinstance(value, dict):
         return False
     return bool(value.get("Id")) and all(isinstance(value.get(name), str) for name in ("Id", "Value"))
 
 
 def test_a_query_may_ask_to_renew() -> None:
-    """With HTTP Basic, or with the client's credentials beside the token."""
     asked = token_requests.parse_get(got({"grant_type": "Refresh_Token", "refresh_token": "t", "client_id": "c"}))
     assert (asked.grant, asked.refresh_token.reveal(), asked.client_id) == (grants.REFRESH, "t", "c")
     by_basic = token_requests.parse_get(got({"grant_type": "refresh_token"}, authorization="Basic YTpi"))
@@ -192,7 +177,6 @@ def test_a_query_may_ask_to_renew() -> None:
     ],
 )
 def test_a_query_may_ask_for_nothing_else(query: str, rule: str) -> None:
-    """Whoever sends other secrets in a URL is told not to."""
     with pytest.raises(RefusedError) as caught:
         token_requests.parse_get(got(query))
     assert caught.value.rule == rule

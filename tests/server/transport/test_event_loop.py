@@ -35,7 +35,6 @@ LAST = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
 
 def statuses(answer: bytes) -> list[int]:
-    """Return the statuses of the responses in `answer`, whose bodies are objects and whose lengths are right."""
     found = []
     while answer:
         head, _, rest = answer.partition(b"\r\n\r\n")
@@ -50,17 +49,14 @@ def statuses(answer: bytes) -> list[int]:
 
 
 def connected(server: Server) -> socket.socket:
-    """Return a new connection to the server."""
     return socket.create_connection(("127.0.0.1", server.port), timeout=10)
 
 
 def read_to_end(client: socket.socket) -> bytes:
-    """Return what comes until the server closes."""
     return b"".join(iter(lambda: client.recv(65536), b""))
 
 
 def test_one_connection_serves_many_requests(server: Server) -> None:
-    """And each response comes in one piece."""
     with connected(server) as client:
         for _ in range(3):
             client.sendall(HEALTHZ)
@@ -70,7 +66,6 @@ def test_one_connection_serves_many_requests(server: Server) -> None:
 def test_what_is_changed_elsewhere_counts_for_the_next_request(
     serve: Callable[..., Server], gam: Gam, form: dict[str, str]
 ) -> None:
-    """Of those who asked before, too: with a token, and for one."""
     sent = urlencode(form).encode()
     head = (
         "POST /oauth/gam/v2.0/access_token HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n"
@@ -92,7 +87,6 @@ def test_what_is_changed_elsewhere_counts_for_the_next_request(
 
 
 def test_pipelined_requests_are_answered_in_order(raw: Raw) -> None:
-    """The one that closes is the last, whatever follows."""
     missing = HEALTHZ.replace(b"healthz", b"nowhere")
     answer = raw(HEALTHZ + missing + HEALTHZ + LAST + HEALTHZ)
     assert statuses(answer) == [200, 404, 200, 200]
@@ -100,18 +94,15 @@ def test_pipelined_requests_are_answered_in_order(raw: Raw) -> None:
 
 
 def test_http_1_0_is_answered_and_closed(raw: Raw) -> None:
-    """Without a Host, and though the client leaves its side open."""
     assert statuses(raw(b"GET /healthz HTTP/1.0\r\n\r\n", half_close=False)) == [200]
 
 
 def test_the_end_is_said_with_the_last_response(serve: Callable[..., Server], raw: Raw) -> None:
-    """However long the server would hear the client out."""
     server = serve(times=Timeouts(linger=60))
     assert statuses(raw(LAST, port=server.port, half_close=False)) == [200]
 
 
 def test_a_request_may_come_byte_by_byte(raw: Raw, form: dict[str, str]) -> None:
-    """Two of them, each in some three hundred packets."""
     body = urlencode(form).encode()
     head = f"POST /oauth/gam/v2.0/access_token HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n"
     data = head.encode() + b"Content-Type: application/x-www-form-urlencoded\r\n\r\n" + body
@@ -120,7 +111,6 @@ def test_a_request_may_come_byte_by_byte(raw: Raw, form: dict[str, str]) -> None
 
 
 def test_a_body_is_not_the_next_request(raw: Raw) -> None:
-    """What the length covers is body, whatever it looks like."""
     inner = HEALTHZ * 2
     smuggled = b"GET /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(inner) + inner
     assert statuses(raw(smuggled + LAST)) == [404, 200]
@@ -147,7 +137,6 @@ def test_a_body_is_not_the_next_request(raw: Raw) -> None:
 def test_what_is_no_request_is_refused_and_the_connection_closed(
     raw: Raw, lines: list[str], data: bytes, status: int
 ) -> None:
-    """Whatever follows is not read as a request, and nothing of either is logged."""
     answer = raw(data + HEALTHZ, half_close=False)
     assert statuses(answer) == [status]
     assert b"Connection: close" in answer
@@ -156,14 +145,12 @@ def test_what_is_no_request_is_refused_and_the_connection_closed(
 
 
 def test_a_request_that_ends_early_is_refused(raw: Raw) -> None:
-    """The client may still listen."""
     assert statuses(raw(HEALTHZ + b"GET / HT")) == [200, 400]
     assert statuses(raw(HEALTHZ.replace(b"\r\n\r\n", b"\r\nContent-Length: 5\r\n\r\nabc"))) == [400]
     assert raw(b"") == b""
 
 
 def test_an_endless_head_is_cut_off(server: Server) -> None:
-    """Long before its sender is through."""
     with connected(server) as client:
         client.sendall(b"GET / HTTP/1.1\r\n")
         with pytest.raises(OSError):  # noqa: PT011 - reset or broken pipe
@@ -171,7 +158,6 @@ def test_an_endless_head_is_cut_off(server: Server) -> None:
 
 
 def test_a_client_that_waits_is_told_to_continue(server: Server) -> None:
-    """Then its body is read."""
     with connected(server) as client:
         client.sendall(b"POST /nowhere HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 2\r\n\r\n")
         assert client.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -180,13 +166,11 @@ def test_a_client_that_waits_is_told_to_continue(server: Server) -> None:
 
 
 def test_a_client_that_waits_with_too_much_is_told_so_at_once(raw: Raw) -> None:
-    """The body need not be sent at all."""
     head = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % (MAX_BODY + 1)
     assert statuses(raw(head, half_close=False)) == [413]
 
 
 def test_curl_hears_of_a_body_that_is_too_large(server: Server) -> None:
-    """Though it is still sending."""
     done = subprocess.run(
         ["curl", "-s", "-o", os.devnull, "-w", "%{http_code}", "--data-binary", "@-", f"{server.url}/healthz"],
         input=b"x" * 2_000_000, capture_output=True, check=False, timeout=10,
@@ -195,7 +179,6 @@ def test_curl_hears_of_a_body_that_is_too_large(server: Server) -> None:
 
 
 def test_a_response_to_head_has_no_body(raw: Raw) -> None:
-    """But the length of one."""
     answer = raw(b"HEAD /healthz HTTP/1.1\r\nHost: a\r\n\r\n" + LAST)
     head, _, rest = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 405 ")
@@ -204,7 +187,6 @@ def test_a_response_to_head_has_no_body(raw: Raw) -> None:
 
 
 def test_a_response_carries_the_date(raw: Raw) -> None:
-    """RFC 9110 §5.6.7."""
     line = next(line for line in raw(LAST).decode().split("\r\n") if line.startswith("Date: "))
     # A format that knows English alone: the tests set no locale.
     sent = datetime.strptime(line, "Date: %a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
@@ -212,7 +194,6 @@ def test_a_response_carries_the_date(raw: Raw) -> None:
 
 
 def test_an_idle_connection_is_closed_without_a_word(serve: Callable[..., Server]) -> None:
-    """Before and between requests."""
     server = serve(times=Timeouts(idle=0.1))
     with connected(server) as client:
         assert read_to_end(client) == b""
@@ -222,7 +203,6 @@ def test_an_idle_connection_is_closed_without_a_word(serve: Callable[..., Server
 
 
 def test_a_request_has_a_deadline_however_busily_it_trickles(serve: Callable[..., Server]) -> None:
-    """Each byte comes in time, the whole does not."""
     server = serve(times=Timeouts(request=0.2))
     began, more = monotonic(), Event()
     with connected(server) as client:
@@ -242,7 +222,6 @@ def test_a_request_has_a_deadline_however_busily_it_trickles(serve: Callable[...
 
 
 def test_empty_lines_gain_no_time(serve: Callable[..., Server]) -> None:
-    """A client that sends nothing else is idle."""
     server = serve(times=Timeouts(idle=0.3, request=0.3))
     began, more = monotonic(), Event()
     with connected(server) as client:
@@ -263,14 +242,12 @@ def test_empty_lines_gain_no_time(serve: Callable[..., Server]) -> None:
 
 
 def test_a_few_empty_lines_may_come_before_a_request_and_no_more(raw: Raw) -> None:
-    """Old clients end a body with one (RFC 9112 §2.2)."""
     empty = b"\r\n" * (MAX_EMPTY_LINE_BYTES // 2)
     assert statuses(raw(empty + HEALTHZ + empty + LAST)) == [200, 200]
     assert statuses(raw(HEALTHZ + empty + b"\r\n" + LAST)) == [200, 400]
 
 
 def cramped(server: Server) -> socket.socket:
-    """Return a new connection that has space for no more than a few responses under way."""
     server._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # noqa: SLF001 - connections inherit it
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -280,14 +257,12 @@ def cramped(server: Server) -> socket.socket:
 
 
 def test_who_does_not_listen_is_let_go(serve: Callable[..., Server]) -> None:
-    """A client that never reads its responses holds nothing for ever."""
     server = serve(times=Timeouts(request=0.2))
     with cramped(server) as client, pytest.raises(OSError):  # noqa: PT011 - reset or broken pipe
         client.sendall(HEALTHZ * 500_000)
 
 
 def test_a_slow_reader_gets_every_response(server: Server) -> None:
-    """The server waits for it and then goes on."""
     count = 1000
     with cramped(server) as client:
         sender = Thread(target=client.sendall, args=(HEALTHZ * count + LAST,))
@@ -298,7 +273,6 @@ def test_a_slow_reader_gets_every_response(server: Server) -> None:
 
 
 def test_beyond_the_bound_clients_are_turned_away(serve: Callable[..., Server], lines: list[str]) -> None:
-    """With a word, as long as few come at a time, and without one then; who was there first is served."""
     server = serve(max_connections=2, times=Timeouts(linger=5))
     with ExitStack() as clients:
         first = clients.enter_context(connected(server))
@@ -320,14 +294,12 @@ def test_beyond_the_bound_clients_are_turned_away(serve: Callable[..., Server], 
 def test_a_server_without_file_descriptors_comes_back(
     server: Server, monkeypatch: pytest.MonkeyPatch, raw: Raw
 ) -> None:
-    """It tries again until one is free."""
     port, listener, tried = server.port, server._listener, Event()  # noqa: SLF001 - nothing else can run out
 
     class Exhausted:
         """A listener that fails once, and then is the real one again."""
 
         def accept(self) -> tuple[socket.socket, object]:
-            """Fail."""
             monkeypatch.undo()
             tried.set()
             raise OSError(24, "Too many open files")
@@ -339,7 +311,6 @@ def test_a_server_without_file_descriptors_comes_back(
 
 
 def test_many_clients_at_once_are_all_served(server: Server) -> None:
-    """Sixty-four of them, each over its own connection."""
     with selectors.DefaultSelector() as selector, ExitStack() as clients:
         for _ in range(64):
             client = clients.enter_context(connected(server))
@@ -352,7 +323,6 @@ def test_many_clients_at_once_are_all_served(server: Server) -> None:
 
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Event, Event]]:
-    """Make every answer slow; give what tells that one is running, and what lets it go on."""
     running, go_on = Event(), Event()
     begin = routes.handle
 
@@ -369,7 +339,6 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Event, Event]]:
 
 
 def test_a_stop_finishes_what_is_running(gam: Gam, slow: tuple[Event, Event]) -> None:
-    """The client reads its response, and that it is the last one; idle ones are closed at once."""
     running, go_on = slow
     server = Server(gam, ServerOptions(log=lambda _: None, stop_seconds=60))
     port = server.port
@@ -389,12 +358,10 @@ def test_a_stop_finishes_what_is_running(gam: Gam, slow: tuple[Event, Event]) ->
 
 
 def connected_to(port: int) -> socket.socket:
-    """Return a connection to that port."""
     return socket.create_connection(("127.0.0.1", port), timeout=10)
 
 
 def test_a_stop_waits_no_longer_than_it_may(serve: Callable[..., Server]) -> None:
-    """A request that never becomes whole is cut off."""
     server = serve(stop_seconds=0.1)
     with connected(server) as client:
         client.sendall(HEALTHZ)
@@ -409,7 +376,6 @@ def test_a_stop_waits_no_longer_than_it_may(serve: Callable[..., Server]) -> Non
 
 
 def test_a_server_that_was_stopped_before_it_ran_ends_at_once(gam: Gam) -> None:
-    """A signal may come early; one that comes late does nothing."""
     server = Server(gam, ServerOptions(log=lambda _: None))
     server.stop()
     server.run()
@@ -418,7 +384,6 @@ def test_a_server_that_was_stopped_before_it_ran_ends_at_once(gam: Gam) -> None:
 
 @pytest.mark.parametrize("reads_again", [False, True])
 def test_a_log_reader_that_stalls_holds_up_nobody(gam: Gam, monkeypatch: pytest.MonkeyPatch, reads_again: bool) -> None:  # noqa: FBT001 - a case
-    """Neither requests nor the end; what found no room is counted."""
     monkeypatch.setattr(log_writer, "MAX_QUEUED_LINES", 3)
     monkeypatch.setattr(log_writer, "CLOSE_SECONDS", 0.2)
     stalled, go_on, lines = Event(), Event(), list[str]()
@@ -467,7 +432,6 @@ with Store.open(Path(sys.argv[1])) as store:
 
 @pytest.fixture
 def process(gam: Gam) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """Run a server in a process of its own, and give the process and the port."""
     command = [sys.executable, "-W", "error", "-c", PROGRAM, str(gam.store.path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as started:
         assert started.stdout is not None
@@ -476,7 +440,6 @@ def process(gam: Gam) -> Iterator[tuple[subprocess.Popen[str], int]]:
 
 
 def test_a_signal_stops_the_server(process: tuple[subprocess.Popen[str], int]) -> None:
-    """As SIGTERM does: the handler runs in the thread that serves."""
     started, port = process
     with connected_to(port) as client:
         client.sendall(HEALTHZ)
@@ -489,7 +452,6 @@ def test_a_signal_stops_the_server(process: tuple[subprocess.Popen[str], int]) -
 def test_a_killed_server_loses_no_token_that_it_gave(
     process: tuple[subprocess.Popen[str], int], gam: Gam, form: dict[str, str]
 ) -> None:
-    """It is in the file before the client hears of it."""
     started, port = process
     body = urlencode(form).encode()
     head = f"POST /oauth/gam/v2.0/access_token HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n"
@@ -503,7 +465,6 @@ def test_a_killed_server_loses_no_token_that_it_gave(
 
 
 def test_a_port_in_use_is_explained(server: Server, gam: Gam) -> None:
-    """With what to type instead."""
     with pytest.raises(
         FailedError, match=f"cannot listen on 127.0.0.1, port {server.port}: address already in use"
     ) as e:
@@ -513,21 +474,18 @@ def test_a_port_in_use_is_explained(server: Server, gam: Gam) -> None:
 
 @pytest.mark.parametrize(("host", "port"), [("256.0.0.1", 0), ("127.0.0.1", 70_000), ("203.0.113.1", 0), ("a" * 70, 0)])
 def test_an_address_that_cannot_be_is_explained(gam: Gam, host: str, port: int) -> None:
-    """The same error for every cause."""
     with pytest.raises(FailedError, match=r"^cannot listen on .*[^.]$") as e:
         Server(gam, ServerOptions(log=lambda _: None, host=host, port=port))
     assert "--port 0" in str(e.value.hint)
 
 
 def test_a_store_that_vanished_is_told_before_anybody_is_served(gam: Gam) -> None:
-    """And the port is free again."""
     gam.store.path.unlink()
     with pytest.raises(StoreMissingError):
         Server(gam, ServerOptions(log=lambda _: None))
 
 
 def test_an_ipv6_address_stands_in_brackets(serve: Callable[..., Server]) -> None:
-    """RFC 3986 §3.2.2."""
     server = serve(host="::1")
     assert server.url == f"http://[::1]:{server.port}"
     with socket.create_connection(("::1", server.port), timeout=10) as client:
@@ -536,7 +494,6 @@ def test_an_ipv6_address_stands_in_brackets(serve: Callable[..., Server]) -> Non
 
 
 def test_a_connection_that_was_reset_ends_quietly() -> None:
-    """Reading finds its end, sending makes it the last."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         with socket.create_connection(listener.getsockname()) as client:
             connection = Connection(listener.accept()[0], "peer", Timeouts())

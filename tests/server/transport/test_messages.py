@@ -23,7 +23,6 @@ POST = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
 
 
 def taken(*packets: bytes) -> list[Request | str]:
-    """Return the requests in `packets`, and at the end the rule that refused the rest."""
     inbox, found = RequestParser("peer"), list[Request | str]()
     try:
         for packet in packets:
@@ -36,19 +35,16 @@ def taken(*packets: bytes) -> list[Request | str]:
 
 
 def one_by_one(data: bytes) -> list[bytes]:
-    """Return the bytes of `data`, each for itself."""
     return [data[place : place + 1] for place in range(len(data))]
 
 
 def the(found: list[Request | str]) -> Request:
-    """Return the one request that was found."""
     (request,) = found
     assert isinstance(request, Request)
     return request
 
 
 def test_a_request_is_read_with_its_fields_in_lower_case() -> None:
-    """Names of fields have no case, values lose the blanks around them."""
     request = the(taken(b"POST /A?b=c HTTP/1.1\r\nHOST:a\r\nX-Y: \t z \r\nContent-Length: 3\r\n\r\nabc"))
     assert (request.method, request.path, request.query, request.body) == ("POST", "/A", "b=c", b"abc")
     assert request.fields == {"host": "a", "x-y": "z", "content-length": "3"}
@@ -56,7 +52,6 @@ def test_a_request_is_read_with_its_fields_in_lower_case() -> None:
 
 
 def test_the_repr_of_a_request_shows_nothing_that_may_be_secret() -> None:
-    """A request that ends up in some message tells its path alone."""
     request = the(taken(b"POST /x?s3 HTTP/1.1\r\nHost: a\r\nAuthorization: s3\r\nContent-Length: 2\r\n\r\ns3"))
     assert "s3" not in repr(request)
 
@@ -71,7 +66,6 @@ def test_the_repr_of_a_request_shows_nothing_that_may_be_secret() -> None:
     ],
 )
 def test_a_connection_stays_open_with_http_1_1_unless_the_client_closes_it(head: bytes, *, keeps_alive: bool) -> None:
-    """HTTP/1.0 closes after each response."""
     assert parse_head(head).keeps_alive is keeps_alive
 
 
@@ -87,7 +81,6 @@ def test_a_connection_stays_open_with_http_1_1_unless_the_client_closes_it(head:
     ],
 )
 def test_a_target_is_a_path_or_a_url(target: bytes, path: str, query: str) -> None:
-    """RFC 9112 §3.2: servers take the whole URL as well."""
     head = parse_head(b"GET " + target + b" HTTP/1.1\r\nHost: a\r\n\r\n")
     assert (head.path, head.query) == (path, query)
 
@@ -134,13 +127,11 @@ NOT_HTTP = [
 
 @pytest.mark.parametrize("data", NOT_HTTP)
 def test_what_is_not_http_is_refused(data: bytes) -> None:
-    """Two parsers may read it differently, so this one does not read it at all."""
     assert taken(data) == ["request_unreadable"]
 
 
 @pytest.mark.parametrize("data", NOT_HTTP)
 def test_what_is_not_http_is_refused_byte_by_byte_too(data: bytes) -> None:
-    """How the network cuts a message changes nothing."""
     assert taken(*one_by_one(data)) == ["request_unreadable"]
 
 
@@ -160,12 +151,10 @@ def test_what_is_not_http_is_refused_byte_by_byte_too(data: bytes) -> None:
     ],
 )
 def test_what_is_http_but_too_much_is_refused_for_what_it_is(data: bytes, rule: str) -> None:
-    """Whole and byte by byte."""
     assert taken(data) == taken(*one_by_one(data)) == [rule]
 
 
 def test_the_largest_that_is_allowed_is_read() -> None:
-    """Each bound belongs to what it bounds."""
     path = b"/" + b"a" * (MAX_LINE - len("GET / HTTP/1.1"))
     line = b"GET " + path + b" HTTP/1.1\r\n"
     fields = b"Host: a\r\nContent-Length: 0016384\r\n" + b"a: b\r\n" * (MAX_FIELDS - 2)
@@ -175,23 +164,19 @@ def test_the_largest_that_is_allowed_is_read() -> None:
 
 
 def test_requests_that_come_together_are_taken_in_order() -> None:
-    """Pipelining, RFC 9112 §9.3.2; what is left over begins the next one."""
     found = taken(POST + GET + b"\r\n" + POST[:-1], b"c")
     assert [request.method for request in found if isinstance(request, Request)] == ["POST", "GET", "POST"]
 
 
 def test_an_empty_line_before_a_request_is_overlooked() -> None:
-    """RFC 9112 §2.2; old clients end a body with one."""
     assert the(taken(b"\r\n\r\n" + POST)).body == b"abc"
 
 
 def test_fields_of_one_name_are_joined() -> None:
-    """RFC 9110 §5.3."""
     assert parse_head(GET + b"a: b\r\nA: c\r\n\r\n").fields["a"] == "b, c"
 
 
 def test_a_client_of_http_1_0_waits_for_nothing() -> None:
-    """It knows no 100 (RFC 9110 §10.1.1)."""
     inbox = RequestParser("")
     inbox.feed(b"POST / HTTP/1.0\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
     assert inbox.next_request() is None
@@ -199,7 +184,6 @@ def test_a_client_of_http_1_0_waits_for_nothing() -> None:
 
 
 def test_a_long_head_is_read_and_not_remembered() -> None:
-    """A thousand of them would fill the memory."""
     long = GET + b"a: " + b"b" * messages.MAX_CACHED_HEAD + b"\r\n\r\n"
     before = messages._cached_head.cache_info().currsize  # noqa: SLF001 - what is remembered
     assert messages.parse_head(long).fields["a"] == "b" * messages.MAX_CACHED_HEAD
@@ -207,7 +191,6 @@ def test_a_long_head_is_read_and_not_remembered() -> None:
 
 
 def test_a_client_that_waits_is_told_to_continue_once() -> None:
-    """RFC 9110 §10.1.1: not again, and not when the body is there already."""
     head, body = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n", b"ab"
     inbox = RequestParser("peer")
     for _ in range(2):
@@ -224,7 +207,6 @@ def test_a_client_that_waits_is_told_to_continue_once() -> None:
 @given(st.binary(max_size=300))
 @example(GET + b"\r\n")
 def test_parsing_raises_refusals_alone(data: bytes) -> None:
-    """Whatever the bytes are."""
     with suppress(RefusedError):
         parse_head(data)
 
@@ -238,7 +220,6 @@ PIECES = st.sampled_from([
 @given(st.lists(PIECES | st.binary(max_size=5), max_size=12).map(b"".join), st.lists(st.integers(1, 40), max_size=30))
 @example(b"\r" + GET + b"\r\n", [1])
 def test_the_cuts_of_the_network_change_nothing(data: bytes, lengths: list[int]) -> None:
-    """The same requests, and the same refusal of the rest."""
     packets, rest = list[bytes](), data
     for length in lengths:
         packets, rest = [*packets, rest[:length]], rest[length:]

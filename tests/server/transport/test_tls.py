@@ -29,7 +29,6 @@ class Pair(NamedTuple):
 
 
 def pair(folder: Path, name: str) -> Pair:
-    """Make a certificate for this machine."""
     made = Pair(str(folder / f"{name}.pem"), str(folder / f"{name}.key"))
     kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost"]
     names = ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout", made.key, "-out", made.certificate]
@@ -39,29 +38,24 @@ def pair(folder: Path, name: str) -> Pair:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Pair:
-    """Return a certificate and its key."""
     return pair(tmp_path_factory.mktemp("tls"), "server")
 
 
 @pytest.fixture
 def server(serve: Callable[..., Server], files: Pair) -> Server:
-    """Return a server that encrypts."""
     return serve(tls=tls.load_context(*files), times=Timeouts(request=1.0, linger=1.0))
 
 
 @pytest.fixture
 def trusting(files: Pair) -> ssl.SSLContext:
-    """Return what a client needs to trust the server."""
     return ssl.create_default_context(cafile=files.certificate)
 
 
 def connected(server: Server) -> socket.socket:
-    """Return a connection that is not encrypted yet."""
     return socket.create_connection(("127.0.0.1", server.port), timeout=10)
 
 
 def test_a_key_is_traded_over_https(server: Server, trusting: ssl.SSLContext, form: dict[str, str]) -> None:
-    """Over a connection that stays."""
     client = HTTPSConnection("127.0.0.1", server.port, timeout=10, context=trusting)
     for _ in range(3):
         fields = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -73,14 +67,12 @@ def test_a_key_is_traded_over_https(server: Server, trusting: ssl.SSLContext, fo
 
 
 def test_curl_trusts_the_certificate(server: Server, files: Pair) -> None:
-    """The url is of https."""
     assert server.url == f"https://127.0.0.1:{server.port}"
     curl = ["curl", "-sS", "--cacert", files.certificate, f"{server.url}/healthz"]
     assert subprocess.run(curl, capture_output=True, check=True).stdout == b'{"status":"ok"}'
 
 
 def test_pipelined_requests_and_a_large_body_come_whole(server: Server, trusting: ssl.SSLContext) -> None:
-    """Whatever records they come in; the end is said in TLS."""
     with (
         connected(server) as plain,
         trusting.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=False) as client,
@@ -94,7 +86,6 @@ def test_pipelined_requests_and_a_large_body_come_whole(server: Server, trusting
 
 
 def test_who_does_not_shake_hands_is_let_go_and_holds_up_nobody(server: Server, trusting: ssl.SSLContext) -> None:
-    """Within the time for a request, without a word."""
     with connected(server) as silent, connected(server) as plain:
         plain.sendall(HEALTHZ)
         with connected(server) as other, trusting.wrap_socket(other, server_hostname="localhost") as client:
@@ -106,7 +97,6 @@ def test_who_does_not_shake_hands_is_let_go_and_holds_up_nobody(server: Server, 
 
 
 def test_a_request_has_its_deadline_encrypted_too(server: Server, trusting: ssl.SSLContext) -> None:
-    """Half of one is 408."""
     with connected(server) as plain, trusting.wrap_socket(plain, server_hostname="localhost") as client:
         client.sendall(HEALTHZ[:20])
         assert client.recv(65536).startswith(b"HTTP/1.1 408 ")
@@ -115,14 +105,12 @@ def test_a_request_has_its_deadline_encrypted_too(server: Server, trusting: ssl.
 def test_beyond_the_bound_clients_are_turned_away(
     serve: Callable[..., Server], files: Pair, trusting: ssl.SSLContext
 ) -> None:
-    """As soon as they have shaken hands."""
     server = serve(tls=tls.load_context(*files), max_connections=0)
     with connected(server) as plain, trusting.wrap_socket(plain, server_hostname="localhost") as client:
         assert client.recv(65536).startswith(b"HTTP/1.1 503 ")
 
 
 def test_a_slow_reader_gets_every_response(server: Server, trusting: ssl.SSLContext) -> None:
-    """The rest waits until there is space for it."""
     server._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # noqa: SLF001 - connections inherit it
     with socket.socket() as plain:
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -135,7 +123,6 @@ def test_a_slow_reader_gets_every_response(server: Server, trusting: ssl.SSLCont
 
 
 def test_old_versions_are_not_spoken(server: Server, trusting: ssl.SSLContext) -> None:
-    """TLS 1.2 is the least."""
     for version, expected in ((ssl.TLSVersion.TLSv1_2, "TLSv1.2"), (ssl.TLSVersion.TLSv1_3, "TLSv1.3")):
         trusting.minimum_version = trusting.maximum_version = version
         with connected(server) as plain, trusting.wrap_socket(plain, server_hostname="localhost") as client:
@@ -144,12 +131,10 @@ def test_old_versions_are_not_spoken(server: Server, trusting: ssl.SSLContext) -
 
 
 def test_the_least_version_is_1_2(files: Pair) -> None:
-    """Whatever the system allows."""
     assert tls.load_context(*files).minimum_version == ssl.TLSVersion.TLSv1_2
 
 
 def test_a_certificate_that_cannot_be_is_refused(files: Pair, tmp_path: Path) -> None:
-    """With the file, and why."""
     other, text, sealed = pair(tmp_path, "other"), tmp_path / "text", tmp_path / "sealed.key"
     text.write_text("x", encoding="ascii")
     seal = ["openssl", "ec", "-in", files.key, "-aes256", "-passout", "pass:x", "-out", str(sealed)]
@@ -172,7 +157,6 @@ def test_a_certificate_that_cannot_be_is_refused(files: Pair, tmp_path: Path) ->
 def test_who_has_not_shaken_hands_counts_too(
     serve: Callable[..., Server], files: Pair, trusting: ssl.SSLContext
 ) -> None:
-    """As many as are told that there are too many; whoever comes then is let go at once."""
     server = serve(tls=tls.load_context(*files), max_connections=2)
     with ExitStack() as opened:
         client = opened.enter_context(trusting.wrap_socket(connected(server), server_hostname="127.0.0.1"))

@@ -65,18 +65,15 @@ class Running:
         self._log = log
 
     def log(self) -> str:
-        """Return what was written so far."""
         return self._log.read_text(encoding="utf-8")
 
     def children(self) -> set[int]:
-        """Return the processes that answer."""
         listing = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         return {int(each) for each in listing.read_text(encoding="utf-8").split()}
 
 
 @pytest.fixture
 def running(gam: Gam, tmp_path: Path) -> Iterator[Running]:
-    """Run two workers."""
     log = tmp_path / "log"
     with log.open("w", encoding="utf-8") as written:
         process = Popen([executable, "-c", SERVE, str(gam.store.path)], stdout=PIPE, stderr=written, text=True)
@@ -90,7 +87,6 @@ def running(gam: Gam, tmp_path: Path) -> Iterator[Running]:
 
 
 def asked(port: int, form: dict[str, str]) -> tuple[int, str]:
-    """Return the status of a grant over a new connection, and its token."""
     client = HTTPConnection("127.0.0.1", port, timeout=20)
     client.request("POST", TOKEN_PATH, urlencode(form), FORM)
     with client.getresponse() as response:
@@ -100,7 +96,6 @@ def asked(port: int, form: dict[str, str]) -> tuple[int, str]:
 
 
 def eventually(holds: Callable[[], bool]) -> None:
-    """Wait until it holds."""
     end = monotonic() + 15
     while not holds():
         assert monotonic() < end
@@ -108,7 +103,6 @@ def eventually(holds: Callable[[], bool]) -> None:
 
 
 def test_both_answer_and_what_one_issues_the_other_honours(running: Running, form: dict[str, str]) -> None:
-    """Forty connections, spread by the system; each token is good wherever it is shown."""
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: asked(running.port, form), range(40)))
     assert {status for status, _ in answers} == {200}
@@ -126,14 +120,12 @@ def test_both_answer_and_what_one_issues_the_other_honours(running: Running, for
 def test_a_change_counts_for_the_next_request_to_any_worker(
     running: Running, form: dict[str, str], gam: Gam, api_key: str
 ) -> None:
-    """Both have the facts ready; after the revocation neither grants."""
     assert {asked(running.port, form)[0] for _ in range(20)} == {200}
     keys.revoke(gam, [api_key.split("_")[1]], "lost")
     assert {asked(running.port, form)[0] for _ in range(20)} == {401}
 
 
 def test_a_worker_that_dies_is_followed_by_another(running: Running, form: dict[str, str]) -> None:
-    """The log says so, and clients that knock meanwhile are answered."""
     before = running.children()
     victim = min(before)
     os.kill(victim, signal.SIGKILL)
@@ -143,7 +135,6 @@ def test_a_worker_that_dies_is_followed_by_another(running: Running, form: dict[
 
 
 def test_a_stop_ends_them_all(running: Running) -> None:
-    """With code 0, and the port is free."""
     children = running.children()
     assert len(children) == 2
     running.process.terminate()
@@ -154,7 +145,6 @@ def test_a_stop_ends_them_all(running: Running) -> None:
 
 
 def test_workers_end_when_the_process_that_looks_after_them_is_killed(running: Running) -> None:
-    """None of them keeps the port."""
     children = running.children()
     running.process.kill()
     running.process.wait(10)
@@ -162,15 +152,12 @@ def test_workers_end_when_the_process_that_looks_after_them_is_killed(running: R
 
 
 def is_alive(process: int) -> bool:
-    """Say whether the process runs, one that only waits to be fetched left out."""
     with suppress(OSError):
         return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
     return False
 
 
 def test_a_port_that_is_taken_is_told_before_anything_starts() -> None:
-    """With the hint of the server that is alone."""
-
     @contextmanager
     def make(_: ServerOptions) -> Iterator[None]:
         raise AssertionError
@@ -182,7 +169,6 @@ def test_a_port_that_is_taken_is_told_before_anything_starts() -> None:
 
 
 def test_lines_are_written_in_pieces_that_a_pipe_takes_whole() -> None:
-    """None is cut, none is lost; one that is longer goes alone."""
     pieces: list[str] = []
     lines = ["x" * 1500, "y" * 1500, "z" * 1500, "w" * 5000, "v"]
     _write_whole_lines(pieces.append)("\n".join(lines))
@@ -191,7 +177,6 @@ def test_lines_are_written_in_pieces_that_a_pipe_takes_whole() -> None:
 
 
 def test_grants_of_two_processes_take_turns(running: Running, form: dict[str, str], gam: Gam) -> None:
-    """Both write the one file; every answer is a row, and none is told that the store is busy."""
     with ThreadPoolExecutor(16) as pool:
         statuses = Counter(pool.map(lambda _: asked(running.port, form)[0], range(300)))
     assert statuses == {200: 300}

@@ -25,7 +25,6 @@ while True:
 
 @pytest.fixture
 def long(store: Store) -> Path:
-    """Return where a store lies that takes many steps to copy."""
     with store.writing() as tx:
         for number in range(3000):
             audit.add(tx, "2026-03-01T12:00:00Z", "tester", "test.note", str(number), f'{{"x":"{"x" * 2000}"}}')
@@ -33,18 +32,15 @@ def long(store: Store) -> Path:
 
 
 def rows(path: Path) -> list[object]:
-    """Return all that the file holds, as SQL."""
     with closing(sqlite3.connect(path)) as connection:
         return list(connection.iterdump())
 
 
 def beside(path: Path) -> set[str]:
-    """Return the names of what lies in the folder of `path`."""
     return {each.name for each in path.parent.iterdir()}
 
 
 def test_a_copy_holds_all_that_the_store_holds(peopled: Store, tmp_path: Path) -> None:
-    """What is still in the log too."""
     with backups.becoming(tmp_path / "copy.db") as part:
         counts = backups.copy(peopled.path, part)
     assert (counts["user"], counts["key"]) == (1, 1)
@@ -53,7 +49,6 @@ def test_a_copy_holds_all_that_the_store_holds(peopled: Store, tmp_path: Path) -
 
 
 def test_a_copy_ends_and_is_of_one_moment_while_another_process_writes(gam: object, long: Path, tmp_path: Path) -> None:
-    """Without a transaction SQLite's backup would begin again at every change."""
     assert gam
     steps = []
 
@@ -74,7 +69,6 @@ def test_a_copy_ends_and_is_of_one_moment_while_another_process_writes(gam: obje
 
 
 def test_a_file_that_is_there_stays_unless_it_may_be_replaced(peopled: Store, tmp_path: Path) -> None:
-    """And then until the copy is whole."""
     target = tmp_path / "copy.db"
     target.write_text("mine", encoding="utf-8")
     with pytest.raises(ConflictError, match="is there already"), backups.becoming(target):
@@ -86,7 +80,6 @@ def test_a_file_that_is_there_stays_unless_it_may_be_replaced(peopled: Store, tm
 
 
 def test_one_who_was_faster_is_not_overwritten(tmp_path: Path) -> None:
-    """The name is looked at again when it is given."""
     target = tmp_path / "copy.db"
     with pytest.raises(ConflictError), backups.becoming(target):
         target.write_text("mine", encoding="utf-8")
@@ -96,14 +89,12 @@ def test_one_who_was_faster_is_not_overwritten(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("end", backups.BESIDE)
 def test_no_copy_is_put_beside_a_log_that_is_not_its_own(tmp_path: Path, end: str) -> None:
-    """SQLite would read it as part of the copy."""
     (tmp_path / f"copy.db{end}").touch()
     with pytest.raises(ConflictError, match="part of the copy"), backups.becoming(tmp_path / "copy.db", over=True):
         pass
 
 
 def test_what_goes_wrong_leaves_nothing_behind(store: Store, tmp_path: Path) -> None:
-    """Neither the file nor a part of it."""
     store.close()
     store.path.write_bytes(b"x" * 5000)
     with pytest.raises(StoreUnusableError), backups.becoming(tmp_path / "copy.db") as part:
@@ -112,13 +103,11 @@ def test_what_goes_wrong_leaves_nothing_behind(store: Store, tmp_path: Path) -> 
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
-    """In our words."""
     with pytest.raises(FailedError, match="No such file"), backups.becoming(tmp_path / "no" / "copy.db"):
         pass
 
 
 def test_a_copy_is_never_open_to_others_even_while_it_is_written(long: Path, tmp_path: Path) -> None:
-    """Whatever the umask allows."""
     modes = set[int]()
 
     def look(*_: object) -> None:
@@ -134,13 +123,11 @@ def test_a_copy_is_never_open_to_others_even_while_it_is_written(long: Path, tmp
 
 
 def test_what_becomes_a_copy_is_known_by_its_name(tmp_path: Path) -> None:
-    """Whoever looks for what was left behind."""
     with backups.part_of(tmp_path / "a b.db") as part:
         assert doctor.LEFT.fullmatch(part.name)
 
 
 def test_a_store_that_nobody_has_open_is_read_without_a_trace(peopled: Store) -> None:
-    """No byte changes, and nothing stays beside it."""
     path = peopled.path
     peopled.close()
     before = path.read_bytes()
@@ -154,7 +141,6 @@ def test_a_store_that_nobody_has_open_is_read_without_a_trace(peopled: Store) ->
 def test_behind_a_link_the_log_of_the_file_is_read(
     peopled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It lies beside the file, not beside the link; on a disk that cannot be written too."""
     link = tmp_path / "link.db"
     link.symlink_to(peopled.path)
     assert backups.size(link) == backups.size(peopled.path) > peopled.path.stat().st_size
@@ -164,7 +150,6 @@ def test_behind_a_link_the_log_of_the_file_is_read(
 
 
 def test_a_store_on_a_disk_that_cannot_be_written_is_read(peopled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A backup may lie on one."""
     path = peopled.path
     peopled.close()
     monkeypatch.setattr(os, "access", lambda *_: False)

@@ -16,27 +16,23 @@ from gamcli.store.sqlite import backups, checks
 
 @pytest.fixture
 def lived_in(gam: Gam, peopled: Store) -> Path:
-    """Return where a closed store lies that holds something of each kind."""
     assert gam.store is peopled
     peopled.close()
     return peopled.path
 
 
 def change(path: Path, *statements: str) -> None:
-    """Change a store behind gamcli's back."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         for statement in statements:
             connection.execute(statement)
 
 
 def wrong(found: list[StoreCheck]) -> dict[str, str]:
-    """Return what is wrong, by the name of the check; what is not well has a mend, what is well has none."""
     assert all((each.mend is None) == each.ok for each in found)
     return {each.name: each.what for each in found if not each.ok}
 
 
 def test_a_store_as_gamcli_writes_it_is_well(lived_in: Path) -> None:
-    """All checks are made, and leave nothing beside it."""
     found = checks.of_store(lived_in)
     assert wrong(found) == {}
     assert [each.name for each in found] == [
@@ -46,7 +42,6 @@ def test_a_store_as_gamcli_writes_it_is_well(lived_in: Path) -> None:
 
 
 def test_a_store_that_is_open_elsewhere_is_checked_too(peopled: Store, gam: Gam) -> None:
-    """With what lies beside it."""
     assert gam.store is peopled
     found = checks.of_store(peopled.path)
     assert wrong(found) == {}
@@ -80,7 +75,6 @@ BROKEN = {
 
 @pytest.mark.parametrize("what", BROKEN)
 def test_what_gamcli_would_not_have_written_is_found(lived_in: Path, what: str) -> None:
-    """By the check that is for it."""
     change(lived_in, *BROKEN[what])
     found = wrong(checks.of_store(lived_in))
     if what in ("references", "audit trail"):
@@ -91,7 +85,6 @@ def test_what_gamcli_would_not_have_written_is_found(lived_in: Path, what: str) 
 
 @pytest.mark.parametrize("place", range(1, 6))
 def test_damage_in_any_part_is_an_answer(lived_in: Path, place: int) -> None:
-    """Never an error that nobody expected, and never a store that is well."""
     size = lived_in.stat().st_size
     with lived_in.open("r+b") as file:
         file.seek(size * place // 6 // 4096 * 4096)
@@ -102,7 +95,6 @@ def test_damage_in_any_part_is_an_answer(lived_in: Path, place: int) -> None:
 
 
 def test_damage_that_cannot_even_be_told_is_an_answer(lived_in: Path) -> None:
-    """SQLite quotes names of a damaged schema, and Python cannot read them."""
     whole = lived_in.read_bytes()
     for name in (b"key_by_user", b"token_by_session", b"CREATE TABLE app"):
         for letter in (b"\xff", b"\x80", b"\xc3"):
@@ -111,7 +103,6 @@ def test_damage_that_cannot_even_be_told_is_an_answer(lived_in: Path) -> None:
 
 
 def test_a_store_without_a_log_is_found_until_it_is_opened(lived_in: Path) -> None:
-    """Only the store itself: a backup is restored without one too, and what nobody can write needs none."""
     change(lived_in, "PRAGMA journal_mode = DELETE")
     assert [*wrong(checks.of_store(lived_in))] == ["log"]
     assert wrong(checks.of_content(lived_in)) == {}
@@ -120,7 +111,6 @@ def test_a_store_without_a_log_is_found_until_it_is_opened(lived_in: Path) -> No
 
 
 def test_what_is_no_store_is_not_asked_for_its_log(lived_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor what cannot be changed."""
     change(lived_in, "PRAGMA journal_mode = DELETE")
     with monkeypatch.context() as patched:
         patched.setattr(os, "access", lambda *_: False)
@@ -130,7 +120,6 @@ def test_what_is_no_store_is_not_asked_for_its_log(lived_in: Path, monkeypatch: 
 
 
 def test_what_is_no_store_is_an_answer_too(tmp_path: Path) -> None:
-    """And a store that is not there is an error."""
     path = tmp_path / "x.db"
     path.write_bytes(b"x" * 8192)
     assert list(wrong(checks.of_content(path))) == ["format"]
@@ -140,7 +129,6 @@ def test_what_is_no_store_is_an_answer_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", [0, 1, 2])
 def test_a_header_that_tells_an_earlier_version_is_found(lived_in: Path, version: int) -> None:
-    """By the records of the steps that were taken; and the rest is looked at all the same."""
     change(lived_in, f"PRAGMA user_version = {version}", "UPDATE audit SET target = 'other' WHERE seq = 1")
     found = wrong(checks.of_content(lived_in))
     assert [*found] == ["format", "audit trail", "records"]
@@ -148,7 +136,6 @@ def test_a_header_that_tells_an_earlier_version_is_found(lived_in: Path, version
 
 
 def test_a_header_without_a_version_is_found(lived_in: Path) -> None:
-    """No gamcli wrote it, nor a table of its steps."""
     change(lived_in, "PRAGMA user_version = -1")
     assert "version -1" in wrong(checks.of_content(lived_in))["format"]
     change(lived_in, "PRAGMA user_version = 0", "DROP TABLE migration")
@@ -156,13 +143,11 @@ def test_a_header_without_a_version_is_found(lived_in: Path) -> None:
 
 
 def test_a_newer_store_is_an_answer(lived_in: Path) -> None:
-    """It says which version it has."""
     change(lived_in, "PRAGMA user_version = 1000")
     assert "version 1000" in wrong(checks.of_store(lived_in))["format"]
 
 
 def test_an_older_store_is_checked_as_far_as_it_goes(tmp_path: Path) -> None:
-    """It has no chain yet."""
     path = tmp_path / "old.db"
     change(
         path,
@@ -176,7 +161,6 @@ def test_an_older_store_is_checked_as_far_as_it_goes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("end", "mode"), [("", 0o644), ("-wal", 0o640), ("", 0o620)])
 def test_what_others_may_reach_is_found_with_the_mend(lived_in: Path, end: str, mode: int) -> None:
-    """The files of the store are for their owner alone."""
     path = Path(f"{lived_in}{end}")
     path.touch()
     path.chmod(mode)
@@ -186,7 +170,6 @@ def test_what_others_may_reach_is_found_with_the_mend(lived_in: Path, end: str, 
 
 
 def test_behind_a_link_the_file_and_its_folder_are_judged(lived_in: Path, tmp_path: Path) -> None:
-    """The place of the link is nothing to them: the log lies beside the file."""
     (tmp_path / "link.db").symlink_to(lived_in)
     (tmp_path / "folder").symlink_to(lived_in.parent)
     Path(f"{lived_in}-shm").touch(0o644)
@@ -197,14 +180,12 @@ def test_behind_a_link_the_file_and_its_folder_are_judged(lived_in: Path, tmp_pa
 
 
 def test_a_folder_that_others_may_write_is_found(lived_in: Path) -> None:
-    """They could put another store in its place."""
     lived_in.parent.chmod(0o777)
     (bad,) = (each for each in checks.of_modes(lived_in) if not each.ok)
     assert bad.mend == f"chmod go-w {lived_in.parent}"
 
 
 def test_a_copy_with_other_counts_is_found(lived_in: Path) -> None:
-    """And one that cannot be read."""
     with closing(backups.opened(lived_in)) as connection:
         counts = backups.counted(connection)
     assert wrong(checks.of_counts(lived_in, counts)) == {}
@@ -215,7 +196,6 @@ def test_a_copy_with_other_counts_is_found(lived_in: Path) -> None:
 
 
 def test_a_busy_store_is_no_damage(lived_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever asks is told to try again."""
     monkeypatch.setattr(backups, "PATIENCE", 0.0)
     with closing(sqlite3.connect(lived_in, isolation_level=None)) as other:
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -226,8 +206,6 @@ def test_a_busy_store_is_no_damage(lived_in: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("place", ["opened", "version"])
 def test_a_full_disk_is_no_damage_either(lived_in: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
-    """SQLite needs a little room beside the store even to read it."""
-
     def fail(*_: object) -> None:
         error = sqlite3.OperationalError("disk I/O error")
         error.sqlite_errorname = "SQLITE_IOERR_SHMSIZE"

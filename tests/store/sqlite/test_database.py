@@ -24,29 +24,24 @@ from gamcli.store import Store, audit, schema, users
 
 
 def mode(path: Path) -> int:
-    """Return the permissions of `path`."""
     return stat.S_IMODE(path.stat().st_mode)
 
 
 def content(path: Path) -> str:
-    """Return the digest of what lies at `path`."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def note(store: Store, target: str = "x") -> None:
-    """Write one audit entry."""
     with store.writing() as tx:
         audit.add(tx, "2026-03-01T12:00:00Z", "tester", "test.note", target, "{}")
 
 
 def notes(store: Store) -> list[int]:
-    """Return the numbers of the audit entries."""
     with store.reading() as tx:
         return [entry.seq for entry in audit.each(tx)]
 
 
 def pragma(store: Store, name: str) -> object:
-    """Return a setting of the connection."""
     with store.reading() as tx:
         row = tx.one(f"PRAGMA {name}")
         assert row is not None
@@ -54,7 +49,6 @@ def pragma(store: Store, name: str) -> object:
 
 
 def test_a_new_store_is_for_its_owner_alone(store: Store, store_path: Path) -> None:
-    """The file has mode 0600 and its folder 0700, the files beside it too."""
     note(store)
     assert mode(store_path.parent) == 0o700
     beside = {path.name: mode(path) for path in store_path.parent.iterdir()}
@@ -62,7 +56,6 @@ def test_a_new_store_is_for_its_owner_alone(store: Store, store_path: Path) -> N
 
 
 def test_a_folder_that_is_there_already_keeps_its_mode(tmp_path: Path) -> None:
-    """Only what is made is closed."""
     tmp_path.chmod(0o755)
     Store.create(tmp_path / "store.db").close()
     assert mode(tmp_path) == 0o755
@@ -79,19 +72,16 @@ def test_a_folder_that_is_there_already_keeps_its_mode(tmp_path: Path) -> None:
     ],
 )
 def test_a_store_is_safe_against_power_cuts_and_loose_ends(store: Store, name: str, value: object) -> None:
-    """Write-ahead log, full synchronisation, foreign keys, and the marks of gamcli."""
     assert pragma(store, name) == value
 
 
 def test_a_store_that_is_not_durable_leaves_the_disk_to_the_system(store: Store, store_path: Path) -> None:
-    """It survives a killed process, and a power cut perhaps not."""
     store.close()
     with Store.open(store_path, durable=False) as fast:
         assert pragma(fast, "synchronous") == 1
 
 
 def test_what_was_written_is_there_after_reopening(store: Store, store_path: Path) -> None:
-    """Making a store that is there already opens it."""
     note(store)
     store.close()
     for reopen in (Store.open, Store.create):
@@ -100,7 +90,6 @@ def test_what_was_written_is_there_after_reopening(store: Store, store_path: Pat
 
 
 def test_opening_and_reading_change_no_byte_of_the_file(store: Store, store_path: Path) -> None:
-    """A backup by copying stays the same."""
     note(store)
     store.close()
     before = content(store_path), store_path.stat().st_mtime_ns
@@ -110,36 +99,30 @@ def test_opening_and_reading_change_no_byte_of_the_file(store: Store, store_path
     assert [path.name for path in store_path.parent.iterdir()] == ["store.db"]
 
 
-def make_nothing(_: Path) -> None:
-    """Leave the path empty."""
+def make_nothing(_: Path) -> None: ...
 
 
 def make_empty(path: Path) -> None:
-    """Make an empty file."""
     path.touch()
 
 
 def make_text(path: Path) -> None:
-    """Make a text file."""
     path.write_text("name,email\n" * 500, encoding="utf-8")
 
 
 def make_foreign(path: Path) -> None:
-    """Make the database of another program."""
     with sqlite3.connect(path) as other:
         other.execute("CREATE TABLE track (title)")
     other.close()
 
 
 def make_marked(path: Path) -> None:
-    """Make the empty database of a program that marks its files."""
     with sqlite3.connect(path) as other:
         other.execute("PRAGMA application_id = 7")
     other.close()
 
 
 def make_newer(path: Path) -> None:
-    """Make a store of a gamcli that is to come."""
     Store.create(path).close()
     with sqlite3.connect(path) as newer:
         newer.execute("PRAGMA user_version = 1000")
@@ -161,7 +144,6 @@ UNFIT: dict[str, tuple[Callable[[Path], None], type[StoreError], str]] = {
 def test_what_is_no_store_is_told_apart_and_left_as_it_is(
     tmp_path: Path, make: Callable[[Path], None], error: type[StoreError], hint: str
 ) -> None:
-    """The error says what it is, the hint what to do, and no byte changes."""
     path = tmp_path / "file"
     make(path)
     before = content(path) if path.is_file() else None
@@ -175,7 +157,6 @@ def test_what_is_no_store_is_told_apart_and_left_as_it_is(
 
 @pytest.mark.parametrize("kind", ["folder", "text", "foreign", "marked", "newer"])
 def test_making_a_store_does_not_take_over_what_is_there(tmp_path: Path, kind: str) -> None:
-    """`init` on a file of something else changes nothing either."""
     path = tmp_path / "file"
     UNFIT[kind][0](path)
     before = content(path) if path.is_file() else None
@@ -185,7 +166,6 @@ def test_making_a_store_does_not_take_over_what_is_there(tmp_path: Path, kind: s
 
 
 def test_the_hint_for_a_missing_store_makes_it_where_it_was_looked_for(tmp_path: Path) -> None:
-    """It can be pasted into a shell."""
     with pytest.raises(StoreMissingError) as caught:
         Store.open(tmp_path / "my store.db")
     assert caught.value.hint == f"gamcli --store '{tmp_path}/my store.db' init"
@@ -194,7 +174,6 @@ def test_the_hint_for_a_missing_store_makes_it_where_it_was_looked_for(tmp_path:
 @pytest.mark.parametrize("name", ["x" * 300, "plain/store.db"])
 @pytest.mark.parametrize("reach", [Store.open, Store.create])
 def test_a_path_where_no_store_can_be_is_told(tmp_path: Path, name: str, reach: Callable[[Path], Store]) -> None:
-    """A name that is too long, a folder that is a file: no error of Python's reaches the user."""
     (tmp_path / "plain").touch()
     with pytest.raises(StoreError) as caught:
         reach(tmp_path / name)
@@ -204,7 +183,6 @@ def test_a_path_where_no_store_can_be_is_told(tmp_path: Path, name: str, reach: 
 def test_a_store_that_may_not_be_written_is_told_with_the_mend(
     store: Store, store_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also for root, whom the modes of files do not stop."""
     store.close()
     monkeypatch.setattr(os, "access", lambda _path, wanted: not wanted & os.W_OK)
     with pytest.raises(StoreUnusableError, match="may not be read and written") as caught:
@@ -213,7 +191,6 @@ def test_a_store_that_may_not_be_written_is_told_with_the_mend(
 
 
 def test_a_store_that_turns_read_only_is_told(store: Store) -> None:
-    """SQLite notices it at the first write."""
     with store.reading() as tx:
         tx.one("PRAGMA query_only = ON")
     with pytest.raises(StoreUnusableError, match="cannot be written") as caught:
@@ -222,7 +199,6 @@ def test_a_store_that_turns_read_only_is_told(store: Store) -> None:
 
 
 def test_a_full_disk_is_told_and_nothing_is_changed(store: Store) -> None:
-    """The hint is to make room."""
     with store.reading() as tx:
         tx.one("PRAGMA max_page_count = 1")
     with pytest.raises(StoreUnusableError, match="is full") as caught:
@@ -232,7 +208,6 @@ def test_a_full_disk_is_told_and_nothing_is_changed(store: Store) -> None:
 
 
 def test_a_damaged_page_is_told(store: Store, store_path: Path) -> None:
-    """A file that was overwritten in the middle is not read as if it were whole."""
     for _ in range(50):
         note(store, "x" * 2000)
     store.close()
@@ -245,14 +220,12 @@ def test_a_damaged_page_is_told(store: Store, store_path: Path) -> None:
 
 
 def test_a_mistake_of_ours_is_told_as_a_failure_of_the_store(store: Store) -> None:
-    """No error of SQLite leaves the store as it is."""
     with pytest.raises(StoreUnusableError, match="failed: no such table: nowhere") as caught, store.writing() as tx:
         tx.run("DELETE FROM nowhere")
     assert isinstance(caught.value.__cause__, sqlite3.Error)
 
 
 def test_a_store_that_another_holds_is_busy(store: Store, store_path: Path) -> None:
-    """A writer waits for a while and is told then; readers do not wait."""
     with Store.open(store_path, patience=0.05) as other, store.writing():
         assert notes(other) == []
         with pytest.raises(StoreBusyError, match="in use by another process") as caught:
@@ -265,7 +238,6 @@ def test_a_store_that_another_holds_is_busy(store: Store, store_path: Path) -> N
 def test_a_library_that_is_too_old_is_told_before_the_file_is_touched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """STRICT tables came with SQLite 3.37."""
     make_text(tmp_path / "file")
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 36, 0))
     with pytest.raises(StoreVersionError, match=r"needs 3\.37\.0 or later"):
@@ -273,8 +245,6 @@ def test_a_library_that_is_too_old_is_told_before_the_file_is_touched(
 
 
 def test_a_change_that_raises_is_undone(store: Store) -> None:
-    """All of it is kept, or nothing."""
-
     def fail() -> None:
         with store.writing() as tx:
             audit.add(tx, "2026-03-01T12:00:00Z", "", "", "", "")
@@ -287,7 +257,6 @@ def test_a_change_that_raises_is_undone(store: Store) -> None:
 
 
 def test_a_reader_sees_one_state_whatever_others_write(store: Store, store_path: Path) -> None:
-    """Until its `with` ends."""
     with Store.open(store_path) as other, other.reading() as tx:
         assert list(audit.each(tx)) == []
         note(store)
@@ -296,7 +265,6 @@ def test_a_reader_sees_one_state_whatever_others_write(store: Store, store_path:
 
 
 def test_rows_that_were_left_unread_hold_no_old_state(store: Store, store_path: Path) -> None:
-    """Who stopped in the middle sees afterwards what others wrote since, and reads no further."""
     for _ in range(3):
         note(store)
     with store.reading() as tx:
@@ -310,7 +278,6 @@ def test_rows_that_were_left_unread_hold_no_old_state(store: Store, store_path: 
 
 
 def test_rows_within_a_change_are_read_until_the_outermost_ends(store: Store) -> None:
-    """A change that takes part in another ends nothing that the other reads."""
     for _ in range(3):
         note(store)
     with store.writing() as tx:
@@ -321,15 +288,12 @@ def test_rows_within_a_change_are_read_until_the_outermost_ends(store: Store) ->
 
 
 def test_a_closed_store_is_told(store: Store) -> None:
-    """Using it is a failure in our words."""
     store.close()
     with pytest.raises(StoreUnusableError):
         note(store)
 
 
 def test_one_store_serves_many_threads(store: Store) -> None:
-    """Their changes do not mix."""
-
     def write() -> None:
         for _ in range(20):
             note(store)
@@ -344,13 +308,11 @@ def test_one_store_serves_many_threads(store: Store) -> None:
 
 @pytest.mark.parametrize("name", ["\udcff", "ana\ud800"])
 def test_a_text_that_is_no_unicode_is_told(store: Store, name: str) -> None:
-    """Bytes of a command line that are not UTF-8 name nothing and crash nothing."""
     with pytest.raises(GamcliError), store.reading() as tx:
         users.named(tx, name)
 
 
 def test_a_store_without_a_log_has_one_again_once_it_is_opened(store: Store, store_path: Path) -> None:
-    """As `VACUUM INTO` of another program leaves it: who restores a backup sees by the log who has the store open."""
     store.close()
     with closing(sqlite3.connect(store_path)) as connection:
         assert connection.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
@@ -359,7 +321,6 @@ def test_a_store_without_a_log_has_one_again_once_it_is_opened(store: Store, sto
 
 
 def test_an_empty_database_is_no_store_until_it_is_made_one(tmp_path: Path) -> None:
-    """Reading commands put no schema into a file that is not theirs."""
     path = tmp_path / "x.db"
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -372,7 +333,6 @@ def test_an_empty_database_is_no_store_until_it_is_made_one(tmp_path: Path) -> N
 
 
 def test_an_empty_file_and_missing_folders_become_the_owners_alone(tmp_path: Path) -> None:
-    """Whatever the umask allows."""
     path = tmp_path / "a" / "b" / "x.db"
     before = os.umask(0)
     try:
@@ -387,7 +347,6 @@ def test_an_empty_file_and_missing_folders_become_the_owners_alone(tmp_path: Pat
 
 @pytest.mark.parametrize("replaced", [False, True])
 def test_a_store_whose_file_was_taken_away_is_told(store: Store, store_path: Path, replaced: bool) -> None:  # noqa: FBT001 - a case
-    """Whatever is done to a file that nobody finds any more is lost."""
     other = store_path.with_name("other.db")
     Store.create(other).close()
     if replaced:

@@ -24,7 +24,6 @@ TOKEN = "INSERT INTO token (id, digest, user_guid, client_id, scopes, issued_at)
 
 @pytest.fixture
 def change(gam: Gam, store_path: Path) -> Change:
-    """Return what runs SQL on the file of a store that nobody else has open."""
     gam.store.close()
 
     def run(statement: str, *values: object) -> None:
@@ -36,7 +35,6 @@ def change(gam: Gam, store_path: Path) -> Change:
 
 @pytest.fixture
 def held(gam: Gam, ana: User, portal: App, key: Key) -> Iterator[Key]:
-    """Keep a user, an application that takes API keys, and the key."""
     with gam.store.writing() as tx:
         users.add(tx, ana)
         apps.add(tx, portal)
@@ -47,8 +45,6 @@ def held(gam: Gam, ana: User, portal: App, key: Key) -> Iterator[Key]:
 
 @pytest.fixture
 def look(store_path: Path, now: datetime) -> Callable[[], StoreContents]:
-    """Return what looks into the store."""
-
     def found() -> StoreContents:
         _, _, contents = doctor.look(store_path, now)
         assert contents is not None
@@ -58,13 +54,11 @@ def look(store_path: Path, now: datetime) -> Callable[[], StoreContents]:
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
-    """Return every file of a folder."""
     return {each.name: each.read_bytes() for each in folder.iterdir()}
 
 
 @pytest.mark.usefixtures("held", "change")
 def test_to_look_changes_nothing(store_path: Path, look: Callable[[], StoreContents]) -> None:
-    """No byte, and no file beside it."""
     before = bytes_of(store_path.parent)
     look()
     assert bytes_of(store_path.parent) == before
@@ -73,14 +67,12 @@ def test_to_look_changes_nothing(store_path: Path, look: Callable[[], StoreConte
 
 @pytest.mark.usefixtures("held")
 def test_a_store_that_is_open_elsewhere_is_looked_into_too(store_path: Path, look: Callable[[], StoreContents]) -> None:
-    """What others have not yet taken into the file counts."""
     assert Path(f"{store_path}-wal").stat().st_size > 0
     assert look().unlimited_keys == 1
 
 
 @pytest.mark.usefixtures("held")
 def test_a_store_in_order_has_nothing_to_tell(look: Callable[[], StoreContents], now: datetime) -> None:
-    """Its numbers are zero, its instants are those of what was made."""
     assert look() == StoreContents(
         uses_wal=True,
         latest_timestamps=(("the newest key", now), ("an audit entry", now)),
@@ -99,14 +91,12 @@ def test_a_store_in_order_has_nothing_to_tell(look: Callable[[], StoreContents],
 
 @pytest.mark.usefixtures("held")
 def test_a_store_without_a_log_is_told(change: Change, look: Callable[[], StoreContents]) -> None:
-    """Some other program wrote it."""
     change("PRAGMA journal_mode = DELETE")
     assert not look().uses_wal
 
 
 @pytest.mark.usefixtures("held")
 def test_a_disabled_type_counts_the_live_keys_that_need_it(change: Change, look: Callable[[], StoreContents]) -> None:
-    """Not those that ended or expired; and the applications that allow no other."""
     change("UPDATE auth_type SET enabled = 0")
     assert look().default_auth_type == ("apikey", False)
     assert look().disabled_auth_types == (DisabledAuthType("apikey", 1, ()),)
@@ -120,7 +110,6 @@ def test_a_disabled_type_counts_the_live_keys_that_need_it(change: Change, look:
 def test_a_count_that_stops_early_says_so(
     change: Change, look: Callable[[], StoreContents], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of more rows than it looks at."""
     change("UPDATE auth_type SET enabled = 0")
     monkeypatch.setattr(doctor, "MAX_SCANNED", 0)
     assert look().disabled_auth_types == (DisabledAuthType("apikey", 0, (), has_more=True),)
@@ -129,7 +118,6 @@ def test_a_count_that_stops_early_says_so(
 
 @pytest.mark.usefixtures("held")
 def test_applications_and_users_without_keys_are_named(change: Change, look: Callable[[], StoreContents]) -> None:
-    """The first of them; users that are shut out have no use to be without."""
     change("DELETE FROM key")
     assert look().idle_apps == CountWithNames(1, ("Portal",))
     assert look().idle_users == CountWithNames(1, ("Ana",))
@@ -140,7 +128,6 @@ def test_applications_and_users_without_keys_are_named(change: Change, look: Cal
 
 @pytest.mark.usefixtures("held")
 def test_an_application_without_remote_rest_is_named(change: Change, look: Callable[[], StoreContents]) -> None:
-    """While it takes API keys and is enabled."""
     change("UPDATE app SET remote_rest = 0")
     assert look().apps_without_rest == CountWithNames(1, ("Portal",))
     change("UPDATE app SET enabled = 0")
@@ -150,7 +137,6 @@ def test_an_application_without_remote_rest_is_named(change: Change, look: Calla
 @pytest.mark.usefixtures("held")
 @pytest.mark.parametrize("gone", ["user_guid", "client_id", "key"])
 def test_a_token_of_what_is_gone_is_an_orphan(change: Change, look: Callable[[], StoreContents], gone: str) -> None:
-    """Of a user, an application, a key; one of another grant has no key."""
     change(
         """INSERT INTO token (id, digest, user_guid, client_id, key, scopes, issued_at)
         SELECT 1, randomblob(32), user.guid, app.client_id, key.id, '', 1 FROM user, app, key"""
@@ -167,7 +153,6 @@ def test_a_token_of_what_is_gone_is_an_orphan(change: Change, look: Callable[[],
 def test_an_orphan_that_a_prune_leaves_is_not_told(
     change: Change, look: Callable[[], StoreContents], now: datetime
 ) -> None:
-    """The last token, and those that are dead since a short time."""
     old = micros(now - pruning.KEPT)
     change(TOKEN, old)
     assert look().orphaned_tokens == 0
@@ -181,7 +166,6 @@ def test_an_orphan_that_a_prune_leaves_is_not_told(
 def test_a_key_that_its_application_would_bound_today_is_named(
     change: Change, look: Callable[[], StoreContents], key: Key
 ) -> None:
-    """One that lives, and does not retire already."""
     assert look().unlimited_key is None
     change("UPDATE app SET api_key_timeout_hours = 1")
     assert look().unlimited_key == key.id
@@ -192,7 +176,6 @@ def test_a_key_that_its_application_would_bound_today_is_named(
 
 @pytest.mark.usefixtures("held")
 def test_the_latest_instants_are_told(change: Change, look: Callable[[], StoreContents], now: datetime) -> None:
-    """Even of a token that is from no time, and of an entry whose time is none."""
     change(TOKEN, 2**62)
     change("INSERT INTO audit (seq, at, actor, action, target, details) VALUES (99, 'never', '', '', '', '{}')")
     assert dict(look().latest_timestamps) == {
@@ -206,7 +189,6 @@ def test_the_latest_instants_are_told(change: Change, look: Callable[[], StoreCo
 def test_a_clock_that_went_back_is_seen_in_the_audit(
     change: Change, look: Callable[[], StoreContents], now: datetime, seconds: int, found: tuple[int, int] | None
 ) -> None:
-    """By more than the clocks of machines may differ."""
     for seq, at in ((2, now), (3, now - timedelta(seconds=seconds))):
         row = (seq, f"{at:%Y-%m-%dT%H:%M:%SZ}", "", "", "", "{}")
         change("INSERT INTO audit (seq, at, actor, action, target, details) VALUES (?, ?, ?, ?, ?, ?)", *row)
@@ -214,14 +196,12 @@ def test_a_clock_that_went_back_is_seen_in_the_audit(
 
 
 def test_of_another_version_only_that_is_told(change: Change, store_path: Path, now: datetime) -> None:
-    """Its tables may be other ones."""
     for version in (1, 99):
         change(f"PRAGMA user_version = {version}")
         assert doctor.look(store_path, now) == (version, (), None)
 
 
 def test_what_is_no_store_is_refused(store: Store, tmp_path: Path, now: datetime) -> None:
-    """Missing, empty, never initialised, somebody else's, damaged, a folder."""
     missing, empty, other, damaged = (tmp_path / name for name in ("missing", "empty", "other", "damaged"))
     empty.touch()
     with closing(sqlite3.connect(other)) as connection:
@@ -239,7 +219,6 @@ def test_what_is_no_store_is_refused(store: Store, tmp_path: Path, now: datetime
 def test_a_page_that_nobody_reads_is_looked_at_too(
     store_path: Path, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As long as the store is small."""
     with closing(sqlite3.connect(store_path)) as connection:
         (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'user_attribute'").fetchone()
         (size,) = connection.execute("PRAGMA page_size").fetchone()
@@ -253,14 +232,12 @@ def test_a_page_that_nobody_reads_is_looked_at_too(
 
 
 def test_outputs_of_batches_are_known(change: Change, store_path: Path, now: datetime) -> None:
-    """Each once."""
     for number in (1, 2):
         change("INSERT INTO batch VALUES (?, x'', 1, '/gam/keys.csv', 1, 0)", number)
     assert doctor.look(store_path, now)[1] == ("/gam/keys.csv",)
 
 
 def test_every_file_called_like_the_store_lies_beside_it(tmp_path: Path) -> None:
-    """With what it is, its mode and its size; a name with marks of patterns is a name."""
     folder = tmp_path / "gam"
     folder.mkdir(mode=0o700)
     path = folder / "a[b]*.db"
@@ -278,7 +255,6 @@ def test_every_file_called_like_the_store_lies_beside_it(tmp_path: Path) -> None
 
 
 def test_what_killed_copies_left_is_found_once_nobody_writes_to_it(tmp_path: Path, now: datetime) -> None:
-    """By the names that copies have on their way, and no others."""
     names = [".b.db.0123abcd.part", ".b.db.0123abcd.part-wal", ".young.db.0123abcd.part", "b.part", ".b.0123.part"]
     for name in names:
         (tmp_path / name).touch()
@@ -291,14 +267,12 @@ def test_what_killed_copies_left_is_found_once_nobody_writes_to_it(tmp_path: Pat
 
 
 def test_nothing_lies_where_there_is_no_folder(tmp_path: Path) -> None:
-    """Nor is there a disk to ask."""
     assert [*doctor.lying(tmp_path / "no" / "store.db")] == []
     assert doctor.room(tmp_path / "no" / "store.db") is None
     assert doctor.room(tmp_path / "store.db")
 
 
 def test_the_default_type_is_that_of_the_repository(gam: Gam, look: Callable[[], StoreContents], now: datetime) -> None:
-    """Whatever its name."""
     with gam.store.writing() as tx:
         found = auth_types.named(tx, "apikey")
         tx.run("UPDATE auth_type SET name = 'APIkey'")

@@ -12,7 +12,6 @@ from gamcli.store.sqlite import files
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return a folder of one's own, with a store in it."""
     found = tmp_path / "own"
     found.mkdir(mode=0o700)
     Store.create(found / "store.db").close()
@@ -20,7 +19,6 @@ def folder(tmp_path: Path) -> Path:
 
 
 def refused(path: Path) -> str:
-    """Return what is told when a store is opened there, and made there."""
     with pytest.raises(StoreUnusableError) as opening:
         Store.open(path)
     with pytest.raises(StoreUnusableError) as making:
@@ -31,7 +29,6 @@ def refused(path: Path) -> str:
 
 
 def test_a_link_of_ones_own_is_followed(folder: Path) -> None:
-    """In a folder of one's own, or in one where each can take away only what is theirs."""
     (folder / "link.db").symlink_to("store.db")
     Store.open(folder / "link.db").close()
     folder.chmod(0o1777)
@@ -41,7 +38,6 @@ def test_a_link_of_ones_own_is_followed(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["link.db", "link/store.db", "link/../own/./store.db", "far"])
 @pytest.mark.parametrize("target", ["..", "absolute"])
 def test_a_link_in_a_folder_that_all_can_write_is_refused(folder: Path, tmp_path: Path, name: str, target: str) -> None:
-    """Whether it stands for the file or for a folder, and through whatever other links."""
     shared = tmp_path / "shared"
     shared.mkdir()
     back = tmp_path if target == "absolute" else Path("..")
@@ -56,7 +52,6 @@ def test_a_link_in_a_folder_that_all_can_write_is_refused(folder: Path, tmp_path
 
 
 def test_a_folder_of_another_group_is_shared_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One's own group is oneself, as most systems make them."""
     (folder / "link.db").symlink_to("store.db")
     folder.chmod(0o770)
     Store.open(folder / "link.db").close()
@@ -65,7 +60,6 @@ def test_a_folder_of_another_group_is_shared_too(folder: Path, monkeypatch: pyte
 
 
 def test_a_link_of_another_user_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wherever it lies; one of root is not, as systems have them."""
     (folder / "link.db").symlink_to("store.db")
     if os.geteuid() == 0:
         Store.open(folder / "link.db").close()
@@ -76,7 +70,6 @@ def test_a_link_of_another_user_is_refused(folder: Path, monkeypatch: pytest.Mon
 
 
 def test_a_link_that_leads_nowhere_or_in_circles_ends(folder: Path) -> None:
-    """What opens it says what is wrong."""
     (folder / "circle").symlink_to("circle")
     (folder / "nowhere").symlink_to("no/such/file")
     for name in ("circle", "nowhere", "circle/..", "no/such/file"):
@@ -85,7 +78,6 @@ def test_a_link_that_leads_nowhere_or_in_circles_ends(folder: Path) -> None:
 
 
 def test_a_folder_is_no_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor is it known to be one where nobody may look."""
     with pytest.raises(StoreUnusableError, match="is a folder, a store is a file in one") as caught:
         Store.create(folder)
     assert caught.value.hint == f"--store {folder}/store.db"
@@ -98,7 +90,6 @@ def test_a_folder_is_no_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_no_new_store_is_made_where_a_planted_link_leads(tmp_path: Path) -> None:
-    """Neither the file nor a folder for it."""
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o777)

@@ -23,7 +23,6 @@ OPENER = "import sys; from pathlib import Path; from gamcli.store import Store; 
 
 
 def rows(path: Path, like: dict[str, list[str]] | None = None) -> dict[str, list[Any]]:
-    """Return the rows of each table, by all its columns or those of `like`, in the order of the first."""
     with closing(sqlite3.connect(path)) as connection:
         found = like or columns(connection)
         return {
@@ -33,7 +32,6 @@ def rows(path: Path, like: dict[str, list[str]] | None = None) -> dict[str, list
 
 
 def columns(connection: sqlite3.Connection) -> dict[str, list[str]]:
-    """Return the columns of each table that stay as they are."""
     tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
     return {
         table: [
@@ -47,7 +45,6 @@ def columns(connection: sqlite3.Connection) -> dict[str, list[str]]:
 
 @pytest.fixture(params=KEPT, ids=lambda path: f"version {path.stem}")
 def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Return where a store of an earlier version lies."""
     path = tmp_path / "gam" / "store.db"
     path.parent.mkdir(mode=0o700)
     path.touch(0o600)
@@ -58,23 +55,19 @@ def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def version(path: Path) -> int:
-    """Return the version of the file."""
     with closing(sqlite3.connect(path)) as connection:
         return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def names(path: Path) -> set[str]:
-    """Return what lies in the folder of the store."""
     return {each.name for each in path.parent.iterdir()}
 
 
 def test_a_store_of_each_earlier_version_is_kept() -> None:
-    """A new step comes with a store of the version before it."""
     assert [int(path.stem) for path in KEPT] == list(range(1, len(schema.STEPS)))
 
 
 def test_everything_that_an_older_store_holds_is_there_afterwards(old: Path) -> None:
-    """Every row of every table, and the store is as it should be."""
     with closing(sqlite3.connect(old)) as connection:
         like = columns(connection)
     before = rows(old, like)
@@ -88,7 +81,6 @@ def test_everything_that_an_older_store_holds_is_there_afterwards(old: Path) -> 
 
 
 def test_a_copy_of_before_is_kept_for_its_owner_alone(old: Path) -> None:
-    """Under a name that tells its version, and only once."""
     was, before = version(old), rows(old)
     with Store.open(old) as store:
         assert store.migrated
@@ -103,7 +95,6 @@ def test_a_copy_of_before_is_kept_for_its_owner_alone(old: Path) -> None:
 
 
 def test_an_earlier_copy_is_not_overwritten(old: Path) -> None:
-    """The next free name is taken."""
     was = version(old)
     earlier = old.with_name(f"store.db.v{was}-backup")
     earlier.write_text("mine", encoding="utf-8")
@@ -114,8 +105,6 @@ def test_an_earlier_copy_is_not_overwritten(old: Path) -> None:
 
 
 def test_nothing_is_changed_before_the_copy_is_kept(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk is told, and the store is of the version that it was."""
-
     def full(*_: object) -> None:
         raise FailedError("the disk of / is full", "make room")
 
@@ -128,7 +117,6 @@ def test_nothing_is_changed_before_the_copy_is_kept(old: Path, monkeypatch: pyte
 
 
 def test_a_step_that_fails_leaves_no_copy_behind(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing has changed: whoever tries every minute must not fill the disk."""
     was = version(old)
     steps = list(schema.STEPS)
     steps[was] = "CREATE TABLE audit (x INTEGER) STRICT;\n"
@@ -139,7 +127,6 @@ def test_a_step_that_fails_leaves_no_copy_behind(old: Path, monkeypatch: pytest.
 
 
 def test_processes_that_open_an_old_store_at_once_bring_it_up_to_date_once(old: Path) -> None:
-    """The others wait, and one copy is kept."""
     started = [
         subprocess.Popen([sys.executable, "-c", OPENER, str(old)], stderr=subprocess.PIPE, text=True) for _ in range(4)
     ]
@@ -150,7 +137,6 @@ def test_processes_that_open_an_old_store_at_once_bring_it_up_to_date_once(old: 
 
 
 def test_a_new_store_has_nothing_to_keep(tmp_path: Path) -> None:
-    """There is no version before it."""
     with Store.create(tmp_path / "store.db") as store:
         assert store.migrated == migration.Migration(0, None)
     shutil.rmtree(tmp_path)

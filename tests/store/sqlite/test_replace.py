@@ -47,20 +47,17 @@ print("done")
 
 
 def note(path: Path, target: str) -> None:
-    """Write an entry into a store."""
     with Store.create(path) as store, store.writing() as tx:
         audit.add(tx, "2026-03-01T12:00:00Z", "tester", "test.note", target, "{}")
 
 
 def noted(path: Path) -> list[str]:
-    """Return what the entries of a store are about."""
     with Store.open(path) as store, store.reading() as tx:
         return [entry.target for entry in audit.each(tx)]
 
 
 @pytest.fixture
 def two(store_path: Path) -> tuple[Path, Path, Path]:
-    """Return where a store lies, another one, and where the first is to be kept."""
     other, kept = store_path.with_name("new.db"), store_path.with_name("kept.db")
     note(store_path, "old")
     note(other, "new")
@@ -69,7 +66,6 @@ def two(store_path: Path) -> tuple[Path, Path, Path]:
 
 @contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Have the store open in another process."""
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
@@ -82,7 +78,6 @@ def held(path: Path) -> Iterator[None]:
 
 
 def leave_log(path: Path, target: str) -> None:
-    """Write an entry and die, so that it is in the log alone."""
     program = (
         "import os, sys; from pathlib import Path; from gamcli.store import Store, audit\n"
         "store = Store.open(Path(sys.argv[1]))\n"
@@ -94,14 +89,12 @@ def leave_log(path: Path, target: str) -> None:
 
 
 def test_the_new_one_takes_the_place_and_the_old_one_is_kept(two: tuple[Path, Path, Path]) -> None:
-    """Both are whole."""
     path, new, kept = two
     assert replace.replace(path, new, kept)
     assert (noted(path), noted(kept), new.exists()) == (["new"], ["old"], False)
 
 
 def test_who_opens_by_a_link_takes_turns_with_who_replaces_the_file(two: tuple[Path, Path, Path]) -> None:
-    """The lock is on the folder of the file."""
     path, _, _ = two
     link = path.parent.with_name("link.db")
     link.symlink_to(path)
@@ -110,7 +103,6 @@ def test_who_opens_by_a_link_takes_turns_with_who_replaces_the_file(two: tuple[P
 
 
 def test_where_there_was_none_nothing_is_kept(two: tuple[Path, Path, Path]) -> None:
-    """The file is just put there."""
     path, new, kept = two
     path.unlink()
     assert not replace.replace(path, new, kept)
@@ -118,7 +110,6 @@ def test_where_there_was_none_nothing_is_kept(two: tuple[Path, Path, Path]) -> N
 
 
 def test_what_was_in_the_log_alone_is_kept_with_the_old_one(two: tuple[Path, Path, Path]) -> None:
-    """And never becomes part of the new one."""
     path, new, kept = two
     leave_log(path, "late")
     replace.replace(path, new, kept)
@@ -127,7 +118,6 @@ def test_what_was_in_the_log_alone_is_kept_with_the_old_one(two: tuple[Path, Pat
 
 
 def test_a_damaged_store_is_kept_with_its_log(two: tuple[Path, Path, Path]) -> None:
-    """As they were: somebody may want to look at them."""
     path, new, kept = two
     leave_log(path, "late")
     log = Path(f"{path}-wal").read_bytes()
@@ -140,7 +130,6 @@ def test_a_damaged_store_is_kept_with_its_log(two: tuple[Path, Path, Path]) -> N
 
 
 def test_a_log_without_its_store_does_not_become_part_of_the_new_one(two: tuple[Path, Path, Path]) -> None:
-    """Whoever deleted the file alone left it."""
     path, new, kept = two
     leave_log(path, "late")
     path.unlink()
@@ -149,7 +138,6 @@ def test_a_log_without_its_store_does_not_become_part_of_the_new_one(two: tuple[
 
 
 def test_a_store_that_another_process_has_open_stays(two: tuple[Path, Path, Path]) -> None:
-    """Even when that does nothing."""
     path, new, kept = two
     with held(path):
         with pytest.raises(StoreBusyError, match="in use"):
@@ -159,7 +147,6 @@ def test_a_store_that_another_process_has_open_stays(two: tuple[Path, Path, Path
 
 
 def test_a_damaged_store_that_a_server_still_has_open_stays_too(two: tuple[Path, Path, Path]) -> None:
-    """It need not be read to see that."""
     path, new, kept = two
     with held(path):
         with path.open("r+b") as file:
@@ -173,7 +160,6 @@ def test_whoever_is_killed_meanwhile_leaves_one_of_the_two_whole(
     two: tuple[Path, Path, Path],
     logged: bool,  # noqa: FBT001 - a case
 ) -> None:
-    """Before each of its steps in turn."""
     path, new, kept = two
     if logged:
         leave_log(path, "late")
@@ -198,7 +184,6 @@ def test_whoever_is_killed_meanwhile_leaves_one_of_the_two_whole(
 
 
 def test_nobody_opens_a_store_while_it_is_replaced(two: tuple[Path, Path, Path]) -> None:
-    """Who comes meanwhile waits, and then finds the new one."""
     path, _, _ = two
     with open_lock.replacing(path, 0):
         began = monotonic()
@@ -211,7 +196,6 @@ def test_nobody_opens_a_store_while_it_is_replaced(two: tuple[Path, Path, Path])
 
 
 def test_those_who_open_a_store_do_not_wait_for_each_other(two: tuple[Path, Path, Path]) -> None:
-    """But whoever replaces it waits for them."""
     path, _, _ = two
     with (
         open_lock.opening(path, 0),
@@ -223,7 +207,6 @@ def test_those_who_open_a_store_do_not_wait_for_each_other(two: tuple[Path, Path
 
 
 def test_a_store_that_cannot_be_reached_is_told(tmp_path: Path) -> None:
-    """A folder is none."""
     with pytest.raises(StoreUnusableError, match="cannot be replaced"):
         replace.require_unused(tmp_path)
 
@@ -231,8 +214,6 @@ def test_a_store_that_cannot_be_reached_is_told(tmp_path: Path) -> None:
 def test_where_files_have_one_name_only_the_old_one_is_copied(
     two: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Some file systems know no links."""
-
     def refuse(*_: object) -> None:
         raise PermissionError(1, "no links here")
 
@@ -243,7 +224,6 @@ def test_where_files_have_one_name_only_the_old_one_is_copied(
 
 
 def test_compacting_gives_room_back_and_keeps_everything(store: Store) -> None:
-    """Its log is empty afterwards."""
     with store.writing() as tx:
         tx.run("CREATE TABLE large (x BLOB)")
         tx.run("INSERT INTO large VALUES (zeroblob(1000000))")
@@ -258,7 +238,6 @@ def test_compacting_gives_room_back_and_keeps_everything(store: Store) -> None:
 
 @pytest.mark.parametrize("begin", ["BEGIN IMMEDIATE", "BEGIN; SELECT * FROM audit"])
 def test_compacting_tells_when_others_are_at_work(store: Store, begin: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A writer, or a reader who does not end."""
     monkeypatch.setattr(replace, "PATIENCE", 0.0)
     with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
         for statement in begin.split("; "):

@@ -14,14 +14,12 @@ from gamcli.store.sqlite import unreadable_values
 
 @pytest.fixture
 def connection(peopled: Store, store_path: Path) -> Iterator[sqlite3.Connection]:
-    """Return a connection to a closed store with a user, an application and a key."""
     peopled.close()
     with closing(sqlite3.connect(store_path, isolation_level=None)) as opened:
         yield opened
 
 
 def test_each_table_tells_once_what_nobody_can_read(connection: sqlite3.Connection) -> None:
-    """Texts and instants; numbers that are none may be as large as they like."""
     assert [*unreadable_values.unreadable(connection)] == []
     connection.execute("UPDATE user SET name = CAST(x'ff' AS TEXT), email = name, created_at = -1, updated_at = -1")
     connection.execute("UPDATE app SET api_key_timeout_hours = 9223372036854775807, retiring_digest = x'ff'")
@@ -32,7 +30,6 @@ def test_each_table_tells_once_what_nobody_can_read(connection: sqlite3.Connecti
 
 
 def test_the_last_instant_of_all_is_one(connection: sqlite3.Connection) -> None:
-    """At the end of the year 9999; a microsecond later there is none."""
     connection.execute("UPDATE key SET expires_at = 253402300799999999, created_at = 0")
     assert [*unreadable_values.unreadable(connection)] == []
     connection.execute("UPDATE key SET expires_at = 253402300800000000")
@@ -40,7 +37,6 @@ def test_the_last_instant_of_all_is_one(connection: sqlite3.Connection) -> None:
 
 
 def test_what_keeps_sqlite_from_reading_is_no_text(connection: sqlite3.Connection) -> None:
-    """It is raised, for whoever asks to tell it."""
     reads: list[str] = []
     connection.set_trace_callback(lambda sql: reads.append(sql) if 'FROM "user"' in sql else None)
     connection.set_progress_handler(lambda: bool(reads), 1)
