@@ -96,7 +96,9 @@ def test_a_token_of_a_clock_that_was_ahead_does_not_outlive_its_time(
     assert refused(gam, again.secret) == "token_expired"
 
 
-def test_a_key_lives_so_much_longer_as_the_clock_was_set_back(gam: Gam, asked: TokenRequest, forward: Forward) -> None:
+def test_a_key_is_valid_that_much_longer_as_the_clock_was_set_back(
+    gam: Gam, asked: TokenRequest, forward: Forward
+) -> None:
     forward(timedelta(days=90) - timedelta(milliseconds=300))
     assert tokens.exchange(gam, asked).expires_in == 1
     forward(-HOUR)

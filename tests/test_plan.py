@@ -26,7 +26,7 @@ USER = User("guid", "ana", NOW, NOW, attributes={"Area": "1"})
 KEY = Key("AbCdEfGh", "ana", "guid", "portal", "client", "apikey", ("gam_user_data",), bytes(32), NOW)
 
 
-def test_an_update_tells_each_field_that_differs_with_its_old_and_new_value() -> None:
+def test_an_update_reports_each_field_that_differs_with_its_old_and_new_value() -> None:
     after = replace(APP, description="new", api_keys=ApiKeyPolicy(enabled=True, timeout_hours=5), updated_at=NOW)
     assert diff_records(APP, after) == (
         FieldChange("description", "", "new"),
@@ -36,12 +36,12 @@ def test_an_update_tells_each_field_that_differs_with_its_old_and_new_value() ->
     assert diff_records(APP, APP) == ()
 
 
-def test_a_new_record_tells_what_is_not_a_default() -> None:
+def test_a_new_record_reports_what_is_not_a_default() -> None:
     assert diff_records(None, USER) == (FieldChange("attributes", None, {"Area": "1"}),)
     assert diff_records(APP, None) == (FieldChange("scopes", ("gam_user_data",), None),)
 
 
-def test_of_a_secret_only_its_change_is_told() -> None:
+def test_of_a_secret_only_its_change_is_reported() -> None:
     assert diff_records(APP, replace(APP, secret_digest=b"1" * 32)) == (FieldChange("client_secret", "(set)", "(new)"),)
     rotated = replace(APP, secret_digest=b"1" * 32, retiring_digest=APP.secret_digest, retiring_until=APP.created_at)
     assert diff_records(APP, rotated) == (
@@ -52,7 +52,7 @@ def test_of_a_secret_only_its_change_is_told() -> None:
 
 
 @pytest.mark.parametrize("kind", DIFF_FIELDS)
-def test_what_a_change_tells_are_fields_of_the_record_and_no_secrets(kind: type) -> None:
+def test_what_a_change_reports_are_fields_of_the_record_and_no_secrets(kind: type) -> None:
     known = {each.name: each for each in fields(kind)}
     assert set(DIFF_FIELDS[kind]) <= set(known)
     assert all(known[name].repr for name in DIFF_FIELDS[kind])
@@ -68,5 +68,5 @@ def test_a_plan_counts_its_steps_and_the_keys_that_it_touches() -> None:
     assert [each.reason for each in plan.invalidates + plan.suspends] == ["gone", "off"]
 
 
-def test_every_record_that_is_changed_can_be_told() -> None:
+def test_every_record_that_is_changed_can_be_reported() -> None:
     assert {model.Repository, model.AuthType, App, User, Key, model.Token} <= set(DIFF_FIELDS)

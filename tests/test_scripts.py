@@ -155,7 +155,7 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
-def test_a_transcript_tells_what_happens(script: Path, tmp_path: Path) -> None:
+def test_a_transcript_reports_what_happens(script: Path, tmp_path: Path) -> None:
     told = steps(script.read_text(encoding="utf-8"))
     assert told
     problems = list(faults(told, act(told, tmp_path / "home")))
@@ -245,6 +245,6 @@ def test_wildcards_stand_for_parts_of_lines_and_for_lines(
 
 
 @pytest.mark.parametrize("text", ["$ echo b\na\n", "$ false\n", "$ exit 3\n$ echo a\na\n", "$ 'unclosed\n"])
-def test_a_transcript_that_tells_otherwise_is_noticed(text: str, tmp_path: Path) -> None:
+def test_a_transcript_that_reports_otherwise_is_noticed(text: str, tmp_path: Path) -> None:
     told = steps(text)
     assert list(faults(told, act(told, tmp_path / "home")))

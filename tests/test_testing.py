@@ -29,7 +29,7 @@ def status(server, **changes):
             return error.code
 
 @pytest.mark.parametrize("turn", range(4))
-def test_each_has_a_server_of_its_own(gam_server, turn):
+def test_each_has_a_server_separate(gam_server, turn):
     from gamcli.actions import keys, users
     users.create(gam_server.gam, "eva", {})
     assert status(gam_server) == 200
@@ -77,7 +77,7 @@ def test_the_clock_can_stand_still(gam_server):
     gam_server.clock.stop("2035-01-01T00:00:00Z")
     assert gam_server.clock() == gam_server.clock()
 
-def test_faults_come_when_they_are_asked_for(gam_server):
+def test_problems_come_when_they_are_asked_for(gam_server):
     gam_server.faults.add("token=503:1x")
     with pytest.raises(HTTPError) as refused:
         token(gam_server)
@@ -85,7 +85,7 @@ def test_faults_come_when_they_are_asked_for(gam_server):
     assert refused.value.code == 503
     assert userinfo(gam_server, token(gam_server))[0] == 200
 
-def test_the_journal_tells_what_was_asked(gam_server):
+def test_the_journal_reports_what_was_asked(gam_server):
     assert list(gam_server.journal) == []
     userinfo(gam_server, token(gam_server))
     first, second = gam_server.journal
@@ -107,7 +107,7 @@ def ran(folder: Path, text: str, *words: str) -> "subprocess.CompletedProcess[st
     )
 
 
-def test_each_test_has_a_server_of_its_own(tmp_path: Path) -> None:
+def test_each_test_has_a_server_separate(tmp_path: Path) -> None:
     done = ran(tmp_path, MANY)
     assert "5 passed" in done.stdout, done.stdout
 
@@ -118,7 +118,9 @@ def test_tests_that_run_at_once_have_servers_of_their_own(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("words", [(), ("-p", "xdist", "-n", "2")], ids=str)
-def test_a_test_has_the_clock_the_faults_and_the_journal_of_its_server(tmp_path: Path, words: tuple[str, ...]) -> None:
+def test_a_test_has_the_clock_the_problems_and_the_journal_of_its_server(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
     done = ran(tmp_path, STAGED, *words)
     assert "4 passed" in done.stdout, done.stdout
 

@@ -64,7 +64,7 @@ def test_nothing_that_is_written_differs() -> None:
         ("completions/_gamcli", lambda _: ""),
     ],
 )
-def test_what_differs_is_named_and_written_anew(
+def test_what_differs_is_named_and_rewritten(
     name: str, change: Callable[[str], str], copy: Path, written: ModuleType
 ) -> None:
     before = (copy / name).read_text(encoding="utf-8")

@@ -31,7 +31,7 @@ def test_an_entry_says_when_who_did_what_to_which(gam: Gam, trail: Callable[[], 
     }
 
 
-def test_an_entry_goes_with_the_change_that_it_tells(gam: Gam, trail: Callable[[], list[AuditEntry]]) -> None:
+def test_an_entry_goes_with_the_change_that_it_reports(gam: Gam, trail: Callable[[], list[AuditEntry]]) -> None:
     def fail() -> None:
         with gam.store.writing() as tx:
             gam.record(tx, "app.update", "portal")
@@ -51,7 +51,7 @@ def test_records_differ_in_their_fields_but_not_in_when_they_changed(gam: Gam) -
     assert differences(app, app) == {}
 
 
-def test_of_a_digest_or_a_hash_only_that_it_changed_is_told(gam: Gam) -> None:
+def test_of_a_digest_or_a_hash_only_that_it_changed_is_reported(gam: Gam) -> None:
     now = gam.now()
     app = App(name="portal", client_id="c", secret_digest=b"old", created_at=now, updated_at=now)
     assert differences(app, replace(app, secret_digest=b"new")) == {"secret_digest": "changed"}

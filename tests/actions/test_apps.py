@@ -47,7 +47,7 @@ def test_a_new_application_gets_an_id_and_a_secret_once(gam: Gam, trail: Trail) 
     assert json.loads(entry.details)["client_id"] == made.record.client_id
 
 
-def test_id_and_secret_may_be_brought_along(gam: Gam) -> None:
+def test_id_and_secret_may_be_provided(gam: Gam) -> None:
     wish = AppSpec("portal", {}, client_id="a" * 32, client_secret=Secret("s" * 40))
     made = apps.create(gam, wish)
     assert (made.record.client_id, made.secret) == ("a" * 32, None)
@@ -161,7 +161,7 @@ def test_an_unknown_application_is_not_found(gam: Gam, trail: Trail) -> None:
     assert trail() == before
 
 
-def test_a_change_is_kept_dated_and_told(
+def test_a_change_is_saved_with_a_date_and_reported(
     gam: Gam, portal: CreateResult[App], trail: Trail, forward: Callable[[timedelta], datetime]
 ) -> None:
     later = forward(timedelta(hours=1))
@@ -218,7 +218,7 @@ def test_a_withdrawn_scope_ends_the_keys_that_carry_it_when_their_number_is_acce
     assert json.loads(trail()[-1].details)["invalidated"] == [issued.record.id]
 
 
-def test_a_wrong_number_is_told_beside_the_right_one(gam: Gam, issued: IssuedKey) -> None:
+def test_a_wrong_number_is_reported_next_to_the_right_one(gam: Gam, issued: IssuedKey) -> None:
     assert issued.record.id
     with pytest.raises(InvalidatesKeysError, match="this ends 1 live key for good, not 7"):
         apps.delete(gam, "portal", 7)
@@ -255,7 +255,7 @@ def test_only_keys_that_carry_the_withdrawn_scope_end(gam: Gam, portal: CreateRe
         ({"api_keys.auth_type": "machines"}, {"api_keys.auth_type": None}),
     ],
 )
-def test_what_only_suspends_live_keys_is_done_at_once(
+def test_what_only_suspends_active_keys_is_done_at_once(
     gam: Gam, issued: IssuedKey, changes: dict[str, object], undo: dict[str, object]
 ) -> None:
     auth_types.create(gam, "machines", "APIkey", {})
@@ -322,7 +322,7 @@ def test_rotating_again_ends_the_older_secret(gam: Gam, portal: CreateResult[App
     assert good() == [False, False, False, True]
 
 
-def test_deleting_an_application_ends_its_live_keys_when_their_number_is_accepted(
+def test_deleting_an_application_ends_its_active_keys_when_their_number_is_accepted(
     gam: Gam, issued: IssuedKey, trail: Trail
 ) -> None:
     before = trail()
@@ -338,7 +338,7 @@ def test_deleting_an_application_ends_its_live_keys_when_their_number_is_accepte
     assert json.loads(trail()[-1].details) == {"invalidated": [issued.record.id]}
 
 
-def test_an_application_without_live_keys_is_deleted_without_a_count(gam: Gam, portal: CreateResult[App]) -> None:
+def test_an_application_without_active_keys_is_deleted_without_a_count(gam: Gam, portal: CreateResult[App]) -> None:
     assert apps.delete(gam, portal.record.name, None).impacts == ()
     assert names(gam) == []
 
@@ -353,13 +353,13 @@ def test_nothing_is_deleted_when_nobody_said_yes(gam: Gam, portal: CreateResult[
     assert names(gam) == []
 
 
-def test_live_keys_are_told_before_anybody_is_asked_to_say_yes(gam: Gam, issued: IssuedKey) -> None:
+def test_active_keys_are_reported_before_anybody_is_asked_to_say_yes(gam: Gam, issued: IssuedKey) -> None:
     with pytest.raises(InvalidatesKeysError):
         apps.delete(gam, issued.record.app, None, yes=False)
     assert apps.delete(gam, issued.record.app, 1, yes=False).impacts
 
 
-def test_a_secret_that_cannot_be_kept_changes_nothing(gam: Gam, portal: CreateResult[App], trail: Trail) -> None:
+def test_a_secret_that_cannot_be_saved_changes_nothing(gam: Gam, portal: CreateResult[App], trail: Trail) -> None:
     def fail(_: App, __: Secret) -> None:
         raise FailedError("the disk is full")
 

@@ -35,7 +35,7 @@ def exported(trail: Trail, **changes: Any) -> list[bytes]:  # noqa: ANN401 - fie
     return [json.dumps(record).encode() + b"\n" for record in records]
 
 
-def test_a_trail_is_whole_up_to_its_head(lived: Gam, trail: Trail) -> None:
+def test_an_audit_log_is_whole_up_to_its_head(lived: Gam, trail: Trail) -> None:
     last = trail()[-1]
     assert audit.read_head(lived) == AuditHead(5, last.hash or "")
     assert audit.verify(lived) == audit.verify(lived, trail()[0].hash) == AuditVerification(5, last.hash or "")
@@ -48,7 +48,7 @@ def test_entries_count_without_gaps_and_each_has_its_hash(lived: Gam, trail: Tra
 
 
 @pytest.mark.parametrize("done", ["DELETE FROM audit", "UPDATE audit SET hash = NULL WHERE seq = 5"])
-def test_a_trail_that_lost_its_end_has_no_head(lived: Gam, done: str) -> None:
+def test_an_audit_log_that_lost_its_end_has_no_head(lived: Gam, done: str) -> None:
     with lived.store.writing() as tx:
         tx.run(done)
     with pytest.raises(StoreAuditLogError, match=r"^entry [15] "):
@@ -108,7 +108,7 @@ def test_an_export_that_was_cut_needs_a_head_to_be_found(trail: Trail) -> None:
      b'{"seq":2,"at":"","actor":null,"action":"","target":"","details":{},"hash":""}'],
 )  # fmt: skip
 @pytest.mark.usefixtures("lived")
-def test_a_line_that_is_no_entry_is_named(trail: Trail, line: bytes) -> None:
+def test_a_line_that_is_not_an_entry_is_named(trail: Trail, line: bytes) -> None:
     def lines() -> Iterator[bytes]:
         yield exported(trail)[0]
         yield line

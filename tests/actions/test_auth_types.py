@@ -21,7 +21,7 @@ def names(gam: Gam) -> list[str]:
         return [each.name for each in found]
 
 
-def test_a_new_type_is_kept_and_told(gam: Gam, trail: Trail) -> None:
+def test_a_new_type_is_saved_and_reported(gam: Gam, trail: Trail) -> None:
     made = auth_types.create(gam, "machines", "apikey", {"description": "CI", "enabled": False})
     assert made.is_new
     assert auth_types.show(gam, "MACHINES") == made.record
@@ -56,7 +56,7 @@ def test_a_type_that_is_there_otherwise_is_a_conflict_if_missing(
         auth_types.create(gam, name, kind, changes, if_missing=True)
 
 
-def test_a_list_shows_the_types_that_are_wanted(gam: Gam) -> None:
+def test_a_list_shows_the_types_that_match(gam: Gam) -> None:
     with auth_types.search(gam, kind=GAMLOCAL, enabled=False, sort="-name") as found:
         assert [each.name for each in found] == ["local"]
 
@@ -74,7 +74,7 @@ def test_an_unknown_type_is_not_found(gam: Gam, trail: Trail) -> None:
     assert trail() == before
 
 
-def test_a_change_is_kept_and_told(gam: Gam, trail: Trail, forward: Callable[[timedelta], datetime]) -> None:
+def test_a_change_is_saved_and_reported(gam: Gam, trail: Trail, forward: Callable[[timedelta], datetime]) -> None:
     later = forward(timedelta(hours=1))
     changed = auth_types.update(gam, "local", {"enabled": True})
     assert (changed.is_changed, changed.suspended_count, changed.record.updated_at) == (True, 0, later)
@@ -89,7 +89,7 @@ def test_a_change_to_what_is_there_writes_nothing(gam: Gam, trail: Trail) -> Non
     assert trail() == before
 
 
-def test_disabling_a_type_suspends_its_live_keys(gam: Gam, issued: IssuedKey) -> None:
+def test_disabling_a_type_suspends_its_active_keys(gam: Gam, issued: IssuedKey) -> None:
     changed = auth_types.update(gam, "apikey", {"enabled": False})
     assert [(each.key.id, each.is_permanent) for each in changed.impacts] == [(issued.record.id, False)]
     assert changed.suspended_count == 1
@@ -126,7 +126,7 @@ def test_the_only_type_that_an_application_allows_is_not_deleted(gam: Gam, porta
     assert caught.value.hint == "gamcli app update portal --api-key-auth-type any"
 
 
-def test_deleting_a_type_ends_its_live_keys_when_their_number_is_accepted(
+def test_deleting_a_type_ends_its_active_keys_when_their_number_is_accepted(
     gam: Gam, portal: CreateResult[App], ana: User, trail: Trail
 ) -> None:
     auth_types.create(gam, "machines", APIKEY, {})
@@ -146,9 +146,7 @@ def test_deleting_a_type_ends_its_live_keys_when_their_number_is_accepted(
     assert json.loads(trail()[-1].details) == {"invalidated": [issued.record.id]}
 
 
-def test_a_type_made_anew_does_not_revive_the_keys_of_the_old_one(
-    gam: Gam, portal: CreateResult[App], ana: User
-) -> None:
+def test_a_type_renewed_does_not_revive_the_keys_of_the_old_one(gam: Gam, portal: CreateResult[App], ana: User) -> None:
     auth_types.create(gam, "machines", APIKEY, {})
     issued = keys.generate(gam, KeySpec(ana.name, portal.record.name, auth_type="machines"))
     auth_types.delete(gam, "machines", 1)

@@ -113,7 +113,7 @@ def test_what_a_batch_has_made_is_recognised_row_by_row(town: Gam) -> None:
     assert count(right) == COUNT  # what is gone cannot be proven, and was made all the same
 
 
-def test_a_batch_that_somebody_else_has_begun_meanwhile_is_left_to_them(town: Gam) -> None:
+def test_a_batch_that_somebody_else_has_begun_in_the_meantime_is_left_to_them(town: Gam) -> None:
     first = begun(town)
     checked = first.validated
     with pytest.raises(ConflictError, match="another run of the same input has begun"):

@@ -61,7 +61,7 @@ def test_every_rule_is_the_one_of_single_keys(world: Gam) -> None:
     ]
 
 
-def test_a_live_key_of_a_pair_is_a_fault(world: Gam) -> None:
+def test_an_active_key_of_a_pair_is_a_problem(world: Gam) -> None:
     key = keys.generate(world, KeySpec("ana", "gate")).record
     told = faults(world, KeyRow(2, "ana", "portal"), KeyRow(3, "ana", "gate"))
     assert told == [f"f:3: user 'ana' has a live key for application 'gate' already: {key.id}"]

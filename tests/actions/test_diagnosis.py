@@ -9,7 +9,7 @@ from gamcli.rules.credentials import NO_SECRET, Secret
 from gamcli.rules.keys import IssuedKey
 
 
-def test_a_live_key_may_be_used(gam: Gam, issued: IssuedKey) -> None:
+def test_an_active_key_may_be_used(gam: Gam, issued: IssuedKey) -> None:
     verdict = diagnosis.verify(gam, issued.secret)
     assert (verdict.valid, verdict.rule) == (True, None)
     assert verdict.key == issued.record
@@ -23,7 +23,7 @@ def test_a_key_may_not_be_used_for_another_application(gam: Gam, issued: IssuedK
 
 
 @pytest.mark.parametrize("secret", [NO_SECRET, Secret("gamkey_"), Secret("hello")])
-def test_what_is_no_key_is_not_proven(gam: Gam, issued: IssuedKey, secret: Secret) -> None:
+def test_what_is_not_a_key_is_not_proven(gam: Gam, issued: IssuedKey, secret: Secret) -> None:
     verdict = diagnosis.verify(gam, secret)
     assert (verdict.valid, verdict.rule, verdict.key) == (False, "key_unproven", None)
     assert diagnosis.explain_secret(gam, secret) == ()

@@ -21,11 +21,11 @@ def ask(now: datetime) -> Callable[[Path], DoctorFinding]:
     return examined
 
 
-def test_a_store_in_order_is_told_so(gam: Gam, ask: Callable[[Path], DoctorFinding]) -> None:
+def test_a_store_in_order_is_reported_as_such(gam: Gam, ask: Callable[[Path], DoctorFinding]) -> None:
     assert ask(gam.store.path).status == "ok"
 
 
-def test_a_folder_that_is_closed_is_told(
+def test_a_folder_that_is_closed_is_reported(
     tmp_path: Path, ask: Callable[[Path], DoctorFinding], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = Path.stat
@@ -41,7 +41,7 @@ def test_a_folder_that_is_closed_is_told(
     assert "cannot be reached: Permission denied" in found.message
 
 
-def test_a_planted_link_is_told(tmp_path: Path, ask: Callable[[Path], DoctorFinding], now: datetime) -> None:
+def test_a_planted_link_is_reported(tmp_path: Path, ask: Callable[[Path], DoctorFinding], now: datetime) -> None:
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o777)

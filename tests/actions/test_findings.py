@@ -28,7 +28,7 @@ def look(gam: Gam | None, *secrets: Secret) -> list[ScanFinding]:
     return list(findings.look_up_leaks(gam, ((ScanSource("a.py"), each) for each in find_leaks([lines.encode()]))))
 
 
-def test_a_live_key_is_known_by_its_whole_secret(gam: Gam, issued: IssuedKey) -> None:
+def test_an_active_key_is_known_by_its_whole_secret(gam: Gam, issued: IssuedKey) -> None:
     (found,) = look(gam, issued.secret)
     key = issued.record
     assert (found.file, found.line, found.column, found.commit) == ("a.py", 1, 3, None)
@@ -51,7 +51,7 @@ def test_what_the_store_does_not_know_is_foreign(gam: Gam) -> None:
     ]
 
 
-def test_without_a_store_nobody_knows_whether_it_lives(issued: IssuedKey, portal: CreateResult[App]) -> None:
+def test_without_a_store_nobody_knows_whether_it_is_valid(issued: IssuedKey, portal: CreateResult[App]) -> None:
     assert portal.secret
     found = look(None, issued.secret, portal.secret)
     assert [(each.id, each.status, each.live) for each in found] == [
@@ -60,13 +60,13 @@ def test_without_a_store_nobody_knows_whether_it_lives(issued: IssuedKey, portal
     ]
 
 
-def test_a_key_that_has_ended_does_not_live(gam: Gam, issued: IssuedKey) -> None:
+def test_a_key_that_has_ended_is_not_valid(gam: Gam, issued: IssuedKey) -> None:
     keys.revoke(gam, [issued.record.id], None)
     (found,) = look(gam, issued.secret)
     assert (found.status, found.live, found.user) == ("revoked", False, "ana")
 
 
-def test_a_client_secret_lives_until_it_has_retired(gam: Gam, portal: CreateResult[App], forward: Forward) -> None:
+def test_a_client_secret_is_valid_until_it_has_retired(gam: Gam, portal: CreateResult[App], forward: Forward) -> None:
     assert portal.secret
     fresh = apps.rotate_secret(gam, "portal", overlap=timedelta(hours=1)).secret
     assert fresh
@@ -78,7 +78,7 @@ def test_a_client_secret_lives_until_it_has_retired(gam: Gam, portal: CreateResu
     assert [(each.status, each.live) for each in look(gam, portal.secret)] == [("replaced", False)]
 
 
-def test_the_store_is_asked_once_for_a_secret_that_lies_everywhere(
+def test_the_store_is_asked_once_for_a_secret_that_is_everywhere(
     gam: Gam, issued: IssuedKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
@@ -100,7 +100,7 @@ def found(gam: Gam, issued: IssuedKey, portal: CreateResult[App]) -> list[ScanFi
     return look(gam, current, old, portal.secret, current)
 
 
-def test_live_keys_that_leaked_are_ended_and_audited(gam: Gam, found: list[ScanFinding], trail: Trail) -> None:
+def test_active_keys_that_leaked_are_ended_and_audited(gam: Gam, found: list[ScanFinding], trail: Trail) -> None:
     after = findings.revoke(gam, found, "leaked", yes=True)
     assert [(each.status, each.live) for each in after] == [
         ("revoked", False),
@@ -133,14 +133,14 @@ def test_where_no_key_lives_nobody_is_asked(gam: Gam, found: list[ScanFinding]) 
     assert findings.revoke(gam, others, "leaked", yes=False) == others
 
 
-def test_the_number_of_keys_is_told_right(gam: Gam, found: list[ScanFinding]) -> None:
+def test_the_number_of_keys_is_reported_right(gam: Gam, found: list[ScanFinding]) -> None:
     apps.create(gam, apps.AppSpec("shop", {"remote_rest": True, "api_keys.enabled": True}, ("gam_user_data",)))
     more = look(gam, keys.generate(gam, KeySpec("ana", "shop")).secret)
     with pytest.raises(InvalidatesKeysError, match="this ends 2 live keys for good"):
         findings.revoke(gam, [*found, *more], "leaked", yes=False)
 
 
-def test_a_rehearsal_shows_what_would_end(gam: Gam, found: list[ScanFinding]) -> None:
+def test_a_dry_run_shows_what_would_end(gam: Gam, found: list[ScanFinding]) -> None:
     rehearsal = DryRun()
     with gam.store.rehearsing():
         findings.revoke(Gam(gam.store, gam.now, gam.entropy, gam.actor, rehearsal), found, "leaked", yes=False)

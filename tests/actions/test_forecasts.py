@@ -62,7 +62,7 @@ def test_the_counts_add_up_to_the_keys_that_are_due(
     adds_up()
 
 
-def test_empty_periods_are_told_too(gam: Gam) -> None:
+def test_empty_periods_are_reported_too(gam: Gam) -> None:
     outlook = forecasts.forecast(gam, "week", WEEKS)
     assert [each.keys for each in outlook.periods] == [0] * 13
     assert (outlook.expiring_later, outlook.never_expiring) == (0, 0)

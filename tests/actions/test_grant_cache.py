@@ -96,7 +96,7 @@ def test_a_change_by_anybody_drops_what_is_kept(
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_what_was_decided_before_a_change_is_decided_anew(gam: Gam, ready: GrantCache[Claims], name: str) -> None:
+def test_what_was_decided_before_a_change_is_decided_again(gam: Gam, ready: GrantCache[Claims], name: str) -> None:
     found = ready.find_grant(b"d", gam.now())
     assert found is not None
     elsewhere(gam, name)
@@ -108,7 +108,7 @@ def test_what_was_decided_before_a_change_is_decided_anew(gam: Gam, ready: Grant
             assert tokens.issue_token(gam, tx, found).grant.user.name == "ana"
 
 
-def test_what_is_decided_while_a_change_is_made_is_decided_anew(
+def test_what_is_decided_while_a_change_is_made_is_decided_again(
     gam: Gam, asked: TokenRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reading = Store.reading
@@ -195,7 +195,7 @@ def bearer(gam: Gam, asked: TokenRequest) -> Bearer:
     return found
 
 
-def test_claims_are_told_again_without_reading_them(bearer: Bearer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_claims_are_reported_again_without_reading_them(bearer: Bearer, monkeypatch: pytest.MonkeyPatch) -> None:
     before = bearer.ask()
     bearer.known.check_version(bearer.gam)
     monkeypatch.delattr(Store, "reading")
@@ -205,7 +205,7 @@ def test_claims_are_told_again_without_reading_them(bearer: Bearer, monkeypatch:
     assert bearer.made == 1
 
 
-def test_without_a_look_claims_are_told_by_what_is_read(bearer: Bearer) -> None:
+def test_without_a_look_claims_are_reported_by_what_is_read(bearer: Bearer) -> None:
     other = Bearer(bearer.gam, bearer.secret)
     assert other.ask(look=False)
     elsewhere(bearer.gam, "user blocked")
@@ -227,7 +227,7 @@ def test_claims_are_those_after_a_change(bearer: Bearer) -> None:
     assert bearer.ask()["first_name"] == "Ana"
 
 
-def test_grants_of_others_let_claims_be_told_again(bearer: Bearer, asked: TokenRequest) -> None:
+def test_grants_of_others_let_claims_be_reported_again(bearer: Bearer, asked: TokenRequest) -> None:
     tokens.exchange(bearer.gam, asked)
     with Store.open(bearer.gam.store.path) as other:
         tokens.exchange(replace(bearer.gam, store=other), asked)
@@ -235,7 +235,7 @@ def test_grants_of_others_let_claims_be_told_again(bearer: Bearer, asked: TokenR
     assert bearer.made == 1
 
 
-def test_a_token_that_a_newer_one_ended_tells_no_more(bearer: Bearer, asked: TokenRequest) -> None:
+def test_a_token_that_a_newer_one_ended_reports_no_more(bearer: Bearer, asked: TokenRequest) -> None:
     apps.update(bearer.gam, "portal", {"one_token_per_user": True})
     assert bearer.ask()
     with Store.open(bearer.gam.store.path) as other:
@@ -244,7 +244,7 @@ def test_a_token_that_a_newer_one_ended_tells_no_more(bearer: Bearer, asked: Tok
         bearer.ask()
 
 
-def test_a_token_tells_until_it_expires(bearer: Bearer, forward: Callable[[timedelta], None]) -> None:
+def test_a_token_reports_until_it_expires(bearer: Bearer, forward: Callable[[timedelta], None]) -> None:
     forward(timedelta(hours=1) - timedelta(microseconds=1))
     assert bearer.ask()
     forward(timedelta(microseconds=1))
@@ -255,7 +255,7 @@ def test_a_token_tells_until_it_expires(bearer: Bearer, forward: Callable[[timed
         bearer.ask()
 
 
-def test_a_store_that_was_taken_away_is_told(bearer: Bearer) -> None:
+def test_a_store_that_was_taken_away_is_reported(bearer: Bearer) -> None:
     bearer.gam.store.path.rename(bearer.gam.store.path.with_suffix(".away"))
     with pytest.raises(StoreUnusableError):
         bearer.ask()

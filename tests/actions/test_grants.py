@@ -82,7 +82,7 @@ def status(gam: Gam, issued: IssuedToken) -> str:
     return kept(gam, issued).status(gam.now())
 
 
-def test_a_password_is_traded_for_a_token_that_reads_claims(gam: Gam, login: TokenRequest) -> None:
+def test_a_password_is_exchanged_for_a_token_that_reads_claims(gam: Gam, login: TokenRequest) -> None:
     issued = tokens.exchange(gam, login)
     token = kept(gam, issued)
     assert (token.user, token.app, token.key, token.session) == ("ana", "portal", None, format_token_id(token.row))
@@ -187,7 +187,9 @@ def test_what_is_no_refresh_token_is_unknown(spend: Spend, text: str) -> None:
     assert refused(lambda: spend(Secret(text))) == "refresh_unknown"
 
 
-def test_a_refresh_token_lives_for_thirty_days(gam: Gam, login: TokenRequest, spend: Spend, forward: Forward) -> None:
+def test_a_refresh_token_is_valid_for_thirty_days(
+    gam: Gam, login: TokenRequest, spend: Spend, forward: Forward
+) -> None:
     issued = tokens.exchange(gam, login)
     forward(timedelta(days=30) - timedelta(seconds=1))
     issued = spend(issued.refresh_token)
@@ -310,7 +312,7 @@ def test_without_renewals_a_key_begins_no_session(gam: Gam, asked: TokenRequest)
         assert tx.one("SELECT 1 FROM session") is None
 
 
-def test_a_hash_of_other_parameters_is_made_anew_by_a_login(
+def test_a_hash_of_other_parameters_is_renewed_by_a_login(
     gam: Gam, login: TokenRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = users.show(gam, "ana")
@@ -345,7 +347,7 @@ def test_a_user_who_is_deleted_while_the_password_is_hashed_is_no_more(gam: Gam,
     assert refused(lambda: kept_later(gam, decided)) == "password_wrong"
 
 
-def test_two_logins_at_once_may_both_make_the_hash_anew(
+def test_two_logins_at_once_may_both_make_the_hash_again(
     gam: Gam, login: TokenRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(passwords, "CURRENT_COST", ScryptCost(4, 8, 1))

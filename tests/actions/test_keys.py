@@ -26,7 +26,7 @@ def ids(gam: Gam, search: KeySearch) -> list[str]:
         return [each.id for each in found]
 
 
-def test_a_new_key_is_kept_and_told_without_its_secret(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
+def test_a_new_key_is_saved_and_reported_without_its_secret(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
     assert keys.show(gam, issued.record.id) == issued.record
     assert keys.show(gam, issued.record.id[:4]) == issued.record
     assert issued.secret.matches(issued.record.digest)
@@ -43,7 +43,7 @@ def test_a_new_key_is_kept_and_told_without_its_secret(gam: Gam, issued: IssuedK
     }
 
 
-def test_a_key_is_made_as_wished(gam: Gam, portal: CreateResult[App], ana: User) -> None:
+def test_a_key_is_made_as_requested(gam: Gam, portal: CreateResult[App], ana: User) -> None:
     auth_types.create(gam, "machines", "APIkey", {})
     wish = KeySpec(ana.email, portal.record.client_id, ("user_mail+user_city", "user_guid"), "MACHINES")
     made = keys.generate(gam, KeySpec(wish.user, wish.app, wish.scopes, wish.auth_type, timedelta(days=90), "ci"))
@@ -76,7 +76,7 @@ def test_a_key_that_may_not_be_is_not_made(
     assert keys.show(gam, issued.record.id).is_valid(gam.now())
 
 
-def test_a_live_key_is_replaced_when_that_is_asked(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
+def test_an_active_key_is_replaced_when_that_is_asked(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
     made = keys.generate(gam, KeySpec("ana", "portal", replace=True))
     old = keys.show(gam, issued.record.id)
     assert (old.status(gam.now()), old.ended_at) == ("replaced", gam.now())
@@ -85,13 +85,13 @@ def test_a_live_key_is_replaced_when_that_is_asked(gam: Gam, issued: IssuedKey, 
     assert len(trail()) == 5
 
 
-def test_a_refused_wish_replaces_nothing(gam: Gam, issued: IssuedKey) -> None:
+def test_a_refused_request_replaces_nothing(gam: Gam, issued: IssuedKey) -> None:
     with pytest.raises(RefusedError):
         keys.generate(gam, KeySpec("ana", "portal", ("fullcontrol",), replace=True))
     assert keys.show(gam, issued.record.id).status(gam.now()) == "active"
 
 
-def test_a_dead_key_is_not_in_the_way(gam: Gam, portal: CreateResult[App], ana: User, forward: Forward) -> None:
+def test_an_inactive_key_is_not_in_the_way(gam: Gam, portal: CreateResult[App], ana: User, forward: Forward) -> None:
     first = keys.generate(gam, KeySpec(ana.name, portal.record.name, expires_in=timedelta(hours=1)))
     forward(timedelta(hours=1))
     second = keys.generate(gam, KeySpec(ana.name, portal.record.name))
@@ -109,7 +109,7 @@ def test_the_type_of_a_key_is_the_one_that_the_application_allows(
     assert keys.generate(gam, KeySpec(ana.name, portal.record.name)).record.auth_type == "machines"
 
 
-def test_a_key_whose_secret_cannot_be_kept_is_not_made(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
+def test_a_key_whose_secret_cannot_be_saved_is_not_made(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
     seen: list[Secret] = []
 
     def fail(_: Key, secret: Secret) -> None:
@@ -165,7 +165,7 @@ def several(gam: Gam, issued: IssuedKey, forward: Forward) -> dict[str, str]:
         (KeySearch(expiring_within=timedelta(days=36_500), app="gate"), {"later"}),
     ],
 )
-def test_a_list_shows_the_keys_that_are_wanted(
+def test_a_list_shows_the_keys_that_match(
     gam: Gam, several: dict[str, str], search: KeySearch, found: set[str]
 ) -> None:
     assert set(ids(gam, search)) == {several[name] for name in found}
@@ -257,7 +257,7 @@ LETTERS = bytes(max(ALPHABET.find(byte), 0) for byte in range(256))
 """Turns letters into the bytes that the dice give for them."""
 
 
-def test_all_live_keys_of_a_user_or_application_are_revoked_when_their_number_is_accepted(
+def test_all_active_keys_of_a_user_or_application_are_revoked_when_their_number_is_accepted(
     gam: Gam, several: dict[str, str], trail: Trail
 ) -> None:
     before = trail()
@@ -288,7 +288,7 @@ def test_a_published_attribute_may_be_chosen_when_nobody_carries_it_any_more(gam
     assert keys.generate(gam, KeySpec("ana", "gate", ("user_badge",))).record.scopes == ("user_badge",)
 
 
-def test_a_rotated_key_lives_beside_its_successor_and_then_counts_as_replaced(
+def test_a_rotated_key_is_valid_alongside_its_successor_and_then_counts_as_replaced(
     gam: Gam, issued: IssuedKey, forward: Forward
 ) -> None:
     new = keys.rotate(gam, issued.record.id, timedelta(days=7))
@@ -307,7 +307,7 @@ def test_a_key_rotated_without_overlap_has_ended(gam: Gam, issued: IssuedKey, tr
     assert (trail()[-1].action, trail()[-1].target) == ("key.rotate", new.record.id)
 
 
-def test_a_key_lives_as_long_as_the_one_it_follows(gam: Gam, ana: User, portal: CreateResult[App]) -> None:
+def test_a_key_is_valid_as_long_as_the_one_it_follows(gam: Gam, ana: User, portal: CreateResult[App]) -> None:
     old = keys.generate(gam, KeySpec(ana.name, portal.record.name, expires_in=timedelta(days=30))).record
     new = keys.rotate(gam, old.id, timedelta(days=1))
     assert new is not None
@@ -347,7 +347,7 @@ def test_a_rotation_obeys_the_rules_but_keeps_scopes_that_nobody_may_choose(gam:
         keys.rotate(gam, new.record.id, timedelta(0))
 
 
-def test_a_new_key_may_let_the_live_one_retire(gam: Gam, issued: IssuedKey) -> None:
+def test_a_new_key_may_let_the_active_one_retire(gam: Gam, issued: IssuedKey) -> None:
     new = keys.generate(gam, KeySpec("ana", "portal", overlap=timedelta(hours=1)))
     assert keys.show(gam, issued.record.id).status(gam.now()) == "retiring"
     assert keys.show(gam, new.record.id).status(gam.now()) == "active"

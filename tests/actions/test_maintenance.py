@@ -48,7 +48,7 @@ def test_the_facts_of_a_store_are_those_of_its_file(gam: Gam) -> None:
 
 
 @pytest.mark.parametrize("whole", [True, False])
-def test_a_backup_tells_what_it_holds(gam: Gam, target: Path, whole: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 - a case
+def test_a_backup_reports_what_it_holds(gam: Gam, target: Path, whole: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 - a case
     if not whole:
         small(monkeypatch)
     users.create(gam, "ana", {})
@@ -66,7 +66,7 @@ def test_a_large_store_is_checked_whole_for_who_asks(gam: Gam, target: Path, mon
 
 
 @pytest.mark.parametrize("large", [True, False])
-def test_a_backup_that_came_out_damaged_is_not_kept(
+def test_a_backup_that_came_out_damaged_is_not_saved(
     gam: Gam,
     target: Path,
     large: bool,  # noqa: FBT001 - a case
@@ -114,7 +114,7 @@ def test_a_store_that_was_tampered_with_takes_no_place_of_an_earlier_backup(gam:
     assert target.read_bytes() == before
 
 
-def test_a_store_that_was_tampered_with_is_streamed_and_then_told(gam: Gam, target: Path) -> None:
+def test_a_store_that_was_tampered_with_is_streamed_and_then_reported(gam: Gam, target: Path) -> None:
     with gam.store.writing() as tx:
         tx.run("UPDATE audit SET target = 'other'")
     with pytest.raises(StoreUnusableError, match="the copy was written"):  # noqa: SIM117 - it is raised at its end
@@ -175,13 +175,13 @@ def test_a_store_that_is_only_read_is_streamed_by_way_of_another_folder(
 
 
 @pytest.mark.parametrize("do", [maintenance.check, lambda path: maintenance.backup(path, path.parent / "x.db")])
-def test_a_store_that_is_not_there_is_told(tmp_path: Path, do: Callable[[Path], object]) -> None:
+def test_a_store_that_is_not_there_is_reported(tmp_path: Path, do: Callable[[Path], object]) -> None:
     with pytest.raises(StoreMissingError):
         do(tmp_path / "none.db")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_not_well_is_told_with_its_check() -> None:
+def test_what_is_not_well_is_reported_with_its_check() -> None:
     well, bad = StoreCheck("format", ok=True, what="good"), StoreCheck("pages", ok=False, what="torn")
     maintenance.require_ok([well], "it", "look")
     with pytest.raises(StoreUnusableError, match="pages: torn"):

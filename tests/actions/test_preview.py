@@ -215,7 +215,7 @@ def rehearsed(gam: Gam, change: Changing) -> Plan:
 
 @settings(max_examples=200)
 @given(st.data())
-def test_a_dry_run_tells_exactly_the_keys_that_the_change_stops(
+def test_a_dry_run_reports_exactly_the_keys_that_the_change_stops(
     template: Path, tmp_path_factory: pytest.TempPathFactory, now: datetime, data: st.DataObject
 ) -> None:
     world, secrets = data.draw(worlds(now))

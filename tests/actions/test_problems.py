@@ -6,11 +6,11 @@ from gamcli.actions.problems import MAX_PROBLEMS, ProblemList, error_message
 from gamcli.errors import NotFoundError, ProblemsError, UsageError
 
 
-def test_a_file_without_faults_passes() -> None:
+def test_a_file_without_problems_passes() -> None:
     ProblemList("a.csv").require_none()
 
 
-def test_all_faults_are_told_in_the_order_of_their_lines() -> None:
+def test_all_problems_are_reported_in_the_order_of_their_lines() -> None:
     faults = ProblemList("a.csv")
     for line in (7, 2, 5):
         faults.add(line, "wrong")
@@ -19,7 +19,7 @@ def test_all_faults_are_told_in_the_order_of_their_lines() -> None:
     assert [str(fault) for fault in caught.value.problems] == ["a.csv:2: wrong", "a.csv:5: wrong", "a.csv:7: wrong"]
 
 
-def test_so_many_faults_are_told_and_no_more() -> None:
+def test_so_many_problems_are_reported_and_no_more() -> None:
     faults = ProblemList("a.csv")
     for line in range(1, MAX_PROBLEMS):
         faults.add(line, "wrong")

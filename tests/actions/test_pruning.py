@@ -109,7 +109,7 @@ SURROUNDINGS = st.fixed_dictionaries(
 
 @settings(max_examples=150)
 @given(tokens=TOKENS, around=SURROUNDINGS, part=st.integers(1, 5))
-def test_what_lives_stays_and_what_is_long_dead_goes(
+def test_what_lives_stays_and_what_is_expired_goes(
     tokens: list[dict[str, Any]], around: dict[str, Any], part: int
 ) -> None:
     with Store.in_memory() as store, pytest.MonkeyPatch.context() as patch:
@@ -167,7 +167,7 @@ def long_dead(token: Any, floor: int | None) -> bool:  # noqa: ANN401 - a token
     return token.row <= micros(end) and (ended or (token.expires_at is not None and token.expires_at <= end))
 
 
-def test_what_went_is_counted_and_told_once(filled: Gam) -> None:
+def test_what_went_is_counted_and_reported_once(filled: Gam) -> None:
     for number in range(3):
         put_token(filled, id=micros(NOW - 60 * DAY) + number, expires_at=at(-40))
     found = pruned(filled)
@@ -214,7 +214,7 @@ def test_what_was_superseded_is_forgotten_with_the_tokens(filled: Gam) -> None:
     assert ids(filled, "token_floor") == {clients["gate"]}
 
 
-def test_what_was_superseded_never_lives_again(store: Store) -> None:
+def test_what_was_superseded_is_never_valid_again(store: Store) -> None:
     gam = world(store)
     guids, clients, _ = owners(gam)
     put_token(gam)
@@ -228,7 +228,7 @@ def test_what_was_superseded_never_lives_again(store: Store) -> None:
     assert ids(gam, "token_floor") == set()
 
 
-def test_a_rehearsal_counts_what_would_go(filled: Gam) -> None:
+def test_a_dry_run_counts_what_would_go(filled: Gam) -> None:
     put_token(filled, expires_at=at(-40))
     put_session(filled, 1)
     put_session(filled, at(0))

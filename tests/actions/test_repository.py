@@ -28,7 +28,7 @@ def test_initialising_again_returns_what_is_there(gam: Gam, trail: Callable[[], 
     assert trail() == before
 
 
-def test_every_repository_has_a_guid_of_its_own(gam: Gam) -> None:
+def test_every_repository_has_its_separate_guid(gam: Gam) -> None:
     guid = repository.initialise(gam).record.guid
     with Store.create(gam.store.path.with_name("other.db")) as other:
         made = repository.initialise(Gam(other, gam.now, gam.entropy, "tester"))

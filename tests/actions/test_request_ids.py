@@ -97,7 +97,7 @@ def test_a_request_for_something_else_is_a_conflict(
     assert keys.show(gam, first.record.id) == first.record
 
 
-def test_the_same_wish_in_other_words_is_the_same(gam: Gam, portal: CreateResult[App], ana: User) -> None:
+def test_the_same_request_in_other_words_is_the_same(gam: Gam, portal: CreateResult[App], ana: User) -> None:
     said = KeySpec("ana", "portal", ("gam_user_roles+user_mail",), "apikey", timedelta(days=1))
     meant = KeySpec(ana.email, portal.record.client_id, ("user_email", "GAM_USER_ROLES"), "APIKEY", timedelta(hours=24))
     made = request_ids.generate(gam, said, "words")
@@ -112,7 +112,7 @@ def test_a_replacement_is_not_done_twice(gam: Gam, first: request_ids.RequestedK
     assert request_ids.generate(gam, WISH, "deploy-1").secret is None
 
 
-def test_a_secret_that_cannot_be_kept_leaves_the_one_before(
+def test_a_secret_that_cannot_be_saved_leaves_the_one_before(
     gam: Gam, first: request_ids.RequestedKey, trail: Trail
 ) -> None:
     def fail(_: Key, __: Secret) -> None:
@@ -144,7 +144,7 @@ def test_a_request_goes_with_its_key(gam: Gam, first: request_ids.RequestedKey) 
 
 
 @pytest.mark.parametrize("wrong", ["", "x" * 101, "a\nb"])
-def test_an_id_that_cannot_be_is_refused(gam: Gam, portal: CreateResult[App], ana: User, wrong: str) -> None:
+def test_an_invalid_id_is_refused(gam: Gam, portal: CreateResult[App], ana: User, wrong: str) -> None:
     with pytest.raises(UsageError):
         request_ids.generate(gam, KeySpec(ana.name, portal.record.name), wrong)
     assert request_ids.generate(gam, KeySpec(ana.name, portal.record.name), "x" * 100).secret

@@ -65,7 +65,7 @@ def test_a_backup_comes_back_and_what_was_there_is_kept(gam: Gam, backup: Path, 
     assert {each.name for each in path.parent.iterdir()} == {"store.db", Path(made.kept).name}
 
 
-def test_the_audit_trail_tells_of_it(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
+def test_the_audit_log_mentions_it(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
     with closing(sqlite3.connect(gam.store.path)) as connection:
         (head,) = connection.execute("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
     made = restore.restore(gam.store.path, backup, acting, overwrite=True)
@@ -97,7 +97,7 @@ def test_a_store_that_is_there_stays_unless_it_may_be_replaced(gam: Gam, backup:
         ("PRAGMA user_version = 1000", "upgrade gamcli, or choose another backup"),
     ],
 )
-def test_a_backup_that_is_none_is_told_with_what_helps(
+def test_a_backup_that_is_invalid_is_reported_with_what_helps(
     gam: Gam, backup: Path, acting: restore.OpenGam, damage: str, hint: str
 ) -> None:
     if damage == "junk":
@@ -188,7 +188,7 @@ def test_a_backup_of_an_earlier_version_is_brought_up_to_date(
     assert len(list(gam.store.path.parent.iterdir())) == 2
 
 
-def test_a_rehearsal_checks_everything_and_changes_nothing(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
+def test_a_dry_run_checks_everything_and_changes_nothing(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
     made = restore.restore(gam.store.path, backup, acting, overwrite=True, dry_run=True)
     assert made.kept
     assert names(gam.store.path) == ["ana", "eva"]

@@ -79,7 +79,7 @@ def test_no_secret_shows_in_what_is_returned(scenario: Scenario) -> None:
     assert [text for text in scenario.texts() if text in shown] == []
 
 
-def test_no_secret_lies_in_the_files_of_the_store(scenario: Scenario) -> None:
+def test_no_secret_is_in_the_files_of_the_store(scenario: Scenario) -> None:
     path = scenario.gam.store.path
     for closed in (False, True):
         if closed:

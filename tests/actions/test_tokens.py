@@ -40,7 +40,7 @@ def token_id(secret: Secret) -> str:
     return secret.reveal().partition("!")[2][:12]
 
 
-def test_a_key_is_traded_for_a_token_that_reads_claims(gam: Gam, asked: TokenRequest, trail: Trail) -> None:
+def test_a_key_is_exchanged_for_a_token_that_reads_claims(gam: Gam, asked: TokenRequest, trail: Trail) -> None:
     before = trail()
     issued = tokens.exchange(gam, asked)
     assert issued.secret.reveal().startswith(f"{before[0].target}!")
@@ -136,7 +136,7 @@ ENDS: dict[str, tuple[Callable[[Gam, IssuedKey], None], str, str]] = {
 
 
 @pytest.mark.parametrize(("end", "next_rule", "rule"), ENDS.values(), ids=ENDS.keys())
-def test_a_token_dies_with_its_key_its_application_and_its_user(
+def test_a_token_is_invalidated_with_its_key_its_application_and_its_user(
     gam: Gam,
     asked: TokenRequest,
     issued: IssuedKey,
@@ -194,7 +194,7 @@ def test_user_ids_stay_hidden_when_the_application_does_not_share_them(gam: Gam,
     assert claims["external_id"] != str(computed), "other applications know both"
 
 
-def test_a_revoked_token_is_dead_and_told(gam: Gam, asked: TokenRequest, trail: Trail) -> None:
+def test_a_revoked_token_is_inactive_and_reported(gam: Gam, asked: TokenRequest, trail: Trail) -> None:
     token, other = tokens.exchange(gam, asked), tokens.exchange(gam, asked)
     changed = tokens.revoke(gam, token_id(token.secret))
     assert (changed.is_changed, changed.record.status(gam.now())) == (True, "revoked")
@@ -217,7 +217,7 @@ def test_an_unknown_token_is_not_found(gam: Gam, wrong: str) -> None:
         assert caught.value.hint == "gamcli token list"
 
 
-def test_a_list_shows_the_tokens_that_are_wanted(gam: Gam, asked: TokenRequest, issued: IssuedKey) -> None:
+def test_a_list_shows_the_tokens_that_match(gam: Gam, asked: TokenRequest, issued: IssuedKey) -> None:
     made = [token_id(tokens.exchange(gam, asked).secret) for _ in range(3)]
     tokens.revoke(gam, made[0])
     assert ids(gam, TokenSearch()) == made

@@ -23,7 +23,7 @@ def names(gam: Gam, wanted: UserFilter | None = None) -> list[str]:
         return [each.name for each in found]
 
 
-def test_a_new_user_is_kept_and_told(gam: Gam, trail: Trail) -> None:
+def test_a_new_user_is_saved_and_reported(gam: Gam, trail: Trail) -> None:
     made = users.create(gam, "ana", {"email": "ana@example.com", "attributes": {"Area": ["a", "b"]}})
     assert made.is_new
     assert (
@@ -101,14 +101,14 @@ def test_an_unknown_user_is_not_found(gam: Gam, trail: Trail) -> None:
     assert trail() == before
 
 
-def test_a_list_shows_the_users_that_are_wanted(gam: Gam, ana: User) -> None:
+def test_a_list_shows_the_users_that_match(gam: Gam, ana: User) -> None:
     users.create(gam, "bob", {"blocked": True})
     assert names(gam) == [ana.name, "bob"]
     assert names(gam, UserFilter(role="operator")) == ["ana"]
     assert names(gam, UserFilter(blocked=True)) == ["bob"]
 
 
-def test_a_change_is_kept_dated_and_told(
+def test_a_change_is_saved_with_a_date_and_reported(
     gam: Gam, ana: User, trail: Trail, forward: Callable[[timedelta], datetime]
 ) -> None:
     later = forward(timedelta(hours=1))
@@ -129,7 +129,7 @@ def test_a_change_to_what_is_there_writes_nothing(gam: Gam, ana: User, trail: Tr
 @pytest.mark.parametrize(
     ("changes", "undo"), [({"enabled": False}, {"enabled": True}), ({"blocked": True}, {"blocked": False})]
 )
-def test_what_only_suspends_live_keys_is_done_at_once(
+def test_what_only_suspends_active_keys_is_done_at_once(
     gam: Gam, issued: IssuedKey, changes: dict[str, object], undo: dict[str, object]
 ) -> None:
     changed = users.update(gam, "ana", changes)
@@ -144,7 +144,7 @@ def test_a_change_of_other_fields_touches_no_key(gam: Gam, issued: IssuedKey) ->
     assert keys.show(gam, issued.record.id).user == "ana"
 
 
-def test_a_password_is_kept_as_a_hash_and_not_told(gam: Gam, ana: User, trail: Trail) -> None:
+def test_a_password_is_kept_as_a_hash_and_not_reported(gam: Gam, ana: User, trail: Trail) -> None:
     for password in ("hunter2", "hunter3"):
         users.set_password(gam, ana.name, Secret(password), TEST_COST)
     kept = users.show(gam, "ana").password_hash
@@ -157,14 +157,14 @@ def test_a_password_is_kept_as_a_hash_and_not_told(gam: Gam, ana: User, trail: T
     )
 
 
-def test_a_password_that_may_not_be_is_not_kept(gam: Gam, ana: User, trail: Trail) -> None:
+def test_a_password_that_may_not_be_is_not_saved(gam: Gam, ana: User, trail: Trail) -> None:
     before = trail()
     with pytest.raises(UsageError, match="1 to 50 characters"):
         users.set_password(gam, ana.name, Secret("x" * 51), TEST_COST)
     assert (trail(), users.show(gam, "ana").password_hash) == (before, None)
 
 
-def test_deleting_a_user_ends_their_live_keys_when_their_number_is_accepted(
+def test_deleting_a_user_ends_their_active_keys_when_their_number_is_accepted(
     gam: Gam, issued: IssuedKey, trail: Trail
 ) -> None:
     before = trail()
@@ -185,7 +185,7 @@ def test_nobody_is_deleted_when_nobody_said_yes(gam: Gam, ana: User) -> None:
     assert names(gam) == ["ana"]
 
 
-def test_a_user_made_anew_is_another_one(gam: Gam, issued: IssuedKey) -> None:
+def test_a_user_renewed_is_another_one(gam: Gam, issued: IssuedKey) -> None:
     old = users.delete(gam, "ana", 1).record
     new = users.create(gam, "ana", {}).record
     assert new.guid != old.guid

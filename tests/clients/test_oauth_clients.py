@@ -123,7 +123,7 @@ def test_authlib_knows_each_refusal(authlib: Authlib, told: dict[str, str], erro
     assert caught.value.description
 
 
-def test_authlib_is_told_that_its_secret_is_wrong(endpoint: Endpoint) -> None:
+def test_authlib_is_reported_that_its_secret_is_wrong(endpoint: Endpoint) -> None:
     session = Authlib(endpoint.client_id, "wrong", token_endpoint=endpoint.token_url)
     with pytest.raises(OAuthError, match="invalid_client"):
         session.fetch_token(grant_type="password", api_key=endpoint.api_key)

@@ -36,7 +36,7 @@ def login(endpoint: Endpoint, client: GAMClient) -> Login:
     return lambda **more: client.get_access_token(**{**told, **more})
 
 
-def test_a_password_is_traded_and_the_claims_are_read(client: GAMClient, login: Login) -> None:
+def test_a_password_is_exchanged_and_the_claims_are_read(client: GAMClient, login: Login) -> None:
     token = login()
     assert (token["token_type"], token["scope"]) == ("Bearer", "gam_user_data")
     claims = client.get_user_info(token["access_token"], userinfo_endpoint=GAM_PASSWORD_GRANT_USERINFO_ENDPOINT)
@@ -106,7 +106,7 @@ def test_another_grant_is_an_error_of_the_request(login: Login) -> None:
         login(grant_type="client_credentials")
 
 
-def test_a_blocked_user_and_a_revoked_token_are_told(endpoint: Endpoint, client: GAMClient, login: Login) -> None:
+def test_a_blocked_user_and_a_revoked_token_are_reported(endpoint: Endpoint, client: GAMClient, login: Login) -> None:
     token = login()["access_token"]
     users.update(endpoint.gam, "ana", {"blocked": True})
     with pytest.raises(GAMAuthenticationError, match="blocked"):

@@ -14,7 +14,7 @@ HERE = f"{pwd.getpwuid(os.geteuid()).pw_name}@{os.uname().nodename}"
 NOBODY_SET = {name: "" for variables in CI_JOBS.values() for name in variables}
 
 
-def test_the_os_user_and_the_host_are_told() -> None:
+def test_the_os_user_and_the_host_are_reported() -> None:
     assert (
         describe_actor({})
         == describe_actor(NOBODY_SET)
@@ -23,7 +23,7 @@ def test_the_os_user_and_the_host_are_told() -> None:
     )
 
 
-def test_who_became_another_user_is_told() -> None:
+def test_who_became_another_user_is_reported() -> None:
     assert describe_actor({"SUDO_USER": "ana"}) == f"{HERE} sudo=ana"
     assert describe_actor({"DOAS_USER": "eva"}) == f"{HERE} doas=eva"
 
@@ -40,12 +40,12 @@ def test_who_became_another_user_is_told() -> None:
         ({"SYSTEM_TEAMPROJECT": "Portal", "BUILD_BUILDID": "7"}, "azure=Portal#7"),
     ],
 )  # fmt: skip
-def test_the_job_of_a_ci_system_is_told(environment: dict[str, str], expected: str) -> None:
+def test_the_job_of_a_ci_system_is_reported(environment: dict[str, str], expected: str) -> None:
     assert describe_actor(environment) == f"{HERE} {expected}"
 
 
 @pytest.mark.parametrize("system", CI_JOBS)
-def test_a_job_is_told_only_when_all_of_it_is_there(system: str) -> None:
+def test_a_job_is_reported_only_when_all_of_it_is_there(system: str) -> None:
     environment = dict.fromkeys(CI_JOBS[system], "x")
     assert describe_actor(environment) == f"{HERE} {system}={'#'.join(['x'] * len(environment))}"
     del environment[CI_JOBS[system][-1]]
@@ -68,7 +68,7 @@ def test_a_user_without_a_name_has_a_number(monkeypatch: pytest.MonkeyPatch) -> 
     assert describe_actor({}).startswith(f"uid-{os.geteuid()}@")
 
 
-def test_every_change_by_a_command_tells_who_made_it(
+def test_every_change_by_a_command_reports_who_made_it(
     world: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SUDO_USER", "ana")

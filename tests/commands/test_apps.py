@@ -64,7 +64,7 @@ def test_create_takes_every_setting(world: Run) -> None:
     assert world("app", "show", "full", "-o", "json").json == found
 
 
-def test_create_keeps_a_secret_that_was_brought_along(world: Run, place: Path) -> None:
+def test_create_keeps_a_secret_that_was_provided(world: Run, place: Path) -> None:
     (place / "secret").write_text(f"{EXISTING_SECRET}\n", encoding="utf-8")
     ran = world("app", "create", "one", "--client-secret-file", "secret")
     assert (ran.code, ran.out) == (0, "")
@@ -81,7 +81,7 @@ def test_create_keeps_a_secret_that_was_brought_along(world: Run, place: Path) -
     ("text", "told"),
     [("", "is empty"), ("short", "form of one"), ("blank in it" * 4, "form of one"), (None, "no such file")],
 )
-def test_create_refuses_a_secret_that_cannot_be(world: Run, place: Path, text: str | None, told: str) -> None:
+def test_create_refuses_a_secret_that_is_invalid(world: Run, place: Path, text: str | None, told: str) -> None:
     if text is not None:
         (place / "secret").write_text(text, encoding="utf-8")
     ran = world("app", "create", "new", "--client-secret-file", "secret")
@@ -128,7 +128,7 @@ def test_create_refuses_what_cannot_be_and_makes_nothing(world: Run, words: list
 
 
 @pytest.mark.parametrize("name", ["", " x", "x ", "a\tb", "a\x1b[31mb", "a\u202eb", "x" * 255])
-def test_a_name_that_cannot_be_is_refused(world: Run, name: str) -> None:
+def test_an_invalid_name_is_refused(world: Run, name: str) -> None:
     ran = world("app", "create", name)
     assert ran.code == 2
     assert ran.err.replace("\n", "").isprintable()
@@ -261,7 +261,7 @@ def test_rotate_secret_lets_the_old_one_retire(world: Run, ago: Callable[[timede
     assert ended.json["secret_retires_at"] is None
 
 
-def test_a_dry_run_tells_when_the_old_secret_would_retire(world: Run, sql: Run) -> None:
+def test_a_dry_run_reports_when_the_old_secret_would_retire(world: Run, sql: Run) -> None:
     before = sql("SELECT * FROM app")
     ran = world("app", "rotate-secret", "portal", "--overlap", "24h", "--dry-run", "-o", "json")
     (change,) = ran.json["changes"]
@@ -336,7 +336,7 @@ def test_switching_on_keys_that_never_expire_says_so(world: Run) -> None:
     assert "never expire" not in world("app", "update", "gate", "--api-key-timeout", "24").err
 
 
-def test_a_secret_that_was_brought_along_is_not_written_out(world: Run, place: Path) -> None:
+def test_a_secret_that_was_provided_is_not_written_out(world: Run, place: Path) -> None:
     (place / "secret").write_text("x" * 40, encoding="utf-8")
     assert world("app", "create", "old", "--client-secret-file", "secret", "--out", "out").code == 2
     assert not (place / "out").exists()

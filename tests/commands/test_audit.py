@@ -27,7 +27,7 @@ def kept(world: Run) -> list[Any]:
     return [world, world("audit", "head").out.strip()]
 
 
-def test_a_list_tells_who_did_what_oldest_first(world: Run) -> None:
+def test_a_list_reports_who_did_what_oldest_first(world: Run) -> None:
     found = world("audit", "list", "-o", "json").json
     assert [" ".join(each) for each in found] == [FIELDS] * 3
     assert [(each["seq"], each["action"], each["target"]) for each in found[1:]] == [
@@ -66,7 +66,7 @@ def test_a_list_is_filtered_by_who_and_what_and_when(world: Run, ago: Callable[[
 
 
 @pytest.mark.parametrize("words", [["--since", "soon"], ["--until", "2026"], ["--sort", "hash"], ["--limit", "-1"]])
-def test_a_filter_that_cannot_be_is_2(world: Run, words: list[str]) -> None:
+def test_an_invalid_filter_is_2(world: Run, words: list[str]) -> None:
     ran = world("audit", "list", *words)
     assert (ran.code, bool(ran.hint)) == (2, True)
 
@@ -79,7 +79,7 @@ def test_details_that_are_no_json_are_shown_as_they_are(world: Run, sql: Run) ->
         assert "\x1b" not in world("audit", "list", *words).out
 
 
-def test_verify_says_how_far_a_trail_is_whole(kept: list[Any]) -> None:
+def test_verify_says_how_far_an_audit_log_is_whole(kept: list[Any]) -> None:
     run, head = kept
     ran = run("audit", "verify")
     assert (ran.code, ran.out) == (0, f"entries  3\nhead     {head}\n")
@@ -108,7 +108,7 @@ def test_head_prints_the_hash_alone(kept: list[Any]) -> None:
         ("INSERT INTO audit SELECT 4, at, actor, action, target, details, NULL FROM audit WHERE seq = 3", "entry 4"),
     ],
 )
-def test_a_trail_that_was_tampered_with_is_8_and_names_the_entry(
+def test_an_audit_log_that_was_tampered_with_is_8_and_names_the_entry(
     world: Run, sql: Run, statement: str, expected: str
 ) -> None:
     sql(statement)
@@ -130,7 +130,7 @@ def test_a_cut_tail_is_8_with_the_head_of_before(kept: list[Any], sql: Run) -> N
 
 
 @pytest.mark.parametrize("text", ["", "x", "0" * 63, "g" * 64, "0" * 65])
-def test_a_head_that_is_no_hash_is_2(world: Run, text: str) -> None:
+def test_a_head_that_is_not_a_hash_is_2(world: Run, text: str) -> None:
     assert world("audit", "verify", "--head", text).code == 2
 
 
@@ -166,7 +166,7 @@ def test_an_export_that_cannot_be_read_is_2(gamcli: Run, name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "first"), [("json", "["), ("csv", "seq,at,actor,action,target,details,hash")])
-def test_an_export_has_the_formats_of_whole_trails(world: Run, name: str, first: str) -> None:
+def test_an_export_has_the_formats_of_whole_audit_logs(world: Run, name: str, first: str) -> None:
     assert world("audit", "export", "-o", name).out.splitlines()[0].startswith(first)
     assert world("audit", "export", "-o", "table").code == 2
 

@@ -142,7 +142,7 @@ keys.csv:16: this is no CSV: ',' expected after '"'
 """
 
 
-def test_every_fault_is_told_with_its_line_before_any_key_is_made(town: Run, place: Path, sql: Run) -> None:
+def test_every_fault_is_reported_with_its_line_before_any_key_is_made(town: Run, place: Path, sql: Run) -> None:
     for line in (
         ("app", "create", "closed"),
         ("app", "update", "portal", "--api-key-scope-choice"),
@@ -174,7 +174,7 @@ def test_every_fault_is_told_with_its_line_before_any_key_is_made(town: Run, pla
         (b"user,app\na\x00na,gate\n", "2: no user named 'a\\x00na'"),
     ],
 )
-def test_what_is_no_table_is_told_with_its_line(town: Run, place: Path, data: bytes, told: str) -> None:
+def test_what_is_not_a_table_is_reported_with_its_line(town: Run, place: Path, data: bytes, told: str) -> None:
     (place / "keys.csv").write_bytes(data)
     ran = town("key", "generate", "--from", "keys.csv", "--out", "out.csv")
     assert ran.code == 2
@@ -205,7 +205,9 @@ def test_a_header_alone_asks_for_no_key(town: Run, place: Path) -> None:
     ],
 )
 @pytest.mark.usefixtures("pairs")
-def test_what_cannot_be_is_told(town: Run, place: Path, sql: Run, words: tuple[str, ...], code: int, told: str) -> None:
+def test_what_cannot_be_is_reported(
+    town: Run, place: Path, sql: Run, words: tuple[str, ...], code: int, told: str
+) -> None:
     (place / "other.csv").write_text("id\n", encoding="utf-8")
     ran = town("key", "generate", *words)
     assert ran.code == code
@@ -231,7 +233,7 @@ def test_a_dry_run_counts_and_makes_nothing(generate: Run, place: Path, sql: Run
     assert sql("SELECT (SELECT count(*) FROM key), (SELECT count(*) FROM batch)") == [(0, 0)]
 
 
-def test_a_pair_with_a_live_key_is_a_fault_and_one_with_a_dead_key_is_not(
+def test_a_pair_with_an_active_key_is_a_fault_and_one_with_an_inactive_key_is_not(
     generate: Run, town: Run, place: Path, file: Path, pairs: list[tuple[str, str]]
 ) -> None:
     user, app = pairs[7]
@@ -287,7 +289,7 @@ def test_one_key_and_many_know_the_same_requests(wanted: Run, town: Run, place: 
     assert town(*single, "r1", "-o", "json").json["id"] == made
 
 
-def test_requests_of_a_file_that_contradict_each_other_are_faults(wanted: Run, town: Run, sql: Run) -> None:
+def test_requests_of_a_file_that_contradict_each_other_are_problems(wanted: Run, town: Run, sql: Run) -> None:
     made = town("key", "generate", "--user", "user1", "--app", "portal", "--request-id", "r1").out[7:15]
     long = "x" * 101
     ran = wanted("user1,portal,other,r1", "user2,portal,,r2", "user3,portal,,r2", f"user4,portal,,{long}")
@@ -300,7 +302,7 @@ def test_requests_of_a_file_that_contradict_each_other_are_faults(wanted: Run, t
 
 
 @pytest.mark.usefixtures("small_chunks")
-def test_requests_that_others_make_meanwhile_are_heeded(
+def test_requests_that_others_make_in_the_meantime_are_respected(
     wanted: Run, town: Run, place: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add = bulk_results.ResultsFile.append_keys
@@ -336,7 +338,7 @@ def test_a_second_run_makes_nothing_more(generate: Run, place: Path, file: Path,
     require_complete(file, place / "out.csv", pairs)
 
 
-def test_keys_whose_output_is_gone_are_faults_until_they_end(
+def test_keys_whose_output_is_gone_are_problems_until_they_end(
     generate: Run, town: Run, place: Path, file: Path, pairs: list[tuple[str, str]]
 ) -> None:
     assert generate().code == 0
@@ -402,7 +404,7 @@ def test_a_full_disk_loses_nothing(
 
 @pytest.mark.usefixtures("town")
 @pytest.mark.parametrize("size", [1000, 20_000])
-def test_a_limit_on_files_is_told_and_loses_nothing(
+def test_a_limit_on_files_is_reported_and_loses_nothing(
     line: list[str], generate: Run, place: Path, file: Path, pairs: list[tuple[str, str]], size: int
 ) -> None:
     words = [*line, "key", "generate", "--from", "keys.csv", "--out", "out.csv"]
@@ -469,7 +471,7 @@ def test_a_key_that_was_used_keeps_its_secret_even_when_its_row_is_lost(generate
 
 
 @pytest.mark.usefixtures("small_chunks", "pairs")
-def test_an_output_that_was_cut_short_is_told(generate: Run, place: Path) -> None:
+def test_an_output_that_was_cut_short_is_reported(generate: Run, place: Path) -> None:
     assert generate().code == 0
     whole = (place / "out.csv").read_text().splitlines(keepends=True)
     (place / "out.csv").write_text("".join(whole[:20]))
@@ -495,7 +497,7 @@ def test_an_input_whose_output_was_begun_elsewhere_is_completed_there(
 
 
 @pytest.mark.usefixtures("small_chunks", "pairs")
-def test_a_change_of_the_store_meanwhile_is_heeded(
+def test_a_change_of_the_store_in_the_meantime_counts(
     generate: Run, town: Run, place: Path, file: Path, pairs: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add, blocked = bulk_results.ResultsFile.append_keys, pairs[12][0]

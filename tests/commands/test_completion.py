@@ -37,7 +37,7 @@ def named(world: Run, ago: Callable[[timedelta], Gam]) -> Run:
     return world
 
 
-def test_the_scripts_beside_the_code_are_those_that_gamcli_prints(gamcli: Run) -> None:
+def test_the_scripts_next_to_the_code_are_those_that_gamcli_prints(gamcli: Run) -> None:
     assert set(completion.FILES) == set(completion.SCRIPTS) == {"bash", "zsh", "fish", "powershell"}
     for shell, name in completion.FILES.items():
         ran = gamcli("completion", shell)

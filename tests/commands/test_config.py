@@ -21,7 +21,7 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def test_the_defaults_come_from_nowhere(gamcli: Run, monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
+def test_the_deproblems_come_from_nowhere(gamcli: Run, monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
     monkeypatch.delenv("GAMCLI_STORE")
     found = gamcli("config", "list", "--origin", "-o", "json").json
     assert [*found[0]] == ["name", "value", "origin"]
@@ -177,9 +177,7 @@ MALFORMED = {
 
 @pytest.mark.parametrize("name", MALFORMED)
 @pytest.mark.parametrize("which", ["project", "user"])
-def test_a_file_that_cannot_be_is_2_and_is_named(
-    gamcli: Run, place: Path, user_file: Path, name: str, which: str
-) -> None:
+def test_an_invalid_file_is_2_and_is_named(gamcli: Run, place: Path, user_file: Path, name: str, which: str) -> None:
     text, told = MALFORMED[name]
     file = place / "gamcli.toml" if which == "project" else user_file
     write(file, "").write_text(text, encoding="utf-8", errors="surrogateescape")
@@ -224,7 +222,7 @@ def test_a_file_without_settings_is_as_none(gamcli: Run, user_file: Path, text: 
     assert gamcli("config", "get", "quiet").out == "false\n"
 
 
-def test_set_and_unset_mend_a_setting_outside_of_its_table(gamcli: Run, user_file: Path) -> None:
+def test_set_and_unset_fix_a_setting_outside_of_its_table(gamcli: Run, user_file: Path) -> None:
     write(user_file, "# mine\nquiet = true\n")
     assert gamcli("config", "set", "quiet", "true").code == 0
     assert user_file.read_text(encoding="utf-8") == "# mine\n\n[gamcli]\nquiet = true\n"
@@ -233,7 +231,7 @@ def test_set_and_unset_mend_a_setting_outside_of_its_table(gamcli: Run, user_fil
     assert user_file.read_text(encoding="utf-8") == "[gamcli]\n"
 
 
-def test_a_variable_that_cannot_be_is_2_and_is_named(gamcli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_variable_is_2_and_is_named(gamcli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GAMCLI_QUIET", "perhaps")
     ran = gamcli("scope", "list")
     assert ran.code == 2
@@ -258,7 +256,7 @@ def test_a_file_that_cannot_be_read_is_not_overwritten(gamcli: Run, user_file: P
     assert user_file.read_text(encoding="utf-8") == "[gamcli\n"
 
 
-def test_set_mends_a_value_that_cannot_be(gamcli: Run, user_file: Path) -> None:
+def test_set_fixes_a_value_that_is_invalid(gamcli: Run, user_file: Path) -> None:
     write(user_file, '[gamcli]\noutput = "xml"\n')
     assert gamcli("scope", "list").code == 2
     assert gamcli("config", "set", "output", "json").code == 0
@@ -271,7 +269,7 @@ def test_unset_takes_a_setting_out_that_there_is_not(gamcli: Run, user_file: Pat
     assert gamcli("scope", "list").code == 0
 
 
-def test_a_group_that_is_no_table_is_2(gamcli: Run, user_file: Path) -> None:
+def test_a_group_that_is_not_a_table_is_2(gamcli: Run, user_file: Path) -> None:
     write(user_file, "gamcli = 1\n")
     assert gamcli("config", "set", "quiet", "true").code == 2
     assert gamcli("config", "unset", "quiet").code == 2

@@ -76,7 +76,7 @@ def test_without_a_world_only_what_needs_no_credentials_is_asked(gamcli: Run, ur
     assert "the world has no portal.client_id" in {each["why"] for each in found}
 
 
-def test_a_server_that_differs_is_an_answer_of_its_own(gamcli: Run, url: str) -> None:
+def test_a_server_that_differs_is_an_answer_separate(gamcli: Run, url: str) -> None:
     ran = gamcli("conformance", url, "--error-format", "rfc6749", "--section", "routes", "--differing", "-o", "csv")
     assert ran.code == 7
     lines = ran.out.splitlines()
@@ -105,7 +105,7 @@ def test_what_cannot_be_asked_is_explained(gamcli: Run, words: tuple[str, ...], 
     assert ran.hint
 
 
-def test_each_printed_world_has_credentials_of_its_own(gamcli: Run) -> None:
+def test_each_printed_world_has_credentials_separate(gamcli: Run) -> None:
     first, second = (tomllib.loads(gamcli("conformance", "--print-world").out) for _ in range(2))
     assert [*first] == [*second]
     assert first["portal"]["client_secret"] != second["portal"]["client_secret"]

@@ -34,7 +34,7 @@ def test_what_was_written_is_read(rows: list[tuple[str, str]], end: str, mark: b
     assert all(data.encode().split(b"\n")[line - 1].startswith(b'"') for line, _ in found)
 
 
-def test_records_are_told_with_the_line_where_they_begin() -> None:
+def test_records_are_reported_with_the_line_where_they_begin() -> None:
     found = read(b'a,b\n\n"1\n2\n3",x\r\n\r\n4,"\r\n"\n5,6')
     assert found == [(1, ["a", "b"]), (3, ["1\n2\n3", "x"]), (7, ["4", "\r\n"]), (9, ["5", "6"])]
 
@@ -48,7 +48,7 @@ def test_a_file_is_known_by_its_bytes(tmp_path: Path) -> None:
             assert list(csv_input.read_rows(source, ProblemList("f"))) == [(1, ["a"]), (2, ["b"])]
 
 
-def test_a_line_too_long_for_a_table_is_told() -> None:
+def test_a_line_too_long_for_a_table_is_reported() -> None:
     faults = ProblemList("f")
     data = b"a\n" + b"x" * (3 * csv_input.BLOCK_SIZE)
     assert list(csv_input.read_rows(CsvSource("f", io.BytesIO(data), 0, b""), faults)) == [(1, ["a"])]

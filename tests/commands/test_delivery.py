@@ -236,7 +236,7 @@ def test_a_setting_changes_what_a_file_gets_and_never_names_one(
         assert world(*GENERATE, "--replace").code == 2
 
 
-def test_show_tells_what_is_known(world: Run, key_id: str, step: Path) -> None:
+def test_show_reports_what_is_known(world: Run, key_id: str, step: Path) -> None:
     client_id = world("app", "show", "portal", "--field", "client_id").out
     for words in (("app", "show", "portal"), ("key", "show", key_id)):
         assert world(*words, "-o", "env").out == f"GAM_CLIENT_ID={client_id}"
@@ -244,7 +244,7 @@ def test_show_tells_what_is_known(world: Run, key_id: str, step: Path) -> None:
         assert outputs(step)["GAM_CLIENT_ID"] == client_id.strip()
 
 
-def test_an_answer_without_a_secret_tells_the_client_id(world: Run, key_id: str, step: Path) -> None:
+def test_an_answer_without_a_secret_reports_the_client_id(world: Run, key_id: str, step: Path) -> None:
     for words in (
         ("app", "create", "portal", "--scope", "gam_user_data+gam_user_roles", "--if-missing"),
         ("key", "rotate", key_id, "--overlap", "7d", "--if-due", "1d"),
@@ -281,7 +281,7 @@ def test_the_formats_of_options_are_those_that_help_explains() -> None:
     assert set.union(*taken) == set(FORMATS)
 
 
-def test_a_request_in_use_is_told_how_to_get_another_key(world: Run, sql: Run) -> None:
+def test_a_request_in_use_is_reported_how_to_get_another_key(world: Run, sql: Run) -> None:
     made = world(*GENERATE, "--request-id", "r1").out
     assert made != world(*GENERATE, "--request-id", "r1").out
     sql("UPDATE key SET last_used_at = created_at")

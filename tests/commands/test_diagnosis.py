@@ -43,7 +43,7 @@ def test_inspect_needs_no_store(gamcli: Run, damage: str) -> None:
     assert key not in ran.out + ran.err
 
 
-def test_two_damages_are_told_apart(gamcli: Run, api_key: str) -> None:
+def test_two_damages_are_distinguished(gamcli: Run, api_key: str) -> None:
     ran = gamcli("key", "inspect", "--api-key-file", "-", stdin=f'"{api_key}" \n\n')
     assert (ran.code, ran.out.splitlines()[-1].split(maxsplit=1)) == (
         4,
@@ -52,7 +52,7 @@ def test_two_damages_are_told_apart(gamcli: Run, api_key: str) -> None:
     assert gamcli("app", "show", "portal", "--field", "scopes").out == "gam_user_data+gam_user_roles\n"
 
 
-def test_a_key_cut_short_is_pointed_to_what_tells_the_damage(world: Run, api_key: str) -> None:
+def test_a_key_cut_short_is_pointed_to_what_reports_the_damage(world: Run, api_key: str) -> None:
     cut = world("key", "verify", "--api-key-file", "-", stdin=api_key[:30])
     assert (cut.code, cut.err) == (
         4,

@@ -76,14 +76,14 @@ def test_people_see_what_is_wrong_first(world: Run, file: Path) -> None:
     assert ran.err == ""
 
 
-def test_without_a_store_the_mend_is_to_make_one(found: Run, tmp_path: Path) -> None:
+def test_without_a_store_the_fix_is_to_make_one(found: Run, tmp_path: Path) -> None:
     assert found("store") == [("wrong", f"there is no store at {tmp_path / 'store.db'}", "gamcli init")]
     assert found("store", before=("--store", "x y.db"))[0][2] == "gamcli --store 'x y.db' init"
     assert found("disk") == [("ok", "there is room", None)]
     assert found("clock") == []
 
 
-def test_behind_a_link_the_file_and_its_folder_are_judged_and_mended(
+def test_behind_a_link_the_file_and_its_folder_are_judged_and_fixed(
     found: Run, world: Run, file: Path, place: Path
 ) -> None:
     assert world("key", "list").code == 0
@@ -97,7 +97,7 @@ def test_behind_a_link_the_file_and_its_folder_are_judged_and_mended(
     assert [each.stat().st_mode & 0o777 for each in (folder, folder / "r.db")] == [0o755, 0o600]
 
 
-def test_a_damaged_store_is_told_and_stays_as_it_is(found: Run, world: Run, file: Path) -> None:
+def test_a_damaged_store_is_reported_and_stays_as_it_is(found: Run, world: Run, file: Path) -> None:
     assert world("key", "list").code == 0
     damaged = file.read_bytes()[:5000] + b"\xff" * 100_000
     file.write_bytes(damaged)
@@ -106,7 +106,7 @@ def test_a_damaged_store_is_told_and_stays_as_it_is(found: Run, world: Run, file
     assert found("store")[0][2] == "gamcli store check"
 
 
-def test_a_newer_and_an_older_store_are_told(found: Run, world: Run, sql: Run) -> None:
+def test_a_newer_and_an_older_store_are_reported(found: Run, world: Run, sql: Run) -> None:
     assert world("key", "list").code == 0
     sql("PRAGMA user_version = 99")
     assert found("store")[0][0] == "wrong"
@@ -264,7 +264,7 @@ def test_certificates_are_looked_at_when_they_are_named(found: Run, place: Path)
     ]
 
 
-def test_the_mends_of_keys_that_last_leave_none(found: Run, world: Run, api_key: str) -> None:
+def test_the_fixes_of_keys_that_last_leave_none(found: Run, world: Run, api_key: str) -> None:
     for told in ("'portal' sets no timeout", f"{api_key[7:15]} was made before its application set a timeout"):
         ((status, message, mend),) = found("lasting-keys")
         assert (status, message) == ("warn", f"1 live key never expires; {told}")
@@ -272,7 +272,7 @@ def test_the_mends_of_keys_that_last_leave_none(found: Run, world: Run, api_key:
     assert found("lasting-keys")[0][0] == "ok"
 
 
-def test_the_mend_of_orphaned_tokens_leaves_none(found: Run, world: Run, sql: Run) -> None:
+def test_the_fix_of_orphaned_tokens_leaves_none(found: Run, world: Run, sql: Run) -> None:
     assert world("key", "list").code == 0
     for number in (1, 2, 3):
         sql(
@@ -285,7 +285,7 @@ def test_the_mend_of_orphaned_tokens_leaves_none(found: Run, world: Run, sql: Ru
     assert found("orphaned-tokens")[0][0] == "ok"
 
 
-def test_a_terminal_of_eighty_columns_shows_each_mend_in_one_line(world: Run, terminal: Run) -> None:
+def test_a_terminal_of_eighty_columns_shows_each_fix_in_one_line(world: Run, terminal: Run) -> None:
     assert world("auth-type", "update", "apikey", "--disable").code == 0
     ran = terminal("doctor", columns=80, NO_COLOR="1")
     assert ran.code == 1

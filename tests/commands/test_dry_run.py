@@ -108,7 +108,7 @@ def test_every_verb_that_changes_something_has_a_dry_run() -> None:
     assert {" ".join(line.split()[:2]) for line in CHANGES} == dry - ELSEWHERE
 
 
-def test_people_see_signs_and_are_told_that_nothing_was_changed(world: Run, key_id: str) -> None:
+def test_people_see_signs_and_are_reported_that_nothing_was_changed(world: Run, key_id: str) -> None:
     found = world("app", "update", "portal", "--remove-scope", "gam_user_roles", "--preview")
     assert found.out == (
         "~ app portal\n"
@@ -150,7 +150,7 @@ def test_a_dry_run_makes_no_file_but_refuses_one_that_is_there(world: Run, place
 
 
 @pytest.mark.parametrize("form", ["csv", "value"])
-def test_a_plan_is_no_table_of_rows(world: Run, form: str) -> None:
+def test_a_plan_is_not_a_table_of_rows(world: Run, form: str) -> None:
     found = world("app", "disable", "portal", "--dry-run", "-o", form, *(("--field", "name") * (form == "value")))
     assert found.code == 2
 

@@ -97,7 +97,7 @@ def test_a_seed_is_what_an_ephemeral_server_begins_with(serve: Serve, place: Pat
     assert trade(told) == "eva"
 
 
-def test_faults_of_a_seed_are_told_with_their_lines(gamcli: Run, place: Path) -> None:
+def test_problems_of_a_seed_are_reported_with_their_lines(gamcli: Run, place: Path) -> None:
     (place / "seed.toml").write_text('[app.shop]\nscope = "x"\n', encoding="utf-8")
     ran = gamcli("serve", "--ephemeral", "--seed", "seed.toml", "--ready-file", "ready.json")
     assert ran.code == 2
@@ -156,7 +156,7 @@ def test_chance_falls_alike_until_another_seed_is_given(program: Run) -> None:
     assert {"200", "500 None"} == {*runs[0].splitlines()}
 
 
-def test_the_clock_of_an_ephemeral_server_stands_where_it_is_told(program: Run, place: Path) -> None:
+def test_the_clock_of_an_ephemeral_server_stands_where_it_is_reported(program: Run, place: Path) -> None:
     (place / "seed.toml").write_text(
         '[app.shop]\nremote_rest = true\nscopes = ["gam_user_data"]\napi_keys = { enabled = true }\n[user.eva]\n'
         '[[key]]\nuser = "eva"\napp = "shop"\nexpires_in = "1h"\n',
@@ -199,7 +199,7 @@ def test_a_journal_has_each_request_without_its_secrets(program: Run, place: Pat
     ],
     ids=str,
 )
-def test_what_no_server_does_is_told_before_it_listens(
+def test_what_no_server_does_is_reported_before_it_listens(
     gamcli: Run, place: Path, words: list[str], code: int, told: str
 ) -> None:
     (place / "seed.toml").write_text("[app.shop]\n", encoding="utf-8")

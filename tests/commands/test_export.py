@@ -73,7 +73,7 @@ def test_a_file_is_brought_up_to_the_store(world: Run, place: Path) -> None:
     assert world("export", "--update", "m.toml").err == "gamcli: m.toml is so already: nothing to change\n"
 
 
-def test_a_file_with_faults_is_2(world: Run, place: Path) -> None:
+def test_a_file_with_problems_is_2(world: Run, place: Path) -> None:
     (place / "m.toml").write_text("[user.ana]\nx = 1\n", encoding="utf-8")
     ran = world("export", "--update", "m.toml")
     assert ran.code == 2

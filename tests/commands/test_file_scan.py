@@ -114,7 +114,7 @@ def test_files_of_windows_are_read(reader: FileScanner, place: Path, encoding: s
     assert look(reader, "a.ps1") == [("a.ps1", 2, 5)]
 
 
-def test_what_cannot_be_read_is_told_and_passed_over(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_read_is_reported_and_passed_over(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert tree
     refuse(monkeypatch, os, "scandir", "b")
     refuse(monkeypatch, os, "open", "a.py")
@@ -136,7 +136,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, refus
     monkeypatch.setattr(module, name, careful)
 
 
-def test_a_file_that_vanishes_before_it_is_read_again_is_told(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_vanishes_before_it_is_read_again_is_reported(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (place / "b").mkdir()
     (place / "b" / "a").write_text(KEY, encoding="ascii")
 
@@ -154,7 +154,7 @@ def test_a_file_that_vanishes_before_it_is_read_again_is_told(place: Path, monke
 
 
 @pytest.mark.parametrize("path", ["nothing", "nothing/in/it", "nul\0"])
-def test_a_path_that_is_not_there_is_told_before_anything_is_read(tree: Path, path: str) -> None:
+def test_a_path_that_is_not_there_is_reported_before_anything_is_read(tree: Path, path: str) -> None:
     assert tree
     with pytest.raises(UsageError, match=r"cannot read (nothing|nul)"):
         require_readable(["a.py", "-", path])

@@ -41,7 +41,7 @@ def test_programs_get_the_counts_of_periods_in_utc(soon: Run) -> None:
     assert soon("key", "forecast", "--within", "3w", "-o", "csv").out.startswith("start,end,keys\n")
 
 
-def test_what_expires_later_is_told_beside_the_forecast(soon: Run) -> None:
+def test_what_expires_later_is_reported_next_to_the_forecast(soon: Run) -> None:
     ran = soon("key", "forecast", "--by", "month", "--within", "2d")
     assert "gamcli: 1 active key expires beyond " in ran.err
     assert ran.code == 0

@@ -67,7 +67,7 @@ def test_a_leak_that_was_removed_is_found_in_the_commit_that_brought_it(commit: 
     assert look() == [("a.py", brought, 3, KEY)]
 
 
-def test_a_leak_in_many_places_is_told_once(commit: Commit) -> None:
+def test_a_leak_in_many_places_is_reported_once(commit: Commit) -> None:
     first = commit(b__c_py=f"{KEY}\n")
     second = commit(a_py=f"{KEY}\n{OTHER}\n", b__c_py=None)
     assert look() == [("b/c.py", first, 1, KEY), ("a.py", second, 2, OTHER)]
@@ -138,7 +138,7 @@ def test_what_no_branch_reaches_is_counted_only(git: Git, commit: Commit) -> Non
     assert told == ["2 more only in what no branch, tag or stash reaches: staged, or left behind"]
 
 
-def test_what_was_left_behind_is_not_more_when_it_lies_elsewhere_too(git: Git, commit: Commit) -> None:
+def test_what_was_left_behind_is_not_more_when_it_is_elsewhere_too(git: Git, commit: Commit) -> None:
     made = commit(a_py=f"{KEY}\n")
     commit(b_py=f"{KEY}\nand more\n")
     git("reset", "-q", "--hard", "HEAD~1")
@@ -157,7 +157,7 @@ def test_a_clock_that_went_wrong_does_not_change_what_came_first(git: Git, commi
     assert look() == [("a.py", brought, 1, KEY)]
 
 
-def test_names_of_any_kind_are_told(commit: Commit, git: Git, place: Path) -> None:
+def test_names_of_any_kind_are_reported(commit: Commit, git: Git, place: Path) -> None:
     names = [b"a b.py", b'q"q.py', b"li\nne.py", "ключ.py".encode(), b"caf\xe9.py"]
     for name in names:
         Path(os.fsdecode(bytes(place) + b"/" + name)).write_text(KEY, encoding="ascii")
@@ -211,7 +211,7 @@ def test_a_bare_repository_and_a_folder_within_one_have_a_history(git: Git, comm
     assert place
 
 
-def test_a_shallow_clone_is_told_to_be_one(git: Git, commit: Commit, place: Path) -> None:
+def test_a_shallow_clone_is_asked_to_be_one(git: Git, commit: Commit, place: Path) -> None:
     commit(a_py=KEY)
     commit(a_py="1\n")
     git("clone", "-q", "--depth", "1", f"file://{place}", "../shallow")
@@ -245,7 +245,7 @@ def test_what_a_partial_clone_lacks_is_not_fetched_for_what_is_staged(git: Git, 
     assert told == f"?{lacking}"
 
 
-def test_where_there_is_no_repository_that_is_told(place: Path) -> None:
+def test_where_there_is_no_repository_that_is_reported(place: Path) -> None:
     with pytest.raises(UsageError, match=r"no repository at \.: not a git repository"):
         GitRepository(".", pytest.fail)
     with pytest.raises(UsageError, match="no repository at gone: cannot change to 'gone'"):
@@ -253,7 +253,7 @@ def test_where_there_is_no_repository_that_is_told(place: Path) -> None:
     assert place
 
 
-def test_without_git_that_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_git_that_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(FailedError, match="git cannot be run: No such file or directory"):
         GitRepository(".", pytest.fail)
@@ -339,7 +339,7 @@ def test_what_a_merge_has_left_open_is_not_staged_yet(git: Git, commit: Commit) 
         ("echo 'c0ffee missing'", "git has lost the object c0ffee"),
     ],
 )
-def test_a_git_that_fails_is_told(place: Path, monkeypatch: pytest.MonkeyPatch, answer: str, message: str) -> None:
+def test_a_git_that_fails_is_reported(place: Path, monkeypatch: pytest.MonkeyPatch, answer: str, message: str) -> None:
     program = place / "git"
     program.write_text(f"#!/bin/sh\ncase $* in *cat-file*) {answer};; esac\n", encoding="ascii")
     program.chmod(0o755)
@@ -348,7 +348,7 @@ def test_a_git_that_fails_is_told(place: Path, monkeypatch: pytest.MonkeyPatch, 
         look()
 
 
-def test_an_object_that_is_lost_is_told(git: Git, commit: Commit, place: Path) -> None:
+def test_an_object_that_is_lost_is_reported(git: Git, commit: Commit, place: Path) -> None:
     commit(a_py="1\n")
     (place / "b.py").write_text(KEY, encoding="ascii")
     git("add", ".")

@@ -16,19 +16,19 @@ from gamcli.server.endpoints import openapi
 Run = Callable[..., Any]
 
 
-def test_help_tells_the_exit_codes(gamcli: Run) -> None:
+def test_help_reports_the_exit_codes(gamcli: Run) -> None:
     lines = gamcli("help", "exit-codes").out.splitlines()
     assert [int(line.split(maxsplit=1)[0]) for line in lines] == list(EXIT_CODES)
     assert "   3  not found" in lines
 
 
-def test_help_tells_every_environment_variable(gamcli: Run) -> None:
+def test_help_reports_every_environment_variable(gamcli: Run) -> None:
     lines = gamcli("help", "environment").out.splitlines()
     variables = [line.split(maxsplit=1)[0] for line in lines]
     assert {setting.variable for setting in SETTINGS.values()} | {"GAMCLI_CONFIG", "NO_COLOR", "TERM"} == {*variables}
 
 
-def test_help_tells_every_format(gamcli: Run) -> None:
+def test_help_reports_every_format(gamcli: Run) -> None:
     lines = gamcli("help", "formats").out.splitlines()
     assert {line.split(maxsplit=1)[0] for line in lines} >= {*FORMATS, "toml"}
 
@@ -39,7 +39,7 @@ def test_an_unknown_topic_is_2_and_names_those_that_there_are(gamcli: Run) -> No
     assert gamcli("help") == (0, "exit-codes\nenvironment\nformats\nmanifest\nopenapi\n", "")
 
 
-def test_help_tells_every_field_of_a_manifest(gamcli: Run) -> None:
+def test_help_reports_every_field_of_a_manifest(gamcli: Run) -> None:
     lines = gamcli("help", "manifest").out.splitlines()
     fields = {section.name: [field.name for field in section.taken()] for section in SECTIONS.values()}
     for section in SECTIONS.values():
@@ -94,5 +94,5 @@ def test_every_word_has_a_help_text() -> None:
     assert [word for word in completion_table.completion_rows() if not word.help and word.text not in silent] == []
 
 
-def test_the_table_of_words_is_the_one_of_the_live_commands() -> None:
+def test_the_table_of_words_is_the_one_of_the_are_valid_commands() -> None:
     assert complete.TABLE_FILE.read_text(encoding="utf-8") == completion_table.render_table()

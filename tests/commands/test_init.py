@@ -36,14 +36,14 @@ def test_quiet_init_says_nothing(gamcli: Run) -> None:
     assert gamcli("--quiet", "init") == (0, "", "")
 
 
-def test_a_store_that_cannot_be_made_is_8(gamcli: Run, place: Path) -> None:
+def test_an_invalid_store_made_is_8(gamcli: Run, place: Path) -> None:
     (place / "file").write_text("", encoding="utf-8")
     ran = gamcli("--store", str(place / "file" / "gam.db"), "init")
     assert ran.code == 8
     assert "cannot be made" in ran.err or "cannot be reached" in ran.err
 
 
-def test_what_is_no_store_is_8_and_untouched(gamcli: Run, place: Path) -> None:
+def test_what_is_not_a_store_is_8_and_untouched(gamcli: Run, place: Path) -> None:
     (place / "notes.txt").write_text("not a database, but long enough to look like one\n" * 100, encoding="utf-8")
     before = (place / "notes.txt").read_bytes()
     for words in (["init"], ["app", "list"]):

@@ -56,7 +56,7 @@ def test_generate_takes_every_option(world: Run) -> None:
     assert expires - created == timedelta(days=90)
 
 
-def test_a_key_never_lives_longer_than_the_application_lets_it(world: Run) -> None:
+def test_a_key_never_is_valid_longer_than_the_application_lets_it(world: Run) -> None:
     world("app", "update", "portal", "--api-key-timeout", "24")
     ran = world(*GENERATE, "--expires-in", "2d")
     assert ran.code == 0
@@ -148,7 +148,7 @@ def test_generate_refuses_what_cannot_be(world: Run, words: list[str], code: int
     assert world("key", "list", "-o", "json").json == []
 
 
-def test_a_live_key_stays_unless_it_is_replaced(world: Run, key_id: str) -> None:
+def test_an_active_key_stays_unless_it_is_replaced(world: Run, key_id: str) -> None:
     ran = world(*GENERATE)
     assert ran.code == 5
     assert f"a live key for application 'portal': {key_id}" in ran.err
@@ -308,7 +308,7 @@ def test_revoke_takes_the_key_itself_from_stdin_or_a_file(world: Run, api_key: s
     assert world("key", "revoke", "--api-key-file", "key", "-o", "json").json["reason"] == "found in a log"
 
 
-def test_revoke_refuses_a_secret_that_is_no_key_of_this_store(world: Run, api_key: str) -> None:
+def test_revoke_refuses_a_secret_that_is_not_a_key_of_this_store(world: Run, api_key: str) -> None:
     world(*GENERATE, "--replace")
     damaged = world("key", "revoke", "--api-key-file", "-", stdin=api_key[:-1])
     assert damaged.code == 2
@@ -363,7 +363,7 @@ def test_rotate_needs_an_overlap_and_an_active_key(world: Run) -> None:
     assert (ran.code, ran.hint) == (4, "gamcli key generate --user ana --app portal")
 
 
-def test_generate_can_let_the_live_key_retire(world: Run) -> None:
+def test_generate_can_let_the_active_key_retire(world: Run) -> None:
     world(*GENERATE)
     assert world(*GENERATE, "--overlap", "1h", "--replace").code == 2
     assert world(*GENERATE, "--overlap", "1h").code == 0

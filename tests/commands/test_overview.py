@@ -34,7 +34,7 @@ def test_the_store_says_what_to_make_next(gamcli: Run, words: tuple[str, ...], t
     assert told in gamcli().out
 
 
-def test_the_store_says_what_is_in_it_and_what_asks_for_a_look(world: Run, file: object) -> None:
+def test_the_store_says_what_is_in_it_and_what_needs_attention(world: Run, file: object) -> None:
     world("key", "generate", "--user", "ana", "--app", "portal", "--expires-in", "3d")
     world("app", "disable", "portal")
     world("user", "block", "ana")
@@ -90,7 +90,7 @@ def test_a_user_is_shown_with_the_keys_held_and_those_to_be_had(world: Run, key_
     assert "gamcli user unblock ana\n" in screen
 
 
-def test_a_key_says_whether_it_can_be_used_now_and_what_mends_it(world: Run, key_id: str) -> None:
+def test_a_key_says_whether_it_can_be_used_now_and_what_fixes_it(world: Run, key_id: str) -> None:
     assert "can be used now  yes\n" in world("key", "show", key_id).out
     world("app", "disable", "portal")
     screen = world("key", "show", key_id).out

@@ -240,7 +240,7 @@ def test_pruning_deletes_only_when_asked(made: Run, manifest: Callable[..., str]
     assert ran.err == "gamcli: 2 deleted; 1 key ended for good\n"
 
 
-def test_what_suspends_keys_is_done_and_told(made: Run, manifest: Callable[..., str]) -> None:
+def test_what_suspends_keys_is_done_and_reported(made: Run, manifest: Callable[..., str]) -> None:
     ran = made("apply", manifest(MANIFEST.replace("[user.ana]", "[user.ana]\nblocked = true")))
     assert ran.code == 0
     assert "gamcli: warning: this suspends 1 live key" in ran.err
@@ -268,7 +268,7 @@ def test_a_dry_run_of_apply_is_a_plan(empty: Run, manifest: Callable[..., str], 
     assert content(file) == before
 
 
-def test_faults_are_told_all_at_once_with_their_lines(empty: Run, manifest: Callable[..., str]) -> None:
+def test_problems_are_reported_all_at_once_with_their_lines(empty: Run, manifest: Callable[..., str]) -> None:
     name = manifest('[user.ana]\nemial = "x"\n[[key]]\nuser = "anna"\napp = "portel"\n')
     ran = empty("plan", name)
     assert ran.code == 2

@@ -24,7 +24,7 @@ def temporary(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_quickstart_tells_the_story_and_leaves_nothing(gamcli: Run, temporary: Path, file: Path) -> None:
+def test_quickstart_reports_the_story_and_leaves_nothing(gamcli: Run, temporary: Path, file: Path) -> None:
     ran = gamcli("quickstart")
     assert ran.code == 0
     claims = json.loads(ran.out)

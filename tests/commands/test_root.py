@@ -25,7 +25,7 @@ Run = Callable[..., Any]
     ],
     ids=str,
 )
-def test_an_option_in_the_wrong_place_is_told_where_it_goes(gamcli: Run, words: list[str], hint: str) -> None:
+def test_an_option_in_the_wrong_place_is_reported_where_it_goes(gamcli: Run, words: list[str], hint: str) -> None:
     ran = gamcli(*words)
     assert ran.code == 2
     assert hint in ran.err

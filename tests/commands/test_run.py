@@ -66,7 +66,7 @@ def test_a_program_gets_a_token_that_ends_with_it(world: Run, program: Run, key_
         ("{other}", "gamcli key show {id}"),
     ],
 )
-def test_a_key_that_is_no_key_of_the_application_leads_to_what_it_is(
+def test_a_key_that_is_not_a_key_of_the_application_leads_to_what_it_is(
     world: Run, api_key: str, place: Path, text: str, hint: str
 ) -> None:
     secret = world("app", "create", "shop", "--scope", "gam_user_data", "--remote-rest", "--api-keys").out.strip()
@@ -126,7 +126,7 @@ def test_a_program_that_is_not_there_costs_no_token(world: Run, key_file: str) -
     assert world("run", "--app", "portal", "--api-key-file", key_file).code == 2
 
 
-def test_a_key_is_traded_at_an_endpoint(program: Run, there: tuple[str, example.Credentials]) -> None:
+def test_a_key_is_exchanged_at_an_endpoint(program: Run, there: tuple[str, example.Credentials]) -> None:
     url, held = there
     given = {"GAM_CLIENT_ID": held.client_id, "GAM_CLIENT_SECRET": held.client_secret.reveal()}
     words = ("run", "--app", "portal", "--api-key-file", "there", "--url", f"{url}/", "--", *TOLD)
@@ -190,7 +190,7 @@ class Odd(BaseHTTPRequestHandler):
         ('200/{"access_token":1}', 1, "status 200\n"),
     ],
 )  # fmt: skip
-def test_whatever_an_endpoint_answers_is_told(
+def test_whatever_an_endpoint_answers_is_reported(
     gamcli: Run, place: Path, monkeypatch: pytest.MonkeyPatch, answer: str, code: int, told: str
 ) -> None:
     (place / "key").write_text("gamkey_x", encoding="utf-8")

@@ -34,7 +34,7 @@ def client_secret(world: Run, place: Path) -> str:
     return secret
 
 
-def test_a_live_key_is_told_with_its_owner_and_calls_for_attention(world: Run, leaked: str) -> None:
+def test_an_active_key_is_reported_with_its_owner_and_needs_attention(world: Run, leaked: str) -> None:
     found = world("scan", ".")
     assert found.code == 7
     assert found.out == (
@@ -67,7 +67,7 @@ def test_a_record_has_the_fields_that_scripts_rely_on(world: Run, leaked: str, c
     assert "gamkey_" not in found.out + sarif.out
 
 
-def test_a_live_client_secret_is_told_by_its_application(world: Run, client_secret: str) -> None:
+def test_an_active_client_secret_is_identified_by_its_application(world: Run, client_secret: str) -> None:
     found = world("scan", "b.env")
     assert found.code == 7
     assert "gamcli: to replace a live client secret: gamcli app rotate-secret portal\n" in found.err
@@ -76,7 +76,7 @@ def test_a_live_client_secret_is_told_by_its_application(world: Run, client_secr
     assert client_secret not in found.out
 
 
-def test_a_key_that_has_ended_is_told_and_is_no_alarm(world: Run, leaked: str) -> None:
+def test_a_key_that_has_ended_is_reported_and_is_not_alarm(world: Run, leaked: str) -> None:
     assert world("key", "revoke", leaked).code == 0
     found = world("scan", ".", "-o", "json").json
     assert (found[0]["status"], found[0]["live"]) == ("revoked", False)
@@ -91,7 +91,7 @@ def test_nothing_found_is_nothing_on_stdout(world: Run, place: Path) -> None:
     assert world("--quiet", "scan", ".").err == ""
 
 
-def test_a_key_of_another_store_is_no_alarm_but_a_warning(world: Run, place: Path) -> None:
+def test_a_key_of_another_store_is_not_alarm_but_a_warning(world: Run, place: Path) -> None:
     (place / "a.py").write_text(FOREIGN, encoding="ascii")
     found = world("scan", ".")
     assert found.code == 0
@@ -158,7 +158,7 @@ def repository(leaked: str, place: Path) -> Path:
     return place
 
 
-def test_a_history_tells_the_commit_of_a_leak(world: Run, repository: Path, leaked: str) -> None:
+def test_a_history_reports_the_commit_of_a_leak(world: Run, repository: Path, leaked: str) -> None:
     first = subprocess.check_output(["git", "rev-list", "--max-parents=0", "HEAD"], text=True).strip()
     assert world("scan", ".").code == 0
     found = world("scan", "--git")
@@ -194,14 +194,14 @@ def test_what_is_staged_is_searched_before_it_is_committed(world: Run, repositor
         ((".", "--field", "secret"), "no field named 'secret'"),
     ],
 )
-def test_a_command_line_that_cannot_be_is_refused(world: Run, words: tuple[str, ...], message: str) -> None:
+def test_an_invalid_command_line_is_refused(world: Run, words: tuple[str, ...], message: str) -> None:
     found = world("scan", *words)
     assert found.code == 2
     assert message in found.err
     assert found.hint
 
 
-def test_live_keys_are_ended_when_somebody_says_so(world: Run, leaked: str, sql: Run) -> None:
+def test_active_keys_are_ended_when_somebody_says_so(world: Run, leaked: str, sql: Run) -> None:
     refused = world("scan", ".", "--revoke")
     assert refused.code == 5
     assert "this ends 1 live key for good" in refused.err
@@ -244,7 +244,7 @@ def test_a_dry_run_shows_the_keys_that_would_end_and_changes_nothing(world: Run,
     assert world("scan", ".", "--revoke", "--dry-run", "-o", "sarif").code == 2
 
 
-def test_with_many_live_keys_the_line_that_ends_them_stays_short(world: Run, place: Path) -> None:
+def test_with_many_active_keys_the_line_that_ends_them_stays_short(world: Run, place: Path) -> None:
     for number in range(12):
         assert world("user", "create", f"u{number}").code == 0
     keys = [world("key", "generate", "--user", f"u{number}", "--app", "portal").out for number in range(12)]

@@ -120,7 +120,7 @@ def test_control_characters_of_the_command_line_never_reach_stderr(world: Run) -
 @pytest.mark.parametrize(
     "words", [["key", "show"], ["key", "revoke"], ["key", "explain"], ["user", "show"], ["token", "show"]]
 )
-def test_a_key_pasted_in_the_wrong_place_is_not_told_back(api_key: str, program: Run, words: list[str]) -> None:
+def test_a_key_pasted_in_the_wrong_place_is_not_echoed(api_key: str, program: Run, words: list[str]) -> None:
     told = program(*words, api_key)
     assert "gamkey_..." in told.err
     if words[0] == "key":
@@ -137,7 +137,7 @@ def test_a_key_where_no_argument_belongs_is_pointed_to_its_file(program: Run, ap
     assert "a key is given with --api-key-file FILE; the one that was typed is in the history" in ran.err
 
 
-def test_an_argument_too_many_is_not_told_back(world: Run) -> None:
+def test_an_argument_too_many_is_not_echoed(world: Run) -> None:
     ran = world("user", "set-password", "ana", "hunter2")
     assert ran.code == 2
     assert "hunter2" not in ran.err

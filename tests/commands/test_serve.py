@@ -74,7 +74,7 @@ def test_the_ready_file_is_written_whole_over_an_older_one(serve: Serve, place: 
     assert asked(url, "/oauth/gam/v2.0/userinfo")[0] == 401
 
 
-def test_a_key_is_traded_while_other_processes_write(serve: Serve, world: Run, program: Run, api_key: str) -> None:
+def test_a_key_is_exchanged_while_other_processes_write(serve: Serve, world: Run, program: Run, api_key: str) -> None:
     secret = world("app", "rotate-secret", "portal").out.strip()
     client_id = world("app", "show", "portal", "--field", "client_id").out.strip()
     process, url = serve()
@@ -160,7 +160,7 @@ def test_other_machines_are_served_when_it_is_meant(serve: Serve) -> None:
     ],
     ids=str,
 )
-def test_options_that_cannot_be_are_refused(world: Run, words: list[str], code: int) -> None:
+def test_options_that_are_invalid_are_refused(world: Run, words: list[str], code: int) -> None:
     assert world("serve", *words).code == code
 
 
@@ -181,7 +181,7 @@ def test_settings_say_where_to_listen(serve: Serve, world: Run, place: Path) -> 
     assert [json.loads(line)["status"] for line in logged] == [404]
 
 
-def test_refusals_are_told_as_asked(serve: Serve, world: Run) -> None:
+def test_refusals_are_reported_as_asked(serve: Serve, world: Run) -> None:
     missing = "This service needs an Authorization Header"
     _, url = serve()
     assert asked(url, "/oauth/gam/v2.0/userinfo") == (401, {"error": {"code": "0", "message": missing}})
@@ -213,7 +213,7 @@ def test_a_page_may_ask_from_the_origins_named(serve: Serve) -> None:
     assert allowed == ["https://a.example.org", "https://b.example.org:8443", None]
 
 
-def test_a_page_is_no_origin(world: Run) -> None:
+def test_a_page_is_not_an_origin(world: Run) -> None:
     ran = world("serve", "--port", "0", "--cors-origin", "https://a.example.org/shop")
     assert (ran.code, ran.hint) == (2, "--cors-origin https://a.example.org")
 
@@ -231,7 +231,7 @@ def test_a_server_with_a_certificate_serves_other_machines(serve: Serve, tmp_pat
     assert (code, err.splitlines()[0]) == (0, f"gamcli: serving {url}; Ctrl-C stops")
 
 
-def test_a_server_deletes_what_is_long_dead(serve: Serve, world: Run, token: str, sql: Run) -> None:
+def test_a_server_deletes_what_is_expired(serve: Serve, world: Run, token: str, sql: Run) -> None:
     sql(
         """INSERT INTO token SELECT id - 9000000000000, digest, user_guid, client_id, key, scopes, 1, 1, NULL, NULL
         FROM token"""

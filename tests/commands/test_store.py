@@ -24,7 +24,7 @@ def test_info_shows_the_facts_in_every_format(world: Run, file: Path) -> None:
     assert world("store", "info", "-o", "csv").out.startswith("path,mode,size,wal_size,version,guid,")
 
 
-def test_check_of_a_store_that_is_well_is_0(world: Run) -> None:
+def test_check_of_a_store_that_is_valid_is_0(world: Run) -> None:
     found = world("store", "check")
     assert (found.code, found.err) == (0, "gamcli: all is well\n")
     assert "✓  pages " in found.out
@@ -66,7 +66,7 @@ def test_check_of_no_store_is_8_without_an_answer(gamcli: Run, file: Path) -> No
     assert found.hint == f"gamcli --store {file} init"
 
 
-def test_a_backup_is_told_in_a_line_or_as_a_record(world: Run, place: Path) -> None:
+def test_a_backup_is_reported_in_a_line_or_as_a_record(world: Run, place: Path) -> None:
     found = world("store", "backup", "b.db")
     assert (found.out, found.err) == (
         "",
@@ -99,7 +99,7 @@ def test_a_backup_to_stdout_can_be_piped(world: Run, line: list[str], place: Pat
     assert piped.stderr == b"gamcli: wrote 0 keys, 1 user, 1 application; every page checked\n"
 
 
-def test_a_backup_of_a_store_with_a_broken_trail_is_8_and_kept(
+def test_a_backup_of_a_store_with_a_broken_audit_log_is_8_and_kept(
     world: Run, line: list[str], place: Path, sql: Run
 ) -> None:
     sql("DELETE FROM audit WHERE seq = 2")
@@ -111,7 +111,7 @@ def test_a_backup_of_a_store_with_a_broken_trail_is_8_and_kept(
     assert piped.stderr.startswith(b"gamcli: error: the copy was written, and is whole, but the store")
 
 
-def test_a_backup_to_stdout_is_no_record_and_no_text(world: Run, terminal: Run) -> None:
+def test_a_backup_to_stdout_is_not_a_record_and_no_text(world: Run, terminal: Run) -> None:
     assert world("store", "backup", "-", "-o", "json").code == 2
     assert "a backup is no text for a terminal" in terminal("store", "backup", "-").out
 
@@ -248,7 +248,7 @@ def test_compact_while_others_write_is_8(world: Run, file: Path, monkeypatch: py
         assert world("store", "compact").code == 8
 
 
-def test_prune_deletes_what_is_long_dead(world: Run, token: str, sql: Run) -> None:
+def test_prune_deletes_what_is_expired(world: Run, token: str, sql: Run) -> None:
     assert world("token", "revoke", token).code == 0
     sql(
         """INSERT INTO token SELECT id + 1, digest, user_guid, client_id, key, scopes, issued_at, expires_at, NULL, NULL

@@ -64,7 +64,7 @@ def start(line: list[str]) -> Iterator[Start]:
         process.communicate()
 
 
-def test_a_program_finds_the_server_that_runs_beside_it(world: Run, program: Run) -> None:
+def test_a_program_finds_the_server_that_runs_next_to_it(world: Run, program: Run) -> None:
     assert world("app", "list").code == 0
     ran = program("serve", "--port", "0", "--base-path", "/shop/", "--", sys.executable, "-c", ASKS)
     assert (ran.code, ran.out) == (0, "401\n")

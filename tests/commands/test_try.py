@@ -124,7 +124,7 @@ def test_what_else_is_asked_for_is_sent(here: Run) -> None:
     assert "&authentication_type_name=apikey&scope=fullcontrol&" in only["request"]["body"]
 
 
-def test_an_exchange_that_is_granted_is_told_as_one(here: Run) -> None:
+def test_an_exchange_that_is_granted_is_reported_as_one(here: Run) -> None:
     found = here("try", "--app", "portal", *FILES, "-o", "json").json
     assert (found["granted"], found["message"], found["hint"]) == (True, None, None)
     assert [each["request"]["method"] for each in found["exchanges"]] == ["POST", "GET"]
@@ -146,7 +146,7 @@ def test_an_exchange_that_is_granted_is_told_as_one(here: Run) -> None:
     ],
     ids=str,
 )
-def test_a_refusal_is_an_answer_with_what_mends_it(here: Run, change: list[str], message: str, hint: str) -> None:
+def test_a_refusal_is_an_answer_with_what_fixes_it(here: Run, change: list[str], message: str, hint: str) -> None:
     assert here(*change).code == 0
     ran = here("try", "--app", "portal", *FILES)
     assert ran.code == 4
@@ -155,7 +155,7 @@ def test_a_refusal_is_an_answer_with_what_mends_it(here: Run, change: list[str],
     assert f"gamcli: hint: {hint}" in ran.err
 
 
-def test_what_is_no_key_is_looked_at(here: Run, place: Path) -> None:
+def test_what_is_not_a_key_is_looked_at(here: Run, place: Path) -> None:
     (place / "my key").write_text("nonsense", encoding="utf-8")
     ran = here("try", "--app", "portal", *FILES)
     assert (ran.code, ran.hint) == (4, "gamcli key inspect --api-key-file FILE")
@@ -306,7 +306,7 @@ def test_lines_for_later_name_the_server_that_stays(here: Run) -> None:
     ],
     ids=str,
 )
-def test_what_cannot_be_tried_is_told(here: Run, words: list[str], code: int) -> None:
+def test_what_cannot_be_tried_is_reported(here: Run, words: list[str], code: int) -> None:
     assert here("try", *words).code == code
 
 
@@ -395,7 +395,7 @@ def test_what_was_exchanged_is_shown_when_no_endpoint_answers(
 
 
 @pytest.mark.parametrize(("fault", "code"), [("userinfo=401", 4), ("token=key_expired", 4), ("userinfo=503", 1)])
-def test_what_is_refused_at_either_step_is_told(program: Run, line: list[str], fault: str, code: int) -> None:
+def test_what_is_refused_at_either_step_is_reported(program: Run, line: list[str], fault: str, code: int) -> None:
     ran = program("serve", "--ephemeral", "--port", "0", "--fault", fault, "--", *line, "try")
     assert ran.code == code
     assert ("HTTP/1.1 401" in ran.out) is (code == 4)

@@ -98,7 +98,7 @@ users.csv:12: the name of a role is empty
 """
 
 
-def test_every_fault_is_told_with_its_line_and_no_user_is_made(world: Run, place: Path) -> None:
+def test_every_fault_is_reported_with_its_line_and_no_user_is_made(world: Run, place: Path) -> None:
     (place / "users.csv").write_text(INVALID_ROWS, encoding="utf-8")
     ran = world("user", "create", "--from", "users.csv")
     assert ran.code == 2
@@ -119,7 +119,7 @@ def test_users_that_are_there_already_are_taken_as_they_are_when_asked(world: Ru
         assert "users.csv:2: user 'ana' is there already and differs" in ran.err
 
 
-def test_a_guid_that_is_brought_along_is_kept_and_names_nobody_else(world: Run, place: Path) -> None:
+def test_a_guid_that_is_provided_is_saved_and_names_nobody_else(world: Run, place: Path) -> None:
     guid = "6F1B4A52-0D0E-4B5E-9C1F-0A1B2C3D4E5F"
     (place / "users.csv").write_text(f"guid,name\n{guid},bob\n", encoding="utf-8")
     assert world("user", "create", "--from", "users.csv").code == 0

@@ -151,7 +151,7 @@ def test_what_suspends_keys_is_done_at_once_and_says_how_to_undo_it(world: Run, 
 
 
 @pytest.mark.usefixtures("api_key")
-def test_a_warning_is_told_even_when_quiet(world: Run) -> None:
+def test_a_warning_is_reported_even_when_quiet(world: Run) -> None:
     ran = world("--quiet", "user", "block", "ana")
     assert ran.err == "gamcli: warning: this suspends 1 live key; to undo it: gamcli user unblock ana\n"
 

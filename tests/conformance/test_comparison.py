@@ -91,7 +91,7 @@ def test_a_challenge_names_the_scheme_and_the_error_of_a_token() -> None:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_who_is_to_come_again_is_told_when(status: int) -> None:
+def test_who_is_to_come_again_is_reported_when(status: int) -> None:
     promise = ExpectedResponse(gam=f"{status} {status}", rfc=f"invalid_request {status}")
     document = {"error": {"code": str(status), "message": "a"}}
     assert differing(promise, answered(document, status, retry_after="7")) == []
@@ -170,5 +170,5 @@ def test_secrets_of_an_answer_are_not_shown() -> None:
         (ExpectedResponse(headers={"Allow": "POST", "Vary": False}), "gam", "200 Allow: POST"),
     ],
 )
-def test_a_promise_is_told_in_few_words(promise: ExpectedResponse, error_format: str, words: str) -> None:
+def test_a_promise_is_reported_in_few_words(promise: ExpectedResponse, error_format: str, words: str) -> None:
     assert comparison.describe_expected(promise, error_format) == words

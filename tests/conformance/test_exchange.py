@@ -88,7 +88,7 @@ def test_whether_a_connection_closes_is_found_out_when_it_is_asked_for(monkeypat
 @pytest.mark.parametrize(
     ("answer", "told"), [(b"", "RemoteDisconnected"), (b"hello\r\n", "BadStatusLine"), (b"HTTP/1.1 ", "BadStatusLine")]
 )
-def test_what_is_no_answer_is_told(answer: bytes, told: str) -> None:
+def test_what_is_no_answer_is_reported(answer: bytes, told: str) -> None:
     with answering(answer) as server:
         found = server.send([b"x"], "GET")
     assert found.status == 0
@@ -98,7 +98,7 @@ def test_what_is_no_answer_is_told(answer: bytes, told: str) -> None:
 @pytest.mark.parametrize(
     "url", ["example.com", "ftp://a", "http://", "http://a:x", "http://a/?b", "http://a b", "http://u@a"]
 )
-def test_an_address_that_is_none_is_explained(url: str) -> None:
+def test_an_address_that_is_invalid_is_explained(url: str) -> None:
     with pytest.raises(UsageError, match="no address of a server") as caught:
         exchange.parse_url(url)
     assert "https://" in str(caught.value.hint)

@@ -53,7 +53,7 @@ def test_every_answer_to_what_is_generated_is_documented(generated: ModuleType, 
         (503, {"error": {"code": "503", "message": "a"}}, {**PLAIN, "retry-after": "1"}, "the status 503"),
     ],
 )
-def test_what_the_document_does_not_say_is_told(
+def test_what_the_document_does_not_say_is_reported(
     generated: ModuleType, status: int, document: object, headers: dict[str, str], told: str
 ) -> None:
     sent = generated.Sent(CLAIMS, "GET", CLAIMS, {}, b"", b"")

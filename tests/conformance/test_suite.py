@@ -46,7 +46,7 @@ def test_a_server_is_as_the_contract(serve: Serving, world: World) -> None:
     holds(serve, world, list(table.load_rows()))
 
 
-def test_a_server_refuses_in_the_words_of_rfc_6749_where_it_is_told_to(serve: Serving, world: World) -> None:
+def test_a_server_refuses_in_the_words_of_rfc_6749_where_it_is_reported_to(serve: Serving, world: World) -> None:
     rows = [row for row in table.load_rows() if row.expected.gam]
     holds(serve, world.with_server({"error_format": "rfc6749"}), rows)
 
@@ -111,30 +111,30 @@ def of_row(row: Row, world: World, *answers: ReceivedResponse) -> Verdict:
     return suite.check_row(Deaf(*answers), world, row)
 
 
-def test_what_the_world_lacks_is_told_as_skipped() -> None:
+def test_what_the_world_lacks_is_reported_as_skipped() -> None:
     verdict = of_row(ROW, parse_world({}))
     assert (verdict.verdict, verdict.why) == (SKIPPED, "the world has no portal.client_id")
 
 
-def test_a_grant_that_is_not_served_is_told_as_skipped() -> None:
+def test_a_grant_that_is_not_served_is_reported_as_skipped() -> None:
     row = Row("password", "a name", RequestSpec(), ExpectedResponse(), grant="password")
     verdict = of_row(row, parse_world({"server": {"grants": ["api_key"]}}))
     assert (verdict.verdict, verdict.why) == (SKIPPED, "the server does not serve the grant password")
 
 
-def test_a_row_for_another_server_is_told_as_skipped() -> None:
+def test_a_row_for_another_server_is_reported_as_skipped() -> None:
     row = Row("userinfo", "a name", RequestSpec(), ExpectedResponse(), server={"expired_status": 403})
     assert of_row(row, parse_world({})).why == "for a server with expired_status = 403"
 
 
-def test_an_answer_that_differs_is_told_with_both() -> None:
+def test_an_answer_that_differs_is_reported_with_both() -> None:
     row = Row("routes", "a name", RequestSpec(), ExpectedResponse(gam="404 404"))
     verdict = of_row(row, parse_world({}), ReceivedResponse(404, {}, b'{"error":{"code":"1","message":"a"}}'))
     assert (verdict.verdict, verdict.expected, verdict.found) == (DIFFERS, "404", "404 1")
     assert verdict.why.startswith('code 404, not "1"; content-type: application/json, not no such header')
 
 
-def test_what_goes_wrong_before_a_row_is_told_as_a_difference(world: World) -> None:
+def test_what_goes_wrong_before_a_row_is_reported_as_a_difference(world: World) -> None:
     row = Row("userinfo", "a name", RequestSpec(), ExpectedResponse(), after=("grant",))
     for answer, told in ((ReceivedResponse(500), "500"), (ReceivedResponse(problem="TimeoutError"), "0: TimeoutError")):
         verdict = of_row(row, world, answer)

@@ -61,7 +61,7 @@ def test_a_file_says_how_the_server_was_started(tmp_path: Path) -> None:
         (b"\xff", r"cannot read the world .*: it is not UTF-8"),
     ],
 )
-def test_a_file_that_is_no_world_is_explained(tmp_path: Path, text: bytes, told: str) -> None:
+def test_a_file_that_is_not_a_world_is_explained(tmp_path: Path, text: bytes, told: str) -> None:
     (tmp_path / "world.toml").write_bytes(text)
     with pytest.raises(UsageError, match=f"^{told}$") as caught:
         worlds.load_world(str(tmp_path / "world.toml"))

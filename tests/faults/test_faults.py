@@ -19,7 +19,7 @@ def test_nothing_acknowledged_is_lost(name: str) -> None:
     assert outcome.lost == 0
 
 
-def test_what_is_lost_is_told_with_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_lost_is_reported_with_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(run, "FAULTS", {"forgets": lambda *_: Outcome().plus(3, 2)})
     monkeypatch.setattr("sys.argv", ["run.py"])
     assert run.main() == 1

@@ -40,7 +40,7 @@ def test_what_is_good_again_is_accepted_again(key: Thing) -> None:
     assert Answer(GRANT, (key,), 22, 23, "11").wrong() == "grant refused with 11, and not for all is good"
 
 
-def test_a_refusal_tells_a_cause_that_there_is(key: Thing) -> None:
+def test_a_refusal_reports_a_cause_that_there_is(key: Thing) -> None:
     user = Thing("user", "ana")
     assert not Answer(USERINFO, (user, key), 13, 14, "102").wrong()
     assert Answer(USERINFO, (user, key), 13, 14, "9").wrong() == "userinfo refused with 9, and not for 102"

@@ -46,7 +46,7 @@ def trail(gam: Gam) -> list[tuple[str, str]]:
         return [(each.action, each.target) for each in audit.each(tx)]
 
 
-def test_everything_is_made_and_written_to_the_audit_trail(applied: Do, gam: Gam) -> None:
+def test_everything_is_made_and_written_to_the_audit_log(applied: Do, gam: Gam) -> None:
     done = applied(TEXT)
     ((key, secret),) = done.issued.keys
     assert trail(gam)[1:] == [
@@ -62,7 +62,7 @@ def test_everything_is_made_and_written_to_the_audit_trail(applied: Do, gam: Gam
     assert {apps.show(gam, "portal").managed_by, users.show(gam, "ana").managed_by, key.managed_by} == {"m.toml"}
 
 
-def test_changes_are_written_to_the_audit_trail_too(applied: Do, gam: Gam) -> None:
+def test_changes_are_written_to_the_audit_log_too(applied: Do, gam: Gam) -> None:
     apps.create(gam, AppSpec("old", {}))
     applied(TEXT)
     before = len(trail(gam))
@@ -109,7 +109,7 @@ def test_what_was_applied_with_a_number_can_be_applied_again_with_it(asked: Aske
     assert (apply(gam, desired, order).proposal.changes, everything(gam)) == (False, before)
 
 
-def test_secrets_that_cannot_be_kept_are_never_issued(asked: Asked, gam: Gam) -> None:
+def test_secrets_that_cannot_be_saved_are_never_issued(asked: Asked, gam: Gam) -> None:
     before = everything(gam)
 
     def fail(issued: Issued) -> None:

@@ -145,7 +145,7 @@ def test_fields_are_changed_wherever_they_stand(update: Callable[..., tuple[Upda
         assert expected in found
 
 
-def test_a_life_that_never_ends_is_left_out(update: Callable[..., tuple[Update, str]]) -> None:
+def test_a_lifetime_that_never_ends_is_left_out(update: Callable[..., tuple[Update, str]]) -> None:
     key = '[[key]]\nuser = "ana"\napp = "portal"\nlabel = "laptop"\n'
     assert update(f'{key}expires_in = "90d" # x\nauth_type = "apikey"\n', users=("ana",), apps=("portal",))[
         1
@@ -161,7 +161,7 @@ def test_a_life_that_never_ends_is_left_out(update: Callable[..., tuple[Update, 
         ("[repository]\n", ["m.toml:1: is "]),
     ],
 )
-def test_what_cannot_be_edited_is_told_and_nothing_changes(
+def test_what_cannot_be_edited_is_reported_and_nothing_changes(
     update: Callable[..., tuple[Update, str]], folder: Path, text: str, expected: list[str]
 ) -> None:
     with pytest.raises(ProblemsError) as raised:
@@ -173,7 +173,7 @@ def test_what_cannot_be_edited_is_told_and_nothing_changes(
     assert len([*folder.iterdir()]) == 2
 
 
-def test_a_file_with_faults_is_not_touched(update: Callable[..., tuple[Update, str]]) -> None:
+def test_a_file_with_problems_is_not_touched(update: Callable[..., tuple[Update, str]]) -> None:
     with pytest.raises(ProblemsError, match="2 faults"):
         update("[user.ana]\nx = 1\ny = '${NOPE}'\n")
 

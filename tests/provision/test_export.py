@@ -243,7 +243,7 @@ def test_an_export_is_in_order_and_holds_no_secret(exported: Callable[..., str])
     assert "digest" not in text
 
 
-def test_a_table_tells_what_decides_and_what_is_not_its_default(exported: Callable[..., str]) -> None:
+def test_a_table_reports_what_decides_and_what_is_not_its_default(exported: Callable[..., str]) -> None:
     assert exported(users=("ana@x",), keys=False).splitlines() == [
         "[user.Ana]",
         'email = "ana@x"',

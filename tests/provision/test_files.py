@@ -30,7 +30,9 @@ def test_a_file_that_is_named_twice_is_read_once(write: Write, folder: Path) -> 
     assert read("in/c.toml", "in", "link.toml") == (["in/c.toml"], [])
 
 
-def test_every_file_that_cannot_be_read_is_told(write: Write, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_file_that_cannot_be_read_is_reported(
+    write: Write, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(files, "LARGEST", 2**20)
     (folder / "raw.toml").write_bytes(b"a = 1\nb = '\xff'\n")
     (folder / "large.toml").write_bytes(b"#" * (2**20 + 1))

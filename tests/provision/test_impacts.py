@@ -76,7 +76,7 @@ def told(proposal: Proposal) -> tuple[list[tuple[str, str, str]], list[tuple[str
         ('description = ""', 'description = "x"', [], []),
     ],
 )
-def test_a_plan_tells_the_keys_that_a_change_touches(
+def test_a_plan_reports_the_keys_that_a_change_touches(
     planned: Planned, applied: Do, old: str, new: str, ends: list[object], suspends: list[object]
 ) -> None:
     applied(BASE)
@@ -108,7 +108,7 @@ def test_what_is_deleted_ends_its_keys(planned: Planned, applied: Do, gam: Gam) 
         assert [*left] == []
 
 
-def test_a_key_named_no_longer_may_die_of_a_scope_first(planned: Planned, applied: Do) -> None:
+def test_a_key_named_no_longer_may_be_invalidated_by_a_scope_first(planned: Planned, applied: Do) -> None:
     applied(BASE)
     text = BASE.replace(', "gam_user_roles"', "").replace('[[key]]\nuser = "ana"\napp = "portal"\n', "")
     assert told(planned(text, prune=True))[0] == [("ana", "portal", "scope withdrawn: gam_user_roles")]

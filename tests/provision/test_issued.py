@@ -27,7 +27,7 @@ def names(done: Applied) -> list[str]:
     return [name for name, _ in done.issued.variables()]
 
 
-def test_every_secret_has_a_name_of_its_own(applied: Do) -> None:
+def test_every_secret_has_a_name_separate(applied: Do) -> None:
     assert names(applied(TEXT)) == [
         "GAM_CLIENT_ID_CUSTOMER_PORTAL",
         "GAM_CLIENT_ID_CUSTOMER_PORTAL_2",

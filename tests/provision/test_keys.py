@@ -52,7 +52,7 @@ def faults(planned: Planned, text: str) -> list[str]:
     return list(map(str, caught.value.problems))
 
 
-def test_a_pair_gets_one_live_key(applied: Do, planned: Planned, live: Callable[[], list[Key]]) -> None:
+def test_a_pair_gets_one_active_key(applied: Do, planned: Planned, live: Callable[[], list[Key]]) -> None:
     text = f'{BASE}{KEY}auth_type = "M2M"\nlabel = "night"\nexpires_in = "90d"\n'
     applied(text)
     (key,) = live()
@@ -93,7 +93,7 @@ def test_other_scopes_or_another_type_replace_the_key(
 
 
 @pytest.mark.parametrize("more", ['label = "other"', 'expires_in = "1d"'])
-def test_a_label_or_a_life_alone_replaces_nothing(applied: Do, planned: Planned, more: str) -> None:
+def test_a_label_or_a_lifetime_alone_replaces_nothing(applied: Do, planned: Planned, more: str) -> None:
     applied(f"{BASE}{KEY}")
     assert not planned(f"{BASE}{KEY}{more}\n").changes
 
@@ -110,7 +110,7 @@ def test_a_key_that_has_ended_is_issued_again(
     assert [each.action for each in planned(text).plan().changes] == ["create"]
 
 
-def test_a_key_whose_scope_is_withdrawn_dies_once_and_is_issued_anew(
+def test_a_key_whose_scope_is_withdrawn_is_invalidated_once_and_is_issued_again(
     applied: Do, planned: Planned, live: Callable[[], list[Key]]
 ) -> None:
     everything = KEY.replace('"user_email"', '"gam_user_data", "gam_user_roles"')
@@ -156,7 +156,7 @@ def test_all_scopes_of_an_application_are_no_choice(applied: Do, planned: Planne
         (f'{KEY}auth_type = "local"', "6: key[0].auth_type: authentication type 'local' is unknown or disabled"),
     ],
 )
-def test_what_cannot_be_issued_is_told_with_its_line(planned: Planned, applied: Do, text: str, told: str) -> None:
+def test_what_cannot_be_issued_is_reported_with_its_line(planned: Planned, applied: Do, text: str, told: str) -> None:
     applied(BASE)
     (fault,) = faults(planned, text)
     assert fault == f"m.toml:{told}"
@@ -169,7 +169,7 @@ def test_what_cannot_be_issued_is_told_with_its_line(planned: Planned, applied: 
         ({"enabled": False}, "2: key[0]: user 'ana' is not active"),
     ],
 )
-def test_a_key_that_no_rule_allows_is_a_fault(
+def test_a_key_that_no_rule_allows_is_a_problem(
     planned: Planned, applied: Do, gam: Gam, settings: dict[str, bool], told: str
 ) -> None:
     applied(BASE)

@@ -148,7 +148,7 @@ def test_variables_are_replaced_in_values(wanted: Read, write: Write) -> None:
     }
 
 
-def test_a_secret_is_brought_along_by_reference(wanted: Read, told: Told, write: Write) -> None:
+def test_a_secret_is_provided_by_reference(wanted: Read, told: Told, write: Write) -> None:
     write("secret.txt", SECRET)
     for text, more in (('"${file:secret.txt}"', {}), ('"${SECRET}"', {"SECRET": SECRET})):
         found = wanted(f"[app.portal]\nclient_id = '{SECRET}'\nclient_secret = {text}\n", **more)
@@ -184,7 +184,7 @@ def test_only_a_seed_carries_secrets(wanted: Read, told: Told) -> None:
     assert wrong[1].startswith("m.toml:8: key[0].api_key: that is no API key: its form or its checksum is wrong; ")
 
 
-def test_what_a_variable_stands_for_is_not_told(told: Told) -> None:
+def test_what_a_variable_stands_for_is_not_reported(told: Told) -> None:
     found = told(
         """\
         [app.portal]
@@ -209,7 +209,7 @@ def test_what_a_variable_stands_for_is_not_told(told: Told) -> None:
     ]
 
 
-def test_a_rule_that_shows_what_a_variable_stands_for_is_not_told(told: Told) -> None:
+def test_a_rule_that_shows_what_a_variable_stands_for_is_not_reported(told: Told) -> None:
     assert told('[[key]]\nuser = "${SECRET}"\napp = "portal"\n', SECRET="hunter2 ") == [
         "m.toml:2: key[0].user: what ${SECRET} stands for cannot be here"
     ]
@@ -218,7 +218,7 @@ def test_a_rule_that_shows_what_a_variable_stands_for_is_not_told(told: Told) ->
 FAULTY = Path(__file__).with_name("faulty.toml")
 
 
-def test_every_fault_is_told_at_once_with_its_line(told: Told) -> None:
+def test_every_fault_is_reported_at_once_with_its_line(told: Told) -> None:
     text = FAULTY.read_text(encoding="utf-8")
     lines = [(at, line.partition(" # ")[2]) for at, line in enumerate(text.splitlines(), 1)]
     assert told(text) == [f"m.toml:{at}: {fault}" for at, fault in lines if fault]
@@ -239,7 +239,7 @@ def test_a_section_is_of_its_kind(told: Told, text: str, expected: str) -> None:
     assert told(text) == [f"m.toml:{expected}"]
 
 
-def test_a_missing_variable_is_one_fault(told: Told) -> None:
+def test_a_missing_variable_is_one_problem(told: Told) -> None:
     text = "[app.portal]\nclient_secret = '${NOPE}'\nclient_id = '${file:nope}'\ntoken.renewals = '${X'\n"
     assert [each.partition(";")[0] for each in told(text)] == [
         "m.toml:2: app.portal.client_secret: the environment variable NOPE is not set",
@@ -248,7 +248,7 @@ def test_a_missing_variable_is_one_fault(told: Told) -> None:
     ]
 
 
-def test_the_faults_of_all_files_come_in_the_order_of_the_files(write: Write) -> None:
+def test_the_problems_of_all_files_come_in_the_order_of_the_files(write: Write) -> None:
     write("b.toml", "[user.x]\nx = 1\n[user.y]\nx = 1\n")
     write("a.toml", "[user.z]\nx = 1\n")
     write("broken.toml", "x\n")

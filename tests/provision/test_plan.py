@@ -86,7 +86,7 @@ def test_what_is_so_already_is_no_change(planned: Planned, applied: Do) -> None:
     )
 
 
-def test_an_update_tells_each_field_with_its_old_and_new_value(planned: Planned, applied: Do) -> None:
+def test_an_update_reports_each_field_with_its_old_and_new_value(planned: Planned, applied: Do) -> None:
     applied(WHOLE)
     text = PORTAL.replace("Customer portal", "Portal").replace("true", "true, timeout_hours = 12", 2)
     text = text.replace("remote_rest = true, timeout_hours = 12", "remote_rest = true")
@@ -156,7 +156,7 @@ def test_an_application_may_allow_one_type_or_any(planned: Planned, applied: Do,
     ]
 
 
-def test_a_stored_state_is_not_judged_anew(planned: Planned, applied: Do, gam: Gam) -> None:
+def test_a_stored_state_is_not_judged_again(planned: Planned, applied: Do, gam: Gam) -> None:
     applied(PORTAL)
     off = PORTAL.replace("remote_rest = true", "remote_rest = false")
     assert fields(planned(off)) == {"remote_rest": (True, False)}
@@ -165,7 +165,7 @@ def test_a_stored_state_is_not_judged_anew(planned: Planned, applied: Do, gam: G
     assert faults(planned, off.replace("portal", "other")) == [f"m.toml:6: app.other.api_keys.enabled: {NEEDS}"]
 
 
-def test_ids_and_secrets_may_be_brought_along(
+def test_ids_and_secrets_may_be_provided(
     planned: Planned, applied: Do, gam: Gam, write: Callable[[str, str], Path]
 ) -> None:
     write("secret", "s" * 40)
@@ -198,7 +198,7 @@ def test_scopes_may_stand_for_attributes_that_somebody_carries(planned: Planned,
     applied('[user.bob]\nattributes = {}\n[app.portal]\nscopes = ["gam_user_data", "user_Area"]')
 
 
-def test_a_scope_that_is_unknown_is_told_with_the_nearest(planned: Planned) -> None:
+def test_a_scope_that_is_unknown_is_reported_with_the_nearest(planned: Planned) -> None:
     text = PORTAL.replace("gam_user_roles", "gam_user_rolls").replace("Customer portal", "x" * 300)
     found = faults(planned, f"{text}{ANA.replace('@', ' ')}")
     assert len(found) == 3
@@ -259,7 +259,7 @@ def test_names_emails_and_ids_name_one_record_only(planned: Planned, gam: Gam, t
     assert faults(planned, text) == [fault]
 
 
-def test_what_others_have_in_common_already_is_not_our_fault(planned: Planned, applied: Do, gam: Gam) -> None:
+def test_what_others_have_in_common_already_is_not_our_problem(planned: Planned, applied: Do, gam: Gam) -> None:
     applied("[user.eva]\n[user.bob]\n")
     with gam.store.writing() as tx:
         tx.run("UPDATE user SET email = 'bob' WHERE name = 'eva'")
@@ -315,7 +315,9 @@ def test_what_no_reader_let_through_is_a_fault_all_the_same(gam: Gam, asked: Cal
     assert len(caught.value.problems) == 3
 
 
-def test_a_new_key_tells_what_it_may_reveal(planned: Planned, applied: Do, forward: Callable[[timedelta], Any]) -> None:
+def test_a_new_key_reports_what_it_may_reveal(
+    planned: Planned, applied: Do, forward: Callable[[timedelta], Any]
+) -> None:
     applied(f"{PORTAL}{ANA}")
     text = f'{WHOLE}expires_in = "90d"\n'
     found = planned(text)

@@ -30,7 +30,7 @@ def leaves(proposal: Proposal) -> list[tuple[str, str]]:
     return [(each.kind, each.name) for each in proposal.plan().leaves]
 
 
-def test_what_is_named_no_longer_is_told_and_stays(planned: Planned, applied: Do, gam: Gam) -> None:
+def test_what_is_named_no_longer_is_reported_and_stays(planned: Planned, applied: Do, gam: Gam) -> None:
     applied(WHOLE)
     found = planned(f"{APP}[user.ana]\n")
     assert not found.changes
@@ -75,7 +75,7 @@ def test_only_what_this_owner_manages_is_deleted(planned: Planned, applied: Do, 
     assert steps(planned("[user.new]\n", prune=True)) == [("create", "user", "new"), ("delete", "user", "ana")]
 
 
-def test_what_was_made_by_hand_is_let_go_and_never_deleted(planned: Planned, applied: Do, gam: Gam) -> None:
+def test_what_was_made_by_hand_is_released_and_never_deleted(planned: Planned, applied: Do, gam: Gam) -> None:
     users.create(gam, "hand", {})
     apps.create(gam, AppSpec("old", {}))
     text = '[user.hand]\n[app.old]\n[auth_type.apikey]\ntype = "APIkey"\n'
@@ -91,7 +91,7 @@ def test_what_was_made_by_hand_is_let_go_and_never_deleted(planned: Planned, app
     assert users.show(gam, "hand")
 
 
-def test_a_key_made_by_hand_is_let_go_too(planned: Planned, applied: Do, gam: Gam) -> None:
+def test_a_key_made_by_hand_is_released_too(planned: Planned, applied: Do, gam: Gam) -> None:
     base = f"{APP}[user.ana]\n"
     applied(base)
     key = keys.generate(gam, keys.KeySpec("ana", "portal")).record
@@ -104,7 +104,7 @@ def test_a_key_made_by_hand_is_let_go_too(planned: Planned, applied: Do, gam: Ga
     assert keys.show(gam, key.id).is_valid(gam.now())
 
 
-def test_nothing_wanted_may_stand_on_what_is_deleted(planned: Planned, applied: Do) -> None:
+def test_nothing_requested_may_stand_on_what_is_deleted(planned: Planned, applied: Do) -> None:
     applied(WHOLE)
     text = f"{TYPE}{APP}{KEYS}"
     with pytest.raises(ProblemsError) as caught:

@@ -82,7 +82,7 @@ def test_it_holds_no_secret(save: Save, write: Callable[[str, str], Path]) -> No
         save(text)
 
 
-def test_a_secret_that_is_kept_already_is_left_out(
+def test_a_secret_that_is_stored_already_is_left_out(
     save: Save, write: Callable[[str, str], Path], applied: Callable[..., Applied], gam: Gam
 ) -> None:
     write("secret", "s" * 40)
@@ -141,7 +141,7 @@ def test_keys_that_would_end_need_their_number_all_the_same(
 
 
 @pytest.mark.parametrize("text", ["", "[user.ana]", '{"gamcli_plan"', "{}"])
-def test_a_manifest_is_no_saved_plan(tmp_path: Path, text: str) -> None:
+def test_a_manifest_is_not_a_saved_plan(tmp_path: Path, text: str) -> None:
     path = tmp_path / "m.toml"
     path.write_text(text)
     assert not saved.is_one(str(path))

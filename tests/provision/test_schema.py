@@ -109,7 +109,7 @@ def test_every_field_is_described(section: str) -> None:
     assert DOCUMENT["$defs"][section]["additionalProperties"] is False
 
 
-def test_the_defaults_are_those_of_the_records() -> None:
+def test_the_deproblems_are_those_of_the_records() -> None:
     shown = DOCUMENT["$defs"]["app"]["properties"]
     assert shown["enabled"]["default"] is True
     assert shown["token"]["properties"]["timeout_minutes"]["default"] == 60

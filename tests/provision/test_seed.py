@@ -46,7 +46,7 @@ def test_secrets_of_a_seed_are_kept_as_given(gam: Gam, tmp_path: Path) -> None:
     assert password.startswith("scrypt$1024$"), "a server for tests is ready at once"
 
 
-def test_of_what_there_are_several_each_has_a_name_of_its_own(gam: Gam, tmp_path: Path) -> None:
+def test_of_what_there_are_several_each_has_a_name_separate(gam: Gam, tmp_path: Path) -> None:
     key = mint_api_key(gam.entropy)[1].reveal()
     more = "[user.eva]\n" + KEY + f'api_key = "{key}"\n' + KEY.replace("ana", "eva")
     found = seed.variables(seed.sow(gam, written(tmp_path, APP + USER + more), {}))
@@ -56,7 +56,7 @@ def test_of_what_there_are_several_each_has_a_name_of_its_own(gam: Gam, tmp_path
 
 
 @pytest.mark.parametrize("key", ["gamkey_1", "", "gamkey_00000000_" + 38 * "0"])
-def test_a_key_that_is_none_is_a_fault_with_its_line(gam: Gam, tmp_path: Path, key: str) -> None:
+def test_a_key_that_is_invalid_is_a_fault_with_its_line(gam: Gam, tmp_path: Path, key: str) -> None:
     with pytest.raises(ProblemsError) as caught:
         seed.sow(gam, written(tmp_path, APP + USER + KEY + f'api_key = "{key}"\n'), {})
     (fault,) = caught.value.problems

@@ -60,7 +60,7 @@ def test_nothing_is_changed_by_nothing() -> None:
     assert edited(lambda editor: editor.remove(("nope",))) == TEXT
 
 
-def test_a_value_is_replaced_beside_its_comment() -> None:
+def test_a_value_is_replaced_next_to_its_comment() -> None:
     assert changes(edited(lambda editor: editor.replace(("one", "text"), 'a "b"'))) == [
         '-text = "x"  # why',
         r'+text = "a \"b\""  # why',
@@ -92,7 +92,7 @@ def test_a_list_in_lines_keeps_the_lines_that_it_can(wanted: list[str], expected
     assert sorted(tomllib.loads(text)["one"]["list"]) == sorted(wanted)
 
 
-def test_a_list_that_is_written_otherwise_is_written_anew() -> None:
+def test_a_list_that_is_written_otherwise_is_rewritten() -> None:
     assert tomllib.loads(edited(lambda editor: editor.replace(("one", "short"), ["b"])))["one"]["short"] == ["b"]
     assert edited(lambda editor: editor.replace(("a",), ["b"]), "a = [\n]\n") == 'a = ["b"]\n'
 

@@ -141,7 +141,7 @@ def marks(tree: Any, keys: Keys = ()) -> dict[Keys, int]:  # noqa: ANN401 - any 
 
 
 @given(documents())
-def test_any_number_stands_in_the_line_that_is_told(text: str) -> None:
+def test_any_number_stands_in_the_line_that_is_reported(text: str) -> None:
     lines = Lines(text)
     for keys, number in marks(tomllib.loads(text)).items():
         line = text.split("\n")[lines.of(keys) - 1]

@@ -78,7 +78,7 @@ def test_a_reference_that_stands_for_nothing_is_an_error(
     assert raised.value.hint
 
 
-def test_a_tree_is_replaced_in_place_and_its_mistakes_are_told(replaced: Variables) -> None:
+def test_a_tree_is_replaced_in_place_and_its_mistakes_are_reported(replaced: Variables) -> None:
     tree: dict[str, Any] = {"a": ["${NAME}", 1, {"b": "${NOPE}"}], "c": {"d": "$$", "e": True}}
     assert [(keys, error.message) for keys, error in replaced.replace(tree)] == [
         (("a", 2, "b"), "the environment variable NOPE is not set")
@@ -93,7 +93,7 @@ def test_a_text_that_may_hold_references_is_known(text: str) -> None:
     assert not variables.may_be_in('a = "b"')
 
 
-def test_only_a_whole_reference_tells_no_secret() -> None:
+def test_only_a_whole_reference_reports_no_secret() -> None:
     assert all(map(variables.is_reference, ["${NAME}", "${file:a/b.txt}"]))
     assert not any(map(variables.is_reference, ["", "x", "${NAME:-x}", "x${NAME}", "${NAME}x", "$${NAME}", "${}"]))
 

@@ -11,7 +11,7 @@ FOUND = [
 ]
 
 
-def test_what_is_wrong_comes_first_each_mend_in_a_line_of_its_own() -> None:
+def test_what_is_wrong_comes_first_each_fix_in_a_line_separate() -> None:
     assert (
         panels.render_panel(findings.build_panel("/gam/store.db", FOUND), None)
         == """\

@@ -44,7 +44,7 @@ def test_json_has_a_step_a_line_and_all_of_it() -> None:
     assert json.loads(manifest_plans.format_json(empty))["changes"] == []
 
 
-def test_people_are_told_what_is_taken_over_and_what_is_left() -> None:
+def test_people_are_reported_what_is_taken_over_and_what_is_left() -> None:
     lines = [*manifest_plans.render_lines(PLAN, None)]
     assert lines[-2:] == [
         "= app old is taken over, which nobody manages",
@@ -55,7 +55,7 @@ def test_people_are_told_what_is_taken_over_and_what_is_left() -> None:
     assert "= app old is taken over, from 'b.toml'" in [*manifest_plans.render_lines(other, None)]
 
 
-def test_markdown_tells_the_keys_that_end_first() -> None:
+def test_markdown_reports_the_keys_that_end_first() -> None:
     text = manifest_plans.format_markdown(PLAN)
     head, ends, table, suspends, *_ = text.split("\n\n")
     assert head == "### gamcli plan: 1 to create, 1 to update, 1 to delete; 1 to take over; 1 named no longer"

@@ -35,7 +35,7 @@ def test_a_record_goes_to_stdout_in_every_format(capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize("name", RECORDS)
-def test_a_change_is_told_to_people_and_shown_to_programs(capsys: pytest.CaptureFixture[str], name: str) -> None:
+def test_a_change_is_asked_to_people_and_shown_to_programs(capsys: pytest.CaptureFixture[str], name: str) -> None:
     voice(name).print_change(TYPE, "made it")
     out, err = capsys.readouterr()
     assert (out == "", err) == ((True, "gamcli: made it\n") if name == "table" else (False, ""))
@@ -109,7 +109,7 @@ def test_a_count_has_its_plural() -> None:
     assert [output.format_count(number, "key") for number in (0, 1, 2)] == ["0 keys", "1 key", "2 keys"]
 
 
-def test_faults_of_files_are_told_as_compilers_do(capsys: pytest.CaptureFixture[str]) -> None:
+def test_problems_of_files_are_reported_as_compilers_do(capsys: pytest.CaptureFixture[str]) -> None:
     found = ProblemsError([Problem("users.csv", 3, "no user named 'x\x1b'"), Problem("users.csv", 9, "no such column")])
     output.print_error(found, NOW)
     lines = capsys.readouterr().err.splitlines()

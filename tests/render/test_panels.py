@@ -20,7 +20,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
         (timedelta(days=-20000), "20,000 days ago"),
     ],
 )
-def test_a_distance_is_told_in_the_largest_unit(length: timedelta, words: str) -> None:
+def test_a_distance_is_reported_in_the_largest_unit(length: timedelta, words: str) -> None:
     assert panels.format_distance(NOW + length, NOW) == words
 
 

@@ -35,7 +35,7 @@ def test_a_document_names_its_tool_and_rules() -> None:
     assert [rule["properties"]["security-severity"] for rule in driver["rules"]] == ["9.1", "9.1"]
 
 
-def test_a_result_tells_what_lies_where() -> None:
+def test_a_result_reports_what_is_where() -> None:
     (found,) = run(KEY)["results"]
     assert found == {
         "ruleId": "gam-api-key",
@@ -76,7 +76,7 @@ def test_many_results_are_one_document() -> None:
 @pytest.mark.parametrize(
     ("live", "status", "level"), [(True, "active", "error"), (None, "unknown", "warning"), (False, "revoked", "note")]
 )
-def test_what_lives_is_an_error_and_what_is_dead_a_note(live: bool | None, status: str, level: str) -> None:  # noqa: FBT001 - a field
+def test_what_lives_is_an_error_and_what_is_inactive_a_note(live: bool | None, status: str, level: str) -> None:  # noqa: FBT001 - a field
     (found,) = run(replace(KEY, live=live, status=status, user=None, app=None))["results"]
     assert found["level"] == level
     assert found["message"]["text"] == f"GAM API key K1234567: {status}"

@@ -211,7 +211,7 @@ def test_of_many_broken_rules_the_first_one_speaks(facts: GrantFacts, data: st.D
         ("scope_beyond", "gamcli key show {key}"),
     ],
 )
-def test_a_refusal_names_the_command_that_mends_it(facts: GrantFacts, rule: str, mend: str | None) -> None:
+def test_a_refusal_names_the_command_that_fixes_it(facts: GrantFacts, rule: str, mend: str | None) -> None:
     mend = mend and mend.format(key=facts.known_key.id)
     assert refusal(BREAKS[rule][0](facts)).hint == mend
 
@@ -220,7 +220,7 @@ def test_a_key_that_nobody_knows_is_looked_at_itself(facts: GrantFacts) -> None:
     assert refusal(lacking("key")(facts)).hint == "gamcli key inspect --api-key-file FILE"
 
 
-def test_an_unknown_authentication_type_is_told_by_the_name_that_was_sent(facts: GrantFacts) -> None:
+def test_an_unknown_authentication_type_is_identified_by_the_name_that_was_sent(facts: GrantFacts) -> None:
     told = refusal(sent(authentication_type_name="ldap")(lacking("auth_type")(facts)))
     assert (told.message, told.hint) == ("authentication type 'ldap' is unknown or disabled", None)
 
@@ -230,7 +230,7 @@ def test_two_secrets_are_right_while_the_old_one_retires(facts: GrantFacts, secr
     assert api_key_grant.decide(rotated(1, **secret)(facts)).app.name == "portal"
 
 
-def test_no_refusal_tells_a_secret(facts: GrantFacts) -> None:
+def test_no_refusal_reports_a_secret(facts: GrantFacts) -> None:
     assert facts.request is not None
     secrets = [facts.request.client_secret.reveal(), facts.request.api_key.reveal(), "wrong"]
     for broken in (broken for ways in BREAKS.values() for broken in ways):

@@ -14,7 +14,7 @@ CLIENT_ID = "ab" * 16
 SECRET = Secret("s" * 32)
 
 
-def test_a_new_application_has_the_defaults_of_gam(now: datetime) -> None:
+def test_a_new_application_has_the_deproblems_of_gam(now: datetime) -> None:
     assert apps.create("portal", CLIENT_ID, SECRET, {}, now) == App(
         name="portal",
         client_id=CLIENT_ID,
@@ -31,7 +31,7 @@ def test_a_new_application_has_the_defaults_of_gam(now: datetime) -> None:
     )
 
 
-def test_settings_are_laid_over_the_defaults(now: datetime) -> None:
+def test_settings_are_laid_over_the_deproblems(now: datetime) -> None:
     changes = {
         "description": "Customer portal",
         "scopes": ("gam_user_data",),
@@ -108,7 +108,7 @@ def test_the_name_of_a_new_application_is_checked(now: datetime) -> None:
 
 
 @pytest.mark.parametrize("client_id", ["a" * 32, "A" * 40, "6f1b4a52-0d0e-4b5e-9c1f-0a1b2c3d4e5f"])
-def test_a_client_id_may_be_brought_along(now: datetime, client_id: str) -> None:
+def test_a_client_id_may_be_provided(now: datetime, client_id: str) -> None:
     assert apps.create("portal", client_id, SECRET, {}, now).client_id == client_id
 
 
@@ -136,7 +136,7 @@ def test_without_overlap_a_new_secret_is_the_only_one(app: App, now: datetime) -
 
 
 @pytest.mark.parametrize("secret", ["!" * 32, "~" * 120])
-def test_a_client_secret_may_be_brought_along(now: datetime, secret: str) -> None:
+def test_a_client_secret_may_be_provided(now: datetime, secret: str) -> None:
     made = apps.create("portal", CLIENT_ID, Secret(secret), {}, now)
     assert Secret(secret).matches(made.secret_digest)
 

@@ -55,7 +55,7 @@ def test_every_certificate_of_a_chain_counts() -> None:
     assert [end.year for end in certificates.read_expiry_dates(chain)] == [2027, 2028]
 
 
-def test_what_holds_no_certificate_is_told() -> None:
+def test_what_holds_no_certificate_is_reported() -> None:
     with pytest.raises(ValueError, match="no certificate in PEM"):
         certificates.read_expiry_dates("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
 

@@ -144,7 +144,7 @@ def test_one_attribute_stands_where_all_of_them_would(full_user: User, app: App)
     ]
 
 
-def test_all_attributes_are_told_once(full_user: User, app: App) -> None:
+def test_all_attributes_are_reported_once(full_user: User, app: App) -> None:
     wide = claims.build_claims(full_user, app, ["gam_user_additional_data"], KEY)
     assert claims.build_claims(full_user, app, ["gam_user_additional_data", "user_zone"], KEY) == wide
 
@@ -228,7 +228,7 @@ def test_a_token_that_ends_later_or_never_may_be_used(
 
 
 @pytest.mark.parametrize("scope", ["session_initial_prop", "fullcontrol"])
-def test_the_properties_of_a_login_are_told_as_they_were_given(bearer: UserinfoFacts, app: App, scope: str) -> None:
+def test_the_properties_of_a_login_are_reported_as_they_were_given(bearer: UserinfoFacts, app: App, scope: str) -> None:
     assert bearer.token is not None
     given_along = (InitialProperty("Branch", "7"), InitialProperty("Area", ""))
     token = replace(bearer.token, scopes=(scope,), initial_properties=given_along)

@@ -183,7 +183,7 @@ def test_secrets_are_equal_when_their_texts_are(one: str, other: str) -> None:
     assert hash(Secret(one)) == hash(Secret(one))
 
 
-def test_a_secret_is_no_text() -> None:
+def test_a_secret_is_not_a_text() -> None:
     text: object = HIDDEN.reveal()
     assert text != HIDDEN
 

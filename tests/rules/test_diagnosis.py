@@ -37,7 +37,7 @@ def test_a_sound_key_breaks_no_rule_and_leaves_the_request_open(facts: GrantFact
     assert all(each.holds for each in judged if each.holds is not None)
 
 
-def test_two_broken_rules_both_speak_each_with_its_mend(facts: GrantFacts) -> None:
+def test_two_broken_rules_both_speak_each_with_its_fix(facts: GrantFacts) -> None:
     assert facts.app is not None
     assert facts.user is not None
     broken = replace(facts, app=replace(facts.app, enabled=False), user=replace(facts.user, blocked=True))
@@ -48,7 +48,7 @@ def test_two_broken_rules_both_speak_each_with_its_mend(facts: GrantFacts) -> No
     }
 
 
-def test_whoever_holds_the_key_learns_whether_it_may_be_used(facts: GrantFacts) -> None:
+def test_anyone_who_holds_the_key_learns_whether_it_may_be_used(facts: GrantFacts) -> None:
     verdict = diagnosis.verify(facts)
     assert (verdict.valid, verdict.rule, verdict.key) == (True, None, facts.key)
 

@@ -87,7 +87,7 @@ def test_without_a_look_into_the_store_only_what_is_around_it_is_judged(facts: D
 
 
 @pytest.mark.parametrize(("version", "status"), [(4, WRONG), (2, WARN)])
-def test_another_version_is_told(facts: DoctorFacts, version: int, status: str) -> None:
+def test_another_version_is_reported(facts: DoctorFacts, version: int, status: str) -> None:
     assert only(replace(facts, version=version, contents=None))[:2] == ("store", status)
 
 
@@ -120,7 +120,7 @@ def test_a_file_that_lets_others_in_is_wrong(facts: DoctorFacts, role: str, mode
         (0o104640, "others can read the store /gam/x (mode 4640)"),
     ],
 )
-def test_what_others_can_do_with_a_file_is_told_with_its_mode(facts: DoctorFacts, mode: int, told: str) -> None:
+def test_what_others_can_do_with_a_file_is_reported_with_its_mode(facts: DoctorFacts, mode: int, told: str) -> None:
     (found,) = worse(replace(facts, files=(FileFacts("store", "/gam/x", mode, 1000, 1),)))
     assert found.message == told
 
@@ -185,7 +185,7 @@ def test_a_credential_in_the_environment_is_a_warning(facts: DoctorFacts) -> Non
 
 
 @pytest.mark.parametrize(("days", "status"), [(0, WRONG), (-1, WRONG), (30, WARN)])
-def test_a_certificate_at_its_end_is_told(facts: DoctorFacts, now: datetime, days: int, status: str) -> None:
+def test_a_certificate_at_its_end_is_reported(facts: DoctorFacts, now: datetime, days: int, status: str) -> None:
     assert only(replace(facts, certificates=(Certificate("a b.pem", now + timedelta(days=days)),)))[:2] == (
         "tls",
         status,
@@ -257,7 +257,7 @@ def test_what_is_from_the_future_is_wrong(facts: DoctorFacts, contents: StoreCon
     )
 
 
-def test_numbers_are_told_in_good_english(facts: DoctorFacts, contents: StoreContents) -> None:
+def test_numbers_are_reported_in_good_english(facts: DoctorFacts, contents: StoreContents) -> None:
     told = (
         contents._replace(unlimited_keys=1),
         contents._replace(unlimited_keys=1200),
@@ -272,7 +272,7 @@ def test_numbers_are_told_in_good_english(facts: DoctorFacts, contents: StoreCon
     ]
 
 
-def test_a_mend_is_a_line_for_a_shell(facts: DoctorFacts) -> None:
+def test_a_fix_is_a_line_for_a_shell(facts: DoctorFacts) -> None:
     for finding in worse(replace(facts, files=(FileFacts("store", "/a b/'; rm -rf x", 0o666, 1001, 0),), free_bytes=0)):
         assert finding.mend is not None
         assert shlex.split(finding.mend)[-1] in ("/a b/'; rm -rf x", "/gam")

@@ -85,7 +85,7 @@ def usable(facts: GrantFacts) -> bool:
 
 
 @given(st.data())
-def test_the_keys_told_are_those_that_lose_a_scope_and_those_that_can_no_longer_be_used(
+def test_the_keys_reported_are_those_that_lose_a_scope_and_those_that_can_no_longer_be_used(
     facts: GrantFacts, data: st.DataObject
 ) -> None:
     before = data.draw(st.lists(standings(facts), max_size=4))

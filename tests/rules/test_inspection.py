@@ -9,7 +9,7 @@ from gamcli.rules.credentials import Entropy, Secret, mint_access_token, mint_ap
 from gamcli.rules.inspection import inspect
 
 
-def test_a_sound_api_key_tells_its_id(entropy: Entropy) -> None:
+def test_a_sound_api_key_reports_its_id(entropy: Entropy) -> None:
     key_id, secret = mint_api_key(entropy)
     found = inspect(secret.reveal())
     assert (found.type, found.id, found.checksum, found.damage) == ("API key", key_id, True, ())

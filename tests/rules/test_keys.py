@@ -132,7 +132,7 @@ def test_a_new_key_belongs_to_its_user_application_and_type(wish: GrantFacts, en
         (999_999_999, timedelta(days=36_500), timedelta(days=36_500)),
     ],
 )
-def test_a_key_lives_as_asked_but_never_beyond_the_timeout(
+def test_a_key_is_valid_as_asked_but_never_beyond_the_timeout(
     wish: GrantFacts, timeout: int, asked: timedelta | None, lifetime: timedelta | None
 ) -> None:
     issued = keys.issue(policy(wish, timeout_hours=timeout), KeyOptions(expires_in=asked), no_dice)

@@ -105,12 +105,12 @@ def test_utf_16_is_text_too(mark: bytes, encoding: str, size: int) -> None:
 @pytest.mark.parametrize("mark", UTF_16)
 @pytest.mark.parametrize("before", [b"", b"\0", b"\n"])
 @pytest.mark.parametrize("size", [1, 3, 1000])
-def test_a_mark_of_utf_16_hides_nothing_that_is_none(mark: bytes, before: bytes, size: int) -> None:
+def test_a_mark_of_utf_16_hides_nothing_that_is_invalid(mark: bytes, before: bytes, size: int) -> None:
     assert [each[:2] for each in found(*cut(mark + before + KEY.encode(), [size]))] == [(KEY, 1 + before.count(b"\n"))]
 
 
 @pytest.mark.parametrize(("mark", "encoding"), MARKED)
-def test_text_of_both_kinds_in_a_file_is_told_at_its_lines(mark: bytes, encoding: str) -> None:
+def test_text_of_both_kinds_in_a_file_is_reported_at_its_lines(mark: bytes, encoding: str) -> None:
     data = mark + f"\r\nключ {KEY}\r\n".encode(encoding) + f"{CLIENT}\n".encode()
     assert sorted(each[:2] for each in found(data)) == [(KEY, 2), (CLIENT, 3)]
 
@@ -136,7 +136,7 @@ def test_next_to_nothing_holds_nothing(data: bytes) -> None:
     assert found() == []
 
 
-def test_a_leak_tells_the_id_of_a_key_and_hides_the_rest(entropy: Entropy) -> None:
+def test_a_leak_reports_the_id_of_a_key_and_hides_the_rest(entropy: Entropy) -> None:
     key_id, secret = mint_api_key(entropy)
     key, client = find_leaks([f"{secret.reveal()} {CLIENT}".encode()])
     assert (key.id, client.id) == (key_id, None)

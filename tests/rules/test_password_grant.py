@@ -137,17 +137,17 @@ def test_of_two_broken_rules_the_earlier_one_speaks(login: GrantFacts, earlier: 
         ("scope_unpublished", None),
     ],
 )
-def test_a_refusal_names_the_command_that_mends_it(login: GrantFacts, rule: str, mend: str | None) -> None:
+def test_a_refusal_names_the_command_that_fixes_it(login: GrantFacts, rule: str, mend: str | None) -> None:
     assert refusal(BREAKS[rule][0](login)).hint == mend
 
 
 @pytest.mark.parametrize("broken", BREAKS["password_wrong"], ids=WAYS)
-def test_whoever_is_refused_for_a_password_is_told_the_same(login: GrantFacts, broken: Break) -> None:
+def test_anyone_who_is_refused_for_a_password_is_reported_the_same(login: GrantFacts, broken: Break) -> None:
     assert refusal(broken(login)).message == "no user of that name has that password"
 
 
 @pytest.mark.parametrize("broken", BREAKS["password_wrong"], ids=WAYS)
-def test_a_password_is_hashed_once_whoever_it_is_of(
+def test_a_password_is_hashed_once_anyone_who_it_is_of(
     login: GrantFacts, broken: Break, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     costs: list[passwords.ScryptCost] = []

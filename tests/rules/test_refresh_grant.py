@@ -182,7 +182,7 @@ def test_of_two_broken_rules_the_earlier_one_speaks(
         ("of_key", "auth_type_unavailable", "gamcli auth-type update apikey --enable"),
     ],
 )
-def test_a_refusal_names_the_command_that_mends_it(
+def test_a_refusal_names_the_command_that_fixes_it(
     request: pytest.FixtureRequest, session: str, rule: str, mend: str | None
 ) -> None:
     facts = BOTH[session][rule][0](request.getfixturevalue(session))
@@ -190,7 +190,7 @@ def test_a_refusal_names_the_command_that_mends_it(
     assert rules[rule].fix(facts) == mend
 
 
-def test_a_type_that_is_gone_is_told_by_its_name(of_password: GrantFacts) -> None:
+def test_a_type_that_is_gone_is_identified_by_its_name(of_password: GrantFacts) -> None:
     with pytest.raises(RefusedError, match="authentication type 'local' is unknown"):
         refresh_grant.decide(lacking("auth_type")(of_password))
 

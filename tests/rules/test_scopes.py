@@ -111,7 +111,7 @@ def test_an_unknown_scope_is_refused_with_the_nearest_name(word: str, hint: str)
     ("scope", "attribute"),
     [("user_Area", "Area"), ("user_email", None), ("gam_user_data", None), ("USER_Area", None), ("Area", None)],
 )
-def test_a_user_scope_that_is_no_field_stands_for_an_attribute(scope: str, attribute: str | None) -> None:
+def test_a_user_scope_that_is_not_a_field_stands_for_an_attribute(scope: str, attribute: str | None) -> None:
     assert scopes.attribute_id(scope) == attribute
 
 

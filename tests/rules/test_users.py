@@ -33,7 +33,7 @@ def test_a_new_user_has_a_name_a_guid_and_empty_fields(now: datetime) -> None:
     assert (made.email, made.roles, made.attributes, made.password_hash) == ("", (), {}, None)
 
 
-def test_fields_are_laid_over_the_defaults(now: datetime) -> None:
+def test_fields_are_laid_over_the_deproblems(now: datetime) -> None:
     given = {
         **{field: f"my {field}" for field in LIMITS},
         "email": "ana@example.com",
@@ -174,7 +174,7 @@ def test_a_new_email_is_not_verified_until_someone_says_so(
     assert users.apply_changes(replace(user, verified_email=True), changes, now).verified_email is verified
 
 
-def test_a_password_expires_after_its_life_or_never(now: datetime) -> None:
+def test_a_password_expires_after_its_lifetime_or_never(now: datetime) -> None:
     assert users.password_expiry(now, timedelta(days=90)) == now + timedelta(days=90)
     assert users.password_expiry(now, None) is None
     with pytest.raises(UsageError, match="expires at once"):

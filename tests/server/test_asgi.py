@@ -52,7 +52,7 @@ def ask(port: int) -> Iterator[Callable[..., Response]]:
     client.close()
 
 
-def test_a_key_is_traded_and_claims_are_read(ask: Callable[..., Response], form: dict[str, str]) -> None:
+def test_a_key_is_exchanged_and_claims_are_read(ask: Callable[..., Response], form: dict[str, str]) -> None:
     answer = ask("POST", TOKEN_PATH, urlencode(form).encode(), FORM)
     assert answer.status == 200
     assert dict(answer.fields)["cache-control"] == "no-store"
@@ -118,7 +118,7 @@ def application(gam: Gam) -> Application:
     return Application(gam.store.path, log=lambda _: None)
 
 
-def test_a_server_that_tells_of_no_start_is_served_with_its_first_request(application: Application) -> None:
+def test_a_server_that_mentions_no_start_is_served_with_its_first_request(application: Application) -> None:
     sent = ran(application, Wire(), scope("GET", "/healthz"))
     assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
     assert sent[0]["status"] == 200
@@ -134,7 +134,7 @@ def test_the_life_of_a_server_opens_and_closes_the_store(application: Applicatio
     ("environment", "told"),
     [({}, "no store is named"), ({"GAMCLI_STORE": "/nowhere/gam.db"}, "there is no store at /nowhere/gam.db")],
 )
-def test_a_store_that_cannot_be_opened_ends_the_start(
+def test_an_invalid_store_opened_ends_the_start(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], told: str
 ) -> None:
     monkeypatch.delenv("GAMCLI_STORE", raising=False)

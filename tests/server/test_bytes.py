@@ -90,13 +90,13 @@ def statuses(answer: bytes) -> list[int]:
     return [status for status in found if status != 100]
 
 
-def test_a_request_that_is_cut_anywhere_is_refused_or_let_go(impatient: Server, whole: bytes) -> None:
+def test_a_request_that_is_cut_anywhere_is_refused_or_released(impatient: Server, whole: bytes) -> None:
     for place in range(len(whole)):
         assert statuses(said(impatient, whole[:place])) == ([400] if place else []), place
     assert statuses(said(impatient, whole)) == [200]
 
 
-def test_a_request_that_stops_anywhere_is_told_when_its_time_is_over(impatient: Server, whole: bytes) -> None:
+def test_a_request_that_stops_anywhere_is_reported_when_its_time_is_over(impatient: Server, whole: bytes) -> None:
     places = range(0, len(whole), 5)
     with ExitStack() as stack:
         waiting = [(place, stack.enter_context(connected(impatient))) for place in places]
@@ -171,7 +171,7 @@ def test_pieces_of_requests_in_any_order_do_no_harm(impatient: Server) -> None:
     come()
 
 
-def test_connections_that_stay_idle_hold_up_nobody(serve: Callable[..., Server]) -> None:
+def test_connections_that_stay_idle_block_nobody(serve: Callable[..., Server]) -> None:
     server = serve()
     threads = threading.active_count()
     with ExitStack() as stack:

@@ -72,7 +72,7 @@ def test_userinfo_names_what_is_wrong_with_a_token(ask: Ask) -> None:
     ],
     ids=str,
 )
-def test_an_expired_token_has_the_status_that_is_wanted(
+def test_an_expired_token_has_the_status_that_is_requested(
     ask: Ask, post: Ask, forward: Callable[[timedelta], None], manner: ErrorFormat
 ) -> None:
     fields = {"Authorization": json.loads(post().body)["access_token"]}
@@ -83,7 +83,7 @@ def test_an_expired_token_has_the_status_that_is_wanted(
     assert ask("GET", USERINFO_PATH, None, {"Authorization": "x"}).status == 401
 
 
-def test_what_http_itself_refuses_is_told_alike(ask: Ask, raw: Callable[..., bytes]) -> None:
+def test_what_http_itself_refuses_is_reported_alike(ask: Ask, raw: Callable[..., bytes]) -> None:
     assert told(ask("GET", "/nowhere")) == (404, "invalid_request", None)
     assert told(ask("DELETE", USERINFO_PATH)) == (405, "invalid_request", None)
     for sent, status in ((b"x\r\n\r\n", 400), (_too_large(), 413)):
@@ -97,7 +97,7 @@ def _too_large() -> bytes:
     return f"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode()
 
 
-def test_a_store_that_is_gone_is_told_with_a_time_to_try_again(ask: Ask, post: Ask, gam: Gam) -> None:
+def test_a_store_that_is_gone_is_reported_with_a_time_to_try_again(ask: Ask, post: Ask, gam: Gam) -> None:
     gam.store.path.unlink()
     for response in (post(), ask("GET", "/healthz")):
         assert told(response) == (503, "temporarily_unavailable", None)

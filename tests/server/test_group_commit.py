@@ -114,7 +114,7 @@ def test_userinfo_does_not_wait_for_a_commit(
         assert waits.result(10) == 200
 
 
-def test_an_answer_tells_of_what_is_committed(post: Ask, gam: Gam) -> None:
+def test_an_answer_mentions_what_is_committed(post: Ask, gam: Gam) -> None:
     for _ in range(5):
         token = json.loads(post().body)["access_token"]
         connection = sqlite3.connect(gam.store.path)
@@ -144,7 +144,7 @@ def test_a_grant_waits_for_a_writer_and_the_others_do_not(
         assert [each.result(10) for each in both] == [200, 200]
 
 
-def test_who_has_waited_too_long_for_a_writer_is_told_that_the_store_is_busy(
+def test_who_has_waited_too_long_for_a_writer_is_reported_that_the_store_is_busy(
     post: Ask, gam: Gam, monkeypatch: pytest.MonkeyPatch, lines: list[str]
 ) -> None:
     monkeypatch.setattr(worker_pool, "MAX_WAIT_SECONDS", 0.2)

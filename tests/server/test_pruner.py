@@ -54,7 +54,7 @@ def peopled(gam: Gam) -> Gam:
     return gam
 
 
-def test_what_is_long_dead_goes_while_the_server_runs(peopled: Gam) -> None:
+def test_what_is_expired_goes_while_the_server_runs(peopled: Gam) -> None:
     with closing(Pruner(peopled, OFTEN)):
         wait_until(lambda: told(peopled) == ['{"tokens":2500,"sessions":0}'])
         put_tokens(peopled, 5, 35)

@@ -107,7 +107,7 @@ def test_however_many_there_are_the_entries_are_few(gam: Gam, told: Callable[[],
     assert found[0][1]["refused"] == {"key_unproven": 2}
 
 
-def test_a_busy_store_is_told_later(
+def test_a_busy_store_is_retried_later(
     gam: Gam, told: Callable[[], Told], forward: Callable[[timedelta], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gamcli.server.refusal_counts.BUSY_SECONDS", 0)
@@ -134,7 +134,7 @@ def test_a_store_in_memory_gets_none(gam: Gam) -> None:
         assert tx.one("SELECT count(*) FROM audit") == (0,)
 
 
-def test_what_a_server_refused_is_in_the_trail_once_it_has_stopped(
+def test_what_a_server_refused_is_in_the_audit_log_once_it_has_stopped(
     gam: Gam, server: Server, ask: Callable[..., Any], post: Callable[..., Any], told: Callable[[], Told]
 ) -> None:
     auth_types.update(gam, "local", {"enabled": True})

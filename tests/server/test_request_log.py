@@ -24,7 +24,7 @@ def told(log_format: str, request: Request | None = REQUEST, answer: TracedRespo
     return lines
 
 
-def test_a_line_for_people_tells_who_what_and_why() -> None:
+def test_a_line_for_people_reports_who_what_and_why() -> None:
     assert told("text") == [
         "2026-03-01T12:00:00Z f00d-1 POST /a 401 1.2ms client_id=portal key=0123abcd rule=key_expired",
         "2026-03-01T12:00:00Z f00d-2 POST /a 401 0.0ms client_id=portal key=0123abcd rule=key_expired",

@@ -138,7 +138,7 @@ def test_a_password_expires(send: Ask, gam: Gam, forward: Callable[[timedelta], 
     assert refused(send()) == ("24", 401)
 
 
-def test_a_password_is_hashed_where_it_holds_up_nobody(send: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_is_hashed_where_it_blocks_nobody(send: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     verify, names = passwords.verify, []
 
     def noted(password: Secret, stored: str) -> bool:
@@ -192,7 +192,7 @@ def test_no_renewal_is_left_when_the_application_takes_them_back(send: Ask, rene
     assert refused(renew(body)) == ("168", 401)
 
 
-def test_refusals_are_told_in_the_words_of_the_rfc(serve: Callable[..., Server], login: dict[str, str]) -> None:
+def test_refusals_are_reported_in_the_words_of_the_rfc(serve: Callable[..., Server], login: dict[str, str]) -> None:
     server = serve(manner=ErrorFormat("rfc6749"))
     client = HTTPConnection("127.0.0.1", server.port, timeout=10)
     told = []
@@ -241,7 +241,7 @@ def test_the_log_holds_neither_a_query_nor_a_secret(
 
 
 @pytest.mark.parametrize("query", ["", "?grant_type=password", "?grant_type=password&api_key=x&password=y"])
-def test_a_get_for_another_grant_is_told_to_post(ask: Ask, login: dict[str, str], query: str) -> None:
+def test_a_get_for_another_grant_is_asked_to_post(ask: Ask, login: dict[str, str], query: str) -> None:
     assert login
     response = ask("GET", PATH + query)
     assert (refused(response), dict(response.fields)["Allow"]) == (("405", 405), "POST")

@@ -39,7 +39,7 @@ def takes_long(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Event, Event]]
     go_on.set()
 
 
-def test_what_takes_long_holds_up_nobody(post: Ask, raw: Callable[..., bytes], takes_long: tuple[Event, Event]) -> None:
+def test_what_takes_long_blocks_nobody(post: Ask, raw: Callable[..., bytes], takes_long: tuple[Event, Event]) -> None:
     begun, go_on = takes_long
     with ThreadPoolExecutor(1) as pool:
         granted = pool.submit(post)
@@ -50,7 +50,7 @@ def test_what_takes_long_holds_up_nobody(post: Ask, raw: Callable[..., bytes], t
         assert granted.result(10).status == 200
 
 
-def test_who_has_waited_too_long_is_told_that_the_store_is_busy(
+def test_who_has_waited_too_long_is_reported_that_the_store_is_busy(
     post: Ask, takes_long: tuple[Event, Event], monkeypatch: pytest.MonkeyPatch, lines: list[str]
 ) -> None:
     monkeypatch.setattr(worker_pool, "MAX_WAIT_SECONDS", 0)
@@ -61,7 +61,7 @@ def test_who_has_waited_too_long_is_told_that_the_store_is_busy(
     assert not takes_long[0].is_set()
 
 
-def test_a_guest_waits_for_what_is_left_of_its_time(
+def test_a_request_waits_for_what_is_left_of_its_time(
     post: Ask, gam: Gam, takes_long: tuple[Event, Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     takes_long[1].set()
@@ -88,7 +88,7 @@ def test_a_store_that_is_busy_when_it_is_read_is_asked_again_with_patience(
     assert asked[-1] > 0
 
 
-def test_a_store_that_is_gone_is_told_to_those_who_wait(
+def test_a_store_that_is_gone_is_asked_to_those_who_wait(
     serve: Callable[..., Server], post: Ask, takes_long: tuple[Event, Event], tmp_path: Path
 ) -> None:
     del serve

@@ -6,7 +6,7 @@ from gamcli.model import APIKEY, App, AuthType, Key, User
 from gamcli.store import Store, adoptions
 
 
-def test_what_was_taken_over_is_remembered_until_it_is_let_go(
+def test_what_was_taken_over_is_remembered_until_it_is_released(
     store: Store, ana: User, portal: App, key: Key, now: datetime
 ) -> None:
     kind = AuthType("Machines", APIKEY, "", enabled=True, default=False, created_at=now, updated_at=now)

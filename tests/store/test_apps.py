@@ -127,7 +127,7 @@ def test_names_and_client_ids_are_unique(store: Store, portal: App, other: dict[
         (AppFilter(enabled=False, api_keys=True), []),
     ],
 )
-def test_a_list_shows_the_applications_that_are_wanted(three: Store, wanted: AppFilter, found: list[str]) -> None:
+def test_a_list_shows_the_applications_that_match(three: Store, wanted: AppFilter, found: list[str]) -> None:
     with three.reading() as tx:
         assert names(tx, wanted) == found
 
@@ -151,7 +151,7 @@ def test_a_list_is_sorted_by_each_field_in_both_directions(three: Store, sort: s
         assert names(tx, AppFilter(sort=f"-{sort}")) == backwards
 
 
-def test_a_list_is_not_sorted_by_what_is_no_field(three: Store) -> None:
+def test_a_list_is_not_sorted_by_what_is_not_a_field(three: Store) -> None:
     with three.reading() as tx, pytest.raises(UsageError, match="cannot sort by 'secret_digest'"):
         apps.each(tx, AppFilter(sort="secret_digest"))
 

@@ -108,7 +108,7 @@ def test_one_type_is_the_default(three: Store) -> None:
         (None, None, "-updated_at", ["beta", "Alpha", "gamma"]),
     ],
 )
-def test_a_list_shows_the_types_that_are_wanted_in_order(
+def test_a_list_shows_the_types_that_match_in_order(
     three: Store,
     kind: str | None,
     enabled: bool | None,  # noqa: FBT001 - a column of the table
@@ -119,7 +119,7 @@ def test_a_list_shows_the_types_that_are_wanted_in_order(
         assert [each.name for each in auth_types.each(tx, kind=kind, enabled=enabled, sort=sort)] == names
 
 
-def test_a_list_is_not_sorted_by_what_is_no_field(three: Store) -> None:
+def test_a_list_is_not_sorted_by_what_is_not_a_field(three: Store) -> None:
     with three.reading() as tx, pytest.raises(UsageError, match="cannot sort by 'fold'"):
         auth_types.each(tx, sort="fold")
 

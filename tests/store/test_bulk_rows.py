@@ -31,7 +31,7 @@ def test_many_users_are_found_at_once(store: Store, ana: User) -> None:
         assert len(bulk_rows.numbered(tx, list(range(1000)))) == 600
 
 
-def test_an_application_is_told_with_whether_it_has_keys(peopled: Store, portal: App) -> None:
+def test_an_application_is_reported_with_whether_it_has_keys(peopled: Store, portal: App) -> None:
     with peopled.writing() as tx:
         assert bulk_rows.app_number(tx, portal.client_id) == (1, True)
         tx.run("DELETE FROM key")
@@ -58,7 +58,7 @@ def test_rows_come_back_in_chunks_with_their_terms(store: Store) -> None:
         assert bulk_rows.counts(tx) == Counts(0, 0, 0, 0)
 
 
-def test_pairs_that_come_twice_are_told_with_the_line_of_the_first(store: Store) -> None:
+def test_pairs_that_come_twice_are_reported_with_the_line_of_the_first(store: Store) -> None:
     with store.reading() as tx:
         bulk_rows.clear(tx)
         pairs = [(1, 1), (1, 2), (1, 1), (2, 1), (1, 2), (1, 1)]

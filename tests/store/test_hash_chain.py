@@ -92,7 +92,7 @@ def test_a_changed_entry_is_found(trail: Store, tamper: Tamper, change: str) -> 
     assert wrong(trail) == f"entry 3 was changed, moved or put in: {told}"
 
 
-def test_an_entry_whose_hash_was_made_anew_breaks_the_next(trail: Store, tamper: Tamper) -> None:
+def test_an_entry_whose_hash_was_renewed_breaks_the_next(trail: Store, tamper: Tamper) -> None:
     entry = (3, "2026-03-03T12:00:00Z", "eva", "test.note", "t3", "{}")
     new = hash_chain.digest(hashes(trail)[1], entry)
     tamper(f"UPDATE audit SET actor = 'eva', details = '{{}}', hash = '{new}' WHERE seq = 3")
@@ -117,7 +117,7 @@ def test_bytes_that_are_no_text_are_found(trail: Store, tamper: Tamper, column: 
     assert wrong(trail) == "entry 4 was changed or put in: it is not UTF-8 text"
 
 
-def test_what_else_the_file_fails_at_is_told_as_ever(trail: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_else_the_file_fails_at_is_reported_as_ever(trail: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object) -> hash_chain.Head:
         raise sqlite3.OperationalError("disk I/O error")
 
@@ -139,7 +139,7 @@ def test_a_removed_entry_is_found(trail: Store, tamper: Tamper, gone: int) -> No
     assert wrong(trail).startswith(f"entry {gone} was changed, moved or put in")
 
 
-def test_an_empty_trail_has_lost_its_first_entry(trail: Store, tamper: Tamper) -> None:
+def test_an_empty_audit_log_has_lost_its_first_entry(trail: Store, tamper: Tamper) -> None:
     tamper("DELETE FROM audit")
     assert wrong(trail) == "entry 1 was removed: the trail is empty"
 
@@ -179,7 +179,7 @@ def test_a_cut_tail_is_found_by_a_hash_that_was_kept(trail: Store, tamper: Tampe
     assert wrong(trail, head) == f"no entry has the hash {head}: {told}"
 
 
-def test_a_tail_that_was_written_anew_is_found_by_a_hash_that_was_kept(trail: Store, tamper: Tamper) -> None:
+def test_a_tail_that_was_rewritten_is_found_by_a_hash_that_was_kept(trail: Store, tamper: Tamper) -> None:
     head = hashes(trail)[3]
     tamper("DELETE FROM audit WHERE seq > 2")
     with trail.writing() as tx:

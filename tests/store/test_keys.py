@@ -164,7 +164,7 @@ def test_a_key_does_not_end_as_anything_else(peopled: Store, key: Key, now: date
         (KeyFilter(user_guid="bob", client_id="i" * 32, not_ended=True), set()),
     ],
 )
-def test_a_list_shows_the_keys_that_are_wanted(four: Store, wanted: KeyFilter, found: set[str]) -> None:
+def test_a_list_shows_the_keys_that_match(four: Store, wanted: KeyFilter, found: set[str]) -> None:
     with four.reading() as tx:
         assert set(ids(tx, wanted)) == found
 

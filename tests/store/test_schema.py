@@ -56,7 +56,7 @@ def test_a_new_store_has_all_tables_and_the_record_of_each_step(closed: Path) ->
     } == {1}
 
 
-def test_the_history_tells_every_step() -> None:
+def test_the_history_reports_every_step() -> None:
     assert re.findall(r"^    (\d+)  ", schema.__doc__ or "", re.MULTILINE) == [
         str(step) for step in range(1, len(schema.STEPS) + 1)
     ]
@@ -146,7 +146,7 @@ def filled_as_step_2(path: Path) -> None:
 
 
 @pytest.mark.parametrize("filled", [filled_as_step_1, filled_as_step_2])
-def test_the_trail_of_an_earlier_version_is_chained(tmp_path: Path, filled: Callable[[Path], None]) -> None:
+def test_the_audit_log_of_an_earlier_version_is_chained(tmp_path: Path, filled: Callable[[Path], None]) -> None:
     path = tmp_path / "old.db"
     filled(path)
     with Store.open(path) as store, store.writing() as tx:

@@ -121,7 +121,7 @@ def test_a_session_is_deleted_with_its_user_and_its_application(begun: Store, se
         assert tx.one("SELECT (SELECT count(*) FROM session) + (SELECT count(*) FROM refresh_token)") == (0,)
 
 
-def test_a_token_without_its_session_is_dead(begun: Store) -> None:
+def test_a_token_without_its_session_is_inactive(begun: Store) -> None:
     with begun.writing() as tx:
         tx.run("DELETE FROM session")
     assert token(begun) is None
@@ -132,7 +132,7 @@ def test_sessions_count_up(begun: Store) -> None:
         assert [sessions.next_id(tx, row) for row in (1, 7, 8, 100)] == [8, 8, 8, 100]
 
 
-def test_a_hash_is_made_anew_unless_it_changed(peopled: Store, ana: User) -> None:
+def test_a_hash_is_renewed_unless_it_changed(peopled: Store, ana: User) -> None:
     with peopled.writing() as tx:
         users.save(tx, replace(ana, password_hash="one"))
         users.rehash(tx, ana.guid, "one", "two")

@@ -118,7 +118,9 @@ def test_a_newer_token_supersedes_the_earlier_ones_of_its_pair(issued: Store, ke
     assert [status(issued, now, row) for row in (7, 8, 9)] == ["revoked", "revoked", "active"]
 
 
-def test_a_superseded_token_is_dead_even_when_the_clock_was_set_back(issued: Store, key: Key, now: datetime) -> None:
+def test_a_superseded_token_is_inactive_even_when_the_clock_was_set_back(
+    issued: Store, key: Key, now: datetime
+) -> None:
     ahead = micros(now + HOUR)
     with issued.writing() as tx:
         add(tx, ahead, key, now)
@@ -175,16 +177,16 @@ def three(issued: Store, key: Key, ana: User, portal: App, now: datetime) -> Sto
         (TokenFilter(sort="-expires_at"), [7, 8, 9]),
     ],
 )
-def test_a_list_shows_the_tokens_that_are_wanted_in_order(three: Store, wanted: TokenFilter, rows: list[int]) -> None:
+def test_a_list_shows_the_tokens_that_match_in_order(three: Store, wanted: TokenFilter, rows: list[int]) -> None:
     with three.reading() as tx:
         listed = [token.row for token in tokens.each(tx, wanted)]
     assert listed == rows
 
 
-def test_a_list_is_not_sorted_by_what_is_no_field(three: Store) -> None:
+def test_a_list_is_not_sorted_by_what_is_not_a_field(three: Store) -> None:
     with three.reading() as tx, pytest.raises(UsageError, match="cannot sort by 'digest'"):
         tokens.each(tx, TokenFilter(sort="digest"))
 
 
-def test_the_row_of_a_token_tells_when_it_was_issued(now: datetime) -> None:
+def test_the_row_of_a_token_reports_when_it_was_issued(now: datetime) -> None:
     assert instant(micros(now)) == now

@@ -119,7 +119,7 @@ def test_names_emails_and_guids_are_unique(peopled: Store, ana: User, other: dic
         (UserFilter(attribute="Area", role="admin", blocked=True), ["cleo"]),
     ],
 )
-def test_a_list_shows_the_users_that_are_wanted(three: Store, wanted: UserFilter, found: list[str]) -> None:
+def test_a_list_shows_the_users_that_match(three: Store, wanted: UserFilter, found: list[str]) -> None:
     with three.reading() as tx:
         assert names(tx, wanted) == found
 
@@ -143,7 +143,7 @@ def test_a_list_is_sorted_by_each_field_in_both_directions(three: Store, sort: s
         assert names(tx, UserFilter(sort=f"-{sort}")) == found[::-1]
 
 
-def test_a_list_is_not_sorted_by_what_is_no_field(three: Store) -> None:
+def test_a_list_is_not_sorted_by_what_is_not_a_field(three: Store) -> None:
     with three.reading() as tx, pytest.raises(UsageError, match="cannot sort by 'password_hash'"):
         users.each(tx, UserFilter(sort="password_hash"))
 

@@ -12,7 +12,7 @@ def is_now(instant: datetime) -> bool:
     return abs(datetime.now(UTC) - instant) < timedelta(minutes=1)
 
 
-def test_a_clock_goes_until_it_is_told_otherwise() -> None:
+def test_a_clock_goes_until_it_is_set() -> None:
     clock = Clock()
     assert is_now(clock())
     assert clock().utcoffset() == timedelta(0)

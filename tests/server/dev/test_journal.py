@@ -60,7 +60,7 @@ def test_no_other_file_becomes_a_journal(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["missing/journal", ".", "a\0b"])
-def test_a_journal_that_cannot_be_written_is_told(tmp_path: Path, name: str) -> None:
+def test_a_journal_that_cannot_be_written_is_reported(tmp_path: Path, name: str) -> None:
     with pytest.raises(FailedError, match="cannot write the journal"):
         JournalFile(f"{tmp_path}/{name}")
 
@@ -83,7 +83,7 @@ def test_a_full_disk_stops_nobody() -> None:
         ("", b"", ""),
     ],
 )
-def test_a_record_tells_which_grant_was_asked_for(query: str, body: bytes, grant: str) -> None:
+def test_a_record_reports_which_grant_was_asked_for(query: str, body: bytes, grant: str) -> None:
     record = journal_record(LINE, Request("POST", "/oauth/gam/v2.0/access_token", query, {}, body))
     assert record.grant == grant
     assert "secret" not in repr(record)

@@ -93,7 +93,7 @@ def test_without_faults_it_is_a_server_as_any_other(client: Client, form: dict[s
 
 @pytest.mark.parametrize("status", [401, 429, 500, 503])
 @pytest.mark.parametrize("error_format", ["gam", "rfc6749"])
-def test_a_fault_is_told_as_the_real_one(
+def test_a_fault_is_reported_as_the_real_one(
     begin: Begin, visit: Visit, form: dict[str, str], faults: Faults, status: int, error_format: str
 ) -> None:
     faults.add(f"token={status}")
@@ -208,7 +208,7 @@ def test_a_connection_is_heard_again_once_its_answer_has_left(begin: Begin, visi
             found += client.recv(65536)
 
 
-def test_who_gives_up_meanwhile_is_forgotten(begin: Begin, visit: Visit, faults: Faults) -> None:
+def test_who_gives_up_in_the_meantime_is_forgotten(begin: Begin, visit: Visit, faults: Faults) -> None:
     server = begin()
     faults.add("healthz.latency=100ms:2x")
     hasty = visit(server)

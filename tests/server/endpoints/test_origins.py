@@ -31,7 +31,7 @@ def cors(response: Response) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("path", "methods"), [(TOKEN_PATH, "POST"), (USERINFO_PATH, "GET, POST"), ("/healthz", "GET")])
-def test_a_preflight_is_told_what_may_be_sent(ask: Ask, path: str, methods: str) -> None:
+def test_a_preflight_is_reported_what_may_be_sent(ask: Ask, path: str, methods: str) -> None:
     for _ in range(2):
         response = ask("OPTIONS", path, None, {**HERE, "Access-Control-Request-Method": "POST"})
         assert (response.status, response.body) == (204, b"")
@@ -115,7 +115,7 @@ def test_an_origin_is_read_as_browsers_write_it(text: str, origin: str) -> None:
         ("https://café.example", "https://app.example.org"),
     ],
 )
-def test_what_is_no_origin_is_refused(text: str, hint: str) -> None:
+def test_what_is_not_an_origin_is_refused(text: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
         origins.parse_origin(text)
     assert caught.value.hint == f"--cors-origin {hint}"

@@ -68,7 +68,7 @@ def test_what_nobody_foresaw_is_a_bug(error: Exception) -> None:
     assert b"s3" not in refusals.refusal_response("bug").body
 
 
-def test_a_busy_store_is_told_from_one_that_is_gone() -> None:
+def test_a_busy_store_is_distinguished_from_one_that_is_gone() -> None:
     assert refusals.rule_for_error(errors.StoreBusyError("")) == "store_busy"
     assert refusals.rule_for_error(errors.StoreUnusableError("")) == "store_gone"
 
@@ -90,7 +90,7 @@ def test_a_refusal_has_the_shape_of_gam() -> None:
     }
 
 
-def test_a_refusal_has_the_shape_of_rfc_6749_when_that_is_wanted() -> None:
+def test_a_refusal_has_the_shape_of_rfc_6749_when_that_is_requested() -> None:
     response = refusals.refusal_response("remote_rest_off", error_format=refusals.ErrorFormat("rfc6749"))
     assert (response.status, json.loads(response.body)) == (
         400,

@@ -333,7 +333,7 @@ def test_only_a_401_carries_a_challenge(post: Ask) -> None:
         ("get", "/healthz", "GET"),
     ],
 )
-def test_a_wrong_method_is_told_the_right_ones(ask: Ask, method: str, path: str, allow: str) -> None:
+def test_a_wrong_method_is_reported_the_right_ones(ask: Ask, method: str, path: str, allow: str) -> None:
     response = ask(method, path)
     assert refused(response) == ("405", 405)
     assert dict(response.fields)["Allow"] == allow
@@ -354,7 +354,7 @@ def test_a_base_path_comes_before_every_route(serve: Callable[..., Server], raw:
         assert answer.startswith(f"HTTP/1.1 {status} ".encode())
 
 
-def test_userinfo_tells_the_claims_of_the_scopes(ask: Ask, post: Ask) -> None:
+def test_userinfo_reports_the_claims_of_the_scopes(ask: Ask, post: Ask) -> None:
     token = token_of(post(scope="user_email+user_team"))
     expected = {
         "email": "ana@example.org",
@@ -401,7 +401,9 @@ def all_tokens(gam: Gam) -> list[Any]:
 
 
 @pytest.mark.parametrize("rule", TOKEN_REFUSED_BY_STATE)
-def test_a_token_dies_with_what_it_stands_on(ask: Ask, post: Ask, gam: Gam, lines: list[str], rule: str) -> None:
+def test_a_token_is_invalidated_with_what_it_stands_on(
+    ask: Ask, post: Ask, gam: Gam, lines: list[str], rule: str
+) -> None:
     change, expected = TOKEN_REFUSED_BY_STATE[rule]
     fields = {"Authorization": token_of(post())}
     assert ask("GET", USERINFO_PATH, None, fields).status == 200
@@ -410,7 +412,7 @@ def test_a_token_dies_with_what_it_stands_on(ask: Ask, post: Ask, gam: Gam, line
     assert lines[-1].endswith(f"rule={rule}")
 
 
-def test_a_token_dies_with_its_key(ask: Ask, post: Ask, gam: Gam) -> None:
+def test_a_token_is_invalidated_with_its_key(ask: Ask, post: Ask, gam: Gam) -> None:
     fields = {"Authorization": token_of(post())}
     keys.revoke_all(gam, keys.KeySearch(user="ana"), None, 1)
     assert refused(ask("GET", USERINFO_PATH, None, fields)) == ("102", 401)
@@ -422,7 +424,7 @@ def test_a_token_expires(ask: Ask, post: Ask, forward: Callable[[timedelta], Non
     assert refused(ask("GET", USERINFO_PATH, None, fields)) == ("103", 401)
 
 
-def test_healthz_tells_whether_the_store_answers(ask: Ask) -> None:
+def test_healthz_reports_whether_the_store_answers(ask: Ask) -> None:
     response = ask("GET", "/healthz")
     assert (response.status, response.body) == (200, b'{"status":"ok"}')
 
@@ -477,7 +479,7 @@ def lowered(fields: dict[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in fields.items()}
 
 
-def test_a_bug_is_500_and_tells_its_place_to_the_log_alone(gam: Gam, form: dict[str, str]) -> None:
+def test_a_bug_is_500_and_reports_its_place_to_the_log_alone(gam: Gam, form: dict[str, str]) -> None:
     def broken(_: int) -> bytes:
         raise ValueError("s3")
 
@@ -501,7 +503,7 @@ def test_the_log_names_client_and_key_but_no_secret(post: Ask, form: dict[str, s
         assert token not in line
 
 
-def test_the_log_names_no_client_that_is_none(post: Ask, form: dict[str, str], lines: list[str], gam: Gam) -> None:
+def test_the_log_names_no_client_that_is_invalid(post: Ask, form: dict[str, str], lines: list[str], gam: Gam) -> None:
     post(client_id=form["client_secret"], client_secret=form["client_id"])
     assert lines[-1].endswith("rule=client_unknown")
     with gam.store.writing() as tx:

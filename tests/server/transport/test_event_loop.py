@@ -157,7 +157,7 @@ def test_an_endless_head_is_cut_off(server: Server) -> None:
             client.sendall(b"a: b\r\n" * 10_000_000)
 
 
-def test_a_client_that_waits_is_told_to_continue(server: Server) -> None:
+def test_a_client_that_waits_is_asked_to_continue(server: Server) -> None:
     with connected(server) as client:
         client.sendall(b"POST /nowhere HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 2\r\n\r\n")
         assert client.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -165,12 +165,12 @@ def test_a_client_that_waits_is_told_to_continue(server: Server) -> None:
         assert statuses(client.recv(65536)) == [404]
 
 
-def test_a_client_that_waits_with_too_much_is_told_so_at_once(raw: Raw) -> None:
+def test_a_client_that_waits_with_too_much_is_reported_so_at_once(raw: Raw) -> None:
     head = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % (MAX_BODY + 1)
     assert statuses(raw(head, half_close=False)) == [413]
 
 
-def test_curl_hears_of_a_body_that_is_too_large(server: Server) -> None:
+def test_curl_learns_of_a_body_that_is_too_large(server: Server) -> None:
     done = subprocess.run(
         ["curl", "-s", "-o", os.devnull, "-w", "%{http_code}", "--data-binary", "@-", f"{server.url}/healthz"],
         input=b"x" * 2_000_000, capture_output=True, check=False, timeout=10,
@@ -256,7 +256,7 @@ def cramped(server: Server) -> socket.socket:
     return client
 
 
-def test_who_does_not_listen_is_let_go(serve: Callable[..., Server]) -> None:
+def test_who_does_not_listen_is_released(serve: Callable[..., Server]) -> None:
     server = serve(times=Timeouts(request=0.2))
     with cramped(server) as client, pytest.raises(OSError):  # noqa: PT011 - reset or broken pipe
         client.sendall(HEALTHZ * 500_000)
@@ -383,7 +383,7 @@ def test_a_server_that_was_stopped_before_it_ran_ends_at_once(gam: Gam) -> None:
 
 
 @pytest.mark.parametrize("reads_again", [False, True])
-def test_a_log_reader_that_stalls_holds_up_nobody(gam: Gam, monkeypatch: pytest.MonkeyPatch, reads_again: bool) -> None:  # noqa: FBT001 - a case
+def test_a_log_reader_that_stalls_blocks_nobody(gam: Gam, monkeypatch: pytest.MonkeyPatch, reads_again: bool) -> None:  # noqa: FBT001 - a case
     monkeypatch.setattr(log_writer, "MAX_QUEUED_LINES", 3)
     monkeypatch.setattr(log_writer, "CLOSE_SECONDS", 0.2)
     stalled, go_on, lines = Event(), Event(), list[str]()
@@ -473,13 +473,13 @@ def test_a_port_in_use_is_explained(server: Server, gam: Gam) -> None:
 
 
 @pytest.mark.parametrize(("host", "port"), [("256.0.0.1", 0), ("127.0.0.1", 70_000), ("203.0.113.1", 0), ("a" * 70, 0)])
-def test_an_address_that_cannot_be_is_explained(gam: Gam, host: str, port: int) -> None:
+def test_an_invalid_address_is_explained(gam: Gam, host: str, port: int) -> None:
     with pytest.raises(FailedError, match=r"^cannot listen on .*[^.]$") as e:
         Server(gam, ServerOptions(log=lambda _: None, host=host, port=port))
     assert "--port 0" in str(e.value.hint)
 
 
-def test_a_store_that_vanished_is_told_before_anybody_is_served(gam: Gam) -> None:
+def test_a_store_that_vanished_is_reported_before_anybody_is_served(gam: Gam) -> None:
     gam.store.path.unlink()
     with pytest.raises(StoreMissingError):
         Server(gam, ServerOptions(log=lambda _: None))

@@ -190,7 +190,7 @@ def test_a_long_head_is_read_and_not_remembered() -> None:
     assert messages._cached_head.cache_info().currsize == before  # noqa: SLF001 - as above
 
 
-def test_a_client_that_waits_is_told_to_continue_once() -> None:
+def test_a_client_that_waits_is_asked_to_continue_once() -> None:
     head, body = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n", b"ab"
     inbox = RequestParser("peer")
     for _ in range(2):

@@ -55,7 +55,7 @@ def connected(server: Server) -> socket.socket:
     return socket.create_connection(("127.0.0.1", server.port), timeout=10)
 
 
-def test_a_key_is_traded_over_https(server: Server, trusting: ssl.SSLContext, form: dict[str, str]) -> None:
+def test_a_key_is_exchanged_over_https(server: Server, trusting: ssl.SSLContext, form: dict[str, str]) -> None:
     client = HTTPSConnection("127.0.0.1", server.port, timeout=10, context=trusting)
     for _ in range(3):
         fields = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -85,7 +85,7 @@ def test_pipelined_requests_and_a_large_body_come_whole(server: Server, trusting
     assert answer.count(b"HTTP/1.1 405 ") == 5
 
 
-def test_who_does_not_shake_hands_is_let_go_and_holds_up_nobody(server: Server, trusting: ssl.SSLContext) -> None:
+def test_who_does_not_shake_hands_is_released_and_blocks_nobody(server: Server, trusting: ssl.SSLContext) -> None:
     with connected(server) as silent, connected(server) as plain:
         plain.sendall(HEALTHZ)
         with connected(server) as other, trusting.wrap_socket(other, server_hostname="localhost") as client:
@@ -134,7 +134,7 @@ def test_the_least_version_is_1_2(files: Pair) -> None:
     assert tls.load_context(*files).minimum_version == ssl.TLSVersion.TLSv1_2
 
 
-def test_a_certificate_that_cannot_be_is_refused(files: Pair, tmp_path: Path) -> None:
+def test_an_invalid_certificate_is_refused(files: Pair, tmp_path: Path) -> None:
     other, text, sealed = pair(tmp_path, "other"), tmp_path / "text", tmp_path / "sealed.key"
     text.write_text("x", encoding="ascii")
     seal = ["openssl", "ec", "-in", files.key, "-aes256", "-passout", "pass:x", "-out", str(sealed)]

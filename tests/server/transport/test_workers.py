@@ -125,7 +125,7 @@ def test_a_change_counts_for_the_next_request_to_any_worker(
     assert {asked(running.port, form)[0] for _ in range(20)} == {401}
 
 
-def test_a_worker_that_dies_is_followed_by_another(running: Running, form: dict[str, str]) -> None:
+def test_a_worker_that_is_invalidated_is_followed_by_another(running: Running, form: dict[str, str]) -> None:
     before = running.children()
     victim = min(before)
     os.kill(victim, signal.SIGKILL)
@@ -157,7 +157,7 @@ def is_alive(process: int) -> bool:
     return False
 
 
-def test_a_port_that_is_taken_is_told_before_anything_starts() -> None:
+def test_a_port_that_is_taken_is_reported_before_anything_starts() -> None:
     @contextmanager
     def make(_: ServerOptions) -> Iterator[None]:
         raise AssertionError

@@ -88,7 +88,7 @@ def test_one_who_was_faster_is_not_overwritten(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("end", backups.BESIDE)
-def test_no_copy_is_put_beside_a_log_that_is_not_its_own(tmp_path: Path, end: str) -> None:
+def test_no_copy_is_put_next_to_a_log_that_is_not_its_own(tmp_path: Path, end: str) -> None:
     (tmp_path / f"copy.db{end}").touch()
     with pytest.raises(ConflictError, match="part of the copy"), backups.becoming(tmp_path / "copy.db", over=True):
         pass
@@ -102,7 +102,7 @@ def test_what_goes_wrong_leaves_nothing_behind(store: Store, tmp_path: Path) -> 
     assert beside(tmp_path / "copy.db") == {"gam"}
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_reported(tmp_path: Path) -> None:
     with pytest.raises(FailedError, match="No such file"), backups.becoming(tmp_path / "no" / "copy.db"):
         pass
 

@@ -32,7 +32,7 @@ def wrong(found: list[StoreCheck]) -> dict[str, str]:
     return {each.name: each.what for each in found if not each.ok}
 
 
-def test_a_store_as_gamcli_writes_it_is_well(lived_in: Path) -> None:
+def test_a_store_as_gamcli_writes_it_is_valid(lived_in: Path) -> None:
     found = checks.of_store(lived_in)
     assert wrong(found) == {}
     assert [each.name for each in found] == [
@@ -94,7 +94,7 @@ def test_damage_in_any_part_is_an_answer(lived_in: Path, place: int) -> None:
     assert all("\n" not in each.what for each in found)
 
 
-def test_damage_that_cannot_even_be_told_is_an_answer(lived_in: Path) -> None:
+def test_damage_that_cannot_even_be_reported_is_an_answer(lived_in: Path) -> None:
     whole = lived_in.read_bytes()
     for name in (b"key_by_user", b"token_by_session", b"CREATE TABLE app"):
         for letter in (b"\xff", b"\x80", b"\xc3"):
@@ -110,7 +110,7 @@ def test_a_store_without_a_log_is_found_until_it_is_opened(lived_in: Path) -> No
     assert wrong(checks.of_store(lived_in)) == {}
 
 
-def test_what_is_no_store_is_not_asked_for_its_log(lived_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_a_store_is_not_asked_for_its_log(lived_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     change(lived_in, "PRAGMA journal_mode = DELETE")
     with monkeypatch.context() as patched:
         patched.setattr(os, "access", lambda *_: False)
@@ -119,7 +119,7 @@ def test_what_is_no_store_is_not_asked_for_its_log(lived_in: Path, monkeypatch: 
     assert checks.of_log(lived_in) == []
 
 
-def test_what_is_no_store_is_an_answer_too(tmp_path: Path) -> None:
+def test_what_is_not_a_store_is_an_answer_too(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     path.write_bytes(b"x" * 8192)
     assert list(wrong(checks.of_content(path))) == ["format"]
@@ -128,7 +128,7 @@ def test_what_is_no_store_is_an_answer_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", [0, 1, 2])
-def test_a_header_that_tells_an_earlier_version_is_found(lived_in: Path, version: int) -> None:
+def test_a_header_that_reports_an_earlier_version_is_found(lived_in: Path, version: int) -> None:
     change(lived_in, f"PRAGMA user_version = {version}", "UPDATE audit SET target = 'other' WHERE seq = 1")
     found = wrong(checks.of_content(lived_in))
     assert [*found] == ["format", "audit trail", "records"]
@@ -160,7 +160,7 @@ def test_an_older_store_is_checked_as_far_as_it_goes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("end", "mode"), [("", 0o644), ("-wal", 0o640), ("", 0o620)])
-def test_what_others_may_reach_is_found_with_the_mend(lived_in: Path, end: str, mode: int) -> None:
+def test_what_others_may_reach_is_found_with_the_fix(lived_in: Path, end: str, mode: int) -> None:
     path = Path(f"{lived_in}{end}")
     path.touch()
     path.chmod(mode)
@@ -195,7 +195,7 @@ def test_a_copy_with_other_counts_is_found(lived_in: Path) -> None:
     assert [each.ok for each in checks.of_counts(lived_in, counts)] == [False]
 
 
-def test_a_busy_store_is_no_damage(lived_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_busy_store_is_not_damage(lived_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backups, "PATIENCE", 0.0)
     with closing(sqlite3.connect(lived_in, isolation_level=None)) as other:
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -205,7 +205,7 @@ def test_a_busy_store_is_no_damage(lived_in: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("place", ["opened", "version"])
-def test_a_full_disk_is_no_damage_either(lived_in: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+def test_a_full_disk_is_not_damage_either(lived_in: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     def fail(*_: object) -> None:
         error = sqlite3.OperationalError("disk I/O error")
         error.sqlite_errorname = "SQLITE_IOERR_SHMSIZE"

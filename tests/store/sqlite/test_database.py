@@ -141,7 +141,7 @@ UNFIT: dict[str, tuple[Callable[[Path], None], type[StoreError], str]] = {
 
 
 @pytest.mark.parametrize(("make", "error", "hint"), UNFIT.values(), ids=UNFIT.keys())
-def test_what_is_no_store_is_told_apart_and_left_as_it_is(
+def test_what_is_not_a_store_is_reported_apart_and_left_as_it_is(
     tmp_path: Path, make: Callable[[Path], None], error: type[StoreError], hint: str
 ) -> None:
     path = tmp_path / "file"
@@ -173,14 +173,14 @@ def test_the_hint_for_a_missing_store_makes_it_where_it_was_looked_for(tmp_path:
 
 @pytest.mark.parametrize("name", ["x" * 300, "plain/store.db"])
 @pytest.mark.parametrize("reach", [Store.open, Store.create])
-def test_a_path_where_no_store_can_be_is_told(tmp_path: Path, name: str, reach: Callable[[Path], Store]) -> None:
+def test_a_path_where_no_store_can_be_is_reported(tmp_path: Path, name: str, reach: Callable[[Path], Store]) -> None:
     (tmp_path / "plain").touch()
     with pytest.raises(StoreError) as caught:
         reach(tmp_path / name)
     assert str(tmp_path) in caught.value.message
 
 
-def test_a_store_that_may_not_be_written_is_told_with_the_mend(
+def test_a_store_that_may_not_be_written_is_reported_with_the_fix(
     store: Store, store_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.close()
@@ -190,7 +190,7 @@ def test_a_store_that_may_not_be_written_is_told_with_the_mend(
     assert str(caught.value.hint).startswith("chmod u+rw")
 
 
-def test_a_store_that_turns_read_only_is_told(store: Store) -> None:
+def test_a_store_that_turns_read_only_is_reported(store: Store) -> None:
     with store.reading() as tx:
         tx.one("PRAGMA query_only = ON")
     with pytest.raises(StoreUnusableError, match="cannot be written") as caught:
@@ -198,7 +198,7 @@ def test_a_store_that_turns_read_only_is_told(store: Store) -> None:
     assert "mode" in str(caught.value.hint)
 
 
-def test_a_full_disk_is_told_and_nothing_is_changed(store: Store) -> None:
+def test_a_full_disk_is_reported_and_nothing_is_changed(store: Store) -> None:
     with store.reading() as tx:
         tx.one("PRAGMA max_page_count = 1")
     with pytest.raises(StoreUnusableError, match="is full") as caught:
@@ -207,7 +207,7 @@ def test_a_full_disk_is_told_and_nothing_is_changed(store: Store) -> None:
     assert notes(store) == []
 
 
-def test_a_damaged_page_is_told(store: Store, store_path: Path) -> None:
+def test_a_damaged_page_is_reported(store: Store, store_path: Path) -> None:
     for _ in range(50):
         note(store, "x" * 2000)
     store.close()
@@ -219,7 +219,7 @@ def test_a_damaged_page_is_told(store: Store, store_path: Path) -> None:
     assert "restore a backup" in str(caught.value.hint)
 
 
-def test_a_mistake_of_ours_is_told_as_a_failure_of_the_store(store: Store) -> None:
+def test_a_mistake_of_ours_is_reported_as_a_failure_of_the_store(store: Store) -> None:
     with pytest.raises(StoreUnusableError, match="failed: no such table: nowhere") as caught, store.writing() as tx:
         tx.run("DELETE FROM nowhere")
     assert isinstance(caught.value.__cause__, sqlite3.Error)
@@ -235,7 +235,7 @@ def test_a_store_that_another_holds_is_busy(store: Store, store_path: Path) -> N
     assert notes(store) == [1]
 
 
-def test_a_library_that_is_too_old_is_told_before_the_file_is_touched(
+def test_a_library_that_is_too_old_is_reported_before_the_file_is_touched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_text(tmp_path / "file")
@@ -287,7 +287,7 @@ def test_rows_within_a_change_are_read_until_the_outermost_ends(store: Store) ->
         assert next(rows) == (2,)
 
 
-def test_a_closed_store_is_told(store: Store) -> None:
+def test_a_closed_store_is_reported(store: Store) -> None:
     store.close()
     with pytest.raises(StoreUnusableError):
         note(store)
@@ -307,7 +307,7 @@ def test_one_store_serves_many_threads(store: Store) -> None:
 
 
 @pytest.mark.parametrize("name", ["\udcff", "ana\ud800"])
-def test_a_text_that_is_no_unicode_is_told(store: Store, name: str) -> None:
+def test_a_text_that_is_no_unicode_is_reported(store: Store, name: str) -> None:
     with pytest.raises(GamcliError), store.reading() as tx:
         users.named(tx, name)
 
@@ -320,7 +320,7 @@ def test_a_store_without_a_log_has_one_again_once_it_is_opened(store: Store, sto
         assert pragma(opened, "journal_mode") == "wal"
 
 
-def test_an_empty_database_is_no_store_until_it_is_made_one(tmp_path: Path) -> None:
+def test_an_empty_database_is_not_a_store_until_it_is_made_one(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -346,7 +346,7 @@ def test_an_empty_file_and_missing_folders_become_the_owners_alone(tmp_path: Pat
 
 
 @pytest.mark.parametrize("replaced", [False, True])
-def test_a_store_whose_file_was_taken_away_is_told(store: Store, store_path: Path, replaced: bool) -> None:  # noqa: FBT001 - a case
+def test_a_store_whose_file_was_taken_away_is_reported(store: Store, store_path: Path, replaced: bool) -> None:  # noqa: FBT001 - a case
     other = store_path.with_name("other.db")
     Store.create(other).close()
     if replaced:

@@ -90,13 +90,13 @@ def test_a_store_in_order_has_nothing_to_tell(look: Callable[[], StoreContents],
 
 
 @pytest.mark.usefixtures("held")
-def test_a_store_without_a_log_is_told(change: Change, look: Callable[[], StoreContents]) -> None:
+def test_a_store_without_a_log_is_reported(change: Change, look: Callable[[], StoreContents]) -> None:
     change("PRAGMA journal_mode = DELETE")
     assert not look().uses_wal
 
 
 @pytest.mark.usefixtures("held")
-def test_a_disabled_type_counts_the_live_keys_that_need_it(change: Change, look: Callable[[], StoreContents]) -> None:
+def test_a_disabled_type_counts_the_active_keys_that_need_it(change: Change, look: Callable[[], StoreContents]) -> None:
     change("UPDATE auth_type SET enabled = 0")
     assert look().default_auth_type == ("apikey", False)
     assert look().disabled_auth_types == (DisabledAuthType("apikey", 1, ()),)
@@ -150,7 +150,7 @@ def test_a_token_of_what_is_gone_is_an_orphan(change: Change, look: Callable[[],
 
 
 @pytest.mark.usefixtures("held")
-def test_an_orphan_that_a_prune_leaves_is_not_told(
+def test_an_orphan_that_a_prune_leaves_is_not_reported(
     change: Change, look: Callable[[], StoreContents], now: datetime
 ) -> None:
     old = micros(now - pruning.KEPT)
@@ -175,7 +175,7 @@ def test_a_key_that_its_application_would_bound_today_is_named(
 
 
 @pytest.mark.usefixtures("held")
-def test_the_latest_instants_are_told(change: Change, look: Callable[[], StoreContents], now: datetime) -> None:
+def test_the_latest_instants_are_reported(change: Change, look: Callable[[], StoreContents], now: datetime) -> None:
     change(TOKEN, 2**62)
     change("INSERT INTO audit (seq, at, actor, action, target, details) VALUES (99, 'never', '', '', '', '{}')")
     assert dict(look().latest_timestamps) == {
@@ -195,13 +195,13 @@ def test_a_clock_that_went_back_is_seen_in_the_audit(
     assert look().clock_step == found
 
 
-def test_of_another_version_only_that_is_told(change: Change, store_path: Path, now: datetime) -> None:
+def test_of_another_version_only_that_is_reported(change: Change, store_path: Path, now: datetime) -> None:
     for version in (1, 99):
         change(f"PRAGMA user_version = {version}")
         assert doctor.look(store_path, now) == (version, (), None)
 
 
-def test_what_is_no_store_is_refused(store: Store, tmp_path: Path, now: datetime) -> None:
+def test_what_is_not_a_store_is_refused(store: Store, tmp_path: Path, now: datetime) -> None:
     missing, empty, other, damaged = (tmp_path / name for name in ("missing", "empty", "other", "damaged"))
     empty.touch()
     with closing(sqlite3.connect(other)) as connection:
@@ -237,7 +237,7 @@ def test_outputs_of_batches_are_known(change: Change, store_path: Path, now: dat
     assert doctor.look(store_path, now)[1] == ("/gam/keys.csv",)
 
 
-def test_every_file_called_like_the_store_lies_beside_it(tmp_path: Path) -> None:
+def test_every_file_called_like_the_store_is_next_to_it(tmp_path: Path) -> None:
     folder = tmp_path / "gam"
     folder.mkdir(mode=0o700)
     path = folder / "a[b]*.db"
@@ -266,7 +266,7 @@ def test_what_killed_copies_left_is_found_once_nobody_writes_to_it(tmp_path: Pat
     assert [*doctor.left(tmp_path / "no" / "store.db", now)] == []
 
 
-def test_nothing_lies_where_there_is_no_folder(tmp_path: Path) -> None:
+def test_nothing_is_where_there_is_no_folder(tmp_path: Path) -> None:
     assert [*doctor.lying(tmp_path / "no" / "store.db")] == []
     assert doctor.room(tmp_path / "no" / "store.db") is None
     assert doctor.room(tmp_path / "store.db")

@@ -77,7 +77,7 @@ def test_a_link_that_leads_nowhere_or_in_circles_ends(folder: Path) -> None:
     assert not (folder / "no").exists()
 
 
-def test_a_folder_is_no_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_is_not_a_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StoreUnusableError, match="is a folder, a store is a file in one") as caught:
         Store.create(folder)
     assert caught.value.hint == f"--store {folder}/store.db"

@@ -156,7 +156,7 @@ def test_a_damaged_store_that_a_server_still_has_open_stays_too(two: tuple[Path,
 
 
 @pytest.mark.parametrize("logged", [False, True])
-def test_whoever_is_killed_meanwhile_leaves_one_of_the_two_whole(
+def test_anyone_who_is_killed_in_the_meantime_leaves_one_of_the_two_whole(
     two: tuple[Path, Path, Path],
     logged: bool,  # noqa: FBT001 - a case
 ) -> None:
@@ -206,7 +206,7 @@ def test_those_who_open_a_store_do_not_wait_for_each_other(two: tuple[Path, Path
         pass
 
 
-def test_a_store_that_cannot_be_reached_is_told(tmp_path: Path) -> None:
+def test_an_invalid_store_reached_is_reported(tmp_path: Path) -> None:
     with pytest.raises(StoreUnusableError, match="cannot be replaced"):
         replace.require_unused(tmp_path)
 
@@ -237,7 +237,7 @@ def test_compacting_gives_room_back_and_keeps_everything(store: Store) -> None:
 
 
 @pytest.mark.parametrize("begin", ["BEGIN IMMEDIATE", "BEGIN; SELECT * FROM audit"])
-def test_compacting_tells_when_others_are_at_work(store: Store, begin: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compacting_reports_when_others_are_at_work(store: Store, begin: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replace, "PATIENCE", 0.0)
     with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
         for statement in begin.split("; "):

@@ -19,7 +19,7 @@ def connection(peopled: Store, store_path: Path) -> Iterator[sqlite3.Connection]
         yield opened
 
 
-def test_each_table_tells_once_what_nobody_can_read(connection: sqlite3.Connection) -> None:
+def test_each_table_reports_once_what_nobody_can_read(connection: sqlite3.Connection) -> None:
     assert [*unreadable_values.unreadable(connection)] == []
     connection.execute("UPDATE user SET name = CAST(x'ff' AS TEXT), email = name, created_at = -1, updated_at = -1")
     connection.execute("UPDATE app SET api_key_timeout_hours = 9223372036854775807, retiring_digest = x'ff'")
@@ -36,7 +36,7 @@ def test_the_last_instant_of_all_is_one(connection: sqlite3.Connection) -> None:
     assert [*unreadable_values.unreadable(connection)] == ["an instant in key is in no calendar"]
 
 
-def test_what_keeps_sqlite_from_reading_is_no_text(connection: sqlite3.Connection) -> None:
+def test_what_keeps_sqlite_from_reading_is_not_a_text(connection: sqlite3.Connection) -> None:
     reads: list[str] = []
     connection.set_trace_callback(lambda sql: reads.append(sql) if 'FROM "user"' in sql else None)
     connection.set_progress_handler(lambda: bool(reads), 1)
