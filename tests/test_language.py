@@ -1,0 +1,95 @@
+"""Every text and name uses the words of the field: `tests/language.tsv` lists what not to write, and what instead."""
+
+import ast
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+RULES = [
+    tuple(line.split("\t"))
+    for line in (ROOT / "tests/language.tsv").read_text(encoding="utf-8").splitlines()
+    if line and not line.startswith("#")
+]
+EXEMPT = {"tests/language.tsv", "tests/test_language.py"}
+Text = tuple[str, int, str]
+
+
+def sources() -> list[Path]:
+    """Return the Python files of the program, its tests and its checks."""
+    found = [*ROOT.glob("gamcli/**/*.py"), *ROOT.glob("tests/**/*.py"), *ROOT.glob(".ci/*.py")]
+    return [path for path in found if "node_modules" not in path.parts and name(path) not in EXEMPT]
+
+
+def name(path: Path) -> str:
+    """Return the path as it is written in the repository."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def documents() -> Iterator[Text]:
+    """Yield each line of README, manual, help, transcripts and contract tables."""
+    patterns = ("README.md", "gamcli/**/*.md", "gamcli/**/*.tsv", "gamcli/**/*.toml", "tests/scripts/*.txt", ".ci/run")
+    for path in sorted(path for pattern in patterns for path in ROOT.glob(pattern)):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            yield name(path), number, line
+
+
+def texts_of(path: Path) -> Iterator[Text]:
+    """Yield the comments and the string literals of a Python file; of tests, only docstrings."""
+    with path.open("rb") as file:
+        for token in tokenize.tokenize(file.readline):
+            if token.type == tokenize.COMMENT:
+                yield name(path), token.start[0], token.string
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        is_document = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        literal = node.value if is_document and isinstance(node, ast.Expr) else node
+        wanted = is_document or "tests" not in path.relative_to(ROOT).parts
+        if wanted and isinstance(literal, ast.Constant) and isinstance(literal.value, str):
+            for offset, line in enumerate(literal.value.splitlines()):
+                yield name(path), literal.lineno + offset, line
+
+
+def names_of(path: Path) -> Iterator[Text]:
+    """Yield the names that a Python file gives to modules, classes, functions and parameters."""
+    yield name(path), 1, path.stem
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield name(path), node.lineno, node.name
+        elif isinstance(node, ast.arg):
+            yield name(path), node.lineno, node.arg
+
+
+def violations(kind: str, texts: Iterator[Text]) -> list[str]:
+    """Return each use of a word of that kind as FILE:LINE: what it says -> what to write."""
+    rules = [(re.compile(pattern, re.IGNORECASE if kind == "text" else 0), instead)
+             for which, pattern, instead in RULES if which == kind]  # fmt: skip
+    return [
+        f"{file}:{line}: '{found[0]}' -> {instead} ({text.strip()[:80]})"
+        for file, line, text in texts
+        for pattern, instead in rules
+        if (found := pattern.search(text))
+    ]
+
+
+def test_texts_are_written_in_the_words_of_the_field() -> None:
+    texts = [*documents(), *(text for path in sources() for text in texts_of(path))]
+    assert violations("text", iter(texts)) == []
+
+
+def test_names_are_those_of_the_field() -> None:
+    assert violations("name", (text for path in sources() for text in names_of(path))) == []
+
+
+def test_a_retired_word_is_found_with_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "module.py"
+    file.write_text('"""It is no store."""\n\n\ndef told(desk: int) -> int:\n    return desk  # nobody is told\n')
+    texts = [("module.py", 1, "It is no store."), ("module.py", 5, "# nobody is told")]
+    assert [text.partition(" ->")[0] for text in violations("text", iter(texts))] == [
+        "module.py:1: 'is no s'", "module.py:5: 'is told'",
+    ]  # fmt: skip
+    assert (
+        len(violations("name", iter([("module.py", 4, "told"), ("module.py", 4, "desk"), ("module.py", 4, "app")])))
+        == 2
+    )
