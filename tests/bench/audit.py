@@ -1,9 +1,9 @@
 """
-What the audit trail costs, and how fast it is proved whole: `python tests/bench/audit.py --entries 1000000`.
+Measure the audit log: `python tests/bench/audit.py --entries 1000000`.
 
-The entries that a second verifies are shown beside the barest loop: SHA-256 of as many bytes a row, all of them in
-memory. `audit verify` also runs as a process, to tell how much memory it takes at most, with a tenth of the entries
-too. Then `key generate --from`: the same keys with the audit trail and without, taking turns; medians are shown.
+Verified entries per second are compared with a bare loop that hashes as many bytes per row in memory with SHA-256.
+`audit verify` also runs as a process, to measure its peak memory, and again with a tenth of the entries. Then
+`key generate --from` issues the same keys with and without the audit log, in turn; medians are shown.
 """
 
 import gc

@@ -1,9 +1,9 @@
 """
-What a backup costs, against a plain file copy in the same run, and what it leaves of the grants meanwhile.
+Compare a backup with a plain file copy, and measure its effect on grants: `python tests/bench/backup.py`.
 
-`python tests/bench/backup.py`. A plain copy is `cp`, then `sync` of that file: a backup is on disk too when it is told.
-The two take turns; medians are shown, and the ratio within rounds. Then `serve` answers grants, as `serve.py` measures
-them, alone and while one backup follows the other without a pause, each a process `gamcli store backup` of its own.
+A plain copy is `cp` and then `sync` of the file, because a finished backup is on disk too. The two run in turn; medians
+are shown, and the ratio within each round. Then `serve` answers grants as in `serve.py`, first alone, then while
+processes of `gamcli store backup` follow each other without a pause.
 """
 
 import os
@@ -125,8 +125,8 @@ def compare_grants(path: Path, requests: list[str], asked: tuple[int, float, int
             runs.append((alone, beside, median(taken)))
     alone, beside, each = (median(column) for column in zip(*runs, strict=True))
     ratio = median(run[1] / run[0] for run in runs)
-    told = f"goal {GRANT_GOAL:.0%} {'met' if ratio >= GRANT_GOAL else 'MISSED'}"
-    sys.stdout.write(f"grants alone {alone:.0f}/s, beside backups {beside:.0f}/s: {ratio:.0%}  {told};")
+    verdict = f"goal {GRANT_GOAL:.0%} {'met' if ratio >= GRANT_GOAL else 'MISSED'}"
+    sys.stdout.write(f"grants alone {alone:.0f}/s, beside backups {beside:.0f}/s: {ratio:.0%}  {verdict};")
     sys.stdout.write(f" a backup meanwhile {each:.2f} s\n")
 
 

@@ -1,11 +1,11 @@
 """
-How fast and with how much memory `key generate --from` makes many keys: `python tests/bench/bulk.py --keys 1000000`.
+Measure speed and memory of `key generate --from` for many keys: `python tests/bench/bulk.py --keys 1000000`.
 
-Two inputs in random order: as many users as applications, and one application for all users. The command itself runs
-as a process, its memory is that of the process. Then the same again here, where the time to read and to write the CSV
-files is measured apart, beside the barest loop that could make keys: mint, digest, insert.
+Two inputs in random order: as many users as applications, and one application for all users. The command runs as a
+process, whose memory is measured. Then the same work runs in this process, with the time to read and write the CSV
+files measured separately, beside the simplest loop that could issue keys: mint, digest, insert.
 
-At last what `key list` and `key due` take until their first row on that store.
+Finally, the time until the first row of `key list` and `key due` on that store.
 """
 
 import gc
@@ -55,7 +55,7 @@ with open(ours, "rb") as lines:
 memory = os.wait4(child, 0)[2].ru_maxrss
 print(first, time.perf_counter() - began, memory)
 """
-"""A program that runs the command in its arguments and tells what it took; the first says which line is a row."""
+"""Runs the command in its arguments and prints what it used; the first argument is the first line that is a row."""
 
 
 class Took(NamedTuple):
@@ -68,8 +68,8 @@ class Took(NamedTuple):
 
 def watched(line: Sequence[str], first_row: int = 0) -> Took:
     command = [sys.executable, "-S", "-c", WATCH, str(first_row), *line]
-    told = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, timeout=1200).stdout.split()
-    return Took(float(told[0]), float(told[1]), int(told[2]))
+    fields = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, timeout=1200).stdout.split()
+    return Took(float(fields[0]), float(fields[1]), int(fields[2]))
 
 
 def gam_of(store: Store) -> Gam:
@@ -169,9 +169,9 @@ def measure(folder: Path, people: int, programs: int, count: int) -> None:
     took = watched([*line, "--out", str(folder / "command.csv")])
     seconds, longest = ours(stores[1], table, folder / "ours.csv")
     barest = bare(stores[2], people, programs, count)
-    told = f"{people:,} users x {programs:,} applications, {count:,} keys"
+    title = f"{people:,} users x {programs:,} applications, {count:,} keys"
     sys.stdout.write(
-        f"{told}\n"
+        f"{title}\n"
         f"  the command      {count / took.whole:10,.0f} keys/s, {took.whole:.1f} s, {took.memory / 1024:.0f} MiB\n"
         f"  apart from CSV   {count / seconds:10,.0f} keys/s, longest chunk {longest:.2f} s\n"
         f"  the barest loop  {count / barest:10,.0f} keys/s, ratio {barest / seconds:.2f}\n"

@@ -1,9 +1,9 @@
 """
-What ten thousand idle connections do to a server: `python tests/bench/idle.py`.
+Measure what ten thousand idle connections do to a server: `python tests/bench/idle.py`.
 
-A real `gamcli serve` on loopback, and one process that opens connections and says nothing. Told are how many of them
-the server kept, told to come again, or cut off; whether a client that was there before is served meanwhile, how much
-memory and how many threads the server has, and that a new client is answered when the idle ones are let go.
+A real `gamcli serve` listens on loopback, and one process opens connections and sends nothing. Reported are how many
+connections the server kept, refused with 503 or reset; whether an earlier client is still served; the memory and
+threads of the server; and whether a new client is served once the idle connections are closed.
 """
 
 import json
@@ -23,10 +23,10 @@ from urllib.parse import urlsplit
 
 ASKED = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 EVERY = 100
-"""After so many connections, the client that was there before asks again."""
+"""The first client sends a request again after every N connections."""
 
 SPARE = 100
-"""File descriptors that this process needs beside its connections."""
+"""File descriptors that this process needs in addition to its connections."""
 
 PATIENCE = 60.0
 """The contract closes an idle connection after 30 s."""
@@ -67,8 +67,8 @@ def became(client: socket.socket) -> str:
     except BlockingIOError:
         return "kept"
     except ConnectionResetError:
-        return "cut off"
-    return "told to come again" if b" 503 " in data else "cut off"
+        return "reset"
+    return "refused with 503" if b" 503 " in data else "reset"
 
 
 def opened(
@@ -121,12 +121,12 @@ def main(count: int) -> Iterator[str]:
 def run() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--connections", type=int, default=10_000, help="how many, as far as ulimit -n allows")
-    wanted = parser.parse_args().connections
+    options = parser.parse_args().connections
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    count = min(wanted, hard - SPARE)
-    if count < wanted:
-        sys.stdout.write(f"ulimit -n is {hard}: {count} connections instead of {wanted}\n")
+    count = min(options, hard - SPARE)
+    if count < options:
+        sys.stdout.write(f"ulimit -n is {hard}: {count} connections instead of {options}\n")
     for line in main(count):
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()

@@ -1,7 +1,7 @@
 """
-The load: requests, one after another and over again, on so many keep-alive connections, timed; one process, one thread.
+Send requests in turn over N keep-alive connections and measure the latency, in one process and one thread.
 
-Called by `serve.py`: the requests come in on stdin as a JSON list, the numbers go out on stdout as JSON.
+Called by `serve.py`: reads the requests from stdin as a JSON list, and prints the figures as JSON.
 """
 
 import json
@@ -15,14 +15,14 @@ from time import perf_counter
 from typing import NamedTuple
 
 WARM_UP = 0.2
-"""The part of the time that is not counted."""
+"""The share of the time that is warm-up and not counted."""
 
 
 class Result(NamedTuple):
     """
-    How many requests a second were answered, and how long half and nearly all of them took, in milliseconds.
+    Requests per second, and median and 99th percentile latency in milliseconds.
 
-    `requests` counts those of the warm-up too: the processor time of the server is for all of them.
+    `requests` includes the warm-up, because the processor time of the server does too.
     """
 
     per_second: float
@@ -32,7 +32,7 @@ class Result(NamedTuple):
 
 
 class Client:
-    """One keep-alive connection with one request under way."""
+    """One keep-alive connection with one request in flight."""
 
     def __init__(self, port: int, requests: Iterator[bytes]) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port))

@@ -1,5 +1,5 @@
 """
-What reading a manifest costs beside `tomllib.loads` of the same text, and beside the number of objects.
+Compare reading a manifest with `tomllib.loads` of the same text, for growing numbers of objects.
 
     python tests/bench/manifest.py
 """
@@ -18,10 +18,10 @@ from gamcli.provision import manifest
 from gamcli.provision.toml_lines import Lines
 
 SHAPE = {"app": 1, "user": 10, "key": 20}
-"""How many of each there are, beside each other: 1,000 applications have 10,000 users and 20,000 keys."""
+"""Relative numbers of objects: 1,000 applications have 10,000 users and 20,000 keys."""
 
 GOAL = 1.6
-"""So many times what tomllib alone takes."""
+"""The goal, as a multiple of the time of tomllib alone."""
 
 APP = """[app.app{at}]
 description = "Application number {at}"
@@ -82,9 +82,9 @@ def measure(path: Path, objects: int, rounds: int) -> None:
     )
     ratio = median(one / other for one, other in zip(ours, bare, strict=True))
     met = "met   " if ratio <= GOAL else "MISSED"
-    told = f"{1000 * median(bare):11.1f} {1000 * median(ours):11.1f} {ratio:8.2f}x {met}"
+    verdict = f"{1000 * median(bare):11.1f} {1000 * median(ours):11.1f} {ratio:8.2f}x {met}"
     rest = f"{1e6 * median(ours) / count:10.1f} {1000 * median(faulty):11.1f} {1000 * median(lines):9.1f}"
-    sys.stdout.write(f"{count:9,} {told} {rest}\n")
+    sys.stdout.write(f"{count:9,} {verdict} {rest}\n")
 
 
 def _faulty(path: Path, written: str) -> None:

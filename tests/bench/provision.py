@@ -1,9 +1,9 @@
 """
-What plan and apply of a manifest cost, against tomllib and the rows alone: `python tests/bench/provision.py`.
+Compare plan and apply of a manifest with tomllib and bare inserts: `python tests/bench/provision.py`.
 
-The bare cost is one program that parses the manifest with tomllib and inserts the rows that it asks for, each secret as
-its SHA-256, in one transaction of the same schema; of a program that starts and imports nothing else, only the work
-counts. Against it stand whole runs of `gamcli`, start-up and output included: plan, the first apply, and a second one.
+The baseline is one program that parses the manifest with tomllib and inserts the rows, each secret as its SHA-256, in
+one transaction on the same schema; only its work counts, not its start-up. Compared with it are whole runs of `gamcli`,
+start-up and output included: plan, the first apply, and a second apply.
 """
 
 import shutil
@@ -79,7 +79,7 @@ store.executemany(
 store.execute("COMMIT")
 print(time.perf_counter() - began)
 """
-"""The least that can be done, as a program that tells how long it took."""
+"""The baseline, as a program that prints how long it took."""
 
 
 def manifest(objects: int) -> str:

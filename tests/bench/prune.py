@@ -1,7 +1,8 @@
 """
-What `token prune` costs, and what it leaves of the grants meanwhile: `python tests/bench/prune.py`.
+Measure `token prune` and its effect on grants: `python tests/bench/prune.py`.
 
-A store with many dead tokens is served, as `serve.py` does; grants are counted alone, then while a process prunes.
+A store with many expired tokens is served as in `serve.py`; grants are counted first alone, then while a process
+prunes.
 """
 
 import sqlite3

@@ -1,9 +1,9 @@
 """
-How fast `gamcli scan` is, against `grep -rE` over the same tree, in the same run: `python tests/bench/scan.py`.
+Compare `gamcli scan` with `grep -rE` over the same tree in the same run: `python tests/bench/scan.py`.
 
-The tree has files of the size that source has, and large logs; a few keys lie in both. The programs take turns within
-each round, so that whatever else the machine does meets all of them; medians of the seconds and of the ratios within
-rounds are shown, start-up included, and the most memory that each took. The tree lies in the page cache.
+The tree has files of the size of source code, and large logs; both contain a few keys. The programs run in turn within
+each round, so that other load on the machine affects both. Shown are medians of the seconds and of the ratios within
+rounds, start-up included, and peak memory. The tree is in the page cache.
 """
 
 import os
@@ -37,31 +37,31 @@ class Cost(NamedTuple):
     memory: float
 
 
-def line(dice: Random) -> str:
-    return "    " * dice.randrange(4) + " ".join(dice.choices(TEXT.split(), k=dice.randint(1, 12)))
+def line(rng: Random) -> str:
+    return "    " * rng.randrange(4) + " ".join(rng.choices(TEXT.split(), k=rng.randint(1, 12)))
 
 
 def make(root: Path, megabytes: int) -> None:
-    dice = Random(1)
-    text = "\n".join(line(dice) for _ in range(400_000)).encode()
+    rng = Random(1)
+    text = "\n".join(line(rng) for _ in range(400_000)).encode()
     small = left = megabytes * 500_000
     files = 0
     while left > 0:
         folder = root / f"{files // 400}" / f"{files // 40 % 10}"
         folder.mkdir(parents=True, exist_ok=True)
-        size = min(int(dice.lognormvariate(8.6, 1)), len(text) // 2)
-        at = dice.randrange(len(text) - size)
+        size = min(int(rng.lognormvariate(8.6, 1)), len(text) // 2)
+        at = rng.randrange(len(text) - size)
         (folder / f"{files}.py").write_bytes(text[at : at + size])
         files, left = files + 1, left - size
     for number in range(LARGE):
         with (root / f"{number}.log").open("wb") as file:
             for _ in range(small // LARGE // len(text) + 1):
                 file.write(text[: small // LARGE])
-    for path in dice.sample(sorted(root.rglob("*.py")), LEAKS):
-        path.write_bytes(path.read_bytes() + f"\nkey = '{mint_api_key(dice.randbytes)[1].reveal()}'\n".encode())
+    for path in rng.sample(sorted(root.rglob("*.py")), LEAKS):
+        path.write_bytes(path.read_bytes() + f"\nkey = '{mint_api_key(rng.randbytes)[1].reveal()}'\n".encode())
 
 
-def run(command: list[str], environment: dict[str, str], wanted: int) -> Cost:
+def run(command: list[str], environment: dict[str, str], expected: int) -> Cost:
     with TemporaryDirectory() as folder, (Path(folder) / "out").open("w+b") as out:
         began = perf_counter()
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL, env=environment)
@@ -70,7 +70,7 @@ def run(command: list[str], environment: dict[str, str], wanted: int) -> Cost:
         process.returncode = 0  # wait4 has taken it
         out.seek(0)
         found = len(out.read().splitlines())
-    assert found == wanted, f"{command[0]} found {found} of {wanted}"
+    assert found == expected, f"{command[0]} found {found} of {expected}"
     return Cost(seconds, usage.ru_maxrss / 1024)
 
 

@@ -1,14 +1,14 @@
 """
-How many grants and userinfo a second, at what cost, beside others in the same run: `python tests/bench/serve.py`.
+Measure grants and userinfo requests per second against other servers in the same run: `python tests/bench/serve.py`.
 
-Measured are `gamcli serve` with one process and with two workers, every grant durable (`synchronous=FULL`) and every
-request logged, to /dev/null; a bare `http.server` that answers a constant; and, where node and npm are, oidc-provider
-with its tokens in SQLite at the same durability: client_credentials and its /me. Our load is of one client that sends
-one request over and over, and of a thousand keys in turn.
+Measured are `gamcli serve` with one process and with two workers, with every grant durable (`synchronous=FULL`) and
+every request logged to /dev/null; a bare `http.server` that answers a constant; and, where node and npm are installed,
+oidc-provider with its tokens in SQLite at the same durability: client_credentials and its /me. The load is either one
+client that repeats one request, or a thousand keys in turn.
 
-Each server and the load run in processes of their own, on loopback alone; the servers take turns within each round, so
-that whatever else the machine does meets all of them, and ratios are medians of those within a round. The processor
-time of a server tells most on a machine that does other things as well.
+Each server and the load generator run in separate processes, on loopback only. The servers run in turn within each
+round, so that other load on the machine affects all of them, and ratios are medians of the ratios within a round. On a
+busy machine the processor time of a server is the most reliable figure.
 """
 
 import json
@@ -37,14 +37,14 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gamc
 ROOT = "/oauth/gam/v2.0"
 MANY = 1000
 SERVERS = {"stdlib": (), "workers": ("--workers=2",)}
-"""How `gamcli serve` is run under each name."""
+"""The options of `gamcli serve` by name."""
 
 CLIENT = ("c" * 32, "s" * 40)
 THEIR_FORM = {"grant_type": "client_credentials", "client_id": CLIENT[0], "client_secret": CLIENT[1]}
 
 
 class Run(NamedTuple):
-    """What one measurement found: requests a second, milliseconds, and microseconds of the processor a request."""
+    """Requests per second, latencies in milliseconds, processor time per request in microseconds."""
 
     rate: float
     p50: float
@@ -54,7 +54,7 @@ class Run(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Something to ask of a server, and what came of it by the number of connections."""
+    """Requests to a server, and the measurements by number of connections."""
 
     server: Running
     requests: list[str]
@@ -115,19 +115,19 @@ def asked_of(path: Path, number: int) -> Asked:
     return Asked(path, grants, userinfo)
 
 
-def started(stack: ExitStack, wanted: Namespace, folder: Path) -> dict[str, Work]:
-    ours = asked_of(folder / "gam.db", wanted.keys)
+def started(stack: ExitStack, options: Namespace, folder: Path) -> dict[str, Work]:
+    ours = asked_of(folder / "gam.db", options.keys)
     works = {"bare constant": Work(stack.enter_context(servers.bare()), ours.grants[:1])}
-    if not wanted.alone:
-        works |= theirs(stack, wanted.packages, folder)
-    for name in wanted.servers:
+    if not options.alone:
+        works |= theirs(stack, options.packages, folder)
+    for name in options.servers:
         copy = Path(shutil.copy(ours.store, folder / f"{name}.db"))
         works |= ours.works(name, stack.enter_context(servers.gamcli(copy, *SERVERS[name])))
-    if wanted.asgi:
+    if options.asgi:
         copy = Path(shutil.copy(ours.store, folder / "asgi.db"))
         works |= ours.works("asgi", stack.enter_context(servers.uvicorn(copy)))
-    if wanted.against:
-        small = asked_of(folder / "small.db", wanted.against)
+    if options.against:
+        small = asked_of(folder / "small.db", options.against)
         works |= small.works("small", stack.enter_context(servers.gamcli(small.store)))
     return works
 
@@ -154,10 +154,10 @@ def table(works: dict[str, Work], connections: int) -> None:
     for name, work in works.items():
         found = work.typical(connections)
         other = "oidc userinfo" if "userinfo" in name else "oidc grant"
-        told = f"{ratio(works, name, other, connections):8.2f}x" if other in works else ""
+        verdict_text = f"{ratio(works, name, other, connections):8.2f}x" if other in works else ""
         sys.stdout.write(
             f"{connections:4}  {name:28} {found.rate:8.0f} {found.p50:8.2f} {found.p99:8.2f} {found.cpu:8.0f}"
-            f" {ratio(works, name, 'bare constant', connections):8.0%} {told}\n"
+            f" {ratio(works, name, 'bare constant', connections):8.0%} {verdict_text}\n"
         )
     sys.stdout.write("\n")
 
@@ -165,8 +165,8 @@ def table(works: dict[str, Work], connections: int) -> None:
 def memory(works: dict[str, Work]) -> None:
     by_server = {id(work.server): (name.split()[0], work.server) for name, work in works.items()}
     for name, server in by_server.values():
-        told = " + ".join(f"{each:.0f}" for each in server.peak_megabytes())
-        sys.stdout.write(f"{name:10} {told} MB at most\n")
+        verdict_text = " + ".join(f"{each:.0f}" for each in server.peak_megabytes())
+        sys.stdout.write(f"{name:10} {verdict_text} MB at most\n")
     sys.stdout.write("\n")
 
 
@@ -198,8 +198,8 @@ def goals(works: dict[str, Work], at: int) -> None:
         verdict("stdlib, memory", f"{most:.0f} MB", "under 80 MB", met=most < 80)
 
 
-def verdict(what: str, found: str, goal: str, *, met: bool) -> None:
-    sys.stdout.write(f"{what:64} {found:>9}  {goal:20} {'met' if met else 'MISSED'}\n")
+def verdict(what: str, value: str, goal: str, *, met: bool) -> None:
+    sys.stdout.write(f"{what:64} {value:>9}  {goal:20} {'met' if met else 'MISSED'}\n")
 
 
 def main() -> None:
@@ -213,18 +213,18 @@ def main() -> None:
     parser.add_argument("--asgi", action="store_true", help="measure the ASGI form behind uvicorn as well")
     parser.add_argument("--alone", action="store_true", help="leave oidc-provider out")
     parser.add_argument("--packages", type=Path, default=CACHE, help="where oidc-provider is put; kept")
-    wanted = parser.parse_args()
+    options = parser.parse_args()
     with TemporaryDirectory() as folder, ExitStack() as stack:
-        works = started(stack, wanted, Path(folder))
-        sys.stdout.write(f"{wanted.keys:,} keys; load of the machine before: {os.getloadavg()[0]:.1f}\n\n")
+        works = started(stack, options, Path(folder))
+        sys.stdout.write(f"{options.keys:,} keys; load of the machine before: {os.getloadavg()[0]:.1f}\n\n")
         sys.stdout.write(f"{'':4}  {'':28}    req/s   p50 ms   p99 ms   cpu us  of bare   of oidc\n")
-        for connections in wanted.connections:
-            for _ in range(wanted.rounds):
+        for connections in options.connections:
+            for _ in range(options.rounds):
                 for work in works.values():
-                    work.measure(connections, wanted.seconds)
+                    work.measure(connections, options.seconds)
             table(works, connections)
         memory(works)
-        goals(works, wanted.connections[-1])
+        goals(works, options.connections[-1])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The servers that `serve.py` measures: each a process of its own on loopback, with what it costs told by Linux."""
+"""The servers that `serve.py` measures: separate processes on loopback, with their cost as Linux reports it."""
 
 import json
 import os
@@ -36,8 +36,8 @@ class Running:
         return MICROSECONDS_A_TICK * sum(int(each[11]) + int(each[12]) for each in fields)
 
     def peak_megabytes(self) -> list[float]:
-        told = [(each / "status").read_text().partition("VmHWM:")[2].split()[0] for each in self.processes()]
-        return [int(each) / 1024 for each in told]
+        fields = [(each / "status").read_text().partition("VmHWM:")[2].split()[0] for each in self.processes()]
+        return [int(each) / 1024 for each in fields]
 
 
 class Bare(BaseHTTPRequestHandler):
@@ -71,7 +71,7 @@ def process(line: list[str], **environment: str) -> Iterator["subprocess.Popen[b
             made.wait(START_SECONDS)
 
 
-def told(made: "subprocess.Popen[bytes]") -> dict[str, object]:
+def read_ready(made: "subprocess.Popen[bytes]") -> dict[str, object]:
     assert made.stdout is not None
     line = made.stdout.readline()
     assert line, f"{made.args!r} does not start"
@@ -81,7 +81,7 @@ def told(made: "subprocess.Popen[bytes]") -> dict[str, object]:
 @contextmanager
 def bare() -> Iterator[Running]:
     with process([sys.executable, __file__]) as made:
-        yield Running(int(str(told(made)["port"])), made.pid)
+        yield Running(int(str(read_ready(made)["port"])), made.pid)
 
 
 @contextmanager
@@ -108,7 +108,7 @@ def uvicorn(store: Path) -> Iterator[Running]:
 def oidc_provider(packages: Path, store: Path, client: tuple[str, str]) -> Iterator[Running]:
     line = ["node", str(packages / "server.js"), str(store), *client]
     with process(line, NODE_ENV="production") as made:
-        found = told(made)
+        found = read_ready(made)
         yield Running(int(str(found["port"])), made.pid, str(found["token"]))
 
 

@@ -67,8 +67,8 @@ def main() -> None:
     sys.stdout.write(f"{'':38}      ms   ratio    goal\n")
     for name, (_, goal) in LINES.items():
         ratio = median(one / nothing for one, nothing in zip(taken[name], taken[NOTHING], strict=True))
-        told = "" if name == NOTHING else f"{goal:6.1f}x {'met' if ratio <= goal else 'MISSED'}"
-        sys.stdout.write(f"{name:38} {1000 * median(taken[name]):7.1f} {ratio:6.2f}x {told}\n")
+        verdict = "" if name == NOTHING else f"{goal:6.1f}x {'met' if ratio <= goal else 'MISSED'}"
+        sys.stdout.write(f"{name:38} {1000 * median(taken[name]):7.1f} {ratio:6.2f}x {verdict}\n")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """
-What a store with many keys costs, against one with a single key, in the same run: `python tests/bench/store.py`.
+Compare a store with many keys with a store with one key in the same run: `python tests/bench/store.py`.
 
-The stores take turns within each round; medians are shown, and the ratios within rounds. Every measurement takes other
-keys, so that in the large store no cache answers. In the store with one key the cache of records answers always: the
-store with a thousand keys, more than the cache holds, tells how much of a ratio is that.
+The stores are measured in turn within each round; medians are shown, and the ratios within rounds. Every measurement
+uses other keys, so that no cache helps the large store. In the store with one key the record cache always helps; the
+store with a thousand keys, more than the cache holds, shows how much of a ratio is due to that.
 
-Then `key list`: when its first row comes, how many rows a second, and how much memory its process takes at most. Each
-list runs below a process that is smaller than it, for what a parent holds counts as its child's.
+Then `key list`: time to the first row, rows per second, and peak memory of the process. Each list runs under a parent
+process that is smaller than itself, because the memory of a parent counts for its child.
 """
 
 import os
@@ -167,13 +167,13 @@ with open(ours, "rb") as lines:
 memory = os.wait4(child, 0)[2].ru_maxrss
 print(first, time.perf_counter() - began, rows, memory)
 """
-"""A program that runs the command in its arguments and tells what it took; the first says which line is a row."""
+"""Runs the command in its arguments and prints what it used; the first argument is the first line that is a row."""
 
 
 def listing(command: list[str], first_row: int) -> Listing:
     watched = [sys.executable, "-S", "-c", WATCH, str(first_row), *command]
-    told = subprocess.run(watched, stdout=subprocess.PIPE, check=True, text=True, timeout=120).stdout.split()
-    return Listing(float(told[0]), float(told[1]), int(told[2]), int(told[3]))
+    fields = subprocess.run(watched, stdout=subprocess.PIPE, check=True, text=True, timeout=120).stdout.split()
+    return Listing(float(fields[0]), float(fields[1]), int(fields[2]), int(fields[3]))
 
 
 def compare(stores: list[Filled], rounds: int) -> None:
@@ -182,8 +182,8 @@ def compare(stores: list[Filled], rounds: int) -> None:
         runs = [[seconds(work, each, times) for each in stores] for _ in range(rounds + 1)][1:]
         ratio, real = (median(run[-1] / run[at] for run in runs) for at in (0, 1))
         shown = "".join(f"{1000 * median(column):11.3f} ms" for column in zip(*runs, strict=True))
-        told = f"{GOAL:5.1f}x {'met   ' if ratio <= GOAL else 'MISSED'}"
-        sys.stdout.write(f"{name:20} {shown} {ratio:9.2f}x {told} {real:.2f}x\n")
+        title = f"{GOAL:5.1f}x {'met   ' if ratio <= GOAL else 'MISSED'}"
+        sys.stdout.write(f"{name:20} {shown} {ratio:9.2f}x {title} {real:.2f}x\n")
 
 
 def compare_lists(stores: list[Filled], rounds: int) -> None:
@@ -198,8 +198,8 @@ def compare_lists(stores: list[Filled], rounds: int) -> None:
         least = median(each.memory for each in nothing)
         for found in columns:
             first, whole, rows, memory = (median(column) for column in zip(*found, strict=True))
-            told = f"{1000 * first:14.0f} {rows / whole:10.0f} {memory / 1024:12.1f} {memory / least:15.2f}x"
-            sys.stdout.write(f"-o {form:6} {rows:12,} {told}\n")
+            title = f"{1000 * first:14.0f} {rows / whole:10.0f} {memory / 1024:12.1f} {memory / least:15.2f}x"
+            sys.stdout.write(f"-o {form:6} {rows:12,} {title}\n")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""A server for clients that others wrote, in either format of refusals, and what they need to hold."""
+"""A server for third-party clients, in either error format, and the credentials that they need."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ PASSWORD = "a password of ana's: ñ & +"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A server that answers while the test runs; ana has a key and a password, tokens renew twice."""
+    """A server that runs during the test; ana has a key and a password, and tokens can be renewed twice."""
 
     url: str
     client_id: str

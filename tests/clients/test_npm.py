@@ -1,4 +1,4 @@
-"""A client for JavaScript, with refusals in the words of RFC 6749: oauth4webapi, on which openid-client stands."""
+"""A JavaScript client with RFC 6749 errors: oauth4webapi, which openid-client is built on."""
 
 import json
 import shutil

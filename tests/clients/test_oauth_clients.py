@@ -1,4 +1,4 @@
-"""Clients for any OAuth 2.0 server, with refusals in the words of RFC 6749: requests-oauthlib and Authlib."""
+"""Generic OAuth 2.0 clients with RFC 6749 errors: requests-oauthlib and Authlib."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,7 +31,7 @@ def oauthlib(endpoint: Endpoint) -> OAuth2Session:
 
 @pytest.fixture
 def fetch(endpoint: Endpoint, oauthlib: OAuth2Session) -> Callable[..., Any]:
-    told = {
+    refusal = {
         "token_url": endpoint.token_url,
         "username": "ana",
         "password": "",
@@ -40,7 +40,7 @@ def fetch(endpoint: Endpoint, oauthlib: OAuth2Session) -> Callable[..., Any]:
         "include_client_id": True,
         "api_key": endpoint.api_key,
     }
-    return lambda **more: oauthlib.fetch_token(**{**told, **more})
+    return lambda **more: oauthlib.fetch_token(**{**refusal, **more})
 
 
 def test_oauthlib_trades_an_api_key_and_reads_claims(endpoint: Endpoint, oauthlib: OAuth2Session, fetch: Any) -> None:  # noqa: ANN401 - the fixture
@@ -99,8 +99,8 @@ def test_authlib_trades_an_api_key_and_reads_claims(endpoint: Endpoint, authlib:
 
 
 def test_authlib_trades_a_password_and_renews_the_token(endpoint: Endpoint, authlib: Authlib) -> None:
-    told = {"username": "ana", "password": endpoint.password, "authentication_type_name": "local"}
-    token = authlib.fetch_token(grant_type="password", **told)
+    refusal = {"username": "ana", "password": endpoint.password, "authentication_type_name": "local"}
+    token = authlib.fetch_token(grant_type="password", **refusal)
     for counter in ("002", ""):
         token = authlib.refresh_token(endpoint.token_url, token["refresh_token"])
         assert token["refresh_token"][:3] == counter
@@ -108,7 +108,7 @@ def test_authlib_trades_a_password_and_renews_the_token(endpoint: Endpoint, auth
 
 
 @pytest.mark.parametrize(
-    ("told", "error"),
+    ("refusal", "error"),
     [
         ({"grant_type": "password", "api_key": "wrong"}, "invalid_grant"),
         ({"grant_type": "client_credentials"}, "unsupported_grant_type"),
@@ -116,9 +116,9 @@ def test_authlib_trades_a_password_and_renews_the_token(endpoint: Endpoint, auth
         ({"grant_type": "refresh_token", "refresh_token": "wrong"}, "invalid_grant"),
     ],
 )
-def test_authlib_knows_each_refusal(authlib: Authlib, told: dict[str, str], error: str) -> None:
+def test_authlib_knows_each_refusal(authlib: Authlib, refusal: dict[str, str], error: str) -> None:
     with pytest.raises(OAuthError) as caught:
-        authlib.fetch_token(**told)
+        authlib.fetch_token(**refusal)
     assert caught.value.error == error
     assert caught.value.description
 

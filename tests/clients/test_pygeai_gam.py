@@ -1,4 +1,4 @@
-"""The client of GAM's own house: `pygeai-gam`, which sends the bare token and reads GAM's refusals."""
+"""A public GAM client, `pygeai-gam`, which sends the bare token and reads GAM errors."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A server under load while other processes change what it answers by, and `kill -9` of it in the midst of that."""
+"""Put a server under load while other processes change its store, and `kill -9` it in between."""
 
 import io
 import json
@@ -21,14 +21,14 @@ from tests.faults.kills import FORM, Served
 from tests.faults.world import LostError, Outcome, Rounds, World, started
 
 SERVERS = [("--workers=2",), ()]
-"""How the server of each round is run, in turn."""
+"""The server options of each round, in turn."""
 
 CLIENTS = 6
 RESIDENT = 2
-"""So many processes run one command after another; one more changer starts a process for each."""
+"""This many processes each run one command after another; one more starts a process per command."""
 
 SURVIVORS = 500
-"""How many tokens of a round the next server is asked about."""
+"""How many tokens of a round are checked against the next server."""
 
 COMMANDS = """
 import io, json, sys
@@ -70,7 +70,7 @@ def by_process(world: World) -> Run:
 
 
 class Asker:
-    """A client on a connection of its own; it notes each answer that came whole, and each token that it was given."""
+    """A client with its own connection; it records each complete response and each token it received."""
 
     def __init__(self, served: Served) -> None:
         self.answers: list[Answer] = []
@@ -123,17 +123,17 @@ class Asker:
         self._connection.close()
 
 
-def ask(asker: Asker, pairs: list[Pair], dice: Random, ending: Event) -> None:
+def ask(asker: Asker, pairs: list[Pair], rng: Random, ending: Event) -> None:
     while not ending.is_set():
-        pair = dice.choice(pairs)
-        secret = dice.choice(pair.client.secrets) if dice.random() < 0.1 else pair.client.secrets[-1]
-        what = dice.random()
+        pair = rng.choice(pairs)
+        secret = rng.choice(pair.client.secrets) if rng.random() < 0.1 else pair.client.secrets[-1]
+        what = rng.random()
         if what < 0.1 and pair.renewable:
             renew(asker, pair.renewable.popleft, secret)
         elif what < 0.5 and pair.tokens:
-            asker.userinfo(dice.choice(pair.tokens))
+            asker.userinfo(rng.choice(pair.tokens))
         else:
-            asker.grant(pair, secret, dice.choice(pair.keys) if dice.random() < 0.2 else pair.keys[-1])
+            asker.grant(pair, secret, rng.choice(pair.keys) if rng.random() < 0.2 else pair.keys[-1])
 
 
 def renew(asker: Asker, taken: Callable[[], Token], secret: Held) -> None:
@@ -163,12 +163,12 @@ def probe(asker: Asker, pair: Pair) -> None:
 
 
 class Load:
-    """A server, who asks it, and who changes what it answers by, until it is killed."""
+    """A server, its clients, and the processes that change its store, until it is killed."""
 
-    def __init__(self, world: World, owned: list[Estate], dice: Random) -> None:
+    def __init__(self, world: World, owned: list[Estate], rng: Random) -> None:
         self._world = world
         self._owned = owned
-        self._dice = dice
+        self._dice = rng
         self.tokens: list[Token] = []
         self.keys: list[str] = []
         self.pairs = [pair for estate in owned for pair in estate.pairs]
@@ -214,9 +214,9 @@ class Load:
             raise LostError(f"{len(wrong)} of {len(answers)} answers are wrong: {'; '.join(wrong[:3])}")
 
 
-def changes(folder: Path, dice: Random, going: Rounds) -> Outcome:
+def changes(folder: Path, rng: Random, going: Rounds) -> Outcome:
     world, outcome = World(folder), Outcome()
-    load = Load(world, estates(world, RESIDENT + 1), dice)
+    load = Load(world, estates(world, RESIDENT + 1), rng)
     served, tokens, keys = Served(world, *SERVERS[0]), list[str](), list[str]()
     try:
         while going():
@@ -225,7 +225,7 @@ def changes(folder: Path, dice: Random, going: Rounds) -> Outcome:
             served = Served(world, *SERVERS[(outcome.rounds + 1) % len(SERVERS)])
             load.look(served)
             now, made = [token.secret for token in load.tokens], load.keys
-            outcome = outcome.plus(len(now) + len(made), world.found("token", now) + world.found("key", made))
+            outcome = outcome.plus(len(now) + len(made), world.count_rows("token", now) + world.count_rows("key", made))
             tokens, keys = tokens + now, keys + made
     finally:
         served.kill()
@@ -233,5 +233,5 @@ def changes(folder: Path, dice: Random, going: Rounds) -> Outcome:
     verified = world.run("audit", "verify")
     if verified.returncode:
         raise LostError(f"audit verify is {verified.returncode}: {verified.stdout}{verified.stderr}")
-    missing = len(tokens) + len(keys) - world.found("token", tokens) - world.found("key", keys)
+    missing = len(tokens) + len(keys) - world.count_rows("token", tokens) - world.count_rows("key", keys)
     return outcome._replace(found=outcome.found - missing)

@@ -1,4 +1,4 @@
-"""A disk that is full, a limit on the size of files, a file system that is read only: told with 8, and nothing lost."""
+"""Fill the disk, limit file sizes, mount read-only: commands exit with 8 and nothing is lost."""
 
 import subprocess
 from collections.abc import Iterator
@@ -12,17 +12,17 @@ from tests.faults.world import APP, LostError, Outcome, World
 
 UNUSABLE = 8
 FAILED = 1
-"""What a file besides the store comes to that cannot be written."""
+"""The exit codes when a file other than the store cannot be written."""
 
 MIB = 1 << 20
 
 
-def limited(folder: Path, dice: Random, going: Going) -> Outcome:
+def limited(folder: Path, rng: Random, going: Going) -> Outcome:
     world, outcome, said = World(folder), Outcome(), list[str]()
     table = folder / "keys.csv"
     while going():
-        size = dice.choice((0, 40_000, 2 * world.store.stat().st_size))
-        size = dice.randrange(size // 2, size + 1)
+        size = rng.choice((0, 40_000, 2 * world.store.stat().st_size))
+        size = rng.randrange(size // 2, size + 1)
         user = world.people[outcome.rounds % len(world.people)]
         ran = world.run("key", "generate", "--replace", "--user", user, "--app", APP, file_size=size)
         now = _said(ran, (UNUSABLE,))
@@ -35,7 +35,7 @@ def limited(folder: Path, dice: Random, going: Going) -> Outcome:
             raise LostError(f"with room again: {ran.stderr}")
         rows = [line.split(",")[4] for line in out.read_text(encoding="utf-8").splitlines()[1:]]
         said += [*now, *rows]
-        outcome = outcome.plus(len(now) + 2, world.found("key", [*now, *rows]))
+        outcome = outcome.plus(len(now) + 2, world.count_rows("key", [*now, *rows]))
         world.run("key", "revoke", "--app", APP, "--accept-invalidating", str(_live(world)))
     return _all_there(world, outcome, said)
 
@@ -64,11 +64,11 @@ def _said(ran: "subprocess.CompletedProcess[str]", codes: tuple[int, ...]) -> li
 
 def _all_there(world: World, outcome: Outcome, said: list[str]) -> Outcome:
     world.checked()
-    return outcome._replace(found=outcome.found - (len(said) - world.found("key", said)))
+    return outcome._replace(found=outcome.found - (len(said) - world.count_rows("key", said)))
 
 
 class CannotMountError(Exception):
-    """No file system can be mounted here: other accounts than root may not."""
+    """No file system can be mounted here; only root may."""
 
 
 @contextmanager
@@ -89,21 +89,21 @@ def _mount(*words: str) -> None:
         raise CannotMountError(f"mount: {done.stderr.strip()}")
 
 
-def full(folder: Path, dice: Random, going: Going) -> Outcome:
+def full(folder: Path, rng: Random, going: Going) -> Outcome:
     try:
         with mounted(folder / "small", 64 * MIB) as small:
-            return _filled(World(small), dice, going)
+            return _filled(World(small), rng, going)
     except CannotMountError as error:
         return Outcome(skipped=str(error))
 
 
-def _filled(world: World, dice: Random, going: Going) -> Outcome:
+def _filled(world: World, rng: Random, going: Going) -> Outcome:
     outcome, keys, tokens = Outcome(), list[str](), list[str]()
     ballast = world.folder / "ballast"
     while going():
         (key,) = _said(world.run("key", "generate", "--replace", "--user", "user0", "--app", APP), ())
         served = Served(world)
-        _fill(ballast, dice.choice((0, 100, 500)) * dice.randrange(1024))
+        _fill(ballast, rng.choice((0, 100, 500)) * rng.randrange(1024))
         now = []
         for name in world.people[1:5]:
             now += _said(world.run("key", "generate", "--replace", "--user", name, "--app", APP), (UNUSABLE,))
@@ -113,9 +113,9 @@ def _filled(world: World, dice: Random, going: Going) -> Outcome:
             raise LostError("with room again, serve grants nothing")
         served.kill()
         world.require_well()
-        outcome = outcome.plus(len(now) + len(got), world.found("key", now) + world.found("token", got))
+        outcome = outcome.plus(len(now) + len(got), world.count_rows("key", now) + world.count_rows("token", got))
         keys, tokens = keys + now, tokens + got
-    missing = len(tokens) - world.found("token", tokens)
+    missing = len(tokens) - world.count_rows("token", tokens)
     return _all_there(world, outcome._replace(found=outcome.found - missing), keys)
 
 
@@ -139,18 +139,18 @@ def _traded(served: Served, key: str, seconds: float) -> list[str]:
     return client.tokens
 
 
-def read_only(folder: Path, dice: Random, going: Going) -> Outcome:
+def read_only(folder: Path, rng: Random, going: Going) -> Outcome:
     try:
         with mounted(folder / "fixed", 8 * MIB) as fixed:
-            return _fixed(World(fixed), dice, going)
+            return _fixed(World(fixed), rng, going)
     except CannotMountError as error:
         return Outcome(skipped=str(error))
 
 
-def _fixed(world: World, dice: Random, going: Going) -> Outcome:
+def _fixed(world: World, rng: Random, going: Going) -> Outcome:
     outcome, said = Outcome(), list[str]()
     while going():
-        words = ["key", "generate", "--replace", "--user", dice.choice(world.people), "--app", APP]
+        words = ["key", "generate", "--replace", "--user", rng.choice(world.people), "--app", APP]
         said += _said(world.run(*words), ())
         _mount("-o", "remount,ro", str(world.folder))
         try:
@@ -161,5 +161,5 @@ def _fixed(world: World, dice: Random, going: Going) -> Outcome:
             if each.returncode == 0 or _said(each, (UNUSABLE,)):
                 raise LostError(f"{each.args} wrote to a file system that is read only")
         world.require_well()
-        outcome = outcome.plus(1, world.found("key", said[-1:]))
+        outcome = outcome.plus(1, world.count_rows("key", said[-1:]))
     return _all_there(world, outcome, said)

@@ -1,4 +1,4 @@
-"""Applications, users and keys that clients ask with while others change them: what each change makes good or not."""
+"""Applications, users and keys that clients use while others change them, with the expected validity of each."""
 
 import os
 from collections import deque
@@ -15,28 +15,28 @@ from tests.faults.judging import Thing
 from tests.faults.world import CLIENT_SECRET, LostError, World
 
 EACH = 2
-"""How many applications, and how many users, an estate has."""
+"""The numbers of applications and users of an estate."""
 
 RENEWALS = 5
 
 
 @dataclass(eq=False)
 class Switch(Thing):
-    """What one command makes no good, and another one good again."""
+    """What one command suspends and another one restores."""
 
     off: tuple[str, ...] = ()
     on: tuple[str, ...] = ()
 
 
 class Held(NamedTuple):
-    """A secret, and whether it is good."""
+    """A secret, and whether it is valid."""
 
     thing: Thing
     secret: str
 
 
 class Token(NamedTuple):
-    """An access token; a refresh token may have come along. All tokens of a session end together."""
+    """An access token, possibly with a refresh token. All tokens of a session are revoked together."""
 
     secret: str
     pair: "Pair"
@@ -61,7 +61,7 @@ class Client:
 
 @dataclass(eq=False)
 class Pair:
-    """A user of an application, the last of their keys, and some of their tokens; the newest are at the end."""
+    """A user of an application, the latest key, and some of the tokens, newest last."""
 
     client: Client
     user: str
@@ -75,7 +75,7 @@ class Pair:
 
 
 class Estate(NamedTuple):
-    """What one changer alone changes."""
+    """The objects that a single changer changes."""
 
     clients: list[Client]
     pairs: list[Pair]
@@ -126,7 +126,7 @@ def _update(name: str, flag: str) -> tuple[str, ...]:
 
 
 class Done(NamedTuple):
-    """What a command came to, when it began, and when its caller had heard that it was done."""
+    """The result of a command, when it began, and when its caller learned that it was done."""
 
     code: int
     out: str
@@ -139,14 +139,14 @@ Run = Callable[[tuple[str, ...]], Done]
 
 
 class Changer:
-    """Changes an estate, a command a turn, and notes what is good from when on; `made` are the keys it got."""
+    """Changes an estate, one command per turn, and records what is valid since when; `made` are its keys."""
 
-    def __init__(self, estate: Estate, run: Run, dice: Random) -> None:
+    def __init__(self, estate: Estate, run: Run, rng: Random) -> None:
         self.made: list[str] = []
         self.turns = 0
         self._estate = estate
         self._run = run
-        self._dice = dice
+        self._dice = rng
 
     def turn(self) -> list[Pair]:
         self.turns += 1
@@ -177,7 +177,7 @@ class Changer:
             if not pair.keys[-1].thing.good:
                 self._took(pair, self._do(("key", "generate", "--user", pair.user, "--app", pair.client.name)))
                 yield [pair]
-            if len(pair.keys) > 1 and pair.keys[-2].thing.good:  # it retires
+            if len(pair.keys) > 1 and pair.keys[-2].thing.good:  # it is retiring
                 self._revoke(pair.keys[-2].thing)
                 yield [pair]
 

@@ -1,4 +1,4 @@
-"""What a request may be answered while others change what it stands on: by the state before or after, by none older."""
+"""Judge responses during changes: each must match the state before or after the change, never an older one."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
@@ -18,13 +18,13 @@ CODES: dict[str, tuple[str, str]] = {
     "unblocked user": ("10", "10"),
     "session": ("101", "102"),
 }
-"""How a grant and a userinfo are refused when such a thing is no good; empty: that does not matter to them."""
+"""The error codes of a grant and of userinfo when this is not valid; empty when it does not affect them."""
 
 
 @dataclass(eq=False)
 class Thing:
     """
-    What requests stand on, good or not, changed by one at a time.
+    Something that requests depend on, valid or not, changed by one process at a time.
 
     Instants are of the machine's monotonic clock, which all its processes share.
     """
@@ -53,7 +53,7 @@ class Thing:
 
 
 class Answer(NamedTuple):
-    """What was asked, on what it stands, when, and the code of the refusal; empty when there was none."""
+    """A request, what it depends on, when it was sent, and the error code of the refusal, empty when there was none."""
 
     asked: int
     things: tuple[Thing, ...]

@@ -1,4 +1,4 @@
-"""`kill -9` at random points: what was acknowledged before is there afterwards, and the store is sound."""
+"""`kill -9` at random points: everything that was acknowledged before is there afterwards, and the store is valid."""
 
 import csv
 import json
@@ -25,7 +25,7 @@ while :; do
     number=$((number + 1))
 done
 """
-"""A process for each key."""
+"""One process per key."""
 
 ONE_PROCESS = """
 import sys
@@ -43,40 +43,40 @@ GRANT = urlencode({"grant_type": "password", "client_id": CLIENT_ID, "client_sec
 Going = Callable[[], bool]
 
 
-def each_key(folder: Path, dice: Random, going: Going) -> Outcome:
+def each_key(folder: Path, rng: Random, going: Going) -> Outcome:
     world = World(folder)
-    return _loop(world, ["sh", "-c", PROCESSES, "sh", *world.line()], dice, (0.25, going))
+    return _loop(world, ["sh", "-c", PROCESSES, "sh", *world.line()], rng, (0.25, going))
 
 
-def one_after_another(folder: Path, dice: Random, going: Going) -> Outcome:
+def one_after_another(folder: Path, rng: Random, going: Going) -> Outcome:
     world = World(folder)
-    return _loop(world, [sys.executable, "-c", ONE_PROCESS, "--store", str(world.store)], dice, (0.1, going))
+    return _loop(world, [sys.executable, "-c", ONE_PROCESS, "--store", str(world.store)], rng, (0.1, going))
 
 
-def _loop(world: World, line: list[str], dice: Random, rounds: tuple[float, Going]) -> Outcome:
+def _loop(world: World, line: list[str], rng: Random, rounds: tuple[float, Going]) -> Outcome:
     outcome, said, (longest, going) = Outcome(), list[str](), rounds
     while going():
         process = started(line)
         assert process.stdout is not None
         first = process.stdout.readline()
-        sleep(dice.uniform(0, longest))
+        sleep(rng.uniform(0, longest))
         out, err = killed(process)
         now = whole_lines(first + out)
         if err or not now:
             raise LostError(f"key generate failed: {err}")
         said += now
         world.require_well()
-        outcome = outcome.plus(len(now), world.found("key", now))
-    missing = len(said) - world.found("key", said)
+        outcome = outcome.plus(len(now), world.count_rows("key", now))
+    missing = len(said) - world.count_rows("key", said)
     world.checked()
     return outcome._replace(found=outcome.found - missing)
 
 
 MANY = 2000
-"""How many keys a run with `--from` makes."""
+"""The number of keys that a run with `--from` issues."""
 
 
-def bulk(folder: Path, dice: Random, going: Going) -> Outcome:
+def bulk(folder: Path, rng: Random, going: Going) -> Outcome:
     template = World(folder / "template", MANY)
     table = folder / "keys.csv"
     table.write_text("user,app\n" + "".join(f"{name},{APP}\n" for name in template.people), encoding="utf-8")
@@ -89,17 +89,17 @@ def bulk(folder: Path, dice: Random, going: Going) -> Outcome:
         world = _copied(template, folder / str(outcome.rounds))
         out = world.folder / "issued.csv"
         process = world.start(*words, str(out))
-        sleep(dice.uniform(0.3, 1.1) * longest)
+        sleep(rng.uniform(0.3, 1.1) * longest)
         killed(process)
         world.require_well()
         before = _delivered(out)
-        found = world.found("key", before)
+        found = world.count_rows("key", before)
         ran = world.run(*words, str(out))
         _require(ran.returncode == 0, ran.stderr)
         after = _delivered(out)
         _require(len(after) == MANY == len(world.kept("key")), f"{len(after)} rows of {MANY}")
         world.require_well()
-        outcome = outcome.plus(len(before) + MANY, found + world.found("key", after))
+        outcome = outcome.plus(len(before) + MANY, found + world.count_rows("key", after))
         shutil.rmtree(world.folder)
     return outcome
 
@@ -124,10 +124,10 @@ def _require(holds: bool, what: str) -> None:  # noqa: FBT001 - as assert
 
 
 EACH = 8
-"""How many applications, users and keys a manifest makes."""
+"""The numbers of applications, users and keys in a manifest."""
 
 
-def apply(folder: Path, dice: Random, going: Going) -> Outcome:
+def apply(folder: Path, rng: Random, going: Going) -> Outcome:
     world, outcome = World(folder), Outcome()
     began = monotonic()
     _apply(world, 0).communicate()
@@ -135,12 +135,12 @@ def apply(folder: Path, dice: Random, going: Going) -> Outcome:
     while going():
         process = _apply(world, outcome.rounds + 1)
         if outcome.rounds % 2:
-            sleep(dice.uniform(0.5, 1.1) * longest)
-        else:  # closer to the moment that counts: the secrets are written while the change is
+            sleep(rng.uniform(0.5, 1.1) * longest)
+        else:  # closer to the critical moment: the secrets are written while the change is in progress
             secrets = _secrets_out(world, outcome.rounds + 1)
             while process.poll() is None and not secrets.exists():
                 sleep(0.001)
-            sleep(dice.uniform(0, 0.02))
+            sleep(rng.uniform(0, 0.02))
         over = process.poll() == 0
         killed(process)
         world.require_well()
@@ -178,7 +178,7 @@ def _applied(world: World, number: int, *, over: bool) -> tuple[int, int]:
         return 0, 0
     secrets = json.loads(_secrets_out(world, number).read_text(encoding="utf-8"))
     texts = [text for text in _leaves(secrets) if text.startswith("gamkey_")]
-    return EACH, world.found("key", texts)
+    return EACH, world.count_rows("key", texts)
 
 
 def _leaves(document: Any) -> list[str]:  # noqa: ANN401 - any document
@@ -189,7 +189,7 @@ def _leaves(document: Any) -> list[str]:  # noqa: ANN401 - any document
 
 
 class Served:
-    """A server as a program, on the store of a world; `more` are words of its command line."""
+    """A server process on the store of a world; `more` are additional command-line arguments."""
 
     def __init__(self, world: World, *more: str) -> None:
         self._ready = world.folder / "ready.json"
@@ -222,7 +222,7 @@ class Served:
 
 
 class Client(Thread):
-    """Trades a key for tokens until the server is gone; `tokens` are those that came whole, `others` other answers."""
+    """Exchanges a key for tokens until the server is gone; `tokens` are complete ones, `others` other responses."""
 
     def __init__(self, served: Served, key: str) -> None:
         super().__init__(daemon=True)
@@ -249,7 +249,7 @@ class Client(Thread):
             self._connection.close()
 
 
-def serve(folder: Path, dice: Random, going: Going) -> Outcome:
+def serve(folder: Path, rng: Random, going: Going) -> Outcome:
     world, outcome = World(folder), Outcome()
     ran = world.run("key", "generate", "--user", "user0", "--app", APP)
     served, all_tokens = Served(world), list[str]()
@@ -257,7 +257,7 @@ def serve(folder: Path, dice: Random, going: Going) -> Outcome:
         clients = [Client(served, ran.stdout.strip()) for _ in range(8)]
         for client in clients:
             client.start()
-        sleep(dice.uniform(0.02, 0.3))
+        sleep(rng.uniform(0.02, 0.3))
         served.kill()
         for client in clients:
             client.join()
@@ -265,12 +265,12 @@ def serve(folder: Path, dice: Random, going: Going) -> Outcome:
         _require(not any(client.others for client in clients), "a grant was refused")
         world.require_well()
         served = Served(world)
-        found = world.found("token", tokens)
-        _require_claims(served, dice.sample(tokens, min(20, len(tokens))))
+        found = world.count_rows("token", tokens)
+        _require_claims(served, rng.sample(tokens, min(20, len(tokens))))
         outcome = outcome.plus(len(tokens), found)
         all_tokens += tokens
     served.kill()
-    missing = len(all_tokens) - world.found("token", all_tokens)
+    missing = len(all_tokens) - world.count_rows("token", all_tokens)
     world.checked()
     return outcome._replace(found=outcome.found - missing)
 

@@ -1,8 +1,8 @@
 """
-Damage on the disk: a page, or a sector of one, holds something else. `store check` says so, or nothing differs.
+Damage on the disk: a page, or a sector of one, holds something else. `store check` reports it, or nothing differs.
 
-SQLite keeps no checksums: a letter that turned within a value it cannot see. So what is tried is what disks do: sectors
-and pages that are zeros, rubbish, or those of another place.
+SQLite keeps no checksums, so it cannot see a changed letter within a value. These tests do what disks do: sectors and
+pages become zeros, random bytes, or the content of another place.
 """
 
 import shutil
@@ -25,10 +25,10 @@ ASKED = (
     ("audit", "list", "-o", "json"),
     ("auth-type", "list", "-o", "json"),
 )
-"""What is read of a damaged store."""
+"""The commands that read a damaged store."""
 
 
-def pages(folder: Path, dice: Random, going: Going) -> Outcome:
+def pages(folder: Path, rng: Random, going: Going) -> Outcome:
     world, outcome = World(folder / "world", 12), Outcome()
     for name in world.people[:6]:
         world.run("key", "generate", "--user", name, "--app", APP)
@@ -41,25 +41,25 @@ def pages(folder: Path, dice: Random, going: Going) -> Outcome:
     damaged = folder / "damaged"
     while going():
         for page in range(0, len(whole), PAGE):
-            data = _damaged(whole, page, dice)
+            data = _damaged(whole, page, rng)
             shutil.rmtree(damaged, ignore_errors=True)
             damaged.mkdir(mode=0o700)
             path = damaged / "store.db"
             path.touch(mode=0o600)
             path.write_bytes(data)
-            outcome = outcome.plus(1, int(_is_told(path, truth)))
+            outcome = outcome.plus(1, int(_is_reported(path, truth)))
     return outcome
 
 
-def _damaged(whole: bytes, page: int, dice: Random) -> bytes:
-    size = dice.choice((PAGE, PAGE, SECTOR))
-    start = page + dice.randrange(0, PAGE, size)
-    other = dice.randrange(0, len(whole), size)
-    rubbish = dice.choice((bytes(size), dice.randbytes(size), b"\xff" * size, whole[other : other + size]))
+def _damaged(whole: bytes, page: int, rng: Random) -> bytes:
+    size = rng.choice((PAGE, PAGE, SECTOR))
+    start = page + rng.randrange(0, PAGE, size)
+    other = rng.randrange(0, len(whole), size)
+    rubbish = rng.choice((bytes(size), rng.randbytes(size), b"\xff" * size, whole[other : other + size]))
     return whole[:start] + rubbish + whole[start + size :]
 
 
-def _is_told(path: Path, truth: list[tuple[int, str]]) -> bool:
+def _is_reported(path: Path, truth: list[tuple[int, str]]) -> bool:
     code, _ = _ran(path, "store", "check")
     if code not in (0, 8):
         raise LostError(f"store check of a damaged store is {code}")
@@ -76,6 +76,6 @@ def _ran(path: Path, *words: str) -> tuple[int, str]:
     with redirect_stdout(out), redirect_stderr(StringIO()):
         try:
             code = main(["--store", str(path), *words])
-        except Exception:  # noqa: BLE001 - a record that no gamcli wrote: no answer, and no truth
+        except Exception:  # noqa: BLE001 - a damaged record: no result to compare
             return CRASHED, ""
     return code, out.getvalue()

@@ -1,8 +1,8 @@
 """
-The power goes: what was on its way to the disk arrives in part or not at all; what was synced is there.
+Power failures: what was being written reaches the disk in part or not at all; what was synced is there.
 
-Two ways to lose it: the files are cut at every frame of the log, and the writes of a program, as `strace` saw them, are
-replayed up to each of its syncs. Names in folders are taken to appear in the order in which they were made.
+Two methods: the files are cut at every frame of the write-ahead log, and the writes of a program, traced with `strace`,
+are replayed up to each sync. Directory entries are assumed to appear in the order in which they were created.
 """
 
 import re
@@ -30,13 +30,13 @@ held.execute("SELECT count(*) FROM app").fetchone()
 for line in sys.stdin:
     print(held.execute("PRAGMA wal_checkpoint(FULL)").fetchone(), flush=True)
 """
-"""Has the store open as a server has, so that the log grows, and brings it into the store when told."""
+"""Keeps the store open as a server does, so that the log grows, and checkpoints on request."""
 
 CHANGES = 6
-"""How many commands one log holds."""
+"""The number of commands in one log."""
 
 
-def cuts(folder: Path, dice: Random, going: Going) -> Outcome:
+def cuts(folder: Path, rng: Random, going: Going) -> Outcome:
     world, outcome = World(folder / "world"), Outcome()
     words = [sys.executable, "-c", HOLDER, str(world.store)]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
@@ -44,12 +44,12 @@ def cuts(folder: Path, dice: Random, going: Going) -> Outcome:
             _checkpoint(holder)
             log = Log(world, folder / "cut")
             for _ in range(CHANGES):
-                log.note(_changed(world, dice))
-            for cut in log.places(dice):
+                log.note(_changed(world, rng))
+            for cut in log.places(rng):
                 outcome = _met(outcome, log.after(log.wal[:cut]), log.due(cut))
-            outcome = _met(outcome, log.after(log.torn(dice)), *log.states[-2:])
+            outcome = _met(outcome, log.after(log.torn(rng)), *log.states[-2:])
             _checkpoint(holder)
-            outcome = _checkpointed(world, log, dice, outcome)
+            outcome = _checkpointed(world, log, rng, outcome)
         holder.communicate()
     world.checked()
     return outcome
@@ -62,13 +62,13 @@ def _checkpoint(holder: "subprocess.Popen[str]") -> None:
     holder.stdout.readline()
 
 
-def _changed(world: World, dice: Random) -> Path:
-    words = dice.choice(
+def _changed(world: World, rng: Random) -> Path:
+    words = rng.choice(
         (
-            ["key", "generate", "--replace", "--app", APP, "--user", dice.choice(world.people)],
-            ["user", "create", f"late{dice.randrange(10**9)}"],
-            ["user", "update", dice.choice(world.people), "--first-name", f"Ana{dice.randrange(10**9)}"],
-            ["app", "create", f"app{dice.randrange(10**9)}"],
+            ["key", "generate", "--replace", "--app", APP, "--user", rng.choice(world.people)],
+            ["user", "create", f"late{rng.randrange(10**9)}"],
+            ["user", "update", rng.choice(world.people), "--first-name", f"Ana{rng.randrange(10**9)}"],
+            ["app", "create", f"app{rng.randrange(10**9)}"],
         )
     )
     out, err = StringIO(), StringIO()
@@ -86,7 +86,7 @@ def contents(path: Path) -> int:
 
 
 class Log:
-    """The copies of a store and its log, after each change of a row of them."""
+    """Copies of a store and its log after each of a series of changes."""
 
     def __init__(self, world: World, folder: Path) -> None:
         self.folder = folder
@@ -111,18 +111,18 @@ class Log:
             path.write_bytes(data)
         return contents(store)
 
-    def places(self, dice: Random) -> Iterator[int]:
+    def places(self, rng: Random) -> Iterator[int]:
         for frame in range(HEADER, self.lengths[-1] + 1, FRAME):
             yield frame
-            yield min(frame + dice.randrange(1, FRAME), self.lengths[-1])
+            yield min(frame + rng.randrange(1, FRAME), self.lengths[-1])
 
     def due(self, cut: int) -> int:
         return next(state for length, state in zip(self.lengths[::-1], self.states[::-1], strict=True) if length <= cut)
 
-    def torn(self, dice: Random) -> bytes:
+    def torn(self, rng: Random) -> bytes:
         data = bytearray(self.wal)
         for start in range(self.lengths[-2], self.lengths[-1], SECTOR):
-            if dice.random() < 0.5:
+            if rng.random() < 0.5:
                 data[start : start + SECTOR] = bytes(len(data[start : start + SECTOR]))
         return bytes(data)
 
@@ -138,21 +138,21 @@ def _used(wal: bytes) -> int:
     return end
 
 
-def _met(outcome: Outcome, found: int, *due: int) -> Outcome:
-    return outcome.plus(1, int(found in due))
+def _met(outcome: Outcome, states: int, *due: int) -> Outcome:
+    return outcome.plus(1, int(states in due))
 
 
-def _checkpointed(world: World, log: Log, dice: Random, outcome: Outcome) -> Outcome:
+def _checkpointed(world: World, log: Log, rng: Random, outcome: Outcome) -> Outcome:
     file = world.store.read_bytes()
     old = log.file.ljust(len(file), b"\0")
     for _ in range(4):
-        pages = [dice.choice((old, file))[at : at + PAGE] for at in range(0, len(file), PAGE)]
+        pages = [rng.choice((old, file))[at : at + PAGE] for at in range(0, len(file), PAGE)]
         outcome = _met(outcome, log.after(log.wal, b"".join(pages)), log.states[-1])
-    wal = _wal(_changed(world, dice))
+    wal = _wal(_changed(world, rng))
     last, used = log.after(wal, file), _used(wal)
-    for cut in (dice.randrange(used) for _ in range(4)):
+    for cut in (rng.randrange(used) for _ in range(4)):
         torn = wal[:cut] + log.wal[cut:]
-        is_whole = torn[:used] == wal[:used]  # what was there before was the same: pages end alike
+        is_whole = torn[:used] == wal[:used]  # the content did not change: pages end alike
         outcome = _met(outcome, log.after(torn, file), last if is_whole else log.states[-1])
     return outcome.plus(1, int(last not in log.states))
 
@@ -167,7 +167,7 @@ KEYS = 8
 TRACED = ONE_PROCESS.replace("1_000_000", str(KEYS))
 
 
-def replay(folder: Path, dice: Random, going: Going) -> Outcome:
+def replay(folder: Path, rng: Random, going: Going) -> Outcome:
     if shutil.which("strace") is None:
         return Outcome(skipped="there is no strace here")
     outcome = Outcome()
@@ -175,16 +175,16 @@ def replay(folder: Path, dice: Random, going: Going) -> Outcome:
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(world.store)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:
-        _checkpoint(holder)  # it has the store open from here on: else each command would bring its log in as it ends
+        _checkpoint(holder)  # keeps the store open from here on: otherwise each command would checkpoint as it exits
         while going():
-            outcome = _replayed(world, folder, dice, outcome)
+            outcome = _replayed(world, folder, rng, outcome)
             if outcome.skipped:
                 break
         holder.communicate()
     return outcome
 
 
-def _replayed(world: World, folder: Path, dice: Random, outcome: Outcome) -> Outcome:
+def _replayed(world: World, folder: Path, rng: Random, outcome: Outcome) -> Outcome:
     before = {str(path): path.read_bytes() for path in (world.store, Path(f"{world.store}-wal")) if path.exists()}
     trace = folder / "trace"
     words = ["strace", "-f", "-y", "-xx", "-s", "1000000", "-e", CALLS, "-o", str(trace)]
@@ -192,25 +192,25 @@ def _replayed(world: World, folder: Path, dice: Random, outcome: Outcome) -> Out
     done = subprocess.run(line, capture_output=True, text=True, timeout=SECONDS, check=False)
     if done.returncode:
         return Outcome(skipped=f"strace: {done.stderr.strip()}")
-    disk = Disk(before, dice)
+    disk = Disk(before, rng)
     told = done.stdout.split()
     heard = 0
     for moment in disk.moments(trace):
         heard = moment.count("\n")
-        outcome = outcome.plus(heard, disk.kept(folder / "after").found("key", told[:heard]))
+        outcome = outcome.plus(heard, disk.kept(folder / "after").count_rows("key", told[:heard]))
     if heard != KEYS:
         raise LostError(f"the trace has {heard} of {KEYS} acknowledgements")
     return outcome
 
 
 class Disk:
-    """What files hold as programs see them, and what of it is on the disk for certain."""
+    """The content of files as programs see it, and the part of it that is certainly on disk."""
 
-    def __init__(self, files: dict[str, bytes], dice: Random) -> None:
+    def __init__(self, files: dict[str, bytes], rng: Random) -> None:
         self._synced = {name: bytearray(data) for name, data in files.items()}
         self._waiting: dict[str, list[tuple[int, bytes]]] = {}
         self._store = next(iter(files))
-        self._dice = dice
+        self._dice = rng
 
     def moments(self, trace: Path) -> Iterator[str]:
         told = ""
@@ -224,7 +224,7 @@ class Disk:
                     told += _text(call[3].strip('"'))
                     yield told
                 elif name.startswith(self._store) and not name.endswith("-shm"):
-                    yield told  # just before: what waits may be there in part
+                    yield told  # just before the sync: pending writes may be there in part
                     self._do(call, name)
 
     def _do(self, call: "re.Match[str]", name: str) -> None:

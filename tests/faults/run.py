@@ -1,7 +1,8 @@
 """
-Every fault, and what is left after it: `python tests/faults/run.py [--rounds N] [--seconds S]`.
+Run every fault and report what is left: `python tests/faults/run.py [--rounds N] [--seconds S]`.
 
-The table tells what was acknowledged before the fault, and how much of that was found again. 1 when anything is lost.
+The table shows how much was acknowledged before each fault and how much of it was found afterwards. Exits with 1 when
+anything is lost.
 """
 
 import sys

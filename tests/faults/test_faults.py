@@ -1,4 +1,4 @@
-"""Each fault a few times; `python tests/faults/run.py` makes them by the hundred and prints what was lost."""
+"""Run each fault a few times; `python tests/faults/run.py` runs them by the hundred and prints what was lost."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The judge of answers under changes: strict from the acknowledgement on, lenient while a change is under way."""
+"""The judge of responses during changes: strict after the acknowledgement, lenient while a change is in progress."""
 
 import pytest
 

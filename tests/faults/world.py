@@ -1,4 +1,4 @@
-"""A store to break, what works on it as a program, and what tells whether it is still as it should be."""
+"""A store to break, programs that work on it, and checks that it is still valid."""
 
 import os
 import signal
@@ -21,15 +21,15 @@ APP = "portal"
 CLIENT_ID = "c" * 32
 CLIENT_SECRET = "s" * 40
 SECONDS = 60
-"""How long a program may take that nobody kills."""
+"""The timeout of a program that is not killed."""
 
 
 class LostError(Exception):
-    """A promise was broken: a store that is damaged, a wrong exit code, half of what is all or nothing."""
+    """A promise was broken: a damaged store, a wrong exit code, half of an atomic change."""
 
 
 class Outcome(NamedTuple):
-    """What a fault came to; `skipped` tells why it could not be made here."""
+    """The outcome of a fault; `skipped` is the reason why it could not be tested here."""
 
     rounds: int = 0
     acknowledged: int = 0
@@ -40,16 +40,16 @@ class Outcome(NamedTuple):
     def lost(self) -> int:
         return self.acknowledged - self.found
 
-    def plus(self, acknowledged: int, found: int) -> "Outcome":
-        return Outcome(self.rounds + 1, self.acknowledged + acknowledged, self.found + found)
+    def plus(self, acknowledged: int, present: int) -> "Outcome":
+        return Outcome(self.rounds + 1, self.acknowledged + acknowledged, self.found + present)
 
 
 class Rounds:
-    """Says whether another round is to be made: so many, none of them begun when the seconds are over; at least one."""
+    """Decides whether another round starts: at most N, none after the time is over, at least one."""
 
     def __init__(self, number: int, seconds: float) -> None:
         self.each = max(1.0, seconds / number)
-        """How long a round may last whose length is free: all of them share the seconds."""
+        """The length of a round without a fixed length: all rounds share the time."""
         self._left = number
         self._began = False
         self._end = monotonic() + seconds
@@ -92,7 +92,7 @@ class World:
         with Store.open(self.store) as store, store.reading() as tx:
             return {bytes(row[0]) for row in tx.each(f"SELECT digest FROM {table}")}  # type: ignore[call-overload]
 
-    def found(self, table: str, secrets: Iterable[str]) -> int:
+    def count_rows(self, table: str, secrets: Iterable[str]) -> int:
         kept = self.kept(table)
         return sum(Secret(secret).digest() in kept for secret in secrets)
 
