@@ -15,7 +15,8 @@ MODULES = {
 
 BELOW = {"errors", "model", "rules"}
 ALL = {
-    *BELOW, "actions", "bulk", "clients", "conformance", "provision", "render", "scan", "server", "store", "system",
+    *BELOW, "actions", "bulk", "clients", "conformance", "manual", "provision", "render", "scan", "server", "store",
+    "system",
 }  # fmt: skip
 MAY_IMPORT = {
     "gamcli": set(),
@@ -33,6 +34,7 @@ MAY_IMPORT = {
     "conformance": BELOW,
     "system": {"errors"},
     "bulk": {"actions", "render", *BELOW},
+    "manual": set(),
     "render": {"model", "errors"},
     "commands": ALL,
     "testing": ALL,

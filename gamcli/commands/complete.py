@@ -126,6 +126,14 @@ def _setting_names(typed: str, before: list[str]) -> Iterator[tuple[str, str]]:
     return ((setting.name, setting.description) for setting in SETTINGS.values() if setting.name.startswith(typed))
 
 
+def _topic_names(typed: str, before: list[str]) -> Iterator[tuple[str, str]]:
+    del before
+    from gamcli import manual  # noqa: PLC0415 - only this needs them
+
+    topics = (*manual.PAGES, *manual.REFERENCES)
+    return ((name, manual.read_title(name)) for name in topics if name.startswith(typed))
+
+
 VALUE_SOURCES: dict[str, Callable[[str, list[str]], Iterator[tuple[str, str]]]] = {
     "USER": _store_names("user"),
     "APP": _store_names("app"),
@@ -133,5 +141,6 @@ VALUE_SOURCES: dict[str, Callable[[str, list[str]], Iterator[tuple[str, str]]]] 
     "KEY": _store_names("key"),
     "SCOPE": _scope_names,
     "SETTING": _setting_names,
+    "TOPIC": _topic_names,
 }
 """Where the values come from that a metavar names."""

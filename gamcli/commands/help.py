@@ -1,41 +1,46 @@
-"""`gamcli help TOPIC`: what is true of all commands."""
+"""`gamcli help TOPIC`: the pages of the manual, and references that are generated from the program."""
 
-from collections.abc import Callable, Iterator
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from operator import attrgetter
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from gamcli.commands import EXIT_CODES
+from gamcli import manual
 from gamcli.commands.options import new_group
+from gamcli.commands.session import CliContext, now
 from gamcli.commands.settings import SETTINGS
-from gamcli.errors import UsageError, command
-from gamcli.render.output import FORMATS, Output
+from gamcli.errors import NotFoundError, UsageError, command
+from gamcli.render.output import Output
+from gamcli.rules.names import closest_match
 
 verbs = new_group()
 
 
-def exit_codes() -> Iterator[str]:
-    """Yield the exit codes and their meanings."""
-    yield from (f"{code:>4}  {meaning}" for code, meaning in EXIT_CODES.items())
+def environment_variables() -> dict[str, str]:
+    """Return the environment variables that gamcli reads, each with its meaning."""
+    return {
+        **{setting.variable: f"{setting.description} (setting {setting.name})" for setting in SETTINGS.values()},
+        "GAMCLI_CONFIG": "the user's config file",
+        "NO_COLOR": "no colours when it is not empty",
+        "TERM": "no colours when it is `dumb`",
+        "PAGER": "the program that shows long pages of `gamcli help`; default `less`",
+    }
 
 
 def environment() -> Iterator[str]:
-    """Yield the environment variables and their meanings."""
-    rows = {
-        **{each.variable: f"{each.description} (setting {each.name})" for each in SETTINGS.values()},
-        "GAMCLI_CONFIG": "the user's config file",
-        "NO_COLOR": "when not empty: no colours",
-        "TERM": "dumb: no colours",
-    }
-    width = max(map(len, rows))
-    yield from (f"{name.ljust(width)}  {meaning}" for name, meaning in rows.items())
+    return format_rows(environment_variables().items())
 
 
-def formats() -> Iterator[str]:
-    """Yield what -o takes."""
-    width = max(map(len, FORMATS))
-    yield from (f"{name.ljust(width)}  {meaning}" for name, meaning in FORMATS.items())
+def format_rows(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
+    rows = list(rows)
+    width = max(len(name) for name, _ in rows)
+    return (f"{name.ljust(width)}  {meaning}" for name, meaning in rows)
 
 
 def manifest() -> Iterator[str]:
@@ -68,37 +73,86 @@ def openapi() -> Iterator[str]:
     yield machine.json_document(described.build_document())
 
 
-TOPICS: dict[str, Callable[[], Iterator[str]]] = {
-    "exit-codes": exit_codes,
-    "environment": environment,
-    "formats": formats,
+REFERENCES: dict[str, Callable[[], Iterator[str]]] = {
     "manifest": manifest,
+    "environment": environment,
     "openapi": openapi,
 }
 
 
 @verbs.command("help")
 def topic(
+    context: typer.Context,
     name: Annotated[
-        Literal["exit-codes", "environment", "formats", "manifest", "openapi"] | None,
-        typer.Argument(metavar="TOPIC", help="Without one, the topics are listed.", show_default=False),
+        str | None,
+        typer.Argument(metavar="TOPIC", help="A topic, or a word to search for.", show_default=False),
     ] = None,
     schema: Annotated[
-        bool, typer.Option("--schema", help="Of manifest: print its JSON Schema.", show_default=False)
+        bool, typer.Option("--schema", help="Print the JSON Schema of a manifest.", show_default=False)
     ] = False,
 ) -> None:
-    """Explain exit-codes, environment, formats, manifest or openapi."""
+    """
+    Show a page of the manual, or list the pages that mention a word.
+
+    Without TOPIC all topics are listed. Example: gamcli help keys
+    """
+    out = _find_output(context)
     if schema:
         _print_schema(name)
-        return
-    for line in TOPICS[name]() if name else TOPICS:
+    elif name is None:
+        _print_topics((*manual.PAGES, *manual.REFERENCES))
+    elif name in REFERENCES:
+        for line in REFERENCES[name]():
+            out.print_line(line)
+    elif name in manual.PAGES:
+        _show(out, manual.read_page(name))
+    else:
+        _search(out, name)
+
+
+def _find_output(context: typer.Context) -> Output:
+    """Return the output of the settings, or of the defaults: help is needed most when the settings are invalid."""
+    try:
+        return CliContext.from_typer(context).output()
+    except UsageError:
+        return Output("table", None, now)
+
+
+def _print_topics(names: Iterable[str]) -> None:
+    for line in format_rows((name, manual.read_title(name)) for name in names):
         Output.print_line(line)
 
 
+def _search(out: Output, word: str) -> None:
+    from gamcli.commands.root import NOUNS  # noqa: PLC0415 - root imports this module
+
+    pages = manual.find_pages(word)
+    if not pages:
+        near = closest_match(word, [*manual.PAGES, *REFERENCES, *NOUNS])
+        hint = f"did you mean {near}? all topics: {command('help')}" if near else command("help")
+        raise NotFoundError(f"no manual page mentions '{word}'", hint)
+    _print_topics(pages)
+    if word in NOUNS:
+        out.print_note(f"for the options of the command: {command(word, '--help')}")
+
+
+def _show(out: Output, page: str) -> None:
+    """Print a page, through the user's pager when it is longer than the terminal."""
+    text = out.render_page(page)
+    pager = shlex.split(os.environ.get("PAGER", "less"))
+    is_long = out.is_terminal and text.count("\n") >= shutil.get_terminal_size().lines
+    if not (is_long and pager and shutil.which(pager[0])):
+        out.print_line(text.removesuffix("\n"))
+        return
+    with suppress(KeyboardInterrupt):  # pressed in the pager
+        environment = {**os.environ, "LESS": os.environ.get("LESS", "FRX")}
+        subprocess.run(pager, input=text.encode(), env=environment, check=False)  # noqa: S603 - the user's choice
+
+
 def _print_schema(name: str | None) -> None:
-    from gamcli.provision import schema  # noqa: PLC0415 - start-up, as above
+    from gamcli.provision import schema  # noqa: PLC0415 - start-up
     from gamcli.render import machine  # noqa: PLC0415
 
     if name != "manifest":
-        raise UsageError("--schema goes with manifest", command("help", "manifest", "--schema"))
+        raise UsageError("--schema needs the topic manifest", command("help", "manifest", "--schema"))
     Output.print_line(machine.json_document(schema.document()))

@@ -169,6 +169,19 @@ class Output(NamedTuple):
         else:
             self.print_line(manifest_plans.format_json(plan, one_line=self.format == "jsonl", **more))
 
+    @property
+    def is_terminal(self) -> bool:
+        return sys.stdout.isatty()
+
+    def render_page(self, markdown: str) -> str:
+        """Return a page of the manual: formatted for a terminal, as it is for a pipe."""
+        console = self._make_console()
+        if console is None:
+            return markdown
+        from gamcli.render import manual_pages  # noqa: PLC0415 - only terminals need rich
+
+        return manual_pages.render_page(markdown, console)
+
     def require_plan_format(self) -> None:
         """Raise UsageError when a plan cannot be shown in this format."""
         if self.format not in ("table", "json", "jsonl"):

@@ -1,10 +1,12 @@
 """`gamcli help TOPIC`, `gamcli scope list`, and the help of every command."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from gamcli import manual
 from gamcli.commands import EXIT_CODES, complete, completion_table
 from gamcli.commands.settings import SETTINGS
 from gamcli.provision import schema
@@ -16,27 +18,73 @@ from gamcli.server.endpoints import openapi
 Run = Callable[..., Any]
 
 
-def test_help_reports_the_exit_codes(gamcli: Run) -> None:
-    lines = gamcli("help", "exit-codes").out.splitlines()
-    assert [int(line.split(maxsplit=1)[0]) for line in lines] == list(EXIT_CODES)
-    assert "   3  not found" in lines
+def test_help_lists_every_topic_with_its_title(gamcli: Run) -> None:
+    lines = gamcli("help").out.splitlines()
+    assert [line.split()[0] for line in lines] == [*manual.PAGES, *manual.REFERENCES]
+    assert lines[0] == "keys         Issue, rotate and revoke API keys"
+    assert all(len(line) <= 80 for line in lines)
+
+
+@pytest.mark.parametrize("page", manual.PAGES)
+def test_help_prints_a_page_as_it_is_in_a_pipe(gamcli: Run, page: str) -> None:
+    """Without the comments that mark generated tables."""
+    ran = gamcli("help", page)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == manual.read_page(page)
+    assert "<!--" not in ran.out
+
+
+def test_help_finds_the_pages_that_mention_a_word(gamcli: Run) -> None:
+    """In any case, and with the command of that name."""
+    assert gamcli("help", "power FAILURE").out.startswith("operations  Run the server")
+    ran = gamcli("help", "rotate")
+    assert ran.out.splitlines()[0].split()[0] == "keys"
+    assert ran.err == ""
+    assert gamcli("help", "key").err == "gamcli: for the options of the command: gamcli key --help\n"
+
+
+def test_a_word_that_no_page_mentions_is_3_and_names_the_nearest_topic(gamcli: Run) -> None:
+    ran = gamcli("help", "manifezts")
+    assert (ran.code, ran.out) == (3, "")
+    assert ran.err.splitlines() == [
+        "gamcli: error: no manual page mentions 'manifezts'",
+        "gamcli: hint: did you mean manifests? all topics: gamcli help",
+    ]
+    assert gamcli("help", "xyzzy").hint == "gamcli help"
+
+
+def test_help_works_with_invalid_settings(gamcli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAMCLI_OUTPUT", "xml")
+    assert gamcli("help", "settings").code == 0
+
+
+def test_help_contains_the_exit_codes_the_formats_and_the_settings(gamcli: Run) -> None:
+    exit_codes, formats, settings = (gamcli("help", name).out for name in ("exit-codes", "formats", "settings"))
+    assert all(f"| {code} | {meaning} |" in exit_codes for code, meaning in EXIT_CODES.items())
+    assert all(f"| `{name}` |" in formats for name in FORMATS)
+    assert all(f"| `{setting.variable}` |" in settings for setting in SETTINGS.values())
 
 
 def test_help_reports_every_environment_variable(gamcli: Run) -> None:
-    lines = gamcli("help", "environment").out.splitlines()
-    variables = [line.split(maxsplit=1)[0] for line in lines]
-    assert {setting.variable for setting in SETTINGS.values()} | {"GAMCLI_CONFIG", "NO_COLOR", "TERM"} == {*variables}
+    variables = [line.split(maxsplit=1)[0] for line in gamcli("help", "environment").out.splitlines()]
+    others = {"GAMCLI_CONFIG", "NO_COLOR", "TERM", "PAGER"}
+    assert {setting.variable for setting in SETTINGS.values()} | others == {*variables}
 
 
-def test_help_reports_every_format(gamcli: Run) -> None:
-    lines = gamcli("help", "formats").out.splitlines()
-    assert {line.split(maxsplit=1)[0] for line in lines} >= {*FORMATS, "toml"}
+def test_a_terminal_shows_a_page_formatted(terminal: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAGER", "")
+    shown = terminal("help", "formats").out
+    assert "# Output formats" not in shown
+    assert "Output formats" in shown
+    assert "```" not in shown
+    assert "gamcli help ci shows them" in " ".join(re.sub(r"\x1b\[[0-9;]*m", "", shown).split())
 
 
-def test_an_unknown_topic_is_2_and_names_those_that_there_are(gamcli: Run) -> None:
-    assert "exit-codes" in gamcli("help", "nope").err
-    assert gamcli("help", "nope").code == 2
-    assert gamcli("help") == (0, "exit-codes\nenvironment\nformats\nmanifest\nopenapi\n", "")
+def test_a_page_longer_than_the_terminal_goes_through_the_pager(terminal: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAGER", "grep -c rotate")
+    assert terminal("help", "keys").out.strip().isdigit()
+    monkeypatch.setenv("PAGER", "no-such-program")
+    assert "Rotate a key without an outage" in terminal("help", "keys").out
 
 
 def test_help_reports_every_field_of_a_manifest(gamcli: Run) -> None:
