@@ -1,4 +1,4 @@
-"""What the README shows to developers of clients: each page of it is tried as it is printed."""
+"""The clients and workflows of the manual: each runs as it is printed."""
 
 import json
 import os
@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parent.parent / "README.md"
+MANUAL = Path(__file__).parent.parent / "gamcli" / "manual"
 INSTALL = 'pip install "$GAMCLI"'
 BESIDE = ["serve", "--ephemeral", "--port", "0"]
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+def blocks(page: str, language: str) -> list[str]:
+    text = (MANUAL / f"{page}.md").read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
@@ -34,12 +35,12 @@ def served(words: list[str], folder: Path, environment: dict[str, str]) -> "subp
 @pytest.mark.parametrize(
     ("language", "name", "interpreter"), [("python", "ask.py", sys.executable), ("js", "ask.mjs", "node")]
 )
-def test_a_client_of_the_readme_reads_the_name_of_the_user(
+def test_a_client_of_the_manual_reads_the_name_of_the_user(
     tmp_path: Path, environment: dict[str, str], language: str, name: str, interpreter: str
 ) -> None:
     if not shutil.which(interpreter):
         pytest.skip(f"no {interpreter} on this machine")
-    (tmp_path / name).write_text(blocks(language)[0], encoding="utf-8")
+    (tmp_path / name).write_text(blocks("clients", language)[0], encoding="utf-8")
     ran = served([*BESIDE, "--", interpreter, name], tmp_path, environment)
     assert (ran.returncode, ran.stdout) == (0, "ana\n"), ran.stderr
     ran = served([*BESIDE, "--fault", "token=key_expired", "--", interpreter, name], tmp_path, environment)
@@ -48,7 +49,7 @@ def test_a_client_of_the_readme_reads_the_name_of_the_user(
 
 
 def steps(job: str) -> list[str]:
-    (workflow,) = (each for each in blocks("yaml") if "--ephemeral" in each)
+    (workflow,) = (each for each in blocks("testing", "yaml") if "--ephemeral" in each)
     (text,) = re.findall(rf"^  {job}:\n(.*?)(?=^  \w|\Z)", workflow, re.MULTILINE | re.DOTALL)
     found = re.findall(r"^ {6}- run: (?:\|\n((?: {10}.*\n)+)|(.*)\n)(?! +if: failure)", text, re.MULTILINE)
     install, *others = (many or one for many, one in found)
@@ -58,11 +59,11 @@ def steps(job: str) -> list[str]:
 
 
 @pytest.mark.parametrize("job", ["beside", "background"])
-def test_the_workflow_of_the_readme_tests_against_a_server(
+def test_the_workflow_of_the_manual_tests_against_a_server(
     tmp_path: Path, environment: dict[str, str], job: str
 ) -> None:
-    (tmp_path / "gam.toml").write_text(blocks("toml")[0], encoding="utf-8")
-    (tmp_path / "ask.py").write_text(blocks("python")[0], encoding="utf-8")
+    (tmp_path / "gam.toml").write_text(blocks("testing", "toml")[0], encoding="utf-8")
+    (tmp_path / "ask.py").write_text(blocks("clients", "python")[0], encoding="utf-8")
     (tmp_path / "test.sh").write_text("#!/bin/sh\nexec python3 ask.py >told\n", encoding="utf-8")
     (tmp_path / "test.sh").chmod(0o755)
     (tmp_path / "github.env").touch()

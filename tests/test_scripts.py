@@ -1,9 +1,12 @@
 """
-The transcripts in `scripts/`, and what the README shows: each runs in a real bash, and must print what it says.
+The transcripts in `scripts/`, in README and in the manual: each runs in a real bash and has to print what it shows.
 
-Lines that begin with `$ ` are commands, `> ` goes on with one, all in one bash session; what follows is the output,
-stdout and stderr together. `[..]` matches anything within a line, `...` alone on a line any lines, `? N` is the exit
-code when it is not 0. What stands before the first command, and lines that begin with `# `, are for the reader.
+Lines that begin with `$ ` are commands, `> ` continues one, all in one bash session. What follows is the output, stdout
+and stderr together. In `scripts/`, `[..]` matches anything within a line, `...` alone on a line any lines, and `? N` is
+the exit code when it is not 0. Text before the first command and lines that begin with `# ` are comments.
+
+The console blocks of README, and of each page of the manual, are one session. Pages begin with the application and the
+user that their first page introduces (`PREPARATION`).
 """
 
 import os
@@ -22,55 +25,70 @@ import pytest
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
+PAGES = sorted((HERE.parent / "gamcli" / "manual").glob("*.md"))
 SCRIPTS = sorted((HERE / "scripts").glob("*.txt"))
 SECONDS = 60
 MARK = "\x1e"
 """Ends the output of a command; no program here prints it."""
 
-SHAPES = {
+PREPARATION = r"""
+$ gamcli --quiet init
+$ gamcli --quiet app create portal --scope gam_user_data+gam_user_roles --remote-rest --api-keys \
+>     --api-key-timeout 2160 --out portal_secret
+$ gamcli --quiet user create ana --email ana@example.com --first-name Ana --role operator
+"""
+"""The commands before the first one of a page."""
+
+PLACEHOLDERS = {
     r"gam(key|sec)_\w+": r"gam\1_SECRET",
     r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b": "GUID",
+    r"(?<=GUID!)\w+": "TOKEN",
+    r"\b[0-9a-f]{64}\b": "HASH",
     r"\b[0-9a-f]{32}\b": "CLIENT_ID",
+    r"\b[0-9a-f]{12}(?= |$)": "HEAD",
     r"\b[0-9a-f]{10}(?=:)": "COMMIT",
+    r"127\.0\.0\.1:\d+": "ADDRESS",
     r"\b\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?Z)?": "TIME",
-    r"(?m)(^|  |key |: )[0-9A-Za-z]{8}(?=$|  | of | retires)": r"\1ID",
+    r"(?m)(^|  |key |: |revoke |rotate )[0-9A-Za-z]{8}(?=$|  | of | retires| --)": r"\1ID",
 }
-"""What differs from run to run in the README, and what stands for it in both."""
+"""What differs from run to run in README and manual, each with its placeholder."""
 
 
 @dataclass
 class Step:
-    """A command, what it must print, and its exit code."""
+    """A command, the output that it must print, and its exit code."""
 
     command: str
     output: list[str] = field(default_factory=list)
     code: int = 0
 
 
-def steps(text: str) -> list[Step]:
-    found: list[Step] = []
+def parse_steps(text: str) -> list[Step]:
+    steps: list[Step] = []
     for line in text.splitlines():
         if line.startswith("$ "):
-            found.append(Step(line[2:]))
-        elif not found or line.startswith("# "):
+            steps.append(Step(line[2:]))
+        elif not steps or line.startswith("# "):
             continue
-        elif line.startswith("> ") and not found[-1].output:
-            found[-1].command += f"\n{line[2:]}"
+        elif line.startswith("> ") and not steps[-1].output:
+            steps[-1].command += f"\n{line[2:]}"
         elif re.fullmatch(r"\? \d+", line):
-            found[-1].code = int(line[2:])
+            steps[-1].code = int(line[2:])
         else:
-            found[-1].output.append(line)
-    return found
+            steps[-1].output.append(line)
+    return steps
 
 
-def program(told: list[Step]) -> str:
-    return "".join(f"{step.command}\n{_MARKED}\n" for step in told)
+def bash_program(steps: list[Step]) -> str:
+    """Return the bash program that runs the steps and marks the end of each with its exit code, which `$?` keeps."""
+    return "".join(f"{step.command}\n{_END_OF_STEP}\n" for step in steps)
 
 
-_MARKED = f"_code=$?; printf '{MARK}%s{MARK}' $_code; (exit $_code)"
+_END_OF_STEP = f"_code=$?; printf '{MARK}%s{MARK}' $_code; (exit $_code)"
 
 
-def environment(home: Path) -> dict[str, str]:
+def session_environment(home: Path) -> dict[str, str]:
+    """Return the environment of the session: its own home, and this gamcli first in the path."""
     return {
         "HOME": str(home),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -80,21 +98,20 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
-def run(text: str, home: Path) -> str:
+def run_bash(text: str, home: Path) -> str:
+    """Run a bash program in `home`, return what it printed, and kill what it left running."""
     with (home.parent / "output").open("w+b") as output, (home.parent / "program").open("w+b") as source:
         source.write(text.encode())
-        source.seek(0)
-        command = ["bash", "--norc", "--noprofile", source.name]
+        source.flush()
         with subprocess.Popen(
-            command,
+            ["bash", "--norc", "--noprofile", source.name],
             cwd=home,
-            env=environment(home),
+            env=session_environment(home),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         ) as session:
-            source.flush()
             try:
                 session.wait(SECONDS)
             except subprocess.TimeoutExpired:
@@ -106,13 +123,13 @@ def run(text: str, home: Path) -> str:
         return output.read().decode()
 
 
-def outcomes(printed: str) -> list[Step]:
+def parse_output(printed: str) -> list[Step]:
     *parts, rest = re.split(f"{MARK}(\\d+){MARK}", printed)
-    found = [Step("", parts[at].splitlines(), int(parts[at + 1])) for at in range(0, len(parts), 2)]
-    return [*found, Step("", rest.splitlines(), -1)] if rest.strip() else found
+    steps = [Step("", parts[at].splitlines(), int(parts[at + 1])) for at in range(0, len(parts), 2)]
+    return [*steps, Step("", rest.splitlines(), -1)] if rest.strip() else steps
 
 
-def fits(expected: list[str], printed: list[str]) -> bool:
+def matches(expected: list[str], printed: list[str]) -> bool:
     return re.fullmatch("".join(map(_pattern, expected)), "".join(f"{line}\n" for line in printed)) is not None
 
 
@@ -122,105 +139,116 @@ def _pattern(line: str) -> str:
     return ".*".join(map(re.escape, line.split("[..]"))) + r"\n"
 
 
-def _without_blanks_behind(lines: list[str]) -> list[str]:
+def _strip_empty_lines(lines: list[str]) -> list[str]:
     end = len(lines)
     while end and not lines[end - 1].strip():
         end -= 1
     return lines[:end]
 
 
-def faults(told: list[Step], found: list[Step]) -> Iterator[str]:
-    for step, came in zip(told, [*found, *[Step("", ["[not reached]"], -1)] * (len(told) - len(found))], strict=False):
-        expected, printed = _without_blanks_behind(step.output), _without_blanks_behind(came.output)
-        if came.code != step.code or not fits(expected, printed):
-            shown = [next((want for want in expected if fits([want], [line])), line) for line in printed]
-            lines = ndiff([*expected, f"? {step.code}"], [*shown, f"? {came.code}"])
+def find_differences(expected_steps: list[Step], actual_steps: list[Step]) -> Iterator[str]:
+    """Yield the difference, line by line, of each step that went differently."""
+    missing = [Step("", ["[not reached]"], -1)] * (len(expected_steps) - len(actual_steps))
+    for step, actual in zip(expected_steps, [*actual_steps, *missing], strict=False):
+        expected, printed = _strip_empty_lines(step.output), _strip_empty_lines(actual.output)
+        if actual.code != step.code or not matches(expected, printed):
+            shown = [next((want for want in expected if matches([want], [line])), line) for line in printed]
+            lines = ndiff([*expected, f"? {step.code}"], [*shown, f"? {actual.code}"])
             yield "\n".join([f"$ {step.command}", *(line for line in lines if not line.startswith("?"))])
 
 
-def act(told: list[Step], home: Path) -> list[Step]:
+def run_steps(steps: list[Step], home: Path) -> list[Step]:
     home.mkdir()
-    return outcomes(run(program(told), home))
+    return parse_output(run_bash(bash_program(steps), home))
 
 
-def shaped(lines: list[str], home: Path) -> list[str]:
+def replace_placeholders(lines: list[str], home: Path) -> list[str]:
     text = "\n".join(lines).replace(str(home), "/home/you")
-    for shape, word in SHAPES.items():
-        text = re.sub(shape, word, text)
-    return text.splitlines()
+    for pattern, placeholder in PLACEHOLDERS.items():
+        text = re.sub(pattern, placeholder, text)
+    return [line.rstrip() for line in text.splitlines()]
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+def blocks(language: str, *pages: Path) -> list[str]:
+    """Return the code blocks in that language, of README and manual or of `pages`."""
+    pattern = re.compile(rf"^```{language}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+    return [block for page in pages or (README, *PAGES) for block in pattern.findall(page.read_text(encoding="utf-8"))]
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
-def test_a_transcript_reports_what_happens(script: Path, tmp_path: Path) -> None:
-    told = steps(script.read_text(encoding="utf-8"))
-    assert told
-    problems = list(faults(told, act(told, tmp_path / "home")))
-    assert not problems, f"{script.name} tells otherwise:\n\n" + "\n\n".join(problems)
+def test_a_transcript_shows_what_happens(script: Path, tmp_path: Path) -> None:
+    steps = parse_steps(script.read_text(encoding="utf-8"))
+    assert steps
+    differences = list(find_differences(steps, run_steps(steps, tmp_path / "home")))
+    assert not differences, f"{script.name} differs:\n\n" + "\n\n".join(differences)
 
 
-def test_the_readme_shows_what_happens(tmp_path: Path) -> None:
-    told, home = steps("".join(blocks("console"))), tmp_path / "home"
-    found = act(told, home)
-    for step, came in zip(told, found, strict=True):
-        step.output, came.output = shaped(step.output, home), shaped(came.output, home)
-        step.code = came.code  # the page shows codes with `echo $?`
-    problems = list(faults(told, found))
-    assert not problems, "README.md tells otherwise:\n\n" + "\n\n".join(problems)
+@pytest.mark.parametrize(
+    "page", [page for page in (README, *PAGES) if blocks("console", page)], ids=lambda path: path.stem
+)
+def test_readme_and_manual_show_what_happens(page: Path, tmp_path: Path) -> None:
+    """Except for keys, IDs, times and addresses."""
+    preparation = parse_steps("" if page == README else PREPARATION)
+    steps, home = [*preparation, *parse_steps("".join(blocks("console", page)))], tmp_path / "home"
+    actual_steps = run_steps(steps, home)
+    for step, actual in zip(steps, actual_steps, strict=True):
+        step.output, actual.output = replace_placeholders(step.output, home), replace_placeholders(actual.output, home)
+        step.code = actual.code  # pages show exit codes with `echo $?`
+    differences = list(find_differences(steps, actual_steps))
+    assert not differences, f"{page.name} differs:\n\n" + "\n\n".join(differences)
 
 
-def test_the_script_in_the_readme_works_as_printed(tmp_path: Path) -> None:
+def test_the_complete_script_reads_the_claims_and_shows_no_secret(tmp_path: Path) -> None:
     (script,) = blocks("bash")
     home = tmp_path / "home"
     home.mkdir()
-    printed = run(f"bash -eu -c {shlex.quote(script)}\n{_MARKED}\n", home)
-    (came,) = outcomes(printed)
-    assert came.code == 0, printed
-    assert '"username":"ana"' in re.sub(r"\s", "", came.output[-1])
+    printed = run_bash(f"bash -eu -c {shlex.quote(script)}\n{_END_OF_STEP}\n", home)
+    (step,) = parse_output(printed)
+    assert step.code == 0, printed
+    assert '"username":"ana"' in re.sub(r"\s", "", step.output[-1])
     assert not re.search(r"gam(key|sec)_", printed)
 
 
-def test_the_script_in_the_readme_ends_when_the_server_does_not_start(tmp_path: Path) -> None:
+def test_the_complete_script_fails_when_the_server_does_not_start(tmp_path: Path) -> None:
+    """It does not wait forever for the ready file."""
     (script,) = blocks("bash")
     home = tmp_path / "home"
     home.mkdir()
-    (came,) = outcomes(run(f"GAMCLI_SERVE_HOST=nowhere bash -eu -c {shlex.quote(script)}\n{_MARKED}\n", home))
-    assert came.code == 1
+    (step,) = parse_output(
+        run_bash(f"GAMCLI_SERVE_HOST=nowhere bash -eu -c {shlex.quote(script)}\n{_END_OF_STEP}\n", home)
+    )
+    assert step.code == 1
 
 
-def test_the_pipeline_script_in_the_readme_works_as_printed(tmp_path: Path) -> None:
+def test_the_pipeline_script_plans_applies_and_finds_drift(tmp_path: Path) -> None:
     (script,) = blocks("shell")
     home = tmp_path / "home"
     (home / "gam").mkdir(parents=True)
     (home / "gam" / "ci.toml").write_text("[app.ci]\n", encoding="utf-8")
     (home / "pipeline").write_text(script, encoding="utf-8")
     lines = ("gamcli init", "sh pipeline plan", "sh pipeline apply", "sh pipeline drift", "sh pipeline apply")
-    found = outcomes(
-        run(program([Step(each) for each in (*lines, "gamcli app disable ci", "sh pipeline drift")]), home)
+    steps = parse_output(
+        run_bash(bash_program([Step(line) for line in (*lines, "gamcli app disable ci", "sh pipeline drift")]), home)
     )
-    assert [each.code for each in found] == [0, 0, 0, 0, 0, 0, 0]
-    assert found[1].output[0] == "### gamcli plan: 1 to create"
+    assert [step.code for step in steps] == [0, 0, 0, 0, 0, 0, 0]
+    assert steps[1].output[0] == "### gamcli plan: 1 to create"
     (home / "gam" / "ci.toml").write_text("[app.ci]\nenabled = true\n", encoding="utf-8")
-    (drifted,) = outcomes(run(program([Step("sh pipeline drift")]), home))
-    assert (drifted.code, drifted.output[0]) == (6, "~ app ci")
+    (drift,) = parse_output(run_bash(bash_program([Step("sh pipeline drift")]), home))
+    assert (drift.code, drift.output[0]) == (6, "~ app ci")
 
 
-def test_the_commands_of_the_pipelines_in_the_readme_are_those_that_there_are(tmp_path: Path) -> None:
-    found = re.findall(
-        r"gamcli .*", "".join(each for each in blocks("yaml") if "gamcli plan" in each or "tags:" in each)
-    )
+def test_the_commands_of_the_pipelines_work(tmp_path: Path) -> None:
+    workflows = [block for block in blocks("yaml") if "gamcli plan" in block or "tags:" in block]
+    commands = re.findall(r"gamcli .*", "".join(workflows))
     home = tmp_path / "home"
     (home / "gam").mkdir(parents=True)
     (home / "gam" / "ci.toml").write_text("[app.ci]\n", encoding="utf-8")
-    told = [
+    steps = [
         Step("gamcli init; export GITHUB_OUTPUT=$PWD/outputs CI_BUILDS_DIR=$PWD CI_JOB_ID=1"),
-        *map(Step, found),
+        *map(Step, commands),
     ]
-    assert len(told) == 7
-    assert {each.code for each in outcomes(run(program(told), home))} == {0}
+    assert len(steps) == 7
+    assert {step.code for step in parse_output(run_bash(bash_program(steps), home))} == {0}
 
 
 @pytest.mark.parametrize(
@@ -238,13 +266,12 @@ def test_the_commands_of_the_pipelines_in_the_readme_are_those_that_there_are(tm
         ([], ["a"], False),
     ],
 )
-def test_wildcards_stand_for_parts_of_lines_and_for_lines(
-    expected: list[str], printed: list[str], *, agrees: bool
-) -> None:
-    assert fits(expected, printed) is agrees
+def test_wildcards_match_parts_of_lines_and_lines(expected: list[str], printed: list[str], *, agrees: bool) -> None:
+    assert matches(expected, printed) is agrees
 
 
 @pytest.mark.parametrize("text", ["$ echo b\na\n", "$ false\n", "$ exit 3\n$ echo a\na\n", "$ 'unclosed\n"])
-def test_a_transcript_that_reports_otherwise_is_noticed(text: str, tmp_path: Path) -> None:
-    told = steps(text)
-    assert list(faults(told, act(told, tmp_path / "home")))
+def test_a_transcript_that_differs_is_noticed(text: str, tmp_path: Path) -> None:
+    """By its output, its exit code, or a session that ends early."""
+    steps = parse_steps(text)
+    assert list(find_differences(steps, run_steps(steps, tmp_path / "home")))

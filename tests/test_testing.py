@@ -125,10 +125,10 @@ def test_a_test_has_the_clock_the_problems_and_the_journal_of_its_server(
     assert "4 passed" in done.stdout, done.stdout
 
 
-def test_the_python_in_the_readme_is_a_test_that_passes(tmp_path: Path) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_tests_in_the_manual_pass(tmp_path: Path) -> None:
+    page = (ROOT / "gamcli" / "manual" / "testing.md").read_text(encoding="utf-8")
     (text,) = (
-        each for each in re.findall(r"^```python\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL) if "def test" in each
+        each for each in re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL) if "def test" in each
     )
     done = ran(tmp_path, text)
     assert "3 passed" in done.stdout, done.stdout
