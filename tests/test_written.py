@@ -1,4 +1,4 @@
-"""What the program writes into the repository is there as it writes it, and the README names only what there is."""
+"""Generated files are up to date, and README and manual name only what exists."""
 
 import re
 import shutil
@@ -13,6 +13,7 @@ from types import ModuleType
 import pytest
 
 import gamcli
+from gamcli import manual
 from gamcli.commands.complete import read_table
 from gamcli.commands.settings import SETTINGS
 from gamcli.conformance import table as conformance
@@ -20,7 +21,19 @@ from gamcli.rules import diagnosis
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", *sorted((ROOT / "gamcli" / "manual").glob("*.md")))
+}
+EVERYTHING = "\n".join(DOCUMENTS.values())
 WIDTH = 120
+MAX_README_LINES = 300
+
+OPTIONS_OF_OTHERS = {
+    "--all", "--body-file", "--config", "--data-urlencode", "--fail-with-body", "--message",  # curl, gh, git
+    "--no-access-log", "--no-proxy-headers",  # uvicorn
+    "--only", "--rounds", "--seconds",  # tests/faults/run.py
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -41,16 +54,17 @@ def copy(tmp_path: Path, written: ModuleType) -> Path:
     return tmp_path
 
 
-def prose() -> list[str]:
+def prose(text: str) -> list[str]:
+    """Return the lines of a document outside of code blocks, tables and comments."""
     lines, inside = [], False
-    for line in README.splitlines():
+    for line in text.splitlines():
         inside ^= line.startswith("```")
-        if not inside and not line.startswith(("```", "|")):
+        if not inside and not line.startswith(("```", "|", "<!--")):
             lines.append(line)
     return lines
 
 
-def test_nothing_that_is_written_differs() -> None:
+def test_generated_files_are_up_to_date() -> None:
     command = [sys.executable, str(Path(__file__).with_name("written.py")), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -59,24 +73,26 @@ def test_nothing_that_is_written_differs() -> None:
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        ("README.md", lambda text: text.replace("| 3 | not found |", "| 3 | lost |")),
+        ("README.md", lambda text: text.replace("| `gamcli init` |", "| `gamcli start` |")),
+        ("gamcli/manual/exit-codes.md", lambda text: text.replace("| 3 | not found |", "| 3 | lost |")),
         ("gamcli/commands/completion_table.tsv", lambda text: text.replace("--label", "--lable")),
         ("completions/_gamcli", lambda _: ""),
+        ("completions/man/gamcli-key.1", lambda text: text.replace("label", "lable")),
     ],
 )
-def test_what_differs_is_named_and_rewritten(
+def test_an_outdated_file_is_named_and_updated(
     name: str, change: Callable[[str], str], copy: Path, written: ModuleType
 ) -> None:
     before = (copy / name).read_text(encoding="utf-8")
     (copy / name).write_text(change(before), encoding="utf-8")
-    assert written.differing(copy) == [name]
+    assert written.outdated(copy) == [name]
     written.write(copy)
-    assert written.differing(copy) == []
+    assert written.outdated(copy) == []
     assert (copy / name).read_text(encoding="utf-8") == before
 
 
-def test_every_block_that_can_be_written_is_in_the_readme(written: ModuleType) -> None:
-    assert sorted(re.findall(r"<!-- written: (\S+) -->", README)) == sorted(written.BLOCKS)
+def test_every_generated_block_is_in_one_document(written: ModuleType) -> None:
+    assert sorted(re.findall(r"<!-- written: (\S+) -->", EVERYTHING)) == sorted(written.BLOCKS)
 
 
 def test_the_refusals_have_the_numbers_of_key_explain_and_of_conformance(written: ModuleType) -> None:
@@ -86,7 +102,8 @@ def test_the_refusals_have_the_numbers_of_key_explain_and_of_conformance(written
     assert {row.rule for row in conformance.load_rows() if row.rule.isdigit()} == {*number.values()} - {""}
 
 
-def test_the_first_two_blocks_are_the_two_lines() -> None:
+def test_the_readme_begins_with_the_two_commands() -> None:
+    """CI runs them as they are printed."""
     blocks = re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     assert [block.count("\n") for block in blocks] == [1, 1]
     assert blocks[0].endswith(".venv/bin/gamcli quickstart\n")
@@ -94,38 +111,71 @@ def test_the_first_two_blocks_are_the_two_lines() -> None:
     assert README.index("```") == README.index(f"```sh\n{blocks[0]}")
 
 
-def test_the_readme_names_only_options_that_there_are() -> None:
-    known = {row.text for row in read_table()} | {"--help", "--check"}
-    of_others = {"--fail-with-body", "--config", "--data-urlencode", "--body-file", "--all", "--message"}
-    of_uvicorn = {"--no-proxy-headers", "--no-access-log"}
-    of_faults = {"--only", "--rounds", "--seconds"}
-    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) <= known | of_others | of_uvicorn | of_faults
+def test_the_readme_is_short_and_names_every_page() -> None:
+    assert len(README.splitlines()) <= MAX_README_LINES
+    assert {*re.findall(r"\(gamcli/manual/([\w-]+)\.md\)", README)} == {*manual.PAGES}
 
 
-def test_the_readme_names_only_commands_that_there_are() -> None:
-    known = {f"{row.path} {row.text}".strip() for row in read_table()} | {"NOUN", "NOUN VERB", "--help"}
-    shown = re.findall(r"\bgamcli ((?:--store \S+ )?[a-zN-][\w-]*(?: [a-zV-][\w-]*)?)", "\n".join(_command_lines()))
-    for line in shown:
-        words = re.sub(r"^--store \S+ ", "", line).split()
-        assert " ".join(words) in known or (words[0] in known and _takes_no_verb(words[0])), line
+def test_the_manual_has_the_pages_that_help_lists() -> None:
+    """Each begins with a title of one line, which `gamcli help` lists, and a paragraph on its use."""
+    assert {f"gamcli/manual/{name}.md" for name in manual.PAGES} == {*DOCUMENTS} - {"README.md"}
+    for name in manual.PAGES:
+        title, empty, paragraph, *_ = manual.read_page(name).splitlines()
+        assert re.fullmatch(r"# [A-Z].{3,70}", title), name
+        assert (empty, paragraph[:10]) == ("", "This page "), name
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_link_leads_to_a_file_and_a_heading(name: str) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", DOCUMENTS[name]):
+        path, _, heading = target.partition("#")
+        if path.startswith("https://"):
+            continue
+        file = (ROOT / name).parent / path if path else ROOT / name
+        assert file.exists(), target
+        if heading:
+            titles = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+            assert heading in {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}, target
+
+
+def test_documents_name_only_options_that_exist() -> None:
+    known = {row.text for row in read_table()} | {"--help", "--check", "--schema"}
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", EVERYTHING)) <= known | OPTIONS_OF_OTHERS
+
+
+def test_documents_name_only_commands_that_exist() -> None:
+    known = {f"{row.path} {row.text}".strip() for row in read_table()} | {"COMMAND", "COMMAND --help"}
+    pattern = r"\bgamcli ((?:--\w+ (?:\S+\.db )?)*[a-zC-][\w-]*(?: [a-z-][\w-]*)?)"
+    for shown in re.findall(pattern, "\n".join(_command_lines())):
+        words = re.sub(r"--\w+ (?:\S+\.db )?", "", shown).split()
+        assert not words or " ".join(words) in known or (words[0] in known and not _has_verbs(words[0])), shown
 
 
 def _command_lines() -> list[str]:
-    code = re.findall(r"^```(?:sh|bash|console)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-    lines = [line for block in code for line in block.splitlines() if not line.startswith("gamcli: ")]
-    return [*lines, *re.findall(r"`(gamcli [^`]+)`", README)]
+    code = re.findall(r"^```(?:sh|bash|console)\n(.*?)^```$", EVERYTHING, re.MULTILINE | re.DOTALL)
+    lines = [line for block in code for line in block.splitlines() if line.startswith(("$ ", "> ", "gamcli "))]
+    return [*lines, *re.findall(r"`(gamcli [^`]+)`", EVERYTHING)]
 
 
-def _takes_no_verb(noun: str) -> bool:
-    return not any(row.path == noun and row.text.isalpha() for row in read_table())
+def _has_verbs(noun: str) -> bool:
+    return any(row.path == noun and row.text.isalpha() for row in read_table())
 
 
-def test_the_readme_names_every_setting() -> None:
-    assert [each.variable for each in SETTINGS.values() if each.variable not in README] == []
+def test_the_manual_names_every_setting() -> None:
+    assert [setting.name for setting in SETTINGS.values() if setting.variable not in EVERYTHING] == []
 
 
-def test_the_prose_of_the_readme_is_wrapped() -> None:
-    assert [line for line in prose() if len(line) > WIDTH] == []
+def test_prose_is_wrapped() -> None:
+    long = {name: [line for line in prose(text) if len(line) > WIDTH] for name, text in DOCUMENTS.items()}
+    assert {name: lines for name, lines in long.items() if lines} == {}
+
+
+@pytest.mark.skipif(not shutil.which("groff"), reason="needs groff")
+def test_the_man_pages_are_valid(written: ModuleType) -> None:
+    for name in filter(re.compile(r".*\.1").fullmatch, written.files(ROOT)):
+        command = ["groff", "-man", "-Tutf8", "-P-cbou", "-ww", "-k", str(ROOT / name)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        assert (done.stderr, "SYNOPSIS" in done.stdout) == ("", True), name
 
 
 def test_the_map_names_only_what_there_is() -> None:

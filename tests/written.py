@@ -1,8 +1,8 @@
 """
-What the program itself writes into this repository: blocks of the README, the words of completion, its scripts.
+The files that the program generates: tables in README and manual, man pages, completion.
 
-`python tests/written.py` writes them anew; `--check` writes nothing, names what differs, and exits with 1.
-A block of the README stands between `<!-- written: NAME -->` and `<!-- /written -->`.
+`python tests/written.py` updates them. `--check` changes nothing, names what differs, and exits with 1.
+A generated block stands between `<!-- written: NAME -->` and `<!-- /written -->`.
 """
 
 import io
@@ -16,7 +16,8 @@ from itertools import accumulate, islice
 from pathlib import Path
 from unittest.mock import patch
 
-from gamcli.commands import EXIT_CODES, completion, completion_table, main
+from gamcli.commands import EXIT_CODES, completion, completion_table, main, man_pages, root
+from gamcli.commands.help import environment_variables
 from gamcli.conformance import table
 from gamcli.render.output import FORMATS
 from gamcli.rules import scopes
@@ -27,10 +28,10 @@ ROOT = Path(__file__).parents[1]
 
 _BLOCK = re.compile(r"(<!-- written: (\S+) -->\n).*?(<!-- /written -->)", re.DOTALL)
 
-# What GAM's published facts leave open: which of its codes speaks for these causes.
+# Rules whose GAM code is a decision of gamcli, because no GAM page names one.
 _DECIDED_HERE = re.compile(r"api_keys_off|key_(?!unproven)\w+")
 
-# Where each number begins in the table of refusals, as conformance and `rules.diagnosis` count; the others have none.
+# The first rule of each number in the table of refusals, as in conformance and `rules.diagnosis`.
 _FIRST_NUMBERS = {
     "request_unreadable": "",
     "media_type_wrong": "1",
@@ -70,6 +71,21 @@ def _command_output(*arguments: str) -> Iterator[str]:
     yield from ("```text", out.getvalue().rstrip("\n"), "```")
 
 
+def command_table() -> Iterator[str]:
+    rows = list(completion_table.completion_rows())
+    subcommands = {
+        name: " ".join(row.text for row in rows if row.path == name and row.text[0] not in "-<") for name in root.NOUNS
+    }
+    return _table(
+        ("command", "effect", "subcommands"),
+        ((_code(f"gamcli {name}"), noun.summary, subcommands[name]) for name, noun in root.NOUNS.items()),
+    )
+
+
+def environment_table() -> Iterator[str]:
+    return _table(("variable", "meaning"), ((_code(name), about) for name, about in environment_variables().items()))
+
+
 def exit_codes() -> Iterator[str]:
     return _table(("code", "meaning"), ((str(code), meaning) for code, meaning in EXIT_CODES.items()))
 
@@ -85,8 +101,8 @@ def scope_table() -> Iterator[str]:
 
 
 def numbers() -> dict[str, str]:
-    begun = accumulate(refusals.TABLE, lambda number, rule: _FIRST_NUMBERS.get(rule, number), initial="")
-    return dict(zip(refusals.TABLE, islice(begun, 1, None), strict=True))
+    rule_numbers = accumulate(refusals.TABLE, lambda number, rule: _FIRST_NUMBERS.get(rule, number), initial="")
+    return dict(zip(refusals.TABLE, islice(rule_numbers, 1, None), strict=True))
 
 
 def refusal_table() -> Iterator[str]:
@@ -110,38 +126,49 @@ def _gam_column(rule: str, row: Refusal) -> str:
 
 
 def conformance() -> Iterator[str]:
-    found = list(table.load_rows())
-    of = {name: [row for row in found if row.section == name] for name in table.SECTIONS}
+    every_row = list(table.load_rows())
+    sections = {name: [row for row in every_row if row.section == name] for name in table.SECTIONS}
     rows = [
-        (_code(name), table.section_description(name), str(len(its)), str(sum(row.decided for row in its)))
-        for name, its in of.items()
+        (
+            _code(name),
+            table.section_description(name),
+            str(len(in_section)),
+            str(sum(row.decided for row in in_section)),
+        )
+        for name, in_section in sections.items()
     ]
-    rows.append(("all", "", str(len(found)), str(sum(row.decided for row in found))))
+    rows.append(("all", "", str(len(every_row)), str(sum(row.decided for row in every_row))))
     return _table(("section", "what its rows are about", "rows", "of them †"), rows)
 
 
 BLOCKS: dict[str, Callable[[], Iterator[str]]] = {
     "conformance": conformance,
-    "commands": lambda: _command_output("--help"),
-    "environment": lambda: _command_output("help", "environment"),
+    "commands": command_table,
+    "environment": environment_table,
     "exit-codes": exit_codes,
     "formats": formats,
+    "manifest": lambda: _command_output("help", "manifest"),
     "refusals": refusal_table,
     "scopes": scope_table,
 }
-"""The blocks of the README by name."""
+"""The blocks by name."""
 
 
-def readme(text: str) -> str:
-    return _BLOCK.sub(lambda found: f"{found[1]}{chr(10).join(BLOCKS[found[2]]())}\n{found[3]}", text)
+def fill_blocks(text: str) -> str:
+    return _BLOCK.sub(lambda block: f"{block[1]}{chr(10).join(BLOCKS[block[2]]())}\n{block[3]}", text)
+
+
+def documents(root: Path) -> list[Path]:
+    return [root / "README.md", *sorted((root / "gamcli" / "manual").glob("*.md"))]
 
 
 def files(root: Path) -> dict[str, str]:
-    found = {
-        "README.md": readme((root / "README.md").read_text(encoding="utf-8")),
+    return {
+        **{str(path.relative_to(root)): fill_blocks(path.read_text(encoding="utf-8")) for path in documents(root)},
         "gamcli/commands/completion_table.tsv": completion_table.render_table(),
+        **{f"completions/{name}": f"{completion.SCRIPTS[shell]}\n" for shell, name in completion.FILES.items()},
+        **{f"completions/man/{name}": text for name, text in man_pages.render_pages().items()},
     }
-    return found | {f"completions/{name}": f"{completion.SCRIPTS[shell]}\n" for shell, name in completion.FILES.items()}
 
 
 def outdated(root: Path) -> list[str]:
@@ -153,21 +180,22 @@ def outdated(root: Path) -> list[str]:
 
 
 def write(root: Path) -> None:
-    wanted = files(root)
+    contents = files(root)
     for name in outdated(root):
-        (root / name).write_text(wanted[name], encoding="utf-8")
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(contents[name], encoding="utf-8")
 
 
 def run() -> int:
     parser = ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 when something differs")
-    checks = parser.parse_args().check
-    found = outdated(ROOT)
-    for name in found:
-        sys.stdout.write(f"{name} {'differs: python tests/written.py' if checks else 'is written anew'}\n")
-    if not checks:
+    parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 when a file is out of date")
+    only_check = parser.parse_args().check
+    names = outdated(ROOT)
+    for name in names:
+        sys.stdout.write(f"{name} {'is out of date: python tests/written.py' if only_check else 'updated'}\n")
+    if not only_check:
         write(ROOT)
-    return 1 if checks and found else 0
+    return 1 if only_check and names else 0
 
 
 if __name__ == "__main__":

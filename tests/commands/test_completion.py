@@ -43,7 +43,7 @@ def test_the_scripts_next_to_the_code_are_those_that_gamcli_prints(gamcli: Run) 
         ran = gamcli("completion", shell)
         assert (ran.code, ran.err) == (0, "")
         assert (ROOT / "completions" / name).read_text(encoding="utf-8") == ran.out
-    assert {each.name for each in (ROOT / "completions").iterdir()} == set(completion.FILES.values())
+    assert {path.name for path in (ROOT / "completions").iterdir()} == {*completion.FILES.values(), "man"}
 
 
 def test_an_unknown_shell_is_2_and_names_those_that_there_are(gamcli: Run) -> None:
@@ -76,7 +76,7 @@ def test_choices_are_offered(offered: Run) -> None:
     assert offered("app", "list", "--output=c") == ["--output=csv"]
     assert offered("auth-type", "create", "x", "--type", "") == ["APIkey", "GAMLocal"]
     assert offered("completion", "") == ["bash", "zsh", "fish", "powershell"]
-    assert offered("help", "e") == ["exit-codes", "environment"]
+    assert offered("help", "e") == ["endpoint", "errors", "exit-codes", "environment"]
     assert "revoked" in offered("key", "list", "--status", "r")
 
 
