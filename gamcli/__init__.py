@@ -31,7 +31,7 @@ Walk 1: `gamcli key generate --user ana --app portal`
 
 1. `commands.main` is the edge to the shell. It answers `--version` and completion itself, and hands all else to
    `commands.root.dispatch`, which imports only the noun that was named.
-2. `commands.keys.generate` makes an `actions.keys.KeyWish` of its options. `commands.session.Session` finds the
+2. `commands.keys.generate` makes an `actions.keys.KeyWish` of its options. `commands.context.Session` finds the
    settings and opens the store; with the clock, the dice and the name of who acts that is an `actions.Gam`.
    `commands.delivery.place` makes the file of `--out` before anything else happens.
 3. `actions.keys.generate` opens one transaction, `store.Store.writing`. `store.users.named` and `store.apps.named` find

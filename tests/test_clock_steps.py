@@ -23,7 +23,7 @@ PACKAGE = Path(__file__).parent.parent / "gamcli"
 WALL = {
     "gamcli/server/dev/clock.py": {"now"},
     "gamcli/commands/__init__.py": {"now"},
-    "gamcli/commands/session.py": {"now"},
+    "gamcli/commands/context.py": {"now"},
     "gamcli/server/asgi.py": {"now"},
     "gamcli/server/transport/connection.py": {"time", "gmtime"},
     "gamcli/store/sqlite/database.py": {"now"},

@@ -7,7 +7,7 @@ import typer
 
 from gamcli.actions import apps
 from gamcli.commands import confirmation, delivery, example_output, overview
-from gamcli.commands.app_settings import (
+from gamcli.commands.app_options import (
     AllowScopeChoice,
     ApiKeyAuthType,
     ApiKeys,
@@ -21,6 +21,7 @@ from gamcli.commands.app_settings import (
     TokenTimeout,
     collect_settings,
 )
+from gamcli.commands.context import CliContext
 from gamcli.commands.example_output import ClientRecordFormat
 from gamcli.commands.options import (
     AcceptInvalidating,
@@ -41,7 +42,6 @@ from gamcli.commands.options import (
     new_group,
     read_secret,
 )
-from gamcli.commands.session import CliContext
 from gamcli.errors import UsageError
 from gamcli.model import App
 from gamcli.rules import durations

@@ -10,8 +10,8 @@ import typer
 
 from gamcli.actions import audit
 from gamcli.actions.audit import AuditHead, AuditSearch, AuditVerification
+from gamcli.commands.context import CliContext, now
 from gamcli.commands.options import Field, Format, Limit, Sort, new_group
-from gamcli.commands.session import CliContext, now
 from gamcli.errors import UsageError
 from gamcli.model import AuditEntry
 from gamcli.render.output import Output

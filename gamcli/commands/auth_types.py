@@ -7,6 +7,7 @@ import typer
 
 from gamcli.actions import auth_types
 from gamcli.commands import confirmation, example_output
+from gamcli.commands.context import CliContext
 from gamcli.commands.example_output import RecordFormat
 from gamcli.commands.options import (
     AcceptInvalidating,
@@ -25,7 +26,6 @@ from gamcli.commands.options import (
     drop_none,
     new_group,
 )
-from gamcli.commands.session import CliContext
 from gamcli.model import AuthType
 
 verbs = new_group("Authentication types.")

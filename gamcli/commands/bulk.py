@@ -9,11 +9,10 @@ from gamcli.actions import Gam, bulk_issue, bulk_validation, users
 from gamcli.actions.bulk_validation import KeyRow, ValidatedInput
 from gamcli.actions.problems import ProblemList, error_message
 from gamcli.actions.users import UserRow
-from gamcli.bulk import csv_input, user_columns
+from gamcli.bulk import csv_input, results_file, user_columns
 from gamcli.bulk.csv_input import CsvSource
-from gamcli.commands import bulk_results
-from gamcli.commands.bulk_results import ResultsFile
-from gamcli.commands.session import CliContext
+from gamcli.bulk.results_file import ResultsFile
+from gamcli.commands.context import CliContext
 from gamcli.errors import StoreError, UsageError
 from gamcli.model.plan import Plan, PlanSummary
 from gamcli.render import progress
@@ -34,7 +33,7 @@ def generate(cli: CliContext, out: Output, path: str, out_file: str | None, *, d
     with (
         cli.open_gam() as gam,
         csv_input.open_csv(path) as source,
-        bulk_results.open_results(out_file, source.file) as found,
+        results_file.open_results(out_file, source.file) as found,
         _gc_paused(),
     ):
         batch = bulk_issue.find_batch(gam, source.digest)

@@ -94,7 +94,7 @@ def _complete_value(names: str, typed: str, before: list[str]) -> Iterator[tuple
 
 def _store_names(sql: str) -> Callable[[str, list[str]], Iterator[tuple[str, str]]]:
     def found(typed: str, before: list[str]) -> Iterator[tuple[str, str]]:
-        from gamcli.commands.session import CliContext  # noqa: PLC0415 - only names need the store
+        from gamcli.commands.context import CliContext  # noqa: PLC0415 - only names need the store
         from gamcli.model import normalize_name  # noqa: PLC0415
         from gamcli.store import completion  # noqa: PLC0415
 

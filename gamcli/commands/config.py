@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from gamcli.commands import settings
+from gamcli.commands.context import CliContext
 from gamcli.commands.options import DryRunOption, Field, Format, new_group
-from gamcli.commands.session import CliContext
 from gamcli.errors import FailedError, UsageError
 from gamcli.render.output import Output
 from gamcli.store.sqlite import files

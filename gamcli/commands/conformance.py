@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from gamcli.clients import endpoint
+from gamcli.commands.context import CliContext, now
 from gamcli.commands.options import Field, Format, new_group
-from gamcli.commands.session import CliContext, now
 from gamcli.conformance import exchange, suite, table, worlds
 from gamcli.conformance.suite import DIFFERS, SAME, SKIPPED, Verdict
 from gamcli.conformance.table import Row

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from gamcli.commands.context import CliContext
 from gamcli.commands.options import Field, Format, new_group, read_secret
-from gamcli.commands.session import CliContext
 from gamcli.errors import NotFoundError, UsageError, command
 from gamcli.rules.credentials import Secret, parse_api_key_id
 

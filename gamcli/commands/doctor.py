@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from gamcli.actions import doctor as actions
+from gamcli.commands.context import CliContext, now
 from gamcli.commands.options import Field, Format, new_group
-from gamcli.commands.session import CliContext, now
 from gamcli.commands.settings import SETTINGS, Settings
 from gamcli.errors import UsageError
 from gamcli.model.doctor import WRONG, Certificate, DoctorFacts, DoctorFinding, FileFacts, ReadProblem, ShadowedSetting

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from gamcli.actions import Gam
-from gamcli.commands.session import CliContext, now
+from gamcli.commands.context import CliContext, now
 from gamcli.errors import UsageError
 from gamcli.store import Store
 from gamcli.system.actor import describe_actor

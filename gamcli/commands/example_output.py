@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import typer
 
 from gamcli.commands import delivery
-from gamcli.commands.session import CliContext
+from gamcli.commands.context import CliContext
 from gamcli.errors import UsageError
 from gamcli.model import App, Key
 from gamcli.render.output import Output

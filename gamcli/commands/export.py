@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from gamcli.commands.context import CliContext
 from gamcli.commands.options import new_group
-from gamcli.commands.session import CliContext
 from gamcli.errors import UsageError
 from gamcli.provision import editing, export
 from gamcli.provision.export import Selection

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from gamcli.commands.context import CliContext
 from gamcli.commands.options import Field, Format, new_group
-from gamcli.commands.session import CliContext
 from gamcli.render.output import format_count
 from gamcli.rules import durations
 

@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 import typer
 
 from gamcli.actions import DryRun, Gam, repository
+from gamcli.commands.context import CliContext, now
 from gamcli.commands.options import DryRunOption, Field, Format, new_group
-from gamcli.commands.session import CliContext, now
 from gamcli.model import Repository
 from gamcli.render.output import Output
 from gamcli.store import Store

@@ -9,8 +9,9 @@ import typer
 from gamcli.actions import keys
 from gamcli.actions.changes import ChangeResult
 from gamcli.commands import confirmation, delivery, diagnosis, example_output, forecasts, key_messages, overview
+from gamcli.commands.context import CliContext
 from gamcli.commands.example_output import ClientRecordFormat
-from gamcli.commands.key_fields import (
+from gamcli.commands.key_options import (
     AppOption,
     AuthTypeOption,
     ExpiresIn,
@@ -37,7 +38,6 @@ from gamcli.commands.options import (
     read_secret,
     reject_other_options,
 )
-from gamcli.commands.session import CliContext
 from gamcli.errors import UsageError, command
 from gamcli.model import Key
 from gamcli.render.output import Output, format_count

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from gamcli.commands.session import CliContext
+from gamcli.commands.context import CliContext
 from gamcli.errors import StoreMissingError, command
 from gamcli.render.output import Output
 

@@ -13,8 +13,8 @@ import typer
 
 from gamcli.actions import Gam
 from gamcli.commands import confirmation, secret_files
+from gamcli.commands.context import CliContext
 from gamcli.commands.options import AcceptInvalidating, new_group
-from gamcli.commands.session import CliContext
 from gamcli.errors import InvalidatesKeysError, UsageError
 from gamcli.model.plan import CREATE, DELETE, UPDATE
 from gamcli.provision import manifest, saved

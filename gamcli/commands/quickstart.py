@@ -15,9 +15,9 @@ import typer
 
 from gamcli.actions import Gam, apps, example, keys, repository, users
 from gamcli.actions.example import APP, SCOPES, TIMEOUT_HOURS, USER, Credentials
+from gamcli.commands.context import CliContext, now
 from gamcli.commands.options import new_group
 from gamcli.commands.serve import stop_on_signals
-from gamcli.commands.session import CliContext, now
 from gamcli.errors import FailedError
 from gamcli.render import machine
 from gamcli.render.output import Output

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from gamcli import __version__
 from gamcli.commands import complete
-from gamcli.commands.session import CliContext
+from gamcli.commands.context import CliContext
 from gamcli.errors import FailedError, UsageError
 from gamcli.rules.names import closest_match
 

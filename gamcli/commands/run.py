@@ -7,8 +7,8 @@ import typer
 
 from gamcli.actions import tokens
 from gamcli.commands import subprocesses
+from gamcli.commands.context import CliContext
 from gamcli.commands.options import new_group, read_secret
-from gamcli.commands.session import CliContext
 from gamcli.errors import NotFoundError, StoreError, UsageError
 from gamcli.rules.credentials import Secret
 

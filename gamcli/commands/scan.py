@@ -8,9 +8,9 @@ import typer
 
 from gamcli.actions import Gam, findings
 from gamcli.commands import confirmation
+from gamcli.commands.context import CliContext
 from gamcli.commands.leaks import ScanSummary
 from gamcli.commands.options import Field, Preview, Yes, new_group
-from gamcli.commands.session import CliContext
 from gamcli.errors import UsageError, command
 from gamcli.model.findings import ScanFinding, ScanSource
 from gamcli.render.output import Output, format_count
@@ -114,7 +114,7 @@ def _open_input(paths: Sequence[str], out: Output, *, git: bool, staged: bool) -
         repository = GitRepository(paths[0] if paths else ".", out.print_warning)
         told = lambda: (
             f"searched {format_count(repository.objects, 'object')} of git, {_format_size(repository.bytes_read)}"
-        )  # noqa: E731
+        )
         return ScanInput(repository.scan_staged() if staged else repository.scan_history(), told)
     if not paths:
         raise UsageError("say what to look through", EXAMPLES)

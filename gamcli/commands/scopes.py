@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import typer
 
+from gamcli.commands.context import CliContext
 from gamcli.commands.options import Field, Format, Limit, new_group
-from gamcli.commands.session import CliContext
 from gamcli.rules import scopes
 
 verbs = new_group("The scopes, and what each reveals.")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from gamcli.commands.context import CliContext
 from gamcli.commands.ephemeral import (
     EphemeralOption,
     EphemeralOptions,
@@ -24,7 +25,6 @@ from gamcli.commands.ephemeral import (
 )
 from gamcli.commands.options import new_group
 from gamcli.commands.serve_processes import EngineName, ProcessOptions, PruneEvery, WorkerCount
-from gamcli.commands.session import CliContext
 from gamcli.commands.settings import MAX_PORT
 from gamcli.errors import FailedError, UsageError
 from gamcli.render import credentials

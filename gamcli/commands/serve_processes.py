@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from gamcli.commands.context import CliContext
 from gamcli.commands.options import parse_duration
-from gamcli.commands.session import CliContext
 from gamcli.errors import UsageError
 
 if TYPE_CHECKING:

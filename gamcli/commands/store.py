@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from gamcli.actions import maintenance
+from gamcli.commands.context import CliContext
 from gamcli.commands.options import DryRunOption, Field, Format, new_group
-from gamcli.commands.session import CliContext
 from gamcli.errors import UsageError, command
 from gamcli.model.maintenance import BackupResult, CompactResult, MigrateResult, RestoreResult, StoreCheck, StoreInfo
 from gamcli.model.plan import CREATE, UPDATE, Change, FieldChange, Plan

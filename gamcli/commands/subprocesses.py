@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from gamcli.commands.session import now
+from gamcli.commands.context import now
 from gamcli.errors import GamcliError, NotFoundError
 from gamcli.render import output
 

@@ -10,7 +10,7 @@ from gamcli.rules.grants import PASSWORD, GrantFacts, Rule, TokenRequest
 
 if TYPE_CHECKING:
     from gamcli.actions import Gam
-    from gamcli.commands.session import CliContext
+    from gamcli.commands.context import CliContext
 
 CREDENTIAL_TYPES = {"api_key": "API key", "client_secret": "client secret"}
 """Which kind of credential goes into a parameter."""

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from gamcli.actions import tokens
+from gamcli.commands.context import CliContext
 from gamcli.commands.options import DryRunOption, Field, Format, Limit, Sort, new_group
-from gamcli.commands.session import CliContext
 from gamcli.model import Token, format_rfc3339
 from gamcli.model.maintenance import PruneResult
 from gamcli.model.plan import DELETE, Change, FieldChange, Plan

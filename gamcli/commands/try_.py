@@ -13,8 +13,8 @@ from gamcli.actions import Gam
 from gamcli.clients import endpoint, exchange
 from gamcli.clients.exchange import Credential, ExchangeSpec
 from gamcli.commands import suggestions
+from gamcli.commands.context import CliContext
 from gamcli.commands.options import Format, new_group, read_secret
-from gamcli.commands.session import CliContext
 from gamcli.errors import FailedError, NotFoundError, StoreError, UsageError, command
 from gamcli.model.transcripts import Exchange, Transcript
 from gamcli.rules.credentials import Secret

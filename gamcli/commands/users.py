@@ -7,6 +7,7 @@ import typer
 
 from gamcli.actions import users
 from gamcli.commands import confirmation, example_output, overview
+from gamcli.commands.context import CliContext
 from gamcli.commands.example_output import RecordFormat
 from gamcli.commands.options import (
     AcceptInvalidating,
@@ -25,8 +26,7 @@ from gamcli.commands.options import (
     read_secret,
     reject_other_options,
 )
-from gamcli.commands.session import CliContext
-from gamcli.commands.user_fields import (
+from gamcli.commands.user_options import (
     Address,
     Attributes,
     Birthday,

@@ -26,8 +26,7 @@ from typing import NamedTuple
 from gamcli.actions import Gam, bulk_issue, bulk_validation, repository
 from gamcli.actions.bulk_validation import KeyRow
 from gamcli.actions.problems import ProblemList
-from gamcli.bulk import csv_input
-from gamcli.commands import bulk_results
+from gamcli.bulk import csv_input, results_file
 from gamcli.commands.bulk import KEY_COLUMNS, REQUIRED_KEY_COLUMNS
 from gamcli.model import ApiKeyPolicy, App, User
 from gamcli.rules.credentials import mint_api_key, mint_client_id, mint_guid
@@ -115,7 +114,7 @@ def ours(path: Path, table: Path, out: Path) -> tuple[float, float]:
         for _ in rows(source, faults):
             pass
         reading = perf_counter() - began
-        with bulk_results.open_results(str(out), source.file) as found:
+        with results_file.open_results(str(out), source.file) as found:
             gam = gam_of(store)
             began = perf_counter()
             checked = bulk_validation.validate_rows(gam, faults, rows(source, faults), None, 0)

@@ -18,7 +18,7 @@ import pytest
 
 from gamcli.actions import Gam, bulk_issue, request_ids
 from gamcli.actions.keys import KeySpec
-from gamcli.commands import bulk_results
+from gamcli.bulk import results_file
 from gamcli.rules.credentials import Secret, parse_api_key_id
 from gamcli.store import Store, keys
 from gamcli.store.keys import KeyFilter
@@ -185,7 +185,7 @@ def test_what_is_not_a_table_is_reported_with_its_line(town: Run, place: Path, d
 def test_a_header_alone_asks_for_no_key(town: Run, place: Path) -> None:
     (place / "keys.csv").write_text("user,app", encoding="utf-8")
     assert town("key", "generate", "--from", "keys.csv", "--out", "out.csv").code == 0
-    assert (place / "out.csv").read_bytes() == bulk_results.HEADER
+    assert (place / "out.csv").read_bytes() == results_file.HEADER
 
 
 @pytest.mark.parametrize(
@@ -305,10 +305,10 @@ def test_requests_of_a_file_that_contradict_each_other_are_problems(wanted: Run,
 def test_requests_that_others_make_in_the_meantime_are_respected(
     wanted: Run, town: Run, place: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add = bulk_results.ResultsFile.append_keys
+    add = results_file.ResultsFile.append_keys
     made: list[str] = []
 
-    def ask(self: bulk_results.ResultsFile, found: Any) -> None:  # noqa: ANN401 - passed on
+    def ask(self: results_file.ResultsFile, found: Any) -> None:  # noqa: ANN401 - passed on
         add(self, found)
         if not made:
             with Store.open(file) as other:
@@ -318,7 +318,7 @@ def test_requests_that_others_make_in_the_meantime_are_respected(
 
     asked = [f"user{number},portal,,r{number}" for number in range(USER_COUNT)]
     with monkeypatch.context() as patch:
-        patch.setattr(bulk_results.ResultsFile, "append_keys", ask)
+        patch.setattr(results_file.ResultsFile, "append_keys", ask)
         ran = wanted(*asked)
     assert ran.code == 5
     assert "line 13 is right no more: request 'r11' made key" in ran.err
@@ -362,7 +362,7 @@ def test_a_file_that_another_input_led_to_is_left_alone(generate: Run, town: Run
     assert town("key", "generate", "--from", "keys.csv", "--out", "ana.csv").code == 0
     line = (place / "ana.csv").read_text().splitlines()[1]
     for damaged in (line.replace(line[40:80], line[50:90]), line.replace(",", ";"), '"', whole.splitlines()[1]):
-        (place / "ana.csv").write_text(bulk_results.HEADER.decode() + damaged + "\n")
+        (place / "ana.csv").write_text(results_file.HEADER.decode() + damaged + "\n")
         ran = town("key", "generate", "--from", "keys.csv", "--out", "ana.csv")
         assert ran.code == 5
         assert "line 2 of ana.csv is not what this input led to" in ran.err
@@ -427,9 +427,9 @@ def test_what_was_never_delivered_gets_a_fresh_secret(
     generate: Run, place: Path, file: Path, pairs: list[tuple[str, str]], point: tuple[int, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    (delivered, when), add, count = point, bulk_results.ResultsFile.append_keys, [0]
+    (delivered, when), add, count = point, results_file.ResultsFile.append_keys, [0]
 
-    def ended(self: bulk_results.ResultsFile, made: Any) -> None:  # noqa: ANN401 - passed on
+    def ended(self: results_file.ResultsFile, made: Any) -> None:  # noqa: ANN401 - passed on
         if count[0] == delivered:
             if when == "after":
                 add(self, made)
@@ -438,7 +438,7 @@ def test_what_was_never_delivered_gets_a_fresh_secret(
         add(self, made)
 
     with monkeypatch.context() as patch:
-        patch.setattr(bulk_results.ResultsFile, "append_keys", ended)
+        patch.setattr(results_file.ResultsFile, "append_keys", ended)
         with pytest.raises(InterruptedWrite):
             generate()
     before = rows(place / "out.csv")
@@ -500,9 +500,9 @@ def test_an_input_whose_output_was_begun_elsewhere_is_completed_there(
 def test_a_change_of_the_store_in_the_meantime_counts(
     generate: Run, town: Run, place: Path, file: Path, pairs: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add, blocked = bulk_results.ResultsFile.append_keys, pairs[12][0]
+    add, blocked = results_file.ResultsFile.append_keys, pairs[12][0]
 
-    def block(self: bulk_results.ResultsFile, made: Any) -> None:  # noqa: ANN401 - passed on
+    def block(self: results_file.ResultsFile, made: Any) -> None:  # noqa: ANN401 - passed on
         add(self, made)
         if made[0].row == 1:
             with Store.open(file) as store, store.writing() as tx:
@@ -510,7 +510,7 @@ def test_a_change_of_the_store_in_the_meantime_counts(
                 tx.run("INSERT INTO audit SELECT max(seq) + 1, '', '', '', '', '{}', NULL FROM audit")
 
     with monkeypatch.context() as patch:
-        patch.setattr(bulk_results.ResultsFile, "append_keys", block)
+        patch.setattr(results_file.ResultsFile, "append_keys", block)
         ran = generate()
     assert ran.code == 5
     assert f"is right no more: user '{blocked}' is blocked" in ran.err
@@ -524,16 +524,16 @@ def test_a_change_of_the_store_in_the_meantime_counts(
 def test_only_one_run_of_an_input_goes_on(
     generate: Run, place: Path, sql: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add = bulk_results.ResultsFile.append_keys
+    add = results_file.ResultsFile.append_keys
 
-    def overtake(self: bulk_results.ResultsFile, made: Any) -> None:  # noqa: ANN401 - passed on
+    def overtake(self: results_file.ResultsFile, made: Any) -> None:  # noqa: ANN401 - passed on
         add(self, made)
         second.append(generate())
         sql("UPDATE batch SET run = run + 1")
 
     second: list[Any] = []
     with monkeypatch.context() as patch:
-        patch.setattr(bulk_results.ResultsFile, "append_keys", overtake)
+        patch.setattr(results_file.ResultsFile, "append_keys", overtake)
         ran = generate()
     assert (ran.code, second[0].code) == (5, 5)
     assert "another run writes to out.csv" in second[0].err

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from gamcli.actions import Gam, example, repository
-from gamcli.commands.session import now
+from gamcli.commands.context import now
 from gamcli.server.transport.event_loop import Server, ServerOptions
 from gamcli.store import Store
 

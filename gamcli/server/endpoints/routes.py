@@ -29,14 +29,14 @@ from gamcli.store import Transaction
 __all__ = [
     "DEFAULT_CONFIG",
     "ROUTES",
-    "TracedResponse",
-    "ServerConfig",
     "DeferredResponse",
-    "WouldBlock",
     "PendingWrite",
+    "ServerConfig",
     "Trace",
-    "handle",
+    "TracedResponse",
+    "WouldBlock",
     "error_response",
+    "handle",
     "respond",
 ]
 

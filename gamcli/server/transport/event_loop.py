@@ -24,7 +24,7 @@ from gamcli.server.request_log import RequestLog
 from gamcli.server.transport.connection import Connection, encode_response
 from gamcli.server.worker_pool import ConnectionRequest
 
-__all__ = ["ServerOptions", "Server"]
+__all__ = ["Server", "ServerOptions"]
 
 OVERFLOW_CONNECTIONS = 16
 """How many clients beyond the bound are told so at a time; any more are cut off."""
