@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 
 from gamcli import manual
+from gamcli.commands.context import CliContext, now
 from gamcli.commands.options import new_group
-from gamcli.commands.session import CliContext, now
 from gamcli.commands.settings import SETTINGS
 from gamcli.errors import NotFoundError, UsageError, command
 from gamcli.render.output import Output
