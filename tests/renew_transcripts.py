@@ -1,5 +1,5 @@
 """
-Update the console transcripts of README and manual: `python -m tests.renew_transcripts [FILE...]`.
+Update the console transcripts of README and manual: `python tests/renew_transcripts.py [FILE...]`.
 
 Below each command whose output differs, the lines become what the program prints today; keys, IDs and times that differ
 are left alone. Read the changes before you commit them: a wrong output is renewed as readily as a right one.

@@ -32,7 +32,7 @@ MAX_README_LINES = 300
 OPTIONS_OF_OTHERS = {
     "--all", "--body-file", "--config", "--data-urlencode", "--fail-with-body", "--message",  # curl, gh, git
     "--no-access-log", "--no-proxy-headers",  # uvicorn
-    "--only", "--rounds", "--seconds",  # tests/faults/run.py
+    "--asgi", "--only", "--rounds", "--seconds",  # tests/bench/serve.py and tests/faults/run.py
 }  # fmt: skip
 
 
