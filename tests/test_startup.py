@@ -102,6 +102,12 @@ def test_a_list_for_programs_draws_nothing(loaded: Loaded) -> None:
     assert "rich" not in loaded("user", "list")
 
 
+def test_a_page_of_the_manual_in_a_pipe_needs_no_other_command(loaded: Loaded) -> None:
+    found = loaded("help", "keys")
+    assert found & (HEAVY | {"csv", "sqlite3", "tempfile"}) == set()
+    assert {"gamcli.render.manual_pages", "gamcli.commands.keys", "gamcli.store"} & found == set()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere platformdirs itself is asked")
 @pytest.mark.parametrize("named", [None, "", "/elsewhere", "relative"])
 def test_the_quick_way_to_the_users_file_is_that_of_platformdirs(

@@ -38,7 +38,7 @@ class PlainCode(CodeBlock):
 
 
 class WholeTable(TableElement):
-    """A table that breaks long names instead of cutting them."""
+    """A table that cuts nothing, and keeps names of one word whole where there is room."""
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
         """Yield the table."""
@@ -46,6 +46,7 @@ class WholeTable(TableElement):
             assert isinstance(table, Table)
             for column in table.columns:
                 column.overflow = "fold"
+                column.no_wrap = not any(" " in str(cell) for cell in column.cells)
             yield table
 
 

@@ -22,6 +22,7 @@ LINES = {
     "gamcli __complete key list --user a": ([GAMCLI, "__complete", "key", "list", "--user", "a"], 3.0),
     "gamcli key show": ([GAMCLI, "key", "show", "ID"], 8.0),
     "gamcli key generate": ([GAMCLI, "key", "generate", "--user", "ana", "--app", "portal", "--replace"], 8.0),
+    "gamcli help keys": ([GAMCLI, "help", "keys"], 12.0),
 }
 """The command lines, each with the ratio that it should stay below."""
 
