@@ -39,7 +39,7 @@ def create_world(gam: Gam, server: Mapping[str, object]) -> World:
     with TemporaryDirectory(prefix="gamcli-") as folder:
         manifest = Path(folder) / "seed.toml"
         manifest.write_text(worlds.render_seed(world), encoding="utf-8")
-        seed.sow(gam, [manifest], {})
+        seed.apply_seed(gam, [manifest], {})
     maker = _WorldBuilder(gam, world)
     for name, make_it in _STATE_BUILDERS.items():
         world = world.with_values(name, {**world.values.get(name, {}), **make_it(maker)})

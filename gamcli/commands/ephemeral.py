@@ -125,4 +125,4 @@ def _seed_store(gam: Gam, seeds: Sequence[str]) -> dict[str, str]:
         return example.create_example(gam).environment_variables()
     from gamcli.provision import seed  # noqa: PLC0415 - start-up: it takes longer than the server without it
 
-    return seed.variables(seed.sow(gam, seeds, os.environ))
+    return seed.environment(seed.apply_seed(gam, seeds, os.environ))

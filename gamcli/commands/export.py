@@ -9,7 +9,7 @@ import typer
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import new_group
 from gamcli.errors import UsageError
-from gamcli.provision import editing, export
+from gamcli.provision import export, export_update
 from gamcli.provision.export import Selection
 from gamcli.render import machine
 from gamcli.render.output import Output, format_count
@@ -54,7 +54,7 @@ def export_(
     wanted = Selection(tuple(app or ()), tuple(user or ()), tuple(auth_type or ()), keys)
     with session.open_gam() as gam:
         if update is not None:
-            _tell(out, update, editing.update(gam, Path(update), os.environ, wanted))
+            _tell(out, update, export_update.update(gam, Path(update), os.environ, wanted))
             return
         tables = export.collected(gam, wanted)
     if (output or out.format) == "json":
@@ -64,6 +64,6 @@ def export_(
         out.print_line(line)
 
 
-def _tell(out: Output, path: str, done: editing.Update) -> None:
+def _tell(out: Output, path: str, done: export_update.Update) -> None:
     parts = (f"{verb} {format_count(number, 'object')}" for verb, number in done._asdict().items() if number)
     out.print_note(f"updated {path}: {', '.join(parts)}" if any(done) else f"{path} is so already: nothing to change")

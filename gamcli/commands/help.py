@@ -45,7 +45,7 @@ def format_rows(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 def manifest() -> Iterator[str]:
     """Yield what a manifest may hold, from the table that reads it."""
-    from gamcli.provision import toml_text  # noqa: PLC0415 - start-up: the other topics need it not
+    from gamcli.provision import toml_format  # noqa: PLC0415 - start-up: the other topics need it not
     from gamcli.provision.fields import SECTIONS  # noqa: PLC0415
 
     yield "TOML, one or more files; the JSON Schema for editors: gamcli help manifest --schema"
@@ -56,7 +56,7 @@ def manifest() -> Iterator[str]:
         yield f"{section.header}  {section.about}"
         for field in section.taken():
             default = section.default(field)
-            known = "" if default in ("", (), {}) else f" (default {toml_text.value(default)})"
+            known = "" if default in ("", (), {}) else f" (default {toml_format.value(default)})"
             yield f"  {field.name.ljust(width)}  {field.kind.says}: {field.about}{known}"
     yield ""
     yield "in a seed alone  what `serve --ephemeral --seed FILE` takes too; a client_secret may stand there as it is"

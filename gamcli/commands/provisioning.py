@@ -17,7 +17,7 @@ from gamcli.commands.context import CliContext
 from gamcli.commands.options import AcceptInvalidating, new_group
 from gamcli.errors import InvalidatesKeysError, UsageError
 from gamcli.model.plan import CREATE, DELETE, UPDATE
-from gamcli.provision import manifest, saved
+from gamcli.provision import manifest, plan_file
 from gamcli.provision.apply import Applied, Order, let_be
 from gamcli.provision.apply import apply as make_so
 from gamcli.provision.desired import Desired
@@ -86,14 +86,14 @@ def plan(
     Example: gamcli plan apps.toml --out apps.plan && gamcli apply apps.plan --secrets-out secrets.env
     """
     out = _output(context, output)
-    again = out_file is not None and saved.is_one(out_file)
+    again = out_file is not None and plan_file.is_one(out_file)
     if out_file is not None and not again:
         new_files.require_new(out_file, "--out")
     desired = _desired(files, owner)
     options = Options(prune, adopt)
     with CliContext.from_typer(context).open_gam() as gam, gam.store.reading() as tx:
         proposal = _proposed(gam, desired, options)
-        text = None if out_file is None else saved.written(tx, proposal, options)
+        text = None if out_file is None else plan_file.written(tx, proposal, options)
     if out_file is not None and text is not None:
         new_files.write_new_file(out_file, text, "--out", overwrite=again)
     _show(out, proposal, as_markdown=output == "markdown")
@@ -146,7 +146,7 @@ def apply(
     Example: gamcli apply apps.toml --secrets-out secrets.env
     """
     out = _output(context, "table" if output == "github" else output)
-    decided = saved.read(files[0]) if len(files) == 1 and saved.is_one(files[0]) else None
+    decided = plan_file.read(files[0]) if len(files) == 1 and plan_file.is_one(files[0]) else None
     if decided is not None and (owner is not None or prune or adopt):
         raise UsageError("a saved plan says itself who owns and what is deleted", "leave --owner, --prune, --adopt out")
     desired = decided.desired if decided else _desired(files, owner)

@@ -8,8 +8,8 @@ from gamcli import store
 from gamcli.actions import Gam
 from gamcli.commands import delivery
 from gamcli.errors import FailedError, StoreError, command
-from gamcli.provision.apply import Keep
-from gamcli.provision.issued import Issued
+from gamcli.provision.apply import SaveSecrets
+from gamcli.provision.issued import IssuedSecrets
 from gamcli.render import credentials
 from gamcli.render.output import Output, format_count
 from gamcli.system import new_files
@@ -21,7 +21,7 @@ MAX_HINT_COMMANDS = 3
 
 
 @contextmanager
-def open_destination(gam: Gam, path: str | None, output: str) -> Iterator[Keep | None]:
+def open_destination(gam: Gam, path: str | None, output: str) -> Iterator[SaveSecrets | None]:
     """Yield what keeps new secrets, or None where there is no place for them."""
     if path is not None:
         with _write_to_file(gam, path) as keep:
@@ -33,13 +33,13 @@ def open_destination(gam: Gam, path: str | None, output: str) -> Iterator[Keep |
         yield _require_stdout_reader if output in ("json", "jsonl") else None
 
 
-def _require_stdout_reader(_: Issued) -> None:
+def _require_stdout_reader(_: IssuedSecrets) -> None:
     """Leave it to the JSON that tells what was done, if anybody takes that."""
     Output.require_writable_stdout(f"{SECRETS_OPTION} FILE takes new secrets too")
 
 
 @contextmanager
-def report_lost_secrets(issued: Issued, path: str | None) -> Iterator[None]:
+def report_lost_secrets(issued: IssuedSecrets, path: str | None) -> Iterator[None]:
     """Tell how to replace what was issued, unless it lies at `path`, when JSON cannot be written after all."""
     try:
         yield
@@ -53,7 +53,7 @@ def report_lost_secrets(issued: Issued, path: str | None) -> Iterator[None]:
         ) from error
 
 
-def _reissue_commands(issued: Issued) -> str:
+def _reissue_commands(issued: IssuedSecrets) -> str:
     """Return what gives new secrets for those that were lost, the first few of them."""
     lines = [command("app", "rotate-secret", app.name) for app, _ in issued.apps]
     lines += [command("key", "rotate", key.id, "--overlap", "0") for key, _ in issued.keys]
@@ -61,11 +61,11 @@ def _reissue_commands(issued: Issued) -> str:
 
 
 @contextmanager
-def _write_to_file(gam: Gam, path: str) -> Iterator[Keep]:
+def _write_to_file(gam: Gam, path: str) -> Iterator[SaveSecrets]:
     """Yield what writes a new file, which is taken away again when its secrets never came to be."""
-    kept: list[Issued] = []
+    kept: list[IssuedSecrets] = []
 
-    def keep(issued: Issued) -> None:
+    def keep(issued: IssuedSecrets) -> None:
         text = issued.json() if path.endswith(".json") else credentials.format_env(issued.variables())
         new_files.write_new_file(path, text, SECRETS_OPTION)
         kept.append(issued)
@@ -78,7 +78,7 @@ def _write_to_file(gam: Gam, path: str) -> Iterator[Keep]:
         raise
 
 
-def _was_rolled_back(gam: Gam, issued: Issued) -> bool:
+def _was_rolled_back(gam: Gam, issued: IssuedSecrets) -> bool:
     """Say whether the store knows none of these secrets; when in doubt, it may know them."""
     try:
         with gam.store.reading() as tx:

@@ -11,11 +11,11 @@ from gamcli.model import App, AuthType, Key, Repository, User, normalize_name
 from gamcli.model.plan import CREATE, UPDATE
 from gamcli.provision.desired import Desired
 from gamcli.provision.draft import RELEASE, Draft, Step
-from gamcli.provision.issued import Issued, issued
+from gamcli.provision.issued import IssuedSecrets, issued
 from gamcli.provision.proposal import NOTHING_MORE, Options, Proposal, propose
 from gamcli.store import Transaction
 
-Keep = Callable[[Issued], None]
+SaveSecrets = Callable[[IssuedSecrets], None]
 """Puts the new secrets where they belong, synced, before the transaction that makes them is committed."""
 
 
@@ -34,7 +34,7 @@ class Order:
 
     options: Options = NOTHING_MORE
     accept: int | None = None
-    keep: Keep | None = None
+    keep: SaveSecrets | None = None
     require: Callable[[Transaction, Proposal | None], None] = let_be
 
 
@@ -43,7 +43,7 @@ class Applied:
     """What was done, and the secrets that came of it."""
 
     proposal: Proposal
-    issued: Issued
+    issued: IssuedSecrets
 
 
 def apply(gam: Gam, desired: Desired, order: Order) -> Applied:

@@ -7,12 +7,12 @@ from functools import cached_property
 from typing import NamedTuple
 
 from gamcli.errors import Problem
-from gamcli.provision import toml_text
-from gamcli.provision.toml_lines import Keys, Lines
+from gamcli.provision import toml_format
+from gamcli.provision.toml_scan import Keys, Lines
 from gamcli.rules.credentials import Secret
 
 
-class Source:
+class SourceFile:
     """A file as it was given, and its text; which line says what is found out when somebody asks."""
 
     def __init__(self, file: str, text: str = "") -> None:
@@ -28,10 +28,10 @@ class Source:
         return self._lines.of(keys)
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """Where a manifest says something: the file, and the keys that lead there (places in arrays from 0)."""
 
-    source: Source
+    source: SourceFile
     keys: Keys
 
     @property
@@ -47,21 +47,21 @@ class Place(NamedTuple):
     @property
     def path(self) -> str:
         """The key path, written as in TOML; which element of a list it is, the line tells."""
-        return toml_text.path(self.keys)
+        return toml_format.path(self.keys)
 
-    def within(self, *keys: str | int) -> "Place":
+    def within(self, *keys: str | int) -> "Location":
         """Return the place that `keys` lead to from here."""
-        return Place(self.source, (*self.keys, *keys))
+        return Location(self.source, (*self.keys, *keys))
 
-    def fault(self, what: str, field_name: str = "") -> Problem:
+    def problem(self, what: str, field_name: str = "") -> Problem:
         """Return the fault that `what` is here, or at the field of that (dotted) name."""
         if field_name:
-            return self.within(*field_name.split(".")).fault(what)
+            return self.within(*field_name.split(".")).problem(what)
         return Problem(self.file, self.line, f"{self.path}: {what}" if self.keys else what)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DesiredObject:
     """
     One authentication type, application or user that a manifest asks for.
 
@@ -72,21 +72,21 @@ class Wanted:
 
     name: str
     fields: Mapping[str, object]
-    place: Place
+    place: Location
     owner: str
 
-    def fault(self, what: str, field_name: str = "") -> Problem:
+    def problem(self, what: str, field_name: str = "") -> Problem:
         """Return the fault that `what` is, at the line of the field."""
-        return self.place.fault(what, field_name)
+        return self.place.problem(what, field_name)
 
 
 @dataclass(frozen=True, slots=True)
-class WantedKey:
+class DesiredKey:
     """One live key that a manifest asks for; None is what it leaves open. Only a seed brings an `api_key` along."""
 
     user: str
     app: str
-    place: Place
+    place: Location
     owner: str
     scopes: tuple[str, ...] | None = None
     auth_type: str | None = None
@@ -94,19 +94,19 @@ class WantedKey:
     expires_in: timedelta | None = None
     api_key: Secret | None = None
 
-    def fault(self, what: str, field_name: str = "") -> Problem:
+    def problem(self, what: str, field_name: str = "") -> Problem:
         """Return the fault that `what` is, at the line of the field."""
-        return self.place.fault(what, field_name)
+        return self.place.problem(what, field_name)
 
 
 @dataclass(frozen=True, slots=True)
 class Desired:
     """All that a set of manifests asks for, in the order of the files; nothing is named twice."""
 
-    auth_types: tuple[Wanted, ...] = ()
-    apps: tuple[Wanted, ...] = ()
-    users: tuple[Wanted, ...] = ()
-    keys: tuple[WantedKey, ...] = ()
+    auth_types: tuple[DesiredObject, ...] = ()
+    apps: tuple[DesiredObject, ...] = ()
+    users: tuple[DesiredObject, ...] = ()
+    keys: tuple[DesiredKey, ...] = ()
     default_auth_type: str | None = None
-    default_place: Place | None = None
+    default_location: Location | None = None
     owners: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from gamcli.errors import ConflictError, Problem, ProblemsError, UsageError
 from gamcli.model import App, AuthType, Key, Repository, User, normalize_name
-from gamcli.provision.desired import Desired, Wanted, WantedKey
+from gamcli.provision.desired import Desired, DesiredKey, DesiredObject
 from gamcli.rules import names
 from gamcli.rules.credentials import Entropy, Secret
 from gamcli.store.adoptions import Manageable
@@ -24,7 +24,7 @@ FAULTS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class DiffOptions:
     """How a plan is made: the instant, the dice, and whether it deletes (`prune`) and takes from others (`adopt`)."""
 
     now: datetime
@@ -68,7 +68,7 @@ class Draft:
     """
 
     desired: Desired
-    terms: Terms
+    terms: DiffOptions
     auth_types: dict[str, AuthType]
     repository: Repository
     apps: dict[str, App]
@@ -83,7 +83,7 @@ class Draft:
     broken: set[tuple[str, str]] = field(default_factory=set)
     pairs: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    def settle(self, wanted: Wanted | WantedKey, step: Step) -> None:
+    def settle(self, wanted: DesiredObject | DesiredKey, step: Step) -> None:
         """Take a step that makes or changes a record, unless there is nothing to change, and see who owns it."""
         if step.before is not None:
             assert not isinstance(step.before, Repository), "a repository has no owner"
@@ -91,7 +91,9 @@ class Draft:
         if step.before is not step.after:
             self.steps.append(step)
 
-    def own(self, wanted: Wanted | WantedKey, kind: str, name: str, record: Manageable, *, stays: bool = True) -> None:
+    def own(
+        self, wanted: DesiredObject | DesiredKey, kind: str, name: str, record: Manageable, *, stays: bool = True
+    ) -> None:
         """See to it that the owner of `wanted` manages what `stays`, and that no other owner manages `record`."""
         owner = record.managed_by
         if owner == wanted.owner:
@@ -101,7 +103,7 @@ class Draft:
         elif stays:
             self.adopts.append(Adoption(kind, name, owner, wanted.owner, record))
 
-    def judged(self, kind: str, wanted: Wanted, judge: Callable[[Fields], Judged]) -> Judged | None:
+    def judged(self, kind: str, wanted: DesiredObject, judge: Callable[[Fields], Judged]) -> Judged | None:
         """Return what `judge` makes of the fields, or note every fault of theirs, each at its own field."""
         fields = dict(wanted.fields)
         while True:
@@ -116,9 +118,9 @@ class Draft:
                     return None
                 del fields[culprit]
 
-    def refuse(self, kind: str, wanted: Wanted, what: str, field_name: str = "") -> None:
+    def refuse(self, kind: str, wanted: DesiredObject, what: str, field_name: str = "") -> None:
         """Note what is wrong with a record that is wanted: what stands on it is not judged."""
-        self.faults.append(wanted.fault(what, field_name))
+        self.faults.append(wanted.problem(what, field_name))
         self.broken.add((kind, normalize_name(wanted.name)))
 
     def require_sound(self) -> None:

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from gamcli import store
 from gamcli.actions import Gam
 from gamcli.model import Key, normalize_name
-from gamcli.provision import toml_text, variables
+from gamcli.provision import toml_format, variables
 from gamcli.provision.fields import SECTIONS, Section
-from gamcli.provision.kinds import Field
+from gamcli.provision.value_types import Field
 from gamcli.rules import auth_types, durations
 from gamcli.store import Transaction
 from gamcli.store.apps import AppFilter
@@ -146,12 +146,12 @@ def lines(of: Table) -> Iterator[str]:
     """Yield the lines of one table."""
     yield header(of)
     for name, value in nested(of.fields).items():
-        yield f"{toml_text.word(name)} = {toml_text.value(escaped(value))}"
+        yield f"{toml_format.word(name)} = {toml_format.value(escaped(value))}"
 
 
 def header(of: Table) -> str:
     """Return the line that begins a table."""
-    return of.section.header.replace("NAME", toml_text.word(of.name))
+    return of.section.header.replace("NAME", toml_format.word(of.name))
 
 
 def escaped(value: object) -> object:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from gamcli.errors import UsageError, command
 from gamcli.model import AUTH_TYPE_KINDS, App, AuthType, Key, Repository, User
-from gamcli.provision.kinds import FLAG, NUMBER, TABLE, TEXT, TEXTS, Field, Read, as_it_is, texts, wrong_type
+from gamcli.provision.value_types import FLAG, NUMBER, TABLE, TEXT, TEXTS, Field, Read, texts, unchanged, wrong_type
 from gamcli.rules import apps, auth_types, credentials, durations, names, passwords, scopes, users
 from gamcli.rules.credentials import Secret
 
@@ -154,7 +154,7 @@ _AUTH_TYPE = (
         "description", TEXT, "what it is for", _text("the description", auth_types.DESCRIPTION_LENGTH),
         {"maxLength": auth_types.DESCRIPTION_LENGTH},
     ),
-    Field("enabled", FLAG, "whether it may be used", as_it_is, always=True),
+    Field("enabled", FLAG, "whether it may be used", unchanged, always=True),
 )  # fmt: skip
 
 _SCOPES_SCHEMA = {
@@ -179,13 +179,13 @@ _APP = (
         _client_secret, secret=True,
     ),
     Field("description", TEXT, "what it is for", _text("the description"), {"maxLength": names.TEXT_LENGTH}),
-    Field("enabled", FLAG, "whether its clients are let in", as_it_is, always=True),
+    Field("enabled", FLAG, "whether its clients are let in", unchanged, always=True),
     Field(
         "scopes", TEXTS, "what it publishes: keys carry these or fewer (gamcli scope list)",
         texts(lambda value: _scopes(tuple(value))), _SCOPES_SCHEMA, always=True,
     ),
-    Field("remote_rest", FLAG, "whether its token requests are answered", as_it_is, always=True),
-    Field("api_keys.enabled", FLAG, "whether it takes API keys", as_it_is, always=True),
+    Field("remote_rest", FLAG, "whether its token requests are answered", unchanged, always=True),
+    Field("api_keys.enabled", FLAG, "whether it takes API keys", unchanged, always=True),
     Field(
         "api_keys.timeout_hours", NUMBER, "how long new keys live; 0 = never ending",
         _bounded("api_keys.timeout_hours"), _bounds("api_keys.timeout_hours"), always=True,
@@ -194,7 +194,7 @@ _APP = (
         "api_keys.auth_type", TEXT, "the one authentication type that its keys may have, or 'any'", _auth_type_or_any,
         {"maxLength": names.NAME_LENGTH}, always=True,
     ),
-    Field("api_keys.scope_choice", FLAG, "whether keys may carry fewer scopes", as_it_is, always=True),
+    Field("api_keys.scope_choice", FLAG, "whether keys may carry fewer scopes", unchanged, always=True),
     Field(
         "token.timeout_minutes", NUMBER, "how long access tokens live; 0 = never ending",
         _bounded("token.timeout_minutes"), _bounds("token.timeout_minutes"), always=True,
@@ -203,9 +203,9 @@ _APP = (
         "token.renewals", NUMBER, "how often a token renews", _bounded("token.renewals"), _bounds("token.renewals"),
         always=True,
     ),
-    Field("require_scope", FLAG, "whether password grants must name a scope", as_it_is, always=True),
-    Field("share_user_ids", FLAG, "whether it is told the users' GUIDs", as_it_is, always=True),
-    Field("one_token_per_user", FLAG, "whether a new token ends the earlier ones", as_it_is, always=True),
+    Field("require_scope", FLAG, "whether password grants must name a scope", unchanged, always=True),
+    Field("share_user_ids", FLAG, "whether it is told the users' GUIDs", unchanged, always=True),
+    Field("one_token_per_user", FLAG, "whether a new token ends the earlier ones", unchanged, always=True),
 )  # fmt: skip
 
 _FORMS: dict[str, dict[str, object]] = {
@@ -230,15 +230,15 @@ def _user_text(name: str) -> Field:
 
 _USER = (
     *map(_user_text, users.TEXT_FIELDS[:1]),
-    Field("verified_email", FLAG, "whether the email is known to be theirs", as_it_is),
+    Field("verified_email", FLAG, "whether the email is known to be theirs", unchanged),
     *map(_user_text, users.TEXT_FIELDS[1:]),
     Field("roles", TEXTS, "the external ids of their roles", texts(_roles), always=True),
     Field(
         "attributes", TABLE, "further fields, each with a text or a list of texts", _attributes,
         {"additionalProperties": {"type": ["string", "array"], "items": {"type": "string"}}},
     ),
-    Field("enabled", FLAG, "whether they may be used at all", as_it_is, always=True),
-    Field("blocked", FLAG, "whether they are shut out for now", as_it_is, always=True),
+    Field("enabled", FLAG, "whether they may be used at all", unchanged, always=True),
+    Field("blocked", FLAG, "whether they are shut out for now", unchanged, always=True),
     Field("password", TEXT, "for authentication types of kind GAMLocal", _password, secret=True, seed=True),
 )  # fmt: skip
 

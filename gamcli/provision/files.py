@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gamcli.errors import Problem
-from gamcli.provision.desired import Source
+from gamcli.provision.desired import SourceFile
 
 LARGEST = 256 * 2**20
 """So many bytes of a file are read: a million objects are smaller, and /dev/zero larger."""
@@ -25,7 +25,7 @@ _KEYS = re.compile(r"\(('[^()]*')\)")
 class File(NamedTuple):
     """A file that was read: where it lies, and what it holds."""
 
-    source: Source
+    source: SourceFile
     path: Path
     text: str
     tree: dict[str, Any]
@@ -70,7 +70,7 @@ def _parsed(path: Path) -> File | Problem:
         return Problem(str(path), 1, f"is larger than {LARGEST // 2**20} MiB")
     try:
         text = raw.decode("utf-8").removeprefix("\ufeff")
-        return File(Source(str(path), text), path, text, tomllib.loads(text))
+        return File(SourceFile(str(path), text), path, text, tomllib.loads(text))
     except UnicodeDecodeError as error:
         return Problem(str(path), raw.count(b"\n", 0, error.start) + 1, "is not UTF-8 text")
     except RecursionError:

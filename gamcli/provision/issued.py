@@ -18,7 +18,7 @@ _OTHER = re.compile(r"[^0-9A-Za-z]")
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
+class IssuedSecrets:
     """What was issued: new applications with their secrets, new keys with theirs, and a name for each application."""
 
     apps: tuple[tuple[App, Secret], ...]
@@ -62,7 +62,7 @@ class Issued:
         return json.dumps(self.plain(), ensure_ascii=False, indent=2) + "\n"
 
 
-def issued(draft: Draft) -> Issued:
+def issued(draft: Draft) -> IssuedSecrets:
     """Return the secrets that the steps of `draft` issue."""
     new = [(step.after, step.secret) for step in draft.steps if step.secret is not None]
     apps = [draft.apps[normalize_name(each.name)] for each in draft.desired.apps]
@@ -71,7 +71,7 @@ def issued(draft: Draft) -> Issued:
         named.setdefault(app.client_id, app.name)
     people = {guid: name for (guid, _), name in draft.pairs.items()}
     pairs = {(guid, client_id): f"{people[guid]}_{named[client_id]}" for guid, client_id in draft.pairs}
-    return Issued(
+    return IssuedSecrets(
         tuple((record, secret) for record, secret in new if isinstance(record, App)),
         tuple((record, secret) for record, secret in new if isinstance(record, Key)),
         dict(zip(named, _unique(named.values()), strict=True)),

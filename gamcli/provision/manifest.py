@@ -9,8 +9,8 @@ from pathlib import Path
 
 from gamcli.errors import ProblemsError
 from gamcli.provision import agreement, files
-from gamcli.provision.desired import Desired, Place, Wanted
-from gamcli.provision.reading import Found, Reader
+from gamcli.provision.desired import Desired, DesiredObject, Location
+from gamcli.provision.reader import Found, Reader
 from gamcli.rules import names
 
 
@@ -49,7 +49,7 @@ def _agreed(found: Found) -> Desired:
     return Desired(tuple(auth_types), tuple(apps), tuple(users), keys, name, place, owners)
 
 
-def _default(repositories: list[Wanted]) -> tuple[str | None, Place | None]:
+def _default(repositories: list[DesiredObject]) -> tuple[str | None, Location | None]:
     for each in repositories:
         name = each.fields.get("default_auth_type")
         if isinstance(name, str):

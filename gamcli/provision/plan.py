@@ -13,9 +13,9 @@ from operator import attrgetter
 from gamcli.errors import UsageError
 from gamcli.model import APIKEY, App, AuthType, User, normalize_name
 from gamcli.model.plan import CREATE, UPDATE
-from gamcli.provision import keys, pruning
-from gamcli.provision.desired import Desired, Wanted
-from gamcli.provision.draft import Draft, Fields, Step, Terms, clashes, unknown
+from gamcli.provision import diff_keys, pruning
+from gamcli.provision.desired import Desired, DesiredObject
+from gamcli.provision.draft import DiffOptions, Draft, Fields, Step, clashes, unknown
 from gamcli.provision.snapshot import Actual
 from gamcli.rules import apps as app_rules
 from gamcli.rules import auth_types as auth_type_rules
@@ -27,7 +27,7 @@ from gamcli.store.adoptions import Manageable
 _field = cache(attrgetter)
 
 
-def diff(desired: Desired, actual: Actual, terms: Terms) -> Draft:
+def diff(desired: Desired, actual: Actual, terms: DiffOptions) -> Draft:
     """
     Return the steps that lead from `actual` to `desired`.
 
@@ -45,13 +45,13 @@ def diff(desired: Desired, actual: Actual, terms: Terms) -> Draft:
     for wanted in desired.users:
         _user(draft, wanted)
     _tell_clashes(draft)
-    keys.settle(draft, actual, parsed)
+    diff_keys.settle(draft, actual, parsed)
     pruning.prune(draft, actual, unnamed)
     draft.require_sound()
     return draft
 
 
-def _parser(desired: Desired, actual: Actual) -> keys.Parsed:
+def _parser(desired: Desired, actual: Actual) -> diff_keys.Parsed:
     """Return what makes scopes of words, given those that the application publishes already."""
     carried = {*actual.attributes}
     for wanted in desired.users:
@@ -69,7 +69,7 @@ def _differing(found: Manageable, fields: Fields) -> Fields:
     return {name: value for name, value in fields.items() if _field(name)(found) != value}
 
 
-def _auth_type(draft: Draft, wanted: Wanted) -> None:
+def _auth_type(draft: Draft, wanted: DesiredObject) -> None:
     found, now = draft.auth_types.get(normalize_name(wanted.name)), draft.terms.now
 
     def judge(fields: Fields) -> AuthType:
@@ -97,15 +97,15 @@ def _default(draft: Draft) -> None:
         return
     found = draft.auth_types.get(normalize_name(wanted))
     if found is None:
-        assert draft.desired.default_place is not None
+        assert draft.desired.default_location is not None
         what = unknown("authentication type", wanted, (each.name for each in draft.auth_types.values()))
-        draft.faults.append(draft.desired.default_place.fault(what))
+        draft.faults.append(draft.desired.default_location.problem(what))
     elif normalize_name(found.name) != normalize_name(before.default_auth_type):
         draft.repository = replace(before, default_auth_type=found.name)
         draft.steps.append(Step(UPDATE, "repository", "repository", before, draft.repository))
 
 
-def _app(draft: Draft, wanted: Wanted, parsed: keys.Parsed) -> None:
+def _app(draft: Draft, wanted: DesiredObject, parsed: diff_keys.Parsed) -> None:
     found, terms = draft.apps.get(normalize_name(wanted.name)), draft.terms
     minted = mint_client_secret(terms.entropy) if found is None else None
 
@@ -142,7 +142,7 @@ def _with_secret(app: App, secret: object, owner: str, draft: Draft) -> App:
     return replace(rotated, managed_by=owner)
 
 
-def _settings(draft: Draft, fields: Fields, found: App | None, parsed: keys.Parsed) -> Fields:
+def _settings(draft: Draft, fields: Fields, found: App | None, parsed: diff_keys.Parsed) -> Fields:
     """Return a copy of `fields` in which scopes and the authentication type have their own names."""
     settings = {**fields}
     if "scopes" in fields:
@@ -164,7 +164,7 @@ def _allowed(draft: Draft, asked: str) -> str:
     return found.name
 
 
-def _user(draft: Draft, wanted: Wanted) -> None:
+def _user(draft: Draft, wanted: DesiredObject) -> None:
     found, terms = draft.users.get(normalize_name(wanted.name)), draft.terms
 
     def judge(fields: Fields) -> User:
@@ -202,12 +202,12 @@ def _tell_clashes(draft: Draft) -> None:
         _tell(draft, text, [of_apps[each] for each in both if each in of_apps], "application")
 
 
-def _tell(draft: Draft, text: str, wanted: list[Wanted], noun: str) -> None:
+def _tell(draft: Draft, text: str, wanted: list[DesiredObject], noun: str) -> None:
     """Tell it where the text stands: in a field of the later one that says it, or else at the name of one."""
     fields = ((each, name) for each in reversed(wanted) for name in ("email", "client_id"))
     said = (place for place in fields if normalize_name(str(place[0].fields.get(place[1], ""))) == text)
     for each, name in [*said, *((each, "") for each in wanted)][:1]:
-        draft.faults.append(each.fault(f"'{text}' names another {noun} already", name))
+        draft.faults.append(each.problem(f"'{text}' names another {noun} already", name))
 
 
 def _claims_of_users(draft: Draft) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ from gamcli.model.manifests import AdoptedObject, ManifestPlan, UnlistedObject
 from gamcli.model.plan import UPDATE, Change, FieldChange, diff_records
 from gamcli.provision import impacts, snapshot
 from gamcli.provision.desired import Desired
-from gamcli.provision.draft import RELEASE, Draft, Step, Terms
+from gamcli.provision.draft import RELEASE, DiffOptions, Draft, Step
 from gamcli.provision.plan import diff
 from gamcli.store import Transaction
 
@@ -67,7 +67,7 @@ class Proposal:
 
 def propose(tx: Transaction, gam: Gam, desired: Desired, options: Options) -> Proposal:
     """Return what leads from the state of the store to `desired`; raises FaultsError and ConflictError."""
-    terms = Terms(gam.now(), gam.entropy, options.prune, options.adopt)
+    terms = DiffOptions(gam.now(), gam.entropy, options.prune, options.adopt)
     draft = diff(desired, snapshot.read(tx, desired), terms)
     facts = chain.from_iterable(load_key_facts(tx, gam, each) for each in impacts.filters(draft.steps))
     return Proposal(draft, impacts.of(draft.steps, facts))

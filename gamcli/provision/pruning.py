@@ -7,7 +7,7 @@ from typing import TypeVar
 from gamcli.errors import ConflictError, command
 from gamcli.model import App, AuthType, User, normalize_name
 from gamcli.model.plan import DELETE
-from gamcli.provision.desired import Wanted
+from gamcli.provision.desired import DesiredObject
 from gamcli.provision.draft import RELEASE, Draft, Step
 from gamcli.provision.snapshot import Actual
 from gamcli.store.adoptions import Manageable, identity
@@ -32,7 +32,7 @@ def unnamed(draft: Draft, actual: Actual) -> list[Step]:
     return [*users, *apps, *types]
 
 
-def _left(draft: Draft, there: Mapping[str, Named], wanted: Iterable[Wanted]) -> Iterator[Named]:
+def _left(draft: Draft, there: Mapping[str, Named], wanted: Iterable[DesiredObject]) -> Iterator[Named]:
     named = {normalize_name(each.name) for each in wanted}
     return (each for name, each in there.items() if each.managed_by in draft.desired.owners and name not in named)
 

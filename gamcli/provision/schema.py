@@ -3,7 +3,7 @@
 from typing import Any
 
 from gamcli.provision.fields import SECTIONS, Section
-from gamcli.provision.kinds import TEXT, Field
+from gamcli.provision.value_types import TEXT, Field
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _REFERENCE = {"pattern": r"\$", "description": "a reference such as ${NAME} or ${file:PATH}"}

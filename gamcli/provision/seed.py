@@ -13,13 +13,13 @@ from gamcli.model import App, Key, normalize_name
 from gamcli.provision import manifest
 from gamcli.provision.apply import Order, apply
 from gamcli.provision.draft import Draft
-from gamcli.provision.issued import Issued
+from gamcli.provision.issued import IssuedSecrets
 from gamcli.rules.credentials import Secret, parse_api_key_id
 
 KINDS = ("GAM_CLIENT_ID", "GAM_CLIENT_SECRET", "GAM_API_KEY")
 
 
-def sow(gam: Gam, paths: Iterable[str | Path], environment: Mapping[str, str]) -> Issued:
+def apply_seed(gam: Gam, paths: Iterable[str | Path], environment: Mapping[str, str]) -> IssuedSecrets:
     """Make what the manifests ask for, and return the credentials of it; raises FaultsError."""
     desired = manifest.read(paths, environment, seed=True)
     applied = apply(gam, desired, Order(keep=lambda _: None))
@@ -41,7 +41,7 @@ def _keys(draft: Draft) -> Iterator[tuple[Key, Secret]]:
     return ((step.after, step.secret or carried[step.after.id]) for step in draft.steps if isinstance(step.after, Key))
 
 
-def variables(issued: Issued) -> dict[str, str]:
+def environment(issued: IssuedSecrets) -> dict[str, str]:
     """Return names and values as environments have them; of what there is only one, the name says no more."""
     found = dict(issued.variables())
     for kind in KINDS:

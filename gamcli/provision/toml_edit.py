@@ -11,8 +11,8 @@ import tomllib
 from bisect import bisect_right
 from collections.abc import Mapping
 
-from gamcli.provision import toml_text
-from gamcli.provision.toml_lines import Keys, Scan, scanned
+from gamcli.provision import toml_format
+from gamcli.provision.toml_scan import Keys, Scan, scanned
 
 _BLANK = re.compile(r"(?:[ \t]*\r?\n)*")
 
@@ -60,7 +60,7 @@ class Editor:
         if isinstance(value, list) and "\n" in self._text[begin:end] and self._in_lines(keys, value):
             return
         if end:
-            self._edits.append((begin, end, toml_text.value(value)))
+            self._edits.append((begin, end, toml_format.value(value)))
 
     def _in_lines(self, keys: Keys, wanted: list[str]) -> bool:
         """Change a list that has each element in a line of its own; say whether it is one."""
@@ -82,14 +82,14 @@ class Editor:
         indent = self._text[lines[1] : spans[0][0]]
         if missing and kept[0] != begin and not self._text[kept[1] :].lstrip().startswith(","):
             self._edits.append((kept[1], kept[1], ","))
-        new = "".join(f"{indent}{toml_text.value(each)},{self._end}" for each in missing)
+        new = "".join(f"{indent}{toml_format.value(each)},{self._end}" for each in missing)
         self._edits.append((self._next(kept[1]), self._next(kept[1]), new))
         return True
 
     def add(self, keys: Keys, fields: Mapping[str, object]) -> None:
         """Put further `fields` into the table that `keys` lead to: after those that it has, in the way of these."""
         begin, end = self._scan.spans.get(keys, (0, 0))
-        written = [f"{toml_text.word(name)} = {toml_text.value(value)}" for name, value in fields.items()]
+        written = [f"{toml_format.word(name)} = {toml_format.value(value)}" for name, value in fields.items()]
         if keys in self._headers:
             self._add_lines(self._block_end(keys), written)
         elif end and keys in self._last_in:
@@ -99,10 +99,10 @@ class Editor:
             self._edits.append((begin, end, f"{{ {', '.join(written)} }}"))
         elif keys in self._dotted:
             last = self._dotted[keys]
-            prefix = toml_text.path(keys[len(self._table(last)) :])
+            prefix = toml_format.path(keys[len(self._table(last)) :])
             self._add_lines(self._next(self._scan.spans[last][1]), [f"{prefix}.{each}" for each in written])
         else:
-            self.append([f"[{toml_text.path(keys)}]", *written])
+            self.append([f"[{toml_format.path(keys)}]", *written])
 
     def _add_lines(self, at: int, lines: list[str]) -> None:
         closing = "" if self._text[:at].endswith("\n") else self._end

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gamcli.errors import UsageError
-from gamcli.provision.toml_lines import Keys
+from gamcli.provision.toml_scan import Keys
 
 _REFERENCE = re.compile(r"\$(?:\$|\{([^}]*)(\}?))")
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)

@@ -15,7 +15,7 @@ from time import perf_counter
 
 from gamcli.errors import ProblemsError
 from gamcli.provision import manifest
-from gamcli.provision.toml_lines import Lines
+from gamcli.provision.toml_scan import Lines
 
 SHAPE = {"app": 1, "user": 10, "key": 20}
 """Relative numbers of objects: 1,000 applications have 10,000 users and 20,000 keys."""

@@ -34,7 +34,7 @@ def url(gamcli: Run, place: Path) -> Iterator[str]:
     with Store.in_memory() as store:
         gam = Gam(store, lambda: datetime.now(UTC), os.urandom, "test")
         repository.initialise(gam)
-        seed.sow(gam, [place / "seed.toml"], {})
+        seed.apply_seed(gam, [place / "seed.toml"], {})
         server = Server(gam, ServerOptions(log=lambda _: None, max_failures=0))
         thread = Thread(target=server.run)
         thread.start()

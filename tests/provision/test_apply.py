@@ -13,7 +13,7 @@ from gamcli.actions.apps import AppSpec
 from gamcli.errors import FailedError, GamcliError, InvalidatesKeysError, UsageError
 from gamcli.provision.apply import Applied, Order, apply
 from gamcli.provision.desired import Desired
-from gamcli.provision.issued import Issued
+from gamcli.provision.issued import IssuedSecrets
 from gamcli.provision.proposal import Options, Proposal, propose
 from gamcli.store import audit
 
@@ -112,7 +112,7 @@ def test_what_was_applied_with_a_number_can_be_applied_again_with_it(asked: Aske
 def test_secrets_that_cannot_be_saved_are_never_issued(asked: Asked, gam: Gam) -> None:
     before = everything(gam)
 
-    def fail(issued: Issued) -> None:
+    def fail(issued: IssuedSecrets) -> None:
         assert len(issued.keys) == len(issued.apps) == 1
         raise FailedError("the disk is full")
 

@@ -20,8 +20,8 @@ from gamcli import store
 from gamcli.actions import Gam, apps, auth_types, keys, repository, users
 from gamcli.errors import ConflictError, NotFoundError, RefusedError, UsageError
 from gamcli.model import App, AuthType, User, normalize_name
-from gamcli.provision import editing, export, manifest, schema
-from gamcli.provision.desired import Desired, Wanted
+from gamcli.provision import export, export_update, manifest, schema
+from gamcli.provision.desired import Desired, DesiredObject
 from gamcli.provision.export import Selection
 from gamcli.provision.proposal import Options, propose
 from gamcli.rules import scopes
@@ -145,7 +145,7 @@ def flat(record: AuthType | App | User) -> dict[str, object]:
     return found
 
 
-def laid_over(fresh: AuthType | App | User, wanted: tuple[Wanted, ...]) -> dict[str, dict[str, object]]:
+def laid_over(fresh: AuthType | App | User, wanted: tuple[DesiredObject, ...]) -> dict[str, dict[str, object]]:
     return {each.name: {**flat(fresh), "name": each.name, **each.fields} for each in wanted}
 
 
@@ -206,10 +206,10 @@ def test_a_file_of_any_store_is_brought_up_to_any_other(data: st.DataObject) -> 
                 lines += [comments[-1]]
             lines += [line] if line or data.draw(FLAGS) else []
         file.write_text("\n".join(lines), encoding="utf-8")
-        editing.update(gam, file, {}, Selection())
+        export_update.update(gam, file, {}, Selection())
         require_same(gam, manifest.read([file], {}), lives=False)
         assert [line for line in file.read_text(encoding="utf-8").splitlines() if line.startswith("# ")] == comments
-        assert editing.update(gam, file, {}, Selection()) == editing.Update(0, 0, 0)
+        assert export_update.update(gam, file, {}, Selection()) == export_update.Update(0, 0, 0)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from gamcli.errors import ProblemsError, UsageError
 from gamcli.provision import manifest
-from gamcli.provision.desired import Desired, Wanted
+from gamcli.provision.desired import Desired, DesiredObject
 from gamcli.rules.credentials import Secret, mint_api_key
 
 Write = Callable[[str, str], Path]
@@ -55,7 +55,7 @@ SECRET = "0123456789abcdef0123456789abcdef"
 API_KEY = mint_api_key(lambda count: bytes(range(count)))[1].reveal()
 
 
-def named(wanted: tuple[Wanted, ...]) -> dict[str, dict[str, object]]:
+def named(wanted: tuple[DesiredObject, ...]) -> dict[str, dict[str, object]]:
     return {each.name: {**each.fields} for each in wanted}
 
 
@@ -92,8 +92,8 @@ def test_a_manifest_is_read_as_rules_take_it(wanted: Read) -> None:
         "bo", "elsewhere", None, None, None,
     )  # fmt: skip
     assert found.default_auth_type == "apikey"
-    assert found.default_place
-    assert str(found.default_place.fault("no")) == "m.toml:3: repository.default_auth_type: no"
+    assert found.default_location
+    assert str(found.default_location.problem("no")) == "m.toml:3: repository.default_auth_type: no"
 
 
 def test_an_empty_manifest_asks_for_nothing(wanted: Read) -> None:
@@ -104,11 +104,11 @@ def test_an_empty_manifest_asks_for_nothing(wanted: Read) -> None:
 def test_what_is_asked_for_knows_its_place(wanted: Read) -> None:
     found = wanted(EXAMPLE)
     portal, (ana,), (key, _) = found.apps[0], found.users, found.keys
-    assert str(portal.fault("no")) == "m.toml:8: app.portal: no"
-    assert str(portal.fault("no", "api_keys.auth_type")) == "m.toml:12: app.portal.api_keys.auth_type: no"
-    assert str(portal.fault("no", "enabled")) == "m.toml:8: app.portal.enabled: no"
-    assert str(ana.fault("no", "roles")) == "m.toml:21: user.ana.roles: no"
-    assert str(key.fault("no", "scopes")) == "m.toml:28: key[0].scopes: no"
+    assert str(portal.problem("no")) == "m.toml:8: app.portal: no"
+    assert str(portal.problem("no", "api_keys.auth_type")) == "m.toml:12: app.portal.api_keys.auth_type: no"
+    assert str(portal.problem("no", "enabled")) == "m.toml:8: app.portal.enabled: no"
+    assert str(ana.problem("no", "roles")) == "m.toml:21: user.ana.roles: no"
+    assert str(key.problem("no", "scopes")) == "m.toml:28: key[0].scopes: no"
 
 
 def test_a_key_path_is_written_as_in_toml(told: Told) -> None:

@@ -24,7 +24,7 @@ def written(folder: Path, text: str) -> list[Path]:
 
 
 def test_what_a_seed_leaves_open_is_issued(gam: Gam, tmp_path: Path) -> None:
-    found = seed.variables(seed.sow(gam, written(tmp_path, APP + USER + KEY), {}))
+    found = seed.environment(seed.apply_seed(gam, written(tmp_path, APP + USER + KEY), {}))
     assert [*found] == ["GAM_CLIENT_ID", "GAM_CLIENT_SECRET", "GAM_API_KEY"]
     assert diagnosis.verify(gam, Secret(found["GAM_API_KEY"]), found["GAM_CLIENT_ID"]).valid
 
@@ -33,7 +33,7 @@ def test_secrets_of_a_seed_are_kept_as_given(gam: Gam, tmp_path: Path) -> None:
     key_id, key = mint_api_key(gam.entropy)
     fixed = f'{APP}client_id = "{CLIENT}"\nclient_secret = "{SECRET}"\n{USER}password = "${{PASSWORD}}"\n'
     paths = written(tmp_path, fixed + KEY + f'api_key = "{key.reveal()}"\n')
-    found = seed.variables(seed.sow(gam, paths, {"PASSWORD": "a long password"}))
+    found = seed.environment(seed.apply_seed(gam, paths, {"PASSWORD": "a long password"}))
     assert found == {"GAM_CLIENT_ID": CLIENT, "GAM_CLIENT_SECRET": SECRET, "GAM_API_KEY": key.reveal()}
     with gam.store.reading() as tx:
         kept = store.keys.find(tx, key_id)
@@ -49,7 +49,7 @@ def test_secrets_of_a_seed_are_kept_as_given(gam: Gam, tmp_path: Path) -> None:
 def test_of_what_there_are_several_each_has_a_name_separate(gam: Gam, tmp_path: Path) -> None:
     key = mint_api_key(gam.entropy)[1].reveal()
     more = "[user.eva]\n" + KEY + f'api_key = "{key}"\n' + KEY.replace("ana", "eva")
-    found = seed.variables(seed.sow(gam, written(tmp_path, APP + USER + more), {}))
+    found = seed.environment(seed.apply_seed(gam, written(tmp_path, APP + USER + more), {}))
     assert [*found] == ["GAM_CLIENT_ID", "GAM_CLIENT_SECRET", "GAM_API_KEY_ANA_PORTAL", "GAM_API_KEY_EVA_PORTAL"]
     assert found["GAM_API_KEY_ANA_PORTAL"] == key
     assert parse_api_key_id(Secret(found["GAM_API_KEY_EVA_PORTAL"]))
@@ -58,7 +58,7 @@ def test_of_what_there_are_several_each_has_a_name_separate(gam: Gam, tmp_path: 
 @pytest.mark.parametrize("key", ["gamkey_1", "", "gamkey_00000000_" + 38 * "0"])
 def test_a_key_that_is_invalid_is_a_fault_with_its_line(gam: Gam, tmp_path: Path, key: str) -> None:
     with pytest.raises(ProblemsError) as caught:
-        seed.sow(gam, written(tmp_path, APP + USER + KEY + f'api_key = "{key}"\n'), {})
+        seed.apply_seed(gam, written(tmp_path, APP + USER + KEY + f'api_key = "{key}"\n'), {})
     (fault,) = caught.value.problems
     assert fault.line == 9
     assert not key or key not in fault.message

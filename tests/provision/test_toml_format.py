@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamcli.provision import toml_text
+from gamcli.provision import toml_format
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=8)
 VALUES = st.recursive(
@@ -18,20 +18,20 @@ VALUES = st.recursive(
 
 @given(TEXTS, VALUES)
 def test_what_is_written_is_read_back(key: str, value: object) -> None:
-    assert tomllib.loads(f"{toml_text.word(key)} = {toml_text.value(value)}") == {key: value}
+    assert tomllib.loads(f"{toml_format.word(key)} = {toml_format.value(value)}") == {key: value}
 
 
 @pytest.mark.parametrize("letter", ["\x7f", "\x00", "\n", '"', "\\", "\x9b", "\u202e", "\U000e0041"])
 def test_what_toml_does_not_take_as_it_is_is_escaped(letter: str) -> None:
-    assert tomllib.loads(f"a = {toml_text.quoted(letter)}") == {"a": letter}
-    assert toml_text.quoted(letter).isprintable()
+    assert tomllib.loads(f"a = {toml_format.quoted(letter)}") == {"a": letter}
+    assert toml_format.quoted(letter).isprintable()
 
 
 def test_a_blank_of_another_width_stays_as_it_is() -> None:
-    assert toml_text.quoted("\u3000\u200b") == '"\u3000\\u200b"'
+    assert toml_format.quoted("\u3000\u200b") == '"\u3000\\u200b"'
 
 
 def test_a_key_path_is_written_as_in_toml() -> None:
-    assert toml_text.path(("app", "a.b", "scopes", 2)) == 'app."a.b".scopes'
-    assert toml_text.path(("key", 2, "scopes", 1)) == "key[2].scopes"
-    assert toml_text.path(()) == ""
+    assert toml_format.path(("app", "a.b", "scopes", 2)) == 'app."a.b".scopes'
+    assert toml_format.path(("key", 2, "scopes", 1)) == "key[2].scopes"
+    assert toml_format.path(()) == ""

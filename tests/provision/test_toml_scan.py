@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamcli.provision.toml_lines import Keys, Lines
+from gamcli.provision.toml_scan import Keys, Lines
 
 TEXT = r"""# [not.a.header] x = 1
 top.level = 1

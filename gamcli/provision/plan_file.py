@@ -16,7 +16,7 @@ from typing import Any
 from gamcli import store
 from gamcli.errors import ConflictError, UsageError, command
 from gamcli.model import App
-from gamcli.provision.desired import Desired, Place, Source, Wanted, WantedKey
+from gamcli.provision.desired import Desired, DesiredKey, DesiredObject, Location, SourceFile
 from gamcli.provision.proposal import Options, Proposal
 from gamcli.store import Transaction
 
@@ -99,45 +99,45 @@ def _plain(value: Any) -> object:  # noqa: ANN401 - any part of what is desired
     match value:
         case Desired():
             return {name: getattr(value, name) for name in value.__slots__}
-        case Wanted():
+        case DesiredObject():
             fields = {name: each for name, each in value.fields.items() if name != "client_secret"}
             return {"name": value.name, "fields": fields, "place": value.place, "owner": value.owner}
-        case WantedKey():
+        case DesiredKey():
             return {name: getattr(value, name) for name in value.__slots__ if name != "api_key"}
         case timedelta():
             return value.total_seconds()
         case _:
-            assert isinstance(value, Source)
+            assert isinstance(value, SourceFile)
             return value.file
 
 
 def _desired(found: Mapping[str, Any]) -> Desired:
-    place = found["default_place"]
+    place = found["default_location"]
     return Desired(
         auth_types=tuple(map(_wanted, found["auth_types"])),
         apps=tuple(map(_wanted, found["apps"])),
         users=tuple(map(_wanted, found["users"])),
         keys=tuple(map(_wanted_key, found["keys"])),
         default_auth_type=found["default_auth_type"],
-        default_place=None if place is None else _place(place),
+        default_location=None if place is None else _place(place),
         owners=tuple(found["owners"]),
     )
 
 
-def _place(found: Any) -> Place:  # noqa: ANN401 - JSON
-    return Place(Source(found[0]), tuple(found[1]))
+def _place(found: Any) -> Location:  # noqa: ANN401 - JSON
+    return Location(SourceFile(found[0]), tuple(found[1]))
 
 
-def _wanted(found: Mapping[str, Any]) -> Wanted:
+def _wanted(found: Mapping[str, Any]) -> DesiredObject:
     fields = {name: tuple(value) if isinstance(value, list) else value for name, value in found["fields"].items()}
-    return Wanted(found["name"], fields, _place(found["place"]), found["owner"])
+    return DesiredObject(found["name"], fields, _place(found["place"]), found["owner"])
 
 
-def _wanted_key(found: Mapping[str, Any]) -> WantedKey:
+def _wanted_key(found: Mapping[str, Any]) -> DesiredKey:
     scopes, life = found["scopes"], found["expires_in"]
     changed = {
         "place": _place(found["place"]),
         "scopes": None if scopes is None else tuple(scopes),
         "expires_in": None if life is None else timedelta(seconds=life),
     }
-    return WantedKey(**{**found, **changed})
+    return DesiredKey(**{**found, **changed})

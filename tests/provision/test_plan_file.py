@@ -9,7 +9,7 @@ import pytest
 
 from gamcli.actions import Gam, keys, refusal_counts, users
 from gamcli.errors import ConflictError, UsageError
-from gamcli.provision import saved
+from gamcli.provision import plan_file
 from gamcli.provision.apply import Applied, Order, apply
 from gamcli.provision.desired import Desired
 from gamcli.provision.proposal import Options, propose
@@ -44,23 +44,23 @@ Save = Callable[..., Path]
 @pytest.fixture
 def save(gam: Gam, asked: Callable[..., Desired], tmp_path: Path) -> Save:
     def write(text: str, *, prune: bool = False) -> Path:
-        options, desired, path = Options(prune=prune), asked(text), tmp_path / "saved.plan"
+        options, desired, path = Options(prune=prune), asked(text), tmp_path / "plan_file.plan"
         with gam.store.reading() as tx:
-            path.write_text(saved.written(tx, propose(tx, gam, desired, options), options), encoding="utf-8")
+            path.write_text(plan_file.written(tx, propose(tx, gam, desired, options), options), encoding="utf-8")
         return path
 
     return write
 
 
 def do(gam: Gam, path: Path, accept: int | None = None) -> Applied:
-    found = saved.read(str(path))
+    found = plan_file.read(str(path))
     return apply(gam, found.desired, Order(found.options, accept, lambda _: None, found.require))
 
 
 def test_a_saved_plan_does_what_its_manifest_asks(save: Save, gam: Gam, asked: Callable[..., Desired]) -> None:
     path = save(TEXT, prune=True)
-    assert saved.is_one(str(path))
-    found = saved.read(str(path))
+    assert plan_file.is_one(str(path))
+    found = plan_file.read(str(path))
     wanted = asked(TEXT)
     assert found.options == Options(prune=True)
     assert [(each.name, each.fields) for each in found.desired.users] == [
@@ -144,8 +144,8 @@ def test_keys_that_would_end_need_their_number_all_the_same(
 def test_a_manifest_is_not_a_saved_plan(tmp_path: Path, text: str) -> None:
     path = tmp_path / "m.toml"
     path.write_text(text)
-    assert not saved.is_one(str(path))
-    assert not saved.is_one(str(tmp_path / "nothing"))
+    assert not plan_file.is_one(str(path))
+    assert not plan_file.is_one(str(tmp_path / "nothing"))
 
 
 @pytest.mark.parametrize(("old", "new"), [("}}\n", ""), ('"fields"', '"field"'), ('"desired"', '"desire"')])
@@ -153,11 +153,11 @@ def test_a_plan_that_is_not_whole_is_refused(save: Save, old: str, new: str) -> 
     path = save(TEXT)
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(UsageError, match="is no whole saved plan"):
-        saved.read(str(path))
+        plan_file.read(str(path))
 
 
 def test_a_plan_of_a_newer_gamcli_is_refused(save: Save) -> None:
     path = save(TEXT)
     path.write_text(json.dumps({**json.loads(path.read_text()), "gamcli_plan": 2}))
     with pytest.raises(UsageError, match="newer gamcli"):
-        saved.read(str(path))
+        plan_file.read(str(path))

@@ -72,7 +72,7 @@ def wrong_type(wanted: str, value: object) -> UsageError:
     return UsageError(f"takes {wanted}, not {called}", "write it in quotes" if quotes else None)
 
 
-def as_it_is(value: object) -> object:
+def unchanged(value: object) -> object:
     """Return `value`: its type says all."""
     return value
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from gamcli.errors import RefusedError, UsageError
 from gamcli.model import App, AuthType, Key, User, normalize_name
 from gamcli.model.plan import CREATE, UPDATE
-from gamcli.provision.desired import WantedKey
+from gamcli.provision.desired import DesiredKey
 from gamcli.provision.draft import Draft, Step, unknown
 from gamcli.provision.snapshot import Actual, called
 from gamcli.rules import keys as rules
@@ -39,7 +39,7 @@ def settle(draft: Draft, actual: Actual, parsed: Parsed) -> None:
     """Add the steps that issue the keys which are wanted and not there."""
     apps = {app.client_id.lower(): app for app in draft.apps.values()} | draft.apps
     known = _Known(called(draft.users.values()), apps)
-    first: dict[tuple[str, str], WantedKey] = {}
+    first: dict[tuple[str, str], DesiredKey] = {}
     for wanted in draft.desired.keys:
         pair = _pair(draft, wanted, known)
         if pair is None:
@@ -47,25 +47,25 @@ def settle(draft: Draft, actual: Actual, parsed: Parsed) -> None:
         user, app = pair
         earlier = first.setdefault((user.guid, app.client_id), wanted)
         if earlier is not wanted:
-            draft.faults.append(wanted.fault(f"{earlier.place.file}:{earlier.place.line} asks for this key already"))
+            draft.faults.append(wanted.problem(f"{earlier.place.file}:{earlier.place.line} asks for this key already"))
             continue
         draft.pairs[user.guid, app.client_id] = user.name
         live = actual.keys.get((user.guid, app.client_id))
         _settle_one(draft, wanted, GrantFacts(draft.terms.now, app=app, user=user, key=live), parsed)
 
 
-def _pair(draft: Draft, wanted: WantedKey, known: _Known) -> tuple[User, App] | None:
+def _pair(draft: Draft, wanted: DesiredKey, known: _Known) -> tuple[User, App] | None:
     user, app = known.users.get(normalize_name(wanted.user)), known.apps.get(normalize_name(wanted.app))
     if user is None and ("user", normalize_name(wanted.user)) not in draft.broken:
         what = unknown("user", wanted.user, (each.name for each in draft.users.values()))
-        draft.faults.append(wanted.fault(what, "user"))
+        draft.faults.append(wanted.problem(what, "user"))
     if app is None and ("app", normalize_name(wanted.app)) not in draft.broken:
         what = unknown("application", wanted.app, (each.name for each in draft.apps.values()))
-        draft.faults.append(wanted.fault(what, "app"))
+        draft.faults.append(wanted.problem(what, "app"))
     return None if user is None or app is None else (user, app)
 
 
-def _settle_one(draft: Draft, wanted: WantedKey, facts: GrantFacts, parsed: Parsed) -> None:
+def _settle_one(draft: Draft, wanted: DesiredKey, facts: GrantFacts, parsed: Parsed) -> None:
     app, user, live = facts.app, facts.user, facts.key
     assert app is not None
     assert user is not None
@@ -81,9 +81,9 @@ def _settle_one(draft: Draft, wanted: WantedKey, facts: GrantFacts, parsed: Pars
         issued = _issued(draft, wanted, facts, None if asked == app.scopes else asked)
     except UsageError as error:
         field = next((name for word, name in NAMES_OF.items() if word in error.message), "expires_in")
-        draft.faults.append(wanted.fault(error.message, field))
+        draft.faults.append(wanted.problem(error.message, field))
     except RefusedError as error:
-        draft.faults.append(wanted.fault(error.message, FIELD_OF.get(error.rule, "")))
+        draft.faults.append(wanted.problem(error.message, FIELD_OF.get(error.rule, "")))
     else:
         draft.settle(wanted, Step(UPDATE if live else CREATE, "key", name, live, *issued))
 
@@ -95,7 +95,7 @@ def _stands(draft: Draft, key: Key, app: App) -> bool:
     return not scopes.find_disallowed(key.scopes, app.scopes)
 
 
-def _is_as_wanted(key: Key, wanted: WantedKey, asked: tuple[str, ...] | None) -> bool:
+def _is_as_wanted(key: Key, wanted: DesiredKey, asked: tuple[str, ...] | None) -> bool:
     return (
         asked in (None, key.scopes)
         and (wanted.auth_type is None or normalize_name(wanted.auth_type) == normalize_name(key.auth_type))
@@ -104,7 +104,7 @@ def _is_as_wanted(key: Key, wanted: WantedKey, asked: tuple[str, ...] | None) ->
 
 
 def _issued(
-    draft: Draft, wanted: WantedKey, facts: GrantFacts, asked: tuple[str, ...] | None
+    draft: Draft, wanted: DesiredKey, facts: GrantFacts, asked: tuple[str, ...] | None
 ) -> tuple[Key, Secret | None]:
     """Return the new key, and its secret unless that was brought along."""
     assert facts.app is not None

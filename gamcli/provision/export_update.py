@@ -18,11 +18,11 @@ from gamcli.actions import Gam
 from gamcli.errors import FailedError, Problem, ProblemsError
 from gamcli.model import normalize_name
 from gamcli.provision import export, manifest
-from gamcli.provision.desired import Desired, Place, WantedKey
+from gamcli.provision.desired import Desired, DesiredKey, Location
 from gamcli.provision.export import Selection, Table
 from gamcli.provision.fields import SECTIONS
 from gamcli.provision.toml_edit import Editor
-from gamcli.provision.toml_lines import Keys
+from gamcli.provision.toml_scan import Keys
 from gamcli.rules import auth_types, durations
 from gamcli.store import Transaction
 
@@ -41,7 +41,7 @@ class Update(NamedTuple):
 class _Stated(NamedTuple):
     """One object as the file has it; values as TOML and JSON have them."""
 
-    place: Place
+    place: Location
     fields: Mapping[str, object]
 
 
@@ -102,8 +102,8 @@ def _identity(table: Table) -> Identity:
 
 
 def _stated(tx: Transaction, desired: Desired) -> Iterator[tuple[Identity, _Stated]]:
-    if desired.default_place is not None:
-        place = Place(desired.default_place.source, ("repository",))
+    if desired.default_location is not None:
+        place = Location(desired.default_location.source, ("repository",))
         yield ("repository", ""), _Stated(place, {"default_auth_type": desired.default_auth_type})
     for name, wanted in (("auth_type", desired.auth_types), ("app", desired.apps), ("user", desired.users)):
         for each in wanted:
@@ -117,7 +117,7 @@ def _stated(tx: Transaction, desired: Desired) -> Iterator[tuple[Identity, _Stat
         yield ("key", *pair), _Stated(key.place, _terms(key))
 
 
-def _terms(key: WantedKey) -> dict[str, object]:
+def _terms(key: DesiredKey) -> dict[str, object]:
     found = {name: _plain(getattr(key, name)) for name in ("scopes", "auth_type", "label", "expires_in")}
     return {name: value for name, value in found.items() if value not in (auth_types.ANY, "")}
 
@@ -201,7 +201,7 @@ def _faults(path: Path, steps: Iterable[_Step], left: Iterable[_Step] | None) ->
     what = "is written in a way that cannot be edited"
     still = None if left is None else {each.identity for each in left}
     found = [each.stated for each in steps if each.stated and (still is None or each.identity in still)]
-    yield from (each.place.fault(what) for each in found)
+    yield from (each.place.problem(what) for each in found)
     if not found:
         yield Problem(str(path), 1, what)
 

@@ -8,9 +8,9 @@ import pytest
 
 from gamcli.actions import Gam, apps, keys, users
 from gamcli.errors import FailedError, ProblemsError
-from gamcli.provision import editing, export
-from gamcli.provision.editing import Update
+from gamcli.provision import export, export_update
 from gamcli.provision.export import Selection
+from gamcli.provision.export_update import Update
 
 Write = Callable[[str, str], Path]
 
@@ -71,7 +71,7 @@ def update(world: Gam, write: Write) -> Callable[..., tuple[Update, str]]:
         path = write("m.toml", text)
         write("secret.txt", "x" * 40)
         chosen = Selection(**wanted)  # type: ignore[arg-type]
-        found = editing.update(world, Path("m.toml"), {"MAIL": "ana@example.com"}, chosen)
+        found = export_update.update(world, Path("m.toml"), {"MAIL": "ana@example.com"}, chosen)
         assert {each.name for each in path.parent.iterdir()} == {"m.toml", "secret.txt"}
         return found, path.read_bytes().decode()
 
@@ -183,7 +183,7 @@ def test_a_link_is_followed(world: Gam, folder: Path) -> None:
     target.write_text("\ufeff# x\r\n[user.ana]\r\n", encoding="utf-8", newline="")
     target.chmod(0o640)
     (folder / "m.toml").symlink_to(target)
-    editing.update(world, folder / "m.toml", {}, Selection(users=("ana",), keys=False))
+    export_update.update(world, folder / "m.toml", {}, Selection(users=("ana",), keys=False))
     text = target.read_bytes().decode()
     assert text.startswith('\ufeff# x\r\n[user.ana]\r\nemail = "ana@example.com"\r\n')
     assert text.count("\n") == text.count("\r\n")
@@ -199,6 +199,6 @@ def test_a_folder_that_cannot_be_written_is_an_error(world: Gam, write: Write, m
 
     monkeypatch.setattr("os.fsync", refuse)
     with pytest.raises(FailedError, match="No space left"):
-        editing.update(world, path, {}, Selection())
+        export_update.update(world, path, {}, Selection())
     assert path.read_bytes() == b""
     assert [*path.parent.iterdir()] == [path]

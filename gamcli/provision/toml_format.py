@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from unicodedata import category
 
-from gamcli.provision.toml_lines import Keys
+from gamcli.provision.toml_scan import Keys
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
