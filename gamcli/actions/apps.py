@@ -77,7 +77,7 @@ def _find_existing(tx: Transaction, app: App) -> App | None:
     """Return the application that the name or the client_id of `app` names already, whatever the case."""
     found = store.apps.find(tx, app.name) or store.apps.find(tx, app.client_id)
     texts = filter(rules.is_client_id, (app.name, app.client_id))
-    return found or next(filter(None, (store.apps.with_client_id_like(tx, text) for text in texts)), None)
+    return found or next(filter(None, (store.apps.find_by_client_id_any_case(tx, text) for text in texts)), None)
 
 
 def _reuse_existing(
@@ -101,7 +101,7 @@ def _resolve_changes(tx: Transaction, changes: rules.Changes, edit: ScopeEdit, a
         found["scopes"] = _resolve_scopes(tx, edit, app)
     asked = found.get("api_keys.auth_type")
     if isinstance(asked, str):
-        auth_type = store.auth_types.named(tx, asked)
+        auth_type = store.auth_types.get(tx, asked)
         if auth_type.type != APIKEY:
             raise UsageError(
                 f"authentication type '{auth_type.name}' is of kind {auth_type.type}, not {APIKEY}",
@@ -113,7 +113,7 @@ def _resolve_changes(tx: Transaction, changes: rules.Changes, edit: ScopeEdit, a
 
 def _resolve_scopes(tx: Transaction, edit: ScopeEdit, app: App | None) -> tuple[str, ...]:
     published = app.scopes if app else ()
-    parsed = partial(scopes.parse, is_attribute=partial(store.users.knows_attribute, tx, published))
+    parsed = partial(scopes.parse, is_attribute=partial(store.users.is_attribute_known, tx, published))
     if edit.exactly is not None:
         return parsed(edit.exactly)
     assert app is not None, "a new application has no scopes to add to"
@@ -123,14 +123,14 @@ def _resolve_scopes(tx: Transaction, edit: ScopeEdit, app: App | None) -> tuple[
 def show(gam: Gam, name: str) -> App:
     """Return the application named by `name`, its name or client_id."""
     with gam.store.reading() as tx:
-        return store.apps.named(tx, name)
+        return store.apps.get(tx, name)
 
 
 @contextmanager
 def search(gam: Gam, criteria: AppFilter) -> Iterator[Iterator[App]]:
     """Read the applications that `wanted` describes, while the `with` lasts."""
     with gam.store.reading() as tx:
-        yield store.apps.each(tx, criteria)
+        yield store.apps.search(tx, criteria)
 
 
 def update(
@@ -143,7 +143,7 @@ def update(
     other changes may suspend live keys and are done at once.
     """
     with gam.store.writing() as tx:
-        before = store.apps.named(tx, name)
+        before = store.apps.get(tx, name)
         after = rules.apply_changes(before, _resolve_changes(tx, changes, edit, before), gam.now())
         if after is before:
             return ChangeResult(before, is_changed=False)
@@ -171,7 +171,7 @@ def rotate_secret(
     """Give the application a new client secret; the old one retires after `overlap`, or ends now without one."""
     secret = mint_client_secret(gam.entropy)
     with gam.store.writing() as tx:
-        before = store.apps.named(tx, name)
+        before = store.apps.get(tx, name)
         after = rules.rotate_secret(before, secret, gam.now(), overlap)
         store.apps.save(tx, after)
         gam.record(tx, "app.rotate_secret", after.name, (before, after))
@@ -182,7 +182,7 @@ def rotate_secret(
 def delete(gam: Gam, name: str, accept: int | None, *, yes: bool = True) -> ChangeResult[App]:
     """Delete the application; its live keys end for good, which needs their number in `accept`."""
     with gam.store.writing() as tx:
-        found = store.apps.named(tx, name)
+        found = store.apps.get(tx, name)
         reason = f"deletion of application '{found.name}'"
         impacts = assess_impact(tx, gam, KeyFilter(client_id=found.client_id), lambda _: reason, accept)
         require_confirmation(gam, f"application '{found.name}'", accept, yes=yes)

@@ -57,15 +57,15 @@ def search(gam: Gam, search: AuditSearch) -> Iterator[Iterator[AuditEntry]]:
         action = f"{action}.*"
     with gam.store.reading() as tx:
         wanted = AuditFilter(search.actor, action, search.target, search.since, search.until, search.sort)
-        yield islice(store.audit.each(tx, wanted), search.limit)
+        yield islice(store.audit.search(tx, wanted), search.limit)
 
 
 def read_head(gam: Gam) -> AuditHead:
     """Return the last entry; raises StoreTrailError when there is none or it has no hash."""
     with gam.store.reading() as tx:
-        found = store.audit.head(tx)
+        found = store.audit.load_head(tx)
         if found is None or not found.hash:
-            store.audit.verified(tx)
+            store.audit.verify(tx)
     assert found is not None, "an empty trail is not whole"
     return AuditHead(*found)
 
@@ -77,12 +77,12 @@ def verify(gam: Gam, known_head: str | None = None) -> AuditVerification:
     `kept` is the head of an earlier state of the trail, which must be in it still.
     """
     with gam.store.reading() as tx:
-        return AuditVerification(*store.audit.verified(tx, known_head))
+        return AuditVerification(*store.audit.verify(tx, known_head))
 
 
 def verify_export(name: str, lines: Iterable[bytes], known_head: str | None = None) -> AuditVerification:
     """Prove the same of an export in JSON lines; raises FaultsError for a line that is no entry."""
-    return AuditVerification(*hash_chain.verified(_parse_rows(name, lines), known_head))
+    return AuditVerification(*hash_chain.verify(_parse_rows(name, lines), known_head))
 
 
 def _parse_rows(name: str, lines: Iterable[bytes]) -> Iterator[hash_chain.Row]:

@@ -45,20 +45,20 @@ def add(gam: Gam, tx: Transaction, auth_type: AuthType) -> None:
 def show(gam: Gam, name: str) -> AuthType:
     """Return the authentication type called `name`."""
     with gam.store.reading() as tx:
-        return store.auth_types.named(tx, name)
+        return store.auth_types.get(tx, name)
 
 
 @contextmanager
 def search(gam: Gam, *, kind: str | None, enabled: bool | None, sort: str | None) -> Iterator[Iterator[AuthType]]:
     """Read the authentication types of that kind and state, while the `with` lasts."""
     with gam.store.reading() as tx:
-        yield store.auth_types.each(tx, kind=kind, enabled=enabled, sort=sort)
+        yield store.auth_types.search(tx, kind=kind, enabled=enabled, sort=sort)
 
 
 def update(gam: Gam, name: str, changes: rules.Changes) -> ChangeResult[AuthType]:
     """Change the authentication type; disabling it suspends the live keys of its kind."""
     with gam.store.writing() as tx:
-        before = store.auth_types.named(tx, name)
+        before = store.auth_types.get(tx, name)
         after = rules.apply_changes(before, changes, gam.now())
         if after is before:
             return ChangeResult(before, is_changed=False)
@@ -81,8 +81,8 @@ def save(
 def delete(gam: Gam, name: str, accept: int | None, *, yes: bool = True) -> ChangeResult[AuthType]:
     """Delete the authentication type; its live keys end for good, which needs their number in `accept`."""
     with gam.store.writing() as tx:
-        found = store.auth_types.named(tx, name)
-        _require_unused(found, store.apps.allowing_only(tx, found.name))
+        found = store.auth_types.get(tx, name)
+        _require_unused(found, store.apps.find_names_restricted_to(tx, found.name))
         reason = f"deletion of authentication type '{found.name}'"
         impacts = assess_impact(tx, gam, KeyFilter(auth_type=found.name), lambda _: reason, accept)
         require_confirmation(gam, f"authentication type '{found.name}'", accept, yes=yes)
@@ -107,10 +107,10 @@ def _require_unused(found: AuthType, apps: list[str]) -> None:
 def set_default(gam: Gam, name: str) -> ChangeResult[AuthType]:
     """Make the authentication type the default of the repository."""
     with gam.store.writing() as tx:
-        found = store.auth_types.named(tx, name)
+        found = store.auth_types.get(tx, name)
         if found.default:
             return ChangeResult(found, is_changed=False)
-        earlier, after = store.repository.the(tx).default_auth_type, replace(found, default=True)
+        earlier, after = store.repository.get(tx).default_auth_type, replace(found, default=True)
         store.repository.set_default_auth_type(tx, found.name)
         gam.record(tx, "auth_type.set_default", found.name, (found, after), before=earlier)
     return ChangeResult(after)

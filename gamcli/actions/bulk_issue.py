@@ -18,9 +18,9 @@ from gamcli.model import Key
 from gamcli.rules import bulk_minting as rules
 from gamcli.rules.credentials import NO_SECRET, Secret
 from gamcli.store import Transaction
-from gamcli.store.batches import Batch, NewKey, Part
-from gamcli.store.bulk_rows import RENEWED, REPEATED, Chunk, Terms, Wanted
-from gamcli.store.timestamps import micros
+from gamcli.store.batches import Batch, BatchPart, NewKey
+from gamcli.store.bulk_rows import RENEWED, REPEATED, BulkChunk, BulkRow, KeyTerms
+from gamcli.store.timestamps import to_micros
 
 CHUNK_ROWS = 15_000
 """So many keys are made in one transaction: a request for a token waits for it for a fraction of a second."""
@@ -32,7 +32,7 @@ class DeliveredKey(NamedTuple):
     row: int
     id: str
     user: str
-    terms: Terms
+    terms: KeyTerms
     secret: Secret
     expires_at: datetime | None
 
@@ -40,9 +40,9 @@ class DeliveredKey(NamedTuple):
 class MintedChunk(NamedTuple):
     """Keys of a chunk that are minted and not yet kept: rows that get a new key, with its id and secret."""
 
-    chunk: Chunk
-    part: Part
-    new_keys: list[tuple[Wanted, str, Secret]]
+    chunk: BulkChunk
+    part: BatchPart
+    new_keys: list[tuple[BulkRow, str, Secret]]
 
 
 class BulkRun(NamedTuple):
@@ -67,11 +67,11 @@ def count_delivered(gam: Gam, batch: Batch, keys: Iterable[tuple[str, Secret]]) 
     """Return how many of `keys`, ids and secrets from the first row on, are those that the batch made."""
     count = 0
     with gam.store.reading() as tx:
-        parts: dict[str, list[Part]] = {}
-        for part in store.batches.parts(tx, batch):
-            parts.setdefault(part.beginning, []).append(part)
+        parts: dict[str, list[BatchPart]] = {}
+        for part in store.batches.load_parts(tx, batch):
+            parts.setdefault(part.id_prefix, []).append(part)
         for group in iter_groups(keys, CHUNK_ROWS):
-            kept = store.batches.digests(tx, (key_id for key_id, _ in group))
+            kept = store.batches.load_digests(tx, (key_id for key_id, _ in group))
             for key_id, secret in group:
                 its = parts.get(key_id[: rules.ID_PREFIX_LENGTH], ())
                 is_made = any(part.first <= count + 1 <= part.last for part in its)
@@ -83,19 +83,19 @@ def count_delivered(gam: Gam, batch: Batch, keys: Iterable[tuple[str, Secret]]) 
 
 def _matches_key(tx: Transaction, key_id: str, secret: Secret, digest: bytes) -> bool:
     """Say whether a row says of a key what it must; that of a repeated request says no secret."""
-    return secret.matches(digest) or (secret == NO_SECRET and store.request_ids.has(tx, key_id))
+    return secret.matches(digest) or (secret == NO_SECRET and store.request_ids.exists_for_key(tx, key_id))
 
 
 def start_run(gam: Gam, validated: ValidatedInput, digest: bytes, output: str) -> BulkRun:
     """Record that a run of the input begins; what is written to `output` from now on is its own."""
     with gam.store.writing() as tx:
-        store.batches.prepare(tx)
+        store.batches.enlarge_cache(tx)
         batch = validated.batch
         if store.batches.find(tx, digest) != batch:
             raise _superseded_error()
         is_new = batch is None or (validated.delivered_rows == 0 and batch.delivered > 0)
         if batch is None or is_new:
-            batch = store.batches.begin(tx, digest, output, gam.now())
+            batch = store.batches.create(tx, digest, output, gam.now())
         else:
             batch = store.batches.resume(tx, batch, output)
     return BulkRun(batch, validated, validated.audit_seq)
@@ -106,10 +106,10 @@ def issue_keys(gam: Gam, run: BulkRun, deliver: DeliverKeys) -> None:
     row = run.validated.delivered_rows
     while True:
         with gam.store.reading() as tx:
-            chunk = store.bulk_rows.after(tx, row, CHUNK_ROWS)
+            chunk = store.bulk_rows.next_chunk(tx, row, CHUNK_ROWS)
             draft = _mint_chunk(tx, gam, chunk) if chunk.rows else None
         with gam.store.writing() as tx:
-            if not store.batches.deliver(tx, run.batch, row):
+            if not store.batches.record_delivery(tx, run.batch, row):
                 raise _superseded_error()
             if draft is None:
                 return
@@ -122,39 +122,39 @@ def _superseded_error() -> ConflictError:
     return ConflictError("another run of the same input has begun", "let that one end")
 
 
-def _mint_chunk(tx: Transaction, gam: Gam, chunk: Chunk) -> MintedChunk:
+def _mint_chunk(tx: Transaction, gam: Gam, chunk: BulkChunk) -> MintedChunk:
     """Mint the keys of a chunk; their ids ascend with the numbers of users and applications, as the indexes do."""
     beginning = rules.mint_id_prefix(gam.entropy)
-    while store.batches.is_taken(tx, beginning):
+    while store.batches.is_id_prefix_taken(tx, beginning):
         beginning = rules.mint_id_prefix(gam.entropy)
-    fresh = [row for row in chunk.rows if not row.renewed]
+    fresh = [row for row in chunk.rows if not row.outcome]
     ids = rules.mint_ids(beginning, len(fresh), gam.entropy)
     secrets = rules.mint_secrets(ids, gam.entropy)
     return MintedChunk(
-        chunk, Part(chunk.first, chunk.last, beginning, gam.now()), list(zip(fresh, ids, secrets, strict=True))
+        chunk, BatchPart(chunk.first, chunk.last, beginning, gam.now()), list(zip(fresh, ids, secrets, strict=True))
     )
 
 
 def _issue_chunk(tx: Transaction, gam: Gam, run: BulkRun, minted: MintedChunk) -> tuple[list[DeliveredKey], BulkRun]:
     """Keep the keys of a draft, unless the store has changed so that they cannot be."""
-    head = store.batches.changes(tx)
-    if head != run.audit_seq or store.batches.is_taken(tx, minted.part.beginning):
+    head = store.batches.load_last_change_seq(tx)
+    if head != run.audit_seq or store.batches.is_id_prefix_taken(tx, minted.part.id_prefix):
         minted = _mint_chunk(tx, gam, revalidate_chunk(tx, gam.now(), minted.chunk))
-    renewed = [row for row in minted.chunk.rows if row.renewed == RENEWED]
-    repeated = [row for row in minted.chunk.rows if row.renewed == REPEATED]
+    renewed = [row for row in minted.chunk.rows if row.outcome == RENEWED]
+    repeated = [row for row in minted.chunk.rows if row.outcome == REPEATED]
     made = [*_renew_undelivered(tx, gam, run.batch, renewed, minted.chunk.terms), *_add_new_keys(tx, run.batch, minted)]
     if run.validated.has_requests:
         made += _repeat_without_secrets(tx, run.batch, repeated, minted.chunk.terms)
         new = {row.row: key_id for row, key_id, _ in minted.new_keys}
-        store.request_ids.keep(tx, minted.chunk.first, minted.chunk.last, new)
+        store.request_ids.save_pending(tx, minted.chunk.first, minted.chunk.last, new)
     lines = [min(row.line for row in minted.chunk.rows), max(row.line for row in minted.chunk.rows)]
-    told = {"made": len(minted.new_keys), "renewed": len(renewed), "beginning": minted.part.beginning}
+    told = {"made": len(minted.new_keys), "renewed": len(renewed), "beginning": minted.part.id_prefix}
     gam.record(tx, "key.generate", f"batch {run.batch.id}", None, lines=lines, **told)
     in_order: list[DeliveredKey] = [made[0]] * len(made)
     for each in made:
         in_order[each.row - minted.chunk.first] = each
     # Whoever changed the store may have done it after this input was checked: from then on each chunk is checked again.
-    return in_order, run._replace(audit_seq=store.batches.changes(tx)) if head == run.audit_seq else run
+    return in_order, run._replace(audit_seq=store.batches.load_last_change_seq(tx)) if head == run.audit_seq else run
 
 
 def _add_new_keys(tx: Transaction, batch: Batch, minted: MintedChunk) -> list[DeliveredKey]:
@@ -162,10 +162,12 @@ def _add_new_keys(tx: Transaction, batch: Batch, minted: MintedChunk) -> list[De
     if not minted.new_keys:
         return []
     terms, now = minted.chunk.terms, minted.part.created_at
-    store.batches.step_back(tx, (row.held for row, _, _ in minted.new_keys if row.held))
-    store.batches.add_keys(tx, _new_key_rows(minted, micros(now)))
+    store.batches.clear_current(tx, (row.current_key for row, _, _ in minted.new_keys if row.current_key))
+    store.batches.add_keys(tx, _new_key_rows(minted, to_micros(now)))
     store.batches.add_part(tx, batch, minted.part)
-    expires_at = {each.id: None if each.life is None else now + each.life * MICROSECOND for each in terms.values()}
+    expires_at = {
+        each.id: None if each.lifetime_us is None else now + each.lifetime_us * MICROSECOND for each in terms.values()
+    }
     return [
         DeliveredKey(row.row, key_id, row.name, terms[row.terms], secret, expires_at[row.terms])
         for row, key_id, secret in minted.new_keys
@@ -174,7 +176,7 @@ def _add_new_keys(tx: Transaction, batch: Batch, minted: MintedChunk) -> list[De
 
 def _new_key_rows(minted: MintedChunk, now: int) -> list[NewKey]:
     carried = {
-        each.id: (each.app, each.auth_type, each.scopes, None if each.life is None else now + each.life)
+        each.id: (each.app, each.auth_type, each.scopes, None if each.lifetime_us is None else now + each.lifetime_us)
         for each in minted.chunk.terms.values()
     }
     found: list[NewKey] = []
@@ -185,33 +187,35 @@ def _new_key_rows(minted: MintedChunk, now: int) -> list[NewKey]:
 
 
 def _renew_undelivered(
-    tx: Transaction, gam: Gam, batch: Batch, rows: list[Wanted], terms: dict[int, Terms]
+    tx: Transaction, gam: Gam, batch: Batch, rows: list[BulkRow], terms: dict[int, KeyTerms]
 ) -> list[DeliveredKey]:
     """Give keys that reached nobody fresh secrets."""
-    keys = [key for row in rows if (key := store.keys.find(tx, row.held or ""))]
+    keys = [key for row in rows if (key := store.keys.find(tx, row.current_key or ""))]
     secrets = rules.mint_secrets([key.id for key in keys], gam.entropy)
-    count = store.batches.renew(tx, {key.id: secret.digest() for key, secret in zip(keys, secrets, strict=True)})
+    count = store.batches.replace_digests(
+        tx, {key.id: secret.digest() for key, secret in zip(keys, secrets, strict=True)}
+    )
     if count != len(rows):
         raise ConflictError("keys of this input were used or ended while it was checked", RERUN_HINT)
     return _previously_issued(tx, batch, list(zip(rows, keys, secrets, strict=True)), terms)
 
 
 def _repeat_without_secrets(
-    tx: Transaction, batch: Batch, rows: list[Wanted], terms: dict[int, Terms]
+    tx: Transaction, batch: Batch, rows: list[BulkRow], terms: dict[int, KeyTerms]
 ) -> list[DeliveredKey]:
     """Return the keys of requests that were made before, without secrets: these have reached their owners."""
-    keys = [key for row in rows if (key := store.keys.find(tx, row.held or ""))]
+    keys = [key for row in rows if (key := store.keys.find(tx, row.current_key or ""))]
     if len(keys) != len(rows):
         raise ConflictError("keys of this input were deleted while it was checked", RERUN_HINT)
     return _previously_issued(tx, batch, [(row, key, NO_SECRET) for row, key in zip(rows, keys, strict=True)], terms)
 
 
 def _previously_issued(
-    tx: Transaction, batch: Batch, found: list[tuple[Wanted, Key, Secret]], terms: dict[int, Terms]
+    tx: Transaction, batch: Batch, found: list[tuple[BulkRow, Key, Secret]], terms: dict[int, KeyTerms]
 ) -> list[DeliveredKey]:
     for beginning, created_at in {(key.id[: rules.ID_PREFIX_LENGTH], key.created_at) for _, key, _ in found}:
         first, last = min(row.row for row, _, _ in found), max(row.row for row, _, _ in found)
-        store.batches.add_part(tx, batch, Part(first, last, beginning, created_at))
+        store.batches.add_part(tx, batch, BatchPart(first, last, beginning, created_at))
     return [
         DeliveredKey(
             row.row, key.id, key.user, terms[row.terms]._replace(scopes="+".join(key.scopes)), secret, key.expires_at

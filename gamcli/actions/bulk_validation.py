@@ -18,8 +18,8 @@ from gamcli.rules.keys import KeyOptions, approve, choose_auth_type
 from gamcli.rules.names import check_text, escape_unprintable
 from gamcli.store import Transaction
 from gamcli.store.batches import Batch
-from gamcli.store.bulk_rows import RENEWED, REPEATED, Chunk, Counts, Person, Terms, Wanted
-from gamcli.store.request_ids import Request
+from gamcli.store.bulk_rows import RENEWED, REPEATED, BulkChunk, BulkCounts, BulkRow, BulkUser, KeyTerms
+from gamcli.store.request_ids import KeyRequest
 
 GROUP_ROWS = 10_000
 """So many rows are looked up together."""
@@ -58,7 +58,7 @@ class ValidatedInput(NamedTuple):
     batch: Batch | None
     delivered_rows: int
     audit_seq: int
-    counts: Counts
+    counts: BulkCounts
     has_requests: bool = False
     repeated: int = 0
 
@@ -72,16 +72,16 @@ def iter_groups(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 class TermsResolver:
     """Says what keys the users and applications of one state of the store may have; `keep` takes each new answer."""
 
-    def __init__(self, tx: Transaction, now: datetime, save_terms: Callable[[Terms], None]) -> None:
+    def __init__(self, tx: Transaction, now: datetime, save_terms: Callable[[KeyTerms], None]) -> None:
         self.now = now
         self.has_existing_keys = False
         self._tx = tx
         self._save_terms = save_terms
-        self._default_auth_type = store.repository.the(tx).default_auth_type
+        self._default_auth_type = store.repository.get(tx).default_auth_type
         self._count = 0
-        self._cache: dict[tuple[str, str, str], Terms] = {}
+        self._cache: dict[tuple[str, str, str], KeyTerms] = {}
 
-    def resolve(self, user: Person, app: str, words: str, expires_in: str) -> Terms:
+    def resolve(self, user: BulkUser, app: str, words: str, expires_in: str) -> KeyTerms:
         """Return what a key of that user may be, or raise the refusal of the rule that says no."""
         asked = (app, words, expires_in)
         found = self._cache.get(asked)
@@ -93,29 +93,29 @@ class TermsResolver:
             self._save_terms(found)
         return found
 
-    def _compute_terms(self, user: Person, app_name: str, words: str, expires_in: str) -> Terms:
-        tx, app = self._tx, store.apps.named(self._tx, app_name)
-        auth_type = store.auth_types.named(tx, choose_auth_type(app, None, self._default_auth_type))
-        facts = GrantFacts(self.now, app=app, user=store.users.with_guid(tx, user.guid), auth_type=auth_type)
-        known = partial(store.users.knows_attribute, tx, app.scopes)
+    def _compute_terms(self, user: BulkUser, app_name: str, words: str, expires_in: str) -> KeyTerms:
+        tx, app = self._tx, store.apps.get(self._tx, app_name)
+        auth_type = store.auth_types.get(tx, choose_auth_type(app, None, self._default_auth_type))
+        facts = GrantFacts(self.now, app=app, user=store.users.find_by_guid(tx, user.guid), auth_type=auth_type)
+        known = partial(store.users.is_attribute_known, tx, app.scopes)
         chosen = scopes.parse([words], known) if words else None
         asked = durations.parse(expires_in) if expires_in else None
         agreed = approve(facts, KeyOptions(chosen, asked))
-        number, has_keys = store.bulk_rows.app_number(tx, app.client_id)
+        number, has_keys = store.bulk_rows.find_app_number(tx, app.client_id)
         life = None if agreed.expires_at is None else agreed.expires_at - self.now
         self.has_existing_keys |= has_keys
         self._count += 1
-        return Terms(
+        return KeyTerms(
             id=self._count,
             app=number,
             name=app.name,
             client_id=app.client_id,
             auth_type=agreed.auth_type,
             scopes=scopes.join(agreed.scopes),
-            life=None if life is None else life // MICROSECOND,
-            words=words,
+            lifetime_us=None if life is None else life // MICROSECOND,
+            requested_scopes=words,
             expires_in=expires_in,
-            is_cut=asked is not None and life is not None and life < asked,
+            is_shortened=asked is not None and life is not None and life < asked,
         )
 
 
@@ -128,26 +128,28 @@ def validate_rows(
     Raises FaultsError with all that is wrong. What is right lies in the store's temporary table afterwards.
     """
     with gam.store.reading() as tx:
-        store.bulk_rows.clear(tx)
-        judge = TermsResolver(tx, gam.now(), partial(store.bulk_rows.agree, tx))
+        store.bulk_rows.create_tables(tx)
+        judge = TermsResolver(tx, gam.now(), partial(store.bulk_rows.add_terms, tx))
         reader, total = _RowReader(tx, judge, problems), 0
         for number, group in enumerate(iter_groups(rows, GROUP_ROWS)):
             skipped = max(0, delivered_rows - number * GROUP_ROWS)
             store.bulk_rows.add(tx, reader.read(group[skipped:], number * GROUP_ROWS + skipped + 1))
-            store.request_ids.want(tx, reader.pop_requests())
+            store.request_ids.add_pending(tx, reader.pop_requests())
             total += len(group)
-        for line, first in store.bulk_rows.twice(tx, MAX_PROBLEMS):
+        for line, first in store.bulk_rows.find_duplicate_pairs(tx, MAX_PROBLEMS):
             problems.add(line, f"the same user and application as in line {first}")
         firsts, repeated = range(delivered_rows + 1, total + 1, GROUP_ROWS), 0
         if reader.has_requests:
-            for line, first in store.request_ids.twice(tx, MAX_PROBLEMS):
+            for line, first in store.request_ids.find_duplicates(tx, MAX_PROBLEMS):
                 problems.add(line, f"the same request id as in line {first}")
             repeated = sum(_resolve_requests(tx, judge.now, problems, first) for first in firsts)
         if judge.has_existing_keys:
             _resolve_existing_keys(tx, judge.now, problems, _EarlierRuns(tx, batch, delivered_rows), firsts)
         problems.require_none()
-        counts = store.bulk_rows.counts(tx)
-        return ValidatedInput(batch, delivered_rows, store.batches.changes(tx), counts, reader.has_requests, repeated)
+        counts = store.bulk_rows.count_rows(tx)
+        return ValidatedInput(
+            batch, delivered_rows, store.batches.load_last_change_seq(tx), counts, reader.has_requests, repeated
+        )
 
 
 class _RowReader:
@@ -157,7 +159,7 @@ class _RowReader:
         self._tx = tx
         self._resolver = resolver
         self._problems = problems
-        self._users: dict[str, Person] = {}
+        self._users: dict[str, BulkUser] = {}
         self._requests: list[tuple[int, int, str, str]] = []
         self.has_requests = False
 
@@ -195,7 +197,7 @@ class _RowReader:
         if len(self._users) > MAX_CACHED_USERS:
             self._users.clear()
         folded = {name: normalize_name(name) for name in names if name not in self._users}
-        found = store.bulk_rows.people(self._tx, sorted(folded.values()))
+        found = store.bulk_rows.find_users(self._tx, sorted(folded.values()))
         self._users.update((name, found[text]) for name, text in folded.items() if text in found)
 
 
@@ -205,12 +207,12 @@ class _EarlierRuns:
     def __init__(self, tx: Transaction, batch: Batch | None, delivered_rows: int) -> None:
         self.batch = batch
         self._delivered_rows = max(delivered_rows, batch.delivered) if batch else 0
-        self._parts = store.batches.parts(tx, batch) if batch else []
+        self._parts = store.batches.load_parts(tx, batch) if batch else []
 
     def has_issued(self, key: Key, row: int) -> bool:
         """Say whether an earlier run made `key` for that row."""
         return any(
-            part.first <= row <= part.last and part.created_at == key.created_at and key.id.startswith(part.beginning)
+            part.first <= row <= part.last and part.created_at == key.created_at and key.id.startswith(part.id_prefix)
             for part in self._parts
         )
 
@@ -222,18 +224,18 @@ class _EarlierRuns:
 def _resolve_requests(tx: Transaction, now: datetime, problems: ProblemList, first: int) -> int:
     """Note the keys of requests that were made before, and return how many of them get no fresh secret."""
     held = []
-    for row, line, asked, request in list(store.request_ids.met(tx, first, first + GROUP_ROWS - 1)):
+    for row, line, asked, request in list(store.request_ids.find_repeated(tx, first, first + GROUP_ROWS - 1)):
         try:
-            held.append((request.key, _repeat_outcome(tx, now, request, asked), row))
+            held.append((request.key_id, _repeat_outcome(tx, now, request, asked), row))
         except ConflictError as error:
             problems.add(line, error.message)
-    store.bulk_rows.hold(tx, held)
+    store.bulk_rows.set_outcomes(tx, held)
     return sum(becomes == REPEATED for _, becomes, _ in held)
 
 
-def _repeat_outcome(tx: Transaction, now: datetime, request: Request, request_json: str) -> int:
+def _repeat_outcome(tx: Transaction, now: datetime, request: KeyRequest, request_json: str) -> int:
     require_same_request(request, request_json)
-    key = store.keys.find(tx, request.key)
+    key = store.keys.find(tx, request.key_id)
     return RENEWED if key and is_unused(key, now) else REPEATED
 
 
@@ -243,15 +245,15 @@ def _resolve_existing_keys(
     """Note the keys that pairs have already: a dead one steps back, one that reached nobody is renewed."""
     for first in firsts:
         held: list[tuple[str, int, int]] = []
-        settled = store.bulk_rows.settled(tx, first, first + GROUP_ROWS - 1)
-        for row, line, key in list(store.bulk_rows.held(tx, first, first + GROUP_ROWS - 1)):
+        settled = store.bulk_rows.find_decided_rows(tx, first, first + GROUP_ROWS - 1)
+        for row, line, key in list(store.bulk_rows.find_current_keys(tx, first, first + GROUP_ROWS - 1)):
             if row in settled:
                 continue
             if not key.is_valid(now) or earlier.is_undelivered(key, row):
                 held.append((key.id, key.is_valid(now), row))
             else:
                 problems.add(line, _conflict_message(key, earlier.batch if earlier.has_issued(key, row) else None))
-        store.bulk_rows.hold(tx, held)
+        store.bulk_rows.set_outcomes(tx, held)
 
 
 def _conflict_message(key: Key, batch: Batch | None) -> str:
@@ -261,40 +263,44 @@ def _conflict_message(key: Key, batch: Batch | None) -> str:
     return f"an earlier run of this input made key {key.id} for {batch.output}: take it from there, or {anew}"
 
 
-def revalidate_chunk(tx: Transaction, now: datetime, chunk: Chunk) -> Chunk:
+def revalidate_chunk(tx: Transaction, now: datetime, chunk: BulkChunk) -> BulkChunk:
     """Return checked rows as they are after the store changed; raises ConflictError when one is right no more."""
-    terms: list[Terms] = []
+    terms: list[KeyTerms] = []
     judge = TermsResolver(tx, now, terms.append)
-    people = store.bulk_rows.numbered(tx, list({row.user for row in chunk.rows}))
-    held = {row: key for row, _, key in store.bulk_rows.held(tx, chunk.first, chunk.last)}
-    met = {row: (asked, request) for row, _, asked, request in store.request_ids.met(tx, chunk.first, chunk.last)}
+    people = store.bulk_rows.find_users_by_number(tx, list({row.user for row in chunk.rows}))
+    held = {row: key for row, _, key in store.bulk_rows.find_current_keys(tx, chunk.first, chunk.last)}
+    met = {
+        row: (asked, request) for row, _, asked, request in store.request_ids.find_repeated(tx, chunk.first, chunk.last)
+    }
     rows = []
     for row in chunk.rows:
         was, person = chunk.terms[row.terms], people.get(row.user)
         if row.row in met:
             row = _revalidate_request(tx, now, row, *met[row.row])  # noqa: PLW2901 - the row as it is now
-            rows.append(_revalidate_row(judge, row, was, person, None)._replace(held=row.held))
+            rows.append(_revalidate_row(judge, row, was, person, None)._replace(current_key=row.current_key))
         else:
             rows.append(_revalidate_row(judge, row, was, person, held.get(row.row)))
     return chunk._replace(rows=rows, terms={each.id: each for each in terms})
 
 
-def _revalidate_request(tx: Transaction, now: datetime, row: Wanted, request_json: str, request: Request) -> Wanted:
+def _revalidate_request(
+    tx: Transaction, now: datetime, row: BulkRow, request_json: str, request: KeyRequest
+) -> BulkRow:
     try:
-        return row._replace(held=request.key, renewed=_repeat_outcome(tx, now, request, request_json))
+        return row._replace(current_key=request.key_id, outcome=_repeat_outcome(tx, now, request, request_json))
     except ConflictError as error:
         raise ConflictError(f"line {row.line} is right no more: {error.message}", RERUN_HINT) from error
 
 
 def _revalidate_row(
-    resolver: TermsResolver, row: Wanted, earlier: Terms, user: Person | None, key: Key | None
-) -> Wanted:
+    resolver: TermsResolver, row: BulkRow, earlier: KeyTerms, user: BulkUser | None, key: Key | None
+) -> BulkRow:
     if user is None:
         raise ConflictError(f"line {row.line} is right no more: user '{row.name}' is gone", RERUN_HINT)
     try:
-        terms = resolver.resolve(user, earlier.client_id, earlier.words, earlier.expires_in)
+        terms = resolver.resolve(user, earlier.client_id, earlier.requested_scopes, earlier.expires_in)
     except GamcliError as error:
         raise ConflictError(f"line {row.line} is right no more: {error.message}", RERUN_HINT) from error
-    if key is not None and key.is_valid(resolver.now) and not (row.renewed and key.id == row.held):
+    if key is not None and key.is_valid(resolver.now) and not (row.outcome and key.id == row.current_key):
         raise ConflictError(f"line {row.line} is right no more: {_conflict_message(key, None)}", RERUN_HINT)
-    return row._replace(terms=terms.id, held=None if key is None else key.id)
+    return row._replace(terms=terms.id, current_key=None if key is None else key.id)

@@ -48,11 +48,11 @@ class ChangeResult(NamedTuple, Generic[Record]):
 
 def load_key_facts(tx: Transaction, gam: Gam, criteria: KeyFilter) -> Iterator[GrantFacts]:
     """Yield, for each key that has not ended, the facts that it stands on."""
-    apps = lru_cache(maxsize=256)(lambda client_id: store.apps.of_client(tx, client_id))
-    users = lru_cache(maxsize=256)(lambda guid: store.users.with_guid(tx, guid))
+    apps = lru_cache(maxsize=256)(lambda client_id: store.apps.find_by_client_id(tx, client_id))
+    users = lru_cache(maxsize=256)(lambda guid: store.users.find_by_guid(tx, guid))
     auth_types = lru_cache(maxsize=256)(lambda name: store.auth_types.find(tx, name))
     now = gam.now()
-    for key in store.keys.each(tx, criteria._replace(not_ended=True)):
+    for key in store.keys.search(tx, criteria._replace(not_ended=True)):
         yield GrantFacts(
             now=now, key=key, app=apps(key.client_id), user=users(key.user_guid), auth_type=auth_types(key.auth_type)
         )
@@ -72,7 +72,7 @@ def assess_impact(
         require_accepted(ending, accept)
     gam.record_impact(*impacts)
     for each in ending:
-        store.keys.end(tx, each.key.id, "invalidated", gam.now(), each.reason)
+        store.keys.record_end(tx, each.key.id, "invalidated", gam.now(), each.reason)
     return impacts
 
 

@@ -47,12 +47,12 @@ def _find_key(tx: Transaction, secret: Secret) -> Key | None:
 def _load_facts(
     tx: Transaction, gam: Gam, key: Key | None, app: str | None, request: TokenRequest | None
 ) -> GrantFacts:
-    named = store.apps.named(tx, app) if app is not None else None
+    named = store.apps.get(tx, app) if app is not None else None
     return GrantFacts(
         now=gam.now(),
         key=key,
-        app=named or (store.apps.of_client(tx, key.client_id) if key else None),
-        user=store.users.with_guid(tx, key.user_guid) if key else None,
+        app=named or (store.apps.find_by_client_id(tx, key.client_id) if key else None),
+        user=store.users.find_by_guid(tx, key.user_guid) if key else None,
         auth_type=store.auth_types.find(tx, key.auth_type) if key else None,
         request=request,
     )

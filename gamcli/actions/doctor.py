@@ -22,26 +22,30 @@ def diagnose(environment: DoctorFacts) -> tuple[DoctorFacts, list[DoctorFinding]
 def _add_store_facts(environment: DoctorFacts) -> DoctorFacts:
     path = Path(environment.path)
     try:
-        files.require_no_planted_link(path)
+        files.require_trusted_path(path)
     except StoreError as error:  # the link is looked at, and not what others have chosen for us
         return replace(_add_file_facts(environment, path), store_problem=ReadProblem(error.message, error.hint))
     facts = _add_file_facts(environment, path.resolve())
     try:
-        version, outputs, contents = store.look(path, environment.now)
+        version, outputs, contents = store.load_contents(path, environment.now)
     except StoreError as error:
         return replace(facts, store_problem=_read_problem(error, facts.files))
     return replace(facts, files=(*facts.files, *_output_files(outputs)), version=version, contents=contents)
 
 
 def _add_file_facts(environment: DoctorFacts, path: Path) -> DoctorFacts:
-    beside = (*store.lying(path), *store.left(path, environment.now), *environment.files)
+    beside = (*store.find_files(path), *store.find_leftover_files(path, environment.now), *environment.files)
     return replace(
-        environment, path=str(path), free_bytes=store.room(path), files=beside, supported_version=len(schema.STEPS)
+        environment,
+        path=str(path),
+        free_bytes=store.find_free_bytes(path),
+        files=beside,
+        supported_version=len(schema.MIGRATIONS),
     )
 
 
 def _output_files(paths: tuple[str, ...]) -> Iterator[FileFacts]:
-    found = (store.one(Path(path), "output of keys") for path in paths)
+    found = (store.load_file_facts(Path(path), "output of keys") for path in paths)
     return (each for each in found if each is not None)
 
 

@@ -52,7 +52,7 @@ def _look_up_key(gam: Gam, tx: Transaction, leak: Leak, finding: ScanFinding) ->
 
 
 def _look_up_client_secret(gam: Gam, tx: Transaction, leak: Leak, finding: ScanFinding) -> ScanFinding:
-    app = store.apps.with_secret(tx, leak.secret.digest())
+    app = store.apps.find_by_secret_digest(tx, leak.secret.digest())
     if app is None:
         return finding
     status = _client_secret_status(gam, app, leak.secret)
@@ -85,5 +85,5 @@ def revoke(gam: Gam, findings: Sequence[ScanFinding], reason: str, *, yes: bool)
 
 def _unconfirmed_error(tx: Transaction, ids: Sequence[str], reason: str) -> InvalidatesKeysError:
     count = "1 live key" if len(ids) == 1 else f"{len(ids)} live keys"
-    impacts = [KeyImpact(store.keys.named(tx, each), is_permanent=True, reason=reason) for each in ids]
+    impacts = [KeyImpact(store.keys.get_by_prefix(tx, each), is_permanent=True, reason=reason) for each in ids]
     return InvalidatesKeysError(f"this ends {count} for good", "add --yes to do it", impacts)

@@ -38,6 +38,8 @@ def forecast(gam: Gam, unit: str, within: timedelta) -> ForecastResult:
         found = []
         for start, end in periods.iter_periods(now, until, unit):
             after_last = end + RESOLUTION if end == until else end  # what is due within is due at its end too
-            keys = counts.expiring(tx, max(start, now + RESOLUTION), after_last)
+            keys = counts.count_expiring(tx, max(start, now + RESOLUTION), after_last)
             found.append(Forecast(start, end, keys))
-        return ForecastResult(tuple(found), until, counts.expiring_from(tx, until + RESOLUTION), counts.lasting(tx))
+        return ForecastResult(
+            tuple(found), until, counts.count_expiring_from(tx, until + RESOLUTION), counts.count_unlimited(tx)
+        )

@@ -19,8 +19,8 @@ from gamcli.errors import StoreError
 from gamcli.model import App, Token, User
 from gamcli.rules.grants import Grant, Rule, TokenRequest
 from gamcli.store import Transaction
-from gamcli.store.hash_chain import Head
-from gamcli.store.sqlite.database import Version
+from gamcli.store.hash_chain import ChainHead
+from gamcli.store.sqlite.database import DataVersion
 
 MAX_ENTRIES = 4096
 """How many requests, and holders of tokens, are remembered; each takes about 2 kB, its records shared with others."""
@@ -55,7 +55,7 @@ class CachedGrant(NamedTuple):
     request: TokenRequest
     grant: Grant
     rules: Iterable[Rule]
-    audit_head: Head | None
+    audit_head: ChainHead | None
     valid_from: datetime
     valid_until: datetime | None
 
@@ -67,7 +67,7 @@ class CachedGrant(NamedTuple):
 class CachedClaims(NamedTuple, Generic[ResponseT]):
     """What the bearer of a token was told, while the token was this one and the store of that version."""
 
-    version: Version | None
+    version: DataVersion | None
     token: Token
     response: ResponseT
 
@@ -85,8 +85,8 @@ class GrantCache(Generic[ResponseT]):
         self._grants: dict[bytes, CachedGrant] = {}
         self._claims: dict[bytes, CachedClaims[ResponseT]] = {}
         self._apps_and_users: dict[tuple[str, str], AppAndUser] = {}
-        self._head: Head | None = None
-        self._version: Version | None = None
+        self._head: ChainHead | None = None
+        self._version: DataVersion | None = None
 
     def find_grant(self, digest: bytes, now: datetime) -> CachedGrant | None:
         """Return what is ready for the request with that digest at `now`; None when it must be decided."""
@@ -106,12 +106,12 @@ class GrantCache(Generic[ResponseT]):
 
     def invalidate(self, tx: Transaction) -> None:
         """Forget what is not true any more in `tx`."""
-        self._clear_if_changed(tx.once(store.audit.head))
+        self._clear_if_changed(tx.cached(store.audit.load_head))
 
     def check_version(self, gam: Gam) -> None:
         """Look whether anything was written; where that cannot be seen, nothing is told without reading it."""
         try:
-            self._version = gam.store.glance(Transaction.version)
+            self._version = gam.store.read_without_transaction(Transaction.data_version)
         except StoreError:  # whoever reads it hears what is wrong
             self._version = None
 
@@ -142,10 +142,10 @@ class GrantCache(Generic[ResponseT]):
     def find_token(self, gam: Gam, row: int) -> Token | None:
         """Return the token in that row, None when there is none; what is known of its holder is as true as that."""
 
-        def read(tx: Transaction) -> tuple[Head | None, Token | None]:
-            return store.audit.head(tx), store.tokens.find(tx, row)
+        def read(tx: Transaction) -> tuple[ChainHead | None, Token | None]:
+            return store.audit.load_head(tx), store.tokens.find(tx, row)
 
-        head, found = gam.store.glance(read)
+        head, found = gam.store.read_without_transaction(read)
         self._clear_if_changed(head)
         return found
 
@@ -164,7 +164,7 @@ class GrantCache(Generic[ResponseT]):
             entries.clear()
         entries[key] = value
 
-    def _clear_if_changed(self, head: Head | None) -> None:
+    def _clear_if_changed(self, head: ChainHead | None) -> None:
         """Forget everything when anything was changed: the trail has another head."""
         if head != self._head:
             self._grants.clear()
@@ -175,9 +175,9 @@ class GrantCache(Generic[ResponseT]):
 
 def load_app_and_user(tx: Transaction, client_id: str, user_guid: str) -> AppAndUser:
     """Return whose a token of that application and user is."""
-    app, user = store.apps.of_client(tx, client_id), store.users.with_guid(tx, user_guid)
+    app, user = store.apps.find_by_client_id(tx, client_id), store.users.find_by_guid(tx, user_guid)
     hidden = app is not None and not app.share_user_ids
-    return AppAndUser(app, user, store.repository.the(tx).pairwise_key if hidden else b"")
+    return AppAndUser(app, user, store.repository.get(tx).pairwise_key if hidden else b"")
 
 
 def should_record_use(last_used_at: datetime | None, now: datetime) -> bool:

@@ -20,11 +20,11 @@ MAX_ATTRIBUTES = 256
 
 def load_facts(tx: Transaction, gam: Gam, request: TokenRequest) -> GrantFacts:
     """Return what the store holds about `request`; what is not there is None: the rules judge it."""
-    repository = store.repository.the(tx)
+    repository = store.repository.get(tx)
     found = GrantFacts(
         now=gam.now(),
         repository=repository,
-        app=store.apps.of_client(tx, request.client_id),
+        app=store.apps.find_by_client_id(tx, request.client_id),
         request=request,
     )
     if request.grant == grants.REFRESH:
@@ -44,15 +44,15 @@ def load_facts(tx: Transaction, gam: Gam, request: TokenRequest) -> GrantFacts:
 
 def find_key_and_user(tx: Transaction, key_id: str | None) -> tuple[Key | None, User | None]:
     """Find a key and its owner; when there is none, read another's as well, so that the clock does not tell."""
-    near = store.keys.at_or_before(tx, key_id) if key_id else None
-    owner = store.users.with_guid(tx, near.user_guid) if near else None
+    near = store.keys.find_nearest(tx, key_id) if key_id else None
+    owner = store.users.find_by_guid(tx, near.user_guid) if near else None
     return (near, owner) if near and near.id == key_id else (None, None)
 
 
 def _existing_attributes(tx: Transaction, scope: str) -> frozenset[str]:
     """Return the attributes that `scope` names and some user carries."""
     named = islice(filter(None, map(scopes.attribute_id, scopes.split(scope))), MAX_ATTRIBUTES)
-    return frozenset(attribute for attribute in named if store.users.carries(tx, attribute))
+    return frozenset(attribute for attribute in named if store.users.is_attribute_used(tx, attribute))
 
 
 def _add_refresh_token_facts(tx: Transaction, facts: GrantFacts) -> GrantFacts:
@@ -68,7 +68,7 @@ def _add_refresh_token_facts(tx: Transaction, facts: GrantFacts) -> GrantFacts:
         refresh_token=token,
         session=session,
         auth_type=store.auth_types.find(tx, session.auth_type),
-        user=store.users.with_guid(tx, session.user_guid),
+        user=store.users.find_by_guid(tx, session.user_guid),
         key=store.keys.find(tx, session.key) if session.key else None,
     )
 
@@ -89,7 +89,7 @@ def revalidate(tx: Transaction, gam: Gam, decision: Grant | CachedGrant, now: da
     refresh token is what it was. A refresh token that was used ends its session, which is kept though it is refused.
     """
     if isinstance(decision, CachedGrant):
-        if decision.audit_head == tx.once(store.audit.head):
+        if decision.audit_head == tx.cached(store.audit.load_head):
             return decision.grant
         return api_key_grant.decide(load_facts(tx, gam, decision.request), decision.rules)
     if decision.used_refresh_token is not None:
@@ -100,7 +100,7 @@ def revalidate(tx: Transaction, gam: Gam, decision: Grant | CachedGrant, now: da
 
 
 def _require_same_password(tx: Transaction, grant: Grant, now: datetime) -> None:
-    user = store.users.with_guid(tx, grant.user.guid)
+    user = store.users.find_by_guid(tx, grant.user.guid)
     if user is None or user.password_set_at != grant.user.password_set_at:
         raise password_grant.PASSWORD_WRONG.refusal(GrantFacts(now))
 
@@ -112,7 +112,7 @@ def _require_unused_refresh_token(tx: Transaction, sent: RefreshToken, now: date
         raise refresh_grant.REFRESH_UNKNOWN.refusal(facts)
     broken = grants.find_violation((refresh_grant.REFRESH_USED, refresh_grant.REFRESH_REVOKED), facts)
     if broken is refresh_grant.REFRESH_USED:
-        store.sessions.end(tx, session.id, now)
+        store.sessions.revoke(tx, session.id, now)
     if broken is not None:
         raise broken.refusal(facts)
 
@@ -131,7 +131,7 @@ def continue_or_start_session(tx: Transaction, grant: Grant, row: int, now: date
         initial_properties=grant.initial_properties,
     )
     if grant.used_refresh_token is not None:
-        store.sessions.spend(tx, grant.used_refresh_token, now)
+        store.sessions.mark_used(tx, grant.used_refresh_token, now)
     else:
         store.sessions.add(tx, found)
     return found

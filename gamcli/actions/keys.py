@@ -69,10 +69,10 @@ def generate(gam: Gam, spec: KeySpec, save_secret: SaveSecret[Key] = discard_sec
     key and `wish.replace` is not set.
     """
     with gam.store.writing() as tx:
-        user, app = store.users.named(tx, spec.user), store.apps.named(tx, spec.app)
-        auth_type = rules.choose_auth_type(app, spec.auth_type, store.repository.the(tx).default_auth_type)
-        facts = GrantFacts(gam.now(), app=app, user=user, auth_type=store.auth_types.named(tx, auth_type))
-        known = partial(store.users.knows_attribute, tx, app.scopes)
+        user, app = store.users.get(tx, spec.user), store.apps.get(tx, spec.app)
+        auth_type = rules.choose_auth_type(app, spec.auth_type, store.repository.get(tx).default_auth_type)
+        facts = GrantFacts(gam.now(), app=app, user=user, auth_type=store.auth_types.get(tx, auth_type))
+        known = partial(store.users.is_attribute_known, tx, app.scopes)
         words = None if spec.scopes is None else scopes.parse(spec.scopes, known)
         issued = rules.issue(facts, rules.KeyOptions(words, spec.expires_in, spec.label), gam.entropy)
         replaced = _replace_current_key(tx, gam, issued.record, timedelta(0) if spec.replace else spec.overlap)
@@ -83,13 +83,13 @@ def generate(gam: Gam, spec: KeySpec, save_secret: SaveSecret[Key] = discard_sec
 
 def add(gam: Gam, tx: Transaction, key: Key, replaces: str | None = None, *, is_first: bool = False) -> None:
     """Keep a new key whose pair has no live one, but for the key that it `replaces`; or none at all, if `first`."""
-    store.keys.add(tx, key, first=is_first)
+    store.keys.add(tx, key, is_first=is_first)
     gam.record(tx, "key.generate", key.id, (None, key), **_audit_details(key), replaces=replaces)
 
 
 def replace_key(gam: Gam, tx: Transaction, old: Key, new: Key) -> None:
     """End the live key of a pair now, for the new one that follows it."""
-    store.keys.end(tx, old.id, "replaced", gam.now(), f"replaced by {new.id}")
+    store.keys.record_end(tx, old.id, "replaced", gam.now(), f"replaced by {new.id}")
     gam.record_impact(KeyImpact(old, is_permanent=True, reason="replaced by the new key"))
 
 
@@ -112,7 +112,7 @@ def rotate(
         _require_active(old, now)
         if not rules.is_expiring(old, now, if_due):
             return None
-        app, user = store.apps.of_client(tx, old.client_id), store.users.with_guid(tx, old.user_guid)
+        app, user = store.apps.find_by_client_id(tx, old.client_id), store.users.find_by_guid(tx, old.user_guid)
         facts = GrantFacts(now, app=app, user=user, auth_type=store.auth_types.find(tx, old.auth_type))
         issued = rules.issue(facts, rules.renewal_options(old), gam.entropy)
         _replace_current_key(tx, gam, issued.record, overlap)
@@ -138,7 +138,7 @@ def _replace_current_key(tx: Transaction, gam: Gam, key: Key, overlap: timedelta
 
     An `overlap` of nothing ends it now.
     """
-    old = store.keys.current(tx, key.user_guid, key.client_id)
+    old = store.keys.find_current(tx, key.user_guid, key.client_id)
     if old is None or not old.is_valid(gam.now()):
         return None
     if overlap is None:
@@ -173,7 +173,7 @@ def load_key(tx: Transaction, key_id: str) -> Key:
             "'gamkey_...' is a whole API key, not an id, and is in the history of the shell now",
             f"{command('key', 'show', whole)}; --api-key-file FILE takes a whole one",
         )
-    return store.keys.named(tx, key_id)
+    return store.keys.get_by_prefix(tx, key_id)
 
 
 @contextmanager
@@ -181,7 +181,7 @@ def search(gam: Gam, search: KeySearch) -> Iterator[Iterator[Key]]:
     """Read the keys that `search` describes, one by one, while the `with` lasts."""
     now = gam.now()
     with gam.store.reading() as tx:
-        found = store.keys.each(tx, _build_filter(tx, search, now))
+        found = store.keys.search(tx, _build_filter(tx, search, now))
         yield islice((key for key in found if _matches_search(key, search, now)), search.limit)
 
 
@@ -196,11 +196,11 @@ def _matches_search(key: Key, search: KeySearch, now: datetime) -> bool:
 def _build_filter(tx: Transaction, search: KeySearch, now: datetime) -> KeyFilter:
     within = search.expiring_within
     return KeyFilter(
-        user_guid=None if search.user is None else store.users.named(tx, search.user).guid,
-        client_id=None if search.app is None else store.apps.named(tx, search.app).client_id,
+        user_guid=None if search.user is None else store.users.get(tx, search.user).guid,
+        client_id=None if search.app is None else store.apps.get(tx, search.app).client_id,
         not_ended=within is not None,
         expires_before=None if within is None else now + within,
-        retires_too="retiring" in (search.statuses or ("retiring",)),
+        include_retiring="retiring" in (search.statuses or ("retiring",)),
         sort=search.sort,
     )
 
@@ -209,9 +209,9 @@ def _build_filter(tx: Transaction, search: KeySearch, now: datetime) -> KeyFilte
 def find_available_apps(gam: Gam, user: str) -> Iterator[Iterator[AvailableApp]]:
     """Read the applications that `user` can hold a key for, each with the live key."""
     with gam.store.reading() as tx:
-        guid, now = store.users.named(tx, user).guid, gam.now()
-        apps = store.apps.each(tx, AppFilter(enabled=True, remote_rest=True, api_keys=True))
-        yield (_describe_available_app(app, store.keys.current(tx, guid, app.client_id), now) for app in apps)
+        guid, now = store.users.get(tx, user).guid, gam.now()
+        apps = store.apps.search(tx, AppFilter(enabled=True, remote_rest=True, api_keys=True))
+        yield (_describe_available_app(app, store.keys.find_current(tx, guid, app.client_id), now) for app in apps)
 
 
 def _describe_available_app(app: App, key: Key | None, now: datetime) -> AvailableApp:
@@ -254,7 +254,9 @@ def _revoke_key(tx: Transaction, gam: Gam, key: Key, reason: str | None) -> Chan
     now = gam.now()
     if not key.is_valid(now):
         return ChangeResult(key, is_changed=False)
-    store.keys.end(tx, key.id, "revoked", now, None if reason is None else names.check_text("the reason", reason))
+    store.keys.record_end(
+        tx, key.id, "revoked", now, None if reason is None else names.check_text("the reason", reason)
+    )
     after = replace(key, ended_at=now, end="revoked", reason=reason)
     gam.record(tx, "key.revoke", key.id, (key, after), user=key.user, app=key.app, reason=reason)
     gam.record_impact(KeyImpact(key, is_permanent=True, reason=reason or "revoked"))

@@ -22,8 +22,8 @@ def info(gam: Gam) -> StoreInfo:
     """Return the facts of a store."""
     path = gam.store.path
     with gam.store.reading() as tx:
-        repository = store.repository.the(tx)
-        head = audit.head(tx)
+        repository = store.repository.get(tx)
+        head = audit.load_head(tx)
         found = path.stat()
         wal = Path(f"{path.resolve()}-wal")
         return StoreInfo(
@@ -34,17 +34,17 @@ def info(gam: Gam) -> StoreInfo:
             version=_pragma(tx, "user_version"),
             guid=repository.guid,
             created_at=repository.created_at,
-            apps=counts.everything(tx, "app"),
-            users=counts.everything(tx, "user"),
-            keys=counts.everything(tx, "key"),
-            tokens=counts.everything(tx, "token"),
-            sessions=counts.everything(tx, "session"),
-            audit_entries=counts.everything(tx, "audit"),
+            apps=counts.count_rows(tx, "app"),
+            users=counts.count_rows(tx, "user"),
+            keys=counts.count_rows(tx, "key"),
+            tokens=counts.count_rows(tx, "token"),
+            sessions=counts.count_rows(tx, "session"),
+            audit_entries=counts.count_rows(tx, "audit"),
             head=head.hash if head else "",
             pages=_pragma(tx, "page_count"),
             free_pages=_pragma(tx, "freelist_count"),
             page_size=_pragma(tx, "page_size"),
-            sqlite=backups.SQLITE,
+            sqlite=backups.SQLITE_VERSION,
         )
 
 
@@ -55,7 +55,7 @@ def _pragma(tx: Transaction, name: str) -> int:
 
 def check(path: Path) -> list[StoreCheck]:
     """Check a store, the files beside it and its folder; damage is an answer, not an error."""
-    return checks.of_store(path)
+    return checks.check_store(path)
 
 
 def backup(path: Path, target: Path, *, overwrite: bool = False, check_all_pages: bool = False) -> BackupResult:
@@ -66,7 +66,7 @@ def backup(path: Path, target: Path, *, overwrite: bool = False, check_all_pages
     in the store already is evidence: the copy is kept, though over no earlier one, and then StoreUnusableError says so.
     """
     require_different_file(path, target, "a backup goes to another file")
-    with backups.becoming(target, over=overwrite) as part:
+    with backups.create_atomically(target, overwrite=overwrite) as part:
         made, doubts = _copy_and_check(path, part, check_all_pages=check_all_pages)
         if target.exists():
             require_ok(doubts, f"the earlier {target} stays: the store {path}", OTHER_TARGET_HINT)
@@ -81,7 +81,7 @@ def stream_backup(path: Path, *, check_all_pages: bool = False) -> Iterator[tupl
 
     Raises StoreUnusableError once it was read, when something was wrong in the store already.
     """
-    with backups.part_of(_temporary_location(path)) as part:
+    with backups.temporary_file(_temporary_location(path)) as part:
         made, doubts = _copy_and_check(path, part, check_all_pages=check_all_pages)
         with part.open("rb") as file:
             part.unlink()
@@ -114,10 +114,10 @@ def _copy_and_check(path: Path, copy: Path, *, check_all_pages: bool) -> tuple[B
     """Copy and check; return what was made, and the checks of what a copy does not change."""
     found = backups.copy(path, copy)
     check_all_pages = check_all_pages or copy.stat().st_size <= MAX_FULL_CHECK_BYTES
-    judged = checks.of_content(copy) if check_all_pages else checks.of_counts(copy, found)
-    doubts = [each for each in judged if each.name in checks.KEPT_BY_COPIES]
+    judged = checks.check_content(copy) if check_all_pages else checks.check_counts(copy, found)
+    doubts = [each for each in judged if each.name in checks.CHECKS_THAT_COPIES_KEEP]
     require_ok([each for each in judged if each not in doubts], f"the copy of {path}", BAD_COPY_HINT)
-    guid, head = backups.marked(copy)
+    guid, head = backups.read_identity(copy)
     made = BackupResult(
         path=str(copy),
         size=copy.stat().st_size,

@@ -39,11 +39,11 @@ def app_overview(gam: Gam, name: str) -> AppOverview:
     """Return an application and its surroundings."""
     now = gam.now()
     with gam.store.reading() as tx:
-        found = store.apps.named(tx, name)
-        statuses = counts.of_app(tx, found.client_id, now)
-        first = store.keys.next_to_expire(tx, found.client_id, now)
-        retiring = store.keys.next_to_retire(tx, found.client_id, now)
-        used = store.keys.last_used(tx, found.client_id, MAX_EXAMPLES)
+        found = store.apps.get(tx, name)
+        statuses = counts.count_app_keys(tx, found.client_id, now)
+        first = store.keys.find_next_to_expire(tx, found.client_id, now)
+        retiring = store.keys.find_next_to_retire(tx, found.client_id, now)
+        used = store.keys.find_last_used(tx, found.client_id, MAX_EXAMPLES)
     due = first is not None and is_expiring(first, now, DUE_WITHIN)
     return AppOverview(
         found, statuses, first, retiring, used, tuple(_app_steps(found, statuses, first if due else None))
@@ -76,9 +76,9 @@ def user_overview(gam: Gam, name: str) -> UserOverview:
     """Return a user and the surroundings."""
     now = gam.now()
     with gam.store.reading() as tx:
-        found = store.users.named(tx, name)
-        statuses = counts.of_user(tx, found.guid, now)
-        looked = list(islice(store.keys.each(tx, KeyFilter(found.guid, sort="-created_at")), MAX_SCANNED))
+        found = store.users.get(tx, name)
+        statuses = counts.count_user_keys(tx, found.guid, now)
+        looked = list(islice(store.keys.search(tx, KeyFilter(found.guid, sort="-created_at")), MAX_SCANNED))
     looked.sort(key=lambda key: not key.is_valid(now))  # stable: the newest first among equals
     with keys.find_available_apps(gam, found.guid) as apps:
         free = [each.app for each in islice(apps, MAX_SCANNED) if each.status == "none"]
@@ -123,11 +123,11 @@ def store_overview(gam: Gam) -> StoreOverview:
     """Return what the store holds, and what in it asks for attention."""
     now = gam.now()
     with gam.store.reading() as tx:
-        statuses = counts.by_status(tx, now)
+        statuses = counts.count_by_status(tx, now)
         instant = timedelta(microseconds=1)
-        due = counts.expiring(tx, now + instant, now + DUE_WITHIN + instant)
+        due = counts.count_expiring(tx, now + instant, now + DUE_WITHIN + instant)
         few = statuses.total() <= MAX_COUNTED_KEYS
-        apps, users = counts.everything(tx, "app"), counts.everything(tx, "user")
+        apps, users = counts.count_rows(tx, "app"), counts.count_rows(tx, "user")
         return StoreOverview(
             path=str(gam.store.path),
             apps=apps,
@@ -135,9 +135,9 @@ def store_overview(gam: Gam) -> StoreOverview:
             keys=statuses,
             expiring_keys=due,
             expiring_until=now + DUE_WITHIN,
-            never_used_keys=counts.never_used(tx, now) if few else None,
-            disabled_apps=CountWithNames(*counts.shut(tx, "app", MAX_EXAMPLES)),
-            locked_out_users=CountWithNames(*counts.shut(tx, "user", MAX_EXAMPLES)),
+            never_used_keys=counts.count_never_used(tx, now) if few else None,
+            disabled_apps=CountWithNames(*counts.count_disabled(tx, "app", MAX_EXAMPLES)),
+            locked_out_users=CountWithNames(*counts.count_disabled(tx, "user", MAX_EXAMPLES)),
             next_steps=tuple(_store_steps(apps, users, statuses, due)),
         )
 

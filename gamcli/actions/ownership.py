@@ -31,5 +31,5 @@ def _set_owner(gam: Gam, tx: Transaction, record: Manageable, owner: str | None,
         case AuthType():
             auth_types.save(gam, tx, record, replace(record, managed_by=owner), f"auth_type.{verb}")
         case Key():
-            store.keys.manage(tx, record.id, owner)
+            store.keys.set_managed_by(tx, record.id, owner)
             gam.record(tx, f"key.{verb}", record.id, (record, replace(record, managed_by=owner)))

@@ -9,9 +9,9 @@ from gamcli.actions import Gam
 from gamcli.model import format_rfc3339
 from gamcli.model.maintenance import PruneResult
 from gamcli.store import pruning
-from gamcli.store.timestamps import micros
+from gamcli.store.timestamps import to_micros
 
-DEFAULT_RETENTION = pruning.KEPT
+DEFAULT_RETENTION = pruning.DEFAULT_RETENTION
 
 
 class PruneJob:
@@ -19,8 +19,8 @@ class PruneJob:
 
     def __init__(self, gam: Gam, before: datetime) -> None:
         self._gam = gam
-        self._before = micros(before)
-        self._tables = [*pruning.DEAD]
+        self._before = to_micros(before)
+        self._tables = [*pruning.PRUNABLE]
         self._first_row = 0
         self._floor = 0
         self._result = PruneResult(before, 0, 0, 0)
@@ -34,10 +34,10 @@ class PruneJob:
         """Count what is dead, and delete nothing; a session whose tokens are still there is not counted."""
         tokens = sessions = 0
         with self._gam.store.reading() as tx:
-            for table in pruning.DEAD:
+            for table in pruning.PRUNABLE:
                 first = 0
-                while part := pruning.span(tx, table, first, self._before):
-                    number = pruning.count(tx, part)
+                while part := pruning.next_range(tx, table, first, self._before):
+                    number = pruning.count_prunable(tx, part)
                     tokens, sessions = tokens + number * (table == "token"), sessions + number * (table == "session")
                     first = part.last
         return replace(self._result, tokens=tokens, sessions=sessions)
@@ -57,11 +57,11 @@ class PruneJob:
 
     def _prune_part(self, table: str) -> None:
         with self._gam.store.reading() as tx:
-            part = pruning.span(tx, table, self._first_row, self._before)
-            dead = pruning.count(tx, part) if part else 0
+            part = pruning.next_range(tx, table, self._first_row, self._before)
+            dead = pruning.count_prunable(tx, part) if part else 0
             if part is None and table == "token":
                 # What the last token or one behind it superseded may be there still: it must not live again.
-                self._floor = min(self._before, pruning.last(tx))
+                self._floor = min(self._before, pruning.load_last_token_id(tx))
         if part is None:
             self._tables.pop(0)
             self._first_row = 0
@@ -70,9 +70,9 @@ class PruneJob:
             self._delete(part)
         self._first_row = part.last
 
-    def _delete(self, part: pruning.Span) -> None:
+    def _delete(self, part: pruning.IdRange) -> None:
         with self._gam.store.writing() as tx:
-            gone, refresh = pruning.delete(tx, part)
+            gone, refresh = pruning.delete_prunable(tx, part)
         so_far = self._result
         self._result = replace(
             so_far,

@@ -15,7 +15,7 @@ def record_refusal_counts(gam: Gam, counts: Mapping[str, Mapping[str, int]], sin
     """Write one audit entry for each client id in `counts`, "" for none, with how often each rule refused it."""
     with gam.store.writing() as tx:
         for client_id, rules in counts.items():
-            app = store.apps.of_client(tx, client_id) if client_id else None
+            app = store.apps.find_by_client_id(tx, client_id) if client_id else None
             known = {} if app is None else {"client_id": app.client_id}
             told = {**known, "refused": dict(rules), "since": format_rfc3339(since), "until": format_rfc3339(gam.now())}
-            gam.record(tx, store.audit.REFUSALS, NO_APP if app is None else app.name, None, **told)
+            gam.record(tx, store.audit.REFUSAL_ACTION, NO_APP if app is None else app.name, None, **told)

@@ -37,5 +37,5 @@ def initialise(gam: Gam) -> CreateResult[Repository]:
 def check_readable(gam: Gam) -> None:
     """Read what every answer of the server stands on, the tokens too; raises a StoreError, before `gamcli init` too."""
     with gam.store.reading() as tx:
-        store.repository.the(tx)
-        store.tokens.next_row(tx, gam.now())
+        store.repository.get(tx)
+        store.tokens.next_id(tx, gam.now())

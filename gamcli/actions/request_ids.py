@@ -22,7 +22,7 @@ from gamcli.rules.credentials import Secret
 from gamcli.rules.grants import GrantFacts
 from gamcli.rules.keys import ISSUE_RULES, IssuedKey
 from gamcli.store import Transaction
-from gamcli.store.request_ids import Request
+from gamcli.store.request_ids import KeyRequest
 
 MAX_ID_LENGTH = 100
 """So many characters an id of a request has at most."""
@@ -51,7 +51,7 @@ def generate(gam: Gam, spec: KeySpec, request_id: str, save_secret: SaveSecret[K
             return _repeat_request(tx, gam, found, save_secret)
 
         def keep_both(key: Key, secret: Secret) -> None:
-            store.request_ids.add(tx, [Request(request_id, key.id, asked)])
+            store.request_ids.add(tx, [KeyRequest(request_id, key.id, asked)])
             save_secret(key, secret)
 
         issued = keys.generate(gam, spec, keep_both)
@@ -96,27 +96,27 @@ def _total_seconds(length: timedelta | None) -> float | None:
 
 
 def _canonical_json(tx: Transaction, spec: KeySpec) -> str:
-    user, app = store.users.named(tx, spec.user), store.apps.named(tx, spec.app)
+    user, app = store.users.get(tx, spec.user), store.apps.get(tx, spec.app)
     terms = (spec.scopes, spec.auth_type, spec.expires_in, spec.label, spec.replace, spec.overlap)
     return CanonicalRequest(user.guid, app.client_id, *terms).json()
 
 
-def require_same_request(earlier: Request, request_json: str) -> None:
+def require_same_request(earlier: KeyRequest, request_json: str) -> None:
     """Raise ConflictError unless the request that was `found` asked for the same."""
-    if earlier.asked != request_json:
-        before, now = json.loads(earlier.asked), json.loads(request_json)
+    if earlier.request_json != request_json:
+        before, now = json.loads(earlier.request_json), json.loads(request_json)
         differs = ", ".join(_FIELD_LABELS.get(name, name) for name in now if now[name] != before.get(name))
         raise ConflictError(
-            f"request '{names.escape_unprintable(earlier.id)}' made key {earlier.key} and asked for something else: another {differs}",
-            f"another --request-id, or {command('key', 'show', earlier.key)}",
+            f"request '{names.escape_unprintable(earlier.id)}' made key {earlier.key_id} and asked for something else: another {differs}",
+            f"another --request-id, or {command('key', 'show', earlier.key_id)}",
         )
 
 
 _FIELD_LABELS = {"client_id": "app", "auth_type": "auth type", "expires_in": "expiry"}
 
 
-def _repeat_request(tx: Transaction, gam: Gam, earlier: Request, save_secret: SaveSecret[Key]) -> RequestedKey:
-    key = store.keys.find(tx, earlier.key)
+def _repeat_request(tx: Transaction, gam: Gam, earlier: KeyRequest, save_secret: SaveSecret[Key]) -> RequestedKey:
+    key = store.keys.find(tx, earlier.key_id)
     assert key is not None, "a request goes with its key"
     if not is_unused(key, gam.now()):
         return RequestedKey(key, None, is_repeat=True)
@@ -132,11 +132,11 @@ def is_unused(key: Key, now: datetime) -> bool:
 
 def _reissue(tx: Transaction, gam: Gam, key: Key, request_id: str) -> IssuedKey:
     """Give a key that nobody has used a fresh secret, where a new key could be made."""
-    app, user = store.apps.of_client(tx, key.client_id), store.users.with_guid(tx, key.user_guid)
+    app, user = store.apps.find_by_client_id(tx, key.client_id), store.users.find_by_guid(tx, key.user_guid)
     auth_type = store.auth_types.find(tx, key.auth_type)
     grants.require(ISSUE_RULES, GrantFacts(gam.now(), app=app, user=user, auth_type=auth_type))
     (secret,) = bulk_minting.mint_secrets([key.id], gam.entropy)
     after = replace(key, digest=secret.digest())
-    store.batches.renew(tx, {key.id: after.digest})
+    store.batches.replace_digests(tx, {key.id: after.digest})
     gam.record(tx, "key.reissue", key.id, (key, after), user=key.user, app=key.app, request_id=request_id)
     return IssuedKey(after, secret)

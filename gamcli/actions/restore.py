@@ -11,7 +11,7 @@ from gamcli.errors import ConflictError, StoreError, StoreUnusableError, StoreVe
 from gamcli.model.maintenance import CompactResult, MigrateResult, RestoreResult
 from gamcli.store import Store, counts
 from gamcli.store.sqlite import backups, checks, files, replace
-from gamcli.store.sqlite.errors import OTHER_STORE
+from gamcli.store.sqlite.errors import OTHER_STORE_HINT
 
 OpenGam = Callable[[Store], Gam]
 """Returns who acts on a store that is open."""
@@ -27,23 +27,23 @@ def restore(
     Raises ConflictError when there is a store and it may not be put `over` that, StoreBusyError when that is in use,
     other StoreErrors when the backup is not one that can be used.
     """
-    files.require_no_planted_link(path)
+    files.require_trusted_path(path)
     path = path.resolve()  # the file, not a link to it
-    if not files.holds_something(source):
+    if not files.store_exists(source):
         raise UsageError(f"there is no backup at {source}", "FILE is what 'gamcli store backup FILE' wrote")
     require_different_file(path, source, "a backup is another file")
-    if files.holds_something(path) and not overwrite:
+    if files.store_exists(path) and not overwrite:
         raise ConflictError(f"there is a store at {path} already", "--replace keeps it under another name")
     replace.require_unused(path)
     if not dry_run:
-        files.make_folder(path.parent)
-    with backups.part_of(path if path.parent.is_dir() else source) as part:
+        files.make_directory(path.parent)
+    with backups.temporary_file(path if path.parent.is_dir() else source) as part:
         with _with_backup_hints():
             backups.copy(source, part)
-        require_ok(checks.of_content(part), f"the backup {source}", "nothing was changed; try an earlier backup")
+        require_ok(checks.check_content(part), f"the backup {source}", "nothing was changed; try an earlier backup")
         made, kept = _prepare_copy(part, path, source, open_gam)
         if not dry_run:
-            replace.replace(path, part, kept)
+            replace.replace_store(path, part, kept)
     return made
 
 
@@ -60,7 +60,7 @@ def _with_backup_hints() -> Iterator[None]:
     try:
         yield
     except StoreError as error:
-        if OTHER_STORE in str(error.hint):
+        if OTHER_STORE_HINT in str(error.hint):
             error.hint = BACKUP_HINTS[type(error)]
         raise
 
@@ -69,21 +69,21 @@ def _prepare_copy(copy: Path, path: Path, source: Path, open_gam: OpenGam) -> tu
     """Bring a copy up to date, note in it where it comes from, and return where what it replaces is to be kept."""
     with Store.open(copy) as made:
         gam = open_gam(made)
-        before = made.migrated.before if made.migrated else None
+        before = made.migrated.version_before if made.migrated else None
         with made.writing() as tx:
-            repository = store.repository.the(tx)
+            repository = store.repository.get(tx)
             kept = path.with_name(f"{path.name}.replaced-{gam.now():%Y%m%dT%H%M%S%fZ}")
             gam.record(tx, "store.restore", repository.guid, source=str(source), replaces=_identify_store(path))
             found = RestoreResult(
                 path=str(path),
                 source=str(source),
                 guid=repository.guid,
-                version_before=before or backups.KNOWN,
-                version=backups.KNOWN,
-                apps=counts.everything(tx, "app"),
-                users=counts.everything(tx, "user"),
-                keys=counts.everything(tx, "key"),
-                audit_entries=counts.everything(tx, "audit"),
+                version_before=before or backups.SCHEMA_VERSION,
+                version=backups.SCHEMA_VERSION,
+                apps=counts.count_rows(tx, "app"),
+                users=counts.count_rows(tx, "user"),
+                keys=counts.count_rows(tx, "key"),
+                audit_entries=counts.count_rows(tx, "audit"),
                 kept=str(kept) if path.exists() else None,
             )
     if made.migrated and made.migrated.backup:
@@ -94,10 +94,10 @@ def _prepare_copy(copy: Path, path: Path, source: Path, open_gam: OpenGam) -> tu
 
 def _identify_store(path: Path) -> dict[str, str] | None:
     """Return what names the store that is there now, None when none can be read."""
-    if not files.holds_something(path):
+    if not files.store_exists(path):
         return None
     try:
-        guid, head = backups.marked(path)
+        guid, head = backups.read_identity(path)
     except StoreError:
         return None
     return {"guid": guid, "head": head}
@@ -105,7 +105,7 @@ def _identify_store(path: Path) -> dict[str, str] | None:
 
 def read_versions(path: Path) -> tuple[int, int]:
     """Return the version of a store as it lies there, and the one it would be brought to."""
-    return backups.version_of(path), backups.KNOWN
+    return backups.read_version_of(path), backups.SCHEMA_VERSION
 
 
 def migrate(path: Path) -> MigrateResult:
@@ -113,12 +113,14 @@ def migrate(path: Path) -> MigrateResult:
     with Store.open(path) as opened:
         done = opened.migrated
     backup = str(done.backup) if done and done.backup else None
-    return MigrateResult(str(path), done.before if done else backups.KNOWN, backups.KNOWN, backup)
+    return MigrateResult(
+        str(path), done.version_before if done else backups.SCHEMA_VERSION, backups.SCHEMA_VERSION, backup
+    )
 
 
 def compact(path: Path) -> CompactResult:
     """Write a store anew without what is empty in it; raises StoreBusyError when others write meanwhile."""
     Store.open(path).close()
-    before = backups.size(path)
+    before = backups.total_size(path)
     replace.compact(path)
-    return CompactResult(str(path), before, backups.size(path))
+    return CompactResult(str(path), before, backups.total_size(path))

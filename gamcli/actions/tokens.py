@@ -18,7 +18,7 @@ from gamcli.rules import api_key_grant, claims, durations, grants, password_gran
 from gamcli.rules.api_key_grant import API_KEY_GRANT
 from gamcli.rules.credentials import NO_SECRET, Secret, mint_access_token, parse_access_token, parse_api_key_id
 from gamcli.store import Transaction
-from gamcli.store.tokens import Carried, TokenFilter
+from gamcli.store.tokens import TokenFilter, TokenGrant
 
 
 class IssuedToken(NamedTuple):
@@ -70,7 +70,9 @@ def decide(
     Nothing is written. `notice` hears of the application first, if there is one, whatever becomes of the grant; it may
     refuse it. A password takes long.
     """
-    head = gam.store.glance(store.audit.head)  # before the facts: who changes them between the two is heeded by `keep`
+    head = gam.store.read_without_transaction(
+        store.audit.load_head
+    )  # before the facts: who changes them between the two is heeded by `keep`
     with gam.store.reading() as tx:
         facts = found.load_facts(tx, gam, request)
     if facts.app is not None:
@@ -92,16 +94,16 @@ def issue_token(gam: Gam, tx: Transaction, decision: Decision) -> IssuedToken:
     """
     now = gam.now()
     if isinstance(decision, refresh_grant.RefreshTokenReuse):
-        store.sessions.end(tx, decision.session, now)
+        store.sessions.revoke(tx, decision.session, now)
         raise decision.refusal
     grant = found.revalidate(tx, gam, decision, now)
-    row = store.tokens.next_row(tx, now)
+    row = store.tokens.next_id(tx, now)
     secret = mint_access_token(grant.repository, row, gam.entropy)
     session = found.continue_or_start_session(tx, grant, row, now)
     holder = grant.key or session
     assert holder is not None, "a token without a key has a session"
     expires_at = grant.expires_at(now)
-    carried = Carried(scopes.join(grant.scopes), expires_at, session.id if session else None)
+    carried = TokenGrant(scopes.join(grant.scopes), expires_at, session.id if session else None)
     store.tokens.add(tx, row, secret.digest(), now, holder, carried)
     refresh_token = found.issue_refresh_token(gam, tx, grant, session, row, now)
     if grant.app.one_token_per_user:
@@ -128,7 +130,7 @@ RULES_WITHOUT_CLIENT_SECRET = tuple(rule for rule in API_KEY_GRANT if rule is no
 def exchange_locally(gam: Gam, app: str, api_key: Secret) -> IssuedToken:
     """Trade an API key as who administers the store; raises NotFoundError, or RefusedError as `exchange` does."""
     with gam.store.reading() as tx:
-        client_id = store.apps.named(tx, app).client_id
+        client_id = store.apps.get(tx, app).client_id
         key, _ = found.find_key_and_user(tx, parse_api_key_id(api_key))
     request = grants.TokenRequest(client_id, api_key=api_key, authentication_type_name=key.auth_type if key else "")
     return exchange(gam, request, rules=RULES_WITHOUT_CLIENT_SECRET)
@@ -136,11 +138,11 @@ def exchange_locally(gam: Gam, app: str, api_key: Secret) -> IssuedToken:
 
 def _record_use(tx: Transaction, grant: grants.Grant, now: datetime) -> None:
     """Count the grant in the commit of its token; a key's last use is written once a minute."""
-    store.apps.authenticated(tx, grant.app.client_id, now)
+    store.apps.record_grant(tx, grant.app.client_id, now)
     if grant.user.password_hash is not None and grant.new_password_hash is not None:
-        store.users.rehash(tx, grant.user.guid, grant.user.password_hash, grant.new_password_hash)
+        store.users.replace_password_hash(tx, grant.user.guid, grant.user.password_hash, grant.new_password_hash)
     if grant.key is not None and should_record_use(grant.key.last_used_at, now):
-        store.keys.used(tx, grant.key.id, now)
+        store.keys.record_use(tx, grant.key.id, now)
 
 
 def userinfo(gam: Gam, secret: Secret) -> dict[str, object]:
@@ -192,12 +194,12 @@ def search(gam: Gam, search: TokenSearch) -> Iterator[Iterator[Token]]:
     now = gam.now()
     with gam.store.reading() as tx:
         wanted = TokenFilter(
-            user_guid=None if search.user is None else store.users.named(tx, search.user).guid,
-            client_id=None if search.app is None else store.apps.named(tx, search.app).client_id,
-            key=None if search.key is None else store.keys.named(tx, search.key).id,
+            user_guid=None if search.user is None else store.users.get(tx, search.user).guid,
+            client_id=None if search.app is None else store.apps.get(tx, search.app).client_id,
+            key=None if search.key is None else store.keys.get_by_prefix(tx, search.key).id,
             sort=search.sort,
         )
-        every = store.tokens.each(tx, wanted)
+        every = store.tokens.search(tx, wanted)
         matching = (token for token in every if not search.statuses or token.status(now) in search.statuses)
         yield islice(matching, search.limit)
 
@@ -210,7 +212,7 @@ def revoke(gam: Gam, token_id: str) -> ChangeResult[Token]:
             return ChangeResult(before, is_changed=False)
         store.tokens.revoke(tx, before.row, now)
         if before.session_row is not None:
-            store.sessions.end(tx, before.session_row, now)
+            store.sessions.revoke(tx, before.session_row, now)
         after = replace(before, ended_at=now)
         gam.record(tx, "token.revoke", before.id, (before, after), user=before.user, app=before.app)
     return ChangeResult(replace(after, is_revoked=True))

@@ -107,20 +107,20 @@ def _create_from_row(
 def show(gam: Gam, name: str) -> User:
     """Return the user named by `name`, a name, email or GUID."""
     with gam.store.reading() as tx:
-        return store.users.named(tx, name)
+        return store.users.get(tx, name)
 
 
 @contextmanager
 def search(gam: Gam, criteria: UserFilter) -> Iterator[Iterator[User]]:
     """Read the users that `wanted` describes, while the `with` lasts."""
     with gam.store.reading() as tx:
-        yield store.users.each(tx, criteria)
+        yield store.users.search(tx, criteria)
 
 
 def update(gam: Gam, name: str, changes: rules.Changes, action: str = "user.update") -> ChangeResult[User]:
     """Change the user; what is not named stays. Disabling or blocking suspends the user's live keys."""
     with gam.store.writing() as tx:
-        before = store.users.named(tx, name)
+        before = store.users.get(tx, name)
         after = rules.apply_changes(before, changes, gam.now())
         if after is before:
             return ChangeResult(before, is_changed=False)
@@ -153,7 +153,7 @@ def set_password(
     rules.password_expiry(gam.now(), expires_in)  # what is wrong with it is told at once
     hashed = passwords.hash_password(password, gam.entropy, cost)  # slow, so before the write lock
     with gam.store.writing() as tx:
-        before, now = store.users.named(tx, name), gam.now()
+        before, now = store.users.get(tx, name), gam.now()
         after = replace(
             before,
             password_hash=hashed,
@@ -163,7 +163,7 @@ def set_password(
             updated_at=now,
         )
         store.users.save(tx, after)
-        store.sessions.end_logins(tx, after.guid, now)
+        store.sessions.revoke_password_sessions(tx, after.guid, now)
         gam.record(tx, "user.set_password", after.name, (before, after))
     return ChangeResult(after)
 
@@ -171,7 +171,7 @@ def set_password(
 def delete(gam: Gam, name: str, accept: int | None, *, yes: bool = True) -> ChangeResult[User]:
     """Delete the user; their live keys end for good, which needs their number in `accept`."""
     with gam.store.writing() as tx:
-        found = store.users.named(tx, name)
+        found = store.users.get(tx, name)
         reason = f"deletion of user '{found.name}'"
         impacts = assess_impact(tx, gam, KeyFilter(user_guid=found.guid), lambda _: reason, accept)
         require_confirmation(gam, f"user '{found.name}'", accept, yes=yes)

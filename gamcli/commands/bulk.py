@@ -126,11 +126,11 @@ def _other_counts(checked: ValidatedInput) -> str:
 
 def _print_warnings(out: Output, checked: ValidatedInput) -> None:
     counts = checked.counts
-    if counts.cut:
-        out.print_warning(f"applications let {format_count(counts.cut, 'key')} live less long than was asked")
-    if counts.bare:
+    if counts.shortened:
+        out.print_warning(f"applications let {format_count(counts.shortened, 'key')} live less long than was asked")
+    if counts.without_scopes:
         out.print_warning(
-            f"{format_count(counts.bare, 'key')} for applications that publish no scope: they reveal nothing"
+            f"{format_count(counts.without_scopes, 'key')} for applications that publish no scope: they reveal nothing"
         )
 
 

@@ -99,7 +99,7 @@ def _store_names(sql: str) -> Callable[[str, list[str]], Iterator[tuple[str, str
         from gamcli.store import completion  # noqa: PLC0415
 
         session = CliContext.from_flags({"store": _option_value(before, "--store")}, _option_value(before, "--config"))
-        return completion.beginning(
+        return completion.find_by_prefix(
             session.settings.store(), sql, normalize_name(typed) if sql != "key" else typed, MAX_NAMES
         )
 

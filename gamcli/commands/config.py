@@ -179,7 +179,7 @@ def _edit_file(path: Path, name: str, change: Callable[[Any], object], *, save: 
 def _write_atomically(path: Path, text: str) -> None:
     """Write the file whole beside its place and rename it, so that it is never half there."""
     target = path.resolve()  # a link stays one
-    files.make_folder(target.parent)
+    files.make_directory(target.parent)
     beside = target.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(new_files.create_private_file(beside), "w", encoding="utf-8") as file:
         file.write(text)

@@ -76,7 +76,7 @@ class CliContext:
         with Store.open(self.settings.store()) as store:
             if store.migrated and not self.settings.value("quiet").value:
                 print_message(
-                    f"the store was of version {store.migrated.before}; as it was, it lies in {store.migrated.backup}"
+                    f"the store was of version {store.migrated.version_before}; as it was, it lies in {store.migrated.backup}"
                 )
             yield self.make_gam(store)
 
@@ -104,7 +104,7 @@ class CliContext:
 
         out.require_plan_format()
         rehearsal = DryRun()
-        with self.open_gam() as gam, gam.store.rehearsing():
+        with self.open_gam() as gam, gam.store.dry_run():
             yield replace(gam, dry_run=rehearsal)
         out.print_plan(rehearsal.plan())
         raise typer.Exit

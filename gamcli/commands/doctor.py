@@ -112,7 +112,7 @@ def _find_exposed_variables(environment: Mapping[str, str]) -> Iterator[str]:
 
 def _config_file_facts(settings: Settings) -> Iterator[FileFacts]:
     for path in (settings.project_path, settings.user_path):
-        found = store.one(path, "config file") if path is not None else None
+        found = store.load_file_facts(path, "config file") if path is not None else None
         if found is not None:
             yield found._replace(
                 path=str(path), is_secret=next(leak_detection.find_leaks([_read_prefix(found.path)]), None) is not None
@@ -134,7 +134,7 @@ def _tls_key_facts(path: str) -> FileFacts | ReadProblem:
             file.read(1)
     except OSError as error:
         return ReadProblem(f"{path}: {str(error.strerror).lower()}", join(("ls", "-l", path)))
-    found = store.one(Path(path).absolute(), "TLS key")
+    found = store.load_file_facts(Path(path).absolute(), "TLS key")
     return found or ReadProblem(f"{path}: not a regular file", join(("ls", "-l", path)))
 
 
@@ -164,7 +164,7 @@ def _fix_modes(out: Output, facts: DoctorFacts) -> bool:
 def _reread(files: tuple[FileFacts, ...]) -> Iterator[FileFacts]:
     """Yield the files as they lie there now."""
     for each in files:
-        found = store.one(Path(each.path), each.role)
+        found = store.load_file_facts(Path(each.path), each.role)
         if found is not None:
             yield found._replace(is_secret=each.is_secret)
 

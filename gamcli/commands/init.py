@@ -42,6 +42,6 @@ def _print_plan(out: Output, path: Path) -> None:
     rehearsal = DryRun()
     with TemporaryDirectory(prefix="gamcli-") as folder:
         there = path if path.exists() else Path(folder) / "store.db"
-        with Store.create(there) as store, store.rehearsing():
+        with Store.create(there) as store, store.dry_run():
             repository.initialise(Gam(store, now, os.urandom, describe_actor(os.environ), rehearsal))
     out.print_plan(rehearsal.plan())

@@ -83,7 +83,7 @@ def _was_rolled_back(gam: Gam, issued: IssuedSecrets) -> bool:
     try:
         with gam.store.reading() as tx:
             keys = (store.keys.find(tx, key.id) for key, _ in issued.keys)
-            apps = (store.apps.of_client(tx, app.client_id) for app, _ in issued.apps)
+            apps = (store.apps.find_by_client_id(tx, app.client_id) for app, _ in issued.apps)
             return not any(each is not None for found in (keys, apps) for each in found)
     except StoreError:
         return False

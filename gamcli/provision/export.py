@@ -98,24 +98,24 @@ def collected(gam: Gam, wanted: Selection) -> list[Table]:
 
 def _records(tx: Transaction, gam: Gam, wanted: Selection) -> Iterator[object]:
     if wanted.is_all:
-        yield store.repository.the(tx)
-        yield from store.auth_types.each(tx)
-        yield from store.apps.each(tx, AppFilter())
-        yield from store.users.each(tx, UserFilter())
-        yield from _active(gam, store.keys.each(tx, KeyFilter(not_ended=True))) if wanted.keys else ()
+        yield store.repository.get(tx)
+        yield from store.auth_types.search(tx)
+        yield from store.apps.search(tx, AppFilter())
+        yield from store.users.search(tx, UserFilter())
+        yield from _active(gam, store.keys.search(tx, KeyFilter(not_ended=True))) if wanted.keys else ()
         return
     apps, users = (
         _once(map(named, [tx] * len(texts), texts))
-        for named, texts in ((store.apps.named, wanted.apps), (store.users.named, wanted.users))
+        for named, texts in ((store.apps.get, wanted.apps), (store.users.get, wanted.users))
     )
-    yield from _once(store.auth_types.named(tx, each) for each in wanted.auth_types)
+    yield from _once(store.auth_types.get(tx, each) for each in wanted.auth_types)
     yield from apps
     yield from users
     if wanted.keys:
         clients = [app.client_id for app in apps] or [None] * bool(users)
         guids = [user.guid for user in users] or [None]
         filters = (KeyFilter(guid, client, not_ended=True) for client in clients for guid in guids)
-        yield from _active(gam, (key for each in filters for key in store.keys.each(tx, each)))
+        yield from _active(gam, (key for each in filters for key in store.keys.search(tx, each)))
 
 
 def _once(records: Iterable[Any]) -> list[Any]:

@@ -45,7 +45,7 @@ class Saved:
 
 def fingerprint(tx: Transaction) -> str:
     """Return what stands for the state of the store: grants and last use do not move it."""
-    state = (store.repository.the(tx).guid, store.audit.last(tx))
+    state = (store.repository.get(tx).guid, store.audit.load_last_change(tx))
     return hashlib.sha256(repr(state).encode("utf-8", "surrogatepass")).hexdigest()
 
 

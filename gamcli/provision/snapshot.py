@@ -33,23 +33,23 @@ class Actual:
 
 def read(tx: Transaction, desired: Desired) -> Actual:
     """Return what the store holds of what `desired` is about."""
-    auth_types = {normalize_name(each.name): each for each in store.auth_types.each(tx)}
+    auth_types = {normalize_name(each.name): each for each in store.auth_types.search(tx)}
     apps, users = _apps(tx, desired), _users(tx, desired)
     current, managed = _keys(tx, desired, users)
     return Actual(
-        repository=store.repository.the(tx),
+        repository=store.repository.get(tx),
         auth_types=auth_types,
         apps=apps,
         users=users,
         keys={(key.user_guid, key.client_id): key for key in current},
         managed_keys=tuple(managed),
-        attributes=frozenset(name for name in _attributes(desired) if store.users.carries(tx, name)),
+        attributes=frozenset(name for name in _attributes(desired) if store.users.is_attribute_used(tx, name)),
         allowing={
-            name: tuple(store.apps.allowing_only(tx, name))
+            name: tuple(store.apps.find_names_restricted_to(tx, name))
             for name, each in auth_types.items()
             if each.managed_by in desired.owners
         },
-        adopted=store.adoptions.everything(tx),
+        adopted=store.adoptions.load_all(tx),
     )
 
 
@@ -67,17 +67,17 @@ def _apps(tx: Transaction, desired: Desired) -> dict[str, App]:
     names = [*(each.name for each in desired.apps), *(each.app for each in desired.keys)]
     brought = (str(each.fields["client_id"]) for each in desired.apps if "client_id" in each.fields)
     client_ids = [*brought, *filter(is_client_id, dict.fromkeys(names))]
-    found = [*store.apps.called(tx, names, client_ids), *store.apps.managed(tx, desired.owners)]
+    found = [*store.apps.find_by_names(tx, names, client_ids), *store.apps.find_managed(tx, desired.owners)]
     return {normalize_name(each.name): each for each in found}
 
 
 def _users(tx: Transaction, desired: Desired) -> dict[str, User]:
     """Return them by name; what is managed is read at once, so that most names need no search."""
-    found = called(store.users.managed(tx, desired.owners))
+    found = called(store.users.find_managed(tx, desired.owners))
     emails = (str(each.fields["email"]) for each in desired.users if each.fields.get("email"))
     for texts in ((each.name for each in desired.users), (each.user for each in desired.keys), emails):
         missing = [text for text in map(normalize_name, texts) if text not in found]
-        found.update(called(store.users.called(tx, missing)))
+        found.update(called(store.users.find_by_names(tx, missing)))
     return {normalize_name(each.name): each for each in found.values()}
 
 
@@ -85,9 +85,9 @@ def _keys(tx: Transaction, desired: Desired, users: Mapping[str, User]) -> tuple
     """Return the current keys of all for whom one is wanted, and the keys that are managed beside them."""
     known = called(users.values())
     guids = {known[text].guid: None for each in desired.keys if (text := normalize_name(each.user)) in known}
-    current = list(store.keys.currents(tx, guids))
+    current = list(store.keys.find_current_of_users(tx, guids))
     read = {each.id for each in current}
-    others = (key_id for key_id in store.keys.managed(tx, desired.owners) if key_id not in read)
+    others = (key_id for key_id in store.keys.find_managed_ids(tx, desired.owners) if key_id not in read)
     more = [key for key in (store.keys.find(tx, key_id) for key_id in list(others)) if key is not None]
     managed = [key for key in current if key.managed_by in desired.owners]
     return current, sorted(

@@ -31,11 +31,11 @@ class Dispatcher(Generic[RequestT]):
         self._config = replace(config, nonblocking=True, grant_cache=self._grant_cache)
         self._group_commit: GroupCommit[RequestT] | None = None
         with ExitStack() as opened:
-            self._gam = replace(gam, store=opened.enter_context(gam.store.beside(durable=False, patience=0)))
+            self._gam = replace(gam, store=opened.enter_context(gam.store.open_again(durable=False, timeout=0)))
             self._refusal_counts = opened.enter_context(closing(RefusalCounts(gam)))
             self._worker_pool: WorkerPool[RequestT] = opened.enter_context(closing(WorkerPool(gam, config, notify)))
             if not gam.store.is_in_memory:
-                written = opened.enter_context(gam.store.beside(durable=True, patience=0))
+                written = opened.enter_context(gam.store.open_again(durable=True, timeout=0))
                 self._group_commit = opened.enter_context(
                     closing(GroupCommit(written, notify, self._worker_pool.submit))
                 )

@@ -41,7 +41,7 @@ class Pruner:
         while not self._closing.is_set():
             with (
                 suppress(StoreError),  # it was replaced, or its disk is full: requests tell that, and it tries again
-                self._gam.store.beside(durable=False, patience=BUSY_SECONDS) as store,
+                self._gam.store.open_again(durable=False, timeout=BUSY_SECONDS) as store,
             ):
                 self._prune(replace(self._gam, store=store))
             self._closing.wait(self._interval)

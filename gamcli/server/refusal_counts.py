@@ -43,7 +43,7 @@ class RefusalCounts:
         self._closing = Event()
         self._is_enabled = not gam.store.is_in_memory
         with ExitStack() as opened:
-            store = opened.enter_context(gam.store.beside(durable=False, patience=BUSY_SECONDS))
+            store = opened.enter_context(gam.store.open_again(durable=False, timeout=BUSY_SECONDS))
             self._gam = replace(gam, store=store)
             self._exit_stack = opened.pop_all()
         self._thread = Thread(target=self._run, name="summaries", daemon=True)

@@ -90,12 +90,14 @@ class WorkerPool(Generic[RequestT]):
 
     def _open_store(self, opened: ExitStack) -> Gam:
         """Open the store once more, for one thread: what waits in it holds up no other."""
-        patience = self._gam.store.patience
-        return replace(self._gam, store=opened.enter_context(self._gam.store.beside(durable=True, patience=patience)))
+        patience = self._gam.store.timeout
+        return replace(
+            self._gam, store=opened.enter_context(self._gam.store.open_again(durable=True, timeout=patience))
+        )
 
     def _respond(self, gam: Gam, pending: RequestT) -> routes.TracedResponse:
         """Answer, and wait no longer than the guest has time."""
         if pending.seconds_left <= 0:
             raise StoreBusyError("the request has waited too long")
-        gam.store.patience = min(self._gam.store.patience, pending.seconds_left)
+        gam.store.timeout = min(self._gam.store.timeout, pending.seconds_left)
         return routes.respond(gam, pending.request, self._config)

@@ -29,6 +29,6 @@ def remove(tx: Transaction, record: Manageable) -> None:
     tx.run("DELETE FROM adoption WHERE kind = ? AND id = ?", *identity(record))
 
 
-def everything(tx: Transaction) -> frozenset[tuple[str, str]]:
+def load_all(tx: Transaction) -> frozenset[tuple[str, str]]:
     """Return the identity of all that was taken over."""
     return frozenset((str(kind), str(name)) for kind, name in tx.each("SELECT kind, id FROM adoption"))

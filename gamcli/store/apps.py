@@ -9,9 +9,9 @@ from typing import NamedTuple
 from gamcli.errors import NotFoundError, command
 from gamcli.model import ApiKeyPolicy, App, TokenPolicy, normalize_name
 from gamcli.store import sessions
-from gamcli.store.queries import Conditions, chunks, marks, order_by
+from gamcli.store.queries import Conditions, chunks, order_by, placeholders
 from gamcli.store.sqlite.database import Row, Transaction
-from gamcli.store.timestamps import instant, instant_or_none, micros, micros_or_none
+from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros, to_micros_or_none
 
 COLUMNS = (
     "client_id", "fold", "name", "secret_digest", "created_at", "updated_at", "description", "enabled", "scopes",
@@ -51,8 +51,8 @@ def _record(row: Row) -> App:
         client_id=row[0],  # type: ignore[arg-type]
         name=row[2],  # type: ignore[arg-type]
         secret_digest=row[3],  # type: ignore[arg-type]
-        created_at=instant(row[4]),
-        updated_at=instant(row[5]),
+        created_at=from_micros(row[4]),
+        updated_at=from_micros(row[5]),
         description=row[6],  # type: ignore[arg-type]
         enabled=bool(row[7]),
         scopes=_split(row[8]),
@@ -64,13 +64,13 @@ def _record(row: Row) -> App:
         one_token_per_user=bool(row[18]),
         managed_by=row[19],  # type: ignore[arg-type]
         retiring_digest=row[20],  # type: ignore[arg-type]
-        retiring_until=instant_or_none(row[21]),
+        retiring_until=from_micros_or_none(row[21]),
     )
 
 
 def _with_use(row: Row) -> App:
     *settings, grants, last_used_at = row
-    return replace(_record(tuple(settings)), grants=grants, last_used_at=instant_or_none(last_used_at))  # type: ignore[arg-type]
+    return replace(_record(tuple(settings)), grants=grants, last_used_at=from_micros_or_none(last_used_at))  # type: ignore[arg-type]
 
 
 def _split(joined: object) -> tuple[str, ...]:
@@ -84,8 +84,8 @@ def _row(app: App) -> Row:
         normalize_name(app.name),
         app.name,
         app.secret_digest,
-        micros(app.created_at),
-        micros(app.updated_at),
+        to_micros(app.created_at),
+        to_micros(app.updated_at),
         app.description,
         app.enabled,
         "+".join(app.scopes),
@@ -101,7 +101,7 @@ def _row(app: App) -> Row:
         app.one_token_per_user,
         app.managed_by,
         app.retiring_digest,
-        micros_or_none(app.retiring_until),
+        to_micros_or_none(app.retiring_until),
     )
 
 
@@ -113,25 +113,25 @@ def find(tx: Transaction, name: str) -> App | None:
     return None if row is None else _with_use(row)
 
 
-def with_client_id_like(tx: Transaction, text: str) -> App | None:
+def find_by_client_id_any_case(tx: Transaction, text: str) -> App | None:
     """Return the application whose client_id is `text` but for the case of letters, or None; reads all of them."""
     row = tx.one(f"{_SELECT} WHERE lower(app.client_id) = ?", text.lower())
     return None if row is None else _with_use(row)
 
 
-def of_client(tx: Transaction, client_id: str) -> App | None:
+def find_by_client_id(tx: Transaction, client_id: str) -> App | None:
     """Return the application with that client_id as rules need it, its use left out, or None."""
     row = tx.one(f"SELECT {_FIELDS} {_FROM} WHERE app.client_id = ?", client_id)
     return None if row is None else _record(row)
 
 
-def with_secret(tx: Transaction, digest: bytes) -> App | None:
+def find_by_secret_digest(tx: Transaction, digest: bytes) -> App | None:
     """Return the application whose client secret, or the one before it, has that digest; reads all of them."""
     row = tx.one(f"{_SELECT} WHERE app.secret_digest = ?1 OR app.retiring_digest = ?1", digest)
     return None if row is None else _with_use(row)
 
 
-def named(tx: Transaction, name: str) -> App:
+def get(tx: Transaction, name: str) -> App:
     """Return the application that is named by `name`; raises NotFoundError."""
     found = find(tx, name)
     if found is None:
@@ -139,31 +139,31 @@ def named(tx: Transaction, name: str) -> App:
     return found
 
 
-def each(tx: Transaction, wanted: AppFilter) -> Iterator[App]:
+def search(tx: Transaction, filters: AppFilter) -> Iterator[App]:
     """Yield the applications that `wanted` describes."""
     conditions = Conditions()
-    conditions.equal("app.enabled", wanted.enabled)
-    conditions.equal("app.remote_rest", wanted.remote_rest)
-    conditions.equal("app.api_keys_enabled", wanted.api_keys)
-    order = order_by(wanted.sort, _SORTS, "name", "app.fold")
+    conditions.equal("app.enabled", filters.enabled)
+    conditions.equal("app.remote_rest", filters.remote_rest)
+    conditions.equal("app.api_keys_enabled", filters.api_keys)
+    order = order_by(filters.sort, _SORTS, "name", "app.fold")
     return map(_with_use, tx.each(_SELECT + conditions.where() + order, conditions.values))
 
 
-def called(tx: Transaction, names: Iterable[str], client_ids: Iterable[str]) -> Iterator[App]:
+def find_by_names(tx: Transaction, names: Iterable[str], client_ids: Iterable[str]) -> Iterator[App]:
     """Yield the applications of those names, and those of the client_ids in whatever case; one may come twice."""
     for some in chunks(map(normalize_name, names)):
-        yield from map(_with_use, tx.each(f"{_SELECT} WHERE app.fold IN ({marks(some)})", some))
+        yield from map(_with_use, tx.each(f"{_SELECT} WHERE app.fold IN ({placeholders(some)})", some))
     for some in chunks(text.lower() for text in client_ids):
-        yield from map(_with_use, tx.each(f"{_SELECT} WHERE lower(app.client_id) IN ({marks(some)})", some))
+        yield from map(_with_use, tx.each(f"{_SELECT} WHERE lower(app.client_id) IN ({placeholders(some)})", some))
 
 
-def managed(tx: Transaction, owners: Collection[str]) -> Iterator[App]:
+def find_managed(tx: Transaction, owners: Collection[str]) -> Iterator[App]:
     """Yield the applications that any of `owners` manages."""
-    wanted = f"{_SELECT} WHERE app.managed_by IN ({marks([*owners])}) ORDER BY app.fold"
+    wanted = f"{_SELECT} WHERE app.managed_by IN ({placeholders([*owners])}) ORDER BY app.fold"
     return map(_with_use, tx.each(wanted, [*owners]))
 
 
-def allowing_only(tx: Transaction, auth_type: str) -> list[str]:
+def find_names_restricted_to(tx: Transaction, auth_type: str) -> list[str]:
     """Return the names of the applications that allow only the authentication type called `auth_type`."""
     return [
         str(name)
@@ -174,12 +174,14 @@ def allowing_only(tx: Transaction, auth_type: str) -> list[str]:
 def add(tx: Transaction, app: App) -> None:
     """Keep a new application."""
     next_number = "(SELECT coalesce(max(number), 0) + 1 FROM app)"
-    tx.run(f"INSERT INTO app ({', '.join(COLUMNS)}, number) VALUES ({marks(COLUMNS)}, {next_number})", *_row(app))
+    tx.run(
+        f"INSERT INTO app ({', '.join(COLUMNS)}, number) VALUES ({placeholders(COLUMNS)}, {next_number})", *_row(app)
+    )
     tx.run(
         "INSERT INTO app_use (client_id, grants, last_used_at) VALUES (?, ?, ?)",
         app.client_id,
         app.grants,
-        micros_or_none(app.last_used_at),
+        to_micros_or_none(app.last_used_at),
     )
 
 
@@ -189,12 +191,12 @@ def save(tx: Transaction, app: App) -> None:
     tx.run(f"UPDATE app SET {settings} WHERE client_id = ?", *_row(app), app.client_id)
 
 
-def authenticated(tx: Transaction, client_id: str, at: datetime) -> None:
+def record_grant(tx: Transaction, client_id: str, at: datetime) -> None:
     """Count that the application was authenticated."""
-    tx.run("UPDATE app_use SET grants = grants + 1, last_used_at = ? WHERE client_id = ?", micros(at), client_id)
+    tx.run("UPDATE app_use SET grants = grants + 1, last_used_at = ? WHERE client_id = ?", to_micros(at), client_id)
 
 
 def delete(tx: Transaction, client_id: str) -> None:
     """Delete the application, its keys and its sessions."""
     tx.run("DELETE FROM app WHERE client_id = ?", client_id)
-    sessions.delete_of_app(tx, client_id)
+    sessions.delete_for_app(tx, client_id)

@@ -7,7 +7,7 @@ from gamcli.errors import NotFoundError, command
 from gamcli.model import AuthType, normalize_name
 from gamcli.store.queries import Conditions, order_by
 from gamcli.store.sqlite.database import Row, Transaction
-from gamcli.store.timestamps import instant, micros
+from gamcli.store.timestamps import from_micros, to_micros
 
 _SELECT = """SELECT auth_type.name, type, description, enabled,
     EXISTS (SELECT 1 FROM repository WHERE default_auth_type = auth_type.fold), created_at, updated_at, managed_by
@@ -31,8 +31,8 @@ def _record(row: Row) -> AuthType:
         description=str(description),
         enabled=bool(enabled),
         default=bool(default),
-        created_at=instant(created),
-        updated_at=instant(updated),
+        created_at=from_micros(created),
+        updated_at=from_micros(updated),
         managed_by=None if managed_by is None else str(managed_by),
     )
 
@@ -43,7 +43,7 @@ def find(tx: Transaction, name: str) -> AuthType | None:
     return None if row is None else _record(row)
 
 
-def named(tx: Transaction, name: str) -> AuthType:
+def get(tx: Transaction, name: str) -> AuthType:
     """Return the authentication type called `name`; raises NotFoundError."""
     found = find(tx, name)
     if found is None:
@@ -51,7 +51,7 @@ def named(tx: Transaction, name: str) -> AuthType:
     return found
 
 
-def each(
+def search(
     tx: Transaction, *, kind: str | None = None, enabled: bool | None = None, sort: str | None = None
 ) -> Iterator[AuthType]:
     """Yield the authentication types of that kind and state."""
@@ -72,8 +72,8 @@ def add(tx: Transaction, auth_type: AuthType) -> None:
         auth_type.type,
         auth_type.description,
         auth_type.enabled,
-        micros(auth_type.created_at),
-        micros(auth_type.updated_at),
+        to_micros(auth_type.created_at),
+        to_micros(auth_type.updated_at),
         auth_type.managed_by,
     )
 
@@ -84,7 +84,7 @@ def save(tx: Transaction, auth_type: AuthType) -> None:
         "UPDATE auth_type SET description = ?, enabled = ?, updated_at = ?, managed_by = ? WHERE fold = ?",
         auth_type.description,
         auth_type.enabled,
-        micros(auth_type.updated_at),
+        to_micros(auth_type.updated_at),
         auth_type.managed_by,
         normalize_name(auth_type.name),
     )

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from gamcli.store import audit
-from gamcli.store.queries import chunks, marks
+from gamcli.store.queries import chunks, placeholders
 from gamcli.store.sqlite.database import Transaction
-from gamcli.store.timestamps import instant, micros
+from gamcli.store.timestamps import from_micros, to_micros
 
-BEHIND_IDS = "{"
+AFTER_LAST_ID = "{"
 """In ASCII the brace follows z, the last letter of ids."""
 
 CACHE_KIB = 64 * 1024
@@ -27,12 +27,12 @@ class Batch(NamedTuple):
     delivered: int
 
 
-class Part(NamedTuple):
+class BatchPart(NamedTuple):
     """Keys that were made at once for the rows from `first` to `last`: their ids have one beginning."""
 
     first: int
     last: int
-    beginning: str
+    id_prefix: str
     created_at: datetime
 
 
@@ -48,12 +48,12 @@ def find(tx: Transaction, digest: bytes) -> Batch | None:
     return None if row is None else Batch(*row)
 
 
-def begin(tx: Transaction, digest: bytes, output: str, now: datetime) -> Batch:
+def create(tx: Transaction, digest: bytes, output: str, now: datetime) -> Batch:
     """Keep a new batch."""
     tx.run(
         "INSERT INTO batch (digest, created_at, output, run, delivered) VALUES (?, ?, ?, 1, 0)",
         digest,
-        micros(now),
+        to_micros(now),
         output,
     )
     found = find(tx, digest)
@@ -67,22 +67,22 @@ def resume(tx: Transaction, batch: Batch, output: str) -> Batch:
     return batch._replace(run=batch.run + 1, output=output)
 
 
-def deliver(tx: Transaction, batch: Batch, rows: int) -> bool:
+def record_delivery(tx: Transaction, batch: Batch, rows: int) -> bool:
     """Record that so many rows have reached the output; False when somebody else works on the batch by now."""
     wanted = "UPDATE batch SET delivered = max(delivered, ?) WHERE id = ? AND run = ?"
     return tx.run(wanted, rows, batch.id, batch.run) == 1
 
 
-def parts(tx: Transaction, batch: Batch) -> list[Part]:
+def load_parts(tx: Transaction, batch: Batch) -> list[BatchPart]:
     """Return the parts of the batch in their order."""
     found: Iterator[Any] = tx.each(
         "SELECT first, last, beginning, created_at FROM batch_part WHERE batch = ? ORDER BY first, created_at",
         [batch.id],
     )
-    return [Part(first, last, beginning, instant(at)) for first, last, beginning, at in found]
+    return [BatchPart(first, last, beginning, from_micros(at)) for first, last, beginning, at in found]
 
 
-def add_part(tx: Transaction, batch: Batch, part: Part) -> None:
+def add_part(tx: Transaction, batch: Batch, part: BatchPart) -> None:
     """Record which keys were made at once."""
     tx.run(
         """INSERT INTO batch_part (batch, first, last, beginning, created_at) VALUES (?, ?, ?, ?, ?)
@@ -90,15 +90,15 @@ def add_part(tx: Transaction, batch: Batch, part: Part) -> None:
         batch.id,
         part.first,
         part.last,
-        part.beginning,
-        micros(part.created_at),
+        part.id_prefix,
+        to_micros(part.created_at),
     )
 
 
-def is_taken(tx: Transaction, beginning: str) -> bool:
+def is_id_prefix_taken(tx: Transaction, beginning: str) -> bool:
     """Say whether the id of some key begins so."""
     wanted = "SELECT 1 FROM key WHERE id >= ? AND id < ? LIMIT 1"
-    return tx.one(wanted, beginning, beginning + BEHIND_IDS) is not None
+    return tx.one(wanted, beginning, beginning + AFTER_LAST_ID) is not None
 
 
 def add_keys(tx: Transaction, keys: Iterable[NewKey]) -> None:
@@ -110,33 +110,33 @@ def add_keys(tx: Transaction, keys: Iterable[NewKey]) -> None:
     )
 
 
-def step_back(tx: Transaction, key_ids: Iterable[str]) -> None:
+def clear_current(tx: Transaction, key_ids: Iterable[str]) -> None:
     """Let other keys be the current ones of these keys' pairs."""
     tx.run_many("UPDATE key SET current = NULL WHERE id = ?", ((key_id,) for key_id in key_ids))
 
 
-def renew(tx: Transaction, digests: Mapping[str, bytes]) -> int:
+def replace_digests(tx: Transaction, digests: Mapping[str, bytes]) -> int:
     """Keep new digests of keys that nobody has used or ended, and return how many of them there are."""
     wanted = "UPDATE key SET digest = ? WHERE id = ? AND last_used_at IS NULL AND ended_at IS NULL"
     return tx.run_many(wanted, ((digest, key_id) for key_id, digest in digests.items()))
 
 
-def digests(tx: Transaction, key_ids: Iterable[str]) -> dict[str, bytes]:
+def load_digests(tx: Transaction, key_ids: Iterable[str]) -> dict[str, bytes]:
     """Return the digests of those keys that there still are."""
     found: dict[str, bytes] = {}
     for some in chunks(key_ids):
-        rows: Iterator[Any] = tx.each(f"SELECT id, digest FROM key WHERE id IN ({marks(some)})", some)
+        rows: Iterator[Any] = tx.each(f"SELECT id, digest FROM key WHERE id IN ({placeholders(some)})", some)
         found.update(rows)
     return found
 
 
-def changes(tx: Transaction) -> int:
+def load_last_change_seq(tx: Transaction) -> int:
     """Return the number of the last change that the store has seen; grants, last use and refusals are none."""
-    row: Any = audit.last(tx)
+    row: Any = audit.load_last_change(tx)
     return 0 if row is None else int(row[0])
 
 
-def prepare(tx: Transaction) -> None:
+def enlarge_cache(tx: Transaction) -> None:
     """Let this connection hold more of the file in memory while it writes many keys."""
     tx.run(f"PRAGMA cache_size = -{CACHE_KIB}")
     tx.one(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")

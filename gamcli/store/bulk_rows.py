@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from gamcli.model import Key
 from gamcli.store import keys
-from gamcli.store.queries import chunks, marks
+from gamcli.store.queries import chunks, placeholders
 from gamcli.store.sqlite.database import Transaction
 
 _TABLES = (
@@ -28,7 +28,7 @@ RENEWED, REPEATED = 1, 2
 _PERSON = "number, guid, name, enabled, blocked"
 
 
-class Person(NamedTuple):
+class BulkUser(NamedTuple):
     """What the rules ask of a user, the number that keys carry, and the `text` that named it."""
 
     text: str
@@ -39,7 +39,7 @@ class Person(NamedTuple):
     blocked: int
 
 
-class Terms(NamedTuple):
+class KeyTerms(NamedTuple):
     """What rows agree in: the application, and what a key for it may be; `life` in microseconds, None = for ever."""
 
     id: int
@@ -48,13 +48,13 @@ class Terms(NamedTuple):
     client_id: str
     auth_type: str
     scopes: str
-    life: int | None
-    words: str
+    lifetime_us: int | None
+    requested_scopes: str
     expires_in: str
-    is_cut: bool
+    is_shortened: bool
 
 
-class Wanted(NamedTuple):
+class BulkRow(NamedTuple):
     """One row: whose key, the key that its pair has already, and the id of what the new one may be."""
 
     row: int
@@ -62,30 +62,30 @@ class Wanted(NamedTuple):
     user: int
     name: str
     label: str
-    held: str | None
-    renewed: int | None
+    current_key: str | None
+    outcome: int | None
     terms: int
 
 
-class Chunk(NamedTuple):
+class BulkChunk(NamedTuple):
     """The rows from `first` to `last`, in the order in which keys are found by users and applications."""
 
     first: int
     last: int
-    rows: list[Wanted]
-    terms: dict[int, Terms]
+    rows: list[BulkRow]
+    terms: dict[int, KeyTerms]
 
 
-class Counts(NamedTuple):
+class BulkCounts(NamedTuple):
     """How many rows there are, how many get a fresh secret, live shorter than asked, and reveal nothing."""
 
     rows: int
     renewed: int
-    cut: int
-    bare: int
+    shortened: int
+    without_scopes: int
 
 
-def clear(tx: Transaction) -> None:
+def create_tables(tx: Transaction) -> None:
     """Begin with no rows."""
     for name in ("wanted", "wanted_terms", "wanted_request"):
         tx.run(f"DROP TABLE IF EXISTS temp.{name}")
@@ -93,29 +93,29 @@ def clear(tx: Transaction) -> None:
         tx.run(table)
 
 
-def people(tx: Transaction, texts: Iterable[str]) -> dict[str, Person]:
+def find_users(tx: Transaction, texts: Iterable[str]) -> dict[str, BulkUser]:
     """Return the users that folded `texts` name, by name, email or GUID; sorted texts cost least."""
-    found: dict[str, Person] = {}
+    found: dict[str, BulkUser] = {}
     for some in chunks(texts):
         for column in ("fold", "email_fold", "guid"):
             rest = [text for text in some if text not in found]
             if rest:
-                rows = tx.each(f"SELECT {column}, {_PERSON} FROM user WHERE {column} IN ({marks(rest)})", rest)
-                found.update((person.text, person) for person in map(Person._make, rows))
+                rows = tx.each(f"SELECT {column}, {_PERSON} FROM user WHERE {column} IN ({placeholders(rest)})", rest)
+                found.update((person.text, person) for person in map(BulkUser._make, rows))
     return found
 
 
-def numbered(tx: Transaction, numbers: Sequence[int]) -> dict[int, Person]:
+def find_users_by_number(tx: Transaction, numbers: Sequence[int]) -> dict[int, BulkUser]:
     """Return the users of those numbers."""
-    found: dict[int, Person] = {}
+    found: dict[int, BulkUser] = {}
     for at in range(0, len(numbers), 250):
         some = numbers[at : at + 250]
-        rows: Iterator[Any] = tx.each(f"SELECT fold, {_PERSON} FROM user WHERE number IN ({marks(some)})", some)
-        found.update((person.number, person) for person in map(Person._make, rows))
+        rows: Iterator[Any] = tx.each(f"SELECT fold, {_PERSON} FROM user WHERE number IN ({placeholders(some)})", some)
+        found.update((person.number, person) for person in map(BulkUser._make, rows))
     return found
 
 
-def app_number(tx: Transaction, client_id: str) -> tuple[int, bool]:
+def find_app_number(tx: Transaction, client_id: str) -> tuple[int, bool]:
     """Return the number of an application, and whether there are keys for it."""
     row: Any = tx.one(
         "SELECT number, EXISTS (SELECT 1 FROM key WHERE app_number = number) FROM app WHERE client_id = ?", client_id
@@ -123,9 +123,9 @@ def app_number(tx: Transaction, client_id: str) -> tuple[int, bool]:
     return row[0], bool(row[1])
 
 
-def agree(tx: Transaction, terms: Terms) -> None:
+def add_terms(tx: Transaction, terms: KeyTerms) -> None:
     """Keep what some rows agree in."""
-    tx.run(f"INSERT INTO temp.wanted_terms VALUES ({marks(terms)})", *terms)
+    tx.run(f"INSERT INTO temp.wanted_terms VALUES ({placeholders(terms)})", *terms)
 
 
 def add(tx: Transaction, rows: Iterable[tuple[int, int, int, str, int, int, str]]) -> None:
@@ -133,10 +133,10 @@ def add(tx: Transaction, rows: Iterable[tuple[int, int, int, str, int, int, str]
     tx.run_many("INSERT INTO temp.wanted (row, line, user, name, app, terms, label) VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
 
-def twice(tx: Transaction, most: int) -> Iterator[tuple[int, int]]:
+def find_duplicate_pairs(tx: Transaction, limit: int) -> Iterator[tuple[int, int]]:
     """Yield the line of each row whose pair came before, and the line where it came first; `most` pairs at most."""
     pairs: list[Any] = list(
-        tx.each("SELECT user, app, min(line) FROM temp.wanted GROUP BY user, app HAVING count(*) > 1 LIMIT ?", [most])
+        tx.each("SELECT user, app, min(line) FROM temp.wanted GROUP BY user, app HAVING count(*) > 1 LIMIT ?", [limit])
     )
     if pairs:
         tx.run("CREATE INDEX IF NOT EXISTS temp.wanted_by_pair ON wanted (user, app)")
@@ -145,7 +145,7 @@ def twice(tx: Transaction, most: int) -> Iterator[tuple[int, int]]:
         yield from ((line, first) for (line,) in rows if line != first)
 
 
-def held(tx: Transaction, first: int, last: int) -> Iterator[tuple[int, int, Key]]:
+def find_current_keys(tx: Transaction, first: int, last: int) -> Iterator[tuple[int, int, Key]]:
     """Yield the rows from `first` to `last` whose pair has a current key, each with its line and that key."""
     found: Iterator[Any] = tx.each(
         """SELECT wanted.row, wanted.line, key.id FROM temp.wanted
@@ -159,12 +159,12 @@ def held(tx: Transaction, first: int, last: int) -> Iterator[tuple[int, int, Key
         yield row, line, key
 
 
-def hold(tx: Transaction, rows: Iterable[tuple[str, int, int]]) -> None:
+def set_outcomes(tx: Transaction, rows: Iterable[tuple[str, int, int]]) -> None:
     """Record the present key of rows, and what becomes of it: nothing, RENEWED or REPEATED."""
     tx.run_many("UPDATE temp.wanted SET held = ?, renewed = ? WHERE row = ?", rows)
 
 
-def settled(tx: Transaction, first: int, last: int) -> set[int]:
+def find_decided_rows(tx: Transaction, first: int, last: int) -> set[int]:
     """Return those of the rows from `first` to `last` of whose key it is known what becomes."""
     rows: Iterator[Any] = tx.each(
         "SELECT row FROM temp.wanted WHERE renewed IS NOT NULL AND row BETWEEN ? AND ?", [first, last]
@@ -172,26 +172,26 @@ def settled(tx: Transaction, first: int, last: int) -> set[int]:
     return {row for (row,) in rows}
 
 
-def counts(tx: Transaction) -> Counts:
+def count_rows(tx: Transaction) -> BulkCounts:
     """Return how many rows of which kind there are."""
     row: Any = tx.one(
         """SELECT count(*), coalesce(sum(renewed = 1), 0), coalesce(sum(is_cut), 0), coalesce(sum(scopes = ''), 0)
         FROM temp.wanted JOIN temp.wanted_terms ON wanted_terms.id = wanted.terms"""
     )
-    return Counts(*row)
+    return BulkCounts(*row)
 
 
-def after(tx: Transaction, row: int, most: int) -> Chunk:
+def next_chunk(tx: Transaction, row: int, limit: int) -> BulkChunk:
     """Return the next rows behind `row`, so many at most."""
     found: Iterator[Any] = tx.each(
         """SELECT row, line, user, name, label, held, renewed, terms FROM temp.wanted
         WHERE row > ? AND row <= ? ORDER BY user, app""",
-        [row, row + most],
+        [row, row + limit],
     )
-    rows = list(map(Wanted._make, found))
+    rows = list(map(BulkRow._make, found))
     answers: Iterator[Any] = tx.each(
         """SELECT * FROM temp.wanted_terms
         WHERE id IN (SELECT terms FROM temp.wanted WHERE row > ? AND row <= ?)""",
-        [row, row + most],
+        [row, row + limit],
     )
-    return Chunk(row + 1, row + len(rows), rows, {each[0]: Terms(*each) for each in answers})
+    return BulkChunk(row + 1, row + len(rows), rows, {each[0]: KeyTerms(*each) for each in answers})

@@ -15,14 +15,14 @@ _QUERIES = {
         WHERE key.id >= ? AND key.id < ? ORDER BY key.id LIMIT ?""",
 }
 
-BEHIND_ALL = "\U0010ffff"
+AFTER_ALL_NAMES = "\U0010ffff"
 """Sorts behind every letter that a name can hold."""
 
 
-def beginning(path: Path, noun: str, typed: str, most: int) -> Iterator[tuple[str, str]]:
+def find_by_prefix(path: Path, noun: str, prefix: str, limit: int) -> Iterator[tuple[str, str]]:
     """Yield the names of a noun that begin with `typed`, each with what says more of it; no store has no names."""
     try:
-        with open_readonly.at(path) as connection:
-            yield from connection.execute(_QUERIES[noun], (typed, typed + BEHIND_ALL, most)).fetchall()
+        with open_readonly.open_readonly(path) as connection:
+            yield from connection.execute(_QUERIES[noun], (prefix, prefix + AFTER_ALL_NAMES, limit)).fetchall()
     except (sqlite3.Error, UnicodeEncodeError):  # no store, or what was typed is no UTF-8
         return

@@ -8,61 +8,61 @@ from collections import Counter
 from datetime import datetime
 
 from gamcli.store.sqlite.database import Transaction
-from gamcli.store.timestamps import micros
+from gamcli.store.timestamps import to_micros
 
 _EXPIRING = "SELECT count(*) FROM key WHERE ended_at IS NULL AND expires_at IS NOT NULL"
 _RETIRING = "SELECT count(*) FROM key WHERE ended_at IS NULL AND retires_at IS NOT NULL"
 _ENDED = "SELECT end_status, count(*) FROM key WHERE end_status IS NOT NULL GROUP BY end_status"
 
 
-def _number(tx: Transaction, sql: str, *values: object) -> int:
+def _scalar(tx: Transaction, sql: str, *values: object) -> int:
     (number,) = tx.one(sql, *values) or (0,)
     return int(str(number))
 
 
-def expiring(tx: Transaction, first: datetime, before: datetime) -> int:
+def count_expiring(tx: Transaction, first: datetime, before: datetime) -> int:
     """Count the keys that expire from `first` on and before `before`, and have neither ended nor been rotated."""
     span = " AND expires_at >= ? AND expires_at < ?"
-    bounds = (micros(first), micros(before))
-    return _number(tx, _EXPIRING + span, *bounds) - _number(tx, _RETIRING + span, *bounds)
+    bounds = (to_micros(first), to_micros(before))
+    return _scalar(tx, _EXPIRING + span, *bounds) - _scalar(tx, _RETIRING + span, *bounds)
 
 
-def expiring_from(tx: Transaction, first: datetime) -> int:
+def count_expiring_from(tx: Transaction, first: datetime) -> int:
     """Count the keys that expire at `first` or later, and have neither ended nor been rotated."""
     later = " AND expires_at >= ?"
-    return _number(tx, _EXPIRING + later, micros(first)) - _number(tx, _RETIRING + later, micros(first))
+    return _scalar(tx, _EXPIRING + later, to_micros(first)) - _scalar(tx, _RETIRING + later, to_micros(first))
 
 
-def lasting(tx: Transaction) -> int:
+def count_unlimited(tx: Transaction) -> int:
     """Count the keys that never expire, and have neither ended nor been rotated."""
-    ended = sum(_ended(tx).values())
-    rotated = _number(tx, f"{_RETIRING} AND expires_at IS NULL")
-    return everything(tx, "key") - ended - _number(tx, _EXPIRING) - rotated
+    ended = sum(_count_ended(tx).values())
+    rotated = _scalar(tx, f"{_RETIRING} AND expires_at IS NULL")
+    return count_rows(tx, "key") - ended - _scalar(tx, _EXPIRING) - rotated
 
 
-def _ended(tx: Transaction) -> Counter[str]:
+def _count_ended(tx: Transaction) -> Counter[str]:
     return Counter({str(status): int(str(number)) for status, number in tx.each(_ENDED)})
 
 
-def everything(tx: Transaction, table: str) -> int:
+def count_rows(tx: Transaction, table: str) -> int:
     """Count the rows of a table."""
-    return _number(tx, f"SELECT count(*) FROM {table}")
+    return _scalar(tx, f"SELECT count(*) FROM {table}")
 
 
-def by_status(tx: Transaction, now: datetime) -> Counter[str]:
+def count_by_status(tx: Transaction, now: datetime) -> Counter[str]:
     """Count all keys by the status that each has at `now`, as `model.Key.status` tells it."""
-    at = micros(now)
-    found = _ended(tx)
+    at = to_micros(now)
+    found = _count_ended(tx)
     ended = found.total()
-    gone = _number(tx, f"{_EXPIRING} AND expires_at <= ?", at)
-    retired_first = _number(tx, f"{_RETIRING} AND expires_at <= ? AND retires_at < expires_at", at)
+    gone = _scalar(tx, f"{_EXPIRING} AND expires_at <= ?", at)
+    retired_first = _scalar(tx, f"{_RETIRING} AND expires_at <= ? AND retires_at < expires_at", at)
     lives = "(expires_at IS NULL OR expires_at > ?)"
-    rotated = _number(tx, f"{_RETIRING} AND {lives}", at)
-    retiring = _number(tx, f"{_RETIRING} AND {lives} AND retires_at > ?", at, at)
+    rotated = _scalar(tx, f"{_RETIRING} AND {lives}", at)
+    retiring = _scalar(tx, f"{_RETIRING} AND {lives} AND retires_at > ?", at, at)
     found["expired"] = gone - retired_first
     found["replaced"] += retired_first + rotated - retiring
     found["retiring"] = retiring
-    found["active"] = everything(tx, "key") - ended - gone - rotated
+    found["active"] = count_rows(tx, "key") - ended - gone - rotated
     return found
 
 
@@ -72,30 +72,30 @@ _STATUS = """CASE WHEN end_status IS NOT NULL THEN end_status
     WHEN retires_at <= ?2 THEN 'replaced' ELSE 'retiring' END"""
 
 
-def of_app(tx: Transaction, client_id: str, now: datetime) -> Counter[str]:
+def count_app_keys(tx: Transaction, client_id: str, now: datetime) -> Counter[str]:
     """Count the keys of an application by the status that each has at `now`."""
-    return _of(tx, "app_number = (SELECT number FROM app WHERE client_id = ?1)", client_id, now)
+    return _count_keys(tx, "app_number = (SELECT number FROM app WHERE client_id = ?1)", client_id, now)
 
 
-def of_user(tx: Transaction, guid: str, now: datetime) -> Counter[str]:
+def count_user_keys(tx: Transaction, guid: str, now: datetime) -> Counter[str]:
     """Count the keys of a user by the status that each has at `now`."""
-    return _of(tx, "user_number = (SELECT number FROM user WHERE guid = ?1)", guid, now)
+    return _count_keys(tx, "user_number = (SELECT number FROM user WHERE guid = ?1)", guid, now)
 
 
-def _of(tx: Transaction, owner: str, name: str, now: datetime) -> Counter[str]:
-    rows = tx.each(f"SELECT {_STATUS}, count(*) FROM key WHERE {owner} GROUP BY 1", [name, micros(now)])
+def _count_keys(tx: Transaction, owner: str, name: str, now: datetime) -> Counter[str]:
+    rows = tx.each(f"SELECT {_STATUS}, count(*) FROM key WHERE {owner} GROUP BY 1", [name, to_micros(now)])
     return Counter({str(status): int(str(number)) for status, number in rows})
 
 
-def never_used(tx: Transaction, now: datetime) -> int:
+def count_never_used(tx: Transaction, now: datetime) -> int:
     """Count the live keys that nobody has used; reads every row."""
     unused = f"SELECT count(*) FROM key WHERE last_used_at IS NULL AND {_STATUS} IN ('active', 'retiring')"
-    return _number(tx, unused.replace("?2", "?1"), micros(now))
+    return _scalar(tx, unused.replace("?2", "?1"), to_micros(now))
 
 
-def shut(tx: Transaction, table: str, most: int) -> tuple[int, tuple[str, ...]]:
+def count_disabled(tx: Transaction, table: str, limit: int) -> tuple[int, tuple[str, ...]]:
     """Count the rows of `app` or `user` that let nobody in, and return the names of the first of them."""
     closed = "NOT enabled" if table == "app" else "NOT enabled OR blocked"
-    names = tx.each(f"SELECT name FROM {table} WHERE {closed} ORDER BY fold LIMIT ?", [most])
+    names = tx.each(f"SELECT name FROM {table} WHERE {closed} ORDER BY fold LIMIT ?", [limit])
     found = tuple(str(name) for (name,) in names)
-    return _number(tx, f"SELECT count(*) FROM {table} WHERE {closed}"), found
+    return _scalar(tx, f"SELECT count(*) FROM {table} WHERE {closed}"), found

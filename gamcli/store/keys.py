@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from gamcli.errors import NotFoundError, UsageError, command
 from gamcli.model import Key
-from gamcli.store.queries import Conditions, chunks, marks, order_by
+from gamcli.store.queries import Conditions, chunks, order_by, placeholders
 from gamcli.store.sqlite.database import Row, Transaction
-from gamcli.store.timestamps import instant, instant_or_none, micros, micros_or_none
+from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros, to_micros_or_none
 
 _COLUMNS = (
     "id", "auth_type", "scopes", "digest", "created_at", "expires_at", "label", "last_used_at", "retires_at",
@@ -46,7 +46,7 @@ class KeyFilter(NamedTuple):
     auth_type: str | None = None
     not_ended: bool = False
     expires_before: datetime | None = None
-    retires_too: bool = False
+    include_retiring: bool = False
     sort: str | None = None
 
 
@@ -58,12 +58,12 @@ def _record(row: Row) -> Key:
         auth_type=value[1],
         scopes=tuple(value[2].split("+")) if value[2] else (),
         digest=value[3],
-        created_at=instant(value[4]),
-        expires_at=instant_or_none(value[5]),
+        created_at=from_micros(value[4]),
+        expires_at=from_micros_or_none(value[5]),
         label=value[6],
-        last_used_at=instant_or_none(value[7]),
-        retires_at=instant_or_none(value[8]),
-        ended_at=instant_or_none(value[9]),
+        last_used_at=from_micros_or_none(value[7]),
+        retires_at=from_micros_or_none(value[8]),
+        ended_at=from_micros_or_none(value[9]),
         end=value[10],
         reason=value[11],
         managed_by=value[12],
@@ -80,14 +80,14 @@ def find(tx: Transaction, key_id: str) -> Key | None:
     return None if row is None else _record(row)
 
 
-def at_or_before(tx: Transaction, key_id: str) -> Key | None:
+def find_nearest(tx: Transaction, key_id: str) -> Key | None:
     """Return the key with that id, or the one before it, or else the first: as much work whether it exists or not."""
     row = tx.one(f"{_SELECT} WHERE key.id <= ? ORDER BY key.id DESC LIMIT 1", key_id)
     row = row or tx.one(f"{_SELECT} ORDER BY key.id LIMIT 1")
     return None if row is None else _record(row)
 
 
-def named(tx: Transaction, prefix: str) -> Key:
+def get_by_prefix(tx: Transaction, prefix: str) -> Key:
     """Return the one key whose id begins with `prefix`; raises NotFoundError, or UsageError when several do."""
     beyond = prefix + "{" if prefix else ""  # in ASCII the brace follows z, the last letter of ids
     rows = list(tx.each(f"{_SELECT} WHERE key.id >= ? AND key.id < ? ORDER BY key.id LIMIT 3", [prefix, beyond]))
@@ -98,69 +98,73 @@ def named(tx: Transaction, prefix: str) -> Key:
     return _record(rows[0])
 
 
-def current(tx: Transaction, user_guid: str, client_id: str) -> Key | None:
+def find_current(tx: Transaction, user_guid: str, client_id: str) -> Key | None:
     """Return the current key of that user and application, alive or not, or None."""
     row = tx.one(f"{_SELECT} WHERE {_OF_USER} AND {_FOR_APP} AND current = 1", user_guid, client_id)
     return None if row is None else _record(row)
 
 
-def currents(tx: Transaction, user_guids: Iterable[str]) -> Iterator[Key]:
+def find_current_of_users(tx: Transaction, user_guids: Iterable[str]) -> Iterator[Key]:
     """Yield the current keys of these users, alive or not."""
     for some in chunks(user_guids):
-        yield from map(_record, tx.each(f"{_SELECT} WHERE user.guid IN ({marks(some)}) AND key.current = 1", some))
+        yield from map(
+            _record, tx.each(f"{_SELECT} WHERE user.guid IN ({placeholders(some)}) AND key.current = 1", some)
+        )
 
 
-def next_to_expire(tx: Transaction, client_id: str, now: datetime) -> Key | None:
+def find_next_to_expire(tx: Transaction, client_id: str, now: datetime) -> Key | None:
     """Return the key of that application that expires first, ended and rotated ones left out, or None."""
     lives = "key.ended_at IS NULL AND key.retires_at IS NULL AND key.expires_at > ?"
-    row = tx.one(f"{_SELECT} WHERE {_FOR_APP} AND {lives} ORDER BY key.expires_at LIMIT 1", client_id, micros(now))
+    row = tx.one(f"{_SELECT} WHERE {_FOR_APP} AND {lives} ORDER BY key.expires_at LIMIT 1", client_id, to_micros(now))
     return None if row is None else _record(row)
 
 
-def next_to_retire(tx: Transaction, client_id: str, now: datetime) -> Key | None:
+def find_next_to_retire(tx: Transaction, client_id: str, now: datetime) -> Key | None:
     """Return the key of that application that was rotated and ends first, or None."""
     lives = "key.ended_at IS NULL AND key.retires_at > ?1 AND (key.expires_at IS NULL OR key.expires_at > ?1)"
     row = tx.one(
         f"{_SELECT} WHERE {_FOR_APP.replace('?', '?2')} AND {lives} ORDER BY key.retires_at LIMIT 1",
-        micros(now),
+        to_micros(now),
         client_id,
     )
     return None if row is None else _record(row)
 
 
-def last_used(tx: Transaction, client_id: str, most: int) -> tuple[Key, ...]:
+def find_last_used(tx: Transaction, client_id: str, limit: int) -> tuple[Key, ...]:
     """Return the keys of that application that were used last, the latest first."""
     ids = f"SELECT id FROM key WHERE {_FOR_APP} AND last_used_at IS NOT NULL ORDER BY last_used_at DESC LIMIT ?"
-    rows = tx.each(f"{_SELECT} WHERE key.id IN ({ids}) ORDER BY key.last_used_at DESC", [client_id, most])
+    rows = tx.each(f"{_SELECT} WHERE key.id IN ({ids}) ORDER BY key.last_used_at DESC", [client_id, limit])
     return tuple(map(_record, rows))
 
 
-def managed(tx: Transaction, owners: Collection[str]) -> Iterator[str]:
+def find_managed_ids(tx: Transaction, owners: Collection[str]) -> Iterator[str]:
     """Yield the ids of the keys, ended ones left out, that any of `owners` manages."""
-    rows = tx.each(f"SELECT id FROM key WHERE managed_by IN ({marks([*owners])}) AND ended_at IS NULL", [*owners])
+    rows = tx.each(
+        f"SELECT id FROM key WHERE managed_by IN ({placeholders([*owners])}) AND ended_at IS NULL", [*owners]
+    )
     return (str(key_id) for (key_id,) in rows)
 
 
-def manage(tx: Transaction, key_id: str, owner: str | None) -> None:
+def set_managed_by(tx: Transaction, key_id: str, owner: str | None) -> None:
     """Record who manages a key."""
     tx.run("UPDATE key SET managed_by = ? WHERE id = ?", owner, key_id)
 
 
-def each(tx: Transaction, wanted: KeyFilter) -> Iterator[Key]:
+def search(tx: Transaction, filters: KeyFilter) -> Iterator[Key]:
     """Yield the keys that `wanted` describes."""
     conditions = Conditions()
-    if wanted.user_guid is not None:
-        conditions.add(_OF_USER, wanted.user_guid)
-    if wanted.client_id is not None:
-        conditions.add(_FOR_APP, wanted.client_id)
-    conditions.equal("key.auth_type", wanted.auth_type)
-    if wanted.not_ended:
+    if filters.user_guid is not None:
+        conditions.add(_OF_USER, filters.user_guid)
+    if filters.client_id is not None:
+        conditions.add(_FOR_APP, filters.client_id)
+    conditions.equal("key.auth_type", filters.auth_type)
+    if filters.not_ended:
         conditions.add("key.ended_at IS NULL")
-    if wanted.expires_before is not None:
-        _add_expiry(conditions, micros(wanted.expires_before), retires_too=wanted.retires_too)
-    none_lasts = wanted.expires_before is not None and not wanted.retires_too
+    if filters.expires_before is not None:
+        _add_expiry(conditions, to_micros(filters.expires_before), retires_too=filters.include_retiring)
+    none_lasts = filters.expires_before is not None and not filters.include_retiring
     sorts = {**_SORTS, "expires_at": "key.expires_at"} if none_lasts else _SORTS
-    order = order_by(wanted.sort, sorts, "created_at", "key.id")
+    order = order_by(filters.sort, sorts, "created_at", "key.id")
     return map(_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
 
 
@@ -172,9 +176,9 @@ def _add_expiry(conditions: Conditions, before: int, *, retires_too: bool) -> No
         conditions.add("key.expires_at <= ?", before)
 
 
-def add(tx: Transaction, key: Key, *, first: bool = False) -> None:
+def add(tx: Transaction, key: Key, *, is_first: bool = False) -> None:
     """Keep a new key as the current one of its user and application; `first` says that they had none before."""
-    if not first:
+    if not is_first:
         pair = (key.user_guid, key.client_id)
         tx.run(f"UPDATE key SET current = NULL WHERE {_OF_USER} AND {_FOR_APP} AND current = 1", *pair)
     values = (
@@ -182,18 +186,18 @@ def add(tx: Transaction, key: Key, *, first: bool = False) -> None:
         key.auth_type,
         "+".join(key.scopes),
         key.digest,
-        micros(key.created_at),
-        micros_or_none(key.expires_at),
+        to_micros(key.created_at),
+        to_micros_or_none(key.expires_at),
         key.label,
-        micros_or_none(key.last_used_at),
-        micros_or_none(key.retires_at),
-        micros_or_none(key.ended_at),
+        to_micros_or_none(key.last_used_at),
+        to_micros_or_none(key.retires_at),
+        to_micros_or_none(key.ended_at),
         key.end,
         key.reason,
         key.managed_by,
     )
     tx.run(
-        f"""INSERT INTO key ({", ".join(_COLUMNS)}, user_number, app_number, current) VALUES ({marks(values)},
+        f"""INSERT INTO key ({", ".join(_COLUMNS)}, user_number, app_number, current) VALUES ({placeholders(values)},
         (SELECT number FROM user WHERE guid = ?), (SELECT number FROM app WHERE client_id = ?), 1)""",
         *values,
         key.user_guid,
@@ -203,14 +207,16 @@ def add(tx: Transaction, key: Key, *, first: bool = False) -> None:
 
 def retire(tx: Transaction, key_id: str, at: datetime) -> None:
     """Let a key live until `at` beside the one that follows it."""
-    tx.run("UPDATE key SET retires_at = ? WHERE id = ?", micros(at), key_id)
+    tx.run("UPDATE key SET retires_at = ? WHERE id = ?", to_micros(at), key_id)
 
 
-def used(tx: Transaction, key_id: str, at: datetime) -> None:
+def record_use(tx: Transaction, key_id: str, at: datetime) -> None:
     """Record when a key was last used."""
-    tx.run("UPDATE key SET last_used_at = ? WHERE id = ?", micros(at), key_id)
+    tx.run("UPDATE key SET last_used_at = ? WHERE id = ?", to_micros(at), key_id)
 
 
-def end(tx: Transaction, key_id: str, status: str, at: datetime, reason: str | None) -> None:
+def record_end(tx: Transaction, key_id: str, status: str, at: datetime, reason: str | None) -> None:
     """Record how a key ended for good."""
-    tx.run("UPDATE key SET ended_at = ?, end_status = ?, reason = ? WHERE id = ?", micros(at), status, reason, key_id)
+    tx.run(
+        "UPDATE key SET ended_at = ?, end_status = ?, reason = ? WHERE id = ?", to_micros(at), status, reason, key_id
+    )

@@ -10,7 +10,7 @@ from gamcli.errors import UsageError
 class Conditions:
     """The WHERE of a list: `equal` adds a condition only when its value is given."""
 
-    parts: list[str] = field(default_factory=list)
+    conditions: list[str] = field(default_factory=list)
     values: list[object] = field(default_factory=list)
 
     def equal(self, column: str, value: object) -> None:
@@ -20,12 +20,12 @@ class Conditions:
 
     def add(self, sql: str, *values: object) -> None:
         """Ask for rows that satisfy `sql`."""
-        self.parts.append(sql)
+        self.conditions.append(sql)
         self.values.extend(values)
 
     def where(self) -> str:
         """Return the clause, empty when every row is asked for."""
-        return f" WHERE {' AND '.join(self.parts)}" if self.parts else ""
+        return f" WHERE {' AND '.join(self.conditions)}" if self.conditions else ""
 
 
 def order_by(sort: str | None, columns: Mapping[str, str], default: str, unique: str) -> str:
@@ -39,7 +39,7 @@ def order_by(sort: str | None, columns: Mapping[str, str], default: str, unique:
     return f" ORDER BY {column}{direction}{ties}"
 
 
-def marks(values: Sequence[object]) -> str:
+def placeholders(values: Sequence[object]) -> str:
     """Return a `?` for each of `values`, for VALUES and IN."""
     return ", ".join("?" * len(values))
 

@@ -5,7 +5,7 @@ from typing import Any
 from gamcli.errors import StoreMissingError, command
 from gamcli.model import Repository, normalize_name
 from gamcli.store.sqlite.database import Transaction
-from gamcli.store.timestamps import instant, micros
+from gamcli.store.timestamps import from_micros, to_micros
 
 _SELECT = """SELECT repository.guid, auth_type.name, repository.created_at, repository.pairwise_key
     FROM repository JOIN auth_type ON auth_type.fold = repository.default_auth_type"""
@@ -14,10 +14,10 @@ _SELECT = """SELECT repository.guid, auth_type.name, repository.created_at, repo
 def find(tx: Transaction) -> Repository | None:
     """Return the repository, or None before `gamcli init`."""
     row: Any = tx.one(_SELECT)
-    return None if row is None else Repository(row[0], row[1], instant(row[2]), row[3])
+    return None if row is None else Repository(row[0], row[1], from_micros(row[2]), row[3])
 
 
-def the(tx: Transaction) -> Repository:
+def get(tx: Transaction) -> Repository:
     """Return the repository; raises StoreMissingError before `gamcli init`."""
     found = find(tx)
     if found is None:
@@ -31,7 +31,7 @@ def add(tx: Transaction, repository: Repository) -> None:
         "INSERT INTO repository (only_row, guid, default_auth_type, created_at, pairwise_key) VALUES (1, ?, ?, ?, ?)",
         repository.guid,
         normalize_name(repository.default_auth_type),
-        micros(repository.created_at),
+        to_micros(repository.created_at),
         repository.pairwise_key,
     )
 

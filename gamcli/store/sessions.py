@@ -7,7 +7,7 @@ from typing import Any
 
 from gamcli.model.sessions import InitialProperty, RefreshToken, Session
 from gamcli.store.sqlite.database import Transaction
-from gamcli.store.timestamps import instant, instant_or_none, micros
+from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros
 
 # A newer token where an application allows one a user ends the refresh tokens that came with earlier ones.
 _SELECT = """SELECT session.id, session.user_guid, session.client_id, session.auth_type, session.scopes, session.key,
@@ -30,27 +30,27 @@ def find(tx: Transaction, session: int, counter: int) -> tuple[RefreshToken, Ses
         auth_type=row[3],
         scopes=tuple(row[4].split("+")) if row[4] else (),
         key=row[5],
-        initial_properties=properties(row[6]),
-        revoked_at=instant_or_none(row[7]),
+        initial_properties=parse_properties(row[6]),
+        revoked_at=from_micros_or_none(row[7]),
     )
     token = RefreshToken(
         session=row[0],
         counter=row[8],
         token=row[9],
         digest=row[10],
-        expires_at=instant(row[11]),
-        used_at=instant_or_none(row[12]),
+        expires_at=from_micros(row[11]),
+        used_at=from_micros_or_none(row[12]),
         is_superseded=bool(row[13]),
     )
     return token, found
 
 
-def properties(stored: str) -> tuple[InitialProperty, ...]:
+def parse_properties(stored: str) -> tuple[InitialProperty, ...]:
     """Return the initial properties that are kept as `stored`."""
     return tuple(InitialProperty(each["Id"], each["Value"]) for each in json.loads(stored))
 
 
-def _stored(given: Iterable[InitialProperty]) -> str:
+def _format_properties(given: Iterable[InitialProperty]) -> str:
     return json.dumps([{"Id": each.id, "Value": each.value} for each in given], ensure_ascii=False)
 
 
@@ -71,7 +71,7 @@ def add(tx: Transaction, session: Session) -> None:
         session.auth_type,
         session.key,
         "+".join(session.scopes),
-        _stored(session.initial_properties),
+        _format_properties(session.initial_properties),
     )
 
 
@@ -83,40 +83,40 @@ def add_refresh_token(tx: Transaction, token: RefreshToken) -> None:
         token.counter,
         token.token,
         token.digest,
-        micros(token.expires_at),
+        to_micros(token.expires_at),
     )
 
 
-def spend(tx: Transaction, token: RefreshToken, at: datetime) -> None:
+def mark_used(tx: Transaction, token: RefreshToken, at: datetime) -> None:
     """Record that a refresh token was used."""
     tx.run(
         "UPDATE refresh_token SET used_at = ? WHERE session = ? AND counter = ?",
-        micros(at),
+        to_micros(at),
         token.session,
         token.counter,
     )
 
 
-def end(tx: Transaction, session: int, at: datetime) -> None:
+def revoke(tx: Transaction, session: int, at: datetime) -> None:
     """End a session with all its tokens; one that has ended stays as it is."""
-    tx.run("UPDATE session SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", micros(at), session)
+    tx.run("UPDATE session SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", to_micros(at), session)
 
 
-def end_logins(tx: Transaction, user_guid: str, at: datetime) -> None:
+def revoke_password_sessions(tx: Transaction, user_guid: str, at: datetime) -> None:
     """End the sessions of that user that began with a password."""
     tx.run(
         "UPDATE session SET revoked_at = ? WHERE user_guid = ? AND key IS NULL AND revoked_at IS NULL",
-        micros(at),
+        to_micros(at),
         user_guid,
     )
 
 
-def delete_of_user(tx: Transaction, user_guid: str) -> None:
+def delete_for_user(tx: Transaction, user_guid: str) -> None:
     """Delete the sessions of that user."""
     _delete(tx, "user_guid = ?", user_guid)
 
 
-def delete_of_app(tx: Transaction, client_id: str) -> None:
+def delete_for_app(tx: Transaction, client_id: str) -> None:
     """Delete the sessions of that application."""
     _delete(tx, "client_id = ?", client_id)
 

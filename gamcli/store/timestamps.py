@@ -6,23 +6,23 @@ from typing import Any
 from gamcli.errors import StoreUnusableError, command
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-LAST = datetime.max.replace(tzinfo=UTC)
+LATEST = datetime.max.replace(tzinfo=UTC)
 """No instant is later, whatever somebody wrote into the file."""
 
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def micros(instant: datetime) -> int:
+def to_micros(instant: datetime) -> int:
     """Return `instant` as the store keeps it: microseconds since 1970."""
     return (instant - EPOCH) // _MICROSECOND
 
 
-def micros_or_none(instant: datetime | None) -> int | None:
+def to_micros_or_none(instant: datetime | None) -> int | None:
     """Return `instant` as the store keeps it, None as NULL."""
-    return None if instant is None else micros(instant)
+    return None if instant is None else to_micros(instant)
 
 
-def instant(stored: Any) -> datetime:  # noqa: ANN401 - a column
+def from_micros(stored: Any) -> datetime:  # noqa: ANN401 - a column
     """Return the instant that `micros` wrote; raises StoreUnusableError for what somebody else wrote."""
     try:
         return EPOCH + timedelta(microseconds=stored)
@@ -32,6 +32,6 @@ def instant(stored: Any) -> datetime:  # noqa: ANN401 - a column
         ) from error
 
 
-def instant_or_none(stored: object) -> datetime | None:
+def from_micros_or_none(stored: object) -> datetime | None:
     """Return the instant that `micros_or_none` wrote."""
-    return None if stored is None else instant(stored)
+    return None if stored is None else from_micros(stored)

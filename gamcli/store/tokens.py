@@ -9,7 +9,7 @@ from gamcli.model.sessions import Session
 from gamcli.store import sessions
 from gamcli.store.queries import Conditions, order_by
 from gamcli.store.sqlite.database import Row, Transaction
-from gamcli.store.timestamps import instant, instant_or_none, micros, micros_or_none
+from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros, to_micros_or_none
 
 # What ends a token besides itself: its key, its session, or a newer token where an application allows one a user.
 _SELECT = """SELECT token.id, token.digest, token.user_guid, token.client_id, token.key, token.scopes, token.issued_at,
@@ -55,11 +55,11 @@ def _record(row: Row) -> Token:
         key=value[4],
         scopes=tuple(value[5].split("+")) if value[5] else (),
         digest=value[1],
-        issued_at=instant(value[6]),
-        expires_at=instant_or_none(value[7]),
-        ended_at=instant(min(ends)) if ends else None,
+        issued_at=from_micros(value[6]),
+        expires_at=from_micros_or_none(value[7]),
+        ended_at=from_micros(min(ends)) if ends else None,
         session_row=value[14],
-        initial_properties=sessions.properties(value[16]) if value[16] else (),
+        initial_properties=sessions.parse_properties(value[16]) if value[16] else (),
         is_revoked=bool(ended),
     )
 
@@ -70,31 +70,31 @@ def find(tx: Transaction, row: int) -> Token | None:
     return None if found is None else _record(found)
 
 
-def each(tx: Transaction, wanted: TokenFilter) -> Iterator[Token]:
+def search(tx: Transaction, filters: TokenFilter) -> Iterator[Token]:
     """Yield the tokens that `wanted` describes."""
     conditions = Conditions()
     conditions.add(_READABLE)
-    conditions.equal("token.user_guid", wanted.user_guid)
-    conditions.equal("token.client_id", wanted.client_id)
-    conditions.equal("token.key", wanted.key)
-    order = order_by(wanted.sort, _SORTS, "issued_at", "token.id")
+    conditions.equal("token.user_guid", filters.user_guid)
+    conditions.equal("token.client_id", filters.client_id)
+    conditions.equal("token.key", filters.key)
+    order = order_by(filters.sort, _SORTS, "issued_at", "token.id")
     return map(_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
 
 
-def next_row(tx: Transaction, now: datetime) -> int:
+def next_id(tx: Transaction, now: datetime) -> int:
     """Return the id of the next row: the microsecond of `now`, at least the last id plus one."""
-    given = tx.once(_given)
-    given.append(max(micros(now), given.pop() + 1))
+    given = tx.cached(_load_last_id)
+    given.append(max(to_micros(now), given.pop() + 1))
     return given[0]
 
 
-def _given(tx: Transaction) -> list[int]:
+def _load_last_id(tx: Transaction) -> list[int]:
     """Return the last id, in a list that `next_row` moves on: no other gives ids while this transaction writes."""
     last: Any = tx.one("SELECT max(id) FROM token")
     return [last[0] or 0]
 
 
-class Carried(NamedTuple):
+class TokenGrant(NamedTuple):
     """What a token carries: its scopes, joined, when it expires, the session that it belongs to."""
 
     scopes: str
@@ -102,7 +102,9 @@ class Carried(NamedTuple):
     session: int | None = None
 
 
-def add(tx: Transaction, row: int, digest: bytes, issued_at: datetime, holder: Key | Session, carried: Carried) -> None:
+def add(
+    tx: Transaction, row: int, digest: bytes, issued_at: datetime, holder: Key | Session, grant: TokenGrant
+) -> None:
     """Keep a new token that was traded for a key, or belongs to a session alone."""
     tx.run(
         """INSERT INTO token (id, digest, user_guid, client_id, key, scopes, issued_at, expires_at, session)
@@ -112,10 +114,10 @@ def add(tx: Transaction, row: int, digest: bytes, issued_at: datetime, holder: K
         holder.user_guid,
         holder.client_id,
         holder.id if isinstance(holder, Key) else holder.key,
-        carried.scopes,
-        micros(issued_at),
-        micros_or_none(carried.expires_at),
-        carried.session,
+        grant.scopes,
+        to_micros(issued_at),
+        to_micros_or_none(grant.expires_at),
+        grant.session,
     )
 
 
@@ -132,4 +134,4 @@ def supersede(tx: Transaction, client_id: str, user_guid: str, row: int) -> None
 
 def revoke(tx: Transaction, row: int, at: datetime) -> None:
     """Record that the token was revoked."""
-    tx.run("UPDATE token SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", micros(at), row)
+    tx.run("UPDATE token SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", to_micros(at), row)

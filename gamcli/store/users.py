@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from gamcli.errors import NotFoundError, command
 from gamcli.model import User, normalize_name
 from gamcli.store import sessions
-from gamcli.store.queries import Conditions, chunks, marks, order_by
+from gamcli.store.queries import Conditions, chunks, order_by, placeholders
 from gamcli.store.sqlite.database import Row, Transaction
-from gamcli.store.timestamps import instant_or_none, micros_or_none
+from gamcli.store.timestamps import from_micros_or_none, to_micros_or_none
 
 _TEXTS = (
     "first_name", "last_name", "external_id", "birthday", "gender", "url_image", "url_profile", "phone", "address",
@@ -55,7 +55,7 @@ def _record(row: Row) -> User:
     for name in _FLAGS:
         values[name] = bool(values[name])
     for name in _TIMES:
-        values[name] = instant_or_none(values[name])
+        values[name] = from_micros_or_none(values[name])
     values["roles"] = tuple(values["roles"].split("+")) if values["roles"] else ()
     values["attributes"] = {} if values["attributes"] == "{}" else json.loads(values["attributes"])
     return User(**values)
@@ -64,7 +64,7 @@ def _record(row: Row) -> User:
 def _row(user: User) -> Row:
     values = {name: getattr(user, name) for name in _READ}
     for name in _TIMES:
-        values[name] = micros_or_none(values[name])
+        values[name] = to_micros_or_none(values[name])
     values["roles"] = "+".join(user.roles)
     values["attributes"] = json.dumps(user.attributes, ensure_ascii=False) if user.attributes else "{}"
     return (*values.values(), normalize_name(user.name), normalize_name(user.email) or None)
@@ -80,13 +80,13 @@ def find(tx: Transaction, name: str) -> User | None:
     return None
 
 
-def with_guid(tx: Transaction, guid: str) -> User | None:
+def find_by_guid(tx: Transaction, guid: str) -> User | None:
     """Return the user with that GUID, or None."""
     row = tx.one(f"{_SELECT} WHERE guid = ?", guid)
     return None if row is None else _record(row)
 
 
-def named(tx: Transaction, name: str) -> User:
+def get(tx: Transaction, name: str) -> User:
     """Return the user that is named by `name`; raises NotFoundError."""
     found = find(tx, name)
     if found is None:
@@ -94,20 +94,20 @@ def named(tx: Transaction, name: str) -> User:
     return found
 
 
-def each(tx: Transaction, wanted: UserFilter) -> Iterator[User]:
+def search(tx: Transaction, filters: UserFilter) -> Iterator[User]:
     """Yield the users that `wanted` describes."""
     conditions = Conditions()
-    conditions.equal("enabled", wanted.enabled)
-    conditions.equal("blocked", wanted.blocked)
-    if wanted.attribute is not None:
+    conditions.equal("enabled", filters.enabled)
+    conditions.equal("blocked", filters.blocked)
+    if filters.attribute is not None:
         carriers = "guid IN (SELECT user_guid FROM user_attribute WHERE id = ?)"
-        conditions.add(carriers, wanted.attribute)
-    order = order_by(wanted.sort, _SORTS, "name", "fold")
+        conditions.add(carriers, filters.attribute)
+    order = order_by(filters.sort, _SORTS, "name", "fold")
     found = map(_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
-    return found if wanted.role is None else (user for user in found if wanted.role in user.roles)
+    return found if filters.role is None else (user for user in found if filters.role in user.roles)
 
 
-def called(tx: Transaction, texts: Iterable[str]) -> Iterator[User]:
+def find_by_names(tx: Transaction, texts: Iterable[str]) -> Iterator[User]:
     """Yield the users that any of `texts` names, by name, email or GUID; one may come more than once."""
     for some in chunks(map(normalize_name, texts)):
         asked = {
@@ -116,34 +116,37 @@ def called(tx: Transaction, texts: Iterable[str]) -> Iterator[User]:
             "guid": [text for text in some if len(text) == GUID_LENGTH],
         }
         for column, values in filter(itemgetter(1), asked.items()):
-            yield from map(_record, tx.each(f"{_SELECT} WHERE {column} IN ({marks(values)})", values))
+            yield from map(_record, tx.each(f"{_SELECT} WHERE {column} IN ({placeholders(values)})", values))
 
 
-def managed(tx: Transaction, owners: Collection[str]) -> Iterator[User]:
+def find_managed(tx: Transaction, owners: Collection[str]) -> Iterator[User]:
     """Yield the users that any of `owners` manages."""
-    return map(_record, tx.each(f"{_SELECT} WHERE managed_by IN ({marks([*owners])}) ORDER BY fold", [*owners]))
+    return map(_record, tx.each(f"{_SELECT} WHERE managed_by IN ({placeholders([*owners])}) ORDER BY fold", [*owners]))
 
 
 def release_emails(tx: Transaction, guids: Iterable[str]) -> None:
     """Let others take the emails of these users, who are saved with another one, or deleted, before the commit."""
     for some in chunks(guids):
-        tx.run(f"UPDATE user SET email_fold = NULL WHERE guid IN ({marks(some)})", *some)
+        tx.run(f"UPDATE user SET email_fold = NULL WHERE guid IN ({placeholders(some)})", *some)
 
 
-def carries(tx: Transaction, attribute: str) -> bool:
+def is_attribute_used(tx: Transaction, attribute: str) -> bool:
     """Say whether some user carries an attribute of that id."""
     return tx.one("SELECT 1 FROM user_attribute WHERE id = ? LIMIT 1", attribute) is not None
 
 
-def knows_attribute(tx: Transaction, published: Iterable[str], attribute: str) -> bool:
+def is_attribute_known(tx: Transaction, published: Iterable[str], attribute: str) -> bool:
     """Say whether an attribute of that id is published as a scope already, or some user carries it."""
-    return f"user_{attribute}" in published or carries(tx, attribute)
+    return f"user_{attribute}" in published or is_attribute_used(tx, attribute)
 
 
 def add(tx: Transaction, user: User) -> None:
     """Keep a new user."""
     next_number = "(SELECT coalesce(max(number), 0) + 1 FROM user)"
-    tx.run(f"INSERT INTO user ({', '.join(_WRITTEN)}, number) VALUES ({marks(_WRITTEN)}, {next_number})", *_row(user))
+    tx.run(
+        f"INSERT INTO user ({', '.join(_WRITTEN)}, number) VALUES ({placeholders(_WRITTEN)}, {next_number})",
+        *_row(user),
+    )
     _index_attributes(tx, user)
 
 
@@ -160,7 +163,7 @@ def _index_attributes(tx: Transaction, user: User) -> None:
         tx.run("INSERT INTO user_attribute (id, user_guid) VALUES (?, ?)", attribute, user.guid)
 
 
-def rehash(tx: Transaction, guid: str, before: str, after: str) -> None:
+def replace_password_hash(tx: Transaction, guid: str, before: str, after: str) -> None:
     """Keep another hash of the same password, unless the hash is not the one before any more."""
     tx.run("UPDATE user SET password_hash = ? WHERE guid = ? AND password_hash = ?", after, guid, before)
 
@@ -168,4 +171,4 @@ def rehash(tx: Transaction, guid: str, before: str, after: str) -> None:
 def delete(tx: Transaction, guid: str) -> None:
     """Delete the user, their keys and their sessions."""
     tx.run("DELETE FROM user WHERE guid = ?", guid)
-    sessions.delete_of_user(tx, guid)
+    sessions.delete_for_user(tx, guid)

@@ -21,7 +21,7 @@ OPEN = {"remote_rest": True, "api_keys.enabled": True, "api_keys.scope_choice": 
 def trail(gam: Gam) -> Callable[[], list[AuditEntry]]:
     def read() -> list[AuditEntry]:
         with gam.store.reading() as tx:
-            return list(audit.each(tx))
+            return list(audit.search(tx))
 
     return read
 

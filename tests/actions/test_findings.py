@@ -142,6 +142,6 @@ def test_the_number_of_keys_is_reported_right(gam: Gam, found: list[ScanFinding]
 
 def test_a_dry_run_shows_what_would_end(gam: Gam, found: list[ScanFinding]) -> None:
     rehearsal = DryRun()
-    with gam.store.rehearsing():
+    with gam.store.dry_run():
         findings.revoke(Gam(gam.store, gam.now, gam.entropy, gam.actor, rehearsal), found, "leaked", yes=False)
     assert [each.key for each in rehearsal.plan().invalidates] == [found[0].id]

@@ -74,7 +74,7 @@ REFUSING = [*CHANGES][:-1]
 
 def key_of(gam: Gam) -> str:
     with gam.store.reading() as tx:
-        return next(store.keys.each(tx, store.keys.KeyFilter())).id
+        return next(store.keys.search(tx, store.keys.KeyFilter())).id
 
 
 def elsewhere(gam: Gam, name: str) -> None:
@@ -199,7 +199,7 @@ def test_claims_are_reported_again_without_reading_them(bearer: Bearer, monkeypa
     before = bearer.ask()
     bearer.known.check_version(bearer.gam)
     monkeypatch.delattr(Store, "reading")
-    monkeypatch.delattr(Store, "glance")
+    monkeypatch.delattr(Store, "read_without_transaction")
     for _ in range(3):
         assert tokens.cached_userinfo(bearer.gam, bearer.secret, bearer.known, bearer._make) == before
     assert bearer.made == 1

@@ -28,7 +28,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def spoilt(monkeypatch: pytest.MonkeyPatch) -> None:
     real = backups.copy
 
-    def copy(source: Path, part: Path) -> backups.Counts:
+    def copy(source: Path, part: Path) -> backups.RowCounts:
         found = real(source, part)
         with part.open("r+b") as file:
             file.seek(4096)
@@ -99,7 +99,7 @@ def test_a_store_that_was_tampered_with_is_backed_up_but_not_as_if_it_were_well(
     with pytest.raises(StoreUnusableError, match=f"is kept, a whole copy, but the store .* {what}") as caught:
         maintenance.backup(gam.store.path, target)
     assert caught.value.hint == "gamcli store check"
-    assert next(each.what for each in checks.of_content(target) if not each.ok) in caught.value.message
+    assert next(each.what for each in checks.check_content(target) if not each.ok) in caught.value.message
     assert {each.name for each in target.parent.iterdir()} == {"gam", "backup.db"}
 
 
@@ -120,7 +120,7 @@ def test_a_store_that_was_tampered_with_is_streamed_and_then_reported(gam: Gam, 
     with pytest.raises(StoreUnusableError, match="the copy was written"):  # noqa: SIM117 - it is raised at its end
         with maintenance.stream_backup(gam.store.path) as (_, file):
             target.write_bytes(file.read())
-    assert [each.name for each in checks.of_content(target) if not each.ok] == ["audit trail"]
+    assert [each.name for each in checks.check_content(target) if not each.ok] == ["audit trail"]
 
 
 def test_the_store_itself_is_no_place_for_its_backup(gam: Gam, target: Path) -> None:
@@ -154,13 +154,13 @@ def test_a_store_that_is_only_read_is_streamed_by_way_of_another_folder(
     passing.mkdir()
     monkeypatch.setattr(os, "access", lambda *_: False)
     monkeypatch.setattr(tempfile, "tempdir", str(passing))
-    real, folders = backups.part_of, []
+    real, folders = backups.temporary_file, []
 
     def part_of(beside: Path) -> AbstractContextManager[Path]:
         folders.append(beside.parent)
         return real(beside)
 
-    monkeypatch.setattr(backups, "part_of", part_of)
+    monkeypatch.setattr(backups, "temporary_file", part_of)
     with maintenance.stream_backup(path) as (_, file):
         assert file.read() == target.read_bytes()
     assert folders == [passing]
@@ -189,4 +189,4 @@ def test_what_is_not_well_is_reported_with_its_check() -> None:
 
 
 def test_a_check_is_that_of_the_store(gam: Gam) -> None:
-    assert maintenance.check(gam.store.path) == checks.of_store(gam.store.path)
+    assert maintenance.check(gam.store.path) == checks.check_store(gam.store.path)

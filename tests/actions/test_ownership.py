@@ -37,12 +37,12 @@ def test_what_nobody_manages_is_remembered_as_made_by_hand(gam: Gam, issued: Iss
     for record, kind in zip(records, ("key", "user", "app", "auth_type"), strict=True):
         with gam.store.writing() as tx:
             ownership.adopt(gam, tx, record, "a.toml")
-            assert adoptions.everything(tx) == {adoptions.identity(record)}
+            assert adoptions.load_all(tx) == {adoptions.identity(record)}
         assert read(gam, record) == replace(record, managed_by="a.toml")
         assert trail()[-1].action == f"{kind}.adopt"
         with gam.store.writing() as tx:
             ownership.release(gam, tx, read(gam, record))
-            assert adoptions.everything(tx) == frozenset()
+            assert adoptions.load_all(tx) == frozenset()
         assert read(gam, record) == record
         assert trail()[-1].action == f"{kind}.release"
 
@@ -52,7 +52,7 @@ def test_what_another_owner_gives_away_was_not_made_by_hand(gam: Gam, ana: User,
     with gam.store.writing() as tx:
         users.save(gam, tx, ana, replace(ana, managed_by="a.toml"))
         ownership.adopt(gam, tx, replace(ana, managed_by="a.toml"), "b.toml")
-        assert adoptions.everything(tx) == frozenset()
+        assert adoptions.load_all(tx) == frozenset()
     assert users.show(gam, "ana").managed_by == "b.toml"
     assert '["a.toml","b.toml"]' in trail()[-1].details
 

@@ -175,10 +175,10 @@ def filled(tx: Transaction, world: World) -> None:
 def read(gam: Gam) -> World:
     with gam.store.reading() as tx:
         return World(
-            {each.name: each for each in store.apps.each(tx, AppFilter())},
-            {each.name: each for each in store.users.each(tx, UserFilter())},
-            {each.name: each for each in store.auth_types.each(tx)},
-            {each.id: each for each in store.keys.each(tx, KeyFilter())},
+            {each.name: each for each in store.apps.search(tx, AppFilter())},
+            {each.name: each for each in store.users.search(tx, UserFilter())},
+            {each.name: each for each in store.auth_types.search(tx)},
+            {each.id: each for each in store.keys.search(tx, KeyFilter())},
         )
 
 
@@ -201,14 +201,14 @@ def _accepted(gam: Gam, secrets: dict[str, Secret]) -> Iterator[str]:
             api_key=secrets[key.id],
             authentication_type_name=key.auth_type,
         )
-        with gam.store.rehearsing(), suppress(RefusedError):
+        with gam.store.dry_run(), suppress(RefusedError):
             tokens.exchange(gam, request)
             yield key.id
 
 
 def rehearsed(gam: Gam, change: Changing) -> Plan:
     rehearsal = DryRun()
-    with gam.store.rehearsing():
+    with gam.store.dry_run():
         change.do(replace(gam, dry_run=rehearsal), None)
     return rehearsal.plan()
 

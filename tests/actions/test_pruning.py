@@ -17,7 +17,7 @@ from gamcli.actions import Gam, apps, keys, pruning, repository, users
 from gamcli.model.maintenance import PruneResult
 from gamcli.store import Store
 from gamcli.store import pruning as parts
-from gamcli.store.timestamps import micros
+from gamcli.store.timestamps import to_micros
 from gamcli.store.tokens import TokenFilter
 
 NOW = datetime.fromisoformat("2026-03-01T12:00:00+00:00")
@@ -30,7 +30,7 @@ MAYBE = st.none() | DAYS
 
 
 def at(days: int | None) -> int | None:
-    return None if days is None else micros(NOW + days * DAY)
+    return None if days is None else to_micros(NOW + days * DAY)
 
 
 def world(store: Store) -> Gam:
@@ -113,15 +113,15 @@ def test_what_lives_stays_and_what_is_expired_goes(
     tokens: list[dict[str, Any]], around: dict[str, Any], part: int
 ) -> None:
     with Store.in_memory() as store, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parts, "PART", part)
+        patch.setattr(parts, "CHUNK_ROWS", part)
         gam = world(store)
         guids, clients, key = owners(gam)
-        session = micros(NOW - 200 * DAY)
+        session = to_micros(NOW - 200 * DAY)
         put_session(gam, session, around["revoked"], around["refresh"])
         for number, each in enumerate(tokens):
             put_token(
                 gam,
-                id=micros(NOW + each["issued"] * DAY) + number,
+                id=to_micros(NOW + each["issued"] * DAY) + number,
                 issued_at=at(each["issued"]),
                 expires_at=at(each["expires"]),
                 revoked_at=at(each["revoked"]),
@@ -157,24 +157,24 @@ def test_what_lives_stays_and_what_is_expired_goes(
 
 def read(gam: Gam) -> list[Any]:
     with gam.store.reading() as tx:
-        return list(stored.tokens.each(tx, TokenFilter()))
+        return list(stored.tokens.search(tx, TokenFilter()))
 
 
 def long_dead(token: Any, floor: int | None) -> bool:  # noqa: ANN401 - a token
     end = NOW - KEPT
     superseded = token.ended_at == token.issued_at and floor is not None
     ended = token.ended_at is not None and token.ended_at <= end and not superseded
-    return token.row <= micros(end) and (ended or (token.expires_at is not None and token.expires_at <= end))
+    return token.row <= to_micros(end) and (ended or (token.expires_at is not None and token.expires_at <= end))
 
 
 def test_what_went_is_counted_and_reported_once(filled: Gam) -> None:
     for number in range(3):
-        put_token(filled, id=micros(NOW - 60 * DAY) + number, expires_at=at(-40))
+        put_token(filled, id=to_micros(NOW - 60 * DAY) + number, expires_at=at(-40))
     found = pruned(filled)
     assert (found.tokens, found.sessions, found.before) == (3, 0, NOW - KEPT)
     assert pruned(filled).tokens == 0
     with filled.store.reading() as tx:
-        entries = [entry for entry in stored.audit.each(tx) if entry.action == "token.prune"]
+        entries = [entry for entry in stored.audit.search(tx) if entry.action == "token.prune"]
     assert [(entry.target, entry.details) for entry in entries] == [
         ("dead before 2026-01-30T12:00:00Z", '{"tokens":3,"sessions":0}')
     ]
@@ -197,7 +197,7 @@ def test_the_last_row_stays_so_that_no_id_is_given_twice(store: Store) -> None:
     put_token(gam, expires_at=at(-50))
     assert pruned(gam).tokens == 0
     with store.reading() as tx:
-        assert stored.tokens.next_row(tx, NOW - 100 * DAY) == micros(NOW - 60 * DAY) + 1
+        assert stored.tokens.next_id(tx, NOW - 100 * DAY) == to_micros(NOW - 60 * DAY) + 1
 
 
 def test_what_was_superseded_is_forgotten_with_the_tokens(filled: Gam) -> None:
@@ -238,9 +238,9 @@ def test_a_dry_run_counts_what_would_go(filled: Gam) -> None:
 
 
 def test_between_two_parts_others_may_write(filled: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "PART", 2)
+    monkeypatch.setattr(parts, "CHUNK_ROWS", 2)
     for number in range(5):
-        put_token(filled, id=micros(NOW - 60 * DAY) + number, expires_at=at(-40))
+        put_token(filled, id=to_micros(NOW - 60 * DAY) + number, expires_at=at(-40))
     written: list[float] = []
 
     def write(seconds: float) -> None:

@@ -22,7 +22,10 @@ def test_each_application_has_an_entry_and_all_others_have_one(
         gam, {known: {"key_unproven": 3, "key_expired": 1}, "": {"client_unknown": 9}}, since
     )
     entries = trail()[before:]
-    assert [(entry.action, entry.target) for entry in entries] == [(audit.REFUSALS, "portal"), (audit.REFUSALS, "-")]
+    assert [(entry.action, entry.target) for entry in entries] == [
+        (audit.REFUSAL_ACTION, "portal"),
+        (audit.REFUSAL_ACTION, "-"),
+    ]
     when = {"since": "2026-03-01T12:00:00Z", "until": "2026-03-01T12:05:00Z"}
     assert [json.loads(entry.details) for entry in entries] == [
         {"client_id": known, "refused": {"key_unproven": 3, "key_expired": 1}, **when},
@@ -39,8 +42,8 @@ def test_an_application_that_is_gone_is_nobody(gam: Gam, portal: CreateResult[Ap
 
 def test_what_stands_for_the_state_does_not_move(gam: Gam, trail: Trail) -> None:
     with gam.store.reading() as tx:
-        before = audit.last(tx)
+        before = audit.load_last_change(tx)
     refusal_counts.record_refusal_counts(gam, {"": {"client_unknown": 1}}, gam.now())
     with gam.store.reading() as tx:
-        assert audit.last(tx) == before
-        assert audit.verified(tx).seq == len(trail())
+        assert audit.load_last_change(tx) == before
+        assert audit.verify(tx).seq == len(trail())

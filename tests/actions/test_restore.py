@@ -52,7 +52,7 @@ def names(path: Path) -> list[str]:
 
 def last(path: Path) -> AuditEntry:
     with Store.open(path) as store, store.reading() as tx:
-        return list(stored.audit.each(tx))[-1]
+        return list(stored.audit.search(tx))[-1]
 
 
 def test_a_backup_comes_back_and_what_was_there_is_kept(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
@@ -61,7 +61,7 @@ def test_a_backup_comes_back_and_what_was_there_is_kept(gam: Gam, backup: Path, 
     assert made.kept is not None
     assert (names(path), names(Path(made.kept)), backup.read_bytes()) == (["ana"], ["ana", "eva"], before)
     assert (made.users, made.version_before, made.version) == (1, 3, 3)
-    assert [each.name for each in checks.of_store(path) if not each.ok] == []
+    assert [each.name for each in checks.check_store(path) if not each.ok] == []
     assert {each.name for each in path.parent.iterdir()} == {"store.db", Path(made.kept).name}
 
 

@@ -31,7 +31,7 @@ from gamcli.commands.bulk import KEY_COLUMNS, REQUIRED_KEY_COLUMNS
 from gamcli.model import ApiKeyPolicy, App, User
 from gamcli.rules.credentials import mint_api_key, mint_client_id, mint_guid
 from gamcli.store import Store, Transaction, apps, users
-from gamcli.store.timestamps import micros
+from gamcli.store.timestamps import to_micros
 
 GAMCLI = str(Path(sys.executable).with_name("gamcli"))
 TIMEOUT_HOURS = 8760
@@ -146,7 +146,7 @@ def bare(path: Path, people: int, programs: int, count: int) -> float:
 
 
 def insert(tx: Transaction, numbers: list[tuple[int, int]]) -> None:
-    now = micros(datetime.now(UTC))
+    now = to_micros(datetime.now(UTC))
     keyed = [(mint_api_key(os.urandom), user, app) for user, app in numbers]
     tx.run_many(
         """INSERT INTO key (id, user_number, app_number, auth_type, scopes, digest, created_at, expires_at, label,

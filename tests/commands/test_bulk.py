@@ -72,7 +72,7 @@ def require_complete(store_path: Path, out: Path, pairs: list[tuple[str, str]]) 
     found = rows(out)
     assert [(row["user"], row["app"]) for row in found] == pairs
     with Store.open(store_path) as store, store.reading() as tx:
-        kept = {key.id: key for key in keys.each(tx, KeyFilter(not_ended=True))}
+        kept = {key.id: key for key in keys.search(tx, KeyFilter(not_ended=True))}
     assert kept.keys() == {row["id"] for row in found}
     for row in found:
         secret, key = Secret(row["api_key"]), kept[row["id"]]
@@ -453,7 +453,7 @@ def test_what_was_never_delivered_gets_a_fresh_secret(
 
 def ids_of(file: Path) -> list[str]:
     with Store.open(file) as store, store.reading() as tx:
-        return [key.id for key in keys.each(tx, KeyFilter())]
+        return [key.id for key in keys.search(tx, KeyFilter())]
 
 
 @pytest.mark.usefixtures("small_chunks", "pairs")
@@ -562,12 +562,12 @@ def test_a_run_that_is_killed_is_completed_by_the_next(town: Run, place: Path, f
             if process.returncode == 0:
                 break
     with Store.open(file) as store, store.reading() as tx:
-        assert sum(1 for _ in keys.each(tx, KeyFilter())) == len(found)
+        assert sum(1 for _ in keys.search(tx, KeyFilter())) == len(found)
         for turn in range(4):
             written = rows(place / f"out{turn}.csv")
             assert [(row["user"], row["app"]) for row in written] == found[turn * 180 : turn * 180 + 180]
             for row in written:
-                key = keys.named(tx, row["id"])
+                key = keys.get_by_prefix(tx, row["id"])
                 assert Secret(row["api_key"]).matches(key.digest)
                 assert (key.user, key.app) == (row["user"], row["app"])
 

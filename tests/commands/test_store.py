@@ -242,7 +242,7 @@ def test_compact_says_how_much_room_it_gave_back(world: Run, file: Path, many_ke
 
 
 def test_compact_while_others_write_is_8(world: Run, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gamcli.store.sqlite.replace.PATIENCE", 0.0)
+    monkeypatch.setattr("gamcli.store.sqlite.replace.TIMEOUT", 0.0)
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert world("store", "compact").code == 8

@@ -106,7 +106,7 @@ class World:
 
 
 def require_well(path: Path) -> None:
-    wrong = [f"{each.name}: {each.what}" for each in checks.of_store(path) if not each.ok]
+    wrong = [f"{each.name}: {each.what}" for each in checks.check_store(path) if not each.ok]
     if wrong:
         raise LostError("; ".join(wrong))
 

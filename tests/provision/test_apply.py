@@ -43,7 +43,7 @@ def everything(gam: Gam) -> list[str]:
 
 def trail(gam: Gam) -> list[tuple[str, str]]:
     with gam.store.reading() as tx:
-        return [(each.action, each.target) for each in audit.each(tx)]
+        return [(each.action, each.target) for each in audit.search(tx)]
 
 
 def test_everything_is_made_and_written_to_the_audit_log(applied: Do, gam: Gam) -> None:

@@ -120,11 +120,11 @@ def fill_keys(gam: Gam, draw: Draw, types: list[str]) -> None:
 
 
 def everyone(tx: Transaction) -> list[User]:
-    return [*store.users.each(tx, UserFilter())]
+    return [*store.users.search(tx, UserFilter())]
 
 
 def all_apps(tx: Transaction) -> list[App]:
-    return [*store.apps.each(tx, AppFilter())]
+    return [*store.apps.search(tx, AppFilter())]
 
 
 KEPT = {

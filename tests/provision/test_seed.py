@@ -39,8 +39,8 @@ def test_secrets_of_a_seed_are_kept_as_given(gam: Gam, tmp_path: Path) -> None:
         kept = store.keys.find(tx, key_id)
         assert kept is not None
         assert kept.digest == key.digest()
-        assert store.apps.named(tx, "portal").secret_digest == Secret(SECRET).digest()
-        password = store.users.named(tx, "ana").password_hash
+        assert store.apps.get(tx, "portal").secret_digest == Secret(SECRET).digest()
+        password = store.users.get(tx, "ana").password_hash
     assert password is not None
     assert passwords.verify(Secret("a long password"), password)
     assert password.startswith("scrypt$1024$"), "a server for tests is ready at once"

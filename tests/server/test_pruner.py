@@ -12,13 +12,13 @@ from gamcli.actions import Gam, users
 from gamcli.server import pruner
 from gamcli.server.pruner import Pruner
 from gamcli.store import audit
-from gamcli.store.timestamps import micros
+from gamcli.store.timestamps import to_micros
 
 OFTEN = timedelta(seconds=0.01)
 
 
 def put_tokens(gam: Gam, count: int, days: int) -> None:
-    at = micros(gam.now() - timedelta(days=days))
+    at = to_micros(gam.now() - timedelta(days=days))
     user = users.show(gam, "sam").guid
     with gam.store.writing() as tx:
         tx.run_many(
@@ -35,7 +35,7 @@ def left(gam: Gam) -> int:
 
 def told(gam: Gam) -> list[str]:
     with gam.store.reading() as tx:
-        return [entry.details for entry in audit.each(tx) if entry.action == "token.prune"]
+        return [entry.details for entry in audit.search(tx) if entry.action == "token.prune"]
 
 
 def wait_until(done: Callable[[], bool]) -> None:
@@ -64,7 +64,7 @@ def test_what_is_expired_goes_while_the_server_runs(peopled: Gam) -> None:
 
 
 def test_another_who_writes_is_waited_for(peopled: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pruner, "BUSY_SECONDS", 0.0)
+    monkeypatch.setattr(pruner, "BUSY_TIMEOUT", 0.0)
     with closing(sqlite3.connect(peopled.store.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with closing(Pruner(peopled, OFTEN)):
@@ -84,7 +84,7 @@ def test_a_store_that_is_gone_ends_nothing(peopled: Gam) -> None:
 
 
 def test_it_ends_in_the_middle_of_its_work(peopled: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gamcli.store.pruning.PART", 1)
+    monkeypatch.setattr("gamcli.store.pruning.CHUNK_ROWS", 1)
     working = Pruner(peopled, OFTEN)
     wait_until(lambda: left(peopled) < 2501)
     working.close()

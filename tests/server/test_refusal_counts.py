@@ -17,7 +17,7 @@ from gamcli.server.endpoints.refusals import TABLE
 from gamcli.server.refusal_counts import COUNTED_RULES, MAX_APPS, RefusalCounts
 from gamcli.server.transport.event_loop import Server
 from gamcli.store import Store
-from gamcli.store.audit import REFUSALS
+from gamcli.store.audit import REFUSAL_ACTION
 
 CLIENT_ID = "portal-0123456789-0123456789-0123"
 """That of the application of these tests."""
@@ -28,7 +28,7 @@ Told = list[tuple[str, dict[str, Any]]]
 @pytest.fixture
 def told(gam: Gam) -> Callable[[], Told]:
     def read() -> Told:
-        with audit.search(gam, AuditSearch(action=REFUSALS)) as found:
+        with audit.search(gam, AuditSearch(action=REFUSAL_ACTION)) as found:
             return [(entry.target, json.loads(entry.details)) for entry in found]
 
     return read
@@ -110,7 +110,7 @@ def test_however_many_there_are_the_entries_are_few(gam: Gam, told: Callable[[],
 def test_a_busy_store_is_retried_later(
     gam: Gam, told: Callable[[], Told], forward: Callable[[timedelta], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gamcli.server.refusal_counts.BUSY_SECONDS", 0)
+    monkeypatch.setattr("gamcli.server.refusal_counts.BUSY_TIMEOUT", 0)
     with closing(RefusalCounts(gam)) as summaries:
         summaries.count("key_unproven", CLIENT_ID)
         forward(timedelta(minutes=5))

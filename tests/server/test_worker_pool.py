@@ -16,7 +16,7 @@ from gamcli.server.endpoints import routes
 from gamcli.server.transport.event_loop import Server
 from gamcli.server.transport.messages import Request, Response
 from gamcli.store import Store
-from gamcli.store.sqlite.database import BUSY_SECONDS
+from gamcli.store.sqlite.database import BUSY_TIMEOUT
 
 Ask = Callable[..., Response]
 
@@ -68,7 +68,7 @@ def test_a_request_waits_for_what_is_left_of_its_time(
     monkeypatch.setattr(worker_pool, "MAX_WAIT_SECONDS", 0.3)
     with Store.open(gam.store.path) as other, other.writing():
         assert post().status == 503
-    assert gam.store.patience == BUSY_SECONDS
+    assert gam.store.timeout == BUSY_TIMEOUT
 
 
 def test_a_store_that_is_busy_when_it_is_read_is_asked_again_with_patience(
@@ -77,8 +77,8 @@ def test_a_store_that_is_busy_when_it_is_read_is_asked_again_with_patience(
     reading, asked = Store.reading, list[float]()
 
     def busy_at_first(store: Store) -> Any:  # noqa: ANN401 - as reading
-        asked.append(store.patience)
-        if store.patience == 0:
+        asked.append(store.timeout)
+        if store.timeout == 0:
             raise StoreBusyError("held")
         return reading(store)
 

@@ -14,4 +14,4 @@ def test_what_was_taken_over_is_remembered_until_it_is_released(
         for record in (ana, ana, portal, key, kind):
             adoptions.add(tx, record)
         adoptions.remove(tx, portal)
-        assert adoptions.everything(tx) == {("user", ana.guid), ("key", key.id), ("auth-type", "machines")}
+        assert adoptions.load_all(tx) == {("user", ana.guid), ("key", key.id), ("auth-type", "machines")}

@@ -62,25 +62,25 @@ def three(store: Store, portal: App) -> Store:
 
 
 def names(tx: Transaction, wanted: AppFilter) -> list[str]:
-    return [app.name for app in apps.each(tx, wanted)]
+    return [app.name for app in apps.search(tx, wanted)]
 
 
 @given(APPS, APPS)
 def test_an_application_comes_back_as_it_was_kept(trial: Trial, app: App, after: App) -> None:
     with trial() as tx:
         apps.add(tx, app)
-        assert apps.named(tx, app.name) == app
+        assert apps.get(tx, app.name) == app
         after = replace(after, client_id=app.client_id, grants=app.grants, last_used_at=app.last_used_at)
         apps.save(tx, after)
-        assert list(apps.each(tx, AppFilter())) == [after]
-        assert apps.of_client(tx, app.client_id) == replace(after, grants=0, last_used_at=None)
+        assert list(apps.search(tx, AppFilter())) == [after]
+        assert apps.find_by_client_id(tx, app.client_id) == replace(after, grants=0, last_used_at=None)
 
 
 @pytest.mark.parametrize("name", ["Portal", "PORTAL", "c" * 32])
 def test_an_application_is_found_by_name_and_client_id(store: Store, portal: App, name: str) -> None:
     with store.writing() as tx:
         apps.add(tx, portal)
-        assert apps.find(tx, name) == apps.named(tx, name) == portal
+        assert apps.find(tx, name) == apps.get(tx, name) == portal
 
 
 @pytest.mark.parametrize("name", ["", "Port", "C" * 32, "%"])
@@ -89,15 +89,15 @@ def test_another_name_finds_nothing(store: Store, portal: App, name: str) -> Non
         apps.add(tx, portal)
         assert apps.find(tx, name) is None
         with pytest.raises(NotFoundError) as caught:
-            apps.named(tx, name)
+            apps.get(tx, name)
     assert (caught.value.message, caught.value.hint) == (f"no application named '{name}'", "gamcli app list")
 
 
 def test_only_a_client_id_finds_a_client(store: Store, portal: App) -> None:
     with store.writing() as tx:
         apps.add(tx, portal)
-        assert apps.of_client(tx, portal.client_id) == portal
-        assert apps.of_client(tx, portal.name) is None
+        assert apps.find_by_client_id(tx, portal.client_id) == portal
+        assert apps.find_by_client_id(tx, portal.name) is None
 
 
 @pytest.mark.parametrize("other", [{"name": "PORTAL"}, {"client_id": "c" * 32}])
@@ -153,16 +153,16 @@ def test_a_list_is_sorted_by_each_field_in_both_directions(three: Store, sort: s
 
 def test_a_list_is_not_sorted_by_what_is_not_a_field(three: Store) -> None:
     with three.reading() as tx, pytest.raises(UsageError, match="cannot sort by 'secret_digest'"):
-        apps.each(tx, AppFilter(sort="secret_digest"))
+        apps.search(tx, AppFilter(sort="secret_digest"))
 
 
 def test_who_allows_only_one_type_is_known(store: Store, portal: App, now: datetime) -> None:
     with store.writing() as tx:
         auth_types.add(tx, AuthType("apikey", APIKEY, "", enabled=True, default=False, created_at=now, updated_at=now))
         apps.add(tx, replace(portal, api_keys=ApiKeyPolicy(auth_type="ApiKey")))
-        assert apps.allowing_only(tx, "APIKEY") == ["Portal"]
-        assert apps.allowing_only(tx, "local") == []
-        assert apps.named(tx, "portal").api_keys.auth_type == "apikey"
+        assert apps.find_names_restricted_to(tx, "APIKEY") == ["Portal"]
+        assert apps.find_names_restricted_to(tx, "local") == []
+        assert apps.get(tx, "portal").api_keys.auth_type == "apikey"
 
 
 def test_a_deleted_application_is_gone(store: Store, portal: App) -> None:
@@ -171,29 +171,31 @@ def test_a_deleted_application_is_gone(store: Store, portal: App) -> None:
         apps.add(tx, replace(portal, name="other", client_id="d" * 32))
         apps.delete(tx, portal.client_id)
         assert names(tx, AppFilter()) == ["other"]
-        assert list(audit.each(tx)) == []
+        assert list(audit.search(tx)) == []
 
 
 def test_applications_are_found_by_many_names_at_once(peopled: Store, portal: App) -> None:
     with peopled.reading() as tx:
-        assert list(apps.called(tx, ["PORTAL", "intranet"], [])) == [portal]
-        assert list(apps.called(tx, [], ["C" * 32])) == [portal]
-        assert list(apps.called(tx, ["intranet"], ["d" * 32])) == []
+        assert list(apps.find_by_names(tx, ["PORTAL", "intranet"], [])) == [portal]
+        assert list(apps.find_by_names(tx, [], ["C" * 32])) == [portal]
+        assert list(apps.find_by_names(tx, ["intranet"], ["d" * 32])) == []
 
 
 def test_those_that_a_manifest_manages_are_found(peopled: Store, portal: App) -> None:
     with peopled.writing() as tx:
         apps.save(tx, replace(portal, managed_by="a.toml"))
-        assert [each.name for each in apps.managed(tx, ["a.toml"])] == [portal.name]
-        assert list(apps.managed(tx, ["b.toml"])) == []
+        assert [each.name for each in apps.find_managed(tx, ["a.toml"])] == [portal.name]
+        assert list(apps.find_managed(tx, ["b.toml"])) == []
 
 
 def test_an_application_is_found_by_either_of_its_secrets(three: Store) -> None:
     with three.writing() as tx:
-        beta = apps.named(tx, "beta")
+        beta = apps.get(tx, "beta")
         apps.save(tx, replace(beta, secret_digest=b"n" * 32, retiring_digest=b"o" * 32))
     with three.reading() as tx:
-        assert [found and found.name for found in (apps.with_secret(tx, each * 32) for each in (b"n", b"o", b"x"))] == [
+        assert [
+            found and found.name for found in (apps.find_by_secret_digest(tx, each * 32) for each in (b"n", b"o", b"x"))
+        ] == [
             "beta",
             "beta",
             None,

@@ -27,7 +27,7 @@ def test_entries_count_from_one_in_the_order_of_writing(store: Store) -> None:
             for number in range(3):
                 audit.add(tx, AT, "tester", "test.note", str(number), "{}")
     with store.reading() as tx:
-        found = [(entry.seq, entry.target) for entry in audit.each(tx)]
+        found = [(entry.seq, entry.target) for entry in audit.search(tx)]
     assert found == [(1, "0"), (2, "1"), (3, "2"), (4, "0"), (5, "1"), (6, "2")]
 
 
@@ -44,25 +44,25 @@ def test_an_entry_comes_back_as_it_was_written(trial: Trial, texts: list[str]) -
     actor, action, target, details = texts
     with trial() as tx:
         audit.add(tx, AT, actor, action, target, details)
-        head = audit.verified(tx)
-        assert list(audit.each(tx)) == [AuditEntry(1, AT, actor, action, target, JsonText(details), head.hash)]
-        assert audit.head(tx) == head
+        head = audit.verify(tx)
+        assert list(audit.search(tx)) == [AuditEntry(1, AT, actor, action, target, JsonText(details), head.hash)]
+        assert audit.load_head(tx) == head
 
 
 def test_the_last_change_is_what_stands_for_the_state(store: Store) -> None:
     with store.writing() as tx:
-        assert (audit.last(tx), audit.head(tx)) == (None, None)
+        assert (audit.load_last_change(tx), audit.load_head(tx)) == (None, None)
         audit.add(tx, AT, "tester", "test.note", "1", "{}")
-        first, head = audit.last(tx), audit.head(tx)
-        audit.add(tx, AT, "tester", audit.REFUSALS, "portal", "{}")
-        assert audit.last(tx) == first
-        assert None is not head != audit.head(tx)
+        first, head = audit.load_last_change(tx), audit.load_head(tx)
+        audit.add(tx, AT, "tester", audit.REFUSAL_ACTION, "portal", "{}")
+        assert audit.load_last_change(tx) == first
+        assert None is not head != audit.load_head(tx)
         audit.add(tx, AT, "tester", "test.note", "1", "{}")
-        assert None is not first != audit.last(tx)
+        assert None is not first != audit.load_last_change(tx)
 
 
 def found(tx: Transaction, **wanted: Any) -> list[int]:  # noqa: ANN401 - the fields of a filter
-    return [entry.seq for entry in audit.each(tx, AuditFilter(**wanted))]
+    return [entry.seq for entry in audit.search(tx, AuditFilter(**wanted))]
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def three(store: Store, now: datetime) -> Store:
 def test_a_type_comes_back_as_it_was_kept(trial: Trial, auth_type: AuthType) -> None:
     with trial() as tx:
         auth_types.add(tx, auth_type)
-        assert auth_types.named(tx, auth_type.name) == auth_type
+        assert auth_types.get(tx, auth_type.name) == auth_type
         after = replace(
             auth_type,
             description="changed",
@@ -58,14 +58,14 @@ def test_a_type_comes_back_as_it_was_kept(trial: Trial, auth_type: AuthType) -> 
 
 def test_a_type_is_found_without_regard_to_case(three: Store) -> None:
     with three.reading() as tx:
-        assert auth_types.named(tx, "ALPHA").name == "Alpha"
+        assert auth_types.get(tx, "ALPHA").name == "Alpha"
 
 
 def test_another_name_finds_no_type(three: Store) -> None:
     with three.reading() as tx:
         assert auth_types.find(tx, "") is None
         with pytest.raises(NotFoundError) as caught:
-            auth_types.named(tx, "ldap")
+            auth_types.get(tx, "ldap")
     assert caught.value.message == "no authentication type named 'ldap'"
     assert caught.value.hint == "gamcli auth-type list"
 
@@ -83,9 +83,9 @@ def test_names_are_unique_without_regard_to_case(three: Store, now: datetime) ->
 
 def test_one_type_is_the_default(three: Store) -> None:
     with three.writing() as tx:
-        assert [each.name for each in auth_types.each(tx) if each.default] == ["beta"]
+        assert [each.name for each in auth_types.search(tx) if each.default] == ["beta"]
         repository.set_default_auth_type(tx, "ALPHA")
-        assert [each.name for each in auth_types.each(tx) if each.default] == ["Alpha"]
+        assert [each.name for each in auth_types.search(tx) if each.default] == ["Alpha"]
 
 
 @pytest.mark.parametrize(
@@ -116,12 +116,12 @@ def test_a_list_shows_the_types_that_match_in_order(
     names: list[str],
 ) -> None:
     with three.reading() as tx:
-        assert [each.name for each in auth_types.each(tx, kind=kind, enabled=enabled, sort=sort)] == names
+        assert [each.name for each in auth_types.search(tx, kind=kind, enabled=enabled, sort=sort)] == names
 
 
 def test_a_list_is_not_sorted_by_what_is_not_a_field(three: Store) -> None:
     with three.reading() as tx, pytest.raises(UsageError, match="cannot sort by 'fold'"):
-        auth_types.each(tx, sort="fold")
+        auth_types.search(tx, sort="fold")
 
 
 def test_a_type_that_is_needed_is_not_deleted(three: Store, portal: App) -> None:
@@ -137,4 +137,4 @@ def test_a_type_that_is_needed_is_not_deleted(three: Store, portal: App) -> None
             delete(needed)
     delete("GAMMA")
     with three.reading() as tx:
-        assert [each.name for each in auth_types.each(tx)] == ["Alpha", "beta"]
+        assert [each.name for each in auth_types.search(tx)] == ["Alpha", "beta"]

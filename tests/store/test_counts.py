@@ -45,41 +45,43 @@ def test_keys_are_counted_as_their_records_tell(
 ) -> None:
     with trial() as tx:
         made = kept(tx, ana, portal, key, lives)
-        assert +counts.by_status(tx, now) == Counter(each.status(now) for each in made)
+        assert +counts.count_by_status(tx, now) == Counter(each.status(now) for each in made)
         live = [each for each in made if each.is_valid(now)]
         assert (
-            counts.of_app(tx, portal.client_id, now) == counts.of_user(tx, ana.guid, now) == +counts.by_status(tx, now)
+            counts.count_app_keys(tx, portal.client_id, now)
+            == counts.count_user_keys(tx, ana.guid, now)
+            == +counts.count_by_status(tx, now)
         )
-        assert counts.never_used(tx, now) == len(live)
+        assert counts.count_never_used(tx, now) == len(live)
         active = [each for each in live if each.status(now) == "active" and each.expires_at]
-        first = keys.next_to_expire(tx, portal.client_id, now)
+        first = keys.find_next_to_expire(tx, portal.client_id, now)
         assert (first and first.expires_at) == min(
             (each.expires_at for each in active if each.expires_at), default=None
         )
         retiring = [each.retires_at for each in live if each.status(now) == "retiring"]
-        retires = keys.next_to_retire(tx, portal.client_id, now)
+        retires = keys.find_next_to_retire(tx, portal.client_id, now)
         assert (retires and retires.retires_at) == min(filter(None, retiring), default=None)
         soon = now + timedelta(days=2)
-        wanted = keys.KeyFilter(not_ended=True, expires_before=soon, retires_too=True)
+        wanted = keys.KeyFilter(not_ended=True, expires_before=soon, include_retiring=True)
         ends = {each.id: min(filter(None, (each.expires_at, each.retires_at)), default=None) for each in made}
-        found = [each.id for each in keys.each(tx, wanted)]
+        found = [each.id for each in keys.search(tx, wanted)]
         assert found == [each.id for each in made if not each.end and (end := ends[each.id]) and end <= soon]
         plain = [each for each in made if each.end is None and each.retires_at is None]
-        assert counts.lasting(tx) == sum(each.expires_at is None for each in plain)
+        assert counts.count_unlimited(tx) == sum(each.expires_at is None for each in plain)
         later = [each.expires_at for each in plain if each.expires_at and each.expires_at >= now]
-        assert counts.expiring_from(tx, now) == len(later)
+        assert counts.count_expiring_from(tx, now) == len(later)
         day = now + timedelta(days=2)
-        assert counts.expiring(tx, now, day) == sum(each < day for each in later)
+        assert counts.count_expiring(tx, now, day) == sum(each < day for each in later)
 
 
 def test_no_row_is_read_for_a_count(store: Store, now: datetime) -> None:
     asked: list[str] = []
     store._connection.set_trace_callback(asked.append)  # noqa: SLF001 - the statements as they are asked
     with store.reading() as tx:
-        counts.by_status(tx, now)
-        counts.expiring(tx, now, now)
-        counts.expiring_from(tx, now)
-        counts.lasting(tx)
+        counts.count_by_status(tx, now)
+        counts.count_expiring(tx, now, now)
+        counts.count_expiring_from(tx, now)
+        counts.count_unlimited(tx)
         questions = [sql for sql in asked if "FROM key" in sql]
         plans = [str(row[3]) for sql in questions for row in tx.each(f"EXPLAIN QUERY PLAN {sql}")]
     assert len(questions) > 10
@@ -90,5 +92,5 @@ def test_the_keys_used_last_come_latest_first(peopled: Store, key: Key, portal: 
     with peopled.writing() as tx:
         for number in range(4):
             keys.add(tx, replace(key, id=f"{number:08}"))
-            keys.used(tx, f"{number:08}", now + timedelta(hours=-number))
-        assert [each.id[-1] for each in keys.last_used(tx, portal.client_id, 3)] == ["0", "1", "2"]
+            keys.record_use(tx, f"{number:08}", now + timedelta(hours=-number))
+        assert [each.id[-1] for each in keys.find_last_used(tx, portal.client_id, 3)] == ["0", "1", "2"]

@@ -38,9 +38,9 @@ def tamper(trail: Store, store_path: Path) -> Tamper:
     return run
 
 
-def verified(store: Store, head: str | None = None) -> hash_chain.Head:
+def verified(store: Store, head: str | None = None) -> hash_chain.ChainHead:
     with store.reading() as tx:
-        return audit.verified(tx, head)
+        return audit.verify(tx, head)
 
 
 def wrong(store: Store, head: str | None = None) -> str:
@@ -51,13 +51,13 @@ def wrong(store: Store, head: str | None = None) -> str:
 
 def hashes(store: Store) -> list[Any]:
     with store.reading() as tx:
-        return [entry.hash for entry in audit.each(tx)]
+        return [entry.hash for entry in audit.search(tx)]
 
 
 def test_others_recompute_the_chain(trail: Store) -> None:
     before = ""
     with trail.reading() as tx:
-        for entry in audit.each(tx):
+        for entry in audit.search(tx):
             fields: list[Any] = [getattr(entry, name) for name in NAMES]
             told = [before, *fields[:5], json.loads(fields[5])]
             before = sha256(json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
@@ -68,7 +68,7 @@ def test_others_recompute_the_chain(trail: Store) -> None:
 def test_the_canonical_form_never_changes() -> None:
     text = '["ab",7,"2026-03-01T12:00:00Z","ana","key.revoke","K1",{"reason":"á"}]'
     entry = (7, "2026-03-01T12:00:00Z", "ana", "key.revoke", "K1", '{"reason":"á"}')
-    assert hash_chain.digest("ab", entry) == sha256(text.encode()).hexdigest()
+    assert hash_chain.hash_entry("ab", entry) == sha256(text.encode()).hexdigest()
 
 
 SET = "UPDATE audit SET"
@@ -94,14 +94,14 @@ def test_a_changed_entry_is_found(trail: Store, tamper: Tamper, change: str) -> 
 
 def test_an_entry_whose_hash_was_renewed_breaks_the_next(trail: Store, tamper: Tamper) -> None:
     entry = (3, "2026-03-03T12:00:00Z", "eva", "test.note", "t3", "{}")
-    new = hash_chain.digest(hashes(trail)[1], entry)
+    new = hash_chain.hash_entry(hashes(trail)[1], entry)
     tamper(f"UPDATE audit SET actor = 'eva', details = '{{}}', hash = '{new}' WHERE seq = 3")
     assert wrong(trail).startswith("entry 4 was changed")
 
 
 def test_a_gap_is_found_whatever_the_hashes_say(trail: Store, tamper: Tamper) -> None:
     entry = (COUNT + 3, "2026-03-09T12:00:00Z", "eva", "test.note", "x", "{}")
-    new = hash_chain.digest(hashes(trail)[-1], entry)
+    new = hash_chain.hash_entry(hashes(trail)[-1], entry)
     tamper(f"INSERT INTO audit VALUES {(*entry, new)}")
     assert wrong(trail) == f"entry {COUNT + 1} was removed: the next that is there is entry {COUNT + 3}"
 
@@ -118,10 +118,10 @@ def test_bytes_that_are_no_text_are_found(trail: Store, tamper: Tamper, column: 
 
 
 def test_what_else_the_file_fails_at_is_reported_as_ever(trail: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(*_: object) -> hash_chain.Head:
+    def fails(*_: object) -> hash_chain.ChainHead:
         raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setattr(hash_chain, "verified", fails)
+    monkeypatch.setattr(hash_chain, "verify", fails)
     with pytest.raises(StoreUnusableError, match="disk I/O error"):
         verified(trail)
 

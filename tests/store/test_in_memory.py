@@ -50,12 +50,12 @@ def test_a_store_in_memory_is_shared_by_threads(memory: Gam) -> None:
 
 
 def test_beside_a_store_in_memory_is_that_store_itself(memory: Gam) -> None:
-    with memory.store.beside(durable=False, patience=0) as same:
+    with memory.store.open_again(durable=False, timeout=0) as same:
         assert same is memory.store
     users.create(memory, "ana", {})
 
 
 def test_beside_a_file_is_another_connection_to_it(store: Store) -> None:
-    with store.beside(durable=False, patience=0) as other:
+    with store.open_again(durable=False, timeout=0) as other:
         assert other is not store
-        assert (other.path, other.patience) == (store.path, 0)
+        assert (other.path, other.timeout) == (store.path, 0)

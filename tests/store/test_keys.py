@@ -32,12 +32,12 @@ def four(peopled: Store, key: Key, ana: User, portal: App, now: datetime) -> Sto
         intranet = replace(key, app="intranet", client_id="i" * 32, label="a", auth_type="other")
         keys.add(tx, replace(intranet, id="Kaaaaaab", created_at=now - hour, last_used_at=now))
         keys.add(tx, replace(intranet, id="KaB00000", user="bob", user_guid="bob", expires_at=now + 2 * hour))
-        keys.end(tx, "KaB00000", "revoked", now, "lost")
+        keys.record_end(tx, "KaB00000", "revoked", now, "lost")
     return peopled
 
 
 def ids(tx: Transaction, wanted: KeyFilter) -> list[str]:
-    return [key.id for key in keys.each(tx, wanted)]
+    return [key.id for key in keys.search(tx, wanted)]
 
 
 KEYS = st.builds(
@@ -69,36 +69,36 @@ def test_a_key_comes_back_as_it_was_kept(
         users.add(tx, ana)
         apps.add(tx, portal)
         keys.add(tx, kept)
-        assert keys.find(tx, kept.id) == keys.named(tx, kept.id) == kept
-        assert keys.current(tx, ana.guid, portal.client_id) == kept
-        assert list(keys.each(tx, KeyFilter())) == [kept]
+        assert keys.find(tx, kept.id) == keys.get_by_prefix(tx, kept.id) == kept
+        assert keys.find_current(tx, ana.guid, portal.client_id) == kept
+        assert list(keys.search(tx, KeyFilter())) == [kept]
 
 
 def test_a_key_follows_the_names_of_its_user_and_application(peopled: Store, ana: User, portal: App) -> None:
     with peopled.writing() as tx:
         users.save(tx, replace(ana, name="Anna"))
         apps.save(tx, replace(portal, name="Gate"))
-        renamed = keys.named(tx, "K1234567")
+        renamed = keys.get_by_prefix(tx, "K1234567")
     assert (renamed.user, renamed.app) == ("Anna", "Gate")
 
 
 @pytest.mark.parametrize("prefix", ["K1234567", "K123", "K1", "KaB", "Kaaaaaaa"])
 def test_a_key_is_named_by_any_beginning_that_is_its_own(four: Store, prefix: str) -> None:
     with four.reading() as tx:
-        assert keys.named(tx, prefix).id.startswith(prefix)
+        assert keys.get_by_prefix(tx, prefix).id.startswith(prefix)
 
 
 @pytest.mark.parametrize("prefix", ["K", "Ka", "Kaaaaaa"])
 def test_a_beginning_of_several_ids_is_refused(four: Store, prefix: str) -> None:
     with four.reading() as tx, pytest.raises(UsageError, match="several keys have an id that begins") as caught:
-        keys.named(tx, prefix)
+        keys.get_by_prefix(tx, prefix)
     assert caught.value.hint == "type more letters of the id"
 
 
 @pytest.mark.parametrize("prefix", ["", "k1234567", "K12345678", "Z", "%", "é", "\U0010ffff", "\ud7ff", "K\U0010ffff"])
 def test_another_beginning_finds_no_key(four: Store, prefix: str) -> None:
     with four.reading() as tx, pytest.raises(NotFoundError) as caught:
-        keys.named(tx, prefix)
+        keys.get_by_prefix(tx, prefix)
     assert (caught.value.message, caught.value.hint) == (f"no key with the id '{prefix}'", "gamcli key list")
 
 
@@ -110,9 +110,9 @@ def test_only_a_whole_id_finds_a_key(four: Store) -> None:
 
 def test_a_pair_has_one_current_key_the_newest(peopled: Store, key: Key) -> None:
     with peopled.writing() as tx:
-        keys.end(tx, key.id, "replaced", key.created_at, None)
+        keys.record_end(tx, key.id, "replaced", key.created_at, None)
         keys.add(tx, replace(key, id="K2222222"))
-        current = keys.current(tx, key.user_guid, key.client_id)
+        current = keys.find_current(tx, key.user_guid, key.client_id)
         assert current is not None
         assert current.id == "K2222222"
         assert sorted(ids(tx, KeyFilter())) == ["K1234567", "K2222222"]
@@ -131,14 +131,14 @@ def test_the_file_itself_keeps_a_second_current_key_out(peopled: Store, key: Key
 
 def test_a_pair_without_a_key_has_no_current_one(four: Store, ana: User) -> None:
     with four.reading() as tx:
-        assert keys.current(tx, ana.guid, "nobody") is None
-        assert keys.current(tx, "nobody", "i" * 32) is None
+        assert keys.find_current(tx, ana.guid, "nobody") is None
+        assert keys.find_current(tx, "nobody", "i" * 32) is None
 
 
 def test_a_key_ends_with_its_time_status_and_reason(peopled: Store, key: Key, now: datetime) -> None:
     with peopled.writing() as tx:
-        keys.end(tx, key.id, "invalidated", now, "scope withdrawn: user_email")
-        assert keys.named(tx, key.id) == replace(
+        keys.record_end(tx, key.id, "invalidated", now, "scope withdrawn: user_email")
+        assert keys.get_by_prefix(tx, key.id) == replace(
             key, ended_at=now, end="invalidated", reason="scope withdrawn: user_email"
         )
 
@@ -146,7 +146,7 @@ def test_a_key_ends_with_its_time_status_and_reason(peopled: Store, key: Key, no
 def test_a_key_does_not_end_as_anything_else(peopled: Store, key: Key, now: datetime) -> None:
     def end() -> None:
         with peopled.writing() as tx:
-            keys.end(tx, key.id, "expired", now, None)
+            keys.record_end(tx, key.id, "expired", now, None)
 
     with pytest.raises(StoreUnusableError, match="CHECK"):
         end()
@@ -224,29 +224,29 @@ def test_a_deleted_user_or_application_takes_its_keys_along(four: Store, ana: Us
 @pytest.mark.parametrize("key_id", ["K1234567", "K1234568", "00000000", "zzzzzzzz"])
 def test_a_key_or_its_neighbour_is_found(peopled: Store, key: Key, key_id: str) -> None:
     with peopled.reading() as tx:
-        found = keys.at_or_before(tx, key_id)
+        found = keys.find_nearest(tx, key_id)
         assert found is not None
         assert found.id == key.id
 
 
 def test_where_no_keys_are_none_is_near(store: Store) -> None:
     with store.reading() as tx:
-        assert keys.at_or_before(tx, "K1234567") is None
+        assert keys.find_nearest(tx, "K1234567") is None
 
 
 def test_the_current_keys_of_many_users_are_found_at_once(four: Store, ana: User) -> None:
     with four.reading() as tx:
-        found = list(keys.currents(tx, [ana.guid]))
+        found = list(keys.find_current_of_users(tx, [ana.guid]))
         assert found
         assert {each.user_guid for each in found} == {ana.guid}
-        assert [keys.current(tx, each.user_guid, each.client_id) for each in found] == found
-        assert len(list(keys.currents(tx, [ana.guid, "bob"]))) > len(found)
+        assert [keys.find_current(tx, each.user_guid, each.client_id) for each in found] == found
+        assert len(list(keys.find_current_of_users(tx, [ana.guid, "bob"]))) > len(found)
 
 
 def test_those_that_a_manifest_manages_are_found(peopled: Store, key: Key, now: datetime) -> None:
     with peopled.writing() as tx:
-        keys.manage(tx, key.id, "a.toml")
-        assert list(keys.managed(tx, ["a.toml"])) == [key.id]
+        keys.set_managed_by(tx, key.id, "a.toml")
+        assert list(keys.find_managed_ids(tx, ["a.toml"])) == [key.id]
         assert keys.find(tx, key.id) == replace(key, managed_by="a.toml")
-        keys.end(tx, key.id, "revoked", now, None)
-        assert list(keys.managed(tx, ["a.toml"])) == []
+        keys.record_end(tx, key.id, "revoked", now, None)
+        assert list(keys.find_managed_ids(tx, ["a.toml"])) == []

@@ -29,8 +29,8 @@ def start(path: Path, name: str, count: int) -> "subprocess.Popen[str]":
 
 def entries(path: Path) -> list[tuple[int, str, str]]:
     with Store.open(path) as store, store.reading() as tx:
-        assert audit.verified(tx) == audit.head(tx)
-        return [(entry.seq, entry.actor, entry.target) for entry in audit.each(tx)]
+        assert audit.verify(tx) == audit.load_head(tx)
+        return [(entry.seq, entry.actor, entry.target) for entry in audit.search(tx)]
 
 
 def test_processes_that_write_at_once_leave_no_gap_and_lose_nothing(store_path: Path) -> None:

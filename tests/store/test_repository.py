@@ -21,14 +21,14 @@ def test_a_store_has_no_repository_before_it_is_initialised(store: Store) -> Non
     with store.reading() as tx:
         assert repository.find(tx) is None
         with pytest.raises(StoreMissingError, match="never initialised") as caught:
-            repository.the(tx)
+            repository.get(tx)
     assert caught.value.hint == "gamcli init"
 
 
 def test_the_repository_comes_back_as_it_was_kept(store: Store, now: datetime) -> None:
     initialise(store, now)
     with store.reading() as tx:
-        assert repository.find(tx) == repository.the(tx) == Repository("guid", "Of guid", now, b"k")
+        assert repository.find(tx) == repository.get(tx) == Repository("guid", "Of guid", now, b"k")
 
 
 def test_a_store_has_one_repository(store: Store, now: datetime) -> None:
@@ -36,7 +36,7 @@ def test_a_store_has_one_repository(store: Store, now: datetime) -> None:
     with pytest.raises(StoreUnusableError, match="UNIQUE"):
         initialise(store, now, "second")
     with store.reading() as tx:
-        assert [each.name for each in auth_types.each(tx)] == ["Of guid"]
+        assert [each.name for each in auth_types.search(tx)] == ["Of guid"]
 
 
 def test_the_default_type_is_one_that_exists(store: Store, now: datetime) -> None:

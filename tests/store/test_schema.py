@@ -48,8 +48,10 @@ def closed(store: Store, store_path: Path) -> Path:
 
 def test_a_new_store_has_all_tables_and_the_record_of_each_step(closed: Path) -> None:
     assert tables(closed) == TABLES
-    assert version(closed) == len(schema.STEPS)
-    assert [row[0] for row in ask(closed, "SELECT version FROM migration")] == list(range(1, len(schema.STEPS) + 1))
+    assert version(closed) == len(schema.MIGRATIONS)
+    assert [row[0] for row in ask(closed, "SELECT version FROM migration")] == list(
+        range(1, len(schema.MIGRATIONS) + 1)
+    )
     assert {
         row[0]
         for row in ask(closed, "SELECT strict FROM pragma_table_list WHERE schema = 'main' AND name NOT LIKE 'sqlite%'")
@@ -58,27 +60,27 @@ def test_a_new_store_has_all_tables_and_the_record_of_each_step(closed: Path) ->
 
 def test_the_history_reports_every_step() -> None:
     assert re.findall(r"^    (\d+)  ", schema.__doc__ or "", re.MULTILINE) == [
-        str(step) for step in range(1, len(schema.STEPS) + 1)
+        str(step) for step in range(1, len(schema.MIGRATIONS) + 1)
     ]
 
 
 def test_every_table_says_what_it_keeps() -> None:
-    assert all("--" in step for step in schema.STEPS)
+    assert all("--" in step for step in schema.MIGRATIONS)
 
 
 def test_an_older_store_is_brought_up_to_date_when_it_is_opened(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, MORE))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, MORE))
     for _ in range(2):
         Store.open(closed).close()
     assert tables(closed) == {*TABLES, "more"}
-    assert version(closed) == len(schema.STEPS)
-    assert len(ask(closed, "SELECT * FROM migration")) == len(schema.STEPS)
+    assert version(closed) == len(schema.MIGRATIONS)
+    assert len(ask(closed, "SELECT * FROM migration")) == len(schema.MIGRATIONS)
 
 
 def test_a_step_that_fails_changes_nothing(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = version(closed)
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "STEPS", (*schema.STEPS, FAILS))
+        patch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, FAILS))
         with pytest.raises(StoreUnusableError, match="table more already exists"):
             Store.open(closed)
     assert tables(closed) == TABLES
@@ -88,8 +90,8 @@ def test_a_step_that_fails_changes_nothing(closed: Path, monkeypatch: pytest.Mon
 
 
 def test_the_steps_before_one_that_fails_are_kept(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    known = len(schema.STEPS)
-    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, MORE, FAILS))
+    known = len(schema.MIGRATIONS)
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, MORE, FAILS))
     with pytest.raises(StoreUnusableError):
         Store.open(closed)
     assert version(closed) == known + 1
@@ -98,16 +100,16 @@ def test_the_steps_before_one_that_fails_are_kept(closed: Path, monkeypatch: pyt
 
 def test_a_newer_store_names_both_versions(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "STEPS", (*schema.STEPS, MORE))
+        patch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, MORE))
         Store.open(closed).close()
-    known = len(schema.STEPS)
+    known = len(schema.MIGRATIONS)
     with pytest.raises(StoreVersionError, match=f"has version {known + 1}; this gamcli knows {known}"):
         Store.open(closed)
 
 
 def filled_as_step_1(path: Path) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
-    for statement in schema.STEPS[0].split(";\n"):
+    for statement in schema.MIGRATIONS[0].split(";\n"):
         connection.execute(statement)
     connection.executescript(
         f"""
@@ -138,7 +140,7 @@ OLD_ENTRIES = 2 * CHUNK + 1
 def filled_as_step_2(path: Path) -> None:
     filled_as_step_1(path)
     connection = sqlite3.connect(path, isolation_level=None)
-    for statement in schema.STEPS[1].split(";\n"):
+    for statement in schema.MIGRATIONS[1].split(";\n"):
         connection.execute(statement)
     connection.execute("PRAGMA user_version = 2")
     connection.execute("INSERT INTO migration VALUES (2, 0)")
@@ -150,13 +152,13 @@ def test_the_audit_log_of_an_earlier_version_is_chained(tmp_path: Path, filled: 
     path = tmp_path / "old.db"
     filled(path)
     with Store.open(path) as store, store.writing() as tx:
-        assert audit.verified(tx) == audit.head(tx)
-        entries = list(audit.each(tx))
+        assert audit.verify(tx) == audit.load_head(tx)
+        entries = list(audit.search(tx))
         assert [entry.seq for entry in entries] == list(range(1, OLD_ENTRIES + 1))
         assert (entries[-1].actor, entries[-1].target) == ("ana@desk", "zoë")
         assert {entry.details for entry in entries} == {'{"guid":"z","roles":[null,"a b: ñ,"]}'}
         audit.add(tx, "2026-03-02T12:00:00Z", "ana@desk", "user.delete", "zoë", "{}")
-        assert audit.verified(tx, entries[0].hash).seq == OLD_ENTRIES + 1
+        assert audit.verify(tx, entries[0].hash).seq == OLD_ENTRIES + 1
 
 
 def test_details_that_are_no_json_are_chained_as_they_are(tmp_path: Path) -> None:
@@ -166,25 +168,28 @@ def test_details_that_are_no_json_are_chained_as_they_are(tmp_path: Path) -> Non
     connection.execute("UPDATE audit SET details = '{ what' WHERE seq = 2")
     connection.close()
     with Store.open(path) as store, store.reading() as tx:
-        assert audit.verified(tx).seq == OLD_ENTRIES
-        assert [entry.details for entry in audit.each(tx)][1] == "{ what"
+        assert audit.verify(tx).seq == OLD_ENTRIES
+        assert [entry.details for entry in audit.search(tx)][1] == "{ what"
 
 
 def test_a_filled_store_of_the_first_step_keeps_everything(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     filled_as_step_1(path)
     with Store.open(path) as store, store.writing() as tx:
-        one, two, three = keys.each(tx, KeyFilter(sort="id"))
+        one, two, three = keys.search(tx, KeyFilter(sort="id"))
         assert (one.user_guid, one.client_id, one.scopes, one.digest) == ("ana", "gate", ("a", "b"), b"\1")
         assert (one.label, one.end, one.reason, one.managed_by) == ("one", "replaced", "why", "m")
         assert (two.user_guid, two.client_id, two.user, two.app) == ("ana", "gate", "ana", "gate")
         assert (three.user_guid, three.client_id) == ("zoe", "portal")
-        assert keys.current(tx, "ana", "gate") == two
-        assert (users.carries(tx, "Area"), [app.grants for app in apps.each(tx, AppFilter())]) == (True, [3, 3])
+        assert keys.find_current(tx, "ana", "gate") == two
+        assert (users.is_attribute_used(tx, "Area"), [app.grants for app in apps.search(tx, AppFilter())]) == (
+            True,
+            [3, 3],
+        )
         users.delete(tx, "ana")
-        assert [key.id for key in keys.each(tx, KeyFilter())] == ["K3333333"]
+        assert [key.id for key in keys.search(tx, KeyFilter())] == ["K3333333"]
         apps.delete(tx, "portal")
-        assert list(keys.each(tx, KeyFilter())) == []
+        assert list(keys.search(tx, KeyFilter())) == []
     assert ask(path, "SELECT * FROM token_floor") == []
     assert ask(path, "PRAGMA foreign_key_check") == []
 
@@ -196,7 +201,7 @@ def test_passwords_of_earlier_versions_are_known_to_be_set(tmp_path: Path) -> No
     connection.execute("UPDATE user SET password_hash = 'scrypt' WHERE guid = 'ana'")
     connection.close()
     with Store.open(path) as store, store.reading() as tx:
-        ana, zoe = users.named(tx, "ana"), users.named(tx, "zoe")
+        ana, zoe = users.get(tx, "ana"), users.get(tx, "zoe")
     assert (ana.password_set_at, ana.password_must_change, ana.password_expires_at) == (ana.updated_at, False, None)
     assert zoe.password_set_at is None
 
@@ -215,7 +220,7 @@ def test_long_lists_of_keys_come_in_the_order_of_an_index(store: Store, wanted: 
     asked: list[str] = []
     store._connection.set_trace_callback(asked.append)  # noqa: SLF001 - the statement as it is asked
     with store.reading() as tx:
-        assert list(keys.each(tx, wanted)) == []
+        assert list(keys.search(tx, wanted)) == []
         plan = [str(row[3]) for row in tx.each(f"EXPLAIN QUERY PLAN {asked[1]}")]
     assert f"USING INDEX {index}" in plan[0]
     assert not any("TEMP B-TREE" in step for step in plan), plan

@@ -8,7 +8,7 @@ import pytest
 from gamcli.model import App, Key, Token, User
 from gamcli.model.sessions import InitialProperty, RefreshToken, Session
 from gamcli.store import Store, Transaction, apps, sessions, tokens, users
-from gamcli.store.tokens import Carried
+from gamcli.store.tokens import TokenGrant
 
 DAY = timedelta(days=1)
 
@@ -35,7 +35,7 @@ def begun(peopled: Store, session: Session, refresh_token: RefreshToken, now: da
     with peopled.writing() as tx:
         sessions.add(tx, session)
         sessions.add_refresh_token(tx, refresh_token)
-        tokens.add(tx, 9, b"a" * 32, now, session, Carried("gam_user_data", None, session.id))
+        tokens.add(tx, 9, b"a" * 32, now, session, TokenGrant("gam_user_data", None, session.id))
     return peopled
 
 
@@ -73,9 +73,9 @@ def test_the_tokens_of_a_session_know_it_and_what_came_with_the_login(begun: Sto
 def test_a_refresh_token_is_spent_and_a_session_ends_once(begun: Store, now: datetime) -> None:
     with begun.writing() as tx:
         kept, _ = sessions.find(tx, 7, 1) or pytest.fail("it was kept")
-        sessions.spend(tx, kept, now)
-        sessions.end(tx, 7, now)
-        sessions.end(tx, 7, now + DAY)
+        sessions.mark_used(tx, kept, now)
+        sessions.revoke(tx, 7, now)
+        sessions.revoke(tx, 7, now + DAY)
         assert sessions.find(tx, 7, 1) == (
             replace(kept, used_at=now),
             replace((sessions.find(tx, 7, 1) or pytest.fail("it was kept"))[1], revoked_at=now),
@@ -92,7 +92,7 @@ def test_a_new_password_ends_the_logins_of_its_user_alone(
         for number, other in ((8, {"key": key.id}), (9, {"user_guid": "bob"})):
             sessions.add(tx, replace(session, id=number, **other))  # type: ignore[arg-type]
             sessions.add_refresh_token(tx, replace(refresh_token, session=number))
-        sessions.end_logins(tx, session.user_guid, now)
+        sessions.revoke_password_sessions(tx, session.user_guid, now)
         assert [revoked_at(tx, number) for number in (7, 8, 9)] == [now, None, None]
 
 
@@ -135,8 +135,8 @@ def test_sessions_count_up(begun: Store) -> None:
 def test_a_hash_is_renewed_unless_it_changed(peopled: Store, ana: User) -> None:
     with peopled.writing() as tx:
         users.save(tx, replace(ana, password_hash="one"))
-        users.rehash(tx, ana.guid, "one", "two")
-        users.rehash(tx, ana.guid, "one", "three")
-        found = users.with_guid(tx, ana.guid)
+        users.replace_password_hash(tx, ana.guid, "one", "two")
+        users.replace_password_hash(tx, ana.guid, "one", "three")
+        found = users.find_by_guid(tx, ana.guid)
     assert found is not None
     assert found.password_hash == "two"

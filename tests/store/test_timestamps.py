@@ -7,22 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gamcli.errors import StoreUnusableError
-from gamcli.store.timestamps import LAST, instant, instant_or_none, micros, micros_or_none
+from gamcli.store.timestamps import LATEST, from_micros, from_micros_or_none, to_micros, to_micros_or_none
 
 
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_an_instant_is_kept_to_the_microsecond(at: datetime) -> None:
-    assert instant(micros(at)) == at
-    assert instant_or_none(micros_or_none(at)) == at
+    assert from_micros(to_micros(at)) == at
+    assert from_micros_or_none(to_micros_or_none(at)) == at
 
 
 def test_no_instant_is_kept_as_null() -> None:
-    assert micros_or_none(None) is None
-    assert instant_or_none(None) is None
+    assert to_micros_or_none(None) is None
+    assert from_micros_or_none(None) is None
 
 
-@pytest.mark.parametrize("stored", [(1 << 63) - 1, -(1 << 63), micros(LAST) + 1])
+@pytest.mark.parametrize("stored", [(1 << 63) - 1, -(1 << 63), to_micros(LATEST) + 1])
 def test_an_instant_that_no_calendar_has_is_damage(stored: int) -> None:
     with pytest.raises(StoreUnusableError, match="no calendar has the instant") as caught:
-        instant(stored)
+        from_micros(stored)
     assert caught.value.hint == "gamcli store check"

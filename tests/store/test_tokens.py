@@ -8,14 +8,14 @@ import pytest
 from gamcli.errors import UsageError
 from gamcli.model import MAX_ROW, App, Key, Token, User, format_token_id
 from gamcli.store import Store, Transaction, apps, keys, tokens, users
-from gamcli.store.timestamps import instant, micros
-from gamcli.store.tokens import Carried, TokenFilter
+from gamcli.store.timestamps import from_micros, to_micros
+from gamcli.store.tokens import TokenFilter, TokenGrant
 
 HOUR = timedelta(hours=1)
 
 
 def add(tx: Transaction, row: int, key: Key, at: datetime, expires_at: datetime | None = None) -> None:
-    tokens.add(tx, row, bytes([row % 256]) * 32, at, key, Carried("+".join(key.scopes), expires_at))
+    tokens.add(tx, row, bytes([row % 256]) * 32, at, key, TokenGrant("+".join(key.scopes), expires_at))
 
 
 @pytest.fixture
@@ -66,9 +66,9 @@ def test_rows_count_up_with_the_microseconds_and_never_back(peopled: Store, key:
     rows = []
     for at in (now, now, now - HOUR, now + HOUR):
         with peopled.writing() as tx:
-            rows.append(tokens.next_row(tx, at))
+            rows.append(tokens.next_id(tx, at))
             add(tx, rows[-1], key, at)
-    assert rows == [micros(now), micros(now) + 1, micros(now) + 2, micros(now + HOUR)]
+    assert rows == [to_micros(now), to_micros(now) + 1, to_micros(now) + 2, to_micros(now + HOUR)]
     assert [format_token_id(row) for row in rows] == sorted(format_token_id(row) for row in rows)
 
 
@@ -84,14 +84,14 @@ def test_a_revoked_token_keeps_its_first_end(issued: Store, now: datetime) -> No
 
 def test_a_token_ends_with_its_key(issued: Store, key: Key, now: datetime) -> None:
     with issued.writing() as tx:
-        keys.end(tx, key.id, "revoked", now + timedelta(minutes=1), None)
+        keys.record_end(tx, key.id, "revoked", now + timedelta(minutes=1), None)
     assert status(issued, now) == "revoked"
     assert status(issued, now + timedelta(minutes=1)) == "revoked"
 
 
 def test_a_token_ends_when_its_key_retires(issued: Store, now: datetime) -> None:
     with issued.writing() as tx:
-        tx.run("UPDATE key SET retires_at = ?", micros(now + timedelta(minutes=1)))
+        tx.run("UPDATE key SET retires_at = ?", to_micros(now + timedelta(minutes=1)))
     assert status(issued, now) == "active"
     assert status(issued, now + timedelta(minutes=1)) == "revoked"
 
@@ -106,7 +106,7 @@ def test_a_token_is_gone_with_what_it_stands_on(issued: Store, key: Key, gone: s
         else:
             apps.delete(tx, key.client_id)
         assert tokens.find(tx, 7) is None
-        assert list(tokens.each(tx, TokenFilter())) == []
+        assert list(tokens.search(tx, TokenFilter())) == []
 
 
 def test_a_newer_token_supersedes_the_earlier_ones_of_its_pair(issued: Store, key: Key, now: datetime) -> None:
@@ -121,7 +121,7 @@ def test_a_newer_token_supersedes_the_earlier_ones_of_its_pair(issued: Store, ke
 def test_a_superseded_token_is_inactive_even_when_the_clock_was_set_back(
     issued: Store, key: Key, now: datetime
 ) -> None:
-    ahead = micros(now + HOUR)
+    ahead = to_micros(now + HOUR)
     with issued.writing() as tx:
         add(tx, ahead, key, now)
         add(tx, ahead + 1, key, now)
@@ -179,14 +179,14 @@ def three(issued: Store, key: Key, ana: User, portal: App, now: datetime) -> Sto
 )
 def test_a_list_shows_the_tokens_that_match_in_order(three: Store, wanted: TokenFilter, rows: list[int]) -> None:
     with three.reading() as tx:
-        listed = [token.row for token in tokens.each(tx, wanted)]
+        listed = [token.row for token in tokens.search(tx, wanted)]
     assert listed == rows
 
 
 def test_a_list_is_not_sorted_by_what_is_not_a_field(three: Store) -> None:
     with three.reading() as tx, pytest.raises(UsageError, match="cannot sort by 'digest'"):
-        tokens.each(tx, TokenFilter(sort="digest"))
+        tokens.search(tx, TokenFilter(sort="digest"))
 
 
 def test_the_row_of_a_token_reports_when_it_was_issued(now: datetime) -> None:
-    assert instant(micros(now)) == now
+    assert from_micros(to_micros(now)) == now

@@ -54,24 +54,24 @@ def three(store: Store, ana: User) -> Store:
 
 
 def names(tx: Transaction, wanted: UserFilter) -> list[str]:
-    return [user.name for user in users.each(tx, wanted)]
+    return [user.name for user in users.search(tx, wanted)]
 
 
 @given(USERS, USERS)
 def test_a_user_comes_back_as_kept(trial: Trial, user: User, after: User) -> None:
     with trial() as tx:
         users.add(tx, user)
-        assert users.with_guid(tx, user.guid) == user
+        assert users.find_by_guid(tx, user.guid) == user
         after = replace(after, guid=user.guid)
         users.save(tx, after)
-        assert list(users.each(tx, UserFilter())) == [after]
-        assert users.named(tx, after.name) == after
+        assert list(users.search(tx, UserFilter())) == [after]
+        assert users.get(tx, after.name) == after
 
 
 @pytest.mark.parametrize("name", ["Ana", "ANA", "ana@x.org", "Ana@X.org", "6F1B4A52-0d0e-4b5e-9c1f-0a1b2c3d4e5f"])
 def test_a_user_is_found_by_name_email_and_guid(peopled: Store, ana: User, name: str) -> None:
     with peopled.reading() as tx:
-        assert users.find(tx, name) == users.named(tx, name) == ana
+        assert users.find(tx, name) == users.get(tx, name) == ana
 
 
 @pytest.mark.parametrize("name", ["", "an", "x.org", "%", "6f1b4a52"])
@@ -79,7 +79,7 @@ def test_another_name_finds_nobody(peopled: Store, name: str) -> None:
     with peopled.reading() as tx:
         assert users.find(tx, name) is None
         with pytest.raises(NotFoundError) as caught:
-            users.named(tx, name)
+            users.get(tx, name)
     assert (caught.value.message, caught.value.hint) == (f"no user named '{name}'", "gamcli user list")
 
 
@@ -145,18 +145,23 @@ def test_a_list_is_sorted_by_each_field_in_both_directions(three: Store, sort: s
 
 def test_a_list_is_not_sorted_by_what_is_not_a_field(three: Store) -> None:
     with three.reading() as tx, pytest.raises(UsageError, match="cannot sort by 'password_hash'"):
-        users.each(tx, UserFilter(sort="password_hash"))
+        users.search(tx, UserFilter(sort="password_hash"))
 
 
 def test_who_carries_an_attribute_is_known(peopled: Store, ana: User) -> None:
     with peopled.writing() as tx:
-        assert not users.carries(tx, "Area")
+        assert not users.is_attribute_used(tx, "Area")
         users.save(tx, replace(ana, attributes={"Area": "north", "zone": []}))
-        assert [users.carries(tx, name) for name in ("Area", "zone", "area", "")] == [True, True, False, False]
+        assert [users.is_attribute_used(tx, name) for name in ("Area", "zone", "area", "")] == [
+            True,
+            True,
+            False,
+            False,
+        ]
         users.save(tx, replace(ana, attributes={"zone": []}))
-        assert [users.carries(tx, name) for name in ("Area", "zone")] == [False, True]
+        assert [users.is_attribute_used(tx, name) for name in ("Area", "zone")] == [False, True]
         users.delete(tx, ana.guid)
-        assert not users.carries(tx, "zone")
+        assert not users.is_attribute_used(tx, "zone")
 
 
 def test_a_deleted_user_is_gone(three: Store) -> None:
@@ -168,18 +173,18 @@ def test_a_deleted_user_is_gone(three: Store) -> None:
 def test_users_are_found_by_many_texts_at_once(peopled: Store, ana: User) -> None:
     with peopled.reading() as tx:
         for text in ("ANA", "Ana@X.org", ana.guid.upper()):
-            assert list(users.called(tx, [text, "bob", "bob@x.org"])) == [ana]
-        assert {each.guid for each in users.called(tx, ["ana", ana.email])} == {ana.guid}
-        assert list(users.called(tx, [f"user{number}" for number in range(600)])) == []
+            assert list(users.find_by_names(tx, [text, "bob", "bob@x.org"])) == [ana]
+        assert {each.guid for each in users.find_by_names(tx, ["ana", ana.email])} == {ana.guid}
+        assert list(users.find_by_names(tx, [f"user{number}" for number in range(600)])) == []
 
 
 def test_those_whom_a_manifest_manages_are_found(three: Store) -> None:
     with three.writing() as tx:
-        bob = users.named(tx, "bob")
+        bob = users.get(tx, "bob")
         users.save(tx, replace(bob, managed_by="a.toml"))
-        assert [each.name for each in users.managed(tx, ["a.toml", "b.toml"])] == ["bob"]
-        assert list(users.managed(tx, ["b.toml"])) == []
-        assert list(users.managed(tx, [])) == []
+        assert [each.name for each in users.find_managed(tx, ["a.toml", "b.toml"])] == ["bob"]
+        assert list(users.find_managed(tx, ["b.toml"])) == []
+        assert list(users.find_managed(tx, [])) == []
 
 
 def test_an_email_that_is_released_may_be_taken(peopled: Store, ana: User) -> None:
@@ -187,4 +192,4 @@ def test_an_email_that_is_released_may_be_taken(peopled: Store, ana: User) -> No
         users.release_emails(tx, [ana.guid])
         users.add(tx, replace(ana, guid="b", name="bob"))
         users.save(tx, replace(ana, email="new@x.org"))
-        assert [users.named(tx, email).name for email in ("new@x.org", ana.email)] == [ana.name, "bob"]
+        assert [users.get(tx, email).name for email in ("new@x.org", ana.email)] == [ana.name, "bob"]

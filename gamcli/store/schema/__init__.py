@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x67616D63
 """Marks the file as a store of gamcli ("gamc"), see PRAGMA application_id."""
 
-STEPS = (step1.SQL, step2.SQL, step3.SQL)
+MIGRATIONS = (step1.SQL, step2.SQL, step3.SQL)
 """The steps of the schema, a file each; a released one never changes (`store.schema` has their history)."""
 
-AFTER = {3: step3.chain_trail}
+PYTHON_STEPS = {3: step3.hash_existing_entries}
 """What SQL alone cannot do, by version: runs behind the SQL of the step."""
 
 
-def take(version: int, step: str, tx: "Transaction") -> None:
+def apply_migration(version: int, step: str, tx: "Transaction") -> None:
     """Take the step to that version, within a transaction."""
     for statement in step.split(";\n"):
         tx.run(statement)
-    if version in AFTER:
-        AFTER[version](tx)
+    if version in PYTHON_STEPS:
+        PYTHON_STEPS[version](tx)

@@ -3,7 +3,7 @@
 import json
 from typing import TYPE_CHECKING, Any
 
-from gamcli.store.hash_chain import digest
+from gamcli.store.hash_chain import hash_entry
 
 if TYPE_CHECKING:
     from gamcli.store.sqlite.database import Transaction
@@ -49,7 +49,7 @@ ALTER TABLE user ADD COLUMN password_expires_at INTEGER;
 CHUNK = 1000
 
 
-def chain_trail(tx: "Transaction") -> None:
+def hash_existing_entries(tx: "Transaction") -> None:
     """Give the entries of earlier versions their hashes; their details lose the blanks between what they say."""
     last, before = 0, ""
     while True:
@@ -63,13 +63,13 @@ def chain_trail(tx: "Transaction") -> None:
             return
         kept: list[tuple[str, str, int]] = []
         for row in rows:
-            last, details = row[0], _without_blanks(row[5])
-            before = digest(before, (*row[:5], details))
+            last, details = row[0], _compact_json(row[5])
+            before = hash_entry(before, (*row[:5], details))
             kept.append((details, before, last))
         tx.run_many("UPDATE audit SET details = ?, hash = ? WHERE seq = ?", kept)
 
 
-def _without_blanks(details: str) -> str:
+def _compact_json(details: str) -> str:
     """Return the JSON text without blanks between what it says; one that is no JSON stays, and is in the chain too."""
     try:
         return json.dumps(json.loads(details), ensure_ascii=False, separators=(",", ":"))

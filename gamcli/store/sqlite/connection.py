@@ -4,13 +4,13 @@ import sqlite3
 from pathlib import Path
 
 from gamcli.errors import StoreVersionError
-from gamcli.store.sqlite.errors import told
+from gamcli.store.sqlite.errors import translate_error
 
 OLDEST_SQLITE = (3, 37, 0)
 """STRICT tables came with 3.37 (2021)."""
 
 
-def connect(path: Path, patience: float) -> sqlite3.Connection:
+def connect(path: Path, timeout: float) -> sqlite3.Connection:
     """Return a connection to the file, for threads that take turns; raises a StoreError."""
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise StoreVersionError(
@@ -18,6 +18,6 @@ def connect(path: Path, patience: float) -> sqlite3.Connection:
             "use a Python that brings a newer SQLite",
         )
     try:
-        return sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
+        return sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
-        raise told(error, path) from error
+        raise translate_error(error, path) from error

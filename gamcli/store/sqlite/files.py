@@ -8,7 +8,7 @@ from pathlib import Path
 from gamcli.errors import StoreUnusableError
 
 
-def identity(path: Path) -> tuple[int, int] | None:
+def file_identity(path: Path) -> tuple[int, int] | None:
     """Return what tells the file at `path` from every other one, None when there is none."""
     try:
         found = os.stat(path)  # noqa: PTH116 - for every request: half the time of Path.stat
@@ -17,17 +17,17 @@ def identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def holds_something(path: Path) -> bool:
+def store_exists(path: Path) -> bool:
     """Say whether there is a file at `path` that is not empty; raises StoreUnusableError when nobody can trust that."""
-    require_no_planted_link(path)
-    require_no_folder(path)
+    require_trusted_path(path)
+    require_not_directory(path)
     try:
         return path.is_file() and path.stat().st_size > 0
     except OSError as error:
         raise StoreUnusableError(f"the store {path} cannot be reached: {error.strerror}", "--store PATH") from error
 
 
-def require_no_folder(path: Path) -> None:
+def require_not_directory(path: Path) -> None:
     """Raise StoreUnusableError when there is a folder at `path`: a store is a file in one."""
     try:
         is_folder = path.is_dir()
@@ -37,7 +37,7 @@ def require_no_folder(path: Path) -> None:
         raise StoreUnusableError(f"{path} is a folder, a store is a file in one", f"--store {path / 'store.db'}")
 
 
-def make_folder(path: Path) -> None:
+def make_directory(path: Path) -> None:
     """Make `path` and what is missing above it, each for its owner alone."""
     missing = [each for each in (path, *path.parents) if not each.exists()]
     for each in reversed(missing):
@@ -55,11 +55,11 @@ def set_mode(path: Path, mode: int) -> None:
         os.close(descriptor)
 
 
-MOST_LINKS = 40
+MAX_LINKS = 40
 """Where the system gives up too (Linux: MAXSYMLINKS)."""
 
 
-def require_no_planted_link(path: Path) -> None:
+def require_trusted_path(path: Path) -> None:
     """Raise StoreUnusableError when the way to `path` leads through a link that another user could have put there."""
     for link, owner in _links(path):
         folder = os.stat(link.parent)  # noqa: PTH116 - as the next
@@ -80,7 +80,7 @@ def _links(path: Path) -> Iterator[tuple[Path, int]]:
     """Yield each link that `path` leads through, and its owner."""
     path = path.absolute()
     here, ahead, met = Path(path.anchor), [*reversed(path.parts[1:])], 0
-    while ahead and met < MOST_LINKS:
+    while ahead and met < MAX_LINKS:
         here, part = here.parent if ahead[-1] == ".." else here / ahead[-1], ahead.pop()
         try:
             found = os.lstat(here)

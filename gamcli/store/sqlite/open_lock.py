@@ -18,7 +18,7 @@ try:
 except ImportError:  # Windows lets nobody replace a file that is open
     fcntl = None  # type: ignore[assignment]
 
-PAUSE = 0.01
+RETRY_SECONDS = 0.01
 """Seconds between two looks at a lock that somebody else holds."""
 
 LOCK_BYTES = (0x40000000, 512)
@@ -26,27 +26,27 @@ LOCK_BYTES = (0x40000000, 512)
 
 
 @contextmanager
-def opening(path: Path, patience: float) -> Iterator[None]:
+def lock_for_opening(path: Path, timeout: float) -> Iterator[None]:
     """Open the store at `path` within the `with`: nobody replaces it meanwhile."""
-    with _locked(path, alone=False, patience=patience):
+    with _locked(path, exclusive=False, timeout=timeout):
         yield
 
 
 @contextmanager
-def replacing(path: Path, patience: float) -> Iterator[None]:
+def lock_for_replacing(path: Path, timeout: float) -> Iterator[None]:
     """Replace the store at `path` within the `with`: nobody opens it meanwhile. Raises StoreBusyError."""
-    with _locked(path, alone=True, patience=patience):
+    with _locked(path, exclusive=True, timeout=timeout):
         yield
 
 
 @contextmanager
-def _locked(path: Path, *, alone: bool, patience: float) -> Iterator[None]:
+def _locked(path: Path, *, exclusive: bool, timeout: float) -> Iterator[None]:
     descriptor = -1
     with suppress(OSError):
         descriptor = os.open(os.path.dirname(os.path.realpath(path)), os.O_RDONLY)  # noqa: PTH120 - at every start
     try:
         if fcntl is not None and descriptor >= 0:
-            _wait(path, descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH, monotonic() + patience)
+            _wait(path, descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH, monotonic() + timeout)
         yield
     finally:
         if descriptor >= 0:
@@ -59,20 +59,20 @@ def _wait(path: Path, descriptor: int, kind: int, end: float) -> None:
             fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError as error:
             if monotonic() >= end:
-                raise busy(path) from error
-            sleep(PAUSE)
+                raise busy_error(path) from error
+            sleep(RETRY_SECONDS)
         except OSError:  # a file system without locks
             return
         else:
             return
 
 
-def busy(path: Path) -> StoreBusyError:
+def busy_error(path: Path) -> StoreBusyError:
     """Return the error that tells that others work on the store."""
     return StoreBusyError(f"the store {path} is in use by another process", "stop what runs on it, then try again")
 
 
-def in_use(path: Path) -> bool:
+def is_in_use(path: Path) -> bool:
     """Say whether another process has the store open; this one must not."""
     if fcntl is None or not path.exists():
         return False

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 @contextmanager
-def at(path: Path, patience: float = 0.0) -> Iterator[sqlite3.Connection]:
+def open_readonly(path: Path, timeout: float = 0.0) -> Iterator[sqlite3.Connection]:
     """
     Open the store at `path` to read it; it must be there. Raises sqlite3.Error.
 
@@ -17,7 +17,7 @@ def at(path: Path, patience: float = 0.0) -> Iterator[sqlite3.Connection]:
     path = path.resolve()  # beside the file, not beside a link to it
     alone = os.access(path, os.W_OK) and not Path(f"{path}-wal").exists()
     mode = "rw" if alone else "ro"
-    connection = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=patience, isolation_level=None)
+    connection = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=timeout, isolation_level=None)
     try:
         connection.execute("PRAGMA query_only = ON")
         yield connection

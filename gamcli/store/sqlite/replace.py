@@ -12,37 +12,37 @@ from pathlib import Path
 
 from gamcli.errors import FailedError, StoreUnusableError
 from gamcli.store.sqlite import backups, open_lock
-from gamcli.store.sqlite.errors import is_busy, told
+from gamcli.store.sqlite.errors import is_busy, translate_error
 
-PATIENCE = 5.0
+TIMEOUT = 5.0
 """How many seconds it waits for those who are just opening the store."""
 
-DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+DAMAGE_ERRORS = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 
 def require_unused(path: Path) -> None:
     """Raise StoreBusyError when another process has the store open."""
     try:
-        if open_lock.in_use(path):
-            raise open_lock.busy(path)
+        if open_lock.is_in_use(path):
+            raise open_lock.busy_error(path)
     except OSError as error:
         raise StoreUnusableError(f"the store {path} cannot be replaced: {error.strerror}", "check its mode") from error
 
 
-def replace(path: Path, new: Path, kept: Path) -> bool:
+def replace_store(path: Path, new: Path, backup: Path) -> bool:
     """
     Put `new` in the place of the store at `path`, which lies at `kept` from then on; False when nothing was there.
 
     Raises StoreBusyError, with nothing changed, when another process works on it.
     """
-    with open_lock.replacing(path, PATIENCE):
+    with open_lock.lock_for_replacing(path, TIMEOUT):
         require_unused(path)
         there = path.exists()
         try:
             if there:
-                _merge_log(path)
-                _keep(path, kept)
-            _put_aside(path, kept)
+                _merge_wal(path)
+                _keep_copy(path, backup)
+            _move_sidecars_aside(path, backup)
             new.replace(path)
             backups.sync(path.parent)
         except OSError as error:
@@ -50,17 +50,17 @@ def replace(path: Path, new: Path, kept: Path) -> bool:
     return there
 
 
-def _merge_log(path: Path) -> None:
+def _merge_wal(path: Path) -> None:
     """Put the log of a store into its file, so that this is all of it; of a damaged one both are kept as they are."""
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     except sqlite3.Error as error:
-        if is_busy(error) or not getattr(error, "sqlite_errorname", "").startswith(DAMAGED):
-            raise told(error, path) from error
+        if is_busy(error) or not getattr(error, "sqlite_errorname", "").startswith(DAMAGE_ERRORS):
+            raise translate_error(error, path) from error
 
 
-def _keep(path: Path, kept: Path) -> None:
+def _keep_copy(path: Path, kept: Path) -> None:
     """Give a store a second name; where files have but one, copy it."""
     try:
         os.link(path, kept)
@@ -72,9 +72,9 @@ def _keep(path: Path, kept: Path) -> None:
         backups.sync(kept)
 
 
-def _put_aside(path: Path, kept: Path) -> None:
+def _move_sidecars_aside(path: Path, kept: Path) -> None:
     """Take away what SQLite would read as part of the new file."""
-    for end in backups.BESIDE:
+    for end in backups.SIDECAR_SUFFIXES:
         with suppress(FileNotFoundError):
             Path(f"{path}{end}").rename(f"{kept}{end}")
 
@@ -85,8 +85,11 @@ def compact(path: Path) -> None:
 
     Raises StoreBusyError when others write, or read for so long that the log cannot be emptied.
     """
-    with backups.told_of(path), closing(sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)) as connection:
+    with (
+        backups.translate_errors(path),
+        closing(sqlite3.connect(path, timeout=TIMEOUT, isolation_level=None)) as connection,
+    ):
         connection.execute("VACUUM")
         (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     if busy:
-        raise open_lock.busy(path)
+        raise open_lock.busy_error(path)

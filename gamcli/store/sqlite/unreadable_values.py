@@ -4,15 +4,15 @@ import sqlite3
 from collections import deque
 from collections.abc import Iterator
 
-from gamcli.store.timestamps import LAST, micros
+from gamcli.store.timestamps import LATEST, to_micros
 
-INSTANTS = ("at", "since", "until")
+TIMESTAMP_SUFFIXES = ("at", "since", "until")
 """How the names of columns end that hold instants."""
 
-BEYOND = f"NOT BETWEEN 0 AND {micros(LAST)}"
+OUT_OF_RANGE = f"NOT BETWEEN 0 AND {to_micros(LATEST)}"
 
 
-def unreadable(connection: sqlite3.Connection) -> Iterator[str]:
+def find_unreadable(connection: sqlite3.Connection) -> Iterator[str]:
     """Yield what is wrong with the values of each table of a store."""
     tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
     for (table,) in tables.fetchall():
@@ -20,8 +20,10 @@ def unreadable(connection: sqlite3.Connection) -> Iterator[str]:
         texts = [name for name, kind in columns if kind == "TEXT"]
         if texts and not _is_text(connection, f'SELECT {", ".join(map(_quoted, texts))} FROM "{table}"'):
             yield f"a text in {table} is not UTF-8"
-        instants = [name for name, kind in columns if kind == "INTEGER" and name.rpartition("_")[2] in INSTANTS]
-        beyond = " OR ".join(f"{_quoted(name)} {BEYOND}" for name in instants)
+        instants = [
+            name for name, kind in columns if kind == "INTEGER" and name.rpartition("_")[2] in TIMESTAMP_SUFFIXES
+        ]
+        beyond = " OR ".join(f"{_quoted(name)} {OUT_OF_RANGE}" for name in instants)
         if beyond and connection.execute(f'SELECT 1 FROM "{table}" WHERE {beyond} LIMIT 1').fetchone():
             yield f"an instant in {table} is in no calendar"
 

@@ -467,7 +467,7 @@ def test_healthz_looks_at_the_tokens_too(gam: Gam) -> None:
 def test_a_busy_store_is_503(gam: Gam, form: dict[str, str], tmp_path: Path) -> None:
     body = urlencode(form).encode()
     request = Request("POST", TOKEN_PATH, fields={**lowered(FORM), "content-length": str(len(body))}, body=body)
-    with Store.open(tmp_path / "gam.db", patience=0) as store:
+    with Store.open(tmp_path / "gam.db", timeout=0) as store:
         with gam.store.writing():
             answer = routes.respond(replace(gam, store=store), request)
         assert refused(answer.response) == ("503", 503)

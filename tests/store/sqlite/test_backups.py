@@ -41,7 +41,7 @@ def beside(path: Path) -> set[str]:
 
 
 def test_a_copy_holds_all_that_the_store_holds(peopled: Store, tmp_path: Path) -> None:
-    with backups.becoming(tmp_path / "copy.db") as part:
+    with backups.create_atomically(tmp_path / "copy.db") as part:
         counts = backups.copy(peopled.path, part)
     assert (counts["user"], counts["key"]) == (1, 1)
     assert rows(tmp_path / "copy.db") == rows(peopled.path)
@@ -58,11 +58,11 @@ def test_a_copy_ends_and_is_of_one_moment_while_another_process_writes(gam: obje
     with subprocess.Popen([sys.executable, "-c", WRITER, str(long)], stdout=subprocess.PIPE) as writer:
         assert writer.stdout is not None
         writer.stdout.readline()
-        with backups.becoming(tmp_path / "copy.db") as part:
+        with backups.create_atomically(tmp_path / "copy.db") as part:
             backups.copy(long, part, note)
         writer.kill()
     pages = (tmp_path / "copy.db").stat().st_size // 4096
-    assert len(steps) == -(-pages // backups.STEP_PAGES)
+    assert len(steps) == -(-pages // backups.PAGES_PER_STEP)
     assert len(steps) > 1
     with closing(sqlite3.connect(tmp_path / "copy.db")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -71,9 +71,9 @@ def test_a_copy_ends_and_is_of_one_moment_while_another_process_writes(gam: obje
 def test_a_file_that_is_there_stays_unless_it_may_be_replaced(peopled: Store, tmp_path: Path) -> None:
     target = tmp_path / "copy.db"
     target.write_text("mine", encoding="utf-8")
-    with pytest.raises(ConflictError, match="is there already"), backups.becoming(target):
+    with pytest.raises(ConflictError, match="is there already"), backups.create_atomically(target):
         pass
-    with backups.becoming(target, over=True) as part:
+    with backups.create_atomically(target, overwrite=True) as part:
         backups.copy(peopled.path, part)
         assert target.read_text(encoding="utf-8") == "mine"
     assert rows(target) == rows(peopled.path)
@@ -81,29 +81,32 @@ def test_a_file_that_is_there_stays_unless_it_may_be_replaced(peopled: Store, tm
 
 def test_one_who_was_faster_is_not_overwritten(tmp_path: Path) -> None:
     target = tmp_path / "copy.db"
-    with pytest.raises(ConflictError), backups.becoming(target):
+    with pytest.raises(ConflictError), backups.create_atomically(target):
         target.write_text("mine", encoding="utf-8")
     assert target.read_text(encoding="utf-8") == "mine"
     assert beside(target) == {"copy.db"}
 
 
-@pytest.mark.parametrize("end", backups.BESIDE)
+@pytest.mark.parametrize("end", backups.SIDECAR_SUFFIXES)
 def test_no_copy_is_put_next_to_a_log_that_is_not_its_own(tmp_path: Path, end: str) -> None:
     (tmp_path / f"copy.db{end}").touch()
-    with pytest.raises(ConflictError, match="part of the copy"), backups.becoming(tmp_path / "copy.db", over=True):
+    with (
+        pytest.raises(ConflictError, match="part of the copy"),
+        backups.create_atomically(tmp_path / "copy.db", overwrite=True),
+    ):
         pass
 
 
 def test_what_goes_wrong_leaves_nothing_behind(store: Store, tmp_path: Path) -> None:
     store.close()
     store.path.write_bytes(b"x" * 5000)
-    with pytest.raises(StoreUnusableError), backups.becoming(tmp_path / "copy.db") as part:
+    with pytest.raises(StoreUnusableError), backups.create_atomically(tmp_path / "copy.db") as part:
         backups.copy(store.path, part)
     assert beside(tmp_path / "copy.db") == {"gam"}
 
 
 def test_a_folder_that_is_not_there_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(FailedError, match="No such file"), backups.becoming(tmp_path / "no" / "copy.db"):
+    with pytest.raises(FailedError, match="No such file"), backups.create_atomically(tmp_path / "no" / "copy.db"):
         pass
 
 
@@ -115,7 +118,7 @@ def test_a_copy_is_never_open_to_others_even_while_it_is_written(long: Path, tmp
 
     before = os.umask(0)
     try:
-        with backups.becoming(tmp_path / "copy.db") as part:
+        with backups.create_atomically(tmp_path / "copy.db") as part:
             backups.copy(long, part, look)
     finally:
         os.umask(before)
@@ -123,8 +126,8 @@ def test_a_copy_is_never_open_to_others_even_while_it_is_written(long: Path, tmp
 
 
 def test_what_becomes_a_copy_is_known_by_its_name(tmp_path: Path) -> None:
-    with backups.part_of(tmp_path / "a b.db") as part:
-        assert doctor.LEFT.fullmatch(part.name)
+    with backups.temporary_file(tmp_path / "a b.db") as part:
+        assert doctor.TEMPORARY_NAME.fullmatch(part.name)
 
 
 def test_a_store_that_nobody_has_open_is_read_without_a_trace(peopled: Store) -> None:
@@ -132,7 +135,7 @@ def test_a_store_that_nobody_has_open_is_read_without_a_trace(peopled: Store) ->
     peopled.close()
     before = path.read_bytes()
     with closing(backups.opened(path)) as connection:
-        assert backups.counted(connection)["user"] == 1
+        assert backups.count_rows(connection)["user"] == 1
         with pytest.raises(sqlite3.OperationalError):
             connection.execute("DELETE FROM user")
     assert (path.read_bytes(), beside(path)) == (before, {"store.db"})
@@ -143,10 +146,10 @@ def test_behind_a_link_the_log_of_the_file_is_read(
 ) -> None:
     link = tmp_path / "link.db"
     link.symlink_to(peopled.path)
-    assert backups.size(link) == backups.size(peopled.path) > peopled.path.stat().st_size
+    assert backups.total_size(link) == backups.total_size(peopled.path) > peopled.path.stat().st_size
     monkeypatch.setattr(os, "access", lambda *_: False)
     with closing(backups.opened(link)) as connection:
-        assert backups.counted(connection)["user"] == 1
+        assert backups.count_rows(connection)["user"] == 1
 
 
 def test_a_store_on_a_disk_that_cannot_be_written_is_read(peopled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,5 +157,5 @@ def test_a_store_on_a_disk_that_cannot_be_written_is_read(peopled: Store, monkey
     peopled.close()
     monkeypatch.setattr(os, "access", lambda *_: False)
     with closing(backups.opened(path)) as connection:
-        assert backups.counted(connection)["user"] == 1
+        assert backups.count_rows(connection)["user"] == 1
         assert beside(path) == {"store.db"}

@@ -33,7 +33,7 @@ def wrong(found: list[StoreCheck]) -> dict[str, str]:
 
 
 def test_a_store_as_gamcli_writes_it_is_valid(lived_in: Path) -> None:
-    found = checks.of_store(lived_in)
+    found = checks.check_store(lived_in)
     assert wrong(found) == {}
     assert [each.name for each in found] == [
         "format", "pages", "references", "audit trail", "records", "mode of the store", "mode of the folder",
@@ -43,7 +43,7 @@ def test_a_store_as_gamcli_writes_it_is_valid(lived_in: Path) -> None:
 
 def test_a_store_that_is_open_elsewhere_is_checked_too(peopled: Store, gam: Gam) -> None:
     assert gam.store is peopled
-    found = checks.of_store(peopled.path)
+    found = checks.check_store(peopled.path)
     assert wrong(found) == {}
     assert {"mode of the wal file", "mode of the shm file"} <= {each.name for each in found}
 
@@ -76,7 +76,7 @@ BROKEN = {
 @pytest.mark.parametrize("what", BROKEN)
 def test_what_gamcli_would_not_have_written_is_found(lived_in: Path, what: str) -> None:
     change(lived_in, *BROKEN[what])
-    found = wrong(checks.of_store(lived_in))
+    found = wrong(checks.check_store(lived_in))
     if what in ("references", "audit trail"):
         assert what in found
     else:
@@ -89,7 +89,7 @@ def test_damage_in_any_part_is_an_answer(lived_in: Path, place: int) -> None:
     with lived_in.open("r+b") as file:
         file.seek(size * place // 6 // 4096 * 4096)
         file.write(b"\xa5" * 4096)
-    found = checks.of_store(lived_in)
+    found = checks.check_store(lived_in)
     assert wrong(found)
     assert all("\n" not in each.what for each in found)
 
@@ -99,64 +99,64 @@ def test_damage_that_cannot_even_be_reported_is_an_answer(lived_in: Path) -> Non
     for name in (b"key_by_user", b"token_by_session", b"CREATE TABLE app"):
         for letter in (b"\xff", b"\x80", b"\xc3"):
             lived_in.write_bytes(whole.replace(name, letter * len(name), 1))
-            assert wrong(checks.of_store(lived_in))
+            assert wrong(checks.check_store(lived_in))
 
 
 def test_a_store_without_a_log_is_found_until_it_is_opened(lived_in: Path) -> None:
     change(lived_in, "PRAGMA journal_mode = DELETE")
-    assert [*wrong(checks.of_store(lived_in))] == ["log"]
-    assert wrong(checks.of_content(lived_in)) == {}
+    assert [*wrong(checks.check_store(lived_in))] == ["log"]
+    assert wrong(checks.check_content(lived_in)) == {}
     Store.open(lived_in).close()
-    assert wrong(checks.of_store(lived_in)) == {}
+    assert wrong(checks.check_store(lived_in)) == {}
 
 
 def test_what_is_not_a_store_is_not_asked_for_its_log(lived_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     change(lived_in, "PRAGMA journal_mode = DELETE")
     with monkeypatch.context() as patched:
         patched.setattr(os, "access", lambda *_: False)
-        assert checks.of_log(lived_in) == []
+        assert checks.check_journal(lived_in) == []
     change(lived_in, "PRAGMA application_id = 1")
-    assert checks.of_log(lived_in) == []
+    assert checks.check_journal(lived_in) == []
 
 
 def test_what_is_not_a_store_is_an_answer_too(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     path.write_bytes(b"x" * 8192)
-    assert list(wrong(checks.of_content(path))) == ["format"]
+    assert list(wrong(checks.check_content(path))) == ["format"]
     with pytest.raises(StoreMissingError):
-        checks.of_store(tmp_path / "none.db")
+        checks.check_store(tmp_path / "none.db")
 
 
 @pytest.mark.parametrize("version", [0, 1, 2])
 def test_a_header_that_reports_an_earlier_version_is_found(lived_in: Path, version: int) -> None:
     change(lived_in, f"PRAGMA user_version = {version}", "UPDATE audit SET target = 'other' WHERE seq = 1")
-    found = wrong(checks.of_content(lived_in))
+    found = wrong(checks.check_content(lived_in))
     assert [*found] == ["format", "audit trail", "records"]
     assert found["format"] == f"its header says that it is of version {version}, its records of version 3"
 
 
 def test_a_header_without_a_version_is_found(lived_in: Path) -> None:
     change(lived_in, "PRAGMA user_version = -1")
-    assert "version -1" in wrong(checks.of_content(lived_in))["format"]
+    assert "version -1" in wrong(checks.check_content(lived_in))["format"]
     change(lived_in, "PRAGMA user_version = 0", "DROP TABLE migration")
-    assert "version 0" in wrong(checks.of_content(lived_in))["format"]
+    assert "version 0" in wrong(checks.check_content(lived_in))["format"]
 
 
 def test_a_newer_store_is_an_answer(lived_in: Path) -> None:
     change(lived_in, "PRAGMA user_version = 1000")
-    assert "version 1000" in wrong(checks.of_store(lived_in))["format"]
+    assert "version 1000" in wrong(checks.check_store(lived_in))["format"]
 
 
 def test_an_older_store_is_checked_as_far_as_it_goes(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     change(
         path,
-        *schema.STEPS[0].split(";\n"),
+        *schema.MIGRATIONS[0].split(";\n"),
         f"PRAGMA application_id = {schema.APPLICATION_ID}",
         "PRAGMA user_version = 1",
     )
     path.chmod(0o600)
-    assert [each.name for each in checks.of_content(path) if each.ok] == ["format", "pages", "references"]
+    assert [each.name for each in checks.check_content(path) if each.ok] == ["format", "pages", "references"]
 
 
 @pytest.mark.parametrize(("end", "mode"), [("", 0o644), ("-wal", 0o640), ("", 0o620)])
@@ -164,7 +164,7 @@ def test_what_others_may_reach_is_found_with_the_fix(lived_in: Path, end: str, m
     path = Path(f"{lived_in}{end}")
     path.touch()
     path.chmod(mode)
-    (bad,) = (each for each in checks.of_modes(lived_in) if not each.ok)
+    (bad,) = (each for each in checks.check_modes(lived_in) if not each.ok)
     assert bad.what == f"{mode:04o}: others may reach {path}"
     assert bad.mend == f"chmod 600 {path}"
 
@@ -175,36 +175,36 @@ def test_behind_a_link_the_file_and_its_folder_are_judged(lived_in: Path, tmp_pa
     Path(f"{lived_in}-shm").touch(0o644)
     lived_in.parent.chmod(0o777)
     for path in (tmp_path / "link.db", tmp_path / "folder" / "store.db"):
-        mends = [each.mend for each in checks.of_modes(path) if not each.ok]
+        mends = [each.mend for each in checks.check_modes(path) if not each.ok]
         assert mends == [f"chmod 600 {lived_in}-shm", f"chmod go-w {lived_in.parent}"]
 
 
 def test_a_folder_that_others_may_write_is_found(lived_in: Path) -> None:
     lived_in.parent.chmod(0o777)
-    (bad,) = (each for each in checks.of_modes(lived_in) if not each.ok)
+    (bad,) = (each for each in checks.check_modes(lived_in) if not each.ok)
     assert bad.mend == f"chmod go-w {lived_in.parent}"
 
 
 def test_a_copy_with_other_counts_is_found(lived_in: Path) -> None:
     with closing(backups.opened(lived_in)) as connection:
-        counts = backups.counted(connection)
-    assert wrong(checks.of_counts(lived_in, counts)) == {}
-    (short,) = checks.of_counts(lived_in, {**counts, "key": 2})
+        counts = backups.count_rows(connection)
+    assert wrong(checks.check_counts(lived_in, counts)) == {}
+    (short,) = checks.check_counts(lived_in, {**counts, "key": 2})
     assert (short.ok, short.what) == (False, "1 of 2 in key")
     lived_in.write_bytes(b"x" * 4096)
-    assert [each.ok for each in checks.of_counts(lived_in, counts)] == [False]
+    assert [each.ok for each in checks.check_counts(lived_in, counts)] == [False]
 
 
 def test_a_busy_store_is_not_damage(lived_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backups, "PATIENCE", 0.0)
+    monkeypatch.setattr(backups, "TIMEOUT", 0.0)
     with closing(sqlite3.connect(lived_in, isolation_level=None)) as other:
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreBusyError):
-            checks.of_store(lived_in)
+            checks.check_store(lived_in)
 
 
-@pytest.mark.parametrize("place", ["opened", "version"])
+@pytest.mark.parametrize("place", ["opened", "read_version"])
 def test_a_full_disk_is_not_damage_either(lived_in: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     def fail(*_: object) -> None:
         error = sqlite3.OperationalError("disk I/O error")
@@ -213,4 +213,4 @@ def test_a_full_disk_is_not_damage_either(lived_in: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(backups, place, fail)
     with pytest.raises(StoreUnusableError, match="is full"):
-        checks.of_store(lived_in)
+        checks.check_store(lived_in)

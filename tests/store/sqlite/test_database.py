@@ -38,7 +38,7 @@ def note(store: Store, target: str = "x") -> None:
 
 def notes(store: Store) -> list[int]:
     with store.reading() as tx:
-        return [entry.seq for entry in audit.each(tx)]
+        return [entry.seq for entry in audit.search(tx)]
 
 
 def pragma(store: Store, name: str) -> object:
@@ -67,7 +67,7 @@ def test_a_folder_that_is_there_already_keeps_its_mode(tmp_path: Path) -> None:
         ("journal_mode", "wal"),
         ("foreign_keys", 1),
         ("synchronous", 2),
-        ("user_version", len(schema.STEPS)),
+        ("user_version", len(schema.MIGRATIONS)),
         ("application_id", schema.APPLICATION_ID),
     ],
 )
@@ -226,7 +226,7 @@ def test_a_mistake_of_ours_is_reported_as_a_failure_of_the_store(store: Store) -
 
 
 def test_a_store_that_another_holds_is_busy(store: Store, store_path: Path) -> None:
-    with Store.open(store_path, patience=0.05) as other, store.writing():
+    with Store.open(store_path, timeout=0.05) as other, store.writing():
         assert notes(other) == []
         with pytest.raises(StoreBusyError, match="in use by another process") as caught:
             note(other)
@@ -258,9 +258,9 @@ def test_a_change_that_raises_is_undone(store: Store) -> None:
 
 def test_a_reader_sees_one_state_whatever_others_write(store: Store, store_path: Path) -> None:
     with Store.open(store_path) as other, other.reading() as tx:
-        assert list(audit.each(tx)) == []
+        assert list(audit.search(tx)) == []
         note(store)
-        assert list(audit.each(tx)) == []
+        assert list(audit.search(tx)) == []
     assert notes(store) == [1]
 
 
@@ -309,7 +309,7 @@ def test_one_store_serves_many_threads(store: Store) -> None:
 @pytest.mark.parametrize("name", ["\udcff", "ana\ud800"])
 def test_a_text_that_is_no_unicode_is_reported(store: Store, name: str) -> None:
     with pytest.raises(GamcliError), store.reading() as tx:
-        users.named(tx, name)
+        users.get(tx, name)
 
 
 def test_a_store_without_a_log_has_one_again_once_it_is_opened(store: Store, store_path: Path) -> None:
@@ -329,7 +329,7 @@ def test_an_empty_database_is_not_a_store_until_it_is_made_one(tmp_path: Path) -
         Store.open(path)
     assert caught.value.hint == f"gamcli --store {path} init"
     with Store.create(path) as store, store.reading() as tx:
-        assert len(list(tx.each("SELECT version FROM migration"))) == len(schema.STEPS)
+        assert len(list(tx.each("SELECT version FROM migration"))) == len(schema.MIGRATIONS)
 
 
 def test_an_empty_file_and_missing_folders_become_the_owners_alone(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from gamcli.model.doctor import DisabledAuthType, StoreContents
 from gamcli.model.overviews import CountWithNames
 from gamcli.store import Store, apps, auth_types, keys, pruning, users
 from gamcli.store.sqlite import doctor
-from gamcli.store.timestamps import LAST, micros
+from gamcli.store.timestamps import LATEST, to_micros
 
 Change = Callable[..., None]
 TOKEN = "INSERT INTO token (id, digest, user_guid, client_id, scopes, issued_at) VALUES (?, x'', '', '', '', 1)"
@@ -46,7 +46,7 @@ def held(gam: Gam, ana: User, portal: App, key: Key) -> Iterator[Key]:
 @pytest.fixture
 def look(store_path: Path, now: datetime) -> Callable[[], StoreContents]:
     def found() -> StoreContents:
-        _, _, contents = doctor.look(store_path, now)
+        _, _, contents = doctor.load_contents(store_path, now)
         assert contents is not None
         return contents
 
@@ -111,7 +111,7 @@ def test_a_count_that_stops_early_says_so(
     change: Change, look: Callable[[], StoreContents], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change("UPDATE auth_type SET enabled = 0")
-    monkeypatch.setattr(doctor, "MAX_SCANNED", 0)
+    monkeypatch.setattr(doctor, "MAX_ROWS", 0)
     assert look().disabled_auth_types == (DisabledAuthType("apikey", 0, (), has_more=True),)
     assert look().idle_users is None
 
@@ -153,7 +153,7 @@ def test_a_token_of_what_is_gone_is_an_orphan(change: Change, look: Callable[[],
 def test_an_orphan_that_a_prune_leaves_is_not_reported(
     change: Change, look: Callable[[], StoreContents], now: datetime
 ) -> None:
-    old = micros(now - pruning.KEPT)
+    old = to_micros(now - pruning.DEFAULT_RETENTION)
     change(TOKEN, old)
     assert look().orphaned_tokens == 0
     change(TOKEN, old + 1)
@@ -180,7 +180,7 @@ def test_the_latest_instants_are_reported(change: Change, look: Callable[[], Sto
     change("INSERT INTO audit (seq, at, actor, action, target, details) VALUES (99, 'never', '', '', '', '{}')")
     assert dict(look().latest_timestamps) == {
         "the newest key": now,
-        "the newest token": LAST,
+        "the newest token": LATEST,
         "an audit entry": now,
     }
 
@@ -198,7 +198,7 @@ def test_a_clock_that_went_back_is_seen_in_the_audit(
 def test_of_another_version_only_that_is_reported(change: Change, store_path: Path, now: datetime) -> None:
     for version in (1, 99):
         change(f"PRAGMA user_version = {version}")
-        assert doctor.look(store_path, now) == (version, (), None)
+        assert doctor.load_contents(store_path, now) == (version, (), None)
 
 
 def test_what_is_not_a_store_is_refused(store: Store, tmp_path: Path, now: datetime) -> None:
@@ -209,10 +209,10 @@ def test_what_is_not_a_store_is_refused(store: Store, tmp_path: Path, now: datet
     damaged.write_bytes(b"SQLite format 3\0" + bytes(4096))
     for path in (missing, empty, store.path):
         with pytest.raises(StoreMissingError):
-            doctor.look(path, now)
+            doctor.load_contents(path, now)
     for path in (other, damaged, tmp_path):
         with pytest.raises(StoreUnusableError):
-            doctor.look(path, now)
+            doctor.load_contents(path, now)
 
 
 @pytest.mark.usefixtures("held", "change")
@@ -226,15 +226,15 @@ def test_a_page_that_nobody_reads_is_looked_at_too(
     data[(page - 1) * size : page * size] = b"\xff" * size
     store_path.write_bytes(data)
     with pytest.raises(StoreUnusableError, match="is damaged"):
-        doctor.look(store_path, now)
-    monkeypatch.setattr(doctor, "SMALL", 0)
-    assert doctor.look(store_path, now)[2] is not None
+        doctor.load_contents(store_path, now)
+    monkeypatch.setattr(doctor, "MAX_QUICK_CHECK_BYTES", 0)
+    assert doctor.load_contents(store_path, now)[2] is not None
 
 
 def test_outputs_of_batches_are_known(change: Change, store_path: Path, now: datetime) -> None:
     for number in (1, 2):
         change("INSERT INTO batch VALUES (?, x'', 1, '/gam/keys.csv', 1, 0)", number)
-    assert doctor.look(store_path, now)[1] == ("/gam/keys.csv",)
+    assert doctor.load_contents(store_path, now)[1] == ("/gam/keys.csv",)
 
 
 def test_every_file_called_like_the_store_is_next_to_it(tmp_path: Path) -> None:
@@ -247,7 +247,7 @@ def test_every_file_called_like_the_store_is_next_to_it(tmp_path: Path) -> None:
         file.chmod(0o640)
     (folder / "ab.db").touch()
     (folder / "a[b]*.db.folder").mkdir()
-    found = {each.role: each for each in doctor.lying(path)}
+    found = {each.role: each for each in doctor.find_files(path)}
     assert [*found] == ["folder", "store", "journal", "SHM", "WAL", "copy"]
     assert (found["store"].mode, found["store"].size, found["store"].uid) == (0o640, 7, os.geteuid())
     assert found["store"].is_secret
@@ -261,20 +261,20 @@ def test_what_killed_copies_left_is_found_once_nobody_writes_to_it(tmp_path: Pat
         age = 3599 if "young" in name else 3601
         os.utime(tmp_path / name, (now.timestamp() - age,) * 2)
     (tmp_path / ".folder.0123abcd.part").mkdir()
-    found = [*doctor.left(tmp_path / "store.db", now)]
+    found = [*doctor.find_leftover_files(tmp_path / "store.db", now)]
     assert [(each.role, Path(each.path).name) for each in found] == [("part", name) for name in names[:2]]
-    assert [*doctor.left(tmp_path / "no" / "store.db", now)] == []
+    assert [*doctor.find_leftover_files(tmp_path / "no" / "store.db", now)] == []
 
 
 def test_nothing_is_where_there_is_no_folder(tmp_path: Path) -> None:
-    assert [*doctor.lying(tmp_path / "no" / "store.db")] == []
-    assert doctor.room(tmp_path / "no" / "store.db") is None
-    assert doctor.room(tmp_path / "store.db")
+    assert [*doctor.find_files(tmp_path / "no" / "store.db")] == []
+    assert doctor.find_free_bytes(tmp_path / "no" / "store.db") is None
+    assert doctor.find_free_bytes(tmp_path / "store.db")
 
 
 def test_the_default_type_is_that_of_the_repository(gam: Gam, look: Callable[[], StoreContents], now: datetime) -> None:
     with gam.store.writing() as tx:
-        found = auth_types.named(tx, "apikey")
+        found = auth_types.get(tx, "apikey")
         tx.run("UPDATE auth_type SET name = 'APIkey'")
     assert found.created_at == now
     assert look().default_auth_type == ("APIkey", True)

@@ -73,7 +73,7 @@ def test_a_link_that_leads_nowhere_or_in_circles_ends(folder: Path) -> None:
     (folder / "circle").symlink_to("circle")
     (folder / "nowhere").symlink_to("no/such/file")
     for name in ("circle", "nowhere", "circle/..", "no/such/file"):
-        files.require_no_planted_link(folder / name)
+        files.require_trusted_path(folder / name)
     assert not (folder / "no").exists()
 
 
@@ -86,7 +86,7 @@ def test_a_folder_is_not_a_store(folder: Path, monkeypatch: pytest.MonkeyPatch) 
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "is_dir", closed)
-    files.require_no_folder(folder)
+    files.require_not_directory(folder)
 
 
 def test_no_new_store_is_made_where_a_planted_link_leads(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def names(path: Path) -> set[str]:
 
 
 def test_a_store_of_each_earlier_version_is_kept() -> None:
-    assert [int(path.stem) for path in KEPT] == list(range(1, len(schema.STEPS)))
+    assert [int(path.stem) for path in KEPT] == list(range(1, len(schema.MIGRATIONS)))
 
 
 def test_everything_that_an_older_store_holds_is_there_afterwards(old: Path) -> None:
@@ -76,15 +76,15 @@ def test_everything_that_an_older_store_holds_is_there_afterwards(old: Path) -> 
     after = rows(old, like)
     assert after.pop("migration")[: version(old) - 1][: len(before["migration"])] == before.pop("migration")
     assert after == before
-    assert version(old) == len(schema.STEPS)
-    assert [each.what for each in checks.of_store(old) if not each.ok] == []
+    assert version(old) == len(schema.MIGRATIONS)
+    assert [each.what for each in checks.check_store(old) if not each.ok] == []
 
 
 def test_a_copy_of_before_is_kept_for_its_owner_alone(old: Path) -> None:
     was, before = version(old), rows(old)
     with Store.open(old) as store:
         assert store.migrated
-        assert store.migrated.before == was
+        assert store.migrated.version_before == was
         backup = store.migrated.backup
     assert backup == old.with_name(f"store.db.v{was}-backup")
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600
@@ -118,9 +118,9 @@ def test_nothing_is_changed_before_the_copy_is_kept(old: Path, monkeypatch: pyte
 
 def test_a_step_that_fails_leaves_no_copy_behind(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     was = version(old)
-    steps = list(schema.STEPS)
+    steps = list(schema.MIGRATIONS)
     steps[was] = "CREATE TABLE audit (x INTEGER) STRICT;\n"
-    monkeypatch.setattr(schema, "STEPS", tuple(steps))
+    monkeypatch.setattr(schema, "MIGRATIONS", tuple(steps))
     with pytest.raises(StoreUnusableError, match="table audit already exists"):
         Store.open(old)
     assert (version(old), names(old)) == (was, {"store.db"})
@@ -133,7 +133,7 @@ def test_processes_that_open_an_old_store_at_once_bring_it_up_to_date_once(old: 
     assert [process.communicate(timeout=60)[1] for process in started] == [""] * 4
     assert len(names(old)) == 2
     with closing(sqlite3.connect(old)) as connection:
-        assert len(connection.execute("SELECT * FROM migration").fetchall()) == len(schema.STEPS)
+        assert len(connection.execute("SELECT * FROM migration").fetchall()) == len(schema.MIGRATIONS)
 
 
 def test_a_new_store_has_nothing_to_keep(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ with Store.open(Path(sys.argv[1])) as store:
 DYING = """
 import os, signal, sys
 from pathlib import Path
-from gamcli.store import replacing
+from gamcli.store.sqlite import replace
 path, new, kept, left = *map(Path, sys.argv[1:4]), int(sys.argv[4])
 
 def hook(event, _):
@@ -39,7 +39,7 @@ def hook(event, _):
             os.kill(os.getpid(), signal.SIGKILL)
 
 sys.addaudithook(hook)
-replacing.replace(path, new, kept)
+replace.replace_store(path, new, kept)
 left = 1000
 print("done")
 """
@@ -53,7 +53,7 @@ def note(path: Path, target: str) -> None:
 
 def noted(path: Path) -> list[str]:
     with Store.open(path) as store, store.reading() as tx:
-        return [entry.target for entry in audit.each(tx)]
+        return [entry.target for entry in audit.search(tx)]
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def leave_log(path: Path, target: str) -> None:
 
 def test_the_new_one_takes_the_place_and_the_old_one_is_kept(two: tuple[Path, Path, Path]) -> None:
     path, new, kept = two
-    assert replace.replace(path, new, kept)
+    assert replace.replace_store(path, new, kept)
     assert (noted(path), noted(kept), new.exists()) == (["new"], ["old"], False)
 
 
@@ -98,21 +98,21 @@ def test_who_opens_by_a_link_takes_turns_with_who_replaces_the_file(two: tuple[P
     path, _, _ = two
     link = path.parent.with_name("link.db")
     link.symlink_to(path)
-    with open_lock.replacing(path, 0.0), pytest.raises(StoreBusyError):
-        Store.open(link, patience=0.0)
+    with open_lock.lock_for_replacing(path, 0.0), pytest.raises(StoreBusyError):
+        Store.open(link, timeout=0.0)
 
 
 def test_where_there_was_none_nothing_is_kept(two: tuple[Path, Path, Path]) -> None:
     path, new, kept = two
     path.unlink()
-    assert not replace.replace(path, new, kept)
+    assert not replace.replace_store(path, new, kept)
     assert (noted(path), kept.exists()) == (["new"], False)
 
 
 def test_what_was_in_the_log_alone_is_kept_with_the_old_one(two: tuple[Path, Path, Path]) -> None:
     path, new, kept = two
     leave_log(path, "late")
-    replace.replace(path, new, kept)
+    replace.replace_store(path, new, kept)
     assert (noted(path), noted(kept)) == (["new"], ["old", "late"])
     assert {each.name for each in path.parent.iterdir()} == {"store.db", "kept.db"}
 
@@ -124,7 +124,7 @@ def test_a_damaged_store_is_kept_with_its_log(two: tuple[Path, Path, Path]) -> N
     path.write_bytes(b"x" * 5000)
     Path(f"{path}-shm").unlink()
     Path(f"{path}-wal").write_bytes(log[:20] + b"\0" * 100)
-    replace.replace(path, new, kept)
+    replace.replace_store(path, new, kept)
     assert noted(path) == ["new"]
     assert kept.read_bytes() == b"x" * 5000
 
@@ -133,7 +133,7 @@ def test_a_log_without_its_store_does_not_become_part_of_the_new_one(two: tuple[
     path, new, kept = two
     leave_log(path, "late")
     path.unlink()
-    replace.replace(path, new, kept)
+    replace.replace_store(path, new, kept)
     assert noted(path) == ["new"]
 
 
@@ -141,9 +141,9 @@ def test_a_store_that_another_process_has_open_stays(two: tuple[Path, Path, Path
     path, new, kept = two
     with held(path):
         with pytest.raises(StoreBusyError, match="in use"):
-            replace.replace(path, new, kept)
+            replace.replace_store(path, new, kept)
         assert (noted(path), noted(new)) == (["old"], ["new"])
-    assert replace.replace(path, new, kept)
+    assert replace.replace_store(path, new, kept)
 
 
 def test_a_damaged_store_that_a_server_still_has_open_stays_too(two: tuple[Path, Path, Path]) -> None:
@@ -152,7 +152,7 @@ def test_a_damaged_store_that_a_server_still_has_open_stays_too(two: tuple[Path,
         with path.open("r+b") as file:
             file.write(b"x" * 4096)
         with pytest.raises(StoreBusyError):
-            replace.replace(path, new, kept)
+            replace.replace_store(path, new, kept)
 
 
 @pytest.mark.parametrize("logged", [False, True])
@@ -175,7 +175,9 @@ def test_anyone_who_is_killed_in_the_meantime_leaves_one_of_the_two_whole(
         words = [sys.executable, "-c", DYING, *map(str, copied), str(step)]
         done = subprocess.run(words, stdout=subprocess.PIPE, check=False)
         seen.append(noted(copied[0]))
-        assert {each.name for each in checks.of_store(copied[0]) if not each.ok} == {"records"}  # it has no repository
+        assert {each.name for each in checks.check_store(copied[0]) if not each.ok} == {
+            "records"
+        }  # it has no repository
         if done.stdout:
             break
     assert done.stdout
@@ -185,12 +187,12 @@ def test_anyone_who_is_killed_in_the_meantime_leaves_one_of_the_two_whole(
 
 def test_nobody_opens_a_store_while_it_is_replaced(two: tuple[Path, Path, Path]) -> None:
     path, _, _ = two
-    with open_lock.replacing(path, 0):
+    with open_lock.lock_for_replacing(path, 0):
         began = monotonic()
         with pytest.raises(StoreBusyError):
-            Store.open(path, patience=0.05)
+            Store.open(path, timeout=0.05)
         assert monotonic() - began >= 0.05
-        with pytest.raises(StoreBusyError), open_lock.replacing(path, 0):
+        with pytest.raises(StoreBusyError), open_lock.lock_for_replacing(path, 0):
             pass
     Store.open(path).close()
 
@@ -198,10 +200,10 @@ def test_nobody_opens_a_store_while_it_is_replaced(two: tuple[Path, Path, Path])
 def test_those_who_open_a_store_do_not_wait_for_each_other(two: tuple[Path, Path, Path]) -> None:
     path, _, _ = two
     with (
-        open_lock.opening(path, 0),
-        open_lock.opening(path, 0),
+        open_lock.lock_for_opening(path, 0),
+        open_lock.lock_for_opening(path, 0),
         pytest.raises(StoreBusyError),
-        open_lock.replacing(path, 0),
+        open_lock.lock_for_replacing(path, 0),
     ):
         pass
 
@@ -219,7 +221,7 @@ def test_where_files_have_one_name_only_the_old_one_is_copied(
 
     monkeypatch.setattr(os, "link", refuse)
     path, new, kept = two
-    replace.replace(path, new, kept)
+    replace.replace_store(path, new, kept)
     assert (noted(path), noted(kept), kept.stat().st_mode & 0o777) == (["new"], ["old"], 0o600)
 
 
@@ -238,7 +240,7 @@ def test_compacting_gives_room_back_and_keeps_everything(store: Store) -> None:
 
 @pytest.mark.parametrize("begin", ["BEGIN IMMEDIATE", "BEGIN; SELECT * FROM audit"])
 def test_compacting_reports_when_others_are_at_work(store: Store, begin: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replace, "PATIENCE", 0.0)
+    monkeypatch.setattr(replace, "TIMEOUT", 0.0)
     with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
         for statement in begin.split("; "):
             other.execute(statement).fetchall()

@@ -20,10 +20,10 @@ def connection(peopled: Store, store_path: Path) -> Iterator[sqlite3.Connection]
 
 
 def test_each_table_reports_once_what_nobody_can_read(connection: sqlite3.Connection) -> None:
-    assert [*unreadable_values.unreadable(connection)] == []
+    assert [*unreadable_values.find_unreadable(connection)] == []
     connection.execute("UPDATE user SET name = CAST(x'ff' AS TEXT), email = name, created_at = -1, updated_at = -1")
     connection.execute("UPDATE app SET api_key_timeout_hours = 9223372036854775807, retiring_digest = x'ff'")
-    assert [*unreadable_values.unreadable(connection)] == [
+    assert [*unreadable_values.find_unreadable(connection)] == [
         "a text in user is not UTF-8",
         "an instant in user is in no calendar",
     ]
@@ -31,9 +31,9 @@ def test_each_table_reports_once_what_nobody_can_read(connection: sqlite3.Connec
 
 def test_the_last_instant_of_all_is_one(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE key SET expires_at = 253402300799999999, created_at = 0")
-    assert [*unreadable_values.unreadable(connection)] == []
+    assert [*unreadable_values.find_unreadable(connection)] == []
     connection.execute("UPDATE key SET expires_at = 253402300800000000")
-    assert [*unreadable_values.unreadable(connection)] == ["an instant in key is in no calendar"]
+    assert [*unreadable_values.find_unreadable(connection)] == ["an instant in key is in no calendar"]
 
 
 def test_what_keeps_sqlite_from_reading_is_not_a_text(connection: sqlite3.Connection) -> None:
@@ -41,4 +41,4 @@ def test_what_keeps_sqlite_from_reading_is_not_a_text(connection: sqlite3.Connec
     connection.set_trace_callback(lambda sql: reads.append(sql) if 'FROM "user"' in sql else None)
     connection.set_progress_handler(lambda: bool(reads), 1)
     with pytest.raises(sqlite3.OperationalError, match="interrupted"):
-        deque(unreadable_values.unreadable(connection))
+        deque(unreadable_values.find_unreadable(connection))
