@@ -1,8 +1,7 @@
 """
-Everything gamcli can do, one function each: load facts, let a rule decide, keep what it decided.
+Everything gamcli can do, one function each: load the facts, ask the rules, save the result, write the audit entry.
 
-A file a noun. Each function takes a `Gam` first and opens its own transaction; every change writes its audit entry in
-that transaction.
+There is one module per noun. Each function takes a `Gam` first and runs in one transaction, audit entry included.
 """
 
 import json
@@ -22,13 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class DryRun:
-    """What is only tried: the changes and the keys touched are noted here, and undone in the store."""
+    """The changes of a dry run and the keys they affect; the store rolls the changes back."""
 
     changes: "list[Change]" = field(default_factory=list)
     impacts: list[KeyImpact] = field(default_factory=list)
 
     def plan(self) -> "Plan":
-        """Return what the real thing would do."""
         from gamcli.model.plan import Plan  # noqa: PLC0415 - start-up: plans are rare
 
         return Plan.from_changes(self.changes, self.impacts)
@@ -37,9 +35,9 @@ class DryRun:
 @dataclass(frozen=True, slots=True)
 class Gam:
     """
-    What actions work with: the store, the clock (aware, UTC), the dice, and who is acting from where.
+    The context of every action: the store, the clock (aware, UTC), the random source and the actor for the audit log.
 
-    With a `rehearsal`, which goes with `Store.rehearsing`, nobody is asked to accept what a change ends.
+    With a `dry_run`, which needs a store that rolls back, no change has to be confirmed.
     """
 
     store: Store
@@ -57,31 +55,30 @@ class Gam:
         **details: object,
     ) -> None:
         """
-        Write the audit entry of a change; `details` never holds a secret.
+        Write an audit entry; `details` must not contain a secret.
 
-        `change` is the record before and after, None for one that is not there; what differs is told too.
+        `change` is the record before and after it, None where there is none; changed fields are added to the details.
         """
         before, after = change or (None, None)
-        told = differences(before, after) if before is not None and after is not None else {}
+        changed = differences(before, after) if before is not None and after is not None else {}
         store.audit.add(
-            tx, format_rfc3339(self.now()), self.actor, action, target, _encode_details({**told, **details})
+            tx, format_rfc3339(self.now()), self.actor, action, target, _encode_details({**changed, **details})
         )
         if change is not None:
             self.record_change(action, target, change)
 
     def record_change(self, action: str, target: str, change: tuple[object, object]) -> None:
-        """Note a change of a record that comes with what `record` told."""
+        """Add a change to the plan of a dry run, for a change without an audit entry of its own."""
         if self.dry_run is not None:
-            self.dry_run.changes.append(build_change(action, target, *change))
+            self.dry_run.changes.append(_build_change(action, target, *change))
 
     def record_impact(self, *impacts: KeyImpact) -> None:
-        """Note the live keys that a change ends or suspends."""
+        """Add the active keys that a change invalidates or suspends to the plan of a dry run."""
         if self.dry_run is not None:
             self.dry_run.impacts.extend(impacts)
 
 
-def build_change(action: str, target: str, before: object, after: object) -> "Change":
-    """Return the step of a plan that an audited `action` (noun.verb) on `target` is."""
+def _build_change(action: str, target: str, before: object, after: object) -> "Change":
     from gamcli.model.plan import CREATE, DELETE, UPDATE, Change, diff_records  # noqa: PLC0415 - start-up: plans are rare
 
     verb = CREATE if before is None else DELETE if after is None else UPDATE
@@ -90,18 +87,18 @@ def build_change(action: str, target: str, before: object, after: object) -> "Ch
 
 
 def _record_name(record: object) -> str:
-    """Return what a new record is called; the id of a key is not known before it is made."""
+    """Return how a plan names a new record; the ID of a new key is unknown until it is issued."""
     return f"{record.user} for {record.app}" if isinstance(record, Key) else str(getattr(record, "name", ""))
 
 
 def differences(before: object, after: object) -> dict[str, object]:
-    """Return the fields in which two records of one kind differ, each as [old, new], secrets left out."""
-    found: dict[str, object] = {}
+    """Return the fields in which two records of the same type differ as [old, new], without secrets."""
+    changed: dict[str, object] = {}
     for each in fields(before):  # type: ignore[arg-type]
         old, new = getattr(before, each.name), getattr(after, each.name)
         if old != new and each.name != "updated_at":
-            found[each.name] = [old, new] if each.repr else "changed"
-    return found
+            changed[each.name] = [old, new] if each.repr else "changed"
+    return changed
 
 
 def _to_json_value(value: object) -> object:

@@ -1,13 +1,14 @@
-"""What a change comes to: the records that actions return, and the keys that a change touches."""
+"""What the actions share: the results they return, the keys that a change affects, and how named records change."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from gamcli import store
 from gamcli.actions import Gam
-from gamcli.errors import InvalidatesKeysError, UnconfirmedError
-from gamcli.model import KeyImpact
+from gamcli.errors import ConflictError, InvalidatesKeysError, UnconfirmedError, command
+from gamcli.model import App, AuthType, KeyImpact, User
 from gamcli.rules import impact
 from gamcli.rules.credentials import Secret
 from gamcli.rules.grants import GrantFacts
@@ -15,17 +16,18 @@ from gamcli.store import Transaction
 from gamcli.store.keys import KeyFilter
 
 Record = TypeVar("Record")
+Named = TypeVar("Named", bound=App | User | AuthType)
 
 SaveSecret = Callable[[Record, Secret], None]
-"""Puts the secret of a record where it belongs, within the transaction that makes it: both are kept, or neither."""
+"""Saves a new secret inside the transaction that issues it, so that the record and the secret are saved together."""
 
 
 def discard_secret(_: object, __: Secret) -> None:
-    """Leave the secret to the one who asked for it."""
+    """Save the secret nowhere: the caller takes it from the result."""
 
 
 class CreateResult(NamedTuple, Generic[Record]):
-    """A record that was made now (`fresh`) or was there already as asked; `secret` only when issued."""
+    """A new record, or an existing one with the same settings; `secret` is set when one was issued."""
 
     record: Record
     is_new: bool = True
@@ -33,7 +35,7 @@ class CreateResult(NamedTuple, Generic[Record]):
 
 
 class ChangeResult(NamedTuple, Generic[Record]):
-    """A record after a change; `differs` is False when there was nothing to change, `impacts` the keys touched."""
+    """A record after a change, and the keys that the change affects."""
 
     record: Record
     is_changed: bool = True
@@ -42,56 +44,150 @@ class ChangeResult(NamedTuple, Generic[Record]):
 
     @property
     def suspended_count(self) -> int:
-        """How many live keys the change suspends."""
         return sum(not each.is_permanent for each in self.impacts)
 
 
-def load_key_facts(tx: Transaction, gam: Gam, criteria: KeyFilter) -> Iterator[GrantFacts]:
-    """Yield, for each key that has not ended, the facts that it stands on."""
+class StateVerb(NamedTuple):
+    """A verb that sets a flag of a record, the past tense for messages, and the verb that reverts it."""
+
+    changes: Mapping[str, bool]
+    past_tense: str
+    undo: str
+
+
+STATE_VERBS = {
+    "enable": StateVerb({"enabled": True}, "enabled", "disable"),
+    "disable": StateVerb({"enabled": False}, "disabled", "enable"),
+    "block": StateVerb({"blocked": True}, "blocked", "unblock"),
+    "unblock": StateVerb({"blocked": False}, "unblocked", "block"),
+}
+
+
+class Noun(NamedTuple):
+    """A kind of named record; `field` is its name in audit actions and in the facts of a grant."""
+
+    title: str
+    field: str
+    table: Any
+    id_field: str
+    created_details: tuple[str, ...]
+    key_filter: Callable[[Any], KeyFilter]
+
+
+NOUNS: dict[type, Noun] = {
+    App: Noun(
+        "application", "app", store.apps, "client_id", ("client_id", "scopes", "api_keys"),
+        lambda app: KeyFilter(client_id=app.client_id),
+    ),
+    User: Noun("user", "user", store.users, "guid", ("guid",), lambda user: KeyFilter(user_guid=user.guid)),
+    AuthType: Noun(
+        "authentication type", "auth_type", store.auth_types, "name", ("type", "enabled"),
+        lambda auth_type: KeyFilter(auth_type=auth_type.name),
+    ),
+}  # fmt: skip
+
+
+def use_existing(record: Named, *, is_same: bool, if_missing: bool) -> CreateResult[Named]:
+    """Return the record that a create command found, or raise ConflictError."""
+    if if_missing and is_same:
+        return CreateResult(record, is_new=False)
+    noun = NOUNS[type(record)]
+    difference = " with other settings" if if_missing else ""
+    raise ConflictError(
+        f"{noun.title} '{record.name}' already exists{difference}",
+        command(noun.field.replace("_", "-"), "show", record.name),
+    )
+
+
+def add(gam: Gam, tx: Transaction, record: Named) -> None:
+    """Save a new record whose name is free."""
+    noun = NOUNS[type(record)]
+    noun.table.add(tx, record)
+    details = {name: getattr(record, name) for name in noun.created_details}
+    gam.record(tx, f"{noun.field}.create", record.name, (None, record), **details)
+
+
+def update(
+    gam: Gam, tx: Transaction, before: Named, after: Named, accept: int | None = None, verb: str = "update"
+) -> ChangeResult[Named]:
+    """Save a record if it has changed."""
+    if after is before:
+        return ChangeResult(before, is_changed=False)
+    return ChangeResult(after, impacts=save(gam, tx, before, after, accept, verb))
+
+
+def save(
+    gam: Gam, tx: Transaction, before: Named, after: Named, accept: int | None = None, verb: str = "update"
+) -> tuple[KeyImpact, ...]:
+    """
+    Save a changed record and return the keys that the change affects.
+
+    Raises InvalidatesKeysError unless `accept` is the number of keys that it permanently invalidates.
+    """
+    noun = NOUNS[type(after)]
+    impacts: tuple[KeyImpact, ...] = ()
+    if impact.affects_keys(before, after):
+        change: dict[str, Any] = {noun.field: after}
+        impacts = assess_impact(tx, gam, noun.key_filter(before), lambda facts: replace(facts, **change), accept)
+    noun.table.save(tx, after)
+    details = {"invalidated": [each.key.id for each in impacts if each.is_permanent]} if noun.field == "app" else {}
+    gam.record(tx, f"{noun.field}.{verb}", after.name, (before, after), **details)
+    return impacts
+
+
+def delete(gam: Gam, tx: Transaction, record: Named, accept: int | None, *, yes: bool) -> ChangeResult[Named]:
+    """Delete a record, which invalidates its keys; their number must be in `accept`."""
+    noun = NOUNS[type(record)]
+    subject = f"{noun.title} '{record.name}'"
+    impacts = assess_impact(tx, gam, noun.key_filter(record), lambda _: f"deletion of {subject}", accept)
+    if not yes and accept is None and gam.dry_run is None:
+        raise UnconfirmedError(f"this permanently deletes {subject}", "add --yes to confirm")
+    noun.table.delete(tx, getattr(record, noun.id_field))
+    gam.record(tx, f"{noun.field}.delete", record.name, (record, None), invalidated=[each.key.id for each in impacts])
+    return ChangeResult(record, impacts=impacts)
+
+
+def load_key_facts(tx: Transaction, gam: Gam, filters: KeyFilter) -> Iterator[GrantFacts]:
+    """Yield the facts about each key that is not revoked, replaced or invalidated."""
     apps = lru_cache(maxsize=256)(lambda client_id: store.apps.find_by_client_id(tx, client_id))
     users = lru_cache(maxsize=256)(lambda guid: store.users.find_by_guid(tx, guid))
     auth_types = lru_cache(maxsize=256)(lambda name: store.auth_types.find(tx, name))
     now = gam.now()
-    for key in store.keys.search(tx, criteria._replace(not_ended=True)):
+    for key in store.keys.search(tx, filters._replace(not_ended=True)):
         yield GrantFacts(
             now=now, key=key, app=apps(key.client_id), user=users(key.user_guid), auth_type=auth_types(key.auth_type)
         )
 
 
 def assess_impact(
-    tx: Transaction, gam: Gam, criteria: KeyFilter, change: impact.FactsChange, accept: int | None
+    tx: Transaction, gam: Gam, filters: KeyFilter, change: impact.FactsChange, accept: int | None
 ) -> tuple[KeyImpact, ...]:
     """
-    Return the live keys that `change` touches, and end those that it ends for good.
+    Return the active keys that `change` affects, and invalidate those that can never be valid again.
 
-    Raises EndsKeysError when it ends any and `accept` is not their number.
+    Raises InvalidatesKeysError unless `accept` is the number of invalidated keys.
     """
-    impacts = tuple(impact.find_impacts(change, load_key_facts(tx, gam, criteria)))
-    ending = [each for each in impacts if each.is_permanent]
+    impacts = tuple(impact.find_impacts(change, load_key_facts(tx, gam, filters)))
+    invalidated = [each for each in impacts if each.is_permanent]
     if gam.dry_run is None:
-        require_accepted(ending, accept)
+        require_accepted(invalidated, accept)
     gam.record_impact(*impacts)
-    for each in ending:
+    for each in invalidated:
         store.keys.record_end(tx, each.key.id, "invalidated", gam.now(), each.reason)
     return impacts
 
 
 def require_accepted(invalidated: list[KeyImpact], accept: int | None) -> None:
-    """Raise EndsKeysError unless `accept` is the number of `ending`; where nothing ends, nobody need accept it."""
+    """Raise InvalidatesKeysError unless `accept` is the number of invalidated keys; without any it may be None."""
     if len(invalidated) != (accept or 0) or (invalidated and accept is None):
         raise invalidates_keys_error(invalidated, accept)
 
 
 def invalidates_keys_error(invalidated: list[KeyImpact], accept: int | None) -> InvalidatesKeysError:
-    """Return the refusal to end `ending`, with the count that would accept it."""
-    count = "1 live key" if len(invalidated) == 1 else f"{len(invalidated)} live keys"
+    count = "1 active key" if len(invalidated) == 1 else f"{len(invalidated)} active keys"
     instead = f", not {accept}" if accept is not None else ""
     return InvalidatesKeysError(
-        f"this ends {count} for good{instead}", f"add --accept-invalidating {len(invalidated)} to do it", invalidated
+        f"this permanently invalidates {count}{instead}",
+        f"add --accept-invalidating {len(invalidated)} to confirm",
+        invalidated,
     )
-
-
-def require_confirmation(gam: Gam, subject: str, accept: int | None, *, yes: bool) -> None:
-    """Raise UnconfirmedError unless somebody said yes, or accepted the keys that end, or it is only tried."""
-    if not yes and accept is None and gam.dry_run is None:
-        raise UnconfirmedError(f"this deletes {subject} for good", "add --yes to do it")

@@ -84,6 +84,6 @@ def revoke(gam: Gam, findings: Sequence[ScanFinding], reason: str, *, yes: bool)
 
 
 def _unconfirmed_error(tx: Transaction, ids: Sequence[str], reason: str) -> InvalidatesKeysError:
-    count = "1 live key" if len(ids) == 1 else f"{len(ids)} live keys"
+    count = "1 active key" if len(ids) == 1 else f"{len(ids)} active keys"
     impacts = [KeyImpact(store.keys.get_by_prefix(tx, each), is_permanent=True, reason=reason) for each in ids]
-    return InvalidatesKeysError(f"this ends {count} for good", "add --yes to do it", impacts)
+    return InvalidatesKeysError(f"this permanently invalidates {count}", "add --yes to confirm", impacts)

@@ -192,7 +192,7 @@ def _update(
 ) -> None:
     out = cli.output(output, field, User)
     with cli.open_for_change(out, dry_run=dry_run) as gam:
-        changed = users.update(gam, name, changes, f"user.{action}")
+        changed = users.update(gam, name, changes, action)
     undo = ("user", UNDO_VERB.get(action, action), changed.record.name)
     confirmation.report_change(out, changed, f"user '{changed.record.name}'", undo, PAST_TENSE[action])
 

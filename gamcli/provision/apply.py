@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gamcli import store
-from gamcli.actions import DryRun, Gam, apps, auth_types, keys, ownership, users
+from gamcli.actions import DryRun, Gam, apps, auth_types, changes, keys, ownership, users
 from gamcli.actions.changes import require_accepted
 from gamcli.errors import UsageError
 from gamcli.model import App, AuthType, Key, Repository, User, normalize_name
@@ -97,16 +97,12 @@ def _moving_emails(draft: Draft) -> list[str]:
 
 
 def _create(gam: Gam, tx: Transaction, step: Step, draft: Draft) -> None:
-    match step.after:
-        case Key() as key:
-            keys.add(gam, tx, key, is_first=(key.user_guid, key.client_id) not in draft.current)
-        case User() as user:
-            users.add(gam, tx, user)
-        case App() as app:
-            apps.add(gam, tx, app)
-        case auth_type:
-            assert isinstance(auth_type, AuthType)
-            auth_types.add(gam, tx, auth_type)
+    record = step.after
+    if isinstance(record, Key):
+        keys.add(gam, tx, record, is_first=(record.user_guid, record.client_id) not in draft.current)
+    else:
+        assert isinstance(record, App | User | AuthType)
+        changes.add(gam, tx, record)
 
 
 def _update(gam: Gam, tx: Transaction, step: Step) -> None:
@@ -114,12 +110,8 @@ def _update(gam: Gam, tx: Transaction, step: Step) -> None:
         case Key() as old, Key() as key:
             keys.replace_key(gam, tx, old, key)
             keys.add(gam, tx, key, old.id)
-        case User() as before, User() as after:
-            users.save(gam, tx, replace(before, managed_by=after.managed_by), after)
-        case App() as before, App() as after:
-            apps.save(gam, tx, replace(before, managed_by=after.managed_by), after)
-        case AuthType() as before, AuthType() as after:
-            auth_types.save(gam, tx, replace(before, managed_by=after.managed_by), after)
+        case (App() | User() | AuthType()) as before, (App() | User() | AuthType()) as after:
+            changes.save(gam, tx, replace(before, managed_by=after.managed_by), after)
         case _:
             assert isinstance(step.after, Repository)
             auth_types.set_default(gam, step.after.default_auth_type)

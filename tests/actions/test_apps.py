@@ -68,7 +68,7 @@ def test_an_application_that_is_there_is_a_conflict(gam: Gam, trail: Trail, wish
     apps.create(gam, AppSpec("portal", {}, client_id="a" * 32))
     apps.create(gam, AppSpec("the-name-of-another-application-1", {}))
     before = trail()
-    with pytest.raises(ConflictError, match="is there already") as caught:
+    with pytest.raises(ConflictError, match="already exists") as caught:
         apps.create(gam, wish)
     assert str(caught.value.hint).startswith("gamcli app show ")
     assert trail() == before
@@ -105,7 +105,7 @@ def test_an_application_that_is_there_as_asked_is_fine_if_missing(gam: Gam, trai
 )
 def test_an_application_that_is_there_otherwise_is_a_conflict_if_missing(gam: Gam, wish: AppSpec) -> None:
     apps.create(gam, AppSpec("portal", {}, ("gam_user_data",), client_id="a" * 32))
-    with pytest.raises(ConflictError, match="is there already and differs"):
+    with pytest.raises(ConflictError, match="already exists with other settings"):
         apps.create(gam, wish, if_missing=True)
 
 
@@ -118,7 +118,7 @@ def test_an_application_that_is_there_otherwise_is_a_conflict_if_missing(gam: Ga
         (AppSpec("portal", {}, ("user_Area",)), UsageError, "no scope named 'user_Area'"),
         (AppSpec("portal", {}, client_id="short"), UsageError, "no client_id"),
         (AppSpec("portal", {"api_keys.auth_type": "ldap"}), NotFoundError, "no authentication type"),
-        (AppSpec("portal", {"api_keys.auth_type": "local"}), UsageError, "is of kind GAMLocal"),
+        (AppSpec("portal", {"api_keys.auth_type": "local"}), UsageError, "has type GAMLocal"),
     ],
 )
 def test_an_application_that_may_not_be_is_not_made(
@@ -200,9 +200,9 @@ def test_a_withdrawn_scope_ends_the_keys_that_carry_it_when_their_number_is_acce
     edit = ScopeEdit(remove=("gam_user_roles",))
     before = (trail(), apps.show(gam, "portal"), keys.show(gam, issued.record.id))
     for wrong in (None, 0, 2):
-        with pytest.raises(InvalidatesKeysError, match="this ends 1 live key for good") as caught:
+        with pytest.raises(InvalidatesKeysError, match="this permanently invalidates 1 active key") as caught:
             apps.update(gam, "portal", {"description": "new"}, edit, accept=wrong)
-        assert caught.value.hint == "add --accept-invalidating 1 to do it"
+        assert caught.value.hint == "add --accept-invalidating 1 to confirm"
         assert len(caught.value.impacts) == 1
     assert (trail(), apps.show(gam, "portal"), keys.show(gam, issued.record.id)) == before
     changed = apps.update(gam, "portal", {"description": "new"}, edit, accept=1)
@@ -220,7 +220,7 @@ def test_a_withdrawn_scope_ends_the_keys_that_carry_it_when_their_number_is_acce
 
 def test_a_wrong_number_is_reported_next_to_the_right_one(gam: Gam, issued: IssuedKey) -> None:
     assert issued.record.id
-    with pytest.raises(InvalidatesKeysError, match="this ends 1 live key for good, not 7"):
+    with pytest.raises(InvalidatesKeysError, match="this permanently invalidates 1 active key, not 7"):
         apps.delete(gam, "portal", 7)
 
 
@@ -326,7 +326,7 @@ def test_deleting_an_application_ends_its_active_keys_when_their_number_is_accep
     gam: Gam, issued: IssuedKey, trail: Trail
 ) -> None:
     before = trail()
-    with pytest.raises(InvalidatesKeysError, match="this ends 1 live key for good"):
+    with pytest.raises(InvalidatesKeysError, match="this permanently invalidates 1 active key"):
         apps.delete(gam, "portal", None)
     assert (trail(), names(gam)) == (before, ["portal"])
     deleted = apps.delete(gam, "portal", 1)
@@ -345,9 +345,9 @@ def test_an_application_without_active_keys_is_deleted_without_a_count(gam: Gam,
 
 def test_nothing_is_deleted_when_nobody_said_yes(gam: Gam, portal: CreateResult[App], trail: Trail) -> None:
     before = trail()
-    with pytest.raises(UnconfirmedError, match="this deletes application 'portal' for good") as caught:
+    with pytest.raises(UnconfirmedError, match="this permanently deletes application 'portal'") as caught:
         apps.delete(gam, portal.record.name, None, yes=False)
-    assert caught.value.hint == "add --yes to do it"
+    assert caught.value.hint == "add --yes to confirm"
     assert (trail(), names(gam)) == (before, ["portal"])
     apps.delete(gam, portal.record.name, 0, yes=False)
     assert names(gam) == []

@@ -31,7 +31,7 @@ def test_a_new_type_is_saved_and_reported(gam: Gam, trail: Trail) -> None:
 
 def test_a_type_that_is_there_is_a_conflict(gam: Gam, trail: Trail) -> None:
     before = trail()
-    with pytest.raises(ConflictError, match="'apikey' is there already") as caught:
+    with pytest.raises(ConflictError, match="'apikey' already exists") as caught:
         auth_types.create(gam, "APIkey", APIKEY, {})
     assert caught.value.hint == "gamcli auth-type show apikey"
     assert trail() == before
@@ -52,7 +52,7 @@ def test_a_type_that_is_there_as_asked_is_fine_if_missing(gam: Gam, trail: Trail
 def test_a_type_that_is_there_otherwise_is_a_conflict_if_missing(
     gam: Gam, name: str, kind: str, changes: dict[str, object]
 ) -> None:
-    with pytest.raises(ConflictError, match="is there already and differs"):
+    with pytest.raises(ConflictError, match="already exists with other settings"):
         auth_types.create(gam, name, kind, changes, if_missing=True)
 
 
@@ -133,9 +133,9 @@ def test_deleting_a_type_ends_its_active_keys_when_their_number_is_accepted(
     issued = keys.generate(gam, KeySpec(ana.name, portal.record.name, auth_type="machines"))
     before = trail()
     for wrong in (None, 0, 2):
-        with pytest.raises(InvalidatesKeysError, match="this ends 1 live key for good") as caught:
+        with pytest.raises(InvalidatesKeysError, match="this permanently invalidates 1 active key") as caught:
             auth_types.delete(gam, "machines", wrong)
-        assert caught.value.hint == "add --accept-invalidating 1 to do it"
+        assert caught.value.hint == "add --accept-invalidating 1 to confirm"
         assert len(caught.value.impacts) == 1
     assert (trail(), names(gam)) == (before, ["apikey", "local", "machines"])
     deleted = auth_types.delete(gam, "machines", 1)

@@ -122,7 +122,7 @@ def test_a_stranger_with_the_id_of_a_leaked_key_stays_one(gam: Gam, issued: Issu
 
 def test_keys_are_not_ended_unless_somebody_said_yes(gam: Gam, found: list[ScanFinding], trail: Trail) -> None:
     before = trail()
-    with pytest.raises(InvalidatesKeysError, match="this ends 1 live key for good") as raised:
+    with pytest.raises(InvalidatesKeysError, match="this permanently invalidates 1 active key") as raised:
         findings.revoke(gam, found, "leaked", yes=False)
     assert [each.key.id for each in raised.value.impacts] == [found[0].id]  # type: ignore[attr-defined]
     assert trail() == before
@@ -136,7 +136,7 @@ def test_where_no_key_lives_nobody_is_asked(gam: Gam, found: list[ScanFinding]) 
 def test_the_number_of_keys_is_reported_right(gam: Gam, found: list[ScanFinding]) -> None:
     apps.create(gam, apps.AppSpec("shop", {"remote_rest": True, "api_keys.enabled": True}, ("gam_user_data",)))
     more = look(gam, keys.generate(gam, KeySpec("ana", "shop")).secret)
-    with pytest.raises(InvalidatesKeysError, match="this ends 2 live keys for good"):
+    with pytest.raises(InvalidatesKeysError, match="this permanently invalidates 2 active keys"):
         findings.revoke(gam, [*found, *more], "leaked", yes=False)
 
 

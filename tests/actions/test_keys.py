@@ -262,7 +262,7 @@ def test_all_active_keys_of_a_user_or_application_are_revoked_when_their_number_
 ) -> None:
     before = trail()
     for wrong in (None, 0, 1, 3):
-        with pytest.raises(InvalidatesKeysError, match="this ends 2 live keys for good") as caught:
+        with pytest.raises(InvalidatesKeysError, match="this permanently invalidates 2 active keys") as caught:
             keys.revoke_all(gam, KeySearch(app="portal"), "audit", wrong)
         assert len(caught.value.impacts) == 2
     assert trail() == before

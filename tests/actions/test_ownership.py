@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from gamcli.actions import Gam, apps, auth_types, keys, ownership, users
+from gamcli.actions import Gam, apps, auth_types, changes, keys, ownership, users
 from gamcli.model import App, AuditEntry, AuthType, Key, User
 from gamcli.rules.keys import IssuedKey
 from gamcli.store import adoptions
@@ -50,7 +50,7 @@ def test_what_nobody_manages_is_remembered_as_made_by_hand(gam: Gam, issued: Iss
 @pytest.mark.usefixtures("portal")
 def test_what_another_owner_gives_away_was_not_made_by_hand(gam: Gam, ana: User, trail: Trail) -> None:
     with gam.store.writing() as tx:
-        users.save(gam, tx, ana, replace(ana, managed_by="a.toml"))
+        changes.save(gam, tx, ana, replace(ana, managed_by="a.toml"))
         ownership.adopt(gam, tx, replace(ana, managed_by="a.toml"), "b.toml")
         assert adoptions.load_all(tx) == frozenset()
     assert users.show(gam, "ana").managed_by == "b.toml"

@@ -36,7 +36,7 @@ def test_a_new_user_is_saved_and_reported(gam: Gam, trail: Trail) -> None:
 def test_a_name_names_one_user(gam: Gam, ana: User, trail: Trail) -> None:
     before = trail()
     for taken in ("ana", "ANA", "ana@example.com", ana.guid, ana.guid.upper()):
-        with pytest.raises(ConflictError, match="user 'ana' is there already") as caught:
+        with pytest.raises(ConflictError, match="user 'ana' already exists") as caught:
             users.create(gam, taken, {})
         assert caught.value.hint == "gamcli user show ana"
     assert trail() == before
@@ -51,7 +51,7 @@ def test_an_email_names_one_user(gam: Gam, ana: User, trail: Trail, email: str) 
         lambda: users.create(gam, "cleo", {"email": email}),
         lambda: users.update(gam, "bob", {"email": email}),
     ):
-        with pytest.raises(ConflictError, match="already names user"):
+        with pytest.raises(ConflictError, match="already belongs to user"):
             ask()
     assert trail() == before
     assert users.update(gam, ana.name, {"email": "Ana@example.com"}).is_changed
@@ -76,7 +76,7 @@ def test_a_user_who_is_there_otherwise_is_a_conflict_if_missing(
     gam: Gam, ana: User, name: str, changes: dict[str, object]
 ) -> None:
     assert ana.name == "ana"
-    with pytest.raises(ConflictError, match="is there already and differs"):
+    with pytest.raises(ConflictError, match="already exists with other settings"):
         users.create(gam, name, changes, if_missing=True)
 
 
@@ -112,7 +112,7 @@ def test_a_change_is_saved_with_a_date_and_reported(
     gam: Gam, ana: User, trail: Trail, forward: Callable[[timedelta], datetime]
 ) -> None:
     later = forward(timedelta(hours=1))
-    changed = users.update(gam, ana.guid, {"blocked": True, "city": "Salto"}, "user.block")
+    changed = users.update(gam, ana.guid, {"blocked": True, "city": "Salto"}, "block")
     assert (changed.record.blocked, changed.record.updated_at) == (True, later)
     assert users.show(gam, "ana") == changed.record
     assert trail()[-1].action == "user.block"
@@ -168,7 +168,7 @@ def test_deleting_a_user_ends_their_active_keys_when_their_number_is_accepted(
     gam: Gam, issued: IssuedKey, trail: Trail
 ) -> None:
     before = trail()
-    with pytest.raises(InvalidatesKeysError, match="this ends 1 live key for good"):
+    with pytest.raises(InvalidatesKeysError, match="this permanently invalidates 1 active key"):
         users.delete(gam, "ana", None)
     assert (trail(), names(gam)) == (before, ["ana"])
     deleted = users.delete(gam, "ana", 1)
@@ -180,7 +180,7 @@ def test_deleting_a_user_ends_their_active_keys_when_their_number_is_accepted(
 
 
 def test_nobody_is_deleted_when_nobody_said_yes(gam: Gam, ana: User) -> None:
-    with pytest.raises(UnconfirmedError, match="this deletes user 'ana' for good"):
+    with pytest.raises(UnconfirmedError, match="this permanently deletes user 'ana'"):
         users.delete(gam, ana.name, None, yes=False)
     assert names(gam) == ["ana"]
 

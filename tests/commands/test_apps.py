@@ -191,7 +191,7 @@ def test_update_edits_scopes(world: Run) -> None:
 def test_withdrawing_a_scope_needs_the_number_of_keys_that_end(world: Run) -> None:
     words = ["app", "update", "portal", "--remove-scope", "gam_user_roles"]
     ran = world(*words)
-    assert (ran.code, ran.hint) == (5, "add --accept-invalidating 1 to do it")
+    assert (ran.code, ran.hint) == (5, "add --accept-invalidating 1 to confirm")
     assert "ana for portal, never used: scope withdrawn: gam_user_roles" in ran.err
     assert world(*words, "--accept-invalidating", "3").code == 5
     assert world("key", "list", "--field", "status").out == "active\n"
@@ -299,7 +299,7 @@ def test_a_file_gets_no_secret_when_nothing_is_made(world: Run, place: Path) -> 
 
 def test_delete_needs_a_yes(world: Run) -> None:
     ran = world("app", "delete", "portal")
-    assert (ran.code, ran.hint) == (2, "add --yes to do it")
+    assert (ran.code, ran.hint) == (2, "add --yes to confirm")
     assert world("app", "delete", "portal", "--yes") == (0, "", "gamcli: deleted application 'portal'\n")
     assert world("app", "delete", "portal", "--yes").code == 3
 

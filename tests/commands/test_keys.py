@@ -321,7 +321,7 @@ def test_revoke_refuses_a_secret_that_is_not_a_key_of_this_store(world: Run, api
 @pytest.mark.parametrize("words", [["--user", "ana"], ["--app", "portal"], ["--user", "ana", "--app", "portal"]])
 def test_revoke_of_all_keys_needs_their_number(world: Run, key_id: str, words: list[str]) -> None:
     ran = world("key", "revoke", *words)
-    assert (ran.code, ran.hint) == (5, "add --accept-invalidating 1 to do it")
+    assert (ran.code, ran.hint) == (5, "add --accept-invalidating 1 to confirm")
     assert key_id in ran.err
     assert world("key", "revoke", *words, "--accept-invalidating", "2").code == 5
     assert world("key", "show", key_id, "--field", "status").out == "active\n"

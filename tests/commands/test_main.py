@@ -89,8 +89,8 @@ def test_a_failure_has_its_code_and_speaks_as_it_must(gamcli: Run, name: str) ->
 
 def test_keys_that_would_end_come_with_the_json_error(gamcli: Run, api_key: str) -> None:
     found = json.loads(gamcli("app", "delete", "portal", "-o", "json").err)["error"]
-    assert found["message"] == "this ends 1 live key for good"
-    assert found["hint"] == "add --accept-invalidating 1 to do it"
+    assert found["message"] == "this permanently invalidates 1 active key"
+    assert found["hint"] == "add --accept-invalidating 1 to confirm"
     (key,) = found["keys"]
     assert (key["id"], key["user"], key["last_used_at"]) == (api_key[7:15], "ana", None)
     assert key["reason"] == "deletion of application 'portal'"

@@ -185,7 +185,7 @@ def test_what_is_refused_leaves_all_as_it_was(made: Run, manifest: Callable[...,
     assert not Path("new.env").exists()
     if reason == "no number":
         assert "ana for portal, never used: replaced by the new key" in ran.err
-        assert ran.hint == "add --accept-invalidating 1 to do it"
+        assert ran.hint == "add --accept-invalidating 1 to confirm"
 
 
 def test_secrets_that_never_came_to_be_leave_no_file(

@@ -204,8 +204,8 @@ def test_an_invalid_command_line_is_refused(world: Run, words: tuple[str, ...], 
 def test_active_keys_are_ended_when_somebody_says_so(world: Run, leaked: str, sql: Run) -> None:
     refused = world("scan", ".", "--revoke")
     assert refused.code == 5
-    assert "this ends 1 live key for good" in refused.err
-    assert refused.hint == "add --yes to do it"
+    assert "this permanently invalidates 1 active key" in refused.err
+    assert refused.hint == "add --yes to confirm"
     found = world("scan", ".", "--revoke", "--yes", "-o", "json").json
     assert [(each["id"], each["status"], each["live"]) for each in found] == [(leaked, "revoked", False)]
     assert world("key", "show", leaked, "--field", "reason").out == "leaked\n"

@@ -13,7 +13,7 @@ ESCAPE = "\x1b["
 def test_delete_asks_and_a_yes_does_it(world: Run, terminal: Run) -> None:
     ran = terminal("app", "delete", "portal", answers=[("[y/N]: ", "y")])
     assert ran.code == 0
-    assert "this deletes application 'portal' for good; do it? [y/N]: y" in ran.out
+    assert "this permanently deletes application 'portal'; do it? [y/N]: y" in ran.out
     assert "gamcli: deleted application 'portal'" in ran.out
     assert world("app", "list", "-o", "json").json == []
 
@@ -41,7 +41,7 @@ def test_the_keys_that_would_end_are_shown_before_the_question(world: Run, termi
     assert ran.code == 0
     lines = ran.out.splitlines()
     assert f"gamcli:   {key_id}  ana for portal, never used: deletion of application 'portal'" in lines
-    assert any("this ends 1 live key for good; do it? [y/N]: y" in line for line in lines)
+    assert any("this permanently invalidates 1 active key; do it? [y/N]: y" in line for line in lines)
     assert ran.out.count("[y/N]") == 1
 
 

@@ -86,9 +86,9 @@ il,,,,a++b,,
 """
 
 PROBLEMS = """users.csv:2: the name of a user is empty
-users.csv:3: user 'ana' is there already; gamcli user show ana
-users.csv:5: the user 'Bob' is in line 4 already
-users.csv:6: the email 'BOB@x.org' is in line 4 already
+users.csv:3: user 'ana' already exists; gamcli user show ana
+users.csv:5: user 'Bob' is already in line 4
+users.csv:6: email 'BOB@x.org' is already in line 4
 users.csv:7: '12' is no GUID
 users.csv:8: 'maybe' is neither true nor false, as enabled is
 users.csv:9: the attributes are no JSON
@@ -116,7 +116,7 @@ def test_users_that_are_there_already_are_taken_as_they_are_when_asked(world: Ru
         (place / "users.csv").write_text(f"name,first_name,guid\n{row}\n", encoding="utf-8")
         ran = world("user", "create", "--from", "users.csv", "--if-missing")
         assert ran.code == 2
-        assert "users.csv:2: user 'ana' is there already and differs" in ran.err
+        assert "users.csv:2: user 'ana' already exists with other settings" in ran.err
 
 
 def test_a_guid_that_is_provided_is_saved_and_names_nobody_else(world: Run, place: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_guid_that_is_provided_is_saved_and_names_nobody_else(world: Run, plac
     assert world("user", "create", "--from", "users.csv").code == 0
     assert world("user", "show", "bob", "--field", "guid").out == f"{guid.lower()}\n"
     (place / "users.csv").write_text(f"guid,name\n{guid},cy\n", encoding="utf-8")
-    assert f"users.csv:2: guid '{guid.lower()}' is there already" in world("user", "create", "--from", "users.csv").err
+    assert f"users.csv:2: guid '{guid.lower()}' already exists" in world("user", "create", "--from", "users.csv").err
 
 
 def test_a_dry_run_of_users_makes_none(world: Run, place: Path) -> None:
