@@ -38,7 +38,7 @@ def whole(form: dict[str, str]) -> bytes:
 @pytest.fixture
 def impatient(serve: Callable[..., Server], lines: list[str]) -> Iterator[Server]:
     before = threading.active_count()
-    server = serve(times=SHORT, max_failures=0)
+    server = serve(timeouts=SHORT, max_failures=0)
     running = threading.active_count()
     yield server
     assert statuses(said(server, ASKED)) == [200]
@@ -185,7 +185,7 @@ def test_connections_that_stay_idle_block_nobody(serve: Callable[..., Server]) -
 
 
 def test_connections_that_stay_idle_are_closed(serve: Callable[..., Server]) -> None:
-    server = serve(times=Timeouts(idle=0.3))
+    server = serve(timeouts=Timeouts(idle=0.3))
     with ExitStack() as stack:
         idle = [stack.enter_context(connected(server)) for _ in range(200)]
         assert {heard(client) for client in idle} == {b""}

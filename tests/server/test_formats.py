@@ -23,7 +23,7 @@ def manner() -> ErrorFormat:
 
 @pytest.fixture
 def server(serve: Callable[..., Server], manner: ErrorFormat) -> Server:
-    return serve(manner=manner)
+    return serve(error_format=manner)
 
 
 def told(response: Response) -> tuple[int, str | None, str | None]:

@@ -193,7 +193,7 @@ def test_no_renewal_is_left_when_the_application_takes_them_back(send: Ask, rene
 
 
 def test_refusals_are_reported_in_the_words_of_the_rfc(serve: Callable[..., Server], login: dict[str, str]) -> None:
-    server = serve(manner=ErrorFormat("rfc6749"))
+    server = serve(error_format=ErrorFormat("rfc6749"))
     client = HTTPConnection("127.0.0.1", server.port, timeout=10)
     told = []
     for changes in ({"password": "x"}, {"scope": "fullcontrol"}, {"grant_type": "refresh_token"}):

@@ -97,7 +97,7 @@ def test_a_fault_is_reported_as_the_real_one(
     begin: Begin, visit: Visit, form: dict[str, str], faults: Faults, status: int, error_format: str
 ) -> None:
     faults.add(f"token={status}")
-    found, fields, body = visit(begin(manner=ErrorFormat(error_format))).ask("POST", TOKEN, form)
+    found, fields, body = visit(begin(error_format=ErrorFormat(error_format))).ask("POST", TOKEN, form)
     rules = {401: "client_secret_wrong", 429: "too_many_failures", 500: "bug", 503: "store_gone"}
     assert (found, body) == ERROR_WRITERS[error_format](TABLE[rules[status]])
     assert found == status

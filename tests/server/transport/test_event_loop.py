@@ -98,7 +98,7 @@ def test_http_1_0_is_answered_and_closed(raw: Raw) -> None:
 
 
 def test_the_end_is_said_with_the_last_response(serve: Callable[..., Server], raw: Raw) -> None:
-    server = serve(times=Timeouts(linger=60))
+    server = serve(timeouts=Timeouts(linger=60))
     assert statuses(raw(LAST, port=server.port, half_close=False)) == [200]
 
 
@@ -194,7 +194,7 @@ def test_a_response_carries_the_date(raw: Raw) -> None:
 
 
 def test_an_idle_connection_is_closed_without_a_word(serve: Callable[..., Server]) -> None:
-    server = serve(times=Timeouts(idle=0.1))
+    server = serve(timeouts=Timeouts(idle=0.1))
     with connected(server) as client:
         assert read_to_end(client) == b""
     with connected(server) as client:
@@ -203,7 +203,7 @@ def test_an_idle_connection_is_closed_without_a_word(serve: Callable[..., Server
 
 
 def test_a_request_has_a_deadline_however_busily_it_trickles(serve: Callable[..., Server]) -> None:
-    server = serve(times=Timeouts(request=0.2))
+    server = serve(timeouts=Timeouts(request=0.2))
     began, more = monotonic(), Event()
     with connected(server) as client:
 
@@ -222,7 +222,7 @@ def test_a_request_has_a_deadline_however_busily_it_trickles(serve: Callable[...
 
 
 def test_empty_lines_gain_no_time(serve: Callable[..., Server]) -> None:
-    server = serve(times=Timeouts(idle=0.3, request=0.3))
+    server = serve(timeouts=Timeouts(idle=0.3, request=0.3))
     began, more = monotonic(), Event()
     with connected(server) as client:
 
@@ -257,7 +257,7 @@ def cramped(server: Server) -> socket.socket:
 
 
 def test_who_does_not_listen_is_released(serve: Callable[..., Server]) -> None:
-    server = serve(times=Timeouts(request=0.2))
+    server = serve(timeouts=Timeouts(request=0.2))
     with cramped(server) as client, pytest.raises(OSError):  # noqa: PT011 - reset or broken pipe
         client.sendall(HEALTHZ * 500_000)
 
@@ -273,7 +273,7 @@ def test_a_slow_reader_gets_every_response(server: Server) -> None:
 
 
 def test_beyond_the_bound_clients_are_turned_away(serve: Callable[..., Server], lines: list[str]) -> None:
-    server = serve(max_connections=2, times=Timeouts(linger=5))
+    server = serve(max_connections=2, timeouts=Timeouts(linger=5))
     with ExitStack() as clients:
         first = clients.enter_context(connected(server))
         first.sendall(HEALTHZ)
@@ -418,11 +418,11 @@ import os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from gamcli.actions import Gam, tokens, users
-from gamcli.server.transport.event_loop import Options, Server
+from gamcli.server.transport.event_loop import Server, ServerOptions
 from gamcli.store import Store
 with Store.open(Path(sys.argv[1])) as store:
     gam = Gam(store, lambda: datetime(2026, 3, 1, 12, tzinfo=UTC), os.urandom, "test")
-    server = Server(gam, Options(log=lambda _: None))
+    server = Server(gam, ServerOptions(log=lambda _: None))
     signal.signal(signal.SIGTERM, lambda *_: server.stop())
     print(server.port, flush=True)
     server.run()

@@ -43,7 +43,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 
 @pytest.fixture
 def server(serve: Callable[..., Server], files: Pair) -> Server:
-    return serve(tls=tls.load_context(*files), times=Timeouts(request=1.0, linger=1.0))
+    return serve(tls=tls.load_context(*files), timeouts=Timeouts(request=1.0, linger=1.0))
 
 
 @pytest.fixture

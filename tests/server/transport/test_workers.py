@@ -34,8 +34,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from gamcli.actions import Gam
-from gamcli.server.transport.event_loop import Options, Server
-from gamcli.server.transport.workers import Workers
+from gamcli.server.transport.event_loop import Server, ServerOptions
+from gamcli.server.transport.workers import WorkerProcesses
 from gamcli.store import Store
 
 @contextmanager
@@ -47,7 +47,7 @@ def log(text):
     sys.stderr.write(f"{os.getpid()} {text}\\n")
     sys.stderr.flush()
 
-workers = Workers(2, make, Options(log=log), log)
+workers = WorkerProcesses(2, make, ServerOptions(log=log), log)
 for each in (signal.SIGTERM, signal.SIGINT):
     signal.signal(each, lambda *_: workers.stop())
 print(workers.url, flush=True)
