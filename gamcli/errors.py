@@ -1,31 +1,30 @@
 """
-What can go wrong, as one family: facts and a hint, no exit code and no HTTP status.
+The errors that gamcli reports, as one family: a message and a hint, without exit code or HTTP status.
 
-GamcliError             never raised itself
-├── UsageError          wrong usage, or a value that cannot be
-│   ├── UnconfirmedError     nobody said yes to what cannot be undone
-│   └── FaultsError          a file has faults, all of them told with their lines
-├── NotFoundError       nothing has that name
-├── RefusedError        a rule said no
-├── ConflictError       already there, or in the way of something else
-│   └── EndsKeysError   live keys would end, and nobody accepted that
-├── StoreError          never raised itself
-│   ├── StoreMissingError    there is no store yet
-│   ├── StoreBusyError       another process holds it
+GamcliError             base class, never raised itself
+├── UsageError          invalid command line or invalid value
+│   ├── UnconfirmedError     an irreversible change was not confirmed
+│   └── ProblemsError        an input file has problems, each listed with its line
+├── NotFoundError       no object has this name
+├── RefusedError        a rule rejected the request
+├── ConflictError       the object already exists, or conflicts with another one
+│   └── InvalidatesKeysError   the change would invalidate API keys without confirmation
+├── StoreError          base class, never raised itself
+│   ├── StoreMissingError    the store does not exist
+│   ├── StoreBusyError       another process has locked the store
 │   ├── StoreUnusableError   not a store, damaged, read-only, or the disk is full
-│   ├── StoreTrailError      its audit trail is not what was written
-│   └── StoreVersionError    of a newer gamcli, or the SQLite library is too old
-└── FailedError         anything else that we can explain
+│   ├── StoreAuditLogError   the audit log was changed
+│   └── StoreVersionError    schema newer than this gamcli, or SQLite library too old
+└── FailedError         any other failure with an explanation
 
-What belongs here: error classes and the form of a hint. The meaning of an error to a shell is in `commands`,
-its meaning to an HTTP client in `server`.
+`commands` maps these errors to exit codes, `server` maps them to HTTP responses.
 """
 
 from collections.abc import Sequence
 
 
 def command(*words: str) -> str:
-    """Return the `gamcli` command line of `words`, quoted for a POSIX shell, as hints show it."""
+    """Return a `gamcli` command line for a hint, quoted for a POSIX shell."""
     from shlex import join  # noqa: PLC0415 - only errors need it
 
     places = range(len(words))
@@ -38,12 +37,17 @@ def _is_option(word: str) -> bool:
     return word.startswith("--") and word.removeprefix("--").replace("-", "").isalpha()
 
 
+def format_count(number: int, noun: str) -> str:
+    """Return `1 key`, `2 keys` or `1,200 keys`."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 class GamcliError(Exception):
     """
-    The base of all errors that users see; never raised itself.
+    The base class of all errors that users see.
 
-    `code` is what scripts read in `-o json`, `message` says what is wrong in one line without a full stop,
-    `hint` is what to type instead (or None).
+    `code` is what scripts read in `-o json`. `message` is one line without a full stop. `hint` is a suggested command
+    or the valid values, or None.
     """
 
     code = "failed"
@@ -55,21 +59,21 @@ class GamcliError(Exception):
 
 
 class UsageError(GamcliError):
-    """The command line or a value cannot be."""
+    """The command line or a value is invalid."""
 
     code = "usage"
 
 
 class UnconfirmedError(UsageError):
-    """What cannot be undone was asked for, and nobody said yes."""
+    """An irreversible change was not confirmed."""
 
     code = "unconfirmed"
 
 
 class Problem:
-    """What is wrong in a line of a file; `file` as it was given, `line` from 1."""
+    """A problem in a line of an input file; `file` as given by the user, `line` from 1."""
 
-    __slots__ = ("file", "line", "message")  # no NamedTuple, no dataclass: every run starts by importing this file
+    __slots__ = ("file", "line", "message")  # a plain class: every run imports this module, dataclasses take longer
 
     def __init__(self, file: str, line: int, message: str) -> None:
         self.file = file
@@ -83,31 +87,31 @@ class Problem:
         return hash(str(self))
 
     def __repr__(self) -> str:
-        return f"Fault({str(self)!r})"
+        return f"Problem({str(self)!r})"
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.message}"
 
 
 class ProblemsError(UsageError):
-    """Files that were handed in have faults, all of them in `faults`; nothing was done."""
+    """Input files have problems, all listed in `problems`; nothing was changed."""
 
     code = "faults"
 
     def __init__(self, problems: Sequence[Problem], hint: str | None = None) -> None:
-        count = "1 fault" if len(problems) == 1 else f"{len(problems)} faults"
-        super().__init__(f"{count}, so nothing was changed", hint or "mend each line that is named, and run it again")
+        message = f"found {format_count(len(problems), 'problem')}; nothing was changed"
+        super().__init__(message, hint or "fix the lines listed, then run the command again")
         self.problems = problems
 
 
 class NotFoundError(GamcliError):
-    """Nothing has the name that was given."""
+    """No object has the given name."""
 
     code = "not_found"
 
 
 class RefusedError(GamcliError):
-    """A rule of keys and grants said no; `rule` is its name in `rules` and in the refusal table."""
+    """A rule rejected the request; `rule` is its name in `rules` and in the table of refusals."""
 
     code = "refused"
 
@@ -117,13 +121,13 @@ class RefusedError(GamcliError):
 
 
 class ConflictError(GamcliError):
-    """Something is there already, or stands in the way."""
+    """The object already exists, or conflicts with another one."""
 
     code = "conflict"
 
 
 class InvalidatesKeysError(ConflictError):
-    """The change would end live keys for good; `impacts` lists them (`model.Impact`)."""
+    """The change would permanently invalidate active API keys; `impacts` lists them (`model.KeyImpact`)."""
 
     code = "ends_keys"
 
@@ -133,40 +137,40 @@ class InvalidatesKeysError(ConflictError):
 
 
 class StoreError(GamcliError):
-    """The base of what the store reports; never raised itself."""
+    """The base class of errors of the store."""
 
     code = "store"
 
 
 class StoreMissingError(StoreError):
-    """There is no store at the path yet."""
+    """There is no store at the path."""
 
     code = "store_missing"
 
 
 class StoreBusyError(StoreError):
-    """Another process holds the store for longer than we wait."""
+    """Another process kept the store locked until the timeout."""
 
     code = "store_busy"
 
 
 class StoreUnusableError(StoreError):
-    """The file is no store, is damaged, cannot be written, or its disk is full."""
+    """The file is not a store, is damaged or read-only, or its disk is full."""
 
     code = "store_unusable"
 
 
 class StoreAuditLogError(StoreError):
-    """The audit trail is not what was written."""
+    """The audit log was changed after it was written."""
 
     code = "store_trail"
 
 
 class StoreVersionError(StoreError):
-    """The store is of a newer gamcli, or the SQLite library is too old for it."""
+    """The store's schema is newer than this gamcli, or the SQLite library is too old."""
 
     code = "store_version"
 
 
 class FailedError(GamcliError):
-    """Anything else that can be explained: a port in use, a file that cannot be written."""
+    """Any other failure with an explanation, such as a port in use or a file that cannot be written."""

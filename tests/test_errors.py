@@ -1,4 +1,4 @@
-"""The family of errors."""
+"""The error classes, and the command lines in hints."""
 
 import re
 import shlex
@@ -13,6 +13,8 @@ from gamcli.errors import GamcliError
 CODES = {
     "GamcliError": "failed",
     "UsageError": "usage",
+    "UnconfirmedError": "unconfirmed",
+    "ProblemsError": "faults",
     "NotFoundError": "not_found",
     "RefusedError": "refused",
     "ConflictError": "conflict",
@@ -28,35 +30,41 @@ CODES = {
 
 
 def family(root: type[GamcliError] = GamcliError) -> list[type[GamcliError]]:
-    found = [root]
+    """Return `root` and its subclasses in gamcli.errors, depth first."""
+    classes = [root]
     for child in root.__subclasses__():
-        found += family(child) if child.__module__ == errors.__name__ else []
-    return found
+        classes += family(child) if child.__module__ == errors.__name__ else []
+    return classes
 
 
 def test_each_error_has_the_code_that_scripts_rely_on() -> None:
-    assert CODES.items() <= {each.__name__: each.code for each in family()}.items()
+    assert {kind.__name__: kind.code for kind in family()} == CODES
 
 
-def test_the_tree_at_the_top_of_the_file_is_the_family() -> None:
-    assert re.findall(r"\w+Error\b", errors.__doc__ or "") == [each.__name__ for each in family()]
+def test_the_module_docstring_lists_every_error_class() -> None:
+    assert re.findall(r"\w+Error\b", errors.__doc__ or "") == [kind.__name__ for kind in family()]
 
 
 @pytest.mark.parametrize("kind", [errors.UsageError, errors.NotFoundError, errors.ConflictError, errors.StoreBusyError])
-def test_an_error_carries_a_message_and_perhaps_a_hint(kind: type[GamcliError]) -> None:
+def test_an_error_has_a_message_and_an_optional_hint(kind: type[GamcliError]) -> None:
     plain, helpful = kind("no user named 'ana'"), kind("no user named 'ana'", "gamcli user list")
     assert (str(plain), plain.message, plain.hint) == ("no user named 'ana'", "no user named 'ana'", None)
     assert (str(helpful), helpful.hint) == ("no user named 'ana'", "gamcli user list")
 
 
-def test_a_refusal_carries_the_name_of_its_rule() -> None:
-    told = errors.RefusedError("key_expired", "the API key has expired", "mend")
-    assert (told.rule, told.message, told.hint) == ("key_expired", "the API key has expired", "mend")
+def test_a_refusal_names_its_rule() -> None:
+    error = errors.RefusedError("key_expired", "the API key has expired", "hint")
+    assert (error.rule, error.message, error.hint) == ("key_expired", "the API key has expired", "hint")
 
 
-def test_what_would_end_keys_carries_their_impacts() -> None:
-    told = errors.InvalidatesKeysError("this ends 1 live key for good", "hint", ["impact"])
-    assert (told.impacts, told.hint, told.code) == (["impact"], "hint", "ends_keys")
+def test_an_error_that_would_invalidate_keys_lists_them() -> None:
+    error = errors.InvalidatesKeysError("this would invalidate 1 active key", "hint", ["impact"])
+    assert (error.impacts, error.hint, error.code) == (["impact"], "hint", "ends_keys")
+
+
+def test_a_count_is_singular_for_one_only() -> None:
+    counts = [errors.format_count(number, "key") for number in (0, 1, 2, 1200)]
+    assert counts == ["0 keys", "1 key", "2 keys", "1,200 keys"]
 
 
 @pytest.mark.parametrize(
@@ -68,14 +76,15 @@ def test_what_would_end_keys_carries_their_impacts() -> None:
         (("app", "show", "O'Hara; rm -rf /"), "gamcli app show 'O'\"'\"'Hara; rm -rf /'"),
     ],
 )
-def test_a_hint_is_quoted_for_the_shell(words: tuple[str, ...], line: str) -> None:
+def test_a_command_in_a_hint_is_quoted_for_the_shell(words: tuple[str, ...], line: str) -> None:
     assert errors.command(*words) == line
 
 
 @given(st.lists(st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"]))))
-def test_a_shell_reads_the_words_of_a_hint(words: list[str]) -> None:
-    read = shlex.split(errors.command(*words))
-    if len(read) > len(words) + 1:
+def test_a_shell_parses_a_hint_into_the_same_words(words: list[str]) -> None:
+    """A `--` is inserted before words that look like options."""
+    parsed = shlex.split(errors.command(*words))
+    if len(parsed) > len(words) + 1:
         assert any(word.startswith("-") for word in words)
-        read.remove("--")
-    assert read == ["gamcli", *words]
+        parsed.remove("--")
+    assert parsed == ["gamcli", *words]

@@ -107,7 +107,7 @@ def test_a_token_from_the_future_has_expired(now: datetime) -> None:
 
 
 def test_a_token_that_was_ended_stays_so_when_the_clock_is_set_back(now: datetime) -> None:
-    made = token(now, ended_at=now + timedelta(hours=1), ended=True)
+    made = token(now, ended_at=now + timedelta(hours=1), is_revoked=True)
     assert made.status(now) == "revoked"
 
 

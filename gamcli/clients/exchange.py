@@ -13,8 +13,8 @@ from urllib.parse import quote_plus, urlencode
 from gamcli import __version__
 from gamcli.clients import endpoint
 from gamcli.clients.endpoint import OK, TOKEN_PATH, USERINFO_PATH, EndpointResponse
+from gamcli.model.credential_formats import redact
 from gamcli.model.transcripts import REDACTED, Exchange, RecordedRequest, RecordedResponse
-from gamcli.render.text import redact
 from gamcli.rules.credentials import Secret
 
 TOKEN_FIELDS = ("access_token", "refresh_token", "id_token")

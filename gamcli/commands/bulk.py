@@ -13,10 +13,10 @@ from gamcli.bulk import csv_input, results_file, user_columns
 from gamcli.bulk.csv_input import CsvSource
 from gamcli.bulk.results_file import ResultsFile
 from gamcli.commands.context import CliContext
-from gamcli.errors import StoreError, UsageError
+from gamcli.errors import StoreError, UsageError, format_count
 from gamcli.model.plan import Plan, PlanSummary
 from gamcli.render import progress
-from gamcli.render.output import Output, format_count
+from gamcli.render.output import Output
 from gamcli.render.progress import ProgressCallback
 
 KEY_COLUMNS = ("user", "app", "scopes", "expires_in", "label", "request_id")

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 import typer
 
 from gamcli.actions.changes import ChangeResult
-from gamcli.errors import FailedError, InvalidatesKeysError, UnconfirmedError, command
+from gamcli.errors import FailedError, InvalidatesKeysError, UnconfirmedError, command, format_count
 from gamcli.render import output
 from gamcli.render.output import Output
 
@@ -72,15 +72,13 @@ def report_change(
     out.print_change(changed.record, f"{past_tense} {subject}{invalidated_suffix(changed)}")
     if changed.suspended_count:
         line = output.add_global_options(command(*undo), out.global_options)
-        out.print_warning(
-            f"this suspends {output.format_count(changed.suspended_count, 'live key')}; to undo it: {line}"
-        )
+        out.print_warning(f"this suspends {format_count(changed.suspended_count, 'live key')}; to undo it: {line}")
 
 
 def invalidated_suffix(changed: ChangeResult[Any]) -> str:
     """Return the end of a sentence that says how many keys a change ended."""
     count = sum(each.is_permanent for each in changed.impacts)
-    return f"; {output.format_count(count, 'key')} ended for good" if count else ""
+    return f"; {format_count(count, 'key')} ended for good" if count else ""
 
 
 def take(rows: Iterable[Result], limit: int | None) -> Iterator[Result]:

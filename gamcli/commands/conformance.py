@@ -15,8 +15,8 @@ from gamcli.conformance import exchange, suite, table, worlds
 from gamcli.conformance.suite import DIFFERS, SAME, SKIPPED, Verdict
 from gamcli.conformance.table import Row
 from gamcli.conformance.worlds import World
-from gamcli.errors import FailedError, UsageError, command
-from gamcli.render.output import Output, format_count
+from gamcli.errors import FailedError, UsageError, command, format_count
+from gamcli.render.output import Output
 from gamcli.system.actor import describe_actor
 
 if TYPE_CHECKING:

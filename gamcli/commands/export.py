@@ -8,11 +8,11 @@ import typer
 
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import new_group
-from gamcli.errors import UsageError
+from gamcli.errors import UsageError, format_count
 from gamcli.provision import export, export_update
 from gamcli.provision.export import Selection
 from gamcli.render import machine
-from gamcli.render.output import Output, format_count
+from gamcli.render.output import Output
 
 verbs = new_group()
 

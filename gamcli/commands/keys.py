@@ -38,9 +38,9 @@ from gamcli.commands.options import (
     read_secret,
     reject_other_options,
 )
-from gamcli.errors import UsageError, command
+from gamcli.errors import UsageError, command, format_count
 from gamcli.model import Key
-from gamcli.render.output import Output, format_count
+from gamcli.render.output import Output
 from gamcli.rules import durations
 
 verbs = new_group("API keys: issue, list, doubt, revoke.")

@@ -15,7 +15,7 @@ from gamcli.actions import Gam
 from gamcli.commands import confirmation, secret_files
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import AcceptInvalidating, new_group
-from gamcli.errors import InvalidatesKeysError, UsageError
+from gamcli.errors import InvalidatesKeysError, UsageError, format_count
 from gamcli.model.plan import CREATE, DELETE, UPDATE
 from gamcli.provision import manifest, plan_file
 from gamcli.provision.apply import Applied, Order, let_be
@@ -24,7 +24,7 @@ from gamcli.provision.desired import Desired
 from gamcli.provision.draft import RELEASE
 from gamcli.provision.proposal import Options, Proposal, propose
 from gamcli.render import manifest_plans
-from gamcli.render.output import Output, format_count
+from gamcli.render.output import Output
 from gamcli.system import new_files
 
 plans, applies, drifts = new_group(), new_group(), new_group()

@@ -11,9 +11,9 @@ from gamcli.commands import confirmation
 from gamcli.commands.context import CliContext
 from gamcli.commands.leaks import ScanSummary
 from gamcli.commands.options import Field, Preview, Yes, new_group
-from gamcli.errors import UsageError, command
+from gamcli.errors import UsageError, command, format_count
 from gamcli.model.findings import ScanFinding, ScanSource
-from gamcli.render.output import Output, format_count
+from gamcli.render.output import Output
 from gamcli.rules.leak_detection import Leak
 from gamcli.scan import external_rules
 from gamcli.scan.file_scan import FileScanner, require_readable

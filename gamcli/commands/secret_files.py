@@ -7,11 +7,11 @@ from pathlib import Path
 from gamcli import store
 from gamcli.actions import Gam
 from gamcli.commands import delivery
-from gamcli.errors import FailedError, StoreError, command
+from gamcli.errors import FailedError, StoreError, command, format_count
 from gamcli.provision.apply import SaveSecrets
 from gamcli.provision.issued import IssuedSecrets
 from gamcli.render import credentials
-from gamcli.render.output import Output, format_count
+from gamcli.render.output import Output
 from gamcli.system import new_files
 
 SECRETS_OPTION = "--secrets-out"

@@ -11,10 +11,10 @@ import typer
 from gamcli.actions import maintenance
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import DryRunOption, Field, Format, new_group
-from gamcli.errors import UsageError, command
+from gamcli.errors import UsageError, command, format_count
 from gamcli.model.maintenance import BackupResult, CompactResult, MigrateResult, RestoreResult, StoreCheck, StoreInfo
 from gamcli.model.plan import CREATE, UPDATE, Change, FieldChange, Plan
-from gamcli.render.output import Output, format_count
+from gamcli.render.output import Output
 from gamcli.system import signals
 
 verbs = new_group("The file of the store: facts, checks, backups, restoring.")

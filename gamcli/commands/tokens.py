@@ -8,10 +8,10 @@ import typer
 from gamcli.actions import tokens
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import DryRunOption, Field, Format, Limit, Sort, new_group
+from gamcli.errors import format_count
 from gamcli.model import Token, format_rfc3339
 from gamcli.model.maintenance import PruneResult
 from gamcli.model.plan import DELETE, Change, FieldChange, Plan
-from gamcli.render.output import format_count
 from gamcli.rules import durations
 
 verbs = new_group("Access tokens that were issued.")

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from gamcli.errors import format_count
 from gamcli.model.doctor import OK, WARN, WRONG, DoctorFinding
-from gamcli.render.output import format_count
 from gamcli.render.panels import Panel, PanelSection, Row
 from gamcli.render.text import clean
 

@@ -171,7 +171,7 @@ def format_error(error: GamcliError, now: datetime) -> str:
     impacts = getattr(error, "impacts", ())
     if impacts:
         found["keys"] = [{**to_dict(each.key, now), "reason": each.reason} for each in impacts]
-    faults = getattr(error, "problems", ())
-    if faults:
-        found["faults"] = [{"file": each.file, "line": each.line, "message": each.what} for each in faults]
+    problems = getattr(error, "problems", ())
+    if problems:
+        found["faults"] = [{"file": each.file, "line": each.line, "message": each.message} for each in problems]
     return json_line({"error": found})

@@ -295,8 +295,3 @@ def format_impact(impact: Any) -> str:  # noqa: ANN401 - model.Impact, carried b
     key = impact.key
     used = f"last used {key.last_used_at:%Y-%m-%d}" if key.last_used_at else "never used"
     return f"  {key.id}  {key.user} for {key.app}, {used}: {impact.reason}"
-
-
-def format_count(number: int, noun: str) -> str:
-    """Return `1 key`, `2 keys`."""
-    return f"{number} {noun}{'s' * (number != 1)}"

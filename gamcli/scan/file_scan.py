@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from io import FileIO
 
 from gamcli.errors import UsageError
+from gamcli.model.credential_formats import redact
 from gamcli.model.findings import ScanSource
-from gamcli.render.text import redact
 from gamcli.rules.leak_detection import MAX_LENGTH, UTF_16, Leak, find_leaks, may_contain_credential
 
 CHUNK_BYTES = 1 << 18

@@ -16,9 +16,8 @@ from subprocess import DEVNULL, PIPE, Popen
 from tempfile import TemporaryFile
 from typing import IO, NamedTuple
 
-from gamcli.errors import FailedError, UsageError
+from gamcli.errors import FailedError, UsageError, format_count
 from gamcli.model.findings import ScanSource
-from gamcli.render.output import format_count
 from gamcli.rules.credentials import Secret
 from gamcli.rules.leak_detection import UTF_16, Leak, find_leaks, may_contain_credential
 from gamcli.scan.file_scan import CHUNK_BYTES, display_path

@@ -156,7 +156,7 @@ def test_every_fault_is_reported_with_its_line_before_any_key_is_made(town: Run,
     assert ran.code == 2
     head, *told, hint = ran.err.splitlines(keepends=True)
     assert "".join(told) == PROBLEMS
-    assert (head, hint[:12]) == ("gamcli: error: 13 faults, so nothing was changed\n", "gamcli: hint")
+    assert (head, hint[:12]) == ("gamcli: error: found 13 problems; nothing was changed\n", "gamcli: hint")
     assert not (place / "out.csv").exists()
     assert sql("SELECT (SELECT count(*) FROM key), (SELECT count(*) FROM batch)") == [(0, 0)]
 

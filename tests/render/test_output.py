@@ -105,15 +105,11 @@ def test_colours_are_left_out_when_asked(
     assert output.make_console(io.StringIO(), no_color=no_color).no_color is plain
 
 
-def test_a_count_has_its_plural() -> None:
-    assert [output.format_count(number, "key") for number in (0, 1, 2)] == ["0 keys", "1 key", "2 keys"]
-
-
-def test_problems_of_files_are_reported_as_compilers_do(capsys: pytest.CaptureFixture[str]) -> None:
+def test_problems_are_printed_with_file_and_line_first(capsys: pytest.CaptureFixture[str]) -> None:
     found = ProblemsError([Problem("users.csv", 3, "no user named 'x\x1b'"), Problem("users.csv", 9, "no such column")])
     output.print_error(found, NOW)
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "gamcli: error: 2 faults, so nothing was changed"
+    assert lines[0] == "gamcli: error: found 2 problems; nothing was changed"
     assert lines[1:3] == ["users.csv:3: no user named 'x?'", "users.csv:9: no such column"]
     assert lines[3].startswith("gamcli: hint: ")
     output.print_error(found, NOW, as_json=True)

@@ -208,33 +208,36 @@ def test_a_tls_key_that_cannot_be_read_is_wrong(facts: DoctorFacts) -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"keeps_log": False}, ("log", WARN, "gamcli store migrate")),
-        ({"stepped_back": (7, 3600)}, ("clock", WARN, "gamcli audit list")),
-        ({"default_type": ("apikey", False)}, ("default-type", WRONG, "gamcli auth-type update apikey --enable")),
+        ({"uses_wal": False}, ("log", WARN, "gamcli store migrate")),
+        ({"clock_step": (7, 3600)}, ("clock", WARN, "gamcli audit list")),
+        ({"default_auth_type": ("apikey", False)}, ("default-type", WRONG, "gamcli auth-type update apikey --enable")),
         (
-            {"shut_types": (DisabledAuthType("my old", 2, ()),)},
+            {"disabled_auth_types": (DisabledAuthType("my old", 2, ()),)},
             ("auth-types", WRONG, "gamcli auth-type update 'my old' --enable"),
         ),
         (
-            {"shut_types": (DisabledAuthType("old", 0, ("portal",)),)},
+            {"disabled_auth_types": (DisabledAuthType("old", 0, ("portal",)),)},
             ("auth-types", WRONG, "gamcli auth-type update old --enable"),
         ),
-        ({"no_rest": CountWithNames(1, ("portal",))}, ("remote-rest", WRONG, "gamcli app update portal --remote-rest")),
-        ({"lasting": 1}, ("lasting-keys", WARN, "gamcli key forecast")),
         (
-            {"lasting": 2, "lasting_apps": ("portal", "shop")},
+            {"apps_without_rest": CountWithNames(1, ("portal",))},
+            ("remote-rest", WRONG, "gamcli app update portal --remote-rest"),
+        ),
+        ({"unlimited_keys": 1}, ("lasting-keys", WARN, "gamcli key forecast")),
+        (
+            {"unlimited_keys": 2, "apps_without_timeout": ("portal", "shop")},
             ("lasting-keys", WARN, "gamcli app update portal --api-key-timeout 2160"),
         ),
         (
-            {"lasting": 1, "lasting_key": "8tUNiLqM"},
+            {"unlimited_keys": 1, "unlimited_key": "8tUNiLqM"},
             ("lasting-keys", WARN, "gamcli key rotate 8tUNiLqM --overlap 7d"),
         ),
         (
-            {"apps_idle": CountWithNames(1, ("portal",))},
+            {"idle_apps": CountWithNames(1, ("portal",))},
             ("idle-apps", WARN, "gamcli key generate --app portal --user USER"),
         ),
-        ({"users_idle": CountWithNames(5, ("a", "b", "c"))}, ("idle-users", WARN, "gamcli user show a")),
-        ({"orphans": 3}, ("orphaned-tokens", WARN, "gamcli token prune")),
+        ({"idle_users": CountWithNames(5, ("a", "b", "c"))}, ("idle-users", WARN, "gamcli user show a")),
+        ({"orphaned_tokens": 3}, ("orphaned-tokens", WARN, "gamcli token prune")),
     ],
 )
 def test_what_a_store_holds_is_judged(

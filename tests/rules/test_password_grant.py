@@ -206,7 +206,7 @@ def test_the_first_refresh_token_is_for_the_first_renewal(login: GrantFacts, ren
         ((), "", ()),
     ],
 )
-def test_a_request_may_ask_for_what_the_application_publishes(
+def test_a_request_may_ask_for_what_known_application_publishes(
     login: GrantFacts, published: tuple[str, ...], asked: str, granted: tuple[str, ...]
 ) -> None:
     facts = of("app", scopes=published)(replace(login, attributes=frozenset({"Area"})))
@@ -219,8 +219,10 @@ def test_where_a_scope_is_required_one_is_enough(login: GrantFacts) -> None:
 
 FINE = {
     "expires later": expiring(1),
-    "takes no API keys": lambda facts: of("app", api_keys=replace(facts.the_app.api_keys, enabled=False))(facts),
-    "API keys of another type": lambda facts: of("app", api_keys=replace(facts.the_app.api_keys, auth_type="x"))(facts),
+    "takes no API keys": lambda facts: of("app", api_keys=replace(facts.known_app.api_keys, enabled=False))(facts),
+    "API keys of another type": lambda facts: of("app", api_keys=replace(facts.known_app.api_keys, auth_type="x"))(
+        facts
+    ),
 }
 
 

@@ -94,7 +94,7 @@ USER: dict[str, list[Break]] = {
 SPENT: dict[str, list[Break]] = {
     "refresh_used": [used],
     "refresh_expired": [ending("refresh_token", "expires_at", 0), ending("refresh_token", "expires_at", -1)],
-    "refresh_revoked": [ending("session", "revoked_at", 0), of("refresh_token", superseded=True)],
+    "refresh_revoked": [ending("session", "revoked_at", 0), of("refresh_token", is_superseded=True)],
     "renewals_spent": [of("app", token=TokenPolicy(60, 1)), of("app", token=TokenPolicy(60, 0))],
 }
 OF_KEY: dict[str, list[Break]] = {
