@@ -33,8 +33,8 @@ def test_a_backup_that_is_ended_leaves_no_part(world: Run, line: list[str], plac
 SLOW = """
 import sys, time
 from gamcli.commands import main
-from gamcli.store import copies
-copies.sync = lambda path: time.sleep(60)
+from gamcli.store.sqlite import backups
+backups.sync = lambda path: time.sleep(60)
 sys.exit(main(sys.argv[1:]))
 """
 """A disk that takes its time."""

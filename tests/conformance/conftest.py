@@ -47,7 +47,7 @@ def words(told: Mapping[str, object]) -> list[str]:
 QUICK = """
 from gamcli.commands import entry_point
 from gamcli.rules import passwords
-passwords.PRESENT = passwords.CHEAPEST
+passwords.CURRENT_COST = passwords.TEST_COST
 entry_point()
 """
 """The program, but for the time that hashes of passwords take."""
