@@ -1,12 +1,13 @@
 """
-The contract of the token endpoint as a table, and what holds any server against it, over HTTP alone.
+Checks any server against the contract of the token endpoint, over HTTP alone.
 
-*.toml      the table: requests that rows begin with, and one row a promise, by sections
-table       the rows as records, read from there
-worlds      what a server has to hold for the rows: names and values, and the manifest that makes them
-asking      a row as bytes, and the bytes that come back
-judging     what an answer was promised to be, and where it differs
-suite       all rows, asked one after another
+*.toml      the table: request templates, and one row per promise, by section
+table       loads the rows
+worlds      test credentials by profile, and the manifest that creates them
+exchange    sends a request and receives the response
+comparison  compares a response with the expected one
+suite       checks rows
+local       creates the test credentials in a new store and serves them
 
-Nothing in here knows the code of the server: what both got wrong together would look right.
+Only `local` may import the server: an error that server and table shared would otherwise go unnoticed.
 """

@@ -1,11 +1,11 @@
-"""What an answer was promised to be, and where it differs; pure."""
+"""Compares a response with the expected one; pure."""
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from gamcli.conformance.exchange import ReceivedResponse
+from gamcli.conformance.exchange import FillPlaceholders, ReceivedResponse
 from gamcli.conformance.table import ExpectedResponse
 
 UNAUTHORIZED = 401
@@ -13,24 +13,23 @@ RETRY_STATUSES = (429, 503)
 NO_CONTENT = 204
 
 _DEFAULT_HEADERS = {"content-type": "application/json", "cache-control": "no-store", "pragma": "no-cache"}
-"""The headers of every answer that has a body: nobody may keep a copy."""
+"""The header fields of every response with a body."""
+
+_MAX_SHOWN_VALUE = 16
+"""Longer values of header fields are left out of descriptions."""
+
+_MAX_LINE = 120
 
 
 class Difference(NamedTuple):
-    """What was promised, and what was found instead."""
+    """A difference between the expected and the received response."""
 
     expected: str
     found: str
 
 
-FillPlaceholders = Callable[[str], str]
-
-_MAX_SHOWN_VALUE = 16
-"""The values of headers are told when they are no longer than that."""
-
-
 def describe_expected(expected: ExpectedResponse, error_format: str) -> str:
-    """Return in a few words what the answer is to be."""
+    """Return the expected response in a few words."""
     name, status = _expected_refusal(expected, error_format)
     words = [str(status), "without a name" if expected.gam and not name else name if name != str(status) else ""]
     words += [
@@ -41,19 +40,19 @@ def describe_expected(expected: ExpectedResponse, error_format: str) -> str:
 
 
 def describe_response(response: ReceivedResponse, error_format: str) -> str:
-    """Return in a few words what the answer is."""
+    """Return the received response in a few words."""
     if response.problem:
-        return f"no answer: {response.problem}"
+        return f"no response: {response.problem}"
     error = _error_name(_parse_json(response), error_format)
     return f"{response.status} {error}" if error and error != str(response.status) else str(response.status)
 
 
 def _expected_refusal(expected: ExpectedResponse, error_format: str) -> tuple[str, int]:
-    """Return code or name, and status."""
-    told = expected.gam if error_format == "gam" else expected.rfc
-    if not told:
+    """Return the error code, empty for none, and the status."""
+    refusal = expected.gam if error_format == "gam" else expected.rfc
+    if not refusal:
         return "", expected.status
-    name, _, status = told.rpartition(" ")
+    name, _, status = refusal.rpartition(" ")
     return name, int(status)
 
 
@@ -74,9 +73,9 @@ def _error_name(document: object, error_format: str) -> str:
 def find_differences(
     expected: ExpectedResponse, response: ReceivedResponse, error_format: str, fill: FillPlaceholders
 ) -> Iterator[Difference]:
-    """Yield where the answer differs; `filled` puts the values of the world into texts."""
+    """Yield the differences; `fill` replaces the placeholders in expected texts."""
     if response.problem:
-        yield Difference("an answer", response.problem)
+        yield Difference("a response", response.problem)
         return
     _, status = _expected_refusal(expected, error_format)
     if response.status != status:
@@ -91,77 +90,76 @@ def find_differences(
 
 
 def _compare_refusal(expected: ExpectedResponse, document: object, error_format: str) -> Iterator[Difference]:
-    """Look at the body of a refusal: its fields in their order, its code or name, a text for people."""
+    """Compare the names in the body of a refusal and their order, the error code and the message."""
     name, _ = _expected_refusal(expected, error_format)
     if error_format == "gam":
-        inner = document.get("error") if isinstance(document, dict) else None
-        whole, wanted = [*document] if isinstance(document, dict) else [], ["code", "message"]
-        if whole != ["error"] or not isinstance(inner, dict) or [*inner] != wanted:
+        error = document.get("error") if isinstance(document, dict) else None
+        outer, inner = [*document] if isinstance(document, dict) else [], ["code", "message"]
+        if outer != ["error"] or not isinstance(error, dict) or [*error] != inner:
             yield Difference('{"error":{"code","message"}}', _abbreviate(document))
             return
-        code, text = inner["code"], inner["message"]
+        code, message = error["code"], error["message"]
     else:
-        wanted = ["error", "error_description"] if name else ["error_description"]
-        if not isinstance(document, dict) or [*document] != wanted:
-            yield Difference(f"the fields {', '.join(wanted)}", _abbreviate(document))
+        fields = ["error", "error_description"] if name else ["error_description"]
+        if not isinstance(document, dict) or [*document] != fields:
+            yield Difference(f"the fields {', '.join(fields)}", _abbreviate(document))
             return
-        code, text = document.get("error", ""), document["error_description"]
+        code, message = document.get("error", ""), document["error_description"]
     if code != name:
         yield Difference(f"code {name}", _abbreviate(code))
-    if not isinstance(text, str) or not text or not text.isprintable():
-        yield Difference("a text for people", _abbreviate(text))
-    elif expected.text and not re.fullmatch(expected.text, text):
-        yield Difference(f"a text like {expected.text}", _abbreviate(text))
+    if not isinstance(message, str) or not message or not message.isprintable():
+        yield Difference("a printable message", _abbreviate(message))
+    elif expected.text and not re.fullmatch(expected.text, message):
+        yield Difference(f"a message that matches {expected.text}", _abbreviate(message))
 
 
 def _compare_headers(
     expected: ExpectedResponse, response: ReceivedResponse, error_format: str, fill: FillPlaceholders
 ) -> Iterator[Difference]:
-    wanted: dict[str, Any] = dict(_DEFAULT_HEADERS) if response.status != NO_CONTENT else {}
+    headers: dict[str, Any] = dict(_DEFAULT_HEADERS) if response.status != NO_CONTENT else {}
     if response.status == UNAUTHORIZED:
-        wanted["www-authenticate"] = _expected_challenge(expected, error_format)
+        headers["www-authenticate"] = _expected_challenge(expected, error_format)
     if response.status in RETRY_STATUSES:
-        wanted["retry-after"] = "~[1-9][0-9]*"
-    wanted |= {name.lower(): value for name, value in expected.headers.items()}
-    for name, value in wanted.items():
-        there = response.headers.get(name)
+        headers["retry-after"] = "~[1-9][0-9]*"
+    headers |= {name.lower(): value for name, value in expected.headers.items()}
+    for name, value in headers.items():
+        actual = response.headers.get(name)
         if value is False:
-            if there is not None:
-                yield Difference(f"no header {name}", there)
-        elif there is None or not _matches(fill(value), there):
-            yield Difference(f"{name}: {fill(value)}", there or "no such header")
+            if actual is not None:
+                yield Difference(f"no header {name}", actual)
+        elif actual is None or not _matches(fill(value), actual):
+            yield Difference(f"{name}: {fill(value)}", actual or "no such header")
 
 
 def _expected_challenge(expected: ExpectedResponse, error_format: str) -> str:
-    named = error_format != "gam" and _expected_refusal(expected, error_format)[0] == "invalid_token"
-    return f'{expected.challenge} realm="gam"' + (', error="invalid_token"' if named else "")
+    has_error = error_format != "gam" and _expected_refusal(expected, error_format)[0] == "invalid_token"
+    return f'{expected.challenge} realm="gam"' + (', error="invalid_token"' if has_error else "")
 
 
 def _compare_body(expected: ExpectedResponse, document: object, fill: FillPlaceholders) -> Iterator[Difference]:
-    there = document if isinstance(document, dict) else {}
-    if expected.fields and [*there] != [*expected.fields]:
-        yield Difference(f"the fields {' '.join(expected.fields)}", " ".join(there) or "no JSON object")
+    body = document if isinstance(document, dict) else {}
+    if expected.fields and [*body] != [*expected.fields]:
+        yield Difference(f"the fields {' '.join(expected.fields)}", " ".join(body) or "no JSON object")
     for name, value in expected.json.items():
-        wanted = _fill_value(value, fill)
-        if not _matches(wanted, there.get(name)):
-            yield Difference(f"{name} = {_abbreviate(wanted)}", _abbreviate(there.get(name)))
+        filled = _fill_value(value, fill)
+        if not _matches(filled, body.get(name)):
+            yield Difference(f"{name} = {_abbreviate(filled)}", _abbreviate(body.get(name)))
 
 
 def _fill_value(value: object, fill: FillPlaceholders) -> object:
     if isinstance(value, str):
         return fill(value)
     if isinstance(value, list):
-        return [_fill_value(each, fill) for each in value]
+        return [_fill_value(item, fill) for item in value]
     if isinstance(value, dict):
-        return {name: _fill_value(each, fill) for name, each in value.items()}
+        return {name: _fill_value(item, fill) for name, item in value.items()}
     return value
 
 
 def _matches(expected: object, actual: object) -> bool:
     if isinstance(expected, str) and expected.startswith("~"):
-        return (
-            actual is not None and not isinstance(actual, bool) and re.fullmatch(expected[1:], str(actual)) is not None
-        )
+        is_scalar = actual is not None and not isinstance(actual, bool)
+        return is_scalar and re.fullmatch(expected[1:], str(actual)) is not None
     if isinstance(expected, dict) and isinstance(actual, dict):
         return [*expected] == [*actual] and all(_matches(value, actual[name]) for name, value in expected.items())
     if isinstance(expected, list) and isinstance(actual, list):
@@ -169,11 +167,11 @@ def _matches(expected: object, actual: object) -> bool:
     return type(expected) is type(actual) and expected == actual
 
 
-# The letters of a secret are shown to nobody, not even by a server that sends them back.
 _CREDENTIAL = re.compile(r"(gam(?:key|sec)_|[0-9a-f-]{36}!|00[0-9])[0-9A-Za-z_]{8,}")
+"""Any credential, also the malformed ones that some rows send."""
 
 
 def _abbreviate(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    hidden = _CREDENTIAL.sub(r"\1...", text)
-    return hidden if len(hidden) <= 120 else hidden[:117] + "..."  # noqa: PLR2004 - a line
+    """Return JSON of at most one line without credentials: a server may echo them."""
+    text = _CREDENTIAL.sub(r"\1...", json.dumps(value, ensure_ascii=False))
+    return text if len(text) <= _MAX_LINE else text[: _MAX_LINE - 3] + "..."

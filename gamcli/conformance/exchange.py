@@ -1,31 +1,32 @@
-"""A row as bytes, and the bytes that come back: each over a connection of its own, no row depends on another."""
+"""Sends a request over a new connection and receives the response."""
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
-from urllib.parse import SplitResult, quote, quote_plus, urlsplit
+from urllib.parse import quote, quote_plus
 
+from gamcli.clients.endpoint import CONNECTION_TYPES, parse_url
 from gamcli.conformance.table import RequestSpec
 from gamcli.conformance.worlds import World
 from gamcli.errors import UsageError
 
 TIMEOUT_SECONDS = 15.0
-"""How many seconds an answer may take; the contract has deadlines of ten."""
+"""More than the ten seconds of the contract's deadlines."""
 
 CLOSE_SECONDS = 3.0
-"""How many seconds a server has to close after its last answer."""
+"""How long a server may take to close the connection after its last response."""
 
 MAX_RESPONSE_BYTES = 1024 * 1024
 
-_CONNECTION_TYPES: dict[str, Callable[..., HTTPConnection]] = {"http": HTTPConnection, "https": HTTPSConnection}
+FillPlaceholders = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
 class ReceivedResponse:
-    """What came back; a `status` of 0 is none, and `trouble` says why. `closed` is only known when it was asked for."""
+    """A response; `status` is 0 when there was none, for the reason in `problem`. `closed` is None when not checked."""
 
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -36,116 +37,103 @@ class ReceivedResponse:
 
 @dataclass(frozen=True, slots=True)
 class TargetServer:
-    """Where to ask: scheme, address and base path of a server."""
+    """The server to check."""
 
     scheme: str
     host: str
     port: int | None
     base_path: str
+    close_seconds: float = CLOSE_SECONDS
+
+    @classmethod
+    def from_url(cls, url: str) -> "TargetServer":
+        """Return the server at `url`; raises UsageError."""
+        parts = parse_url(url)
+        if parts is None:
+            raise UsageError(f"invalid URL '{url}'", "use the URL of a server, such as https://example.com/myapp")
+        return cls(parts.scheme, parts.hostname or "", parts.port, parts.path.rstrip("/"))
 
     def send(self, packets: list[bytes], method: str, *, wait_for_close: bool = False) -> ReceivedResponse:
-        """Send the packets over a new connection and return the first answer, and whether it was the end."""
-        with closing(_CONNECTION_TYPES[self.scheme](self.host, self.port, timeout=TIMEOUT_SECONDS)) as connection:
+        """Send the packets over a new connection and return the first response."""
+        with closing(CONNECTION_TYPES[self.scheme](self.host, self.port, timeout=TIMEOUT_SECONDS)) as connection:
             try:
                 connection.connect()
                 _send_packets(connection, packets)
-                return _read_response(connection, method, wait_for_close=wait_for_close)
+                # connection.getresponse() works only for requests that the connection has written itself.
+                response = HTTPResponse(connection.sock, method=method)
+                response.begin()
+                body = response.read(MAX_RESPONSE_BYTES)
+                closed = _closes_connection(connection, self.close_seconds) if wait_for_close else None
+                return ReceivedResponse(response.status, _merge_headers(response), body, closed)
             except (OSError, HTTPException) as error:
-                why = getattr(error, "strerror", None) or str(error)
-                return ReceivedResponse(problem=f"{type(error).__name__}: {why}" if why else type(error).__name__)
+                reason = getattr(error, "strerror", None) or str(error)
+                return ReceivedResponse(problem=": ".join(filter(None, (type(error).__name__, reason))))
 
 
 def _send_packets(connection: HTTPConnection, packets: list[bytes]) -> None:
     for packet in packets:
         try:
             connection.send(packet)
-        except (BrokenPipeError, ConnectionResetError):  # it has answered already: what it said is read below
+        except (BrokenPipeError, ConnectionResetError):  # the server has responded early
             return
 
 
-def _read_response(connection: HTTPConnection, method: str, *, wait_for_close: bool) -> ReceivedResponse:
-    # Not connection.getresponse(): that one wants to have written the request itself.
-    response = HTTPResponse(connection.sock, method=method)
-    response.begin()
-    body = response.read(MAX_RESPONSE_BYTES)
-    return ReceivedResponse(
-        response.status, _merge_headers(response), body, _closes_connection(connection) if wait_for_close else None
-    )
-
-
-def _closes_connection(connection: HTTPConnection) -> bool:
-    connection.sock.settimeout(CLOSE_SECONDS)
+def _closes_connection(connection: HTTPConnection, seconds: float) -> bool:
+    connection.sock.settimeout(seconds)
     try:
         while connection.sock.recv(MAX_RESPONSE_BYTES):
             pass
     except TimeoutError:
         return False
-    except OSError:  # reset: nothing comes any more
+    except OSError:  # a reset closes the connection, too
         pass
     return True
 
 
 def _merge_headers(response: HTTPResponse) -> dict[str, str]:
-    found: dict[str, str] = {}
+    """Return the header fields by lowercase name, repeated ones joined by commas."""
+    headers: dict[str, str] = {}
     for name, value in response.getheaders():
-        found[name.lower()] = f"{found[name.lower()]}, {value}" if name.lower() in found else value
-    return found
+        key = name.lower()
+        headers[key] = f"{headers[key]}, {value}" if key in headers else value
+    return headers
 
 
-def parse_url(url: str) -> TargetServer:
-    """Return the server at `url`; raises UsageError."""
-    try:
-        parts = urlsplit(url)
-        sound = bool(parts.hostname) and parts.scheme in _CONNECTION_TYPES and parts.port != 0
-    except ValueError:
-        sound, parts = False, SplitResult("", "", "", "", "")
-    if not sound or parts.query or parts.fragment or parts.username or not url.isascii() or " " in url:
-        raise UsageError("that is no address of a server", "such as https://example.com/myapp")
-    return TargetServer(parts.scheme, parts.hostname or "", parts.port, parts.path.rstrip("/"))
+def encode_request(request: RequestSpec, world: World, profile: str, server: TargetServer) -> list[bytes]:
+    """Return the bytes of a request; raises UnknownValueError for a missing credential."""
+    base_path = server.base_path
+    values = world.with_values("server", {"base": base_path, "upper_base": base_path.upper(), "host": server.host})
 
-
-def encode_request(request: RequestSpec, world: World, holder: str, server: TargetServer) -> list[bytes]:
-    """Return the bytes that ask `question`; raises UnknownValueError when the world lacks a value."""
-    values = world.with_values(
-        "server", {"base": server.base_path, "upper_base": server.base_path.upper(), "host": server.host}
-    )
-
-    def filled(text: str) -> str:
-        return values.fill(text, holder)
+    def fill(text: str) -> str:
+        return values.fill(text, profile)
 
     if request.packets:
-        return [filled(packet).encode("latin-1") for packet in request.packets]
-    body = _encode_body(request, filled)
-    lines = [f"{request.method} {_request_target(request, filled)} HTTP/1.1"]
-    lines += (f"{name}: {value}" for name, value in _request_headers(request, filled, body).items())
+        return [fill(packet).encode("latin-1") for packet in request.packets]
+    if request.body is not None:
+        body = fill(request.body).encode("latin-1")
+    else:
+        body = _encode_pairs(request.form, fill).encode("ascii")
+    query = _encode_pairs(request.query, fill)
+    target = quote(fill(request.path), safe="/%?=&*.;+!~-_") + (f"?{query}" if query else "")
+    lines = [f"{request.method} {target} HTTP/1.1"]
+    lines += (f"{name}: {value}" for name, value in _request_headers(request, fill, body).items())
     return ["\r\n".join((*lines, "", "")).encode("latin-1") + body]
 
 
-FillPlaceholders = Callable[[str], str]
+def _encode_pairs(parameters: Mapping[str, Any], fill: FillPlaceholders) -> str:
+    def pairs() -> Iterator[str]:
+        for name, value in parameters.items():
+            for text in value if isinstance(value, list) else [value]:
+                yield f"{quote_plus(name)}={quote_plus(fill(text))}"
 
-
-def _request_target(request: RequestSpec, fill: FillPlaceholders) -> str:
-    query = "&".join(_encode_pairs(request.query, fill))
-    return quote(fill(request.path), safe="/%?=&*.;+!~-_") + (f"?{query}" if query else "")
-
-
-def _encode_pairs(parameters: Mapping[str, Any], fill: FillPlaceholders) -> Iterator[str]:
-    for name, value in parameters.items():
-        for each in value if isinstance(value, list) else [value]:
-            yield f"{quote_plus(name)}={quote_plus(fill(each))}"
-
-
-def _encode_body(request: RequestSpec, fill: FillPlaceholders) -> bytes:
-    if request.body is not None:
-        return fill(request.body).encode("latin-1")
-    return "&".join(_encode_pairs(request.form, fill)).encode("ascii")
+    return "&".join(pairs())
 
 
 def _request_headers(request: RequestSpec, fill: FillPlaceholders, body: bytes) -> dict[str, str]:
-    found = {"Host": fill("{server.host}")}
+    headers = {"Host": fill("{server.host}")}
     if request.method not in ("GET", "HEAD", "OPTIONS") or body:
-        found["Content-Length"] = str(len(body))
+        headers["Content-Length"] = str(len(body))
     if request.basic:
-        halves = ":".join(quote_plus(fill(half)) for half in request.basic)
-        found["Authorization"] = "Basic " + b64encode(halves.encode()).decode()
-    return found | {name: fill(value) for name, value in request.headers.items()}
+        credentials = ":".join(quote_plus(fill(text)) for text in request.basic)
+        headers["Authorization"] = "Basic " + b64encode(credentials.encode()).decode()
+    return headers | {name: fill(value) for name, value in request.headers.items()}

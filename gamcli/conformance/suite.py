@@ -1,4 +1,4 @@
-"""All rows, asked one after another: which are as the contract, which differ, and which could not be asked."""
+"""Checks rows one after another: each is as expected, differs or is skipped."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -16,12 +16,12 @@ SAME, DIFFERS, SKIPPED = "same", "differs", "skipped"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a row; `expected` and `found` in a few words, `why` where they differ or why it was skipped."""
+    """The result of a row: `expected` and `found` in a few words, `why` it differs or was skipped."""
 
     section: str
     row: str
     rule: str
-    decided: bool = field(metadata={"about": "by this project, not by a page of GAM's"})
+    decided: bool = field(metadata={"about": "decided by this project, not by a GAM page"})
     verdict: str
     expected: str
     found: str
@@ -29,66 +29,65 @@ class Verdict:
 
 
 class _SetupError(Exception):
-    """What a row needs did not go well."""
+    """A request that a row depends on failed."""
 
 
 def check_rows(server: TargetServer, world: World, rows: Iterable[Row]) -> Iterator[Verdict]:
-    """Ask the rows and yield what becomes of each."""
     return (check_row(server, world, row) for row in rows)
 
 
 def check_row(server: TargetServer, world: World, row: Row) -> Verdict:
-    """Ask one row."""
     error_format = str(world.server["error_format"])
     expected = comparison.describe_expected(row.expected, error_format)
 
-    def told(came: str, found: str = "", why: str = "") -> Verdict:
-        return Verdict(row.section, row.name, row.rule, row.decided, came, expected, found, why)
+    def verdict(result: str, found: str = "", why: str = "") -> Verdict:
+        return Verdict(row.section, row.name, row.rule, row.decided, result, expected, found, why)
 
-    if missing := skip_reason(row, world, server.base_path):
-        return told(SKIPPED, why=missing)
+    if reason := skip_reason(row, world, server.base_path):
+        return verdict(SKIPPED, why=reason)
     try:
         world = _run_setup(server, world, row)
-        answer = _send_request(server, world, row, row.request)
-        filled = partial(world.fill, holder=row.holder)
-        differing = [
-            *comparison.find_differences(row.expected, answer, error_format, filled),
-            *_compare_with_other(server, world, row, answer),
+        response = _send_request(server, world, row, row.request)
+        fill = partial(world.fill, profile=row.profile)
+        differences = [
+            *comparison.find_differences(row.expected, response, error_format, fill),
+            *_compare_with_other(server, world, row, response),
         ]
-    except UnknownValueError as lacking:
-        return told(SKIPPED, why=f"the world has no {lacking}")
-    except _SetupError as failed:
-        return told(DIFFERS, why=str(failed))
-    why = "; ".join(f"{each.expected}, not {each.found}" for each in differing)
-    return told(DIFFERS if differing else SAME, comparison.describe_response(answer, error_format), why)
+    except UnknownValueError as missing:
+        return verdict(SKIPPED, why=f"the world file has no {missing}")
+    except _SetupError as error:
+        return verdict(DIFFERS, why=str(error))
+    why = "; ".join(f"{difference.expected}, not {difference.found}" for difference in differences)
+    return verdict(DIFFERS if differences else SAME, comparison.describe_response(response, error_format), why)
 
 
 def skip_reason(row: Row, world: World, base_path: str) -> str:
-    """Return what the server is not, or does not serve, that the row is about; empty when it can be asked."""
-    there = {**world.server, "base_path": base_path}
+    """Return why the row does not apply to the server, empty if it does."""
+    options = {**world.server, "base_path": base_path}
     for name, value in {"max_failures": 0, **row.server}.items():
-        if there[name] != value:
-            return f"for a server with {name} = {json.dumps(value)}"
-    return f"the server does not serve the grant {row.grant}" if row.grant not in ("", *world.server["grants"]) else ""
+        if options[name] != value:
+            return f"needs a server with {name} = {json.dumps(value)}"
+    if row.grant and row.grant not in world.server["grants"]:
+        return f"the server does not support the grant {row.grant}"
+    return ""
 
 
 def _compare_with_other(
     server: TargetServer, world: World, row: Row, response: ReceivedResponse
 ) -> Iterator[Difference]:
-    """Yield a difference when the answer tells more, or less, than that to a request that it is to be like."""
     name = row.expected.like
     if name and _send_request(server, world, row, table.load_requests()[name]).body != response.body:
-        yield Difference(f"the body that answers the request '{name}'", "another one")
+        yield Difference(f"the same body as for the request '{name}'", "a different one")
 
 
 def _run_setup(server: TargetServer, world: World, row: Row) -> World:
-    """Ask what the row comes after, and return the world with what was answered, by the names of the requests."""
-    for name in row.after:
-        asked, _, number = name.partition("*")
-        for _ in range(int(number or 1)):
-            answer = _send_request(server, world, row, table.load_requests()[asked])
-        if not number:
-            world = world.with_values(asked, _response_values(asked, answer))
+    """Send the requests of `after`, and add the values of their responses to the world."""
+    for step in row.after:
+        name, _, count = step.partition("*")
+        for _ in range(int(count or 1)):
+            response = _send_request(server, world, row, table.load_requests()[name])
+        if not count:
+            world = world.with_values(name, _response_values(name, response))
     return world
 
 
@@ -97,12 +96,12 @@ def _response_values(name: str, response: ReceivedResponse) -> dict[str, str]:
         document = json.loads(response.body)
     except ValueError:
         document = None
-    if response.status >= 300 or not isinstance(document, dict):  # noqa: PLR2004 - beyond success
-        error = f": {response.problem}" if response.problem else ""
-        raise _SetupError(f"the request '{name}' before it was answered {response.status}{error}")
-    return {each: value for each, value in document.items() if isinstance(value, str)}
+    if response.status >= 300 or not isinstance(document, dict):  # noqa: PLR2004 - above the success statuses
+        problem = f": {response.problem}" if response.problem else ""
+        raise _SetupError(f"the request '{name}' before it was answered {response.status}{problem}")
+    return {key: value for key, value in document.items() if isinstance(value, str)}
 
 
 def _send_request(server: TargetServer, world: World, row: Row, request: RequestSpec) -> ReceivedResponse:
-    sent = exchange.encode_request(request, world, row.holder, server)
-    return server.send(sent, request.method, wait_for_close=row.expected.closes and request is row.request)
+    packets = exchange.encode_request(request, world, row.profile, server)
+    return server.send(packets, request.method, wait_for_close=row.expected.closes and request is row.request)

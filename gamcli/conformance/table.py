@@ -1,16 +1,16 @@
-"""The table as records: requests that rows begin with, and the rows, read from the TOML files of this folder."""
+"""Loads request templates and rows from the TOML files of this folder."""
 
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
 
 REQUESTS = "requests.toml"
-"""The file of the requests that rows begin with, each a table under its name."""
+"""The request templates, one table per name."""
 
 SECTIONS = (
     "routes",
@@ -23,16 +23,16 @@ SECTIONS = (
     "userinfo",
     "conduct",
 )
-"""The files of rows, in the order in which they are asked."""
+"""The files with rows, in the order in which they are checked."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestSpec:
     """
-    A request; texts may name values of the world as `{portal.client_id}`, or a letter many times as `{a*9000}`.
+    A request. Texts may contain placeholders: `{portal.client_id}` for a credential, `{a*9000}` for a repeated letter.
 
-    A list in `form` is a parameter sent more than once. `body` and `packets` stand as they are, a byte a letter:
-    `packets` are the whole connection, each sent for itself.
+    A list in `form` is a parameter that is sent more than once. `body` and `packets` are sent as they are, one byte
+    per character; `packets` replace the whole request, and each is sent separately.
     """
 
     method: str = "GET"
@@ -48,12 +48,13 @@ class RequestSpec:
 @dataclass(frozen=True, slots=True)
 class ExpectedResponse:
     """
-    What the answer is to be; what is left empty is not looked at.
+    The expected response; empty fields are not checked.
 
-    `gam` and `rfc` are a refusal in both formats: code or name, and status. `fields` are those of the JSON body in
-    their order, `json` some of their values; a text that begins with `~` is a pattern for the whole value. A header
-    that is false must not be there. `challenge` names the scheme of a 401, Bearer when it names none. `text` is a
-    pattern for what people are told; `like` is a request whose answer has the same body, so that nobody learns more.
+    `gam` and `rfc` are a refusal in each error format: error code and status. `fields` are the names in the JSON body
+    in order, `json` some of its values; a text that begins with `~` is a regular expression for the whole value. A
+    header that is `false` must be absent. `challenge` is the scheme of a 401. `text` is a regular expression for the
+    error message. `like` names a request whose response must have the same body, so that a client cannot tell the two
+    cases apart.
     """
 
     status: int = 200
@@ -73,9 +74,9 @@ class Row:
     """
     One promise of the contract.
 
-    `rule` is where it stands there, `decided` says that this project has decided it and no page of GAM's. `holder` is
-    whom `{who...}` means. `after` are requests that are asked before, whose answers are values of the world by their
-    names; `grant` is what the server must serve, `server` how it must have been started.
+    `rule` is where the contract states it; `decided` marks a decision of this project that no GAM page settles.
+    `{profile...}` in texts means the credentials of `profile`. `after` names requests to send first; their responses
+    are available as placeholders. `grant` is a grant that the server must support, `server` its required options.
     """
 
     section: str
@@ -84,69 +85,71 @@ class Row:
     expected: ExpectedResponse
     rule: str = ""
     decided: bool = False
-    holder: str = "portal"
+    profile: str = "portal"
     after: tuple[str, ...] = ()
     grant: str = ""
     server: Mapping[str, Any] = field(default_factory=dict)
 
 
 _REQUEST_KEYS = ("method", "path", "headers", "query", "form", "basic", "body", "packets")
-_EXPECTED_KEYS = ("status", "gam", "rfc", "challenge", "headers", "fields", "json", "closes", "text", "like")
+_EXPECTED_KEYS = ("status", "gam", "rfc", "challenge", "fields", "json", "closes", "text", "like")
 
 
-def _merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `base` with what `more` says; of tables inside, entry by entry, and false takes an entry away."""
-    found = dict(base)
-    for name, value in overrides.items():
-        both = isinstance(value, dict) and isinstance(found.get(name), dict)
-        merged = {**found[name], **value} if both else value
-        found[name] = {each: told for each, told in merged.items() if told is not False} if both else merged
-    return found
-
-
-@lru_cache(maxsize=1)
+@cache
 def load_requests() -> dict[str, RequestSpec]:
-    """Return the requests that rows begin with, by name."""
+    """Return the request templates by name."""
     return {name: _build_request(_resolve_request(name)) for name in _load_toml(REQUESTS)}
 
 
-def _resolve_request(name: str) -> dict[str, Any]:
-    """Return a request by its name, with what it has from the one that it begins with."""
-    mine = dict(_load_toml(REQUESTS)[name])
-    base = mine.pop("from", None)
-    return _merge(_resolve_request(base), mine) if base else mine
+def load_rows() -> Iterator[Row]:
+    """Yield the rows of all sections."""
+    for section in SECTIONS:
+        document = _load_toml(f"{section}.toml")
+        for row in document["row"]:
+            yield _build_row(section, {**document.get("all", {}), **row})
 
 
-@lru_cache
+def section_description(section: str) -> str:
+    """Return what the rows of a section check."""
+    return str(_load_toml(f"{section}.toml")["about"])
+
+
+@cache
 def _load_toml(name: str) -> dict[str, Any]:
     return tomllib.loads((FOLDER / name).read_text(encoding="utf-8"))
+
+
+def _resolve_request(name: str) -> dict[str, Any]:
+    """Return a request template, merged with the one that its `from` names."""
+    template = dict(_load_toml(REQUESTS)[name])
+    base = template.pop("from", None)
+    return _merge(_resolve_request(base), template) if base else template
+
+
+def _merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge tables entry by entry, one level deep; `false` removes an entry."""
+    result = dict(base)
+    for name, value in overrides.items():
+        if isinstance(value, dict) and isinstance(result.get(name), dict):
+            entries = {**result[name], **value}
+            result[name] = {key: entry for key, entry in entries.items() if entry is not False}
+        else:
+            result[name] = value
+    return result
 
 
 def _build_request(values: Mapping[str, Any]) -> RequestSpec:
     return RequestSpec(**{name: _to_tuple(value) for name, value in values.items()})
 
 
-def _to_tuple(value: Any) -> Any:  # noqa: ANN401 - what TOML holds
-    return tuple(value) if isinstance(value, list) else value
-
-
-def section_description(section: str) -> str:
-    """Return what the rows of a section are about."""
-    return str(_load_toml(f"{section}.toml")["about"])
-
-
-def load_rows() -> Iterator[Row]:
-    """Yield the rows of all sections."""
-    for section in SECTIONS:
-        told = _load_toml(f"{section}.toml")
-        for row in told["row"]:
-            yield _build_row(section, {**told.get("all", {}), **row})
-
-
 def _build_row(section: str, values: dict[str, Any]) -> Row:
     base = _resolve_request(values.pop("from")) if "from" in values else {}
-    promised = {name: _to_tuple(values.pop(name)) for name in _EXPECTED_KEYS if name in values and name != "headers"}
-    promised["headers"] = values.pop("answers", {})
-    asked = {name: values.pop(name) for name in _REQUEST_KEYS if name in values}
+    expected = {name: _to_tuple(values.pop(name)) for name in _EXPECTED_KEYS if name in values}
+    expected["headers"] = values.pop("response_headers", {})
+    request = _merge(base, {name: values.pop(name) for name in _REQUEST_KEYS if name in values})
     rest = {name: _to_tuple(value) for name, value in values.items()}
-    return Row(section, request=_build_request(_merge(base, asked)), expected=ExpectedResponse(**promised), **rest)
+    return Row(section, request=_build_request(request), expected=ExpectedResponse(**expected), **rest)
+
+
+def _to_tuple(value: Any) -> Any:  # noqa: ANN401 - any TOML value
+    return tuple(value) if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""What the tests of conformance share: a world in a file, and servers of each kind that serve it."""
+"""Fixtures: a store with the test credentials, and servers for it."""
 
 import json
 import os
@@ -15,18 +15,17 @@ from unittest.mock import patch
 import pytest
 
 from gamcli.actions import Gam
-from gamcli.commands import conformance_world
-from gamcli.conformance import exchange
+from gamcli.conformance import local
 from gamcli.conformance.exchange import TargetServer
 from gamcli.conformance.worlds import World
 from gamcli.rules import passwords
 from gamcli.store import Store
 
-WORDS = {
+OPTIONS = {
     "error_format": "--error-format", "expired_status": "--expired-status", "max_failures": "--max-failures",
     "cors_origin": "--cors-origin", "base_path": "--base-path",
 }  # fmt: skip
-"""The option of `serve` for each entry of a world's server."""
+"""The option of `serve` for each server option of a world."""
 
 
 @pytest.fixture(scope="session")
@@ -37,31 +36,42 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def world(place: Path) -> World:
     with Store.create(place / "store.db") as store, patch.object(passwords, "CURRENT_COST", passwords.TEST_COST):
-        return conformance_world.create_world(Gam(store, lambda: datetime.now(UTC), os.urandom, "test"), {})
+        return local.create_world(Gam(store, lambda: datetime.now(UTC), os.urandom, "test"), {})
 
 
-def words(told: Mapping[str, object]) -> list[str]:
-    return [f"{option}={told[name]}" for name, option in WORDS.items() if told[name] != ""]
+def serve_options(server: Mapping[str, object]) -> list[str]:
+    return [f"{option}={server[name]}" for name, option in OPTIONS.items() if server[name] != ""]
 
 
-QUICK = """
+WITH_FAST_HASHES = """
 from gamcli.commands import entry_point
 from gamcli.rules import passwords
 passwords.CURRENT_COST = passwords.TEST_COST
 entry_point()
 """
-"""The program, but for the time that hashes of passwords take."""
+"""gamcli with fast password hashes."""
 
 Serve = Callable[[World, Sequence[str]], AbstractContextManager[TargetServer]]
 
 
 @pytest.fixture
 def serve(place: Path) -> Serve:
+
     @contextmanager
     def serving(world: World, more: Sequence[str] = ()) -> Iterator[TargetServer]:
         ready = place / f"ready-{time.monotonic_ns()}.json"
-        line = [sys.executable, "-W", "error", "-c", QUICK, "--store", str(place / "store.db"), "--quiet", "serve"]
-        line += ["--port=0", f"--ready-file={ready}", *words(world.server), *more]
+        line = [
+            sys.executable,
+            "-W",
+            "error",
+            "-c",
+            WITH_FAST_HASHES,
+            "--store",
+            str(place / "store.db"),
+            "--quiet",
+            "serve",
+        ]
+        line += ["--port=0", f"--ready-file={ready}", *serve_options(world.server), *more]
         with subprocess.Popen(line, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL) as process:
             log, reader = list[bytes](), Thread(target=lambda: log.extend(process.stderr or ()))
             reader.start()
@@ -69,7 +79,7 @@ def serve(place: Path) -> Serve:
                 while not ready.exists():
                     assert process.poll() is None, b"".join(log).decode()
                     time.sleep(0.01)
-                yield exchange.parse_url(json.loads(ready.read_bytes())["url"])
+                yield TargetServer.from_url(json.loads(ready.read_bytes())["url"])
             finally:
                 process.terminate()
                 reader.join(20)

@@ -1,4 +1,4 @@
-"""Requests made from the OpenAPI document: a few of those that the command sends by the thousand, and its judgement."""
+"""Requests generated from the OpenAPI document, and the check of their responses."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ COMMAND = Path(__file__).with_name("generated.py")
 PLAIN = {"content-type": "application/json", "cache-control": "no-store", "pragma": "no-cache"}
 CLAIMS = "/oauth/gam/v2.0/userinfo"
 COUNT = 750
-"""How many requests a run of the tests sends in each format; what a person starts sends more."""
+"""The number of requests in each error format; the command sends more by default."""
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +29,14 @@ def generated() -> ModuleType:
 
 
 @pytest.mark.parametrize("error_format", ["gam", "rfc6749"])
-def test_every_answer_to_what_is_generated_is_documented(generated: ModuleType, error_format: str) -> None:
-    came = generated.drive(COUNT, error_format)
-    assert came.total() >= COUNT
-    assert {status for _, status in came} >= {200, 400, 401, 404, 405}
+def test_every_response_to_generated_requests_is_documented(generated: ModuleType, error_format: str) -> None:
+    statuses = generated.drive(COUNT, error_format)
+    assert statuses.total() >= COUNT
+    assert {status for _, status in statuses} >= {200, 400, 401, 404, 405}
 
 
 @pytest.mark.parametrize(
-    ("status", "document", "headers", "told"),
+    ("status", "document", "headers", "deviation"),
     [
         (200, {"email": "a", "verified_email": True}, PLAIN, ""),
         (200, {"email": "a", "sub": "b"}, PLAIN, "the body: "),
@@ -53,25 +53,25 @@ def test_every_answer_to_what_is_generated_is_documented(generated: ModuleType, 
         (503, {"error": {"code": "503", "message": "a"}}, {**PLAIN, "retry-after": "1"}, "the status 503"),
     ],
 )
-def test_what_the_document_does_not_say_is_reported(
-    generated: ModuleType, status: int, document: object, headers: dict[str, str], told: str
+def test_a_deviation_from_the_document_is_reported(
+    generated: ModuleType, status: int, document: object, headers: dict[str, str], deviation: str
 ) -> None:
-    sent = generated.Sent(CLAIMS, "GET", CLAIMS, {}, b"", b"")
+    sent = generated.GeneratedRequest(CLAIMS, "GET", CLAIMS, {}, b"", b"")
     found = generated.undocumented(sent, ReceivedResponse(status, headers, json.dumps(document).encode()))
-    assert found.startswith(told)
-    assert bool(found) is bool(told)
+    assert found.startswith(deviation)
+    assert bool(found) is bool(deviation)
 
 
-def test_what_is_not_described_is_refused_and_no_more(generated: ModuleType) -> None:
+def test_an_undocumented_request_must_be_refused(generated: ModuleType) -> None:
     for method, path in (("PUT", CLAIMS), ("GET", f"{CLAIMS}/")):
-        sent = generated.Sent(CLAIMS, method, path, {}, b"", b"")
+        sent = generated.GeneratedRequest(CLAIMS, method, path, {}, b"", b"")
         assert generated.undocumented(sent, ReceivedResponse(405)) == ""
-        assert generated.undocumented(sent, ReceivedResponse(200)) == "the status 200 where nothing is described"
+        assert generated.undocumented(sent, ReceivedResponse(200)) == "the status 200 of an undocumented request"
     assert generated.undocumented(sent, ReceivedResponse(problem="TimeoutError")) == "TimeoutError"
 
 
-def test_the_command_sums_up_what_came() -> None:
+def test_the_command_prints_a_summary() -> None:
     ran = subprocess.run([sys.executable, COMMAND, "--requests", "20"], capture_output=True, check=True, timeout=60)
     lines = ran.stdout.decode().splitlines()
-    assert sum("every answer as documented, no 500" in line for line in lines) == 2
+    assert sum("every response as documented, no 500" in line for line in lines) == 2
     assert {"gam", "rfc6749"} <= {*lines}

@@ -1,4 +1,4 @@
-"""The table itself: whole, unambiguous, and about every refusal and every route that there is."""
+"""The table: complete, unambiguous, and with rows for every refusal and route."""
 
 import re
 from collections import Counter
@@ -14,13 +14,13 @@ from gamcli.server.endpoints import routes
 from gamcli.server.endpoints.refusals import TABLE
 
 ROWS = list(table.load_rows())
-NOT_TO_BE_ASKED_FOR = {
+NOT_REPRODUCIBLE = {
     "store_busy", "store_gone", "bug", "connections_full", "request_slow",
 }  # fmt: skip
-"""Refusals that no request brings about by itself."""
+"""Refusals that no request can cause by itself."""
 
 
-def told(row: Row) -> tuple[str, str]:
+def refusal_codes(row: Row) -> tuple[str, str]:
     return row.expected.gam, row.expected.rfc
 
 
@@ -34,10 +34,10 @@ def test_no_two_rows_of_a_section_have_one_name() -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.section}: {row.name}")
-def test_a_row_is_whole(row: Row) -> None:
+def test_a_row_is_complete_and_valid(row: Row) -> None:
     assert row.rule
     assert bool(row.expected.gam) == bool(row.expected.rfc)
-    for refusal in filter(None, told(row)):
+    for refusal in filter(None, refusal_codes(row)):
         assert re.fullmatch(r"[a-z_0-9]* [45][0-9]{2}", refusal)
     assert {*(name.partition("*")[0] for name in row.after), *filter(None, [row.expected.like])} <= {
         *table.load_requests()
@@ -46,31 +46,31 @@ def test_a_row_is_whole(row: Row) -> None:
     assert row.expected.challenge in ("Bearer", "Basic")
 
 
-def test_every_refusal_that_can_be_asked_for_has_a_row() -> None:
-    asked = {told(row) for row in ROWS}
-    wanted = {
-        rule: (f"{each.code} {each.status}", f"{each.error} {each.rfc_status}")
-        for rule, each in TABLE.items()
-        if rule not in NOT_TO_BE_ASKED_FOR
+def test_every_reproducible_refusal_has_a_row() -> None:
+    covered = {refusal_codes(row) for row in ROWS}
+    expected = {
+        rule: (f"{refusal.code} {refusal.status}", f"{refusal.error} {refusal.rfc_status}")
+        for rule, refusal in TABLE.items()
+        if rule not in NOT_REPRODUCIBLE
     }
-    assert {rule for rule, both in wanted.items() if both not in asked} == set()
+    assert {rule for rule, codes in expected.items() if codes not in covered} == set()
 
 
 def test_every_route_has_a_row_for_its_methods_and_one_for_others() -> None:
-    asked = {(row.request.path.removeprefix("{server.base}"), row.request.method, row.expected.gam) for row in ROWS}
+    covered = {(row.request.path.removeprefix("{server.base}"), row.request.method, row.expected.gam) for row in ROWS}
     for path, methods in routes.ROUTES.items():
-        assert {method for each, method, refusal in asked if each == path and not refusal} >= {*methods} - {"GET"}
-        assert any(each == path and refusal == "405 405" for each, _, refusal in asked)
+        assert {method for route, method, refusal in covered if route == path and not refusal} >= {*methods} - {"GET"}
+        assert any(route == path and refusal == "405 405" for route, _, refusal in covered)
 
 
-def test_every_scope_has_a_row_that_asks_for_it_alone() -> None:
-    asked = {each.form.get("scope") for name, each in table.load_requests().items() if name.startswith("only_")}
-    assert asked == {*scopes.TABLE} - {"fullcontrol"} | {"user_team", "user_desks"}
+def test_every_scope_has_a_row_that_requests_only_it() -> None:
+    templates = table.load_requests().items()
+    requested = {template.form.get("scope") for name, template in templates if name.startswith("only_")}
+    assert requested == {*scopes.TABLE} - {"fullcontrol"} | {"user_team", "user_desks"}
 
 
-def test_every_value_that_a_row_names_is_of_the_world_or_of_a_request(world: World) -> None:
-    held = {f"{name}.{field}" for name, values in world.values.items() for field in values}
-    known = {name.partition(".")[0] for name in held} | {*table.load_requests(), "server", "who"}
-    questions = [*table.load_requests().values(), *(row.request for row in ROWS)]
-    texts = "".join(str(getattr(each, field.name)) for each in questions for field in fields(each))
+def test_every_placeholder_of_a_row_has_a_value(world: World) -> None:
+    known = {*world.values, *table.load_requests(), "server", "profile"}
+    requests = [*table.load_requests().values(), *(row.request for row in ROWS)]
+    texts = "".join(str(getattr(request, field.name)) for request in requests for field in fields(request))
     assert {name for name, _ in re.findall(r"\{([a-z_0-9]+)\.([a-z_]+)\}", texts)} <= known

@@ -1,7 +1,8 @@
-"""A whole world for the rows of conformance: what a manifest makes, then what only time and administrators do."""
+"""Creates the test credentials of the rows in a new store and serves it, for the check of gamcli's own server."""
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,70 +12,109 @@ from gamcli.actions import Gam, apps, keys, repository, tokens, users
 from gamcli.actions.apps import AppSpec, ScopeEdit
 from gamcli.actions.keys import KeySpec
 from gamcli.conformance import worlds
+from gamcli.conformance.exchange import TargetServer
 from gamcli.conformance.worlds import World
 from gamcli.provision import seed
 from gamcli.rules.credentials import Entropy, Secret, mint_api_key, mint_client_id, mint_client_secret, random_base62
 from gamcli.rules.grants import REFRESH_TIMEOUT, TokenRequest
 from gamcli.rules.keys import IssuedKey
+from gamcli.server.background import run_in_background
+from gamcli.server.endpoints.refusals import ErrorFormat
+from gamcli.server.options import ServerOptions
+from gamcli.server.transport.event_loop import Server
 
 DAY = timedelta(days=1)
+
+SERVER_VARIANTS: tuple[dict[str, object], ...] = (
+    {},
+    {"max_failures": 3},
+    {"expired_status": 403},
+    {"cors_origin": "https://app.example.org"},
+    {"base_path": "/myapp"},
+)
+"""The options of the servers that together cover every row."""
 
 Values = dict[str, str]
 
 
+@contextmanager
+def serve_world(gam: Gam, world: World) -> Iterator[TargetServer]:
+    """Serve the store on a free local port, with the server options of `world`."""
+    options = ServerOptions(
+        log=lambda _: None,
+        base_path=world.server["base_path"],
+        error_format=ErrorFormat(world.server["error_format"], world.server["expired_status"]),
+        max_failures=world.server["max_failures"],
+        origins=frozenset(filter(None, (world.server["cors_origin"],))),
+    )
+    server = Server(gam, options)
+    with run_in_background(server):
+        yield TargetServer.from_url(server.url)
+
+
 def value_factories(entropy: Entropy) -> dict[str, Callable[[], str]]:
-    """Return what mints each kind of value of a world file."""
+    """Return functions that generate each kind of value in a world file."""
     return {
         "client_id": lambda: mint_client_id(entropy),
         "client_secret": lambda: mint_client_secret(entropy).reveal(),
-        "api_key": lambda: mint_api_key(entropy)[1].reveal(),  # noqa: PLW0108 - a new one each time
+        "api_key": lambda: mint_api_key(entropy)[1].reveal(),  # noqa: PLW0108 - a new key for each call
         "password": lambda: random_base62(24, entropy),
     }
 
 
 def create_world(gam: Gam, server: Mapping[str, object]) -> World:
-    """Make the world in a new store, and return its values; `server` is how it will be served."""
+    """Create the credentials in a new store; `server` are the options that it will be served with."""
     repository.initialise(gam)
     world = worlds.parse_world(tomllib.loads(worlds.render_template(value_factories(gam.entropy))))
     with TemporaryDirectory(prefix="gamcli-") as folder:
         manifest = Path(folder) / "seed.toml"
         manifest.write_text(worlds.render_seed(world), encoding="utf-8")
         seed.apply_seed(gam, [manifest], {})
-    maker = _WorldBuilder(gam, world)
-    for name, make_it in _STATE_BUILDERS.items():
-        world = world.with_values(name, {**world.values.get(name, {}), **make_it(maker)})
+    builder = _WorldBuilder(gam, world)
+    for profile, build in _STATE_BUILDERS.items():
+        world = world.with_values(profile, {**world.values.get(profile, {}), **build(builder)})
     return world.with_server(server)
 
 
 class _WorldBuilder:
-    """Makes one state after the other; each has a user of its own for application portal."""
+    """Creates users, keys and tokens; each state has a user of its own for the application `portal`."""
 
     def __init__(self, gam: Gam, world: World) -> None:
         self.gam = gam
         self.world = world
 
     def backdated(self, age: timedelta) -> "_WorldBuilder":
-        """Return what makes things as if it were so long ago."""
+        """Return a builder whose clock is `age` behind."""
         now = self.gam.now() - age
         return _WorldBuilder(replace(self.gam, now=lambda: now), self.world)
 
     def issue_key(self, user: str, app: str = "portal", *, expires_in: timedelta | None = None) -> IssuedKey:
-        """Return a key of a user; it replaces a live one."""
+        """Issue a key; it replaces an active one."""
         return keys.generate(self.gam, KeySpec(user, app, expires_in=expires_in, replace=True))
 
     def create_user(self, name: str, expires_in: timedelta | None = None) -> IssuedKey:
-        """Make a user and return their key."""
+        """Create a user with a key."""
         users.create(self.gam, name, {})
         return self.issue_key(name, expires_in=expires_in)
 
+    def create_app(self, name: str, scopes: tuple[str, ...] = ("gam_user_data",)) -> Values:
+        """Create an application that accepts API keys, and return its client ID and secret."""
+        app = apps.create(self.gam, AppSpec(name, {"remote_rest": True, "api_keys.enabled": True}, scopes))
+        assert app.secret is not None
+        return {"client_id": app.record.client_id, "client_secret": app.secret.reveal()}
+
     def issue_token(self, key: IssuedKey, client: Mapping[str, str] | None = None) -> str:
-        """Return an access token that the key is traded for."""
         client = client or self.world.values["portal"]
-        asked = TokenRequest(client["client_id"], Secret(client["client_secret"]), key.secret)
-        return tokens.exchange(self.gam, asked).secret.reveal()
+        request = TokenRequest(client["client_id"], Secret(client["client_secret"]), key.secret)
+        return tokens.exchange(self.gam, request).secret.reveal()
+
+    def issue_refresh_token(self, app: str, client: Mapping[str, str]) -> str:
+        apps.update(self.gam, app, {"token.renewals": 1}, ScopeEdit())
+        key = self.issue_key("nia", app)
+        request = TokenRequest(client["client_id"], Secret(client["client_secret"]), key.secret)
+        return tokens.exchange(self.gam, request).refresh_token.reveal()
 
     def issue_key_and_token(self, key: IssuedKey) -> Values:
-        """Return a key for portal and a token that it was traded for."""
         return {"api_key": key.secret.reveal(), "access_token": self.issue_token(key)}
 
 
@@ -90,15 +130,15 @@ def _disabled_app_values(builder: _WorldBuilder) -> Values:
 
 
 def _locked_out_user_values(name: str, field: str, *, locked: bool) -> Callable[[_WorldBuilder], Values]:
-    """Return what gives a user who is shut out a key and a token from before that."""
+    """Return a function that issues a key and a token to a user before the user is locked out again."""
 
-    def make_it(maker: _WorldBuilder) -> Values:
-        users.update(maker.gam, name, {field: not locked})
-        values = maker.issue_key_and_token(maker.issue_key(name))
-        users.update(maker.gam, name, {field: locked})
+    def build(builder: _WorldBuilder) -> Values:
+        users.update(builder.gam, name, {field: not locked})
+        values = builder.issue_key_and_token(builder.issue_key(name))
+        users.update(builder.gam, name, {field: locked})
         return values
 
-    return make_it
+    return build
 
 
 def _expired_key_values(builder: _WorldBuilder) -> Values:
@@ -119,18 +159,11 @@ def _replaced_key_values(builder: _WorldBuilder) -> Values:
 
 
 def _invalidated_key_values(builder: _WorldBuilder) -> Values:
-    client = _create_app(builder, "shrunk", ("gam_user_data", "gam_user_roles"))
+    client = builder.create_app("shrunk", ("gam_user_data", "gam_user_roles"))
     key = builder.issue_key("nia", "shrunk")
     values = {**client, "api_key": key.secret.reveal(), "access_token": builder.issue_token(key, client)}
     apps.update(builder.gam, "shrunk", {}, ScopeEdit(remove=("gam_user_roles",)), 1)
     return values
-
-
-def _create_app(builder: _WorldBuilder, name: str, scopes: tuple[str, ...]) -> Values:
-    """Make an application that takes API keys, and return its client."""
-    made = apps.create(builder.gam, AppSpec(name, {"remote_rest": True, "api_keys.enabled": True}, scopes))
-    assert made.secret is not None
-    return {"client_id": made.record.client_id, "client_secret": made.secret.reveal()}
 
 
 def _retiring_key_values(builder: _WorldBuilder) -> Values:
@@ -140,15 +173,15 @@ def _retiring_key_values(builder: _WorldBuilder) -> Values:
 
 
 def _rotated_secret_values(builder: _WorldBuilder) -> Values:
-    client = _create_app(builder, "rotated", ("gam_user_data",))
+    client = builder.create_app("rotated")
     values = {**client, "api_key": builder.issue_key("nia", "rotated").secret.reveal()}
     apps.rotate_secret(builder.gam, "rotated", overlap=DAY)
     return values
 
 
 def _expired_token_values(builder: _WorldBuilder) -> Values:
-    before = builder.backdated(DAY)
-    return {"access_token": before.issue_token(before.create_user("sol"))}
+    yesterday = builder.backdated(DAY)
+    return {"access_token": yesterday.issue_token(yesterday.create_user("sol"))}
 
 
 def _revoked_token_values(builder: _WorldBuilder) -> Values:
@@ -157,34 +190,25 @@ def _revoked_token_values(builder: _WorldBuilder) -> Values:
     return {"access_token": token}
 
 
-def _password_user_values(
-    builder: _WorldBuilder, name: str, *, must_change: bool = False, expires: bool = False
-) -> Values:
-    """Make a user whose password is right and yet lets nobody in."""
+def _password_user_values(builder: _WorldBuilder, name: str, *, must_change: bool, expires: bool) -> Values:
+    """Create a user whose correct password is refused."""
     password = Secret(random_base62(24, builder.gam.entropy))
     users.create(builder.gam, name, {})
-    length = DAY if expires else None
-    users.set_password(builder.gam, name, password, must_change=must_change, expires_in=length)
+    lifetime = DAY if expires else None
+    users.set_password(builder.gam, name, password, must_change=must_change, expires_in=lifetime)
     return {"username": name, "password": password.reveal()}
 
 
 def _exhausted_session_values(builder: _WorldBuilder) -> Values:
-    client = _create_app(builder, "exhausted", ("gam_user_data",))
-    apps.update(builder.gam, "exhausted", {"token.renewals": 1}, ScopeEdit())
-    asked = TokenRequest(
-        client["client_id"], Secret(client["client_secret"]), builder.issue_key("nia", "exhausted").secret
-    )
-    issued = tokens.exchange(builder.gam, asked)
+    client = builder.create_app("exhausted")
+    refresh_token = builder.issue_refresh_token("exhausted", client)
     apps.update(builder.gam, "exhausted", {"token.renewals": 0}, ScopeEdit())
-    return {**client, "refresh_token": issued.refresh_token.reveal()}
+    return {**client, "refresh_token": refresh_token}
 
 
 def _expired_session_values(builder: _WorldBuilder) -> Values:
-    client = _create_app(builder, "lapsed", ("gam_user_data",))
-    apps.update(builder.gam, "lapsed", {"token.renewals": 1}, ScopeEdit())
-    before = builder.backdated(2 * REFRESH_TIMEOUT)
-    asked = TokenRequest(client["client_id"], Secret(client["client_secret"]), before.issue_key("nia", "lapsed").secret)
-    return {**client, "refresh_token": tokens.exchange(before.gam, asked).refresh_token.reveal()}
+    client = builder.create_app("lapsed")
+    return {**client, "refresh_token": builder.backdated(2 * REFRESH_TIMEOUT).issue_refresh_token("lapsed", client)}
 
 
 _STATE_BUILDERS: dict[str, Callable[[_WorldBuilder], Values]] = {
@@ -200,9 +224,9 @@ _STATE_BUILDERS: dict[str, Callable[[_WorldBuilder], Values]] = {
     "rotated": _rotated_secret_values,
     "spent": _expired_token_values,
     "ended": _revoked_token_values,
-    "must_change": lambda maker: _password_user_values(maker, "max", must_change=True),
-    "stale": lambda maker: _password_user_values(maker.backdated(2 * DAY), "stan", expires=True),
+    "must_change": lambda builder: _password_user_values(builder, "max", must_change=True, expires=False),
+    "stale": lambda builder: _password_user_values(builder.backdated(2 * DAY), "stan", must_change=False, expires=True),
     "exhausted": _exhausted_session_values,
     "lapsed": _expired_session_values,
 }
-"""What makes the values of each holder that no manifest makes."""
+"""Creates the credentials of each profile that a manifest cannot create."""
