@@ -1,7 +1,7 @@
-"""The audit trail: read, proved whole, and checked without the store from an export of it."""
+"""The audit log: reading it, verifying its hash chain, and recording refused requests."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,31 +11,17 @@ from typing import Any
 from gamcli import store
 from gamcli.actions import Gam
 from gamcli.errors import Problem, ProblemsError
-from gamcli.model import AuditEntry
+from gamcli.model import AuditEntry, format_rfc3339
 from gamcli.store import hash_chain
 from gamcli.store.audit import AuditFilter
 
-
-@dataclass(frozen=True, slots=True)
-class AuditSearch:
-    """
-    Which entries a list shows; None asks for all, `*` in a text stands for any.
-
-    An `actor` is found by a word too, such as the user behind a sudo; an `action` by its noun.
-    """
-
-    actor: str | None = None
-    action: str | None = None
-    target: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    sort: str | None = None
-    limit: int | None = None
+NO_APP = "-"
+"""The target of an audit entry about requests that named no known application."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditVerification:
-    """A trail that is whole: how many entries it has, and the hash of the last."""
+    """A valid audit log: the number of entries and the hash of the last one."""
 
     entries: int
     head: str
@@ -43,45 +29,44 @@ class AuditVerification:
 
 @dataclass(frozen=True, slots=True)
 class AuditHead:
-    """The last entry, whose hash covers all of them."""
+    """The last audit entry; its hash covers all entries."""
 
     seq: int
     hash: str
 
 
 @contextmanager
-def search(gam: Gam, search: AuditSearch) -> Iterator[Iterator[AuditEntry]]:
-    """Read the entries that `search` describes, one by one, while the `with` lasts."""
-    action = search.action
+def search(gam: Gam, filters: AuditFilter, limit: int | None = None) -> Iterator[Iterator[AuditEntry]]:
+    """Yield the matching entries; a noun as the action matches all its verbs."""
+    action = filters.action
     if action is not None and not {".", "*"} & {*action}:
-        action = f"{action}.*"
+        filters = filters._replace(action=f"{action}.*")
     with gam.store.reading() as tx:
-        wanted = AuditFilter(search.actor, action, search.target, search.since, search.until, search.sort)
-        yield islice(store.audit.search(tx, wanted), search.limit)
+        yield islice(store.audit.search(tx, filters), limit)
 
 
 def read_head(gam: Gam) -> AuditHead:
-    """Return the last entry; raises StoreTrailError when there is none or it has no hash."""
+    """Return the last entry; raises StoreAuditLogError if there is none or it has no hash."""
     with gam.store.reading() as tx:
-        found = store.audit.load_head(tx)
-        if found is None or not found.hash:
+        head = store.audit.load_head(tx)
+        if head is None or not head.hash:
             store.audit.verify(tx)
-    assert found is not None, "an empty trail is not whole"
-    return AuditHead(*found)
+    assert head is not None, "verifying an empty audit log fails"
+    return AuditHead(*head)
 
 
 def verify(gam: Gam, known_head: str | None = None) -> AuditVerification:
     """
-    Prove that each entry is as it was written; raises StoreTrailError with the first that is not.
+    Verify that no audit entry was changed or removed; raises StoreAuditLogError for the first that was.
 
-    `kept` is the head of an earlier state of the trail, which must be in it still.
+    `known_head` is an earlier head, which must be in the log.
     """
     with gam.store.reading() as tx:
         return AuditVerification(*store.audit.verify(tx, known_head))
 
 
 def verify_export(name: str, lines: Iterable[bytes], known_head: str | None = None) -> AuditVerification:
-    """Prove the same of an export in JSON lines; raises FaultsError for a line that is no entry."""
+    """Verify an export in JSON lines; raises ProblemsError for a line that is not an audit entry."""
     return AuditVerification(*hash_chain.verify(_parse_rows(name, lines), known_head))
 
 
@@ -90,10 +75,10 @@ def _parse_rows(name: str, lines: Iterable[bytes]) -> Iterator[hash_chain.Row]:
         try:
             yield _parse_row(json.loads(line))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise ProblemsError([Problem(name, number, "this is no entry of an audit trail")], EXPORT_HINT) from error
+            raise ProblemsError([Problem(name, number, "not an audit entry")], EXPORT_HINT) from error
 
 
-EXPORT_HINT = "FILE is what this wrote, in JSON lines: gamcli audit export -o jsonl"
+EXPORT_HINT = "FILE must be the output of: gamcli audit export -o jsonl"
 
 
 def _parse_row(entry: Any) -> hash_chain.Row:  # noqa: ANN401 - JSON
@@ -102,3 +87,21 @@ def _parse_row(entry: Any) -> hash_chain.Row:  # noqa: ANN401 - JSON
         raise TypeError(entry)
     details = json.dumps(entry["details"], ensure_ascii=False, separators=(",", ":"))
     return entry["seq"], *texts, details, entry["hash"]
+
+
+def record_refusal_counts(gam: Gam, counts: Mapping[str, Mapping[str, int]], since: datetime) -> None:
+    """Write one audit entry per client ID ("" for none) with how often each rule refused its requests."""
+    with gam.store.writing() as tx:
+        for client_id, refused in counts.items():
+            app = store.apps.find_by_client_id(tx, client_id) if client_id else None
+            details = {} if app is None else {"client_id": app.client_id}
+            gam.record(
+                tx,
+                store.audit.REFUSAL_ACTION,
+                NO_APP if app is None else app.name,
+                None,
+                **details,
+                refused=dict(refused),
+                since=format_rfc3339(since),
+                until=format_rfc3339(gam.now()),
+            )

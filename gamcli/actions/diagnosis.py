@@ -1,4 +1,4 @@
-"""Why a key works or does not: the rules of the endpoint, judged on what the store holds."""
+"""Why a key is accepted or refused: runs the rules of the token endpoint on the data in the store."""
 
 from gamcli import store
 from gamcli.actions import Gam, grants, keys
@@ -12,31 +12,30 @@ from gamcli.store import Transaction
 
 
 def verify(gam: Gam, secret: Secret, app: str | None = None) -> diagnosis.KeyVerification:
-    """Return whether the API key may be used now for `app`, by default its own application."""
+    """Say whether the API key is accepted now, for `app` if given."""
     with gam.store.reading() as tx:
         return diagnosis.verify(_load_facts(tx, gam, _find_key(tx, secret), app, TokenRequest(api_key=secret)))
 
 
 def explain(gam: Gam, key_id: str) -> tuple[diagnosis.RuleResult, ...]:
-    """Return every rule of the grant, judged for the key whose id begins with `key_id`."""
+    """Return the result of each rule for the key whose ID begins with `key_id`."""
     with gam.store.reading() as tx:
         return diagnosis.explain(_load_facts(tx, gam, keys.load_key(tx, key_id), None, None))
 
 
 def explain_secret(gam: Gam, secret: Secret) -> tuple[diagnosis.RuleResult, ...]:
-    """Return every rule of the grant, judged for whoever holds the API key itself; empty when no key has its id."""
+    """Return the result of each rule for an API key; empty if no key has its ID."""
     with gam.store.reading() as tx:
         key = _find_key(tx, secret)
         return diagnosis.explain(_load_facts(tx, gam, key, None, TokenRequest(api_key=secret))) if key else ()
 
 
 def find_refusal(gam: Gam, request: TokenRequest) -> tuple[Rule, GrantFacts] | None:
-    """Return the first rule of the grant that `request` breaks here, and what it was judged on; None when all hold."""
+    """Return the first rule that refuses the request, and the facts about it; None if the request is granted."""
     with gam.store.reading() as tx:
-        found = grants.load_facts(tx, gam, request)
-    rules = PASSWORD_GRANT if request.grant == PASSWORD else API_KEY_GRANT
-    broken = find_violation(rules, found)
-    return None if broken is None else (broken, found)
+        facts = grants.load_facts(tx, gam, request)
+    violation = find_violation(PASSWORD_GRANT if request.grant == PASSWORD else API_KEY_GRANT, facts)
+    return None if violation is None else (violation, facts)
 
 
 def _find_key(tx: Transaction, secret: Secret) -> Key | None:
@@ -47,11 +46,11 @@ def _find_key(tx: Transaction, secret: Secret) -> Key | None:
 def _load_facts(
     tx: Transaction, gam: Gam, key: Key | None, app: str | None, request: TokenRequest | None
 ) -> GrantFacts:
-    named = store.apps.get(tx, app) if app is not None else None
+    requested_app = store.apps.get(tx, app) if app is not None else None
     return GrantFacts(
         now=gam.now(),
         key=key,
-        app=named or (store.apps.find_by_client_id(tx, key.client_id) if key else None),
+        app=requested_app or (store.apps.find_by_client_id(tx, key.client_id) if key else None),
         user=store.users.find_by_guid(tx, key.user_guid) if key else None,
         auth_type=store.auth_types.find(tx, key.auth_type) if key else None,
         request=request,

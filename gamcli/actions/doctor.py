@@ -1,4 +1,4 @@
-"""What is commonly wrong: the facts about a store and what is around it, gathered for the checks of `rules.doctor`."""
+"""Diagnosing common problems: gathers the facts about a store for the checks in `rules.doctor`."""
 
 import stat
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from gamcli.store.sqlite import files
 
 
 def diagnose(environment: DoctorFacts) -> tuple[DoctorFacts, list[DoctorFinding]]:
-    """Return the facts `around` a store with those of the store itself, and what the checks found in them."""
+    """Add the facts about the store to those about its environment, and run the checks on them."""
     facts = _add_store_facts(environment)
     return facts, rules.run_checks(facts)
 
@@ -23,7 +23,7 @@ def _add_store_facts(environment: DoctorFacts) -> DoctorFacts:
     path = Path(environment.path)
     try:
         files.require_trusted_path(path)
-    except StoreError as error:  # the link is looked at, and not what others have chosen for us
+    except StoreError as error:  # an untrusted link is reported, not followed
         return replace(_add_file_facts(environment, path), store_problem=ReadProblem(error.message, error.hint))
     facts = _add_file_facts(environment, path.resolve())
     try:
@@ -34,31 +34,31 @@ def _add_store_facts(environment: DoctorFacts) -> DoctorFacts:
 
 
 def _add_file_facts(environment: DoctorFacts, path: Path) -> DoctorFacts:
-    beside = (*store.find_files(path), *store.find_leftover_files(path, environment.now), *environment.files)
+    found = (*store.find_files(path), *store.find_leftover_files(path, environment.now), *environment.files)
     return replace(
         environment,
         path=str(path),
         free_bytes=store.find_free_bytes(path),
-        files=beside,
+        files=found,
         supported_version=len(schema.MIGRATIONS),
     )
 
 
 def _output_files(paths: tuple[str, ...]) -> Iterator[FileFacts]:
-    found = (store.load_file_facts(Path(path), "output of keys") for path in paths)
-    return (each for each in found if each is not None)
+    facts = (store.load_file_facts(Path(path), "output of keys") for path in paths)
+    return (each for each in facts if each is not None)
 
 
 def _read_problem(error: StoreError, found_files: tuple[FileFacts, ...]) -> ReadProblem:
     if isinstance(error, StoreMissingError):
         return ReadProblem(error.message, command("init"))
-    is_there = any(each.role == "store" for each in found_files)
-    is_damaged = isinstance(error, StoreUnusableError) and is_there
+    exists = any(each.role == "store" for each in found_files)
+    is_damaged = isinstance(error, StoreUnusableError) and exists
     return ReadProblem(error.message, command("store", "check") if is_damaged else error.hint)
 
 
 def restrict_modes(facts: DoctorFacts) -> Iterator[tuple[str, int, str | None]]:
-    """Take from others what the modes of files let them; yield each file, its new mode, and why that failed."""
+    """Restrict unsafe file permissions; yields each path, its new mode, and the error message if that failed."""
     for path, mode in rules.find_unsafe_modes(facts):
         try:
             files.set_mode(Path(path), stat.S_IMODE(mode))

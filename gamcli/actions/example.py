@@ -1,4 +1,4 @@
-"""The small world of examples: an application that takes API keys, a user of it, and their key."""
+"""The example that quickstart and tests use: an application that accepts API keys, a user, and their key."""
 
 from dataclasses import dataclass
 
@@ -13,14 +13,13 @@ TIMEOUT_HOURS = 2160
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a client holds: whom it speaks for, and with what."""
+    """What a client needs to request tokens."""
 
     client_id: str
     client_secret: Secret
     api_key: Secret
 
     def environment_variables(self) -> dict[str, str]:
-        """Return names and values as environments have them."""
         return {
             "GAM_CLIENT_ID": self.client_id,
             "GAM_CLIENT_SECRET": self.client_secret.reveal(),
@@ -29,21 +28,18 @@ class Credentials:
 
 
 def app_spec() -> AppSpec:
-    """Return the application."""
-    changes = {"remote_rest": True, "api_keys.enabled": True, "api_keys.timeout_hours": TIMEOUT_HOURS}
-    return AppSpec(APP, changes, (SCOPES,))
+    settings = {"remote_rest": True, "api_keys.enabled": True, "api_keys.timeout_hours": TIMEOUT_HOURS}
+    return AppSpec(APP, settings, (SCOPES,))
 
 
 def user_fields() -> dict[str, object]:
-    """Return the fields of the user."""
     return {"email": f"{USER}@example.com", "first_name": "Ana", "roles": ("operator",)}
 
 
 def create_example(gam: Gam) -> Credentials:
-    """Make it all in a store that has its repository."""
+    """Create the application, the user and the key in a store that has its repository."""
     app = apps.create(gam, app_spec())
     assert app.secret is not None
     users.create(gam, USER, user_fields())
     key = keys.generate(gam, keys.KeySpec(USER, APP))
-    assert key.secret is not None
     return Credentials(app.record.client_id, app.secret, key.secret)

@@ -1,4 +1,4 @@
-"""Leaks: whose the credentials are that were found, and the end of those that live."""
+"""Leaked credentials that a scan found: looking them up in the store and revoking the keys."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -11,33 +11,31 @@ from gamcli.model import App, KeyImpact
 from gamcli.model.findings import FOREIGN, UNKNOWN, ScanFinding, ScanSource
 from gamcli.rules.credentials import Secret
 from gamcli.rules.leak_detection import API_KEY, Leak
-from gamcli.store import Transaction
 
 MAX_CACHED_SECRETS = 4096
-"""So many secrets are remembered: one that leaked once lies in many places."""
+"""A secret that leaked once is usually in many places."""
 
 
 def look_up_leaks(gam: Gam | None, leaks: Iterable[tuple[ScanSource, Leak]]) -> Iterator[ScanFinding]:
-    """Yield what the store knows of each credential, as it comes; without a store nothing is known but its form."""
-    judge = lru_cache(MAX_CACHED_SECRETS)(lambda kind, secret: _look_up(gam, kind, secret))
+    """Yield a finding for each leak, with what the store knows about it; without a store its status is unknown."""
+    look_up = lru_cache(MAX_CACHED_SECRETS)(lambda kind, secret: _look_up(gam, kind, secret))
     for source, leak in leaks:
-        known = judge(leak.kind, leak.secret)
-        yield replace(known, **source._asdict(), line=leak.line, column=leak.column, id=leak.id)
+        finding = look_up(leak.kind, leak.secret)
+        yield replace(finding, **source._asdict(), line=leak.line, column=leak.column, id=leak.id)
 
 
 def _look_up(gam: Gam | None, kind: str, secret: Secret) -> ScanFinding:
-    """Return what is known of one that lies nowhere yet."""
     leak = Leak(kind, secret, 0, 0)
-    status, live = (UNKNOWN, None) if gam is None else (FOREIGN, False)
-    found = ScanFinding("", 0, 0, None, kind, None, status, live, None, None, None, leak.fingerprint)
+    status, is_valid = (UNKNOWN, None) if gam is None else (FOREIGN, False)
+    finding = ScanFinding("", 0, 0, None, kind, None, status, is_valid, None, None, None, leak.fingerprint)
     if gam is None:
-        return found
+        return finding
+    return _look_up_key(gam, leak, finding) if kind == API_KEY else _look_up_client_secret(gam, secret, finding)
+
+
+def _look_up_key(gam: Gam, leak: Leak, finding: ScanFinding) -> ScanFinding:
     with gam.store.reading() as tx:
-        return _look_up_key(gam, tx, leak, found) if kind == API_KEY else _look_up_client_secret(gam, tx, leak, found)
-
-
-def _look_up_key(gam: Gam, tx: Transaction, leak: Leak, finding: ScanFinding) -> ScanFinding:
-    key = store.keys.find(tx, leak.id or "")
+        key = store.keys.find(tx, leak.id or "")
     if key is None or not leak.secret.matches(key.digest):
         return finding
     now = gam.now()
@@ -51,11 +49,12 @@ def _look_up_key(gam: Gam, tx: Transaction, leak: Leak, finding: ScanFinding) ->
     )
 
 
-def _look_up_client_secret(gam: Gam, tx: Transaction, leak: Leak, finding: ScanFinding) -> ScanFinding:
-    app = store.apps.find_by_secret_digest(tx, leak.secret.digest())
+def _look_up_client_secret(gam: Gam, secret: Secret, finding: ScanFinding) -> ScanFinding:
+    with gam.store.reading() as tx:
+        app = store.apps.find_by_secret_digest(tx, secret.digest())
     if app is None:
         return finding
-    status = _client_secret_status(gam, app, leak.secret)
+    status = _client_secret_status(gam, app, secret)
     return replace(finding, status=status, live=status != "replaced", app=app.name, last_used_at=app.last_used_at)
 
 
@@ -67,23 +66,20 @@ def _client_secret_status(gam: Gam, app: App, secret: Secret) -> str:
 
 def revoke(gam: Gam, findings: Sequence[ScanFinding], reason: str, *, yes: bool) -> list[ScanFinding]:
     """
-    End the live keys among `sighted`, and return all of these as they are then; client secrets stay as they are.
+    Revoke the active keys among the findings, and return all findings with their new status.
 
-    Raises EndsKeysError when nobody said yes and it is not only tried.
+    Raises InvalidatesKeysError without confirmation. Client secrets stay unchanged.
     """
     ids = list(dict.fromkeys(each.id for each in findings if each.live and each.id))
     with gam.store.writing() as tx:
         if ids and not yes and gam.dry_run is None:
-            raise _unconfirmed_error(tx, ids, reason)
-        ended = {changed.record.id: changed.record for changed in keys.revoke(gam, ids, reason)}
+            count = "1 active key" if len(ids) == 1 else f"{len(ids)} active keys"
+            affected = [store.keys.get_by_prefix(tx, key_id) for key_id in ids]
+            impacts = [KeyImpact(key, is_permanent=True, reason=reason) for key in affected]
+            raise InvalidatesKeysError(f"this permanently invalidates {count}", "add --yes to confirm", impacts)
+        revoked = {result.record.id: result.record for result in keys.revoke(gam, ids, reason)}
     now = gam.now()
     return [
-        replace(each, status=ended[each.id].status(now), live=False) if each.id in ended and each.live else each
+        replace(each, status=revoked[each.id].status(now), live=False) if each.id in revoked and each.live else each
         for each in findings
     ]
-
-
-def _unconfirmed_error(tx: Transaction, ids: Sequence[str], reason: str) -> InvalidatesKeysError:
-    count = "1 active key" if len(ids) == 1 else f"{len(ids)} active keys"
-    impacts = [KeyImpact(store.keys.get_by_prefix(tx, each), is_permanent=True, reason=reason) for each in ids]
-    return InvalidatesKeysError(f"this permanently invalidates {count}", "add --yes to confirm", impacts)

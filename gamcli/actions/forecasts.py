@@ -1,4 +1,4 @@
-"""When keys expire: how many in each day, week or month to come."""
+"""Forecasts: how many keys expire in each coming day, week or month."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,12 +9,12 @@ from gamcli.rules import periods
 from gamcli.store import counts
 
 RESOLUTION = timedelta(microseconds=1)
-"""What the store tells apart."""
+"""The precision of timestamps in the store."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """So many active keys expire from `start` up to `end`."""
+    """The number of active keys that expire from `start` up to, not including, `end`."""
 
     start: datetime
     end: datetime
@@ -22,7 +22,7 @@ class Forecast:
 
 
 class ForecastResult(NamedTuple):
-    """The periods up to `until`, how many active keys expire beyond, and how many never."""
+    """The periods up to and including `until`, and how many active keys expire later or never."""
 
     periods: tuple[Forecast, ...]
     until: datetime
@@ -31,15 +31,14 @@ class ForecastResult(NamedTuple):
 
 
 def forecast(gam: Gam, unit: str, within: timedelta) -> ForecastResult:
-    """Count the active keys that expire in each period from now on; rotated ones are left out, as in `key due`."""
+    """Count the active keys that expire in each period; retiring keys are not counted, as in `key due`."""
     now = gam.now()
     until = now + within
     with gam.store.reading() as tx:
-        found = []
+        forecasts = []
         for start, end in periods.iter_periods(now, until, unit):
-            after_last = end + RESOLUTION if end == until else end  # what is due within is due at its end too
-            keys = counts.count_expiring(tx, max(start, now + RESOLUTION), after_last)
-            found.append(Forecast(start, end, keys))
-        return ForecastResult(
-            tuple(found), until, counts.count_expiring_from(tx, until + RESOLUTION), counts.count_unlimited(tx)
-        )
+            before = end + RESOLUTION if end == until else end
+            keys = counts.count_expiring(tx, max(start, now + RESOLUTION), before)
+            forecasts.append(Forecast(start, end, keys))
+        later = counts.count_expiring_from(tx, until + RESOLUTION)
+        return ForecastResult(tuple(forecasts), until, later, counts.count_unlimited(tx))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from gamcli import store
 from gamcli.actions import Gam
-from gamcli.actions.changes import ChangeResult, SaveSecret, discard_secret, invalidates_keys_error, load_key_facts
+from gamcli.actions.changes import ChangeResult, SaveSecret, discard_secret, invalidates_keys_error
 from gamcli.errors import ConflictError, NotFoundError, RefusedError, UsageError, command
 from gamcli.model import App, Key, KeyImpact
 from gamcli.rules import keys as rules
@@ -24,9 +24,10 @@ from gamcli.store.keys import KeyFilter
 
 class KeySpec(NamedTuple):
     """
-    What is asked of a new key; `scopes` are words, None = all that the application publishes.
+    The settings of a new key; without `scopes` it gets all scopes that the application publishes.
 
-    `replace` ends the live key of the pair now, `overlap` lets it retire after so much time.
+    If the user already has an active key for the application, `replace` replaces it at once and `overlap` keeps it
+    valid for that time.
     """
 
     user: str
@@ -40,7 +41,7 @@ class KeySpec(NamedTuple):
 
 
 class KeySearch(NamedTuple):
-    """Which keys a list shows; None asks for all, `statuses` empty for every status."""
+    """The filters of a list of keys, by the names of user and application; None or no `statuses` matches all."""
 
     user: str | None = None
     app: str | None = None
@@ -53,7 +54,7 @@ class KeySearch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AvailableApp:
-    """An application that a user can hold a key for; `status` and `key` are of the live one, `none` without one."""
+    """An application for which a user can have a key, and the status and ID of the current key if it is valid."""
 
     app: str
     client_id: str
@@ -63,10 +64,10 @@ class AvailableApp:
 
 def generate(gam: Gam, spec: KeySpec, save_secret: SaveSecret[Key] = discard_secret) -> rules.IssuedKey:
     """
-    Make an API key for a user and an application.
+    Issue an API key to a user for an application.
 
-    Raises NotFoundError for an unknown name, RefusedError when a rule says no, ConflictError when the pair has a live
-    key and `wish.replace` is not set.
+    Raises NotFoundError for an unknown name, RefusedError if a rule refuses the key, and ConflictError if the user
+    has an active key for the application and `spec` does not say what to do with it.
     """
     with gam.store.writing() as tx:
         user, app = store.users.get(tx, spec.user), store.apps.get(tx, spec.app)
@@ -82,13 +83,13 @@ def generate(gam: Gam, spec: KeySpec, save_secret: SaveSecret[Key] = discard_sec
 
 
 def add(gam: Gam, tx: Transaction, key: Key, replaces: str | None = None, *, is_first: bool = False) -> None:
-    """Keep a new key whose pair has no live one, but for the key that it `replaces`; or none at all, if `first`."""
+    """Save a new key; `is_first` says that the user never had a key for the application."""
     store.keys.add(tx, key, is_first=is_first)
     gam.record(tx, "key.generate", key.id, (None, key), **_audit_details(key), replaces=replaces)
 
 
 def replace_key(gam: Gam, tx: Transaction, old: Key, new: Key) -> None:
-    """End the live key of a pair now, for the new one that follows it."""
+    """Replace a key at once."""
     store.keys.record_end(tx, old.id, "replaced", gam.now(), f"replaced by {new.id}")
     gam.record_impact(KeyImpact(old, is_permanent=True, reason="replaced by the new key"))
 
@@ -102,10 +103,10 @@ def rotate(
     save_secret: SaveSecret[Key] = discard_secret,
 ) -> rules.IssuedKey | None:
     """
-    Make the key that follows the one whose id begins with `key_id`, which retires after `overlap`.
+    Issue the successor of a key, found by the beginning of its ID; the old key stays valid for `overlap`.
 
-    Returns None when the key does not expire within `if_due`. Raises RefusedError when the key is not active or a rule
-    says no.
+    Returns None if the key does not expire within `if_due`. Raises RefusedError if the key is not active or a rule
+    refuses the new one.
     """
     with gam.store.writing() as tx:
         old, now = load_key(tx, key_id), gam.now()
@@ -117,8 +118,8 @@ def rotate(
         issued = rules.issue(facts, rules.renewal_options(old), gam.entropy)
         _replace_current_key(tx, gam, issued.record, overlap)
         store.keys.add(tx, issued.record)
-        told = {**_audit_details(issued.record), "replaces": old.id, "overlap": str(overlap)}
-        gam.record(tx, "key.rotate", issued.record.id, (None, issued.record), **told)
+        details = {**_audit_details(issued.record), "replaces": old.id, "overlap": str(overlap)}
+        gam.record(tx, "key.rotate", issued.record.id, (None, issued.record), **details)
         save_secret(issued.record, issued.secret)
     return issued
 
@@ -127,24 +128,25 @@ def _require_active(key: Key, now: datetime) -> None:
     status = key.status(now)
     if status == "active":
         return
-    follow = command("key", "list", "--user", key.user, "--app", key.app, "--status", "active")
-    anew = command("key", "generate", "--user", key.user, "--app", key.app)
-    raise RefusedError(f"key_{status}", f"key {key.id} is {status}", follow if status == "retiring" else anew)
+    find_successor = command("key", "list", "--user", key.user, "--app", key.app, "--status", "active")
+    issue_another = command("key", "generate", "--user", key.user, "--app", key.app)
+    hint = find_successor if status == "retiring" else issue_another
+    raise RefusedError(f"key_{status}", f"key {key.id} is {status}", hint)
 
 
 def _replace_current_key(tx: Transaction, gam: Gam, key: Key, overlap: timedelta | None) -> str | None:
     """
-    End or retire the live key of the pair and return its id; raise ConflictError when nobody said which.
+    Replace or retire the key that `key` succeeds, and return its ID.
 
-    An `overlap` of nothing ends it now.
+    An `overlap` of zero replaces it at once. Raises ConflictError if `overlap` is None.
     """
     old = store.keys.find_current(tx, key.user_guid, key.client_id)
     if old is None or not old.is_valid(gam.now()):
         return None
     if overlap is None:
         raise ConflictError(
-            f"user '{key.user}' has a live key for application '{key.app}': {old.id}",
-            "add --replace to end it now, or --overlap 7d to let it retire",
+            f"user '{key.user}' already has an active key for application '{key.app}': {old.id}",
+            "add --replace to replace it now, or --overlap 7d to keep it valid for 7 days",
         )
     if overlap > timedelta(0):
         retires_at = gam.now() + overlap
@@ -160,34 +162,33 @@ def _audit_details(key: Key) -> dict[str, object]:
 
 
 def show(gam: Gam, key_id: str) -> Key:
-    """Return the key whose id begins with `key_id`."""
+    """Return the key whose ID begins with `key_id`."""
     with gam.store.reading() as tx:
         return load_key(tx, key_id)
 
 
 def load_key(tx: Transaction, key_id: str) -> Key:
-    """Return the key whose id begins with `key_id`; raises NotFoundError, also where a whole key was given."""
-    whole = parse_api_key_id(Secret(key_id))
-    if whole is not None:
+    """Return the key whose ID begins with `key_id`; raises NotFoundError, also for an API key instead of its ID."""
+    id_of_secret = parse_api_key_id(Secret(key_id))
+    if id_of_secret is not None:
         raise NotFoundError(
-            "'gamkey_...' is a whole API key, not an id, and is in the history of the shell now",
-            f"{command('key', 'show', whole)}; --api-key-file FILE takes a whole one",
+            "'gamkey_...' is an API key, not a key ID, and is now in your shell history",
+            f"{command('key', 'show', id_of_secret)}; to pass an API key, use --api-key-file FILE",
         )
     return store.keys.get_by_prefix(tx, key_id)
 
 
 @contextmanager
 def search(gam: Gam, search: KeySearch) -> Iterator[Iterator[Key]]:
-    """Read the keys that `search` describes, one by one, while the `with` lasts."""
     now = gam.now()
     with gam.store.reading() as tx:
-        found = store.keys.search(tx, _build_filter(tx, search, now))
-        yield islice((key for key in found if _matches_search(key, search, now)), search.limit)
+        keys = store.keys.search(tx, _build_filter(tx, search, now))
+        yield islice((key for key in keys if _matches_search(key, search, now)), search.limit)
 
 
 def _matches_search(key: Key, search: KeySearch, now: datetime) -> bool:
     if (search.expiring_within, search.unused_for) != (None, None) and not key.is_valid(now):
-        return False  # what has ended already does not expire soon, and is not missed
+        return False
     if search.unused_for is not None and now - (key.last_used_at or key.created_at) < search.unused_for:
         return False
     return not search.statuses or key.status(now) in search.statuses
@@ -207,7 +208,7 @@ def _build_filter(tx: Transaction, search: KeySearch, now: datetime) -> KeyFilte
 
 @contextmanager
 def find_available_apps(gam: Gam, user: str) -> Iterator[Iterator[AvailableApp]]:
-    """Read the applications that `user` can hold a key for, each with the live key."""
+    """Yield the applications for which `user` can have a key."""
     with gam.store.reading() as tx:
         guid, now = store.users.get(tx, user).guid, gam.now()
         apps = store.apps.search(tx, AppFilter(enabled=True, remote_rest=True, api_keys=True))
@@ -221,33 +222,33 @@ def _describe_available_app(app: App, key: Key | None, now: datetime) -> Availab
 
 
 def revoke(gam: Gam, key_ids: Sequence[str], reason: str | None) -> list[ChangeResult[Key]]:
-    """End the keys with those ids now; what has ended already stays as it is."""
+    """Revoke keys, found by the beginnings of their IDs; keys that are not valid stay unchanged."""
     with gam.store.writing() as tx:
         return [_revoke_key(tx, gam, load_key(tx, key_id), reason) for key_id in dict.fromkeys(key_ids)]
 
 
 def revoke_by_secret(gam: Gam, secret: Secret, reason: str | None) -> ChangeResult[Key]:
-    """End the key of which only the secret is at hand."""
+    """Revoke the key with that secret."""
     key_id = parse_api_key_id(secret)
     if key_id is None:
         raise UsageError(
-            "that is no API key: its form or its checksum is wrong", command("key", "inspect", "--api-key-file", "FILE")
+            "not a valid API key: wrong format or checksum", command("key", "inspect", "--api-key-file", "FILE")
         )
     with gam.store.writing() as tx:
-        found = store.keys.find(tx, key_id)
-        if found is None or not secret.matches(found.digest):
-            raise NotFoundError("no key of this store has that secret", command("key", "list"))
-        return _revoke_key(tx, gam, found, reason)
+        key = store.keys.find(tx, key_id)
+        if key is None or not secret.matches(key.digest):
+            raise NotFoundError("no key in this store has that secret", command("key", "list"))
+        return _revoke_key(tx, gam, key, reason)
 
 
 def revoke_all(gam: Gam, search: KeySearch, reason: str | None, accept: int | None) -> list[ChangeResult[Key]]:
-    """End all live keys of a user or application, which needs their number in `accept`."""
+    """Revoke all keys of a user or application that are valid; their number must be in `accept`."""
     with gam.store.writing() as tx:
-        wanted = _build_filter(tx, search, gam.now())
-        live = [facts.key for facts in load_key_facts(tx, gam, wanted) if facts.key and facts.key.is_valid(gam.now())]
-        if live and len(live) != accept and gam.dry_run is None:
-            raise invalidates_keys_error([KeyImpact(key, is_permanent=True, reason="revoked") for key in live], accept)
-        return [_revoke_key(tx, gam, key, reason) for key in live]
+        filters = _build_filter(tx, search, gam.now())._replace(not_ended=True)
+        keys = [key for key in store.keys.search(tx, filters) if key.is_valid(gam.now())]
+        if keys and len(keys) != accept and gam.dry_run is None:
+            raise invalidates_keys_error([KeyImpact(key, is_permanent=True, reason="revoked") for key in keys], accept)
+        return [_revoke_key(tx, gam, key, reason) for key in keys]
 
 
 def _revoke_key(tx: Transaction, gam: Gam, key: Key, reason: str | None) -> ChangeResult[Key]:

@@ -1,4 +1,4 @@
-"""What people want to know when they look: one thing with its surroundings, or the store as a whole."""
+"""Overviews for people: a record and what belongs to it, or the store as a whole, with suggested commands."""
 
 from datetime import timedelta
 from itertools import islice
@@ -21,51 +21,51 @@ from gamcli.store import counts
 from gamcli.store.keys import KeyFilter
 
 DUE_WITHIN = timedelta(days=14)
-"""What expires so soon is due, as for `key due`."""
+"""The default time window of `key due`."""
 
 MAX_SHOWN_KEYS = 10
-"""So many keys of a user are shown."""
 
 MAX_SCANNED = 1000
-"""So many keys of a user, and so many applications, are looked at to find what is shown."""
+"""How many keys of a user, and how many applications, are read to find those to show."""
 
 MAX_EXAMPLES = 3
 
 MAX_COUNTED_KEYS = 100_000
-"""With so many keys at most, all of them are read to count what no index holds: a tenth of a second."""
+"""Up to this number all keys are read to count those never used, for which there is no index; takes 0.1 seconds."""
+
+RESOLUTION = timedelta(microseconds=1)
+"""The precision of timestamps in the store."""
 
 
 def app_overview(gam: Gam, name: str) -> AppOverview:
-    """Return an application and its surroundings."""
     now = gam.now()
     with gam.store.reading() as tx:
-        found = store.apps.get(tx, name)
-        statuses = counts.count_app_keys(tx, found.client_id, now)
-        first = store.keys.find_next_to_expire(tx, found.client_id, now)
-        retiring = store.keys.find_next_to_retire(tx, found.client_id, now)
-        used = store.keys.find_last_used(tx, found.client_id, MAX_EXAMPLES)
-    due = first is not None and is_expiring(first, now, DUE_WITHIN)
-    return AppOverview(
-        found, statuses, first, retiring, used, tuple(_app_steps(found, statuses, first if due else None))
-    )
+        app = store.apps.get(tx, name)
+        statuses = counts.count_app_keys(tx, app.client_id, now)
+        first_to_expire = store.keys.find_next_to_expire(tx, app.client_id, now)
+        first_to_retire = store.keys.find_next_to_retire(tx, app.client_id, now)
+        last_used = store.keys.find_last_used(tx, app.client_id, MAX_EXAMPLES)
+    is_due = first_to_expire is not None and is_expiring(first_to_expire, now, DUE_WITHIN)
+    steps = _app_steps(app, statuses, first_to_expire if is_due else None)
+    return AppOverview(app, statuses, first_to_expire, first_to_retire, last_used, tuple(steps))
 
 
 def _app_steps(app: App, statuses: StatusCounts, due: Key | None) -> list[NextStep]:
     if not app.enabled:
-        return [NextStep("let clients in", command("app", "enable", app.name))]
+        return [NextStep("enable the application", command("app", "enable", app.name))]
     if not app.remote_rest or not app.api_keys.enabled:
-        return [NextStep("take API keys", command("app", "update", app.name, "--remote-rest", "--api-keys"))]
+        return [NextStep("enable API keys", command("app", "update", app.name, "--remote-rest", "--api-keys"))]
     if not app.scopes:
-        return [NextStep("publish something", command("app", "update", app.name, "--add-scope", "gam_user_data"))]
-    generate = NextStep("make a key", command("key", "generate", "--app", app.name, "--user", "USER"))
+        return [NextStep("publish a scope", command("app", "update", app.name, "--add-scope", "gam_user_data"))]
+    generate = NextStep("issue a key", command("key", "generate", "--app", app.name, "--user", "USER"))
     if not _count_valid(statuses):
         return [generate]
     rotate = [_rotate_step(due)] if due else []
-    return [*rotate, NextStep("see its keys", command("key", "list", "--app", app.name)), generate]
+    return [*rotate, NextStep("list the keys", command("key", "list", "--app", app.name)), generate]
 
 
 def _rotate_step(key: Key) -> NextStep:
-    return NextStep("renew the key", command("key", "rotate", key.id, "--overlap", "7d"))
+    return NextStep("rotate the key", command("key", "rotate", key.id, "--overlap", "7d"))
 
 
 def _count_valid(statuses: StatusCounts) -> int:
@@ -73,86 +73,79 @@ def _count_valid(statuses: StatusCounts) -> int:
 
 
 def user_overview(gam: Gam, name: str) -> UserOverview:
-    """Return a user and the surroundings."""
     now = gam.now()
     with gam.store.reading() as tx:
-        found = store.users.get(tx, name)
-        statuses = counts.count_user_keys(tx, found.guid, now)
-        looked = list(islice(store.keys.search(tx, KeyFilter(found.guid, sort="-created_at")), MAX_SCANNED))
-    looked.sort(key=lambda key: not key.is_valid(now))  # stable: the newest first among equals
-    with keys.find_available_apps(gam, found.guid) as apps:
-        free = [each.app for each in islice(apps, MAX_SCANNED) if each.status == "none"]
-    held = tuple(looked[:MAX_SHOWN_KEYS])
-    return UserOverview(found, statuses, held, tuple(free), tuple(_user_steps(found, statuses, free)))
+        user = store.users.get(tx, name)
+        statuses = counts.count_user_keys(tx, user.guid, now)
+        user_keys = list(islice(store.keys.search(tx, KeyFilter(user.guid, sort="-created_at")), MAX_SCANNED))
+    user_keys.sort(key=lambda key: not key.is_valid(now))  # stable: newest first among valid and among other keys
+    with keys.find_available_apps(gam, user.guid) as apps:
+        available = [each.app for each in islice(apps, MAX_SCANNED) if each.status == "none"]
+    steps = _user_steps(user, statuses, available)
+    return UserOverview(user, statuses, tuple(user_keys[:MAX_SHOWN_KEYS]), tuple(available), tuple(steps))
 
 
 def _user_steps(user: User, statuses: StatusCounts, available_apps: list[str]) -> list[NextStep]:
     if user.blocked:
-        return [NextStep("let in again", command("user", "unblock", user.name))]
+        return [NextStep("unblock the user", command("user", "unblock", user.name))]
     if not user.enabled:
-        return [NextStep("let in again", command("user", "enable", user.name))]
-    generate = (
-        [NextStep("make a key", command("key", "generate", "--user", user.name, "--app", available_apps[0]))]
-        if available_apps
-        else []
-    )
-    see = [NextStep("see the keys", command("key", "list", "--user", user.name))] if statuses else []
-    return see + generate if _count_valid(statuses) else generate + see
+        return [NextStep("enable the user", command("user", "enable", user.name))]
+    generate, show = [], []
+    if available_apps:
+        line = command("key", "generate", "--user", user.name, "--app", available_apps[0])
+        generate = [NextStep("issue a key", line)]
+    if statuses:
+        show = [NextStep("list the keys", command("key", "list", "--user", user.name))]
+    return show + generate if _count_valid(statuses) else generate + show
 
 
 def key_overview(gam: Gam, key_id: str) -> KeyOverview:
-    """Return a key, and whether its own state and all that it stands on let it be used now."""
-    found = keys.show(gam, key_id)
-    broken = next((each for each in diagnosis.explain(gam, found.id) if each.holds is False), None)
-    if broken is not None:
-        mend = [NextStep("to mend it", broken.mend)] if broken.mend else []
-        return KeyOverview(found, broken.message, (*mend, _explain_step(found)))
-    if found.status(gam.now()) == "retiring":
-        pair = ("--user", found.user, "--app", found.app)
-        return KeyOverview(
-            found, None, (NextStep("see its successor", command("key", "list", *pair)), _explain_step(found))
-        )
-    return KeyOverview(found, None, (_rotate_step(found), NextStep("end it", command("key", "revoke", found.id))))
-
-
-def _explain_step(key: Key) -> NextStep:
-    return NextStep("see every rule", command("key", "explain", key.id))
+    """Return a key, and the first rule that refuses it now."""
+    key = keys.show(gam, key_id)
+    explain = NextStep("explain every rule", command("key", "explain", key.id))
+    violation = next((each for each in diagnosis.explain(gam, key.id) if each.holds is False), None)
+    if violation is not None:
+        fix = [NextStep("fix", violation.mend)] if violation.mend else []
+        return KeyOverview(key, violation.message, (*fix, explain))
+    if key.status(gam.now()) == "retiring":
+        successor = command("key", "list", "--user", key.user, "--app", key.app)
+        return KeyOverview(key, None, (NextStep("find its successor", successor), explain))
+    return KeyOverview(key, None, (_rotate_step(key), NextStep("revoke the key", command("key", "revoke", key.id))))
 
 
 def store_overview(gam: Gam) -> StoreOverview:
-    """Return what the store holds, and what in it asks for attention."""
+    """Return what the store holds, and what needs attention."""
     now = gam.now()
     with gam.store.reading() as tx:
         statuses = counts.count_by_status(tx, now)
-        instant = timedelta(microseconds=1)
-        due = counts.count_expiring(tx, now + instant, now + DUE_WITHIN + instant)
-        few = statuses.total() <= MAX_COUNTED_KEYS
+        expiring = counts.count_expiring(tx, now + RESOLUTION, now + DUE_WITHIN + RESOLUTION)
+        is_countable = statuses.total() <= MAX_COUNTED_KEYS
         apps, users = counts.count_rows(tx, "app"), counts.count_rows(tx, "user")
         return StoreOverview(
             path=str(gam.store.path),
             apps=apps,
             users=users,
             keys=statuses,
-            expiring_keys=due,
+            expiring_keys=expiring,
             expiring_until=now + DUE_WITHIN,
-            never_used_keys=counts.count_never_used(tx, now) if few else None,
+            never_used_keys=counts.count_never_used(tx, now) if is_countable else None,
             disabled_apps=CountWithNames(*counts.count_disabled(tx, "app", MAX_EXAMPLES)),
             locked_out_users=CountWithNames(*counts.count_disabled(tx, "user", MAX_EXAMPLES)),
-            next_steps=tuple(_store_steps(apps, users, statuses, due)),
+            next_steps=tuple(_store_steps(apps, users, statuses, expiring)),
         )
 
 
-def _store_steps(apps: int, users: int, statuses: StatusCounts, due: int) -> list[NextStep]:
+def _store_steps(apps: int, users: int, statuses: StatusCounts, expiring: int) -> list[NextStep]:
     if not apps:
-        make = command("app", "create", "NAME", "--scope", "gam_user_data", "--remote-rest", "--api-keys")
-        return [NextStep("make an application", make)]
+        create = command("app", "create", "NAME", "--scope", "gam_user_data", "--remote-rest", "--api-keys")
+        return [NextStep("create an application", create)]
     if not users:
-        return [NextStep("make a user", command("user", "create", "NAME", "--email", "EMAIL"))]
+        return [NextStep("create a user", command("user", "create", "NAME", "--email", "EMAIL"))]
     if not _count_valid(statuses):
-        return [NextStep("make a key", command("key", "generate", "--user", "USER", "--app", "APP"))]
-    soon = [NextStep("see what is due", command("key", "due"))] if due else []
+        return [NextStep("issue a key", command("key", "generate", "--user", "USER", "--app", "APP"))]
+    due = [NextStep("list keys that expire soon", command("key", "due"))] if expiring else []
     return [
-        *soon,
-        NextStep("see what expires when", command("key", "forecast")),
-        NextStep("see all commands", "gamcli --help"),
+        *due,
+        NextStep("forecast expirations", command("key", "forecast")),
+        NextStep("list all commands", "gamcli --help"),
     ]

@@ -1,8 +1,8 @@
 """
-Requests for a key that may be repeated safely: one id, one key, however often it is asked for.
+Requests for a key that can be repeated safely: one request ID, one key.
 
-Whoever does not know whether a request was heard repeats it with its id. A key that nobody has used yet gets a fresh
-secret, and the one that was lost on the way dies; a key in use, or one that has ended, stays as it is.
+A client that received no response repeats the request with the same ID. If the key is still unused, it gets a new
+secret, because the first one may be lost. A used or inactive key stays unchanged.
 """
 
 import json
@@ -25,11 +25,10 @@ from gamcli.store import Transaction
 from gamcli.store.request_ids import KeyRequest
 
 MAX_ID_LENGTH = 100
-"""So many characters an id of a request has at most."""
 
 
 class RequestedKey(NamedTuple):
-    """The key of a request; `secret` None = it has reached its owner before, `again` = it was asked for before."""
+    """The key of a request; `secret` is None if the key of a repeated request is already in use."""
 
     record: Key
     secret: Secret | None
@@ -38,35 +37,35 @@ class RequestedKey(NamedTuple):
 
 def generate(gam: Gam, spec: KeySpec, request_id: str, save_secret: SaveSecret[Key] = discard_secret) -> RequestedKey:
     """
-    Make an API key as `keys.generate` does, or return the one that was made for this `request_id`.
+    Issue an API key as `keys.generate` does, or return the key that was issued for this request ID.
 
-    Raises ConflictError when the request asked for something else.
+    Raises ConflictError if the earlier request had other settings.
     """
     check_id(request_id)
     with gam.store.writing() as tx:
-        asked = _canonical_json(tx, spec)
-        found = store.request_ids.find(tx, request_id)
-        if found is not None:
-            require_same_request(found, asked)
-            return _repeat_request(tx, gam, found, save_secret)
+        request_json = _canonical_json(tx, spec)
+        earlier = store.request_ids.find(tx, request_id)
+        if earlier is not None:
+            require_same_request(earlier, request_json)
+            return _repeat_request(tx, gam, earlier, save_secret)
 
-        def keep_both(key: Key, secret: Secret) -> None:
-            store.request_ids.add(tx, [KeyRequest(request_id, key.id, asked)])
+        def save_request_and_secret(key: Key, secret: Secret) -> None:
+            store.request_ids.add(tx, [KeyRequest(request_id, key.id, request_json)])
             save_secret(key, secret)
 
-        issued = keys.generate(gam, spec, keep_both)
+        issued = keys.generate(gam, spec, save_request_and_secret)
     return RequestedKey(issued.record, issued.secret)
 
 
 def check_id(text: str) -> str:
-    """Return `text` when it may be the id of a request."""
+    """Return `text` if it is a valid request ID."""
     if not text:
-        raise UsageError("the request id is empty", "any text that names this one request, such as a UUID")
-    return names.check_text("the request id", text, MAX_ID_LENGTH)
+        raise UsageError("the request ID is empty", "use any text that identifies this request, such as a UUID")
+    return names.check_text("the request ID", text, MAX_ID_LENGTH)
 
 
 class CanonicalRequest(NamedTuple):
-    """What a request asks for, as it is compared: two that ask for the same are written alike."""
+    """The settings of a request in a form that can be compared."""
 
     user: str
     client_id: str
@@ -78,38 +77,34 @@ class CanonicalRequest(NamedTuple):
     overlap: timedelta | None = None
 
     def json(self) -> str:
-        """Return it as canonical JSON."""
-        found = self._asdict()
-        found["scopes"] = None if self.scopes is None else _sorted_scopes(self.scopes)
-        found["auth_type"] = None if self.auth_type is None else normalize_name(self.auth_type)
-        found["expires_in"] = _total_seconds(self.expires_in)
-        found["overlap"] = _total_seconds(self.overlap)
-        return json.dumps(found, sort_keys=True, separators=(",", ":"))
+        fields = self._asdict()
+        fields["scopes"] = None if self.scopes is None else _sorted_scopes(self.scopes)
+        fields["auth_type"] = None if self.auth_type is None else normalize_name(self.auth_type)
+        fields["expires_in"] = None if self.expires_in is None else self.expires_in.total_seconds()
+        fields["overlap"] = None if self.overlap is None else self.overlap.total_seconds()
+        return json.dumps(fields, sort_keys=True, separators=(",", ":"))
 
 
 def _sorted_scopes(words: Sequence[str]) -> list[str]:
     return sorted({name for word in words for name in scopes.split(word)})
 
 
-def _total_seconds(length: timedelta | None) -> float | None:
-    return None if length is None else length.total_seconds()
-
-
 def _canonical_json(tx: Transaction, spec: KeySpec) -> str:
     user, app = store.users.get(tx, spec.user), store.apps.get(tx, spec.app)
-    terms = (spec.scopes, spec.auth_type, spec.expires_in, spec.label, spec.replace, spec.overlap)
-    return CanonicalRequest(user.guid, app.client_id, *terms).json()
+    return CanonicalRequest(user.guid, app.client_id, *spec[2:]).json()
 
 
 def require_same_request(earlier: KeyRequest, request_json: str) -> None:
-    """Raise ConflictError unless the request that was `found` asked for the same."""
-    if earlier.request_json != request_json:
-        before, now = json.loads(earlier.request_json), json.loads(request_json)
-        differs = ", ".join(_FIELD_LABELS.get(name, name) for name in now if now[name] != before.get(name))
-        raise ConflictError(
-            f"request '{names.escape_unprintable(earlier.id)}' made key {earlier.key_id} and asked for something else: another {differs}",
-            f"another --request-id, or {command('key', 'show', earlier.key_id)}",
-        )
+    """Raise ConflictError unless the earlier request had the same settings."""
+    if earlier.request_json == request_json:
+        return
+    before, now = json.loads(earlier.request_json), json.loads(request_json)
+    differences = ", ".join(_FIELD_LABELS.get(name, name) for name in now if now[name] != before.get(name))
+    raise ConflictError(
+        f"request '{names.escape_unprintable(earlier.id)}' issued key {earlier.key_id}"
+        f" with other settings: {differences}",
+        f"use another --request-id, or {command('key', 'show', earlier.key_id)}",
+    )
 
 
 _FIELD_LABELS = {"client_id": "app", "auth_type": "auth type", "expires_in": "expiry"}
@@ -117,7 +112,7 @@ _FIELD_LABELS = {"client_id": "app", "auth_type": "auth type", "expires_in": "ex
 
 def _repeat_request(tx: Transaction, gam: Gam, earlier: KeyRequest, save_secret: SaveSecret[Key]) -> RequestedKey:
     key = store.keys.find(tx, earlier.key_id)
-    assert key is not None, "a request goes with its key"
+    assert key is not None, "a request is deleted with its key"
     if not is_unused(key, gam.now()):
         return RequestedKey(key, None, is_repeat=True)
     issued = _reissue(tx, gam, key, earlier.id)
@@ -126,12 +121,12 @@ def _repeat_request(tx: Transaction, gam: Gam, earlier: KeyRequest, save_secret:
 
 
 def is_unused(key: Key, now: datetime) -> bool:
-    """Say whether nobody has used the key yet, and somebody still may."""
+    """Say whether the key is valid and was never used."""
     return key.last_used_at is None and key.is_valid(now)
 
 
 def _reissue(tx: Transaction, gam: Gam, key: Key, request_id: str) -> IssuedKey:
-    """Give a key that nobody has used a fresh secret, where a new key could be made."""
+    """Replace the secret of an unused key, if the rules allow a new key."""
     app, user = store.apps.find_by_client_id(tx, key.client_id), store.users.find_by_guid(tx, key.user_guid)
     auth_type = store.auth_types.find(tx, key.auth_type)
     grants.require(ISSUE_RULES, GrantFacts(gam.now(), app=app, user=user, auth_type=auth_type))

@@ -1,4 +1,4 @@
-"""A store that is put back, brought up to date, or written anew."""
+"""Replacing the file of a store: restoring a backup, migrating, compacting."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,49 +14,50 @@ from gamcli.store.sqlite import backups, checks, files, replace
 from gamcli.store.sqlite.errors import OTHER_STORE_HINT
 
 OpenGam = Callable[[Store], Gam]
-"""Returns who acts on a store that is open."""
+"""Returns the context for actions on an open store."""
 
 
 def restore(
     path: Path, source: Path, open_gam: OpenGam, *, overwrite: bool = False, dry_run: bool = False
 ) -> RestoreResult:
     """
-    Put a copy of the backup `source` in the place of the store at `path`; what is there stays under another name.
+    Replace the store at `path` with a copy of the backup `source`, keeping the replaced store under another name.
 
-    The copy is checked, brought up to date and audited before it is put there; `rehearsed` does all but that.
-    Raises ConflictError when there is a store and it may not be put `over` that, StoreBusyError when that is in use,
-    other StoreErrors when the backup is not one that can be used.
+    The copy is checked, migrated and gets an audit entry first; a dry run stops there. Raises ConflictError if there
+    is a store and `overwrite` is not set, StoreBusyError if it is in use, and another StoreError for a bad backup.
     """
     files.require_trusted_path(path)
-    path = path.resolve()  # the file, not a link to it
+    path = path.resolve()  # replace the file, not a link to it
     if not files.store_exists(source):
-        raise UsageError(f"there is no backup at {source}", "FILE is what 'gamcli store backup FILE' wrote")
-    require_different_file(path, source, "a backup is another file")
+        raise UsageError(f"there is no backup at {source}", "FILE must be the output of: gamcli store backup FILE")
+    require_different_file(path, source, "choose a backup")
     if files.store_exists(path) and not overwrite:
-        raise ConflictError(f"there is a store at {path} already", "--replace keeps it under another name")
+        raise ConflictError(
+            f"there is already a store at {path}", "add --replace to replace it; it is kept under another name"
+        )
     replace.require_unused(path)
     if not dry_run:
         files.make_directory(path.parent)
-    with backups.temporary_file(path if path.parent.is_dir() else source) as part:
+    with backups.temporary_file(path if path.parent.is_dir() else source) as copy:
         with _with_backup_hints():
-            backups.copy(source, part)
-        require_ok(checks.check_content(part), f"the backup {source}", "nothing was changed; try an earlier backup")
-        made, kept = _prepare_copy(part, path, source, open_gam)
+            backups.copy(source, copy)
+        require_ok(checks.check_content(copy), f"the backup {source}", "nothing was changed; try an earlier backup")
+        result, replaced_path = _prepare_copy(copy, path, source, open_gam)
         if not dry_run:
-            replace.replace_store(path, part, kept)
-    return made
+            replace.replace_store(path, copy, replaced_path)
+    return result
 
 
 BACKUP_HINTS = {
     StoreUnusableError: "nothing was changed; choose another backup",
     StoreVersionError: "upgrade gamcli, or choose another backup",
 }
-"""What helps when a backup is no store that we can read."""
+"""Hints for a backup that cannot be read."""
 
 
 @contextmanager
 def _with_backup_hints() -> Iterator[None]:
-    """Tell of a backup what helps: it is not what `--store` names."""
+    """Replace hints about `--store`, which names another file."""
     try:
         yield
     except StoreError as error:
@@ -66,34 +67,34 @@ def _with_backup_hints() -> Iterator[None]:
 
 
 def _prepare_copy(copy: Path, path: Path, source: Path, open_gam: OpenGam) -> tuple[RestoreResult, Path]:
-    """Bring a copy up to date, note in it where it comes from, and return where what it replaces is to be kept."""
-    with Store.open(copy) as made:
-        gam = open_gam(made)
-        before = made.migrated.version_before if made.migrated else None
-        with made.writing() as tx:
+    """Migrate a copy and add an audit entry to it; returns also the path at which to keep the replaced store."""
+    with Store.open(copy) as opened:
+        gam = open_gam(opened)
+        migrated = opened.migrated
+        with opened.writing() as tx:
             repository = store.repository.get(tx)
-            kept = path.with_name(f"{path.name}.replaced-{gam.now():%Y%m%dT%H%M%S%fZ}")
+            replaced_path = path.with_name(f"{path.name}.replaced-{gam.now():%Y%m%dT%H%M%S%fZ}")
             gam.record(tx, "store.restore", repository.guid, source=str(source), replaces=_identify_store(path))
-            found = RestoreResult(
+            result = RestoreResult(
                 path=str(path),
                 source=str(source),
                 guid=repository.guid,
-                version_before=before or backups.SCHEMA_VERSION,
+                version_before=migrated.version_before if migrated else backups.SCHEMA_VERSION,
                 version=backups.SCHEMA_VERSION,
                 apps=counts.count_rows(tx, "app"),
                 users=counts.count_rows(tx, "user"),
                 keys=counts.count_rows(tx, "key"),
                 audit_entries=counts.count_rows(tx, "audit"),
-                kept=str(kept) if path.exists() else None,
+                kept=str(replaced_path) if path.exists() else None,
             )
-    if made.migrated and made.migrated.backup:
-        made.migrated.backup.unlink()  # the backup itself stays
+    if migrated and migrated.backup:
+        migrated.backup.unlink()  # the backup to restore is still there
     backups.sync(copy)
-    return found, kept
+    return result, replaced_path
 
 
 def _identify_store(path: Path) -> dict[str, str] | None:
-    """Return what names the store that is there now, None when none can be read."""
+    """Return the GUID and audit head of a store, or None if it cannot be read."""
     if not files.store_exists(path):
         return None
     try:
@@ -104,22 +105,22 @@ def _identify_store(path: Path) -> dict[str, str] | None:
 
 
 def read_versions(path: Path) -> tuple[int, int]:
-    """Return the version of a store as it lies there, and the one it would be brought to."""
+    """Return the schema version of a store and the current one."""
     return backups.read_version_of(path), backups.SCHEMA_VERSION
 
 
 def migrate(path: Path) -> MigrateResult:
-    """Bring a store up to date, keeping a copy of what was before; one that is so already stays as it is."""
+    """Migrate a store to the current schema version, after a backup."""
     with Store.open(path) as opened:
-        done = opened.migrated
-    backup = str(done.backup) if done and done.backup else None
+        migrated = opened.migrated
+    backup = str(migrated.backup) if migrated and migrated.backup else None
     return MigrateResult(
-        str(path), done.version_before if done else backups.SCHEMA_VERSION, backups.SCHEMA_VERSION, backup
+        str(path), migrated.version_before if migrated else backups.SCHEMA_VERSION, backups.SCHEMA_VERSION, backup
     )
 
 
 def compact(path: Path) -> CompactResult:
-    """Write a store anew without what is empty in it; raises StoreBusyError when others write meanwhile."""
+    """Rewrite a store without free pages; raises StoreBusyError if another process is writing."""
     Store.open(path).close()
     before = backups.total_size(path)
     replace.compact(path)

@@ -9,13 +9,14 @@ from typing import IO, Annotated, Literal
 import typer
 
 from gamcli.actions import audit
-from gamcli.actions.audit import AuditHead, AuditSearch, AuditVerification
+from gamcli.actions.audit import AuditHead, AuditVerification
 from gamcli.commands.context import CliContext, now
 from gamcli.commands.options import Field, Format, Limit, Sort, new_group
 from gamcli.errors import UsageError
 from gamcli.model import AuditEntry
 from gamcli.render.output import Output
 from gamcli.rules import timestamps
+from gamcli.store.audit import AuditFilter
 
 verbs = new_group("The audit trail: who did what, when, from where.")
 
@@ -55,8 +56,8 @@ def list_(
     session = CliContext.from_typer(context)
     out, this = session.output(output, field, AuditEntry), now()
     begin, end = (None if text is None else timestamps.parse(text, this) for text in (since, until))
-    search = AuditSearch(actor, action, target, begin, end, sort, limit)
-    with session.open_gam() as gam, audit.search(gam, search) as found:
+    filters = AuditFilter(actor, action, target, begin, end, sort)
+    with session.open_gam() as gam, audit.search(gam, filters, limit) as found:
         out.print_records(AuditEntry, found)
 
 
@@ -149,5 +150,5 @@ def export(
     Example: gamcli audit export > trail.jsonl && gamcli audit verify --from trail.jsonl
     """
     session = CliContext.from_typer(context)
-    with session.open_gam() as gam, audit.search(gam, AuditSearch()) as found:
+    with session.open_gam() as gam, audit.search(gam, AuditFilter()) as found:
         session.output(output).print_records(AuditEntry, found)

@@ -119,4 +119,4 @@ def _count_message(pruned: PruneResult) -> str:
 def _planned_changes(pruned: PruneResult) -> list[Change]:
     numbers = {"tokens": pruned.tokens, "sessions": pruned.sessions}
     told = tuple(FieldChange(name, number, None) for name, number in numbers.items() if number)
-    return [Change(DELETE, "token", f"dead before {format_rfc3339(pruned.before)}", told)] if told else []
+    return [Change(DELETE, "token", f"inactive before {format_rfc3339(pruned.before)}", told)] if told else []

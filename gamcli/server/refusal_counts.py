@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from threading import Event, Lock, Thread
 
-from gamcli.actions import Gam, refusal_counts
+from gamcli.actions import Gam, audit
 from gamcli.errors import StoreError
 from gamcli.server.endpoints.refusals import TABLE
 
@@ -80,7 +80,7 @@ class RefusalCounts:
         if not found:
             return
         try:
-            refusal_counts.record_refusal_counts(self._gam, found, since)
+            audit.record_refusal_counts(self._gam, found, since)
         except StoreError:
             with self._lock:
                 self._since = since

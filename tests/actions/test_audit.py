@@ -1,24 +1,28 @@
-"""The audit trail: read, proved whole, and checked from an export."""
+"""The audit log: reading, verifying, exports, and refusal counts."""
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from gamcli.actions import Gam, audit, users
-from gamcli.actions.audit import AuditHead, AuditSearch, AuditVerification
+from gamcli.actions import Gam, apps, audit, users
+from gamcli.actions.audit import AuditHead, AuditVerification
+from gamcli.actions.changes import CreateResult
 from gamcli.errors import ProblemsError, StoreAuditLogError
-from gamcli.model import AuditEntry
+from gamcli.model import App, AuditEntry
+from gamcli.store import audit as audit_table
+from gamcli.store.audit import AuditFilter
 
 ODD = 'Ñ "\\/\x00\x1f\x7f\x85\u2028\u202e😀'
-"""What JSON escapes, may escape, and what we escape for the sake of terminals."""
+"""Characters that JSON must or may escape, and those that we escape for terminals."""
 
 Trail = Callable[[], list[AuditEntry]]
 
 
 @pytest.fixture
-def lived(gam: Gam) -> Gam:
+def changed_users(gam: Gam) -> Gam:
     for name in ("ana", "zoë"):
         users.create(gam, name, {})
         with gam.store.writing() as tx:
@@ -26,7 +30,7 @@ def lived(gam: Gam) -> Gam:
     return gam
 
 
-def exported(trail: Trail, **changes: Any) -> list[bytes]:  # noqa: ANN401 - fields of a record
+def export(trail: Trail, **changes: Any) -> list[bytes]:  # noqa: ANN401 - fields of a record
     records = [
         {name: getattr(entry, name) for name in AuditEntry.__slots__} | {"details": json.loads(entry.details)}
         for entry in trail()
@@ -35,68 +39,74 @@ def exported(trail: Trail, **changes: Any) -> list[bytes]:  # noqa: ANN401 - fie
     return [json.dumps(record).encode() + b"\n" for record in records]
 
 
-def test_an_audit_log_is_whole_up_to_its_head(lived: Gam, trail: Trail) -> None:
+def test_the_head_verifies_the_whole_audit_log(changed_users: Gam, trail: Trail) -> None:
     last = trail()[-1]
-    assert audit.read_head(lived) == AuditHead(5, last.hash or "")
-    assert audit.verify(lived) == audit.verify(lived, trail()[0].hash) == AuditVerification(5, last.hash or "")
+    assert audit.read_head(changed_users) == AuditHead(5, last.hash or "")
+    assert (
+        audit.verify(changed_users)
+        == audit.verify(changed_users, trail()[0].hash)
+        == AuditVerification(5, last.hash or "")
+    )
 
 
-def test_entries_count_without_gaps_and_each_has_its_hash(lived: Gam, trail: Trail) -> None:
+def test_entries_are_numbered_without_gaps_and_each_has_a_hash(changed_users: Gam, trail: Trail) -> None:
     assert [entry.seq for entry in trail()] == [1, 2, 3, 4, 5]
     assert len({entry.hash for entry in trail()}) == 5
-    assert lived
+    assert changed_users
 
 
-@pytest.mark.parametrize("done", ["DELETE FROM audit", "UPDATE audit SET hash = NULL WHERE seq = 5"])
-def test_an_audit_log_that_lost_its_end_has_no_head(lived: Gam, done: str) -> None:
-    with lived.store.writing() as tx:
-        tx.run(done)
+@pytest.mark.parametrize("sql", ["DELETE FROM audit", "UPDATE audit SET hash = NULL WHERE seq = 5"])
+def test_an_audit_log_without_its_last_entry_has_no_head(changed_users: Gam, sql: str) -> None:
+    with changed_users.store.writing() as tx:
+        tx.run(sql)
     with pytest.raises(StoreAuditLogError, match=r"^entry [15] "):
-        audit.read_head(lived)
+        audit.read_head(changed_users)
 
 
 @pytest.mark.parametrize(
-    ("search", "expected"),
+    ("filters", "limit", "expected"),
     [
-        (AuditSearch(), [1, 2, 3, 4, 5]),
-        (AuditSearch(action="user"), [2, 3, 4, 5]),
-        (AuditSearch(action="user.create"), [2, 4]),
-        (AuditSearch(action="use*"), [2, 3, 4, 5]),
-        (AuditSearch(action="use"), []),
-        (AuditSearch(action="user", limit=2), [2, 3]),
-        (AuditSearch(action="user", limit=2, sort="-seq"), [5, 4]),
-        (AuditSearch(limit=0), []),
+        (AuditFilter(), None, [1, 2, 3, 4, 5]),
+        (AuditFilter(action="user"), None, [2, 3, 4, 5]),
+        (AuditFilter(action="user.create"), None, [2, 4]),
+        (AuditFilter(action="use*"), None, [2, 3, 4, 5]),
+        (AuditFilter(action="use"), None, []),
+        (AuditFilter(action="user"), 2, [2, 3]),
+        (AuditFilter(action="user", sort="-seq"), 2, [5, 4]),
+        (AuditFilter(), 0, []),
     ],
     ids=str,
 )
-def test_an_action_is_found_by_its_noun(lived: Gam, search: AuditSearch, expected: list[int]) -> None:
-    with audit.search(lived, search) as found:
-        assert [entry.seq for entry in found] == expected
+def test_an_action_is_found_by_its_noun(
+    changed_users: Gam, filters: AuditFilter, limit: int | None, expected: list[int]
+) -> None:
+    with audit.search(changed_users, filters, limit) as entries:
+        assert [entry.seq for entry in entries] == expected
 
 
-def test_an_export_is_proved_without_the_store(lived: Gam, trail: Trail) -> None:
-    assert audit.verify_export("x", exported(trail)) == audit.verify(lived)
-    assert audit.verify_export("x", exported(trail), trail()[2].hash) == audit.verify(lived)
+def test_an_export_is_verified_without_the_store(changed_users: Gam, trail: Trail) -> None:
+    assert audit.verify_export("x", export(trail)) == audit.verify(changed_users)
+    assert audit.verify_export("x", export(trail), trail()[2].hash) == audit.verify(changed_users)
 
 
-@pytest.mark.usefixtures("lived")
+@pytest.mark.usefixtures("changed_users")
 @pytest.mark.parametrize(
     "changes",
     [{"actor": "eva"}, {"details": {}}, {"seq": 3}, {"hash": 5}, {"target": "\ud800"}, {"hash": None}],
     ids=str,
 )
-def test_a_changed_export_is_found(trail: Trail, changes: dict[str, Any]) -> None:
+def test_a_changed_export_fails_verification(trail: Trail, changes: dict[str, Any]) -> None:
     with pytest.raises(StoreAuditLogError, match=r"^entry 2 "):
-        audit.verify_export("x", exported(trail, **changes))
+        audit.verify_export("x", export(trail, **changes))
 
 
-@pytest.mark.usefixtures("lived")
-def test_an_export_that_was_cut_needs_a_head_to_be_found(trail: Trail) -> None:
-    assert audit.verify_export("x", exported(trail)[:3]).entries == 3
+@pytest.mark.usefixtures("changed_users")
+def test_only_a_known_head_reveals_a_truncated_export(trail: Trail) -> None:
+    assert audit.verify_export("x", export(trail)[:3]).entries == 3
     with pytest.raises(StoreAuditLogError, match="ends with entry 3"):
-        audit.verify_export("x", exported(trail)[:3], trail()[-1].hash)
+        audit.verify_export("x", export(trail)[:3], trail()[-1].hash)
     with pytest.raises(StoreAuditLogError, match="entry 1 was removed"):
-        audit.verify_export("x", exported(trail)[1:])
+        audit.verify_export("x", export(trail)[1:])
     with pytest.raises(StoreAuditLogError, match="entry 1 was removed"):
         audit.verify_export("x", [])
 
@@ -107,12 +117,49 @@ def test_an_export_that_was_cut_needs_a_head_to_be_found(trail: Trail) -> None:
      b'{"seq":true,"at":"","actor":"","action":"","target":"","details":{},"hash":""}',
      b'{"seq":2,"at":"","actor":null,"action":"","target":"","details":{},"hash":""}'],
 )  # fmt: skip
-@pytest.mark.usefixtures("lived")
-def test_a_line_that_is_not_an_entry_is_named(trail: Trail, line: bytes) -> None:
+@pytest.mark.usefixtures("changed_users")
+def test_a_line_that_is_not_an_entry_is_reported(trail: Trail, line: bytes) -> None:
     def lines() -> Iterator[bytes]:
-        yield exported(trail)[0]
+        yield export(trail)[0]
         yield line
 
     with pytest.raises(ProblemsError) as caught:
-        audit.verify_export("trail.jsonl", lines())
-    assert [*map(str, caught.value.problems)] == ["trail.jsonl:2: this is no entry of an audit trail"]
+        audit.verify_export("log.jsonl", lines())
+    assert [*map(str, caught.value.problems)] == ["log.jsonl:2: not an audit entry"]
+
+
+def test_refusals_are_counted_per_application_and_once_for_unknown_clients(
+    gam: Gam, portal: CreateResult[App], trail: Trail, forward: Callable[[timedelta], object]
+) -> None:
+    since, before = gam.now(), len(trail())
+    forward(timedelta(minutes=5))
+    known = portal.record.client_id
+    audit.record_refusal_counts(gam, {known: {"key_unproven": 3, "key_expired": 1}, "": {"client_unknown": 9}}, since)
+    entries = trail()[before:]
+    assert [(entry.action, entry.target) for entry in entries] == [
+        (audit_table.REFUSAL_ACTION, "portal"),
+        (audit_table.REFUSAL_ACTION, "-"),
+    ]
+    when = {"since": "2026-03-01T12:00:00Z", "until": "2026-03-01T12:05:00Z"}
+    assert [json.loads(entry.details) for entry in entries] == [
+        {"client_id": known, "refused": {"key_unproven": 3, "key_expired": 1}, **when},
+        {"refused": {"client_unknown": 9}, **when},
+    ]
+
+
+def test_refusals_of_a_deleted_application_name_no_application(
+    gam: Gam, portal: CreateResult[App], trail: Trail
+) -> None:
+    apps.delete(gam, "portal", None, yes=True)
+    audit.record_refusal_counts(gam, {portal.record.client_id: {"key_unproven": 1}}, gam.now())
+    assert trail()[-1].target == "-"
+    assert portal.record.client_id not in trail()[-1].details
+
+
+def test_refusal_counts_are_not_changes_of_the_store(gam: Gam, trail: Trail) -> None:
+    with gam.store.reading() as tx:
+        before = audit_table.load_last_change(tx)
+    audit.record_refusal_counts(gam, {"": {"client_unknown": 1}}, gam.now())
+    with gam.store.reading() as tx:
+        assert audit_table.load_last_change(tx) == before
+        assert audit_table.verify(tx).seq == len(trail())

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gamcli.actions import Gam, apps, bulk_issue, bulk_validation, keys, refusal_counts, users
+from gamcli.actions import Gam, apps, audit, bulk_issue, bulk_validation, keys, users
 from gamcli.actions.apps import AppSpec
 from gamcli.actions.bulk_issue import BulkRun, DeliveredKey
 from gamcli.actions.bulk_validation import KeyRow
@@ -86,7 +86,7 @@ def test_what_was_checked_is_checked_again_only_after_a_change(
     monkeypatch.setattr("gamcli.actions.bulk_issue.revalidate_chunk", counted)
 
     def meanwhile(made: Sequence[DeliveredKey]) -> None:
-        refusal_counts.record_refusal_counts(town, {"": {"client_unknown": 1}}, town.now())
+        audit.record_refusal_counts(town, {"": {"client_unknown": 1}}, town.now())
         if made[0].row in behind:
             users.create(town, "eva", {})
 

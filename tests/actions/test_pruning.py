@@ -176,7 +176,7 @@ def test_what_went_is_counted_and_reported_once(filled: Gam) -> None:
     with filled.store.reading() as tx:
         entries = [entry for entry in stored.audit.search(tx) if entry.action == "token.prune"]
     assert [(entry.target, entry.details) for entry in entries] == [
-        ("dead before 2026-01-30T12:00:00Z", '{"tokens":3,"sessions":0}')
+        ("inactive before 2026-01-30T12:00:00Z", '{"tokens":3,"sessions":0}')
     ]
 
 

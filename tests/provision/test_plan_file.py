@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gamcli.actions import Gam, keys, refusal_counts, users
+from gamcli.actions import Gam, audit, keys, users
 from gamcli.errors import ConflictError, UsageError
 from gamcli.provision import plan_file
 from gamcli.provision.apply import Applied, Order, apply
@@ -114,7 +114,7 @@ def test_grants_and_last_use_are_no_change(save: Save, gam: Gam, applied: Callab
 def test_refusals_at_the_endpoint_are_no_change(save: Save, gam: Gam, applied: Callable[..., Applied]) -> None:
     applied(TEXT)
     path = save(TEXT.replace("auditor", "admin"))
-    refusal_counts.record_refusal_counts(gam, {"": {"client_unknown": 1}}, gam.now())
+    audit.record_refusal_counts(gam, {"": {"client_unknown": 1}}, gam.now())
     assert do(gam, path).proposal.changes
 
 

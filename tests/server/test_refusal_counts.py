@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 
 from gamcli.actions import Gam, audit, auth_types, users
-from gamcli.actions.audit import AuditSearch
 from gamcli.rules.credentials import Secret
 from gamcli.server.endpoints.refusals import TABLE
 from gamcli.server.refusal_counts import COUNTED_RULES, MAX_APPS, RefusalCounts
 from gamcli.server.transport.event_loop import Server
 from gamcli.store import Store
-from gamcli.store.audit import REFUSAL_ACTION
+from gamcli.store.audit import REFUSAL_ACTION, AuditFilter
 
 CLIENT_ID = "portal-0123456789-0123456789-0123"
 """That of the application of these tests."""
@@ -28,7 +27,7 @@ Told = list[tuple[str, dict[str, Any]]]
 @pytest.fixture
 def told(gam: Gam) -> Callable[[], Told]:
     def read() -> Told:
-        with audit.search(gam, AuditSearch(action=REFUSAL_ACTION)) as found:
+        with audit.search(gam, AuditFilter(action=REFUSAL_ACTION)) as found:
             return [(entry.target, json.loads(entry.details)) for entry in found]
 
     return read
