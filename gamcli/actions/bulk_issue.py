@@ -1,9 +1,9 @@
 """
-Many keys at once, of an input that was checked.
+Issuing many keys at once, from a validated input file.
 
-A run works through the rows in their order, a chunk at a time: one transaction makes the keys of a chunk and records
-that those of the chunk before have been delivered; then the secrets leave. Whatever ends a run, at most one chunk of
-keys has secrets that nobody saw. The next run of the same input finds them by that mark and gives them fresh ones.
+A run processes the rows in order, one chunk at a time: one transaction issues the keys of a chunk and records that the
+keys of the previous chunk were delivered; then the secrets are delivered. If a run is interrupted, the secrets of at
+most one chunk are lost. The next run of the same input finds those keys and gives them new secrets.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -23,11 +23,11 @@ from gamcli.store.bulk_rows import RENEWED, REPEATED, BulkChunk, BulkRow, KeyTer
 from gamcli.store.timestamps import to_micros
 
 CHUNK_ROWS = 15_000
-"""So many keys are made in one transaction: a request for a token waits for it for a fraction of a second."""
+"""The number of keys issued in one transaction, which blocks token requests for a fraction of a second."""
 
 
 class DeliveredKey(NamedTuple):
-    """A key as it is delivered; `row` is its row of the input, `terms` tell the application and the scopes."""
+    """A key to deliver, for the row of that number in the input."""
 
     row: int
     id: str
@@ -38,7 +38,7 @@ class DeliveredKey(NamedTuple):
 
 
 class MintedChunk(NamedTuple):
-    """Keys of a chunk that are minted and not yet kept: rows that get a new key, with its id and secret."""
+    """A chunk with the IDs and secrets of its new keys, which are not saved yet."""
 
     chunk: BulkChunk
     part: BatchPart
@@ -46,7 +46,7 @@ class MintedChunk(NamedTuple):
 
 
 class BulkRun(NamedTuple):
-    """What goes on: the batch, its checked input, and the audit entry at which both are known to be right."""
+    """A run of a batch; its input is valid as of the audit entry `audit_seq`."""
 
     batch: Batch
     validated: ValidatedInput
@@ -54,40 +54,40 @@ class BulkRun(NamedTuple):
 
 
 DeliverKeys = Callable[[Sequence[DeliveredKey]], None]
-"""Takes secrets to where they belong, so that not even a power cut loses them."""
+"""Writes the keys to the output and flushes them to disk."""
 
 
 def find_batch(gam: Gam, digest: bytes) -> Batch | None:
-    """Return the batch that earlier runs of the input with that SHA-256 have begun, or None."""
+    """Return the batch that an earlier run of the input with that SHA-256 created, or None."""
     with gam.store.reading() as tx:
         return store.batches.find(tx, digest)
 
 
 def count_delivered(gam: Gam, batch: Batch, keys: Iterable[tuple[str, Secret]]) -> int:
-    """Return how many of `keys`, ids and secrets from the first row on, are those that the batch made."""
+    """Return how many of `keys`, IDs and secrets from the first row on, were issued by the batch."""
     count = 0
     with gam.store.reading() as tx:
         parts: dict[str, list[BatchPart]] = {}
         for part in store.batches.load_parts(tx, batch):
             parts.setdefault(part.id_prefix, []).append(part)
         for group in iter_groups(keys, CHUNK_ROWS):
-            kept = store.batches.load_digests(tx, (key_id for key_id, _ in group))
+            digests = store.batches.load_digests(tx, (key_id for key_id, _ in group))
             for key_id, secret in group:
-                its = parts.get(key_id[: rules.ID_PREFIX_LENGTH], ())
-                is_made = any(part.first <= count + 1 <= part.last for part in its)
-                if not is_made or not (key_id not in kept or _matches_key(tx, key_id, secret, kept[key_id])):
+                own_parts = parts.get(key_id[: rules.ID_PREFIX_LENGTH], ())
+                is_issued = any(part.first <= count + 1 <= part.last for part in own_parts)
+                if not is_issued or not (key_id not in digests or _matches_key(tx, key_id, secret, digests[key_id])):
                     return count
                 count += 1
     return count
 
 
 def _matches_key(tx: Transaction, key_id: str, secret: Secret, digest: bytes) -> bool:
-    """Say whether a row says of a key what it must; that of a repeated request says no secret."""
+    """Say whether the secret in an output row is right; it is empty for the key of a repeated request."""
     return secret.matches(digest) or (secret == NO_SECRET and store.request_ids.exists_for_key(tx, key_id))
 
 
 def start_run(gam: Gam, validated: ValidatedInput, digest: bytes, output: str) -> BulkRun:
-    """Record that a run of the input begins; what is written to `output` from now on is its own."""
+    """Start a run of the input, which writes to `output`."""
     with gam.store.writing() as tx:
         store.batches.enlarge_cache(tx)
         batch = validated.batch
@@ -102,63 +102,61 @@ def start_run(gam: Gam, validated: ValidatedInput, digest: bytes, output: str) -
 
 
 def issue_keys(gam: Gam, run: BulkRun, deliver: DeliverKeys) -> None:
-    """Make the keys of the rows that have none yet, and `deliver` them in the order of the input."""
+    """Issue the keys of the rows that have none yet, and deliver them in the order of the input."""
     row = run.validated.delivered_rows
     while True:
         with gam.store.reading() as tx:
             chunk = store.bulk_rows.next_chunk(tx, row, CHUNK_ROWS)
-            draft = _mint_chunk(tx, gam, chunk) if chunk.rows else None
+            minted = _mint_chunk(tx, gam, chunk) if chunk.rows else None
         with gam.store.writing() as tx:
             if not store.batches.record_delivery(tx, run.batch, row):
                 raise _superseded_error()
-            if draft is None:
+            if minted is None:
                 return
-            made, run = _issue_chunk(tx, gam, run, draft)
-        deliver(made)
+            keys, run = _issue_chunk(tx, gam, run, minted)
+        deliver(keys)
         row = chunk.last
 
 
 def _superseded_error() -> ConflictError:
-    return ConflictError("another run of the same input has begun", "let that one end")
+    return ConflictError("another run of the same input has started", "wait for it to finish")
 
 
 def _mint_chunk(tx: Transaction, gam: Gam, chunk: BulkChunk) -> MintedChunk:
-    """Mint the keys of a chunk; their ids ascend with the numbers of users and applications, as the indexes do."""
-    beginning = rules.mint_id_prefix(gam.entropy)
-    while store.batches.is_id_prefix_taken(tx, beginning):
-        beginning = rules.mint_id_prefix(gam.entropy)
-    fresh = [row for row in chunk.rows if not row.outcome]
-    ids = rules.mint_ids(beginning, len(fresh), gam.entropy)
+    """Mint the keys of a chunk; their IDs ascend in the order of the indexes, which makes inserting fast."""
+    prefix = rules.mint_id_prefix(gam.entropy)
+    while store.batches.is_id_prefix_taken(tx, prefix):
+        prefix = rules.mint_id_prefix(gam.entropy)
+    rows = [row for row in chunk.rows if not row.outcome]
+    ids = rules.mint_ids(prefix, len(rows), gam.entropy)
     secrets = rules.mint_secrets(ids, gam.entropy)
-    return MintedChunk(
-        chunk, BatchPart(chunk.first, chunk.last, beginning, gam.now()), list(zip(fresh, ids, secrets, strict=True))
-    )
+    part = BatchPart(chunk.first, chunk.last, prefix, gam.now())
+    return MintedChunk(chunk, part, list(zip(rows, ids, secrets, strict=True)))
 
 
 def _issue_chunk(tx: Transaction, gam: Gam, run: BulkRun, minted: MintedChunk) -> tuple[list[DeliveredKey], BulkRun]:
-    """Keep the keys of a draft, unless the store has changed so that they cannot be."""
+    """Save the keys of a chunk, which is validated again if the store has changed."""
     head = store.batches.load_last_change_seq(tx)
     if head != run.audit_seq or store.batches.is_id_prefix_taken(tx, minted.part.id_prefix):
         minted = _mint_chunk(tx, gam, revalidate_chunk(tx, gam.now(), minted.chunk))
-    renewed = [row for row in minted.chunk.rows if row.outcome == RENEWED]
-    repeated = [row for row in minted.chunk.rows if row.outcome == REPEATED]
-    made = [*_renew_undelivered(tx, gam, run.batch, renewed, minted.chunk.terms), *_add_new_keys(tx, run.batch, minted)]
+    chunk = minted.chunk
+    renewed = [row for row in chunk.rows if row.outcome == RENEWED]
+    repeated = [row for row in chunk.rows if row.outcome == REPEATED]
+    keys = [*_renew_undelivered(tx, gam, run.batch, renewed, chunk.terms), *_add_new_keys(tx, run.batch, minted)]
     if run.validated.has_requests:
-        made += _repeat_without_secrets(tx, run.batch, repeated, minted.chunk.terms)
-        new = {row.row: key_id for row, key_id, _ in minted.new_keys}
-        store.request_ids.save_pending(tx, minted.chunk.first, minted.chunk.last, new)
-    lines = [min(row.line for row in minted.chunk.rows), max(row.line for row in minted.chunk.rows)]
-    told = {"made": len(minted.new_keys), "renewed": len(renewed), "beginning": minted.part.id_prefix}
-    gam.record(tx, "key.generate", f"batch {run.batch.id}", None, lines=lines, **told)
-    in_order: list[DeliveredKey] = [made[0]] * len(made)
-    for each in made:
-        in_order[each.row - minted.chunk.first] = each
-    # Whoever changed the store may have done it after this input was checked: from then on each chunk is checked again.
-    return in_order, run._replace(audit_seq=store.batches.load_last_change_seq(tx)) if head == run.audit_seq else run
+        keys += _repeat_without_secrets(tx, run.batch, repeated, chunk.terms)
+        new_ids = {row.row: key_id for row, key_id, _ in minted.new_keys}
+        store.request_ids.save_pending(tx, chunk.first, chunk.last, new_ids)
+    lines = [min(row.line for row in chunk.rows), max(row.line for row in chunk.rows)]
+    details = {"made": len(minted.new_keys), "renewed": len(renewed), "beginning": minted.part.id_prefix}
+    gam.record(tx, "key.generate", f"batch {run.batch.id}", None, lines=lines, **details)
+    keys.sort(key=lambda key: key.row)
+    # After a change by another process the sequence number stays behind, so that every later chunk is validated again.
+    return keys, run._replace(audit_seq=store.batches.load_last_change_seq(tx)) if head == run.audit_seq else run
 
 
 def _add_new_keys(tx: Transaction, batch: Batch, minted: MintedChunk) -> list[DeliveredKey]:
-    """Keep new keys, each as the current one of its pair."""
+    """Save new keys, each as the current one of its user and application."""
     if not minted.new_keys:
         return []
     terms, now = minted.chunk.terms, minted.part.created_at
@@ -175,50 +173,50 @@ def _add_new_keys(tx: Transaction, batch: Batch, minted: MintedChunk) -> list[De
 
 
 def _new_key_rows(minted: MintedChunk, now: int) -> list[NewKey]:
-    carried = {
+    values = {
         each.id: (each.app, each.auth_type, each.scopes, None if each.lifetime_us is None else now + each.lifetime_us)
         for each in minted.chunk.terms.values()
     }
-    found: list[NewKey] = []
+    key_rows: list[NewKey] = []
     for row, key_id, secret in minted.new_keys:
-        app, auth_type, scopes, expires_at = carried[row.terms]
-        found.append((key_id, row.user, app, auth_type, scopes, secret.digest(), now, expires_at, row.label))
-    return found
+        app, auth_type, scopes, expires_at = values[row.terms]
+        key_rows.append((key_id, row.user, app, auth_type, scopes, secret.digest(), now, expires_at, row.label))
+    return key_rows
 
 
 def _renew_undelivered(
     tx: Transaction, gam: Gam, batch: Batch, rows: list[BulkRow], terms: dict[int, KeyTerms]
 ) -> list[DeliveredKey]:
-    """Give keys that reached nobody fresh secrets."""
+    """Give new secrets to keys that were never delivered."""
     keys = [key for row in rows if (key := store.keys.find(tx, row.current_key or ""))]
     secrets = rules.mint_secrets([key.id for key in keys], gam.entropy)
     count = store.batches.replace_digests(
         tx, {key.id: secret.digest() for key, secret in zip(keys, secrets, strict=True)}
     )
     if count != len(rows):
-        raise ConflictError("keys of this input were used or ended while it was checked", RERUN_HINT)
+        raise ConflictError("keys of this input were used or revoked during the run", RERUN_HINT)
     return _previously_issued(tx, batch, list(zip(rows, keys, secrets, strict=True)), terms)
 
 
 def _repeat_without_secrets(
     tx: Transaction, batch: Batch, rows: list[BulkRow], terms: dict[int, KeyTerms]
 ) -> list[DeliveredKey]:
-    """Return the keys of requests that were made before, without secrets: these have reached their owners."""
+    """Return the keys of repeated requests without secrets, because they were delivered before."""
     keys = [key for row in rows if (key := store.keys.find(tx, row.current_key or ""))]
     if len(keys) != len(rows):
-        raise ConflictError("keys of this input were deleted while it was checked", RERUN_HINT)
+        raise ConflictError("keys of this input were deleted during the run", RERUN_HINT)
     return _previously_issued(tx, batch, [(row, key, NO_SECRET) for row, key in zip(rows, keys, strict=True)], terms)
 
 
 def _previously_issued(
-    tx: Transaction, batch: Batch, found: list[tuple[BulkRow, Key, Secret]], terms: dict[int, KeyTerms]
+    tx: Transaction, batch: Batch, keys: list[tuple[BulkRow, Key, Secret]], terms: dict[int, KeyTerms]
 ) -> list[DeliveredKey]:
-    for beginning, created_at in {(key.id[: rules.ID_PREFIX_LENGTH], key.created_at) for _, key, _ in found}:
-        first, last = min(row.row for row, _, _ in found), max(row.row for row, _, _ in found)
-        store.batches.add_part(tx, batch, BatchPart(first, last, beginning, created_at))
+    for prefix, created_at in {(key.id[: rules.ID_PREFIX_LENGTH], key.created_at) for _, key, _ in keys}:
+        first, last = min(row.row for row, _, _ in keys), max(row.row for row, _, _ in keys)
+        store.batches.add_part(tx, batch, BatchPart(first, last, prefix, created_at))
     return [
         DeliveredKey(
             row.row, key.id, key.user, terms[row.terms]._replace(scopes="+".join(key.scopes)), secret, key.expires_at
         )
-        for row, key, secret in found
+        for row, key, secret in keys
     ]

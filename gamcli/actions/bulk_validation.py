@@ -1,4 +1,4 @@
-"""Keys that an input of many rows wants: all of it is checked, and every fault found, before any key is made."""
+"""Validating an input file of many keys: finds every problem before any key is issued."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -22,22 +22,20 @@ from gamcli.store.bulk_rows import RENEWED, REPEATED, BulkChunk, BulkCounts, Bul
 from gamcli.store.request_ids import KeyRequest
 
 GROUP_ROWS = 10_000
-"""So many rows are looked up together."""
+"""How many rows are looked up in one query."""
 
 MAX_CACHED_USERS = 50_000
-"""So many users are remembered by the names that the input has for them."""
 
 MAX_CACHED_TERMS = 16_384
-"""So many different wishes are remembered."""
 
-RERUN_HINT = "mend it and run the same command again: it makes what is missing"
+RERUN_HINT = "fix it and run the same command again: it issues the missing keys"
 MICROSECOND = timedelta(microseconds=1)
 
 Item = TypeVar("Item")
 
 
 class KeyRow(NamedTuple):
-    """A row of the input, which begins at `line`; what is not asked for is empty."""
+    """A row of the input, which begins at `line`; optional fields are empty."""
 
     line: int
     user: str
@@ -50,9 +48,9 @@ class KeyRow(NamedTuple):
 
 class ValidatedInput(NamedTuple):
     """
-    An input without faults; the first rows are `there` already, the store was at audit entry `head`.
+    An input without problems, valid as of the audit entry `audit_seq`.
 
-    `has_requests` says that rows ask under ids of their own, `repeated` how many of these have their keys already.
+    An earlier run delivered the first `delivered_rows`; `repeated` rows have request IDs whose keys are in use.
     """
 
     batch: Batch | None
@@ -64,13 +62,13 @@ class ValidatedInput(NamedTuple):
 
 
 def iter_groups(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Yield the items in lists of `most`."""
-    rest = iter(items)
-    return iter(lambda: list(islice(rest, size)), [])
+    """Yield the items in lists of at most `size`."""
+    iterator = iter(items)
+    return iter(lambda: list(islice(iterator, size)), [])
 
 
 class TermsResolver:
-    """Says what keys the users and applications of one state of the store may have; `keep` takes each new answer."""
+    """Decides which keys users may have in one state of the store; rows with equal settings share their terms."""
 
     def __init__(self, tx: Transaction, now: datetime, save_terms: Callable[[KeyTerms], None]) -> None:
         self.now = now
@@ -82,27 +80,27 @@ class TermsResolver:
         self._cache: dict[tuple[str, str, str], KeyTerms] = {}
 
     def resolve(self, user: BulkUser, app: str, words: str, expires_in: str) -> KeyTerms:
-        """Return what a key of that user may be, or raise the refusal of the rule that says no."""
-        asked = (app, words, expires_in)
-        found = self._cache.get(asked)
-        if found is None or user.blocked or not user.enabled:  # other than that, the rules look at no user
-            found = self._compute_terms(user, *asked)
+        """Return the terms of a key, or raise RefusedError."""
+        settings = (app, words, expires_in)
+        terms = self._cache.get(settings)
+        if terms is None or user.blocked or not user.enabled:  # the rules check nothing else of a user
+            terms = self._compute_terms(user, *settings)
             if len(self._cache) >= MAX_CACHED_TERMS:
                 self._cache.clear()
-            self._cache[asked] = found
-            self._save_terms(found)
-        return found
+            self._cache[settings] = terms
+            self._save_terms(terms)
+        return terms
 
     def _compute_terms(self, user: BulkUser, app_name: str, words: str, expires_in: str) -> KeyTerms:
         tx, app = self._tx, store.apps.get(self._tx, app_name)
         auth_type = store.auth_types.get(tx, choose_auth_type(app, None, self._default_auth_type))
         facts = GrantFacts(self.now, app=app, user=store.users.find_by_guid(tx, user.guid), auth_type=auth_type)
         known = partial(store.users.is_attribute_known, tx, app.scopes)
-        chosen = scopes.parse([words], known) if words else None
-        asked = durations.parse(expires_in) if expires_in else None
-        agreed = approve(facts, KeyOptions(chosen, asked))
+        requested_scopes = scopes.parse([words], known) if words else None
+        requested_lifetime = durations.parse(expires_in) if expires_in else None
+        approved = approve(facts, KeyOptions(requested_scopes, requested_lifetime))
         number, has_keys = store.bulk_rows.find_app_number(tx, app.client_id)
-        life = None if agreed.expires_at is None else agreed.expires_at - self.now
+        lifetime = None if approved.expires_at is None else approved.expires_at - self.now
         self.has_existing_keys |= has_keys
         self._count += 1
         return KeyTerms(
@@ -110,12 +108,12 @@ class TermsResolver:
             app=number,
             name=app.name,
             client_id=app.client_id,
-            auth_type=agreed.auth_type,
-            scopes=scopes.join(agreed.scopes),
-            lifetime_us=None if life is None else life // MICROSECOND,
+            auth_type=approved.auth_type,
+            scopes=scopes.join(approved.scopes),
+            lifetime_us=None if lifetime is None else lifetime // MICROSECOND,
             requested_scopes=words,
             expires_in=expires_in,
-            is_shortened=asked is not None and life is not None and life < asked,
+            is_shortened=requested_lifetime is not None and lifetime is not None and lifetime < requested_lifetime,
         )
 
 
@@ -123,28 +121,28 @@ def validate_rows(
     gam: Gam, problems: ProblemList, rows: Iterable[KeyRow], batch: Batch | None, delivered_rows: int
 ) -> ValidatedInput:
     """
-    Check the rows of an input behind the `there` first, which an earlier run of its `batch` has delivered.
+    Validate the rows of an input after those that an earlier run of its batch delivered.
 
-    Raises FaultsError with all that is wrong. What is right lies in the store's temporary table afterwards.
+    Saves the valid rows in temporary tables of the store. Raises ProblemsError if there are problems.
     """
     with gam.store.reading() as tx:
         store.bulk_rows.create_tables(tx)
-        judge = TermsResolver(tx, gam.now(), partial(store.bulk_rows.add_terms, tx))
-        reader, total = _RowReader(tx, judge, problems), 0
+        resolver = TermsResolver(tx, gam.now(), partial(store.bulk_rows.add_terms, tx))
+        reader, total = _RowReader(tx, resolver, problems), 0
         for number, group in enumerate(iter_groups(rows, GROUP_ROWS)):
             skipped = max(0, delivered_rows - number * GROUP_ROWS)
             store.bulk_rows.add(tx, reader.read(group[skipped:], number * GROUP_ROWS + skipped + 1))
             store.request_ids.add_pending(tx, reader.pop_requests())
             total += len(group)
         for line, first in store.bulk_rows.find_duplicate_pairs(tx, MAX_PROBLEMS):
-            problems.add(line, f"the same user and application as in line {first}")
+            problems.add(line, f"same user and application as in line {first}")
         firsts, repeated = range(delivered_rows + 1, total + 1, GROUP_ROWS), 0
         if reader.has_requests:
             for line, first in store.request_ids.find_duplicates(tx, MAX_PROBLEMS):
-                problems.add(line, f"the same request id as in line {first}")
-            repeated = sum(_resolve_requests(tx, judge.now, problems, first) for first in firsts)
-        if judge.has_existing_keys:
-            _resolve_existing_keys(tx, judge.now, problems, _EarlierRuns(tx, batch, delivered_rows), firsts)
+                problems.add(line, f"same request ID as in line {first}")
+            repeated = sum(_resolve_requests(tx, resolver.now, problems, first) for first in firsts)
+        if resolver.has_existing_keys:
+            _resolve_existing_keys(tx, resolver.now, problems, _EarlierRuns(tx, batch, delivered_rows), firsts)
         problems.require_none()
         counts = store.bulk_rows.count_rows(tx)
         return ValidatedInput(
@@ -153,7 +151,7 @@ def validate_rows(
 
 
 class _RowReader:
-    """Finds the users of rows and what each row may have."""
+    """Looks up the users of rows and decides the terms of their keys."""
 
     def __init__(self, tx: Transaction, resolver: TermsResolver, problems: ProblemList) -> None:
         self._tx = tx
@@ -164,45 +162,45 @@ class _RowReader:
         self.has_requests = False
 
     def read(self, rows: Sequence[KeyRow], first: int) -> list[tuple[int, int, int, str, int, int, str]]:
-        """Return what the store keeps of the rows that have no fault; `first` is the number of the first one."""
+        """Return the values to store for the valid rows, which are numbered from `first`."""
         self._look_up_users({row.user for row in rows})
-        found = []
+        values = []
         for number, row in enumerate(rows, first):
-            person = self._users.get(row.user)
+            user = self._users.get(row.user)
             try:
-                if person is None:
+                if user is None:
                     raise NotFoundError(f"no user named '{escape_unprintable(row.user)}'")
-                terms = self._resolver.resolve(person, row.app, row.scopes, row.expires_in)
+                terms = self._resolver.resolve(user, row.app, row.scopes, row.expires_in)
                 label = row.label and check_text("the label", row.label)
                 if row.request_id:
-                    self._add_request(number, row, CanonicalRequest(person.guid, terms.client_id, label=label))
-                found.append((number, row.line, person.number, person.name, terms.app, terms.id, label))
+                    self._add_request(number, row, CanonicalRequest(user.guid, terms.client_id, label=label))
+                values.append((number, row.line, user.number, user.name, terms.app, terms.id, label))
             except GamcliError as error:
                 self._problems.add(row.line, error_message(error))
-        return found
+        return values
 
-    def _add_request(self, number: int, row: KeyRow, asked: CanonicalRequest) -> None:
+    def _add_request(self, number: int, row: KeyRow, request: CanonicalRequest) -> None:
         words = [row.scopes] if row.scopes else None
         expires_in = durations.parse(row.expires_in) if row.expires_in else None
-        whole = asked._replace(scopes=words, expires_in=expires_in)
-        self._requests.append((number, row.line, check_id(row.request_id), whole.json()))
+        request = request._replace(scopes=words, expires_in=expires_in)
+        self._requests.append((number, row.line, check_id(row.request_id), request.json()))
 
     def pop_requests(self) -> list[tuple[int, int, str, str]]:
-        """Return the requests of the rows that were read since the last time."""
-        found, self._requests = self._requests, []
-        self.has_requests |= bool(found)
-        return found
+        """Return the requests of the rows read since the last call."""
+        requests, self._requests = self._requests, []
+        self.has_requests |= bool(requests)
+        return requests
 
     def _look_up_users(self, names: set[str]) -> None:
         if len(self._users) > MAX_CACHED_USERS:
             self._users.clear()
-        folded = {name: normalize_name(name) for name in names if name not in self._users}
-        found = store.bulk_rows.find_users(self._tx, sorted(folded.values()))
-        self._users.update((name, found[text]) for name, text in folded.items() if text in found)
+        normalized = {name: normalize_name(name) for name in names if name not in self._users}
+        users = store.bulk_rows.find_users(self._tx, sorted(normalized.values()))
+        self._users.update((name, users[text]) for name, text in normalized.items() if text in users)
 
 
 class _EarlierRuns:
-    """What earlier runs of the input have made, and which of it was never delivered."""
+    """The keys that earlier runs of the input issued."""
 
     def __init__(self, tx: Transaction, batch: Batch | None, delivered_rows: int) -> None:
         self.batch = batch
@@ -210,27 +208,25 @@ class _EarlierRuns:
         self._parts = store.batches.load_parts(tx, batch) if batch else []
 
     def has_issued(self, key: Key, row: int) -> bool:
-        """Say whether an earlier run made `key` for that row."""
         return any(
             part.first <= row <= part.last and part.created_at == key.created_at and key.id.startswith(part.id_prefix)
             for part in self._parts
         )
 
     def is_undelivered(self, key: Key, row: int) -> bool:
-        """Say whether the secret of `key` reached nobody."""
         return row > self._delivered_rows and key.last_used_at is None and self.has_issued(key, row)
 
 
 def _resolve_requests(tx: Transaction, now: datetime, problems: ProblemList, first: int) -> int:
-    """Note the keys of requests that were made before, and return how many of them get no fresh secret."""
-    held = []
-    for row, line, asked, request in list(store.request_ids.find_repeated(tx, first, first + GROUP_ROWS - 1)):
+    """Find the keys of repeated requests, and return how many of them get no new secret."""
+    outcomes = []
+    for row, line, request_json, request in list(store.request_ids.find_repeated(tx, first, first + GROUP_ROWS - 1)):
         try:
-            held.append((request.key_id, _repeat_outcome(tx, now, request, asked), row))
+            outcomes.append((request.key_id, _repeat_outcome(tx, now, request, request_json), row))
         except ConflictError as error:
             problems.add(line, error.message)
-    store.bulk_rows.set_outcomes(tx, held)
-    return sum(becomes == REPEATED for _, becomes, _ in held)
+    store.bulk_rows.set_outcomes(tx, outcomes)
+    return sum(outcome == REPEATED for _, outcome, _ in outcomes)
 
 
 def _repeat_outcome(tx: Transaction, now: datetime, request: KeyRequest, request_json: str) -> int:
@@ -242,44 +238,45 @@ def _repeat_outcome(tx: Transaction, now: datetime, request: KeyRequest, request
 def _resolve_existing_keys(
     tx: Transaction, now: datetime, problems: ProblemList, earlier: _EarlierRuns, firsts: Iterable[int]
 ) -> None:
-    """Note the keys that pairs have already: a dead one steps back, one that reached nobody is renewed."""
+    """Find the current keys: inactive ones are succeeded, undelivered ones get new secrets, others are problems."""
     for first in firsts:
-        held: list[tuple[str, int, int]] = []
-        settled = store.bulk_rows.find_decided_rows(tx, first, first + GROUP_ROWS - 1)
+        outcomes: list[tuple[str, int, int]] = []
+        decided = store.bulk_rows.find_decided_rows(tx, first, first + GROUP_ROWS - 1)
         for row, line, key in list(store.bulk_rows.find_current_keys(tx, first, first + GROUP_ROWS - 1)):
-            if row in settled:
+            if row in decided:
                 continue
             if not key.is_valid(now) or earlier.is_undelivered(key, row):
-                held.append((key.id, key.is_valid(now), row))
+                outcomes.append((key.id, key.is_valid(now), row))
             else:
                 problems.add(line, _conflict_message(key, earlier.batch if earlier.has_issued(key, row) else None))
-        store.bulk_rows.set_outcomes(tx, held)
+        store.bulk_rows.set_outcomes(tx, outcomes)
 
 
 def _conflict_message(key: Key, batch: Batch | None) -> str:
     if batch is None:
-        return f"user '{key.user}' has a live key for application '{key.app}' already: {key.id}"
-    anew = command("key", "rotate", key.id, "--overlap", "0")
-    return f"an earlier run of this input made key {key.id} for {batch.output}: take it from there, or {anew}"
+        return f"user '{key.user}' already has an active key for application '{key.app}': {key.id}"
+    rotate = command("key", "rotate", key.id, "--overlap", "0")
+    return f"an earlier run of this input issued key {key.id} to {batch.output}: use that file, or {rotate}"
 
 
 def revalidate_chunk(tx: Transaction, now: datetime, chunk: BulkChunk) -> BulkChunk:
-    """Return checked rows as they are after the store changed; raises ConflictError when one is right no more."""
+    """Validate a chunk again after a change of the store; raises ConflictError if a row is no longer valid."""
     terms: list[KeyTerms] = []
-    judge = TermsResolver(tx, now, terms.append)
-    people = store.bulk_rows.find_users_by_number(tx, list({row.user for row in chunk.rows}))
-    held = {row: key for row, _, key in store.bulk_rows.find_current_keys(tx, chunk.first, chunk.last)}
-    met = {
-        row: (asked, request) for row, _, asked, request in store.request_ids.find_repeated(tx, chunk.first, chunk.last)
+    resolver = TermsResolver(tx, now, terms.append)
+    users = store.bulk_rows.find_users_by_number(tx, list({row.user for row in chunk.rows}))
+    current = {row: key for row, _, key in store.bulk_rows.find_current_keys(tx, chunk.first, chunk.last)}
+    repeated = {
+        row: (request_json, request)
+        for row, _, request_json, request in store.request_ids.find_repeated(tx, chunk.first, chunk.last)
     }
     rows = []
     for row in chunk.rows:
-        was, person = chunk.terms[row.terms], people.get(row.user)
-        if row.row in met:
-            row = _revalidate_request(tx, now, row, *met[row.row])  # noqa: PLW2901 - the row as it is now
-            rows.append(_revalidate_row(judge, row, was, person, None)._replace(current_key=row.current_key))
+        earlier, user = chunk.terms[row.terms], users.get(row.user)
+        if row.row in repeated:
+            repeat = _revalidate_request(tx, now, row, *repeated[row.row])
+            rows.append(_revalidate_row(resolver, repeat, earlier, user, None)._replace(current_key=repeat.current_key))
         else:
-            rows.append(_revalidate_row(judge, row, was, person, held.get(row.row)))
+            rows.append(_revalidate_row(resolver, row, earlier, user, current.get(row.row)))
     return chunk._replace(rows=rows, terms={each.id: each for each in terms})
 
 
@@ -289,18 +286,22 @@ def _revalidate_request(
     try:
         return row._replace(current_key=request.key_id, outcome=_repeat_outcome(tx, now, request, request_json))
     except ConflictError as error:
-        raise ConflictError(f"line {row.line} is right no more: {error.message}", RERUN_HINT) from error
+        raise _invalid_row_error(row, error.message) from error
 
 
 def _revalidate_row(
     resolver: TermsResolver, row: BulkRow, earlier: KeyTerms, user: BulkUser | None, key: Key | None
 ) -> BulkRow:
     if user is None:
-        raise ConflictError(f"line {row.line} is right no more: user '{row.name}' is gone", RERUN_HINT)
+        raise _invalid_row_error(row, f"user '{row.name}' was deleted")
     try:
         terms = resolver.resolve(user, earlier.client_id, earlier.requested_scopes, earlier.expires_in)
     except GamcliError as error:
-        raise ConflictError(f"line {row.line} is right no more: {error.message}", RERUN_HINT) from error
+        raise _invalid_row_error(row, error.message) from error
     if key is not None and key.is_valid(resolver.now) and not (row.outcome and key.id == row.current_key):
-        raise ConflictError(f"line {row.line} is right no more: {_conflict_message(key, None)}", RERUN_HINT)
+        raise _invalid_row_error(row, _conflict_message(key, None))
     return row._replace(terms=terms.id, current_key=None if key is None else key.id)
+
+
+def _invalid_row_error(row: BulkRow, reason: str) -> ConflictError:
+    return ConflictError(f"line {row.line} is no longer valid: {reason}", RERUN_HINT)

@@ -116,10 +116,10 @@ def test_what_a_batch_has_made_is_recognised_row_by_row(town: Gam) -> None:
 def test_a_batch_that_somebody_else_has_begun_in_the_meantime_is_left_to_them(town: Gam) -> None:
     first = begun(town)
     checked = first.validated
-    with pytest.raises(ConflictError, match="another run of the same input has begun"):
+    with pytest.raises(ConflictError, match="another run of the same input has started"):
         bulk_issue.start_run(town, checked, b"digest", "/other")
     begun(town)
-    with pytest.raises(ConflictError, match="another run of the same input has begun"):
+    with pytest.raises(ConflictError, match="another run of the same input has started"):
         bulk_issue.issue_keys(town, first, lambda _: None)
     assert all_keys(town) == {}
 
@@ -147,7 +147,7 @@ def test_a_key_that_was_used_or_ended_after_the_check_is_not_renewed(town: Gam, 
         tx.run(
             "UPDATE key SET last_used_at = 7" if end == "used" else "UPDATE key SET ended_at = 7, end_status='revoked'"
         )
-    with pytest.raises(ConflictError, match="used or ended"):
+    with pytest.raises(ConflictError, match="used or revoked"):
         bulk_issue.issue_keys(town, run, lose)
 
 
@@ -162,11 +162,11 @@ def test_an_input_is_judged_again_when_the_store_has_changed(town: Gam) -> None:
         elif len(made) == 6:
             keys.generate(town, KeySpec("u5", "portal"))
 
-    with pytest.raises(ConflictError, match="line 8 is right no more: user 'u5' has a live key"):
+    with pytest.raises(ConflictError, match="line 8 is no longer valid: user 'u5' already has an active key"):
         bulk_issue.issue_keys(town, run, deliver)
     assert [each.expires_at is None for each in made] == [False] * 3 + [True] * 3
     keys.revoke_all(town, KeySearch("u5"), None, 1)
     run = begun(town, there=6)
     users.delete(town, "u5", None)
-    with pytest.raises(ConflictError, match="line 8 is right no more: user 'u5' is gone"):
+    with pytest.raises(ConflictError, match="line 8 is no longer valid: user 'u5' was deleted"):
         bulk_issue.issue_keys(town, run, deliver)

@@ -47,7 +47,7 @@ def test_rows_that_are_there_already_are_not_judged_again(world: Gam) -> None:
 
 def test_one_pair_under_several_names_is_one_pair(world: Gam) -> None:
     same = faults(world, KeyRow(2, "ana", "portal"), KeyRow(9, "ANA@X.ORG", "Portal"))
-    assert same == ["f:9: the same user and application as in line 2"]
+    assert same == ["f:9: same user and application as in line 2"]
 
 
 def test_every_rule_is_the_one_of_single_keys(world: Gam) -> None:
@@ -64,7 +64,7 @@ def test_every_rule_is_the_one_of_single_keys(world: Gam) -> None:
 def test_an_active_key_of_a_pair_is_a_problem(world: Gam) -> None:
     key = keys.generate(world, KeySpec("ana", "gate")).record
     told = faults(world, KeyRow(2, "ana", "portal"), KeyRow(3, "ana", "gate"))
-    assert told == [f"f:3: user 'ana' has a live key for application 'gate' already: {key.id}"]
+    assert told == [f"f:3: user 'ana' already has an active key for application 'gate': {key.id}"]
 
 
 def test_what_is_remembered_is_bounded(world: Gam, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,7 @@ def test_a_key_is_made_as_requested(gam: Gam, portal: CreateResult[App], ana: Us
         (KeySpec("ana", "portal", scopes=("fullcontrol",)), RefusedError, "does not publish fullcontrol"),
         (KeySpec("ana", "portal", auth_type="local"), RefusedError, "'local' is unknown or disabled"),
         (KeySpec("ana", "portal", label="\n"), UsageError, "the label"),
-        (KeySpec("ana", "portal"), ConflictError, "has a live key for application 'portal'"),
+        (KeySpec("ana", "portal"), ConflictError, "already has an active key for application 'portal'"),
     ],
 )
 def test_a_key_that_may_not_be_is_not_made(
@@ -233,12 +233,12 @@ def test_a_key_is_revoked_by_its_secret(gam: Gam, issued: IssuedKey) -> None:
 def test_another_secret_revokes_nothing(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
     before = trail()
     for text in ("", "gamkey_x", issued.secret.reveal()[:-1], f"{issued.secret.reveal()} "):
-        with pytest.raises(UsageError, match="no API key: its form or its checksum"):
+        with pytest.raises(UsageError, match="not a valid API key: wrong format or checksum"):
             keys.revoke_by_secret(gam, Secret(text), None)
     _, foreign = mint_api_key(gam.entropy)
     _, same_id = mint_api_key(bytes)
     for secret in (foreign, same_id):
-        with pytest.raises(NotFoundError, match="no key of this store has that secret"):
+        with pytest.raises(NotFoundError, match="no key in this store has that secret"):
             keys.revoke_by_secret(gam, secret, None)
     assert trail() == before
 

@@ -19,14 +19,14 @@ def test_all_problems_are_reported_in_the_order_of_their_lines() -> None:
     assert [str(fault) for fault in caught.value.problems] == ["a.csv:2: wrong", "a.csv:5: wrong", "a.csv:7: wrong"]
 
 
-def test_so_many_problems_are_reported_and_no_more() -> None:
+def test_a_limited_number_of_problems_is_reported() -> None:
     faults = ProblemList("a.csv")
     for line in range(1, MAX_PROBLEMS):
         faults.add(line, "wrong")
     with pytest.raises(ProblemsError) as caught:
         faults.add(MAX_PROBLEMS, "wrong")
     assert len(caught.value.problems) == MAX_PROBLEMS
-    assert caught.value.hint == "these are the first 1000: mend them, and run it again for the others"
+    assert caught.value.hint == "these are the first 1000 problems: fix them and run the command again"
 
 
 @pytest.mark.parametrize(

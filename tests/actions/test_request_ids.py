@@ -92,7 +92,7 @@ def test_a_request_for_something_else_is_a_conflict(
 ) -> None:
     users.create(gam, "eva", {})
     apps.create(gam, apps.AppSpec("gate", {"remote_rest": True, "api_keys.enabled": True}))
-    with pytest.raises(ConflictError, match=f"made key {first.record.id} and asked for something else: .*{told}"):
+    with pytest.raises(ConflictError, match=f"issued key {first.record.id} with other settings: .*{told}"):
         request_ids.generate(gam, other, "deploy-1")
     assert keys.show(gam, first.record.id) == first.record
 

@@ -149,7 +149,7 @@ def test_an_export_is_verified_without_a_store(world: Run, place: Path) -> None:
     assert (changed.code, "entry 3 was changed" in changed.err) == (8, True)
     (place / "trail.jsonl").write_text("nothing\n", encoding="utf-8")
     assert world("audit", "verify", "--from", "trail.jsonl").err.splitlines()[1] == (
-        "trail.jsonl:1: this is no entry of an audit trail"
+        "trail.jsonl:1: not an audit entry"
     )
 
 

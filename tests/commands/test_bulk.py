@@ -135,7 +135,7 @@ keys.csv:7: no scope named 'user_emial'; did you mean user_email? all of them: g
 keys.csv:8: '9x' is no duration
 keys.csv:9: a key that expires at once is of no use
 keys.csv:10: the label holds a character that cannot be printed: 'a\\nlabel'
-keys.csv:13: the same user and application as in line 12
+keys.csv:13: same user and application as in line 12
 keys.csv:14: 2 fields, but the header names 5
 keys.csv:15: application 'portal' does not publish fullcontrol; gamcli app update portal --add-scope fullcontrol
 keys.csv:16: this is no CSV: ',' expected after '"'
@@ -240,7 +240,7 @@ def test_a_pair_with_an_active_key_is_a_fault_and_one_with_an_inactive_key_is_no
     held = town("key", "generate", "--user", user, "--app", app, "--field", "id").out.strip()
     ran = generate()
     assert ran.code == 2
-    assert f"keys.csv:9: user '{user}' has a live key for application '{app}' already: {held}\n" in ran.err
+    assert f"keys.csv:9: user '{user}' already has an active key for application '{app}': {held}\n" in ran.err
     assert town("key", "revoke", held).code == 0
     assert generate().code == 0
     require_complete(file, place / "out.csv", pairs)
@@ -294,10 +294,10 @@ def test_requests_of_a_file_that_contradict_each_other_are_problems(wanted: Run,
     long = "x" * 101
     ran = wanted("user1,portal,other,r1", "user2,portal,,r2", "user3,portal,,r2", f"user4,portal,,{long}")
     assert ran.code == 2
-    assert "wanted.csv:4: the same request id as in line 3\n" in ran.err
-    assert "wanted.csv:5: the request id has 101 characters" in ran.err
+    assert "wanted.csv:4: same request ID as in line 3\n" in ran.err
+    assert "wanted.csv:5: the request ID has 101 characters" in ran.err
     ran = wanted("user1,portal,other,r1", "user2,portal,,")
-    assert f"wanted.csv:2: request 'r1' made key {made} and asked for something else: another label\n" in ran.err
+    assert f"wanted.csv:2: request 'r1' issued key {made} with other settings: label\n" in ran.err
     assert sql("SELECT count(*) FROM key") == [(1,)]
 
 
@@ -321,7 +321,7 @@ def test_requests_that_others_make_in_the_meantime_are_respected(
         patch.setattr(results_file.ResultsFile, "append_keys", ask)
         ran = wanted(*asked)
     assert ran.code == 5
-    assert "line 13 is right no more: request 'r11' made key" in ran.err
+    assert "line 13 is no longer valid: request 'r11' made key" in ran.err
     found = rows(place / "out.csv")
     assert [row["user"] for row in found] == [f"user{number}" for number in range(len(found))]
     assert found[8]["id"] == made[0]
@@ -345,7 +345,7 @@ def test_keys_whose_output_is_gone_are_problems_until_they_end(
     first = rows(place / "out.csv")[0]["id"]
     ran = generate(out="new.csv")
     assert ran.code == 2
-    assert f"keys.csv:2: an earlier run of this input made key {first} for {place}/out.csv" in ran.err
+    assert f"keys.csv:2: an earlier run of this input issued key {first} for {place}/out.csv" in ran.err
     assert not (place / "new.csv").exists()
     for app in APPS:
         assert town("key", "revoke", "--app", app, "--accept-invalidating", "12").code == 0
@@ -477,7 +477,7 @@ def test_an_output_that_was_cut_short_is_reported(generate: Run, place: Path) ->
     (place / "out.csv").write_text("".join(whole[:20]))
     ran = generate()
     assert ran.code == 2
-    assert ran.err.count("an earlier run of this input made key") == 5
+    assert ran.err.count("an earlier run of this input issued key") == 5
 
 
 @pytest.mark.usefixtures("small_chunks", "pairs")
@@ -513,7 +513,7 @@ def test_a_change_of_the_store_in_the_meantime_counts(
         patch.setattr(results_file.ResultsFile, "append_keys", block)
         ran = generate()
     assert ran.code == 5
-    assert f"is right no more: user '{blocked}' is blocked" in ran.err
+    assert f"is no longer valid: user '{blocked}' is blocked" in ran.err
     assert 5 <= len(rows(place / "out.csv")) < len(pairs)
     assert town("user", "unblock", blocked).code == 0
     assert generate().code == 0
@@ -537,7 +537,7 @@ def test_only_one_run_of_an_input_goes_on(
         ran = generate()
     assert (ran.code, second[0].code) == (5, 5)
     assert "another run writes to out.csv" in second[0].err
-    assert "another run of the same input has begun" in ran.err
+    assert "another run of the same input has started" in ran.err
     assert len(rows(place / "out.csv")) == 5
 
 

@@ -151,8 +151,8 @@ def test_generate_refuses_what_cannot_be(world: Run, words: list[str], code: int
 def test_an_active_key_stays_unless_it_is_replaced(world: Run, key_id: str) -> None:
     ran = world(*GENERATE)
     assert ran.code == 5
-    assert f"a live key for application 'portal': {key_id}" in ran.err
-    assert ran.hint == "add --replace to end it now, or --overlap 7d to let it retire"
+    assert f"an active key for application 'portal': {key_id}" in ran.err
+    assert ran.hint == "add --replace to replace it now, or --overlap 7d to keep it valid for 7 days"
     new = world(*GENERATE, "--replace", "-o", "json").json["id"]
     found = {each["id"]: each for each in world("key", "list", "-o", "json").json}
     assert (found[key_id]["status"], found[key_id]["reason"]) == ("replaced", f"replaced by {new}")

@@ -124,8 +124,8 @@ def test_a_key_pasted_in_the_wrong_place_is_not_echoed(api_key: str, program: Ru
     told = program(*words, api_key)
     assert "gamkey_..." in told.err
     if words[0] == "key":
-        assert "is a whole API key, not an id, and is in the history of the shell now" in told.err
-        assert f"gamcli key show {api_key[7:15]}; --api-key-file FILE takes a whole one" in told.err
+        assert "is an API key, not a key ID, and is now in your shell history" in told.err
+        assert f"gamcli key show {api_key[7:15]}; to pass an API key, use --api-key-file FILE" in told.err
     ran = program(*words, api_key, "-o", "json")
     assert ran.code == 3
     assert api_key[7:] not in ran.err

@@ -108,7 +108,7 @@ def test_a_backup_of_a_store_with_a_broken_audit_log_is_8_and_kept(
     assert "audit trail: entry 2 was removed" in found.err
     piped = subprocess.run([*line, "store", "backup", "-"], capture_output=True, check=False, timeout=60)
     assert (piped.returncode, piped.stdout) == (8, (place / "b.db").read_bytes())
-    assert piped.stderr.startswith(b"gamcli: error: the copy was written, and is whole, but the store")
+    assert piped.stderr.startswith(b"gamcli: error: wrote the backup, a complete copy, but the store")
 
 
 def test_a_backup_to_stdout_is_not_a_record_and_no_text(world: Run, terminal: Run) -> None:
@@ -162,7 +162,7 @@ def test_restore_says_where_the_store_of_before_lies(world: Run, file: Path) -> 
 def test_restore_over_a_store_is_5_unless_asked(world: Run) -> None:
     assert world("store", "backup", "b.db").code == 0
     found = world("store", "restore", "b.db")
-    assert (found.code, found.hint) == (5, "--replace keeps it under another name")
+    assert (found.code, found.hint) == (5, "add --replace to replace it; it is kept under another name")
 
 
 def test_restore_while_a_server_runs_is_8(world: Run, line: list[str], place: Path) -> None:
