@@ -43,5 +43,5 @@ def print_record(out: Output, output: str | None, record: object) -> None:
         return
     from gamcli.provision import export  # noqa: PLC0415 - start-up: the other formats need no table of fields
 
-    for line in export.text([export.table(record)]):
+    for line in export.format_manifest([export.build_table(record)]):
         out.print_line(line)

@@ -1,4 +1,4 @@
-"""`gamcli export`: what the store holds, as a manifest."""
+"""`gamcli export`: the store as a manifest."""
 
 import os
 from pathlib import Path
@@ -22,48 +22,48 @@ def export_(
     context: typer.Context,
     app: Annotated[
         list[str] | None,
-        typer.Option(metavar="APP", help="Only this application and its keys; repeatable.", show_default=False),
+        typer.Option(metavar="APP", help="Export only this application and its keys; repeatable.", show_default=False),
     ] = None,
     user: Annotated[
         list[str] | None,
-        typer.Option(metavar="USER", help="Only this user and their keys; repeatable.", show_default=False),
+        typer.Option(metavar="USER", help="Export only this user and their keys; repeatable.", show_default=False),
     ] = None,
     auth_type: Annotated[
         list[str] | None,
-        typer.Option(metavar="AUTH_TYPE", help="Only this authentication type; repeatable.", show_default=False),
+        typer.Option(metavar="AUTH_TYPE", help="Export only this authentication type; repeatable.", show_default=False),
     ] = None,
-    keys: Annotated[bool, typer.Option("--keys/--no-keys", help="Active keys too, or none.")] = True,
+    keys: Annotated[bool, typer.Option("--keys/--no-keys", help="Include active keys.")] = True,
     update: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Bring this manifest up to the store; comments and order stay."),
+        typer.Option(metavar="FILE", help="Update this manifest; keep its comments and order."),
     ] = None,
     output: Annotated[
         Literal["toml", "json"] | None,
-        typer.Option("-o", "--output", help="How to write it.", show_default="toml"),
+        typer.Option("-o", "--output", help="Format of the manifest.", show_default="toml"),
     ] = None,
 ) -> None:
     """
-    Print what the store holds as a manifest, without secrets: all of it, or what is named.
+    Print the store, or the selected objects, as a manifest without secrets.
 
     Example: gamcli export --app portal > portal.toml && gamcli plan portal.toml
     """
     session = CliContext.from_typer(context)
     out = session.output()
     if update is not None and output is not None:
-        raise UsageError("--update writes TOML to its file, nothing to stdout", "leave -o out")
-    wanted = Selection(tuple(app or ()), tuple(user or ()), tuple(auth_type or ()), keys)
+        raise UsageError("--update writes TOML to its file and nothing to stdout", "omit -o")
+    selection = Selection(tuple(app or ()), tuple(user or ()), tuple(auth_type or ()), keys)
     with session.open_gam() as gam:
         if update is not None:
-            _tell(out, update, export_update.update(gam, Path(update), os.environ, wanted))
+            _print_counts(out, update, export_update.update(gam, Path(update), os.environ, selection))
             return
-        tables = export.collected(gam, wanted)
+        tables = export.collect_tables(gam, selection)
     if (output or out.format) == "json":
-        out.print_line(machine.json_document(export.document(tables)))
+        out.print_line(machine.json_document(export.to_document(tables)))
         return
-    for line in export.text(tables):
+    for line in export.format_manifest(tables):
         out.print_line(line)
 
 
-def _tell(out: Output, path: str, done: export_update.Update) -> None:
-    parts = (f"{verb} {format_count(number, 'object')}" for verb, number in done._asdict().items() if number)
-    out.print_note(f"updated {path}: {', '.join(parts)}" if any(done) else f"{path} is so already: nothing to change")
+def _print_counts(out: Output, path: str, counts: export_update.UpdateCounts) -> None:
+    parts = (f"{verb} {format_count(number, 'object')}" for verb, number in counts._asdict().items() if number)
+    out.print_note(f"updated {path}: {', '.join(parts)}" if any(counts) else f"no changes: {path} is up to date")

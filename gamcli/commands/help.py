@@ -50,19 +50,19 @@ def manifest() -> Iterator[str]:
 
     yield "TOML, one or more files; the JSON Schema for editors: gamcli help manifest --schema"
     yield "${NAME}, ${NAME:-default} and ${file:PATH} are replaced in values; $$ is a dollar sign"
-    width = max(len(field.name) for section in SECTIONS.values() for field in section.taken())
+    width = max(len(field.name) for section in SECTIONS.values() for field in section.allowed_fields())
     for section in SECTIONS.values():
         yield ""
         yield f"{section.header}  {section.about}"
-        for field in section.taken():
+        for field in section.allowed_fields():
             default = section.default(field)
-            known = "" if default in ("", (), {}) else f" (default {toml_format.value(default)})"
-            yield f"  {field.name.ljust(width)}  {field.kind.says}: {field.about}{known}"
+            known = "" if default in ("", (), {}) else f" (default {toml_format.format_value(default)})"
+            yield f"  {field.name.ljust(width)}  {field.type.label}: {field.about}{known}"
     yield ""
     yield "in a seed alone  what `serve --ephemeral --seed FILE` takes too; a client_secret may stand there as it is"
     for section in SECTIONS.values():
         for field in filter(attrgetter("seed"), section.fields):
-            yield f"  {section.header} {field.name}  {field.kind.says}: {field.about}"
+            yield f"  {section.header} {field.name}  {field.type.label}: {field.about}"
 
 
 def openapi() -> Iterator[str]:
@@ -155,4 +155,4 @@ def _print_schema(name: str | None) -> None:
 
     if name != "manifest":
         raise UsageError("--schema needs the topic manifest", command("help", "manifest", "--schema"))
-    Output.print_line(machine.json_document(schema.document()))
+    Output.print_line(machine.json_document(schema.build_schema()))

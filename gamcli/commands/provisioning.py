@@ -1,4 +1,4 @@
-"""`gamcli plan`, `apply`, `drift`: applications from files in git."""
+"""`gamcli plan`, `apply` and `drift`: manage the store with manifests in git."""
 
 import gc
 import os
@@ -18,53 +18,52 @@ from gamcli.commands.options import AcceptInvalidating, new_group
 from gamcli.errors import InvalidatesKeysError, UsageError, format_count
 from gamcli.model.plan import CREATE, DELETE, UPDATE
 from gamcli.provision import manifest, plan_file
-from gamcli.provision.apply import Applied, Order, let_be
-from gamcli.provision.apply import apply as make_so
+from gamcli.provision.apply import Applied, ApplyOptions, make_plan
+from gamcli.provision.apply import apply as apply_manifests
 from gamcli.provision.desired import Desired
-from gamcli.provision.draft import RELEASE
-from gamcli.provision.proposal import Options, Proposal, propose
+from gamcli.provision.plan import RELEASE, ExecutionPlan, PlanOptions
 from gamcli.render import manifest_plans
 from gamcli.render.output import Output
 from gamcli.system import new_files
 
 plans, applies, drifts = new_group(), new_group(), new_group()
 
-DONE = {CREATE: "created", UPDATE: "updated", DELETE: "deleted", RELEASE: "let go"}
+DONE = {CREATE: "created", UPDATE: "updated", DELETE: "deleted", RELEASE: "released"}
 
 PENDING = 6
-"""The exit code of an answer that there is something to change."""
+"""The exit code for pending changes."""
 
 Files = Annotated[
-    list[str], typer.Argument(metavar="FILE...", help="Manifests, or folders of them.", show_default=False)
+    list[str], typer.Argument(metavar="FILE...", help="Manifests, or folders of manifests.", show_default=False)
 ]
 Owner = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Who manages what the files name. Default: the path of each file as given."),
+    typer.Option(metavar="NAME", help="Owner of the listed objects. Default: the path of each file."),
 ]
 Prune = Annotated[
-    bool, typer.Option("--prune", help="Delete what the owner made and names no longer.", show_default=False)
+    bool, typer.Option("--prune", help="Delete objects of this owner that are no longer listed.", show_default=False)
 ]
-Adopt = Annotated[bool, typer.Option("--adopt", help="Take over what another owner manages.", show_default=False)]
-Shown = Annotated[
+Adopt = Annotated[bool, typer.Option("--adopt", help="Take over objects of other owners.", show_default=False)]
+PlanFormat = Annotated[
     Literal["table", "json", "jsonl", "markdown"] | None,
-    typer.Option("-o", "--output", help="How to show the plan.", show_default="table"),
+    typer.Option("-o", "--output", help="Format of the plan.", show_default="table"),
 ]
 
 
 @contextmanager
-def _unhurried() -> Iterator[None]:
-    """Let nothing be collected meanwhile: what a plan is made of lives as long as the plan."""
-    collects = gc.isenabled()
+def _without_gc() -> Iterator[None]:
+    """Disable garbage collection: the objects of a plan are needed until the end, and scanning them takes time."""
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if collects:
+        if was_enabled:
             gc.enable()
 
 
 @plans.command()
-@_unhurried()
+@_without_gc()
 def plan(
     context: typer.Context,
     files: Files,
@@ -73,53 +72,53 @@ def plan(
     adopt: Adopt = False,
     out_file: Annotated[
         str | None,
-        typer.Option("--out", metavar="FILE", help="Save the plan in this file, new or an earlier plan, for apply."),
+        typer.Option("--out", metavar="FILE", help="Save the plan to FILE for apply; replaces only a saved plan."),
     ] = None,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit with 6 when changes are pending.", show_default=False)
     ] = False,
-    output: Shown = None,
+    output: PlanFormat = None,
 ) -> None:
     """
-    Show what apply would change, and which live keys that ends; touch nothing.
+    Show what apply would change, and which active keys it would invalidate.
 
     Example: gamcli plan apps.toml --out apps.plan && gamcli apply apps.plan --secrets-out secrets.env
     """
     out = _output(context, output)
-    again = out_file is not None and plan_file.is_one(out_file)
-    if out_file is not None and not again:
+    overwrite = out_file is not None and plan_file.is_saved_plan(out_file)
+    if out_file is not None and not overwrite:
         new_files.require_new(out_file, "--out")
-    desired = _desired(files, owner)
-    options = Options(prune, adopt)
+    desired = manifest.read(files, os.environ, owner)
+    options = PlanOptions(prune, adopt)
     with CliContext.from_typer(context).open_gam() as gam, gam.store.reading() as tx:
-        proposal = _proposed(gam, desired, options)
-        text = None if out_file is None else plan_file.written(tx, proposal, options)
+        new_plan = make_plan(tx, gam, desired, options)
+        text = None if out_file is None else plan_file.serialize(tx, new_plan, options)
     if out_file is not None and text is not None:
-        new_files.write_new_file(out_file, text, "--out", overwrite=again)
-    _show(out, proposal, as_markdown=output == "markdown")
-    if exit_code and proposal.changes:
+        new_files.write_new_file(out_file, text, "--out", overwrite=overwrite)
+    _print_plan(out, new_plan, as_markdown=output == "markdown")
+    if exit_code and new_plan.steps:
         raise typer.Exit(PENDING)
 
 
 @drifts.command()
-@_unhurried()
-def drift(context: typer.Context, files: Files, owner: Owner = None, output: Shown = None) -> None:
+@_without_gc()
+def drift(context: typer.Context, files: Files, owner: Owner = None, output: PlanFormat = None) -> None:
     """
-    Say whether the store still is as the files say; exit code 6 when anything differs.
+    Check whether the store matches the manifests; exits with 6 if it does not.
 
-    What the owner manages and the files name no longer differs too. Example: gamcli drift apps.toml || alert
+    Objects that the owner manages but the files no longer list count as drift. Example: gamcli drift apps.toml || alert
     """
     out = _output(context, output)
-    desired = _desired(files, owner)
+    desired = manifest.read(files, os.environ, owner)
     with CliContext.from_typer(context).open_gam() as gam:
-        proposal = _proposed(gam, desired, Options())
-    _show(out, proposal, as_markdown=output == "markdown")
-    if proposal.changes or proposal.draft.leaves:
+        new_plan = _make_plan(gam, desired, PlanOptions())
+    _print_plan(out, new_plan, as_markdown=output == "markdown")
+    if new_plan.steps or new_plan.unlisted:
         raise typer.Exit(PENDING)
 
 
 @applies.command()
-@_unhurried()
+@_without_gc()
 def apply(
     context: typer.Context,
     files: Files,
@@ -129,46 +128,50 @@ def apply(
     accept: AcceptInvalidating = None,
     secrets_out: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Write new secrets to this new file (0600): dotenv, or JSON by .json."),
+        typer.Option(metavar="FILE", help="Write new secrets to a new file (0600): dotenv, or JSON for .json."),
     ] = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", "--preview", help="Only show what it would do, as plan does.", show_default=False),
+        typer.Option("--dry-run", "--preview", help="Show the changes without making them.", show_default=False),
     ] = False,
     output: Annotated[
         Literal["table", "json", "jsonl", "github"] | None,
-        typer.Option("-o", "--output", help="How to show what was done.", show_default="table"),
+        typer.Option("-o", "--output", help="Format of the result.", show_default="table"),
     ] = None,
 ) -> None:
     """
-    Make the store as the files say, or as a saved plan says: all of it or nothing.
+    Bring the store to the state of the manifests, or execute a saved plan, in one transaction.
 
     Example: gamcli apply apps.toml --secrets-out secrets.env
     """
     out = _output(context, "table" if output == "github" else output)
-    decided = plan_file.read(files[0]) if len(files) == 1 and plan_file.is_one(files[0]) else None
-    if decided is not None and (owner is not None or prune or adopt):
-        raise UsageError("a saved plan says itself who owns and what is deleted", "leave --owner, --prune, --adopt out")
-    desired = decided.desired if decided else _desired(files, owner)
-    options = decided.options if decided else Options(prune, adopt)
+    saved = plan_file.read(files[0]) if len(files) == 1 and plan_file.is_saved_plan(files[0]) else None
+    if saved is not None and (owner is not None or prune or adopt):
+        raise UsageError("a saved plan includes owner, prune and adopt", "omit --owner, --prune and --adopt")
+    desired = saved.desired if saved else manifest.read(files, os.environ, owner)
+    options = ApplyOptions(saved.options if saved else PlanOptions(prune, adopt), accept)
+    if saved is not None:
+        options = replace(options, require=saved.require)
     with CliContext.from_typer(context).open_gam() as gam:
         if dry_run:
-            _show(out, _proposed(gam, desired, options))
+            _print_plan(out, _make_plan(gam, desired, options.plan))
             return
-        with secret_files.open_destination(gam, secrets_out, output or out.format) as keep:
-            done = _applied(gam, desired, Order(options, accept, keep, decided.require if decided else let_be), out)
-    _tell(out, done, secrets_out)
+        with secret_files.open_destination(gam, secrets_out, output or out.format) as save_secrets:
+            applied = _apply_or_confirm(gam, desired, replace(options, save_secrets=save_secrets), out)
+    _print_applied(out, applied, secrets_out)
 
 
-def _applied(gam: "Gam", desired: "Desired", order: "Order", out: Output) -> "Applied":
-    """Return what was done; a terminal is shown the plan, and asked, when live keys would end."""
+def _apply_or_confirm(gam: Gam, desired: Desired, options: ApplyOptions, out: Output) -> Applied:
+    """Apply; on a terminal, show the plan and ask for confirmation if active keys would be invalidated."""
     try:
-        return make_so(gam, desired, order)
+        return apply_manifests(gam, desired, options)
     except InvalidatesKeysError:
-        if order.accept is not None or not sys.stdin.isatty():
+        if options.accept is not None or not sys.stdin.isatty():
             raise
-    _show(out, _proposed(gam, desired, order.options))
-    return confirmation.confirm_invalidating(lambda number: make_so(gam, desired, replace(order, accept=number)), None)
+    _print_plan(out, _make_plan(gam, desired, options.plan))
+    return confirmation.confirm_invalidating(
+        lambda number: apply_manifests(gam, desired, replace(options, accept=number)), None
+    )
 
 
 def _output(context: typer.Context, output: str | None) -> Output:
@@ -177,42 +180,37 @@ def _output(context: typer.Context, output: str | None) -> Output:
     return out
 
 
-def _desired(files: list[str], owner: str | None) -> Desired:
-    return manifest.read(files, os.environ, owner)
-
-
-def _proposed(gam: Gam, desired: Desired, options: Options) -> Proposal:
+def _make_plan(gam: Gam, desired: Desired, options: PlanOptions) -> ExecutionPlan:
     with gam.store.reading() as tx:
-        return propose(tx, gam, desired, options)
+        return make_plan(tx, gam, desired, options)
 
 
-def _show(out: Output, proposal: Proposal, *, as_markdown: bool = False) -> None:
+def _print_plan(out: Output, new_plan: ExecutionPlan, *, as_markdown: bool = False) -> None:
     if as_markdown:
-        out.print_line(manifest_plans.format_markdown(proposal.plan()))
+        out.print_line(manifest_plans.format_markdown(new_plan.summary()))
     else:
-        out.print_manifest_plan(proposal.plan())
+        out.print_manifest_plan(new_plan.summary())
 
 
-def _tell(out: Output, done: Applied, secrets_out: str | None) -> None:
+def _print_applied(out: Output, applied: Applied, secrets_out: str | None) -> None:
     if not out.is_human:
-        secrets = {} if secrets_out or not done.issued else {"secrets": done.issued.plain()}
-        with secret_files.report_lost_secrets(done.issued, secrets_out):
-            out.print_manifest_plan(done.proposal.plan(), **secrets)
+        secrets = {} if secrets_out or not applied.issued else {"secrets": applied.issued.to_dict()}
+        with secret_files.report_lost_secrets(applied.issued, secrets_out):
+            out.print_manifest_plan(applied.plan.summary(), **secrets)
         return
-    for step in done.proposal.draft.steps:
+    for step in applied.plan.steps:
         out.print_line(manifest_plans.format_step(step.action, step.kind, step.name))
-    out.print_note(_summary(done))
-    if done.issued and secrets_out is not None:
+    out.print_note(_summarize(applied.plan))
+    if applied.issued and secrets_out is not None:
         out.print_note(f"the new secrets are in {secrets_out}; keep them now, they are not shown again")
-    suspended = sum(not each.is_permanent for each in done.proposal.impacts)
+    suspended = sum(not impact.is_permanent for impact in applied.plan.impacts)
     if suspended:
-        out.print_warning(f"this suspends {format_count(suspended, 'live key')}")
+        out.print_warning(f"this suspends {format_count(suspended, 'active key')}")
 
 
-def _summary(done: Applied) -> str:
-    draft, ended = done.proposal.draft, len(done.proposal.ending)
-    counts = Counter(step.action for step in draft.steps)
-    told = [f"{counts[action]} {word}" for action, word in DONE.items() if counts[action]]
-    told += [f"{len(draft.adopts)} taken over"] if draft.adopts else []
-    ends = f"; {format_count(ended, 'key')} ended for good" if ended else ""
-    return (", ".join(told) or "nothing to change: all is as the files say") + ends
+def _summarize(done: ExecutionPlan) -> str:
+    invalidated, counts = len(done.invalidated), Counter(step.action for step in done.steps)
+    parts = [f"{counts[action]} {word}" for action, word in DONE.items() if counts[action]]
+    parts += [f"{len(done.adoptions)} adopted"] if done.adoptions else []
+    ending = f"; {format_count(invalidated, 'key')} permanently invalidated" if invalidated else ""
+    return (", ".join(parts) or "no changes: the store matches the manifests") + ending

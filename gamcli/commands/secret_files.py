@@ -66,7 +66,7 @@ def _write_to_file(gam: Gam, path: str) -> Iterator[SaveSecrets]:
     kept: list[IssuedSecrets] = []
 
     def keep(issued: IssuedSecrets) -> None:
-        text = issued.json() if path.endswith(".json") else credentials.format_env(issued.variables())
+        text = issued.to_json() if path.endswith(".json") else credentials.format_env(issued.variables())
         new_files.write_new_file(path, text, SECRETS_OPTION)
         kept.append(issued)
 

@@ -1,5 +1,6 @@
 """
-Declarative provisioning: what files in git ask for, and what of it the store does not hold yet.
+Declarative provisioning: brings the store to the state that manifests describe.
 
-`manifest` reads files into what is desired, `plan` compares that with the store, `apply` does it, `export` writes them.
+`manifest` reads files into the desired state, `diff` compares it with the store and returns a plan,
+`apply` executes it, and `export` writes manifests.
 """

@@ -1,85 +1,102 @@
-"""`apply`: all steps of a plan in one transaction, through the same actions as the commands, or nothing."""
+"""`apply`: executes a plan in one transaction with the actions that the commands use, completely or not at all."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from gamcli import store
 from gamcli.actions import DryRun, Gam, apps, auth_types, changes, keys, ownership, users
-from gamcli.actions.changes import require_accepted
-from gamcli.errors import UsageError
+from gamcli.actions.changes import load_key_facts, require_accepted
+from gamcli.errors import ProblemsError, UsageError
 from gamcli.model import App, AuthType, Key, Repository, User, normalize_name
 from gamcli.model.plan import CREATE, UPDATE
+from gamcli.provision import impacts, snapshot
 from gamcli.provision.desired import Desired
-from gamcli.provision.draft import RELEASE, Draft, Step
-from gamcli.provision.issued import IssuedSecrets, issued
-from gamcli.provision.proposal import NOTHING_MORE, Options, Proposal, propose
+from gamcli.provision.diff import diff
+from gamcli.provision.diff_objects import DiffOptions
+from gamcli.provision.issued import IssuedSecrets, collect_secrets
+from gamcli.provision.plan import RELEASE, ExecutionPlan, PlanOptions, Step
 from gamcli.store import Transaction
 
 SaveSecrets = Callable[[IssuedSecrets], None]
-"""Puts the new secrets where they belong, synced, before the transaction that makes them is committed."""
+"""Saves the new secrets durably before the transaction that creates them is committed."""
+
+MAX_PROBLEMS = 1000
+"""How many problems are reported at most."""
 
 
-def let_be(_: Transaction, __: Proposal | None) -> None:
-    """Refuse nothing."""
+DEFAULTS = PlanOptions()
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ApplyOptions:
     """
-    How manifests are applied: `accept` is how many live keys may end, `keep` the place of new secrets, if there is one.
+    How manifests are applied: `accept` is how many active keys may be invalidated.
 
-    `require` refuses what is not as it was when it was decided, by raising a GamcliError: before the steps are looked
-    for (None), and once they are known.
+    `require` raises a GamcliError if the state has changed since the plan was made: it is called before the diff, with
+    None, and after it.
     """
 
-    options: Options = NOTHING_MORE
+    plan: PlanOptions = DEFAULTS
     accept: int | None = None
-    keep: SaveSecrets | None = None
-    require: Callable[[Transaction, Proposal | None], None] = let_be
+    save_secrets: SaveSecrets | None = None
+    require: Callable[[Transaction, ExecutionPlan | None], None] = lambda _tx, _plan: None
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What was done, and the secrets that came of it."""
+    """A plan that was executed, and the secrets that it issued."""
 
-    proposal: Proposal
+    plan: ExecutionPlan
     issued: IssuedSecrets
 
 
-def apply(gam: Gam, desired: Desired, order: Order) -> Applied:
-    """
-    Make the store as `desired`.
+def make_plan(tx: Transaction, gam: Gam, desired: Desired, options: PlanOptions) -> ExecutionPlan:
+    """Return what leads from the state of the store to `desired`; raises ProblemsError and ConflictError."""
+    diff_options = DiffOptions(gam.now(), gam.entropy, options.prune, options.adopt)
+    plan, problems, conflicts = diff(desired, snapshot.read(tx, desired), diff_options)
+    if problems:
+        raise ProblemsError(problems[:MAX_PROBLEMS])
+    if conflicts:
+        raise conflicts[0]
+    facts = chain.from_iterable(load_key_facts(tx, gam, each) for each in impacts.key_filters(plan.steps))
+    return replace(plan, impacts=impacts.find_impacts(plan.steps, facts))
 
-    Raises FaultsError, ConflictError, EndsKeysError and UsageError (no place for new secrets) before anything is done.
+
+def apply(gam: Gam, desired: Desired, options: ApplyOptions) -> Applied:
+    """
+    Bring the store to the desired state.
+
+    Raises ProblemsError, ConflictError, InvalidatesKeysError and UsageError (no place for new secrets) before the
+    first step.
     """
     now = gam.now()
     gam = replace(gam, now=lambda: now)
     with gam.store.writing() as tx:
-        order.require(tx, None)
-        proposal = propose(tx, gam, desired, order.options)
-        order.require(tx, proposal)
-        if proposal.issues and order.keep is None:
+        options.require(tx, None)
+        plan = make_plan(tx, gam, desired, options.plan)
+        options.require(tx, plan)
+        if plan.issues_secrets and options.save_secrets is None:
             raise UsageError(
-                "new secrets would be issued, and there is no place for them", "--secrets-out FILE, or -o json"
+                "the plan issues new secrets, and there is no place to save them", "--secrets-out FILE, or -o json"
             )
-        if proposal.changes:  # else it was applied before: who tries again need not count again
-            require_accepted(proposal.ending, order.accept)
-        _do(gam, tx, proposal.draft)
-        found = issued(proposal.draft)
-        if found and order.keep is not None:
-            order.keep(found)
-    return Applied(proposal, found)
+        if plan.steps:  # a repeated apply finds no steps: it needs no confirmation again
+            require_accepted(plan.invalidated, options.accept)
+        _execute(gam, tx, plan)
+        issued = collect_secrets(plan)
+        if issued and options.save_secrets is not None:
+            options.save_secrets(issued)
+    return Applied(plan, issued)
 
 
-def _do(gam: Gam, tx: Transaction, draft: Draft) -> None:
-    # What ends was accepted as a whole: no single action asks again.
-    accepted = replace(gam, dry_run=DryRun())
-    for each in draft.adopts:
-        ownership.adopt(accepted, tx, each.record, each.by)
-    store.users.release_emails(tx, _moving_emails(draft))
-    for step in draft.steps:
+def _execute(gam: Gam, tx: Transaction, plan: ExecutionPlan) -> None:
+    accepted = replace(gam, dry_run=DryRun())  # the impact of the whole plan was accepted: actions do not ask again
+    for adoption in plan.adoptions:
+        ownership.adopt(accepted, tx, adoption.record, adoption.new_owner)
+    store.users.release_emails(tx, _users_losing_email(plan))
+    for step in plan.steps:
         if step.action == CREATE:
-            _create(gam, tx, step, draft)
+            _create(gam, tx, step, plan)
         elif step.action == UPDATE:
             _update(accepted, tx, step)
         elif step.action == RELEASE:
@@ -89,17 +106,19 @@ def _do(gam: Gam, tx: Transaction, draft: Draft) -> None:
             _delete(accepted, step)
 
 
-def _moving_emails(draft: Draft) -> list[str]:
-    """Return the GUIDs of users whose email goes to another user by these steps."""
-    taken = {normalize_name(step.after.email): step.after.guid for step in draft.steps if isinstance(step.after, User)}
-    holders = (step.before for step in draft.steps if isinstance(step.before, User) and step.before.email)
-    return [each.guid for each in holders if taken.get(normalize_name(each.email), each.guid) != each.guid]
+def _users_losing_email(plan: ExecutionPlan) -> list[str]:
+    """Return the GUIDs of users whose email another user gets: emails are unique after every single step."""
+    new_owner = {
+        normalize_name(step.after.email): step.after.guid for step in plan.steps if isinstance(step.after, User)
+    }
+    befores = (step.before for step in plan.steps if isinstance(step.before, User) and step.before.email)
+    return [user.guid for user in befores if new_owner.get(normalize_name(user.email), user.guid) != user.guid]
 
 
-def _create(gam: Gam, tx: Transaction, step: Step, draft: Draft) -> None:
+def _create(gam: Gam, tx: Transaction, step: Step, plan: ExecutionPlan) -> None:
     record = step.after
     if isinstance(record, Key):
-        keys.add(gam, tx, record, is_first=(record.user_guid, record.client_id) not in draft.current)
+        keys.add(gam, tx, record, is_first=(record.user_guid, record.client_id) not in plan.keyed)
     else:
         assert isinstance(record, App | User | AuthType)
         changes.add(gam, tx, record)
@@ -120,7 +139,7 @@ def _update(gam: Gam, tx: Transaction, step: Step) -> None:
 def _delete(gam: Gam, step: Step) -> None:
     match step.before:
         case Key() as key:
-            keys.revoke(gam, [key.id], f"{key.managed_by} names it no longer")
+            keys.revoke(gam, [key.id], f"no longer listed by {key.managed_by}")
         case User() as user:
             users.delete(gam, user.guid, None)
         case App() as app:

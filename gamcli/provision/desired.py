@@ -1,4 +1,4 @@
-"""What manifests ask for, as records: each with the place that asks, so that every fault can name file and line."""
+"""The desired state as records, each with its location in a manifest, so that every problem has a file and a line."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from gamcli.rules.credentials import Secret
 
 
 class SourceFile:
-    """A file as it was given, and its text; which line says what is found out when somebody asks."""
+    """A file and its text. Line numbers are computed on the first request: a valid manifest needs none."""
 
     def __init__(self, file: str, text: str = "") -> None:
         self.file = file
@@ -24,69 +24,67 @@ class SourceFile:
         return Lines(self._text)
 
     def line(self, keys: Keys) -> int:
-        """Return the line, from 1, of what `keys` lead to, or of the nearest thing around it."""
-        return self._lines.of(keys)
+        """Return the line of a key path, from 1, or of its nearest parent."""
+        return self._lines.find(keys)
 
 
 class Location(NamedTuple):
-    """Where a manifest says something: the file, and the keys that lead there (places in arrays from 0)."""
+    """A place in a manifest: the file and a key path, in which array indexes begin at 0."""
 
     source: SourceFile
     keys: Keys
 
     @property
     def file(self) -> str:
-        """The file, as it was given."""
         return self.source.file
 
     @property
     def line(self) -> int:
-        """The line, from 1."""
         return self.source.line(self.keys)
 
-    @property
-    def path(self) -> str:
-        """The key path, written as in TOML; which element of a list it is, the line tells."""
-        return toml_format.path(self.keys)
-
     def within(self, *keys: str | int) -> "Location":
-        """Return the place that `keys` lead to from here."""
         return Location(self.source, (*self.keys, *keys))
 
-    def problem(self, what: str, field_name: str = "") -> Problem:
-        """Return the fault that `what` is here, or at the field of that (dotted) name."""
-        if field_name:
-            return self.within(*field_name.split(".")).problem(what)
-        return Problem(self.file, self.line, f"{self.path}: {what}" if self.keys else what)
+    def problem(self, message: str, field_name: str = "") -> Problem:
+        """Return a problem at this location, or at the field with that (dotted) name."""
+        location = self.within(*field_name.split(".")) if field_name else self
+        path = toml_format.format_path(location.keys)
+        return Problem(self.file, location.line, f"{path}: {message}" if path else message)
+
+
+class Located:
+    """An object of a manifest that has a location."""
+
+    __slots__ = ()
+    location: Location
+
+    def problem(self, message: str, field_name: str = "") -> Problem:
+        return self.location.problem(message, field_name)
 
 
 @dataclass(frozen=True, slots=True)
-class DesiredObject:
+class DesiredObject(Located):
     """
-    One authentication type, application or user that a manifest asks for.
+    An authentication type, an application or a user of a manifest.
 
-    `fields` are those that it names, as `rules` take changes (nested ones with a dot, scopes and roles as tuples);
-    beside them an authentication type has `type`, an application `client_id` and `client_secret` (a Secret), a user of
-    a seed `password` (a Secret). `owner` is what `managed_by` keeps.
+    `fields` are the listed fields as the rules take changes: nested names have a dot, scopes and roles are tuples. An
+    authentication type also has `type`, an application `client_id` and `client_secret` (a Secret), a user of a seed
+    `password` (a Secret). `owner` becomes `managed_by`.
     """
 
     name: str
     fields: Mapping[str, object]
-    place: Location
+    location: Location
     owner: str
-
-    def problem(self, what: str, field_name: str = "") -> Problem:
-        """Return the fault that `what` is, at the line of the field."""
-        return self.place.problem(what, field_name)
 
 
 @dataclass(frozen=True, slots=True)
-class DesiredKey:
-    """One live key that a manifest asks for; None is what it leaves open. Only a seed brings an `api_key` along."""
+class DesiredKey(Located):
+    """An API key of a manifest; None means that any value is accepted. Only a seed can have an `api_key`."""
 
     user: str
     app: str
-    place: Location
+    location: Location
     owner: str
     scopes: tuple[str, ...] | None = None
     auth_type: str | None = None
@@ -94,14 +92,10 @@ class DesiredKey:
     expires_in: timedelta | None = None
     api_key: Secret | None = None
 
-    def problem(self, what: str, field_name: str = "") -> Problem:
-        """Return the fault that `what` is, at the line of the field."""
-        return self.place.problem(what, field_name)
-
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """All that a set of manifests asks for, in the order of the files; nothing is named twice."""
+    """The desired state of a set of manifests, in the order of the files, without duplicates."""
 
     auth_types: tuple[DesiredObject, ...] = ()
     apps: tuple[DesiredObject, ...] = ()

@@ -1,8 +1,8 @@
 """
-What the store holds, written as a manifest: always in the same order, and without secrets.
+Exports the store as a manifest: in a stable order, without secrets.
 
-Of a record those fields are written that do not have their default, and those that decide what may be done even when
-they do, so that whoever keeps the file sees when one of them changes.
+A field is written if it does not have its default value. Fields that decide what is allowed are always written, so that
+a later change shows up in a diff of the file.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +25,7 @@ SECTION_OF = {section.record: section for section in SECTIONS.values()}
 
 
 class Selection(NamedTuple):
-    """What is exported: objects by name, or everything when none is named; the active keys of these, or no keys."""
+    """The objects to export, everything if none is named; `keys` includes their active keys."""
 
     apps: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
@@ -34,15 +34,14 @@ class Selection(NamedTuple):
 
     @property
     def is_all(self) -> bool:
-        """Say whether nothing was named."""
         return not (self.apps or self.users or self.auth_types)
 
 
 class Table(NamedTuple):
     """
-    One table of a manifest: its section, its name within it, and its fields, nested ones with a dot.
+    One table of a manifest; the names of nested fields have a dot.
 
-    `values` are all that the record has, those that are not told too; None is what cannot be told.
+    `fields` are written, `values` are all values of the record; None is a value that a manifest cannot express.
     """
 
     section: Section
@@ -51,80 +50,75 @@ class Table(NamedTuple):
     values: Mapping[str, object]
 
 
-def nested(fields: Mapping[str, object]) -> dict[str, Any]:
-    """Return fields as TOML and JSON nest them."""
-    found: dict[str, Any] = {}
+def nest(fields: Mapping[str, object]) -> dict[str, Any]:
+    """Return fields with dots in their names as nested tables."""
+    result: dict[str, Any] = {}
     for name, value in fields.items():
         group, dot, inner = name.partition(".")
         if dot:
-            found.setdefault(group, {})[inner] = value
+            result.setdefault(group, {})[inner] = value
         else:
-            found[name] = value
-    return found
+            result[name] = value
+    return result
 
 
-def table(record: object) -> Table:
-    """Return the table that asks for `record`."""
+def build_table(record: object) -> Table:
     section = SECTION_OF[type(record)]
-    fields = [each for each in section.fields if not each.secret]
-    values = {each.name: plain(_value_of(record, each)) for each in fields}
-    told = {each.name: values[each.name] for each in fields if each.always or differs(section, each, values)}
-    return Table(section, str(getattr(record, "name", "")), told, values)
+    fields = [field for field in section.fields if not field.secret]
+    values = {field.name: to_plain(_field_value(record, field)) for field in fields}
+    written = {field.name: values[field.name] for field in fields if field.always or differs(section, field, values)}
+    return Table(section, str(getattr(record, "name", "")), written, values)
 
 
 def differs(section: Section, field: Field, values: Mapping[str, object]) -> bool:
-    """Say whether a record has another value than it would have without the field."""
-    return values[field.name] not in (plain(section.default(field)), "", None)
+    """Return whether the value of a field is not its default."""
+    return values[field.name] not in (to_plain(section.default(field)), "", None)
 
 
-def _value_of(record: object, field: Field) -> object:
-    """Return the value of a field as a manifest has it; None for a key that never expires."""
+def _field_value(record: object, field: Field) -> object:
     if isinstance(record, Key) and field.name == "expires_in":
         return None if record.expires_at is None else durations.format_duration(record.expires_at - record.created_at)
     value = attrgetter(field.name)(record)
     return auth_types.ANY if value is None else value
 
 
-def plain(value: object) -> object:
-    """Return a value that rules take as TOML and JSON have it."""
+def to_plain(value: object) -> object:
+    """Return a value of the rules as TOML and JSON have it."""
     return list(value) if isinstance(value, tuple) else value
 
 
-def collected(gam: Gam, wanted: Selection) -> list[Table]:
-    """Return the tables of what is `wanted`; raises NotFoundError for a name that nothing has."""
+def collect_tables(gam: Gam, selection: Selection) -> list[Table]:
+    """Return the tables of all selected objects; raises NotFoundError."""
     with gam.store.reading() as tx:
-        return [*map(table, _records(tx, gam, wanted))]
+        return [*map(build_table, _load_records(tx, gam, selection))]
 
 
-def _records(tx: Transaction, gam: Gam, wanted: Selection) -> Iterator[object]:
-    if wanted.is_all:
+def _load_records(tx: Transaction, gam: Gam, selection: Selection) -> Iterator[object]:
+    if selection.is_all:
         yield store.repository.get(tx)
         yield from store.auth_types.search(tx)
         yield from store.apps.search(tx, AppFilter())
         yield from store.users.search(tx, UserFilter())
-        yield from _active(gam, store.keys.search(tx, KeyFilter(not_ended=True))) if wanted.keys else ()
+        yield from _active_keys(gam, store.keys.search(tx, KeyFilter(not_ended=True))) if selection.keys else ()
         return
-    apps, users = (
-        _once(map(named, [tx] * len(texts), texts))
-        for named, texts in ((store.apps.get, wanted.apps), (store.users.get, wanted.users))
-    )
-    yield from _once(store.auth_types.get(tx, each) for each in wanted.auth_types)
+    apps = _sort_unique(store.apps.get(tx, name) for name in selection.apps)
+    users = _sort_unique(store.users.get(tx, name) for name in selection.users)
+    yield from _sort_unique(store.auth_types.get(tx, name) for name in selection.auth_types)
     yield from apps
     yield from users
-    if wanted.keys:
-        clients = [app.client_id for app in apps] or [None] * bool(users)
+    if selection.keys:
+        client_ids = [app.client_id for app in apps] or [None] * bool(users)
         guids = [user.guid for user in users] or [None]
-        filters = (KeyFilter(guid, client, not_ended=True) for client in clients for guid in guids)
-        yield from _active(gam, (key for each in filters for key in store.keys.search(tx, each)))
+        filters = (KeyFilter(guid, client_id, not_ended=True) for client_id in client_ids for guid in guids)
+        yield from _active_keys(gam, (key for each in filters for key in store.keys.search(tx, each)))
 
 
-def _once(records: Iterable[Any]) -> list[Any]:
-    return sorted(
-        {normalize_name(each.name): each for each in records}.values(), key=lambda each: normalize_name(each.name)
-    )
+def _sort_unique(records: Iterable[Any]) -> list[Any]:
+    by_name = {normalize_name(record.name): record for record in records}
+    return [by_name[name] for name in sorted(by_name)]
 
 
-def _active(gam: Gam, keys: Iterable[Key]) -> list[Key]:
+def _active_keys(gam: Gam, keys: Iterable[Key]) -> list[Key]:
     now = gam.now()
     return sorted(
         (key for key in keys if key.status(now) == "active"),
@@ -132,46 +126,42 @@ def _active(gam: Gam, keys: Iterable[Key]) -> list[Key]:
     )
 
 
-def text(tables: Iterable[Table]) -> Iterator[str]:
-    """Yield the lines of a manifest."""
-    between = False
-    for each in tables:
-        if between:
+def format_manifest(tables: Iterable[Table]) -> Iterator[str]:
+    """Yield the lines of a manifest, with a blank line between tables."""
+    for index, table in enumerate(tables):
+        if index:
             yield ""
-        between = True
-        yield from lines(each)
+        yield from format_table(table)
 
 
-def lines(of: Table) -> Iterator[str]:
-    """Yield the lines of one table."""
-    yield header(of)
-    for name, value in nested(of.fields).items():
-        yield f"{toml_format.word(name)} = {toml_format.value(escaped(value))}"
+def format_table(table: Table) -> Iterator[str]:
+    yield format_header(table)
+    for name, value in nest(table.fields).items():
+        yield f"{toml_format.format_key(name)} = {toml_format.format_value(escape(value))}"
 
 
-def header(of: Table) -> str:
-    """Return the line that begins a table."""
-    return of.section.header.replace("NAME", toml_format.word(of.name))
+def format_header(table: Table) -> str:
+    return table.section.header.replace("NAME", toml_format.format_key(table.name))
 
 
-def escaped(value: object) -> object:
-    """Return a value whose texts stand for themselves, whatever variables there are."""
+def escape(value: object) -> object:
+    """Return a value in which no text is taken for a reference to a variable."""
     if isinstance(value, str):
-        return variables.escaped(value)
+        return variables.escape(value)
     if isinstance(value, Mapping):
-        return {key: escaped(each) for key, each in value.items()}
-    return [escaped(each) for each in value] if isinstance(value, list) else value
+        return {key: escape(each) for key, each in value.items()}
+    return [escape(each) for each in value] if isinstance(value, list) else value
 
 
-def document(tables: Iterable[Table]) -> dict[str, Any]:
+def to_document(tables: Iterable[Table]) -> dict[str, Any]:
     """Return the manifest as one JSON document."""
-    found: dict[str, Any] = {}
-    for each in tables:
-        name, fields = each.section.name, nested(each.fields)
-        if each.section.many:
-            found.setdefault(name, []).append(fields)
-        elif each.section.check_name:
-            found.setdefault(name, {})[each.name] = fields
+    document: dict[str, Any] = {}
+    for table in tables:
+        name, fields = table.section.name, nest(table.fields)
+        if table.section.is_array:
+            document.setdefault(name, []).append(fields)
+        elif table.section.check_name:
+            document.setdefault(name, {})[table.name] = fields
         else:
-            found[name] = fields
-    return found
+            document[name] = fields
+    return document

@@ -1,8 +1,8 @@
 """
-An existing manifest file, brought up to what the store holds: comments, order and references stay.
+Updates a manifest file to what is in the store and keeps its comments, order and references.
 
-A field is changed where its value differs, and added where the file leaves it out and it does not have its default;
-objects that are missing go to the end, those that the store no longer has are taken away.
+A field is changed if its value differs, and added if the file leaves it out and it does not have its default value.
+Missing objects are added at the end; objects that the store no longer has are removed.
 """
 
 import os
@@ -26,189 +26,190 @@ from gamcli.provision.toml_scan import Keys
 from gamcli.rules import auth_types, durations
 from gamcli.store import Transaction
 
-Identity = tuple[str, ...]
-"""What makes two tables mean the same object: its section, and its name or those of the pair."""
+ObjectId = tuple[str, ...]
+"""A section, and the name of the object, or the names of user and application of a key."""
 
 
-class Update(NamedTuple):
-    """What an update came to: how many objects of the file were changed, added and taken away."""
+class UpdateCounts(NamedTuple):
+    """How many objects of the file were changed, added and removed."""
 
     changed: int
     added: int
     removed: int
 
 
-class _Stated(NamedTuple):
-    """One object as the file has it; values as TOML and JSON have them."""
+class _Listed(NamedTuple):
+    """An object of the file; values as TOML and JSON have them."""
 
-    place: Location
+    location: Location
     fields: Mapping[str, object]
 
 
-class _Step(NamedTuple):
-    """One object that differs: `stated` is None when the file lacks it, `table` when the store does."""
+class _Difference(NamedTuple):
+    """An object that differs: `listed` is None if the file lacks it, `table` if the store does."""
 
-    identity: Identity
-    stated: _Stated | None
+    object_id: ObjectId
+    listed: _Listed | None
     table: Table | None
 
 
-def update(gam: Gam, path: Path, environment: Mapping[str, str], wanted: Selection) -> Update:
+def update(gam: Gam, path: Path, environment: Mapping[str, str], selection: Selection) -> UpdateCounts:
     """
-    Bring the file up to what the store holds of what is `wanted`, in one go.
+    Update the file with all selected objects, atomically.
 
-    Raises FaultsError when the file has faults already, or has an object in a form that cannot be edited.
+    Raises ProblemsError if the file has problems already, or an object has a form that cannot be edited.
     """
-    tables = export.collected(gam, wanted)
-    steps = _steps(gam, manifest.read([path], environment), tables, wanted)
-    if steps:
+    tables = export.collect_tables(gam, selection)
+    differences = _compare(gam, manifest.read([path], environment), tables, selection)
+    if differences:
         text = path.read_bytes().decode("utf-8")
         mark = "\ufeff" if text.startswith("\ufeff") else ""
-        with _replacing(path, mark + _edited(text.removeprefix(mark), steps)) as copy:
-            left = _left(gam, copy, environment, tables, wanted)
-            if left is None or left:
-                raise ProblemsError([*_faults(path, steps, left)], "write the tables with headers, such as [app.NAME]")
-    return Update(
-        changed=sum(step.stated is not None and step.table is not None for step in steps),
-        added=sum(step.stated is None for step in steps),
-        removed=sum(step.table is None for step in steps),
+        with _replace_file(path, mark + _edit(text.removeprefix(mark), differences)) as copy:
+            remaining = _compare_copy(gam, copy, environment, tables, selection)
+            if remaining is None or remaining:
+                problems = [*_edit_problems(path, differences, remaining)]
+                raise ProblemsError(problems, "write the tables with headers, such as [app.NAME]")
+    return UpdateCounts(
+        changed=sum(each.listed is not None and each.table is not None for each in differences),
+        added=sum(each.listed is None for each in differences),
+        removed=sum(each.table is None for each in differences),
     )
 
 
-def _steps(gam: Gam, desired: Desired, tables: Iterable[Table], wanted: Selection) -> list[_Step]:
-    """Return what differs between the file and the tables; with everything wanted, what only the file has too."""
+def _compare(gam: Gam, desired: Desired, tables: Iterable[Table], selection: Selection) -> list[_Difference]:
+    """Return the differences between file and tables; objects that only the file has count in a full export."""
     with gam.store.reading() as tx:
-        stated = dict(_stated(tx, desired))
-    steps, seen = [], set[Identity]()
+        all_listed = dict(_listed_objects(tx, desired))
+    differences, seen = [], set[ObjectId]()
     for table in tables:
-        identity = _identity(table)
-        seen.add(identity)
-        mine = stated.get(identity)
-        if mine is None or _differing(mine, table):
-            steps.append(_Step(identity, mine, table))
-    gone = (identity for identity in stated if identity not in seen and _may_go(identity, wanted))
-    return [*steps, *(_Step(identity, stated[identity], None) for identity in gone)]
+        object_id = _identify(table)
+        seen.add(object_id)
+        listed = all_listed.get(object_id)
+        if listed is None or _differing_fields(listed, table):
+            differences.append(_Difference(object_id, listed, table))
+    if selection.is_all:
+        gone = (each for each in all_listed if each not in seen and (selection.keys or each[0] != "key"))
+        differences += [_Difference(object_id, all_listed[object_id], None) for object_id in gone]
+    return differences
 
 
-def _may_go(identity: Identity, wanted: Selection) -> bool:
-    return wanted.is_all and (wanted.keys or identity[0] != "key")
-
-
-def _identity(table: Table) -> Identity:
+def _identify(table: Table) -> ObjectId:
     section = table.section
-    if section.many:
+    if section.is_array:
         return section.name, normalize_name(str(table.values["user"])), normalize_name(str(table.values["app"]))
     return section.name, normalize_name(table.name)
 
 
-def _stated(tx: Transaction, desired: Desired) -> Iterator[tuple[Identity, _Stated]]:
+def _listed_objects(tx: Transaction, desired: Desired) -> Iterator[tuple[ObjectId, _Listed]]:
     if desired.default_location is not None:
-        place = Location(desired.default_location.source, ("repository",))
-        yield ("repository", ""), _Stated(place, {"default_auth_type": desired.default_auth_type})
-    for name, wanted in (("auth_type", desired.auth_types), ("app", desired.apps), ("user", desired.users)):
-        for each in wanted:
-            yield (
-                (name, normalize_name(each.name)),
-                _Stated(each.place, {key: _plain(it) for key, it in each.fields.items()}),
-            )
+        location = Location(desired.default_location.source, ("repository",))
+        yield ("repository", ""), _Listed(location, {"default_auth_type": desired.default_auth_type})
+    for section, objects in (("auth_type", desired.auth_types), ("app", desired.apps), ("user", desired.users)):
+        for item in objects:
+            fields = {name: _to_plain(value) for name, value in item.fields.items()}
+            yield (section, normalize_name(item.name)), _Listed(item.location, fields)
     for key in desired.keys:
         user, app = store.users.find(tx, key.user), store.apps.find(tx, key.app)
         pair = normalize_name(user.name if user else key.user), normalize_name(app.name if app else key.app)
-        yield ("key", *pair), _Stated(key.place, _terms(key))
+        yield ("key", *pair), _Listed(key.location, _key_fields(key))
 
 
-def _terms(key: DesiredKey) -> dict[str, object]:
-    found = {name: _plain(getattr(key, name)) for name in ("scopes", "auth_type", "label", "expires_in")}
-    return {name: value for name, value in found.items() if value not in (auth_types.ANY, "")}
+def _key_fields(key: DesiredKey) -> dict[str, object]:
+    fields = {name: _to_plain(getattr(key, name)) for name in ("scopes", "auth_type", "label", "expires_in")}
+    return {name: value for name, value in fields.items() if value not in (auth_types.ANY, "")}
 
 
-def _plain(value: object) -> object:
+def _to_plain(value: object) -> object:
     if isinstance(value, timedelta):
         return durations.format_duration(value)
-    return auth_types.ANY if value is None else export.plain(value)
+    return auth_types.ANY if value is None else export.to_plain(value)
 
 
-def _differing(stated: _Stated, table: Table) -> dict[str, object]:
-    """Return the fields that the file has to say otherwise; None for one that it has to leave out."""
-    found: dict[str, object] = {}
+def _differing_fields(listed: _Listed, table: Table) -> dict[str, object]:
+    """Return the fields that the file has to change, with None for fields to remove."""
+    differing: dict[str, object] = {}
     for field in table.section.fields:
         if field.secret:
             continue
         value = table.values[field.name]
-        if field.name in stated.fields:
-            if stated.fields[field.name] != value:
-                found[field.name] = value
+        if field.name in listed.fields:
+            if listed.fields[field.name] != value:
+                differing[field.name] = value
         elif not field.derived and export.differs(table.section, field, table.values):
-            found[field.name] = value
-    return found
+            differing[field.name] = value
+    return differing
 
 
-def _edited(text: str, steps: Iterable[_Step]) -> str:
+def _edit(text: str, differences: Iterable[_Difference]) -> str:
     editor = Editor(text)
-    for _, stated, table in steps:
+    for _, listed, table in differences:
         if table is None:
-            assert stated is not None
-            editor.remove(stated.place.keys)
-        elif stated is None:
-            editor.append([*export.lines(table)])
+            assert listed is not None
+            editor.remove(listed.location.keys)
+        elif listed is None:
+            editor.append([*export.format_table(table)])
         else:
-            _merge(editor, stated.place.keys, _changes(editor, stated, table))
+            _merge(editor, listed.location.keys, _changes(editor, listed, table))
     return editor.text()
 
 
-def _changes(editor: Editor, stated: _Stated, table: Table) -> dict[str, Any]:
-    """Return the fields to lay over those of the file; of a table with a header, None for what it has to lose."""
-    found = export.nested(_differing(stated, table))
-    for name, value in found.items():
-        earlier = stated.fields.get(name)
-        if isinstance(value, dict) and isinstance(earlier, dict) and editor.has_table((*stated.place.keys, name)):
-            found[name] = {**dict.fromkeys(earlier), **value}
-    return found
+def _changes(editor: Editor, listed: _Listed, table: Table) -> dict[str, Any]:
+    """Return the changed fields; a nested table with a header also has None for each field to remove."""
+    changes = export.nest(_differing_fields(listed, table))
+    for name, value in changes.items():
+        earlier = listed.fields.get(name)
+        if isinstance(value, dict) and isinstance(earlier, dict) and editor.has_table((*listed.location.keys, name)):
+            changes[name] = {**dict.fromkeys(earlier), **value}
+    return changes
 
 
 def _merge(editor: Editor, keys: Keys, fields: Mapping[str, Any]) -> None:
-    """Lay `fields` over the table that `keys` lead to."""
+    """Change the fields of the table `keys`."""
     missing: dict[str, object] = {}
     for name, value in fields.items():
-        at = (*keys, name)
-        if isinstance(value, dict) and (editor.has_table(at) or (name in _GROUPS and editor.has(at))):
-            _merge(editor, at, value)
+        path = (*keys, name)
+        if isinstance(value, dict) and (editor.has_table(path) or (name in _GROUPS and editor.has(path))):
+            _merge(editor, path, value)
         elif value is None:
-            editor.remove(at)
-        elif editor.has(at):
-            editor.replace(at, export.escaped(value))
+            editor.remove(path)
+        elif editor.has(path):
+            editor.replace(path, export.escape(value))
         else:
-            missing[name] = export.escaped(value)
+            missing[name] = export.escape(value)
     if missing:
         editor.add(keys, missing)
 
 
-_GROUPS = {each.name.split(".")[0] for section in SECTIONS.values() for each in section.fields if "." in each.name}
+_GROUPS = {
+    field.name.split(".")[0] for section in SECTIONS.values() for field in section.fields if "." in field.name
+}  # fmt: skip
 
 
-def _left(
-    gam: Gam, copy: Path, environment: Mapping[str, str], tables: Iterable[Table], wanted: Selection
-) -> list[_Step] | None:
-    """Return what the edited file still does not say; None when it cannot be read."""
+def _compare_copy(
+    gam: Gam, copy: Path, environment: Mapping[str, str], tables: Iterable[Table], selection: Selection
+) -> list[_Difference] | None:
+    """Return the differences that the edited file still has; None if it cannot be read."""
     try:
-        return _steps(gam, manifest.read([copy], environment), tables, wanted)
+        return _compare(gam, manifest.read([copy], environment), tables, selection)
     except ProblemsError:
         return None
 
 
-def _faults(path: Path, steps: Iterable[_Step], left: Iterable[_Step] | None) -> Iterator[Problem]:
-    """Yield a fault for each object of the file that could not be edited."""
-    what = "is written in a way that cannot be edited"
-    still = None if left is None else {each.identity for each in left}
-    found = [each.stated for each in steps if each.stated and (still is None or each.identity in still)]
-    yield from (each.place.problem(what) for each in found)
-    if not found:
-        yield Problem(str(path), 1, what)
+def _edit_problems(
+    path: Path, differences: Iterable[_Difference], remaining: Iterable[_Difference] | None
+) -> Iterator[Problem]:
+    """Yield a problem for each object of the file that could not be edited."""
+    message = "has a form that cannot be edited"
+    failed = None if remaining is None else {each.object_id for each in remaining}
+    listed = [each.listed for each in differences if each.listed and (failed is None or each.object_id in failed)]
+    yield from (each.location.problem(message) for each in listed)
+    if not listed:
+        yield Problem(str(path), 1, message)
 
 
 @contextmanager
-def _replacing(path: Path, text: str) -> Iterator[Path]:
-    """Write `text` beside the file and yield where; then put it in the place of the file, or take it away again."""
+def _replace_file(path: Path, text: str) -> Iterator[Path]:
+    """Write `text` to a new file in the same folder and yield its path; then rename it to `path`, or delete it."""
     target = path.resolve()
     copy = target.with_name(f".{target.name}.{os.getpid()}.toml")
     try:

@@ -1,43 +1,45 @@
-"""Which live keys a plan ends or suspends: judged by the rules, on the state that all of its steps lead to."""
+"""Which active keys a plan invalidates or suspends, judged by the rules on the state after all of its steps."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from gamcli.model import App, AuthType, Key, KeyImpact, User, normalize_name
 from gamcli.model.plan import DELETE, UPDATE
-from gamcli.provision.draft import Step
+from gamcli.provision.plan import Step
 from gamcli.rules import impact
 from gamcli.rules.grants import GrantFacts
 from gamcli.store.keys import KeyFilter
 
 
 @dataclass(slots=True)
-class _End:
-    """What the steps make of all that keys stand on: records after them, and why keys end with those deleted."""
+class _Changed:
+    """The records after all steps, or the reason why keys are invalidated if the record is deleted."""
 
     apps: dict[str, App | str] = field(default_factory=dict)
     users: dict[str, User | str] = field(default_factory=dict)
     auth_types: dict[str, AuthType | str] = field(default_factory=dict)
-    types: list[str] = field(default_factory=list)
+    auth_type_names: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, steps: Iterable[Step]) -> "_End":
-        found = cls()
+    def from_steps(cls, steps: Iterable[Step]) -> "_Changed":
+        """Return what changes in a way that can affect keys."""
+        result = cls()
         for step in steps:
             match step.before, step.after:
-                case App() as app, after if _matters(app, after):
-                    gone = f"deletion of application '{app.name}'"
-                    found.apps[app.client_id] = after if isinstance(after, App) else gone
-                case User() as user, after if _matters(user, after):
-                    found.users[user.guid] = after if isinstance(after, User) else f"deletion of user '{user.name}'"
-                case AuthType() as kind, after if _matters(kind, after):
-                    gone = f"deletion of authentication type '{kind.name}'"
-                    found.types.append(kind.name)
-                    found.auth_types[normalize_name(kind.name)] = after if isinstance(after, AuthType) else gone
-        return found
+                case App() as app, after if _affects_keys(app, after):
+                    reason = f"deletion of application '{app.name}'"
+                    result.apps[app.client_id] = after if isinstance(after, App) else reason
+                case User() as user, after if _affects_keys(user, after):
+                    result.users[user.guid] = after if isinstance(after, User) else f"deletion of user '{user.name}'"
+                case AuthType() as auth_type, after if _affects_keys(auth_type, after):
+                    reason = f"deletion of authentication type '{auth_type.name}'"
+                    result.auth_type_names.append(auth_type.name)
+                    name = normalize_name(auth_type.name)
+                    result.auth_types[name] = after if isinstance(after, AuthType) else reason
+        return result
 
-    def change(self, facts: GrantFacts) -> GrantFacts | str:
-        """Return the facts that a key stands on in the end, or why it ends."""
+    def facts_after(self, facts: GrantFacts) -> GrantFacts | str:
+        """Return the facts of a key after all steps, or the reason why it is invalidated."""
         assert facts.app is not None
         assert facts.user is not None
         app = self.apps.get(facts.app.client_id, facts.app)
@@ -49,29 +51,28 @@ class _End:
             return user
         return kind if isinstance(kind, str) else replace(facts, app=app, user=user, auth_type=kind)
 
-    def filters(self) -> Iterator[KeyFilter]:
-        yield from (KeyFilter(client_id=each) for each in self.apps)
-        yield from (KeyFilter(user_guid=each) for each in self.users)
-        yield from (KeyFilter(auth_type=each) for each in self.types)
 
-
-def _matters(before: App | User | AuthType, after: object) -> bool:
+def _affects_keys(before: App | User | AuthType, after: object) -> bool:
     return not isinstance(after, App | User | AuthType) or impact.affects_keys(before, after)
 
 
-def filters(steps: Iterable[Step]) -> Iterator[KeyFilter]:
-    """Yield which keys have to be looked at: those of all that changes in a way that keys feel."""
-    return _End.of(steps).filters()
+def key_filters(steps: Iterable[Step]) -> Iterator[KeyFilter]:
+    """Yield filters for the keys that the steps can affect."""
+    changed = _Changed.from_steps(steps)
+    yield from (KeyFilter(client_id=each) for each in changed.apps)
+    yield from (KeyFilter(user_guid=each) for each in changed.users)
+    yield from (KeyFilter(auth_type=each) for each in changed.auth_type_names)
 
 
-def of(steps: Iterable[Step], standing: Iterable[GrantFacts]) -> tuple[KeyImpact, ...]:
-    """Return what the steps do to the live keys of `standing`, and to those that they replace or revoke."""
+def find_impacts(steps: Iterable[Step], facts: Iterable[GrantFacts]) -> tuple[KeyImpact, ...]:
+    """Return the impact on the active keys of `facts`, and on the keys that the steps replace or revoke."""
     steps = list(steps)
-    once = {facts.key.id: facts for facts in standing if facts.key is not None}
-    found = {each.key.id: each for each in impact.find_impacts(_End.of(steps).change, once.values())}
+    by_key = {each.key.id: each for each in facts if each.key is not None}
+    found = impact.find_impacts(_Changed.from_steps(steps).facts_after, by_key.values())
+    impacts = {each.key.id: each for each in found}
     for step in steps:
         if isinstance(step.before, Key) and step.action in (UPDATE, DELETE):
-            reason = "named no longer" if step.action == DELETE else "replaced by the new key"
-            if step.before.id not in found or not found[step.before.id].is_permanent:
-                found[step.before.id] = KeyImpact(step.before, is_permanent=True, reason=reason)
-    return tuple(found.values())
+            reason = "no longer listed" if step.action == DELETE else "replaced by the new key"
+            if step.before.id not in impacts or not impacts[step.before.id].is_permanent:
+                impacts[step.before.id] = KeyImpact(step.before, is_permanent=True, reason=reason)
+    return tuple(impacts.values())

@@ -1,57 +1,133 @@
 """
-Manifests: files in git that say which authentication types, applications, users and keys there should be.
+Manifests: files that list the desired authentication types, applications, users and keys.
 
-Every fault of all files is told at once, each with its file, line and key path, before anything is touched.
+The problems of all files are reported together, each with its file, line and key path, before anything is changed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
-from gamcli.errors import ProblemsError
-from gamcli.provision import agreement, files
-from gamcli.provision.desired import Desired, DesiredObject, Location
-from gamcli.provision.reader import Found, Reader
-from gamcli.rules import names
+from gamcli.errors import Problem, ProblemsError
+from gamcli.model import APIKEY, normalize_name
+from gamcli.provision import files
+from gamcli.provision.desired import Desired, DesiredKey, DesiredObject, Location
+from gamcli.provision.reader import Contents, Reader
+from gamcli.rules import names, scopes
+
+_find_disallowed = lru_cache(maxsize=1024)(scopes.find_disallowed)  # thousands of keys share a few scope lists
 
 
 def read(
     paths: Iterable[str | Path], environment: Mapping[str, str], owner: str | None = None, *, seed: bool = False
 ) -> Desired:
     """
-    Return what the files and folders of `paths` ask for together; raises FaultsError.
+    Return the desired state of all files and folders; raises ProblemsError.
 
-    `environment` is what `${NAME}` is looked up in. What a file asks for is managed by `owner`, or by the path of the
-    file as it was given. A `seed` may carry secrets.
+    `environment` has the values of `${NAME}`. The objects of a file are managed by `owner`, or by the path of the file
+    as it was given. A `seed` can contain secrets.
     """
     if owner is not None:
         names.check_name("an owner", owner, names.APP_NAME_LENGTH)
-    found = Found()
-    places: dict[str, int] = {}
-    for file in files.read(paths, found.faults):
-        places[file.source.file] = len(places)
-        Reader(file, found, environment, owner or file.source.file, seed=seed).read()
-    desired = _agreed(found)
-    if found.faults:
-        raise ProblemsError(sorted(found.faults, key=lambda fault: (places.get(fault.file, -1), fault.line)))
+    contents = Contents()
+    order: dict[str, int] = {}
+    for file in files.read(paths, contents.problems):
+        order[file.source.file] = len(order)
+        Reader(file, contents, environment, owner or file.source.file, seed=seed).read()
+    desired = _merge(contents)
+    if contents.problems:
+        raise ProblemsError(sorted(contents.problems, key=lambda each: (order.get(each.file, -1), each.line)))
     return desired
 
 
-def _agreed(found: Found) -> Desired:
-    auth_types, apps, users = (found.wanted[name] for name in ("auth_type", "app", "user"))
-    faults = found.faults
-    for each in (auth_types, apps, users, found.wanted["repository"]):
-        faults.extend(agreement.named_twice(each))
-    faults.extend(agreement.users(users))
-    faults.extend(agreement.apps(apps, auth_types))
-    keys = tuple(agreement.Keys(users, apps).agreed(found.keys, faults))
-    name, place = _default(found.wanted["repository"])
-    owners = tuple(dict.fromkeys(found.owners))
-    return Desired(tuple(auth_types), tuple(apps), tuple(users), keys, name, place, owners)
+def _merge(contents: Contents) -> Desired:
+    auth_types, apps, users, repositories = (
+        contents.objects[name] for name in ("auth_type", "app", "user", "repository")
+    )
+    for objects in (auth_types, apps, users, repositories):
+        contents.problems.extend(_check_names(objects))
+    contents.problems.extend(_check_emails(users))
+    contents.problems.extend(_check_apps(apps, auth_types))
+    keys = tuple(_resolve_keys(contents.keys, users, apps, contents.problems))
+    default, location = next(
+        (
+            (name, each.location.within("default_auth_type"))
+            for each in repositories
+            if isinstance(name := each.fields.get("default_auth_type"), str)
+        ),
+        (None, None),
+    )
+    owners = tuple(dict.fromkeys(contents.owners))
+    return Desired(tuple(auth_types), tuple(apps), tuple(users), keys, default, location, owners)
 
 
-def _default(repositories: list[DesiredObject]) -> tuple[str | None, Location | None]:
-    for each in repositories:
-        name = each.fields.get("default_auth_type")
-        if isinstance(name, str):
-            return name, each.place.within("default_auth_type")
-    return None, None
+def _check_names(objects: Iterable[DesiredObject]) -> Iterator[Problem]:
+    first: dict[str, Location] = {}
+    for item in objects:
+        earlier = first.setdefault(normalize_name(item.name), item.location)
+        if earlier is not item.location:
+            yield item.problem(f"already defined in {_format(earlier)}")
+
+
+def _check_emails(users: Iterable[DesiredObject]) -> Iterator[Problem]:
+    """Yield a problem for each email that is also the name or the email of another user."""
+    by_identifier = {normalize_name(user.name): user for user in users}
+    for user in users:
+        email = user.fields.get("email")
+        if isinstance(email, str) and email:
+            other = by_identifier.setdefault(normalize_name(email), user)
+            if other is not user:
+                yield user.problem(f"also identifies user '{other.name}' ({_format(other.location)})", "email")
+
+
+def _check_apps(apps: Iterable[DesiredObject], auth_types: Iterable[DesiredObject]) -> Iterator[Problem]:
+    """Yield a problem for each client ID that also identifies another application, and for unusable types."""
+    by_identifier = {normalize_name(app.name): app for app in apps}
+    kinds = {normalize_name(each.name): each.fields.get("type", APIKEY) for each in auth_types}
+    for app in apps:
+        client_id, auth_type = app.fields.get("client_id"), app.fields.get("api_keys.auth_type")
+        other = by_identifier.setdefault(normalize_name(client_id), app) if isinstance(client_id, str) else app
+        if other is not app:
+            yield app.problem(f"also identifies application '{other.name}' ({_format(other.location)})", "client_id")
+        if isinstance(auth_type, str) and kinds.get(normalize_name(auth_type), APIKEY) != APIKEY:
+            yield app.problem(f"authentication type '{auth_type}' is not of kind {APIKEY}", "api_keys.auth_type")
+
+
+def _resolve_keys(
+    keys: Iterable[DesiredKey], users: Iterable[DesiredObject], apps: Iterable[DesiredObject], problems: list[Problem]
+) -> Iterator[DesiredKey]:
+    """Yield each key with the names of its user and application; adds to `problems`."""
+    user_names = {normalize_name(str(user.fields["email"])): user.name for user in users if user.fields.get("email")}
+    user_names |= {normalize_name(user.name): user.name for user in users}
+    known_apps = {normalize_name(app.name): app for app in apps}
+    known_apps |= {str(app.fields["client_id"]): app for app in apps if "client_id" in app.fields}
+    first: dict[tuple[str, str], Location] = {}
+    for key in keys:
+        user = user_names.get(normalize_name(key.user), key.user)
+        app = known_apps.get(key.app) or known_apps.get(normalize_name(key.app))
+        app_name = key.app if app is None else app.name
+        earlier = first.setdefault((normalize_name(user), normalize_name(app_name)), key.location)
+        if earlier is not key.location:
+            problems.append(
+                key.problem(
+                    f"a key of user '{user}' for application '{app_name}' is already defined in {_format(earlier)}"
+                )
+            )
+        if app is not None and key.scopes:
+            problems.extend(_check_scopes(key, app))
+        yield key if (user, app_name) == (key.user, key.app) else replace(key, user=user, app=app_name)
+
+
+def _check_scopes(key: DesiredKey, app: DesiredObject) -> Iterator[Problem]:
+    published = app.fields.get("scopes")
+    disallowed = _find_disallowed(key.scopes, published) if published is not None else ()
+    if disallowed:
+        listed = scopes.join(published) if isinstance(published, tuple) and published else "nothing"
+        yield key.problem(
+            f"application '{app.name}' does not publish {scopes.join(disallowed)}; it publishes {listed}", "scopes"
+        )
+
+
+def _format(location: Location) -> str:
+    return f"{location.file}:{location.line}"

@@ -1,224 +1,101 @@
-"""
-What leads from the actual state to the desired one: `diff`, pure, top to bottom in the order of the steps.
+"""Execution plans: the steps that lead to the desired state, and the keys that they invalidate or suspend."""
 
-Authentication types come first, then the default, applications, users and keys, so that each step finds what it needs;
-what is deleted goes last, in the reverse order. The records of the steps are made by the rules, as in the commands.
-"""
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from collections.abc import Iterator
-from dataclasses import replace
-from functools import cache
-from operator import attrgetter
-
-from gamcli.errors import UsageError
-from gamcli.model import APIKEY, App, AuthType, User, normalize_name
-from gamcli.model.plan import CREATE, UPDATE
-from gamcli.provision import diff_keys, pruning
-from gamcli.provision.desired import Desired, DesiredObject
-from gamcli.provision.draft import DiffOptions, Draft, Fields, Step, clashes, unknown
-from gamcli.provision.snapshot import Actual
-from gamcli.rules import apps as app_rules
-from gamcli.rules import auth_types as auth_type_rules
-from gamcli.rules import passwords, scopes
-from gamcli.rules import users as user_rules
-from gamcli.rules.credentials import Secret, mint_client_id, mint_client_secret, mint_guid
+from gamcli.model import App, Key, KeyImpact, Repository
+from gamcli.model.manifests import AdoptedObject, ManifestPlan, UnlistedObject
+from gamcli.model.plan import UPDATE, Change, FieldChange, diff_records
+from gamcli.provision.desired import Desired
+from gamcli.rules.credentials import Secret
 from gamcli.store.adoptions import Manageable
 
-_field = cache(attrgetter)
+Pair = tuple[str, str]
+"""The GUID of a user and the client ID of an application: a pair has at most one current key."""
+
+RELEASE = "release"
+"""A step that only clears the owner of an adopted object that the manifests no longer list."""
+
+HIDDEN_FIELDS = {"managed_by", "expires_at", "default"}
+"""Fields that changes leave out: owner and default are shown separately, expiry depends on the time of apply."""
+
+KEY_FIELDS = ("scopes", "auth_type", "label", "api_key")
+"""The fields shown for a key that replaces another."""
 
 
-def diff(desired: Desired, actual: Actual, terms: DiffOptions) -> Draft:
+class PlanOptions(NamedTuple):
+    """Whether to delete objects that are no longer listed, and to take over objects of other owners."""
+
+    prune: bool = False
+    adopt: bool = False
+
+
+class Step(NamedTuple):
+    """One step: a record before and after it, and the secret that it issues, if any."""
+
+    action: str
+    kind: str
+    name: str
+    before: Manageable | Repository | None
+    after: Manageable | Repository | None
+    secret: Secret | None = None
+
+    def change(self) -> Change:
+        """Return the step as plans show it."""
+        if self.action == RELEASE:
+            owner = getattr(self.before, "managed_by", None)
+            return Change(UPDATE, self.kind, self.name, (FieldChange("managed_by", owner, None),))
+        fields = (field for field in diff_records(self.before, self.after) if field.field not in HIDDEN_FIELDS)
+        if isinstance(self.before, Key) and self.action == UPDATE:
+            fields = (field for field in fields if field.field in KEY_FIELDS)
+        return Change(self.action, self.kind, self.name, tuple(fields))
+
+
+class Adoption(NamedTuple):
+    """A record that gets a new owner; `owner` is the current one, None if it has none."""
+
+    kind: str
+    name: str
+    owner: str | None
+    new_owner: str
+    record: Manageable
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionPlan:
     """
-    Return the steps that lead from `actual` to `desired`.
+    Everything that `apply` does, in order.
 
-    Raises FaultsError with all that is wrong, each at its line, and ConflictError for what another owner manages.
+    `apps` are the applications as they will be, by normalized name; `key_users` are the user names of all pairs for
+    which a key is desired; `keyed` are the pairs that have, or had, a key. `unlisted` are the steps that `prune` would
+    add.
     """
-    there = ({**actual.auth_types}, actual.repository, {**actual.apps}, {**actual.users})
-    draft = Draft(desired, terms, *there, actual.keys)
-    unnamed = pruning.unnamed(draft, actual)
-    parsed = _parser(desired, actual)
-    for wanted in desired.auth_types:
-        _auth_type(draft, wanted)
-    _default(draft)
-    for wanted in desired.apps:
-        _app(draft, wanted, parsed)
-    for wanted in desired.users:
-        _user(draft, wanted)
-    _tell_clashes(draft)
-    diff_keys.settle(draft, actual, parsed)
-    pruning.prune(draft, actual, unnamed)
-    draft.require_sound()
-    return draft
 
+    desired: Desired
+    steps: tuple[Step, ...]
+    adoptions: tuple[Adoption, ...]
+    unlisted: tuple[Step, ...]
+    apps: Mapping[str, App]
+    key_users: Mapping[Pair, str]
+    keyed: frozenset[Pair]
+    impacts: tuple[KeyImpact, ...] = ()
 
-def _parser(desired: Desired, actual: Actual) -> diff_keys.Parsed:
-    """Return what makes scopes of words, given those that the application publishes already."""
-    carried = {*actual.attributes}
-    for wanted in desired.users:
-        attributes = wanted.fields.get("attributes")
-        carried.update(attributes if isinstance(attributes, dict) else ())
+    @property
+    def invalidated(self) -> list[KeyImpact]:
+        """The active keys that become permanently invalid."""
+        return [impact for impact in self.impacts if impact.is_permanent]
 
-    @cache
-    def parsed(words: tuple[str, ...], published: tuple[str, ...]) -> tuple[str, ...]:
-        return scopes.parse(words, lambda name: name in carried or f"user_{name}" in published)
+    @property
+    def issues_secrets(self) -> bool:
+        """Whether new secrets are issued, which have to be saved somewhere."""
+        return any(step.secret is not None for step in self.steps)
 
-    return parsed
-
-
-def _differing(found: Manageable, fields: Fields) -> Fields:
-    return {name: value for name, value in fields.items() if _field(name)(found) != value}
-
-
-def _auth_type(draft: Draft, wanted: DesiredObject) -> None:
-    found, now = draft.auth_types.get(normalize_name(wanted.name)), draft.terms.now
-
-    def judge(fields: Fields) -> AuthType:
-        settings = {**fields, "managed_by": wanted.owner}
-        kind = str(settings.pop("type", found.type if found else ""))
-        if found is None:
-            return auth_type_rules.create(wanted.name, kind, settings, now)
-        if normalize_name(kind) != normalize_name(found.type):
-            raise UsageError(f"it is of kind {found.type}, and stays so")
-        differing = _differing(found, settings)
-        return auth_type_rules.apply_changes(found, settings, now) if {*differing} - {"managed_by"} else found
-
-    if found is None and "type" not in wanted.fields:
-        draft.refuse("auth-type", wanted, "it has no type: APIkey or GAMLocal")
-        return
-    after = draft.judged("auth-type", wanted, judge)
-    if after is not None:
-        draft.auth_types[normalize_name(wanted.name)] = after
-        draft.settle(wanted, Step(UPDATE if found else CREATE, "auth-type", after.name, found, after))
-
-
-def _default(draft: Draft) -> None:
-    wanted, before = draft.desired.default_auth_type, draft.repository
-    if wanted is None:
-        return
-    found = draft.auth_types.get(normalize_name(wanted))
-    if found is None:
-        assert draft.desired.default_location is not None
-        what = unknown("authentication type", wanted, (each.name for each in draft.auth_types.values()))
-        draft.faults.append(draft.desired.default_location.problem(what))
-    elif normalize_name(found.name) != normalize_name(before.default_auth_type):
-        draft.repository = replace(before, default_auth_type=found.name)
-        draft.steps.append(Step(UPDATE, "repository", "repository", before, draft.repository))
-
-
-def _app(draft: Draft, wanted: DesiredObject, parsed: diff_keys.Parsed) -> None:
-    found, terms = draft.apps.get(normalize_name(wanted.name)), draft.terms
-    minted = mint_client_secret(terms.entropy) if found is None else None
-
-    def judge(fields: Fields) -> App:
-        settings = _settings(draft, fields, found, parsed)
-        client_id, secret = settings.pop("client_id", None), settings.pop("client_secret", minted)
-        settings["managed_by"] = wanted.owner
-        if found is None:
-            assert isinstance(secret, Secret)
-            return app_rules.create(
-                wanted.name, str(client_id or mint_client_id(terms.entropy)), secret, settings, terms.now
-            )
-        if client_id not in (None, found.client_id):
-            raise UsageError(f"its client_id is {found.client_id}, and stays so")
-        return _with_secret(_changed_app(found, settings, draft), secret, wanted.owner, draft)
-
-    after = draft.judged("app", wanted, judge)
-    if after is not None:
-        draft.apps[normalize_name(wanted.name)] = after
-        issued = None if "client_secret" in wanted.fields else minted
-        draft.settle(wanted, Step(UPDATE if found else CREATE, "app", after.name, found, after, issued))
-
-
-def _changed_app(found: App, settings: Fields, draft: Draft) -> App:
-    """Return `found` with what differs laid over it: what is so already is not judged anew."""
-    differing = _differing(found, settings)
-    return app_rules.apply_changes(found, differing, draft.terms.now) if {*differing} - {"managed_by"} else found
-
-
-def _with_secret(app: App, secret: object, owner: str, draft: Draft) -> App:
-    if not isinstance(secret, Secret) or secret.matches(app.secret_digest):
-        return app
-    rotated = app_rules.rotate_secret(app, app_rules.check_client_secret(secret), draft.terms.now)
-    return replace(rotated, managed_by=owner)
-
-
-def _settings(draft: Draft, fields: Fields, found: App | None, parsed: diff_keys.Parsed) -> Fields:
-    """Return a copy of `fields` in which scopes and the authentication type have their own names."""
-    settings = {**fields}
-    if "scopes" in fields:
-        words = fields["scopes"]
-        assert isinstance(words, tuple)
-        settings["scopes"] = parsed(words, found.scopes if found else ())
-    asked = fields.get("api_keys.auth_type")
-    if isinstance(asked, str):
-        settings["api_keys.auth_type"] = _allowed(draft, asked)
-    return settings
-
-
-def _allowed(draft: Draft, asked: str) -> str:
-    found = draft.auth_types.get(normalize_name(asked))
-    if found is None:
-        raise UsageError(unknown("authentication type", asked, (each.name for each in draft.auth_types.values())))
-    if found.type != APIKEY:
-        raise UsageError(f"authentication type '{found.name}' is of kind {found.type}, not {APIKEY}")
-    return found.name
-
-
-def _user(draft: Draft, wanted: DesiredObject) -> None:
-    found, terms = draft.users.get(normalize_name(wanted.name)), draft.terms
-
-    def judge(fields: Fields) -> User:
-        settings = {**fields, "managed_by": wanted.owner}
-        password = settings.pop("password", None)
-        if found is None:
-            made = user_rules.create(wanted.name, mint_guid(terms.entropy), settings, terms.now)
-        else:
-            differs = {*_differing(found, settings)} - {"managed_by"}
-            made = user_rules.apply_changes(found, settings, terms.now) if differs else found
-        return made if password is None else _with_password(made, password, draft)
-
-    after = draft.judged("user", wanted, judge)
-    if after is not None:
-        draft.users[normalize_name(wanted.name)] = after
-        draft.settle(wanted, Step(UPDATE if found else CREATE, "user", after.name, found, after))
-
-
-def _with_password(user: User, password: object, draft: Draft) -> User:
-    assert isinstance(password, Secret)
-    if user.password_hash is not None and passwords.verify(password, user.password_hash):
-        return user
-    hashed = passwords.hash_password(password, draft.terms.entropy, passwords.SEED_COST)
-    return replace(user, password_hash=hashed, password_set_at=draft.terms.now)
-
-
-def _tell_clashes(draft: Draft) -> None:
-    """Note what would name two users, or two applications: a name, an email or an id."""
-    users, apps = draft.users, draft.apps
-    of_users = {users[name].guid: each for each in draft.desired.users if (name := normalize_name(each.name)) in users}
-    for text, *both in clashes(_claims_of_users(draft)):
-        _tell(draft, text, [of_users[each] for each in both if each in of_users], "user")
-    of_apps = {apps[name].client_id: each for each in draft.desired.apps if (name := normalize_name(each.name)) in apps}
-    for text, *both in clashes(_claims_of_apps(draft)):
-        _tell(draft, text, [of_apps[each] for each in both if each in of_apps], "application")
-
-
-def _tell(draft: Draft, text: str, wanted: list[DesiredObject], noun: str) -> None:
-    """Tell it where the text stands: in a field of the later one that says it, or else at the name of one."""
-    fields = ((each, name) for each in reversed(wanted) for name in ("email", "client_id"))
-    said = (place for place in fields if normalize_name(str(place[0].fields.get(place[1], ""))) == text)
-    for each, name in [*said, *((each, "") for each in wanted)][:1]:
-        draft.faults.append(each.problem(f"'{text}' names another {noun} already", name))
-
-
-def _claims_of_users(draft: Draft) -> Iterator[tuple[str, str]]:
-    for name, user in draft.users.items():
-        yield name, user.guid
-        yield user.guid, user.guid
-        if user.email:
-            yield normalize_name(user.email), user.guid
-
-
-def _claims_of_apps(draft: Draft) -> Iterator[tuple[str, str]]:
-    for name, app in draft.apps.items():
-        yield name, app.client_id
-        yield app.client_id.lower(), app.client_id
+    def summary(self) -> ManifestPlan:
+        """Return the plan as it is printed, without secrets."""
+        return ManifestPlan.build(
+            [step.change() for step in self.steps],
+            self.impacts,
+            [AdoptedObject(each.kind, each.name, each.owner, each.new_owner) for each in self.adoptions],
+            [UnlistedObject(step.kind, step.name) for step in self.unlisted],
+        )

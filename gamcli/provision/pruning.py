@@ -1,94 +1,99 @@
-"""What the owners of manifests manage and name no longer: deleted when that is asked for, or only told."""
+"""Managed objects that manifests no longer list: deleted with `prune`, otherwise only reported."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import TypeVar
 
 from gamcli.errors import ConflictError, command
-from gamcli.model import App, AuthType, User, normalize_name
+from gamcli.model import App, AuthType, Key, Repository, User, normalize_name
 from gamcli.model.plan import DELETE
-from gamcli.provision.desired import DesiredObject
-from gamcli.provision.draft import RELEASE, Draft, Step
+from gamcli.provision.desired import Desired, DesiredObject
+from gamcli.provision.plan import RELEASE, Pair, Step
 from gamcli.provision.snapshot import Actual
 from gamcli.store.adoptions import Manageable, identity
 
-Named = TypeVar("Named", AuthType, App, User)
+Record = TypeVar("Record", AuthType, App, User)
 
 
-def unnamed(draft: Draft, actual: Actual) -> list[Step]:
-    """
-    Return the steps that delete, or let go, what is managed and named no longer, the keys left out.
+def find_unlisted(desired: Desired, actual: Actual) -> list[Step]:
+    """Return the steps that delete, or release, all unlisted objects except keys."""
 
-    What is deleted leaves the draft at once: nothing wanted may stand on it.
-    """
-    desired = draft.desired
-    users = [_step(actual, "user", each.name, each) for each in _left(draft, draft.users, desired.users)]
-    apps = [_step(actual, "app", each.name, each) for each in _left(draft, draft.apps, desired.apps)]
-    types = [_step(actual, "auth-type", each.name, each) for each in _left(draft, draft.auth_types, desired.auth_types)]
-    if draft.terms.prune:
-        _leave(draft.users, users)
-        _leave(draft.apps, apps)
-        _leave(draft.auth_types, types)
-    return [*users, *apps, *types]
+    def unlisted(records: Mapping[str, Record], objects: Iterable[DesiredObject]) -> Iterator[Record]:
+        listed = {normalize_name(item.name) for item in objects}
+        return (
+            record
+            for name, record in records.items()
+            if record.managed_by in desired.owners and name not in listed
+        )  # fmt: skip
 
-
-def _left(draft: Draft, there: Mapping[str, Named], wanted: Iterable[DesiredObject]) -> Iterator[Named]:
-    named = {normalize_name(each.name) for each in wanted}
-    return (each for name, each in there.items() if each.managed_by in draft.desired.owners and name not in named)
+    return [
+        *(_removal(actual, "user", user.name, user) for user in unlisted(actual.users, desired.users)),
+        *(_removal(actual, "app", app.name, app) for app in unlisted(actual.apps, desired.apps)),
+        *(_removal(actual, "auth-type", each.name, each) for each in unlisted(actual.auth_types, desired.auth_types)),
+    ]
 
 
-def _step(actual: Actual, kind: str, name: str, record: Manageable) -> Step:
+def _removal(actual: Actual, kind: str, name: str, record: Manageable) -> Step:
     if identity(record) in actual.adopted:
         return Step(RELEASE, kind, name, record, replace(record, managed_by=None))
     return Step(DELETE, kind, name, record, None)
 
 
-def _leave(there: dict[str, Named], steps: Iterable[Step]) -> None:
-    for step in steps:
+def without(records: Mapping[str, Record], kind: str, pruned: Iterable[Step]) -> dict[str, Record]:
+    """Return the records of one kind that remain after pruning."""
+    remaining = dict(records)
+    for step in pruned:
         name = normalize_name(step.name)
+        if step.kind != kind:
+            continue
         if step.action == DELETE:
-            del there[name]
+            del remaining[name]
         else:
-            there[name] = replace(there[name], managed_by=None)
+            remaining[name] = replace(remaining[name], managed_by=None)
+    return remaining
 
 
-def prune(draft: Draft, actual: Actual, steps: list[Step]) -> None:
-    """Add the steps that delete, keys first; or, when nobody asked for that, what they leave."""
-    going = [step for step in steps if step.action == DELETE]
-    gone = {identity(step.before)[1] for step in going if isinstance(step.before, App | User)}
-    left = [
-        _step(actual, "key", f"{key.user} for {key.app}", key)
-        for key in actual.managed_keys
-        if key.is_valid(draft.terms.now)
-        and (key.user_guid, key.client_id) not in draft.pairs
-        and gone.isdisjoint((key.user_guid, key.client_id))
+def find_unlisted_keys(actual: Actual, unlisted: Iterable[Step], listed: Iterable[Pair], now: datetime) -> list[Step]:
+    """Return the steps that revoke, or release, unlisted keys; keys of deleted users and applications go with those."""
+    deleted = {
+        identity(step.before)[1]
+        for step in unlisted
+        if step.action == DELETE and isinstance(step.before, App | User)
+    }  # fmt: skip
+    pairs = set(listed)
+
+    def is_unlisted(key: Key) -> bool:
+        pair = key.user_guid, key.client_id
+        return key.is_valid(now) and pair not in pairs and deleted.isdisjoint(pair)
+
+    return [
+        _removal(actual, "key", f"{key.user} for {key.app}", key) for key in filter(is_unlisted, actual.managed_keys)
     ]
-    if not draft.terms.prune:
-        draft.leaves += [*left, *steps]
-        return
-    draft.steps += [*left, *steps]
-    for step in going:
-        if step.kind == "auth-type":
-            draft.held += _holding(draft, actual, step.name)
 
 
-def _holding(draft: Draft, actual: Actual, name: str) -> Iterator[ConflictError]:
-    """Yield why an authentication type cannot be deleted."""
-    if normalize_name(draft.repository.default_auth_type) == normalize_name(name):
-        yield ConflictError(
-            f"authentication type '{name}' is the default of the repository",
-            command("auth-type", "set-default", "ANOTHER"),
-        )
-    for app in actual.allowing.get(normalize_name(name), ()):
-        if _still_allows(draft, actual, app, name):
+def find_conflicts(
+    actual: Actual, pruned: Iterable[Step], repository: Repository, apps: Mapping[str, App]
+) -> Iterator[ConflictError]:
+    """Yield the reasons why authentication types cannot be deleted; `repository` and `apps` are as they will be."""
+    for step in pruned:
+        if step.action != DELETE or step.kind != "auth-type":
+            continue
+        name = normalize_name(step.name)
+        if normalize_name(repository.default_auth_type) == name:
             yield ConflictError(
-                f"application '{app}' allows only authentication type '{name}'",
-                command("app", "update", app, "--api-key-auth-type", "any"),
+                f"authentication type '{step.name}' is the default of the repository",
+                command("auth-type", "set-default", "ANOTHER"),
             )
-
-
-def _still_allows(draft: Draft, actual: Actual, app: str, auth_type: str) -> bool:
-    after = draft.apps.get(normalize_name(app))
-    if after is None:
-        return normalize_name(app) not in actual.apps
-    return normalize_name(after.api_keys.auth_type or "") == normalize_name(auth_type)
+        for app in actual.restricted_apps.get(name, ()):
+            planned = apps.get(normalize_name(app))
+            still_restricted = (
+                normalize_name(app) not in actual.apps
+                if planned is None
+                else normalize_name(planned.api_keys.auth_type or "") == name
+            )
+            if still_restricted:
+                yield ConflictError(
+                    f"application '{app}' allows only authentication type '{step.name}'",
+                    command("app", "update", app, "--api-key-auth-type", "any"),
+                )

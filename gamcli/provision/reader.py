@@ -1,4 +1,4 @@
-"""One manifest file becomes records: each value is judged by the table of fields, and every fault is kept."""
+"""Reads one manifest file into records: the table of fields checks each value, and every problem is collected."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,156 +11,149 @@ from gamcli.provision.desired import DesiredKey, DesiredObject, Location
 from gamcli.provision.fields import SECTIONS, Section
 from gamcli.provision.files import File
 from gamcli.provision.toml_scan import Keys
-from gamcli.provision.value_types import Read, wrong_type
-from gamcli.provision.variables import Variables, is_reference, may_be_in
+from gamcli.provision.value_types import ReadValue, wrong_type
+from gamcli.provision.variables import Variables, can_contain_reference, is_reference
 from gamcli.rules.names import closest_match, escape_unprintable
-
-_SEED_ONLY = "only the seed of an ephemeral server may hold it"
 
 
 @dataclass(slots=True)
-class Found:
-    """What the files ask for so far, and what is wrong with them."""
+class Contents:
+    """The objects of all files read so far, by section, and the problems of the files."""
 
-    wanted: dict[str, list[DesiredObject]] = field(default_factory=lambda: {name: [] for name in SECTIONS})
+    objects: dict[str, list[DesiredObject]] = field(default_factory=lambda: {name: [] for name in SECTIONS})
     keys: list[DesiredKey] = field(default_factory=list)
     owners: list[str] = field(default_factory=list)
-    faults: list[Problem] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
 
 
 @lru_cache
-def _readers(section: str, *, seed: bool) -> dict[str, Read]:
-    return {each.name: each.reader() for each in SECTIONS[section].taken(seed=seed)}
+def _readers(section: str, *, seed: bool) -> dict[str, ReadValue]:
+    return {each.name: each.reader() for each in SECTIONS[section].allowed_fields(seed=seed)}
 
 
 class Reader:
-    """Reads one file into `found`; `owner` is what the objects in it are managed by."""
+    """Reads one file into `contents`; `owner` manages its objects."""
 
-    def __init__(self, file: File, found: Found, environment: Mapping[str, str], owner: str, *, seed: bool) -> None:
-        self._file, self._found, self._owner, self._seed = file, found, owner, seed
+    def __init__(
+        self, file: File, contents: Contents, environment: Mapping[str, str], owner: str, *, seed: bool
+    ) -> None:
+        self._file, self._contents, self._owner, self._seed = file, contents, owner, seed
         self._variables = Variables(environment, file.path.parent)
-        self._missing = set[Keys]()
+        self._unresolved = set[Keys]()
 
     def read(self) -> None:
-        """Take all that the file asks for."""
-        self._found.owners.append(self._owner)
-        tree = self._file.tree
-        if may_be_in(self._file.text):
-            missing = [*self._variables.replace(tree)]
-            self._missing = {keys for keys, _ in missing}
-            self._found.faults.extend(
-                Location(self._file.source, keys).problem(format_error(error)) for keys, error in missing
+        self._contents.owners.append(self._owner)
+        tree, source = self._file.tree, self._file.source
+        if can_contain_reference(self._file.text):
+            errors = [*self._variables.replace(tree)]
+            self._unresolved = {keys for keys, _ in errors}
+            self._contents.problems.extend(
+                Location(source, keys).problem(format_error(error)) for keys, error in errors
             )
         for name, value in tree.items():
-            self._section(Location(self._file.source, (name,)), SECTIONS.get(name), value)
+            self._read_section(Location(source, (name,)), SECTIONS.get(name), value)
 
-    def _section(self, place: Location, section: Section | None, value: object) -> None:
+    def _read_section(self, location: Location, section: Section | None, value: object) -> None:
         if section is None:
-            self._fault(place, f"there is no section of that name; {_meant(str(place.keys[0]), SECTIONS)}")
-        elif section.many and isinstance(value, list):
-            self._keys(section, value)
+            self._report(location, f"unknown section; {_suggest(str(location.keys[0]), SECTIONS)}")
+        elif section.is_array and isinstance(value, list):
+            self._read_keys(section, value)
         elif section.check_name and isinstance(value, dict):
-            self._named(section, section.check_name, value)
-        elif section.many or section.check_name:
-            self._fault(place, format_error(wrong_type(f"tables {section.header}", value)))
+            for name, table in value.items():
+                inner = location.within(name)
+                try:
+                    section.check_name(name)
+                except UsageError as error:
+                    self._report(inner, format_error(error))
+                self._read_object(section, inner, name, table)
+        elif section.is_array or section.check_name:
+            self._report(location, format_error(wrong_type(f"tables {section.header}", value)))
         else:
-            self._table(section, place, "", value)
+            self._read_object(section, location, "", value)
 
-    def _named(self, section: Section, check_name: Read, tables: dict[str, Any]) -> None:
-        source = self._file.source
-        for name, table in tables.items():
-            place = Location(source, (section.name, name))
-            try:
-                check_name(name)
-            except UsageError as error:
-                self._fault(place, format_error(error))
-            self._table(section, place, name, table)
+    def _read_object(self, section: Section, location: Location, name: str, table: object) -> None:
+        fields = self._read_table(section, location, table)
+        self._contents.objects[section.name].append(DesiredObject(name, fields, location, self._owner))
 
-    def _table(self, section: Section, place: Location, name: str, table: object) -> None:
-        fields = self._fields(section, place, table)
-        self._found.wanted[section.name].append(DesiredObject(name, fields, place, self._owner))
-
-    def _keys(self, section: Section, tables: list[Any]) -> None:
-        source, owner, found = self._file.source, self._owner, self._found.keys
-        for at, table in enumerate(tables):
-            place = Location(source, ("key", at))
-            fields = self._fields(section, place, table)
+    def _read_keys(self, section: Section, tables: list[Any]) -> None:
+        for index, table in enumerate(tables):
+            location = Location(self._file.source, ("key", index))
+            fields = self._read_table(section, location, table)
             if "user" in fields and "app" in fields:
-                found.append(DesiredKey(place=place, owner=owner, **fields))
+                self._contents.keys.append(DesiredKey(location=location, owner=self._owner, **fields))
             elif isinstance(table, dict):
                 for name in ("user", "app"):
                     if name not in table:
-                        self._fault(place, f"names no {name}; every key has a user and an app")
+                        self._report(location, f"{name} is required: every key has a user and an app")
 
-    def _fields(self, section: Section, place: Location, table: object) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+    def _read_table(self, section: Section, location: Location, table: object) -> dict[str, Any]:
+        values: dict[str, Any] = {}
         if not isinstance(table, dict):
-            self._fault(place, format_error(wrong_type(f"a table {section.header}", table)))
-            return found
-        self._take(section, place, table, found)
+            self._report(location, format_error(wrong_type(f"a table {section.header}", table)))
+            return values
+        self._read_fields(section, location, table, values)
         if not self._seed:
-            self._require_hidden(section, place, table)
-        return found
+            self._reject_plain_secrets(section, location, table)
+        return values
 
-    def _take(
-        self, section: Section, place: Location, table: dict[str, Any], found: dict[str, Any], group: str = ""
+    def _read_fields(
+        self, section: Section, location: Location, table: dict[str, Any], values: dict[str, Any], prefix: str = ""
     ) -> None:
-        """Read the fields of a table into `found`; the name of a nested one begins with its `group`."""
+        """Read the fields of a table into `values`; `prefix` is the path of a nested table."""
         readers = _readers(section.name, seed=self._seed)
         for key, value in table.items():
-            name = group + key
+            name = prefix + key
             read = readers.get(name)
             if read is None:
-                self._no_field(section, place.within(key), name, value, found)
+                self._read_nested(section, location.within(key), name, value, values)
                 continue
             try:
-                found[name] = read(value)
+                values[name] = read(value)
             except UsageError as error:
-                self._refuse(place.within(key), read, value, error)
+                self._report_value(location.within(key), read, value, error)
 
-    def _no_field(self, section: Section, place: Location, name: str, value: object, found: dict[str, Any]) -> None:
-        """Take a nested table, or say why there is no such field."""
+    def _read_nested(
+        self, section: Section, location: Location, name: str, value: object, values: dict[str, Any]
+    ) -> None:
+        """Read a nested table, or report an unknown field."""
         readers = _readers(section.name, seed=self._seed)
         if any(each.startswith(f"{name}.") for each in readers):
             if isinstance(value, dict):
-                self._take(section, place, value, found, f"{name}.")
+                self._read_fields(section, location, value, values, f"{name}.")
             else:
-                self._fault(place, format_error(wrong_type("a table", value)))
-        elif name in section.kept_by_gamcli():
-            self._fault(place, f"gamcli keeps that itself; {_INSTEAD.get(name, 'leave it out')}")
+                self._report(location, format_error(wrong_type("a table", value)))
+        elif name in section.internal_fields():
+            self._report(location, f"gamcli sets this field; {_ALTERNATIVES.get(name, 'leave it out')}")
         elif name in _readers(section.name, seed=True):
-            self._fault(place, _SEED_ONLY)
+            self._report(location, "allowed only in the seed of an ephemeral server")
         else:
             group, _, last = name.rpartition(".")
-            inner = [each.removeprefix(f"{group}.") for each in readers if each.startswith(group)]
-            self._fault(
-                place, f"there is no field of that name; {_meant(last, (each.split('.')[0] for each in inner))}"
-            )
+            siblings = [each.removeprefix(f"{group}.") for each in readers if each.startswith(group)]
+            self._report(location, f"unknown field; {_suggest(last, (each.split('.')[0] for each in siblings))}")
 
-    def _require_hidden(self, section: Section, place: Location, table: dict[str, Any]) -> None:
-        """Say that a secret stands in the file, where everybody who reads the file reads it."""
+    def _reject_plain_secrets(self, section: Section, location: Location, table: dict[str, Any]) -> None:
         for name in _SECRETS.get(section.name, ()):
-            if name in table and not is_reference(self._variables.written.get((*place.keys, name), "")):
-                self._fault(place.within(name), "a secret does not belong into the file; write '${file:PATH}'")
+            if name in table and not is_reference(self._variables.originals.get((*location.keys, name), "")):
+                self._report(location.within(name), "secrets are not allowed in the file; use '${file:PATH}'")
 
-    def _refuse(self, place: Location, read: Read, value: object, error: UsageError) -> None:
-        """Say what is wrong with a value; of a list or a table, with each part of it."""
-        for within, each in [*_wrong_parts(read, value)] or [((), error)]:
-            at = place.within(*within)
-            hidden = [text for keys, text in self._variables.written.items() if keys[: len(at.keys)] == at.keys]
-            self._fault(at, format_error(_without(value, each, hidden[0]) if hidden else each))
+    def _report_value(self, location: Location, read: ReadValue, value: object, error: UsageError) -> None:
+        """Report what is wrong with a value, or with each invalid part of a list or table."""
+        for within, part_error in [*_invalid_parts(read, value)] or [((), error)]:
+            at = location.within(*within)
+            references = [text for keys, text in self._variables.originals.items() if keys[: len(at.keys)] == at.keys]
+            self._report(at, format_error(_redact(value, part_error, references[0]) if references else part_error))
 
-    def _fault(self, place: Location, what: str) -> None:
-        if place.keys not in self._missing:  # what should stand there is not known: one fault says so
-            self._found.faults.append(place.problem(what))
+    def _report(self, location: Location, message: str) -> None:
+        if location.keys not in self._unresolved:  # the value is unknown, and its problem is reported already
+            self._contents.problems.append(location.problem(message))
 
 
-_INSTEAD = {
-    "managed_by": "--owner names who manages what the file asks for",
-    "name": "the name stands in the header",
-    "default": "[repository] default_auth_type names the default",
-    "guid": "a user has the name that stands in the header",
-    "expires_at": "expires_in says how long a key lives",
+_ALTERNATIVES = {
+    "managed_by": "--owner sets the owner of all objects",
+    "name": "the name is in the header",
+    "default": "[repository] default_auth_type sets the default",
+    "guid": "a user is identified by the name in the header",
+    "expires_at": "expires_in sets how long a key is valid",
 }
 _SECRETS = {
     section.name: tuple(each.name for each in section.fields if each.secret and not each.seed)
@@ -169,32 +162,32 @@ _SECRETS = {
 
 
 def format_error(error: UsageError) -> str:
-    """Return an error as a fault tells it: what is wrong, then what to write instead; flags are fields here."""
+    """Return message and hint in one line, with the names of fields instead of options."""
     hint = error.hint
     if hint and hint.startswith("--"):
         hint = f"use {hint[2:].replace('-', '_')}"
     return f"{error.message}; {hint}" if hint else error.message
 
 
-def _without(value: object, error: UsageError, reference: str) -> UsageError:
-    """Return an error that tells the rule, and nothing of the `value` that a reference stands for: it may be secret."""
-    said = (error.hint or "").lower()
-    tells = any(word in said for word in re.findall(r"\w+", escape_unprintable(str(value)).lower()))
-    return UsageError(f"what {reference} stands for cannot be here", None if tells else error.hint)
+def _redact(value: object, error: UsageError, reference: str) -> UsageError:
+    """Return an error without the value of a reference, which can be a secret: neither message nor hint quote it."""
+    hint = (error.hint or "").lower()
+    quotes_value = any(word in hint for word in re.findall(r"\w+", escape_unprintable(str(value)).lower()))
+    return UsageError(f"the value of {reference} is invalid", None if quotes_value else error.hint)
 
 
-def _meant(name: str, known: Iterable[str]) -> str:
+def _suggest(name: str, known: Iterable[str]) -> str:
     names = list(dict.fromkeys(known))
     near = closest_match(name, names)
-    return f"did you mean {near}?" if near else f"one of: {', '.join(names)}"
+    return f"did you mean {near}?" if near else f"use one of: {', '.join(names)}"
 
 
-def _wrong_parts(read: Read, value: object) -> Iterator[tuple[Keys, UsageError]]:
+def _invalid_parts(read: ReadValue, value: object) -> Iterator[tuple[Keys, UsageError]]:
     parts: Iterable[tuple[str | int, object]] = ()
     if isinstance(value, dict):
         parts = ((key, {key: each}) for key, each in value.items())
     elif isinstance(value, list):
-        parts = ((at, [each]) for at, each in enumerate(value))
+        parts = ((index, [each]) for index, each in enumerate(value))
     for key, part in parts:
         try:
             read(part)

@@ -1,4 +1,4 @@
-"""The JSON Schema of a manifest, made from the table of fields: editors complete and check files by it."""
+"""The JSON Schema of manifests, built from the table of fields, for completion and checks in editors."""
 
 from typing import Any
 
@@ -9,38 +9,43 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _REFERENCE = {"pattern": r"\$", "description": "a reference such as ${NAME} or ${file:PATH}"}
 
 
-def document() -> dict[str, Any]:
-    """Return the schema (JSON Schema draft 2020-12)."""
+def build_schema() -> dict[str, Any]:
+    """Return the schema in draft 2020-12."""
     return {
         "$schema": DIALECT,
         "title": "gamcli manifest",
-        "description": "Authentication types, applications, users and API keys that there should be.",
+        "description": "The desired authentication types, applications, users and API keys.",
         "type": "object",
-        "properties": {name: _section(section) for name, section in SECTIONS.items()},
+        "properties": {name: _section_schema(section) for name, section in SECTIONS.items()},
         "additionalProperties": False,
-        "$defs": {name: _table(section) for name, section in SECTIONS.items()},
+        "$defs": {name: _table_schema(section) for name, section in SECTIONS.items()},
     }
 
 
-def _section(section: Section) -> dict[str, Any]:
-    one = {"$ref": f"#/$defs/{section.name}"}
-    if section.many:
-        return {"type": "array", "description": section.about, "items": one}
+def _section_schema(section: Section) -> dict[str, Any]:
+    reference = {"$ref": f"#/$defs/{section.name}"}
+    if section.is_array:
+        return {"type": "array", "description": section.about, "items": reference}
     if section.check_name:
-        names = {"minLength": 1, "maxLength": section.longest_name}
-        return {"type": "object", "description": section.about, "propertyNames": names, "additionalProperties": one}
-    return {**one, "description": section.about}
+        names = {"minLength": 1, "maxLength": section.max_name_length}
+        return {
+            "type": "object",
+            "description": section.about,
+            "propertyNames": names,
+            "additionalProperties": reference,
+        }
+    return {**reference, "description": section.about}
 
 
-def _table(section: Section) -> dict[str, Any]:
+def _table_schema(section: Section) -> dict[str, Any]:
     properties: dict[str, Any] = {}
-    for field in section.taken():
+    for field in section.allowed_fields():
         group, dot, inner = field.name.partition(".")
         if dot:
             nested = properties.setdefault(group, {"type": "object", "properties": {}, "additionalProperties": False})
-            nested["properties"][inner] = _field(section, field)
+            nested["properties"][inner] = _field_schema(section, field)
         else:
-            properties[field.name] = _field(section, field)
+            properties[field.name] = _field_schema(section, field)
     return {
         "type": "object",
         "description": section.about,
@@ -50,15 +55,15 @@ def _table(section: Section) -> dict[str, Any]:
     }
 
 
-def _field(section: Section, field: Field) -> dict[str, Any]:
-    found = {**field.kind.schema, "description": field.about}
+def _field_schema(section: Section, field: Field) -> dict[str, Any]:
+    schema = {**field.type.schema, "description": field.about}
     default = section.default(field)
     if default not in ("", (), {}):
-        found["default"] = list(default) if isinstance(default, tuple) else default
-    if field.kind is TEXT and field.schema:
-        return {**found, "anyOf": [_plain(field), _REFERENCE]}  # what a reference stands for is not known here
-    return {**found, **_plain(field)}
+        schema["default"] = list(default) if isinstance(default, tuple) else default
+    if field.type is TEXT and field.schema:
+        return {**schema, "anyOf": [_own_schema(field), _REFERENCE]}  # the value of a reference is unknown here
+    return {**schema, **_own_schema(field)}
 
 
-def _plain(field: Field) -> dict[str, Any]:
+def _own_schema(field: Field) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in field.schema.items()}

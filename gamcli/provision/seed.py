@@ -1,8 +1,4 @@
-"""
-What an ephemeral server begins with: manifests that may carry secrets, made in a store that is new.
-
-All credentials come back, those that were carried along too: whoever begins with a world needs them to use it.
-"""
+"""The initial content of an ephemeral server: manifests that can contain secrets, applied to a new store."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -11,41 +7,40 @@ from pathlib import Path
 from gamcli.actions import Gam
 from gamcli.model import App, Key, normalize_name
 from gamcli.provision import manifest
-from gamcli.provision.apply import Order, apply
-from gamcli.provision.draft import Draft
+from gamcli.provision.apply import ApplyOptions, apply
 from gamcli.provision.issued import IssuedSecrets
+from gamcli.provision.plan import ExecutionPlan
 from gamcli.rules.credentials import Secret, parse_api_key_id
 
-KINDS = ("GAM_CLIENT_ID", "GAM_CLIENT_SECRET", "GAM_API_KEY")
+PREFIXES = ("GAM_CLIENT_ID", "GAM_CLIENT_SECRET", "GAM_API_KEY")
 
 
 def apply_seed(gam: Gam, paths: Iterable[str | Path], environment: Mapping[str, str]) -> IssuedSecrets:
-    """Make what the manifests ask for, and return the credentials of it; raises FaultsError."""
+    """Apply the manifests and return all credentials, those of the manifests too; raises ProblemsError."""
     desired = manifest.read(paths, environment, seed=True)
-    applied = apply(gam, desired, Order(keep=lambda _: None))
-    draft = applied.proposal.draft
-    return replace(applied.issued, apps=tuple(_apps(draft)), keys=tuple(_keys(draft)))
+    applied = apply(gam, desired, ApplyOptions(save_secrets=lambda _: None))
+    return replace(applied.issued, apps=tuple(_app_secrets(applied.plan)), keys=tuple(_key_secrets(applied.plan)))
 
 
-def _apps(draft: Draft) -> Iterator[tuple[App, Secret]]:
-    carried = {normalize_name(each.name): each.fields.get("client_secret") for each in draft.desired.apps}
-    for step in draft.steps:
+def _app_secrets(plan: ExecutionPlan) -> Iterator[tuple[App, Secret]]:
+    provided = {normalize_name(app.name): app.fields.get("client_secret") for app in plan.desired.apps}
+    for step in plan.steps:
         if isinstance(step.after, App):
-            secret = step.secret or carried[normalize_name(step.after.name)]
+            secret = step.secret or provided[normalize_name(step.after.name)]
             assert isinstance(secret, Secret)
             yield step.after, secret
 
 
-def _keys(draft: Draft) -> Iterator[tuple[Key, Secret]]:
-    carried = {parse_api_key_id(each.api_key): each.api_key for each in draft.desired.keys if each.api_key is not None}
-    return ((step.after, step.secret or carried[step.after.id]) for step in draft.steps if isinstance(step.after, Key))
+def _key_secrets(plan: ExecutionPlan) -> Iterator[tuple[Key, Secret]]:
+    provided = {parse_api_key_id(key.api_key): key.api_key for key in plan.desired.keys if key.api_key is not None}
+    return ((step.after, step.secret or provided[step.after.id]) for step in plan.steps if isinstance(step.after, Key))
 
 
 def environment(issued: IssuedSecrets) -> dict[str, str]:
-    """Return names and values as environments have them; of what there is only one, the name says no more."""
-    found = dict(issued.variables())
-    for kind in KINDS:
-        alike = [name for name in found if name.startswith(f"{kind}_")]
-        if len(alike) == 1:
-            found = {kind if name in alike else name: value for name, value in found.items()}
-    return found
+    """Return environment variables; a name has no suffix if it is the only one with its prefix."""
+    variables = dict(issued.variables())
+    for prefix in PREFIXES:
+        names = [name for name in variables if name.startswith(f"{prefix}_")]
+        if len(names) == 1:
+            variables = {prefix if name == names[0] else name: value for name, value in variables.items()}
+    return variables

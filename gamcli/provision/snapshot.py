@@ -1,4 +1,4 @@
-"""The actual state: what the store holds of all that a set of manifests is about, read in one transaction."""
+"""The actual state: what the store has of the objects that manifests list or manage, read in one transaction."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,10 +14,10 @@ from gamcli.store import Transaction
 @dataclass(frozen=True, slots=True)
 class Actual:
     """
-    What is there: all authentication types, and what the manifests name or their owners manage of the rest.
+    All authentication types, and of the other objects those that the manifests list or their owners manage.
 
-    Records are found by the fold of their names, current keys by the GUID and the client_id of their pair. `attributes`
-    are those that scopes name and some user carries; `allowing` names the applications that allow only one type.
+    Records are found by normalized name, current keys by pair. `attributes` are those that scopes refer to and at least
+    one user has; `restricted_apps` are the applications that allow only one authentication type, by that type.
     """
 
     repository: Repository
@@ -27,15 +27,14 @@ class Actual:
     keys: Mapping[tuple[str, str], Key]
     managed_keys: tuple[Key, ...] = ()
     attributes: frozenset[str] = frozenset()
-    allowing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    restricted_apps: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     adopted: frozenset[tuple[str, str]] = frozenset()
 
 
 def read(tx: Transaction, desired: Desired) -> Actual:
-    """Return what the store holds of what `desired` is about."""
     auth_types = {normalize_name(each.name): each for each in store.auth_types.search(tx)}
-    apps, users = _apps(tx, desired), _users(tx, desired)
-    current, managed = _keys(tx, desired, users)
+    apps, users = _read_apps(tx, desired), _read_users(tx, desired)
+    current, managed = _read_keys(tx, desired, users)
     return Actual(
         repository=store.repository.get(tx),
         auth_types=auth_types,
@@ -43,59 +42,61 @@ def read(tx: Transaction, desired: Desired) -> Actual:
         users=users,
         keys={(key.user_guid, key.client_id): key for key in current},
         managed_keys=tuple(managed),
-        attributes=frozenset(name for name in _attributes(desired) if store.users.is_attribute_used(tx, name)),
-        allowing={
+        attributes=frozenset(
+            name for name in _referenced_attributes(desired) if store.users.is_attribute_used(tx, name)
+        ),
+        restricted_apps={
             name: tuple(store.apps.find_names_restricted_to(tx, name))
-            for name, each in auth_types.items()
-            if each.managed_by in desired.owners
+            for name, auth_type in auth_types.items()
+            if auth_type.managed_by in desired.owners
         },
         adopted=store.adoptions.load_all(tx),
     )
 
 
-def called(users: Iterable[User]) -> dict[str, User]:
-    """Return users by every text that names them: name, email, GUID."""
-    found: dict[str, User] = {}
+def users_by_identifier(users: Iterable[User]) -> dict[str, User]:
+    """Return users by normalized name, by normalized email and by GUID."""
+    result: dict[str, User] = {}
     for user in users:
-        found[user.guid] = found[normalize_name(user.name)] = user
+        result[user.guid] = result[normalize_name(user.name)] = user
         if user.email:
-            found[normalize_name(user.email)] = user
-    return found
+            result[normalize_name(user.email)] = user
+    return result
 
 
-def _apps(tx: Transaction, desired: Desired) -> dict[str, App]:
-    names = [*(each.name for each in desired.apps), *(each.app for each in desired.keys)]
-    brought = (str(each.fields["client_id"]) for each in desired.apps if "client_id" in each.fields)
-    client_ids = [*brought, *filter(is_client_id, dict.fromkeys(names))]
-    found = [*store.apps.find_by_names(tx, names, client_ids), *store.apps.find_managed(tx, desired.owners)]
-    return {normalize_name(each.name): each for each in found}
+def _read_apps(tx: Transaction, desired: Desired) -> dict[str, App]:
+    names = [*(app.name for app in desired.apps), *(key.app for key in desired.keys)]
+    provided = (str(app.fields["client_id"]) for app in desired.apps if "client_id" in app.fields)
+    client_ids = [*provided, *filter(is_client_id, dict.fromkeys(names))]
+    apps = [*store.apps.find_by_names(tx, names, client_ids), *store.apps.find_managed(tx, desired.owners)]
+    return {normalize_name(app.name): app for app in apps}
 
 
-def _users(tx: Transaction, desired: Desired) -> dict[str, User]:
-    """Return them by name; what is managed is read at once, so that most names need no search."""
-    found = called(store.users.find_managed(tx, desired.owners))
-    emails = (str(each.fields["email"]) for each in desired.users if each.fields.get("email"))
-    for texts in ((each.name for each in desired.users), (each.user for each in desired.keys), emails):
-        missing = [text for text in map(normalize_name, texts) if text not in found]
-        found.update(called(store.users.find_by_names(tx, missing)))
-    return {normalize_name(each.name): each for each in found.values()}
+def _read_users(tx: Transaction, desired: Desired) -> dict[str, User]:
+    """Return users by name. Managed users are read with one query, so that most names need no query of their own."""
+    users = users_by_identifier(store.users.find_managed(tx, desired.owners))
+    emails = (str(user.fields["email"]) for user in desired.users if user.fields.get("email"))
+    for texts in ((user.name for user in desired.users), (key.user for key in desired.keys), emails):
+        missing = [text for text in map(normalize_name, texts) if text not in users]
+        users.update(users_by_identifier(store.users.find_by_names(tx, missing)))
+    return {normalize_name(user.name): user for user in users.values()}
 
 
-def _keys(tx: Transaction, desired: Desired, users: Mapping[str, User]) -> tuple[list[Key], list[Key]]:
-    """Return the current keys of all for whom one is wanted, and the keys that are managed beside them."""
-    known = called(users.values())
+def _read_keys(tx: Transaction, desired: Desired, users: Mapping[str, User]) -> tuple[list[Key], list[Key]]:
+    """Return the current keys of all listed pairs, and all managed keys, sorted."""
+    known = users_by_identifier(users.values())
     guids = {known[text].guid: None for each in desired.keys if (text := normalize_name(each.user)) in known}
     current = list(store.keys.find_current_of_users(tx, guids))
-    read = {each.id for each in current}
-    others = (key_id for key_id in store.keys.find_managed_ids(tx, desired.owners) if key_id not in read)
-    more = [key for key in (store.keys.find(tx, key_id) for key_id in list(others)) if key is not None]
+    loaded = {key.id for key in current}
+    other_ids = [key_id for key_id in store.keys.find_managed_ids(tx, desired.owners) if key_id not in loaded]
+    others = [key for key in (store.keys.find(tx, key_id) for key_id in other_ids) if key is not None]
     managed = [key for key in current if key.managed_by in desired.owners]
     return current, sorted(
-        [*managed, *more], key=lambda key: (normalize_name(key.user), normalize_name(key.app), key.id)
+        [*managed, *others], key=lambda key: (normalize_name(key.user), normalize_name(key.app), key.id)
     )
 
 
-def _attributes(desired: Desired) -> Iterator[str]:
-    named = {each.fields.get("scopes", ()) for each in desired.apps} | {each.scopes or () for each in desired.keys}
-    words = {name for joined in named if isinstance(joined, tuple) for word in joined for name in scopes.split(word)}
-    return filter(None, map(scopes.attribute_id, words))
+def _referenced_attributes(desired: Desired) -> Iterator[str]:
+    lists = {app.fields.get("scopes", ()) for app in desired.apps} | {key.scopes or () for key in desired.keys}
+    names = {name for words in lists if isinstance(words, tuple) for word in words for name in scopes.split(word)}
+    return filter(None, map(scopes.attribute_id, names))

@@ -1,4 +1,4 @@
-"""How values and keys are written in TOML."""
+"""Formats values and keys as TOML."""
 
 import json
 import re
@@ -10,43 +10,43 @@ from gamcli.provision.toml_scan import Keys
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
-def path(keys: Keys) -> str:
-    """Write a key path, `key[2].scopes` for what is in the third table of an array; which element, its line tells."""
+def format_path(keys: Keys) -> str:
+    """Return a key path such as `key[2].scopes`. Indexes within lists are left out: the line number shows them."""
     text = ""
-    for place, key in enumerate(keys):
+    for position, key in enumerate(keys):
         if isinstance(key, str):
-            text += f"{'.' if text else ''}{word(key)}"
-        elif place == 1:
+            text += f"{'.' if text else ''}{format_key(key)}"
+        elif position == 1:
             text += f"[{key}]"
     return text
 
 
-def word(key: str) -> str:
-    """Write one part of a key: bare where TOML allows it."""
-    return key if _BARE.fullmatch(key) else quoted(key)
+def format_key(key: str) -> str:
+    """Return one part of a key, bare where TOML allows it."""
+    return key if _BARE.fullmatch(key) else quote(key)
 
 
-def quoted(text: str) -> str:
-    """Write a basic string; what drives a terminal, turns or hides text is escaped."""
-    written = json.dumps(text, ensure_ascii=False)
-    return written if written.isprintable() else "".join(map(_escaped, written))
+def quote(text: str) -> str:
+    """Return a basic string, with escapes for control characters and for characters that reorder or hide text."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    return quoted if quoted.isprintable() else "".join(map(_escape, quoted))
 
 
-def _escaped(letter: str) -> str:
-    if letter.isprintable() or category(letter) == "Zs":
-        return letter
-    return f"\\u{ord(letter):04x}" if letter <= "\uffff" else f"\\U{ord(letter):08x}"
+def _escape(character: str) -> str:
+    if character.isprintable() or category(character) == "Zs":
+        return character
+    return f"\\u{ord(character):04x}" if character <= "\uffff" else f"\\U{ord(character):08x}"
 
 
-def value(of: object) -> str:
-    """Write a value in one line: a text, a truth, a whole number, or a list or table of them."""
-    if isinstance(of, str):
-        return quoted(of)
-    if isinstance(of, bool):
-        return "true" if of else "false"
-    if isinstance(of, Mapping):
-        inner = ", ".join(f"{word(str(key))} = {value(each)}" for key, each in of.items())
+def format_value(value: object) -> str:
+    """Return a value in one line."""
+    if isinstance(value, str):
+        return quote(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{format_key(str(key))} = {format_value(each)}" for key, each in value.items())
         return f"{{ {inner} }}" if inner else "{}"
-    if isinstance(of, Iterable):
-        return f"[{', '.join(map(value, of))}]"
-    return str(of)
+    if isinstance(value, Iterable):
+        return f"[{', '.join(map(format_value, value))}]"
+    return str(value)

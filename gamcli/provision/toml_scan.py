@@ -1,8 +1,8 @@
 """
-Where in a TOML text each key and element stands, which no parser of Python tells.
+Finds where the keys and values of a TOML text are, which tomllib does not report.
 
-The text is known to be valid, since tomllib took it, so that a few tokens tell where everything is. It is looked
-through only when a line is asked for: a manifest without faults does not pay for it.
+The text has been parsed by tomllib, so it is valid, and a few kinds of tokens are enough. It is scanned
+only when a line number is needed or a file is edited.
 """
 
 import re
@@ -11,9 +11,9 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 
 Keys = tuple[str | int, ...]
-"""The way to a value: keys of tables, and places in arrays from 0."""
+"""The path to a value: keys of tables, and indexes of arrays from 0."""
 
-_SIGN = re.compile(
+_SYMBOL = re.compile(
     r'''"""(?:[^"\\]++|\\.|"{1,2}(?!"))*+"{3,5}
     |\'\'\'(?:[^']++|'{1,2}(?!'))*+'{3,5}
     |"(?:[^"\\]++|\\.)*+"
@@ -25,138 +25,127 @@ _SIGN = re.compile(
 )
 
 
-def scanned(text: str) -> "Scan":
-    """Look through a TOML text."""
-    scan = Scan()
-    for sign in _SIGN.finditer(text):
-        scan.take(sign[0], sign.start())
-    return scan
+def scan(text: str) -> "Scan":
+    result = Scan()
+    for symbol in _SYMBOL.finditer(text):
+        result.accept(symbol[0], symbol.start())
+    return result
 
 
 class Lines:
-    """The lines of a TOML text, by the keys that lead there."""
+    """The line numbers of a TOML text, by key path."""
 
     def __init__(self, text: str) -> None:
-        self._places = scanned(text).found
-        self._ends = [end.start() for end in re.finditer("\n", text)]
+        self._positions = scan(text).positions
+        self._line_ends = [end.start() for end in re.finditer("\n", text)]
 
-    def of(self, keys: Keys) -> int:
-        """Return the line, from 1, of what `keys` lead to, or of the nearest thing around it."""
-        while keys and keys not in self._places:
+    def find(self, keys: Keys) -> int:
+        """Return the line of a key path, from 1, or of its nearest parent."""
+        while keys and keys not in self._positions:
             keys = keys[:-1]
-        return bisect_left(self._ends, self._places.get(keys, 0)) + 1
+        return bisect_left(self._line_ends, self._positions.get(keys, 0)) + 1
 
 
 @dataclass(slots=True)
 class _Nested:
-    """An array or an inline table that has begun; `at` is the place of its present element."""
+    """An open array, with the index of the current element, or an open inline table, without one."""
 
     keys: Keys
-    at: int | None
+    index: int | None
 
 
 @dataclass(slots=True)
 class Scan:
     """
-    What was seen so far, as places in the text.
+    The offsets found so far.
 
-    `found` tells where each key or element begins, `spans` where each value begins and ends, `headers` and
-    `statements` where each of them begins, in their order. `table` is the last header, `words` are the parts of the
-    key that is being read.
+    `positions` has the start of each key or element, `spans` the start and end of each value, `headers` and
+    `statements` their starts in order. The other fields are the state of the scanner: `table` is the last header,
+    `words` are the parts of the key being read, `value` is the value being read.
     """
 
-    found: dict[Keys, int] = field(default_factory=dict)
+    positions: dict[Keys, int] = field(default_factory=dict)
     spans: dict[Keys, tuple[int, int]] = field(default_factory=dict)
     headers: list[tuple[Keys, int]] = field(default_factory=list)
     statements: list[tuple[Keys, int]] = field(default_factory=list)
     table: Keys = ()
     lengths: dict[Keys, int] = field(default_factory=dict)
     words: list[str] = field(default_factory=list)
-    began: int = 0
+    start: int = 0
     brackets: int = 0
     value: Keys | None = None
     nested: list[_Nested] = field(default_factory=list)
 
-    def take(self, sign: str, at: int) -> None:
-        """Go on by one sign."""
-        if sign[0] == "#":
+    def accept(self, symbol: str, offset: int) -> None:
+        """Process the next token."""
+        if symbol[0] == "#":
             return
         if self.value is None:
-            self._in_key(sign, at)
+            self._accept_in_key(symbol, offset)
         else:
-            self._in_value(self.value, sign, at)
+            self._accept_in_value(self.value, symbol, offset)
 
-    def _in_key(self, sign: str, at: int) -> None:
-        if sign == "[":
+    def _accept_in_key(self, symbol: str, offset: int) -> None:
+        if symbol == "[":
             self.brackets += 1
-        elif sign == "]":
-            self._header()
-        elif sign == "=":
-            self.value = self._noted(self.nested[-1].keys if self.nested else self.table)
+        elif symbol == "]":
+            if self.words:  # the second bracket of `]]` finds none
+                self.table = self._record_key(())
+                self.headers.append((self.table, self.start))
+            self.brackets = 0
+        elif symbol == "=":
+            self.value = self._record_key(self.nested[-1].keys if self.nested else self.table)
             if not self.nested:
-                self.statements.append((self.value, self.began))
-        elif sign == "}":
-            self._leave(at)
-        elif sign not in ("\n", ".", ","):
-            self.began = at if not self.words else self.began
-            self.words.append(_unquoted(sign))
+                self.statements.append((self.value, self.start))
+        elif symbol == "}":
+            self._close(offset)
+        elif symbol not in ("\n", ".", ","):
+            self.start = offset if not self.words else self.start
+            self.words.append(_unquote(symbol))
 
-    def _header(self) -> None:
-        """End a header; of its two brackets the second one finds no words any more."""
-        if self.words:
-            self.table = self._noted(())
-            self.headers.append((self.table, self.began))
-        self.brackets = 0
-
-    def _noted(self, around: Keys) -> Keys:
-        """Note where the key of `words` stands, with all that it names on its way, and return where it leads."""
-        keys, last = around, len(self.words) - 1
-        for place, word in enumerate(self.words):
+    def _record_key(self, parent: Keys) -> Keys:
+        """Record the position of the key in `words` and of its parts, and return its full path."""
+        keys, last = parent, len(self.words) - 1
+        for index, word in enumerate(self.words):
             keys = (*keys, word)
-            self.found.setdefault(keys, self.began)
-            if place == last and self.brackets > 1:
+            self.positions.setdefault(keys, self.start)
+            if index == last and self.brackets > 1:
                 self.lengths[keys] = self.lengths.get(keys, 0) + 1
             if keys in self.lengths:
                 keys = (*keys, self.lengths[keys] - 1)
-                self.found.setdefault(keys, self.began)
+                self.positions.setdefault(keys, self.start)
         self.words.clear()
         return keys
 
-    def _in_value(self, value: Keys, sign: str, at: int) -> None:
-        if sign == "\n":
+    def _accept_in_value(self, value: Keys, symbol: str, offset: int) -> None:
+        if symbol == "\n":
             self.value = self.value if self.nested else None
-        elif sign == ",":
-            self._next()
-        elif sign in ("]", "}"):
-            self._leave(at)
+        elif symbol == ",":
+            inner = self.nested[-1]
+            if inner.index is None:
+                self.value = None
+            else:
+                inner.index += 1
+                self.value = (*inner.keys, inner.index)
+        elif symbol in ("]", "}"):
+            self._close(offset)
         else:
-            self.found.setdefault(value, at)
-            began, _ = self.spans.get(value, (at, at))
-            self.spans[value] = began, at + len(sign)  # a number or a date may be of several signs
-            self._enter(value, sign)
+            self.positions.setdefault(value, offset)
+            start, _ = self.spans.get(value, (offset, offset))
+            self.spans[value] = start, offset + len(symbol)  # a number or a date can have several tokens
+            if symbol == "[":
+                self.nested.append(_Nested(value, 0))
+                self.value = (*value, 0)
+            elif symbol == "{":
+                self.nested.append(_Nested(value, None))
+                self.value = None
 
-    def _enter(self, value: Keys, sign: str) -> None:
-        if sign == "[":
-            self.nested.append(_Nested(value, 0))
-            self.value = (*value, 0)
-        elif sign == "{":
-            self.nested.append(_Nested(value, None))
-            self.value = None
-
-    def _next(self) -> None:
-        inner = self.nested[-1]
-        if inner.at is None:
-            self.value = None
-        else:
-            inner.at += 1
-            self.value = (*inner.keys, inner.at)
-
-    def _leave(self, at: int) -> None:
+    def _close(self, offset: int) -> None:
         self.value = self.nested.pop().keys
-        self.spans[self.value] = self.spans[self.value][0], at + 1
+        self.spans[self.value] = self.spans[self.value][0], offset + 1
 
 
-def _unquoted(word: str) -> str:
+def _unquote(word: str) -> str:
     if word[0] not in "\"'":
         return word
     return str(tomllib.loads(f"word = {word}")["word"]) if "\\" in word else word[1:-1]

@@ -1,4 +1,4 @@
-"""The kinds of value that a manifest holds: what TOML calls them, what a schema says, and what a fault says."""
+"""The types of values in a manifest: in TOML, in JSON Schema and in error messages."""
 
 from collections.abc import Callable, Mapping
 from datetime import date, time
@@ -6,28 +6,27 @@ from typing import Any, NamedTuple
 
 from gamcli.errors import UsageError
 
-Read = Callable[[Any], object]
-"""Returns a value as rules take it; raises UsageError when it cannot be."""
+ReadValue = Callable[[Any], object]
+"""Returns a value as the rules take it; raises UsageError if it is invalid."""
 
 
-class Kind(NamedTuple):
-    """A kind of value: the type that tomllib makes of it, what people call it, what JSON Schema calls it."""
+class ValueType(NamedTuple):
+    """A type of values: as tomllib returns it, as messages call it, and as JSON Schema describes it."""
 
     type: type
-    says: str
+    label: str
     schema: Mapping[str, object]
 
 
-_TEXT: Mapping[str, object] = {"type": "string"}
-_TEXTS: Mapping[str, object] = {"type": "array", "items": _TEXT}
+_STRING: Mapping[str, object] = {"type": "string"}
 
-TEXT = Kind(str, "a text", _TEXT)
-FLAG = Kind(bool, "true or false", {"type": "boolean"})
-NUMBER = Kind(int, "a whole number", {"type": "integer"})
-TEXTS = Kind(list, "a list of texts", _TEXTS)
-TABLE = Kind(dict, "a table of texts and lists of texts", {"type": "object"})
+TEXT = ValueType(str, "a text", _STRING)
+FLAG = ValueType(bool, "true or false", {"type": "boolean"})
+NUMBER = ValueType(int, "a whole number", {"type": "integer"})
+TEXTS = ValueType(list, "a list of texts", {"type": "array", "items": _STRING})
+TABLE = ValueType(dict, "a table of texts and lists of texts", {"type": "object"})
 
-_CALLED = {
+_LABELS = {
     str: "a text", bool: "true or false", int: "a whole number", float: "a number with a fraction", list: "a list",
     dict: "a table",
 }  # fmt: skip
@@ -35,17 +34,17 @@ _CALLED = {
 
 class Field(NamedTuple):
     """
-    One field of a section: `name` as in the record, a nested one with a dot.
+    One field of a section; `name` is the name in the record, with a dot if it is nested.
 
-    `check` returns the value as rules take it, or raises UsageError. `schema` is what JSON Schema says beyond the kind.
-    `always` fields are exported even when they have their default, a `secret` never; a `derived` one follows from
-    elsewhere when it is left out; `seed` fields are only taken from the seed of an ephemeral server.
+    `check` returns the value as the rules take it, or raises UsageError. `schema` adds to the schema of the type.
+    Fields with `always` are exported even with their default value, `secret` ones never. The default of a `derived`
+    field depends on other fields. `seed` fields are allowed only in the seed of an ephemeral server.
     """
 
     name: str
-    kind: Kind
+    type: ValueType
     about: str
-    check: Read
+    check: ReadValue
     schema: Mapping[str, object] = {}
     required: bool = False
     always: bool = False
@@ -53,37 +52,37 @@ class Field(NamedTuple):
     derived: bool = False
     seed: bool = False
 
-    def reader(self) -> Read:
-        """Return what reads a value of this field: the type first, then the rest."""
-        kind, check, wanted = self.kind, self.check, self.kind.type
+    def reader(self) -> ReadValue:
+        """Return a function that checks the type of a value and then the value."""
+        value_type, check = self.type, self.check
+        expected = value_type.type
 
         def read(value: object) -> object:
-            if type(value) is not wanted:
-                raise wrong_type(kind.says, value)
+            if type(value) is not expected:
+                raise wrong_type(value_type.label, value)
             return check(value)
 
         return read
 
 
-def wrong_type(wanted: str, value: object) -> UsageError:
-    """Return the fault that `value` is not what was `wanted`."""
-    called = _CALLED.get(type(value), "a date or a time" if isinstance(value, date | time) else "something else")
-    quotes = wanted == TEXT.says and not isinstance(value, list | dict)
-    return UsageError(f"takes {wanted}, not {called}", "write it in quotes" if quotes else None)
+def wrong_type(expected: str, value: object) -> UsageError:
+    actual = _LABELS.get(type(value), "a date or a time" if isinstance(value, date | time) else "another type")
+    needs_quotes = expected == TEXT.label and not isinstance(value, list | dict)
+    return UsageError(f"must be {expected}, not {actual}", "put it in quotes" if needs_quotes else None)
 
 
 def unchanged(value: object) -> object:
-    """Return `value`: its type says all."""
+    """Return `value`: its type is all that is checked."""
     return value
 
 
-def texts(check: Callable[[list[str]], object]) -> Read:
-    """Return what reads a list of texts, and then does `check`."""
+def list_of_texts(check: Callable[[list[str]], object]) -> ReadValue:
+    """Return a function that reads a list of texts and then applies `check`."""
 
     def read(value: list[Any]) -> object:
-        for each in value:
-            if type(each) is not str:
-                raise wrong_type(TEXT.says, each)
+        for item in value:
+            if type(item) is not str:
+                raise wrong_type(TEXT.label, item)
         return check(value)
 
     return read

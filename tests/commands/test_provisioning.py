@@ -126,7 +126,7 @@ def test_apply_makes_everything_and_hands_the_secrets_out(
 def test_a_second_apply_changes_nothing_and_says_so(made: Run, manifest: Callable[..., str], file: Path) -> None:
     before = content(file)
     ran = made("apply", manifest(), "--secrets-out", "first.env")
-    assert (ran.code, ran.out, ran.err) == (0, "", "gamcli: nothing to change: all is as the files say\n")
+    assert (ran.code, ran.out, ran.err) == (0, "", "gamcli: no changes: the store matches the manifests\n")
     assert content(file) == before
 
 
@@ -219,7 +219,7 @@ def test_what_nobody_manages_is_no_drift(world: Run, manifest: Callable[..., str
     assert (ran.code, ran.out) == (0, "= user ana is taken over, which nobody manages\n")
     found = world("plan", name, "-o", "json").json
     assert found["adopts"] == [{"kind": "user", "name": "ana", "from": None, "owner": "apps.toml"}]
-    assert "1 taken over" in world("apply", name).err
+    assert "1 adopted" in world("apply", name).err
     assert world("user", "show", "ana", "--field", "managed_by").out == "apps.toml\n"
     ran = world("plan", name, "--owner", "other")
     assert (ran.code, ran.hint) == (5, "add --adopt to take over")
@@ -237,13 +237,13 @@ def test_pruning_deletes_only_when_asked(made: Run, manifest: Callable[..., str]
     assert made("apply", name, "--prune").code == 5
     ran = made("apply", name, "--prune", "--accept-invalidating", "1")
     assert ran.out == "- user ana\n- app portal\n"
-    assert ran.err == "gamcli: 2 deleted; 1 key ended for good\n"
+    assert ran.err == "gamcli: 2 deleted; 1 key permanently invalidated\n"
 
 
 def test_what_suspends_keys_is_done_and_reported(made: Run, manifest: Callable[..., str]) -> None:
     ran = made("apply", manifest(MANIFEST.replace("[user.ana]", "[user.ana]\nblocked = true")))
     assert ran.code == 0
-    assert "gamcli: warning: this suspends 1 live key" in ran.err
+    assert "gamcli: warning: this suspends 1 active key" in ran.err
 
 
 def test_a_saved_plan_is_applied_to_the_state_it_was_made_on(

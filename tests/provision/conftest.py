@@ -9,9 +9,9 @@ import pytest
 from gamcli.actions import Gam
 from gamcli.errors import Problem, ProblemsError
 from gamcli.provision import manifest
-from gamcli.provision.apply import Applied, Order, apply
+from gamcli.provision.apply import Applied, ApplyOptions, apply, make_plan
 from gamcli.provision.desired import Desired
-from gamcli.provision.proposal import Options, Proposal, propose
+from gamcli.provision.plan import ExecutionPlan, PlanOptions
 
 
 @pytest.fixture
@@ -67,11 +67,11 @@ def asked(write: Callable[[str, str], Path]) -> Callable[..., Desired]:
 
 
 @pytest.fixture
-def planned(gam: Gam, asked: Callable[..., Desired]) -> Callable[..., Proposal]:
-    def plan(text: str, owner: str = "m.toml", *, prune: bool = False, adopt: bool = False) -> Proposal:
+def planned(gam: Gam, asked: Callable[..., Desired]) -> Callable[..., ExecutionPlan]:
+    def plan(text: str, owner: str = "m.toml", *, prune: bool = False, adopt: bool = False) -> ExecutionPlan:
         desired = asked(text, owner)
         with gam.store.reading() as tx:
-            return propose(tx, gam, desired, Options(prune, adopt))
+            return make_plan(tx, gam, desired, PlanOptions(prune, adopt))
 
     return plan
 
@@ -82,9 +82,9 @@ def applied(gam: Gam, asked: Callable[..., Desired]) -> Callable[..., Applied]:
         text: str, owner: str = "m.toml", *, prune: bool = False, adopt: bool = False, seed: bool = False
     ) -> Applied:
         desired = asked(text, owner, seed=seed)
-        options = Options(prune, adopt)
+        options = PlanOptions(prune, adopt)
         with gam.store.reading() as tx:
-            ends = len(propose(tx, gam, desired, options).ending)
-        return apply(gam, desired, Order(options, ends, lambda _: None))
+            ends = len(make_plan(tx, gam, desired, options).invalidated)
+        return apply(gam, desired, ApplyOptions(options, ends, lambda _: None))
 
     return do

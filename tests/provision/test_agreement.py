@@ -16,8 +16,8 @@ CLIENT_ID = "0123456789abcdef0123456789abcdef"
 @pytest.mark.parametrize("section", ["auth_type", "app", "user"])
 def test_nothing_is_defined_twice_whatever_the_case(told: Told, section: str) -> None:
     assert told(f"[{section}.one]\n[{section}.two]\n[{section}.ONE]\n[{section}.One]\n") == [
-        f"m.toml:3: {section}.ONE: defined already in m.toml:1",
-        f"m.toml:4: {section}.One: defined already in m.toml:1",
+        f"m.toml:3: {section}.ONE: already defined in m.toml:1",
+        f"m.toml:4: {section}.One: already defined in m.toml:1",
     ]
 
 
@@ -27,15 +27,15 @@ def test_two_files_cannot_define_the_same(write: Callable[[str, str], Path]) -> 
     with pytest.raises(ProblemsError) as raised:
         manifest.read(["a.toml", "b.toml"], {})
     assert [*map(str, raised.value.problems)] == [
-        "b.toml:1: repository: defined already in a.toml:1",
-        "b.toml:4: user.ana: defined already in a.toml:4",
+        "b.toml:1: repository: already defined in a.toml:1",
+        "b.toml:4: user.ana: already defined in a.toml:4",
     ]
 
 
 def test_an_email_names_one_user(told: Told, wanted: Callable[..., Desired]) -> None:
     assert told("[user.ana]\nemail = 'a@x'\n[user.bo]\nemail = 'A@X'\n[user.'c@x']\n[user.d]\nemail = 'C@x'\n") == [
-        "m.toml:4: user.bo.email: names user 'ana' too (m.toml:1)",
-        "m.toml:7: user.d.email: names user 'c@x' too (m.toml:5)",
+        "m.toml:4: user.bo.email: also identifies user 'ana' (m.toml:1)",
+        "m.toml:7: user.d.email: also identifies user 'c@x' (m.toml:5)",
     ]
     assert wanted("[user.'c@x']\nemail = 'c@x'\n[user.ana]\nemail = ''\n[user.bo]\nemail = ''\n")
 
@@ -45,8 +45,8 @@ def test_a_client_id_names_one_application(told: Told) -> None:
         f"[app.a]\nclient_id = '{CLIENT_ID}'\n[app.b]\nclient_id = '{CLIENT_ID.upper()}'\n"
         f"[app.{'c' * 32}]\n[app.d]\nclient_id = '{'C' * 32}'\n"
     ) == [
-        "m.toml:4: app.b.client_id: names application 'a' too (m.toml:1)",
-        f"m.toml:7: app.d.client_id: names application '{'c' * 32}' too (m.toml:5)",
+        "m.toml:4: app.b.client_id: also identifies application 'a' (m.toml:1)",
+        f"m.toml:7: app.d.client_id: also identifies application '{'c' * 32}' (m.toml:5)",
     ]
 
 
@@ -74,8 +74,8 @@ def test_a_pair_has_one_key_however_it_is_named(told: Told) -> None:
         client_id = "{CLIENT_ID}"
         """
     ) == [
-        "m.toml:3: key[1]: a key of user 'ana' for application 'portal' is defined already in m.toml:2",
-        "m.toml:6: key[4]: a key of user 'BO' for application 'Shop' is defined already in m.toml:5",
+        "m.toml:3: key[1]: a key of user 'ana' for application 'portal' is already defined in m.toml:2",
+        "m.toml:6: key[4]: a key of user 'BO' for application 'Shop' is already defined in m.toml:5",
     ]
 
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from gamcli.actions import Gam, apps, auth_types, keys, users
 from gamcli.actions.apps import AppSpec
 from gamcli.errors import FailedError, GamcliError, InvalidatesKeysError, UsageError
-from gamcli.provision.apply import Applied, Order, apply
+from gamcli.provision.apply import Applied, ApplyOptions, apply, make_plan
 from gamcli.provision.desired import Desired
 from gamcli.provision.issued import IssuedSecrets
-from gamcli.provision.proposal import Options, Proposal, propose
+from gamcli.provision.plan import ExecutionPlan, PlanOptions
 from gamcli.store import audit
 
 TEXT = """
@@ -84,9 +84,9 @@ def test_changes_are_written_to_the_audit_log_too(applied: Do, gam: Gam) -> None
 def test_without_a_place_for_new_secrets_nothing_is_done(asked: Asked, gam: Gam) -> None:
     before = everything(gam)
     with pytest.raises(UsageError) as caught:
-        apply(gam, asked(TEXT), Order())
+        apply(gam, asked(TEXT), ApplyOptions())
     assert (caught.value.hint, everything(gam)) == ("--secrets-out FILE, or -o json", before)
-    assert apply(gam, asked("[user.ana]\n"), Order()).proposal.changes
+    assert apply(gam, asked("[user.ana]\n"), ApplyOptions()).plan.steps
 
 
 @pytest.mark.parametrize("accept", [None, 0, 2])
@@ -95,18 +95,18 @@ def test_keys_that_would_end_need_their_number(asked: Asked, applied: Do, gam: G
     before = everything(gam)
     desired = asked(TEXT.replace('app = "portal"', 'app = "portal"\nscopes = ["user_email"]'))
     with pytest.raises(InvalidatesKeysError) as caught:
-        apply(gam, desired, Order(accept=accept, keep=lambda _: None))
+        apply(gam, desired, ApplyOptions(accept=accept, save_secrets=lambda _: None))
     assert (len(caught.value.impacts), everything(gam)) == (1, before)
-    apply(gam, desired, Order(accept=1, keep=lambda _: None))
+    apply(gam, desired, ApplyOptions(accept=1, save_secrets=lambda _: None))
 
 
 def test_what_was_applied_with_a_number_can_be_applied_again_with_it(asked: Asked, applied: Do, gam: Gam) -> None:
     applied(TEXT)
     desired = asked(TEXT.replace('app = "portal"', 'app = "portal"\nscopes = ["user_email"]'))
-    order = Order(accept=1, keep=lambda _: None)
+    order = ApplyOptions(accept=1, save_secrets=lambda _: None)
     apply(gam, desired, order)
     before = everything(gam)
-    assert (apply(gam, desired, order).proposal.changes, everything(gam)) == (False, before)
+    assert (apply(gam, desired, order).plan.steps, everything(gam)) == ((), before)
 
 
 def test_secrets_that_cannot_be_saved_are_never_issued(asked: Asked, gam: Gam) -> None:
@@ -117,15 +117,15 @@ def test_secrets_that_cannot_be_saved_are_never_issued(asked: Asked, gam: Gam) -
         raise FailedError("the disk is full")
 
     with pytest.raises(FailedError):
-        apply(gam, asked(TEXT), Order(keep=fail))
+        apply(gam, asked(TEXT), ApplyOptions(save_secrets=fail))
     assert everything(gam) == before
 
 
 def test_a_second_apply_changes_nothing(asked: Asked, applied: Do, gam: Gam) -> None:
     applied(TEXT)
     before = everything(gam)
-    done = apply(gam, asked(TEXT), Order())
-    assert (done.proposal.changes, bool(done.issued), everything(gam)) == (False, False, before)
+    done = apply(gam, asked(TEXT), ApplyOptions())
+    assert (done.plan.steps, bool(done.issued), everything(gam)) == ((), False, before)
 
 
 SCOPES = ["gam_user_roles", "user_email", "user_phone", "session_initial_prop", "user_Area"]
@@ -185,8 +185,8 @@ def drawn(dice: Random) -> str:
     return "\n".join(line for table in tables for line in [*table, ""])
 
 
-def told(proposal: Proposal) -> set[tuple[str, bool]]:
-    return {(each.key.id, each.is_permanent) for each in proposal.impacts}
+def told(plan: ExecutionPlan) -> set[tuple[str, bool]]:
+    return {(each.key.id, each.is_permanent) for each in plan.impacts}
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -196,22 +196,22 @@ def test_after_an_apply_there_is_nothing_to_plan(
 ) -> None:
     dice = Random(seed)
     for _ in range(4):
-        options = Options(prune=dice.random() < 0.4, adopt=dice.random() < 0.8)
+        options = PlanOptions(prune=dice.random() < 0.4, adopt=dice.random() < 0.8)
         before = everything(gam)
         try:
             desired = asked(drawn(dice), dice.choice("aaab"))
             with gam.store.reading() as tx:
-                plan = propose(tx, gam, desired, options)
+                plan = make_plan(tx, gam, desired, options)
         except GamcliError:
             assert everything(gam) == before
             continue
         live = active(gam)
-        done = apply(gam, desired, Order(options, len(plan.ending), lambda _: None))
-        assert told(done.proposal) == told(plan)
-        assert live - active(gam) == {each.key.id for each in plan.ending}
+        done = apply(gam, desired, ApplyOptions(options, len(plan.invalidated), lambda _: None))
+        assert told(done.plan) == told(plan)
+        assert live - active(gam) == {each.key.id for each in plan.invalidated}
         with gam.store.reading() as tx:
-            again = propose(tx, gam, desired, options)
-        assert (again.plan().changes, again.impacts, again.draft.adopts) == ((), (), [])
+            again = make_plan(tx, gam, desired, options)
+        assert (again.summary().changes, again.impacts, again.adoptions) == ((), (), ())
         forward(timedelta(minutes=dice.randint(0, 40)))
 
 

@@ -11,9 +11,9 @@ from gamcli.actions import Gam, keys, users
 from gamcli.actions.keys import KeySearch, KeySpec
 from gamcli.errors import ConflictError, ProblemsError
 from gamcli.model import Key
-from gamcli.provision.apply import Applied
+from gamcli.provision.apply import Applied, make_plan
 from gamcli.provision.desired import Desired
-from gamcli.provision.proposal import Options, Proposal, propose
+from gamcli.provision.plan import ExecutionPlan, PlanOptions
 from gamcli.rules.credentials import Secret, mint_api_key
 
 BASE = """
@@ -33,7 +33,7 @@ app = "portal"
 scopes = ["user_email"]
 """
 
-Planned = Callable[..., Proposal]
+Planned = Callable[..., ExecutionPlan]
 Do = Callable[..., Applied]
 
 
@@ -60,7 +60,7 @@ def test_a_pair_gets_one_active_key(applied: Do, planned: Planned, live: Callabl
         "ana", "portal", ("user_email",), "m2m", "night", "m.toml"
     )  # fmt: skip
     assert key.expires_at == key.created_at + timedelta(days=90)
-    assert not planned(text).changes
+    assert not planned(text).steps
 
 
 def test_a_key_without_scopes_carries_all_that_is_published(
@@ -69,7 +69,7 @@ def test_a_key_without_scopes_carries_all_that_is_published(
     text = BASE + KEY.replace('scopes = ["user_email"]', "")
     applied(text)
     assert live()[0].scopes == ("gam_user_data", "gam_user_roles")
-    assert not planned(text.replace('"gam_user_roles"', '"gam_user_roles", "session_initial_prop"')).draft.steps[1:]
+    assert not planned(text.replace('"gam_user_roles"', '"gam_user_roles", "session_initial_prop"')).steps[1:]
 
 
 @pytest.mark.parametrize("change", ['scopes = ["user_phone"]', 'scopes = ["user_email"]\nauth_type = "apikey"'])
@@ -82,20 +82,20 @@ def test_other_scopes_or_another_type_replace_the_key(
     if "auth_type" not in change:
         text += 'auth_type = "m2m"\n'
     found = planned(text)
-    (step,) = found.plan().changes
+    (step,) = found.summary().changes
     assert (step.action, step.name) == ("update", "ana for portal")
     assert {each.field for each in step.fields} == {change.split()[-3].strip(), "api_key"}
-    assert [(each.key, each.reason) for each in found.plan().invalidates] == [(old.id, "replaced by the new key")]
+    assert [(each.key, each.reason) for each in found.summary().invalidates] == [(old.id, "replaced by the new key")]
     applied(text)
     (new,) = live()
     assert new.id != old.id
-    assert not planned(text).changes
+    assert not planned(text).steps
 
 
 @pytest.mark.parametrize("more", ['label = "other"', 'expires_in = "1d"'])
 def test_a_label_or_a_lifetime_alone_replaces_nothing(applied: Do, planned: Planned, more: str) -> None:
     applied(f"{BASE}{KEY}")
-    assert not planned(f"{BASE}{KEY}{more}\n").changes
+    assert not planned(f"{BASE}{KEY}{more}\n").steps
 
 
 def test_a_key_that_has_ended_is_issued_again(
@@ -104,10 +104,10 @@ def test_a_key_that_has_ended_is_issued_again(
     text = f'{BASE}{KEY}expires_in = "1d"\n'
     applied(text)
     keys.revoke(gam, [live()[0].id], None)
-    assert [each.action for each in planned(text).plan().changes] == ["create"]
+    assert [each.action for each in planned(text).summary().changes] == ["create"]
     applied(text)
     forward(timedelta(days=1))
-    assert [each.action for each in planned(text).plan().changes] == ["create"]
+    assert [each.action for each in planned(text).summary().changes] == ["create"]
 
 
 def test_a_key_whose_scope_is_withdrawn_is_invalidated_once_and_is_issued_again(
@@ -118,25 +118,25 @@ def test_a_key_whose_scope_is_withdrawn_is_invalidated_once_and_is_issued_again(
     (old,) = live()
     text = BASE.replace(', "gam_user_roles"', "") + KEY
     found = planned(text)
-    assert [(each.action, each.kind) for each in found.plan().changes] == [("update", "app"), ("create", "key")]
-    assert [(each.key, each.reason) for each in found.plan().invalidates] == [
+    assert [(each.action, each.kind) for each in found.summary().changes] == [("update", "app"), ("create", "key")]
+    assert [(each.key, each.reason) for each in found.summary().invalidates] == [
         (old.id, "scope withdrawn: gam_user_roles")
     ]
-    assert applied(text).proposal.ending == list(found.ending)
-    assert not planned(text).changes
+    assert applied(text).plan.invalidated == list(found.invalidated)
+    assert not planned(text).steps
 
 
 def test_a_key_that_is_suspended_stays_as_it_is(applied: Do, planned: Planned, gam: Gam) -> None:
     applied(f"{BASE}{KEY}")
     users.update(gam, "ana", {"blocked": True})
-    assert not planned(f"{BASE}{KEY}").changes
+    assert not planned(f"{BASE}{KEY}").steps
 
 
 def test_all_scopes_of_an_application_are_no_choice(applied: Do, planned: Planned) -> None:
     base = BASE.replace("scope_choice = true", "scope_choice = false")
     everything = base + KEY.replace('"user_email"', '"gam_user_roles", "gam_user_data"')
     applied(everything)
-    assert not planned(everything).changes
+    assert not planned(everything).steps
     assert faults(planned, f"{base}{KEY}") == [
         "m.toml:14: key[0].scopes: application 'portal' does not let users choose scopes"
     ]
@@ -182,10 +182,10 @@ def test_a_key_that_another_owner_manages_is_not_ours(applied: Do, planned: Plan
     applied(BASE)
     issued = keys.generate(gam, KeySpec("ana", "portal", ("user_email",)))
     found = planned(f"{BASE}{KEY}")
-    assert (found.changes, [each.kind for each in found.draft.adopts]) == (False, ["key"])
+    assert (found.steps, [each.kind for each in found.adoptions]) == ((), ["key"])
     other = f"{BASE}{KEY}".replace("user_email", "user_phone")
-    assert planned(other).draft.adopts == []
-    assert [each.key.id for each in planned(other).ending] == [issued.record.id]
+    assert planned(other).adoptions == ()
+    assert [each.key.id for each in planned(other).invalidated] == [issued.record.id]
     applied(f"{BASE}{KEY}")
     assert keys.show(gam, issued.record.id).managed_by == "m.toml"
     for text in (f"{BASE}{KEY}", other):
@@ -196,7 +196,7 @@ def test_a_key_that_another_owner_manages_is_not_ours(applied: Do, planned: Plan
 def test_a_pair_is_asked_for_once(planned: Planned, applied: Do) -> None:
     applied(BASE)
     text = f'{KEY}[[key]]\nuser = "ana@example.com"\napp = "portal"\n'
-    assert faults(planned, text) == ["m.toml:6: key[1]: m.toml:2 asks for this key already"]
+    assert faults(planned, text) == ["m.toml:6: key[1]: this key is already defined in m.toml:2"]
 
 
 def test_a_seed_may_carry_keys(applied: Do, live: Callable[[], list[Key]], gam: Gam) -> None:
@@ -204,7 +204,7 @@ def test_a_seed_may_carry_keys(applied: Do, live: Callable[[], list[Key]], gam: 
     text = f'{BASE}{KEY}api_key = "{secret.reveal()}"\n'
     assert applied(text, seed=True).issued.keys == ()
     assert [each.id for each in live()] == [key_id]
-    assert not applied(text, seed=True).proposal.changes
+    assert not applied(text, seed=True).plan.steps
     other_id, other = mint_api_key(gam.entropy)
     applied(text.replace(secret.reveal(), other.reveal()), seed=True)
     assert [each.id for each in live()] == [other_id]
@@ -218,5 +218,5 @@ def test_what_no_reader_let_through_is_a_fault_all_the_same(
     desired = asked(KEY)
     wanted = replace(desired.keys[0], **more)
     with gam.store.reading() as tx, pytest.raises(ProblemsError) as caught:
-        propose(tx, gam, replace(desired, keys=(wanted,)), Options())
+        make_plan(tx, gam, replace(desired, keys=(wanted,)), PlanOptions())
     assert f"key[0].{next(iter(more))}: " in str(caught.value.problems[0])

@@ -21,9 +21,10 @@ from gamcli.actions import Gam, apps, auth_types, keys, repository, users
 from gamcli.errors import ConflictError, NotFoundError, RefusedError, UsageError
 from gamcli.model import App, AuthType, User, normalize_name
 from gamcli.provision import export, export_update, manifest, schema
+from gamcli.provision.apply import make_plan
 from gamcli.provision.desired import Desired, DesiredObject
 from gamcli.provision.export import Selection
-from gamcli.provision.proposal import Options, propose
+from gamcli.provision.plan import PlanOptions
 from gamcli.rules import scopes
 from gamcli.store import Store, Transaction
 from gamcli.store.apps import AppFilter
@@ -179,17 +180,17 @@ def require_same(gam: Gam, found: Desired, *, lives: bool = True) -> None:
 def test_what_is_exported_reads_back_as_the_store(data: st.DataObject) -> None:
     with new_store() as gam, TemporaryDirectory() as path:
         fill(gam, data.draw)
-        tables = export.collected(gam, Selection())
-        text = "\n".join(export.text(tables)) + "\n"
+        tables = export.collect_tables(gam, Selection())
+        text = "\n".join(export.format_manifest(tables)) + "\n"
         (Path(path) / "m.toml").write_text(text, encoding="utf-8")
         found = manifest.read([Path(path) / "m.toml"], {})
         require_same(gam, found)
         with gam.store.reading() as tx:
-            assert not propose(tx, gam, found, Options()).changes
-        document = export.document(tables)
+            assert not make_plan(tx, gam, found, PlanOptions()).steps
+        document = export.to_document(tables)
         for each in (tomllib.loads(text), json.loads(json.dumps(document))):
-            assert [*Draft202012Validator(schema.document()).iter_errors(each)] == []
-        assert "\n".join(export.text(export.collected(gam, Selection()))) + "\n" == text
+            assert [*Draft202012Validator(schema.build_schema()).iter_errors(each)] == []
+        assert "\n".join(export.format_manifest(export.collect_tables(gam, Selection()))) + "\n" == text
 
 
 @given(st.data())
@@ -200,7 +201,7 @@ def test_a_file_of_any_store_is_brought_up_to_any_other(data: st.DataObject) -> 
         fill(gam, data.draw)
         file = Path(path) / "m.toml"
         lines, comments = list[str](), list[str]()
-        for line in export.text(export.collected(old, Selection())):
+        for line in export.format_manifest(export.collect_tables(old, Selection())):
             if line.startswith("[") and data.draw(FLAGS):
                 comments.append(f"# {len(comments)}")
                 lines += [comments[-1]]
@@ -209,7 +210,7 @@ def test_a_file_of_any_store_is_brought_up_to_any_other(data: st.DataObject) -> 
         export_update.update(gam, file, {}, Selection())
         require_same(gam, manifest.read([file], {}), lives=False)
         assert [line for line in file.read_text(encoding="utf-8").splitlines() if line.startswith("# ")] == comments
-        assert export_update.update(gam, file, {}, Selection()) == export_update.Update(0, 0, 0)
+        assert export_update.update(gam, file, {}, Selection()) == export_update.UpdateCounts(0, 0, 0)
 
 
 @pytest.fixture
@@ -226,7 +227,7 @@ def filled(gam: Gam) -> Gam:
 
 @pytest.fixture
 def exported(filled: Gam) -> Callable[..., str]:
-    return lambda **wanted: "\n".join(export.text(export.collected(filled, Selection(**wanted))))
+    return lambda **wanted: "\n".join(export.format_manifest(export.collect_tables(filled, Selection(**wanted))))
 
 
 def test_an_export_is_in_order_and_holds_no_secret(exported: Callable[..., str]) -> None:
@@ -275,25 +276,26 @@ def test_a_table_reports_what_decides_and_what_is_not_its_default(exported: Call
     ],
 )
 def test_some_can_be_exported_with_their_keys(filled: Gam, wanted: Any, expected: list[str]) -> None:  # noqa: ANN401
-    tables = export.collected(filled, Selection(**wanted))
+    tables = export.collect_tables(filled, Selection(**wanted))
     assert [
-        f"{each.fields['user']} {each.fields['app']}" if each.section.many else export.header(each) for each in tables
+        f"{each.fields['user']} {each.fields['app']}" if each.section.is_array else export.format_header(each)
+        for each in tables
     ] == expected
 
 
 def test_what_is_not_there_cannot_be_exported(filled: Gam) -> None:
     for wanted in (Selection(apps=("nope",)), Selection(users=("nope",)), Selection(auth_types=("nope",))):
         with pytest.raises(NotFoundError):
-            export.collected(filled, wanted)
+            export.collect_tables(filled, wanted)
 
 
 def test_names_are_folded_alike(filled: Gam) -> None:
-    assert len(export.collected(filled, Selection(users=("ANA", "ana@x"), keys=False))) == 1
+    assert len(export.collect_tables(filled, Selection(users=("ANA", "ana@x"), keys=False))) == 1
     assert normalize_name("ANA") == normalize_name("ana")
 
 
 def test_a_document_says_the_same_as_the_text(filled: Gam, exported: Callable[..., str]) -> None:
-    found = export.document(export.collected(filled, Selection()))
+    found = export.to_document(export.collect_tables(filled, Selection()))
     expected = tomllib.loads(exported())
     expected["user"]["Ana"]["attributes"]["Colour"] = "$${red}"
     assert json.loads(json.dumps(found)) == expected

@@ -10,7 +10,7 @@ from gamcli.actions import Gam, apps, keys, users
 from gamcli.errors import FailedError, ProblemsError
 from gamcli.provision import export, export_update
 from gamcli.provision.export import Selection
-from gamcli.provision.export_update import Update
+from gamcli.provision.export_update import UpdateCounts
 
 Write = Callable[[str, str], Path]
 
@@ -66,8 +66,8 @@ def world(gam: Gam) -> Gam:
 
 
 @pytest.fixture
-def update(world: Gam, write: Write) -> Callable[..., tuple[Update, str]]:
-    def run(text: str, **wanted: object) -> tuple[Update, str]:
+def update(world: Gam, write: Write) -> Callable[..., tuple[UpdateCounts, str]]:
+    def run(text: str, **wanted: object) -> tuple[UpdateCounts, str]:
         path = write("m.toml", text)
         write("secret.txt", "x" * 40)
         chosen = Selection(**wanted)  # type: ignore[arg-type]
@@ -78,7 +78,7 @@ def update(world: Gam, write: Write) -> Callable[..., tuple[Update, str]]:
     return run
 
 
-def test_what_differs_is_changed_and_all_else_stays(update: Callable[..., tuple[Update, str]]) -> None:
+def test_what_differs_is_changed_and_all_else_stays(update: Callable[..., tuple[UpdateCounts, str]]) -> None:
     found, text = update(FILE)
     expected = (
         FILE.replace('"Anna"\nphone = "1"', '"Ana"\nphone = ""\ngender = "F"')
@@ -86,39 +86,39 @@ def test_what_differs_is_changed_and_all_else_stays(update: Callable[..., tuple[
         .replace('[user.cid]\n[[key]]\nuser = "cid"\napp = "portal"\n\n', "")
     )
     assert text == expected
-    assert found == Update(changed=2, added=0, removed=2)
-    assert update(text) == (Update(0, 0, 0), text)
+    assert found == UpdateCounts(changed=2, added=0, removed=2)
+    assert update(text) == (UpdateCounts(0, 0, 0), text)
 
 
-def test_what_is_missing_goes_to_the_end(update: Callable[..., tuple[Update, str]], world: Gam) -> None:
+def test_what_is_missing_goes_to_the_end(update: Callable[..., tuple[UpdateCounts, str]], world: Gam) -> None:
     users.create(world, "bo", {})
     found, text = update(FILE)
     assert found.added == 1
     assert text.endswith('\n# The end.\n\n[user.bo]\nemail = ""\nroles = []\nenabled = true\nblocked = false\n')
 
 
-def test_an_empty_file_becomes_an_export(update: Callable[..., tuple[Update, str]], world: Gam) -> None:
+def test_an_empty_file_becomes_an_export(update: Callable[..., tuple[UpdateCounts, str]], world: Gam) -> None:
     found, text = update("")
-    assert text == "\n".join(export.text(export.collected(world, Selection()))) + "\n"
-    assert found == Update(0, 6, 0)
+    assert text == "\n".join(export.format_manifest(export.collect_tables(world, Selection()))) + "\n"
+    assert found == UpdateCounts(0, 6, 0)
 
 
-def test_a_list_keeps_its_lines(update: Callable[..., tuple[Update, str]], world: Gam) -> None:
+def test_a_list_keeps_its_lines(update: Callable[..., tuple[UpdateCounts, str]], world: Gam) -> None:
     apps.update(world, "portal", {}, apps.ScopeEdit(add=("user_phone",), remove=("gam_user_roles",)))
     _, text = update(FILE)
     assert '[\n  "gam_user_data",   # whatever it needs\n  "user_phone",\n]' in text
 
 
-def test_only_what_is_named_is_touched(update: Callable[..., tuple[Update, str]]) -> None:
+def test_only_what_is_named_is_touched(update: Callable[..., tuple[UpdateCounts, str]]) -> None:
     found, text = update(FILE, users=("ana",), keys=False)
-    assert found == Update(1, 0, 0)
+    assert found == UpdateCounts(1, 0, 0)
     assert text == FILE.replace('"Anna"\nphone = "1"', '"Ana"\nphone = ""\ngender = "F"')
     found, text = update(FILE, keys=False)
-    assert (found, 'scopes = ["gam_user_data"]' in text) == (Update(1, 0, 1), True)
+    assert (found, 'scopes = ["gam_user_data"]' in text) == (UpdateCounts(1, 0, 1), True)
     assert 'user = "cid"' in text
 
 
-def test_fields_are_changed_wherever_they_stand(update: Callable[..., tuple[Update, str]], world: Gam) -> None:
+def test_fields_are_changed_wherever_they_stand(update: Callable[..., tuple[UpdateCounts, str]], world: Gam) -> None:
     attributes = {"a.b": "x", "list": ["y"]}
     users.update(world, "ana", {"attributes": attributes, "first_name": "", "gender": "N"})
     for text, expected in (
@@ -145,7 +145,7 @@ def test_fields_are_changed_wherever_they_stand(update: Callable[..., tuple[Upda
         assert expected in found
 
 
-def test_a_lifetime_that_never_ends_is_left_out(update: Callable[..., tuple[Update, str]]) -> None:
+def test_a_lifetime_that_never_ends_is_left_out(update: Callable[..., tuple[UpdateCounts, str]]) -> None:
     key = '[[key]]\nuser = "ana"\napp = "portal"\nlabel = "laptop"\n'
     assert update(f'{key}expires_in = "90d" # x\nauth_type = "apikey"\n', users=("ana",), apps=("portal",))[
         1
@@ -158,23 +158,23 @@ def test_a_lifetime_that_never_ends_is_left_out(update: Callable[..., tuple[Upda
         ("user = { ana = {}, cid = {} }\n", ["m.toml:1: user.cid: "]),
         ("[user]\nana.phone = '1'\ncid.phone = '2'\n", ["m.toml:3: user.cid: "]),
         ('key = [\n{ user = "ana", app = "portal" },\n{ user = "cid", app = "portal" },\n]', ["m.toml:3: key[1]: "]),
-        ("[repository]\n", ["m.toml:1: is "]),
+        ("[repository]\n", ["m.toml:1: has"]),
     ],
 )
 def test_what_cannot_be_edited_is_reported_and_nothing_changes(
-    update: Callable[..., tuple[Update, str]], folder: Path, text: str, expected: list[str]
+    update: Callable[..., tuple[UpdateCounts, str]], folder: Path, text: str, expected: list[str]
 ) -> None:
     with pytest.raises(ProblemsError) as raised:
         update(text)
     told = [str(each) for each in raised.value.problems]
     assert [each[: len(start)] for each, start in zip(told, expected, strict=True)] == expected
-    assert all("written in a way that cannot be edited" in each for each in told)
+    assert all("has a form that cannot be edited" in each for each in told)
     assert (folder / "m.toml").read_text(encoding="utf-8") == text
     assert len([*folder.iterdir()]) == 2
 
 
-def test_a_file_with_problems_is_not_touched(update: Callable[..., tuple[Update, str]]) -> None:
-    with pytest.raises(ProblemsError, match="2 faults"):
+def test_a_file_with_problems_is_not_touched(update: Callable[..., tuple[UpdateCounts, str]]) -> None:
+    with pytest.raises(ProblemsError, match="2 problems"):
         update("[user.ana]\nx = 1\ny = '${NOPE}'\n")
 
 

@@ -33,7 +33,7 @@ def test_a_file_that_is_named_twice_is_read_once(write: Write, folder: Path) -> 
 def test_every_file_that_cannot_be_read_is_reported(
     write: Write, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "LARGEST", 2**20)
+    monkeypatch.setattr(files, "MAX_FILE_SIZE", 2**20)
     (folder / "raw.toml").write_bytes(b"a = 1\nb = '\xff'\n")
     (folder / "large.toml").write_bytes(b"#" * (2**20 + 1))
     (folder / "empty").mkdir()
@@ -41,12 +41,12 @@ def test_every_file_that_cannot_be_read_is_reported(
     assert read("nope.toml", f"{folder}/none.toml", "good.toml/x", "raw.toml", "large.toml", "empty", "good.toml") == (
         ["good.toml"],
         [
-            f"nope.toml:1: there is no file or folder of that name in {folder}",
-            f"{folder}/none.toml:1: there is no file or folder of that name",
+            f"nope.toml:1: file or folder not found in {folder}",
+            f"{folder}/none.toml:1: file or folder not found",
             "good.toml/x:1: cannot be read: not a directory",
             "raw.toml:2: is not UTF-8 text",
             "large.toml:1: is larger than 1 MiB",
-            "empty:1: the folder holds no .toml file",
+            "empty:1: the folder contains no .toml file",
         ],
     )
 
@@ -58,11 +58,11 @@ def test_every_file_that_cannot_be_read_is_reported(
         ("a = 1\n\nb = ", "3: invalid value at the end of the file"),
         ("a = 1\nb = [\n", "2: "),
         ('a = 1\nb = "\\q"', "2: column "),
-        ("a = 1\r\nb = yes\r\n", "2: column 5: invalid value; true or false"),
-        ("b = [True]", "1: column 6: invalid value; true or false"),
-        ("b = apikey # c", "1: column 5: invalid value; a text stands in quotes"),
+        ("a = 1\r\nb = yes\r\n", "2: column 5: invalid value; use true or false"),
+        ("b = [True]", "1: column 6: invalid value; use true or false"),
+        ("b = apikey # c", "1: column 5: invalid value; put text in quotes"),
         ("b = 1z", "1: column 6: "),
-        (f"a = {'[' * 5000}", "1: is nested too deep"),
+        (f"a = {'[' * 5000}", "1: is nested too deeply"),
         (f"a = 1\nb = {'9' * 5000}", "2: a number has too many digits"),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from gamcli.actions import Gam, keys
 from gamcli.actions.keys import KeySearch
 from gamcli.provision.apply import Applied
-from gamcli.provision.proposal import Proposal
+from gamcli.provision.plan import ExecutionPlan
 
 BASE = """
 [auth_type.m2m]
@@ -38,14 +38,14 @@ scopes = ["gam_user_data"]
 auth_type = "m2m"
 """
 
-Planned = Callable[..., Proposal]
+Planned = Callable[..., ExecutionPlan]
 Do = Callable[..., Applied]
 
 
-def told(proposal: Proposal) -> tuple[list[tuple[str, str, str]], list[tuple[str, str, str]]]:
-    plan = proposal.plan()
-    ends = sorted((each.user, each.app, each.reason) for each in plan.invalidates)
-    return ends, sorted((each.user, each.app, each.reason) for each in plan.suspends)
+def told(plan: ExecutionPlan) -> tuple[list[tuple[str, str, str]], list[tuple[str, str, str]]]:
+    summary = plan.summary()
+    invalidated = sorted((each.user, each.app, each.reason) for each in summary.invalidates)
+    return invalidated, sorted((each.user, each.app, each.reason) for each in summary.suspends)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_key_named_no_longer_may_be_invalidated_by_a_scope_first(planned: Plan
     text = BASE.replace(', "gam_user_roles"', "").replace('[[key]]\nuser = "ana"\napp = "portal"\n', "")
     assert told(planned(text, prune=True))[0] == [("ana", "portal", "scope withdrawn: gam_user_roles")]
     applied(text, prune=True)
-    assert not planned(text, prune=True).changes
+    assert not planned(text, prune=True).steps
 
 
 def test_a_deleted_type_ends_its_keys(planned: Planned, applied: Do, gam: Gam) -> None:
@@ -123,6 +123,6 @@ def test_a_deleted_type_ends_its_keys(planned: Planned, applied: Do, gam: Gam) -
     ends, _ = told(planned(text, prune=True))
     assert ends == [("bob", "portal", "deletion of authentication type 'm2m'")]
     applied(text, prune=True)
-    assert not planned(text, prune=True).changes
+    assert not planned(text, prune=True).steps
     with keys.search(gam, KeySearch(user="bob", statuses=("active",))) as left:
         assert [each.auth_type for each in left] == ["apikey"]

@@ -65,7 +65,7 @@ def test_variables_and_json_hold_the_same_secrets(applied: Do) -> None:
     issued = applied(TEXT).issued
     lines = dict(issued.variables())
     assert {secret.reveal() for secret in issued.secrets()} < {*lines.values()}
-    found = json.loads(issued.json())
+    found = json.loads(issued.to_json())
     assert found["apps"][0] == {
         "name": "Customer portal",
         "client_id": lines["GAM_CLIENT_ID_CUSTOMER_PORTAL"],

@@ -156,7 +156,7 @@ def test_a_secret_is_provided_by_reference(wanted: Read, told: Told, write: Writ
         assert SECRET not in repr(found.apps[0].fields["client_secret"])
     for text in (SECRET, "x" + SECRET + "$$", "${NOPE:-" + SECRET + "}"):
         assert told(f"[app.portal]\nclient_secret = '{text}'\n") == [
-            "m.toml:2: app.portal.client_secret: a secret does not belong into the file; write '${file:PATH}'"
+            "m.toml:2: app.portal.client_secret: secrets are not allowed in the file; use '${file:PATH}'"
         ]
 
 
@@ -176,12 +176,12 @@ def test_only_a_seed_carries_secrets(wanted: Read, told: Told) -> None:
     assert found.users[0].fields == {"password": Secret("hello")}
     assert found.keys[0].api_key == Secret(API_KEY)
     assert told(text)[1:] == [
-        "m.toml:4: user.ana.password: only the seed of an ephemeral server may hold it",
-        "m.toml:8: key[0].api_key: only the seed of an ephemeral server may hold it",
+        "m.toml:4: user.ana.password: allowed only in the seed of an ephemeral server",
+        "m.toml:8: key[0].api_key: allowed only in the seed of an ephemeral server",
     ]
     wrong = told(text.replace("hello", "").replace(API_KEY, API_KEY[:-1]), seed=True)
     assert wrong[0] == "m.toml:4: user.ana.password: a password has 1 to 50 characters; choose another one"
-    assert wrong[1].startswith("m.toml:8: key[0].api_key: that is no API key: its form or its checksum is wrong; ")
+    assert wrong[1].startswith("m.toml:8: key[0].api_key: not a valid API key: its format or checksum is wrong; ")
 
 
 def test_what_a_variable_stands_for_is_not_reported(told: Told) -> None:
@@ -199,23 +199,23 @@ def test_what_a_variable_stands_for_is_not_reported(told: Told) -> None:
     )
     assert found == [
         (
-            "m.toml:2: app.portal.client_secret: what ${SECRET} stands for cannot be here; "
+            "m.toml:2: app.portal.client_secret: the value of ${SECRET} is invalid; "
             "32 to 120 visible ASCII characters, without blanks"
         ),
-        "m.toml:3: app.portal.client_id: what ${SECRET} stands for cannot be here; 32 to 40 letters, digits or '-'",
-        "m.toml:5: user.ana.email: what a ${SECRET} stands for cannot be here",
-        "m.toml:6: user.ana.attributes.Colour: what ${SECRET} stands for cannot be here; leave that out",
-        "m.toml:7: user.ana.roles: what ${SECRET} stands for cannot be here; leave that out",
+        "m.toml:3: app.portal.client_id: the value of ${SECRET} is invalid; 32 to 40 letters, digits or '-'",
+        "m.toml:5: user.ana.email: the value of a ${SECRET} is invalid",
+        "m.toml:6: user.ana.attributes.Colour: the value of ${SECRET} is invalid; leave that out",
+        "m.toml:7: user.ana.roles: the value of ${SECRET} is invalid; leave that out",
     ]
 
 
 def test_a_rule_that_shows_what_a_variable_stands_for_is_not_reported(told: Told) -> None:
     assert told('[[key]]\nuser = "${SECRET}"\napp = "portal"\n', SECRET="hunter2 ") == [
-        "m.toml:2: key[0].user: what ${SECRET} stands for cannot be here"
+        "m.toml:2: key[0].user: the value of ${SECRET} is invalid"
     ]
 
 
-FAULTY = Path(__file__).with_name("faulty.toml")
+FAULTY = Path(__file__).with_name("invalid.toml")
 
 
 def test_every_fault_is_reported_at_once_with_its_line(told: Told) -> None:
@@ -227,12 +227,12 @@ def test_every_fault_is_reported_at_once_with_its_line(told: Told) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("app = 3", "1: app: takes tables [app.NAME], not a whole number"),
-        ("[[app]]", "1: app: takes tables [app.NAME], not a list"),
-        ("[key]\nuser = 'x'", "1: key: takes tables [[key]], not a table"),
-        ("key = [1]", "1: key[0]: takes a table [[key]], not a whole number"),
-        ("app.a.token.renewals = true", "1: app.a.token.renewals: takes a whole number, not true or false"),
-        ("\nrepository = 1", "2: repository: takes a table [repository], not a whole number"),
+        ("app = 3", "1: app: must be tables [app.NAME], not a whole number"),
+        ("[[app]]", "1: app: must be tables [app.NAME], not a list"),
+        ("[key]\nuser = 'x'", "1: key: must be tables [[key]], not a table"),
+        ("key = [1]", "1: key[0]: must be a table [[key]], not a whole number"),
+        ("app.a.token.renewals = true", "1: app.a.token.renewals: must be a whole number, not true or false"),
+        ("\nrepository = 1", "2: repository: must be a table [repository], not a whole number"),
     ],
 )
 def test_a_section_is_of_its_kind(told: Told, text: str, expected: str) -> None:
@@ -244,7 +244,7 @@ def test_a_missing_variable_is_one_problem(told: Told) -> None:
     assert [each.partition(";")[0] for each in told(text)] == [
         "m.toml:2: app.portal.client_secret: the environment variable NOPE is not set",
         "m.toml:3: app.portal.client_id: cannot read nope: no such file or directory",
-        "m.toml:4: app.portal.token.renewals: '${' begins no reference",
+        "m.toml:4: app.portal.token.renewals: invalid reference after '${'",
     ]
 
 

@@ -12,9 +12,9 @@ from gamcli.actions import Gam, apps, auth_types, users
 from gamcli.actions.apps import AppSpec
 from gamcli.errors import ConflictError, ProblemsError
 from gamcli.model.plan import FieldChange
-from gamcli.provision.apply import Applied
+from gamcli.provision.apply import Applied, make_plan
 from gamcli.provision.desired import Desired
-from gamcli.provision.proposal import Options, Proposal, propose
+from gamcli.provision.plan import ExecutionPlan, PlanOptions
 from gamcli.rules.credentials import Secret
 
 PORTAL = """
@@ -38,16 +38,16 @@ WHOLE = f"{PORTAL}{ANA}{KEY}"
 NEEDS = "API keys need remote REST authentication, which is off for this application"
 NEAR = "did you mean user_address? all of them: gamcli scope list"
 
-Planned = Callable[..., Proposal]
+Planned = Callable[..., ExecutionPlan]
 Do = Callable[..., Applied]
 
 
-def steps(proposal: Proposal) -> list[tuple[str, str, str]]:
-    return [(each.action, each.kind, each.name) for each in proposal.plan().changes]
+def steps(plan: ExecutionPlan) -> list[tuple[str, str, str]]:
+    return [(each.action, each.kind, each.name) for each in plan.summary().changes]
 
 
-def fields(proposal: Proposal) -> dict[str, tuple[Any, Any]]:
-    (change,) = proposal.plan().changes
+def fields(plan: ExecutionPlan) -> dict[str, tuple[Any, Any]]:
+    (change,) = plan.summary().changes
     return {each.field: (each.old, each.new) for each in change.fields}
 
 
@@ -70,19 +70,19 @@ def test_steps_come_in_the_order_in_which_each_finds_what_it_needs(planned: Plan
 
 def test_a_plan_touches_nothing(planned: Planned, gam: Gam) -> None:
     before = [*gam.store._connection.iterdump()]  # noqa: SLF001 - all of it
-    assert planned(WHOLE).issues
+    assert planned(WHOLE).issues_secrets
     assert [*gam.store._connection.iterdump()] == before  # noqa: SLF001 - as above
 
 
 def test_what_is_so_already_is_no_change(planned: Planned, applied: Do) -> None:
     applied(WHOLE)
     found = planned(WHOLE)
-    assert (found.changes, found.impacts, found.issues, found.draft.adopts, found.draft.leaves) == (
-        False,
+    assert (found.steps, found.impacts, found.issues_secrets, found.adoptions, found.unlisted) == (
+        (),
         (),
         False,
-        [],
-        [],
+        (),
+        (),
     )
 
 
@@ -95,7 +95,7 @@ def test_an_update_reports_each_field_with_its_old_and_new_value(planned: Planne
         "api_keys.timeout_hours": (0, 12),
     }
     assert fields(planned(WHOLE.replace("ana@", "a@"))) == {"email": ("ana@example.com", "a@example.com")}
-    assert not planned(WHOLE.replace('description = "Customer portal"\n', "")).changes
+    assert not planned(WHOLE.replace('description = "Customer portal"\n', "")).steps
 
 
 def test_a_new_record_has_its_default_where_the_manifest_is_silent(applied: Do, gam: Gam) -> None:
@@ -108,8 +108,8 @@ def test_a_new_record_has_its_default_where_the_manifest_is_silent(applied: Do, 
 def test_names_in_another_case_name_the_same(planned: Planned, applied: Do, gam: Gam) -> None:
     applied(WHOLE)
     text = WHOLE.replace("portal]", "PORTAL]").replace('"ana"', '"ANA@EXAMPLE.com"')
-    assert not planned(text).changes
-    assert not planned(WHOLE.replace('app = "portal"', f'app = "{apps.show(gam, "portal").client_id}"')).changes
+    assert not planned(text).steps
+    assert not planned(WHOLE.replace('app = "portal"', f'app = "{apps.show(gam, "portal").client_id}"')).steps
 
 
 def test_an_authentication_type_is_made_and_changed(planned: Planned, applied: Do, gam: Gam) -> None:
@@ -121,13 +121,13 @@ def test_an_authentication_type_is_made_and_changed(planned: Planned, applied: D
     }
     applied(text)
     assert auth_types.show(gam, "m2m").managed_by == "m.toml"
-    assert not planned(text).changes
+    assert not planned(text).steps
     assert fields(planned(f"{text}enabled = false\n")) == {"enabled": (True, False)}
     assert faults(planned, '[auth_type.m2m]\ntype = "GAMLocal"\n') == [
-        "m.toml:2: auth_type.m2m.type: it is of kind APIkey, and stays so"
+        "m.toml:2: auth_type.m2m.type: the type is APIkey and cannot be changed"
     ]
     assert faults(planned, '[auth_type.new]\ndescription = "x"\n') == [
-        "m.toml:1: auth_type.new: it has no type: APIkey or GAMLocal"
+        "m.toml:1: auth_type.new: type is required for a new authentication type: APIkey or GAMLocal"
     ]
 
 
@@ -136,7 +136,7 @@ def test_the_default_is_one_of_the_types(planned: Planned, applied: Do, gam: Gam
     assert fields(planned(text)) == {"default_auth_type": ("apikey", "local")}
     applied(text)
     assert auth_types.show(gam, "local").default
-    assert not planned(text).changes
+    assert not planned(text).steps
     assert faults(planned, '[repository]\ndefault_auth_type = "lokal"\n') == [
         "m.toml:2: repository.default_auth_type: no authentication type named 'lokal'; did you mean 'local'?"
     ]
@@ -146,7 +146,7 @@ def test_an_application_may_allow_one_type_or_any(planned: Planned, applied: Do,
     text = PORTAL.replace("enabled = true", 'enabled = true, auth_type = "APIKEY"')
     applied(text)
     assert apps.show(gam, "portal").api_keys.auth_type == "apikey"
-    assert not planned(text).changes
+    assert not planned(text).steps
     assert fields(planned(text.replace("APIKEY", "any"))) == {"api_keys.auth_type": ("apikey", None)}
     assert faults(planned, text.replace("APIKEY", "apikeys")) == [
         "m.toml:6: app.portal.api_keys.auth_type: no authentication type named 'apikeys'; did you mean 'apikey'?"
@@ -161,7 +161,7 @@ def test_a_stored_state_is_not_judged_again(planned: Planned, applied: Do, gam: 
     off = PORTAL.replace("remote_rest = true", "remote_rest = false")
     assert fields(planned(off)) == {"remote_rest": (True, False)}
     apps.update(gam, "portal", {"remote_rest": False})
-    assert not planned(off).changes
+    assert not planned(off).steps
     assert faults(planned, off.replace("portal", "other")) == [f"m.toml:6: app.other.api_keys.enabled: {NEEDS}"]
 
 
@@ -171,14 +171,14 @@ def test_ids_and_secrets_may_be_provided(
     write("secret", "s" * 40)
     brought = f'client_id = "{"C" * 32}"\nclient_secret = "${{file:secret}}"\n'
     text = PORTAL.replace("remote_rest", f"{brought}remote_rest")
-    assert not planned(text).issues
+    assert not planned(text).issues_secrets
     applied(text)
     app = apps.show(gam, "portal")
     assert app.client_id == "C" * 32
     assert Secret("s" * 40).matches(app.secret_digest)
-    assert not planned(text).changes
+    assert not planned(text).steps
     assert faults(planned, text.replace("C" * 32, "D" * 32)) == [
-        f"m.toml:5: app.portal.client_id: its client_id is {'C' * 32}, and stays so"
+        f"m.toml:5: app.portal.client_id: the client_id is {'C' * 32} and cannot be changed"
     ]
     write("secret", "t" * 40)
     assert fields(planned(text)) == {"client_secret": ("(set)", "(new)")}
@@ -194,7 +194,7 @@ def test_scopes_may_stand_for_attributes_that_somebody_carries(planned: Planned,
     assert faults(planned, text) == [f"m.toml:4: app.portal.scopes: no scope named 'user_Area'; {NEAR}"]
     carried = f'{text}[user.bob]\nattributes = {{ Area = "north" }}\n'
     applied(carried)
-    assert not planned(carried).changes
+    assert not planned(carried).steps
     applied('[user.bob]\nattributes = {}\n[app.portal]\nscopes = ["gam_user_data", "user_Area"]')
 
 
@@ -208,17 +208,17 @@ def test_a_scope_that_is_unknown_is_reported_with_the_nearest(planned: Planned) 
 def test_who_manages_an_object_is_asked_before_another_does(planned: Planned, applied: Do, gam: Gam) -> None:
     users.create(gam, "ana", {"email": "ana@example.com"})
     found = planned(ANA)
-    assert (found.changes, [(each.name, each.owner) for each in found.draft.adopts]) == (False, [("ana", None)])
+    assert (found.steps, [(each.name, each.owner) for each in found.adoptions]) == ((), [("ana", None)])
     applied(ANA)
     assert users.show(gam, "ana").managed_by == "m.toml"
-    assert planned(ANA).draft.adopts == []
+    assert planned(ANA).adoptions == ()
     with pytest.raises(ConflictError) as caught:
         planned(f"{ANA}{PORTAL}", "other.toml")
     assert caught.value.message == "user 'ana' is managed by 'm.toml'"
     applied(PORTAL)
     with pytest.raises(ConflictError) as caught:
         planned(f"{ANA}{PORTAL}", "other.toml")
-    assert caught.value.message == "app 'portal' is managed by 'm.toml', and 1 more are not yours"
+    assert caught.value.message == "app 'portal' is managed by 'm.toml', and 1 more have other owners"
     applied(ANA.replace("ana@", "a@"), "other.toml", adopt=True)
     assert users.show(gam, "ana").managed_by == "other.toml"
 
@@ -230,7 +230,7 @@ def test_an_object_that_is_taken_over_may_change_at_once(planned: Planned, appli
     applied(ANA)
     ana = users.show(gam, "ana")
     assert (ana.email, ana.managed_by) == ("ana@example.com", "m.toml")
-    assert not planned(ANA).draft.adopts
+    assert not planned(ANA).adoptions
 
 
 @pytest.mark.parametrize(
@@ -238,17 +238,17 @@ def test_an_object_that_is_taken_over_may_change_at_once(planned: Planned, appli
     [
         (
             '[user.bob]\nemail = "eva@example.com"',
-            "m.toml:2: user.bob.email: 'eva@example.com' names another user already",
+            "m.toml:2: user.bob.email: 'eva@example.com' already identifies another user",
         ),
         (
             '[user."Eva@example.com"]',
-            "m.toml:1: user.\"Eva@example.com\": 'eva@example.com' names another user already",
+            "m.toml:1: user.\"Eva@example.com\": 'eva@example.com' already identifies another user",
         ),
-        ('[user.new]\nemail = "mail@x"', "m.toml:2: user.new.email: 'mail@x' names another user already"),
-        (f"[app.{'e' * 32}]", f"m.toml:1: app.{'e' * 32}: '{'e' * 32}' names another application already"),
+        ('[user.new]\nemail = "mail@x"', "m.toml:2: user.new.email: 'mail@x' already identifies another user"),
+        (f"[app.{'e' * 32}]", f"m.toml:1: app.{'e' * 32}: '{'e' * 32}' already identifies another application"),
         (
             f'[app.new]\nclient_id = "{"E" * 32}"',
-            f"m.toml:2: app.new.client_id: '{'e' * 32}' names another application already",
+            f"m.toml:2: app.new.client_id: '{'e' * 32}' already identifies another application",
         ),
     ],
 )
@@ -263,7 +263,7 @@ def test_what_others_have_in_common_already_is_not_our_problem(planned: Planned,
     applied("[user.eva]\n[user.bob]\n")
     with gam.store.writing() as tx:
         tx.run("UPDATE user SET email = 'bob' WHERE name = 'eva'")
-    assert len(planned(ANA).draft.leaves) == 2
+    assert len(planned(ANA).unlisted) == 2
 
 
 def test_users_may_exchange_emails(planned: Planned, applied: Do, gam: Gam) -> None:
@@ -272,7 +272,7 @@ def test_users_may_exchange_emails(planned: Planned, applied: Do, gam: Gam) -> N
     swapped = text.replace("a@x", "c@x").replace("b@x", "a@x").replace("c@x", "b@x")
     applied(swapped)
     assert [users.show(gam, name).email for name in "ab"] == ["b@x", "a@x"]
-    assert not planned(swapped).changes
+    assert not planned(swapped).steps
 
 
 def test_users_who_are_taken_over_may_exchange_emails_too(applied: Do, gam: Gam) -> None:
@@ -289,7 +289,7 @@ def test_an_email_that_changes_is_no_longer_verified(planned: Planned, applied: 
     assert not users.show(gam, "ana").verified_email
     applied(f"{ANA}verified_email = true\n")
     assert users.show(gam, "ana").verified_email
-    assert not planned(f"{ANA}verified_email = true\n").changes
+    assert not planned(f"{ANA}verified_email = true\n").steps
 
 
 def test_a_seed_may_carry_passwords(applied: Do, gam: Gam) -> None:
@@ -311,7 +311,7 @@ def test_what_no_reader_let_through_is_a_fault_all_the_same(gam: Gam, asked: Cal
     )
     wanted = (replace(desired.keys[0], user="ana ", app="portal "),)
     with gam.store.reading() as tx, pytest.raises(ProblemsError) as caught:
-        propose(tx, gam, replace(desired, users=users_, apps=apps_, auth_types=types, keys=wanted), Options())
+        make_plan(tx, gam, replace(desired, users=users_, apps=apps_, auth_types=types, keys=wanted), PlanOptions())
     assert len(caught.value.problems) == 3
 
 
@@ -321,10 +321,10 @@ def test_a_new_key_reports_what_it_may_reveal(
     applied(f"{PORTAL}{ANA}")
     text = f'{WHOLE}expires_in = "90d"\n'
     found = planned(text)
-    (change,) = found.plan().changes
+    (change,) = found.summary().changes
     assert change.fields == (
         FieldChange("auth_type", None, "apikey"),
         FieldChange("scopes", None, ("gam_user_data", "gam_user_roles")),
     )
     forward(timedelta(days=1))
-    assert planned(text).plan().changes == (change,)
+    assert planned(text).summary().changes == (change,)

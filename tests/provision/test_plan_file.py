@@ -10,9 +10,9 @@ import pytest
 from gamcli.actions import Gam, audit, keys, users
 from gamcli.errors import ConflictError, UsageError
 from gamcli.provision import plan_file
-from gamcli.provision.apply import Applied, Order, apply
+from gamcli.provision.apply import Applied, ApplyOptions, apply, make_plan
 from gamcli.provision.desired import Desired
-from gamcli.provision.proposal import Options, propose
+from gamcli.provision.plan import PlanOptions
 
 TEXT = """
 [auth_type.m2m]
@@ -44,9 +44,9 @@ Save = Callable[..., Path]
 @pytest.fixture
 def save(gam: Gam, asked: Callable[..., Desired], tmp_path: Path) -> Save:
     def write(text: str, *, prune: bool = False) -> Path:
-        options, desired, path = Options(prune=prune), asked(text), tmp_path / "plan_file.plan"
+        options, desired, path = PlanOptions(prune=prune), asked(text), tmp_path / "saved.plan"
         with gam.store.reading() as tx:
-            path.write_text(plan_file.written(tx, propose(tx, gam, desired, options), options), encoding="utf-8")
+            path.write_text(plan_file.serialize(tx, make_plan(tx, gam, desired, options), options), encoding="utf-8")
         return path
 
     return write
@@ -54,15 +54,15 @@ def save(gam: Gam, asked: Callable[..., Desired], tmp_path: Path) -> Save:
 
 def do(gam: Gam, path: Path, accept: int | None = None) -> Applied:
     found = plan_file.read(str(path))
-    return apply(gam, found.desired, Order(found.options, accept, lambda _: None, found.require))
+    return apply(gam, found.desired, ApplyOptions(found.options, accept, lambda _: None, found.require))
 
 
 def test_a_saved_plan_does_what_its_manifest_asks(save: Save, gam: Gam, asked: Callable[..., Desired]) -> None:
     path = save(TEXT, prune=True)
-    assert plan_file.is_one(str(path))
+    assert plan_file.is_saved_plan(str(path))
     found = plan_file.read(str(path))
     wanted = asked(TEXT)
-    assert found.options == Options(prune=True)
+    assert found.options == PlanOptions(prune=True)
     assert [(each.name, each.fields) for each in found.desired.users] == [
         (each.name, each.fields) for each in wanted.users
     ]
@@ -72,13 +72,13 @@ def test_a_saved_plan_does_what_its_manifest_asks(save: Save, gam: Gam, asked: C
     ]
     assert len(do(gam, path).issued.keys) == 2
     with gam.store.reading() as tx:
-        assert not propose(tx, gam, wanted, Options()).changes
+        assert not make_plan(tx, gam, wanted, PlanOptions()).steps
 
 
 def test_it_holds_no_secret(save: Save, write: Callable[[str, str], Path]) -> None:
     write("secret", "s" * 40)
     text = '[app.portal]\nclient_secret = "${file:secret}"\n'
-    with pytest.raises(UsageError, match="which no saved plan may hold"):
+    with pytest.raises(UsageError, match="which a saved plan must not contain"):
         save(text)
 
 
@@ -90,7 +90,7 @@ def test_a_secret_that_is_stored_already_is_left_out(
     applied(text)
     path = save(f'{text}description = "x"\n')
     assert "s" * 40 not in path.read_text()
-    assert do(gam, path).proposal.changes
+    assert do(gam, path).plan.steps
 
 
 @pytest.mark.parametrize("text", [TEXT, ""])
@@ -108,14 +108,14 @@ def test_grants_and_last_use_are_no_change(save: Save, gam: Gam, applied: Callab
     with gam.store.writing() as tx:
         tx.run("UPDATE key SET last_used_at = 1")
         tx.run("UPDATE app_use SET grants = grants + 1")
-    assert do(gam, path).proposal.changes
+    assert do(gam, path).plan.steps
 
 
 def test_refusals_at_the_endpoint_are_no_change(save: Save, gam: Gam, applied: Callable[..., Applied]) -> None:
     applied(TEXT)
     path = save(TEXT.replace("auditor", "admin"))
     audit.record_refusal_counts(gam, {"": {"client_unknown": 1}}, gam.now())
-    assert do(gam, path).proposal.changes
+    assert do(gam, path).plan.steps
 
 
 def test_time_that_makes_another_plan_of_it_is_a_change(
@@ -124,7 +124,7 @@ def test_time_that_makes_another_plan_of_it_is_a_change(
     applied(TEXT)
     path = save(TEXT.replace("auditor", "admin"))
     forward(timedelta(hours=3))
-    with pytest.raises(ConflictError, match="no longer what there is to do"):
+    with pytest.raises(ConflictError, match="out of date"):
         do(gam, path)
 
 
@@ -135,7 +135,7 @@ def test_keys_that_would_end_need_their_number_all_the_same(
     path = save(TEXT.replace('["user_email"]', '["user_phone"]'))
     with pytest.raises(ConflictError):
         do(gam, path)
-    assert do(gam, path, 1).proposal.ending
+    assert do(gam, path, 1).plan.invalidated
     with keys.search(gam, keys.KeySearch(statuses=("active",))) as found:
         assert len([*found]) == 2
 
@@ -144,20 +144,20 @@ def test_keys_that_would_end_need_their_number_all_the_same(
 def test_a_manifest_is_not_a_saved_plan(tmp_path: Path, text: str) -> None:
     path = tmp_path / "m.toml"
     path.write_text(text)
-    assert not plan_file.is_one(str(path))
-    assert not plan_file.is_one(str(tmp_path / "nothing"))
+    assert not plan_file.is_saved_plan(str(path))
+    assert not plan_file.is_saved_plan(str(tmp_path / "nothing"))
 
 
 @pytest.mark.parametrize(("old", "new"), [("}}\n", ""), ('"fields"', '"field"'), ('"desired"', '"desire"')])
 def test_a_plan_that_is_not_whole_is_refused(save: Save, old: str, new: str) -> None:
     path = save(TEXT)
     path.write_text(path.read_text().replace(old, new))
-    with pytest.raises(UsageError, match="is no whole saved plan"):
+    with pytest.raises(UsageError, match="is not a complete saved plan"):
         plan_file.read(str(path))
 
 
 def test_a_plan_of_a_newer_gamcli_is_refused(save: Save) -> None:
     path = save(TEXT)
-    path.write_text(json.dumps({**json.loads(path.read_text()), "gamcli_plan": 2}))
-    with pytest.raises(UsageError, match="newer gamcli"):
+    path.write_text(json.dumps({**json.loads(path.read_text()), "gamcli_plan": 3}))
+    with pytest.raises(UsageError, match="another version"):
         plan_file.read(str(path))

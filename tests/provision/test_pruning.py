@@ -1,4 +1,4 @@
-"""What manifests name no longer: told, deleted when that is asked for, let go when it was made by hand."""
+"""What manifests name no longer: told, deleted when that is asked for, released when it was made by hand."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from gamcli.actions.apps import AppSpec
 from gamcli.actions.keys import KeySearch
 from gamcli.errors import ConflictError, NotFoundError, ProblemsError
 from gamcli.provision.apply import Applied
-from gamcli.provision.proposal import Proposal
+from gamcli.provision.plan import ExecutionPlan
 
 TYPE = '[auth_type.m2m]\ntype = "APIkey"\n'
 APP = '[app.portal]\nscopes = ["gam_user_data"]\nremote_rest = true\napi_keys = { enabled = true }\n'
@@ -18,22 +18,22 @@ USERS = "[user.ana]\n[user.bob]\n"
 KEYS = '[[key]]\nuser = "ana"\napp = "portal"\n[[key]]\nuser = "bob"\napp = "portal"\nauth_type = "m2m"\n'
 WHOLE = f"{TYPE}{APP}{OTHER}{USERS}{KEYS}"
 
-Planned = Callable[..., Proposal]
+Planned = Callable[..., ExecutionPlan]
 Do = Callable[..., Applied]
 
 
-def steps(proposal: Proposal) -> list[tuple[str, str, str]]:
-    return [(each.action, each.kind, each.name) for each in proposal.plan().changes]
+def steps(plan: ExecutionPlan) -> list[tuple[str, str, str]]:
+    return [(each.action, each.kind, each.name) for each in plan.summary().changes]
 
 
-def leaves(proposal: Proposal) -> list[tuple[str, str]]:
-    return [(each.kind, each.name) for each in proposal.plan().leaves]
+def leaves(plan: ExecutionPlan) -> list[tuple[str, str]]:
+    return [(each.kind, each.name) for each in plan.summary().leaves]
 
 
 def test_what_is_named_no_longer_is_reported_and_stays(planned: Planned, applied: Do, gam: Gam) -> None:
     applied(WHOLE)
     found = planned(f"{APP}[user.ana]\n")
-    assert not found.changes
+    assert not found.steps
     assert leaves(found) == [
         ("key", "ana for portal"),
         ("user", "bob"),
@@ -55,13 +55,13 @@ def test_pruning_deletes_it_last_and_in_the_reverse_order(planned: Planned, appl
         ("delete", "app", "shop"),
         ("delete", "auth-type", "m2m"),
     ]
-    assert {each.reason for each in found.plan().invalidates} == {"deletion of user 'bob'", "named no longer"}
+    assert {each.reason for each in found.summary().invalidates} == {"deletion of user 'bob'", "no longer listed"}
     applied(text, prune=True)
     with gam.store.reading():
-        assert not planned(text, prune=True).changes
+        assert not planned(text, prune=True).steps
     with keys.search(gam, KeySearch()) as left:
         assert [(each.user, each.status(gam.now()), each.reason) for each in left] == [
-            ("ana", "revoked", "m.toml names it no longer")
+            ("ana", "revoked", "no longer listed by m.toml")
         ]
     for show, name in ((users.show, "bob"), (apps.show, "shop"), (auth_types.show, "m2m")):
         with pytest.raises(NotFoundError):
@@ -82,10 +82,10 @@ def test_what_was_made_by_hand_is_released_and_never_deleted(planned: Planned, a
     applied(text)
     found = planned("", prune=True)
     assert steps(found) == [("update", "user", "hand"), ("update", "app", "old"), ("update", "auth-type", "apikey")]
-    assert [(each.old, each.new) for each in found.plan().changes[0].fields] == [("m.toml", None)]
+    assert [(each.old, each.new) for each in found.summary().changes[0].fields] == [("m.toml", None)]
     applied("", prune=True)
     assert [users.show(gam, "hand").managed_by, auth_types.show(gam, "apikey").managed_by] == [None, None]
-    assert not planned("", prune=True).changes
+    assert not planned("", prune=True).steps
     applied(text)
     applied("", prune=True)
     assert users.show(gam, "hand")
@@ -113,7 +113,7 @@ def test_nothing_requested_may_stand_on_what_is_deleted(planned: Planned, applie
         "key[0].user: no user named 'ana'",
         "key[1].user: no user named 'bob'",
     ]
-    assert planned(text).draft.leaves
+    assert planned(text).unlisted
 
 
 def test_a_type_that_is_needed_is_not_deleted(planned: Planned, applied: Do, gam: Gam) -> None:
@@ -140,7 +140,7 @@ def test_an_application_may_go_with_the_type_that_it_allows(planned: Planned, ap
     applied(f"{TYPE}{APP.replace('enabled = true', 'enabled = true, auth_type = ' + chr(34) + 'm2m' + chr(34))}")
     assert steps(planned("", prune=True)) == [("delete", "app", "portal"), ("delete", "auth-type", "m2m")]
     applied("", prune=True)
-    assert not planned("", prune=True).changes
+    assert not planned("", prune=True).steps
 
 
 def test_an_email_of_somebody_deleted_is_free_at_once(applied: Do, gam: Gam) -> None:
@@ -154,4 +154,4 @@ def test_an_ended_key_is_left_alone(planned: Planned, applied: Do, gam: Gam) -> 
     with keys.search(gam, KeySearch()) as found:
         ids = [each.id for each in found]
     keys.revoke(gam, ids, None)
-    assert not planned(f"{APP}[user.ana]\n", prune=True).changes
+    assert not planned(f"{APP}[user.ana]\n", prune=True).steps

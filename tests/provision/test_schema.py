@@ -14,8 +14,8 @@ from gamcli.provision import schema
 from gamcli.provision.desired import Desired
 from gamcli.provision.fields import SECTIONS
 
-DOCUMENT = schema.document()
-FAULTY = Path(__file__).with_name("faulty.toml")
+DOCUMENT = schema.build_schema()
+FAULTY = Path(__file__).with_name("invalid.toml")
 
 GOOD = """
 [repository]
@@ -132,7 +132,7 @@ KEPT = {
 
 
 @pytest.mark.parametrize("section", ["auth_type", "app", "user"])
-def test_every_field_of_a_record_is_in_the_table_or_kept_by_gamcli(section: str) -> None:
+def test_every_field_of_a_record_is_in_the_table_or_internal_fields(section: str) -> None:
     found = SECTIONS[section]
     inner = {"api_keys": ApiKeyPolicy, "token": TokenPolicy}
     expected = {
@@ -142,4 +142,4 @@ def test_every_field_of_a_record_is_in_the_table_or_kept_by_gamcli(section: str)
         for one in (fields_of(inner[each.name]) if each.name in inner else (None,))
     }
     assert {field.name for field in found.fields if not field.secret} == expected
-    assert {*found.kept_by_gamcli()} <= KEPT[found.record]
+    assert {*found.internal_fields()} <= KEPT[found.record]

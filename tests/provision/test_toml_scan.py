@@ -67,14 +67,14 @@ EXPECTED: dict[Keys, int] = {
 
 @pytest.mark.parametrize("keys", EXPECTED, ids=str)
 def test_every_key_and_element_has_its_line(keys: Keys) -> None:
-    assert Lines(TEXT).of(keys) == EXPECTED[keys]
+    assert Lines(TEXT).find(keys) == EXPECTED[keys]
 
 
 def test_what_is_not_there_has_the_line_of_what_is_around_it() -> None:
     lines = Lines(TEXT)
-    assert lines.of(("app", "portal", "enabled")) == 3
-    assert lines.of(("key", 1, "app", 3)) == 24
-    assert lines.of(("nope",)) == lines.of(()) == Lines("").of(("x",)) == 1
+    assert lines.find(("app", "portal", "enabled")) == 3
+    assert lines.find(("key", 1, "app", 3)) == 24
+    assert lines.find(("nope",)) == lines.find(()) == Lines("").find(("x",)) == 1
 
 
 @pytest.mark.parametrize("quotes", ['""', '"" ', 'a""', '"\nb = 0\n', '""[\nb = 0\n""', 'x"" "['])
@@ -82,13 +82,13 @@ def test_what_is_not_there_has_the_line_of_what_is_around_it() -> None:
 def test_a_long_string_ends_where_it_ends(quotes: str, mark: str) -> None:
     text = f'a = """{quotes}"""\nb = 1\n'.replace('"', mark)
     assert tomllib.loads(text)["b"] == 1
-    assert Lines(text).of(("b",)) == text.count("\n")
+    assert Lines(text).find(("b",)) == text.count("\n")
 
 
 @pytest.mark.parametrize("inner", ['\\"', '"\\"" x', "\\\\"])
 def test_a_quote_can_be_escaped(inner: str) -> None:
     text = f'a = """{inner}"""\nb = 1\n'
-    assert Lines(text).of(("b",)) == 2
+    assert Lines(text).find(("b",)) == 2
 
 
 MARKS = st.integers(1000, 10**9)
@@ -144,5 +144,5 @@ def marks(tree: Any, keys: Keys = ()) -> dict[Keys, int]:  # noqa: ANN401 - any 
 def test_any_number_stands_in_the_line_that_is_reported(text: str) -> None:
     lines = Lines(text)
     for keys, number in marks(tomllib.loads(text)).items():
-        line = text.split("\n")[lines.of(keys) - 1]
+        line = text.split("\n")[lines.find(keys) - 1]
         assert str(number) in line, (keys, line)

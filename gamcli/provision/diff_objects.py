@@ -1,0 +1,198 @@
+"""Compares desired authentication types, applications and users with the existing records."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from functools import cache
+from itertools import islice
+from operator import attrgetter
+from typing import Generic, NamedTuple, TypeVar
+
+from gamcli.errors import Problem, UsageError
+from gamcli.model import APIKEY, App, AuthType, User, normalize_name
+from gamcli.model.plan import CREATE, UPDATE
+from gamcli.provision.desired import DesiredObject
+from gamcli.provision.plan import Step
+from gamcli.rules import apps as app_rules
+from gamcli.rules import auth_types as auth_type_rules
+from gamcli.rules import names, passwords
+from gamcli.rules import users as user_rules
+from gamcli.rules.credentials import Entropy, Secret, mint_client_id, mint_guid
+from gamcli.store.adoptions import Manageable
+
+Fields = dict[str, object]
+Record = TypeVar("Record", AuthType, App, User)
+Build = Callable[[DesiredObject, Record | None, Fields], Record]
+"""Returns the record that an object leads to, given the present one; raises UsageError."""
+
+_getter = cache(attrgetter)
+
+
+ScopeParser = Callable[[tuple[str, ...], tuple[str, ...]], tuple[str, ...]]
+"""Parses the words of a scope list, given the scopes that the application publishes."""
+
+MAX_COMPARED_NAMES = 2000
+"""How many names are searched for the one that is most like an unknown name."""
+
+
+class DiffOptions(NamedTuple):
+    """The time, the random source, and whether to delete unlisted objects (`prune`) or take over others' (`adopt`)."""
+
+    now: datetime
+    entropy: Entropy
+    prune: bool = False
+    adopt: bool = False
+
+
+class Match(NamedTuple):
+    """The owner of a desired object, and the step that it leads to; `before is after` when nothing changes."""
+
+    owner: str
+    step: Step
+
+
+class KindDiff(NamedTuple, Generic[Record]):
+    """The records of one kind as they will be, and the normalized names of objects that have problems."""
+
+    records: dict[str, Record]
+    matches: list[Match]
+    problems: list[Problem]
+    failed: set[str]
+
+
+def unknown_name(noun: str, name: str, records: Iterable[App | AuthType | User]) -> str:
+    """Return an error message with the most similar name of `records`."""
+    near = names.closest_match(name, (record.name for record in islice(records, MAX_COMPARED_NAMES)))
+    return f"no {noun} named '{name}'" + (f"; did you mean '{near}'?" if near else "")
+
+
+def diff_kind(
+    kind: str,
+    objects: Iterable[DesiredObject],
+    existing: Mapping[str, Record],
+    build: Build[Record],
+    secrets: Mapping[str, Secret] | None = None,
+) -> KindDiff[Record]:
+    """Match the desired objects of one kind with the existing records; `secrets` are those of new records."""
+    result = KindDiff({**existing}, list[Match](), list[Problem](), set[str]())
+    for item in objects:
+        name = normalize_name(item.name)
+        before = result.records.get(name)
+        after, problems = _build_or_explain(item, before, build)
+        if problems:
+            result.problems.extend(problems)
+            result.failed.add(name)
+        if after is not None:
+            result.records[name] = after
+            secret = None if "client_secret" in item.fields else (secrets or {}).get(name)
+            step = Step(UPDATE if before else CREATE, kind, after.name, before, after, secret)
+            result.matches.append(Match(item.owner, step))
+    return result
+
+
+def _build_or_explain(
+    item: DesiredObject, before: Record | None, build: Build[Record]
+) -> tuple[Record | None, list[Problem]]:
+    """
+    Return the record, and every problem at the field that causes it.
+
+    A field that causes an error is left out for the next attempt, so that the other fields are checked too.
+    """
+    fields, problems = dict(item.fields), list[Problem]()
+    while True:
+        try:
+            return build(item, before, fields), problems
+        except UsageError as error:
+            message = error.message
+            candidates = () if _error_message(item, before, {}, build) == message else fields
+            culprit = next(
+                (name for name in candidates if _error_message(item, before, {name: fields[name]}, build) == message),
+                None,
+            )
+            suggestion = f"; {error.hint}" if error.hint and error.hint.startswith("did you mean") else ""
+            problems.append(item.problem(f"{message}{suggestion}", culprit or ""))
+            if culprit is None:
+                return None, problems
+            del fields[culprit]
+
+
+def _error_message(item: DesiredObject, before: Record | None, fields: Fields, build: Build[Record]) -> str | None:
+    try:
+        build(item, before, fields)
+    except UsageError as error:
+        return error.message
+    return None
+
+
+def _differing(record: Manageable, fields: Fields) -> Fields:
+    return {name: value for name, value in fields.items() if _getter(name)(record) != value}
+
+
+def build_auth_type(item: DesiredObject, before: AuthType | None, fields: Fields, options: DiffOptions) -> AuthType:
+    if before is None and "type" not in item.fields:
+        raise UsageError("type is required for a new authentication type: APIkey or GAMLocal")
+    settings = {**fields, "managed_by": item.owner}
+    kind = str(settings.pop("type", before.type if before else ""))
+    if before is None:
+        return auth_type_rules.create(item.name, kind, settings, options.now)
+    if normalize_name(kind) != normalize_name(before.type):
+        raise UsageError(f"the type is {before.type} and cannot be changed")
+    if _differing(before, settings).keys() - {"managed_by"}:
+        return auth_type_rules.apply_changes(before, settings, options.now)
+    return before
+
+
+def build_app(
+    item: DesiredObject, before: App | None, settings: Fields, new_secret: Secret | None, options: DiffOptions
+) -> App:
+    client_id, secret = settings.pop("client_id", None), settings.pop("client_secret", new_secret)
+    settings["managed_by"] = item.owner
+    if before is None:
+        assert isinstance(secret, Secret)
+        client_id = str(client_id or mint_client_id(options.entropy))
+        return app_rules.create(item.name, client_id, secret, settings, options.now)
+    if client_id not in (None, before.client_id):
+        raise UsageError(f"the client_id is {before.client_id} and cannot be changed")
+    changes = _differing(before, settings)  # values that are stored already are not checked again
+    app = app_rules.apply_changes(before, changes, options.now) if changes.keys() - {"managed_by"} else before
+    if not isinstance(secret, Secret) or secret.matches(app.secret_digest):
+        return app
+    rotated = app_rules.rotate_secret(app, app_rules.check_client_secret(secret), options.now)
+    return replace(rotated, managed_by=item.owner)
+
+
+def resolve_settings(
+    fields: Fields, before: App | None, auth_types: Mapping[str, AuthType], parse_scopes: ScopeParser
+) -> Fields:
+    """Return a copy of `fields` with the canonical names of scopes and of the authentication type."""
+    settings = {**fields}
+    if "scopes" in fields:
+        words = fields["scopes"]
+        assert isinstance(words, tuple)
+        settings["scopes"] = parse_scopes(words, before.scopes if before else ())
+    name = fields.get("api_keys.auth_type")
+    if isinstance(name, str):
+        auth_type = auth_types.get(normalize_name(name))
+        if auth_type is None:
+            raise UsageError(unknown_name("authentication type", name, auth_types.values()))
+        if auth_type.type != APIKEY:
+            raise UsageError(f"authentication type '{auth_type.name}' is of kind {auth_type.type}, not {APIKEY}")
+        settings["api_keys.auth_type"] = auth_type.name
+    return settings
+
+
+def build_user(item: DesiredObject, before: User | None, fields: Fields, options: DiffOptions) -> User:
+    settings = {**fields, "managed_by": item.owner}
+    password = settings.pop("password", None)
+    if before is None:
+        user = user_rules.create(item.name, mint_guid(options.entropy), settings, options.now)
+    elif _differing(before, settings).keys() - {"managed_by"}:
+        user = user_rules.apply_changes(before, settings, options.now)
+    else:
+        user = before
+    if not isinstance(password, Secret):
+        return user
+    if user.password_hash is not None and passwords.verify(password, user.password_hash):
+        return user
+    hashed = passwords.hash_password(password, options.entropy, passwords.SEED_COST)
+    return replace(user, password_hash=hashed, password_set_at=options.now)
