@@ -8,9 +8,10 @@ from gamcli import store
 from gamcli.actions import Gam, keys
 from gamcli.errors import InvalidatesKeysError
 from gamcli.model import App, KeyImpact
+from gamcli.model.credential_formats import API_KEY
 from gamcli.model.findings import FOREIGN, UNKNOWN, ScanFinding, ScanSource
 from gamcli.rules.credentials import Secret
-from gamcli.rules.leak_detection import API_KEY, Leak
+from gamcli.rules.leak_detection import Leak
 
 MAX_CACHED_SECRETS = 4096
 """A secret that leaked once is usually in many places."""

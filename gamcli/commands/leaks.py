@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from gamcli.errors import command
+from gamcli.model.credential_formats import API_KEY
 from gamcli.model.findings import FOREIGN, ScanFinding, ScanSource
 from gamcli.render.output import Output, add_global_options
-from gamcli.rules.leak_detection import API_KEY, Leak
+from gamcli.rules.leak_detection import Leak
 
 MAX_NAMED = 10
 """So many keys and applications are kept to be named in a line to copy; with more, that line is too long."""

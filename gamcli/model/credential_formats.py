@@ -25,11 +25,11 @@ TOKEN_RANDOM_LENGTH = 66
 
 BASE62 = "[0-9A-Za-z]"
 
-LEAK_FORMATS = {
+FORMATS = {
     API_KEY: (API_KEY_PREFIX, f"{BASE62}{{{KEY_ID_LENGTH}}}_{BASE62}{{{KEY_RANDOM_LENGTH + CHECKSUM_LENGTH}}}"),
     CLIENT_SECRET: (CLIENT_SECRET_PREFIX, f"{BASE62}{{{CLIENT_SECRET_RANDOM_LENGTH + CHECKSUM_LENGTH}}}"),
 }
-"""The prefix of each kind of credential that has one, and the expression of the rest."""
+"""The kinds of credential with a prefix and a checksum: the prefix, and the expression of the rest."""
 
 LENGTHS = {
     API_KEY: len(API_KEY_PREFIX) + KEY_ID_LENGTH + 1 + KEY_RANDOM_LENGTH + CHECKSUM_LENGTH,

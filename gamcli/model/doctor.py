@@ -1,4 +1,4 @@
-"""What a doctor looks at, and what it finds: files, settings, counts of the store; facts without a verdict."""
+"""What `gamcli doctor` reads and finds: files, settings, contents of the store, and findings."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,12 +8,12 @@ from gamcli.model.overviews import CountWithNames
 
 OK, WARN, WRONG = "ok", "warn", "wrong"
 STATUSES = (OK, WARN, WRONG)
-"""All is well; worth a look, and perhaps meant so; not as it should be."""
+"""No problem; needs attention, but may be intended; a problem."""
 
 
 @dataclass(frozen=True, slots=True)
 class DoctorFinding:
-    """What one check came to; `mend` is a command line, None when nothing is to be done or nothing can be typed."""
+    """The result of a check; `mend` is a suggested command (the name is part of the JSON output)."""
 
     check: str
     status: str
@@ -21,8 +21,13 @@ class DoctorFinding:
     mend: str | None = None
 
 
+GROUP_AND_OTHERS = 0o077
+GROUP_AND_OTHERS_WRITE = 0o022
+STICKY = 0o1000
+
+
 class FileFacts(NamedTuple):
-    """A file as it lies there: `role` says what it is, `secret` that some of what it holds is for its owner alone."""
+    """A file; `role` is its purpose, `is_secret` means that only its owner may read it."""
 
     role: str
     path: str
@@ -31,16 +36,23 @@ class FileFacts(NamedTuple):
     size: int
     is_secret: bool = True
 
+    @property
+    def unsafe_mode_bits(self) -> int:
+        """The bits of the mode that give others access; in a folder with the sticky bit they cannot replace files."""
+        if self.role == "folder" and self.mode & STICKY:
+            return 0
+        return self.mode & (GROUP_AND_OTHERS if self.is_secret else GROUP_AND_OTHERS_WRITE)
+
 
 class ReadProblem(NamedTuple):
-    """What could not be looked at, and why."""
+    """Something that could not be read, and why."""
 
     message: str
     fix: str | None
 
 
 class ShadowedSetting(NamedTuple):
-    """A setting that is given twice: from where it comes, and where else it stands in vain."""
+    """A setting with two values: the one in effect, and the one that it overrides."""
 
     name: str
     value: object
@@ -50,7 +62,7 @@ class ShadowedSetting(NamedTuple):
 
 
 class Certificate(NamedTuple):
-    """A TLS certificate of a file: until when it is valid, or what is wrong with the file."""
+    """A TLS certificate file: its expiry date, or the problem with the file."""
 
     path: str
     ends_at: datetime | None
@@ -58,7 +70,10 @@ class Certificate(NamedTuple):
 
 
 class DisabledAuthType(NamedTuple):
-    """A disabled authentication type, how many live keys need it (or `more`), the applications that allow no other."""
+    """
+    A disabled authentication type, the number of active keys that need it (or more), and the applications that allow
+    no other.
+    """
 
     name: str
     keys: int
@@ -68,10 +83,10 @@ class DisabledAuthType(NamedTuple):
 
 class StoreContents(NamedTuple):
     """
-    What the store holds, as far as it can be counted in a moment; `users_idle` None = too many to count.
+    Counts of the store's contents that are quick to compute; `idle_users` is None if there are too many users.
 
-    `keeps_log` says that SQLite writes to a log beside it first (WAL). `lasting_key` is one that its application would
-    bound today. `orphans` are those that a prune deletes.
+    `unlimited_key` is a key without expiry whose application has a timeout now. `orphaned_tokens` are those that
+    `token prune` deletes.
     """
 
     uses_wal: bool
@@ -91,11 +106,10 @@ class StoreContents(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class DoctorFacts:
     """
-    All that the checks judge.
+    Everything that the checks read.
 
-    `store` is what keeps the store from being looked into, None when nothing does; `version` and `known_version` are
-    of its schema. `user` is the number of the user who asks, 0 for root. `free` is the room on the disk in bytes.
-    `tls_keys` are what is wrong with those that were named.
+    `store_problem` is why the store cannot be read. `version` and `supported_version` are schema versions. `uid` is the
+    user who runs the command, 0 for root.
     """
 
     now: datetime
@@ -112,3 +126,8 @@ class DoctorFacts:
     certificates: tuple[Certificate, ...] = ()
     tls_key_problems: tuple[ReadProblem, ...] = ()
     contents: StoreContents | None = None
+
+    @property
+    def known_contents(self) -> StoreContents:
+        assert self.contents is not None, "checked only when the store could be read"
+        return self.contents

@@ -1,18 +1,18 @@
-"""Leaks, as records: where a credential lies that should not, whose it is, and whether it still lives."""
+"""Findings of `gamcli scan`: where a leaked credential is, whose it is, and whether it is still valid."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 FOREIGN = "foreign"
-"""The status of a credential that the store does not know."""
+"""The status of a credential that is not in the store."""
 
 UNKNOWN = "unknown"
-"""The status of a credential when there is no store to ask."""
+"""The status of a credential when no store was checked."""
 
 
 class ScanSource(NamedTuple):
-    """Where bytes come from: a file, and the commit that brought them when it is one of a history."""
+    """Where bytes come from: a file, and the commit that added them when it comes from a git history."""
 
     file: str
     commit: str | None = None
@@ -21,10 +21,10 @@ class ScanSource(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class ScanFinding:
     """
-    A credential that was found, without its secret: where it is, whose it is, and whether it lives.
+    A leaked credential, without its secret.
 
-    `status` is that of a key, or `foreign` or `unknown`; `live` is None when nobody can know. A client secret has no
-    `id`; `fingerprint` tells it from others.
+    `status` is that of a key, or `foreign` or `unknown`; `live` is whether it is still valid, None if unknown. A client
+    secret has no `id`; `fingerprint` identifies it.
     """
 
     file: str

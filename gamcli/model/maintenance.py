@@ -1,4 +1,4 @@
-"""What looking after a store comes to: its facts, checks, copies, and what was taken out of it."""
+"""Results of store maintenance: information, checks, backups, restores, migrations, pruning."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class StoreInfo:
-    """A store as it lies there: sizes in bytes; `head` is the hash of its last audit entry."""
+    """A store; sizes are in bytes, `head` is the hash of its last audit entry."""
 
     path: str
     mode: str
@@ -30,7 +30,7 @@ class StoreInfo:
 
 @dataclass(frozen=True, slots=True)
 class StoreCheck:
-    """What one check of a store came to, and what to do when it is not well; `mend` is None when it is."""
+    """The result of one check of a store; `mend` is a suggested command, None if the check passed."""
 
     name: str
     ok: bool
@@ -40,7 +40,7 @@ class StoreCheck:
 
 @dataclass(frozen=True, slots=True)
 class BackupResult:
-    """A copy of a store that was written and looked at: `checked` is `pages` when every page was, else `counts`."""
+    """A verified copy of a store: `checked` is `pages` if every page was checked, else `counts`."""
 
     path: str
     size: int
@@ -57,7 +57,7 @@ class BackupResult:
 
 @dataclass(frozen=True, slots=True)
 class RestoreResult:
-    """A store that was put in place; `kept` is where what was there before lies now, None when nothing was."""
+    """A restored store; `kept` is where the previous store was moved to, None if there was none."""
 
     path: str
     source: str
@@ -73,7 +73,7 @@ class RestoreResult:
 
 @dataclass(frozen=True, slots=True)
 class MigrateResult:
-    """The version of a store before and after; `backup` is where the store as it was before lies, if it changed."""
+    """The schema version before and after; `backup` is the copy of the store made before an upgrade."""
 
     path: str
     version_before: int
@@ -83,7 +83,7 @@ class MigrateResult:
 
 @dataclass(frozen=True, slots=True)
 class CompactResult:
-    """How many bytes a store takes before and after, with what lies beside it."""
+    """The size of a store in bytes before and after, including its WAL."""
 
     path: str
     bytes_before: int
@@ -92,7 +92,7 @@ class CompactResult:
 
 @dataclass(frozen=True, slots=True)
 class PruneResult:
-    """How many rows were, or would be, taken out of a store, all of them dead since `before` or earlier."""
+    """How many rows were, or would be, deleted, all of them inactive since `before` or earlier."""
 
     before: datetime
     tokens: int

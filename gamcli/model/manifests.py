@@ -1,4 +1,4 @@
-"""The plan of a set of manifests: beside its changes, what it takes over and what it leaves alone."""
+"""The plan of a set of manifests."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from gamcli.model.plan import Change, Plan
 
 @dataclass(frozen=True, slots=True)
 class AdoptedObject:
-    """What a manifest takes over as it is: from nobody (`from_owner` None) or from another owner."""
+    """An object that a manifest adopts: previously unmanaged (`from_owner` None), or managed by another owner."""
 
     kind: str
     name: str
@@ -19,7 +19,7 @@ class AdoptedObject:
 
 @dataclass(frozen=True, slots=True)
 class UnlistedObject:
-    """What a manifest named once and names no longer: it stays until `--prune`."""
+    """An object that was removed from the manifests: it stays until `--prune`."""
 
     kind: str
     name: str
@@ -27,7 +27,7 @@ class UnlistedObject:
 
 @dataclass(frozen=True, slots=True)
 class ManifestPlan(Plan):
-    """What would be done for manifests; `adopts` and `leaves` are no changes."""
+    """The plan of manifests; adopted and unlisted objects are not changes."""
 
     adopts: tuple[AdoptedObject, ...] = ()
     leaves: tuple[UnlistedObject, ...] = ()
@@ -40,6 +40,5 @@ class ManifestPlan(Plan):
         adopts: Sequence[AdoptedObject],
         leaves: Sequence[UnlistedObject],
     ) -> "ManifestPlan":
-        """Return the plan of `changes`, which touch the keys of `impacts`."""
         plan = Plan.from_changes(changes, impacts)
         return cls(plan.changes, plan.invalidates, plan.suspends, plan.summary, tuple(adopts), tuple(leaves))

@@ -1,4 +1,4 @@
-"""What a screen tells of one thing, and of the store as a whole: records beside their surroundings."""
+"""What a screen shows about an application, user, key, or the store as a whole."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -7,18 +7,18 @@ from typing import NamedTuple
 from gamcli.model import App, Key, User
 
 StatusCounts = Mapping[str, int]
-"""How many keys have each status; one that none has may be missing."""
+"""The number of keys by status; statuses without keys may be missing."""
 
 
 class NextStep(NamedTuple):
-    """What to type next, and what it does."""
+    """A suggested command, and what it does."""
 
     description: str
     command: str
 
 
 class AppOverview(NamedTuple):
-    """An application, its keys by status, which expires first, which rotated one ends first, who used it last."""
+    """An application and its keys."""
 
     app: App
     keys: StatusCounts
@@ -29,7 +29,7 @@ class AppOverview(NamedTuple):
 
 
 class UserOverview(NamedTuple):
-    """A user, the first of their keys (live ones before others), and applications they may have a key for."""
+    """A user, the first of their keys (active ones first), and the applications they can get a key for."""
 
     user: User
     keys: StatusCounts
@@ -39,7 +39,7 @@ class UserOverview(NamedTuple):
 
 
 class KeyOverview(NamedTuple):
-    """A key, and the first rule that keeps it from being used, None when none does."""
+    """A key, and why it is refused at the moment, None if it can be used."""
 
     key: Key
     refusal: str | None
@@ -47,14 +47,14 @@ class KeyOverview(NamedTuple):
 
 
 class CountWithNames(NamedTuple):
-    """How many let nobody in, and the first of their names."""
+    """A number of objects, and the first of their names."""
 
     number: int
     names: tuple[str, ...]
 
 
 class StoreOverview(NamedTuple):
-    """A store as a whole; `never_used` is None where counting takes too long."""
+    """A store as a whole; `never_used_keys` is None if counting would take too long."""
 
     path: str
     apps: int

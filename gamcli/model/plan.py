@@ -1,7 +1,7 @@
 """
-What is about to change, as records: what a dry run prints, and what a plan of a manifest is made of.
+Planned changes, as records: the result of a dry run, and of `gamcli plan`.
 
-A change tells the fields of a record by the names that `-o json` has, nested ones with a dot; secrets never appear.
+Changes name fields as `-o json` does, nested ones with a dot. Secrets never appear.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,18 +30,18 @@ DIFF_FIELDS: dict[type, tuple[str, ...]] = {
     ApiKeyPolicy: ("enabled", "timeout_hours", "auth_type", "scope_choice"),
     TokenPolicy: ("timeout_minutes", "renewals"),
 }  # fmt: skip
-"""The fields of each record that a change tells, in their order."""
+"""The fields of each record that a change lists, in order."""
 
 FIELD_NAMES = {"retiring_until": "secret_retires_at"}
-"""What a change calls fields that have another name for programs."""
+"""Fields with another name in JSON."""
 
 SECRET_FIELDS = {"secret_digest": "client_secret", "password_hash": "password", "digest": "api_key"}
-"""Fields of which a change tells only that they change, and the words for them."""
+"""Secret fields: a change lists only that they change, under these names."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One field that changes; `old` is None when the record is new, `new` when it is deleted."""
+    """A changed field; `old` is None in a new record, `new` in a deleted one."""
 
     field: str
     old: object
@@ -50,7 +50,7 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One step: `action` is create, update or delete, `kind` a noun of the command line, such as `auth-type`."""
+    """A created, updated or deleted record (`action`); `kind` is a noun of the command line, such as `auth-type`."""
 
     action: str
     kind: str
@@ -60,7 +60,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class AffectedKey:
-    """One live key that a plan ends or suspends, with what helps to decide whether it may."""
+    """An active key that a plan invalidates or suspends, with what helps to decide about it."""
 
     key: str
     user: str
@@ -71,14 +71,13 @@ class AffectedKey:
 
     @classmethod
     def from_impact(cls, impact: KeyImpact) -> "AffectedKey":
-        """Return what a plan tells of an impact."""
         key = impact.key
         return cls(key.id, key.user, key.app, impact.reason, key.last_used_at, key.expires_at)
 
 
 @dataclass(frozen=True, slots=True)
 class PlanSummary:
-    """How many records a plan creates, updates and deletes, and how many live keys it ends and suspends."""
+    """How many records a plan creates, updates and deletes, and how many active keys it invalidates and suspends."""
 
     create: int
     update: int
@@ -92,7 +91,7 @@ EMPTY_SUMMARY = PlanSummary(0, 0, 0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What would be done, in its order, and which live keys that ends for good (`invalidates`) or suspends."""
+    """Planned changes in order, and the active keys that they permanently invalidate or suspend."""
 
     changes: tuple[Change, ...]
     invalidates: tuple[AffectedKey, ...] = ()
@@ -101,9 +100,8 @@ class Plan:
 
     @classmethod
     def from_changes(cls, changes: Sequence[Change], impacts: Sequence[KeyImpact]) -> "Plan":
-        """Return the plan of `changes`, which touch the keys of `impacts`."""
-        invalidates = tuple(AffectedKey.from_impact(each) for each in impacts if each.is_permanent)
-        suspends = tuple(AffectedKey.from_impact(each) for each in impacts if not each.is_permanent)
+        invalidates = tuple(AffectedKey.from_impact(impact) for impact in impacts if impact.is_permanent)
+        suspends = tuple(AffectedKey.from_impact(impact) for impact in impacts if not impact.is_permanent)
         actions = [change.action for change in changes]
         summary = PlanSummary(
             create=actions.count(CREATE),
@@ -117,27 +115,27 @@ class Plan:
 
 def diff_records(before: object, after: object) -> tuple[FieldChange, ...]:
     """
-    Return the fields in which two records of a kind differ; None is a record that is not there.
+    Return the fields in which two records of a kind differ; None stands for a missing record.
 
-    Of a record that is new or deleted, these are the fields that do not have their default.
+    For a new or deleted record, these are the fields that differ from their defaults.
     """
     record = before if after is None else after
-    told = [(name, _field_value(record, path), default, path) for name, path, default in _DIFF_FIELDS[type(record)]]
+    values = [(name, _field_value(record, path), default, path) for name, path, default in _DIFF_FIELDS[type(record)]]
     if before is None or after is None:
-        found = ((name, value) for name, value, default, _ in told if value != default and value not in ("", ()))
+        differing = ((name, value) for name, value, default, _ in values if value != default and value not in ("", ()))
         return tuple(
             FieldChange(name, None if before is None else value, None if after is None else value)
-            for name, value in found
+            for name, value in differing
         )
-    pairs = ((name, _field_value(before, path), new) for name, new, _, path in told)
+    pairs = ((name, _field_value(before, path), new) for name, new, _, path in values)
     return (*(FieldChange(*pair) for pair in pairs if pair[1] != pair[2]), *_secret_changes(before, after))
 
 
 def _secret_changes(before: object, after: object) -> Iterator[FieldChange]:
-    for name, word in SECRET_FIELDS.items():
+    for name, secret in SECRET_FIELDS.items():
         old, new = getattr(before, name, None), getattr(after, name, None)
         if old != new:
-            yield FieldChange(word, None if old is None else "(set)", "(new)")
+            yield FieldChange(secret, None if old is None else "(set)", "(new)")
 
 
 def _field_value(record: object, path: tuple[str, ...]) -> object:
@@ -147,11 +145,11 @@ def _field_value(record: object, path: tuple[str, ...]) -> object:
 
 
 def _diff_fields(kind: Any, outer: tuple[str, ...] = ()) -> Iterator[tuple[str, tuple[str, ...], object]]:  # noqa: ANN401 - a type
-    """Yield each field that a change tells: its name, the way to it, and its default; nested ones one by one."""
-    known = {each.name: each for each in fields(kind)}
+    """Yield the JSON name, the attribute path and the default of each listed field, nested ones one by one."""
+    definitions = {definition.name: definition for definition in fields(kind)}
     for name in DIFF_FIELDS[kind]:
-        made, path = known[name].default_factory, (*outer, name)
-        default = known[name].default if made is MISSING else made()
+        factory, path = definitions[name].default_factory, (*outer, name)
+        default = definitions[name].default if factory is MISSING else factory()
         if is_dataclass(default):
             yield from _diff_fields(type(default), path)
         else:

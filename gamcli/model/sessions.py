@@ -1,4 +1,4 @@
-"""What a login begins: a session, the properties that came with it, and the refresh tokens that renew its access."""
+"""Sessions: what a login begins, its properties, and its refresh tokens."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +14,7 @@ class InitialProperty(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a login with a password, or with the API key of that id, began; `scopes` are those of all its tokens."""
+    """A session that began with a password or the API key `key`; all its tokens have `scopes`."""
 
     id: int
     user_guid: str
@@ -29,9 +29,10 @@ class Session:
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
     """
-    A refresh token: good for the renewal of that number, once; only a digest of it is kept.
+    A refresh token, valid for one use; only its digest is stored.
 
-    `token` is the row of the access token that it came with; `superseded` says that a newer token took its place.
+    `counter` is the number of the renewal, `token` the row of the access token issued with it. `is_superseded` means that
+    a newer token replaced it.
     """
 
     session: int

@@ -1,10 +1,10 @@
-"""What was said at an endpoint: requests and responses as records, their secrets hidden."""
+"""Recorded requests and responses of an endpoint, without secrets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 REDACTED = "<hidden>"
-"""What stands where a secret was."""
+"""Replaces each secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class RecordedRequest:
 
 @dataclass(frozen=True, slots=True)
 class RecordedResponse:
-    """The response to it."""
+    """A response as it was received."""
 
     status: int
     reason: str
@@ -29,7 +29,7 @@ class RecordedResponse:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request and its response; `curl` is a line of shell that repeats the request."""
+    """A request and its response; `curl` is a command line that repeats the request."""
 
     request: RecordedRequest
     response: RecordedResponse
@@ -39,10 +39,9 @@ class Exchange:
 @dataclass(frozen=True, slots=True)
 class Transcript:
     """
-    The exchanges with one endpoint, in their order.
+    The exchanges with an endpoint, in order.
 
-    `granted` says whether the last one came to what was wanted; else `message` is what the endpoint says, and `hint`
-    what to type, if anything is known here.
+    `granted` is whether the last exchange succeeded; if not, `message` is the endpoint's error and `hint` a suggestion.
     """
 
     url: str

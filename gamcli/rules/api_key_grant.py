@@ -1,8 +1,8 @@
 """
-The API key grant, top to bottom: which rules are judged, in which order, and what each one says (GAM wiki 56104).
+The API key grant: its rules in the order in which they are checked, with their messages (GAM wiki 56104).
 
-The same rules decide at the token endpoint (`decide`), when a key is made (`keys.issue`), and when a change is weighed
-(`impact`).
+The same rules decide at the token endpoint (`decide`), when a key is issued (`keys.issue`), and what a change does to
+existing keys (`impact`).
 """
 
 from collections.abc import Callable, Iterable
@@ -16,23 +16,23 @@ from gamcli.rules.grants import Grant, GrantFacts, Rule
 
 
 def _has_valid_auth_type(facts: GrantFacts) -> bool:
-    kind, allowed = facts.auth_type, facts.known_app.api_keys.auth_type
-    if kind is None or kind.type != APIKEY:
+    auth_type, allowed = facts.auth_type, facts.known_app.api_keys.auth_type
+    if auth_type is None or auth_type.type != APIKEY:
         return False
-    wanted = (allowed, facts.key.auth_type if facts.key and not _has_wrong_secret(facts) else None)
-    return all(name is None or normalize_name(name) == normalize_name(kind.name) for name in wanted)
+    names = (allowed, facts.key.auth_type if facts.key and not _has_wrong_secret(facts) else None)
+    return all(name is None or normalize_name(name) == normalize_name(auth_type.name) for name in names)
 
 
 def _has_wrong_secret(facts: GrantFacts) -> bool:
-    """Say whether a key was sent that is not the one of its id: of that one, nobody learns anything."""
-    proven = facts.parameters.api_key.matches(facts.key.digest if facts.key else NO_DIGEST)
-    return not proven and facts.parameters.api_key.reveal() != ""
+    """Return whether the request carries a key that is wrong: then its errors must not disclose the stored key."""
+    matches = facts.parameters.api_key.matches(facts.key.digest if facts.key else NO_DIGEST)
+    return not matches and facts.parameters.api_key.reveal() != ""
 
 
 def _has_valid_key(facts: GrantFacts) -> bool:
-    # The comparison comes first and always: a guesser's clock tells nothing about which part was wrong.
-    proven = facts.parameters.api_key.matches(facts.key.digest if facts.key else NO_DIGEST)
-    if not proven or facts.user is None or facts.known_key.client_id != facts.known_app.client_id:
+    # Always compare first: the response time must not show which part was wrong.
+    matches = facts.parameters.api_key.matches(facts.key.digest if facts.key else NO_DIGEST)
+    if not matches or facts.user is None or facts.known_key.client_id != facts.known_app.client_id:
         return False
     username = facts.parameters.username
     return not username or facts.user.is_called(username)
@@ -68,7 +68,7 @@ def _suggest_active_keys(facts: GrantFacts) -> str:
 def _suggest_inspection(facts: GrantFacts) -> str:
     if facts.key is None:
         return command("key", "inspect", "--api-key-file", "FILE")
-    return _suggest_show_key(facts)  # whose it is, and for which application
+    return _suggest_show_key(facts)
 
 
 def _suggest_show_key(facts: GrantFacts) -> str:
@@ -79,20 +79,20 @@ AUTH_TYPE_WRONG = Rule(
     "auth_type_wrong",
     _has_valid_auth_type,
     lambda f: (
-        f"authentication type '{grants.auth_type_name(f)}' is not for API keys of application '{f.known_app.name}'"
+        f"authentication type '{grants.auth_type_name(f)}' is not allowed for API keys of application '{f.known_app.name}'"
     ),
     _suggest_auth_type,
 )
 API_KEYS_OFF = Rule(
     "api_keys_off",
     lambda f: f.known_app.api_keys.enabled,
-    lambda f: f"application '{f.known_app.name}' does not take API keys",
+    lambda f: f"application '{f.known_app.name}' does not accept API keys",
     lambda f: command("app", "update", f.known_app.name, "--remote-rest", "--api-keys"),
 )
 KEY_UNPROVEN = Rule(
     "key_unproven",
     _has_valid_key,
-    lambda _: "the API key is not one of this application and user",
+    lambda _: "the API key is unknown, or belongs to another application or user",
     _suggest_inspection,
 )
 KEY_EXPIRED = Rule("key_expired", _status_is_not("expired"), lambda _: "the API key has expired", _suggest_new_key)
@@ -103,13 +103,13 @@ KEY_REPLACED = Rule(
 KEY_INVALIDATED = Rule(
     "key_invalidated",
     _are_key_scopes_published,
-    lambda _: "the API key is invalid since one of its scopes was withdrawn",
+    lambda _: "the API key is invalid because one of its scopes was withdrawn",
     _suggest_new_key,
 )
 SCOPE_BEYOND = Rule(
     "scope_beyond",
     _are_requested_scopes_allowed,
-    lambda _: "a scope goes beyond those of the API key",
+    lambda _: "a requested scope is not one of the API key's",
     _suggest_show_key,
 )
 
@@ -127,22 +127,22 @@ API_KEY_GRANT = (
     *grants.USER_RULES,
     SCOPE_BEYOND,
 )
-"""The rules of the API key grant in the order in which they are judged: the first that does not hold speaks."""
+"""The rules of the API key grant, in order: the first violated rule refuses the request."""
 
 KEY_RULES = (grants.AUTH_TYPE_UNAVAILABLE, AUTH_TYPE_WRONG, API_KEYS_OFF, *KEY_STATE_RULES, *grants.USER_RULES)
-"""The rules about the state of a key and of what it stands on, beside its application."""
+"""The rules about the state of a key, its user and its authentication type."""
 
 STORE_STATE_RULES = (grants.APP_DISABLED, grants.REMOTE_REST_OFF, *KEY_RULES)
-"""The rules that depend on the state of the store alone, not on what a client sends."""
+"""The rules that depend only on the store, not on the request."""
 
 
 def decide(facts: GrantFacts, rules: Iterable[Rule] = API_KEY_GRANT) -> Grant:
-    """Return what the token of an API key grant carries, or raise RefusedError with the rule that said no."""
+    """Return the contents of the access token, or raise RefusedError for the first violated rule."""
     grants.require(rules, facts)
     return grants.build_grant(facts, scopes.split(facts.parameters.scope) or facts.known_key.scopes, facts.known_key)
 
 
 def decision_expires_at(facts: GrantFacts) -> datetime | None:
-    """Return the first instant at which `decide`, which granted, could refuse the same facts; None = never."""
+    """Return when `decide`, which granted these facts, could refuse them; None = never."""
     key = facts.known_key
     return durations.earliest(facts.known_app.secret_retires_at(facts.now), key.expires_at, key.retires_at)

@@ -1,4 +1,4 @@
-"""What an application may be: its settings, their bounds, and how a change is laid over it."""
+"""Applications: the valid settings, and how changes apply to them."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,7 +10,7 @@ from gamcli.rules import durations, names, scopes
 from gamcli.rules.credentials import MIN_SECRET_LENGTH, Secret
 
 Changes = Mapping[str, object]
-"""Settings by the names of the record, nested ones with a dot (`api_keys.timeout_hours`); what is absent stays."""
+"""New values by field name, nested ones with a dot (`api_keys.timeout_hours`)."""
 
 BOUNDS = {
     "api_keys.timeout_hours": (0, 999_999_999, "hours"),  # GAM: APIKeyTimeout is numeric(9)
@@ -22,7 +22,7 @@ SECRET_LENGTH = 120  # GAM: ClientSecret is char(120)
 
 
 def create(name: str, client_id: str, secret: Secret, changes: Changes, now: datetime) -> App:
-    """Return a new application with the defaults of GAM and `changes` laid over them; raises UsageError."""
+    """Return a new application with GAM's defaults and `changes` applied; raises UsageError."""
     names.check_name("an application", name, names.APP_NAME_LENGTH)
     check_client_id(client_id)
     check_client_secret(secret)
@@ -31,12 +31,12 @@ def create(name: str, client_id: str, secret: Secret, changes: Changes, now: dat
 
 
 def apply_changes(app: App, changes: Changes, now: datetime) -> App:
-    """Return `app` with `changes` laid over it, or `app` itself when they change nothing; raises UsageError."""
+    """Return `app` with `changes` applied, or `app` itself if nothing changes; raises UsageError."""
     check_changes(changes)
     after = _replace_fields(app, changes)
     if changes.get("api_keys.enabled") and not after.remote_rest:
         raise UsageError(
-            "API keys need remote REST authentication, which is off for this application",
+            "API keys require remote REST authentication, which is disabled for this application",
             "add --remote-rest",
         )
     return app if after == app else replace(after, updated_at=now)
@@ -44,9 +44,9 @@ def apply_changes(app: App, changes: Changes, now: datetime) -> App:
 
 def rotate_secret(app: App, secret: Secret, now: datetime, overlap: timedelta = timedelta(0)) -> App:
     """
-    Return `app` with the new client secret; the present one retires after `overlap`, or ends now without one.
+    Return `app` with the new client secret; the current one stays valid for `overlap`.
 
-    One that was retiring already ends now: two secrets are good at a time, never three.
+    A secret that is already retiring is invalidated: at most two secrets are valid at a time.
     """
     until = durations.add_duration(now, overlap)
     retiring = None if until is None else app.secret_digest
@@ -54,20 +54,20 @@ def rotate_secret(app: App, secret: Secret, now: datetime, overlap: timedelta = 
 
 
 def check_changes(changes: Changes) -> None:
-    """Raise UsageError unless each of `changes` is within its bounds."""
+    """Raise UsageError if one of `changes` is out of bounds."""
     names.check_text("the description", str(changes.get("description", "")))
-    for name, (least, most, unit) in BOUNDS.items():
-        value = changes.get(name, least)
-        if not isinstance(value, int) or not least <= value <= most:
-            raise UsageError(f"{name} cannot be {value}", f"{least} to {most} {unit}")
+    for name, (low, high, unit) in BOUNDS.items():
+        value = changes.get(name, low)
+        if not isinstance(value, int) or not low <= value <= high:
+            raise UsageError(f"invalid {name} '{value}'", f"use {low} to {high} {unit}")
 
 
 def _replace_fields(app: App, changes: Changes) -> App:
     flat: dict[str, object] = {}
     nested: dict[str, dict[str, object]] = {}
     for name, value in changes.items():
-        group, dot, inner = name.partition(".")
-        if dot:
+        group, is_nested, inner = name.partition(".")
+        if is_nested:
             nested.setdefault(group, {})[inner] = value
         else:
             flat[name] = value
@@ -76,35 +76,37 @@ def _replace_fields(app: App, changes: Changes) -> App:
 
 
 def edit_scopes(app: App, add: tuple[str, ...], remove: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the scopes that `app` publishes after `add` and `remove`; raises UsageError when they contradict."""
+    """Return the scopes of `app` after adding and removing; raises UsageError if a scope is in both lists."""
     both = set(add) & set(remove)
     if both:
-        raise UsageError(f"{scopes.join(sorted(both))} is both added and removed", "name it once")
+        raise UsageError(
+            f"{scopes.join(sorted(both))} is both added and removed", "use --add-scope or --remove-scope, not both"
+        )
     return scopes.sort_scopes((set(app.scopes) | set(add)) - set(remove))
 
 
 def is_client_id(text: str) -> bool:
-    """Say whether `text` has the form of a client_id: 32 to 40 letters, digits or `-`."""
+    """Return whether `text` has the form of a client ID: 32 to 40 letters, digits or `-`."""
     return text.isascii() and text.replace("-", "").isalnum() and MIN_SECRET_LENGTH <= len(text) <= CLIENT_ID_LENGTH
 
 
 def check_client_id(client_id: str) -> str:
-    """Return `client_id` when it may be one, brought along from elsewhere; raises UsageError."""
-    longest, least = CLIENT_ID_LENGTH, MIN_SECRET_LENGTH
+    """Return `client_id`, or raise UsageError if it is invalid."""
     if not is_client_id(client_id):
         raise UsageError(
-            f"'{names.escape_unprintable(client_id)}' is no client_id", f"{least} to {longest} letters, digits or '-'"
+            f"invalid client ID '{names.escape_unprintable(client_id)}'",
+            f"use {MIN_SECRET_LENGTH} to {CLIENT_ID_LENGTH} letters, digits or '-'",
         )
     return client_id
 
 
 def check_client_secret(secret: Secret) -> Secret:
-    """Return `secret` when it may be one: 32 to 120 visible ASCII characters."""
+    """Return `secret`, or raise UsageError unless it has 32 to 120 visible ASCII characters."""
     text = secret.reveal()
-    visible = all("!" <= letter <= "~" for letter in text)
-    if not visible or not MIN_SECRET_LENGTH <= len(text) <= SECRET_LENGTH:
+    is_visible = all("!" <= letter <= "~" for letter in text)
+    if not is_visible or not MIN_SECRET_LENGTH <= len(text) <= SECRET_LENGTH:
         raise UsageError(
-            "the client secret does not have the form of one",
-            f"{MIN_SECRET_LENGTH} to {SECRET_LENGTH} visible ASCII characters, without blanks",
+            "invalid client secret",
+            f"use {MIN_SECRET_LENGTH} to {SECRET_LENGTH} visible ASCII characters, without spaces",
         )
     return secret

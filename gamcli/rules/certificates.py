@@ -1,7 +1,7 @@
 """
-Until when TLS certificates are valid, read from PEM: as much of X.509 (RFC 5280, section 4.1) as that takes.
+Read expiry dates from TLS certificates in PEM: a minimal parser for X.509 (RFC 5280, section 4.1).
 
-Python's own `ssl` tells the dates of a certificate only once somebody has verified it.
+Python's `ssl` reports the dates of a certificate only after verifying it.
 """
 
 import base64
@@ -16,11 +16,11 @@ _LONG_FORM = 0x80
 
 
 def read_expiry_dates(pem: str) -> list[datetime]:
-    """Return until when each certificate of `pem` is valid; raises ValueError for what is no certificate."""
-    found = [_read_expiry_date(each) for each in _PEM.findall(pem)]
-    if not found:
-        raise ValueError("no certificate in PEM")
-    return found
+    """Return the expiry date of each certificate in `pem`; raises ValueError if there is none or one is invalid."""
+    dates = [_read_expiry_date(text) for text in _PEM.findall(pem)]
+    if not dates:
+        raise ValueError("not a certificate in PEM format")
+    return dates
 
 
 def _read_expiry_date(text: str) -> datetime:

@@ -1,4 +1,4 @@
-"""The claims of userinfo: may this token read them, and which of them do its scopes reveal (GAM wiki 55623)."""
+"""The claims of the userinfo endpoint: whether a token may read them, and which of them (GAM wiki 55623)."""
 
 import hmac
 from collections.abc import Callable, Iterable
@@ -22,7 +22,7 @@ CLAIM_ORDER = (
 
 @dataclass(frozen=True, slots=True)
 class UserinfoFacts:
-    """What the store knows of a token that was sent, None is what it does not hold; the key is the repository's."""
+    """What the store holds about an access token that was sent; None if it holds nothing."""
 
     now: datetime
     secret: Secret
@@ -33,10 +33,10 @@ class UserinfoFacts:
 
 
 def decide(facts: UserinfoFacts) -> dict[str, object]:
-    """Return the claims that the token's scopes reveal, or raise RefusedError with the rule that said no."""
+    """Return the claims for the token's scopes, or raise RefusedError for the first violated rule."""
     token, app, user = facts.token, facts.app, facts.user
-    proven = facts.secret.matches(token.digest if token else NO_DIGEST)
-    if not proven or token is None or app is None or user is None:
+    matches = facts.secret.matches(token.digest if token else NO_DIGEST)
+    if not matches or token is None or app is None or user is None:
         raise RefusedError("token_unknown", "the access token is unknown")
     status = token.status(facts.now)
     if status != "active":
@@ -47,9 +47,7 @@ def decide(facts: UserinfoFacts) -> dict[str, object]:
         raise RefusedError("token_user_blocked", f"user '{user.name}' is blocked")
     if not user.enabled:
         raise RefusedError("token_user_inactive", f"user '{user.name}' is not active")
-    withdrawn = scopes.find_disallowed(
-        token.scopes, app.scopes
-    )  # it ends the keys that carry it, and no login with a password
+    withdrawn = scopes.find_disallowed(token.scopes, app.scopes)  # can happen to sessions that began with a password
     granted = [scope for scope in token.scopes if scope not in withdrawn]
     return build_claims(user, app, granted, facts.pairwise_key, token.initial_properties)
 
@@ -61,35 +59,37 @@ def build_claims(
     pairwise_key: bytes,
     initial_properties: Iterable[InitialProperty] = (),
 ) -> dict[str, object]:
-    """Return the claims of `user` for `app` that the `granted` scopes reveal, in GAM's order, the rest left out."""
+    """Return the claims of `user` for `app` that the granted scopes include, in GAM's order."""
     if not app.share_user_ids:
         user = replace(user, guid="", external_id=derive_pairwise_guid(user, app, pairwise_key))
-    revealed, named = _select_claims(tuple(granted_scopes))
-    found = {claim: _CLAIM_VALUES[claim](user) for claim in revealed}
-    if found.get("birthday") == "":
-        del found["birthday"]
-    if named and "attributes" not in found:
-        picked = [_attribute_claim(name, value) for name, value in user.attributes.items() if name in named]
-        found |= {"attributes": picked} if picked else {}
-    if "initial_properties" in found:
-        del found["initial_properties"]  # the last one, behind attributes too
-        found["initial_properties"] = [{"Id": each.id, "Value": each.value} for each in initial_properties]
-    return found
+    names, attribute_names = _select_claims(tuple(granted_scopes))
+    claims = {claim: _CLAIM_VALUES[claim](user) for claim in names}
+    if claims.get("birthday") == "":
+        del claims["birthday"]
+    if attribute_names and "attributes" not in claims:
+        attributes = [
+            _attribute_claim(name, value) for name, value in user.attributes.items() if name in attribute_names
+        ]
+        claims |= {"attributes": attributes} if attributes else {}
+    if "initial_properties" in claims:
+        del claims["initial_properties"]  # last, even after attributes
+        claims["initial_properties"] = [{"Id": each.id, "Value": each.value} for each in initial_properties]
+    return claims
 
 
-@lru_cache(maxsize=1024)  # what is granted is granted again and again
+@lru_cache(maxsize=1024)
 def _select_claims(granted_scopes: tuple[str, ...]) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Return the claims that these scopes reveal, in GAM's order, and the attributes that they name."""
-    revealed = {claim for scope in granted_scopes if scope in scopes.TABLE for claim in scopes.TABLE[scope].claims}
-    named = frozenset(filter(None, map(scopes.attribute_id, granted_scopes)))
-    return tuple(claim for claim in CLAIM_ORDER if claim in revealed), named
+    """Return the claims that these scopes include, in GAM's order, and the attributes that they name."""
+    claims = {claim for scope in granted_scopes if scope in scopes.TABLE for claim in scopes.TABLE[scope].claims}
+    attribute_names = frozenset(filter(None, map(scopes.attribute_id, granted_scopes)))
+    return tuple(claim for claim in CLAIM_ORDER if claim in claims), attribute_names
 
 
 def derive_pairwise_guid(user: User, app: App, key: bytes) -> str:
     """
-    Return a GUID that is stable for this user and application and tells nothing across applications.
+    Return a GUID that is stable for this user and application, and cannot be linked across applications.
 
-    `key` is the repository's secret: without it, whoever knows a user's GUID could compute all of them.
+    `key` is the repository's secret: without it, anyone who knows a user's GUID could compute the others.
     """
     return format_guid(hmac.digest(key, f"{user.guid}\n{app.client_id}".encode(), "sha256")[:16])
 

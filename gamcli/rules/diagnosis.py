@@ -1,8 +1,8 @@
 """
-Why does a key not work: the rules of the grant, judged one by one for people who doubt.
+Why an API key does not work: every rule of the API key grant, checked one by one.
 
-They are the very rules that the token endpoint judges (`api_key_grant`); here each one speaks, not only the first that
-says no. What depends on a request that nobody sent is left open.
+These are the rules of the token endpoint (`api_key_grant`), which reports only the first violation. Rules that depend
+on the request are left undecided.
 """
 
 from dataclasses import dataclass
@@ -17,33 +17,33 @@ RULE_DESCRIPTIONS: dict[str, tuple[int, str]] = {
     "client_secret_wrong": (5, "the client secret is the application's"),
     "app_disabled": (6, "the application is enabled"),
     "remote_rest_off": (7, "the application allows remote REST authentication"),
-    "repository_wrong": (8, "the repository is this one, if the request names one"),
-    "auth_type_unavailable": (9, "the authentication type is there and enabled"),
-    "auth_type_wrong": (10, "the authentication type is the key's, and the application allows it"),
-    "api_keys_off": (11, "the application takes API keys"),
-    "key_unproven": (12, "the API key is one of this application and user"),
+    "repository_wrong": (8, "the repository, if requested, is this one"),
+    "auth_type_unavailable": (9, "the authentication type exists and is enabled"),
+    "auth_type_wrong": (10, "the authentication type is the key's and allowed by the application"),
+    "api_keys_off": (11, "the application accepts API keys"),
+    "key_unproven": (12, "the API key belongs to this application and user"),
     "key_expired": (13, "the API key has not expired"),
     "key_revoked": (13, "the API key was not revoked"),
     "key_replaced": (13, "the API key was not replaced"),
     "key_invalidated": (13, "no scope of the API key was withdrawn"),
     "user_inactive": (14, "the user is active"),
     "user_blocked": (14, "the user is not blocked"),
-    "scope_beyond": (15, "the scopes are those of the key, if the request names some"),
+    "scope_beyond": (15, "the requested scopes, if any, are scopes of the key"),
 }
-"""What each rule asks, with its number in the order of the protocol."""
+"""What each rule checks, with its number in the order of the protocol."""
 
 RULES_WITH_SECRET = frozenset(
     {*(rule.name for rule in api_key_grant.STORE_STATE_RULES), api_key_grant.KEY_UNPROVEN.name}
 )
-"""The rules that can be judged for whoever holds the API key itself."""
+"""The rules that can be checked when the API key itself is known."""
 
 RULES_WITHOUT_SECRET = frozenset(rule.name for rule in api_key_grant.STORE_STATE_RULES)
-"""The rules that can be judged for a key known by its id alone."""
+"""The rules that can be checked when only the key's ID is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class RuleResult:
-    """One rule: does it hold (None = it depends on the request), what does it say, and which command mends it."""
+    """The result of one rule; `holds` is None if it depends on the request, `mend` is the suggested command."""
 
     number: int
     rule: str
@@ -54,7 +54,7 @@ class RuleResult:
 
 @dataclass(frozen=True, slots=True)
 class KeyVerification:
-    """May this key be used now; `rule` is the first that says no, None when none does."""
+    """Whether an API key can be used now; `rule` is the first violated rule."""
 
     valid: bool
     rule: str | None
@@ -63,32 +63,34 @@ class KeyVerification:
 
 
 def explain(facts: GrantFacts) -> tuple[RuleResult, ...]:
-    """Return every rule of the API key grant in its order, judged on `facts` as far as they go."""
+    """Return the result of every rule of the API key grant, in order."""
     known = RULES_WITH_SECRET if facts.request else RULES_WITHOUT_SECRET
     return tuple(_evaluate(rule, facts, known) for rule in api_key_grant.API_KEY_GRANT)
 
 
 def _evaluate(rule: Rule, facts: GrantFacts, decidable: frozenset[str]) -> RuleResult:
-    number, question = RULE_DESCRIPTIONS[rule.name]
+    number, description = RULE_DESCRIPTIONS[rule.name]
     if rule.name not in decidable:
-        return RuleResult(number, rule.name, None, question)
+        return RuleResult(number, rule.name, None, description)
     if rule.holds(facts):
-        return RuleResult(number, rule.name, holds=True, message=question)
+        return RuleResult(number, rule.name, holds=True, message=description)
     return RuleResult(number, rule.name, False, rule.message(facts), rule.fix(facts))  # noqa: FBT003 - a row
 
 
 def verify(facts: GrantFacts) -> KeyVerification:
-    """Return whether the key of `facts`, held by whoever asks, may be used now."""
-    if facts.key is None:  # nothing to judge
+    """Return whether the holder of the key in `facts` can use it now."""
+    if facts.key is None:
         return _refuse(api_key_grant.KEY_UNPROVEN, facts)
-    broken = grants.find_violation(
+    violated = grants.find_violation(
         (rule for rule in api_key_grant.API_KEY_GRANT if rule.name in RULES_WITH_SECRET), facts
     )
-    if broken is not None:
-        return _refuse(broken, facts)
-    return KeyVerification(valid=True, rule=None, message="the API key may be used", key=facts.key)
+    if violated is not None:
+        return _refuse(violated, facts)
+    return KeyVerification(valid=True, rule=None, message="the API key can be used", key=facts.key)
 
 
 def _refuse(rule: Rule, facts: GrantFacts) -> KeyVerification:
-    proven = facts.key is not None and api_key_grant.KEY_UNPROVEN.holds(facts)
-    return KeyVerification(valid=False, rule=rule.name, message=rule.message(facts), key=facts.key if proven else None)
+    is_proven = facts.key is not None and api_key_grant.KEY_UNPROVEN.holds(facts)
+    return KeyVerification(
+        valid=False, rule=rule.name, message=rule.message(facts), key=facts.key if is_proven else None
+    )

@@ -1,4 +1,4 @@
-"""Durations as people write them (`90d`, `24h`, `30m`, `45s`, `2w`), and the instants that they lead to."""
+"""Durations such as `90d`, `24h`, `30m`, `45s` and `2w`, and arithmetic with them."""
 
 import re
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from gamcli.errors import UsageError
 
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-"""The seconds in each unit."""
+"""Seconds per unit."""
 
 _ZERO, _SECOND = timedelta(0), timedelta(seconds=1)
 MAX_DURATION = timedelta(days=36_500)
@@ -15,20 +15,20 @@ _DURATION = re.compile(r"([0-9]{1,10})([smhdw])", re.ASCII)
 
 
 def parse(text: str) -> timedelta:
-    """Return what `text` says: a whole number and one unit, at most 36500 days, or `0`; raises UsageError."""
+    """Parse a whole number and a unit, at most 36500 days, or `0`; raises UsageError."""
     if text.strip() == "0":
         return timedelta(0)
-    found = _DURATION.fullmatch(text.strip().lower())
-    if found is None:
-        raise UsageError(f"'{text}' is no duration", "a whole number and a unit, such as 90d, 24h, 30m, 45s or 2w")
-    seconds = int(found[1]) * UNITS[found[2]]
+    match = _DURATION.fullmatch(text.strip().lower())
+    if match is None:
+        raise UsageError(f"invalid duration '{text}'", "use a number and a unit, such as 90d, 12h or 30m")
+    seconds = int(match[1]) * UNITS[match[2]]
     if seconds > MAX_DURATION.total_seconds():
-        raise UsageError(f"'{text}' is longer than a century", "leave it out for a key that never expires")
+        raise UsageError(f"duration '{text}' is longer than 100 years", "omit it for a key that never expires")
     return timedelta(seconds=seconds)
 
 
 def format_duration(duration: timedelta) -> str | None:
-    """Return what `parse` makes `length` of, in the largest unit but weeks; None for what it cannot make."""
+    """Format `duration` for `parse`, in the largest unit up to days; None if `parse` cannot read it."""
     seconds, rest = divmod(duration, timedelta(seconds=1))
     if rest or not timedelta(0) < duration <= MAX_DURATION:
         return None
@@ -37,7 +37,7 @@ def format_duration(duration: timedelta) -> str | None:
 
 
 def add_duration(now: datetime, duration: timedelta) -> datetime | None:
-    """Return the instant `length` after `now`; no length means never (None), and so does the end of the calendar."""
+    """Return the instant `duration` after `now`; None (never) for no duration, or beyond the calendar."""
     try:
         return now + duration if duration > _ZERO else None
     except OverflowError:
@@ -45,11 +45,11 @@ def add_duration(now: datetime, duration: timedelta) -> datetime | None:
 
 
 def earliest(*instants: datetime | None) -> datetime | None:
-    """Return the earliest of `instants`, where None is never."""
-    known = [instant for instant in instants if instant is not None]
-    return min(known) if known else None
+    """Return the earliest of `instants`; None stands for never."""
+    definite = [instant for instant in instants if instant is not None]
+    return min(definite) if definite else None
 
 
 def seconds_until(now: datetime, end: datetime | None) -> int:
-    """Return how many seconds are left until `end`, at least one; 0 means never, as in `expires_in`."""
+    """Return the seconds until `end`, at least 1; 0 if `end` is None (never), as in `expires_in`."""
     return 0 if end is None else max(1, (end - now) // _SECOND)

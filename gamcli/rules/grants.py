@@ -1,9 +1,9 @@
 """
-What all grants share: what is sent, the facts that it is judged on, what a rule is, and the rules of every client.
+What all grants share: the token request, the facts, the definition of a rule, and the rules about the client.
 
-A `Rule` is judged on `Facts`: what was sent, and what the store holds about it; what is missing is None. The first rule
-that does not hold speaks. Which rules a grant has, in which order, stands in the file of that grant: `api_key_grant`,
-`password_grant`, `refresh_grant`. Their names are those of the refusal table in `server.endpoints.refusals`.
+A `Rule` checks `GrantFacts`: the request, and what the store holds about it. The first violated rule refuses the request.
+The rules of each grant and their order are in `api_key_grant`, `password_grant` and `refresh_grant`; their names are
+those of the table in `server.endpoints.refusals`.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,15 +19,15 @@ from gamcli.rules import durations, scopes
 from gamcli.rules.credentials import NO_DIGEST, NO_SECRET, Secret
 
 API_KEY, PASSWORD, REFRESH = "api_key", "password", "refresh_token"
-"""The grants, each by the parameter that is its own."""
+"""The grants, named by the parameter that each requires."""
 
 REFRESH_TIMEOUT = timedelta(minutes=43_200)
-"""How long a refresh token lives: GAM's default of OAuthRefreshTokenExpire (wiki 58097)."""
+"""The lifetime of a refresh token: GAM's default of OAuthRefreshTokenExpire (wiki 58097)."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """The parameters of a request to access_token (GAM wiki 55623, 56104); text that was not sent is empty."""
+    """The parameters of a request to access_token (GAM wiki 55623, 56104); a missing parameter is empty."""
 
     client_id: str = ""
     client_secret: Secret = NO_SECRET
@@ -45,10 +45,10 @@ class TokenRequest:
 @dataclass(frozen=True, slots=True)
 class GrantFacts:
     """
-    What the rules are judged on; None is what does not exist or was not asked for.
+    What the rules check; None stands for what does not exist or was not requested.
 
-    `attributes` are those that the request's scopes name and some user carries. `password_hash` is what a password is
-    compared with, whether its user is known or not.
+    `attributes` are those that the requested scopes name and some user has. `password_hash` is what the password is compared
+    with, also for an unknown user.
     """
 
     now: datetime
@@ -65,31 +65,28 @@ class GrantFacts:
 
     @property
     def parameters(self) -> TokenRequest:
-        """What was sent; where nothing was, an empty request."""
+        """The request, or an empty one."""
         return self.request or TokenRequest()
 
     @property
     def known_app(self) -> App:
-        """The application; judged after the rule that it is known."""
-        assert self.app is not None, "judged after the rule that the application is known"
+        assert self.app is not None, "checked after the rule that the application exists"
         return self.app
 
     @property
     def known_key(self) -> Key:
-        """The key; judged after the rule that it is proven."""
-        assert self.key is not None, "judged after the rule that the key is proven"
+        assert self.key is not None, "checked after the rule that the key is valid"
         return self.key
 
     @property
     def known_user(self) -> User:
-        """The user; judged after the rule that they are known."""
-        assert self.user is not None, "judged after the rule that the user is known"
+        assert self.user is not None, "checked after the rule that the user exists"
         return self.user
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: does it hold, what does its refusal say, and which command mends it (if one does)."""
+    """One check of a grant: whether it holds, the message of its refusal, and the suggested command, if any."""
 
     name: str
     holds: Callable[[GrantFacts], bool]
@@ -97,16 +94,15 @@ class Rule:
     fix: Callable[[GrantFacts], str | None] = lambda _: None
 
     def refusal(self, facts: GrantFacts) -> RefusedError:
-        """Return the refusal that this rule raises for `facts`."""
         return RefusedError(self.name, self.message(facts), self.fix(facts))
 
 
 class Grant(NamedTuple):
     """
-    What an access token of the repository with that GUID carries, whenever it is minted.
+    What an access token carries, whenever it is minted; `repository` is a GUID.
 
-    `user_guid` is empty when ids are not shared. `key` is None when the session began with a password. `renewal` is the
-    number of the refresh token that comes along, 0 = none does.
+    `user_guid` is empty if the application does not share user IDs. `key` is None if the session began with a password.
+    `renewal_number` is that of the refresh token issued with it, 0 = none.
     """
 
     repository: str
@@ -126,49 +122,53 @@ class Grant(NamedTuple):
 
     @property
     def key_id(self) -> str:
-        """The id of the key that the session began with, empty when it began with a password."""
+        """The ID of the key that the session began with, empty if it began with a password."""
         return self.key.id if self.key else ""
 
     def expires_at(self, now: datetime) -> datetime | None:
-        """Return when a token ends that is minted now, None = never; it never outlives its key."""
-        own = durations.add_duration(now, timedelta(minutes=self.app.token.timeout_minutes))
-        return own if self.key is None else durations.earliest(own, self.key.expires_at, self.key.retires_at)
+        """Return when a token minted now expires, None = never; not later than its key."""
+        token_expiry = durations.add_duration(now, timedelta(minutes=self.app.token.timeout_minutes))
+        return (
+            token_expiry
+            if self.key is None
+            else durations.earliest(token_expiry, self.key.expires_at, self.key.retires_at)
+        )
 
     @property
     def has_session(self) -> bool:
-        """Whether the token belongs to a session: one that goes on or begins with it."""
+        """Whether the token continues or begins a session."""
         return self.key is None or self.renewal_number > 0 or self.used_refresh_token is not None
 
 
 def _has_valid_client_secret(facts: GrantFacts) -> bool:
-    # Two comparisons, always: a guesser's clock does not tell whether an earlier secret is still good.
+    # Always compare both: the response time must not show whether the previous secret is still valid.
     app, sent = facts.known_app, facts.parameters.client_secret.digest()
-    is_present = compare_digest(sent, app.secret_digest)
-    is_earlier = compare_digest(sent, app.retiring_digest or NO_DIGEST)
-    return is_present or (is_earlier and app.secret_retires_at(facts.now) is not None)
+    is_current = compare_digest(sent, app.secret_digest)
+    is_previous = compare_digest(sent, app.retiring_digest or NO_DIGEST)
+    return is_current or (is_previous and app.secret_retires_at(facts.now) is not None)
 
 
 def _is_this_repository(facts: GrantFacts) -> bool:
-    asked = facts.parameters.repository.lower()
-    return not asked or facts.repository is None or asked == facts.repository.guid
+    requested = facts.parameters.repository.lower()
+    return not requested or facts.repository is None or requested == facts.repository.guid
 
 
 def auth_type_name(facts: GrantFacts) -> str:
-    """Return the name of the authentication type in question, known or not."""
+    """Return the name of the requested authentication type, whether it exists or not."""
     if facts.auth_type is not None:
         return facts.auth_type.name
     return facts.session.auth_type if facts.session else facts.parameters.authentication_type_name
 
 
 def are_scopes_allowed(requested: Iterable[str], allowed: Iterable[str], attributes: frozenset[str]) -> bool:
-    """Say whether `held` allows all scopes `wanted`; what is taken for an attribute must be one of `attributes`."""
+    """Return whether `allowed` covers all `requested` scopes; attribute scopes must name one of `attributes`."""
     requested, allowed = tuple(requested), frozenset(allowed)
-    named = {scopes.attribute_id(name) for name in requested if name not in allowed} - {None}
-    return not scopes.find_disallowed(requested, allowed) and named <= attributes
+    attribute_ids = {scopes.attribute_id(name) for name in requested if name not in allowed} - {None}
+    return not scopes.find_disallowed(requested, allowed) and attribute_ids <= attributes
 
 
 CLIENT_ID_MISSING = Rule(
-    "client_id_missing", lambda f: bool(f.parameters.client_id), lambda _: "no client_id", lambda _: None
+    "client_id_missing", lambda f: bool(f.parameters.client_id), lambda _: "client_id is missing", lambda _: None
 )
 CLIENT_UNKNOWN = Rule(
     "client_unknown",
@@ -179,7 +179,7 @@ CLIENT_UNKNOWN = Rule(
 CLIENT_SECRET_WRONG = Rule(
     "client_secret_wrong",
     _has_valid_client_secret,
-    lambda f: f"the client secret is not that of application '{f.known_app.name}'",
+    lambda f: f"incorrect client secret for application '{f.known_app.name}'",
     lambda f: command("app", "rotate-secret", f.known_app.name),
 )
 APP_DISABLED = Rule(
@@ -195,7 +195,7 @@ REMOTE_REST_OFF = Rule(
     lambda f: command("app", "update", f.known_app.name, "--remote-rest"),
 )
 REPOSITORY_WRONG = Rule(
-    "repository_wrong", _is_this_repository, lambda f: f"'{f.parameters.repository}' is not this repository"
+    "repository_wrong", _is_this_repository, lambda f: f"unknown repository '{f.parameters.repository}'"
 )
 AUTH_TYPE_UNAVAILABLE = Rule(
     "auth_type_unavailable",
@@ -220,7 +220,7 @@ USER_RULES = (USER_INACTIVE, USER_BLOCKED)
 
 
 def find_violation(rules: Iterable[Rule], facts: GrantFacts) -> Rule | None:
-    """Return the first of `rules` that does not hold for `facts`, or None."""
+    """Return the first of `rules` that does not hold, or None."""
     for rule in rules:
         if not rule.holds(facts):
             return rule
@@ -228,20 +228,20 @@ def find_violation(rules: Iterable[Rule], facts: GrantFacts) -> Rule | None:
 
 
 def require(rules: Iterable[Rule], facts: GrantFacts) -> None:
-    """Raise the refusal of the first of `rules` that does not hold for `facts`."""
-    broken = find_violation(rules, facts)
-    if broken is not None:
-        raise broken.refusal(facts)
+    """Raise the refusal of the first of `rules` that does not hold."""
+    violated = find_violation(rules, facts)
+    if violated is not None:
+        raise violated.refusal(facts)
 
 
 def build_grant(facts: GrantFacts, granted_scopes: Iterable[str], key: Key | None = None, renewal: int = 1) -> Grant:
     """
     Return what a token with these scopes carries, once all rules hold.
 
-    With it comes the refresh token for the renewal of that number, if the application allows so many.
+    `renewal` is the number of the refresh token to issue with it; it is issued if the application allows that many renewals.
     """
     app, user = facts.known_app, facts.known_user
-    assert facts.repository is not None, "the repository of the store that was asked"
+    assert facts.repository is not None, "loaded with the facts"
     return Grant(
         repository=facts.repository.guid,
         key=key,

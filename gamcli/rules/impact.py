@@ -1,4 +1,4 @@
-"""Which live keys would a change touch: ended for good, or only suspended. The one place that answers it."""
+"""Which active API keys a change invalidates or suspends."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -11,23 +11,23 @@ KEY_FIELDS: dict[type, tuple[str, ...]] = {
     User: ("enabled", "blocked"),
     AuthType: ("enabled",),
 }
-"""The settings that keys stand on."""
+"""The settings that can affect keys."""
 
 FactsChange = Callable[[GrantFacts], GrantFacts | str]
-"""What a change makes of the facts that a key stands on; a text is why a key ends with them."""
+"""Returns the facts of a key after the change, or the reason why the change invalidates it."""
 
 
 def affects_keys(before: App | User | AuthType, after: App | User | AuthType) -> bool:
-    """Say whether keys can feel the difference: what they stand on changed."""
+    """Return whether the difference can affect keys."""
     return any(getattr(before, name) != getattr(after, name) for name in KEY_FIELDS[type(before)])
 
 
 def find_impacts(change: FactsChange, key_facts: Iterable[GrantFacts]) -> Iterator[KeyImpact]:
     """
-    Yield an Impact for each live key of `standing` (facts with key, app, user and auth type) that `change` touches.
+    Yield the impact of `change` on each active key; `key_facts` have key, app, user and authentication type.
 
-    A key ends for good when it loses what it stands on or one of its scopes; it is suspended when it could be used
-    before the change and cannot be used after it.
+    A key is permanently invalidated when its application, user or one of its scopes is removed. It is suspended when it can
+    be used before the change, but not after it.
     """
     for before in key_facts:
         key = before.key
@@ -41,6 +41,6 @@ def find_impacts(change: FactsChange, key_facts: Iterable[GrantFacts]) -> Iterat
         if withdrawn:
             yield KeyImpact(key, is_permanent=True, reason=f"scope withdrawn: {scopes.join(withdrawn)}")
         elif grants.find_violation(api_key_grant.STORE_STATE_RULES, before) is None:
-            broken = grants.find_violation(api_key_grant.STORE_STATE_RULES, after)
-            if broken is not None:
-                yield KeyImpact(key, is_permanent=False, reason=broken.message(after))
+            violated = grants.find_violation(api_key_grant.STORE_STATE_RULES, after)
+            if violated is not None:
+                yield KeyImpact(key, is_permanent=False, reason=violated.message(after))

@@ -1,4 +1,4 @@
-"""May this key be made: what an application asks of a key, a user and a scope before it takes them."""
+"""Issue API keys: what an application requires of a key, a user and a scope."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -17,14 +17,14 @@ ISSUE_RULES = (
     grants.USER_INACTIVE,
     grants.USER_BLOCKED,
 )
-"""The rules that a new key must satisfy, in the order in which they are judged."""
+"""The rules that a new key must satisfy, in order."""
 
 
 class KeyOptions(NamedTuple):
     """
-    What is asked of a new key: `scopes` None = all that are published, `expires_in` None = the timeout.
+    The options of a new key: `scopes` None = all published ones, `expires_in` None = the application's timeout.
 
-    One that `renews` an earlier key carries its scopes, whether users may choose some or not.
+    A key that renews another one (`is_renewal`) has its scopes, whether users may choose scopes or not.
     """
 
     scopes: tuple[str, ...] | None = None
@@ -35,14 +35,14 @@ class KeyOptions(NamedTuple):
 
 
 class IssuedKey(NamedTuple):
-    """A new key: its record and, this once, its secret."""
+    """A new key: its record, and its secret, which is shown only once."""
 
     record: Key
     secret: Secret
 
 
 class ApprovedKey(NamedTuple):
-    """What a key may be that satisfies all rules, before it is minted."""
+    """A key that satisfies all rules, before it is minted."""
 
     app: App
     auth_type: str
@@ -51,7 +51,7 @@ class ApprovedKey(NamedTuple):
 
 
 def approve(facts: grants.GrantFacts, options: KeyOptions) -> ApprovedKey:
-    """Return what a key of `terms` may be, or raise RefusedError with the rule that said no."""
+    """Return the settings of a key with these options, or raise RefusedError for the first violated rule."""
     grants.require(ISSUE_RULES, facts)
     app, auth_type = facts.app, facts.auth_type
     assert app is not None
@@ -63,8 +63,8 @@ def approve(facts: grants.GrantFacts, options: KeyOptions) -> ApprovedKey:
 
 
 def issue(facts: grants.GrantFacts, options: KeyOptions, entropy: Entropy) -> IssuedKey:
-    """Return a new key for the user and application of `facts`, or raise RefusedError with the rule that said no."""
-    app, auth_type, allowed, expires_at = approve(facts, options)
+    """Return a new key for the user and application of `facts`, or raise RefusedError for the first violated rule."""
+    app, auth_type, granted_scopes, expires_at = approve(facts, options)
     user = facts.user
     assert user is not None
     key_id, secret = mint_api_key(entropy)
@@ -75,7 +75,7 @@ def issue(facts: grants.GrantFacts, options: KeyOptions, entropy: Entropy) -> Is
         app=app.name,
         client_id=app.client_id,
         auth_type=auth_type,
-        scopes=allowed,
+        scopes=granted_scopes,
         digest=secret.digest(),
         created_at=facts.now,
         expires_at=expires_at,
@@ -86,48 +86,48 @@ def issue(facts: grants.GrantFacts, options: KeyOptions, entropy: Entropy) -> Is
 
 
 def renewal_options(key: Key) -> KeyOptions:
-    """Return the terms of the key that follows `key`: its scopes, its label, and a life as long as it had."""
-    life = None if key.expires_at is None else key.expires_at - key.created_at
-    return KeyOptions(key.scopes, life, key.label, is_renewal=True)
+    """Return the options of the key that replaces `key`: the same scopes, label and lifetime."""
+    lifetime = None if key.expires_at is None else key.expires_at - key.created_at
+    return KeyOptions(key.scopes, lifetime, key.label, is_renewal=True)
 
 
 def is_expiring(key: Key, now: datetime, within: timedelta | None) -> bool:
-    """Say whether `key` expires `within` so much time; None asks nothing."""
+    """Return whether `key` expires within that time; None = any time."""
     return within is None or (key.expires_at is not None and key.expires_at - now <= within)
 
 
 def _allowed_scopes(app: App, options: KeyOptions) -> tuple[str, ...]:
-    asked = options.scopes
-    if asked is None:
+    requested = options.scopes
+    if requested is None:
         return app.scopes
     if not app.api_keys.scope_choice and not options.is_renewal:
         raise RefusedError(
             "scope_choice_off",
             f"application '{app.name}' does not let users choose scopes",
-            f"leave out --scope, or {command('app', 'update', app.name, '--api-key-scope-choice')}",
+            f"omit --scope, or {command('app', 'update', app.name, '--api-key-scope-choice')}",
         )
-    beyond = scopes.find_disallowed(asked, app.scopes)
-    if beyond:
+    disallowed = scopes.find_disallowed(requested, app.scopes)
+    if disallowed:
         raise RefusedError(
             "scope_beyond",
-            f"application '{app.name}' does not publish {scopes.join(beyond)}",
-            command("app", "update", app.name, "--add-scope", scopes.join(beyond)),
+            f"application '{app.name}' does not publish {scopes.join(disallowed)}",
+            command("app", "update", app.name, "--add-scope", scopes.join(disallowed)),
         )
-    return asked
+    return requested
 
 
 def _key_expiry(app: App, requested: timedelta | None, now: datetime) -> datetime | None:
     if requested is not None and requested <= timedelta(0):
-        raise UsageError("a key that expires at once is of no use", "a duration such as 90d, or leave it out")
-    longest = durations.add_duration(now, timedelta(hours=app.api_keys.timeout_hours))
-    return durations.earliest(longest, None if requested is None else durations.add_duration(now, requested))
+        raise UsageError("the lifetime of a key must be longer than 0", "use a duration such as 90d, or omit it")
+    latest = durations.add_duration(now, timedelta(hours=app.api_keys.timeout_hours))
+    return durations.earliest(latest, None if requested is None else durations.add_duration(now, requested))
 
 
 def choose_auth_type(app: App, requested: str | None, default: str) -> str:
-    """Return the name of the type that a new key of `app` gets: as asked, as the application allows, or `default`."""
+    """Return the authentication type of a new key: as requested, as the application requires, or `default`."""
     return requested or app.api_keys.auth_type or default
 
 
 def is_shortened(key: Key, requested: timedelta | None) -> bool:
-    """Say whether the application's timeout gave `key` less than was asked."""
+    """Return whether the application's timeout gave `key` a shorter lifetime than requested."""
     return requested is not None and key.expires_at is not None and key.expires_at - key.created_at < requested

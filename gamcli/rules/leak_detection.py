@@ -1,8 +1,8 @@
 """
-Leaks: credentials in bytes that should hold none, found by their form and then by their checksum.
+Find leaked credentials in bytes, by their form and then by their checksum.
 
-The bytes come in pieces of any size and are looked at once. Whatever stands around a credential does not matter:
-quotes, `%3D` before it, letters behind it. What begins with the byte order mark of UTF-16 is read as that text too.
+The bytes come in chunks of any size and are read once. The context of a credential does not matter: quotes, a preceding
+`%3D`, letters after it. Bytes that begin with the byte order mark of UTF-16 are searched as UTF-16 too.
 """
 
 import hashlib
@@ -12,30 +12,25 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import NamedTuple
 
-from gamcli.rules.credentials import KEY_ID_LENGTH, Secret, checksum
-
-API_KEY, CLIENT_SECRET = "API key", "client secret"
-
-FORMATS = {
-    API_KEY: ("gamkey_", "[0-9A-Za-z]{8}_[0-9A-Za-z]{38}"),
-    CLIENT_SECRET: ("gamsec_", "[0-9A-Za-z]{46}"),
-}
-"""How each kind begins, and the expression for what follows."""
-
-MAX_LENGTH = 54
-"""So many letters has the longest kind."""
+from gamcli.model.credential_formats import API_KEY, API_KEY_PREFIX, CLIENT_SECRET, FORMATS, LENGTHS
+from gamcli.rules.credentials import Secret, api_key_id, has_valid_checksum
 
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-"""The byte order marks of what Windows still writes."""
+"""The byte order marks of UTF-16, which Windows programs still write."""
 
-# One expression for both: with the letters that they begin with alike, `re` skips to them faster than two searches do.
-_CREDENTIAL = re.compile(b"gam(?:key_[0-9A-Za-z]{8}_[0-9A-Za-z]{38}|sec_[0-9A-Za-z]{46})")
+MAX_LENGTH = max(LENGTHS.values())
+
+_COMMON_PREFIX = "gam"
+# One expression for all kinds: `re` skips to their common prefix faster than one search per kind.
+_CREDENTIAL = re.compile(
+    f"{_COMMON_PREFIX}(?:{'|'.join(prefix.removeprefix(_COMMON_PREFIX) + rest for prefix, rest in FORMATS.values())})".encode()
+)
 _CONTINUATION_BYTES = bytes(range(0x80, 0xC0))
-"""The bytes of UTF-8 that do not begin a letter."""
+"""The bytes of UTF-8 that continue a character."""
 
 
 class Leak(NamedTuple):
-    """A credential with a right checksum, and the line and column of its first letter, both from 1."""
+    """A credential with a valid checksum, and the line and column where it begins, both from 1."""
 
     kind: str
     secret: Secret
@@ -44,30 +39,29 @@ class Leak(NamedTuple):
 
     @property
     def id(self) -> str | None:
-        """The id of an API key; a client secret has none."""
-        begin = len(FORMATS[API_KEY][0])
-        return self.secret.reveal()[begin : begin + KEY_ID_LENGTH] if self.kind == API_KEY else None
+        """The ID of an API key, None for a client secret."""
+        return api_key_id(self.secret.reveal()) if self.kind == API_KEY else None
 
     @property
     def fingerprint(self) -> str:
-        """What tells one secret from another, and is not part of what the store keeps of it."""
+        """A short hash that identifies the secret, and is not part of what the store holds of it."""
         return hashlib.sha256(b"gamcli leak " + self.secret.digest()).hexdigest()[:16]
 
 
 def may_contain_credential(data: bytes) -> bool:
-    """Say whether something in `data` has the form of a credential: quick, and mostly no."""
+    """Return quickly whether something in `data` has the form of a credential."""
     return _CREDENTIAL.search(data) is not None
 
 
 def find_leaks(chunks: Iterable[bytes]) -> Iterator[Leak]:
-    """Yield the credentials in bytes that come in pieces, wherever the borders of these lie."""
+    """Yield the credentials in `chunks`, including those that span chunks."""
     rest, head = iter(chunks), b""
     for piece in rest:
         head += piece
         if len(head) > 1:
             break
     as_bytes, as_text = _StreamSearch(), _StreamSearch()
-    # What begins like UTF-16 need not go on so: the mark may be chance, and lines of another kind be appended.
+    # Search the bytes too: the mark may be accidental, or lines in another encoding may have been appended.
     text = getincrementaldecoder("utf-16")("replace") if head.startswith(UTF_16) else None
     for piece in chain((head,), rest):
         yield from as_bytes.feed(piece)
@@ -76,37 +70,37 @@ def find_leaks(chunks: Iterable[bytes]) -> Iterator[Leak]:
 
 
 class _StreamSearch:
-    """Looks through bytes that come in pieces; keeps the end of one, where a credential may begin."""
+    """A search over chunks, which keeps the end of one where a credential may begin."""
 
     def __init__(self) -> None:
         self._position = _Position()
         self._tail = b""
 
     def feed(self, chunk: bytes) -> Iterator[Leak]:
-        window, passed, place = self._tail + chunk, 0, self._position
-        for kind, begin, end in _find_valid(window):
-            place.advance(window[passed:begin])
-            yield Leak(kind, Secret(window[begin:end].decode("ascii")), place.line, place.column)
-            place.advance(window[begin:end])
-            passed = end
-        rest = max(passed, len(window) - MAX_LENGTH + 1)
-        place.advance(window[passed:rest])
-        self._tail = window[rest:]
+        window, done, position = self._tail + chunk, 0, self._position
+        for kind, start, end in _find_valid(window):
+            position.advance(window[done:start])
+            yield Leak(kind, Secret(window[start:end].decode("ascii")), position.line, position.column)
+            position.advance(window[start:end])
+            done = end
+        keep_from = max(done, len(window) - MAX_LENGTH + 1)
+        position.advance(window[done:keep_from])
+        self._tail = window[keep_from:]
 
 
-def _find_valid(window: bytes) -> Iterator[tuple[str, int, int]]:
-    """Yield the kind, the beginning and the end of each credential whose checksum is right."""
-    found = _CREDENTIAL.search(window)
-    while found:
-        text = found[0].decode("ascii")
-        is_sound = checksum(text[:-6]) == text[-6:]
-        if is_sound:
-            yield API_KEY if text.startswith(FORMATS[API_KEY][0]) else CLIENT_SECRET, found.start(), found.end()
-        found = _CREDENTIAL.search(window, found.end() if is_sound else found.start() + 1)
+def _find_valid(data: bytes) -> Iterator[tuple[str, int, int]]:
+    """Yield the kind, start and end of each credential with a valid checksum."""
+    match = _CREDENTIAL.search(data)
+    while match:
+        text = match[0].decode("ascii")
+        is_valid = has_valid_checksum(text)
+        if is_valid:
+            yield API_KEY if text.startswith(API_KEY_PREFIX) else CLIENT_SECRET, match.start(), match.end()
+        match = _CREDENTIAL.search(data, match.end() if is_valid else match.start() + 1)
 
 
 class _Position:
-    """Counts lines and, within the last one, letters."""
+    """Counts lines and, in the last line, characters."""
 
     __slots__ = ("column", "line")
 
@@ -115,7 +109,7 @@ class _Position:
         self.column = 1
 
     def advance(self, data: bytes) -> None:
-        """Move on to what follows `data`."""
+        """Move past `data`."""
         lines = data.count(b"\n")
         if lines:
             self.line += lines

@@ -1,4 +1,4 @@
-"""Names and other short texts: which may be, and which known one was probably meant."""
+"""Check names and other short texts, and suggest the closest known name."""
 
 from collections.abc import Iterable
 
@@ -10,38 +10,36 @@ TEXT_LENGTH = 254
 
 
 def check_name(noun: str, name: str, max_length: int = NAME_LENGTH) -> str:
-    """Return `name` when it may name a `noun`: 1 to `longest` printable characters, no blank at either end."""
+    """Return `name`, or raise UsageError unless it has 1 to `max_length` printable characters without outer spaces."""
     if not name:
-        raise UsageError(f"the name of {noun} is empty", f"1 to {max_length} characters")
+        raise UsageError(f"the name of {noun} is empty", f"use 1 to {max_length} characters")
     if name != name.strip():
         raise UsageError(
-            f"the name of {noun} has a blank at its end: '{escape_unprintable(name)}'",
-            f"'{escape_unprintable(name.strip())}'",
+            f"the name of {noun} begins or ends with a space: '{escape_unprintable(name)}'",
+            f"use '{escape_unprintable(name.strip())}'",
         )
     return check_text(f"the name of {noun}", name, max_length)
 
 
 def check_text(what: str, text: str, max_length: int = TEXT_LENGTH) -> str:
-    """Return `text` when it is printable and at most `longest` characters; `what` names it in the error."""
+    """Return `text`, or raise UsageError unless it is printable and short enough; `what` names it in the error."""
     if len(text) > max_length:
-        raise UsageError(f"{what} has {len(text)} characters", f"{max_length} at most")
+        raise UsageError(f"{what} is too long: {len(text)} characters", f"use at most {max_length} characters")
     if not text.isprintable():
-        raise UsageError(
-            f"{what} holds a character that cannot be printed: '{escape_unprintable(text)}'", "leave that out"
-        )
+        raise UsageError(f"{what} contains an unprintable character: '{escape_unprintable(text)}'", "remove it")
     return text
 
 
 def escape_unprintable(text: str) -> str:
-    """Return `text` fit for a message: what cannot be printed is escaped."""
+    """Return `text` with unprintable characters escaped."""
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
 def closest_match(name: str, known: Iterable[str]) -> str | None:
-    """Return the one of `known` that was probably meant by `name`: one like it, or the only one that begins so."""
+    """Return the known name most similar to `name`, or the only one that begins with it."""
     from difflib import get_close_matches  # noqa: PLC0415 - only errors need it
 
     known = list(known)
-    begun = [each for each in known if name and each.startswith(name)]
-    close = get_close_matches(name, known, n=1) or (begun if len(begun) == 1 else [])
+    completions = [each for each in known if name and each.startswith(name)]
+    close = get_close_matches(name, known, n=1) or (completions if len(completions) == 1 else [])
     return close[0] if close else None

@@ -1,4 +1,4 @@
-"""The password grant, top to bottom: which rules are judged, in which order, what each one says (GAM wiki 55623)."""
+"""The password grant: its rules in the order in which they are checked, with their messages (GAM wiki 55623)."""
 
 from gamcli.errors import command
 from gamcli.model import GAMLOCAL
@@ -11,9 +11,9 @@ def _has_valid_auth_type(facts: GrantFacts) -> bool:
 
 
 def _has_valid_password(facts: GrantFacts) -> bool:
-    # Hashed always: a guesser's clock does not tell whether there is such a user, or whether they have a password.
-    right = passwords.verify(facts.parameters.password, facts.password_hash)
-    return right and facts.user is not None and facts.user.password_hash is not None
+    # Always hash: the response time must not show whether the user exists or has a password.
+    is_right = passwords.verify(facts.parameters.password, facts.password_hash)
+    return is_right and facts.user is not None and facts.user.password_hash is not None
 
 
 def _is_password_current(facts: GrantFacts) -> bool:
@@ -32,10 +32,10 @@ def _are_requested_scopes_allowed(facts: GrantFacts) -> bool:
 AUTH_TYPE_WRONG = Rule(
     "auth_type_wrong",
     _has_valid_auth_type,
-    lambda f: f"authentication type '{grants.auth_type_name(f)}' is not for passwords",
+    lambda f: f"authentication type '{grants.auth_type_name(f)}' does not accept passwords",
     lambda _: command("auth-type", "list", "--type", GAMLOCAL),
 )
-PASSWORD_WRONG = Rule("password_wrong", _has_valid_password, lambda _: "no user of that name has that password")
+PASSWORD_WRONG = Rule("password_wrong", _has_valid_password, lambda _: "incorrect username or password")
 PASSWORD_MUST_CHANGE = Rule(
     "password_must_change",
     lambda f: not f.known_user.password_must_change,
@@ -72,13 +72,13 @@ PASSWORD_GRANT = (
     SCOPE_MISSING,
     SCOPE_UNPUBLISHED,
 )
-"""The rules of the password grant in the order in which they are judged: the first that does not hold speaks."""
+"""The rules of the password grant, in order: the first violated rule refuses the request."""
 
 LOGIN_RULES = (grants.AUTH_TYPE_UNAVAILABLE, AUTH_TYPE_WRONG, *USER_RULES)
-"""The rules about the state of a login and of what it stands on, beside its application."""
+"""The rules about the state of the user and the authentication type."""
 
 
 def decide(facts: GrantFacts) -> Grant:
-    """Return what the token of a password grant carries, or raise RefusedError with the rule that said no."""
+    """Return the contents of the access token, or raise RefusedError for the first violated rule."""
     grants.require(PASSWORD_GRANT, facts)
     return grants.build_grant(facts, scopes.split(facts.parameters.scope) or facts.known_app.scopes)

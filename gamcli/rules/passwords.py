@@ -1,4 +1,4 @@
-"""Passwords: what people choose and remember, so they are kept under scrypt with its parameters beside the hash."""
+"""Hash and verify passwords with scrypt; the parameters are stored with each hash."""
 
 import base64
 import hashlib
@@ -10,7 +10,7 @@ from gamcli.rules.credentials import Entropy, Secret
 
 
 class ScryptCost(NamedTuple):
-    """Parameters of scrypt (RFC 7914): `n` cost, `r` block size, `p` lanes; memory is 128 * n * r bytes."""
+    """Parameters of scrypt (RFC 7914): `n` cost, `r` block size, `p` parallelization; memory is 128 * n * r bytes."""
 
     n: int
     r: int
@@ -18,29 +18,29 @@ class ScryptCost(NamedTuple):
 
 
 OWASP_2_15 = ScryptCost(2**15, 8, 3)
-"""32 MiB and three lanes, one of the five equal choices of the OWASP Password Storage Cheat Sheet."""
+"""32 MiB, p = 3: one of the five equivalent choices of the OWASP Password Storage Cheat Sheet."""
 
 CURRENT_COST = OWASP_2_15
-"""What hashes are made with now: a login whose hash was made with other parameters makes it anew."""
+"""The parameters of new hashes. A login with a hash of other parameters hashes the password again."""
 
 SEED_COST = ScryptCost(2**10, 8, 1)
-"""For seeds alone: their store is in memory and dies with its server, which is to be ready at once."""
+"""Only for seeded stores, which are in memory: the server must start quickly."""
 
 TEST_COST = ScryptCost(2, 8, 1)
-"""For tests alone."""
+"""Only for tests."""
 
-_NUL = "\0"  # HMAC fills its key up with them (RFC 2104 §2): with a few at its end, a password has the same hash
+_NUL = "\0"  # HMAC pads its key with NUL (RFC 2104 section 2): a password followed by NULs has the same hash
 
 MAX_PASSWORD_LENGTH = 50
 """GAM: Password is 50 characters."""
 
 
 def check_password(password: Secret) -> Secret:
-    """Return `password` when it may be one; raises UsageError."""
+    """Return `password`, or raise UsageError if it is invalid."""
     if not 1 <= len(password.reveal()) <= MAX_PASSWORD_LENGTH:
-        raise UsageError(f"a password has 1 to {MAX_PASSWORD_LENGTH} characters", "choose another one")
+        raise UsageError("invalid length of the password", f"use 1 to {MAX_PASSWORD_LENGTH} characters")
     if _NUL in password.reveal():
-        raise UsageError("a password has no NUL characters", "choose another one")
+        raise UsageError("the password contains a NUL character", "choose another password")
     return password
 
 
@@ -54,24 +54,23 @@ def hash_password(password: Secret, entropy: Entropy, cost: ScryptCost | None = 
 
 
 def dummy_hash() -> str:
-    """Return a hash that no password has, and that takes as long to compare with as any that is made now."""
+    """Return a hash that no password matches, and that takes as long to verify as any other."""
     return "$".join(("scrypt", *map(str, CURRENT_COST), _encode_base64(bytes(16)), _encode_base64(bytes(32))))
 
 
 def needs_rehash(stored: str) -> bool:
-    """Say whether `stored` was made with other parameters than the present ones."""
+    """Return whether `stored` was made with other parameters than the current ones."""
     return stored.split("$")[1:4] != [*map(str, CURRENT_COST)]
 
 
 def verify(password: Secret, stored: str) -> bool:
-    """Say whether `password` is the one that `stored` was made from."""
     _, n, r, p, salt, expected = stored.split("$")
-    found = _scrypt(password, base64.b64decode(salt), ScryptCost(int(n), int(r), int(p)))
-    return hmac.compare_digest(found, base64.b64decode(expected)) and _NUL not in password.reveal()
+    actual = _scrypt(password, base64.b64decode(salt), ScryptCost(int(n), int(r), int(p)))
+    return hmac.compare_digest(actual, base64.b64decode(expected)) and _NUL not in password.reveal()
 
 
 def _scrypt(password: Secret, salt: bytes, cost: ScryptCost) -> bytes:
-    # OpenSSL refuses beyond 32 MiB unless told: what the parameters need, and as much again for its own use.
+    # OpenSSL limits memory to 32 MiB by default: allow what the parameters need, twice over for its own buffers.
     memory = 256 * cost.n * cost.r + 2**20
     text = password.reveal().encode("utf-8", "surrogatepass")
     return hashlib.scrypt(text, salt=salt, n=cost.n, r=cost.r, p=cost.p, maxmem=memory, dklen=32)

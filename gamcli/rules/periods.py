@@ -1,4 +1,4 @@
-"""Days, weeks and months of the calendar in UTC, and which of them an instant falls into."""
+"""Calendar days, weeks and months in UTC."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -8,14 +8,14 @@ DAY, WEEK, MONTH = "day", "week", "month"
 
 
 class Period(NamedTuple):
-    """The time from `start` up to `end`."""
+    """The time from `start` until `end`, which is excluded."""
 
     start: datetime
     end: datetime
 
 
 def period_start(instant: datetime, unit: str) -> datetime:
-    """Return when the day, week or month begins that `instant` falls into; weeks begin on Monday (ISO 8601)."""
+    """Return the start of the day, week or month that contains `instant`; weeks begin on Monday (ISO 8601)."""
     day = instant.replace(hour=0, minute=0, second=0, microsecond=0)
     if unit == MONTH:
         return day.replace(day=1)
@@ -23,13 +23,13 @@ def period_start(instant: datetime, unit: str) -> datetime:
 
 
 def next_period_start(start: datetime, unit: str) -> datetime:
-    """Return when the period ends, and so the next begins, that begins at `start`."""
+    """Return the start of the next period after the one that begins at `start`."""
     longest = {DAY: 1, WEEK: 7, MONTH: 31}[unit]
     return period_start(start + timedelta(days=longest), unit)
 
 
 def iter_periods(first: datetime, last: datetime, unit: str) -> Iterator[Period]:
-    """Yield the periods from the one that `first` falls into; the one that `last` falls into ends there."""
+    """Yield the periods from the one that contains `first`; the one that contains `last` ends there."""
     start = period_start(first, unit)
     while start < last:
         end = next_period_start(start, unit)

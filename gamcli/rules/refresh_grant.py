@@ -1,8 +1,8 @@
 """
-The refresh grant, top to bottom: which rules are judged, in which order, what each one says (GAM wiki 55623).
+The refresh grant: its rules in the order in which they are checked, with their messages (GAM wiki 55623).
 
-A refresh token is good once. Who uses it a second time has copied it, or was copied: the session ends for both
-(RFC 9700 §4.14.2).
+A refresh token can be used once. A second use means that it was copied, so its session is revoked (RFC 9700 section
+4.14.2).
 """
 
 from dataclasses import dataclass
@@ -16,25 +16,25 @@ from gamcli.rules.grants import Grant, GrantFacts, Rule
 
 @dataclass(frozen=True, slots=True)
 class RefreshTokenReuse:
-    """The second use of a refresh token: the session ends, and `refusal` is what the client is told."""
+    """The second use of a refresh token: its session must be revoked, and the client gets `refusal`."""
 
     session: int
     refusal: RefusedError
 
 
 def _has_valid_refresh_token(facts: GrantFacts) -> bool:
-    proven = facts.parameters.refresh_token.matches(facts.refresh_token.digest if facts.refresh_token else NO_DIGEST)
+    matches = facts.parameters.refresh_token.matches(facts.refresh_token.digest if facts.refresh_token else NO_DIGEST)
     session = facts.session
-    return proven and session is not None and session.client_id == facts.known_app.client_id and facts.user is not None
+    return matches and session is not None and session.client_id == facts.known_app.client_id and facts.user is not None
 
 
 def _known_session(facts: GrantFacts) -> Session:
-    assert facts.session is not None, "judged after the rule that the refresh token is proven"
+    assert facts.session is not None, "checked after the rule that the refresh token is valid"
     return facts.session
 
 
 def _known_refresh_token(facts: GrantFacts) -> RefreshToken:
-    assert facts.refresh_token is not None, "judged after the rule that the refresh token is proven"
+    assert facts.refresh_token is not None, "checked after the rule that the refresh token is valid"
     return facts.refresh_token
 
 
@@ -43,7 +43,9 @@ def _withdrawn_scopes(facts: GrantFacts) -> str:
 
 
 REFRESH_UNKNOWN = Rule(
-    "refresh_unknown", _has_valid_refresh_token, lambda _: "the refresh token is not one of this application"
+    "refresh_unknown",
+    _has_valid_refresh_token,
+    lambda _: "the refresh token is unknown, or belongs to another application",
 )
 SCOPE_WITHDRAWN = Rule(
     "scope_unpublished",
@@ -54,7 +56,7 @@ SCOPE_WITHDRAWN = Rule(
 REFRESH_USED = Rule(
     "refresh_used",
     lambda f: _known_refresh_token(f).used_at is None,
-    lambda _: "the refresh token was used before: its session has ended",
+    lambda _: "the refresh token was already used: its session is revoked",
 )
 REFRESH_EXPIRED = Rule(
     "refresh_expired", lambda f: f.now < _known_refresh_token(f).expires_at, lambda _: "the refresh token has expired"
@@ -62,43 +64,43 @@ REFRESH_EXPIRED = Rule(
 REFRESH_REVOKED = Rule(
     "refresh_revoked",
     lambda f: _known_session(f).revoked_at is None and not _known_refresh_token(f).is_superseded,
-    lambda _: "the session of the refresh token was ended",
+    lambda _: "the session of the refresh token was revoked",
 )
 RENEWALS_SPENT = Rule(
     "renewals_spent",
     lambda f: _known_refresh_token(f).counter <= f.known_app.token.renewals,
-    lambda f: f"application '{f.known_app.name}' allows {f.known_app.token.renewals} renewals",
+    lambda f: f"application '{f.known_app.name}' allows only {f.known_app.token.renewals} renewals",
     lambda f: command("app", "update", f.known_app.name, "--token-renewals", str(_known_refresh_token(f).counter)),
 )
 
 CREDENTIAL_RULES = (*grants.CLIENT_RULES, grants.APP_DISABLED, grants.REMOTE_REST_OFF, REFRESH_UNKNOWN)
-"""What is judged first: without a refresh token that is proven there is nothing to judge the other rules on."""
+"""Checked first: the other rules need a valid refresh token."""
 
 TOKEN_STATE_RULES = (REFRESH_USED, REFRESH_EXPIRED, REFRESH_REVOKED, RENEWALS_SPENT)
-"""What is judged last."""
+"""Checked last."""
 
 KEY_SESSION_RULES = (*CREDENTIAL_RULES, *api_key_grant.KEY_RULES, *TOKEN_STATE_RULES)
-"""The rules of a session that began with an API key: it goes on while its key would do for another one."""
+"""The rules of a session that began with an API key: it can be renewed while the key could begin another one."""
 
 PASSWORD_SESSION_RULES = (*CREDENTIAL_RULES, *password_grant.LOGIN_RULES, SCOPE_WITHDRAWN, *TOKEN_STATE_RULES)
 """The rules of a session that began with a password."""
 
 
 def decide(facts: GrantFacts) -> Grant | RefreshTokenReuse:
-    """Return what the next token of a session carries, or its end, or raise RefusedError with the rule that said no."""
+    """Return the contents of the next access token, or the reuse of a refresh token, or raise RefusedError."""
     began_with_key = facts.session is not None and facts.session.key is not None
-    broken = grants.find_violation(KEY_SESSION_RULES if began_with_key else PASSWORD_SESSION_RULES, facts)
-    if broken is None:
+    violated = grants.find_violation(KEY_SESSION_RULES if began_with_key else PASSWORD_SESSION_RULES, facts)
+    if violated is None:
         return _build_renewal(facts)
     if _is_reuse(facts):
-        return RefreshTokenReuse(_known_session(facts).id, broken.refusal(facts))
-    raise broken.refusal(facts)
+        return RefreshTokenReuse(_known_session(facts).id, violated.refusal(facts))
+    raise violated.refusal(facts)
 
 
 def _is_reuse(facts: GrantFacts) -> bool:
-    """Say whether a client that has proven itself has used the refresh token before, whatever else is wrong."""
-    proven = grants.find_violation((*grants.CLIENT_RULES, REFRESH_UNKNOWN), facts) is None
-    return proven and _known_refresh_token(facts).used_at is not None
+    """Return whether an authenticated client has used the refresh token before, whatever else is wrong."""
+    is_authenticated = grants.find_violation((*grants.CLIENT_RULES, REFRESH_UNKNOWN), facts) is None
+    return is_authenticated and _known_refresh_token(facts).used_at is not None
 
 
 def _build_renewal(facts: GrantFacts) -> Grant:

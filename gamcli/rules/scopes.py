@@ -1,5 +1,5 @@
 """
-The scope table: which scopes there are, what each reveals, how they are written, which covers which.
+The table of scopes: their names and claims, and which scope covers which.
 
 Names and claims are GAM's (wiki 55603, 55623); `user_<AttributeID>` stands for one extended attribute of a user.
 """
@@ -20,7 +20,7 @@ BASIC_FIELDS = (
 
 
 class Scope(NamedTuple):
-    """A row of the table: `claims` are the userinfo fields that the scope reveals."""
+    """A row of the table; `claims` are the userinfo claims that the scope grants."""
 
     name: str
     claims: tuple[str, ...]
@@ -36,9 +36,9 @@ _BASIC_CLAIMS = tuple(claim for name in BASIC_FIELDS for claim in _field_scope(n
 _GROUP_SCOPES = (
     Scope("gam_user_data", _BASIC_CLAIMS, "the basic fields of the user"),
     Scope("gam_user_additional_data", ("attributes",), "all attributes of the user"),
-    Scope("gam_user_roles", ("roles",), "the external ids of the user's roles"),
-    Scope("session_initial_prop", ("initial_properties",), "the properties given at login"),
-    Scope("session_application_data", ("application_data",), "the data that the application keeps in the session"),
+    Scope("gam_user_roles", ("roles",), "the external IDs of the user's roles"),
+    Scope("session_initial_prop", ("initial_properties",), "the initial properties of the login"),
+    Scope("session_application_data", ("application_data",), "the session data of the application"),
 )
 _ALL_CLAIMS = tuple(claim for scope in _GROUP_SCOPES for claim in scope.claims)
 
@@ -50,7 +50,7 @@ TABLE: dict[str, Scope] = {
         *(_field_scope(name) for name in BASIC_FIELDS),
     )
 }
-"""Every scope with a fixed name, in the order in which answers join them."""
+"""Every scope with a fixed name, in the order of responses."""
 
 _ORDER = {name: place for place, name in enumerate(TABLE)}
 _FIELD_SCOPES = frozenset(f"user_{name}" for name in BASIC_FIELDS)
@@ -64,66 +64,65 @@ ALIASES = {
 
 
 def split(text: str) -> list[str]:
-    """Split `text` at `+` and blanks into canonical names, without repeats, in the order given."""
+    """Split `text` at `+` and whitespace into canonical names, without duplicates, in the given order."""
     if not text:
         return []
     return list(dict.fromkeys(map(canonical_name, filter(None, re.split(r"[+\s]+", text)))))
 
 
 def canonical_name(word: str) -> str:
-    """Return the name for `word`: fixed names in any case and aliases; an attribute's name stays as it is."""
+    """Return the canonical name of `word`: fixed names in any case, aliases; attribute scopes are unchanged."""
     lower = word.lower()
     name = ALIASES.get(lower, lower)
     return name if name in TABLE else word
 
 
 def sort_scopes(names: Iterable[str]) -> tuple[str, ...]:
-    """Return `names` once each, in the order of the table, attributes by name after it."""
+    """Return `names` without duplicates in table order, followed by the attribute scopes by name."""
     return _sort_scopes(tuple(names))
 
 
-@lru_cache(maxsize=1024)  # what is granted is granted again and again
+@lru_cache(maxsize=1024)
 def _sort_scopes(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(set(names), key=lambda name: (_ORDER.get(name, len(_ORDER)), name)))
 
 
 def join(names: Iterable[str]) -> str:
-    """Return `names` as they stand on the wire: joined by `+`."""
+    """Join `names` with `+`, as in requests and responses."""
     return "+".join(names)
 
 
 def attribute_id(name: str) -> str | None:
-    """Return the attribute that scope `name` stands for, or None when it is a scope with a fixed name."""
+    """Return the attribute that scope `name` stands for, or None for a scope with a fixed name."""
     return name.removeprefix("user_") if name not in TABLE and name.startswith("user_") else None
 
 
 def parse(words: Iterable[str], is_attribute: Callable[[str], bool]) -> tuple[str, ...]:
     """
-    Return the scopes named in `words` (each may join several with `+`), in table order.
+    Return the scopes in `words` (each may join several with `+`), in table order.
 
-    `is_attribute` says whether some user carries an attribute of that id.
-    Raises UsageError for an unknown scope, with the nearest known name.
+    `is_attribute` returns whether some user has an attribute with that ID. Raises UsageError for an unknown scope.
     """
     names = [name for word in words for name in split(word)]
     for name in names:
         attribute = attribute_id(name)
         if name not in TABLE and not (attribute and is_attribute(attribute)):
-            raise UsageError(f"no scope named '{name}'", _suggest_scope(name))
+            raise UsageError(f"unknown scope '{name}'", _suggest_scope(name))
     return sort_scopes(names)
 
 
 def _suggest_scope(name: str) -> str:
     near = closest_match(name.lower(), (*TABLE, *ALIASES))
     listing = command("scope", "list")
-    return f"did you mean {canonical_name(near)}? all of them: {listing}" if near else listing
+    return f"did you mean {canonical_name(near)}? To list all: {listing}" if near else listing
 
 
 def is_allowed(scope: str, published: Iterable[str]) -> bool:
-    """Say whether `published` holds `scope` itself or a wider one that covers it."""
+    """Return whether `published` contains `scope` or a wider scope that covers it."""
     return bool(_covering_scopes(scope).intersection(published))
 
 
-@lru_cache(maxsize=1024)  # of names that are published or asked for again and again
+@lru_cache(maxsize=1024)
 def _covering_scopes(scope: str) -> frozenset[str]:
     if scope in _FIELD_SCOPES:
         return frozenset({scope, "gam_user_data", FULLCONTROL})
@@ -133,6 +132,6 @@ def _covering_scopes(scope: str) -> frozenset[str]:
 
 
 def find_disallowed(requested: Iterable[str], published: Iterable[str]) -> tuple[str, ...]:
-    """Return those of `wanted` that `published` does not allow, in the order given."""
+    """Return the `requested` scopes that `published` does not cover, in the given order."""
     published = frozenset(published)
     return tuple(scope for scope in requested if not is_allowed(scope, published))

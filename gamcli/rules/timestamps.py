@@ -1,4 +1,4 @@
-"""Instants as people write them: RFC 3339, a day, or how long ago."""
+"""Parse times: RFC 3339, a day, or a duration ago."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -12,17 +12,17 @@ _INSTANT = re.compile(rf"{_DAY}([Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d))
 
 _SECONDS = re.compile(r"\.\d+")
 
-TIME_FORMATS = "how long ago, such as 7d or 24h, a day such as 2026-03-01, or 2026-03-01T12:00:00Z"
+TIME_FORMATS = "use a duration ago such as 7d, a day such as 2026-03-01, or a time such as 2026-03-01T12:00:00Z"
 
 
 def parse(text: str, now: datetime) -> datetime:
-    """Return the instant that `text` says, a duration counted back from `now`, a day from its beginning in UTC."""
-    plain = text.strip()
-    if not _INSTANT.fullmatch(plain):
+    """Parse a time; a duration is counted back from `now`, a day begins at midnight UTC. Raises UsageError."""
+    stripped = text.strip()
+    if not _INSTANT.fullmatch(stripped):
         return now - _parse_age(text)
     try:
-        found = datetime.fromisoformat(_SECONDS.sub("", plain.upper()))
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        instant = datetime.fromisoformat(_SECONDS.sub("", stripped.upper()))
+        return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise _invalid_time(text) from error
 
@@ -35,4 +35,4 @@ def _parse_age(text: str) -> timedelta:
 
 
 def _invalid_time(text: str) -> UsageError:
-    return UsageError(f"'{text}' is no time", TIME_FORMATS)
+    return UsageError(f"invalid time '{text}'", TIME_FORMATS)

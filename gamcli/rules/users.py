@@ -1,4 +1,4 @@
-"""What a user may be: GAM's fields, their lengths and forms, and how a change is laid over a user."""
+"""Users: GAM's fields, their lengths and formats, and how changes apply to them."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -11,12 +11,12 @@ from gamcli.rules import durations, names
 from gamcli.rules.scopes import BASIC_FIELDS, TABLE, canonical_name
 
 Changes = Mapping[str, object]
-"""Fields by the names of the record; what is absent stays."""
+"""New values by field name."""
 
 GENDERS = ("N", "F", "M")
 """GAM: not specified, female, male."""
 
-# GAM's lengths (gam-facts: GAMUser); what it does not limit has those of other short texts.
+# GAM's lengths (GAMUser); fields without one have the general limit.
 LENGTHS = {
     "email": 100,
     "first_name": 60,
@@ -32,7 +32,7 @@ _ATTRIBUTE_ID = re.compile(r"[A-Za-z0-9_.-]{1,60}", re.ASCII)
 
 
 def create(name: str, guid: str, changes: Changes, now: datetime) -> User:
-    """Return a new user with `changes` laid over the defaults; raises UsageError."""
+    """Return a new user with `changes` applied to the defaults; raises UsageError."""
     names.check_name("a user", name)
     for field, value in changes.items():
         check_field(field, value)
@@ -40,7 +40,7 @@ def create(name: str, guid: str, changes: Changes, now: datetime) -> User:
 
 
 def apply_changes(user: User, changes: Changes, now: datetime) -> User:
-    """Return `user` with `changes` laid over it, or `user` itself when they change nothing; raises UsageError."""
+    """Return `user` with `changes` applied, or `user` itself if nothing changes; raises UsageError."""
     for field, value in changes.items():
         check_field(field, value)
     after = replace(user, **changes)  # type: ignore[arg-type]
@@ -52,12 +52,12 @@ def apply_changes(user: User, changes: Changes, now: datetime) -> User:
 
 
 def check_field(field: str, value: object) -> None:
-    """Raise UsageError unless `value` is one that `field` of a user may have."""
+    """Raise UsageError if `value` is invalid for the field."""
     if field in TEXT_FIELDS:
         text = names.check_text(f"the {field.replace('_', ' ')}", str(value), LENGTHS.get(field, names.TEXT_LENGTH))
-        form, hint = _FORMATS.get(field, (None, ""))
-        if text and form is not None and not form(text):
-            raise UsageError(f"'{text}' is no {field.replace('_', ' ')}", hint)
+        is_valid, hint = _FORMATS.get(field, (None, ""))
+        if text and is_valid is not None and not is_valid(text):
+            raise UsageError(f"invalid {field.replace('_', ' ')} '{text}'", hint)
     elif field == "roles" and isinstance(value, tuple):
         for role in value:
             check_role(role)
@@ -67,30 +67,29 @@ def check_field(field: str, value: object) -> None:
 
 
 def password_expiry(now: datetime, lifetime: timedelta | None) -> datetime | None:
-    """Return when a password of that life expires that is set now, None for never; raises UsageError."""
+    """Return when a password set now expires, None = never; raises UsageError."""
     if lifetime is not None and lifetime <= timedelta(0):
-        raise UsageError("a password that expires at once is of no use", "a duration such as 90d, or leave it out")
+        raise UsageError("the lifetime of a password must be longer than 0", "use a duration such as 90d, or omit it")
     return None if lifetime is None else durations.add_duration(now, lifetime)
 
 
 def check_role(role: str) -> str:
-    """Return `role` when it may be the external id of one: like a name, without `+`, which joins them in CSV."""
+    """Return `role`, or raise UsageError if it is not a valid external ID; `+` joins roles in CSV."""
     names.check_name("a role", role, names.APP_NAME_LENGTH)
     if "+" in role:
-        raise UsageError(f"the role '{role}' holds a '+'", "name each role on its own")
+        raise UsageError(f"the role '{role}' contains a '+'", "name each role separately")
     return role
 
 
 def is_attribute_id(text: str) -> bool:
-    """Say whether `text` has the form of an attribute's id."""
     return _ATTRIBUTE_ID.fullmatch(text) is not None
 
 
 def _check_attribute(attribute: str, content: str | list[str]) -> None:
     if not is_attribute_id(attribute):
         raise UsageError(
-            f"'{names.escape_unprintable(attribute)}' is no attribute id",
-            "1 to 60 ASCII letters, digits, '_', '-' or '.'",
+            f"invalid attribute ID '{names.escape_unprintable(attribute)}'",
+            "use 1 to 60 ASCII letters, digits, '_', '-' or '.'",
         )
     scope = canonical_name(f"user_{attribute}")
     if scope in TABLE:
@@ -108,7 +107,7 @@ def _is_date(text: str) -> bool:
 
 
 _FORMATS: dict[str, tuple[Callable[[str], object], str]] = {
-    "email": (_EMAIL.fullmatch, "name@domain, without blanks"),
-    "birthday": (_is_date, "YYYY-MM-DD"),
-    "gender": (GENDERS.__contains__, "N (not specified), F or M"),
+    "email": (_EMAIL.fullmatch, "use name@domain, without spaces"),
+    "birthday": (_is_date, "use YYYY-MM-DD"),
+    "gender": (GENDERS.__contains__, "use N (not specified), F or M"),
 }

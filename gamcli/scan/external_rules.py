@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from gamcli.rules.leak_detection import FORMATS
+from gamcli.model.credential_formats import FORMATS
 
 
 def gitleaks_config() -> Iterator[str]:

@@ -114,9 +114,9 @@ def test_an_application_that_is_there_otherwise_is_a_conflict_if_missing(gam: Ga
     [
         (AppSpec("", {}), UsageError, "is empty"),
         (AppSpec("portal", {"api_keys.enabled": True}), UsageError, "need remote REST"),
-        (AppSpec("portal", {}, ("user_emial",)), UsageError, "no scope named 'user_emial'"),
-        (AppSpec("portal", {}, ("user_Area",)), UsageError, "no scope named 'user_Area'"),
-        (AppSpec("portal", {}, client_id="short"), UsageError, "no client_id"),
+        (AppSpec("portal", {}, ("user_emial",)), UsageError, "unknown scope 'user_emial'"),
+        (AppSpec("portal", {}, ("user_Area",)), UsageError, "unknown scope 'user_Area'"),
+        (AppSpec("portal", {}, client_id="short"), UsageError, "invalid client ID"),
         (AppSpec("portal", {"api_keys.auth_type": "ldap"}), NotFoundError, "no authentication type"),
         (AppSpec("portal", {"api_keys.auth_type": "local"}), UsageError, "has type GAMLocal"),
     ],
@@ -136,7 +136,7 @@ def test_the_scope_of_an_attribute_is_known_while_somebody_carries_it(gam: Gam) 
     users.update(gam, "ana", {"attributes": {}})
     edit = ScopeEdit(exactly=("user_Area", "user_email"))
     assert apps.update(gam, "portal", {}, edit).record.scopes == ("user_email", "user_Area")
-    with pytest.raises(UsageError, match="no scope named 'user_Area'"):
+    with pytest.raises(UsageError, match="unknown scope 'user_Area'"):
         apps.create(gam, AppSpec("other", {}, ("user_Area",)))
 
 
@@ -302,7 +302,7 @@ def test_a_secret_that_retires_grants_tokens_until_its_end(
     for request in (asked, new):
         assert tokens.exchange(gam, request).grant.app.name == "portal"
     forward(timedelta(hours=24))
-    with pytest.raises(RefusedError, match="the client secret is not that of application 'portal'"):
+    with pytest.raises(RefusedError, match="incorrect client secret for application 'portal'"):
         tokens.exchange(gam, asked)
     assert tokens.exchange(gam, new).grant.app.name == "portal"
     assert apps.show(gam, "portal").secret_retires_at(gam.now()) is None

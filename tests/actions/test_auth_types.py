@@ -156,6 +156,6 @@ def test_a_type_renewed_does_not_revive_the_keys_of_the_old_one(gam: Gam, portal
 
 def test_a_type_that_may_not_be_is_not_made(gam: Gam, trail: Trail) -> None:
     before = trail()
-    with pytest.raises(UsageError, match="no kind of authentication type"):
+    with pytest.raises(UsageError, match="unknown kind of authentication type"):
         auth_types.create(gam, "machines", "saml", {})
     assert trail() == before

@@ -59,7 +59,7 @@ def test_a_key_is_made_as_requested(gam: Gam, portal: CreateResult[App], ana: Us
         (KeySpec("bob", "portal"), NotFoundError, "no user named 'bob'"),
         (KeySpec("ana", "gate"), NotFoundError, "no application named 'gate'"),
         (KeySpec("ana", "portal", auth_type="ldap"), NotFoundError, "no authentication type named 'ldap'"),
-        (KeySpec("ana", "portal", scopes=("user_emial",)), UsageError, "no scope named 'user_emial'"),
+        (KeySpec("ana", "portal", scopes=("user_emial",)), UsageError, "unknown scope 'user_emial'"),
         (KeySpec("ana", "portal", scopes=("fullcontrol",)), RefusedError, "does not publish fullcontrol"),
         (KeySpec("ana", "portal", auth_type="local"), RefusedError, "'local' is unknown or disabled"),
         (KeySpec("ana", "portal", label="\n"), UsageError, "the label"),

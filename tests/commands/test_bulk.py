@@ -131,10 +131,10 @@ keys.csv:3: no application named 'nothing'; gamcli app list
 keys.csv:4: application 'closed' does not allow remote REST authentication; gamcli app update closed --remote-rest
 keys.csv:5: user 'cy' is blocked; gamcli user unblock cy
 keys.csv:6: application 'gate' does not let users choose scopes
-keys.csv:7: no scope named 'user_emial'; did you mean user_email? all of them: gamcli scope list
-keys.csv:8: '9x' is no duration
+keys.csv:7: unknown scope 'user_emial'; did you mean user_email? To list all: gamcli scope list
+keys.csv:8: invalid duration '9x'
 keys.csv:9: a key that expires at once is of no use
-keys.csv:10: the label holds a character that cannot be printed: 'a\\nlabel'
+keys.csv:10: the label contains an unprintable character: 'a\\nlabel'
 keys.csv:13: same user and application as in line 12
 keys.csv:14: 2 fields, but the header names 5
 keys.csv:15: application 'portal' does not publish fullcontrol; gamcli app update portal --add-scope fullcontrol

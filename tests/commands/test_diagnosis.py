@@ -47,7 +47,7 @@ def test_two_damages_are_distinguished(gamcli: Run, api_key: str) -> None:
     ran = gamcli("key", "inspect", "--api-key-file", "-", stdin=f'"{api_key}" \n\n')
     assert (ran.code, ran.out.splitlines()[-1].split(maxsplit=1)) == (
         4,
-        ["damage", "quotes around or in it, blanks or line ends around or in it"],
+        ["damage", "quotes around or inside it, spaces or line breaks around or inside it"],
     )
     assert gamcli("app", "show", "portal", "--field", "scopes").out == "gam_user_data+gam_user_roles\n"
 

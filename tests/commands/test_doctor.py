@@ -52,7 +52,7 @@ def test_a_store_in_daily_use_is_in_order(found: Run, world: Run, api_key: str) 
     assert found("lasting-keys") == [
         (
             "warn",
-            "1 live key never expires; 'portal' sets no timeout",
+            "1 active key never expires; application 'portal' has no API key timeout",
             "gamcli app update portal --api-key-timeout 2160",
         )
     ]
@@ -79,7 +79,7 @@ def test_people_see_what_is_wrong_first(world: Run, file: Path) -> None:
 def test_without_a_store_the_fix_is_to_make_one(found: Run, tmp_path: Path) -> None:
     assert found("store") == [("wrong", f"there is no store at {tmp_path / 'store.db'}", "gamcli init")]
     assert found("store", before=("--store", "x y.db"))[0][2] == "gamcli --store 'x y.db' init"
-    assert found("disk") == [("ok", "there is room", None)]
+    assert found("disk") == [("ok", "enough disk space", None)]
     assert found("clock") == []
 
 
@@ -153,7 +153,7 @@ def test_what_secrets_were_written_to_is_known(found: Run, world: Run, place: Pa
     assert found("modes") == [
         (
             "wrong",
-            f"others can read the output of keys {place / 'keys.csv'} (mode 644)",
+            f"other users can read the output of keys {place / 'keys.csv'} (mode 644)",
             f"chmod go-rwx {place}/keys.csv",
         )
     ]
@@ -206,7 +206,7 @@ def test_a_setting_that_hides_another_is_found(
     assert found("shadowed")[0][0] == "ok"
     monkeypatch.setenv("GAMCLI_OUTPUT", "table")
     ((_, message, _),) = found("shadowed")
-    assert message == f"output is 'table', from GAMCLI_OUTPUT; 'csv' of {place / 'gamcli.toml'} counts for nothing"
+    assert message == f"output is 'table' from GAMCLI_OUTPUT, which overrides 'csv' from {place / 'gamcli.toml'}"
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_certificates_are_looked_at_when_they_are_named(found: Run, place: Path)
     assert found("tls", "--tls-cert", "good.pem", "--tls-key", "good.key")[0][0] == "ok"
     assert found("modes", "--tls-key", "soon.key")[0][2] == f"chmod go-rwx {place / 'soon.key'}"
     told = [each[1] for each in found("tls", "--tls-cert", "good.key", "--tls-cert", "no.pem")]
-    assert told == ["good.key: no certificate in PEM", "no.pem: no such file or directory"]
+    assert told == ["good.key: not a certificate in PEM format", "no.pem: no such file or directory"]
     told = [each[1:] for each in found("tls", "--tls-key", "no.key", "--tls-key", ".", "--tls-key", "/dev/null")]
     assert told == [
         ("no.key: no such file or directory", "ls -l no.key"),
@@ -265,9 +265,12 @@ def test_certificates_are_looked_at_when_they_are_named(found: Run, place: Path)
 
 
 def test_the_fixes_of_keys_that_last_leave_none(found: Run, world: Run, api_key: str) -> None:
-    for told in ("'portal' sets no timeout", f"{api_key[7:15]} was made before its application set a timeout"):
+    for told in (
+        "application 'portal' has no API key timeout",
+        f"{api_key[7:15]} was issued before its application had a timeout",
+    ):
         ((status, message, mend),) = found("lasting-keys")
-        assert (status, message) == ("warn", f"1 live key never expires; {told}")
+        assert (status, message) == ("warn", f"1 active key never expires; {told}")
         assert world(*shlex.split(str(mend))[1:]).code == 0
     assert found("lasting-keys")[0][0] == "ok"
 

@@ -93,7 +93,7 @@ users.csv:7: '12' is no GUID
 users.csv:8: 'maybe' is neither true nor false, as enabled is
 users.csv:9: the attributes are no JSON
 users.csv:10: the attributes are not like {"Id": "text", "Other": ["one", "two"]}
-users.csv:11: '2000-02-30' is no birthday
+users.csv:11: invalid birthday '2000-02-30'
 users.csv:12: the name of a role is empty
 """
 

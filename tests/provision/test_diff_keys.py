@@ -148,7 +148,7 @@ def test_all_scopes_of_an_application_are_no_choice(applied: Do, planned: Planne
         (KEY.replace('"ana"', '"anna"'), "3: key[0].user: no user named 'anna'; did you mean 'ana'?"),
         (KEY.replace('"portal"', '"portel"'), "4: key[0].app: no application named 'portel'; did you mean 'portal'?"),
         (f'{KEY}auth_type = "m2n"', "6: key[0].auth_type: no authentication type named 'm2n'; did you mean 'm2m'?"),
-        (KEY.replace("user_email", "user_mehl"), "5: key[0].scopes: no scope named 'user_mehl'"),
+        (KEY.replace("user_email", "user_mehl"), "5: key[0].scopes: unknown scope 'user_mehl'"),
         (
             KEY.replace("user_email", "session_initial_prop"),
             "5: key[0].scopes: application 'portal' does not publish session_initial_prop",

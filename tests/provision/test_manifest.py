@@ -180,7 +180,7 @@ def test_only_a_seed_carries_secrets(wanted: Read, told: Told) -> None:
         "m.toml:8: key[0].api_key: allowed only in the seed of an ephemeral server",
     ]
     wrong = told(text.replace("hello", "").replace(API_KEY, API_KEY[:-1]), seed=True)
-    assert wrong[0] == "m.toml:4: user.ana.password: a password has 1 to 50 characters; choose another one"
+    assert wrong[0] == "m.toml:4: user.ana.password: invalid length of the password; use 1 to 50 characters"
     assert wrong[1].startswith("m.toml:8: key[0].api_key: not a valid API key: its format or checksum is wrong; ")
 
 
@@ -200,12 +200,12 @@ def test_what_a_variable_stands_for_is_not_reported(told: Told) -> None:
     assert found == [
         (
             "m.toml:2: app.portal.client_secret: the value of ${SECRET} is invalid; "
-            "32 to 120 visible ASCII characters, without blanks"
+            "use 32 to 120 visible ASCII characters, without spaces"
         ),
-        "m.toml:3: app.portal.client_id: the value of ${SECRET} is invalid; 32 to 40 letters, digits or '-'",
-        "m.toml:5: user.ana.email: the value of a ${SECRET} is invalid",
-        "m.toml:6: user.ana.attributes.Colour: the value of ${SECRET} is invalid; leave that out",
-        "m.toml:7: user.ana.roles: the value of ${SECRET} is invalid; leave that out",
+        "m.toml:3: app.portal.client_id: the value of ${SECRET} is invalid; use 32 to 40 letters, digits or '-'",
+        "m.toml:5: user.ana.email: the value of a ${SECRET} is invalid; remove it",
+        "m.toml:6: user.ana.attributes.Colour: the value of ${SECRET} is invalid; remove it",
+        "m.toml:7: user.ana.roles: the value of ${SECRET} is invalid; remove it",
     ]
 
 

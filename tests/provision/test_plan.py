@@ -35,8 +35,8 @@ app = "portal"
 """
 WHOLE = f"{PORTAL}{ANA}{KEY}"
 
-NEEDS = "API keys need remote REST authentication, which is off for this application"
-NEAR = "did you mean user_address? all of them: gamcli scope list"
+NEEDS = "API keys require remote REST authentication, which is disabled for this application"
+NEAR = "did you mean user_address? To list all: gamcli scope list"
 
 Planned = Callable[..., ExecutionPlan]
 Do = Callable[..., Applied]
@@ -191,7 +191,7 @@ def test_ids_and_secrets_may_be_provided(
 
 def test_scopes_may_stand_for_attributes_that_somebody_carries(planned: Planned, applied: Do) -> None:
     text = PORTAL.replace('"gam_user_roles"', '"user_Area"')
-    assert faults(planned, text) == [f"m.toml:4: app.portal.scopes: no scope named 'user_Area'; {NEAR}"]
+    assert faults(planned, text) == [f"m.toml:4: app.portal.scopes: unknown scope 'user_Area'; {NEAR}"]
     carried = f'{text}[user.bob]\nattributes = {{ Area = "north" }}\n'
     applied(carried)
     assert not planned(carried).steps

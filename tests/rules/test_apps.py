@@ -62,7 +62,7 @@ def test_a_change_to_what_is_there_already_returns_the_application_itself(
 
 def test_switching_api_keys_on_needs_remote_rest(app: App, now: datetime) -> None:
     closed = replace(app, remote_rest=False, api_keys=ApiKeyPolicy())
-    with pytest.raises(UsageError, match="API keys need remote REST") as caught:
+    with pytest.raises(UsageError, match="API keys require remote REST") as caught:
         apps.apply_changes(closed, {"api_keys.enabled": True}, now)
     assert caught.value.hint == "add --remote-rest"
 
@@ -92,8 +92,8 @@ def test_numbers_have_the_bounds_of_gam(app: App, now: datetime, setting: str, l
     for refused in (least - 1, most + 1, "1", 1.5):
         with pytest.raises(UsageError) as caught:
             apps.apply_changes(app, {setting: refused}, now)
-        assert caught.value.message == f"{setting} cannot be {refused}"
-        assert str(caught.value.hint).startswith(f"{least} to {most} ")
+        assert caught.value.message == f"invalid {setting} '{refused}'"
+        assert str(caught.value.hint).startswith(f"use {least} to {most} ")
 
 
 @pytest.mark.parametrize("description", ["a\nb", "x" * 255])
@@ -114,7 +114,7 @@ def test_a_client_id_may_be_provided(now: datetime, client_id: str) -> None:
 
 @pytest.mark.parametrize("client_id", ["", "a" * 31, "a" * 41, "é" * 32, "a" * 31 + "_", "a" * 31 + "\n", "-" * 32])
 def test_what_has_not_the_form_of_a_client_id_is_refused(now: datetime, client_id: str) -> None:
-    with pytest.raises(UsageError, match="is no client_id"):
+    with pytest.raises(UsageError, match="invalid client ID"):
         apps.create("portal", client_id, SECRET, {}, now)
 
 

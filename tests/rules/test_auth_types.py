@@ -19,9 +19,9 @@ def test_a_new_type_is_enabled_and_of_its_kind(now: datetime, kind: str, stored:
 
 @pytest.mark.parametrize("kind", ["", "Saml20", "API key", "a\x1bb"])
 def test_another_kind_is_refused_with_the_known_ones(now: datetime, kind: str) -> None:
-    with pytest.raises(UsageError, match="no kind of authentication type") as caught:
+    with pytest.raises(UsageError, match="unknown kind of authentication type") as caught:
         auth_types.create("machines", kind, {}, now)
-    assert caught.value.hint == "APIkey or GAMLocal"
+    assert caught.value.hint == "use APIkey or GAMLocal"
     assert caught.value.message.isprintable()
 
 
@@ -30,8 +30,8 @@ def test_another_kind_is_refused_with_the_known_ones(now: datetime, kind: str) -
     [
         ("", {}, "the name of an authentication type is empty"),
         ("x" * 61, {}, "61 characters"),
-        ("machines", {"description": "x" * 121}, "the description has 121 characters"),
-        ("machines", {"description": "\t"}, "the description holds"),
+        ("machines", {"description": "x" * 121}, "the description is too long: 121 characters"),
+        ("machines", {"description": "\t"}, "the description contains"),
     ],
 )
 def test_name_and_description_have_their_limits(
@@ -56,5 +56,5 @@ def test_a_change_to_what_is_there_already_returns_the_type_itself(
 
 @pytest.mark.parametrize("name", ["any", "ANY"])
 def test_no_type_is_called_any(now: datetime, name: str) -> None:
-    with pytest.raises(UsageError, match="means all of them"):
+    with pytest.raises(UsageError, match="means every authentication type"):
         auth_types.create(name, "APIkey", {}, now)

@@ -56,7 +56,7 @@ def test_every_certificate_of_a_chain_counts() -> None:
 
 
 def test_what_holds_no_certificate_is_reported() -> None:
-    with pytest.raises(ValueError, match="no certificate in PEM"):
+    with pytest.raises(ValueError, match="not a certificate"):
         certificates.read_expiry_dates("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
 
 

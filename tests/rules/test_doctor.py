@@ -114,10 +114,10 @@ def test_a_file_that_lets_others_in_is_wrong(facts: DoctorFacts, role: str, mode
 @pytest.mark.parametrize(
     ("mode", "told"),
     [
-        (0o100604, "others can read the store /gam/x (mode 604)"),
-        (0o100601, "others can read the store /gam/x (mode 601)"),
-        (0o100620, "others can change the store /gam/x (mode 620)"),
-        (0o104640, "others can read the store /gam/x (mode 4640)"),
+        (0o100604, "other users can read the store /gam/x (mode 604)"),
+        (0o100601, "other users can read the store /gam/x (mode 601)"),
+        (0o100620, "other users can change the store /gam/x (mode 620)"),
+        (0o104640, "other users can read the store /gam/x (mode 4640)"),
     ],
 )
 def test_what_others_can_do_with_a_file_is_reported_with_its_mode(facts: DoctorFacts, mode: int, told: str) -> None:
@@ -268,10 +268,10 @@ def test_numbers_are_reported_in_good_english(facts: DoctorFacts, contents: Stor
         contents._replace(disabled_auth_types=(DisabledAuthType("old", 7, (), has_more=True),)),
     )
     assert [worse(replace(facts, contents=each))[0].message for each in told] == [
-        "1 live key never expires",
-        "1,200 live keys never expire",
-        "5 users ('a', 'b' and 3 more) without a key, and so without use",
-        "the authentication type 'old' is disabled, and needed: at least 7 live keys",
+        "1 active key never expires",
+        "1,200 active keys never expire",
+        "5 users ('a', 'b' and 3 more) without an API key",
+        "the authentication type 'old' is disabled but in use: at least 7 active keys",
     ]
 
 

@@ -33,14 +33,14 @@ def test_a_whole_number_and_a_unit_are_a_duration(text: str, length: timedelta) 
     ["", "d", "90", "1.5h", "-1d", "+1d", "1 d", "1h30m", "1y", "٣d", "1d\x00", "d1", "9" * 11 + "d", "9" * 5000 + "d"],
 )
 def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="is no duration") as caught:
+    with pytest.raises(UsageError, match="invalid duration") as caught:
         durations.parse(text)
     assert "90d" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("text", ["36501d", "5215w", "876001h", "9999999999w", "9999999999d", "9999999999s"])
 def test_more_than_a_century_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="longer than a century"):
+    with pytest.raises(UsageError, match="longer than 100 years"):
         durations.parse(text)
 
 

@@ -26,11 +26,11 @@ def test_a_sound_client_secret_and_a_sound_token_are_known(entropy: Entropy) -> 
 @pytest.mark.parametrize(
     ("before", "after", "damage"),
     [
-        (" ", "", "blanks or line ends around or in it"),
-        ("", "\r\n", "blanks or line ends around or in it"),
-        ("\u201c", "\u201d", "quotes around or in it"),
-        ("'", "'", "quotes around or in it"),
-        ("\ufeff", "", "an invisible character"),
+        (" ", "", "spaces or line breaks around or inside it"),
+        ("", "\r\n", "spaces or line breaks around or inside it"),
+        ("\u201c", "\u201d", "quotes around or inside it"),
+        ("'", "'", "quotes around or inside it"),
+        ("\ufeff", "", "invisible characters"),
     ],
 )
 def test_what_was_wrapped_around_a_key_is_named_and_looked_through(
@@ -47,12 +47,12 @@ SECRET: Secret = mint_api_key(bytes)[1]
 @given(cut=st.integers(7, 53))
 def test_a_key_cut_anywhere_is_cut_short(cut: int) -> None:
     found = inspect(SECRET.reveal()[:cut])
-    assert (found.type, found.checksum, found.damage) == ("API key", False, (f"cut short: {cut} of 54 characters",))
+    assert (found.type, found.checksum, found.damage) == ("API key", False, (f"truncated: {cut} of 54 characters",))
 
 
 def test_a_key_with_more_behind_it_is_too_long(entropy: Entropy) -> None:
     _, secret = mint_api_key(entropy)
-    assert inspect(secret.reveal() * 2).damage == ("too long: 108 characters, not 54",)
+    assert inspect(secret.reveal() * 2).damage == ("too long: 108 instead of 54 characters",)
 
 
 @given(place=st.integers(7, 53), letter=st.sampled_from(BASE62_ALPHABET))
@@ -60,19 +60,19 @@ def test_a_wrong_letter_anywhere_is_noticed(place: int, letter: str) -> None:
     text = SECRET.reveal()
     changed = f"{text[:place]}{letter}{text[place + 1 :]}"
     found = inspect(changed)
-    expected = () if changed == text else ("a character is wrong: the checksum does not fit",)
+    expected = () if changed == text else ("checksum mismatch: at least one character is wrong",)
     assert found.damage == expected
 
 
 def test_the_length_of_a_client_secret_is_known(entropy: Entropy) -> None:
     text = mint_client_secret(entropy).reveal()
-    assert inspect(text[:-1]).damage == ("cut short: 52 of 53 characters",)
-    assert inspect(f"{text}A").damage == ("too long: 54 characters, not 53",)
+    assert inspect(text[:-1]).damage == ("truncated: 52 of 53 characters",)
+    assert inspect(f"{text}A").damage == ("too long: 54 instead of 53 characters",)
     other = "B" if text.endswith("A") else "A"
-    assert inspect(text[:-1] + other).damage == ("a character is wrong: the checksum does not fit",)
+    assert inspect(text[:-1] + other).damage == ("checksum mismatch: at least one character is wrong",)
 
 
 @pytest.mark.parametrize("text", ["", "hello", "sk_live_123", "GAMKEY_x"])
 def test_what_gamcli_never_made_is_unknown(text: str) -> None:
     assert inspect(text).type == "unknown"
-    assert inspect(text).damage == ("it is no credential that gamcli makes",)
+    assert inspect(text).damage == ("not a credential issued by gamcli",)

@@ -10,11 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gamcli.model import BASE62_ALPHABET
+from gamcli.model.credential_formats import API_KEY, CLIENT_SECRET, FORMATS
 from gamcli.rules.credentials import Entropy, mint_api_key, mint_client_secret
 from gamcli.rules.leak_detection import (
-    API_KEY,
-    CLIENT_SECRET,
-    FORMATS,
     MAX_LENGTH,
     UTF_16,
     Leak,

@@ -16,15 +16,15 @@ def test_a_name_is_any_printable_text_of_one_to_sixty_characters(name: str) -> N
 @pytest.mark.parametrize(
     ("name", "message", "hint"),
     [
-        ("", "the name of a user is empty", "1 to 60 characters"),
-        (" ana", "the name of a user has a blank at its end: ' ana'", "'ana'"),
-        ("ana\t", "the name of a user has a blank at its end: 'ana\\t'", "'ana'"),
-        ("ana\n", "the name of a user has a blank at its end: 'ana\\n'", "'ana'"),
-        ("x" * 61, "the name of a user has 61 characters", "60 at most"),
-        ("a\x1b[1mb", "the name of a user holds a character that cannot be printed: 'a\\x1b[1mb'", "leave that out"),
-        ("a\nb", "the name of a user holds a character that cannot be printed: 'a\\nb'", "leave that out"),
-        ("a\u202eb", "the name of a user holds a character that cannot be printed: 'a\\u202eb'", "leave that out"),
-        ("a\udcffb", "the name of a user holds a character that cannot be printed: 'a\\udcffb'", "leave that out"),
+        ("", "the name of a user is empty", "use 1 to 60 characters"),
+        (" ana", "the name of a user begins or ends with a space: ' ana'", "use 'ana'"),
+        ("ana\t", "the name of a user begins or ends with a space: 'ana\\t'", "use 'ana'"),
+        ("ana\n", "the name of a user begins or ends with a space: 'ana\\n'", "use 'ana'"),
+        ("x" * 61, "the name of a user is too long: 61 characters", "use at most 60 characters"),
+        ("a\x1b[1mb", "the name of a user contains an unprintable character: 'a\\x1b[1mb'", "remove it"),
+        ("a\nb", "the name of a user contains an unprintable character: 'a\\nb'", "remove it"),
+        ("a\u202eb", "the name of a user contains an unprintable character: 'a\\u202eb'", "remove it"),
+        ("a\udcffb", "the name of a user contains an unprintable character: 'a\\udcffb'", "remove it"),
     ],
 )
 def test_what_may_not_be_a_name_is_refused_with_what_is_wrong(name: str, message: str, hint: str) -> None:

@@ -143,7 +143,7 @@ def test_a_refusal_names_the_command_that_fixes_it(login: GrantFacts, rule: str,
 
 @pytest.mark.parametrize("broken", BREAKS["password_wrong"], ids=WAYS)
 def test_anyone_who_is_refused_for_a_password_is_reported_the_same(login: GrantFacts, broken: Break) -> None:
-    assert refusal(broken(login)).message == "no user of that name has that password"
+    assert refusal(broken(login)).message == "incorrect username or password"
 
 
 @pytest.mark.parametrize("broken", BREAKS["password_wrong"], ids=WAYS)

@@ -91,11 +91,11 @@ def test_parse_reads_what_join_writes(names: list[str]) -> None:
 @pytest.mark.parametrize(
     ("word", "hint"),
     [
-        ("user_emial", "did you mean user_email? all of them: gamcli scope list"),
-        ("GAM_USER_DATE", "did you mean gam_user_data? all of them: gamcli scope list"),
-        ("session_app_dat", "did you mean session_application_data? all of them: gamcli scope list"),
+        ("user_emial", "did you mean user_email? To list all: gamcli scope list"),
+        ("GAM_USER_DATE", "did you mean gam_user_data? To list all: gamcli scope list"),
+        ("session_app_dat", "did you mean session_application_data? To list all: gamcli scope list"),
         ("qqq", "gamcli scope list"),
-        ("user_", "did you mean user_email? all of them: gamcli scope list"),
+        ("user_", "did you mean user_email? To list all: gamcli scope list"),
         ("user_nobody_has_it", "gamcli scope list"),
         ("Area", "gamcli scope list"),
     ],
@@ -103,7 +103,7 @@ def test_parse_reads_what_join_writes(names: list[str]) -> None:
 def test_an_unknown_scope_is_refused_with_the_nearest_name(word: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
         scopes.parse(["user_guid", word], is_attribute)
-    assert caught.value.message == f"no scope named '{word}'"
+    assert caught.value.message == f"unknown scope '{word}'"
     assert caught.value.hint == hint
 
 

@@ -44,5 +44,5 @@ def test_an_instant_is_a_duration_back_a_day_or_rfc_3339(text: str, expected: da
 def test_anything_else_is_refused_with_the_forms_that_there_are(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         timestamps.parse(text, NOW)
-    assert caught.value.message == f"'{text}' is no time"
+    assert caught.value.message == f"invalid time '{text}'"
     assert caught.value.hint == timestamps.TIME_FORMATS
