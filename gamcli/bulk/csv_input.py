@@ -1,12 +1,13 @@
 """
-Reading CSV (RFC 4180) that people hand in: a row at a time, each with the line where it begins, and every fault told.
+Read CSV files (RFC 4180) row by row, with the line number of each row, and collect all problems.
 
-A byte order mark and line ends of either kind are taken as they come; the text is UTF-8, columns stand in any order.
-The apostrophe that keeps our own CSV from beginning a formula is taken away again.
+The text is UTF-8, with or without a byte order mark; lines may end with LF or CRLF; columns may have any order. The
+apostrophe that gamcli's own CSV output puts before formulas is removed.
 """
 
 import csv
 import os
+import shutil
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,14 +24,14 @@ from gamcli.render import csv_cells
 from gamcli.rules.names import closest_match, escape_unprintable
 
 BLOCK_SIZE = 1 << 20
-"""So many bytes are read at once; a longer line is no row of a table."""
+"""How many bytes are read at once, and the maximum length of a line."""
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-"""What some programs put before UTF-8 text."""
+"""The UTF-8 byte order mark, which some programs write."""
 
 
 class CsvSource(NamedTuple):
-    """An input that can be read from its beginning: its name in messages, its size and SHA-256."""
+    """A seekable input: its name for messages, its size and SHA-256."""
 
     name: str
     file: IO[bytes]
@@ -40,7 +41,7 @@ class CsvSource(NamedTuple):
 
 @contextmanager
 def open_csv(path: str) -> Iterator[CsvSource]:
-    """Open the file at `path`; '-' is stdin, which like a pipe is copied to a private file first."""
+    """Open the file `path`; stdin ('-') and pipes are copied to a temporary file first."""
     try:
         file, digest = _open_seekable(path), sha256()
         for block in iter(partial(file.read, BLOCK_SIZE), b""):
@@ -52,13 +53,12 @@ def open_csv(path: str) -> Iterator[CsvSource]:
 
 
 def _open_seekable(path: str) -> IO[bytes]:
-    found: IO[bytes] = open(0, "rb", closefd=False) if path == "-" else Path(path).open("rb")  # noqa: SIM115 - returned
-    if path != "-" and stat.S_ISREG(os.fstat(found.fileno()).st_mode):
-        return found
-    with found:
+    file: IO[bytes] = open(0, "rb", closefd=False) if path == "-" else Path(path).open("rb")  # noqa: SIM115 - returned
+    if path != "-" and stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return file
+    with file:
         copy = TemporaryFile()  # noqa: SIM115 - returned
-        for block in iter(partial(found.read, BLOCK_SIZE), b""):
-            copy.write(block)
+        shutil.copyfileobj(file, copy, BLOCK_SIZE)
         copy.seek(0)
         return copy
 
@@ -67,77 +67,75 @@ def column_picker(
     header: Sequence[str], known: Sequence[str], required: Sequence[str], report: Callable[[str], None]
 ) -> Callable[[list[str]], tuple[str, ...]]:
     """
-    Return what puts the fields of a row in the order of `known`, with nothing for a column that is not there.
+    Return a function that puts the fields of a row into the order of `known`, with "" for columns that are missing.
 
-    What is wrong with the header is told.
+    Problems of the header are passed to `report`.
     """
     for name in header:
         if name not in known:
             report(_unknown_column_message(name, known))
         elif header.count(name) > 1:
-            report(f"two columns '{name}'")
+            report(f"duplicate column '{name}'")
     for name in required:
         if name not in header:
-            report(f"no column '{name}': the first line names the columns, such as {','.join(required)}")
-    places = [header.index(name) if name in header else len(header) for name in known]
-    pick = itemgetter(*places)
+            report(f"missing column '{name}': the first line must name the columns, such as {','.join(required)}")
+    positions = [header.index(name) if name in header else len(header) for name in known]
+    pick = itemgetter(*positions)
 
-    def in_order(row: list[str]) -> tuple[str, ...]:
+    def reorder(row: list[str]) -> tuple[str, ...]:
         row.append("")
         return pick(row)  # type: ignore[no-any-return]
 
-    return in_order
+    return reorder
 
 
 def _unknown_column_message(name: str, known: Sequence[str]) -> str:
     if ";" in name or "\t" in name:
         return "the columns are not separated by commas"
     near = closest_match(name.lower(), known)
-    return f"no column is called '{escape_unprintable(name)}'; " + (
-        f"did you mean {near}?" if near else f"there are {', '.join(known)}"
-    )
+    hint = f"did you mean {near}?" if near else f"use {', '.join(known)}"
+    return f"unknown column '{escape_unprintable(name)}'; {hint}"
 
 
 def read_rows(source: CsvSource, problems: ProblemList) -> Iterator[tuple[int, list[str]]]:
-    """Yield the header and the rows, each with the line where it begins; empty lines are left out, faults told."""
+    """Yield the header and the rows, each with the number of its first line; skip empty lines and invalid rows."""
     source.file.seek(0)
     text = _DecodedLines(source.file, problems)
     rows, width = csv.reader(text, strict=True), 0
     while True:
-        first = rows.line_num + 1
+        line = rows.line_num + 1
         try:
             row = next(rows)
         except StopIteration:
             return
         except csv.Error as error:
-            if not _report_csv_error(error, first, problems):
+            if not _report_csv_error(error, line, problems):
                 return
             continue
-        if not row or text.has_invalid_line(first):
+        if not row or text.has_invalid_line(line):
             continue
         width = width or len(row)
         if len(row) == width:
-            yield first, [csv_cells.unescape_formula(cell) for cell in row] if "'" in "".join(row) else row
+            yield line, [csv_cells.unescape_formula(cell) for cell in row] if "'" in "".join(row) else row
         else:
-            problems.add(first, f"{len(row)} fields, but the header names {width}")
+            problems.add(line, f"{len(row)} fields, but the header has {width}")
 
 
 def _report_csv_error(error: csv.Error, line: int, problems: ProblemList) -> bool:
-    """Tell what is wrong in a row; False when nothing behind it can be read."""
+    """Report an invalid row; return False when the rows after it cannot be read."""
     if "unexpected end" in str(error) or "field limit" in str(error):
-        problems.add(line, "a field does not end: is a quote missing?")
+        problems.add(line, "unterminated field: is a quote missing?")
         return False
-    problems.add(line, f"this is no CSV: {error}")
+    problems.add(line, f"invalid CSV: {error}")
     return True
 
 
 class _DecodedLines:
-    """The lines of a file as text."""
+    """The lines of a file as text; invalid UTF-8 is reported."""
 
     def __init__(self, file: IO[bytes], problems: ProblemList) -> None:
         self._lines = iter(partial(file.readline, BLOCK_SIZE), b"")
         self._problems = problems
-        self._number = 0
         self._last_invalid_line = 0
 
     def __iter__(self) -> Iterator[str]:
@@ -146,9 +144,9 @@ class _DecodedLines:
                 yield (line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line).decode()
             except UnicodeDecodeError as error:
                 self._last_invalid_line = number
-                self._problems.add(number, f"this is not UTF-8 text (byte {error.start + 1} of the line)")
+                self._problems.add(number, f"invalid UTF-8 (byte {error.start + 1} of the line)")
                 yield line.decode(errors="replace")
 
     def has_invalid_line(self, first: int) -> bool:
-        """Say whether a line from `first` on, of those that were read, is no text."""
+        """Say whether line `first`, or a later one that was read, is invalid UTF-8."""
         return self._last_invalid_line >= first

@@ -1,4 +1,4 @@
-"""The fields of a user as columns of a CSV file: what `gamcli user list -o csv` writes, `user create --from` reads."""
+"""The columns of a CSV file of users: `gamcli user list -o csv` writes them, `gamcli user create --from` reads them."""
 
 import json
 import re
@@ -14,7 +14,7 @@ REQUIRED_COLUMNS = ("name",)
 IGNORED_COLUMNS = (
     "managed_by", "created_at", "updated_at", "password_set_at", "password_must_change", "password_expires_at",
 )  # fmt: skip
-"""What a store says of its own users."""
+"""Columns that the store sets itself."""
 
 _BOOL_COLUMNS = ("verified_email", "enabled", "blocked")
 _BOOL_VALUES = {"true": True, "false": False}
@@ -22,7 +22,7 @@ _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def parse_row(texts: Mapping[str, str]) -> dict[str, object]:
-    """Return the fields that the columns say, by the names of the record; an empty column says nothing."""
+    """Parse the columns of a row into fields of a user; an empty column is left out."""
     return {name: _parse_value(name, text) for name, text in texts.items() if text and name not in IGNORED_COLUMNS}
 
 
@@ -38,25 +38,25 @@ def _parse_value(name: str, text: str) -> object:
 
 def _parse_bool(name: str, text: str) -> bool:
     if text.lower() not in _BOOL_VALUES:
-        raise UsageError(f"'{text}' is neither true nor false, as {name} is")
+        raise UsageError(f"invalid {name} '{text}': use true or false")
     return _BOOL_VALUES[text.lower()]
 
 
 def _parse_guid(text: str) -> str:
     if not _GUID.fullmatch(text.lower()):
-        raise UsageError(f"'{text}' is no GUID")
+        raise UsageError(f"invalid GUID '{text}'")
     return text.lower()
 
 
 def _parse_attributes(text: str) -> object:
     try:
-        found = json.loads(text)
+        attributes = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UsageError("the attributes are no JSON") from error
-    if not isinstance(found, dict) or not all(map(_is_attribute, found.values())):
-        raise UsageError('the attributes are not like {"Id": "text", "Other": ["one", "two"]}')
-    return found
+        raise UsageError("the attributes are not valid JSON") from error
+    if not isinstance(attributes, dict) or not all(map(_is_attribute, attributes.values())):
+        raise UsageError('invalid attributes: use {"Id": "text", "Other": ["one", "two"]}')
+    return attributes
 
 
 def _is_attribute(value: object) -> bool:
-    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(each, str) for each in value))
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, str) for item in value))

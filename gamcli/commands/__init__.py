@@ -1,8 +1,7 @@
 """
-The command line: parse, call one action, show the result; a file a noun.
+The command line: one module for each noun, which parses options, calls one action and prints the result.
 
-`main` is the one edge to the shell. What `--version` and completion need is answered here before typer is imported,
-since start-up is a feature.
+`main` runs one command line. It answers `--version` and completion itself, before typer is imported, to start fast.
 """
 
 import gc
@@ -15,20 +14,19 @@ from gamcli import __version__, errors
 from gamcli.render.text import print_line
 
 EXIT_CODES = {
-    0: "done",
-    1: "failed for another reason; `doctor` found something wrong",
-    2: "wrong usage, or a value that cannot be",
+    0: "success",
+    1: "failed for any other reason; `doctor` found a problem",
+    2: "usage error or invalid value",
     3: "not found",
-    4: "refused: a rule said no; `key verify` of a key that may not be used",
-    5: "conflict: already there, or the change would kill live keys and nobody accepted that",
+    4: "refused by a rule; `key verify` found that the key is not valid",
+    5: "conflict: it already exists, or the change would invalidate active keys and was not confirmed",
     6: "changes pending: `drift`, `plan --exit-code`",
-    7: "attention due: `key due` found keys to rotate, `scan` a credential that lives, or may, "
-    "`conformance` a row that differs",
-    8: "the store is missing, busy, damaged, or of a newer version; its audit trail was tampered with",
-    127: "the program behind `--` cannot be found; else `serve -- CMD` and `run -- CMD` end with its own code",
+    7: "attention needed: `key due` found keys to rotate, `scan` a credential that is or may be active, "
+    "`conformance` a difference",
+    8: "the store is missing, busy, damaged or of a newer version, or its audit log was tampered with",
+    127: "the program after `--` was not found; otherwise `serve -- CMD` and `run -- CMD` exit with the code of CMD",
     130: "interrupted",
 }
-"""What gamcli answers to the shell; `gamcli help exit-codes` prints it."""
 
 EXIT_CODE_BY_ERROR = {
     errors.UsageError: 2,
@@ -38,33 +36,37 @@ EXIT_CODE_BY_ERROR = {
     errors.StoreError: 8,
     errors.FailedError: 1,
 }
-"""The exit code of each kind of error, those below it included."""
+"""The exit code of each error class; subclasses use that of the nearest base class."""
 
 INTERRUPTED = 130
 
 
 def entry_point() -> None:
     """Run the program `gamcli`."""
-    gc.disable()  # nothing that start-up makes is garbage; `root` turns it on again
+    gc.disable()  # start-up creates no garbage; `root` enables it again
     _prepare_streams()
     code = main()
     sys.stderr.flush()
-    os._exit(code)  # what Python would tidy up for a tenth of the run, the system takes back anyway
+    os._exit(code)  # skips the interpreter's cleanup, a tenth of the run time; the system frees everything anyway
 
 
 def _prepare_streams() -> None:
-    """Speak UTF-8 whatever the locale; a stream that came closed is empty, takes no data, or talks to nowhere."""
+    """
+    Set the standard streams to UTF-8, whatever the locale, and replace closed ones.
+
+    A closed stdin reads as empty, a closed stdout fails when it is written, a closed stderr discards what it gets.
+    """
     for number, (name, flag) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
-        if getattr(sys, name) is None:  # its number would go to the next file that is opened: the store
+        if getattr(sys, name) is None:  # or the store would be opened as this descriptor
             assert os.open(os.devnull, os.O_WRONLY if name == "stderr" else os.O_RDONLY) == number
-            setattr(sys, name, open(number, flag, encoding="utf-8"))  # noqa: PTH123, SIM115 - for good
-    for stream, mistakes in ((sys.stdin, "strict"), (sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
+            setattr(sys, name, open(number, flag, encoding="utf-8"))  # noqa: PTH123, SIM115 - stays open
+    for stream, on_error in ((sys.stdin, "strict"), (sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors=mistakes)
+            stream.reconfigure(encoding="utf-8", errors=on_error)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command line (default: the process's own) and return its exit code."""
+    """Run one command line (default: `sys.argv`) and return its exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     try:
         code = _run_command(arguments)
@@ -108,31 +110,30 @@ def _report_error(error: errors.GamcliError, arguments: Sequence[str]) -> None:
 
 
 def store_options(arguments: Sequence[str]) -> tuple[str, ...]:
-    """Return the words that name the store and the config file: what a hint must say too, to mean the same."""
-    named = ("--store", "--config")
-    found: tuple[str, ...] = ()
+    """Return `--store` and `--config` with their values, which the command in a hint must repeat."""
+    names = ("--store", "--config")
+    options: tuple[str, ...] = ()
     for word, value in zip(arguments, [*arguments[1:], ""], strict=True):
-        if word in named:
-            found += (word, value)
-        elif word.startswith(tuple(f"{name}=" for name in named)):
-            found += (word,)
-    return found
+        if word in names:
+            options += (word, value)
+        elif word.startswith(tuple(f"{name}=" for name in names)):
+            options += (word,)
+    return options
 
 
 def exit_code(error: errors.GamcliError) -> int:
-    """Return the exit code of an error."""
     return next(EXIT_CODE_BY_ERROR[kind] for kind in type(error).__mro__ if kind in EXIT_CODE_BY_ERROR)
 
 
 def wants_json(arguments: Sequence[str]) -> bool:
     """Say whether the command line asks for JSON, even when it cannot be parsed."""
     pairs = zip(arguments, [*arguments[1:], ""], strict=True)
-    asked = [value for word, value in pairs if word in ("-o", "--output")]
-    asked += [word.partition("=")[2] for word in arguments if word.startswith("--output=")]
-    asked += [word[2:] for word in arguments if word.startswith("-o") and len(word) > len("-o")]
-    return (asked[-1] if asked else os.environ.get("GAMCLI_OUTPUT", "")) in ("json", "jsonl")
+    formats = [value for word, value in pairs if word in ("-o", "--output")]
+    formats += [word.partition("=")[2] for word in arguments if word.startswith("--output=")]
+    formats += [word[2:] for word in arguments if word.startswith("-o") and len(word) > len("-o")]
+    return (formats[-1] if formats else os.environ.get("GAMCLI_OUTPUT", "")) in ("json", "jsonl")
 
 
 def _discard_stdout() -> None:
-    """Leave the rest of the output to nobody: its reader has what it wanted, or it cannot be written."""
+    """Send the rest of the output to the null device: its reader is gone, or it cannot be written."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,78 +1,81 @@
-"""The settings of an application as options of `gamcli app create` and `update`."""
+"""The settings of an application as options of `gamcli app create` and `gamcli app update`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from gamcli.commands.options import drop_none
-
 Scopes = Annotated[
-    list[str] | None, typer.Option("--scope", metavar="SCOPE", help="Publish it: a+b, repeatable.", show_default=False)
+    list[str] | None,
+    typer.Option(
+        "--scope", metavar="SCOPE", help="Publish this scope; a+b for several, repeatable.", show_default=False
+    ),
 ]
 RemoteRest = Annotated[
-    bool | None, typer.Option("--remote-rest/--no-remote-rest", help="Answer its token requests.", show_default=False)
+    bool | None,
+    typer.Option("--remote-rest/--no-remote-rest", help="Allow token requests over HTTP.", show_default=False),
 ]
-ApiKeys = Annotated[bool | None, typer.Option("--api-keys/--no-api-keys", help="Take API keys.", show_default=False)]
+ApiKeys = Annotated[bool | None, typer.Option("--api-keys/--no-api-keys", help="Accept API keys.", show_default=False)]
 ApiKeyTimeout = Annotated[
-    int | None, typer.Option("--api-key-timeout", metavar="HOURS", help="How long new keys live; 0 = never ending.")
+    int | None, typer.Option("--api-key-timeout", metavar="HOURS", help="Lifetime of new keys; 0 means no expiry.")
 ]
 ApiKeyAuthType = Annotated[
     str | None,
-    typer.Option("--api-key-auth-type", metavar="AUTH_TYPE", help="The one type its keys may have, or 'any'."),
+    typer.Option(
+        "--api-key-auth-type", metavar="AUTH_TYPE", help="The authentication type that keys must have, or 'any'."
+    ),
 ]
 AllowScopeChoice = Annotated[
     bool | None,
     typer.Option(
-        "--api-key-scope-choice/--no-api-key-scope-choice", help="Keys may carry fewer scopes.", show_default=False
+        "--api-key-scope-choice/--no-api-key-scope-choice",
+        help="Allow keys with fewer scopes than published.",
+        show_default=False,
     ),
 ]
 TokenTimeout = Annotated[
     int | None,
-    typer.Option("--token-timeout", metavar="MINUTES", help="How long access tokens live; 0 = never ending."),
+    typer.Option("--token-timeout", metavar="MINUTES", help="Lifetime of access tokens; 0 means no expiry."),
 ]
-Renewals = Annotated[int | None, typer.Option("--token-renewals", metavar="N", help="How often a token renews.")]
+Renewals = Annotated[
+    int | None, typer.Option("--token-renewals", metavar="N", help="How many times a token can be refreshed.")
+]
 RequireScope = Annotated[
     bool | None,
-    typer.Option("--require-scope/--no-require-scope", help="Password grants must name a scope.", show_default=False),
+    typer.Option("--require-scope/--no-require-scope", help="Require a scope in password grants.", show_default=False),
 ]
 ShareUserIds = Annotated[
     bool | None,
-    typer.Option("--share-user-ids/--no-share-user-ids", help="Tell it the users' GUIDs.", show_default=False),
+    typer.Option("--share-user-ids/--no-share-user-ids", help="Return the GUIDs of users.", show_default=False),
 ]
 OneTokenPerUser = Annotated[
     bool | None,
     typer.Option(
-        "--one-token-per-user/--no-one-token-per-user", help="A new token ends the earlier ones.", show_default=False
+        "--one-token-per-user/--no-one-token-per-user",
+        help="Revoke a user's earlier tokens when one is issued.",
+        show_default=False,
     ),
 ]
 
+SETTING_BY_PARAMETER = {
+    "description": "description",
+    "remote_rest": "remote_rest",
+    "api_keys": "api_keys.enabled",
+    "api_key_timeout": "api_keys.timeout_hours",
+    "api_key_auth_type": "api_keys.auth_type",
+    "scope_choice": "api_keys.scope_choice",
+    "token_timeout": "token.timeout_minutes",
+    "renewals": "token.renewals",
+    "require_scope": "require_scope",
+    "share_ids": "share_user_ids",
+    "one_token": "one_token_per_user",
+}
+"""The field of the record that each option sets, by the name of its parameter."""
 
-def collect_settings(
-    description: str | None,
-    remote_rest: bool | None,
-    api_keys: bool | None,
-    timeout: int | None,
-    auth_type: str | None,
-    scope_choice: bool | None,
-    token_timeout: int | None,
-    renewals: int | None,
-    require_scope: bool | None,
-    share_ids: bool | None,
-    one_token: bool | None,
-) -> dict[str, object]:
-    """Return the settings that were given, by the names of the record."""
-    named = {
-        "description": description,
-        "remote_rest": remote_rest,
-        "api_keys.enabled": api_keys,
-        "api_keys.timeout_hours": timeout,
-        "api_keys.auth_type": auth_type,
-        "api_keys.scope_choice": scope_choice,
-        "token.timeout_minutes": token_timeout,
-        "token.renewals": renewals,
-        "require_scope": require_scope,
-        "share_user_ids": share_ids,
-        "one_token_per_user": one_token,
-    }
-    found = drop_none(**named)
-    return {**found, "api_keys.auth_type": None} if auth_type == "any" else found
+
+def collect_settings(context: typer.Context) -> dict[str, Any]:
+    """Return the settings that were given on the command line, by the field names of the record."""
+    given = {name: context.params[parameter] for parameter, name in SETTING_BY_PARAMETER.items()}
+    settings = {name: value for name, value in given.items() if value is not None}
+    if settings.get("api_keys.auth_type") == "any":
+        settings["api_keys.auth_type"] = None
+    return settings

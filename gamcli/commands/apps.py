@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from gamcli.actions import apps
-from gamcli.commands import confirmation, delivery, example_output, overview
+from gamcli.actions import Gam, apps
+from gamcli.actions.changes import ChangeResult
+from gamcli.commands import confirmation, delivery, overview
 from gamcli.commands.app_options import (
     AllowScopeChoice,
     ApiKeyAuthType,
@@ -22,7 +23,6 @@ from gamcli.commands.app_options import (
     collect_settings,
 )
 from gamcli.commands.context import CliContext
-from gamcli.commands.example_output import ClientRecordFormat
 from gamcli.commands.options import (
     AcceptInvalidating,
     AppArgument,
@@ -42,12 +42,16 @@ from gamcli.commands.options import (
     new_group,
     read_secret,
 )
+from gamcli.commands.overview import ClientRecordFormat
+from gamcli.commands.state_verbs import add_state_verb
 from gamcli.errors import UsageError
 from gamcli.model import App
 from gamcli.rules import durations
 from gamcli.store.apps import AppFilter
 
-verbs = new_group("Applications: what they publish, whom they trust, their secrets.")
+verbs = new_group("Manage applications, their settings and client secrets.")
+
+NEVER_EXPIRE_NOTE = "its API keys never expire; set a limit with --api-key-timeout HOURS"
 
 
 @verbs.command()
@@ -66,9 +70,11 @@ def create(
     require_scope: RequireScope = None,
     share_ids: ShareUserIds = None,
     one_token: OneTokenPerUser = None,
-    client_id: Annotated[str | None, typer.Option(metavar="ID", help="Bring its client id along.")] = None,
+    client_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="Use this client ID instead of a generated one.")
+    ] = None,
     client_secret_file: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Bring its secret along; '-' reads stdin.")
+        str | None, typer.Option(metavar="FILE", help="Use the client secret in this file; '-' is stdin.")
     ] = None,
     if_missing: IfMissing = False,
     dry_run: DryRunOption = False,
@@ -79,26 +85,23 @@ def create(
     """
     Create an application and print its client secret, once.
 
-    Example: gamcli app create portal --scope gam_user_data --remote-rest --api-keys --api-key-timeout 2160
+    Example: gamcli app create portal --scope gam_user_data --remote-rest --api-keys
     """
-    session = CliContext.from_typer(context)
-    out = session.output(output, field, App, "client_secret")
-    changes = collect_settings(
-        description, remote_rest, api_keys, api_key_timeout, api_key_auth_type, scope_choice, token_timeout, renewals,
-        require_scope, share_ids, one_token,
-    )  # fmt: skip
+    cli = CliContext.from_typer(context)
+    out = cli.output(output, field, App, "client_secret")
     secret = read_secret(client_secret_file, "--client-secret-file")
     if secret is not None and out_file is not None:
-        raise UsageError("--out has nothing to write: the secret is brought along", "leave --out out")
-    wish = apps.AppSpec(name, changes, tuple(scope or ()), client_id, secret)
+        raise UsageError("--out and --client-secret-file exclude each other", "--out writes a generated secret only")
+    spec = apps.AppSpec(name, collect_settings(context), tuple(scope or ()), client_id, secret)
     with (
-        session.open_for_change(out, dry_run=dry_run) as gam,
-        delivery.open_destination(out, out_file, dry_run=dry_run) as keep,
+        cli.open_for_change(out, dry_run=dry_run) as gam,
+        delivery.open_destination(out, out_file, dry_run=dry_run) as save_secret,
     ):
-        made = apps.create(gam, wish, keep, if_missing=if_missing)
-    told = f"{confirmation.created_prefix(made.is_new)} application '{made.record.name}', client_id {made.record.client_id}"
-    delivery.print_result(out, made.record, ("client_secret", made.secret), told, out_file)
-    if made.is_new and made.record.api_keys.enabled and not made.record.api_keys.timeout_hours:
+        created = apps.create(gam, spec, save_secret, if_missing=if_missing)
+    app = created.record
+    message = f"{confirmation.created_prefix(created.is_new)} application '{app.name}', client ID {app.client_id}"
+    delivery.print_result(out, app, ("client_secret", created.secret), message, out_file)
+    if created.is_new and app.api_keys.enabled and not app.api_keys.timeout_hours:
         out.print_note(NEVER_EXPIRE_NOTE)
 
 
@@ -107,33 +110,33 @@ def list_(
     context: typer.Context,
     enabled: EnabledFilter = None,
     remote_rest: Annotated[
-        bool | None, typer.Option("--remote-rest/--no-remote-rest", help="Only those.", show_default=False)
+        bool | None,
+        typer.Option(
+            "--remote-rest/--no-remote-rest", help="Show only those with, or without, remote REST.", show_default=False
+        ),
     ] = None,
     api_keys: Annotated[
-        bool | None, typer.Option("--api-keys/--no-api-keys", help="Only those.", show_default=False)
+        bool | None,
+        typer.Option(
+            "--api-keys/--no-api-keys", help="Show only those that accept, or reject, API keys.", show_default=False
+        ),
     ] = None,
     sort: Sort = None,
     limit: Limit = None,
     output: Format = None,
     field: Field = None,
 ) -> None:
-    """List the applications."""
-    session = CliContext.from_typer(context)
-    wanted = AppFilter(enabled=enabled, remote_rest=remote_rest, api_keys=api_keys, sort=sort)
-    with session.open_gam() as gam, apps.search(gam, wanted) as found:
-        session.output(output, field, App).print_records(App, confirmation.take(found, limit))
+    """List applications."""
+    cli = CliContext.from_typer(context)
+    filters = AppFilter(enabled=enabled, remote_rest=remote_rest, api_keys=api_keys, sort=sort)
+    with cli.open_gam() as gam, apps.search(gam, filters) as rows:
+        cli.output(output, field, App).print_records(App, confirmation.take(rows, limit))
 
 
 @verbs.command()
 def show(context: typer.Context, name: AppArgument, output: ClientRecordFormat = None, field: Field = None) -> None:
     """Show an application."""
-    session = CliContext.from_typer(context)
-    out = example_output.prepare_output(session, output, field, App)
-    with session.open_gam() as gam:
-        if example_output.shows_overview(out, output):
-            overview.show_record(out, gam, "app", name)
-        else:
-            example_output.print_record(out, output, apps.show(gam, name))
+    overview.show(context, App, apps.show, name, output, field)
 
 
 @verbs.command()
@@ -143,10 +146,13 @@ def update(
     description: Description = None,
     scope: Scopes = None,
     add_scope: Annotated[
-        list[str] | None, typer.Option(metavar="SCOPE", help="Publish it too.", show_default=False)
+        list[str] | None, typer.Option(metavar="SCOPE", help="Also publish this scope.", show_default=False)
     ] = None,
     remove_scope: Annotated[
-        list[str] | None, typer.Option(metavar="SCOPE", help="Withdraw it; keys that carry it end.", show_default=False)
+        list[str] | None,
+        typer.Option(
+            metavar="SCOPE", help="Withdraw this scope, and invalidate keys that have it.", show_default=False
+        ),
     ] = None,
     remote_rest: RemoteRest = None,
     api_keys: ApiKeys = None,
@@ -164,70 +170,61 @@ def update(
     field: Field = None,
 ) -> None:
     """
-    Change an application; what is not named stays.
+    Change settings of an application.
 
-    Withdrawing a scope ends the live keys that carry it, for good: a terminal is asked, a script says how many it
-    accepts with --accept-invalidating.
+    Withdrawing a scope permanently invalidates the active keys that have it. A terminal asks first; a script confirms
+    the number of keys with --accept-invalidating.
     """
-    session = CliContext.from_typer(context)
-    out = session.output(output, field, App)
-    changes = collect_settings(
-        description, remote_rest, api_keys, api_key_timeout, api_key_auth_type, scope_choice, token_timeout, renewals,
-        require_scope, share_ids, one_token,
-    )  # fmt: skip
+    cli = CliContext.from_typer(context)
+    out = cli.output(output, field, App)
     if scope and (add_scope or remove_scope):
-        raise UsageError("--scope names all scopes", "leave out --add-scope and --remove-scope, or --scope")
+        raise UsageError(
+            "--scope replaces all scopes: it excludes --add-scope and --remove-scope", "use --scope or the other two"
+        )
     edit = apps.ScopeEdit(tuple(scope) if scope else None, tuple(add_scope or ()), tuple(remove_scope or ()))
-    with session.open_for_change(out, dry_run=dry_run) as gam:
+    settings = collect_settings(context)
+    with cli.open_for_change(out, dry_run=dry_run) as gam:
         before = apps.show(gam, name)
-        changed = confirmation.confirm_invalidating(lambda count: apps.update(gam, name, changes, edit, count), accept)
-    undo = ("app", "update", changed.record.name, *undo_options(before, changed.record))
-    confirmation.report_change(out, changed, f"application '{changed.record.name}'", undo)
-    policy = changed.record.api_keys
-    if changed.is_changed and policy.enabled and not policy.timeout_hours and (api_keys or api_key_timeout is not None):
+        result = confirmation.confirm_invalidating(lambda count: apps.update(gam, name, settings, edit, count), accept)
+    app = result.record
+    undo = ("app", "update", app.name, *undo_options(before, app))
+    confirmation.report_change(out, result, f"application '{app.name}'", undo)
+    if (
+        result.is_changed
+        and app.api_keys.enabled
+        and not app.api_keys.timeout_hours
+        and (api_keys or api_key_timeout is not None)
+    ):
         out.print_note(NEVER_EXPIRE_NOTE)
 
 
-NEVER_EXPIRE_NOTE = "its API keys never expire; --api-key-timeout HOURS sets a limit"
-
-
 def undo_options(before: App, after: App) -> list[str]:
-    """Return the options that undo what suspended keys between `before` and `after`."""
-    words: list[str] = []
+    """Return the options that undo the changes which suspended keys."""
+    options: list[str] = []
     if before.remote_rest and not after.remote_rest:
-        words.append("--remote-rest")
+        options.append("--remote-rest")
     if before.api_keys.enabled and not after.api_keys.enabled:
-        words.append("--api-keys")
+        options.append("--api-keys")
     if before.api_keys.auth_type != after.api_keys.auth_type:
-        words += ["--api-key-auth-type", before.api_keys.auth_type or "any"]
-    return words
+        options += ["--api-key-auth-type", before.api_keys.auth_type or "any"]
+    return options
 
 
-@verbs.command()
-def enable(
-    context: typer.Context, name: AppArgument, dry_run: Preview = False, output: Format = None, field: Field = None
-) -> None:
-    """Let an application's clients in again."""
-    _set_enabled(CliContext.from_typer(context), name, True, dry_run, output, field)
+def _set_state(gam: Gam, name: str, changes: dict[str, object], _: str) -> ChangeResult[App]:
+    return apps.update(gam, name, changes)
 
 
-@verbs.command()
-def disable(
-    context: typer.Context, name: AppArgument, dry_run: Preview = False, output: Format = None, field: Field = None
-) -> None:
-    """Shut an application's clients out, at once; its keys are suspended until it is enabled again."""
-    _set_enabled(CliContext.from_typer(context), name, False, dry_run, output, field)
-
-
-def _set_enabled(
-    cli: CliContext, name: str, enabled: bool, dry_run: bool, output: str | None, field: str | None
-) -> None:
-    out = cli.output(output, field, App)
-    with cli.open_for_change(out, dry_run=dry_run) as gam:
-        changed = apps.update(gam, name, {"enabled": enabled})
-    undo = ("app", "enable", changed.record.name)
-    done = "enabled" if enabled else "disabled"
-    confirmation.report_change(out, changed, f"application '{changed.record.name}'", undo, done)
+add_state_verb(
+    verbs, "enable", "Enable an application, so that its keys and secrets work again.", AppArgument, App, _set_state
+)
+add_state_verb(
+    verbs,
+    "disable",
+    "Disable an application and suspend its keys until it is enabled again.",
+    AppArgument,
+    App,
+    _set_state,
+)
 
 
 @verbs.command("rotate-secret")
@@ -235,7 +232,7 @@ def rotate_secret(
     context: typer.Context,
     name: AppArgument,
     overlap: Annotated[
-        str, typer.Option(metavar="DURATION", help="How long the old secret is good beside the new one.")
+        str, typer.Option(metavar="DURATION", help="Keep the old secret valid for this long; 0 revokes it now.")
     ] = "0",
     dry_run: DryRunOption = False,
     output: SecretFormat = None,
@@ -243,21 +240,23 @@ def rotate_secret(
     out_file: OutFile = None,
 ) -> None:
     """
-    Give an application a new client secret and print it, once; the old one ends now, or after --overlap.
+    Issue a new client secret and print it, once; the old one is revoked, or stays valid for --overlap.
 
-    One that retires already ends now. Example: gamcli app rotate-secret portal --overlap 24h
+    A secret that is still retiring from an earlier rotation is revoked now.
+
+    Example: gamcli app rotate-secret portal --overlap 24h
     """
-    session = CliContext.from_typer(context)
-    out = session.output(output, field, App, "client_secret")
-    beside = durations.parse(overlap)
+    cli = CliContext.from_typer(context)
+    out = cli.output(output, field, App, "client_secret")
+    overlap_length = durations.parse(overlap)
     with (
-        session.open_for_change(out, dry_run=dry_run) as gam,
-        delivery.open_destination(out, out_file, dry_run=dry_run) as keep,
+        cli.open_for_change(out, dry_run=dry_run) as gam,
+        delivery.open_destination(out, out_file, dry_run=dry_run) as save_secret,
     ):
-        changed = apps.rotate_secret(gam, name, keep, overlap=beside)
-    given_way = f"retires in {overlap}" if beside else "has ended"
-    told = f"application '{changed.record.name}' has a new secret; the old one {given_way}"
-    delivery.print_result(out, changed.record, ("client_secret", changed.secret), told, out_file)
+        result = apps.rotate_secret(gam, name, save_secret, overlap=overlap_length)
+    old_secret = f"stays valid for {overlap}" if overlap_length else "is revoked"
+    message = f"application '{result.record.name}' has a new secret; the old one {old_secret}"
+    delivery.print_result(out, result.record, ("client_secret", result.secret), message, out_file)
 
 
 @verbs.command()
@@ -270,10 +269,11 @@ def delete(
     output: Format = None,
     field: Field = None,
 ) -> None:
-    """Delete an application; its live keys end for good."""
-    session = CliContext.from_typer(context)
-    out = session.output(output, field, App)
-    with session.open_for_change(out, dry_run=dry_run) as gam:
-        deleted = confirmation.confirm_deleting(partial(apps.delete, gam, name), accept, yes=yes)
-    told = f"deleted application '{deleted.record.name}'{confirmation.invalidated_suffix(deleted)}"
-    out.print_change(deleted.record, told)
+    """Delete an application and permanently invalidate its active keys."""
+    cli = CliContext.from_typer(context)
+    out = cli.output(output, field, App)
+    with cli.open_for_change(out, dry_run=dry_run) as gam:
+        result = confirmation.confirm_deleting(partial(apps.delete, gam, name), accept, yes=yes)
+    out.print_change(
+        result.record, f"deleted application '{result.record.name}'{confirmation.invalidated_suffix(result)}"
+    )

@@ -1,4 +1,4 @@
-"""`gamcli audit`: who did what, when and from where, and whether anybody changed that."""
+"""`gamcli audit`: the audit log."""
 
 import re
 from collections.abc import Iterator
@@ -14,16 +14,16 @@ from gamcli.commands.context import CliContext, now
 from gamcli.commands.options import Field, Format, Limit, Sort, new_group
 from gamcli.errors import UsageError
 from gamcli.model import AuditEntry
-from gamcli.render.output import Output
 from gamcli.rules import timestamps
+from gamcli.rules.names import escape_unprintable
 from gamcli.store.audit import AuditFilter
 
-verbs = new_group("The audit trail: who did what, when, from where.")
+verbs = new_group("Show, verify and export the audit log.")
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 MAX_LINE_BYTES = 1 << 24
-"""In bytes; no entry is longer, and /dev/zero is."""
+"""How much of a line is read; entries are shorter, and /dev/zero does not end."""
 
 
 @verbs.command("list")
@@ -31,82 +31,81 @@ def list_(
     context: typer.Context,
     actor: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME", help="Only by this OS user, also behind a sudo, or CI job such as github=acme/app#7."
-        ),
+        typer.Option(metavar="NAME", help="Show only entries of this OS user, or CI job such as github=acme/app#7."),
     ] = None,
     action: Annotated[
-        str | None, typer.Option(metavar="ACTION", help="Only this action, such as key.revoke, or key for all on keys.")
+        str | None, typer.Option(metavar="ACTION", help="Show only this action, such as key.revoke, or all of key.")
     ] = None,
-    target: Annotated[str | None, typer.Option(metavar="NAME", help="Only what was done to this.")] = None,
+    target: Annotated[str | None, typer.Option(metavar="NAME", help="Show only changes of this record.")] = None,
     since: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Only from then on: 7d ago, 2026-03-01, 2026-03-01T12:00:00Z.")
+        str | None, typer.Option(metavar="TIME", help="Start time, such as 7d, 2026-03-01 or 2026-03-01T12:00:00Z.")
     ] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Only before then.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="End time; not included.")] = None,
     sort: Sort = None,
     limit: Limit = None,
     output: Format = None,
     field: Field = None,
 ) -> None:
     """
-    List the entries, oldest first; in ACTION and NAME, '*' stands for any text.
+    List audit entries, oldest first; '*' in ACTION and NAME matches any text.
 
-    Example, what was done last: gamcli audit list --sort -seq --limit 20
+    A user who acted through sudo is found by either name.
+
+    Example: gamcli audit list --sort -seq --limit 20
     """
-    session = CliContext.from_typer(context)
-    out, this = session.output(output, field, AuditEntry), now()
-    begin, end = (None if text is None else timestamps.parse(text, this) for text in (since, until))
+    cli = CliContext.from_typer(context)
+    out, start = cli.output(output, field, AuditEntry), now()
+    begin, end = (None if text is None else timestamps.parse(text, start) for text in (since, until))
     filters = AuditFilter(actor, action, target, begin, end, sort)
-    with session.open_gam() as gam, audit.search(gam, filters, limit) as found:
-        out.print_records(AuditEntry, found)
+    with cli.open_gam() as gam, audit.search(gam, filters, limit) as entries:
+        out.print_records(AuditEntry, entries)
 
 
 @verbs.command()
 def verify(
     context: typer.Context,
     head: Annotated[
-        str | None, typer.Option(metavar="HASH", help="A head from earlier on, which must be in the trail still.")
+        str | None, typer.Option(metavar="HASH", help="Hash of an earlier head, which must still be in the log.")
     ] = None,
     export_file: Annotated[
         str | None,
-        typer.Option("--from", metavar="FILE", help="Verify this export, without a store; '-' reads stdin."),
+        typer.Option("--from", metavar="FILE", help="Verify this export instead of the store; '-' is stdin."),
     ] = None,
     output: Format = None,
     field: Field = None,
 ) -> None:
     """
-    Prove that each entry is as it was written: none changed, removed, put in or moved.
+    Verify that no audit entry was changed, removed, inserted or moved.
 
-    Only a head that was kept elsewhere shows that the end was not cut off, or all of it written anew.
+    Only with a head that was saved elsewhere can it detect that the last entries were removed, or that the whole log
+    was rewritten.
+
     Example: gamcli audit verify --head "$(cat head-of-last-week)"
     """
-    session = CliContext.from_typer(context)
-    out = session.output(output, field, AuditVerification)
-    kept = None if head is None else _parse_hash(head)
+    cli = CliContext.from_typer(context)
+    out = cli.output(output, field, AuditVerification)
+    saved_head = None if head is None else _parse_hash(head)
     if export_file is not None:
+        file_name = "stdin" if export_file == "-" else export_file
         with _open_export(export_file) as lines:
-            _print_verification(out, audit.verify_export("stdin" if export_file == "-" else export_file, lines, kept))
-        return
-    with session.open_gam() as gam:
-        _print_verification(out, audit.verify(gam, kept))
-
-
-def _print_verification(out: Output, found: AuditVerification) -> None:
-    out.print_record(found)
+            result = audit.verify_export(file_name, lines, saved_head)
+    else:
+        with cli.open_gam() as gam:
+            result = audit.verify(gam, saved_head)
+    out.print_record(result)
     if out.is_human:
-        out.print_note(f"the audit trail is whole, from entry 1 to entry {found.entries}")
+        out.print_note(f"the audit log is intact, from entry 1 to entry {result.entries}")
 
 
 def _parse_hash(text: str) -> str:
-    found = text.strip().lower()
-    if not _HASH.fullmatch(found):
-        raise UsageError("--head takes a hash of 64 hex digits", "what gamcli audit head printed")
-    return found
+    hash_text = text.strip().lower()
+    if not _HASH.fullmatch(hash_text):
+        raise UsageError(f"invalid hash '{escape_unprintable(text)}' for --head", "use the output of gamcli audit head")
+    return hash_text
 
 
 @contextmanager
 def _open_export(path: str) -> Iterator[Iterator[bytes]]:
-    """Open an export; what is no file is told as bad usage."""
     try:
         with open(0, "rb", closefd=False) if path == "-" else Path(path).open("rb") as file:
             yield _read_lines(file)
@@ -122,18 +121,18 @@ def _read_lines(file: IO[bytes]) -> Iterator[bytes]:
 @verbs.command()
 def head(context: typer.Context, output: Format = None, field: Field = None) -> None:
     """
-    Print the hash of the last entry; kept elsewhere, it proves later that nothing before it was changed.
+    Print the hash of the last audit entry; save it elsewhere to prove later that earlier entries are unchanged.
 
-    Example: gamcli audit head | ssh elsewhere 'cat >> heads'
+    Example: gamcli audit head | ssh other-host 'cat >> heads'
     """
-    session = CliContext.from_typer(context)
-    out = session.output(output, field, AuditHead)
-    with session.open_gam() as gam:
-        found = audit.read_head(gam)
+    cli = CliContext.from_typer(context)
+    out = cli.output(output, field, AuditHead)
+    with cli.open_gam() as gam:
+        last = audit.read_head(gam)
     if out.is_human:
-        out.print_line(found.hash)
+        out.print_line(last.hash)
     else:
-        out.print_record(found)
+        out.print_record(last)
 
 
 @verbs.command()
@@ -141,14 +140,14 @@ def export(
     context: typer.Context,
     output: Annotated[
         Literal["jsonl", "json", "csv"],
-        typer.Option("-o", "--output", help="How to write it."),
+        typer.Option("-o", "--output", help="Output format."),
     ] = "jsonl",
 ) -> None:
     """
-    Print the whole trail, with the hashes: audit verify --from checks it without the store, and so can others.
+    Print the whole audit log with its hashes; `gamcli audit verify --from` checks it without the store.
 
-    Example: gamcli audit export > trail.jsonl && gamcli audit verify --from trail.jsonl
+    Example: gamcli audit export > audit.jsonl && gamcli audit verify --from audit.jsonl
     """
-    session = CliContext.from_typer(context)
-    with session.open_gam() as gam, audit.search(gam, AuditFilter()) as found:
-        session.output(output).print_records(AuditEntry, found)
+    cli = CliContext.from_typer(context)
+    with cli.open_gam() as gam, audit.search(gam, AuditFilter()) as entries:
+        cli.output(output).print_records(AuditEntry, entries)

@@ -6,9 +6,8 @@ from typing import Annotated, Literal
 import typer
 
 from gamcli.actions import auth_types
-from gamcli.commands import confirmation, example_output
+from gamcli.commands import confirmation, overview
 from gamcli.commands.context import CliContext
-from gamcli.commands.example_output import RecordFormat
 from gamcli.commands.options import (
     AcceptInvalidating,
     AuthTypeArgument,
@@ -26,19 +25,22 @@ from gamcli.commands.options import (
     drop_none,
     new_group,
 )
+from gamcli.commands.overview import RecordFormat
 from gamcli.model import AuthType
 
-verbs = new_group("Authentication types.")
+verbs = new_group("Manage authentication types.")
 
 Kind = Literal["APIkey", "GAMLocal"]
-EnableSwitch = Annotated[bool | None, typer.Option("--enable/--disable", help="May it be used.", show_default=False)]
+EnableSwitch = Annotated[
+    bool | None, typer.Option("--enable/--disable", help="Enable or disable it.", show_default=False)
+]
 
 
 @verbs.command()
 def create(
     context: typer.Context,
     name: NewName,
-    kind: Annotated[Kind, typer.Option("--type", help="What kind it is (GAM: TypeId).")],
+    kind: Annotated[Kind, typer.Option("--type", help="Type (GAM: TypeId).")],
     description: Description = None,
     enabled: EnableSwitch = None,
     if_missing: IfMissing = False,
@@ -47,39 +49,35 @@ def create(
     field: Field = None,
 ) -> None:
     """Create an authentication type."""
-    session = CliContext.from_typer(context)
-    out = session.output(output, field, AuthType)
-    with session.open_for_change(out, dry_run=dry_run) as gam:
-        changes = drop_none(description=description, enabled=enabled)
-        made = auth_types.create(gam, name, kind, changes, if_missing=if_missing)
-    out.print_change(
-        made.record, f"{confirmation.created_prefix(made.is_new)} authentication type '{made.record.name}'"
-    )
+    cli = CliContext.from_typer(context)
+    out = cli.output(output, field, AuthType)
+    settings = drop_none(description=description, enabled=enabled)
+    with cli.open_for_change(out, dry_run=dry_run) as gam:
+        created = auth_types.create(gam, name, kind, settings, if_missing=if_missing)
+    prefix = confirmation.created_prefix(created.is_new)
+    out.print_change(created.record, f"{prefix} authentication type '{created.record.name}'")
 
 
 @verbs.command("list")
 def list_(
     context: typer.Context,
-    kind: Annotated[Kind | None, typer.Option("--type", help="Only of that kind.")] = None,
+    kind: Annotated[Kind | None, typer.Option("--type", help="Show only this type.")] = None,
     enabled: EnabledFilter = None,
     sort: Sort = None,
     limit: Limit = None,
     output: Format = None,
     field: Field = None,
 ) -> None:
-    """List the authentication types."""
-    session = CliContext.from_typer(context)
-    with session.open_gam() as gam, auth_types.search(gam, kind=kind, enabled=enabled, sort=sort) as found:
-        session.output(output, field, AuthType).print_records(AuthType, confirmation.take(found, limit))
+    """List authentication types."""
+    cli = CliContext.from_typer(context)
+    with cli.open_gam() as gam, auth_types.search(gam, kind=kind, enabled=enabled, sort=sort) as rows:
+        cli.output(output, field, AuthType).print_records(AuthType, confirmation.take(rows, limit))
 
 
 @verbs.command()
 def show(context: typer.Context, name: AuthTypeArgument, output: RecordFormat = None, field: Field = None) -> None:
     """Show an authentication type."""
-    session = CliContext.from_typer(context)
-    out = example_output.prepare_output(session, output, field, AuthType)
-    with session.open_gam() as gam:
-        example_output.print_record(out, output, auth_types.show(gam, name))
+    overview.show(context, AuthType, auth_types.show, name, output, field)
 
 
 @verbs.command()
@@ -92,13 +90,14 @@ def update(
     output: Format = None,
     field: Field = None,
 ) -> None:
-    """Change an authentication type; what is not named stays."""
-    session = CliContext.from_typer(context)
-    out = session.output(output, field, AuthType)
-    with session.open_for_change(out, dry_run=dry_run) as gam:
-        changed = auth_types.update(gam, name, drop_none(description=description, enabled=enabled))
-    undo = ("auth-type", "update", changed.record.name, "--enable")
-    confirmation.report_change(out, changed, f"authentication type '{changed.record.name}'", undo)
+    """Change settings of an authentication type."""
+    cli = CliContext.from_typer(context)
+    out = cli.output(output, field, AuthType)
+    with cli.open_for_change(out, dry_run=dry_run) as gam:
+        result = auth_types.update(gam, name, drop_none(description=description, enabled=enabled))
+    auth_type = result.record.name
+    undo = ("auth-type", "update", auth_type, "--enable")
+    confirmation.report_change(out, result, f"authentication type '{auth_type}'", undo)
 
 
 @verbs.command("set-default")
@@ -109,15 +108,17 @@ def set_default(
     output: Format = None,
     field: Field = None,
 ) -> None:
-    """Make an authentication type the repository's default."""
-    session = CliContext.from_typer(context)
-    out = session.output(output, field, AuthType)
-    with session.open_for_change(out, dry_run=dry_run) as gam:
-        changed = auth_types.set_default(gam, name)
-    told = "is now the default" if changed.is_changed else "is the default already"
-    if changed.is_changed:
-        told += ": token requests that name no authentication type get it"
-    out.print_change(changed.record, f"authentication type '{changed.record.name}' {told}")
+    """Use an authentication type for requests that do not name one."""
+    cli = CliContext.from_typer(context)
+    out = cli.output(output, field, AuthType)
+    with cli.open_for_change(out, dry_run=dry_run) as gam:
+        result = auth_types.set_default(gam, name)
+    message = (
+        "is now the default: it is used for token requests that do not name an authentication type"
+        if result.is_changed
+        else "is already the default"
+    )
+    out.print_change(result.record, f"authentication type '{result.record.name}' {message}")
 
 
 @verbs.command()
@@ -130,10 +131,10 @@ def delete(
     output: Format = None,
     field: Field = None,
 ) -> None:
-    """Delete an authentication type; its live keys end for good."""
-    session = CliContext.from_typer(context)
-    out = session.output(output, field, AuthType)
-    with session.open_for_change(out, dry_run=dry_run) as gam:
-        deleted = confirmation.confirm_deleting(partial(auth_types.delete, gam, name), accept, yes=yes)
-    told = f"deleted authentication type '{deleted.record.name}'{confirmation.invalidated_suffix(deleted)}"
-    out.print_change(deleted.record, told)
+    """Delete an authentication type and permanently invalidate its active keys."""
+    cli = CliContext.from_typer(context)
+    out = cli.output(output, field, AuthType)
+    with cli.open_for_change(out, dry_run=dry_run) as gam:
+        result = confirmation.confirm_deleting(partial(auth_types.delete, gam, name), accept, yes=yes)
+    suffix = confirmation.invalidated_suffix(result)
+    out.print_change(result.record, f"deleted authentication type '{result.record.name}'{suffix}")

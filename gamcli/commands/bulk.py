@@ -1,4 +1,4 @@
-"""`gamcli key generate --from` and `gamcli user create --from`: many at once, of a CSV file."""
+"""`gamcli key generate --from` and `gamcli user create --from`: one record for each row of a CSV file."""
 
 import gc
 from collections.abc import Iterator, Sequence
@@ -23,32 +23,31 @@ KEY_COLUMNS = ("user", "app", "scopes", "expires_in", "label", "request_id")
 REQUIRED_KEY_COLUMNS = ("user", "app")
 
 PROGRESS_INTERVAL = 4096
-"""After so many rows the bar moves."""
+"""After how many rows the progress bar is updated."""
 
 
 def generate(cli: CliContext, out: Output, path: str, out_file: str | None, *, dry_run: bool) -> None:
-    """Make the keys that the rows of the CSV file at `path` ask for, and write them to `out_file`."""
+    """Issue a key for each row of the CSV file `path`, and write the keys to `out_file`."""
     if out_file is None:
-        raise UsageError("--from needs --out", "--out FILE.csv, where the keys go")
+        raise UsageError("--from needs --out", "--out FILE.csv")
     with (
         cli.open_gam() as gam,
         csv_input.open_csv(path) as source,
-        results_file.open_results(out_file, source.file) as found,
+        results_file.open_results(out_file, source.file) as results,
         _gc_paused(),
     ):
         batch = bulk_issue.find_batch(gam, source.digest)
-        there = found.read_existing(gam, batch)
-        faults = ProblemList(source.name)
-        with progress.progress_bar(out, "checking", source.size) as reached:
-            rows = _read_rows(source, faults, (KEY_COLUMNS, REQUIRED_KEY_COLUMNS), reached)
-            checked = bulk_validation.validate_rows(
-                gam, faults, (KeyRow(line, *row) for line, row in rows), batch, there
-            )
+        delivered = results.read_existing(gam, batch)
+        problems = ProblemList(source.name)
+        with progress.progress_bar(out, "checking", source.size) as report_progress:
+            rows = _read_rows(source, problems, (KEY_COLUMNS, REQUIRED_KEY_COLUMNS), report_progress)
+            key_rows = (KeyRow(line, *row) for line, row in rows)
+            validated = bulk_validation.validate_rows(gam, problems, key_rows, batch, delivered)
         if dry_run:
-            _print_plan(out, checked)
+            _print_plan(out, validated)
             return
-        _issue_keys(gam, out, checked, source, found)
-    _print_summary(out, checked, out_file)
+        _issue_keys(gam, out, validated, source, results)
+    _print_summary(out, validated, out_file)
 
 
 def _read_rows(
@@ -57,96 +56,98 @@ def _read_rows(
     columns: tuple[Sequence[str], Sequence[str]],
     report_progress: ProgressCallback,
 ) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Yield the rows with their lines, the fields in the order of `columns`: those known, and those required."""
+    """Yield each row and its line number; `columns` are the known columns, which order the fields, and the required."""
     rows = csv_input.read_rows(source, problems)
-    line, header = next(rows, (1, []))
-    pick = csv_input.column_picker(header, *columns, lambda what: problems.add(line, what))
+    header_line, header = next(rows, (1, []))
+    pick = csv_input.column_picker(header, *columns, lambda problem: problems.add(header_line, problem))
     problems.require_none()
-    for number, (at, row) in enumerate(rows):
+    for number, (line, row) in enumerate(rows):
         if number % PROGRESS_INTERVAL == 0:
             report_progress(source.file.tell())
-        yield at, pick(row)
+        yield line, pick(row)
 
 
-def _issue_keys(gam: Gam, out: Output, checked: ValidatedInput, source: CsvSource, results_file: ResultsFile) -> None:
-    run = bulk_issue.start_run(gam, checked, source.digest, str(Path(results_file.path).absolute()))
-    results_file.begin()
-    done = 0
-    with progress.progress_bar(out, "making keys", checked.counts.rows) as reached:
+def _issue_keys(gam: Gam, out: Output, validated: ValidatedInput, source: CsvSource, results: ResultsFile) -> None:
+    run = bulk_issue.start_run(gam, validated, source.digest, str(Path(results.path).absolute()))
+    results.begin()
+    count = 0
+    with progress.progress_bar(out, "issuing keys", validated.counts.rows) as report_progress:
 
-        def deliver(made: Sequence[bulk_issue.DeliveredKey]) -> None:
-            nonlocal done
-            results_file.append_keys(made)
-            done += len(made)
-            reached(done)
+        def deliver(keys: Sequence[bulk_issue.DeliveredKey]) -> None:
+            nonlocal count
+            results.append_keys(keys)
+            count += len(keys)
+            report_progress(count)
 
         try:
             bulk_issue.issue_keys(gam, run, deliver)
         except StoreError as error:
-            error.hint = f"{error.hint}; the same command goes on with the {done} keys in {results_file.path}"
+            error.hint = f"{error.hint}; then run the same command again: {results.path} has {count} keys already"
             raise
 
 
 @contextmanager
 def _gc_paused() -> Iterator[None]:
-    """Look for no circles among records that have none: that takes a sixth of the time."""
-    was_on = gc.isenabled()
+    """Pause the garbage collector: the records have no cycles, and it takes a sixth of the time."""
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if was_on:
+        if was_enabled:
             gc.enable()
 
 
-def _print_plan(out: Output, checked: ValidatedInput) -> None:
-    counts = checked.counts
-    new = counts.rows - counts.renewed - checked.repeated
+def _print_plan(out: Output, validated: ValidatedInput) -> None:
     if out.is_human:
-        out.print_note(f"{new:,} to make{_other_counts(checked)}; nothing was changed")
+        out.print_note(f"would issue {_format_counts(validated)}; nothing was changed")
     else:
-        out.print_record(Plan((), summary=PlanSummary(new, counts.renewed, 0, 0, 0)))
-    _print_warnings(out, checked)
+        out.print_record(Plan((), summary=PlanSummary(_count_new(validated), validated.counts.renewed, 0, 0, 0)))
+    _print_warnings(out, validated)
 
 
-def _print_summary(out: Output, checked: ValidatedInput, out_file: str) -> None:
-    made = format_count(checked.counts.rows - checked.counts.renewed - checked.repeated, "key")
-    out.print_note(
-        f"made {made}{_other_counts(checked)}; {out_file} holds {checked.delivered_rows + checked.counts.rows:,}"
+def _print_summary(out: Output, validated: ValidatedInput, out_file: str) -> None:
+    total = validated.delivered_rows + validated.counts.rows
+    out.print_note(f"issued {_format_counts(validated)}; {out_file} has {format_count(total, 'key')}")
+    _print_warnings(out, validated)
+
+
+def _count_new(validated: ValidatedInput) -> int:
+    return validated.counts.rows - validated.counts.renewed - validated.repeated
+
+
+def _format_counts(validated: ValidatedInput) -> str:
+    renewed, repeated, existing = validated.counts.renewed, validated.repeated, validated.delivered_rows
+    return (
+        format_count(_count_new(validated), "new key")
+        + (f", {renewed:,} with a new secret" if renewed else "")
+        + (f", {repeated:,} without secrets, which were delivered before" if repeated else "")
+        + (f", {existing:,} already in the file" if existing else "")
     )
-    _print_warnings(out, checked)
 
 
-def _other_counts(checked: ValidatedInput) -> str:
-    renewed = f", {checked.counts.renewed:,} with a fresh secret" if checked.counts.renewed else ""
-    repeated = f", {checked.repeated:,} without their secrets, which have arrived before" if checked.repeated else ""
-    there = f", {checked.delivered_rows:,} there already" if checked.delivered_rows else ""
-    return renewed + repeated + there
-
-
-def _print_warnings(out: Output, checked: ValidatedInput) -> None:
-    counts = checked.counts
+def _print_warnings(out: Output, validated: ValidatedInput) -> None:
+    counts = validated.counts
     if counts.shortened:
-        out.print_warning(f"applications let {format_count(counts.shortened, 'key')} live less long than was asked")
+        out.print_warning(f"applications limit the lifetime of {format_count(counts.shortened, 'key')}")
     if counts.without_scopes:
-        out.print_warning(
-            f"{format_count(counts.without_scopes, 'key')} for applications that publish no scope: they reveal nothing"
-        )
+        keys = format_count(counts.without_scopes, "key")
+        out.print_warning(f"{keys} for applications that publish no scopes: they give access to no data")
 
 
 def create_users(cli: CliContext, out: Output, path: str, *, if_missing: bool, dry_run: bool) -> None:
-    """Make the users that the rows of the CSV file at `path` describe, all of them or none."""
+    """Create a user for each row of the CSV file `path`: all of them or none."""
     with csv_input.open_csv(path) as source, cli.open_for_change(out, dry_run=dry_run) as gam:
-        faults = ProblemList(source.name)
-        with progress.progress_bar(out, "making users", source.size) as reached:
-            made, there = users.create_all(gam, faults, _read_users(source, faults, reached), if_missing=if_missing)
-    out.print_note(f"created {format_count(made, 'user')}" + (f", {there:,} there already" if there else ""))
+        problems = ProblemList(source.name)
+        with progress.progress_bar(out, "creating users", source.size) as report_progress:
+            rows = _read_users(source, problems, report_progress)
+            created, existing = users.create_all(gam, problems, rows, if_missing=if_missing)
+    out.print_note(f"created {format_count(created, 'user')}" + (f", {existing:,} already existed" if existing else ""))
 
 
 def _read_users(source: CsvSource, problems: ProblemList, report_progress: ProgressCallback) -> Iterator[UserRow]:
-    for line, row in _read_rows(
-        source, problems, (user_columns.COLUMNS, user_columns.REQUIRED_COLUMNS), report_progress
-    ):
+    columns = (user_columns.COLUMNS, user_columns.REQUIRED_COLUMNS)
+    for line, row in _read_rows(source, problems, columns, report_progress):
         try:
             fields = user_columns.parse_row(dict(zip(user_columns.COLUMNS, row, strict=True)))
         except UsageError as error:

@@ -1,9 +1,9 @@
 """
-What comes next on a command line, answered without typer: shells ask at every press of the tab key.
+Complete a command line, without importing typer, since shells run this at every press of the tab key.
 
-The words that never change lie in `completion_table.tsv`, written from the live commands by `words.py` and compared by a test: a
-line for each verb and option, with tabs between the command, the word, what its value names and its help. Names of
-applications, users and keys come from the store.
+Commands and options are in `completion_table.tsv`, which `completion_table.py` generates and a test compares: a line
+for each, with tabs between the command, the word, the metavar of its value, and its help. Names of applications, users
+and keys are read from the store.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,11 +16,11 @@ from gamcli.render.text import clean, print_line
 TABLE_FILE = Path(__file__).with_name("completion_table.tsv")
 
 MAX_NAMES = 100
-"""So many names are offered at most: beyond that people type a letter first."""
+"""How many names are offered at most."""
 
 
 class CompletionRow(NamedTuple):
-    """A row of the table: after `path` may come `text`; an option takes a `value` of that name, a flag none."""
+    """A word that may follow the command `path`; `metavar` names the value of an option, and is empty for a flag."""
 
     path: str
     text: str
@@ -29,81 +29,81 @@ class CompletionRow(NamedTuple):
 
 
 def read_table() -> list[CompletionRow]:
-    """Return the rows of the table."""
     lines = TABLE_FILE.read_text(encoding="utf-8").splitlines()
     return [CompletionRow(*line.split("\t")) for line in lines]
 
 
 def print_completions(words: list[str]) -> int:
-    """Print what may stand in place of the last of `words`, a word a line; an error offers nothing."""
+    """Print the completions of the last of `words`, one in each line; print nothing on errors."""
     try:
-        for text, about in find_completions(words):
-            if text.isprintable():  # nobody could type it, and a shell would
-                print_line(f"{text}\t{clean(about)}")
+        for text, help_text in find_completions(words):
+            if text.isprintable():  # control characters could drive the terminal
+                print_line(f"{text}\t{clean(help_text)}")
     except (GamcliError, OSError):
         return 0
     return 0
 
 
 def find_completions(words: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield what may stand in place of the last of `words`, each with its help."""
+    """Yield the completions of the last of `words`, each with its help."""
     *before, typed = words or [""]
     rows = read_table()
-    path, expects, given = parse_words(rows, before)
-    if expects:
-        yield from _complete_value(expects, typed, before)
+    path, metavar, argument_count = parse_words(rows, before)
+    if metavar:
+        yield from _complete_value(metavar, typed, before)
         return
-    option, equals, begun = typed.partition("=")
-    here = {row.text: row for row in rows if row.path == path}
-    if equals and option in here:
-        yield from ((f"{option}={text}", about) for text, about in _complete_value(here[option].metavar, begun, before))
+    option, equals, value = typed.partition("=")
+    candidates = {row.text: row for row in rows if row.path == path}
+    if equals and option in candidates:
+        for text, help_text in _complete_value(candidates[option].metavar, value, before):
+            yield f"{option}={text}", help_text
         return
-    for row in here.values():
+    for row in candidates.values():
         if row.text.startswith("<"):
-            if (not typed.startswith("-") and given < int(row.text[1]) + 1) or row.text.endswith("...>"):
+            is_next = not typed.startswith("-") and argument_count < int(row.text[1]) + 1
+            if is_next or row.text.endswith("...>"):
                 yield from _complete_value(row.metavar, typed, before)
         elif row.text.startswith(typed) and (typed or not row.text.startswith("-")):
             yield row.text, row.help
 
 
 def parse_words(rows: list[CompletionRow], words: Sequence[str]) -> tuple[str, str, int]:
-    """Return the command that `words` reach, what value its last option waits for, and how many arguments it has."""
-    path, expects, given = "", "", 0
+    """Return the command in `words`, the metavar of the value that comes next, and the number of arguments so far."""
+    path, metavar, argument_count = "", "", 0
     for word in words:
-        if expects:
-            expects = ""
+        if metavar:
+            metavar = ""
             continue
         row = next((row for row in rows if row.path == path and row.text == word), None)
         if row is None:
-            given += not word.startswith("-")
+            argument_count += not word.startswith("-")
         elif word.startswith("-"):
-            expects = row.metavar
+            metavar = row.metavar
         else:
-            path, given = f"{path} {word}".strip(), 0
-    return path, expects, given
+            path, argument_count = f"{path} {word}".strip(), 0
+    return path, metavar, argument_count
 
 
-def _complete_value(names: str, typed: str, before: list[str]) -> Iterator[tuple[str, str]]:
-    if "|" in names:
-        yield from ((choice, "") for choice in names.split("|") if choice.startswith(typed))
-    elif names.removesuffix("...") in VALUE_SOURCES:
-        joined, plus, last = typed.rpartition("+") if names == "SCOPE" else ("", "", typed)
-        for text, about in VALUE_SOURCES[names.removesuffix("...")](last, before):
-            yield f"{joined}{plus}{text}", about
+def _complete_value(metavar: str, typed: str, before: list[str]) -> Iterator[tuple[str, str]]:
+    if "|" in metavar:
+        yield from ((choice, "") for choice in metavar.split("|") if choice.startswith(typed))
+    elif metavar.removesuffix("...") in VALUE_SOURCES:
+        joined, plus, last = typed.rpartition("+") if metavar == "SCOPE" else ("", "", typed)
+        for text, help_text in VALUE_SOURCES[metavar.removesuffix("...")](last, before):
+            yield f"{joined}{plus}{text}", help_text
 
 
-def _store_names(sql: str) -> Callable[[str, list[str]], Iterator[tuple[str, str]]]:
-    def found(typed: str, before: list[str]) -> Iterator[tuple[str, str]]:
+def _store_names(kind: str) -> Callable[[str, list[str]], Iterator[tuple[str, str]]]:
+    def find_names(typed: str, before: list[str]) -> Iterator[tuple[str, str]]:
         from gamcli.commands.context import CliContext  # noqa: PLC0415 - only names need the store
         from gamcli.model import normalize_name  # noqa: PLC0415
         from gamcli.store import completion  # noqa: PLC0415
 
-        session = CliContext.from_flags({"store": _option_value(before, "--store")}, _option_value(before, "--config"))
-        return completion.find_by_prefix(
-            session.settings.store(), sql, normalize_name(typed) if sql != "key" else typed, MAX_NAMES
-        )
+        cli = CliContext.from_flags({"store": _option_value(before, "--store")}, _option_value(before, "--config"))
+        prefix = normalize_name(typed) if kind != "key" else typed
+        return completion.find_by_prefix(cli.settings.store(), kind, prefix, MAX_NAMES)
 
-    return found
+    return find_names
 
 
 def _option_value(words: list[str], name: str) -> str | None:
@@ -114,7 +114,7 @@ def _option_value(words: list[str], name: str) -> str | None:
 
 def _scope_names(typed: str, before: list[str]) -> Iterator[tuple[str, str]]:
     del before
-    from gamcli.rules.scopes import TABLE as SCOPES  # noqa: PLC0415 - the other table here
+    from gamcli.rules.scopes import TABLE as SCOPES  # noqa: PLC0415 - only this needs them
 
     return ((scope.name, scope.description) for scope in SCOPES.values() if scope.name.startswith(typed))
 
@@ -143,4 +143,4 @@ VALUE_SOURCES: dict[str, Callable[[str, list[str]], Iterator[tuple[str, str]]]] 
     "SETTING": _setting_names,
     "TOPIC": _topic_names,
 }
-"""Where the values come from that a metavar names."""
+"""The function that completes the values of each metavar."""

@@ -1,4 +1,4 @@
-"""Every word of the command line, read from the live commands: what `completing` and the README are held against."""
+"""The table of all commands and options, read from the live commands, for completion and generated documents."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,24 +10,24 @@ from gamcli.commands.complete import CompletionRow
 
 
 def render_table() -> str:
-    """Return what `completion_table.tsv` must hold."""
-    return "".join("\t".join(word) + "\n" for word in completion_rows())
+    """Return the contents of `completion_table.tsv`."""
+    return "".join("\t".join(row) + "\n" for row in completion_rows())
 
 
 def completion_rows() -> Iterator[CompletionRow]:
-    """Yield every word, a command's own before those behind it."""
+    """Yield a row for each option, argument and subcommand; those of a command before those of its subcommands."""
     yield from _command_rows(typer.main.get_command(root.app), "")
 
 
 def _command_rows(command: Any, path: str) -> Iterator[CompletionRow]:  # noqa: ANN401 - typer's commands
-    place = 0
+    position = 0
     for parameter in command.params:
         if parameter.hidden if hasattr(parameter, "hidden") else False:
             continue
         if parameter.param_type_name == "argument":
-            many = "..." if parameter.nargs != 1 or parameter.multiple else ""
-            yield CompletionRow(path, f"<{place}{many}>", _metavar(parameter), parameter.help or "")
-            place += 1
+            suffix = "..." if parameter.nargs != 1 or parameter.multiple else ""
+            yield CompletionRow(path, f"<{position}{suffix}>", _metavar(parameter), parameter.help or "")
+            position += 1
         else:
             for text in (*parameter.opts, *parameter.secondary_opts):
                 yield CompletionRow(path, text, "" if parameter.is_flag else _metavar(parameter), parameter.help or "")
@@ -35,8 +35,7 @@ def _command_rows(command: Any, path: str) -> Iterator[CompletionRow]:  # noqa: 
         yield CompletionRow(path, "--help", "", "Show this message and exit.")
     for name in getattr(command, "list_commands", lambda _: [])(None):
         verb = command.get_command(None, name)
-        about = root.NOUNS[name].summary if not path else _summary(verb)
-        yield CompletionRow(path, name, "", about)
+        yield CompletionRow(path, name, "", _summary(verb) if path else root.NOUNS[name].summary)
         yield from _command_rows(verb, f"{path} {name}".strip())
 
 

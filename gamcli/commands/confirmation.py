@@ -1,8 +1,8 @@
 """
-Asking before what cannot be undone, and telling what a change came to.
+Confirm changes that cannot be undone, and report changes.
 
-A terminal is shown the keys that would end, and asked. Elsewhere the answer must be on the command line already:
-`--accept-invalidating N` with the right N, or `--yes` where no live key is at stake.
+On a terminal the affected keys are listed, and a question is asked. Elsewhere the command line must confirm already:
+`--accept-invalidating N` with the number of active keys that the change invalidates, or `--yes` when there are none.
 """
 
 import sys
@@ -22,14 +22,14 @@ Result_co = TypeVar("Result_co", covariant=True)
 
 
 class DeleteAction(Protocol[Result_co]):
-    """An action that deletes, given what was accepted."""
+    """An action that deletes, given what was confirmed."""
 
     def __call__(self, accept: int | None, *, yes: bool) -> Result_co:
-        """Delete; raises EndsKeysError or UnconfirmedError when that was not accepted."""
+        """Delete; raises InvalidatesKeysError or UnconfirmedError when that was not confirmed."""
 
 
 def confirm_invalidating(change: Callable[[int | None], Result], accept: int | None) -> Result:
-    """Return what `do` makes of the accepted count; a terminal is asked when live keys would end."""
+    """Make a change with the confirmed number of keys; on a terminal, ask when it invalidates active keys."""
     try:
         return change(accept)
     except InvalidatesKeysError as error:
@@ -37,18 +37,18 @@ def confirm_invalidating(change: Callable[[int | None], Result], accept: int | N
             raise
         for impact in error.impacts:
             output.print_message(output.format_impact(impact))
-        _confirm(f"{error.message}; do it?")
+        _confirm(f"{error.message}; continue?")
         return change(len(error.impacts))
 
 
 def confirm_deleting(delete: DeleteAction[Result], accept: int | None, *, yes: bool) -> Result:
-    """Return what `do` deletes; a terminal is asked when nobody said yes, and first of all when live keys would end."""
+    """Delete; on a terminal, ask when that invalidates active keys, or when `--yes` is missing."""
     try:
         return confirm_invalidating(lambda count: delete(count, yes=yes), accept)
     except UnconfirmedError as error:
         if not sys.stdin.isatty():
             raise
-        _confirm(f"{error.message}; do it?")
+        _confirm(f"{error.message}; continue?")
         return delete(accept, yes=True)
 
 
@@ -58,29 +58,30 @@ def _confirm(question: str) -> None:
 
 
 def created_prefix(is_new: bool) -> str:
-    """Return how `create` begins what it tells."""
-    return "created" if is_new else "there already, as asked:"
+    """Return the start of the message of `create --if-missing`."""
+    return "created" if is_new else "already exists with these settings:"
 
 
 def report_change(
     out: Output, changed: ChangeResult[Any], subject: str, undo: tuple[str, ...], past_tense: str = "updated"
 ) -> None:
-    """Answer a change that was `done`: which keys ended, how many are suspended and how to undo that."""
+    """Print the result of a change: how many keys it invalidated or suspended, and the command that undoes it."""
     if not changed.is_changed:
-        out.print_change(changed.record, f"{subject} is so already: nothing to change")
+        out.print_change(changed.record, f"{subject} is unchanged: it has these settings already")
         return
     out.print_change(changed.record, f"{past_tense} {subject}{invalidated_suffix(changed)}")
     if changed.suspended_count:
         line = output.add_global_options(command(*undo), out.global_options)
-        out.print_warning(f"this suspends {format_count(changed.suspended_count, 'live key')}; to undo it: {line}")
+        keys = format_count(changed.suspended_count, "active key")
+        out.print_warning(f"this suspends {keys}; to undo it: {line}")
 
 
 def invalidated_suffix(changed: ChangeResult[Any]) -> str:
-    """Return the end of a sentence that says how many keys a change ended."""
-    count = sum(each.is_permanent for each in changed.impacts)
-    return f"; {format_count(count, 'key')} ended for good" if count else ""
+    """Return the part of a message that says how many keys a change invalidated."""
+    count = sum(impact.is_permanent for impact in changed.impacts)
+    return f"; permanently invalidated {format_count(count, 'key')}" if count else ""
 
 
 def take(rows: Iterable[Result], limit: int | None) -> Iterator[Result]:
-    """Yield at most `limit` of what was found."""
+    """Yield at most `limit` rows."""
     return islice(rows, limit)

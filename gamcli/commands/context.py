@@ -1,4 +1,4 @@
-"""One run of gamcli: its settings, its store, its voice."""
+"""What each command starts from: the settings, the store and the output of one run."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -19,48 +19,47 @@ if TYPE_CHECKING:
 
 
 def now() -> datetime:
-    """Return the instant, in UTC."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
 class CliContext:
-    """What every command works with."""
+    """The settings of a run; opens the store and creates the output."""
 
     settings: Settings
 
     @classmethod
     def from_flags(cls, flags: Mapping[str, object], config: str | None) -> Self:
-        """Return the session that the options before the command describe."""
+        """Create it from the options before the command."""
         user_file = config or os.environ.get("GAMCLI_CONFIG")
         return cls(Settings(flags, user_file=Path(user_file).expanduser() if user_file else None))
 
     def with_flags(self, flags: Mapping[str, object]) -> Self:
-        """Return the session with the options of one command before all other sources."""
+        """Return a copy where `flags`, the options of one command, win over all other sources."""
         return replace(self, settings=replace(self.settings, flags={**self.settings.flags, **flags}))
 
     @staticmethod
     def from_typer(context: Any) -> "CliContext":  # noqa: ANN401 - typer's context
-        """Return the session of the command that runs in `context`."""
-        session = context.find_object(CliContext)
-        assert isinstance(session, CliContext)
-        return session
+        """Return what the root command stored in typer's context."""
+        cli = context.find_object(CliContext)
+        assert isinstance(cli, CliContext)
+        return cli
 
     def output(
         self, format_name: str | None = None, field: str | None = None, kind: type | None = None, *issued: str
     ) -> Output:
         """
-        Return the voice; `--field` alone means the raw value.
+        Create the output of a command; `--field` without a format prints the raw value.
 
-        Raises UsageError when a record of that `kind`, with the secrets `issued`, has no such field: before anything
-        is done.
+        Raises UsageError, before anything is changed, when records of that `kind`, with the secrets `issued`, do not
+        have the field.
         """
-        wanted = format_name or ("value" if field else str(self.settings.value("output").value))
-        assert wanted in FORMATS
-        if kind is not None and (field is not None or wanted == "value"):
-            _require_field(wanted, field, kind, issued)
+        name = format_name or ("value" if field else str(self.settings.value("output").value))
+        assert name in FORMATS
+        if kind is not None and (field is not None or name == "value"):
+            _require_field(name, field, kind, issued)
         return Output(
-            format=wanted,
+            format=name,
             field=field,
             now=now,
             quiet=bool(self.settings.value("quiet").value),
@@ -70,19 +69,17 @@ class CliContext:
 
     @contextmanager
     def open_gam(self) -> "Iterator[Gam]":
-        """Open the store for actions, in the name of whoever runs this process."""
+        """Open the store for actions; the actor is the user who runs this process."""
         from gamcli.store import Store  # noqa: PLC0415 - start-up: some commands need no store
 
         with Store.open(self.settings.store()) as store:
             if store.migrated and not self.settings.value("quiet").value:
-                print_message(
-                    f"the store was of version {store.migrated.version_before}; as it was, it lies in {store.migrated.backup}"
-                )
+                before, backup = store.migrated.version_before, store.migrated.backup
+                print_message(f"upgraded the store from version {before}; backup: {backup}")
             yield self.make_gam(store)
 
     @staticmethod
     def make_gam(store: "Store") -> "Gam":
-        """Return what actions on a store work with, in the name of whoever runs this process."""
         from gamcli.actions import Gam  # noqa: PLC0415 - start-up, as above
 
         return Gam(store, now, os.urandom, describe_actor(os.environ))
@@ -92,7 +89,7 @@ class CliContext:
         """
         Open the store for a change.
 
-        A dry run does it all, shows what it came to, undoes it, and ends the command there.
+        A dry run makes the change in a transaction, prints the plan, rolls back, and exits the command.
         """
         if not dry_run:
             with self.open_gam() as gam:
@@ -103,16 +100,16 @@ class CliContext:
         from gamcli.actions import DryRun  # noqa: PLC0415 - start-up, as above
 
         out.require_plan_format()
-        rehearsal = DryRun()
+        recorded = DryRun()
         with self.open_gam() as gam, gam.store.dry_run():
-            yield replace(gam, dry_run=rehearsal)
-        out.print_plan(rehearsal.plan())
+            yield replace(gam, dry_run=recorded)
+        out.print_plan(recorded.plan())
         raise typer.Exit
 
 
 def _require_field(format_name: str, field: str | None, kind: type, issued: tuple[str, ...]) -> None:
-    from gamcli.render import machine  # noqa: PLC0415 - start-up: most commands show whole records
+    from gamcli.render import machine  # noqa: PLC0415 - start-up: most commands print whole records
 
     if format_name != "value":
-        raise UsageError(f"--field shows one raw value, not {format_name}", "-o value, or --field without -o")
+        raise UsageError(f"--field and -o {format_name} exclude each other", "-o value, or --field without -o")
     machine.require_field(kind, field, issued)

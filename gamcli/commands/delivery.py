@@ -1,8 +1,8 @@
 """
-How a new secret reaches whoever asked for it: on stdout, in a file of its own, or as the outputs of a GitHub step.
+Where a new secret goes: to stdout, to a new file, or to the outputs of a GitHub Actions step.
 
-A file gets it within the transaction that makes it: both are kept, or neither. What stdout gets follows that, so that
-a secret on stdout is one that counts; whether anybody takes it there is found out before, as far as it can be.
+A file is written within the transaction that issues the secret: both are kept, or neither. Stdout is written after the
+commit, so a printed secret is always valid; whether stdout can be written is checked before the change.
 """
 
 import os
@@ -17,65 +17,67 @@ from gamcli.render.output import Output
 from gamcli.rules.credentials import Secret
 
 RecordWithSecret = App | Key
-"""Records that come with credentials."""
+"""The records that have a secret."""
 
 AppendOutputs = Callable[[Sequence[Secret], Sequence[tuple[str, str]]], None]
-"""Masks secrets in the log of a step, then appends names and values to its outputs."""
+"""Masks secrets in the log of the step, then appends names and values to its outputs."""
 
 
 @contextmanager
 def open_destination(out: Output, path: str | None, *, dry_run: bool = False) -> Iterator[SaveSecret[RecordWithSecret]]:
     """
-    Yield what puts the secret of a record where it is to go: into the new file at `path`, or the outputs of a step.
+    Yield a function that saves the secret of a record: in the new file `path`, or in the outputs of the step.
 
-    A dry run makes no file. Raises ConflictError when the file is there already, UsageError when there are no outputs
-    to append to. What it yields raises FailedError when nobody takes what stdout is to get.
+    A dry run creates no file. Raises ConflictError when the file exists, UsageError when there are no outputs to append
+    to. The function raises FailedError when stdout, which gets the secret later, cannot be written.
     """
     if out.format == "github":
-        with _write_to_step_outputs(out, path) as keep:
-            yield keep
+        with _write_to_step_outputs(out, path) as save_secret:
+            yield save_secret
     elif path is not None and dry_run and os.path.lexists(path):
         raise _file_exists_error(path)
     elif dry_run:
         yield discard_secret
     elif path is None:
-        yield lambda *_: out.require_writable_stdout("--out FILE takes the secret too")
+        yield lambda *_: out.require_writable_stdout("use --out FILE to write the secret to a file")
     else:
-        with _write_to_file(out, path) as keep:
-            yield keep
+        with _write_to_file(out, path) as save_secret:
+            yield save_secret
 
 
 @contextmanager
 def _write_to_step_outputs(out: Output, path: str | None) -> Iterator[SaveSecret[RecordWithSecret]]:
     if path is not None:
-        raise UsageError("--out and -o github contradict each other", "leave --out out: $GITHUB_OUTPUT names the file")
+        raise UsageError("--out and -o github exclude each other", "-o github writes to the file of $GITHUB_OUTPUT")
     with open_step_outputs() as append:
         yield lambda record, secret: append([secret], out.client_variables(record, secret.reveal()))
 
 
 @contextmanager
 def _write_to_file(out: Output, path: str) -> Iterator[SaveSecret[RecordWithSecret]]:
-    """Make a file of mode 0600; when it got no secret, or that never came to be, it is taken away again."""
+    """Create a file with mode 0600; remove it when no secret was written or the change failed."""
     descriptor = _create_file(path)
-    kept = False
+    is_written = False
 
-    def keep(record: RecordWithSecret, secret: Secret) -> None:
-        nonlocal kept
+    def save_secret(record: RecordWithSecret, secret: Secret) -> None:
+        nonlocal is_written
         name = "api_key" if isinstance(record, Key) else "client_secret"
         try:
             _write_all(descriptor, out.format_secret(record, name, secret.reveal()))
         except OSError as error:
-            raise FailedError(f"cannot write {path}: {error.strerror}", "make room, or choose another file") from error
-        kept = True
+            raise FailedError(
+                f"cannot write {path}: {error.strerror}", "free some space, or choose another file"
+            ) from error
+        is_written = True
 
     try:
-        yield keep
+        yield save_secret
     except BaseException:
-        kept = False
+        is_written = False
         raise
     finally:
         os.close(descriptor)
-        if not kept:
+        if not is_written:
             Path(path).unlink()
 
 
@@ -85,15 +87,17 @@ def _create_file(path: str) -> int:
     except FileExistsError as error:
         raise _file_exists_error(path) from error
     except OSError as error:
-        raise FailedError(f"cannot make the file {path}: {error.strerror}", "--out takes a new file") from error
+        raise FailedError(
+            f"cannot create {path}: {error.strerror}", "use --out with a path that can be created"
+        ) from error
 
 
 def _file_exists_error(path: str) -> ConflictError:
-    return ConflictError(f"the file {path} is there already", "--out takes a new file")
+    return ConflictError(f"the file {path} already exists", "use --out with a new file")
 
 
 def _write_all(descriptor: int, text: str) -> None:
-    """Write all of `text`, and return once it is on disk."""
+    """Write all of `text` and sync it to disk."""
     rest = memoryview(text.encode())
     while rest:
         rest = rest[os.write(descriptor, rest) :]
@@ -103,55 +107,49 @@ def _write_all(descriptor: int, text: str) -> None:
 @contextmanager
 def open_step_outputs() -> Iterator[AppendOutputs]:
     """
-    Open the outputs of a GitHub step; what was appended is cut off again when it never came to be.
+    Open the outputs of a GitHub Actions step; when the change fails, what was appended is truncated again.
 
-    The masks leave before any value is written. Raises UsageError when there is no file to append to.
+    The masks are printed before any value is written. Raises UsageError when there is no file to append to.
     """
+    from gamcli.render import credentials  # noqa: PLC0415 - start-up: most secrets go to stdout
+
     path = os.environ.get("GITHUB_OUTPUT")
     if not path:
-        raise UsageError("-o github needs the file that $GITHUB_OUTPUT names", "run it in a GitHub workflow")
+        raise UsageError("-o github: $GITHUB_OUTPUT is not set", "run it in a step of a GitHub Actions workflow")
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
     except OSError as error:
-        raise UsageError(f"cannot append to {path}: {error.strerror}", "$GITHUB_OUTPUT names it") from error
-    before = os.fstat(descriptor).st_size
+        raise UsageError(f"cannot append to {path}: {error.strerror}", "check $GITHUB_OUTPUT") from error
+    size_before = os.fstat(descriptor).st_size
 
-    def append(secrets: Sequence[Secret], found: Sequence[tuple[str, str]]) -> None:
+    def append(secrets: Sequence[Secret], variables: Sequence[tuple[str, str]]) -> None:
         try:
-            _print_masks(secrets)
-            _write_all(descriptor, _missing_newline(path) + _format_outputs(found))
+            _print_masks([credentials.format_github_mask(secret.reveal()) for secret in secrets])
+            _write_all(descriptor, _missing_newline(path) + credentials.format_github_outputs(variables))
         except OSError as error:
-            raise FailedError(f"cannot write {path}: {error.strerror}", "$GITHUB_OUTPUT names it") from error
+            raise FailedError(f"cannot write {path}: {error.strerror}", "check $GITHUB_OUTPUT") from error
 
     try:
         yield append
     except BaseException:
-        with suppress(OSError):  # a pipe cannot take back what it has passed on
-            os.ftruncate(descriptor, before)
+        with suppress(OSError):  # a pipe cannot be truncated
+            os.ftruncate(descriptor, size_before)
         raise
     finally:
         os.close(descriptor)
 
 
-def _print_masks(secrets: Sequence[Secret]) -> None:
-    from gamcli.render import credentials  # noqa: PLC0415 - start-up: a secret alone needs no names
-
+def _print_masks(masks: Sequence[str]) -> None:
     try:
-        for secret in secrets:
-            Output.print_line(credentials.format_github_mask(secret.reveal()))
+        for mask in masks:
+            Output.print_line(mask)
         Output.flush()
     except OSError as error:
-        raise FailedError(f"cannot write to stdout: {error.strerror}", "the log must take the masks first") from error
-
-
-def _format_outputs(variables: Sequence[tuple[str, str]]) -> str:
-    from gamcli.render import credentials  # noqa: PLC0415 - start-up, as above
-
-    return credentials.format_github_outputs(variables)
+        raise FailedError(f"cannot write to stdout: {error.strerror}", "the log must get the masks first") from error
 
 
 def _missing_newline(path: str) -> str:
-    """Return the line end that somebody has left out at the end of the file."""
+    """Return a line end when the last line of the file has none."""
     with suppress(OSError), Path(path).open("rb") as file:
         if file.seekable() and file.seek(0, os.SEEK_END):
             file.seek(-1, os.SEEK_END)
@@ -162,29 +160,24 @@ def _missing_newline(path: str) -> str:
 def print_result(
     out: Output, record: RecordWithSecret, issued: tuple[str, Secret | None], message: str, path: str | None = None
 ) -> None:
-    """Show `record` and the secret `issued` with it, under its field's name; what lies in a file is not shown too."""
+    """Print `record`, the name and value of the secret `issued` with it, and `message`; not what is in a file."""
     name, secret = issued
     if out.format == "github":
-        _report_step_outputs(out, record, message, issued=secret is not None)
+        if secret is None:
+            print_record(out, record)
+        out.print_note(f"{message}; written to $GITHUB_OUTPUT")
     elif path is not None and secret is not None:
-        out.print_note(f"{message}; the secret is in {path}")
+        out.print_note(f"{message}; secret written to {path}")
     elif secret is None:
         out.print_change(record, message)
     else:
         _print_issued(out, record, (name, secret), message)
         if out.field not in (None, name):
-            out.print_warning(f"the secret itself was not shown and is lost; next time: --field {name}, or --out FILE")
-
-
-def _report_step_outputs(out: Output, record: RecordWithSecret, message: str, *, issued: bool) -> None:
-    """Tell where the secret went; without one, the step gets what there is to know."""
-    if not issued:
-        print_record(out, record)
-    out.print_note(f"{message}; $GITHUB_OUTPUT has it")
+            out.print_warning(f"the secret was not printed and is lost; next time use --field {name}, or --out FILE")
 
 
 def print_record(out: Output, record: RecordWithSecret) -> None:
-    """Show a record whose secret is not known."""
+    """Print a record whose secret is not known."""
     if out.format != "github":
         out.print_record(record)
         return
@@ -195,11 +188,11 @@ def print_record(out: Output, record: RecordWithSecret) -> None:
 def _print_issued(out: Output, record: RecordWithSecret, issued: tuple[str, Secret], message: str) -> None:
     name, secret = issued
     try:
-        out.print_secret(record, name, secret.reveal(), f"{message}; keep the secret now, it is not shown again")
+        out.print_secret(record, name, secret.reveal(), f"{message}; save the secret now, it is not shown again")
     except OSError as error:
-        again = command("app", "rotate-secret", record.name) if isinstance(record, App) else _revoke_command(record)
-        raise FailedError(f"{message}, but its secret could not be written: {error.strerror}", again) from error
-
-
-def _revoke_command(record: Key) -> str:
-    return command("key", "revoke", record.id)
+        hint = (
+            command("app", "rotate-secret", record.name)
+            if isinstance(record, App)
+            else command("key", "revoke", record.id)
+        )
+        raise FailedError(f"{message}, but its secret could not be written: {error.strerror}", hint) from error

@@ -1,4 +1,4 @@
-"""`gamcli key forecast`: how many keys expire when."""
+"""`gamcli key forecast`: when keys expire."""
 
 from typing import Annotated, Literal
 
@@ -6,6 +6,7 @@ import typer
 
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import Field, Format, new_group
+from gamcli.errors import format_count
 from gamcli.errors import format_count
 from gamcli.rules import durations
 
@@ -16,31 +17,29 @@ verbs = new_group()
 def forecast(
     context: typer.Context,
     by: Annotated[
-        Literal["day", "week", "month"], typer.Option(help="The periods, in UTC; weeks begin on Monday.")
+        Literal["day", "week", "month"], typer.Option(help="Length of a period, in UTC; weeks start on Monday.")
     ] = "week",
-    within: Annotated[str, typer.Option(metavar="DURATION", help="How far to look.")] = "12w",
+    within: Annotated[str, typer.Option(metavar="DURATION", help="Time window.")] = "12w",
     output: Format = None,
     field: Field = None,
 ) -> None:
     """
-    Count the active keys that expire in each week to come, or day, or month.
+    Count the active keys that expire in each of the next weeks, days or months.
 
-    Keys that retire were rotated already. Example: gamcli key forecast --by month --within 365d
+    Retiring keys are left out, since they were rotated already.
+
+    Example: gamcli key forecast --by month --within 365d
     """
-    from gamcli.actions import forecasts  # noqa: PLC0415 - start-up
+    from gamcli.actions import forecasts  # noqa: PLC0415 - start-up: keys.py imports this module
 
-    session = CliContext.from_typer(context)
-    out = session.output(output, field, forecasts.Forecast)
-    length = durations.parse(within)
-    with session.open_gam() as gam:
-        outlook = forecasts.forecast(gam, by, length)
+    cli = CliContext.from_typer(context)
+    out = cli.output(output, field, forecasts.Forecast)
+    window = durations.parse(within)
+    with cli.open_gam() as gam:
+        outlook = forecasts.forecast(gam, by, window)
     out.print_records(forecasts.Forecast, outlook.periods)
-    if outlook.expiring_later:
-        verb = "expires" if outlook.expiring_later == 1 else "expire"
-        out.print_note(
-            f"{format_count(outlook.expiring_later, 'active key')} {verb} beyond {outlook.until:%Y-%m-%d %H:%M}Z"
-        )
-    if outlook.never_expiring:
-        out.print_note(
-            f"{format_count(outlook.never_expiring, 'active key')} never {'expires' if outlook.never_expiring == 1 else 'expire'}"
-        )
+    if later := outlook.expiring_later:
+        verb = "expires" if later == 1 else "expire"
+        out.print_note(f"{format_count(later, 'active key')} {verb} after {outlook.until:%Y-%m-%d %H:%M}Z")
+    if never := outlook.never_expiring:
+        out.print_note(f"{format_count(never, 'active key')} never {'expires' if never == 1 else 'expire'}")

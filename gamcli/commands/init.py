@@ -1,4 +1,4 @@
-"""`gamcli init`."""
+"""`gamcli init`: create the store."""
 
 import os
 from pathlib import Path
@@ -22,26 +22,26 @@ def initialise(
     context: typer.Context, dry_run: DryRunOption = False, output: Format = None, field: Field = None
 ) -> None:
     """Create the store, with the authentication types apikey (the default) and local (disabled)."""
-    session = CliContext.from_typer(context)
-    out = session.output(output, field, Repository)
-    path = session.settings.store()
+    cli = CliContext.from_typer(context)
+    out = cli.output(output, field, Repository)
+    path = cli.settings.store()
     if dry_run:
         _print_plan(out, path)
         return
     with Store.create(path) as store:
-        made = repository.initialise(Gam(store, now, os.urandom, describe_actor(os.environ)))
-    what = "created the store" if made.is_new else "the store is there already:"
-    out.print_change(made.record, f"{what} {path}, repository {made.record.guid}")
-    if made.is_new:
+        created = repository.initialise(Gam(store, now, os.urandom, describe_actor(os.environ)))
+    prefix = "created the store" if created.is_new else "the store already exists:"
+    out.print_change(created.record, f"{prefix} {path}, repository {created.record.guid}")
+    if created.is_new:
         out.print_note("authentication types: apikey (APIkey, the default), local (GAMLocal, disabled)")
 
 
 def _print_plan(out: Output, path: Path) -> None:
-    """Show what would be done, on a store that lives as long as that takes when there is none yet."""
+    """Print what would be created, with a temporary store when there is none yet."""
     out.require_plan_format()
-    rehearsal = DryRun()
+    recorded = DryRun()
     with TemporaryDirectory(prefix="gamcli-") as folder:
-        there = path if path.exists() else Path(folder) / "store.db"
-        with Store.create(there) as store, store.dry_run():
-            repository.initialise(Gam(store, now, os.urandom, describe_actor(os.environ), rehearsal))
-    out.print_plan(rehearsal.plan())
+        store_path = path if path.exists() else Path(folder) / "store.db"
+        with Store.create(store_path) as store, store.dry_run():
+            repository.initialise(Gam(store, now, os.urandom, describe_actor(os.environ), recorded))
+    out.print_plan(recorded.plan())

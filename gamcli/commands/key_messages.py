@@ -1,4 +1,4 @@
-"""How a new key is told: what it is, where its secret went, and what is odd about it."""
+"""Issue a key, and report the result: which key, where its secret went, and warnings."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class NewKey(NamedTuple):
-    """A key that was made now."""
+    """A key that was issued by this run."""
 
     record: Key
     secret: Secret
@@ -25,7 +25,7 @@ class NewKey(NamedTuple):
 
 
 def require_user_and_app(user: str | None, app: str | None) -> tuple[str, str]:
-    """Return user and application; raises UsageError that names what is missing."""
+    """Return user and application; raises UsageError that names the missing option."""
     if user and app:
         return user, app
     missing = [name for name, value in (("'--user'", user), ("'--app'", app)) if not value]
@@ -33,30 +33,30 @@ def require_user_and_app(user: str | None, app: str | None) -> tuple[str, str]:
 
 
 def require_bulk_format(out: Output) -> None:
-    """Raise UsageError when the format shows the credentials of one key alone."""
+    """Raise UsageError for a format that can hold one key only."""
     if out.format in ("env", "github"):
-        raise UsageError(f"-o {out.format} shows one key, --from makes many", "leave -o out: --out FILE.csv has them")
+        raise UsageError(f"-o {out.format} and --from exclude each other", "--from FILE.csv --out KEYS.csv")
 
 
 def issue_key(
-    gam: Gam, wish: keys.KeySpec, request_id: str | None, deliver: SaveSecret[Key]
+    gam: Gam, spec: keys.KeySpec, request_id: str | None, save_secret: SaveSecret[Key]
 ) -> "NewKey | RequestedKey":
-    """Make a key, or return the one that was made for the same request."""
+    """Issue a key, or return the one that an earlier request with the same ID issued."""
     if request_id is None:
-        return NewKey(*keys.generate(gam, wish, deliver))
-    from gamcli.actions import request_ids  # noqa: PLC0415 - start-up: most requests have no id
+        return NewKey(*keys.generate(gam, spec, save_secret))
+    from gamcli.actions import request_ids  # noqa: PLC0415 - start-up: most requests have no ID
 
-    return request_ids.generate(gam, wish, request_id, deliver)
+    return request_ids.generate(gam, spec, request_id, save_secret)
 
 
-def report_issued(out: Output, issued: "NewKey | RequestedKey", expires_in: timedelta | None, path: str | None) -> None:
-    """Show the key, and warn of what may not be meant."""
+def report_issued(out: Output, issued: "NewKey | RequestedKey", lifetime: timedelta | None, path: str | None) -> None:
+    """Print the key and its warnings."""
     key = issued.record
     delivery.print_result(out, key, ("api_key", issued.secret), _describe_outcome(issued), path)
     if issued.secret is None:
         _explain_missing_secret(out, key)
     else:
-        _print_warnings(out, key, expires_in)
+        _print_warnings(out, key, lifetime)
 
 
 def _describe_outcome(issued: "NewKey | RequestedKey") -> str:
@@ -64,39 +64,32 @@ def _describe_outcome(issued: "NewKey | RequestedKey") -> str:
     if not issued.is_repeat:
         return describe_key(key)
     if issued.secret is None:
-        return f"nothing to make, the same request made {describe_key(key)}"
-    return f"the same request again: a fresh secret for {describe_key(key)}; the one before has ended"
+        return f"this request already issued {describe_key(key)}"
+    return f"repeated request: a new secret for {describe_key(key)}; the earlier secret is invalid"
 
 
 def _explain_missing_secret(out: Output, key: Key) -> None:
-    """Say why a request that was made before gets no secret, and how to get one."""
     if key.is_valid(out.now()):
-        anew = command("key", "rotate", key.id, "--overlap", "7d")
-        out.print_note(
-            f"it is in use, so its secret stays; for another one: {add_global_options(anew, out.global_options)}"
-        )
+        hint = add_global_options(command("key", "rotate", key.id, "--overlap", "7d"), out.global_options)
+        out.print_note(f"the key has been used, so its secret is not issued again; for a new one: {hint}")
     else:
-        anew = add_global_options(command("key", "generate", "--user", key.user, "--app", key.app), out.global_options)
-        out.print_warning(
-            f"key {key.id} is {key.status(out.now())}; for another one, with another request id or none: {anew}"
-        )
+        hint = add_global_options(command("key", "generate", "--user", key.user, "--app", key.app), out.global_options)
+        status = key.status(out.now())
+        out.print_warning(f"key {key.id} is {status}; for a new one use another request ID, or none: {hint}")
 
 
-def _print_warnings(out: Output, key: Key, expires_in: timedelta | None) -> None:
-    if is_shortened(key, expires_in):
-        out.print_warning(
-            f"application '{key.app}' lets keys live no longer than until {key.expires_at:%Y-%m-%d %H:%M}Z"
-        )
+def _print_warnings(out: Output, key: Key, lifetime: timedelta | None) -> None:
+    if is_shortened(key, lifetime):
+        until = f"{key.expires_at:%Y-%m-%d %H:%M}Z"
+        out.print_warning(f"application '{key.app}' limits the lifetime of keys: this one expires {until}")
     if key.expires_at is None:
-        limit = add_global_options(
-            f"{command('app', 'update', key.app, '--api-key-timeout')} HOURS", out.global_options
-        )
-        out.print_warning(f"keys of application '{key.app}' never expire; {limit}")
+        hint = add_global_options(command("app", "update", key.app, "--api-key-timeout"), out.global_options)
+        out.print_warning(f"keys of application '{key.app}' never expire; to limit them: {hint} HOURS")
     if not key.scopes:
-        out.print_warning(f"application '{key.app}' publishes no scope: the key reveals nothing")
+        out.print_warning(f"application '{key.app}' publishes no scopes: the key gives access to no data")
 
 
 def describe_key(key: Key) -> str:
     """Return a key in a few words."""
-    until = f"until {key.expires_at:%Y-%m-%d %H:%M}Z" if key.expires_at else "never expires"
-    return f"key {key.id} of {key.user} for {key.app}, {until}"
+    expiry = f"expires {key.expires_at:%Y-%m-%d %H:%M}Z" if key.expires_at else "never expires"
+    return f"key {key.id} of {key.user} for {key.app}, {expiry}"

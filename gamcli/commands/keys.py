@@ -2,15 +2,14 @@
 
 from enum import StrEnum
 from itertools import chain
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from gamcli.actions import keys
 from gamcli.actions.changes import ChangeResult
-from gamcli.commands import confirmation, delivery, diagnosis, example_output, forecasts, key_messages, overview
+from gamcli.commands import confirmation, delivery, diagnosis, forecasts, key_messages, overview
 from gamcli.commands.context import CliContext
-from gamcli.commands.example_output import ClientRecordFormat
 from gamcli.commands.key_options import (
     AppOption,
     AuthTypeOption,
@@ -38,24 +37,27 @@ from gamcli.commands.options import (
     read_secret,
     reject_other_options,
 )
+from gamcli.commands.overview import ClientRecordFormat
 from gamcli.errors import UsageError, command, format_count
 from gamcli.model import Key
 from gamcli.render.output import Output
 from gamcli.rules import durations
 
-verbs = new_group("API keys: issue, list, doubt, revoke.")
+verbs = new_group("Issue, list, rotate, verify and revoke API keys.")
 verbs.add_typer(diagnosis.verbs)
 verbs.add_typer(forecasts.verbs)
 
 ATTENTION_NEEDED = 7
-"""The exit code of an answer that asks for somebody to act."""
+"""The exit code when keys have to be rotated."""
 
-UserFilterOption = Annotated[str | None, typer.Option("--user", metavar="USER", help="Only keys of this user.")]
-AppFilterOption = Annotated[str | None, typer.Option("--app", metavar="APP", help="Only keys for this application.")]
+UserFilterOption = Annotated[str | None, typer.Option("--user", metavar="USER", help="Select only keys of this user.")]
+AppFilterOption = Annotated[
+    str | None, typer.Option("--app", metavar="APP", help="Select only keys for this application.")
+]
 
 
 class KeyStatus(StrEnum):
-    """What `--status` takes."""
+    """The values of `--status`."""
 
     ACTIVE = "active"
     RETIRING = "retiring"
@@ -84,33 +86,36 @@ def generate(
     out_file: OutFile = None,
 ) -> None:
     """
-    Generate an API key and print it, once; or many, of a CSV file.
+    Generate an API key and print it, once; or with --from one for each row of a CSV file.
 
-    Its header is user,app,scopes,expires_in,label,request_id; only user and app need be there.
+    The header of the file is user,app,scopes,expires_in,label,request_id; only user and app are required.
+
     Example: KEY=$(gamcli key generate --user ana --app portal --expires-in 90d)
     """
-    session = CliContext.from_typer(context)
-    out = session.output(output, field, Key, "api_key")
+    cli = CliContext.from_typer(context)
+    out = cli.output(output, field, Key, "api_key")
     if table is not None:
-        reject_other_options("--from", user=user, app=app, scope=scope, auth_type=auth_type, expires_in=expires_in,
-                      label=label, replace=replace, overlap=overlap, request_id=request_id, field=field)  # fmt: skip
+        reject_other_options(
+            "--from", user=user, app=app, scope=scope, auth_type=auth_type, expires_in=expires_in, label=label,
+            replace=replace, overlap=overlap, request_id=request_id, field=field,
+        )  # fmt: skip
         key_messages.require_bulk_format(out)
         from gamcli.commands import bulk  # noqa: PLC0415 - start-up: a single key needs no CSV
 
-        bulk.generate(session, out, table, out_file, dry_run=dry_run)
+        bulk.generate(cli, out, table, out_file, dry_run=dry_run)
         return
-    whose, what = key_messages.require_user_and_app(user, app)
-    asked = parse_duration(expires_in)
+    user, app = key_messages.require_user_and_app(user, app)
+    lifetime = parse_duration(expires_in)
     if replace and overlap is not None:
-        raise UsageError("--replace and --overlap contradict each other", "--replace ends the live key now")
-    words = tuple(scope) if scope else None
-    wish = keys.KeySpec(whose, what, words, auth_type, asked, label, replace, parse_duration(overlap))
+        raise UsageError("--replace and --overlap exclude each other", "--replace revokes the old key immediately")
+    scopes = tuple(scope) if scope else None
+    spec = keys.KeySpec(user, app, scopes, auth_type, lifetime, label, replace, parse_duration(overlap))
     with (
-        session.open_for_change(out, dry_run=dry_run) as gam,
-        delivery.open_destination(out, out_file, dry_run=dry_run) as keep,
+        cli.open_for_change(out, dry_run=dry_run) as gam,
+        delivery.open_destination(out, out_file, dry_run=dry_run) as save_secret,
     ):
-        found = key_messages.issue_key(gam, wish, request_id, keep)
-    key_messages.report_issued(out, found, asked, out_file)
+        issued = key_messages.issue_key(gam, spec, request_id, save_secret)
+    key_messages.report_issued(out, issued, lifetime, out_file)
 
 
 @verbs.command()
@@ -118,10 +123,10 @@ def rotate(
     context: typer.Context,
     key: KeyArgument,
     overlap: Annotated[
-        str, typer.Option(metavar="DURATION", help="How long the old key lives beside the new one; 0 ends it now.")
+        str, typer.Option(metavar="DURATION", help="Keep the old key valid for this long; 0 revokes it now.")
     ],
     if_due: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Only when the key expires so soon, such as 14d.")
+        str | None, typer.Option(metavar="DURATION", help="Do nothing unless the key expires within this time.")
     ] = None,
     dry_run: Preview = False,
     output: SecretFormat = None,
@@ -129,27 +134,26 @@ def rotate(
     out_file: OutFile = None,
 ) -> None:
     """
-    Generate the key that follows one, with the same scopes, and print it, once.
+    Replace a key by a new one with the same scopes, and print the new one, once.
 
     Example: NEXT=$(gamcli key rotate 3GqWOffF --overlap 7d)
     """
-    session = CliContext.from_typer(context)
-    out = session.output(output, field, Key, "api_key")
-    beside, due = durations.parse(overlap), parse_duration(if_due)
+    cli = CliContext.from_typer(context)
+    out = cli.output(output, field, Key, "api_key")
+    overlap_length, due = durations.parse(overlap), parse_duration(if_due)
     with (
-        session.open_for_change(out, dry_run=dry_run) as gam,
-        delivery.open_destination(out, out_file, dry_run=dry_run) as keep,
+        cli.open_for_change(out, dry_run=dry_run) as gam,
+        delivery.open_destination(out, out_file, dry_run=dry_run) as save_secret,
     ):
         old = keys.show(gam, key)
-        issued = keys.rotate(gam, old.id, beside, if_due=due, save_secret=keep)
+        issued = keys.rotate(gam, old.id, overlap_length, if_due=due, save_secret=save_secret)
     if issued is None:
-        delivery.print_result(
-            out, old, ("api_key", None), f"nothing to rotate, it is not due yet: {key_messages.describe_key(old)}"
-        )
+        message = f"not due for rotation yet: {key_messages.describe_key(old)}"
+        delivery.print_result(out, old, ("api_key", None), message)
         return
-    given_way = f"key {old.id} retires in {overlap}" if beside else f"key {old.id} has ended"
-    told = f"{key_messages.describe_key(issued.record)}; {given_way}"
-    delivery.print_result(out, issued.record, ("api_key", issued.secret), told, out_file)
+    old_key = f"key {old.id} stays valid for {overlap}" if overlap_length else f"key {old.id} is replaced"
+    message = f"{key_messages.describe_key(issued.record)}; {old_key}"
+    delivery.print_result(out, issued.record, ("api_key", issued.secret), message, out_file)
 
 
 @verbs.command("list")
@@ -158,86 +162,85 @@ def list_(
     user: UserFilterOption = None,
     app: AppFilterOption = None,
     status: Annotated[
-        list[KeyStatus] | None, typer.Option(help="Only keys with this status; repeatable.", show_default=False)
+        list[KeyStatus] | None, typer.Option(help="Show only keys with this status; repeatable.", show_default=False)
     ] = None,
     expiring_within: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Only live keys that expire so soon, such as 14d.")
+        str | None, typer.Option(metavar="DURATION", help="Show only active keys that expire within this time.")
     ] = None,
     unused_for: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Only live keys that nobody used for so long, such as 90d.")
+        str | None, typer.Option(metavar="DURATION", help="Show only active keys unused for this long, such as 90d.")
     ] = None,
     available: Annotated[
-        bool, typer.Option("--available", help="The applications that USER can hold a key for.", show_default=False)
+        bool,
+        typer.Option("--available", help="Show the applications that USER can have a key for.", show_default=False),
     ] = False,
     sort: Sort = None,
     limit: Limit = None,
     output: Format = None,
     field: Field = None,
 ) -> None:
-    """List the keys of every status, oldest first."""
-    session = CliContext.from_typer(context)
-    out = session.output(output, field, keys.AvailableApp if available else Key)
+    """List keys of every status, oldest first."""
+    cli = CliContext.from_typer(context)
+    out = cli.output(output, field, keys.AvailableApp if available else Key)
     if available and (app or status or expiring_within or unused_for or sort):
-        raise UsageError("--available goes with --user and --limit alone", "leave the other options out")
+        raise UsageError("--available goes only with --user and --limit", "gamcli key list --available --user USER")
     if available:
-        _list_available(session, user, limit, out)
+        _list_available(cli, user, limit, out)
         return
     within, unused = parse_duration(expiring_within), parse_duration(unused_for)
-    search = keys.KeySearch(user, app, tuple(status or ()), within, unused, sort, limit)
-    with session.open_gam() as gam, keys.search(gam, search) as found:
-        out.print_records(Key, found)
+    filters = keys.KeySearch(user, app, tuple(status or ()), within, unused, sort, limit)
+    with cli.open_gam() as gam, keys.search(gam, filters) as rows:
+        out.print_records(Key, rows)
 
 
 def _list_available(cli: CliContext, user: str | None, limit: int | None, out: Output) -> None:
     if user is None:
         raise UsageError("--available needs --user", command("key", "list", "--available", "--user", "USER"))
-    with cli.open_gam() as gam, keys.find_available_apps(gam, user) as found:
-        out.print_records(keys.AvailableApp, confirmation.take(found, limit))
+    with cli.open_gam() as gam, keys.find_available_apps(gam, user) as rows:
+        out.print_records(keys.AvailableApp, confirmation.take(rows, limit))
 
 
 @verbs.command()
 def due(
     context: typer.Context,
-    within: Annotated[str, typer.Option(metavar="DURATION", help="How soon is soon.")] = "14d",
+    within: Annotated[str, typer.Option(metavar="DURATION", help="Time window.")] = "14d",
     output: Format = None,
     field: Field = None,
 ) -> None:
     """
-    List the active keys that expire soon, the first to expire first; exit code 7 when there is any.
+    List active keys that expire soon, the next to expire first; exit with 7 if there are any.
 
-    Keys that retire were rotated already. Example: gamcli key due --within 14d || notify-send 'keys to rotate'
+    Retiring keys are left out, since they were rotated already.
+
+    Example: gamcli key due --within 14d || notify-send 'keys to rotate'
     """
-    session = CliContext.from_typer(context)
-    out = session.output(output, field, Key)
-    search = keys.KeySearch(statuses=("active",), expiring_within=durations.parse(within), sort="expires_at")
-    with session.open_gam() as gam, keys.search(gam, search) as found:
-        first = next(found, None)
-        out.print_records(Key, found if first is None else chain((first,), found))
+    cli = CliContext.from_typer(context)
+    out = cli.output(output, field, Key)
+    filters = keys.KeySearch(statuses=("active",), expiring_within=durations.parse(within), sort="expires_at")
+    with cli.open_gam() as gam, keys.search(gam, filters) as rows:
+        first = next(rows, None)
+        out.print_records(Key, rows if first is None else chain((first,), rows))
     if first is not None:
         raise typer.Exit(ATTENTION_NEEDED)
 
 
 @verbs.command()
 def show(context: typer.Context, key: KeyArgument, output: ClientRecordFormat = None, field: Field = None) -> None:
-    """Show a key; its secret was shown once and is not kept."""
-    session = CliContext.from_typer(context)
-    out = example_output.prepare_output(session, output, field, Key)
-    with session.open_gam() as gam:
-        if example_output.shows_overview(out, output):
-            overview.show_record(out, gam, "key", key)
-        else:
-            example_output.print_record(out, output, keys.show(gam, key))
+    """Show a key, without its secret, which is shown only when it is issued."""
+    overview.show(context, Key, keys.show, key, output, field)
 
 
 @verbs.command()
 def revoke(
     context: typer.Context,
     ids: Annotated[
-        list[str] | None, typer.Argument(metavar="KEY...", help="Ids, or the beginnings of them.", show_default=False)
+        list[str] | None, typer.Argument(metavar="KEY...", help="IDs, or unique prefixes of them.", show_default=False)
     ] = None,
-    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why, for those who look later.")] = None,
+    reason: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Reason, for the record and the audit log.")
+    ] = None,
     api_key_file: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Holds the key itself; '-' reads stdin.")
+        str | None, typer.Option(metavar="FILE", help="Revoke the key in this file; '-' is stdin.")
     ] = None,
     user: UserFilterOption = None,
     app: AppFilterOption = None,
@@ -247,44 +250,42 @@ def revoke(
     field: Field = None,
 ) -> None:
     """
-    End keys now, and the tokens that they were traded for.
+    Revoke keys, and the access tokens that were issued for them.
 
-    By id, by the key itself, or all of a user or application, which needs their number in --accept-invalidating.
+    Name keys by ID, or pass the key itself in a file. With --user or --app all keys of a user or an application are
+    revoked; confirm the number of active ones with --accept-invalidating.
     """
-    session = CliContext.from_typer(context)
-    out = session.output(output, field, Key)
-    ways = (bool(ids), api_key_file is not None, user is not None or app is not None)
-    if sum(ways) != 1:
+    cli = CliContext.from_typer(context)
+    out = cli.output(output, field, Key)
+    selections = (bool(ids), api_key_file is not None, user is not None or app is not None)
+    if sum(selections) != 1:
         raise UsageError(
-            "say which keys: by id, with --api-key-file, or with --user or --app", command("key", "revoke", "KEY")
+            "select keys in one way: by ID, with --api-key-file, or with --user and --app",
+            command("key", "revoke", "KEY"),
         )
     secret = read_secret(api_key_file, "--api-key-file")
-    with session.open_for_change(out, dry_run=dry_run) as gam:
+    with cli.open_for_change(out, dry_run=dry_run) as gam:
         if secret is not None:
-            ended = [keys.revoke_by_secret(gam, secret, reason)]
+            results = [keys.revoke_by_secret(gam, secret, reason)]
         elif ids:
-            ended = keys.revoke(gam, ids, reason)
+            results = keys.revoke(gam, ids, reason)
         else:
-            search = keys.KeySearch(user, app)
-            ended = confirmation.confirm_invalidating(
-                lambda number: keys.revoke_all(gam, search, reason, number), accept
+            filters = keys.KeySearch(user, app)
+            results = confirmation.confirm_invalidating(
+                lambda count: keys.revoke_all(gam, filters, reason, count), accept
             )
-    _print_revoked(out, ended, single=secret is not None or len(ids or ()) == 1)
+    _print_revoked(out, results, single=secret is not None or len(ids or ()) == 1)
 
 
-def _print_revoked(out: Output, revoked: list[ChangeResult[Key]], *, single: bool) -> None:
+def _print_revoked(out: Output, results: list[ChangeResult[Key]], *, single: bool) -> None:
     if not out.is_human and single:
-        out.print_record(revoked[0].record)
+        out.print_record(results[0].record)
     elif not out.is_human:
-        out.print_records(Key, [each.record for each in revoked])
+        out.print_records(Key, [result.record for result in results])
     else:
-        for each in revoked:
-            out.print_note(_revoked_message(out, each))
+        for result in results:
+            key = result.record
+            prefix = "revoked" if result.is_changed else f"not revoked, since it is already {key.status(out.now())}:"
+            out.print_note(f"{prefix} key {key.id} of {key.user} for {key.app}")
         if not single:
-            out.print_note(f"revoked {format_count(sum(each.is_changed for each in revoked), 'key')}")
-
-
-def _revoked_message(out: Output, changed: ChangeResult[Any]) -> str:
-    key = changed.record
-    told = "revoked" if changed.is_changed else f"nothing to revoke, the key is {key.status(out.now())} already:"
-    return f"{told} key {key.id} of {key.user} for {key.app}"
+            out.print_note(f"revoked {format_count(sum(result.is_changed for result in results), 'key')}")

@@ -1,31 +1,74 @@
-"""What people see: one thing with its surroundings, or the store as a whole, and what to type next."""
+"""What people see: one record and what belongs to it, the whole store, and the next commands to type."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import typer
+
+from gamcli.commands import delivery
 from gamcli.commands.context import CliContext
-from gamcli.errors import StoreMissingError, command
+from gamcli.errors import StoreMissingError, UsageError, command
+from gamcli.model import App, Key, User
 from gamcli.render.output import Output
 
 if TYPE_CHECKING:
     from gamcli.actions import Gam
+    from gamcli.render.panels import Panel
+
+RecordFormat = Annotated[
+    Literal["table", "json", "jsonl", "csv", "toml", "value"] | None,
+    typer.Option("-o", "--output", help="Output format; toml is that of manifests.", show_default="table"),
+]
+
+ClientRecordFormat = Annotated[
+    Literal["table", "json", "jsonl", "csv", "toml", "env", "github", "value"] | None,
+    typer.Option("-o", "--output", help="Output format; toml is that of manifests.", show_default="table"),
+]
 
 
-def show_record(out: Output, gam: "Gam", noun: str, name: str) -> None:
-    """Show the application, user or key of that name."""
+def show(
+    context: typer.Context,
+    kind: type,
+    load: "Callable[[Gam, str], Any]",
+    name: str,
+    format_name: str | None,
+    field: str | None,
+) -> None:
+    """Print one record that `load` finds by name: people get an overview, manifests a table, programs the record."""
+    is_manifest = format_name == "toml"
+    if is_manifest and field is not None:
+        raise UsageError("--field and -o toml exclude each other", "-o value, or --field without -o")
+    cli = CliContext.from_typer(context)
+    out = cli.output(None if is_manifest else format_name, field, kind)
+    with cli.open_gam() as gam:
+        if kind in (App, User, Key) and out.is_human and not is_manifest:
+            out.print_panel(_record_panel(out, gam, kind, name))
+            return
+        record = load(gam, name)
+        if is_manifest:
+            from gamcli.provision import export  # noqa: PLC0415 - start-up: the other formats need no field tables
+
+            for line in export.format_manifest([export.build_table(record)]):
+                out.print_line(line)
+        elif isinstance(record, App | Key):
+            delivery.print_record(out, record)
+        else:
+            out.print_record(record)
+
+
+def _record_panel(out: Output, gam: "Gam", kind: type, name: str) -> "Panel":
     from gamcli.actions import overviews  # noqa: PLC0415 - start-up: programs get the record alone
     from gamcli.render import panels  # noqa: PLC0415 - start-up, as above
 
-    if noun == "app":
-        panel = panels.app_panel(overviews.app_overview(gam, name), out.now())
-    elif noun == "user":
-        panel = panels.user_panel(overviews.user_overview(gam, name), out.now())
-    else:
-        panel = panels.key_panel(overviews.key_overview(gam, name), out.now())
-    out.print_panel(panel)
+    if kind is App:
+        return panels.app_panel(overviews.app_overview(gam, name), out.now())
+    if kind is User:
+        return panels.user_panel(overviews.user_overview(gam, name), out.now())
+    return panels.key_panel(overviews.key_overview(gam, name), out.now())
 
 
 def show_store(cli: CliContext) -> None:
-    """Show what the store holds, or how to begin where there is none."""
+    """Print what the store holds, or how to create it when it does not exist."""
     from gamcli.actions import overviews  # noqa: PLC0415 - start-up: other commands need no overview
     from gamcli.model.overviews import NextStep  # noqa: PLC0415 - start-up, as above
     from gamcli.render import panels  # noqa: PLC0415 - start-up, as above
@@ -36,9 +79,9 @@ def show_store(cli: CliContext) -> None:
             panel = panels.store_panel(overviews.store_overview(gam))
     except StoreMissingError:
         steps = (
-            NextStep("make it", command("init")),
-            NextStep("see it all work, without it", command("quickstart")),
-            NextStep("see all commands", command("--help")),
+            NextStep("create it", command("init")),
+            NextStep("try everything without it", command("quickstart")),
+            NextStep("list all commands", command("--help")),
         )
         panel = panels.missing_store_panel(cli.settings.store(), steps)
     out.print_panel(panel)

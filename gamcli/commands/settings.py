@@ -1,8 +1,9 @@
 """
-Settings: what can be set, where from, and which source wins.
+Settings, and the sources that they are read from.
 
-The order is flag, environment, project file, user file, default. The project file is the first `gamcli.toml` found
-upward from here; both files hold the table `[gamcli]`, with `[gamcli.serve]` in it for the server.
+A flag wins over the environment, the project file, the user's file and the default, in this order. The project file is
+the nearest `gamcli.toml` in the working directory or its parents. Both files have a table `[gamcli]`, and in it
+`[gamcli.serve]` for the server.
 """
 
 import os
@@ -19,13 +20,13 @@ from gamcli.rules.names import closest_match, escape_unprintable
 
 PROJECT_FILE = "gamcli.toml"
 TABLE = "gamcli"
-"""The table of both files that holds the settings, and that other tables may stand beside."""
+"""The table of both files that holds the settings; a file may have other tables."""
 
 MAX_PORT = 65_535
 
 
 class Setting(NamedTuple):
-    """One thing that can be set; `accepts` returns the value for a text, or raises ValueError saying what it takes."""
+    """A setting; `parse` returns the value of a text, or raises ValueError with a description of valid values."""
 
     name: str
     variable: str
@@ -35,81 +36,94 @@ class Setting(NamedTuple):
 
 
 class SettingValue(NamedTuple):
-    """A setting as it stands, and where that comes from."""
+    """The value of a setting, and the source that it comes from."""
 
     name: str
     value: object
     origin: str
 
 
-def _parse_path(text: str) -> str:
-    return _text_parser("a path")(text)
-
-
-def _text_parser(what: str) -> Callable[[str], str]:
-    def accepts(text: str) -> str:
+def _text_parser(expected: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
         if not text or not text.isprintable():
-            raise ValueError(what)
+            raise ValueError(expected)
         return text
 
-    return accepts
+    return parse
 
 
-def _choice_parser(*known: str) -> Callable[[str], str]:
-    def accepts(text: str) -> str:
-        if text not in known:
-            raise ValueError(f"one of: {', '.join(known)}")
+def _choice_parser(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"use one of: {', '.join(choices)}")
         return text
 
-    return accepts
+    return parse
 
 
 def _parse_bool(text: str) -> bool:
-    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-    if text.lower() not in words:
-        raise ValueError("true or false")
-    return words[text.lower()]
+    values = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if text.lower() not in values:
+        raise ValueError("use true or false")
+    return values[text.lower()]
 
 
 def _parse_port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > MAX_PORT:
-        raise ValueError(f"a port, 0 to {MAX_PORT}, where 0 takes any free one")
+        raise ValueError(f"use a port from 0 to {MAX_PORT}; 0 selects a free one")
     return int(text)
 
 
 SETTINGS = {
     setting.name: setting
     for setting in (
-        Setting("store", "GAMCLI_STORE", None, _parse_path, "the file of the store"),
-        Setting("output", "GAMCLI_OUTPUT", "table", _choice_parser(*COMMON_FORMATS), "the format of records"),
-        Setting("no_color", "GAMCLI_NO_COLOR", False, _parse_bool, "no colours on a terminal"),
-        Setting("quiet", "GAMCLI_QUIET", False, _parse_bool, "no talk but warnings and errors"),
-        Setting("serve.host", "GAMCLI_SERVE_HOST", "127.0.0.1", _text_parser("an address"), "where `serve` listens"),
-        Setting("serve.port", "GAMCLI_SERVE_PORT", 8080, _parse_port, "its port"),
-        Setting("serve.base_path", "GAMCLI_SERVE_BASE_PATH", "", str, "what its paths begin with"),
+        Setting("store", "GAMCLI_STORE", None, _text_parser("use a path"), "path of the store"),
+        Setting("output", "GAMCLI_OUTPUT", "table", _choice_parser(*COMMON_FORMATS), "output format"),
+        Setting("no_color", "GAMCLI_NO_COLOR", False, _parse_bool, "do not use colors"),
+        Setting("quiet", "GAMCLI_QUIET", False, _parse_bool, "print only warnings and errors"),
         Setting(
-            "serve.error_format", "GAMCLI_SERVE_ERROR_FORMAT", "gam", _choice_parser("gam", "rfc6749"), "its refusals"
+            "serve.host",
+            "GAMCLI_SERVE_HOST",
+            "127.0.0.1",
+            _text_parser("use an address"),
+            "address that `serve` listens on",
         ),
-        Setting("serve.log_format", "GAMCLI_SERVE_LOG_FORMAT", "text", _choice_parser("text", "json"), "its log lines"),
+        Setting("serve.port", "GAMCLI_SERVE_PORT", 8080, _parse_port, "port that `serve` listens on"),
+        Setting("serve.base_path", "GAMCLI_SERVE_BASE_PATH", "", str, "prefix of the paths of `serve`"),
+        Setting(
+            "serve.error_format",
+            "GAMCLI_SERVE_ERROR_FORMAT",
+            "gam",
+            _choice_parser("gam", "rfc6749"),
+            "error format of `serve`",
+        ),
+        Setting(
+            "serve.log_format",
+            "GAMCLI_SERVE_LOG_FORMAT",
+            "text",
+            _choice_parser("text", "json"),
+            "log format of `serve`",
+        ),
     )
 }
 """All settings, in the order in which they are listed."""
 
 
 def find_setting(name: str) -> Setting:
-    """Return the setting called `name`; raises UsageError with the nearest one."""
+    """Return the setting with that name; raises UsageError that suggests the closest one."""
     if name not in SETTINGS:
         near = closest_match(name, SETTINGS)
-        raise UsageError(f"no setting named '{name}'", f"did you mean {near}?" if near else command("config", "list"))
+        raise UsageError(f"unknown setting '{name}'", f"did you mean {near}?" if near else command("config", "list"))
     return SETTINGS[name]
 
 
 @dataclass(frozen=True)
 class Settings:
     """
-    The settings of one run: `flags` as given on the command line, `user_file` when named by flag or environment.
+    The settings of one run, from its `flags`, the environment and the config files.
 
-    Whoever looks for what is wrong with the files asks without them (`reads_files`).
+    `user_file` is set when an option or the environment names it. Diagnosis of the files themselves ignores them
+    (`reads_files`).
     """
 
     flags: Mapping[str, object] = field(default_factory=dict)
@@ -118,55 +132,54 @@ class Settings:
     reads_files: bool = True
 
     def value(self, name: str) -> SettingValue:
-        """Return the setting called `name` from the first source that has it."""
+        """Return the value of a setting, from the first source that has it."""
         return next(self.sources(name))
 
     def sources(self, name: str) -> Iterator[SettingValue]:
-        """Yield what each source that has the setting called `name` says, the one that counts first."""
-        wanted = find_setting(name)
+        """Yield the value of a setting in each source that has it, in order of priority."""
+        setting = find_setting(name)
         if self.flags.get(name) is not None:
             yield SettingValue(name, self.flags[name], "flag")
-        text = self.environment.get(wanted.variable, "")
+        text = self.environment.get(setting.variable, "")
         if text:
-            yield SettingValue(
-                name, _parse(wanted, text, f"the environment variable {wanted.variable}"), wanted.variable
-            )
+            value = _parse(setting, text, f"the environment variable {setting.variable}")
+            yield SettingValue(name, value, setting.variable)
         for path, contents in self._files():
             if name in contents:
-                yield SettingValue(name, _parse_from_file(wanted, contents[name], path), str(path))
-        yield SettingValue(name, self._default(wanted), "default")
+                yield SettingValue(name, _parse_from_file(setting, contents[name], path), str(path))
+        yield SettingValue(name, self._default(setting), "default")
 
     def all_values(self) -> Iterator[SettingValue]:
-        """Yield all settings as they stand."""
         return map(self.value, SETTINGS)
 
     def store(self) -> Path:
-        """Return the path of the store."""
+        """Return the absolute path of the store."""
         return Path(str(self.value("store").value)).expanduser().absolute()
 
-    def _default(self, wanted: Setting) -> object:
-        if wanted.name != "store":
-            return wanted.default
+    def _default(self, setting: Setting) -> object:
+        if setting.name != "store":
+            return setting.default
         from platformdirs import user_data_path  # noqa: PLC0415 - start-up: only a default needs it
 
         return str(user_data_path("gamcli", appauthor=False) / "store.db")
 
     @cached_property
     def user_path(self) -> Path:
-        """The user's file, which need not exist."""
+        """The user's config file, which may not exist."""
         return self.user_file or _config_folder() / "config.toml"
 
     @property
     def project_path(self) -> Path | None:
-        """The project file found upward from here, or None."""
+        """The nearest project file in the working directory or its parents, or None."""
         here = Path.cwd()
-        return next((each / PROJECT_FILE for each in (here, *here.parents) if _is_file(each / PROJECT_FILE)), None)
+        paths = (folder / PROJECT_FILE for folder in (here, *here.parents))
+        return next(filter(_is_file, paths), None)
 
     @cached_property
     def _loaded_files(self) -> tuple[tuple[Path, Mapping[str, object]], ...]:
         if self.user_file is not None and not self.user_file.exists():
             hint = command("--config", str(self.user_file), "config", "set", "store", "PATH")
-            raise UsageError(f"there is no config file {self.user_file}", f"{hint} makes one")
+            raise UsageError(f"config file {self.user_file} does not exist", f"to create it: {hint}")
         paths = (self.project_path, self.user_path)
         return tuple((path, _read_file(path)) for path in paths if path is not None and _is_file(path))
 
@@ -177,12 +190,14 @@ class Settings:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # in a folder that is closed to us, as it may be after sudo
+    except OSError:  # in a folder without permission, for example after sudo
         return False
 
 
 def _config_folder() -> Path:
-    if sys.platform == "linux" and "ANDROID_ROOT" not in os.environ:  # what platformdirs says, sooner: all runs ask
+    if (
+        sys.platform == "linux" and "ANDROID_ROOT" not in os.environ
+    ):  # as platformdirs does, but faster, since every run needs it
         named = Path(os.environ.get("XDG_CONFIG_HOME", ""))
         return (named if named.is_absolute() else Path("~/.config").expanduser()) / "gamcli"
     from platformdirs import user_config_path  # noqa: PLC0415 - start-up: as above
@@ -197,39 +212,41 @@ def _read_file(path: Path) -> Mapping[str, object]:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(f"cannot read the config file {path}: {reason}", "mend the file, or name another") from error
+        raise UsageError(
+            f"cannot read the config file {path}: {reason}", "fix the file, or use another with --config FILE"
+        ) from error
     _require_table(document, path)
     table = document.get(TABLE, {})
-    found = dict(_flatten(table)) if isinstance(table, dict) else {TABLE: table}
-    for name in found:
+    settings = dict(_flatten(table)) if isinstance(table, dict) else {TABLE: table}
+    for name in settings:
         if name not in SETTINGS:
             near = closest_match(name, SETTINGS)
             raise UsageError(
-                f"{path}: gamcli.{name}: no such setting",
+                f"{path}: gamcli.{name}: unknown setting",
                 f"did you mean {near}?" if near else f"one of: {', '.join(SETTINGS)}",
             )
-    return found
+    return settings
 
 
 def _require_table(document: Mapping[str, object], path: Path) -> None:
-    """Raise UsageError where settings stand beside the table that holds them: another store would be worked on."""
+    """Raise UsageError when settings are outside the table, so that another store is not changed by mistake."""
     groups = {name.partition(".")[0] for name in SETTINGS if "." in name}
-    for name in (each for each in document if each != TABLE):
+    for name in (key for key in document if key != TABLE):
         near = closest_match(name, (TABLE, *groups, *SETTINGS))
         if near is not None or TABLE not in document:
-            told = (
-                f"{path}: '{escape_unprintable(name)}' stands outside of the table [{TABLE}], where no setting counts"
+            raise UsageError(
+                f"{path}: '{escape_unprintable(name)}' is outside the table [{TABLE}], where settings are ignored",
+                _suggest_name(name, near, groups),
             )
-            raise UsageError(told, _suggest_name(name, near, groups))
 
 
 def _suggest_name(name: str, near: str | None, groups: set[str]) -> str:
-    """Return what to write for a name outside of the table."""
+    """Return the hint for a name outside the table."""
     if near == TABLE:
         return f"did you mean [{TABLE}]?"
     if near in groups:
         return f"did you mean [{TABLE}.{near}]?"
-    above = f"write [{TABLE}] in a line above it"
+    above = f"write [{TABLE}] on a line above it"
     return above if near in (None, name) else f"did you mean {near}? {above}"
 
 
@@ -241,21 +258,21 @@ def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield prefix + name, value
 
 
-def _parse_from_file(wanted: Setting, value: object, path: Path) -> object:
+def _parse_from_file(setting: Setting, value: object, path: Path) -> object:
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    accepted = _parse(wanted, text, f"{path}: gamcli.{wanted.name}")
-    if wanted.name == "store":  # a path in a file is meant from where the file lies
+    parsed = _parse(setting, text, f"{path}: gamcli.{setting.name}")
+    if setting.name == "store":  # a path in a file is relative to the folder of the file
         return str(path.parent / Path(text).expanduser())
-    return accepted
+    return parsed
 
 
-def _parse(wanted: Setting, text: str, where: str) -> object:
+def _parse(setting: Setting, text: str, source: str) -> object:
     try:
-        return wanted.parse(text)
+        return setting.parse(text)
     except ValueError as error:
-        raise UsageError(f"{where} cannot be '{text}'", str(error)) from error
+        raise UsageError(f"{source}: invalid value '{text}'", str(error)) from error
 
 
 def parse_value(name: str, text: str) -> object:
-    """Return the value that `text` means for the setting called `name`; raises UsageError."""
+    """Parse the value of a setting; raises UsageError."""
     return _parse(find_setting(name), text, name)

@@ -1,65 +1,79 @@
-"""The fields of a user as options of `gamcli user create` and `update`."""
+"""The fields of a user as options of `gamcli user create` and `gamcli user update`."""
 
 from typing import Annotated, Literal
 
 import typer
 
-from gamcli.commands.options import drop_none
 from gamcli.errors import UsageError
 
 
 def _text_option(help_text: str, metavar: str = "TEXT") -> typer.models.OptionInfo:
-    found: typer.models.OptionInfo = typer.Option(metavar=metavar, help=help_text, show_default=False)
-    return found
+    option: typer.models.OptionInfo = typer.Option(metavar=metavar, help=help_text, show_default=False)
+    return option
 
 
-Email = Annotated[str | None, _text_option("Email, which names the user too.")]
+Email = Annotated[str | None, _text_option("Email; it also identifies the user.")]
 VerifiedEmail = Annotated[
     bool | None,
-    typer.Option("--verified-email/--no-verified-email", help="The email was proven to be theirs.", show_default=False),
+    typer.Option(
+        "--verified-email/--no-verified-email", help="Mark the email as verified, or not.", show_default=False
+    ),
 ]
 FirstName = Annotated[str | None, _text_option("First name.")]
 LastName = Annotated[str | None, _text_option("Last name.")]
-ExternalId = Annotated[str | None, _text_option("Id in another system.")]
+ExternalId = Annotated[str | None, _text_option("ID in another system.")]
 Birthday = Annotated[str | None, _text_option("Date of birth.", "YYYY-MM-DD")]
-Gender = Annotated[Literal["N", "F", "M"] | None, typer.Option(help="Not specified, female, male.", show_default=False)]
+Gender = Annotated[
+    Literal["N", "F", "M"] | None, typer.Option(help="Not specified, female or male.", show_default=False)
+]
 UrlImage = Annotated[str | None, _text_option("Picture.", "URL")]
 UrlProfile = Annotated[str | None, _text_option("Profile page.", "URL")]
 Phone = Annotated[str | None, _text_option("Phone number.")]
 Address = Annotated[str | None, _text_option("Street address.")]
 City = Annotated[str | None, _text_option("City.")]
 State = Annotated[str | None, _text_option("State or province.")]
-PostCode = Annotated[str | None, _text_option("Post code.")]
+PostCode = Annotated[str | None, _text_option("Postal code.")]
 Language = Annotated[str | None, _text_option("Language.")]
 Timezone = Annotated[str | None, _text_option("Time zone.")]
 Roles = Annotated[
     list[str] | None,
-    typer.Option("--role", metavar="ROLE", help="External id of a role; repeatable, all of them.", show_default=False),
+    typer.Option(
+        "--role", metavar="ROLE", help="External ID of a role; repeatable, replaces all roles.", show_default=False
+    ),
 ]
 Attributes = Annotated[
     list[str] | None,
     typer.Option(
-        "--attribute", metavar="ID=VALUE", help="Repeatable, all of them; an id twice holds a list.", show_default=False
+        "--attribute",
+        metavar="ID=VALUE",
+        help="Attribute; repeat for several, or for a list of values.",
+        show_default=False,
     ),
 ]
 
+TEXT_FIELDS = (
+    "email", "verified_email", "first_name", "last_name", "external_id", "birthday", "gender", "url_image",
+    "url_profile", "phone", "address", "city", "state", "post_code", "language", "timezone",
+)  # fmt: skip
+"""The parameters that have the name and the value of their field."""
 
-def collect_changes(roles: list[str] | None, attributes: list[str] | None, **fields: object) -> dict[str, object]:
-    """Return the fields that were given, by the names of the record."""
-    found = drop_none(**fields)
+
+def collect_fields(context: typer.Context, roles: list[str] | None, attributes: list[str] | None) -> dict[str, object]:
+    """Return the fields that were given on the command line, by their names in the record."""
+    fields = {name: context.params[name] for name in TEXT_FIELDS if context.params[name] is not None}
     if roles is not None:
-        found["roles"] = tuple(role for role in dict.fromkeys(roles) if role)
+        fields["roles"] = tuple(role for role in dict.fromkeys(roles) if role)
     if attributes is not None:
-        found["attributes"] = parse_attributes(attributes)
-    return found
+        fields["attributes"] = parse_attributes(attributes)
+    return fields
 
 
 def parse_attributes(pairs: list[str]) -> dict[str, str | list[str]]:
-    """Return what `Id=Value` pairs say: an id that comes twice holds a list."""
-    found: dict[str, list[str]] = {}
+    """Parse `ID=VALUE` pairs; an ID that is repeated gets a list."""
+    attributes: dict[str, list[str]] = {}
     for pair in filter(None, pairs):
         name, equals, value = pair.partition("=")
         if not equals:
-            raise UsageError(f"'{pair}' is no attribute", "--attribute ID=VALUE")
-        found.setdefault(name, []).append(value)
-    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
+            raise UsageError(f"invalid attribute '{pair}'", "--attribute ID=VALUE")
+        attributes.setdefault(name, []).append(value)
+    return {name: values[0] if len(values) == 1 else values for name, values in attributes.items()}

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from gamcli.actions import users
-from gamcli.commands import confirmation, example_output, overview
+from gamcli.actions import Gam, users
+from gamcli.actions.changes import ChangeResult
+from gamcli.commands import confirmation, overview
 from gamcli.commands.context import CliContext
-from gamcli.commands.example_output import RecordFormat
 from gamcli.commands.options import (
     AcceptInvalidating,
     DryRunOption,
@@ -23,9 +23,12 @@ from gamcli.commands.options import (
     UserArgument,
     Yes,
     new_group,
+    parse_duration,
     read_secret,
     reject_other_options,
 )
+from gamcli.commands.overview import RecordFormat
+from gamcli.commands.state_verbs import add_state_verb
 from gamcli.commands.user_options import (
     Address,
     Attributes,
@@ -45,20 +48,19 @@ from gamcli.commands.user_options import (
     UrlImage,
     UrlProfile,
     VerifiedEmail,
-    collect_changes,
+    collect_fields,
 )
 from gamcli.errors import UsageError
 from gamcli.model import User
-from gamcli.rules import durations
 from gamcli.store.users import UserFilter
 
-verbs = new_group("Users and their fields.")
+verbs = new_group("Manage users and their fields.")
 
 
 @verbs.command()
 def create(
     context: typer.Context,
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Its name.", show_default=False)] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Unique name.", show_default=False)] = None,
     table: FromCsv = None,
     email: Email = None,
     verified_email: VerifiedEmail = None,
@@ -84,32 +86,28 @@ def create(
     field: Field = None,
 ) -> None:
     """
-    Create a user; or many, of a CSV file whose header names fields as `user list -o csv` does.
+    Create a user, or with --from one for each row of a CSV file.
 
-    Lists are joined by '+', attributes are JSON, a GUID is kept; managed_by, created_at and updated_at are not taken
-    over. Example: gamcli user create ana --email ana@example.com --first-name Ana --role operator
+    The header of the file names fields as `gamcli user list -o csv` prints them. Lists are joined by '+', attributes
+    are JSON, GUIDs are kept; managed_by, created_at and updated_at are ignored.
+
+    Example: gamcli user create ana --email ana@example.com --first-name Ana --role operator
     """
-    wanted = collect_changes(
-        roles, attributes, email=email, verified_email=verified_email, first_name=first_name, last_name=last_name,
-        external_id=external_id, birthday=birthday, gender=gender, url_image=url_image, url_profile=url_profile,
-        phone=phone, address=address, city=city, state=state, post_code=post_code, language=language,
-        timezone=timezone,
-    )  # fmt: skip
-    session = CliContext.from_typer(context)
-    out = session.output(output, field, User)
+    fields = collect_fields(context, roles, attributes)
+    cli = CliContext.from_typer(context)
+    out = cli.output(output, field, User)
     if table is not None:
-        reject_other_options("--from", name=name, field=field, **wanted)
+        reject_other_options("--from", name=name, field=field, **fields)
         from gamcli.commands import bulk  # noqa: PLC0415 - start-up: a single user needs no CSV
 
-        bulk.create_users(session, out, table, if_missing=if_missing, dry_run=dry_run)
+        bulk.create_users(cli, out, table, if_missing=if_missing, dry_run=dry_run)
         return
     if name is None:
         raise UsageError("missing argument 'NAME'", "gamcli user create NAME, or --from FILE.csv")
-    with session.open_for_change(out, dry_run=dry_run) as gam:
-        made = users.create(gam, name, wanted, if_missing=if_missing)
-    out.print_change(
-        made.record, f"{confirmation.created_prefix(made.is_new)} user '{made.record.name}', guid {made.record.guid}"
-    )
+    with cli.open_for_change(out, dry_run=dry_run) as gam:
+        created = users.create(gam, name, fields, if_missing=if_missing)
+    user = created.record
+    out.print_change(user, f"{confirmation.created_prefix(created.is_new)} user '{user.name}', GUID {user.guid}")
 
 
 @verbs.command("list")
@@ -117,32 +115,29 @@ def list_(
     context: typer.Context,
     enabled: EnabledFilter = None,
     blocked: Annotated[
-        bool | None, typer.Option("--blocked/--unblocked", help="Only those.", show_default=False)
+        bool | None,
+        typer.Option(
+            "--blocked/--unblocked", help="Show only blocked ones, or only those not blocked.", show_default=False
+        ),
     ] = None,
-    role: Annotated[str | None, typer.Option(metavar="ROLE", help="Only users with that role.")] = None,
-    attribute: Annotated[str | None, typer.Option(metavar="ID", help="Only users with that attribute.")] = None,
+    role: Annotated[str | None, typer.Option(metavar="ROLE", help="Show only users with this role.")] = None,
+    attribute: Annotated[str | None, typer.Option(metavar="ID", help="Show only users with this attribute.")] = None,
     sort: Sort = None,
     limit: Limit = None,
     output: Format = None,
     field: Field = None,
 ) -> None:
-    """List the users."""
-    session = CliContext.from_typer(context)
-    wanted = UserFilter(enabled=enabled, blocked=blocked, role=role, attribute=attribute, sort=sort)
-    with session.open_gam() as gam, users.search(gam, wanted) as found:
-        session.output(output, field, User).print_records(User, confirmation.take(found, limit))
+    """List users."""
+    cli = CliContext.from_typer(context)
+    filters = UserFilter(enabled=enabled, blocked=blocked, role=role, attribute=attribute, sort=sort)
+    with cli.open_gam() as gam, users.search(gam, filters) as rows:
+        cli.output(output, field, User).print_records(User, confirmation.take(rows, limit))
 
 
 @verbs.command()
 def show(context: typer.Context, name: UserArgument, output: RecordFormat = None, field: Field = None) -> None:
     """Show a user."""
-    session = CliContext.from_typer(context)
-    out = example_output.prepare_output(session, output, field, User)
-    with session.open_gam() as gam:
-        if example_output.shows_overview(out, output):
-            overview.show_record(out, gam, "user", name)
-        else:
-            example_output.print_record(out, output, users.show(gam, name))
+    overview.show(context, User, users.show, name, output, field)
 
 
 @verbs.command()
@@ -171,75 +166,27 @@ def update(
     output: Format = None,
     field: Field = None,
 ) -> None:
-    """Change a user; what is not named stays, an empty text clears a field."""
-    wanted = collect_changes(
-        roles, attributes, email=email, verified_email=verified_email, first_name=first_name, last_name=last_name,
-        external_id=external_id, birthday=birthday, gender=gender, url_image=url_image, url_profile=url_profile,
-        phone=phone, address=address, city=city, state=state, post_code=post_code, language=language,
-        timezone=timezone,
-    )  # fmt: skip
-    _update(CliContext.from_typer(context), name, wanted, "update", dry_run, output, field)
-
-
-def _update(
-    cli: CliContext,
-    name: str,
-    changes: dict[str, object],
-    action: str,
-    dry_run: bool,
-    output: str | None,
-    field: str | None,
-) -> None:
+    """Change fields of a user; an empty text clears a field."""
+    cli = CliContext.from_typer(context)
     out = cli.output(output, field, User)
+    fields = collect_fields(context, roles, attributes)
     with cli.open_for_change(out, dry_run=dry_run) as gam:
-        changed = users.update(gam, name, changes, action)
-    undo = ("user", UNDO_VERB.get(action, action), changed.record.name)
-    confirmation.report_change(out, changed, f"user '{changed.record.name}'", undo, PAST_TENSE[action])
+        result = users.update(gam, name, fields)
+    user = result.record
+    confirmation.report_change(out, result, f"user '{user.name}'", ("user", "update", user.name))
 
 
-PAST_TENSE = {
-    "update": "updated",
-    "enable": "enabled",
-    "disable": "disabled",
-    "block": "blocked",
-    "unblock": "unblocked",
-}
-"""How each change is told."""
-
-UNDO_VERB = {"disable": "enable", "block": "unblock"}
-"""Which verb undoes which."""
+def _set_state(gam: Gam, name: str, changes: dict[str, object], verb: str) -> ChangeResult[User]:
+    return users.update(gam, name, changes, verb)
 
 
-@verbs.command()
-def enable(
-    context: typer.Context, name: UserArgument, dry_run: Preview = False, output: Format = None, field: Field = None
-) -> None:
-    """Make a user active again."""
-    _update(CliContext.from_typer(context), name, {"enabled": True}, "enable", dry_run, output, field)
-
-
-@verbs.command()
-def disable(
-    context: typer.Context, name: UserArgument, dry_run: Preview = False, output: Format = None, field: Field = None
-) -> None:
-    """Make a user inactive, at once; their keys are suspended until the user is enabled again."""
-    _update(CliContext.from_typer(context), name, {"enabled": False}, "disable", dry_run, output, field)
-
-
-@verbs.command()
-def block(
-    context: typer.Context, name: UserArgument, dry_run: Preview = False, output: Format = None, field: Field = None
-) -> None:
-    """Block a user, at once; their keys are suspended until the user is unblocked."""
-    _update(CliContext.from_typer(context), name, {"blocked": True}, "block", dry_run, output, field)
-
-
-@verbs.command()
-def unblock(
-    context: typer.Context, name: UserArgument, dry_run: Preview = False, output: Format = None, field: Field = None
-) -> None:
-    """Unblock a user."""
-    _update(CliContext.from_typer(context), name, {"blocked": False}, "unblock", dry_run, output, field)
+for _verb, _help in {
+    "enable": "Enable a user, and the user's keys again.",
+    "disable": "Disable a user and suspend the user's keys until the user is enabled again.",
+    "block": "Block a user and suspend the user's keys until the user is unblocked.",
+    "unblock": "Unblock a user.",
+}.items():
+    add_state_verb(verbs, _verb, _help, UserArgument, User, _set_state)
 
 
 @verbs.command("set-password")
@@ -247,32 +194,33 @@ def set_password(
     context: typer.Context,
     name: UserArgument,
     password_file: Annotated[
-        str | None, typer.Option(metavar="FILE", help="The password; '-' reads stdin. A terminal is asked.")
+        str | None,
+        typer.Option(metavar="FILE", help="Read the password from this file; '-' is stdin. Default: ask."),
     ] = None,
     must_change: Annotated[
-        bool, typer.Option("--must-change", help="Good for no login until another one is set.")
+        bool, typer.Option("--must-change", help="Reject logins until the password is changed.")
     ] = False,
     expires_in: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="How long it is good, such as 90d; without it for ever.")
+        str | None, typer.Option(metavar="DURATION", help="Expire the password after this time, such as 90d.")
     ] = None,
     dry_run: DryRunOption = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
     """
-    Set a user's password, for authentication types of kind GAMLocal.
+    Set a user's password, for authentication types of type GAMLocal.
 
-    The sessions that began with an earlier password end, with their tokens.
+    Sessions that were started with the old password are revoked, with their tokens.
     """
-    session = CliContext.from_typer(context)
-    life = None if expires_in is None else durations.parse(expires_in)
-    out = session.output(output, field, User)
-    with session.open_for_change(out, dry_run=dry_run) as gam:
+    cli = CliContext.from_typer(context)
+    lifetime = parse_duration(expires_in)
+    out = cli.output(output, field, User)
+    with cli.open_for_change(out, dry_run=dry_run) as gam:
         user = users.show(gam, name)
         password = read_secret(password_file, "--password-file", f"New password of {user.name}", twice=True)
         assert password is not None
-        changed = users.set_password(gam, user.guid, password, must_change=must_change, expires_in=life)
-    out.print_change(changed.record, f"user '{changed.record.name}' has a new password")
+        result = users.set_password(gam, user.guid, password, must_change=must_change, expires_in=lifetime)
+    out.print_change(result.record, f"user '{result.record.name}' has a new password")
 
 
 @verbs.command()
@@ -285,9 +233,9 @@ def delete(
     output: Format = None,
     field: Field = None,
 ) -> None:
-    """Delete a user; their live keys end for good."""
-    session = CliContext.from_typer(context)
-    out = session.output(output, field, User)
-    with session.open_for_change(out, dry_run=dry_run) as gam:
-        deleted = confirmation.confirm_deleting(partial(users.delete, gam, name), accept, yes=yes)
-    out.print_change(deleted.record, f"deleted user '{deleted.record.name}'{confirmation.invalidated_suffix(deleted)}")
+    """Delete a user and permanently invalidate the user's active keys."""
+    cli = CliContext.from_typer(context)
+    out = cli.output(output, field, User)
+    with cli.open_for_change(out, dry_run=dry_run) as gam:
+        result = confirmation.confirm_deleting(partial(users.delete, gam, name), accept, yes=yes)
+    out.print_change(result.record, f"deleted user '{result.record.name}'{confirmation.invalidated_suffix(result)}")

@@ -1,4 +1,4 @@
-"""Files that must be new, whole and for their owner alone: plans, and the secrets of many objects at once."""
+"""Create files atomically and readable only by their owner: saved plans, and files with secrets."""
 
 import os
 from contextlib import suppress
@@ -8,18 +8,16 @@ from gamcli.errors import ConflictError, FailedError
 
 
 def require_new(path: str, option: str) -> None:
-    """Raise ConflictError when there is something at `path` already."""
+    """Raise ConflictError when `path` exists."""
     if os.path.lexists(path):
-        raise ConflictError(f"the file {path} is there already", f"{option} takes a new file")
+        raise ConflictError(f"the file {path} already exists", f"use {option} with a new file")
 
 
 def write_new_file(path: str, text: str, option: str, *, overwrite: bool = False) -> None:
     """
-    Write `text` to a new file of mode 0600, synced with its folder: whoever sees it sees all of it.
+    Write `text` to a new file of mode 0600, atomically, and sync it and its folder to disk.
 
-    With `over`, what is there already gives way.
-
-    Raises ConflictError when there is something at `path` already, FailedError when it cannot be written.
+    Raises ConflictError when `path` exists, unless `overwrite` is set, and FailedError when it cannot be written.
     """
     target = Path(path)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
@@ -30,12 +28,12 @@ def write_new_file(path: str, text: str, option: str, *, overwrite: bool = False
                 part.replace(target)
             else:
                 os.link(part, target)
-        except OSError:  # there is something already, or no links in this file system
+        except OSError:  # it exists, or this file system has no hard links
             require_new(path, option)
             part.rename(target)
         _sync_folder(target.parent)
     except OSError as error:
-        raise FailedError(f"cannot write {path}: {error.strerror}", f"{option} takes a new file") from error
+        raise FailedError(f"cannot write {path}: {error.strerror}", f"use {option} with another file") from error
     finally:
         with suppress(OSError):
             part.unlink()
@@ -43,9 +41,9 @@ def write_new_file(path: str, text: str, option: str, *, overwrite: bool = False
 
 def create_private_file(path: Path, mode: int = 0o600) -> int:
     """
-    Make a file beside its later place, no link followed, and return it open to write; raises OSError.
+    Create a temporary file without following links, and return its descriptor; raises OSError.
 
-    What lies there is of a run that was killed, and gives way.
+    A file left by a killed process is replaced.
     """
     with suppress(OSError):
         path.unlink()
@@ -65,7 +63,7 @@ def _write_and_sync(path: Path, text: str) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Let the name of a new file survive a power cut; where folders cannot be synced, it does without."""
+    """Sync the entry of a new file, so that it survives a power failure; ignore systems that cannot sync folders."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,0 +1,53 @@
+"""The subcommands enable, disable, block and unblock, which each set one flag of a record."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import typer
+
+from gamcli.actions import Gam
+from gamcli.actions.changes import ChangeResult
+from gamcli.commands import confirmation
+from gamcli.commands.context import CliContext
+from gamcli.commands.options import Field, Format, Preview
+from gamcli.model import App
+
+
+class StateVerb(NamedTuple):
+    """A verb that sets a flag of a record, the past tense for messages, and the verb that reverts it."""
+
+    changes: Mapping[str, bool]
+    past_tense: str
+    undo: str
+
+
+STATE_VERBS = {
+    "enable": StateVerb({"enabled": True}, "enabled", "disable"),
+    "disable": StateVerb({"enabled": False}, "disabled", "enable"),
+    "block": StateVerb({"blocked": True}, "blocked", "unblock"),
+    "unblock": StateVerb({"blocked": False}, "unblocked", "block"),
+}
+
+
+def add_state_verb(
+    group: typer.Typer,
+    verb: str,
+    help_text: str,
+    argument: Any,  # noqa: ANN401 - an annotated type
+    kind: type,
+    update: Callable[[Gam, str, dict[str, object], str], ChangeResult[Any]],
+) -> None:
+    """Add the subcommand `verb`; `argument` is the type of its argument, `update` changes a record of that kind."""
+    state = STATE_VERBS[verb]
+
+    @group.command(verb, help=help_text)
+    def run(
+        context: typer.Context, name: argument, dry_run: Preview = False, output: Format = None, field: Field = None
+    ) -> None:
+        cli = CliContext.from_typer(context)
+        out = cli.output(output, field, kind)
+        with cli.open_for_change(out, dry_run=dry_run) as gam:
+            result = update(gam, name, dict(state.changes), verb)
+        noun, title = ("app", "application") if kind is App else ("user", "user")
+        subject = f"{title} '{result.record.name}'"
+        confirmation.report_change(out, result, subject, (noun, state.undo, result.record.name), state.past_tense)
