@@ -7,7 +7,6 @@ import typer
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import Field, Format, new_group
 from gamcli.errors import format_count
-from gamcli.errors import format_count
 from gamcli.rules import durations
 
 verbs = new_group()

@@ -26,7 +26,7 @@ def test_create_prints_the_secret_alone(world: Run) -> None:
     assert SECRET.fullmatch(ran.out)
     client_id = world("app", "show", "new", "--field", "client_id").out.strip()
     assert re.fullmatch("[0-9a-f]{32}", client_id)
-    told = f"created application 'new', client_id {client_id}; keep the secret now, it is not shown again"
+    told = f"created application 'new', client ID {client_id}; save the secret now, it is not shown again"
     assert ran.err == f"gamcli: {told}\n"
 
 
@@ -97,7 +97,7 @@ def test_create_of_what_is_there_is_5_unless_it_may_be(world: Run) -> None:
     same = ["--scope", "gam_user_data+gam_user_roles", "--remote-rest", "--api-keys"]
     ran = world("app", "create", "portal", *same, "--if-missing")
     assert (ran.code, ran.out) == (0, "")
-    assert ran.err.startswith("gamcli: there already, as asked: application 'portal', client_id ")
+    assert ran.err.startswith("gamcli: already exists with these settings: application 'portal', client_id ")
     assert "client_secret" not in world("app", "create", "portal", *same, "--if-missing", "-o", "json").json
     assert world("app", "create", "portal", "--token-timeout", "1", "--if-missing").code == 5
     assert SECRET.fullmatch(world("app", "create", "fresh", "--if-missing").out)
@@ -175,7 +175,7 @@ def test_update_changes_what_is_named(world: Run) -> None:
     assert {name: after[name] for name in unchanged} == {name: before[name] for name in unchanged}
     for words in (["--token-timeout", "5"], []):
         again = world("app", "update", "portal", *words)
-        assert again == (0, "", "gamcli: application 'portal' is so already: nothing to change\n")
+        assert again == (0, "", "gamcli: application 'portal' is unchanged: it has these settings already\n")
 
 
 def test_update_edits_scopes(world: Run) -> None:
@@ -196,7 +196,7 @@ def test_withdrawing_a_scope_needs_the_number_of_keys_that_end(world: Run) -> No
     assert world(*words, "--accept-invalidating", "3").code == 5
     assert world("key", "list", "--field", "status").out == "active\n"
     ended = world(*words, "--accept-invalidating", "1")
-    assert ended == (0, "", "gamcli: updated application 'portal'; 1 key ended for good\n")
+    assert ended == (0, "", "gamcli: updated application 'portal'; permanently invalidated 1 key\n")
     assert world("key", "list", "--field", "status").out == "invalidated\n"
 
 
@@ -219,7 +219,7 @@ def test_what_suspends_keys_is_done_at_once_and_says_how_to_undo_it(world: Run, 
     before = world("app", "show", "portal", "-o", "json").json
     ran = world(*words)
     assert (ran.code, ran.out) == (0, "")
-    assert f"gamcli: warning: this suspends 1 live key; to undo it: {undo}\n" in ran.err
+    assert f"gamcli: warning: this suspends 1 active key; to undo it: {undo}\n" in ran.err
     assert world(*undo.split()[1:]).code == 0
     after = world("app", "show", "portal", "-o", "json").json
     assert {**after, "updated_at": ""} == {**before, "updated_at": ""}
@@ -227,7 +227,7 @@ def test_what_suspends_keys_is_done_at_once_and_says_how_to_undo_it(world: Run, 
 
 def test_enable_and_disable_switch(world: Run) -> None:
     assert world("app", "disable", "portal", "-o", "json").json["enabled"] is False
-    assert "nothing to change" in world("app", "disable", "portal").err
+    assert "it has these settings already" in world("app", "disable", "portal").err
     assert world("app", "enable", "portal").err == "gamcli: enabled application 'portal'\n"
 
 
@@ -241,7 +241,7 @@ def test_rotate_secret_prints_the_new_secret_alone(world: Run, sql: Run) -> None
     before = sql("SELECT secret_digest FROM app")
     ran = world("app", "rotate-secret", "portal")
     assert SECRET.fullmatch(ran.out)
-    assert ran.err.startswith("gamcli: application 'portal' has a new secret; the old one has ended; keep the secret")
+    assert ran.err.startswith("gamcli: application 'portal' has a new secret; the old one is revoked; save the secret")
     assert sql("SELECT secret_digest FROM app") != before
     assert SECRET.fullmatch(world("app", "rotate-secret", "portal", "-o", "json").json["client_secret"] + "\n")
     assert SECRET.fullmatch(world("app", "rotate-secret", "portal", "--field", "client_secret").out)
@@ -250,7 +250,7 @@ def test_rotate_secret_prints_the_new_secret_alone(world: Run, sql: Run) -> None
 def test_rotate_secret_lets_the_old_one_retire(world: Run, ago: Callable[[timedelta], Gam]) -> None:
     ran = world("app", "rotate-secret", "portal", "--overlap", "24h")
     assert SECRET.fullmatch(ran.out)
-    assert ran.err.startswith("gamcli: application 'portal' has a new secret; the old one retires in 24h; keep the")
+    assert ran.err.startswith("gamcli: application 'portal' has a new secret; the old one stays valid for 24h; keep the")
     until = world("app", "show", "portal", "--field", "secret_retires_at").out.strip()
     assert timedelta(hours=23) < datetime.fromisoformat(until) - datetime.now(UTC) < timedelta(hours=25)
     assert f"secret_retires_at       in 24 hours ({until[:10]} {until[11:16]}Z)\n" in world("app", "show", "portal").out
@@ -274,7 +274,7 @@ def test_a_dry_run_reports_when_the_old_secret_would_retire(world: Run, sql: Run
 def test_a_secret_can_go_to_a_new_private_file(world: Run, place: Path, words: list[str]) -> None:
     ran = world("app", *words, "--out", "secret")
     assert (ran.code, ran.out) == (0, "")
-    assert ran.err.endswith("; the secret is in secret\n")
+    assert ran.err.endswith("; secret written to secret\n")
     assert SECRET.fullmatch((place / "secret").read_text(encoding="utf-8"))
     assert stat.S_IMODE((place / "secret").stat().st_mode) == 0o600
 

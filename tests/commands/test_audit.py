@@ -83,7 +83,7 @@ def test_verify_says_how_far_an_audit_log_is_whole(kept: list[Any]) -> None:
     run, head = kept
     ran = run("audit", "verify")
     assert (ran.code, ran.out) == (0, f"entries  3\nhead     {head}\n")
-    assert ran.err == "gamcli: the audit trail is whole, from entry 1 to entry 3\n"
+    assert ran.err == "gamcli: the audit log is intact, from entry 1 to entry 3\n"
     assert run("audit", "verify", "-o", "json").json == {"entries": 3, "head": head}
     assert run("audit", "verify", "--field", "head") == (0, f"{head}\n", "")
 

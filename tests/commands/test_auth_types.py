@@ -24,7 +24,7 @@ def test_create_makes_an_authentication_type(world: Run) -> None:
 def test_create_of_what_is_there_is_5_unless_it_may_be(world: Run) -> None:
     words = ["auth-type", "create", "apikey", "--type", "APIkey"]
     assert world(*words).code == 5
-    assert world(*words, "--if-missing").err == "gamcli: there already, as asked: authentication type 'apikey'\n"
+    assert world(*words, "--if-missing").err == "gamcli: already exists with these settings: authentication type 'apikey'\n"
     assert world(*words, "--if-missing", "--description", "other").code == 5
     assert world("auth-type", "create", "fresh", "--type", "APIkey", "--if-missing").code == 0
 
@@ -47,7 +47,7 @@ def test_list_filters_sorts_and_limits(world: Run) -> None:
 def test_update_changes_what_is_named(world: Run) -> None:
     assert world("auth-type", "update", "local", "--enable").err == "gamcli: updated authentication type 'local'\n"
     again = world("auth-type", "update", "LOCAL", "--enable")
-    assert again == (0, "", "gamcli: authentication type 'local' is so already: nothing to change\n")
+    assert again == (0, "", "gamcli: authentication type 'local' is unchanged: it has these settings already\n")
     assert world("auth-type", "update", "local", "--description", "", "-o", "json").json["description"] == ""
     assert world("auth-type", "update", "local", "--disable", "-o", "json").json["enabled"] is False
 
@@ -57,7 +57,7 @@ def test_disabling_a_type_suspends_its_keys_and_says_how_to_undo_it(world: Run) 
     ran = world("auth-type", "update", "apikey", "--disable")
     assert (ran.code, ran.out) == (0, "")
     undo = "gamcli auth-type update apikey --enable"
-    assert f"gamcli: warning: this suspends 1 live key; to undo it: {undo}\n" in ran.err
+    assert f"gamcli: warning: this suspends 1 active key; to undo it: {undo}\n" in ran.err
     assert world(*undo.split()[1:]).code == 0
 
 
@@ -87,7 +87,7 @@ def test_delete_needs_the_number_of_keys_that_end(world: Run) -> None:
     assert world("auth-type", "delete", "apikey", "--yes").code == 5
     assert world("auth-type", "delete", "apikey", "--accept-invalidating", "2").code == 5
     ran = world("auth-type", "delete", "apikey", "--accept-invalidating", "1")
-    assert ran == (0, "", "gamcli: deleted authentication type 'apikey'; 1 key ended for good\n")
+    assert ran == (0, "", "gamcli: deleted authentication type 'apikey'; permanently invalidated 1 key\n")
     assert world("key", "list", "--field", "status").out == "invalidated\n"
 
 

@@ -87,7 +87,7 @@ def test_each_row_gets_a_key_in_the_order_of_the_input(
 ) -> None:
     ran = generate()
     assert (ran.code, ran.out) == (0, "")
-    assert ran.err == "gamcli: made 24 keys; out.csv holds 24\n"
+    assert ran.err == "gamcli: issued 24 new keys; out.csv has 24 keys\n"
     require_complete(file, place / "out.csv", pairs)
     assert stat.S_IMODE((place / "out.csv").stat().st_mode) == 0o600
     assert (place / "out.csv").read_text().splitlines()[0] == "id,user,app,client_id,api_key,scopes,expires_at"
@@ -99,7 +99,7 @@ def test_rows_choose_scopes_expiry_and_label(town: Run, place: Path) -> None:
     text += "x,PORTAL,90d,ana@example.com,user_email+user_guid\r\n"
     (place / "keys.csv").write_bytes(text.encode())
     ran = town("key", "generate", "--from", "keys.csv", "--out", "out.csv")
-    assert "warning: applications let 1 key live less long than was asked" in ran.err
+    assert "warning: applications limit the lifetime of 1 key" in ran.err
     first, second = town("key", "list", "-o", "json", "--sort", "label").json
     assert (first["label"], first["app"], first["expires_at"]) == ("one, two", "gate", None)
     assert (second["label"], second["scopes"]) == ("x", ["user_guid", "user_email"])
@@ -136,9 +136,9 @@ keys.csv:8: invalid duration '9x'
 keys.csv:9: a key that expires at once is of no use
 keys.csv:10: the label contains an unprintable character: 'a\\nlabel'
 keys.csv:13: same user and application as in line 12
-keys.csv:14: 2 fields, but the header names 5
+keys.csv:14: 2 fields, but the header has 5
 keys.csv:15: application 'portal' does not publish fullcontrol; gamcli app update portal --add-scope fullcontrol
-keys.csv:16: this is no CSV: ',' expected after '"'
+keys.csv:16: invalid CSV: ',' expected after '"'
 """
 
 
@@ -164,13 +164,13 @@ def test_every_fault_is_reported_with_its_line_before_any_key_is_made(town: Run,
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        (b"", "1: no column 'user': the first line names the columns, such as user,app"),
+        (b"", "1: missing column 'user': the first line must name the columns, such as user,app"),
         (b"user;app\nana;gate\n", "1: the columns are not separated by commas"),
-        (b"usr,app\nana,gate\n", "1: no column is called 'usr'; did you mean user?"),
-        (b"user,app,app\nana,gate,x\n", "1: two columns 'app'"),
-        (b"user,app,hue\n", "1: no column is called 'hue'; there are user, app, scopes, expires_in, label, request_id"),
-        (b"user,app\nana,gate\n\nb\xe9b,gate\n", "4: this is not UTF-8 text (byte 2 of the line)"),
-        (b'user,app\nana,"gate\nbob,gate\n', "2: a field does not end: is a quote missing?"),
+        (b"usr,app\nana,gate\n", "1: unknown column 'usr'; did you mean user?"),
+        (b"user,app,app\nana,gate,x\n", "1: duplicate column 'app'"),
+        (b"user,app,hue\n", "1: unknown column 'hue'; use user, app, scopes, expires_in, label, request_id"),
+        (b"user,app\nana,gate\n\nb\xe9b,gate\n", "4: invalid UTF-8 (byte 2 of the line)"),
+        (b'user,app\nana,"gate\nbob,gate\n', "2: unterminated field: is a quote missing?"),
         (b"user,app\na\x00na,gate\n", "2: no user named 'a\\x00na'"),
     ],
 )
@@ -198,7 +198,7 @@ def test_a_header_alone_asks_for_no_key(town: Run, place: Path) -> None:
         (("--from", "keys.csv", "--out", "no/o"), 1, "cannot make the file no/o: No such file or directory"),
         (("--from", "keys.csv", "--out", "/dev/null"), 2, "/dev/null is no file"),
         (("--from", "keys.csv", "--out", "."), 1, "cannot write .: Is a directory"),
-        (("--from", "keys.csv", "--out", "other.csv"), 5, "the file other.csv is there already"),
+        (("--from", "keys.csv", "--out", "other.csv"), 5, "the file other.csv already exists"),
         (("--from", "keys.csv", "--out", "o", "--user", "ana"), 2, "--from and --user contradict each other"),
         (("--from", "keys.csv", "--out", "o", "--label", "x"), 2, "--from and --label contradict each other"),
         (("--user", "ana"), 2, "missing option '--app'"),
@@ -227,7 +227,7 @@ def test_stdin_is_read_as_a_file_is(town: Run, program: Run, place: Path, file: 
 
 @pytest.mark.usefixtures("pairs")
 def test_a_dry_run_counts_and_makes_nothing(generate: Run, place: Path, sql: Run) -> None:
-    assert generate("--dry-run").err == "gamcli: 24 to make; nothing was changed\n"
+    assert generate("--dry-run").err == "gamcli: would issue 24 new keys; nothing was changed\n"
     assert generate("--dry-run", "-o", "json").json["summary"]["create"] == 24
     assert not (place / "out.csv").exists()
     assert sql("SELECT (SELECT count(*) FROM key), (SELECT count(*) FROM batch)") == [(0, 0)]
@@ -265,9 +265,9 @@ def test_a_row_may_say_under_which_id_it_asks(wanted: Run, town: Run, place: Pat
     sql("UPDATE key SET last_used_at = created_at WHERE id = ?", first[1]["id"])
     town("key", "revoke", first[2]["id"])
     more = (*asked, "user4,portal,,", "user5,portal,,r5")
-    assert "2 to make, 1 with a fresh secret, 2 without" in wanted(*more, out="o.csv", dry_run=True).err
+    assert "would issue 2 new keys, 1 with a new secret, 2 without" in wanted(*more, out="o.csv", dry_run=True).err
     ran = wanted(*more, out="o.csv")
-    told = "made 2 keys, 1 with a fresh secret, 2 without their secrets, which have arrived before; o.csv holds 5"
+    told = "issued 2 new keys, 1 with a new secret, 2 without secrets, which were delivered before; o.csv has 5 keys"
     assert ran.err == f"gamcli: {told}\n"
     again = rows(place / "o.csv")
     assert [row["id"] for row in again[:3]] == [row["id"] for row in first]
@@ -277,7 +277,7 @@ def test_a_row_may_say_under_which_id_it_asks(wanted: Run, town: Run, place: Pat
     assert town("key", "verify", "--api-key-file", "-", stdin=again[0]["api_key"]).code == 0
     assert sql("SELECT id FROM key_request ORDER BY id") == [("r1",), ("r2",), ("r3",), ("r5",)]
     before = (place / "o.csv").read_bytes()
-    assert wanted(*more, out="o.csv").err == "gamcli: made 0 keys, 5 there already; o.csv holds 5\n"
+    assert wanted(*more, out="o.csv").err == "gamcli: issued 0 new keys, 5 already in the file; o.csv has 5 keys\n"
     assert (place / "o.csv").read_bytes() == before
 
 
@@ -333,7 +333,7 @@ def test_requests_that_others_make_in_the_meantime_are_respected(
 def test_a_second_run_makes_nothing_more(generate: Run, place: Path, file: Path, pairs: list[tuple[str, str]]) -> None:
     assert generate().code == 0
     before = (place / "out.csv").read_bytes()
-    assert generate().err == "gamcli: made 0 keys, 24 there already; out.csv holds 24\n"
+    assert generate().err == "gamcli: issued 0 new keys, 24 already in the file; out.csv has 24 keys\n"
     assert (place / "out.csv").read_bytes() == before
     require_complete(file, place / "out.csv", pairs)
 
@@ -358,14 +358,14 @@ def test_a_file_that_another_input_led_to_is_left_alone(generate: Run, town: Run
     assert generate().code == 0
     whole = (place / "out.csv").read_text()
     (place / "keys.csv").write_text("user,app\nana,gate\n", encoding="utf-8")
-    assert "the file out.csv is there already" in generate().err
+    assert "the file out.csv already exists" in generate().err
     assert town("key", "generate", "--from", "keys.csv", "--out", "ana.csv").code == 0
     line = (place / "ana.csv").read_text().splitlines()[1]
     for damaged in (line.replace(line[40:80], line[50:90]), line.replace(",", ";"), '"', whole.splitlines()[1]):
         (place / "ana.csv").write_text(results_file.HEADER.decode() + damaged + "\n")
         ran = town("key", "generate", "--from", "keys.csv", "--out", "ana.csv")
         assert ran.code == 5
-        assert "line 2 of ana.csv is not what this input led to" in ran.err
+        assert "line 2 of ana.csv does not match this input" in ran.err
 
 
 @pytest.fixture
@@ -536,7 +536,7 @@ def test_only_one_run_of_an_input_goes_on(
         patch.setattr(results_file.ResultsFile, "append_keys", overtake)
         ran = generate()
     assert (ran.code, second[0].code) == (5, 5)
-    assert "another run writes to out.csv" in second[0].err
+    assert "another run is writing to out.csv" in second[0].err
     assert "another run of the same input has started" in ran.err
     assert len(rows(place / "out.csv")) == 5
 
@@ -577,7 +577,7 @@ def test_a_terminal_sees_how_far_it_has_come(terminal: Run) -> None:
     ran = terminal("key", "generate", "--from", "keys.csv", "--out", "out.csv")
     assert ran.code == 0
     assert "gamcli: making keys" in ran.out
-    assert "gamcli: made 24 keys; out.csv holds 24" in ran.out
+    assert "gamcli: issued 24 new keys; out.csv has 24 keys" in ran.out
 
 
 def begun(generate: Run, place: Path) -> Path:
@@ -597,7 +597,7 @@ def test_no_keys_are_added_to_a_file_that_others_can_read(generate: Run, place: 
     assert (ran.code, ran.hint) == (5, "chmod 600 out.csv")
     assert output.read_bytes() == before
     output.chmod(0o600)
-    assert "others can read" not in generate().err
+    assert "other users can read" not in generate().err
 
 
 @pytest.mark.usefixtures("pairs")

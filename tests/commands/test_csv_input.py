@@ -52,7 +52,7 @@ def test_a_line_too_long_for_a_table_is_reported() -> None:
     faults = ProblemList("f")
     data = b"a\n" + b"x" * (3 * csv_input.BLOCK_SIZE)
     assert list(csv_input.read_rows(CsvSource("f", io.BytesIO(data), 0, b""), faults)) == [(1, ["a"])]
-    assert [str(fault) for fault in faults.problems] == ["f:2: a field does not end: is a quote missing?"]
+    assert [str(fault) for fault in faults.problems] == ["f:2: unterminated field: is a quote missing?"]
 
 
 @pytest.mark.parametrize("header", [["b", "a"], ["a", "b", "c"], ["a"]])

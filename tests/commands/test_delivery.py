@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 import pytest
 
-from gamcli.commands import delivery, example_output, options, scan
+from gamcli.commands import delivery, options, overview, scan
 from gamcli.errors import FailedError
 from gamcli.render import credentials
 from gamcli.render.output import FORMATS, Output
@@ -109,7 +109,7 @@ def test_a_step_gets_its_outputs_and_its_log_shows_no_secret(world: Run, step: P
     assert len(found["GAM_CLIENT_ID"]) == 32
     told, _ = log(ran.out + step.read_text(encoding="utf-8") + ran.err)
     assert secret not in told
-    assert "$GITHUB_OUTPUT has it" in ran.err
+    assert "written to $GITHUB_OUTPUT" in ran.err
 
 
 def test_masks_leave_before_values_are_written(step: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +163,7 @@ def test_a_stdout_that_takes_nothing_issues_nothing(words: list[str], shell: Run
         ran = shell(f'gamcli "$@" {form} >{nowhere}', "sh", *words)
         assert ran.code == 1
         assert "cannot write to stdout, so nothing was changed: " in ran.err
-        assert "--out FILE takes the secret too" in ran.err
+        assert "use --out FILE to write the secret to a file" in ran.err
     assert sql("SELECT * FROM audit") == before
 
 
@@ -191,7 +191,7 @@ def test_a_secret_that_is_lost_on_stdout_after_all_names_what_replaces_it(
     again = f"app rotate-secret {words[2]}" if words[0] == "app" else f"key revoke {made}"
     assert (ran.code, ran.hint) == (1, f"gamcli {again}")
     assert "but its secret could not be written: No space left" in ran.err
-    assert "keep" not in ran.err
+    assert "save the secret" not in ran.err
 
 
 def test_what_was_appended_is_cut_off_when_it_never_came_to_be(step: Path) -> None:
@@ -260,10 +260,10 @@ def test_other_commands_say_which_ones_have_the_format(world: Run, format_name: 
         ran = world(*words, "-o", format_name)
         assert ran.code == 2
         having = "app create, app show, app rotate-secret, key generate, key rotate, key show"
-        assert ran.hint.startswith(f"-o {format_name} goes with: ")
+        assert ran.hint.startswith(f"commands with -o {format_name}: ")
         assert {*having.split(", ")} <= {*ran.hint.partition(": ")[2].split(", ")}
     ran = world("key", "generate", "--from", "x.csv", "--out", "y.csv", "-o", format_name)
-    assert (ran.code, "shows one key" in ran.err) == (2, True)
+    assert (ran.code, "--from exclude each other" in ran.err) == (2, True)
     assert world(*GENERATE, "--dry-run", "-o", format_name).code == 2
 
 
@@ -273,8 +273,8 @@ def test_the_formats_of_options_are_those_that_help_explains() -> None:
         for each in (
             options.Format,
             options.SecretFormat,
-            example_output.RecordFormat,
-            example_output.ClientRecordFormat,
+            overview.RecordFormat,
+            overview.ClientRecordFormat,
             scan.OutputFormat,
         )
     ]
@@ -288,7 +288,7 @@ def test_a_request_in_use_is_reported_how_to_get_another_key(world: Run, sql: Ru
     ran = world(*GENERATE, "--request-id", "r1")
     assert (ran.code, ran.out) == (0, "")
     assert f"key {made[7:15]} of ana" in ran.err
-    assert f"for another one: gamcli key rotate {made[7:15]} --overlap 7d" in ran.err
+    assert f"for a new one: gamcli key rotate {made[7:15]} --overlap 7d" in ran.err
     assert world(*GENERATE, "--request-id", "r1", "-o", "json").json["id"] == made[7:15]
     assert world(*GENERATE, "--request-id", "r1", "--label", "x").code == 5
     world("key", "revoke", made[7:15])

@@ -43,7 +43,7 @@ def test_programs_get_the_counts_of_periods_in_utc(soon: Run) -> None:
 
 def test_what_expires_later_is_reported_next_to_the_forecast(soon: Run) -> None:
     ran = soon("key", "forecast", "--by", "month", "--within", "2d")
-    assert "gamcli: 1 active key expires beyond " in ran.err
+    assert "gamcli: 1 active key expires after " in ran.err
     assert ran.code == 0
 
 

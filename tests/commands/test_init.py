@@ -26,7 +26,7 @@ def test_a_second_init_is_0_and_says_what_is_there(gamcli: Run, sql: Run) -> Non
     assert list(first) == ["guid", "default_auth_type", "created_at"]
     ran = gamcli("init")
     assert (ran.code, ran.out) == (0, "")
-    assert "the store is there already" in ran.err
+    assert "the store already exists" in ran.err
     assert first["guid"] in ran.err
     assert gamcli("init", "-o", "json").json == first
     assert sql("SELECT seq, action, target FROM audit") == [(1, "repository.init", first["guid"])]

@@ -24,7 +24,7 @@ def ids(ran: Any) -> list[str]:  # noqa: ANN401 - Ran
     return [each["id"] for each in ran.json]
 
 
-NEVER = "gamcli: warning: keys of application '{0}' never expire; gamcli app update {0} --api-key-timeout HOURS"
+NEVER = "gamcli: warning: keys of application '{0}' never expire; to limit them: gamcli app update {0} --api-key-timeout HOURS"
 """What is told of an application whose keys have no limit."""
 
 
@@ -32,7 +32,7 @@ def test_generate_prints_the_key_alone(world: Run) -> None:
     ran = world(*GENERATE)
     found = SECRET.fullmatch(ran.out)
     assert found
-    told = f"key {found[1]} of ana for portal, never expires; keep the secret now, it is not shown again"
+    told = f"key {found[1]} of ana for portal, never expires; save the secret now, it is not shown again"
     assert ran.err == f"gamcli: {told}\n{NEVER.format('portal')}\n"
 
 
@@ -60,7 +60,7 @@ def test_a_key_never_is_valid_longer_than_the_application_lets_it(world: Run) ->
     world("app", "update", "portal", "--api-key-timeout", "24")
     ran = world(*GENERATE, "--expires-in", "2d")
     assert ran.code == 0
-    assert "warning: application 'portal' lets keys live no longer than until " in ran.err
+    assert "warning: application 'portal' limits the lifetime of keys: this one expires " in ran.err
     assert "warning" not in world(*GENERATE, "--expires-in", "2h", "--replace").err
     found = world(*GENERATE, "--replace", "-o", "json").json
     left = datetime.fromisoformat(found["expires_at"]) - datetime.now(UTC)
@@ -93,7 +93,7 @@ def test_a_key_that_reveals_nothing_is_warned_of(world: Run) -> None:
     world("app", "create", "mute", "--remote-rest", "--api-keys")
     ran = world("--quiet", "key", "generate", "--user", "ana", "--app", "mute")
     assert SECRET.fullmatch(ran.out)
-    told = "gamcli: warning: application 'mute' publishes no scope: the key reveals nothing\n"
+    told = "gamcli: warning: application 'mute' publishes no scopes: the key gives access to no data\n"
     assert ran.err == f"{NEVER.format('mute')}\n{told}"
 
 
@@ -162,7 +162,7 @@ def test_an_active_key_stays_unless_it_is_replaced(world: Run, key_id: str) -> N
 def test_a_key_can_go_to_a_new_private_file(world: Run, place: Path) -> None:
     ran = world(*GENERATE, "--out", "key")
     assert (ran.code, ran.out) == (0, "")
-    assert "; the secret is in key\n" in ran.err
+    assert "; secret written to key\n" in ran.err
     assert SECRET.fullmatch((place / "key").read_text(encoding="utf-8"))
     assert stat.S_IMODE((place / "key").stat().st_mode) == 0o600
 
@@ -286,7 +286,7 @@ def test_revoke_ends_keys_by_id_and_says_so_when_they_have_ended(world: Run, key
     assert ran == (0, "", f"gamcli: revoked key {key_id} of ana for portal\n")
     again = world("key", "revoke", key_id)
     assert again.code == 0
-    assert again.err == f"gamcli: nothing to revoke, the key is revoked already: key {key_id} of ana for portal\n"
+    assert again.err == f"gamcli: not revoked, since it is already revoked: key {key_id} of ana for portal\n"
     found = world("key", "revoke", key_id, "-o", "json").json
     assert (found["id"], found["status"], found["reason"]) == (key_id, "revoked", "lost")
 
@@ -342,7 +342,7 @@ def test_rotate_prints_the_next_key_alone_and_says_when_the_old_one_retires(worl
     ran = world("key", "rotate", old, "--overlap", "7d")
     found = SECRET.fullmatch(ran.out)
     assert found
-    assert f"{old} retires in 7d" in ran.err
+    assert f"{old} stays valid for 7d" in ran.err
     assert [each["status"] for each in world("key", "list", "-o", "json").json] == ["retiring", "active"]
 
 
@@ -350,7 +350,7 @@ def test_rotate_does_nothing_before_a_key_is_due(world: Run) -> None:
     old = world(*GENERATE, "--expires-in", "90d").out[7:15]
     ran = world("key", "rotate", old, "--overlap", "0", "--if-due", "14d")
     assert (ran.code, ran.out) == (0, "")
-    assert ran.err.startswith("gamcli: nothing to rotate, it is not due yet")
+    assert ran.err.startswith("gamcli: not due for rotation yet")
     assert len(world("key", "list", "-o", "json").json) == 1
 
 

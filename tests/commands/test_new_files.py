@@ -29,7 +29,7 @@ def test_what_is_there_already_is_never_written_over(place: Path, kind: str) -> 
         new_files.require_new(str(path), "--out")
     with pytest.raises(ConflictError) as caught:
         new_files.write_new_file(str(path), "text", "--out")
-    assert (caught.value.message, caught.value.hint) == (f"the file {path} is there already", "--out takes a new file")
+    assert (caught.value.message, caught.value.hint) == (f"the file {path} already exists", "use --out with a new file")
     assert [*place.iterdir()] == [path]
 
 

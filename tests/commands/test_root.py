@@ -40,7 +40,7 @@ def test_an_option_in_the_wrong_place_is_reported_where_it_goes(gamcli: Run, wor
         (["app", "lst"], "did you mean 'list'?"),
         (["key", "gen"], "did you mean 'generate'?"),
         (["quick"], "did you mean quickstart?"),
-        (["--store", "", "key", "list"], "--store PATH, or leave it out"),
+        (["--store", "", "key", "list"], "--store FILE"),
         (["app", "xyzzy"], "gamcli app --help"),
         (["app", "list", "--sortt", "name"], "possible options: --output, --sort"),
         (["app"], "gamcli app --help"),

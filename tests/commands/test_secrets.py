@@ -134,7 +134,7 @@ def test_a_key_pasted_in_the_wrong_place_is_not_echoed(api_key: str, program: Ru
 def test_a_key_where_no_argument_belongs_is_pointed_to_its_file(program: Run, api_key: str) -> None:
     ran = program("key", "verify", api_key)
     assert (ran.code, api_key[7:] in ran.err) == (2, False)
-    assert "a key is given with --api-key-file FILE; the one that was typed is in the history" in ran.err
+    assert "use --api-key-file FILE; the API key that was typed is now in the history" in ran.err
 
 
 def test_an_argument_too_many_is_not_echoed(world: Run) -> None:
@@ -145,7 +145,7 @@ def test_an_argument_too_many_is_not_echoed(world: Run) -> None:
 
 def test_a_field_that_is_not_the_secret_says_that_it_is_lost(world: Run) -> None:
     ran = world("app", "create", "gate", "--field", "client_id")
-    assert "the secret itself was not shown and is lost" in ran.err
+    assert "the secret was not printed and is lost" in ran.err
 
 
 def test_a_file_without_end_is_read_no_further_than_a_secret_goes(world: Run) -> None:

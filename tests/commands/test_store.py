@@ -26,7 +26,7 @@ def test_info_shows_the_facts_in_every_format(world: Run, file: Path) -> None:
 
 def test_check_of_a_store_that_is_valid_is_0(world: Run) -> None:
     found = world("store", "check")
-    assert (found.code, found.err) == (0, "gamcli: all is well\n")
+    assert (found.code, found.err) == (0, "gamcli: all checks passed\n")
     assert "✓  pages " in found.out
     assert all(each["ok"] for each in world("store", "check", "-o", "json").json)
 
@@ -38,7 +38,7 @@ def test_check_of_a_damaged_store_is_8_and_an_answer(world: Run, file: Path) -> 
     found = world("store", "check")
     assert found.code == 8
     assert "✗  pages " in found.out
-    assert "checks found something wrong" in found.err
+    assert "checks failed" in found.err
     shown = json.loads(world("store", "check", "-o", "json").out)
     assert {each["mend"] for each in shown if each["name"] == "pages"} == {"gamcli store restore FILE --replace"}
 
@@ -153,7 +153,7 @@ def test_restore_says_where_the_store_of_before_lies(world: Run, file: Path) -> 
     found = world("store", "restore", "b.db", "--replace")
     first, second = found.err.splitlines()
     assert (found.code, first) == (0, f"gamcli: restored {file} from b.db: 0 keys, 1 user, 1 application")
-    kept = second.removeprefix("gamcli: what was there before lies in ")
+    kept = second.removeprefix("gamcli: the replaced store is in ")
     assert world("user", "list", "--field", "name").out == "ana\n"
     assert world("store", "restore", kept, "--replace", "-o", "json").json["users"] == 2
     assert world("user", "list", "--field", "name").out == "ana\neva\n"
@@ -208,16 +208,16 @@ def test_migrate_says_what_it_did_and_that_it_is_done(gamcli: Run, old: Path) ->
     shown = gamcli("store", "migrate", "--dry-run").out
     assert shown == f"~ store {old}\n    version  2 -> 3\n"
     assert gamcli("store", "migrate").err == (
-        f"gamcli: brought {old} from version 2 to 3\ngamcli: what it was before lies in {old}.v2-backup\n"
+        f"gamcli: migrated {old} from version 2 to 3\ngamcli: backup: {old}.v2-backup\n"
     )
-    assert gamcli("store", "migrate").err == "gamcli: the store is of version 3 already: nothing to change\n"
+    assert gamcli("store", "migrate").err == "gamcli: the store already has version 3\n"
     assert gamcli("store", "migrate", "--dry-run", "-o", "json").json["changes"] == []
 
 
 def test_any_command_brings_a_store_up_to_date_and_says_so(gamcli: Run, old: Path) -> None:
     found = gamcli("user", "list", "--field", "name")
     assert found.out == "ana\neva\nMaría José\n"
-    assert found.err == f"gamcli: the store was of version 2; as it was, it lies in {old}.v2-backup\n"
+    assert found.err == f"gamcli: upgraded the store from version 2; backup: {old}.v2-backup\n"
     assert gamcli("user", "list", "--field", "name").err == ""
 
 
@@ -225,7 +225,7 @@ def test_restore_of_an_older_backup_says_so(world: Run, place: Path) -> None:
     with closing(sqlite3.connect(place / "b.db")) as connection:
         connection.executescript(OLD.read_text(encoding="utf-8"))
     found = world("store", "restore", "b.db", "--replace")
-    assert "gamcli: the backup was of version 2: brought to version 3\n" in found.err
+    assert "gamcli: migrated the backup from version 2 to 3\n" in found.err
 
 
 def test_compact_says_how_much_room_it_gave_back(world: Run, file: Path, many_keys: int, sql: Run) -> None:
@@ -254,14 +254,14 @@ def test_prune_deletes_what_is_expired(world: Run, token: str, sql: Run) -> None
         """INSERT INTO token SELECT id + 1, digest, user_guid, client_id, key, scopes, issued_at, expires_at, NULL, NULL
         FROM token"""
     )
-    assert world("token", "prune").err == "gamcli: deleted 0 tokens and 0 sessions, dead for longer than 30d\n"
-    assert "\ngamcli: that is 1 token and 0 sessions\n" in world("token", "prune", "--older-than", "0", "--dry-run").err
+    assert world("token", "prune").err == "gamcli: deleted 0 tokens and 0 sessions, inactive for longer than 30d\n"
+    assert "\ngamcli: total: 1 token and 0 sessions\n" in world("token", "prune", "--older-than", "0", "--dry-run").err
     shown = world("token", "prune", "--older-than", "0", "--dry-run", "-o", "json").json["changes"]
     assert [(each["action"], each["kind"], each["fields"]) for each in shown] == [
         ("delete", "token", [{"field": "tokens", "old": 1, "new": None}])
     ]
     found = world("token", "prune", "--older-than", "0")
-    assert found.err == "gamcli: deleted 1 token and 0 sessions, dead for longer than 0\n"
+    assert found.err == "gamcli: deleted 1 token and 0 sessions, inactive for longer than 0\n"
     assert world("token", "list", "--field", "status").out == "active\n"
     assert world("token", "prune", "--older-than", "0", "-o", "json").json["tokens"] == 0
     assert world("token", "prune", "--older-than", "0", "--dry-run", "-o", "json").json["changes"] == []

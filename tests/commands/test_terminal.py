@@ -13,7 +13,7 @@ ESCAPE = "\x1b["
 def test_delete_asks_and_a_yes_does_it(world: Run, terminal: Run) -> None:
     ran = terminal("app", "delete", "portal", answers=[("[y/N]: ", "y")])
     assert ran.code == 0
-    assert "this permanently deletes application 'portal'; do it? [y/N]: y" in ran.out
+    assert "this permanently deletes application 'portal'; continue? [y/N]: y" in ran.out
     assert "gamcli: deleted application 'portal'" in ran.out
     assert world("app", "list", "-o", "json").json == []
 
@@ -34,14 +34,14 @@ def test_ctrl_c_at_a_question_ends_with_130(world: Run, terminal: Run) -> None:
 
 
 def test_the_keys_that_would_end_are_shown_before_the_question(world: Run, terminal: Run, key_id: str) -> None:
-    ran = terminal("app", "delete", "portal", answers=[("do it? [y/N]: ", "n")])
+    ran = terminal("app", "delete", "portal", answers=[("continue? [y/N]: ", "n")])
     assert ran.code == 1
     assert world("key", "show", key_id, "--field", "status").out == "active\n"
-    ran = terminal("app", "delete", "portal", answers=[("do it? [y/N]: ", "y")])
+    ran = terminal("app", "delete", "portal", answers=[("continue? [y/N]: ", "y")])
     assert ran.code == 0
     lines = ran.out.splitlines()
     assert f"gamcli:   {key_id}  ana for portal, never used: deletion of application 'portal'" in lines
-    assert any("this permanently invalidates 1 active key; do it? [y/N]: y" in line for line in lines)
+    assert any("this permanently invalidates 1 active key; continue? [y/N]: y" in line for line in lines)
     assert ran.out.count("[y/N]") == 1
 
 
@@ -52,9 +52,9 @@ def test_the_keys_that_would_end_are_shown_before_the_question(world: Run, termi
 )
 @pytest.mark.usefixtures("key_id")
 def test_what_ends_keys_asks(world: Run, terminal: Run, words: list[str]) -> None:
-    assert terminal(*words, answers=[("do it? [y/N]: ", "n")]).code == 1
+    assert terminal(*words, answers=[("continue? [y/N]: ", "n")]).code == 1
     assert world("key", "list", "--field", "status").out == "active\n"
-    assert terminal(*words, answers=[("do it? [y/N]: ", "y")]).code == 0
+    assert terminal(*words, answers=[("continue? [y/N]: ", "y")]).code == 0
     assert world("key", "list", "--field", "status").out in ("revoked\n", "invalidated\n")
 
 

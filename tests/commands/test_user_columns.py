@@ -89,10 +89,10 @@ PROBLEMS = """users.csv:2: the name of a user is empty
 users.csv:3: user 'ana' already exists; gamcli user show ana
 users.csv:5: user 'Bob' is already in line 4
 users.csv:6: email 'BOB@x.org' is already in line 4
-users.csv:7: '12' is no GUID
-users.csv:8: 'maybe' is neither true nor false, as enabled is
-users.csv:9: the attributes are no JSON
-users.csv:10: the attributes are not like {"Id": "text", "Other": ["one", "two"]}
+users.csv:7: invalid GUID '12'
+users.csv:8: invalid enabled 'maybe': use true or false
+users.csv:9: the attributes are not valid JSON
+users.csv:10: invalid attributes: use {"Id": "text", "Other": ["one", "two"]}
 users.csv:11: invalid birthday '2000-02-30'
 users.csv:12: the name of a role is empty
 """
@@ -110,7 +110,7 @@ def test_users_that_are_there_already_are_taken_as_they_are_when_asked(world: Ru
     text = "name,first_name,guid\nana,Ana,\nbob,,\n"
     (place / "users.csv").write_text(text, encoding="utf-8")
     ran = world("user", "create", "--from", "users.csv", "--if-missing")
-    assert (ran.code, ran.err) == (0, "gamcli: created 1 user, 1 there already\n")
+    assert (ran.code, ran.err) == (0, "gamcli: created 1 user, 1 already existed\n")
     other = "6f1b4a52-0d0e-4b5e-9c1f-0a1b2c3d4e5f"
     for row in ("ana,Anna,", f"ana,Ana,{other}"):
         (place / "users.csv").write_text(f"name,first_name,guid\n{row}\n", encoding="utf-8")

@@ -40,7 +40,7 @@ def test_create_says_the_guid(world: Run) -> None:
     assert (ran.code, ran.out) == (0, "")
     guid = world("user", "show", "bob", "--field", "guid").out.strip()
     assert re.fullmatch("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", guid)
-    assert ran.err == f"gamcli: created user 'bob', guid {guid}\n"
+    assert ran.err == f"gamcli: created user 'bob', GUID {guid}\n"
 
 
 def test_create_takes_every_field(world: Run) -> None:
@@ -62,7 +62,7 @@ def test_create_of_what_is_there_is_5_unless_it_may_be(world: Run) -> None:
     for name in ("ana", "ANA", "ana@example.com", guid):
         assert world("user", "create", name).code == 5
     ran = world("user", "create", "ana", "--email", "ana@example.com", "--if-missing")
-    assert ran == (0, "", f"gamcli: there already, as asked: user 'ana', guid {guid}\n")
+    assert ran == (0, "", f"gamcli: already exists with these settings: user 'ana', GUID {guid}\n")
     assert world("user", "create", "ana", "--city", "other", "--if-missing").code == 5
     assert world("user", "create", "bob", "--email", "Ana@Example.com").code == 5
 
@@ -134,7 +134,7 @@ def test_update_changes_what_is_named_and_clears_what_is_empty(world: Run) -> No
     assert world(*words, "--attribute", "").json["attributes"] == {}
     assert world(*words, "--email", "new@example.com").json["email"] == "new@example.com"
     assert world("user", "show", "ana@example.com").code == 3
-    assert world("user", "update", "ana") == (0, "", "gamcli: user 'ana' is so already: nothing to change\n")
+    assert world("user", "update", "ana") == (0, "", "gamcli: user 'ana' is unchanged: it has these settings already\n")
 
 
 @pytest.mark.usefixtures("api_key")
@@ -144,16 +144,16 @@ def test_what_suspends_keys_is_done_at_once_and_says_how_to_undo_it(world: Run, 
     assert (ran.code, ran.out) == (0, "")
     assert ran.err == (
         f"gamcli: {verb.removesuffix('e')}ed user 'ana'\n"
-        f"gamcli: warning: this suspends 1 live key; to undo it: gamcli user {undo} ana\n"
+        f"gamcli: warning: this suspends 1 active key; to undo it: gamcli user {undo} ana\n"
     )
-    assert "nothing to change" in world("user", verb, "ana").err
+    assert "it has these settings already" in world("user", verb, "ana").err
     assert world("user", undo, "ana") == (0, "", f"gamcli: {undo.removesuffix('e')}ed user 'ana'\n")
 
 
 @pytest.mark.usefixtures("api_key")
 def test_a_warning_is_reported_even_when_quiet(world: Run) -> None:
     ran = world("--quiet", "user", "block", "ana")
-    assert ran.err == "gamcli: warning: this suspends 1 live key; to undo it: gamcli user unblock ana\n"
+    assert ran.err == "gamcli: warning: this suspends 1 active key; to undo it: gamcli user unblock ana\n"
 
 
 def test_set_password_reads_a_file_or_stdin(world: Run, place: Path, sql: Run) -> None:
@@ -194,7 +194,7 @@ def test_a_password_that_expires_at_once_is_2(world: Run, life: str) -> None:
 @pytest.mark.parametrize(
     ("words", "stdin", "told"),
     [
-        ([], "", "--password-file is missing"),
+        ([], "", "missing option --password-file"),
         (["--password-file", "-"], "", "--password-file - is empty"),
         (["--password-file", "-"], "\n", "--password-file - is empty"),
         (["--password-file", "nowhere"], "", "cannot read --password-file nowhere: "),
@@ -211,7 +211,7 @@ def test_a_password_of_bytes_that_are_no_text_is_2(program: Run, world: Run) -> 
     assert world("user", "list").code == 0
     ran = program("user", "set-password", "ana", "--password-file", "-", stdin=b"\xff\xfe secret")
     assert (ran.code, ran.out) == (2, "")
-    assert "it is not UTF-8 text" in ran.err
+    assert "not UTF-8 text" in ran.err
     assert "secret" not in ran.err
 
 
@@ -229,5 +229,5 @@ def test_delete_needs_a_yes(world: Run) -> None:
 def test_delete_needs_the_number_of_keys_that_end(world: Run) -> None:
     assert world("user", "delete", "ana", "--yes").code == 5
     ran = world("user", "delete", "ana", "--accept-invalidating", "1")
-    assert ran == (0, "", "gamcli: deleted user 'ana'; 1 key ended for good\n")
+    assert ran == (0, "", "gamcli: deleted user 'ana'; permanently invalidated 1 key\n")
     assert world("key", "list", "-o", "json").json == []
