@@ -1,32 +1,16 @@
 """The subcommands enable, disable, block and unblock, which each set one flag of a record."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import typer
 
 from gamcli.actions import Gam
-from gamcli.actions.changes import ChangeResult
+from gamcli.actions.changes import STATE_VERBS, ChangeResult
 from gamcli.commands import confirmation
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import Field, Format, Preview
 from gamcli.model import App
-
-
-class StateVerb(NamedTuple):
-    """A verb that sets a flag of a record, the past tense for messages, and the verb that reverts it."""
-
-    changes: Mapping[str, bool]
-    past_tense: str
-    undo: str
-
-
-STATE_VERBS = {
-    "enable": StateVerb({"enabled": True}, "enabled", "disable"),
-    "disable": StateVerb({"enabled": False}, "disabled", "enable"),
-    "block": StateVerb({"blocked": True}, "blocked", "unblock"),
-    "unblock": StateVerb({"blocked": False}, "unblocked", "block"),
-}
 
 
 def add_state_verb(

@@ -250,7 +250,9 @@ def test_rotate_secret_prints_the_new_secret_alone(world: Run, sql: Run) -> None
 def test_rotate_secret_lets_the_old_one_retire(world: Run, ago: Callable[[timedelta], Gam]) -> None:
     ran = world("app", "rotate-secret", "portal", "--overlap", "24h")
     assert SECRET.fullmatch(ran.out)
-    assert ran.err.startswith("gamcli: application 'portal' has a new secret; the old one stays valid for 24h; keep the")
+    assert ran.err.startswith(
+        "gamcli: application 'portal' has a new secret; the old one stays valid for 24h; keep the"
+    )
     until = world("app", "show", "portal", "--field", "secret_retires_at").out.strip()
     assert timedelta(hours=23) < datetime.fromisoformat(until) - datetime.now(UTC) < timedelta(hours=25)
     assert f"secret_retires_at       in 24 hours ({until[:10]} {until[11:16]}Z)\n" in world("app", "show", "portal").out

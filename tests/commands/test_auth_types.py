@@ -24,7 +24,10 @@ def test_create_makes_an_authentication_type(world: Run) -> None:
 def test_create_of_what_is_there_is_5_unless_it_may_be(world: Run) -> None:
     words = ["auth-type", "create", "apikey", "--type", "APIkey"]
     assert world(*words).code == 5
-    assert world(*words, "--if-missing").err == "gamcli: already exists with these settings: authentication type 'apikey'\n"
+    assert (
+        world(*words, "--if-missing").err
+        == "gamcli: already exists with these settings: authentication type 'apikey'\n"
+    )
     assert world(*words, "--if-missing", "--description", "other").code == 5
     assert world("auth-type", "create", "fresh", "--type", "APIkey", "--if-missing").code == 0
 

@@ -196,7 +196,7 @@ def test_a_header_alone_asks_for_no_key(town: Run, place: Path) -> None:
         (("--from", "missing.csv", "--out", "o"), 2, "cannot read --from missing.csv: No such file or directory"),
         (("--from", ".", "--out", "o"), 2, "cannot read --from .: Is a directory"),
         (("--from", "keys.csv", "--out", "no/o"), 1, "cannot make the file no/o: No such file or directory"),
-        (("--from", "keys.csv", "--out", "/dev/null"), 2, "/dev/null is no file"),
+        (("--from", "keys.csv", "--out", "/dev/null"), 2, "/dev/null is not a regular file"),
         (("--from", "keys.csv", "--out", "."), 1, "cannot write .: Is a directory"),
         (("--from", "keys.csv", "--out", "other.csv"), 5, "the file other.csv already exists"),
         (("--from", "keys.csv", "--out", "o", "--user", "ana"), 2, "--from and --user contradict each other"),

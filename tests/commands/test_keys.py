@@ -24,7 +24,10 @@ def ids(ran: Any) -> list[str]:  # noqa: ANN401 - Ran
     return [each["id"] for each in ran.json]
 
 
-NEVER = "gamcli: warning: keys of application '{0}' never expire; to limit them: gamcli app update {0} --api-key-timeout HOURS"
+NEVER = (
+    "gamcli: warning: keys of application '{0}' never expire; to limit them: "
+    "gamcli app update {0} --api-key-timeout HOURS"
+)
 """What is told of an application whose keys have no limit."""
 
 

@@ -52,16 +52,16 @@ def test_a_secret_in_a_file_reaches_no_process_list(line: list[str], api_key: st
     assert api_key.encode() not in words
 
 
-HOSTILE_NAME = "evil\x1b]0;owned\x07\x1b[31m\r\n\x9b1m\u202e[bold]"
+EVIL = "evil\x1b]0;owned\x07\x1b[31m\r\n\x9b1m\u202e[bold]"
 
 
 @pytest.fixture
 def evil(world: Run, sql: Run, key_id: str) -> Run:
     assert key_id
-    sql("UPDATE user SET name = ?1, first_name = ?1, roles = ?1, attributes = json_object('a', ?1)", HOSTILE_NAME)
-    sql("UPDATE app SET name = ?1, description = ?1", HOSTILE_NAME)
-    sql("UPDATE key SET label = ?1, reason = ?1", HOSTILE_NAME)
-    sql("UPDATE auth_type SET description = ?1", HOSTILE_NAME)
+    sql("UPDATE user SET name = ?1, first_name = ?1, roles = ?1, attributes = json_object('a', ?1)", EVIL)
+    sql("UPDATE app SET name = ?1, description = ?1", EVIL)
+    sql("UPDATE key SET label = ?1, reason = ?1", EVIL)
+    sql("UPDATE auth_type SET description = ?1", EVIL)
     return world
 
 
@@ -85,7 +85,7 @@ def test_control_characters_of_the_store_never_reach_stdout(evil: Run, noun: str
             ran = evil(*words)
             assert ran.code == 0
             assert control(ran.out, allowed="\n") == set(), words
-    assert evil(noun, "show", name, "-o", "json").json[field] == HOSTILE_NAME
+    assert evil(noun, "show", name, "-o", "json").json[field] == EVIL
     assert evil(noun, "show", name, "--field", field).out == "evil?]0;owned??[31m???1m?[bold]\n"
 
 
@@ -105,11 +105,11 @@ def test_control_characters_of_the_store_never_reach_stderr(evil: Run) -> None:
 
 def test_control_characters_of_the_command_line_never_reach_stderr(world: Run) -> None:
     for words in (
-        [HOSTILE_NAME], ["app", HOSTILE_NAME], ["app", "show", HOSTILE_NAME], ["app", "create", HOSTILE_NAME], ["app", "list", f"--{HOSTILE_NAME}"],
-        ["app", "list", "--limit", HOSTILE_NAME], ["app", "list", "--sort", HOSTILE_NAME], ["app", "list", "--field", HOSTILE_NAME],
-        ["config", "get", HOSTILE_NAME], ["key", "show", HOSTILE_NAME], ["--store", HOSTILE_NAME, "app", "list"],
-        ["app", "create", "x", "--out", f"no/{HOSTILE_NAME}"], ["app", "create", "x", "--client-secret-file", HOSTILE_NAME],
-        ["app", "update", "portal", "--add-scope", HOSTILE_NAME], ["user", "update", "ana", "--attribute", HOSTILE_NAME],
+        [EVIL], ["app", EVIL], ["app", "show", EVIL], ["app", "create", EVIL], ["app", "list", f"--{EVIL}"],
+        ["app", "list", "--limit", EVIL], ["app", "list", "--sort", EVIL], ["app", "list", "--field", EVIL],
+        ["config", "get", EVIL], ["key", "show", EVIL], ["--store", EVIL, "app", "list"],
+        ["app", "create", "x", "--out", f"no/{EVIL}"], ["app", "create", "x", "--client-secret-file", EVIL],
+        ["app", "update", "portal", "--add-scope", EVIL], ["user", "update", "ana", "--attribute", EVIL],
     ):  # fmt: skip
         for form in ("table", "json"):
             ran = world(*words, "-o", form)
