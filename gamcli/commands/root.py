@@ -19,7 +19,7 @@ from gamcli.rules.names import closest_match
 PROGRAM = "gamcli"
 
 
-class Noun(NamedTuple):
+class CommandEntry(NamedTuple):
     """A word after `gamcli`: its module in `commands`, its line in `gamcli --help`, the name of its Typer there."""
 
     module: str
@@ -28,29 +28,29 @@ class Noun(NamedTuple):
 
 
 NOUNS = {
-    "quickstart": Noun("quickstart", "Run the whole flow once, on a temporary store"),
-    "init": Noun("init", "Create the store"),
-    "auth-type": Noun("auth_types", "Manage authentication types"),
-    "app": Noun("apps", "Manage applications, their settings and client secrets"),
-    "user": Noun("users", "Manage users and their fields"),
-    "key": Noun("keys", "Issue, list, rotate, verify and revoke API keys"),
-    "token": Noun("tokens", "List, revoke and prune access tokens"),
-    "audit": Noun("audit", "Show, verify and export the audit log"),
-    "scope": Noun("scopes", "List the scopes and what each reveals"),
-    "plan": Noun("provisioning", "Show what manifests would change", "plans"),
-    "apply": Noun("provisioning", "Change the store to match manifests", "applies"),
-    "drift": Noun("provisioning", "Check whether the store still matches manifests", "drifts"),
-    "export": Noun("export", "Print the store as a manifest"),
-    "serve": Noun("serve", "Serve the token endpoint over HTTP"),
-    "run": Noun("run", "Run a program with a short-lived access token instead of a key"),
-    "try": Noun("try_", "Exchange a key at an endpoint once, and show the requests as curl commands"),
-    "doctor": Noun("doctor", "Diagnose common problems and suggest fixes"),
-    "store": Noun("store", "Inspect, check, back up and restore the store"),
-    "conformance": Noun("conformance", "Compare a server with the contract, request by request"),
-    "scan": Noun("scan", "Find leaked credentials in files, git history and streams"),
-    "config": Noun("config", "Show and change settings"),
-    "completion": Noun("completion", "Print the completion script of a shell"),
-    "help": Noun("help", "Show and search the manual"),
+    "quickstart": CommandEntry("quickstart", "Run the whole flow once, on a temporary store"),
+    "init": CommandEntry("init", "Create the store"),
+    "auth-type": CommandEntry("auth_types", "Manage authentication types"),
+    "app": CommandEntry("apps", "Manage applications, their settings and client secrets"),
+    "user": CommandEntry("users", "Manage users and their fields"),
+    "key": CommandEntry("keys", "Issue, list, rotate, verify and revoke API keys"),
+    "token": CommandEntry("tokens", "List, revoke and prune access tokens"),
+    "audit": CommandEntry("audit", "Show, verify and export the audit log"),
+    "scope": CommandEntry("scopes", "List the scopes and what each reveals"),
+    "plan": CommandEntry("provisioning", "Show what manifests would change", "plans"),
+    "apply": CommandEntry("provisioning", "Change the store to match manifests", "applies"),
+    "drift": CommandEntry("provisioning", "Check whether the store still matches manifests", "drifts"),
+    "export": CommandEntry("export", "Print the store as a manifest"),
+    "serve": CommandEntry("serve", "Serve the token endpoint over HTTP"),
+    "run": CommandEntry("run", "Run a program with a short-lived access token instead of a key"),
+    "try": CommandEntry("try_", "Exchange a key at an endpoint once, and show the requests as curl commands"),
+    "doctor": CommandEntry("doctor", "Diagnose common problems and suggest fixes"),
+    "store": CommandEntry("store", "Inspect, check, back up and restore the store"),
+    "conformance": CommandEntry("conformance", "Compare a server with the contract, request by request"),
+    "scan": CommandEntry("scan", "Find leaked credentials in files, git history and streams"),
+    "config": CommandEntry("config", "Show and change settings"),
+    "completion": CommandEntry("completion", "Print the completion script of a shell"),
+    "help": CommandEntry("help", "Show and search the manual"),
 }
 """All nouns, in the order of `gamcli --help`."""
 
