@@ -6,6 +6,7 @@ GamcliError             base class, never raised itself
 │   ├── UnconfirmedError     an irreversible change was not confirmed
 │   └── ProblemsError        an input file has problems, each listed with its line
 ├── NotFoundError       no object has this name
+│   └── ProgramNotFoundError   the program to run cannot be found or started
 ├── RefusedError        a rule rejected the request
 ├── ConflictError       the object already exists, or conflicts with another one
 │   └── InvalidatesKeysError   the change would invalidate API keys without confirmation
@@ -108,6 +109,10 @@ class NotFoundError(GamcliError):
     """No object has the given name."""
 
     code = "not_found"
+
+
+class ProgramNotFoundError(NotFoundError):
+    """The program to run does not exist or cannot be started."""
 
 
 class RefusedError(GamcliError):

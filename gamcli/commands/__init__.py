@@ -31,6 +31,7 @@ EXIT_CODES = {
 EXIT_CODE_BY_ERROR = {
     errors.UsageError: 2,
     errors.NotFoundError: 3,
+    errors.ProgramNotFoundError: 127,
     errors.RefusedError: 4,
     errors.ConflictError: 5,
     errors.StoreError: 8,

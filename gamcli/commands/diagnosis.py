@@ -1,7 +1,7 @@
 """
-`gamcli key verify`, `explain` and `inspect`: why a key works or does not.
+`gamcli key verify`, `explain` and `inspect`: why an API key works or does not.
 
-The rules that judge are imported by the verbs themselves: `key generate` comes by here too, and doubts nothing.
+The rules are imported inside the commands, since `key generate` loads this module, too.
 """
 
 from typing import Annotated
@@ -16,45 +16,46 @@ from gamcli.rules.credentials import Secret, parse_api_key_id
 verbs = new_group()
 
 REFUSED = 4
-"""The exit code of an answer that says no."""
 
 KeyFile = Annotated[
     str | None,
-    typer.Option("--api-key-file", metavar="FILE", help="Holds the key itself; '-' reads stdin, a terminal is asked."),
+    typer.Option("--api-key-file", metavar="FILE", help="Read the API key from this file; '-' for stdin."),
 ]
 
 
 def _read_key(path: str | None) -> Secret:
-    found = read_secret(path, "--api-key-file", "API key")
-    assert found is not None
-    return found
+    secret = read_secret(path, "--api-key-file", "API key")
+    assert secret is not None
+    return secret
 
 
 @verbs.command()
 def verify(
     context: typer.Context,
     api_key_file: KeyFile = None,
-    app: Annotated[str | None, typer.Option(metavar="APP", help="For this application, not the key's own.")] = None,
+    app: Annotated[
+        str | None, typer.Option(metavar="APP", help="Check for this application instead of the key's.")
+    ] = None,
     output: Format = None,
     field: Field = None,
 ) -> None:
     """
-    Say whether a key may be used now: 0 when it may, 4 when it may not, with the rule that says no.
+    Check whether an API key can be used now; exit code 4 if a rule refuses it.
 
     Example: gamcli key verify --api-key-file - --app portal < key.txt
     """
     from gamcli.actions import diagnosis  # noqa: PLC0415 - start-up
     from gamcli.rules.diagnosis import KeyVerification  # noqa: PLC0415 - start-up
 
-    session = CliContext.from_typer(context)
-    out = session.output(output, field, KeyVerification)
+    cli = CliContext.from_typer(context)
+    out = cli.output(output, field, KeyVerification)
     secret = _read_key(api_key_file)
-    with session.open_gam() as gam:
-        verdict = diagnosis.verify(gam, secret, app)
-    out.print_record(verdict)
-    if not verdict.valid:
+    with cli.open_gam() as gam:
+        verification = diagnosis.verify(gam, secret, app)
+    out.print_record(verification)
+    if not verification.valid:
         if parse_api_key_id(secret) is None:
-            out.print_note(f"it does not have the form of an API key; to see why: {command('key', 'inspect')}")
+            out.print_note(f"not a valid API key; to see why: {command('key', 'inspect')}")
         raise typer.Exit(REFUSED)
 
 
@@ -62,46 +63,46 @@ def verify(
 def explain(
     context: typer.Context,
     key: Annotated[
-        str | None, typer.Argument(metavar="KEY", help="Id, or the beginning of one.", show_default=False)
+        str | None, typer.Argument(metavar="KEY", help="Key ID or its first characters.", show_default=False)
     ] = None,
     api_key_file: KeyFile = None,
     output: Format = None,
     field: Field = None,
 ) -> None:
     """
-    Judge each rule of the grant for a key, in its order, with the command that mends what is broken.
+    Check an API key against each rule of the grant, and suggest a command to fix a violation.
 
-    Exit code 0 when all that can be judged hold, 4 when one does not.
+    Exit code 0 if no rule is violated, 4 otherwise.
     """
     from gamcli.actions import diagnosis  # noqa: PLC0415 - start-up
     from gamcli.rules.diagnosis import RuleResult  # noqa: PLC0415 - start-up
 
-    session = CliContext.from_typer(context)
-    out = session.output(output, field, RuleResult)
+    cli = CliContext.from_typer(context)
+    out = cli.output(output, field, RuleResult)
     if key is not None and api_key_file is not None:
-        raise UsageError("the key is named twice", "by id, or with --api-key-file")
+        raise UsageError("KEY and --api-key-file contradict each other", "leave one of them out")
     secret = None if key is not None else _read_key(api_key_file)
-    with session.open_gam() as gam:
-        judged = diagnosis.explain(gam, key) if key is not None else ()
-        judged = diagnosis.explain_secret(gam, secret) if secret is not None else judged
-    if not judged:
-        raise NotFoundError("no key of this store has that id", command("key", "inspect"))
-    out.print_records(RuleResult, judged)
-    if any(each.holds is False for each in judged):
+    with cli.open_gam() as gam:
+        results = diagnosis.explain(gam, key) if key is not None else ()
+        results = diagnosis.explain_secret(gam, secret) if secret is not None else results
+    if not results:
+        raise NotFoundError("this store has no key with that ID", command("key", "inspect"))
+    out.print_records(RuleResult, results)
+    if any(result.holds is False for result in results):
         raise typer.Exit(REFUSED)
 
 
 @verbs.command()
 def inspect(context: typer.Context, api_key_file: KeyFile = None, output: Format = None, field: Field = None) -> None:
     """
-    Say what a credential tells of itself, offline: kind, id, checksum, common damage; 4 when it is damaged.
+    Show type, ID, checksum and common damage of a credential, without a store; exit code 4 if it is damaged.
 
     Example: pbpaste | gamcli key inspect --api-key-file -
     """
     from gamcli.rules import inspection  # noqa: PLC0415 - start-up
 
     out = CliContext.from_typer(context).output(output, field, inspection.Inspection)
-    found = inspection.inspect(_read_key(api_key_file).reveal())
-    out.print_record(found)
-    if found.damage:
+    result = inspection.inspect(_read_key(api_key_file).reveal())
+    out.print_record(result)
+    if result.damage:
         raise typer.Exit(REFUSED)

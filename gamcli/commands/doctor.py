@@ -1,4 +1,4 @@
-"""`gamcli doctor`: what is commonly wrong, each with its mend."""
+"""`gamcli doctor`: diagnose common problems of a store and its environment."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -15,8 +15,7 @@ from gamcli.commands.options import Field, Format, new_group
 from gamcli.commands.settings import SETTINGS, Settings
 from gamcli.errors import UsageError
 from gamcli.model.doctor import WRONG, Certificate, DoctorFacts, DoctorFinding, FileFacts, ReadProblem, ShadowedSetting
-from gamcli.render import output as voice
-from gamcli.render.output import Output
+from gamcli.render.output import Output, add_global_options
 from gamcli.rules import certificates, leak_detection
 from gamcli.rules.credentials import Secret, parse_access_token
 from gamcli.store.sqlite import doctor as store
@@ -24,21 +23,20 @@ from gamcli.store.sqlite import doctor as store
 verbs = new_group()
 
 PROBLEMS_FOUND = 1
-"""The exit code of an answer that says so."""
 
 MAX_FILE_BYTES = 1 << 20
-"""So many bytes of a certificate, or of a config file, are read."""
+"""Read at most this much of a certificate or config file."""
 
 CREDENTIAL_VARIABLES = ("GAM_API_KEY", "GAM_CLIENT_SECRET", "GAM_ACCESS_TOKEN")
-"""Variables that hold a credential whatever it looks like."""
+"""Variables that contain a credential, whatever its format."""
 
-Fix = Annotated[
-    bool, typer.Option("--fix", help="Take from others what file modes let them; nothing else.", show_default=False)
-]
+Fix = Annotated[bool, typer.Option("--fix", help="Restrict file permissions; change nothing else.", show_default=False)]
 Cert = Annotated[
-    list[str] | None, typer.Option("--tls-cert", metavar="FILE", help="A certificate to look at too; repeatable.")
+    list[str] | None, typer.Option("--tls-cert", metavar="FILE", help="Check this certificate, too; repeatable.")
 ]
-TlsKey = Annotated[list[str] | None, typer.Option("--tls-key", metavar="FILE", help="Its key; repeatable.")]
+TlsKey = Annotated[
+    list[str] | None, typer.Option("--tls-key", metavar="FILE", help="Check this private key, too; repeatable.")
+]
 
 
 @verbs.command()
@@ -51,72 +49,73 @@ def doctor(
     field: Field = None,
 ) -> None:
     """
-    Look for what is commonly wrong around a store and in it, and tell how to mend it.
+    Diagnose common problems of a store and its environment, and suggest fixes.
 
-    Exit code 1 when something is wrong: somebody gets in, is kept out, or something is lost. What is marked as a
-    warning may be meant so and leaves it 0. Nothing is changed but with --fix; the pages of the store are checked by
-    store check.
+    Exit code 1 if there is a problem; warnings do not change the exit code. Only --fix changes anything. To check the
+    database itself, use store check.
     """
-    session = CliContext.from_typer(context)
-    settings, trouble = _read_settings(session.settings)
-    out = replace(session, settings=settings).output(output, field, DoctorFinding)
+    cli = CliContext.from_typer(context)
+    settings, settings_problem = _read_settings(cli.settings)
+    out = replace(cli, settings=settings).output(output, field, DoctorFinding)
     keys = [_tls_key_facts(path) for path in tls_key or ()]
-    around = DoctorFacts(
+    environment = DoctorFacts(
         now=now(),
         uid=os.geteuid(),
         path=str(settings.store()),
-        settings_problem=trouble,
-        files=(*_config_file_facts(settings), *(each for each in keys if isinstance(each, FileFacts))),
+        settings_problem=settings_problem,
+        files=(*_config_file_facts(settings), *(key for key in keys if isinstance(key, FileFacts))),
         shadowed_settings=tuple(_find_shadowed(settings)),
         exposed_variables=tuple(_find_exposed_variables(os.environ)),
-        certificates=tuple(each for path in tls_cert or () for each in _read_certificates(path)),
-        tls_key_problems=tuple(each for each in keys if isinstance(each, ReadProblem)),
+        certificates=tuple(_read_certificate(path) for path in tls_cert or ()),
+        tls_key_problems=tuple(key for key in keys if isinstance(key, ReadProblem)),
     )
-    facts, findings = actions.diagnose(around)
+    facts, findings = actions.diagnose(environment)
     if fix and _fix_modes(out, facts):
-        around = replace(around, files=tuple(_reread(around.files)))
-        _, findings = actions.diagnose(around)
-    _print_findings(out, around.path, findings)
+        environment = replace(environment, files=tuple(_reread(environment.files)))
+        _, findings = actions.diagnose(environment)
+    _print_findings(out, environment.path, findings)
 
 
 def _read_settings(settings: Settings) -> tuple[Settings, ReadProblem | None]:
-    """Return the settings as far as they can be read, and what keeps the others from it."""
-    found = None
-    sources = (settings, replace(settings, environment={}), replace(settings, reads_files=False))
-    for each in (*sources, replace(settings, environment={}, reads_files=False)):
+    """Return the settings from all sources that are valid, and the first problem with the others."""
+    problem = None
+    no_environment, no_files = replace(settings, environment={}), replace(settings, reads_files=False)
+    for valid in (settings, no_environment, no_files, replace(no_environment, reads_files=False)):
         try:
-            for _ in each.all_values():
+            for _ in valid.all_values():
                 pass
         except UsageError as error:
-            found = found or ReadProblem(error.message, error.hint)
+            problem = problem or ReadProblem(error.message, error.hint)
         else:
-            return each, found
-    return each, found
+            break
+    return valid, problem
 
 
 def _find_shadowed(settings: Settings) -> Iterator[ShadowedSetting]:
-    """Yield what one source says in vain because another says otherwise; a flag and a default hide nothing."""
+    """Yield settings that a source with higher priority overrides with another value, except flags and defaults."""
     for name in SETTINGS:
-        said = [each for each in settings.sources(name) if each.origin not in ("flag", "default")]
-        for lost in said[1:]:
-            if lost.value != said[0].value:
-                yield ShadowedSetting(name, said[0].value, said[0].origin, lost.value, lost.origin)
+        values = [value for value in settings.sources(name) if value.origin not in ("flag", "default")]
+        for shadowed in values[1:]:
+            if shadowed.value != values[0].value:
+                yield ShadowedSetting(name, values[0].value, values[0].origin, shadowed.value, shadowed.origin)
 
 
 def _find_exposed_variables(environment: Mapping[str, str]) -> Iterator[str]:
     for name, value in environment.items():
-        leak = next(leak_detection.find_leaks([os.fsencode(value)]), None)
-        if leak or parse_access_token(Secret(value)) is not None or (name in CREDENTIAL_VARIABLES and value):
+        is_token = parse_access_token(Secret(value)) is not None
+        if _has_leak(os.fsencode(value)) or is_token or (name in CREDENTIAL_VARIABLES and value):
             yield name
+
+
+def _has_leak(data: bytes) -> bool:
+    return next(leak_detection.find_leaks([data]), None) is not None
 
 
 def _config_file_facts(settings: Settings) -> Iterator[FileFacts]:
     for path in (settings.project_path, settings.user_path):
-        found = store.load_file_facts(path, "config file") if path is not None else None
-        if found is not None:
-            yield found._replace(
-                path=str(path), is_secret=next(leak_detection.find_leaks([_read_prefix(found.path)]), None) is not None
-            )
+        facts = store.load_file_facts(path, "config file") if path is not None else None
+        if facts is not None:
+            yield facts._replace(path=str(path), is_secret=_has_leak(_read_prefix(facts.path)))
 
 
 def _read_prefix(path: str) -> bytes:
@@ -128,57 +127,55 @@ def _read_prefix(path: str) -> bytes:
 
 
 def _tls_key_facts(path: str) -> FileFacts | ReadProblem:
-    """Return the facts of a private key, or why a server could not read it."""
     try:
         with Path(path).open("rb") as file:
             file.read(1)
     except OSError as error:
         return ReadProblem(f"{path}: {str(error.strerror).lower()}", join(("ls", "-l", path)))
-    found = store.load_file_facts(Path(path).absolute(), "TLS key")
-    return found or ReadProblem(f"{path}: not a regular file", join(("ls", "-l", path)))
+    facts = store.load_file_facts(Path(path).absolute(), "TLS key")
+    return facts or ReadProblem(f"{path}: not a regular file", join(("ls", "-l", path)))
 
 
-def _read_certificates(path: str) -> Iterator[Certificate]:
+def _read_certificate(path: str) -> Certificate:
     try:
         with Path(path).open("rb") as file:
             text = file.read(MAX_FILE_BYTES).decode("ascii", "replace")
-        yield Certificate(path, min(certificates.read_expiry_dates(text)))
+        return Certificate(path, min(certificates.read_expiry_dates(text)))
     except OSError as error:
-        yield Certificate(path, None, str(error.strerror).lower())
+        return Certificate(path, None, str(error.strerror).lower())
     except ValueError as error:
-        yield Certificate(path, None, str(error))
+        return Certificate(path, None, str(error))
 
 
 def _fix_modes(out: Output, facts: DoctorFacts) -> bool:
-    """Change the modes that let others in, say so, and return whether there were any."""
-    any_found = False
-    for path, mode, failed in actions.restrict_modes(facts):
-        any_found = True
-        if failed:
-            out.print_warning(f"the mode of {path} cannot be changed: {failed}")
+    """Restrict file modes that give access to others; return whether there were any."""
+    has_changes = False
+    for path, mode, problem in actions.restrict_modes(facts):
+        has_changes = True
+        if problem:
+            out.print_warning(f"cannot change the mode of {path}: {problem}")
         else:
             out.print_note(f"chmod {mode:o} {path}")
-    return any_found
+    return has_changes
 
 
 def _reread(files: tuple[FileFacts, ...]) -> Iterator[FileFacts]:
-    """Yield the files as they lie there now."""
-    for each in files:
-        found = store.load_file_facts(Path(each.path), each.role)
-        if found is not None:
-            yield found._replace(is_secret=each.is_secret)
+    for file in files:
+        facts = store.load_file_facts(Path(file.path), file.role)
+        if facts is not None:
+            yield facts._replace(is_secret=file.is_secret)
 
 
 def _print_findings(out: Output, path: str, findings: list[DoctorFinding]) -> None:
-    hinted = [
-        replace(each, mend=voice.add_global_options(each.mend, out.global_options)) if each.mend is not None else each
-        for each in findings
+    findings = [
+        replace(finding, mend=finding.mend and add_global_options(finding.mend, out.global_options))
+        for finding in findings
     ]
     if out.is_human:
-        from gamcli.render import findings as shown  # noqa: PLC0415 - programs need no screens
+        from gamcli.render import findings as panels  # noqa: PLC0415 - start-up: rich is slow to import
 
-        out.print_panel(shown.build_panel(path, hinted))
+        out.print_panel(panels.build_panel(path, findings))
     else:
-        out.print_records(DoctorFinding, hinted)
-    if any(each.status == WRONG for each in findings):
+        out.print_records(DoctorFinding, findings)
+    if any(finding.status == WRONG for finding in findings):
         raise typer.Exit(PROBLEMS_FOUND)

@@ -1,7 +1,9 @@
-"""`gamcli scan`: credentials where they should not be, whose they are, and whether they still live."""
+"""`gamcli scan`: find leaked credentials, their users and their status."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import Annotated, Literal, NamedTuple
 
 import typer
@@ -9,47 +11,48 @@ import typer
 from gamcli.actions import Gam, findings
 from gamcli.commands import confirmation
 from gamcli.commands.context import CliContext
-from gamcli.commands.leaks import ScanSummary
 from gamcli.commands.options import Field, Preview, Yes, new_group
 from gamcli.errors import UsageError, command, format_count
-from gamcli.model.findings import ScanFinding, ScanSource
-from gamcli.render.output import Output
-from gamcli.rules.leak_detection import Leak
+from gamcli.model.findings import FOREIGN, ScanFinding, ScanSource
+from gamcli.render.output import Output, add_global_options
+from gamcli.rules.leak_detection import API_KEY, Leak
 from gamcli.scan import external_rules
 from gamcli.scan.file_scan import FileScanner, require_readable
 
 verbs = new_group()
 
 ATTENTION_NEEDED = 7
-"""The exit code of an answer that asks for somebody to act."""
-
 DEFAULT_REASON = "leaked"
-"""Why a key ends that was found, unless somebody says more."""
+
+MAX_NAMED = 10
+"""Suggested commands name at most this many keys or applications."""
 
 EXAMPLES = "gamcli scan .   gamcli scan --git   gamcli scan --staged   gamcli scan - <FILE"
 
 Paths = Annotated[
     list[str] | None,
-    typer.Argument(metavar="PATH...", help="Files, folders and all below; '-' reads stdin.", show_default=False),
+    typer.Argument(metavar="PATH...", help="Files and folders to scan; '-' for stdin.", show_default=False),
 ]
-Git = Annotated[
-    bool, typer.Option("--git", help="The whole history of the repository at PATH, or here.", show_default=False)
+Git = Annotated[bool, typer.Option("--git", help="Scan the history of the git repository at PATH.", show_default=False)]
+Staged = Annotated[
+    bool, typer.Option("--staged", help="Scan the staged files of the git repository.", show_default=False)
 ]
-Staged = Annotated[bool, typer.Option("--staged", help="What is staged there for the next commit.", show_default=False)]
 Ignore = Annotated[
     list[str] | None,
-    typer.Option(metavar="ID", help="The id or fingerprint of one to pass over; repeatable.", show_default=False),
+    typer.Option(metavar="ID", help="Ignore this key ID or fingerprint; repeatable.", show_default=False),
 ]
-NoStore = Annotated[bool, typer.Option("--no-store", help="Ask no store whose they are.", show_default=False)]
-Revoke = Annotated[bool, typer.Option("--revoke", help="End the live keys that are found.", show_default=False)]
-Reason = Annotated[str | None, typer.Option(metavar="TEXT", help="Why they end.", show_default=DEFAULT_REASON)]
+NoStore = Annotated[
+    bool, typer.Option("--no-store", help="Do not look up the credentials in a store.", show_default=False)
+]
+Revoke = Annotated[bool, typer.Option("--revoke", help="Revoke the active keys that are found.", show_default=False)]
+Reason = Annotated[str | None, typer.Option(metavar="TEXT", help="With --revoke: reason.", show_default=DEFAULT_REASON)]
 Rules = Annotated[
     Literal["gitleaks"] | None,
-    typer.Option(help="Print the rules for another scanner, and look for nothing.", show_default=False),
+    typer.Option(help="Print the patterns as rules for another scanner.", show_default=False),
 ]
 OutputFormat = Annotated[
     Literal["table", "json", "jsonl", "csv", "sarif", "value"] | None,
-    typer.Option("-o", "--output", help="How to show what was found.", show_default="table"),
+    typer.Option("-o", "--output", help="Output format.", show_default="table"),
 ]
 
 
@@ -70,34 +73,34 @@ def scan(
     field: Field = None,
 ) -> None:
     """
-    Find credentials that leaked, say whose they are and whether they live; exit code 7 when one does.
+    Find leaked credentials, their users and their status; exit code 7 if one is active.
 
-    They are told by form and checksum, then the store is asked. Without one nobody knows whether they live: then 7
-    says that there are any. Example: gamcli scan src && gamcli scan --git
+    Credentials are recognized by format and checksum, then looked up in the store. Without a store their status is
+    unknown, and the exit code is 7 if there are any. Example: gamcli scan src && gamcli scan --git
     """
     if rules is not None:
         for line in external_rules.RULE_WRITERS[rules]():
             Output.print_line(line)
         return
-    session = CliContext.from_typer(context)
-    out = session.output(output, field, ScanFinding)
+    cli = CliContext.from_typer(context)
+    out = cli.output(output, field, ScanFinding)
     if not revoke and (reason is not None or yes or dry_run):
-        raise UsageError("--reason, --yes and --dry-run go with --revoke", "add --revoke to end the live keys found")
-    looked = _open_input(paths or [], out, git=git, staged=staged)
-    tally = ScanSummary(frozenset(ignore or ()))
-    with _open_store(session, out, no_store=no_store, dry_run=dry_run) as gam:
-        found = findings.look_up_leaks(gam, tally.skip_ignored(looked.leaks))
+        raise UsageError("--reason, --yes and --dry-run require --revoke", "add --revoke to revoke the active keys")
+    scan_input = _open_input(paths or [], out, git=git, staged=staged)
+    summary = ScanSummary(frozenset(ignore or ()))
+    with _open_store(cli, out, no_store=no_store, dry_run=dry_run) as gam:
+        found = findings.look_up_leaks(gam, summary.skip_ignored(scan_input.leaks))
         if revoke:
             found = iter(_revoke(gam, [*found], reason or DEFAULT_REASON, yes=yes))
         if not dry_run:
-            tally.print_findings(out, found)
-    tally.print_summary(out, looked.describe())
-    if tally.active or tally.unknown:
+            summary.print_findings(out, found)
+    summary.print_summary(out, scan_input.describe())
+    if summary.active or summary.unknown:
         raise typer.Exit(ATTENTION_NEEDED)
 
 
 class ScanInput(NamedTuple):
-    """What is looked through: what lies there, and what can be told of it once all was read."""
+    """The leaks in the input, and a description of what was searched, complete once all leaks are read."""
 
     leaks: Iterator[tuple[ScanSource, Leak]]
     describe: Callable[[], str]
@@ -105,27 +108,29 @@ class ScanInput(NamedTuple):
 
 def _open_input(paths: Sequence[str], out: Output, *, git: bool, staged: bool) -> ScanInput:
     if git and staged:
-        raise UsageError("--git and --staged contradict each other", "one after the other: each has its own exit code")
+        raise UsageError("--git and --staged contradict each other", "run the command twice")
     if git or staged:
         if len(paths) > 1 or "-" in paths:
-            raise UsageError("that is one repository at a time", command("scan", "--git", "PATH"))
+            raise UsageError("only one repository can be scanned at a time", command("scan", "--git", "PATH"))
         from gamcli.scan.git_scan import GitRepository  # noqa: PLC0415 - start-up: files need no git
 
         repository = GitRepository(paths[0] if paths else ".", out.print_warning)
-        told = lambda: (
-            f"searched {format_count(repository.objects, 'object')} of git, {_format_size(repository.bytes_read)}"
-        )
-        return ScanInput(repository.scan_staged() if staged else repository.scan_history(), told)
+
+        def describe_repository() -> str:
+            objects = format_count(repository.objects, "object")
+            return f"searched {objects} of git, {_format_size(repository.bytes_read)}"
+
+        return ScanInput(repository.scan_staged() if staged else repository.scan_history(), describe_repository)
     if not paths:
-        raise UsageError("say what to look through", EXAMPLES)
+        raise UsageError("missing PATH", EXAMPLES)
     require_readable(paths)
-    reader = FileScanner(out.print_warning)
-    return ScanInput(reader.scan(paths), lambda: _describe_files(reader))
+    scanner = FileScanner(out.print_warning)
 
+    def describe_files() -> str:
+        unreadable = f"; {format_count(scanner.unreadable, 'file')} could not be read" if scanner.unreadable else ""
+        return f"searched {format_count(scanner.files, 'file')}, {_format_size(scanner.bytes_read)}{unreadable}"
 
-def _describe_files(scanner: FileScanner) -> str:
-    unread = f"; {format_count(scanner.unreadable, 'file')} could not be read" if scanner.unreadable else ""
-    return f"searched {format_count(scanner.files, 'file')}, {_format_size(scanner.bytes_read)}{unread}"
+    return ScanInput(scanner.scan(paths), describe_files)
 
 
 def _format_size(size: int) -> str:
@@ -134,10 +139,10 @@ def _format_size(size: int) -> str:
 
 @contextmanager
 def _open_store(cli: CliContext, out: Output, *, no_store: bool, dry_run: bool) -> Iterator[Gam | None]:
-    """Open the store; without one yield None, unless somebody named it."""
+    """Open the store; yield None if there is no store and none was named."""
     is_named = cli.settings.value("store").origin != "default"
     if no_store or not (is_named or cli.settings.store().exists()):
-        out.print_note("no store is asked, so nobody knows whether what is found lives")
+        out.print_note("no store was checked, so the status of these credentials is unknown")
         yield None
         return
     with cli.open_for_change(out, dry_run=dry_run) as gam:
@@ -146,7 +151,69 @@ def _open_store(cli: CliContext, out: Output, *, no_store: bool, dry_run: bool) 
 
 def _revoke(gam: Gam | None, found: list[ScanFinding], reason: str, *, yes: bool) -> list[ScanFinding]:
     if gam is None:
-        raise UsageError("--revoke needs a store: keys end there", command("--store", "FILE", "scan", "--revoke"))
+        raise UsageError("--revoke requires a store", command("--store", "FILE", "scan", "--revoke"))
     return confirmation.confirm_invalidating(
         lambda accepted: findings.revoke(gam, found, reason, yes=yes or accepted is not None), None
     )
+
+
+@dataclass(slots=True)
+class ScanSummary:
+    """Counts findings, except those whose ID or fingerprint is `ignored`."""
+
+    ignored: frozenset[str]
+    ignored_count: int = 0
+    found: int = 0
+    active: int = 0
+    unknown: int = 0
+    foreign: int = 0
+    active_keys: dict[str, None] = field(default_factory=dict)
+    active_apps: dict[str, None] = field(default_factory=dict)
+
+    def skip_ignored(self, leaks: Iterable[tuple[ScanSource, Leak]]) -> Iterator[tuple[ScanSource, Leak]]:
+        for source, leak in leaks:
+            if leak.id in self.ignored or leak.fingerprint in self.ignored:
+                self.ignored_count += 1
+            else:
+                yield source, leak
+
+    def print_findings(self, out: Output, findings: Iterable[ScanFinding]) -> None:
+        """Print findings as they are found; without any, print no empty table."""
+        counted = self._count(findings)
+        if out.format == "sarif":
+            out.print_sarif(counted)
+            return
+        first = next(counted, None)
+        if first is not None or not out.is_human:
+            out.print_records(ScanFinding, () if first is None else chain((first,), counted))
+
+    def _count(self, findings: Iterable[ScanFinding]) -> Iterator[ScanFinding]:
+        for finding in findings:
+            self.found += 1
+            self.active += finding.live is True
+            self.unknown += finding.live is None
+            self.foreign += finding.status == FOREIGN
+            if finding.live:
+                self._record_active(finding)
+            yield finding
+
+    def _record_active(self, finding: ScanFinding) -> None:
+        is_key = finding.kind == API_KEY
+        names, name = (self.active_keys, finding.id) if is_key else (self.active_apps, finding.app)
+        if name is not None and len(names) <= MAX_NAMED:
+            names[name] = None
+
+    def print_summary(self, out: Output, searched: str) -> None:
+        """Print the counts, and suggest commands for active credentials."""
+        counts = {"active": self.active, "foreign": self.foreign, "ignored": self.ignored_count}
+        details = "".join(f", {count} {word}" for word, count in counts.items() if count)
+        out.print_note(f"{self.found or 'nothing'} found{details}; {searched}")
+        if self.active_keys:
+            names = [*self.active_keys] if len(self.active_keys) <= MAX_NAMED else ["KEY..."]
+            revoke = command("key", "revoke", *names, "--reason", DEFAULT_REASON)
+            out.print_note(f"to revoke active keys: {add_global_options(revoke, out.global_options)}")
+        for app in self.active_apps:
+            rotate = command("app", "rotate-secret", app)
+            out.print_note(f"to replace an active client secret: {add_global_options(rotate, out.global_options)}")
+        if self.foreign:
+            out.print_warning("foreign credentials are not in this store, but may be valid in another one")

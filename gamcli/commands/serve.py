@@ -4,129 +4,86 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gamcli.commands import context as command_context
+from gamcli.commands import serve_options as opts
 from gamcli.commands.context import CliContext
-from gamcli.commands.ephemeral import (
-    EphemeralOption,
-    EphemeralOptions,
-    FaultOption,
-    FaultSeedOption,
-    JournalOption,
-    NowOption,
-    SeedOption,
-    open_ephemeral_server,
-)
-from gamcli.commands.options import new_group
-from gamcli.commands.serve_processes import EngineName, ProcessOptions, PruneEvery, WorkerCount
-from gamcli.commands.settings import MAX_PORT
+from gamcli.commands.options import GroupedCommand, new_group, parse_duration
 from gamcli.errors import FailedError, UsageError
 from gamcli.render import credentials
 from gamcli.render.output import Output
 from gamcli.server.endpoints import origins
-from gamcli.server.endpoints.failure_limit import DEFAULT_LIMIT, MAX_LIMIT
+from gamcli.server.endpoints.failure_limit import DEFAULT_LIMIT
 from gamcli.server.endpoints.refusals import UNAUTHORIZED, ErrorFormat
 from gamcli.server.options import RunnableServer, ServerOptions
 from gamcli.system import new_files
 
 if TYPE_CHECKING:
+    from gamcli.actions import Gam
     from gamcli.server.transport.tls import Context
 
 verbs = new_group()
 
 READY_FILE_MODE = 0o644
-"""The ready file holds no secret: who waits for the server may be another user."""
+"""The ready file contains no secret, and other users may wait for it."""
 
-Host = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Where to listen.", show_default="127.0.0.1")]
-Port = Annotated[
-    int | None, typer.Option(min=0, max=MAX_PORT, metavar="PORT", help="0 takes a free one.", show_default="8080")
-]
-BasePath = Annotated[str | None, typer.Option(metavar="PATH", help="The virtual directory, such as /myapp.")]
-ErrorFormatOption = Annotated[
-    Literal["gam", "rfc6749"] | None, typer.Option(help="How refusals are told.", show_default="gam")
-]
-ExpiredStatus = Annotated[
-    Literal["401", "403"] | None,
-    typer.Option(help="The status for an expired access token; .NET's is 403.", show_default="401"),
-]
-CorsOrigin = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="ORIGIN", help="Pages that may ask from a browser: https://app.example.org, or * for all; repeatable."
-    ),
-]
-LogFormat = Annotated[
-    Literal["text", "json"] | None, typer.Option(help="How a request is logged.", show_default="text")
-]
-MaxFailures = Annotated[
-    int,
-    typer.Option(
-        min=0,
-        max=MAX_LIMIT,
-        metavar="N",
-        help="Failures a minute of a client_id from one address, after which it is told to wait; 0 is no limit.",
-    ),
-]
-TlsCert = Annotated[
-    str | None, typer.Option(metavar="FILE", help="Serve HTTPS with this certificate, in PEM, its chain behind it.")
-]
-TlsKey = Annotated[str | None, typer.Option(metavar="FILE", help="The key of --tls-cert, in PEM.")]
-ReadyFile = Annotated[str | None, typer.Option(metavar="FILE", help="Write {url, pid} there once the port listens.")]
-AllowHttp = Annotated[
-    bool, typer.Option("--allow-http", help="Listen beyond this machine without TLS.", show_default=False)
-]
+DOT_SEGMENTS = {"", ".", ".."}
+"""Path segments that clients remove before they send a request (RFC 3986, section 5.2.4)."""
 
 
-@verbs.command(context_settings={"allow_interspersed_args": False})  # what follows the program is the program's
+# Options after the program belong to the program.
+@verbs.command(cls=GroupedCommand, context_settings={"allow_interspersed_args": False})
 def serve(
     context: typer.Context,
     program: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="-- CMD", help="Run CMD with GAM_URL and such set; end with it and its code.", show_default=False
+            metavar="-- CMD", help="Run CMD with GAM_URL set, and exit with its exit code.", show_default=False
         ),
     ] = None,
-    host: Host = None,
-    port: Port = None,
-    base_path: BasePath = None,
-    error_format: ErrorFormatOption = None,
-    expired_status: ExpiredStatus = None,
-    log_format: LogFormat = None,
-    max_failures: MaxFailures = DEFAULT_LIMIT,
-    cors_origin: CorsOrigin = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
-    ready_file: ReadyFile = None,
-    allow_http: AllowHttp = False,
-    engine: EngineName = "stdlib",
-    workers: WorkerCount = 1,
-    prune_every: PruneEvery = None,
-    ephemeral: EphemeralOption = False,
-    seed: SeedOption = None,
-    fault: FaultOption = None,
-    fault_seed: FaultSeedOption = None,
-    now: NowOption = None,
-    journal: JournalOption = None,
+    host: opts.Host = None,
+    port: opts.Port = None,
+    base_path: opts.BasePath = None,
+    cors_origin: opts.CorsOrigin = None,
+    ready_file: opts.ReadyFile = None,
+    workers: opts.WorkerCount = 1,
+    engine: opts.EngineName = "stdlib",
+    tls_cert: opts.TlsCert = None,
+    tls_key: opts.TlsKey = None,
+    allow_http: opts.AllowHttp = False,
+    error_format: opts.ErrorFormatOption = None,
+    expired_status: opts.ExpiredStatus = None,
+    log_format: opts.LogFormat = None,
+    max_failures: opts.MaxFailures = DEFAULT_LIMIT,
+    prune_every: opts.PruneEvery = None,
+    ephemeral: opts.Ephemeral = False,
+    seed: opts.Seed = None,
+    fault: opts.FaultOption = None,
+    fault_seed: opts.FaultSeed = None,
+    now: opts.Now = None,
+    journal: opts.JournalOption = None,
 ) -> None:
     """
-    Answer token requests over HTTP, until Ctrl-C or SIGTERM.
+    Serve the token endpoint over HTTP until Ctrl-C or SIGTERM.
 
     Example: gamcli serve --port 8080, then POST to http://127.0.0.1:8080/oauth/gam/v2.0/access_token
     """
-    del engine  # there is one
-    session = CliContext.from_typer(context)
-    given = {"host": host, "port": port, "base_path": base_path, "error_format": error_format, "log_format": log_format}
-    value = session.with_flags({f"serve.{name}": flag for name, flag in given.items()}).settings.value
+    del engine  # only one is left
+    cli = CliContext.from_typer(context)
+    flags = {"host": host, "port": port, "base_path": base_path, "error_format": error_format, "log_format": log_format}
+    value = cli.with_flags({f"serve.{name}": flag for name, flag in flags.items()}).settings.value
     tls = _load_tls(tls_cert, tls_key)
     options = ServerOptions(
         log=_write_log,
-        host=_require_safe_host(str(value("serve.host").value), encrypted=allow_http or tls is not None),
+        host=_require_safe_host(str(value("serve.host").value), is_encrypted=allow_http or tls is not None),
         port=int(str(value("serve.port").value)),
         base_path=_parse_base_path(str(value("serve.base_path").value)),
         log_format=str(value("serve.log_format").value),
@@ -135,52 +92,142 @@ def serve(
         origins=frozenset(map(origins.parse_origin, cors_origin or ())),
         tls=tls,
     )
-    out = session.output()
-    run = _run_until_stopped if program is None else _run_with_program(program, out)
-    wishes = EphemeralOptions(ephemeral, seed or (), fault or (), fault_seed, now, journal)
-    with _open_server(session, wishes, options, ProcessOptions(workers, prune_every)) as (server, credentials):
-        run(server, {"GAM_URL": server.url, **credentials}, ready_file, out)
+    run = _run_until_stopped if program is None else _program_runner(program)
+    test_options = opts.EphemeralOptions(ephemeral, seed or (), fault or (), fault_seed, now, journal)
+    with _open_server(cli, options, test_options, workers, parse_duration(prune_every)) as (server, variables):
+        run(server, {"GAM_URL": server.url, **variables}, ready_file, cli.output())
 
 
 @contextmanager
 def _open_server(
-    cli: CliContext, requested: EphemeralOptions, options: ServerOptions, process_options: ProcessOptions
-) -> Iterator[tuple[RunnableServer, dict[str, str]]]:
-    """Make the server, with the credentials that only this process knows."""
-    if requested.ephemeral or requested.ephemeral_only():
-        process_options.require_defaults()
-        with open_ephemeral_server(cli, requested, options) as made:
-            yield made
+    cli: CliContext,
+    options: ServerOptions,
+    test_options: opts.EphemeralOptions,
+    workers: int,
+    prune_interval: timedelta | None,
+) -> Iterator[tuple[RunnableServer, Mapping[str, str]]]:
+    """Yield the server, and the credentials of an ephemeral one as environment variables."""
+    test_options.require_ephemeral()
+    if test_options.ephemeral:
+        if workers > 1:
+            raise UsageError("--ephemeral supports only one process", "remove --workers or --ephemeral")
+        if prune_interval:
+            raise UsageError("--prune-every and --ephemeral contradict each other", "leave one of them out")
+        if cli.settings.flags.get("store"):
+            raise UsageError("--store and --ephemeral contradict each other", "leave one of them out")
+        with _open_ephemeral_server(options, test_options) as opened:
+            yield opened
+    elif workers > 1:
+        with _open_workers(cli, options, workers, prune_interval) as server:
+            yield server, {}
     else:
-        with process_options.open_server(cli, options, cli.output().print_warning) as server:
+        with _open_single_server(cli, options, prune_interval) as server:
             yield server, {}
 
 
-def _run_until_stopped(server: RunnableServer, variables: dict[str, str], ready_file: str | None, out: Output) -> None:
+@contextmanager
+def _open_single_server(
+    cli: CliContext, options: ServerOptions, prune_interval: timedelta | None = None
+) -> Iterator[RunnableServer]:
+    from gamcli.server.transport.event_loop import Server  # noqa: PLC0415 - start-up: --ephemeral needs another one
+
+    with cli.open_gam() as gam, _prune_in_background(gam, prune_interval):
+        yield Server(gam, options)
+
+
+@contextmanager
+def _open_workers(
+    cli: CliContext, options: ServerOptions, workers: int, prune_interval: timedelta | None
+) -> Iterator[RunnableServer]:
+    from gamcli.server.transport.workers import WorkerProcesses  # noqa: PLC0415 - start-up: rarely needed
+
+    with cli.open_gam():  # report problems with the store once, not in each worker
+        pass
+    server = WorkerProcesses(
+        workers, lambda worker_options: _open_single_server(cli, worker_options), options, cli.output().print_warning
+    )
+    if not prune_interval:
+        yield server
+        return
+    with cli.open_gam() as gam, _prune_in_background(gam, prune_interval):  # after the forks
+        yield server
+
+
+@contextmanager
+def _prune_in_background(gam: "Gam", interval: timedelta | None) -> Iterator[None]:
+    if not interval:
+        yield
+        return
+    from gamcli.server.pruner import Pruner  # noqa: PLC0415 - start-up: rarely needed
+
+    with closing(Pruner(gam, interval)):
+        yield
+
+
+@contextmanager
+def _open_ephemeral_server(
+    options: ServerOptions, test_options: opts.EphemeralOptions
+) -> Iterator[tuple[RunnableServer, Mapping[str, str]]]:
+    """Create a store in memory from manifests, or else with example data, and a server for it."""
+    from gamcli.actions import Gam, repository  # noqa: PLC0415 - start-up: needed only for --ephemeral
+    from gamcli.server.dev import clock  # noqa: PLC0415
+    from gamcli.server.dev.faults import Faults, parse_fault  # noqa: PLC0415
+    from gamcli.server.dev.journal import JournalFile  # noqa: PLC0415
+    from gamcli.server.dev.server import DevOptions, DevServer  # noqa: PLC0415
+    from gamcli.store import Store  # noqa: PLC0415
+    from gamcli.system.actor import describe_actor  # noqa: PLC0415
+
+    faults = Faults([parse_fault(text) for text in test_options.fault], test_options.fault_seed or 0)
+    now = command_context.now if test_options.now is None else clock.stopped_clock(test_options.now)
+    with ExitStack() as stack:
+        gam = Gam(stack.enter_context(Store.in_memory()), now, os.urandom, describe_actor(os.environ))
+        repository.initialise(gam)
+        variables = _seed_store(gam, test_options.seed)
+        journal = JournalFile(test_options.journal) if test_options.journal is not None else None
+        if journal is not None:
+            stack.callback(journal.close)
+        yield DevServer(gam, options, DevOptions(faults, journal.add if journal is not None else None)), variables
+
+
+def _seed_store(gam: "Gam", seeds: Sequence[str]) -> Mapping[str, str]:
+    if not seeds:
+        from gamcli.actions import example  # noqa: PLC0415 - start-up: needed only without --seed
+
+        return example.create_example(gam).environment_variables()
+    from gamcli.provision import seed  # noqa: PLC0415 - start-up: slower to import than the server
+
+    return seed.environment(seed.apply_seed(gam, seeds, os.environ))
+
+
+RunServer = Callable[[RunnableServer, Mapping[str, str], str | None, Output], None]
+
+
+def _run_until_stopped(
+    server: RunnableServer, variables: Mapping[str, str], ready_file: str | None, out: Output
+) -> None:
     with stop_on_signals(server):
-        if len(variables) > 1:  # beyond the url: nobody could use it otherwise
+        if len(variables) > 1:  # the credentials of an ephemeral server exist nowhere else
             out.print_line(credentials.format_env(variables.items()).rstrip("\n"))
             out.flush()
-        with _write_ready_file(server.url, ready_file):
-            out.print_note(f"serving {server.url}; Ctrl-C stops")
-            server.run()
-    if not server.unwritten_lines:  # a reader that has stalled would stall us too
+        _write_ready_file(server.url, ready_file)
+        out.print_note(f"serving {server.url}; press Ctrl-C to stop")
+        server.run()
+    if not server.unwritten_lines:  # if the reader of the log is stalled, a note would block, too
         out.print_note("stopped")
 
 
-RunServer = Callable[[RunnableServer, dict[str, str], str | None, Output], None]
+def _program_runner(program: list[str]) -> RunServer:
+    """Return a function that serves while a program runs, and exits with its exit code."""
+    from gamcli.server.background import run_in_background  # noqa: PLC0415 - start-up: rarely needed
+    from gamcli.system import subprocesses  # noqa: PLC0415
 
+    subprocesses.require_program(program)
 
-def _run_with_program(program: list[str], out: Output) -> RunServer:
-    """Return what serves as long as a program runs, and ends as that does; a program that is not there is told now."""
-    from gamcli.commands import subprocesses  # noqa: PLC0415 - start-up: most servers run alone
-
-    subprocesses.require_program(program, out)
-
-    def run(server: RunnableServer, given: dict[str, str], ready_file: str | None, out: Output) -> None:
-        with _write_ready_file(server.url, ready_file):
-            out.print_note(f"serving {server.url} while {program[0]} runs")
-            raise typer.Exit(subprocesses.run_with_server(server, program, given, out))
+    def run(server: RunnableServer, variables: Mapping[str, str], ready_file: str | None, out: Output) -> None:
+        _write_ready_file(server.url, ready_file)
+        out.print_note(f"serving {server.url} while {program[0]} runs")
+        with run_in_background(server):
+            raise typer.Exit(subprocesses.run_program(program, {**os.environ, **variables}))
 
     return run
 
@@ -194,61 +241,55 @@ def _load_tls(certificate: str | None, key: str | None) -> "Context | None":
     if certificate is None and key is None:
         return None
     if certificate is None or key is None:
-        raise UsageError("a certificate goes with its key", "--tls-cert FILE --tls-key FILE")
-    from gamcli.server.transport import tls  # noqa: PLC0415 - start-up: most servers stand behind something that speaks TLS
+        raise UsageError("--tls-cert and --tls-key require each other", "--tls-cert FILE --tls-key FILE")
+    from gamcli.server.transport import tls  # noqa: PLC0415 - start-up: most servers are behind a TLS proxy
 
     return tls.load_context(certificate, key)
 
 
-def _require_safe_host(host: str, *, encrypted: bool) -> str:
+def _require_safe_host(host: str, *, is_encrypted: bool) -> str:
     try:
-        local = host == "localhost" or ip_address(host).is_loopback
+        is_local = host == "localhost" or ip_address(host).is_loopback
     except ValueError:
-        local = False
-    if not local and not encrypted:
+        is_local = False
+    if not is_local and not is_encrypted:
         raise UsageError(
-            f"{host} can be reached from other machines, and secrets would travel there unencrypted",
-            "--tls-cert FILE --tls-key FILE, or --allow-http when something in front of gamcli speaks TLS",
+            f"other machines can connect to {host}, and secrets would be sent unencrypted",
+            "--tls-cert FILE --tls-key FILE, or --allow-http behind a proxy that terminates TLS",
         )
     return host
 
 
-DOT_SEGMENTS = {"", ".", ".."}
-"""Parts of a path that clients take out, or resolve, before they ask (RFC 3986, 5.2.4)."""
-
-
 def _parse_base_path(path: str) -> str:
-    plain = path.removesuffix("/")
-    first, *segments = plain.split("/")
-    sound = plain.isascii() and plain.isprintable() and not set(plain) & set("?# %")
-    if first or not sound or set(segments) & DOT_SEGMENTS:
-        raise UsageError(f"the base path cannot be '{path}'", "such as /myapp")
-    return plain
+    base_path = path.removesuffix("/")
+    first, *segments = base_path.split("/")
+    is_valid = base_path.isascii() and base_path.isprintable() and not set(base_path) & set("?# %")
+    if first or not is_valid or set(segments) & DOT_SEGMENTS:
+        raise UsageError(f"invalid base path '{path}'", "use a path such as /myapp")
+    return base_path
 
 
-@contextmanager
-def _write_ready_file(url: str, path: str | None) -> Iterator[None]:
-    """Keep the ready file while the server runs: written whole, by rename."""
+def _write_ready_file(url: str, path: str | None) -> None:
+    """Write the file atomically, by rename."""
     if path is None:
-        yield
         return
     target = Path(path)
-    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        with os.fdopen(new_files.create_private_file(beside, READY_FILE_MODE), "w", encoding="utf-8") as file:
+        with os.fdopen(new_files.create_private_file(temporary, READY_FILE_MODE), "w", encoding="utf-8") as file:
             file.write(json.dumps({"url": url, "pid": os.getpid()}) + "\n")
-        beside.replace(target)
+        temporary.replace(target)
     except OSError as error:
         raise FailedError(f"cannot write the ready file {path}: {error.strerror}", "--ready-file FILE") from error
-    yield
 
 
 @contextmanager
 def stop_on_signals(server: RunnableServer) -> Iterator[None]:
-    """Let SIGTERM and Ctrl-C end the server well."""
-    before = {each: signal.signal(each, lambda *_: server.stop()) for each in (signal.SIGTERM, signal.SIGINT)}
+    """Stop the server gracefully on SIGTERM and Ctrl-C."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    previous = {number: signal.signal(number, lambda *_: server.stop()) for number in numbers}
     try:
         yield
     finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""What to type after an endpoint has refused `gamcli try`, as far as the request itself and the store of here tell."""
+"""Suggests a fix after an endpoint has refused `gamcli try`, based on the request and the local store."""
 
 from contextlib import ExitStack
 from dataclasses import replace
@@ -13,35 +13,33 @@ if TYPE_CHECKING:
     from gamcli.commands.context import CliContext
 
 CREDENTIAL_TYPES = {"api_key": "API key", "client_secret": "client secret"}
-"""Which kind of credential goes into a parameter."""
+"""The type of credential by form parameter."""
 
 TYPE_LABELS = {"API key": "an API key", "client secret": "a client secret"}
 
 STORE_DEPENDENT_RULES = ("client_unknown", "key_unproven")
-"""What the store of here says of what another store knows."""
+"""Violations that the local store reports only because the objects are in another store."""
 
 LOCAL_AUTH_TYPE = "local"
-"""The type that passwords are for, in every store that `init` has made."""
+"""The authentication type for passwords that `init` creates."""
 
 
 def suggest_fix(cli: "CliContext", gam: "Gam | None", spec: ExchangeSpec) -> str | None:
-    """Return what mends the request, or what it stands on; `gam` where the store of here was the one that was asked."""
+    """Return a suggestion; `gam` is the local store if its own server was used."""
     return _find_swapped_secret(spec) or _suggest_for_rule(cli, gam, spec) or _suggest_inspection(spec)
 
 
 def _find_swapped_secret(spec: ExchangeSpec) -> str | None:
-    """Return which secret is of another kind than it should be."""
-    from gamcli.rules.inspection import inspect  # noqa: PLC0415 - only refusals are looked into
+    from gamcli.rules.inspection import inspect  # noqa: PLC0415 - start-up: needed only after a refusal
 
-    for each in spec.credentials:
-        found, wanted = inspect(each.secret.reveal()).type, CREDENTIAL_TYPES.get(each.parameter)
-        if found in TYPE_LABELS and wanted is not None and found != wanted:
-            return f"{each.source} holds {TYPE_LABELS[found]}, not {TYPE_LABELS[wanted]}"
+    for credential in spec.credentials:
+        actual, expected = inspect(credential.secret.reveal()).type, CREDENTIAL_TYPES.get(credential.parameter)
+        if actual in TYPE_LABELS and expected is not None and actual != expected:
+            return f"{credential.source} contains {TYPE_LABELS[actual]}, not {TYPE_LABELS[expected]}"
     return None
 
 
 def _suggest_inspection(spec: ExchangeSpec) -> str | None:
-    """Return what looks at a key that has not the form of one."""
     from gamcli.rules.credentials import parse_api_key_id  # noqa: PLC0415 - as above
 
     is_damaged = spec.user_credential.parameter == "api_key" and parse_api_key_id(spec.user_credential.secret) is None
@@ -53,17 +51,19 @@ def _suggest_for_rule(cli: "CliContext", gam: "Gam | None", spec: ExchangeSpec) 
 
     try:
         with ExitStack() as stack:
-            broken = diagnosis.find_refusal(gam or stack.enter_context(cli.open_gam()), _build_token_request(spec))
+            refusal = diagnosis.find_refusal(gam or stack.enter_context(cli.open_gam()), _build_token_request(spec))
     except StoreError:
         return None
-    if broken is None or (gam is None and broken[1].key is None and broken[0].name in STORE_DEPENDENT_RULES):
+    if refusal is None:
         return None
-    return _explain_mismatch(spec, *broken) or broken[0].fix(broken[1])
+    rule, facts = refusal
+    if gam is None and facts.key is None and rule.name in STORE_DEPENDENT_RULES:
+        return None
+    return _explain_mismatch(spec, rule, facts) or rule.fix(facts)
 
 
 def _build_token_request(spec: ExchangeSpec) -> TokenRequest:
-    """Return the request as the endpoint has read it."""
-    client_secret, proof = (each.secret for each in spec.credentials)
+    client_secret, proof = (credential.secret for credential in spec.credentials)
     request = TokenRequest(
         client_id=spec.client_id,
         client_secret=client_secret,
@@ -77,7 +77,7 @@ def _build_token_request(spec: ExchangeSpec) -> TokenRequest:
 
 
 def _explain_mismatch(spec: ExchangeSpec, rule: Rule, facts: GrantFacts) -> str | None:
-    """Return what to say instead of what was said, where no command mends it."""
+    """Return a better explanation than the fix of the rule, for some common mistakes."""
     key = facts.key
     if (
         rule.name == "auth_type_wrong"
@@ -87,6 +87,6 @@ def _explain_mismatch(spec: ExchangeSpec, rule: Rule, facts: GrantFacts) -> str 
         return f"--auth-type {LOCAL_AUTH_TYPE}"
     if rule.name == "key_unproven" and key is not None and facts.parameters.api_key.matches(key.digest):
         if facts.app is not None and key.client_id != facts.app.client_id:
-            return f"the key is one for application '{key.app}'"
-        return f"the key is one of user '{key.user}'"
+            return f"the key belongs to application '{key.app}'"
+        return f"the key belongs to user '{key.user}'"
     return None

@@ -1,4 +1,4 @@
-"""`gamcli try`: one real exchange with an endpoint, shown as it goes over the wire, secrets hidden."""
+"""`gamcli try`: send real requests to an endpoint and show them, with secrets redacted."""
 
 import os
 import re
@@ -15,7 +15,8 @@ from gamcli.clients.exchange import Credential, ExchangeSpec
 from gamcli.commands import suggestions
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import Format, new_group, read_secret
-from gamcli.errors import FailedError, NotFoundError, StoreError, UsageError, command
+from gamcli.commands.run import find_client_id
+from gamcli.errors import FailedError, UsageError, command
 from gamcli.model.transcripts import Exchange, Transcript
 from gamcli.rules.credentials import Secret
 
@@ -25,14 +26,19 @@ if TYPE_CHECKING:
 verbs = new_group()
 
 REFUSED = 4
-"""The exit code of an answer that says no."""
 
 _NON_ALPHANUMERIC = re.compile(r"[^0-9A-Za-z]")
-"""What stands as `_` in the names of variables (`provision.issued`)."""
+"""Replaced by `_` in the names of variables, as `apply --secrets-out` does."""
+
+
+PasswordFile = Annotated[
+    str | None,
+    typer.Option("--password-file", metavar="FILE", help="Use the password of --user instead of a key; '-' for stdin."),
+]
 
 
 class Target(NamedTuple):
-    """Who is to be tried: an application and a user, as the command line has them."""
+    """The application and the user, as given on the command line."""
 
     app: str | None
     user: str | None
@@ -41,22 +47,21 @@ class Target(NamedTuple):
 @verbs.command(name="try")
 def try_(
     context: typer.Context,
-    app: Annotated[
-        str | None, typer.Option(metavar="APP", help="The application.", show_default="GAM_CLIENT_ID")
-    ] = None,
-    user: Annotated[
-        str | None, typer.Option(metavar="USER", help="The owner of the key, if that is to be said.")
-    ] = None,
+    app: Annotated[str | None, typer.Option(metavar="APP", help="Application.", show_default="GAM_CLIENT_ID")] = None,
+    user: Annotated[str | None, typer.Option(metavar="USER", help="User of the key; optional.")] = None,
     url: Annotated[
         str | None,
         typer.Option(
-            metavar="URL", help="The endpoint.", show_default="GAM_URL; else one for the moment, on the store of here"
+            metavar="URL", help="Endpoint.", show_default="GAM_URL; else a temporary server on the local store"
         ),
     ] = None,
     api_key_file: Annotated[
         str | None,
         typer.Option(
-            "--api-key-file", metavar="FILE", help="Holds the key itself; '-' reads stdin.", show_default="GAM_API_KEY"
+            "--api-key-file",
+            metavar="FILE",
+            help="Read the API key from this file; '-' for stdin.",
+            show_default="GAM_API_KEY",
         ),
     ] = None,
     client_secret_file: Annotated[
@@ -64,43 +69,43 @@ def try_(
         typer.Option(
             "--client-secret-file",
             metavar="FILE",
-            help="Holds the client secret; '-' reads stdin.",
+            help="Read the client secret from this file; '-' for stdin.",
             show_default="GAM_CLIENT_SECRET",
         ),
     ] = None,
-    password_file: Annotated[
-        str | None,
-        typer.Option("--password-file", metavar="FILE", help="Instead of a key: the password of --user; '-' is stdin."),
-    ] = None,
-    auth_type: Annotated[str | None, typer.Option(metavar="AUTH_TYPE", help="Which to ask for.")] = None,
-    scope: Annotated[str | None, typer.Option(metavar="SCOPES", help="Which to ask for, joined by '+'.")] = None,
+    password_file: PasswordFile = None,
+    auth_type: Annotated[str | None, typer.Option(metavar="AUTH_TYPE", help="Authentication type to request.")] = None,
+    scope: Annotated[str | None, typer.Option(metavar="SCOPES", help="Scopes to request, joined by '+'.")] = None,
     output: Format = None,
 ) -> None:
     """
-    Trade a key for a token and read the user's data with it, showing each request and response, and its curl line.
+    Exchange an API key for a token, read the user's claims with it, and show requests, responses and curl commands.
 
-    Exit code 0 when all is granted, 4 when the endpoint refuses.
+    Exit code 4 if the endpoint refuses a request.
 
     Example: gamcli try --app portal --user ana --api-key-file key.txt --client-secret-file secret.txt
     """
-    session = CliContext.from_typer(context)
-    out = session.output(output, None, Transcript)
-    named = Target(app, user)
-    wanted = {"authentication_type_name": auth_type, "scope": scope, "username": user}
-    more = {name: value for name, value in wanted.items() if value is not None}
-    proofs = (_read_client_secret(named, client_secret_file), _read_user_credential(named, api_key_file, password_file))
-    with _open_endpoint(session, url or os.environ.get("GAM_URL"), out) as (there, gam):
-        stays = there if gam is None else _configured_url(session)
-        wish = ExchangeSpec(there, stays, _find_client_id(session, gam, named), proofs, more)
-        transcript = _run_exchange(session, gam, wish, out)
+    cli = CliContext.from_typer(context)
+    out = cli.output(output, None, Transcript)
+    target = Target(app, user)
+    options = {"authentication_type_name": auth_type, "scope": scope, "username": user}
+    parameters = {name: value for name, value in options.items() if value is not None}
+    credentials = (
+        _read_credential("client_secret", client_secret_file, _CLIENT_SECRET_SOURCES, target.app),
+        _read_user_credential(target, api_key_file, password_file),
+    )
+    with _open_endpoint(cli, url or os.environ.get("GAM_URL"), out) as (base_url, gam):
+        curl_url = base_url if gam is None else _configured_url(cli)
+        spec = ExchangeSpec(base_url, curl_url, _find_client_id(cli, gam, target), credentials, parameters)
+        transcript = _run_exchange(cli, gam, spec, out)
     if gam is not None:
-        out.print_note(f"the server was one for the moment; the curl lines are for {command('serve')}, at {stays}")
+        out.print_note(f"used a temporary server; the curl commands are for {command('serve')} at {curl_url}")
     _print_transcript(out, transcript)
 
 
 def _print_transcript(out: "Output", transcript: Transcript) -> None:
     if out.is_human:
-        from gamcli.render import transcripts  # noqa: PLC0415 - programs get the record
+        from gamcli.render import transcripts  # noqa: PLC0415 - start-up: not needed for JSON
 
         for line in transcripts.render_lines(transcript):
             out.print_line(line)
@@ -116,64 +121,60 @@ def _print_transcript(out: "Output", transcript: Transcript) -> None:
 
 @contextmanager
 def _open_endpoint(cli: CliContext, url: str | None, out: "Output") -> Iterator[tuple[str, Gam | None]]:
-    """Yield the address of the endpoint; without a url it is one on the store of here, which comes with it."""
+    """Yield the URL of the endpoint; without `url`, of a temporary server on the local store, and that store."""
     if url is not None:
-        plain = url.rstrip("/")
-        if endpoint.is_unencrypted(plain):
-            out.print_warning("the secrets travel unencrypted: https:// protects them")
-        yield plain, None
+        base_url = url.rstrip("/")
+        if endpoint.is_unencrypted(base_url):
+            out.print_warning("the secrets are sent unencrypted; use https://")
+        yield base_url, None
         return
-    from gamcli.commands.quickstart import run_server  # noqa: PLC0415 - start-up: only who serves pays for it
+    from gamcli.server.background import run_in_background  # noqa: PLC0415 - start-up: not needed with a URL
+    from gamcli.server.transport.event_loop import Server, ServerOptions  # noqa: PLC0415
 
     with ExitStack() as stack:
         gam = stack.enter_context(cli.open_gam())
-        server, _ = stack.enter_context(run_server(gam))
+        server = Server(gam, ServerOptions(log=lambda _: None))
+        stack.enter_context(run_in_background(server))
         yield server.url, gam
 
 
 def _configured_url(cli: CliContext) -> str:
-    """Return where `gamcli serve` would answer: the server for the moment is gone when its lines are read."""
+    """Return the URL of `gamcli serve`: the temporary server has stopped when the user runs the curl commands."""
     host, port, path = (str(cli.settings.value(f"serve.{name}").value) for name in ("host", "port", "base_path"))
     return f"http://{f'[{host}]' if ':' in host else host}:{port}{path.rstrip('/')}"
 
 
 def _run_exchange(cli: CliContext, gam: Gam | None, spec: ExchangeSpec, out: "Output") -> Transcript:
-    """Return what was exchanged; when it came to no answer of an endpoint, tell people how far it got."""
+    """Return the transcript; if a request fails, print it to stderr, since stdout stays empty on errors."""
     exchanges: list[Exchange] = []
     try:
-        refused = _exchange(gam, spec, exchanges)
+        message = _exchange(gam, spec, exchanges)
     except FailedError as error:
         if out.is_human:
-            _print_to_stderr(out, Transcript(spec.url, False, error.message, error.hint, tuple(exchanges)))
+            from gamcli.render import transcripts  # noqa: PLC0415 - start-up: not needed for JSON
+
+            failed = Transcript(spec.url, False, error.message, error.hint, tuple(exchanges))
+            for line in transcripts.render_lines(failed):
+                out.print_to_stderr(line)
         raise
-    hint = suggestions.suggest_fix(cli, gam, spec) if refused is not None else None
-    return Transcript(spec.url, refused is None, refused, hint, tuple(exchanges))
-
-
-def _print_to_stderr(out: "Output", transcript: Transcript) -> None:
-    """Show on stderr what was exchanged: no answer came of it, and on failure stdout stays empty."""
-    from gamcli.render import transcripts  # noqa: PLC0415 - start-up, as above
-
-    for line in transcripts.render_lines(transcript):
-        out.print_to_stderr(line)
+    hint = suggestions.suggest_fix(cli, gam, spec) if message is not None else None
+    return Transcript(spec.url, message is None, message, hint, tuple(exchanges))
 
 
 def _exchange(gam: Gam | None, spec: ExchangeSpec, exchanges: list[Exchange]) -> str | None:
-    """
-    Ask for a token, then for what it reveals, and write that down; return why it was refused, if it was.
-
-    A token of the store of here ends with that.
-    """
-    token, refused = exchange.request_token(spec, exchanges)
+    """Request a token and the claims; return the message of a refusal. Revokes the token in the local store."""
+    token, message = exchange.request_token(spec, exchanges)
+    if token is None:
+        return message
     try:
-        return refused if token is None else exchange.request_claims(spec, token, exchanges)
+        return exchange.request_claims(spec, token, exchanges)
     finally:
-        if gam is not None and token is not None:
+        if gam is not None:
             _revoke_token(gam, token)
 
 
 def _revoke_token(gam: Gam, token: Secret) -> None:
-    from gamcli.actions import tokens  # noqa: PLC0415 - start-up, as above
+    from gamcli.actions import tokens  # noqa: PLC0415 - start-up: not needed with a URL
     from gamcli.model import format_token_id  # noqa: PLC0415
     from gamcli.rules.credentials import parse_access_token  # noqa: PLC0415
 
@@ -183,59 +184,53 @@ def _revoke_token(gam: Gam, token: Secret) -> None:
 
 
 def _find_client_id(cli: CliContext, gam: Gam | None, target: Target) -> str:
-    """Return the client id: of a store of ours by the application's name, else from the environment first."""
-    given = None if gam is not None else _find_variable("GAM_CLIENT_ID", target.app)
-    if given is not None:
-        return given[1]
+    """Return the client ID: from the environment unless the local store is used, else by the application's name."""
+    variable = None if gam is not None else _find_variable("GAM_CLIENT_ID", target.app)
+    if variable is not None:
+        return variable[1]
     if target.app is None:
-        raise UsageError("which application is it", "--app APP" if gam is not None else "set GAM_CLIENT_ID, or --app")
-    from gamcli.actions import apps  # noqa: PLC0415 - only where no variable says it
-
-    if gam is not None:
-        return apps.show(gam, target.app).client_id
-    try:
-        with cli.open_gam() as here:
-            return apps.show(here, target.app).client_id
-    except (NotFoundError, StoreError) as error:
         raise UsageError(
-            f"the client id of '{target.app}' is not known here: {error.message}", "set GAM_CLIENT_ID"
-        ) from error
+            "missing application", "--app APP" if gam is not None else "set GAM_CLIENT_ID, or use --app APP"
+        )
+    if gam is None:
+        return find_client_id(cli, target.app)
+    from gamcli.actions import apps  # noqa: PLC0415 - start-up: not needed with GAM_CLIENT_ID
+
+    return apps.show(gam, target.app).client_id
 
 
-def _read_client_secret(target: Target, path: str | None) -> Credential:
-    return _read_credential(
-        "client_secret", path, ("--client-secret-file", "GAM_CLIENT_SECRET", "client secret"), target.app
-    )
+_CLIENT_SECRET_SOURCES = ("--client-secret-file", "GAM_CLIENT_SECRET", "client secret")
+_API_KEY_SOURCES = ("--api-key-file", "GAM_API_KEY", "API key")
+_PASSWORD_SOURCES = ("--password-file", "GAM_PASSWORD", "password")
+"""The option and the variable of a credential, and its name in prompts."""
 
 
 def _read_user_credential(target: Target, key_path: str | None, password_path: str | None) -> Credential:
-    """Return what proves who asks: a password when there is one, else the key."""
     if password_path is None:
-        return _read_credential(
-            "api_key", key_path, ("--api-key-file", "GAM_API_KEY", "API key"), target.user, target.app
-        )
+        return _read_credential("api_key", key_path, _API_KEY_SOURCES, target.user, target.app)
     if key_path is not None:
         raise UsageError("--api-key-file and --password-file contradict each other", "leave one of them out")
     if target.user is None:
-        raise UsageError("a password is that of a user", "--user USER")
-    return _read_credential("password", password_path, ("--password-file", "GAM_PASSWORD", "password"))
+        raise UsageError("--password-file requires --user", "--user USER")
+    return _read_credential("password", password_path, _PASSWORD_SOURCES)
 
 
 def _read_credential(parameter: str, path: str | None, sources: tuple[str, str, str], *names: str | None) -> Credential:
-    """Return a secret: from its file, else from the environment, else a terminal is asked."""
-    option, variable, what = sources
-    if path is None and (given := _find_variable(variable, *names)) is not None:
-        return Credential(parameter, Secret(given[1]), exchange.shell_variable(given[0]), given[0])
+    """Read a secret from its file, else from the environment, else from the terminal."""
+    option, variable, label = sources
+    if path is None and (found := _find_variable(variable, *names)) is not None:
+        name, value = found
+        return Credential(parameter, Secret(value), exchange.shell_variable(name), name)
     if path is None and not sys.stdin.isatty():
-        raise UsageError(f"there is no {what}", f"{option} FILE, or set {variable}")
-    secret = read_secret(path, option, what[:1].upper() + what[1:])
+        raise UsageError(f"missing {label}", f"{option} FILE, or set {variable}")
+    secret = read_secret(path, option, label[:1].upper() + label[1:])
     assert secret is not None
     if path is None or path == "-":
-        return Credential(parameter, secret, exchange.shell_variable(variable), "what was read")
+        return Credential(parameter, secret, exchange.shell_variable(variable), "the input")
     return Credential(parameter, secret, exchange.shell_read_file(path), f"the file {path}")
 
 
 def _find_variable(variable: str, *names: str | None) -> tuple[str, str] | None:
-    """Return the variable and its value, that of this very application or key before the one of all."""
-    own = "_".join([variable, *(_NON_ALPHANUMERIC.sub("_", each).upper() for each in names if each is not None)])
-    return next(((name, os.environ[name]) for name in (own, variable) if os.environ.get(name)), None)
+    """Return a variable with its value; one for this application or key comes before the general one."""
+    specific = "_".join([variable, *(_NON_ALPHANUMERIC.sub("_", name).upper() for name in names if name is not None)])
+    return next(((name, os.environ[name]) for name in (specific, variable) if os.environ.get(name)), None)

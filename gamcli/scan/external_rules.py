@@ -1,4 +1,4 @@
-"""The rules of `gamcli scan` for other scanners: the same expressions, without checksums and stores."""
+"""The patterns of `gamcli scan` as rules for other scanners, without checksums and status."""
 
 from collections.abc import Callable, Iterator
 
@@ -6,7 +6,7 @@ from gamcli.model.credential_formats import FORMATS
 
 
 def gitleaks_config() -> Iterator[str]:
-    """Yield a configuration of gitleaks that has its own rules too."""
+    """Yield a configuration that extends the default rules of gitleaks."""
     yield "# Rules for gitleaks: gamcli scan --rules gitleaks >.gitleaks.toml"
     yield "[extend]"
     yield "useDefault = true"
@@ -21,4 +21,3 @@ def gitleaks_config() -> Iterator[str]:
 
 
 RULE_WRITERS: dict[str, Callable[[], Iterator[str]]] = {"gitleaks": gitleaks_config}
-"""The scanners that rules are written for."""

@@ -1,10 +1,10 @@
-"""Who acts and from where, as the audit trail tells it: OS user and host, the user behind, the CI job and its run."""
+"""The actor of audit entries: OS user and host, the user before sudo, and the CI job."""
 
 import os
 from collections.abc import Mapping
 
 MAX_VALUE_CHARS = 200
-"""So many letters of a value are told: variables can be set to anything."""
+"""Environment variables may have any length."""
 
 CI_JOBS = {
     "github": ("GITHUB_REPOSITORY", "GITHUB_RUN_ID"),
@@ -20,29 +20,27 @@ CI_JOBS = {
     "woodpecker": ("CI_REPO", "CI_PIPELINE_NUMBER"),
     "jenkins": ("JENKINS_URL", "JOB_NAME", "BUILD_NUMBER"),
 }
-"""Which variables name a job and its run, by CI system; all of them must be set."""
+"""The variables that identify a job run, by CI system; all of them must be set."""
 
 ORIGINAL_USER_VARIABLES = {"sudo": "SUDO_USER", "doas": "DOAS_USER"}
-"""Which variable names who became another user, by the program that they did it with."""
+"""The variable with the original user, by the program that switched users."""
 
 
 def describe_actor(environment: Mapping[str, str]) -> str:
-    """Return who acts, in words without blanks within: `root@build7 sudo=ana github=acme/portal#4711`."""
+    """Return the actor, such as `root@build7 sudo=ana github=acme/portal#4711`."""
     parts = [f"{_sanitize(_os_user())}@{_sanitize(_host_name())}"]
-    parts += [
-        f"{name}={_sanitize(environment[each])}"
-        for name, each in ORIGINAL_USER_VARIABLES.items()
-        if environment.get(each)
-    ]
+    for name, variable in ORIGINAL_USER_VARIABLES.items():
+        if environment.get(variable):
+            parts.append(f"{name}={_sanitize(environment[variable])}")
     for name, variables in CI_JOBS.items():
-        found = [_sanitize(environment[each]) for each in variables if environment.get(each)]
-        if len(found) == len(variables):
-            parts.append(f"{name}={'#'.join(found)}")
+        values = [_sanitize(environment[variable]) for variable in variables if environment.get(variable)]
+        if len(values) == len(variables):
+            parts.append(f"{name}={'#'.join(values)}")
     return " ".join(parts)
 
 
 def _sanitize(text: str) -> str:
-    """Return `text` as one printable word of the length that is told."""
+    """Return `text` as one printable word of limited length."""
     cut = text if len(text) <= MAX_VALUE_CHARS else f"{text[:MAX_VALUE_CHARS]}..."
     return "".join("_" if letter.isspace() else letter if letter.isprintable() else "?" for letter in cut)
 
@@ -57,7 +55,7 @@ def _os_user() -> str:
 
         try:
             return getpass.getuser()
-        except (ImportError, KeyError, OSError):  # nobody gave this user a name: so it is in some containers
+        except (ImportError, KeyError, OSError):  # the user has no name, as in some containers
             return f"uid-{os.geteuid()}"
 
 

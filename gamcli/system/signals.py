@@ -1,4 +1,4 @@
-"""Signals that end a program: what it has begun is taken away first, as after Ctrl-C."""
+"""Cleanup before a signal ends the process, as after Ctrl-C."""
 
 import os
 import signal
@@ -6,26 +6,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 TERMINATION_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
-"""What ends a program in the middle (Windows knows no SIGHUP)."""
+"""Windows has no SIGHUP."""
 
 
 @contextmanager
 def cleanup_on_signals() -> Iterator[None]:
-    """Let every `finally` within run before a signal ends this process; one that is ignored (`nohup`) stays so."""
-    came: list[int] = []
+    """Run every `finally` inside the block before a signal ends the process; ignored signals (`nohup`) stay ignored."""
+    received: list[int] = []
 
-    def end(number: int, _: object) -> None:
-        if not came:  # a second one would cut the tidying short
-            came.append(number)
+    def interrupt(number: int, _: object) -> None:
+        if not received:  # a second signal must not interrupt the cleanup
+            received.append(number)
             raise KeyboardInterrupt
 
-    before = {
-        each: signal.signal(each, end) for each in TERMINATION_SIGNALS if signal.getsignal(each) is signal.SIG_DFL
-    }
+    numbers = [number for number in TERMINATION_SIGNALS if signal.getsignal(number) is signal.SIG_DFL]
+    previous = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
     finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
-        for number in came:
-            os.kill(os.getpid(), number)  # whoever waits for this process learns what ended it
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        for number in received:
+            os.kill(os.getpid(), number)  # the parent process sees the signal as the reason

@@ -56,7 +56,7 @@ def test_a_key_cut_short_is_pointed_to_what_reports_the_damage(world: Run, api_k
     cut = world("key", "verify", "--api-key-file", "-", stdin=api_key[:30])
     assert (cut.code, cut.err) == (
         4,
-        "gamcli: it does not have the form of an API key; to see why: gamcli key inspect\n",
+        "gamcli: not a valid API key; to see why: gamcli key inspect\n",
     )
     assert world("key", "revoke", api_key[7:15]).code == 0
     whole = world("key", "verify", "--api-key-file", "-", stdin=api_key)

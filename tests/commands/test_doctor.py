@@ -142,7 +142,7 @@ def test_a_mode_that_cannot_be_changed_stays_wrong(
     monkeypatch.setattr(os, "fchmod", refuse)
     ran = world("doctor", "--fix")
     assert ran.code == 1
-    assert ran.err == f"gamcli: warning: the mode of {file} cannot be changed: Operation not permitted\n"
+    assert ran.err == f"gamcli: warning: cannot change the mode of {file}: Operation not permitted\n"
     assert found("modes")[0][0] == "wrong"
 
 

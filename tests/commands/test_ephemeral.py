@@ -187,10 +187,10 @@ def test_a_journal_has_each_request_without_its_secrets(program: Run, place: Pat
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (["--fault", "token=503"], 2, "--fault is for --ephemeral"),
-        (["--fault-seed", "1"], 2, "--fault-seed is for --ephemeral"),
-        (["--now", "+1d"], 2, "--now is for --ephemeral"),
-        (["--journal", "j"], 2, "--journal is for --ephemeral"),
+        (["--fault", "token=503"], 2, "--fault requires --ephemeral"),
+        (["--fault-seed", "1"], 2, "--fault-seed requires --ephemeral"),
+        (["--now", "+1d"], 2, "--now requires --ephemeral"),
+        (["--journal", "j"], 2, "--journal requires --ephemeral"),
         (["--ephemeral", "--fault", "tokn=503"], 2, "no endpoint 'tokn'"),
         (["--ephemeral", "--fault", "token=504"], 2, "no fault '504'"),
         (["--ephemeral", "--now", "tomorrow"], 2, "'tomorrow' is no instant"),

@@ -41,8 +41,8 @@ def test_an_active_key_is_reported_with_its_owner_and_needs_attention(world: Run
         f"WHERE     KIND  ID        STATUS  USER  APP     USED\na.py:2:8  key   {leaked}  active  ana   portal  -\n"
     )
     assert found.err == (
-        "gamcli: 1 found, 1 live; searched 1 file, 1 kB\n"
-        f"gamcli: to end live keys: gamcli key revoke {leaked} --reason leaked\n"
+        "gamcli: 1 found, 1 active; searched 1 file, 1 kB\n"
+        f"gamcli: to revoke active keys: gamcli key revoke {leaked} --reason leaked\n"
     )
 
 
@@ -70,7 +70,7 @@ def test_a_record_has_the_fields_that_scripts_rely_on(world: Run, leaked: str, c
 def test_an_active_client_secret_is_identified_by_its_application(world: Run, client_secret: str) -> None:
     found = world("scan", "b.env")
     assert found.code == 7
-    assert "gamcli: to replace a live client secret: gamcli app rotate-secret portal\n" in found.err
+    assert "gamcli: to replace an active client secret: gamcli app rotate-secret portal\n" in found.err
     assert world("app", "rotate-secret", "portal").code == 0
     assert world("scan", "b.env").code == 0
     assert client_secret not in found.out
@@ -97,7 +97,7 @@ def test_a_key_of_another_store_is_not_alarm_but_a_warning(world: Run, place: Pa
     assert found.code == 0
     assert "foreign" in found.out
     assert "gamcli: 1 found, 1 foreign; searched 1 file, 1 kB\n" in found.err
-    assert "gamcli: warning: what is foreign is not of this store, and may live in another\n" in found.err
+    assert "gamcli: warning: foreign credentials are not in this store, but may be valid in another one\n" in found.err
 
 
 def test_without_a_store_whatever_is_found_is_an_alarm(world: Run, leaked: str) -> None:
@@ -105,7 +105,7 @@ def test_without_a_store_whatever_is_found_is_an_alarm(world: Run, leaked: str) 
     assert found.code == 7
     (record,) = json.loads(found.out)
     assert (record["id"], record["status"], record["live"], record["user"]) == (leaked, "unknown", None, None)
-    assert "gamcli: no store is asked, so nobody knows whether what is found lives\n" in found.err
+    assert "gamcli: no store was checked, so the status of these credentials is unknown\n" in found.err
     assert "1 found; searched" in found.err
 
 
@@ -133,7 +133,7 @@ def test_what_is_known_can_be_passed_over(world: Run, leaked: str, client_secret
     fingerprints = world("scan", ".", "--field", "fingerprint").out.split()
     found = world("scan", ".", "--ignore", leaked)
     assert found.code == 7
-    assert "1 found, 1 live, 1 ignored" in found.err
+    assert "1 found, 1 active, 1 ignored" in found.err
     found = world("scan", ".", "--ignore", leaked, "--ignore", fingerprints[1])
     assert (found.code, found.out) == (0, "")
     assert "nothing found, 2 ignored" in found.err
@@ -164,7 +164,7 @@ def test_a_history_reports_the_commit_of_a_leak(world: Run, repository: Path, le
     found = world("scan", "--git")
     assert found.code == 7
     assert f"{first[:10]}:a.py:2:8  key   {leaked}  active" in found.out
-    assert re.search(r"1 found, 1 live; searched \d+ objects of git, 1 kB", found.err)
+    assert re.search(r"1 found, 1 active; searched \d+ objects of git, 1 kB", found.err)
     (record,) = json.loads(world("scan", "--git", str(repository), "-o", "json").out)
     assert record["commit"] == first
 
@@ -180,16 +180,16 @@ def test_what_is_staged_is_searched_before_it_is_committed(world: Run, repositor
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "say what to look through"),
+        ((), "missing PATH"),
         (("--git", "--staged"), "--git and --staged contradict each other"),
-        (("--git", "a", "b"), "that is one repository at a time"),
-        (("--git", "-"), "that is one repository at a time"),
+        (("--git", "a", "b"), "only one repository can be scanned at a time"),
+        (("--git", "-"), "only one repository can be scanned at a time"),
         (("nothing",), "cannot read nothing"),
-        ((".", "--yes"), "--reason, --yes and --dry-run go with --revoke"),
-        ((".", "--dry-run"), "--reason, --yes and --dry-run go with --revoke"),
-        ((".", "--reason", "x"), "--reason, --yes and --dry-run go with --revoke"),
-        ((".", "--revoke", "--no-store"), "--revoke needs a store"),
-        (("--git",), "no repository at ."),
+        ((".", "--yes"), "--reason, --yes and --dry-run require --revoke"),
+        ((".", "--dry-run"), "--reason, --yes and --dry-run require --revoke"),
+        ((".", "--reason", "x"), "--reason, --yes and --dry-run require --revoke"),
+        ((".", "--revoke", "--no-store"), "--revoke requires a store"),
+        (("--git",), "cannot open the git repository at ."),
         ((".", "-o", "toml"), "invalid value"),
         ((".", "--field", "secret"), "no field named 'secret'"),
     ],
@@ -223,8 +223,8 @@ def test_a_client_secret_outlives_a_revocation_and_the_alarm_stays(world: Run, l
     assert client_secret
     found = world("scan", ".", "--revoke", "--yes")
     assert found.code == 7
-    assert "2 found, 1 live" in found.err
-    assert "to end live keys" not in found.err
+    assert "2 found, 1 active" in found.err
+    assert "to revoke active keys" not in found.err
 
 
 def test_a_terminal_is_shown_the_keys_and_asked(world: Run, terminal: Run, leaked: str) -> None:
@@ -283,4 +283,4 @@ def test_the_hook_for_commits_runs_what_there_is(world: Run) -> None:
     entry = re.search(r"entry: gamcli (.+)", text)
     assert entry
     assert "pass_filenames: false" in text
-    assert "no repository" in world(*entry[1].split()).err
+    assert "cannot open the git repository" in world(*entry[1].split()).err

@@ -60,7 +60,7 @@ def test_a_server_ends_well(serve: Serve, number: signal.Signals) -> None:
     process, url = serve()
     code, out, err = ended(process, number)
     assert (code, out) == (0, "")
-    assert err == f"gamcli: serving {url}; Ctrl-C stops\ngamcli: stopped\n"
+    assert err == f"gamcli: serving {url}; press Ctrl-C to stop\ngamcli: stopped\n"
 
 
 def test_the_ready_file_is_written_whole_over_an_older_one(serve: Serve, place: Path) -> None:
@@ -119,7 +119,7 @@ def test_other_machines_are_not_served_unencrypted(world: Run, host: str) -> Non
     ran = world("serve", "--port", "0", f"--host={host}")
     assert (ran.code, ran.hint) == (
         2,
-        "--tls-cert FILE --tls-key FILE, or --allow-http when something in front of gamcli speaks TLS",
+        "--tls-cert FILE --tls-key FILE, or --allow-http behind a proxy that terminates TLS",
     )
 
 
@@ -228,7 +228,7 @@ def test_a_server_with_a_certificate_serves_other_machines(serve: Serve, tmp_pat
     curl = ["curl", "-sS", "--cacert", str(cert), f"{url.replace('0.0.0.0', '127.0.0.1')}/healthz"]
     assert subprocess.run(curl, capture_output=True, check=True).stdout == b'{"status":"ok"}'
     code, _, err = ended(process)
-    assert (code, err.splitlines()[0]) == (0, f"gamcli: serving {url}; Ctrl-C stops")
+    assert (code, err.splitlines()[0]) == (0, f"gamcli: serving {url}; press Ctrl-C to stop")
 
 
 def test_a_server_deletes_what_is_expired(serve: Serve, world: Run, token: str, sql: Run) -> None:
@@ -247,7 +247,7 @@ def test_a_server_deletes_what_is_expired(serve: Serve, world: Run, token: str, 
 
 def test_a_store_in_memory_is_not_pruned(gamcli: Run) -> None:
     found = gamcli("serve", "--ephemeral", "--prune-every", "1h")
-    assert (found.code, found.hint) == (2, "leave --prune-every or --ephemeral out")
+    assert (found.code, found.hint) == (2, "leave one of them out")
 
 
 @pytest.mark.parametrize("words", [["--workers", "2"], ["--engine", "stdlib"]])
@@ -275,7 +275,7 @@ def test_the_engine_that_was_removed_says_what_replaced_it(gamcli: Run, words: l
 
 def test_a_store_in_memory_has_one_server(gamcli: Run) -> None:
     found = gamcli("serve", "--ephemeral", "--workers", "2")
-    assert (found.code, found.hint) == (2, "leave --workers or --ephemeral out")
+    assert (found.code, found.hint) == (2, "remove --workers or --ephemeral")
 
 
 def test_workers_over_a_store_that_is_missing_are_8_once(gamcli: Run) -> None:

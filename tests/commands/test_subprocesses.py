@@ -102,14 +102,14 @@ def test_a_program_that_cannot_be_found_is_127(world: Run, place: Path, word: st
     ran = world("serve", "--port", "0", "--ready-file", "ready.json", "--", word)
     assert (ran.code, ran.out) == (127, "")
     assert f"'{word}'" in ran.err
-    assert ran.hint.startswith("behind -- comes a program")
+    assert ran.hint.startswith("put the program and its arguments after --")
     assert not (place / "ready.json").exists()
 
 
 def test_a_file_that_no_system_can_run_is_127(world: Run, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (place / "odd").write_bytes(b"\x7fODD")
     (place / "odd").chmod(0o755)
-    assert "cannot be run: " in world("serve", "--port", "0", "--", "./odd").err.partition("error: ")[2]
+    assert "cannot run " in world("serve", "--port", "0", "--", "./odd").err.partition("error: ")[2]
     monkeypatch.setenv("GAMCLI_OUTPUT", "json")
     ran = world("serve", "--port", "0", "--", "no-such-program")
     assert ran.code == 127

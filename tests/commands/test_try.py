@@ -164,16 +164,19 @@ def test_what_is_not_a_key_is_looked_at(here: Run, place: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
-        (["--app", "portal", *FILES, "--user", "nobody"], "the key is one of user 'ana'"),
-        (["--app", "portal", *FILES, "--user", "eva"], "the key is one of user 'ana'"),
+        (["--app", "portal", *FILES, "--user", "nobody"], "the key belongs to user 'ana'"),
+        (["--app", "portal", *FILES, "--user", "eva"], "the key belongs to user 'ana'"),
         (["--app", "portal", *FILES, "--scope", "fullcontrol"], "gamcli key show {key}"),
-        (["--app", "shop", *FILES[:3], "shop"], "the key is one for application 'portal'"),
+        (["--app", "shop", *FILES[:3], "shop"], "the key belongs to application 'portal'"),
         (["--app", "closed", *FILES[:3], "closed"], "gamcli app enable closed"),
         (
             ["--app", "portal", FILES[0], "secret", FILES[2], "my key"],
-            "the file my key holds an API key, not a client secret",
+            "the file my key contains an API key, not a client secret",
         ),
-        (["--app", "portal", FILES[0], "secret", *FILES[2:]], "the file secret holds a client secret, not an API key"),
+        (
+            ["--app", "portal", FILES[0], "secret", *FILES[2:]],
+            "the file secret contains a client secret, not an API key",
+        ),
         (["--app", "portal", "--user", "ana", *FILES[2:], "--password-file", "word"], "--auth-type local"),
         (
             ["--app", "portal", "--user", "ana", *FILES[2:], "--password-file", "word", "--auth-type", "local"],
@@ -199,7 +202,7 @@ def test_a_hint_is_silent_where_another_store_is_asked(here: Run, given: str, pl
     ran = here("try", "--url", given, "--user", "nobody")
     assert (ran.code, "hint" in ran.err) == (4, False)
     ran = here("try", "--url", given, *FILES[2:], "--api-key-file", "secret")
-    assert ran.hint == "the file secret holds a client secret, not an API key"
+    assert ran.hint == "the file secret contains a client secret, not an API key"
 
 
 def test_credentials_come_from_the_environment(gamcli: Run, given: str) -> None:
@@ -288,7 +291,7 @@ def test_lines_for_later_name_the_server_that_stays(here: Run) -> None:
     assert here("config", "set", "serve.port", "8099").code == 0
     ran = here("try", "--app", "portal", *FILES)
     assert "http://127.0.0.1:8099/oauth/gam/v2.0/access_token" in curl_lines(ran.out)[0]
-    assert "gamcli serve, at http://127.0.0.1:8099" in ran.err
+    assert "gamcli serve at http://127.0.0.1:8099" in ran.err
 
 
 @pytest.mark.parametrize(
@@ -370,9 +373,9 @@ def test_what_an_endpoint_gives_away_stays_hidden(gamcli: Run, given: str, monke
 @pytest.mark.parametrize(
     ("fault", "shown", "told", "hint"),
     [
-        ("token=503", ["HTTP/1.1 503 Service Unavailable"], "The store does not answer", "its own log says more"),
-        ("userinfo=500", ["HTTP/1.1 200 OK", "HTTP/1.1 500 Internal Server Error"], "", "its own log says more"),
-        (None, ["HTTP/1.1 404 Not Found"], "", "--url URL, its base path included"),
+        ("token=503", ["HTTP/1.1 503 Service Unavailable"], "The store does not answer", "see the server's log"),
+        ("userinfo=500", ["HTTP/1.1 200 OK", "HTTP/1.1 500 Internal Server Error"], "", "see the server's log"),
+        (None, ["HTTP/1.1 404 Not Found"], "", "--url URL, including the base path"),
     ],
 )
 def test_what_was_exchanged_is_shown_when_no_endpoint_answers(
@@ -382,7 +385,7 @@ def test_what_was_exchanged_is_shown_when_no_endpoint_answers(
     script = f'{" ".join(line)} "$@" {"" if fault else "--url $GAM_URL/none"}'
     ran = program(*words, "sh", "-c", script, "sh", "try")
     assert (ran.code, ran.out) == (1, "")
-    before, error, after = ran.err.partition("gamcli: error: the endpoint says: ")
+    before, error, after = ran.err.partition("gamcli: error: the endpoint answered: ")
     assert [each[2:] for each in before.splitlines() if each.startswith("< HTTP")] == shown
     assert before.count("$ printf") == len(shown)
     assert error
@@ -399,4 +402,4 @@ def test_what_is_refused_at_either_step_is_reported(program: Run, line: list[str
     ran = program("serve", "--ephemeral", "--port", "0", "--fault", fault, "--", *line, "try")
     assert ran.code == code
     assert ("HTTP/1.1 401" in ran.out) is (code == 4)
-    assert ("gamcli: error: the endpoint says: The store does not answer\n" in ran.err) is (code == 1)
+    assert ("gamcli: error: the endpoint answered: The store does not answer\n" in ran.err) is (code == 1)
