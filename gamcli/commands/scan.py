@@ -13,9 +13,10 @@ from gamcli.commands import confirmation
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import Field, Preview, Yes, new_group
 from gamcli.errors import UsageError, command, format_count
+from gamcli.model.credential_formats import API_KEY
 from gamcli.model.findings import FOREIGN, ScanFinding, ScanSource
 from gamcli.render.output import Output, add_global_options
-from gamcli.rules.leak_detection import API_KEY, Leak
+from gamcli.rules.leak_detection import Leak
 from gamcli.scan import external_rules
 from gamcli.scan.file_scan import FileScanner, require_readable
 
