@@ -1,4 +1,4 @@
-"""`gamcli export`, and `-o toml` of what is shown."""
+"""`gamcli export`, and `-o toml` of `show` commands."""
 
 import tomllib
 from collections.abc import Callable
@@ -63,7 +63,7 @@ def test_an_export_can_be_json(world: Run, api_key: str, monkeypatch: pytest.Mon
     assert tomllib.loads(world("export", "-o", "toml").out) == expected
 
 
-def test_a_file_is_brought_up_to_the_store(world: Run, place: Path) -> None:
+def test_a_file_is_updated_from_the_store(world: Run, place: Path) -> None:
     file = place / "m.toml"
     file.write_text('# ours\n[user.ana]\nfirst_name = "Anna" # short\n[user.bo]\n', encoding="utf-8")
     ran = world("export", "--update", "m.toml", "--no-keys")
@@ -73,7 +73,7 @@ def test_a_file_is_brought_up_to_the_store(world: Run, place: Path) -> None:
     assert world("export", "--update", "m.toml").err == "gamcli: no changes: m.toml is up to date\n"
 
 
-def test_a_file_with_problems_is_2(world: Run, place: Path) -> None:
+def test_a_file_with_problems_exits_with_2(world: Run, place: Path) -> None:
     (place / "m.toml").write_text("[user.ana]\nx = 1\n", encoding="utf-8")
     ran = world("export", "--update", "m.toml")
     assert ran.code == 2
@@ -83,7 +83,7 @@ def test_a_file_with_problems_is_2(world: Run, place: Path) -> None:
     assert world("export", "--app", "nope").code == 3
 
 
-def test_what_is_shown_can_be_a_part_of_a_manifest(world: Run, key_id: str, portal: str) -> None:
+def test_show_can_print_a_manifest_table(world: Run, key_id: str, portal: str) -> None:
     assert world("app", "show", "portal", "-o", "toml").out == portal
     assert world("user", "show", "ana", "-o", "toml").out == ANA
     assert world("key", "show", key_id, "-o", "toml").out == KEY

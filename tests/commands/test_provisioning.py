@@ -62,7 +62,7 @@ def content(file: Path) -> list[str]:
         return [*connection.iterdump()]
 
 
-def test_a_plan_shows_each_change_and_touches_nothing(empty: Run, manifest: Callable[..., str], file: Path) -> None:
+def test_a_plan_shows_each_change_and_makes_none(empty: Run, manifest: Callable[..., str], file: Path) -> None:
     before = content(file)
     ran = empty("plan", manifest())
     assert (ran.code, content(file)) == (0, before)
@@ -100,15 +100,13 @@ def test_a_plan_in_markdown_fits_a_comment(made: Run, manifest: Callable[..., st
     assert "```diff\n~ key ana for portal\n" in ran.out
 
 
-def test_a_pending_plan_is_6_when_that_is_asked_for(made: Run, manifest: Callable[..., str]) -> None:
+def test_a_pending_plan_exits_with_6_on_request(made: Run, manifest: Callable[..., str]) -> None:
     assert made("plan", manifest(), "--exit-code").code == 0
     assert made("plan", manifest(OTHER_SCOPE)).code == 0
     assert made("plan", manifest(OTHER_SCOPE), "--exit-code").code == 6
 
 
-def test_apply_makes_everything_and_hands_the_secrets_out(
-    empty: Run, manifest: Callable[..., str], place: Path
-) -> None:
+def test_apply_creates_everything_and_writes_the_secrets(empty: Run, manifest: Callable[..., str], place: Path) -> None:
     ran = empty("apply", manifest(), "--secrets-out", "secrets.env")
     assert ran.out.splitlines() == ["+ app portal", "+ user ana", "+ key ana for portal"]
     assert ran.err.splitlines() == [
@@ -123,7 +121,7 @@ def test_apply_makes_everything_and_hands_the_secrets_out(
     assert [each.name for each in place.iterdir() if each.name.startswith(".")] == []
 
 
-def test_a_second_apply_changes_nothing_and_says_so(made: Run, manifest: Callable[..., str], file: Path) -> None:
+def test_a_second_apply_reports_no_changes(made: Run, manifest: Callable[..., str], file: Path) -> None:
     before = content(file)
     ran = made("apply", manifest(), "--secrets-out", "first.env")
     assert (ran.code, ran.out, ran.err) == (0, "", "gamcli: no changes: the store matches the manifests\n")
@@ -134,9 +132,9 @@ def test_secrets_come_as_json_too(empty: Run, manifest: Callable[..., str], plac
     assert empty("apply", manifest(), "--secrets-out", "secrets.json").code == 0
     found = json.loads((place / "secrets.json").read_text())
     assert [each["name"] for each in found["apps"]] == ["portal"]
-    told = empty("apply", manifest(OTHER_SCOPE), "--accept-invalidating", "1", "-o", "json").json
-    assert told["summary"]["update"] == 1
-    assert told["secrets"]["keys"][0]["api_key"].startswith("gamkey_")
+    document = empty("apply", manifest(OTHER_SCOPE), "--accept-invalidating", "1", "-o", "json").json
+    assert document["summary"]["update"] == 1
+    assert document["secrets"]["keys"][0]["api_key"].startswith("gamkey_")
     again = empty("apply", manifest(OTHER_SCOPE), "-o", "json").json
     assert (again["changes"], "secrets" in again) == ([], False)
 
@@ -160,7 +158,7 @@ def test_secrets_for_a_github_step_are_masked_first(
     assert (ran.code, ran.err.splitlines()[0].endswith("No such file or directory")) == (2, True)
 
 
-def test_the_format_may_come_from_the_settings(
+def test_the_format_can_come_from_the_settings(
     empty: Run, manifest: Callable[..., str], place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GAMCLI_OUTPUT", "json")
@@ -171,7 +169,7 @@ def test_the_format_may_come_from_the_settings(
 
 
 @pytest.mark.parametrize("reason", ["no place", "file there", "no folder", "wrong number", "no number"])
-def test_what_is_refused_leaves_all_as_it_was(made: Run, manifest: Callable[..., str], file: Path, reason: str) -> None:
+def test_a_refused_apply_changes_nothing(made: Run, manifest: Callable[..., str], file: Path, reason: str) -> None:
     before = content(file)
     words, code = {
         "no place": ((), 2),
@@ -188,7 +186,7 @@ def test_what_is_refused_leaves_all_as_it_was(made: Run, manifest: Callable[...,
         assert ran.hint == "add --accept-invalidating 1 to confirm"
 
 
-def test_secrets_that_never_came_to_be_leave_no_file(
+def test_a_failed_apply_leaves_no_secrets_file(
     made: Run, manifest: Callable[..., str], sql: Callable[..., list[Any]], place: Path
 ) -> None:
     sql("CREATE TRIGGER broken AFTER INSERT ON audit BEGIN INSERT INTO late VALUES (new.seq, 'nobody'); END")
@@ -198,7 +196,7 @@ def test_secrets_that_never_came_to_be_leave_no_file(
     assert not (place / "new.env").exists()
 
 
-def test_drift_is_6_in_either_direction(made: Run, manifest: Callable[..., str]) -> None:
+def test_drift_exits_with_6_in_either_direction(made: Run, manifest: Callable[..., str]) -> None:
     assert made("drift", manifest()).code == 0
     assert made("app", "update", "portal", "--description", "by hand").code == 0
     ran = made("drift", manifest())
@@ -213,7 +211,7 @@ def test_drift_is_6_in_either_direction(made: Run, manifest: Callable[..., str])
     assert made("drift", manifest("")).code == 6
 
 
-def test_what_nobody_manages_is_no_drift(world: Run, manifest: Callable[..., str]) -> None:
+def test_objects_without_owner_are_not_drift(world: Run, manifest: Callable[..., str]) -> None:
     name = manifest('[user.ana]\nemail = "ana@example.com"\n')
     ran = world("drift", name)
     assert (ran.code, ran.out) == (0, "= user ana is taken over, which nobody manages\n")
@@ -228,7 +226,7 @@ def test_what_nobody_manages_is_no_drift(world: Run, manifest: Callable[..., str
     assert world("user", "show", "ana", "--field", "managed_by").out == "other\n"
 
 
-def test_pruning_deletes_only_when_asked(made: Run, manifest: Callable[..., str]) -> None:
+def test_only_prune_deletes(made: Run, manifest: Callable[..., str]) -> None:
     name = manifest("")
     ran = made("plan", name)
     assert (ran.code, "? app portal is named no longer; it stays until --prune" in ran.out) == (0, True)
@@ -240,7 +238,7 @@ def test_pruning_deletes_only_when_asked(made: Run, manifest: Callable[..., str]
     assert ran.err == "gamcli: 2 deleted; 1 key permanently invalidated\n"
 
 
-def test_what_suspends_keys_is_done_and_reported(made: Run, manifest: Callable[..., str]) -> None:
+def test_suspended_keys_are_reported(made: Run, manifest: Callable[..., str]) -> None:
     ran = made("apply", manifest(MANIFEST.replace("[user.ana]", "[user.ana]\nblocked = true")))
     assert ran.code == 0
     assert "gamcli: warning: this suspends 1 active key" in ran.err
@@ -268,7 +266,7 @@ def test_a_dry_run_of_apply_is_a_plan(empty: Run, manifest: Callable[..., str], 
     assert content(file) == before
 
 
-def test_problems_are_reported_all_at_once_with_their_lines(empty: Run, manifest: Callable[..., str]) -> None:
+def test_all_problems_are_reported_with_their_lines(empty: Run, manifest: Callable[..., str]) -> None:
     name = manifest('[user.ana]\nemial = "x"\n[[key]]\nuser = "anna"\napp = "portel"\n')
     ran = empty("plan", name)
     assert ran.code == 2
@@ -284,7 +282,7 @@ def test_problems_are_reported_all_at_once_with_their_lines(empty: Run, manifest
 
 
 @pytest.mark.parametrize("nowhere", ["/dev/full", "&-"])
-def test_json_that_nobody_takes_applies_nothing(
+def test_apply_changes_nothing_if_stdout_is_closed(
     empty: Run, manifest: Callable[..., str], shell: Run, file: Path, nowhere: str
 ) -> None:
     before = content(file)
@@ -296,7 +294,7 @@ def test_json_that_nobody_takes_applies_nothing(
     assert (ran.code, "the output could not be written" in ran.err) == (1, True)
 
 
-def test_secrets_that_are_lost_on_stdout_after_all_are_named(
+def test_secrets_lost_on_stdout_are_listed(
     empty: Run, manifest: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail() -> None:
@@ -318,7 +316,7 @@ def test_secrets_that_are_lost_on_stdout_after_all_are_named(
     assert empty("drift", name).code == 0
 
 
-def test_a_terminal_is_shown_the_plan_and_asked(
+def test_on_a_terminal_apply_shows_the_plan_and_asks(
     made: Run, manifest: Callable[..., str], terminal: Callable[..., Any]
 ) -> None:
     name = manifest(OTHER_SCOPE)
@@ -331,9 +329,7 @@ def test_a_terminal_is_shown_the_plan_and_asked(
     assert made("drift", name).code == 0
 
 
-def test_colours_are_for_terminals_alone(
-    empty: Run, manifest: Callable[..., str], terminal: Callable[..., Any]
-) -> None:
+def test_colours_are_only_for_terminals(empty: Run, manifest: Callable[..., str], terminal: Callable[..., Any]) -> None:
     assert "\x1b[" not in empty("plan", manifest()).out
     assert "\x1b[" in terminal("plan", "apps.toml").out
     assert "\x1b[" not in terminal("plan", "apps.toml", NO_COLOR="1").out

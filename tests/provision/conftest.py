@@ -1,4 +1,4 @@
-"""What the tests of provisioning share: manifests in a folder, and what becomes of them."""
+"""Fixtures that read, plan and apply manifests in a temporary folder."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +34,7 @@ def write(folder: Path) -> Callable[[str, str], Path]:
 
 
 @pytest.fixture
-def wanted(write: Callable[[str, str], Path]) -> Callable[..., Desired]:
+def read_desired(write: Callable[[str, str], Path]) -> Callable[..., Desired]:
     def read(text: str, *, seed: bool = False, **environment: str) -> Desired:
         write("m.toml", text)
         return manifest.read(["m.toml"], environment, seed=seed)
@@ -43,22 +43,22 @@ def wanted(write: Callable[[str, str], Path]) -> Callable[..., Desired]:
 
 
 @pytest.fixture
-def faults(wanted: Callable[..., Desired]) -> Callable[..., list[Problem]]:
+def find_problems(read_desired: Callable[..., Desired]) -> Callable[..., list[Problem]]:
     def read(text: str, *, seed: bool = False, **environment: str) -> list[Problem]:
         with pytest.raises(ProblemsError) as raised:
-            wanted(text, seed=seed, **environment)
+            read_desired(text, seed=seed, **environment)
         return [*raised.value.problems]
 
     return read
 
 
 @pytest.fixture
-def told(faults: Callable[..., list[Problem]]) -> Callable[..., list[str]]:
-    return lambda text, **more: [str(each) for each in faults(text, **more)]
+def problem_texts(find_problems: Callable[..., list[Problem]]) -> Callable[..., list[str]]:
+    return lambda text, **more: [str(each) for each in find_problems(text, **more)]
 
 
 @pytest.fixture
-def asked(write: Callable[[str, str], Path]) -> Callable[..., Desired]:
+def read_owned(write: Callable[[str, str], Path]) -> Callable[..., Desired]:
     def read(text: str, owner: str = "m.toml", *, seed: bool = False) -> Desired:
         write("m.toml", text)
         return manifest.read(["m.toml"], {}, owner, seed=seed)
@@ -67,9 +67,9 @@ def asked(write: Callable[[str, str], Path]) -> Callable[..., Desired]:
 
 
 @pytest.fixture
-def planned(gam: Gam, asked: Callable[..., Desired]) -> Callable[..., ExecutionPlan]:
+def plan_manifest(gam: Gam, read_owned: Callable[..., Desired]) -> Callable[..., ExecutionPlan]:
     def plan(text: str, owner: str = "m.toml", *, prune: bool = False, adopt: bool = False) -> ExecutionPlan:
-        desired = asked(text, owner)
+        desired = read_owned(text, owner)
         with gam.store.reading() as tx:
             return make_plan(tx, gam, desired, PlanOptions(prune, adopt))
 
@@ -77,11 +77,11 @@ def planned(gam: Gam, asked: Callable[..., Desired]) -> Callable[..., ExecutionP
 
 
 @pytest.fixture
-def applied(gam: Gam, asked: Callable[..., Desired]) -> Callable[..., Applied]:
+def apply_manifest(gam: Gam, read_owned: Callable[..., Desired]) -> Callable[..., Applied]:
     def do(
         text: str, owner: str = "m.toml", *, prune: bool = False, adopt: bool = False, seed: bool = False
     ) -> Applied:
-        desired = asked(text, owner, seed=seed)
+        desired = read_owned(text, owner, seed=seed)
         options = PlanOptions(prune, adopt)
         with gam.store.reading() as tx:
             ends = len(make_plan(tx, gam, desired, options).invalidated)

@@ -1,4 +1,4 @@
-"""What the store holds, written as a manifest, reads back as what the store holds."""
+"""An exported manifest describes the store that it was exported from."""
 
 import json
 import random
@@ -97,9 +97,9 @@ def fill(gam: Gam, draw: Draw) -> None:
             users.create(gam, name, changes)
     for name, changes in draw(st.dictionaries(NAMES, APPS, max_size=3)).items():
         allowed = {"api_keys.auth_type": draw(st.sampled_from([None, *types]))}
-        wanted = {key: value for key, value in changes.items() if key != "scopes"} | allowed
+        settings = {key: value for key, value in changes.items() if key != "scopes"} | allowed
         with suppress(*REFUSALS):
-            apps.create(gam, apps.AppSpec(name, wanted, changes["scopes"]))
+            apps.create(gam, apps.AppSpec(name, settings, changes["scopes"]))
     fill_keys(gam, draw, types)
 
 
@@ -133,7 +133,7 @@ KEPT = {
     "password_must_change", "password_expires_at", "grants",
     "last_used_at", "retiring_digest", "retiring_until",
 }  # fmt: skip
-"""What a manifest does not hold, written by hand."""
+"""Fields that no manifest contains."""
 
 
 def flat(record: AuthType | App | User) -> dict[str, object]:
@@ -146,8 +146,8 @@ def flat(record: AuthType | App | User) -> dict[str, object]:
     return found
 
 
-def laid_over(fresh: AuthType | App | User, wanted: tuple[DesiredObject, ...]) -> dict[str, dict[str, object]]:
-    return {each.name: {**flat(fresh), "name": each.name, **each.fields} for each in wanted}
+def laid_over(fresh: AuthType | App | User, objects: tuple[DesiredObject, ...]) -> dict[str, dict[str, object]]:
+    return {each.name: {**flat(fresh), "name": each.name, **each.fields} for each in objects}
 
 
 def require_same(gam: Gam, found: Desired, *, lives: bool = True) -> None:
@@ -166,18 +166,20 @@ def require_same(gam: Gam, found: Desired, *, lives: bool = True) -> None:
             (key.user, key.app): (key.scopes, key.auth_type, key.label, key.expires_at and key.expires_at - THEN)
             for key in live
         }
-    asked = {(key.user, key.app): (key.scopes, key.auth_type, key.label, key.expires_in) for key in found.keys}
+    listed_keys = {(key.user, key.app): (key.scopes, key.auth_type, key.label, key.expires_in) for key in found.keys}
     beyond = {pair for pair, terms in expected.items() if terms[3] and terms[3] > timedelta(days=36_500)}
-    for pair in beyond:  # longer than a duration can be: the application's own timeout says it
+    for pair in beyond:  # longer than a duration can be, but the timeout of the application allows it
         expected[pair] = (*expected[pair][:3], None)
     if lives:
-        assert asked == expected
-    assert {pair: terms[:3] for pair, terms in asked.items()} == {pair: terms[:3] for pair, terms in expected.items()}
+        assert listed_keys == expected
+    assert {pair: terms[:3] for pair, terms in listed_keys.items()} == {
+        pair: terms[:3] for pair, terms in expected.items()
+    }
 
 
 @given(st.data())
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-def test_what_is_exported_reads_back_as_the_store(data: st.DataObject) -> None:
+def test_an_export_describes_the_store(data: st.DataObject) -> None:
     with new_store() as gam, TemporaryDirectory() as path:
         fill(gam, data.draw)
         tables = export.collect_tables(gam, Selection())
@@ -195,7 +197,7 @@ def test_what_is_exported_reads_back_as_the_store(data: st.DataObject) -> None:
 
 @given(st.data())
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-def test_a_file_of_any_store_is_brought_up_to_any_other(data: st.DataObject) -> None:
+def test_a_manifest_of_any_store_can_be_updated_to_any_other(data: st.DataObject) -> None:
     with new_store() as old, new_store() as gam, TemporaryDirectory() as path:
         fill(old, data.draw)
         fill(gam, data.draw)
@@ -227,10 +229,10 @@ def filled(gam: Gam) -> Gam:
 
 @pytest.fixture
 def exported(filled: Gam) -> Callable[..., str]:
-    return lambda **wanted: "\n".join(export.format_manifest(export.collect_tables(filled, Selection(**wanted))))
+    return lambda **selection: "\n".join(export.format_manifest(export.collect_tables(filled, Selection(**selection))))
 
 
-def test_an_export_is_in_order_and_holds_no_secret(exported: Callable[..., str]) -> None:
+def test_an_export_is_sorted_and_contains_no_secret(exported: Callable[..., str]) -> None:
     text = exported()
     headers = [line for line in text.splitlines() if line.startswith("[")]
     assert headers == [
@@ -244,7 +246,7 @@ def test_an_export_is_in_order_and_holds_no_secret(exported: Callable[..., str])
     assert "digest" not in text
 
 
-def test_a_table_reports_what_decides_and_what_is_not_its_default(exported: Callable[..., str]) -> None:
+def test_a_table_has_important_fields_and_those_without_default(exported: Callable[..., str]) -> None:
     assert exported(users=("ana@x",), keys=False).splitlines() == [
         "[user.Ana]",
         'email = "ana@x"',
@@ -265,7 +267,7 @@ def test_a_table_reports_what_decides_and_what_is_not_its_default(exported: Call
 
 
 @pytest.mark.parametrize(
-    ("wanted", "expected"),
+    ("selection", "expected"),
     [
         ({"auth_types": ("APIKEY", "apikey")}, ["[auth_type.apikey]"]),
         ({"apps": ("shop",)}, ["[app.Shop]", "Ana Shop"]),
@@ -275,26 +277,26 @@ def test_a_table_reports_what_decides_and_what_is_not_its_default(exported: Call
         ({"users": ("bo",), "keys": False}, ["[user.bo]"]),
     ],
 )
-def test_some_can_be_exported_with_their_keys(filled: Gam, wanted: Any, expected: list[str]) -> None:  # noqa: ANN401
-    tables = export.collect_tables(filled, Selection(**wanted))
+def test_selected_objects_are_exported_with_their_keys(filled: Gam, selection: Any, expected: list[str]) -> None:  # noqa: ANN401
+    tables = export.collect_tables(filled, Selection(**selection))
     assert [
         f"{each.fields['user']} {each.fields['app']}" if each.section.is_array else export.format_header(each)
         for each in tables
     ] == expected
 
 
-def test_what_is_not_there_cannot_be_exported(filled: Gam) -> None:
-    for wanted in (Selection(apps=("nope",)), Selection(users=("nope",)), Selection(auth_types=("nope",))):
+def test_unknown_names_cannot_be_exported(filled: Gam) -> None:
+    for selection in (Selection(apps=("nope",)), Selection(users=("nope",)), Selection(auth_types=("nope",))):
         with pytest.raises(NotFoundError):
-            export.collect_tables(filled, wanted)
+            export.collect_tables(filled, selection)
 
 
-def test_names_are_folded_alike(filled: Gam) -> None:
+def test_names_are_normalized_alike(filled: Gam) -> None:
     assert len(export.collect_tables(filled, Selection(users=("ANA", "ana@x"), keys=False))) == 1
     assert normalize_name("ANA") == normalize_name("ana")
 
 
-def test_a_document_says_the_same_as_the_text(filled: Gam, exported: Callable[..., str]) -> None:
+def test_the_json_document_equals_the_toml(filled: Gam, exported: Callable[..., str]) -> None:
     found = export.to_document(export.collect_tables(filled, Selection()))
     expected = tomllib.loads(exported())
     expected["user"]["Ana"]["attributes"]["Colour"] = "$${red}"

@@ -1,4 +1,4 @@
-"""An existing manifest file is brought up to what the store holds."""
+"""Updating an existing manifest from the store."""
 
 import stat
 from collections.abc import Callable
@@ -67,10 +67,10 @@ def world(gam: Gam) -> Gam:
 
 @pytest.fixture
 def update(world: Gam, write: Write) -> Callable[..., tuple[UpdateCounts, str]]:
-    def run(text: str, **wanted: object) -> tuple[UpdateCounts, str]:
+    def run(text: str, **selection: object) -> tuple[UpdateCounts, str]:
         path = write("m.toml", text)
         write("secret.txt", "x" * 40)
-        chosen = Selection(**wanted)  # type: ignore[arg-type]
+        chosen = Selection(**selection)  # type: ignore[arg-type]
         found = export_update.update(world, Path("m.toml"), {"MAIL": "ana@example.com"}, chosen)
         assert {each.name for each in path.parent.iterdir()} == {"m.toml", "secret.txt"}
         return found, path.read_bytes().decode()
@@ -78,7 +78,7 @@ def update(world: Gam, write: Write) -> Callable[..., tuple[UpdateCounts, str]]:
     return run
 
 
-def test_what_differs_is_changed_and_all_else_stays(update: Callable[..., tuple[UpdateCounts, str]]) -> None:
+def test_only_differing_values_are_edited(update: Callable[..., tuple[UpdateCounts, str]]) -> None:
     found, text = update(FILE)
     expected = (
         FILE.replace('"Anna"\nphone = "1"', '"Ana"\nphone = ""\ngender = "F"')
@@ -90,7 +90,7 @@ def test_what_differs_is_changed_and_all_else_stays(update: Callable[..., tuple[
     assert update(text) == (UpdateCounts(0, 0, 0), text)
 
 
-def test_what_is_missing_goes_to_the_end(update: Callable[..., tuple[UpdateCounts, str]], world: Gam) -> None:
+def test_missing_objects_are_added_at_the_end(update: Callable[..., tuple[UpdateCounts, str]], world: Gam) -> None:
     users.create(world, "bo", {})
     found, text = update(FILE)
     assert found.added == 1
@@ -103,13 +103,13 @@ def test_an_empty_file_becomes_an_export(update: Callable[..., tuple[UpdateCount
     assert found == UpdateCounts(0, 6, 0)
 
 
-def test_a_list_keeps_its_lines(update: Callable[..., tuple[UpdateCounts, str]], world: Gam) -> None:
+def test_a_list_keeps_its_lines_and_comments(update: Callable[..., tuple[UpdateCounts, str]], world: Gam) -> None:
     apps.update(world, "portal", {}, apps.ScopeEdit(add=("user_phone",), remove=("gam_user_roles",)))
     _, text = update(FILE)
     assert '[\n  "gam_user_data",   # whatever it needs\n  "user_phone",\n]' in text
 
 
-def test_only_what_is_named_is_touched(update: Callable[..., tuple[UpdateCounts, str]]) -> None:
+def test_only_selected_objects_are_updated(update: Callable[..., tuple[UpdateCounts, str]]) -> None:
     found, text = update(FILE, users=("ana",), keys=False)
     assert found == UpdateCounts(1, 0, 0)
     assert text == FILE.replace('"Anna"\nphone = "1"', '"Ana"\nphone = ""\ngender = "F"')
@@ -118,7 +118,7 @@ def test_only_what_is_named_is_touched(update: Callable[..., tuple[UpdateCounts,
     assert 'user = "cid"' in text
 
 
-def test_fields_are_changed_wherever_they_stand(update: Callable[..., tuple[UpdateCounts, str]], world: Gam) -> None:
+def test_fields_are_updated_in_every_form_of_table(update: Callable[..., tuple[UpdateCounts, str]], world: Gam) -> None:
     attributes = {"a.b": "x", "list": ["y"]}
     users.update(world, "ana", {"attributes": attributes, "first_name": "", "gender": "N"})
     for text, expected in (
@@ -145,7 +145,7 @@ def test_fields_are_changed_wherever_they_stand(update: Callable[..., tuple[Upda
         assert expected in found
 
 
-def test_a_lifetime_that_never_ends_is_left_out(update: Callable[..., tuple[UpdateCounts, str]]) -> None:
+def test_an_unlimited_lifetime_is_left_out(update: Callable[..., tuple[UpdateCounts, str]]) -> None:
     key = '[[key]]\nuser = "ana"\napp = "portal"\nlabel = "laptop"\n'
     assert update(f'{key}expires_in = "90d" # x\nauth_type = "apikey"\n', users=("ana",), apps=("portal",))[
         1
@@ -161,24 +161,24 @@ def test_a_lifetime_that_never_ends_is_left_out(update: Callable[..., tuple[Upda
         ("[repository]\n", ["m.toml:1: has"]),
     ],
 )
-def test_what_cannot_be_edited_is_reported_and_nothing_changes(
+def test_forms_that_cannot_be_edited_are_problems(
     update: Callable[..., tuple[UpdateCounts, str]], folder: Path, text: str, expected: list[str]
 ) -> None:
     with pytest.raises(ProblemsError) as raised:
         update(text)
-    told = [str(each) for each in raised.value.problems]
-    assert [each[: len(start)] for each, start in zip(told, expected, strict=True)] == expected
-    assert all("has a form that cannot be edited" in each for each in told)
+    problem_texts = [str(each) for each in raised.value.problems]
+    assert [each[: len(start)] for each, start in zip(problem_texts, expected, strict=True)] == expected
+    assert all("has a form that cannot be edited" in each for each in problem_texts)
     assert (folder / "m.toml").read_text(encoding="utf-8") == text
     assert len([*folder.iterdir()]) == 2
 
 
-def test_a_file_with_problems_is_not_touched(update: Callable[..., tuple[UpdateCounts, str]]) -> None:
+def test_a_file_with_problems_is_unchanged(update: Callable[..., tuple[UpdateCounts, str]]) -> None:
     with pytest.raises(ProblemsError, match="2 problems"):
         update("[user.ana]\nx = 1\ny = '${NOPE}'\n")
 
 
-def test_a_link_is_followed(world: Gam, folder: Path) -> None:
+def test_a_symbolic_link_is_followed(world: Gam, folder: Path) -> None:
     target = folder.parent / "target.toml"
     target.write_text("\ufeff# x\r\n[user.ana]\r\n", encoding="utf-8", newline="")
     target.chmod(0o640)

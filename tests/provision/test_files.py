@@ -1,4 +1,4 @@
-"""Which files a manifest is made of, and what is told of those that cannot be read."""
+"""Finding and parsing the files of a manifest."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +12,11 @@ Write = Callable[[str, str], Path]
 
 
 def read(*paths: str) -> tuple[list[str], list[str]]:
-    faults: list[Problem] = []
-    return [each.source.file for each in files.read(paths, faults)], [str(each) for each in faults]
+    find_problems: list[Problem] = []
+    return [each.source.file for each in files.read(paths, find_problems)], [str(each) for each in find_problems]
 
 
-def test_a_folder_is_its_toml_files_in_order(write: Write) -> None:
+def test_a_folder_is_read_as_its_sorted_toml_files(write: Write) -> None:
     for name in ("b.toml", "a.toml", "in/c.toml", "in/.d.toml", ".git/e.toml", "gamcli.toml", "f.txt"):
         write(name, "")
     assert read(".") == (["a.toml", "b.toml", "in/c.toml"], [])
@@ -24,7 +24,7 @@ def test_a_folder_is_its_toml_files_in_order(write: Write) -> None:
     assert read("gamcli.toml", "in/.d.toml") == (["gamcli.toml", "in/.d.toml"], [])
 
 
-def test_a_file_that_is_named_twice_is_read_once(write: Write, folder: Path) -> None:
+def test_a_file_given_twice_is_read_once(write: Write, folder: Path) -> None:
     write("in/c.toml", "")
     (folder / "link.toml").symlink_to("in/c.toml")
     assert read("in/c.toml", "in", "link.toml") == (["in/c.toml"], [])
@@ -68,6 +68,6 @@ def test_every_file_that_cannot_be_read_is_reported(
 )
 def test_toml_that_cannot_be_parsed_has_its_line_and_column(write: Write, text: str, expected: str) -> None:
     write("m.toml", text)
-    found, (fault,) = read("m.toml")
+    found, (problem,) = read("m.toml")
     assert found == []
-    assert fault.startswith(f"m.toml:{expected}")
+    assert problem.startswith(f"m.toml:{expected}")

@@ -1,4 +1,4 @@
-"""Which live keys a plan ends or suspends: what it tells is what apply does."""
+"""The active keys that a plan invalidates or suspends; apply affects the same keys."""
 
 from collections.abc import Callable
 
@@ -38,11 +38,11 @@ scopes = ["gam_user_data"]
 auth_type = "m2m"
 """
 
-Planned = Callable[..., ExecutionPlan]
-Do = Callable[..., Applied]
+PlanManifest = Callable[..., ExecutionPlan]
+ApplyManifest = Callable[..., Applied]
 
 
-def told(plan: ExecutionPlan) -> tuple[list[tuple[str, str, str]], list[tuple[str, str, str]]]:
+def problem_texts(plan: ExecutionPlan) -> tuple[list[tuple[str, str, str]], list[tuple[str, str, str]]]:
     summary = plan.summary()
     invalidated = sorted((each.user, each.app, each.reason) for each in summary.invalidates)
     return invalidated, sorted((each.user, each.app, each.reason) for each in summary.suspends)
@@ -76,53 +76,64 @@ def told(plan: ExecutionPlan) -> tuple[list[tuple[str, str, str]], list[tuple[st
         ('description = ""', 'description = "x"', [], []),
     ],
 )
-def test_a_plan_reports_the_keys_that_a_change_touches(
-    planned: Planned, applied: Do, old: str, new: str, ends: list[object], suspends: list[object]
+def test_a_plan_shows_the_keys_that_a_change_affects(
+    plan_manifest: PlanManifest,
+    apply_manifest: ApplyManifest,
+    old: str,
+    new: str,
+    ends: list[object],
+    suspends: list[object],
 ) -> None:
-    applied(BASE)
+    apply_manifest(BASE)
     text = BASE.replace(old, new)
-    assert told(planned(text)) == (ends, suspends)
-    applied(text)
-    assert not planned(text).impacts
+    assert problem_texts(plan_manifest(text)) == (ends, suspends)
+    apply_manifest(text)
+    assert not plan_manifest(text).impacts
 
 
-def test_a_key_that_several_changes_touch_counts_once(planned: Planned, applied: Do) -> None:
-    applied(BASE)
+def test_a_key_affected_by_several_changes_counts_once(
+    plan_manifest: PlanManifest, apply_manifest: ApplyManifest
+) -> None:
+    apply_manifest(BASE)
     text = BASE.replace(', "gam_user_roles"', "").replace("blocked = false", "blocked = true")
     text = text.partition("[[key]]")[0]
-    ends, suspends = told(planned(text))
+    ends, suspends = problem_texts(plan_manifest(text))
     assert ends == [("ana", "portal", "scope withdrawn: gam_user_roles")]
     assert suspends == [("ana", "shop", "user 'ana' is blocked")]
 
 
-def test_what_is_deleted_ends_its_keys(planned: Planned, applied: Do, gam: Gam) -> None:
-    applied(BASE)
+def test_deletions_invalidate_keys(plan_manifest: PlanManifest, apply_manifest: ApplyManifest, gam: Gam) -> None:
+    apply_manifest(BASE)
     text = '[app.shop]\n[user.ana]\n[[key]]\nuser = "ana"\napp = "shop"\nscopes = ["gam_user_data"]\n'
-    ends, _ = told(planned(text, prune=True))
+    ends, _ = problem_texts(plan_manifest(text, prune=True))
     assert [reason for _, _, reason in ends] == ["deletion of application 'portal'"] * 2
     users_and_shop = BASE[: BASE.index("[[key]]")].replace("[user.ana]\nblocked = false\n", "")
     only_type = users_and_shop.partition("[app.portal]")[0]
-    assert len(told(planned(only_type, prune=True))[0]) == 3
-    applied(only_type, prune=True)
+    assert len(problem_texts(plan_manifest(only_type, prune=True))[0]) == 3
+    apply_manifest(only_type, prune=True)
     with keys.search(gam, KeySearch()) as left:
         assert [*left] == []
 
 
-def test_a_key_named_no_longer_may_be_invalidated_by_a_scope_first(planned: Planned, applied: Do) -> None:
-    applied(BASE)
+def test_a_withdrawn_scope_invalidates_a_key_before_pruning(
+    plan_manifest: PlanManifest, apply_manifest: ApplyManifest
+) -> None:
+    apply_manifest(BASE)
     text = BASE.replace(', "gam_user_roles"', "").replace('[[key]]\nuser = "ana"\napp = "portal"\n', "")
-    assert told(planned(text, prune=True))[0] == [("ana", "portal", "scope withdrawn: gam_user_roles")]
-    applied(text, prune=True)
-    assert not planned(text, prune=True).steps
+    assert problem_texts(plan_manifest(text, prune=True))[0] == [("ana", "portal", "scope withdrawn: gam_user_roles")]
+    apply_manifest(text, prune=True)
+    assert not plan_manifest(text, prune=True).steps
 
 
-def test_a_deleted_type_ends_its_keys(planned: Planned, applied: Do, gam: Gam) -> None:
-    applied(BASE)
+def test_a_deleted_type_invalidates_its_keys(
+    plan_manifest: PlanManifest, apply_manifest: ApplyManifest, gam: Gam
+) -> None:
+    apply_manifest(BASE)
     text = BASE.partition("[app.portal]")[2].replace('auth_type = "m2m"\n', "")
     text = f"[app.portal]{text}"
-    ends, _ = told(planned(text, prune=True))
+    ends, _ = problem_texts(plan_manifest(text, prune=True))
     assert ends == [("bob", "portal", "deletion of authentication type 'm2m'")]
-    applied(text, prune=True)
-    assert not planned(text, prune=True).steps
+    apply_manifest(text, prune=True)
+    assert not plan_manifest(text, prune=True).steps
     with keys.search(gam, KeySearch(user="bob", statuses=("active",))) as left:
         assert [each.auth_type for each in left] == ["apikey"]

@@ -1,4 +1,4 @@
-"""What a manifest asks for, once it is read; and every fault of all files at once."""
+"""Reading manifests, and all problems of their files."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,7 +13,7 @@ from gamcli.rules.credentials import Secret, mint_api_key
 
 Write = Callable[[str, str], Path]
 Read = Callable[..., Desired]
-Told = Callable[..., list[str]]
+ProblemTexts = Callable[..., list[str]]
 
 EXAMPLE = """
     [repository]
@@ -39,7 +39,7 @@ EXAMPLE = """
     attributes = { Colour = "red", Sizes = ["s", "m"] }
     blocked = false
 
-    [[key]]            # ana holds a live key for portal
+    [[key]]            # ana has an active key for portal
     user = "ana"
     app = "portal"
     scopes = ["user_first_name", "user_email"]
@@ -55,12 +55,12 @@ SECRET = "0123456789abcdef0123456789abcdef"
 API_KEY = mint_api_key(lambda count: bytes(range(count)))[1].reveal()
 
 
-def named(wanted: tuple[DesiredObject, ...]) -> dict[str, dict[str, object]]:
-    return {each.name: {**each.fields} for each in wanted}
+def named(read_desired: tuple[DesiredObject, ...]) -> dict[str, dict[str, object]]:
+    return {each.name: {**each.fields} for each in read_desired}
 
 
-def test_a_manifest_is_read_as_rules_take_it(wanted: Read) -> None:
-    found = wanted(EXAMPLE)
+def test_values_are_read_as_the_rules_take_them(read_desired: Read) -> None:
+    found = read_desired(EXAMPLE)
     assert named(found.auth_types) == {"apikey": {"type": "APIkey"}}
     assert named(found.apps) == {
         "portal": {
@@ -96,13 +96,13 @@ def test_a_manifest_is_read_as_rules_take_it(wanted: Read) -> None:
     assert str(found.default_location.problem("no")) == "m.toml:3: repository.default_auth_type: no"
 
 
-def test_an_empty_manifest_asks_for_nothing(wanted: Read) -> None:
-    assert wanted("") == Desired(owners=("m.toml",))
-    assert wanted("[repository]\n[app]\n") == Desired(owners=("m.toml",))
+def test_an_empty_manifest_is_an_empty_desired_state(read_desired: Read) -> None:
+    assert read_desired("") == Desired(owners=("m.toml",))
+    assert read_desired("[repository]\n[app]\n") == Desired(owners=("m.toml",))
 
 
-def test_what_is_asked_for_knows_its_place(wanted: Read) -> None:
-    found = wanted(EXAMPLE)
+def test_desired_objects_have_locations(read_desired: Read) -> None:
+    found = read_desired(EXAMPLE)
     portal, (ana,), (key, _) = found.apps[0], found.users, found.keys
     assert str(portal.problem("no")) == "m.toml:8: app.portal: no"
     assert str(portal.problem("no", "api_keys.auth_type")) == "m.toml:12: app.portal.api_keys.auth_type: no"
@@ -111,8 +111,10 @@ def test_what_is_asked_for_knows_its_place(wanted: Read) -> None:
     assert str(key.problem("no", "scopes")) == "m.toml:28: key[0].scopes: no"
 
 
-def test_a_key_path_is_written_as_in_toml(told: Told) -> None:
-    assert told("[user.'ana \"maria\"']\ncolour = 1\n")[0].startswith(r'm.toml:2: user."ana \"maria\"".colour: ')
+def test_a_key_path_is_formatted_as_toml(problem_texts: ProblemTexts) -> None:
+    assert problem_texts("[user.'ana \"maria\"']\ncolour = 1\n")[0].startswith(
+        r'm.toml:2: user."ana \"maria\"".colour: '
+    )
 
 
 def test_several_files_are_one_manifest(write: Write) -> None:
@@ -128,9 +130,9 @@ def test_several_files_are_one_manifest(write: Write) -> None:
         manifest.read(["users.toml"], {}, " ")
 
 
-def test_variables_are_replaced_in_values(wanted: Read, write: Write) -> None:
+def test_variables_are_replaced_in_values(read_desired: Read, write: Write) -> None:
     write("mail.txt", "ana@example.com\n")
-    found = wanted(
+    found = read_desired(
         """
         [user.ana]
         email = "${file:mail.txt}"
@@ -148,19 +150,19 @@ def test_variables_are_replaced_in_values(wanted: Read, write: Write) -> None:
     }
 
 
-def test_a_secret_is_provided_by_reference(wanted: Read, told: Told, write: Write) -> None:
+def test_a_secret_is_provided_by_reference(read_desired: Read, problem_texts: ProblemTexts, write: Write) -> None:
     write("secret.txt", SECRET)
     for text, more in (('"${file:secret.txt}"', {}), ('"${SECRET}"', {"SECRET": SECRET})):
-        found = wanted(f"[app.portal]\nclient_id = '{SECRET}'\nclient_secret = {text}\n", **more)
+        found = read_desired(f"[app.portal]\nclient_id = '{SECRET}'\nclient_secret = {text}\n", **more)
         assert found.apps[0].fields == {"client_id": SECRET, "client_secret": Secret(SECRET)}
         assert SECRET not in repr(found.apps[0].fields["client_secret"])
     for text in (SECRET, "x" + SECRET + "$$", "${NOPE:-" + SECRET + "}"):
-        assert told(f"[app.portal]\nclient_secret = '{text}'\n") == [
+        assert problem_texts(f"[app.portal]\nclient_secret = '{text}'\n") == [
             "m.toml:2: app.portal.client_secret: secrets are not allowed in the file; use '${file:PATH}'"
         ]
 
 
-def test_only_a_seed_carries_secrets(wanted: Read, told: Told) -> None:
+def test_only_a_seed_can_contain_secrets(read_desired: Read, problem_texts: ProblemTexts) -> None:
     text = f"""\
         [app.portal]
         client_secret = "{SECRET}"
@@ -171,21 +173,21 @@ def test_only_a_seed_carries_secrets(wanted: Read, told: Told) -> None:
         app = "portal"
         api_key = "{API_KEY}"
     """
-    found = wanted(text, seed=True)
+    found = read_desired(text, seed=True)
     assert found.apps[0].fields == {"client_secret": Secret(SECRET)}
     assert found.users[0].fields == {"password": Secret("hello")}
     assert found.keys[0].api_key == Secret(API_KEY)
-    assert told(text)[1:] == [
+    assert problem_texts(text)[1:] == [
         "m.toml:4: user.ana.password: allowed only in the seed of an ephemeral server",
         "m.toml:8: key[0].api_key: allowed only in the seed of an ephemeral server",
     ]
-    wrong = told(text.replace("hello", "").replace(API_KEY, API_KEY[:-1]), seed=True)
+    wrong = problem_texts(text.replace("hello", "").replace(API_KEY, API_KEY[:-1]), seed=True)
     assert wrong[0] == "m.toml:4: user.ana.password: invalid length of the password; use 1 to 50 characters"
     assert wrong[1].startswith("m.toml:8: key[0].api_key: not a valid API key: its format or checksum is wrong; ")
 
 
-def test_what_a_variable_stands_for_is_not_reported(told: Told) -> None:
-    found = told(
+def test_problems_do_not_show_values_of_variables(problem_texts: ProblemTexts) -> None:
+    found = problem_texts(
         """\
         [app.portal]
         client_secret = "${SECRET}"
@@ -209,19 +211,19 @@ def test_what_a_variable_stands_for_is_not_reported(told: Told) -> None:
     ]
 
 
-def test_a_rule_that_shows_what_a_variable_stands_for_is_not_reported(told: Told) -> None:
-    assert told('[[key]]\nuser = "${SECRET}"\napp = "portal"\n', SECRET="hunter2 ") == [
+def test_hints_do_not_show_values_of_variables(problem_texts: ProblemTexts) -> None:
+    assert problem_texts('[[key]]\nuser = "${SECRET}"\napp = "portal"\n', SECRET="hunter2 ") == [
         "m.toml:2: key[0].user: the value of ${SECRET} is invalid"
     ]
 
 
-FAULTY = Path(__file__).with_name("invalid.toml")
+INVALID = Path(__file__).with_name("invalid.toml")
 
 
-def test_every_fault_is_reported_at_once_with_its_line(told: Told) -> None:
-    text = FAULTY.read_text(encoding="utf-8")
+def test_all_problems_are_reported_with_their_lines(problem_texts: ProblemTexts) -> None:
+    text = INVALID.read_text(encoding="utf-8")
     lines = [(at, line.partition(" # ")[2]) for at, line in enumerate(text.splitlines(), 1)]
-    assert told(text) == [f"m.toml:{at}: {fault}" for at, fault in lines if fault]
+    assert problem_texts(text) == [f"m.toml:{at}: {problem}" for at, problem in lines if problem]
 
 
 @pytest.mark.parametrize(
@@ -235,13 +237,13 @@ def test_every_fault_is_reported_at_once_with_its_line(told: Told) -> None:
         ("\nrepository = 1", "2: repository: must be a table [repository], not a whole number"),
     ],
 )
-def test_a_section_is_of_its_kind(told: Told, text: str, expected: str) -> None:
-    assert told(text) == [f"m.toml:{expected}"]
+def test_a_section_must_have_the_right_type(problem_texts: ProblemTexts, text: str, expected: str) -> None:
+    assert problem_texts(text) == [f"m.toml:{expected}"]
 
 
-def test_a_missing_variable_is_one_problem(told: Told) -> None:
+def test_a_missing_variable_is_one_problem(problem_texts: ProblemTexts) -> None:
     text = "[app.portal]\nclient_secret = '${NOPE}'\nclient_id = '${file:nope}'\ntoken.renewals = '${X'\n"
-    assert [each.partition(";")[0] for each in told(text)] == [
+    assert [each.partition(";")[0] for each in problem_texts(text)] == [
         "m.toml:2: app.portal.client_secret: the environment variable NOPE is not set",
         "m.toml:3: app.portal.client_id: cannot read nope: no such file or directory",
         "m.toml:4: app.portal.token.renewals: invalid reference after '${'",

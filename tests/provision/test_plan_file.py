@@ -1,4 +1,4 @@
-"""Saved plans: what was decided, applied to the state that it was decided on, or not at all."""
+"""Saved plans are applied only to the state that they were made for."""
 
 import json
 from collections.abc import Callable
@@ -42,9 +42,9 @@ Save = Callable[..., Path]
 
 
 @pytest.fixture
-def save(gam: Gam, asked: Callable[..., Desired], tmp_path: Path) -> Save:
+def save(gam: Gam, read_owned: Callable[..., Desired], tmp_path: Path) -> Save:
     def write(text: str, *, prune: bool = False) -> Path:
-        options, desired, path = PlanOptions(prune=prune), asked(text), tmp_path / "saved.plan"
+        options, desired, path = PlanOptions(prune=prune), read_owned(text), tmp_path / "saved.plan"
         with gam.store.reading() as tx:
             path.write_text(plan_file.serialize(tx, make_plan(tx, gam, desired, options), options), encoding="utf-8")
         return path
@@ -57,14 +57,14 @@ def do(gam: Gam, path: Path, accept: int | None = None) -> Applied:
     return apply(gam, found.desired, ApplyOptions(found.options, accept, lambda _: None, found.require))
 
 
-def test_a_saved_plan_does_what_its_manifest_asks(save: Save, gam: Gam, asked: Callable[..., Desired]) -> None:
+def test_a_saved_plan_is_applied_like_its_manifest(save: Save, gam: Gam, read_owned: Callable[..., Desired]) -> None:
     path = save(TEXT, prune=True)
     assert plan_file.is_saved_plan(str(path))
     found = plan_file.read(str(path))
-    wanted = asked(TEXT)
+    desired = read_owned(TEXT)
     assert found.options == PlanOptions(prune=True)
     assert [(each.name, each.fields) for each in found.desired.users] == [
-        (each.name, each.fields) for each in wanted.users
+        (each.name, each.fields) for each in desired.users
     ]
     assert [(each.scopes, each.expires_in, each.label, each.owner) for each in found.desired.keys] == [
         (("user_email",), timedelta(hours=2), "night", "m.toml"),
@@ -72,29 +72,29 @@ def test_a_saved_plan_does_what_its_manifest_asks(save: Save, gam: Gam, asked: C
     ]
     assert len(do(gam, path).issued.keys) == 2
     with gam.store.reading() as tx:
-        assert not make_plan(tx, gam, wanted, PlanOptions()).steps
+        assert not make_plan(tx, gam, desired, PlanOptions()).steps
 
 
-def test_it_holds_no_secret(save: Save, write: Callable[[str, str], Path]) -> None:
+def test_a_saved_plan_contains_no_secret(save: Save, write: Callable[[str, str], Path]) -> None:
     write("secret", "s" * 40)
     text = '[app.portal]\nclient_secret = "${file:secret}"\n'
     with pytest.raises(UsageError, match="which a saved plan must not contain"):
         save(text)
 
 
-def test_a_secret_that_is_stored_already_is_left_out(
-    save: Save, write: Callable[[str, str], Path], applied: Callable[..., Applied], gam: Gam
+def test_a_stored_secret_is_left_out(
+    save: Save, write: Callable[[str, str], Path], apply_manifest: Callable[..., Applied], gam: Gam
 ) -> None:
     write("secret", "s" * 40)
     text = '[app.portal]\nclient_secret = "${file:secret}"\n'
-    applied(text)
+    apply_manifest(text)
     path = save(f'{text}description = "x"\n')
     assert "s" * 40 not in path.read_text()
     assert do(gam, path).plan.steps
 
 
 @pytest.mark.parametrize("text", [TEXT, ""])
-def test_a_store_that_has_moved_is_left_alone(save: Save, gam: Gam, text: str) -> None:
+def test_a_changed_store_makes_a_saved_plan_invalid(save: Save, gam: Gam, text: str) -> None:
     path = save(text)
     users.create(gam, "eva", {})
     with pytest.raises(ConflictError) as caught:
@@ -102,8 +102,8 @@ def test_a_store_that_has_moved_is_left_alone(save: Save, gam: Gam, text: str) -
     assert caught.value.message == "the store has changed since this plan was saved"
 
 
-def test_grants_and_last_use_are_no_change(save: Save, gam: Gam, applied: Callable[..., Applied]) -> None:
-    applied(TEXT)
+def test_grants_do_not_make_a_saved_plan_invalid(save: Save, gam: Gam, apply_manifest: Callable[..., Applied]) -> None:
+    apply_manifest(TEXT)
     path = save(TEXT.replace("auditor", "admin"))
     with gam.store.writing() as tx:
         tx.run("UPDATE key SET last_used_at = 1")
@@ -111,27 +111,29 @@ def test_grants_and_last_use_are_no_change(save: Save, gam: Gam, applied: Callab
     assert do(gam, path).plan.steps
 
 
-def test_refusals_at_the_endpoint_are_no_change(save: Save, gam: Gam, applied: Callable[..., Applied]) -> None:
-    applied(TEXT)
+def test_refusals_do_not_make_a_saved_plan_invalid(
+    save: Save, gam: Gam, apply_manifest: Callable[..., Applied]
+) -> None:
+    apply_manifest(TEXT)
     path = save(TEXT.replace("auditor", "admin"))
     audit.record_refusal_counts(gam, {"": {"client_unknown": 1}}, gam.now())
     assert do(gam, path).plan.steps
 
 
-def test_time_that_makes_another_plan_of_it_is_a_change(
-    save: Save, gam: Gam, applied: Callable[..., Applied], forward: Callable[[timedelta], object]
+def test_a_plan_whose_changes_depend_on_time_becomes_invalid(
+    save: Save, gam: Gam, apply_manifest: Callable[..., Applied], forward: Callable[[timedelta], object]
 ) -> None:
-    applied(TEXT)
+    apply_manifest(TEXT)
     path = save(TEXT.replace("auditor", "admin"))
     forward(timedelta(hours=3))
     with pytest.raises(ConflictError, match="out of date"):
         do(gam, path)
 
 
-def test_keys_that_would_end_need_their_number_all_the_same(
-    save: Save, gam: Gam, applied: Callable[..., Applied]
+def test_a_saved_plan_requires_the_number_of_invalidated_keys(
+    save: Save, gam: Gam, apply_manifest: Callable[..., Applied]
 ) -> None:
-    applied(TEXT)
+    apply_manifest(TEXT)
     path = save(TEXT.replace('["user_email"]', '["user_phone"]'))
     with pytest.raises(ConflictError):
         do(gam, path)
@@ -149,14 +151,14 @@ def test_a_manifest_is_not_a_saved_plan(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(("old", "new"), [("}}\n", ""), ('"fields"', '"field"'), ('"desired"', '"desire"')])
-def test_a_plan_that_is_not_whole_is_refused(save: Save, old: str, new: str) -> None:
+def test_an_incomplete_plan_is_refused(save: Save, old: str, new: str) -> None:
     path = save(TEXT)
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(UsageError, match="is not a complete saved plan"):
         plan_file.read(str(path))
 
 
-def test_a_plan_of_a_newer_gamcli_is_refused(save: Save) -> None:
+def test_a_plan_of_another_version_is_refused(save: Save) -> None:
     path = save(TEXT)
     path.write_text(json.dumps({**json.loads(path.read_text()), "gamcli_plan": 3}))
     with pytest.raises(UsageError, match="another version"):

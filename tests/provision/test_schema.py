@@ -1,4 +1,4 @@
-"""The JSON Schema of a manifest, held against the reader and against a validator that we did not write."""
+"""The JSON Schema of manifests, compared with the reader by a validator."""
 
 import tomllib
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from gamcli.provision.desired import Desired
 from gamcli.provision.fields import SECTIONS
 
 DOCUMENT = schema.build_schema()
-FAULTY = Path(__file__).with_name("invalid.toml")
+INVALID = Path(__file__).with_name("invalid.toml")
 
 GOOD = """
 [repository]
@@ -52,14 +52,14 @@ def mistakes(document: dict[str, Any]) -> list[str]:
     return sorted({".".join(map(str, each.absolute_path)) for each in found})
 
 
-def test_the_schema_is_one() -> None:
+def test_the_schema_is_valid() -> None:
     Draft202012Validator.check_schema(DOCUMENT)
     assert DOCUMENT["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
 
 
-def test_what_the_reader_takes_is_valid(wanted: Callable[..., Desired], folder: Path) -> None:
+def test_manifests_that_the_reader_accepts_are_valid(read_desired: Callable[..., Desired], folder: Path) -> None:
     (folder / "secret.txt").write_text("x" * 40, encoding="utf-8")
-    assert wanted(GOOD, EMAIL="ana@x", SCOPE="user_phone")
+    assert read_desired(GOOD, EMAIL="ana@x", SCOPE="user_phone")
     assert mistakes(tomllib.loads(GOOD)) == []
     assert mistakes({}) == []
 
@@ -91,15 +91,15 @@ def test_what_the_reader_takes_is_valid(wanted: Callable[..., Desired], folder: 
         ("[key]", "key"),
     ],
 )
-def test_what_the_schema_refuses_the_reader_refuses_too(
-    told: Callable[..., list[str]], text: str, expected: str
+def test_the_reader_refuses_what_the_schema_refuses(
+    problem_texts: Callable[..., list[str]], text: str, expected: str
 ) -> None:
     assert mistakes(tomllib.loads(text)) == [expected]
-    assert told(text)
+    assert problem_texts(text)
 
 
-def test_the_schema_refuses_much_of_what_the_reader_does() -> None:
-    lines = FAULTY.read_text(encoding="utf-8").splitlines()
+def test_the_schema_refuses_most_of_what_the_reader_refuses() -> None:
+    lines = INVALID.read_text(encoding="utf-8").splitlines()
     assert len(mistakes(tomllib.loads("\n".join(lines)))) > 20
 
 
@@ -109,7 +109,7 @@ def test_every_field_is_described(section: str) -> None:
     assert DOCUMENT["$defs"][section]["additionalProperties"] is False
 
 
-def test_the_deproblems_are_those_of_the_records() -> None:
+def test_defaults_are_those_of_the_records() -> None:
     shown = DOCUMENT["$defs"]["app"]["properties"]
     assert shown["enabled"]["default"] is True
     assert shown["token"]["properties"]["timeout_minutes"]["default"] == 60
@@ -128,11 +128,11 @@ KEPT = {
         "created_at", "updated_at", "managed_by",
     },
 }  # fmt: skip
-"""What no manifest sets, written by hand."""
+"""Fields that no manifest can set."""
 
 
 @pytest.mark.parametrize("section", ["auth_type", "app", "user"])
-def test_every_field_of_a_record_is_in_the_table_or_internal_fields(section: str) -> None:
+def test_every_field_of_a_record_is_listed_or_internal(section: str) -> None:
     found = SECTIONS[section]
     inner = {"api_keys": ApiKeyPolicy, "token": TokenPolicy}
     expected = {

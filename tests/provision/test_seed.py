@@ -1,4 +1,4 @@
-"""Seeds: manifests with secrets, made in a new store."""
+"""Seeds: manifests with secrets, applied to a new store."""
 
 from pathlib import Path
 
@@ -23,13 +23,13 @@ def written(folder: Path, text: str) -> list[Path]:
     return [folder / "seed.toml"]
 
 
-def test_what_a_seed_leaves_open_is_issued(gam: Gam, tmp_path: Path) -> None:
+def test_secrets_that_a_seed_leaves_out_are_issued(gam: Gam, tmp_path: Path) -> None:
     found = seed.environment(seed.apply_seed(gam, written(tmp_path, APP + USER + KEY), {}))
     assert [*found] == ["GAM_CLIENT_ID", "GAM_CLIENT_SECRET", "GAM_API_KEY"]
     assert diagnosis.verify(gam, Secret(found["GAM_API_KEY"]), found["GAM_CLIENT_ID"]).valid
 
 
-def test_secrets_of_a_seed_are_kept_as_given(gam: Gam, tmp_path: Path) -> None:
+def test_secrets_of_a_seed_are_used(gam: Gam, tmp_path: Path) -> None:
     key_id, key = mint_api_key(gam.entropy)
     fixed = f'{APP}client_id = "{CLIENT}"\nclient_secret = "{SECRET}"\n{USER}password = "${{PASSWORD}}"\n'
     paths = written(tmp_path, fixed + KEY + f'api_key = "{key.reveal()}"\n')
@@ -46,7 +46,7 @@ def test_secrets_of_a_seed_are_kept_as_given(gam: Gam, tmp_path: Path) -> None:
     assert password.startswith("scrypt$1024$"), "a server for tests is ready at once"
 
 
-def test_of_what_there_are_several_each_has_a_name_separate(gam: Gam, tmp_path: Path) -> None:
+def test_several_secrets_have_separate_names(gam: Gam, tmp_path: Path) -> None:
     key = mint_api_key(gam.entropy)[1].reveal()
     more = "[user.eva]\n" + KEY + f'api_key = "{key}"\n' + KEY.replace("ana", "eva")
     found = seed.environment(seed.apply_seed(gam, written(tmp_path, APP + USER + more), {}))
@@ -56,7 +56,7 @@ def test_of_what_there_are_several_each_has_a_name_separate(gam: Gam, tmp_path: 
 
 
 @pytest.mark.parametrize("key", ["gamkey_1", "", "gamkey_00000000_" + 38 * "0"])
-def test_a_key_that_is_invalid_is_a_fault_with_its_line(gam: Gam, tmp_path: Path, key: str) -> None:
+def test_an_invalid_key_is_a_problem_with_its_line(gam: Gam, tmp_path: Path, key: str) -> None:
     with pytest.raises(ProblemsError) as caught:
         seed.apply_seed(gam, written(tmp_path, APP + USER + KEY + f'api_key = "{key}"\n'), {})
     (fault,) = caught.value.problems

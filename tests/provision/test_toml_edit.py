@@ -1,4 +1,4 @@
-"""Single values of a TOML text are changed, and all else stays as somebody wrote it."""
+"""Editing single values of a TOML text; everything else is kept."""
 
 import tomllib
 from collections.abc import Callable
@@ -54,7 +54,7 @@ def changes(text: str, before: str = TEXT) -> list[str]:
     return [f"-{line}" for line in old if line not in new] + [f"+{line}" for line in new if line not in old]
 
 
-def test_nothing_is_changed_by_nothing() -> None:
+def test_a_text_without_edits_is_unchanged() -> None:
     assert edited(lambda _: None) == TEXT
     assert edited(lambda editor: editor.replace(("nope",), 1)) == TEXT
     assert edited(lambda editor: editor.remove(("nope",))) == TEXT
@@ -76,7 +76,7 @@ def test_a_value_is_replaced_next_to_its_comment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "expected"),
+    ("elements", "expected"),
     [
         (["a", "b", "c", "d"], ['-  "c"  # of c', '+  "c",  # of c', '+  "d",']),
         (["b", "c"], ['-  "a", # of a']),
@@ -85,19 +85,19 @@ def test_a_value_is_replaced_next_to_its_comment() -> None:
         (["d"], ['-  "a", # of a', '-  "b",', '-  "c"  # of c', '+  "d",']),
     ],
 )
-def test_a_list_in_lines_keeps_the_lines_that_it_can(wanted: list[str], expected: list[str]) -> None:
-    text = edited(lambda editor: editor.replace(("one", "list"), wanted))
+def test_a_list_with_one_element_per_line_keeps_its_lines(elements: list[str], expected: list[str]) -> None:
+    text = edited(lambda editor: editor.replace(("one", "list"), elements))
     old = [line for line in TEXT.splitlines() if line not in ('  "a", "b",', "]")]
     assert [line for line in changes(text) if line[1:] in (*old, *text.splitlines())] == expected
-    assert sorted(tomllib.loads(text)["one"]["list"]) == sorted(wanted)
+    assert sorted(tomllib.loads(text)["one"]["list"]) == sorted(elements)
 
 
-def test_a_list_that_is_written_otherwise_is_rewritten() -> None:
+def test_other_lists_are_rewritten() -> None:
     assert tomllib.loads(edited(lambda editor: editor.replace(("one", "short"), ["b"])))["one"]["short"] == ["b"]
     assert edited(lambda editor: editor.replace(("a",), ["b"]), "a = [\n]\n") == 'a = ["b"]\n'
 
 
-def test_fields_are_added_in_the_way_of_those_that_are_there() -> None:
+def test_fields_are_added_in_the_form_of_the_table() -> None:
     new = {"x y": True, "z": ["a"]}
     for keys, lines in (
         (("one",), ['+"x y" = true', '+z = ["a"]']),
@@ -124,7 +124,7 @@ def test_fields_are_added_in_the_way_of_those_that_are_there() -> None:
         assert tree["x y"] is True
 
 
-def test_a_table_is_removed_with_all_that_belongs_to_it() -> None:
+def test_a_table_is_removed_with_its_nested_tables() -> None:
     text = edited(lambda editor: editor.remove(("many", 0)))
     assert changes(text) == ['-name = "x"', "-# within many 0", "-[many.sub]", "-a = 1"]
     assert "# before many 0\n# before two\n[two]\n[[many]]" in text
@@ -142,7 +142,7 @@ def test_tables_are_appended_after_a_blank_line() -> None:
     assert edited(two, "\n") == "[three]\na = 1\n\n[four]\n"
 
 
-def test_line_ends_are_those_of_the_file() -> None:
+def test_line_ends_are_kept() -> None:
     text = dedent(TEXT).replace("\n", "\r\n")
     editor = Editor(text)
     editor.add(("one",), {"x": 1})
@@ -153,7 +153,7 @@ def test_line_ends_are_those_of_the_file() -> None:
     tomllib.loads(found)
 
 
-def test_what_the_text_says_is_known() -> None:
+def test_the_editor_knows_keys_and_tables() -> None:
     editor = Editor(TEXT)
     assert editor.has(("one", "text"))
     assert not editor.has(("one", "nope"))

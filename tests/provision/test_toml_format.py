@@ -1,4 +1,4 @@
-"""How values and keys are written in TOML."""
+"""Formatting of values and keys as TOML."""
 
 import tomllib
 
@@ -17,21 +17,21 @@ VALUES = st.recursive(
 
 
 @given(TEXTS, VALUES)
-def test_what_is_written_is_read_back(key: str, value: object) -> None:
+def test_formatted_values_parse_to_the_same_value(key: str, value: object) -> None:
     assert tomllib.loads(f"{toml_format.format_key(key)} = {toml_format.format_value(value)}") == {key: value}
 
 
 @pytest.mark.parametrize("letter", ["\x7f", "\x00", "\n", '"', "\\", "\x9b", "\u202e", "\U000e0041"])
-def test_what_toml_does_not_take_as_it_is_is_escaped(letter: str) -> None:
+def test_control_characters_are_escaped(letter: str) -> None:
     assert tomllib.loads(f"a = {toml_format.quote(letter)}") == {"a": letter}
     assert toml_format.quote(letter).isprintable()
 
 
-def test_a_blank_of_another_width_stays_as_it_is() -> None:
+def test_unicode_spaces_are_not_escaped() -> None:
     assert toml_format.quote("\u3000\u200b") == '"\u3000\\u200b"'
 
 
-def test_a_key_path_is_written_as_in_toml() -> None:
+def test_a_key_path_is_formatted_as_toml() -> None:
     assert toml_format.format_path(("app", "a.b", "scopes", 2)) == 'app."a.b".scopes'
     assert toml_format.format_path(("key", 2, "scopes", 1)) == "key[2].scopes"
     assert toml_format.format_path(()) == ""

@@ -1,4 +1,4 @@
-"""Where in a TOML text each key stands."""
+"""Line numbers of keys in TOML texts."""
 
 import tomllib
 from typing import Any
@@ -66,11 +66,11 @@ EXPECTED: dict[Keys, int] = {
 
 
 @pytest.mark.parametrize("keys", EXPECTED, ids=str)
-def test_every_key_and_element_has_its_line(keys: Keys) -> None:
+def test_every_key_and_element_has_a_line(keys: Keys) -> None:
     assert Lines(TEXT).find(keys) == EXPECTED[keys]
 
 
-def test_what_is_not_there_has_the_line_of_what_is_around_it() -> None:
+def test_a_missing_key_has_the_line_of_its_parent() -> None:
     lines = Lines(TEXT)
     assert lines.find(("app", "portal", "enabled")) == 3
     assert lines.find(("key", 1, "app", 3)) == 24
@@ -79,7 +79,7 @@ def test_what_is_not_there_has_the_line_of_what_is_around_it() -> None:
 
 @pytest.mark.parametrize("quotes", ['""', '"" ', 'a""', '"\nb = 0\n', '""[\nb = 0\n""', 'x"" "['])
 @pytest.mark.parametrize("mark", ['"', "'"])
-def test_a_long_string_ends_where_it_ends(quotes: str, mark: str) -> None:
+def test_multiline_strings_can_contain_quotes(quotes: str, mark: str) -> None:
     text = f'a = """{quotes}"""\nb = 1\n'.replace('"', mark)
     assert tomllib.loads(text)["b"] == 1
     assert Lines(text).find(("b",)) == text.count("\n")
@@ -141,7 +141,7 @@ def marks(tree: Any, keys: Keys = ()) -> dict[Keys, int]:  # noqa: ANN401 - any 
 
 
 @given(documents())
-def test_any_number_stands_in_the_line_that_is_reported(text: str) -> None:
+def test_generated_documents_have_correct_lines(text: str) -> None:
     lines = Lines(text)
     for keys, number in marks(tomllib.loads(text)).items():
         line = text.split("\n")[lines.find(keys) - 1]

@@ -1,4 +1,4 @@
-"""What stands for something else in a manifest."""
+"""References to variables and files in a manifest."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -45,7 +45,7 @@ def test_a_reference_is_replaced_once(replaced: Variables, text: str, expected: 
 
 
 @pytest.mark.parametrize("content", ["secret", "secret\n", "secret\r\n"])
-def test_a_file_loses_its_last_line_end(replaced: Variables, write: Write, content: str) -> None:
+def test_the_last_line_end_of_a_file_is_removed(replaced: Variables, write: Write, content: str) -> None:
     write("in/secret.txt", "x").write_bytes(content.encode())
     assert replaced.expand("<${file:in/secret.txt}>") == "<secret>"
     write("two.txt", "a\n\n")
@@ -67,9 +67,7 @@ def test_a_file_loses_its_last_line_end(replaced: Variables, write: Write, conte
         ("${1}", "invalid reference after '${'"),
     ],
 )
-def test_a_reference_that_stands_for_nothing_is_an_error(
-    replaced: Variables, folder: Path, text: str, expected: str
-) -> None:
+def test_an_unresolvable_reference_is_an_error(replaced: Variables, folder: Path, text: str, expected: str) -> None:
     (folder / "raw").write_bytes(b"\xff")
     (folder / "long").write_bytes(b"x" * 65537)
     with pytest.raises(UsageError) as raised:
@@ -78,7 +76,7 @@ def test_a_reference_that_stands_for_nothing_is_an_error(
     assert raised.value.hint
 
 
-def test_a_tree_is_replaced_in_place_and_its_mistakes_are_reported(replaced: Variables) -> None:
+def test_references_are_replaced_in_place_and_errors_returned(replaced: Variables) -> None:
     tree: dict[str, Any] = {"a": ["${NAME}", 1, {"b": "${NOPE}"}], "c": {"d": "$$", "e": True}}
     assert [(keys, error.message) for keys, error in replaced.replace(tree)] == [
         (("a", 2, "b"), "the environment variable NOPE is not set")
@@ -88,17 +86,17 @@ def test_a_tree_is_replaced_in_place_and_its_mistakes_are_reported(replaced: Var
 
 
 @pytest.mark.parametrize("text", ['a = "$"', r'a = "\u0024{NAME}"', r'a = "\U00000024"'])
-def test_a_text_that_may_hold_references_is_known(text: str) -> None:
+def test_text_that_can_contain_references_is_recognized(text: str) -> None:
     assert variables.can_contain_reference(text)
     assert not variables.can_contain_reference('a = "b"')
 
 
-def test_only_a_whole_reference_reports_no_secret() -> None:
+def test_only_a_single_reference_contains_no_secret() -> None:
     assert all(map(variables.is_reference, ["${NAME}", "${file:a/b.txt}"]))
     assert not any(map(variables.is_reference, ["", "x", "${NAME:-x}", "x${NAME}", "${NAME}x", "$${NAME}", "${}"]))
 
 
 @given(st.text(alphabet="$${}aN:-file"))
-def test_an_escaped_text_stands_for_itself(text: str) -> None:
+def test_escaped_text_expands_to_itself(text: str) -> None:
     assert variables.escape("costs $5") == "costs $5"
     assert Variables({}, Path()).expand(variables.escape(text)) == text

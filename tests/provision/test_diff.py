@@ -1,4 +1,4 @@
-"""What leads from the store to what manifests ask for: authentication types, the default, applications, users."""
+"""The diff of authentication types, the default type, applications and users."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -38,8 +38,8 @@ WHOLE = f"{PORTAL}{ANA}{KEY}"
 NEEDS = "API keys require remote REST authentication, which is disabled for this application"
 NEAR = "did you mean user_address? To list all: gamcli scope list"
 
-Planned = Callable[..., ExecutionPlan]
-Do = Callable[..., Applied]
+PlanManifest = Callable[..., ExecutionPlan]
+ApplyManifest = Callable[..., Applied]
 
 
 def steps(plan: ExecutionPlan) -> list[tuple[str, str, str]]:
@@ -51,15 +51,15 @@ def fields(plan: ExecutionPlan) -> dict[str, tuple[Any, Any]]:
     return {each.field: (each.old, each.new) for each in change.fields}
 
 
-def faults(planned: Planned, text: str) -> list[str]:
+def find_problems(plan_manifest: PlanManifest, text: str) -> list[str]:
     with pytest.raises(ProblemsError) as caught:
-        planned(text)
+        plan_manifest(text)
     return list(map(str, caught.value.problems))
 
 
-def test_steps_come_in_the_order_in_which_each_finds_what_it_needs(planned: Planned) -> None:
+def test_each_step_comes_after_those_it_depends_on(plan_manifest: PlanManifest) -> None:
     text = f'{KEY}{ANA}{PORTAL}\n[repository]\ndefault_auth_type = "m2m"\n[auth_type.m2m]\ntype = "APIkey"\n'
-    assert steps(planned(text)) == [
+    assert steps(plan_manifest(text)) == [
         ("create", "auth-type", "m2m"),
         ("update", "repository", "repository"),
         ("create", "app", "portal"),
@@ -68,15 +68,15 @@ def test_steps_come_in_the_order_in_which_each_finds_what_it_needs(planned: Plan
     ]
 
 
-def test_a_plan_touches_nothing(planned: Planned, gam: Gam) -> None:
+def test_a_plan_does_not_change_the_store(plan_manifest: PlanManifest, gam: Gam) -> None:
     before = [*gam.store._connection.iterdump()]  # noqa: SLF001 - all of it
-    assert planned(WHOLE).issues_secrets
+    assert plan_manifest(WHOLE).issues_secrets
     assert [*gam.store._connection.iterdump()] == before  # noqa: SLF001 - as above
 
 
-def test_what_is_so_already_is_no_change(planned: Planned, applied: Do) -> None:
-    applied(WHOLE)
-    found = planned(WHOLE)
+def test_an_applied_manifest_has_no_steps(plan_manifest: PlanManifest, apply_manifest: ApplyManifest) -> None:
+    apply_manifest(WHOLE)
+    found = plan_manifest(WHOLE)
     assert (found.steps, found.impacts, found.issues_secrets, found.adoptions, found.unlisted) == (
         (),
         (),
@@ -86,155 +86,169 @@ def test_what_is_so_already_is_no_change(planned: Planned, applied: Do) -> None:
     )
 
 
-def test_an_update_reports_each_field_with_its_old_and_new_value(planned: Planned, applied: Do) -> None:
-    applied(WHOLE)
+def test_an_update_reports_each_field_with_its_old_and_new_value(
+    plan_manifest: PlanManifest, apply_manifest: ApplyManifest
+) -> None:
+    apply_manifest(WHOLE)
     text = PORTAL.replace("Customer portal", "Portal").replace("true", "true, timeout_hours = 12", 2)
     text = text.replace("remote_rest = true, timeout_hours = 12", "remote_rest = true")
-    assert fields(planned(f"{text}{ANA}{KEY}")) == {
+    assert fields(plan_manifest(f"{text}{ANA}{KEY}")) == {
         "description": ("Customer portal", "Portal"),
         "api_keys.timeout_hours": (0, 12),
     }
-    assert fields(planned(WHOLE.replace("ana@", "a@"))) == {"email": ("ana@example.com", "a@example.com")}
-    assert not planned(WHOLE.replace('description = "Customer portal"\n', "")).steps
+    assert fields(plan_manifest(WHOLE.replace("ana@", "a@"))) == {"email": ("ana@example.com", "a@example.com")}
+    assert not plan_manifest(WHOLE.replace('description = "Customer portal"\n', "")).steps
 
 
-def test_a_new_record_has_its_default_where_the_manifest_is_silent(applied: Do, gam: Gam) -> None:
-    applied(WHOLE)
+def test_unlisted_fields_of_a_new_record_have_defaults(apply_manifest: ApplyManifest, gam: Gam) -> None:
+    apply_manifest(WHOLE)
     apps.create(gam, AppSpec("other", {}))
     ours, other = apps.show(gam, "portal"), apps.show(gam, "other")
     assert (ours.token, ours.enabled, ours.share_user_ids) == (other.token, other.enabled, other.share_user_ids)
 
 
-def test_names_in_another_case_name_the_same(planned: Planned, applied: Do, gam: Gam) -> None:
-    applied(WHOLE)
+def test_names_are_case_insensitive(plan_manifest: PlanManifest, apply_manifest: ApplyManifest, gam: Gam) -> None:
+    apply_manifest(WHOLE)
     text = WHOLE.replace("portal]", "PORTAL]").replace('"ana"', '"ANA@EXAMPLE.com"')
-    assert not planned(text).steps
-    assert not planned(WHOLE.replace('app = "portal"', f'app = "{apps.show(gam, "portal").client_id}"')).steps
+    assert not plan_manifest(text).steps
+    assert not plan_manifest(WHOLE.replace('app = "portal"', f'app = "{apps.show(gam, "portal").client_id}"')).steps
 
 
-def test_an_authentication_type_is_made_and_changed(planned: Planned, applied: Do, gam: Gam) -> None:
+def test_an_authentication_type_is_created_and_updated(
+    plan_manifest: PlanManifest, apply_manifest: ApplyManifest, gam: Gam
+) -> None:
     text = '[auth_type.m2m]\ntype = "apikey"\ndescription = "Machines"\n'
-    assert fields(planned(text)) == {
+    assert fields(plan_manifest(text)) == {
         "type": (None, "APIkey"),
         "description": (None, "Machines"),
         "enabled": (None, True),
     }
-    applied(text)
+    apply_manifest(text)
     assert auth_types.show(gam, "m2m").managed_by == "m.toml"
-    assert not planned(text).steps
-    assert fields(planned(f"{text}enabled = false\n")) == {"enabled": (True, False)}
-    assert faults(planned, '[auth_type.m2m]\ntype = "GAMLocal"\n') == [
+    assert not plan_manifest(text).steps
+    assert fields(plan_manifest(f"{text}enabled = false\n")) == {"enabled": (True, False)}
+    assert find_problems(plan_manifest, '[auth_type.m2m]\ntype = "GAMLocal"\n') == [
         "m.toml:2: auth_type.m2m.type: the type is APIkey and cannot be changed"
     ]
-    assert faults(planned, '[auth_type.new]\ndescription = "x"\n') == [
+    assert find_problems(plan_manifest, '[auth_type.new]\ndescription = "x"\n') == [
         "m.toml:1: auth_type.new: type is required for a new authentication type: APIkey or GAMLocal"
     ]
 
 
-def test_the_default_is_one_of_the_types(planned: Planned, applied: Do, gam: Gam) -> None:
+def test_the_default_type_must_exist(plan_manifest: PlanManifest, apply_manifest: ApplyManifest, gam: Gam) -> None:
     text = '[repository]\ndefault_auth_type = "LOCAL"\n'
-    assert fields(planned(text)) == {"default_auth_type": ("apikey", "local")}
-    applied(text)
+    assert fields(plan_manifest(text)) == {"default_auth_type": ("apikey", "local")}
+    apply_manifest(text)
     assert auth_types.show(gam, "local").default
-    assert not planned(text).steps
-    assert faults(planned, '[repository]\ndefault_auth_type = "lokal"\n') == [
+    assert not plan_manifest(text).steps
+    assert find_problems(plan_manifest, '[repository]\ndefault_auth_type = "lokal"\n') == [
         "m.toml:2: repository.default_auth_type: no authentication type named 'lokal'; did you mean 'local'?"
     ]
 
 
-def test_an_application_may_allow_one_type_or_any(planned: Planned, applied: Do, gam: Gam) -> None:
+def test_an_application_allows_one_type_or_any(
+    plan_manifest: PlanManifest, apply_manifest: ApplyManifest, gam: Gam
+) -> None:
     text = PORTAL.replace("enabled = true", 'enabled = true, auth_type = "APIKEY"')
-    applied(text)
+    apply_manifest(text)
     assert apps.show(gam, "portal").api_keys.auth_type == "apikey"
-    assert not planned(text).steps
-    assert fields(planned(text.replace("APIKEY", "any"))) == {"api_keys.auth_type": ("apikey", None)}
-    assert faults(planned, text.replace("APIKEY", "apikeys")) == [
+    assert not plan_manifest(text).steps
+    assert fields(plan_manifest(text.replace("APIKEY", "any"))) == {"api_keys.auth_type": ("apikey", None)}
+    assert find_problems(plan_manifest, text.replace("APIKEY", "apikeys")) == [
         "m.toml:6: app.portal.api_keys.auth_type: no authentication type named 'apikeys'; did you mean 'apikey'?"
     ]
-    assert faults(planned, text.replace("APIKEY", "local")) == [
+    assert find_problems(plan_manifest, text.replace("APIKEY", "local")) == [
         "m.toml:6: app.portal.api_keys.auth_type: authentication type 'local' is of kind GAMLocal, not APIkey"
     ]
 
 
-def test_a_stored_state_is_not_judged_again(planned: Planned, applied: Do, gam: Gam) -> None:
-    applied(PORTAL)
+def test_stored_values_are_not_checked_again(
+    plan_manifest: PlanManifest, apply_manifest: ApplyManifest, gam: Gam
+) -> None:
+    apply_manifest(PORTAL)
     off = PORTAL.replace("remote_rest = true", "remote_rest = false")
-    assert fields(planned(off)) == {"remote_rest": (True, False)}
+    assert fields(plan_manifest(off)) == {"remote_rest": (True, False)}
     apps.update(gam, "portal", {"remote_rest": False})
-    assert not planned(off).steps
-    assert faults(planned, off.replace("portal", "other")) == [f"m.toml:6: app.other.api_keys.enabled: {NEEDS}"]
+    assert not plan_manifest(off).steps
+    assert find_problems(plan_manifest, off.replace("portal", "other")) == [
+        f"m.toml:6: app.other.api_keys.enabled: {NEEDS}"
+    ]
 
 
-def test_ids_and_secrets_may_be_provided(
-    planned: Planned, applied: Do, gam: Gam, write: Callable[[str, str], Path]
+def test_client_ids_and_secrets_can_be_provided(
+    plan_manifest: PlanManifest, apply_manifest: ApplyManifest, gam: Gam, write: Callable[[str, str], Path]
 ) -> None:
     write("secret", "s" * 40)
     brought = f'client_id = "{"C" * 32}"\nclient_secret = "${{file:secret}}"\n'
     text = PORTAL.replace("remote_rest", f"{brought}remote_rest")
-    assert not planned(text).issues_secrets
-    applied(text)
+    assert not plan_manifest(text).issues_secrets
+    apply_manifest(text)
     app = apps.show(gam, "portal")
     assert app.client_id == "C" * 32
     assert Secret("s" * 40).matches(app.secret_digest)
-    assert not planned(text).steps
-    assert faults(planned, text.replace("C" * 32, "D" * 32)) == [
+    assert not plan_manifest(text).steps
+    assert find_problems(plan_manifest, text.replace("C" * 32, "D" * 32)) == [
         f"m.toml:5: app.portal.client_id: the client_id is {'C' * 32} and cannot be changed"
     ]
     write("secret", "t" * 40)
-    assert fields(planned(text)) == {"client_secret": ("(set)", "(new)")}
+    assert fields(plan_manifest(text)) == {"client_secret": ("(set)", "(new)")}
     apps.rotate_secret(gam, "portal", overlap=timedelta(days=1))
-    applied(text)
+    apply_manifest(text)
     app = apps.show(gam, "portal")
     assert Secret("t" * 40).matches(app.secret_digest)
     assert (app.retiring_digest, app.retiring_until) == (None, None)
 
 
-def test_scopes_may_stand_for_attributes_that_somebody_carries(planned: Planned, applied: Do) -> None:
+def test_scopes_can_refer_to_attributes_of_users(plan_manifest: PlanManifest, apply_manifest: ApplyManifest) -> None:
     text = PORTAL.replace('"gam_user_roles"', '"user_Area"')
-    assert faults(planned, text) == [f"m.toml:4: app.portal.scopes: unknown scope 'user_Area'; {NEAR}"]
+    assert find_problems(plan_manifest, text) == [f"m.toml:4: app.portal.scopes: unknown scope 'user_Area'; {NEAR}"]
     carried = f'{text}[user.bob]\nattributes = {{ Area = "north" }}\n'
-    applied(carried)
-    assert not planned(carried).steps
-    applied('[user.bob]\nattributes = {}\n[app.portal]\nscopes = ["gam_user_data", "user_Area"]')
+    apply_manifest(carried)
+    assert not plan_manifest(carried).steps
+    apply_manifest('[user.bob]\nattributes = {}\n[app.portal]\nscopes = ["gam_user_data", "user_Area"]')
 
 
-def test_a_scope_that_is_unknown_is_reported_with_the_nearest(planned: Planned) -> None:
+def test_an_unknown_scope_is_reported_with_a_suggestion(plan_manifest: PlanManifest) -> None:
     text = PORTAL.replace("gam_user_roles", "gam_user_rolls").replace("Customer portal", "x" * 300)
-    found = faults(planned, f"{text}{ANA.replace('@', ' ')}")
+    found = find_problems(plan_manifest, f"{text}{ANA.replace('@', ' ')}")
     assert len(found) == 3
     assert "did you mean gam_user_roles" in " ".join(found)
 
 
-def test_who_manages_an_object_is_asked_before_another_does(planned: Planned, applied: Do, gam: Gam) -> None:
+def test_taking_over_an_object_of_another_owner_requires_adopt(
+    plan_manifest: PlanManifest, apply_manifest: ApplyManifest, gam: Gam
+) -> None:
     users.create(gam, "ana", {"email": "ana@example.com"})
-    found = planned(ANA)
+    found = plan_manifest(ANA)
     assert (found.steps, [(each.name, each.owner) for each in found.adoptions]) == ((), [("ana", None)])
-    applied(ANA)
+    apply_manifest(ANA)
     assert users.show(gam, "ana").managed_by == "m.toml"
-    assert planned(ANA).adoptions == ()
+    assert plan_manifest(ANA).adoptions == ()
     with pytest.raises(ConflictError) as caught:
-        planned(f"{ANA}{PORTAL}", "other.toml")
+        plan_manifest(f"{ANA}{PORTAL}", "other.toml")
     assert caught.value.message == "user 'ana' is managed by 'm.toml'"
-    applied(PORTAL)
+    apply_manifest(PORTAL)
     with pytest.raises(ConflictError) as caught:
-        planned(f"{ANA}{PORTAL}", "other.toml")
+        plan_manifest(f"{ANA}{PORTAL}", "other.toml")
     assert caught.value.message == "app 'portal' is managed by 'm.toml', and 1 more have other owners"
-    applied(ANA.replace("ana@", "a@"), "other.toml", adopt=True)
+    apply_manifest(ANA.replace("ana@", "a@"), "other.toml", adopt=True)
     assert users.show(gam, "ana").managed_by == "other.toml"
 
 
-def test_an_object_that_is_taken_over_may_change_at_once(planned: Planned, applied: Do, gam: Gam) -> None:
+def test_an_adopted_object_can_be_updated_in_the_same_plan(
+    plan_manifest: PlanManifest, apply_manifest: ApplyManifest, gam: Gam
+) -> None:
     users.create(gam, "ana", {})
-    found = planned(ANA)
+    found = plan_manifest(ANA)
     assert fields(found) == {"email": ("", "ana@example.com")}
-    applied(ANA)
+    apply_manifest(ANA)
     ana = users.show(gam, "ana")
     assert (ana.email, ana.managed_by) == ("ana@example.com", "m.toml")
-    assert not planned(ANA).adoptions
+    assert not plan_manifest(ANA).adoptions
 
 
 @pytest.mark.parametrize(
-    ("text", "fault"),
+    ("text", "problem"),
     [
         (
             '[user.bob]\nemail = "eva@example.com"',
@@ -252,79 +266,85 @@ def test_an_object_that_is_taken_over_may_change_at_once(planned: Planned, appli
         ),
     ],
 )
-def test_names_emails_and_ids_name_one_record_only(planned: Planned, gam: Gam, text: str, fault: str) -> None:
+def test_a_name_email_or_id_identifies_one_record(
+    plan_manifest: PlanManifest, gam: Gam, text: str, problem: str
+) -> None:
     users.create(gam, "eva", {"email": "eva@example.com"})
     users.create(gam, "mail@x", {})
     apps.create(gam, AppSpec("old", {}, client_id="e" * 32))
-    assert faults(planned, text) == [fault]
+    assert find_problems(plan_manifest, text) == [problem]
 
 
-def test_what_others_have_in_common_already_is_not_our_problem(planned: Planned, applied: Do, gam: Gam) -> None:
-    applied("[user.eva]\n[user.bob]\n")
+def test_existing_duplicates_of_other_records_are_ignored(
+    plan_manifest: PlanManifest, apply_manifest: ApplyManifest, gam: Gam
+) -> None:
+    apply_manifest("[user.eva]\n[user.bob]\n")
     with gam.store.writing() as tx:
         tx.run("UPDATE user SET email = 'bob' WHERE name = 'eva'")
-    assert len(planned(ANA).unlisted) == 2
+    assert len(plan_manifest(ANA).unlisted) == 2
 
 
-def test_users_may_exchange_emails(planned: Planned, applied: Do, gam: Gam) -> None:
+def test_users_can_swap_emails(plan_manifest: PlanManifest, apply_manifest: ApplyManifest, gam: Gam) -> None:
     text = '[user.a]\nemail = "a@x"\n[user.b]\nemail = "b@x"\n'
-    applied(text)
+    apply_manifest(text)
     swapped = text.replace("a@x", "c@x").replace("b@x", "a@x").replace("c@x", "b@x")
-    applied(swapped)
+    apply_manifest(swapped)
     assert [users.show(gam, name).email for name in "ab"] == ["b@x", "a@x"]
-    assert not planned(swapped).steps
+    assert not plan_manifest(swapped).steps
 
 
-def test_users_who_are_taken_over_may_exchange_emails_too(applied: Do, gam: Gam) -> None:
+def test_adopted_users_can_swap_emails(apply_manifest: ApplyManifest, gam: Gam) -> None:
     for name in "ab":
         users.create(gam, name, {"email": f"{name}@x"})
-    applied('[user.a]\nemail = "b@x"\n[user.b]\nemail = "a@x"\n')
+    apply_manifest('[user.a]\nemail = "b@x"\n[user.b]\nemail = "a@x"\n')
     assert [users.show(gam, name).email for name in "ab"] == ["b@x", "a@x"]
 
 
-def test_an_email_that_changes_is_no_longer_verified(planned: Planned, applied: Do, gam: Gam) -> None:
-    applied(f"{ANA}verified_email = true\n")
+def test_a_changed_email_is_no_longer_verified(
+    plan_manifest: PlanManifest, apply_manifest: ApplyManifest, gam: Gam
+) -> None:
+    apply_manifest(f"{ANA}verified_email = true\n")
     other = ANA.replace("ana@", "a@")
-    applied(other)
+    apply_manifest(other)
     assert not users.show(gam, "ana").verified_email
-    applied(f"{ANA}verified_email = true\n")
+    apply_manifest(f"{ANA}verified_email = true\n")
     assert users.show(gam, "ana").verified_email
-    assert not planned(f"{ANA}verified_email = true\n").steps
+    assert not plan_manifest(f"{ANA}verified_email = true\n").steps
 
 
-def test_a_seed_may_carry_passwords(applied: Do, gam: Gam) -> None:
+def test_a_seed_can_set_passwords(apply_manifest: ApplyManifest, gam: Gam) -> None:
     text = f'{ANA}password = "secret"\n'
-    applied(text, seed=True)
+    apply_manifest(text, seed=True)
     first = users.show(gam, "ana").password_hash
     assert first
-    applied(text, seed=True)
+    apply_manifest(text, seed=True)
     assert users.show(gam, "ana").password_hash == first
-    applied(text.replace('"secret"', '"other"'), seed=True)
+    apply_manifest(text.replace('"secret"', '"other"'), seed=True)
     assert users.show(gam, "ana").password_hash != first
 
 
-def test_what_no_reader_let_through_is_a_fault_all_the_same(gam: Gam, asked: Callable[[str], Desired]) -> None:
+def test_the_diff_checks_values_too(gam: Gam, read_owned: Callable[[str], Desired]) -> None:
     text = f'{WHOLE}[auth_type.m2m]\ntype = "APIkey"\n'
-    desired = asked(text)
+    desired = read_owned(text)
     users_, apps_, types = (
         (replace(each[0], name=f"{each[0].name} "),) for each in (desired.users, desired.apps, desired.auth_types)
     )
-    wanted = (replace(desired.keys[0], user="ana ", app="portal "),)
+    bad_keys = (replace(desired.keys[0], user="ana ", app="portal "),)
     with gam.store.reading() as tx, pytest.raises(ProblemsError) as caught:
-        make_plan(tx, gam, replace(desired, users=users_, apps=apps_, auth_types=types, keys=wanted), PlanOptions())
+        make_plan(tx, gam, replace(desired, users=users_, apps=apps_, auth_types=types, keys=bad_keys), PlanOptions())
     assert len(caught.value.problems) == 3
 
 
-def test_a_new_key_reports_what_it_may_reveal(
-    planned: Planned, applied: Do, forward: Callable[[timedelta], Any]
+def test_the_plan_shows_the_scopes_of_a_new_key(
+    plan_manifest: PlanManifest, apply_manifest: ApplyManifest, forward: Callable[[timedelta], Any]
 ) -> None:
-    applied(f"{PORTAL}{ANA}")
+    apply_manifest(f"{PORTAL}{ANA}")
     text = f'{WHOLE}expires_in = "90d"\n'
-    found = planned(text)
+    found = plan_manifest(text)
     (change,) = found.summary().changes
     assert change.fields == (
         FieldChange("auth_type", None, "apikey"),
         FieldChange("scopes", None, ("gam_user_data", "gam_user_roles")),
     )
     forward(timedelta(days=1))
-    assert planned(text).summary().changes == (change,)
+    assert plan_manifest(text).summary().changes == (change,)

@@ -1,4 +1,4 @@
-"""Do the tables of all files agree with each other."""
+"""Duplicates and contradictions between the files of a manifest."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,19 +9,19 @@ from gamcli.errors import ProblemsError
 from gamcli.provision import manifest
 from gamcli.provision.desired import Desired
 
-Told = Callable[..., list[str]]
+ProblemTexts = Callable[..., list[str]]
 CLIENT_ID = "0123456789abcdef0123456789abcdef"
 
 
 @pytest.mark.parametrize("section", ["auth_type", "app", "user"])
-def test_nothing_is_defined_twice_whatever_the_case(told: Told, section: str) -> None:
-    assert told(f"[{section}.one]\n[{section}.two]\n[{section}.ONE]\n[{section}.One]\n") == [
+def test_a_duplicate_name_is_a_problem_in_any_case(problem_texts: ProblemTexts, section: str) -> None:
+    assert problem_texts(f"[{section}.one]\n[{section}.two]\n[{section}.ONE]\n[{section}.One]\n") == [
         f"m.toml:3: {section}.ONE: already defined in m.toml:1",
         f"m.toml:4: {section}.One: already defined in m.toml:1",
     ]
 
 
-def test_two_files_cannot_define_the_same(write: Callable[[str, str], Path]) -> None:
+def test_two_files_cannot_define_the_same_object(write: Callable[[str, str], Path]) -> None:
     for name in ("a.toml", "b.toml"):
         write(name, "[repository]\ndefault_auth_type = 'apikey'\n\n[user.ana]\n")
     with pytest.raises(ProblemsError) as raised:
@@ -32,16 +32,18 @@ def test_two_files_cannot_define_the_same(write: Callable[[str, str], Path]) -> 
     ]
 
 
-def test_an_email_names_one_user(told: Told, wanted: Callable[..., Desired]) -> None:
-    assert told("[user.ana]\nemail = 'a@x'\n[user.bo]\nemail = 'A@X'\n[user.'c@x']\n[user.d]\nemail = 'C@x'\n") == [
+def test_an_email_identifies_one_user(problem_texts: ProblemTexts, read_desired: Callable[..., Desired]) -> None:
+    assert problem_texts(
+        "[user.ana]\nemail = 'a@x'\n[user.bo]\nemail = 'A@X'\n[user.'c@x']\n[user.d]\nemail = 'C@x'\n"
+    ) == [
         "m.toml:4: user.bo.email: also identifies user 'ana' (m.toml:1)",
         "m.toml:7: user.d.email: also identifies user 'c@x' (m.toml:5)",
     ]
-    assert wanted("[user.'c@x']\nemail = 'c@x'\n[user.ana]\nemail = ''\n[user.bo]\nemail = ''\n")
+    assert read_desired("[user.'c@x']\nemail = 'c@x'\n[user.ana]\nemail = ''\n[user.bo]\nemail = ''\n")
 
 
-def test_a_client_id_names_one_application(told: Told) -> None:
-    assert told(
+def test_a_client_id_identifies_one_application(problem_texts: ProblemTexts) -> None:
+    assert problem_texts(
         f"[app.a]\nclient_id = '{CLIENT_ID}'\n[app.b]\nclient_id = '{CLIENT_ID.upper()}'\n"
         f"[app.{'c' * 32}]\n[app.d]\nclient_id = '{'C' * 32}'\n"
     ) == [
@@ -50,16 +52,18 @@ def test_a_client_id_names_one_application(told: Told) -> None:
     ]
 
 
-def test_keys_are_only_of_types_for_keys(told: Told, wanted: Callable[..., Desired]) -> None:
+def test_the_type_of_api_keys_must_be_of_kind_apikey(
+    problem_texts: ProblemTexts, read_desired: Callable[..., Desired]
+) -> None:
     text = "[auth_type.local]\ntype = 'GAMLocal'\n[app.a]\napi_keys.auth_type = '{}'\n"
-    assert told(text.format("Local")) == [
+    assert problem_texts(text.format("Local")) == [
         "m.toml:4: app.a.api_keys.auth_type: authentication type 'Local' is not of kind APIkey"
     ]
-    assert wanted(text.format("other"))
+    assert read_desired(text.format("other"))
 
 
-def test_a_pair_has_one_key_however_it_is_named(told: Told) -> None:
-    assert told(
+def test_a_user_has_one_key_per_application_by_any_identifier(problem_texts: ProblemTexts) -> None:
+    assert problem_texts(
         f"""\
         key = [
             {{ user = "ana", app = "portal" }},
@@ -79,13 +83,15 @@ def test_a_pair_has_one_key_however_it_is_named(told: Told) -> None:
     ]
 
 
-def test_a_key_asks_for_what_its_application_publishes(told: Told, wanted: Callable[..., Desired]) -> None:
+def test_a_key_can_only_have_published_scopes(
+    problem_texts: ProblemTexts, read_desired: Callable[..., Desired]
+) -> None:
     text = "[app.a]\n{}\n[[key]]\nuser = 'ana'\napp = 'A'\nscopes = ['user_email', 'user_phone']\n"
-    assert told(text.format("scopes = ['user_email']")) == [
+    assert problem_texts(text.format("scopes = ['user_email']")) == [
         "m.toml:6: key[0].scopes: application 'a' does not publish user_phone; it publishes user_email"
     ]
-    assert told(text.format("scopes = []")) == [
+    assert problem_texts(text.format("scopes = []")) == [
         "m.toml:6: key[0].scopes: application 'a' does not publish user_email+user_phone; it publishes nothing"
     ]
-    assert wanted(text.format("scopes = ['gam_user_data']"))
-    assert wanted(text.format(""))
+    assert read_desired(text.format("scopes = ['gam_user_data']"))
+    assert read_desired(text.format(""))
