@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
+API_KEYS, TOKENS = "API keys", "Access tokens"
+
 Scopes = Annotated[
     list[str] | None,
     typer.Option(
@@ -14,14 +16,23 @@ RemoteRest = Annotated[
     bool | None,
     typer.Option("--remote-rest/--no-remote-rest", help="Allow token requests over HTTP.", show_default=False),
 ]
-ApiKeys = Annotated[bool | None, typer.Option("--api-keys/--no-api-keys", help="Accept API keys.", show_default=False)]
+ApiKeys = Annotated[
+    bool | None,
+    typer.Option("--api-keys/--no-api-keys", help="Accept API keys.", show_default=False, rich_help_panel=API_KEYS),
+]
 ApiKeyTimeout = Annotated[
-    int | None, typer.Option("--api-key-timeout", metavar="HOURS", help="Lifetime of new keys; 0 means no expiry.")
+    int | None,
+    typer.Option(
+        "--api-key-timeout", metavar="HOURS", help="Lifetime of new keys; 0 means no expiry.", rich_help_panel=API_KEYS
+    ),
 ]
 ApiKeyAuthType = Annotated[
     str | None,
     typer.Option(
-        "--api-key-auth-type", metavar="AUTH_TYPE", help="The authentication type that keys must have, or 'any'."
+        "--api-key-auth-type",
+        metavar="AUTH_TYPE",
+        help="The authentication type that keys must have, or 'any'.",
+        rich_help_panel=API_KEYS,
     ),
 ]
 AllowScopeChoice = Annotated[
@@ -30,22 +41,41 @@ AllowScopeChoice = Annotated[
         "--api-key-scope-choice/--no-api-key-scope-choice",
         help="Allow keys with fewer scopes than published.",
         show_default=False,
+        rich_help_panel=API_KEYS,
     ),
 ]
 TokenTimeout = Annotated[
     int | None,
-    typer.Option("--token-timeout", metavar="MINUTES", help="Lifetime of access tokens; 0 means no expiry."),
+    typer.Option(
+        "--token-timeout",
+        metavar="MINUTES",
+        help="Lifetime of access tokens; 0 means no expiry.",
+        rich_help_panel=TOKENS,
+    ),
 ]
 Renewals = Annotated[
-    int | None, typer.Option("--token-renewals", metavar="N", help="How many times a token can be refreshed.")
+    int | None,
+    typer.Option(
+        "--token-renewals", metavar="N", help="How many times a token can be refreshed.", rich_help_panel=TOKENS
+    ),
 ]
 RequireScope = Annotated[
     bool | None,
-    typer.Option("--require-scope/--no-require-scope", help="Require a scope in password grants.", show_default=False),
+    typer.Option(
+        "--require-scope/--no-require-scope",
+        help="Require a scope in password grants.",
+        show_default=False,
+        rich_help_panel=TOKENS,
+    ),
 ]
 ShareUserIds = Annotated[
     bool | None,
-    typer.Option("--share-user-ids/--no-share-user-ids", help="Return the GUIDs of users.", show_default=False),
+    typer.Option(
+        "--share-user-ids/--no-share-user-ids",
+        help="Return the GUIDs of users.",
+        show_default=False,
+        rich_help_panel=TOKENS,
+    ),
 ]
 OneTokenPerUser = Annotated[
     bool | None,
@@ -53,6 +83,7 @@ OneTokenPerUser = Annotated[
         "--one-token-per-user/--no-one-token-per-user",
         help="Revoke a user's earlier tokens when one is issued.",
         show_default=False,
+        rich_help_panel=TOKENS,
     ),
 ]
 

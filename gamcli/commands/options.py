@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
+from gamcli.commands.command_help import CHANGE, OUTPUT
 from gamcli.errors import UsageError
 from gamcli.rules import durations
 from gamcli.rules.credentials import Secret
@@ -29,38 +30,74 @@ def new_group(help_text: str | None = None) -> typer.Typer:
 
 Format = Annotated[
     Literal["table", "json", "jsonl", "csv", "value"] | None,
-    typer.Option("-o", "--output", help="Output format.", show_default="table"),
+    typer.Option("-o", "--output", help="Output format.", show_default="table", rich_help_panel=OUTPUT),
 ]
 SecretFormat = Annotated[
     Literal["table", "json", "jsonl", "csv", "env", "github", "value"] | None,
-    typer.Option("-o", "--output", help="Output format of the record and its secret.", show_default="table"),
+    typer.Option(
+        "-o",
+        "--output",
+        help="Output format of the record and its secret.",
+        show_default="table",
+        rich_help_panel=OUTPUT,
+    ),
 ]
-Field = Annotated[str | None, typer.Option(metavar="NAME", help="Print only the raw value of this field.")]
-Sort = Annotated[str | None, typer.Option(metavar="FIELD", help="Sort by this field; -FIELD sorts in reverse.")]
-Limit = Annotated[int | None, typer.Option(min=0, max=1_000_000_000, metavar="N", help="Show at most N rows.")]
+Field = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Print only the raw value of this field.", rich_help_panel=OUTPUT)
+]
+Sort = Annotated[
+    str | None,
+    typer.Option(metavar="FIELD", help="Sort by this field; -FIELD sorts in reverse.", rich_help_panel=OUTPUT),
+]
+Limit = Annotated[
+    int | None, typer.Option(min=0, max=1_000_000_000, metavar="N", help="Show at most N rows.", rich_help_panel=OUTPUT)
+]
 IfMissing = Annotated[
     bool,
-    typer.Option("--if-missing", help="Succeed if it already exists with these settings.", show_default=False),
+    typer.Option(
+        "--if-missing",
+        help="Succeed if it already exists with these settings.",
+        show_default=False,
+        rich_help_panel=CHANGE,
+    ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.", show_default=False)]
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Do not ask for confirmation.", show_default=False, rich_help_panel=CHANGE)
+]
 DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Show what would change; change nothing.", show_default=False)
+    bool,
+    typer.Option(
+        "--dry-run", help="Show what would change; change nothing.", show_default=False, rich_help_panel=CHANGE
+    ),
 ]
 Preview = Annotated[
     bool,
     typer.Option(
-        "--dry-run", "--preview", help="Show changes and affected active keys; change nothing.", show_default=False
+        "--dry-run",
+        "--preview",
+        help="Show changes and affected active keys; change nothing.",
+        show_default=False,
+        rich_help_panel=CHANGE,
     ),
 ]
 AcceptInvalidating = Annotated[
     int | None,
     typer.Option(
-        "--accept-invalidating", metavar="N", min=0, help="Confirm that exactly N active keys are invalidated."
+        "--accept-invalidating",
+        metavar="N",
+        min=0,
+        help="Confirm that exactly N active keys are invalidated.",
+        rich_help_panel=CHANGE,
     ),
 ]
 OutFile = Annotated[
     str | None,
-    typer.Option("--out", metavar="FILE", help="Write the secret to this new file (mode 0600), not to stdout."),
+    typer.Option(
+        "--out",
+        metavar="FILE",
+        help="Write the secret to this new file (mode 0600), not to stdout.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 FromCsv = Annotated[
     str | None,

@@ -2,16 +2,17 @@
 
 import gc
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from importlib import import_module
 from typing import Annotated, Any, NamedTuple
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from gamcli import __version__
 from gamcli.commands import complete
+from gamcli.commands.command_help import GroupedCommand
 from gamcli.commands.context import CliContext
 from gamcli.errors import FailedError, UsageError
 from gamcli.rules.names import closest_match
@@ -88,6 +89,8 @@ class LazyGroup(TyperGroup):
 def _load_command(noun: str, verb: str | None) -> Any:  # noqa: ANN401 - typer's own types
     """Import a noun and build its command; of its verbs only the called one, since typer builds all that it gets."""
     verbs: typer.Typer = getattr(import_module(f"gamcli.commands.{NOUNS[noun].module}"), NOUNS[noun].typer_name)
+    for info in (*verbs.registered_commands, *_nested_commands(verbs)):
+        info.cls = GroupedCommand if info.cls is TyperCommand else info.cls
     called = [command for command in verbs.registered_commands if _command_name(command) == verb]
     if called:
         verbs = copy(verbs)
@@ -97,6 +100,11 @@ def _load_command(noun: str, verb: str | None) -> Any:  # noqa: ANN401 - typer's
         gc.freeze()  # the objects of start-up stay; scanning them takes as long as the command
         gc.enable()
     return command
+
+
+def _nested_commands(verbs: typer.Typer) -> Iterator[Any]:
+    for group in verbs.registered_groups:
+        yield from group.typer_instance.registered_commands if group.typer_instance else ()
 
 
 def _command_name(command: Any) -> str:  # noqa: ANN401 - typer's own types

@@ -6,35 +6,43 @@ import typer
 
 from gamcli.errors import UsageError
 
+CONTACT, PROFILE = "Contact", "Profile"
 
-def _text_option(help_text: str, metavar: str = "TEXT") -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(metavar=metavar, help=help_text, show_default=False)
+
+def _text_option(help_text: str, panel: str, metavar: str = "TEXT") -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(
+        metavar=metavar, help=help_text, show_default=False, rich_help_panel=panel
+    )
     return option
 
 
-Email = Annotated[str | None, _text_option("Email; it also identifies the user.")]
+Email = Annotated[str | None, _text_option("Email; it also identifies the user.", CONTACT)]
 VerifiedEmail = Annotated[
     bool | None,
     typer.Option(
-        "--verified-email/--no-verified-email", help="Mark the email as verified, or not.", show_default=False
+        "--verified-email/--no-verified-email",
+        help="Mark the email as verified, or not.",
+        show_default=False,
+        rich_help_panel=CONTACT,
     ),
 ]
-FirstName = Annotated[str | None, _text_option("First name.")]
-LastName = Annotated[str | None, _text_option("Last name.")]
-ExternalId = Annotated[str | None, _text_option("ID in another system.")]
-Birthday = Annotated[str | None, _text_option("Date of birth.", "YYYY-MM-DD")]
+FirstName = Annotated[str | None, _text_option("First name.", PROFILE)]
+LastName = Annotated[str | None, _text_option("Last name.", PROFILE)]
+ExternalId = Annotated[str | None, _text_option("ID in another system.", PROFILE)]
+Birthday = Annotated[str | None, _text_option("Date of birth.", PROFILE, "YYYY-MM-DD")]
 Gender = Annotated[
-    Literal["N", "F", "M"] | None, typer.Option(help="Not specified, female or male.", show_default=False)
+    Literal["N", "F", "M"] | None,
+    typer.Option(help="Not specified, female or male.", show_default=False, rich_help_panel=PROFILE),
 ]
-UrlImage = Annotated[str | None, _text_option("Picture.", "URL")]
-UrlProfile = Annotated[str | None, _text_option("Profile page.", "URL")]
-Phone = Annotated[str | None, _text_option("Phone number.")]
-Address = Annotated[str | None, _text_option("Street address.")]
-City = Annotated[str | None, _text_option("City.")]
-State = Annotated[str | None, _text_option("State or province.")]
-PostCode = Annotated[str | None, _text_option("Postal code.")]
-Language = Annotated[str | None, _text_option("Language.")]
-Timezone = Annotated[str | None, _text_option("Time zone.")]
+UrlImage = Annotated[str | None, _text_option("Picture.", PROFILE, "URL")]
+UrlProfile = Annotated[str | None, _text_option("Profile page.", PROFILE, "URL")]
+Phone = Annotated[str | None, _text_option("Phone number.", CONTACT)]
+Address = Annotated[str | None, _text_option("Street address.", CONTACT)]
+City = Annotated[str | None, _text_option("City.", CONTACT)]
+State = Annotated[str | None, _text_option("State or province.", CONTACT)]
+PostCode = Annotated[str | None, _text_option("Postal code.", CONTACT)]
+Language = Annotated[str | None, _text_option("Language.", PROFILE)]
+Timezone = Annotated[str | None, _text_option("Time zone.", PROFILE)]
 Roles = Annotated[
     list[str] | None,
     typer.Option(

@@ -1,0 +1,42 @@
+"""How `--help` shows a command: examples in one line, and many options in groups."""
+
+import inspect
+from typing import Any
+
+from typer.core import TyperCommand
+
+MAX_UNGROUPED = 10
+"""How many options are listed without groups."""
+
+OUTPUT = "Output"
+CHANGE = "Confirmation and dry run"
+
+
+class GroupedCommand(TyperCommand):
+    """A command whose options are grouped by their `rich_help_panel`, when there are many."""
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002 - typer's own types
+        for paragraph in inspect.cleandoc(self.help or "").split("\n\n"):
+            formatter.write_paragraph()
+            with formatter.indentation():
+                if paragraph.startswith("Example"):
+                    title, _, line = paragraph.partition(": ")
+                    indent = " " * formatter.current_indent
+                    formatter.write(f"{indent}{title}:\n{indent}  {' '.join(line.split())}\n")
+                else:
+                    formatter.write_text(paragraph)
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - typer's own types
+        parameters = [(parameter, parameter.get_help_record(ctx)) for parameter in self.get_params(ctx)]
+        is_grouped = len(parameters) > MAX_UNGROUPED
+        sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
+        for parameter, record in parameters:
+            title = "Arguments" if parameter.param_type_name == "argument" else "Options"
+            if is_grouped:
+                title = getattr(parameter, "rich_help_panel", None) or title
+            if record is not None:
+                sections.setdefault(title, []).append(record)
+        for title, records in sections.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
