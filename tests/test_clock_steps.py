@@ -1,4 +1,4 @@
-"""A clock that is set back or was ahead: what ended stays ended, nothing lives for ever, nobody waits for it."""
+"""A clock that is set back or was fast: nothing inactive becomes valid again, and nothing waits for it."""
 
 import ast
 from collections.abc import Callable
@@ -30,7 +30,7 @@ WALL = {
     "gamcli/store/sqlite/migration.py": {"time_ns"},
     "gamcli/testing.py": {"now"},
 }
-"""Who reads the clock on the wall, and how: for `Gam.now`, for a header, for the row and the name of a migration."""
+"""The code that may read the wall clock: for `Gam.now`, a response header, and the date and name of a migration."""
 
 
 @pytest.fixture
@@ -56,7 +56,9 @@ def id_of(token: Secret) -> str:
     return format_token_id(row)
 
 
-def test_what_was_revoked_stays_so_when_the_clock_is_set_back(gam: Gam, asked: TokenRequest, forward: Forward) -> None:
+def test_a_revoked_token_stays_revoked_when_the_clock_is_set_back(
+    gam: Gam, asked: TokenRequest, forward: Forward
+) -> None:
     one, other = (tokens.exchange(gam, asked).secret for _ in range(2))
     forward(timedelta(minutes=1))
     tokens.revoke(gam, id_of(one))
@@ -69,7 +71,9 @@ def test_what_was_revoked_stays_so_when_the_clock_is_set_back(gam: Gam, asked: T
             tokens.exchange(gam, asked)
 
 
-def test_a_replaced_token_stays_so_when_the_clock_is_set_back(gam: Gam, asked: TokenRequest, forward: Forward) -> None:
+def test_a_replaced_token_stays_replaced_when_the_clock_is_set_back(
+    gam: Gam, asked: TokenRequest, forward: Forward
+) -> None:
     apps.update(gam, "portal", {"one_token_per_user": True})
     first = tokens.exchange(gam, asked).secret
     second = tokens.exchange(gam, asked).secret
@@ -79,7 +83,7 @@ def test_a_replaced_token_stays_so_when_the_clock_is_set_back(gam: Gam, asked: T
 
 
 @pytest.mark.parametrize("ahead", [HOUR, timedelta(days=3650)])
-def test_a_token_of_a_clock_that_was_ahead_does_not_outlive_its_time(
+def test_a_token_issued_by_a_fast_clock_expires_in_time(
     gam: Gam, asked: TokenRequest, forward: Forward, ahead: timedelta
 ) -> None:
     with gam.store.writing() as tx:
@@ -96,7 +100,7 @@ def test_a_token_of_a_clock_that_was_ahead_does_not_outlive_its_time(
     assert refused(gam, again.secret) == "token_expired"
 
 
-def test_a_key_is_valid_that_much_longer_as_the_clock_was_set_back(
+def test_a_key_is_valid_longer_by_the_time_that_the_clock_was_set_back(
     gam: Gam, asked: TokenRequest, forward: Forward
 ) -> None:
     forward(timedelta(days=90) - timedelta(milliseconds=300))
@@ -110,7 +114,7 @@ def test_a_key_is_valid_that_much_longer_as_the_clock_was_set_back(
 
 
 @pytest.mark.parametrize("step", [-HOUR, HOUR, timedelta(days=-3650)])
-def test_nobody_waits_longer_than_a_minute_for_a_step_of_the_clock(now: datetime, step: timedelta) -> None:
+def test_a_clock_step_delays_nothing_by_more_than_a_minute(now: datetime, step: timedelta) -> None:
     failures = FailureLimiter(limit=2)
     for _ in range(2):
         failures.record("client", now)
@@ -130,6 +134,6 @@ def readings(path: Path) -> set[str]:
     }  # fmt: skip
 
 
-def test_nothing_that_waits_reads_the_clock_on_the_wall() -> None:
+def test_code_that_waits_does_not_read_the_wall_clock() -> None:
     found = {str(path.relative_to(PACKAGE.parent)): readings(path) for path in PACKAGE.rglob("*.py")}
     assert {path: names for path, names in found.items() if names - WALL.get(path, set())} == {}

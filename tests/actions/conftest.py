@@ -1,4 +1,4 @@
-"""What the tests of actions share: an application that takes API keys, its user, their key, and the audit trail."""
+"""Fixtures: an application that accepts API keys, its user, their key, and the audit log."""
 
 from collections.abc import Callable
 
@@ -14,11 +14,11 @@ from gamcli.rules.keys import IssuedKey
 from gamcli.store import audit
 
 OPEN = {"remote_rest": True, "api_keys.enabled": True, "api_keys.scope_choice": True}
-"""The settings of an application that takes API keys."""
+"""The settings of an application that accepts API keys."""
 
 
 @pytest.fixture
-def trail(gam: Gam) -> Callable[[], list[AuditEntry]]:
+def audit_log(gam: Gam) -> Callable[[], list[AuditEntry]]:
     def read() -> list[AuditEntry]:
         with gam.store.reading() as tx:
             return list(audit.search(tx))

@@ -1,4 +1,4 @@
-"""What all actions share: the audit entry of a change, and how two records differ."""
+"""Audit entries, and the differences of records."""
 
 import json
 from collections.abc import Callable
@@ -12,11 +12,11 @@ from gamcli.errors import UsageError
 from gamcli.model import ApiKeyPolicy, App, AuditEntry, User, format_rfc3339
 
 
-def test_an_entry_says_when_who_did_what_to_which(gam: Gam, trail: Callable[[], list[AuditEntry]]) -> None:
+def test_an_audit_entry_has_time_actor_action_and_target(gam: Gam, audit_log: Callable[[], list[AuditEntry]]) -> None:
     with gam.store.writing() as tx:
         policy = ApiKeyPolicy(enabled=True, timeout_hours=24)
         gam.record(tx, "app.update", "portál", at=gam.now(), policy=policy, scopes=("a", "b"), nothing=None)
-    entry = trail()[-1]
+    entry = audit_log()[-1]
     assert (entry.at, entry.actor, entry.action, entry.target) == (
         format_rfc3339(gam.now()),
         "tester",
@@ -31,19 +31,19 @@ def test_an_entry_says_when_who_did_what_to_which(gam: Gam, trail: Callable[[], 
     }
 
 
-def test_an_entry_goes_with_the_change_that_it_reports(gam: Gam, trail: Callable[[], list[AuditEntry]]) -> None:
+def test_an_audit_entry_is_rolled_back_with_its_change(gam: Gam, audit_log: Callable[[], list[AuditEntry]]) -> None:
     def fail() -> None:
         with gam.store.writing() as tx:
             gam.record(tx, "app.update", "portal")
             raise UsageError("no")
 
-    before = trail()
+    before = audit_log()
     with pytest.raises(UsageError):
         fail()
-    assert trail() == before
+    assert audit_log() == before
 
 
-def test_records_differ_in_their_fields_but_not_in_when_they_changed(gam: Gam) -> None:
+def test_differences_leave_out_the_date_of_the_change(gam: Gam) -> None:
     now = gam.now()
     app = App(name="portal", client_id="c", secret_digest=b"old", created_at=now, updated_at=now)
     after = replace(app, description="new", enabled=False, updated_at=now + timedelta(1))
@@ -51,7 +51,7 @@ def test_records_differ_in_their_fields_but_not_in_when_they_changed(gam: Gam) -
     assert differences(app, app) == {}
 
 
-def test_of_a_digest_or_a_hash_only_that_it_changed_is_reported(gam: Gam) -> None:
+def test_differences_do_not_show_digests_and_hashes(gam: Gam) -> None:
     now = gam.now()
     app = App(name="portal", client_id="c", secret_digest=b"old", created_at=now, updated_at=now)
     assert differences(app, replace(app, secret_digest=b"new")) == {"secret_digest": "changed"}

@@ -1,4 +1,4 @@
-"""Applications: made, changed, given a new secret, deleted."""
+"""Applications: creating, changing, rotating the secret, deleting."""
 
 import json
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from gamcli.rules.grants import CLIENT_SECRET_WRONG, GrantFacts, TokenRequest
 from gamcli.rules.keys import IssuedKey
 from gamcli.store.apps import AppFilter
 
-Trail = Callable[[], list[AuditEntry]]
+ReadAuditLog = Callable[[], list[AuditEntry]]
 
 
 def names(gam: Gam) -> list[str]:
@@ -34,7 +34,7 @@ def names(gam: Gam) -> list[str]:
         return [each.name for each in found]
 
 
-def test_a_new_application_gets_an_id_and_a_secret_once(gam: Gam, trail: Trail) -> None:
+def test_a_new_application_gets_an_id_and_a_secret_once(gam: Gam, audit_log: ReadAuditLog) -> None:
     made = apps.create(gam, AppSpec("portal", {"description": "Customer portal"}, ("user_mail+gam_user_data",)))
     assert made.is_new
     assert made.secret is not None
@@ -42,7 +42,7 @@ def test_a_new_application_gets_an_id_and_a_secret_once(gam: Gam, trail: Trail) 
     assert len(made.record.client_id) == 32
     assert made.record.scopes == ("gam_user_data", "user_email")
     assert apps.show(gam, "PORTAL") == apps.show(gam, made.record.client_id) == made.record
-    entry = trail()[-1]
+    entry = audit_log()[-1]
     assert (entry.action, entry.target) == ("app.create", "portal")
     assert json.loads(entry.details)["client_id"] == made.record.client_id
 
@@ -64,14 +64,14 @@ def test_id_and_secret_may_be_provided(gam: Gam) -> None:
         AppSpec("other", {}, client_id="the-name-of-another-application-1"),
     ],
 )
-def test_an_application_that_is_there_is_a_conflict(gam: Gam, trail: Trail, wish: AppSpec) -> None:
+def test_an_existing_application_is_a_conflict(gam: Gam, audit_log: ReadAuditLog, wish: AppSpec) -> None:
     apps.create(gam, AppSpec("portal", {}, client_id="a" * 32))
     apps.create(gam, AppSpec("the-name-of-another-application-1", {}))
-    before = trail()
+    before = audit_log()
     with pytest.raises(ConflictError, match="already exists") as caught:
         apps.create(gam, wish)
     assert str(caught.value.hint).startswith("gamcli app show ")
-    assert trail() == before
+    assert audit_log() == before
 
 
 @pytest.mark.parametrize(
@@ -82,14 +82,16 @@ def test_an_application_that_is_there_is_a_conflict(gam: Gam, trail: Trail, wish
         AppSpec("portal", {}, client_id="a" * 32, client_secret=Secret("s" * 40)),
     ],
 )
-def test_an_application_that_is_there_as_asked_is_fine_if_missing(gam: Gam, trail: Trail, wish: AppSpec) -> None:
+def test_if_missing_accepts_an_application_with_the_same_settings(
+    gam: Gam, audit_log: ReadAuditLog, wish: AppSpec
+) -> None:
     settings = {"description": "x", "remote_rest": True}
     scopes = ("gam_user_data", "user_email")
     apps.create(gam, AppSpec("portal", settings, scopes, client_id="a" * 32, client_secret=Secret("s" * 40)))
-    before = trail()
+    before = audit_log()
     made = apps.create(gam, wish, if_missing=True)
     assert (made.is_new, made.secret, made.record) == (False, None, apps.show(gam, "portal"))
-    assert trail() == before
+    assert audit_log() == before
 
 
 @pytest.mark.parametrize(
@@ -103,7 +105,7 @@ def test_an_application_that_is_there_as_asked_is_fine_if_missing(gam: Gam, trai
         AppSpec("other", {}, client_id="a" * 32),
     ],
 )
-def test_an_application_that_is_there_otherwise_is_a_conflict_if_missing(gam: Gam, wish: AppSpec) -> None:
+def test_if_missing_rejects_an_application_with_other_settings(gam: Gam, wish: AppSpec) -> None:
     apps.create(gam, AppSpec("portal", {}, ("gam_user_data",), client_id="a" * 32))
     with pytest.raises(ConflictError, match="already exists with other settings"):
         apps.create(gam, wish, if_missing=True)
@@ -121,16 +123,16 @@ def test_an_application_that_is_there_otherwise_is_a_conflict_if_missing(gam: Ga
         (AppSpec("portal", {"api_keys.auth_type": "local"}), UsageError, "has type GAMLocal"),
     ],
 )
-def test_an_application_that_may_not_be_is_not_made(
-    gam: Gam, trail: Trail, wish: AppSpec, error: type[Exception], message: str
+def test_an_invalid_application_is_not_created(
+    gam: Gam, audit_log: ReadAuditLog, wish: AppSpec, error: type[Exception], message: str
 ) -> None:
-    before = trail()
+    before = audit_log()
     with pytest.raises(error, match=message):
         apps.create(gam, wish)
-    assert (trail(), names(gam)) == (before, [])
+    assert (audit_log(), names(gam)) == (before, [])
 
 
-def test_the_scope_of_an_attribute_is_known_while_somebody_carries_it(gam: Gam) -> None:
+def test_an_attribute_scope_is_known_while_a_user_has_the_attribute(gam: Gam) -> None:
     users.create(gam, "ana", {"attributes": {"Area": "north"}})
     apps.create(gam, AppSpec("portal", {}, ("user_Area",)))
     users.update(gam, "ana", {"attributes": {}})
@@ -140,7 +142,7 @@ def test_the_scope_of_an_attribute_is_known_while_somebody_carries_it(gam: Gam) 
         apps.create(gam, AppSpec("other", {}, ("user_Area",)))
 
 
-def test_the_allowed_type_is_kept_as_it_is_called(gam: Gam) -> None:
+def test_the_allowed_type_is_stored_by_its_canonical_name(gam: Gam) -> None:
     auth_types.create(gam, "Machines", "APIkey", {})
     apps.create(gam, AppSpec("portal", {"api_keys.auth_type": "MACHINES"}))
     assert apps.show(gam, "portal").api_keys.auth_type == "Machines"
@@ -148,8 +150,8 @@ def test_the_allowed_type_is_kept_as_it_is_called(gam: Gam) -> None:
     assert apps.show(gam, "portal").api_keys.auth_type is None
 
 
-def test_an_unknown_application_is_not_found(gam: Gam, trail: Trail) -> None:
-    before = trail()
+def test_an_unknown_application_is_not_found(gam: Gam, audit_log: ReadAuditLog) -> None:
+    before = audit_log()
     for ask in (
         lambda: apps.show(gam, "portal"),
         lambda: apps.update(gam, "portal", {}),
@@ -158,19 +160,19 @@ def test_an_unknown_application_is_not_found(gam: Gam, trail: Trail) -> None:
     ):
         with pytest.raises(NotFoundError, match="no application named 'portal'"):
             ask()
-    assert trail() == before
+    assert audit_log() == before
 
 
 def test_a_change_is_saved_with_a_date_and_reported(
-    gam: Gam, portal: CreateResult[App], trail: Trail, forward: Callable[[timedelta], datetime]
+    gam: Gam, portal: CreateResult[App], audit_log: ReadAuditLog, forward: Callable[[timedelta], datetime]
 ) -> None:
     later = forward(timedelta(hours=1))
     changed = apps.update(gam, portal.record.client_id, {"token.timeout_minutes": 5, "description": "new"})
     assert changed.is_changed
     assert (changed.record.token.timeout_minutes, changed.record.updated_at) == (5, later)
     assert apps.show(gam, "portal") == changed.record
-    details = json.loads(trail()[-1].details)
-    assert trail()[-1].action == "app.update"
+    details = json.loads(audit_log()[-1].details)
+    assert audit_log()[-1].action == "app.update"
     assert details["description"] == ["", "new"]
     assert details["token"] == [{"timeout_minutes": 60, "renewals": 0}, {"timeout_minutes": 5, "renewals": 0}]
     assert details["invalidated"] == []
@@ -185,26 +187,26 @@ def test_a_change_is_saved_with_a_date_and_reported(
         ({}, ScopeEdit(add=("gam_user_data",), remove=("fullcontrol",))),
     ],
 )
-def test_a_change_to_what_is_there_writes_nothing(
-    gam: Gam, portal: CreateResult[App], trail: Trail, changes: dict[str, object], edit: ScopeEdit
+def test_a_change_to_the_same_value_writes_nothing(
+    gam: Gam, portal: CreateResult[App], audit_log: ReadAuditLog, changes: dict[str, object], edit: ScopeEdit
 ) -> None:
-    before = trail()
+    before = audit_log()
     changed = apps.update(gam, "portal", changes, edit)
     assert (changed.is_changed, changed.record) == (False, portal.record)
-    assert trail() == before
+    assert audit_log() == before
 
 
-def test_a_withdrawn_scope_ends_the_keys_that_carry_it_when_their_number_is_accepted(
-    gam: Gam, issued: IssuedKey, trail: Trail
+def test_a_withdrawn_scope_invalidates_its_keys_when_their_number_is_accepted(
+    gam: Gam, issued: IssuedKey, audit_log: ReadAuditLog
 ) -> None:
     edit = ScopeEdit(remove=("gam_user_roles",))
-    before = (trail(), apps.show(gam, "portal"), keys.show(gam, issued.record.id))
+    before = (audit_log(), apps.show(gam, "portal"), keys.show(gam, issued.record.id))
     for wrong in (None, 0, 2):
         with pytest.raises(InvalidatesKeysError, match="this permanently invalidates 1 active key") as caught:
             apps.update(gam, "portal", {"description": "new"}, edit, accept=wrong)
         assert caught.value.hint == "add --accept-invalidating 1 to confirm"
         assert len(caught.value.impacts) == 1
-    assert (trail(), apps.show(gam, "portal"), keys.show(gam, issued.record.id)) == before
+    assert (audit_log(), apps.show(gam, "portal"), keys.show(gam, issued.record.id)) == before
     changed = apps.update(gam, "portal", {"description": "new"}, edit, accept=1)
     assert [(each.key.id, each.is_permanent, each.reason) for each in changed.impacts] == [
         (issued.record.id, True, "scope withdrawn: gam_user_roles")
@@ -215,10 +217,10 @@ def test_a_withdrawn_scope_ends_the_keys_that_carry_it_when_their_number_is_acce
         gam.now(),
         "scope withdrawn: gam_user_roles",
     )
-    assert json.loads(trail()[-1].details)["invalidated"] == [issued.record.id]
+    assert json.loads(audit_log()[-1].details)["invalidated"] == [issued.record.id]
 
 
-def test_a_wrong_number_is_reported_next_to_the_right_one(gam: Gam, issued: IssuedKey) -> None:
+def test_a_wrong_number_is_reported_with_the_right_one(gam: Gam, issued: IssuedKey) -> None:
     assert issued.record.id
     with pytest.raises(InvalidatesKeysError, match="this permanently invalidates 1 active key, not 7"):
         apps.delete(gam, "portal", 7)
@@ -230,7 +232,7 @@ def test_an_invalidated_key_stays_so_when_the_scope_is_published_again(gam: Gam,
     assert keys.show(gam, issued.record.id).status(gam.now()) == "invalidated"
 
 
-def test_a_scope_that_a_wider_one_still_covers_ends_no_key(
+def test_withdrawing_a_scope_that_a_wider_one_covers_invalidates_no_key(
     gam: Gam, portal: CreateResult[App], issued: IssuedKey
 ) -> None:
     assert portal.record.scopes == issued.record.scopes
@@ -238,7 +240,9 @@ def test_a_scope_that_a_wider_one_still_covers_ends_no_key(
     assert apps.update(gam, "portal", {}, edit).impacts == ()
 
 
-def test_only_keys_that_carry_the_withdrawn_scope_end(gam: Gam, portal: CreateResult[App], issued: IssuedKey) -> None:
+def test_only_keys_with_the_withdrawn_scope_are_invalidated(
+    gam: Gam, portal: CreateResult[App], issued: IssuedKey
+) -> None:
     users.create(gam, "bob", {})
     other = keys.generate(gam, KeySpec("bob", portal.record.name, scopes=("user_email",)))
     apps.update(gam, "portal", {}, ScopeEdit(remove=("gam_user_roles",)), accept=1)
@@ -255,7 +259,7 @@ def test_only_keys_that_carry_the_withdrawn_scope_end(gam: Gam, portal: CreateRe
         ({"api_keys.auth_type": "machines"}, {"api_keys.auth_type": None}),
     ],
 )
-def test_what_only_suspends_active_keys_is_done_at_once(
+def test_a_change_that_only_suspends_keys_needs_no_confirmation(
     gam: Gam, issued: IssuedKey, changes: dict[str, object], undo: dict[str, object]
 ) -> None:
     auth_types.create(gam, "machines", "APIkey", {})
@@ -274,28 +278,30 @@ def test_a_key_that_is_suspended_already_is_not_counted_again(gam: Gam, issued: 
     assert apps.update(gam, "portal", {"enabled": False}).impacts == ()
 
 
-def test_a_new_secret_replaces_the_old_one_at_once(gam: Gam, portal: CreateResult[App], trail: Trail) -> None:
+def test_a_new_secret_replaces_the_old_one_at_once(
+    gam: Gam, portal: CreateResult[App], audit_log: ReadAuditLog
+) -> None:
     rotated = apps.rotate_secret(gam, "portal")
     assert rotated.secret is not None
     assert portal.secret is not None
     kept = apps.show(gam, "portal").secret_digest
     assert rotated.secret.matches(kept)
     assert not portal.secret.matches(kept)
-    assert (trail()[-1].action, trail()[-1].target, json.loads(trail()[-1].details)) == (
+    assert (audit_log()[-1].action, audit_log()[-1].target, json.loads(audit_log()[-1].details)) == (
         "app.rotate_secret",
         "portal",
         {"secret_digest": "changed"},
     )
 
 
-def test_a_secret_that_retires_grants_tokens_until_its_end(
-    gam: Gam, asked: TokenRequest, forward: Callable[[timedelta], None], trail: Trail
+def test_a_retiring_secret_is_accepted_until_its_overlap_ends(
+    gam: Gam, asked: TokenRequest, forward: Callable[[timedelta], None], audit_log: ReadAuditLog
 ) -> None:
     rotated = apps.rotate_secret(gam, "portal", overlap=timedelta(hours=24))
     assert rotated.secret is not None
     until = gam.now() + timedelta(hours=24)
     assert rotated.record.secret_retires_at(gam.now()) == until
-    assert json.loads(trail()[-1].details) == {
+    assert json.loads(audit_log()[-1].details) == {
         "secret_digest": "changed", "retiring_digest": "changed", "retiring_until": [None, format_rfc3339(until)],
     }  # fmt: skip
     new = replace(asked, client_secret=rotated.secret)
@@ -308,7 +314,7 @@ def test_a_secret_that_retires_grants_tokens_until_its_end(
     assert apps.show(gam, "portal").secret_retires_at(gam.now()) is None
 
 
-def test_rotating_again_ends_the_older_secret(gam: Gam, portal: CreateResult[App], asked: TokenRequest) -> None:
+def test_rotating_again_replaces_the_retiring_secret(gam: Gam, portal: CreateResult[App], asked: TokenRequest) -> None:
     day = timedelta(days=1)
     known = [portal.secret, *(apps.rotate_secret(gam, "portal", overlap=day).secret for _ in range(2))]
 
@@ -322,20 +328,20 @@ def test_rotating_again_ends_the_older_secret(gam: Gam, portal: CreateResult[App
     assert good() == [False, False, False, True]
 
 
-def test_deleting_an_application_ends_its_active_keys_when_their_number_is_accepted(
-    gam: Gam, issued: IssuedKey, trail: Trail
+def test_deleting_an_application_invalidates_its_keys_when_their_number_is_accepted(
+    gam: Gam, issued: IssuedKey, audit_log: ReadAuditLog
 ) -> None:
-    before = trail()
+    before = audit_log()
     with pytest.raises(InvalidatesKeysError, match="this permanently invalidates 1 active key"):
         apps.delete(gam, "portal", None)
-    assert (trail(), names(gam)) == (before, ["portal"])
+    assert (audit_log(), names(gam)) == (before, ["portal"])
     deleted = apps.delete(gam, "portal", 1)
     assert [each.reason for each in deleted.impacts] == ["deletion of application 'portal'"]
     assert names(gam) == []
     with pytest.raises(NotFoundError):
         keys.show(gam, issued.record.id)
-    assert trail()[-1].action == "app.delete"
-    assert json.loads(trail()[-1].details) == {"invalidated": [issued.record.id]}
+    assert audit_log()[-1].action == "app.delete"
+    assert json.loads(audit_log()[-1].details) == {"invalidated": [issued.record.id]}
 
 
 def test_an_application_without_active_keys_is_deleted_without_a_count(gam: Gam, portal: CreateResult[App]) -> None:
@@ -343,30 +349,34 @@ def test_an_application_without_active_keys_is_deleted_without_a_count(gam: Gam,
     assert names(gam) == []
 
 
-def test_nothing_is_deleted_when_nobody_said_yes(gam: Gam, portal: CreateResult[App], trail: Trail) -> None:
-    before = trail()
+def test_an_application_is_not_deleted_without_confirmation(
+    gam: Gam, portal: CreateResult[App], audit_log: ReadAuditLog
+) -> None:
+    before = audit_log()
     with pytest.raises(UnconfirmedError, match="this permanently deletes application 'portal'") as caught:
         apps.delete(gam, portal.record.name, None, yes=False)
     assert caught.value.hint == "add --yes to confirm"
-    assert (trail(), names(gam)) == (before, ["portal"])
+    assert (audit_log(), names(gam)) == (before, ["portal"])
     apps.delete(gam, portal.record.name, 0, yes=False)
     assert names(gam) == []
 
 
-def test_active_keys_are_reported_before_anybody_is_asked_to_say_yes(gam: Gam, issued: IssuedKey) -> None:
+def test_active_keys_are_reported_before_a_confirmation_is_required(gam: Gam, issued: IssuedKey) -> None:
     with pytest.raises(InvalidatesKeysError):
         apps.delete(gam, issued.record.app, None, yes=False)
     assert apps.delete(gam, issued.record.app, 1, yes=False).impacts
 
 
-def test_a_secret_that_cannot_be_saved_changes_nothing(gam: Gam, portal: CreateResult[App], trail: Trail) -> None:
+def test_a_secret_that_cannot_be_saved_changes_nothing(
+    gam: Gam, portal: CreateResult[App], audit_log: ReadAuditLog
+) -> None:
     def fail(_: App, __: Secret) -> None:
         raise FailedError("the disk is full")
 
-    before = (trail(), apps.show(gam, portal.record.name))
+    before = (audit_log(), apps.show(gam, portal.record.name))
     with pytest.raises(FailedError):
         apps.create(gam, AppSpec("gate", {}), fail)
     with pytest.raises(FailedError):
         apps.rotate_secret(gam, "portal", fail)
-    assert (trail(), apps.show(gam, "portal"), names(gam)) == (*before, ["portal"])
+    assert (audit_log(), apps.show(gam, "portal"), names(gam)) == (*before, ["portal"])
     assert apps.create(gam, AppSpec("gate", {}, client_secret=Secret("s" * 40)), fail).is_new

@@ -18,7 +18,7 @@ from gamcli.store.audit import AuditFilter
 ODD = 'Ñ "\\/\x00\x1f\x7f\x85\u2028\u202e😀'
 """Characters that JSON must or may escape, and those that we escape for terminals."""
 
-Trail = Callable[[], list[AuditEntry]]
+ReadAuditLog = Callable[[], list[AuditEntry]]
 
 
 @pytest.fixture
@@ -30,28 +30,28 @@ def changed_users(gam: Gam) -> Gam:
     return gam
 
 
-def export(trail: Trail, **changes: Any) -> list[bytes]:  # noqa: ANN401 - fields of a record
+def export(audit_log: ReadAuditLog, **changes: Any) -> list[bytes]:  # noqa: ANN401 - fields of a record
     records = [
         {name: getattr(entry, name) for name in AuditEntry.__slots__} | {"details": json.loads(entry.details)}
-        for entry in trail()
+        for entry in audit_log()
     ]
     records[1] |= changes
     return [json.dumps(record).encode() + b"\n" for record in records]
 
 
-def test_the_head_verifies_the_whole_audit_log(changed_users: Gam, trail: Trail) -> None:
-    last = trail()[-1]
+def test_the_head_verifies_the_whole_audit_log(changed_users: Gam, audit_log: ReadAuditLog) -> None:
+    last = audit_log()[-1]
     assert audit.read_head(changed_users) == AuditHead(5, last.hash or "")
     assert (
         audit.verify(changed_users)
-        == audit.verify(changed_users, trail()[0].hash)
+        == audit.verify(changed_users, audit_log()[0].hash)
         == AuditVerification(5, last.hash or "")
     )
 
 
-def test_entries_are_numbered_without_gaps_and_each_has_a_hash(changed_users: Gam, trail: Trail) -> None:
-    assert [entry.seq for entry in trail()] == [1, 2, 3, 4, 5]
-    assert len({entry.hash for entry in trail()}) == 5
+def test_entries_are_numbered_without_gaps_and_each_has_a_hash(changed_users: Gam, audit_log: ReadAuditLog) -> None:
+    assert [entry.seq for entry in audit_log()] == [1, 2, 3, 4, 5]
+    assert len({entry.hash for entry in audit_log()}) == 5
     assert changed_users
 
 
@@ -84,9 +84,9 @@ def test_an_action_is_found_by_its_noun(
         assert [entry.seq for entry in entries] == expected
 
 
-def test_an_export_is_verified_without_the_store(changed_users: Gam, trail: Trail) -> None:
-    assert audit.verify_export("x", export(trail)) == audit.verify(changed_users)
-    assert audit.verify_export("x", export(trail), trail()[2].hash) == audit.verify(changed_users)
+def test_an_export_is_verified_without_the_store(changed_users: Gam, audit_log: ReadAuditLog) -> None:
+    assert audit.verify_export("x", export(audit_log)) == audit.verify(changed_users)
+    assert audit.verify_export("x", export(audit_log), audit_log()[2].hash) == audit.verify(changed_users)
 
 
 @pytest.mark.usefixtures("changed_users")
@@ -95,18 +95,18 @@ def test_an_export_is_verified_without_the_store(changed_users: Gam, trail: Trai
     [{"actor": "eva"}, {"details": {}}, {"seq": 3}, {"hash": 5}, {"target": "\ud800"}, {"hash": None}],
     ids=str,
 )
-def test_a_changed_export_fails_verification(trail: Trail, changes: dict[str, Any]) -> None:
+def test_a_changed_export_fails_verification(audit_log: ReadAuditLog, changes: dict[str, Any]) -> None:
     with pytest.raises(StoreAuditLogError, match=r"^entry 2 "):
-        audit.verify_export("x", export(trail, **changes))
+        audit.verify_export("x", export(audit_log, **changes))
 
 
 @pytest.mark.usefixtures("changed_users")
-def test_only_a_known_head_reveals_a_truncated_export(trail: Trail) -> None:
-    assert audit.verify_export("x", export(trail)[:3]).entries == 3
+def test_only_a_known_head_reveals_a_truncated_export(audit_log: ReadAuditLog) -> None:
+    assert audit.verify_export("x", export(audit_log)[:3]).entries == 3
     with pytest.raises(StoreAuditLogError, match="ends with entry 3"):
-        audit.verify_export("x", export(trail)[:3], trail()[-1].hash)
+        audit.verify_export("x", export(audit_log)[:3], audit_log()[-1].hash)
     with pytest.raises(StoreAuditLogError, match="entry 1 was removed"):
-        audit.verify_export("x", export(trail)[1:])
+        audit.verify_export("x", export(audit_log)[1:])
     with pytest.raises(StoreAuditLogError, match="entry 1 was removed"):
         audit.verify_export("x", [])
 
@@ -118,9 +118,9 @@ def test_only_a_known_head_reveals_a_truncated_export(trail: Trail) -> None:
      b'{"seq":2,"at":"","actor":null,"action":"","target":"","details":{},"hash":""}'],
 )  # fmt: skip
 @pytest.mark.usefixtures("changed_users")
-def test_a_line_that_is_not_an_entry_is_reported(trail: Trail, line: bytes) -> None:
+def test_a_line_that_is_not_an_entry_is_reported(audit_log: ReadAuditLog, line: bytes) -> None:
     def lines() -> Iterator[bytes]:
-        yield export(trail)[0]
+        yield export(audit_log)[0]
         yield line
 
     with pytest.raises(ProblemsError) as caught:
@@ -129,13 +129,13 @@ def test_a_line_that_is_not_an_entry_is_reported(trail: Trail, line: bytes) -> N
 
 
 def test_refusals_are_counted_per_application_and_once_for_unknown_clients(
-    gam: Gam, portal: CreateResult[App], trail: Trail, forward: Callable[[timedelta], object]
+    gam: Gam, portal: CreateResult[App], audit_log: ReadAuditLog, forward: Callable[[timedelta], object]
 ) -> None:
-    since, before = gam.now(), len(trail())
+    since, before = gam.now(), len(audit_log())
     forward(timedelta(minutes=5))
     known = portal.record.client_id
     audit.record_refusal_counts(gam, {known: {"key_unproven": 3, "key_expired": 1}, "": {"client_unknown": 9}}, since)
-    entries = trail()[before:]
+    entries = audit_log()[before:]
     assert [(entry.action, entry.target) for entry in entries] == [
         (audit_table.REFUSAL_ACTION, "portal"),
         (audit_table.REFUSAL_ACTION, "-"),
@@ -148,18 +148,18 @@ def test_refusals_are_counted_per_application_and_once_for_unknown_clients(
 
 
 def test_refusals_of_a_deleted_application_name_no_application(
-    gam: Gam, portal: CreateResult[App], trail: Trail
+    gam: Gam, portal: CreateResult[App], audit_log: ReadAuditLog
 ) -> None:
     apps.delete(gam, "portal", None, yes=True)
     audit.record_refusal_counts(gam, {portal.record.client_id: {"key_unproven": 1}}, gam.now())
-    assert trail()[-1].target == "-"
-    assert portal.record.client_id not in trail()[-1].details
+    assert audit_log()[-1].target == "-"
+    assert portal.record.client_id not in audit_log()[-1].details
 
 
-def test_refusal_counts_are_not_changes_of_the_store(gam: Gam, trail: Trail) -> None:
+def test_refusal_counts_are_not_changes_of_the_store(gam: Gam, audit_log: ReadAuditLog) -> None:
     with gam.store.reading() as tx:
         before = audit_table.load_last_change(tx)
     audit.record_refusal_counts(gam, {"": {"client_unknown": 1}}, gam.now())
     with gam.store.reading() as tx:
         assert audit_table.load_last_change(tx) == before
-        assert audit_table.verify(tx).seq == len(trail())
+        assert audit_table.verify(tx).seq == len(audit_log())

@@ -1,4 +1,4 @@
-"""Authentication types: made, changed, made the default, deleted."""
+"""Authentication types: creating, changing, setting the default, deleting."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from gamcli.errors import ConflictError, InvalidatesKeysError, NotFoundError, Us
 from gamcli.model import APIKEY, GAMLOCAL, App, AuditEntry, User
 from gamcli.rules.keys import IssuedKey
 
-Trail = Callable[[], list[AuditEntry]]
+ReadAuditLog = Callable[[], list[AuditEntry]]
 
 
 def names(gam: Gam) -> list[str]:
@@ -21,35 +21,37 @@ def names(gam: Gam) -> list[str]:
         return [each.name for each in found]
 
 
-def test_a_new_type_is_saved_and_reported(gam: Gam, trail: Trail) -> None:
+def test_a_new_type_is_saved_and_reported(gam: Gam, audit_log: ReadAuditLog) -> None:
     made = auth_types.create(gam, "machines", "apikey", {"description": "CI", "enabled": False})
     assert made.is_new
     assert auth_types.show(gam, "MACHINES") == made.record
-    assert (trail()[-1].action, trail()[-1].target) == ("auth_type.create", "machines")
-    assert json.loads(trail()[-1].details) == {"type": APIKEY, "enabled": False}
+    assert (audit_log()[-1].action, audit_log()[-1].target) == ("auth_type.create", "machines")
+    assert json.loads(audit_log()[-1].details) == {"type": APIKEY, "enabled": False}
 
 
-def test_a_type_that_is_there_is_a_conflict(gam: Gam, trail: Trail) -> None:
-    before = trail()
+def test_an_existing_type_is_a_conflict(gam: Gam, audit_log: ReadAuditLog) -> None:
+    before = audit_log()
     with pytest.raises(ConflictError, match="'apikey' already exists") as caught:
         auth_types.create(gam, "APIkey", APIKEY, {})
     assert caught.value.hint == "gamcli auth-type show apikey"
-    assert trail() == before
+    assert audit_log() == before
 
 
 @pytest.mark.parametrize("changes", [{}, {"description": "API keys"}, {"enabled": True, "description": "API keys"}])
-def test_a_type_that_is_there_as_asked_is_fine_if_missing(gam: Gam, trail: Trail, changes: dict[str, object]) -> None:
-    before = trail()
+def test_if_missing_accepts_a_type_with_the_same_settings(
+    gam: Gam, audit_log: ReadAuditLog, changes: dict[str, object]
+) -> None:
+    before = audit_log()
     made = auth_types.create(gam, "apikey", "APIKEY", changes, if_missing=True)
     assert (made.is_new, made.record) == (False, auth_types.show(gam, "apikey"))
-    assert trail() == before
+    assert audit_log() == before
 
 
 @pytest.mark.parametrize(
     ("name", "kind", "changes"),
     [("apikey", GAMLOCAL, {}), ("apikey", APIKEY, {"enabled": False}), ("APIKEY", APIKEY, {})],
 )
-def test_a_type_that_is_there_otherwise_is_a_conflict_if_missing(
+def test_if_missing_rejects_a_type_with_other_settings(
     gam: Gam, name: str, kind: str, changes: dict[str, object]
 ) -> None:
     with pytest.raises(ConflictError, match="already exists with other settings"):
@@ -61,8 +63,8 @@ def test_a_list_shows_the_types_that_match(gam: Gam) -> None:
         assert [each.name for each in found] == ["local"]
 
 
-def test_an_unknown_type_is_not_found(gam: Gam, trail: Trail) -> None:
-    before = trail()
+def test_an_unknown_type_is_not_found(gam: Gam, audit_log: ReadAuditLog) -> None:
+    before = audit_log()
     for ask in (
         lambda: auth_types.show(gam, "ldap"),
         lambda: auth_types.update(gam, "ldap", {}),
@@ -71,22 +73,24 @@ def test_an_unknown_type_is_not_found(gam: Gam, trail: Trail) -> None:
     ):
         with pytest.raises(NotFoundError, match="no authentication type named 'ldap'"):
             ask()
-    assert trail() == before
+    assert audit_log() == before
 
 
-def test_a_change_is_saved_and_reported(gam: Gam, trail: Trail, forward: Callable[[timedelta], datetime]) -> None:
+def test_a_change_is_saved_and_reported(
+    gam: Gam, audit_log: ReadAuditLog, forward: Callable[[timedelta], datetime]
+) -> None:
     later = forward(timedelta(hours=1))
     changed = auth_types.update(gam, "local", {"enabled": True})
     assert (changed.is_changed, changed.suspended_count, changed.record.updated_at) == (True, 0, later)
     assert auth_types.show(gam, "local") == changed.record
-    assert trail()[-1].action == "auth_type.update"
-    assert json.loads(trail()[-1].details) == {"enabled": [False, True]}
+    assert audit_log()[-1].action == "auth_type.update"
+    assert json.loads(audit_log()[-1].details) == {"enabled": [False, True]}
 
 
-def test_a_change_to_what_is_there_writes_nothing(gam: Gam, trail: Trail) -> None:
-    before = trail()
+def test_a_change_to_the_same_value_writes_nothing(gam: Gam, audit_log: ReadAuditLog) -> None:
+    before = audit_log()
     assert not auth_types.update(gam, "apikey", {"enabled": True}).is_changed
-    assert trail() == before
+    assert audit_log() == before
 
 
 def test_disabling_a_type_suspends_its_active_keys(gam: Gam, issued: IssuedKey) -> None:
@@ -97,19 +101,19 @@ def test_disabling_a_type_suspends_its_active_keys(gam: Gam, issued: IssuedKey) 
     assert auth_types.update(gam, "apikey", {"enabled": True}).impacts == ()
 
 
-def test_another_type_becomes_the_default(gam: Gam, trail: Trail) -> None:
+def test_another_type_becomes_the_default(gam: Gam, audit_log: ReadAuditLog) -> None:
     changed = auth_types.set_default(gam, "LOCAL")
     assert (changed.record.name, changed.record.default) == ("local", True)
     assert auth_types.show(gam, "local").default
     assert not auth_types.show(gam, "apikey").default
-    assert (trail()[-1].action, trail()[-1].target) == ("auth_type.set_default", "local")
-    assert json.loads(trail()[-1].details) == {"default": [False, True], "before": "apikey"}
+    assert (audit_log()[-1].action, audit_log()[-1].target) == ("auth_type.set_default", "local")
+    assert json.loads(audit_log()[-1].details) == {"default": [False, True], "before": "apikey"}
 
 
-def test_making_the_default_the_default_writes_nothing(gam: Gam, trail: Trail) -> None:
-    before = trail()
+def test_making_the_default_the_default_writes_nothing(gam: Gam, audit_log: ReadAuditLog) -> None:
+    before = audit_log()
     assert not auth_types.set_default(gam, "apikey").is_changed
-    assert trail() == before
+    assert audit_log() == before
 
 
 def test_the_default_is_not_deleted(gam: Gam) -> None:
@@ -126,27 +130,27 @@ def test_the_only_type_that_an_application_allows_is_not_deleted(gam: Gam, porta
     assert caught.value.hint == "gamcli app update portal --api-key-auth-type any"
 
 
-def test_deleting_a_type_ends_its_active_keys_when_their_number_is_accepted(
-    gam: Gam, portal: CreateResult[App], ana: User, trail: Trail
+def test_deleting_a_type_invalidates_its_keys_when_their_number_is_accepted(
+    gam: Gam, portal: CreateResult[App], ana: User, audit_log: ReadAuditLog
 ) -> None:
     auth_types.create(gam, "machines", APIKEY, {})
     issued = keys.generate(gam, KeySpec(ana.name, portal.record.name, auth_type="machines"))
-    before = trail()
+    before = audit_log()
     for wrong in (None, 0, 2):
         with pytest.raises(InvalidatesKeysError, match="this permanently invalidates 1 active key") as caught:
             auth_types.delete(gam, "machines", wrong)
         assert caught.value.hint == "add --accept-invalidating 1 to confirm"
         assert len(caught.value.impacts) == 1
-    assert (trail(), names(gam)) == (before, ["apikey", "local", "machines"])
+    assert (audit_log(), names(gam)) == (before, ["apikey", "local", "machines"])
     deleted = auth_types.delete(gam, "machines", 1)
     assert [each.key.id for each in deleted.impacts] == [issued.record.id]
     kept = keys.show(gam, issued.record.id)
     assert (kept.status(gam.now()), kept.reason) == ("invalidated", "deletion of authentication type 'machines'")
     assert names(gam) == ["apikey", "local"]
-    assert json.loads(trail()[-1].details) == {"invalidated": [issued.record.id]}
+    assert json.loads(audit_log()[-1].details) == {"invalidated": [issued.record.id]}
 
 
-def test_a_type_renewed_does_not_revive_the_keys_of_the_old_one(gam: Gam, portal: CreateResult[App], ana: User) -> None:
+def test_recreating_a_type_does_not_revive_its_old_keys(gam: Gam, portal: CreateResult[App], ana: User) -> None:
     auth_types.create(gam, "machines", APIKEY, {})
     issued = keys.generate(gam, KeySpec(ana.name, portal.record.name, auth_type="machines"))
     auth_types.delete(gam, "machines", 1)
@@ -154,8 +158,8 @@ def test_a_type_renewed_does_not_revive_the_keys_of_the_old_one(gam: Gam, portal
     assert keys.show(gam, issued.record.id).status(gam.now()) == "invalidated"
 
 
-def test_a_type_that_may_not_be_is_not_made(gam: Gam, trail: Trail) -> None:
-    before = trail()
+def test_an_invalid_type_is_not_created(gam: Gam, audit_log: ReadAuditLog) -> None:
+    before = audit_log()
     with pytest.raises(UsageError, match="unknown kind of authentication type"):
         auth_types.create(gam, "machines", "saml", {})
-    assert trail() == before
+    assert audit_log() == before

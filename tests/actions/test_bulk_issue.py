@@ -1,4 +1,4 @@
-"""Many keys at once."""
+"""Issuing many keys at once."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -49,7 +49,7 @@ def all_keys(gam: Gam) -> dict[str, Key]:
         return {key.id: key for key in found}
 
 
-def test_keys_come_in_the_order_of_the_input_and_are_what_single_ones_are(town: Gam) -> None:
+def test_bulk_keys_are_in_input_order_and_equal_to_single_keys(town: Gam) -> None:
     single = keys.generate(town, KeySpec("u0", "portal", label="x")).record
     keys.revoke(town, [single.id], None)
     made, kept = make(town), all_keys(town)
@@ -62,18 +62,18 @@ def test_keys_come_in_the_order_of_the_input_and_are_what_single_ones_are(town: 
     assert found.expires_at == town.now() + timedelta(hours=2)
 
 
-def test_each_chunk_is_one_audit_entry(town: Gam, trail: Callable[[], list[AuditEntry]]) -> None:
+def test_each_chunk_is_one_audit_entry(town: Gam, audit_log: Callable[[], list[AuditEntry]]) -> None:
     made = make(town)
-    entries = [entry for entry in trail() if entry.action == "key.generate"]
-    told = [json.loads(entry.details) for entry in entries]
-    assert [each["lines"] for each in told] == [[2, 4], [5, 7], [8, 8]]
-    assert [each["made"] for each in told] == [3, 3, 1]
-    assert [each["beginning"] for each in told] == [made[at].id[:4] for at in (0, 3, 6)]
+    entries = [entry for entry in audit_log() if entry.action == "key.generate"]
+    details = [json.loads(entry.details) for entry in entries]
+    assert [each["lines"] for each in details] == [[2, 4], [5, 7], [8, 8]]
+    assert [each["made"] for each in details] == [3, 3, 1]
+    assert [each["beginning"] for each in details] == [made[at].id[:4] for at in (0, 3, 6)]
     assert not any("gamkey_" in entry.details for entry in entries)
 
 
 @pytest.mark.parametrize(("behind", "expected"), [((), 0), ((1,), 2)])
-def test_what_was_checked_is_checked_again_only_after_a_change(
+def test_rows_are_validated_again_only_after_a_change(
     town: Gam, monkeypatch: pytest.MonkeyPatch, behind: Sequence[int], expected: int
 ) -> None:
     checks: list[int] = []
@@ -94,7 +94,7 @@ def test_what_was_checked_is_checked_again_only_after_a_change(
     assert len(checks) == expected
 
 
-def test_what_a_batch_has_made_is_recognised_row_by_row(town: Gam) -> None:
+def test_delivered_keys_are_recognised_row_by_row(town: Gam) -> None:
     made = make(town)
     batch = bulk_issue.find_batch(town, b"digest")
     assert batch is not None
@@ -113,7 +113,7 @@ def test_what_a_batch_has_made_is_recognised_row_by_row(town: Gam) -> None:
     assert count(right) == COUNT  # what is gone cannot be proven, and was made all the same
 
 
-def test_a_batch_that_somebody_else_has_begun_in_the_meantime_is_left_to_them(town: Gam) -> None:
+def test_a_batch_that_another_run_has_started_is_refused(town: Gam) -> None:
     first = begun(town)
     checked = first.validated
     with pytest.raises(ConflictError, match="another run of the same input has started"):
@@ -124,7 +124,7 @@ def test_a_batch_that_somebody_else_has_begun_in_the_meantime_is_left_to_them(to
     assert all_keys(town) == {}
 
 
-def test_a_beginning_that_is_taken_by_now_is_drawn_again(town: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_id_prefix_that_is_taken_is_drawn_again(town: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
     beginnings = iter(["Taken", "Taken", "Free"])
     key = keys.generate(town, KeySpec("u0", "portal")).record
     keys.revoke(town, [key.id], None)
@@ -135,7 +135,7 @@ def test_a_beginning_that_is_taken_by_now_is_drawn_again(town: Gam, monkeypatch:
 
 
 @pytest.mark.parametrize("end", ["used", "ended"])
-def test_a_key_that_was_used_or_ended_after_the_check_is_not_renewed(town: Gam, end: str) -> None:
+def test_a_key_used_or_revoked_after_validation_gets_no_new_secret(town: Gam, end: str) -> None:
     def lose(_: Sequence[DeliveredKey]) -> None:
         raise KeyboardInterrupt
 
@@ -151,7 +151,7 @@ def test_a_key_that_was_used_or_ended_after_the_check_is_not_renewed(town: Gam, 
         bulk_issue.issue_keys(town, run, lose)
 
 
-def test_an_input_is_judged_again_when_the_store_has_changed(town: Gam) -> None:
+def test_an_input_is_validated_again_when_the_store_has_changed(town: Gam) -> None:
     run = begun(town)
     made: list[DeliveredKey] = []
 

@@ -1,4 +1,4 @@
-"""Why a key works or does not, judged on a real store."""
+"""Explaining why a key is accepted or refused."""
 
 import pytest
 
@@ -9,13 +9,13 @@ from gamcli.rules.credentials import NO_SECRET, Secret
 from gamcli.rules.keys import IssuedKey
 
 
-def test_an_active_key_may_be_used(gam: Gam, issued: IssuedKey) -> None:
+def test_an_active_key_is_accepted(gam: Gam, issued: IssuedKey) -> None:
     verdict = diagnosis.verify(gam, issued.secret)
     assert (verdict.valid, verdict.rule) == (True, None)
     assert verdict.key == issued.record
 
 
-def test_a_key_may_not_be_used_for_another_application(gam: Gam, issued: IssuedKey) -> None:
+def test_a_key_is_refused_for_another_application(gam: Gam, issued: IssuedKey) -> None:
     apps.create(gam, AppSpec("gate", {"remote_rest": True, "api_keys.enabled": True}))
     assert diagnosis.verify(gam, issued.secret, "gate").rule == "key_unproven"
     with pytest.raises(NotFoundError):
@@ -23,14 +23,14 @@ def test_a_key_may_not_be_used_for_another_application(gam: Gam, issued: IssuedK
 
 
 @pytest.mark.parametrize("secret", [NO_SECRET, Secret("gamkey_"), Secret("hello")])
-def test_what_is_not_a_key_is_not_proven(gam: Gam, issued: IssuedKey, secret: Secret) -> None:
+def test_text_that_is_not_a_key_is_unproven(gam: Gam, issued: IssuedKey, secret: Secret) -> None:
     verdict = diagnosis.verify(gam, secret)
     assert (verdict.valid, verdict.rule, verdict.key) == (False, "key_unproven", None)
     assert diagnosis.explain_secret(gam, secret) == ()
     assert issued.record.id
 
 
-def test_what_suspends_and_what_ends_a_key_is_explained(gam: Gam, issued: IssuedKey) -> None:
+def test_suspension_and_revocation_are_explained(gam: Gam, issued: IssuedKey) -> None:
     users.update(gam, "ana", {"blocked": True})
     keys.revoke(gam, [issued.record.id], None)
     for judged in (diagnosis.explain(gam, issued.record.id[:5]), diagnosis.explain_secret(gam, issued.secret)):

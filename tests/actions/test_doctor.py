@@ -1,4 +1,4 @@
-"""The facts that a doctor gathers, and what keeps a store from being looked into."""
+"""The facts that doctor gathers, and stores that it cannot read."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -21,11 +21,11 @@ def ask(now: datetime) -> Callable[[Path], DoctorFinding]:
     return examined
 
 
-def test_a_store_in_order_is_reported_as_such(gam: Gam, ask: Callable[[Path], DoctorFinding]) -> None:
+def test_a_healthy_store_is_reported_as_healthy(gam: Gam, ask: Callable[[Path], DoctorFinding]) -> None:
     assert ask(gam.store.path).status == "ok"
 
 
-def test_a_folder_that_is_closed_is_reported(
+def test_an_unreadable_directory_is_reported(
     tmp_path: Path, ask: Callable[[Path], DoctorFinding], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = Path.stat
@@ -41,7 +41,7 @@ def test_a_folder_that_is_closed_is_reported(
     assert "cannot be reached: Permission denied" in found.message
 
 
-def test_a_planted_link_is_reported(tmp_path: Path, ask: Callable[[Path], DoctorFinding], now: datetime) -> None:
+def test_an_untrusted_link_is_reported(tmp_path: Path, ask: Callable[[Path], DoctorFinding], now: datetime) -> None:
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o777)
@@ -55,7 +55,7 @@ def test_a_planted_link_is_reported(tmp_path: Path, ask: Callable[[Path], Doctor
     assert (tmp_path / "store.db").stat().st_mode & 0o777 == 0o644
 
 
-def test_modes_are_closed_one_by_one(gam: Gam, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_modes_are_restricted_file_by_file(gam: Gam, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     path = gam.store.path
     path.chmod(0o644)
     path.parent.chmod(0o777)

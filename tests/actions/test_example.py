@@ -1,15 +1,15 @@
-"""The small world of examples."""
+"""The example application, user and key."""
 
 from gamcli.actions import Gam, diagnosis, example
 
 
-def test_the_key_of_the_example_may_be_used(gam: Gam) -> None:
+def test_the_example_key_is_accepted(gam: Gam) -> None:
     made = example.create_example(gam)
     verdict = diagnosis.verify(gam, made.api_key, made.client_id)
     assert verdict.valid, verdict.message
 
 
-def test_credentials_show_themselves_to_environments_alone(gam: Gam) -> None:
+def test_credentials_are_revealed_only_as_environment_variables(gam: Gam) -> None:
     made = example.create_example(gam)
     found = made.environment_variables()
     assert [*found] == ["GAM_CLIENT_ID", "GAM_CLIENT_SECRET", "GAM_API_KEY"]

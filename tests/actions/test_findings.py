@@ -1,4 +1,4 @@
-"""Leaks: whose the credentials are that were found, and their end."""
+"""Leaked credentials: looking them up and revoking them."""
 
 import json
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from gamcli.rules.keys import IssuedKey
 from gamcli.rules.leak_detection import find_leaks
 from gamcli.store import Transaction
 
-Trail = Callable[[], list[AuditEntry]]
+ReadAuditLog = Callable[[], list[AuditEntry]]
 Forward = Callable[[timedelta], datetime]
 
 
@@ -28,7 +28,7 @@ def look(gam: Gam | None, *secrets: Secret) -> list[ScanFinding]:
     return list(findings.look_up_leaks(gam, ((ScanSource("a.py"), each) for each in find_leaks([lines.encode()]))))
 
 
-def test_an_active_key_is_known_by_its_whole_secret(gam: Gam, issued: IssuedKey) -> None:
+def test_an_active_key_is_found_by_its_secret(gam: Gam, issued: IssuedKey) -> None:
     (found,) = look(gam, issued.secret)
     key = issued.record
     assert (found.file, found.line, found.column, found.commit) == ("a.py", 1, 3, None)
@@ -42,16 +42,16 @@ def test_another_secret_with_the_id_of_a_key_is_foreign(gam: Gam, issued: Issued
     assert (found.id, found.status, found.live, found.user) == (issued.record.id, "foreign", False, None)
 
 
-def test_what_the_store_does_not_know_is_foreign(gam: Gam) -> None:
-    dice = Random(7).randbytes
-    found = look(gam, mint_api_key(dice)[1], mint_client_secret(dice))
+def test_an_unknown_credential_is_foreign(gam: Gam) -> None:
+    entropy = Random(7).randbytes
+    found = look(gam, mint_api_key(entropy)[1], mint_client_secret(entropy))
     assert [(each.kind, each.status, each.live) for each in found] == [
         ("API key", "foreign", False),
         ("client secret", "foreign", False),
     ]
 
 
-def test_without_a_store_nobody_knows_whether_it_is_valid(issued: IssuedKey, portal: CreateResult[App]) -> None:
+def test_without_a_store_the_status_is_unknown(issued: IssuedKey, portal: CreateResult[App]) -> None:
     assert portal.secret
     found = look(None, issued.secret, portal.secret)
     assert [(each.id, each.status, each.live) for each in found] == [
@@ -60,13 +60,13 @@ def test_without_a_store_nobody_knows_whether_it_is_valid(issued: IssuedKey, por
     ]
 
 
-def test_a_key_that_has_ended_is_not_valid(gam: Gam, issued: IssuedKey) -> None:
+def test_a_revoked_key_is_not_valid(gam: Gam, issued: IssuedKey) -> None:
     keys.revoke(gam, [issued.record.id], None)
     (found,) = look(gam, issued.secret)
     assert (found.status, found.live, found.user) == ("revoked", False, "ana")
 
 
-def test_a_client_secret_is_valid_until_it_has_retired(gam: Gam, portal: CreateResult[App], forward: Forward) -> None:
+def test_a_client_secret_is_valid_until_its_overlap_ends(gam: Gam, portal: CreateResult[App], forward: Forward) -> None:
     assert portal.secret
     fresh = apps.rotate_secret(gam, "portal", overlap=timedelta(hours=1)).secret
     assert fresh
@@ -78,7 +78,7 @@ def test_a_client_secret_is_valid_until_it_has_retired(gam: Gam, portal: CreateR
     assert [(each.status, each.live) for each in look(gam, portal.secret)] == [("replaced", False)]
 
 
-def test_the_store_is_asked_once_for_a_secret_that_is_everywhere(
+def test_a_secret_found_in_many_places_is_looked_up_once(
     gam: Gam, issued: IssuedKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
@@ -100,7 +100,9 @@ def found(gam: Gam, issued: IssuedKey, portal: CreateResult[App]) -> list[ScanFi
     return look(gam, current, old, portal.secret, current)
 
 
-def test_active_keys_that_leaked_are_ended_and_audited(gam: Gam, found: list[ScanFinding], trail: Trail) -> None:
+def test_leaked_active_keys_are_revoked_and_audited(
+    gam: Gam, found: list[ScanFinding], audit_log: ReadAuditLog
+) -> None:
     after = findings.revoke(gam, found, "leaked", yes=True)
     assert [(each.status, each.live) for each in after] == [
         ("revoked", False),
@@ -109,38 +111,38 @@ def test_active_keys_that_leaked_are_ended_and_audited(gam: Gam, found: list[Sca
         ("revoked", False),
     ]
     assert [each.line for each in after] == [1, 2, 3, 4]
-    entry = trail()[-1]
+    entry = audit_log()[-1]
     assert (entry.action, entry.target, json.loads(entry.details)["reason"]) == ("key.revoke", found[0].id, "leaked")
-    assert [each.action for each in trail()].count("key.revoke") == 1
+    assert [each.action for each in audit_log()].count("key.revoke") == 1
 
 
-def test_a_stranger_with_the_id_of_a_leaked_key_stays_one(gam: Gam, issued: IssuedKey) -> None:
+def test_a_foreign_secret_with_the_id_of_a_leaked_key_stays_foreign(gam: Gam, issued: IssuedKey) -> None:
     text = f"gamkey_{issued.record.id}_{'x' * 32}"
     both = look(gam, issued.secret, Secret(text + checksum(text)))
     assert [each.status for each in findings.revoke(gam, both, "leaked", yes=True)] == ["revoked", "foreign"]
 
 
-def test_keys_are_not_ended_unless_somebody_said_yes(gam: Gam, found: list[ScanFinding], trail: Trail) -> None:
-    before = trail()
+def test_keys_are_not_revoked_without_confirmation(gam: Gam, found: list[ScanFinding], audit_log: ReadAuditLog) -> None:
+    before = audit_log()
     with pytest.raises(InvalidatesKeysError, match="this permanently invalidates 1 active key") as raised:
         findings.revoke(gam, found, "leaked", yes=False)
     assert [each.key.id for each in raised.value.impacts] == [found[0].id]  # type: ignore[attr-defined]
-    assert trail() == before
+    assert audit_log() == before
 
 
-def test_where_no_key_lives_nobody_is_asked(gam: Gam, found: list[ScanFinding]) -> None:
+def test_without_active_keys_no_confirmation_is_needed(gam: Gam, found: list[ScanFinding]) -> None:
     others = [found[1], found[2]]
     assert findings.revoke(gam, others, "leaked", yes=False) == others
 
 
-def test_the_number_of_keys_is_reported_right(gam: Gam, found: list[ScanFinding]) -> None:
+def test_the_number_of_active_keys_is_reported(gam: Gam, found: list[ScanFinding]) -> None:
     apps.create(gam, apps.AppSpec("shop", {"remote_rest": True, "api_keys.enabled": True}, ("gam_user_data",)))
     more = look(gam, keys.generate(gam, KeySpec("ana", "shop")).secret)
     with pytest.raises(InvalidatesKeysError, match="this permanently invalidates 2 active keys"):
         findings.revoke(gam, [*found, *more], "leaked", yes=False)
 
 
-def test_a_dry_run_shows_what_would_end(gam: Gam, found: list[ScanFinding]) -> None:
+def test_a_dry_run_shows_the_keys_to_be_revoked(gam: Gam, found: list[ScanFinding]) -> None:
     rehearsal = DryRun()
     with gam.store.dry_run():
         findings.revoke(Gam(gam.store, gam.now, gam.entropy, gam.actor, rehearsal), found, "leaked", yes=False)

@@ -1,4 +1,4 @@
-"""How many keys expire when."""
+"""Forecasts of expiring keys."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""API keys: generated, listed, revoked."""
+"""API keys: issuing, listing, rotating, revoking."""
 
 import json
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from gamcli.rules.credentials import Secret, mint_api_key
 from gamcli.rules.grants import TokenRequest
 from gamcli.rules.keys import IssuedKey
 
-Trail = Callable[[], list[AuditEntry]]
+ReadAuditLog = Callable[[], list[AuditEntry]]
 Forward = Callable[[timedelta], datetime]
 OPEN = {"remote_rest": True, "api_keys.enabled": True, "api_keys.scope_choice": True}
 
@@ -26,12 +26,14 @@ def ids(gam: Gam, search: KeySearch) -> list[str]:
         return [each.id for each in found]
 
 
-def test_a_new_key_is_saved_and_reported_without_its_secret(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
+def test_a_new_key_is_saved_and_reported_without_its_secret(
+    gam: Gam, issued: IssuedKey, audit_log: ReadAuditLog
+) -> None:
     assert keys.show(gam, issued.record.id) == issued.record
     assert keys.show(gam, issued.record.id[:4]) == issued.record
     assert issued.secret.matches(issued.record.digest)
     assert (issued.record.auth_type, issued.record.expires_at) == ("apikey", None)
-    entry = trail()[-1]
+    entry = audit_log()[-1]
     assert (entry.action, entry.target) == ("key.generate", issued.record.id)
     assert json.loads(entry.details) == {
         "user": "ana",
@@ -43,7 +45,7 @@ def test_a_new_key_is_saved_and_reported_without_its_secret(gam: Gam, issued: Is
     }
 
 
-def test_a_key_is_made_as_requested(gam: Gam, portal: CreateResult[App], ana: User) -> None:
+def test_a_key_is_issued_with_the_requested_settings(gam: Gam, portal: CreateResult[App], ana: User) -> None:
     auth_types.create(gam, "machines", "APIkey", {})
     wish = KeySpec(ana.email, portal.record.client_id, ("user_mail+user_city", "user_guid"), "MACHINES")
     made = keys.generate(gam, KeySpec(wish.user, wish.app, wish.scopes, wish.auth_type, timedelta(days=90), "ci"))
@@ -66,23 +68,23 @@ def test_a_key_is_made_as_requested(gam: Gam, portal: CreateResult[App], ana: Us
         (KeySpec("ana", "portal"), ConflictError, "already has an active key for application 'portal'"),
     ],
 )
-def test_a_key_that_may_not_be_is_not_made(
-    gam: Gam, issued: IssuedKey, trail: Trail, wish: KeySpec, error: type[Exception], message: str
+def test_an_invalid_key_is_not_issued(
+    gam: Gam, issued: IssuedKey, audit_log: ReadAuditLog, wish: KeySpec, error: type[Exception], message: str
 ) -> None:
-    before = trail()
+    before = audit_log()
     with pytest.raises(error, match=message):
         keys.generate(gam, wish)
-    assert (trail(), ids(gam, KeySearch())) == (before, [issued.record.id])
+    assert (audit_log(), ids(gam, KeySearch())) == (before, [issued.record.id])
     assert keys.show(gam, issued.record.id).is_valid(gam.now())
 
 
-def test_an_active_key_is_replaced_when_that_is_asked(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
+def test_an_active_key_is_replaced_on_request(gam: Gam, issued: IssuedKey, audit_log: ReadAuditLog) -> None:
     made = keys.generate(gam, KeySpec("ana", "portal", replace=True))
     old = keys.show(gam, issued.record.id)
     assert (old.status(gam.now()), old.ended_at) == ("replaced", gam.now())
     assert old.reason == f"replaced by {made.record.id}"
-    assert json.loads(trail()[-1].details)["replaces"] == issued.record.id
-    assert len(trail()) == 5
+    assert json.loads(audit_log()[-1].details)["replaces"] == issued.record.id
+    assert len(audit_log()) == 5
 
 
 def test_a_refused_request_replaces_nothing(gam: Gam, issued: IssuedKey) -> None:
@@ -91,7 +93,7 @@ def test_a_refused_request_replaces_nothing(gam: Gam, issued: IssuedKey) -> None
     assert keys.show(gam, issued.record.id).status(gam.now()) == "active"
 
 
-def test_an_inactive_key_is_not_in_the_way(gam: Gam, portal: CreateResult[App], ana: User, forward: Forward) -> None:
+def test_an_inactive_key_is_not_a_conflict(gam: Gam, portal: CreateResult[App], ana: User, forward: Forward) -> None:
     first = keys.generate(gam, KeySpec(ana.name, portal.record.name, expires_in=timedelta(hours=1)))
     forward(timedelta(hours=1))
     second = keys.generate(gam, KeySpec(ana.name, portal.record.name))
@@ -109,29 +111,29 @@ def test_the_type_of_a_key_is_the_one_that_the_application_allows(
     assert keys.generate(gam, KeySpec(ana.name, portal.record.name)).record.auth_type == "machines"
 
 
-def test_a_key_whose_secret_cannot_be_saved_is_not_made(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
+def test_a_key_whose_secret_cannot_be_saved_is_not_issued(gam: Gam, issued: IssuedKey, audit_log: ReadAuditLog) -> None:
     seen: list[Secret] = []
 
     def fail(_: Key, secret: Secret) -> None:
         seen.append(secret)
         raise FailedError("the disk is full")
 
-    before = trail()
+    before = audit_log()
     with pytest.raises(FailedError):
         keys.generate(gam, KeySpec("ana", "portal", replace=True), fail)
     assert len(seen) == 1
-    assert (trail(), ids(gam, KeySearch())) == (before, [issued.record.id])
+    assert (audit_log(), ids(gam, KeySearch())) == (before, [issued.record.id])
     assert keys.show(gam, issued.record.id).is_valid(gam.now())
 
 
 @pytest.mark.parametrize("prefix", ["", "!", "nothing"])
-def test_an_unknown_key_is_not_found(gam: Gam, issued: IssuedKey, trail: Trail, prefix: str) -> None:
-    before = trail()
+def test_an_unknown_key_is_not_found(gam: Gam, issued: IssuedKey, audit_log: ReadAuditLog, prefix: str) -> None:
+    before = audit_log()
     with pytest.raises(NotFoundError, match="no key with the id"):
         keys.show(gam, prefix)
     with pytest.raises(NotFoundError, match="no key with the id"):
         keys.revoke(gam, [issued.record.id, prefix], None)
-    assert trail() == before
+    assert audit_log() == before
     assert keys.show(gam, issued.record.id).is_valid(gam.now())
 
 
@@ -171,19 +173,19 @@ def test_a_list_shows_the_keys_that_match(
     assert set(ids(gam, search)) == {several[name] for name in found}
 
 
-def test_a_list_is_sorted_and_cut(gam: Gam, several: dict[str, str]) -> None:
+def test_a_list_is_sorted_and_limited(gam: Gam, several: dict[str, str]) -> None:
     search = KeySearch(statuses=("active",), sort="expires_at", limit=2)
     assert ids(gam, search) == [several["soon"], several["later"]]
     assert ids(gam, KeySearch(limit=0)) == []
 
 
 @pytest.mark.parametrize("search", [KeySearch(user="nobody"), KeySearch(app="nothing")])
-def test_a_list_of_nobodys_keys_is_not_found(gam: Gam, search: KeySearch) -> None:
+def test_a_list_of_keys_of_an_unknown_user_is_not_found(gam: Gam, search: KeySearch) -> None:
     with pytest.raises(NotFoundError), keys.search(gam, search):
         pass
 
 
-def test_the_applications_that_a_user_can_hold_a_key_for_are_listed(gam: Gam, issued: IssuedKey) -> None:
+def test_the_applications_for_which_a_user_can_have_a_key_are_listed(gam: Gam, issued: IssuedKey) -> None:
     apps.create(gam, AppSpec("gate", OPEN))
     apps.create(gam, AppSpec("closed", {}))
     apps.create(gam, AppSpec("disabled", {**OPEN, "enabled": False}))
@@ -199,28 +201,26 @@ def test_the_applications_that_a_user_can_hold_a_key_for_are_listed(gam: Gam, is
         pass
 
 
-def test_a_revoked_key_ends_now_for_the_reason_given(
-    gam: Gam, issued: IssuedKey, trail: Trail, forward: Forward
-) -> None:
+def test_a_key_is_revoked_with_a_reason(gam: Gam, issued: IssuedKey, audit_log: ReadAuditLog, forward: Forward) -> None:
     now = forward(timedelta(hours=1))
     (changed,) = keys.revoke(gam, [issued.record.id[:6]], "laptop lost")
     assert changed.is_changed
     kept = keys.show(gam, issued.record.id)
     assert changed.record == kept
     assert (kept.status(now), kept.ended_at, kept.reason) == ("revoked", now, "laptop lost")
-    assert (trail()[-1].action, trail()[-1].target) == ("key.revoke", issued.record.id)
-    told = json.loads(trail()[-1].details)
-    assert (told["user"], told["app"], told["reason"]) == ("ana", "portal", "laptop lost")
+    assert (audit_log()[-1].action, audit_log()[-1].target) == ("key.revoke", issued.record.id)
+    details = json.loads(audit_log()[-1].details)
+    assert (details["user"], details["app"], details["reason"]) == ("ana", "portal", "laptop lost")
 
 
-def test_what_has_ended_already_stays_as_it_is(gam: Gam, issued: IssuedKey, trail: Trail, forward: Forward) -> None:
+def test_an_inactive_key_is_not_changed(gam: Gam, issued: IssuedKey, audit_log: ReadAuditLog, forward: Forward) -> None:
     key_id = issued.record.id
     first = [each.is_changed for each in keys.revoke(gam, [key_id, key_id, key_id[:7]], "first")]
     assert first == [True, False]
-    before = (trail(), keys.show(gam, key_id))
+    before = (audit_log(), keys.show(gam, key_id))
     forward(timedelta(hours=1))
     assert [each.is_changed for each in keys.revoke(gam, [key_id], "second")] == [False]
-    assert (trail(), keys.show(gam, key_id)) == before
+    assert (audit_log(), keys.show(gam, key_id)) == before
 
 
 def test_a_key_is_revoked_by_its_secret(gam: Gam, issued: IssuedKey) -> None:
@@ -230,8 +230,8 @@ def test_a_key_is_revoked_by_its_secret(gam: Gam, issued: IssuedKey) -> None:
     assert not keys.revoke_by_secret(gam, issued.secret, None).is_changed
 
 
-def test_another_secret_revokes_nothing(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
-    before = trail()
+def test_another_secret_revokes_nothing(gam: Gam, issued: IssuedKey, audit_log: ReadAuditLog) -> None:
+    before = audit_log()
     for text in ("", "gamkey_x", issued.secret.reveal()[:-1], f"{issued.secret.reveal()} "):
         with pytest.raises(UsageError, match="not a valid API key: wrong format or checksum"):
             keys.revoke_by_secret(gam, Secret(text), None)
@@ -240,12 +240,12 @@ def test_another_secret_revokes_nothing(gam: Gam, issued: IssuedKey, trail: Trai
     for secret in (foreign, same_id):
         with pytest.raises(NotFoundError, match="no key in this store has that secret"):
             keys.revoke_by_secret(gam, secret, None)
-    assert trail() == before
+    assert audit_log() == before
 
 
 def test_an_id_alone_does_not_revoke_by_secret(gam: Gam, issued: IssuedKey) -> None:
-    dice = iter([issued.record.id.encode()])
-    forged_id, forged = mint_api_key(lambda count: next(dice, bytes(count)).translate(LETTERS))
+    entropy = iter([issued.record.id.encode()])
+    forged_id, forged = mint_api_key(lambda count: next(entropy, bytes(count)).translate(LETTERS))
     assert forged_id == issued.record.id
     with pytest.raises(NotFoundError):
         keys.revoke_by_secret(gam, forged, None)
@@ -254,41 +254,41 @@ def test_an_id_alone_does_not_revoke_by_secret(gam: Gam, issued: IssuedKey) -> N
 
 ALPHABET = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 LETTERS = bytes(max(ALPHABET.find(byte), 0) for byte in range(256))
-"""Turns letters into the bytes that the dice give for them."""
+"""Maps letters to the random bytes that produce them."""
 
 
 def test_all_active_keys_of_a_user_or_application_are_revoked_when_their_number_is_accepted(
-    gam: Gam, several: dict[str, str], trail: Trail
+    gam: Gam, several: dict[str, str], audit_log: ReadAuditLog
 ) -> None:
-    before = trail()
+    before = audit_log()
     for wrong in (None, 0, 1, 3):
         with pytest.raises(InvalidatesKeysError, match="this permanently invalidates 2 active keys") as caught:
             keys.revoke_all(gam, KeySearch(app="portal"), "audit", wrong)
         assert len(caught.value.impacts) == 2
-    assert trail() == before
+    assert audit_log() == before
     ended = keys.revoke_all(gam, KeySearch(app="portal"), "audit", 2)
     assert {each.record.id for each in ended} == {several["live"], several["soon"]}
     assert {keys.show(gam, each.record.id).reason for each in ended} == {"audit"}
     assert keys.show(gam, several["expired"]).status(gam.now()) == "expired"
     assert keys.show(gam, several["later"]).is_valid(gam.now())
-    assert [entry.action for entry in trail()[len(before) :]] == ["key.revoke"] * 2
+    assert [entry.action for entry in audit_log()[len(before) :]] == ["key.revoke"] * 2
 
 
-def test_where_no_key_lives_none_is_revoked(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
+def test_without_active_keys_none_is_revoked(gam: Gam, issued: IssuedKey, audit_log: ReadAuditLog) -> None:
     keys.revoke(gam, [issued.record.id], None)
-    before = trail()
+    before = audit_log()
     assert keys.revoke_all(gam, KeySearch(user="ana"), None, None) == []
-    assert trail() == before
+    assert audit_log() == before
 
 
-def test_a_published_attribute_may_be_chosen_when_nobody_carries_it_any_more(gam: Gam, ana: User) -> None:
+def test_a_published_attribute_can_be_chosen_even_if_no_user_has_it(gam: Gam, ana: User) -> None:
     users.update(gam, ana.guid, {"attributes": {"badge": "7"}})
     apps.create(gam, AppSpec("gate", OPEN, ("user_badge",)))
     users.update(gam, ana.guid, {"attributes": {}})
     assert keys.generate(gam, KeySpec("ana", "gate", ("user_badge",))).record.scopes == ("user_badge",)
 
 
-def test_a_rotated_key_is_valid_alongside_its_successor_and_then_counts_as_replaced(
+def test_a_rotated_key_is_valid_during_the_overlap_and_then_replaced(
     gam: Gam, issued: IssuedKey, forward: Forward
 ) -> None:
     new = keys.rotate(gam, issued.record.id, timedelta(days=7))
@@ -300,25 +300,27 @@ def test_a_rotated_key_is_valid_alongside_its_successor_and_then_counts_as_repla
     assert keys.show(gam, issued.record.id).status(gam.now()) == "replaced"
 
 
-def test_a_key_rotated_without_overlap_has_ended(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
+def test_a_key_rotated_without_overlap_is_replaced(gam: Gam, issued: IssuedKey, audit_log: ReadAuditLog) -> None:
     new = keys.rotate(gam, issued.record.id, timedelta(0))
     assert new is not None
     assert keys.show(gam, issued.record.id).status(gam.now()) == "replaced"
-    assert (trail()[-1].action, trail()[-1].target) == ("key.rotate", new.record.id)
+    assert (audit_log()[-1].action, audit_log()[-1].target) == ("key.rotate", new.record.id)
 
 
-def test_a_key_is_valid_as_long_as_the_one_it_follows(gam: Gam, ana: User, portal: CreateResult[App]) -> None:
+def test_a_rotated_key_has_the_lifetime_of_its_predecessor(gam: Gam, ana: User, portal: CreateResult[App]) -> None:
     old = keys.generate(gam, KeySpec(ana.name, portal.record.name, expires_in=timedelta(days=30))).record
     new = keys.rotate(gam, old.id, timedelta(days=1))
     assert new is not None
     assert new.record.expires_at == gam.now() + timedelta(days=30)
 
 
-def test_a_key_is_rotated_only_when_it_is_due(gam: Gam, ana: User, portal: CreateResult[App], trail: Trail) -> None:
+def test_a_key_is_rotated_only_when_it_is_due(
+    gam: Gam, ana: User, portal: CreateResult[App], audit_log: ReadAuditLog
+) -> None:
     old = keys.generate(gam, KeySpec(ana.name, portal.record.name, expires_in=timedelta(days=30))).record
-    before = trail()
+    before = audit_log()
     assert keys.rotate(gam, old.id, timedelta(0), if_due=timedelta(days=29)) is None
-    assert trail() == before
+    assert audit_log() == before
     assert keys.rotate(gam, old.id, timedelta(0), if_due=timedelta(days=30)) is not None
 
 
@@ -335,7 +337,7 @@ def test_only_an_active_key_is_rotated(gam: Gam, issued: IssuedKey) -> None:
         keys.rotate(gam, issued.record.id, timedelta(days=1))
 
 
-def test_a_rotation_obeys_the_rules_but_keeps_scopes_that_nobody_may_choose(gam: Gam, ana: User) -> None:
+def test_a_rotation_obeys_the_rules_but_keeps_the_scopes(gam: Gam, ana: User) -> None:
     apps.create(gam, AppSpec("gate", OPEN, ("gam_user_data+gam_user_roles",)))
     old = keys.generate(gam, KeySpec(ana.name, "gate", ("gam_user_roles",))).record
     apps.update(gam, "gate", {"api_keys.scope_choice": False})
@@ -347,13 +349,13 @@ def test_a_rotation_obeys_the_rules_but_keeps_scopes_that_nobody_may_choose(gam:
         keys.rotate(gam, new.record.id, timedelta(0))
 
 
-def test_a_new_key_may_let_the_active_one_retire(gam: Gam, issued: IssuedKey) -> None:
+def test_a_new_key_can_retire_the_active_one(gam: Gam, issued: IssuedKey) -> None:
     new = keys.generate(gam, KeySpec("ana", "portal", overlap=timedelta(hours=1)))
     assert keys.show(gam, issued.record.id).status(gam.now()) == "retiring"
     assert keys.show(gam, new.record.id).status(gam.now()) == "active"
 
 
-def test_a_token_of_a_retiring_key_ends_with_the_key(
+def test_a_token_of_a_retiring_key_expires_with_the_key(
     gam: Gam, issued: IssuedKey, asked: TokenRequest, forward: Forward
 ) -> None:
     keys.rotate(gam, issued.record.id, timedelta(minutes=5))
@@ -370,9 +372,7 @@ def test_a_reason_that_cannot_be_printed_is_refused(gam: Gam, issued: IssuedKey)
     assert keys.show(gam, issued.record.id).is_valid(gam.now())
 
 
-def test_keys_that_nobody_used_for_long_are_found(
-    gam: Gam, issued: IssuedKey, asked: TokenRequest, forward: Forward
-) -> None:
+def test_keys_unused_for_a_time_are_found(gam: Gam, issued: IssuedKey, asked: TokenRequest, forward: Forward) -> None:
     search = KeySearch(unused_for=timedelta(days=90))
     forward(timedelta(days=89))
     tokens.exchange(gam, asked)

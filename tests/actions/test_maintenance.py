@@ -1,4 +1,4 @@
-"""Looking after a store: its facts, and copies that are checked before anybody is told that they are there."""
+"""Maintenance of a store: information, and backups that are checked before they are reported."""
 
 import hashlib
 import os
@@ -38,7 +38,7 @@ def spoilt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backups, "copy", copy)
 
 
-def test_the_facts_of_a_store_are_those_of_its_file(gam: Gam) -> None:
+def test_info_describes_the_file_of_the_store(gam: Gam) -> None:
     users.create(gam, "ana", {})
     found = maintenance.info(gam)
     assert (found.users, found.keys, found.audit_entries, found.mode) == (1, 0, 2, "0600")
@@ -60,13 +60,13 @@ def test_a_backup_reports_what_it_holds(gam: Gam, target: Path, whole: bool, mon
         assert list(tx.each("SELECT name FROM user")) == [("ana",)]
 
 
-def test_a_large_store_is_checked_whole_for_who_asks(gam: Gam, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_store_is_fully_checked_on_request(gam: Gam, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small(monkeypatch)
     assert maintenance.backup(gam.store.path, target, check_all_pages=True).checked == "pages"
 
 
 @pytest.mark.parametrize("large", [True, False])
-def test_a_backup_that_came_out_damaged_is_not_saved(
+def test_a_damaged_backup_is_not_saved(
     gam: Gam,
     target: Path,
     large: bool,  # noqa: FBT001 - a case
@@ -91,9 +91,7 @@ TAMPERED = {
 
 
 @pytest.mark.parametrize("what", TAMPERED)
-def test_a_store_that_was_tampered_with_is_backed_up_but_not_as_if_it_were_well(
-    gam: Gam, target: Path, what: str
-) -> None:
+def test_a_backup_of_a_tampered_store_is_written_and_reported(gam: Gam, target: Path, what: str) -> None:
     with gam.store.writing() as tx:
         tx.run(TAMPERED[what])
     with pytest.raises(StoreUnusableError, match=f"a complete copy, but the store .* {what}") as caught:
@@ -103,7 +101,7 @@ def test_a_store_that_was_tampered_with_is_backed_up_but_not_as_if_it_were_well(
     assert {each.name for each in target.parent.iterdir()} == {"gam", "backup.db"}
 
 
-def test_a_store_that_was_tampered_with_takes_no_place_of_an_earlier_backup(gam: Gam, target: Path) -> None:
+def test_a_backup_of_a_tampered_store_replaces_no_earlier_backup(gam: Gam, target: Path) -> None:
     maintenance.backup(gam.store.path, target)
     before = target.read_bytes()
     with gam.store.writing() as tx:
@@ -114,7 +112,7 @@ def test_a_store_that_was_tampered_with_takes_no_place_of_an_earlier_backup(gam:
     assert target.read_bytes() == before
 
 
-def test_a_store_that_was_tampered_with_is_streamed_and_then_reported(gam: Gam, target: Path) -> None:
+def test_a_tampered_store_is_streamed_and_then_reported(gam: Gam, target: Path) -> None:
     with gam.store.writing() as tx:
         tx.run("UPDATE audit SET target = 'other'")
     with pytest.raises(StoreUnusableError, match="wrote the backup"):  # noqa: SIM117 - it is raised at its end
@@ -123,21 +121,21 @@ def test_a_store_that_was_tampered_with_is_streamed_and_then_reported(gam: Gam, 
     assert [each.name for each in checks.check_content(target) if not each.ok] == ["audit trail"]
 
 
-def test_the_store_itself_is_no_place_for_its_backup(gam: Gam, target: Path) -> None:
+def test_a_backup_cannot_replace_the_store_itself(gam: Gam, target: Path) -> None:
     target.symlink_to(gam.store.path)
     for over in (False, True):
         with pytest.raises(UsageError, match="the store itself"):
             maintenance.backup(gam.store.path, target, overwrite=over)
 
 
-def test_an_earlier_file_is_not_overwritten_unasked(gam: Gam, target: Path) -> None:
+def test_an_existing_file_is_not_overwritten_by_default(gam: Gam, target: Path) -> None:
     target.touch()
     with pytest.raises(ConflictError):
         maintenance.backup(gam.store.path, target)
     assert maintenance.backup(gam.store.path, target, overwrite=True).path == str(target)
 
 
-def test_a_stream_is_what_the_file_would_be(gam: Gam, target: Path) -> None:
+def test_a_streamed_backup_equals_a_backup_file(gam: Gam, target: Path) -> None:
     maintenance.backup(gam.store.path, target)
     with maintenance.stream_backup(gam.store.path) as (made, file):
         assert {each.name for each in gam.store.path.parent.iterdir()} == {"store.db", "store.db-wal", "store.db-shm"}
@@ -145,7 +143,7 @@ def test_a_stream_is_what_the_file_would_be(gam: Gam, target: Path) -> None:
     assert made.path == "-"
 
 
-def test_a_store_that_is_only_read_is_streamed_by_way_of_another_folder(
+def test_a_store_in_a_read_only_directory_is_streamed_by_a_temporary_file(
     gam: Gam, target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, passing = gam.store.path, tmp_path / "passing"
@@ -156,9 +154,9 @@ def test_a_store_that_is_only_read_is_streamed_by_way_of_another_folder(
     monkeypatch.setattr(tempfile, "tempdir", str(passing))
     real, folders = backups.temporary_file, []
 
-    def part_of(beside: Path) -> AbstractContextManager[Path]:
-        folders.append(beside.parent)
-        return real(beside)
+    def part_of(location: Path) -> AbstractContextManager[Path]:
+        folders.append(location.parent)
+        return real(location)
 
     monkeypatch.setattr(backups, "temporary_file", part_of)
     with maintenance.stream_backup(path) as (_, file):
@@ -170,7 +168,7 @@ def test_a_store_that_is_only_read_is_streamed_by_way_of_another_folder(
 
     monkeypatch.setattr(tempfile, "gettempdir", none)
     with (
-        pytest.raises(FailedError, match="cannot write to .* no temporary directory") as caught,
+        pytest.raises(FailedError, match=r"cannot write to .* no temporary directory") as caught,
         maintenance.stream_backup(path),
     ):
         pass
@@ -178,18 +176,18 @@ def test_a_store_that_is_only_read_is_streamed_by_way_of_another_folder(
 
 
 @pytest.mark.parametrize("do", [maintenance.check, lambda path: maintenance.backup(path, path.parent / "x.db")])
-def test_a_store_that_is_not_there_is_reported(tmp_path: Path, do: Callable[[Path], object]) -> None:
+def test_a_missing_store_is_reported(tmp_path: Path, do: Callable[[Path], object]) -> None:
     with pytest.raises(StoreMissingError):
         do(tmp_path / "none.db")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_not_well_is_reported_with_its_check() -> None:
+def test_a_failed_check_is_named_in_the_error() -> None:
     well, bad = StoreCheck("format", ok=True, what="good"), StoreCheck("pages", ok=False, what="torn")
     maintenance.require_ok([well], "it", "look")
     with pytest.raises(StoreUnusableError, match="'pages': torn"):
         maintenance.require_ok([well, bad, bad], "it", "look")
 
 
-def test_a_check_is_that_of_the_store(gam: Gam) -> None:
+def test_check_runs_the_checks_of_the_store(gam: Gam) -> None:
     assert maintenance.check(gam.store.path) == checks.check_store(gam.store.path)

@@ -1,4 +1,4 @@
-"""Who manages what: taken over, and let go again."""
+"""Adopting and releasing records."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +11,7 @@ from gamcli.rules.keys import IssuedKey
 from gamcli.store import adoptions
 from gamcli.store.adoptions import Manageable
 
-Trail = Callable[[], list[AuditEntry]]
+ReadAuditLog = Callable[[], list[AuditEntry]]
 
 
 def read(gam: Gam, record: Manageable) -> Manageable:
@@ -26,7 +26,7 @@ def read(gam: Gam, record: Manageable) -> Manageable:
             return auth_types.show(gam, record.name)
 
 
-def test_what_nobody_manages_is_remembered_as_made_by_hand(gam: Gam, issued: IssuedKey, trail: Trail) -> None:
+def test_adopting_a_record_without_owner_is_remembered(gam: Gam, issued: IssuedKey, audit_log: ReadAuditLog) -> None:
     key = issued.record
     records: tuple[Manageable, ...] = (
         key,
@@ -39,25 +39,25 @@ def test_what_nobody_manages_is_remembered_as_made_by_hand(gam: Gam, issued: Iss
             ownership.adopt(gam, tx, record, "a.toml")
             assert adoptions.load_all(tx) == {adoptions.identity(record)}
         assert read(gam, record) == replace(record, managed_by="a.toml")
-        assert trail()[-1].action == f"{kind}.adopt"
+        assert audit_log()[-1].action == f"{kind}.adopt"
         with gam.store.writing() as tx:
             ownership.release(gam, tx, read(gam, record))
             assert adoptions.load_all(tx) == frozenset()
         assert read(gam, record) == record
-        assert trail()[-1].action == f"{kind}.release"
+        assert audit_log()[-1].action == f"{kind}.release"
 
 
 @pytest.mark.usefixtures("portal")
-def test_what_another_owner_gives_away_was_not_made_by_hand(gam: Gam, ana: User, trail: Trail) -> None:
+def test_adopting_a_record_from_another_owner_is_not_remembered(gam: Gam, ana: User, audit_log: ReadAuditLog) -> None:
     with gam.store.writing() as tx:
         changes.save(gam, tx, ana, replace(ana, managed_by="a.toml"))
         ownership.adopt(gam, tx, replace(ana, managed_by="a.toml"), "b.toml")
         assert adoptions.load_all(tx) == frozenset()
     assert users.show(gam, "ana").managed_by == "b.toml"
-    assert '["a.toml","b.toml"]' in trail()[-1].details
+    assert '["a.toml","b.toml"]' in audit_log()[-1].details
 
 
-def test_keys_feel_nothing_of_it(gam: Gam, issued: IssuedKey) -> None:
+def test_adopting_affects_no_keys(gam: Gam, issued: IssuedKey) -> None:
     app: App = apps.show(gam, issued.record.app)
     with gam.store.writing() as tx:
         ownership.adopt(gam, tx, app, "a.toml")

@@ -1,4 +1,4 @@
-"""A dry run tells exactly what the real thing does to keys, whatever the store holds and whatever is changed."""
+"""A dry run reports exactly the keys that a change affects, in any store and for any change."""
 
 import random
 import shutil
@@ -35,16 +35,16 @@ MOSTLY = st.sampled_from([True] * 9 + [False])
 TYPES = ("apikey", "second")
 HOURS = st.sampled_from([None] * 6 + [1, 1, 0, -1])
 ENDS = st.sampled_from([None] * 9 + ["revoked", "replaced", "invalidated"])
-"""Most keys are usable, so that a change has something to stop."""
+"""Most keys are valid, so that a change can affect them."""
 
 Record = TypeVar("Record")
 
 Change = Callable[[Gam, int | None], object]
-"""Does something to the store, with the number of keys that may end."""
+"""Changes the store, given the number of keys that it may invalidate."""
 
 
 class World(NamedTuple):
-    """Everything that keys stand on."""
+    """All records that the validity of keys depends on."""
 
     apps: dict[str, App]
     users: dict[str, User]
@@ -53,7 +53,7 @@ class World(NamedTuple):
 
 
 class Changing(NamedTuple):
-    """A change, and the one record that it is about."""
+    """A change and the record that it changes."""
 
     target: str
     do: Change
@@ -69,11 +69,11 @@ def worlds(draw: st.DrawFn, now: datetime) -> tuple[World, dict[str, Secret]]:
         )
         found.users[name] = user
     secrets: dict[str, Secret] = {}
-    dice = random.Random(61).randbytes
+    entropy = random.Random(61).randbytes
     for app in found.apps.values():
         for user in found.users.values():
             for _ in range(draw(st.integers(0, 3))):
-                key, secret = draw(_keys(app, user, dice))
+                key, secret = draw(_keys(app, user, entropy))
                 found.keys[key.id], secrets[key.id] = key, secret
     return found, secrets
 
@@ -95,11 +95,11 @@ def _apps(draw: st.DrawFn, name: str, now: datetime) -> App:
 
 
 @st.composite
-def _keys(draw: st.DrawFn, app: App, user: User, dice: Entropy) -> tuple[Key, Secret]:
-    key_id, secret = mint_api_key(dice)
+def _keys(draw: st.DrawFn, app: App, user: User, entropy: Entropy) -> tuple[Key, Secret]:
+    key_id, secret = mint_api_key(entropy)
     now, end = app.created_at, draw(ENDS)
     expires, retires, wanted = draw(HOURS), draw(HOURS), draw(SCOPES | st.just(app.scopes))
-    allowed = tuple(each for each in wanted if is_allowed(each, app.scopes))  # no live key has others
+    allowed = tuple(each for each in wanted if is_allowed(each, app.scopes))  # an active key has no others
     key = Key(
         id=key_id,
         user=user.name,
@@ -215,7 +215,7 @@ def rehearsed(gam: Gam, change: Changing) -> Plan:
 
 @settings(max_examples=200)
 @given(st.data())
-def test_a_dry_run_reports_exactly_the_keys_that_the_change_stops(
+def test_a_dry_run_reports_exactly_the_affected_keys(
     template: Path, tmp_path_factory: pytest.TempPathFactory, now: datetime, data: st.DataObject
 ) -> None:
     world, secrets = data.draw(worlds(now))

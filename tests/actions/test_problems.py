@@ -1,4 +1,4 @@
-"""Faults of a file."""
+"""Problems in an input file."""
 
 import pytest
 
@@ -33,6 +33,6 @@ def test_a_limited_number_of_problems_is_reported() -> None:
     ("hint", "text"),
     [("gamcli app list", "no app; gamcli app list"), ("did you mean b?", "no app; did you mean b?"), ("90d", "no app")],
 )
-def test_a_hint_belongs_to_a_fault_when_it_can_be_typed(hint: str, text: str) -> None:
+def test_a_problem_includes_a_hint_that_can_be_typed(hint: str, text: str) -> None:
     assert error_message(NotFoundError("no app", hint)) == text
     assert error_message(UsageError("no app")) == "no app"

@@ -1,4 +1,4 @@
-"""Long dead tokens and sessions go, whatever still lives stays, and nobody waits for long."""
+"""Pruning deletes old inactive rows, keeps all others, and lets other processes write."""
 
 import os
 import sqlite3
@@ -25,7 +25,7 @@ KEPT = timedelta(days=30)
 DAY = timedelta(days=1)
 
 DAYS = st.integers(-100, 50)
-"""Before and after now."""
+"""Days relative to now."""
 MAYBE = st.none() | DAYS
 
 
@@ -109,9 +109,7 @@ SURROUNDINGS = st.fixed_dictionaries(
 
 @settings(max_examples=150)
 @given(tokens=TOKENS, around=SURROUNDINGS, part=st.integers(1, 5))
-def test_what_lives_stays_and_what_is_expired_goes(
-    tokens: list[dict[str, Any]], around: dict[str, Any], part: int
-) -> None:
+def test_only_expired_rows_are_pruned(tokens: list[dict[str, Any]], around: dict[str, Any], part: int) -> None:
     with Store.in_memory() as store, pytest.MonkeyPatch.context() as patch:
         patch.setattr(parts, "CHUNK_ROWS", part)
         gam = world(store)
@@ -143,14 +141,14 @@ def test_what_lives_stays_and_what_is_expired_goes(
             if around["floor"] is not None:
                 tx.run("INSERT INTO token_floor VALUES (?, ?, ?)", clients["portal"], guids["ana"], at(around["floor"]))
         before = {token.row: token for token in read(gam)}
-        dead = {row for row in ids(gam, "token") if row not in before}
+        pruned_rows = {row for row in ids(gam, "token") if row not in before}
         pruned(gam)
         left = ids(gam, "token")
-        last = max([row for row in (*before, *dead) if isinstance(row, int)], default=0)
+        last = max([row for row in (*before, *pruned_rows) if isinstance(row, int)], default=0)
         for row, token in before.items():
             if token.status(NOW) == "active":
                 assert row in left
-            elif long_dead(token, around["floor"]) and row != last:
+            elif is_prunable(token, around["floor"]) and row != last:
                 assert row not in left
         assert {token.row: token for token in read(gam)} == {row: before[row] for row in before if row in left}
 
@@ -160,14 +158,14 @@ def read(gam: Gam) -> list[Any]:
         return list(stored.tokens.search(tx, TokenFilter()))
 
 
-def long_dead(token: Any, floor: int | None) -> bool:  # noqa: ANN401 - a token
+def is_prunable(token: Any, floor: int | None) -> bool:  # noqa: ANN401 - a token
     end = NOW - KEPT
     superseded = token.ended_at == token.issued_at and floor is not None
     ended = token.ended_at is not None and token.ended_at <= end and not superseded
     return token.row <= to_micros(end) and (ended or (token.expires_at is not None and token.expires_at <= end))
 
 
-def test_what_went_is_counted_and_reported_once(filled: Gam) -> None:
+def test_pruned_rows_are_counted_and_audited_once(filled: Gam) -> None:
     for number in range(3):
         put_token(filled, id=to_micros(NOW - 60 * DAY) + number, expires_at=at(-40))
     found = pruned(filled)
@@ -180,7 +178,7 @@ def test_what_went_is_counted_and_reported_once(filled: Gam) -> None:
     ]
 
 
-def test_a_session_goes_once_none_of_its_tokens_is_left(filled: Gam) -> None:
+def test_a_session_is_pruned_after_its_tokens(filled: Gam) -> None:
     for row, refresh in ((1, -40), (2, -40), (3, 10), (4, -10)):
         put_session(filled, row, refresh=refresh)
     put_session(filled, 5, revoked=-40, refresh=10)
@@ -192,7 +190,7 @@ def test_a_session_goes_once_none_of_its_tokens_is_left(filled: Gam) -> None:
     assert ids(filled, "refresh_token") == {2, 3, 4}
 
 
-def test_the_last_row_stays_so_that_no_id_is_given_twice(store: Store) -> None:
+def test_the_last_token_is_kept_so_that_ids_stay_unique(store: Store) -> None:
     gam = world(store)
     put_token(gam, expires_at=at(-50))
     assert pruned(gam).tokens == 0
@@ -200,7 +198,7 @@ def test_the_last_row_stays_so_that_no_id_is_given_twice(store: Store) -> None:
         assert stored.tokens.next_id(tx, NOW - 100 * DAY) == to_micros(NOW - 60 * DAY) + 1
 
 
-def test_what_was_superseded_is_forgotten_with_the_tokens(filled: Gam) -> None:
+def test_superseding_floors_are_pruned_with_the_tokens(filled: Gam) -> None:
     guids, clients, _ = owners(filled)
     for name, days in (("portal", -40), ("gate", -10)):
         with filled.store.writing() as tx:
@@ -214,7 +212,7 @@ def test_what_was_superseded_is_forgotten_with_the_tokens(filled: Gam) -> None:
     assert ids(filled, "token_floor") == {clients["gate"]}
 
 
-def test_what_was_superseded_is_never_valid_again(store: Store) -> None:
+def test_superseded_tokens_are_never_valid_again(store: Store) -> None:
     gam = world(store)
     guids, clients, _ = owners(gam)
     put_token(gam)
@@ -228,7 +226,7 @@ def test_what_was_superseded_is_never_valid_again(store: Store) -> None:
     assert ids(gam, "token_floor") == set()
 
 
-def test_a_dry_run_counts_what_would_go(filled: Gam) -> None:
+def test_a_dry_run_counts_what_would_be_pruned(filled: Gam) -> None:
     put_token(filled, expires_at=at(-40))
     put_session(filled, 1)
     put_session(filled, at(0))
@@ -237,7 +235,7 @@ def test_a_dry_run_counts_what_would_go(filled: Gam) -> None:
     assert replace(pruned(filled), refresh_tokens=0) == found
 
 
-def test_between_two_parts_others_may_write(filled: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_processes_can_write_between_two_steps(filled: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts, "CHUNK_ROWS", 2)
     for number in range(5):
         put_token(filled, id=to_micros(NOW - 60 * DAY) + number, expires_at=at(-40))

@@ -1,4 +1,4 @@
-"""The repository, made once."""
+"""The repository, which is created once."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -9,26 +9,28 @@ from gamcli.store import Store
 
 
 def test_a_new_repository_has_a_guid_and_its_first_types(
-    store: Store, gam: Gam, trail: Callable[[], list[AuditEntry]]
+    store: Store, gam: Gam, audit_log: Callable[[], list[AuditEntry]]
 ) -> None:
     with store.reading() as tx:
         assert tx.one("SELECT count(*) FROM repository") == (1,)
     with auth_types.search(gam, kind=None, enabled=None, sort=None) as found:
-        told = [(each.name, each.type, each.enabled, each.default) for each in found]
-    assert told == [("apikey", APIKEY, True, True), ("local", GAMLOCAL, False, False)]
-    (entry,) = trail()
+        initial = [(each.name, each.type, each.enabled, each.default) for each in found]
+    assert initial == [("apikey", APIKEY, True, True), ("local", GAMLOCAL, False, False)]
+    (entry,) = audit_log()
     assert (entry.seq, entry.action) == (1, "repository.init")
     assert UUID(entry.target).version == 4
 
 
-def test_initialising_again_returns_what_is_there(gam: Gam, trail: Callable[[], list[AuditEntry]]) -> None:
-    before = trail()
+def test_initialising_again_returns_the_existing_repository(
+    gam: Gam, audit_log: Callable[[], list[AuditEntry]]
+) -> None:
+    before = audit_log()
     again = repository.initialise(gam)
     assert (again.is_new, again.record.guid, again.record.default_auth_type) == (False, before[0].target, "apikey")
-    assert trail() == before
+    assert audit_log() == before
 
 
-def test_every_repository_has_its_separate_guid(gam: Gam) -> None:
+def test_every_repository_has_another_guid(gam: Gam) -> None:
     guid = repository.initialise(gam).record.guid
     with Store.create(gam.store.path.with_name("other.db")) as other:
         made = repository.initialise(Gam(other, gam.now, gam.entropy, "tester"))

@@ -1,4 +1,4 @@
-"""Requests for a key that may be repeated: one id, one key."""
+"""Request IDs: repeating a request returns the same key."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from gamcli.rules.credentials import Secret
 from gamcli.rules.grants import TokenRequest
 
 Forward = Callable[[timedelta], datetime]
-Trail = Callable[[], list[AuditEntry]]
+ReadAuditLog = Callable[[], list[AuditEntry]]
 WISH = KeySpec("ana", "portal")
 
 
@@ -31,8 +31,8 @@ def use(gam: Gam, portal: CreateResult[App], api_key: Secret | None) -> None:
     tokens.exchange(gam, asked)
 
 
-def test_a_repeated_request_gives_the_same_key_a_fresh_secret(
-    gam: Gam, first: request_ids.RequestedKey, trail: Trail
+def test_a_repeated_request_gives_the_key_a_new_secret(
+    gam: Gam, first: request_ids.RequestedKey, audit_log: ReadAuditLog
 ) -> None:
     again = request_ids.generate(gam, WISH, "deploy-1")
     assert (first.is_repeat, again.is_repeat) == (False, True)
@@ -42,29 +42,29 @@ def test_a_repeated_request_gives_the_same_key_a_fresh_secret(
     kept = keys.show(gam, first.record.id)
     assert kept == again.record
     assert again.secret.matches(kept.digest)
-    assert (trail()[-1].action, trail()[-1].target) == ("key.reissue", kept.id)
-    assert again.secret.reveal() not in trail()[-1].details
+    assert (audit_log()[-1].action, audit_log()[-1].target) == ("key.reissue", kept.id)
+    assert again.secret.reveal() not in audit_log()[-1].details
 
 
-def test_a_key_in_use_comes_alone(
-    gam: Gam, portal: CreateResult[App], first: request_ids.RequestedKey, trail: Trail
+def test_a_repeated_request_for_a_used_key_returns_no_secret(
+    gam: Gam, portal: CreateResult[App], first: request_ids.RequestedKey, audit_log: ReadAuditLog
 ) -> None:
     use(gam, portal, first.secret)
-    before = trail()
+    before = audit_log()
     again = request_ids.generate(gam, WISH, "deploy-1")
     assert (again.record.id, again.secret, again.is_repeat) == (first.record.id, None, True)
     assert again.record.last_used_at is not None
-    assert trail() == before
+    assert audit_log() == before
     use(gam, portal, first.secret)
 
 
-def test_a_key_that_has_ended_comes_alone(gam: Gam, first: request_ids.RequestedKey) -> None:
+def test_a_repeated_request_for_a_revoked_key_returns_no_secret(gam: Gam, first: request_ids.RequestedKey) -> None:
     keys.revoke(gam, [first.record.id], None)
     again = request_ids.generate(gam, WISH, "deploy-1")
     assert (again.record.id, again.record.end, again.secret) == (first.record.id, "revoked", None)
 
 
-def test_a_key_that_expired_unused_comes_alone(
+def test_a_repeated_request_for_an_expired_key_returns_no_secret(
     gam: Gam, portal: CreateResult[App], ana: User, forward: Forward
 ) -> None:
     wish = KeySpec(ana.name, portal.record.name, expires_in=timedelta(hours=1))
@@ -74,7 +74,7 @@ def test_a_key_that_expired_unused_comes_alone(
 
 
 @pytest.mark.parametrize(
-    ("other", "told"),
+    ("other", "label"),
     [
         (WISH._replace(label="ci"), "label"),
         (WISH._replace(scopes=("gam_user_data",)), "scopes"),
@@ -87,17 +87,17 @@ def test_a_key_that_expired_unused_comes_alone(
     ],
     ids=str,
 )
-def test_a_request_for_something_else_is_a_conflict(
-    gam: Gam, first: request_ids.RequestedKey, other: KeySpec, told: str
+def test_a_request_id_with_other_settings_is_a_conflict(
+    gam: Gam, first: request_ids.RequestedKey, other: KeySpec, label: str
 ) -> None:
     users.create(gam, "eva", {})
     apps.create(gam, apps.AppSpec("gate", {"remote_rest": True, "api_keys.enabled": True}))
-    with pytest.raises(ConflictError, match=f"issued key {first.record.id} with other settings: .*{told}"):
+    with pytest.raises(ConflictError, match=f"issued key {first.record.id} with other settings: .*{label}"):
         request_ids.generate(gam, other, "deploy-1")
     assert keys.show(gam, first.record.id) == first.record
 
 
-def test_the_same_request_in_other_words_is_the_same(gam: Gam, portal: CreateResult[App], ana: User) -> None:
+def test_equivalent_settings_are_the_same_request(gam: Gam, portal: CreateResult[App], ana: User) -> None:
     said = KeySpec("ana", "portal", ("gam_user_roles+user_mail",), "apikey", timedelta(days=1))
     meant = KeySpec(ana.email, portal.record.client_id, ("user_email", "GAM_USER_ROLES"), "APIKEY", timedelta(hours=24))
     made = request_ids.generate(gam, said, "words")
@@ -112,30 +112,30 @@ def test_a_replacement_is_not_done_twice(gam: Gam, first: request_ids.RequestedK
     assert request_ids.generate(gam, WISH, "deploy-1").secret is None
 
 
-def test_a_secret_that_cannot_be_saved_leaves_the_one_before(
-    gam: Gam, first: request_ids.RequestedKey, trail: Trail
+def test_a_new_secret_that_cannot_be_saved_changes_nothing(
+    gam: Gam, first: request_ids.RequestedKey, audit_log: ReadAuditLog
 ) -> None:
     def fail(_: Key, __: Secret) -> None:
         raise FailedError("the disk is full")
 
-    before = trail()
+    before = audit_log()
     with pytest.raises(FailedError):
         request_ids.generate(gam, WISH, "deploy-1", fail)
     assert keys.show(gam, first.record.id) == first.record
     with pytest.raises(FailedError):
         request_ids.generate(gam, WISH._replace(replace=True), "deploy-2", fail)
-    assert trail() == before
+    assert audit_log() == before
     assert not request_ids.generate(gam, WISH._replace(replace=True, label="other"), "deploy-2").is_repeat
 
 
-def test_no_fresh_secret_where_no_key_could_be_made(gam: Gam, first: request_ids.RequestedKey) -> None:
+def test_no_new_secret_is_issued_if_a_rule_refuses_a_new_key(gam: Gam, first: request_ids.RequestedKey) -> None:
     users.update(gam, "ana", {"blocked": True})
     with pytest.raises(RefusedError):
         request_ids.generate(gam, WISH, "deploy-1")
     assert keys.show(gam, first.record.id) == first.record
 
 
-def test_a_request_goes_with_its_key(gam: Gam, first: request_ids.RequestedKey) -> None:
+def test_a_request_is_deleted_with_its_key(gam: Gam, first: request_ids.RequestedKey) -> None:
     with pytest.raises(InvalidatesKeysError):
         users.delete(gam, "ana", None)
     users.delete(gam, "ana", 1)

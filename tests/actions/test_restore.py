@@ -1,4 +1,4 @@
-"""A store that is put back: from a backup that is whole, in the place of one that nobody is working on."""
+"""Restoring, migrating and compacting a store."""
 
 import os
 import sqlite3
@@ -55,7 +55,7 @@ def last(path: Path) -> AuditEntry:
         return list(stored.audit.search(tx))[-1]
 
 
-def test_a_backup_comes_back_and_what_was_there_is_kept(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
+def test_a_backup_is_restored_and_the_replaced_store_is_kept(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
     path, before = gam.store.path, backup.read_bytes()
     made = restore.restore(path, backup, acting, overwrite=True)
     assert made.kept is not None
@@ -65,7 +65,7 @@ def test_a_backup_comes_back_and_what_was_there_is_kept(gam: Gam, backup: Path, 
     assert {each.name for each in path.parent.iterdir()} == {"store.db", Path(made.kept).name}
 
 
-def test_the_audit_log_mentions_it(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
+def test_a_restore_is_audited(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
     with closing(sqlite3.connect(gam.store.path)) as connection:
         (head,) = connection.execute("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
     made = restore.restore(gam.store.path, backup, acting, overwrite=True)
@@ -75,14 +75,14 @@ def test_the_audit_log_mentions_it(gam: Gam, backup: Path, acting: restore.OpenG
     assert f'"head":"{head}"' in entry.details
 
 
-def test_where_there_is_no_store_nothing_is_kept(tmp_path: Path, backup: Path, acting: restore.OpenGam) -> None:
+def test_restoring_without_a_store_keeps_nothing(tmp_path: Path, backup: Path, acting: restore.OpenGam) -> None:
     path = tmp_path / "new" / "folder" / "store.db"
     made = restore.restore(path, backup, acting)
     assert (made.kept, names(path)) == (None, ["ana"])
     assert (path.parent.stat().st_mode & 0o777, path.stat().st_mode & 0o777) == (0o700, 0o600)
 
 
-def test_a_store_that_is_there_stays_unless_it_may_be_replaced(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
+def test_an_existing_store_is_not_replaced_by_default(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
     with pytest.raises(ConflictError, match="already") as caught:
         restore.restore(gam.store.path, backup, acting)
     assert "--replace" in str(caught.value.hint)
@@ -97,7 +97,7 @@ def test_a_store_that_is_there_stays_unless_it_may_be_replaced(gam: Gam, backup:
         ("PRAGMA user_version = 1000", "upgrade gamcli, or choose another backup"),
     ],
 )
-def test_a_backup_that_is_invalid_is_reported_with_what_helps(
+def test_an_invalid_backup_is_reported_with_a_hint(
     gam: Gam, backup: Path, acting: restore.OpenGam, damage: str, hint: str
 ) -> None:
     if damage == "junk":
@@ -111,7 +111,7 @@ def test_a_backup_that_is_invalid_is_reported_with_what_helps(
     assert names(gam.store.path) == ["ana", "eva"]
 
 
-def test_a_store_that_a_process_works_on_stays(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
+def test_a_store_in_use_is_not_replaced(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
     words = [sys.executable, "-c", f"{HOLDER}; print(flush=True); sys.stdin.read()", str(gam.store.path)]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -153,7 +153,7 @@ def overwrite(path: Path) -> None:
         (Path.unlink, UsageError),
     ],
 )
-def test_a_backup_that_is_not_whole_changes_nothing(
+def test_a_damaged_backup_changes_nothing(
     gam: Gam, backup: Path, acting: restore.OpenGam, spoil: Callable[[Path], None], error: type[GamcliError]
 ) -> None:
     spoil(backup)
@@ -174,9 +174,7 @@ def test_a_damaged_store_is_replaced(gam: Gam, backup: Path, acting: restore.Ope
     assert '"replaces":null' in last(gam.store.path).details
 
 
-def test_a_backup_of_an_earlier_version_is_brought_up_to_date(
-    gam: Gam, tmp_path: Path, acting: restore.OpenGam
-) -> None:
+def test_a_backup_of_an_earlier_version_is_migrated(gam: Gam, tmp_path: Path, acting: restore.OpenGam) -> None:
     gam.store.close()
     old = tmp_path / "old.db"
     with closing(sqlite3.connect(old)) as connection:
@@ -195,12 +193,12 @@ def test_a_dry_run_checks_everything_and_changes_nothing(gam: Gam, backup: Path,
     assert [each.name for each in gam.store.path.parent.iterdir()] == ["store.db"]
 
 
-def test_the_store_is_no_backup_of_itself(gam: Gam, acting: restore.OpenGam) -> None:
+def test_the_store_cannot_be_restored_from_itself(gam: Gam, acting: restore.OpenGam) -> None:
     with pytest.raises(UsageError, match="the store itself"):
         restore.restore(gam.store.path, gam.store.path, acting, overwrite=True)
 
 
-def test_a_link_to_a_store_leads_to_the_restored_one(
+def test_a_link_to_a_store_points_to_the_restored_one(
     gam: Gam, backup: Path, acting: restore.OpenGam, tmp_path: Path
 ) -> None:
     link = tmp_path / "link.db"
@@ -210,7 +208,7 @@ def test_a_link_to_a_store_leads_to_the_restored_one(
     assert names(gam.store.path) == ["ana"]
 
 
-def test_a_store_is_brought_up_to_date_once(tmp_path: Path) -> None:
+def test_a_store_is_migrated_once(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(OLD.read_text(encoding="utf-8"))
@@ -221,7 +219,7 @@ def test_a_store_is_brought_up_to_date_once(tmp_path: Path) -> None:
     assert (again.version_before, again.version, again.backup) == (3, 3, None)
 
 
-def test_compacting_says_how_many_bytes_there_were_and_are(gam: Gam) -> None:
+def test_compacting_reports_the_size_before_and_after(gam: Gam) -> None:
     for number in range(200):
         users.create(gam, f"user{number}", {"address": "x" * 250, "city": "x" * 250})
     with gam.store.writing() as tx:

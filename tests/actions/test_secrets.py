@@ -1,4 +1,4 @@
-"""No secret is kept, told or shown: not in the audit, not in a repr, not in an error, not in the bytes of the store."""
+"""No secret is saved or shown: not in the audit log, a repr, an error, or the files of the store."""
 
 import traceback
 from collections.abc import Callable
@@ -21,7 +21,7 @@ OPEN = {"remote_rest": True, "api_keys.enabled": True}
 
 
 class Scenario:
-    """Everything that issues or takes a secret, done once; keeps the secrets and what was returned."""
+    """Runs every action that issues or accepts a secret, and collects the secrets and the results."""
 
     def __init__(self, gam: Gam) -> None:
         self.gam = gam
@@ -66,15 +66,15 @@ def scenario(gam: Gam) -> Scenario:
     return Scenario(gam)
 
 
-def test_no_secret_stands_in_the_audit(scenario: Scenario, trail: Callable[[], list[AuditEntry]]) -> None:
-    told = "\n".join(map(str, trail()))
-    assert len(trail()) >= 9
-    assert [text for text in scenario.texts() if text in told] == []
-    assert "scrypt" not in told
-    assert not any(secret.digest().hex() in told for secret in scenario.secrets)
+def test_no_secret_is_in_the_audit_log(scenario: Scenario, audit_log: Callable[[], list[AuditEntry]]) -> None:
+    output = "\n".join(map(str, audit_log()))
+    assert len(audit_log()) >= 9
+    assert [text for text in scenario.texts() if text in output] == []
+    assert "scrypt" not in output
+    assert not any(secret.digest().hex() in output for secret in scenario.secrets)
 
 
-def test_no_secret_shows_in_what_is_returned(scenario: Scenario) -> None:
+def test_no_secret_is_in_the_repr_of_results(scenario: Scenario) -> None:
     shown = repr(scenario.returned) + str(scenario.returned)
     assert [text for text in scenario.texts() if text in shown] == []
 
@@ -89,7 +89,7 @@ def test_no_secret_is_in_the_files_of_the_store(scenario: Scenario) -> None:
         assert [text for text in scenario.texts() if text.encode() in lying] == []
 
 
-def test_no_secret_stands_in_an_error_or_its_traceback(scenario: Scenario) -> None:
+def test_no_secret_is_in_an_error_or_its_traceback(scenario: Scenario) -> None:
     gam, asked = scenario.gam, scenario.asked
     attempts: list[Callable[[], object]] = [
         lambda: tokens.exchange(gam, asked),
@@ -104,5 +104,5 @@ def test_no_secret_stands_in_an_error_or_its_traceback(scenario: Scenario) -> No
     for attempt in attempts:
         with pytest.raises(GamcliError) as caught:
             attempt()
-        told = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + str(caught.value.hint)
-        assert [text for text in scenario.texts() if text in told] == []
+        output = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + str(caught.value.hint)
+        assert [text for text in scenario.texts() if text in output] == []

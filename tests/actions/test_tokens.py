@@ -21,7 +21,7 @@ from gamcli.rules.keys import IssuedKey
 from gamcli.store import Store, Transaction
 from gamcli.store.sqlite.database import Row
 
-Trail = Callable[[], list[AuditEntry]]
+ReadAuditLog = Callable[[], list[AuditEntry]]
 Forward = Callable[[timedelta], datetime]
 
 
@@ -40,14 +40,16 @@ def token_id(secret: Secret) -> str:
     return secret.reveal().partition("!")[2][:12]
 
 
-def test_a_key_is_exchanged_for_a_token_that_reads_claims(gam: Gam, asked: TokenRequest, trail: Trail) -> None:
-    before = trail()
+def test_a_key_is_exchanged_for_a_token_that_reads_claims(
+    gam: Gam, asked: TokenRequest, audit_log: ReadAuditLog
+) -> None:
+    before = audit_log()
     issued = tokens.exchange(gam, asked)
     assert issued.secret.reveal().startswith(f"{before[0].target}!")
     assert (issued.grant.scopes, issued.expires_in) == (("gam_user_data", "gam_user_roles"), 3600)
     claims = tokens.userinfo(gam, issued.secret)
     assert (claims["username"], claims["roles"]) == ("ana", ["operator"])
-    assert trail() == before
+    assert audit_log() == before
     kept = tokens.show(gam, token_id(issued.secret))
     assert issued.grant.key is not None
     assert (kept.user, kept.app, kept.key, kept.status(gam.now())) == ("ana", "portal", issued.grant.key.id, "active")
@@ -194,19 +196,19 @@ def test_user_ids_stay_hidden_when_the_application_does_not_share_them(gam: Gam,
     assert claims["external_id"] != str(computed), "other applications know both"
 
 
-def test_a_revoked_token_is_inactive_and_reported(gam: Gam, asked: TokenRequest, trail: Trail) -> None:
+def test_a_revoked_token_is_inactive_and_reported(gam: Gam, asked: TokenRequest, audit_log: ReadAuditLog) -> None:
     token, other = tokens.exchange(gam, asked), tokens.exchange(gam, asked)
     changed = tokens.revoke(gam, token_id(token.secret))
     assert (changed.is_changed, changed.record.status(gam.now())) == (True, "revoked")
     assert tokens.show(gam, changed.record.id) == changed.record
     assert refused(lambda: tokens.userinfo(gam, token.secret)) == "token_revoked"
     assert tokens.userinfo(gam, other.secret)
-    assert (trail()[-1].action, trail()[-1].target) == ("token.revoke", changed.record.id)
-    told = json.loads(trail()[-1].details)
+    assert (audit_log()[-1].action, audit_log()[-1].target) == ("token.revoke", changed.record.id)
+    told = json.loads(audit_log()[-1].details)
     assert (told["user"], told["app"]) == ("ana", "portal")
-    before = trail()
+    before = audit_log()
     assert not tokens.revoke(gam, changed.record.id).is_changed
-    assert trail() == before
+    assert audit_log() == before
 
 
 @pytest.mark.parametrize("wrong", ["", "0" * 12, "x" * 11, "é" * 12, "z" * 12])

@@ -1,4 +1,4 @@
-"""Users: made, changed, given a password, deleted."""
+"""Users: creating, changing, setting a password, deleting."""
 
 import json
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from gamcli.rules.keys import IssuedKey
 from gamcli.rules.passwords import TEST_COST
 from gamcli.store.users import UserFilter
 
-Trail = Callable[[], list[AuditEntry]]
+ReadAuditLog = Callable[[], list[AuditEntry]]
 
 
 def names(gam: Gam, wanted: UserFilter | None = None) -> list[str]:
@@ -23,56 +23,56 @@ def names(gam: Gam, wanted: UserFilter | None = None) -> list[str]:
         return [each.name for each in found]
 
 
-def test_a_new_user_is_saved_and_reported(gam: Gam, trail: Trail) -> None:
+def test_a_new_user_is_saved_and_reported(gam: Gam, audit_log: ReadAuditLog) -> None:
     made = users.create(gam, "ana", {"email": "ana@example.com", "attributes": {"Area": ["a", "b"]}})
     assert made.is_new
     assert (
         users.show(gam, "ANA") == users.show(gam, "Ana@Example.com") == users.show(gam, made.record.guid) == made.record
     )
-    assert (trail()[-1].action, trail()[-1].target) == ("user.create", "ana")
-    assert json.loads(trail()[-1].details) == {"guid": made.record.guid}
+    assert (audit_log()[-1].action, audit_log()[-1].target) == ("user.create", "ana")
+    assert json.loads(audit_log()[-1].details) == {"guid": made.record.guid}
 
 
-def test_a_name_names_one_user(gam: Gam, ana: User, trail: Trail) -> None:
-    before = trail()
+def test_a_name_is_unique(gam: Gam, ana: User, audit_log: ReadAuditLog) -> None:
+    before = audit_log()
     for taken in ("ana", "ANA", "ana@example.com", ana.guid, ana.guid.upper()):
         with pytest.raises(ConflictError, match="user 'ana' already exists") as caught:
             users.create(gam, taken, {})
         assert caught.value.hint == "gamcli user show ana"
-    assert trail() == before
+    assert audit_log() == before
 
 
 @pytest.mark.parametrize("email", ["ana@example.com", "ANA@EXAMPLE.COM", "mail@named.org"])
-def test_an_email_names_one_user(gam: Gam, ana: User, trail: Trail, email: str) -> None:
+def test_an_email_is_unique(gam: Gam, ana: User, audit_log: ReadAuditLog, email: str) -> None:
     users.create(gam, "mail@named.org", {})
     users.create(gam, "bob", {})
-    before = trail()
+    before = audit_log()
     for ask in (
         lambda: users.create(gam, "cleo", {"email": email}),
         lambda: users.update(gam, "bob", {"email": email}),
     ):
         with pytest.raises(ConflictError, match="already belongs to user"):
             ask()
-    assert trail() == before
+    assert audit_log() == before
     assert users.update(gam, ana.name, {"email": "Ana@example.com"}).is_changed
 
 
-def test_a_user_may_be_called_by_their_own_email(gam: Gam) -> None:
+def test_a_user_can_have_their_email_as_name(gam: Gam) -> None:
     assert users.create(gam, "eva@example.com", {"email": "eva@example.com"}).is_new
 
 
 @pytest.mark.parametrize("changes", [{}, {"email": "ana@example.com"}, {"roles": ("operator",), "city": ""}])
-def test_a_user_who_is_there_as_asked_is_fine_if_missing(
-    gam: Gam, ana: User, trail: Trail, changes: dict[str, object]
+def test_if_missing_accepts_a_user_with_the_same_settings(
+    gam: Gam, ana: User, audit_log: ReadAuditLog, changes: dict[str, object]
 ) -> None:
-    before = trail()
+    before = audit_log()
     made = users.create(gam, "ana", changes, if_missing=True)
     assert (made.is_new, made.record) == (False, ana)
-    assert trail() == before
+    assert audit_log() == before
 
 
 @pytest.mark.parametrize(("name", "changes"), [("ana", {"city": "Salto"}), ("Ana", {}), ("ana@example.com", {})])
-def test_a_user_who_is_there_otherwise_is_a_conflict_if_missing(
+def test_if_missing_rejects_a_user_with_other_settings(
     gam: Gam, ana: User, name: str, changes: dict[str, object]
 ) -> None:
     assert ana.name == "ana"
@@ -81,15 +81,17 @@ def test_a_user_who_is_there_otherwise_is_a_conflict_if_missing(
 
 
 @pytest.mark.parametrize(("name", "changes"), [("", {}), ("ana", {"email": "x"}), ("ana", {"gender": "?"})])
-def test_a_user_who_may_not_be_is_not_made(gam: Gam, trail: Trail, name: str, changes: dict[str, object]) -> None:
-    before = trail()
+def test_an_invalid_user_is_not_created(
+    gam: Gam, audit_log: ReadAuditLog, name: str, changes: dict[str, object]
+) -> None:
+    before = audit_log()
     with pytest.raises(UsageError):
         users.create(gam, name, changes)
-    assert (trail(), names(gam)) == (before, [])
+    assert (audit_log(), names(gam)) == (before, [])
 
 
-def test_an_unknown_user_is_not_found(gam: Gam, trail: Trail) -> None:
-    before = trail()
+def test_an_unknown_user_is_not_found(gam: Gam, audit_log: ReadAuditLog) -> None:
+    before = audit_log()
     for ask in (
         lambda: users.show(gam, "ana"),
         lambda: users.update(gam, "ana", {}),
@@ -98,7 +100,7 @@ def test_an_unknown_user_is_not_found(gam: Gam, trail: Trail) -> None:
     ):
         with pytest.raises(NotFoundError, match="no user named 'ana'"):
             ask()
-    assert trail() == before
+    assert audit_log() == before
 
 
 def test_a_list_shows_the_users_that_match(gam: Gam, ana: User) -> None:
@@ -109,27 +111,27 @@ def test_a_list_shows_the_users_that_match(gam: Gam, ana: User) -> None:
 
 
 def test_a_change_is_saved_with_a_date_and_reported(
-    gam: Gam, ana: User, trail: Trail, forward: Callable[[timedelta], datetime]
+    gam: Gam, ana: User, audit_log: ReadAuditLog, forward: Callable[[timedelta], datetime]
 ) -> None:
     later = forward(timedelta(hours=1))
     changed = users.update(gam, ana.guid, {"blocked": True, "city": "Salto"}, "block")
     assert (changed.record.blocked, changed.record.updated_at) == (True, later)
     assert users.show(gam, "ana") == changed.record
-    assert trail()[-1].action == "user.block"
-    assert json.loads(trail()[-1].details) == {"blocked": [False, True], "city": ["", "Salto"]}
+    assert audit_log()[-1].action == "user.block"
+    assert json.loads(audit_log()[-1].details) == {"blocked": [False, True], "city": ["", "Salto"]}
 
 
-def test_a_change_to_what_is_there_writes_nothing(gam: Gam, ana: User, trail: Trail) -> None:
-    before = trail()
+def test_a_change_to_the_same_value_writes_nothing(gam: Gam, ana: User, audit_log: ReadAuditLog) -> None:
+    before = audit_log()
     changed = users.update(gam, "ana", {"email": "ana@example.com", "enabled": True})
     assert (changed.is_changed, changed.record) == (False, ana)
-    assert trail() == before
+    assert audit_log() == before
 
 
 @pytest.mark.parametrize(
     ("changes", "undo"), [({"enabled": False}, {"enabled": True}), ({"blocked": True}, {"blocked": False})]
 )
-def test_what_only_suspends_active_keys_is_done_at_once(
+def test_a_change_that_only_suspends_keys_needs_no_confirmation(
     gam: Gam, issued: IssuedKey, changes: dict[str, object], undo: dict[str, object]
 ) -> None:
     changed = users.update(gam, "ana", changes)
@@ -139,53 +141,53 @@ def test_what_only_suspends_active_keys_is_done_at_once(
     assert users.update(gam, "ana", undo).suspended_count == 0
 
 
-def test_a_change_of_other_fields_touches_no_key(gam: Gam, issued: IssuedKey) -> None:
+def test_a_change_of_other_fields_affects_no_key(gam: Gam, issued: IssuedKey) -> None:
     assert users.update(gam, "ana", {"city": "Salto"}).impacts == ()
     assert keys.show(gam, issued.record.id).user == "ana"
 
 
-def test_a_password_is_kept_as_a_hash_and_not_reported(gam: Gam, ana: User, trail: Trail) -> None:
+def test_a_password_is_kept_as_a_hash_and_not_reported(gam: Gam, ana: User, audit_log: ReadAuditLog) -> None:
     for password in ("hunter2", "hunter3"):
         users.set_password(gam, ana.name, Secret(password), TEST_COST)
     kept = users.show(gam, "ana").password_hash
     assert kept is not None
     assert passwords.verify(Secret("hunter3"), kept)
     assert not passwords.verify(Secret("hunter2"), kept)
-    assert (trail()[-1].action, trail()[-1].details) == (
+    assert (audit_log()[-1].action, audit_log()[-1].details) == (
         "user.set_password",
         '{"password_hash":"changed"}',
     )
 
 
-def test_a_password_that_may_not_be_is_not_saved(gam: Gam, ana: User, trail: Trail) -> None:
-    before = trail()
+def test_an_invalid_password_is_not_saved(gam: Gam, ana: User, audit_log: ReadAuditLog) -> None:
+    before = audit_log()
     with pytest.raises(UsageError, match="1 to 50 characters"):
         users.set_password(gam, ana.name, Secret("x" * 51), TEST_COST)
-    assert (trail(), users.show(gam, "ana").password_hash) == (before, None)
+    assert (audit_log(), users.show(gam, "ana").password_hash) == (before, None)
 
 
-def test_deleting_a_user_ends_their_active_keys_when_their_number_is_accepted(
-    gam: Gam, issued: IssuedKey, trail: Trail
+def test_deleting_a_user_invalidates_their_keys_when_their_number_is_accepted(
+    gam: Gam, issued: IssuedKey, audit_log: ReadAuditLog
 ) -> None:
-    before = trail()
+    before = audit_log()
     with pytest.raises(InvalidatesKeysError, match="this permanently invalidates 1 active key"):
         users.delete(gam, "ana", None)
-    assert (trail(), names(gam)) == (before, ["ana"])
+    assert (audit_log(), names(gam)) == (before, ["ana"])
     deleted = users.delete(gam, "ana", 1)
     assert [each.reason for each in deleted.impacts] == ["deletion of user 'ana'"]
     assert names(gam) == []
     with pytest.raises(NotFoundError):
         keys.show(gam, issued.record.id)
-    assert json.loads(trail()[-1].details) == {"invalidated": [issued.record.id]}
+    assert json.loads(audit_log()[-1].details) == {"invalidated": [issued.record.id]}
 
 
-def test_nobody_is_deleted_when_nobody_said_yes(gam: Gam, ana: User) -> None:
+def test_a_user_is_not_deleted_without_confirmation(gam: Gam, ana: User) -> None:
     with pytest.raises(UnconfirmedError, match="this permanently deletes user 'ana'"):
         users.delete(gam, ana.name, None, yes=False)
     assert names(gam) == ["ana"]
 
 
-def test_a_user_renewed_is_another_one(gam: Gam, issued: IssuedKey) -> None:
+def test_a_recreated_user_is_another_user(gam: Gam, issued: IssuedKey) -> None:
     old = users.delete(gam, "ana", 1).record
     new = users.create(gam, "ana", {}).record
     assert new.guid != old.guid

@@ -175,7 +175,7 @@ def test_an_export_has_the_formats_of_whole_audit_logs(world: Run, name: str, fi
 def test_an_export_that_is_not_verified_says_which_is(world: Run, place: Path, name: str) -> None:
     (place / "e").write_text(world("audit", "export", "-o", name).out, encoding="utf-8")
     found = world("audit", "verify", "--from", "e")
-    assert (found.code, found.hint) == (2, "FILE is what this wrote, in JSON lines: gamcli audit export -o jsonl")
+    assert (found.code, found.hint) == (2, "FILE must be the output of: gamcli audit export -o jsonl")
 
 
 def test_reading_and_asking_in_vain_write_no_entry(kept: list[Any]) -> None:
