@@ -109,7 +109,7 @@ def test_however_many_there_are_the_entries_are_few(gam: Gam, told: Callable[[],
 def test_a_busy_store_is_retried_later(
     gam: Gam, told: Callable[[], Told], forward: Callable[[timedelta], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gamcli.server.refusal_counts.BUSY_TIMEOUT", 0)
+    monkeypatch.setattr("gamcli.server.refusal_counts.BUSY_SECONDS", 0)
     with closing(RefusalCounts(gam)) as summaries:
         summaries.count("key_unproven", CLIENT_ID)
         forward(timedelta(minutes=5))
