@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from gamcli.errors import StoreError, StoreMissingError, StoreUnusableError, command
+from gamcli.errors import StoreError, StoreMissingError, StoreUnusableError, StoreVersionError, command
 from gamcli.model.doctor import DoctorFacts, DoctorFinding, FileFacts, ReadProblem
 from gamcli.rules import doctor as rules
 from gamcli.store import schema
@@ -34,24 +34,26 @@ def _add_store_facts(environment: DoctorFacts) -> DoctorFacts:
 
 
 def _add_file_facts(environment: DoctorFacts, path: Path) -> DoctorFacts:
-    found = (*store.find_files(path), *store.find_leftover_files(path, environment.now), *environment.files)
+    found = (*files.find_files(path), *files.find_leftover_files(path, environment.now), *environment.files)
     return replace(
         environment,
         path=str(path),
-        free_bytes=store.find_free_bytes(path),
+        free_bytes=files.find_free_bytes(path),
         files=found,
         supported_version=len(schema.MIGRATIONS),
     )
 
 
 def _output_files(paths: tuple[str, ...]) -> Iterator[FileFacts]:
-    facts = (store.load_file_facts(Path(path), "output of keys") for path in paths)
+    facts = (files.load_file_facts(Path(path), "output of keys") for path in paths)
     return (each for each in facts if each is not None)
 
 
 def _read_problem(error: StoreError, found_files: tuple[FileFacts, ...]) -> ReadProblem:
     if isinstance(error, StoreMissingError):
         return ReadProblem(error.message, command("init"))
+    if isinstance(error, StoreVersionError):
+        return ReadProblem(error.message, command("--version"))
     exists = any(each.role == "store" for each in found_files)
     is_damaged = isinstance(error, StoreUnusableError) and exists
     return ReadProblem(error.message, command("store", "check") if is_damaged else error.hint)

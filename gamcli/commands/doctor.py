@@ -18,7 +18,7 @@ from gamcli.model.doctor import WRONG, Certificate, DoctorFacts, DoctorFinding, 
 from gamcli.render.output import Output, add_global_options
 from gamcli.rules import certificates, leak_detection
 from gamcli.rules.credentials import Secret, parse_access_token
-from gamcli.store.sqlite import doctor as store
+from gamcli.store.sqlite import files
 
 verbs = new_group()
 
@@ -113,7 +113,7 @@ def _has_leak(data: bytes) -> bool:
 
 def _config_file_facts(settings: Settings) -> Iterator[FileFacts]:
     for path in (settings.project_path, settings.user_path):
-        facts = store.load_file_facts(path, "config file") if path is not None else None
+        facts = files.load_file_facts(path, "config file") if path is not None else None
         if facts is not None:
             yield facts._replace(path=str(path), is_secret=_has_leak(_read_prefix(facts.path)))
 
@@ -132,7 +132,7 @@ def _tls_key_facts(path: str) -> FileFacts | ReadProblem:
             file.read(1)
     except OSError as error:
         return ReadProblem(f"{path}: {str(error.strerror).lower()}", join(("ls", "-l", path)))
-    facts = store.load_file_facts(Path(path).absolute(), "TLS key")
+    facts = files.load_file_facts(Path(path).absolute(), "TLS key")
     return facts or ReadProblem(f"{path}: not a regular file", join(("ls", "-l", path)))
 
 
@@ -159,9 +159,9 @@ def _fix_modes(out: Output, facts: DoctorFacts) -> bool:
     return has_changes
 
 
-def _reread(files: tuple[FileFacts, ...]) -> Iterator[FileFacts]:
-    for file in files:
-        facts = store.load_file_facts(Path(file.path), file.role)
+def _reread(known: tuple[FileFacts, ...]) -> Iterator[FileFacts]:
+    for file in known:
+        facts = files.load_file_facts(Path(file.path), file.role)
         if facts is not None:
             yield facts._replace(is_secret=file.is_secret)
 

@@ -36,9 +36,6 @@ def find_unsafe_modes(facts: DoctorFacts) -> list[tuple[str, int]]:
 def _check_store(facts: DoctorFacts) -> FindingRows:
     if facts.store_problem is not None:
         yield WRONG, *facts.store_problem
-    elif facts.version > facts.supported_version:
-        message = f"schema version {facts.version} is newer than this gamcli supports ({facts.supported_version})"
-        yield WRONG, f"{message}: upgrade gamcli", "gamcli --version"
     elif facts.version < facts.supported_version:
         message = (
             f"schema version {facts.version} is upgraded to {facts.supported_version} when the store is next opened"

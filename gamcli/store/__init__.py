@@ -1,8 +1,8 @@
 """
-The store: SQL in, records out, in one SQLite file; a file a noun.
+The store: SQL in, records out, in one SQLite file; a module per noun.
 
-Functions named `named` raise NotFoundError with a hint, those named `find` return None. They take a `Transaction`, made
-by `Store.reading()` or `Store.writing()`, and judge nothing.
+Functions named `get` raise NotFoundError with a hint, those named `find` return None. They take a `Transaction` from
+`Store.reading()` or `Store.writing()`, and apply no rules.
 """
 
 from gamcli.store import (

@@ -37,7 +37,7 @@ _SORTS = {
 
 
 class AppFilter(NamedTuple):
-    """Which applications a list shows, in which order; None asks for all."""
+    """The filters and the order of a list of applications; None matches all."""
 
     enabled: bool | None = None
     remote_rest: bool | None = None
@@ -45,7 +45,7 @@ class AppFilter(NamedTuple):
     sort: str | None = None
 
 
-@lru_cache(maxsize=256)  # a record says what its row says, and rows seldom change
+@lru_cache(maxsize=256)  # equal rows give equal records, and rows seldom change
 def _record(row: Row) -> App:
     return App(
         client_id=row[0],  # type: ignore[arg-type]
@@ -106,7 +106,7 @@ def _row(app: App) -> Row:
 
 
 def find(tx: Transaction, name: str) -> App | None:
-    """Return the application that is named by `name`, its name or its client_id, or None."""
+    """Return the application with this name or client ID, or None."""
     row = tx.one(f"{_SELECT} WHERE app.client_id = ?", name) or tx.one(
         f"{_SELECT} WHERE app.fold = ?", normalize_name(name)
     )
@@ -114,33 +114,32 @@ def find(tx: Transaction, name: str) -> App | None:
 
 
 def find_by_client_id_any_case(tx: Transaction, text: str) -> App | None:
-    """Return the application whose client_id is `text` but for the case of letters, or None; reads all of them."""
+    """Return the application whose client ID differs at most in case, or None. Reads every application."""
     row = tx.one(f"{_SELECT} WHERE lower(app.client_id) = ?", text.lower())
     return None if row is None else _with_use(row)
 
 
 def find_by_client_id(tx: Transaction, client_id: str) -> App | None:
-    """Return the application with that client_id as rules need it, its use left out, or None."""
+    """Return the application without its usage counts, or None."""
     row = tx.one(f"SELECT {_FIELDS} {_FROM} WHERE app.client_id = ?", client_id)
     return None if row is None else _record(row)
 
 
 def find_by_secret_digest(tx: Transaction, digest: bytes) -> App | None:
-    """Return the application whose client secret, or the one before it, has that digest; reads all of them."""
+    """Return the application whose current or previous client secret has this digest. Reads every application."""
     row = tx.one(f"{_SELECT} WHERE app.secret_digest = ?1 OR app.retiring_digest = ?1", digest)
     return None if row is None else _with_use(row)
 
 
 def get(tx: Transaction, name: str) -> App:
-    """Return the application that is named by `name`; raises NotFoundError."""
-    found = find(tx, name)
-    if found is None:
+    """Return the application with this name or client ID; raises NotFoundError."""
+    app = find(tx, name)
+    if app is None:
         raise NotFoundError(f"no application named '{name}'", command("app", "list"))
-    return found
+    return app
 
 
 def search(tx: Transaction, filters: AppFilter) -> Iterator[App]:
-    """Yield the applications that `wanted` describes."""
     conditions = Conditions()
     conditions.equal("app.enabled", filters.enabled)
     conditions.equal("app.remote_rest", filters.remote_rest)
@@ -150,21 +149,21 @@ def search(tx: Transaction, filters: AppFilter) -> Iterator[App]:
 
 
 def find_by_names(tx: Transaction, names: Iterable[str], client_ids: Iterable[str]) -> Iterator[App]:
-    """Yield the applications of those names, and those of the client_ids in whatever case; one may come twice."""
-    for some in chunks(map(normalize_name, names)):
-        yield from map(_with_use, tx.each(f"{_SELECT} WHERE app.fold IN ({placeholders(some)})", some))
-    for some in chunks(text.lower() for text in client_ids):
-        yield from map(_with_use, tx.each(f"{_SELECT} WHERE lower(app.client_id) IN ({placeholders(some)})", some))
+    """Yield the applications with these names or client IDs (in any case), possibly more than once."""
+    for chunk in chunks(map(normalize_name, names)):
+        yield from map(_with_use, tx.each(f"{_SELECT} WHERE app.fold IN ({placeholders(chunk)})", chunk))
+    for chunk in chunks(text.lower() for text in client_ids):
+        yield from map(_with_use, tx.each(f"{_SELECT} WHERE lower(app.client_id) IN ({placeholders(chunk)})", chunk))
 
 
 def find_managed(tx: Transaction, owners: Collection[str]) -> Iterator[App]:
-    """Yield the applications that any of `owners` manages."""
-    wanted = f"{_SELECT} WHERE app.managed_by IN ({placeholders([*owners])}) ORDER BY app.fold"
-    return map(_with_use, tx.each(wanted, [*owners]))
+    """Yield the applications that any of these manifest owners manages."""
+    sql = f"{_SELECT} WHERE app.managed_by IN ({placeholders([*owners])}) ORDER BY app.fold"
+    return map(_with_use, tx.each(sql, [*owners]))
 
 
 def find_names_restricted_to(tx: Transaction, auth_type: str) -> list[str]:
-    """Return the names of the applications that allow only the authentication type called `auth_type`."""
+    """Return the names of the applications that accept only this authentication type."""
     return [
         str(name)
         for (name,) in tx.each("SELECT name FROM app WHERE api_key_auth_type = ?", [normalize_name(auth_type)])
@@ -172,7 +171,6 @@ def find_names_restricted_to(tx: Transaction, auth_type: str) -> list[str]:
 
 
 def add(tx: Transaction, app: App) -> None:
-    """Keep a new application."""
     next_number = "(SELECT coalesce(max(number), 0) + 1 FROM app)"
     tx.run(
         f"INSERT INTO app ({', '.join(COLUMNS)}, number) VALUES ({placeholders(COLUMNS)}, {next_number})", *_row(app)
@@ -186,17 +184,16 @@ def add(tx: Transaction, app: App) -> None:
 
 
 def save(tx: Transaction, app: App) -> None:
-    """Keep the changed settings of the application."""
     settings = ", ".join(f"{column} = ?" for column in COLUMNS)
     tx.run(f"UPDATE app SET {settings} WHERE client_id = ?", *_row(app), app.client_id)
 
 
 def record_grant(tx: Transaction, client_id: str, at: datetime) -> None:
-    """Count that the application was authenticated."""
+    """Count a successful authentication of the application."""
     tx.run("UPDATE app_use SET grants = grants + 1, last_used_at = ? WHERE client_id = ?", to_micros(at), client_id)
 
 
 def delete(tx: Transaction, client_id: str) -> None:
-    """Delete the application, its keys and its sessions."""
+    """Delete the application with its keys and sessions."""
     tx.run("DELETE FROM app WHERE client_id = ?", client_id)
     sessions.delete_for_app(tx, client_id)

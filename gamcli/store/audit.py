@@ -1,6 +1,5 @@
-"""The audit log: one entry per change, written in the same transaction and chained to the entry before it."""
+"""The audit log: one entry per change, written in the transaction of the change and chained to the entry before."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
@@ -12,12 +11,13 @@ from gamcli.store import hash_chain
 from gamcli.store.hash_chain import ChainHead
 from gamcli.store.queries import Conditions, order_by
 from gamcli.store.sqlite.database import Row, Transaction
+from gamcli.store.sqlite.errors import SqlError
 
 REFUSAL_ACTION = "endpoint.refuse"
-"""The action of entries that change nothing: they sum up what the endpoint refused."""
+"""The action of entries that summarize refused requests and change nothing."""
 
 LAST_SEQ = (1 << 63) - 1
-"""No integer of SQLite is larger; no trail comes so far."""
+"""The largest integer that SQLite can store."""
 
 _SELECT = "SELECT seq, at, actor, action, target, details, hash FROM audit"
 
@@ -26,9 +26,10 @@ _SORTS = {name: name for name in ("seq", "at", "actor", "action", "target")}
 
 class AuditFilter(NamedTuple):
     """
-    Which entries a list shows, in which order; None asks for all. In texts `*` stands for any; case does not matter.
+    The filters and the order of a list of entries; None matches all.
 
-    An `actor` is the whole of it, a word, or the name before an `@` or behind a `=`. From `since` on, before `until`.
+    In texts `*` matches anything, and case is ignored. `actor` matches the whole actor, a word of it, the name before
+    an `@` or the value after a `=`. `since` is inclusive, `until` exclusive.
     """
 
     actor: str | None = None
@@ -40,10 +41,12 @@ class AuditFilter(NamedTuple):
 
 
 def add(tx: Transaction, at: str, actor: str, action: str, target: str, details: str) -> None:
-    """Keep the next entry; `at` is RFC 3339, `details` a JSON object without blanks and without secrets."""
+    """Append an entry; `at` is RFC 3339, `details` compact JSON without secrets."""
     seq, before = load_head(tx) or (0, "")
     if seq >= LAST_SEQ:
-        raise StoreAuditLogError(f"nothing can follow entry {seq}, which was put in", hash_chain.COMPARE_HINT)
+        raise StoreAuditLogError(
+            f"entry {seq} has the largest possible number: it was inserted by another program", hash_chain.COMPARE_HINT
+        )
     entry = (seq + 1, at, actor, action, target, details)
     tx.run(
         "INSERT INTO audit (seq, at, actor, action, target, details, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -53,29 +56,31 @@ def add(tx: Transaction, at: str, actor: str, action: str, target: str, details:
 
 
 def load_head(tx: Transaction) -> ChainHead | None:
-    """Return the number and the hash of the last entry; None before there is any."""
+    """Return the number and the hash of the last entry, or None when the log is empty."""
     row: Any = tx.one("SELECT seq, coalesce(hash, '') FROM audit ORDER BY seq DESC LIMIT 1")
     return None if row is None else ChainHead(*row)
 
 
 def load_last_change(tx: Transaction) -> Row | None:
-    """Return the whole row of the last change, which every change moves and no refusal; None before there is any."""
+    """Return the last entry that is not a summary of refusals, as a row; None when there is none."""
     return tx.one("SELECT * FROM audit WHERE action <> ? ORDER BY seq DESC LIMIT 1", REFUSAL_ACTION)
 
 
 def verify(tx: Transaction, head: str | None = None) -> ChainHead:
-    """Return the head of the trail; raises StoreTrailError when it is not whole, or no entry has the hash `head`."""
+    """
+    Return the head of the log; raises StoreAuditLogError when the chain is broken, or no entry has the hash `head`.
+    """
     rows: Any = tx.each(f"{_SELECT} ORDER BY seq")
-    with closing(rows):  # left open, it would hold this state of the store beyond the transaction
+    with closing(rows):  # an open cursor would keep the snapshot beyond the transaction
         try:
             return hash_chain.verify(rows, head)
-        except sqlite3.OperationalError as error:
+        except SqlError as error:
             _require_utf8(tx, error)
             raise
 
 
-def _require_utf8(tx: Transaction, error: sqlite3.Error) -> None:
-    """Raise StoreTrailError for the first entry with bytes that are no text: SQLite says only that there are some."""
+def _require_utf8(tx: Transaction, error: SqlError) -> None:
+    """Raise StoreAuditLogError for the first entry that is not UTF-8; SQLite reports only that there is one."""
     rows: Any = tx.each(
         """SELECT seq, CAST(at AS BLOB), CAST(actor AS BLOB), CAST(action AS BLOB), CAST(target AS BLOB),
         CAST(details AS BLOB), CAST(coalesce(hash, '') AS BLOB) FROM audit ORDER BY seq"""
@@ -86,12 +91,12 @@ def _require_utf8(tx: Transaction, error: sqlite3.Error) -> None:
                 b"\n".join(texts).decode()
             except UnicodeDecodeError:
                 raise StoreAuditLogError(
-                    f"entry {seq} was changed or put in: it is not UTF-8 text", hash_chain.COMPARE_HINT
+                    f"entry {seq} was changed or inserted: it is not valid UTF-8", hash_chain.COMPARE_HINT
                 ) from error
 
 
 def search(tx: Transaction, filters: AuditFilter | None = None) -> Iterator[AuditEntry]:
-    """Yield the entries that `wanted` describes, from the first on."""
+    """Yield the entries that match `filters`, by default all of them in the order of their numbers."""
     filters, conditions = filters or AuditFilter(), Conditions()
     if filters.actor is not None:
         _add_actor(conditions, filters.actor)
@@ -105,8 +110,8 @@ def search(tx: Transaction, filters: AuditFilter | None = None) -> Iterator[Audi
     order = order_by(filters.sort, _SORTS, "seq", "seq")
     rows: Iterator[Any] = tx.each(_SELECT + conditions.where() + order, conditions.values)
     return (
-        AuditEntry(seq, at, actor, action, target, JsonText(details), kept)
-        for seq, at, actor, action, target, details, kept in rows
+        AuditEntry(seq, at, actor, action, target, JsonText(details), entry_hash)
+        for seq, at, actor, action, target, details, entry_hash in rows
     )
 
 
@@ -124,5 +129,5 @@ def _add_text(conditions: Conditions, column: str, text: str) -> None:
 
 
 def _like_pattern(text: str) -> str:
-    """Return `text` for a LIKE in which `*` stands for any, and all else for itself."""
+    """Return a LIKE pattern in which only `*` is a wildcard."""
     return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_").replace("*", "%")

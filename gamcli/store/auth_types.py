@@ -22,7 +22,7 @@ _SORTS = {
 }
 
 
-@lru_cache(maxsize=256)  # a record says what its row says, and rows seldom change
+@lru_cache(maxsize=256)  # equal rows give equal records, and rows seldom change
 def _record(row: Row) -> AuthType:
     name, kind, description, enabled, default, created, updated, managed_by = row
     return AuthType(
@@ -38,23 +38,21 @@ def _record(row: Row) -> AuthType:
 
 
 def find(tx: Transaction, name: str) -> AuthType | None:
-    """Return the authentication type called `name`, or None."""
     row = tx.one(f"{_SELECT} WHERE auth_type.fold = ?", normalize_name(name))
     return None if row is None else _record(row)
 
 
 def get(tx: Transaction, name: str) -> AuthType:
-    """Return the authentication type called `name`; raises NotFoundError."""
-    found = find(tx, name)
-    if found is None:
+    """Return the authentication type; raises NotFoundError."""
+    auth_type = find(tx, name)
+    if auth_type is None:
         raise NotFoundError(f"no authentication type named '{name}'", command("auth-type", "list"))
-    return found
+    return auth_type
 
 
 def search(
     tx: Transaction, *, kind: str | None = None, enabled: bool | None = None, sort: str | None = None
 ) -> Iterator[AuthType]:
-    """Yield the authentication types of that kind and state."""
     conditions = Conditions()
     conditions.equal("type", kind)
     conditions.equal("enabled", enabled)
@@ -63,7 +61,6 @@ def search(
 
 
 def add(tx: Transaction, auth_type: AuthType) -> None:
-    """Keep a new authentication type."""
     tx.run(
         """INSERT INTO auth_type (fold, name, type, description, enabled, created_at, updated_at, managed_by)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
@@ -79,7 +76,6 @@ def add(tx: Transaction, auth_type: AuthType) -> None:
 
 
 def save(tx: Transaction, auth_type: AuthType) -> None:
-    """Keep the changed description and state, and who manages it."""
     tx.run(
         "UPDATE auth_type SET description = ?, enabled = ?, updated_at = ?, managed_by = ? WHERE fold = ?",
         auth_type.description,
@@ -91,5 +87,4 @@ def save(tx: Transaction, auth_type: AuthType) -> None:
 
 
 def delete(tx: Transaction, name: str) -> None:
-    """Delete the authentication type called `name`."""
     tx.run("DELETE FROM auth_type WHERE fold = ?", normalize_name(name))

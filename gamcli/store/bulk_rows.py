@@ -1,7 +1,7 @@
 """
-Keys that are wanted: the rows of an input, checked, in a temporary table that only this connection sees.
+The validated rows of a bulk input, in temporary tables that only this connection sees.
 
-SQLite keeps it in a file of its own, so that a million rows need no memory.
+SQLite keeps temporary tables in a file, so a million rows need no memory.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,27 +9,26 @@ from typing import Any, NamedTuple
 
 from gamcli.model import Key
 from gamcli.store import keys
-from gamcli.store.queries import chunks, placeholders
+from gamcli.store.queries import CHUNK, chunks, placeholders
 from gamcli.store.sqlite.database import Transaction
 
 _TABLES = (
-    # `held` is the id of a key that is there, `renewed` whether that one is what is wanted, see RENEWED.
+    # `held` is the id of the current key, `renewed` the outcome of the row (RENEWED, REPEATED or NULL).
     """CREATE TEMP TABLE wanted (row INTEGER PRIMARY KEY, line INTEGER, user INTEGER, name TEXT, app INTEGER,
     terms INTEGER, label TEXT, held TEXT, renewed INTEGER)""",
     """CREATE TEMP TABLE wanted_terms (id INTEGER PRIMARY KEY, app INTEGER, name TEXT, client_id TEXT,
     auth_type TEXT, scopes TEXT, life INTEGER, words TEXT, expires_in TEXT, is_cut INTEGER)""",
-    # Of the rows that say under which id they ask: few inputs have any.
+    # Only rows with a request id; few inputs have any.
     "CREATE TEMP TABLE wanted_request (row INTEGER PRIMARY KEY, line INTEGER, id TEXT, asked TEXT)",
 )
 
 RENEWED, REPEATED = 1, 2
-"""What a row gets whose key is there: a fresh secret for it, or the key without one, which has reached its owner."""
 
-_PERSON = "number, guid, name, enabled, blocked"
+_USER = "number, guid, name, enabled, blocked"
 
 
 class BulkUser(NamedTuple):
-    """What the rules ask of a user, the number that keys carry, and the `text` that named it."""
+    """The fields of a user that the rules need, and the `text` of the input that named the user."""
 
     text: str
     number: int
@@ -40,7 +39,7 @@ class BulkUser(NamedTuple):
 
 
 class KeyTerms(NamedTuple):
-    """What rows agree in: the application, and what a key for it may be; `life` in microseconds, None = for ever."""
+    """What many rows share: an application and the terms of its keys, `lifetime_us` None for keys without expiry."""
 
     id: int
     app: int
@@ -55,7 +54,7 @@ class KeyTerms(NamedTuple):
 
 
 class BulkRow(NamedTuple):
-    """One row: whose key, the key that its pair has already, and the id of what the new one may be."""
+    """One row of the input, with the key that its user and application already have."""
 
     row: int
     line: int
@@ -68,7 +67,7 @@ class BulkRow(NamedTuple):
 
 
 class BulkChunk(NamedTuple):
-    """The rows from `first` to `last`, in the order in which keys are found by users and applications."""
+    """The rows `first` to `last`, sorted by user and application, with their terms."""
 
     first: int
     last: int
@@ -77,7 +76,7 @@ class BulkChunk(NamedTuple):
 
 
 class BulkCounts(NamedTuple):
-    """How many rows there are, how many get a fresh secret, live shorter than asked, and reveal nothing."""
+    """Totals: rows, keys with a new secret, keys with a shortened lifetime, keys without scopes."""
 
     rows: int
     renewed: int
@@ -86,7 +85,7 @@ class BulkCounts(NamedTuple):
 
 
 def create_tables(tx: Transaction) -> None:
-    """Begin with no rows."""
+    """Create empty tables, replacing those of an earlier input."""
     for name in ("wanted", "wanted_terms", "wanted_request"):
         tx.run(f"DROP TABLE IF EXISTS temp.{name}")
     for table in _TABLES:
@@ -94,29 +93,31 @@ def create_tables(tx: Transaction) -> None:
 
 
 def find_users(tx: Transaction, texts: Iterable[str]) -> dict[str, BulkUser]:
-    """Return the users that folded `texts` name, by name, email or GUID; sorted texts cost least."""
-    found: dict[str, BulkUser] = {}
-    for some in chunks(texts):
+    """Return users by folded name, email or GUID. Fastest when sorted."""
+    users: dict[str, BulkUser] = {}
+    for chunk in chunks(texts):
         for column in ("fold", "email_fold", "guid"):
-            rest = [text for text in some if text not in found]
-            if rest:
-                rows = tx.each(f"SELECT {column}, {_PERSON} FROM user WHERE {column} IN ({placeholders(rest)})", rest)
-                found.update((person.text, person) for person in map(BulkUser._make, rows))
-    return found
+            unknown = [text for text in chunk if text not in users]
+            if unknown:
+                users.update((user.text, user) for user in _select_users(tx, column, column, unknown))
+    return users
 
 
 def find_users_by_number(tx: Transaction, numbers: Sequence[int]) -> dict[int, BulkUser]:
-    """Return the users of those numbers."""
-    found: dict[int, BulkUser] = {}
-    for at in range(0, len(numbers), 250):
-        some = numbers[at : at + 250]
-        rows: Iterator[Any] = tx.each(f"SELECT fold, {_PERSON} FROM user WHERE number IN ({placeholders(some)})", some)
-        found.update((person.number, person) for person in map(BulkUser._make, rows))
-    return found
+    return {
+        user.number: user
+        for at in range(0, len(numbers), CHUNK)
+        for user in _select_users(tx, "fold", "number", numbers[at : at + CHUNK])
+    }
+
+
+def _select_users(tx: Transaction, text: str, column: str, values: Sequence[object]) -> Iterator[BulkUser]:
+    rows = tx.each(f"SELECT {text}, {_USER} FROM user WHERE {column} IN ({placeholders(values)})", values)
+    return map(BulkUser._make, rows)
 
 
 def find_app_number(tx: Transaction, client_id: str) -> tuple[int, bool]:
-    """Return the number of an application, and whether there are keys for it."""
+    """Return the number of an application, and whether it has any keys."""
     row: Any = tx.one(
         "SELECT number, EXISTS (SELECT 1 FROM key WHERE app_number = number) FROM app WHERE client_id = ?", client_id
     )
@@ -124,17 +125,16 @@ def find_app_number(tx: Transaction, client_id: str) -> tuple[int, bool]:
 
 
 def add_terms(tx: Transaction, terms: KeyTerms) -> None:
-    """Keep what some rows agree in."""
     tx.run(f"INSERT INTO temp.wanted_terms VALUES ({placeholders(terms)})", *terms)
 
 
 def add(tx: Transaction, rows: Iterable[tuple[int, int, int, str, int, int, str]]) -> None:
-    """Keep rows: their number in the input, line, user, the user's name, application, terms and label."""
+    """Insert rows: row number, line, user number, user name, app number, id of the terms, label."""
     tx.run_many("INSERT INTO temp.wanted (row, line, user, name, app, terms, label) VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
 
 def find_duplicate_pairs(tx: Transaction, limit: int) -> Iterator[tuple[int, int]]:
-    """Yield the line of each row whose pair came before, and the line where it came first; `most` pairs at most."""
+    """Yield lines that repeat a user and application, each with the first such line; `limit` bounds the pairs."""
     pairs: list[Any] = list(
         tx.each("SELECT user, app, min(line) FROM temp.wanted GROUP BY user, app HAVING count(*) > 1 LIMIT ?", [limit])
     )
@@ -146,26 +146,26 @@ def find_duplicate_pairs(tx: Transaction, limit: int) -> Iterator[tuple[int, int
 
 
 def find_current_keys(tx: Transaction, first: int, last: int) -> Iterator[tuple[int, int, Key]]:
-    """Yield the rows from `first` to `last` whose pair has a current key, each with its line and that key."""
-    found: Iterator[Any] = tx.each(
+    """Yield row, line and current key for those of the rows `first` to `last` that have one."""
+    rows: Iterator[Any] = tx.each(
         """SELECT wanted.row, wanted.line, key.id FROM temp.wanted
         CROSS JOIN key ON key.user_number = wanted.user AND key.app_number = wanted.app AND key.current = 1
         WHERE wanted.row BETWEEN ? AND ? ORDER BY wanted.row""",
         [first, last],
     )
-    for row, line, key_id in found:
+    for row, line, key_id in rows:
         key = keys.find(tx, key_id)
         assert key is not None
         yield row, line, key
 
 
 def set_outcomes(tx: Transaction, rows: Iterable[tuple[str, int, int]]) -> None:
-    """Record the present key of rows, and what becomes of it: nothing, RENEWED or REPEATED."""
+    """Record (current key, outcome, row); the outcome is RENEWED, REPEATED or None."""
     tx.run_many("UPDATE temp.wanted SET held = ?, renewed = ? WHERE row = ?", rows)
 
 
 def find_decided_rows(tx: Transaction, first: int, last: int) -> set[int]:
-    """Return those of the rows from `first` to `last` of whose key it is known what becomes."""
+    """Return those of the rows `first` to `last` that have an outcome."""
     rows: Iterator[Any] = tx.each(
         "SELECT row FROM temp.wanted WHERE renewed IS NOT NULL AND row BETWEEN ? AND ?", [first, last]
     )
@@ -173,7 +173,6 @@ def find_decided_rows(tx: Transaction, first: int, last: int) -> set[int]:
 
 
 def count_rows(tx: Transaction) -> BulkCounts:
-    """Return how many rows of which kind there are."""
     row: Any = tx.one(
         """SELECT count(*), coalesce(sum(renewed = 1), 0), coalesce(sum(is_cut), 0), coalesce(sum(scopes = ''), 0)
         FROM temp.wanted JOIN temp.wanted_terms ON wanted_terms.id = wanted.terms"""
@@ -182,16 +181,16 @@ def count_rows(tx: Transaction) -> BulkCounts:
 
 
 def next_chunk(tx: Transaction, row: int, limit: int) -> BulkChunk:
-    """Return the next rows behind `row`, so many at most."""
+    """Return at most `limit` rows that follow `row`."""
     found: Iterator[Any] = tx.each(
         """SELECT row, line, user, name, label, held, renewed, terms FROM temp.wanted
         WHERE row > ? AND row <= ? ORDER BY user, app""",
         [row, row + limit],
     )
     rows = list(map(BulkRow._make, found))
-    answers: Iterator[Any] = tx.each(
+    terms: Iterator[Any] = tx.each(
         """SELECT * FROM temp.wanted_terms
         WHERE id IN (SELECT terms FROM temp.wanted WHERE row > ? AND row <= ?)""",
         [row, row + limit],
     )
-    return BulkChunk(row + 1, row + len(rows), rows, {each[0]: KeyTerms(*each) for each in answers})
+    return BulkChunk(row + 1, row + len(rows), rows, {each[0]: KeyTerms(*each) for each in terms})

@@ -1,10 +1,10 @@
-"""Names that begin with what was typed, for completion: read quickly, never waiting, never changing anything."""
+"""Names for shell completion: fast, read-only, and never waiting for a lock."""
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from gamcli.store.sqlite import open_readonly
+from gamcli.store.sqlite.connection import open_readonly
+from gamcli.store.sqlite.errors import SqlError
 
 _QUERIES = {
     "user": "SELECT name, email FROM user WHERE fold >= ? AND fold < ? ORDER BY fold LIMIT ?",
@@ -16,13 +16,13 @@ _QUERIES = {
 }
 
 AFTER_ALL_NAMES = "\U0010ffff"
-"""Sorts behind every letter that a name can hold."""
+"""Sorts after every character of a name."""
 
 
 def find_by_prefix(path: Path, noun: str, prefix: str, limit: int) -> Iterator[tuple[str, str]]:
-    """Yield the names of a noun that begin with `typed`, each with what says more of it; no store has no names."""
+    """Yield the names that start with `prefix`, each with a description; nothing when the store cannot be read."""
     try:
-        with open_readonly.open_readonly(path) as connection:
+        with open_readonly(path) as connection:
             yield from connection.execute(_QUERIES[noun], (prefix, prefix + AFTER_ALL_NAMES, limit)).fetchall()
-    except (sqlite3.Error, UnicodeEncodeError):  # no store, or what was typed is no UTF-8
+    except (SqlError, UnicodeEncodeError):  # no usable store, or `prefix` is not UTF-8
         return

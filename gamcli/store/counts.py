@@ -1,7 +1,7 @@
 """
-How many keys there are of which kind, counted in indexes alone: none of a million rows is read, but for one owner's.
+Counts of keys, read from indexes only, so that a million keys are counted quickly.
 
-A key that has not ended is in `key_by_expiry` when it expires; one that was rotated is in `key_retiring` too.
+The index `key_by_expiry` has the keys that expire and have not ended, `key_retiring` those that were rotated.
 """
 
 from collections import Counter
@@ -21,20 +21,20 @@ def _scalar(tx: Transaction, sql: str, *values: object) -> int:
 
 
 def count_expiring(tx: Transaction, first: datetime, before: datetime) -> int:
-    """Count the keys that expire from `first` on and before `before`, and have neither ended nor been rotated."""
+    """Count the keys that expire in [first, before), without those that have ended or were rotated."""
     span = " AND expires_at >= ? AND expires_at < ?"
     bounds = (to_micros(first), to_micros(before))
     return _scalar(tx, _EXPIRING + span, *bounds) - _scalar(tx, _RETIRING + span, *bounds)
 
 
 def count_expiring_from(tx: Transaction, first: datetime) -> int:
-    """Count the keys that expire at `first` or later, and have neither ended nor been rotated."""
+    """Count the keys that expire at `first` or later, without those that have ended or were rotated."""
     later = " AND expires_at >= ?"
     return _scalar(tx, _EXPIRING + later, to_micros(first)) - _scalar(tx, _RETIRING + later, to_micros(first))
 
 
 def count_unlimited(tx: Transaction) -> int:
-    """Count the keys that never expire, and have neither ended nor been rotated."""
+    """Count the keys that never expire, without those that have ended or were rotated."""
     ended = sum(_count_ended(tx).values())
     rotated = _scalar(tx, f"{_RETIRING} AND expires_at IS NULL")
     return count_rows(tx, "key") - ended - _scalar(tx, _EXPIRING) - rotated
@@ -45,25 +45,24 @@ def _count_ended(tx: Transaction) -> Counter[str]:
 
 
 def count_rows(tx: Transaction, table: str) -> int:
-    """Count the rows of a table."""
     return _scalar(tx, f"SELECT count(*) FROM {table}")
 
 
 def count_by_status(tx: Transaction, now: datetime) -> Counter[str]:
-    """Count all keys by the status that each has at `now`, as `model.Key.status` tells it."""
+    """Count all keys by their state at `now`, as defined by `model.Key.status`."""
     at = to_micros(now)
-    found = _count_ended(tx)
-    ended = found.total()
-    gone = _scalar(tx, f"{_EXPIRING} AND expires_at <= ?", at)
+    states = _count_ended(tx)
+    ended = states.total()
+    expired = _scalar(tx, f"{_EXPIRING} AND expires_at <= ?", at)
     retired_first = _scalar(tx, f"{_RETIRING} AND expires_at <= ? AND retires_at < expires_at", at)
-    lives = "(expires_at IS NULL OR expires_at > ?)"
-    rotated = _scalar(tx, f"{_RETIRING} AND {lives}", at)
-    retiring = _scalar(tx, f"{_RETIRING} AND {lives} AND retires_at > ?", at, at)
-    found["expired"] = gone - retired_first
-    found["replaced"] += retired_first + rotated - retiring
-    found["retiring"] = retiring
-    found["active"] = count_rows(tx, "key") - ended - gone - rotated
-    return found
+    unexpired = "(expires_at IS NULL OR expires_at > ?)"
+    rotated = _scalar(tx, f"{_RETIRING} AND {unexpired}", at)
+    retiring = _scalar(tx, f"{_RETIRING} AND {unexpired} AND retires_at > ?", at, at)
+    states["expired"] = expired - retired_first
+    states["replaced"] += retired_first + rotated - retiring
+    states["retiring"] = retiring
+    states["active"] = count_rows(tx, "key") - ended - expired - rotated
+    return states
 
 
 _STATUS = """CASE WHEN end_status IS NOT NULL THEN end_status
@@ -73,12 +72,10 @@ _STATUS = """CASE WHEN end_status IS NOT NULL THEN end_status
 
 
 def count_app_keys(tx: Transaction, client_id: str, now: datetime) -> Counter[str]:
-    """Count the keys of an application by the status that each has at `now`."""
     return _count_keys(tx, "app_number = (SELECT number FROM app WHERE client_id = ?1)", client_id, now)
 
 
 def count_user_keys(tx: Transaction, guid: str, now: datetime) -> Counter[str]:
-    """Count the keys of a user by the status that each has at `now`."""
     return _count_keys(tx, "user_number = (SELECT number FROM user WHERE guid = ?1)", guid, now)
 
 
@@ -88,14 +85,19 @@ def _count_keys(tx: Transaction, owner: str, name: str, now: datetime) -> Counte
 
 
 def count_never_used(tx: Transaction, now: datetime) -> int:
-    """Count the live keys that nobody has used; reads every row."""
+    """Count the active and retiring keys that were never used. Reads every key."""
     unused = f"SELECT count(*) FROM key WHERE last_used_at IS NULL AND {_STATUS} IN ('active', 'retiring')"
     return _scalar(tx, unused.replace("?2", "?1"), to_micros(now))
 
 
 def count_disabled(tx: Transaction, table: str, limit: int) -> tuple[int, tuple[str, ...]]:
-    """Count the rows of `app` or `user` that let nobody in, and return the names of the first of them."""
-    closed = "NOT enabled" if table == "app" else "NOT enabled OR blocked"
-    names = tx.each(f"SELECT name FROM {table} WHERE {closed} ORDER BY fold LIMIT ?", [limit])
-    found = tuple(str(name) for (name,) in names)
-    return _scalar(tx, f"SELECT count(*) FROM {table} WHERE {closed}"), found
+    """Count the disabled or blocked rows of `app` or `user`, and return the first names."""
+    disabled = "NOT enabled" if table == "app" else "NOT enabled OR blocked"
+    return count_with_names(tx, table, disabled, limit)
+
+
+def count_with_names(tx: Transaction, table: str, condition: str, limit: int) -> tuple[int, tuple[str, ...]]:
+    """Count the rows that satisfy the SQL `condition`, and return their first names."""
+    rows = tx.each(f"SELECT name FROM {table} WHERE {condition} ORDER BY fold LIMIT ?", [limit])
+    names = tuple(str(name) for (name,) in rows)
+    return _scalar(tx, f"SELECT count(*) FROM {table} WHERE {condition}"), names

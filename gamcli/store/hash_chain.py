@@ -1,12 +1,13 @@
 """
-The chain of the audit trail: the hash of an entry covers what it says and the hash of the entry before.
+The hash chain of the audit log: the hash of an entry covers its content and the hash of the previous entry.
 
-The hash is the SHA-256, in lower-case hex, of a JSON array in UTF-8 without blanks:
+The hash is the SHA-256, in lower-case hex, of a JSON array in UTF-8 without whitespace:
 
-    [the hash of the entry before, "" for entry 1, seq, at, actor, action, target, details]
+    [previous hash, "" for entry 1, seq, at, actor, action, target, details]
 
-It is what `json.dumps(…, ensure_ascii=False, separators=(",", ":"))` makes of these, `details` as the object that its
-text is. Whoever holds the entries recomputes it: no secret is in it. It never changes, for hashes are kept elsewhere.
+It is what `json.dumps(…, ensure_ascii=False, separators=(",", ":"))` returns for these values, `details` as an object.
+Anyone who has the entries can recompute it, since it contains no secret. The format must never change: people keep
+hashes outside of the store.
 """
 
 from collections.abc import Iterable
@@ -17,59 +18,60 @@ from typing import Any, NamedTuple
 from gamcli.errors import StoreAuditLogError
 
 Row = tuple[object, ...]
-"""An entry as the store keeps it: seq, at, actor, action, target, details, hash."""
+"""An entry: seq, at, actor, action, target, details, hash."""
 
 
 class ChainHead(NamedTuple):
-    """The last entry of a trail: how many there are, and a hash that covers them all."""
+    """The number of the last entry, and its hash, which covers all entries."""
 
     seq: int
     hash: str
 
 
 def hash_entry(before: str, entry: tuple[int, str, str, str, str, str]) -> str:
-    """Return the hash of an entry, its `details` JSON without blanks, that follows the one with the hash `before`."""
+    """Return the hash of an entry that follows the one with the hash `before`; `details` must be compact JSON."""
     seq, at, actor, action, target, details = entry
-    told = f"{quoted(at)},{quoted(actor)},{quoted(action)},{quoted(target)},{details}"
-    return sha256(f"[{quoted(before)},{seq},{told}]".encode("utf-8", "surrogatepass")).hexdigest()
+    content = f"{quoted(at)},{quoted(actor)},{quoted(action)},{quoted(target)},{details}"
+    return sha256(f"[{quoted(before)},{seq},{content}]".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def verify(rows: Iterable[Row], head: str | None = None) -> ChainHead:
     """
-    Return the head of a trail that is whole; raises StoreTrailError with the first entry that is not as it was written.
+    Return the head of the chain; raises StoreAuditLogError for the first entry that does not match.
 
-    `head` is the hash of an entry that was there once, and has to be there now.
+    `head` is the hash of an earlier entry that must still exist.
     """
     last, before, seen = 0, "", head is None
     row: Any
     for row in rows:
-        seq, kept = row[0], row[6]
-        if seq != last + 1 or kept != hash_entry(before, row[:6]):
-            raise _broken_at(last, seq, kept)
-        last, before = seq, kept
-        if kept == head:
+        seq, stored = row[0], row[6]
+        if seq != last + 1 or stored != hash_entry(before, row[:6]):
+            raise _broken_at(last, seq, stored)
+        last, before = seq, stored
+        if stored == head:
             seen = True
     if not last:
         raise _broken_at(0, None, None)
     if not seen:
-        told = f"no entry has the hash {head}: the trail ends with entry {last} now, its end was cut off or rewritten"
-        raise StoreAuditLogError(told, COMPARE_HINT)
+        message = f"no entry has the hash {head}: the last entry is {last}; later entries were removed or rewritten"
+        raise StoreAuditLogError(message, COMPARE_HINT)
     return ChainHead(last, before)
 
 
-COMPARE_HINT = "compare with an export or a backup that lies elsewhere: gamcli audit export"
+COMPARE_HINT = "compare it with an earlier export or backup: gamcli audit export"
 
 
-def _broken_at(last: int, seq: int | None, kept: str | None) -> StoreAuditLogError:
-    """Return what is wrong with the entry behind the entry `last`."""
-    due = last + 1
-    if seq is None or seq > due:
-        there = "the trail is empty" if seq is None else f"the next that is there is entry {seq}"
-        return StoreAuditLogError(f"entry {due} was removed: {there}", COMPARE_HINT)
-    if seq < due:
-        return StoreAuditLogError(f"entry {seq} was put in: entries count from 1", COMPARE_HINT)
-    if kept is None:
-        return StoreAuditLogError(f"entry {due} has no hash: it was put in or changed", COMPARE_HINT)
-    follows = f" and from entry {last}" if last else ""
-    told = f"its hash does not follow from what it says{follows}"
-    return StoreAuditLogError(f"entry {due} was changed, moved or put in: {told}", COMPARE_HINT)
+def _broken_at(last: int, seq: int | None, stored: str | None) -> StoreAuditLogError:
+    """Return the error for the entry that follows entry `last`."""
+    expected = last + 1
+    if seq is None or seq > expected:
+        reason = "the audit log is empty" if seq is None else f"the next entry is {seq}"
+        message = f"entry {expected} was removed: {reason}"
+    elif seq < expected:
+        message = f"entry {seq} was inserted: entries are numbered from 1"
+    elif stored is None:
+        message = f"entry {expected} was changed or inserted: it has no hash"
+    else:
+        previous = f" and entry {last}" if last else ""
+        message = f"entry {expected} was changed, moved or inserted: its hash does not match its content{previous}"
+    return StoreAuditLogError(message, COMPARE_HINT)

@@ -36,9 +36,9 @@ _SORTS = {
 
 class KeyFilter(NamedTuple):
     """
-    Which keys a list shows, in which order; None asks for all.
+    The filters and the order of a list of keys; None matches all.
 
-    What `retires_too` asks for is also what retires before `expires_before`.
+    With `include_retiring`, `expires_before` also matches rotated keys whose overlap ends before then.
     """
 
     user_guid: str | None = None
@@ -50,7 +50,7 @@ class KeyFilter(NamedTuple):
     sort: str | None = None
 
 
-@lru_cache(maxsize=256)  # a record says what its row says, and rows seldom change
+@lru_cache(maxsize=256)  # equal rows give equal records, and rows seldom change
 def _record(row: Row) -> Key:
     value: Any = row
     return Key(
@@ -75,37 +75,37 @@ def _record(row: Row) -> Key:
 
 
 def find(tx: Transaction, key_id: str) -> Key | None:
-    """Return the key with that whole id, or None."""
+    """Return the key with this complete id, or None."""
     row = tx.one(f"{_SELECT} WHERE key.id = ?", key_id)
     return None if row is None else _record(row)
 
 
 def find_nearest(tx: Transaction, key_id: str) -> Key | None:
-    """Return the key with that id, or the one before it, or else the first: as much work whether it exists or not."""
+    """Return the key with this id, or else a neighbor: an unknown id takes as long as a known one."""
     row = tx.one(f"{_SELECT} WHERE key.id <= ? ORDER BY key.id DESC LIMIT 1", key_id)
     row = row or tx.one(f"{_SELECT} ORDER BY key.id LIMIT 1")
     return None if row is None else _record(row)
 
 
 def get_by_prefix(tx: Transaction, prefix: str) -> Key:
-    """Return the one key whose id begins with `prefix`; raises NotFoundError, or UsageError when several do."""
-    beyond = prefix + "{" if prefix else ""  # in ASCII the brace follows z, the last letter of ids
-    rows = list(tx.each(f"{_SELECT} WHERE key.id >= ? AND key.id < ? ORDER BY key.id LIMIT 3", [prefix, beyond]))
+    """Return the only key whose id starts with `prefix`; raises NotFoundError, or UsageError when it is ambiguous."""
+    end = prefix + "{" if prefix else ""  # in ASCII `{` follows `z`, the last letter of ids
+    rows = list(tx.each(f"{_SELECT} WHERE key.id >= ? AND key.id < ? ORDER BY key.id LIMIT 3", [prefix, end]))
     if not rows:
         raise NotFoundError(f"no key with the id '{prefix}'", command("key", "list"))
     if len(rows) > 1 and rows[0][0] != prefix:
-        raise UsageError(f"several keys have an id that begins with '{prefix}'", "type more letters of the id")
+        raise UsageError(f"several keys have an id that starts with '{prefix}'", "type more characters of the id")
     return _record(rows[0])
 
 
 def find_current(tx: Transaction, user_guid: str, client_id: str) -> Key | None:
-    """Return the current key of that user and application, alive or not, or None."""
+    """Return the latest key of a user and application, whatever its state, or None."""
     row = tx.one(f"{_SELECT} WHERE {_OF_USER} AND {_FOR_APP} AND current = 1", user_guid, client_id)
     return None if row is None else _record(row)
 
 
 def find_current_of_users(tx: Transaction, user_guids: Iterable[str]) -> Iterator[Key]:
-    """Yield the current keys of these users, alive or not."""
+    """Yield the latest keys of these users, whatever their state."""
     for some in chunks(user_guids):
         yield from map(
             _record, tx.each(f"{_SELECT} WHERE user.guid IN ({placeholders(some)}) AND key.current = 1", some)
@@ -113,17 +113,17 @@ def find_current_of_users(tx: Transaction, user_guids: Iterable[str]) -> Iterato
 
 
 def find_next_to_expire(tx: Transaction, client_id: str, now: datetime) -> Key | None:
-    """Return the key of that application that expires first, ended and rotated ones left out, or None."""
-    lives = "key.ended_at IS NULL AND key.retires_at IS NULL AND key.expires_at > ?"
-    row = tx.one(f"{_SELECT} WHERE {_FOR_APP} AND {lives} ORDER BY key.expires_at LIMIT 1", client_id, to_micros(now))
+    """Return the key of the application that expires first, without ended and rotated ones, or None."""
+    active = "key.ended_at IS NULL AND key.retires_at IS NULL AND key.expires_at > ?"
+    row = tx.one(f"{_SELECT} WHERE {_FOR_APP} AND {active} ORDER BY key.expires_at LIMIT 1", client_id, to_micros(now))
     return None if row is None else _record(row)
 
 
 def find_next_to_retire(tx: Transaction, client_id: str, now: datetime) -> Key | None:
-    """Return the key of that application that was rotated and ends first, or None."""
-    lives = "key.ended_at IS NULL AND key.retires_at > ?1 AND (key.expires_at IS NULL OR key.expires_at > ?1)"
+    """Return the rotated key of the application whose overlap ends first, or None."""
+    retiring = "key.ended_at IS NULL AND key.retires_at > ?1 AND (key.expires_at IS NULL OR key.expires_at > ?1)"
     row = tx.one(
-        f"{_SELECT} WHERE {_FOR_APP.replace('?', '?2')} AND {lives} ORDER BY key.retires_at LIMIT 1",
+        f"{_SELECT} WHERE {_FOR_APP.replace('?', '?2')} AND {retiring} ORDER BY key.retires_at LIMIT 1",
         to_micros(now),
         client_id,
     )
@@ -131,14 +131,14 @@ def find_next_to_retire(tx: Transaction, client_id: str, now: datetime) -> Key |
 
 
 def find_last_used(tx: Transaction, client_id: str, limit: int) -> tuple[Key, ...]:
-    """Return the keys of that application that were used last, the latest first."""
+    """Return the most recently used keys of the application, latest first."""
     ids = f"SELECT id FROM key WHERE {_FOR_APP} AND last_used_at IS NOT NULL ORDER BY last_used_at DESC LIMIT ?"
     rows = tx.each(f"{_SELECT} WHERE key.id IN ({ids}) ORDER BY key.last_used_at DESC", [client_id, limit])
     return tuple(map(_record, rows))
 
 
 def find_managed_ids(tx: Transaction, owners: Collection[str]) -> Iterator[str]:
-    """Yield the ids of the keys, ended ones left out, that any of `owners` manages."""
+    """Yield the ids of the keys, without ended ones, that any of these manifest owners manages."""
     rows = tx.each(
         f"SELECT id FROM key WHERE managed_by IN ({placeholders([*owners])}) AND ended_at IS NULL", [*owners]
     )
@@ -146,12 +146,10 @@ def find_managed_ids(tx: Transaction, owners: Collection[str]) -> Iterator[str]:
 
 
 def set_managed_by(tx: Transaction, key_id: str, owner: str | None) -> None:
-    """Record who manages a key."""
     tx.run("UPDATE key SET managed_by = ? WHERE id = ?", owner, key_id)
 
 
 def search(tx: Transaction, filters: KeyFilter) -> Iterator[Key]:
-    """Yield the keys that `wanted` describes."""
     conditions = Conditions()
     if filters.user_guid is not None:
         conditions.add(_OF_USER, filters.user_guid)
@@ -162,8 +160,8 @@ def search(tx: Transaction, filters: KeyFilter) -> Iterator[Key]:
         conditions.add("key.ended_at IS NULL")
     if filters.expires_before is not None:
         _add_expiry(conditions, to_micros(filters.expires_before), retires_too=filters.include_retiring)
-    none_lasts = filters.expires_before is not None and not filters.include_retiring
-    sorts = {**_SORTS, "expires_at": "key.expires_at"} if none_lasts else _SORTS
+    all_expire = filters.expires_before is not None and not filters.include_retiring
+    sorts = {**_SORTS, "expires_at": "key.expires_at"} if all_expire else _SORTS
     order = order_by(filters.sort, sorts, "created_at", "key.id")
     return map(_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
 
@@ -177,7 +175,7 @@ def _add_expiry(conditions: Conditions, before: int, *, retires_too: bool) -> No
 
 
 def add(tx: Transaction, key: Key, *, is_first: bool = False) -> None:
-    """Keep a new key as the current one of its user and application; `first` says that they had none before."""
+    """Insert a key as the current one of its user and application; `is_first` skips the search for the previous one."""
     if not is_first:
         pair = (key.user_guid, key.client_id)
         tx.run(f"UPDATE key SET current = NULL WHERE {_OF_USER} AND {_FOR_APP} AND current = 1", *pair)
@@ -206,17 +204,16 @@ def add(tx: Transaction, key: Key, *, is_first: bool = False) -> None:
 
 
 def retire(tx: Transaction, key_id: str, at: datetime) -> None:
-    """Let a key live until `at` beside the one that follows it."""
+    """Keep a rotated key valid until `at`."""
     tx.run("UPDATE key SET retires_at = ? WHERE id = ?", to_micros(at), key_id)
 
 
 def record_use(tx: Transaction, key_id: str, at: datetime) -> None:
-    """Record when a key was last used."""
     tx.run("UPDATE key SET last_used_at = ? WHERE id = ?", to_micros(at), key_id)
 
 
 def record_end(tx: Transaction, key_id: str, status: str, at: datetime, reason: str | None) -> None:
-    """Record how a key ended for good."""
+    """Record that a key was permanently revoked, replaced or invalidated."""
     tx.run(
         "UPDATE key SET ended_at = ?, end_status = ?, reason = ? WHERE id = ?", to_micros(at), status, reason, key_id
     )

@@ -1,9 +1,9 @@
 """
-What is long dead, found and deleted in small parts: nobody waits for more than one of them.
+Find and delete expired and revoked tokens and sessions, in chunks so that no other process waits long.
 
-Dead is dead: what a token, session or key ended once never lives again, so whatever was dead before an instant may go.
-A record whose user, application or key was deleted is dead too; nothing tells since when, so its own age counts.
-The last row always stays: ids are never given twice.
+A token, session or key that has become inactive stays inactive, so rows that were inactive before the cutoff can be
+deleted. Rows whose user, application or key was deleted count as inactive too; the time of deletion is unknown, so
+their own age decides. The last row always stays, so that an id is never reused.
 """
 
 from datetime import timedelta
@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 from gamcli.store.sqlite.database import Transaction
 
 DEFAULT_RETENTION = timedelta(days=30)
-"""How long dead tokens are kept by default: as long as somebody may ask what one was used for."""
+"""How long inactive tokens are kept by default, so that their use can still be investigated."""
 
 CHUNK_ROWS = 1000
-"""So many rows are looked at in one transaction: some milliseconds."""
+"""Rows per transaction: some milliseconds."""
 
 _JOIN_OWNERS = """LEFT JOIN user ON user.guid = {0}.user_guid LEFT JOIN app ON app.client_id = {0}.client_id
     LEFT JOIN key ON key.id = {0}.key"""
@@ -37,7 +37,7 @@ _PRUNABLE_SESSIONS = f"""SELECT session.id FROM session {_JOIN_OWNERS.format("se
         OR NOT EXISTS (SELECT 1 FROM refresh_token WHERE session = session.id AND expires_at > ?3))
     AND NOT EXISTS (SELECT 1 FROM token WHERE token.session = session.id)"""
 
-# What a floor ended must be gone before the floor goes.
+# A floor must stay as long as there are refresh tokens that it supersedes.
 _PRUNABLE_FLOORS = """SELECT client_id, user_guid FROM token_floor WHERE since <= ?1 AND NOT EXISTS (
         SELECT 1 FROM session JOIN refresh_token ON refresh_token.session = session.id
         WHERE session.user_guid = token_floor.user_guid AND session.client_id = token_floor.client_id
@@ -45,11 +45,11 @@ _PRUNABLE_FLOORS = """SELECT client_id, user_guid FROM token_floor WHERE since <
     LIMIT ?2"""
 
 PRUNABLE = {"token": _PRUNABLE_TOKENS, "session": _PRUNABLE_SESSIONS}
-"""How the dead rows of a table are found, in the order in which they go: sessions once none of their tokens is left."""
+"""Queries for inactive rows by table, in order of deletion: a session is deleted after the last of its tokens."""
 
 
 class IdRange(NamedTuple):
-    """A part of a table: the ids behind `first`, `last` included; dead is what was so at `before`, in microseconds."""
+    """Rows of a table with ids in (first, last]; `cutoff` is in microseconds since 1970."""
 
     table: str
     first: int
@@ -58,12 +58,11 @@ class IdRange(NamedTuple):
 
     @property
     def values(self) -> tuple[int, int, int]:
-        """What the queries for dead rows take."""
         return self.first, self.last, self.cutoff
 
 
 def next_range(tx: Transaction, table: str, first: int, before: int) -> IdRange | None:
-    """Return the next part of a table behind the id `first`, None at its end: ids count up as time does."""
+    """Return the next range after the id `first`, or None at the end of the table."""
     row: Any = tx.one(
         f"""SELECT max(id) FROM (SELECT id FROM {table} WHERE id > ? AND id <= ?
         AND id < (SELECT max(id) FROM {table}) ORDER BY id LIMIT ?)""",
@@ -74,26 +73,25 @@ def next_range(tx: Transaction, table: str, first: int, before: int) -> IdRange 
     return None if row[0] is None else IdRange(table, first, row[0], before)
 
 
-def count_prunable(tx: Transaction, part: IdRange) -> int:
-    """Count the dead rows in a part."""
-    row: Any = tx.one(f"SELECT count(*) FROM ({PRUNABLE[part.table]})", *part.values)
+def count_prunable(tx: Transaction, ids: IdRange) -> int:
+    row: Any = tx.one(f"SELECT count(*) FROM ({PRUNABLE[ids.table]})", *ids.values)
     return int(row[0])
 
 
 def load_last_token_id(tx: Transaction) -> int:
-    """Return the id of the last token, 0 when there is none: the one that no walk deletes."""
+    """Return the id of the last token, which is never deleted; 0 when there is none."""
     row: Any = tx.one("SELECT coalesce(max(id), 0) FROM token")
     return int(row[0])
 
 
-def delete_prunable(tx: Transaction, part: IdRange) -> tuple[int, int]:
-    """Delete the dead rows in a part; return how many, and how many refresh tokens went with sessions."""
+def delete_prunable(tx: Transaction, ids: IdRange) -> tuple[int, int]:
+    """Delete the inactive rows of a range; return how many, and how many refresh tokens of deleted sessions."""
     refresh = 0
-    if part.table == "session":
-        refresh = tx.run(f"DELETE FROM refresh_token WHERE session IN ({PRUNABLE['session']})", *part.values)
-    return tx.run(f"DELETE FROM {part.table} WHERE id IN ({PRUNABLE[part.table]})", *part.values), refresh
+    if ids.table == "session":
+        refresh = tx.run(f"DELETE FROM refresh_token WHERE session IN ({PRUNABLE['session']})", *ids.values)
+    return tx.run(f"DELETE FROM {ids.table} WHERE id IN ({PRUNABLE[ids.table]})", *ids.values), refresh
 
 
 def delete_floors(tx: Transaction, before: int) -> int:
-    """Forget what was superseded up to an id, some at a time, once all that it ended is gone; return how many."""
+    """Delete the `token_floor` rows that no longer supersede anything, at most CHUNK_ROWS; return how many."""
     return tx.run(f"DELETE FROM token_floor WHERE (client_id, user_guid) IN ({_PRUNABLE_FLOORS})", before, CHUNK_ROWS)

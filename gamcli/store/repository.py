@@ -1,4 +1,4 @@
-"""The one repository of a store."""
+"""The repository: one per store."""
 
 from typing import Any
 
@@ -19,14 +19,13 @@ def find(tx: Transaction) -> Repository | None:
 
 def get(tx: Transaction) -> Repository:
     """Return the repository; raises StoreMissingError before `gamcli init`."""
-    found = find(tx)
-    if found is None:
-        raise StoreMissingError("the store was never initialised", command("init"))
-    return found
+    repository = find(tx)
+    if repository is None:
+        raise StoreMissingError("the store is not initialized", command("init"))
+    return repository
 
 
 def add(tx: Transaction, repository: Repository) -> None:
-    """Keep the new repository."""
     tx.run(
         "INSERT INTO repository (only_row, guid, default_auth_type, created_at, pairwise_key) VALUES (1, ?, ?, ?, ?)",
         repository.guid,
@@ -37,5 +36,4 @@ def add(tx: Transaction, repository: Repository) -> None:
 
 
 def set_default_auth_type(tx: Transaction, name: str) -> None:
-    """Make the authentication type called `name` the default."""
     tx.run("UPDATE repository SET default_auth_type = ?", normalize_name(name))

@@ -1,4 +1,4 @@
-"""Requests for keys that may be repeated: the id under which somebody asked, what they asked for, and the key made."""
+"""Repeatable requests: the client's request id, what was requested, and the key that was issued."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -7,7 +7,7 @@ from gamcli.store.sqlite.database import Transaction
 
 
 class KeyRequest(NamedTuple):
-    """What was asked under an id (canonical JSON), and the id of the `key` that was made for it."""
+    """A request that was answered with a key; `request_json` is canonical JSON, compared when the id is used again."""
 
     id: str
     key_id: str
@@ -15,51 +15,48 @@ class KeyRequest(NamedTuple):
 
 
 def find(tx: Transaction, request_id: str) -> KeyRequest | None:
-    """Return the request with that id, or None."""
     row: Any = tx.one("SELECT id, key, asked FROM key_request WHERE id = ?", request_id)
     return None if row is None else KeyRequest(*row)
 
 
 def add(tx: Transaction, requests: Iterable[KeyRequest]) -> None:
-    """Keep new requests, whose keys are there."""
     tx.run_many("INSERT INTO key_request (id, key, asked) VALUES (?, ?, ?)", requests)
 
 
 def add_pending(tx: Transaction, rows: Iterable[tuple[int, int, str, str]]) -> None:
-    """Keep the requests of rows that are wanted, beside them: number, line, id, and what is asked."""
+    """Insert the requests of bulk rows that have no key yet: row, line, request id, request JSON."""
     tx.run_many("INSERT INTO temp.wanted_request (row, line, id, asked) VALUES (?, ?, ?, ?)", rows)
 
 
 def find_duplicates(tx: Transaction, limit: int) -> Iterator[tuple[int, int]]:
-    """Yield the line of each row whose request id came before, and the line where it came first."""
-    found: Iterator[Any] = tx.each(
+    """Yield lines that repeat a request id, each with the first such line; `limit` bounds the ids."""
+    rows: Iterator[Any] = tx.each(
         """SELECT wanted_request.line, first FROM temp.wanted_request
         JOIN (SELECT id, min(line) AS first FROM temp.wanted_request GROUP BY id HAVING count(*) > 1 LIMIT ?) AS same
         ON same.id = wanted_request.id WHERE wanted_request.line > first""",
         [limit],
     )
-    return found
+    return rows
 
 
 def find_repeated(tx: Transaction, first: int, last: int) -> Iterator[tuple[int, int, str, KeyRequest]]:
-    """Yield the rows from `first` to `last` whose request was made before: number, line, what is asked, and that."""
-    found: Iterator[Any] = tx.each(
+    """Yield row, line, request JSON and the earlier request for those of the rows whose id was used before."""
+    rows: Iterator[Any] = tx.each(
         """SELECT row, line, wanted_request.asked, key_request.id, key_request.key, key_request.asked
         FROM temp.wanted_request CROSS JOIN key_request ON key_request.id = wanted_request.id
         WHERE row BETWEEN ? AND ? ORDER BY row""",
         [first, last],
     )
-    return ((row, line, asked, KeyRequest(*request)) for row, line, asked, *request in found)
+    return ((row, line, asked, KeyRequest(*request)) for row, line, asked, *request in rows)
 
 
 def save_pending(tx: Transaction, first: int, last: int, keys: Mapping[int, str]) -> None:
-    """Keep the requests of the rows from `first` to `last` that got new `keys`."""
-    found: Iterator[Any] = tx.each(
+    """Save the requests of the rows `first` to `last` that got new keys."""
+    rows: Iterator[Any] = tx.each(
         "SELECT row, id, asked FROM temp.wanted_request WHERE row BETWEEN ? AND ?", [first, last]
     )
-    add(tx, [KeyRequest(request_id, keys[row], asked) for row, request_id, asked in found if row in keys])
+    add(tx, [KeyRequest(request_id, keys[row], asked) for row, request_id, asked in rows if row in keys])
 
 
 def exists_for_key(tx: Transaction, key_id: str) -> bool:
-    """Say whether a request led to that key."""
     return tx.one("SELECT 1 FROM key_request WHERE key = ?", key_id) is not None

@@ -9,7 +9,7 @@ from gamcli.model.sessions import InitialProperty, RefreshToken, Session
 from gamcli.store.sqlite.database import Transaction
 from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros
 
-# A newer token where an application allows one a user ends the refresh tokens that came with earlier ones.
+# With one token per user, a newer token supersedes the refresh tokens that were issued with earlier ones.
 _SELECT = """SELECT session.id, session.user_guid, session.client_id, session.auth_type, session.scopes, session.key,
     session.initial_properties, session.revoked_at, refresh_token.counter, refresh_token.token, refresh_token.digest,
     refresh_token.expires_at, refresh_token.used_at, coalesce(token_floor.since, 0) > refresh_token.token
@@ -19,11 +19,11 @@ _SELECT = """SELECT session.id, session.user_guid, session.client_id, session.au
 
 
 def find(tx: Transaction, session: int, counter: int) -> tuple[RefreshToken, Session] | None:
-    """Return the refresh token of that session for that renewal, and the session, or None."""
+    """Return the refresh token that buys renewal number `counter`, and its session; None if there is none."""
     row: Any = tx.one(_SELECT, session, counter)
     if row is None:
         return None
-    found = Session(
+    session_record = Session(
         id=row[0],
         user_guid=row[1],
         client_id=row[2],
@@ -42,26 +42,24 @@ def find(tx: Transaction, session: int, counter: int) -> tuple[RefreshToken, Ses
         used_at=from_micros_or_none(row[12]),
         is_superseded=bool(row[13]),
     )
-    return token, found
+    return token, session_record
 
 
 def parse_properties(stored: str) -> tuple[InitialProperty, ...]:
-    """Return the initial properties that are kept as `stored`."""
     return tuple(InitialProperty(each["Id"], each["Value"]) for each in json.loads(stored))
 
 
-def _format_properties(given: Iterable[InitialProperty]) -> str:
-    return json.dumps([{"Id": each.id, "Value": each.value} for each in given], ensure_ascii=False)
+def _format_properties(properties: Iterable[InitialProperty]) -> str:
+    return json.dumps([{"Id": each.id, "Value": each.value} for each in properties], ensure_ascii=False)
 
 
 def next_id(tx: Transaction, row: int) -> int:
-    """Return the id of the next session, whose first access token has that row: never one that was given before."""
+    """Return an id that no session has had; `row` is the id of the session's first access token."""
     last: Any = tx.one("SELECT max(id) FROM session")
     return max(row, (last[0] or 0) + 1)
 
 
 def add(tx: Transaction, session: Session) -> None:
-    """Keep a new session."""
     tx.run(
         """INSERT INTO session (id, user_guid, client_id, auth_type, key, scopes, initial_properties)
         VALUES (?, ?, ?, ?, ?, ?, ?)""",
@@ -76,7 +74,6 @@ def add(tx: Transaction, session: Session) -> None:
 
 
 def add_refresh_token(tx: Transaction, token: RefreshToken) -> None:
-    """Keep a new refresh token."""
     tx.run(
         "INSERT INTO refresh_token (session, counter, token, digest, expires_at) VALUES (?, ?, ?, ?, ?)",
         token.session,
@@ -88,7 +85,6 @@ def add_refresh_token(tx: Transaction, token: RefreshToken) -> None:
 
 
 def mark_used(tx: Transaction, token: RefreshToken, at: datetime) -> None:
-    """Record that a refresh token was used."""
     tx.run(
         "UPDATE refresh_token SET used_at = ? WHERE session = ? AND counter = ?",
         to_micros(at),
@@ -98,12 +94,12 @@ def mark_used(tx: Transaction, token: RefreshToken, at: datetime) -> None:
 
 
 def revoke(tx: Transaction, session: int, at: datetime) -> None:
-    """End a session with all its tokens; one that has ended stays as it is."""
+    """Revoke a session and thereby its tokens; does nothing when it was revoked before."""
     tx.run("UPDATE session SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", to_micros(at), session)
 
 
 def revoke_password_sessions(tx: Transaction, user_guid: str, at: datetime) -> None:
-    """End the sessions of that user that began with a password."""
+    """Revoke the sessions of a user that began with a password."""
     tx.run(
         "UPDATE session SET revoked_at = ? WHERE user_guid = ? AND key IS NULL AND revoked_at IS NULL",
         to_micros(at),
@@ -112,12 +108,10 @@ def revoke_password_sessions(tx: Transaction, user_guid: str, at: datetime) -> N
 
 
 def delete_for_user(tx: Transaction, user_guid: str) -> None:
-    """Delete the sessions of that user."""
     _delete(tx, "user_guid = ?", user_guid)
 
 
 def delete_for_app(tx: Transaction, client_id: str) -> None:
-    """Delete the sessions of that application."""
     _delete(tx, "client_id = ?", client_id)
 
 

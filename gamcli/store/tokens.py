@@ -11,7 +11,7 @@ from gamcli.store.queries import Conditions, order_by
 from gamcli.store.sqlite.database import Row, Transaction
 from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros, to_micros_or_none
 
-# What ends a token besides itself: its key, its session, or a newer token where an application allows one a user.
+# A token also becomes inactive with its key, with its session, or with a newer token (one token per user).
 _SELECT = """SELECT token.id, token.digest, token.user_guid, token.client_id, token.key, token.scopes, token.issued_at,
     token.expires_at, token.revoked_at, key.ended_at, key.retires_at, token_floor.since, user.name, app.name,
     token.session, session.revoked_at, session.initial_properties
@@ -19,7 +19,7 @@ _SELECT = """SELECT token.id, token.digest, token.user_guid, token.client_id, to
     LEFT JOIN key ON key.id = token.key LEFT JOIN session ON session.id = token.session
     LEFT JOIN token_floor ON token_floor.client_id = token.client_id AND token_floor.user_guid = token.user_guid"""
 
-# The token of a deleted key or session is as dead as that.
+# Deleting a key or session invalidates its tokens.
 _READABLE = "(token.key IS NULL OR key.id IS NOT NULL) AND (token.session IS NULL OR session.id IS NOT NULL)"
 
 _SORTS = {
@@ -33,7 +33,7 @@ _SORTS = {
 
 
 class TokenFilter(NamedTuple):
-    """Which tokens a list shows, in which order; None asks for all."""
+    """The filters and the order of a list of tokens; None matches all."""
 
     user_guid: str | None = None
     client_id: str | None = None
@@ -44,8 +44,8 @@ class TokenFilter(NamedTuple):
 def _record(row: Row) -> Token:
     value: Any = row
     superseded = value[6] if value[11] is not None and value[0] < value[11] else None
-    ended = [end for end in (value[8], value[9], superseded, value[15]) if end is not None]
-    ends = ended if value[10] is None else [*ended, value[10]]
+    revoked = [at for at in (value[8], value[9], superseded, value[15]) if at is not None]
+    ends = revoked if value[10] is None else [*revoked, value[10]]
     return Token(
         row=value[0],
         user=value[12],
@@ -60,18 +60,16 @@ def _record(row: Row) -> Token:
         ended_at=from_micros(min(ends)) if ends else None,
         session_row=value[14],
         initial_properties=sessions.parse_properties(value[16]) if value[16] else (),
-        is_revoked=bool(ended),
+        is_revoked=bool(revoked),
     )
 
 
 def find(tx: Transaction, row: int) -> Token | None:
-    """Return the token whose row has that id, or None."""
-    found = tx.one(f"{_SELECT} WHERE token.id = ? AND {_READABLE}", row)
-    return None if found is None else _record(found)
+    columns = tx.one(f"{_SELECT} WHERE token.id = ? AND {_READABLE}", row)
+    return None if columns is None else _record(columns)
 
 
 def search(tx: Transaction, filters: TokenFilter) -> Iterator[Token]:
-    """Yield the tokens that `wanted` describes."""
     conditions = Conditions()
     conditions.add(_READABLE)
     conditions.equal("token.user_guid", filters.user_guid)
@@ -82,20 +80,20 @@ def search(tx: Transaction, filters: TokenFilter) -> Iterator[Token]:
 
 
 def next_id(tx: Transaction, now: datetime) -> int:
-    """Return the id of the next row: the microsecond of `now`, at least the last id plus one."""
-    given = tx.cached(_load_last_id)
-    given.append(max(to_micros(now), given.pop() + 1))
-    return given[0]
+    """Return the id of a new token: microseconds of `now`, or the last id plus one if that is larger."""
+    last = tx.cached(_load_last_id)
+    last[0] = max(to_micros(now), last[0] + 1)
+    return last[0]
 
 
 def _load_last_id(tx: Transaction) -> list[int]:
-    """Return the last id, in a list that `next_row` moves on: no other gives ids while this transaction writes."""
+    """Return the last id in a list that `next_id` updates, so that a transaction reads it once."""
     last: Any = tx.one("SELECT max(id) FROM token")
     return [last[0] or 0]
 
 
 class TokenGrant(NamedTuple):
-    """What a token carries: its scopes, joined, when it expires, the session that it belongs to."""
+    """What an access token is issued with: scopes (joined by `+`), expiry and session."""
 
     scopes: str
     expires_at: datetime | None
@@ -105,7 +103,7 @@ class TokenGrant(NamedTuple):
 def add(
     tx: Transaction, row: int, digest: bytes, issued_at: datetime, holder: Key | Session, grant: TokenGrant
 ) -> None:
-    """Keep a new token that was traded for a key, or belongs to a session alone."""
+    """Insert a token issued for an API key, or for a session that began with a password."""
     tx.run(
         """INSERT INTO token (id, digest, user_guid, client_id, key, scopes, issued_at, expires_at, session)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
@@ -122,7 +120,7 @@ def add(
 
 
 def supersede(tx: Transaction, client_id: str, user_guid: str, row: int) -> None:
-    """End the earlier tokens of that application and user in favour of `row`."""
+    """Invalidate the earlier tokens of the application and user."""
     tx.run(
         """INSERT INTO token_floor (client_id, user_guid, since) VALUES (?, ?, ?)
         ON CONFLICT (client_id, user_guid) DO UPDATE SET since = excluded.since""",
@@ -133,5 +131,4 @@ def supersede(tx: Transaction, client_id: str, user_guid: str, row: int) -> None
 
 
 def revoke(tx: Transaction, row: int, at: datetime) -> None:
-    """Record that the token was revoked."""
     tx.run("UPDATE token SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", to_micros(at), row)

@@ -40,7 +40,7 @@ _SORTS = {
 
 
 class UserFilter(NamedTuple):
-    """Which users a list shows, in which order; None asks for all."""
+    """The filters and the order of a list of users; None matches all."""
 
     enabled: bool | None = None
     blocked: bool | None = None
@@ -49,7 +49,7 @@ class UserFilter(NamedTuple):
     sort: str | None = None
 
 
-@lru_cache(maxsize=256)  # a record says what its row says, and rows seldom change
+@lru_cache(maxsize=256)  # equal rows give equal records, and rows seldom change
 def _record(row: Row) -> User:
     values: dict[str, Any] = dict(zip(_READ, row, strict=True))
     for name in _FLAGS:
@@ -71,7 +71,7 @@ def _row(user: User) -> Row:
 
 
 def find(tx: Transaction, name: str) -> User | None:
-    """Return the user that is named by `name`, a name, email or GUID, or None."""
+    """Return the user with this name, email or GUID, or None."""
     folded = normalize_name(name)
     for column in ("fold", "email_fold", "guid"):
         row = tx.one(f"{_SELECT} WHERE {column} = ?", folded)
@@ -81,67 +81,62 @@ def find(tx: Transaction, name: str) -> User | None:
 
 
 def find_by_guid(tx: Transaction, guid: str) -> User | None:
-    """Return the user with that GUID, or None."""
     row = tx.one(f"{_SELECT} WHERE guid = ?", guid)
     return None if row is None else _record(row)
 
 
 def get(tx: Transaction, name: str) -> User:
-    """Return the user that is named by `name`; raises NotFoundError."""
-    found = find(tx, name)
-    if found is None:
+    """Return the user with this name, email or GUID; raises NotFoundError."""
+    user = find(tx, name)
+    if user is None:
         raise NotFoundError(f"no user named '{name}'", command("user", "list"))
-    return found
+    return user
 
 
 def search(tx: Transaction, filters: UserFilter) -> Iterator[User]:
-    """Yield the users that `wanted` describes."""
     conditions = Conditions()
     conditions.equal("enabled", filters.enabled)
     conditions.equal("blocked", filters.blocked)
     if filters.attribute is not None:
-        carriers = "guid IN (SELECT user_guid FROM user_attribute WHERE id = ?)"
-        conditions.add(carriers, filters.attribute)
+        conditions.add("guid IN (SELECT user_guid FROM user_attribute WHERE id = ?)", filters.attribute)
     order = order_by(filters.sort, _SORTS, "name", "fold")
-    found = map(_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
-    return found if filters.role is None else (user for user in found if filters.role in user.roles)
+    users = map(_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
+    return users if filters.role is None else (user for user in users if filters.role in user.roles)
 
 
 def find_by_names(tx: Transaction, texts: Iterable[str]) -> Iterator[User]:
-    """Yield the users that any of `texts` names, by name, email or GUID; one may come more than once."""
-    for some in chunks(map(normalize_name, texts)):
-        asked = {
-            "fold": some,
-            "email_fold": [text for text in some if "@" in text],
-            "guid": [text for text in some if len(text) == GUID_LENGTH],
+    """Yield the users with these names, emails or GUIDs, possibly more than once."""
+    for chunk in chunks(map(normalize_name, texts)):
+        candidates = {
+            "fold": chunk,
+            "email_fold": [text for text in chunk if "@" in text],
+            "guid": [text for text in chunk if len(text) == GUID_LENGTH],
         }
-        for column, values in filter(itemgetter(1), asked.items()):
+        for column, values in filter(itemgetter(1), candidates.items()):
             yield from map(_record, tx.each(f"{_SELECT} WHERE {column} IN ({placeholders(values)})", values))
 
 
 def find_managed(tx: Transaction, owners: Collection[str]) -> Iterator[User]:
-    """Yield the users that any of `owners` manages."""
+    """Yield the users that any of these manifest owners manages."""
     return map(_record, tx.each(f"{_SELECT} WHERE managed_by IN ({placeholders([*owners])}) ORDER BY fold", [*owners]))
 
 
 def release_emails(tx: Transaction, guids: Iterable[str]) -> None:
-    """Let others take the emails of these users, who are saved with another one, or deleted, before the commit."""
-    for some in chunks(guids):
-        tx.run(f"UPDATE user SET email_fold = NULL WHERE guid IN ({placeholders(some)})", *some)
+    """Free the emails of users who get another one, or are deleted, later in this transaction."""
+    for chunk in chunks(guids):
+        tx.run(f"UPDATE user SET email_fold = NULL WHERE guid IN ({placeholders(chunk)})", *chunk)
 
 
 def is_attribute_used(tx: Transaction, attribute: str) -> bool:
-    """Say whether some user carries an attribute of that id."""
     return tx.one("SELECT 1 FROM user_attribute WHERE id = ? LIMIT 1", attribute) is not None
 
 
 def is_attribute_known(tx: Transaction, published: Iterable[str], attribute: str) -> bool:
-    """Say whether an attribute of that id is published as a scope already, or some user carries it."""
+    """Return whether the attribute is published as a scope or used by a user."""
     return f"user_{attribute}" in published or is_attribute_used(tx, attribute)
 
 
 def add(tx: Transaction, user: User) -> None:
-    """Keep a new user."""
     next_number = "(SELECT coalesce(max(number), 0) + 1 FROM user)"
     tx.run(
         f"INSERT INTO user ({', '.join(_WRITTEN)}, number) VALUES ({placeholders(_WRITTEN)}, {next_number})",
@@ -151,7 +146,6 @@ def add(tx: Transaction, user: User) -> None:
 
 
 def save(tx: Transaction, user: User) -> None:
-    """Keep the changed user."""
     settings = ", ".join(f"{column} = ?" for column in _WRITTEN)
     tx.run(f"UPDATE user SET {settings} WHERE guid = ?", *_row(user), user.guid)
     tx.run("DELETE FROM user_attribute WHERE user_guid = ?", user.guid)
@@ -164,11 +158,11 @@ def _index_attributes(tx: Transaction, user: User) -> None:
 
 
 def replace_password_hash(tx: Transaction, guid: str, before: str, after: str) -> None:
-    """Keep another hash of the same password, unless the hash is not the one before any more."""
+    """Replace the hash of an unchanged password, unless the stored hash is no longer `before`."""
     tx.run("UPDATE user SET password_hash = ? WHERE guid = ? AND password_hash = ?", after, guid, before)
 
 
 def delete(tx: Transaction, guid: str) -> None:
-    """Delete the user, their keys and their sessions."""
+    """Delete the user with their keys and sessions."""
     tx.run("DELETE FROM user WHERE guid = ?", guid)
     sessions.delete_for_user(tx, guid)

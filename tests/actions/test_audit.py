@@ -103,7 +103,7 @@ def test_a_changed_export_fails_verification(audit_log: ReadAuditLog, changes: d
 @pytest.mark.usefixtures("changed_users")
 def test_only_a_known_head_reveals_a_truncated_export(audit_log: ReadAuditLog) -> None:
     assert audit.verify_export("x", export(audit_log)[:3]).entries == 3
-    with pytest.raises(StoreAuditLogError, match="ends with entry 3"):
+    with pytest.raises(StoreAuditLogError, match="the last entry is 3"):
         audit.verify_export("x", export(audit_log)[:3], audit_log()[-1].hash)
     with pytest.raises(StoreAuditLogError, match="entry 1 was removed"):
         audit.verify_export("x", export(audit_log)[1:])

@@ -38,7 +38,7 @@ def test_an_unreadable_directory_is_reported(
     monkeypatch.setattr(Path, "stat", closed)
     found = ask(tmp_path / "store.db")
     assert (found.status, found.mend) == ("wrong", "--store PATH")
-    assert "cannot be reached: Permission denied" in found.message
+    assert "Permission denied" in found.message
 
 
 def test_an_untrusted_link_is_reported(tmp_path: Path, ask: Callable[[Path], DoctorFinding], now: datetime) -> None:
@@ -49,7 +49,7 @@ def test_an_untrusted_link_is_reported(tmp_path: Path, ask: Callable[[Path], Doc
     (shared / "store.db").symlink_to(tmp_path / "store.db")
     found = ask(shared / "store.db")
     assert found.status == "wrong"
-    assert "another user could have put there" in found.message
+    assert "another user could have created" in found.message
     facts, _ = doctor.diagnose(DoctorFacts(now=now, uid=0, path=str(shared / "store.db")))
     assert [failed for _, _, failed in doctor.restrict_modes(facts)] == [None, "Too many levels of symbolic links"]
     assert (tmp_path / "store.db").stat().st_mode & 0o777 == 0o644

@@ -85,8 +85,8 @@ def test_a_damaged_backup_is_not_saved(
 
 
 TAMPERED = {
-    "'audit trail': entry 1 was changed": "UPDATE audit SET target = 'other'",
-    "'records': 1 not so: one repository": "DELETE FROM repository",
+    "'audit log': entry 1 was changed": "UPDATE audit SET target = 'other'",
+    "'records': 1 violations of: one repository": "DELETE FROM repository",
 }
 
 
@@ -106,7 +106,7 @@ def test_a_backup_of_a_tampered_store_replaces_no_earlier_backup(gam: Gam, targe
     before = target.read_bytes()
     with gam.store.writing() as tx:
         tx.run("UPDATE audit SET target = 'other'")
-    with pytest.raises(StoreUnusableError, match=r"kept the earlier .*: the store .* 'audit trail': entry 1") as caught:
+    with pytest.raises(StoreUnusableError, match=r"kept the earlier .*: the store .* 'audit log': entry 1") as caught:
         maintenance.backup(gam.store.path, target, overwrite=True)
     assert caught.value.hint == "gamcli store backup OTHER"
     assert target.read_bytes() == before
@@ -118,7 +118,7 @@ def test_a_tampered_store_is_streamed_and_then_reported(gam: Gam, target: Path) 
     with pytest.raises(StoreUnusableError, match="wrote the backup"):  # noqa: SIM117 - it is raised at its end
         with maintenance.stream_backup(gam.store.path) as (_, file):
             target.write_bytes(file.read())
-    assert [each.name for each in checks.check_content(target) if not each.ok] == ["audit trail"]
+    assert [each.name for each in checks.check_content(target) if not each.ok] == ["audit log"]
 
 
 def test_a_backup_cannot_replace_the_store_itself(gam: Gam, target: Path) -> None:

@@ -239,7 +239,7 @@ def test_a_list_of_nobodys_tokens_is_not_found(gam: Gam, search: TokenSearch) ->
 
 def test_a_store_that_was_never_initialised_grants_nothing(store: Store, now: datetime) -> None:
     bare = Gam(store, lambda: now, bytes, "tester")
-    with pytest.raises(StoreMissingError, match="never initialised"):
+    with pytest.raises(StoreMissingError, match="not initialized"):
         tokens.exchange(bare, TokenRequest(client_id="x"))
 
 

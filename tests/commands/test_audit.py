@@ -102,7 +102,7 @@ def test_head_prints_the_hash_alone(kept: list[Any]) -> None:
 @pytest.mark.parametrize(
     ("statement", "expected"),
     [
-        ("UPDATE audit SET actor = 'eva' WHERE seq = 2", "entry 2 was changed, moved or put in"),
+        ("UPDATE audit SET actor = 'eva' WHERE seq = 2", "entry 2 was changed, moved or inserted"),
         ("DELETE FROM audit WHERE seq = 2", "entry 2 was removed"),
         ("INSERT INTO audit SELECT 4, at, actor, action, target, details, hash FROM audit WHERE seq = 3", "entry 4"),
         ("INSERT INTO audit SELECT 4, at, actor, action, target, details, NULL FROM audit WHERE seq = 3", "entry 4"),
@@ -126,7 +126,7 @@ def test_a_cut_tail_is_8_with_the_head_of_before(kept: list[Any], sql: Run) -> N
     assert run("audit", "verify").code == 0
     ran = run("audit", "verify", "--head", head)
     assert ran.code == 8
-    assert "the trail ends with entry 2 now, its end was cut off or rewritten" in ran.err
+    assert "the last entry is 2; later entries were removed or rewritten" in ran.err
 
 
 @pytest.mark.parametrize("text", ["", "x", "0" * 63, "g" * 64, "0" * 65])

@@ -377,7 +377,7 @@ def test_no_command_goes_through_a_planted_link_to_the_store(
     refused, asked = set(), {line for line in lines() if "--store" not in line.words}
     for line in sorted(asked, key=lambda line: line.words):
         ran = ask(line, ())
-        refused |= {line.leaf} if "which another user could have put there" in ran.err + ran.out else set()
+        refused |= {line.leaf} if "which another user could have created" in ran.err + ran.out else set()
     assert file.read_bytes() == before
     assert gamcli("store", "restore", "backup.db", "--replace").code == 8
     assert {line.leaf for line in asked} - refused <= STORELESS, "goes through a planted link"

@@ -173,7 +173,7 @@ def test_restore_while_a_server_runs_is_8(world: Run, line: list[str], place: Pa
             assert server.poll() is None
             sleep(0.02)
         found = world("store", "restore", "b.db", "--replace")
-        assert (found.code, found.hint) == (8, "stop what runs on it, then try again")
+        assert (found.code, found.hint) == (8, "stop that process, then try again")
         server.terminate()
     assert world("store", "restore", "b.db", "--replace").code == 0
 

@@ -1,4 +1,4 @@
-"""The chain of the audit trail: what is not as it was written is found, and anyone can recompute it."""
+"""The hash chain of the audit log: every change is detected, and anyone can recompute the hashes."""
 
 import json
 import sqlite3
@@ -19,7 +19,7 @@ NAMES = ("seq", "at", "actor", "action", "target", "details")
 
 
 @pytest.fixture
-def trail(store: Store) -> Store:
+def log(store: Store) -> Store:
     for number in range(1, COUNT + 1):
         with store.writing() as tx:
             audit.add(tx, f"2026-03-0{number}T12:00:00Z", 'ñ"\\\n\x7f', "test.note", f"t{number}", '{"a":["é",null]}')
@@ -27,8 +27,8 @@ def trail(store: Store) -> Store:
 
 
 @pytest.fixture
-def tamper(trail: Store, store_path: Path) -> Tamper:
-    assert trail
+def tamper(log: Store, store_path: Path) -> Tamper:
+    assert log
 
     def run(*statements: str) -> None:
         with closing(sqlite3.connect(store_path, isolation_level=None)) as connection:
@@ -54,15 +54,15 @@ def hashes(store: Store) -> list[Any]:
         return [entry.hash for entry in audit.search(tx)]
 
 
-def test_others_recompute_the_chain(trail: Store) -> None:
+def test_others_recompute_the_chain(log: Store) -> None:
     before = ""
-    with trail.reading() as tx:
+    with log.reading() as tx:
         for entry in audit.search(tx):
             fields: list[Any] = [getattr(entry, name) for name in NAMES]
             told = [before, *fields[:5], json.loads(fields[5])]
             before = sha256(json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
             assert entry.hash == before
-    assert verified(trail) == (COUNT, before)
+    assert verified(log) == (COUNT, before)
 
 
 def test_the_canonical_form_never_changes() -> None:
@@ -86,104 +86,104 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_changed_entry_is_found(trail: Store, tamper: Tamper, change: str) -> None:
+def test_a_changed_entry_is_found(log: Store, tamper: Tamper, change: str) -> None:
     tamper(CHANGES[change])
-    told = "its hash does not follow from what it says and from entry 2"
-    assert wrong(trail) == f"entry 3 was changed, moved or put in: {told}"
+    told = "its hash does not match its content and entry 2"
+    assert wrong(log) == f"entry 3 was changed, moved or inserted: {told}"
 
 
-def test_an_entry_whose_hash_was_renewed_breaks_the_next(trail: Store, tamper: Tamper) -> None:
+def test_an_entry_whose_hash_was_renewed_breaks_the_next(log: Store, tamper: Tamper) -> None:
     entry = (3, "2026-03-03T12:00:00Z", "eva", "test.note", "t3", "{}")
-    new = hash_chain.hash_entry(hashes(trail)[1], entry)
+    new = hash_chain.hash_entry(hashes(log)[1], entry)
     tamper(f"UPDATE audit SET actor = 'eva', details = '{{}}', hash = '{new}' WHERE seq = 3")
-    assert wrong(trail).startswith("entry 4 was changed")
+    assert wrong(log).startswith("entry 4 was changed")
 
 
-def test_a_gap_is_found_whatever_the_hashes_say(trail: Store, tamper: Tamper) -> None:
+def test_a_gap_is_found_whatever_the_hashes_say(log: Store, tamper: Tamper) -> None:
     entry = (COUNT + 3, "2026-03-09T12:00:00Z", "eva", "test.note", "x", "{}")
-    new = hash_chain.hash_entry(hashes(trail)[-1], entry)
+    new = hash_chain.hash_entry(hashes(log)[-1], entry)
     tamper(f"INSERT INTO audit VALUES {(*entry, new)}")
-    assert wrong(trail) == f"entry {COUNT + 1} was removed: the next that is there is entry {COUNT + 3}"
+    assert wrong(log) == f"entry {COUNT + 1} was removed: the next entry is {COUNT + 3}"
 
 
-def test_an_entry_without_a_hash_is_found(trail: Store, tamper: Tamper) -> None:
+def test_an_entry_without_a_hash_is_found(log: Store, tamper: Tamper) -> None:
     tamper("UPDATE audit SET hash = NULL WHERE seq = 5")
-    assert wrong(trail) == "entry 5 has no hash: it was put in or changed"
+    assert wrong(log) == "entry 5 was changed or inserted: it has no hash"
 
 
 @pytest.mark.parametrize("column", ["actor", "details", "hash"])
-def test_bytes_that_are_no_text_are_found(trail: Store, tamper: Tamper, column: str) -> None:
+def test_bytes_that_are_no_text_are_found(log: Store, tamper: Tamper, column: str) -> None:
     tamper(f"UPDATE audit SET {column} = CAST(x'c3' AS TEXT) WHERE seq = 4")
-    assert wrong(trail) == "entry 4 was changed or put in: it is not UTF-8 text"
+    assert wrong(log) == "entry 4 was changed or inserted: it is not valid UTF-8"
 
 
-def test_what_else_the_file_fails_at_is_reported_as_ever(trail: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_else_the_file_fails_at_is_reported_as_ever(log: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object) -> hash_chain.ChainHead:
         raise sqlite3.OperationalError("disk I/O error")
 
     monkeypatch.setattr(hash_chain, "verify", fails)
     with pytest.raises(StoreUnusableError, match="disk I/O error"):
-        verified(trail)
+        verified(log)
 
 
-def test_the_first_entry_has_none_before_it(trail: Store, tamper: Tamper) -> None:
+def test_the_first_entry_has_none_before_it(log: Store, tamper: Tamper) -> None:
     tamper("UPDATE audit SET target = '' WHERE seq = 1")
-    assert wrong(trail).endswith("its hash does not follow from what it says")
+    assert wrong(log).endswith("its hash does not match its content")
 
 
 @pytest.mark.parametrize("gone", [1, 3, COUNT - 1])
-def test_a_removed_entry_is_found(trail: Store, tamper: Tamper, gone: int) -> None:
+def test_a_removed_entry_is_found(log: Store, tamper: Tamper, gone: int) -> None:
     tamper(f"DELETE FROM audit WHERE seq = {gone}")
-    assert wrong(trail) == f"entry {gone} was removed: the next that is there is entry {gone + 1}"
+    assert wrong(log) == f"entry {gone} was removed: the next entry is {gone + 1}"
     tamper(f"UPDATE audit SET seq = -seq WHERE seq > {gone}", "UPDATE audit SET seq = -seq - 1 WHERE seq < 0")
-    assert wrong(trail).startswith(f"entry {gone} was changed, moved or put in")
+    assert wrong(log).startswith(f"entry {gone} was changed, moved or inserted")
 
 
-def test_an_empty_audit_log_has_lost_its_first_entry(trail: Store, tamper: Tamper) -> None:
+def test_an_empty_audit_log_has_lost_its_first_entry(log: Store, tamper: Tamper) -> None:
     tamper("DELETE FROM audit")
-    assert wrong(trail) == "entry 1 was removed: the trail is empty"
+    assert wrong(log) == "entry 1 was removed: the audit log is empty"
 
 
 @pytest.mark.parametrize("seq", [0, -3])
-def test_an_entry_before_the_first_is_found(trail: Store, tamper: Tamper, seq: int) -> None:
+def test_an_entry_before_the_first_is_found(log: Store, tamper: Tamper, seq: int) -> None:
     tamper(f"INSERT INTO audit SELECT {seq}, at, actor, action, target, details, hash FROM audit WHERE seq = 1")
-    assert wrong(trail) == f"entry {seq} was put in: entries count from 1"
+    assert wrong(log) == f"entry {seq} was inserted: entries are numbered from 1"
 
 
-def test_an_inserted_entry_is_found(trail: Store, tamper: Tamper) -> None:
+def test_an_inserted_entry_is_found(log: Store, tamper: Tamper) -> None:
     tamper(
         "UPDATE audit SET seq = -seq WHERE seq > 3",
         "UPDATE audit SET seq = -seq + 1 WHERE seq < 0",
         "INSERT INTO audit SELECT 4, at, actor, action, target, details, hash FROM audit WHERE seq = 3",
     )
-    assert wrong(trail).startswith("entry 4 was changed, moved or put in")
+    assert wrong(log).startswith("entry 4 was changed, moved or inserted")
 
 
-def test_entries_that_changed_places_are_found(trail: Store, tamper: Tamper) -> None:
+def test_entries_that_changed_places_are_found(log: Store, tamper: Tamper) -> None:
     tamper(
         "UPDATE audit SET seq = 99 WHERE seq = 3",
         "UPDATE audit SET seq = 3 WHERE seq = 4",
         "UPDATE audit SET seq = 4 WHERE seq = 99",
     )
-    assert wrong(trail).startswith("entry 3 was changed, moved or put in")
+    assert wrong(log).startswith("entry 3 was changed, moved or inserted")
 
 
-def test_a_cut_tail_is_found_by_a_hash_that_was_kept(trail: Store, tamper: Tamper) -> None:
-    *kept, head = hashes(trail)
-    assert verified(trail, head) == (COUNT, head)
+def test_a_cut_tail_is_found_by_a_hash_that_was_kept(log: Store, tamper: Tamper) -> None:
+    *kept, head = hashes(log)
+    assert verified(log, head) == (COUNT, head)
     tamper(f"DELETE FROM audit WHERE seq > {COUNT - 2}")
-    assert verified(trail).seq == COUNT - 2
+    assert verified(log).seq == COUNT - 2
     for each in kept[: COUNT - 2]:
-        assert verified(trail, each) == (COUNT - 2, kept[COUNT - 3])
-    told = f"the trail ends with entry {COUNT - 2} now, its end was cut off or rewritten"
-    assert wrong(trail, head) == f"no entry has the hash {head}: {told}"
+        assert verified(log, each) == (COUNT - 2, kept[COUNT - 3])
+    told = f"the last entry is {COUNT - 2}; later entries were removed or rewritten"
+    assert wrong(log, head) == f"no entry has the hash {head}: {told}"
 
 
-def test_a_tail_that_was_rewritten_is_found_by_a_hash_that_was_kept(trail: Store, tamper: Tamper) -> None:
-    head = hashes(trail)[3]
+def test_a_tail_that_was_rewritten_is_found_by_a_hash_that_was_kept(log: Store, tamper: Tamper) -> None:
+    head = hashes(log)[3]
     tamper("DELETE FROM audit WHERE seq > 2")
-    with trail.writing() as tx:
+    with log.writing() as tx:
         for _ in range(COUNT):
             audit.add(tx, "2026-03-09T12:00:00Z", "eva", "test.note", "x", "{}")
-    assert verified(trail).seq == COUNT + 2
-    assert "no entry has the hash" in wrong(trail, head)
+    assert verified(log).seq == COUNT + 2
+    assert "no entry has the hash" in wrong(log, head)

@@ -90,9 +90,9 @@ def test_a_key_is_named_by_any_beginning_that_is_its_own(four: Store, prefix: st
 
 @pytest.mark.parametrize("prefix", ["K", "Ka", "Kaaaaaa"])
 def test_a_beginning_of_several_ids_is_refused(four: Store, prefix: str) -> None:
-    with four.reading() as tx, pytest.raises(UsageError, match="several keys have an id that begins") as caught:
+    with four.reading() as tx, pytest.raises(UsageError, match="several keys have an id that starts") as caught:
         keys.get_by_prefix(tx, prefix)
-    assert caught.value.hint == "type more letters of the id"
+    assert caught.value.hint == "type more characters of the id"
 
 
 @pytest.mark.parametrize("prefix", ["", "k1234567", "K12345678", "Z", "%", "é", "\U0010ffff", "\ud7ff", "K\U0010ffff"])

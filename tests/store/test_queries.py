@@ -41,7 +41,7 @@ def test_a_sort_becomes_an_order_with_ties_broken(sort: str | None, order: str) 
 def test_another_field_is_refused_with_the_ones_there_are(sort: str) -> None:
     with pytest.raises(UsageError, match="cannot sort by") as caught:
         order_by(sort, COLUMNS, "name", "fold")
-    assert caught.value.hint == "one of: name, when; '-' before it reverses"
+    assert caught.value.hint == "use one of: name, when; with '-' before it for descending order"
 
 
 def test_there_is_a_mark_for_each_value() -> None:

@@ -17,10 +17,10 @@ def initialise(store: Store, now: datetime, guid: str = "guid") -> None:
         repository.add(tx, Repository(guid, f"of {guid}", now, b"k"))
 
 
-def test_a_store_has_no_repository_before_it_is_initialised(store: Store) -> None:
+def test_a_store_has_no_repository_before_init(store: Store) -> None:
     with store.reading() as tx:
         assert repository.find(tx) is None
-        with pytest.raises(StoreMissingError, match="never initialised") as caught:
+        with pytest.raises(StoreMissingError, match="not initialized") as caught:
             repository.get(tx)
     assert caught.value.hint == "gamcli init"
 

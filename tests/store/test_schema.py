@@ -103,7 +103,7 @@ def test_a_newer_store_names_both_versions(closed: Path, monkeypatch: pytest.Mon
         patch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, MORE))
         Store.open(closed).close()
     known = len(schema.MIGRATIONS)
-    with pytest.raises(StoreVersionError, match=f"has version {known + 1}; this gamcli knows {known}"):
+    with pytest.raises(StoreVersionError, match=f"has version {known + 1}; this gamcli supports version {known}"):
         Store.open(closed)
 
 

@@ -1,14 +1,14 @@
 """
-The schema, as the steps that built it: step N takes a store from version N-1 to N and never changes once released.
+The schema, as migrations: migration N upgrades a store from version N-1 to N and never changes once released.
 
 History
-    1  the repository, authentication types, applications, users, keys, tokens, the audit trail
-    2  keys named by short numbers, made in batches; who manages what: manifests and their objects;
-       client secrets that retire; requests for keys that may be repeated
-    3  sessions with their refresh tokens; passwords that must be changed or expire; the audit trail as a chain
+    1  the repository, authentication types, applications, users, keys, tokens, the audit log
+    2  keys that refer to users and applications by number, bulk issue; manifest owners; client secrets that retire;
+       request ids
+    3  sessions with refresh tokens; passwords that must be changed or expire; the hash chain of the audit log
 
-Times are integers, microseconds since 1970 in UTC; they count up as ids of tokens do. Booleans are 0 and 1. Scopes and
-roles are joined by `+`. A `fold` is a name as `model.fold` writes it: names are unique without regard to case.
+Times are integers: microseconds since 1970 in UTC. Booleans are 0 and 1. Scopes and roles are joined by `+`. A `fold`
+is a name normalized by `model.normalize_name`: names are unique regardless of case.
 """
 
 from typing import TYPE_CHECKING
@@ -19,18 +19,17 @@ if TYPE_CHECKING:
     from gamcli.store.sqlite.database import Transaction
 
 APPLICATION_ID = 0x67616D63
-"""Marks the file as a store of gamcli ("gamc"), see PRAGMA application_id."""
+"""Identifies the file as a gamcli store ("gamc"), see PRAGMA application_id."""
 
 MIGRATIONS = (step1.SQL, step2.SQL, step3.SQL)
-"""The steps of the schema, a file each; a released one never changes (`store.schema` has their history)."""
+"""The SQL of each migration."""
 
 PYTHON_STEPS = {3: step3.hash_existing_entries}
-"""What SQL alone cannot do, by version: runs behind the SQL of the step."""
+"""The Python part of a migration, by version; runs after its SQL."""
 
 
-def apply_migration(version: int, step: str, tx: "Transaction") -> None:
-    """Take the step to that version, within a transaction."""
-    for statement in step.split(";\n"):
+def apply_migration(version: int, sql: str, tx: "Transaction") -> None:
+    for statement in sql.split(";\n"):
         tx.run(statement)
     if version in PYTHON_STEPS:
         PYTHON_STEPS[version](tx)

@@ -1,4 +1,4 @@
-"""Step 1: the repository, authentication types, applications, users, keys, tokens, the audit trail."""
+"""Migration 1: the repository, authentication types, applications, users, keys, tokens, the audit log."""
 
 SQL = """
 -- What was done to the schema, and when.

@@ -1,4 +1,4 @@
-"""Step 2: short numbers for keys, batches, who manages what, secrets that retire, requests that may be repeated."""
+"""Migration 2: numbers for users and applications, bulk issue, manifest owners, retiring client secrets, request ids."""
 
 SQL = """
 -- Short numbers of applications and users: a key is found by them in indexes of a sixth of the size, so that a million

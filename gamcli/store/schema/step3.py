@@ -1,4 +1,4 @@
-"""Step 3: sessions with their refresh tokens, passwords that must be changed or expire, the audit trail as a chain."""
+"""Migration 3: sessions with refresh tokens, passwords that must change or expire, the hash chain of the audit log."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -50,7 +50,7 @@ CHUNK = 1000
 
 
 def hash_existing_entries(tx: "Transaction") -> None:
-    """Give the entries of earlier versions their hashes; their details lose the blanks between what they say."""
+    """Add the hashes to the entries of earlier versions, and remove whitespace from their details."""
     last, before = 0, ""
     while True:
         rows: list[Any] = list(
@@ -61,16 +61,16 @@ def hash_existing_entries(tx: "Transaction") -> None:
         )
         if not rows:
             return
-        kept: list[tuple[str, str, int]] = []
+        updates: list[tuple[str, str, int]] = []
         for row in rows:
             last, details = row[0], _compact_json(row[5])
             before = hash_entry(before, (*row[:5], details))
-            kept.append((details, before, last))
-        tx.run_many("UPDATE audit SET details = ?, hash = ? WHERE seq = ?", kept)
+            updates.append((details, before, last))
+        tx.run_many("UPDATE audit SET details = ?, hash = ? WHERE seq = ?", updates)
 
 
 def _compact_json(details: str) -> str:
-    """Return the JSON text without blanks between what it says; one that is no JSON stays, and is in the chain too."""
+    """Return JSON without whitespace; text that is not JSON is returned unchanged."""
     try:
         return json.dumps(json.loads(details), ensure_ascii=False, separators=(",", ":"))
     except ValueError:

@@ -1,1 +1,1 @@
-"""The SQLite engine: the file, its transactions, backups and checks."""
+"""The SQLite engine. `sqlite3` is imported in this package only."""

@@ -1,8 +1,8 @@
 """
-Copies of a store: of one moment, whatever others write meanwhile; whole or not there; for their owner alone.
+Copies of a store: a consistent snapshot, complete or absent, readable by the owner only.
 
-The pages are copied by SQLite's own backup. It begins again whenever another process has written, so that under load it
-would never end: the transaction that is open meanwhile shows it one state, and ends that.
+The pages are copied with SQLite's backup API. It starts again when another process writes, so under load it would never
+finish: the copy is made within a read transaction, which keeps one snapshot.
 """
 
 import os
@@ -14,38 +14,40 @@ from pathlib import Path
 from gamcli.errors import ConflictError, FailedError, StoreMissingError, command
 from gamcli.store import schema
 from gamcli.store.sqlite import file_header, files
-from gamcli.store.sqlite.errors import translate_error
+from gamcli.store.sqlite.connection import SIDECAR_SUFFIXES, open_readonly
+from gamcli.store.sqlite.errors import error_name, translate_errors
 
 PAGES_PER_STEP = 1024
-"""Between so many pages (4 MiB) Ctrl-C is heard."""
+"""Pages per step (4 MiB); Ctrl-C takes effect between steps."""
 
 TARGET_CACHE_PAGES = 100
-"""Pages that the copy holds before they go to its file: none is read again."""
+"""Cache of the target in pages: small, since no page is read again."""
 
 TIMEOUT = 5.0
-"""How many seconds a copy waits for a store that is just being mended or brought up to date."""
-
-SIDECAR_SUFFIXES = ("-wal", "-shm", "-journal")
-"""What SQLite puts beside a file, and takes for part of it."""
+"""Seconds to wait for a process that recovers or migrates the store."""
 
 RowCounts = dict[str, int]
-"""How many rows each table has."""
+"""The number of rows of each table."""
 
 
 Progress = Callable[[int, int, int], object]
-"""Hears after each step how SQLite fares, how many pages are left, and of how many."""
+"""Called after each step with SQLite's status, the remaining pages and all pages."""
 
 
 def copy(source: Path, target: Path, progress: Progress = lambda *_: None) -> RowCounts:
     """
-    Fill the empty file `target`, until it is on disk, with what the store `source` holds now; return its counts.
+    Copy the store `source` to the empty file `target`, flush it to disk, and return the row counts.
 
     Raises a StoreError about the source, FailedError when `target` cannot be written.
     """
     _require_exists(source)
-    with translate_errors(source), closing(opened(source)) as reading, closing(_open_target(target)) as writing:
+    with (
+        translate_errors(source),
+        open_readonly(source, TIMEOUT) as reading,
+        closing(_open_target(target)) as writing,
+    ):
         reading.execute("BEGIN")
-        read_version(reading, source)  # the first read decides which state this is
+        read_version(reading, source)  # the first read starts the snapshot
         counts = count_rows(reading)
         _copy_pages(reading, writing, target, progress)
     try:
@@ -60,20 +62,20 @@ def _copy_pages(reading: sqlite3.Connection, writing: sqlite3.Connection, target
         reading.backup(writing, pages=PAGES_PER_STEP, progress=progress, sleep=0)
         writing.close()
     except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_FULL", "SQLITE_IOERR_WRITE")):
-            raise FailedError(f"the disk of {target.absolute().parent} is full", "make room") from error
+        if error_name(error).startswith(("SQLITE_FULL", "SQLITE_IOERR_WRITE")):
+            raise FailedError(f"the disk of {target.absolute().parent} is full", "free some space") from error
         raise
 
 
 def read_version(connection: sqlite3.Connection, path: Path) -> int:
-    """Return the version of the store that is open there; raises a StoreError when it is none."""
+    """Return the schema version; raises a StoreError when the file is not a store."""
     return file_header.read_version(lambda sql: connection.execute(sql).fetchone(), path)
 
 
 def read_version_of(path: Path) -> int:
-    """Return the version of the store at `path`, which stays as it is."""
+    """Return the schema version without migrating the store."""
     _require_exists(path)
-    with translate_errors(path), closing(opened(path)) as connection:
+    with translate_errors(path), open_readonly(path, TIMEOUT) as connection:
         return read_version(connection, path)
 
 
@@ -83,28 +85,12 @@ def _require_exists(path: Path) -> None:
 
 
 def count_rows(connection: sqlite3.Connection) -> RowCounts:
-    """Return how many rows each table has: what is counted was found, page by page."""
     names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
     return {name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for (name,) in names.fetchall()}
 
 
-def opened(path: Path) -> sqlite3.Connection:
-    """Open a store as it lies there to read it, on a disk that cannot be written too; nothing is left beside it."""
-    path = path.resolve()  # beside the file, not beside a link to it, lies what belongs to it
-    still = not any(Path(f"{path}{end}").exists() for end in SIDECAR_SUFFIXES)
-    mode = "mode=rw" if is_writable(path) else "mode=ro&immutable=1" if still else "mode=ro"
-    connection = sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, timeout=TIMEOUT, isolation_level=None)
-    connection.execute("PRAGMA query_only = ON")
-    return connection
-
-
-def is_writable(path: Path) -> bool:
-    """Say whether a store, and what SQLite puts beside it, can be written here."""
-    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
-
-
 def _open_target(path: Path) -> sqlite3.Connection:
-    """Open the file of a copy: one that is cut short is thrown away, so nothing keeps it from being fast."""
+    """Open the file of a copy without journal and syncs: an incomplete copy is discarded."""
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode = OFF").fetchone()
     connection.execute("PRAGMA synchronous = OFF")
@@ -113,21 +99,11 @@ def _open_target(path: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def translate_errors(path: Path) -> Iterator[None]:
-    """Tell errors of SQLite in our words, as those of the file at `path`."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise translate_error(error, path) from error
-
-
-@contextmanager
 def create_atomically(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """
-    Yield an empty file of mode 0600 beside `target`, and give it that name when the `with` ends well.
+    Yield a temporary file of mode 0600 that is renamed to `target` when the `with` block succeeds.
 
-    Raises ConflictError when there is something at `target` already, unless it may be put `over` that; FailedError
-    when no file can be made there.
+    Raises ConflictError when `target` exists, unless `overwrite`; FailedError when the file cannot be created.
     """
     require_target_free(target, overwrite=overwrite)
     with temporary_file(target) as part:
@@ -144,11 +120,11 @@ def create_atomically(target: Path, *, overwrite: bool = False) -> Iterator[Path
 
 
 def _rename(part: Path, target: Path) -> None:
-    """Give `part` a name that nobody has: not even one who was faster is overwritten, where links can be made."""
+    """Rename without overwriting a file that appeared in the meantime, where hard links are supported."""
     try:
         os.link(part, target)
     except FileExistsError as error:
-        raise ConflictError(f"the file {target} is there already", OTHER_FILE_HINT) from error
+        raise ConflictError(f"the file {target} already exists", OTHER_FILE_HINT) from error
     except OSError:  # no links in this file system
         part.rename(target)
 
@@ -157,21 +133,21 @@ OTHER_FILE_HINT = "choose another file, or --replace"
 
 
 def require_target_free(target: Path, *, overwrite: bool) -> None:
-    """Raise ConflictError when there is something at `target` that must stay."""
+    """Raise ConflictError when `target` exists and must not be overwritten."""
     if os.path.lexists(target) and not (overwrite and target.is_file()):
         raise ConflictError(
-            f"the file {target} is there already", OTHER_FILE_HINT if target.is_file() else "choose another file"
+            f"the file {target} already exists", OTHER_FILE_HINT if target.is_file() else "choose another file"
         )
     for end in SIDECAR_SUFFIXES:
         if os.path.lexists(f"{target}{end}"):
             raise ConflictError(
-                f"{target}{end} is there: SQLite would take it for part of the copy", "choose another file"
+                f"{target}{end} exists: SQLite would treat it as part of the copy", "choose another file"
             )
 
 
 @contextmanager
 def temporary_file(target: Path) -> Iterator[Path]:
-    """Yield an empty file of mode 0600 in the folder of `target`; what is left of it is taken away at the end."""
+    """Yield an empty temporary file of mode 0600 in the folder of `target`, deleted at the end unless renamed."""
     part = target.with_name(f".{target.name}.{os.urandom(4).hex()}.part")
     try:
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600))
@@ -190,7 +166,7 @@ def _write_error(target: Path, error: OSError) -> FailedError:
 
 
 def sync(path: Path) -> None:
-    """Return once a file, or the names in a folder, are on disk; where folders cannot be synced, it does without."""
+    """Flush a file or a folder to disk; folders are skipped where they cannot be flushed."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -202,21 +178,19 @@ def sync(path: Path) -> None:
 
 
 def read_identity(path: Path) -> tuple[str, str]:
-    """Return the GUID of the repository in a store and the hash of its last audit entry; what is not there is empty."""
-    with translate_errors(path), closing(opened(path)) as connection:
+    """Return the GUID of the repository and the hash of the last audit entry; empty when missing."""
+    with translate_errors(path), open_readonly(path, TIMEOUT) as connection:
         guid = connection.execute("SELECT guid FROM repository").fetchone()
         head = connection.execute("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
     return guid[0] if guid else "", (head[0] or "") if head else ""
 
 
 SQLITE_VERSION = sqlite3.sqlite_version
-"""The version of the SQLite library."""
-
 SCHEMA_VERSION = len(schema.MIGRATIONS)
-"""The version that this gamcli writes."""
+"""The schema version of this gamcli."""
 
 
 def total_size(path: Path) -> int:
-    """Return how many bytes a store takes with what lies beside it."""
-    beside = (Path(f"{path.resolve()}{end}") for end in ("", *SIDECAR_SUFFIXES))
-    return sum(each.stat().st_size for each in beside if each.exists())
+    """Return the size of a store in bytes, including SQLite's files next to it."""
+    paths = (Path(f"{path.resolve()}{end}") for end in ("", *SIDECAR_SUFFIXES))
+    return sum(each.stat().st_size for each in paths if each.exists())

@@ -1,37 +1,55 @@
 """
-Whether a store is as it should be; damage is an answer, and nothing is changed.
+Check a store: its pages, references, audit log and records, and the modes of its files.
 
-SQLite looks at its pages, the chain at the audit trail; then what the schema cannot hold, and the modes of files.
+Damage is a result, not an error, and nothing is changed.
 """
 
-import os
 import sqlite3
 import stat
+from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from itertools import chain, islice
 from pathlib import Path
+from shlex import quote
 from typing import NamedTuple
 
 from gamcli.errors import StoreAuditLogError, StoreError, StoreMissingError, command
+from gamcli.model.doctor import GROUP_AND_OTHERS_WRITE, FileFacts
 from gamcli.model.maintenance import StoreCheck
 from gamcli.store import audit, schema
-from gamcli.store.sqlite import backups, files, unreadable_values
+from gamcli.store.sqlite import backups, file_header, files
+from gamcli.store.sqlite.connection import open_readonly
 from gamcli.store.sqlite.database import Transaction
-from gamcli.store.sqlite.errors import is_busy, is_full
+from gamcli.store.sqlite.errors import error_name, is_busy, is_full, translate_errors
+from gamcli.store.timestamps import LATEST, to_micros
 
 FIRST_CHAINED_VERSION = 3
-"""The version that began to chain the audit trail."""
+"""The schema version that introduced the hash chain of the audit log."""
 
 MAX_SHOWN = 3
-"""So many faults of one kind are told; the first says most."""
+"""How many problems of one kind are reported."""
 
-OTHERS = stat.S_IRWXG | stat.S_IRWXO
-OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+TIMESTAMP_SUFFIXES = ("at", "since", "until")
+"""The last words of the names of columns with timestamps."""
+
+OUT_OF_RANGE = f"NOT BETWEEN 0 AND {to_micros(LATEST)}"
+
+RESTORE = command("store", "restore", "FILE", "--replace")
+
+FIXES = {
+    "pages": RESTORE,
+    "references": RESTORE,
+    "audit log": command("audit", "verify"),
+    "records": "compare it with a backup: another program has written to this file",
+}
+"""What to do about a problem, by the name of its check."""
+
+CHECKS_THAT_COPIES_KEEP = ("audit log", "records")
+"""Checks of content that a backup preserves: a copy with such problems is still a correct copy."""
 
 
 class Invariant(NamedTuple):
-    """What the schema cannot hold, and a query for the number of rows that break it."""
+    """A condition that the schema cannot enforce, with a query that counts the rows that violate it."""
 
     description: str
     sql: str
@@ -46,23 +64,24 @@ INVARIANTS = (
     Invariant("applications with a number", "SELECT count(*) FROM app WHERE number IS NULL"),
     Invariant("users with a number", "SELECT count(*) FROM user WHERE number IS NULL"),
     Invariant(
-        "client secrets as digests",
+        "client secrets stored as SHA-256",
         "SELECT count(*) FROM app WHERE length(secret_digest) <> 32 OR length(retiring_digest) <> 32",
     ),
     Invariant(
-        "keys as digests under ids of 8", "SELECT count(*) FROM key WHERE length(digest) <> 32 OR length(id) <> 8"
+        "keys stored as SHA-256 with ids of 8 characters",
+        "SELECT count(*) FROM key WHERE length(digest) <> 32 OR length(id) <> 8",
     ),
     Invariant(
-        "keys that name an authentication type",
+        "keys with an existing authentication type",
         "SELECT count(*) FROM key WHERE ended_at IS NULL AND auth_type NOT IN (SELECT name FROM auth_type)",
     ),
-    Invariant("tokens as digests", "SELECT count(*) FROM token WHERE length(digest) <> 32"),
+    Invariant("tokens stored as SHA-256", "SELECT count(*) FROM token WHERE length(digest) <> 32"),
     Invariant(
         "refresh tokens with a session",
         "SELECT count(*) FROM refresh_token WHERE session NOT IN (SELECT id FROM session)",
     ),
     Invariant(
-        "a record of each step of the schema",
+        "a record of each migration",
         "SELECT abs(count(*) - (SELECT user_version FROM pragma_user_version)) FROM migration",
     ),
 )
@@ -70,101 +89,95 @@ INVARIANTS = (
 
 
 def check_store(path: Path) -> list[StoreCheck]:
-    """Check the store at `path` and the files around it; raises a StoreError when there is none, or it is busy."""
+    """Check the store and the files around it; raises a StoreError when it is missing or busy."""
     if not files.store_exists(path):
         raise StoreMissingError(f"there is no store at {path}", command("--store", str(path), "init"))
     return [*check_content(path), *check_journal(path), *check_modes(path)]
 
 
 def check_content(path: Path) -> list[StoreCheck]:
-    """Check what a file holds, page by page; the first check says whether it can be read as a store at all."""
+    """Check what the file contains; when it cannot be opened as a store, that is the only result."""
     try:
-        with backups.translate_errors(path), closing(backups.opened(path)) as connection:
+        with translate_errors(path), open_readonly(path, backups.TIMEOUT) as connection:
             version = backups.read_version(connection, path)
-            connection.execute("BEGIN")  # one state for all
-            judged = ContentChecker(connection, path)
-            taken = judged.last_migration()
-            checks = [judged.format(version, taken), judged.pages(), judged.references()]
-            return [*checks, *judged.records(max(version, taken))]
+            connection.execute("BEGIN")  # one snapshot for all checks
+            checker = ContentChecker(connection)
+            last_migration = file_header.read_last_migration(checker.query_one)
+            return [
+                _check_version(version, last_migration),
+                checker.pages(),
+                checker.references(),
+                *checker.records(max(version, last_migration)),
+            ]
     except StoreError as error:
-        if isinstance(error.__cause__, sqlite3.Error) and _is_temporary(error.__cause__):
+        if error.__cause__ is not None and _is_temporary(error.__cause__):
             raise
         return [StoreCheck("format", ok=False, what=error.message, mend=error.hint)]
     except UnicodeDecodeError:
-        return [StoreCheck("format", ok=False, what=f"the schema of {path} is damaged", mend=FIXES["pages"])]
+        return [StoreCheck("format", ok=False, what=f"the schema of {path} is damaged", mend=RESTORE)]
 
 
-def _is_temporary(error: Exception) -> bool:
-    """Say whether an error is of the machine and not of the store: another process, a full disk."""
+def _is_temporary(error: BaseException) -> bool:
+    """Return whether an error is due to another process or a full disk, not to the store."""
     return isinstance(error, sqlite3.Error) and (is_busy(error) or is_full(error))
 
 
-def check_counts(path: Path, counts: backups.RowCounts) -> list[StoreCheck]:
-    """Check that a copy has as many rows as it should: it is read, though not every index and no overflow page is."""
+def _check_version(version: int, last_migration: int) -> StoreCheck:
+    problem = file_header.find_version_problem(version, last_migration)
+    if problem is not None:
+        return StoreCheck("format", ok=False, what=problem, mend=RESTORE)
+    return StoreCheck("format", ok=True, what=f"a gamcli store, version {version}")
+
+
+def check_counts(path: Path, expected: backups.RowCounts) -> list[StoreCheck]:
+    """Check that a copy has the expected number of rows, without reading every page."""
     try:
-        with backups.translate_errors(path), closing(backups.opened(path)) as connection:
+        with translate_errors(path), open_readonly(path, backups.TIMEOUT) as connection:
             backups.read_version(connection, path)
-            found = backups.count_rows(connection)
+            counts = backups.count_rows(connection)
     except StoreError as error:
         return [StoreCheck("format", ok=False, what=error.message, mend=error.hint)]
-    pairs = ((name, found.get(name, 0), count) for name, count in counts.items())
-    differ = [f"{got} of {count} in {name}" for name, got, count in pairs if got != count]
-    return [StoreCheck("counts", not differ, "; ".join(differ) or "as many rows as in the store")]
+    pairs = ((name, counts.get(name, 0), count) for name, count in expected.items())
+    problems = [f"{actual} of {count} in {name}" for name, actual, count in pairs if actual != count]
+    return [StoreCheck("counts", not problems, "; ".join(problems) or "as many rows as in the store")]
 
 
 class ContentChecker:
-    """A store that is open, while it is judged."""
+    """The checks of an open store."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._path = path
 
-    def last_migration(self) -> int:
-        """Return the version that the records of its steps tell; 0 where none can be read."""
-        try:
-            (last,) = self._connection.execute("SELECT coalesce(max(version), 0) FROM migration").fetchone()
-        except sqlite3.Error:  # told of the pages
-            return 0
-        return int(last)
-
-    def format(self, version: int, taken: int) -> StoreCheck:
-        """Check that the version in the header, which decides what is read, can be that of the store."""
-        if version < max(taken, 1):
-            told = f"its header says that it is of version {version}, its records of version {taken}"
-            return StoreCheck("format", ok=False, what=told, mend=FIXES["pages"])
-        return StoreCheck("format", ok=True, what=f"a store of gamcli, version {version}")
+    def query_one(self, sql: str) -> tuple[object, ...] | None:
+        row: tuple[object, ...] | None = self._connection.execute(sql).fetchone()
+        return row
 
     def pages(self) -> StoreCheck:
         """Check every page, and every index against its table."""
-        return self._check("pages", "every page and index is sound", self._find_damaged_pages)
+        return self._check("pages", "every page and index is intact", self._find_damaged_pages)
 
     def _find_damaged_pages(self) -> list[str]:
         rows = self._connection.execute(f"PRAGMA integrity_check({MAX_SHOWN})").fetchall()
         return [] if rows == [("ok",)] else [" ".join(str(row[0]).split()) for row in rows]
 
     def references(self) -> StoreCheck:
-        """Check that what a row refers to is there."""
-        return self._check("references", "every reference leads to something", self._find_dangling_references)
+        return self._check("references", "every referenced row exists", self._find_dangling_references)
 
     def _find_dangling_references(self) -> list[str]:
         rows = self._connection.execute("PRAGMA foreign_key_check")
-        return [
-            f"a row of {table} refers to a {parent} that is not there"
-            for table, _, parent, _ in rows.fetchmany(MAX_SHOWN)
-        ]
+        return [f"a row of {table} refers to a missing {parent}" for table, _, parent, _ in rows.fetchmany(MAX_SHOWN)]
 
     def records(self, version: int) -> Iterator[StoreCheck]:
-        """Check the audit trail and what the schema cannot hold; only of a store of the present version."""
+        """Check the audit log and, in a store of the current version, what the schema cannot enforce."""
         if version >= FIRST_CHAINED_VERSION:
             yield self.audit_log()
         if version == len(schema.MIGRATIONS):
-            yield self._check("records", "every record agrees with the others", self._find_broken_records)
+            yield self._check("records", "all records are consistent", self._find_broken_records)
 
     def audit_log(self) -> StoreCheck:
-        """Check the chain of the audit trail."""
         head = ""
 
-        def broken() -> list[str]:
+        def find_problems() -> list[str]:
             nonlocal head
             try:
                 head = audit.verify(Transaction(self._connection)).hash
@@ -172,82 +185,83 @@ class ContentChecker:
                 return [error.message]
             return []
 
-        found = self._check("audit trail", "every entry is as it was written", broken)
-        return found if not found.ok else StoreCheck(found.name, ok=True, what=f"{found.what}; its head is {head[:12]}")
+        check = self._check("audit log", "every entry is unchanged", find_problems)
+        return StoreCheck(check.name, ok=True, what=f"{check.what}; head: {head[:12]}") if check.ok else check
 
     def _find_broken_records(self) -> list[str]:
         counts = ((each, self._connection.execute(each.sql).fetchone()[0]) for each in INVARIANTS)
-        found = (f"{count} not so: {each.description}" for each, count in counts if count)
-        return [*islice(chain(unreadable_values.find_unreadable(self._connection), found), MAX_SHOWN)]
+        violations = (f"{count} violations of: {each.description}" for each, count in counts if count)
+        return [*islice(chain(self.find_unreadable_values(), violations), MAX_SHOWN)]
 
-    def _check(self, name: str, all_well: str, find_problems: Callable[[], list[str]]) -> StoreCheck:
-        """Return what `faults` comes to; what cannot be read is one."""
+    def find_unreadable_values(self) -> Iterator[str]:
+        """Yield the tables with text that is not UTF-8 or timestamps that are out of range."""
+        tables = self._connection.execute(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+        )
+        for (table,) in tables.fetchall():
+            columns = self._connection.execute("SELECT name, type FROM pragma_table_info(?)", [table]).fetchall()
+            texts = [f'"{name}"' for name, kind in columns if kind == "TEXT"]
+            if texts and not self._can_read(f'SELECT {", ".join(texts)} FROM "{table}"'):
+                yield f"a text in {table} is not valid UTF-8"
+            times = [name for name, kind in columns if kind == "INTEGER" and name.split("_")[-1] in TIMESTAMP_SUFFIXES]
+            condition = " OR ".join(f'"{name}" {OUT_OF_RANGE}' for name in times)
+            if times and self.query_one(f'SELECT 1 FROM "{table}" WHERE {condition} LIMIT 1'):
+                yield f"a timestamp in {table} is out of range"
+
+    def _can_read(self, sql: str) -> bool:
         try:
-            found = find_problems()
-        except (sqlite3.Error, UnicodeDecodeError) as error:  # SQLite quotes what is damaged, and Python cannot read it
+            deque(self._connection.execute(sql), maxlen=0)
+        except sqlite3.OperationalError as error:
+            if error_name(error):  # an error of SQLite, not of decoding its result
+                raise
+            return False
+        return True
+
+    def _check(self, name: str, success: str, find_problems: Callable[[], list[str]]) -> StoreCheck:
+        """Return the result of `find_problems`; content that cannot be read is a problem too."""
+        try:
+            problems = find_problems()
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # SQLite quotes damaged text, which Python cannot decode
             if _is_temporary(error):
                 raise
-            return StoreCheck(name, ok=False, what=f"it cannot be read to its end: {error}", mend=FIXES["pages"])
-        return StoreCheck(name, not found, "; ".join(found) or all_well, FIXES[name] if found else None)
-
-
-FIXES = {
-    "pages": command("store", "restore", "FILE", "--replace"),
-    "references": command("store", "restore", "FILE", "--replace"),
-    "audit trail": command("audit", "verify"),
-    "log": command("store", "migrate"),
-    "records": "compare with a backup: another program has written this file",
-}
-"""What to do about what is wrong, by the name of a check."""
+            return StoreCheck(name, ok=False, what=f"cannot be read completely: {error}", mend=RESTORE)
+        return StoreCheck(name, not problems, "; ".join(problems) or success, FIXES[name] if problems else None)
 
 
 def check_journal(path: Path) -> list[StoreCheck]:
-    """Check that a store keeps a log beside it (WAL); where nobody can write, none is needed."""
-    if not backups.is_writable(path.resolve()):
-        return []
+    """Report a store without a WAL; return nothing when it has one or cannot be read."""
     try:
-        with backups.translate_errors(path), closing(backups.opened(path)) as connection:
+        with translate_errors(path), open_readonly(path, backups.TIMEOUT) as connection:
             backups.read_version(connection, path)
-            if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+            if not file_header.lacks_wal(lambda sql: connection.execute(sql).fetchone(), path):
                 return []
-    except (StoreError, UnicodeDecodeError):  # the checks of what it holds tell that
+    except (StoreError, UnicodeDecodeError):  # reported by check_content
         return []
-    told = "it has none: readers and writers wait for each other, and nobody sees who has it open"
-    return [StoreCheck("log", ok=False, what=told, mend=FIXES["log"])]
-
-
-CHECKS_THAT_COPIES_KEEP = ("audit trail", "records")
-"""The checks of what somebody wrote: a copy of it is as good as the store, and tells who looks into it."""
+    problem = "the store has no WAL: reads and writes block each other, and nobody sees which process has it open"
+    return [StoreCheck("log", ok=False, what=problem, mend=command("store", "migrate"))]
 
 
 def check_modes(path: Path) -> list[StoreCheck]:
-    """Check who may reach the file of a store, what lies beside it, and its folder: where a link to it leads."""
-    path = path.resolve()
-    found = []
-    for name, each, forbidden, right in (
-        ("mode of the store", path, OTHERS, "600"),
-        *((f"mode of the {end[1:]} file", Path(f"{path}{end}"), OTHERS, "600") for end in backups.SIDECAR_SUFFIXES),
-        ("mode of the folder", path.parent, OTHERS_WRITE, "go-w"),
-    ):
-        try:
-            mode = stat.S_IMODE(os.stat(each).st_mode)  # noqa: PTH116 - as it is reached
-        except FileNotFoundError:
-            continue
-        found.append(_check_mode(name, each, mode, (forbidden, right)))
-    return found
+    """Check who may access the store, SQLite's files next to it and its folder; symbolic links are followed."""
+    facts = {each.role: each for each in files.find_files(path.resolve())}
+    return [_check_mode(facts[role], name) for role, name in MODE_CHECKS.items() if role in facts]
 
 
-def _check_mode(name: str, path: Path, mode: int, asked: tuple[int, str]) -> StoreCheck:
-    forbidden, right = asked
-    if not mode & forbidden:
-        return StoreCheck(name, ok=True, what=f"{mode:04o}")
-    verb = "replace what is in" if forbidden == OTHERS_WRITE else "reach"
-    return StoreCheck(
-        name, ok=False, what=f"{mode:04o}: others may {verb} {path}", mend=f"chmod {right} {_quoted(path)}"
-    )
+MODE_CHECKS = {
+    "store": "mode of the store",
+    "WAL": "mode of the wal file",
+    "SHM": "mode of the shm file",
+    "journal": "mode of the journal file",
+    "folder": "mode of the folder",
+}
+"""The roles of the files that are checked, and the names of their checks."""
 
 
-def _quoted(path: Path) -> str:
-    from shlex import quote  # noqa: PLC0415 - only what is wrong needs it
-
-    return quote(str(path))
+def _check_mode(file: FileFacts, name: str) -> StoreCheck:
+    mode = f"{stat.S_IMODE(file.mode):04o}"
+    if not file.unsafe_mode_bits:
+        return StoreCheck(name, ok=True, what=mode)
+    is_folder = file.role == "folder"
+    action = "replace files in" if is_folder and file.unsafe_mode_bits & GROUP_AND_OTHERS_WRITE else "access"
+    fix = f"chmod {'go-w' if is_folder else '600'} {quote(file.path)}"
+    return StoreCheck(name, ok=False, what=f"{mode}: others may {action} {file.path}", mend=fix)

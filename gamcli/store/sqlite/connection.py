@@ -1,6 +1,9 @@
-"""SQLite itself: which one it takes, and a connection to a file."""
+"""Connections to the file of a store: to read and write it, or to read it without changing anything."""
 
+import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from gamcli.errors import StoreVersionError
@@ -9,15 +12,45 @@ from gamcli.store.sqlite.errors import translate_error
 OLDEST_SQLITE = (3, 37, 0)
 """STRICT tables came with 3.37 (2021)."""
 
+SIDECAR_SUFFIXES = ("-wal", "-shm", "-journal")
+"""Files that SQLite keeps next to a database and treats as part of it."""
+
 
 def connect(path: Path, timeout: float) -> sqlite3.Connection:
-    """Return a connection to the file, for threads that take turns; raises a StoreError."""
+    """Return a connection that threads may share; raises a StoreError."""
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise StoreVersionError(
             f"SQLite {sqlite3.sqlite_version} is too old: gamcli needs {'.'.join(map(str, OLDEST_SQLITE))} or later",
-            "use a Python that brings a newer SQLite",
+            "use a Python with a newer SQLite",
         )
     try:
         return sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
         raise translate_error(error, path) from error
+
+
+@contextmanager
+def open_readonly(path: Path, timeout: float = 0.0) -> Iterator[sqlite3.Connection]:
+    """
+    Open an existing store without migrating or changing it, and leave no files behind. Raises sqlite3.Error.
+
+    SQLite creates files next to a store that it opens, and removes them only if it may write: so the connection may
+    write unless a WAL exists, which closing would merge. On read-only media the file is opened as immutable.
+    """
+    path = path.resolve()  # SQLite's files are next to the file, not next to a link to it
+    suffixes = [suffix for suffix in SIDECAR_SUFFIXES if os.path.exists(f"{path}{suffix}")]  # noqa: PTH110 - False for a name that is too long
+    if is_writable(path):
+        mode = "mode=ro" if "-wal" in suffixes else "mode=rw"
+    else:
+        mode = "mode=ro" if suffixes else "mode=ro&immutable=1"
+    connection = sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, timeout=timeout, isolation_level=None)
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        yield connection
+    finally:
+        connection.close()
+
+
+def is_writable(path: Path) -> bool:
+    """Return whether the store, and SQLite's files next to it, can be written."""
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)

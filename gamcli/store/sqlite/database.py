@@ -1,7 +1,7 @@
 """
-The file: opened and created safely, read and written in transactions, its errors told in our words.
+An open store: transactions on one SQLite file, safe to share between threads.
 
-`sqlite3` is imported in this folder alone. Queries elsewhere in it stay within SQL that other engines know.
+Queries outside of this package use only SQL that other engines understand too.
 """
 
 import os
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from gamcli.store.sqlite.migration import Migration
 
 BUSY_TIMEOUT = 5.0
-"""How long a write waits for another process before it is told that the store is busy."""
+"""Seconds that a write waits for another process before it fails with StoreBusyError."""
 
 RETRY_STEP = 0.1
-"""How long SQLite itself waits before we try again; Python hears no signal meanwhile."""
+"""Seconds per attempt: Python handles signals only between attempts."""
 
 IN_MEMORY = Path(":memory:")
-"""How SQLite calls what is in no file; the paths of files are absolute."""
+"""The path of a store in memory; the paths of files are absolute."""
 
 Row = tuple[object, ...]
 DataVersion = tuple[int, int]
@@ -37,7 +37,7 @@ Result = TypeVar("Result")
 
 
 class Transaction:
-    """What the functions of this folder read and write through; ends with the `with` that made it."""
+    """Runs queries; valid until the end of the `with` block that created it."""
 
     __slots__ = ("_cache", "_connection", "_open_cursors")
 
@@ -52,19 +52,18 @@ class Transaction:
         self._cache = {} if cache is None else cache
 
     def cached(self, query: Callable[["Transaction"], Result]) -> Result:
-        """Return what `ask` finds; it is asked once, for this transaction does not change it."""
+        """Return the result of `query`, run once per transaction."""
         if query not in self._cache:
             self._cache[query] = query(self)
         answered: Result = self._cache[query]
         return answered
 
     def data_version(self) -> DataVersion:
-        """Return what is another as soon as anything is committed, through this connection or any other."""
-        moved: Any = self.one("PRAGMA data_version")
-        return moved[0], self._connection.total_changes
+        """Return a value that changes whenever any connection commits a change."""
+        version: Any = self.one("PRAGMA data_version")
+        return version[0], self._connection.total_changes
 
     def one(self, sql: str, *values: object) -> Row | None:
-        """Return the first row, or None."""
         row: Row | None = self._connection.execute(sql, values).fetchone()
         return row
 
@@ -76,20 +75,21 @@ class Transaction:
         return iter(cursor)
 
     def run(self, sql: str, *values: object) -> int:
-        """Run one statement and return how many rows it changed."""
+        """Run a statement and return the number of changed rows."""
         return self._connection.execute(sql, values).rowcount
 
     def run_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
-        """Run one statement for each of `rows` and return how many rows they changed in all."""
+        """Run a statement for each of `rows` and return the number of changed rows."""
         return self._connection.executemany(sql, rows).rowcount
 
 
 class Store:
     """
-    One open store, safe to share between threads.
+    An open store that threads can share.
 
-    With `durable`, a change is on disk before it counts as made (`synchronous=FULL`); without, it survives a killed
-    process but perhaps not a power cut. `patience` is how many seconds it waits while another process writes.
+    With `durable`, a commit returns when the change is on disk (`synchronous=FULL`); without, a committed change
+    survives a killed process but possibly not a power failure. `timeout` is how many seconds to wait while another
+    process writes.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection, timeout: float = 0.0) -> None:
@@ -104,7 +104,7 @@ class Store:
 
     @classmethod
     def open(cls, path: Path, *, durable: bool = True, timeout: float = BUSY_TIMEOUT) -> "Store":
-        """Open the store at `path` and bring its schema up to date; raises a StoreError that says what to do."""
+        """Open the store and migrate it if necessary; raises a StoreError."""
         if not files.store_exists(path):
             raise StoreMissingError(f"there is no store at {path}", _init(path))
         with open_lock.lock_for_opening(path, timeout):
@@ -112,29 +112,28 @@ class Store:
 
     @classmethod
     def in_memory(cls) -> "Store":
-        """Make a store that this process alone has, and nobody once it is closed."""
+        """Create a store that is discarded when it is closed."""
         return cls._open(IN_MEMORY, durable=False, create=True)
 
     @property
     def is_in_memory(self) -> bool:
-        """Whether it ends with this process."""
         return self.path is IN_MEMORY
 
     @contextmanager
     def open_again(self, *, durable: bool, timeout: float) -> Iterator["Store"]:
-        """Open the same store once more while the `with` lasts; what is in memory has one connection, for all."""
+        """Open a second connection to this store; a store in memory has only one, which is returned."""
         if self.path is IN_MEMORY:
             yield self
             return
         if files.store_exists(self.path):
-            self._require_same_file()  # before another file is opened with the log of this one, which would spoil it
+            self._require_same_file()  # before opening: the WAL of this file would corrupt another one
         with Store.open(self.path, durable=durable, timeout=timeout) as store:
             yield store
 
     @classmethod
     def _open(cls, path: Path, *, durable: bool, timeout: float = BUSY_TIMEOUT, create: bool = False) -> "Store":
         if path is not IN_MEMORY and not os.access(path, os.R_OK | os.W_OK):
-            raise StoreUnusableError(f"the store {path} may not be read and written", f"chmod u+rw {path}")
+            raise StoreUnusableError(f"the store {path} cannot be read and written", f"chmod u+rw {path}")
         store = cls(path, connection.connect(path, timeout), timeout)
         try:
             with store._translate_errors():
@@ -150,7 +149,7 @@ class Store:
 
     @classmethod
     def create(cls, path: Path) -> "Store":
-        """Open the store at `path`, made with mode 0600 in a directory of mode 0700 when there is none."""
+        """Open the store, creating it with mode 0600 in a folder of mode 0700 if it does not exist."""
         files.require_trusted_path(path)
         files.require_not_directory(path)
         try:
@@ -160,12 +159,12 @@ class Store:
             if path.is_file() and path.stat().st_size == 0:
                 path.chmod(0o600)
         except OSError as error:
-            raise StoreUnusableError(f"the store {path} cannot be made: {error.strerror}", "--store PATH") from error
+            raise StoreUnusableError(f"cannot create the store {path}: {error.strerror}", "--store PATH") from error
         with open_lock.lock_for_opening(path, BUSY_TIMEOUT):
             return cls._open(path, durable=True, create=True)
 
     def close(self) -> None:
-        """Close the file; what was not committed is undone."""
+        """Close the file and roll back what was not committed."""
         self._connection.close()
 
     def __enter__(self) -> Self:
@@ -175,7 +174,7 @@ class Store:
         self.close()
 
     def read_without_transaction(self, query: Callable[[Transaction], Result]) -> Result:
-        """Return what `ask` finds, each statement in the state of its moment: in half the time of `reading`."""
+        """Return the result of `query`, each statement on its own snapshot: twice as fast as `reading`."""
         with self._lock:
             try:  # as `_told` does, for every request
                 self._require_same_file()
@@ -185,28 +184,30 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
-        """Read one state of the store, whatever others write meanwhile."""
+        """Read one snapshot, whatever other processes write in the meantime."""
         with self._lock, self._translate_errors(), self._transaction("BEGIN"):
             yield Transaction(self._connection, self._open_cursors, self._cache)
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
         """
-        Write alone; all of it is kept at the end of the `with`, or nothing when that raises.
+        Write exclusively; commit at the end of the `with` block, or roll back when it raises.
 
-        Within another `writing` or `rehearsing` it is part of that, and kept or dropped with it.
+        Nested in another `writing` or `dry_run` it takes part in that transaction.
         """
         with self._lock, self._translate_errors(), self._transaction("BEGIN IMMEDIATE"):
             yield Transaction(self._connection, self._open_cursors, self._cache)
 
     @contextmanager
     def dry_run(self) -> Iterator[Transaction]:
-        """Write as `writing` does, and keep nothing; what is read and written within takes part in it."""
+        """Write like `writing`, but roll back at the end; nested transactions take part."""
         with self._lock, self._translate_errors(), self._transaction("BEGIN IMMEDIATE", "ROLLBACK"):
             yield Transaction(self._connection, self._open_cursors, self._cache)
 
     def begin(self) -> Transaction:
-        """Begin to write for who ends it with `commit` or `rollback`, from any thread; nobody else may use this one."""
+        """
+        Begin a write transaction that `commit` or `rollback` ends, from any thread; the store must not be used otherwise.
+        """
         with self._translate_errors():
             self._begin("BEGIN IMMEDIATE")
             try:
@@ -217,7 +218,7 @@ class Store:
         return Transaction(self._connection, self._open_cursors, self._cache)
 
     def commit(self) -> None:
-        """Keep what was written since `begin`, or nothing of it when that raises."""
+        """Commit what was written since `begin`; roll back when that fails."""
         try:
             with self._translate_errors():
                 self._connection.execute("COMMIT")
@@ -225,16 +226,16 @@ class Store:
             self.rollback()
 
     def rollback(self) -> None:
-        """Keep nothing of what was written since `begin`."""
+        """Roll back what was written since `begin`."""
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
         self._cache.clear()
-        while self._open_cursors:  # rows that nobody read to their end would hold the state of now for all that follow
+        while self._open_cursors:  # an open cursor would keep this snapshot for the following transactions
             self._open_cursors.pop().close()
 
     @contextmanager
     def _transaction(self, begin: str, end: str = "COMMIT") -> Iterator[None]:
-        if self._connection.in_transaction:  # of this thread, which holds the lock: part of what it has begun
+        if self._connection.in_transaction:  # nested: this thread holds the lock
             yield
             return
         self._begin(begin)
@@ -246,12 +247,12 @@ class Store:
             self.rollback()
 
     def _require_same_file(self) -> None:
-        """Refuse to work on a file that was removed or replaced: what others write there would never be seen here."""
+        """Raise StoreUnusableError when the file was removed or replaced: its changes would not be visible here."""
         if self.path is not IN_MEMORY and files.file_identity(self.path) != self._file_id:
-            raise StoreUnusableError(f"the store {self.path} was removed or replaced", "start again")
+            raise StoreUnusableError(f"the store {self.path} was removed or replaced", "restart the command")
 
     def _begin(self, begin: str) -> None:
-        """Begin, and try again while another process writes; in steps, so that Ctrl-C is heard between them."""
+        """Begin, retrying while another process writes; in steps, so that Ctrl-C takes effect in between."""
         end = monotonic() + self.timeout
         while True:
             try:
@@ -269,17 +270,17 @@ class Store:
         except sqlite3.Error as error:
             raise translate_error(error, self.path) from error
         except UnicodeEncodeError:
-            raise UsageError("a text holds bytes that are not UTF-8", "type it again") from None
+            raise UsageError("a text is not valid UTF-8", "type it again") from None
 
     def _migrate(self, *, create: bool) -> "Migration | None":
         version = file_header.read_version(Transaction(self._connection).one, self.path)
         if version == 0 and not create:
-            raise StoreMissingError(f"there is no store in {self.path} yet", _init(self.path))
-        # What another program wrote may lack the log: without one nobody sees who has the store open (`turns.in_use`).
+            raise StoreMissingError(f"there is no store in {self.path}", _init(self.path))
+        # Another program may have turned off the WAL, which `open_lock.is_in_use` needs.
         self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if version == len(schema.MIGRATIONS):
             return None
-        from gamcli.store.sqlite import migration  # noqa: PLC0415 - start-up: stores are rarely new or old
+        from gamcli.store.sqlite import migration  # noqa: PLC0415 - start-up: rarely needed
 
         return migration.migrate(self)
 

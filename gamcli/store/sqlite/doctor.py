@@ -1,135 +1,64 @@
 """
-What a doctor asks: the files of a store as they lie there, and counts of what it holds; nothing is ever changed.
+The contents of a store that `doctor` checks, read without migrating or changing it.
 
-The store is opened as it is: not brought up to date, and not written. Counts come from indexes, or stop after LOOKED_AT
-rows, so that a million keys are looked at in a moment.
+Counts come from indexes or stop after MAX_ROWS, so that a store with a million keys is read quickly.
 """
 
-import re
-import shutil
-import sqlite3
-import stat
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from gamcli.errors import StoreMissingError, StoreUnusableError
-from gamcli.model.doctor import DisabledAuthType, FileFacts, StoreContents
+from gamcli.model.doctor import DisabledAuthType, StoreContents
 from gamcli.model.overviews import CountWithNames
 from gamcli.store import counts, pruning, repository, schema
-from gamcli.store.sqlite import files, open_readonly
+from gamcli.store.sqlite import file_header, files
+from gamcli.store.sqlite.connection import open_readonly
 from gamcli.store.sqlite.database import Transaction
-from gamcli.store.sqlite.errors import translate_error
+from gamcli.store.sqlite.errors import translate_errors
 from gamcli.store.timestamps import LATEST, from_micros, to_micros
 
 MAX_ROWS = 100_000
-"""Where no index helps, so many rows are looked at."""
+"""How many rows are read where no index helps."""
 
 MAX_ENTRIES = 1000
-"""So many of the last audit entries are looked at."""
+"""How many audit entries are read, latest first."""
 
 CLOCK_TOLERANCE = 300
-"""An entry may be so many seconds before the one that it follows: clocks of several machines, and slow commits."""
-
-STALE_SECONDS = 3600
-"""A copy that nobody has written to for so many seconds is not on its way any more."""
+"""Seconds by which an entry may be older than the previous one: clocks differ, and commits may be slow."""
 
 MAX_QUICK_CHECK_BYTES = 64 * 1024 * 1024
-"""So many bytes are read in a moment."""
+"""Up to this size every page is checked; larger stores are left to `store check`."""
 
 TIMEOUT = 1.0
-"""So many seconds it waits for whoever has the store to himself."""
+"""Seconds to wait for a process that has locked the store."""
 
 MAX_NAMES = 3
-"""So many names are told."""
-
-ROLES = {"": "store", "-wal": "WAL", "-shm": "SHM", "-journal": "journal"}
-
-
-def find_files(path: Path) -> Iterator[FileFacts]:
-    """Yield the folder of a store, the store, and every file beside it that is called like it."""
-    try:
-        beside = sorted(path.parent.glob(f"{_escape_glob(path.name)}*"))
-    except OSError:
-        return
-    for each in (path.parent, *beside):
-        role = "folder" if each == path.parent else ROLES.get(each.name.removeprefix(path.name), "copy")
-        found = load_file_facts(each, role)
-        if found is not None:
-            yield found._replace(is_secret=role != "folder")
-
-
-TEMPORARY_NAME = re.compile(r"\..+\.[0-9a-f]{8}\.part(-wal|-shm|-journal)?")
-"""How `copies.part_of` calls what becomes a copy."""
-
-
-def find_leftover_files(path: Path, now: datetime) -> Iterator[FileFacts]:
-    """Yield what copies that were killed left in the folder of a store: nobody has written to it for a while."""
-    try:
-        parts = [each for each in sorted(path.parent.iterdir()) if TEMPORARY_NAME.fullmatch(each.name)]
-    except OSError:
-        return
-    for each in parts:
-        found = load_file_facts(each, "part")
-        if found is not None and each.stat().st_mtime < now.timestamp() - STALE_SECONDS:
-            yield found
-
-
-def _escape_glob(name: str) -> str:
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
-
-
-def load_file_facts(path: Path, role: str) -> FileFacts | None:
-    """Return the facts of a file, None when it is not there; a folder or device is no file but for the role of one."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    if not stat.S_ISREG(found.st_mode) and role != "folder":
-        return None
-    return FileFacts(role, str(path), stat.S_IMODE(found.st_mode), found.st_uid, found.st_size)
-
-
-def find_free_bytes(path: Path) -> int | None:
-    """Return how many bytes the disk of `path` has left, None where nobody says."""
-    try:
-        return shutil.disk_usage(path.parent).free
-    except OSError:
-        return None
 
 
 def load_contents(path: Path, now: datetime) -> tuple[int, tuple[str, ...], StoreContents | None]:
     """
-    Return the version of a store, the outputs that its batches wrote to, and what it holds.
+    Return the schema version of a store, the output files of its batches, and its contents.
 
-    Of another version than ours only that is returned. Raises a StoreError that says what to do.
+    The contents of an older store are None. Raises a StoreError when the store cannot be used.
     """
     if not files.store_exists(path):
         raise StoreMissingError(f"there is no store at {path}")
-    try:
-        with open_readonly.open_readonly(path, TIMEOUT) as connection:
-            connection.execute("BEGIN")
-            version = _version(connection, path)
-            if version != len(schema.MIGRATIONS):
-                return version, (), None
-            tx = Transaction(connection)
-            _require_undamaged(tx, path)
-            return version, tuple(_load_outputs(tx)), _load_contents(tx, now)
-    except sqlite3.Error as error:
-        raise translate_error(error, path) from error
-
-
-def _version(connection: sqlite3.Connection, path: Path) -> int:
-    (owner,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if owner != schema.APPLICATION_ID:
-        raise StoreUnusableError(f"{path} is not a store of gamcli")
-    return int(version)
+    with translate_errors(path), open_readonly(path, TIMEOUT) as connection:
+        connection.execute("BEGIN")
+        tx = Transaction(connection)
+        version = file_header.read_version(tx.one, path)
+        problem = file_header.find_version_problem(version, file_header.read_last_migration(tx.one))
+        if problem is not None:
+            raise StoreUnusableError(f"{path} is damaged: {problem}")
+        if version != len(schema.MIGRATIONS):
+            return version, (), None
+        _require_undamaged(tx, path)
+        return version, tuple(_load_outputs(tx)), _load_contents(tx, path, now)
 
 
 def _require_undamaged(tx: Transaction, path: Path) -> None:
-    """Read every page of a store that is small; a large one is for `store check`."""
     if path.stat().st_size <= MAX_QUICK_CHECK_BYTES and tx.one("PRAGMA quick_check(1)") != ("ok",):
         raise StoreUnusableError(f"{path} is damaged")
 
@@ -139,13 +68,13 @@ def _load_outputs(tx: Transaction) -> Iterator[str]:
     return (str(output) for (output,) in rows)
 
 
-def _load_contents(tx: Transaction, now: datetime) -> StoreContents:
-    kept = repository.find(tx)
-    if kept is None:
-        raise StoreMissingError("the store holds no repository yet")
-    default: Any = tx.one("SELECT name, enabled FROM auth_type WHERE name = ?", kept.default_auth_type)
+def _load_contents(tx: Transaction, path: Path, now: datetime) -> StoreContents:
+    record = repository.find(tx)
+    if record is None:
+        raise StoreMissingError("the store is not initialized")
+    default: Any = tx.one("SELECT name, enabled FROM auth_type WHERE name = ?", record.default_auth_type)
     return StoreContents(
-        uses_wal=tx.one("PRAGMA journal_mode") == ("wal",),
+        uses_wal=not file_header.lacks_wal(tx.one, path),
         latest_timestamps=tuple(_latest_timestamps(tx)),
         clock_step=_find_clock_step(tx),
         default_auth_type=(str(default[0]), bool(default[1])),
@@ -161,7 +90,7 @@ def _load_contents(tx: Transaction, now: datetime) -> StoreContents:
 
 
 def _latest_timestamps(tx: Transaction) -> Iterator[tuple[str, datetime]]:
-    """Yield the latest instants that the store knows of, as far as indexes tell."""
+    """Yield the latest timestamps that indexes provide, each with its origin."""
     for what, sql in (
         ("the newest key", "SELECT max(created_at) FROM key"),
         ("the newest token", "SELECT max(id) FROM token"),
@@ -171,14 +100,14 @@ def _latest_timestamps(tx: Transaction) -> Iterator[tuple[str, datetime]]:
             FROM (SELECT at FROM audit ORDER BY seq DESC LIMIT {MAX_ENTRIES})""",
         ),
     ):
-        (found,) = tx.one(sql) or (None,)
-        if found is not None:
-            yield what, from_micros(min(int(str(found)), to_micros(LATEST)))
+        (time,) = tx.one(sql) or (None,)
+        if time is not None:
+            yield what, from_micros(min(int(str(time)), to_micros(LATEST)))
 
 
 def _find_clock_step(tx: Transaction) -> tuple[int, int] | None:
-    """Return the last audit entry that is clearly before the one it follows, and by how many seconds."""
-    found: Any = tx.one(
+    """Return the last audit entry that is clearly older than the previous one, and by how many seconds."""
+    row: Any = tx.one(
         f"""SELECT seq, back FROM (
             SELECT seq, lag(second) OVER (ORDER BY seq) - second AS back
             FROM (SELECT seq, CAST(strftime('%s', at) AS INTEGER) AS second
@@ -186,17 +115,17 @@ def _find_clock_step(tx: Transaction) -> tuple[int, int] | None:
         WHERE back > ? ORDER BY seq DESC LIMIT 1""",
         CLOCK_TOLERANCE,
     )
-    return None if found is None else (int(found[0]), int(found[1]))
+    return None if row is None else (int(row[0]), int(row[1]))
 
 
 def _disabled_auth_types(tx: Transaction, now: datetime) -> Iterator[DisabledAuthType]:
-    """Yield the disabled authentication types, with those of the LOOKED_AT newest keys that need them and live."""
-    live = "ended_at IS NULL AND coalesce(expires_at > ?1, TRUE) AND coalesce(retires_at > ?1, TRUE)"
+    """Yield the disabled authentication types with the active keys, of the MAX_ROWS newest, that need them."""
+    active = "ended_at IS NULL AND coalesce(expires_at > ?1, TRUE) AND coalesce(retires_at > ?1, TRUE)"
     newest = "SELECT * FROM key ORDER BY created_at DESC, id DESC LIMIT ?3"
     more = counts.count_rows(tx, "key") > MAX_ROWS
     for fold, name in tx.each("SELECT fold, name FROM auth_type WHERE NOT enabled AND type = 'APIkey'"):
         (keys,) = tx.one(
-            f"SELECT count(*) FROM ({newest}) WHERE auth_type = ?2 AND {live}", to_micros(now), name, MAX_ROWS
+            f"SELECT count(*) FROM ({newest}) WHERE auth_type = ?2 AND {active}", to_micros(now), name, MAX_ROWS
         ) or (0,)
         only = tx.each(
             "SELECT name FROM app WHERE api_key_auth_type = ? AND api_keys_enabled LIMIT ?", [fold, MAX_NAMES]
@@ -205,37 +134,30 @@ def _disabled_auth_types(tx: Transaction, now: datetime) -> Iterator[DisabledAut
 
 
 def _count_apps(tx: Transaction, condition: str) -> CountWithNames:
-    return _count_with_names(tx, "app", condition)
+    return CountWithNames(*counts.count_with_names(tx, "app", condition, MAX_NAMES))
 
 
 def _count_idle_users(tx: Transaction) -> CountWithNames | None:
     if counts.count_rows(tx, "user") > MAX_ROWS:
         return None
-    nothing = "NOT EXISTS (SELECT 1 FROM key WHERE user_number = user.number)"
-    return _count_with_names(tx, "user", f"enabled AND NOT blocked AND {nothing}")
-
-
-def _count_with_names(tx: Transaction, table: str, condition: str) -> CountWithNames:
-    names = tx.each(f"SELECT name FROM {table} WHERE {condition} ORDER BY fold LIMIT ?", [MAX_NAMES])
-    found = tuple(str(name) for (name,) in names)
-    (number,) = tx.one(f"SELECT count(*) FROM {table} WHERE {condition}") or (0,)
-    return CountWithNames(int(str(number)), found)
+    no_keys = "NOT EXISTS (SELECT 1 FROM key WHERE user_number = user.number)"
+    return CountWithNames(*counts.count_with_names(tx, "user", f"enabled AND NOT blocked AND {no_keys}", MAX_NAMES))
 
 
 def _find_unlimited_key(tx: Transaction) -> str | None:
-    """Return the id of a key, of the LOOKED_AT newest, that lasts although its application sets a timeout by now."""
-    found = tx.one(
+    """Return the id of a key without expiry, of the MAX_ROWS newest, whose application has a timeout now."""
+    row = tx.one(
         """SELECT key.id FROM (SELECT * FROM key ORDER BY created_at DESC, id DESC LIMIT ?) AS key
         JOIN app ON app.number = key.app_number
         WHERE key.ended_at IS NULL AND key.expires_at IS NULL AND key.retires_at IS NULL
         AND app.api_keys_enabled AND app.api_key_timeout_hours > 0 LIMIT 1""",
         MAX_ROWS,
     )
-    return None if found is None else str(found[0])
+    return None if row is None else str(row[0])
 
 
 def _count_orphaned_tokens(tx: Transaction, now: datetime) -> int:
-    """Count the tokens, of the LOOKED_AT oldest, that lack their key, user or application, and that a prune deletes."""
+    """Count the tokens, of the MAX_ROWS oldest, without key, user or application that `token prune` would delete."""
     (number,) = tx.one(
         """SELECT count(*) FROM (SELECT * FROM token
             WHERE id <= ? AND id < (SELECT max(id) FROM token) ORDER BY id LIMIT ?) AS token

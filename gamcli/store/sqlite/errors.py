@@ -1,42 +1,62 @@
-"""What SQLite reports, told in our words with what to do about it."""
+"""SQLite errors, translated into store errors with hints."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from gamcli.errors import StoreBusyError, StoreError, StoreUnusableError
 
+SqlError = sqlite3.Error
+"""The base of all errors that a query raises, for code that does not import `sqlite3`."""
+
+OTHER_STORE_HINT = "choose another file with --store PATH"
+"""The hint when the file is not a usable store."""
+
+DAMAGE_ERRORS = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
 _READ_ONLY = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")
 _FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
-OTHER_STORE_HINT = "choose another file with --store PATH"
-"""What helps when the file that was asked for is none of ours."""
 
-_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+
+def error_name(error: BaseException) -> str:
+    """Return SQLite's name of an error, such as SQLITE_BUSY; empty for an error of Python's module."""
+    return getattr(error, "sqlite_errorname", None) or ""
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Say whether another process holds the file."""
-    return getattr(error, "sqlite_errorname", "").startswith(_BUSY)
+    return error_name(error).startswith(_BUSY)
 
 
 def is_full(error: sqlite3.Error) -> bool:
-    """Say whether there is no room left on the disk."""
-    return getattr(error, "sqlite_errorname", "") in _FULL
+    return error_name(error) in _FULL
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    return error_name(error).startswith(DAMAGE_ERRORS)
 
 
 def translate_error(error: sqlite3.Error, path: Path) -> StoreError:
-    """Return `error` in our words, with what to do about it."""
-    name = getattr(error, "sqlite_errorname", "")
+    name = error_name(error)
     if is_busy(error):
         return StoreBusyError(f"the store {path} is in use by another process", "try again in a moment")
     if name.startswith(_READ_ONLY):
         return StoreUnusableError(
             f"the store {path} cannot be written", f"check the mode and the owner of {path} and of its folder"
         )
-    if name.startswith(_DAMAGED):
+    if is_damage(error):
         return StoreUnusableError(
-            f"{path} is damaged or not a store of gamcli", f"restore a backup, or {OTHER_STORE_HINT}"
+            f"{path} is damaged or not a gamcli store", f"restore a backup, or {OTHER_STORE_HINT}"
         )
     if is_full(error):
-        return StoreUnusableError(f"the disk of {path} is full", "make room and try again: nothing was changed")
+        return StoreUnusableError(f"the disk of {path} is full", "free some space and try again: nothing was changed")
     return StoreUnusableError(f"the store {path} failed: {error} ({name})", "check the disk and the file")
+
+
+@contextmanager
+def translate_errors(path: Path) -> Iterator[None]:
+    """Raise a StoreError for an error of SQLite."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise translate_error(error, path) from error

@@ -1,4 +1,4 @@
-"""What tells a store of gamcli from other files: the marks in its header, and its version."""
+"""The header of a store: whether the file is a gamcli store, of which version, and whether it uses a WAL."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,31 +6,55 @@ from typing import Any
 
 from gamcli.errors import StoreUnusableError, StoreVersionError
 from gamcli.store import schema
-from gamcli.store.sqlite.errors import OTHER_STORE_HINT
+from gamcli.store.sqlite.connection import is_writable
+from gamcli.store.sqlite.errors import OTHER_STORE_HINT, SqlError
 
 QueryOne = Callable[[str], Any]
-"""Returns the first row that a statement finds, or None."""
+"""Runs a query and returns its first row, or None."""
 
 
-def read_version(ask: QueryOne, path: Path) -> int:
-    """Return the version of a store, 0 for an empty file; raises a StoreError when it is not one that we can read."""
-    (found,) = ask("PRAGMA user_version")
-    owner = _read_application_id(ask)
-    # Asked again behind the tables: another process may have made the store between the two questions.
-    foreign = owner != schema.APPLICATION_ID and (owner or ask("SELECT 1 FROM sqlite_schema") is not None)
-    if foreign and _read_application_id(ask) != schema.APPLICATION_ID:
-        raise StoreUnusableError(f"{path} is not a store of gamcli", OTHER_STORE_HINT)
-    if found > len(schema.MIGRATIONS):
+def read_version(query_one: QueryOne, path: Path) -> int:
+    """Return the schema version, 0 for an empty file; raises a StoreError when the file cannot be used."""
+    (version,) = query_one("PRAGMA user_version")
+    application_id = _read_application_id(query_one)
+    # Read the id again after the tables: another process may have created the store in between.
+    is_foreign = application_id != schema.APPLICATION_ID and (
+        application_id or query_one("SELECT 1 FROM sqlite_schema") is not None
+    )
+    if is_foreign and _read_application_id(query_one) != schema.APPLICATION_ID:
+        raise StoreUnusableError(f"{path} is not a gamcli store", OTHER_STORE_HINT)
+    if version > len(schema.MIGRATIONS):
         raise StoreVersionError(
-            f"the store {path} has version {found}; this gamcli knows {len(schema.MIGRATIONS)}",
+            f"the store {path} has version {version}; this gamcli supports version {len(schema.MIGRATIONS)}",
             f"upgrade gamcli, or {OTHER_STORE_HINT}",
         )
-    if found < 0:
-        told = f"{path} is damaged: its header says that it is of version {found}"
-        raise StoreUnusableError(told, f"restore a backup, or {OTHER_STORE_HINT}")
-    return int(found)
+    if version < 0:
+        message = f"{path} is damaged: its header has version {version}"
+        raise StoreUnusableError(message, f"restore a backup, or {OTHER_STORE_HINT}")
+    return int(version)
 
 
-def _read_application_id(ask: QueryOne) -> int:
-    (owner,) = ask("PRAGMA application_id")
-    return int(owner)
+def _read_application_id(query_one: QueryOne) -> int:
+    (application_id,) = query_one("PRAGMA application_id")
+    return int(application_id)
+
+
+def read_last_migration(query_one: QueryOne) -> int:
+    """Return the version of the last recorded migration, 0 when none can be read."""
+    try:
+        (version,) = query_one("SELECT coalesce(max(version), 0) FROM migration")
+    except SqlError:  # reported by the check of the pages
+        return 0
+    return int(version)
+
+
+def find_version_problem(version: int, last_migration: int) -> str | None:
+    """Return why the version in the header, which decides how the file is read, is wrong; None when it is right."""
+    if version >= max(last_migration, 1):
+        return None
+    return f"its header has version {version}, but its last migration is {last_migration}"
+
+
+def lacks_wal(query_one: QueryOne, path: Path) -> bool:
+    """Return whether a store lacks the WAL that it should have; one that cannot be written needs none."""
+    return is_writable(path.resolve()) and query_one("PRAGMA journal_mode") != ("wal",)

@@ -1,53 +1,112 @@
-"""The file of a store: whether it is there, which one it is, and the folder around it."""
+"""The files of a store: the database, SQLite's files next to it, backups, and the folder around them."""
 
 import os
+import re
+import shutil
 import stat
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 from gamcli.errors import StoreUnusableError
+from gamcli.model.doctor import FileFacts
+
+STALE_SECONDS = 3600
+"""A temporary file that was not written for this long was left behind."""
+
+ROLES = {"": "store", "-wal": "WAL", "-shm": "SHM", "-journal": "journal"}
+
+TEMPORARY_NAME = re.compile(r"\..+\.[0-9a-f]{8}\.part(-wal|-shm|-journal)?")
+"""The names that `backups.temporary_file` gives."""
 
 
 def file_identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells the file at `path` from every other one, None when there is none."""
+    """Return what identifies the file at `path` whatever its name, or None when there is none."""
     try:
-        found = os.stat(path)  # noqa: PTH116 - for every request: half the time of Path.stat
+        status = os.stat(path)  # noqa: PTH116 - runs for every request: half the time of Path.stat
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def store_exists(path: Path) -> bool:
-    """Say whether there is a file at `path` that is not empty; raises StoreUnusableError when nobody can trust that."""
+    """Return whether there is a non-empty file at `path`; raises StoreUnusableError when the path cannot be trusted."""
     require_trusted_path(path)
     require_not_directory(path)
     try:
         return path.is_file() and path.stat().st_size > 0
     except OSError as error:
-        raise StoreUnusableError(f"the store {path} cannot be reached: {error.strerror}", "--store PATH") from error
+        raise StoreUnusableError(f"cannot reach the store {path}: {error.strerror}", "--store PATH") from error
 
 
 def require_not_directory(path: Path) -> None:
-    """Raise StoreUnusableError when there is a folder at `path`: a store is a file in one."""
     try:
-        is_folder = path.is_dir()
-    except OSError:  # in a folder that is closed to us: whoever opens the file says so
+        is_directory = path.is_dir()
+    except OSError:  # the parent folder is not accessible: opening the file reports it
         return
-    if is_folder:
-        raise StoreUnusableError(f"{path} is a folder, a store is a file in one", f"--store {path / 'store.db'}")
+    if is_directory:
+        raise StoreUnusableError(f"{path} is a folder; a store is a file", f"--store {path / 'store.db'}")
+
+
+def find_files(path: Path) -> Iterator[FileFacts]:
+    """Yield the facts of the folder, the store, and all files whose names start with that of the store."""
+    try:
+        siblings = sorted(path.parent.glob(f"{_escape_glob(path.name)}*"))
+    except OSError:
+        return
+    for each in (path.parent, *siblings):
+        role = "folder" if each == path.parent else ROLES.get(each.name.removeprefix(path.name), "copy")
+        facts = load_file_facts(each, role)
+        if facts is not None:
+            yield facts._replace(is_secret=role != "folder")
+
+
+def _escape_glob(name: str) -> str:
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+
+
+def find_leftover_files(path: Path, now: datetime) -> Iterator[FileFacts]:
+    """Yield the temporary files of backups that were killed."""
+    try:
+        parts = [each for each in sorted(path.parent.iterdir()) if TEMPORARY_NAME.fullmatch(each.name)]
+    except OSError:
+        return
+    for each in parts:
+        facts = load_file_facts(each, "part")
+        if facts is not None and each.stat().st_mtime < now.timestamp() - STALE_SECONDS:
+            yield facts
+
+
+def load_file_facts(path: Path, role: str) -> FileFacts | None:
+    """Return the facts of a regular file, or of a folder with that role; None when there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    if not stat.S_ISREG(status.st_mode) and role != "folder":
+        return None
+    return FileFacts(role, str(path), stat.S_IMODE(status.st_mode), status.st_uid, status.st_size)
+
+
+def find_free_bytes(path: Path) -> int | None:
+    """Return the free bytes on the disk, or None when unknown."""
+    try:
+        return shutil.disk_usage(path.parent).free
+    except OSError:
+        return None
 
 
 def make_directory(path: Path) -> None:
-    """Make `path` and what is missing above it, each for its owner alone."""
+    """Create `path` and its missing parents with mode 0700."""
     missing = [each for each in (path, *path.parents) if not each.exists()]
     for each in reversed(missing):
         each.mkdir(mode=0o700, exist_ok=True)
     if not path.is_dir():
-        raise NotADirectoryError(20, "a part of its path is no folder")
+        raise NotADirectoryError(20, "part of the path is not a folder")
 
 
 def set_mode(path: Path, mode: int) -> None:
-    """Change the mode of the file or folder at `path` itself; a link is not followed. Raises OSError."""
+    """Change the mode of a file or folder without following a link. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         os.fchmod(descriptor, mode)
@@ -56,38 +115,38 @@ def set_mode(path: Path, mode: int) -> None:
 
 
 MAX_LINKS = 40
-"""Where the system gives up too (Linux: MAXSYMLINKS)."""
+"""The limit of the system (Linux: MAXSYMLINKS)."""
 
 
 def require_trusted_path(path: Path) -> None:
-    """Raise StoreUnusableError when the way to `path` leads through a link that another user could have put there."""
+    """Raise StoreUnusableError when `path` contains a symbolic link that another user could have created."""
     for link, owner in _links(path):
-        folder = os.stat(link.parent)  # noqa: PTH116 - as the next
+        folder = os.stat(link.parent)  # noqa: PTH116 - as os.lstat below
         if owner not in (0, os.geteuid()) or _is_shared(folder):
             raise StoreUnusableError(
-                f"the way to the store leads through the link {link}, which another user could have put there",
-                f"--store PATH without that link, if you trust where it leads: {os.path.realpath(path)}",
+                f"the path of the store contains the link {link}, which another user could have created",
+                f"--store {os.path.realpath(path)}, if you trust the target of the link",
             )
 
 
 def _is_shared(folder: os.stat_result) -> bool:
-    """Say whether others can take the place of what we put into the folder; the group of this process is ours."""
+    """Return whether others can replace our files in the folder; the group of this process is trusted."""
     others = stat.S_IWOTH if folder.st_gid == os.getegid() else stat.S_IWOTH | stat.S_IWGRP
     return bool(folder.st_mode & others) and not folder.st_mode & stat.S_ISVTX
 
 
 def _links(path: Path) -> Iterator[tuple[Path, int]]:
-    """Yield each link that `path` leads through, and its owner."""
+    """Yield each symbolic link in `path` with its owner."""
     path = path.absolute()
-    here, ahead, met = Path(path.anchor), [*reversed(path.parts[1:])], 0
-    while ahead and met < MAX_LINKS:
-        here, part = here.parent if ahead[-1] == ".." else here / ahead[-1], ahead.pop()
+    here, remaining, count = Path(path.anchor), [*reversed(path.parts[1:])], 0
+    while remaining and count < MAX_LINKS:
+        here, part = here.parent if remaining[-1] == ".." else here / remaining[-1], remaining.pop()
         try:
-            found = os.lstat(here)
+            status = os.lstat(here)
         except OSError:
-            return  # whoever opens it says so
-        if part != ".." and stat.S_ISLNK(found.st_mode):
-            yield here, found.st_uid
+            return  # opening the file reports it
+        if part != ".." and stat.S_ISLNK(status.st_mode):
+            yield here, status.st_uid
             target = here.readlink()
-            met, here = met + 1, Path(target.anchor) if target.is_absolute() else here.parent
-            ahead += reversed(target.parts[target.is_absolute() :])
+            count, here = count + 1, Path(target.anchor) if target.is_absolute() else here.parent
+            remaining += reversed(target.parts[target.is_absolute() :])

@@ -1,4 +1,4 @@
-"""How an older store is brought up to date: a step a transaction, and a copy of what was there before the first."""
+"""Migrate older stores: one transaction per migration, after a backup of the original."""
 
 import os
 from itertools import count
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Migration(NamedTuple):
-    """What was done when a store was opened: its version before, and where it lies as it was; None of a new one."""
+    """What was done when a store was opened: its version before, and the backup (None for a new store)."""
 
     version_before: int
     backup: Path | None
@@ -23,20 +23,20 @@ class Migration(NamedTuple):
 
 def migrate(store: "Store") -> Migration | None:
     """
-    Take the steps that the store lacks, each whole or not at all; None when another process was faster.
+    Apply the missing migrations, each completely or not at all; return None when another process did it.
 
-    Raises StoreUnusableError, with nothing changed, when the copy of before cannot be kept.
+    Raises StoreUnusableError, with nothing changed, when the backup cannot be written.
     """
     done: Migration | None = None
-    for version, step in enumerate(schema.MIGRATIONS, 1):
+    for version, sql in enumerate(schema.MIGRATIONS, 1):
         backup = None
         try:
-            with store.writing() as tx:  # nobody else writes, so that the copy lacks nothing
+            with store.writing() as tx:  # no other process writes, so the backup is complete
                 if file_header.read_version(tx.one, store.path) >= version:
                     continue
                 if done is None and version > 1:
                     backup = _backup(store.path, version - 1)
-                _apply(tx, version, step)
+                _apply(tx, version, sql)
         except BaseException:
             if backup is not None:
                 backup.unlink()
@@ -45,15 +45,15 @@ def migrate(store: "Store") -> Migration | None:
     return done
 
 
-def _apply(tx: "Transaction", version: int, step: str) -> None:
-    schema.apply_migration(version, step, tx)
+def _apply(tx: "Transaction", version: int, sql: str) -> None:
+    schema.apply_migration(version, sql, tx)
     tx.run("INSERT INTO migration (version, at) VALUES (?, ?)", version, time_ns() // 1000)
     tx.run(f"PRAGMA application_id = {schema.APPLICATION_ID}")
     tx.run(f"PRAGMA user_version = {version}")
 
 
 def _backup(path: Path, version: int) -> Path:
-    """Keep a copy of a store under the first name that is free, and return where."""
+    """Copy the store to the first free backup name and return its path."""
     for number in count(1):
         target = path.with_name(f"{path.name}.v{version}-backup{f'-{number}' if number > 1 else ''}")
         if os.path.lexists(target):
@@ -62,7 +62,7 @@ def _backup(path: Path, version: int) -> Path:
             with backups.create_atomically(target) as part:
                 backups.copy(path, part)
         except (ConflictError, FailedError) as error:
-            told = f"the store {path} is of version {version}, and is not changed before a copy of it is kept"
-            raise StoreUnusableError(f"{told}: {error.message}", error.hint) from error
+            message = f"cannot upgrade the store {path} from version {version}: the backup failed"
+            raise StoreUnusableError(f"{message}: {error.message}", error.hint) from error
         return target
     raise AssertionError("numbers do not end")

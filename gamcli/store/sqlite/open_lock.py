@@ -1,8 +1,8 @@
 """
-Who may open a store now: everybody at once, or one who puts another file in its place.
+A lock for opening and replacing a store: shared to open it, exclusive to replace the file.
 
-The lock is on the folder: no file more lies there, and it is gone with the process. Only opening takes it; who has a
-store open holds SQLite's own lock, which `in_use` sees, and which even a damaged file can carry.
+The lock is on the folder, so it needs no file and is released when the process ends. It is held only while opening; an
+open store holds SQLite's own lock, which `is_in_use` checks, even on a damaged file.
 """
 
 import os
@@ -15,26 +15,26 @@ from gamcli.errors import StoreBusyError
 
 try:
     import fcntl
-except ImportError:  # Windows lets nobody replace a file that is open
+except ImportError:  # Windows does not allow to replace an open file
     fcntl = None  # type: ignore[assignment]
 
 RETRY_SECONDS = 0.01
-"""Seconds between two looks at a lock that somebody else holds."""
+"""Seconds between attempts to get the lock."""
 
 LOCK_BYTES = (0x40000000, 512)
-"""Where SQLite locks a file, and how many bytes (www.sqlite.org/lockingv3.html): held while a log of it is open."""
+"""Offset and length of SQLite's lock bytes (www.sqlite.org/lockingv3.html), locked while a WAL is in use."""
 
 
 @contextmanager
 def lock_for_opening(path: Path, timeout: float) -> Iterator[None]:
-    """Open the store at `path` within the `with`: nobody replaces it meanwhile."""
+    """Prevent other processes from replacing the store in the meantime."""
     with _locked(path, exclusive=False, timeout=timeout):
         yield
 
 
 @contextmanager
 def lock_for_replacing(path: Path, timeout: float) -> Iterator[None]:
-    """Replace the store at `path` within the `with`: nobody opens it meanwhile. Raises StoreBusyError."""
+    """Prevent other processes from opening the store in the meantime; raises StoreBusyError."""
     with _locked(path, exclusive=True, timeout=timeout):
         yield
 
@@ -68,12 +68,11 @@ def _wait(path: Path, descriptor: int, kind: int, end: float) -> None:
 
 
 def busy_error(path: Path) -> StoreBusyError:
-    """Return the error that tells that others work on the store."""
-    return StoreBusyError(f"the store {path} is in use by another process", "stop what runs on it, then try again")
+    return StoreBusyError(f"the store {path} is in use by another process", "stop that process, then try again")
 
 
 def is_in_use(path: Path) -> bool:
-    """Say whether another process has the store open; this one must not."""
+    """Return whether another process has the store open; this process must not."""
     if fcntl is None or not path.exists():
         return False
     descriptor = os.open(path, os.O_RDWR)

@@ -1,7 +1,7 @@
 """
-Another file in the place of a store: at every instant the old one lies there or the new one, each whole.
+Replace the file of a store: at every moment there is the old file or the new one, complete.
 
-What was there stays under another name, with its log when that could not be put into it.
+The old file is backup under another name, with its WAL if that cannot be merged.
 """
 
 import os
@@ -12,12 +12,11 @@ from pathlib import Path
 
 from gamcli.errors import FailedError, StoreUnusableError
 from gamcli.store.sqlite import backups, open_lock
-from gamcli.store.sqlite.errors import is_busy, translate_error
+from gamcli.store.sqlite.connection import SIDECAR_SUFFIXES
+from gamcli.store.sqlite.errors import is_damage, translate_error, translate_errors
 
 TIMEOUT = 5.0
-"""How many seconds it waits for those who are just opening the store."""
-
-DAMAGE_ERRORS = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+"""Seconds to wait for processes that are opening the store."""
 
 
 def require_unused(path: Path) -> None:
@@ -26,67 +25,69 @@ def require_unused(path: Path) -> None:
         if open_lock.is_in_use(path):
             raise open_lock.busy_error(path)
     except OSError as error:
-        raise StoreUnusableError(f"the store {path} cannot be replaced: {error.strerror}", "check its mode") from error
+        raise StoreUnusableError(f"cannot replace the store {path}: {error.strerror}", "check its mode") from error
 
 
 def replace_store(path: Path, new: Path, backup: Path) -> bool:
     """
-    Put `new` in the place of the store at `path`, which lies at `kept` from then on; False when nothing was there.
+    Replace the store with the file `new`, keeping it as `backup`; return False when there was no store.
 
-    Raises StoreBusyError, with nothing changed, when another process works on it.
+    Raises StoreBusyError, with nothing changed, when another process uses it.
     """
     with open_lock.lock_for_replacing(path, TIMEOUT):
         require_unused(path)
-        there = path.exists()
+        exists = path.exists()
         try:
-            if there:
+            if exists:
                 _merge_wal(path)
                 _keep_copy(path, backup)
             _move_sidecars_aside(path, backup)
             new.replace(path)
             backups.sync(path.parent)
         except OSError as error:
-            raise FailedError(f"cannot replace {path}: {error.strerror}", "make room, or check its folder") from error
-    return there
+            raise FailedError(
+                f"cannot replace {path}: {error.strerror}", "free some space, or check its folder"
+            ) from error
+    return exists
 
 
 def _merge_wal(path: Path) -> None:
-    """Put the log of a store into its file, so that this is all of it; of a damaged one both are kept as they are."""
+    """Merge the WAL into the file, so that it is complete; a damaged store is left as it is."""
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     except sqlite3.Error as error:
-        if is_busy(error) or not getattr(error, "sqlite_errorname", "").startswith(DAMAGE_ERRORS):
+        if not is_damage(error):
             raise translate_error(error, path) from error
 
 
-def _keep_copy(path: Path, kept: Path) -> None:
-    """Give a store a second name; where files have but one, copy it."""
+def _keep_copy(path: Path, backup: Path) -> None:
+    """Link the store to a second name, or copy it where the file system has no hard links."""
     try:
-        os.link(path, kept)
+        os.link(path, backup)
     except FileExistsError:
         raise
     except OSError:
-        os.close(os.open(kept, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        shutil.copyfile(path, kept)
-        backups.sync(kept)
+        os.close(os.open(backup, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        shutil.copyfile(path, backup)
+        backups.sync(backup)
 
 
-def _move_sidecars_aside(path: Path, kept: Path) -> None:
-    """Take away what SQLite would read as part of the new file."""
-    for end in backups.SIDECAR_SUFFIXES:
+def _move_sidecars_aside(path: Path, backup: Path) -> None:
+    """Rename the files that SQLite would take for part of the new file."""
+    for end in SIDECAR_SUFFIXES:
         with suppress(FileNotFoundError):
-            Path(f"{path}{end}").rename(f"{kept}{end}")
+            Path(f"{path}{end}").rename(f"{backup}{end}")
 
 
 def compact(path: Path) -> None:
     """
-    Write a store anew without what is empty in it, and empty its log.
+    Rebuild a store without free pages and empty its WAL.
 
-    Raises StoreBusyError when others write, or read for so long that the log cannot be emptied.
+    Raises StoreBusyError when others write, or read for longer than TIMEOUT.
     """
     with (
-        backups.translate_errors(path),
+        translate_errors(path),
         closing(sqlite3.connect(path, timeout=TIMEOUT, isolation_level=None)) as connection,
     ):
         connection.execute("VACUUM")

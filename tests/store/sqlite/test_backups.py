@@ -12,7 +12,8 @@ import pytest
 
 from gamcli.errors import ConflictError, FailedError, StoreUnusableError
 from gamcli.store import Store, audit
-from gamcli.store.sqlite import backups, doctor
+from gamcli.store.sqlite import backups, files
+from gamcli.store.sqlite.connection import SIDECAR_SUFFIXES, open_readonly
 
 WRITER = """
 import sqlite3, sys
@@ -71,7 +72,7 @@ def test_a_copy_ends_and_is_of_one_moment_while_another_process_writes(gam: obje
 def test_a_file_that_is_there_stays_unless_it_may_be_replaced(peopled: Store, tmp_path: Path) -> None:
     target = tmp_path / "copy.db"
     target.write_text("mine", encoding="utf-8")
-    with pytest.raises(ConflictError, match="is there already"), backups.create_atomically(target):
+    with pytest.raises(ConflictError, match="already exists"), backups.create_atomically(target):
         pass
     with backups.create_atomically(target, overwrite=True) as part:
         backups.copy(peopled.path, part)
@@ -87,7 +88,7 @@ def test_one_who_was_faster_is_not_overwritten(tmp_path: Path) -> None:
     assert beside(target) == {"copy.db"}
 
 
-@pytest.mark.parametrize("end", backups.SIDECAR_SUFFIXES)
+@pytest.mark.parametrize("end", SIDECAR_SUFFIXES)
 def test_no_copy_is_put_next_to_a_log_that_is_not_its_own(tmp_path: Path, end: str) -> None:
     (tmp_path / f"copy.db{end}").touch()
     with (
@@ -127,14 +128,14 @@ def test_a_copy_is_never_open_to_others_even_while_it_is_written(long: Path, tmp
 
 def test_what_becomes_a_copy_is_known_by_its_name(tmp_path: Path) -> None:
     with backups.temporary_file(tmp_path / "a b.db") as part:
-        assert doctor.TEMPORARY_NAME.fullmatch(part.name)
+        assert files.TEMPORARY_NAME.fullmatch(part.name)
 
 
 def test_a_store_that_nobody_has_open_is_read_without_a_trace(peopled: Store) -> None:
     path = peopled.path
     peopled.close()
     before = path.read_bytes()
-    with closing(backups.opened(path)) as connection:
+    with open_readonly(path) as connection:
         assert backups.count_rows(connection)["user"] == 1
         with pytest.raises(sqlite3.OperationalError):
             connection.execute("DELETE FROM user")
@@ -148,7 +149,7 @@ def test_behind_a_link_the_log_of_the_file_is_read(
     link.symlink_to(peopled.path)
     assert backups.total_size(link) == backups.total_size(peopled.path) > peopled.path.stat().st_size
     monkeypatch.setattr(os, "access", lambda *_: False)
-    with closing(backups.opened(link)) as connection:
+    with open_readonly(link) as connection:
         assert backups.count_rows(connection)["user"] == 1
 
 
@@ -156,6 +157,6 @@ def test_a_store_on_a_disk_that_cannot_be_written_is_read(peopled: Store, monkey
     path = peopled.path
     peopled.close()
     monkeypatch.setattr(os, "access", lambda *_: False)
-    with closing(backups.opened(path)) as connection:
+    with open_readonly(path) as connection:
         assert backups.count_rows(connection)["user"] == 1
         assert beside(path) == {"store.db"}

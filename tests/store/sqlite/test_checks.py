@@ -3,15 +3,17 @@
 import os
 import sqlite3
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from gamcli.actions import Gam
-from gamcli.errors import StoreBusyError, StoreMissingError, StoreUnusableError
+from gamcli.errors import StoreBusyError, StoreMissingError, StoreUnusableError, StoreVersionError
 from gamcli.model.maintenance import StoreCheck
 from gamcli.store import Store, schema
-from gamcli.store.sqlite import backups, checks
+from gamcli.store.sqlite import backups, checks, doctor, files
+from gamcli.store.sqlite.connection import open_readonly
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def test_a_store_as_gamcli_writes_it_is_valid(lived_in: Path) -> None:
     found = checks.check_store(lived_in)
     assert wrong(found) == {}
     assert [each.name for each in found] == [
-        "format", "pages", "references", "audit trail", "records", "mode of the store", "mode of the folder",
+        "format", "pages", "references", "audit log", "records", "mode of the store", "mode of the folder",
     ]  # fmt: skip
     assert [each.name for each in lived_in.parent.iterdir()] == ["store.db"]
 
@@ -50,26 +52,26 @@ def test_a_store_that_is_open_elsewhere_is_checked_too(peopled: Store, gam: Gam)
 
 BROKEN = {
     "references": ("PRAGMA foreign_keys = OFF", "DELETE FROM user"),
-    "audit trail": ("UPDATE audit SET target = 'other' WHERE seq = 1",),
+    "audit log": ("UPDATE audit SET target = 'other' WHERE seq = 1",),
     "one repository": ("DELETE FROM repository",),
     "count of their grants": ("DELETE FROM app_use",),
     "client secrets": ("UPDATE app SET secret_digest = x'00'",),
-    "keys as digests": ("UPDATE key SET digest = x'00'",),
-    "name an authentication type": ("UPDATE key SET auth_type = 'gone'",),
-    "tokens as digests": (
+    "keys stored as SHA-256": ("UPDATE key SET digest = x'00'",),
+    "an existing authentication type": ("UPDATE key SET auth_type = 'gone'",),
+    "tokens stored as SHA-256": (
         "INSERT INTO token (id, digest, user_guid, client_id, scopes, issued_at) VALUES (1, x'00', '', '', '', 1)",
     ),
     "with a session": (
         "INSERT INTO refresh_token (session, counter, token, digest, expires_at) VALUES (1, 1, 1, x'00', 1)",
     ),
-    "each step": ("DELETE FROM migration",),
-    "a text in user is not UTF-8": ("UPDATE user SET name = CAST(x'ff41' AS TEXT)",),
-    "a text in key is not UTF-8": ("UPDATE key SET label = CAST(x'eda080' AS TEXT)",),
-    "an instant in key is in no calendar": ("UPDATE key SET created_at = 9223372036854775807",),
-    "an instant in app is in no calendar": (
+    "each migration": ("DELETE FROM migration",),
+    "a text in user is not valid UTF-8": ("UPDATE user SET name = CAST(x'ff41' AS TEXT)",),
+    "a text in key is not valid UTF-8": ("UPDATE key SET label = CAST(x'eda080' AS TEXT)",),
+    "a timestamp in key is out of range": ("UPDATE key SET created_at = 9223372036854775807",),
+    "a timestamp in app is out of range": (
         "UPDATE app SET retiring_until = 253402300800000000, retiring_digest = secret_digest",
     ),
-    "an instant in app_use is in no calendar": ("UPDATE app_use SET last_used_at = -1",),
+    "a timestamp in app_use is out of range": ("UPDATE app_use SET last_used_at = -1",),
 }  # fmt: skip
 
 
@@ -77,7 +79,7 @@ BROKEN = {
 def test_what_gamcli_would_not_have_written_is_found(lived_in: Path, what: str) -> None:
     change(lived_in, *BROKEN[what])
     found = wrong(checks.check_store(lived_in))
-    if what in ("references", "audit trail"):
+    if what in ("references", "audit log"):
         assert what in found
     else:
         assert what in found["records"]
@@ -131,8 +133,8 @@ def test_what_is_not_a_store_is_an_answer_too(tmp_path: Path) -> None:
 def test_a_header_that_reports_an_earlier_version_is_found(lived_in: Path, version: int) -> None:
     change(lived_in, f"PRAGMA user_version = {version}", "UPDATE audit SET target = 'other' WHERE seq = 1")
     found = wrong(checks.check_content(lived_in))
-    assert [*found] == ["format", "audit trail", "records"]
-    assert found["format"] == f"its header says that it is of version {version}, its records of version 3"
+    assert [*found] == ["format", "audit log", "records"]
+    assert found["format"] == f"its header has version {version}, but its last migration is 3"
 
 
 def test_a_header_without_a_version_is_found(lived_in: Path) -> None:
@@ -165,7 +167,7 @@ def test_what_others_may_reach_is_found_with_the_fix(lived_in: Path, end: str, m
     path.touch()
     path.chmod(mode)
     (bad,) = (each for each in checks.check_modes(lived_in) if not each.ok)
-    assert bad.what == f"{mode:04o}: others may reach {path}"
+    assert bad.what == f"{mode:04o}: others may access {path}"
     assert bad.mend == f"chmod 600 {path}"
 
 
@@ -185,8 +187,41 @@ def test_a_folder_that_others_may_write_is_found(lived_in: Path) -> None:
     assert bad.mend == f"chmod go-w {lived_in.parent}"
 
 
+@pytest.mark.parametrize(
+    ("mode", "safe"), [(0o700, True), (0o777, False), (0o1777, True), (0o1770, True), (0o770, False)]
+)
+def test_check_and_doctor_agree_about_a_folder(lived_in: Path, mode: int, safe: bool) -> None:  # noqa: FBT001
+    lived_in.parent.chmod(mode)
+    (folder,) = (each for each in checks.check_modes(lived_in) if each.name == "mode of the folder")
+    (facts,) = (each for each in files.find_files(lived_in) if each.role == "folder")
+    assert (folder.ok, facts.unsafe_mode_bits == 0) == (safe, safe)
+
+
+@pytest.mark.parametrize("version", [0, 1, 2, -1, 4])
+def test_check_and_doctor_agree_about_a_wrong_version(lived_in: Path, version: int, now: datetime) -> None:
+    change(lived_in, f"PRAGMA user_version = {version}")
+    assert "format" in wrong(checks.check_content(lived_in))
+    with pytest.raises((StoreUnusableError, StoreVersionError)):
+        doctor.load_contents(lived_in, now)
+
+
+@pytest.mark.parametrize("is_writable", [True, False])
+def test_check_and_doctor_agree_about_a_missing_wal(
+    lived_in: Path,
+    now: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+    is_writable: bool,  # noqa: FBT001
+) -> None:
+    change(lived_in, "PRAGMA journal_mode = DELETE")
+    if not is_writable:
+        monkeypatch.setattr(os, "access", lambda *_: False)
+    contents = doctor.load_contents(lived_in, now)[2]
+    assert contents is not None
+    assert (checks.check_journal(lived_in) == [], contents.uses_wal) == (not is_writable, not is_writable)
+
+
 def test_a_copy_with_other_counts_is_found(lived_in: Path) -> None:
-    with closing(backups.opened(lived_in)) as connection:
+    with open_readonly(lived_in) as connection:
         counts = backups.count_rows(connection)
     assert wrong(checks.check_counts(lived_in, counts)) == {}
     (short,) = checks.check_counts(lived_in, {**counts, "key": 2})
@@ -204,13 +239,13 @@ def test_a_busy_store_is_not_damage(lived_in: Path, monkeypatch: pytest.MonkeyPa
             checks.check_store(lived_in)
 
 
-@pytest.mark.parametrize("place", ["opened", "read_version"])
+@pytest.mark.parametrize("place", ["checks.open_readonly", "backups.read_version"])
 def test_a_full_disk_is_not_damage_either(lived_in: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     def fail(*_: object) -> None:
         error = sqlite3.OperationalError("disk I/O error")
         error.sqlite_errorname = "SQLITE_IOERR_SHMSIZE"
         raise error
 
-    monkeypatch.setattr(backups, place, fail)
+    monkeypatch.setattr(f"gamcli.store.sqlite.{place}", fail)
     with pytest.raises(StoreUnusableError, match="is full"):
         checks.check_store(lived_in)

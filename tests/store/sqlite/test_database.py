@@ -185,7 +185,7 @@ def test_a_store_that_may_not_be_written_is_reported_with_the_fix(
 ) -> None:
     store.close()
     monkeypatch.setattr(os, "access", lambda _path, wanted: not wanted & os.W_OK)
-    with pytest.raises(StoreUnusableError, match="may not be read and written") as caught:
+    with pytest.raises(StoreUnusableError, match="cannot be read and written") as caught:
         Store.open(store_path)
     assert str(caught.value.hint).startswith("chmod u+rw")
 
@@ -203,7 +203,7 @@ def test_a_full_disk_is_reported_and_nothing_is_changed(store: Store) -> None:
         tx.one("PRAGMA max_page_count = 1")
     with pytest.raises(StoreUnusableError, match="is full") as caught:
         note(store, "x" * 1_000_000)
-    assert "make room" in str(caught.value.hint)
+    assert "free some space" in str(caught.value.hint)
     assert notes(store) == []
 
 

@@ -110,7 +110,7 @@ def test_nothing_is_changed_before_the_copy_is_kept(old: Path, monkeypatch: pyte
 
     was, before = version(old), rows(old)
     monkeypatch.setattr(backups, "copy", full)
-    with pytest.raises(StoreUnusableError, match=f"of version {was}, and is not changed .* full") as caught:
+    with pytest.raises(StoreUnusableError, match=f"from version {was}: the backup failed: .* full") as caught:
         Store.open(old)
     assert caught.value.hint == "make room"
     assert (version(old), rows(old), names(old)) == (was, before, {"store.db"})

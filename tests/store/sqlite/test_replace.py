@@ -209,7 +209,7 @@ def test_those_who_open_a_store_do_not_wait_for_each_other(two: tuple[Path, Path
 
 
 def test_an_invalid_store_reached_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnusableError, match="cannot be replaced"):
+    with pytest.raises(StoreUnusableError, match="cannot replace the store"):
         replace.require_unused(tmp_path)
 
 
