@@ -67,7 +67,7 @@ def test_disabling_a_type_suspends_its_keys_and_says_how_to_undo_it(world: Run) 
 def test_set_default_names_the_default_of_the_repository(world: Run) -> None:
     world("auth-type", "create", "partners", "--type", "APIkey")
     assert "is now the default" in world("auth-type", "set-default", "Partners").err
-    assert "is the default already" in world("auth-type", "set-default", "partners").err
+    assert "is already the default" in world("auth-type", "set-default", "partners").err
     found = world("auth-type", "list", "-o", "json").json
     assert [each["name"] for each in found if each["default"]] == ["partners"]
     assert world("auth-type", "set-default", "apikey", "-o", "json").json["default"] is True

@@ -133,7 +133,7 @@ keys.csv:5: user 'cy' is blocked; gamcli user unblock cy
 keys.csv:6: application 'gate' does not let users choose scopes
 keys.csv:7: unknown scope 'user_emial'; did you mean user_email? To list all: gamcli scope list
 keys.csv:8: invalid duration '9x'
-keys.csv:9: a key that expires at once is of no use
+keys.csv:9: the lifetime of a key must be longer than 0
 keys.csv:10: the label contains an unprintable character: 'a\\nlabel'
 keys.csv:13: same user and application as in line 12
 keys.csv:14: 2 fields, but the header has 5
@@ -195,12 +195,12 @@ def test_a_header_alone_asks_for_no_key(town: Run, place: Path) -> None:
         (("--from", "keys.csv", "--out", "keys.csv"), 2, "--from and --out name the same file"),
         (("--from", "missing.csv", "--out", "o"), 2, "cannot read --from missing.csv: No such file or directory"),
         (("--from", ".", "--out", "o"), 2, "cannot read --from .: Is a directory"),
-        (("--from", "keys.csv", "--out", "no/o"), 1, "cannot make the file no/o: No such file or directory"),
+        (("--from", "keys.csv", "--out", "no/o"), 1, "cannot create no/o: No such file or directory"),
         (("--from", "keys.csv", "--out", "/dev/null"), 2, "/dev/null is not a regular file"),
         (("--from", "keys.csv", "--out", "."), 1, "cannot write .: Is a directory"),
         (("--from", "keys.csv", "--out", "other.csv"), 5, "the file other.csv already exists"),
-        (("--from", "keys.csv", "--out", "o", "--user", "ana"), 2, "--from and --user contradict each other"),
-        (("--from", "keys.csv", "--out", "o", "--label", "x"), 2, "--from and --label contradict each other"),
+        (("--from", "keys.csv", "--out", "o", "--user", "ana"), 2, "--from and --user exclude each other"),
+        (("--from", "keys.csv", "--out", "o", "--label", "x"), 2, "--from and --label exclude each other"),
         (("--user", "ana"), 2, "missing option '--app'"),
     ],
 )
@@ -295,7 +295,7 @@ def test_requests_of_a_file_that_contradict_each_other_are_problems(wanted: Run,
     ran = wanted("user1,portal,other,r1", "user2,portal,,r2", "user3,portal,,r2", f"user4,portal,,{long}")
     assert ran.code == 2
     assert "wanted.csv:4: same request ID as in line 3\n" in ran.err
-    assert "wanted.csv:5: the request ID has 101 characters" in ran.err
+    assert "wanted.csv:5: the request ID is too long: 101 characters" in ran.err
     ran = wanted("user1,portal,other,r1", "user2,portal,,")
     assert f"wanted.csv:2: request 'r1' issued key {made} with other settings: label\n" in ran.err
     assert sql("SELECT count(*) FROM key") == [(1,)]
@@ -321,7 +321,7 @@ def test_requests_that_others_make_in_the_meantime_are_respected(
         patch.setattr(results_file.ResultsFile, "append_keys", ask)
         ran = wanted(*asked)
     assert ran.code == 5
-    assert "line 13 is no longer valid: request 'r11' made key" in ran.err
+    assert "line 13 is no longer valid: request 'r11' issued key" in ran.err
     found = rows(place / "out.csv")
     assert [row["user"] for row in found] == [f"user{number}" for number in range(len(found))]
     assert found[8]["id"] == made[0]
@@ -345,7 +345,7 @@ def test_keys_whose_output_is_gone_are_problems_until_they_end(
     first = rows(place / "out.csv")[0]["id"]
     ran = generate(out="new.csv")
     assert ran.code == 2
-    assert f"keys.csv:2: an earlier run of this input issued key {first} for {place}/out.csv" in ran.err
+    assert f"keys.csv:2: an earlier run of this input issued key {first} to {place}/out.csv" in ran.err
     assert not (place / "new.csv").exists()
     for app in APPS:
         assert town("key", "revoke", "--app", app, "--accept-invalidating", "12").code == 0
@@ -445,7 +445,7 @@ def test_what_was_never_delivered_gets_a_fresh_secret(
     assert len(before) == 5 * (delivered + (when == "after"))
     ids = ids_of(file)
     told = generate().err
-    assert ("5 with a fresh secret" in told) == (when == "before")
+    assert ("5 with a new secret" in told) == (when == "before")
     assert set(ids) <= set(ids_of(file))
     assert rows(place / "out.csv")[: len(before)] == before
     require_complete(file, place / "out.csv", pairs)
@@ -466,7 +466,7 @@ def test_a_key_that_was_used_keeps_its_secret_even_when_its_row_is_lost(generate
     sql("UPDATE key SET last_used_at = 7 WHERE id = ?", lost[0])
     ran = generate()
     assert ran.code == 2
-    assert f"made key {lost[0]} for" in ran.err
+    assert f"issued key {lost[0]} to" in ran.err
     assert all(other not in ran.err for other in lost[1:])
 
 
@@ -576,7 +576,7 @@ def test_a_run_that_is_killed_is_completed_by_the_next(town: Run, place: Path, f
 def test_a_terminal_sees_how_far_it_has_come(terminal: Run) -> None:
     ran = terminal("key", "generate", "--from", "keys.csv", "--out", "out.csv")
     assert ran.code == 0
-    assert "gamcli: making keys" in ran.out
+    assert "gamcli: issuing keys" in ran.out
     assert "gamcli: issued 24 new keys; out.csv has 24 keys" in ran.out
 
 

@@ -20,7 +20,7 @@ def test_without_arguments_and_store_it_says_how_to_begin(gamcli: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ((), "make an application  gamcli app create NAME"),
+        ((), "create an application  gamcli app create NAME"),
         (("app", "create", "x"), "gamcli user create NAME"),
         (("user", "create", "u"), "gamcli key generate --user USER --app APP"),
     ],
@@ -95,7 +95,7 @@ def test_a_key_says_whether_it_can_be_used_now_and_what_fixes_it(world: Run, key
     world("app", "disable", "portal")
     screen = world("key", "show", key_id).out
     assert screen.startswith(f"key  {key_id}  active\n")
-    assert "can be used now  no: application 'portal' is disabled\n" in screen
+    assert "can be used now     no: application 'portal' is disabled\n" in screen
     assert "gamcli app enable portal\n" in screen
 
 
