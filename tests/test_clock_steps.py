@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gamcli.actions import Gam, apps, keys, tokens, users
+from gamcli.actions import Gam, apps, issuance, keys, tokens, users
 from gamcli.actions.apps import AppSpec
 from gamcli.actions.keys import KeySpec
 from gamcli.errors import RefusedError
@@ -59,7 +59,7 @@ def id_of(token: Secret) -> str:
 def test_a_revoked_token_stays_revoked_when_the_clock_is_set_back(
     gam: Gam, asked: TokenRequest, forward: Forward
 ) -> None:
-    one, other = (tokens.exchange(gam, asked).secret for _ in range(2))
+    one, other = (issuance.exchange(gam, asked).secret for _ in range(2))
     forward(timedelta(minutes=1))
     tokens.revoke(gam, id_of(one))
     keys.revoke(gam, [tokens.show(gam, id_of(other)).key or ""], None)
@@ -68,15 +68,15 @@ def test_a_revoked_token_stays_revoked_when_the_clock_is_set_back(
         assert refused(gam, one) in ("token_revoked", "token_expired")
         assert refused(gam, other) in ("token_revoked", "token_expired")
         with pytest.raises(RefusedError):
-            tokens.exchange(gam, asked)
+            issuance.exchange(gam, asked)
 
 
 def test_a_replaced_token_stays_replaced_when_the_clock_is_set_back(
     gam: Gam, asked: TokenRequest, forward: Forward
 ) -> None:
     apps.update(gam, "portal", {"one_token_per_user": True})
-    first = tokens.exchange(gam, asked).secret
-    second = tokens.exchange(gam, asked).secret
+    first = issuance.exchange(gam, asked).secret
+    second = issuance.exchange(gam, asked).secret
     forward(timedelta(minutes=-1))
     assert refused(gam, first) == "token_revoked"
     assert tokens.userinfo(gam, second)
@@ -89,11 +89,11 @@ def test_a_token_issued_by_a_fast_clock_expires_in_time(
     with gam.store.writing() as tx:
         tx.run("UPDATE key SET expires_at = NULL")
     forward(ahead)
-    early = tokens.exchange(gam, asked)
+    early = issuance.exchange(gam, asked)
     assert tokens.userinfo(gam, early.secret)
     forward(-ahead)
     assert refused(gam, early.secret) == "token_expired"
-    again = tokens.exchange(gam, asked)
+    again = issuance.exchange(gam, asked)
     assert again.expires_in == early.expires_in == 3600
     assert tokens.userinfo(gam, again.secret)
     forward(HOUR)
@@ -104,12 +104,12 @@ def test_a_key_is_valid_longer_by_the_time_that_the_clock_was_set_back(
     gam: Gam, asked: TokenRequest, forward: Forward
 ) -> None:
     forward(timedelta(days=90) - timedelta(milliseconds=300))
-    assert tokens.exchange(gam, asked).expires_in == 1
+    assert issuance.exchange(gam, asked).expires_in == 1
     forward(-HOUR)
-    assert 1 <= tokens.exchange(gam, asked).expires_in <= 3600
+    assert 1 <= issuance.exchange(gam, asked).expires_in <= 3600
     forward(HOUR + timedelta(seconds=1))
     with pytest.raises(RefusedError) as caught:
-        tokens.exchange(gam, asked)
+        issuance.exchange(gam, asked)
     assert caught.value.rule == "key_expired"
 
 

@@ -20,7 +20,7 @@ from gamcli.errors import FailedError
 from gamcli.render import machine
 from gamcli.render.output import Output
 from gamcli.server.background import run_in_background
-from gamcli.server.transport.event_loop import Server, ServerOptions
+from gamcli.server.server import Server, ServerOptions
 from gamcli.store import Store
 from gamcli.system.actor import describe_actor
 

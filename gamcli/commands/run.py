@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gamcli.actions import tokens
+from gamcli.actions import issuance, tokens
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import new_group, read_secret
 from gamcli.errors import NotFoundError, StoreError, UsageError
@@ -59,7 +59,7 @@ def run(
 def _run_with_local_token(cli: CliContext, app: str, api_key: Secret, program: list[str]) -> int:
     """Issue the token in the local store, and revoke it after the program has ended."""
     with cli.open_gam() as gam:
-        issued = tokens.exchange_locally(gam, app, api_key)
+        issued = issuance.exchange_locally(gam, app, api_key)
     try:
         return subprocesses.run_program(program, _build_environment(issued.secret))
     finally:

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -23,7 +24,8 @@ from gamcli.render.output import Output
 from gamcli.server.endpoints import origins
 from gamcli.server.endpoints.failure_limit import DEFAULT_LIMIT
 from gamcli.server.endpoints.refusals import UNAUTHORIZED, ErrorFormat
-from gamcli.server.options import RunnableServer, ServerOptions
+from gamcli.server.server import ServerOptions
+from gamcli.server.transport.listener import RunnableServer
 from gamcli.system import new_files
 
 if TYPE_CHECKING:
@@ -129,7 +131,7 @@ def _open_server(
 def _open_single_server(
     cli: CliContext, options: ServerOptions, prune_interval: timedelta | None = None
 ) -> Iterator[RunnableServer]:
-    from gamcli.server.transport.event_loop import Server  # noqa: PLC0415 - start-up: --ephemeral needs another one
+    from gamcli.server.server import Server  # noqa: PLC0415 - start-up: --ephemeral needs another one
 
     with cli.open_gam() as gam, _prune_in_background(gam, prune_interval):
         yield Server(gam, options)
@@ -139,10 +141,12 @@ def _open_single_server(
 def _open_workers(
     cli: CliContext, options: ServerOptions, workers: int, prune_interval: timedelta | None
 ) -> Iterator[RunnableServer]:
+    from gamcli.server.log_writer import write_atomically  # noqa: PLC0415 - start-up: rarely needed
     from gamcli.server.transport.workers import WorkerProcesses  # noqa: PLC0415 - start-up: rarely needed
 
     with cli.open_gam():  # report problems with the store once, not in each worker
         pass
+    options = replace(options, log=write_atomically(options.log))
     server = WorkerProcesses(
         workers, lambda worker_options: _open_single_server(cli, worker_options), options, cli.output().print_warning
     )

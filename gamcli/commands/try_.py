@@ -129,7 +129,7 @@ def _open_endpoint(cli: CliContext, url: str | None, out: "Output") -> Iterator[
         yield base_url, None
         return
     from gamcli.server.background import run_in_background  # noqa: PLC0415 - start-up: not needed with a URL
-    from gamcli.server.transport.event_loop import Server, ServerOptions  # noqa: PLC0415
+    from gamcli.server.server import Server, ServerOptions  # noqa: PLC0415
 
     with ExitStack() as stack:
         gam = stack.enter_context(cli.open_gam())

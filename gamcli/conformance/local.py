@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from gamcli.actions import Gam, apps, keys, repository, tokens, users
+from gamcli.actions import Gam, apps, issuance, keys, repository, tokens, users
 from gamcli.actions.apps import AppSpec, ScopeEdit
 from gamcli.actions.keys import KeySpec
 from gamcli.conformance import worlds
@@ -20,8 +20,7 @@ from gamcli.rules.grants import REFRESH_TIMEOUT, TokenRequest
 from gamcli.rules.keys import IssuedKey
 from gamcli.server.background import run_in_background
 from gamcli.server.endpoints.refusals import ErrorFormat
-from gamcli.server.options import ServerOptions
-from gamcli.server.transport.event_loop import Server
+from gamcli.server.server import Server, ServerOptions
 
 DAY = timedelta(days=1)
 
@@ -106,13 +105,13 @@ class _WorldBuilder:
     def issue_token(self, key: IssuedKey, client: Mapping[str, str] | None = None) -> str:
         client = client or self.world.values["portal"]
         request = TokenRequest(client["client_id"], Secret(client["client_secret"]), key.secret)
-        return tokens.exchange(self.gam, request).secret.reveal()
+        return issuance.exchange(self.gam, request).secret.reveal()
 
     def issue_refresh_token(self, app: str, client: Mapping[str, str]) -> str:
         apps.update(self.gam, app, {"token.renewals": 1}, ScopeEdit())
         key = self.issue_key("nia", app)
         request = TokenRequest(client["client_id"], Secret(client["client_secret"]), key.secret)
-        return tokens.exchange(self.gam, request).refresh_token.reveal()
+        return issuance.exchange(self.gam, request).refresh_token.reveal()
 
     def issue_key_and_token(self, key: IssuedKey) -> Values:
         return {"api_key": key.secret.reveal(), "access_token": self.issue_token(key)}

@@ -47,8 +47,8 @@ class GrantFacts:
     """
     What the rules check; None stands for what does not exist or was not requested.
 
-    `attributes` are those that the requested scopes name and some user has. `password_hash` is what the password is compared
-    with, also for an unknown user.
+    `attributes` are those that the requested scopes name and some user has. `password_hash` is what the
+    password is compared with, also for an unknown user. `is_password_right` is set if it was verified before.
     """
 
     now: datetime
@@ -60,6 +60,7 @@ class GrantFacts:
     request: TokenRequest | None = None
     attributes: frozenset[str] = frozenset()
     password_hash: str = ""
+    is_password_right: bool | None = None
     session: Session | None = None
     refresh_token: RefreshToken | None = None
 

@@ -1,8 +1,10 @@
 """The password grant: its rules in the order in which they are checked, with their messages (GAM wiki 55623)."""
 
+from datetime import datetime
+
 from gamcli.errors import command
 from gamcli.model import GAMLOCAL
-from gamcli.rules import grants, passwords, scopes
+from gamcli.rules import durations, grants, passwords, scopes
 from gamcli.rules.grants import Grant, GrantFacts, Rule
 
 
@@ -11,6 +13,8 @@ def _has_valid_auth_type(facts: GrantFacts) -> bool:
 
 
 def _has_valid_password(facts: GrantFacts) -> bool:
+    if facts.is_password_right is not None:
+        return facts.is_password_right
     # Always hash: the response time must not show whether the user exists or has a password.
     is_right = passwords.verify(facts.parameters.password, facts.password_hash)
     return is_right and facts.user is not None and facts.user.password_hash is not None
@@ -82,3 +86,8 @@ def decide(facts: GrantFacts) -> Grant:
     """Return the contents of the access token, or raise RefusedError for the first violated rule."""
     grants.require(PASSWORD_GRANT, facts)
     return grants.build_grant(facts, scopes.split(facts.parameters.scope) or facts.known_app.scopes)
+
+
+def decision_expires_at(facts: GrantFacts) -> datetime | None:
+    """Return the first time at which `decide` could refuse facts that it accepted; None = never."""
+    return durations.earliest(facts.known_app.secret_retires_at(facts.now), facts.known_user.password_expires_at)

@@ -1,20 +1,15 @@
 """
-The token endpoint over HTTP: bounded bytes come in, one action decides, one response goes out.
+The token endpoint over HTTP.
 
-messages    what travels: Request, Response, and the strict parsing of bytes into requests
-forms       the body and the Authorization header, read as their standards say
-refusals    the one table from a rule to what a client is told
-failures    who fails too often, and how long it has to wait
-origins     pages of which origins may ask from a browser
-oauth       the endpoints as functions, and their routes; no socket
-log         one line a request, never a secret
-scribe      the thread that writes the log
-connection  one client: whole requests in, responses out, a deadline for each
-tls         the certificate, and sockets that encrypt
-waiting     the thread for requests that find the store held by another process
-http        the one loop over all connections
-faults      which request is refused, held back or cut off, for tests of clients
-delays      the thread where answers are held back
-journal     what was asked, as records to assert on
-faulty      the server with faults and a journal
+server           the server: endpoints and log behind the event loop
+transport/       HTTP: messages, connections, event loop, TLS, worker processes; knows no OAuth
+endpoints/       functions from a request to a response, and the table of refusals; no sockets
+dispatcher       how a request is answered: at once, after a group commit, or by the worker pool
+group_commit     tokens that are issued together share one durable commit
+worker_pool      threads that hash passwords and wait for the store
+request_log      one line per request, written by `log_writer`
+refusal_counts   refusals per application and rule, for the audit log
+pruner           deletes old tokens while the server runs
+asgi             the same endpoints as an ASGI application
+dev/             the development server: injected faults, clock, journal
 """

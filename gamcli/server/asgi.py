@@ -1,10 +1,10 @@
 """
-The same endpoints as an ASGI 3 application, for any server that speaks ASGI.
+The endpoints as an ASGI 3 application.
 
-`uvicorn --no-proxy-headers --no-access-log gamcli.server.asgi:app` is one: told to trust no header for the address that
-failures are counted for, and to log no query. `app` serves the store that GAMCLI_STORE names; `Application` any other,
-and with other options. The server in front owns the connections, their time-outs and the limits of a head; what a
-request may hold is judged here as everywhere. One process, one event loop: each process opens the store for itself.
+Run `uvicorn --no-proxy-headers --no-access-log gamcli.server.asgi:app`: failures are then counted for the real address
+of the client, and queries are not logged. `app` serves the store of GAMCLI_STORE; use `Application` for another store
+or other options. The ASGI server is responsible for connections, timeouts and the size of heads. Each process opens the
+store for itself.
 """
 
 import asyncio
@@ -22,13 +22,12 @@ from typing import Any
 from gamcli.actions import Gam
 from gamcli.errors import GamcliError, RefusedError, UsageError
 from gamcli.server.dispatcher import Dispatcher
-from gamcli.server.endpoints import routes
 from gamcli.server.endpoints.failure_limit import FailureLimiter
+from gamcli.server.endpoints.outcomes import ServerConfig
 from gamcli.server.log_writer import LogWriter
 from gamcli.server.request_log import RequestLog
-from gamcli.server.transport.connection import NO_CONTENT
+from gamcli.server.transport.connection import NO_CONTENT, PendingRequest
 from gamcli.server.transport.messages import MAX_BODY, Request, RequestHead, Response, build_head, unreadable_request
-from gamcli.server.worker_pool import PendingRequest
 from gamcli.store import Store
 
 Message = MutableMapping[str, Any]
@@ -36,83 +35,76 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 BODY_SECONDS = 10.0
-"""How long a client may take to send its body."""
+"""How long a client may take to send the body."""
 
 
 @dataclass(slots=True)
 class AsgiRequest(PendingRequest):
-    """A request whose answer somebody awaits."""
+    """A request whose response a coroutine awaits."""
 
-    future: "asyncio.Future[routes.TracedResponse]"
+    future: "asyncio.Future[Response]"
 
 
 class LoopDispatcher:
-    """The desk of one event loop: requests that arrive in one of its turns are written together."""
+    """The dispatcher of one event loop: requests that arrive in the same iteration share a group commit."""
 
-    def __init__(self, gam: Gam, config: routes.ServerConfig, log: RequestLog) -> None:
+    def __init__(self, gam: Gam, config: ServerConfig, log: RequestLog) -> None:
         self._loop = asyncio.get_running_loop()
-        self._config = config
-        self._log = log
         self._flush_scheduled = False
-        self._dispatcher: Dispatcher[AsgiRequest] = Dispatcher(gam, config, self._notify)
+        self._dispatcher: Dispatcher[AsgiRequest] = Dispatcher(gam, config, log, self._notify)
 
     async def respond(self, request: Request) -> Response:
-        """Return the response to `request`, once what it tells is on disk."""
-        began = monotonic()
-        awaiting = AsgiRequest(request, began, self._loop.create_future())
-        self._dispatcher.check_version()
-        answer = self._dispatcher.submit(awaiting)
-        if answer is None:
+        """Return the response, after the commit of what it reports."""
+        pending = AsgiRequest(request, monotonic(), self._loop.create_future())
+        self._dispatcher.begin_turn()
+        response = self._dispatcher.submit(pending)
+        if response is None:
             if not self._flush_scheduled:
                 self._flush_scheduled = True
                 self._loop.call_soon(self._flush)
-            answer = await awaiting.future
-        self._log.write(request, answer, monotonic() - began)
-        return answer.response
+            response = await pending.future
+        return response
 
     def refuse(self, error: RefusedError) -> Response:
-        """Return the response to what is no request."""
-        answer = routes.error_response(error, Request("-", "-"), self._config)
-        self._log.write(None, answer, 0.0)
-        return answer.response
+        return self._dispatcher.refuse(error)
 
     def close(self) -> None:
-        """End the threads."""
+        """Stop all threads."""
         self._dispatcher.close()
 
     def _flush(self) -> None:
         self._flush_scheduled = False
-        self._dispatcher.flush()
+        self._dispatcher.end_turn()
 
     def _notify(self) -> None:
         self._loop.call_soon_threadsafe(self._deliver)
 
     def _deliver(self) -> None:
-        for awaiting, answer in self._dispatcher.pop_responses():
-            if not awaiting.future.done():  # its client has gone
-                awaiting.future.set_result(answer)
-        self._dispatcher.flush()
+        for pending, response in self._dispatcher.pop_responses():
+            if not pending.future.done():  # the client has left
+                pending.future.set_result(response)
+        self._dispatcher.end_turn()
 
 
 class Application:
-    """The endpoints over the store at `path`, opened when the server starts; `log` takes lines, by default stderr."""
+    """The endpoints with the store at `path`, opened when the server starts; `log` writes lines."""
 
     def __init__(
         self,
         path: Path | None = None,
-        config: routes.ServerConfig | None = None,
+        config: ServerConfig | None = None,
         log: Callable[[str], None] | None = None,
         log_format: str = "text",
     ) -> None:
         self._path = path
-        self._config = config or routes.ServerConfig(failure_limiter=FailureLimiter())
+        self._config = config or ServerConfig(failure_limiter=FailureLimiter())
         self._write = log or _to_stderr
         self._log_format = log_format
         self._exit_stack = ExitStack()
         self._dispatcher: LoopDispatcher | None = None
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Answer one request, or live as long as the server does (ASGI 3.0, lifespan 2.0)."""
+        """Handle one request, or the start and stop of the server (ASGI 3.0, lifespan 2.0)."""
         if scope["type"] == "lifespan":
             await self._handle_lifespan(receive, send)
         elif scope["type"] == "http":
@@ -137,7 +129,7 @@ class Application:
                 return
 
     def _open(self) -> LoopDispatcher:
-        """Open the store once: when the server starts, or with the first request when it does not tell of that."""
+        """Open the store once: when the server starts, or with the first request if it has no lifespan events."""
         if self._dispatcher is None:
             with ExitStack() as opened:
                 store = opened.enter_context(Store.open(self._path or _store_path_from_environment()))
@@ -149,25 +141,25 @@ class Application:
         return self._dispatcher
 
     async def _handle_request(self, scope: Message, receive: Receive, send: Send) -> None:
-        counter = self._open()
+        dispatcher = self._open()
         try:
             head = _build_head(scope)
             body = await asyncio.wait_for(_read_body(head, receive), BODY_SECONDS) if head.length else b""
         except RefusedError as refused:
-            response = counter.refuse(refused)
+            response = dispatcher.refuse(refused)
         except TimeoutError:
-            response = counter.refuse(RefusedError("request_slow", "the body took too long"))
+            response = dispatcher.refuse(RefusedError("request_slow", "the body took too long"))
         else:
             if body is None:  # the client has gone
                 return
             peer = _client_address(str((scope.get("client") or ("",))[0]))
             request = Request(head.method, head.path, head.query, head.fields, body, peer, head.keeps_alive)
-            response = await counter.respond(request)
+            response = await dispatcher.respond(request)
         await _send_response(response, send, without_body=scope["method"] == "HEAD")
 
 
 def _client_address(host: str) -> str:
-    """Return the client's address as the server in front tells it, nothing when it took it from a header that lies."""
+    """Return the address of the client, "" if it is not an IP address."""
     try:
         return str(ip_address(host))
     except ValueError:
@@ -182,7 +174,7 @@ def _build_head(scope: Message) -> RequestHead:
 
 
 async def _read_body(head: RequestHead, receive: Receive) -> bytes | None:
-    """Return the whole body, None when the client leaves; raises RefusedError when it is not as long as it says."""
+    """Return the whole body, None when the client leaves; raises RefusedError when its length is wrong."""
     body = b""
     while True:
         message = await receive()
@@ -194,7 +186,7 @@ async def _read_body(head: RequestHead, receive: Receive) -> bytes | None:
         if not message.get("more_body", False):
             break
     if len(body) != head.length:
-        raise unreadable_request("the body is not as long as it says")
+        raise unreadable_request("the body does not match Content-Length")
     return body
 
 
@@ -209,7 +201,7 @@ async def _send_response(response: Response, send: Send, *, without_body: bool) 
 def _store_path_from_environment() -> Path:
     path = os.environ.get("GAMCLI_STORE")
     if not path:
-        raise UsageError("no store is named for gamcli.server.asgi:app", "GAMCLI_STORE=FILE")
+        raise UsageError("GAMCLI_STORE is not set for gamcli.server.asgi:app", "GAMCLI_STORE=FILE")
     return Path(path)
 
 
@@ -219,4 +211,4 @@ def _to_stderr(text: str) -> None:
 
 
 app = Application()
-"""What `gamcli.server.asgi:app` names: the store of GAMCLI_STORE, with rule 17 and the log as `serve` has them."""
+"""Serves the store of GAMCLI_STORE, with the failure limit and log of `gamcli serve`."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
 
-from gamcli.server.options import RunnableServer
+from gamcli.server.transport.listener import RunnableServer
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """
-Who writes the log: a thread of its own, so that a reader who stalls holds up nobody.
+Writes the log on a thread of its own, so that a reader that stalls blocks no request.
 
-Lines gather for a moment and are written together: each write lets go of the one thread that Python runs.
+Lines are joined and written together: each write releases the interpreter, which slows down the event loop.
+`logging.handlers.QueueListener` does the half of this: it has no batches, no count of lost lines, and `stop` without
+a timeout.
 """
 
 from collections import deque
@@ -10,19 +12,22 @@ from contextlib import suppress
 from threading import Event, Thread
 
 MAX_QUEUED_LINES = 10_000
-"""How many lines wait at most, about 2 MB; at full load that is several seconds."""
+"""About 2 MB, several seconds at full load; more lines are lost and counted."""
 
 MAX_BATCH = 500
-"""How many lines are written together at most."""
+"""At most this many lines are written together."""
 
 BATCH_SECONDS = 0.01
 
 CLOSE_SECONDS = 1.0
-"""How long the end waits for what is still unwritten."""
+"""How long `close` waits for unwritten lines."""
+
+ATOMIC_WRITE_BYTES = 4096
+"""Up to this size, writes to a pipe do not mix with those of other processes (POSIX, PIPE_BUF on Linux)."""
 
 
 class LogWriter:
-    """Writes lines to `sink`, several joined by line ends; one thread hands them over and never waits."""
+    """Passes lines to `sink`, joined by line breaks."""
 
     def __init__(self, sink: Callable[[str], None]) -> None:
         self._sink = sink
@@ -31,16 +36,15 @@ class LogWriter:
         self._written = 0
         self._wakeup = Event()
         self._closing = Event()
-        self._thread = Thread(target=self._run, daemon=True)
+        self._thread = Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
 
     @property
     def unwritten_lines(self) -> int:
-        """How many lines are taken and not yet written."""
         return self._accepted - self._written
 
     def write(self, line: str) -> bool:
-        """Take a line to write, and say whether there was room for it."""
+        """Queue a line, and return False if the queue is full."""
         if self.unwritten_lines >= MAX_QUEUED_LINES:
             return False
         self._accepted += 1
@@ -50,7 +54,7 @@ class LogWriter:
         return True
 
     def close(self) -> None:
-        """Write what is left, as far as it is read within a second."""
+        """Write the queued lines, for at most CLOSE_SECONDS."""
         self._closing.set()
         self._wakeup.set()
         self._thread.join(CLOSE_SECONDS)
@@ -65,6 +69,21 @@ class LogWriter:
                 self._write_batch([self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))])
 
     def _write_batch(self, lines: list[str]) -> None:
-        with suppress(OSError, ValueError):  # nobody reads the log any more, or it is closed: serve on
+        with suppress(OSError, ValueError):  # the reader has gone, or the log is closed: go on serving
             self._sink("\n".join(lines))
         self._written += len(lines)
+
+
+def write_atomically(log: Callable[[str], None]) -> Callable[[str], None]:
+    """Return a `log` whose lines do not mix with those of other processes."""
+
+    def write(text: str) -> None:
+        chunk = ""
+        for line in text.split("\n"):
+            if chunk and len(chunk) + len(line) + 2 > ATOMIC_WRITE_BYTES:
+                log(chunk)
+                chunk = ""
+            chunk = f"{chunk}\n{line}" if chunk else line
+        log(chunk)
+
+    return write

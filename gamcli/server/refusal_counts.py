@@ -1,8 +1,8 @@
 """
-How often which rule refused whom: counted in memory, and written to the audit trail every few minutes in a few entries.
+Counts refusals per application and rule, and writes the counts to the audit log every few minutes.
 
-So whoever attacks can neither fill the store nor hide what was done to it, and no request waits for an entry. Nothing
-that a client sent is kept: rules are ours, and only the client ids of applications that there are count for themselves.
+So an attacker cannot fill the store with entries, and no request waits for one. Nothing that a client sent is saved,
+only the names of rules and the client ids of existing applications.
 """
 
 from contextlib import ExitStack
@@ -14,25 +14,25 @@ from gamcli.errors import StoreError
 from gamcli.server.endpoints.refusals import TABLE
 
 WRITE_SECONDS = 300.0
-"""How many seconds are summed up at a time, at least."""
+"""How often the counts are written."""
 
 BUSY_SECONDS = 2.0
-"""How long an entry waits for another process that writes, in seconds; then it is written with the next ones."""
+"""How long it waits for another process that writes; then the counts are kept for the next entry."""
 
 MAX_APPS = 50
-"""How many applications are told apart at a time; refusals of more are summed up as those of nobody."""
+"""At most this many applications are counted separately; refusals of others count as those of unknown clients."""
 
 COUNTED_RULES = frozenset(
     rule for rule, row in TABLE.items() if row.code != str(row.status) or rule == "too_many_failures"
 )
-"""Those of what is served here: what HTTP itself refuses is no attempt, and what the server fails at is no refusal."""
+"""The rules of the grants and of userinfo: neither invalid HTTP nor failures of the server are counted."""
 
 
 class RefusalCounts:
     """
-    Counts refusals, and writes what they come to on a thread of its own; what is left, as it closes.
+    Counts refusals and writes the counts on a thread of its own, and a last time when it is closed.
 
-    A store in memory gets none: its audit trail ends with the server.
+    A store in memory gets no entries, since its audit log is lost when the server stops.
     """
 
     def __init__(self, gam: Gam, interval: float = WRITE_SECONDS) -> None:
@@ -46,23 +46,23 @@ class RefusalCounts:
             store = opened.enter_context(gam.store.open_again(durable=False, timeout=BUSY_SECONDS))
             self._gam = replace(gam, store=store)
             self._exit_stack = opened.pop_all()
-        self._thread = Thread(target=self._run, name="summaries", daemon=True)
+        self._thread = Thread(target=self._run, name="refusal-counts", daemon=True)
         self._thread.start()
 
     def count(self, rule: str, client_id: str = "") -> None:
-        """Count a refusal of the application with that client id, "" where none was found."""
+        """Count a refusal; `client_id` is empty for an unknown client."""
         if rule not in COUNTED_RULES or not self._is_enabled:
             return
         with self._lock:
             self._add(client_id, rule, 1)
 
     def _add(self, client_id: str, rule: str, count: int) -> None:
-        whose = client_id if client_id in self._counts or len(self._counts) < MAX_APPS else ""
-        rules = self._counts.setdefault(whose, {})
+        app = client_id if client_id in self._counts or len(self._counts) < MAX_APPS else ""
+        rules = self._counts.setdefault(app, {})
         rules[rule] = rules.get(rule, 0) + count
 
     def close(self) -> None:
-        """Write what is left, unless the store is busy, and end the thread."""
+        """Stop the thread, and write the counts unless the store is busy."""
         self._closing.set()
         self._thread.join()
         with self._exit_stack:
@@ -73,17 +73,17 @@ class RefusalCounts:
             self._write()
 
     def _write(self) -> None:
-        """Write what was counted; what cannot be written now is counted on."""
+        """Write the counts, or keep them if that fails."""
         with self._lock:
-            found, self._counts = self._counts, {}
+            counts, self._counts = self._counts, {}
             since, self._since = self._since, self._gam.now()
-        if not found:
+        if not counts:
             return
         try:
-            audit.record_refusal_counts(self._gam, found, since)
+            audit.record_refusal_counts(self._gam, counts, since)
         except StoreError:
             with self._lock:
                 self._since = since
-                for client_id, rules in found.items():
-                    for rule, times in rules.items():
-                        self._add(client_id, rule, times)
+                for client_id, rules in counts.items():
+                    for rule, number in rules.items():
+                        self._add(client_id, rule, number)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gamcli.actions import Gam, apps, auth_types, keys, tokens, users
+from gamcli.actions import Gam, apps, auth_types, issuance, keys, users
 from gamcli.actions.apps import AppSpec, ScopeEdit
 from gamcli.actions.changes import CreateResult
 from gamcli.actions.keys import KeySpec
@@ -306,11 +306,11 @@ def test_a_retiring_secret_is_accepted_until_its_overlap_ends(
     }  # fmt: skip
     new = replace(asked, client_secret=rotated.secret)
     for request in (asked, new):
-        assert tokens.exchange(gam, request).grant.app.name == "portal"
+        assert issuance.exchange(gam, request).grant.app.name == "portal"
     forward(timedelta(hours=24))
     with pytest.raises(RefusedError, match="incorrect client secret for application 'portal'"):
-        tokens.exchange(gam, asked)
-    assert tokens.exchange(gam, new).grant.app.name == "portal"
+        issuance.exchange(gam, asked)
+    assert issuance.exchange(gam, new).grant.app.name == "portal"
     assert apps.show(gam, "portal").secret_retires_at(gam.now()) is None
 
 

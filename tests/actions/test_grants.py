@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gamcli import store
-from gamcli.actions import Gam, apps, auth_types, keys, repository, tokens, users
+from gamcli.actions import Gam, apps, auth_types, issuance, keys, repository, tokens, users
 from gamcli.actions.apps import AppSpec, ScopeEdit
 from gamcli.actions.changes import CreateResult
-from gamcli.actions.grants import MAX_ATTRIBUTES
-from gamcli.actions.tokens import IssuedToken, TokenSearch
+from gamcli.actions.issuance import MAX_ATTRIBUTES, IssuedToken
+from gamcli.actions.tokens import TokenSearch
 from gamcli.errors import RefusedError
 from gamcli.model import App, Token, User, format_token_id
 from gamcli.model.sessions import InitialProperty
@@ -61,7 +61,7 @@ def login(gam: Gam, portal: CreateResult[App], ana: User) -> TokenRequest:
 
 @pytest.fixture
 def spend(gam: Gam, login: TokenRequest) -> Spend:
-    return lambda token: tokens.exchange(gam, renewing(login, token))
+    return lambda token: issuance.exchange(gam, renewing(login, token))
 
 
 def renewing(asked: TokenRequest, token: Secret) -> TokenRequest:
@@ -83,7 +83,7 @@ def status(gam: Gam, issued: IssuedToken) -> str:
 
 
 def test_a_password_is_exchanged_for_a_token_that_reads_claims(gam: Gam, login: TokenRequest) -> None:
-    issued = tokens.exchange(gam, login)
+    issued = issuance.exchange(gam, login)
     token = kept(gam, issued)
     assert (token.user, token.app, token.key, token.session) == ("ana", "portal", None, format_token_id(token.row))
     assert issued.grant.scopes == ("gam_user_data", "gam_user_roles", "session_initial_prop")
@@ -97,7 +97,7 @@ def test_a_password_is_exchanged_for_a_token_that_reads_claims(gam: Gam, login: 
 
 @pytest.mark.parametrize("username", ["ana", "ANA", "Ana@Example.com"])
 def test_a_user_logs_in_by_name_or_email(gam: Gam, login: TokenRequest, username: str) -> None:
-    assert tokens.exchange(gam, replace(login, username=username)).grant.user.name == "ana"
+    assert issuance.exchange(gam, replace(login, username=username)).grant.user.name == "ana"
 
 
 @pytest.mark.parametrize(
@@ -116,22 +116,22 @@ def test_a_login_that_breaks_a_rule_is_refused(
     gam: Gam, login: TokenRequest, sent: dict[str, object], rule: str
 ) -> None:
     users.create(gam, "bea", {})
-    assert refused(lambda: tokens.exchange(gam, replace(login, **sent))) == rule  # type: ignore[arg-type]
+    assert refused(lambda: issuance.exchange(gam, replace(login, **sent))) == rule  # type: ignore[arg-type]
     with tokens.search(gam, TokenSearch()) as found:
         assert list(found) == []
 
 
 def test_a_password_that_must_change_or_has_expired_is_no_good(gam: Gam, login: TokenRequest, forward: Forward) -> None:
     users.set_password(gam, "ana", PASSWORD, must_change=True)
-    assert refused(lambda: tokens.exchange(gam, login)) == "password_must_change"
+    assert refused(lambda: issuance.exchange(gam, login)) == "password_must_change"
     users.set_password(gam, "ana", PASSWORD, expires_in=timedelta(days=1))
-    assert tokens.exchange(gam, login)
+    assert issuance.exchange(gam, login)
     forward(timedelta(days=1))
-    assert refused(lambda: tokens.exchange(gam, login)) == "password_expired"
+    assert refused(lambda: issuance.exchange(gam, login)) == "password_expired"
 
 
 def test_a_session_is_renewed_as_often_as_its_application_allows(gam: Gam, login: TokenRequest, spend: Spend) -> None:
-    issued = [tokens.exchange(gam, login)]
+    issued = [issuance.exchange(gam, login)]
     for _ in range(2):
         issued.append(spend(issued[-1].refresh_token))
     assert [each.refresh_token.reveal()[:3] for each in issued] == ["001", "002", ""]
@@ -143,13 +143,13 @@ def test_a_session_is_renewed_as_often_as_its_application_allows(gam: Gam, login
 
 def test_without_renewals_there_is_no_refresh_token(gam: Gam, login: TokenRequest) -> None:
     apps.update(gam, "portal", {"token.renewals": 0})
-    issued = tokens.exchange(gam, login)
+    issued = issuance.exchange(gam, login)
     assert issued.refresh_token == NO_SECRET
     assert kept(gam, issued).session is not None
 
 
 def test_a_second_use_ends_the_session(gam: Gam, login: TokenRequest, spend: Spend) -> None:
-    first, other = tokens.exchange(gam, login), tokens.exchange(gam, login)
+    first, other = issuance.exchange(gam, login), issuance.exchange(gam, login)
     second = spend(first.refresh_token)
     assert refused(lambda: spend(first.refresh_token)) == "refresh_used"
     assert [status(gam, each) for each in (first, second, other)] == ["revoked", "revoked", "active"]
@@ -159,7 +159,7 @@ def test_a_second_use_ends_the_session(gam: Gam, login: TokenRequest, spend: Spe
 
 
 def test_a_second_use_ends_the_session_whatever_else_is_wrong(gam: Gam, login: TokenRequest, spend: Spend) -> None:
-    first = tokens.exchange(gam, login)
+    first = issuance.exchange(gam, login)
     second = spend(first.refresh_token)
     users.update(gam, "ana", {"blocked": True})
     assert refused(lambda: spend(first.refresh_token)) == "user_blocked"
@@ -168,16 +168,16 @@ def test_a_second_use_ends_the_session_whatever_else_is_wrong(gam: Gam, login: T
 
 
 def test_a_client_that_proves_nothing_ends_no_session(gam: Gam, login: TokenRequest, spend: Spend) -> None:
-    first = tokens.exchange(gam, login)
+    first = issuance.exchange(gam, login)
     second = spend(first.refresh_token)
     other = apps.create(gam, AppSpec("other", {"remote_rest": True, "token.renewals": 2}))
     assert other.secret is not None
     thief = replace(login, client_id=other.record.client_id, client_secret=other.secret)
     unproven = replace(login, client_secret=NO_SECRET)
     guess = Secret(first.refresh_token.reveal()[:15] + "0" * 24)
-    assert refused(lambda: tokens.exchange(gam, renewing(unproven, first.refresh_token))) == "client_secret_wrong"
-    assert refused(lambda: tokens.exchange(gam, renewing(thief, first.refresh_token))) == "refresh_unknown"
-    assert refused(lambda: tokens.exchange(gam, renewing(thief, second.refresh_token))) == "refresh_unknown"
+    assert refused(lambda: issuance.exchange(gam, renewing(unproven, first.refresh_token))) == "client_secret_wrong"
+    assert refused(lambda: issuance.exchange(gam, renewing(thief, first.refresh_token))) == "refresh_unknown"
+    assert refused(lambda: issuance.exchange(gam, renewing(thief, second.refresh_token))) == "refresh_unknown"
     assert refused(lambda: spend(guess)) == "refresh_unknown"
     assert spend(second.refresh_token)
 
@@ -190,7 +190,7 @@ def test_what_is_no_refresh_token_is_unknown(spend: Spend, text: str) -> None:
 def test_a_refresh_token_is_valid_for_thirty_days(
     gam: Gam, login: TokenRequest, spend: Spend, forward: Forward
 ) -> None:
-    issued = tokens.exchange(gam, login)
+    issued = issuance.exchange(gam, login)
     forward(timedelta(days=30) - timedelta(seconds=1))
     issued = spend(issued.refresh_token)
     forward(timedelta(days=30))
@@ -198,7 +198,7 @@ def test_a_refresh_token_is_valid_for_thirty_days(
 
 
 def test_fewer_renewals_than_before_count_at_once(gam: Gam, login: TokenRequest, spend: Spend) -> None:
-    second = spend(tokens.exchange(gam, login).refresh_token)
+    second = spend(issuance.exchange(gam, login).refresh_token)
     apps.update(gam, "portal", {"token.renewals": 1})
     assert refused(lambda: spend(second.refresh_token)) == "renewals_spent"
     apps.update(gam, "portal", {"token.renewals": 2})
@@ -207,7 +207,7 @@ def test_fewer_renewals_than_before_count_at_once(gam: Gam, login: TokenRequest,
 
 def test_one_token_a_user_ends_the_sessions_before(gam: Gam, login: TokenRequest, spend: Spend) -> None:
     apps.update(gam, "portal", {"one_token_per_user": True})
-    first, second = tokens.exchange(gam, login), tokens.exchange(gam, login)
+    first, second = issuance.exchange(gam, login), issuance.exchange(gam, login)
     assert refused(lambda: spend(first.refresh_token)) == "refresh_revoked"
     third = spend(second.refresh_token)
     assert [status(gam, each) for each in (first, second, third)] == ["revoked", "revoked", "active"]
@@ -217,7 +217,7 @@ def test_one_token_a_user_ends_the_sessions_before(gam: Gam, login: TokenRequest
 def test_a_new_password_ends_the_sessions_of_the_old_one(
     gam: Gam, login: TokenRequest, asked: TokenRequest, spend: Spend
 ) -> None:
-    by_password, by_key = tokens.exchange(gam, login), tokens.exchange(gam, asked)
+    by_password, by_key = issuance.exchange(gam, login), issuance.exchange(gam, asked)
     users.set_password(gam, "ana", Secret("hunter2"))
     assert [status(gam, each) for each in (by_password, by_key)] == ["revoked", "active"]
     assert refused(lambda: spend(by_password.refresh_token)) == "refresh_revoked"
@@ -225,7 +225,7 @@ def test_a_new_password_ends_the_sessions_of_the_old_one(
 
 
 def test_who_revokes_a_token_ends_its_session(gam: Gam, login: TokenRequest, spend: Spend) -> None:
-    first = tokens.exchange(gam, login)
+    first = issuance.exchange(gam, login)
     second = spend(first.refresh_token)
     assert tokens.revoke(gam, first.id).is_changed
     assert status(gam, second) == "revoked"
@@ -270,7 +270,7 @@ ENDS: dict[str, tuple[Callable[[Gam], object], str, str]] = {
 def test_a_session_goes_on_while_what_it_stands_on_stands(
     gam: Gam, login: TokenRequest, spend: Spend, end: Callable[[Gam], object], next_rule: str, rule: str
 ) -> None:
-    issued = tokens.exchange(gam, login)
+    issued = issuance.exchange(gam, login)
     end(gam)
     assert refused(lambda: spend(issued.refresh_token)) == next_rule
     if rule:
@@ -280,7 +280,7 @@ def test_a_session_goes_on_while_what_it_stands_on_stands(
 
 
 def test_what_was_deleted_is_not_back_with_another_of_the_same_id(gam: Gam, login: TokenRequest, spend: Spend) -> None:
-    issued = tokens.exchange(gam, login)
+    issued = issuance.exchange(gam, login)
     apps.delete(gam, "portal", None)
     wanted = {"remote_rest": True, "token.renewals": 2}
     scopes = ("gam_user_data+gam_user_roles+session_initial_prop",)
@@ -294,7 +294,7 @@ def test_what_was_deleted_is_not_back_with_another_of_the_same_id(gam: Gam, logi
 def test_a_key_begins_a_session_where_renewals_are_allowed(
     gam: Gam, asked: TokenRequest, issued: IssuedKey, spend: Spend, forward: Forward
 ) -> None:
-    first = tokens.exchange(gam, replace(asked, scope="user_email", initial_properties=()))
+    first = issuance.exchange(gam, replace(asked, scope="user_email", initial_properties=()))
     forward(timedelta(hours=1))
     second = spend(first.refresh_token)
     assert (kept(gam, second).key, kept(gam, second).scopes) == (issued.record.id, ("user_email",))
@@ -307,7 +307,7 @@ def test_a_key_begins_a_session_where_renewals_are_allowed(
 
 
 def test_without_renewals_a_key_begins_no_session(gam: Gam, asked: TokenRequest) -> None:
-    assert kept(gam, tokens.exchange(gam, asked)).session is None
+    assert kept(gam, issuance.exchange(gam, asked)).session is None
     with gam.store.reading() as tx:
         assert tx.one("SELECT 1 FROM session") is None
 
@@ -318,31 +318,31 @@ def test_a_hash_of_other_parameters_is_renewed_by_a_login(
     before = users.show(gam, "ana")
     assert before.password_hash is not None
     monkeypatch.setattr(passwords, "CURRENT_COST", ScryptCost(4, 8, 1))
-    first = tokens.exchange(gam, login)
+    first = issuance.exchange(gam, login)
     after = users.show(gam, "ana")
     assert after.password_hash is not None
     assert after.password_hash.startswith("scrypt$4$8$1$")
     assert replace(after, password_hash=before.password_hash) == before
-    assert tokens.exchange(gam, login)
+    assert issuance.exchange(gam, login)
     assert users.show(gam, "ana").password_hash == after.password_hash
     assert status(gam, first) == "active"
 
 
-def kept_later(gam: Gam, decided: tokens.Decision) -> IssuedToken:
+def kept_later(gam: Gam, decided: issuance.GrantDecision) -> IssuedToken:
     with gam.store.writing() as tx:
-        return tokens.issue_token(gam, tx, decided)
+        return issuance.issue_token(gam, tx, decided)
 
 
 def test_a_password_that_changes_while_it_is_hashed_is_no_good(gam: Gam, login: TokenRequest, forward: Forward) -> None:
-    decided = tokens.decide(gam, login)
+    decided = issuance.decide(gam, login)
     forward(timedelta(microseconds=1))
     users.set_password(gam, "ana", Secret("hunter2"))
     assert refused(lambda: kept_later(gam, decided)) == "password_wrong"
-    assert tokens.exchange(gam, replace(login, password=Secret("hunter2")))
+    assert issuance.exchange(gam, replace(login, password=Secret("hunter2")))
 
 
 def test_a_user_who_is_deleted_while_the_password_is_hashed_is_no_more(gam: Gam, login: TokenRequest) -> None:
-    decided = tokens.decide(gam, login)
+    decided = issuance.decide(gam, login)
     users.delete(gam, "ana", None)
     assert refused(lambda: kept_later(gam, decided)) == "password_wrong"
 
@@ -351,7 +351,7 @@ def test_two_logins_at_once_may_both_make_the_hash_again(
     gam: Gam, login: TokenRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(passwords, "CURRENT_COST", ScryptCost(4, 8, 1))
-    decided = [tokens.decide(gam, login) for _ in range(2)]
+    decided = [issuance.decide(gam, login) for _ in range(2)]
     kept_later(gam, decided[0])
     first = users.show(gam, "ana").password_hash
     assert kept_later(gam, decided[1])
@@ -359,12 +359,12 @@ def test_two_logins_at_once_may_both_make_the_hash_again(
 
 
 def test_of_two_that_were_decided_together_one_is_kept(gam: Gam, login: TokenRequest, spend: Spend) -> None:
-    issued = tokens.exchange(gam, login)
+    issued = issuance.exchange(gam, login)
     asked = renewing(login, issued.refresh_token)
-    one, other = (tokens.decide(gam, asked) for _ in range(2))
+    one, other = (issuance.decide(gam, asked) for _ in range(2))
     with gam.store.writing() as tx:  # as the server does: what is refused is committed with the others
-        first = tokens.issue_token(gam, tx, one)
-        assert refused(lambda: tokens.issue_token(gam, tx, other)) == "refresh_used"
+        first = issuance.issue_token(gam, tx, one)
+        assert refused(lambda: issuance.issue_token(gam, tx, other)) == "refresh_used"
     assert [status(gam, each) for each in (issued, first)] == ["revoked", "revoked"]
     assert refused(lambda: spend(first.refresh_token)) == "refresh_revoked"
 
@@ -372,8 +372,8 @@ def test_of_two_that_were_decided_together_one_is_kept(gam: Gam, login: TokenReq
 def test_a_session_that_ends_while_it_is_renewed_has_ended(gam: Gam, login: TokenRequest) -> None:
     decided = []
     for _ in range(2):
-        asked = renewing(login, tokens.exchange(gam, login).refresh_token)
-        decided.append(tokens.decide(gam, asked))
+        asked = renewing(login, issuance.exchange(gam, login).refresh_token)
+        decided.append(issuance.decide(gam, asked))
     users.set_password(gam, "ana", PASSWORD)
     assert refused(lambda: kept_later(gam, decided[0])) == "refresh_revoked"
     users.delete(gam, "ana", None)
@@ -389,12 +389,12 @@ def test_of_many_who_renew_at_once_one_succeeds(gam: Gam, login: TokenRequest, s
             mine = replace(gam, store=own)
             barrier.wait()
             try:
-                return tokens.exchange(mine, renewing(login, token)).id
+                return issuance.exchange(mine, renewing(login, token)).id
             except RefusedError as no:
                 return no.rule
 
     for _ in range(rounds):
-        issued = tokens.exchange(gam, login)
+        issued = issuance.exchange(gam, login)
         with ThreadPoolExecutor(racers) as pool:
             told = [*pool.map(race, [issued.refresh_token] * racers)]
         won = [each for each in told if not each.startswith("refresh_")]
@@ -405,11 +405,11 @@ def test_of_many_who_renew_at_once_one_succeeds(gam: Gam, login: TokenRequest, s
 
 
 def test_a_session_never_has_the_id_of_another(gam: Gam, login: TokenRequest) -> None:
-    first = tokens.exchange(gam, login)
+    first = issuance.exchange(gam, login)
     with gam.store.writing() as tx:
         tx.run("DELETE FROM token")
     early = replace(gam, now=lambda: START - timedelta(days=1))
-    second = tokens.exchange(early, login)
+    second = issuance.exchange(early, login)
     one, other = (parse_refresh_token(each.refresh_token) for each in (first, second))
     assert one is not None
     assert other is not None
@@ -417,12 +417,12 @@ def test_a_session_never_has_the_id_of_another(gam: Gam, login: TokenRequest) ->
 
 
 def test_a_login_counts_the_reads_that_each_login_needs(gam: Gam, login: TokenRequest) -> None:
-    token = tokens.exchange(gam, login).refresh_token.reveal()
+    token = issuance.exchange(gam, login).refresh_token.reveal()
     counts = []
     for guess in (token[:15] + "0" * 24, "001" + "0" * 36):
         asked: list[str] = []
         gam.store._connection.set_trace_callback(asked.append)  # noqa: SLF001 - every statement
-        assert refused(lambda guess=guess: tokens.exchange(gam, renewing(login, Secret(guess)))) == "refresh_unknown"  # type: ignore[misc]
+        assert refused(lambda guess=guess: issuance.exchange(gam, renewing(login, Secret(guess)))) == "refresh_unknown"  # type: ignore[misc]
         counts.append(len(asked))
         gam.store._connection.set_trace_callback(None)  # noqa: SLF001 - as above
     assert counts[0] == counts[1]
@@ -444,16 +444,16 @@ def test_a_session_has_one_good_refresh_token_at_most(
     with Store.create(tmp_path_factory.mktemp("lines") / "gam.db") as opened:
         gam = Gam(opened, lambda: START, os.urandom, "tester")
         login = began(gam)
-        lines = [Line([tokens.exchange(gam, login)]) for _ in range(3)]
+        lines = [Line([issuance.exchange(gam, login)]) for _ in range(3)]
         for which, place in steps:
             line = lines[which]
             token = line.issued[min(place, len(line.issued) - 1)]
             is_newest = token is line.issued[-1]
             asked = renewing(login, token.refresh_token)
             if is_newest and not line.is_over:
-                line.issued.append(tokens.exchange(gam, asked))
+                line.issued.append(issuance.exchange(gam, asked))
             else:
-                assert refused(lambda asked=asked: tokens.exchange(gam, asked)).startswith("refresh_")  # type: ignore[misc]
+                assert refused(lambda asked=asked: issuance.exchange(gam, asked)).startswith("refresh_")  # type: ignore[misc]
                 line.is_over = line.is_over or not is_newest
         for line in lines:
             expected = "revoked" if line.is_over else "active"
@@ -482,7 +482,7 @@ def began(gam: Gam) -> TokenRequest:
 
 
 def test_a_store_keeps_digests_alone(gam: Gam, login: TokenRequest) -> None:
-    issued = tokens.exchange(gam, login)
+    issued = issuance.exchange(gam, login)
     place = parse_refresh_token(issued.refresh_token)
     assert place is not None
     with gam.store.reading() as tx:
@@ -499,7 +499,136 @@ def test_who_has_proven_nothing_costs_no_look_at_each_scope(gam: Gam, login: Tok
         asked: list[str] = []
         gam.store._connection.set_trace_callback(asked.append)  # noqa: SLF001 - every statement
         with pytest.raises(RefusedError):
-            tokens.exchange(gam, replace(login, client_id=client_id, scope=named))
+            issuance.exchange(gam, replace(login, client_id=client_id, scope=named))
         gam.store._connection.set_trace_callback(None)  # noqa: SLF001 - as above
         counts.append(sum("user_attribute" in each for each in asked))
     assert counts == [0, MAX_ATTRIBUTES]
+
+
+CHANGES: dict[str, tuple[Callable[[Gam], object], str, str, str]] = {
+    "application disabled": (
+        lambda gam: apps.update(gam, "portal", {"enabled": False}),
+        "app_disabled",
+        "app_disabled",
+        "app_disabled",
+    ),
+    "application deleted": (
+        lambda gam: apps.delete(gam, "portal", 1),
+        "client_unknown",
+        "client_unknown",
+        "client_unknown",
+    ),
+    "secret rotated": (
+        lambda gam: apps.rotate_secret(gam, "portal"),
+        "client_secret_wrong",
+        "client_secret_wrong",
+        "client_secret_wrong",
+    ),
+    "remote REST off": (
+        lambda gam: apps.update(gam, "portal", {"remote_rest": False}),
+        "remote_rest_off",
+        "remote_rest_off",
+        "remote_rest_off",
+    ),
+    "user blocked": (
+        lambda gam: users.update(gam, "ana", {"blocked": True}),
+        "user_blocked",
+        "user_blocked",
+        "user_blocked",
+    ),
+    "user disabled": (
+        lambda gam: users.update(gam, "ana", {"enabled": False}),
+        "user_inactive",
+        "user_inactive",
+        "user_inactive",
+    ),
+    "user deleted": (lambda gam: users.delete(gam, "ana", 1), "key_unproven", "password_wrong", "refresh_unknown"),
+    "password changed": (
+        lambda gam: users.set_password(gam, "ana", Secret("hunter2")),
+        "",
+        "password_wrong",
+        "refresh_revoked",
+    ),
+    "password expired": (
+        lambda gam: users.set_password(gam, "ana", PASSWORD, must_change=True),
+        "",
+        "password_wrong",
+        "password_must_change",
+    ),
+    "type for keys disabled": (
+        lambda gam: auth_types.update(gam, "apikey", {"enabled": False}),
+        "auth_type_unavailable",
+        "",
+        "",
+    ),
+    "type for passwords disabled": (
+        lambda gam: auth_types.update(gam, "local", {"enabled": False}),
+        "",
+        "auth_type_unavailable",
+        "auth_type_unavailable",
+    ),
+    "API keys off": (
+        lambda gam: apps.update(gam, "portal", {"api_keys.enabled": False}),
+        "api_keys_off",
+        "",
+        "",
+    ),
+    "scope withdrawn": (
+        lambda gam: apps.update(gam, "portal", {}, ScopeEdit(remove=("gam_user_data",)), accept=1),
+        "key_invalidated",
+        "scope_unpublished",
+        "scope_unpublished",
+    ),
+    "renewals reduced": (lambda gam: apps.update(gam, "portal", {"token.renewals": 0}), "", "", "renewals_spent"),
+    "another user created": (lambda gam: users.create(gam, "bob", {}), "", "", ""),
+}
+"""Each change, and the rules that refuse the API key, password and refresh grant after it."""
+
+
+@pytest.mark.parametrize("grant", [grants.API_KEY, grants.PASSWORD, grants.REFRESH])
+@pytest.mark.parametrize("name", CHANGES)
+def test_no_token_is_issued_after_a_change_was_acknowledged(
+    gam: Gam, login: TokenRequest, issued: IssuedKey, name: str, grant: str
+) -> None:
+    assert issued.secret is not None
+    scope = "gam_user_data"
+    request = {
+        grants.API_KEY: TokenRequest(
+            login.client_id, login.client_secret, api_key=issued.secret, authentication_type_name="apikey"
+        ),
+        grants.PASSWORD: replace(login, scope=scope),
+        grants.REFRESH: renewing(login, issuance.exchange(gam, replace(login, scope=scope)).refresh_token),
+    }[grant]
+    change, *rules = CHANGES[name]
+    rule = rules[[grants.API_KEY, grants.PASSWORD, grants.REFRESH].index(grant)]
+    decision = issuance.decide(gam, request)
+    with Store.open(gam.store.path) as other:
+        change(replace(gam, store=other))
+    if rule:
+        assert refused(lambda: kept_later(gam, decision)) == rule
+    else:
+        assert kept_later(gam, decision).grant.user.name == "ana"
+
+
+def test_a_password_is_not_hashed_again_after_a_change(
+    gam: Gam, login: TokenRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decision = issuance.decide(gam, login)
+    users.create(gam, "bob", {})
+    monkeypatch.delattr(passwords, "verify")
+    assert kept_later(gam, decision).grant.user.name == "ana"
+
+
+def test_an_application_created_again_does_not_revive_a_grant(gam: Gam, login: TokenRequest) -> None:
+    decision = issuance.decide(gam, login)
+    apps.delete(gam, "portal", None)
+    spec = AppSpec("portal", {"remote_rest": True}, ("gam_user_data",), login.client_id)
+    apps.create(gam, spec)
+    assert refused(lambda: kept_later(gam, decision)) == "client_secret_wrong"
+
+
+def test_a_password_that_expires_while_it_is_hashed_is_refused(gam: Gam, login: TokenRequest, forward: Forward) -> None:
+    users.set_password(gam, "ana", PASSWORD, expires_in=timedelta(days=1))
+    decision = issuance.decide(gam, login)
+    forward(timedelta(days=1))
+    assert refused(lambda: kept_later(gam, decision)) == "password_expired"

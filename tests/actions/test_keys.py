@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gamcli.actions import Gam, apps, auth_types, keys, tokens, users
+from gamcli.actions import Gam, apps, auth_types, issuance, keys, tokens, users
 from gamcli.actions.apps import AppSpec
 from gamcli.actions.changes import CreateResult
 from gamcli.actions.keys import KeySearch, KeySpec
@@ -359,7 +359,7 @@ def test_a_token_of_a_retiring_key_expires_with_the_key(
     gam: Gam, issued: IssuedKey, asked: TokenRequest, forward: Forward
 ) -> None:
     keys.rotate(gam, issued.record.id, timedelta(minutes=5))
-    token = tokens.exchange(gam, asked)
+    token = issuance.exchange(gam, asked)
     assert token.expires_in == 300
     forward(timedelta(minutes=5))
     with pytest.raises(RefusedError):
@@ -375,7 +375,7 @@ def test_a_reason_that_cannot_be_printed_is_refused(gam: Gam, issued: IssuedKey)
 def test_keys_unused_for_a_time_are_found(gam: Gam, issued: IssuedKey, asked: TokenRequest, forward: Forward) -> None:
     search = KeySearch(unused_for=timedelta(days=90))
     forward(timedelta(days=89))
-    tokens.exchange(gam, asked)
+    issuance.exchange(gam, asked)
     forward(timedelta(days=89))
     with keys.search(gam, search) as found:
         assert list(found) == []

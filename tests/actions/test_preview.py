@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gamcli import store
-from gamcli.actions import DryRun, Gam, apps, auth_types, repository, tokens, users
+from gamcli.actions import DryRun, Gam, apps, auth_types, issuance, repository, users
 from gamcli.actions.apps import ScopeEdit
 from gamcli.errors import GamcliError, InvalidatesKeysError, RefusedError
 from gamcli.model import ApiKeyPolicy, App, AuthType, Key, User
@@ -202,7 +202,7 @@ def _accepted(gam: Gam, secrets: dict[str, Secret]) -> Iterator[str]:
             authentication_type_name=key.auth_type,
         )
         with gam.store.dry_run(), suppress(RefusedError):
-            tokens.exchange(gam, request)
+            issuance.exchange(gam, request)
             yield key.id
 
 

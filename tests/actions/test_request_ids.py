@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gamcli.actions import Gam, apps, keys, request_ids, tokens, users
+from gamcli.actions import Gam, apps, issuance, keys, request_ids, users
 from gamcli.actions.changes import CreateResult
 from gamcli.actions.keys import KeySpec
 from gamcli.errors import ConflictError, FailedError, InvalidatesKeysError, RefusedError, UsageError
@@ -28,7 +28,7 @@ def use(gam: Gam, portal: CreateResult[App], api_key: Secret | None) -> None:
     assert portal.secret
     assert api_key
     asked = TokenRequest(client_id=portal.record.client_id, client_secret=portal.secret, api_key=api_key)
-    tokens.exchange(gam, asked)
+    issuance.exchange(gam, asked)
 
 
 def test_a_repeated_request_gives_the_key_a_new_secret(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gamcli.actions import Gam, apps, keys, tokens, users
+from gamcli.actions import Gam, apps, issuance, keys, tokens, users
 from gamcli.actions.apps import AppSpec
 from gamcli.actions.keys import KeySpec
 from gamcli.errors import GamcliError
@@ -50,7 +50,7 @@ class Scenario:
         api_key = self.keep(issued.secret, issued)
         asked = TokenRequest(made.record.client_id, client_secret, api_key)
         self.returned.append(asked)
-        token = tokens.exchange(gam, asked)
+        token = issuance.exchange(gam, asked)
         self.keep(token.secret, token)
         tokens.userinfo(gam, token.secret)
         self.returned.append(keys.revoke_by_secret(gam, api_key, "done"))
@@ -92,9 +92,9 @@ def test_no_secret_is_in_the_files_of_the_store(scenario: Scenario) -> None:
 def test_no_secret_is_in_an_error_or_its_traceback(scenario: Scenario) -> None:
     gam, asked = scenario.gam, scenario.asked
     attempts: list[Callable[[], object]] = [
-        lambda: tokens.exchange(gam, asked),
-        lambda: tokens.exchange(gam, replace(asked, client_secret=asked.api_key)),
-        lambda: tokens.exchange(gam, replace(asked, api_key=PASSWORD)),
+        lambda: issuance.exchange(gam, asked),
+        lambda: issuance.exchange(gam, replace(asked, client_secret=asked.api_key)),
+        lambda: issuance.exchange(gam, replace(asked, api_key=PASSWORD)),
         lambda: tokens.userinfo(gam, asked.api_key),
         lambda: keys.revoke_by_secret(gam, asked.client_secret, None),
         lambda: users.set_password(gam, "ana", Secret(PASSWORD.reveal() * 3), TEST_COST),

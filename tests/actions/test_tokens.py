@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from gamcli.actions import Gam, apps, auth_types, keys, tokens, users
+from gamcli.actions import Gam, apps, auth_types, issuance, keys, tokens, users
 from gamcli.actions.apps import ScopeEdit
 from gamcli.actions.keys import KeySpec
 from gamcli.actions.tokens import TokenSearch
@@ -44,7 +44,7 @@ def test_a_key_is_exchanged_for_a_token_that_reads_claims(
     gam: Gam, asked: TokenRequest, audit_log: ReadAuditLog
 ) -> None:
     before = audit_log()
-    issued = tokens.exchange(gam, asked)
+    issued = issuance.exchange(gam, asked)
     assert issued.secret.reveal().startswith(f"{before[0].target}!")
     assert (issued.grant.scopes, issued.expires_in) == (("gam_user_data", "gam_user_roles"), 3600)
     claims = tokens.userinfo(gam, issued.secret)
@@ -57,14 +57,14 @@ def test_a_key_is_exchanged_for_a_token_that_reads_claims(
 
 
 def test_every_exchange_gives_another_token(gam: Gam, asked: TokenRequest) -> None:
-    issued = [tokens.exchange(gam, asked).secret for _ in range(3)]
+    issued = [issuance.exchange(gam, asked).secret for _ in range(3)]
     assert len({secret.reveal() for secret in issued}) == 3
     assert [token_id(secret) for secret in issued] == sorted(token_id(secret) for secret in issued)
     assert [tokens.userinfo(gam, secret)["username"] for secret in issued] == ["ana"] * 3
 
 
 def test_a_token_may_be_narrower_than_its_key(gam: Gam, asked: TokenRequest) -> None:
-    issued = tokens.exchange(gam, replace(asked, scope="user_mail"))
+    issued = issuance.exchange(gam, replace(asked, scope="user_mail"))
     assert tokens.userinfo(gam, issued.secret) == {"email": "ana@example.com", "verified_email": False}
 
 
@@ -88,7 +88,7 @@ def test_a_request_that_breaks_a_rule_is_refused_and_keeps_no_token(
 ) -> None:
     auth_types.create(gam, "machines", "APIkey", {})
     wrong = replace(asked, **sent)  # type: ignore[arg-type]
-    assert refused(lambda: tokens.exchange(gam, wrong)) == rule
+    assert refused(lambda: issuance.exchange(gam, wrong)) == rule
     assert ids(gam, TokenSearch()) == []
 
 
@@ -146,25 +146,25 @@ def test_a_token_is_invalidated_with_its_key_its_application_and_its_user(
     next_rule: str,
     rule: str,
 ) -> None:
-    token = tokens.exchange(gam, asked)
+    token = issuance.exchange(gam, asked)
     end(gam, issued)
     assert refused(lambda: tokens.userinfo(gam, token.secret)) == rule
-    assert refused(lambda: tokens.exchange(gam, asked)) == next_rule
+    assert refused(lambda: issuance.exchange(gam, asked)) == next_rule
 
 
 def test_a_token_expires(gam: Gam, asked: TokenRequest, forward: Forward) -> None:
-    token = tokens.exchange(gam, asked)
+    token = issuance.exchange(gam, asked)
     forward(timedelta(seconds=3599))
     assert tokens.userinfo(gam, token.secret)
     forward(timedelta(seconds=1))
     assert refused(lambda: tokens.userinfo(gam, token.secret)) == "token_expired"
     assert tokens.show(gam, token_id(token.secret)).status(gam.now()) == "expired"
-    assert tokens.exchange(gam, asked)
+    assert issuance.exchange(gam, asked)
 
 
 def test_a_token_without_timeout_never_expires(gam: Gam, asked: TokenRequest, forward: Forward) -> None:
     apps.update(gam, "portal", {"token.timeout_minutes": 0})
-    token = tokens.exchange(gam, asked)
+    token = issuance.exchange(gam, asked)
     assert token.expires_in == 0
     forward(timedelta(days=36_500))
     assert tokens.userinfo(gam, token.secret)
@@ -172,13 +172,13 @@ def test_a_token_without_timeout_never_expires(gam: Gam, asked: TokenRequest, fo
 
 def test_one_token_per_user_ends_the_earlier_one_at_once(gam: Gam, asked: TokenRequest) -> None:
     apps.update(gam, "portal", {"one_token_per_user": True})
-    first, second = tokens.exchange(gam, asked), tokens.exchange(gam, asked)
+    first, second = issuance.exchange(gam, asked), issuance.exchange(gam, asked)
     assert refused(lambda: tokens.userinfo(gam, first.secret)) == "token_revoked"
     assert tokens.userinfo(gam, second.secret)
 
 
 def test_what_is_no_token_of_this_store_is_unknown(gam: Gam, asked: TokenRequest) -> None:
-    token = tokens.exchange(gam, asked).secret.reveal()
+    token = issuance.exchange(gam, asked).secret.reveal()
     changed = token[:-1] + ("0" if token[-1] != "0" else "1")
     foreign = "00000000-0000-4000-8000-000000000000" + token[36:]
     for text in ("", "x", token[:-1], changed, foreign, token.upper()):
@@ -187,7 +187,7 @@ def test_what_is_no_token_of_this_store_is_unknown(gam: Gam, asked: TokenRequest
 
 def test_user_ids_stay_hidden_when_the_application_does_not_share_them(gam: Gam, asked: TokenRequest) -> None:
     apps.update(gam, "portal", {"share_user_ids": False})
-    token = tokens.exchange(gam, asked)
+    token = issuance.exchange(gam, asked)
     claims = tokens.userinfo(gam, token.secret)
     assert (token.grant.user_guid, claims["guid"]) == ("", "")
     guid = users.show(gam, "ana").guid
@@ -197,7 +197,7 @@ def test_user_ids_stay_hidden_when_the_application_does_not_share_them(gam: Gam,
 
 
 def test_a_revoked_token_is_inactive_and_reported(gam: Gam, asked: TokenRequest, audit_log: ReadAuditLog) -> None:
-    token, other = tokens.exchange(gam, asked), tokens.exchange(gam, asked)
+    token, other = issuance.exchange(gam, asked), issuance.exchange(gam, asked)
     changed = tokens.revoke(gam, token_id(token.secret))
     assert (changed.is_changed, changed.record.status(gam.now())) == (True, "revoked")
     assert tokens.show(gam, changed.record.id) == changed.record
@@ -220,7 +220,7 @@ def test_an_unknown_token_is_not_found(gam: Gam, wrong: str) -> None:
 
 
 def test_a_list_shows_the_tokens_that_match(gam: Gam, asked: TokenRequest, issued: IssuedKey) -> None:
-    made = [token_id(tokens.exchange(gam, asked).secret) for _ in range(3)]
+    made = [token_id(issuance.exchange(gam, asked).secret) for _ in range(3)]
     tokens.revoke(gam, made[0])
     assert ids(gam, TokenSearch()) == made
     assert ids(gam, TokenSearch(user="ana", app="portal", key=issued.record.id)) == made
@@ -240,19 +240,19 @@ def test_a_list_of_nobodys_tokens_is_not_found(gam: Gam, search: TokenSearch) ->
 def test_a_store_that_was_never_initialised_grants_nothing(store: Store, now: datetime) -> None:
     bare = Gam(store, lambda: now, bytes, "tester")
     with pytest.raises(StoreMissingError, match="not initialized"):
-        tokens.exchange(bare, TokenRequest(client_id="x"))
+        issuance.exchange(bare, TokenRequest(client_id="x"))
 
 
 def test_a_grant_counts_for_its_application_and_marks_its_key_as_used(
     gam: Gam, asked: TokenRequest, issued: IssuedKey, forward: Forward
 ) -> None:
     first = gam.now()
-    tokens.exchange(gam, asked)
+    issuance.exchange(gam, asked)
     forward(timedelta(seconds=59))
-    tokens.exchange(gam, asked)
+    issuance.exchange(gam, asked)
     assert keys.show(gam, issued.record.id).last_used_at == first
     forward(timedelta(seconds=1))
-    tokens.exchange(gam, asked)
+    issuance.exchange(gam, asked)
     assert keys.show(gam, issued.record.id).last_used_at == gam.now()
     app = apps.show(gam, "portal")
     assert (app.grants, app.last_used_at) == (3, gam.now())
@@ -264,8 +264,8 @@ def test_a_scope_for_an_attribute_needs_someone_who_carries_it(gam: Gam, asked: 
     users.create(gam, "bea", {"attributes": {"team": "north"}})
     for scope, rule in (("user_nobody_has_this", "scope_beyond"), ("user_team+user_x", "scope_beyond")):
         sent = replace(asked, api_key=wide, scope=scope)
-        assert refused(lambda sent=sent: tokens.exchange(gam, sent)) == rule  # type: ignore[misc]
-    assert tokens.exchange(gam, replace(asked, api_key=wide, scope="user_team")).grant.scopes == ("user_team",)
+        assert refused(lambda sent=sent: issuance.exchange(gam, sent)) == rule  # type: ignore[misc]
+    assert issuance.exchange(gam, replace(asked, api_key=wide, scope="user_team")).grant.scopes == ("user_team",)
 
 
 def test_a_guesser_causes_the_same_reads_whether_the_key_exists_or_not(
@@ -285,6 +285,6 @@ def test_a_guesser_causes_the_same_reads_whether_the_key_exists_or_not(
         text = f"gamkey_{key_id}_{'0' * 32}"
         wrong = replace(asked, api_key=Secret(text + checksum(text)))
         read.clear()
-        assert refused(lambda wrong=wrong: tokens.exchange(gam, wrong)) == "key_unproven"  # type: ignore[misc]
+        assert refused(lambda wrong=wrong: issuance.exchange(gam, wrong)) == "key_unproven"  # type: ignore[misc]
         found.append(tuple(read))
     assert found[0] == found[1]

@@ -26,7 +26,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-from gamcli.actions import tokens
+from gamcli.actions import issuance
 from gamcli.rules.grants import TokenRequest
 from tests.bench import servers
 from tests.bench.servers import Running
@@ -110,7 +110,7 @@ def asked_of(path: Path, number: int) -> Asked:
         for key, secret in random.sample(store.keys, min(MANY, number)):
             form = {"grant_type": "password", "client_id": key.client_id, "client_secret": SECRET.reveal()}
             grants.append(post(f"{ROOT}/access_token", {**form, "api_key": secret.reveal()}))
-            issued = tokens.exchange(store.gam, TokenRequest(key.client_id, SECRET, secret))
+            issued = issuance.exchange(store.gam, TokenRequest(key.client_id, SECRET, secret))
             userinfo.append(get(f"{ROOT}/userinfo", issued.secret.reveal()))
     return Asked(path, grants, userinfo)
 

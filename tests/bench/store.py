@@ -24,7 +24,7 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import NamedTuple
 
-from gamcli.actions import Gam, keys, repository, tokens
+from gamcli.actions import Gam, issuance, keys, repository
 from gamcli.model import ApiKeyPolicy, App, Key, User
 from gamcli.rules.credentials import Secret, mint_api_key, mint_client_id, mint_guid
 from gamcli.rules.grants import TokenRequest
@@ -104,7 +104,7 @@ def generate(store: Filled) -> None:
 
 def grant(store: Filled) -> None:
     key, secret = store.any_key()
-    tokens.exchange(store.gam, TokenRequest(key.client_id, SECRET, secret))
+    issuance.exchange(store.gam, TokenRequest(key.client_id, SECRET, secret))
 
 
 def show_process(store: Filled) -> None:

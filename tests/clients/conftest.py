@@ -13,7 +13,7 @@ from gamcli.actions import Gam, apps, auth_types, keys, repository, users
 from gamcli.rules import passwords
 from gamcli.rules.credentials import Secret
 from gamcli.server.endpoints.refusals import ErrorFormat
-from gamcli.server.transport.event_loop import Server, ServerOptions
+from gamcli.server.server import Server, ServerOptions
 from gamcli.store import Store
 
 PASSWORD = "a password of ana's: ñ & +"

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from gamcli.actions import Gam, tokens
+from gamcli.actions import Gam, issuance
 from gamcli.commands import main, wants_json
 from gamcli.rules.credentials import Secret
 from gamcli.rules.grants import TokenRequest
@@ -258,6 +258,6 @@ def token(world: Callable[..., RunResult], api_key: str, ago: Callable[[timedelt
         client_secret=Secret(secret),
         api_key=Secret(api_key),
     )
-    tokens.exchange(ago(timedelta()), asked)
+    issuance.exchange(ago(timedelta()), asked)
     found: str = world("token", "list", "--field", "id").out.strip()
     return found

@@ -14,7 +14,7 @@ from gamcli.conformance import table
 from gamcli.provision import seed
 from gamcli.rules import passwords
 from gamcli.server.background import run_in_background
-from gamcli.server.transport.event_loop import Server, ServerOptions
+from gamcli.server.server import Server, ServerOptions
 from gamcli.store import Store
 
 Run = Callable[..., Any]

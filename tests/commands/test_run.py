@@ -15,7 +15,7 @@ import pytest
 
 from gamcli.actions import Gam, example, repository
 from gamcli.commands.context import now
-from gamcli.server.transport.event_loop import Server, ServerOptions
+from gamcli.server.server import Server, ServerOptions
 from gamcli.store import Store
 
 Run = Callable[..., Any]

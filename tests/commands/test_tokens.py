@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gamcli.actions import Gam, tokens
+from gamcli.actions import Gam, issuance
 from gamcli.rules.credentials import Secret
 from gamcli.rules.grants import TokenRequest
 
@@ -22,7 +22,7 @@ def trade(world: Run, api_key: str, ago: Callable[[timedelta], Gam]) -> Callable
     )
 
     def traded(length: timedelta = timedelta()) -> str:
-        return tokens.exchange(ago(length), asked).secret.reveal()[37:49]
+        return issuance.exchange(ago(length), asked).secret.reveal()[37:49]
 
     return traded
 

@@ -32,7 +32,7 @@ from gamcli.rules import passwords
 from gamcli.server.background import run_in_background
 from gamcli.server.endpoints import openapi
 from gamcli.server.endpoints.refusals import ERROR_WRITERS, TABLE, ErrorFormat
-from gamcli.server.transport.event_loop import Server, ServerOptions
+from gamcli.server.server import Server, ServerOptions
 from gamcli.store import Store
 
 DOCUMENT = openapi.build_document()

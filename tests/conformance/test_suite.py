@@ -17,7 +17,7 @@ from gamcli.conformance.table import ExpectedResponse, RequestSpec, Row
 from gamcli.conformance.worlds import World, parse_world
 from gamcli.rules import passwords
 from gamcli.server import asgi
-from gamcli.server.endpoints import routes
+from gamcli.server.endpoints import outcomes
 from gamcli.server.endpoints.failure_limit import FailureLimiter
 from gamcli.server.endpoints.refusals import ErrorFormat
 
@@ -62,7 +62,7 @@ def test_several_workers_meet_the_contract(
 @contextmanager
 def in_asgi(path: Path, world: World) -> Iterator[TargetServer]:
     settings = world.server
-    endpoint_config = routes.ServerConfig(
+    endpoint_config = outcomes.ServerConfig(
         base_path=settings["base_path"],
         error_format=ErrorFormat(settings["error_format"], settings["expired_status"]),
         failure_limiter=FailureLimiter(settings["max_failures"]),

@@ -16,7 +16,7 @@ import pytest
 
 from gamcli.actions import Gam, apps, keys, repository, users
 from gamcli.rules.credentials import Secret
-from gamcli.server.transport.event_loop import Server, ServerOptions
+from gamcli.server.server import Server, ServerOptions
 from gamcli.server.transport.messages import Response
 from gamcli.store import Store
 

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gamcli.server.server import Server
 from gamcli.server.transport.connection import Timeouts
-from gamcli.server.transport.event_loop import Server
 from gamcli.server.transport.messages import MAX_BODY, REASONS
 
 PATH = "/oauth/gam/v2.0/access_token"

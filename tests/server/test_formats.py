@@ -9,7 +9,7 @@ import pytest
 
 from gamcli.actions import Gam
 from gamcli.server.endpoints.refusals import ErrorFormat
-from gamcli.server.transport.event_loop import Server
+from gamcli.server.server import Server
 from gamcli.server.transport.messages import MAX_BODY, Response
 
 Ask = Callable[..., Response]

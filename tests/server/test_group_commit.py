@@ -13,11 +13,13 @@ from urllib.parse import urlencode
 
 import pytest
 
-from gamcli.actions import Gam, keys, tokens, users
+from gamcli.actions import Gam, issuance, keys, tokens, users
 from gamcli.errors import StoreBusyError, StoreUnusableError
 from gamcli.server import group_commit, worker_pool
-from gamcli.server.endpoints.routes import DEFAULT_CONFIG, DeferredResponse, PendingWrite, Trace
-from gamcli.server.transport.event_loop import Server
+from gamcli.server.endpoints.outcomes import DEFAULT_CONFIG, DeferredResponse, Trace
+from gamcli.server.endpoints.routes import PendingWrite
+from gamcli.server.server import Server
+from gamcli.server.transport.connection import PendingRequest
 from gamcli.server.transport.messages import Request, Response
 from gamcli.store import Store
 from gamcli.store import tokens as rows
@@ -166,8 +168,8 @@ def test_nobody_waits_for_a_writer_beyond_their_own_time(gam: Gam, monkeypatch: 
         raise StoreBusyError("another process writes")
 
     monkeypatch.setattr(Store, "begin", busy)
-    late = worker_pool.PendingRequest(Request("POST", TOKEN_PATH), monotonic() - worker_pool.MAX_WAIT_SECONDS)
-    with closing(group_commit.GroupCommit[worker_pool.PendingRequest](gam.store, lambda: None, lambda _: None)) as book:
+    late = PendingRequest(Request("POST", TOKEN_PATH), monotonic() - worker_pool.MAX_WAIT_SECONDS)
+    with closing(group_commit.GroupCommit[PendingRequest](gam.store, lambda: None, lambda _: None)) as book:
         book.add(
             late,
             PendingWrite(late.request, DEFAULT_CONFIG, Trace(), DeferredResponse(lambda _: Response(200, (), b""))),
@@ -214,7 +216,7 @@ def test_one_that_breaks_a_batch_spoils_no_other(
 ) -> None:
     users.create(gam, "bob", {})
     other = {**form, "api_key": keys.generate(gam, keys.KeySpec("bob", "portal")).secret.reveal()}
-    keep = tokens.issue_token
+    keep = issuance.issue_token
 
     def breaks(gam: Gam, tx: Any, decided: Any) -> Any:  # noqa: ANN401 - as keep
         kept = keep(gam, tx, decided)
@@ -222,7 +224,7 @@ def test_one_that_breaks_a_batch_spoils_no_other(
             raise LookupError
         return kept
 
-    monkeypatch.setattr(tokens, "issue_token", breaks)
+    monkeypatch.setattr(issuance, "issue_token", breaks)
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda sent: granted(server, sent), [form, other] * 4))
     assert found == [200, 500] * 4

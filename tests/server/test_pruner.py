@@ -64,7 +64,7 @@ def test_what_is_expired_goes_while_the_server_runs(peopled: Gam) -> None:
 
 
 def test_another_who_writes_is_waited_for(peopled: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pruner, "BUSY_TIMEOUT", 0.0)
+    monkeypatch.setattr(pruner, "BUSY_SECONDS", 0.0)
     with closing(sqlite3.connect(peopled.store.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with closing(Pruner(peopled, OFTEN)):

@@ -14,7 +14,7 @@ from gamcli.actions import Gam, audit, auth_types, users
 from gamcli.rules.credentials import Secret
 from gamcli.server.endpoints.refusals import TABLE
 from gamcli.server.refusal_counts import COUNTED_RULES, MAX_APPS, RefusalCounts
-from gamcli.server.transport.event_loop import Server
+from gamcli.server.server import Server
 from gamcli.store import Store
 from gamcli.store.audit import REFUSAL_ACTION, AuditFilter
 

@@ -17,7 +17,7 @@ from gamcli.actions import Gam, apps, auth_types, users
 from gamcli.rules import passwords
 from gamcli.rules.credentials import Secret
 from gamcli.server.endpoints.refusals import ErrorFormat
-from gamcli.server.transport.event_loop import Server
+from gamcli.server.server import Server
 from gamcli.server.transport.messages import Response
 
 Ask = Callable[..., Response]
@@ -147,7 +147,7 @@ def test_a_password_is_hashed_where_it_blocks_nobody(send: Ask, monkeypatch: pyt
 
     monkeypatch.setattr(passwords, "verify", noted)
     granted(send())
-    assert names == ["waiting"]
+    assert names == ["worker"]
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])

@@ -12,8 +12,8 @@ import pytest
 from gamcli.actions import Gam
 from gamcli.errors import StoreBusyError
 from gamcli.server import worker_pool
-from gamcli.server.endpoints import routes
-from gamcli.server.transport.event_loop import Server
+from gamcli.server.endpoints import outcomes, routes
+from gamcli.server.server import Server
 from gamcli.server.transport.messages import Request, Response
 from gamcli.store import Store
 from gamcli.store.sqlite.database import BUSY_TIMEOUT
@@ -26,9 +26,9 @@ def takes_long(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Event, Event]]
     begun, go_on = Event(), Event()
     begin = routes.handle
 
-    def later(gam: Gam, request: Request, conduct: routes.ServerConfig) -> Any:  # noqa: ANN401 - as begin
+    def later(gam: Gam, request: Request, conduct: outcomes.ServerConfig) -> Any:  # noqa: ANN401 - as begin
         if request.method == "POST" and conduct.nonblocking:
-            return routes.WouldBlock()
+            return outcomes.WouldBlock()
         if request.method == "POST":
             begun.set()
             assert go_on.wait(10)

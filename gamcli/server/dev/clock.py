@@ -1,4 +1,4 @@
-"""The clock of a world that is made for tests: it goes as the real one until it is told otherwise."""
+"""The clock of the development server: it follows the real clock until it is moved or stopped."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -6,30 +6,29 @@ from datetime import UTC, datetime, timedelta
 from gamcli.errors import UsageError
 from gamcli.rules import durations
 
-TIME_FORMATS = "an instant such as 2026-01-01T00:00:00Z, or a step from now such as +2h or -1d"
+TIME_FORMATS = "use a time such as 2026-01-01T00:00:00Z, or a step from now such as +2h or -1d"
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-"""RFC 3339 §5.6; Python takes more, such as an instant that nobody can place for want of an offset."""
+"""RFC 3339 §5.6; Python also parses times without an offset, which are ambiguous."""
 
 
 class Clock:
-    """What `Gam.now` is in such a world: aware, in UTC; whoever tests moves it or makes it stand still."""
+    """A replacement for `Gam.now` that tests can move and stop; times are aware, in UTC."""
 
     def __init__(self) -> None:
         self._offset = timedelta(0)
         self._stopped_at: datetime | None = None
 
     def __call__(self) -> datetime:
-        """Return the instant that it shows."""
         return self._stopped_at if self._stopped_at is not None else datetime.now(UTC) + self._offset
 
     def forward(self, length: str | timedelta) -> datetime:
-        """Move it by `length`, such as "2h", and return the new instant; back by a negative one."""
+        """Move the clock by `length`, such as "2h" or "-2h", and return the new time; raises UsageError."""
         step = length if isinstance(length, timedelta) else _parse_step(length)
         try:
             after = self() + step
         except OverflowError as error:
-            raise UsageError("no clock goes that far", TIME_FORMATS) from error
+            raise UsageError("the time is out of range", TIME_FORMATS) from error
         if self._stopped_at is None:
             self._offset += step
         else:
@@ -37,7 +36,7 @@ class Clock:
         return after
 
     def stop(self, at: str | datetime | None = None) -> datetime:
-        """Let it stand still, from now on or at another instant, and return what it shows."""
+        """Stop the clock, now or at another time, and return the time; raises UsageError."""
         self._stopped_at = (
             self() if at is None else at.astimezone(UTC) if isinstance(at, datetime) else _parse_instant(at)
         )
@@ -45,7 +44,7 @@ class Clock:
 
 
 def stopped_clock(text: str) -> Clock:
-    """Return a clock that stands still at `text`, an instant or a step from now; raises UsageError."""
+    """Return a clock stopped at `text`, a time or a step from now; raises UsageError."""
     clock = Clock()
     clock.stop()
     if text.strip().startswith(("+", "-")):
@@ -66,4 +65,4 @@ def _parse_instant(text: str) -> datetime:
     try:
         return datetime.fromisoformat(plain).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise UsageError(f"'{text}' is no instant", TIME_FORMATS) from error
+        raise UsageError(f"invalid time '{text}'", TIME_FORMATS) from error

@@ -1,8 +1,4 @@
-"""
-Where answers are held back that shall come late, for tests of clients: one thread, whoever is due first leaves first.
-
-The thread that answers everybody else never waits.
-"""
+"""Holds requests back for a time, on a thread of its own."""
 
 from collections import deque
 from collections.abc import Callable
@@ -16,7 +12,7 @@ ItemT = TypeVar("ItemT")
 
 
 class DelayedResponses(Generic[ItemT]):
-    """Holds things back; `ring` is called whenever one of them is ready to be fetched."""
+    """Delays items, and calls `notify` whenever one is due."""
 
     def __init__(self, notify: Callable[[], None]) -> None:
         self._notify = notify
@@ -26,27 +22,26 @@ class DelayedResponses(Generic[ItemT]):
         self._condition = Condition()
         self._releases_all = False
         self._closing = False
-        self._thread = Thread(target=self._run, name="delays", daemon=True)
+        self._thread = Thread(target=self._run, name="delayed-responses", daemon=True)
         self._thread.start()
 
     def add(self, item: ItemT, seconds: float) -> None:
-        """Hold something back for so long."""
         with self._condition:
             heappush(self._queue, (monotonic() + seconds, next(self._sequence), item))
             self._condition.notify()
 
     def pop_due(self) -> list[ItemT]:
-        """Return those whose time has come, each once."""
+        """Return the items that are due, each once."""
         return [self._due.popleft() for _ in range(len(self._due))]
 
     def release_all(self) -> None:
-        """Hold nobody back from now on; may be called from a signal handler."""
+        """Delay nothing from now on; may be called from a signal handler."""
         with self._condition:
             self._releases_all = True
             self._condition.notify()
 
     def close(self) -> None:
-        """End the thread, whoever is still held."""
+        """Stop the thread and drop what is still delayed."""
         with self._condition:
             self._closing = True
             self._condition.notify()
@@ -57,12 +52,12 @@ class DelayedResponses(Generic[ItemT]):
             self._notify()
 
     def _wait_for_due(self) -> bool:
-        """Wait until somebody is due, and let them go; False at the end."""
+        """Wait until an item is due; return False when closing."""
         with self._condition:
             while not self._closing:
-                left = self._queue[0][0] - monotonic() if self._queue else None
-                if left is not None and (left <= 0 or self._releases_all):
+                seconds = self._queue[0][0] - monotonic() if self._queue else None
+                if seconds is not None and (seconds <= 0 or self._releases_all):
                     self._due.append(heappop(self._queue)[2])
                     return True
-                self._condition.wait(left)
+                self._condition.wait(seconds)
         return False

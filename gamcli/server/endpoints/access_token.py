@@ -1,49 +1,34 @@
 """
-The endpoint that issues access tokens: what is asked is read, decided, and left to be written.
+The endpoint that issues access tokens. `actions.issuance` describes the whole path of a grant.
 
-Rule 17 is judged here, between rules 4 and 5: a client that fails too often is not heard for a while.
+Rule 17 is judged between rules 4 and 5: a client that failed too often is refused for a while.
 """
 
 from collections.abc import Callable
 from functools import partial
 from hashlib import sha256
-from json.encoder import encode_basestring as quoted
+from json.encoder import encode_basestring as quote
 from typing import NamedTuple
 
-from gamcli.actions import Gam, tokens
-from gamcli.actions.grant_cache import CachedGrant
+from gamcli.actions import Gam, issuance
+from gamcli.actions.issuance import GrantDecision, IssuedToken
 from gamcli.errors import RefusedError
 from gamcli.model import App
 from gamcli.rules import scopes
 from gamcli.rules.credentials import parse_api_key_id
-from gamcli.rules.grants import PASSWORD, TokenRequest
-from gamcli.server.endpoints import token_requests
+from gamcli.rules.grants import API_KEY, PASSWORD, TokenRequest
+from gamcli.server.endpoints import forms
 from gamcli.server.endpoints.outcomes import DeferredResponse, ServerConfig, Trace, WouldBlock
 from gamcli.server.transport.messages import Request, Response, json_text_response
 from gamcli.store import Transaction
 
+MAX_CACHED_BODY = 1024
+"""Requests with a longer body, in bytes, are not cached; clients send about 300."""
 
-def post_access_token(gam: Gam, request: Request, trace: Trace, config: ServerConfig) -> DeferredResponse | WouldBlock:
-    """Issue or renew an access token (GAM wiki 55623, 56104, RFC 6749 §4.3, §6)."""
-    return _handle_grant(gam, token_requests.parse_post, _Attempt(request, trace, config))
-
-
-def get_access_token(gam: Gam, request: Request, trace: Trace, config: ServerConfig) -> DeferredResponse | WouldBlock:
-    """Renew an access token by GET, as GAM documents it (wiki 55623)."""
-    return _handle_grant(gam, token_requests.parse_get, _Attempt(request, trace, config))
-
-
-_TOKEN_JSON = (
+_RESPONSE_JSON = (
     '{"access_token":"%s","token_type":"Bearer","expires_in":%d,"refresh_token":"%s","scope":%s,"user_guid":%s}'
 )
-"""RFC 6749 §5.1, by hand, for it is most of what is answered: in half the time. Tokens need no escape."""
-
-
-def _token_response(issued: tokens.IssuedToken) -> Response:
-    scope, user_guid = quoted(scopes.join(issued.grant.scopes)), quoted(issued.grant.user_guid)
-    told = (issued.secret.reveal(), issued.expires_in, issued.refresh_token.reveal(), scope, user_guid)
-    return json_text_response(200, _TOKEN_JSON % told)
-
+"""RFC 6749 §5.1. Formatting takes half the time of a JSON encoder; tokens need no escaping."""
 
 _COUNTED_RULES = frozenset(
     {
@@ -51,82 +36,82 @@ _COUNTED_RULES = frozenset(
         "refresh_revoked", "renewals_spent",
     }
 )  # fmt: skip
-"""Rules 5, 12 and 16: what a guesser fails at is counted."""
+"""Rules 5, 12 and 16: refusals that count as failures of the client."""
 
 
-MAX_CACHED_BODY = 1024
-"""The longest body that is kept ready for when it comes again, in bytes: clients send some 300."""
+def post_access_token(gam: Gam, request: Request, trace: Trace, config: ServerConfig) -> DeferredResponse | WouldBlock:
+    """Issue or renew an access token (GAM wiki 55623, 56104, RFC 6749 §4.3, §6)."""
+    return _Grant(request, trace, config).handle(gam, forms.parse_token_request)
 
 
-class _Attempt(NamedTuple):
-    """A request whose failures are counted for its client: rule 17, judged between rules 4 and 5."""
+def get_access_token(gam: Gam, request: Request, trace: Trace, config: ServerConfig) -> DeferredResponse | WouldBlock:
+    """Renew an access token by GET (GAM wiki 55623)."""
+    return _Grant(request, trace, config).handle(gam, forms.parse_renewal_query)
 
+
+class _Grant(NamedTuple):
     request: Request
     trace: Trace
     config: ServerConfig
 
-    def check_failure_limit(self, gam: Gam, app: App) -> None:
-        """Take note of the application; raises RefusedError when its client fails too often."""
-        self.trace.client_id = app.client_id  # never one that is none: it may be a secret in the wrong place
-        self.trace.retry_after = self.config.failure_limiter.retry_after(self._failure_key, gam.now())
-        if self.trace.retry_after:
-            raise RefusedError("too_many_failures", "too many failures of late")
+    def handle(self, gam: Gam, parse: Callable[[Request], TokenRequest]) -> DeferredResponse | WouldBlock:
+        """Decide the grant, from the cache if possible, and return what saves it."""
+        digest, cache = self._digest(), self.config.grant_cache
+        decision = cache.find_grant(digest, gam.now()) if cache is not None else None
+        if decision is not None:
+            self.trace.key_id = decision.grant.key_id
+            self._check_failure_limit(gam, decision.grant.app)
+            return DeferredResponse(partial(self._issue, gam, decision))
+        token_request = parse(self.request)
+        if self.config.nonblocking and token_request.grant == PASSWORD:
+            return WouldBlock()
+        self.trace.key_id = parse_api_key_id(token_request.api_key) or ""
+        decision = self._decide(gam, token_request)
+        if cache is not None and token_request.grant == API_KEY and len(self.request.body) <= MAX_CACHED_BODY:
+            cache.add_grant(digest, decision)
+        return DeferredResponse(partial(self._issue, gam, decision))
 
-    def count_failure(self, gam: Gam, refused: RefusedError) -> None:
-        """Count what a guesser fails at."""
-        if refused.rule in _COUNTED_RULES:
-            self.config.failure_limiter.record(self._failure_key, gam.now())
+    def _digest(self) -> bytes:
+        """Return the cache key: requests with the same digest get the same decision."""
+        fields = self.request.fields
+        parts = (self.request.method, fields.get("content-type", ""), fields.get("authorization", ""), "")
+        return sha256("\n".join(parts).encode("latin-1") + self.request.body).digest()
+
+    def _decide(self, gam: Gam, token_request: TokenRequest) -> GrantDecision:
+        try:
+            return issuance.decide(gam, token_request, partial(self._check_failure_limit, gam))
+        except RefusedError as error:
+            self._count_failure(gam, error)
+            raise
+
+    def _issue(self, gam: Gam, decision: GrantDecision, tx: Transaction) -> Response:
+        if self.config.grant_cache is not None:
+            self.config.grant_cache.invalidate(tx)
+        try:
+            issued = issuance.issue_token(gam, tx, decision)
+        except RefusedError as error:
+            self._count_failure(gam, error)
+            raise
+        self.trace.key_id = issued.grant.key_id
+        return _token_response(issued)
+
+    def _check_failure_limit(self, gam: Gam, app: App) -> None:
+        # Log no client_id that does not exist: it may be a secret sent in the wrong parameter.
+        self.trace.client_id = app.client_id
+        self.trace.retry_after = self.config.failure_limiter.retry_after(self._client, gam.now())
+        if self.trace.retry_after:
+            raise RefusedError("too_many_failures", "too many recent failures")
+
+    def _count_failure(self, gam: Gam, error: RefusedError) -> None:
+        if error.rule in _COUNTED_RULES:
+            self.config.failure_limiter.record(self._client, gam.now())
 
     @property
-    def _failure_key(self) -> tuple[str, str]:
-        """Whose failures are counted together."""
+    def _client(self) -> tuple[str, str]:
         return self.trace.client_id, self.request.peer
 
 
-def _handle_grant(
-    gam: Gam, read: Callable[[Request], TokenRequest], attempt: _Attempt
-) -> DeferredResponse | WouldBlock:
-    """Decide about what is wished, and leave it to be written."""
-    prepared = attempt.config.grant_cache
-    digest = _cache_key(attempt.request) if prepared is not None else b""
-    decided: tokens.Decision | None = prepared.find_grant(digest, gam.now()) if prepared is not None else None
-    if isinstance(decided, CachedGrant):
-        attempt.trace.key_id = decided.grant.key_id
-        attempt.check_failure_limit(gam, decided.grant.app)
-    else:
-        wish = read(attempt.request)
-        if attempt.config.nonblocking and wish.grant == PASSWORD:
-            return WouldBlock()
-        attempt.trace.key_id = parse_api_key_id(wish.api_key) or ""
-        decided = _decide(gam, wish, attempt)
-        if prepared is not None and isinstance(decided, CachedGrant) and len(attempt.request.body) <= MAX_CACHED_BODY:
-            prepared.add_grant(digest, decided)
-    return DeferredResponse(partial(_write_grant, gam, decided, attempt))
-
-
-def _decide(gam: Gam, token_request: TokenRequest, attempt: _Attempt) -> tokens.Decision:
-    try:
-        return tokens.decide(gam, token_request, partial(attempt.check_failure_limit, gam))
-    except RefusedError as refused:
-        attempt.count_failure(gam, refused)
-        raise
-
-
-def _write_grant(gam: Gam, decision: tokens.Decision, attempt: _Attempt, tx: Transaction) -> Response:
-    """Write what was decided, and return the response that tells of it."""
-    if attempt.config.grant_cache is not None:
-        attempt.config.grant_cache.invalidate(tx)
-    try:
-        issued = tokens.issue_token(gam, tx, decision)
-    except RefusedError as refused:
-        attempt.count_failure(gam, refused)
-        raise
-    attempt.trace.key_id = issued.grant.key_id
-    return _token_response(issued)
-
-
-def _cache_key(request: Request) -> bytes:
-    """Return what tells two requests apart that may not be answered alike."""
-    fields = request.fields
-    what = (request.method, fields.get("content-type", ""), fields.get("authorization", ""), "")
-    return sha256("\n".join(what).encode("latin-1") + request.body).digest()
+def _token_response(issued: IssuedToken) -> Response:
+    scope, user_guid = quote(scopes.join(issued.grant.scopes)), quote(issued.grant.user_guid)
+    values = (issued.secret.reveal(), issued.expires_in, issued.refresh_token.reveal(), scope, user_guid)
+    return json_text_response(200, _RESPONSE_JSON % values)

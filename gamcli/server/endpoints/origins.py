@@ -1,7 +1,7 @@
 """
-Pages of which origins may call the endpoints from a browser, and how browsers are told (Fetch standard, CORS protocol).
+Which origins may call the endpoints from a browser: the CORS protocol of the Fetch standard.
 
-Pure. No cookie means anything here, so no origin is ever told that credentials are allowed: a page has to hold them.
+The endpoints use no cookies, so Access-Control-Allow-Credentials is never sent.
 """
 
 import re
@@ -13,7 +13,7 @@ from gamcli.server.transport.messages import Response
 ANY_ORIGIN = "*"
 
 MAX_AGE = 600
-"""How many seconds a browser may remember what it was told."""
+"""How long browsers may cache a preflight response, in seconds."""
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\x00-\x20/?#@\x7f-\U0010ffff]+(?=[/?#]|\Z)")
 _DEFAULT_PORT = re.compile(r"(?<=^http)://(.*):80\Z|(?<=^https)://(.*):443\Z")
@@ -22,27 +22,26 @@ Fields = tuple[tuple[str, str], ...]
 
 
 def parse_origin(text: str) -> str:
-    """Return the origin that `text` is, as browsers write it; raises UsageError with what may have been meant."""
-    found = _ORIGIN.match(text.lower())
-    if text != ANY_ORIGIN and (found is None or found.end() != len(text)):
+    """Return the origin as browsers send it; raises UsageError with a suggestion."""
+    match = _ORIGIN.match(text.lower())
+    if text != ANY_ORIGIN and (match is None or match.end() != len(text)):
         raise UsageError(
-            f"no origin of a page: '{text}'", f"--cors-origin {found[0] if found else 'https://app.example.org'}"
+            f"invalid origin '{text}'", f"--cors-origin {match[0] if match else 'https://app.example.org'}"
         )
-    return _DEFAULT_PORT.sub(lambda usual: f"://{usual[1] or usual[2]}", text.lower())
+    return _DEFAULT_PORT.sub(lambda default: f"://{default[1] or default[2]}", text.lower())
 
 
 def allow_origin_fields(origins: Iterable[str], origin: str) -> Fields:
-    """Return what tells the page of origin `sent` whether it may read the response; caches keep them apart."""
-    told = ANY_ORIGIN if ANY_ORIGIN in origins else origin if origin.lower() in origins else ""
-    return (*((("Access-Control-Allow-Origin", told),) if told else ()), ("Vary", "Origin"))
+    """Return the header fields that tell whether a page of `origin` may read the response; caches vary on it."""
+    allowed = ANY_ORIGIN if ANY_ORIGIN in origins else origin if origin.lower() in origins else ""
+    return (*((("Access-Control-Allow-Origin", allowed),) if allowed else ()), ("Vary", "Origin"))
 
 
-def preflight_response(methods: Iterable[str]) -> Response:
-    """Return the answer to a browser that asks what a page may send to a path."""
+def preflight_response(methods: str) -> Response:
     return Response(
         204,
         (
-            ("Access-Control-Allow-Methods", ", ".join(methods)),
+            ("Access-Control-Allow-Methods", methods),
             ("Access-Control-Allow-Headers", "Authorization, Content-Type"),
             ("Access-Control-Max-Age", str(MAX_AGE)),
         ),

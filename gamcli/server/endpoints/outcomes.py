@@ -1,4 +1,4 @@
-"""What becomes of a request: an answer, one that waits for what it tells to be written, or none from who hurries."""
+"""The types that endpoints share: their configuration, the trace for the log, and what they return."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,11 +14,7 @@ from gamcli.store import Transaction
 
 @dataclass(slots=True)
 class Trace:
-    """
-    What the log tells of a request, written down as it becomes known: no secret ever.
-
-    `wait` is how many seconds a client has to wait that fails too often.
-    """
+    """What the log shows of a request, collected while it is handled; never a secret. `retry_after` is in seconds."""
 
     client_id: str = ""
     key_id: str = ""
@@ -28,7 +24,7 @@ class Trace:
 
 
 class TracedResponse(NamedTuple):
-    """A response, and what the log tells of how it came about."""
+    """A response and its trace for the log."""
 
     response: Response
     trace: Trace
@@ -37,10 +33,10 @@ class TracedResponse(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
     """
-    What a server was told about its answers; `base_path` is in lower case and without a slash at its end.
+    How requests are answered; `base_path` is in lower case and has no slash at its end.
 
-    Who `hurries` wants no answer that takes long: a password's, or one of a store that another process holds. Where
-    there is a place for `prepared` facts, one thread answers with it.
+    With `nonblocking`, an endpoint returns WouldBlock instead of hashing a password or waiting for the store. The
+    `grant_cache` may be used by one thread only.
     """
 
     base_path: str = ""
@@ -55,14 +51,14 @@ DEFAULT_CONFIG = ServerConfig()
 
 
 class DeferredResponse(NamedTuple):
-    """A response that tells of what is yet to be written: `write` writes it."""
+    """A response that `write` returns once it has written the token; send it after the commit."""
 
     write: Callable[[Transaction], Response]
 
 
 @dataclass(frozen=True, slots=True)
 class WouldBlock:
-    """No answer, for it would take long: it is to be asked for again by who does not hurry."""
+    """The request takes long: handle it again without `nonblocking`, on another thread."""
 
 
 Endpoint = Callable[[Gam, Request, Trace, ServerConfig], Response | DeferredResponse | WouldBlock]

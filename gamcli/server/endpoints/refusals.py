@@ -1,8 +1,8 @@
 """
-The one table from a rule to what a client is told, and its two shapes.
+The table of refusals, and the two formats of error responses.
 
-A rule's name comes from `rules.grants`, from `rules.claims`, or from this folder, where a request is judged before it
-reaches a rule. Texts name no secret and nothing that the client sent: who may know more reads the log.
+Rules come from `rules.grants`, `rules.claims` and the server, which refuses invalid requests. Messages show neither
+secrets nor anything that the client sent; the log has the details.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,11 +15,11 @@ from gamcli.server.transport.messages import Response, json_response
 UNAUTHORIZED = 401
 
 RETRY_SECONDS = 1
-"""What `Retry-After` asks for: by then a writer has finished or a connection has ended."""
+"""The value of `Retry-After`: by then the store or a connection is usually free."""
 
 
 class Refusal(NamedTuple):
-    """A row: GAM's code and status, the error name and status of RFC 6749 and 6750, and the text for both."""
+    """A row: code and status of GAM, error name and status of RFC 6749 and 6750, and the message of both."""
 
     code: str
     status: int
@@ -29,7 +29,7 @@ class Refusal(NamedTuple):
 
 
 def _http_refusal(status: int, message: str) -> Refusal:
-    """Return the row of a request that HTTP itself refuses: its status is its code."""
+    """Return the row of a refusal by HTTP, whose code is its status."""
     return Refusal(str(status), status, "invalid_request", status, message)
 
 
@@ -39,14 +39,14 @@ _NOT_A_TOKEN = "The access token is not valid: log in again."  # noqa: S105 - a 
 
 TABLE: dict[str, Refusal] = {
     # 1, and what is refused before a route is known
-    "request_unreadable": _http_refusal(400, "The request is not HTTP/1.1 as RFC 9112 defines it."),
-    "version_unknown": _http_refusal(505, "Only HTTP/1.0 and HTTP/1.1 are spoken here."),
+    "request_unreadable": _http_refusal(400, "The request is not valid HTTP/1.1 (RFC 9112)."),
+    "version_unknown": _http_refusal(505, "The server supports HTTP/1.0 and HTTP/1.1 only."),
     "request_line_too_long": _http_refusal(414, "The request line is longer than 8 KiB."),
     "fields_too_large": _http_refusal(431, "There are more than 64 header fields, or more than 16 KiB of them."),
     "request_slow": _http_refusal(408, "The request took too long to arrive."),
-    "expectation_unknown": _http_refusal(417, "The only expectation met here is 100-continue."),
+    "expectation_unknown": _http_refusal(417, "The server supports the expectation 100-continue only."),
     "path_unknown": _http_refusal(404, "There is nothing at this path."),
-    "method_wrong": _http_refusal(405, "This path does not answer that method."),
+    "method_wrong": _http_refusal(405, "This path does not support that method."),
     "media_type_wrong": _http_refusal(415, "Send the parameters as application/x-www-form-urlencoded."),
     "body_too_large": _http_refusal(413, "The body is larger than 16 KiB."),
     "length_missing": _http_refusal(411, "Send the body with a Content-Length."),
@@ -65,7 +65,7 @@ TABLE: dict[str, Refusal] = {
     ),
     # 3
     "grant_type_unknown": Refusal(
-        "292", 400, "unsupported_grant_type", 400, "The grants served here are password and refresh_token."
+        "292", 400, "unsupported_grant_type", 400, "The supported grants are password and refresh_token."
     ),
     # 4
     "client_basic_malformed": Refusal("39", 401, "invalid_client", 401, "The HTTP Basic credentials are malformed."),
@@ -84,7 +84,7 @@ TABLE: dict[str, Refusal] = {
     "auth_type_wrong": Refusal(
         "35", 401, "invalid_grant", 400, "The authentication type is not the one for this application and grant."
     ),
-    "api_keys_off": Refusal("230", 401, "unauthorized_client", 400, "The application does not take API keys."),
+    "api_keys_off": Refusal("230", 401, "unauthorized_client", 400, "The application does not accept API keys."),
     # 12: one text for many causes
     "key_unproven": Refusal("11", 401, "invalid_grant", 400, _NOT_A_KEY),
     "password_wrong": Refusal("11", 401, "invalid_grant", 400, "The user name or the password is wrong."),
@@ -133,49 +133,48 @@ TABLE: dict[str, Refusal] = {
 }
 
 _RULE_BY_ERROR: tuple[tuple[type[GamcliError], str], ...] = ((StoreBusyError, "store_busy"), (StoreError, "store_gone"))
-"""What an error means here when it is no refusal; the first class that fits."""
+"""The rule of other errors; the first class that matches."""
 
 
 def rule_for_error(error: Exception) -> str:
-    """Return the row of TABLE that `error` is answered with; what nobody foresaw is a bug."""
+    """Return the rule of TABLE for `error`; an unexpected error is a bug."""
     if isinstance(error, RefusedError) and error.rule in TABLE:
         return error.rule
     return next((rule for kind, rule in _RULE_BY_ERROR if isinstance(error, kind)), "bug")
 
 
 ErrorWriter = Callable[[Refusal], tuple[int, dict[str, object]]]
-"""How a refusal is written: its status and its body."""
+"""Returns status and body of a refusal."""
 
 
 def write_gam_error(refusal: Refusal) -> tuple[int, dict[str, object]]:
-    """Write a refusal as GAM does."""
+    """Write a refusal in the format of GAM."""
     return refusal.status, {"error": {"code": refusal.code, "message": refusal.message}}
 
 
 def write_rfc6749_error(refusal: Refusal) -> tuple[int, dict[str, object]]:
-    """Write a refusal as RFC 6749 §5.2 has it; where RFC 6750 §3.1 wants no error, it has no name."""
+    """Write a refusal in the format of RFC 6749 §5.2; RFC 6750 §3.1 has cases without an error name."""
     named = {"error": refusal.error} if refusal.error else {}
     return refusal.rfc_status, {**named, "error_description": refusal.message}
 
 
 ERROR_WRITERS: dict[str, ErrorWriter] = {"gam": write_gam_error, "rfc6749": write_rfc6749_error}
-"""How `--error-format` writes a refusal."""
+"""The values of `--error-format`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorFormat:
-    """How a server tells refusals; `expired_status` is what it answers an expired access token with."""
+    """The format of error responses; `expired_status` is the status for an expired access token."""
 
     name: str = "gam"
     expired_status: int = UNAUTHORIZED
 
     def status_and_body(self, rule: str) -> tuple[int, dict[str, object]]:
-        """Return the status and the body for what `rule` refused."""
         status, body = ERROR_WRITERS[self.name](TABLE[rule])
         return self.expired_status if rule == "token_expired" else status, body
 
     def challenge(self, rule: str) -> str:
-        """Return what asks for another access token (RFC 6750 §3)."""
+        """Return the WWW-Authenticate challenge (RFC 6750 §3)."""
         name = TABLE[rule].error
         return f'Bearer realm="gam", error="{name}"' if self._shows_error(name) else 'Bearer realm="gam"'
 
@@ -189,7 +188,6 @@ GAM_FORMAT = ErrorFormat()
 def refusal_response(
     rule: str, extra: Iterable[tuple[str, str]] = (), error_format: ErrorFormat = GAM_FORMAT
 ) -> Response:
-    """Return the answer to what `rule` refused."""
     status, body = error_format.status_and_body(rule)
     retry = (("Retry-After", str(RETRY_SECONDS)),) if status == 503 else ()  # noqa: PLR2004 - an HTTP status
     return json_response(status, body, (*retry, *extra))

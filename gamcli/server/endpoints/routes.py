@@ -1,10 +1,10 @@
 """
-The endpoints as functions from a request to a response, and the table of their routes; no socket.
+The routes, and the edge of the endpoints: every error leaves them as a row of `refusals.TABLE`. No sockets.
 
-`respond` is the edge: every error of the family leaves it as a row of `refusals.TABLE`.
+`handle` is for the event loop, which must not block; `respond` waits as long as it takes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from gamcli.actions import Gam, repository, tokens
 from gamcli.actions.grant_cache import GrantCache
 from gamcli.errors import RefusedError, StoreBusyError
-from gamcli.server.endpoints import error_details, forms, origins, refusals
+from gamcli.server.endpoints import forms, origins, refusals
 from gamcli.server.endpoints.access_token import get_access_token, post_access_token
 from gamcli.server.endpoints.outcomes import (
     DEFAULT_CONFIG,
@@ -26,30 +26,15 @@ from gamcli.server.endpoints.outcomes import (
 from gamcli.server.transport.messages import Request, Response, json_response
 from gamcli.store import Transaction
 
-__all__ = [
-    "DEFAULT_CONFIG",
-    "ROUTES",
-    "DeferredResponse",
-    "PendingWrite",
-    "ServerConfig",
-    "Trace",
-    "TracedResponse",
-    "WouldBlock",
-    "error_response",
-    "handle",
-    "respond",
-]
-
 
 def userinfo(gam: Gam, request: Request, _trace: Trace, config: ServerConfig) -> Response:
-    """Tell the claims that an access token reveals (GAM wiki 55623)."""
-    return tokens.cached_userinfo(
-        gam, forms.bearer_token(request), config.grant_cache or GrantCache(), partial(json_response, 200)
-    )
+    """Return the claims that the scopes of an access token reveal (GAM wiki 55623)."""
+    cache = config.grant_cache or GrantCache()
+    return tokens.cached_userinfo(gam, forms.bearer_token(request), cache, partial(json_response, 200))
 
 
 def healthz(gam: Gam, _request: Request, _trace: Trace, _: ServerConfig) -> Response:
-    """Tell whether the store answers."""
+    """Return 200 if the store can be read."""
     repository.check_readable(gam)
     return json_response(200, {"status": "ok"})
 
@@ -59,11 +44,11 @@ ROUTES: dict[str, dict[str, Endpoint]] = {
     "/oauth/gam/v2.0/userinfo": {"GET": userinfo, "POST": userinfo},
     "/healthz": {"GET": healthz},
 }
-"""Paths below the base path, in lower case, and who answers which method."""
+"""The endpoint of each path below the base path, in lower case, and method."""
 
 
 class PendingWrite(NamedTuple):
-    """What was decided of a request and is yet to be written; its answer leaves no sooner."""
+    """A request whose response may be sent once its token is committed."""
 
     request: Request
     config: ServerConfig
@@ -71,60 +56,73 @@ class PendingWrite(NamedTuple):
     deferred: DeferredResponse
 
     def write(self, tx: Transaction) -> TracedResponse:
-        """Write it, and return the answer that may leave once the transaction is committed."""
+        """Write the token and return the response; a refusal has written nothing of it."""
         try:
             response = self.deferred.write(tx)
-        except RefusedError as refused:  # before it wrote any of a grant: others may share the transaction
-            return self.fail(refused)
+        except RefusedError as error:
+            return self.fail(error)
         return _add_cors(response, self.request, self.config, self.trace)
 
     def write_alone(self, gam: Gam) -> TracedResponse:
-        """Write it in a transaction of its own, and return the answer."""
+        """Write the token in a transaction of its own, commit it, and return the response."""
         try:
             with gam.store.writing() as tx:
                 return self.write(tx)
-        except Exception as error:  # noqa: BLE001 - the edge: nothing may pass it
+        except Exception as error:  # noqa: BLE001 - the edge: every error becomes a response
             return self.fail(error)
 
     def fail(self, error: Exception) -> TracedResponse:
-        """Return the answer when it cannot be written."""
         return error_response(error, self.request, self.config, self.trace)
 
 
 def respond(gam: Gam, request: Request, config: ServerConfig = DEFAULT_CONFIG) -> TracedResponse:
-    """Answer `request`, whatever happens and however long it takes."""
-    begun = handle(gam, request, replace(config, nonblocking=False) if config.nonblocking else config)
-    if not isinstance(begun, PendingWrite):
-        assert isinstance(begun, TracedResponse), "only who hurries is told to come back"
-        return begun
-    return begun.write_alone(gam)
+    """Return the response, however long it takes."""
+    result = handle(gam, request, replace(config, nonblocking=False) if config.nonblocking else config)
+    if isinstance(result, PendingWrite):
+        return result.write_alone(gam)
+    assert isinstance(result, TracedResponse), "WouldBlock is for nonblocking callers only"
+    return result
 
 
 def handle(gam: Gam, request: Request, config: ServerConfig) -> TracedResponse | PendingWrite | WouldBlock:
-    """Answer `request` as far as nothing has to be written for it."""
+    """Return the response, or what has to be written before it may be sent."""
     trace = Trace()
     try:
-        found = _find_endpoint(_methods_at(request.path, config.base_path), request, config)(
-            gam, request, trace, config
-        )
-    except Exception as error:  # noqa: BLE001 - the edge: nothing may pass it
+        result = _find_endpoint(request, config)(gam, request, trace, config)
+    except Exception as error:  # noqa: BLE001 - the edge: every error becomes a response
         if config.nonblocking and isinstance(error, StoreBusyError):
             return WouldBlock()
         return error_response(error, request, config, trace)
-    if isinstance(found, Response):
-        return _add_cors(found, request, config, trace)
-    return PendingWrite(request, config, trace, found) if isinstance(found, DeferredResponse) else found
+    if isinstance(result, Response):
+        return _add_cors(result, request, config, trace)
+    return PendingWrite(request, config, trace, result) if isinstance(result, DeferredResponse) else result
 
 
 def error_response(
     error: Exception, request: Request, config: ServerConfig, trace: Trace | None = None
 ) -> TracedResponse:
-    """Return the answer to a request that ended with `error`; `trace` is what is known of it."""
+    """Return the response to a request that failed with `error`."""
     trace = trace or Trace()
     trace.rule = refusals.rule_for_error(error)
-    trace.detail = error_details.log_detail(trace.rule, error)
+    trace.detail = _DETAILS[trace.rule](error) if trace.rule in _DETAILS else ""
     response = refusals.refusal_response(trace.rule, _refusal_fields(trace, request, config), config.error_format)
     return _add_cors(response, request, config, trace)
+
+
+def _error_location(error: Exception) -> str:
+    """Return the type of an error and its place in the code; its message may hold a secret."""
+    step = error.__traceback__
+    while step is not None and step.tb_next is not None:
+        step = step.tb_next
+    return type(error).__name__ + (f" in {step.tb_frame.f_code.co_name}, line {step.tb_lineno}" if step else "")
+
+
+def _printable_message(error: Exception) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in str(error))
+
+
+_DETAILS: dict[str, Callable[[Exception], str]] = {"bug": _error_location, "store_gone": _printable_message}
+"""What the log shows of an error besides its rule. Messages of the store hold no secrets."""
 
 
 def _add_cors(response: Response, request: Request, config: ServerConfig, trace: Trace) -> TracedResponse:
@@ -133,44 +131,50 @@ def _add_cors(response: Response, request: Request, config: ServerConfig, trace:
 
 
 def cors_fields(config: ServerConfig, origin: str = "") -> tuple[tuple[str, str], ...]:
-    """Return the fields that let a page of the origin `sent` read a response, if it may."""
+    """Return the header fields that allow pages of `origin` to read a response."""
     return origins.allow_origin_fields(config.origins, origin) if config.origins else ()
 
 
-def _methods_at(path: str, base_path: str) -> Mapping[str, Endpoint]:
+def has_route(request: Request, config: ServerConfig) -> bool:
+    return request.method in _methods_at(request.path, config)
+
+
+def _methods_at(path: str, config: ServerConfig) -> Mapping[str, Endpoint]:
     path = path.lower()
-    return ROUTES.get(path.removeprefix(base_path), {}) if path.startswith(base_path) else {}
+    return ROUTES.get(path.removeprefix(config.base_path), {}) if path.startswith(config.base_path) else {}
 
 
-def _advertised_methods(methods: Mapping[str, Endpoint]) -> list[str]:
-    """Return the methods that a client is told of: GET renews, and no more, for those who know that it does."""
-    return [method for method, endpoint in methods.items() if endpoint is not get_access_token]
+def _advertised_methods(path: str, config: ServerConfig) -> str:
+    """Return the methods for Allow; renewal by GET is supported but not advertised."""
+    methods = _methods_at(path, config)
+    return ", ".join(method for method, endpoint in methods.items() if endpoint is not get_access_token)
 
 
-def _find_endpoint(methods: Mapping[str, Endpoint], request: Request, config: ServerConfig) -> Endpoint:
+def _find_endpoint(request: Request, config: ServerConfig) -> Endpoint:
+    methods = _methods_at(request.path, config)
     if not methods:
-        raise RefusedError("path_unknown", "no such path")
+        raise RefusedError("path_unknown", "unknown path")
     if request.method == "OPTIONS" and config.origins:
-        return lambda *_: origins.preflight_response(_advertised_methods(methods))
+        return lambda *_: origins.preflight_response(_advertised_methods(request.path, config))
     if request.method not in methods:
-        raise RefusedError("method_wrong", "no such method")
+        raise RefusedError("method_wrong", "method not allowed")
     return methods[request.method]
 
 
 _CLIENT_RULES = frozenset(
     {"client_basic_malformed", "client_id_missing", "client_unknown", "client_secret_wrong", "app_disabled"}
 )
-"""Rules 4 to 6: a client that used HTTP Basic is asked for it again (RFC 6749 §5.2)."""
+"""Rules 4 to 6: a client that used HTTP Basic gets a Basic challenge (RFC 6749 §5.2)."""
 
 
 def _refusal_fields(trace: Trace, request: Request, config: ServerConfig) -> tuple[tuple[str, str], ...]:
-    """Return the fields that the status of a refusal asks for (RFC 9110 §10.2.1, §10.2.3, §11.6.1)."""
-    rule, manner = trace.rule, config.error_format
+    """Return the header fields that the status requires (RFC 9110 §10.2.1, §10.2.3, §11.6.1)."""
+    rule, error_format = trace.rule, config.error_format
     if trace.retry_after:
         return (("Retry-After", str(trace.retry_after)),)
     if rule == "method_wrong":
-        return (("Allow", ", ".join(_advertised_methods(_methods_at(request.path, config.base_path)))),)
-    if manner.status_and_body(rule)[0] != refusals.UNAUTHORIZED:
+        return (("Allow", _advertised_methods(request.path, config)),)
+    if error_format.status_and_body(rule)[0] != refusals.UNAUTHORIZED:
         return ()
     uses_basic = rule in _CLIENT_RULES and forms.uses_basic(request)
-    return (("WWW-Authenticate", 'Basic realm="gam"' if uses_basic else manner.challenge(rule)),)
+    return (("WWW-Authenticate", 'Basic realm="gam"' if uses_basic else error_format.challenge(rule)),)

@@ -1,7 +1,7 @@
 """
-One client's connection: whole requests in, one send a response, and a deadline for whatever it does next.
+A connection: whole requests in, one `send` per response, and a deadline for the next step of the client.
 
-Nothing in here waits: `http` asks the system which connections can be read or written, and tells them.
+Nothing here blocks; the event loop knows which connections can be read or written.
 """
 
 import socket
@@ -14,12 +14,12 @@ from time import gmtime, monotonic, time
 from gamcli.server.transport.messages import REASONS, Request, RequestParser, Response, unreadable_request
 
 CHUNK = 32 * 1024
-"""The largest head and the largest body together: one read is enough for any request."""
+"""The largest head and the largest body together, so that one read is enough for any request."""
 
 NO_CONTENT = 204
 
 MAX_LINGER_BYTES = 4 * 1024 * 1024
-"""How much is read and thrown away after the last response, for clients that listen only when they have said it all."""
+"""At most this much is discarded after the last response, for clients that read only when they have sent all."""
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -29,10 +29,9 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """
-    How long a client may take, in seconds: to send a request, to begin the next one, to hear of the end.
+    How long a client may take, in seconds: to send a request, to start the next one, and to close its side.
 
-    The time for a request counts from its first byte: time-outs per read would never meet a client that sends one byte
-    at a time.
+    The request timeout counts from the first byte: a timeout per read would not stop a client that sends byte by byte.
     """
 
     request: float = 10.0
@@ -42,11 +41,10 @@ class Timeouts:
 
 class Connection:
     """
-    A client, what it has sent and what it has yet to take.
+    The state of a connection.
 
-    `deadline` is when the time for what it does now is over; `last` says that its last response is given, `waits` that
-    a request of its is being answered elsewhere; `awaits` is the event of the system that lets it go on, and
-    `listens_for` the one that the system was asked to tell of, 0 = none.
+    `is_closing`: its last response was sent. `is_pending`: a request is being answered on another thread.
+    `wanted_event`: the selector event that it needs next. `registered_event`: the one in the selector, 0 = none.
     """
 
     def __init__(self, client: socket.socket, peer: str, timeouts: Timeouts) -> None:
@@ -66,25 +64,25 @@ class Connection:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing would be lost if it were closed: no request has begun, or the last response is sent."""
+        """Whether it can be closed without loss: no request has begun, or the last response was sent."""
         return not self.unsent and not self.is_pending and (self.is_closing or self._parser.is_empty)
 
     @property
     def is_ready(self) -> bool:
-        """Whether its next request can be answered now."""
+        """Whether the next request can be answered now."""
         return not (self.unsent or self.is_closing or self.is_pending)
 
     def has_timed_out(self, now: float) -> bool:
-        """Say whether its time is over; while we work for it, it has all the time."""
+        """Say whether the deadline has passed; there is none while a request is pending."""
         return self.deadline <= now and not self.is_pending
 
     def receive(self) -> bool:
-        """Take what has come, and say whether anything did: False is the end of the connection."""
+        """Read what was received; return False at the end of the connection."""
         self.wanted_event = EVENT_READ
         try:
             data = self.socket.recv(CHUNK)
-        except BlockingIOError as held:
-            self.wanted_event = _wanted_event(held, EVENT_READ)
+        except BlockingIOError as error:
+            self.wanted_event = _wanted_event(error, EVENT_READ)
             return True
         except OSError:
             data = b""
@@ -98,11 +96,11 @@ class Connection:
     def _feed(self, data: bytes) -> None:
         was_empty = self._parser.is_empty
         self._parser.feed(data)
-        if was_empty and not self._parser.is_empty:  # an empty line begins nothing, and gains no time
+        if was_empty and not self._parser.is_empty:  # empty lines do not start a request
             self.deadline = monotonic() + self._timeouts.request
 
     def next_request(self) -> Request | None:
-        """Return the next whole request, if there is one; raises RefusedError for what will never be one."""
+        """Return the next whole request, None if it is incomplete; raises RefusedError if it is invalid."""
         request = self._parser.next_request()
         if request is None and self._parser.needs_continue():
             self.send(CONTINUE)
@@ -111,20 +109,20 @@ class Connection:
         return request
 
     def send(self, data: bytes, *, close_after: bool = False) -> None:
-        """Send `data`, or as much as the client takes now; nothing follows what is `last`."""
+        """Send as much of `data` as possible now; with `close_after`, nothing follows it."""
         self.unsent += data
         self.is_closing = close_after
         self.flush()
 
     def flush(self) -> None:
-        """Send more of what is unsent; when all is sent, the client's time begins anew."""
+        """Send more of the unsent bytes; when all are sent, a new deadline starts."""
         self.wanted_event = EVENT_READ
         try:
             self.unsent = self.unsent[self.socket.send(self.unsent) :]
-        except BlockingIOError as held:
-            self.wanted_event = _wanted_event(held, EVENT_WRITE)
+        except BlockingIOError as error:
+            self.wanted_event = _wanted_event(error, EVENT_WRITE)
             return
-        except OSError:  # nobody is there to take it
+        except OSError:  # the client has left
             self.unsent, self.is_closing, self.deadline = b"", True, 0.0
             return
         if self.unsent:
@@ -134,28 +132,42 @@ class Connection:
 
     def _start_next_deadline(self) -> None:
         """
-        Give the client time for what comes next; after the last response, to hear it.
+        Set the deadline for the next request, or for the client to close its side after the last response.
 
-        To close with bytes unread would reset the connection, and the client could lose the response (RFC 9112 §9.6).
+        Closing a socket with unread bytes resets it, and the client could lose the response (RFC 9112 §9.6).
         """
         if self.is_closing:
             with suppress(OSError):
                 self.socket.shutdown(socket.SHUT_WR)
-        waits = self._timeouts.idle if self._parser.is_empty else self._timeouts.request
-        self.deadline = monotonic() + (self._timeouts.linger if self.is_closing else waits)
+        timeout = self._timeouts.idle if self._parser.is_empty else self._timeouts.request
+        self.deadline = monotonic() + (self._timeouts.linger if self.is_closing else timeout)
 
     def close(self) -> None:
-        """Close the socket."""
         self.socket.close()
 
 
+@dataclass(slots=True)
+class PendingRequest:
+    """A request and the time at which it arrived (monotonic)."""
+
+    request: Request
+    started: float
+
+
+@dataclass(slots=True)
+class ConnectionRequest(PendingRequest):
+    """A request that arrived over a connection of the event loop."""
+
+    connection: Connection
+
+
 def _wanted_event(error: BlockingIOError, default: int) -> int:
-    """Return what a socket waits for that cannot go on: one that encrypts may have to read in order to write."""
+    """Return the event that the socket needs; TLS may have to read in order to write."""
     return int(getattr(error, "event", default))
 
 
 def encode_response(response: Response, *, closes: bool, without_body: bool = False) -> bytes:
-    """Return the bytes of `response`; one to HEAD goes without its body (RFC 9110 §9.3.2)."""
+    """Return the bytes of `response`; use `without_body` for HEAD (RFC 9110 §9.3.2)."""
     fields = "".join(f"{name}: {value}\r\n" for name, value in response.fields)
     length = "" if response.status == NO_CONTENT else f"Content-Length: {len(response.body)}\r\n"  # RFC 9110 §8.6
     connection = "Connection: close\r\n" if closes else ""
@@ -168,7 +180,7 @@ def encode_response(response: Response, *, closes: bool, without_body: bool = Fa
 
 @lru_cache(maxsize=1)
 def _format_date(second: int) -> str:
-    """Return that second since 1970 as HTTP writes it (RFC 9110 §5.6.7)."""
+    """Return the Date field (RFC 9110 §5.6.7)."""
     at = gmtime(second)
     day = f"{_DAYS[at.tm_wday]}, {at.tm_mday:02} {_MONTHS[at.tm_mon - 1]} {at.tm_year}"
     return f"{day} {at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02} GMT"

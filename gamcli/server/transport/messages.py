@@ -1,8 +1,8 @@
 """
-What travels: requests and responses as frozen records, and the strict parsing of bytes into requests.
+HTTP messages: requests, responses, and a strict parser.
 
-Pure: bytes come in, a request or a refusal comes out. Where RFC 9112 lets a server choose between mending a message and
-refusing it, this one refuses: what two parsers read differently is how requests are smuggled.
+Pure: bytes come in, a request or a refusal comes out. Where RFC 9112 allows a server to repair or to refuse a message,
+this one refuses: differences between two parsers are what request smuggling exploits.
 """
 
 import json
@@ -16,20 +16,20 @@ from typing import NamedTuple
 from gamcli.errors import RefusedError
 
 MAX_LINE = 8 * 1024
-"""RFC 9112 §3 asks for at least 8000 octets of request line."""
+"""RFC 9112 §3 requires at least 8000 octets for the request line."""
 
 MAX_FIELDS = 64
 MAX_FIELDS_BYTES = 16 * 1024
 MAX_BODY = 16 * 1024
 
 MAX_EMPTY_LINE_BYTES = 8
-"""How many bytes of empty lines may come before a request."""
+"""At most this many bytes of empty lines are skipped before a request."""
 
 MAX_CACHED_HEAD = 1024
-"""The longest head that is remembered, in bytes: a thousand of them take no more than a few megabytes."""
+"""Longer heads, in bytes, are not cached; a thousand entries take a few megabytes."""
 
 _NAME = r"!#$%&'*+.^_`|~0-9A-Za-z-"
-# A folded line and a blank before the colon (RFC 9112 §5.1, §5.2) are no names, and neither is half a line.
+# Refuses folded lines and a blank before the colon (RFC 9112 §5.1, §5.2).
 _FIELD = re.compile(rf"([{_NAME}]+):([\t\x20-\x7e\x80-\xff]*)")
 _REQUEST_LINE = re.compile(rf"([{_NAME}]+) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])")
 _AUTHORITY = re.compile(r"https?://[^/?]+", re.IGNORECASE)
@@ -39,7 +39,7 @@ _HOST = re.compile(r"[0-9A-Za-z._~!$&'()*+;=:%\[\]-]*")
 _DIGITS = re.compile(r"[0-9]+")
 
 _SINGLETON_FIELDS = frozenset({"host", "content-length", "content-type", "authorization", "expect"})
-"""Fields that mean nothing together: two of them are two messages in one."""
+"""Fields that may not be repeated."""
 
 REASONS = {
     200: "OK",
@@ -61,12 +61,12 @@ REASONS = {
     503: "Service Unavailable",
     505: "HTTP Version Not Supported",
 }
-"""The statuses that this server sends (RFC 9110 §15, RFC 6585)."""
+"""The statuses that the server sends (RFC 9110 §15, RFC 6585)."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestHead:
-    """The head of a request: fields by their names in lower case, `length` of the body in bytes."""
+    """The head of a request: fields by their names in lower case, and the `length` of the body in bytes."""
 
     method: str
     path: str
@@ -77,12 +77,12 @@ class RequestHead:
 
     @property
     def expects_continue(self) -> bool:
-        """Whether the client sends the body only after `100 Continue` (RFC 9110 §10.1.1)."""
+        """Whether the client waits for `100 Continue` before it sends the body (RFC 9110 §10.1.1)."""
         return self.length > 0 and "expect" in self.fields
 
 
 class Request(NamedTuple):
-    """One whole request; what may hold a secret stays out of its repr."""
+    """A whole request; its repr leaves out what may hold a secret."""
 
     method: str
     path: str
@@ -97,7 +97,7 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """A status, fields in the order in which they are sent, and the body; HTTP adds Date, length and Connection."""
+    """A response; the connection adds Date, Content-Length and Connection."""
 
     status: int
     fields: tuple[tuple[str, str], ...]
@@ -107,7 +107,6 @@ class Response(NamedTuple):
         return f"Response({self.status!r}, {self.fields!r})"
 
     def with_fields(self, fields: tuple[tuple[str, str], ...]) -> "Response":
-        """Return the response with `fields` after its own."""
         return Response(self.status, (*self.fields, *fields), self.body)
 
 
@@ -115,12 +114,12 @@ _JSON_FIELDS = (("Content-Type", "application/json"), ("Cache-Control", "no-stor
 
 
 def json_response(status: int, value: object, extra: Iterable[tuple[str, str]] = ()) -> Response:
-    """Return `value` as a response that nobody may keep a copy of (RFC 6749 §5.1)."""
+    """Return a JSON response that may not be cached (RFC 6749 §5.1)."""
     return json_text_response(status, _json(value), (*_JSON_FIELDS, *extra))
 
 
 def json_text_response(status: int, text: str, fields: tuple[tuple[str, str], ...] = _JSON_FIELDS) -> Response:
-    """Return what is written as JSON already as such a response."""
+    """Return a response with JSON text."""
     return Response(status, fields, text.encode())
 
 
@@ -128,7 +127,7 @@ _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class RequestParser:
-    """The bytes of one connection, fed as they come and taken out as requests, in order."""
+    """Parses the bytes of one connection into requests."""
 
     def __init__(self, peer: str) -> None:
         self._peer = peer
@@ -139,22 +138,21 @@ class RequestParser:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no part of a request has come; half an empty line is none."""
+        """Whether no part of a request was received; empty lines do not count."""
         return self._buffer in (b"", b"\r") and self._head is None
 
     def needs_continue(self) -> bool:
-        """Say, once a request, whether the client waits for `100 Continue` before it sends the body."""
-        asks = self._head is not None and self._head.expects_continue and not self._buffer and not self._sent_continue
-        self._sent_continue = self._sent_continue or asks
-        return asks
+        """Say, once per request, whether to send `100 Continue` now."""
+        needs = self._head is not None and self._head.expects_continue and not self._buffer and not self._sent_continue
+        self._sent_continue = self._sent_continue or needs
+        return needs
 
     def feed(self, data: bytes) -> None:
-        """Add what was received."""
         self._buffer += data
         self._skip_empty_lines()
 
     def next_request(self) -> Request | None:
-        """Return the next whole request, None when bytes are missing; raises RefusedError for what is no request."""
+        """Return the next request, None when bytes are missing; raises RefusedError."""
         head = self._head or self._next_head()
         if head is None or len(self._buffer) < head.length:
             self._head = head
@@ -166,7 +164,7 @@ class RequestParser:
         return Request(head.method, head.path, head.query, head.fields, body, self._peer, head.keeps_alive)
 
     def _skip_empty_lines(self) -> None:
-        """Drop empty lines before a request, a few: old clients end a body with one (RFC 9112 §2.2)."""
+        """Skip a few empty lines before a request: old clients send one after a body (RFC 9112 §2.2)."""
         while self._head is None and self._skippable_bytes > 0 and self._buffer.startswith(b"\r\n"):
             self._buffer = self._buffer[2:]
             self._skippable_bytes -= 2
@@ -182,9 +180,9 @@ class RequestParser:
 
 
 def find_head_end(buffer: bytes) -> int | None:
-    """Return where the head ends that `buffer` begins with, None when bytes are missing; refuses what never ends."""
+    """Return the end of the head at the start of `buffer`, None when bytes are missing; raises RefusedError."""
     if buffer and not _CAN_BEGIN.match(buffer):
-        raise unreadable_request("the first byte is not of HTTP")
+        raise unreadable_request("the first byte is not HTTP")
     line = buffer.find(b"\n", 0, MAX_LINE + 2)
     if line < 0:
         if len(buffer) >= MAX_LINE + 2:
@@ -201,7 +199,7 @@ def find_head_end(buffer: bytes) -> int | None:
 
 
 def parse_head(raw: bytes) -> RequestHead:
-    """Return the head that `raw` is, the blank line included; raises RefusedError alone, whatever the bytes."""
+    """Parse a head, including the empty line; raises no other error than RefusedError."""
     return _cached_head(raw) if len(raw) <= MAX_CACHED_HEAD else _parse_head(raw)
 
 
@@ -211,40 +209,40 @@ def _parse_head(raw: bytes) -> RequestHead:
     return build_head(method, (path, query), map(_parse_field, lines[1:]), version)
 
 
-_cached_head = lru_cache(maxsize=1024)(_parse_head)  # a client's requests have one head, but for a length or a token
+_cached_head = lru_cache(maxsize=1024)(_parse_head)  # the heads of a client are mostly the same
 
 
 def build_head(method: str, target: tuple[str, str], pairs: Iterable[tuple[str, str]], version: int) -> RequestHead:
     """
-    Return the head of these parts, for who has parsed the bytes already; raises RefusedError alone.
+    Return the head with these parts, also for the ASGI application; raises RefusedError.
 
-    `target` is the path and the query, `pairs` the fields with their names in lower case, `version` the minor one.
+    `target` is the path and the query, `pairs` the fields with names in lower case, `version` the minor version.
     """
     fields = _collect_fields(pairs)
     if (version > 0 and "host" not in fields) or not _HOST.fullmatch(fields.get("host", "")):  # RFC 9112 §3.2
-        raise unreadable_request("no Host, or one that is none")
-    if version == 0:  # RFC 9110 §10.1.1: HTTP/1.0 knows no 100, and a proxy would take it for the whole answer
+        raise unreadable_request("missing or invalid Host")
+    if version == 0:  # RFC 9110 §10.1.1: HTTP/1.0 has no 100, and a proxy would take it for the response
         fields.pop("expect", None)
     if fields.get("expect", "100-continue").lower() != "100-continue":
-        raise RefusedError("expectation_unknown", "an expectation other than 100-continue")
+        raise RefusedError("expectation_unknown", "the expectation is not 100-continue")
     keeps_alive = version > 0 and "close" not in fields.get("connection", "").lower()
     return RequestHead(method, *target, MappingProxyType(fields), _body_length(fields), keeps_alive)
 
 
 def _parse_request_line(line: str) -> tuple[str, str, str, int]:
-    """Return method, path, query and the minor version."""
-    found = _REQUEST_LINE.fullmatch(line)
-    if found is None:
-        raise unreadable_request("the request line is not of HTTP")
-    method, target, major, minor = found.groups()
+    """Return method, path, query and minor version."""
+    match = _REQUEST_LINE.fullmatch(line)
+    if match is None:
+        raise unreadable_request("the request line is not HTTP")
+    method, target, major, minor = match.groups()
     if major != "1":
-        raise RefusedError("version_unknown", "a version other than HTTP/1.x")
+        raise RefusedError("version_unknown", "the version is not HTTP/1.x")
     path, _, query = _origin_form(target).partition("?")
     return method, path, query, int(minor)
 
 
 def _origin_form(target: str) -> str:
-    """Return the path and query of a target, of a whole URL as well (RFC 9112 §3.2.2)."""
+    """Return path and query of a target, which may be a URL (RFC 9112 §3.2.2)."""
     authority = _AUTHORITY.match(target)
     if authority is not None:
         rest = target[authority.end() :]
@@ -255,10 +253,10 @@ def _origin_form(target: str) -> str:
 
 
 def _parse_field(line: str) -> tuple[str, str]:
-    found = _FIELD.fullmatch(line)
-    if found is None:
-        raise unreadable_request("a header field is not of HTTP")
-    return found[1].lower(), found[2].strip(" \t")
+    match = _FIELD.fullmatch(line)
+    if match is None:
+        raise unreadable_request("a header field is not HTTP")
+    return match[1].lower(), match[2].strip(" \t")
 
 
 def _collect_fields(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -268,7 +266,7 @@ def _collect_fields(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
             raise RefusedError("fields_too_large", "too many header fields")
         if name in fields:
             if name in _SINGLETON_FIELDS:
-                raise unreadable_request(f"two fields {name}")
+                raise unreadable_request(f"repeated field {name}")
             fields[name] += f", {value}"
         else:
             fields[name] = value
@@ -280,8 +278,8 @@ def _body_length(fields: Mapping[str, str]) -> int:
         raise RefusedError("length_missing", "Transfer-Encoding instead of Content-Length")
     digits = fields.get("content-length", "0")
     if not _DIGITS.fullmatch(digits):
-        raise unreadable_request("Content-Length is no number")
-    # Measured before it is read: the conversion of thousands of digits takes its time.
+        raise unreadable_request("Content-Length is not a number")
+    # Check the number of digits first: converting thousands of them is slow.
     significant = digits.lstrip("0") or "0"
     if len(significant) > len(str(MAX_BODY)) or int(significant) > MAX_BODY:
         raise RefusedError("body_too_large", "the body is too large")
@@ -289,5 +287,5 @@ def _body_length(fields: Mapping[str, str]) -> int:
 
 
 def unreadable_request(reason: str) -> RefusedError:
-    """Return the refusal of bytes that are no request of HTTP/1.x; `why` never quotes them."""
+    """Return the refusal of an invalid request; `reason` must not quote its bytes, which may hold a secret."""
     return RefusedError("request_unreadable", reason)

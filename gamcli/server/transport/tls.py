@@ -1,4 +1,4 @@
-"""HTTPS: the certificate, and sockets that encrypt and still never wait. Only a server that has one imports this."""
+"""HTTPS: the certificate, and non-blocking TLS sockets. Imported only by a server with a certificate."""
 
 import ssl
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ Context = ssl.SSLContext
 
 
 class SocketNotReadyError(BlockingIOError):
-    """The socket cannot go on now; `event` is what it waits for, whatever it was asked to do."""
+    """The operation would block; `event` is the selector event to wait for."""
 
     def __init__(self, event: int) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class SocketNotReadyError(BlockingIOError):
 
 @contextmanager
 def _raise_not_ready() -> Iterator[None]:
-    """Tell as a plain socket would that nothing can be done now: what is read may have to be written for first."""
+    """Translate the errors of TLS sockets to BlockingIOError; a read may have to wait for a write and the reverse."""
     try:
         yield
     except ssl.SSLWantReadError:
@@ -36,46 +36,44 @@ def _raise_not_ready() -> Iterator[None]:
 
 
 class TlsSocket(ssl.SSLSocket):
-    """A socket that encrypts; the first bytes sent or received shake hands before that."""
+    """A non-blocking TLS socket; the handshake happens with the first read or write."""
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
-        """Receive what has come."""
         with _raise_not_ready():
             return super().recv(buflen, flags)
 
     def send(self, data: "ReadableBuffer", flags: int = 0) -> int:
-        """Send as much as goes."""
         with _raise_not_ready():
             return super().send(data, flags)
 
     def shutdown(self, how: int) -> None:
-        """Say that nothing follows: in TLS, so that nobody else can say it, and in TCP."""
+        """Close the sending side, in TLS (close_notify) and in TCP."""
         with suppress(OSError, ValueError):
             self.unwrap()
         super().shutdown(how)
 
 
 def load_context(certificate: str, key: str) -> ssl.SSLContext:
-    """Return what encrypts with that certificate, its chain behind it, and key; raises UsageError."""
+    """Return the TLS context for a certificate, followed by its chain, and a key; raises UsageError."""
     for path in (certificate, key):
         _require_readable(path)
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.minimum_version = ssl.TLSVersion.TLSv1_2
-    made.options |= ssl.OP_NO_RENEGOTIATION
-    made.set_alpn_protocols(["http/1.1"])
-    made.sslsocket_class = TlsSocket
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    context.set_alpn_protocols(["http/1.1"])
+    context.sslsocket_class = TlsSocket
     try:
-        made.load_cert_chain(certificate, key, password=_no_passphrase)
+        context.load_cert_chain(certificate, key, password=_no_passphrase)
     except (ssl.SSLError, _PassphraseError) as error:
         raise UsageError(f"cannot serve with {certificate} and {key}: {_load_problem(error)}", _HINT) from error
-    return made
+    return context
 
 
-_HINT = "both are PEM files, the key without a passphrase: --tls-cert FILE --tls-key FILE"
+_HINT = "use PEM files and a key without a passphrase: --tls-cert FILE --tls-key FILE"
 
 
 class _PassphraseError(Exception):
-    """The key asks for a passphrase; a server has nobody to ask."""
+    """The key has a passphrase, which a server cannot ask for."""
 
 
 def _no_passphrase() -> str:
@@ -86,13 +84,13 @@ def _load_problem(error: Exception) -> str:
     if isinstance(error, _PassphraseError):
         return "the key has a passphrase"
     if getattr(error, "reason", "") == "KEY_VALUES_MISMATCH":
-        return "the key is not that of the certificate"
-    return "no certificate and key in PEM"
+        return "the key does not match the certificate"
+    return "not a certificate and a key in PEM"
 
 
 def _require_readable(path: str) -> None:
     try:
         Path(path).read_bytes()
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "no such file"
-        raise UsageError(f"cannot read {path}: {why.lower()}", _HINT) from error
+        reason = getattr(error, "strerror", None) or "invalid path"
+        raise UsageError(f"cannot read {path}: {reason.lower()}", _HINT) from error

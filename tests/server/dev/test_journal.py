@@ -52,7 +52,7 @@ def test_a_journal_may_be_a_file_with_a_record_a_line(tmp_path: Path) -> None:
 def test_no_other_file_becomes_a_journal(tmp_path: Path) -> None:
     path = tmp_path / "seed.toml"
     path.write_text("[app.shop]\n", encoding="utf-8")
-    with pytest.raises(ConflictError, match="is no journal"):
+    with pytest.raises(ConflictError, match="is not a journal"):
         JournalFile(path)
     assert path.read_text(encoding="utf-8") == "[app.shop]\n"
     path.write_text("", encoding="utf-8")

@@ -18,7 +18,7 @@ from gamcli.server.dev.faults import Faults
 from gamcli.server.dev.journal import Journal
 from gamcli.server.dev.server import DevOptions, DevServer
 from gamcli.server.endpoints.refusals import ERROR_WRITERS, TABLE, ErrorFormat
-from gamcli.server.transport.event_loop import ServerOptions
+from gamcli.server.server import ServerOptions
 
 TOKEN = "/oauth/gam/v2.0/access_token"
 USERINFO = "/oauth/gam/v2.0/userinfo"

@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 import pytest
 
 from gamcli.actions import Gam, apps, keys
-from gamcli.server.endpoints import routes
+from gamcli.server.endpoints import outcomes, routes
 from gamcli.server.endpoints.failure_limit import DEFAULT_LIMIT, MAX_FAILURES, FailureLimiter
 from gamcli.server.endpoints.refusals import ErrorFormat
-from gamcli.server.transport.event_loop import Server
+from gamcli.server.server import Server
 from gamcli.server.transport.messages import Request, Response
 
 Ask = Callable[..., Response]
@@ -133,7 +133,7 @@ def test_too_many_failures_are_judged_between_the_client_and_its_secret(post: As
 
 
 def test_another_address_is_counted_for_itself(gam: Gam, form: dict[str, str]) -> None:
-    conduct = routes.ServerConfig(failure_limiter=FailureLimiter(2))
+    conduct = outcomes.ServerConfig(failure_limiter=FailureLimiter(2))
 
     def status(peer: str, **changes: str) -> int:
         body = urlencode({**form, **changes}).encode()
@@ -168,7 +168,7 @@ def test_too_many_failures_have_a_name_of_rfc_6749(gam: Gam, form: dict[str, str
     body = urlencode({**form, "api_key": "x"}).encode()
     fields = {"content-type": "application/x-www-form-urlencoded", "content-length": str(len(body))}
     request = Request("POST", "/oauth/gam/v2.0/access_token", fields=fields, body=body)
-    conduct = routes.ServerConfig(error_format=ErrorFormat("rfc6749"), failure_limiter=FailureLimiter(1))
+    conduct = outcomes.ServerConfig(error_format=ErrorFormat("rfc6749"), failure_limiter=FailureLimiter(1))
     assert routes.respond(gam, request, conduct).response.status == 400
     response = routes.respond(gam, request, conduct).response
     assert (response.status, json.loads(response.body)["error"]) == (429, "invalid_request")

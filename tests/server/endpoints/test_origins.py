@@ -7,7 +7,7 @@ import pytest
 
 from gamcli.errors import UsageError
 from gamcli.server.endpoints import origins
-from gamcli.server.transport.event_loop import Server
+from gamcli.server.server import Server
 from gamcli.server.transport.messages import Response
 
 Ask = Callable[..., Response]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gamcli.errors import RefusedError
 from gamcli.model.sessions import InitialProperty
 from gamcli.rules import grants
-from gamcli.server.endpoints import token_requests
+from gamcli.server.endpoints import forms
 from gamcli.server.transport.messages import Request
 
 FIELDS = {"content-type": "application/x-www-form-urlencoded", "content-length": "1"}
@@ -27,7 +27,7 @@ def got(query: dict[str, str] | str, **fields: str) -> Request:
 
 def refused(form: dict[str, str], **fields: str) -> str:
     with pytest.raises(RefusedError) as caught:
-        token_requests.parse_post(posted(form, **fields))
+        forms.parse_token_request(posted(form, **fields))
     return caught.value.rule
 
 
@@ -43,13 +43,13 @@ def refused(form: dict[str, str], **fields: str) -> str:
     ],
 )
 def test_a_grant_is_known_by_its_type_and_its_key(form: dict[str, str], grant: str) -> None:
-    assert token_requests.parse_post(posted(form)).grant == grant
+    assert forms.parse_token_request(posted(form)).grant == grant
 
 
 def test_everything_that_is_sent_is_read() -> None:
     along = {"authentication_type_name": "local", "scope": "a", "repository": "r"}
     properties = '[{"Id":"Branch","Value":"7"}]'
-    asked = token_requests.parse_post(posted({**LOGIN, **along, "initial_properties": properties}))
+    asked = forms.parse_token_request(posted({**LOGIN, **along, "initial_properties": properties}))
     assert (asked.client_id, asked.username, asked.scope, asked.repository) == ("c", "ana", "a", "r")
     assert (asked.authentication_type_name, asked.initial_properties) == ("local", (InitialProperty("Branch", "7"),))
     assert [asked.client_secret.reveal(), asked.password.reveal()] == ["s", "p"]
@@ -59,7 +59,7 @@ def test_everything_that_is_sent_is_read() -> None:
 def test_a_grant_has_no_secret_of_another(own: str) -> None:
     secrets = dict.fromkeys([grants.PASSWORD, grants.REFRESH], "x") | ({own: "x"} if own == grants.API_KEY else {})
     grant_type = "refresh_token" if own == grants.REFRESH else "password"
-    asked = token_requests.parse_post(posted({"grant_type": grant_type, "client_id": "c", **secrets}))
+    asked = forms.parse_token_request(posted({"grant_type": grant_type, "client_id": "c", **secrets}))
     held = {name: getattr(asked, name).reveal() for name in (grants.API_KEY, grants.PASSWORD, grants.REFRESH)}
     assert held == {**dict.fromkeys(held, ""), own: "x"}
 
@@ -78,13 +78,13 @@ def test_another_grant_is_unknown(grant_type: str) -> None:
 
 @pytest.mark.parametrize("kind", ["OAuth", "oauth", "Web", "WEB", ""])
 def test_both_types_of_token_are_alike(kind: str) -> None:
-    assert token_requests.parse_post(posted({**LOGIN, "request_token_type": kind})).grant == grants.PASSWORD
+    assert forms.parse_token_request(posted({**LOGIN, "request_token_type": kind})).grant == grants.PASSWORD
 
 
 def test_another_type_of_token_is_refused_to_passwords_alone() -> None:
     assert refused({**LOGIN, "request_token_type": "Device"}) == "request_token_type_unknown"
     for other in ({"grant_type": "password", "api_key": "k"}, {"grant_type": "refresh_token"}):
-        assert token_requests.parse_post(posted({**other, "request_token_type": "Device"}))
+        assert forms.parse_token_request(posted({**other, "request_token_type": "Device"}))
 
 
 MALFORMED = {
@@ -111,7 +111,7 @@ MALFORMED = {
 @pytest.mark.parametrize("text", MALFORMED.values(), ids=MALFORMED.keys())
 def test_properties_of_another_form_are_refused_to_passwords_alone(text: str) -> None:
     assert refused({**LOGIN, "initial_properties": text, "request_token_type": "x"}) == "initial_properties_malformed"
-    keyed = token_requests.parse_post(posted({**LOGIN, "api_key": "k", "initial_properties": text}))
+    keyed = forms.parse_token_request(posted({**LOGIN, "api_key": "k", "initial_properties": text}))
     assert keyed.initial_properties == ()
 
 
@@ -126,7 +126,7 @@ def test_properties_of_another_form_are_refused_to_passwords_alone(text: str) ->
     ],
 )
 def test_properties_are_read_as_they_are(text: str, expected: tuple[InitialProperty, ...]) -> None:
-    asked = token_requests.parse_post(posted({**LOGIN, "initial_properties": text}))
+    asked = forms.parse_token_request(posted({**LOGIN, "initial_properties": text}))
     assert asked.initial_properties == expected
 
 
@@ -140,13 +140,13 @@ def test_any_json_may_be_taken_for_properties(value: object) -> None:
     request = posted({**LOGIN, "initial_properties": json.dumps(value)})
     good = isinstance(value, list) and len(value) <= 100 and all(map(is_property, value))
     if good:
-        assert [(each.id, each.value) for each in token_requests.parse_post(request).initial_properties] == [
+        assert [(each.id, each.value) for each in forms.parse_token_request(request).initial_properties] == [
             (each["Id"], each["Value"])
             for each in value  # type: ignore[attr-defined]
         ]
     else:
-        with pytest.raises(RefusedError, match="initial_properties of another form"):
-            token_requests.parse_post(request)
+        with pytest.raises(RefusedError, match="malformed initial_properties"):
+            forms.parse_token_request(request)
 
 
 def is_property(value: object) -> bool:
@@ -156,9 +156,9 @@ def is_property(value: object) -> bool:
 
 
 def test_a_query_may_ask_to_renew() -> None:
-    asked = token_requests.parse_get(got({"grant_type": "Refresh_Token", "refresh_token": "t", "client_id": "c"}))
+    asked = forms.parse_renewal_query(got({"grant_type": "Refresh_Token", "refresh_token": "t", "client_id": "c"}))
     assert (asked.grant, asked.refresh_token.reveal(), asked.client_id) == (grants.REFRESH, "t", "c")
-    by_basic = token_requests.parse_get(got({"grant_type": "refresh_token"}, authorization="Basic YTpi"))
+    by_basic = forms.parse_renewal_query(got({"grant_type": "refresh_token"}, authorization="Basic YTpi"))
     assert (by_basic.client_id, by_basic.client_secret.reveal()) == ("a", "b")
 
 
@@ -178,5 +178,5 @@ def test_a_query_may_ask_to_renew() -> None:
 )
 def test_a_query_may_ask_for_nothing_else(query: str, rule: str) -> None:
     with pytest.raises(RefusedError) as caught:
-        token_requests.parse_get(got(query))
+        forms.parse_renewal_query(got(query))
     assert caught.value.rule == rule

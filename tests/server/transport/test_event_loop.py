@@ -22,10 +22,10 @@ from gamcli.actions import Gam, tokens, users
 from gamcli.errors import FailedError, StoreMissingError
 from gamcli.rules.credentials import Secret
 from gamcli.server import log_writer
-from gamcli.server.endpoints import routes
+from gamcli.server.endpoints import outcomes, routes
+from gamcli.server.server import Server, ServerOptions
 from gamcli.server.transport import event_loop
 from gamcli.server.transport.connection import Connection, Timeouts
-from gamcli.server.transport.event_loop import Server, ServerOptions
 from gamcli.server.transport.messages import MAX_BODY, MAX_EMPTY_LINE_BYTES, Request
 from gamcli.store import Store
 
@@ -248,7 +248,7 @@ def test_a_few_empty_lines_may_come_before_a_request_and_no_more(raw: Raw) -> No
 
 
 def cramped(server: Server) -> socket.socket:
-    server._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # noqa: SLF001 - connections inherit it
+    server._loop._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # noqa: SLF001 - connections inherit it
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.settimeout(10)
@@ -294,7 +294,7 @@ def test_beyond_the_bound_clients_are_turned_away(serve: Callable[..., Server], 
 def test_a_server_without_file_descriptors_comes_back(
     server: Server, monkeypatch: pytest.MonkeyPatch, raw: Raw
 ) -> None:
-    port, listener, tried = server.port, server._listener, Event()  # noqa: SLF001 - nothing else can run out
+    port, listener, tried = server.port, server._loop._listener, Event()  # noqa: SLF001 - nothing else can run out
 
     class Exhausted:
         """A listener that fails once, and then is the real one again."""
@@ -304,10 +304,10 @@ def test_a_server_without_file_descriptors_comes_back(
             tried.set()
             raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(server, "_listener", Exhausted())
+    monkeypatch.setattr(server._loop, "_listener", Exhausted())  # noqa: SLF001 - as above
     assert statuses(raw(LAST, port=port)) == [200]
     assert tried.is_set()
-    assert server._listener is listener  # noqa: SLF001 - as above
+    assert server._loop._listener is listener  # noqa: SLF001 - as above
 
 
 def test_many_clients_at_once_are_all_served(server: Server) -> None:
@@ -327,8 +327,8 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Event, Event]]:
     begin = routes.handle
 
     def slowly(
-        gam: Gam, request: Request, conduct: routes.ServerConfig
-    ) -> routes.TracedResponse | routes.PendingWrite | routes.WouldBlock:
+        gam: Gam, request: Request, conduct: outcomes.ServerConfig
+    ) -> outcomes.TracedResponse | routes.PendingWrite | outcomes.WouldBlock:
         running.set()
         assert go_on.wait(10)
         return begin(gam, request, conduct)
@@ -418,7 +418,7 @@ import os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from gamcli.actions import Gam, tokens, users
-from gamcli.server.transport.event_loop import Server, ServerOptions
+from gamcli.server.server import Server, ServerOptions
 from gamcli.store import Store
 with Store.open(Path(sys.argv[1])) as store:
     gam = Gam(store, lambda: datetime(2026, 3, 1, 12, tzinfo=UTC), os.urandom, "test")

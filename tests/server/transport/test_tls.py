@@ -14,9 +14,10 @@ from urllib.parse import urlencode
 import pytest
 
 from gamcli.errors import UsageError
+from gamcli.server.server import Server
 from gamcli.server.transport import tls
 from gamcli.server.transport.connection import Timeouts
-from gamcli.server.transport.event_loop import OVERFLOW_CONNECTIONS, Server
+from gamcli.server.transport.event_loop import OVERFLOW_CONNECTIONS
 
 HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -111,7 +112,7 @@ def test_beyond_the_bound_clients_are_turned_away(
 
 
 def test_a_slow_reader_gets_every_response(server: Server, trusting: ssl.SSLContext) -> None:
-    server._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # noqa: SLF001 - connections inherit it
+    server._loop._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # noqa: SLF001 - connections inherit it
     with socket.socket() as plain:
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         plain.settimeout(10)
@@ -143,9 +144,9 @@ def test_an_invalid_certificate_is_refused(files: Pair, tmp_path: Path) -> None:
         (str(tmp_path / "none"), files.key, f"cannot read {tmp_path / 'none'}: no such file"),
         (files.certificate, str(tmp_path), f"cannot read {tmp_path}: is a directory"),
         (files.certificate, "a\0b", "cannot read"),
-        (files.certificate, other.key, "the key is not that of the certificate"),
-        (files.certificate, str(text), "no certificate and key in PEM"),
-        (str(text), files.key, "no certificate and key in PEM"),
+        (files.certificate, other.key, "the key does not match the certificate"),
+        (files.certificate, str(text), "not a certificate and a key in PEM"),
+        (str(text), files.key, "not a certificate and a key in PEM"),
         (files.certificate, str(sealed), "the key has a passphrase"),
     ):
         with pytest.raises(UsageError, match=why) as caught:

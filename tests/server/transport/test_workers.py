@@ -20,8 +20,9 @@ import pytest
 
 from gamcli.actions import Gam, keys
 from gamcli.errors import FailedError
-from gamcli.server.options import ServerOptions
-from gamcli.server.transport.workers import WorkerProcesses, _write_whole_lines
+from gamcli.server.log_writer import write_atomically
+from gamcli.server.server import ServerOptions
+from gamcli.server.transport.workers import WorkerProcesses
 from gamcli.store import Store
 
 TOKEN_PATH = "/oauth/gam/v2.0/access_token"
@@ -34,7 +35,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from gamcli.actions import Gam
-from gamcli.server.transport.event_loop import Server, ServerOptions
+from gamcli.server.server import Server, ServerOptions
 from gamcli.server.transport.workers import WorkerProcesses
 from gamcli.store import Store
 
@@ -131,7 +132,7 @@ def test_a_worker_that_is_invalidated_is_followed_by_another(running: Running, f
     os.kill(victim, signal.SIGKILL)
     assert {asked(running.port, form)[0] for _ in range(10)} == {200}
     eventually(lambda: len(running.children() - {victim}) == 2)
-    assert "a worker died; another one takes its place" in running.log()
+    assert "a worker crashed; starting another" in running.log()
 
 
 def test_a_stop_ends_them_all(running: Running) -> None:
@@ -171,7 +172,7 @@ def test_a_port_that_is_taken_is_reported_before_anything_starts() -> None:
 def test_lines_are_written_in_pieces_that_a_pipe_takes_whole() -> None:
     pieces: list[str] = []
     lines = ["x" * 1500, "y" * 1500, "z" * 1500, "w" * 5000, "v"]
-    _write_whole_lines(pieces.append)("\n".join(lines))
+    write_atomically(pieces.append)("\n".join(lines))
     assert "\n".join(pieces).split("\n") == lines
     assert [len(piece) for piece in pieces] == [3001, 1500, 5000, 1]
 

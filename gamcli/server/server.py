@@ -1,0 +1,80 @@
+"""The server: the endpoints and their log behind the event loop."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gamcli.actions import Gam
+from gamcli.server.dispatcher import Dispatcher
+from gamcli.server.endpoints.failure_limit import DEFAULT_LIMIT, FailureLimiter
+from gamcli.server.endpoints.outcomes import ServerConfig
+from gamcli.server.endpoints.refusals import GAM_FORMAT, ErrorFormat
+from gamcli.server.log_writer import LogWriter
+from gamcli.server.request_log import RequestLog
+from gamcli.server.transport.connection import ConnectionRequest
+from gamcli.server.transport.event_loop import EventLoop, RequestHandler
+from gamcli.server.transport.listener import ListenOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions(ListenOptions):
+    """
+    Where to listen and how to answer.
+
+    `log` writes lines joined by line breaks. A thread of its own calls it, so it may block.
+    """
+
+    log: Callable[[str], None]
+    log_format: str = "text"
+    error_format: ErrorFormat = GAM_FORMAT
+    max_failures: int = DEFAULT_LIMIT
+    origins: frozenset[str] = frozenset()
+
+    def config(self) -> ServerConfig:
+        base_path = self.base_path.rstrip("/").lower()
+        return ServerConfig(base_path, self.error_format, FailureLimiter(self.max_failures), self.origins)
+
+
+class Server:
+    """A server that listens once it is created, and answers while `run` runs, in the thread that runs it."""
+
+    def __init__(self, gam: Gam, options: ServerOptions) -> None:
+        self._options = options
+        self._log_writer = LogWriter(options.log)
+        try:
+            self.log = self._open_log(gam, self._log_writer.write)
+            self._loop = EventLoop(options, lambda notify: self._create_handler(gam, notify))
+        except BaseException:
+            self._log_writer.close()
+            raise
+
+    def _open_log(self, gam: Gam, sink: Callable[[str], bool]) -> RequestLog:
+        return RequestLog(sink, self._options.log_format, gam.now, gam.entropy(4).hex())
+
+    def _create_handler(self, gam: Gam, notify: Callable[[], None]) -> RequestHandler:
+        return Dispatcher[ConnectionRequest](gam, self._options.config(), self.log, notify)
+
+    @property
+    def port(self) -> int:
+        return self._loop.port
+
+    @property
+    def url(self) -> str:
+        """The URL of the server, with the base path and without a slash at its end."""
+        return self._options.url(self.port)
+
+    @property
+    def unwritten_lines(self) -> int:
+        """The number of log lines that are not written yet; after `run`, those that their reader did not take."""
+        return self._log_writer.unwritten_lines
+
+    def run(self) -> None:
+        """Answer requests until `stop` is called, then finish the running ones."""
+        try:
+            self._loop.run()
+            self.log.write_lost_lines()
+        finally:
+            self._log_writer.close()
+
+    def stop(self) -> None:
+        """Make `run` return soon; may be called from any thread and from a signal handler."""
+        self._loop.stop()

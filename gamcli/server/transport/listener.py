@@ -1,0 +1,86 @@
+"""Where and how to listen, and what every server offers to the program that runs it."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from gamcli.errors import FailedError
+from gamcli.server.transport.connection import Timeouts
+
+if TYPE_CHECKING:
+    import ssl
+
+MAX_PORT = 65535
+
+BACKLOG = 128
+"""Connections that the system queues until they are accepted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenOptions:
+    """
+    Where and how to listen; `port` 0 is any free port.
+
+    A `listener` that already listens replaces host and port.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    base_path: str = ""
+    tls: "ssl.SSLContext | None" = None
+    max_connections: int = 512
+    stop_seconds: float = 5.0
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    listener: socket.socket | None = None
+
+    def url(self, port: int) -> str:
+        """Return the URL of a server on `port`, with the base path and without a slash at its end."""
+        scheme = "https" if self.tls else "http"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{scheme}://{host}:{port}{self.base_path.rstrip('/')}"
+
+    @contextmanager
+    def open_listener(self) -> Iterator[socket.socket]:
+        with self.listener or listen(self.host, self.port) as listener:
+            yield listener
+
+
+class RunnableServer(Protocol):
+    """A server that listens once it is created, and answers while `run` runs."""
+
+    @property
+    def url(self) -> str:
+        """The URL of the server, with the base path and without a slash at its end."""
+
+    @property
+    def unwritten_lines(self) -> int:
+        """The number of log lines that are not written yet, for example because their reader stalls."""
+
+    def run(self) -> None:
+        """Answer requests until `stop` is called, then finish the running ones."""
+
+    def stop(self) -> None:
+        """Make `run` return soon; may be called from any thread and from a signal handler."""
+
+
+def listen(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
+    """Return a listening socket; raises FailedError."""
+    if not 0 <= port <= MAX_PORT:
+        raise _cannot_listen(host, port, f"the highest port is {MAX_PORT}")
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.create_server((str(address[0]), port), family=family, backlog=BACKLOG, reuse_port=reuse_port)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "unknown address"
+        raise _cannot_listen(host, port, reason.lower()) from error
+    listener.settimeout(0)  # a client may have left before it is accepted
+    return listener
+
+
+def _cannot_listen(host: str, port: int, reason: str) -> FailedError:
+    return FailedError(
+        f"cannot listen on {host}, port {port}: {reason}",
+        "use --port 0 for any free port, --host 127.0.0.1 for this machine only",
+    )
