@@ -1,8 +1,7 @@
 """
-The nouns, as frozen records: what the store keeps and the rules judge.
+The nouns of gamcli, as frozen records: what the store holds and the rules check.
 
-Times are aware datetimes in UTC. Scopes are tuples in the order of the scope table. Records know nothing of SQL, HTTP
-or the terminal; the little that they can say follows from their own fields and an instant.
+Times are aware datetimes in UTC. Scopes are tuples in table order. Records know nothing of SQL, HTTP or terminals.
 """
 
 from dataclasses import dataclass, field
@@ -15,23 +14,23 @@ from gamcli.model.sessions import InitialProperty
 APIKEY = "APIkey"
 GAMLOCAL = "GAMLocal"
 AUTH_TYPE_KINDS = (APIKEY, GAMLOCAL)
-"""The kinds of authentication type that gamcli knows, of GAM's TypeIds."""
+"""The supported kinds of authentication type (GAM: TypeId)."""
 
 KEY_STATUSES = ("active", "retiring", "expired", "revoked", "replaced", "invalidated")
 VALID_STATUSES = ("active", "retiring")
 TOKEN_STATUSES = ("active", "expired", "revoked")
 
 MAX_CLOCK_SKEW = timedelta(minutes=5)
-"""So far the clocks of machines that write to one store may differ; what is later than that is from the future."""
+"""The accepted difference between the clocks of machines that share a store; later times are in the future."""
 
 
 def normalize_name(name: str) -> str:
-    """Return the form in which two equal names are equal: names are unique without regard to case."""
+    """Return the form in which names are compared: they are unique regardless of case."""
     return name.lower() if name.isascii() else normalize("NFC", normalize("NFC", name).casefold())
 
 
 BASE62_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-"""Base62 in ASCII order: texts of one length sort as the numbers that they write."""
+"""Base62 in ASCII order: texts of the same length sort like the numbers they encode."""
 
 TOKEN_ID_LENGTH = 12
 
@@ -40,7 +39,7 @@ _DIGIT_VALUES = {letter: place for place, letter in enumerate(BASE62_ALPHABET)}
 
 
 def encode_base62(number: int, width: int) -> str:
-    """Write `number` in base62, zero-padded to `width`."""
+    """Encode `number` in base62, zero-padded to `width`."""
     text = ""
     while number:
         number, two = divmod(number, len(_PAIRS))
@@ -49,18 +48,18 @@ def encode_base62(number: int, width: int) -> str:
 
 
 def format_token_id(row: int) -> str:
-    """Return the id of the token in that row: the first twelve letters of its secret part."""
+    """Return the ID of the token in that row: the first twelve letters of its secret part."""
     return encode_base62(row, TOKEN_ID_LENGTH)
 
 
 def parse_token_id(token: str) -> int | None:
-    """Return the row of the token with that id, or None when no row can have it."""
+    """Return the row of the token with that ID, or None if the ID is invalid."""
     row = 0
     for letter in token:
-        place = _DIGIT_VALUES.get(letter)
-        if place is None:
+        digit = _DIGIT_VALUES.get(letter)
+        if digit is None:
             return None
-        row = row * 62 + place
+        row = row * 62 + digit
     return row if len(token) == TOKEN_ID_LENGTH and row < MAX_ROW else None
 
 
@@ -70,7 +69,7 @@ MAX_ROW = 2**63
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """The one repository of a store: its GUID begins every token, its `pairwise_key` makes ids for `rules.claims`."""
+    """The repository of a store: every access token begins with its GUID; `pairwise_key` is for `rules.claims`."""
 
     guid: str
     default_auth_type: str
@@ -80,7 +79,7 @@ class Repository:
 
 @dataclass(frozen=True, slots=True)
 class AuthType:
-    """An authentication type; `default` marks the repository's own."""
+    """An authentication type; `default` marks the repository's default."""
 
     name: str
     type: str
@@ -94,7 +93,7 @@ class AuthType:
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyPolicy:
-    """GAM's API key properties of an application; `timeout_hours` 0 = never, `auth_type` None = any."""
+    """GAM's API key settings of an application; `timeout_hours` 0 = never, `auth_type` None = any."""
 
     enabled: bool = False
     timeout_hours: int = 0
@@ -104,7 +103,7 @@ class ApiKeyPolicy:
 
 @dataclass(frozen=True, slots=True)
 class TokenPolicy:
-    """How long an application's access tokens live (`timeout_minutes`, 0 = never) and how often they renew."""
+    """The lifetime (`timeout_minutes`, 0 = never) and the number of renewals of an application's access tokens."""
 
     timeout_minutes: int = 60
     renewals: int = 0
@@ -112,7 +111,7 @@ class TokenPolicy:
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """An application (GAM: GAMApplication), named by `name` or `client_id`."""
+    """An application (GAM: GAMApplication), identified by `name` or `client_id`."""
 
     name: str
     client_id: str
@@ -135,13 +134,13 @@ class App:
     retiring_until: datetime | None = None
 
     def secret_retires_at(self, now: datetime) -> datetime | None:
-        """Return until when the client secret before this one is good too; None when there is none, or no longer."""
+        """Return until when the previous client secret stays valid; None if there is none."""
         return self.retiring_until if self.retiring_until is not None and now < self.retiring_until else None
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user (GAM: GAMUser), named by `name`, `email` or `guid`; without a password where `password_set_at` is None."""
+    """A user (GAM: GAMUser), identified by `name`, `email` or `guid`; no password if `password_set_at` is None."""
 
     guid: str
     name: str
@@ -174,13 +173,13 @@ class User:
     password_expires_at: datetime | None = None
 
     def is_called(self, name: str) -> bool:
-        """Say whether `name` is this user's name, email or GUID."""
+        """Return whether `name` is this user's name, email or GUID."""
         return normalize_name(name) in (normalize_name(self.name), normalize_name(self.email), self.guid) and name != ""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An API key: who may use what, from when until when; only a digest of the secret is kept."""
+    """An API key: its user, application, scopes and lifetime; only a digest of the secret is stored."""
 
     id: str
     user: str
@@ -201,7 +200,7 @@ class Key:
     managed_by: str | None = None
 
     def status(self, now: datetime) -> str:
-        """Return the status at `now`, one of KEY_STATUSES: what ended a key first is what it is."""
+        """Return the status at `now`, one of KEY_STATUSES; the first event that made the key invalid counts."""
         if self.end is not None:
             return self.end
         if self.expires_at is not None and self.expires_at <= now:
@@ -212,16 +211,16 @@ class Key:
         return "replaced" if self.retires_at <= now else "retiring"
 
     def is_valid(self, now: datetime) -> bool:
-        """Say whether the key itself may still be used at `now`, whatever its application and owner say."""
+        """Return whether the key itself is valid at `now`, regardless of its application and user."""
         return self.status(now) in VALID_STATUSES
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
     """
-    An access token; `ended_at` is the earliest end of the token, its key or its session, or by a newer token.
+    An access token; `ended_at` is the earliest end of the token, its key, its session, or its replacement.
 
-    What was `ended` is so for good, whatever the clock says: it may have been set back since.
+    `is_revoked` means revoked even if the clock is set back.
     """
 
     row: int
@@ -241,19 +240,19 @@ class Token:
 
     @property
     def id(self) -> str:
-        """The id that people see."""
+        """The displayed ID."""
         return format_token_id(self.row)
 
     @property
     def session(self) -> str | None:
-        """The id of its session, which all tokens of a session share; None when it has none."""
+        """The ID of its session, shared by all tokens of the session; None if it has none."""
         return None if self.session_row is None else format_token_id(self.session_row)
 
     def status(self, now: datetime) -> str:
         """
         Return the status at `now`, one of TOKEN_STATUSES.
 
-        A token from the future, of a clock that was ahead, has expired: it would live until that clock's time comes.
+        A token issued in the future, by a clock that was ahead, is expired: otherwise it would be valid for too long.
         """
         if self.expires_at is not None and not self.issued_at - MAX_CLOCK_SKEW <= now < self.expires_at:
             return "expired"
@@ -261,7 +260,7 @@ class Token:
 
 
 class JsonText(str):
-    """A JSON document as text: people and programs are shown what it says."""
+    """A JSON document as text; output shows the parsed document."""
 
     __slots__ = ()
 
@@ -269,9 +268,9 @@ class JsonText(str):
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
     """
-    Who did what to which thing, when and from where, as it was written: `at` is RFC 3339, `details` a JSON object.
+    An audit entry as it was written: `at` is RFC 3339, `details` a JSON object.
 
-    `hash` follows from all of these and the entry before (`store.hash_chain`); None is of a store that was tampered with.
+    `hash` depends on all other fields and on the previous entry (`store.hash_chain`); None if it was tampered with.
     """
 
     seq: int
@@ -284,7 +283,7 @@ class AuditEntry:
 
 
 class KeyImpact(NamedTuple):
-    """One live key that a change touches: ended for good, or only suspended."""
+    """The effect of a change on an active key: permanently invalidated, or suspended."""
 
     key: Key
     is_permanent: bool
@@ -292,5 +291,5 @@ class KeyImpact(NamedTuple):
 
 
 def format_rfc3339(instant: datetime) -> str:
-    """Write an instant in UTC as RFC 3339 with whole seconds, the form that `date` and `jq` read."""
+    """Format an instant in UTC as RFC 3339 with whole seconds, which `date` and `jq` can read."""
     return f"{instant.isoformat(timespec='seconds')[:19]}Z"  # without the offset, which is that of UTC

@@ -71,7 +71,9 @@ class Certificate(NamedTuple):
 
 class DisabledAuthType(NamedTuple):
     """
-    A disabled authentication type, the number of active keys that need it (or more), and the applications that allow
+    A disabled authentication type with its uses.
+
+    `keys` is the number of active keys that need it (or more, see `has_more`), `apps` are the applications that allow
     no other.
     """
 

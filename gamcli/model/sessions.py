@@ -31,8 +31,8 @@ class RefreshToken:
     """
     A refresh token, valid for one use; only its digest is stored.
 
-    `counter` is the number of the renewal, `token` the row of the access token issued with it. `is_superseded` means that
-    a newer token replaced it.
+    `counter` is the number of the renewal, `token` the row of the access token issued with it. `is_superseded` means
+    that a newer token replaced it.
     """
 
     session: int

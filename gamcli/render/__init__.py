@@ -1,1 +1,1 @@
-"""Showing: records become text for people (`human`) or programs (`machine`); `output` alone prints."""
+"""Format records as text for people (`human`) or programs (`machine`); only `output` prints."""

@@ -1,8 +1,4 @@
-"""
-Credentials as programs take them: lines that a shell reads as it reads a dotenv file, and what CI systems hide.
-
-Nothing here prints: secrets come in revealed, and text goes out.
-"""
+"""Format credentials for programs: dotenv files, and the outputs and masks of GitHub Actions."""
 
 from collections.abc import Iterable
 from shlex import quote
@@ -11,32 +7,32 @@ from gamcli.errors import FailedError
 from gamcli.model import App, Key
 
 Variables = Iterable[tuple[str, str]]
-"""Names and values, as environments have them."""
+"""Names and values of environment variables."""
 
 
 def client_variables(record: object, secret: str | None) -> list[tuple[str, str]]:
-    """Return what an application or a key tells its client: the client id, and the secret issued with the record."""
+    """Return the client ID of an application or a key, and its secret if it was just issued."""
     assert isinstance(record, App | Key)
     name = "GAM_API_KEY" if isinstance(record, Key) else "GAM_CLIENT_SECRET"
     return [("GAM_CLIENT_ID", record.client_id), *([] if secret is None else [(name, secret)])]
 
 
 def format_env(pairs: Variables) -> str:
-    """Return a line for each name and value, quoted as a POSIX shell asks, which dotenv files read alike."""
+    """Return NAME=value lines, quoted so that POSIX shells and dotenv files read the same value."""
     return "".join(f"{name}={quote(_require_printable(value))}\n" for name, value in pairs)
 
 
 def format_github_outputs(pairs: Variables) -> str:
-    """Return a line for each name and value, raw, as GitHub reads the outputs of a step."""
+    """Return NAME=value lines, unquoted, as GitHub reads the outputs of a step."""
     return "".join(f"{name}={_require_printable(value)}\n" for name, value in pairs)
 
 
 def format_github_mask(secret: str) -> str:
-    """Return the line that tells GitHub to hide a secret wherever the log would show it."""
+    """Return the workflow command that hides a secret in the log."""
     return f"::add-mask::{_require_printable(secret)}"
 
 
 def _require_printable(value: str) -> str:
-    if not value.isprintable():  # somebody wrote it into the store past all that gamcli checks
-        raise FailedError("a credential holds a character that cannot be printed", "-o json shows it")
+    if not value.isprintable():  # possible only if another program wrote it into the store
+        raise FailedError("a credential contains an unprintable character", "use -o json to show it")
     return value

@@ -1,9 +1,9 @@
 """
-Cells of CSV that a spreadsheet takes for text: an apostrophe stands before what would begin a formula.
+Protect spreadsheets from CSV injection: an apostrophe precedes text that would run as a formula (OWASP).
 
-That is `=`, `+`, `-` and `@`, their wide forms, TAB and CR (OWASP, CSV Injection). Numbers with a sign stay as they
-are, so telephone numbers do. What begins with apostrophes and then one of these gets one more, so that whoever takes
-one away has the text again.
+That is text that begins with `=`, `+`, `-` or `@`, their full-width forms, TAB or CR. Numbers with a sign and telephone
+numbers stay as they are. Text that begins with apostrophes followed by one of these gets one more, so that removing one
+restores the text.
 """
 
 import re
@@ -14,12 +14,12 @@ _NUMBER = re.compile(r"[+-][0-9][0-9 ]*(\.[0-9]+)?")
 
 
 def escape_formula(text: str) -> str:
-    """Return `text` as a cell that begins no formula."""
+    """Return `text` as a cell that a spreadsheet does not run as a formula."""
     if text[:1] not in _FORMULA_STARTS or not _FORMULA.match(text) or _NUMBER.fullmatch(text):
         return text
     return f"'{text}"
 
 
 def unescape_formula(cell: str) -> str:
-    """Return the text of a cell that `guarded` made, any other as it is."""
+    """Return the text of a cell that `escape_formula` wrote; other cells are unchanged."""
     return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell, 1) else cell

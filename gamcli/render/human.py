@@ -1,8 +1,8 @@
 """
-Records as people read them: tables and panels.
+Format records for people, as tables and single records.
 
-A terminal gets rich's; a pipe, and a list too long for a screen, gets plain aligned columns that are never cut. Text
-from the store is shown as text: no markup, no control characters.
+A terminal gets rich's tables; a pipe, and a list longer than a screen, gets aligned columns that are never truncated.
+Text from the store is printed literally: no markup, no control characters.
 """
 
 import json
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 Cell = Callable[[Any], object]
 
 SCREEN_ROWS = 200
-"""Beyond this many rows a list is written in plain columns as it comes, their widths taken from the first rows."""
+"""Longer lists are streamed in plain columns; the first rows set the widths."""
 
 STATUS_STYLES = {
     "active": "green", "retiring": "yellow", "expired": "yellow", "revoked": "red", "replaced": "dim",
     "✓": "green", "✗": "red", "invalidated": "red", "blocked": "red", "disabled": "yellow", "none": "dim",
-    "enabled": "green", "not there yet": "yellow",
+    "enabled": "green", "does not exist": "yellow",
 }  # fmt: skip
 
 
@@ -39,11 +39,11 @@ def _field_getter(name: str) -> Cell:
 
 
 NULL_TEXTS = {"expires_at": "never", "last_used_at": "never", "api_keys.auth_type": "any"}
-"""What no value means in fields where it means something."""
+"""What null means in these fields."""
 
 
 RESULT_MARKS = {True: "✓", False: "✗", None: "·"}
-"""A rule that holds, that does not, that depends on a request."""
+"""A rule that holds, is violated, or depends on the request."""
 
 
 def _expiry_day(record: dict[str, Any]) -> object:
@@ -51,7 +51,7 @@ def _expiry_day(record: dict[str, Any]) -> object:
 
 
 def _end_day(key: dict[str, Any]) -> object:
-    """Return when a key ends: it expires, or retires before; as texts, times sort too."""
+    """Return when a key expires or retires; RFC 3339 texts sort as times."""
     return _expiry_day({"expires_at": min(filter(None, (key["expires_at"], key["retires_at"])), default=None)})
 
 
@@ -62,7 +62,7 @@ def _format_period_end(instant: str) -> str:
 
 LOCATION_FIELDS = ("commit", "file", "line", "column")
 SHORT_COMMIT_LENGTH = 10
-"""So many letters of a commit are shown: enough for git to find it."""
+"""Enough letters of a commit for git to find it."""
 
 COLUMNS: dict[str, dict[str, Cell]] = {
     "AuthType": {name: _field_getter(name) for name in ("name", "type", "enabled", "default", "description")},
@@ -104,14 +104,14 @@ COLUMNS: dict[str, dict[str, Cell]] = {
     "RuleResult": {
         "": lambda judged: RESULT_MARKS[judged["holds"]],
         "rule": _field_getter("number"),
-        "what it asks": _field_getter("message"),
-        "to mend it": _field_getter("mend"),
+        "description": _field_getter("message"),
+        "suggested command": _field_getter("mend"),
     },
     "StoreCheck": {
         "": lambda check: RESULT_MARKS[check["ok"]],
         "check": _field_getter("name"),
         "what": _field_getter("what"),
-        "to mend it": _field_getter("mend"),
+        "suggested command": _field_getter("mend"),
     },
     "ScanFinding": {
         "where": lambda found: ":".join(
@@ -132,76 +132,77 @@ COLUMNS: dict[str, dict[str, Cell]] = {
         "keys": _field_getter("keys"),
     },
 }
-"""The columns of a table, by the name of a record; one that is not named here shows all its fields."""
+"""The columns of a table, by class name; other records show all fields."""
 
 
 BAR_FIELDS = {"Forecast": "keys"}
-"""The number that a bar draws beside each row, by the name of a record; such lists are short, and read whole."""
+"""The field drawn as a bar in each row, by class name; such lists are short and read at once."""
 
 MAX_BAR_WIDTH = 30
-"""Beside dates and counts it fits into 80 columns."""
+"""Fits into 80 columns with the dates and counts."""
 
 BAR_BLOCKS = " ▏▎▍▌▋▊▉█"
 
 UNFOLDED_COLUMNS = ("id", "name", "client_id", "status", "expires_at", "key", "at", "action")
-"""Columns whose texts people copy: a narrow terminal folds the others."""
+"""Columns that people copy; a narrow terminal folds the others."""
 
 
 def format_cell(value: object) -> str:
-    """Return one value as people read it."""
+    """Return a value for people."""
     if value is None or value in ("", [], {}):
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return (", " if any(" " in str(each) for each in value) else " ").join(map(clean, value))
+        return (", " if any(" " in str(item) for item in value) else " ").join(map(clean, value))
     if isinstance(value, dict):
-        return ", ".join(f"{clean(name)}={format_cell(each)}" for name, each in value.items())
+        return ", ".join(f"{clean(name)}={format_cell(item)}" for name, item in value.items())
     return clean(value)
 
 
 def format_table(kind: type, records: Iterable[dict[str, Any]], console: "Console | None") -> Iterator[str]:
-    """Yield a table of `records`, lines or, for a terminal, what rich drew; nothing when there are none."""
+    """Yield a table of `records`: lines, or one text drawn by rich for a terminal; nothing without records."""
     columns = COLUMNS.get(kind.__name__)
-    bar = BAR_FIELDS.get(kind.__name__)
+    bar_field = BAR_FIELDS.get(kind.__name__)
     records = iter(records)
-    opening = list(records if bar else islice(records, SCREEN_ROWS))
-    if not opening:
+    first_records = list(records if bar_field else islice(records, SCREEN_ROWS))
+    if not first_records:
         return
-    heads = tuple(columns or opening[0])
-    first = [_format_row(columns, record) for record in opening]
-    if bar:
-        heads = (*heads, "")
-        first = [
-            (*row, drawn) for row, drawn in zip(first, format_bars([record[bar] for record in opening]), strict=True)
+    headings = tuple(columns or first_records[0])
+    first_rows = [_format_row(columns, record) for record in first_records]
+    if bar_field:
+        headings = (*headings, "")
+        first_rows = [
+            (*row, bar)
+            for row, bar in zip(first_rows, format_bars([record[bar_field] for record in first_records]), strict=True)
         ]
     rows = (_format_row(columns, record) for record in records)
     more = next(rows, None)
     if console is not None and more is None:
-        yield _render_table(heads, first, console)
+        yield _render_table(headings, first_rows, console)
     else:
-        yield from _align_columns(heads, first, chain(() if more is None else (more,), rows))
+        yield from _align_columns(headings, first_rows, chain(() if more is None else (more,), rows))
 
 
 def format_bars(numbers: Sequence[int]) -> list[str]:
-    """Return a bar for each number, the greatest LONGEST_BAR letters long; whatever is not 0 can be seen."""
-    greatest = max(numbers, default=0)
-    return [_format_bar(number, greatest) for number in numbers]
+    """Return a bar for each number, the largest MAX_BAR_WIDTH letters wide; only 0 has none."""
+    maximum = max(numbers, default=0)
+    return [_format_bar(number, maximum) for number in numbers]
 
 
-def _format_bar(number: int, greatest: int) -> str:
+def _format_bar(number: int, maximum: int) -> str:
     if not number:
         return ""
     if not supports_utf8(os.environ):
-        return "#" * max(1, round(number * MAX_BAR_WIDTH / greatest))
-    whole, rest = divmod(max(1, round(number * MAX_BAR_WIDTH * 8 / greatest)), 8)
+        return "#" * max(1, round(number * MAX_BAR_WIDTH / maximum))
+    whole, rest = divmod(max(1, round(number * MAX_BAR_WIDTH * 8 / maximum)), 8)
     return BAR_BLOCKS[8] * whole + (BAR_BLOCKS[rest] if rest else "")
 
 
 def supports_utf8(environment: Mapping[str, str]) -> bool:
-    """Say whether a terminal of this locale draws more than ASCII; where nothing is said, it does."""
-    said = next((environment[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environment.get(name)), "UTF-8")
-    return said.lower().replace("-", "").endswith("utf8")
+    """Return whether a terminal with this locale shows more than ASCII; yes if no locale is set."""
+    locale = next((environment[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environment.get(name)), "UTF-8")
+    return locale.lower().replace("-", "").endswith("utf8")
 
 
 def _format_row(columns: dict[str, Cell] | None, record: dict[str, Any]) -> tuple[str, ...]:
@@ -211,30 +212,30 @@ def _format_row(columns: dict[str, Cell] | None, record: dict[str, Any]) -> tupl
 
 
 def _align_columns(
-    heads: Sequence[str], first: Sequence[Sequence[str]], rest: Iterable[Sequence[str]]
+    headings: Sequence[str], first_rows: Sequence[Sequence[str]], rest: Iterable[Sequence[str]]
 ) -> Iterator[str]:
-    named = [head.upper() for head in heads]
-    widths = [max(map(len, column)) for column in zip(named, *first, strict=True)]
-    for row in chain([named], first, rest):
+    titles = [head.upper() for head in headings]
+    widths = [max(map(len, column)) for column in zip(titles, *first_rows, strict=True)]
+    for row in chain([titles], first_rows, rest):
         padded = (text.ljust(width) for text, width in zip(row, widths, strict=True))
         yield "  ".join(padded).rstrip()
 
 
-def _render_table(heads: Sequence[str], rows: Sequence[Sequence[str]], console: "Console") -> str:
+def _render_table(headings: Sequence[str], rows: Sequence[Sequence[str]], console: "Console") -> str:
     from rich import box  # noqa: PLC0415 - only terminals need rich
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    drawn = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False)
-    for head in heads:
-        drawn.add_column(head, overflow="fold", no_wrap=head in UNFOLDED_COLUMNS)
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False)
+    for head in headings:
+        table.add_column(head, overflow="fold", no_wrap=head in UNFOLDED_COLUMNS)
     for row in rows:
-        drawn.add_row(*(Text(text, STATUS_STYLES.get(text, "")) for text in row))
-    return capture_rich(drawn, console)
+        table.add_row(*(Text(text, STATUS_STYLES.get(text, "")) for text in row))
+    return capture_rich(table, console)
 
 
 def format_record(record: dict[str, Any], console: "Console | None") -> str:
-    """Return one record, a field a line."""
+    """Return a record, one field per line."""
     lines = [
         (name, format_cell(NULL_TEXTS.get(name.removeprefix("key.")) if value is None else value))
         for name, value in record.items()
@@ -245,16 +246,16 @@ def format_record(record: dict[str, Any], console: "Console | None") -> str:
     from rich.table import Table  # noqa: PLC0415 - only terminals need rich
     from rich.text import Text  # noqa: PLC0415
 
-    drawn = Table.grid(padding=(0, 2))
-    drawn.add_column(style="bold", no_wrap=True)
-    drawn.add_column(overflow="fold")
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
     for name, text in lines:
-        drawn.add_row(name, Text(text, STATUS_STYLES.get(text, "")))
-    return capture_rich(drawn, console)
+        grid.add_row(name, Text(text, STATUS_STYLES.get(text, "")))
+    return capture_rich(grid, console)
 
 
 def capture_rich(renderable: object, console: "Console") -> str:
-    """Return what rich draws."""
+    """Return the text that rich prints."""
     with console.capture() as captured:
         console.print(renderable)
     return captured.get().rstrip("\n")

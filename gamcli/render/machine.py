@@ -1,7 +1,7 @@
 """
-Records as programs read them: JSON, JSON lines, CSV, or one raw value.
+Format records for programs: JSON, JSON lines, CSV, or one raw value.
 
-The field names are promises to scripts: they only grow. Functions return text; `output` prints it.
+Field names are a contract with scripts: fields are only added.
 """
 
 import csv
@@ -41,19 +41,19 @@ FIELDS: dict[type, tuple[str, ...]] = {
     ),
     model.Token: ("id", "user", "app", "key", "scopes", "status", "issued_at", "expires_at", "session"),
 }  # fmt: skip
-"""The fields of each record, in their order; a record that is not named here shows all that it has."""
+"""The fields of each record, in order; other records have all their fields."""
 
 FREE_FORM_FIELDS = ("attributes", "details")
-"""Fields that hold a record with names of anybody's choice: no columns."""
+"""Fields that hold user-defined names, which are not columns."""
 
 
 class _EscapeTable(dict[int, int | str]):
-    """For `str.translate` of JSON: what drives a terminal, turns or hides text becomes an escape sequence."""
+    """A table for `str.translate` of JSON: escapes characters that control a terminal, or reverse or hide text."""
 
     def __missing__(self, code: int) -> int | str:
         letter = chr(code)
-        plain = letter.isprintable() or letter == "\n" or category(letter) == "Zs"
-        self[code] = code if plain else json.dumps(letter)[1:-1]
+        is_plain = letter.isprintable() or letter == "\n" or category(letter) == "Zs"
+        self[code] = code if is_plain else json.dumps(letter)[1:-1]
         return self[code]
 
 
@@ -61,12 +61,12 @@ _ESCAPES = _EscapeTable()
 
 
 def field_names(kind: type) -> tuple[str, ...]:
-    """Return the field names of a kind of record, in their order."""
-    return FIELDS.get(kind) or tuple(each.name for each in fields(kind))
+    """Return the field names of a kind of record, in order."""
+    return FIELDS.get(kind) or tuple(definition.name for definition in fields(kind))
 
 
 def to_dict(record: object, now: datetime) -> JsonObject:
-    """Return `record` as JSON has it; a status is the one at `now`."""
+    """Return `record` as a JSON object, with the status at `now`."""
     return {name: _to_json_value(getattr(record, name), now) for name in field_names(type(record))}
 
 
@@ -76,14 +76,14 @@ def _to_json_value(value: Any, now: datetime) -> object:  # noqa: ANN401 - any f
     if isinstance(value, model.JsonText):
         return _parse_json(value)
     if isinstance(value, tuple):
-        return [to_dict(each, now) if is_dataclass(each) else each for each in value]
+        return [to_dict(item, now) if is_dataclass(item) else item for item in value]
     if callable(value):
         return _to_json_value(value(now), now)
     return to_dict(value, now) if is_dataclass(value) else value
 
 
 def _parse_json(text: str) -> object:
-    """Return what a JSON text says, or the text itself when that is no JSON."""
+    """Return the parsed JSON, or the text itself if it is invalid."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -91,44 +91,44 @@ def _parse_json(text: str) -> object:
 
 
 def json_document(value: object) -> str:
-    """Return one JSON document for people and programs: indented."""
+    """Return an indented JSON document."""
     return json.dumps(value, ensure_ascii=False, indent=2).translate(_ESCAPES)
 
 
 def json_line(value: object) -> str:
-    """Return one JSON document in one line."""
+    """Return a JSON document in one line."""
     return json.dumps(value, ensure_ascii=False).translate(_ESCAPES)
 
 
 def json_array(records: Iterable[JsonObject]) -> Iterator[str]:
-    """Yield the lines of one JSON array, a record a line, `[]` when there is none."""
-    before = "["
+    """Yield the lines of a JSON array, one record per line, `[]` if there is none."""
+    pending = "["
     for record in records:
-        yield before if before == "[" else f"{before},"
-        before = json_line(record)
-    yield "[]" if before == "[" else before
-    if before != "[":
+        yield pending if pending == "[" else f"{pending},"
+        pending = json_line(record)
+    yield "[]" if pending == "[" else pending
+    if pending != "[":
         yield "]"
 
 
 def csv_row(values: Iterable[object]) -> str:
-    """Return one line of CSV (RFC 4180) without its end; no text in it begins a formula."""
+    """Return a line of CSV (RFC 4180) without its line break; no cell begins a formula."""
     text = io.StringIO()
     csv.writer(text, lineterminator="").writerow([escape_formula(format_scalar(value)) for value in values])
     return text.getvalue()
 
 
 def flatten(record: Mapping[str, Any], prefix: str = "") -> JsonObject:
-    """Return `record` with nested records spelled out by dotted names, as CSV heads its columns."""
-    found: JsonObject = {}
+    """Return `record` with nested records as dotted names, which are the CSV headers."""
+    flat: JsonObject = {}
     for name, value in record.items():
-        nested = isinstance(value, dict) and name not in FREE_FORM_FIELDS
-        found.update(flatten(value, f"{prefix}{name}.") if nested else {prefix + name: value})
-    return found
+        is_nested = isinstance(value, dict) and name not in FREE_FORM_FIELDS
+        flat.update(flatten(value, f"{prefix}{name}.") if is_nested else {prefix + name: value})
+    return flat
 
 
 def format_scalar(value: object) -> str:
-    """Return one value as raw text: lists joined by `+`, nothing for null, attributes as JSON."""
+    """Return a value as raw text: lists joined by `+`, nothing for null, attributes as JSON."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -139,8 +139,8 @@ def format_scalar(value: object) -> str:
 
 
 def field_paths(kind: type) -> tuple[str, ...]:
-    """Return the field names of a kind of record with nested records spelled out, as `flat` does."""
-    nested = {each.name: record for each in fields(kind) for record in _record_types(each.type)}
+    """Return the field names of a kind of record, nested ones with a dot, as `flatten` does."""
+    nested = {definition.name: record for definition in fields(kind) for record in _record_types(definition.type)}
     return tuple(
         f"{name}.{inner}" if inner else name
         for name in field_names(kind)
@@ -149,29 +149,35 @@ def field_paths(kind: type) -> tuple[str, ...]:
 
 
 def _record_types(annotation: Any) -> list[type]:  # noqa: ANN401 - the type of a field
-    return [each for each in (annotation, *get_args(annotation)) if isinstance(each, type) and is_dataclass(each)]
+    return [
+        candidate
+        for candidate in (annotation, *get_args(annotation))
+        if isinstance(candidate, type) and is_dataclass(candidate)
+    ]
 
 
 def require_field(kind: type, field: str | None, secret_fields: Sequence[str]) -> None:
-    """Raise UsageError unless records of that kind, with the secrets `issued`, have `field`; it may be nested."""
+    """Raise UsageError unless `field` is a field of the records, nested or not, or one of `secret_fields`."""
     known = (*field_paths(kind), *secret_fields)
     if field not in {*known, *field_names(kind)}:
-        wrong = "-o value needs --field" if field is None else f"no field named '{field}'"
-        raise UsageError(wrong, f"--field takes one of: {', '.join(known)}")
+        message = "-o value requires --field" if field is None else f"unknown field '{field}'"
+        raise UsageError(message, f"use one of: {', '.join(known)}")
 
 
 def pick_field(record: JsonObject, field: str) -> str:
-    """Return the raw value of `field`, dotted for nested ones; a secret that was not issued now is nothing."""
+    """Return the raw value of `field`, dotted if nested; empty for a secret that was not just issued."""
     return format_scalar({**record, **flatten(record)}.get(field))
 
 
 def format_error(error: GamcliError, now: datetime) -> str:
-    """Return an error as one line of JSON; the keys that a change would end come with it."""
-    found: JsonObject = {"code": error.code, "message": error.message, "hint": error.hint}
+    """Return an error as one line of JSON, with the keys that the change would invalidate."""
+    fields: JsonObject = {"code": error.code, "message": error.message, "hint": error.hint}
     impacts = getattr(error, "impacts", ())
     if impacts:
-        found["keys"] = [{**to_dict(each.key, now), "reason": each.reason} for each in impacts]
+        fields["keys"] = [{**to_dict(impact.key, now), "reason": impact.reason} for impact in impacts]
     problems = getattr(error, "problems", ())
     if problems:
-        found["faults"] = [{"file": each.file, "line": each.line, "message": each.message} for each in problems]
-    return json_line({"error": found})
+        fields["faults"] = [
+            {"file": problem.file, "line": problem.line, "message": problem.message} for problem in problems
+        ]
+    return json_line({"error": fields})

@@ -1,4 +1,4 @@
-"""Plans of manifests: lines for people, JSON a step a line for programs, Markdown for a comment on a pull request."""
+"""Format plans of manifests: lines for people, JSON for programs, Markdown for a comment on a pull request."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 SUMMARY_FIELDS = ("create", "update", "delete", "invalidate", "suspend")
 
 MAX_COMMENT_LENGTH = 60_000
-"""So many characters of Markdown are written: GitHub takes 65,536 in a comment."""
+"""In characters of Markdown: GitHub accepts 65,536 in a comment."""
 
 
 def format_step(action: str, kind: str, name: str) -> str:
-    """Return one step in a line."""
+    """Return a change in one line."""
     return f"{plans.SIGNS.get(action, '~')} {kind} {clean(name)}"
 
 
 def render_lines(plan: ManifestPlan, console: "Console | None") -> Iterator[str]:
-    """Yield the plan as people read it, coloured on a terminal."""
+    """Yield the plan as lines for people, colored on a terminal."""
     yield from plans.render_lines(plan, console)
     yield from _format_ownership(plan)
 
@@ -36,25 +36,25 @@ def _format_ownership(plan: ManifestPlan) -> Iterator[str]:
     yield from map(_format_unlisted, plan.leaves)
 
 
-def _format_adopted(each: AdoptedObject) -> str:
-    source = "which nobody manages" if each.from_owner is None else f"from '{each.from_owner}'"
-    return clean(f"= {each.kind} {each.name} is taken over, {source}")
+def _format_adopted(adopted: AdoptedObject) -> str:
+    source = "previously unmanaged" if adopted.from_owner is None else f"from '{adopted.from_owner}'"
+    return clean(f"= {adopted.kind} {adopted.name} is adopted, {source}")
 
 
-def _format_unlisted(each: UnlistedObject) -> str:
-    return clean(f"? {each.kind} {each.name} is named no longer; it stays until --prune")
+def _format_unlisted(unlisted: UnlistedObject) -> str:
+    return clean(f"? {unlisted.kind} {unlisted.name} was removed from the manifests; --prune deletes it")
 
 
 def summarize(plan: ManifestPlan) -> str:
     """Return the counts of the plan in a line."""
-    told = [plans.summarize(plan).removesuffix("; nothing was changed")]
-    told += [f"{len(plan.adopts)} to take over"] if plan.adopts else []
-    told += [f"{len(plan.leaves)} named no longer"] if plan.leaves else []
-    return "; ".join(told)
+    parts = [plans.summarize(plan).removesuffix("; nothing was changed")]
+    parts += [f"{len(plan.adopts)} to adopt"] if plan.adopts else []
+    parts += [f"{len(plan.leaves)} to delete with --prune"] if plan.leaves else []
+    return "; ".join(parts)
 
 
 def to_dict(plan: ManifestPlan) -> dict[str, Any]:
-    """Return the plan as JSON has it."""
+    """Return the plan as a JSON object."""
     return {
         "changes": [_change_to_dict(each) for each in plan.changes],
         "invalidates": [_affected_key_to_dict(each) for each in plan.invalidates],
@@ -88,11 +88,11 @@ def _affected_key_to_dict(key: AffectedKey) -> dict[str, Any]:
 
 
 def format_json(plan: ManifestPlan, *, one_line: bool = False, **more: object) -> str:
-    """Return one JSON document; of many steps each is a line of its own."""
-    found = {**to_dict(plan), **more}
+    """Return a JSON document with one change per line, or all in one line."""
+    fields = {**to_dict(plan), **more}
     if one_line:
-        return machine.json_line(found)
-    return "{\n" + ",\n".join(f'  "{name}": {_format_json_value(value)}' for name, value in found.items()) + "\n}"
+        return machine.json_line(fields)
+    return "{\n" + ",\n".join(f'  "{name}": {_format_json_value(value)}' for name, value in fields.items()) + "\n}"
 
 
 def _format_json_value(value: object) -> str:
@@ -102,12 +102,12 @@ def _format_json_value(value: object) -> str:
 
 
 def format_markdown(plan: ManifestPlan) -> str:
-    """Return a comment for a pull request: what changes, and above it the keys that would end."""
+    """Return a comment for a pull request: the keys that would be invalidated, then the changes."""
     parts = [f"### gamcli plan: {summarize(plan)}"]
     if plan.invalidates:
-        parts += ["**These live keys would end for good:**", _markdown_table(plan.invalidates)]
+        parts += ["**These active keys would be permanently invalidated:**", _markdown_table(plan.invalidates)]
     if plan.suspends:
-        parts += ["These live keys would be suspended:", _markdown_table(plan.suspends)]
+        parts += ["These active keys would be suspended:", _markdown_table(plan.suspends)]
     parts.append(
         _fenced_block(
             [*plans.format_lines(_without_keys(plan)), *_format_ownership(plan)],
@@ -122,7 +122,7 @@ def _without_keys(plan: ManifestPlan) -> ManifestPlan:
 
 
 def _markdown_table(keys: Iterable[AffectedKey]) -> str:
-    rows = [("key", "user", "app", "why", "last used", "expires"), ("---",) * 6]
+    rows = [("key", "user", "app", "reason", "last used", "expires"), ("---",) * 6]
     rows += [
         (
             _markdown_code(key.key),
@@ -139,7 +139,7 @@ def _markdown_table(keys: Iterable[AffectedKey]) -> str:
 
 
 def _markdown_code(text: str) -> str:
-    """Return text that no comment takes for a link, a mention or a new column."""
+    """Return `text` as code that cannot become a link, a mention or a new column."""
     return f"`{clean(text).replace('`', chr(39)).replace('|', chr(92) + '|')}`"
 
 
@@ -156,7 +156,7 @@ def _fenced_block(lines: list[str], room: int) -> str:
 
 
 def _truncate(lines: list[str], room: int) -> Iterator[str]:
-    """Yield as many lines as there is room for, and say how many more there are."""
+    """Yield the lines that fit into `room` characters, and the number of omitted lines."""
     for place, line in enumerate(lines):
         room -= len(line) + 1
         if room < 0:

@@ -1,13 +1,14 @@
 """
-Plans as people read them: a sign and a line for each step, and below it the fields that change.
+Format plans for people: a line for each change, followed by the changed fields.
 
-`+` creates, `~` updates, `-` deletes; `!` is a live key that ends for good, or is suspended.
+`+` creates, `~` updates, `-` deletes; `!` is an active key that the plan permanently invalidates or suspends.
 """
 
 from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from gamcli.errors import format_count
 from gamcli.model import format_rfc3339
 from gamcli.model.plan import CREATE, DELETE, UPDATE, AffectedKey, Change, FieldChange, Plan
 from gamcli.render.human import format_cell
@@ -25,7 +26,7 @@ def format_lines(plan: Plan) -> Iterator[str]:
     for change in plan.changes:
         yield from _format_change(change)
     for key in plan.invalidates:
-        yield _format_affected_key(key, "ends for good")
+        yield _format_affected_key(key, "is permanently invalidated")
     for key in plan.suspends:
         yield _format_affected_key(key, "is suspended")
 
@@ -33,16 +34,18 @@ def format_lines(plan: Plan) -> Iterator[str]:
 def _format_change(change: Change) -> Iterator[str]:
     yield f"{SIGNS[change.action]} {change.kind} {clean(change.name)}"
     if change.action != DELETE:
-        width = max((len(each.field) for each in change.fields), default=0)
-        yield from (f"    {each.field.ljust(width)}  {_format_values(each, change.action)}" for each in change.fields)
+        width = max((len(field.field) for field in change.fields), default=0)
+        yield from (
+            f"    {field.field.ljust(width)}  {_format_values(field, change.action)}" for field in change.fields
+        )
 
 
-def _format_values(each: FieldChange, action: str) -> str:
-    return format_value(each.new) if action == CREATE else f"{format_value(each.old)} -> {format_value(each.new)}"
+def _format_values(field: FieldChange, action: str) -> str:
+    return format_value(field.new) if action == CREATE else f"{format_value(field.old)} -> {format_value(field.new)}"
 
 
 def format_value(value: object) -> str:
-    """Return one value of a field as people read it."""
+    """Return the value of a field for people."""
     if isinstance(value, datetime):
         return format_rfc3339(value)
     return format_cell(list(value) if isinstance(value, tuple) else value)
@@ -59,19 +62,15 @@ def summarize(plan: Plan) -> str:
     counts = plan.summary
     if not plan.changes:
         return "nothing to change"
-    found = {"create": counts.create, "update": counts.update, "delete": counts.delete}
-    told = ", ".join(f"{number} to {action}" for action, number in found.items() if number)
-    ends = f"; {_format_key_count(counts.invalidate)} would end for good" if counts.invalidate else ""
-    suspends = f"; {_format_key_count(counts.suspend)} would be suspended" if counts.suspend else ""
-    return f"{told}{ends}{suspends}; nothing was changed"
-
-
-def _format_key_count(number: int) -> str:
-    return f"{number} live key{'s' * (number != 1)}"
+    numbers = {"create": counts.create, "update": counts.update, "delete": counts.delete}
+    parts = [", ".join(f"{number} to {action}" for action, number in numbers.items() if number)]
+    for number, effect in ((counts.invalidate, "permanently invalidated"), (counts.suspend, "suspended")):
+        parts += [f"{format_count(number, 'active key')} would be {effect}"] if number else []
+    return "; ".join((*parts, "nothing was changed"))
 
 
 def render_lines(plan: Plan, console: "Console | None") -> Iterator[str]:
-    """Yield the plan as lines, coloured on a terminal."""
+    """Yield the plan as lines, colored on a terminal."""
     if console is None:
         yield from format_lines(plan)
         return

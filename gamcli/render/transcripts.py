@@ -1,4 +1,4 @@
-"""Transcripts for people: what was sent behind `>`, what came back behind `<`, and the line that repeats it."""
+"""Format transcripts for people: requests after `>`, responses after `<`, and the command that repeats each request."""
 
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
@@ -8,11 +8,10 @@ from gamcli.render.text import clean
 
 
 def render_lines(transcript: Transcript) -> Iterator[str]:
-    """Yield the lines of it."""
-    for number, each in enumerate(transcript.exchanges):
+    for number, exchange in enumerate(transcript.exchanges):
         if number:
             yield ""
-        yield from _exchange_lines(each)
+        yield from _exchange_lines(exchange)
 
 
 def _exchange_lines(exchange: Exchange) -> Iterator[str]:

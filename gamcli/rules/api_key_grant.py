@@ -79,7 +79,8 @@ AUTH_TYPE_WRONG = Rule(
     "auth_type_wrong",
     _has_valid_auth_type,
     lambda f: (
-        f"authentication type '{grants.auth_type_name(f)}' is not allowed for API keys of application '{f.known_app.name}'"
+        f"authentication type '{grants.auth_type_name(f)}' is not allowed for API keys "
+        f"of application '{f.known_app.name}'"
     ),
     _suggest_auth_type,
 )

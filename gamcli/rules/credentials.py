@@ -2,8 +2,8 @@
 Credentials: mint, parse, digest and compare them. Their formats are in `model.credential_formats`.
 
 The alphabet is base62 in ASCII order; 32 letters hold 190 bits. The checksum is the CRC-32 of everything before it: it
-detects typos without a store, and proves nothing. Secrets of at least 128 random bits need no slow hash (OWASP ASVS 5.0,
-11.5.1 and 6.5.2), so the store holds their SHA-256.
+detects typos without a store, and proves nothing. Secrets of at least 128 random bits need no slow hash (OWASP ASVS
+5.0, 11.5.1 and 6.5.2), so the store holds their SHA-256.
 """
 
 import hashlib

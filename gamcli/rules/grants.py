@@ -1,9 +1,9 @@
 """
 What all grants share: the token request, the facts, the definition of a rule, and the rules about the client.
 
-A `Rule` checks `GrantFacts`: the request, and what the store holds about it. The first violated rule refuses the request.
-The rules of each grant and their order are in `api_key_grant`, `password_grant` and `refresh_grant`; their names are
-those of the table in `server.endpoints.refusals`.
+A `Rule` checks `GrantFacts`: the request, and what the store holds about it. The first violated rule refuses the
+request. The rules of each grant and their order are in `api_key_grant`, `password_grant` and `refresh_grant`; their
+names are those of the table in `server.endpoints.refusals`.
 """
 
 from collections.abc import Callable, Iterable
@@ -239,7 +239,7 @@ def build_grant(facts: GrantFacts, granted_scopes: Iterable[str], key: Key | Non
     """
     Return what a token with these scopes carries, once all rules hold.
 
-    `renewal` is the number of the refresh token to issue with it; it is issued if the application allows that many renewals.
+    `renewal` is the number of the refresh token to issue with it, which is issued if the application allows so many.
     """
     app, user = facts.known_app, facts.known_user
     assert facts.repository is not None, "loaded with the facts"

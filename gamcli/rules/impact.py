@@ -26,8 +26,8 @@ def find_impacts(change: FactsChange, key_facts: Iterable[GrantFacts]) -> Iterat
     """
     Yield the impact of `change` on each active key; `key_facts` have key, app, user and authentication type.
 
-    A key is permanently invalidated when its application, user or one of its scopes is removed. It is suspended when it can
-    be used before the change, but not after it.
+    A key is permanently invalidated when its application, user or one of its scopes is removed. It is suspended when
+    it can be used before the change, but not after it.
     """
     for before in key_facts:
         key = before.key

@@ -22,9 +22,8 @@ MAX_LENGTH = max(LENGTHS.values())
 
 _COMMON_PREFIX = "gam"
 # One expression for all kinds: `re` skips to their common prefix faster than one search per kind.
-_CREDENTIAL = re.compile(
-    f"{_COMMON_PREFIX}(?:{'|'.join(prefix.removeprefix(_COMMON_PREFIX) + rest for prefix, rest in FORMATS.values())})".encode()
-)
+_ALTERNATIVES = "|".join(prefix.removeprefix(_COMMON_PREFIX) + rest for prefix, rest in FORMATS.values())
+_CREDENTIAL = re.compile(f"{_COMMON_PREFIX}(?:{_ALTERNATIVES})".encode())
 _CONTINUATION_BYTES = bytes(range(0x80, 0xC0))
 """The bytes of UTF-8 that continue a character."""
 

@@ -113,16 +113,16 @@ def test_people_see_signs_and_are_reported_that_nothing_was_changed(world: Run, 
     assert found.out == (
         "~ app portal\n"
         "    scopes  gam_user_data gam_user_roles -> gam_user_data\n"
-        f"! key {key_id} of ana for portal ends for good: scope withdrawn: gam_user_roles"
+        f"! key {key_id} of ana for portal is permanently invalidated: scope withdrawn: gam_user_roles"
         " (never used, never expires)\n"
     )
-    assert found.err == "gamcli: 1 to update; 1 live key would end for good; nothing was changed\n"
+    assert found.err == "gamcli: 1 to update; 1 active key would be permanently invalidated; nothing was changed\n"
 
 
 def test_a_preview_of_what_only_suspends_says_so(world: Run, key_id: str) -> None:
     found = world("app", "disable", "portal", "--preview")
     assert f"! key {key_id} of ana for portal is suspended: application 'portal' is disabled" in found.out
-    assert "1 live key would be suspended" in found.err
+    assert "1 active key would be suspended" in found.err
 
 
 def test_a_dry_run_of_a_rotation_shows_the_key_that_retires(world: Run, key_id: str) -> None:

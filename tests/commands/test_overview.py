@@ -12,26 +12,26 @@ Run = Callable[..., Any]
 def test_without_arguments_and_store_it_says_how_to_begin(gamcli: Run) -> None:
     ran = gamcli()
     assert (ran.code, ran.err) == (0, "")
-    assert "not there yet" in ran.out
+    assert "does not exist" in ran.out
     assert "gamcli init" in ran.out
     assert "gamcli quickstart" in ran.out
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "step"),
     [
         ((), "create an application  gamcli app create NAME"),
         (("app", "create", "x"), "gamcli user create NAME"),
         (("user", "create", "u"), "gamcli key generate --user USER --app APP"),
     ],
 )
-def test_the_store_says_what_to_make_next(gamcli: Run, words: tuple[str, ...], told: str) -> None:
+def test_the_store_says_what_to_make_next(gamcli: Run, words: tuple[str, ...], step: str) -> None:
     gamcli("init")
     if words[:1] == ("user",):
         gamcli("app", "create", "x")
     if words:
         assert gamcli(*words).code == 0
-    assert told in gamcli().out
+    assert step in gamcli().out
 
 
 def test_the_store_says_what_is_in_it_and_what_needs_attention(world: Run, file: object) -> None:
@@ -41,9 +41,9 @@ def test_the_store_says_what_is_in_it_and_what_needs_attention(world: Run, file:
     lines = [" ".join(line.split()) for line in world("--store", str(file)).out.splitlines()]
     assert lines[0] == f"store {file}"
     for line in (
-        "applications 1", "users 1", "keys 1 active", "due 1 live key expires within 14 days",
-        "applications disabled 1: portal", "users shut out 1: ana", "never used 1 live key",
-        f"see what is due gamcli --store {file} key due",
+        "applications 1", "users 1", "keys 1 active", "expiring 1 active key expires within 14 days",
+        "applications disabled 1: portal", "users blocked or disabled 1: ana", "never used 1 active key",
+        f"list keys that expire soon gamcli --store {file} key due",
     ):  # fmt: skip
         assert line in lines
 
@@ -83,7 +83,7 @@ def test_a_user_is_shown_with_the_keys_held_and_those_to_be_had(world: Run, key_
     assert screen.startswith("user  ana  active\n")
     assert "phone" not in screen
     assert re.search(rf"{key_id}  portal  active  never    never\n", screen)
-    assert "may have keys for  intranet\n" in screen
+    assert re.search(r"can get keys for +intranet\n", screen)
     world("user", "block", "ana")
     screen = world("user", "show", "ana").out
     assert screen.startswith("user  ana  blocked\n")
@@ -91,11 +91,11 @@ def test_a_user_is_shown_with_the_keys_held_and_those_to_be_had(world: Run, key_
 
 
 def test_a_key_says_whether_it_can_be_used_now_and_what_fixes_it(world: Run, key_id: str) -> None:
-    assert "can be used now  yes\n" in world("key", "show", key_id).out
+    assert re.search(r"can be used now +yes\n", world("key", "show", key_id).out)
     world("app", "disable", "portal")
     screen = world("key", "show", key_id).out
     assert screen.startswith(f"key  {key_id}  active\n")
-    assert "can be used now     no: application 'portal' is disabled\n" in screen
+    assert re.search(r"can be used now +no: application 'portal' is disabled\n", screen)
     assert "gamcli app enable portal\n" in screen
 
 

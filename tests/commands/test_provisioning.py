@@ -95,7 +95,7 @@ def test_a_plan_is_one_json_document(made: Run, manifest: Callable[..., str]) ->
 
 def test_a_plan_in_markdown_fits_a_comment(made: Run, manifest: Callable[..., str]) -> None:
     ran = made("plan", manifest(OTHER_SCOPE), "-o", "markdown")
-    assert ran.out.startswith("### gamcli plan: 1 to update; 1 live key would end for good\n")
+    assert ran.out.startswith("### gamcli plan: 1 to update; 1 active key would be permanently invalidated\n")
     assert "`replaced by the new key`" in ran.out
     assert "```diff\n~ key ana for portal\n" in ran.out
 
@@ -214,7 +214,7 @@ def test_drift_exits_with_6_in_either_direction(made: Run, manifest: Callable[..
 def test_objects_without_owner_are_not_drift(world: Run, manifest: Callable[..., str]) -> None:
     name = manifest('[user.ana]\nemail = "ana@example.com"\n')
     ran = world("drift", name)
-    assert (ran.code, ran.out) == (0, "= user ana is taken over, which nobody manages\n")
+    assert (ran.code, ran.out) == (0, "= user ana is adopted, previously unmanaged\n")
     found = world("plan", name, "-o", "json").json
     assert found["adopts"] == [{"kind": "user", "name": "ana", "from": None, "owner": "apps.toml"}]
     assert "1 adopted" in world("apply", name).err
@@ -229,8 +229,8 @@ def test_objects_without_owner_are_not_drift(world: Run, manifest: Callable[...,
 def test_only_prune_deletes(made: Run, manifest: Callable[..., str]) -> None:
     name = manifest("")
     ran = made("plan", name)
-    assert (ran.code, "? app portal is named no longer; it stays until --prune" in ran.out) == (0, True)
-    assert ran.err == "gamcli: nothing to change; 2 named no longer\n"
+    assert (ran.code, "? app portal was removed from the manifests; --prune deletes it" in ran.out) == (0, True)
+    assert ran.err == "gamcli: nothing to change; 2 to delete with --prune\n"
     assert made("plan", name, "--prune", "-o", "json").json["summary"]["delete"] == 2
     assert made("apply", name, "--prune").code == 5
     ran = made("apply", name, "--prune", "--accept-invalidating", "1")

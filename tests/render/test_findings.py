@@ -1,35 +1,35 @@
-"""What a doctor found, as people read it."""
+"""The screen of `gamcli doctor`."""
 
 from gamcli.model.doctor import OK, WARN, WRONG, DoctorFinding
 from gamcli.render import findings, panels
 
-FOUND = [
-    DoctorFinding("store", OK, "it is there"),
+FINDINGS = [
+    DoctorFinding("store", OK, "it exists"),
     DoctorFinding("wal", WARN, "it is large", "gamcli store compact"),
-    DoctorFinding("modes", WRONG, "others can read \x1b[31m", "chmod go-rwx 'a\x1bb'"),
+    DoctorFinding("modes", WRONG, "other users can read \x1b[31m", "chmod go-rwx 'a\x1bb'"),
     DoctorFinding("owner", WRONG, "not yours"),
 ]
 
 
-def test_what_is_wrong_comes_first_each_fix_in_a_line_separate() -> None:
+def test_problems_come_first_with_their_fix_in_a_separate_line() -> None:
     assert (
-        panels.render_panel(findings.build_panel("/gam/store.db", FOUND), None)
+        panels.render_panel(findings.build_panel("/gam/store.db", FINDINGS), None)
         == """\
-doctor  /gam/store.db  2 wrong, 1 warning
+doctor  /gam/store.db  2 problems, 1 warning
 
-wrong
-  modes     others can read ?[31m
-            chmod go-rwx 'a?b'
-  owner     not yours
+problems
+  modes  other users can read ?[31m
+         chmod go-rwx 'a?b'
+  owner  not yours
 
-worth a look
-  wal       it is large
-            gamcli store compact
+warnings
+  wal    it is large
+         gamcli store compact
 
-  in order  store"""
+  ok     store"""
     )
 
 
-def test_where_nothing_is_wrong_that_is_said() -> None:
-    assert findings.summarize(FOUND[:1]) == "nothing is wrong"
-    assert "in order" not in panels.render_panel(findings.build_panel("store.db", FOUND[1:]), None)
+def test_a_store_without_findings_has_no_problems() -> None:
+    assert findings.summarize(FINDINGS[:1]) == "no problems"
+    assert "ok" not in panels.render_panel(findings.build_panel("store.db", FINDINGS[1:]), None)

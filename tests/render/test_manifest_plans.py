@@ -47,19 +47,22 @@ def test_json_has_a_step_a_line_and_all_of_it() -> None:
 def test_people_are_reported_what_is_taken_over_and_what_is_left() -> None:
     lines = [*manifest_plans.render_lines(PLAN, None)]
     assert lines[-2:] == [
-        "= app old is taken over, which nobody manages",
-        "? user eva is named no longer; it stays until --prune",
+        "= app old is adopted, previously unmanaged",
+        "? user eva was removed from the manifests; --prune deletes it",
     ]
     assert not any("\x1b" in line for line in lines)
     other = replace(PLAN, adopts=(AdoptedObject("app", "old", "b.toml", "a.toml"),))
-    assert "= app old is taken over, from 'b.toml'" in [*manifest_plans.render_lines(other, None)]
+    assert "= app old is adopted, from 'b.toml'" in [*manifest_plans.render_lines(other, None)]
 
 
 def test_markdown_reports_the_keys_that_end_first() -> None:
     text = manifest_plans.format_markdown(PLAN)
     head, ends, table, suspends, *_ = text.split("\n\n")
-    assert head == "### gamcli plan: 1 to create, 1 to update, 1 to delete; 1 to take over; 1 named no longer"
-    assert (ends, suspends) == ("**These live keys would end for good:**", "These live keys would be suspended:")
+    assert head == "### gamcli plan: 1 to create, 1 to update, 1 to delete; 1 to adopt; 1 to delete with --prune"
+    assert (ends, suspends) == (
+        "**These active keys would be permanently invalidated:**",
+        "These active keys would be suspended:",
+    )
     row = table.splitlines()[2]
     assert row == (r"| `AbCdEfGh` | `ana\|'x'` | `portal` | `scope withdrawn: user_email` | 2026-03-01 | never |")
     assert "```diff\n+ app portal\n" in text

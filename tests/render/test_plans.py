@@ -29,7 +29,7 @@ def test_each_step_has_its_sign_and_each_field_its_line() -> None:
         "~ key AbCdEfGh",
         "    expires_at  - -> 2026-03-01T12:00:00Z",
         "- app por?tal",
-        "! key AbCdEfGh of a?na for portal ends for good: gone (last used 2026-03-01, never expires)",
+        "! key AbCdEfGh of a?na for portal is permanently invalidated: gone (last used 2026-03-01, never expires)",
         "! key AbCdEfGh of a?na for portal is suspended: off (last used 2026-03-01, never expires)",
     ]
 
@@ -42,7 +42,7 @@ def test_a_terminal_gets_colours_and_the_same_text() -> None:
 
 def test_the_summary_counts_what_there_is() -> None:
     assert plans.summarize(PLAN) == (
-        "1 to create, 1 to update, 1 to delete; 1 live key would end for good; 1 live key would be suspended;"
+        "1 to create, 1 to update, 1 to delete; 1 active key would be permanently invalidated; 1 active key would be suspended;"
         " nothing was changed"
     )
     assert plans.summarize(Plan.from_changes([], [])) == "nothing to change"
