@@ -80,7 +80,7 @@ def explain(
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, RuleResult)
     if key is not None and api_key_file is not None:
-        raise UsageError("KEY and --api-key-file contradict each other", "leave one of them out")
+        raise UsageError("KEY and --api-key-file exclude each other", "leave one of them out")
     secret = None if key is not None else _read_key(api_key_file)
     with cli.open_gam() as gam:
         results = diagnosis.explain(gam, key) if key is not None else ()

@@ -181,7 +181,7 @@ def test_what_is_staged_is_searched_before_it_is_committed(world: Run, repositor
     ("words", "message"),
     [
         ((), "missing PATH"),
-        (("--git", "--staged"), "--git and --staged contradict each other"),
+        (("--git", "--staged"), "--git and --staged exclude each other"),
         (("--git", "a", "b"), "only one repository can be scanned at a time"),
         (("--git", "-"), "only one repository can be scanned at a time"),
         (("nothing",), "cannot read nothing"),
