@@ -140,7 +140,7 @@ def _format_size(size: int) -> str:
 
 @contextmanager
 def _open_store(cli: CliContext, out: Output, *, no_store: bool, dry_run: bool) -> Iterator[Gam | None]:
-    """Open the store; yield None if there is no store and none was named."""
+    """Open the store; yield None if the default store does not exist."""
     is_named = cli.settings.value("store").origin != "default"
     if no_store or not (is_named or cli.settings.store().exists()):
         out.print_note("no store was checked, so the status of these credentials is unknown")
@@ -150,11 +150,11 @@ def _open_store(cli: CliContext, out: Output, *, no_store: bool, dry_run: bool) 
         yield gam
 
 
-def _revoke(gam: Gam | None, found: list[ScanFinding], reason: str, *, yes: bool) -> list[ScanFinding]:
+def _revoke(gam: Gam | None, scan_findings: list[ScanFinding], reason: str, *, yes: bool) -> list[ScanFinding]:
     if gam is None:
         raise UsageError("--revoke requires a store", command("--store", "FILE", "scan", "--revoke"))
     return confirmation.confirm_invalidating(
-        lambda accepted: findings.revoke(gam, found, reason, yes=yes or accepted is not None), None
+        lambda accepted: findings.revoke(gam, scan_findings, reason, yes=yes or accepted is not None), None
     )
 
 

@@ -76,7 +76,7 @@ def create_world(gam: Gam, server: Mapping[str, object]) -> World:
 
 
 class _WorldBuilder:
-    """Creates users, keys and tokens; each state has a user of its own for the application `portal`."""
+    """Creates users, keys and tokens; each state has its own user of the application `portal`."""
 
     def __init__(self, gam: Gam, world: World) -> None:
         self.gam = gam

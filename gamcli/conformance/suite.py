@@ -40,8 +40,8 @@ def check_row(server: TargetServer, world: World, row: Row) -> Verdict:
     error_format = str(world.server["error_format"])
     expected = comparison.describe_expected(row.expected, error_format)
 
-    def verdict(result: str, found: str = "", why: str = "") -> Verdict:
-        return Verdict(row.section, row.name, row.rule, row.decided, result, expected, found, why)
+    def verdict(result: str, response: str = "", why: str = "") -> Verdict:
+        return Verdict(row.section, row.name, row.rule, row.decided, result, expected, response, why)
 
     if reason := skip_reason(row, world, server.base_path):
         return verdict(SKIPPED, why=reason)

@@ -53,8 +53,8 @@ class ExpectedResponse:
     `gam` and `rfc` are a refusal in each error format: error code and status. `fields` are the names in the JSON body
     in order, `json` some of its values; a text that begins with `~` is a regular expression for the whole value. A
     header that is `false` must be absent. `challenge` is the scheme of a 401. `text` is a regular expression for the
-    error message. `like` names a request whose response must have the same body, so that a client cannot tell the two
-    cases apart.
+    error message. `like` names a request whose response must have the same body, so that a client cannot distinguish
+    the two cases.
     """
 
     status: int = 200

@@ -1,4 +1,4 @@
-"""Who acts and from where, as the audit trail tells it."""
+"""The actor of audit entries."""
 
 import getpass
 import os
@@ -23,7 +23,7 @@ def test_the_os_user_and_the_host_are_reported() -> None:
     )
 
 
-def test_who_became_another_user_is_reported() -> None:
+def test_the_original_user_before_sudo_is_reported() -> None:
     assert describe_actor({"SUDO_USER": "ana"}) == f"{HERE} sudo=ana"
     assert describe_actor({"DOAS_USER": "eva"}) == f"{HERE} doas=eva"
 
@@ -45,14 +45,14 @@ def test_the_job_of_a_ci_system_is_reported(environment: dict[str, str], expecte
 
 
 @pytest.mark.parametrize("system", CI_JOBS)
-def test_a_job_is_reported_only_when_all_of_it_is_there(system: str) -> None:
+def test_a_ci_job_is_reported_only_with_all_its_variables(system: str) -> None:
     environment = dict.fromkeys(CI_JOBS[system], "x")
     assert describe_actor(environment) == f"{HERE} {system}={'#'.join(['x'] * len(environment))}"
     del environment[CI_JOBS[system][-1]]
     assert describe_actor(environment) == HERE
 
 
-def test_whatever_the_variables_hold_it_is_a_few_printable_words() -> None:
+def test_values_of_variables_are_sanitized() -> None:
     found = describe_actor({"SUDO_USER": "a b\n\x1b[31m\udcff", "CODEBUILD_BUILD_ID": "x" * 10_000})
     assert found == f"{HERE} sudo=a_b_?[31m? codebuild={'x' * MAX_VALUE_CHARS}..."
 
@@ -68,7 +68,7 @@ def test_a_user_without_a_name_has_a_number(monkeypatch: pytest.MonkeyPatch) -> 
     assert describe_actor({}).startswith(f"uid-{os.geteuid()}@")
 
 
-def test_every_change_by_a_command_reports_who_made_it(
+def test_the_audit_log_has_the_actor_of_every_command(
     world: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SUDO_USER", "ana")

@@ -1,4 +1,4 @@
-"""`gamcli key verify`, `explain` and `inspect`: answers, whose no is 4 with the data on stdout."""
+"""`gamcli key verify`, `explain` and `inspect`."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ import pytest
 Run = Callable[..., Any]
 
 
-def test_verify_says_whether_a_key_may_be_used_now(world: Run, api_key: str) -> None:
+def test_verify_reports_whether_a_key_is_valid(world: Run, api_key: str) -> None:
     ran = world("key", "verify", "--api-key-file", "-", "-o", "json", stdin=api_key)
     found = ran.json
     assert [*found] == ["valid", "rule", "message", "key"]
@@ -24,7 +24,7 @@ def test_verify_says_whether_a_key_may_be_used_now(world: Run, api_key: str) -> 
     assert world("key", "verify", "--api-key-file", "-", "--field", "key.user", stdin=api_key).out == "ana\n"
 
 
-def test_explain_judges_every_rule_in_order(world: Run, key_id: str) -> None:
+def test_explain_checks_every_rule_in_order(world: Run, key_id: str) -> None:
     found = world("key", "explain", key_id, "-o", "json").json
     assert [*found[0]] == ["number", "rule", "holds", "message", "mend"]
     assert [each["number"] for each in found] == sorted(each["number"] for each in found)
@@ -43,7 +43,7 @@ def test_inspect_needs_no_store(gamcli: Run, damage: str) -> None:
     assert key not in ran.out + ran.err
 
 
-def test_two_damages_are_distinguished(gamcli: Run, api_key: str) -> None:
+def test_two_kinds_of_damage_are_distinguished(gamcli: Run, api_key: str) -> None:
     ran = gamcli("key", "inspect", "--api-key-file", "-", stdin=f'"{api_key}" \n\n')
     assert (ran.code, ran.out.splitlines()[-1].split(maxsplit=1)) == (
         4,
@@ -52,7 +52,7 @@ def test_two_damages_are_distinguished(gamcli: Run, api_key: str) -> None:
     assert gamcli("app", "show", "portal", "--field", "scopes").out == "gam_user_data+gam_user_roles\n"
 
 
-def test_a_key_cut_short_is_pointed_to_what_reports_the_damage(world: Run, api_key: str) -> None:
+def test_a_truncated_key_gets_a_hint_to_inspect(world: Run, api_key: str) -> None:
     cut = world("key", "verify", "--api-key-file", "-", stdin=api_key[:30])
     assert (cut.code, cut.err) == (
         4,

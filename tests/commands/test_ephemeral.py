@@ -17,7 +17,7 @@ from gamcli.rules.credentials import mint_api_key
 Run = Callable[..., Any]
 Serve = Callable[..., tuple["subprocess.Popen[bytes]", dict[str, str]]]
 
-TRADES = """
+EXCHANGE_SCRIPT = """
 import json, os, urllib.parse, urllib.request
 url = os.environ["GAM_URL"] + "/oauth/gam/v2.0/"
 names = ("client_id", "client_secret", "api_key")
@@ -39,15 +39,15 @@ def serve(line: list[str], place: Path) -> Iterator[Serve]:
         command = [*line, "serve", "--ephemeral", "--port", "0", "--ready-file", "ready.json", *words]
         running.append(subprocess.Popen(command, stdout=pipe, stderr=pipe))
         assert running[-1].stdout
-        told: dict[str, str] = {}
+        variables: dict[str, str] = {}
         while not (place / "ready.json").exists():
             assert running[-1].poll() is None, running[-1].communicate()
             os.sched_yield()
         os.set_blocking(running[-1].stdout.fileno(), False)
         for each in os.read(running[-1].stdout.fileno(), 65536).decode().splitlines():
             name, _, value = each.partition("=")
-            (told[name],) = shlex.split(value)
-        return running[-1], told
+            (variables[name],) = shlex.split(value)
+        return running[-1], variables
 
     yield begin
     for process in running:
@@ -55,31 +55,31 @@ def serve(line: list[str], place: Path) -> Iterator[Serve]:
         process.communicate()
 
 
-def trade(given: dict[str, str]) -> str:
-    command = [sys.executable, "-c", TRADES]
-    return subprocess.run(command, env=given, capture_output=True, check=True, timeout=30).stdout.decode().strip()
+def exchange(variables: dict[str, str]) -> str:
+    command = [sys.executable, "-c", EXCHANGE_SCRIPT]
+    return subprocess.run(command, env=variables, capture_output=True, check=True, timeout=30).stdout.decode().strip()
 
 
-def test_an_ephemeral_server_needs_nothing_and_leaves_nothing(serve: Serve, place: Path, file: Path) -> None:
-    process, told = serve()
-    assert [*told] == ["GAM_URL", "GAM_CLIENT_ID", "GAM_CLIENT_SECRET", "GAM_API_KEY"]
-    assert told["GAM_URL"] == json.loads((place / "ready.json").read_bytes())["url"]
-    assert trade(told) == "ana"
+def test_an_ephemeral_server_leaves_no_files(serve: Serve, place: Path, file: Path) -> None:
+    process, variables = serve()
+    assert [*variables] == ["GAM_URL", "GAM_CLIENT_ID", "GAM_CLIENT_SECRET", "GAM_API_KEY"]
+    assert variables["GAM_URL"] == json.loads((place / "ready.json").read_bytes())["url"]
+    assert exchange(variables) == "ana"
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 0
-    assert all(told[name] not in err.decode() for name in ("GAM_CLIENT_SECRET", "GAM_API_KEY"))
+    assert all(variables[name] not in err.decode() for name in ("GAM_CLIENT_SECRET", "GAM_API_KEY"))
     assert [each.name for each in place.iterdir()] == ["ready.json"]
     assert not file.exists()
 
 
 def test_a_program_finds_the_credentials_in_its_environment(program: Run) -> None:
-    ran = program("serve", "--ephemeral", "--port", "0", "--", sys.executable, "-c", TRADES)
+    ran = program("serve", "--ephemeral", "--port", "0", "--", sys.executable, "-c", EXCHANGE_SCRIPT)
     assert (ran.code, ran.out) == (0, "ana\n")
     assert "gamkey_" not in ran.err
 
 
-def test_a_seed_is_what_an_ephemeral_server_begins_with(serve: Serve, place: Path) -> None:
+def test_an_ephemeral_server_applies_a_seed(serve: Serve, place: Path) -> None:
     key = mint_api_key(os.urandom)[1].reveal()
     (place / "app.toml").write_text(
         '[app.shop]\nclient_id = "shop-client-0123456789-0123456789-0123"\n'
@@ -90,11 +90,11 @@ def test_a_seed_is_what_an_ephemeral_server_begins_with(serve: Serve, place: Pat
     (place / "eva.toml").write_text(
         f'[user.eva]\n[[key]]\nuser = "eva"\napp = "shop"\napi_key = "{key}"\n', encoding="utf-8"
     )
-    _, told = serve("--seed", "app.toml", "--seed", "eva.toml")
-    assert told["GAM_CLIENT_ID"] == "shop-client-0123456789-0123456789-0123"
-    assert told["GAM_CLIENT_SECRET"] == "0123456789-$0123456789-0123456789-'"
-    assert told["GAM_API_KEY"] == key
-    assert trade(told) == "eva"
+    _, variables = serve("--seed", "app.toml", "--seed", "eva.toml")
+    assert variables["GAM_CLIENT_ID"] == "shop-client-0123456789-0123456789-0123"
+    assert variables["GAM_CLIENT_SECRET"] == "0123456789-$0123456789-0123456789-'"
+    assert variables["GAM_API_KEY"] == key
+    assert exchange(variables) == "eva"
 
 
 def test_problems_of_a_seed_are_reported_with_their_lines(gamcli: Run, place: Path) -> None:
@@ -110,11 +110,11 @@ def test_problems_of_a_seed_are_reported_with_their_lines(gamcli: Run, place: Pa
     [["--store", "x.db", "serve", "--ephemeral"], ["serve", "--seed", "x.toml"], ["serve", "--ephemeral", "--seed"]],
     ids=str,
 )
-def test_what_does_not_go_together_is_2(gamcli: Run, words: list[str]) -> None:
+def test_contradicting_options_are_a_usage_error(gamcli: Run, words: list[str]) -> None:
     assert gamcli(*words).code == 2
 
 
-ASKS = """
+REQUEST_SCRIPT = """
 import json, os, urllib.error, urllib.parse, urllib.request
 names = ("client_id", "client_secret", "api_key")
 form = {"grant_type": "password", **{name: os.environ["GAM_" + name.upper()] for name in names}}
@@ -129,9 +129,9 @@ for _ in range(4):
     except OSError as error:
         print(type(error).__name__)
 """
-"""A client that says how it fares."""
+"""A client that prints its results."""
 
-BESIDE = ("--port", "0", "--", sys.executable, "-c", ASKS)
+WITH_PROGRAM = ("--port", "0", "--", sys.executable, "-c", REQUEST_SCRIPT)
 
 
 @pytest.mark.parametrize(
@@ -143,27 +143,29 @@ BESIDE = ("--port", "0", "--", sys.executable, "-c", ASKS)
     ],
     ids=str,
 )
-def test_an_ephemeral_server_fails_as_asked(program: Run, faults: list[str], fared: list[str]) -> None:
-    ran = program("serve", "--ephemeral", *(f"--fault={each}" for each in faults), *BESIDE)
+def test_an_ephemeral_server_injects_faults(program: Run, faults: list[str], fared: list[str]) -> None:
+    ran = program("serve", "--ephemeral", *(f"--fault={each}" for each in faults), *WITH_PROGRAM)
     assert (ran.code, ran.out.splitlines()) == (0, fared)
     assert "fault token" in ran.err
 
 
-def test_chance_falls_alike_until_another_seed_is_given(program: Run) -> None:
+def test_random_faults_depend_on_the_seed(program: Run) -> None:
     words = ("serve", "--ephemeral", "--fault", "token=500:0.5")
-    runs = [program(*words, *more, *BESIDE).out for more in ((), (), ("--fault-seed", "0"), ("--fault-seed", "3"))]
+    runs = [
+        program(*words, *more, *WITH_PROGRAM).out for more in ((), (), ("--fault-seed", "0"), ("--fault-seed", "3"))
+    ]
     assert runs[0] == runs[1] == runs[2] != runs[3]
     assert {"200", "500 None"} == {*runs[0].splitlines()}
 
 
-def test_the_clock_of_an_ephemeral_server_stands_where_it_is_reported(program: Run, place: Path) -> None:
+def test_the_clock_of_an_ephemeral_server_can_be_stopped(program: Run, place: Path) -> None:
     (place / "seed.toml").write_text(
         '[app.shop]\nremote_rest = true\nscopes = ["gam_user_data"]\napi_keys = { enabled = true }\n[user.eva]\n'
         '[[key]]\nuser = "eva"\napp = "shop"\nexpires_in = "1h"\n',
         encoding="utf-8",
     )
     words = ("--now", "2031-01-01T00:00:00Z", "--seed", "seed.toml", "--journal", "journal.jsonl")
-    ran = program("serve", "--ephemeral", *words, *BESIDE)
+    ran = program("serve", "--ephemeral", *words, *WITH_PROGRAM)
     assert ran.out.splitlines() == ["200"] * 4
     assert ran.err.count("2031-01-01T00:00:00Z") == 4
     found = [json.loads(line) for line in (place / "journal.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -171,7 +173,7 @@ def test_the_clock_of_an_ephemeral_server_stands_where_it_is_reported(program: R
 
 
 def test_a_journal_has_each_request_without_its_secrets(program: Run, place: Path) -> None:
-    ran = program("serve", "--ephemeral", "--journal", "journal.jsonl", "--fault", "token=503:1x", *BESIDE)
+    ran = program("serve", "--ephemeral", "--journal", "journal.jsonl", "--fault", "token=503:1x", *WITH_PROGRAM)
     assert ran.code == 0
     text = (place / "journal.jsonl").read_text(encoding="utf-8")
     found = [json.loads(line) for line in text.splitlines()]
@@ -185,7 +187,7 @@ def test_a_journal_has_each_request_without_its_secrets(program: Run, place: Pat
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
+    ("words", "code", "message"),
     [
         (["--fault", "token=503"], 2, "--fault requires --ephemeral"),
         (["--fault-seed", "1"], 2, "--fault-seed requires --ephemeral"),
@@ -199,11 +201,11 @@ def test_a_journal_has_each_request_without_its_secrets(program: Run, place: Pat
     ],
     ids=str,
 )
-def test_what_no_server_does_is_reported_before_it_listens(
-    gamcli: Run, place: Path, words: list[str], code: int, told: str
+def test_invalid_test_options_are_reported_before_listening(
+    gamcli: Run, place: Path, words: list[str], code: int, message: str
 ) -> None:
     (place / "seed.toml").write_text("[app.shop]\n", encoding="utf-8")
     ran = gamcli("serve", "--port", "0", "--ready-file", "ready.json", *words)
-    assert (ran.code, told in ran.err) == (code, True)
+    assert (ran.code, message in ran.err) == (code, True)
     assert ran.hint
     assert not (place / "ready.json").exists()

@@ -1,4 +1,4 @@
-"""Files and folders as `scan` reads them."""
+"""Scans of files and folders."""
 
 import os
 import threading
@@ -21,8 +21,8 @@ KEY = mint_api_key(Random(1).randbytes)[1].reveal()
 
 @pytest.fixture
 def reader() -> FileScanner:
-    def warn(told: str) -> None:
-        pytest.fail(told)
+    def warn(message: str) -> None:
+        pytest.fail(message)
 
     return FileScanner(warn)
 
@@ -41,7 +41,7 @@ def tree(place: Path) -> Path:
     return place
 
 
-def test_a_folder_is_searched_to_its_depths_in_order(reader: FileScanner, tree: Path) -> None:
+def test_a_folder_is_searched_recursively_in_order(reader: FileScanner, tree: Path) -> None:
     assert tree
     found = look(reader, ".")
     assert found == [(name, 2, 2) for name in (".hidden", "a.py", "b/first.py", "b/c/deep.py", "b/d/last.py")]
@@ -49,25 +49,25 @@ def test_a_folder_is_searched_to_its_depths_in_order(reader: FileScanner, tree: 
     assert reader.bytes_read == 5 * (len(KEY) + 2) + len("nothing")
 
 
-def test_a_folder_or_file_of_git_that_is_named_is_searched(reader: FileScanner, tree: Path) -> None:
+def test_a_named_git_folder_is_searched(reader: FileScanner, tree: Path) -> None:
     assert look(reader, ".git", "./a.py") == [(".git/config", 2, 2), ("a.py", 2, 2)]
     assert look(reader, str(tree / "b" / "c")) == [(str(tree / "b/c/deep.py"), 2, 2)]
 
 
-def test_links_within_a_folder_are_not_followed_but_named_ones_are(reader: FileScanner, tree: Path) -> None:
+def test_symlinks_in_a_folder_are_not_followed_but_named_ones_are(reader: FileScanner, tree: Path) -> None:
     (tree / "b" / "c" / "up").symlink_to(tree)
     (tree / "b" / "c" / "other").symlink_to(tree / "a.py")
     assert look(reader, "b/c") == [("b/c/deep.py", 2, 2)]
     assert look(reader, "b/c/up/b/c", "b/c/other") == [("b/c/up/b/c/deep.py", 2, 2), ("b/c/other", 2, 2)]
 
 
-def test_pipes_and_sockets_in_a_folder_are_left_alone(reader: FileScanner, place: Path) -> None:
+def test_pipes_and_sockets_in_a_folder_are_skipped(reader: FileScanner, place: Path) -> None:
     os.mkfifo(place / "pipe")
     assert look(reader, ".") == []
     assert reader.files == 0
 
 
-def test_a_pipe_that_is_named_is_read(reader: FileScanner, place: Path) -> None:
+def test_a_named_pipe_is_read(reader: FileScanner, place: Path) -> None:
     os.mkfifo(place / "pipe")
     writer = threading.Thread(target=(place / "pipe").write_text, args=(f"x\n{KEY}\n",))
     writer.start()
@@ -85,7 +85,7 @@ def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> in
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 @given(before=st.integers(0, 200), after=st.integers(0, 200))
-def test_no_border_between_pieces_hides_a_leak(small: int, place: Path, before: int, after: int) -> None:
+def test_a_leak_across_chunks_is_found(small: int, place: Path, before: int, after: int) -> None:
     assert small
     (place / "file").write_bytes(b"x" * before + KEY.encode() + b"y" * after)
     reader = FileScanner(pytest.fail)
@@ -93,7 +93,7 @@ def test_no_border_between_pieces_hides_a_leak(small: int, place: Path, before: 
     assert reader.bytes_read == before + len(KEY) + after
 
 
-def test_what_lay_in_one_file_is_not_found_in_the_next(small: int, reader: FileScanner, place: Path) -> None:
+def test_the_end_of_one_file_is_not_joined_to_the_next(small: int, reader: FileScanner, place: Path) -> None:
     assert small
     (place / "a").write_text(KEY[:30], encoding="ascii")
     (place / "b").write_text(KEY[30:], encoding="ascii")
@@ -101,27 +101,27 @@ def test_what_lay_in_one_file_is_not_found_in_the_next(small: int, reader: FileS
 
 
 @pytest.mark.parametrize("place_of_it", [0, CHUNK_BYTES - 20, 3 * CHUNK_BYTES])
-def test_large_files_are_found_in_at_their_lines(reader: FileScanner, place: Path, place_of_it: int) -> None:
+def test_leaks_in_large_files_have_the_right_line(reader: FileScanner, place: Path, place_of_it: int) -> None:
     lines = place_of_it // 10
     (place / "log").write_bytes(b"123456789\n" * lines + KEY.encode() + b"\n" * CHUNK_BYTES)
     assert look(reader, "log") == [("log", lines + 1, 1)]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
-def test_files_of_windows_are_read(reader: FileScanner, place: Path, encoding: str) -> None:
+def test_utf_16_files_are_read(reader: FileScanner, place: Path, encoding: str) -> None:
     text = f"clé\r\nkey={KEY}\r\n"
     (place / "a.ps1").write_bytes((text if encoding == "utf-16" else f"\ufeff{text}").encode(encoding))
     assert look(reader, "a.ps1") == [("a.ps1", 2, 5)]
 
 
-def test_what_cannot_be_read_is_reported_and_passed_over(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_files_are_reported_and_skipped(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert tree
     refuse(monkeypatch, os, "scandir", "b")
     refuse(monkeypatch, os, "open", "a.py")
-    told: list[str] = []
-    reader = FileScanner(told.append)
+    warnings: list[str] = []
+    reader = FileScanner(warnings.append)
     assert look(reader, ".") == [(".hidden", 2, 2)]
-    assert told == ["cannot read a.py: Permission denied", "cannot read b: Permission denied"]
+    assert warnings == ["cannot read a.py: Permission denied", "cannot read b: Permission denied"]
     assert (reader.files, reader.unreadable) == (1, 2)
 
 
@@ -136,7 +136,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, refus
     monkeypatch.setattr(module, name, careful)
 
 
-def test_a_file_that_vanishes_before_it_is_read_again_is_reported(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_deleted_between_two_reads_is_reported(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (place / "b").mkdir()
     (place / "b" / "a").write_text(KEY, encoding="ascii")
 
@@ -145,16 +145,16 @@ def test_a_file_that_vanishes_before_it_is_read_again_is_reported(place: Path, m
         return True
 
     monkeypatch.setattr(FileScanner, "_may_contain_credential", vanish)
-    told: list[str] = []
-    assert look(FileScanner(told.append), "b") == []
-    assert told == ["cannot read b/a: No such file or directory"]
+    warnings: list[str] = []
+    assert look(FileScanner(warnings.append), "b") == []
+    assert warnings == ["cannot read b/a: No such file or directory"]
     (place / "a").write_text(KEY, encoding="ascii")
     with pytest.raises(UsageError, match="cannot read a: No such file or directory"):
-        look(FileScanner(told.append), "./a")
+        look(FileScanner(warnings.append), "./a")
 
 
 @pytest.mark.parametrize("path", ["nothing", "nothing/in/it", "nul\0"])
-def test_a_path_that_is_not_there_is_reported_before_anything_is_read(tree: Path, path: str) -> None:
+def test_a_missing_path_is_reported_before_anything_is_read(tree: Path, path: str) -> None:
     assert tree
     with pytest.raises(UsageError, match=r"cannot read (nothing|nul)"):
         require_readable(["a.py", "-", path])
@@ -162,7 +162,7 @@ def test_a_path_that_is_not_there_is_reported_before_anything_is_read(tree: Path
 
 
 @pytest.mark.parametrize("refused", ["a.py", "b"])
-def test_a_path_that_was_named_and_cannot_be_read_is_an_error(
+def test_a_named_path_that_cannot_be_read_is_an_error(
     tree: Path, monkeypatch: pytest.MonkeyPatch, refused: str
 ) -> None:
     assert tree
@@ -176,7 +176,7 @@ def test_a_path_that_was_named_and_cannot_be_read_is_an_error(
         look(FileScanner(pytest.fail), ".hidden", refused)
 
 
-def test_a_folder_here_that_cannot_be_read_is_an_error(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_working_directory_is_an_error(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert tree
     refuse(monkeypatch, os, "scandir", ".")
     for name in (".", "./", "./."):
@@ -193,6 +193,6 @@ def test_a_stream_that_cannot_be_read_is_an_error(monkeypatch: pytest.MonkeyPatc
         look(FileScanner(pytest.fail), "-")
 
 
-def test_names_are_shown_as_text_without_secrets() -> None:
+def test_file_names_are_shown_as_text_without_secrets() -> None:
     assert display_path(os.fsdecode(b"caf\xe9.txt")) == "caf\\xe9.txt"
     assert display_path(f"a/{KEY}.bak") == "a/gamkey_....bak"

@@ -1,4 +1,4 @@
-"""What git keeps, as `scan` reads it."""
+"""Scans of git repositories."""
 
 import os
 import subprocess
@@ -13,9 +13,9 @@ from gamcli.rules.credentials import mint_api_key, mint_client_secret
 from gamcli.scan import git_scan
 from gamcli.scan.git_scan import GitRepository
 
-DICE = Random(5).randbytes
-KEY, OTHER = (mint_api_key(DICE)[1].reveal() for _ in range(2))
-CLIENT = mint_client_secret(DICE).reveal()
+RANDOM_BYTES = Random(5).randbytes
+KEY, OTHER = (mint_api_key(RANDOM_BYTES)[1].reveal() for _ in range(2))
+CLIENT = mint_client_secret(RANDOM_BYTES).reveal()
 
 Git = Callable[..., str]
 
@@ -54,12 +54,12 @@ def commit(git: Git, place: Path) -> Callable[..., str]:
 Commit = Callable[..., str]
 
 
-def look(folder: str = ".", *, told: list[str] | None = None) -> list[tuple[str, str | None, int, str]]:
-    repository = GitRepository(folder, pytest.fail if told is None else told.append)
+def look(folder: str = ".", *, warnings: list[str] | None = None) -> list[tuple[str, str | None, int, str]]:
+    repository = GitRepository(folder, pytest.fail if warnings is None else warnings.append)
     return [(at.file, at.commit, leak.line, leak.secret.reveal()) for at, leak in repository.scan_history()]
 
 
-def test_a_leak_that_was_removed_is_found_in_the_commit_that_brought_it(commit: Commit) -> None:
+def test_a_removed_leak_is_found_in_the_commit_that_added_it(commit: Commit) -> None:
     commit(a_py="1\n")
     brought = commit(a_py=f"1\n2\nkey = '{KEY}'\n")
     commit(a_py=f"0\n1\n2\n3\nkey = '{KEY}'\n")
@@ -73,7 +73,7 @@ def test_a_leak_in_many_places_is_reported_once(commit: Commit) -> None:
     assert look() == [("b/c.py", first, 1, KEY), ("a.py", second, 2, OTHER)]
 
 
-def test_branches_tags_and_stashes_are_history_too(git: Git, commit: Commit, place: Path) -> None:
+def test_branches_tags_and_stashes_are_searched(git: Git, commit: Commit, place: Path) -> None:
     commit(a_py="1\n")
     git("checkout", "-q", "-b", "side")
     side = commit(side_py=f"{KEY}\n")
@@ -85,7 +85,7 @@ def test_branches_tags_and_stashes_are_history_too(git: Git, commit: Commit, pla
     assert {each[3] for each in found} == {KEY, OTHER}
 
 
-def test_stashes_before_the_last_one_are_history_too(git: Git, commit: Commit, place: Path) -> None:
+def test_older_stashes_are_searched(git: Git, commit: Commit, place: Path) -> None:
     commit(a_py="1\n")
     for text in (KEY, OTHER, CLIENT):
         (place / "a.py").write_text(text, encoding="utf-8")
@@ -93,7 +93,7 @@ def test_stashes_before_the_last_one_are_history_too(git: Git, commit: Commit, p
     assert {each[3] for each in look()} == {KEY, OTHER, CLIENT}
 
 
-def test_tags_of_files_and_folders_are_history_too(git: Git, commit: Commit, place: Path) -> None:
+def test_tags_of_files_and_folders_are_searched(git: Git, commit: Commit, place: Path) -> None:
     commit(a_py="1\n")
     made = commit(b__c_py=KEY)
     (place / "left.py").write_text(OTHER, encoding="utf-8")
@@ -109,7 +109,7 @@ def test_tags_of_files_and_folders_are_history_too(git: Git, commit: Commit, pla
     ]  # fmt: skip
 
 
-def test_what_a_merge_brings_itself_is_found(git: Git, commit: Commit) -> None:
+def test_a_leak_added_by_a_merge_commit_is_found(git: Git, commit: Commit) -> None:
     commit(a_py="1\n")
     git("checkout", "-q", "-b", "side")
     commit(side_py="1\n")
@@ -128,24 +128,24 @@ def test_messages_of_commits_and_tags_are_searched(git: Git, commit: Commit) -> 
     assert look() == [("commit message", made, 3, KEY), ("tag message", tag, 2, CLIENT)]
 
 
-def test_what_no_branch_reaches_is_counted_only(git: Git, commit: Commit) -> None:
+def test_unreachable_leaks_are_only_counted(git: Git, commit: Commit) -> None:
     commit(a_py="1\n")
     commit(a_py=f"{KEY}\n{CLIENT}\n")
     commit(a_py=f"{KEY}\n")
     git("reset", "-q", "--hard", "HEAD~2")
-    told: list[str] = []
-    assert look(told=told) == []
-    assert told == ["2 more in objects that no branch, tag or stash refers to"]
+    warnings: list[str] = []
+    assert look(warnings=warnings) == []
+    assert warnings == ["2 more in objects that no branch, tag or stash refers to"]
 
 
-def test_what_was_left_behind_is_not_more_when_it_is_elsewhere_too(git: Git, commit: Commit) -> None:
+def test_an_unreachable_copy_of_a_leak_is_not_counted(git: Git, commit: Commit) -> None:
     made = commit(a_py=f"{KEY}\n")
     commit(b_py=f"{KEY}\nand more\n")
     git("reset", "-q", "--hard", "HEAD~1")
     assert look() == [("a.py", made, 1, KEY)]
 
 
-def test_a_clock_that_went_wrong_does_not_change_what_came_first(git: Git, commit: Commit, place: Path) -> None:
+def test_wrong_commit_dates_do_not_change_the_order(git: Git, commit: Commit, place: Path) -> None:
     commit(z_py="1\n")
     brought = commit(a_py=KEY)
     git("checkout", "-q", "-b", "side")
@@ -157,7 +157,7 @@ def test_a_clock_that_went_wrong_does_not_change_what_came_first(git: Git, commi
     assert look() == [("a.py", brought, 1, KEY)]
 
 
-def test_names_of_any_kind_are_reported(commit: Commit, git: Git, place: Path) -> None:
+def test_unusual_file_names_are_reported(commit: Commit, git: Git, place: Path) -> None:
     names = [b"a b.py", b'q"q.py', b"li\nne.py", "ключ.py".encode(), b"caf\xe9.py"]
     for name in names:
         Path(os.fsdecode(bytes(place) + b"/" + name)).write_text(KEY, encoding="ascii")
@@ -178,7 +178,7 @@ def test_large_and_packed_objects_are_searched(git: Git, commit: Commit, monkeyp
     assert look() == [("a.py", first, 501, KEY), ("b.py", second, 1, CLIENT), ("c.py", third, 501, OTHER)]
 
 
-def test_the_walk_ends_once_all_was_found(commit: Commit, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_walk_ends_when_all_leaks_are_found(commit: Commit, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(git_scan, "CHUNK_BYTES", 64)
     first = commit(a_py=KEY)
     for number in range(1500):
@@ -187,41 +187,41 @@ def test_the_walk_ends_once_all_was_found(commit: Commit, place: Path, monkeypat
     assert look() == [("a.py", first, 1, KEY)]
 
 
-def test_names_of_files_are_not_searched(commit: Commit, place: Path) -> None:
+def test_file_names_are_not_searched(commit: Commit, place: Path) -> None:
     (place / KEY).write_text("1\n", encoding="ascii")
     assert commit()
     assert look() == []
 
 
-def test_utf_16_in_a_history_is_text(commit: Commit, place: Path) -> None:
+def test_utf_16_in_a_history_is_searched(commit: Commit, place: Path) -> None:
     (place / "a.ps1").write_text(f"x\n{KEY}", encoding="utf-16")
     made = commit()
     assert look() == [("a.ps1", made, 2, KEY)]
 
 
-def test_a_repository_without_commits_holds_nothing(git: Git) -> None:
+def test_a_repository_without_commits_has_no_leaks(git: Git) -> None:
     assert git("status")
     assert look() == []
 
 
-def test_a_bare_repository_and_a_folder_within_one_have_a_history(git: Git, commit: Commit, place: Path) -> None:
+def test_a_bare_repository_and_a_subfolder_can_be_searched(git: Git, commit: Commit, place: Path) -> None:
     made = commit(b__c_py=KEY)
     git("clone", "-q", "--bare", ".", "../bare")
     assert look("../bare") == look("b") == [("b/c.py", made, 1, KEY)]
     assert place
 
 
-def test_a_shallow_clone_is_asked_to_be_one(git: Git, commit: Commit, place: Path) -> None:
+def test_a_shallow_clone_is_a_warning(git: Git, commit: Commit, place: Path) -> None:
     commit(a_py=KEY)
     commit(a_py="1\n")
     git("clone", "-q", "--depth", "1", f"file://{place}", "../shallow")
-    told: list[str] = []
-    assert look("../shallow", told=told) == []
-    assert told == ["this clone is shallow and lacks most of the history; to fetch it: git fetch --unshallow"]
+    warnings: list[str] = []
+    assert look("../shallow", warnings=warnings) == []
+    assert warnings == ["this clone is shallow and lacks most of the history; to fetch it: git fetch --unshallow"]
 
 
 @pytest.mark.parametrize("filtered", ["blob:none", "blob:limit=1", "tree:0"])
-def test_a_partial_clone_is_never_called_clean(git: Git, commit: Commit, place: Path, filtered: str) -> None:
+def test_a_partial_clone_is_an_error(git: Git, commit: Commit, place: Path, filtered: str) -> None:
     made = commit(a_py=KEY)
     commit(a_py="1\n")
     git("config", "uploadpack.allowFilter", "true")
@@ -233,7 +233,7 @@ def test_a_partial_clone_is_never_called_clean(git: Git, commit: Commit, place: 
     assert look("../partial") == [("a.py", made, 1, KEY)]
 
 
-def test_what_a_partial_clone_lacks_is_not_fetched_for_what_is_staged(git: Git, commit: Commit, place: Path) -> None:
+def test_scanning_staged_files_fetches_nothing_in_a_partial_clone(git: Git, commit: Commit, place: Path) -> None:
     commit(a_py=KEY)
     git("config", "uploadpack.allowFilter", "true")
     git("clone", "-q", "--no-checkout", "--filter", "blob:none", f"file://{place}", "../partial")
@@ -241,11 +241,11 @@ def test_what_a_partial_clone_lacks_is_not_fetched_for_what_is_staged(git: Git, 
     git("-C", "../partial", "update-index", "--add", "--cacheinfo", f"100644,{lacking},b.py")
     with pytest.raises(FailedError):
         staged("../partial")
-    told = git("-C", "../partial", "rev-list", "--all", "--objects", "--quiet", "--missing=print")
-    assert told == f"?{lacking}"
+    output = git("-C", "../partial", "rev-list", "--all", "--objects", "--quiet", "--missing=print")
+    assert output == f"?{lacking}"
 
 
-def test_where_there_is_no_repository_that_is_reported(place: Path) -> None:
+def test_a_folder_outside_a_repository_is_an_error(place: Path) -> None:
     with pytest.raises(UsageError, match=r"cannot open the git repository at \.: not a git repository"):
         GitRepository(".", pytest.fail)
     with pytest.raises(UsageError, match="cannot open the git repository at gone: cannot change to 'gone'"):
@@ -253,13 +253,13 @@ def test_where_there_is_no_repository_that_is_reported(place: Path) -> None:
     assert place
 
 
-def test_without_git_that_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_git_program_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(FailedError, match="cannot run git: No such file or directory"):
         GitRepository(".", pytest.fail)
 
 
-def test_a_damaged_repository_is_never_called_clean(commit: Commit, place: Path) -> None:
+def test_a_damaged_repository_is_an_error(commit: Commit, place: Path) -> None:
     commit(a_py="1\n")
     for path in (place / ".git" / "objects").glob("??/*"):
         path.chmod(0o644)
@@ -268,7 +268,7 @@ def test_a_damaged_repository_is_never_called_clean(commit: Commit, place: Path)
         look()
 
 
-def test_nothing_that_a_repository_names_is_run(git: Git, commit: Commit, place: Path) -> None:
+def test_nothing_that_a_repository_configures_is_run(git: Git, commit: Commit, place: Path) -> None:
     commit(a_py=KEY)
     (place / ".gitattributes").write_text("*.py diff=evil filter=evil\n", encoding="utf-8")
     for name in ("diff.evil.textconv", "diff.external", "core.pager", "core.fsmonitor", "filter.evil.smudge"):
@@ -285,7 +285,7 @@ def staged(folder: str = ".") -> list[tuple[str, int]]:
     return [(at.file, leak.line) for at, leak in GitRepository(folder, pytest.fail).scan_staged()]
 
 
-def test_what_is_staged_is_searched_as_it_is_staged(git: Git, commit: Commit, place: Path) -> None:
+def test_the_staged_version_of_a_file_is_searched(git: Git, commit: Commit, place: Path) -> None:
     commit(old_py=KEY, gone_py=KEY)
     (place / "a.py").write_text(f"1\n{KEY}\n", encoding="ascii")
     (place / "same.py").write_text(f"1\n{KEY}\n", encoding="ascii")
@@ -296,7 +296,7 @@ def test_what_is_staged_is_searched_as_it_is_staged(git: Git, commit: Commit, pl
     assert staged() == [("a.py", 2), ("same.py", 2)]
 
 
-def test_the_first_commit_can_be_searched_before_it_is_made(git: Git, place: Path) -> None:
+def test_staged_files_of_the_first_commit_are_searched(git: Git, place: Path) -> None:
     (place / "a b.py").write_text(KEY, encoding="ascii")
     (place / "later.py").write_text(KEY, encoding="ascii")
     git("add", "a b.py")
@@ -307,7 +307,7 @@ def test_the_first_commit_can_be_searched_before_it_is_made(git: Git, place: Pat
     assert staged("sub") == [("a b.py", 1)]
 
 
-def test_other_repositories_within_are_left_to_themselves(git: Git, commit: Commit, place: Path) -> None:
+def test_submodules_are_not_searched(git: Git, commit: Commit, place: Path) -> None:
     commit(a_py="1\n")
     git("clone", "-q", ".", "sub")
     git("-C", "sub", "commit", "-q", "--allow-empty", "-m", "of its own")
@@ -316,7 +316,7 @@ def test_other_repositories_within_are_left_to_themselves(git: Git, commit: Comm
     assert staged() == [("b.py", 1)]
 
 
-def test_what_a_merge_has_left_open_is_not_staged_yet(git: Git, commit: Commit) -> None:
+def test_unmerged_files_are_not_searched(git: Git, commit: Commit) -> None:
     commit(a_py="1\n")
     git("checkout", "-q", "-b", "side")
     commit(a_py=f"{KEY}\n")
@@ -339,7 +339,7 @@ def test_what_a_merge_has_left_open_is_not_staged_yet(git: Git, commit: Commit) 
         ("echo 'c0ffee missing'", "git cannot find the object c0ffee"),
     ],
 )
-def test_a_git_that_fails_is_reported(place: Path, monkeypatch: pytest.MonkeyPatch, answer: str, message: str) -> None:
+def test_an_error_of_git_is_reported(place: Path, monkeypatch: pytest.MonkeyPatch, answer: str, message: str) -> None:
     program = place / "git"
     program.write_text(f"#!/bin/sh\ncase $* in *cat-file*) {answer};; esac\n", encoding="ascii")
     program.chmod(0o755)
@@ -348,7 +348,7 @@ def test_a_git_that_fails_is_reported(place: Path, monkeypatch: pytest.MonkeyPat
         look()
 
 
-def test_an_object_that_is_lost_is_reported(git: Git, commit: Commit, place: Path) -> None:
+def test_a_missing_object_is_reported(git: Git, commit: Commit, place: Path) -> None:
     commit(a_py="1\n")
     (place / "b.py").write_text(KEY, encoding="ascii")
     git("add", ".")

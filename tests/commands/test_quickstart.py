@@ -1,4 +1,4 @@
-"""`gamcli quickstart`: the story, for real."""
+"""`gamcli quickstart`."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def temporary(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_quickstart_reports_the_story_and_leaves_nothing(gamcli: Run, temporary: Path, file: Path) -> None:
+def test_quickstart_prints_each_step_and_leaves_no_files(gamcli: Run, temporary: Path, file: Path) -> None:
     ran = gamcli("quickstart")
     assert ran.code == 0
     claims = json.loads(ran.out)
@@ -38,15 +38,13 @@ def test_quickstart_reports_the_story_and_leaves_nothing(gamcli: Run, temporary:
     assert not file.exists()
 
 
-def test_a_quiet_quickstart_shows_the_claims_alone(gamcli: Run) -> None:
+def test_a_quiet_quickstart_prints_only_the_claims(gamcli: Run) -> None:
     ran = gamcli("--quiet", "quickstart")
     assert ran.err == ""
     assert json.loads(ran.out)["username"] == "ana"
 
 
-def test_the_lines_of_a_quickstart_that_serves_repeat_the_requests(
-    line: list[str], shell: Run, temporary: Path
-) -> None:
+def test_the_curl_commands_of_quickstart_work(line: list[str], shell: Run, temporary: Path) -> None:
     pipe = subprocess.PIPE
     with subprocess.Popen([*line, "quickstart", "--serve"], stdout=pipe, stderr=pipe, bufsize=0) as process:
         assert process.stdout

@@ -1,4 +1,4 @@
-"""`gamcli run`: programs with tokens, here and of an endpoint."""
+"""`gamcli run`, with tokens of the local store and of an endpoint."""
 
 import json
 import os
@@ -20,8 +20,8 @@ from gamcli.store import Store
 
 Run = Callable[..., Any]
 
-TELLS = "import json, os; print(json.dumps({n: v for n, v in os.environ.items() if n.startswith('GAM_')}))"
-TOLD = (sys.executable, "-c", TELLS)
+PRINT_VARIABLES = "import json, os; print(json.dumps({n: v for n, v in os.environ.items() if n.startswith('GAM_')}))"
+PRINTING_PROGRAM = (sys.executable, "-c", PRINT_VARIABLES)
 
 
 @pytest.fixture
@@ -46,10 +46,12 @@ def there(place: Path) -> Iterator[tuple[str, example.Credentials]]:
         thread.join()
 
 
-def test_a_program_gets_a_token_that_ends_with_it(world: Run, program: Run, key_file: str) -> None:
+def test_a_program_gets_a_token_that_is_revoked_afterwards(world: Run, program: Run, key_file: str) -> None:
     names = ("GAM_API_KEY", "GAM_API_KEY_ANA_PORTAL", "GAM_CLIENT_SECRET", "GAM_CLIENT_SECRET_PORTAL")
     secrets = dict.fromkeys(names, "gamkey_x")
-    ran = program("run", "--app", "portal", "--api-key-file", key_file, "--", *TOLD, env={**os.environ, **secrets})
+    ran = program(
+        "run", "--app", "portal", "--api-key-file", key_file, "--", *PRINTING_PROGRAM, env={**os.environ, **secrets}
+    )
     assert (ran.code, ran.err) == (0, "")
     found = json.loads(ran.out)
     assert [*found] == ["GAM_ACCESS_TOKEN"]
@@ -66,9 +68,7 @@ def test_a_program_gets_a_token_that_ends_with_it(world: Run, program: Run, key_
         ("{other}", "gamcli key show {id}"),
     ],
 )
-def test_a_key_that_is_not_a_key_of_the_application_leads_to_what_it_is(
-    world: Run, api_key: str, place: Path, text: str, hint: str
-) -> None:
+def test_a_key_of_another_type_gets_a_hint(world: Run, api_key: str, place: Path, text: str, hint: str) -> None:
     secret = world("app", "create", "shop", "--scope", "gam_user_data", "--remote-rest", "--api-keys").out.strip()
     other = world("key", "generate", "--user", "ana", "--app", "shop").out.strip()
     (place / "key").write_text(text.format(key=api_key, secret=secret, other=other), encoding="utf-8")
@@ -76,7 +76,7 @@ def test_a_key_that_is_not_a_key_of_the_application_leads_to_what_it_is(
     assert (ran.code, ran.hint) == (4, hint.format(id=other[7:15]))
 
 
-def test_the_token_lives_while_the_program_runs(world: Run, program: Run, key_file: str, line: list[str]) -> None:
+def test_the_token_is_valid_while_the_program_runs(world: Run, program: Run, key_file: str, line: list[str]) -> None:
     assert world("app", "list").code == 0
     script = f"{' '.join(line)} token list --field status; exit 9"
     ran = program("run", "--app", "portal", "--api-key-file", key_file, "--", "sh", "-c", script)
@@ -84,7 +84,7 @@ def test_the_token_lives_while_the_program_runs(world: Run, program: Run, key_fi
     assert world("token", "list", "--field", "status").out == "revoked\n"
 
 
-def test_a_signal_reaches_the_program_and_the_token_still_ends(world: Run, key_file: str, line: list[str]) -> None:
+def test_the_token_is_revoked_after_a_signal(world: Run, key_file: str, line: list[str]) -> None:
     words = ["run", "--app", "portal", "--api-key-file", key_file, "--", "sh", "-c", "echo ready; exec sleep 60"]
     with subprocess.Popen([*line, *words], stdout=subprocess.PIPE, start_new_session=True) as process:
         assert process.stdout
@@ -104,7 +104,7 @@ def test_a_signal_reaches_the_program_and_the_token_still_ends(world: Run, key_f
     ],
     ids=str,
 )
-def test_a_rule_that_refuses_speaks_for_itself(world: Run, key_file: str, change: list[str], rule: str) -> None:
+def test_a_refusal_has_the_message_of_its_rule(world: Run, key_file: str, change: list[str], rule: str) -> None:
     assert world(*change).code == 0
     ran = world("run", "--app", "portal", "--api-key-file", key_file, "--", "touch", "ran")
     assert ran.code == 4
@@ -120,7 +120,7 @@ def test_a_key_of_another_application_is_refused(world: Run, key_file: str) -> N
     assert world("run", "--app", "portal", "--api-key-file", key_file, "--", "true").code == 4
 
 
-def test_a_program_that_is_not_there_costs_no_token(world: Run, key_file: str) -> None:
+def test_no_token_is_issued_for_a_missing_program(world: Run, key_file: str) -> None:
     assert world("run", "--app", "portal", "--api-key-file", key_file, "--", "no-such-program").code == 127
     assert world("token", "list", "-o", "json").json == []
     assert world("run", "--app", "portal", "--api-key-file", key_file).code == 2
@@ -129,7 +129,7 @@ def test_a_program_that_is_not_there_costs_no_token(world: Run, key_file: str) -
 def test_a_key_is_exchanged_at_an_endpoint(program: Run, there: tuple[str, example.Credentials]) -> None:
     url, held = there
     given = {"GAM_CLIENT_ID": held.client_id, "GAM_CLIENT_SECRET": held.client_secret.reveal()}
-    words = ("run", "--app", "portal", "--api-key-file", "there", "--url", f"{url}/", "--", *TOLD)
+    words = ("run", "--app", "portal", "--api-key-file", "there", "--url", f"{url}/", "--", *PRINTING_PROGRAM)
     ran = program(*words, env={**os.environ, **given})
     assert (ran.code, ran.err) == (0, "")
     found = json.loads(ran.out)
@@ -137,7 +137,7 @@ def test_a_key_is_exchanged_at_an_endpoint(program: Run, there: tuple[str, examp
     assert found["GAM_URL"] == url
 
 
-def test_the_client_id_may_come_from_the_store_here(
+def test_the_client_id_may_come_from_the_local_store(
     world: Run, program: Run, there: tuple[str, example.Credentials], place: Path
 ) -> None:
     assert world("app", "list").code == 0
@@ -149,7 +149,7 @@ def test_the_client_id_may_come_from_the_store_here(
     assert program(*words, "--", "sh", "-c", 'test -n "$GAM_ACCESS_TOKEN"').code == 0
 
 
-def test_an_endpoint_that_refuses_is_4_with_its_words(
+def test_exit_code_4_if_the_endpoint_refuses(
     gamcli: Run, there: tuple[str, example.Credentials], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url, held = there
@@ -167,7 +167,7 @@ def test_an_endpoint_that_refuses_is_4_with_its_words(
 
 
 class Odd(BaseHTTPRequestHandler):
-    """Answers as no endpoint of ours does; the path says how."""
+    """Sends responses that gamcli never sends; the path selects one."""
 
     def do_POST(self) -> None:
         _, status, text, *_ = self.path.split("/")
@@ -180,7 +180,7 @@ class Odd(BaseHTTPRequestHandler):
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "told"),
+    ("answer", "code", "message"),
     [
         ('400/{"error":"invalid_client","error_description":"Who."}', 4, "answered: Who\n"),
         ('401/{"error":"invalid_client"}', 4, "answered: invalid_client\n"),
@@ -190,8 +190,8 @@ class Odd(BaseHTTPRequestHandler):
         ('200/{"access_token":1}', 1, "status 200 without an error message\n"),
     ],
 )  # fmt: skip
-def test_whatever_an_endpoint_answers_is_reported(
-    gamcli: Run, place: Path, monkeypatch: pytest.MonkeyPatch, answer: str, code: int, told: str
+def test_unexpected_responses_are_reported(
+    gamcli: Run, place: Path, monkeypatch: pytest.MonkeyPatch, answer: str, code: int, message: str
 ) -> None:
     (place / "key").write_text("gamkey_x", encoding="utf-8")
     monkeypatch.setenv("GAM_CLIENT_ID", "client")
@@ -203,4 +203,4 @@ def test_whatever_an_endpoint_answers_is_reported(
         ran = gamcli("run", "--app", "portal", "--api-key-file", "key", "--url", url, "--", "true")
         thread.join()
     assert ran.code == code
-    assert told in ran.err
+    assert message in ran.err

@@ -76,13 +76,13 @@ def test_an_active_client_secret_is_identified_by_its_application(world: Run, cl
     assert client_secret not in found.out
 
 
-def test_a_key_that_has_ended_is_reported_and_is_not_alarm(world: Run, leaked: str) -> None:
+def test_an_inactive_key_does_not_change_the_exit_code(world: Run, leaked: str) -> None:
     assert world("key", "revoke", leaked).code == 0
     found = world("scan", ".", "-o", "json").json
     assert (found[0]["status"], found[0]["live"]) == ("revoked", False)
 
 
-def test_nothing_found_is_nothing_on_stdout(world: Run, place: Path) -> None:
+def test_without_findings_stdout_is_empty(world: Run, place: Path) -> None:
     (place / "a.py").write_text("gamkey_", encoding="ascii")
     found = world("scan", ".")
     assert (found.code, found.out) == (0, "")
@@ -91,7 +91,7 @@ def test_nothing_found_is_nothing_on_stdout(world: Run, place: Path) -> None:
     assert world("--quiet", "scan", ".").err == ""
 
 
-def test_a_key_of_another_store_is_not_alarm_but_a_warning(world: Run, place: Path) -> None:
+def test_a_key_of_another_store_is_a_warning(world: Run, place: Path) -> None:
     (place / "a.py").write_text(FOREIGN, encoding="ascii")
     found = world("scan", ".")
     assert found.code == 0
@@ -100,7 +100,7 @@ def test_a_key_of_another_store_is_not_alarm_but_a_warning(world: Run, place: Pa
     assert "gamcli: warning: foreign credentials are not in this store, but may be valid in another one\n" in found.err
 
 
-def test_without_a_store_whatever_is_found_is_an_alarm(world: Run, leaked: str) -> None:
+def test_without_a_store_any_finding_is_exit_code_7(world: Run, leaked: str) -> None:
     found = world("scan", ".", "--no-store", "-o", "json")
     assert found.code == 7
     (record,) = json.loads(found.out)
@@ -109,7 +109,7 @@ def test_without_a_store_whatever_is_found_is_an_alarm(world: Run, leaked: str) 
     assert "1 found; searched" in found.err
 
 
-def test_where_no_store_is_none_is_asked(
+def test_a_missing_default_store_is_not_required(
     gamcli: Run, place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("GAMCLI_STORE")
@@ -121,14 +121,14 @@ def test_where_no_store_is_none_is_asked(
     assert not (tmp_path / "data").exists()
 
 
-def test_a_store_that_was_named_must_be_there(gamcli: Run, place: Path) -> None:
+def test_a_named_store_must_exist(gamcli: Run, place: Path) -> None:
     (place / "a.py").write_text(FOREIGN, encoding="ascii")
     assert gamcli("scan", ".").code == 8
     assert gamcli("--store", "nothing.db", "scan", ".").code == 8
     assert gamcli("scan", ".", "--no-store").code == 7
 
 
-def test_what_is_known_can_be_passed_over(world: Run, leaked: str, client_secret: str) -> None:
+def test_known_findings_can_be_ignored(world: Run, leaked: str, client_secret: str) -> None:
     assert client_secret
     fingerprints = world("scan", ".", "--field", "fingerprint").out.split()
     found = world("scan", ".", "--ignore", leaked)
@@ -169,7 +169,7 @@ def test_a_history_reports_the_commit_of_a_leak(world: Run, repository: Path, le
     assert record["commit"] == first
 
 
-def test_what_is_staged_is_searched_before_it_is_committed(world: Run, repository: Path, api_key: str) -> None:
+def test_staged_files_are_searched(world: Run, repository: Path, api_key: str) -> None:
     assert world("scan", "--staged").code == 0
     (repository / "c.py").write_text(api_key, encoding="ascii")
     subprocess.run(["git", "add", "."], check=True)
@@ -201,7 +201,7 @@ def test_an_invalid_command_line_is_refused(world: Run, words: tuple[str, ...], 
     assert found.hint
 
 
-def test_active_keys_are_ended_when_somebody_says_so(world: Run, leaked: str, sql: Run) -> None:
+def test_active_keys_are_revoked_after_confirmation(world: Run, leaked: str, sql: Run) -> None:
     refused = world("scan", ".", "--revoke")
     assert refused.code == 5
     assert "this permanently invalidates 1 active key" in refused.err
@@ -213,12 +213,12 @@ def test_active_keys_are_ended_when_somebody_says_so(world: Run, leaked: str, sq
     assert world("scan", ".", "--revoke").code == 0
 
 
-def test_the_reason_of_an_end_can_be_said(world: Run, leaked: str) -> None:
+def test_the_reason_of_a_revocation_can_be_given(world: Run, leaked: str) -> None:
     assert world("scan", ".", "--revoke", "--yes", "--reason", "in a paste").code == 0
     assert world("key", "show", leaked, "--field", "reason").out == "in a paste\n"
 
 
-def test_a_client_secret_outlives_a_revocation_and_the_alarm_stays(world: Run, leaked: str, client_secret: str) -> None:
+def test_an_active_client_secret_stays_after_revocation(world: Run, leaked: str, client_secret: str) -> None:
     assert leaked
     assert client_secret
     found = world("scan", ".", "--revoke", "--yes")
@@ -227,7 +227,7 @@ def test_a_client_secret_outlives_a_revocation_and_the_alarm_stays(world: Run, l
     assert "to revoke active keys" not in found.err
 
 
-def test_a_terminal_is_shown_the_keys_and_asked(world: Run, terminal: Run, leaked: str) -> None:
+def test_a_terminal_shows_the_keys_and_asks_for_confirmation(world: Run, terminal: Run, leaked: str) -> None:
     found = terminal("scan", ".", "--revoke", answers=[("do it?", "n")])
     assert found.code == 1
     assert f"{leaked}  ana for portal, never used: leaked" in found.out
@@ -236,7 +236,7 @@ def test_a_terminal_is_shown_the_keys_and_asked(world: Run, terminal: Run, leake
     assert world("scan", ".").code == 0
 
 
-def test_a_dry_run_shows_the_keys_that_would_end_and_changes_nothing(world: Run, leaked: str) -> None:
+def test_a_dry_run_shows_the_keys_to_revoke_and_changes_nothing(world: Run, leaked: str) -> None:
     found = world("scan", ".", "--revoke", "--dry-run", "-o", "json").json
     assert [each["key"] for each in found["invalidates"]] == [leaked]
     assert (found["changes"][0]["action"], found["changes"][0]["kind"]) == ("update", "key")
@@ -244,7 +244,7 @@ def test_a_dry_run_shows_the_keys_that_would_end_and_changes_nothing(world: Run,
     assert world("scan", ".", "--revoke", "--dry-run", "-o", "sarif").code == 2
 
 
-def test_with_many_active_keys_the_line_that_ends_them_stays_short(world: Run, place: Path) -> None:
+def test_the_suggested_command_stays_short_with_many_keys(world: Run, place: Path) -> None:
     for number in range(12):
         assert world("user", "create", f"u{number}").code == 0
     keys = [world("key", "generate", "--user", f"u{number}", "--app", "portal").out for number in range(12)]
@@ -254,7 +254,7 @@ def test_with_many_active_keys_the_line_that_ends_them_stays_short(world: Run, p
     assert "gamcli key revoke KEY... --reason leaked" in world("scan", "twelve").err
 
 
-def test_what_to_type_next_names_the_store_that_was_asked(
+def test_suggested_commands_name_the_store(
     program: Run, file: Path, leaked: str, client_secret: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert client_secret
@@ -264,7 +264,7 @@ def test_what_to_type_next_names_the_store_that_was_asked(
     assert f"gamcli --store {file} app rotate-secret portal\n" in told
 
 
-def test_rules_for_gitleaks_find_what_we_find(gamcli: Run) -> None:
+def test_the_gitleaks_rules_find_the_same_credentials(gamcli: Run) -> None:
     document = tomllib.loads(gamcli("scan", "--rules", "gitleaks").out)
     assert document["extend"] == {"useDefault": True}
     rules = {rule["id"]: rule for rule in document["rules"]}
@@ -278,7 +278,7 @@ def test_rules_for_gitleaks_find_what_we_find(gamcli: Run) -> None:
         assert [text.startswith(each) for each in rules[name]["keywords"]] == [True]
 
 
-def test_the_hook_for_commits_runs_what_there_is(world: Run) -> None:
+def test_the_pre_commit_hook_runs_an_existing_command(world: Run) -> None:
     text = (Path(__file__).parents[2] / ".pre-commit-hooks.yaml").read_text(encoding="utf-8")
     entry = re.search(r"entry: gamcli (.+)", text)
     assert entry

@@ -56,14 +56,14 @@ def asked(url: str, path: str, form: dict[str, str] | None = None) -> tuple[int,
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_server_ends_well(serve: Serve, number: signal.Signals) -> None:
+def test_a_server_stops_gracefully(serve: Serve, number: signal.Signals) -> None:
     process, url = serve()
     code, out, err = ended(process, number)
     assert (code, out) == (0, "")
     assert err == f"gamcli: serving {url}; press Ctrl-C to stop\ngamcli: stopped\n"
 
 
-def test_the_ready_file_is_written_whole_over_an_older_one(serve: Serve, place: Path) -> None:
+def test_the_ready_file_replaces_an_older_one(serve: Serve, place: Path) -> None:
     (place / "ready.json").write_text('{"url": "old", "pid": 0}', encoding="utf-8")
     process, url = serve("--base-path", "/my/app/")
     assert json.loads((place / "ready.json").read_bytes()) == {"url": url, "pid": process.pid}
@@ -94,7 +94,7 @@ def test_a_key_is_exchanged_while_other_processes_write(serve: Serve, world: Run
         assert told not in err
 
 
-def test_requests_are_logged_as_asked(serve: Serve) -> None:
+def test_requests_are_logged_in_the_chosen_format(serve: Serve) -> None:
     process, url = serve()
     asked(url, "/nowhere")
     (logged,) = [line for line in ended(process)[2].splitlines() if not line.startswith("gamcli: ")]
@@ -106,7 +106,7 @@ def test_requests_are_logged_as_asked(serve: Serve) -> None:
     assert json.loads(err)["status"] == 404
 
 
-def test_a_port_in_use_is_1(world: Run) -> None:
+def test_exit_code_1_for_a_port_in_use(world: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ran = world("serve", "--port", str(port))
@@ -115,7 +115,7 @@ def test_a_port_in_use_is_1(world: Run) -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com", ""])
-def test_other_machines_are_not_served_unencrypted(world: Run, host: str) -> None:
+def test_listening_on_other_addresses_requires_tls(world: Run, host: str) -> None:
     ran = world("serve", "--port", "0", f"--host={host}")
     assert (ran.code, ran.hint) == (
         2,
@@ -123,7 +123,7 @@ def test_other_machines_are_not_served_unencrypted(world: Run, host: str) -> Non
     )
 
 
-def test_other_machines_are_served_when_it_is_meant(serve: Serve) -> None:
+def test_listening_on_other_addresses_can_be_allowed(serve: Serve) -> None:
     process, url = serve("--host", "0.0.0.0", "--allow-http")
     assert asked(url.replace("0.0.0.0", "127.0.0.1"), "/oauth/gam/v2.0/userinfo")[0] == 401
     assert ended(process)[0] == 0
@@ -164,13 +164,13 @@ def test_options_that_are_invalid_are_refused(world: Run, words: list[str], code
     assert world("serve", *words).code == code
 
 
-def test_a_server_without_a_store_is_8(gamcli: Run) -> None:
+def test_exit_code_8_without_a_store(gamcli: Run) -> None:
     ran = gamcli("serve", "--port", "0")
     assert ran.code == 8
     assert ran.hint.endswith(" init")
 
 
-def test_settings_say_where_to_listen(serve: Serve, world: Run, place: Path) -> None:
+def test_the_address_may_come_from_settings(serve: Serve, world: Run, place: Path) -> None:
     for name, value in (("serve.base_path", "/set"), ("serve.log_format", "json"), ("serve.port", "1")):
         assert world("config", "set", "--project", name, value).code == 0
     process, url = serve()
@@ -181,7 +181,7 @@ def test_settings_say_where_to_listen(serve: Serve, world: Run, place: Path) -> 
     assert [json.loads(line)["status"] for line in logged] == [404]
 
 
-def test_refusals_are_reported_as_asked(serve: Serve, world: Run) -> None:
+def test_refusals_have_the_chosen_format(serve: Serve, world: Run) -> None:
     missing = "This service needs an Authorization Header"
     _, url = serve()
     assert asked(url, "/oauth/gam/v2.0/userinfo") == (401, {"error": {"code": "0", "message": missing}})
@@ -192,7 +192,7 @@ def test_refusals_are_reported_as_asked(serve: Serve, world: Run) -> None:
     assert asked(url, "/nowhere")[1]["error"] == "invalid_request"
 
 
-def test_who_fails_too_often_has_to_wait(serve: Serve, world: Run, api_key: str) -> None:
+def test_too_many_failures_are_limited(serve: Serve, world: Run, api_key: str) -> None:
     client_id = world("app", "show", "portal", "--field", "client_id").out.strip()
     form = {"grant_type": "password", "client_id": client_id, "client_secret": "wrong", "api_key": api_key}
     for words, expected in (([], 10), (["--max-failures", "2"], 2), (["--max-failures", "0"], 12)):
@@ -201,7 +201,7 @@ def test_who_fails_too_often_has_to_wait(serve: Serve, world: Run, api_key: str)
         assert statuses == [401] * expected + [429] * (12 - expected)
 
 
-def test_a_page_may_ask_from_the_origins_named(serve: Serve) -> None:
+def test_allowed_origins_get_cors_headers(serve: Serve) -> None:
     _, url = serve("--cors-origin", "https://a.example.org", "--cors-origin", "https://b.example.org:8443")
     allowed = []
     for origin in ("https://a.example.org", "https://b.example.org:8443", "https://c.example.org"):
@@ -213,12 +213,12 @@ def test_a_page_may_ask_from_the_origins_named(serve: Serve) -> None:
     assert allowed == ["https://a.example.org", "https://b.example.org:8443", None]
 
 
-def test_a_page_is_not_an_origin(world: Run) -> None:
+def test_an_invalid_origin_is_refused(world: Run) -> None:
     ran = world("serve", "--port", "0", "--cors-origin", "https://a.example.org/shop")
     assert (ran.code, ran.hint) == (2, "--cors-origin https://a.example.org")
 
 
-def test_a_server_with_a_certificate_serves_other_machines(serve: Serve, tmp_path: Path) -> None:
+def test_a_server_with_a_certificate_may_listen_on_other_addresses(serve: Serve, tmp_path: Path) -> None:
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     named = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]
@@ -231,7 +231,7 @@ def test_a_server_with_a_certificate_serves_other_machines(serve: Serve, tmp_pat
     assert (code, err.splitlines()[0]) == (0, f"gamcli: serving {url}; press Ctrl-C to stop")
 
 
-def test_a_server_deletes_what_is_expired(serve: Serve, world: Run, token: str, sql: Run) -> None:
+def test_a_server_prunes_expired_tokens(serve: Serve, world: Run, token: str, sql: Run) -> None:
     sql(
         """INSERT INTO token SELECT id - 9000000000000, digest, user_guid, client_id, key, scopes, 1, 1, NULL, NULL
         FROM token"""
@@ -251,7 +251,7 @@ def test_a_store_in_memory_is_not_pruned(gamcli: Run) -> None:
 
 
 @pytest.mark.parametrize("words", [["--workers", "2"], ["--engine", "stdlib"]])
-def test_any_form_of_the_server_serves_the_main_job(
+def test_every_kind_of_server_exchanges_a_key(
     serve: Serve, world: Run, program: Run, api_key: str, words: list[str]
 ) -> None:
     process, url = serve(*words)
@@ -267,17 +267,17 @@ def test_any_form_of_the_server_serves_the_main_job(
 
 
 @pytest.mark.parametrize("words", [[], ["--ephemeral"]])
-def test_the_engine_that_was_removed_says_what_replaced_it(gamcli: Run, words: list[str]) -> None:
+def test_the_removed_engine_has_a_hint(gamcli: Run, words: list[str]) -> None:
     found = gamcli("serve", "--engine", "fast", *words)
     assert (found.code, found.hint) == (2, "remove --engine; use --workers N to serve with several processes")
     assert "--engine" not in gamcli("serve", "--help").out
 
 
-def test_a_store_in_memory_has_one_server(gamcli: Run) -> None:
+def test_an_ephemeral_server_has_one_process(gamcli: Run) -> None:
     found = gamcli("serve", "--ephemeral", "--workers", "2")
     assert (found.code, found.hint) == (2, "remove --workers or --ephemeral")
 
 
-def test_workers_over_a_store_that_is_missing_are_8_once(gamcli: Run) -> None:
+def test_workers_report_a_missing_store_once(gamcli: Run) -> None:
     found = gamcli("serve", "--workers", "2", "--port", "0")
     assert (found.code, found.err.count("there is no store")) == (8, 1)

@@ -1,4 +1,4 @@
-"""Signals that end a program: nothing of what it had begun stays."""
+"""Cleanup before a signal ends the program."""
 
 import os
 import signal
@@ -16,9 +16,9 @@ Run = Callable[..., Any]
 
 
 @pytest.mark.parametrize("number", signals.TERMINATION_SIGNALS)
-def test_a_backup_that_is_ended_leaves_no_part(world: Run, line: list[str], place: Path, number: int) -> None:
+def test_an_interrupted_backup_leaves_no_partial_file(world: Run, line: list[str], place: Path, number: int) -> None:
     assert world("key", "list").code == 0
-    (place / "slow.py").write_text(SLOW, encoding="utf-8")
+    (place / "slow.py").write_text(SLOW_DISK, encoding="utf-8")
     words = [line[0], "slow.py", "store", "backup", "b.db"]
     with subprocess.Popen(words, cwd=place, stderr=subprocess.PIPE) as process:
         while not [*place.glob(".b.db.*.part")]:
@@ -30,17 +30,17 @@ def test_a_backup_that_is_ended_leaves_no_part(world: Run, line: list[str], plac
     assert [each.name for each in place.iterdir()] == ["slow.py"]
 
 
-SLOW = """
+SLOW_DISK = """
 import sys, time
 from gamcli.commands import main
 from gamcli.store.sqlite import backups
 backups.sync = lambda path: time.sleep(60)
 sys.exit(main(sys.argv[1:]))
 """
-"""A disk that takes its time."""
+"""Backups to a slow disk."""
 
 
-def test_a_signal_that_is_ignored_stays_so() -> None:
+def test_an_ignored_signal_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with signals.cleanup_on_signals():
@@ -52,8 +52,8 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
         signal.signal(signal.SIGHUP, before)
 
 
-def test_a_second_signal_cuts_no_tidying_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[int] = []
+def test_a_second_signal_does_not_interrupt_the_cleanup(monkeypatch: pytest.MonkeyPatch) -> None:
+    signals_sent: list[int] = []
     real = os.kill
     steps: list[str] = []
 
@@ -64,9 +64,9 @@ def test_a_second_signal_cuts_no_tidying_short(monkeypatch: pytest.MonkeyPatch) 
                 steps.append("never")
             finally:
                 real(os.getpid(), signal.SIGHUP)
-                steps.append("tidied")
+                steps.append("cleaned up")
 
-    monkeypatch.setattr(os, "kill", lambda _, number: told.append(number))
+    monkeypatch.setattr(os, "kill", lambda _, number: signals_sent.append(number))
     with pytest.raises(KeyboardInterrupt):
         work()
-    assert (steps, told) == (["tidied"], [signal.SIGTERM])
+    assert (steps, signals_sent) == (["cleaned up"], [signal.SIGTERM])

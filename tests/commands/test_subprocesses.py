@@ -1,4 +1,4 @@
-"""`gamcli serve -- CMD`: programs beside a server, with real processes and ports."""
+"""`gamcli serve -- CMD`, with real processes and ports."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import pytest
 Run = Callable[..., Any]
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
-ASKS = """
+REQUEST_SCRIPT = """
 import os, urllib.error, urllib.request
 try:
     urllib.request.urlopen(os.environ["GAM_URL"] + "/oauth/gam/v2.0/userinfo")
@@ -23,18 +23,18 @@ except urllib.error.HTTPError as error:
     print(error.code)
 """
 
-WAITS = """
+WAIT_SCRIPT = """
 import signal, sys, time
-def heard(number, _):
+def on_signal(number, _):
     print(number, flush=True)
     sys.exit(number + 30)
-signal.signal(signal.SIGTERM, heard)
-signal.signal(signal.SIGINT, heard)
+signal.signal(signal.SIGTERM, on_signal)
+signal.signal(signal.SIGINT, on_signal)
 print("ready", flush=True)
 time.sleep(60)
 """
 
-COUNTS = """
+COUNT_SCRIPT = """
 import os, signal, sys, time
 heard, told = os.pipe()
 os.set_blocking(told, False)
@@ -46,7 +46,7 @@ time.sleep(0.3)
 print("heard " * len(os.read(heard, 100)))
 sys.exit(5)
 """
-"""Counts signals as the system delivers them: Python's own handlers run once for several."""
+"""Counts each delivery of a signal; a Python handler may run once for several."""
 
 
 @pytest.fixture
@@ -64,24 +64,24 @@ def start(line: list[str]) -> Iterator[Start]:
         process.communicate()
 
 
-def test_a_program_finds_the_server_that_runs_next_to_it(world: Run, program: Run) -> None:
+def test_a_program_can_use_the_server(world: Run, program: Run) -> None:
     assert world("app", "list").code == 0
-    ran = program("serve", "--port", "0", "--base-path", "/shop/", "--", sys.executable, "-c", ASKS)
+    ran = program("serve", "--port", "0", "--base-path", "/shop/", "--", sys.executable, "-c", REQUEST_SCRIPT)
     assert (ran.code, ran.out) == (0, "401\n")
     assert "/shop while " in ran.err
     assert "GET /shop/oauth/gam/v2.0/userinfo 401" in ran.err
 
 
 @pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137), ("kill $$", 143)])
-def test_a_server_ends_with_its_program_and_the_code_of_that(world: Run, program: Run, script: str, code: int) -> None:
+def test_the_server_exits_with_the_code_of_the_program(world: Run, program: Run, script: str, code: int) -> None:
     assert world("app", "list").code == 0
     assert program("serve", "--port", "0", "--", "sh", "-c", script).code == code
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signals_are_passed_on_to_the_program(world: Run, start: Start, number: signal.Signals) -> None:
+def test_signals_are_forwarded_to_the_program(world: Run, start: Start, number: signal.Signals) -> None:
     assert world("app", "list").code == 0
-    process = start("serve", "--port", "0", "--", sys.executable, "-c", WAITS)
+    process = start("serve", "--port", "0", "--", sys.executable, "-c", WAIT_SCRIPT)
     assert process.stdout
     assert process.stdout.readline() == b"ready\n"
     process.send_signal(number)
@@ -92,13 +92,13 @@ def test_signals_are_passed_on_to_the_program(world: Run, start: Start, number: 
 def test_ctrl_c_of_a_terminal_reaches_the_program_once(world: Run, terminal: Run) -> None:
     assert world("app", "list").code == 0
     answers = [("ready", "\x03")]
-    ran = terminal("serve", "--port", "0", "--", sys.executable, "-c", COUNTS, answers=answers)
+    ran = terminal("serve", "--port", "0", "--", sys.executable, "-c", COUNT_SCRIPT, answers=answers)
     assert ran.code == 5
     assert ran.out.count("heard") == ran.out.count("^C")
 
 
 @pytest.mark.parametrize("word", ["no-such-program", "./no-such-file", "/", ""])
-def test_a_program_that_cannot_be_found_is_127(world: Run, place: Path, word: str) -> None:
+def test_exit_code_127_for_a_missing_program(world: Run, place: Path, word: str) -> None:
     ran = world("serve", "--port", "0", "--ready-file", "ready.json", "--", word)
     assert (ran.code, ran.out) == (127, "")
     assert f"'{word}'" in ran.err
@@ -106,7 +106,7 @@ def test_a_program_that_cannot_be_found_is_127(world: Run, place: Path, word: st
     assert not (place / "ready.json").exists()
 
 
-def test_a_file_that_no_system_can_run_is_127(world: Run, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exit_code_127_for_a_file_that_cannot_be_run(world: Run, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (place / "odd").write_bytes(b"\x7fODD")
     (place / "odd").chmod(0o755)
     assert "cannot run " in world("serve", "--port", "0", "--", "./odd").err.partition("error: ")[2]
@@ -116,21 +116,21 @@ def test_a_file_that_no_system_can_run_is_127(world: Run, place: Path, monkeypat
     assert json.loads(ran.err)["error"]["code"] == "not_found"
 
 
-def test_options_behind_the_program_are_its_own(world: Run, program: Run) -> None:
+def test_options_after_the_program_belong_to_it(world: Run, program: Run) -> None:
     assert world("app", "list").code == 0
     for dashes in ([], ["--"]):
         ran = program("serve", "--port", "0", *dashes, "echo", "--port", "--help", "x y")
         assert (ran.code, ran.out) == (0, "--port --help x y\n")
 
 
-def test_a_port_in_use_keeps_the_program_from_running(world: Run, place: Path) -> None:
+def test_the_program_does_not_run_if_the_port_is_in_use(world: Run, place: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ran = world("serve", "--port", str(taken.getsockname()[1]), "--", "touch", "ran")
     assert ran.code == 1
     assert not (place / "ran").exists()
 
 
-def test_the_ready_file_is_there_when_the_program_runs(world: Run, program: Run, place: Path) -> None:
+def test_the_ready_file_exists_when_the_program_runs(world: Run, program: Run, place: Path) -> None:
     assert world("app", "list").code == 0
     script = 'cat ready.json; echo "$GAM_URL"'
     ran = program("serve", "--port", "0", "--ready-file", str(place / "ready.json"), "--", "sh", "-c", script)

@@ -1,4 +1,4 @@
-"""`gamcli try`: one real exchange, shown with its secrets hidden."""
+"""`gamcli try`: requests and responses with redacted secrets."""
 
 import json
 import os
@@ -52,13 +52,13 @@ def there() -> Iterator[tuple[str, dict[str, str]]]:
 
 
 @pytest.fixture
-def given(there: tuple[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> str:
+def endpoint_url(there: tuple[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> str:
     for name, value in there[1].items():
         monkeypatch.setenv(name, value)
     return there[0]
 
 
-def test_an_exchange_is_shown_as_it_goes_over_the_wire(here: Run) -> None:
+def test_requests_and_responses_are_shown(here: Run) -> None:
     ran = here("try", "--app", "portal", "--user", "ana", *FILES)
     assert ran.code == 0
     assert not SECRETS.search(ran.out)
@@ -77,8 +77,8 @@ def test_an_exchange_is_shown_as_it_goes_over_the_wire(here: Run) -> None:
     assert '"username":"ana"' in lines[-1]
 
 
-def test_what_is_shown_is_what_was_sent(given: str) -> None:
-    del given
+def test_the_shown_request_is_the_sent_one(endpoint_url: str) -> None:
+    del endpoint_url
     seen: list[tuple[dict[str, str], bytes]] = []
 
     class Listens(BaseHTTPRequestHandler):
@@ -96,25 +96,25 @@ def test_what_is_shown_is_what_was_sent(given: str) -> None:
         exchange.Credential("client_secret", Secret("s €"), "x"),
         exchange.Credential("api_key", Secret("k"), "y"),
     )
-    told: list[Any] = []
+    exchanges: list[Any] = []
     with HTTPServer(("127.0.0.1", 0), Listens) as server:
         thread = Thread(target=server.handle_request)
         thread.start()
         url = f"http://127.0.0.1:{server.server_address[1]}"
         with pytest.raises(FailedError):
-            exchange.request_token(exchange.ExchangeSpec(url, url, "id", proofs, {}), told)
+            exchange.request_token(exchange.ExchangeSpec(url, url, "id", proofs, {}), exchanges)
         thread.join()
     ((fields, body),) = seen
-    assert fields == told[0].request.headers
+    assert fields == exchanges[0].request.headers
     assert body == b"grant_type=password&client_id=id&client_secret=s+%E2%82%AC&api_key=k"
 
 
-def test_the_token_of_the_store_of_here_ends_with_the_exchange(here: Run) -> None:
+def test_the_token_in_the_local_store_is_revoked(here: Run) -> None:
     assert here("try", "--app", "portal", *FILES).code == 0
     assert here("token", "list", "--field", "status").out == "revoked\n"
 
 
-def test_what_else_is_asked_for_is_sent(here: Run) -> None:
+def test_optional_parameters_are_sent(here: Run) -> None:
     ran = here("try", "--app", "portal", *FILES, "--scope", "fullcontrol", "--auth-type", "apikey", "-o", "json")
     assert ran.code == 4
     found = json.loads(ran.out)
@@ -124,7 +124,7 @@ def test_what_else_is_asked_for_is_sent(here: Run) -> None:
     assert "&authentication_type_name=apikey&scope=fullcontrol&" in only["request"]["body"]
 
 
-def test_an_exchange_that_is_granted_is_reported_as_one(here: Run) -> None:
+def test_a_granted_exchange_is_a_record(here: Run) -> None:
     found = here("try", "--app", "portal", *FILES, "-o", "json").json
     assert (found["granted"], found["message"], found["hint"]) == (True, None, None)
     assert [each["request"]["method"] for each in found["exchanges"]] == ["POST", "GET"]
@@ -146,7 +146,7 @@ def test_an_exchange_that_is_granted_is_reported_as_one(here: Run) -> None:
     ],
     ids=str,
 )
-def test_a_refusal_is_an_answer_with_what_fixes_it(here: Run, change: list[str], message: str, hint: str) -> None:
+def test_a_refusal_has_a_suggested_fix(here: Run, change: list[str], message: str, hint: str) -> None:
     assert here(*change).code == 0
     ran = here("try", "--app", "portal", *FILES)
     assert ran.code == 4
@@ -155,7 +155,7 @@ def test_a_refusal_is_an_answer_with_what_fixes_it(here: Run, change: list[str],
     assert f"gamcli: hint: {hint}" in ran.err
 
 
-def test_what_is_not_a_key_is_looked_at(here: Run, place: Path) -> None:
+def test_a_malformed_key_gets_a_hint_to_inspect(here: Run, place: Path) -> None:
     (place / "my key").write_text("nonsense", encoding="utf-8")
     ran = here("try", "--app", "portal", *FILES)
     assert (ran.code, ran.hint) == (4, "gamcli key inspect --api-key-file FILE")
@@ -185,7 +185,7 @@ def test_what_is_not_a_key_is_looked_at(here: Run, place: Path) -> None:
     ],
     ids=str,
 )
-def test_a_hint_leads_to_what_is_wrong(here: Run, place: Path, words: list[str], hint: str) -> None:
+def test_a_hint_explains_the_problem(here: Run, place: Path, words: list[str], hint: str) -> None:
     assert here("user", "create", "eva").code == 0
     (place / "word").write_text("correct horse battery\n", encoding="utf-8")
     for name in ("shop", "closed"):
@@ -196,36 +196,38 @@ def test_a_hint_leads_to_what_is_wrong(here: Run, place: Path, words: list[str],
     assert (ran.code, ran.hint) == (4, hint.format(key=(place / "my key").read_text(encoding="utf-8")[7:15]))
 
 
-def test_a_hint_is_silent_where_another_store_is_asked(here: Run, given: str, place: Path) -> None:
+def test_no_hint_about_objects_in_another_store(here: Run, endpoint_url: str, place: Path) -> None:
     del place
     assert here("app", "list").code == 0
-    ran = here("try", "--url", given, "--user", "nobody")
+    ran = here("try", "--url", endpoint_url, "--user", "nobody")
     assert (ran.code, "hint" in ran.err) == (4, False)
-    ran = here("try", "--url", given, *FILES[2:], "--api-key-file", "secret")
+    ran = here("try", "--url", endpoint_url, *FILES[2:], "--api-key-file", "secret")
     assert ran.hint == "the file secret contains a client secret, not an API key"
 
 
-def test_credentials_come_from_the_environment(gamcli: Run, given: str) -> None:
+def test_credentials_come_from_the_environment(gamcli: Run, endpoint_url: str) -> None:
     ran = gamcli("try", "-o", "json")
     assert ran.code == 0
-    assert json.loads(ran.out)["url"] == given
+    assert json.loads(ran.out)["url"] == endpoint_url
     assert not SECRETS.search(ran.out)
     assert ran.err == ""
 
 
-def test_those_of_the_very_application_and_user_come_first(
-    gamcli: Run, given: str, monkeypatch: pytest.MonkeyPatch
+def test_specific_variables_come_before_general_ones(
+    gamcli: Run, endpoint_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, of in (("CLIENT_ID", "MY_APP"), ("CLIENT_SECRET", "MY_APP"), ("API_KEY", "ANA_MY_APP")):
         monkeypatch.setenv(f"GAM_{name}_{of}", os.environ[f"GAM_{name}"])
         monkeypatch.setenv(f"GAM_{name}", "wrong")
-    assert gamcli("try", "--url", given).code == 4
-    ran = gamcli("try", "--url", given, "--app", "my app", "--user", "ana")
+    assert gamcli("try", "--url", endpoint_url).code == 4
+    ran = gamcli("try", "--url", endpoint_url, "--app", "my app", "--user", "ana")
     assert ran.code == 0
     assert '"$GAM_API_KEY_ANA_MY_APP"' in ran.out
 
 
-def test_an_application_elsewhere_may_be_known_here(here: Run, there: tuple[str, dict[str, str]], place: Path) -> None:
+def test_the_client_id_of_a_remote_application_may_come_from_the_local_store(
+    here: Run, there: tuple[str, dict[str, str]], place: Path
+) -> None:
     url, held = there
     (place / "my key").write_text(held["GAM_API_KEY"], encoding="utf-8")
     (place / "secret").write_text(held["GAM_CLIENT_SECRET"], encoding="utf-8")
@@ -241,18 +243,18 @@ def curl_lines(out: str) -> list[str]:
     return found
 
 
-def test_the_curl_lines_do_the_same(gamcli: Run, given: str, place: Path) -> None:
+def test_the_curl_commands_do_the_same(gamcli: Run, endpoint_url: str, place: Path) -> None:
     (place / "my key").write_text(os.environ["GAM_API_KEY"] + "\n", encoding="utf-8")
     for words in ((), ("--api-key-file", "my key")):
         first, second = curl_lines(gamcli("try", "--user", "ana", "--scope", "gam_user_data", *words).out)
-        assert given in first
+        assert endpoint_url in first
         answer = json.loads(subprocess.run(["sh", "-c", first], capture_output=True, check=True).stdout)
         environment = {**os.environ, "GAM_ACCESS_TOKEN": answer["access_token"]}
         claims = subprocess.run(["sh", "-c", second], capture_output=True, check=True, env=environment).stdout
         assert json.loads(claims)["username"] == "ana"
 
 
-def test_a_secret_with_odd_letters_goes_through_curl_whole(here: Run, serving: str, place: Path) -> None:
+def test_a_secret_with_special_characters_works_in_curl(here: Run, serving: str, place: Path) -> None:
     odd = "0123456789\\\"'$HOME%s\\n&=+;#0123456789"
     (place / "secret").write_text(odd, encoding="utf-8")
     created = here(
@@ -287,7 +289,7 @@ def serving(here: Run, file: Path) -> Iterator[str]:
         thread.join()
 
 
-def test_lines_for_later_name_the_server_that_stays(here: Run) -> None:
+def test_curl_commands_use_the_configured_server(here: Run) -> None:
     assert here("config", "set", "serve.port", "8099").code == 0
     ran = here("try", "--app", "portal", *FILES)
     assert "http://127.0.0.1:8099/oauth/gam/v2.0/access_token" in curl_lines(ran.out)[0]
@@ -309,7 +311,7 @@ def test_lines_for_later_name_the_server_that_stays(here: Run) -> None:
     ],
     ids=str,
 )
-def test_what_cannot_be_tried_is_reported(here: Run, words: list[str], code: int) -> None:
+def test_invalid_usage_of_try_is_reported(here: Run, words: list[str], code: int) -> None:
     assert here("try", *words).code == code
 
 
@@ -333,7 +335,7 @@ def test_a_password_is_sent_instead_of_a_key(here: Run, place: Path) -> None:
 
 
 class Odd(BaseHTTPRequestHandler):
-    """Gives away whatever it hears, and a token only once."""
+    """Echoes whatever it receives, and returns a token only once."""
 
     def do_POST(self) -> None:
         sent = self.rfile.read(int(self.headers["Content-Length"])).decode()
@@ -353,8 +355,8 @@ class Odd(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None: ...
 
 
-def test_what_an_endpoint_gives_away_stays_hidden(gamcli: Run, given: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    del given
+def test_secrets_in_responses_are_redacted(gamcli: Run, endpoint_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    del endpoint_url
     monkeypatch.setenv("GAM_CLIENT_SECRET", 'quo"te and blank')
     with HTTPServer(("127.0.0.1", 0), Odd) as server:
         thread = Thread(target=server.serve_forever)
@@ -371,15 +373,15 @@ def test_what_an_endpoint_gives_away_stays_hidden(gamcli: Run, given: str, monke
 
 
 @pytest.mark.parametrize(
-    ("fault", "shown", "told", "hint"),
+    ("fault", "shown", "message", "hint"),
     [
         ("token=503", ["HTTP/1.1 503 Service Unavailable"], "The store does not answer", "see the server's log"),
         ("userinfo=500", ["HTTP/1.1 200 OK", "HTTP/1.1 500 Internal Server Error"], "", "see the server's log"),
         (None, ["HTTP/1.1 404 Not Found"], "", "--url URL, including the base path"),
     ],
 )
-def test_what_was_exchanged_is_shown_when_no_endpoint_answers(
-    program: Run, line: list[str], fault: str | None, shown: list[str], told: str, hint: str
+def test_the_transcript_is_shown_if_a_request_fails(
+    program: Run, line: list[str], fault: str | None, shown: list[str], message: str, hint: str
 ) -> None:
     words = ["serve", "--ephemeral", "--port", "0", *(["--fault", fault] if fault else []), "--"]
     script = f'{" ".join(line)} "$@" {"" if fault else "--url $GAM_URL/none"}'
@@ -389,7 +391,7 @@ def test_what_was_exchanged_is_shown_when_no_endpoint_answers(
     assert [each[2:] for each in before.splitlines() if each.startswith("< HTTP")] == shown
     assert before.count("$ printf") == len(shown)
     assert error
-    assert after.startswith(told)
+    assert after.startswith(message)
     assert after.splitlines()[1] == f"gamcli: hint: {hint}"
     assert not SECRETS.search(ran.err)
     ran = program(*words, "sh", "-c", script, "sh", "try", "-o", "json")
@@ -398,7 +400,7 @@ def test_what_was_exchanged_is_shown_when_no_endpoint_answers(
 
 
 @pytest.mark.parametrize(("fault", "code"), [("userinfo=401", 4), ("token=key_expired", 4), ("userinfo=503", 1)])
-def test_what_is_refused_at_either_step_is_reported(program: Run, line: list[str], fault: str, code: int) -> None:
+def test_a_refusal_of_either_request_is_reported(program: Run, line: list[str], fault: str, code: int) -> None:
     ran = program("serve", "--ephemeral", "--port", "0", "--fault", fault, "--", *line, "try")
     assert ran.code == code
     assert ("HTTP/1.1 401" in ran.out) is (code == 4)

@@ -87,7 +87,7 @@ class Requests:
                 self._known.setdefault(name, []).append(value)
         self._known["grant_type"] = ["password", "refresh_token", "PASSWORD", "client_credentials"]
         self._known["scope"] = ["gam_user_data+gam_user_roles", "user_email user_team", "fullcontrol"]
-        self._known["authentication_type_name"] = ["apikey", "local", "closed", "desk"]
+        self._known["authentication_type_name"] = ["apikey", "local", "closed", "second"]
         self._known["repository"] = self._known["guid"]
         self._trades = [self._client(profile) for profile in world.values]
         self._renewals = [

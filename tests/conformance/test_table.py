@@ -66,7 +66,7 @@ def test_every_route_has_a_row_for_its_methods_and_one_for_others() -> None:
 def test_every_scope_has_a_row_that_requests_only_it() -> None:
     templates = table.load_requests().items()
     requested = {template.form.get("scope") for name, template in templates if name.startswith("only_")}
-    assert requested == {*scopes.TABLE} - {"fullcontrol"} | {"user_team", "user_desks"}
+    assert requested == {*scopes.TABLE} - {"fullcontrol"} | {"user_team", "user_offices"}
 
 
 def test_every_placeholder_of_a_row_has_a_value(world: World) -> None:
