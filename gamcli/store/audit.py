@@ -67,9 +67,7 @@ def load_last_change(tx: Transaction) -> Row | None:
 
 
 def verify(tx: Transaction, head: str | None = None) -> ChainHead:
-    """
-    Return the head of the log; raises StoreAuditLogError when the chain is broken, or no entry has the hash `head`.
-    """
+    """Return the head; raises StoreAuditLogError when the chain is broken or no entry has the hash `head`."""
     rows: Any = tx.each(f"{_SELECT} ORDER BY seq")
     with closing(rows):  # an open cursor would keep the snapshot beyond the transaction
         try:

@@ -13,13 +13,13 @@ from gamcli.store.queries import CHUNK, chunks, placeholders
 from gamcli.store.sqlite.database import Transaction
 
 _TABLES = (
-    # `held` is the id of the current key, `renewed` the outcome of the row (RENEWED, REPEATED or NULL).
-    """CREATE TEMP TABLE wanted (row INTEGER PRIMARY KEY, line INTEGER, user INTEGER, name TEXT, app INTEGER,
-    terms INTEGER, label TEXT, held TEXT, renewed INTEGER)""",
-    """CREATE TEMP TABLE wanted_terms (id INTEGER PRIMARY KEY, app INTEGER, name TEXT, client_id TEXT,
-    auth_type TEXT, scopes TEXT, life INTEGER, words TEXT, expires_in TEXT, is_cut INTEGER)""",
+    # `outcome` is RENEWED, REPEATED or NULL.
+    """CREATE TEMP TABLE bulk_row (row INTEGER PRIMARY KEY, line INTEGER, user INTEGER, name TEXT, app INTEGER,
+    terms INTEGER, label TEXT, current_key TEXT, outcome INTEGER)""",
+    """CREATE TEMP TABLE bulk_terms (id INTEGER PRIMARY KEY, app INTEGER, name TEXT, client_id TEXT,
+    auth_type TEXT, scopes TEXT, lifetime_us INTEGER, requested_scopes TEXT, expires_in TEXT, is_shortened INTEGER)""",
     # Only rows with a request id; few inputs have any.
-    "CREATE TEMP TABLE wanted_request (row INTEGER PRIMARY KEY, line INTEGER, id TEXT, asked TEXT)",
+    "CREATE TEMP TABLE bulk_request (row INTEGER PRIMARY KEY, line INTEGER, id TEXT, asked TEXT)",
 )
 
 RENEWED, REPEATED = 1, 2
@@ -86,7 +86,7 @@ class BulkCounts(NamedTuple):
 
 def create_tables(tx: Transaction) -> None:
     """Create empty tables, replacing those of an earlier input."""
-    for name in ("wanted", "wanted_terms", "wanted_request"):
+    for name in ("bulk_row", "bulk_terms", "bulk_request"):
         tx.run(f"DROP TABLE IF EXISTS temp.{name}")
     for table in _TABLES:
         tx.run(table)
@@ -125,32 +125,36 @@ def find_app_number(tx: Transaction, client_id: str) -> tuple[int, bool]:
 
 
 def add_terms(tx: Transaction, terms: KeyTerms) -> None:
-    tx.run(f"INSERT INTO temp.wanted_terms VALUES ({placeholders(terms)})", *terms)
+    tx.run(f"INSERT INTO temp.bulk_terms VALUES ({placeholders(terms)})", *terms)
 
 
 def add(tx: Transaction, rows: Iterable[tuple[int, int, int, str, int, int, str]]) -> None:
     """Insert rows: row number, line, user number, user name, app number, id of the terms, label."""
-    tx.run_many("INSERT INTO temp.wanted (row, line, user, name, app, terms, label) VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+    tx.run_many(
+        "INSERT INTO temp.bulk_row (row, line, user, name, app, terms, label) VALUES (?, ?, ?, ?, ?, ?, ?)", rows
+    )
 
 
 def find_duplicate_pairs(tx: Transaction, limit: int) -> Iterator[tuple[int, int]]:
     """Yield lines that repeat a user and application, each with the first such line; `limit` bounds the pairs."""
     pairs: list[Any] = list(
-        tx.each("SELECT user, app, min(line) FROM temp.wanted GROUP BY user, app HAVING count(*) > 1 LIMIT ?", [limit])
+        tx.each(
+            "SELECT user, app, min(line) FROM temp.bulk_row GROUP BY user, app HAVING count(*) > 1 LIMIT ?", [limit]
+        )
     )
     if pairs:
-        tx.run("CREATE INDEX IF NOT EXISTS temp.wanted_by_pair ON wanted (user, app)")
+        tx.run("CREATE INDEX IF NOT EXISTS temp.bulk_row_by_pair ON bulk_row (user, app)")
     for user, app, first in pairs:
-        rows: Iterator[Any] = tx.each("SELECT line FROM temp.wanted WHERE user = ? AND app = ?", [user, app])
+        rows: Iterator[Any] = tx.each("SELECT line FROM temp.bulk_row WHERE user = ? AND app = ?", [user, app])
         yield from ((line, first) for (line,) in rows if line != first)
 
 
 def find_current_keys(tx: Transaction, first: int, last: int) -> Iterator[tuple[int, int, Key]]:
     """Yield row, line and current key for those of the rows `first` to `last` that have one."""
     rows: Iterator[Any] = tx.each(
-        """SELECT wanted.row, wanted.line, key.id FROM temp.wanted
-        CROSS JOIN key ON key.user_number = wanted.user AND key.app_number = wanted.app AND key.current = 1
-        WHERE wanted.row BETWEEN ? AND ? ORDER BY wanted.row""",
+        """SELECT bulk_row.row, bulk_row.line, key.id FROM temp.bulk_row
+        CROSS JOIN key ON key.user_number = bulk_row.user AND key.app_number = bulk_row.app AND key.current = 1
+        WHERE bulk_row.row BETWEEN ? AND ? ORDER BY bulk_row.row""",
         [first, last],
     )
     for row, line, key_id in rows:
@@ -161,21 +165,21 @@ def find_current_keys(tx: Transaction, first: int, last: int) -> Iterator[tuple[
 
 def set_outcomes(tx: Transaction, rows: Iterable[tuple[str, int, int]]) -> None:
     """Record (current key, outcome, row); the outcome is RENEWED, REPEATED or None."""
-    tx.run_many("UPDATE temp.wanted SET held = ?, renewed = ? WHERE row = ?", rows)
+    tx.run_many("UPDATE temp.bulk_row SET current_key = ?, outcome = ? WHERE row = ?", rows)
 
 
 def find_decided_rows(tx: Transaction, first: int, last: int) -> set[int]:
     """Return those of the rows `first` to `last` that have an outcome."""
     rows: Iterator[Any] = tx.each(
-        "SELECT row FROM temp.wanted WHERE renewed IS NOT NULL AND row BETWEEN ? AND ?", [first, last]
+        "SELECT row FROM temp.bulk_row WHERE outcome IS NOT NULL AND row BETWEEN ? AND ?", [first, last]
     )
     return {row for (row,) in rows}
 
 
 def count_rows(tx: Transaction) -> BulkCounts:
     row: Any = tx.one(
-        """SELECT count(*), coalesce(sum(renewed = 1), 0), coalesce(sum(is_cut), 0), coalesce(sum(scopes = ''), 0)
-        FROM temp.wanted JOIN temp.wanted_terms ON wanted_terms.id = wanted.terms"""
+        """SELECT count(*), coalesce(sum(outcome = 1), 0), coalesce(sum(is_shortened), 0), coalesce(sum(scopes = ''), 0)
+        FROM temp.bulk_row JOIN temp.bulk_terms ON bulk_terms.id = bulk_row.terms"""
     )
     return BulkCounts(*row)
 
@@ -183,14 +187,14 @@ def count_rows(tx: Transaction) -> BulkCounts:
 def next_chunk(tx: Transaction, row: int, limit: int) -> BulkChunk:
     """Return at most `limit` rows that follow `row`."""
     found: Iterator[Any] = tx.each(
-        """SELECT row, line, user, name, label, held, renewed, terms FROM temp.wanted
+        """SELECT row, line, user, name, label, current_key, outcome, terms FROM temp.bulk_row
         WHERE row > ? AND row <= ? ORDER BY user, app""",
         [row, row + limit],
     )
     rows = list(map(BulkRow._make, found))
     terms: Iterator[Any] = tx.each(
-        """SELECT * FROM temp.wanted_terms
-        WHERE id IN (SELECT terms FROM temp.wanted WHERE row > ? AND row <= ?)""",
+        """SELECT * FROM temp.bulk_terms
+        WHERE id IN (SELECT terms FROM temp.bulk_row WHERE row > ? AND row <= ?)""",
         [row, row + limit],
     )
     return BulkChunk(row + 1, row + len(rows), rows, {each[0]: KeyTerms(*each) for each in terms})

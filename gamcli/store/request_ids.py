@@ -25,15 +25,15 @@ def add(tx: Transaction, requests: Iterable[KeyRequest]) -> None:
 
 def add_pending(tx: Transaction, rows: Iterable[tuple[int, int, str, str]]) -> None:
     """Insert the requests of bulk rows that have no key yet: row, line, request id, request JSON."""
-    tx.run_many("INSERT INTO temp.wanted_request (row, line, id, asked) VALUES (?, ?, ?, ?)", rows)
+    tx.run_many("INSERT INTO temp.bulk_request (row, line, id, asked) VALUES (?, ?, ?, ?)", rows)
 
 
 def find_duplicates(tx: Transaction, limit: int) -> Iterator[tuple[int, int]]:
     """Yield lines that repeat a request id, each with the first such line; `limit` bounds the ids."""
     rows: Iterator[Any] = tx.each(
-        """SELECT wanted_request.line, first FROM temp.wanted_request
-        JOIN (SELECT id, min(line) AS first FROM temp.wanted_request GROUP BY id HAVING count(*) > 1 LIMIT ?) AS same
-        ON same.id = wanted_request.id WHERE wanted_request.line > first""",
+        """SELECT bulk_request.line, first FROM temp.bulk_request
+        JOIN (SELECT id, min(line) AS first FROM temp.bulk_request GROUP BY id HAVING count(*) > 1 LIMIT ?) AS same
+        ON same.id = bulk_request.id WHERE bulk_request.line > first""",
         [limit],
     )
     return rows
@@ -42,8 +42,8 @@ def find_duplicates(tx: Transaction, limit: int) -> Iterator[tuple[int, int]]:
 def find_repeated(tx: Transaction, first: int, last: int) -> Iterator[tuple[int, int, str, KeyRequest]]:
     """Yield row, line, request JSON and the earlier request for those of the rows whose id was used before."""
     rows: Iterator[Any] = tx.each(
-        """SELECT row, line, wanted_request.asked, key_request.id, key_request.key, key_request.asked
-        FROM temp.wanted_request CROSS JOIN key_request ON key_request.id = wanted_request.id
+        """SELECT row, line, bulk_request.asked, key_request.id, key_request.key, key_request.asked
+        FROM temp.bulk_request CROSS JOIN key_request ON key_request.id = bulk_request.id
         WHERE row BETWEEN ? AND ? ORDER BY row""",
         [first, last],
     )
@@ -53,7 +53,7 @@ def find_repeated(tx: Transaction, first: int, last: int) -> Iterator[tuple[int,
 def save_pending(tx: Transaction, first: int, last: int, keys: Mapping[int, str]) -> None:
     """Save the requests of the rows `first` to `last` that got new keys."""
     rows: Iterator[Any] = tx.each(
-        "SELECT row, id, asked FROM temp.wanted_request WHERE row BETWEEN ? AND ?", [first, last]
+        "SELECT row, id, asked FROM temp.bulk_request WHERE row BETWEEN ? AND ?", [first, last]
     )
     add(tx, [KeyRequest(request_id, keys[row], asked) for row, request_id, asked in rows if row in keys])
 

@@ -40,7 +40,7 @@ def test_an_invalid_store_made_is_8(gamcli: Run, place: Path) -> None:
     (place / "file").write_text("", encoding="utf-8")
     ran = gamcli("--store", str(place / "file" / "gam.db"), "init")
     assert ran.code == 8
-    assert "cannot be made" in ran.err or "cannot be reached" in ran.err
+    assert "cannot create the store" in ran.err or "cannot reach the store" in ran.err
 
 
 def test_what_is_not_a_store_is_8_and_untouched(gamcli: Run, place: Path) -> None:
@@ -49,5 +49,5 @@ def test_what_is_not_a_store_is_8_and_untouched(gamcli: Run, place: Path) -> Non
     for words in (["init"], ["app", "list"]):
         ran = gamcli("--store", "notes.txt", *words)
         assert ran.code == 8
-        assert "not a store" in ran.err
+        assert "not a gamcli store" in ran.err
     assert (place / "notes.txt").read_bytes() == before

@@ -129,7 +129,7 @@ def test_a_full_disk_leaves_no_part_of_a_backup(world: Run, place: Path) -> None
         found = world("store", "backup", "disk/b.db", "--replace")
         assert (found.code, found.err) == (
             1,
-            f"gamcli: error: the disk of {disk} is full\ngamcli: hint: make room\n",
+            f"gamcli: error: the disk of {disk} is full\ngamcli: hint: free some space\n",
         )
         assert {each.name for each in disk.iterdir()} == {"b.db", "other"}
         assert world("--store", "disk/b.db", "store", "check").code == 0

@@ -1,4 +1,4 @@
-"""Migration 2: numbers for users and applications, bulk issue, manifest owners, retiring client secrets, request ids."""
+"""Migration 2: numbers of users and applications, bulk issue, manifest owners, retiring secrets, request ids."""
 
 SQL = """
 -- Short numbers of applications and users: a key is found by them in indexes of a sixth of the size, so that a million

@@ -205,9 +205,7 @@ class Store:
             yield Transaction(self._connection, self._open_cursors, self._cache)
 
     def begin(self) -> Transaction:
-        """
-        Begin a write transaction that `commit` or `rollback` ends, from any thread; the store must not be used otherwise.
-        """
+        """Begin a write transaction that `commit` or `rollback` ends, from any thread. Not for shared stores."""
         with self._translate_errors():
             self._begin("BEGIN IMMEDIATE")
             try:

@@ -1,4 +1,4 @@
-"""The file of a store: links on the way to it that another user could have put there are not followed."""
+"""The files of a store: symbolic links that another user could have created are refused."""
 
 import os
 from pathlib import Path
