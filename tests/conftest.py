@@ -1,4 +1,4 @@
-"""What all tests share: a real store in a temporary folder, a clock that can be set, dice that can be repeated."""
+"""Fixtures of all tests: a real store in a temporary folder, a clock that can be set, and repeatable randomness."""
 
 import os
 import random

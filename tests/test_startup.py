@@ -1,4 +1,4 @@
-"""Start-up is a feature: what the quickest commands may import; `tests/bench/startup.py` tells how long they take."""
+"""Start-up is a feature: which modules the fastest commands may import; `tests/bench/startup.py` measures them."""
 
 import os
 import subprocess

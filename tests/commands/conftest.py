@@ -1,4 +1,4 @@
-"""What the tests of commands share: a place of their own, and gamcli in it: called, started, at a terminal."""
+"""Fixtures of the command tests: a working directory for each test, and ways to run gamcli in it."""
 
 import fcntl
 import io
@@ -29,7 +29,7 @@ from gamcli.store import Store
 SECRET = re.compile(r"gam(key|sec)_[0-9A-Za-z]")
 MESSAGE_LINE = re.compile(r"gamcli: (?:(error|hint|warning): )?(.+)")
 PROBLEM_LINE = re.compile(r"[^\s:][^:]*:[0-9]+: [^ ].*")
-"""What is wrong in a line of a file, as compilers tell it."""
+"""A problem in a line of a file, in the format of compilers."""
 
 
 class RunResult(NamedTuple):

@@ -26,13 +26,15 @@ def test_create_prints_the_secret_alone(world: Run) -> None:
     assert SECRET.fullmatch(ran.out)
     client_id = world("app", "show", "new", "--field", "client_id").out.strip()
     assert re.fullmatch("[0-9a-f]{32}", client_id)
-    told = f"created application 'new', client ID {client_id}; save the secret now, it is not shown again"
-    assert ran.err == f"gamcli: {told}\n"
+    message = f"created application 'new', client ID {client_id}; save the secret now, it is not shown again"
+    assert ran.err == f"gamcli: {message}\n"
 
 
 def test_create_says_that_keys_never_expire(world: Run) -> None:
     words = ["--remote-rest", "--api-keys"]
-    assert "its API keys never expire; --api-key-timeout HOURS sets a limit" in world("app", "create", "a", *words).err
+    assert (
+        "its API keys never expire; set a limit with --api-key-timeout HOURS" in world("app", "create", "a", *words).err
+    )
     assert "never" not in world("app", "create", "b", *words, "--api-key-timeout", "2160").err
     assert "never" not in world("app", "create", "c").err
 
@@ -78,15 +80,20 @@ def test_create_keeps_a_secret_that_was_provided(world: Run, place: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
-    [("", "is empty"), ("short", "form of one"), ("blank in it" * 4, "form of one"), (None, "no such file")],
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ("short", "invalid client secret"),
+        ("blank in it" * 4, "invalid client secret"),
+        (None, "no such file"),
+    ],
 )
-def test_create_refuses_a_secret_that_is_invalid(world: Run, place: Path, text: str | None, told: str) -> None:
+def test_create_refuses_a_secret_that_is_invalid(world: Run, place: Path, text: str | None, message: str) -> None:
     if text is not None:
         (place / "secret").write_text(text, encoding="utf-8")
     ran = world("app", "create", "new", "--client-secret-file", "secret")
     assert ran.code == 2
-    assert told in ran.err.lower()
+    assert message in ran.err.lower()
     assert not text or text not in ran.err
     assert world("app", "show", "new").code == 3
 
@@ -97,7 +104,7 @@ def test_create_of_what_is_there_is_5_unless_it_may_be(world: Run) -> None:
     same = ["--scope", "gam_user_data+gam_user_roles", "--remote-rest", "--api-keys"]
     ran = world("app", "create", "portal", *same, "--if-missing")
     assert (ran.code, ran.out) == (0, "")
-    assert ran.err.startswith("gamcli: already exists with these settings: application 'portal', client_id ")
+    assert ran.err.startswith("gamcli: already exists with these settings: application 'portal', client ID ")
     assert "client_secret" not in world("app", "create", "portal", *same, "--if-missing", "-o", "json").json
     assert world("app", "create", "portal", "--token-timeout", "1", "--if-missing").code == 5
     assert SECRET.fullmatch(world("app", "create", "fresh", "--if-missing").out)

@@ -154,15 +154,15 @@ def test_every_fault_is_reported_with_its_line_before_any_key_is_made(town: Run,
     (place / "keys.csv").write_text(INVALID_ROWS, encoding="utf-8")
     ran = town("key", "generate", "--from", "keys.csv", "--out", "out.csv")
     assert ran.code == 2
-    head, *told, hint = ran.err.splitlines(keepends=True)
-    assert "".join(told) == PROBLEMS
+    head, *message, hint = ran.err.splitlines(keepends=True)
+    assert "".join(message) == PROBLEMS
     assert (head, hint[:12]) == ("gamcli: error: found 13 problems; nothing was changed\n", "gamcli: hint")
     assert not (place / "out.csv").exists()
     assert sql("SELECT (SELECT count(*) FROM key), (SELECT count(*) FROM batch)") == [(0, 0)]
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "message"),
     [
         (b"", "1: missing column 'user': the first line must name the columns, such as user,app"),
         (b"user;app\nana;gate\n", "1: the columns are not separated by commas"),
@@ -174,11 +174,11 @@ def test_every_fault_is_reported_with_its_line_before_any_key_is_made(town: Run,
         (b"user,app\na\x00na,gate\n", "2: no user named 'a\\x00na'"),
     ],
 )
-def test_what_is_not_a_table_is_reported_with_its_line(town: Run, place: Path, data: bytes, told: str) -> None:
+def test_what_is_not_a_table_is_reported_with_its_line(town: Run, place: Path, data: bytes, message: str) -> None:
     (place / "keys.csv").write_bytes(data)
     ran = town("key", "generate", "--from", "keys.csv", "--out", "out.csv")
     assert ran.code == 2
-    assert f"\nkeys.csv:{told}\n" in ran.err
+    assert f"\nkeys.csv:{message}\n" in ran.err
     assert not (place / "out.csv").exists()
 
 
@@ -189,7 +189,7 @@ def test_a_header_alone_asks_for_no_key(town: Run, place: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
+    ("words", "code", "message"),
     [
         (("--from", "keys.csv"), 2, "--from needs --out"),
         (("--from", "keys.csv", "--out", "keys.csv"), 2, "--from and --out name the same file"),
@@ -206,12 +206,12 @@ def test_a_header_alone_asks_for_no_key(town: Run, place: Path) -> None:
 )
 @pytest.mark.usefixtures("pairs")
 def test_what_cannot_be_is_reported(
-    town: Run, place: Path, sql: Run, words: tuple[str, ...], code: int, told: str
+    town: Run, place: Path, sql: Run, words: tuple[str, ...], code: int, message: str
 ) -> None:
     (place / "other.csv").write_text("id\n", encoding="utf-8")
     ran = town("key", "generate", *words)
     assert ran.code == code
-    assert f"error: {told}\n" in ran.err
+    assert f"error: {message}\n" in ran.err
     assert (place / "other.csv").read_text() == "id\n"
     assert sql("SELECT count(*) FROM key") == [(0,)]
 
@@ -247,7 +247,7 @@ def test_a_pair_with_an_active_key_is_a_fault_and_one_with_an_inactive_key_is_no
 
 
 @pytest.fixture
-def wanted(town: Run, place: Path) -> Callable[..., Any]:
+def generate_requests(town: Run, place: Path) -> Callable[..., Any]:
     def run(*lines: str, out: str = "out.csv", dry_run: bool = False) -> Any:  # noqa: ANN401 - as `generate`
         text = "".join(f"{line}\n" for line in ("user,app,label,request_id", *lines))
         (place / "wanted.csv").write_text(text, encoding="utf-8")
@@ -257,18 +257,21 @@ def wanted(town: Run, place: Path) -> Callable[..., Any]:
     return run
 
 
-def test_a_row_may_say_under_which_id_it_asks(wanted: Run, town: Run, place: Path, sql: Run) -> None:
+def test_a_row_may_say_under_which_id_it_asks(generate_requests: Run, town: Run, place: Path, sql: Run) -> None:
     asked = ("user1,portal,,r1", "user2,portal,,r2", "user3,portal,x,r3")
-    assert wanted(*asked).code == 0
+    assert generate_requests(*asked).code == 0
     first = rows(place / "out.csv")
     assert len({row["id"] for row in first}) == 3
     sql("UPDATE key SET last_used_at = created_at WHERE id = ?", first[1]["id"])
     town("key", "revoke", first[2]["id"])
     more = (*asked, "user4,portal,,", "user5,portal,,r5")
-    assert "would issue 2 new keys, 1 with a new secret, 2 without" in wanted(*more, out="o.csv", dry_run=True).err
-    ran = wanted(*more, out="o.csv")
-    told = "issued 2 new keys, 1 with a new secret, 2 without secrets, which were delivered before; o.csv has 5 keys"
-    assert ran.err == f"gamcli: {told}\n"
+    assert (
+        "would issue 2 new keys, 1 with a new secret, 2 without"
+        in generate_requests(*more, out="o.csv", dry_run=True).err
+    )
+    ran = generate_requests(*more, out="o.csv")
+    message = "issued 2 new keys, 1 with a new secret, 2 without secrets, which were delivered before; o.csv has 5 keys"
+    assert ran.err == f"gamcli: {message}\n"
     again = rows(place / "o.csv")
     assert [row["id"] for row in again[:3]] == [row["id"] for row in first]
     assert [bool(row["api_key"]) for row in again] == [True, False, False, True, True]
@@ -277,39 +280,44 @@ def test_a_row_may_say_under_which_id_it_asks(wanted: Run, town: Run, place: Pat
     assert town("key", "verify", "--api-key-file", "-", stdin=again[0]["api_key"]).code == 0
     assert sql("SELECT id FROM key_request ORDER BY id") == [("r1",), ("r2",), ("r3",), ("r5",)]
     before = (place / "o.csv").read_bytes()
-    assert wanted(*more, out="o.csv").err == "gamcli: issued 0 new keys, 5 already in the file; o.csv has 5 keys\n"
+    assert (
+        generate_requests(*more, out="o.csv").err
+        == "gamcli: issued 0 new keys, 5 already in the file; o.csv has 5 keys\n"
+    )
     assert (place / "o.csv").read_bytes() == before
 
 
-def test_one_key_and_many_know_the_same_requests(wanted: Run, town: Run, place: Path) -> None:
+def test_one_key_and_many_know_the_same_requests(generate_requests: Run, town: Run, place: Path) -> None:
     single = ("key", "generate", "--user", "user1", "--app", "portal", "--request-id")
     made = town(*single, "r1", "-o", "json").json["id"]
-    assert wanted("USER1,portal,,r1").code == 0
+    assert generate_requests("USER1,portal,,r1").code == 0
     assert rows(place / "out.csv")[0]["id"] == made
     assert town(*single, "r1", "-o", "json").json["id"] == made
 
 
-def test_requests_of_a_file_that_contradict_each_other_are_problems(wanted: Run, town: Run, sql: Run) -> None:
+def test_requests_of_a_file_that_contradict_each_other_are_problems(
+    generate_requests: Run, town: Run, sql: Run
+) -> None:
     made = town("key", "generate", "--user", "user1", "--app", "portal", "--request-id", "r1").out[7:15]
     long = "x" * 101
-    ran = wanted("user1,portal,other,r1", "user2,portal,,r2", "user3,portal,,r2", f"user4,portal,,{long}")
+    ran = generate_requests("user1,portal,other,r1", "user2,portal,,r2", "user3,portal,,r2", f"user4,portal,,{long}")
     assert ran.code == 2
     assert "wanted.csv:4: same request ID as in line 3\n" in ran.err
     assert "wanted.csv:5: the request ID is too long: 101 characters" in ran.err
-    ran = wanted("user1,portal,other,r1", "user2,portal,,")
+    ran = generate_requests("user1,portal,other,r1", "user2,portal,,")
     assert f"wanted.csv:2: request 'r1' issued key {made} with other settings: label\n" in ran.err
     assert sql("SELECT count(*) FROM key") == [(1,)]
 
 
 @pytest.mark.usefixtures("small_chunks")
 def test_requests_that_others_make_in_the_meantime_are_respected(
-    wanted: Run, town: Run, place: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+    generate_requests: Run, town: Run, place: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add = results_file.ResultsFile.append_keys
     made: list[str] = []
 
-    def ask(self: results_file.ResultsFile, found: Any) -> None:  # noqa: ANN401 - passed on
-        add(self, found)
+    def ask(self: results_file.ResultsFile, keys: Any) -> None:  # noqa: ANN401 - passed on
+        add(self, keys)
         if not made:
             with Store.open(file) as other:
                 gam = Gam(other, lambda: datetime.now(UTC), os.urandom, "tester")
@@ -319,14 +327,14 @@ def test_requests_that_others_make_in_the_meantime_are_respected(
     asked = [f"user{number},portal,,r{number}" for number in range(USER_COUNT)]
     with monkeypatch.context() as patch:
         patch.setattr(results_file.ResultsFile, "append_keys", ask)
-        ran = wanted(*asked)
+        ran = generate_requests(*asked)
     assert ran.code == 5
     assert "line 13 is no longer valid: request 'r11' issued key" in ran.err
     found = rows(place / "out.csv")
     assert [row["user"] for row in found] == [f"user{number}" for number in range(len(found))]
     assert found[8]["id"] == made[0]
     assert town("key", "verify", "--api-key-file", "-", stdin=found[8]["api_key"]).code == 0
-    wanted(*asked[:11], out="rest.csv")
+    generate_requests(*asked[:11], out="rest.csv")
     assert [row["id"] for row in rows(place / "rest.csv")[: len(found)]] == [row["id"] for row in found]
 
 
@@ -444,8 +452,8 @@ def test_what_was_never_delivered_gets_a_fresh_secret(
     before = rows(place / "out.csv")
     assert len(before) == 5 * (delivered + (when == "after"))
     ids = ids_of(file)
-    told = generate().err
-    assert ("5 with a new secret" in told) == (when == "before")
+    message = generate().err
+    assert ("5 with a new secret" in message) == (when == "before")
     assert set(ids) <= set(ids_of(file))
     assert rows(place / "out.csv")[: len(before)] == before
     require_complete(file, place / "out.csv", pairs)
@@ -557,8 +565,8 @@ def test_a_run_that_is_killed_is_completed_by_the_next(town: Run, place: Path, f
             process = subprocess.Popen(words, stderr=subprocess.PIPE)
             sleep(dice.uniform(0.15, 0.4))
             process.send_signal(signal.SIGKILL)
-            told = process.communicate()[1].decode()
-            assert process.returncode in (0, -signal.SIGKILL), told
+            message = process.communicate()[1].decode()
+            assert process.returncode in (0, -signal.SIGKILL), message
             if process.returncode == 0:
                 break
     with Store.open(file) as store, store.reading() as tx:

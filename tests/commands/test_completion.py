@@ -217,7 +217,7 @@ def test_fish_completes_what_is_typed(shell: Run, place: Path) -> None:
         pytest.skip("fish is not installed: its completion is not tested here")
     (place / "some file").touch()
     for line, told in (
-        ("gamcli us", ["user\tUsers and their fields"]),
+        ("gamcli us", ["user\tManage users and their fields"]),
         ("gamcli app show ", ["a:b", "it's", "my portal", "portal", "x$(y)"]),
         ("gamcli app show my\\ p", ["my portal"]),
         ('gamcli app show "my p', ["my portal"]),

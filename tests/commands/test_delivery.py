@@ -1,4 +1,4 @@
-"""Secrets on their way: as lines for shells, as outputs of a GitHub step, in files of their own, once per request."""
+"""How secrets are delivered: on stdout, as shell variables, as outputs of a GitHub Actions step, and in files."""
 
 import io
 import json

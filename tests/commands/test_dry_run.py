@@ -45,13 +45,13 @@ READ_ONLY = {
     "key due", "key verify", "key explain", "key inspect", "key forecast", "plan", "drift", "export",
     *(f"{noun} {verb}" for noun in ("auth-type", "app", "user", "key", "token") for verb in ("list", "show")),
 }  # fmt: skip
-"""What changes nothing."""
+"""Commands that change nothing."""
 
 ELSEWHERE = {
     "init", "scan", "config set", "config unset", "apply", "store restore", "store migrate", "store compact",
     "token prune",
 }  # fmt: skip
-"""What changes something, and is tried by tests of its own."""
+"""Commands that make changes, and have separate tests."""
 
 
 @pytest.fixture

@@ -387,4 +387,4 @@ STORELESS = {
     "quickstart", "scope list", "conformance", "config list", "config get", "config set", "config unset", "config path",
     "completion", "help", "key inspect",
 }  # fmt: skip
-"""Commands that open no store, or one of their own."""
+"""Commands that open no store, or a temporary one."""

@@ -28,15 +28,15 @@ NEVER = (
     "gamcli: warning: keys of application '{0}' never expire; to limit them: "
     "gamcli app update {0} --api-key-timeout HOURS"
 )
-"""What is told of an application whose keys have no limit."""
+"""The warning about an application whose keys have no limit."""
 
 
 def test_generate_prints_the_key_alone(world: Run) -> None:
     ran = world(*GENERATE)
     found = SECRET.fullmatch(ran.out)
     assert found
-    told = f"key {found[1]} of ana for portal, never expires; save the secret now, it is not shown again"
-    assert ran.err == f"gamcli: {told}\n{NEVER.format('portal')}\n"
+    message = f"key {found[1]} of ana for portal, never expires; save the secret now, it is not shown again"
+    assert ran.err == f"gamcli: {message}\n{NEVER.format('portal')}\n"
 
 
 def test_generate_takes_names_of_every_kind(world: Run) -> None:
@@ -78,7 +78,7 @@ def test_a_key_with_an_end_is_not_warned_of(world: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["--user", "ana"], "missing option '--app'"),
         (["--app", "portal"], "missing option '--user'"),
@@ -86,9 +86,9 @@ def test_a_key_with_an_end_is_not_warned_of(world: Run) -> None:
     ],
     ids=str,
 )
-def test_what_a_key_needs_is_named(world: Run, words: list[str], told: str) -> None:
+def test_what_a_key_needs_is_named(world: Run, words: list[str], message: str) -> None:
     ran = world("key", "generate", *words)
-    assert (ran.code, ran.err.splitlines()[0]) == (2, f"gamcli: error: {told}")
+    assert (ran.code, ran.err.splitlines()[0]) == (2, f"gamcli: error: {message}")
     assert ran.hint == "--user USER --app APP, or --from FILE.csv"
 
 
@@ -96,8 +96,8 @@ def test_a_key_that_reveals_nothing_is_warned_of(world: Run) -> None:
     world("app", "create", "mute", "--remote-rest", "--api-keys")
     ran = world("--quiet", "key", "generate", "--user", "ana", "--app", "mute")
     assert SECRET.fullmatch(ran.out)
-    told = "gamcli: warning: application 'mute' publishes no scopes: the key gives access to no data\n"
-    assert ran.err == f"{NEVER.format('mute')}\n{told}"
+    message = "gamcli: warning: application 'mute' publishes no scopes: the key gives access to no data\n"
+    assert ran.err == f"{NEVER.format('mute')}\n{message}"
 
 
 REFUSED = {
@@ -119,12 +119,12 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_generate_is_4_when_a_rule_says_no(world: Run, name: str) -> None:
-    before, words, told = REFUSED[name]
+    before, words, message = REFUSED[name]
     for each in before:
         assert world(*each).code == 0
     ran = world(*GENERATE, *words)
     assert ran.code == 4
-    assert told in ran.err
+    assert message in ran.err
     assert ran.hint
     assert world("key", "list", "-o", "json").json == []
 

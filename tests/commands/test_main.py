@@ -45,6 +45,7 @@ def test_the_table_of_exit_codes_is_the_promised_one() -> None:
         "ConflictError": 5,
         "StoreError": 8,
         "FailedError": 1,
+        "ProgramNotFoundError": 127,
     }
 
 
@@ -184,7 +185,7 @@ def test_bytes_that_are_no_text_are_refused_as_a_name(program: Run, world: Run) 
     assert world("user", "list").code == 0
     ran = program("user", "create", b"a\xff".decode("utf-8", "surrogateescape"))
     assert (ran.code, ran.out) == (2, "")
-    assert "cannot be printed: 'a\\udcff'" in ran.err
+    assert "contains an unprintable character: 'a\\udcff'" in ran.err
     assert program("user", "create", b"a\xff".decode("utf-8", "surrogateescape"), "-o", "json").code == 2
 
 

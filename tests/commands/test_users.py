@@ -192,7 +192,7 @@ def test_a_password_that_expires_at_once_is_2(world: Run, life: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "stdin", "told"),
+    ("words", "stdin", "message"),
     [
         ([], "", "missing option --password-file"),
         (["--password-file", "-"], "", "--password-file - is empty"),
@@ -201,10 +201,10 @@ def test_a_password_that_expires_at_once_is_2(world: Run, life: str) -> None:
         (["--password-file", "."], "", "cannot read --password-file .: "),
     ],
 )
-def test_a_password_that_is_not_there_is_2(world: Run, words: list[str], stdin: str, told: str) -> None:
+def test_a_password_that_is_not_there_is_2(world: Run, words: list[str], stdin: str, message: str) -> None:
     ran = world("user", "set-password", "ana", *words, stdin=stdin)
     assert ran.code == 2
-    assert told in ran.err
+    assert message in ran.err
 
 
 def test_a_password_of_bytes_that_are_no_text_is_2(program: Run, world: Run) -> None:
