@@ -7,10 +7,9 @@ The metavar of an option says what its value names: completion looks up `USER`, 
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
-from typer.core import TyperCommand
 
 from gamcli.commands.command_help import CHANGE, OUTPUT
 from gamcli.errors import UsageError
@@ -173,18 +172,3 @@ def reject_other_options(option: str, **others: object) -> None:
         if value:
             flag = f"--{name.replace('_', '-')}"
             raise UsageError(f"{option} and {flag} exclude each other", f"use a column of the file instead of {flag}")
-
-
-class GroupedCommand(TyperCommand):
-    """A command whose `--help` lists its options by their `rich_help_panel`."""
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - types of a private module of typer
-        groups: dict[str, list[tuple[str, str]]] = {}
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            default = "Arguments" if param.param_type_name == "argument" else "Options"
-            if record is not None:
-                groups.setdefault(getattr(param, "rich_help_panel", None) or default, []).append(record)
-        for title, records in groups.items():
-            with formatter.section(title):
-                formatter.write_dl(records)

@@ -17,7 +17,7 @@ import typer
 from gamcli.commands import context as command_context
 from gamcli.commands import serve_options as opts
 from gamcli.commands.context import CliContext
-from gamcli.commands.options import GroupedCommand, new_group, parse_duration
+from gamcli.commands.options import new_group, parse_duration
 from gamcli.errors import FailedError, UsageError
 from gamcli.render import credentials
 from gamcli.render.output import Output
@@ -41,8 +41,7 @@ DOT_SEGMENTS = {"", ".", ".."}
 """Path segments that clients remove before they send a request (RFC 3986, section 5.2.4)."""
 
 
-# Options after the program belong to the program.
-@verbs.command(cls=GroupedCommand, context_settings={"allow_interspersed_args": False})
+@verbs.command(context_settings={"allow_interspersed_args": False})  # options after the program belong to the program
 def serve(
     context: typer.Context,
     program: Annotated[
@@ -76,7 +75,9 @@ def serve(
     """
     Serve the token endpoint over HTTP until Ctrl-C or SIGTERM.
 
-    Example: gamcli serve --port 8080, then POST to http://127.0.0.1:8080/oauth/gam/v2.0/access_token
+    Clients send POST requests to /oauth/gam/v2.0/access_token below the base path.
+
+    Example: gamcli serve --port 8080
     """
     del engine  # only one is left
     cli = CliContext.from_typer(context)

@@ -1,6 +1,7 @@
 """The options of `gamcli serve`, by the groups of its `--help`."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Literal, NamedTuple
 
 import typer
@@ -12,44 +13,25 @@ from gamcli.server.endpoints.failure_limit import MAX_LIMIT
 MAX_WORKERS = 64
 MAX_SEED = 2**63 - 1
 
-NETWORK, TLS, BEHAVIOR, TESTING = "Network", "TLS", "Behavior", "Testing"
+network = partial(typer.Option, rich_help_panel="Network")
+tls = partial(typer.Option, rich_help_panel="TLS")
+behavior = partial(typer.Option, rich_help_panel="Behavior")
+testing = partial(typer.Option, rich_help_panel="Testing")
 
-Host = Annotated[
-    str | None,
-    typer.Option(metavar="ADDRESS", help="Address to listen on.", show_default="127.0.0.1", rich_help_panel=NETWORK),
-]
+Host = Annotated[str | None, network(metavar="ADDRESS", help="Address to listen on.", show_default="127.0.0.1")]
 Port = Annotated[
     int | None,
-    typer.Option(
-        min=0,
-        max=MAX_PORT,
-        metavar="PORT",
-        help="Port to listen on; 0 for any free port.",
-        show_default="8080",
-        rich_help_panel=NETWORK,
-    ),
+    network(min=0, max=MAX_PORT, metavar="PORT", help="Port to listen on; 0 for any free port.", show_default="8080"),
 ]
-BasePath = Annotated[
-    str | None, typer.Option(metavar="PATH", help="Base path, such as /myapp.", rich_help_panel=NETWORK)
-]
+BasePath = Annotated[str | None, network(metavar="PATH", help="Base path, such as /myapp.")]
 CorsOrigin = Annotated[
     list[str] | None,
-    typer.Option(
-        metavar="ORIGIN",
-        help="Allow browser requests from this origin, or * for all; repeatable.",
-        rich_help_panel=NETWORK,
-    ),
+    network(metavar="ORIGIN", help="Allow browser requests from this origin, or * for all; repeatable."),
 ]
 ReadyFile = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FILE", help="Write {url, pid} to this file once the server listens.", rich_help_panel=NETWORK
-    ),
+    str | None, network(metavar="FILE", help="Write {url, pid} to this file once the server listens.")
 ]
-WorkerCount = Annotated[
-    int,
-    typer.Option(min=1, max=MAX_WORKERS, metavar="N", help="Number of worker processes.", rich_help_panel=NETWORK),
-]
+WorkerCount = Annotated[int, network(min=1, max=MAX_WORKERS, metavar="N", help="Number of worker processes.")]
 
 
 def _reject_removed_engine(name: str) -> str:
@@ -65,113 +47,64 @@ EngineName = Annotated[Literal["stdlib", "fast"], typer.Option(hidden=True, call
 """Deprecated: accepted for one release."""
 
 TlsCert = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FILE", help="Serve HTTPS with this certificate, in PEM, followed by its chain.", rich_help_panel=TLS
-    ),
+    str | None, tls(metavar="FILE", help="Serve HTTPS with this certificate, in PEM, followed by its chain.")
 ]
-TlsKey = Annotated[
-    str | None, typer.Option(metavar="FILE", help="Private key of --tls-cert, in PEM.", rich_help_panel=TLS)
-]
+TlsKey = Annotated[str | None, tls(metavar="FILE", help="Private key of --tls-cert, in PEM.")]
 AllowHttp = Annotated[
-    bool,
-    typer.Option(
-        "--allow-http",
-        help="Allow other machines to connect without TLS.",
-        show_default=False,
-        rich_help_panel=TLS,
-    ),
+    bool, tls("--allow-http", help="Allow other machines to connect without TLS.", show_default=False)
 ]
 
 ErrorFormatOption = Annotated[
-    Literal["gam", "rfc6749"] | None,
-    typer.Option(help="Format of error responses.", show_default="gam", rich_help_panel=BEHAVIOR),
+    Literal["gam", "rfc6749"] | None, behavior(help="Format of error responses.", show_default="gam")
 ]
 ExpiredStatus = Annotated[
     Literal["401", "403"] | None,
-    typer.Option(
-        help="Status for an expired access token; GAM for .NET uses 403.",
-        show_default="401",
-        rich_help_panel=BEHAVIOR,
-    ),
+    behavior(help="Status for an expired access token; GAM for .NET uses 403.", show_default="401"),
 ]
-LogFormat = Annotated[
-    Literal["text", "json"] | None,
-    typer.Option(help="Format of the request log.", show_default="text", rich_help_panel=BEHAVIOR),
-]
+LogFormat = Annotated[Literal["text", "json"] | None, behavior(help="Format of the request log.", show_default="text")]
 MaxFailures = Annotated[
     int,
-    typer.Option(
-        min=0,
-        max=MAX_LIMIT,
-        metavar="N",
-        help="Failed requests per minute, client_id and address; 0 for no limit.",
-        rich_help_panel=BEHAVIOR,
+    behavior(
+        min=0, max=MAX_LIMIT, metavar="N", help="Failed requests per minute, client_id and address; 0 for no limit."
     ),
 ]
 PruneEvery = Annotated[
     str | None,
-    typer.Option(
-        metavar="DURATION",
-        help="Delete old inactive tokens this often, as 'token prune' does.",
-        show_default="never",
-        rich_help_panel=BEHAVIOR,
+    behavior(
+        metavar="DURATION", help="Delete old inactive tokens this often, as 'token prune' does.", show_default="never"
     ),
 ]
 
 Ephemeral = Annotated[
     bool,
-    typer.Option(
-        "--ephemeral",
-        help="Serve a temporary store in memory and print its credentials.",
-        show_default=False,
-        rich_help_panel=TESTING,
-    ),
+    testing("--ephemeral", help="Serve a temporary store in memory and print its credentials.", show_default=False),
 ]
 Seed = Annotated[
     list[str] | None,
-    typer.Option(
+    testing(
         metavar="FILE",
         help="With --ephemeral: manifest to apply first; repeatable.",
         show_default="app portal, user ana",
-        rich_help_panel=TESTING,
     ),
 ]
 FaultOption = Annotated[
     list[str] | None,
-    typer.Option(
-        "--fault",
-        metavar="FAULT",
-        help="With --ephemeral: inject a fault, such as token=503:0.1; repeatable.",
-        rich_help_panel=TESTING,
-    ),
+    testing("--fault", metavar="FAULT", help="With --ephemeral: inject a fault, such as token=503:0.1; repeatable."),
 ]
 FaultSeed = Annotated[
     int | None,
-    typer.Option(
-        min=0,
-        max=MAX_SEED,
-        metavar="N",
-        help="With --fault: seed for random faults.",
-        show_default="0",
-        rich_help_panel=TESTING,
-    ),
+    testing(min=0, max=MAX_SEED, metavar="N", help="With --fault: seed for random faults.", show_default="0"),
 ]
 Now = Annotated[
     str | None,
-    typer.Option(
-        metavar="INSTANT",
-        help="With --ephemeral: stop the clock at this time, such as 2026-01-01T00:00:00Z or -1d.",
-        rich_help_panel=TESTING,
+    testing(
+        metavar="INSTANT", help="With --ephemeral: stop the clock at this time, such as 2026-01-01T00:00:00Z or -1d."
     ),
 ]
 JournalOption = Annotated[
     str | None,
-    typer.Option(
-        "--journal",
-        metavar="FILE",
-        help="With --ephemeral: log requests to this file as JSON lines, without secrets.",
-        rich_help_panel=TESTING,
+    testing(
+        "--journal", metavar="FILE", help="With --ephemeral: log requests to this file as JSON lines, without secrets."
     ),
 ]
 
