@@ -258,7 +258,7 @@ def test_rotate_secret_lets_the_old_one_retire(world: Run, ago: Callable[[timede
     ran = world("app", "rotate-secret", "portal", "--overlap", "24h")
     assert SECRET.fullmatch(ran.out)
     assert ran.err.startswith(
-        "gamcli: application 'portal' has a new secret; the old one stays valid for 24h; keep the"
+        "gamcli: application 'portal' has a new secret; the old one stays valid for 24h; save the"
     )
     until = world("app", "show", "portal", "--field", "secret_retires_at").out.strip()
     assert timedelta(hours=23) < datetime.fromisoformat(until) - datetime.now(UTC) < timedelta(hours=25)
