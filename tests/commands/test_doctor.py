@@ -77,7 +77,7 @@ def test_the_panel_shows_problems_first(world: Run, file: Path) -> None:
 
 
 def test_without_a_store_the_fix_is_to_create_one(diagnose: Run, tmp_path: Path) -> None:
-    assert diagnose("store") == [("wrong", f"there is no store at {tmp_path / 'store.db'}", "gamcli init")]
+    assert diagnose("store") == [("wrong", f"the store {tmp_path / 'store.db'} does not exist", "gamcli init")]
     assert diagnose("store", before=("--store", "x y.db"))[0][2] == "gamcli --store 'x y.db' init"
     assert diagnose("disk") == [("ok", "enough disk space", None)]
     assert diagnose("clock") == []

@@ -280,4 +280,4 @@ def test_an_ephemeral_server_has_one_process(gamcli: Run) -> None:
 
 def test_workers_report_a_missing_store_once(gamcli: Run) -> None:
     found = gamcli("serve", "--workers", "2", "--port", "0")
-    assert (found.code, found.err.count("there is no store")) == (8, 1)
+    assert (found.code, found.err.count("does not exist")) == (8, 1)

@@ -132,7 +132,7 @@ def test_the_life_of_a_server_opens_and_closes_the_store(application: Applicatio
 
 @pytest.mark.parametrize(
     ("environment", "told"),
-    [({}, "GAMCLI_STORE is not set"), ({"GAMCLI_STORE": "/nowhere/gam.db"}, "there is no store at /nowhere/gam.db")],
+    [({}, "GAMCLI_STORE is not set"), ({"GAMCLI_STORE": "/nowhere/gam.db"}, "the store /nowhere/gam.db does not exist")],
 )
 def test_an_invalid_store_opened_ends_the_start(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], told: str

@@ -1,4 +1,4 @@
-"""What the tests of the store share: transactions that are undone, and records to keep."""
+"""Fixtures of the store tests: transactions that are rolled back, and records."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager

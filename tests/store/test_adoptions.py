@@ -1,4 +1,4 @@
-"""What manifests took over, in the store."""
+"""Objects that manifests adopted, in the store."""
 
 from datetime import datetime
 

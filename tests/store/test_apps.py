@@ -61,8 +61,8 @@ def three(store: Store, portal: App) -> Store:
     return store
 
 
-def names(tx: Transaction, wanted: AppFilter) -> list[str]:
-    return [app.name for app in apps.search(tx, wanted)]
+def names(tx: Transaction, filters: AppFilter) -> list[str]:
+    return [app.name for app in apps.search(tx, filters)]
 
 
 @given(APPS, APPS)
@@ -115,7 +115,7 @@ def test_names_and_client_ids_are_unique(store: Store, portal: App, other: dict[
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found"),
+    ("filters", "expected"),
     [
         (AppFilter(), ["Alpha", "beta", "gamma"]),
         (AppFilter(enabled=True), ["Alpha", "gamma"]),
@@ -127,13 +127,13 @@ def test_names_and_client_ids_are_unique(store: Store, portal: App, other: dict[
         (AppFilter(enabled=False, api_keys=True), []),
     ],
 )
-def test_a_list_shows_the_applications_that_match(three: Store, wanted: AppFilter, found: list[str]) -> None:
+def test_a_list_shows_the_applications_that_match(three: Store, filters: AppFilter, expected: list[str]) -> None:
     with three.reading() as tx:
-        assert names(tx, wanted) == found
+        assert names(tx, filters) == expected
 
 
 @pytest.mark.parametrize(
-    ("sort", "found"),
+    ("sort", "expected"),
     [
         ("name", ["Alpha", "beta", "gamma"]),
         ("client_id", ["beta", "Alpha", "gamma"]),
@@ -144,10 +144,10 @@ def test_a_list_shows_the_applications_that_match(three: Store, wanted: AppFilte
         ("updated_at", ["gamma", "Alpha", "beta"]),
     ],
 )
-def test_a_list_is_sorted_by_each_field_in_both_directions(three: Store, sort: str, found: list[str]) -> None:
-    backwards = ["Alpha", "gamma", "beta"] if sort == "enabled" else found[::-1]
+def test_a_list_is_sorted_by_each_field_in_both_directions(three: Store, sort: str, expected: list[str]) -> None:
+    backwards = ["Alpha", "gamma", "beta"] if sort == "enabled" else expected[::-1]
     with three.reading() as tx:
-        assert names(tx, AppFilter(sort=sort)) == found
+        assert names(tx, AppFilter(sort=sort)) == expected
         assert names(tx, AppFilter(sort=f"-{sort}")) == backwards
 
 

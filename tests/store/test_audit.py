@@ -1,4 +1,4 @@
-"""The audit trail in the store."""
+"""The audit log in the store."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -64,8 +64,8 @@ def test_the_last_change_is_what_stands_for_the_state(store: Store) -> None:
         assert None is not first != audit.load_last_change(tx)
 
 
-def found(tx: Transaction, **wanted: Any) -> list[int]:  # noqa: ANN401 - the fields of a filter
-    return [entry.seq for entry in audit.search(tx, AuditFilter(**wanted))]
+def search(tx: Transaction, **filters: Any) -> list[int]:  # noqa: ANN401 - the fields of a filter
+    return [entry.seq for entry in audit.search(tx, AuditFilter(**filters))]
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def three(store: Store) -> Iterator[Transaction]:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "expected"),
+    ("filters", "expected"),
     [
         ({}, [1, 2, 3]),
         ({"actor": "ana"}, [1, 2]),
@@ -119,5 +119,5 @@ def three(store: Store) -> Iterator[Transaction]:
     ],
     ids=str,
 )
-def test_a_filter_finds_what_it_names(three: Transaction, wanted: dict[str, Any], expected: list[int]) -> None:
-    assert found(three, **wanted) == expected
+def test_a_filter_finds_what_it_names(three: Transaction, filters: dict[str, Any], expected: list[int]) -> None:
+    assert search(three, **filters) == expected

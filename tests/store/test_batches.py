@@ -1,4 +1,4 @@
-"""Batches in the store."""
+"""Bulk issue in the store."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Keys that are wanted, in a temporary table."""
+"""The rows of a bulk input in temporary tables."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -67,14 +67,14 @@ def test_pairs_that_come_twice_are_reported_with_the_line_of_the_first(store: St
         assert sorted(bulk_rows.find_duplicate_pairs(tx, 1)) == [(4, 2), (7, 2)]
 
 
-@pytest.mark.parametrize(("first", "last", "found"), [(1, 9, [2]), (3, 9, []), (2, 2, [2])])
+@pytest.mark.parametrize(("first", "last", "expected"), [(1, 9, [2]), (3, 9, []), (2, 2, [2])])
 def test_the_present_keys_of_pairs_are_found(
-    peopled: Store, key: Key, now: datetime, first: int, last: int, found: list[int]
+    peopled: Store, key: Key, now: datetime, first: int, last: int, expected: list[int]
 ) -> None:
     with peopled.writing() as tx:
         keys.record_end(tx, key.id, "revoked", now, None)
         bulk_rows.create_tables(tx)
         bulk_rows.add(tx, [(1, 2, 9, "", 1, 1, ""), (2, 3, 1, "Ana", 1, 1, "")])
         held = list(bulk_rows.find_current_keys(tx, first, last))
-        assert [row for row, _, _ in held] == found
+        assert [row for row, _, _ in held] == expected
         assert all((line, kept.id) == (3, key.id) for _, line, kept in held)

@@ -1,4 +1,4 @@
-"""Names that begin with what was typed, for completion."""
+"""Names for shell completion."""
 
 import hashlib
 from dataclasses import replace
@@ -11,7 +11,7 @@ from gamcli.store import Store, completion, users
 
 
 @pytest.mark.parametrize(
-    ("noun", "typed", "found"),
+    ("noun", "typed", "expected"),
     [
         ("user", "", [("Ana", "ana@x.org"), ("Anaïs", ""), ("bob", "")]),
         ("user", "ana", [("Ana", "ana@x.org"), ("Anaïs", "")]),
@@ -24,12 +24,12 @@ from gamcli.store import Store, completion, users
     ],
 )
 def test_names_that_begin_with_what_was_typed_are_found(
-    peopled: Store, ana: User, noun: str, typed: str, found: list[tuple[str, str]]
+    peopled: Store, ana: User, noun: str, typed: str, expected: list[tuple[str, str]]
 ) -> None:
     with peopled.writing() as tx:
         for name in ("bob", "Anaïs"):
             users.add(tx, replace(ana, name=name, guid=name, email=""))
-    assert list(completion.find_by_prefix(peopled.path, noun, typed, 10)) == found
+    assert list(completion.find_by_prefix(peopled.path, noun, typed, 10)) == expected
 
 
 def test_no_more_names_are_found_than_were_asked_for(peopled: Store, ana: User) -> None:

@@ -1,4 +1,4 @@
-"""How many keys of which kind, counted in indexes."""
+"""Counts of keys, read from indexes."""
 
 from collections import Counter
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A store in memory: one connection for all who share it, and no file."""
+"""A store in memory: one shared connection, and no file."""
 
 import random
 from collections.abc import Iterator

@@ -36,8 +36,8 @@ def four(peopled: Store, key: Key, ana: User, portal: App, now: datetime) -> Sto
     return peopled
 
 
-def ids(tx: Transaction, wanted: KeyFilter) -> list[str]:
-    return [key.id for key in keys.search(tx, wanted)]
+def ids(tx: Transaction, filters: KeyFilter) -> list[str]:
+    return [key.id for key in keys.search(tx, filters)]
 
 
 KEYS = st.builds(
@@ -153,7 +153,7 @@ def test_a_key_does_not_end_as_anything_else(peopled: Store, key: Key, now: date
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found"),
+    ("filters", "expected"),
     [
         (KeyFilter(), {"K1234567", "Kaaaaaaa", "Kaaaaaab", "KaB00000"}),
         (KeyFilter(user_guid="bob"), {"Kaaaaaaa", "KaB00000"}),
@@ -164,21 +164,23 @@ def test_a_key_does_not_end_as_anything_else(peopled: Store, key: Key, now: date
         (KeyFilter(user_guid="bob", client_id="i" * 32, not_ended=True), set()),
     ],
 )
-def test_a_list_shows_the_keys_that_match(four: Store, wanted: KeyFilter, found: set[str]) -> None:
+def test_a_list_shows_the_keys_that_match(four: Store, filters: KeyFilter, expected: set[str]) -> None:
     with four.reading() as tx:
-        assert set(ids(tx, wanted)) == found
-
-
-@pytest.mark.parametrize(("seconds", "found"), [(3599, set()), (3600, {"Kaaaaaaa"}), (7200, {"Kaaaaaaa", "KaB00000"})])
-def test_keys_that_expire_before_an_instant_are_found(
-    four: Store, now: datetime, seconds: int, found: set[str]
-) -> None:
-    with four.reading() as tx:
-        assert set(ids(tx, KeyFilter(expires_before=now + timedelta(seconds=seconds)))) == found
+        assert set(ids(tx, filters)) == expected
 
 
 @pytest.mark.parametrize(
-    ("sort", "found"),
+    ("seconds", "expected"), [(3599, set()), (3600, {"Kaaaaaaa"}), (7200, {"Kaaaaaaa", "KaB00000"})]
+)
+def test_keys_that_expire_before_an_instant_are_found(
+    four: Store, now: datetime, seconds: int, expected: set[str]
+) -> None:
+    with four.reading() as tx:
+        assert set(ids(tx, KeyFilter(expires_before=now + timedelta(seconds=seconds)))) == expected
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
     [
         ("id", ["K1234567", "KaB00000", "Kaaaaaaa", "Kaaaaaab"]),
         ("user", ["K1234567", "Kaaaaaab", "KaB00000", "Kaaaaaaa"]),
@@ -190,13 +192,13 @@ def test_keys_that_expire_before_an_instant_are_found(
         ("ended_at", ["K1234567", "Kaaaaaaa", "Kaaaaaab", "KaB00000"]),
     ],
 )
-def test_a_list_is_sorted_by_each_field(four: Store, sort: str, found: list[str]) -> None:
+def test_a_list_is_sorted_by_each_field(four: Store, sort: str, expected: list[str]) -> None:
     with four.reading() as tx:
-        assert ids(tx, KeyFilter(sort=sort)) == found
+        assert ids(tx, KeyFilter(sort=sort)) == expected
 
 
 @pytest.mark.parametrize(
-    ("sort", "found"),
+    ("sort", "expected"),
     [
         ("-id", ["Kaaaaaab", "Kaaaaaaa", "KaB00000", "K1234567"]),
         ("-user", ["KaB00000", "Kaaaaaaa", "K1234567", "Kaaaaaab"]),
@@ -208,9 +210,9 @@ def test_a_list_is_sorted_by_each_field(four: Store, sort: str, found: list[str]
         ("-ended_at", ["KaB00000", "K1234567", "Kaaaaaaa", "Kaaaaaab"]),
     ],
 )
-def test_a_dash_reverses_the_order(four: Store, sort: str, found: list[str]) -> None:
+def test_a_dash_reverses_the_order(four: Store, sort: str, expected: list[str]) -> None:
     with four.reading() as tx:
-        assert ids(tx, KeyFilter(sort=sort)) == found
+        assert ids(tx, KeyFilter(sort=sort)) == expected
 
 
 def test_a_deleted_user_or_application_takes_its_keys_along(four: Store, ana: User) -> None:

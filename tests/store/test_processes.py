@@ -1,4 +1,4 @@
-"""One store and several processes: they take turns, and what was acknowledged survives any of them."""
+"""One store and several processes: each committed change survives the others."""
 
 import subprocess
 import sys

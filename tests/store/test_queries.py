@@ -1,4 +1,4 @@
-"""How lists are asked for."""
+"""The SQL of lists."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The steps of the schema and how a store is brought up to date."""
+"""The migrations of the schema."""
 
 import re
 import sqlite3
@@ -207,7 +207,7 @@ def test_passwords_of_earlier_versions_are_known_to_be_set(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("wanted", "index"),
+    ("filters", "index"),
     [
         (KeyFilter(), "key_by_creation"),
         (
@@ -216,11 +216,11 @@ def test_passwords_of_earlier_versions_are_known_to_be_set(tmp_path: Path) -> No
         ),
     ],
 )
-def test_long_lists_of_keys_come_in_the_order_of_an_index(store: Store, wanted: KeyFilter, index: str) -> None:
+def test_long_lists_of_keys_come_in_the_order_of_an_index(store: Store, filters: KeyFilter, index: str) -> None:
     asked: list[str] = []
     store._connection.set_trace_callback(asked.append)  # noqa: SLF001 - the statement as it is asked
     with store.reading() as tx:
-        assert list(keys.search(tx, wanted)) == []
+        assert list(keys.search(tx, filters)) == []
         plan = [str(row[3]) for row in tx.each(f"EXPLAIN QUERY PLAN {asked[1]}")]
     assert f"USING INDEX {index}" in plan[0]
     assert not any("TEMP B-TREE" in step for step in plan), plan

@@ -1,4 +1,4 @@
-"""How instants are kept."""
+"""Timestamps in the store."""
 
 from datetime import UTC, datetime
 

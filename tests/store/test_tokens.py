@@ -25,18 +25,18 @@ def issued(peopled: Store, key: Key, now: datetime) -> Store:
     return peopled
 
 
-def found(store: Store, row: int = 7) -> Token | None:
+def load(store: Store, row: int = 7) -> Token | None:
     with store.reading() as tx:
         return tokens.find(tx, row)
 
 
 def status(store: Store, at: datetime, row: int = 7) -> str:
-    token = found(store, row)
+    token = load(store, row)
     return "gone" if token is None else token.status(at)
 
 
 def test_a_token_comes_back_as_it_was_kept(issued: Store, key: Key, now: datetime) -> None:
-    assert found(issued) == Token(
+    assert load(issued) == Token(
         row=7,
         user="Ana",
         user_guid=key.user_guid,
@@ -53,13 +53,13 @@ def test_a_token_comes_back_as_it_was_kept(issued: Store, key: Key, now: datetim
 def test_a_token_may_carry_no_scope_and_never_expire(peopled: Store, key: Key, now: datetime) -> None:
     with peopled.writing() as tx:
         add(tx, MAX_ROW - 1, replace(key, scopes=()), now)
-    token = found(peopled, MAX_ROW - 1)
+    token = load(peopled, MAX_ROW - 1)
     assert token is not None
     assert (token.scopes, token.expires_at, token.id) == ((), None, format_token_id(MAX_ROW - 1))
 
 
 def test_another_row_holds_no_token(issued: Store) -> None:
-    assert [found(issued, row) for row in (0, 6, 8, MAX_ROW - 1)] == [None] * 4
+    assert [load(issued, row) for row in (0, 6, 8, MAX_ROW - 1)] == [None] * 4
 
 
 def test_rows_count_up_with_the_microseconds_and_never_back(peopled: Store, key: Key, now: datetime) -> None:
@@ -76,7 +76,7 @@ def test_a_revoked_token_keeps_its_first_end(issued: Store, now: datetime) -> No
     with issued.writing() as tx:
         tokens.revoke(tx, 7, now)
         tokens.revoke(tx, 7, now + HOUR)
-    token = found(issued)
+    token = load(issued)
     assert token is not None
     assert token.ended_at == now
     assert status(issued, now) == "revoked"
@@ -156,7 +156,7 @@ def three(issued: Store, key: Key, ana: User, portal: App, now: datetime) -> Sto
 
 
 @pytest.mark.parametrize(
-    ("wanted", "rows"),
+    ("filters", "rows"),
     [
         (TokenFilter(), [7, 9, 8]),
         (TokenFilter(user_guid="bob"), [9]),
@@ -177,9 +177,9 @@ def three(issued: Store, key: Key, ana: User, portal: App, now: datetime) -> Sto
         (TokenFilter(sort="-expires_at"), [7, 8, 9]),
     ],
 )
-def test_a_list_shows_the_tokens_that_match_in_order(three: Store, wanted: TokenFilter, rows: list[int]) -> None:
+def test_a_list_shows_the_tokens_that_match_in_order(three: Store, filters: TokenFilter, rows: list[int]) -> None:
     with three.reading() as tx:
-        listed = [token.row for token in tokens.search(tx, wanted)]
+        listed = [token.row for token in tokens.search(tx, filters)]
     assert listed == rows
 
 

@@ -53,8 +53,8 @@ def three(store: Store, ana: User) -> Store:
     return store
 
 
-def names(tx: Transaction, wanted: UserFilter) -> list[str]:
-    return [user.name for user in users.search(tx, wanted)]
+def names(tx: Transaction, filters: UserFilter) -> list[str]:
+    return [user.name for user in users.search(tx, filters)]
 
 
 @given(USERS, USERS)
@@ -105,7 +105,7 @@ def test_names_emails_and_guids_are_unique(peopled: Store, ana: User, other: dic
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found"),
+    ("filters", "expected"),
     [
         (UserFilter(), ["Ana", "bob", "cleo"]),
         (UserFilter(enabled=True), ["Ana", "cleo"]),
@@ -119,13 +119,13 @@ def test_names_emails_and_guids_are_unique(peopled: Store, ana: User, other: dic
         (UserFilter(attribute="Area", role="admin", blocked=True), ["cleo"]),
     ],
 )
-def test_a_list_shows_the_users_that_match(three: Store, wanted: UserFilter, found: list[str]) -> None:
+def test_a_list_shows_the_users_that_match(three: Store, filters: UserFilter, expected: list[str]) -> None:
     with three.reading() as tx:
-        assert names(tx, wanted) == found
+        assert names(tx, filters) == expected
 
 
 @pytest.mark.parametrize(
-    ("sort", "found"),
+    ("sort", "expected"),
     [
         ("name", ["Ana", "bob", "cleo"]),
         ("email", ["cleo", "Ana", "bob"]),
@@ -137,10 +137,10 @@ def test_a_list_shows_the_users_that_match(three: Store, wanted: UserFilter, fou
         ("updated_at", ["cleo", "Ana", "bob"]),
     ],
 )
-def test_a_list_is_sorted_by_each_field_in_both_directions(three: Store, sort: str, found: list[str]) -> None:
+def test_a_list_is_sorted_by_each_field_in_both_directions(three: Store, sort: str, expected: list[str]) -> None:
     with three.reading() as tx:
-        assert names(tx, UserFilter(sort=sort)) == found
-        assert names(tx, UserFilter(sort=f"-{sort}")) == found[::-1]
+        assert names(tx, UserFilter(sort=sort)) == expected
+        assert names(tx, UserFilter(sort=f"-{sort}")) == expected[::-1]
 
 
 def test_a_list_is_not_sorted_by_what_is_not_a_field(three: Store) -> None:

@@ -87,7 +87,7 @@ CREATE TABLE user (
     password_hash  TEXT                            -- scrypt with its parameters, NULL = none
 ) STRICT, WITHOUT ROWID;
 
--- Who carries which attribute; the values lie in the user's row.
+-- The attributes of users; their values are in the user's row.
 CREATE TABLE user_attribute (
     id        TEXT NOT NULL,
     user_guid TEXT NOT NULL REFERENCES user (guid) ON DELETE CASCADE,

@@ -58,7 +58,7 @@ CREATE TABLE batch (
     created_at INTEGER NOT NULL,
     output     TEXT NOT NULL,                      -- where the last run wrote its keys to
     run        INTEGER NOT NULL,                   -- how many have worked on it: only the last may go on
-    delivered  INTEGER NOT NULL                    -- so many of its rows, in their order, have reached the output
+    delivered  INTEGER NOT NULL                    -- how many rows were written to the output
 ) STRICT;
 CREATE INDEX batch_by_digest ON batch (digest);
 
@@ -76,7 +76,7 @@ CREATE TABLE batch_part (
 ALTER TABLE app ADD COLUMN retiring_digest BLOB;
 ALTER TABLE app ADD COLUMN retiring_until INTEGER;
 
--- Requests for a key under an id of the caller's own: whoever repeats one gets the same key.
+-- Requests for a key with the client's request id: repeating one returns the same key.
 CREATE TABLE key_request (
     id    TEXT PRIMARY KEY,
     key   TEXT NOT NULL REFERENCES key (id) ON DELETE CASCADE,

@@ -81,7 +81,7 @@ def read_version_of(path: Path) -> int:
 
 def _require_exists(path: Path) -> None:
     if not files.store_exists(path):
-        raise StoreMissingError(f"there is no store at {path}", command("--store", str(path), "init"))
+        raise StoreMissingError(f"the store {path} does not exist", command("--store", str(path), "init"))
 
 
 def count_rows(connection: sqlite3.Connection) -> RowCounts:

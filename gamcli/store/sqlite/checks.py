@@ -91,7 +91,7 @@ INVARIANTS = (
 def check_store(path: Path) -> list[StoreCheck]:
     """Check the store and the files around it; raises a StoreError when it is missing or busy."""
     if not files.store_exists(path):
-        raise StoreMissingError(f"there is no store at {path}", command("--store", str(path), "init"))
+        raise StoreMissingError(f"the store {path} does not exist", command("--store", str(path), "init"))
     return [*check_content(path), *check_journal(path), *check_modes(path)]
 
 

@@ -106,7 +106,7 @@ class Store:
     def open(cls, path: Path, *, durable: bool = True, timeout: float = BUSY_TIMEOUT) -> "Store":
         """Open the store and migrate it if necessary; raises a StoreError."""
         if not files.store_exists(path):
-            raise StoreMissingError(f"there is no store at {path}", _init(path))
+            raise StoreMissingError(f"the store {path} does not exist", _init(path))
         with open_lock.lock_for_opening(path, timeout):
             return cls._open(path, durable=durable, timeout=timeout)
 
@@ -273,7 +273,7 @@ class Store:
     def _migrate(self, *, create: bool) -> "Migration | None":
         version = file_header.read_version(Transaction(self._connection).one, self.path)
         if version == 0 and not create:
-            raise StoreMissingError(f"there is no store in {self.path}", _init(self.path))
+            raise StoreMissingError(f"the store {self.path} is empty", _init(self.path))
         # Another program may have turned off the WAL, which `open_lock.is_in_use` needs.
         self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if version == len(schema.MIGRATIONS):

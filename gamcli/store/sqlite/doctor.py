@@ -44,7 +44,7 @@ def load_contents(path: Path, now: datetime) -> tuple[int, tuple[str, ...], Stor
     The contents of an older store are None. Raises a StoreError when the store cannot be used.
     """
     if not files.store_exists(path):
-        raise StoreMissingError(f"there is no store at {path}")
+        raise StoreMissingError(f"the store {path} does not exist")
     with translate_errors(path), open_readonly(path, TIMEOUT) as connection:
         connection.execute("BEGIN")
         tx = Transaction(connection)

@@ -30,7 +30,7 @@ def require_unused(path: Path) -> None:
 
 def replace_store(path: Path, new: Path, backup: Path) -> bool:
     """
-    Replace the store with the file `new`, keeping it as `backup`; return False when there was no store.
+    Replace the store with the file `new`, keeping it as `backup`; return False when it did not exist.
 
     Raises StoreBusyError, with nothing changed, when another process uses it.
     """

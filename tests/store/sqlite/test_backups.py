@@ -1,4 +1,4 @@
-"""Copies of a store: of one moment, whole or not there, for their owner alone."""
+"""Copies of a store: consistent, complete or absent, readable by the owner only."""
 
 import os
 import sqlite3

@@ -1,4 +1,4 @@
-"""Whether a store is as it should be: each check finds what it is for, and damage is an answer."""
+"""The checks of a store: each finds its problem, damage is a result, and `doctor` agrees."""
 
 import os
 import sqlite3
@@ -29,9 +29,9 @@ def change(path: Path, *statements: str) -> None:
             connection.execute(statement)
 
 
-def wrong(found: list[StoreCheck]) -> dict[str, str]:
-    assert all((each.mend is None) == each.ok for each in found)
-    return {each.name: each.what for each in found if not each.ok}
+def wrong(expected: list[StoreCheck]) -> dict[str, str]:
+    assert all((each.mend is None) == each.ok for each in expected)
+    return {each.name: each.what for each in expected if not each.ok}
 
 
 def test_a_store_as_gamcli_writes_it_is_valid(lived_in: Path) -> None:

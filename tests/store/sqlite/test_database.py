@@ -1,4 +1,4 @@
-"""The file of the store: how it is made and opened, and what goes wrong with it, in our words."""
+"""The file of a store: created and opened safely, with errors that say what to do."""
 
 import hashlib
 import os
@@ -184,7 +184,7 @@ def test_a_store_that_may_not_be_written_is_reported_with_the_fix(
     store: Store, store_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.close()
-    monkeypatch.setattr(os, "access", lambda _path, wanted: not wanted & os.W_OK)
+    monkeypatch.setattr(os, "access", lambda _path, mode: not mode & os.W_OK)
     with pytest.raises(StoreUnusableError, match="cannot be read and written") as caught:
         Store.open(store_path)
     assert str(caught.value.hint).startswith("chmod u+rw")

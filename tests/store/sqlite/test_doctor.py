@@ -1,4 +1,4 @@
-"""What a doctor asks a store, counted against what was put there; the store stays as it was."""
+"""What `doctor` reads from a store, without changing it."""
 
 import os
 import sqlite3
@@ -45,12 +45,12 @@ def held(gam: Gam, ana: User, portal: App, key: Key) -> Iterator[Key]:
 
 @pytest.fixture
 def look(store_path: Path, now: datetime) -> Callable[[], StoreContents]:
-    def found() -> StoreContents:
+    def load() -> StoreContents:
         _, _, contents = doctor.load_contents(store_path, now)
         assert contents is not None
         return contents
 
-    return found
+    return load
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
@@ -185,14 +185,14 @@ def test_the_latest_instants_are_reported(change: Change, look: Callable[[], Sto
     }
 
 
-@pytest.mark.parametrize(("seconds", "found"), [(300, None), (301, (3, 301))])
+@pytest.mark.parametrize(("seconds", "expected"), [(300, None), (301, (3, 301))])
 def test_a_clock_that_went_back_is_seen_in_the_audit(
-    change: Change, look: Callable[[], StoreContents], now: datetime, seconds: int, found: tuple[int, int] | None
+    change: Change, look: Callable[[], StoreContents], now: datetime, seconds: int, expected: tuple[int, int] | None
 ) -> None:
     for seq, at in ((2, now), (3, now - timedelta(seconds=seconds))):
         row = (seq, f"{at:%Y-%m-%dT%H:%M:%SZ}", "", "", "", "{}")
         change("INSERT INTO audit (seq, at, actor, action, target, details) VALUES (?, ?, ?, ?, ?, ?)", *row)
-    assert look().clock_step == found
+    assert look().clock_step == expected
 
 
 def test_only_the_version_of_an_older_store_is_returned(change: Change, store_path: Path, now: datetime) -> None:

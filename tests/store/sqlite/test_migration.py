@@ -1,4 +1,4 @@
-"""Stores of earlier versions, as they were kept when these were released: all that they hold is there afterwards."""
+"""Migrating the stores of earlier versions, dumped when these were released, without losing data."""
 
 import shutil
 import sqlite3

@@ -1,4 +1,4 @@
-"""Another file in the place of a store: the old one or the new one lies there at every instant, and nobody is on it."""
+"""Replacing a store: at every moment there is one complete file, and no other process has it open."""
 
 import os
 import sqlite3
