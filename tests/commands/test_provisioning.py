@@ -308,7 +308,7 @@ def test_secrets_lost_on_stdout_are_listed(
     error = json.loads(ran.err)["error"]
     assert (ran.code, error["message"]) == (
         1,
-        "all was applied, but 4 new secrets could not be written: No space left on device",
+        "the changes were applied, but 4 new secrets could not be written: No space left on device",
     )
     assert error["hint"] == (
         "gamcli app rotate-secret portal; gamcli app rotate-secret shop; gamcli app rotate-secret gate; and so on"
@@ -320,11 +320,11 @@ def test_on_a_terminal_apply_shows_the_plan_and_asks(
     made: Run, manifest: Callable[..., str], terminal: Callable[..., Any]
 ) -> None:
     name = manifest(OTHER_SCOPE)
-    ran = terminal("apply", name, "--secrets-out", "new.env", answers=[("do it?", "n")])
+    ran = terminal("apply", name, "--secrets-out", "new.env", answers=[("continue?", "n")])
     assert ran.code == 1
     assert "~ key ana for portal" in ran.out
     assert made("drift", name).code == 6
-    ran = terminal("apply", name, "--secrets-out", "new.env", answers=[("do it?", "y")])
+    ran = terminal("apply", name, "--secrets-out", "new.env", answers=[("continue?", "y")])
     assert ran.code == 0
     assert made("drift", name).code == 0
 
