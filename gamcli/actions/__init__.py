@@ -68,7 +68,7 @@ class Gam:
             self.record_change(action, target, change)
 
     def record_change(self, action: str, target: str, change: tuple[object, object]) -> None:
-        """Add a change to the plan of a dry run, for a change without an audit entry of its own."""
+        """Add a change to the plan of a dry run, for a change that is part of another audit entry."""
         if self.dry_run is not None:
             self.dry_run.changes.append(_build_change(action, target, *change))
 

@@ -272,36 +272,25 @@ def revalidate_chunk(tx: Transaction, now: datetime, chunk: BulkChunk) -> BulkCh
     rows = []
     for row in chunk.rows:
         earlier, user = chunk.terms[row.terms], users.get(row.user)
-        if row.row in repeated:
-            repeat = _revalidate_request(tx, now, row, *repeated[row.row])
-            rows.append(_revalidate_row(resolver, repeat, earlier, user, None)._replace(current_key=repeat.current_key))
-        else:
-            rows.append(_revalidate_row(resolver, row, earlier, user, current.get(row.row)))
+        try:
+            if row.row in repeated:
+                request_json, request = repeated[row.row]
+                outcome = _repeat_outcome(tx, now, request, request_json)
+                valid = _revalidate_row(resolver, row, earlier, user, None)
+                rows.append(valid._replace(current_key=request.key_id, outcome=outcome))
+            else:
+                rows.append(_revalidate_row(resolver, row, earlier, user, current.get(row.row)))
+        except GamcliError as error:
+            raise ConflictError(f"line {row.line} is no longer valid: {error.message}", RERUN_HINT) from error
     return chunk._replace(rows=rows, terms={each.id: each for each in terms})
-
-
-def _revalidate_request(
-    tx: Transaction, now: datetime, row: BulkRow, request_json: str, request: KeyRequest
-) -> BulkRow:
-    try:
-        return row._replace(current_key=request.key_id, outcome=_repeat_outcome(tx, now, request, request_json))
-    except ConflictError as error:
-        raise _invalid_row_error(row, error.message) from error
 
 
 def _revalidate_row(
     resolver: TermsResolver, row: BulkRow, earlier: KeyTerms, user: BulkUser | None, key: Key | None
 ) -> BulkRow:
     if user is None:
-        raise _invalid_row_error(row, f"user '{row.name}' was deleted")
-    try:
-        terms = resolver.resolve(user, earlier.client_id, earlier.requested_scopes, earlier.expires_in)
-    except GamcliError as error:
-        raise _invalid_row_error(row, error.message) from error
+        raise NotFoundError(f"user '{row.name}' was deleted")
+    terms = resolver.resolve(user, earlier.client_id, earlier.requested_scopes, earlier.expires_in)
     if key is not None and key.is_valid(resolver.now) and not (row.outcome and key.id == row.current_key):
-        raise _invalid_row_error(row, _conflict_message(key, None))
+        raise ConflictError(_conflict_message(key, None))
     return row._replace(terms=terms.id, current_key=None if key is None else key.id)
-
-
-def _invalid_row_error(row: BulkRow, reason: str) -> ConflictError:
-    return ConflictError(f"line {row.line} is no longer valid: {reason}", RERUN_HINT)

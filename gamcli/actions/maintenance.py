@@ -98,7 +98,7 @@ def _temporary_location(path: Path) -> Path:
         return Path(gettempdir(), path.name)
     except OSError as error:
         raise FailedError(
-            f"cannot write to {path.parent}, and there is no temporary directory",
+            f"cannot write to {path.parent}, and found no temporary directory",
             "set TMPDIR to a writable directory",
         ) from error
 

@@ -31,7 +31,7 @@ MAX_SCANNED = 1000
 MAX_EXAMPLES = 3
 
 MAX_COUNTED_KEYS = 100_000
-"""Up to this number all keys are read to count those never used, for which there is no index; takes 0.1 seconds."""
+"""Up to this number all keys are read to count those never used, which have no index; takes 0.1 seconds."""
 
 RESOLUTION = timedelta(microseconds=1)
 """The precision of timestamps in the store."""

@@ -29,7 +29,7 @@ def restore(
     files.require_trusted_path(path)
     path = path.resolve()  # replace the file, not a link to it
     if not files.store_exists(source):
-        raise UsageError(f"there is no backup at {source}", "FILE must be the output of: gamcli store backup FILE")
+        raise UsageError(f"no backup at {source}", "FILE must be the output of: gamcli store backup FILE")
     require_different_file(path, source, "choose a backup")
     if files.store_exists(path) and not overwrite:
         raise ConflictError(

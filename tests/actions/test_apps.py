@@ -115,7 +115,7 @@ def test_if_missing_rejects_an_application_with_other_settings(gam: Gam, wish: A
     ("wish", "error", "message"),
     [
         (AppSpec("", {}), UsageError, "is empty"),
-        (AppSpec("portal", {"api_keys.enabled": True}), UsageError, "need remote REST"),
+        (AppSpec("portal", {"api_keys.enabled": True}), UsageError, "require remote REST"),
         (AppSpec("portal", {}, ("user_emial",)), UsageError, "unknown scope 'user_emial'"),
         (AppSpec("portal", {}, ("user_Area",)), UsageError, "unknown scope 'user_Area'"),
         (AppSpec("portal", {}, client_id="short"), UsageError, "invalid client ID"),

@@ -79,9 +79,9 @@ def test_rows_are_validated_again_only_after_a_change(
     checks: list[int] = []
     real = bulk_validation.revalidate_chunk
 
-    def counted(*given: Any) -> Any:  # noqa: ANN401 - what it takes and returns
+    def counted(*arguments: Any) -> Any:  # noqa: ANN401 - what it takes and returns
         checks.append(1)
-        return real(*given)
+        return real(*arguments)
 
     monkeypatch.setattr("gamcli.actions.bulk_issue.revalidate_chunk", counted)
 

@@ -94,16 +94,16 @@ def test_a_secret_found_in_many_places_is_looked_up_once(
 
 
 @pytest.fixture
-def found(gam: Gam, issued: IssuedKey, portal: CreateResult[App]) -> list[ScanFinding]:
+def leaked(gam: Gam, issued: IssuedKey, portal: CreateResult[App]) -> list[ScanFinding]:
     assert portal.secret
     old, current = issued.secret, keys.generate(gam, KeySpec("ana", "portal", replace=True)).secret
     return look(gam, current, old, portal.secret, current)
 
 
 def test_leaked_active_keys_are_revoked_and_audited(
-    gam: Gam, found: list[ScanFinding], audit_log: ReadAuditLog
+    gam: Gam, leaked: list[ScanFinding], audit_log: ReadAuditLog
 ) -> None:
-    after = findings.revoke(gam, found, "leaked", yes=True)
+    after = findings.revoke(gam, leaked, "leaked", yes=True)
     assert [(each.status, each.live) for each in after] == [
         ("revoked", False),
         ("replaced", False),
@@ -112,7 +112,7 @@ def test_leaked_active_keys_are_revoked_and_audited(
     ]
     assert [each.line for each in after] == [1, 2, 3, 4]
     entry = audit_log()[-1]
-    assert (entry.action, entry.target, json.loads(entry.details)["reason"]) == ("key.revoke", found[0].id, "leaked")
+    assert (entry.action, entry.target, json.loads(entry.details)["reason"]) == ("key.revoke", leaked[0].id, "leaked")
     assert [each.action for each in audit_log()].count("key.revoke") == 1
 
 
@@ -122,28 +122,30 @@ def test_a_foreign_secret_with_the_id_of_a_leaked_key_stays_foreign(gam: Gam, is
     assert [each.status for each in findings.revoke(gam, both, "leaked", yes=True)] == ["revoked", "foreign"]
 
 
-def test_keys_are_not_revoked_without_confirmation(gam: Gam, found: list[ScanFinding], audit_log: ReadAuditLog) -> None:
+def test_keys_are_not_revoked_without_confirmation(
+    gam: Gam, leaked: list[ScanFinding], audit_log: ReadAuditLog
+) -> None:
     before = audit_log()
     with pytest.raises(InvalidatesKeysError, match="this permanently invalidates 1 active key") as raised:
-        findings.revoke(gam, found, "leaked", yes=False)
-    assert [each.key.id for each in raised.value.impacts] == [found[0].id]  # type: ignore[attr-defined]
+        findings.revoke(gam, leaked, "leaked", yes=False)
+    assert [each.key.id for each in raised.value.impacts] == [leaked[0].id]  # type: ignore[attr-defined]
     assert audit_log() == before
 
 
-def test_without_active_keys_no_confirmation_is_needed(gam: Gam, found: list[ScanFinding]) -> None:
-    others = [found[1], found[2]]
+def test_without_active_keys_no_confirmation_is_needed(gam: Gam, leaked: list[ScanFinding]) -> None:
+    others = [leaked[1], leaked[2]]
     assert findings.revoke(gam, others, "leaked", yes=False) == others
 
 
-def test_the_number_of_active_keys_is_reported(gam: Gam, found: list[ScanFinding]) -> None:
+def test_the_number_of_active_keys_is_reported(gam: Gam, leaked: list[ScanFinding]) -> None:
     apps.create(gam, apps.AppSpec("shop", {"remote_rest": True, "api_keys.enabled": True}, ("gam_user_data",)))
     more = look(gam, keys.generate(gam, KeySpec("ana", "shop")).secret)
     with pytest.raises(InvalidatesKeysError, match="this permanently invalidates 2 active keys"):
-        findings.revoke(gam, [*found, *more], "leaked", yes=False)
+        findings.revoke(gam, [*leaked, *more], "leaked", yes=False)
 
 
-def test_a_dry_run_shows_the_keys_to_be_revoked(gam: Gam, found: list[ScanFinding]) -> None:
-    rehearsal = DryRun()
+def test_a_dry_run_shows_the_keys_to_be_revoked(gam: Gam, leaked: list[ScanFinding]) -> None:
+    dry_run = DryRun()
     with gam.store.dry_run():
-        findings.revoke(Gam(gam.store, gam.now, gam.entropy, gam.actor, rehearsal), found, "leaked", yes=False)
-    assert [each.key for each in rehearsal.plan().invalidates] == [found[0].id]
+        findings.revoke(Gam(gam.store, gam.now, gam.entropy, gam.actor, dry_run), leaked, "leaked", yes=False)
+    assert [each.key for each in dry_run.plan().invalidates] == [leaked[0].id]

@@ -19,10 +19,10 @@ WEEKS = timedelta(weeks=12)
 
 @pytest.fixture
 def put(gam: Gam, issued: IssuedKey) -> Callable[[list[Key]], None]:
-    def kept(found: list[Key]) -> None:
+    def kept(keys: list[Key]) -> None:
         with gam.store.writing() as tx:
             tx.run("DELETE FROM key")
-            for number, key in enumerate(found):
+            for number, key in enumerate(keys):
                 store.keys.add(tx, replace(key, id=f"{number:08}", digest=issued.record.digest))
 
     return kept

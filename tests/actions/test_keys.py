@@ -153,7 +153,7 @@ def several(gam: Gam, issued: IssuedKey, forward: Forward) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("search", "found"),
+    ("search", "expected"),
     [
         (KeySearch(), {"live", "expired", "soon", "revoked", "later"}),
         (KeySearch(user="ANA"), {"live", "revoked"}),
@@ -168,9 +168,9 @@ def several(gam: Gam, issued: IssuedKey, forward: Forward) -> dict[str, str]:
     ],
 )
 def test_a_list_shows_the_keys_that_match(
-    gam: Gam, several: dict[str, str], search: KeySearch, found: set[str]
+    gam: Gam, several: dict[str, str], search: KeySearch, expected: set[str]
 ) -> None:
-    assert set(ids(gam, search)) == {several[name] for name in found}
+    assert set(ids(gam, search)) == {several[name] for name in expected}
 
 
 def test_a_list_is_sorted_and_limited(gam: Gam, several: dict[str, str]) -> None:
@@ -367,7 +367,7 @@ def test_a_token_of_a_retiring_key_expires_with_the_key(
 
 
 def test_a_reason_that_cannot_be_printed_is_refused(gam: Gam, issued: IssuedKey) -> None:
-    with pytest.raises(UsageError, match="cannot be printed"):
+    with pytest.raises(UsageError, match="contains an unprintable character"):
         keys.revoke(gam, [issued.record.id], "x\x1b[2J")
     assert keys.show(gam, issued.record.id).is_valid(gam.now())
 

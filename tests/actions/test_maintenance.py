@@ -168,7 +168,7 @@ def test_a_store_in_a_read_only_directory_is_streamed_by_a_temporary_file(
 
     monkeypatch.setattr(tempfile, "gettempdir", none)
     with (
-        pytest.raises(FailedError, match=r"cannot write to .* no temporary directory") as caught,
+        pytest.raises(FailedError, match=r"cannot write to .* found no temporary directory") as caught,
         maintenance.stream_backup(path),
     ):
         pass

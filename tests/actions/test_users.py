@@ -18,8 +18,8 @@ from gamcli.store.users import UserFilter
 ReadAuditLog = Callable[[], list[AuditEntry]]
 
 
-def names(gam: Gam, wanted: UserFilter | None = None) -> list[str]:
-    with users.search(gam, wanted or UserFilter()) as found:
+def names(gam: Gam, filters: UserFilter | None = None) -> list[str]:
+    with users.search(gam, filters or UserFilter()) as found:
         return [each.name for each in found]
 
 
@@ -161,7 +161,7 @@ def test_a_password_is_kept_as_a_hash_and_not_reported(gam: Gam, ana: User, audi
 
 def test_an_invalid_password_is_not_saved(gam: Gam, ana: User, audit_log: ReadAuditLog) -> None:
     before = audit_log()
-    with pytest.raises(UsageError, match="1 to 50 characters"):
+    with pytest.raises(UsageError, match="invalid length of the password"):
         users.set_password(gam, ana.name, Secret("x" * 51), TEST_COST)
     assert (audit_log(), users.show(gam, "ana").password_hash) == (before, None)
 
