@@ -16,6 +16,7 @@ CODES = {
     "UnconfirmedError": "unconfirmed",
     "ProblemsError": "faults",
     "NotFoundError": "not_found",
+    "ProgramNotFoundError": "not_found",
     "RefusedError": "refused",
     "ConflictError": "conflict",
     "InvalidatesKeysError": "ends_keys",

@@ -1,4 +1,4 @@
-"""What the records can say of themselves."""
+"""What records derive from their own fields."""
 
 from dataclasses import FrozenInstanceError
 from datetime import UTC, datetime, timedelta
@@ -63,7 +63,7 @@ def test_a_key_is_what_ended_it_first(
 
 
 @given(INSTANTS, INSTANTS, st.sampled_from([None, "revoked", "replaced", "invalidated"]))
-def test_a_key_is_are_valid_until_anything_ends_it(
+def test_a_key_is_valid_until_something_invalidates_it(
     now: datetime, expires: int | None, retires: int | None, end: str | None
 ) -> None:
     times = {"expires_at": expires, "retires_at": retires}

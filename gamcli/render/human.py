@@ -114,17 +114,17 @@ COLUMNS: dict[str, dict[str, Cell]] = {
         "suggested command": _field_getter("mend"),
     },
     "ScanFinding": {
-        "where": lambda found: ":".join(
-            str(found[name])[: SHORT_COMMIT_LENGTH if name == "commit" else None]
+        "where": lambda finding: ":".join(
+            str(finding[name])[: SHORT_COMMIT_LENGTH if name == "commit" else None]
             for name in LOCATION_FIELDS
-            if found[name]
+            if finding[name]
         ),
-        "kind": lambda found: found["kind"].split()[-1],
-        "id": lambda found: found["id"] or found["fingerprint"],
+        "kind": lambda finding: finding["kind"].split()[-1],
+        "id": lambda finding: finding["id"] or finding["fingerprint"],
         "status": _field_getter("status"),
         "user": _field_getter("user"),
         "app": _field_getter("app"),
-        "used": lambda found: (found["last_used_at"] or "")[: len("2027-02-21")],
+        "used": lambda finding: (finding["last_used_at"] or "")[: len("2027-02-21")],
     },
     "Forecast": {
         "start": lambda period: period["start"].removesuffix("T00:00:00Z"),

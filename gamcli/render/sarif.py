@@ -94,7 +94,7 @@ def _location(finding: ScanFinding) -> machine.JsonObject:
 
 def _artifact_location(file: str) -> machine.JsonObject:
     """Return the location of a file, relative to the working directory if it is inside."""
-    path = Path(_ESCAPED_BYTE.sub(lambda found: chr(0xDC00 + int(found[1], 16)), file))  # PEP 383
+    path = Path(_ESCAPED_BYTE.sub(lambda match: chr(0xDC00 + int(match[1], 16)), file))  # PEP 383
     if path.is_absolute() and path.is_relative_to(Path.cwd()):
         path = path.relative_to(Path.cwd())
     if path.is_absolute():

@@ -1,4 +1,4 @@
-"""Cells of CSV: no text begins a formula, and every text comes back as it was."""
+"""CSV cells: none begins a formula, and every text can be restored."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Records as people read them."""
+"""Tables and records for people."""
 
 import io
 from collections.abc import Iterator

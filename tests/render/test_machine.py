@@ -1,4 +1,4 @@
-"""Records as programs read them."""
+"""Records for programs."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Plans of manifests, as people and programs read them."""
+"""Plans of manifests, for people and programs."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The voice: data to stdout, talk to stderr."""
+"""Output: data goes to stdout, messages to stderr."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Screens, drawn and plain."""
+"""Screens, drawn by rich and plain."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -27,7 +27,8 @@ def test_a_distance_is_reported_in_the_largest_unit(length: timedelta, words: st
 def test_a_plain_screen_is_aligned_and_leaves_out_what_is_empty() -> None:
     panel = panels.Panel(
         "kind", "na\x1bme", "", (panels.PanelSection("one", [("a", "1")]), panels.PanelSection("no", []),
-        panels.PanelSection("", [("long", "x" * 300)]), panels.PanelSection("three", [("a", "b", "c"), ("dd", "", "e")]))
+        panels.PanelSection("", [("long", "x" * 300)]),
+        panels.PanelSection("three", [("a", "b", "c"), ("dd", "", "e")]))
     )  # fmt: skip
     assert panels.render_panel(panel, None).splitlines() == [
         "kind  na?me", "", "one", "  a     1", "", f"  long  {'x' * 300}", "", "three", "  a   b  c", "  dd     e",

@@ -1,4 +1,4 @@
-"""Plans as people read them."""
+"""Plans for people."""
 
 import io
 import re
@@ -42,8 +42,8 @@ def test_a_terminal_gets_colours_and_the_same_text() -> None:
 
 def test_the_summary_counts_what_there_is() -> None:
     assert plans.summarize(PLAN) == (
-        "1 to create, 1 to update, 1 to delete; 1 active key would be permanently invalidated; 1 active key would be suspended;"
-        " nothing was changed"
+        "1 to create, 1 to update, 1 to delete; 1 active key would be permanently invalidated; "
+        "1 active key would be suspended; nothing was changed"
     )
     assert plans.summarize(Plan.from_changes([], [])) == "nothing to change"
 

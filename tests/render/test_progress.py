@@ -1,4 +1,4 @@
-"""How far a long work has come."""
+"""The progress bar."""
 
 import io
 import sys

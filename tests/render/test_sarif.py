@@ -1,4 +1,4 @@
-"""SARIF, as code scanning reads it."""
+"""SARIF for code scanning."""
 
 import json
 from dataclasses import replace
@@ -76,7 +76,7 @@ def test_many_results_are_one_document() -> None:
 @pytest.mark.parametrize(
     ("live", "status", "level"), [(True, "active", "error"), (None, "unknown", "warning"), (False, "revoked", "note")]
 )
-def test_what_lives_is_an_error_and_what_is_inactive_a_note(live: bool | None, status: str, level: str) -> None:  # noqa: FBT001 - a field
+def test_a_valid_credential_is_an_error_and_an_inactive_one_a_note(live: bool | None, status: str, level: str) -> None:  # noqa: FBT001 - a field
     (found,) = run(replace(KEY, live=live, status=status, user=None, app=None))["results"]
     assert found["level"] == level
     assert found["message"]["text"] == f"GAM API key K1234567: {status}"

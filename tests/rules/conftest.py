@@ -1,4 +1,4 @@
-"""Facts between which every rule holds: one application, owner, key and request. Tests break them one by one."""
+"""Facts that satisfy every rule: an application, user, key and request. Tests violate the rules one by one."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""The API key grant: each rule broken alone, every two together, and what a grant carries."""
+"""The API key grant: each rule violated alone and with every other one, and the contents of a grant."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -167,11 +167,11 @@ def test_the_standing_rules_are_those_that_need_nothing_sent() -> None:
     [pytest.param(rule, broken, id=f"{rule}-{n}") for rule, ways in BREAKS.items() for n, broken in enumerate(ways)],
 )
 def test_a_broken_rule_refuses_by_its_name(facts: GrantFacts, rule: str, broken: Break) -> None:
-    told = refusal(broken(facts))
-    assert told.rule == rule
-    assert told.message
-    assert told.message[-1] != "."
-    assert told.message.isprintable()
+    error = refusal(broken(facts))
+    assert error.rule == rule
+    assert error.message
+    assert error.message[-1] != "."
+    assert error.message.isprintable()
 
 
 @pytest.mark.parametrize(("earlier", "later"), PAIRS)
@@ -190,7 +190,7 @@ def test_of_many_broken_rules_the_first_one_speaks(facts: GrantFacts, data: st.D
 
 
 @pytest.mark.parametrize(
-    ("rule", "mend"),
+    ("rule", "fix"),
     [
         ("client_id_missing", None),
         ("client_unknown", "gamcli app list"),
@@ -211,18 +211,18 @@ def test_of_many_broken_rules_the_first_one_speaks(facts: GrantFacts, data: st.D
         ("scope_beyond", "gamcli key show {key}"),
     ],
 )
-def test_a_refusal_names_the_command_that_fixes_it(facts: GrantFacts, rule: str, mend: str | None) -> None:
-    mend = mend and mend.format(key=facts.known_key.id)
-    assert refusal(BREAKS[rule][0](facts)).hint == mend
+def test_a_refusal_names_the_command_that_fixes_it(facts: GrantFacts, rule: str, fix: str | None) -> None:
+    fix = fix and fix.format(key=facts.known_key.id)
+    assert refusal(BREAKS[rule][0](facts)).hint == fix
 
 
-def test_a_key_that_nobody_knows_is_looked_at_itself(facts: GrantFacts) -> None:
+def test_an_unknown_key_suggests_inspecting_it(facts: GrantFacts) -> None:
     assert refusal(lacking("key")(facts)).hint == "gamcli key inspect --api-key-file FILE"
 
 
 def test_an_unknown_authentication_type_is_identified_by_the_name_that_was_sent(facts: GrantFacts) -> None:
-    told = refusal(sent(authentication_type_name="ldap")(lacking("auth_type")(facts)))
-    assert (told.message, told.hint) == ("authentication type 'ldap' is unknown or disabled", None)
+    error = refusal(sent(authentication_type_name="ldap")(lacking("auth_type")(facts)))
+    assert (error.message, error.hint) == ("authentication type 'ldap' is unknown or disabled", None)
 
 
 @pytest.mark.parametrize("secret", [{}, {"client_secret": NEW_SECRET}])
@@ -234,8 +234,8 @@ def test_no_refusal_reports_a_secret(facts: GrantFacts) -> None:
     assert facts.request is not None
     secrets = [facts.request.client_secret.reveal(), facts.request.api_key.reveal(), "wrong"]
     for broken in (broken for ways in BREAKS.values() for broken in ways):
-        told = refusal(broken(facts))
-        assert not any(secret in f"{told.message} {told.hint} {told!r}" for secret in secrets)
+        error = refusal(broken(facts))
+        assert not any(secret in f"{error.message} {error.hint} {error!r}" for secret in secrets)
 
 
 @pytest.mark.parametrize("username", ["", "ana", "ANA", "ana@example.com", "6f1b4a52-0d0e-4b5e-9c1f-0a1b2c3d4e5f"])

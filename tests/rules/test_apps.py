@@ -1,4 +1,4 @@
-"""What an application may be, and how a change is laid over it."""
+"""Settings of applications, and how changes apply to them."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

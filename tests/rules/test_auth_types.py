@@ -1,4 +1,4 @@
-"""What an authentication type may be."""
+"""Settings of authentication types."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

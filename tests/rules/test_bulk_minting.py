@@ -24,10 +24,10 @@ def test_each_key_of_many_is_as_one_made_alone(entropy: Entropy, count: int) -> 
 def test_ids_that_are_drawn_twice_are_drawn_again(byte: int) -> None:
     rolls = iter(range(10_000_000))
 
-    def dice(count: int) -> bytes:
+    def random_bytes(count: int) -> bytes:
         return bytes((next(rolls) // 7 + byte) % 248 for _ in range(count))
 
-    assert len(set(bulk_minting.mint_ids("Ab12", 40, dice))) == 40
+    assert len(set(bulk_minting.mint_ids("Ab12", 40, random_bytes))) == 40
 
 
 @pytest.mark.parametrize("length", [4])

@@ -1,4 +1,4 @@
-"""Until when a certificate is valid, read from certificates that OpenSSL made."""
+"""Expiry dates, read from certificates that OpenSSL made."""
 
 import base64
 from datetime import UTC, datetime

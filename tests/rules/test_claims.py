@@ -1,4 +1,4 @@
-"""The claims of userinfo: which scopes reveal which, and who may read them."""
+"""The claims of userinfo: which scopes grant them, and which tokens may read them."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -126,9 +126,9 @@ def test_the_claims_hold_what_is_known_of_the_user(full_user: User, app: App) ->
 
 
 def test_empty_texts_are_empty_and_an_empty_birthday_is_left_out(user: User, app: App) -> None:
-    told = claims.build_claims(user, app, ["fullcontrol"], KEY)
-    assert set(IN_ORDER) - set(told) == {"birthday"}
-    assert (told["city"], told["roles"], told["attributes"], told["gender"]) == ("", [], [], "N")
+    error = claims.build_claims(user, app, ["fullcontrol"], KEY)
+    assert set(IN_ORDER) - set(error) == {"birthday"}
+    assert (error["city"], error["roles"], error["attributes"], error["gender"]) == ("", [], [], "N")
 
 
 def test_the_scope_of_one_attribute_reveals_that_one(full_user: User, app: App) -> None:
@@ -151,9 +151,9 @@ def test_all_attributes_are_reported_once(full_user: User, app: App) -> None:
 
 def test_ids_are_hidden_from_an_application_that_does_not_share_them(full_user: User, app: App) -> None:
     closed = replace(app, share_user_ids=False)
-    told = claims.build_claims(full_user, closed, ["user_guid", "user_external_id"], KEY)
-    assert told == {"guid": "", "external_id": claims.derive_pairwise_guid(full_user, closed, KEY)}
-    assert full_user.guid not in str(told)
+    error = claims.build_claims(full_user, closed, ["user_guid", "user_external_id"], KEY)
+    assert error == {"guid": "", "external_id": claims.derive_pairwise_guid(full_user, closed, KEY)}
+    assert full_user.guid not in str(error)
 
 
 def test_a_pairwise_id_is_stable_and_differs_by_user_and_application(full_user: User, app: App) -> None:
@@ -203,9 +203,9 @@ def test_a_good_token_reads_the_claims_of_its_scopes(bearer: UserinfoFacts) -> N
 
 @pytest.mark.parametrize("rule", BREAKS)
 def test_a_broken_rule_refuses_by_its_name(bearer: UserinfoFacts, rule: str) -> None:
-    told = refusal(BREAKS[rule](bearer))
-    assert told.rule == rule
-    assert TOKEN.reveal() not in told.message
+    error = refusal(BREAKS[rule](bearer))
+    assert error.rule == rule
+    assert TOKEN.reveal() not in error.message
 
 
 @pytest.mark.parametrize(("earlier", "later"), list(combinations(BREAKS, 2)))
@@ -220,7 +220,7 @@ def test_a_token_of_which_anything_is_gone_is_unknown(bearer: UserinfoFacts, mis
 
 @pytest.mark.parametrize("ends", ["expires_at", "ended_at"])
 @pytest.mark.parametrize("microseconds", [None, 1])
-def test_a_token_that_ends_later_or_never_may_be_used(
+def test_a_token_that_expires_later_or_never_can_be_used(
     bearer: UserinfoFacts, ends: str, microseconds: int | None
 ) -> None:
     end = None if microseconds is None else bearer.now + timedelta(microseconds=microseconds)
@@ -232,8 +232,8 @@ def test_the_properties_of_a_login_are_reported_as_they_were_given(bearer: Useri
     assert bearer.token is not None
     given_along = (InitialProperty("Branch", "7"), InitialProperty("Area", ""))
     token = replace(bearer.token, scopes=(scope,), initial_properties=given_along)
-    told = claims.decide(replace(bearer, token=token, app=replace(app, scopes=(scope,))))
-    assert told["initial_properties"] == [{"Id": "Branch", "Value": "7"}, {"Id": "Area", "Value": ""}]
+    error = claims.decide(replace(bearer, token=token, app=replace(app, scopes=(scope,))))
+    assert error["initial_properties"] == [{"Id": "Branch", "Value": "7"}, {"Id": "Area", "Value": ""}]
     hidden = claims.decide(replace(bearer, token=replace(bearer.token, initial_properties=given_along)))
     assert "initial_properties" not in hidden
 

@@ -1,4 +1,4 @@
-"""How credentials look, how they are minted, digested, compared and hidden."""
+"""Formats of credentials; minting, digesting, comparing and hiding them."""
 
 import copy
 import hashlib
@@ -22,7 +22,7 @@ GUID = "9d2c6f0e-7a1b-4c3d-8e5f-112233445566"
 LETTER = st.sampled_from(BASE62_ALPHABET)
 
 
-def dice(seed: int) -> Entropy:
+def random_bytes(seed: int) -> Entropy:
     return lambda count: hashlib.shake_256(f"{seed} {count}".encode()).digest(count)
 
 
@@ -36,7 +36,7 @@ def test_the_checksum_is_the_crc32_in_base62_padded_to_six(text: str, checksum: 
 
 @given(st.integers())
 def test_an_api_key_has_its_form_and_carries_its_id(seed: int) -> None:
-    key_id, secret = credentials.mint_api_key(dice(seed))
+    key_id, secret = credentials.mint_api_key(random_bytes(seed))
     prefix, read_id, rest = secret.reveal().split("_")
     assert (prefix, read_id, len(key_id), len(rest)) == ("gamkey", key_id, 8, 38)
     assert set(key_id + rest) <= set(BASE62_ALPHABET)
@@ -46,7 +46,7 @@ def test_an_api_key_has_its_form_and_carries_its_id(seed: int) -> None:
 
 @given(st.integers(), st.integers(0, 53), LETTER)
 def test_a_single_changed_letter_of_an_api_key_is_always_noticed(seed: int, place: int, letter: str) -> None:
-    key_id, secret = credentials.mint_api_key(dice(seed))
+    key_id, secret = credentials.mint_api_key(random_bytes(seed))
     text = secret.reveal()
     changed = text[:place] + letter + text[place + 1 :]
     assert credentials.parse_api_key_id(Secret(changed)) == (key_id if changed == text else None)
@@ -68,7 +68,7 @@ DAMAGES: dict[str, Callable[[str], str]] = {
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
 def test_what_has_not_the_form_of_an_api_key_has_no_id(damage: Callable[[str], str]) -> None:
-    _, secret = credentials.mint_api_key(dice(1))
+    _, secret = credentials.mint_api_key(random_bytes(1))
     assert credentials.parse_api_key_id(Secret(damage(secret.reveal()))) is None
 
 
@@ -81,7 +81,7 @@ def test_any_text_may_be_taken_for_an_api_key_or_a_token(text: str) -> None:
 
 @given(st.integers())
 def test_a_client_secret_has_its_form(seed: int) -> None:
-    text = credentials.mint_client_secret(dice(seed)).reveal()
+    text = credentials.mint_client_secret(random_bytes(seed)).reveal()
     assert len(text) == 53
     assert text.startswith("gamsec_")
     assert set(text[7:]) <= set(BASE62_ALPHABET)
@@ -90,7 +90,7 @@ def test_a_client_secret_has_its_form(seed: int) -> None:
 
 @given(st.integers(), st.integers(0, MAX_ROW - 1))
 def test_an_access_token_has_its_form_and_carries_its_row(seed: int, row: int) -> None:
-    token = credentials.mint_access_token(GUID, row, dice(seed))
+    token = credentials.mint_access_token(GUID, row, random_bytes(seed))
     guid, _, rest = token.reveal().partition("!")
     assert (guid, len(rest), len(token.reveal())) == (GUID, 78, 115)
     assert set(rest) <= set(BASE62_ALPHABET)
@@ -116,7 +116,7 @@ def test_what_has_not_the_form_of_a_token_has_no_row(text: str) -> None:
 
 @given(st.integers(), st.integers(0, MAX_ROW - 1), st.integers(1, 999))
 def test_a_refresh_token_has_its_form_and_carries_its_place(seed: int, session: int, counter: int) -> None:
-    token = credentials.mint_refresh_token(session, counter, dice(seed))
+    token = credentials.mint_refresh_token(session, counter, random_bytes(seed))
     text = token.reveal()
     assert (len(text), int(text[:3])) == (39, counter)
     assert set(text[3:]) <= set(BASE62_ALPHABET)

@@ -1,4 +1,4 @@
-"""Each rule speaks for itself, and says the same as the endpoint."""
+"""Each rule is reported, with the same result as at the token endpoint."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -65,7 +65,7 @@ def test_a_key_that_is_not_proven_shows_no_record(facts: GrantFacts, secret: str
     assert (verdict.key is None) is (secret == "api_key")
 
 
-def test_a_key_that_nobody_knows_is_not_proven(facts: GrantFacts) -> None:
+def test_an_unknown_key_is_not_proven(facts: GrantFacts) -> None:
     assert diagnosis.verify(replace(facts, key=None, user=None)).rule == "key_unproven"
 
 

@@ -1,4 +1,4 @@
-"""The checks: facts come in, one broken after the other, and each is found with its mend."""
+"""The checks of `gamcli doctor`: each problem is found, with its suggested command."""
 
 import shlex
 from dataclasses import replace
@@ -66,10 +66,10 @@ def worse(facts: DoctorFacts) -> list[DoctorFinding]:
 
 
 def only(facts: DoctorFacts) -> tuple[str, str, str | None]:
-    (found,) = worse(facts)
-    assert found.message[:1] == found.message[:1].lower() or found.message[:1] == "/"
-    assert not found.message.endswith(".")
-    return found.check, found.status, found.mend
+    (finding,) = worse(facts)
+    assert finding.message[:1] == finding.message[:1].lower() or finding.message[:1] == "/"
+    assert not finding.message.endswith(".")
+    return finding.check, finding.status, finding.mend
 
 
 def test_where_nothing_is_wrong_each_check_says_so_once(facts: DoctorFacts) -> None:
@@ -81,9 +81,9 @@ def test_where_nothing_is_wrong_each_check_says_so_once(facts: DoctorFacts) -> N
 
 def test_without_a_look_into_the_store_only_what_is_around_it_is_judged(facts: DoctorFacts) -> None:
     missing = replace(facts, contents=None, store_problem=ReadProblem("there is no store", "gamcli init"))
-    found = doctor.run_checks(missing)
-    assert [each.check for each in found] == [check.name for check in doctor.ENVIRONMENT_CHECKS]
-    assert found[0] == DoctorFinding("store", WRONG, "there is no store", "gamcli init")
+    finding = doctor.run_checks(missing)
+    assert [each.check for each in finding] == [check.name for check in doctor.ENVIRONMENT_CHECKS]
+    assert finding[0] == DoctorFinding("store", WRONG, "there is no store", "gamcli init")
 
 
 def test_an_older_version_is_reported(facts: DoctorFacts) -> None:
@@ -91,7 +91,7 @@ def test_an_older_version_is_reported(facts: DoctorFacts) -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "mode", "secret", "mend"),
+    ("role", "mode", "secret", "fix"),
     [
         ("store", 0o644, True, "chmod go-rwx /gam/x"),
         ("WAL", 0o640, True, "chmod go-rwx /gam/x"),
@@ -100,9 +100,9 @@ def test_an_older_version_is_reported(facts: DoctorFacts) -> None:
         ("folder", 0o777, False, "chmod go-w /gam/x"),
     ],
 )
-def test_a_file_that_lets_others_in_is_wrong(facts: DoctorFacts, role: str, mode: int, secret: bool, mend: str) -> None:  # noqa: FBT001 - a table
+def test_a_file_that_lets_others_in_is_wrong(facts: DoctorFacts, role: str, mode: int, secret: bool, fix: str) -> None:  # noqa: FBT001 - a table
     open_ = replace(facts, files=(STORE, FileFacts(role, "/gam/x", mode, 1000, 1, secret)))
-    assert only(open_) == ("modes", WRONG, mend)
+    assert only(open_) == ("modes", WRONG, fix)
     (path, closed), *rest = doctor.find_unsafe_modes(open_)
     assert path == "/gam/x"
     assert rest == []
@@ -111,7 +111,7 @@ def test_a_file_that_lets_others_in_is_wrong(facts: DoctorFacts, role: str, mode
 
 
 @pytest.mark.parametrize(
-    ("mode", "told"),
+    ("mode", "message"),
     [
         (0o100604, "other users can read the store /gam/x (mode 604)"),
         (0o100601, "other users can read the store /gam/x (mode 601)"),
@@ -119,9 +119,9 @@ def test_a_file_that_lets_others_in_is_wrong(facts: DoctorFacts, role: str, mode
         (0o104640, "other users can read the store /gam/x (mode 4640)"),
     ],
 )
-def test_what_others_can_do_with_a_file_is_reported_with_its_mode(facts: DoctorFacts, mode: int, told: str) -> None:
-    (found,) = worse(replace(facts, files=(FileFacts("store", "/gam/x", mode, 1000, 1),)))
-    assert found.message == told
+def test_what_others_can_do_with_a_file_is_reported_with_its_mode(facts: DoctorFacts, mode: int, message: str) -> None:
+    (finding,) = worse(replace(facts, files=(FileFacts("store", "/gam/x", mode, 1000, 1),)))
+    assert finding.message == message
 
 
 def test_a_folder_that_all_share_is_a_warning(facts: DoctorFacts) -> None:
@@ -165,10 +165,10 @@ def test_a_disk_without_room_is_wrong(facts: DoctorFacts) -> None:
 
 
 def test_settings_that_cannot_be_read_are_wrong(facts: DoctorFacts) -> None:
-    assert only(replace(facts, settings_problem=ReadProblem("no such setting", "mend the file"))) == (
+    assert only(replace(facts, settings_problem=ReadProblem("no such setting", "fix the file"))) == (
         "config",
         WRONG,
-        "mend the file",
+        "fix the file",
     )
 
 
@@ -192,8 +192,8 @@ def test_a_certificate_at_its_end_is_reported(facts: DoctorFacts, now: datetime,
 
 
 def test_a_certificate_that_cannot_be_read_is_wrong(facts: DoctorFacts) -> None:
-    (found,) = worse(replace(facts, certificates=(Certificate("a.pem", None, "no such file"),)))
-    assert (found.check, found.status, found.message) == ("tls", WRONG, "a.pem: no such file")
+    (finding,) = worse(replace(facts, certificates=(Certificate("a.pem", None, "no such file"),)))
+    assert (finding.check, finding.status, finding.message) == ("tls", WRONG, "a.pem: no such file")
 
 
 def test_a_tls_key_that_cannot_be_read_is_wrong(facts: DoctorFacts) -> None:
@@ -260,13 +260,13 @@ def test_what_is_from_the_future_is_wrong(facts: DoctorFacts, contents: StoreCon
 
 
 def test_numbers_are_reported_in_good_english(facts: DoctorFacts, contents: StoreContents) -> None:
-    told = (
+    message = (
         contents._replace(unlimited_keys=1),
         contents._replace(unlimited_keys=1200),
         contents._replace(idle_users=CountWithNames(5, ("a", "b"))),
         contents._replace(disabled_auth_types=(DisabledAuthType("old", 7, (), has_more=True),)),
     )
-    assert [worse(replace(facts, contents=each))[0].message for each in told] == [
+    assert [worse(replace(facts, contents=each))[0].message for each in message] == [
         "1 active key never expires",
         "1,200 active keys never expire",
         "5 users ('a', 'b' and 3 more) without an API key",

@@ -1,4 +1,4 @@
-"""Which live keys a change touches."""
+"""Which active keys a change affects."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -110,7 +110,9 @@ def test_no_change_touches_no_key(facts: GrantFacts, data: st.DataObject) -> Non
 
 
 @given(st.data())
-def test_a_key_that_loses_what_it_stands_on_ends_for_the_reason_given(facts: GrantFacts, data: st.DataObject) -> None:
+def test_a_key_that_loses_its_application_or_user_is_invalidated_for_the_given_reason(
+    facts: GrantFacts, data: st.DataObject
+) -> None:
     before = data.draw(standings(facts))
     told = list(impact.find_impacts(lambda _: "deletion of application 'portal'", [before]))
     assert [(each.is_permanent, each.reason) for each in told] == [(True, "deletion of application 'portal'")] * live(

@@ -1,4 +1,4 @@
-"""What a credential tells of itself."""
+"""Inspection of credentials, without a store."""
 
 import pytest
 from hypothesis import given
@@ -11,16 +11,16 @@ from gamcli.rules.inspection import inspect
 
 def test_a_sound_api_key_reports_its_id(entropy: Entropy) -> None:
     key_id, secret = mint_api_key(entropy)
-    found = inspect(secret.reveal())
-    assert (found.type, found.id, found.checksum, found.damage) == ("API key", key_id, True, ())
+    result = inspect(secret.reveal())
+    assert (result.type, result.id, result.checksum, result.damage) == ("API key", key_id, True, ())
 
 
 def test_a_sound_client_secret_and_a_sound_token_are_known(entropy: Entropy) -> None:
-    found = inspect(mint_client_secret(entropy).reveal())
-    assert (found.type, found.id, found.checksum, found.damage) == ("client secret", None, True, ())
+    result = inspect(mint_client_secret(entropy).reveal())
+    assert (result.type, result.id, result.checksum, result.damage) == ("client secret", None, True, ())
     token = mint_access_token("0f8fad5b-d9cb-469f-a165-70867728950e", 7, entropy)
-    found = inspect(token.reveal())
-    assert (found.type, found.id, found.checksum, found.damage) == ("access token", "000000000007", None, ())
+    result = inspect(token.reveal())
+    assert (result.type, result.id, result.checksum, result.damage) == ("access token", "000000000007", None, ())
 
 
 @pytest.mark.parametrize(
@@ -37,8 +37,8 @@ def test_what_was_wrapped_around_a_key_is_named_and_looked_through(
     entropy: Entropy, before: str, after: str, damage: str
 ) -> None:
     key_id, secret = mint_api_key(entropy)
-    found = inspect(f"{before}{secret.reveal()}{after}")
-    assert (found.id, found.checksum, found.damage) == (key_id, True, (damage,))
+    result = inspect(f"{before}{secret.reveal()}{after}")
+    assert (result.id, result.checksum, result.damage) == (key_id, True, (damage,))
 
 
 SECRET: Secret = mint_api_key(bytes)[1]
@@ -46,8 +46,8 @@ SECRET: Secret = mint_api_key(bytes)[1]
 
 @given(cut=st.integers(7, 53))
 def test_a_key_cut_anywhere_is_cut_short(cut: int) -> None:
-    found = inspect(SECRET.reveal()[:cut])
-    assert (found.type, found.checksum, found.damage) == ("API key", False, (f"truncated: {cut} of 54 characters",))
+    result = inspect(SECRET.reveal()[:cut])
+    assert (result.type, result.checksum, result.damage) == ("API key", False, (f"truncated: {cut} of 54 characters",))
 
 
 def test_a_key_with_more_behind_it_is_too_long(entropy: Entropy) -> None:
@@ -59,9 +59,9 @@ def test_a_key_with_more_behind_it_is_too_long(entropy: Entropy) -> None:
 def test_a_wrong_letter_anywhere_is_noticed(place: int, letter: str) -> None:
     text = SECRET.reveal()
     changed = f"{text[:place]}{letter}{text[place + 1 :]}"
-    found = inspect(changed)
+    result = inspect(changed)
     expected = () if changed == text else ("checksum mismatch: at least one character is wrong",)
-    assert found.damage == expected
+    assert result.damage == expected
 
 
 def test_the_length_of_a_client_secret_is_known(entropy: Entropy) -> None:

@@ -1,4 +1,4 @@
-"""May this key be made, and what does it carry."""
+"""Issuing keys: when it is allowed, and what the key is like."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -57,13 +57,13 @@ def wish(now: datetime, app: App, user: User, auth_type: AuthType) -> GrantFacts
     return GrantFacts(now=now, app=app, user=user, auth_type=auth_type)
 
 
-def no_dice(count: int) -> bytes:
+def no_randomness(count: int) -> bytes:
     return bytes(count)
 
 
 def refusal(facts: GrantFacts, terms: KeyOptions) -> RefusedError:
     with pytest.raises(RefusedError) as caught:
-        keys.issue(facts, terms, no_dice)
+        keys.issue(facts, terms, no_randomness)
     return caught.value
 
 
@@ -74,8 +74,8 @@ def test_the_rules_of_a_new_key_are_these_in_this_order() -> None:
 @pytest.mark.parametrize("rule", BREAKS)
 def test_a_broken_rule_refuses_by_its_name_and_its_hint(wish: GrantFacts, rule: str) -> None:
     broken, hint = BREAKS[rule]
-    told = refusal(broken(wish), KeyOptions())
-    assert (told.rule, told.hint) == (rule, hint)
+    error = refusal(broken(wish), KeyOptions())
+    assert (error.rule, error.hint) == (rule, hint)
 
 
 @pytest.mark.parametrize(("earlier", "later"), list(combinations(BREAKS, 2)))
@@ -135,14 +135,14 @@ def test_a_new_key_belongs_to_its_user_application_and_type(wish: GrantFacts, en
 def test_a_key_is_valid_as_asked_but_never_beyond_the_timeout(
     wish: GrantFacts, timeout: int, asked: timedelta | None, lifetime: timedelta | None
 ) -> None:
-    issued = keys.issue(policy(wish, timeout_hours=timeout), KeyOptions(expires_in=asked), no_dice)
+    issued = keys.issue(policy(wish, timeout_hours=timeout), KeyOptions(expires_in=asked), no_randomness)
     assert issued.record.expires_at == (None if lifetime is None else wish.now + lifetime)
 
 
 @given(st.integers(0, 999_999_999), st.none() | st.timedeltas(timedelta(microseconds=1), timedelta(days=36_500)))
 def test_no_timeout_and_no_lifetime_overflow(wish: GrantFacts, timeout: int, asked: timedelta | None) -> None:
     late = replace(policy(wish, timeout_hours=timeout), now=datetime(9990, 1, 1, tzinfo=UTC))
-    end = keys.issue(late, KeyOptions(expires_in=asked), no_dice).record.expires_at
+    end = keys.issue(late, KeyOptions(expires_in=asked), no_randomness).record.expires_at
     assert end is None or late.now < end <= datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 
 
@@ -155,7 +155,7 @@ def test_a_key_that_was_cut_short_says_so(
     asked: timedelta | None,
     short: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
-    issued = keys.issue(policy(wish, timeout_hours=24), KeyOptions(expires_in=asked), no_dice)
+    issued = keys.issue(policy(wish, timeout_hours=24), KeyOptions(expires_in=asked), no_randomness)
     assert keys.is_shortened(issued.record, asked) is short
 
 
@@ -164,13 +164,13 @@ def test_a_key_without_end_was_not_cut_short(key: Key) -> None:
 
 
 def test_scopes_may_be_chosen_only_when_the_application_lets_users_choose(wish: GrantFacts) -> None:
-    told = refusal(policy(wish, scope_choice=False), KeyOptions(scopes=("gam_user_data",)))
-    assert told.rule == "scope_choice_off"
-    assert told.hint == "omit --scope, or gamcli app update portal --api-key-scope-choice"
+    error = refusal(policy(wish, scope_choice=False), KeyOptions(scopes=("gam_user_data",)))
+    assert error.rule == "scope_choice_off"
+    assert error.hint == "omit --scope, or gamcli app update portal --api-key-scope-choice"
 
 
 def test_without_a_choice_a_key_carries_all_that_is_published(wish: GrantFacts) -> None:
-    issued = keys.issue(policy(wish, scope_choice=False), KeyOptions(), no_dice)
+    issued = keys.issue(policy(wish, scope_choice=False), KeyOptions(), no_randomness)
     assert issued.record.scopes == ("gam_user_data", "gam_user_roles")
 
 
@@ -178,20 +178,20 @@ def test_without_a_choice_a_key_carries_all_that_is_published(wish: GrantFacts) 
     "asked", [(), ("user_email",), ("gam_user_data", "gam_user_roles"), ("user_guid", "user_city")]
 )
 def test_a_choice_within_what_is_published_is_carried_as_asked(wish: GrantFacts, asked: tuple[str, ...]) -> None:
-    assert keys.issue(wish, KeyOptions(scopes=asked), no_dice).record.scopes == asked
+    assert keys.issue(wish, KeyOptions(scopes=asked), no_randomness).record.scopes == asked
 
 
 def test_a_choice_beyond_what_is_published_is_refused_with_the_scopes_that_are(wish: GrantFacts) -> None:
-    told = refusal(wish, KeyOptions(scopes=("gam_user_data", "fullcontrol", "user_Area")))
-    assert told.rule == "scope_beyond"
-    assert told.message == "application 'portal' does not publish fullcontrol+user_Area"
-    assert told.hint == "gamcli app update portal --add-scope fullcontrol+user_Area"
+    error = refusal(wish, KeyOptions(scopes=("gam_user_data", "fullcontrol", "user_Area")))
+    assert error.rule == "scope_beyond"
+    assert error.message == "application 'portal' does not publish fullcontrol+user_Area"
+    assert error.hint == "gamcli app update portal --add-scope fullcontrol+user_Area"
 
 
 @pytest.mark.parametrize("label", ["\n", "x" * 255])
 def test_a_label_is_a_short_printable_text(wish: GrantFacts, label: str) -> None:
     with pytest.raises(UsageError, match="the label"):
-        keys.issue(wish, KeyOptions(label=label), no_dice)
+        keys.issue(wish, KeyOptions(label=label), no_randomness)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Leaks: what is found in bytes, wherever it stands and however the bytes come."""
+"""Leaked credentials in bytes, in any context and in chunks of any size."""
 
 import re
 import tracemalloc

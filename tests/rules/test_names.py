@@ -1,4 +1,4 @@
-"""Which names and short texts may be, and how they are shown in errors."""
+"""Valid names and short texts, and how errors show them."""
 
 import pytest
 from hypothesis import given

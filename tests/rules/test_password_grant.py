@@ -1,4 +1,4 @@
-"""The password grant: each rule broken alone, every two together, and what a grant carries."""
+"""The password grant: each rule violated alone and with every other one, and the contents of a grant."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -115,10 +115,10 @@ def test_the_rules_are_judged_in_the_order_of_the_wire() -> None:
     [pytest.param(rule, broken, id=f"{rule}-{n}") for rule, ways in BREAKS.items() for n, broken in enumerate(ways)],
 )
 def test_a_broken_rule_refuses_by_its_name(login: GrantFacts, rule: str, broken: Break) -> None:
-    told = refusal(broken(login))
-    assert told.rule == rule
-    assert told.message[-1] != "."
-    assert PASSWORD.reveal() not in f"{told.message} {told.hint} {told!r}"
+    error = refusal(broken(login))
+    assert error.rule == rule
+    assert error.message[-1] != "."
+    assert PASSWORD.reveal() not in f"{error.message} {error.hint} {error!r}"
 
 
 @pytest.mark.parametrize(("earlier", "later"), TOGETHER)
@@ -127,7 +127,7 @@ def test_of_two_broken_rules_the_earlier_one_speaks(login: GrantFacts, earlier: 
 
 
 @pytest.mark.parametrize(
-    ("rule", "mend"),
+    ("rule", "fix"),
     [
         ("auth_type_wrong", "gamcli auth-type list --type GAMLocal"),
         ("password_wrong", None),
@@ -137,8 +137,8 @@ def test_of_two_broken_rules_the_earlier_one_speaks(login: GrantFacts, earlier: 
         ("scope_unpublished", None),
     ],
 )
-def test_a_refusal_names_the_command_that_fixes_it(login: GrantFacts, rule: str, mend: str | None) -> None:
-    assert refusal(BREAKS[rule][0](login)).hint == mend
+def test_a_refusal_names_the_command_that_fixes_it(login: GrantFacts, rule: str, fix: str | None) -> None:
+    assert refusal(BREAKS[rule][0](login)).hint == fix
 
 
 @pytest.mark.parametrize("broken", BREAKS["password_wrong"], ids=WAYS)
@@ -161,7 +161,7 @@ def test_a_password_is_hashed_once_anyone_who_it_is_of(
     assert costs == [TEST_COST]
 
 
-def test_no_password_is_the_one_of_nobody(login: GrantFacts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_password_matches_the_dummy_hash(login: GrantFacts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "_scrypt", lambda *_: bytes(32))
     assert refusal(unknown_user(login)).rule == "password_wrong"
     assert refusal(without_password(login)).rule == "password_wrong"
@@ -238,5 +238,5 @@ def test_no_other_password_is_right(login: GrantFacts, text: str) -> None:
 
 
 def test_the_repr_of_a_grant_shows_no_hash(login: GrantFacts) -> None:
-    told = repr(password_grant.decide(login)._replace(new_password_hash="scrypt$2$8$1$c2FsdA==$aGFzaA=="))
-    assert told == f"Grant('{login.known_app.name}', '{login.known_user.name}', ('user_email',))"
+    error = repr(password_grant.decide(login)._replace(new_password_hash="scrypt$2$8$1$c2FsdA==$aGFzaA=="))
+    assert error == f"Grant('{login.known_app.name}', '{login.known_user.name}', ('user_email',))"

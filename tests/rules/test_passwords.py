@@ -1,4 +1,4 @@
-"""Passwords under scrypt."""
+"""Hashing passwords with scrypt."""
 
 import pytest
 from hypothesis import given, settings
@@ -12,13 +12,13 @@ from gamcli.rules.passwords import TEST_COST, ScryptCost
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=50)
 
 
-def no_dice(count: int) -> bytes:
+def no_randomness(count: int) -> bytes:
     return bytes(count)
 
 
 @given(TEXTS, TEXTS)
 def test_a_password_is_known_again_and_another_is_not(password: str, other: str) -> None:
-    stored = passwords.hash_password(Secret(password), no_dice, TEST_COST)
+    stored = passwords.hash_password(Secret(password), no_randomness, TEST_COST)
     assert passwords.verify(Secret(password), stored)
     assert passwords.verify(Secret(other), stored) is (other == password)
 
@@ -26,7 +26,7 @@ def test_a_password_is_known_again_and_another_is_not(password: str, other: str)
 @settings(max_examples=10)
 @given(st.sampled_from([2, 4, 8]), st.integers(1, 4), st.integers(1, 3))
 def test_the_parameters_are_read_from_the_stored_hash(n: int, r: int, p: int) -> None:
-    stored = passwords.hash_password(Secret("hunter2"), no_dice, ScryptCost(n, r, p))
+    stored = passwords.hash_password(Secret("hunter2"), no_randomness, ScryptCost(n, r, p))
     assert stored.startswith(f"scrypt${n}${r}${p}$")
     assert passwords.verify(Secret("hunter2"), stored)
     assert not passwords.verify(Secret("hunter2"), stored.replace(f"${n}$", f"${n * 2}$", 1))
@@ -38,7 +38,7 @@ def test_two_hashes_of_one_password_differ(entropy: Entropy) -> None:
 
 
 def test_the_default_cost_is_one_that_owasp_names() -> None:
-    stored = passwords.hash_password(Secret("hunter2"), no_dice)
+    stored = passwords.hash_password(Secret("hunter2"), no_randomness)
     assert stored.startswith("scrypt$32768$8$3$")
     assert passwords.verify(Secret("hunter2"), stored)
 
@@ -46,7 +46,7 @@ def test_the_default_cost_is_one_that_owasp_names() -> None:
 @pytest.mark.parametrize("password", ["", "x" * 51])
 def test_a_password_has_one_to_fifty_characters(password: str) -> None:
     with pytest.raises(UsageError, match="invalid length") as caught:
-        passwords.hash_password(Secret(password), no_dice, TEST_COST)
+        passwords.hash_password(Secret(password), no_randomness, TEST_COST)
     assert not password or password not in str(caught.value)
 
 
@@ -56,20 +56,20 @@ def test_a_password_may_be_as_short_and_as_long_as_it_goes(password: str) -> Non
 
 
 def test_a_password_of_undecodable_bytes_is_wrong_and_no_crash() -> None:
-    stored = passwords.hash_password(Secret("hunter2"), no_dice, TEST_COST)
+    stored = passwords.hash_password(Secret("hunter2"), no_randomness, TEST_COST)
     assert not passwords.verify(Secret("\udcff"), stored)
 
 
 def test_a_password_with_nul_characters_behind_it_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    stored = passwords.hash_password(Secret("hunter2"), no_dice, TEST_COST)
+    stored = passwords.hash_password(Secret("hunter2"), no_randomness, TEST_COST)
     assert not passwords.verify(Secret("hunter2\0"), stored)
     with pytest.raises(UsageError, match="NUL"):
-        passwords.hash_password(Secret("hunter2\0"), no_dice, TEST_COST)
+        passwords.hash_password(Secret("hunter2\0"), no_randomness, TEST_COST)
     monkeypatch.setattr(passwords, "_NUL", "x")
     assert passwords.verify(Secret("hunter2\0"), stored)
 
 
-def test_what_nobody_has_takes_the_present_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_dummy_hash_has_the_current_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "CURRENT_COST", TEST_COST)
     stored = passwords.dummy_hash()
     assert stored.startswith("scrypt$2$8$1$")
@@ -80,5 +80,5 @@ def test_what_nobody_has_takes_the_present_parameters(monkeypatch: pytest.Monkey
 def test_a_hash_of_other_parameters_is_outdated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "CURRENT_COST", ScryptCost(4, 2, 2))
     for cost in (ScryptCost(8, 2, 2), ScryptCost(4, 3, 2), ScryptCost(4, 2, 1)):
-        assert passwords.needs_rehash(passwords.hash_password(Secret("hunter2"), no_dice, cost))
-    assert not passwords.needs_rehash(passwords.hash_password(Secret("hunter2"), no_dice))
+        assert passwords.needs_rehash(passwords.hash_password(Secret("hunter2"), no_randomness, cost))
+    assert not passwords.needs_rehash(passwords.hash_password(Secret("hunter2"), no_randomness))

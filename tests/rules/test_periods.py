@@ -1,4 +1,4 @@
-"""Days, weeks and months of the calendar."""
+"""Calendar days, weeks and months."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -36,9 +36,9 @@ def test_every_instant_falls_into_one_period(instant: datetime, by: str) -> None
 @given(INSTANTS, st.timedeltas(timedelta(0), timedelta(days=400)), WAYS)
 def test_periods_follow_each_other_without_a_gap(first: datetime, length: timedelta, by: str) -> None:
     last = first + length
-    found = list(periods.iter_periods(first, last, by))
-    assert all(one.end == other.start for one, other in pairwise(found))
-    assert all(each.start < each.end for each in found)
-    if found:
-        assert found[0].start == periods.period_start(first, by)
-        assert found[-1].end == last
+    result = list(periods.iter_periods(first, last, by))
+    assert all(one.end == other.start for one, other in pairwise(result))
+    assert all(each.start < each.end for each in result)
+    if result:
+        assert result[0].start == periods.period_start(first, by)
+        assert result[-1].end == last

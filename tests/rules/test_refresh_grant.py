@@ -1,4 +1,4 @@
-"""The refresh grant: each rule of both kinds of session broken alone, every two together, and what goes on."""
+"""The refresh grant: each rule of both kinds of session violated alone and with every other one."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -56,9 +56,9 @@ def of_password(of_key: GrantFacts, auth_type: AuthType) -> GrantFacts:
 
 @pytest.fixture(params=["of_key", "of_password"])
 def facts_of_both(request: pytest.FixtureRequest) -> GrantFacts:
-    found = request.getfixturevalue(request.param)
-    assert isinstance(found, GrantFacts)
-    return found
+    result = request.getfixturevalue(request.param)
+    assert isinstance(result, GrantFacts)
+    return result
 
 
 def ending(name: str, field: str, seconds: int) -> Break:
@@ -125,7 +125,7 @@ BOTH = {"of_key": OF_KEY, "of_password": OF_PASSWORD}
 ONE_STATUS = {"key_expired", "key_revoked", "key_replaced"}
 
 
-def told(facts: GrantFacts) -> tuple[str, bool]:
+def error(facts: GrantFacts) -> tuple[str, bool]:
     try:
         decided = refresh_grant.decide(facts)
     except RefusedError as refused:
@@ -153,7 +153,7 @@ def test_a_broken_rule_refuses_by_its_name(
     request: pytest.FixtureRequest, session: str, rule: str, broken: Break
 ) -> None:
     facts = broken(request.getfixturevalue(session))
-    assert told(facts) == (rule, rule == "refresh_used")
+    assert error(facts) == (rule, rule == "refresh_used")
 
 
 @pytest.mark.parametrize(
@@ -170,11 +170,11 @@ def test_of_two_broken_rules_the_earlier_one_speaks(
 ) -> None:
     facts = BOTH[session][earlier][0](BOTH[session][later][0](request.getfixturevalue(session)))
     unproven = earlier in ("client_id_missing", "client_unknown", "client_secret_wrong", "refresh_unknown")
-    assert told(facts) == (earlier, "refresh_used" in (earlier, later) and not unproven)
+    assert error(facts) == (earlier, "refresh_used" in (earlier, later) and not unproven)
 
 
 @pytest.mark.parametrize(
-    ("session", "rule", "mend"),
+    ("session", "rule", "fix"),
     [
         ("of_password", "scope_unpublished", "gamcli app update portal --add-scope user_email"),
         ("of_key", "renewals_spent", "gamcli app update portal --token-renewals 2"),
@@ -183,11 +183,11 @@ def test_of_two_broken_rules_the_earlier_one_speaks(
     ],
 )
 def test_a_refusal_names_the_command_that_fixes_it(
-    request: pytest.FixtureRequest, session: str, rule: str, mend: str | None
+    request: pytest.FixtureRequest, session: str, rule: str, fix: str | None
 ) -> None:
     facts = BOTH[session][rule][0](request.getfixturevalue(session))
     rules = {each.name: each for each in (*refresh_grant.KEY_SESSION_RULES, *refresh_grant.PASSWORD_SESSION_RULES)}
-    assert rules[rule].fix(facts) == mend
+    assert rules[rule].fix(facts) == fix
 
 
 def test_a_type_that_is_gone_is_identified_by_its_name(of_password: GrantFacts) -> None:

@@ -1,4 +1,4 @@
-"""Instants as people write them."""
+"""Parsing of times."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -28,9 +28,9 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
     ],
 )
 def test_an_instant_is_a_duration_back_a_day_or_rfc_3339(text: str, expected: datetime) -> None:
-    found = timestamps.parse(text, NOW)
-    assert found == expected
-    assert found.tzinfo is UTC
+    result = timestamps.parse(text, NOW)
+    assert result == expected
+    assert result.tzinfo is UTC
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a user may be, and how a change is laid over one."""
+"""Fields of users, and how changes apply to them."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
