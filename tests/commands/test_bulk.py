@@ -30,9 +30,9 @@ APPS = ("portal", "gate")
 
 SMALL_CHUNKS = """
 import sys
-from gamcli.actions import batches
+from gamcli.actions import bulk_issue
 from gamcli.commands import main
-batches.CHUNK = 40
+bulk_issue.CHUNK_ROWS = 40
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -554,7 +554,7 @@ def test_a_run_that_is_killed_is_completed_by_the_next(town: Run, place: Path, f
     for number in range(60):
         made = town("app", "create", f"app{number}", "--scope", "user_email", "--remote-rest", "--api-keys")
         assert made.code == 0
-    dice = random.Random()
+    randomness = random.Random()
     for turn in range(4):
         out = place / f"out{turn}.csv"
         some = found[turn * 180 : turn * 180 + 180]
@@ -563,7 +563,7 @@ def test_a_run_that_is_killed_is_completed_by_the_next(town: Run, place: Path, f
         words = [sys.executable, "-c", SMALL_CHUNKS, "key", "generate", "--from", "keys.csv", "--out", out.name]
         while True:
             process = subprocess.Popen(words, stderr=subprocess.PIPE)
-            sleep(dice.uniform(0.15, 0.4))
+            sleep(randomness.uniform(0.15, 0.4))
             process.send_signal(signal.SIGKILL)
             message = process.communicate()[1].decode()
             assert process.returncode in (0, -signal.SIGKILL), message
