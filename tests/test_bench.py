@@ -1,4 +1,4 @@
-"""The benches measure what there is now: each runs to its end with the smallest numbers, called as its head says."""
+"""Every benchmark runs with the smallest numbers."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import pytest
 BENCH = Path(__file__).with_name("bench")
 SECONDS = 100
 PARTS = {"load", "servers"}
-"""What the others run, and no bench of its own."""
+"""Modules that the benchmarks share."""
 
 SMALLEST = {
     "audit": "--entries 100 --keys 10",

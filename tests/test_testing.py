@@ -1,4 +1,4 @@
-"""The fixture `gam_server`, in pytest runs of others."""
+"""The fixture `gam_server` in separate pytest runs."""
 
 import os
 import re

@@ -34,7 +34,7 @@ class TokenSearch:
 
 def userinfo(gam: Gam, secret: Secret) -> dict[str, object]:
     """Return the claims of an access token; raises RefusedError with the rule that refused."""
-    return cached_userinfo(gam, secret, GrantCache(), lambda found: found)
+    return cached_userinfo(gam, secret, GrantCache(), lambda response: response)
 
 
 def cached_userinfo(

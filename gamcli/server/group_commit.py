@@ -1,7 +1,7 @@
 """
 Group commit: tokens that are issued together share one durable commit, and their responses are sent after it.
 
-The event loop's thread writes the rows, which is quick. A thread of its own waits for the disk, or for another process
+The event loop's thread writes the rows, which is quick. A separate thread waits for the disk, or for another process
 that writes; what arrives meanwhile is the next batch. A single grant waits for no other: its batch starts at once.
 """
 

@@ -1,5 +1,5 @@
 """
-Writes the log on a thread of its own, so that a reader that stalls blocks no request.
+Writes the log on a separate thread, so that a reader that stalls blocks no request.
 
 Lines are joined and written together: each write releases the interpreter, which slows down the event loop.
 `logging.handlers.QueueListener` does the half of this: it has no batches, no count of lost lines, and `stop` without

@@ -1,5 +1,5 @@
 """
-Deletes old tokens and keys while the server runs, on a thread and a connection of its own.
+Deletes old tokens and keys while the server runs, on a separate thread and connection.
 
 It deletes a small part at a time, then pauses for ten times as long, so requests never wait longer than one part takes.
 """

@@ -30,7 +30,7 @@ COUNTED_RULES = frozenset(
 
 class RefusalCounts:
     """
-    Counts refusals and writes the counts on a thread of its own, and a last time when it is closed.
+    Counts refusals and writes the counts on a separate thread, and a last time when it is closed.
 
     A store in memory gets no entries, since its audit log is lost when the server stops.
     """

@@ -20,7 +20,7 @@ class ServerOptions(ListenOptions):
     """
     Where to listen and how to answer.
 
-    `log` writes lines joined by line breaks. A thread of its own calls it, so it may block.
+    `log` writes lines joined by line breaks. A separate thread calls it, so it may block.
     """
 
     log: Callable[[str], None]

@@ -42,7 +42,7 @@ def ready(gam: Gam, asked: TokenRequest) -> GrantCache[Claims]:
     return found
 
 
-def heed(gam: Gam, ready: GrantCache[Claims]) -> None:
+def invalidate(gam: Gam, ready: GrantCache[Claims]) -> None:
     with gam.store.writing() as tx:
         ready.invalidate(tx)
 
@@ -86,7 +86,7 @@ def test_a_change_by_anybody_drops_what_is_kept(
 ) -> None:
     guid = users.show(gam, "ana").guid
     elsewhere(gam, name)
-    heed(gam, ready)
+    invalidate(gam, ready)
     assert ready.find_grant(b"d", gam.now()) is None
     now = ready.find_app_and_user(gam, asked.client_id, guid)
     with gam.store.reading() as tx:
@@ -127,7 +127,7 @@ def test_what_is_decided_while_a_change_is_made_is_decided_again(
 
 def test_grants_drop_nothing(gam: Gam, asked: TokenRequest, ready: GrantCache[Claims]) -> None:
     issuance.exchange(gam, asked)
-    heed(gam, ready)
+    invalidate(gam, ready)
     assert ready.find_grant(b"d", gam.now()) is not None
 
 
@@ -166,7 +166,7 @@ def test_the_last_use_of_a_key_is_noted_by_one_request_a_minute(
 
 
 class Bearer:
-    """Who asks for claims with one token, and counts how often they were found out anew."""
+    """A client with one token, which counts how often its claims were built."""
 
     def __init__(self, gam: Gam, secret: Secret) -> None:
         self.gam, self.secret = gam, secret

@@ -1,4 +1,4 @@
-"""Passwords and refresh tokens: sessions that begin, go on, and end for good."""
+"""Password and refresh grants: how sessions start, continue and end."""
 
 import os
 from collections.abc import Callable

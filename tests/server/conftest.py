@@ -1,4 +1,4 @@
-"""What the tests of the server share: a small world in a real store, servers on real ports, clients of others."""
+"""Fixtures of the server tests: a small store, servers on real ports, and HTTP clients."""
 
 import os
 import socket

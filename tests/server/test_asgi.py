@@ -1,4 +1,4 @@
-"""The endpoints as an ASGI application: the same answers, under a server that others wrote and in our own hands."""
+"""The ASGI application: the same responses, under uvicorn and called directly."""
 
 import asyncio
 import json
@@ -131,18 +131,21 @@ def test_the_life_of_a_server_opens_and_closes_the_store(application: Applicatio
 
 
 @pytest.mark.parametrize(
-    ("environment", "told"),
-    [({}, "GAMCLI_STORE is not set"), ({"GAMCLI_STORE": "/nowhere/gam.db"}, "the store /nowhere/gam.db does not exist")],
+    ("environment", "message"),
+    [
+        ({}, "GAMCLI_STORE is not set"),
+        ({"GAMCLI_STORE": "/nowhere/gam.db"}, "the store /nowhere/gam.db does not exist"),
+    ],
 )
 def test_an_invalid_store_opened_ends_the_start(
-    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], told: str
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], message: str
 ) -> None:
     monkeypatch.delenv("GAMCLI_STORE", raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     sent = ran(Application(), Wire({"type": "lifespan.startup"}), {"type": "lifespan"})
     assert sent[0]["type"] == "lifespan.startup.failed"
-    assert told in sent[0]["message"]
+    assert message in sent[0]["message"]
 
 
 def test_the_application_of_the_environment_serves_its_store(gam: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,8 +213,8 @@ def test_grants_of_one_turn_of_the_loop_share_a_commit(
 
 
 @pytest.mark.parametrize(
-    ("told", "address"),
+    ("host", "address"),
     [("10.0.0.1", "10.0.0.1"), ("::1", "::1"), ("x" * 40_000, ""), ("10.0.0.1, 10.0.0.2", ""), ("", "")],
 )
-def test_what_is_no_address_is_none(told: str, address: str) -> None:
-    assert asgi._client_address(told) == address  # noqa: SLF001 - it is read where the request is made
+def test_what_is_no_address_is_none(host: str, address: str) -> None:
+    assert asgi._client_address(host) == address  # noqa: SLF001 - it is read where the request is made

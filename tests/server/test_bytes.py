@@ -1,8 +1,7 @@
 """
-Bytes that are nearly a request: cut, changed, followed by more, mixed.
+Malformed requests: cut, changed, followed by more bytes, mixed.
 
-Whatever comes, it ends with a status or a close within the time that there is, nothing is told of a bug, no thread
-stays, and the next request is answered.
+Each gets a status or a close in time, none causes an internal error, no thread is left, and the next request works.
 """
 
 import json
@@ -25,7 +24,7 @@ ASKED = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 REFUSED = {400, 401, 404, 405, 408, 411, 413, 414, 415, 417, 431, 505}
 SHORT = Timeouts(request=0.8, idle=1.2, linger=0.5)
 OTHERS = "\x00\t\n\r :%&/=\x7f\xff"
-"""What a byte is changed to: what separates, what may not be there, what is no ASCII."""
+"""The bytes that replace another: separators, control and non-ASCII characters."""
 
 
 @pytest.fixture
@@ -122,7 +121,7 @@ def test_a_byte_more_or_less_anywhere_does_no_harm(impatient: Server, whole: byt
 
 
 @pytest.mark.parametrize(
-    ("behind", "told"),
+    ("behind", "expected"),
     [
         (b"\r\n", [200]),
         (b"x", [200, 400]),
@@ -138,9 +137,9 @@ def test_a_byte_more_or_less_anywhere_does_no_harm(impatient: Server, whole: byt
     ],
 )
 def test_what_comes_behind_a_request_is_judged_for_itself(
-    impatient: Server, whole: bytes, behind: bytes, told: list[int]
+    impatient: Server, whole: bytes, behind: bytes, expected: list[int]
 ) -> None:
-    assert statuses(said(impatient, whole + behind)) == told
+    assert statuses(said(impatient, whole + behind)) == expected
 
 
 def test_a_body_larger_than_it_says_is_the_next_request(impatient: Server, whole: bytes) -> None:

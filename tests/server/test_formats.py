@@ -1,4 +1,4 @@
-"""The other way to tell refusals: the names, statuses and challenges of RFC 6749 and 6750, over a real port."""
+"""The RFC 6749 error format over a real port: names, statuses and challenges."""
 
 import json
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def server(serve: Callable[..., Server], manner: ErrorFormat) -> Server:
     return serve(error_format=manner)
 
 
-def told(response: Response) -> tuple[int, str | None, str | None]:
+def parse_error(response: Response) -> tuple[int, str | None, str | None]:
     body = json.loads(response.body)
     assert [*body][-1] == "error_description"
     assert isinstance(body["error_description"], str)
@@ -48,18 +48,18 @@ def told(response: Response) -> tuple[int, str | None, str | None]:
 def test_a_grant_is_refused_in_the_words_of_rfc_6749(
     post: Ask, changes: dict[str, str | None], expected: tuple[int, str, str | None]
 ) -> None:
-    assert told(post(**changes)) == expected
+    assert parse_error(post(**changes)) == expected
 
 
 def test_a_client_that_used_basic_is_asked_for_it_again(post: Ask) -> None:
     response = post({"Authorization": "Basic x"}, client_id=None, client_secret=None)
-    assert told(response) == (401, "invalid_client", 'Basic realm="gam"')
+    assert parse_error(response) == (401, "invalid_client", 'Basic realm="gam"')
 
 
 def test_userinfo_names_what_is_wrong_with_a_token(ask: Ask) -> None:
     challenge = 'Bearer realm="gam", error="invalid_token"'
-    assert told(ask("GET", USERINFO_PATH, None, {"Authorization": "x"})) == (401, "invalid_token", challenge)
-    assert told(ask("GET", USERINFO_PATH)) == (401, None, 'Bearer realm="gam"')
+    assert parse_error(ask("GET", USERINFO_PATH, None, {"Authorization": "x"})) == (401, "invalid_token", challenge)
+    assert parse_error(ask("GET", USERINFO_PATH)) == (401, None, 'Bearer realm="gam"')
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,8 @@ def test_an_expired_token_has_the_status_that_is_requested(
 
 
 def test_what_http_itself_refuses_is_reported_alike(ask: Ask, raw: Callable[..., bytes]) -> None:
-    assert told(ask("GET", "/nowhere")) == (404, "invalid_request", None)
-    assert told(ask("DELETE", USERINFO_PATH)) == (405, "invalid_request", None)
+    assert parse_error(ask("GET", "/nowhere")) == (404, "invalid_request", None)
+    assert parse_error(ask("DELETE", USERINFO_PATH)) == (405, "invalid_request", None)
     for sent, status in ((b"x\r\n\r\n", 400), (_too_large(), 413)):
         head, _, body = raw(sent).partition(b"\r\n\r\n")
         assert head.startswith(f"HTTP/1.1 {status} ".encode())
@@ -100,5 +100,5 @@ def _too_large() -> bytes:
 def test_a_store_that_is_gone_is_reported_with_a_time_to_try_again(ask: Ask, post: Ask, gam: Gam) -> None:
     gam.store.path.unlink()
     for response in (post(), ask("GET", "/healthz")):
-        assert told(response) == (503, "temporarily_unavailable", None)
+        assert parse_error(response) == (503, "temporarily_unavailable", None)
         assert dict(response.fields)["Retry-After"] == "1"

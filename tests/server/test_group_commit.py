@@ -1,4 +1,4 @@
-"""Grants that arrive together share one durable commit, and no answer leaves before its row is on disk."""
+"""Tokens that are issued together share one durable commit, and no response is sent before it."""
 
 import json
 import sqlite3
@@ -35,9 +35,9 @@ def commits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     written: list[int] = []
     add, commit = rows.add, Store.commit
 
-    def adding(*given: Any) -> None:  # noqa: ANN401 - as add
+    def adding(*args: Any) -> None:  # noqa: ANN401 - as add
         written.append(1)
-        add(*given)
+        add(*args)
 
     def counting(store: Store) -> None:
         found.append(len(written))
@@ -75,8 +75,8 @@ def test_grants_that_arrive_while_another_is_committed_share_the_next_commit(
         assert go_on.wait(10)
         commit(store)
 
-    def noticed(book: group_commit.GroupCommit[Any], *given: Any) -> None:  # noqa: ANN401 - as enter
-        enter(book, *given)
+    def noticed(book: group_commit.GroupCommit[Any], *args: Any) -> None:  # noqa: ANN401 - as enter
+        enter(book, *args)
         came.append(1)
         if len(came) == 10:
             entered.set()

@@ -1,4 +1,4 @@
-"""Who writes the log: lines in their order, by a thread of its own."""
+"""The log writer: lines in order, written by a separate thread."""
 
 from threading import Event
 

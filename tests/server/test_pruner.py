@@ -1,4 +1,4 @@
-"""What is long dead, deleted while a server runs."""
+"""Old tokens are deleted while a server runs."""
 
 import sqlite3
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def left(gam: Gam) -> int:
         return len(list(tx.each("SELECT id FROM token")))
 
 
-def told(gam: Gam) -> list[str]:
+def prune_entries(gam: Gam) -> list[str]:
     with gam.store.reading() as tx:
         return [entry.details for entry in audit.search(tx) if entry.action == "token.prune"]
 
@@ -56,10 +56,10 @@ def peopled(gam: Gam) -> Gam:
 
 def test_what_is_expired_goes_while_the_server_runs(peopled: Gam) -> None:
     with closing(Pruner(peopled, OFTEN)):
-        wait_until(lambda: told(peopled) == ['{"tokens":2500,"sessions":0}'])
+        wait_until(lambda: prune_entries(peopled) == ['{"tokens":2500,"sessions":0}'])
         put_tokens(peopled, 5, 35)
-        wait_until(lambda: len(told(peopled)) == 2)
-    assert told(peopled)[1] == '{"tokens":5,"sessions":0}'
+        wait_until(lambda: len(prune_entries(peopled)) == 2)
+    assert prune_entries(peopled)[1] == '{"tokens":5,"sessions":0}'
     assert left(peopled) == 1
 
 

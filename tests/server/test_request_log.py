@@ -1,4 +1,4 @@
-"""The log: one line a request, printable, without a secret."""
+"""The log: one printable line per request, without secrets."""
 
 import json
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ REQUEST = Request("POST", "/a", query="api_key=s3", fields={"authorization": "s3
 ANSWER = TracedResponse(Response(401, (("X", "s3"),), b"s3"), Trace("portal", "0123abcd", "key_expired"))
 
 
-def told(log_format: str, request: Request | None = REQUEST, answer: TracedResponse = ANSWER) -> list[str]:
+def write_lines(log_format: str, request: Request | None = REQUEST, answer: TracedResponse = ANSWER) -> list[str]:
     lines = list[str]()
     log = RequestLog(lambda line: lines.append(line) or True, log_format, lambda: AT, "f00d")  # type: ignore[func-returns-value]
     log.write(request, answer, 0.00123)
@@ -25,14 +25,14 @@ def told(log_format: str, request: Request | None = REQUEST, answer: TracedRespo
 
 
 def test_a_line_for_people_reports_who_what_and_why() -> None:
-    assert told("text") == [
+    assert write_lines("text") == [
         "2026-03-01T12:00:00Z f00d-1 POST /a 401 1.2ms client_id=portal key=0123abcd rule=key_expired",
         "2026-03-01T12:00:00Z f00d-2 POST /a 401 0.0ms client_id=portal key=0123abcd rule=key_expired",
     ]
 
 
 def test_a_line_for_programs_has_every_field() -> None:
-    assert json.loads(told("json", answer=TracedResponse(ANSWER.response, Trace()))[0]) == {
+    assert json.loads(write_lines("json", answer=TracedResponse(ANSWER.response, Trace()))[0]) == {
         "time": "2026-03-01T12:00:00Z", "request": "f00d-1", "method": "POST", "path": "/a", "status": 401, "ms": 1.2,
         "client_id": "", "key": "", "rule": "", "detail": "",
     }  # fmt: skip
@@ -40,21 +40,21 @@ def test_a_line_for_programs_has_every_field() -> None:
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_a_line_holds_no_secret(log_format: str) -> None:
-    assert "s3" not in "".join(told(log_format))
+    assert "s3" not in "".join(write_lines(log_format))
 
 
 def test_what_could_not_be_read_is_not_shown() -> None:
-    assert told("text", None)[0].startswith("2026-03-01T12:00:00Z f00d-1 - - 401")
+    assert write_lines("text", None)[0].startswith("2026-03-01T12:00:00Z f00d-1 - - 401")
 
 
 @pytest.mark.parametrize("method", ["gamsec_0123", "s3cret&x=", "get", "POSTS"])
 def test_a_request_with_an_unknown_method_is_not_shown(method: str) -> None:
-    assert told("text", Request(method, "/s3"))[0].startswith("2026-03-01T12:00:00Z f00d-1 - - 401")
+    assert write_lines("text", Request(method, "/s3"))[0].startswith("2026-03-01T12:00:00Z f00d-1 - - 401")
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"])
 def test_a_known_method_is_shown(method: str) -> None:
-    assert f" {method} /a " in told("text", Request(method, "/a"))[0]
+    assert f" {method} /a " in write_lines("text", Request(method, "/a"))[0]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_known_method_is_shown(method: str) -> None:
 )
 def test_a_path_that_is_not_served_is_shown_without_what_may_be_a_secret(path: str, word: str) -> None:
     answer = TracedResponse(ANSWER.response, Trace(rule="path_unknown"))
-    assert f" POST {word} 401 " in told("text", Request("POST", path), answer)[0]
+    assert f" POST {word} 401 " in write_lines("text", Request("POST", path), answer)[0]
 
 
 def test_lines_that_were_lost_are_counted() -> None:

@@ -1,4 +1,4 @@
-"""Passwords and refresh tokens over a real port."""
+"""Password and refresh grants over a real port."""
 
 import json
 import re
@@ -173,8 +173,8 @@ def test_a_second_use_is_refused_and_ends_the_session(send: Ask, renew: Ask, ask
     assert refused(renew(first, method)) == ("101", 401)
     assert refused(renew(second, method)) == ("101", 401)
     for body in (first, second):
-        told = ask("GET", "/oauth/gam/v2.0/userinfo", None, {"Authorization": body["access_token"]})
-        assert refused(told) == ("102", 401)
+        read_claims = ask("GET", "/oauth/gam/v2.0/userinfo", None, {"Authorization": body["access_token"]})
+        assert refused(read_claims) == ("102", 401)
 
 
 def test_a_key_is_answered_with_a_refresh_token_where_renewals_are_allowed(
@@ -195,14 +195,14 @@ def test_no_renewal_is_left_when_the_application_takes_them_back(send: Ask, rene
 def test_refusals_are_reported_in_the_words_of_the_rfc(serve: Callable[..., Server], login: dict[str, str]) -> None:
     server = serve(error_format=ErrorFormat("rfc6749"))
     client = HTTPConnection("127.0.0.1", server.port, timeout=10)
-    told = []
+    read_claims = []
     for changes in ({"password": "x"}, {"scope": "fullcontrol"}, {"grant_type": "refresh_token"}):
         typed = {"Content-Type": "application/x-www-form-urlencoded"}
         client.request("POST", PATH, urlencode({**login, **changes}), typed)
         with client.getresponse() as found:
-            told.append((found.status, json.loads(found.read())["error"]))
+            read_claims.append((found.status, json.loads(found.read())["error"]))
     client.close()
-    assert told == [(400, "invalid_grant"), (400, "invalid_scope"), (400, "invalid_grant")]
+    assert read_claims == [(400, "invalid_grant"), (400, "invalid_scope"), (400, "invalid_grant")]
 
 
 def test_of_many_who_renew_at_once_one_succeeds(send: Ask, server: Server, login: dict[str, str]) -> None:
@@ -213,9 +213,9 @@ def test_of_many_who_renew_at_once_one_succeeds(send: Ask, server: Server, login
         client = HTTPConnection("127.0.0.1", server.port, timeout=10)
         client.request("GET", target)
         with client.getresponse() as found:
-            told = found.read()
+            read_claims = found.read()
         client.close()
-        return told
+        return read_claims
 
     with ThreadPoolExecutor(8) as pool:
         answers = [*map(json.loads, pool.map(asked, range(8)))]
@@ -233,11 +233,11 @@ def test_the_log_holds_neither_a_query_nor_a_secret(
     renew(body, "GET")
     renew(body, "GET")
     ask("GET", f"{PATH}?{urlencode(login)}")
-    told = "\n".join(lines)
-    assert "rule=refresh_used" in told
-    assert f"GET {PATH} 405" in told
+    read_claims = "\n".join(lines)
+    assert "rule=refresh_used" in read_claims
+    assert f"GET {PATH} 405" in read_claims
     for secret in (body["refresh_token"], login["client_secret"], PASSWORD, "%3A", "?"):
-        assert secret not in told
+        assert secret not in read_claims
 
 
 @pytest.mark.parametrize("query", ["", "?grant_type=password", "?grant_type=password&api_key=x&password=y"])
@@ -266,14 +266,14 @@ def test_a_second_use_counts_as_a_guess(serve: Callable[..., Server], login: dic
     server = serve(max_failures=1)
     client = HTTPConnection("127.0.0.1", server.port, timeout=10)
 
-    def told(sent: dict[str, str]) -> dict[str, Any]:
+    def read_claims(sent: dict[str, str]) -> dict[str, Any]:
         client.request("POST", PATH, urlencode(sent), {"Content-Type": "application/x-www-form-urlencoded"})
         with client.getresponse() as found:
             body: dict[str, Any] = json.loads(found.read())
         return body
 
-    again = renewal(login, told(login)["refresh_token"])
-    assert "access_token" in told(again)
-    assert told(again)["error"]["code"] == "101"
-    assert told(login)["error"]["code"] == "429"
+    again = renewal(login, read_claims(login)["refresh_token"])
+    assert "access_token" in read_claims(again)
+    assert read_claims(again)["error"]["code"] == "101"
+    assert read_claims(login)["error"]["code"] == "429"
     client.close()

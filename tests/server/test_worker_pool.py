@@ -1,4 +1,4 @@
-"""Requests whose answer takes long wait on threads of their own, and hold up nobody."""
+"""Slow requests run on separate threads and block no others."""
 
 import json
 from collections.abc import Callable, Iterator

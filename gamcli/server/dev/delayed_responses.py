@@ -1,4 +1,4 @@
-"""Holds requests back for a time, on a thread of its own."""
+"""Holds requests back for a time, on a separate thread."""
 
 from collections import deque
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """
-The OpenAPI 3.1 document of the endpoints, made from the tables that answer requests: routes, refusals, scopes.
+The OpenAPI 3.1 document of the endpoints, generated from the tables of routes, refusals and scopes.
 
-`gamcli help openapi` prints it. Statuses and refusals are those of both formats, whichever a server speaks.
+`gamcli help openapi` prints it. It has the statuses and refusals of both error formats.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ _GUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 
 class Parameter(NamedTuple):
-    """A parameter of access_token: what it is for, and more of its schema."""
+    """A parameter of access_token, and its schema besides the type."""
 
     description: str
     schema: Document
@@ -29,48 +29,50 @@ class Parameter(NamedTuple):
 
 PARAMETERS: dict[str, Parameter] = {
     "grant_type": Parameter(
-        "password, with an api_key or with a password; refresh_token to renew. In any case.",
+        "password, with an API key or a password; refresh_token to renew; case-insensitive",
         {"examples": ["password", "refresh_token"]},
     ),
-    "client_id": Parameter("the application; or as HTTP Basic", {}),
-    "client_secret": Parameter("its secret; or as HTTP Basic, not both", {"format": "password"}),
-    "api_key": Parameter("the key that is traded", {"format": "password"}),
-    "authentication_type_name": Parameter("by default that of the repository", {"examples": ["apikey", "local"]}),
-    "username": Parameter("who logs in; with an api_key, its owner", {}),
-    "password": Parameter("their password", {"format": "password"}),
-    "scope": Parameter("joined by + or blanks", {"examples": [scopes.join([*scopes.TABLE][:3])]}),
-    "repository": Parameter("the GUID of this repository", {}),
-    "refresh_token": Parameter("what came with the token to renew", {"format": "password"}),
-    "initial_properties": Parameter(
-        'JSON, a list of {"Id", "Value"} that the session keeps', {"examples": ['[{"Id":"Company","Value":"ACME"}]']}
+    "client_id": Parameter("client ID of the application; may be sent as HTTP Basic", {}),
+    "client_secret": Parameter("client secret; may be sent as HTTP Basic instead", {"format": "password"}),
+    "api_key": Parameter("the API key to exchange", {"format": "password"}),
+    "authentication_type_name": Parameter(
+        "authentication type; default: that of the repository", {"examples": ["apikey", "local"]}
     ),
-    "request_token_type": Parameter("OAuth or Web, which are treated alike", {"examples": ["OAuth", "Web"]}),
-    "additional_parameters": Parameter("taken and not looked at", {}),
+    "username": Parameter("the user; with an api_key it must be the user of the key", {}),
+    "password": Parameter("password of the user", {"format": "password"}),
+    "scope": Parameter("scopes joined by + or spaces", {"examples": [scopes.join([*scopes.TABLE][:3])]}),
+    "repository": Parameter("the GUID of this repository", {}),
+    "refresh_token": Parameter("refresh token that was returned with the access token", {"format": "password"}),
+    "initial_properties": Parameter(
+        'JSON array of {"Id", "Value"}, stored with the session', {"examples": ['[{"Id":"Company","Value":"ACME"}]']}
+    ),
+    "request_token_type": Parameter("OAuth or Web; both are treated alike", {"examples": ["OAuth", "Web"]}),
+    "additional_parameters": Parameter("accepted and ignored", {}),
 }
 
 REFRESH_PARAMETERS = ("grant_type", "client_id", "client_secret", "refresh_token")
-"""The parameters that GET takes, in the query."""
+"""The query parameters of GET."""
 
 HTTP_REFUSALS = frozenset({
     "request_unreadable", "version_unknown", "request_line_too_long", "fields_too_large", "request_slow",
     "expectation_unknown", "path_unknown", "method_wrong", "body_too_large", "length_missing", "store_busy",
     "store_gone", "connections_full", "bug",
 })  # fmt: skip
-"""The refusals that any request may come to."""
+"""The refusals of any request."""
 
 USERINFO_REFUSALS = frozenset(rule for rule in TABLE if rule.startswith("token_") or rule == "authorization_missing")
 ACCESS_TOKEN_REFUSALS = frozenset(TABLE) - HTTP_REFUSALS - USERINFO_REFUSALS
 
 EXPIRED_STATUS = 403
-"""What an expired token is answered with where `serve` is told so."""
+"""The status for an expired token with `serve --expired-status 403`."""
 
 
 RETRY_STATUSES = (429, 503)
-"""The statuses after which a client is told when to come again."""
+"""The statuses with a Retry-After field."""
 
 
 class Operation(NamedTuple):
-    """What a route answers: its summary, the refusals of its own, the schema of its success, what is sent."""
+    """The summary, refusals, response schema and request of a route."""
 
     summary: str
     rules: frozenset[str]
@@ -79,17 +81,17 @@ class Operation(NamedTuple):
 
 
 def _query() -> Document:
-    named = ({"name": name, "in": "query", **_parameter(name)} for name in REFRESH_PARAMETERS)
-    return {"parameters": [*named], "security": [{}, {"client": []}]}
+    parameters = ({"name": name, "in": "query", **_parameter(name)} for name in REFRESH_PARAMETERS)
+    return {"parameters": [*parameters], "security": [{}, {"client": []}]}
 
 
 def _parameter(name: str) -> Document:
-    about, schema = PARAMETERS[name]
-    return {"description": about, "schema": {**TEXT, **schema}}
+    description, schema = PARAMETERS[name]
+    return {"description": description, "schema": {**TEXT, **schema}}
 
 
 def _form() -> Document:
-    properties = {name: {**TEXT, **schema, "description": about} for name, (about, schema) in PARAMETERS.items()}
+    properties = {name: {**TEXT, **schema, "description": text} for name, (text, schema) in PARAMETERS.items()}
     schema: Document = {"type": "object", "properties": properties, "required": ["grant_type"]}
     return {
         "requestBody": {"required": True, "content": {MEDIA_TYPE: {"schema": schema}}},
@@ -104,21 +106,20 @@ def _bearer() -> Document:
 OPERATIONS: dict[tuple[str, str], Operation] = {
     ("access_token", "POST"): Operation("Issue or renew an access token", ACCESS_TOKEN_REFUSALS, "Token", _form()),
     ("access_token", "GET"): Operation("Renew an access token", ACCESS_TOKEN_REFUSALS, "Token", _query()),
-    ("userinfo", "GET"): Operation("Tell the claims that a token reveals", USERINFO_REFUSALS, "Claims", _bearer()),
-    ("userinfo", "POST"): Operation("Tell the claims that a token reveals", USERINFO_REFUSALS, "Claims", _bearer()),
-    ("healthz", "GET"): Operation("Whether the store answers", frozenset(), "Health", {"security": []}),
+    ("userinfo", "GET"): Operation("Return the claims of an access token", USERINFO_REFUSALS, "Claims", _bearer()),
+    ("userinfo", "POST"): Operation("Return the claims of an access token", USERINFO_REFUSALS, "Claims", _bearer()),
+    ("healthz", "GET"): Operation("Check that the store can be read", frozenset(), "Health", {"security": []}),
 }
-"""What is told of each route, by the last word of its path and its method."""
+"""The operations by the last segment of the path, and method."""
 
 
 def build_document() -> Document:
-    """Return the document (OpenAPI 3.1)."""
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "gamcli serve",
             "version": __version__,
-            "summary": "The token endpoint of GAM style applications, and the claims of their users",
+            "summary": "Token endpoint and userinfo of GAM-style applications",
         },
         "servers": [{"url": "{url}", "variables": {"url": {"default": "http://127.0.0.1:8080"}}}],
         "paths": {path: _path_item(path, methods) for path, methods in routes.ROUTES.items()},
@@ -132,12 +133,12 @@ def _path_item(path: str, methods: Mapping[str, object]) -> Document:
 
 
 def _operation(name: str, method: str) -> Document:
-    summary, rules, answers, sent = OPERATIONS[name, method]
+    summary, rules, success_schema, request = OPERATIONS[name, method]
     return {
         "operationId": f"{method.lower()}_{name}",
         "summary": summary,
-        **sent,
-        "responses": {"200": _success(answers), **dict(_refused(rules | HTTP_REFUSALS))},
+        **request,
+        "responses": {"200": _success(success_schema), **dict(_refusal_responses(rules | HTTP_REFUSALS))},
     }
 
 
@@ -146,13 +147,13 @@ def _success(schema: str) -> Document:
     return {"description": REASONS[200], "headers": _headers(200), "content": content}
 
 
-def _refused(rules: frozenset[str]) -> Iterator[tuple[str, Document]]:
-    """Yield each status that `rules` come to, in either format, with an example of each."""
+def _refusal_responses(rules: frozenset[str]) -> Iterator[tuple[str, Document]]:
+    """Yield the statuses of `rules` in both formats, with examples."""
     by_status: dict[int, Document] = {}
     for rule in filter(rules.__contains__, TABLE):
-        for error_format, shape in refusals.ERROR_WRITERS.items():
+        for error_format, write_error in refusals.ERROR_WRITERS.items():
             name = f"{rule}.{error_format}"
-            for status in (shape(TABLE[rule])[0], *((EXPIRED_STATUS,) if rule == "token_expired" else ())):
+            for status in (write_error(TABLE[rule])[0], *((EXPIRED_STATUS,) if rule == "token_expired" else ())):
                 by_status.setdefault(status, {})[name] = {"$ref": f"#/components/examples/{name}"}
     for status in sorted(by_status):
         schema = {"$ref": "#/components/schemas/Refusal"}
@@ -161,19 +162,19 @@ def _refused(rules: frozenset[str]) -> Iterator[tuple[str, Document]]:
 
 
 def _examples() -> Iterator[tuple[str, Document]]:
-    """Yield every refusal in each format by its name, as its status and body are."""
+    """Yield an example of every refusal in each format."""
     for rule, refusal in TABLE.items():
-        for error_format, shape in refusals.ERROR_WRITERS.items():
-            yield f"{rule}.{error_format}", {"value": shape(refusal)[1]}
+        for error_format, write_error in refusals.ERROR_WRITERS.items():
+            yield f"{rule}.{error_format}", {"value": write_error(refusal)[1]}
 
 
 def _headers(status: int) -> Document:
-    found = {"Cache-Control": _header({"const": "no-store"}), "Pragma": _header({"const": "no-cache"})}
+    fields = {"Cache-Control": _header({"const": "no-store"}), "Pragma": _header({"const": "no-cache"})}
     if status == UNAUTHORIZED:
-        found["WWW-Authenticate"] = _header({"pattern": '^(Basic|Bearer) realm="gam"'})
+        fields["WWW-Authenticate"] = _header({"pattern": '^(Basic|Bearer) realm="gam"'})
     if status in RETRY_STATUSES:
-        found["Retry-After"] = _header({"pattern": "^[1-9][0-9]*$"})
-    return found
+        fields["Retry-After"] = _header({"pattern": "^[1-9][0-9]*$"})
+    return fields
 
 
 def _header(schema: Document) -> Document:
@@ -197,9 +198,9 @@ def _object(properties: Document, required: list[str]) -> Document:
 _TOKEN: Document = {
     "access_token": {**TEXT, "pattern": f"^{_GUID}![A-Za-z0-9]{{78}}$"},
     "token_type": {"const": "Bearer"},
-    "expires_in": {"type": "integer", "minimum": 0, "description": "seconds; 0 is never"},
+    "expires_in": {"type": "integer", "minimum": 0, "description": "seconds; 0 = never"},
     "refresh_token": {**TEXT, "pattern": "^([0-9]{3}[A-Za-z0-9]{36})?$"},
-    "scope": {**TEXT, "description": "joined by +", "pattern": r"^[^\s+]+(\+[^\s+]+)*$|^$"},
+    "scope": {**TEXT, "description": "scopes joined by +", "pattern": r"^[^\s+]+(\+[^\s+]+)*$|^$"},
     "user_guid": {**TEXT, "pattern": f"^({_GUID})?$"},
 }
 
@@ -224,7 +225,7 @@ _CLAIMS: Document = {
         },
     },
 }
-"""The claims that are more than any text."""
+"""The schemas of claims that are not plain text."""
 
 _REFUSALS: Document = {
     "GamRefusal": _object(
@@ -245,9 +246,9 @@ _REFUSALS: Document = {
 def _security() -> Document:
     revealed = {scope.name: scope.description for scope in scopes.TABLE.values()}
     flow = {"tokenUrl": "/oauth/gam/v2.0/access_token", "scopes": revealed}
-    about = "the access token: bare, or behind Bearer or OAuth"
+    description = "access token, bare or with the scheme Bearer or OAuth"
     return {
         "client": {"type": "http", "scheme": "basic", "description": "client_id and client_secret (RFC 6749 §2.3.1)"},
-        "token": {"type": "apiKey", "in": "header", "name": "Authorization", "description": about},
+        "token": {"type": "apiKey", "in": "header", "name": "Authorization", "description": description},
         "oauth2": {"type": "oauth2", "flows": {"password": {**flow, "refreshUrl": flow["tokenUrl"]}}},
     }

@@ -32,7 +32,7 @@ def parse_origin(text: str) -> str:
 
 
 def allow_origin_fields(origins: Iterable[str], origin: str) -> Fields:
-    """Return the header fields that tell whether a page of `origin` may read the response; caches vary on it."""
+    """Return the header fields that show whether a page of `origin` may read the response."""
     allowed = ANY_ORIGIN if ANY_ORIGIN in origins else origin if origin.lower() in origins else ""
     return (*((("Access-Control-Allow-Origin", allowed),) if allowed else ()), ("Vary", "Origin"))
 

@@ -105,7 +105,7 @@ TABLE: dict[str, Refusal] = {
     "scope_unpublished": Refusal(
         "235", 401, "invalid_scope", 400, "A scope is unknown, or the application does not publish it."
     ),
-    # 16: one text, but for who asks too often
+    # 16: one message, except when no renewals are left
     "refresh_unknown": Refusal("101", 401, "invalid_grant", 400, _NOT_A_REFRESH_TOKEN),
     "refresh_used": Refusal("101", 401, "invalid_grant", 400, _NOT_A_REFRESH_TOKEN),
     "refresh_expired": Refusal("101", 401, "invalid_grant", 400, _NOT_A_REFRESH_TOKEN),

@@ -64,7 +64,7 @@ class PendingWrite(NamedTuple):
         return _add_cors(response, self.request, self.config, self.trace)
 
     def write_alone(self, gam: Gam) -> TracedResponse:
-        """Write the token in a transaction of its own, commit it, and return the response."""
+        """Write the token in a separate transaction, commit it, and return the response."""
         try:
             with gam.store.writing() as tx:
                 return self.write(tx)

@@ -1,5 +1,5 @@
 """
-Worker processes: several servers on one port, each in a process of its own; one that crashes is restarted.
+Worker processes: several servers on one port, each in a separate process; one that crashes is restarted.
 
 Each has its own listening socket, opened by the parent before the first worker starts. The system spreads connections
 over these sockets, and a restarted worker accepts those that its predecessor did not.
@@ -32,7 +32,7 @@ OptionsT = TypeVar("OptionsT", bound=ListenOptions)
 
 class WorkerProcesses(Generic[OptionsT]):
     """
-    `count` servers, each created by `create_server` in a process of its own.
+    `count` servers, each created by `create_server` in a separate process.
 
     `report` gets messages about crashed workers.
     """

@@ -1,4 +1,4 @@
-"""The clock of a world that is made for tests."""
+"""The clock of the development server."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Where answers are held back that shall come late."""
+"""Delayed responses."""
 
 from queue import SimpleQueue
 from time import monotonic

@@ -1,4 +1,4 @@
-"""Faults on demand: what they may be, and whom they strike."""
+"""Injected faults: their syntax, and the requests that they apply to."""
 
 import pytest
 

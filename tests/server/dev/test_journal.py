@@ -1,4 +1,4 @@
-"""What was asked of a server, for tests to assert on."""
+"""The journal of requests."""
 
 import json
 from dataclasses import asdict, replace

@@ -1,4 +1,4 @@
-"""A server for tests of clients: it fails on demand, and keeps a journal."""
+"""The development server: faults and journal over a real port."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Who fails too often has to wait until the minute is over, whatever it sends."""
+"""The failure limit: after too many failures a client is refused until the minute is over."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What clients write into a request: forms, client authentication, bearer tokens."""
+"""Parsing of forms, client authentication and bearer tokens."""
 
 from base64 import b64encode
 from contextlib import suppress

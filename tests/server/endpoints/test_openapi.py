@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, and true to the tables that answer requests."""
+"""The OpenAPI document is valid and agrees with the tables of routes and refusals."""
 
 from dataclasses import fields
 from typing import Any

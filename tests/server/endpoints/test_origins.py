@@ -1,4 +1,4 @@
-"""Pages of the origins allowed may ask from a browser; those of others, and of none by default, may not."""
+"""CORS: only pages of the allowed origins may call the endpoints from a browser."""
 
 import json
 from collections.abc import Callable

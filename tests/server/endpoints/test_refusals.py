@@ -1,4 +1,4 @@
-"""The one table of refusals covers everything that can be refused, and says what the contract says."""
+"""The table of refusals covers every refusal and agrees with the contract."""
 
 import ast
 import json

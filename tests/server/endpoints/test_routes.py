@@ -1,4 +1,4 @@
-"""The endpoints over a real port: every row of the contract, in its order, with its fields."""
+"""The endpoints over a real port: every rule of the contract, in order, with its header fields."""
 
 import json
 import re

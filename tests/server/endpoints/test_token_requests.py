@@ -1,4 +1,4 @@
-"""What a client asks of access_token: read from forms and queries, judged before the store is asked."""
+"""Parsing of token requests from forms and queries."""
 
 import json
 from urllib.parse import urlencode

@@ -1,4 +1,4 @@
-"""The server at its sockets: bounds, deadlines, order, and a clean end."""
+"""The event loop: limits, deadlines, order of responses, and a clean stop."""
 
 import json
 import os
@@ -427,7 +427,7 @@ with Store.open(Path(sys.argv[1])) as store:
     print(server.port, flush=True)
     server.run()
 """
-"""A server in a process of its own: it prints its port and serves the store that its argument names."""
+"""A server in a separate process: it prints its port and serves the store that its argument names."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The strict parsing of bytes into requests."""
+"""The strict HTTP parser."""
 
 from contextlib import suppress
 
@@ -38,21 +38,23 @@ def one_by_one(data: bytes) -> list[bytes]:
     return [data[place : place + 1] for place in range(len(data))]
 
 
-def the(found: list[Request | str]) -> Request:
-    (request,) = found
+def single_request(results: list[Request | str]) -> Request:
+    (request,) = results
     assert isinstance(request, Request)
     return request
 
 
 def test_a_request_is_read_with_its_fields_in_lower_case() -> None:
-    request = the(taken(b"POST /A?b=c HTTP/1.1\r\nHOST:a\r\nX-Y: \t z \r\nContent-Length: 3\r\n\r\nabc"))
+    request = single_request(taken(b"POST /A?b=c HTTP/1.1\r\nHOST:a\r\nX-Y: \t z \r\nContent-Length: 3\r\n\r\nabc"))
     assert (request.method, request.path, request.query, request.body) == ("POST", "/A", "b=c", b"abc")
     assert request.fields == {"host": "a", "x-y": "z", "content-length": "3"}
     assert request.keeps_alive
 
 
 def test_the_repr_of_a_request_shows_nothing_that_may_be_secret() -> None:
-    request = the(taken(b"POST /x?s3 HTTP/1.1\r\nHost: a\r\nAuthorization: s3\r\nContent-Length: 2\r\n\r\ns3"))
+    request = single_request(
+        taken(b"POST /x?s3 HTTP/1.1\r\nHost: a\r\nAuthorization: s3\r\nContent-Length: 2\r\n\r\ns3")
+    )
     assert "s3" not in repr(request)
 
 
@@ -158,7 +160,7 @@ def test_the_largest_that_is_allowed_is_read() -> None:
     path = b"/" + b"a" * (MAX_LINE - len("GET / HTTP/1.1"))
     line = b"GET " + path + b" HTTP/1.1\r\n"
     fields = b"Host: a\r\nContent-Length: 0016384\r\n" + b"a: b\r\n" * (MAX_FIELDS - 2)
-    request = the(taken(line + fields + b"\r\n" + b"x" * MAX_BODY))
+    request = single_request(taken(line + fields + b"\r\n" + b"x" * MAX_BODY))
     assert request.path == path.decode()
     assert len(request.body) == MAX_BODY
 
@@ -169,7 +171,7 @@ def test_requests_that_come_together_are_taken_in_order() -> None:
 
 
 def test_an_empty_line_before_a_request_is_overlooked() -> None:
-    assert the(taken(b"\r\n\r\n" + POST)).body == b"abc"
+    assert single_request(taken(b"\r\n\r\n" + POST)).body == b"abc"
 
 
 def test_fields_of_one_name_are_joined() -> None:

@@ -1,4 +1,4 @@
-"""HTTPS: the same server, encrypted; who does not shake hands is let go, and holds up nobody."""
+"""HTTPS: the same server over TLS; a client without a handshake blocks nobody."""
 
 import json
 import socket

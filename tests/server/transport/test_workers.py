@@ -1,4 +1,4 @@
-"""Several processes on one port: each answers, one that dies is followed by another, none stays behind."""
+"""Worker processes on one port: each answers, a crashed one is restarted, none is left behind."""
 
 import json
 import os
@@ -28,7 +28,7 @@ from gamcli.store import Store
 TOKEN_PATH = "/oauth/gam/v2.0/access_token"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
-# A process of its own, for workers are forked: pytest's threads are not to be.
+# A separate process, since workers are forked and pytest has threads.
 SERVE = """
 import os, signal, sys
 from contextlib import contextmanager
@@ -57,7 +57,7 @@ workers.run()
 
 
 class Running:
-    """Workers in a process of their own: where they listen, and what they wrote."""
+    """Worker processes, with their port and log."""
 
     def __init__(self, process: Popen[str], log: Path) -> None:
         assert process.stdout is not None
