@@ -96,7 +96,7 @@ def test_exit_code_7_if_a_row_differs(gamcli: Run, url: str) -> None:
         (("--world", "world.toml"), 2, "--world requires the URL of a server"),
         (("http://127.0.0.1:1", "--world", "nowhere.toml"), 2, "cannot read the world file nowhere.toml: No such file"),
         (("--print-seed",), 2, "the world file has no portal.client_id"),
-        (("--field", "nothing"), 2, "no field named 'nothing'"),
+        (("--field", "nothing"), 2, "unknown field 'nothing'"),
     ],
 )
 def test_invalid_usage_is_an_error_with_a_hint(gamcli: Run, words: tuple[str, ...], code: int, message: str) -> None:

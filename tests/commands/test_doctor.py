@@ -71,7 +71,7 @@ def test_the_panel_shows_problems_first(world: Run, file: Path) -> None:
     file.chmod(0o644)
     ran = world("doctor")
     assert ran.code == 1
-    assert ran.out.startswith(f"doctor  {file}  1 wrong, ")
+    assert ran.out.startswith(f"doctor  {file}  1 problem, ")
     assert f"chmod go-rwx {file}" in [line.strip() for line in ran.out.splitlines()]
     assert ran.err == ""
 

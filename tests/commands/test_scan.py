@@ -191,7 +191,7 @@ def test_staged_files_are_searched(world: Run, repository: Path, api_key: str) -
         ((".", "--revoke", "--no-store"), "--revoke requires a store"),
         (("--git",), "cannot open the git repository at ."),
         ((".", "-o", "toml"), "invalid value"),
-        ((".", "--field", "secret"), "no field named 'secret'"),
+        ((".", "--field", "secret"), "unknown field 'secret'"),
     ],
 )
 def test_an_invalid_command_line_is_refused(world: Run, words: tuple[str, ...], message: str) -> None:
