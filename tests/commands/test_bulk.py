@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -561,9 +562,9 @@ def test_a_run_that_is_killed_is_completed_by_the_next(town: Run, place: Path, f
         text = "".join(f"{user},{app}\n" for user, app in some)
         (place / "keys.csv").write_text(f"user,app\n{text}", encoding="utf-8")
         words = [sys.executable, "-c", SMALL_CHUNKS, "key", "generate", "--from", "keys.csv", "--out", out.name]
-        while True:
+        for attempt in count():  # ever later, or a slow machine would kill each run before it begins
             process = subprocess.Popen(words, stderr=subprocess.PIPE)
-            sleep(randomness.uniform(0.15, 0.4))
+            sleep(randomness.uniform(0.15, 0.4 + attempt / 10))
             process.send_signal(signal.SIGKILL)
             message = process.communicate()[1].decode()
             assert process.returncode in (0, -signal.SIGKILL), message
