@@ -1,77 +1,69 @@
 """
-gamcli: API keys for applications in the style of GeneXus Access Manager (GAM), and the token endpoint for them.
+gamcli: API keys for GeneXus Access Manager (GAM) style applications, and the token endpoint that accepts them.
 
 This is the map of the code.
 
-    Commands ask, rules decide, the store keeps, actions do; the server answers, render shows.
+    Commands parse, actions do, rules decide, the store keeps. Provision plans, the server answers, render prints.
 
-commands    ask: read a command line, call one action, show what came of it; the exit codes
-server      answers: reads an HTTP request, calls one action, writes a response; the table of refusals
-provision   plans: files in git in, the steps that lead to them out, done through the actions in one transaction
-conformance asks: the contract as a table, held against any server over HTTP; knows no other part
-render      shows: tables for people, fixed fields for programs; `render.output` alone prints
-actions     do: one function for each thing that gamcli can do
-rules       decide: pure; facts, the time and the dice come in, a record or a refusal comes out
-store       keeps: SQL in, records out, in one SQLite file
-model       the nouns, as frozen records
-errors      what can go wrong, as one family
+commands     Typer: one file per noun; parse the command line, call one action, print the result
+actions      everything that gamcli can do, one function each: load facts, ask a rule, save, audit
+rules        pure: facts, time and randomness in; a record or a refusal out
+store        SQL in, records out: one file per noun, the SQLite engine in `store.sqlite`, the schema in `store.schema`
+model        the nouns as frozen records
+provision    manifests: read, diff, apply, export
+server       the token endpoint: `server.transport` knows no OAuth, `server.endpoints` knows no sockets
+clients      HTTP clients of a token endpoint, for `try`, `run` and `quickstart`
+conformance  the contract as tables, and what compares a server with it
+scan         finding leaked credentials in files and git history
+bulk         CSV files: reading input, writing results
+system       the operating system: subprocesses, signals, new files, the acting user
+render       the only part that prints: tables for people, fixed fields for programs
+manual       the Markdown pages that `gamcli help` shows
+errors       one family of errors, each with a code and a hint
 
-Who may import whom (`tests/test_house.py` holds it; nothing leads back):
+Which part may import which is a table in `tests/test_house.py`; imports point downward only:
 
-    commands ---> server ---> actions ---> rules ---> model, errors
-        |                        |                       ^   ^
-        |                        +-------> store --------+   |
-        +-------> render ------------------------------------+
-        +-------> provision ---> actions, store, rules
-        +-------> conformance ---> errors
+    commands ---> server, provision ---> actions ---> rules, store ---> model ---> errors
+        +-------> clients, conformance, scan, bulk, system, render
 
 The same noun has the same file name in every part: to change what keys are, open the files called `keys.py`.
 
 Walk 1: `gamcli key generate --user ana --app portal`
 
-1. `commands.main` is the edge to the shell. It answers `--version` and completion itself, and hands all else to
-   `commands.root.dispatch`, which imports only the noun that was named.
-2. `commands.keys.generate` makes an `actions.keys.KeyWish` of its options. `commands.context.Session` finds the
-   settings and opens the store; with the clock, the dice and the name of who acts that is an `actions.Gam`.
-   `commands.delivery.place` makes the file of `--out` before anything else happens.
-3. `actions.keys.generate` opens one transaction, `store.Store.writing`. `store.users.named` and `store.apps.named` find
-   the facts, or raise NotFoundError with a hint.
-4. `rules.keys.issue` judges `rules.keys.ISSUING` and returns a record and its secret, or raises RefusedError.
-5. A live key of the pair (`store.keys.current`) is a conflict, or ends as replaced. `store.keys.add` keeps the id and
-   the digest, `actions.Gam.record` writes the audit entry, and the secret goes to its file: all of it or nothing.
-6. `commands.delivery.answer` and `render.output.Output.issued` put the secret alone on stdout, the talk on stderr: 0.
-   What was raised on the way, `commands.main` tells with `render.output.error`; its code comes from `commands.CODE_OF`.
+1. `commands.main` answers `--version` and completion itself; `commands.root.dispatch` imports the command that was
+   named and no other.
+2. `commands.keys.generate` builds an `actions.keys.KeySpec`. `commands.context.CliContext` reads the settings and opens
+   the store; `commands.delivery.open_destination` creates the file of `--out` before anything else happens.
+3. `actions.keys.generate` opens one write transaction, `store.Store.writing`, and loads the user and the application.
+4. `rules.keys.issue` returns a record and its secret, or raises RefusedError.
+5. An active key of the same user and application is a conflict, or is replaced. `store.keys.add` saves the ID and the
+   digest, `actions.Gam.record` writes the audit entry, and the secret is written to its file: all of it or nothing.
+6. `commands.delivery.print_result` prints the secret alone on stdout and the message on stderr. An error is printed by
+   `render.output.print_error`, and its exit code is in `commands.EXIT_CODE_BY_ERROR`.
 
 Walk 2: `POST /oauth/gam/v2.0/access_token`
 
-1. `server.transport.event_loop.Server` sees which connection is ready. `server.transport.connection.Connection` takes the bytes and
-   `server.transport.messages.Inbox` makes a `server.transport.messages.Request` of them. None of these knows OAuth. `server.asgi`
-   serves the same endpoints under an ASGI server; `server.transport.workers` runs several processes.
-2. `server.dispatcher.Desk` takes the requests that have come, after one look at the store. `server.endpoints.routes.begin` is the edge
-   to the client: it finds the endpoint in `server.endpoints.routes.ROUTES`, `server.endpoints.access_token.access_token`, which makes a
-   `rules.grants.TokenRequest` of the form (`server.endpoints.token_requests.posted`). A password, which takes long, goes to the
-   threads of `server.worker_pool` first.
-3. `actions.tokens.decide` reads what the store holds (`actions.grants.facts`); what is not there is None: the store
-   does not judge. For a request that comes again, `actions.grant_cache` has it decided, until an admin changes anything.
-4. `rules.api_key_grant.decide`, or that of `password_grant` or `refresh_grant`, judges the facts: the protocol, top to
-   bottom. The first rule that does not hold speaks; else there is a `rules.grants.Grant`.
-5. What is to be written is a `server.endpoints.outcomes.Deferred`. `server.group_commit.Ledger` writes those that came together in one
-   transaction: `actions.tokens.keep` mints the token (`rules.credentials.mint_access_token`), keeps its digest
-   (`store.tokens.add`) and counts the use. A thread of its own commits, and waits for the disk.
-6. Then the answer leaves: 200, or the row of `server.endpoints.refusals.TABLE` that the refusal names; `server.request_log.Log` writes a
-   line with that rule. `server.refusal_counts` sums refusals up for the audit trail.
+1. `server.transport.event_loop.EventLoop` reads bytes; `server.transport.messages.RequestParser` turns them into a
+   request, and `server.dispatcher.Dispatcher` takes all requests of a turn after one look at the store.
+2. `server.endpoints.routes.handle` finds the endpoint, `server.endpoints.access_token.post_access_token`, which parses
+   the form. Passwords, which take 0.3 seconds to hash, go to the threads of `server.worker_pool`.
+3. `actions.issuance.decide` loads the facts and lets the rules of the grant decide (`rules.api_key_grant`,
+   `rules.password_grant` or `rules.refresh_grant`). A repeated request is answered from `actions.grant_cache`.
+4. `server.group_commit.GroupCommit` collects the grants that arrive together in one transaction.
+   `actions.issuance.issue_token` judges a grant again when anything was changed meanwhile, and inserts the token.
+5. A thread commits and waits for the disk. Only then does the response leave: 200, or the row of
+   `server.endpoints.refusals.TABLE` for the rule that refused.
+6. `server.request_log.RequestLog` writes one line; `server.refusal_counts.RefusalCounts` sums refusals up for the
+   audit log.
 
 Walk 3: `gamcli apply gam --secrets-out secrets.env`
 
-1. `provision.manifest.read` makes `provision.desired.Desired` of the files, or tells every fault with its line.
-2. `provision.apply.apply` opens one transaction. `provision.snapshot.read` finds what there is, `provision.plan.diff`
-   (pure) makes the steps that lead from there to what is desired, their records by the same rules as the commands;
-   `provision.impacts` weighs the live keys. What `gamcli plan` shows is this, and no more is done for it.
-3. Keys that end without their number in `--accept-invalidating`, or new secrets without a place, are refused here.
-4. Each step is kept by `actions.users.add`, `actions.apps.save` and their like, audited as a command. The new secrets
-   are whole and on disk (`commands.secret_files`) before the transaction is committed.
-
-All have one silhouette: an edge reads, an action finds the facts, a rule decides, the action keeps, the edge tells.
+1. `provision.manifest.read` turns the files into a `provision.desired.Desired`, or reports every problem with its line.
+2. `provision.apply.apply` opens one transaction; `provision.snapshot.read` loads the actual state.
+3. `provision.diff.diff` (pure) compares the two; `provision.impacts` finds the keys that would be invalidated. `plan`
+   and `drift` stop here.
+4. Without the right `--accept-invalidating N`, or a place for new secrets, the change is refused.
+5. Each step calls an action, audited as the same command would be. New secrets are on disk before the commit.
 """
 
 __version__ = "0.1.0"

@@ -68,7 +68,7 @@ PURE = {
     "base64", "codecs", "collections", "dataclasses", "datetime", "difflib", "functools", "gamcli", "hashlib",
     "hmac", "itertools", "operator", "re", "shlex", "typing", "unicodedata", "zlib",
 }  # fmt: skip
-"""What the rules may import: no clock, no dice, no files, no network."""
+"""What the rules may import: no clock, randomness, files or network."""
 
 IMPURE = {"now", "today", "utcnow", "open", "input", "print"}
 """What reads or writes the world when it is called."""

@@ -73,7 +73,7 @@ def _read_apps(tx: Transaction, desired: Desired) -> dict[str, App]:
 
 
 def _read_users(tx: Transaction, desired: Desired) -> dict[str, User]:
-    """Return users by name. Managed users are read with one query, so that most names need no query of their own."""
+    """Return users by name. Managed users are read with one query, so that most names need no separate query."""
     users = users_by_identifier(store.users.find_managed(tx, desired.owners))
     emails = (str(user.fields["email"]) for user in desired.users if user.fields.get("email"))
     for texts in ((user.name for user in desired.users), (key.user for key in desired.keys), emails):

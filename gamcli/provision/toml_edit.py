@@ -156,17 +156,17 @@ class Editor:
         return self._text.find("\n", offset) + 1 or len(self._text)
 
 
-def _find_inline_ends(found: Scan) -> dict[Keys, int]:
+def _find_inline_ends(scan: Scan) -> dict[Keys, int]:
     """Return the end of the last value in each inline table."""
     ends: dict[Keys, int] = {}
-    for keys, (_, end) in found.spans.items():
+    for keys, (_, end) in scan.spans.items():
         ends[keys[:-1]] = max(end, ends.get(keys[:-1], 0))
     return ends
 
 
-def _group_headers(found: Scan) -> dict[Keys, list[Keys]]:
+def _group_headers(scan: Scan) -> dict[Keys, list[Keys]]:
     """Return the headers of each object, including its nested tables."""
     groups: dict[Keys, list[Keys]] = {}
-    for keys, _ in found.headers:
+    for keys, _ in scan.headers:
         groups.setdefault(keys[:2], []).append(keys)
     return groups

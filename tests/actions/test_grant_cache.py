@@ -181,9 +181,9 @@ class Bearer:
         finally:
             self.known.forget_version()
 
-    def _make(self, found: Claims) -> Claims:
+    def _make(self, result: Claims) -> Claims:
         self.made += 1
-        return found
+        return result
 
 
 @pytest.fixture

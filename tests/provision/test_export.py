@@ -150,23 +150,23 @@ def laid_over(fresh: AuthType | App | User, objects: tuple[DesiredObject, ...]) 
     return {each.name: {**flat(fresh), "name": each.name, **each.fields} for each in objects}
 
 
-def require_same(gam: Gam, found: Desired, *, lives: bool = True) -> None:
+def require_same(gam: Gam, result: Desired, *, lives: bool = True) -> None:
     with auth_types.search(gam, kind=None, enabled=None, sort=None) as listed:
         types = {each.name: each for each in listed}
     with gam.store.reading() as tx:
         people, programs = everyone(tx), all_apps(tx)
     fresh_type = AuthType("", "", "", enabled=True, default=False, created_at=THEN, updated_at=THEN)
-    assert laid_over(fresh_type, found.auth_types) == {name: flat(each) for name, each in types.items()}
+    assert laid_over(fresh_type, result.auth_types) == {name: flat(each) for name, each in types.items()}
     fresh_app = App("", "", b"", THEN, THEN)
-    assert laid_over(fresh_app, found.apps) == {each.name: flat(each) for each in programs}
-    assert laid_over(User("", "", THEN, THEN), found.users) == {each.name: flat(each) for each in people}
-    assert found.default_auth_type == next(each.name for each in types.values() if each.default)
+    assert laid_over(fresh_app, result.apps) == {each.name: flat(each) for each in programs}
+    assert laid_over(User("", "", THEN, THEN), result.users) == {each.name: flat(each) for each in people}
+    assert result.default_auth_type == next(each.name for each in types.values() if each.default)
     with keys.search(gam, keys.KeySearch(statuses=("active",))) as live:
         expected = {
             (key.user, key.app): (key.scopes, key.auth_type, key.label, key.expires_at and key.expires_at - THEN)
             for key in live
         }
-    listed_keys = {(key.user, key.app): (key.scopes, key.auth_type, key.label, key.expires_in) for key in found.keys}
+    listed_keys = {(key.user, key.app): (key.scopes, key.auth_type, key.label, key.expires_in) for key in result.keys}
     beyond = {pair for pair, terms in expected.items() if terms[3] and terms[3] > timedelta(days=36_500)}
     for pair in beyond:  # longer than a duration can be, but the timeout of the application allows it
         expected[pair] = (*expected[pair][:3], None)

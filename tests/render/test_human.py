@@ -118,7 +118,7 @@ def test_a_panel_is_a_field_a_line() -> None:
 
 @dataclass(frozen=True)
 class Unnamed:
-    """A record without columns of its own."""
+    """A record without defined columns."""
 
     one: str
     two: bool

@@ -123,15 +123,15 @@ COVERED_BY = {
 
 
 @given(NAMES, NAMES)
-def test_a_scope_is_covered_by_itself_and_by_the_wider_ones_alone(wanted: str, published: str) -> None:
-    covered = wanted == published or wanted in COVERED_BY.get(published, ())
-    assert scopes.is_allowed(wanted, [published]) is covered
+def test_a_scope_is_covered_by_itself_and_by_the_wider_ones_alone(expected: str, published: str) -> None:
+    covered = expected == published or expected in COVERED_BY.get(published, ())
+    assert scopes.is_allowed(expected, [published]) is covered
 
 
 @given(st.lists(NAMES), st.lists(NAMES))
-def test_what_is_beyond_is_each_scope_that_nothing_published_covers(wanted: list[str], published: list[str]) -> None:
-    beyond = scopes.find_disallowed(wanted, published)
-    assert list(beyond) == [name for name in wanted if not any(scopes.is_allowed(name, [wide]) for wide in published)]
+def test_what_is_beyond_is_each_scope_that_nothing_published_covers(expected: list[str], published: list[str]) -> None:
+    beyond = scopes.find_disallowed(expected, published)
+    assert list(beyond) == [name for name in expected if not any(scopes.is_allowed(name, [wide]) for wide in published)]
 
 
 @pytest.mark.parametrize("word", ["nonsense", "user_", "USER_Area", "gam_user"])
