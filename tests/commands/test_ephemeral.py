@@ -197,7 +197,7 @@ def test_a_journal_has_each_request_without_its_secrets(program: Run, place: Pat
         (["--ephemeral", "--fault", "token=504"], 2, "invalid fault '504'"),
         (["--ephemeral", "--now", "tomorrow"], 2, "invalid time 'tomorrow'"),
         (["--ephemeral", "--journal", "missing/j"], 1, "cannot write the journal missing/j"),
-        (["--ephemeral", "--journal", "seed.toml"], 5, "is no journal"),
+        (["--ephemeral", "--journal", "seed.toml"], 5, "is not a journal"),
     ],
     ids=str,
 )
