@@ -16,9 +16,10 @@ from typing import Generic, NamedTuple, TypeVar
 
 from gamcli import store
 from gamcli.actions import Gam
-from gamcli.actions.issuance import GrantDecision, should_record_use
+from gamcli.actions.issuance import GrantDecision
 from gamcli.errors import StoreError
 from gamcli.model import App, Token, User
+from gamcli.rules import keys
 from gamcli.store import Transaction
 from gamcli.store.hash_chain import ChainHead
 from gamcli.store.sqlite.database import DataVersion
@@ -70,7 +71,7 @@ class GrantCache(Generic[ResponseT]):
         if decision is None or not decision.is_valid(now):
             return None
         grant = decision.grant
-        if grant.key is not None and should_record_use(grant.key.last_used_at, now):
+        if grant.key is not None and keys.should_record_use(grant.key.last_used_at, now):
             # This grant records the use; the next one need not.
             used = grant._replace(key=replace(grant.key, last_used_at=now))
             self._grants[digest] = decision._replace(result=used)

@@ -14,7 +14,7 @@ Read it from top to bottom:
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ from gamcli.actions import Gam
 from gamcli.errors import RefusedError
 from gamcli.model import App, Key, User, format_token_id
 from gamcli.model.sessions import RefreshToken, Session
-from gamcli.rules import api_key_grant, durations, grants, password_grant, passwords, refresh_grant, scopes
+from gamcli.rules import api_key_grant, durations, grants, keys, password_grant, passwords, refresh_grant, scopes
 from gamcli.rules.api_key_grant import API_KEY_GRANT
 from gamcli.rules.credentials import (
     NO_SECRET,
@@ -41,9 +41,6 @@ from gamcli.store.tokens import TokenGrant
 
 MAX_ATTRIBUTES = 256
 """At most this many attributes that a request names are looked up in the store."""
-
-LAST_USED_RESOLUTION = timedelta(minutes=1)
-"""The last use of a key is written at most this often."""
 
 
 class GrantDecision(NamedTuple):
@@ -248,7 +245,7 @@ def _revalidate(tx: Transaction, gam: Gam, decision: GrantDecision, now: datetim
             return decided
         facts = load_facts(tx, gam, decision.request)
         if decision.request.grant == grants.PASSWORD:
-            facts = replace(facts, is_password_right=_has_same_password(decided.user, facts.user))
+            facts = replace(facts, is_password_right=password_grant.is_same_password(decided.user, facts.user))
         result = _judge(facts, decision.rules)
         assert isinstance(result, Grant), "only the refresh grant ends sessions"
         return result._replace(new_password_hash=decided.new_password_hash)
@@ -257,15 +254,6 @@ def _revalidate(tx: Transaction, gam: Gam, decision: GrantDecision, now: datetim
         store.sessions.revoke(tx, result.session, now)
         raise result.refusal
     return result
-
-
-def _has_same_password(verified: User, current: User | None) -> bool:
-    """Say whether the password that was verified is still the user's, without hashing it again."""
-    if current is None or current.guid != verified.guid or verified.password_hash is None:
-        return False
-    # Another login may have replaced a hash that was made with other parameters; the password is the same then.
-    is_rehashed = passwords.needs_rehash(verified.password_hash) and current.password_set_at == verified.password_set_at
-    return current.password_hash == verified.password_hash or (current.password_hash is not None and is_rehashed)
 
 
 def _continue_or_start_session(tx: Transaction, grant: Grant, row: int, now: datetime) -> Session | None:
@@ -304,9 +292,5 @@ def _record_use(tx: Transaction, grant: Grant, now: datetime) -> None:
     store.apps.record_grant(tx, grant.app.client_id, now)
     if grant.user.password_hash is not None and grant.new_password_hash is not None:
         store.users.replace_password_hash(tx, grant.user.guid, grant.user.password_hash, grant.new_password_hash)
-    if grant.key is not None and should_record_use(grant.key.last_used_at, now):
+    if grant.key is not None and keys.should_record_use(grant.key.last_used_at, now):
         store.keys.record_use(tx, grant.key.id, now)
-
-
-def should_record_use(last_used_at: datetime | None, now: datetime) -> bool:
-    return last_used_at is None or now - last_used_at >= LAST_USED_RESOLUTION

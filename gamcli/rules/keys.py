@@ -131,3 +131,11 @@ def choose_auth_type(app: App, requested: str | None, default: str) -> str:
 def is_shortened(key: Key, requested: timedelta | None) -> bool:
     """Return whether the application's timeout gave `key` a shorter lifetime than requested."""
     return requested is not None and key.expires_at is not None and key.expires_at - key.created_at < requested
+
+
+LAST_USED_RESOLUTION = timedelta(minutes=1)
+"""The last use of a key is written at most this often."""
+
+
+def should_record_use(last_used_at: datetime | None, now: datetime) -> bool:
+    return last_used_at is None or now - last_used_at >= LAST_USED_RESOLUTION

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from gamcli.errors import command
-from gamcli.model import GAMLOCAL
+from gamcli.model import GAMLOCAL, User
 from gamcli.rules import durations, grants, passwords, scopes
 from gamcli.rules.grants import Grant, GrantFacts, Rule
 
@@ -91,3 +91,12 @@ def decide(facts: GrantFacts) -> Grant:
 def decision_expires_at(facts: GrantFacts) -> datetime | None:
     """Return the first time at which `decide` could refuse facts that it accepted; None = never."""
     return durations.earliest(facts.known_app.secret_retires_at(facts.now), facts.known_user.password_expires_at)
+
+
+def is_same_password(verified: User, current: User | None) -> bool:
+    """Say whether the password that was verified is still the user's, without hashing it again."""
+    if current is None or current.guid != verified.guid or verified.password_hash is None:
+        return False
+    # Another login may have replaced a hash that was made with other parameters; the password is the same then.
+    is_rehashed = passwords.needs_rehash(verified.password_hash) and current.password_set_at == verified.password_set_at
+    return current.password_hash == verified.password_hash or (current.password_hash is not None and is_rehashed)

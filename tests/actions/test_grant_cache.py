@@ -13,6 +13,7 @@ from gamcli.actions.grant_cache import AppAndUser, GrantCache
 from gamcli.errors import RefusedError, StoreUnusableError
 from gamcli.rules.credentials import Secret
 from gamcli.rules.grants import Grant, TokenRequest
+from gamcli.rules.keys import should_record_use
 from gamcli.store import Store
 
 SECRET = "s" * 40
@@ -156,7 +157,7 @@ def test_the_last_use_of_a_key_is_noted_by_one_request_a_minute(
         assert found is not None
         assert isinstance(found.result, Grant)
         assert found.result.key is not None
-        return issuance.should_record_use(found.result.key.last_used_at, gam.now())
+        return should_record_use(found.result.key.last_used_at, gam.now())
 
     assert [is_noted(), is_noted()] == [True, False]
     forward(timedelta(seconds=59))
