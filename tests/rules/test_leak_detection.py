@@ -27,7 +27,7 @@ KINDS = {KEY: API_KEY, CLIENT: CLIENT_SECRET}
 MARKED = [*zip(UTF_16, ("utf-16-le", "utf-16-be"), strict=True)]
 
 
-def found(*pieces: bytes) -> list[tuple[str, int, int]]:
+def find(*pieces: bytes) -> list[tuple[str, int, int]]:
     return [(each.secret.reveal(), each.line, each.column) for each in find_leaks(pieces)]
 
 
@@ -64,8 +64,8 @@ def test_a_credential_is_found_once_wherever_pieces_end(
 )
 def test_a_damaged_credential_is_never_found(text: str, at: int, letter: str, sizes: list[int]) -> None:
     changed = text[:at] + letter + text[at + 1 :]
-    assert found(*cut(f"x {changed} y".encode(), sizes)) == ([(text, 1, 3)] if changed == text else [])
-    assert found(*cut(f"x {text[:at]}{text[at + 1 :]} y".encode(), sizes)) == []
+    assert find(*cut(f"x {changed} y".encode(), sizes)) == ([(text, 1, 3)] if changed == text else [])
+    assert find(*cut(f"x {text[:at]}{text[at + 1 :]} y".encode(), sizes)) == []
 
 
 @given(texts=st.lists(st.sampled_from([KEY, CLIENT, "gamkey_", "gamsec_x", "\n", "é", " "]), max_size=12))
@@ -76,7 +76,7 @@ def test_each_of_many_has_its_line_and_column(texts: list[str]) -> None:
             line = whole.rpartition("\n")[2]
             wanted.append((text, whole.count("\n") + 1, len(line) + 1))
         whole += text
-    assert found(*cut(whole.encode(), [7])) == wanted
+    assert find(*cut(whole.encode(), [7])) == wanted
 
 
 @pytest.mark.parametrize(
@@ -90,27 +90,27 @@ def test_each_of_many_has_its_line_and_column(texts: list[str]) -> None:
 @pytest.mark.parametrize("text", [KEY, CLIENT])
 def test_what_stands_around_a_credential_does_not_hide_it(line: str, text: str) -> None:
     before, _, _ = (line % "|").partition("|")
-    assert found((line % text).encode()) == [(text, 1, len(before) + 1)]
+    assert find((line % text).encode()) == [(text, 1, len(before) + 1)]
 
 
 @pytest.mark.parametrize(("mark", "encoding"), MARKED)
 @pytest.mark.parametrize("size", [1, 2, 3, 64, 1000])
 def test_utf_16_is_text_too(mark: bytes, encoding: str, size: int) -> None:
     data = mark + f"# ключ\r\n  key = {KEY}\r\n".encode(encoding) + b"\0"
-    assert found(*cut(data, [size])) == [(KEY, 2, 9)]
+    assert find(*cut(data, [size])) == [(KEY, 2, 9)]
 
 
 @pytest.mark.parametrize("mark", UTF_16)
 @pytest.mark.parametrize("before", [b"", b"\0", b"\n"])
 @pytest.mark.parametrize("size", [1, 3, 1000])
 def test_a_mark_of_utf_16_hides_nothing_that_is_invalid(mark: bytes, before: bytes, size: int) -> None:
-    assert [each[:2] for each in found(*cut(mark + before + KEY.encode(), [size]))] == [(KEY, 1 + before.count(b"\n"))]
+    assert [each[:2] for each in find(*cut(mark + before + KEY.encode(), [size]))] == [(KEY, 1 + before.count(b"\n"))]
 
 
 @pytest.mark.parametrize(("mark", "encoding"), MARKED)
 def test_text_of_both_kinds_in_a_file_is_reported_at_its_lines(mark: bytes, encoding: str) -> None:
     data = mark + f"\r\nключ {KEY}\r\n".encode(encoding) + f"{CLIENT}\n".encode()
-    assert sorted(each[:2] for each in found(data)) == [(KEY, 2), (CLIENT, 3)]
+    assert sorted(each[:2] for each in find(data)) == [(KEY, 2), (CLIENT, 3)]
 
 
 @pytest.mark.parametrize("mark", [b"", *UTF_16])
@@ -125,13 +125,13 @@ def test_no_more_than_a_piece_is_held(mark: bytes) -> None:
 
 
 def test_utf_16_without_its_mark_is_bytes() -> None:
-    assert found(KEY.encode("utf-16-le")) == []
+    assert find(KEY.encode("utf-16-le")) == []
 
 
 @pytest.mark.parametrize("data", [b"", b"g", b"\xff", b"\xff\xfe"])
 def test_next_to_nothing_holds_nothing(data: bytes) -> None:
-    assert found(data) == []
-    assert found() == []
+    assert find(data) == []
+    assert find() == []
 
 
 def test_a_leak_reports_the_id_of_a_key_and_hides_the_rest(entropy: Entropy) -> None:

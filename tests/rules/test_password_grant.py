@@ -47,7 +47,7 @@ def login(facts: GrantFacts, auth_type: AuthType) -> GrantFacts:
     )
 
 
-def of(name: str, **changes: object) -> Break:
+def changed(name: str, **changes: object) -> Break:
     return lambda facts: replace(facts, **{name: replace(getattr(facts, name), **changes)})
 
 
@@ -60,37 +60,37 @@ def unknown_user(facts: GrantFacts) -> GrantFacts:
 
 
 def without_password(facts: GrantFacts) -> GrantFacts:
-    return replace(of("user", password_hash=None)(facts), password_hash=passwords.dummy_hash())
+    return replace(changed("user", password_hash=None)(facts), password_hash=passwords.dummy_hash())
 
 
 def expiring(seconds: int) -> Break:
-    return lambda facts: of("user", password_expires_at=facts.now + timedelta(seconds=seconds))(facts)
+    return lambda facts: changed("user", password_expires_at=facts.now + timedelta(seconds=seconds))(facts)
 
 
 BREAKS: dict[str, list[Break]] = {
-    "client_id_missing": [of("request", client_id="")],
+    "client_id_missing": [changed("request", client_id="")],
     "client_unknown": [lacking("app")],
-    "client_secret_wrong": [of("request", client_secret=NO_SECRET), of("request", client_secret=PASSWORD)],
-    "app_disabled": [of("app", enabled=False)],
-    "remote_rest_off": [of("app", remote_rest=False)],
-    "repository_wrong": [of("request", repository="another")],
-    "auth_type_unavailable": [of("auth_type", enabled=False), lacking("auth_type")],
-    "auth_type_wrong": [of("auth_type", type=APIKEY)],
+    "client_secret_wrong": [changed("request", client_secret=NO_SECRET), changed("request", client_secret=PASSWORD)],
+    "app_disabled": [changed("app", enabled=False)],
+    "remote_rest_off": [changed("app", remote_rest=False)],
+    "repository_wrong": [changed("request", repository="another")],
+    "auth_type_unavailable": [changed("auth_type", enabled=False), lacking("auth_type")],
+    "auth_type_wrong": [changed("auth_type", type=APIKEY)],
     "password_wrong": [
-        of("request", password=Secret("wrong")),
-        of("request", password=NO_SECRET),
+        changed("request", password=Secret("wrong")),
+        changed("request", password=NO_SECRET),
         unknown_user,
         without_password,
     ],
-    "user_inactive": [of("user", enabled=False)],
-    "user_blocked": [of("user", blocked=True)],
-    "password_must_change": [of("user", password_must_change=True)],
+    "user_inactive": [changed("user", enabled=False)],
+    "user_blocked": [changed("user", blocked=True)],
+    "password_must_change": [changed("user", password_must_change=True)],
     "password_expired": [expiring(0), expiring(-1)],
-    "scope_missing": [lambda facts: of("app", require_scope=True)(of("request", scope=" + ")(facts))],
+    "scope_missing": [lambda facts: changed("app", require_scope=True)(changed("request", scope=" + ")(facts))],
     "scope_unpublished": [
-        of("request", scope="fullcontrol"),
-        of("request", scope="nonsense"),
-        of("request", scope="user_email+user_Area"),
+        changed("request", scope="fullcontrol"),
+        changed("request", scope="nonsense"),
+        changed("request", scope="user_email+user_Area"),
     ],
 }
 """For each rule the ways to break it alone, in the order of the wire; the first combines with all others."""
@@ -176,7 +176,7 @@ def test_a_password_is_not_hashed_for_a_client_that_is_not_proven(
 
 def test_a_grant_carries_what_was_asked(login: GrantFacts) -> None:
     given_along = (InitialProperty("Branch", "7"),)
-    granted = password_grant.decide(of("request", initial_properties=given_along)(login))
+    granted = password_grant.decide(changed("request", initial_properties=given_along)(login))
     assert granted == grants.Grant(
         repository="9d2c6f0e-7a1b-4c3d-8e5f-112233445566",
         key=None,
@@ -192,7 +192,7 @@ def test_a_grant_carries_what_was_asked(login: GrantFacts) -> None:
 
 @pytest.mark.parametrize(("renewals", "renewal"), [(0, 0), (1, 1), (999, 1)])
 def test_the_first_refresh_token_is_for_the_first_renewal(login: GrantFacts, renewals: int, renewal: int) -> None:
-    assert password_grant.decide(of("app", token=TokenPolicy(60, renewals))(login)).renewal_number == renewal
+    assert password_grant.decide(changed("app", token=TokenPolicy(60, renewals))(login)).renewal_number == renewal
 
 
 @pytest.mark.parametrize(
@@ -209,18 +209,18 @@ def test_the_first_refresh_token_is_for_the_first_renewal(login: GrantFacts, ren
 def test_a_request_may_ask_for_what_known_application_publishes(
     login: GrantFacts, published: tuple[str, ...], asked: str, granted: tuple[str, ...]
 ) -> None:
-    facts = of("app", scopes=published)(replace(login, attributes=frozenset({"Area"})))
-    assert password_grant.decide(of("request", scope=asked)(facts)).scopes == granted
+    facts = changed("app", scopes=published)(replace(login, attributes=frozenset({"Area"})))
+    assert password_grant.decide(changed("request", scope=asked)(facts)).scopes == granted
 
 
 def test_where_a_scope_is_required_one_is_enough(login: GrantFacts) -> None:
-    assert password_grant.decide(of("app", require_scope=True)(login)).scopes == ("user_email",)
+    assert password_grant.decide(changed("app", require_scope=True)(login)).scopes == ("user_email",)
 
 
 FINE = {
     "expires later": expiring(1),
-    "takes no API keys": lambda facts: of("app", api_keys=replace(facts.known_app.api_keys, enabled=False))(facts),
-    "API keys of another type": lambda facts: of("app", api_keys=replace(facts.known_app.api_keys, auth_type="x"))(
+    "takes no API keys": lambda facts: changed("app", api_keys=replace(facts.known_app.api_keys, enabled=False))(facts),
+    "API keys of another type": lambda facts: changed("app", api_keys=replace(facts.known_app.api_keys, auth_type="x"))(
         facts
     ),
 }
@@ -234,7 +234,7 @@ def test_what_breaks_no_rule_is_granted(login: GrantFacts, fine: Break) -> None:
 @given(st.text(max_size=60))
 def test_no_other_password_is_right(login: GrantFacts, text: str) -> None:
     if text != PASSWORD.reveal():
-        assert refusal(of("request", password=Secret(text))(login)).rule == "password_wrong"
+        assert refusal(changed("request", password=Secret(text))(login)).rule == "password_wrong"
 
 
 def test_the_repr_of_a_grant_shows_no_hash(login: GrantFacts) -> None:

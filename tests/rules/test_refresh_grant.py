@@ -21,7 +21,7 @@ PROPERTIES = (InitialProperty("Branch", "7"),)
 Break = Callable[[GrantFacts], GrantFacts]
 
 
-def of(name: str, **changes: object) -> Break:
+def changed(name: str, **changes: object) -> Break:
     return lambda facts: replace(facts, **{name: replace(getattr(facts, name), **changes)})
 
 
@@ -45,13 +45,13 @@ def of_key(facts: GrantFacts) -> GrantFacts:
     token = RefreshToken(7, 2, 8, TOKEN.digest(), facts.now + timedelta(days=1))
     sent = replace(facts.request, grant=grants.REFRESH, api_key=NO_SECRET, refresh_token=TOKEN)
     renewable = replace(facts, session=session, refresh_token=token, request=sent)
-    return of("app", token=TokenPolicy(60, 3))(renewable)
+    return changed("app", token=TokenPolicy(60, 3))(renewable)
 
 
 @pytest.fixture(scope="session")
 def of_password(of_key: GrantFacts, auth_type: AuthType) -> GrantFacts:
     local = replace(auth_type, name="local", type=GAMLOCAL)
-    return of("session", key=None, auth_type="local")(replace(of_key, key=None, auth_type=local))
+    return changed("session", key=None, auth_type="local")(replace(of_key, key=None, auth_type=local))
 
 
 @pytest.fixture(params=["of_key", "of_password"])
@@ -62,61 +62,61 @@ def facts_of_both(request: pytest.FixtureRequest) -> GrantFacts:
 
 
 def ending(name: str, field: str, seconds: int) -> Break:
-    return lambda facts: of(name, **{field: facts.now + timedelta(seconds=seconds)})(facts)
+    return lambda facts: changed(name, **{field: facts.now + timedelta(seconds=seconds)})(facts)
 
 
 def used(facts: GrantFacts) -> GrantFacts:
-    return of("refresh_token", used_at=facts.now)(facts)
+    return changed("refresh_token", used_at=facts.now)(facts)
 
 
 PROOF: dict[str, list[Break]] = {
-    "client_id_missing": [of("request", client_id="")],
+    "client_id_missing": [changed("request", client_id="")],
     "client_unknown": [lacking("app")],
-    "client_secret_wrong": [of("request", client_secret=NO_SECRET)],
-    "app_disabled": [of("app", enabled=False)],
-    "remote_rest_off": [of("app", remote_rest=False)],
+    "client_secret_wrong": [changed("request", client_secret=NO_SECRET)],
+    "app_disabled": [changed("app", enabled=False)],
+    "remote_rest_off": [changed("app", remote_rest=False)],
     "refresh_unknown": [
-        of("request", refresh_token=Secret("another")),
-        of("request", refresh_token=NO_SECRET),
-        of("session", client_id="another"),
+        changed("request", refresh_token=Secret("another")),
+        changed("request", refresh_token=NO_SECRET),
+        changed("session", client_id="another"),
         lacking("refresh_token"),
         lacking("user"),
-        lambda facts: of("session", key="K")(lacking("refresh_token", "user")(facts)),
+        lambda facts: changed("session", key="K")(lacking("refresh_token", "user")(facts)),
     ],
 }
 TYPE: dict[str, list[Break]] = {
-    "auth_type_unavailable": [of("auth_type", enabled=False), lacking("auth_type")],
+    "auth_type_unavailable": [changed("auth_type", enabled=False), lacking("auth_type")],
 }
 USER: dict[str, list[Break]] = {
-    "user_inactive": [of("user", enabled=False)],
-    "user_blocked": [of("user", blocked=True)],
+    "user_inactive": [changed("user", enabled=False)],
+    "user_blocked": [changed("user", blocked=True)],
 }
 SPENT: dict[str, list[Break]] = {
     "refresh_used": [used],
     "refresh_expired": [ending("refresh_token", "expires_at", 0), ending("refresh_token", "expires_at", -1)],
-    "refresh_revoked": [ending("session", "revoked_at", 0), of("refresh_token", is_superseded=True)],
-    "renewals_spent": [of("app", token=TokenPolicy(60, 1)), of("app", token=TokenPolicy(60, 0))],
+    "refresh_revoked": [ending("session", "revoked_at", 0), changed("refresh_token", is_superseded=True)],
+    "renewals_spent": [changed("app", token=TokenPolicy(60, 1)), changed("app", token=TokenPolicy(60, 0))],
 }
 OF_KEY: dict[str, list[Break]] = {
     **PROOF,
     **TYPE,
-    "auth_type_wrong": [of("auth_type", type=GAMLOCAL)],
-    "api_keys_off": [lambda facts: of("app", api_keys=replace(facts.known_app.api_keys, enabled=False))(facts)],
+    "auth_type_wrong": [changed("auth_type", type=GAMLOCAL)],
+    "api_keys_off": [lambda facts: changed("app", api_keys=replace(facts.known_app.api_keys, enabled=False))(facts)],
     "key_expired": [ending("key", "expires_at", 0)],
-    "key_revoked": [of("key", end="revoked")],
-    "key_replaced": [of("key", end="replaced"), ending("key", "retires_at", 0)],
-    "key_invalidated": [of("app", scopes=())],
+    "key_revoked": [changed("key", end="revoked")],
+    "key_replaced": [changed("key", end="replaced"), ending("key", "retires_at", 0)],
+    "key_invalidated": [changed("app", scopes=())],
     **USER,
     **SPENT,
 }
 OF_PASSWORD: dict[str, list[Break]] = {
     **PROOF,
     **TYPE,
-    "auth_type_wrong": [of("auth_type", type=APIKEY)],
+    "auth_type_wrong": [changed("auth_type", type=APIKEY)],
     **USER,
-    "password_must_change": [of("user", password_must_change=True)],
+    "password_must_change": [changed("user", password_must_change=True)],
     "password_expired": [ending("user", "password_expires_at", 0)],
-    "scope_unpublished": [of("app", scopes=()), of("session", scopes=("user_email", "fullcontrol"))],
+    "scope_unpublished": [changed("app", scopes=()), changed("session", scopes=("user_email", "fullcontrol"))],
     **SPENT,
 }
 """For each rule the ways to break it alone, in the order in which they are judged."""
@@ -196,7 +196,7 @@ def test_a_type_that_is_gone_is_identified_by_its_name(of_password: GrantFacts) 
 
 
 def test_a_session_goes_on_with_its_scopes_and_properties(facts_of_both: GrantFacts) -> None:
-    sent = of("request", scope="fullcontrol", initial_properties=(InitialProperty("a", "b"),))(facts_of_both)
+    sent = changed("request", scope="fullcontrol", initial_properties=(InitialProperty("a", "b"),))(facts_of_both)
     granted = refresh_grant.decide(sent)
     assert isinstance(granted, Grant)
     assert (granted.scopes, granted.initial_properties) == (("user_email",), PROPERTIES)
@@ -210,7 +210,7 @@ def test_a_session_goes_on_with_its_scopes_and_properties(facts_of_both: GrantFa
 
 
 def test_with_the_last_renewal_comes_no_refresh_token(facts_of_both: GrantFacts) -> None:
-    granted = refresh_grant.decide(of("app", token=TokenPolicy(60, 2))(facts_of_both))
+    granted = refresh_grant.decide(changed("app", token=TokenPolicy(60, 2))(facts_of_both))
     assert isinstance(granted, Grant)
     assert (granted.renewal_number, granted.has_session) == (0, True)
 
@@ -222,6 +222,6 @@ def test_a_renewed_token_never_outlives_its_key(of_key: GrantFacts) -> None:
 
 
 def test_a_narrow_session_of_a_wide_key_stays_narrow(of_key: GrantFacts) -> None:
-    granted = refresh_grant.decide(of("key", scopes=("gam_user_data", "gam_user_roles"))(of_key))
+    granted = refresh_grant.decide(changed("key", scopes=("gam_user_data", "gam_user_roles"))(of_key))
     assert isinstance(granted, Grant)
     assert granted.scopes == ("user_email",)
