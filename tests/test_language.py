@@ -82,14 +82,10 @@ def test_names_are_those_of_the_field() -> None:
     assert violations("name", (text for path in sources() for text in names_of(path))) == []
 
 
-def test_a_retired_word_is_found_with_its_place(tmp_path: Path) -> None:
-    file = tmp_path / "module.py"
-    file.write_text('"""It is no store."""\n\n\ndef told(desk: int) -> int:\n    return desk  # nobody is told\n')
+def test_a_retired_word_is_reported_with_its_place() -> None:
     texts = [("module.py", 1, "It is no store."), ("module.py", 5, "# nobody is told")]
     assert [text.partition(" ->")[0] for text in violations("text", iter(texts))] == [
         "module.py:1: 'is no s'", "module.py:5: 'is told'",
     ]  # fmt: skip
-    assert (
-        len(violations("name", iter([("module.py", 4, "told"), ("module.py", 4, "desk"), ("module.py", 4, "app")])))
-        == 2
-    )
+    names = [("module.py", 4, "told"), ("module.py", 4, "desk"), ("module.py", 4, "app")]
+    assert {name.partition(" (")[2] for name in violations("name", iter(names))} == {"told)", "desk)"}

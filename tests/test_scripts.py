@@ -49,7 +49,7 @@ PLACEHOLDERS = {
     r"\b[0-9a-f]{10}(?=:)": "COMMIT",
     r"127\.0\.0\.1:\d+": "ADDRESS",
     r"\b\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?Z)?": "TIME",
-    r"(?m)(^|  |key |: |revoke |rotate )[0-9A-Za-z]{8}(?=$|  | of | retires| --)": r"\1ID",
+    r"(?m)(^|  |key |: |revoke |rotate )[0-9A-Za-z]{8}(?=$|  | of | stays valid| --)": r"\1ID",
 }
 """What differs from run to run in README and manual, each with its placeholder."""
 

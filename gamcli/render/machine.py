@@ -161,7 +161,7 @@ def require_field(kind: type, field: str | None, secret_fields: Sequence[str]) -
     known = (*field_paths(kind), *secret_fields)
     if field not in {*known, *field_names(kind)}:
         message = "-o value requires --field" if field is None else f"unknown field '{field}'"
-        raise UsageError(message, f"use one of: {', '.join(known)}")
+        raise UsageError(message, f"use --field with one of: {', '.join(known)}")
 
 
 def pick_field(record: JsonObject, field: str) -> str:

@@ -83,7 +83,7 @@ def test_env_prints_lines_that_a_shell_takes(world: Run, words: list[str]) -> No
 def test_env_quotes_what_a_shell_would_read() -> None:
     assert credentials.format_env([("A", "b c"), ("D", "$e")]) == "A='b c'\nD='$e'\n"
     for write in (credentials.format_env, credentials.format_github_outputs):
-        with pytest.raises(FailedError, match="cannot be printed"):
+        with pytest.raises(FailedError, match="unprintable character"):
             write([("A", "b\nC=d")])
 
 

@@ -202,7 +202,7 @@ def test_a_field_that_cannot_be_shown_is_refused_before_anything_is_done(
 
 
 def test_an_unknown_field_names_those_that_there_are(world: Run) -> None:
-    names = world("app", "show", "portal", "--field", "nope").hint.removeprefix("--field takes one of: ").split(", ")
+    names = world("app", "show", "portal", "--field", "nope").hint.removeprefix("use --field with one of: ").split(", ")
     nested = {"api_keys": API_KEYS, "token": TOKEN_POLICY}
     assert names == [
         f"{name}.{inner}" if inner else name for name in APP.split() for inner in nested.get(name, "").split(" ")

@@ -228,11 +228,11 @@ def test_an_active_client_secret_stays_after_revocation(world: Run, leaked: str,
 
 
 def test_a_terminal_shows_the_keys_and_asks_for_confirmation(world: Run, terminal: Run, leaked: str) -> None:
-    found = terminal("scan", ".", "--revoke", answers=[("do it?", "n")])
+    found = terminal("scan", ".", "--revoke", answers=[("continue?", "n")])
     assert found.code == 1
     assert f"{leaked}  ana for portal, never used: leaked" in found.out
     assert world("scan", ".").code == 7
-    assert terminal("scan", ".", "--revoke", answers=[("do it?", "y")]).code == 0
+    assert terminal("scan", ".", "--revoke", answers=[("continue?", "y")]).code == 0
     assert world("scan", ".").code == 0
 
 
