@@ -1,13 +1,13 @@
 """
 Update the console transcripts of README and manual: `python tests/renew_transcripts.py [FILE...]`.
 
-Below each command whose output differs, the lines become what the program prints today; keys, IDs and times that differ
-are left alone. Read the changes before you commit them: a wrong output is renewed as readily as a right one.
+When an output differs in more than keys, IDs and times, all outputs of that document become what the program prints
+today, so that the IDs of one session fit together. Read the changes before you commit them: a wrong output is renewed
+as readily as a right one.
 """
 
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,20 +22,23 @@ def renew(path: Path) -> str:
     """Return the text of a document with current transcripts."""
     text = path.read_text(encoding="utf-8")
     preparation = parse_steps("" if path == README else PREPARATION)
-    steps = [*preparation, *parse_steps("".join(_BLOCK.findall(text)))]
+    steps = parse_steps("".join(_BLOCK.findall(text)))
     with TemporaryDirectory() as folder:
         home = Path(folder) / "home"
-        outputs = iter([step.output for step in run_steps(steps, home)][len(preparation) :])
-        return _BLOCK.sub(lambda block: _STEP.sub(lambda step: _renew_step(step, outputs, home), block[0]), text)
+        outputs = [step.output for step in run_steps([*preparation, *steps], home)][len(preparation) :]
+        if all(_is_same(step.output, output, home) for step, output in zip(steps, outputs, strict=True)):
+            return text
+        remaining = iter(outputs)
+        return _BLOCK.sub(lambda block: _STEP.sub(lambda step: step[1] + _show(next(remaining), home), block[0]), text)
 
 
-def _renew_step(step: re.Match[str], outputs: Iterator[list[str]], home: Path) -> str:
-    command, output = step.groups()
-    printed = next(outputs)
-    shown, now = (replace_placeholders(lines, home) for lines in (output.splitlines(), printed))
-    if [line for line in shown if line] == [line for line in now if line]:
-        return step[0]
-    return command + "".join(f"{line.replace(str(home), '/home/you').rstrip()}\n" for line in printed)
+def _is_same(shown: list[str], printed: list[str], home: Path) -> bool:
+    before, now = (replace_placeholders(lines, home) for lines in (shown, printed))
+    return [line for line in before if line] == [line for line in now if line]
+
+
+def _show(printed: list[str], home: Path) -> str:
+    return "".join(f"{line.replace(str(home), '/home/you').rstrip()}\n" for line in printed)
 
 
 if __name__ == "__main__":

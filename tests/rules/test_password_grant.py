@@ -240,3 +240,23 @@ def test_no_other_password_is_right(login: GrantFacts, text: str) -> None:
 def test_the_repr_of_a_grant_shows_no_hash(login: GrantFacts) -> None:
     error = repr(password_grant.decide(login)._replace(new_password_hash="scrypt$2$8$1$c2FsdA==$aGFzaA=="))
     assert error == f"Grant('{login.known_app.name}', '{login.known_user.name}', ('user_email',))"
+
+
+def test_a_password_that_was_verified_is_not_hashed_again(login: GrantFacts) -> None:
+    user = login.known_user
+    assert password_grant.is_same_password(user, user)
+    assert not password_grant.is_same_password(user, None)
+    assert not password_grant.is_same_password(user, replace(user, guid="another"))
+    assert not password_grant.is_same_password(replace(user, password_hash=None), user)
+    assert not password_grant.is_same_password(user, replace(user, password_hash=None))
+    assert password_grant.decide(replace(login, is_password_right=True)).user == user
+    with pytest.raises(RefusedError):
+        password_grant.decide(replace(login, is_password_right=False))
+
+
+def test_another_hash_of_the_same_password_is_the_same_password(login: GrantFacts) -> None:
+    outdated = passwords.hash_password(PASSWORD, bytes, passwords.SEED_COST)
+    before = replace(login.known_user, password_hash=outdated)
+    assert password_grant.is_same_password(before, login.known_user)
+    later = replace(login.known_user, password_set_at=login.now + timedelta(days=1))
+    assert not password_grant.is_same_password(before, later)
