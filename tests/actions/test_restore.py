@@ -23,9 +23,10 @@ from gamcli.errors import (
     UsageError,
 )
 from gamcli.model import AuditEntry
-from gamcli.store import Store
+from gamcli.store import Store, schema
 from gamcli.store.sqlite import checks
 
+VERSION = len(schema.MIGRATIONS)
 OLD = Path(__file__).parent.parent / "store" / "kept" / "1.sql"
 HOLDER = "import sys; from pathlib import Path; from gamcli.store import Store; s = Store.open(Path(sys.argv[1]))"
 
@@ -60,7 +61,7 @@ def test_a_backup_is_restored_and_the_replaced_store_is_kept(gam: Gam, backup: P
     made = restore.restore(path, backup, acting, overwrite=True)
     assert made.kept is not None
     assert (names(path), names(Path(made.kept)), backup.read_bytes()) == (["ana"], ["ana", "eva"], before)
-    assert (made.users, made.version_before, made.version) == (1, 3, 3)
+    assert (made.users, made.version_before, made.version) == (1, VERSION, VERSION)
     assert [each.name for each in checks.check_store(path) if not each.ok] == []
     assert {each.name for each in path.parent.iterdir()} == {"store.db", Path(made.kept).name}
 
@@ -181,7 +182,7 @@ def test_a_backup_of_an_earlier_version_is_migrated(gam: Gam, tmp_path: Path, ac
         connection.executescript(OLD.read_text(encoding="utf-8"))
     before = old.read_bytes()
     made = restore.restore(gam.store.path, old, acting, overwrite=True)
-    assert (made.version_before, made.version, old.read_bytes()) == (1, 3, before)
+    assert (made.version_before, made.version, old.read_bytes()) == (1, VERSION, before)
     assert names(gam.store.path) == ["María José", "ana"]
     assert len(list(gam.store.path.parent.iterdir())) == 2
 
@@ -212,11 +213,11 @@ def test_a_store_is_migrated_once(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(OLD.read_text(encoding="utf-8"))
-    assert restore.read_versions(path) == (1, 3)
+    assert restore.read_versions(path) == (1, VERSION)
     made = restore.migrate(path)
-    assert (made.version_before, made.version, made.backup) == (1, 3, f"{path}.v1-backup")
+    assert (made.version_before, made.version, made.backup) == (1, VERSION, f"{path}.v1-backup")
     again = restore.migrate(path)
-    assert (again.version_before, again.version, again.backup) == (3, 3, None)
+    assert (again.version_before, again.version, again.backup) == (VERSION, VERSION, None)
 
 
 def test_compacting_reports_the_size_before_and_after(gam: Gam) -> None:

@@ -6,6 +6,7 @@ History
     2  keys that refer to users and applications by number, bulk issue; manifest owners; client secrets that retire;
        request ids
     3  sessions with refresh tokens; passwords that must be changed or expire; the hash chain of the audit log
+    4  custom information of users
 
 Times are integers: microseconds since 1970 in UTC. Booleans are 0 and 1. Scopes and roles are joined by `+`. A `fold`
 is a name normalized by `model.normalize_name`: names are unique regardless of case.
@@ -13,7 +14,7 @@ is a name normalized by `model.normalize_name`: names are unique regardless of c
 
 from typing import TYPE_CHECKING
 
-from gamcli.store.schema import step1, step2, step3
+from gamcli.store.schema import step1, step2, step3, step4
 
 if TYPE_CHECKING:
     from gamcli.store.sqlite.database import Transaction
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x67616D63
 """Identifies the file as a gamcli store ("gamc"), see PRAGMA application_id."""
 
-MIGRATIONS = (step1.SQL, step2.SQL, step3.SQL)
+MIGRATIONS = (step1.SQL, step2.SQL, step3.SQL, step4.SQL)
 """The SQL of each migration."""
 
 PYTHON_STEPS = {3: step3.hash_existing_entries}
