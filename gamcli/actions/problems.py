@@ -33,4 +33,4 @@ class ProblemList:
 def error_message(error: GamcliError) -> str:
     """Return the message of an error for a problem, with its hint if that is a command or a suggestion."""
     hint = error.hint or ""
-    return f"{error.message}; {hint}" if hint.startswith(("gamcli ", "did you mean")) else error.message
+    return f"{error.message}; {hint}" if hint.startswith(("gamcli ", "did you mean", "use ")) else error.message

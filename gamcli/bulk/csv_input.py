@@ -1,33 +1,47 @@
 """
-Read CSV files (RFC 4180) row by row, with the line number of each row, and collect all problems.
+Read CSV files (RFC 4180, and what spreadsheets write) row by row, with the line number of each row.
 
-The text is UTF-8, with or without a byte order mark; lines may end with LF or CRLF; columns may have any order. The
-apostrophe that gamcli's own CSV output puts before formulas is removed.
+All problems are collected. Rows without any value are skipped. The apostrophe that gamcli's own CSV output puts before
+formulas is removed.
 """
 
 import csv
 import os
+import re
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from hashlib import sha256
-from operator import itemgetter
+from io import TextIOWrapper
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, NamedTuple
 
 from gamcli.actions.problems import ProblemList
+from gamcli.bulk import csv_format
+from gamcli.bulk.csv_format import INVALID, MARK_INVALID, NO_OPTIONS, CsvFormat, CsvOptions, FormatError
+from gamcli.bulk.csv_header import ColumnPicker, Columns
 from gamcli.errors import UsageError
 from gamcli.render import csv_cells
-from gamcli.rules.names import closest_match, escape_unprintable
 
 BLOCK_SIZE = 1 << 20
-"""How many bytes are read at once, and the maximum length of a line."""
+"""How many bytes are read at once, and the maximum length of a line and of a field, in characters."""
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-"""The UTF-8 byte order mark, which some programs write."""
+MAX_FIELD = 1 << 17
+"""The maximum length of a field in one line, in characters; a spreadsheet's cell holds a quarter of it."""
+
+PARSER_ERRORS = {
+    "unexpected end of data": "the quote that opens a field here is never closed",
+    "field larger than field limit": f"a field is longer than {BLOCK_SIZE:,} characters: is a closing quote missing?",
+    "expected after": 'text follows the closing quote of a field: double a quote inside a field, as in ""',
+    "new-line character seen in unquoted field": "a carriage return in a field without quotes",
+}
+"""Our message for each error of Python's parser, by a part of its message."""
+
+_FATAL = ("unexpected end", "field larger")
+"""The errors after which no row can be read."""
 
 
 class CsvSource(NamedTuple):
@@ -63,45 +77,49 @@ def _open_seekable(path: str) -> IO[bytes]:
         return copy
 
 
-def column_picker(
-    header: Sequence[str], known: Sequence[str], required: Sequence[str], report: Callable[[str], None]
-) -> Callable[[list[str]], tuple[str, ...]]:
+def read_table(
+    source: CsvSource, problems: ProblemList, columns: Columns, options: CsvOptions
+) -> Iterator[tuple[int, tuple[str, ...]]]:
     """
-    Return a function that puts the fields of a row into the order of `known`, with "" for columns that are missing.
+    Yield the rows, each with the number of its first line and its fields in the order of the known columns.
 
-    Problems of the header are passed to `report`.
+    Raises ProblemsError when the header is wrong; problems of rows are collected, and the rows left out.
     """
-    for name in header:
-        if name not in known:
-            report(_unknown_column_message(name, known))
-        elif header.count(name) > 1:
-            report(f"duplicate column '{name}'")
-    for name in required:
-        if name not in header:
-            report(f"missing column '{name}': the first line must name the columns, such as {','.join(required)}")
-    positions = [header.index(name) if name in header else len(header) for name in known]
-    pick = itemgetter(*positions)
-
-    def reorder(row: list[str]) -> tuple[str, ...]:
-        row.append("")
-        return pick(row)  # type: ignore[no-any-return]
-
-    return reorder
+    rows = read_rows(source, problems, columns.known, options)
+    line, header = next(rows, (1, []))
+    problems.require_none()
+    picker = ColumnPicker(header, columns, options)
+    for problem in picker.problems:
+        problems.add(line, problem)
+    problems.require_none()
+    for line, row in rows:
+        fields = picker.pick(line, row, problems)
+        if fields is not None:
+            yield line, fields
 
 
-def _unknown_column_message(name: str, known: Sequence[str]) -> str:
-    if ";" in name or "\t" in name:
-        return "the columns are not separated by commas"
-    near = closest_match(name.lower(), known)
-    hint = f"did you mean {near}?" if near else f"use {', '.join(known)}"
-    return f"unknown column '{escape_unprintable(name)}'; {hint}"
-
-
-def read_rows(source: CsvSource, problems: ProblemList) -> Iterator[tuple[int, list[str]]]:
-    """Yield the header and the rows, each with the number of its first line; skip empty lines and invalid rows."""
+def read_rows(
+    source: CsvSource, problems: ProblemList, known: Sequence[str] = (), options: CsvOptions = NO_OPTIONS
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the header and the rows, each with the number of its first line; skip blank lines and invalid rows."""
     source.file.seek(0)
-    text = _DecodedLines(source.file, problems)
-    rows, width = csv.reader(text, strict=True), 0
+    try:
+        form = csv_format.detect(source.file.read(csv_format.SAMPLE_SIZE), options, known)
+    except FormatError as error:
+        problems.add(1, str(error))
+        return
+    source.file.seek(0)
+    text = TextIOWrapper(source.file, form.encoding, MARK_INVALID, form.newline)
+    try:
+        yield from _parse_rows(_Lines(text, form, problems), form, problems)
+    finally:
+        if not source.file.closed:  # a reader that was given up may be closed late
+            text.detach()
+
+
+def _parse_rows(lines: "_Lines", form: CsvFormat, problems: ProblemList) -> Iterator[tuple[int, list[str]]]:
+    csv.field_size_limit(BLOCK_SIZE)
+    rows = csv.reader(lines, strict=True, delimiter=form.delimiter)
     while True:
         line = rows.line_num + 1
         try:
@@ -109,44 +127,59 @@ def read_rows(source: CsvSource, problems: ProblemList) -> Iterator[tuple[int, l
         except StopIteration:
             return
         except csv.Error as error:
-            if not _report_csv_error(error, line, problems):
+            if lines.is_cut or not _report_csv_error(str(error), line, problems):
                 return
             continue
-        if not row or text.has_invalid_line(line):
+        joined = "".join(row)
+        if not joined or joined.isspace() or lines.last_invalid >= line or (form.has_directive and line == 1):
             continue
-        width = width or len(row)
-        if len(row) == width:
-            yield line, [csv_cells.unescape_formula(cell) for cell in row] if "'" in "".join(row) else row
-        else:
-            problems.add(line, f"{len(row)} fields, but the header has {width}")
+        if len(joined) > MAX_FIELD and _report_long_field(line, row, problems):
+            continue
+        yield line, [csv_cells.unescape_formula(cell) for cell in row] if "'" in joined else row
 
 
-def _report_csv_error(error: csv.Error, line: int, problems: ProblemList) -> bool:
-    """Report an invalid row; return False when the rows after it cannot be read."""
-    if "unexpected end" in str(error) or "field limit" in str(error):
-        problems.add(line, "unterminated field: is a quote missing?")
-        return False
-    problems.add(line, f"invalid CSV: {error}")
-    return True
+def _report_csv_error(error: str, line: int, problems: ProblemList) -> bool:
+    """Report an invalid row in our words; return False when the rows after it cannot be read."""
+    problems.add(line, next((ours for part, ours in PARSER_ERRORS.items() if part in error), "not a valid CSV row"))
+    return not error.startswith(_FATAL)
 
 
-class _DecodedLines:
-    """The lines of a file as text; invalid UTF-8 is reported."""
+def _report_long_field(line: int, row: list[str], problems: ProblemList) -> bool:
+    place, length = max(enumerate(map(len, row), 1), key=lambda field: field[1])
+    if length > MAX_FIELD:
+        problems.add(line, f"field {place} is too long: {length:,} characters; use at most {MAX_FIELD:,}")
+    return length > MAX_FIELD
 
-    def __init__(self, file: IO[bytes], problems: ProblemList) -> None:
-        self._lines = iter(partial(file.readline, BLOCK_SIZE), b"")
+
+class _Lines:
+    """The lines of a file; the first one that cannot be decoded and one that is too long are reported."""
+
+    def __init__(self, text: TextIOWrapper, form: CsvFormat, problems: ProblemList) -> None:
+        self.last_invalid = 0
+        self.is_cut = False
+        self._text = text
+        self._form = form
         self._problems = problems
-        self._last_invalid_line = 0
 
     def __iter__(self) -> Iterator[str]:
-        for number, line in enumerate(self._lines, 1):
-            try:
-                yield (line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line).decode()
-            except UnicodeDecodeError as error:
-                self._last_invalid_line = number
-                self._problems.add(number, f"invalid UTF-8 (byte {error.start + 1} of the line)")
-                yield line.decode(errors="replace")
+        for number, line in enumerate(iter(partial(self._text.readline, BLOCK_SIZE), ""), 1):
+            if not line.isascii() and INVALID in line:
+                self._report_invalid(number, line)
+            if len(line) == BLOCK_SIZE and line[-1] not in "\r\n":
+                self._report_long_line(number)
+                return
+            yield line.removeprefix("\ufeff") if number == 1 else line
 
-    def has_invalid_line(self, first: int) -> bool:
-        """Say whether line `first`, or a later one that was read, is invalid UTF-8."""
-        return self._last_invalid_line >= first
+    def _report_invalid(self, number: int, line: str) -> None:
+        if not self.last_invalid:  # the others have the same reason
+            self._problems.add(number, csv_format.describe_invalid_text(line, self._form.encoding))
+        self.last_invalid = number
+
+    def _report_long_line(self, number: int) -> None:
+        length = BLOCK_SIZE
+        for rest in iter(partial(self._text.readline, BLOCK_SIZE), ""):
+            length += len(re.sub(r"[\r\n]+\Z", "", rest))
+            if rest[-1] in "\r\n":
+                break
+        self.is_cut = True
+        self._problems.add(number, f"the line is too long: {length:,} characters; use at most {BLOCK_SIZE:,}")

@@ -17,8 +17,13 @@ IGNORED_COLUMNS = (
 """Columns that the store sets itself."""
 
 _BOOL_COLUMNS = ("verified_email", "enabled", "blocked")
-_BOOL_VALUES = {"true": True, "false": False}
+_BOOL_VALUES = {"true": True, "false": False, "yes": True, "no": False}
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def split_list(text: str) -> list[str]:
+    """Return the items of a cell: people separate them by `+`, `,` or `;`."""
+    return [item.strip() for item in re.split("[+,;]", text)]
 
 
 def parse_row(texts: Mapping[str, str]) -> dict[str, object]:
@@ -30,7 +35,7 @@ def _parse_value(name: str, text: str) -> object:
     if name in _BOOL_COLUMNS:
         return _parse_bool(name, text)
     if name == "roles":
-        return tuple(dict.fromkeys(text.split("+")))
+        return tuple(dict.fromkeys(split_list(text)))
     if name == "guid":
         return _parse_guid(text)
     return _parse_attributes(text) if name == "attributes" else text

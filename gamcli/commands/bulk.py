@@ -10,6 +10,8 @@ from gamcli.actions.bulk_validation import KeyRow, ValidatedInput
 from gamcli.actions.problems import ProblemList, error_message
 from gamcli.actions.users import UserRow
 from gamcli.bulk import csv_input, results_file, user_columns
+from gamcli.bulk.csv_format import CsvOptions
+from gamcli.bulk.csv_header import Columns
 from gamcli.bulk.csv_input import CsvSource
 from gamcli.bulk.results_file import ResultsFile
 from gamcli.commands.context import CliContext
@@ -19,14 +21,16 @@ from gamcli.render import progress
 from gamcli.render.output import Output
 from gamcli.render.progress import ProgressCallback
 
-KEY_COLUMNS = ("user", "app", "scopes", "expires_in", "label", "request_id")
-REQUIRED_KEY_COLUMNS = ("user", "app")
+KEY_COLUMNS = Columns(("user", "app", "scopes", "expires_in", "label", "request_id"), required=("user", "app"))
+USER_COLUMNS = Columns(user_columns.COLUMNS, user_columns.REQUIRED_COLUMNS)
 
 PROGRESS_INTERVAL = 4096
 """After how many rows the progress bar is updated."""
 
 
-def generate(cli: CliContext, out: Output, path: str, out_file: str | None, *, dry_run: bool) -> None:
+def generate(
+    cli: CliContext, out: Output, path: str, options: CsvOptions, out_file: str | None, *, dry_run: bool
+) -> None:
     """Issue a key for each row of the CSV file `path`, and write the keys to `out_file`."""
     if out_file is None:
         raise UsageError("--from needs --out", "--out FILE.csv")
@@ -40,8 +44,8 @@ def generate(cli: CliContext, out: Output, path: str, out_file: str | None, *, d
         delivered = results.read_existing(gam, batch)
         problems = ProblemList(source.name)
         with progress.progress_bar(out, "checking", source.size) as report_progress:
-            rows = _read_rows(source, problems, (KEY_COLUMNS, REQUIRED_KEY_COLUMNS), report_progress)
-            key_rows = (KeyRow(line, *row) for line, row in rows)
+            rows = _read_rows(source, problems, (KEY_COLUMNS, options), report_progress)
+            key_rows = (_key_row(line, *row) for line, row in rows)
             validated = bulk_validation.validate_rows(gam, problems, key_rows, batch, delivered)
         if dry_run:
             _print_plan(out, validated)
@@ -53,18 +57,18 @@ def generate(cli: CliContext, out: Output, path: str, out_file: str | None, *, d
 def _read_rows(
     source: CsvSource,
     problems: ProblemList,
-    columns: tuple[Sequence[str], Sequence[str]],
+    table: tuple[Columns, CsvOptions],
     report_progress: ProgressCallback,
 ) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Yield each row and its line number; `columns` are the known columns, which order the fields, and the required."""
-    rows = csv_input.read_rows(source, problems)
-    header_line, header = next(rows, (1, []))
-    pick = csv_input.column_picker(header, *columns, lambda problem: problems.add(header_line, problem))
-    problems.require_none()
-    for number, (line, row) in enumerate(rows):
+    """Yield the line number and the fields of each row, and report the progress."""
+    for number, row in enumerate(csv_input.read_table(source, problems, *table)):
         if number % PROGRESS_INTERVAL == 0:
             report_progress(source.file.tell())
-        yield line, pick(row)
+        yield row
+
+
+def _key_row(line: int, user: str, app: str, scopes: str, *others: str) -> KeyRow:
+    return KeyRow(line, user, app, "+".join(user_columns.split_list(scopes)) if scopes else "", *others)
 
 
 def _issue_keys(gam: Gam, out: Output, validated: ValidatedInput, source: CsvSource, results: ResultsFile) -> None:
@@ -135,19 +139,22 @@ def _print_warnings(out: Output, validated: ValidatedInput) -> None:
         out.print_warning(f"{keys} for applications that publish no scopes: they give access to no data")
 
 
-def create_users(cli: CliContext, out: Output, path: str, *, if_missing: bool, dry_run: bool) -> None:
+def create_users(
+    cli: CliContext, out: Output, path: str, options: CsvOptions, *, if_missing: bool, dry_run: bool
+) -> None:
     """Create a user for each row of the CSV file `path`: all of them or none."""
     with csv_input.open_csv(path) as source, cli.open_for_change(out, dry_run=dry_run) as gam:
         problems = ProblemList(source.name)
         with progress.progress_bar(out, "creating users", source.size) as report_progress:
-            rows = _read_users(source, problems, report_progress)
+            rows = _read_users(source, problems, options, report_progress)
             created, existing = users.create_all(gam, problems, rows, if_missing=if_missing)
     out.print_note(f"created {format_count(created, 'user')}" + (f", {existing:,} already existed" if existing else ""))
 
 
-def _read_users(source: CsvSource, problems: ProblemList, report_progress: ProgressCallback) -> Iterator[UserRow]:
-    columns = (user_columns.COLUMNS, user_columns.REQUIRED_COLUMNS)
-    for line, row in _read_rows(source, problems, columns, report_progress):
+def _read_users(
+    source: CsvSource, problems: ProblemList, options: CsvOptions, report_progress: ProgressCallback
+) -> Iterator[UserRow]:
+    for line, row in _read_rows(source, problems, (USER_COLUMNS, options), report_progress):
         try:
             fields = user_columns.parse_row(dict(zip(user_columns.COLUMNS, row, strict=True)))
         except UsageError as error:

@@ -1,5 +1,6 @@
 """The properties of a new key as options of `gamcli key generate`."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -35,3 +36,14 @@ RequestId = Annotated[
     str | None,
     typer.Option(metavar="ID", help="Make retries safe: a repeated ID returns the same key."),
 ]
+
+
+class KeyStatus(StrEnum):
+    """The values of `--status`."""
+
+    ACTIVE = "active"
+    RETIRING = "retiring"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    REPLACED = "replaced"
+    INVALIDATED = "invalidated"

@@ -1,6 +1,5 @@
 """`gamcli key`: API keys."""
 
-from enum import StrEnum
 from itertools import chain
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from gamcli.commands.key_options import (
     AppOption,
     AuthTypeOption,
     ExpiresIn,
+    KeyStatus,
     Label,
     Overlap,
     Replace,
@@ -23,9 +23,12 @@ from gamcli.commands.key_options import (
 )
 from gamcli.commands.options import (
     AcceptInvalidating,
+    Delimiter,
+    Encoding,
     Field,
     Format,
     FromCsv,
+    IgnoreColumn,
     KeyArgument,
     Limit,
     OutFile,
@@ -36,6 +39,7 @@ from gamcli.commands.options import (
     parse_duration,
     read_secret,
     reject_other_options,
+    require_table,
 )
 from gamcli.commands.overview import ClientRecordFormat
 from gamcli.errors import UsageError, command, format_count
@@ -56,23 +60,15 @@ AppFilterOption = Annotated[
 ]
 
 
-class KeyStatus(StrEnum):
-    """The values of `--status`."""
-
-    ACTIVE = "active"
-    RETIRING = "retiring"
-    EXPIRED = "expired"
-    REVOKED = "revoked"
-    REPLACED = "replaced"
-    INVALIDATED = "invalidated"
-
-
 @verbs.command()
 def generate(
     context: typer.Context,
     user: UserOption = None,
     app: AppOption = None,
     table: FromCsv = None,
+    delimiter: Delimiter = None,
+    encoding: Encoding = None,
+    ignore_column: IgnoreColumn = None,
     scope: Scopes = None,
     auth_type: AuthTypeOption = None,
     expires_in: ExpiresIn = None,
@@ -94,15 +90,18 @@ def generate(
     """
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, Key, "api_key")
+    require_table(table, delimiter=delimiter, encoding=encoding, ignore_column=ignore_column)
     if table is not None:
         reject_other_options(
             "--from", user=user, app=app, scope=scope, auth_type=auth_type, expires_in=expires_in, label=label,
             replace=replace, overlap=overlap, request_id=request_id, field=field,
         )  # fmt: skip
         key_messages.require_bulk_format(out)
+        from gamcli.bulk import csv_format  # noqa: PLC0415 - as below
         from gamcli.commands import bulk  # noqa: PLC0415 - start-up: a single key needs no CSV
 
-        bulk.generate(cli, out, table, out_file, dry_run=dry_run)
+        options = csv_format.parse_options(delimiter, encoding, ignore_column)
+        bulk.generate(cli, out, table, options, out_file, dry_run=dry_run)
         return
     user, app = key_messages.require_user_and_app(user, app)
     lifetime = parse_duration(expires_in)

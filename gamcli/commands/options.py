@@ -104,6 +104,21 @@ FromCsv = Annotated[
         "--from", metavar="FILE", help="Create one for each row of a CSV file; '-' is stdin.", show_default=False
     ),
 ]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CHAR", help="Delimiter of --from, such as ';' or tab. Default: detect it.", show_default=False
+    ),
+]
+Encoding = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Encoding of --from, such as cp1252.", show_default="utf-8")
+]
+IgnoreColumn = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ignore-column", metavar="NAME", help="Ignore this column of --from; repeatable.", show_default=False
+    ),
+]
 EnabledFilter = Annotated[
     bool | None,
     typer.Option("--enabled/--disabled", help="Show only enabled ones, or only disabled ones.", show_default=False),
@@ -164,6 +179,13 @@ def _prompt_for_secret(prompt: str, option: str, *, twice: bool) -> Secret:
 def drop_none(**values: object) -> dict[str, object]:
     """Return the values that are not None."""
     return {name: value for name, value in values.items() if value is not None}
+
+
+def require_table(table: str | None, **options: object) -> None:
+    """Raise UsageError when an option about the file of --from was given without --from."""
+    given = next((name for name, value in options.items() if value), None)
+    if table is None and given is not None:
+        raise UsageError(f"--{given.replace('_', '-')} needs --from", "--from FILE.csv")
 
 
 def reject_other_options(option: str, **others: object) -> None:

@@ -11,12 +11,15 @@ from gamcli.commands import confirmation, overview
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import (
     AcceptInvalidating,
+    Delimiter,
     DryRunOption,
     EnabledFilter,
+    Encoding,
     Field,
     Format,
     FromCsv,
     IfMissing,
+    IgnoreColumn,
     Limit,
     Preview,
     Sort,
@@ -26,6 +29,7 @@ from gamcli.commands.options import (
     parse_duration,
     read_secret,
     reject_other_options,
+    require_table,
 )
 from gamcli.commands.overview import RecordFormat
 from gamcli.commands.state_verbs import add_state_verb
@@ -62,6 +66,9 @@ def create(
     context: typer.Context,
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Unique name.", show_default=False)] = None,
     table: FromCsv = None,
+    delimiter: Delimiter = None,
+    encoding: Encoding = None,
+    ignore_column: IgnoreColumn = None,
     email: Email = None,
     verified_email: VerifiedEmail = None,
     first_name: FirstName = None,
@@ -88,19 +95,22 @@ def create(
     """
     Create a user, or with --from one for each row of a CSV file.
 
-    The header of the file names fields as `gamcli user list -o csv` prints them. Lists are joined by '+', attributes
-    are JSON, GUIDs are kept; managed_by, created_at and updated_at are ignored.
+    The header of the file names fields as `gamcli user list -o csv` prints them. Lists are separated by '+', ',' or
+    ';', attributes are JSON, GUIDs are kept; managed_by, created_at and updated_at are ignored.
 
     Example: gamcli user create ana --email ana@example.com --first-name Ana --role operator
     """
     fields = collect_fields(context, roles, attributes)
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, User)
+    require_table(table, delimiter=delimiter, encoding=encoding, ignore_column=ignore_column)
     if table is not None:
         reject_other_options("--from", name=name, field=field, **fields)
+        from gamcli.bulk import csv_format  # noqa: PLC0415 - as below
         from gamcli.commands import bulk  # noqa: PLC0415 - start-up: a single user needs no CSV
 
-        bulk.create_users(cli, out, table, if_missing=if_missing, dry_run=dry_run)
+        options = csv_format.parse_options(delimiter, encoding, ignore_column)
+        bulk.create_users(cli, out, table, options, if_missing=if_missing, dry_run=dry_run)
         return
     if name is None:
         raise UsageError("missing argument 'NAME'", "gamcli user create NAME, or --from FILE.csv")

@@ -27,7 +27,8 @@ from gamcli.actions import Gam, bulk_issue, bulk_validation, repository
 from gamcli.actions.bulk_validation import KeyRow
 from gamcli.actions.problems import ProblemList
 from gamcli.bulk import csv_input, results_file
-from gamcli.commands.bulk import KEY_COLUMNS, REQUIRED_KEY_COLUMNS
+from gamcli.bulk.csv_format import NO_OPTIONS
+from gamcli.commands.bulk import KEY_COLUMNS
 from gamcli.model import ApiKeyPolicy, App, User
 from gamcli.rules.credentials import mint_api_key, mint_client_id, mint_guid
 from gamcli.store import Store, Transaction, apps, users
@@ -101,10 +102,8 @@ def write_input(path: Path, people: int, programs: int, count: int) -> None:
 
 
 def rows(source: csv_input.CsvSource, faults: ProblemList) -> Iterator[KeyRow]:
-    found = csv_input.read_rows(source, faults)
-    _, header = next(found)
-    pick = csv_input.column_picker(header, KEY_COLUMNS, REQUIRED_KEY_COLUMNS, lambda _: None)
-    return (KeyRow(line, *pick(row)) for line, row in found)
+    found = csv_input.read_table(source, faults, KEY_COLUMNS, NO_OPTIONS)
+    return (KeyRow(line, *row) for line, row in found)
 
 
 def ours(path: Path, table: Path, out: Path) -> tuple[float, float]:

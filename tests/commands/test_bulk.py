@@ -20,6 +20,7 @@ import pytest
 from gamcli.actions import Gam, bulk_issue, request_ids
 from gamcli.actions.keys import KeySpec
 from gamcli.bulk import results_file
+from gamcli.commands.bulk import KEY_COLUMNS
 from gamcli.rules.credentials import Secret, parse_api_key_id
 from gamcli.store import Store, keys
 from gamcli.store.keys import KeyFilter
@@ -133,13 +134,13 @@ keys.csv:4: application 'closed' does not allow remote REST authentication; gamc
 keys.csv:5: user 'cy' is blocked; gamcli user unblock cy
 keys.csv:6: application 'gate' does not let users choose scopes
 keys.csv:7: unknown scope 'user_emial'; did you mean user_email? To list all: gamcli scope list
-keys.csv:8: invalid duration '9x'
-keys.csv:9: the lifetime of a key must be longer than 0
+keys.csv:8: invalid duration '9x'; use a number and a unit, such as 90d, 12h or 30m
+keys.csv:9: the lifetime of a key must be longer than 0; use a duration such as 90d, or omit it
 keys.csv:10: the label contains an unprintable character: 'a\\nlabel'
 keys.csv:13: same user and application as in line 12
 keys.csv:14: 2 fields, but the header has 5
 keys.csv:15: application 'portal' does not publish fullcontrol; gamcli app update portal --add-scope fullcontrol
-keys.csv:16: invalid CSV: ',' expected after '"'
+keys.csv:16: text follows the closing quote of a field: double a quote inside a field, as in ""
 """
 
 
@@ -166,12 +167,15 @@ def test_every_fault_is_reported_with_its_line_before_any_key_is_made(town: Run,
     ("data", "message"),
     [
         (b"", "1: missing column 'user': the first line must name the columns, such as user,app"),
-        (b"user;app\nana;gate\n", "1: the columns are not separated by commas"),
-        (b"usr,app\nana,gate\n", "1: unknown column 'usr'; did you mean user?"),
+        (b"user|app\nana|gate\n", "1: the whole header is one column, 'user|app': try --delimiter '|'"),
+        (b"usr,app\nana,gate\n", "1: unknown column 'usr'; did you mean user? To skip it: --ignore-column usr"),
         (b"user,app,app\nana,gate,x\n", "1: duplicate column 'app'"),
-        (b"user,app,hue\n", "1: unknown column 'hue'; use user, app, scopes, expires_in, label, request_id"),
-        (b"user,app\nana,gate\n\nb\xe9b,gate\n", "4: invalid UTF-8 (byte 2 of the line)"),
-        (b'user,app\nana,"gate\nbob,gate\n', "2: unterminated field: is a quote missing?"),
+        (
+            b"user,app,hue\n",
+            f"1: unknown column 'hue'; use {', '.join(KEY_COLUMNS.known)}; to skip it: --ignore-column hue",
+        ),
+        (b"user,app\nana,gate\n\nb\xe9b,gate\n", "4: not UTF-8 text (character 2 of the line): try --encoding cp1252"),
+        (b'user,app\nana,"gate\nbob,gate\n', "2: the quote that opens a field here is never closed"),
         (b"user,app\na\x00na,gate\n", "2: no user named 'a\\x00na'"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 
 from gamcli import model
 from gamcli.actions import keys
-from gamcli.commands import keys as keys_at_the_command_line
+from gamcli.commands import key_options
 from gamcli.commands import tokens as tokens_at_the_command_line
 
 Run = Callable[..., Any]
@@ -388,5 +388,5 @@ def test_due_lists_active_keys_that_expire_soon_and_says_so_with_7(world: Run, p
 
 
 def test_the_statuses_that_lists_take_are_those_of_the_records() -> None:
-    assert tuple(keys_at_the_command_line.KeyStatus) == model.KEY_STATUSES
+    assert tuple(key_options.KeyStatus) == model.KEY_STATUSES
     assert tuple(tokens_at_the_command_line.TokenStatus) == model.TOKEN_STATUSES

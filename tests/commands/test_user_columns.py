@@ -22,9 +22,8 @@ Run = Callable[..., Any]
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 PRINTABLE = st.characters(categories=["L", "N", "P", "S", "Zs"]).filter(str.isprintable)
 TEXTS = st.text(PRINTABLE, max_size=20)
-ROLES = st.lists(st.text(PRINTABLE.filter(lambda letter: letter != "+"), min_size=1, max_size=8), unique=True).map(
-    tuple
-)
+ROLE = st.text(PRINTABLE.filter(lambda letter: letter not in "+,;"), min_size=1, max_size=8).map(str.strip)
+ROLES = st.lists(ROLE.filter(bool), unique=True).map(tuple)
 PEOPLE = st.builds(
     User,
     guid=st.uuids().map(str),
@@ -85,16 +84,15 @@ ha,,,,,,2000-02-30
 il,,,,a++b,,
 """
 
-PROBLEMS = """users.csv:2: the name of a user is empty
-users.csv:3: user 'ana' already exists; gamcli user show ana
+PROBLEMS = """users.csv:3: user 'ana' already exists; gamcli user show ana
 users.csv:5: user 'Bob' is already in line 4
 users.csv:6: email 'BOB@x.org' is already in line 4
 users.csv:7: invalid GUID '12'
 users.csv:8: invalid enabled 'maybe': use true or false
 users.csv:9: the attributes are not valid JSON
 users.csv:10: invalid attributes: use {"Id": "text", "Other": ["one", "two"]}
-users.csv:11: invalid birthday '2000-02-30'
-users.csv:12: the name of a role is empty
+users.csv:11: invalid birthday '2000-02-30'; use YYYY-MM-DD
+users.csv:12: the name of a role is empty; use 1 to 254 characters
 """
 
 
@@ -138,3 +136,25 @@ def test_a_dry_run_of_users_makes_none(world: Run, place: Path) -> None:
 @pytest.mark.parametrize("words", [(), ("bob", "--from", "users.csv"), ("--from", "users.csv", "--email", "a@b.c")])
 def test_one_user_or_a_file_of_them(world: Run, words: tuple[str, ...]) -> None:
     assert world("user", "create", *words).code == 2
+
+
+def test_a_spreadsheet_with_semicolons_is_read(world: Run, program: Run, place: Path) -> None:
+    lines = ["Name;First Name;E-Mail;Roles;Enabled;Cost", "bea;Béa;bea@x.org;boss, clerk;yes;7", "coco;;;a;;", ";;;;;"]
+    (place / "users.csv").write_bytes("\r\n".join([*lines, ""]).encode("cp1252"))
+    ran = world("user", "create", "--from", "users.csv", "--ignore-column", "cost")
+    assert "users.csv:1: unknown column 'E-Mail'; did you mean email?" in ran.err
+    words = ("user", "create", "--from", "-", "--ignore-column", "cost", "--encoding", "cp1252")
+    data = (place / "users.csv").read_bytes()
+    data = data.replace(b"E-Mail", b"EMAIL")
+    (place / "users.csv").write_bytes(data)
+    ran = world("user", "create", "--from", "users.csv", "--ignore-column", "cost")
+    assert "users.csv:2: not UTF-8 text (character 6 of the line): try --encoding cp1252\n" in ran.err
+    assert program(*words, stdin=data).err == "gamcli: created 2 users\n"
+    bea = world("user", "show", "bea", "-o", "json").json
+    assert (bea["first_name"], bea["roles"], bea["enabled"]) == ("Béa", ["boss", "clerk"], True)
+
+
+@pytest.mark.parametrize("option", [("--delimiter", ";"), ("--encoding", "cp1252"), ("--ignore-column", "x")])
+def test_options_of_a_file_need_one(world: Run, option: tuple[str, str]) -> None:
+    assert f"{option[0]} needs --from" in world("user", "create", "bob", *option).err
+    assert f"{option[0]} needs --from" in world("key", "generate", "--user", "ana", "--app", "portal", *option).err
