@@ -1,5 +1,5 @@
 """
-gamcli: API keys for GeneXus Access Manager (GAM) style applications, and the token endpoint that accepts them.
+gamcli: API keys for GAM-style (GeneXus Access Manager) applications, and the token endpoint that accepts them.
 
 This is the map of the code.
 

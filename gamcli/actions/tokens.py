@@ -69,7 +69,7 @@ def _load_token(tx: Transaction, token_id: str) -> Token:
     row = parse_token_id(token_id)
     token = store.tokens.find(tx, row) if row is not None else None
     if token is None:
-        raise NotFoundError(f"no token with the id '{token_id}'", command("token", "list"))
+        raise NotFoundError(f"no token with ID '{token_id}'", command("token", "list"))
     return token
 
 

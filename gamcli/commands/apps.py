@@ -83,7 +83,7 @@ def create(
     out_file: OutFile = None,
 ) -> None:
     """
-    Create an application and print its client secret, once.
+    Create an application and print its client secret once.
 
     Example: gamcli app create portal --scope gam_user_data --remote-rest --api-keys
     """
@@ -91,7 +91,7 @@ def create(
     out = cli.output(output, field, App, "client_secret")
     secret = read_secret(client_secret_file, "--client-secret-file")
     if secret is not None and out_file is not None:
-        raise UsageError("--out and --client-secret-file exclude each other", "--out writes a generated secret only")
+        raise UsageError("--out and --client-secret-file cannot be combined", "--out writes a generated secret only")
     spec = apps.AppSpec(name, collect_settings(context), tuple(scope or ()), client_id, secret)
     with (
         cli.open_for_change(out, dry_run=dry_run) as gam,
@@ -172,7 +172,7 @@ def update(
     """
     Change settings of an application.
 
-    Withdrawing a scope permanently invalidates the active keys that have it. A terminal asks first; a script confirms
+    Withdrawing a scope permanently invalidates the active keys that have it. Asks first on a terminal; scripts confirm
     the number of keys with --accept-invalidating.
     """
     cli = CliContext.from_typer(context)
@@ -240,7 +240,7 @@ def rotate_secret(
     out_file: OutFile = None,
 ) -> None:
     """
-    Issue a new client secret and print it, once; the old one is revoked, or stays valid for --overlap.
+    Issue a new client secret and print it once.
 
     A secret that is still retiring from an earlier rotation is revoked now.
 

@@ -31,7 +31,7 @@ def list_(
     context: typer.Context,
     actor: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Show only entries of this OS user, or CI job such as github=acme/app#7."),
+        typer.Option(metavar="NAME", help="Show only entries of this OS user or CI job (github=acme/app#7)."),
     ] = None,
     action: Annotated[
         str | None, typer.Option(metavar="ACTION", help="Show only this action, such as key.revoke, or all of key.")
@@ -77,7 +77,7 @@ def verify(
     """
     Verify that no audit entry was changed, removed, inserted or moved.
 
-    Only with a head that was saved elsewhere can it detect that the last entries were removed, or that the whole log
+    It needs a head that was saved elsewhere to detect that the last entries were removed, or that the whole log
     was rewritten.
 
     Example: gamcli audit verify --head "$(cat head-of-last-week)"
@@ -121,7 +121,7 @@ def _read_lines(file: IO[bytes]) -> Iterator[bytes]:
 @verbs.command()
 def head(context: typer.Context, output: Format = None, field: Field = None) -> None:
     """
-    Print the hash of the last audit entry; save it elsewhere to prove later that earlier entries are unchanged.
+    Print the hash of the last audit entry, for `audit verify --head`.
 
     Example: gamcli audit head | ssh other-host 'cat >> heads'
     """
@@ -144,7 +144,7 @@ def export(
     ] = "jsonl",
 ) -> None:
     """
-    Print the whole audit log with its hashes; `gamcli audit verify --from` checks it without the store.
+    Print the audit log with its hashes, for `audit verify --from`.
 
     Example: gamcli audit export > audit.jsonl && gamcli audit verify --from audit.jsonl
     """

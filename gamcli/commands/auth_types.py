@@ -108,7 +108,7 @@ def set_default(
     output: Format = None,
     field: Field = None,
 ) -> None:
-    """Use an authentication type for requests that do not name one."""
+    """Set the default authentication type."""
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, AuthType)
     with cli.open_for_change(out, dry_run=dry_run) as gam:

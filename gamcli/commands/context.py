@@ -111,5 +111,5 @@ def _require_field(format_name: str, field: str | None, kind: type, issued: tupl
     from gamcli.render import machine  # noqa: PLC0415 - start-up: most commands print whole records
 
     if format_name != "value":
-        raise UsageError(f"--field and -o {format_name} exclude each other", "-o value, or --field without -o")
+        raise UsageError(f"--field and -o {format_name} cannot be combined", "-o value, or --field without -o")
     machine.require_field(kind, field, issued)

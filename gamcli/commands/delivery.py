@@ -48,7 +48,7 @@ def open_destination(out: Output, path: str | None, *, dry_run: bool = False) ->
 @contextmanager
 def _write_to_step_outputs(out: Output, path: str | None) -> Iterator[SaveSecret[RecordWithSecret]]:
     if path is not None:
-        raise UsageError("--out and -o github exclude each other", "-o github writes to the file of $GITHUB_OUTPUT")
+        raise UsageError("--out and -o github cannot be combined", "-o github writes to the file of $GITHUB_OUTPUT")
     with open_step_outputs() as append:
         yield lambda record, secret: append([secret], out.client_variables(record, secret.reveal()))
 
@@ -145,7 +145,7 @@ def _print_masks(masks: Sequence[str]) -> None:
             Output.print_line(mask)
         Output.flush()
     except OSError as error:
-        raise FailedError(f"cannot write to stdout: {error.strerror}", "the log must get the masks first") from error
+        raise FailedError(f"cannot write to stdout: {error.strerror}", "masks must be logged first") from error
 
 
 def _missing_newline(path: str) -> str:
@@ -188,7 +188,7 @@ def print_record(out: Output, record: RecordWithSecret) -> None:
 def _print_issued(out: Output, record: RecordWithSecret, issued: tuple[str, Secret], message: str) -> None:
     name, secret = issued
     try:
-        out.print_secret(record, name, secret.reveal(), f"{message}; save the secret now, it is not shown again")
+        out.print_secret(record, name, secret.reveal(), f"{message}; save the secret now; it is not shown again")
     except OSError as error:
         hint = (
             command("app", "rotate-secret", record.name)

@@ -40,7 +40,7 @@ def verify(
     field: Field = None,
 ) -> None:
     """
-    Check whether an API key can be used now; exit code 4 if a rule refuses it.
+    Check whether an API key is usable now; exit code 4 if it is not.
 
     Example: gamcli key verify --api-key-file - --app portal < key.txt
     """
@@ -70,7 +70,7 @@ def explain(
     field: Field = None,
 ) -> None:
     """
-    Check an API key against each rule of the grant, and suggest a command to fix a violation.
+    Check an API key against every rule of the grant, and suggest fixes.
 
     Exit code 0 if no rule is violated, 4 otherwise.
     """
@@ -80,7 +80,7 @@ def explain(
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, RuleResult)
     if key is not None and api_key_file is not None:
-        raise UsageError("KEY and --api-key-file exclude each other", "leave one of them out")
+        raise UsageError("KEY and --api-key-file cannot be combined", "leave one of them out")
     secret = None if key is not None else _read_key(api_key_file)
     with cli.open_gam() as gam:
         results = diagnosis.explain(gam, key) if key is not None else ()
@@ -95,7 +95,7 @@ def explain(
 @verbs.command()
 def inspect(context: typer.Context, api_key_file: KeyFile = None, output: Format = None, field: Field = None) -> None:
     """
-    Show type, ID, checksum and common damage of a credential, without a store; exit code 4 if it is damaged.
+    Check a credential's format without a store; exit code 4 if damaged.
 
     Example: pbpaste | gamcli key inspect --api-key-file -
     """

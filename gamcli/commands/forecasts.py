@@ -23,7 +23,7 @@ def forecast(
     field: Field = None,
 ) -> None:
     """
-    Count the active keys that expire in each of the next weeks, days or months.
+    Count the active keys that will expire, by week, day or month.
 
     Retiring keys are left out, since they were rotated already.
 

@@ -27,9 +27,9 @@ def environment_variables() -> dict[str, str]:
     return {
         **{setting.variable: f"{setting.description} (setting {setting.name})" for setting in SETTINGS.values()},
         "GAMCLI_CONFIG": "the user's config file",
-        "NO_COLOR": "no colours when it is not empty",
-        "TERM": "no colours when it is `dumb`",
-        "PAGER": "the program that shows long pages of `gamcli help`; default `less`",
+        "NO_COLOR": "disables colours if it is not empty",
+        "TERM": "disables colours if it is `dumb`",
+        "PAGER": "pager for `gamcli help`; default `less`",
     }
 
 
@@ -59,7 +59,7 @@ def manifest() -> Iterator[str]:
             known = "" if default in ("", (), {}) else f" (default {toml_format.format_value(default)})"
             yield f"  {field.name.ljust(width)}  {field.type.label}: {field.about}{known}"
     yield ""
-    yield "in a seed alone  what `serve --ephemeral --seed FILE` takes too; a client_secret may stand there as it is"
+    yield "seeds only  fields that only `serve --ephemeral --seed FILE` accepts; client_secret can be plain text there"
     for section in SECTIONS.values():
         for field in filter(attrgetter("seed"), section.fields):
             yield f"  {section.header} {field.name}  {field.type.label}: {field.about}"

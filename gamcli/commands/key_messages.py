@@ -35,7 +35,7 @@ def require_user_and_app(user: str | None, app: str | None) -> tuple[str, str]:
 def require_bulk_format(out: Output) -> None:
     """Raise UsageError for a format that can hold one key only."""
     if out.format in ("env", "github"):
-        raise UsageError(f"-o {out.format} and --from exclude each other", "--from FILE.csv --out KEYS.csv")
+        raise UsageError(f"-o {out.format} and --from cannot be combined", "--from FILE.csv --out KEYS.csv")
 
 
 def issue_key(

@@ -20,7 +20,7 @@ Scopes = Annotated[
 ]
 AuthTypeOption = Annotated[
     str | None,
-    typer.Option(metavar="AUTH_TYPE", help="Default: the application's, or else the repository's."),
+    typer.Option(metavar="AUTH_TYPE", help="Authentication type. Default: the application's or repository's."),
 ]
 ExpiresIn = Annotated[
     str | None, typer.Option(metavar="DURATION", help="Lifetime, such as 90d; limited by the application's timeout.")

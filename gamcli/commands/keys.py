@@ -82,7 +82,7 @@ def generate(
     out_file: OutFile = None,
 ) -> None:
     """
-    Generate an API key and print it, once; or with --from one for each row of a CSV file.
+    Issue an API key and print it once, or one for each CSV row (--from).
 
     The header of the file is user,app,scopes,expires_in,label,request_id; only user and app are required.
 
@@ -106,7 +106,7 @@ def generate(
     user, app = key_messages.require_user_and_app(user, app)
     lifetime = parse_duration(expires_in)
     if replace and overlap is not None:
-        raise UsageError("--replace and --overlap exclude each other", "--replace revokes the old key immediately")
+        raise UsageError("--replace and --overlap cannot be combined", "--replace revokes the old key immediately")
     scopes = tuple(scope) if scope else None
     spec = keys.KeySpec(user, app, scopes, auth_type, lifetime, label, replace, parse_duration(overlap))
     with (
@@ -133,7 +133,7 @@ def rotate(
     out_file: OutFile = None,
 ) -> None:
     """
-    Replace a key by a new one with the same scopes, and print the new one, once.
+    Replace a key with one that has the same scopes, and print it once.
 
     Example: NEXT=$(gamcli key rotate 3GqWOffF --overlap 7d)
     """
@@ -207,7 +207,7 @@ def due(
     field: Field = None,
 ) -> None:
     """
-    List active keys that expire soon, the next to expire first; exit with 7 if there are any.
+    List active keys that expire soon, soonest first; exit code 7 if any.
 
     Retiring keys are left out, since they were rotated already.
 

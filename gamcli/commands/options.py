@@ -158,7 +158,7 @@ def read_secret(path: str | None, option: str, prompt: str | None = None, *, twi
         raise UsageError(f"cannot read {option} {path}: {reason}", f"{option} FILE, or '-' for stdin") from error
     secret = text.removeprefix("\ufeff").removesuffix("\n").removesuffix("\r")
     if not secret:
-        raise UsageError(f"{option} {path} is empty", "the file must hold the secret alone, in one line")
+        raise UsageError(f"{option} {path} is empty", "the file must contain only the secret, on one line")
     return Secret(secret)
 
 
@@ -193,4 +193,4 @@ def reject_other_options(option: str, **others: object) -> None:
     for name, value in others.items():
         if value:
             flag = f"--{name.replace('_', '-')}"
-            raise UsageError(f"{option} and {flag} exclude each other", f"use a column of the file instead of {flag}")
+            raise UsageError(f"{option} and {flag} cannot be combined", f"use a column of the file instead of {flag}")

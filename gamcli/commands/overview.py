@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 RecordFormat = Annotated[
     Literal["table", "json", "jsonl", "csv", "toml", "value"] | None,
-    typer.Option("-o", "--output", help="Output format; toml is that of manifests.", show_default="table"),
+    typer.Option("-o", "--output", help="Output format; toml is the manifest format.", show_default="table"),
 ]
 
 ClientRecordFormat = Annotated[
     Literal["table", "json", "jsonl", "csv", "toml", "env", "github", "value"] | None,
-    typer.Option("-o", "--output", help="Output format; toml is that of manifests.", show_default="table"),
+    typer.Option("-o", "--output", help="Output format; toml is the manifest format.", show_default="table"),
 ]
 
 
@@ -37,7 +37,7 @@ def show(
     """Print one record that `load` finds by name: people get an overview, manifests a table, programs the record."""
     is_manifest = format_name == "toml"
     if is_manifest and field is not None:
-        raise UsageError("--field and -o toml exclude each other", "-o value, or --field without -o")
+        raise UsageError("--field and -o toml cannot be combined", "-o value, or --field without -o")
     cli = CliContext.from_typer(context)
     out = cli.output(None if is_manifest else format_name, field, kind)
     with cli.open_gam() as gam:

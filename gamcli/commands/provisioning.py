@@ -140,7 +140,7 @@ def apply(
     ] = None,
 ) -> None:
     """
-    Bring the store to the state of the manifests, or execute a saved plan, in one transaction.
+    Apply manifests or a saved plan to the store, in one transaction.
 
     Example: gamcli apply apps.toml --secrets-out secrets.env
     """
@@ -202,7 +202,7 @@ def _print_applied(out: Output, applied: Applied, secrets_out: str | None) -> No
         out.print_line(manifest_plans.format_step(step.action, step.kind, step.name))
     out.print_note(_summarize(applied.plan))
     if applied.issued and secrets_out is not None:
-        out.print_note(f"the new secrets are in {secrets_out}; keep them now, they are not shown again")
+        out.print_note(f"the new secrets are in {secrets_out}; save them now; they are not shown again")
     suspended = sum(not impact.is_permanent for impact in applied.plan.impacts)
     if suspended:
         out.print_warning(f"this suspends {format_count(suspended, 'active key')}")

@@ -67,7 +67,7 @@ def quickstart(
             Output.flush()
             with stop_on_signals(server):
                 thread.join()
-    out.print_to_stderr("\ndone; the temporary store was deleted. To create one that stays: gamcli init")
+    out.print_to_stderr("\nDone; deleted the temporary store. To create a permanent one: gamcli init")
 
 
 def create_records(gam: Gam, printer: StepPrinter) -> Credentials:

@@ -37,14 +37,14 @@ NOUNS = {
     "key": CommandEntry("keys", "Issue, list, rotate, verify and revoke API keys"),
     "token": CommandEntry("tokens", "List, revoke and prune access tokens"),
     "audit": CommandEntry("audit", "Show, verify and export the audit log"),
-    "scope": CommandEntry("scopes", "List the scopes and what each reveals"),
+    "scope": CommandEntry("scopes", "List the scopes and their claims"),
     "plan": CommandEntry("provisioning", "Show what manifests would change", "plans"),
     "apply": CommandEntry("provisioning", "Change the store to match manifests", "applies"),
     "drift": CommandEntry("provisioning", "Check whether the store still matches manifests", "drifts"),
     "export": CommandEntry("export", "Print the store as a manifest"),
     "serve": CommandEntry("serve", "Serve the token endpoint over HTTP"),
     "run": CommandEntry("run", "Run a program with a short-lived access token instead of a key"),
-    "try": CommandEntry("try_", "Exchange a key at an endpoint once, and show the requests as curl commands"),
+    "try": CommandEntry("try_", "Exchange a key once and show the requests as curl commands"),
     "doctor": CommandEntry("doctor", "Diagnose common problems and suggest fixes"),
     "store": CommandEntry("store", "Inspect, check, back up and restore the store"),
     "conformance": CommandEntry("conformance", "Compare a server with the contract, request by request"),
@@ -141,7 +141,7 @@ def root(
     ] = False,
 ) -> None:
     """
-    Manage the API keys of GAM style applications, and serve the token endpoint for them.
+    Manage the API keys of GAM-style applications, and serve the token endpoint for them.
 
     To start: gamcli quickstart
     """
@@ -201,7 +201,7 @@ def _pasted_key_hint(arguments: Sequence[str]) -> str | None:
 
     if all(parse_api_key_id(Secret(word)) is None for word in arguments):
         return None
-    return "use --api-key-file FILE; the API key that was typed is now in the history of the shell"
+    return "use --api-key-file FILE; the API key that you typed is now in your shell history"
 
 
 def _subcommand_hint(message: str, words: str, rows: list[complete.CompletionRow]) -> str | None:

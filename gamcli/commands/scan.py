@@ -109,7 +109,7 @@ class ScanInput(NamedTuple):
 
 def _open_input(paths: Sequence[str], out: Output, *, git: bool, staged: bool) -> ScanInput:
     if git and staged:
-        raise UsageError("--git and --staged exclude each other", "run the command twice")
+        raise UsageError("--git and --staged cannot be combined", "run the command twice")
     if git or staged:
         if len(paths) > 1 or "-" in paths:
             raise UsageError("only one repository can be scanned at a time", command("scan", "--git", "PATH"))

@@ -8,7 +8,7 @@ from gamcli.commands.context import CliContext
 from gamcli.commands.options import Field, Format, Limit, new_group
 from gamcli.rules import scopes
 
-verbs = new_group("List the scopes and what each reveals.")
+verbs = new_group("List the scopes and their claims.")
 
 
 @verbs.callback()

@@ -115,9 +115,9 @@ def _open_server(
         if workers > 1:
             raise UsageError("--ephemeral supports only one process", "remove --workers or --ephemeral")
         if prune_interval:
-            raise UsageError("--prune-every and --ephemeral exclude each other", "leave one of them out")
+            raise UsageError("--prune-every and --ephemeral cannot be combined", "leave one of them out")
         if cli.settings.flags.get("store"):
-            raise UsageError("--store and --ephemeral exclude each other", "leave one of them out")
+            raise UsageError("--store and --ephemeral cannot be combined", "leave one of them out")
         with _open_ephemeral_server(options, test_options) as opened:
             yield opened
     elif workers > 1:

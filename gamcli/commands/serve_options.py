@@ -98,13 +98,13 @@ FaultSeed = Annotated[
 Now = Annotated[
     str | None,
     testing(
-        metavar="INSTANT", help="With --ephemeral: stop the clock at this time, such as 2026-01-01T00:00:00Z or -1d."
+        metavar="INSTANT", help="With --ephemeral: freeze the clock at this time, such as -1d."
     ),
 ]
 JournalOption = Annotated[
     str | None,
     testing(
-        "--journal", metavar="FILE", help="With --ephemeral: log requests to this file as JSON lines, without secrets."
+        "--journal", metavar="FILE", help="With --ephemeral: log requests, without secrets, to this JSONL file."
     ),
 ]
 

@@ -26,7 +26,7 @@ BACKUP_NICENESS = 10
 CHECK_FAILED = 8
 """The exit code when a check failed."""
 
-ReplaceExisting = Annotated[bool, typer.Option("--replace", help="Replace what exists.", show_default=False)]
+ReplaceExisting = Annotated[bool, typer.Option("--replace", help="Replace the existing file.", show_default=False)]
 
 
 @verbs.command()
@@ -41,7 +41,7 @@ def info(context: typer.Context, output: Format = None, field: Field = None) -> 
 @verbs.command()
 def check(context: typer.Context, output: Format = None, field: Field = None) -> None:
     """
-    Check all pages, references, audit entries and file permissions; exit with 8 if a check fails.
+    Check integrity and file permissions; exit code 8 if a check fails.
 
     Example, for a backup: gamcli --store backup.db store check
     """
@@ -68,7 +68,7 @@ def backup(
     field: Field = None,
 ) -> None:
     """
-    Copy the store, also while it is in use, and check the copy.
+    Copy the store, even while it is in use, and check the copy.
 
     If the copy is complete but the contents of the store are damaged, the copy is kept and the exit code is 8; an
     existing backup is not replaced by it.
@@ -100,7 +100,7 @@ def restore(
     field: Field = None,
 ) -> None:
     """
-    Replace the store with a backup, which is checked first; the replaced store is kept under another name.
+    Check a backup and replace the store with it; keeps the old store.
 
     Example: gamcli store restore backup.db --replace
     """
@@ -124,7 +124,7 @@ def restore(
 
 @verbs.command()
 def migrate(context: typer.Context, dry_run: DryRunOption = False, output: Format = None, field: Field = None) -> None:
-    """Migrate the store to the current version, as every command does; a backup is kept."""
+    """Migrate the store to the current schema version; keeps a backup."""
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, MigrateResult)
     path = cli.settings.store()
@@ -143,7 +143,7 @@ def migrate(context: typer.Context, dry_run: DryRunOption = False, output: Forma
 
 @verbs.command()
 def compact(context: typer.Context, dry_run: DryRunOption = False, output: Format = None, field: Field = None) -> None:
-    """Free the disk space of deleted records; other processes cannot write meanwhile."""
+    """Free the disk space of deleted records; blocks writes while it runs."""
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, CompactResult)
     path = cli.settings.store()
@@ -172,7 +172,7 @@ def _lower_priority() -> None:
 
 def _stream_backup(path: Path, out: Output, *, full: bool) -> None:
     if not out.is_human:
-        raise UsageError("a backup on stdout excludes -o and --field", "gamcli store backup - > FILE")
+        raise UsageError("a backup on stdout cannot be combined with -o or --field", "gamcli store backup - > FILE")
     if sys.stdout.isatty():
         raise UsageError("a backup cannot be written to a terminal", "gamcli store backup - > FILE")
     with maintenance.stream_backup(path, check_all_pages=full) as (result, file):

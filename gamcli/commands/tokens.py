@@ -65,7 +65,7 @@ def revoke(
     output: Format = None,
     field: Field = None,
 ) -> None:
-    """Revoke an access token and its session: the refresh token and all access tokens that it renewed."""
+    """Revoke an access token and all other tokens of its session."""
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, Token)
     with cli.open_for_change(out, dry_run=dry_run) as gam:
@@ -88,7 +88,7 @@ def prune(
     field: Field = None,
 ) -> None:
     """
-    Delete expired and revoked tokens and sessions, in small batches, so that servers are not blocked.
+    Delete expired and revoked tokens and sessions, in small batches.
 
     Active tokens and the audit log are kept.
     """

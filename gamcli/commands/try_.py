@@ -209,7 +209,7 @@ def _read_user_credential(target: Target, key_path: str | None, password_path: s
     if password_path is None:
         return _read_credential("api_key", key_path, _API_KEY_SOURCES, target.user, target.app)
     if key_path is not None:
-        raise UsageError("--api-key-file and --password-file exclude each other", "leave one of them out")
+        raise UsageError("--api-key-file and --password-file cannot be combined", "leave one of them out")
     if target.user is None:
         raise UsageError("--password-file requires --user", "--user USER")
     return _read_credential("password", password_path, _PASSWORD_SOURCES)

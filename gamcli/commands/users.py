@@ -191,7 +191,7 @@ def _set_state(gam: Gam, name: str, changes: dict[str, object], verb: str) -> Ch
 
 
 for _verb, _help in {
-    "enable": "Enable a user, and the user's keys again.",
+    "enable": "Enable a user, so that the user's keys work again.",
     "disable": "Disable a user and suspend the user's keys until the user is enabled again.",
     "block": "Block a user and suspend the user's keys until the user is unblocked.",
     "unblock": "Unblock a user.",

@@ -78,7 +78,7 @@ def apply(gam: Gam, desired: Desired, options: ApplyOptions) -> Applied:
         options.require(tx, plan)
         if plan.issues_secrets and options.save_secrets is None:
             raise UsageError(
-                "the plan issues new secrets, and there is no place to save them", "--secrets-out FILE, or -o json"
+                "the plan issues new secrets, but no output was specified for them", "--secrets-out FILE, or -o json"
             )
         if plan.steps:  # a repeated apply finds no steps: it needs no confirmation again
             require_accepted(plan.invalidated, options.accept)

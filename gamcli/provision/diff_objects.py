@@ -176,7 +176,7 @@ def resolve_settings(
         if auth_type is None:
             raise UsageError(unknown_name("authentication type", name, auth_types.values()))
         if auth_type.type != APIKEY:
-            raise UsageError(f"authentication type '{auth_type.name}' is of kind {auth_type.type}, not {APIKEY}")
+            raise UsageError(f"authentication type '{auth_type.name}' has type {auth_type.type}, not {APIKEY}")
         settings["api_keys.auth_type"] = auth_type.name
     return settings
 

@@ -199,7 +199,7 @@ def _edit_problems(
     path: Path, differences: Iterable[_Difference], remaining: Iterable[_Difference] | None
 ) -> Iterator[Problem]:
     """Yield a problem for each object of the file that could not be edited."""
-    message = "has a form that cannot be edited"
+    message = "cannot be edited automatically"
     failed = None if remaining is None else {each.object_id for each in remaining}
     listed = [each.listed for each in differences if each.listed and (failed is None or each.object_id in failed)]
     yield from (each.location.problem(message) for each in listed)

@@ -76,7 +76,7 @@ def _check_attributes(value: dict[str, object]) -> dict[str, object]:
     for content in value.values():
         for text in content if isinstance(content, list) else [content]:
             if type(text) is not str:
-                raise wrong_type("a text or a list of texts", text)
+                raise wrong_type("a string or a list of strings", text)
     users.check_field("attributes", value)
     return value
 
@@ -88,7 +88,7 @@ def _auth_type_or_any(value: str) -> str | None:
 def _parse_lifetime(value: str) -> timedelta:
     lifetime = durations.parse(value)
     if not lifetime:
-        raise UsageError("must be longer than 0", "use a duration such as 90d, or leave it out")
+        raise UsageError("must be greater than 0", "use a duration such as 90d, or leave it out")
     return lifetime
 
 

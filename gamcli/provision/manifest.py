@@ -91,7 +91,7 @@ def _check_apps(apps: Iterable[DesiredObject], auth_types: Iterable[DesiredObjec
         if other is not app:
             yield app.problem(f"also identifies application '{other.name}' ({_format(other.location)})", "client_id")
         if isinstance(auth_type, str) and kinds.get(normalize_name(auth_type), APIKEY) != APIKEY:
-            yield app.problem(f"authentication type '{auth_type}' is not of kind {APIKEY}", "api_keys.auth_type")
+            yield app.problem(f"authentication type '{auth_type}' is not of type {APIKEY}", "api_keys.auth_type")
 
 
 def _resolve_keys(

@@ -20,14 +20,14 @@ class ValueType(NamedTuple):
 
 _STRING: Mapping[str, object] = {"type": "string"}
 
-TEXT = ValueType(str, "a text", _STRING)
+TEXT = ValueType(str, "a string", _STRING)
 FLAG = ValueType(bool, "true or false", {"type": "boolean"})
-NUMBER = ValueType(int, "a whole number", {"type": "integer"})
-TEXTS = ValueType(list, "a list of texts", {"type": "array", "items": _STRING})
-TABLE = ValueType(dict, "a table of texts and lists of texts", {"type": "object"})
+NUMBER = ValueType(int, "an integer", {"type": "integer"})
+TEXTS = ValueType(list, "a list of strings", {"type": "array", "items": _STRING})
+TABLE = ValueType(dict, "a table of strings and lists of strings", {"type": "object"})
 
 _LABELS = {
-    str: "a text", bool: "true or false", int: "a whole number", float: "a number with a fraction", list: "a list",
+    str: "a string", bool: "true or false", int: "an integer", float: "a float", list: "a list",
     dict: "a table",
 }  # fmt: skip
 

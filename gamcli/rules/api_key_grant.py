@@ -110,7 +110,7 @@ KEY_INVALIDATED = Rule(
 SCOPE_BEYOND = Rule(
     "scope_beyond",
     _are_requested_scopes_allowed,
-    lambda _: "a requested scope is not one of the API key's",
+    lambda _: "a requested scope is not a scope of the API key",
     _suggest_show_key,
 )
 

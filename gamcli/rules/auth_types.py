@@ -44,7 +44,7 @@ def check_kind(kind: str) -> str:
     known = {each.lower(): each for each in AUTH_TYPE_KINDS}
     if kind.lower() not in known:
         raise UsageError(
-            f"unknown kind of authentication type '{names.escape_unprintable(kind)}'",
+            f"invalid type '{names.escape_unprintable(kind)}'",
             f"use {' or '.join(AUTH_TYPE_KINDS)}",
         )
     return known[kind.lower()]

@@ -74,7 +74,7 @@ def _check_wal(facts: DoctorFacts) -> FindingRows:
         size = _format_mib(sizes["WAL"])
         yield (
             WARN,
-            f"the log has {size}: a process reads the store without a break, or was killed",
+            f"the WAL is {size}: a process keeps a long read transaction open, or was killed",
             command("store", "compact"),
         )
     if "journal" in sizes:
@@ -120,7 +120,7 @@ def _check_shadowed_settings(facts: DoctorFacts) -> FindingRows:
 
 def _check_environment(facts: DoctorFacts) -> FindingRows:
     for name in facts.exposed_variables:
-        message = f"the environment variable {name} holds a credential, which every child process can read"
+        message = f"the environment variable {name} contains a credential that every child process can read"
         yield WARN, message, join(("unset", name))
 
 
@@ -153,7 +153,7 @@ def _check_clock(facts: DoctorFacts) -> FindingRows:
             return
     if contents.clock_step is not None:
         seq, seconds = contents.clock_step
-        message = f"the clock went back {seconds:,} s before audit entry {seq}: expiry was delayed by as much"
+        message = f"the clock moved back {seconds:,} s before audit entry {seq}: expiry was delayed by that time"
         yield WARN, message, command("audit", "list")
 
 
@@ -166,7 +166,7 @@ def _check_default_auth_type(facts: DoctorFacts) -> FindingRows:
 
 def _check_auth_types(facts: DoctorFacts) -> FindingRows:
     for auth_type in facts.known_contents.disabled_auth_types:
-        uses = [f"application '{name}' allows no other" for name in auth_type.apps[:1]]
+        uses = [f"application '{name}' requires it" for name in auth_type.apps[:1]]
         if auth_type.keys:
             uses.insert(0, ("at least " if auth_type.has_more else "") + format_count(auth_type.keys, "active key"))
         if uses:
@@ -249,7 +249,7 @@ ENVIRONMENT_CHECKS = (
     DoctorCheck("disk", _check_disk, "enough disk space"),
     DoctorCheck("config", _check_settings, "the settings are valid"),
     DoctorCheck("shadowed", _check_shadowed_settings, "no setting overrides another"),
-    DoctorCheck("environment", _check_environment, "no environment variable holds a credential"),
+    DoctorCheck("environment", _check_environment, "no environment variable contains a credential"),
     DoctorCheck("tls", _check_tls, "no certificate expires soon"),
 )
 """The checks that need no readable store."""

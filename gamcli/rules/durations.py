@@ -15,7 +15,7 @@ _DURATION = re.compile(r"([0-9]{1,10})([smhdw])", re.ASCII)
 
 
 def parse(text: str) -> timedelta:
-    """Parse a whole number and a unit, at most 36500 days, or `0`; raises UsageError."""
+    """Parse an integer and a unit, at most 36500 days, or `0`; raises UsageError."""
     if text.strip() == "0":
         return timedelta(0)
     match = _DURATION.fullmatch(text.strip().lower())

@@ -118,7 +118,7 @@ def _allowed_scopes(app: App, options: KeyOptions) -> tuple[str, ...]:
 
 def _key_expiry(app: App, requested: timedelta | None, now: datetime) -> datetime | None:
     if requested is not None and requested <= timedelta(0):
-        raise UsageError("the lifetime of a key must be longer than 0", "use a duration such as 90d, or omit it")
+        raise UsageError("the lifetime of a key must be greater than 0", "use a duration such as 90d, or omit it")
     latest = durations.add_duration(now, timedelta(hours=app.api_keys.timeout_hours))
     return durations.earliest(latest, None if requested is None else durations.add_duration(now, requested))
 

@@ -69,7 +69,7 @@ def check_field(field: str, value: object) -> None:
 def password_expiry(now: datetime, lifetime: timedelta | None) -> datetime | None:
     """Return when a password set now expires, None = never; raises UsageError."""
     if lifetime is not None and lifetime <= timedelta(0):
-        raise UsageError("the lifetime of a password must be longer than 0", "use a duration such as 90d, or omit it")
+        raise UsageError("the lifetime of a password must be greater than 0", "use a duration such as 90d, or omit it")
     return None if lifetime is None else durations.add_duration(now, lifetime)
 
 

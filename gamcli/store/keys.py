@@ -92,9 +92,9 @@ def get_by_prefix(tx: Transaction, prefix: str) -> Key:
     end = prefix + "{" if prefix else ""  # in ASCII `{` follows `z`, the last letter of ids
     rows = list(tx.each(f"{_SELECT} WHERE key.id >= ? AND key.id < ? ORDER BY key.id LIMIT 3", [prefix, end]))
     if not rows:
-        raise NotFoundError(f"no key with the id '{prefix}'", command("key", "list"))
+        raise NotFoundError(f"no key with ID '{prefix}'", command("key", "list"))
     if len(rows) > 1 and rows[0][0] != prefix:
-        raise UsageError(f"several keys have an id that starts with '{prefix}'", "type more characters of the id")
+        raise UsageError(f"the ID prefix '{prefix}' matches several keys", "use more characters of the ID")
     return _record(rows[0])
 
 

@@ -160,6 +160,6 @@ def test_recreating_a_type_does_not_revive_its_old_keys(gam: Gam, portal: Create
 
 def test_an_invalid_type_is_not_created(gam: Gam, audit_log: ReadAuditLog) -> None:
     before = audit_log()
-    with pytest.raises(UsageError, match="unknown kind of authentication type"):
+    with pytest.raises(UsageError, match="invalid type"):
         auth_types.create(gam, "machines", "saml", {})
     assert audit_log() == before

@@ -129,9 +129,9 @@ def test_a_key_whose_secret_cannot_be_saved_is_not_issued(gam: Gam, issued: Issu
 @pytest.mark.parametrize("prefix", ["", "!", "nothing"])
 def test_an_unknown_key_is_not_found(gam: Gam, issued: IssuedKey, audit_log: ReadAuditLog, prefix: str) -> None:
     before = audit_log()
-    with pytest.raises(NotFoundError, match="no key with the id"):
+    with pytest.raises(NotFoundError, match="no key with ID"):
         keys.show(gam, prefix)
-    with pytest.raises(NotFoundError, match="no key with the id"):
+    with pytest.raises(NotFoundError, match="no key with ID"):
         keys.revoke(gam, [issued.record.id, prefix], None)
     assert audit_log() == before
     assert keys.show(gam, issued.record.id).is_valid(gam.now())

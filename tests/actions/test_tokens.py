@@ -214,7 +214,7 @@ def test_a_revoked_token_is_inactive_and_reported(gam: Gam, asked: TokenRequest,
 @pytest.mark.parametrize("wrong", ["", "0" * 12, "x" * 11, "é" * 12, "z" * 12])
 def test_an_unknown_token_is_not_found(gam: Gam, wrong: str) -> None:
     for ask in (tokens.show, tokens.revoke):
-        with pytest.raises(NotFoundError, match="no token with the id") as caught:
+        with pytest.raises(NotFoundError, match="no token with ID") as caught:
             ask(gam, wrong)
         assert caught.value.hint == "gamcli token list"
 

@@ -26,7 +26,7 @@ def test_create_prints_the_secret_alone(world: Run) -> None:
     assert SECRET.fullmatch(ran.out)
     client_id = world("app", "show", "new", "--field", "client_id").out.strip()
     assert re.fullmatch("[0-9a-f]{32}", client_id)
-    message = f"created application 'new', client ID {client_id}; save the secret now, it is not shown again"
+    message = f"created application 'new', client ID {client_id}; save the secret now; it is not shown again"
     assert ran.err == f"gamcli: {message}\n"
 
 

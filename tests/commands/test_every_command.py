@@ -222,7 +222,7 @@ def require_none(secrets: set[str], text: str, where: str, *, unless: bool = Fal
 
 
 PUBLIC = {"gamcli.toml", "ready.json"}
-"""Files that hold no secret and that others may read; to write is for nobody else."""
+"""Files that hold no secret and that other users can read; to write is for nobody else."""
 
 
 @pytest.fixture

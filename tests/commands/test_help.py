@@ -96,8 +96,8 @@ def test_help_reports_every_field_of_a_manifest(gamcli: Run) -> None:
         assert [line.split()[0] for line in told] == fields[section.name]
     assert any("api_key" in field for field in fields["app"])
     assert "api_key" not in fields["key"]
-    seeds = lines[next(at for at, line in enumerate(lines) if line.startswith("in a seed alone  ")) :]
-    assert "a client_secret may stand there as it is" in seeds[0]
+    seeds = lines[next(at for at, line in enumerate(lines) if line.startswith("seeds only  ")) :]
+    assert "client_secret can be plain text there" in seeds[0]
     assert [line.split("  ")[1] for line in seeds[1:]] == ["[user.NAME] password", "[[key]] api_key"]
     assert any(line.endswith('N (not specified), F or M (default "N")') for line in lines)
 

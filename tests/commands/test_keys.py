@@ -35,7 +35,7 @@ def test_generate_prints_the_key_alone(world: Run) -> None:
     ran = world(*GENERATE)
     found = SECRET.fullmatch(ran.out)
     assert found
-    message = f"key {found[1]} of ana for portal, never expires; save the secret now, it is not shown again"
+    message = f"key {found[1]} of ana for portal, never expires; save the secret now; it is not shown again"
     assert ran.err == f"gamcli: {message}\n{NEVER.format('portal')}\n"
 
 
@@ -281,7 +281,7 @@ def test_show_finds_a_key_by_the_beginning_of_its_id(world: Run, key_id: str) ->
 @pytest.mark.usefixtures("many_keys")
 def test_the_beginning_of_several_ids_is_2(world: Run) -> None:
     ran = world("key", "show", "0000")
-    assert (ran.code, ran.hint) == (2, "type more characters of the id")
+    assert (ran.code, ran.hint) == (2, "use more characters of the ID")
 
 
 def test_revoke_ends_keys_by_id_and_says_so_when_they_have_ended(world: Run, key_id: str) -> None:

@@ -111,7 +111,7 @@ def test_apply_creates_everything_and_writes_the_secrets(empty: Run, manifest: C
     assert ran.out.splitlines() == ["+ app portal", "+ user ana", "+ key ana for portal"]
     assert ran.err.splitlines() == [
         "gamcli: 3 created",
-        "gamcli: the new secrets are in secrets.env; keep them now, they are not shown again",
+        "gamcli: the new secrets are in secrets.env; save them now; they are not shown again",
     ]
     path = place / "secrets.env"
     assert path.stat().st_mode & 0o777 == 0o600

@@ -181,7 +181,7 @@ def test_staged_files_are_searched(world: Run, repository: Path, api_key: str) -
     ("words", "message"),
     [
         ((), "missing PATH"),
-        (("--git", "--staged"), "--git and --staged exclude each other"),
+        (("--git", "--staged"), "--git and --staged cannot be combined"),
         (("--git", "a", "b"), "only one repository can be scanned at a time"),
         (("--git", "-"), "only one repository can be scanned at a time"),
         (("nothing",), "cannot read nothing"),

@@ -134,7 +134,7 @@ def test_a_key_pasted_in_the_wrong_place_is_not_echoed(api_key: str, program: Ru
 def test_a_key_where_no_argument_belongs_is_pointed_to_its_file(program: Run, api_key: str) -> None:
     ran = program("key", "verify", api_key)
     assert (ran.code, api_key[7:] in ran.err) == (2, False)
-    assert "use --api-key-file FILE; the API key that was typed is now in the history" in ran.err
+    assert "use --api-key-file FILE; the API key that you typed is now in your shell history" in ran.err
 
 
 def test_an_argument_too_many_is_not_echoed(world: Run) -> None:

@@ -158,7 +158,7 @@ def test_an_application_allows_one_type_or_any(
         "m.toml:6: app.portal.api_keys.auth_type: no authentication type named 'apikeys'; did you mean 'apikey'?"
     ]
     assert find_problems(plan_manifest, text.replace("APIKEY", "local")) == [
-        "m.toml:6: app.portal.api_keys.auth_type: authentication type 'local' is of kind GAMLocal, not APIkey"
+        "m.toml:6: app.portal.api_keys.auth_type: authentication type 'local' has type GAMLocal, not APIkey"
     ]
 
 

@@ -158,7 +158,7 @@ def test_an_unlimited_lifetime_is_left_out(update: Callable[..., tuple[UpdateCou
         ("user = { ana = {}, cid = {} }\n", ["m.toml:1: user.cid: "]),
         ("[user]\nana.phone = '1'\ncid.phone = '2'\n", ["m.toml:3: user.cid: "]),
         ('key = [\n{ user = "ana", app = "portal" },\n{ user = "cid", app = "portal" },\n]', ["m.toml:3: key[1]: "]),
-        ("[repository]\n", ["m.toml:1: has"]),
+        ("[repository]\n", ["m.toml:1: can"]),
     ],
 )
 def test_forms_that_cannot_be_edited_are_problems(
@@ -168,7 +168,7 @@ def test_forms_that_cannot_be_edited_are_problems(
         update(text)
     problem_texts = [str(each) for each in raised.value.problems]
     assert [each[: len(start)] for each, start in zip(problem_texts, expected, strict=True)] == expected
-    assert all("has a form that cannot be edited" in each for each in problem_texts)
+    assert all("cannot be edited automatically" in each for each in problem_texts)
     assert (folder / "m.toml").read_text(encoding="utf-8") == text
     assert len([*folder.iterdir()]) == 2
 

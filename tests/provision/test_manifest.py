@@ -229,12 +229,12 @@ def test_all_problems_are_reported_with_their_lines(problem_texts: ProblemTexts)
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("app = 3", "1: app: must be tables [app.NAME], not a whole number"),
+        ("app = 3", "1: app: must be tables [app.NAME], not an integer"),
         ("[[app]]", "1: app: must be tables [app.NAME], not a list"),
         ("[key]\nuser = 'x'", "1: key: must be tables [[key]], not a table"),
-        ("key = [1]", "1: key[0]: must be a table [[key]], not a whole number"),
-        ("app.a.token.renewals = true", "1: app.a.token.renewals: must be a whole number, not true or false"),
-        ("\nrepository = 1", "2: repository: must be a table [repository], not a whole number"),
+        ("key = [1]", "1: key[0]: must be a table [[key]], not an integer"),
+        ("app.a.token.renewals = true", "1: app.a.token.renewals: must be an integer, not true or false"),
+        ("\nrepository = 1", "2: repository: must be a table [repository], not an integer"),
     ],
 )
 def test_a_section_must_have_the_right_type(problem_texts: ProblemTexts, text: str, expected: str) -> None:

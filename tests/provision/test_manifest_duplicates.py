@@ -57,7 +57,7 @@ def test_the_type_of_api_keys_must_be_of_kind_apikey(
 ) -> None:
     text = "[auth_type.local]\ntype = 'GAMLocal'\n[app.a]\napi_keys.auth_type = '{}'\n"
     assert problem_texts(text.format("Local")) == [
-        "m.toml:4: app.a.api_keys.auth_type: authentication type 'Local' is not of kind APIkey"
+        "m.toml:4: app.a.api_keys.auth_type: authentication type 'Local' is not of type APIkey"
     ]
     assert read_desired(text.format("other"))
 

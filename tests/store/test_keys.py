@@ -90,16 +90,16 @@ def test_a_key_is_named_by_any_beginning_that_is_its_own(four: Store, prefix: st
 
 @pytest.mark.parametrize("prefix", ["K", "Ka", "Kaaaaaa"])
 def test_a_beginning_of_several_ids_is_refused(four: Store, prefix: str) -> None:
-    with four.reading() as tx, pytest.raises(UsageError, match="several keys have an id that starts") as caught:
+    with four.reading() as tx, pytest.raises(UsageError, match="the ID prefix") as caught:
         keys.get_by_prefix(tx, prefix)
-    assert caught.value.hint == "type more characters of the id"
+    assert caught.value.hint == "use more characters of the ID"
 
 
 @pytest.mark.parametrize("prefix", ["", "k1234567", "K12345678", "Z", "%", "é", "\U0010ffff", "\ud7ff", "K\U0010ffff"])
 def test_another_beginning_finds_no_key(four: Store, prefix: str) -> None:
     with four.reading() as tx, pytest.raises(NotFoundError) as caught:
         keys.get_by_prefix(tx, prefix)
-    assert (caught.value.message, caught.value.hint) == (f"no key with the id '{prefix}'", "gamcli key list")
+    assert (caught.value.message, caught.value.hint) == (f"no key with ID '{prefix}'", "gamcli key list")
 
 
 def test_only_a_whole_id_finds_a_key(four: Store) -> None:

@@ -237,7 +237,7 @@ def check_journal(path: Path) -> list[StoreCheck]:
                 return []
     except (StoreError, UnicodeDecodeError):  # reported by check_content
         return []
-    problem = "the store has no WAL: reads and writes block each other, and nobody sees which process has it open"
+    problem = "the store is not in WAL mode: reads and writes block each other, and open connections go undetected"
     return [StoreCheck("log", ok=False, what=problem, mend=command("store", "migrate"))]
 
 
@@ -264,4 +264,4 @@ def _check_mode(file: FileFacts, name: str) -> StoreCheck:
     is_folder = file.role == "folder"
     action = "replace files in" if is_folder and file.unsafe_mode_bits & GROUP_AND_OTHERS_WRITE else "access"
     fix = f"chmod {'go-w' if is_folder else '600'} {quote(file.path)}"
-    return StoreCheck(name, ok=False, what=f"{mode}: others may {action} {file.path}", mend=fix)
+    return StoreCheck(name, ok=False, what=f"{mode}: other users can {action} {file.path}", mend=fix)

@@ -268,7 +268,7 @@ class Store:
         except sqlite3.Error as error:
             raise translate_error(error, self.path) from error
         except UnicodeEncodeError:
-            raise UsageError("a text is not valid UTF-8", "type it again") from None
+            raise UsageError("an argument is not valid UTF-8", "retype it") from None
 
     def _migrate(self, *, create: bool) -> "Migration | None":
         version = file_header.read_version(Transaction(self._connection).one, self.path)

@@ -167,7 +167,7 @@ def test_what_others_may_reach_is_found_with_the_fix(lived_in: Path, end: str, m
     path.touch()
     path.chmod(mode)
     (bad,) = (each for each in checks.check_modes(lived_in) if not each.ok)
-    assert bad.what == f"{mode:04o}: others may access {path}"
+    assert bad.what == f"{mode:04o}: other users can access {path}"
     assert bad.mend == f"chmod 600 {path}"
 
 
