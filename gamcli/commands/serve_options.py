@@ -97,15 +97,11 @@ FaultSeed = Annotated[
 ]
 Now = Annotated[
     str | None,
-    testing(
-        metavar="INSTANT", help="With --ephemeral: freeze the clock at this time, such as -1d."
-    ),
+    testing(metavar="INSTANT", help="With --ephemeral: freeze the clock at this time, such as -1d."),
 ]
 JournalOption = Annotated[
     str | None,
-    testing(
-        "--journal", metavar="FILE", help="With --ephemeral: log requests, without secrets, to this JSONL file."
-    ),
+    testing("--journal", metavar="FILE", help="With --ephemeral: log requests, without secrets, to this JSONL file."),
 ]
 
 
