@@ -158,6 +158,10 @@ class StoreBusyError(StoreError):
 
     code = "store_busy"
 
+    def __init__(self, message: str, hint: str | None = None, path: object = None) -> None:
+        super().__init__(message, hint)
+        self.path = path
+
 
 class StoreUnusableError(StoreError):
     """The file is not a store, is damaged or read-only, or its disk is full."""

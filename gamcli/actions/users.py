@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from enum import Enum
 from typing import NamedTuple
 
 from gamcli import store
@@ -49,36 +50,44 @@ class UserRow(NamedTuple):
     settings: rules.Changes
 
 
-def create_all(
-    gam: Gam, problems: ProblemList, rows: Iterable[UserRow], *, if_missing: bool = False
-) -> tuple[int, int]:
-    """
-    Create the users of all rows, or none of them and raise ProblemsError.
+class ExistingUsers(Enum):
+    """What happens to a row whose user exists: a problem, accept it with the same settings, or change the settings."""
 
-    Returns how many users were created and how many existed already with the same settings.
-    """
+    REJECT, ACCEPT_SAME, UPDATE = range(3)
+
+
+class UserCounts(NamedTuple):
+    """How many users were created and updated, and how many existed with the same settings."""
+
+    created: int
+    updated: int
+    unchanged: int
+
+
+def create_all(
+    gam: Gam, problems: ProblemList, rows: Iterable[UserRow], existing: ExistingUsers = ExistingUsers.REJECT
+) -> UserCounts:
+    """Create or update the users of all rows, or none of them and raise ProblemsError."""
     lines: dict[str, int] = {}
-    created = existing = 0
+    counts = dict.fromkeys(UserCounts._fields, 0)
     with gam.store.writing() as tx:
         for row in rows:
             try:
-                user = _create_from_row(gam, tx, row, lines, if_missing=if_missing)
+                user, outcome = _save_row(gam, tx, row, lines, existing)
             except GamcliError as error:
                 problems.add(row.line, error_message(error))
                 continue
-            if user is None:
-                existing += 1
-            else:
-                created += 1
+            counts[outcome] += 1
+            if outcome != "unchanged":
                 lines[user.guid] = row.line
         problems.require_none()
-    return created, existing
+    return UserCounts(**counts)
 
 
-def _create_from_row(
-    gam: Gam, tx: Transaction, row: UserRow, lines: Mapping[str, int], *, if_missing: bool
-) -> User | None:
-    """Create the user of a row; return None if the user exists with the same settings."""
+def _save_row(
+    gam: Gam, tx: Transaction, row: UserRow, lines: Mapping[str, int], existing: ExistingUsers
+) -> tuple[User, str]:
+    """Create or update the user of a row; return it with the name of the count in `UserCounts`."""
     user = rules.create(row.name, row.guid or mint_guid(gam.entropy), row.settings, gam.now())
     for label, text in (("user", user.name), ("email", user.email), ("guid", row.guid)):
         other = store.users.find(tx, text) if text else None
@@ -86,13 +95,29 @@ def _create_from_row(
             continue
         if other.guid in lines:
             raise ConflictError(f"{label} '{text}' is already in line {lines[other.guid]}")
-        is_same = other.name == user.name and row.guid in (None, other.guid)
-        if if_missing and is_same and rules.apply_changes(other, row.settings, gam.now()) is other:
-            return None
-        difference = " with other settings" if if_missing and label == "user" else ""
-        raise ConflictError(f"{label} '{text}' already exists{difference}", command("user", "show", other.name))
+        if existing is ExistingUsers.REJECT or label != "user":
+            raise ConflictError(f"{label} '{text}' already exists", command("user", "show", other.name))
+        return _save_existing(gam, tx, row, other, existing)
     changes.add(gam, tx, user)
-    return user
+    return user, "created"
+
+
+def _save_existing(gam: Gam, tx: Transaction, row: UserRow, user: User, existing: ExistingUsers) -> tuple[User, str]:
+    """Update an existing user, or raise ConflictError that names the fields in which it differs from the row."""
+    after = rules.apply_changes(user, row.settings, gam.now())
+    different = ["name"] * (user.name != row.name) + ["guid"] * (row.guid not in (None, user.guid))
+    if existing is not ExistingUsers.UPDATE:
+        different += [field for field in row.settings if getattr(user, field) != getattr(after, field)]
+    if different:
+        raise ConflictError(
+            f"user '{row.name}' already exists with other settings: {', '.join(different)}",
+            command("user", "show", user.name),
+        )
+    if after is user:
+        return user, "unchanged"
+    _require_free_email(tx, after)
+    changes.update(gam, tx, user, after)
+    return after, "updated"
 
 
 def show(gam: Gam, name: str) -> User:

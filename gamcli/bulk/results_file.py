@@ -147,7 +147,7 @@ def open_results(path: str, source: IO[bytes]) -> Iterator[ResultsFile]:
         if results.descriptor is not None:
             if os.path.sameopenfile(results.descriptor, source.fileno()):
                 raise UsageError("--from and --out name the same file", "use --out with another file")
-            _lock(path, results.descriptor)
+            lock_output(path, results.descriptor)
         yield results
     finally:
         if results.descriptor is not None:
@@ -182,12 +182,12 @@ def _create_file(path: str) -> int:
         raise ConflictError(f"the file {path} already exists", NEW_FILE_HINT) from error
     except OSError as error:
         raise FailedError(f"cannot create {path}: {error.strerror}", NEW_FILE_HINT) from error
-    _lock(path, descriptor)
+    lock_output(path, descriptor)
     return descriptor
 
 
-def _lock(path: str, descriptor: int) -> None:
-    """Prevent other runs from writing to the file while this one has it open."""
+def lock_output(path: str, descriptor: int) -> None:
+    """Prevent other runs from writing to a file or folder while this one has it open."""
     try:
         import fcntl  # noqa: PLC0415 - not on Windows
     except ImportError:

@@ -106,6 +106,10 @@ def _report_error(error: errors.GamcliError, arguments: Sequence[str]) -> None:
 
     from gamcli.render import output  # noqa: PLC0415 - start-up
 
+    if isinstance(error, errors.StoreBusyError) and error.path is not None:
+        from gamcli.system import open_processes  # noqa: PLC0415 - as above
+
+        error.message = open_processes.name_other_processes(error.message, str(error.path))
     error.hint = output.add_global_options(error.hint, store_options(arguments)) if error.hint else None
     output.print_error(error, datetime.now(UTC), as_json=wants_json(arguments))
 

@@ -2,18 +2,19 @@
 
 import gc
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from gamcli.actions import Gam, bulk_issue, bulk_validation, users
 from gamcli.actions.bulk_validation import KeyRow, ValidatedInput
 from gamcli.actions.problems import ProblemList, error_message
-from gamcli.actions.users import UserRow
-from gamcli.bulk import csv_input, results_file, user_columns
+from gamcli.actions.users import ExistingUsers, UserRow
+from gamcli.bulk import csv_input, results_file, results_folder, user_columns
 from gamcli.bulk.csv_format import CsvOptions
 from gamcli.bulk.csv_header import Columns
 from gamcli.bulk.csv_input import CsvSource
 from gamcli.bulk.results_file import ResultsFile
+from gamcli.bulk.results_folder import ResultsFolder
 from gamcli.commands.context import CliContext
 from gamcli.errors import StoreError, UsageError, format_count
 from gamcli.model.plan import Plan, PlanSummary
@@ -24,20 +25,33 @@ from gamcli.render.progress import ProgressCallback
 KEY_COLUMNS = Columns(("user", "app", "scopes", "expires_in", "label", "request_id"), required=("user", "app"))
 USER_COLUMNS = Columns(user_columns.COLUMNS, user_columns.REQUIRED_COLUMNS)
 
+OutputPaths = tuple[str | None, str | None]
+OutputPaths = tuple[str | None, str | None]
+Results = ResultsFile | ResultsFolder
+
 PROGRESS_INTERVAL = 4096
 """After how many rows the progress bar is updated."""
 
 
 def generate(
-    cli: CliContext, out: Output, path: str, options: CsvOptions, out_file: str | None, *, dry_run: bool
+    cli: CliContext,
+    out: Output,
+    path: str,
+    options: CsvOptions,
+    target: OutputPaths,
+    *,
+    dry_run: bool,
 ) -> None:
-    """Issue a key for each row of the CSV file `path`, and write the keys to `out_file`."""
-    if out_file is None:
-        raise UsageError("--from needs --out", "--out FILE.csv")
+    """Issue a key for each row of the CSV file `path`; `target` is a CSV file for all keys, or a folder of files."""
+    out_file, folder = target
+    if out_file is not None and folder is not None:
+        raise UsageError("--out and --out-dir exclude each other", "--out FILE.csv, or --out-dir DIR")
+    if out_file is None and folder is None:
+        raise UsageError("--from needs --out", "--out FILE.csv, or --out-dir DIR")
     with (
         cli.open_gam() as gam,
         csv_input.open_csv(path) as source,
-        results_file.open_results(out_file, source.file) as results,
+        _open_output(out_file, folder, source, dry_run=dry_run) as results,
         _gc_paused(),
     ):
         batch = bulk_issue.find_batch(gam, source.digest)
@@ -51,7 +65,16 @@ def generate(
             _print_plan(out, validated)
             return
         _issue_keys(gam, out, validated, source, results)
-    _print_summary(out, validated, out_file)
+    _print_summary(out, validated, results.path)
+
+
+def _open_output(
+    out_file: str | None, folder: str | None, source: CsvSource, *, dry_run: bool
+) -> AbstractContextManager[Results]:
+    if folder is not None:
+        return results_folder.open_folder(folder, dry_run=dry_run)
+    assert out_file is not None
+    return results_file.open_results(out_file, source.file)
 
 
 def _read_rows(
@@ -71,23 +94,27 @@ def _key_row(line: int, user: str, app: str, scopes: str, *others: str) -> KeyRo
     return KeyRow(line, user, app, "+".join(user_columns.split_list(scopes)) if scopes else "", *others)
 
 
-def _issue_keys(gam: Gam, out: Output, validated: ValidatedInput, source: CsvSource, results: ResultsFile) -> None:
+def _issue_keys(gam: Gam, out: Output, validated: ValidatedInput, source: CsvSource, results: Results) -> None:
     run = bulk_issue.start_run(gam, validated, source.digest, str(Path(results.path).absolute()))
     results.begin()
     count = 0
-    with progress.progress_bar(out, "issuing keys", validated.counts.rows) as report_progress:
 
-        def deliver(keys: Sequence[bulk_issue.DeliveredKey]) -> None:
-            nonlocal count
-            results.append_keys(keys)
-            count += len(keys)
-            report_progress(count)
+    def deliver(keys: Sequence[bulk_issue.DeliveredKey]) -> None:
+        nonlocal count
+        results.append_keys(keys)
+        count += len(keys)
+        report_progress(count)
 
-        try:
+    try:
+        with progress.progress_bar(out, "issuing keys", validated.counts.rows) as report_progress:
             bulk_issue.issue_keys(gam, run, deliver)
-        except StoreError as error:
-            error.hint = f"{error.hint}; then run the same command again: {results.path} has {count} keys already"
-            raise
+    except KeyboardInterrupt:
+        total = format_count(validated.counts.rows, "key")
+        out.print_notice(f"interrupted: {count:,} of {total} issued; run the same command again to continue")
+        raise
+    except StoreError as error:
+        error.hint = f"{error.hint}; then run the same command again: {results.path} has {count} keys already"
+        raise
 
 
 @contextmanager
@@ -140,15 +167,21 @@ def _print_warnings(out: Output, validated: ValidatedInput) -> None:
 
 
 def create_users(
-    cli: CliContext, out: Output, path: str, options: CsvOptions, *, if_missing: bool, dry_run: bool
+    cli: CliContext, out: Output, path: str, options: CsvOptions, *, if_missing: bool, update: bool, dry_run: bool
 ) -> None:
-    """Create a user for each row of the CSV file `path`: all of them or none."""
+    """Create or update a user for each row of the CSV file `path`: all of them or none."""
+    existing = ExistingUsers.ACCEPT_SAME if if_missing else ExistingUsers.REJECT
+    existing = ExistingUsers.UPDATE if update else existing
     with csv_input.open_csv(path) as source, cli.open_for_change(out, dry_run=dry_run) as gam:
         problems = ProblemList(source.name)
         with progress.progress_bar(out, "creating users", source.size) as report_progress:
             rows = _read_users(source, problems, options, report_progress)
-            created, existing = users.create_all(gam, problems, rows, if_missing=if_missing)
-    out.print_note(f"created {format_count(created, 'user')}" + (f", {existing:,} already existed" if existing else ""))
+            counts = users.create_all(gam, problems, rows, existing)
+    out.print_note(
+        f"created {format_count(counts.created, 'user')}"
+        + (f", updated {counts.updated:,}" if counts.updated else "")
+        + (f", {counts.unchanged:,} already existed" if counts.unchanged else "")
+    )
 
 
 def _read_users(

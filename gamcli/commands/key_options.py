@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from gamcli.commands.command_help import OUTPUT
+
 UserOption = Annotated[
     str | None, typer.Option(metavar="USER", help="User that the key is for: name, email or GUID.", show_default=False)
 ]
@@ -35,6 +37,18 @@ Overlap = Annotated[
 RequestId = Annotated[
     str | None,
     typer.Option(metavar="ID", help="Make retries safe: a repeated ID returns the same key."),
+]
+
+
+OutDir = Annotated[
+    str | None,
+    typer.Option(
+        "--out-dir",
+        metavar="DIR",
+        help="With --from: write each key to a file (mode 0600) in this folder.",
+        show_default=False,
+        rich_help_panel=OUTPUT,
+    ),
 ]
 
 

@@ -15,6 +15,7 @@ from gamcli.commands.key_options import (
     ExpiresIn,
     KeyStatus,
     Label,
+    OutDir,
     Overlap,
     Replace,
     RequestId,
@@ -80,6 +81,7 @@ def generate(
     output: SecretFormat = None,
     field: Field = None,
     out_file: OutFile = None,
+    out_dir: OutDir = None,
 ) -> None:
     """
     Issue an API key and print it once, or one for each CSV row (--from).
@@ -90,7 +92,7 @@ def generate(
     """
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, Key, "api_key")
-    require_table(table, delimiter=delimiter, encoding=encoding, ignore_column=ignore_column)
+    require_table(table, out_dir=out_dir, delimiter=delimiter, encoding=encoding, ignore_column=ignore_column)
     if table is not None:
         reject_other_options(
             "--from", user=user, app=app, scope=scope, auth_type=auth_type, expires_in=expires_in, label=label,
@@ -101,7 +103,7 @@ def generate(
         from gamcli.commands import bulk  # noqa: PLC0415 - start-up: a single key needs no CSV
 
         options = csv_format.parse_options(delimiter, encoding, ignore_column)
-        bulk.generate(cli, out, table, options, out_file, dry_run=dry_run)
+        bulk.generate(cli, out, table, options, (out_file, out_dir), dry_run=dry_run)
         return
     user, app = key_messages.require_user_and_app(user, app)
     lifetime = parse_duration(expires_in)

@@ -3,7 +3,10 @@
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -92,7 +95,8 @@ def backup(
 def restore(
     context: typer.Context,
     file: Annotated[
-        str, typer.Argument(metavar="FILE", help="File written by 'gamcli store backup'.", show_default=False)
+        str,
+        typer.Argument(metavar="FILE", help="File written by 'gamcli store backup'; '-' is stdin.", show_default=False),
     ],
     replace: ReplaceExisting = False,
     dry_run: DryRunOption = False,
@@ -109,13 +113,13 @@ def restore(
     path = cli.settings.store()
     if dry_run:
         out.require_plan_format()
-    with signals.cleanup_on_signals():
-        result = restoring.restore(path, Path(file), cli.make_gam, overwrite=replace, dry_run=dry_run)
+    with signals.cleanup_on_signals(), _open_backup(file) as source:
+        result = restoring.restore(path, source, cli.make_gam, overwrite=replace, dry_run=dry_run)
     if dry_run:
         counts = tuple(FieldChange(name, None, getattr(result, name)) for name in ("guid", "keys", "users", "apps"))
         _print_plan(out, Change(CREATE if result.kept is None else UPDATE, "store", str(path), counts))
         return
-    out.print_change(result, f"restored {path} from {file}: {_format_counts(result)}")
+    out.print_change(result, f"restored {path} from {source.name if file == '-' else file}: {_format_counts(result)}")
     if result.version_before != result.version:
         out.print_note(f"migrated the backup from version {result.version_before} to {result.version}")
     if result.kept:
@@ -157,6 +161,21 @@ def compact(context: typer.Context, dry_run: DryRunOption = False, output: Forma
         return
     result = restoring.compact(path)
     out.print_change(result, f"compacted {path} from {result.bytes_before} to {result.bytes_after} bytes")
+
+
+@contextmanager
+def _open_backup(file: str) -> Iterator[Path]:
+    """Yield the path of the backup; stdin is copied to a temporary file that only this user can read."""
+    if file != "-":
+        yield Path(file)
+        return
+    if sys.stdin.isatty():
+        raise UsageError("a backup cannot be read from a terminal", "gamcli store restore - < FILE")
+    with TemporaryDirectory(prefix="gamcli-") as folder:
+        copy = Path(folder) / "stdin"
+        with copy.open("xb") as target:
+            shutil.copyfileobj(sys.stdin.buffer, target)
+        yield copy
 
 
 def _print_plan(out: Output, change: Change) -> None:

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from gamcli.commands.command_help import CHANGE
 from gamcli.errors import UsageError
 
 CONTACT, PROFILE = "Contact", "Profile"
@@ -57,6 +58,11 @@ Attributes = Annotated[
         help="Attribute; repeat for several, or for a list of values.",
         show_default=False,
     ),
+]
+
+UpdateExisting = Annotated[
+    bool,
+    typer.Option("--update", help="With --from: update users who exist.", show_default=False, rich_help_panel=CHANGE),
 ]
 
 TEXT_FIELDS = (

@@ -49,6 +49,7 @@ from gamcli.commands.user_options import (
     Roles,
     State,
     Timezone,
+    UpdateExisting,
     UrlImage,
     UrlProfile,
     VerifiedEmail,
@@ -88,6 +89,7 @@ def create(
     roles: Roles = None,
     attributes: Attributes = None,
     if_missing: IfMissing = False,
+    update_existing: UpdateExisting = False,
     dry_run: DryRunOption = False,
     output: Format = None,
     field: Field = None,
@@ -103,14 +105,15 @@ def create(
     fields = collect_fields(context, roles, attributes)
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, User)
-    require_table(table, delimiter=delimiter, encoding=encoding, ignore_column=ignore_column)
+    require_table(table, update=update_existing, delimiter=delimiter, encoding=encoding, ignore_column=ignore_column)
     if table is not None:
         reject_other_options("--from", name=name, field=field, **fields)
         from gamcli.bulk import csv_format  # noqa: PLC0415 - as below
         from gamcli.commands import bulk  # noqa: PLC0415 - start-up: a single user needs no CSV
 
         options = csv_format.parse_options(delimiter, encoding, ignore_column)
-        bulk.create_users(cli, out, table, options, if_missing=if_missing, dry_run=dry_run)
+        flags = {"if_missing": if_missing, "update": update_existing, "dry_run": dry_run}
+        bulk.create_users(cli, out, table, options, **flags)
         return
     if name is None:
         raise UsageError("missing argument 'NAME'", "gamcli user create NAME, or --from FILE.csv")

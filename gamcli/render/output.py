@@ -199,6 +199,11 @@ class Output(NamedTuple):
         print_message(f"warning: {text}")
 
     @staticmethod
+    def print_notice(text: str) -> None:
+        """Print a message that `--quiet` does not suppress."""
+        print_message(text)
+
+    @staticmethod
     def print_line(text: str) -> None:
         print_line(text)
 

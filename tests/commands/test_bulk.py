@@ -19,7 +19,7 @@ import pytest
 
 from gamcli.actions import Gam, bulk_issue, request_ids
 from gamcli.actions.keys import KeySpec
-from gamcli.bulk import results_file
+from gamcli.bulk import results_file, results_folder
 from gamcli.commands.bulk import KEY_COLUMNS
 from gamcli.rules.credentials import Secret, parse_api_key_id
 from gamcli.store import Store, keys
@@ -650,3 +650,78 @@ def test_names_that_begin_a_formula_are_written_as_text_and_read_back(world: Run
     assert (first["user"], second["user"]) == ("'=cmd", "ana")
     assert world("key", "verify", "--api-key-file", "-", stdin=first["api_key"]).code == 0
     assert world("key", "generate", "--from", "in.csv", "--out", "keys.csv").code == 0
+
+
+@pytest.mark.usefixtures("pairs")
+def test_each_row_gets_a_file_in_a_folder(town: Run, place: Path, file: Path) -> None:
+    words = ("key", "generate", "--from", "keys.csv", "--out-dir", "keys")
+    assert town(*words, "--dry-run").code == 0
+    assert not (place / "keys").exists()
+    assert town(*words).err == "gamcli: issued 24 new keys; keys has 24 keys\n"
+    assert stat.S_IMODE((place / "keys").stat().st_mode) == 0o700
+    with Store.open(file) as store, store.reading() as tx:
+        kept = {f"{key.user}-{key.app}-{key.id}.key": key for key in keys.search(tx, KeyFilter())}
+    assert {path.name for path in (place / "keys").iterdir()} == set(kept)
+    for path in (place / "keys").iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert Secret(path.read_text().removesuffix("\n")).matches(kept[path.name].digest)
+    before = {path: path.read_bytes() for path in (place / "keys").iterdir()}
+    assert town(*words).err == "gamcli: issued 0 new keys, 24 already in the file; keys has 24 keys\n"
+    assert {path: path.read_bytes() for path in (place / "keys").iterdir()} == before
+    (place / "keys").rename(place / "moved")
+    assert "wrote 24 keys to keys, which no longer exists" in town(*words).err
+
+
+@pytest.mark.usefixtures("small_chunks", "pairs")
+def test_an_interrupted_run_says_how_far_it_came_and_is_continued(
+    town: Run, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("key", "generate", "--from", "keys.csv", "--out-dir", "keys")
+    write = results_folder.ResultsFolder.append_keys
+    counted = count(1)
+
+    def interrupt(self: Any, keys: Any) -> None:  # noqa: ANN401 - passed on
+        is_third = next(counted) == 3
+        write(self, keys[:2] if is_third else keys)
+        if is_third:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(results_folder.ResultsFolder, "append_keys", interrupt)
+        ran = town(*words)
+    message = "interrupted: 10 of 24 keys issued; run the same command again to continue"
+    assert (ran.code, ran.err) == (130, f"gamcli: {message}\n")
+    assert town(*words).code == 0
+    secrets = [path.read_text().strip() for path in (place / "keys").iterdir()]
+    assert len(secrets) == 24
+    for secret in secrets:
+        assert town("key", "verify", "--api-key-file", "-", stdin=secret).code == 0
+
+
+@pytest.mark.parametrize(
+    ("user", "app", "name"),
+    [
+        ("ana", "portal", "ana-portal-3GqWOffF.key"),
+        ("../evil", "a/b", "_evil-a_b-3GqWOffF.key"),
+        ("-rf *", ".x", "_rf_-_x-3GqWOffF.key"),
+        ("..", "...", "_-_-3GqWOffF.key"),
+        ("ana@x.org", "ñandú", "ana@x.org-ñandú-3GqWOffF.key"),
+        ("x" * 60, "y" * 254, f"{'x' * 60}-{'y' * 60}-3GqWOffF.key"),
+    ],
+)
+def test_files_are_named_safely(user: str, app: str, name: str) -> None:
+    assert results_folder.file_name(user, app, "3GqWOffF") == name
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("--out", "o", "--out-dir", "d"), 2, "--out and --out-dir exclude each other"),
+        (("--out-dir", "keys.csv"), 1, "cannot write to the folder keys.csv: Not a directory"),
+        (("--out-dir", "no/d"), 1, "cannot write to the folder no/d: No such file or directory"),
+    ],
+)
+@pytest.mark.usefixtures("pairs")
+def test_a_folder_that_cannot_be_is_reported(town: Run, words: tuple[str, ...], code: int, message: str) -> None:
+    ran = town("key", "generate", "--from", "keys.csv", *words)
+    assert (ran.code, message in ran.err) == (code, True)

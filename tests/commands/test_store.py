@@ -5,6 +5,7 @@ import os
 import sqlite3
 import stat
 import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -268,3 +269,27 @@ def test_prune_deletes_what_is_expired(world: Run, token: str, sql: Run) -> None
     assert world("token", "list", "--field", "status").out == "active\n"
     assert world("token", "prune", "--older-than", "0", "-o", "json").json["tokens"] == 0
     assert world("token", "prune", "--older-than", "0", "--dry-run", "-o", "json").json["changes"] == []
+
+
+def test_a_backup_is_restored_from_stdin(world: Run, shell: Run, place: Path) -> None:
+    assert world("store", "info").code == 0
+    ran = shell("gamcli store backup - | gamcli --store other.db store restore -")
+    assert ran.code == 0, ran.err
+    assert f"restored {place / 'other.db'} from stdin: 0 keys, 1 user, 1 application" in ran.err
+    ran = shell("echo nothing | gamcli --store third.db store restore -")
+    assert ran.code == 8
+    assert not (place / "third.db").exists()
+
+
+def test_the_process_that_uses_the_store_is_named(world: Run, file: Path) -> None:
+    assert world("store", "backup", "backup.db").code == 0
+    wait = "import sys; store = Store.open(Path(sys.argv[1])); print(flush=True); input()"
+    wait = f"from pathlib import Path; from gamcli.store import Store; {wait}"
+    with subprocess.Popen(
+        [sys.executable, "-c", wait, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout
+        other.stdout.readline()
+        ran = world("store", "restore", "backup.db", "--replace")
+        assert f"is in use by another process (PID {other.pid})\n" in ran.err
+        other.communicate(b"\n")

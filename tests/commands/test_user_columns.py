@@ -110,11 +110,36 @@ def test_users_that_are_there_already_are_taken_as_they_are_when_asked(world: Ru
     ran = world("user", "create", "--from", "users.csv", "--if-missing")
     assert (ran.code, ran.err) == (0, "gamcli: created 1 user, 1 already existed\n")
     other = "6f1b4a52-0d0e-4b5e-9c1f-0a1b2c3d4e5f"
-    for row in ("ana,Anna,", f"ana,Ana,{other}"):
+    for row, fields in (
+        ("ana,Anna,", "first_name"),
+        (f"ana,Ana,{other}", "guid"),
+        (f"ANA,Anna,{other}", "name, guid, first_name"),
+    ):
         (place / "users.csv").write_text(f"name,first_name,guid\n{row}\n", encoding="utf-8")
         ran = world("user", "create", "--from", "users.csv", "--if-missing")
         assert ran.code == 2
-        assert "users.csv:2: user 'ana' already exists with other settings" in ran.err
+        assert f"already exists with other settings: {fields}; gamcli user show ana\n" in ran.err
+
+
+def test_users_that_differ_are_updated_when_asked(world: Run, place: Path) -> None:
+    assert world("user", "create", "bob", "--email", "bob@x.org").code == 0
+    text = "name,first_name,email,city\nana,Anna,,Salto\nbob,,,\ncy,Cy,,\n"
+    (place / "users.csv").write_text(text, encoding="utf-8")
+    words = ("user", "create", "--from", "users.csv", "--update")
+    plan = world(*words, "--dry-run", "-o", "json").json
+    assert [(change["action"], change["name"]) for change in plan["changes"]] == [("update", "ana"), ("create", "cy")]
+    assert world(*words).err == "gamcli: created 1 user, updated 1, 1 already existed\n"
+    ana = world("user", "show", "ana", "-o", "json").json
+    assert (ana["first_name"], ana["city"], ana["email"]) == ("Anna", "Salto", "ana@example.com")
+    assert world("audit", "list", "--action", "user.update", "--field", "target").out == "ana\n"
+    for row, message in (
+        ("ana,bob@x.org", "email 'bob@x.org' already belongs to user 'bob'"),
+        ("ANA,a@x.org", "other settings: name"),
+        ("ana,a@x.org\nana,b@x.org", "users.csv:3: user 'ana' is already in line 2"),
+    ):
+        (place / "users.csv").write_text(f"name,email\n{row}\n", encoding="utf-8")
+        assert message in world(*words).err
+    assert "--update needs --from" in world("user", "create", "dan", "--update").err
 
 
 def test_a_guid_that_is_provided_is_saved_and_names_nobody_else(world: Run, place: Path) -> None:

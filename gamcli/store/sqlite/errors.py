@@ -39,7 +39,7 @@ def is_damage(error: sqlite3.Error) -> bool:
 def translate_error(error: sqlite3.Error, path: Path) -> StoreError:
     name = error_name(error)
     if is_busy(error):
-        return StoreBusyError(f"the store {path} is in use by another process", "try again in a moment")
+        return StoreBusyError(f"the store {path} is in use by another process", "try again in a moment", path)
     if name.startswith(_READ_ONLY):
         return StoreUnusableError(
             f"the store {path} cannot be written", f"check the mode and the owner of {path} and of its folder"

@@ -68,7 +68,7 @@ def _wait(path: Path, descriptor: int, kind: int, end: float) -> None:
 
 
 def busy_error(path: Path) -> StoreBusyError:
-    return StoreBusyError(f"the store {path} is in use by another process", "stop that process, then try again")
+    return StoreBusyError(f"the store {path} is in use by another process", "stop that process, then try again", path)
 
 
 def is_in_use(path: Path) -> bool:
