@@ -26,7 +26,6 @@ KEY_COLUMNS = Columns(("user", "app", "scopes", "expires_in", "label", "request_
 USER_COLUMNS = Columns(user_columns.COLUMNS, user_columns.REQUIRED_COLUMNS)
 
 OutputPaths = tuple[str | None, str | None]
-OutputPaths = tuple[str | None, str | None]
 Results = ResultsFile | ResultsFolder
 
 PROGRESS_INTERVAL = 4096
