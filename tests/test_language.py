@@ -1,6 +1,7 @@
 """Every text and name uses the words of the field: `tests/language.tsv` lists what not to write, and what instead."""
 
 import ast
+import io
 import re
 import tokenize
 from collections.abc import Iterator
@@ -37,37 +38,39 @@ def documents() -> Iterator[Text]:
 
 def texts_of(path: Path) -> Iterator[Text]:
     """Yield the comments and the string literals of a Python file; of tests, only docstrings."""
-    with path.open("rb") as file:
-        for token in tokenize.tokenize(file.readline):
-            if token.type == tokenize.COMMENT:
-                yield name(path), token.start[0], token.string
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        is_document = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        literal = node.value if is_document and isinstance(node, ast.Expr) else node
-        wanted = is_document or "tests" not in path.relative_to(ROOT).parts
+    place, source = name(path), path.read_text(encoding="utf-8")
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield place, token.start[0], token.string
+    is_test = place.startswith("tests/")
+    for node in ast.walk(ast.parse(source)):
+        literal = node.value if isinstance(node, ast.Expr) else node
+        wanted = literal is not node or not is_test
         if wanted and isinstance(literal, ast.Constant) and isinstance(literal.value, str):
             for offset, line in enumerate(literal.value.splitlines()):
-                yield name(path), literal.lineno + offset, line
+                yield place, literal.lineno + offset, line
 
 
 def names_of(path: Path) -> Iterator[Text]:
     """Yield the names that a Python file gives to modules, classes, functions and parameters."""
-    yield name(path), 1, path.stem
+    place = name(path)
+    yield place, 1, path.stem
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            yield name(path), node.lineno, node.name
+            yield place, node.lineno, node.name
         elif isinstance(node, ast.arg):
-            yield name(path), node.lineno, node.arg
+            yield place, node.lineno, node.arg
 
 
 def violations(kind: str, texts: Iterator[Text]) -> list[str]:
     """Return each use of a word of that kind as FILE:LINE: what it says -> what to write."""
-    rules = [(re.compile(pattern, re.IGNORECASE if kind == "text" else 0), instead)
-             for which, pattern, instead in RULES if which == kind]  # fmt: skip
+    flags = re.IGNORECASE if kind == "text" else 0
+    rules = [(re.compile(pattern, flags), instead) for which, pattern, instead in RULES if which == kind]
+    any_rule = re.compile("|".join(f"(?:{pattern.pattern})" for pattern, _ in rules), flags)
     return [
         f"{file}:{line}: '{found[0]}' -> {instead} ({text.strip()[:80]})"
         for file, line, text in texts
+        if any_rule.search(text)
         for pattern, instead in rules
         if (found := pattern.search(text))
     ]

@@ -135,7 +135,7 @@ keys.csv:5: user 'cy' is blocked; gamcli user unblock cy
 keys.csv:6: application 'gate' does not let users choose scopes
 keys.csv:7: unknown scope 'user_emial'; did you mean user_email? To list all: gamcli scope list
 keys.csv:8: invalid duration '9x'; use a number and a unit, such as 90d, 12h or 30m
-keys.csv:9: the lifetime of a key must be longer than 0; use a duration such as 90d, or omit it
+keys.csv:9: the lifetime of a key must be greater than 0; use a duration such as 90d, or omit it
 keys.csv:10: the label contains an unprintable character: 'a\\nlabel'
 keys.csv:13: same user and application as in line 12
 keys.csv:14: 2 fields, but the header has 5
@@ -204,8 +204,8 @@ def test_a_header_alone_asks_for_no_key(town: Run, place: Path) -> None:
         (("--from", "keys.csv", "--out", "/dev/null"), 2, "/dev/null is not a regular file"),
         (("--from", "keys.csv", "--out", "."), 1, "cannot write .: Is a directory"),
         (("--from", "keys.csv", "--out", "other.csv"), 5, "the file other.csv already exists"),
-        (("--from", "keys.csv", "--out", "o", "--user", "ana"), 2, "--from and --user exclude each other"),
-        (("--from", "keys.csv", "--out", "o", "--label", "x"), 2, "--from and --label exclude each other"),
+        (("--from", "keys.csv", "--out", "o", "--user", "ana"), 2, "--from and --user cannot be combined"),
+        (("--from", "keys.csv", "--out", "o", "--label", "x"), 2, "--from and --label cannot be combined"),
         (("--user", "ana"), 2, "missing option '--app'"),
     ],
 )

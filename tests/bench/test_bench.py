@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-BENCH = Path(__file__).with_name("bench")
+BENCH = Path(__file__).parent
 SECONDS = 100
 PARTS = {"load", "servers"}
 """Modules that the benchmarks share."""
@@ -27,7 +27,7 @@ SMALLEST = {
 
 
 def test_every_bench_is_run_here() -> None:
-    assert {path.stem for path in BENCH.glob("*.py")} == {*SMALLEST, *PARTS}
+    assert {path.stem for path in BENCH.glob("*.py")} - {Path(__file__).stem} == {*SMALLEST, *PARTS}
 
 
 @pytest.mark.parametrize("name", SMALLEST)
