@@ -76,8 +76,9 @@ def generate(gam: Gam, spec: KeySpec, save_secret: SaveSecret[Key] = discard_sec
         known = partial(store.users.is_attribute_known, tx, app.scopes)
         words = None if spec.scopes is None else scopes.parse(spec.scopes, known)
         issued = rules.issue(facts, rules.KeyOptions(words, spec.expires_in, spec.label), gam.entropy)
-        replaced = _replace_current_key(tx, gam, issued.record, timedelta(0) if spec.replace else spec.overlap)
-        add(gam, tx, issued.record, replaced)
+        old = _replace_current_key(tx, gam, issued.record, timedelta(0) if spec.replace else spec.overlap)
+        issued = _inherit_owner(tx, old, issued)
+        add(gam, tx, issued.record, old and old.id)
         save_secret(issued.record, issued.secret)
     return issued
 
@@ -116,7 +117,7 @@ def rotate(
         app, user = store.apps.find_by_client_id(tx, old.client_id), store.users.find_by_guid(tx, old.user_guid)
         facts = GrantFacts(now, app=app, user=user, auth_type=store.auth_types.find(tx, old.auth_type))
         issued = rules.issue(facts, rules.renewal_options(old), gam.entropy)
-        _replace_current_key(tx, gam, issued.record, overlap)
+        issued = _inherit_owner(tx, _replace_current_key(tx, gam, issued.record, overlap), issued)
         store.keys.add(tx, issued.record)
         details = {**_audit_details(issued.record), "replaces": old.id, "overlap": str(overlap)}
         gam.record(tx, "key.rotate", issued.record.id, (None, issued.record), **details)
@@ -134,9 +135,17 @@ def _require_active(key: Key, now: datetime) -> None:
     raise RefusedError(f"key_{status}", f"key {key.id} is {status}", hint)
 
 
-def _replace_current_key(tx: Transaction, gam: Gam, key: Key, overlap: timedelta | None) -> str | None:
+def _inherit_owner(tx: Transaction, old: Key | None, issued: rules.IssuedKey) -> rules.IssuedKey:
+    """Give a key the owner of the key that it succeeds; the successor of an adopted key counts as adopted too."""
+    if old is None or old.managed_by is None:
+        return issued
+    store.adoptions.inherit(tx, old, issued.record)
+    return issued._replace(record=replace(issued.record, managed_by=old.managed_by))
+
+
+def _replace_current_key(tx: Transaction, gam: Gam, key: Key, overlap: timedelta | None) -> Key | None:
     """
-    Replace or retire the key that `key` succeeds, and return its ID.
+    Replace or retire the key that `key` succeeds, and return it.
 
     An `overlap` of zero replaces it at once. Raises ConflictError if `overlap` is None.
     """
@@ -152,9 +161,9 @@ def _replace_current_key(tx: Transaction, gam: Gam, key: Key, overlap: timedelta
         retires_at = gam.now() + overlap
         store.keys.retire(tx, old.id, retires_at)
         gam.record_change("key.retire", old.id, (old, replace(old, retires_at=retires_at)))
-        return old.id
+        return old
     replace_key(gam, tx, old, key)
-    return old.id
+    return old
 
 
 def _audit_details(key: Key) -> dict[str, object]:

@@ -23,6 +23,17 @@ def add(tx: Transaction, record: Manageable) -> None:
     tx.run("INSERT INTO adoption (kind, id) VALUES (?, ?) ON CONFLICT DO NOTHING", *identity(record))
 
 
+def inherit(tx: Transaction, old: Manageable, new: Manageable) -> None:
+    """Remember `new` as adopted if `old` is: it succeeds `old`."""
+    kind, record_id = identity(old)
+    tx.run(
+        "INSERT INTO adoption (kind, id) SELECT kind, ? FROM adoption WHERE kind = ? AND id = ? ON CONFLICT DO NOTHING",
+        identity(new)[1],
+        kind,
+        record_id,
+    )
+
+
 def remove(tx: Transaction, record: Manageable) -> None:
     tx.run("DELETE FROM adoption WHERE kind = ? AND id = ?", *identity(record))
 

@@ -1,12 +1,13 @@
 """Objects that manifests no longer list."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
-from gamcli.actions import Gam, apps, auth_types, keys, users
+from gamcli.actions import Gam, apps, auth_types, keys, request_ids, users
 from gamcli.actions.apps import AppSpec
-from gamcli.actions.keys import KeySearch
+from gamcli.actions.keys import KeySearch, KeySpec
 from gamcli.errors import ConflictError, NotFoundError, ProblemsError
 from gamcli.provision.apply import Applied
 from gamcli.provision.plan import ExecutionPlan
@@ -169,3 +170,68 @@ def test_an_inactive_key_is_not_pruned(plan_manifest: PlanManifest, apply_manife
         ids = [each.id for each in found]
     keys.revoke(gam, ids, None)
     assert not plan_manifest(f"{APP}[user.ana]\n", prune=True).steps
+
+
+WEEK = timedelta(days=7)
+
+
+def rotate_by_hand(gam: Gam, key_id: str) -> str:
+    issued = keys.rotate(gam, key_id, WEEK)
+    assert issued is not None
+    return issued.record.id
+
+
+def rotate_when_due(gam: Gam, key_id: str) -> str:
+    issued = keys.rotate(gam, key_id, WEEK, if_due=timedelta(days=4000))
+    assert issued is not None
+    return issued.record.id
+
+
+def generate_with_overlap(gam: Gam, key_id: str) -> str:
+    key = keys.show(gam, key_id)
+    return keys.generate(gam, KeySpec(key.user, key.app, overlap=WEEK)).record.id
+
+
+def replace_at_once(gam: Gam, key_id: str) -> str:
+    key = keys.show(gam, key_id)
+    return keys.generate(gam, KeySpec(key.user, key.app, replace=True)).record.id
+
+
+def generate_by_request_id(gam: Gam, key_id: str) -> str:
+    key = keys.show(gam, key_id)
+    spec = KeySpec(key.user, key.app, overlap=WEEK)
+    request_ids.generate(gam, spec, "release-7")
+    return request_ids.generate(gam, spec, "release-7").record.id
+
+
+ROTATIONS = [rotate_by_hand, rotate_when_due, generate_with_overlap, replace_at_once, generate_by_request_id]
+LISTED = f"{APP.replace('enabled = true', 'enabled = true, timeout_hours = 2160')}[user.ana]\n"
+LISTED_KEY = f'{LISTED}[[key]]\nuser = "ana"\napp = "portal"\n'
+
+
+@pytest.mark.parametrize("rotate", ROTATIONS)
+def test_pruning_a_pair_revokes_every_key_that_succeeded_a_managed_one(
+    rotate: Callable[[Gam, str], str], plan_manifest: PlanManifest, apply_manifest: ApplyManifest, gam: Gam
+) -> None:
+    ((first, _),) = apply_manifest(LISTED_KEY).issued.keys
+    second = rotate(gam, first.id)
+    third = rotate_by_hand(gam, second)
+    assert [keys.show(gam, key_id).managed_by for key_id in (second, third)] == ["m.toml", "m.toml"]
+    found = plan_manifest(LISTED_KEY)
+    assert (found.steps, found.adoptions, found.unlisted) == ((), (), ())
+    valid = [key_id for key_id in (first.id, second, third) if keys.show(gam, key_id).is_valid(gam.now())]
+    assert leaves(plan_manifest(LISTED)) == [("key", "ana for portal")] * len(valid)
+    apply_manifest(LISTED, prune=True)
+    assert [keys.show(gam, key_id).end for key_id in valid] == ["revoked"] * len(valid)
+    assert not keys.show(gam, third).is_valid(gam.now())
+
+
+def test_the_successors_of_an_adopted_key_are_released(apply_manifest: ApplyManifest, gam: Gam) -> None:
+    apply_manifest(LISTED)
+    first = keys.generate(gam, KeySpec("ana", "portal")).record
+    apply_manifest(LISTED_KEY)
+    second = rotate_by_hand(gam, first.id)
+    assert keys.show(gam, second).managed_by == "m.toml"
+    apply_manifest(LISTED, prune=True)
+    found = [keys.show(gam, key_id) for key_id in (first.id, second)]
+    assert [(each.managed_by, each.status(gam.now())) for each in found] == [(None, "retiring"), (None, "active")]
