@@ -78,7 +78,7 @@ def generate(gam: Gam, spec: KeySpec, save_secret: SaveSecret[Key] = discard_sec
         issued = rules.issue(facts, rules.KeyOptions(words, spec.expires_in, spec.label), gam.entropy)
         old = _replace_current_key(tx, gam, issued.record, timedelta(0) if spec.replace else spec.overlap)
         issued = _inherit_owner(tx, old, issued)
-        add(gam, tx, issued.record, old and old.id)
+        add(gam, tx, issued.record, None if old is None else old.id)
         save_secret(issued.record, issued.secret)
     return issued
 
