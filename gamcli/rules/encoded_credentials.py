@@ -1,0 +1,249 @@
+r"""
+Find where credentials begin in bytes, also in encoded ones, and decode them.
+
+    UTF-16, UTF-32         in both byte orders and at any offset, since the characters are separated by NUL bytes
+    base64                 in all three alignments, of ASCII and of UTF-16, also broken into lines
+    escapes                percent-encoding, \\u005f and \\x5f, HTML entities, quoted-printable, a backslash before `_`
+    folded lines           a backslash at the end of a line, and the indentation of the next one
+
+A first search finds places where a credential may begin, and must be fast: an expression that begins with one literal
+byte lets `re` skip to it with memchr.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from gamcli.model.credential_formats import (
+    API_KEY_PREFIX,
+    CHECKSUM_LENGTH,
+    CLIENT_SECRET_PREFIX,
+    CLIENT_SECRET_RANDOM_LENGTH,
+    KEY_ID_LENGTH,
+    KEY_RANDOM_LENGTH,
+)
+
+MIN_CUT_SHORT = 8
+"""A key that is cut short has at least this many of its random characters; fewer are a masked key or an example."""
+
+MAX_ENCODED_LENGTH = 2048
+"""A longer encoding of one credential is not found."""
+
+_PREFIXES = (API_KEY_PREFIX.encode(), CLIENT_SECRET_PREFIX.encode())
+_BASE62_HEX = rb"(?:3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa])"
+_BASE62_DECIMAL = rb"(?:4[89]|5[0-7]|6[5-9]|[78][0-9]|90|9[7-9]|1[01][0-9]|12[0-2])"
+_FOLD = rb"(?:\\\0?(?:\r\0?)?\n\0?(?:[ \t]\0?){0,100}|=\r?\n)"
+_GAP = rb"\0{0,3}" + _FOLD + rb"?"
+
+
+def _escapes(hexadecimal: bytes, decimal: bytes) -> bytes:
+    """Return an expression of the escapes of characters with these codes."""
+    return (
+        rb"(?:%(?:25){0,3}|\\{1,4}u00|\\{1,4}x|=)"
+        + hexadecimal
+        + rb"|&#(?:[xX]"
+        + hexadecimal
+        + rb"|"
+        + decimal
+        + rb");"
+    )
+
+
+def _flexible(text: bytes) -> bytes:
+    """Return an expression of `text` in which each character may be escaped and followed by a gap."""
+    units = (rb"(?:\\{0,4}%b|%b)" % (bytes([c]), _escapes(b"(?i:%02x)" % c, b"%d" % c)) + _GAP for c in text)
+    return b"".join(units)
+
+
+_LETTER = rb"(?:[0-9A-Za-z]|" + _escapes(_BASE62_HEX, _BASE62_DECIMAL) + rb")"
+
+
+def _letters(minimum: int, maximum: int) -> bytes:
+    """Return an expression of that many base62 letters."""
+    return rb"(?:" + _LETTER + _GAP + rb"){%d,%d}" % (minimum - 1, maximum - 1) + _LETTER
+
+
+_KEY = (
+    _flexible(API_KEY_PREFIX.encode())
+    + _letters(KEY_ID_LENGTH, KEY_ID_LENGTH)
+    + _GAP
+    + _flexible(b"_")
+    + _letters(MIN_CUT_SHORT, KEY_RANDOM_LENGTH + CHECKSUM_LENGTH)
+)
+_SECRET_LENGTH = CLIENT_SECRET_RANDOM_LENGTH + CHECKSUM_LENGTH
+_CLIENT_SECRET = _flexible(CLIENT_SECRET_PREFIX.encode()) + _letters(_SECRET_LENGTH, _SECRET_LENGTH)
+_CANDIDATE = re.compile(rb"%b|%b" % (_KEY, _CLIENT_SECRET))
+_ENCODED = re.compile(
+    rb"\0+|" + _FOLD + rb"|(?:%(?:25){0,3}|\\{1,4}u00|\\{1,4}x|=|&#[xX])([0-9A-Fa-f]{2});?|&#([0-9]{2,3});|\\+(?=_)"
+)
+
+_PLAIN = re.compile(rb"gam(?=[ks\\%&=\0])")
+_WIDE = re.compile(rb"g(?=\0{1,3}a\0{1,3}m\0{0,3})")
+
+
+class _Mark(NamedTuple):
+    """A rare byte, the bytes that may come next, and an expression of what may follow it in an encoded credential."""
+
+    byte: bytes
+    next_bytes: bytes
+    follows: re.Pattern[bytes]
+
+    def find(self, data: bytes) -> Iterator[int]:
+        """Yield where the mark is; `bytes.find` skips to a single byte ten times as fast as `re`."""
+        at = data.find(self.byte)
+        while at >= 0:
+            if data[at + 1 : at + 2] in self.next_bytes and self.follows.match(data, at + 1):
+                yield at
+            at = data.find(self.byte, at + 1)
+
+
+_ESCAPES = (
+    _Mark(b"\\", b"\\ux\0\r\n", re.compile(rb"\\{0,3}(?:u00|x)67|\0?(?:\r\0?)?\n")),
+    _Mark(b"%", b"26", re.compile(rb"(?:25){0,3}67")),
+    _Mark(b"&", b"#", re.compile(rb"#(?:103|[xX]67);")),
+)
+_BEGINNINGS = {prefix[:length] for prefix in _PREFIXES for length in range(1, len(prefix))}
+_BEGINNINGS |= {begin.decode().encode("utf-16-le") for begin in _BEGINNINGS}
+"""What a fold may cut off."""
+
+
+class _Needle(NamedTuple):
+    """What base64 makes of the prefix of a credential that follows `alignment` other bytes, modulo three."""
+
+    text: bytes
+    alignment: int
+    begins: re.Pattern[bytes]
+
+
+_LINE_BREAK = rb"(?:(?:\\r)?\\n|\\?\r?\n)[ \t]{0,100}"
+_LINE_BREAKS = re.compile(_LINE_BREAK)
+_SKIPPED = (0, 2, 3)
+"""By alignment, the characters of the first group that also depend on the bytes before."""
+
+_BASE64_RUN = re.compile(rb"[0-9A-Za-z+/_-]+")
+_BASE64_WINDOW = 640
+_MAX_NEEDLE = 512
+"""How far before its last character a needle with line breaks may begin."""
+
+
+def _with_breaks(text: bytes) -> bytes:
+    return rb"(?:%b)?" % _LINE_BREAK + (rb"(?:%b)?" % _LINE_BREAK).join(bytes([c]) for c in text) if text else b""
+
+
+def _make_needles() -> Iterator[_Needle]:
+    for prefix in _PREFIXES:
+        for raw in (prefix, prefix.decode().encode("utf-16-le")):
+            for alignment, skipped in enumerate(_SKIPPED):
+                whole = (alignment + len(raw)) * 8 // 6
+                text = base64.b64encode(bytes(alignment) + raw)[skipped:whole]
+                begins = text[:1] + _with_breaks(text[1:])
+                yield _Needle(text, alignment, re.compile(begins))
+
+
+_RARE = b"ZWXQ"
+"""Each needle contains one of these letters, which are rare in ordinary text."""
+
+
+def _index_needles() -> Iterator[tuple[_Mark, list[tuple[int, _Needle]]]]:
+    """Yield each rare letter with the needles that contain it, and its index in them."""
+    by_letter: dict[int, list[tuple[int, _Needle]]] = {}
+    for needle in _make_needles():
+        letter = next(letter for letter in _RARE if letter in needle.text)
+        by_letter.setdefault(letter, []).append((needle.text.index(letter), needle))
+    for letter, needles in by_letter.items():
+        next_bytes = {needle.text[at + 1] for at, needle in needles} | {*b"\\\r\n"}
+        follows = b"|".join(_with_breaks(needle.text[at + 1 :]) for at, needle in needles)
+        yield _Mark(bytes([letter]), bytes(next_bytes), re.compile(follows)), needles
+
+
+_NEEDLES = tuple(_index_needles())
+
+
+class Candidate(NamedTuple):
+    """The text of what may be a credential, or of a key that is cut short, and where its encoding starts and ends."""
+
+    text: str
+    start: int
+    end: int
+    is_wide: bool
+
+
+def may_contain_credential(data: bytes) -> bool:
+    """Return quickly whether a credential may begin in `data`."""
+    return (
+        _PLAIN.search(data) is not None
+        or (b"\0" in data and _WIDE.search(data) is not None)
+        or next(_find_encoded(data), None) is not None
+    )
+
+
+def find_starts(data: bytes) -> list[tuple[int, int | None]]:
+    """Return the places where a credential may begin, in order, and for base64 the alignment."""
+    starts: set[tuple[int, int | None]] = {(match.start(), None) for match in _PLAIN.finditer(data)}
+    if b"\0" in data:
+        starts.update((match.start(), None) for match in _WIDE.finditer(data))
+    starts.update(_find_encoded(data))
+    return sorted(starts, key=lambda start: start[0])
+
+
+def _find_encoded(data: bytes) -> Iterator[tuple[int, int | None]]:
+    """Yield where base64 or an escape of the letter g begins, or a prefix that is folded."""
+    for mark, needles in _NEEDLES:
+        for at in mark.find(data) if mark.byte in data else ():
+            yield from _locate_needles(data, at, needles)
+    for mark in _ESCAPES:
+        for at in mark.find(data) if mark.byte in data else ():
+            if data[at + 1] in b"\0\r\n":
+                before = data[max(0, at - 14) : at]
+                yield from ((at - len(each), None) for each in _BEGINNINGS if before.endswith(each))
+            else:
+                yield at, None
+
+
+def _locate_needles(data: bytes, at: int, needles: list[tuple[int, _Needle]]) -> Iterator[tuple[int, int]]:
+    """Yield where a needle begins whose rare letter is at `at`, and its alignment."""
+    for index, needle in needles:
+        start, first = at if not index else data.rfind(needle.text[:1], max(0, at - _MAX_NEEDLE), at), needle.text[:1]
+        for _ in range(len(needle.text)):
+            if start < 0:
+                break
+            if needle.begins.match(data, start):
+                yield start, needle.alignment
+                break
+            start = data.rfind(first, max(0, at - _MAX_NEEDLE), start)
+
+
+def decode_candidate(data: bytes, start: int, alignment: int | None) -> Candidate | None:
+    """Return the candidate that begins at `start`, or None if what follows has not the form of a credential."""
+    if alignment is not None:
+        return _decode_base64(data, start, alignment)
+    match = _CANDIDATE.match(data, start, start + MAX_ENCODED_LENGTH)
+    if match is None:
+        return None
+    raw = match[0]
+    return Candidate(_ENCODED.sub(_decode_escape, raw).decode("ascii"), start, match.end(), b"\0" in raw)
+
+
+def _decode_escape(match: re.Match[bytes]) -> bytes:
+    if match[1]:
+        return bytes.fromhex(match[1].decode("ascii"))
+    return bytes([int(match[2])]) if match[2] else b""
+
+
+def _decode_base64(data: bytes, start: int, alignment: int) -> Candidate | None:
+    window = data[start : start + _BASE64_WINDOW]
+    run = _BASE64_RUN.match(_LINE_BREAKS.sub(b"", window))
+    text = b"A" * _SKIPPED[alignment] + (run[0] if run else b"")
+    text = text[: len(text) - (len(text) % 4 == 1)]
+    try:
+        decoded = base64.b64decode(text + b"=" * (-len(text) % 4), altchars=b"-_" if set(text) & {45, 95} else None)
+    except binascii.Error:  # the two alphabets are mixed
+        return None
+    # the bytes before share a character with the first letter, which is known
+    candidate = decode_candidate(b"g" + decoded[alignment + 1 :], 0, None)
+    if candidate is None:
+        return None
+    encoded = (alignment + candidate.end) * 4 // 3 - _SKIPPED[alignment]
+    return candidate._replace(start=start, end=start + encoded, is_wide=False)
