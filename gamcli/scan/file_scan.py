@@ -2,7 +2,8 @@
 Scans files, folders and stdin in chunks, with constant memory.
 
 Most files contain no credentials: a fast first pass rejects them, and only the others are read again with line
-numbers. Inside a folder, symlinks and `.git` are skipped, and unreadable files are reported and counted.
+numbers. Inside a folder, symlinks and `.git` are skipped. Files and members of archives that could not be read are
+reported and counted. File names are searched too.
 """
 
 import os
@@ -13,14 +14,20 @@ from io import FileIO
 from gamcli.errors import UsageError
 from gamcli.model.credential_formats import redact
 from gamcli.model.findings import ScanSource
-from gamcli.rules.leak_detection import MAX_LENGTH, UTF_16, Leak, find_leaks, may_contain_credential
+from gamcli.rules.leak_detection import OVERLAP, Leak, find_leaks, may_contain_credential
+from gamcli.scan.archives import ArchiveScanner, is_archive, peek, spool
 
 CHUNK_BYTES = 1 << 18
 """Fits into the processor cache until it has been searched."""
 
 STDIN = "stdin"
 
-_OVERLAP = MAX_LENGTH - 1
+FIRST_CHUNK_BYTES = 1 << 15
+"""Most files are smaller; a larger buffer takes longer to allocate than they take to be read."""
+
+MAX_DEVICE_BYTES = 1 << 26
+"""A device such as /dev/zero never ends."""
+
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 
 
@@ -46,13 +53,19 @@ def _unreadable_error(path: str, error: OSError | ValueError) -> UsageError:
 
 
 class FileScanner:
-    """Scans files and counts them; an unreadable file is a warning, or an error if it was named."""
+    """
+    Scans files and counts them; an unreadable file is a warning, or an error if it was named.
 
-    def __init__(self, warn: Callable[[str], None]) -> None:
+    `unreadable` counts files, `unread_members` archives and their members that could not be read completely.
+    """
+
+    def __init__(self, warn: Callable[[str], None], *, reads_archives: bool = True) -> None:
         self.files = 0
         self.bytes_read = 0
         self.unreadable = 0
+        self.unread_members = 0
         self._warn = warn
+        self._archives = ArchiveScanner(self._report_unread_member) if reads_archives else None
         self._current_argument = ""
 
     def scan(self, paths: Sequence[str]) -> Iterator[tuple[ScanSource, Leak]]:
@@ -63,6 +76,7 @@ class FileScanner:
                 yield from self._scan_file(0, STDIN)
             elif os.path.isdir(path):  # noqa: PTH112 - as the names come
                 for file in self._walk("" if os.path.normpath(path) == "." else path):
+                    yield from _scan_name(file)
                     if self._may_contain_credential(file):
                         yield from self._scan_file(file, file)
             elif not os.path.isfile(path) or self._may_contain_credential(path):  # noqa: PTH113 - as above
@@ -87,16 +101,16 @@ class FileScanner:
 
     def _may_contain_credential(self, path: str) -> bool:
         """Return whether a regular file may contain a credential: the fast first pass."""
-        tail, size = b"", 0
+        tail, size, wanted = b"", 0, min(FIRST_CHUNK_BYTES, CHUNK_BYTES)
         try:
             descriptor = os.open(path, _READ_FLAGS)
             try:
-                while chunk := os.read(descriptor, CHUNK_BYTES):
+                while chunk := os.read(descriptor, wanted):
                     data = tail + chunk if tail else chunk
-                    if may_contain_credential(data) or (not size and chunk.startswith(UTF_16)):
+                    if may_contain_credential(data) or (not size and self._archives and is_archive(chunk)):
                         return True
                     size += len(chunk)
-                    tail = data[-_OVERLAP:]
+                    tail, wanted = data[-OVERLAP:], CHUNK_BYTES
             finally:
                 os.close(descriptor)
         except OSError as error:
@@ -108,23 +122,55 @@ class FileScanner:
 
     def _scan_file(self, path: str | int, name: str) -> Iterator[tuple[ScanSource, Leak]]:
         """Yield the credentials in a file."""
-        source = ScanSource(display_path(name))
         try:
             with FileIO(path, closefd=path != 0) as file:
-                for leak in find_leaks(self._read_chunks(file)):
-                    yield source, leak
+                for found, leak in self._scan_content(file, name):
+                    yield ScanSource(display_path(found)), leak
         except OSError as error:
             self._report_unreadable(name, error)
             return
         self.files += 1
 
-    def _read_chunks(self, file: FileIO) -> Iterator[bytes]:
+    def _scan_content(self, file: FileIO, name: str) -> Iterator[tuple[str, Leak]]:
+        """Yield the credentials in an open file, each with its name or that of the member of an archive."""
+        head, chunks = peek(self._read_chunks(file, name))
+        if self._archives is None or not is_archive(head):
+            yield from ((name, leak) for leak in find_leaks(chunks))
+            return
+        status = os.fstat(file.fileno())
+        if stat.S_ISREG(status.st_mode) and file.seekable():
+            self.bytes_read += status.st_size - len(head)
+            yield from self._archives.scan(file, name)
+            return
+        with spool(chunks) as archive:
+            yield from self._archives.scan(archive, name)
+
+    def _read_chunks(self, file: FileIO, name: str) -> Iterator[bytes]:
+        limit = MAX_DEVICE_BYTES if stat.S_ISCHR(os.fstat(file.fileno()).st_mode) else None
+        size = 0
         while chunk := file.read(CHUNK_BYTES):
+            size += len(chunk)
+            if limit is not None and size > limit:
+                self.unreadable += 1
+                self._warn(f"{display_path(name)} is a device: only the first {limit >> 20} MiB were read")
+                break
             self.bytes_read += len(chunk)
             yield chunk
+
+    def _report_unread_member(self, name: str, reason: str) -> None:
+        self.unread_members += 1
+        self._warn(f"cannot read {display_path(name)} completely: {reason}")
 
     def _report_unreadable(self, path: str, error: OSError) -> None:
         if os.path.normpath(path) == self._current_argument:
             raise _unreadable_error(path or ".", error) from error
         self.unreadable += 1
         self._warn(f"cannot read {display_path(path or '.')}: {error.strerror}")
+
+
+def _scan_name(path: str) -> Iterator[tuple[ScanSource, Leak]]:
+    """Yield the credentials in the name of a file or of the folders above it."""
+    if "gam" not in path:  # an encoded credential is not a name
+        return
+    for leak in find_leaks([os.fsencode(path)]):
+        yield ScanSource(display_path(path)), leak._replace(line=1, column=1)

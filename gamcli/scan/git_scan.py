@@ -2,7 +2,8 @@
 Scans the history of a git repository, or the files staged for the next commit.
 
 Each object of the history is read once, in pack order. Only if one contains a credential are the commits walked, from
-the oldest, to find the one that added it. No hook, pager or filter of the repository runs, and nothing is fetched.
+the oldest, to find the one that added it. Names of files, branches and tags are searched too. No hook, pager or filter
+of the repository runs, and nothing is fetched.
 """
 
 import os
@@ -13,67 +14,104 @@ from contextlib import closing, contextmanager
 from itertools import chain
 from subprocess import DEVNULL, PIPE, Popen
 from tempfile import TemporaryFile
-from typing import IO, NamedTuple
+from typing import IO
 
 from gamcli.errors import FailedError, UsageError, format_count
 from gamcli.model.findings import ScanSource
 from gamcli.rules.credentials import Secret
-from gamcli.rules.leak_detection import UTF_16, Leak, find_leaks, may_contain_credential
-from gamcli.scan.file_scan import CHUNK_BYTES, display_path
+from gamcli.rules.leak_detection import Leak, find_leaks, may_contain_credential
+from gamcli.scan import git_environment
+from gamcli.scan.archives import ArchiveScanner, is_archive, peek, spool
+from gamcli.scan.file_scan import display_path
+from gamcli.scan.git_objects import (
+    CHUNK_BYTES,
+    MESSAGE_OBJECTS,
+    GitObject,
+    parse_diff_tree,
+    parse_raw_entries,
+    read_fields,
+    read_objects,
+)
 
 GIT_OPTIONS = ("--no-pager", "--no-replace-objects", "--no-optional-locks", "-c", "core.fsmonitor=false")
 """Read objects as they are, and run nothing that the repository configures."""
 
-GIT_ENVIRONMENT = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": ""}
-"""Keeps git from fetching the missing objects of a partial clone; git before 2.44 knows only the second variable."""
-
-MESSAGE_OBJECTS = {"commit": "commit message", "tag": "tag message"}
-"""Objects that are not files but contain text that people write."""
-
 LocatedLeaks = Iterator[tuple[ScanSource, Leak]]
 
 
-class GitObject(NamedTuple):
-    """A git object; read its `chunks` before the next object."""
-
-    id: str
-    kind: str
-    size: int
-    chunks: Iterable[bytes]
+MemberLeak = tuple[str, Leak]
+"""A leak in an object, and the name of the member of an archive that it is in, which begins with `!`, or nothing."""
 
 
 class GitRepository:
-    """The repository of `folder`; `warn` receives warnings."""
+    """
+    The repository of `folder`, or without one that of the working directory or of GIT_DIR; `warn` receives warnings.
 
-    def __init__(self, folder: str, warn: Callable[[str], None]) -> None:
+    `incomplete` counts what could not be read: the rest of a shallow or partial clone, and members of archives.
+    """
+
+    def __init__(
+        self,
+        folder: str | None,
+        warn: Callable[[str], None],
+        *,
+        reads_archives: bool = True,
+        allows_partial: bool = False,
+    ) -> None:
         self.objects = 0
         self.bytes_read = 0
-        self._folder = folder
+        self.incomplete = 0
+        self._folder = folder or "."
         self._warn = warn
+        self._reads_archives = reads_archives
+        self._allows_partial = allows_partial
+        self._environment = git_environment.build(os.environ, folder)
+        self._names_have_leaks = False
+        self._unread: dict[str, list[tuple[str, str]]] = {}
         with self._run_git("rev-parse", "--is-shallow-repository") as output:
             self._is_shallow = output.read().strip() == b"true"
 
     def scan_history(self) -> LocatedLeaks:
         """Yield each secret in the history once, where it was first added."""
         if self._is_shallow:
-            self._warn("this clone is shallow and lacks most of the history; to fetch it: git fetch --unshallow")
+            self._report_incomplete(
+                "this clone is shallow and lacks most of the history; to fetch it: git fetch --unshallow"
+            )
         self._require_complete()
+        seen: set[Secret] = set()
+        yield from _skip_seen(self._scan_ref_names(), seen)
         with self._run_git("cat-file", "--batch-all-objects", "--batch", "--unordered", "--buffer") as stream:
             leaks_by_object, tags = self._find_objects_with_leaks(stream)
-        if not leaks_by_object:
-            return
-        seen: set[Secret] = set()
-        with closing(self._locate_objects()) as locations:
-            for name, source in locations:
-                for leak in leaks_by_object.pop(name, ()):
-                    if leak.secret not in seen:
-                        seen.add(leak.secret)
-                        yield source, leak
-                if not leaks_by_object:
-                    break
+        if leaks_by_object or self._names_have_leaks or self._unread:
+            with closing(self._locate_objects()) as locations:
+                yield from _skip_seen(self._scan_locations(locations, leaks_by_object), seen)
         for name, source in tags.items():
-            yield from ((source, leak) for leak in leaks_by_object.pop(name))
-        self._warn_unreachable({leak.secret for leak in chain(*leaks_by_object.values())} - seen)
+            yield from ((source, leak) for _, leak in leaks_by_object.pop(name, ()))
+        self._warn_unreachable({leak.secret for _, leak in chain(*leaks_by_object.values())} - seen)
+
+    def _scan_locations(
+        self, locations: Iterator[tuple[str, ScanSource]], leaks_by_object: dict[str, list[MemberLeak]]
+    ) -> LocatedLeaks:
+        """Yield the leaks of the objects where they first appear, and those in the names of files."""
+        for name, source in locations:
+            if self._names_have_leaks:
+                yield from scan_name(source)
+            for member, leak in leaks_by_object.pop(name, ()):
+                yield _display(source, member), leak
+            for member, reason in self._unread.pop(name, ()):
+                self._report_incomplete(f"cannot read {_display(source, member).file} completely: {reason}")
+            if not (leaks_by_object or self._names_have_leaks or self._unread):
+                break
+
+    def _scan_ref_names(self) -> LocatedLeaks:
+        """Yield the credentials in the names of branches, tags and other refs."""
+        with self._run_git("for-each-ref", "--format=%(refname)") as refs:
+            for ref in refs:
+                yield from scan_name(ScanSource(os.fsdecode(ref.rstrip(b"\n"))))
+
+    def _report_incomplete(self, message: str) -> None:
+        self.incomplete += 1
+        self._warn(message)
 
     def _locate_objects(self) -> Generator[tuple[str, ScanSource]]:
         """Yield the objects of the history with their locations: in commits, from the oldest, then in other refs."""
@@ -82,19 +120,19 @@ class GitRepository:
             self._run_git("rev-list", "--reverse", "--date-order", "--all", "--stdin", stdin=stashes) as commits,
             self._run_git(*_DIFF_TREE, stdin=commits) as stream,
         ):
-            yield from _parse_diff_tree(stream)
+            yield from parse_diff_tree(stream)
         with self._run_git(*_LIST_REFS) as refs, self._run_git(*_RESOLVE_REFS, stdin=refs) as stream:
             for kind, name, ref in map(bytes.split, stream):
                 if kind == b"blob":
-                    yield name.decode(), ScanSource(display_git_path(ref))
+                    yield name.decode(), ScanSource(os.fsdecode(ref))
                 elif kind == b"tree":
                     yield from self._list_tree(name.decode())
 
     def _list_tree(self, tree: str) -> Iterator[tuple[str, ScanSource]]:
         with self._run_git("ls-tree", "-r", "-z", tree) as stream:
-            for field in _read_fields(stream):
+            for field in read_fields(stream):
                 entry, _, path = field.partition(b"\t")
-                yield entry.split()[2].decode(), ScanSource(display_git_path(path), tree)
+                yield entry.split()[2].decode(), ScanSource(os.fsdecode(path), tree)
 
     def _require_complete(self) -> None:
         """Raise FailedError if the repository is a partial clone with missing objects."""
@@ -106,19 +144,47 @@ class GitRepository:
             missing = sum(line.startswith(b"?") for line in output)
         if missing:
             message = f"this clone is partial and lacks {format_count(missing, 'object')} of the history"
-            raise FailedError(message, "git fetch --refetch --no-filter")
+            if not self._allows_partial:
+                raise FailedError(message, "git fetch --refetch --no-filter")
+            self._report_incomplete(message)
 
-    def _find_objects_with_leaks(self, stream: IO[bytes]) -> tuple[dict[str, list[Leak]], dict[str, ScanSource]]:
+    def _find_objects_with_leaks(self, stream: IO[bytes]) -> tuple[dict[str, list[MemberLeak]], dict[str, ScanSource]]:
         """Return the leaks of each object that has any, and the tags among those objects."""
-        leaks_by_object: dict[str, list[Leak]] = {}
+        leaks_by_object: dict[str, list[MemberLeak]] = {}
         tags: dict[str, ScanSource] = {}
         for git_object in self._read_objects(stream):
-            leaks = _find_object_leaks(git_object)
-            if leaks:
+            leaks = self._find_object_leaks(git_object)
+            if git_object.kind == "tree":
+                self._names_have_leaks = self._names_have_leaks or bool(leaks)
+            elif leaks:
                 leaks_by_object[git_object.id] = leaks
             if leaks and git_object.kind == "tag":
                 tags[git_object.id] = ScanSource(MESSAGE_OBJECTS["tag"], git_object.id)
         return leaks_by_object, tags
+
+    def _find_object_leaks(self, git_object: GitObject) -> list[MemberLeak]:
+        """Return the leaks of an object; most objects are small and have none."""
+        if git_object.size > CHUNK_BYTES:
+            head, chunks = peek(git_object.chunks)
+        else:
+            head = b"".join(git_object.chunks)
+            if git_object.kind in MESSAGE_OBJECTS:
+                head = head.partition(b"\n\n")[2]
+            chunks = iter([head])
+        if git_object.kind == "blob" and self._reads_archives and is_archive(head):
+            return self._scan_archive(git_object.id, chunks)
+        if git_object.size <= CHUNK_BYTES and not may_contain_credential(head):
+            return []
+        return [("", leak) for leak in find_leaks(chunks)]
+
+    def _scan_archive(self, object_id: str, chunks: Iterable[bytes]) -> list[MemberLeak]:
+        """Return the leaks in an archive, each with the name of its member."""
+
+        def report(name: str, reason: str) -> None:
+            self._unread.setdefault(object_id, []).append((name, reason))
+
+        with spool(chunks) as file:
+            return [*ArchiveScanner(report).scan(file, "")]
 
     def _warn_unreachable(self, secrets: set[Secret]) -> None:
         if secrets:
@@ -128,7 +194,7 @@ class GitRepository:
         """Yield the credentials in the staged files."""
         with self._run_git(*_DIFF_STAGED) as diff, TemporaryFile() as ids:
             paths = []
-            for columns, path in _parse_raw_entries(diff):
+            for columns, path in parse_raw_entries(diff):
                 if columns[3].strip(b"0"):  # deleted and unmerged files have no object
                     ids.write(columns[3] + b"\n")
                     paths.append(path)
@@ -136,22 +202,21 @@ class GitRepository:
             with self._run_git("cat-file", "--batch", "--buffer", stdin=ids) as stream:
                 # if git stops early, `_run_git` raises the error
                 for path, git_object in zip(paths, self._read_objects(stream), strict=False):
-                    for leak in _find_object_leaks(git_object):
-                        yield ScanSource(path), leak
+                    yield from self._scan_staged_file(ScanSource(path), git_object)
+
+    def _scan_staged_file(self, source: ScanSource, git_object: GitObject) -> LocatedLeaks:
+        yield from scan_name(source)
+        for member, leak in self._find_object_leaks(git_object):
+            yield _display(source, member), leak
+        for member, reason in self._unread.pop(git_object.id, ()):
+            self._report_incomplete(f"cannot read {_display(source, member).file} completely: {reason}")
 
     def _read_objects(self, stream: IO[bytes]) -> Iterator[GitObject]:
-        """Yield the objects in the output of `git cat-file --batch`."""
-        while header := stream.readline():
-            name, kind, *more = header.decode().split()
-            if not more:
-                raise FailedError(f"git cannot find the object {name}", "git fsck")
-            reader = _ObjectReader(stream, int(more[0]))
+        """Yield and count the objects in the output of `git cat-file --batch`."""
+        for git_object in read_objects(stream):
             self.objects += 1
-            self.bytes_read += reader.remaining
-            yield GitObject(name, kind, reader.remaining, reader)
-            for _ in reader:
-                pass
-            stream.read(1)
+            self.bytes_read += git_object.size
+            yield git_object
 
     @contextmanager
     def _run_git(self, *arguments: str, stdin: "IO[bytes] | int" = DEVNULL) -> Iterator[IO[bytes]]:
@@ -165,7 +230,7 @@ class GitRepository:
                     stdout=PIPE,
                     stderr=errors,
                     bufsize=CHUNK_BYTES,
-                    env={**os.environ, **GIT_ENVIRONMENT},
+                    env=self._environment,
                 )
             except OSError as error:
                 raise FailedError(f"cannot run git: {error.strerror}", "install git, or scan files instead") from error
@@ -191,63 +256,24 @@ _DIFF_STAGED = (
 )  # fmt: skip
 
 
-class _ObjectReader:
-    """Reads the content of one object from a stream."""
-
-    def __init__(self, stream: IO[bytes], size: int) -> None:
-        self.remaining = size
-        self._stream = stream
-
-    def __iter__(self) -> Iterator[bytes]:
-        while self.remaining:
-            chunk = self._stream.read(min(self.remaining, CHUNK_BYTES))
-            if not chunk:
-                raise FailedError("git stopped in the middle of an object", "git fsck")
-            self.remaining -= len(chunk)
-            yield chunk
+def scan_name(source: ScanSource) -> LocatedLeaks:
+    """Yield the credentials in the name of a file or a ref, which may not be redacted yet, and redact it."""
+    if "gam" in source.file:
+        for leak in find_leaks([os.fsencode(source.file)]):
+            yield _display(source), leak._replace(line=1, column=1)
 
 
-def _find_object_leaks(git_object: GitObject) -> list[Leak]:
-    """Return the leaks of an object; most objects are small and have none."""
-    if git_object.kind == "tree":
-        return []
-    if git_object.size > CHUNK_BYTES:
-        return list(find_leaks(git_object.chunks))
-    data = b"".join(git_object.chunks)
-    if git_object.kind in MESSAGE_OBJECTS:
-        data = data.partition(b"\n\n")[2]
-    if may_contain_credential(data) or data.startswith(UTF_16):
-        return list(find_leaks([data]))
-    return []
+def _display(source: ScanSource, member: str = "") -> ScanSource:
+    """Return where something is as text, without credentials in the name."""
+    return source._replace(file=display_path(source.file + member))
 
 
-def _parse_diff_tree(stream: IO[bytes]) -> Iterator[tuple[str, ScanSource]]:
-    """Yield the objects that commits add, and the commits themselves, in the order of the walk."""
-    commit = ""
-    for entry, path in _parse_raw_entries(stream):
-        if len(entry) == 1:
-            commit = entry[0].decode()
-            yield commit, ScanSource(MESSAGE_OBJECTS["commit"], commit)
-        else:
-            yield entry[3].decode(), ScanSource(path, commit)
-
-
-def _parse_raw_entries(stream: IO[bytes]) -> Iterator[tuple[list[bytes], str]]:
-    """Yield the columns and the path of each entry of `--raw -z`; a commit has one column and no path."""
-    fields = _read_fields(stream)
-    for field in fields:
-        yield field.split(), display_git_path(next(fields)) if field.startswith(b":") else ""
-
-
-def _read_fields(stream: IO[bytes]) -> Iterator[bytes]:
-    rest = b""
-    while chunk := stream.read(CHUNK_BYTES):
-        *fields, rest = (rest + chunk).split(b"\0")
-        yield from fields
-
-
-def display_git_path(path: bytes) -> str:
-    return display_path(path.decode("utf-8", "surrogateescape"))
+def _skip_seen(found: LocatedLeaks, seen: set[Secret]) -> LocatedLeaks:
+    """Yield each secret once."""
+    for source, leak in found:
+        if leak.secret not in seen:
+            seen.add(leak.secret)
+            yield source, leak
 
 
 def _git_error(folder: str, subcommand: str, stderr: str) -> FailedError | UsageError:

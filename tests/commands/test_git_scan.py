@@ -1,7 +1,10 @@
 """Scans of git repositories."""
 
+import gzip
 import os
 import subprocess
+import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -10,7 +13,7 @@ import pytest
 
 from gamcli.errors import FailedError, UsageError
 from gamcli.rules.credentials import mint_api_key, mint_client_secret
-from gamcli.scan import git_scan
+from gamcli.scan import git_objects, git_scan
 from gamcli.scan.git_scan import GitRepository
 
 RANDOM_BYTES = Random(5).randbytes
@@ -171,6 +174,7 @@ def test_unusual_file_names_are_reported(commit: Commit, git: Git, place: Path) 
 
 def test_large_and_packed_objects_are_searched(git: Git, commit: Commit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(git_scan, "CHUNK_BYTES", 64)
+    monkeypatch.setattr(git_objects, "CHUNK_BYTES", 64)
     first = commit(a_py="1\n" * 500 + KEY + "\n2" * 500)
     second = commit(b_py=f"{CLIENT}\n")
     third = commit(c_py="3\n" * 500 + OTHER)
@@ -180,6 +184,7 @@ def test_large_and_packed_objects_are_searched(git: Git, commit: Commit, monkeyp
 
 def test_the_walk_ends_when_all_leaks_are_found(commit: Commit, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(git_scan, "CHUNK_BYTES", 64)
+    monkeypatch.setattr(git_objects, "CHUNK_BYTES", 64)
     first = commit(a_py=KEY)
     for number in range(1500):
         (place / f"{number}").write_text(f"{number}", encoding="ascii")
@@ -187,10 +192,103 @@ def test_the_walk_ends_when_all_leaks_are_found(commit: Commit, place: Path, mon
     assert look() == [("a.py", first, 1, KEY)]
 
 
-def test_file_names_are_not_searched(commit: Commit, place: Path) -> None:
-    (place / KEY).write_text("1\n", encoding="ascii")
-    assert commit()
-    assert look() == []
+def test_names_of_files_folders_branches_and_tags_are_searched(git: Git, commit: Commit, place: Path) -> None:
+    (place / "src" / OTHER).mkdir(parents=True)
+    (place / "src" / OTHER / f"{KEY}.txt").write_text("1\n", encoding="ascii")
+    made = commit()
+    git("rm", "-rq", ".")
+    commit(a_py="1\n")
+    git("tag", CLIENT)
+    assert look() == [
+        ("refs/tags/gamsec_...", None, 1, CLIENT),
+        ("src/gamkey_.../gamkey_....txt", made, 1, OTHER),
+        ("src/gamkey_.../gamkey_....txt", made, 1, KEY),
+    ]
+    (place / f"{KEY}.bak").write_text("1\n", encoding="ascii")
+    git("add", ".")
+    assert staged() == [("gamkey_....bak", 1)]
+
+
+@pytest.fixture
+def leaky(git: Git, commit: Commit, place: Path) -> Path:
+    """Another repository, with a leak; that of the working directory has none."""
+    commit(a_py="1\n")
+    leaky = place.parent / "leaky"
+    git("clone", "-q", ".", str(leaky))
+    (leaky / "b.py").write_text(KEY, encoding="ascii")
+    git("-C", str(leaky), "add", ".")
+    git("-C", str(leaky), "commit", "-q", "-m", "leak")
+    return leaky
+
+
+def test_a_named_repository_is_searched_whatever_git_dir_says(
+    leaky: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_DIR", str(place / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(place))
+    monkeypatch.setenv("GIT_OBJECT_DIRECTORY", str(place / ".git" / "objects"))
+    assert [each[0] for each in look(str(leaky))] == ["b.py"]
+    assert look(".") == []
+
+
+def test_without_a_path_git_dir_names_the_repository(leaky: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_DIR", str(leaky / ".git"))
+    repository = GitRepository(None, pytest.fail)
+    assert [source.file for source, _ in repository.scan_history()] == ["b.py"]
+
+
+def test_grafts_and_replacements_do_not_hide_history(
+    git: Git, commit: Commit, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(a_py="1\n")
+    made = commit(a_py=KEY)
+    last = commit(a_py="1\n")
+    grafts = place / ".git" / "info" / "grafts"
+    grafts.parent.mkdir(exist_ok=True)
+    grafts.write_text(f"{last}\n", encoding="ascii")
+    assert git("rev-list", "--count", "HEAD") == "1"
+    assert look() == [("a.py", made, 1, KEY)]
+    monkeypatch.setenv("GIT_GRAFT_FILE", str(grafts))
+    monkeypatch.setenv("GIT_SHALLOW_FILE", str(grafts))
+    assert look() == [("a.py", made, 1, KEY)]
+
+
+def test_a_hook_in_a_worktree_searches_the_index_of_the_commit(git: Git, commit: Commit, place: Path) -> None:
+    commit(a_py="1\n")
+    git("worktree", "add", "-q", "../tree", "-b", "side")
+    hook = place / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    program = (
+        "import sys; from gamcli.scan.git_scan import GitRepository as R; "
+        "sys.exit(len([*R(None, print).scan_staged()]) + 10 * len([*R('.', print).scan_staged()]))"
+    )
+    hook.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{program}"\n', encoding="utf-8")
+    hook.chmod(0o755)
+    tree = place.parent / "tree"
+    (tree / "a.py").write_text(KEY, encoding="ascii")
+    for words in (["commit", "-q", "--all", "-m", "x"], ["commit", "-q", "-m", "x", "a.py"]):
+        with pytest.raises(subprocess.CalledProcessError):  # --all and paths use another index file
+            git("-C", str(tree), *words)
+    (tree / "a.py").write_text("2\n", encoding="ascii")
+    git("-C", str(tree), "commit", "-q", "--all", "-m", "x")
+
+
+def test_archives_in_a_history_are_searched(git: Git, commit: Commit, place: Path) -> None:
+    with zipfile.ZipFile(place / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("in/b.py", f"\n{KEY}")
+    (place / "c.gz").write_bytes(gzip.compress(OTHER.encode())[:-20])
+    made = commit()
+    warnings: list[str] = []
+    repository = GitRepository(".", warnings.append)
+    found = [(at.file, at.commit, leak.line, leak.secret.reveal()) for at, leak in repository.scan_history()]
+    assert found == [("a.zip!in/b.py", made, 2, KEY)]
+    assert warnings == ["cannot read c.gz completely: it is damaged or cut short"]
+    assert repository.incomplete == 1
+    git("rm", "-q", "--cached", "a.zip")
+    git("commit", "-q", "-m", "remove")
+    git("add", "a.zip")
+    assert staged() == [("a.zip!in/b.py", 2)]
+    assert [*GitRepository(".", pytest.fail, reads_archives=False).scan_history()] == []
 
 
 def test_utf_16_in_a_history_is_searched(commit: Commit, place: Path) -> None:
@@ -218,6 +316,8 @@ def test_a_shallow_clone_is_a_warning(git: Git, commit: Commit, place: Path) -> 
     warnings: list[str] = []
     assert look("../shallow", warnings=warnings) == []
     assert warnings == ["this clone is shallow and lacks most of the history; to fetch it: git fetch --unshallow"]
+    repository = GitRepository("../shallow", warnings.append)
+    assert (list(repository.scan_history()), repository.incomplete) == ([], 1)
 
 
 @pytest.mark.parametrize("filtered", ["blob:none", "blob:limit=1", "tree:0"])
