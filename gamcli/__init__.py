@@ -14,7 +14,7 @@ provision    manifests: read, diff, apply, export
 server       the token endpoint: `server.transport` knows no OAuth, `server.endpoints` knows no sockets
 clients      HTTP clients of a token endpoint, for `try`, `run` and `quickstart`
 conformance  the contract as tables, and what compares a server with it
-scan         finding leaked credentials in files and git history
+scan         finding leaked credentials in files, archives and git history
 bulk         CSV files: reading input, writing results
 system       the operating system: subprocesses, signals, new files, the acting user
 render       the only part that prints: tables for people, fixed fields for programs

@@ -1,5 +1,6 @@
 """Leaked credentials that a scan found: looking them up in the store and revoking the keys."""
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -9,7 +10,7 @@ from gamcli.actions import Gam, keys
 from gamcli.errors import InvalidatesKeysError
 from gamcli.model import App, KeyImpact
 from gamcli.model.credential_formats import API_KEY
-from gamcli.model.findings import FOREIGN, UNKNOWN, ScanFinding, ScanSource
+from gamcli.model.findings import DELETED, FOREIGN, UNKNOWN, ScanFinding, ScanSource
 from gamcli.rules.credentials import Secret
 from gamcli.rules.leak_detection import Leak
 
@@ -19,16 +20,17 @@ MAX_CACHED_SECRETS = 4096
 
 def look_up_leaks(gam: Gam | None, leaks: Iterable[tuple[ScanSource, Leak]]) -> Iterator[ScanFinding]:
     """Yield a finding for each leak, with what the store knows about it; without a store its status is unknown."""
-    look_up = lru_cache(MAX_CACHED_SECRETS)(lambda kind, secret: _look_up(gam, kind, secret))
+    look_up = lru_cache(MAX_CACHED_SECRETS)(lambda kind, secret, length: _look_up(gam, kind, secret, length))
     for source, leak in leaks:
-        finding = look_up(leak.kind, leak.secret)
+        finding = look_up(leak.kind, leak.secret, leak.length)
         yield replace(finding, **source._asdict(), line=leak.line, column=leak.column, id=leak.id)
 
 
-def _look_up(gam: Gam | None, kind: str, secret: Secret) -> ScanFinding:
-    leak = Leak(kind, secret, 0, 0)
+def _look_up(gam: Gam | None, kind: str, secret: Secret, length: int | None) -> ScanFinding:
+    leak = Leak(kind, secret, 0, 0, length)
     status, is_valid = (UNKNOWN, None) if gam is None else (FOREIGN, False)
     finding = ScanFinding("", 0, 0, None, kind, None, status, is_valid, None, None, None, leak.fingerprint)
+    finding = replace(finding, cut_short=length is not None, length=length)
     if gam is None:
         return finding
     return _look_up_key(gam, leak, finding) if kind == API_KEY else _look_up_client_secret(gam, secret, finding)
@@ -37,7 +39,11 @@ def _look_up(gam: Gam | None, kind: str, secret: Secret) -> ScanFinding:
 def _look_up_key(gam: Gam, leak: Leak, finding: ScanFinding) -> ScanFinding:
     with gam.store.reading() as tx:
         key = store.keys.find(tx, leak.id or "")
-    if key is None or not leak.secret.matches(key.digest):
+        details = store.audit.find_issue(tx, leak.id or "") if key is None else None
+    if details is not None:
+        known = json.loads(details)
+        return replace(finding, status=DELETED, user=known.get("user"), app=known.get("app"))
+    if key is None or not (leak.length or leak.secret.matches(key.digest)):
         return finding
     now = gam.now()
     return replace(
@@ -69,9 +75,10 @@ def revoke(gam: Gam, findings: Sequence[ScanFinding], reason: str, *, yes: bool)
     """
     Revoke the active keys among the findings, and return all findings with their new status.
 
-    Raises InvalidatesKeysError without confirmation. Client secrets stay unchanged.
+    Raises InvalidatesKeysError without confirmation. Client secrets stay unchanged. So do keys that are cut short:
+    anyone who knows an ID could write it into a log, and so have any key revoked.
     """
-    ids = list(dict.fromkeys(each.id for each in findings if each.live and each.id))
+    ids = list(dict.fromkeys(each.id for each in findings if each.live and each.id and not each.cut_short))
     with gam.store.writing() as tx:
         if ids and not yes and gam.dry_run is None:
             count = "1 active key" if len(ids) == 1 else f"{len(ids)} active keys"

@@ -12,13 +12,13 @@ from gamcli.actions import Gam, findings
 from gamcli.commands import confirmation
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import Field, Preview, Yes, new_group
-from gamcli.errors import UsageError, command, format_count
-from gamcli.model.credential_formats import API_KEY
+from gamcli.errors import FailedError, UsageError, command, format_count
+from gamcli.model.credential_formats import API_KEY, LENGTHS
 from gamcli.model.findings import FOREIGN, ScanFinding, ScanSource
 from gamcli.render.output import Output, add_global_options
 from gamcli.rules.leak_detection import Leak
 from gamcli.scan import external_rules
-from gamcli.scan.file_scan import FileScanner, require_readable
+from gamcli.scan.file_scan import FileScanner, require_paths, require_readable
 
 verbs = new_group()
 
@@ -45,6 +45,12 @@ Ignore = Annotated[
 NoStore = Annotated[
     bool, typer.Option("--no-store", help="Do not look up the credentials in a store.", show_default=False)
 ]
+NoArchives = Annotated[
+    bool, typer.Option("--no-archives", help="Do not search inside archives and compressed files.", show_default=False)
+]
+AllowPartial = Annotated[
+    bool, typer.Option("--allow-partial", help="Succeed although something could not be read.", show_default=False)
+]
 Revoke = Annotated[bool, typer.Option("--revoke", help="Revoke the active keys that are found.", show_default=False)]
 Reason = Annotated[str | None, typer.Option(metavar="TEXT", help="With --revoke: reason.", show_default=DEFAULT_REASON)]
 Rules = Annotated[
@@ -65,6 +71,8 @@ def scan(
     staged: Staged = False,
     ignore: Ignore = None,
     no_store: NoStore = False,
+    no_archives: NoArchives = False,
+    allow_partial: AllowPartial = False,
     revoke: Revoke = False,
     reason: Reason = None,
     yes: Yes = False,
@@ -76,8 +84,9 @@ def scan(
     """
     Find leaked credentials, their users and their status; exit code 7 if one is active.
 
-    Credentials are recognized by format and checksum, then looked up in the store. Without a store their status is
-    unknown, and the exit code is 7 if there are any. Example: gamcli scan src && gamcli scan --git
+    Credentials are recognized by format and checksum, also encoded ones and those in archives, then looked up in the
+    store. Without a store their status is unknown, and the exit code is 7 if there are any. It is 1 if something could
+    not be read. Example: gamcli scan src && gamcli scan --git
     """
     if rules is not None:
         for line in external_rules.RULE_WRITERS[rules]():
@@ -87,7 +96,12 @@ def scan(
     out = cli.output(output, field, ScanFinding)
     if not revoke and (reason is not None or yes or dry_run):
         raise UsageError("--reason, --yes and --dry-run require --revoke", "add --revoke to revoke the active keys")
-    scan_input = _open_input(paths or [], out, git=git, staged=staged)
+    read_options = ReadOptions(reads_archives=not no_archives, allows_partial=allow_partial)
+    scan_input = (
+        _open_repository(paths or [], out, read_options, git=git, staged=staged)
+        if git or staged
+        else _open_files(paths or [], out, read_options)
+    )
     summary = ScanSummary(frozenset(ignore or ()))
     with _open_store(cli, out, no_store=no_store, dry_run=dry_run) as gam:
         found = findings.look_up_leaks(gam, summary.skip_ignored(scan_input.leaks))
@@ -98,40 +112,60 @@ def scan(
     summary.print_summary(out, scan_input.describe())
     if summary.active or summary.unknown:
         raise typer.Exit(ATTENTION_NEEDED)
+    if scan_input.count_unread() and not allow_partial:
+        raise FailedError(
+            "the scan is incomplete, since not everything could be read",
+            "see the warnings; --allow-partial accepts them",
+        )
+
+
+class ReadOptions(NamedTuple):
+    """How to read the input: look into archives, and go on with an incomplete history."""
+
+    reads_archives: bool
+    allows_partial: bool
 
 
 class ScanInput(NamedTuple):
-    """The leaks in the input, and a description of what was searched, complete once all leaks are read."""
+    """The leaks in the input, and what was searched and could not be read, complete once all leaks are read."""
 
     leaks: Iterator[tuple[ScanSource, Leak]]
     describe: Callable[[], str]
+    count_unread: Callable[[], int]
 
 
-def _open_input(paths: Sequence[str], out: Output, *, git: bool, staged: bool) -> ScanInput:
+def _open_repository(paths: Sequence[str], out: Output, options: ReadOptions, *, git: bool, staged: bool) -> ScanInput:
     if git and staged:
         raise UsageError("--git and --staged cannot be combined", "run the command twice")
-    if git or staged:
-        if len(paths) > 1 or "-" in paths:
-            raise UsageError("only one repository can be scanned at a time", command("scan", "--git", "PATH"))
-        from gamcli.scan.git_scan import GitRepository  # noqa: PLC0415 - start-up: files need no git
+    if len(paths) > 1 or "-" in paths:
+        raise UsageError("only one repository can be scanned at a time", command("scan", "--git", "PATH"))
+    require_paths(paths)
+    from gamcli.scan.git_scan import GitRepository  # noqa: PLC0415 - start-up: files need no git
 
-        repository = GitRepository(paths[0] if paths else ".", out.print_warning)
+    repository = GitRepository(paths[0] if paths else None, out.print_warning, **options._asdict())
 
-        def describe_repository() -> str:
-            objects = format_count(repository.objects, "object")
-            return f"searched {objects} of git, {_format_size(repository.bytes_read)}"
+    def describe() -> str:
+        objects = format_count(repository.objects, "object")
+        return f"searched {objects} of git, {_format_size(repository.bytes_read)}"
 
-        return ScanInput(repository.scan_staged() if staged else repository.scan_history(), describe_repository)
+    leaks = repository.scan_staged() if staged else repository.scan_history()
+    return ScanInput(leaks, describe, lambda: repository.incomplete)
+
+
+def _open_files(paths: Sequence[str], out: Output, options: ReadOptions) -> ScanInput:
     if not paths:
         raise UsageError("missing PATH", EXAMPLES)
     require_readable(paths)
-    scanner = FileScanner(out.print_warning)
+    scanner = FileScanner(out.print_warning, reads_archives=options.reads_archives)
 
-    def describe_files() -> str:
-        unreadable = f"; {format_count(scanner.unreadable, 'file')} could not be read" if scanner.unreadable else ""
-        return f"searched {format_count(scanner.files, 'file')}, {_format_size(scanner.bytes_read)}{unreadable}"
+    def describe() -> str:
+        searched = f"searched {format_count(scanner.files, 'file')}, {_format_size(scanner.bytes_read)}"
+        unread = {"file": scanner.unreadable, "archive member": scanner.unread_members}
+        return searched + "".join(
+            f"; {format_count(count, what)} could not be read" for what, count in unread.items() if count
+        )
 
-    return ScanInput(scanner.scan(paths), describe_files)
+    return ScanInput(scanner.scan(paths), describe, lambda: scanner.unreadable + scanner.unread_members)
 
 
 def _format_size(size: int) -> str:
@@ -170,6 +204,7 @@ class ScanSummary:
     foreign: int = 0
     active_keys: dict[str, None] = field(default_factory=dict)
     active_apps: dict[str, None] = field(default_factory=dict)
+    cut_short: dict[str, int] = field(default_factory=dict)
 
     def skip_ignored(self, leaks: Iterable[tuple[ScanSource, Leak]]) -> Iterator[tuple[ScanSource, Leak]]:
         for source, leak in leaks:
@@ -196,6 +231,8 @@ class ScanSummary:
             self.foreign += finding.status == FOREIGN
             if finding.live:
                 self._record_active(finding)
+            if finding.id and finding.length and len(self.cut_short) < MAX_NAMED:
+                self.cut_short[finding.id] = finding.length
             yield finding
 
     def _record_active(self, finding: ScanFinding) -> None:
@@ -209,6 +246,8 @@ class ScanSummary:
         counts = {"active": self.active, "foreign": self.foreign, "ignored": self.ignored_count}
         details = "".join(f", {count} {word}" for word, count in counts.items() if count)
         out.print_note(f"{self.found or 'nothing'} found{details}; {searched}")
+        for key_id, length in self.cut_short.items():
+            out.print_note(f"looks like key {key_id}, cut short: {length} of {LENGTHS[API_KEY]} characters")
         if self.active_keys:
             names = [*self.active_keys] if len(self.active_keys) <= MAX_NAMED else ["KEY..."]
             revoke = command("key", "revoke", *names, "--reason", DEFAULT_REASON)

@@ -7,6 +7,9 @@ from typing import NamedTuple
 FOREIGN = "foreign"
 """The status of a credential that is not in the store."""
 
+DELETED = "deleted"
+"""The status of a key that was deleted with its user or application; the audit log names both."""
+
 UNKNOWN = "unknown"
 """The status of a credential when no store was checked."""
 
@@ -23,8 +26,9 @@ class ScanFinding:
     """
     A leaked credential, without its secret.
 
-    `status` is that of a key, or `foreign` or `unknown`; `live` is whether it is still valid, None if unknown. A client
-    secret has no `id`; `fingerprint` identifies it.
+    `status` is that of a key, or `deleted`, `foreign` or `unknown`; `live` is whether it is still valid, None if
+    unknown. A client secret has no `id`; `fingerprint` identifies it. Of a key that is `cut_short` only the ID is
+    certain, and `length` is how many characters were found.
     """
 
     file: str
@@ -39,3 +43,5 @@ class ScanFinding:
     app: str | None
     last_used_at: datetime | None
     fingerprint: str
+    cut_short: bool = False
+    length: int | None = None

@@ -65,7 +65,7 @@ def _rules() -> Iterator[machine.JsonObject]:
 
 def _result(finding: ScanFinding, now: datetime) -> machine.JsonObject:
     values = machine.to_dict(finding, now)
-    properties = ("commit", "id", "status", "live", "user", "app", "last_used_at")
+    properties = ("commit", "id", "status", "live", "user", "app", "last_used_at", "length")
     return {
         "ruleId": RULES[finding.kind][0],
         "ruleIndex": [*RULES].index(finding.kind),
@@ -82,7 +82,8 @@ def format_message(finding: ScanFinding) -> str:
     key_id = f" {finding.id}" if finding.id else ""
     owner = (f" of {finding.user} for" if finding.user else " of") + f" {finding.app}" if finding.app else ""
     since = f", since commit {finding.commit}" if finding.commit else ""
-    return f"{RULES[finding.kind][1]}{key_id}{owner}: {finding.status}{since}"
+    cut = f", cut short after {finding.length} characters" if finding.cut_short else ""
+    return f"{RULES[finding.kind][1]}{key_id}{owner}: {finding.status}{cut}{since}"
 
 
 def _location(finding: ScanFinding) -> machine.JsonObject:

@@ -11,7 +11,6 @@ byte lets `re` skip to it with memchr.
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -239,7 +238,7 @@ def _decode_base64(data: bytes, start: int, alignment: int) -> Candidate | None:
     text = text[: len(text) - (len(text) % 4 == 1)]
     try:
         decoded = base64.b64decode(text + b"=" * (-len(text) % 4), altchars=b"-_" if set(text) & {45, 95} else None)
-    except binascii.Error:  # the two alphabets are mixed
+    except ValueError:  # the two alphabets are mixed
         return None
     # the bytes before share a character with the first letter, which is known
     candidate = decode_candidate(b"g" + decoded[alignment + 1 :], 0, None)

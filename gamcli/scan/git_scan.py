@@ -268,9 +268,9 @@ def _display(source: ScanSource, member: str = "") -> ScanSource:
     return source._replace(file=display_path(source.file + member))
 
 
-def _skip_seen(found: LocatedLeaks, seen: set[Secret]) -> LocatedLeaks:
+def _skip_seen(leaks: LocatedLeaks, seen: set[Secret]) -> LocatedLeaks:
     """Yield each secret once."""
-    for source, leak in found:
+    for source, leak in leaks:
         if leak.secret not in seen:
             seen.add(leak.secret)
             yield source, leak

@@ -66,6 +66,12 @@ def load_last_change(tx: Transaction) -> Row | None:
     return tx.one("SELECT * FROM audit WHERE action <> ? ORDER BY seq DESC LIMIT 1", REFUSAL_ACTION)
 
 
+def find_issue(tx: Transaction, key_id: str) -> str | None:
+    """Return the details of the first entry about an API key, which may have been deleted; None when there is none."""
+    row: Any = tx.one("SELECT details FROM audit WHERE target = ? AND action LIKE 'key.%' ORDER BY seq LIMIT 1", key_id)
+    return None if row is None else row[0]
+
+
 def verify(tx: Transaction, head: str | None = None) -> ChainHead:
     """Return the head; raises StoreAuditLogError when the chain is broken or no entry has the hash `head`."""
     rows: Any = tx.each(f"{_SELECT} ORDER BY seq")

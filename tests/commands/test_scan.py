@@ -17,7 +17,7 @@ from gamcli.rules.credentials import mint_api_key, mint_client_secret
 
 Run = Callable[..., Any]
 
-FIELDS = "file line column commit kind id status live user app last_used_at fingerprint"
+FIELDS = "file line column commit kind id status live user app last_used_at fingerprint cut_short length"
 FOREIGN = mint_api_key(Random(9).randbytes)[1].reveal()
 
 
@@ -284,3 +284,65 @@ def test_the_pre_commit_hook_runs_an_existing_command(world: Run) -> None:
     assert entry
     assert "pass_filenames: false" in text
     assert "cannot open the git repository" in world(*entry[1].split()).err
+
+
+def test_a_key_that_is_cut_short_is_named_and_revoked_by_its_id_only(world: Run, api_key: str, place: Path) -> None:
+    (place / "log").write_text(f"x\nkey={api_key[:30]}...\n", encoding="ascii")
+    key_id = api_key[7:15]
+    found = world("scan", "log")
+    assert found.code == 7
+    assert f"log:2:5  key   {key_id}  active, cut short  ana   portal" in found.out
+    assert f"gamcli: looks like key {key_id}, cut short: 30 of 54 characters\n" in found.err
+    assert f"gamcli key revoke {key_id} --reason leaked" in found.err
+    (record,) = json.loads(world("scan", "log", "-o", "json").out)
+    assert (record["cut_short"], record["length"], record["live"]) == (True, 30, True)
+    assert "cut short after 30 characters" in world("scan", "log", "-o", "sarif").out
+    assert world("scan", "log", "--revoke", "--yes").code == 7  # anyone may know an ID
+    assert world("key", "show", key_id, "--field", "status").out == "active\n"
+
+
+@pytest.mark.parametrize("noun", [("user", "ana"), ("app", "portal")])
+def test_a_key_of_a_deleted_user_or_application_is_named_from_the_audit_log(
+    world: Run, leaked: str, noun: tuple[str, str]
+) -> None:
+    assert world(noun[0], "delete", noun[1], "--accept-invalidating", "1").code == 0
+    found = world("scan", ".")
+    assert found.code == 0
+    assert f"{leaked}  deleted  ana   portal" in found.out
+    assert "foreign" not in found.out + found.err
+
+
+def test_what_could_not_be_read_makes_the_exit_code_1(world: Run, place: Path) -> None:
+    (place / "a.gz").write_bytes(b"\x1f\x8b\x08 damaged")
+    found = world("scan", ".")
+    assert (found.code, found.out) == (1, "")
+    assert "gamcli: warning: cannot read a.gz completely: it is damaged or cut short\n" in found.err
+    assert "searched 1 file, 1 kB; 1 archive member could not be read\n" in found.err
+    assert "gamcli: error: the scan is incomplete" in found.err
+    assert world("scan", ".", "--allow-partial").code == 0
+    assert world("scan", ".", "--no-archives").code == 0
+
+
+def test_an_active_key_outweighs_what_could_not_be_read(world: Run, leaked: str, place: Path) -> None:
+    (place / "a.gz").write_bytes(b"\x1f\x8b\x08 damaged")
+    found = world("scan", ".")
+    assert found.code == 7
+    assert leaked in found.out
+
+
+def test_a_shallow_clone_is_incomplete(world: Run, place: Path) -> None:
+    commit = "-c user.name=n -c user.email=n@n commit -q --allow-empty -m 1"
+    for words in ("init -q .", commit, commit):
+        subprocess.run(["git", *words.split()], check=True)
+    subprocess.run(["git", "clone", "-q", "--depth", "1", f"file://{place}", "shallow"], check=True)
+    assert world("scan", "--git", "shallow").code == 1
+    assert world("scan", "--git", "shallow", "--allow-partial").code == 0
+    assert world("scan", "--git").code == 0
+
+
+@pytest.mark.parametrize("words", [[""], [".", ""], ["--git", ""], ["--staged", ""]])
+def test_an_empty_path_is_refused(world: Run, words: list[str]) -> None:
+    found = world("scan", *words)
+    assert (found.code, found.err) == (
+        2, "gamcli: error: PATH is empty\ngamcli: hint: use '.' for the working directory\n",
+    )  # fmt: skip

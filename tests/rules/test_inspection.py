@@ -47,7 +47,24 @@ SECRET: Secret = mint_api_key(bytes)[1]
 @given(cut=st.integers(7, 53))
 def test_a_key_cut_anywhere_is_cut_short(cut: int) -> None:
     result = inspect(SECRET.reveal()[:cut])
-    assert (result.type, result.checksum, result.damage) == ("API key", False, (f"truncated: {cut} of 54 characters",))
+    key_id = SECRET.reveal()[7:15]
+    named = f"; looks like key {key_id}, cut short" if cut >= 16 else ""
+    assert (result.type, result.checksum, result.damage) == (
+        "API key", False, (f"truncated: {cut} of 54 characters{named}",),
+    )  # fmt: skip
+    assert result.id == (key_id if named else None)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "name"),
+    [("GAM_API_KEY=", "", " (GAM_API_KEY=)"), ("export KEY=", "", " (KEY=)"), ('{"key": ', "}", ""), ("x", "", "")],
+)
+def test_a_line_with_more_than_the_credential_is_reported(entropy: Entropy, before: str, after: str, name: str) -> None:
+    key_id, secret = mint_api_key(entropy)
+    result = inspect(before + secret.reveal() + after)
+    assert (result.type, result.id, result.checksum) == ("API key", key_id, True)
+    assert f"the line has more than the API key: remove what is before it{name}" in result.damage
+    assert inspect(f"{before}gamsec_x").type == "client secret"
 
 
 def test_a_key_with_more_behind_it_is_too_long(entropy: Entropy) -> None:
