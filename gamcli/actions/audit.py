@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -73,17 +73,36 @@ def verify_export(name: str, lines: Iterable[bytes], known_head: str | None = No
 def _parse_rows(name: str, lines: Iterable[bytes]) -> Iterator[hash_chain.Row]:
     for number, line in enumerate(lines, 1):
         try:
-            yield _parse_row(json.loads(line))
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            yield _parse_row(json.loads(line, object_pairs_hook=_require_unique, parse_constant=_refuse_constant))
+        except (ValueError, TypeError, RecursionError) as error:
             raise ProblemsError([Problem(name, number, "not an audit entry")], EXPORT_HINT) from error
 
 
 EXPORT_HINT = "FILE must be the output of: gamcli audit export -o jsonl"
 
 
+def _require_unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return an object of JSON; raises ValueError if two members have the same name."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError(pairs)
+    return members
+
+
+def _refuse_constant(name: str) -> object:
+    """Refuse NaN and Infinity, which JSON does not have."""
+    raise ValueError(name)
+
+
+ENTRY_MEMBERS = {each.name for each in fields(AuditEntry)}
+"""The members of an exported entry: it must have exactly these."""
+
+
 def _parse_row(entry: Any) -> hash_chain.Row:  # noqa: ANN401 - JSON
+    if type(entry) is not dict or entry.keys() != ENTRY_MEMBERS or type(entry["seq"]) is not int:
+        raise TypeError(entry)
     texts = [entry[name] for name in ("at", "actor", "action", "target")]
-    if type(entry["seq"]) is not int or not all(isinstance(text, str) for text in texts):
+    if not all(isinstance(text, str) for text in texts):
         raise TypeError(entry)
     details = json.dumps(entry["details"], ensure_ascii=False, separators=(",", ":"))
     return entry["seq"], *texts, details, entry["hash"]

@@ -115,7 +115,11 @@ def test_only_a_known_head_reveals_a_truncated_export(audit_log: ReadAuditLog) -
     "line",
     [b"", b"x", b"{}", b"[]", b"1", b"\xff", b"[" * 100_000, b'{"seq":1}',
      b'{"seq":true,"at":"","actor":"","action":"","target":"","details":{},"hash":""}',
-     b'{"seq":2,"at":"","actor":null,"action":"","target":"","details":{},"hash":""}'],
+     b'{"seq":2,"at":"","actor":null,"action":"","target":"","details":{},"hash":""}',
+     b'{"seq":2,"seq":2,"at":"","actor":"","action":"","target":"","details":{},"hash":""}',
+     b'{"seq":2,"at":"","actor":"","action":"","target":"","details":{},"hash":"","note":1}',
+     b'{"seq":2,"at":"","actor":"","action":"","target":"","details":{"a":{"b":1,"b":2}},"hash":""}',
+     b'{"seq":2,"at":"","actor":"","action":"","target":"","details":{"a":NaN},"hash":""}'],
 )  # fmt: skip
 @pytest.mark.usefixtures("changed_users")
 def test_a_line_that_is_not_an_entry_is_reported(audit_log: ReadAuditLog, line: bytes) -> None:
