@@ -7,6 +7,7 @@ the nearest `gamcli.toml` in the working directory or its parents. Both files ha
 """
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -139,6 +140,7 @@ class Settings:
         """Yield the value of a setting in each source that has it, in order of priority."""
         setting = find_setting(name)
         if self.flags.get(name) is not None:
+            _require_no_url(setting, str(self.flags[name]), "--store")
             yield SettingValue(name, self.flags[name], "flag")
         text = self.environment.get(setting.variable, "")
         if text:
@@ -266,7 +268,19 @@ def _parse_from_file(setting: Setting, value: object, path: Path) -> object:
     return parsed
 
 
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+
+
+def _require_no_url(setting: Setting, text: str, source: str) -> None:
+    """Raise UsageError for a URL as the store, which would become a folder and a file; it may contain a password."""
+    found = _URL.match(text.strip())
+    if found and setting.name == "store":
+        message = f"{source}: a store is a file, and this is a URL that begins with '{found[1]}://'"
+        raise UsageError(message, "use the path of a file, such as --store gam/store.db")
+
+
 def _parse(setting: Setting, text: str, source: str) -> object:
+    _require_no_url(setting, text, source)
     try:
         return setting.parse(text)
     except ValueError as error:

@@ -303,3 +303,23 @@ def test_in_a_folder_that_is_closed_there_is_no_project_file(
 
     monkeypatch.setattr(Path, "is_file", closed)
     assert gamcli("config", "get", "quiet").out == "false\n"
+
+
+@pytest.mark.parametrize("url", ["postgresql://ana:geheim@host/db", "SQLITE:///store.db", " file://x"])
+@pytest.mark.parametrize("source", ["option", "variable", "file"])
+def test_a_store_that_is_a_url_is_refused_and_becomes_no_file(
+    gamcli: Run, place: Path, monkeypatch: pytest.MonkeyPatch, url: str, source: str
+) -> None:
+    monkeypatch.chdir(place)
+    monkeypatch.delenv("GAMCLI_STORE")
+    if source == "variable":
+        monkeypatch.setenv("GAMCLI_STORE", url)
+    if source == "file":
+        (place / "gamcli.toml").write_text(f"[gamcli]\nstore = '{url}'\n", encoding="utf-8")
+    before = [*place.rglob("*")]
+    for words in (["init"], ["app", "list"], ["store", "check"]):
+        ran = gamcli(*(["--store", url] if source == "option" else []), *words)
+        assert (ran.code, ran.out) == (2, "")
+        assert "a store is a file" in ran.err
+        assert "geheim" not in ran.err
+    assert [*place.rglob("*")] == before
