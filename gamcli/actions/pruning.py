@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic, sleep
 
+from gamcli import store
 from gamcli.actions import Gam
 from gamcli.model import format_rfc3339
 from gamcli.model.maintenance import PruneResult
@@ -15,12 +16,17 @@ DEFAULT_RETENTION = pruning.DEFAULT_RETENTION
 
 
 class PruneJob:
-    """Deletes the tokens, then the sessions, that were inactive at `before`; one range of rows with each `step`."""
+    """
+    Deletes the tokens, then the sessions, that were inactive at `before`; one range of rows with each `step`.
+
+    Then it deletes the sessions without application or user, whatever their age, and thereby ends their tokens.
+    """
 
     def __init__(self, gam: Gam, before: datetime) -> None:
         self._gam = gam
         self._before = to_micros(before)
         self._tables = [*pruning.PRUNABLE]
+        self._may_have_orphans = True
         self._first_row = 0
         self._floor = 0
         self.result = PruneResult(before, 0, 0, 0)
@@ -35,12 +41,16 @@ class PruneJob:
                     number = pruning.count_prunable(tx, rows)
                     tokens, sessions = tokens + number * (table == "token"), sessions + number * (table == "session")
                     first = rows.last
+            sessions += pruning.count_other_orphans(tx, self._before)
         return replace(self.result, tokens=tokens, sessions=sessions)
 
     def step(self) -> bool:
         """Delete one range and say whether there is more to do; the last step writes the audit entry."""
         if self._tables:
             self._prune_range(self._tables[0])
+            return True
+        if self._may_have_orphans:
+            self._prune_orphans()
             return True
         with self._gam.store.writing() as tx:
             if pruning.delete_floors(tx, self._floor):
@@ -50,6 +60,13 @@ class PruneJob:
                 target = f"inactive before {format_rfc3339(self.result.before)}"
                 self._gam.record(tx, "token.prune", target, None, **details)
         return False
+
+    def _prune_orphans(self) -> None:
+        with self._gam.store.reading() as tx:
+            self._may_have_orphans = store.sessions.count_orphans(tx) > 0
+        if self._may_have_orphans:
+            with self._gam.store.writing() as tx:
+                self._add("session", *store.sessions.delete_orphans(tx, pruning.CHUNK_ROWS))
 
     def _prune_range(self, table: str) -> None:
         with self._gam.store.reading() as tx:
@@ -69,10 +86,13 @@ class PruneJob:
     def _delete(self, rows: pruning.IdRange) -> None:
         with self._gam.store.writing() as tx:
             deleted, refresh_tokens = pruning.delete_prunable(tx, rows)
+        self._add(rows.table, deleted, refresh_tokens)
+
+    def _add(self, table: str, deleted: int, refresh_tokens: int) -> None:
         self.result = replace(
             self.result,
-            tokens=self.result.tokens + deleted * (rows.table == "token"),
-            sessions=self.result.sessions + deleted * (rows.table == "session"),
+            tokens=self.result.tokens + deleted * (table == "token"),
+            sessions=self.result.sessions + deleted * (table == "session"),
             refresh_tokens=self.result.refresh_tokens + refresh_tokens,
         )
 

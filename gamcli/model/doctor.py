@@ -88,7 +88,7 @@ class StoreContents(NamedTuple):
     Counts of the store's contents that are quick to compute; `idle_users` is None if there are too many users.
 
     `unlimited_key` is a key without expiry whose application has a timeout now. `orphaned_tokens` are those that
-    `token prune` deletes.
+    `token prune` deletes. `orphaned_sessions` have no application or no user, which no action causes.
     """
 
     uses_wal: bool
@@ -103,6 +103,7 @@ class StoreContents(NamedTuple):
     idle_apps: CountWithNames
     idle_users: CountWithNames | None
     orphaned_tokens: int
+    orphaned_sessions: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,6 +224,10 @@ def _check_orphaned_tokens(facts: DoctorFacts) -> FindingRows:
     if number:
         message = f"{format_count(number, 'token')} of deleted keys, users or applications can be pruned"
         yield WARN, message, command("token", "prune")
+    number = facts.known_contents.orphaned_sessions
+    if number:
+        message = f"{format_count(number, 'session')} without application or user, whose tokens could be used again"
+        yield WRONG, message, command("token", "prune")
 
 
 def _format_names(sample: CountWithNames, noun: str) -> str:

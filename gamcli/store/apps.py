@@ -171,6 +171,8 @@ def find_names_restricted_to(tx: Transaction, auth_type: str) -> list[str]:
 
 
 def add(tx: Transaction, app: App) -> None:
+    """Insert the application; a session that outlasted an earlier one with its client ID is deleted."""
+    sessions.delete_for_app(tx, app.client_id)
     next_number = "(SELECT coalesce(max(number), 0) + 1 FROM app)"
     tx.run(
         f"INSERT INTO app ({', '.join(COLUMNS)}, number) VALUES ({placeholders(COLUMNS)}, {next_number})", *_row(app)

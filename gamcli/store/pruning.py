@@ -9,6 +9,7 @@ their own age decides. The last row always stays, so that an id is never reused.
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from gamcli.store import sessions
 from gamcli.store.sqlite.database import Transaction
 
 DEFAULT_RETENTION = timedelta(days=30)
@@ -76,6 +77,14 @@ def next_range(tx: Transaction, table: str, first: int, before: int) -> IdRange 
 def count_prunable(tx: Transaction, ids: IdRange) -> int:
     row: Any = tx.one(f"SELECT count(*) FROM ({PRUNABLE[ids.table]})", *ids.values)
     return int(row[0])
+
+
+def count_other_orphans(tx: Transaction, cutoff: int) -> int:
+    """Count the sessions without application or user that no range covers, since they are new or have tokens."""
+    in_range = f"id <= {cutoff} AND id < (SELECT max(id) FROM session)"
+    return sessions.count_orphans(
+        tx, f"NOT ({in_range} AND NOT EXISTS (SELECT 1 FROM token WHERE token.session = session.id))"
+    )
 
 
 def load_last_token_id(tx: Transaction) -> int:

@@ -18,6 +18,10 @@ _SELECT = """SELECT session.id, session.user_guid, session.client_id, session.au
     WHERE refresh_token.session = ? AND refresh_token.counter = ?"""
 
 
+_ORPHANS = """FROM session WHERE (NOT EXISTS (SELECT 1 FROM app WHERE app.client_id = session.client_id)
+    OR NOT EXISTS (SELECT 1 FROM user WHERE user.guid = session.user_guid))"""
+
+
 def find(tx: Transaction, session: int, counter: int) -> tuple[RefreshToken, Session] | None:
     """Return the refresh token that buys renewal number `counter`, and its session; None if there is none."""
     row: Any = tx.one(_SELECT, session, counter)
@@ -113,6 +117,19 @@ def delete_for_user(tx: Transaction, user_guid: str) -> None:
 
 def delete_for_app(tx: Transaction, client_id: str) -> None:
     _delete(tx, "client_id = ?", client_id)
+
+
+def count_orphans(tx: Transaction, condition: str = "TRUE") -> int:
+    """Count the sessions whose application or user does not exist: no action leaves one behind."""
+    row: Any = tx.one(f"SELECT count(*) {_ORPHANS} AND {condition}")
+    return int(row[0])
+
+
+def delete_orphans(tx: Transaction, limit: int) -> tuple[int, int]:
+    """Delete at most `limit` sessions without application or user; return how many, and how many refresh tokens."""
+    orphans = [*tx.each(f"SELECT id {_ORPHANS} LIMIT ?", [limit])]
+    refresh_tokens = sum(tx.run("DELETE FROM refresh_token WHERE session = ?", *row) for row in orphans)
+    return tx.run_many("DELETE FROM session WHERE id = ?", orphans), refresh_tokens
 
 
 def _delete(tx: Transaction, condition: str, value: str) -> None:

@@ -137,6 +137,8 @@ def is_attribute_known(tx: Transaction, published: Iterable[str], attribute: str
 
 
 def add(tx: Transaction, user: User) -> None:
+    """Insert the user; a session that outlasted an earlier one with their GUID is deleted."""
+    sessions.delete_for_user(tx, user.guid)
     next_number = "(SELECT coalesce(max(number), 0) + 1 FROM user)"
     tx.run(
         f"INSERT INTO user ({', '.join(_WRITTEN)}, number) VALUES ({placeholders(_WRITTEN)}, {next_number})",

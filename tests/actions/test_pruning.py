@@ -249,3 +249,43 @@ def test_other_processes_can_write_between_two_steps(filled: Gam, monkeypatch: p
     assert pruning.prune(filled, KEPT, write).tokens == 5
     assert len(written) >= 3
     assert min(written) > 0
+
+
+def orphan(gam: Gam, row: int | None) -> None:
+    put_session(gam, row, refresh=10)
+    put_token(gam, id=at(-1), issued_at=at(-1), session=row)
+    with gam.store.writing() as tx:
+        tx.run("UPDATE session SET client_id = 'gone' WHERE id = ?", row)
+
+
+def test_a_session_without_application_is_deleted_whatever_its_age(
+    filled: Gam, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "CHUNK_ROWS", 1)
+    orphan(filled, at(-1))
+    put_session(filled, 1)
+    put_session(filled, 2)
+    with filled.store.writing() as tx:
+        tx.run("UPDATE session SET user_guid = 'gone' WHERE id = 1")
+    assert pruning.count_prunable(filled, KEPT).sessions == 3
+    found = pruned(filled)
+    assert (found.sessions, found.refresh_tokens) == (3, 1)
+    assert ids(filled, "session") == set()
+    assert [token.row for token in read(filled)] == [at(0)]
+
+
+@pytest.mark.parametrize("gone", ["client_id", "user_guid"])
+def test_a_session_that_outlasted_its_owner_is_not_taken_over_by_the_next_one(filled: Gam, gone: str) -> None:
+    guids, clients, _ = owners(filled)
+    value = {"client_id": "i" * 32, "user_guid": "6f1b4a52-0d0e-4b5e-9c1f-0a1b2c3d4e5f"}[gone]
+    put_session(filled, at(-1))
+    put_token(filled, id=at(-1), session=at(-1), **{gone: value})
+    with filled.store.writing() as tx:
+        tx.run(f"UPDATE session SET {gone} = ?", value)
+        if gone == "client_id":
+            portal = stored.apps.get(tx, clients["portal"])
+            stored.apps.add(tx, replace(portal, client_id=value, name="next"))
+        else:
+            stored.users.add(tx, replace(stored.users.get(tx, guids["ana"]), guid=value, name="next"))
+    assert [token.row for token in read(filled)] == [at(0)]
+    assert ids(filled, "session") == set()

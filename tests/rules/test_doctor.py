@@ -237,6 +237,7 @@ def test_a_tls_key_that_cannot_be_read_is_wrong(facts: DoctorFacts) -> None:
         ),
         ({"idle_users": CountWithNames(5, ("a", "b", "c"))}, ("idle-users", WARN, "gamcli user show a")),
         ({"orphaned_tokens": 3}, ("orphaned-tokens", WARN, "gamcli token prune")),
+        ({"orphaned_sessions": 1}, ("orphaned-tokens", WRONG, "gamcli token prune")),
     ],
 )
 def test_what_a_store_holds_is_judged(

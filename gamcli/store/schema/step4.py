@@ -3,4 +3,6 @@
 SQL = """
 -- GAM: GAMUser.CustomInfo, returned with gam_user_data.
 ALTER TABLE user ADD COLUMN custom_info TEXT NOT NULL DEFAULT '';
+-- Sessions end with their application, and none outlasts it when its client ID is used again.
+CREATE INDEX session_by_app ON session (client_id);
 """

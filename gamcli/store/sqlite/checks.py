@@ -13,10 +13,10 @@ from pathlib import Path
 from shlex import quote
 from typing import NamedTuple
 
-from gamcli.errors import StoreAuditLogError, StoreError, StoreMissingError, command
+from gamcli.errors import StoreAuditLogError, StoreError, StoreMissingError, command, format_count
 from gamcli.model.doctor import GROUP_AND_OTHERS_WRITE, FileFacts
 from gamcli.model.maintenance import StoreCheck
-from gamcli.store import audit, schema
+from gamcli.store import audit, schema, sessions
 from gamcli.store.sqlite import backups, file_header, files
 from gamcli.store.sqlite.connection import open_readonly
 from gamcli.store.sqlite.database import Transaction
@@ -40,11 +40,12 @@ FIXES = {
     "pages": RESTORE,
     "references": RESTORE,
     "audit log": command("audit", "verify"),
+    "sessions": command("token", "prune"),
     "records": "compare it with a backup: another program has written to this file",
 }
 """What to do about a problem, by the name of its check."""
 
-CHECKS_THAT_COPIES_KEEP = ("audit log", "records")
+CHECKS_THAT_COPIES_KEEP = ("audit log", "sessions", "records")
 """Checks of content that a backup preserves: a copy with such problems is still a correct copy."""
 
 
@@ -172,6 +173,7 @@ class ContentChecker:
         if version >= FIRST_CHAINED_VERSION:
             yield self.audit_log()
         if version == len(schema.MIGRATIONS):
+            yield self._check("sessions", "every session has its application and user", self._find_orphaned_sessions)
             yield self._check("records", "all records are consistent", self._find_broken_records)
 
     def audit_log(self) -> StoreCheck:
@@ -187,6 +189,10 @@ class ContentChecker:
 
         check = self._check("audit log", "every entry is unchanged", find_problems)
         return StoreCheck(check.name, ok=True, what=f"{check.what}; head: {head[:12]}") if check.ok else check
+
+    def _find_orphaned_sessions(self) -> list[str]:
+        number = sessions.count_orphans(Transaction(self._connection))
+        return [f"{format_count(number, 'session')} without application or user"] if number else []
 
     def _find_broken_records(self) -> list[str]:
         counts = ((each, self._connection.execute(each.sql).fetchone()[0]) for each in INVARIANTS)

@@ -12,7 +12,7 @@ from typing import Any
 from gamcli.errors import StoreMissingError, StoreUnusableError
 from gamcli.model.doctor import DisabledAuthType, StoreContents
 from gamcli.model.overviews import CountWithNames
-from gamcli.store import counts, pruning, repository, schema
+from gamcli.store import counts, pruning, repository, schema, sessions
 from gamcli.store.sqlite import file_header, files
 from gamcli.store.sqlite.connection import open_readonly
 from gamcli.store.sqlite.database import Transaction
@@ -86,6 +86,7 @@ def _load_contents(tx: Transaction, path: Path, now: datetime) -> StoreContents:
         idle_apps=_count_apps(tx, "api_keys_enabled AND NOT EXISTS (SELECT 1 FROM key WHERE app_number = app.number)"),
         idle_users=_count_idle_users(tx),
         orphaned_tokens=_count_orphaned_tokens(tx, now),
+        orphaned_sessions=sessions.count_orphans(tx),
     )
 
 

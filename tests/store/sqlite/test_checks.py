@@ -38,7 +38,7 @@ def test_a_store_as_gamcli_writes_it_is_valid(lived_in: Path) -> None:
     found = checks.check_store(lived_in)
     assert wrong(found) == {}
     assert [each.name for each in found] == [
-        "format", "pages", "references", "audit log", "records", "mode of the store", "mode of the folder",
+        "format", "pages", "references", "audit log", "sessions", "records", "mode of the store", "mode of the folder",
     ]  # fmt: skip
     assert [each.name for each in lived_in.parent.iterdir()] == ["store.db"]
 
@@ -61,6 +61,14 @@ BROKEN = {
     "tokens stored as SHA-256": (
         "INSERT INTO token (id, digest, user_guid, client_id, scopes, issued_at) VALUES (1, x'00', '', '', '', 1)",
     ),
+    "1 session without application or user": (
+        "INSERT INTO session SELECT 1, guid, 'gone', 'local', NULL, '', '[]', NULL FROM user LIMIT 1",
+    ),
+    "2 sessions without application or user": (
+        "INSERT INTO session SELECT 1, 'gone', client_id, 'local', NULL, '', '[]', NULL FROM app LIMIT 1",
+        "INSERT INTO session SELECT 2, 'gone', 'gone', 'local', NULL, '', '[]', NULL FROM app LIMIT 1",
+        "INSERT INTO session SELECT 3, guid, client_id, 'local', NULL, '', '[]', NULL FROM app, user LIMIT 1",
+    ),
     "with a session": (
         "INSERT INTO refresh_token (session, counter, token, digest, expires_at) VALUES (1, 1, 1, x'00', 1)",
     ),
@@ -81,6 +89,8 @@ def test_what_gamcli_would_not_have_written_is_found(lived_in: Path, what: str) 
     found = wrong(checks.check_store(lived_in))
     if what in ("references", "audit log"):
         assert what in found
+    elif "without application" in what:
+        assert found["sessions"] == what
     else:
         assert what in found["records"]
 

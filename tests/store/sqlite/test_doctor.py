@@ -150,6 +150,17 @@ def test_a_token_of_what_is_gone_is_an_orphan(change: Change, look: Callable[[],
 
 
 @pytest.mark.usefixtures("held")
+@pytest.mark.parametrize(
+    ("user", "app", "number"), [("guid", "client_id", 0), ("'x'", "client_id", 1), ("guid", "'x'", 1)]
+)
+def test_a_session_without_its_owners_is_counted(
+    change: Change, look: Callable[[], StoreContents], user: str, app: str, number: int
+) -> None:
+    change(f"INSERT INTO session SELECT 1, {user}, {app}, 'local', NULL, '', '[]', NULL FROM user, app")
+    assert look().orphaned_sessions == number
+
+
+@pytest.mark.usefixtures("held")
 def test_an_orphan_that_a_prune_leaves_is_not_reported(
     change: Change, look: Callable[[], StoreContents], now: datetime
 ) -> None:
