@@ -89,7 +89,7 @@ def _prepare_copy(copy: Path, path: Path, source: Path, open_gam: OpenGam) -> tu
             )
     if migrated and migrated.backup:
         migrated.backup.unlink()  # the backup to restore is still there
-    backups.sync(copy)
+    files.sync(copy)
     return result, replaced_path
 
 

@@ -145,8 +145,8 @@ def _open_workers(
     from gamcli.server.log_writer import write_atomically  # noqa: PLC0415 - start-up: rarely needed
     from gamcli.server.transport.workers import WorkerProcesses  # noqa: PLC0415 - start-up: rarely needed
 
-    with cli.open_gam():  # report problems with the store once, not in each worker
-        pass
+    with cli.open_gam() as gam:  # report problems with the store once, not in each worker
+        gam.store.require_writable()
     options = replace(options, log=write_atomically(options.log))
     server = WorkerProcesses(
         workers, lambda worker_options: _open_single_server(cli, worker_options), options, cli.output().print_warning

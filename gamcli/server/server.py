@@ -38,6 +38,7 @@ class Server:
     """A server that listens once it is created, and answers while `run` runs, in the thread that runs it."""
 
     def __init__(self, gam: Gam, options: ServerOptions) -> None:
+        gam.store.require_writable()
         self._options = options
         self._log_writer = LogWriter(options.log)
         try:

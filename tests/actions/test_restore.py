@@ -63,7 +63,7 @@ def test_a_backup_is_restored_and_the_replaced_store_is_kept(gam: Gam, backup: P
     assert (names(path), names(Path(made.kept)), backup.read_bytes()) == (["ana"], ["ana", "eva"], before)
     assert (made.users, made.version_before, made.version) == (1, VERSION, VERSION)
     assert [each.name for each in checks.check_store(path) if not each.ok] == []
-    assert {each.name for each in path.parent.iterdir()} == {"store.db", Path(made.kept).name}
+    assert {each.name for each in path.parent.iterdir()} == {"store.db", "store.db-lock", Path(made.kept).name}
 
 
 def test_a_restore_is_audited(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
@@ -163,7 +163,7 @@ def test_a_damaged_backup_changes_nothing(
         restore.restore(gam.store.path, backup, acting, overwrite=True)
     assert str(backup) in caught.value.message
     assert gam.store.path.read_bytes() == before
-    assert [each.name for each in gam.store.path.parent.iterdir()] == ["store.db"]
+    assert {each.name for each in gam.store.path.parent.iterdir()} == {"store.db", "store.db-lock"}
 
 
 def test_a_damaged_store_is_replaced(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
@@ -184,14 +184,14 @@ def test_a_backup_of_an_earlier_version_is_migrated(gam: Gam, tmp_path: Path, ac
     made = restore.restore(gam.store.path, old, acting, overwrite=True)
     assert (made.version_before, made.version, old.read_bytes()) == (1, VERSION, before)
     assert names(gam.store.path) == ["María José", "ana"]
-    assert len(list(gam.store.path.parent.iterdir())) == 2
+    assert len(list(gam.store.path.parent.iterdir())) == 3
 
 
 def test_a_dry_run_checks_everything_and_changes_nothing(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
     made = restore.restore(gam.store.path, backup, acting, overwrite=True, dry_run=True)
     assert made.kept
     assert names(gam.store.path) == ["ana", "eva"]
-    assert [each.name for each in gam.store.path.parent.iterdir()] == ["store.db"]
+    assert {each.name for each in gam.store.path.parent.iterdir()} == {"store.db", "store.db-lock"}
 
 
 def test_the_store_cannot_be_restored_from_itself(gam: Gam, acting: restore.OpenGam) -> None:

@@ -33,8 +33,8 @@ def test_an_interrupted_backup_leaves_no_partial_file(world: Run, line: list[str
 SLOW_DISK = """
 import sys, time
 from gamcli.commands import main
-from gamcli.store.sqlite import backups
-backups.sync = lambda path: time.sleep(60)
+from gamcli.store.sqlite import files
+files.sync = lambda path: time.sleep(60)
 sys.exit(main(sys.argv[1:]))
 """
 """Backups to a slow disk."""

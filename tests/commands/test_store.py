@@ -128,7 +128,7 @@ def test_a_full_disk_leaves_no_part_of_a_backup(world: Run, place: Path) -> None
     try:
         disk.chmod(0o700)
         assert world("store", "backup", "disk/b.db").code == 0
-        (disk / "other").write_bytes(b"x" * 60_000)
+        (disk / "other").write_bytes(b"x" * 40_000)
         found = world("store", "backup", "disk/b.db", "--replace")
         assert (found.code, found.err) == (
             1,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gamcli.errors import ConflictError, FailedError, StoreMissingError, command
 from gamcli.store import schema
-from gamcli.store.sqlite import file_header, files
+from gamcli.store.sqlite import file_header, files, lock_file
 from gamcli.store.sqlite.connection import SIDECAR_SUFFIXES, open_readonly
 from gamcli.store.sqlite.errors import error_name, translate_errors
 
@@ -51,7 +51,7 @@ def copy(source: Path, target: Path, progress: Progress = lambda *_: None) -> Ro
         counts = count_rows(reading)
         _copy_pages(reading, writing, target, progress)
     try:
-        sync(target)
+        files.sync(target)
     except OSError as error:
         raise _write_error(target, error) from error
     return counts
@@ -114,7 +114,7 @@ def create_atomically(target: Path, *, overwrite: bool = False) -> Iterator[Path
             else:
                 require_target_free(target, overwrite=False)
                 _rename(part, target)
-            sync(target.parent)
+            files.sync(target.parent)
         except OSError as error:
             raise _write_error(target, error) from error
 
@@ -156,25 +156,13 @@ def temporary_file(target: Path) -> Iterator[Path]:
     try:
         yield part
     finally:
-        for end in ("", *SIDECAR_SUFFIXES):
+        for end in ("", *SIDECAR_SUFFIXES, lock_file.SUFFIX):
             with suppress(OSError):
                 Path(f"{part}{end}").unlink()
 
 
 def _write_error(target: Path, error: OSError) -> FailedError:
     return FailedError(f"cannot write {target}: {error.strerror}", "choose another file")
-
-
-def sync(path: Path) -> None:
-    """Flush a file or a folder to disk; folders are skipped where they cannot be flushed."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        if not path.is_dir():
-            raise
-    finally:
-        os.close(descriptor)
 
 
 def read_identity(path: Path) -> tuple[str, str]:

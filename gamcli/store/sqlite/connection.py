@@ -29,6 +29,22 @@ def connect(path: Path, timeout: float) -> sqlite3.Connection:
         raise translate_error(error, path) from error
 
 
+def connect_readonly(path: Path, timeout: float) -> sqlite3.Connection:
+    """
+    Return a connection to a store that may only be read, which creates no file; raises a StoreError.
+
+    While others use it, SQLite's locks protect what is read. Otherwise SQLite could not open it without creating a WAL,
+    so the file is opened as immutable.
+    """
+    path = path.resolve()
+    mode = "mode=ro" if _find_sidecars(path) else "mode=ro&immutable=1"
+    uri = f"{path.as_uri()}?{mode}"
+    try:
+        return sqlite3.connect(uri, uri=True, timeout=timeout, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise translate_error(error, path) from error
+
+
 @contextmanager
 def open_readonly(path: Path, timeout: float = 0.0) -> Iterator[sqlite3.Connection]:
     """
@@ -38,7 +54,7 @@ def open_readonly(path: Path, timeout: float = 0.0) -> Iterator[sqlite3.Connecti
     write unless a WAL exists, which closing would merge. On read-only media the file is opened as immutable.
     """
     path = path.resolve()  # SQLite's files are next to the file, not next to a link to it
-    suffixes = [suffix for suffix in SIDECAR_SUFFIXES if os.path.exists(f"{path}{suffix}")]  # noqa: PTH110 - False for a name that is too long
+    suffixes = _find_sidecars(path)
     if is_writable(path):
         mode = "mode=ro" if "-wal" in suffixes else "mode=rw"
     else:
@@ -49,6 +65,10 @@ def open_readonly(path: Path, timeout: float = 0.0) -> Iterator[sqlite3.Connecti
         yield connection
     finally:
         connection.close()
+
+
+def _find_sidecars(path: Path) -> list[str]:
+    return [suffix for suffix in SIDECAR_SUFFIXES if os.path.exists(f"{path}{suffix}")]  # noqa: PTH110 - False for a name that is too long
 
 
 def is_writable(path: Path) -> bool:

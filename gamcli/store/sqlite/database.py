@@ -4,20 +4,20 @@ An open store: transactions on one SQLite file, safe to share between threads.
 Queries outside of this package use only SQL that other engines understand too.
 """
 
-import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakSet
 
-from gamcli.errors import StoreMissingError, StoreUnusableError, UsageError, command
+from gamcli.errors import StoreMissingError, StoreUnusableError, StoreVersionError, UsageError, command
 from gamcli.store import schema
-from gamcli.store.sqlite import connection, file_header, files, open_lock
+from gamcli.store.sqlite import connection, file_header, file_watch, files, open_lock
 from gamcli.store.sqlite.errors import is_busy, translate_error
+from gamcli.store.sqlite.transaction import DataVersion, Result, Row, Transaction
 
 if TYPE_CHECKING:
     from gamcli.store.sqlite.migration import Migration
@@ -31,56 +31,11 @@ RETRY_STEP = 0.1
 IN_MEMORY = Path(":memory:")
 """The path of a store in memory; the paths of files are absolute."""
 
-Row = tuple[object, ...]
-DataVersion = tuple[int, int]
-Result = TypeVar("Result")
+__all__ = ["IN_MEMORY", "DataVersion", "Row", "Store", "Transaction"]
 
 
-class Transaction:
-    """Runs queries; valid until the end of the `with` block that created it."""
-
-    __slots__ = ("_cache", "_connection", "_open_cursors")
-
-    def __init__(
-        self,
-        connection: sqlite3.Connection,
-        open_cursors: WeakSet[sqlite3.Cursor] | None = None,
-        cache: dict[object, Any] | None = None,
-    ) -> None:
-        self._connection = connection
-        self._open_cursors = open_cursors
-        self._cache = {} if cache is None else cache
-
-    def cached(self, query: Callable[["Transaction"], Result]) -> Result:
-        """Return the result of `query`, run once per transaction."""
-        if query not in self._cache:
-            self._cache[query] = query(self)
-        answered: Result = self._cache[query]
-        return answered
-
-    def data_version(self) -> DataVersion:
-        """Return a value that changes whenever any connection commits a change."""
-        version: Any = self.one("PRAGMA data_version")
-        return version[0], self._connection.total_changes
-
-    def one(self, sql: str, *values: object) -> Row | None:
-        row: Row | None = self._connection.execute(sql, values).fetchone()
-        return row
-
-    def each(self, sql: str, values: Sequence[object] = ()) -> Iterator[Row]:
-        """Yield the rows as SQLite finds them."""
-        cursor = self._connection.execute(sql, values)
-        if self._open_cursors is not None:
-            self._open_cursors.add(cursor)
-        return iter(cursor)
-
-    def run(self, sql: str, *values: object) -> int:
-        """Run a statement and return the number of changed rows."""
-        return self._connection.execute(sql, values).rowcount
-
-    def run_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
-        """Run a statement for each of `rows` and return the number of changed rows."""
-        return self._connection.executemany(sql, rows).rowcount
+RECOVERY_HINT = f"stop every process that uses it, then: {command('store', 'check')}"
+"""The hint when a file of an open store was removed, replaced or overwritten."""
 
 
 class Store:
@@ -89,26 +44,29 @@ class Store:
 
     With `durable`, a commit returns when the change is on disk (`synchronous=FULL`); without, a committed change
     survives a killed process but possibly not a power failure. `timeout` is how many seconds to wait while another
-    process writes.
+    process writes. A store that this user may only read `is_read_only`: writing raises StoreUnusableError.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, timeout: float = 0.0) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, timeout: float = 0.0, *, is_read_only: bool = False
+    ) -> None:
         self.path = path
         self._connection = connection
         self.timeout = timeout
+        self.is_read_only = is_read_only
         self.migrated: Migration | None = None
         self._lock = RLock()
         self._open_cursors: WeakSet[sqlite3.Cursor] = WeakSet()
         self._cache: dict[object, Any] = {}
-        self._file_id = None if path is IN_MEMORY else files.file_identity(path)
+        self._watch: file_watch.FileWatch | None = None
 
     @classmethod
     def open(cls, path: Path, *, durable: bool = True, timeout: float = BUSY_TIMEOUT) -> "Store":
         """Open the store and migrate it if necessary; raises a StoreError."""
         if not files.store_exists(path):
             raise StoreMissingError(f"the store {path} does not exist", _init(path))
-        with open_lock.lock_for_opening(path, timeout):
-            return cls._open(path, durable=durable, timeout=timeout)
+        with open_lock.lock_for_opening(path, timeout) as is_used:
+            return cls._open(path, durable=durable, timeout=timeout, is_used=is_used)
 
     @classmethod
     def in_memory(cls) -> "Store":
@@ -118,6 +76,12 @@ class Store:
     @property
     def is_in_memory(self) -> bool:
         return self.path is IN_MEMORY
+
+    def require_writable(self) -> None:
+        """Raise StoreUnusableError when this user may only read the store."""
+        if self.is_read_only:
+            hint = f"check the mode and the owner of {self.path} and of its folder"
+            raise StoreUnusableError(f"the store {self.path} cannot be written", hint)
 
     @contextmanager
     def open_again(self, *, durable: bool, timeout: float) -> Iterator["Store"]:
@@ -131,17 +95,29 @@ class Store:
             yield store
 
     @classmethod
-    def _open(cls, path: Path, *, durable: bool, timeout: float = BUSY_TIMEOUT, create: bool = False) -> "Store":
-        if path is not IN_MEMORY and not os.access(path, os.R_OK | os.W_OK):
-            raise StoreUnusableError(f"the store {path} cannot be read and written", f"chmod u+rw {path}")
-        store = cls(path, connection.connect(path, timeout), timeout)
+    def _open(
+        cls,
+        path: Path,
+        *,
+        durable: bool,
+        timeout: float = BUSY_TIMEOUT,
+        create: bool = False,
+        is_used: bool = False,
+    ) -> "Store":
+        is_read_only = path is not IN_MEMORY and not connection.is_writable(path.resolve())
+        connect = connection.connect_readonly if is_read_only else connection.connect
+        store = cls(path, connect(path, timeout), timeout, is_read_only=is_read_only)
         try:
             with store._translate_errors():
                 store._connection.execute("PRAGMA foreign_keys = ON")
                 store._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
                 store.migrated = store._migrate(create=create)
+                store._connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()  # opens a WAL made just now
                 step = int(min(timeout, RETRY_STEP) * 1000)
                 store._connection.execute(f"PRAGMA busy_timeout = {step}").fetchone()
+            if path is not IN_MEMORY:
+                store._watch = file_watch.FileWatch(path, is_used=is_used)
+                store._require_same_file()
         except BaseException:
             store.close()
             raise
@@ -154,18 +130,18 @@ class Store:
         files.require_not_directory(path)
         try:
             files.make_directory(path.parent)
-            with suppress(FileExistsError):
-                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            if path.is_file() and path.stat().st_size == 0:
-                path.chmod(0o600)
+            files.make_empty_file(path)
         except OSError as error:
             raise StoreUnusableError(f"cannot create the store {path}: {error.strerror}", "--store PATH") from error
-        with open_lock.lock_for_opening(path, BUSY_TIMEOUT):
-            return cls._open(path, durable=True, create=True)
+        with open_lock.lock_for_opening(path, BUSY_TIMEOUT) as is_used:
+            return cls._open(path, durable=True, create=True, is_used=is_used)
 
     def close(self) -> None:
         """Close the file and roll back what was not committed."""
         self._connection.close()
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
 
     def __enter__(self) -> Self:
         return self
@@ -220,6 +196,7 @@ class Store:
         try:
             with self._translate_errors():
                 self._connection.execute("COMMIT")
+            self._require_same_file()  # what was committed to a removed WAL must not be acknowledged
         finally:
             self.rollback()
 
@@ -241,13 +218,16 @@ class Store:
             self._require_same_file()
             yield
             self._connection.execute(end)
+            if begin != "BEGIN" or self.is_read_only:
+                self._require_same_file()  # as in `commit`; and nothing protects a file that may only be read
         finally:
             self.rollback()
 
     def _require_same_file(self) -> None:
-        """Raise StoreUnusableError when the file was removed or replaced: its changes would not be visible here."""
-        if self.path is not IN_MEMORY and files.file_identity(self.path) != self._file_id:
-            raise StoreUnusableError(f"the store {self.path} was removed or replaced", "restart the command")
+        """Raise StoreUnusableError when a file was removed, replaced or overwritten: changes would be lost."""
+        problem = self._watch.find_problem() if self._watch is not None else None
+        if problem is not None:
+            raise StoreUnusableError(f"the store {self.path} {problem}", RECOVERY_HINT)
 
     def _begin(self, begin: str) -> None:
         """Begin, retrying while another process writes; in steps, so that Ctrl-C takes effect in between."""
@@ -274,6 +254,9 @@ class Store:
         version = file_header.read_version(Transaction(self._connection).one, self.path)
         if version == 0 and not create:
             raise StoreMissingError(f"the store {self.path} is empty", _init(self.path))
+        if self.is_read_only:
+            self._require_current(version)
+            return None
         # Another program may have turned off the WAL, which `open_lock.is_in_use` needs.
         self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if version == len(schema.MIGRATIONS):
@@ -281,6 +264,13 @@ class Store:
         from gamcli.store.sqlite import migration  # noqa: PLC0415 - start-up: rarely needed
 
         return migration.migrate(self)
+
+    def _require_current(self, version: int) -> None:
+        if version != len(schema.MIGRATIONS):
+            raise StoreVersionError(
+                f"the store {self.path} has version {version}, and may only be read, not upgraded",
+                "open it as a user who may write it and its folder",
+            )
 
 
 def _init(path: Path) -> str:

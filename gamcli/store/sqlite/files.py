@@ -5,6 +5,7 @@ import re
 import shutil
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -14,19 +15,10 @@ from gamcli.model.doctor import FileFacts
 STALE_SECONDS = 3600
 """A temporary file that was not written for this long was left behind."""
 
-ROLES = {"": "store", "-wal": "WAL", "-shm": "SHM", "-journal": "journal"}
+ROLES = {"": "store", "-wal": "WAL", "-shm": "SHM", "-journal": "journal", "-lock": "lock file"}
 
 TEMPORARY_NAME = re.compile(r"\..+\.[0-9a-f]{8}\.part(-wal|-shm|-journal)?")
 """The names that `backups.temporary_file` gives."""
-
-
-def file_identity(path: Path) -> tuple[int, int] | None:
-    """Return what identifies the file at `path` whatever its name, or None when there is none."""
-    try:
-        status = os.stat(path)  # noqa: PTH116 - runs for every request: half the time of Path.stat
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
 
 
 def store_exists(path: Path) -> bool:
@@ -101,8 +93,37 @@ def make_directory(path: Path) -> None:
     missing = [each for each in (path, *path.parents) if not each.exists()]
     for each in reversed(missing):
         each.mkdir(mode=0o700, exist_ok=True)
+        sync(each.parent)
     if not path.is_dir():
         raise NotADirectoryError(20, "part of the path is not a folder")
+
+
+def make_empty_file(path: Path) -> None:
+    """
+    Create a file of mode 0600, synced to disk, or give that mode to an existing empty one.
+
+    Raises OSError, and StoreUnusableError for an empty file of another user, who could have it open.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        sync(path.parent)
+    status = path.stat()
+    if stat.S_ISREG(status.st_mode) and status.st_size == 0:
+        if status.st_uid != os.geteuid():
+            raise StoreUnusableError(f"the empty file {path} belongs to user {status.st_uid}", "--store PATH")
+        path.chmod(0o600)
+
+
+def sync(path: Path) -> None:
+    """Flush a file or a folder to disk; folders are skipped where they cannot be flushed. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        if not path.is_dir():
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def set_mode(path: Path, mode: int) -> None:

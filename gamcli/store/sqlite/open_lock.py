@@ -1,17 +1,19 @@
 """
 A lock for opening and replacing a store: shared to open it, exclusive to replace the file.
 
-The lock is on the folder, so it needs no file and is released when the process ends. It is held only while opening; an
-open store holds SQLite's own lock, which `is_in_use` checks, even on a damaged file.
+The lock is on a file next to the store with mode 0600, so that no other user can hold it. The file stays, and the lock
+is released when the process ends. It is held only while opening; an open store holds SQLite's own lock, which
+`is_in_use` checks, even on a damaged file.
 """
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
-from gamcli.errors import StoreBusyError
+from gamcli.errors import StoreBusyError, StoreUnusableError
+from gamcli.store.sqlite import file_watch, lock_file, wal_index
 
 try:
     import fcntl
@@ -26,10 +28,10 @@ LOCK_BYTES = (0x40000000, 512)
 
 
 @contextmanager
-def lock_for_opening(path: Path, timeout: float) -> Iterator[None]:
-    """Prevent other processes from replacing the store in the meantime."""
+def lock_for_opening(path: Path, timeout: float) -> Iterator[bool]:
+    """Prevent other processes from replacing the store in the meantime; yield whether somebody has it open."""
     with _locked(path, exclusive=False, timeout=timeout):
-        yield
+        yield _check_wal(path, timeout)
 
 
 @contextmanager
@@ -41,15 +43,13 @@ def lock_for_replacing(path: Path, timeout: float) -> Iterator[None]:
 
 @contextmanager
 def _locked(path: Path, *, exclusive: bool, timeout: float) -> Iterator[None]:
-    descriptor = -1
-    with suppress(OSError):
-        descriptor = os.open(os.path.dirname(os.path.realpath(path)), os.O_RDONLY)  # noqa: PTH120 - at every start
+    descriptor = lock_file.open_lock_file(path) if fcntl is not None else None
     try:
-        if fcntl is not None and descriptor >= 0:
+        if descriptor is not None:
             _wait(path, descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH, monotonic() + timeout)
         yield
     finally:
-        if descriptor >= 0:
+        if descriptor is not None:
             os.close(descriptor)
 
 
@@ -65,6 +65,36 @@ def _wait(path: Path, descriptor: int, kind: int, end: float) -> None:
             return
         else:
             return
+
+
+def _check_wal(path: Path, timeout: float) -> bool:
+    """
+    Return whether the store is open; raises StoreUnusableError when a process uses a WAL that was removed.
+
+    SQLite would create a new WAL in its place, and what is written there would be lost. While another process opens or
+    closes the store, its files are missing for a moment.
+    """
+    real = os.path.realpath(path)
+    if file_watch.is_open_here(real):  # a look at its files would release its locks
+        return True
+    end = monotonic() + timeout
+    while _is_used(path):
+        if wal_index.belongs_to_wal(f"{real}-shm", f"{real}-wal"):
+            return True
+        if monotonic() >= end:
+            raise StoreUnusableError(
+                f"the store {path} is in use by another process, and its WAL was removed or replaced",
+                "stop that process, such as gamcli serve, then try again",
+            )
+        sleep(RETRY_SECONDS)
+    return False
+
+
+def _is_used(path: Path) -> bool:
+    try:
+        return is_in_use(path)
+    except OSError:  # it may only be read
+        return False
 
 
 def busy_error(path: Path) -> StoreBusyError:

@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from gamcli.errors import FailedError, StoreUnusableError
-from gamcli.store.sqlite import backups, open_lock
+from gamcli.store.sqlite import files, open_lock
 from gamcli.store.sqlite.connection import SIDECAR_SUFFIXES
 from gamcli.store.sqlite.errors import is_damage, translate_error, translate_errors
 
@@ -43,7 +43,7 @@ def replace_store(path: Path, new: Path, backup: Path) -> bool:
                 _keep_copy(path, backup)
             _move_sidecars_aside(path, backup)
             new.replace(path)
-            backups.sync(path.parent)
+            files.sync(path.parent)
         except OSError as error:
             raise FailedError(
                 f"cannot replace {path}: {error.strerror}", "free some space, or check its folder"
@@ -70,7 +70,7 @@ def _keep_copy(path: Path, backup: Path) -> None:
     except OSError:
         os.close(os.open(backup, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         shutil.copyfile(path, backup)
-        backups.sync(backup)
+        files.sync(backup)
 
 
 def _move_sidecars_aside(path: Path, backup: Path) -> None:

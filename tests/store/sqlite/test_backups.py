@@ -139,7 +139,7 @@ def test_a_store_that_nobody_has_open_is_read_without_a_trace(peopled: Store) ->
         assert backups.count_rows(connection)["user"] == 1
         with pytest.raises(sqlite3.OperationalError):
             connection.execute("DELETE FROM user")
-    assert (path.read_bytes(), beside(path)) == (before, {"store.db"})
+    assert (path.read_bytes(), beside(path)) == (before, {"store.db", "store.db-lock"})
 
 
 def test_behind_a_link_the_log_of_the_file_is_read(
@@ -159,4 +159,4 @@ def test_a_store_on_a_disk_that_cannot_be_written_is_read(peopled: Store, monkey
     monkeypatch.setattr(os, "access", lambda *_: False)
     with open_readonly(path) as connection:
         assert backups.count_rows(connection)["user"] == 1
-        assert beside(path) == {"store.db"}
+        assert beside(path) == {"store.db", "store.db-lock"}

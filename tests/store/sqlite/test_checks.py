@@ -40,7 +40,7 @@ def test_a_store_as_gamcli_writes_it_is_valid(lived_in: Path) -> None:
     assert [each.name for each in found] == [
         "format", "pages", "references", "audit log", "sessions", "records", "mode of the store", "mode of the folder",
     ]  # fmt: skip
-    assert [each.name for each in lived_in.parent.iterdir()] == ["store.db"]
+    assert {each.name for each in lived_in.parent.iterdir()} == {"store.db", "store.db-lock"}
 
 
 def test_a_store_that_is_open_elsewhere_is_checked_too(peopled: Store, gam: Gam) -> None:

@@ -52,7 +52,7 @@ def test_a_new_store_is_for_its_owner_alone(store: Store, store_path: Path) -> N
     note(store)
     assert mode(store_path.parent) == 0o700
     beside = {path.name: mode(path) for path in store_path.parent.iterdir()}
-    assert beside == {"store.db": 0o600, "store.db-wal": 0o600, "store.db-shm": 0o600}
+    assert beside == dict.fromkeys(("store.db", "store.db-wal", "store.db-shm", "store.db-lock"), 0o600)
 
 
 def test_a_folder_that_is_there_already_keeps_its_mode(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_opening_and_reading_change_no_byte_of_the_file(store: Store, store_path
     with Store.open(store_path) as again:
         assert notes(again) == [1]
     assert (content(store_path), store_path.stat().st_mtime_ns) == before
-    assert [path.name for path in store_path.parent.iterdir()] == ["store.db"]
+    assert {path.name for path in store_path.parent.iterdir()} == {"store.db", "store.db-lock"}
 
 
 def make_nothing(_: Path) -> None: ...
@@ -152,7 +152,7 @@ def test_what_is_not_a_store_is_reported_apart_and_left_as_it_is(
     assert str(path) in caught.value.message
     assert hint in str(caught.value.hint)
     assert (content(path) if path.is_file() else None) == before
-    assert {each.name for each in tmp_path.iterdir()} <= {"file"}
+    assert {each.name for each in tmp_path.iterdir()} <= {"file", "file-lock"}
 
 
 @pytest.mark.parametrize("kind", ["folder", "text", "foreign", "marked", "newer"])
@@ -185,9 +185,12 @@ def test_a_store_that_may_not_be_written_is_reported_with_the_fix(
 ) -> None:
     store.close()
     monkeypatch.setattr(os, "access", lambda _path, mode: not mode & os.W_OK)
-    with pytest.raises(StoreUnusableError, match="cannot be read and written") as caught:
-        Store.open(store_path)
-    assert str(caught.value.hint).startswith("chmod u+rw")
+    with Store.open(store_path) as opened:
+        assert opened.is_read_only
+        assert notes(opened) == []
+        with pytest.raises(StoreUnusableError, match="cannot be written") as caught:
+            note(opened)
+    assert "check the mode" in str(caught.value.hint)
 
 
 def test_a_store_that_turns_read_only_is_reported(store: Store) -> None:

@@ -60,7 +60,8 @@ def version(path: Path) -> int:
 
 
 def names(path: Path) -> set[str]:
-    return {each.name for each in path.parent.iterdir()}
+    """Return the names of the files next to the store, without the lock file."""
+    return {each.name for each in path.parent.iterdir()} - {f"{path.name}-lock"}
 
 
 def test_a_store_of_each_earlier_version_is_kept() -> None:

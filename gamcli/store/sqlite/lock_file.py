@@ -1,0 +1,36 @@
+"""
+The file next to a store that processes lock to open or replace it, and where they share what they know about it.
+
+It has mode 0600, so that no other user can hold the lock, and it is never deleted.
+"""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+SUFFIX = "-lock"
+"""What follows the name of the store in that of the lock file."""
+
+
+def open_lock_file(path: Path) -> int | None:
+    """Open the lock file, or create it for the owner of the store; None where this user can do neither."""
+    name = f"{os.path.realpath(path)}{SUFFIX}"
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK
+    for _ in range(2):
+        try:
+            return os.open(name, flags)
+        except FileNotFoundError:
+            with suppress(OSError):
+                return _create_lock_file(name, flags, path)
+        except OSError:
+            return None
+    return None
+
+
+def _create_lock_file(name: str, flags: int, path: Path) -> int:
+    descriptor = os.open(name, flags | os.O_CREAT | os.O_EXCL, 0o600)
+    if os.geteuid() == 0:  # as SQLite does with its files: root must not lock the owner out
+        with suppress(OSError):
+            status = os.stat(path)  # noqa: PTH116 - at every start
+            os.fchown(descriptor, status.st_uid, status.st_gid)
+    return descriptor

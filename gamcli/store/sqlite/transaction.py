@@ -1,0 +1,57 @@
+"""A transaction on a SQLite file: runs queries until its `with` block ends."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+from weakref import WeakSet
+
+Row = tuple[object, ...]
+DataVersion = tuple[int, int]
+Result = TypeVar("Result")
+
+
+class Transaction:
+    """Runs queries; valid until the end of the `with` block that created it."""
+
+    __slots__ = ("_cache", "_connection", "_open_cursors")
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        open_cursors: WeakSet[sqlite3.Cursor] | None = None,
+        cache: dict[object, Any] | None = None,
+    ) -> None:
+        self._connection = connection
+        self._open_cursors = open_cursors
+        self._cache = {} if cache is None else cache
+
+    def cached(self, query: Callable[["Transaction"], Result]) -> Result:
+        """Return the result of `query`, run once per transaction."""
+        if query not in self._cache:
+            self._cache[query] = query(self)
+        answered: Result = self._cache[query]
+        return answered
+
+    def data_version(self) -> DataVersion:
+        """Return a value that changes whenever any connection commits a change."""
+        version: Any = self.one("PRAGMA data_version")
+        return version[0], self._connection.total_changes
+
+    def one(self, sql: str, *values: object) -> Row | None:
+        row: Row | None = self._connection.execute(sql, values).fetchone()
+        return row
+
+    def each(self, sql: str, values: Sequence[object] = ()) -> Iterator[Row]:
+        """Yield the rows as SQLite finds them."""
+        cursor = self._connection.execute(sql, values)
+        if self._open_cursors is not None:
+            self._open_cursors.add(cursor)
+        return iter(cursor)
+
+    def run(self, sql: str, *values: object) -> int:
+        """Run a statement and return the number of changed rows."""
+        return self._connection.execute(sql, values).rowcount
+
+    def run_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
+        """Run a statement for each of `rows` and return the number of changed rows."""
+        return self._connection.executemany(sql, rows).rowcount

@@ -1,0 +1,69 @@
+"""The lock file: for the owner of the store alone, and never a link."""
+
+import fcntl
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from gamcli.errors import StoreBusyError
+from gamcli.store import Store
+from gamcli.store.sqlite import lock_file, open_lock
+
+
+def test_a_lock_on_the_folder_stops_nobody(store: Store) -> None:
+    store.close()
+    descriptor = os.open(store.path.parent, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    Store.open(store.path, timeout=0).close()
+    os.close(descriptor)
+
+
+def test_the_lock_file_is_for_the_owner_alone_whatever_the_umask(store: Store) -> None:
+    path = Path(f"{store.path}{lock_file.SUFFIX}")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    store.close()
+    path.unlink()
+    before = os.umask(0)
+    try:
+        Store.open(store.path).close()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_root_creates_the_lock_file_for_the_owner_of_the_store(store: Store) -> None:
+    store.close()
+    Path(f"{store.path}{lock_file.SUFFIX}").unlink()
+    os.chown(store.path, 1234, 1235)
+    Store.open(store.path).close()
+    status = Path(f"{store.path}{lock_file.SUFFIX}").stat()
+    assert (status.st_uid, status.st_gid) == (1234, 1235)
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo", "folder"])
+def test_what_is_not_a_file_is_not_opened(store: Store, tmp_path: Path, kind: str) -> None:
+    store.close()
+    path = Path(f"{store.path}{lock_file.SUFFIX}")
+    path.unlink()
+    if kind == "link":
+        path.symlink_to(tmp_path / "target")
+    elif kind == "fifo":
+        os.mkfifo(path)
+    else:
+        path.mkdir()
+    Store.open(store.path).close()
+    assert not (tmp_path / "target").exists()
+
+
+def test_the_lock_is_on_the_file_next_to_the_store(store: Store) -> None:
+    store.close()
+    descriptor = os.open(f"{store.path}{lock_file.SUFFIX}", os.O_RDWR)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with pytest.raises(StoreBusyError), open_lock.lock_for_opening(store.path, 0):
+        pass
+    os.close(descriptor)
+    with open_lock.lock_for_opening(store.path, 0) as is_used:
+        assert not is_used
