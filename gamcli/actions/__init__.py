@@ -7,11 +7,12 @@ There is one module per noun. Each function takes a `Gam` first and runs in one 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from gamcli import store
 from gamcli.model import Key, KeyImpact, format_rfc3339
+from gamcli.rules import durations
 from gamcli.rules.credentials import Entropy
 from gamcli.store import Store, Transaction
 
@@ -104,6 +105,8 @@ def differences(before: object, after: object) -> dict[str, object]:
 def _to_json_value(value: object) -> object:
     if isinstance(value, datetime):
         return format_rfc3339(value)
+    if isinstance(value, timedelta):
+        return durations.format_duration(value) or "0"
     return {each.name: getattr(value, each.name) for each in fields(value)}  # type: ignore[arg-type]
 
 

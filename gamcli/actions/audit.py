@@ -10,7 +10,7 @@ from typing import Any
 
 from gamcli import store
 from gamcli.actions import Gam
-from gamcli.errors import Problem, ProblemsError
+from gamcli.errors import NotFoundError, Problem, ProblemsError, command
 from gamcli.model import AuditEntry, format_rfc3339
 from gamcli.store import hash_chain
 from gamcli.store.audit import AuditFilter
@@ -38,11 +38,25 @@ class AuditHead:
 @contextmanager
 def search(gam: Gam, filters: AuditFilter, limit: int | None = None) -> Iterator[Iterator[AuditEntry]]:
     """Yield the matching entries; a noun as the action matches all its verbs."""
-    action = filters.action
-    if action is not None and not {".", "*"} & {*action}:
-        filters = filters._replace(action=f"{action}.*")
+    filters = filters._replace(action=complete_action(filters.action))
     with gam.store.reading() as tx:
         yield islice(store.audit.search(tx, filters), limit)
+
+
+def complete_action(action: str | None) -> str | None:
+    """Return the pattern of an action; a noun matches all its verbs."""
+    return action if action is None or {".", "*"} & {*action} else f"{action}.*"
+
+
+def show(gam: Gam, seq: int) -> AuditEntry:
+    """Return the entry with that number; raises NotFoundError."""
+    with gam.store.reading() as tx:
+        entry = store.audit.find(tx, seq)
+        if entry is None:
+            head = store.audit.load_head(tx)
+            last = f"the last one is {head.seq}" if head else "the log is empty"
+            raise NotFoundError(f"no audit entry {seq}: {last}", command("audit", "list"))
+    return entry
 
 
 def read_head(gam: Gam) -> AuditHead:

@@ -145,14 +145,27 @@ def _issue_chunk(tx: Transaction, gam: Gam, run: BulkRun, minted: MintedChunk) -
     keys = [*_renew_undelivered(tx, gam, run.batch, renewed, chunk.terms), *_add_new_keys(tx, run.batch, minted)]
     if run.validated.has_requests:
         keys += _repeat_without_secrets(tx, run.batch, repeated, chunk.terms)
-        new_ids = {row.row: key_id for row, key_id, _ in minted.new_keys}
-        store.request_ids.save_pending(tx, chunk.first, chunk.last, new_ids)
+        ids_by_row = {row.row: key_id for row, key_id, _ in minted.new_keys}
+        store.request_ids.save_pending(tx, chunk.first, chunk.last, ids_by_row)
     lines = [min(row.line for row in chunk.rows), max(row.line for row in chunk.rows)]
-    details = {"made": len(minted.new_keys), "renewed": len(renewed), "beginning": minted.part.id_prefix}
+    details: dict[str, object] = {"made": len(minted.new_keys), "renewed": len(renewed)}
+    details["beginning"] = minted.part.id_prefix
+    new_ids = {key_id for _, key_id, _ in minted.new_keys}
+    details["keys"] = _owners_by_app(key for key in keys if key.id in new_ids)
+    renewed_ids = {row.current_key for row in renewed}
+    details["reissued"] = _owners_by_app(key for key in keys if key.id in renewed_ids)
     gam.record(tx, "key.generate", f"batch {run.batch.id}", None, lines=lines, **details)
     keys.sort(key=lambda key: key.row)
     # After a change by another process the sequence number stays behind, so that every later chunk is validated again.
     return keys, run._replace(audit_seq=store.batches.load_last_change_seq(tx)) if head == run.audit_seq else run
+
+
+def _owners_by_app(keys: Iterable[DeliveredKey]) -> dict[str, dict[str, str]]:
+    """Return the users of keys by application and key ID, for the audit entry; `audit list --key` finds them."""
+    owners: dict[str, dict[str, str]] = {}
+    for key in keys:
+        owners.setdefault(key.terms.name, {})[key.id] = key.user
+    return owners
 
 
 def _add_new_keys(tx: Transaction, batch: Batch, minted: MintedChunk) -> list[DeliveredKey]:

@@ -35,12 +35,13 @@ class CreateResult(NamedTuple, Generic[Record]):
 
 
 class ChangeResult(NamedTuple, Generic[Record]):
-    """A record after a change, and the keys that the change affects."""
+    """A record after a change, the keys that the change affects, and how many access tokens it invalidates."""
 
     record: Record
     is_changed: bool = True
     impacts: tuple[KeyImpact, ...] = ()
     secret: Secret | None = None
+    tokens: int = 0
 
     @property
     def suspended_count(self) -> int:

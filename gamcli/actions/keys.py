@@ -119,7 +119,7 @@ def rotate(
         issued = rules.issue(facts, rules.renewal_options(old), gam.entropy)
         issued = _inherit_owner(tx, _replace_current_key(tx, gam, issued.record, overlap), issued)
         store.keys.add(tx, issued.record)
-        details = {**_audit_details(issued.record), "replaces": old.id, "overlap": str(overlap)}
+        details = {**_audit_details(issued.record), "replaces": old.id, "overlap": overlap}
         gam.record(tx, "key.rotate", issued.record.id, (None, issued.record), **details)
         save_secret(issued.record, issued.secret)
     return issued
@@ -233,7 +233,8 @@ def _describe_available_app(app: App, key: Key | None, now: datetime) -> Availab
 def revoke(gam: Gam, key_ids: Sequence[str], reason: str | None) -> list[ChangeResult[Key]]:
     """Revoke keys, found by the beginnings of their IDs; keys that are not valid stay unchanged."""
     with gam.store.writing() as tx:
-        return [_revoke_key(tx, gam, load_key(tx, key_id), reason) for key_id in dict.fromkeys(key_ids)]
+        keys = [load_key(tx, key_id) for key_id in dict.fromkeys(key_ids)]
+        return _revoke_keys(tx, gam, keys, reason)
 
 
 def revoke_by_secret(gam: Gam, secret: Secret, reason: str | None) -> ChangeResult[Key]:
@@ -247,7 +248,7 @@ def revoke_by_secret(gam: Gam, secret: Secret, reason: str | None) -> ChangeResu
         key = store.keys.find(tx, key_id)
         if key is None or not secret.matches(key.digest):
             raise NotFoundError("no key in this store has that secret", command("key", "list"))
-        return _revoke_key(tx, gam, key, reason)
+        return _revoke_keys(tx, gam, [key], reason)[0]
 
 
 def revoke_all(gam: Gam, search: KeySearch, reason: str | None, accept: int | None) -> list[ChangeResult[Key]]:
@@ -257,10 +258,15 @@ def revoke_all(gam: Gam, search: KeySearch, reason: str | None, accept: int | No
         keys = [key for key in store.keys.search(tx, filters) if key.is_valid(gam.now())]
         if keys and len(keys) != accept and gam.dry_run is None:
             raise invalidates_keys_error([KeyImpact(key, is_permanent=True, reason="revoked") for key in keys], accept)
-        return [_revoke_key(tx, gam, key, reason) for key in keys]
+        return _revoke_keys(tx, gam, keys, reason)
 
 
-def _revoke_key(tx: Transaction, gam: Gam, key: Key, reason: str | None) -> ChangeResult[Key]:
+def _revoke_keys(tx: Transaction, gam: Gam, keys: Sequence[Key], reason: str | None) -> list[ChangeResult[Key]]:
+    tokens = store.tokens.count_active(tx, keys, gam.now())
+    return [_revoke_key(tx, gam, load_key(tx, key.id), reason, tokens.get(key.id, 0)) for key in keys]
+
+
+def _revoke_key(tx: Transaction, gam: Gam, key: Key, reason: str | None, tokens: int) -> ChangeResult[Key]:
     now = gam.now()
     if not key.is_valid(now):
         return ChangeResult(key, is_changed=False)
@@ -268,6 +274,6 @@ def _revoke_key(tx: Transaction, gam: Gam, key: Key, reason: str | None) -> Chan
         tx, key.id, "revoked", now, None if reason is None else names.check_text("the reason", reason)
     )
     after = replace(key, ended_at=now, end="revoked", reason=reason)
-    gam.record(tx, "key.revoke", key.id, (key, after), user=key.user, app=key.app, reason=reason)
+    gam.record(tx, "key.revoke", key.id, (key, after), user=key.user, app=key.app, reason=reason, tokens=tokens)
     gam.record_impact(KeyImpact(key, is_permanent=True, reason=reason or "revoked"))
-    return ChangeResult(after)
+    return ChangeResult(after, tokens=tokens)

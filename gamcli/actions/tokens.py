@@ -100,4 +100,4 @@ def revoke(gam: Gam, token_id: str) -> ChangeResult[Token]:
             store.sessions.revoke(tx, before.session_row, now)
         after = replace(before, ended_at=now)
         gam.record(tx, "token.revoke", before.id, (before, after), user=before.user, app=before.app)
-    return ChangeResult(replace(after, is_revoked=True))
+    return ChangeResult(replace(after, is_revoked=True, reason="revoked"))

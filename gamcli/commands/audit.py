@@ -8,8 +8,9 @@ from typing import IO, Annotated, Literal
 
 import typer
 
-from gamcli.actions import audit
+from gamcli.actions import audit, audit_history
 from gamcli.actions.audit import AuditHead, AuditVerification
+from gamcli.actions.audit_history import HistorySubject
 from gamcli.commands.context import CliContext, now
 from gamcli.commands.options import Field, Format, Limit, Sort, new_group
 from gamcli.errors import UsageError
@@ -37,6 +38,11 @@ def list_(
         str | None, typer.Option(metavar="ACTION", help="Show only this action, such as key.revoke, or all of key.")
     ] = None,
     target: Annotated[str | None, typer.Option(metavar="NAME", help="Show only changes of this record.")] = None,
+    key: Annotated[str | None, typer.Option(metavar="KEY", help="Show all about this key, also a deleted one.")] = None,
+    user: Annotated[str | None, typer.Option(metavar="USER", help="Show all about this user and their keys.")] = None,
+    app: Annotated[
+        str | None, typer.Option(metavar="APP", help="Show all about this application and its keys.")
+    ] = None,
     since: Annotated[
         str | None, typer.Option(metavar="TIME", help="Start time, such as 7d, 2026-03-01 or 2026-03-01T12:00:00Z.")
     ] = None,
@@ -47,18 +53,35 @@ def list_(
     field: Field = None,
 ) -> None:
     """
-    List audit entries, oldest first; '*' in ACTION and NAME matches any text.
+    List audit entries; '*' in ACTION and NAME matches any text.
 
-    A user who acted through sudo is found by either name.
+    On a terminal the newest come first, elsewhere the oldest. A user who acted through sudo is found by either name.
 
     Example: gamcli audit list --sort -seq --limit 20
     """
     cli = CliContext.from_typer(context)
     out, start = cli.output(output, field, AuditEntry), now()
     begin, end = (None if text is None else timestamps.parse(text, start) for text in (since, until))
-    filters = AuditFilter(actor, action, target, begin, end, sort)
-    with cli.open_gam() as gam, audit.search(gam, filters, limit) as entries:
+    if sort is None and out.is_human and out.is_terminal:
+        sort = "-seq"
+    filters = AuditFilter(actor, action, target, begin, end, sort=sort)
+    subject = HistorySubject(key, user, app)
+    with cli.open_gam() as gam, audit_history.search(gam, subject, filters, limit) as entries:
         out.print_records(AuditEntry, entries)
+
+
+@verbs.command()
+def show(
+    context: typer.Context,
+    seq: Annotated[int, typer.Argument(min=1, metavar="SEQ", help="Number of the entry.")],
+    output: Format = None,
+    field: Field = None,
+) -> None:
+    """Show an audit entry with all its details."""
+    cli = CliContext.from_typer(context)
+    out = cli.output(output, field, AuditEntry)
+    with cli.open_gam() as gam:
+        out.print_record(audit.show(gam, seq))
 
 
 @verbs.command()

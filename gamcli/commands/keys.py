@@ -287,6 +287,7 @@ def _print_revoked(out: Output, results: list[ChangeResult[Key]], *, single: boo
         for result in results:
             key = result.record
             prefix = "revoked" if result.is_changed else f"not revoked, since it is already {key.status(out.now())}:"
-            out.print_note(f"{prefix} key {key.id} of {key.user} for {key.app}")
+            tokens = f"; {format_count(result.tokens, 'access token')} invalidated" if result.tokens else ""
+            out.print_note(f"{prefix} key {key.id} of {key.user} for {key.app}{tokens}")
         if not single:
             out.print_note(f"revoked {format_count(sum(result.is_changed for result in results), 'key')}")

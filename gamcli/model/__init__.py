@@ -220,7 +220,7 @@ class Token:
     """
     An access token; `ended_at` is the earliest end of the token, its key, its session, or its replacement.
 
-    `is_revoked` means revoked even if the clock is set back.
+    `reason` says which of these ended it. `is_revoked` means revoked even if the clock is set back.
     """
 
     row: int
@@ -237,6 +237,7 @@ class Token:
     session_row: int | None = None
     initial_properties: tuple[InitialProperty, ...] = ()
     is_revoked: bool = False
+    reason: str | None = None
 
     @property
     def id(self) -> str:

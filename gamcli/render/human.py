@@ -5,12 +5,12 @@ A terminal gets rich's tables; a pipe, and a list longer than a screen, gets ali
 Text from the store is printed literally: no markup, no control characters.
 """
 
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+from gamcli.render.audit_sentences import describe_entry
 from gamcli.render.text import clean
 
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ COLUMNS: dict[str, dict[str, Cell]] = {
         "expires_at": _expiry_day,
     },
     "AuditEntry": {
-        **{name: _field_getter(name) for name in ("seq", "at", "actor", "action", "target")},
-        "details": lambda entry: json.dumps(entry["details"], ensure_ascii=False),
+        **{name: _field_getter(name) for name in ("seq", "at", "actor")},
+        "event": describe_entry,
     },
     "RuleResult": {
         "": lambda judged: RESULT_MARKS[judged["holds"]],

@@ -39,7 +39,9 @@ FIELDS: dict[type, tuple[str, ...]] = {
         "id", "user", "app", "client_id", "auth_type", "scopes", "status", "label", "created_at", "expires_at",
         "last_used_at", "retires_at", "ended_at", "reason", "managed_by",
     ),
-    model.Token: ("id", "user", "app", "key", "scopes", "status", "issued_at", "expires_at", "session"),
+    model.Token: (
+        "id", "user", "app", "key", "scopes", "status", "issued_at", "expires_at", "session", "ended_at", "reason",
+    ),
 }  # fmt: skip
 """The fields of each record, in order; other records have all their fields."""
 
@@ -67,7 +69,10 @@ def field_names(kind: type) -> tuple[str, ...]:
 
 def to_dict(record: object, now: datetime) -> JsonObject:
     """Return `record` as a JSON object, with the status at `now`."""
-    return {name: _to_json_value(getattr(record, name), now) for name in field_names(type(record))}
+    fields = {name: _to_json_value(getattr(record, name), now) for name in field_names(type(record))}
+    if isinstance(record, model.Token) and fields["status"] == "active":  # its key may retire later
+        fields.update(ended_at=None, reason=None)
+    return fields
 
 
 def _to_json_value(value: Any, now: datetime) -> object:  # noqa: ANN401 - any field of a record

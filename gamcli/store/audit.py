@@ -1,8 +1,10 @@
 """The audit log: one entry per change, written in the transaction of the change and chained to the entry before."""
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
+from itertools import chain
 from typing import Any, NamedTuple
 
 from gamcli.errors import StoreAuditLogError
@@ -29,7 +31,8 @@ class AuditFilter(NamedTuple):
     The filters and the order of a list of entries; None matches all.
 
     In texts `*` matches anything, and case is ignored. `actor` matches the whole actor, a word of it, the name before
-    an `@` or the value after a `=`. `since` is inclusive, `until` exclusive.
+    an `@` or the value after a `=`. `since` is inclusive, `until` exclusive. Of each of the tuples
+    in `mentions`, at least one text is the target or a text in the details.
     """
 
     actor: str | None = None
@@ -37,6 +40,7 @@ class AuditFilter(NamedTuple):
     target: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    mentions: tuple[tuple[str, ...], ...] = ()
     sort: str | None = None
 
 
@@ -111,12 +115,22 @@ def search(tx: Transaction, filters: AuditFilter | None = None) -> Iterator[Audi
         conditions.add("at >= ?", format_rfc3339(filters.since))
     if filters.until is not None:
         conditions.add("at < ?", format_rfc3339(filters.until))
+    for texts in filters.mentions:
+        mention = r"(target = ? COLLATE NOCASE OR instr(details, ?) > 0)"
+        quoted = ((text, json.dumps(text, ensure_ascii=False)) for text in texts)
+        conditions.add(f"({' OR '.join([mention] * len(texts))})", *chain.from_iterable(quoted))
     order = order_by(filters.sort, _SORTS, "seq", "seq")
-    rows: Iterator[Any] = tx.each(_SELECT + conditions.where() + order, conditions.values)
-    return (
-        AuditEntry(seq, at, actor, action, target, JsonText(details), entry_hash)
-        for seq, at, actor, action, target, details, entry_hash in rows
-    )
+    return map(_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
+
+
+def find(tx: Transaction, seq: int) -> AuditEntry | None:
+    row = tx.one(f"{_SELECT} WHERE seq = ?", seq) if seq <= LAST_SEQ else None
+    return None if row is None else _record(row)
+
+
+def _record(row: Row) -> AuditEntry:
+    seq, at, actor, action, target, details, entry_hash = row
+    return AuditEntry(seq, at, actor, action, target, JsonText(details), entry_hash)  # type: ignore[arg-type]
 
 
 def _add_actor(conditions: Conditions, text: str) -> None:

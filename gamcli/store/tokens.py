@@ -1,6 +1,7 @@
 """Access tokens."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros,
 # A token also becomes inactive with its key, with its session, or with a newer token (one token per user).
 _SELECT = """SELECT token.id, token.digest, token.user_guid, token.client_id, token.key, token.scopes, token.issued_at,
     token.expires_at, token.revoked_at, key.ended_at, key.retires_at, token_floor.since, user.name, app.name,
-    token.session, session.revoked_at, session.initial_properties
+    token.session, session.revoked_at, session.initial_properties, key.end_status
     FROM token JOIN user ON user.guid = token.user_guid JOIN app ON app.client_id = token.client_id
     LEFT JOIN key ON key.id = token.key LEFT JOIN session ON session.id = token.session
     LEFT JOIN token_floor ON token_floor.client_id = token.client_id AND token_floor.user_guid = token.user_guid"""
@@ -44,8 +45,11 @@ class TokenFilter(NamedTuple):
 def _record(row: Row) -> Token:
     value: Any = row
     superseded = value[6] if value[11] is not None and value[0] < value[11] else None
-    revoked = [at for at in (value[8], value[9], superseded, value[15]) if at is not None]
-    ends = revoked if value[10] is None else [*revoked, value[10]]
+    reasons = {"revoked": value[8], f"key {value[17]}": value[9], "newer token issued": superseded}
+    reasons["session revoked"] = value[15]
+    revoked = [(at, reason) for reason, at in reasons.items() if at is not None]
+    ends = revoked if value[10] is None else [*revoked, (value[10], "key replaced")]
+    ended_at, reason = min(ends, default=(None, None))
     return Token(
         row=value[0],
         user=value[12],
@@ -57,7 +61,8 @@ def _record(row: Row) -> Token:
         digest=value[1],
         issued_at=from_micros(value[6]),
         expires_at=from_micros_or_none(value[7]),
-        ended_at=from_micros(min(ends)) if ends else None,
+        ended_at=from_micros_or_none(ended_at),
+        reason=reason,
         session_row=value[14],
         initial_properties=sessions.parse_properties(value[16]) if value[16] else (),
         is_revoked=bool(revoked),
@@ -77,6 +82,19 @@ def search(tx: Transaction, filters: TokenFilter) -> Iterator[Token]:
     conditions.equal("token.key", filters.key)
     order = order_by(filters.sort, _SORTS, "issued_at", "token.id")
     return map(_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
+
+
+def count_active(tx: Transaction, keys: Iterable[Key], now: datetime) -> dict[str, int]:
+    """Return how many unexpired tokens of each key were not revoked; keys without any are left out."""
+    used = [key for key in keys if key.last_used_at is not None]  # the others have no tokens
+    if not used:
+        return {}
+    rows: Iterator[Any] = tx.each(
+        """SELECT key, count(*) FROM token WHERE id >= ? AND key IN (SELECT value FROM json_each(?))
+        AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?) GROUP BY key""",
+        [min(to_micros(key.created_at) for key in used), json.dumps([key.id for key in used]), to_micros(now)],
+    )
+    return dict(rows)
 
 
 def next_id(tx: Transaction, now: datetime) -> int:
