@@ -9,7 +9,8 @@ GamcliError             base class, never raised itself
 │   └── ProgramNotFoundError   the program to run cannot be found or started
 ├── RefusedError        a rule rejected the request
 ├── ConflictError       the object already exists, or conflicts with another one
-│   └── InvalidatesKeysError   the change would invalidate API keys without confirmation
+│   ├── InvalidatesKeysError   the change would invalidate API keys without confirmation
+│   └── DeletesObjectsError    the change would delete many objects without confirmation
 ├── StoreError          base class, never raised itself
 │   ├── StoreMissingError    the store does not exist
 │   ├── StoreBusyError       another process has locked the store
@@ -139,6 +140,12 @@ class InvalidatesKeysError(ConflictError):
     def __init__(self, message: str, hint: str, impacts: Sequence[object]) -> None:
         super().__init__(message, hint)
         self.impacts = impacts
+
+
+class DeletesObjectsError(ConflictError):
+    """The change would delete many objects, whose number was not confirmed."""
+
+    code = "deletes_objects"
 
 
 class StoreError(GamcliError):

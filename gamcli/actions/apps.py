@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
 from gamcli import store
 from gamcli.actions import Gam, changes
 from gamcli.actions.changes import ChangeResult, CreateResult, SaveSecret, discard_secret
-from gamcli.errors import UsageError, command
+from gamcli.errors import ConflictError, UsageError, command
 from gamcli.model import APIKEY, App
 from gamcli.rules import apps as rules
-from gamcli.rules import scopes
+from gamcli.rules import names, scopes
 from gamcli.rules.credentials import Secret, mint_client_id, mint_client_secret
 from gamcli.store import Transaction
 from gamcli.store.apps import AppFilter
@@ -125,6 +125,21 @@ def update(
         before = store.apps.get(tx, name)
         after = rules.apply_changes(before, _resolve_settings(tx, settings, edit, before), gam.now())
         return changes.update(gam, tx, before, after, accept)
+
+
+def rename(gam: Gam, name: str, new_name: str) -> ChangeResult[App]:
+    """Rename an application, whose client ID, secret and keys stay; raises ConflictError if the new name is taken."""
+    names.check_name("an application", new_name, names.APP_NAME_LENGTH)
+    with gam.store.writing() as tx:
+        before = store.apps.get(tx, name)
+        other = _find_existing(tx, replace(before, name=new_name, client_id=""))
+        if other is not None and other.client_id != before.client_id:
+            raise ConflictError(
+                f"'{new_name}' already identifies application '{other.name}'", command("app", "show", other.name)
+            )
+        if before.name == new_name:
+            return ChangeResult(before, is_changed=False)
+        return ChangeResult(changes.rename(gam, tx, before, new_name))
 
 
 def rotate_secret(

@@ -136,6 +136,13 @@ def save(
     return impacts
 
 
+def rename(gam: Gam, tx: Transaction, before: Named, name: str) -> Named:
+    """Save a record under a new name, which must be free, and return it; everything that refers to it stays."""
+    after = replace(before, name=name, updated_at=gam.now())
+    save(gam, tx, before, after, verb="rename")
+    return after
+
+
 def delete(gam: Gam, tx: Transaction, record: Named, accept: int | None, *, yes: bool) -> ChangeResult[Named]:
     """Delete a record, which invalidates its keys; their number must be in `accept`."""
     noun = NOUNS[type(record)]

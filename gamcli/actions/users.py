@@ -13,7 +13,7 @@ from gamcli.actions.changes import ChangeResult, CreateResult
 from gamcli.actions.problems import ProblemList, error_message
 from gamcli.errors import ConflictError, GamcliError, command
 from gamcli.model import User
-from gamcli.rules import passwords
+from gamcli.rules import names, passwords
 from gamcli.rules import users as rules
 from gamcli.rules.credentials import Secret, mint_guid
 from gamcli.store import Transaction
@@ -140,6 +140,20 @@ def update(gam: Gam, name: str, settings: rules.Changes, verb: str = "update") -
         if after is not before:
             _require_free_email(tx, after)
         return changes.update(gam, tx, before, after, verb=verb)
+
+
+def rename(gam: Gam, name: str, new_name: str) -> ChangeResult[User]:
+    """Rename a user, whose keys, tokens and password stay; raises ConflictError if the new name is taken."""
+    names.check_name("a user", new_name)
+    with gam.store.writing() as tx:
+        before, other = store.users.get(tx, name), store.users.find(tx, new_name)
+        if other is not None and other.guid != before.guid:
+            raise ConflictError(
+                f"'{new_name}' already identifies user '{other.name}'", command("user", "show", other.name)
+            )
+        if before.name == new_name:
+            return ChangeResult(before, is_changed=False)
+        return ChangeResult(changes.rename(gam, tx, before, new_name))
 
 
 def set_password(

@@ -37,7 +37,7 @@ def confirm_invalidating(change: Callable[[int | None], Result], accept: int | N
             raise
         for impact in error.impacts:
             output.print_message(output.format_impact(impact))
-        _confirm(f"{error.message}; continue?")
+        confirm(f"{error.message}; continue?")
         return change(len(error.impacts))
 
 
@@ -48,11 +48,12 @@ def confirm_deleting(delete: DeleteAction[Result], accept: int | None, *, yes: b
     except UnconfirmedError as error:
         if not sys.stdin.isatty():
             raise
-        _confirm(f"{error.message}; continue?")
+        confirm(f"{error.message}; continue?")
         return delete(accept, yes=True)
 
 
-def _confirm(question: str) -> None:
+def confirm(question: str) -> None:
+    """Ask a question on the terminal; raises FailedError unless the answer is yes."""
     if not typer.confirm(question, err=True):
         raise FailedError("nothing was changed")
 

@@ -15,9 +15,9 @@ from gamcli.actions import Gam
 from gamcli.commands import confirmation, secret_files
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import AcceptInvalidating, new_group
-from gamcli.errors import InvalidatesKeysError, UsageError, format_count
+from gamcli.errors import DeletesObjectsError, InvalidatesKeysError, UsageError, format_count
 from gamcli.model.plan import CREATE, DELETE, UPDATE
-from gamcli.provision import manifest, plan_file
+from gamcli.provision import manifest, plan_file, pruning
 from gamcli.provision.apply import Applied, ApplyOptions, make_plan
 from gamcli.provision.apply import apply as apply_manifests
 from gamcli.provision.desired import Desired
@@ -126,6 +126,10 @@ def apply(
     prune: Prune = False,
     adopt: Adopt = False,
     accept: AcceptInvalidating = None,
+    accept_deleting: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=0, help="Confirm that the change deletes exactly N objects.", show_default=False),
+    ] = None,
     secrets_out: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Write new secrets to a new file (0600): dotenv, or JSON for .json."),
@@ -149,7 +153,9 @@ def apply(
     if saved is not None and (owner is not None or prune or adopt):
         raise UsageError("a saved plan includes owner, prune and adopt", "omit --owner, --prune and --adopt")
     desired = saved.desired if saved else manifest.read(files, os.environ, owner)
-    options = ApplyOptions(saved.options if saved else PlanOptions(prune, adopt), accept)
+    options = ApplyOptions(
+        saved.options if saved else PlanOptions(prune, adopt), accept, accept_deleting=accept_deleting
+    )
     if saved is not None:
         options = replace(options, require=saved.require)
     with CliContext.from_typer(context).open_gam() as gam:
@@ -162,15 +168,23 @@ def apply(
 
 
 def _apply_or_confirm(gam: Gam, desired: Desired, options: ApplyOptions, out: Output) -> Applied:
-    """Apply; on a terminal, show the plan and ask for confirmation if active keys would be invalidated."""
+    """Apply; on a terminal, show the plan and ask for confirmation if keys are invalidated or many objects deleted."""
     try:
         return apply_manifests(gam, desired, options)
     except InvalidatesKeysError:
         if options.accept is not None or not sys.stdin.isatty():
             raise
-    _print_plan(out, _make_plan(gam, desired, options.plan))
+    except DeletesObjectsError:
+        if options.accept_deleting is not None or not sys.stdin.isatty():
+            raise
+    new_plan = _make_plan(gam, desired, options.plan)
+    _print_plan(out, new_plan)
+    count = new_plan.deletion_count
+    if options.accept_deleting is None and count > pruning.MAX_UNCONFIRMED:
+        confirmation.confirm(f"this deletes {format_count(count, 'object')}; continue?")
+        options = replace(options, accept_deleting=count)
     return confirmation.confirm_invalidating(
-        lambda number: apply_manifests(gam, desired, replace(options, accept=number)), None
+        lambda number: apply_manifests(gam, desired, replace(options, accept=number)), options.accept
     )
 
 

@@ -127,7 +127,8 @@ def diff_records(before: object, after: object) -> tuple[FieldChange, ...]:
             FieldChange(name, None if before is None else value, None if after is None else value)
             for name, value in differing
         )
-    pairs = ((name, _field_value(before, path), new) for name, new, _, path in values)
+    pairs = [(name, _field_value(before, path), new) for name, new, _, path in values]
+    pairs.insert(0, ("name", getattr(before, "name", None), getattr(after, "name", None)))
     return (*(FieldChange(*pair) for pair in pairs if pair[1] != pair[2]), *_secret_changes(before, after))
 
 

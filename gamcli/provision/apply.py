@@ -10,7 +10,7 @@ from gamcli.actions.changes import load_key_facts, require_accepted
 from gamcli.errors import ProblemsError, UsageError
 from gamcli.model import App, AuthType, Key, Repository, User, normalize_name
 from gamcli.model.plan import CREATE, UPDATE
-from gamcli.provision import impacts, snapshot
+from gamcli.provision import impacts, pruning, snapshot
 from gamcli.provision.desired import Desired
 from gamcli.provision.diff import diff
 from gamcli.provision.diff_objects import DiffOptions
@@ -31,7 +31,9 @@ DEFAULTS = PlanOptions()
 @dataclass(frozen=True, slots=True)
 class ApplyOptions:
     """
-    How manifests are applied: `accept` is how many active keys may be invalidated.
+    How manifests are applied.
+
+    `accept` is how many active keys may be invalidated, `accept_deleting` how many objects may be deleted.
 
     `require` raises a GamcliError if the state has changed since the plan was made: it is called before the diff, with
     None, and after it.
@@ -41,6 +43,7 @@ class ApplyOptions:
     accept: int | None = None
     save_secrets: SaveSecrets | None = None
     require: Callable[[Transaction, ExecutionPlan | None], None] = lambda _tx, _plan: None
+    accept_deleting: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,8 @@ def apply(gam: Gam, desired: Desired, options: ApplyOptions) -> Applied:
     """
     Bring the store to the desired state.
 
-    Raises ProblemsError, ConflictError, InvalidatesKeysError and UsageError (no place for new secrets) before the
-    first step.
+    Raises ProblemsError, ConflictError, InvalidatesKeysError, DeletesObjectsError and UsageError (no place for new
+    secrets) before the first step.
     """
     now = gam.now()
     gam = replace(gam, now=lambda: now)
@@ -82,6 +85,7 @@ def apply(gam: Gam, desired: Desired, options: ApplyOptions) -> Applied:
             )
         if plan.steps:  # a repeated apply finds no steps: it needs no confirmation again
             require_accepted(plan.invalidated, options.accept)
+            pruning.require_accepted(plan.deletion_count, options.accept_deleting)
         _execute(gam, tx, plan)
         issued = collect_secrets(plan)
         if issued and options.save_secrets is not None:
@@ -130,7 +134,11 @@ def _update(gam: Gam, tx: Transaction, step: Step) -> None:
             keys.replace_key(gam, tx, old, key)
             keys.add(gam, tx, key, old.id)
         case (App() | User() | AuthType()) as before, (App() | User() | AuthType()) as after:
-            changes.save(gam, tx, replace(before, managed_by=after.managed_by), after)
+            before = replace(before, managed_by=after.managed_by)
+            if before.name != after.name:
+                before = changes.rename(gam, tx, before, after.name)
+            if before != after:
+                changes.save(gam, tx, before, after)
         case _:
             assert isinstance(step.after, Repository)
             auth_types.set_default(gam, step.after.default_auth_type)

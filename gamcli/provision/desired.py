@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from gamcli.errors import Problem
+from gamcli.model import normalize_name
 from gamcli.provision import toml_format
 from gamcli.provision.toml_scan import Keys, Lines
 from gamcli.rules.credentials import Secret
@@ -77,6 +78,17 @@ class DesiredObject(Located):
     location: Location
     owner: str
 
+    @property
+    def moved_from(self) -> str | None:
+        """Return the earlier name of the object, if the manifest has one."""
+        name = self.fields.get("moved_from")
+        return name if isinstance(name, str) else None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the normalized names under which the object may exist: the new one first."""
+        return tuple(normalize_name(name) for name in (self.name, self.moved_from) if name is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class DesiredKey(Located):
@@ -104,3 +116,5 @@ class Desired:
     default_auth_type: str | None = None
     default_location: Location | None = None
     owners: tuple[str, ...] = ()
+    empty_files: tuple[str, ...] = ()
+    """The first file of each owner whose files name nothing."""

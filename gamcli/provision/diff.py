@@ -5,10 +5,9 @@ Authentication types come first, then the default type, applications, users and 
 refers to; deletions come last, in reverse order. The records are built by the same rules as in the commands.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
-from itertools import chain
 from typing import NamedTuple
 
 from gamcli.errors import ConflictError, Problem
@@ -22,6 +21,7 @@ from gamcli.provision.diff_objects import (
     Fields,
     KindDiff,
     Match,
+    Record,
     ScopeParser,
     build_app,
     build_auth_type,
@@ -32,6 +32,7 @@ from gamcli.provision.diff_objects import (
 )  # fmt: skip
 from gamcli.provision.plan import Adoption, ExecutionPlan, Step
 from gamcli.provision.snapshot import Actual
+from gamcli.provision.toml_format import format_key, quote
 from gamcli.rules import scopes
 from gamcli.rules.credentials import mint_client_secret
 
@@ -62,7 +63,7 @@ def diff(desired: Desired, actual: Actual, options: DiffOptions) -> Diff:
     state = PlannedState(
         auth_types.records, repository.default_auth_type, apps.records, users.records, apps.failed, users.failed
     )
-    keys = diff_keys.diff_keys(desired.keys, actual.keys, state, parse_scopes, options)
+    keys = diff_keys.diff_keys(desired.keys, actual, state, parse_scopes, options)
     removals = [*pruning.find_unlisted_keys(actual, unlisted, keys.users, options.now), *unlisted]
     default_step = Step(UPDATE, "repository", "repository", actual.repository, repository)
     planned = [
@@ -79,7 +80,8 @@ def diff(desired: Desired, actual: Actual, options: DiffOptions) -> Diff:
     )  # fmt: skip
     problems = [
         *auth_types.problems, *default_problems, *apps.problems, *users.problems,
-        *_find_duplicates(desired, apps.records, users.records), *keys.problems,
+        *_find_duplicates(desired, actual, apps.records, users.records, unlisted), *keys.problems,
+        *(pruning.find_empty(desired) if options.prune else ()),
     ]  # fmt: skip
     conflicts = pruning.find_conflicts(actual, pruned, repository, apps.records)
     return Diff(plan, problems, [*conflicts, *_ownership_conflict(foreign)])
@@ -92,8 +94,8 @@ def _diff_apps(
     parse_scopes: ScopeParser,
     options: DiffOptions,
 ) -> KindDiff[App]:
-    names = (normalize_name(app.name) for app in desired.apps)
-    secrets = {name: mint_client_secret(options.entropy) for name in names if name not in existing}
+    new = (app for app in desired.apps if existing.keys().isdisjoint(app.names))
+    secrets = {normalize_name(app.name): mint_client_secret(options.entropy) for app in new}
 
     def build(item: DesiredObject, before: App | None, fields: Fields) -> App:
         settings = resolve_settings(fields, before, auth_types, parse_scopes)
@@ -129,39 +131,64 @@ def _planned_default(
     return replace(repository, default_auth_type=auth_type.name), []
 
 
-def _find_duplicates(desired: Desired, apps: Mapping[str, App], users: Mapping[str, User]) -> Iterator[Problem]:
+def _find_duplicates(
+    desired: Desired, actual: Actual, apps: Mapping[str, App], users: Mapping[str, User], unlisted: Iterable[Step]
+) -> Iterator[Problem]:
     """Yield a problem for each name, email or ID that would identify two users or two applications."""
-    of_users = {users[name].guid: each for each in desired.users if (name := normalize_name(each.name)) in users}
-    yield from _duplicate_problems("user", chain.from_iterable(map(_user_identifiers, users.values())), of_users)
-    of_apps = {apps[name].client_id: each for each in desired.apps if (name := normalize_name(each.name)) in apps}
-    identifiers = (
-        (text, app.client_id)
-        for app in apps.values()
-        for text in (normalize_name(app.name), app.client_id.lower())
-    )  # fmt: skip
-    yield from _duplicate_problems("application", identifiers, of_apps)
+    left = [*unlisted]  # objects that the owners manage and no longer list: they may have been renamed
+    yield from _duplicate_problems("user", desired.users, users, _user_identifiers, left)
+    deleted = {name: app for name, app in actual.apps.items() if name not in apps}  # only after all other steps
+    moved = {name for app in desired.apps for name in app.names}
+    kept = {name: app for name, app in deleted.items() if name not in moved}
+    yield from _duplicate_problems("app", desired.apps, {**kept, **apps}, _app_identifiers, left)
 
 
-def _user_identifiers(user: User) -> Iterator[tuple[str, str]]:
-    for text in (normalize_name(user.name), user.guid, normalize_name(user.email)):
-        if text:
-            yield text, user.guid
+def _user_identifiers(user: User) -> Iterator[str]:
+    return filter(None, (normalize_name(user.name), user.guid, normalize_name(user.email)))
+
+
+def _app_identifiers(app: App) -> Iterator[str]:
+    return iter((normalize_name(app.name), app.client_id.lower()))
 
 
 def _duplicate_problems(
-    noun: str, identifiers: Iterable[tuple[str, str]], objects: Mapping[str, DesiredObject]
+    kind: str,
+    objects: Iterable[DesiredObject],
+    records: Mapping[str, Record],
+    identifiers: Callable[[Record], Iterable[str]],
+    unlisted: Iterable[Step],
 ) -> Iterator[Problem]:
     """Report each text with two meanings at the field of the later object that has it, or else at the object."""
+    listed = {normalize_name(item.name): item for item in objects}
+    left = {normalize_name(step.name) for step in unlisted if step.kind == kind}
     first: dict[str, str] = {}
-    for text, record_id in identifiers:
-        earlier = first.setdefault(text, record_id)
-        if earlier == record_id:
-            continue
-        involved = [objects[each] for each in (earlier, record_id) if each in objects]
-        fields = ((item, name) for item in reversed(involved) for name in ("email", "client_id"))
-        places = [place for place in fields if normalize_name(str(place[0].fields.get(place[1], ""))) == text]
-        for item, name in [*places, *((item, "") for item in involved)][:1]:
-            yield item.problem(f"'{text}' already identifies another {noun}", name)
+    for name, record in records.items():
+        for text in identifiers(record):
+            earlier = first.setdefault(text, name)
+            places = [(each, _field_with(text, listed[each])) for each in (name, earlier) if each in listed]
+            if earlier == name or not places:
+                continue
+            at, field = next((place for place in places if place[1]), places[0])
+            other = earlier if at == name else name
+            message = f"'{text}' already identifies {NOUNS[kind]} '{records[other].name}'"
+            advice = "" if other in listed else _rename_advice(kind, records[other].name, is_left=other in left)
+            yield listed[at].problem(message + advice, field)
+
+
+def _field_with(text: str, item: DesiredObject) -> str:
+    """Return the field of an object that has a text, empty if none has."""
+    names = (name for name in ("email", "client_id") if normalize_name(str(item.fields.get(name, ""))) == text)
+    return next(names, "")
+
+
+def _rename_advice(kind: str, name: str, *, is_left: bool) -> str:
+    move = f"moved_from = {quote(name)}"
+    if is_left:
+        return f"; if it was renamed, add {move}"
+    return f"; list it as [{kind}.{format_key(name)}], or rename it with {move}"
+
+
+NOUNS = {"app": "application", "user": "user"}
 
 
 def _find_adoptions(matches: Iterable[Match], *, adopt: bool) -> tuple[list[Adoption], list[Adoption]]:

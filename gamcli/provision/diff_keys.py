@@ -11,7 +11,7 @@ from gamcli.model.plan import CREATE, UPDATE
 from gamcli.provision.desired import DesiredKey
 from gamcli.provision.diff_objects import DiffOptions, Match, ScopeParser, unknown_name
 from gamcli.provision.plan import Pair, Step
-from gamcli.provision.snapshot import users_by_identifier
+from gamcli.provision.snapshot import Actual, users_by_identifier
 from gamcli.rules import keys as rules
 from gamcli.rules import scopes
 from gamcli.rules.credentials import Secret, parse_api_key_id
@@ -48,7 +48,7 @@ class KeyDiff(NamedTuple):
 
 def diff_keys(
     keys: Iterable[DesiredKey],
-    existing: Mapping[Pair, Key],
+    actual: Actual,
     state: PlannedState,
     parse_scopes: ScopeParser,
     options: DiffOptions,
@@ -58,6 +58,7 @@ def diff_keys(
     apps = {app.client_id.lower(): app for app in state.apps.values()} | dict(state.apps)
     users = users_by_identifier(state.users.values())
     first: dict[Pair, DesiredKey] = {}
+    ids: dict[str, DesiredKey] = {}
     for item in keys:
         user, app = users.get(normalize_name(item.user)), apps.get(normalize_name(item.app))
         if user is None and normalize_name(item.user) not in state.failed_users:
@@ -72,15 +73,27 @@ def diff_keys(
             result.problems.append(item.problem(f"this key is already defined in {earlier.file}:{earlier.line}"))
             continue
         result.users[pair] = user.name
-        facts = GrantFacts(options.now, app=app, user=user, key=existing.get(pair))
+        facts = GrantFacts(options.now, app=app, user=user, key=actual.keys.get(pair))
         try:
-            result.matches.append(Match(item.owner, _diff_key(item, facts, state, parse_scopes, options)))
+            step = _diff_key(item, facts, state, parse_scopes, options)
+            _require_new_id(step, actual.provided_keys, ids.setdefault(getattr(step.after, "id", ""), item), item)
+            result.matches.append(Match(item.owner, step))
         except UsageError as error:
             field = next((name for word, name in FIELD_OF_WORD.items() if word in error.message), "expires_in")
             result.problems.append(item.problem(error.message, field))
         except RefusedError as error:
             result.problems.append(item.problem(error.message, FIELD_OF_RULE.get(error.rule, "")))
     return result
+
+
+def _require_new_id(step: Step, existing: Mapping[str, Key], first: DesiredKey, item: DesiredKey) -> None:
+    """Raise UsageError if the key of a step is already that of another user or application."""
+    key = step.after
+    if first is not item:
+        raise UsageError(f"this api_key is already used in {first.location.file}:{first.location.line}")
+    if isinstance(key, Key) and step.before is not key and key.id in existing:
+        other = existing[key.id]
+        raise UsageError(f"this api_key already exists: key {other.id} of {other.user} for {other.app}")
 
 
 def _diff_key(

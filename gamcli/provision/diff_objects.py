@@ -77,7 +77,7 @@ def diff_kind(
     result = KindDiff({**existing}, list[Match](), list[Problem](), set[str]())
     for item in objects:
         name = normalize_name(item.name)
-        before = result.records.get(name)
+        before = _find_existing(item, result)
         after, problems = _build_or_explain(item, before, build)
         if problems:
             result.problems.extend(problems)
@@ -90,6 +90,19 @@ def diff_kind(
     return result
 
 
+def _find_existing(item: DesiredObject, result: KindDiff[Record]) -> Record | None:
+    """Return the record of an object, under its name or the earlier one, which is then free."""
+    record, moved_from = result.records.get(normalize_name(item.name)), item.moved_from
+    if moved_from is None:
+        return record
+    if record is None:
+        return result.records.pop(normalize_name(moved_from), None)
+    if normalize_name(moved_from) in result.records:
+        message = f"both '{item.name}' and '{moved_from}' exist; remove moved_from, or delete or rename one of them"
+        result.problems.append(item.problem(message, "moved_from"))
+    return record
+
+
 def _build_or_explain(
     item: DesiredObject, before: Record | None, build: Build[Record]
 ) -> tuple[Record | None, list[Problem]]:
@@ -98,7 +111,7 @@ def _build_or_explain(
 
     A field that causes an error is left out for the next attempt, so that the other fields are checked too.
     """
-    fields, problems = dict(item.fields), list[Problem]()
+    fields, problems = {name: each for name, each in item.fields.items() if name != "moved_from"}, list[Problem]()
     while True:
         try:
             return build(item, before, fields), problems
@@ -154,6 +167,7 @@ def build_app(
     if client_id not in (None, before.client_id):
         raise UsageError(f"the client_id is {before.client_id} and cannot be changed")
     changes = _differing(before, settings)  # values that are stored already are not checked again
+    before = _rename(item, before, options.now)
     app = app_rules.apply_changes(before, changes, options.now) if changes.keys() - {"managed_by"} else before
     if not isinstance(secret, Secret) or secret.matches(app.secret_digest):
         return app
@@ -181,15 +195,22 @@ def resolve_settings(
     return settings
 
 
+def _rename(item: DesiredObject, before: Record, now: datetime) -> Record:
+    """Return the record under its new name, if the object has moved."""
+    if normalize_name(item.name) == normalize_name(before.name):
+        return before
+    return replace(before, name=item.name, updated_at=now)
+
+
 def build_user(item: DesiredObject, before: User | None, fields: Fields, options: DiffOptions) -> User:
     settings = {**fields, "managed_by": item.owner}
     password = settings.pop("password", None)
     if before is None:
         user = user_rules.create(item.name, mint_guid(options.entropy), settings, options.now)
-    elif _differing(before, settings).keys() - {"managed_by"}:
-        user = user_rules.apply_changes(before, settings, options.now)
     else:
-        user = before
+        user = _rename(item, before, options.now)
+        if _differing(before, settings).keys() - {"managed_by"}:
+            user = user_rules.apply_changes(user, settings, options.now)
     if not isinstance(password, Secret):
         return user
     if user.password_hash is not None and passwords.verify(password, user.password_hash):

@@ -64,7 +64,7 @@ def nest(fields: Mapping[str, object]) -> dict[str, Any]:
 
 def build_table(record: object) -> Table:
     section = SECTION_OF[type(record)]
-    fields = [field for field in section.fields if not field.secret]
+    fields = [field for field in section.fields if field.is_exported]
     values = {field.name: to_plain(_field_value(record, field)) for field in fields}
     written = {field.name: values[field.name] for field in fields if field.always or differs(section, field, values)}
     return Table(section, str(getattr(record, "name", "")), written, values)

@@ -129,7 +129,7 @@ def _differing_fields(listed: _Listed, table: Table) -> dict[str, object]:
     """Return the fields that the file has to change, with None for fields to remove."""
     differing: dict[str, object] = {}
     for field in table.section.fields:
-        if field.secret:
+        if not field.is_exported:
             continue
         value = table.values[field.name]
         if field.name in listed.fields:

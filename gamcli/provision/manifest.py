@@ -35,10 +35,17 @@ def read(
     for file in files.read(paths, contents.problems):
         order[file.source.file] = len(order)
         Reader(file, contents, environment, owner or file.source.file, seed=seed).read()
-    desired = _merge(contents)
+    desired = replace(_merge(contents), empty_files=_find_empty_files(contents))
     if contents.problems:
         raise ProblemsError(sorted(contents.problems, key=lambda each: (order.get(each.file, -1), each.line)))
     return desired
+
+
+def _find_empty_files(contents: Contents) -> tuple[str, ...]:
+    """Return the first file of each owner whose files name nothing."""
+    named = {each.owner for some in contents.objects.values() for each in some}
+    named |= {key.owner for key in contents.keys}
+    return tuple(file for owner, file in contents.first_files.items() if owner not in named)
 
 
 def _merge(contents: Contents) -> Desired:
@@ -47,6 +54,7 @@ def _merge(contents: Contents) -> Desired:
     )
     for objects in (auth_types, apps, users, repositories):
         contents.problems.extend(_check_names(objects))
+    contents.problems.extend(_check_moves([*apps, *users]))
     contents.problems.extend(_check_emails(users))
     contents.problems.extend(_check_apps(apps, auth_types))
     keys = tuple(_resolve_keys(contents.keys, users, apps, contents.problems))
@@ -58,7 +66,7 @@ def _merge(contents: Contents) -> Desired:
         ),
         (None, None),
     )
-    owners = tuple(dict.fromkeys(contents.owners))
+    owners = tuple(contents.first_files)
     return Desired(tuple(auth_types), tuple(apps), tuple(users), keys, default, location, owners)
 
 
@@ -68,6 +76,20 @@ def _check_names(objects: Iterable[DesiredObject]) -> Iterator[Problem]:
         earlier = first.setdefault(normalize_name(item.name), item.location)
         if earlier is not item.location:
             yield item.problem(f"already defined in {_format(earlier)}")
+
+
+def _check_moves(objects: Iterable[DesiredObject]) -> Iterator[Problem]:
+    """Yield a problem for each earlier name that another object has, or moves from too."""
+    objects = list(objects)
+    known = {(each.location.keys[0], normalize_name(each.name)): each for each in objects}
+    for item in objects:
+        if item.moved_from is None:
+            continue
+        other = known.setdefault((item.location.keys[0], normalize_name(item.moved_from)), item)
+        if other is item and normalize_name(item.moved_from) == normalize_name(item.name):
+            yield item.problem("is the name of the object itself", "moved_from")
+        elif other is not item:
+            yield item.problem(f"'{item.moved_from}' is also used in {_format(other.location)}", "moved_from")
 
 
 def _check_emails(users: Iterable[DesiredObject]) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from gamcli.model import App, Key, KeyImpact, Repository
 from gamcli.model.manifests import AdoptedObject, ManifestPlan, UnlistedObject
-from gamcli.model.plan import UPDATE, Change, FieldChange, diff_records
+from gamcli.model.plan import DELETE, UPDATE, Change, FieldChange, diff_records
 from gamcli.provision.desired import Desired
 from gamcli.rules.credentials import Secret
 from gamcli.store.adoptions import Manageable
@@ -85,6 +85,10 @@ class ExecutionPlan:
     def invalidated(self) -> list[KeyImpact]:
         """The active keys that become permanently invalid."""
         return [impact for impact in self.impacts if impact.is_permanent]
+
+    @property
+    def deletion_count(self) -> int:
+        return sum(step.action == DELETE for step in self.steps)
 
     @property
     def issues_secrets(self) -> bool:

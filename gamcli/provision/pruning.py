@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
-from gamcli.errors import ConflictError, command
+from gamcli.errors import ConflictError, DeletesObjectsError, Problem, command, format_count
 from gamcli.model import App, AuthType, Key, Repository, User, normalize_name
 from gamcli.model.plan import DELETE
 from gamcli.provision.desired import Desired, DesiredObject
@@ -20,7 +20,7 @@ def find_unlisted(desired: Desired, actual: Actual) -> list[Step]:
     """Return the steps that delete, or release, all unlisted objects except keys."""
 
     def unlisted(records: Mapping[str, Record], objects: Iterable[DesiredObject]) -> Iterator[Record]:
-        listed = {normalize_name(item.name) for item in objects}
+        listed = {name for item in objects for name in item.names}
         return (
             record
             for name, record in records.items()
@@ -72,10 +72,30 @@ def find_unlisted_keys(actual: Actual, unlisted: Iterable[Step], listed: Iterabl
     ]
 
 
+def find_empty(desired: Desired) -> list[Problem]:
+    """Return a problem for each owner whose files name nothing: pruning would delete everything that it manages."""
+    message = "names no object: with --prune, everything that its owner manages would be deleted"
+    return [Problem(file, 1, message) for file in desired.empty_files]
+
+
+MAX_UNCONFIRMED = 10
+"""This many objects can be deleted without their number."""
+
+
+def require_accepted(count: int, accept: int | None) -> None:
+    """Raise DeletesObjectsError if a plan deletes more than a few objects and `accept` is not their number."""
+    if count != accept and (count > MAX_UNCONFIRMED or accept is not None):
+        instead = f", not {accept}" if accept is not None else ""
+        raise DeletesObjectsError(
+            f"this deletes {format_count(count, 'object')}{instead}", f"add --accept-deleting {count} to confirm"
+        )
+
+
 def find_conflicts(
     actual: Actual, pruned: Iterable[Step], repository: Repository, apps: Mapping[str, App]
 ) -> Iterator[ConflictError]:
     """Yield the reasons why authentication types cannot be deleted; `repository` and `apps` are as they will be."""
+    planned_apps = {app.client_id: app for app in apps.values()}
     for step in pruned:
         if step.action != DELETE or step.kind != "auth-type":
             continue
@@ -86,11 +106,10 @@ def find_conflicts(
                 command("auth-type", "set-default", "ANOTHER"),
             )
         for app in actual.restricted_apps.get(name, ()):
-            planned = apps.get(normalize_name(app))
+            stored = actual.apps.get(normalize_name(app))
+            planned = stored and planned_apps.get(stored.client_id)
             still_restricted = (
-                normalize_name(app) not in actual.apps
-                if planned is None
-                else normalize_name(planned.api_keys.auth_type or "") == name
+                stored is None if planned is None else normalize_name(planned.api_keys.auth_type or "") == name
             )
             if still_restricted:
                 yield ConflictError(

@@ -22,7 +22,8 @@ class Contents:
 
     objects: dict[str, list[DesiredObject]] = field(default_factory=lambda: {name: [] for name in SECTIONS})
     keys: list[DesiredKey] = field(default_factory=list)
-    owners: list[str] = field(default_factory=list)
+    first_files: dict[str, str] = field(default_factory=dict)
+    """The owners, with the first file of each."""
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -42,7 +43,7 @@ class Reader:
         self._unresolved = set[Keys]()
 
     def read(self) -> None:
-        self._contents.owners.append(self._owner)
+        self._contents.first_files.setdefault(self._owner, self._file.source.file)
         tree, source = self._file.tree, self._file.source
         if can_contain_reference(self._file.text):
             errors = [*self._variables.replace(tree)]

@@ -8,6 +8,7 @@ from gamcli.model import App, AuthType, Key, Repository, User, normalize_name
 from gamcli.provision.desired import Desired
 from gamcli.rules import scopes
 from gamcli.rules.apps import is_client_id
+from gamcli.rules.credentials import parse_api_key_id
 from gamcli.store import Transaction
 
 
@@ -29,6 +30,8 @@ class Actual:
     attributes: frozenset[str] = frozenset()
     restricted_apps: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     adopted: frozenset[tuple[str, str]] = frozenset()
+    provided_keys: Mapping[str, Key] = field(default_factory=dict)
+    """The existing keys whose IDs are those of keys that the manifests provide."""
 
 
 def read(tx: Transaction, desired: Desired) -> Actual:
@@ -51,6 +54,7 @@ def read(tx: Transaction, desired: Desired) -> Actual:
             if auth_type.managed_by in desired.owners
         },
         adopted=store.adoptions.load_all(tx),
+        provided_keys=_read_provided_keys(tx, desired),
     )
 
 
@@ -65,7 +69,7 @@ def users_by_identifier(users: Iterable[User]) -> dict[str, User]:
 
 
 def _read_apps(tx: Transaction, desired: Desired) -> dict[str, App]:
-    names = [*(app.name for app in desired.apps), *(key.app for key in desired.keys)]
+    names = [*(name for app in desired.apps for name in app.names), *(key.app for key in desired.keys)]
     provided = (str(app.fields["client_id"]) for app in desired.apps if "client_id" in app.fields)
     client_ids = [*provided, *filter(is_client_id, dict.fromkeys(names))]
     apps = [*store.apps.find_by_names(tx, names, client_ids), *store.apps.find_managed(tx, desired.owners)]
@@ -76,7 +80,7 @@ def _read_users(tx: Transaction, desired: Desired) -> dict[str, User]:
     """Return users by name. Managed users are read with one query, so that most names need no separate query."""
     users = users_by_identifier(store.users.find_managed(tx, desired.owners))
     emails = (str(user.fields["email"]) for user in desired.users if user.fields.get("email"))
-    for texts in ((user.name for user in desired.users), (key.user for key in desired.keys), emails):
+    for texts in ((name for user in desired.users for name in user.names), (key.user for key in desired.keys), emails):
         missing = [text for text in map(normalize_name, texts) if text not in users]
         users.update(users_by_identifier(store.users.find_by_names(tx, missing)))
     return {normalize_name(user.name): user for user in users.values()}
@@ -85,6 +89,9 @@ def _read_users(tx: Transaction, desired: Desired) -> dict[str, User]:
 def _read_keys(tx: Transaction, desired: Desired, users: Mapping[str, User]) -> tuple[list[Key], list[Key]]:
     """Return the current keys of all listed pairs, and all managed keys, sorted."""
     known = users_by_identifier(users.values())
+    known |= {
+        name: known[old] for item in desired.users for name, *moved in [item.names] for old in moved if old in known
+    }
     guids = {known[text].guid: None for each in desired.keys if (text := normalize_name(each.user)) in known}
     current = list(store.keys.find_current_of_users(tx, guids))
     loaded = {key.id for key in current}
@@ -94,6 +101,11 @@ def _read_keys(tx: Transaction, desired: Desired, users: Mapping[str, User]) -> 
     return current, sorted(
         [*managed, *others], key=lambda key: (normalize_name(key.user), normalize_name(key.app), key.id)
     )
+
+
+def _read_provided_keys(tx: Transaction, desired: Desired) -> dict[str, Key]:
+    ids = (parse_api_key_id(each.api_key) for each in desired.keys if each.api_key is not None)
+    return {key.id: key for key_id in ids if key_id and (key := store.keys.find(tx, key_id)) is not None}
 
 
 def _referenced_attributes(desired: Desired) -> Iterator[str]:

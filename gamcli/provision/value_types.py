@@ -38,7 +38,8 @@ class Field(NamedTuple):
 
     `check` returns the value as the rules take it, or raises UsageError. `schema` adds to the schema of the type.
     Fields with `always` are exported even with their default value, `secret` ones never. The default of a `derived`
-    field depends on other fields. `seed` fields are allowed only in the seed of an ephemeral server.
+    field depends on other fields. `seed` fields are allowed only in the seed of an ephemeral server. An `instruction`
+    says how to get to the desired state: no record has it, and it is never exported.
     """
 
     name: str
@@ -51,6 +52,11 @@ class Field(NamedTuple):
     secret: bool = False
     derived: bool = False
     seed: bool = False
+    instruction: bool = False
+
+    @property
+    def is_exported(self) -> bool:
+        return not (self.secret or self.instruction)
 
     def reader(self) -> ReadValue:
         """Return a function that checks the type of a value and then the value."""

@@ -380,3 +380,23 @@ def test_a_secret_that_cannot_be_saved_changes_nothing(
         apps.rotate_secret(gam, "portal", fail)
     assert (audit_log(), apps.show(gam, "portal"), names(gam)) == (*before, ["portal"])
     assert apps.create(gam, AppSpec("gate", {}, client_secret=Secret("s" * 40)), fail).is_new
+
+
+def test_an_application_can_be_renamed_and_keeps_its_keys(gam: Gam, issued: IssuedKey) -> None:
+    old, field = "portal", "app"
+    renamed = apps.rename(gam, old, "Other").record
+    assert renamed == apps.show(gam, "other")
+    assert getattr(keys.show(gam, issued.record.id), field) == "Other"
+    assert not apps.rename(gam, "other", "Other").is_changed
+    with pytest.raises(NotFoundError):
+        apps.show(gam, old)
+
+
+@pytest.mark.usefixtures("issued")
+def test_an_application_cannot_get_the_name_of_another(gam: Gam) -> None:
+    apps.create(gam, AppSpec("bob", {}))
+    for name in ("BOB", apps.show(gam, "bob").client_id.upper()):
+        with pytest.raises(ConflictError, match="already identifies application 'bob'"):
+            apps.rename(gam, "portal", name)
+    with pytest.raises(UsageError):
+        apps.rename(gam, "portal", "")

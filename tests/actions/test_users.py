@@ -193,3 +193,23 @@ def test_a_recreated_user_is_another_user(gam: Gam, issued: IssuedKey) -> None:
     assert new.guid != old.guid
     with pytest.raises(NotFoundError):
         keys.show(gam, issued.record.id)
+
+
+def test_a_user_can_be_renamed_and_keeps_its_keys(gam: Gam, issued: IssuedKey) -> None:
+    old, field = "ana", "user"
+    renamed = users.rename(gam, old, "Other").record
+    assert renamed == users.show(gam, "other")
+    assert getattr(keys.show(gam, issued.record.id), field) == "Other"
+    assert not users.rename(gam, "other", "Other").is_changed
+    with pytest.raises(NotFoundError):
+        users.show(gam, old)
+
+
+@pytest.mark.usefixtures("issued")
+def test_a_user_cannot_get_the_name_of_another(gam: Gam) -> None:
+    users.create(gam, "bob", {"email": "bob@x"})
+    for name in ("BOB", "bob@x"):
+        with pytest.raises(ConflictError, match="already identifies user 'bob'"):
+            users.rename(gam, "ana", name)
+    with pytest.raises(UsageError):
+        users.rename(gam, "ana", "")

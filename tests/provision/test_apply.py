@@ -76,7 +76,7 @@ def test_changes_are_in_the_audit_log(apply_manifest: ApplyManifest, gam: Gam) -
         ("app.update", "portal"),
         ("user.update", "ana"),
     ]
-    apply_manifest("", prune=True)
+    apply_manifest("[repository]", prune=True)
     assert ("app.release", "old") in audit_entries(gam)
     assert auth_types.show(gam, "apikey").default
 

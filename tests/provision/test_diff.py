@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 
-from gamcli.actions import Gam, apps, auth_types, users
+from gamcli.actions import Gam, apps, auth_types, keys, users
 from gamcli.actions.apps import AppSpec
+from gamcli.actions.keys import KeySearch
 from gamcli.errors import ConflictError, ProblemsError
+from gamcli.model import Key
 from gamcli.model.plan import FieldChange
 from gamcli.provision.apply import Applied, make_plan
 from gamcli.provision.desired import Desired
 from gamcli.provision.plan import ExecutionPlan, PlanOptions
 from gamcli.rules.credentials import Secret
+from gamcli.store import audit
 
 PORTAL = """
 [app.portal]
@@ -252,17 +255,45 @@ def test_an_adopted_object_can_be_updated_in_the_same_plan(
     [
         (
             '[user.bob]\nemail = "eva@example.com"',
-            "m.toml:2: user.bob.email: 'eva@example.com' already identifies another user",
+            (
+                "m.toml:2: user.bob.email: 'eva@example.com' already identifies user 'eva'; "
+                'list it as [user.eva], or rename it with moved_from = "eva"'
+            ),
         ),
         (
             '[user."Eva@example.com"]',
-            "m.toml:1: user.\"Eva@example.com\": 'eva@example.com' already identifies another user",
+            (
+                "m.toml:1: user.\"Eva@example.com\": 'eva@example.com' already identifies user 'eva'; "
+                'list it as [user.eva], or rename it with moved_from = "eva"'
+            ),
         ),
-        ('[user.new]\nemail = "mail@x"', "m.toml:2: user.new.email: 'mail@x' already identifies another user"),
-        (f"[app.{'e' * 32}]", f"m.toml:1: app.{'e' * 32}: '{'e' * 32}' already identifies another application"),
+        (
+            '[user.new]\nemail = "mail@x"',
+            (
+                "m.toml:2: user.new.email: 'mail@x' already identifies user 'mail@x'; "
+                'list it as [user."mail@x"], or rename it with moved_from = "mail@x"'
+            ),
+        ),
+        (
+            f"[app.{'e' * 32}]",
+            (
+                f"m.toml:1: app.{'e' * 32}: '{'e' * 32}' already identifies application 'old'; "
+                'list it as [app.old], or rename it with moved_from = "old"'
+            ),
+        ),
+        (
+            f'[app.new]\nclient_id = "{"e" * 32}"',
+            (
+                f"m.toml:2: app.new.client_id: '{'e' * 32}' already identifies application 'old'; "
+                'list it as [app.old], or rename it with moved_from = "old"'
+            ),
+        ),
         (
             f'[app.new]\nclient_id = "{"E" * 32}"',
-            f"m.toml:2: app.new.client_id: '{'e' * 32}' already identifies another application",
+            (
+                f"m.toml:2: app.new.client_id: '{'e' * 32}' already identifies application 'old'; "
+                'list it as [app.old], or rename it with moved_from = "old"'
+            ),
         ),
     ],
 )
@@ -348,3 +379,83 @@ def test_the_plan_shows_the_scopes_of_a_new_key(
     )
     forward(timedelta(days=1))
     assert plan_manifest(text).summary().changes == (change,)
+
+
+@pytest.mark.parametrize("section", ["user", "app"])
+def test_a_moved_object_is_renamed_in_one_change(
+    section: str, plan_manifest: PlanManifest, apply_manifest: ApplyManifest, gam: Gam
+) -> None:
+    apply_manifest(WHOLE)
+    key_ids = {each.id for each in _keys(gam)}
+    old, new = {"user": ("ana", "eva"), "app": ("portal", "shop")}[section]
+    text = WHOLE.replace(f"[{section}.{old}]", f'[{section}.{new}]\nmoved_from = "{old}"')
+    moved = text.replace(f'{section} = "{old}"', f'{section} = "{new}"')
+    found = plan_manifest(moved, prune=True)
+    assert steps(found) == [("update", section, new)]
+    assert fields(found) == {"name": (old, new)}
+    assert not found.issues_secrets
+    assert not found.impacts
+    apply_manifest(moved, prune=True)
+    assert {(each.id, getattr(each, section)) for each in _keys(gam)} == {(key_id, new) for key_id in key_ids}
+    assert not plan_manifest(moved).steps
+
+
+def test_a_move_can_change_fields_too(apply_manifest: ApplyManifest, gam: Gam) -> None:
+    guid = apply_manifest(ANA).plan.steps[0].after.guid  # type: ignore[union-attr]
+    apply_manifest('[user.eva]\nmoved_from = "ANA"\nemail = "eva@example.com"\n')
+    eva = users.show(gam, "eva")
+    assert (eva.guid, eva.email, eva.managed_by) == (guid, "eva@example.com", "m.toml")
+    with gam.store.reading() as tx:
+        renames = [(each.target, each.details) for each in audit.search(tx) if each.action == "user.rename"]
+    assert renames == [("eva", '{"name":["ana","eva"]}')]
+
+
+def test_a_move_of_an_object_that_does_not_exist_creates_it(plan_manifest: PlanManifest) -> None:
+    assert steps(plan_manifest(f'{ANA}moved_from = "old"')) == [("create", "user", "ana")]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            f'{ANA}moved_from = "bob"',
+            (
+                "m.toml:4: user.ana.moved_from: both 'ana' and 'bob' exist; "
+                "remove moved_from, or delete or rename one of them"
+            ),
+        ),
+        (
+            '[user.eva]\nmoved_from = "bob"\n[user.bob]',
+            "m.toml:2: user.eva.moved_from: 'bob' is also used in m.toml:3",
+        ),
+        (
+            '[user.eva]\nmoved_from = "bob"\n[user.fay]\nmoved_from = "bob"',
+            "m.toml:4: user.fay.moved_from: 'bob' is also used in m.toml:1",
+        ),
+        ('[user.eva]\nmoved_from = "EVA"', "m.toml:2: user.eva.moved_from: is the name of the object itself"),
+        (
+            '[user.eva]\nemail = "ana@example.com"',
+            (
+                "m.toml:2: user.eva.email: 'ana@example.com' already identifies user 'ana'; "
+                'if it was renamed, add moved_from = "ana"'
+            ),
+        ),
+    ],
+)
+def test_an_ambiguous_move_is_a_problem(
+    plan_manifest: PlanManifest, apply_manifest: ApplyManifest, text: str, problem: str
+) -> None:
+    apply_manifest(f"{ANA}[user.bob]\n")
+    assert find_problems(plan_manifest, text) == [problem]
+
+
+def test_a_moved_application_keeps_the_only_type_that_it_allows(plan_manifest: PlanManifest, gam: Gam) -> None:
+    auth_types.create(gam, "m2m", "APIkey", {"managed_by": "m.toml"})
+    apps.create(gam, AppSpec("old", {"api_keys.auth_type": "m2m"}))
+    with pytest.raises(ConflictError, match="application 'old' allows only"):
+        plan_manifest('[app.new]\nmoved_from = "old"', prune=True)
+
+
+def _keys(gam: Gam) -> list[Key]:
+    with keys.search(gam, KeySearch()) as found:
+        return list(found)

@@ -97,7 +97,7 @@ def test_values_are_read_as_the_rules_take_them(read_desired: Read) -> None:
 
 
 def test_an_empty_manifest_is_an_empty_desired_state(read_desired: Read) -> None:
-    assert read_desired("") == Desired(owners=("m.toml",))
+    assert read_desired("") == Desired(owners=("m.toml",), empty_files=("m.toml",))
     assert read_desired("[repository]\n[app]\n") == Desired(owners=("m.toml",))
 
 

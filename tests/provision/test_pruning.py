@@ -1,6 +1,7 @@
 """Objects that manifests no longer list."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,9 +9,11 @@ import pytest
 from gamcli.actions import Gam, apps, auth_types, keys, request_ids, users
 from gamcli.actions.apps import AppSpec
 from gamcli.actions.keys import KeySearch, KeySpec
-from gamcli.errors import ConflictError, NotFoundError, ProblemsError
-from gamcli.provision.apply import Applied
-from gamcli.provision.plan import ExecutionPlan
+from gamcli.errors import ConflictError, DeletesObjectsError, NotFoundError, ProblemsError
+from gamcli.provision.apply import Applied, ApplyOptions, apply
+from gamcli.provision.desired import Desired
+from gamcli.provision.plan import ExecutionPlan, PlanOptions
+from gamcli.store.users import UserFilter
 
 TYPE = '[auth_type.m2m]\ntype = "APIkey"\n'
 APP = '[app.portal]\nscopes = ["gam_user_data"]\nremote_rest = true\napi_keys = { enabled = true }\n'
@@ -89,14 +92,14 @@ def test_adopted_objects_are_released_not_deleted(
     apps.create(gam, AppSpec("old", {}))
     text = '[user.hand]\n[app.old]\n[auth_type.apikey]\ntype = "APIkey"\n'
     apply_manifest(text)
-    found = plan_manifest("", prune=True)
+    found = plan_manifest("[repository]", prune=True)
     assert steps(found) == [("update", "user", "hand"), ("update", "app", "old"), ("update", "auth-type", "apikey")]
     assert [(each.old, each.new) for each in found.summary().changes[0].fields] == [("m.toml", None)]
-    apply_manifest("", prune=True)
+    apply_manifest("[repository]", prune=True)
     assert [users.show(gam, "hand").managed_by, auth_types.show(gam, "apikey").managed_by] == [None, None]
-    assert not plan_manifest("", prune=True).steps
+    assert not plan_manifest("[repository]", prune=True).steps
     apply_manifest(text)
-    apply_manifest("", prune=True)
+    apply_manifest("[repository]", prune=True)
     assert users.show(gam, "hand")
 
 
@@ -132,7 +135,7 @@ def test_a_listed_object_cannot_refer_to_a_deleted_one(
 def test_a_type_in_use_is_not_deleted(plan_manifest: PlanManifest, apply_manifest: ApplyManifest, gam: Gam) -> None:
     apply_manifest(f'{TYPE}[repository]\ndefault_auth_type = "m2m"\n')
     with pytest.raises(ConflictError, match="is the default of the repository"):
-        plan_manifest("", prune=True)
+        plan_manifest("[repository]", prune=True)
     assert steps(plan_manifest('[repository]\ndefault_auth_type = "apikey"\n', prune=True))[-1] == (
         "delete",
         "auth-type",
@@ -141,7 +144,7 @@ def test_a_type_in_use_is_not_deleted(plan_manifest: PlanManifest, apply_manifes
     auth_types.set_default(gam, "apikey")
     apps.create(gam, AppSpec("hand", {"api_keys.auth_type": "m2m"}))
     with pytest.raises(ConflictError) as caught:
-        plan_manifest("", prune=True)
+        plan_manifest("[repository]", prune=True)
     assert caught.value.message == "application 'hand' allows only authentication type 'm2m'"
     any_type = '[app.hand]\napi_keys = { auth_type = "any" }\n'
     assert steps(plan_manifest(any_type, prune=True)) == [("update", "app", "hand"), ("delete", "auth-type", "m2m")]
@@ -153,9 +156,12 @@ def test_an_application_can_be_deleted_with_its_only_type(
     plan_manifest: PlanManifest, apply_manifest: ApplyManifest
 ) -> None:
     apply_manifest(f"{TYPE}{APP.replace('enabled = true', 'enabled = true, auth_type = ' + chr(34) + 'm2m' + chr(34))}")
-    assert steps(plan_manifest("", prune=True)) == [("delete", "app", "portal"), ("delete", "auth-type", "m2m")]
-    apply_manifest("", prune=True)
-    assert not plan_manifest("", prune=True).steps
+    assert steps(plan_manifest("[repository]", prune=True)) == [
+        ("delete", "app", "portal"),
+        ("delete", "auth-type", "m2m"),
+    ]
+    apply_manifest("[repository]", prune=True)
+    assert not plan_manifest("[repository]", prune=True).steps
 
 
 def test_the_email_of_a_deleted_user_can_be_reused(apply_manifest: ApplyManifest, gam: Gam) -> None:
@@ -235,3 +241,38 @@ def test_the_successors_of_an_adopted_key_are_released(apply_manifest: ApplyMani
     apply_manifest(LISTED, prune=True)
     found = [keys.show(gam, key_id) for key_id in (first.id, second)]
     assert [(each.managed_by, each.status(gam.now())) for each in found] == [(None, "retiring"), (None, "active")]
+
+
+def test_files_that_name_nothing_are_a_problem_when_pruning(
+    plan_manifest: PlanManifest, apply_manifest: ApplyManifest
+) -> None:
+    apply_manifest(WHOLE)
+    assert len(plan_manifest("# nothing\n").unlisted) == 5
+    with pytest.raises(ProblemsError) as raised:
+        plan_manifest("# nothing\n", prune=True)
+    assert list(map(str, raised.value.problems)) == [
+        "m.toml:1: names no object: with --prune, everything that its owner manages would be deleted"
+    ]
+
+
+def test_deleting_more_than_ten_objects_requires_their_exact_number(
+    apply_manifest: ApplyManifest, read_owned: Callable[..., Desired], gam: Gam
+) -> None:
+    apply_manifest("".join(f"[user.u{number}]\n" for number in range(12)))
+    desired, options = read_owned("[user.u0]"), ApplyOptions(PlanOptions(prune=True))
+    for accept, message in ((None, "this deletes 11 objects"), (10, "this deletes 11 objects, not 10")):
+        with pytest.raises(DeletesObjectsError) as raised:
+            apply(gam, desired, replace(options, accept_deleting=accept))
+        assert (raised.value.message, raised.value.hint) == (message, "add --accept-deleting 11 to confirm")
+    assert users.show(gam, "u11")
+    apply(gam, desired, replace(options, accept_deleting=11))
+    with users.search(gam, UserFilter()) as found:
+        assert [each.name for each in found] == ["u0"]
+    apply(gam, desired, replace(options, accept_deleting=11))  # a repeated apply finds no steps
+
+
+def test_ten_objects_are_deleted_without_their_number(
+    apply_manifest: ApplyManifest, read_owned: Callable[..., Desired], gam: Gam
+) -> None:
+    apply_manifest("".join(f"[user.u{number}]\n" for number in range(11)))
+    apply(gam, read_owned("[user.u0]"), ApplyOptions(PlanOptions(prune=True)))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gamcli.errors import StoreBusyError, StoreError, StoreUnusableError
+from gamcli.errors import ConflictError, FailedError, GamcliError, StoreBusyError, StoreUnusableError
 
 SqlError = sqlite3.Error
 """The base of all errors that a query raises, for code that does not import `sqlite3`."""
@@ -36,8 +36,10 @@ def is_damage(error: sqlite3.Error) -> bool:
     return error_name(error).startswith(DAMAGE_ERRORS)
 
 
-def translate_error(error: sqlite3.Error, path: Path) -> StoreError:
+def translate_error(error: sqlite3.Error, path: Path) -> GamcliError:
     name = error_name(error)
+    if name.startswith("SQLITE_CONSTRAINT"):
+        return _constraint_error(str(error), name)
     if is_busy(error):
         return StoreBusyError(f"the store {path} is in use by another process", "try again in a moment", path)
     if name.startswith(_READ_ONLY):
@@ -53,9 +55,30 @@ def translate_error(error: sqlite3.Error, path: Path) -> StoreError:
     return StoreUnusableError(f"the store {path} failed: {error} ({name})", "check the disk and the file")
 
 
+def _constraint_error(message: str, name: str) -> GamcliError:
+    """Return the error of a change that the schema refuses: the store is intact, and nothing was changed."""
+    if name.endswith(("_UNIQUE", "_PRIMARYKEY")):
+        column = message.rpartition(": ")[2].split(", ")[0]
+        table, _, field = _COLUMN_LABELS.get(column, column).partition(".")
+        return ConflictError(f"another {table} already has this {field}; nothing was changed", "use another value")
+    return FailedError(f"the change does not fit the store: {message}; nothing was changed", "report this as a bug")
+
+
+_COLUMN_LABELS = {
+    "app.client_id": "application.client ID",
+    "app.fold": "application.name",
+    "user.fold": "user.name",
+    "user.email_fold": "user.email",
+    "user.guid": "user.GUID",
+    "auth_type.fold": "authentication type.name",
+    "key.id": "key.ID",
+}
+"""The noun and the field of a unique column, for messages."""
+
+
 @contextmanager
 def translate_errors(path: Path) -> Iterator[None]:
-    """Raise a StoreError for an error of SQLite."""
+    """Raise a GamcliError for an error of SQLite."""
     try:
         yield
     except sqlite3.Error as error:
