@@ -62,10 +62,19 @@ def store_path(tmp_path: Path) -> Path:
     return tmp_path / "gam" / "store.db"
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("empty") / "store.db"
+    Store.create(path).close()
+    return path
+
+
 @pytest.fixture
-def store(store_path: Path) -> Iterator[Store]:
-    with Store.create(store_path) as made:
-        yield made
+def store(store_path: Path, empty_store: Path) -> Iterator[Store]:
+    store_path.parent.mkdir(mode=0o700)
+    shutil.copy(empty_store, store_path)
+    with Store.open(store_path) as opened:
+        yield opened
 
 
 @pytest.fixture

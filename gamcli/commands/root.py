@@ -4,6 +4,7 @@ import gc
 import re
 from collections.abc import Iterator, Sequence
 from copy import copy
+from functools import cache
 from importlib import import_module
 from typing import Annotated, Any, NamedTuple
 
@@ -86,6 +87,7 @@ class LazyGroup(TyperGroup):
             formatter.write_dl([(name, noun.summary) for name, noun in NOUNS.items()])
 
 
+@cache
 def _load_command(noun: str, verb: str | None) -> Any:  # noqa: ANN401 - typer's own types
     """Import a noun and build its command; of its verbs only the called one, since typer builds all that it gets."""
     verbs: typer.Typer = getattr(import_module(f"gamcli.commands.{NOUNS[noun].module}"), NOUNS[noun].typer_name)

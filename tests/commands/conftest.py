@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import sqlite3
 import struct
 import subprocess
@@ -215,14 +216,25 @@ def ago(file: Path) -> Iterator[Callable[[timedelta], Gam]]:
         yield open_
 
 
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where the first test that needs a world keeps a copy of its store for the others."""
+    return tmp_path_factory.mktemp("prepared") / "store.db"
+
+
 @pytest.fixture
-def world(gamcli: Callable[..., RunResult]) -> Callable[..., RunResult]:
+def world(gamcli: Callable[..., RunResult], file: Path, prepared: Path) -> Callable[..., RunResult]:
+    if prepared.exists():
+        shutil.copy(prepared, file)
+        return gamcli
     for words in (
         ("init",),
         ("app", "create", "portal", "--scope", "gam_user_data+gam_user_roles", "--remote-rest", "--api-keys"),
         ("user", "create", "ana", "--email", "ana@example.com", "--first-name", "Ana", "--role", "operator"),
     ):
         assert gamcli(*words).code == 0
+    assert not Path(f"{file}-wal").exists()
+    shutil.copy(file, prepared)
     return gamcli
 
 
