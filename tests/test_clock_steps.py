@@ -11,7 +11,7 @@ from gamcli.actions import Gam, apps, issuance, keys, tokens, users
 from gamcli.actions.apps import AppSpec
 from gamcli.actions.keys import KeySpec
 from gamcli.errors import RefusedError
-from gamcli.model import format_token_id
+from gamcli.model.token_ids import format_token_id
 from gamcli.rules.credentials import Secret, parse_access_token
 from gamcli.rules.grants import TokenRequest
 from gamcli.server.endpoints.failure_limit import FailureLimiter

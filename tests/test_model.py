@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gamcli import model
-from gamcli.model import BASE62_ALPHABET, App, Key, Token, User
+from gamcli.model import App, Key, Token, User, token_ids
+from gamcli.model.token_ids import BASE62_ALPHABET
 
 INSTANTS = st.none() | st.integers(-3, 3)
 
@@ -142,7 +143,7 @@ def test_plain_names_fold_to_lower_case(name: str) -> None:
 
 @given(st.integers(0, 62**12 - 1), st.integers(0, 62**12 - 1))
 def test_ids_sort_as_the_numbers_that_they_write(one: int, other: int) -> None:
-    assert (model.encode_base62(one, 12) < model.encode_base62(other, 12)) is (one < other)
+    assert (token_ids.encode_base62(one, 12) < token_ids.encode_base62(other, 12)) is (one < other)
     assert list(BASE62_ALPHABET) == sorted(BASE62_ALPHABET)
 
 
@@ -151,20 +152,21 @@ def test_ids_sort_as_the_numbers_that_they_write(one: int, other: int) -> None:
     [(0, 0, ""), (0, 1, "0"), (61, 1, "z"), (62, 1, "10"), (62, 4, "0010"), (3843, 2, "zz")],
 )
 def test_a_number_is_written_in_base62_with_zeros_before_it(number: int, width: int, text: str) -> None:
-    assert model.encode_base62(number, width) == text
+    assert token_ids.encode_base62(number, width) == text
 
 
-@given(st.integers(0, model.MAX_ROW - 1))
+@given(st.integers(0, token_ids.MAX_ROW - 1))
 def test_the_row_of_a_token_is_read_from_its_id(row: int) -> None:
-    assert len(model.format_token_id(row)) == 12
-    assert model.parse_token_id(model.format_token_id(row)) == row
+    assert len(token_ids.format_token_id(row)) == 12
+    assert token_ids.parse_token_id(token_ids.format_token_id(row)) == row
 
 
 @pytest.mark.parametrize(
-    "text", ["", "0" * 11, "0" * 13, "z" * 12, "00000000000-", "00000000000é", model.encode_base62(model.MAX_ROW, 12)]
+    "text",
+    ["", "0" * 11, "0" * 13, "z" * 12, "00000000000-", "00000000000é", token_ids.encode_base62(token_ids.MAX_ROW, 12)],
 )
 def test_no_row_has_another_id(text: str) -> None:
-    assert model.parse_token_id(text) is None
+    assert token_ids.parse_token_id(text) is None
 
 
 @pytest.mark.parametrize(

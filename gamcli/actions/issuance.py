@@ -21,8 +21,9 @@ from typing import NamedTuple
 from gamcli import store
 from gamcli.actions import Gam
 from gamcli.errors import RefusedError
-from gamcli.model import App, Key, User, format_token_id
+from gamcli.model import App, Key, User
 from gamcli.model.sessions import RefreshToken, Session
+from gamcli.model.token_ids import format_token_id
 from gamcli.rules import api_key_grant, durations, grants, keys, password_grant, passwords, refresh_grant, scopes
 from gamcli.rules.api_key_grant import API_KEY_GRANT
 from gamcli.rules.credentials import (

@@ -46,6 +46,8 @@ class KeySearch(NamedTuple):
     user: str | None = None
     app: str | None = None
     statuses: tuple[str, ...] = ()
+    label: str | None = None
+    enabled: bool | None = None
     expiring_within: timedelta | None = None
     unused_for: timedelta | None = None
     sort: str | None = None
@@ -127,6 +129,8 @@ def rotate(
 
 def _require_active(key: Key, now: datetime) -> None:
     status = key.status(now)
+    if status == "active" and not key.enabled:
+        raise RefusedError("key_disabled", f"key {key.id} is disabled", command("key", "enable", key.id))
     if status == "active":
         return
     find_successor = command("key", "list", "--user", key.user, "--app", key.app, "--status", "active")
@@ -153,8 +157,9 @@ def _replace_current_key(tx: Transaction, gam: Gam, key: Key, overlap: timedelta
     if old is None or not old.is_valid(gam.now()):
         return None
     if overlap is None:
+        adjective = "an active" if old.enabled else "a disabled"
         raise ConflictError(
-            f"user '{key.user}' already has an active key for application '{key.app}': {old.id}",
+            f"user '{key.user}' already has {adjective} key for application '{key.app}': {old.id}",
             "add --replace to replace it now, or --overlap 7d to keep it valid for 7 days",
         )
     if overlap > timedelta(0):
@@ -208,6 +213,8 @@ def _build_filter(tx: Transaction, search: KeySearch, now: datetime) -> KeyFilte
     return KeyFilter(
         user_guid=None if search.user is None else store.users.get(tx, search.user).guid,
         client_id=None if search.app is None else store.apps.get(tx, search.app).client_id,
+        label=search.label,
+        enabled=search.enabled,
         not_ended=within is not None,
         expires_before=None if within is None else now + within,
         include_retiring="retiring" in (search.statuses or ("retiring",)),

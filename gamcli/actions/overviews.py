@@ -128,6 +128,7 @@ def store_overview(gam: Gam) -> StoreOverview:
             keys=statuses,
             expiring_keys=expiring,
             expiring_until=now + DUE_WITHIN,
+            disabled_keys=counts.count_disabled_keys(tx, now),
             never_used_keys=counts.count_never_used(tx, now) if is_countable else None,
             disabled_apps=CountWithNames(*counts.count_disabled(tx, "app", MAX_EXAMPLES)),
             locked_out_users=CountWithNames(*counts.count_disabled(tx, "user", MAX_EXAMPLES)),

@@ -11,7 +11,8 @@ from gamcli.actions import Gam
 from gamcli.actions.changes import ChangeResult
 from gamcli.actions.grant_cache import AppAndUser, GrantCache
 from gamcli.errors import NotFoundError, command
-from gamcli.model import Token, parse_token_id
+from gamcli.model import Token
+from gamcli.model.token_ids import parse_token_id
 from gamcli.rules import claims
 from gamcli.rules.credentials import Secret, parse_access_token
 from gamcli.store import Transaction
@@ -93,7 +94,7 @@ def revoke(gam: Gam, token_id: str) -> ChangeResult[Token]:
     """Revoke the token and its session; an inactive token is left unchanged."""
     with gam.store.writing() as tx:
         before, now = _load_token(tx, token_id), gam.now()
-        if before.status(now) != "active":
+        if replace(before, is_suspended=False).status(now) != "active":
             return ChangeResult(before, is_changed=False)
         store.tokens.revoke(tx, before.row, now)
         if before.session_row is not None:

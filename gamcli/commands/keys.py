@@ -7,7 +7,7 @@ import typer
 
 from gamcli.actions import keys
 from gamcli.actions.changes import ChangeResult
-from gamcli.commands import confirmation, delivery, diagnosis, forecasts, key_messages, overview
+from gamcli.commands import confirmation, delivery, diagnosis, forecasts, key_changes, key_messages, overview
 from gamcli.commands.context import CliContext
 from gamcli.commands.key_options import (
     AppOption,
@@ -25,6 +25,7 @@ from gamcli.commands.key_options import (
 from gamcli.commands.options import (
     AcceptInvalidating,
     Delimiter,
+    EnabledFilter,
     Encoding,
     Field,
     Format,
@@ -48,8 +49,9 @@ from gamcli.model import Key
 from gamcli.render.output import Output
 from gamcli.rules import durations
 
-verbs = new_group("Issue, list, rotate, verify and revoke API keys.")
+verbs = new_group("Issue, list, rotate, verify, disable and revoke API keys.")
 verbs.add_typer(diagnosis.verbs)
+verbs.add_typer(key_changes.verbs)
 verbs.add_typer(forecasts.verbs)
 
 ATTENTION_NEEDED = 7
@@ -165,6 +167,10 @@ def list_(
     status: Annotated[
         list[KeyStatus] | None, typer.Option(help="Show only keys with this status; repeatable.", show_default=False)
     ] = None,
+    label: Annotated[
+        str | None, typer.Option(metavar="PATTERN", help="Show only keys with this label, such as 'ci-*'.")
+    ] = None,
+    enabled: EnabledFilter = None,
     expiring_within: Annotated[
         str | None, typer.Option(metavar="DURATION", help="Show only active keys that expire within this time.")
     ] = None,
@@ -183,13 +189,13 @@ def list_(
     """List keys of every status, oldest first."""
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, keys.AvailableApp if available else Key)
-    if available and (app or status or expiring_within or unused_for or sort):
+    if available and (app or status or label or enabled is not None or expiring_within or unused_for or sort):
         raise UsageError("--available goes only with --user and --limit", "gamcli key list --available --user USER")
     if available:
         _list_available(cli, user, limit, out)
         return
     within, unused = parse_duration(expiring_within), parse_duration(unused_for)
-    filters = keys.KeySearch(user, app, tuple(status or ()), within, unused, sort, limit)
+    filters = keys.KeySearch(user, app, tuple(status or ()), label, enabled, within, unused, sort, limit)
     with cli.open_gam() as gam, keys.search(gam, filters) as rows:
         out.print_records(Key, rows)
 

@@ -175,7 +175,7 @@ def _exchange(gam: Gam | None, spec: ExchangeSpec, exchanges: list[Exchange]) ->
 
 def _revoke_token(gam: Gam, token: Secret) -> None:
     from gamcli.actions import tokens  # noqa: PLC0415 - start-up: not needed with a URL
-    from gamcli.model import format_token_id  # noqa: PLC0415
+    from gamcli.model.token_ids import format_token_id  # noqa: PLC0415
     from gamcli.rules.credentials import parse_access_token  # noqa: PLC0415
 
     row = parse_access_token(token)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from gamcli.actions import Gam, apps, issuance, keys, repository, tokens, users
+from gamcli.actions import Gam, apps, issuance, key_changes, keys, repository, tokens, users
 from gamcli.actions.apps import AppSpec, ScopeEdit
 from gamcli.actions.keys import KeySpec
 from gamcli.conformance import worlds
@@ -151,6 +151,13 @@ def _revoked_key_values(builder: _WorldBuilder) -> Values:
     return values
 
 
+def _disabled_key_values(builder: _WorldBuilder) -> Values:
+    key = builder.create_user("dina")
+    values = builder.issue_key_and_token(key)
+    key_changes.disable(builder.gam, key.record.id, None)
+    return values
+
+
 def _replaced_key_values(builder: _WorldBuilder) -> Values:
     values = builder.issue_key_and_token(builder.create_user("rae"))
     builder.issue_key("rae")
@@ -217,6 +224,7 @@ _STATE_BUILDERS: dict[str, Callable[[_WorldBuilder], Values]] = {
     "inactive": _locked_out_user_values("ida", "enabled", locked=False),
     "expired": _expired_key_values,
     "revoked": _revoked_key_values,
+    "suspended": _disabled_key_values,
     "replaced": _replaced_key_values,
     "invalidated": _invalidated_key_values,
     "retiring": _retiring_key_values,

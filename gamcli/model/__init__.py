@@ -10,6 +10,7 @@ from typing import NamedTuple
 from unicodedata import normalize
 
 from gamcli.model.sessions import InitialProperty
+from gamcli.model.token_ids import format_token_id
 
 APIKEY = "APIkey"
 GAMLOCAL = "GAMLocal"
@@ -27,44 +28,6 @@ MAX_CLOCK_SKEW = timedelta(minutes=5)
 def normalize_name(name: str) -> str:
     """Return the form in which names are compared: they are unique regardless of case."""
     return name.lower() if name.isascii() else normalize("NFC", normalize("NFC", name).casefold())
-
-
-BASE62_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-"""Base62 in ASCII order: texts of the same length sort like the numbers they encode."""
-
-TOKEN_ID_LENGTH = 12
-
-_PAIRS = [first + second for first in BASE62_ALPHABET for second in BASE62_ALPHABET]
-_DIGIT_VALUES = {letter: place for place, letter in enumerate(BASE62_ALPHABET)}
-
-
-def encode_base62(number: int, width: int) -> str:
-    """Encode `number` in base62, zero-padded to `width`."""
-    text = ""
-    while number:
-        number, two = divmod(number, len(_PAIRS))
-        text = _PAIRS[two] + text
-    return text.lstrip("0").rjust(width, "0")
-
-
-def format_token_id(row: int) -> str:
-    """Return the ID of the token in that row: the first twelve letters of its secret part."""
-    return encode_base62(row, TOKEN_ID_LENGTH)
-
-
-def parse_token_id(token: str) -> int | None:
-    """Return the row of the token with that ID, or None if the ID is invalid."""
-    row = 0
-    for letter in token:
-        digit = _DIGIT_VALUES.get(letter)
-        if digit is None:
-            return None
-        row = row * 62 + digit
-    return row if len(token) == TOKEN_ID_LENGTH and row < MAX_ROW else None
-
-
-MAX_ROW = 2**63
-"""Rows are 64-bit integers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +161,12 @@ class Key:
     end: str | None = None
     reason: str | None = None
     managed_by: str | None = None
+    disabled_at: datetime | None = None
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it is not disabled; a disabled key keeps its status, but is refused."""
+        return self.disabled_at is None
 
     def status(self, now: datetime) -> str:
         """Return the status at `now`, one of KEY_STATUSES; the first event that made the key invalid counts."""
@@ -210,8 +179,12 @@ class Key:
             return "active"
         return "replaced" if self.retires_at <= now else "retiring"
 
+    def displayed_status(self, now: datetime) -> str:
+        """Return the status, or `disabled` for a valid key that is disabled."""
+        return "disabled" if self.is_valid(now) and not self.enabled else self.status(now)
+
     def is_valid(self, now: datetime) -> bool:
-        """Return whether the key itself is valid at `now`, regardless of its application and user."""
+        """Return whether the key can be used at `now` once it, its application and its user are enabled."""
         return self.status(now) in VALID_STATUSES
 
 
@@ -220,7 +193,8 @@ class Token:
     """
     An access token; `ended_at` is the earliest end of the token, its key, its session, or its replacement.
 
-    `reason` says which of these ended it. `is_revoked` means revoked even if the clock is set back.
+    `reason` says which of these ended it. `is_revoked` means revoked even if the clock is set back, `is_suspended` that
+    its key is disabled at the moment.
     """
 
     row: int
@@ -238,6 +212,7 @@ class Token:
     initial_properties: tuple[InitialProperty, ...] = ()
     is_revoked: bool = False
     reason: str | None = None
+    is_suspended: bool = False
 
     @property
     def id(self) -> str:
@@ -257,7 +232,8 @@ class Token:
         """
         if self.expires_at is not None and not self.issued_at - MAX_CLOCK_SKEW <= now < self.expires_at:
             return "expired"
-        return "revoked" if self.is_revoked or (self.ended_at is not None and self.ended_at <= now) else "active"
+        has_ended = self.is_revoked or (self.ended_at is not None and self.ended_at <= now)
+        return "revoked" if has_ended or self.is_suspended else "active"
 
 
 class JsonText(str):

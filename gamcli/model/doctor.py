@@ -104,6 +104,7 @@ class StoreContents(NamedTuple):
     idle_users: CountWithNames | None
     orphaned_tokens: int
     orphaned_sessions: int = 0
+    disabled_keys: int = 0
 
 
 @dataclass(frozen=True, slots=True)

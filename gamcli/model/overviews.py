@@ -62,6 +62,7 @@ class StoreOverview(NamedTuple):
     keys: StatusCounts
     expiring_keys: int
     expiring_until: datetime
+    disabled_keys: int
     never_used_keys: int | None
     disabled_apps: CountWithNames
     locked_out_users: CountWithNames

@@ -34,6 +34,11 @@ def _user_status(user: dict[str, Any]) -> str:
     return "active" if user["enabled"] else "disabled"
 
 
+def _key_status(key: dict[str, Any]) -> str:
+    is_valid = key["status"] in ("active", "retiring")
+    return "disabled" if is_valid and not key["enabled"] else str(key["status"])
+
+
 def _field_getter(name: str) -> Cell:
     return lambda record: record[name]
 
@@ -84,7 +89,7 @@ COLUMNS: dict[str, dict[str, Cell]] = {
         "id": _field_getter("id"),
         "user": _field_getter("user"),
         "app": _field_getter("app"),
-        "status": _field_getter("status"),
+        "status": _key_status,
         "expires_at": _end_day,
         "scopes": _field_getter("scopes"),
         "label": _field_getter("label"),

@@ -129,7 +129,7 @@ def _format_lifetime(key: Key, now: datetime) -> Row:
     end = _end_of_key(key)
     expires = "never" if end is None else format_distance(end, now)
     used = "never" if key.last_used_at is None else format_distance(key.last_used_at, now)
-    return key.status(now), expires, used
+    return key.displayed_status(now), expires, used
 
 
 def _end_of_key(key: Key) -> datetime | None:
@@ -140,13 +140,13 @@ def _end_of_key(key: Key) -> datetime | None:
 def key_panel(view: KeyOverview, now: datetime) -> Panel:
     record = machine.to_dict(view.key, now)
     rows: list[Row] = [("can be used now", "yes" if view.refusal is None else f"no: {clean(view.refusal)}")]
-    optional = [name for name in ("reason", "ended_at", "retires_at") if record[name]]
+    optional = [name for name in ("reason", "ended_at", "disabled_at", "retires_at") if record[name]]
     dates = [*optional, "expires_at", "last_used_at", "created_at"]
     rows += _field_rows(record, dates, now)
-    omitted = {"id", "status", "reason", *dates}
+    omitted = {"id", "status", "reason", "enabled", "disabled_at", *dates}
     others = [name for name, value in record.items() if name not in omitted and value not in ("", None)]
     sections = (PanelSection("", rows), PanelSection("", _field_rows(record, others, now)))
-    return Panel("key", view.key.id, view.key.status(now), (*sections, _next_section(view.next_steps)))
+    return Panel("key", view.key.id, view.key.displayed_status(now), (*sections, _next_section(view.next_steps)))
 
 
 def store_panel(view: StoreOverview) -> Panel:
@@ -159,12 +159,14 @@ def store_panel(view: StoreOverview) -> Panel:
     if view.expiring_keys:
         verb = "expires" if view.expiring_keys == 1 else "expire"
         attention.append(("expiring", f"{format_count(view.expiring_keys, 'active key')} {verb} within 14 days"))
+    if view.disabled_keys:
+        attention.append(("disabled", format_count(view.disabled_keys, "key")))
     attention += _count_rows("applications disabled", view.disabled_apps)
     attention += _count_rows("users blocked or disabled", view.locked_out_users)
     if view.never_used_keys:
         attention.append(("never used", format_count(view.never_used_keys, "active key")))
     if not attention:
-        attention = [("nothing", "no key expires within 14 days, no application or user is disabled")]
+        attention = [("nothing", "no key expires within 14 days, nothing is disabled")]
     sections = (PanelSection("contents", contents), PanelSection("needs attention", attention))
     return Panel("store", view.path, "", (*sections, _next_section(view.next_steps)))
 

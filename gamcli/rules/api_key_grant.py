@@ -107,6 +107,12 @@ KEY_INVALIDATED = Rule(
     lambda _: "the API key is invalid because one of its scopes was withdrawn",
     _suggest_new_key,
 )
+KEY_DISABLED = Rule(
+    "key_disabled",
+    lambda f: f.known_key.enabled,
+    lambda _: "the API key is suspended: it was disabled",
+    lambda f: command("key", "enable", f.known_key.id),
+)
 SCOPE_BEYOND = Rule(
     "scope_beyond",
     _are_requested_scopes_allowed,
@@ -114,7 +120,7 @@ SCOPE_BEYOND = Rule(
     _suggest_show_key,
 )
 
-KEY_STATE_RULES = (KEY_EXPIRED, KEY_REVOKED, KEY_REPLACED, KEY_INVALIDATED)
+KEY_STATE_RULES = (KEY_EXPIRED, KEY_REVOKED, KEY_REPLACED, KEY_INVALIDATED, KEY_DISABLED)
 API_KEY_GRANT = (
     *grants.CLIENT_RULES,
     grants.APP_DISABLED,

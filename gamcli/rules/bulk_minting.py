@@ -9,8 +9,8 @@ import zlib
 from collections.abc import Sequence
 from itertools import product
 
-from gamcli.model import BASE62_ALPHABET
 from gamcli.model.credential_formats import API_KEY_PREFIX, KEY_ID_LENGTH, KEY_RANDOM_LENGTH
+from gamcli.model.token_ids import BASE62_ALPHABET
 from gamcli.rules.credentials import Entropy, Secret, random_base62
 
 ID_PREFIX_LENGTH = 4

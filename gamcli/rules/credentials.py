@@ -12,7 +12,6 @@ import re
 import zlib
 from collections.abc import Callable
 
-from gamcli.model import BASE62_ALPHABET, encode_base62, format_token_id, parse_token_id
 from gamcli.model.credential_formats import (
     ACCESS_TOKEN,
     API_KEY,
@@ -27,6 +26,7 @@ from gamcli.model.credential_formats import (
     REFRESH_TOKEN,
     TOKEN_RANDOM_LENGTH,
 )
+from gamcli.model.token_ids import BASE62_ALPHABET, encode_base62, format_token_id, parse_token_id
 
 Entropy = Callable[[int], bytes]
 """A source of randomness, such as `os.urandom`."""

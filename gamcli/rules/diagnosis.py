@@ -26,6 +26,7 @@ RULE_DESCRIPTIONS: dict[str, tuple[int, str]] = {
     "key_revoked": (13, "the API key was not revoked"),
     "key_replaced": (13, "the API key was not replaced"),
     "key_invalidated": (13, "no scope of the API key was withdrawn"),
+    "key_disabled": (13, "the API key is enabled"),
     "user_inactive": (14, "the user is active"),
     "user_blocked": (14, "the user is not blocked"),
     "scope_beyond": (15, "the requested scopes, if any, are scopes of the key"),

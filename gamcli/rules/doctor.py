@@ -206,6 +206,13 @@ def _check_unlimited_keys(facts: DoctorFacts) -> FindingRows:
         yield WARN, message, command("key", "forecast")
 
 
+def _check_disabled_keys(facts: DoctorFacts) -> FindingRows:
+    number = facts.known_contents.disabled_keys
+    if number:
+        verb = "is" if number == 1 else "are"
+        yield WARN, f"{format_count(number, 'key')} {verb} disabled", command("key", "list", "--disabled")
+
+
 def _check_idle_apps(facts: DoctorFacts) -> FindingRows:
     apps = facts.known_contents.idle_apps
     if apps.number:
@@ -265,6 +272,7 @@ CONTENTS_CHECKS = (
     DoctorCheck("auth-types", _check_auth_types, "no active key needs a disabled authentication type"),
     DoctorCheck("remote-rest", _check_remote_rest, "every application with API keys allows remote REST authentication"),
     DoctorCheck("lasting-keys", _check_unlimited_keys, "every active key expires"),
+    DoctorCheck("disabled-keys", _check_disabled_keys, "no key is disabled"),
     DoctorCheck("idle-apps", _check_idle_apps, "every application with API keys enabled has one"),
     DoctorCheck("idle-users", _check_idle_users, "every user has a key"),
     DoctorCheck("orphaned-tokens", _check_orphaned_tokens, "every token has its key, user and application"),

@@ -90,6 +90,13 @@ def count_never_used(tx: Transaction, now: datetime) -> int:
     return _scalar(tx, unused.replace("?2", "?1"), to_micros(now))
 
 
+def count_disabled_keys(tx: Transaction, now: datetime) -> int:
+    """Count the active and retiring keys that are disabled."""
+    disabled = "SELECT count(*) FROM key WHERE disabled_at IS NOT NULL AND ended_at IS NULL"
+    valid = "coalesce(expires_at > ?1, TRUE) AND coalesce(retires_at > ?1, TRUE)"
+    return _scalar(tx, f"{disabled} AND {valid}", to_micros(now))
+
+
 def count_disabled(tx: Transaction, table: str, limit: int) -> tuple[int, tuple[str, ...]]:
     """Count the disabled or blocked rows of `app` or `user`, and return the first names."""
     disabled = "NOT enabled" if table == "app" else "NOT enabled OR blocked"

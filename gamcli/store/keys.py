@@ -13,7 +13,7 @@ from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros,
 
 _COLUMNS = (
     "id", "auth_type", "scopes", "digest", "created_at", "expires_at", "label", "last_used_at", "retires_at",
-    "ended_at", "end_status", "reason", "managed_by",
+    "ended_at", "end_status", "reason", "managed_by", "disabled_at",
 )  # fmt: skip
 
 _SELECT = f"""SELECT {", ".join(f"key.{column}" for column in _COLUMNS)}, user.guid, user.name, app.client_id, app.name
@@ -31,12 +31,13 @@ _SORTS = {
     "expires_at": "key.expires_at IS NULL, key.expires_at",
     "last_used_at": "key.last_used_at",
     "ended_at": "key.ended_at",
+    "disabled_at": "key.disabled_at",
 }
 
 
 class KeyFilter(NamedTuple):
     """
-    The filters and the order of a list of keys; None matches all.
+    The filters and the order of a list of keys; None matches all. `label` may contain `*` and `?`.
 
     With `include_retiring`, `expires_before` also matches rotated keys whose overlap ends before then.
     """
@@ -44,6 +45,8 @@ class KeyFilter(NamedTuple):
     user_guid: str | None = None
     client_id: str | None = None
     auth_type: str | None = None
+    label: str | None = None
+    enabled: bool | None = None
     not_ended: bool = False
     expires_before: datetime | None = None
     include_retiring: bool = False
@@ -67,10 +70,11 @@ def _record(row: Row) -> Key:
         end=value[10],
         reason=value[11],
         managed_by=value[12],
-        user_guid=value[13],
-        user=value[14],
-        client_id=value[15],
-        app=value[16],
+        disabled_at=from_micros_or_none(value[13]),
+        user_guid=value[14],
+        user=value[15],
+        client_id=value[16],
+        app=value[17],
     )
 
 
@@ -156,6 +160,10 @@ def search(tx: Transaction, filters: KeyFilter) -> Iterator[Key]:
     if filters.client_id is not None:
         conditions.add(_FOR_APP, filters.client_id)
     conditions.equal("key.auth_type", filters.auth_type)
+    if filters.label is not None:
+        conditions.add("key.label GLOB ?", filters.label)
+    if filters.enabled is not None:
+        conditions.add(f"key.disabled_at IS {'' if filters.enabled else 'NOT '}NULL")
     if filters.not_ended:
         conditions.add("key.ended_at IS NULL")
     if filters.expires_before is not None:
@@ -193,6 +201,7 @@ def add(tx: Transaction, key: Key, *, is_first: bool = False) -> None:
         key.end,
         key.reason,
         key.managed_by,
+        to_micros_or_none(key.disabled_at),
     )
     tx.run(
         f"""INSERT INTO key ({", ".join(_COLUMNS)}, user_number, app_number, current) VALUES ({placeholders(values)},
@@ -206,6 +215,15 @@ def add(tx: Transaction, key: Key, *, is_first: bool = False) -> None:
 def retire(tx: Transaction, key_id: str, at: datetime) -> None:
     """Keep a rotated key valid until `at`."""
     tx.run("UPDATE key SET retires_at = ? WHERE id = ?", to_micros(at), key_id)
+
+
+def set_label(tx: Transaction, key_id: str, label: str) -> None:
+    tx.run("UPDATE key SET label = ? WHERE id = ?", label, key_id)
+
+
+def set_disabled(tx: Transaction, key_id: str, at: datetime | None, reason: str | None) -> None:
+    """Disable a key since `at`; None enables it again."""
+    tx.run("UPDATE key SET disabled_at = ?, reason = ? WHERE id = ?", to_micros_or_none(at), reason, key_id)
 
 
 def record_use(tx: Transaction, key_id: str, at: datetime) -> None:

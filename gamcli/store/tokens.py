@@ -12,10 +12,11 @@ from gamcli.store.queries import Conditions, order_by
 from gamcli.store.sqlite.database import Row, Transaction
 from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros, to_micros_or_none
 
-# A token also becomes inactive with its key, with its session, or with a newer token (one token per user).
+# A token also becomes inactive with its key, while its key is disabled, with its session, or with a newer token (one
+# token per user).
 _SELECT = """SELECT token.id, token.digest, token.user_guid, token.client_id, token.key, token.scopes, token.issued_at,
     token.expires_at, token.revoked_at, key.ended_at, key.retires_at, token_floor.since, user.name, app.name,
-    token.session, session.revoked_at, session.initial_properties, key.end_status
+    token.session, session.revoked_at, session.initial_properties, key.end_status, key.disabled_at
     FROM token JOIN user ON user.guid = token.user_guid JOIN app ON app.client_id = token.client_id
     LEFT JOIN key ON key.id = token.key LEFT JOIN session ON session.id = token.session
     LEFT JOIN token_floor ON token_floor.client_id = token.client_id AND token_floor.user_guid = token.user_guid"""
@@ -62,10 +63,11 @@ def _record(row: Row) -> Token:
         issued_at=from_micros(value[6]),
         expires_at=from_micros_or_none(value[7]),
         ended_at=from_micros_or_none(ended_at),
-        reason=reason,
+        reason=reason or ("key disabled" if value[18] else None),
         session_row=value[14],
         initial_properties=sessions.parse_properties(value[16]) if value[16] else (),
         is_revoked=bool(revoked),
+        is_suspended=value[18] is not None,
     )
 
 

@@ -19,8 +19,9 @@ from gamcli.actions.changes import CreateResult
 from gamcli.actions.issuance import MAX_ATTRIBUTES, IssuedToken
 from gamcli.actions.tokens import TokenSearch
 from gamcli.errors import RefusedError
-from gamcli.model import App, Token, User, format_token_id
+from gamcli.model import App, Token, User
 from gamcli.model.sessions import InitialProperty
+from gamcli.model.token_ids import format_token_id
 from gamcli.rules import grants, passwords
 from gamcli.rules.credentials import NO_SECRET, Secret, parse_refresh_token
 from gamcli.rules.grants import TokenRequest

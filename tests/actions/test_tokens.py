@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from gamcli.actions import Gam, apps, auth_types, issuance, keys, tokens, users
+from gamcli.actions import Gam, apps, auth_types, issuance, key_changes, keys, tokens, users
 from gamcli.actions.apps import ScopeEdit
 from gamcli.actions.keys import KeySpec
 from gamcli.actions.tokens import TokenSearch
@@ -124,10 +124,15 @@ def delete_app(gam: Gam, _: IssuedKey) -> None:
     apps.delete(gam, "portal", 1)
 
 
+def disable_key(gam: Gam, issued: IssuedKey) -> None:
+    key_changes.disable(gam, issued.record.id, None)
+
+
 ENDS: dict[str, tuple[Callable[[Gam, IssuedKey], None], str, str]] = {
     "application disabled": (disable_app, "app_disabled", "token_app_disabled"),
     "scope withdrawn": (withdraw, "key_invalidated", "token_revoked"),
     "key revoked": (revoke_key, "key_revoked", "token_revoked"),
+    "key disabled": (disable_key, "key_disabled", "token_revoked"),
     "key replaced": (replace_key, "key_replaced", "token_revoked"),
     "user blocked": (block_user, "user_blocked", "token_user_blocked"),
     "user disabled": (disable_user, "user_inactive", "token_user_inactive"),

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from gamcli.commands import complete
-from gamcli.model import format_token_id
+from gamcli.model.token_ids import format_token_id
 from gamcli.rules.credentials import checksum
 
 Run = Callable[..., Any]

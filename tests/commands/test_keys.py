@@ -390,3 +390,37 @@ def test_due_lists_active_keys_that_expire_soon_and_says_so_with_7(world: Run, p
 def test_the_statuses_that_lists_take_are_those_of_the_records() -> None:
     assert tuple(key_options.KeyStatus) == model.KEY_STATUSES
     assert tuple(tokens_at_the_command_line.TokenStatus) == model.TOKEN_STATUSES
+
+
+def test_a_key_is_disabled_shown_and_enabled_again(world: Run) -> None:
+    key = world(*GENERATE).out[7:15]
+    ran = world("key", "disable", key, "--reason", "leaving")
+    assert ran.err.splitlines() == [
+        f"gamcli: disabled key {key}",
+        f"gamcli: warning: this suspends 1 active key; to undo it: gamcli key enable {key}",
+    ]
+    shown = world("key", "show", key, "-o", "json").json
+    assert (shown["status"], shown["enabled"], shown["reason"]) == ("active", False, "leaving")
+    assert shown["disabled_at"]
+    assert "disabled" in world("key", "list").out
+    assert "no: the API key is suspended: it was disabled" in world("key", "show", key).out
+    assert "disabled" in world().out
+    assert f"{key}\n" == world("key", "list", "--disabled", "--field", "id").out
+    assert "1 key is disabled" in world("doctor").out
+    assert world("key", "enable", key).err == f"gamcli: enabled key {key}\n"
+    assert world("key", "list", "--disabled", "-o", "json").json == []
+
+
+def test_the_label_of_a_key_can_be_changed(world: Run) -> None:
+    key = world(*GENERATE).out[7:15]
+    assert world("key", "update", key, "--label", "ci-eu").err == f"gamcli: updated key {key}\n"
+    assert world("key", "list", "--label", "ci-*", "--field", "id").out == f"{key}\n"
+    assert world("key", "list", "--label", "cd-*", "--field", "id").out == ""
+
+
+def test_a_key_that_ended_is_not_disabled(world: Run) -> None:
+    key = world(*GENERATE).out[7:15]
+    world("key", "revoke", key)
+    ran = world("key", "disable", key)
+    assert (ran.code, ran.err) == (0, f"gamcli: not disabled, since it is already revoked: key {key}\n")
+    assert world("key", "enable", key).code == 4

@@ -18,7 +18,8 @@ from gamcli.rules.grants import GrantFacts, TokenRequest
 IN_ORDER = (
     "client_id_missing", "client_unknown", "client_secret_wrong", "app_disabled", "remote_rest_off",
     "repository_wrong", "auth_type_unavailable", "auth_type_wrong", "api_keys_off", "key_unproven", "key_expired",
-    "key_revoked", "key_replaced", "key_invalidated", "user_inactive", "user_blocked", "scope_beyond",
+    "key_revoked", "key_replaced", "key_invalidated", "key_disabled", "user_inactive", "user_blocked",
+    "scope_beyond",
 )  # fmt: skip
 """The rules in the order of the wire."""
 
@@ -131,6 +132,7 @@ BREAKS: dict[str, list[Break]] = {
     "key_revoked": [of_key(end="revoked"), expiring(-1, end="revoked")],
     "key_replaced": [retiring(0), of_key(end="replaced"), lambda facts: expiring(0)(retiring(-1)(facts))],
     "key_invalidated": [of_app(scopes=("user_email",)), of_app(scopes=()), of_key(end="invalidated")],
+    "key_disabled": [of_key(disabled_at=datetime(2026, 1, 1, tzinfo=UTC))],
     "user_inactive": [of_user(enabled=False)],
     "user_blocked": [of_user(blocked=True)],
     "scope_beyond": [sent(scope="gam_user_roles"), sent(scope="user_email+user_Area"), sent(scope="nonsense")],
@@ -206,6 +208,7 @@ def test_of_many_broken_rules_the_first_one_speaks(facts: GrantFacts, data: st.D
         ("key_revoked", "gamcli key generate --user ana --app portal"),
         ("key_replaced", "gamcli key list --user ana --app portal --status active"),
         ("key_invalidated", "gamcli key generate --user ana --app portal"),
+        ("key_disabled", "gamcli key enable K1234567"),
         ("user_inactive", "gamcli user enable ana"),
         ("user_blocked", "gamcli user unblock ana"),
         ("scope_beyond", "gamcli key show {key}"),

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamcli.model import BASE62_ALPHABET, MAX_ROW
+from gamcli.model.token_ids import BASE62_ALPHABET, MAX_ROW
 from gamcli.rules import credentials
 from gamcli.rules.credentials import Entropy, Secret
 

@@ -43,6 +43,7 @@ def contents(now: datetime) -> StoreContents:
         idle_apps=NOBODY,
         idle_users=NOBODY,
         orphaned_tokens=0,
+        disabled_keys=0,
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamcli.model import BASE62_ALPHABET
+from gamcli.model.token_ids import BASE62_ALPHABET
 from gamcli.rules.credentials import Entropy, Secret, mint_access_token, mint_api_key, mint_client_secret
 from gamcli.rules.inspection import inspect
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamcli.model import BASE62_ALPHABET
 from gamcli.model.credential_formats import API_KEY, CLIENT_SECRET, FORMATS
+from gamcli.model.token_ids import BASE62_ALPHABET
 from gamcli.rules.credentials import Entropy, mint_api_key, mint_client_secret
 from gamcli.rules.leak_detection import (
     MAX_LENGTH,

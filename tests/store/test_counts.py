@@ -16,15 +16,15 @@ Trial = Callable[[], AbstractContextManager[Transaction]]
 
 DAYS = st.none() | st.integers(-3, 3).map(lambda days: timedelta(days=days))
 ENDS = st.sampled_from([None, None, "revoked", "replaced", "invalidated"])
-LIVES = st.lists(st.tuples(DAYS, DAYS, ENDS), max_size=12)
-Lives = list[tuple[timedelta | None, timedelta | None, str | None]]
+LIVES = st.lists(st.tuples(DAYS, DAYS, ENDS, st.booleans()), max_size=12)
+Lives = list[tuple[timedelta | None, timedelta | None, str | None, bool]]
 
 
 def kept(tx: Transaction, ana: User, portal: App, key: Key, lives: Lives) -> list[Key]:
     users.add(tx, ana)
     apps.add(tx, portal)
     made = []
-    for number, (expires, retires, end) in enumerate(lives):
+    for number, (expires, retires, end, is_disabled) in enumerate(lives):
         at = key.created_at
         one = replace(
             key,
@@ -33,6 +33,7 @@ def kept(tx: Transaction, ana: User, portal: App, key: Key, lives: Lives) -> lis
             retires_at=None if retires is None else at + retires,
             ended_at=at if end else None,
             end=end,
+            disabled_at=at if is_disabled else None,
         )
         keys.add(tx, one)
         made.append(one)
@@ -53,6 +54,7 @@ def test_keys_are_counted_as_their_records_tell(
             == +counts.count_by_status(tx, now)
         )
         assert counts.count_never_used(tx, now) == len(live)
+        assert counts.count_disabled_keys(tx, now) == sum(not each.enabled for each in live)
         active = [each for each in live if each.status(now) == "active" and each.expires_at]
         first = keys.find_next_to_expire(tx, portal.client_id, now)
         assert (first and first.expires_at) == min(

@@ -95,6 +95,7 @@ TABLE: dict[str, Refusal] = {
     "key_invalidated": Refusal(
         "11", 401, "invalid_grant", 400, "The API key is invalid: one of its scopes was withdrawn."
     ),
+    "key_disabled": Refusal("11", 401, "invalid_grant", 400, "The API key is suspended: it was disabled."),
     # 14, 15
     "user_inactive": Refusal("9", 401, "invalid_grant", 400, "The user is not active."),
     "user_blocked": Refusal("10", 401, "invalid_grant", 400, "The user is blocked."),

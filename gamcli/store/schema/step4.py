@@ -1,8 +1,12 @@
-"""Migration 4: the custom information of users."""
+"""Migration 4: the custom information of users, disabled keys."""
 
 SQL = """
 -- GAM: GAMUser.CustomInfo, returned with gam_user_data.
 ALTER TABLE user ADD COLUMN custom_info TEXT NOT NULL DEFAULT '';
 -- Sessions end with their application, and none outlasts it when its client ID is used again.
 CREATE INDEX session_by_app ON session (client_id);
+
+-- A disabled key is refused until it is enabled again; NULL = enabled.
+ALTER TABLE key ADD COLUMN disabled_at INTEGER;
+CREATE INDEX key_disabled ON key (disabled_at) WHERE disabled_at IS NOT NULL;
 """

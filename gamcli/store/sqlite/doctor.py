@@ -87,6 +87,7 @@ def _load_contents(tx: Transaction, path: Path, now: datetime) -> StoreContents:
         idle_users=_count_idle_users(tx),
         orphaned_tokens=_count_orphaned_tokens(tx, now),
         orphaned_sessions=sessions.count_orphans(tx),
+        disabled_keys=counts.count_disabled_keys(tx, now),
     )
 
 

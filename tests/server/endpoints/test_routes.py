@@ -13,7 +13,7 @@ from urllib.parse import quote_plus, urlencode
 
 import pytest
 
-from gamcli.actions import Gam, apps, auth_types, keys, tokens, users
+from gamcli.actions import Gam, apps, auth_types, key_changes, keys, tokens, users
 from gamcli.actions.grant_cache import GrantCache
 from gamcli.rules.credentials import Secret
 from gamcli.server.endpoints import outcomes, routes
@@ -199,6 +199,11 @@ def test_other_ways_to_be_refused(post: Ask, lines: list[str], rule: str, change
     assert lines[-1].endswith(f"rule={rule}")
 
 
+def issued_key_id(gam: Gam) -> str:
+    with keys.search(gam, keys.KeySearch(user="ana")) as found:
+        return next(found).id
+
+
 REFUSED_BY_STATE: dict[str, tuple[Callable[[Gam], Any], tuple[str, int]]] = {
     "app_disabled": (lambda gam: portal(gam, enabled=False), ("111", 401)),
     "remote_rest_off": (lambda gam: portal(gam, remote_rest=False), ("230", 401)),
@@ -211,6 +216,7 @@ REFUSED_BY_STATE: dict[str, tuple[Callable[[Gam], Any], tuple[str, int]]] = {
     "key_revoked": (lambda gam: keys.revoke_all(gam, keys.KeySearch(user="ana"), None, 1), ("11", 401)),
     "key_replaced": (lambda gam: keys.generate(gam, keys.KeySpec("ana", "portal", replace=True)), ("11", 401)),
     "key_invalidated": (lambda gam: portal(gam, 1, apps.ScopeEdit(remove=("user_team",))), ("11", 401)),
+    "key_disabled": (lambda gam: key_changes.disable(gam, issued_key_id(gam), None), ("11", 401)),
     "user_inactive": (lambda gam: ana(gam, enabled=False), ("9", 401)),
     "user_blocked": (lambda gam: ana(gam, blocked=True), ("10", 401)),
 }
