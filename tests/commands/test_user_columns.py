@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gamcli.bulk import user_columns
@@ -41,6 +41,7 @@ PEOPLE = st.builds(
 )
 
 
+@settings(max_examples=30)
 @given(people=st.lists(PEOPLE, max_size=4))
 def test_what_a_list_writes_is_read_back(people: list[User]) -> None:
     lines = [machine.csv_row(machine.field_paths(User))]
