@@ -5,35 +5,20 @@ Functions named `get` raise NotFoundError with a hint, those named `find` return
 `Store.reading()` or `Store.writing()`, and apply no rules.
 """
 
-from gamcli.store import (
-    adoptions,
-    apps,
-    audit,
-    auth_types,
-    batches,
-    bulk_rows,
-    keys,
-    repository,
-    request_ids,
-    sessions,
-    tokens,
-    users,
-)
-from gamcli.store.sqlite.database import Store, Transaction
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "Store",
-    "Transaction",
-    "adoptions",
-    "apps",
-    "audit",
-    "auth_types",
-    "batches",
-    "bulk_rows",
-    "keys",
-    "repository",
-    "request_ids",
-    "sessions",
-    "tokens",
-    "users",
-]  # fmt: skip
+if TYPE_CHECKING:
+    from gamcli.store.sqlite.database import Store, Transaction
+
+__all__ = ["Store", "Transaction"]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - a class or a module
+    """Import the engine and the nouns when they are first used: completion reads names without them."""
+    if name in __all__:
+        return getattr(import_module("gamcli.store.sqlite.database"), name)
+    try:
+        return import_module(f"{__name__}.{name}")
+    except ModuleNotFoundError:
+        raise AttributeError(name) from None
