@@ -1,0 +1,88 @@
+"""The checks of the fields of a manifest: each returns the value as the rules take it, or raises UsageError."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any
+
+from gamcli.errors import UsageError, command
+from gamcli.provision.value_types import ReadValue, wrong_type
+from gamcli.rules import apps, auth_types, credentials, durations, names, passwords, scopes, users
+from gamcli.rules.credentials import Secret
+
+
+def text_of(noun: str, max_length: int = names.TEXT_LENGTH) -> ReadValue:
+    return lambda value: names.check_text(noun, value, max_length)
+
+
+def name_of(noun: str, max_length: int = names.NAME_LENGTH) -> ReadValue:
+    return lambda value: names.check_name(noun, value, max_length)
+
+
+def app_number(name: str) -> ReadValue:
+    def check(value: int) -> int:
+        apps.check_changes({name: value})
+        return value
+
+    return check
+
+
+def bounds(name: str) -> dict[str, object]:
+    minimum, maximum, _ = apps.BOUNDS[name]
+    return {"minimum": minimum, "maximum": maximum}
+
+
+def user_field(name: str) -> Callable[[Any], Any]:
+    def check(value: object) -> object:
+        users.check_field(name, value)
+        return value
+
+    return check
+
+
+@lru_cache(maxsize=1024)  # thousands of keys share a few scope lists
+def parse_scopes(words: tuple[str, ...]) -> tuple[str, ...]:
+    return scopes.parse(words, users.is_attribute_id)
+
+
+@lru_cache(maxsize=1024)  # thousands of users share a few role lists
+def check_roles(roles: tuple[str, ...]) -> tuple[str, ...]:
+    users.check_field("roles", roles)
+    return roles
+
+
+def check_attributes(value: dict[str, object]) -> dict[str, object]:
+    for content in value.values():
+        for text in content if isinstance(content, list) else [content]:
+            if type(text) is not str:
+                raise wrong_type("a string or a list of strings", text)
+    users.check_field("attributes", value)
+    return value
+
+
+def auth_type_or_any(value: str) -> str | None:
+    return None if value.lower() == auth_types.ANY else names.check_name("an authentication type", value)
+
+
+def parse_lifetime(value: str) -> timedelta:
+    lifetime = durations.parse(value)
+    if not lifetime:
+        raise UsageError("must be greater than 0", "use a duration such as 90d, or leave it out")
+    return lifetime
+
+
+def client_secret(value: str) -> Secret:
+    return apps.check_client_secret(Secret(value))
+
+
+def api_key(value: str) -> Secret:
+    secret = Secret(value)
+    if credentials.parse_api_key_id(secret) is None:
+        raise UsageError(
+            "not a valid API key: its format or checksum is wrong", command("key", "inspect", "--api-key-file", "FILE")
+        )
+    return secret
+
+
+def password(value: str) -> Secret:
+    return passwords.check_password(Secret(value))
