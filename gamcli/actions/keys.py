@@ -91,8 +91,13 @@ def add(gam: Gam, tx: Transaction, key: Key, replaces: str | None = None, *, is_
     gam.record(tx, "key.generate", key.id, (None, key), **_audit_details(key), replaces=replaces)
 
 
-def replace_key(gam: Gam, tx: Transaction, old: Key, new: Key) -> None:
-    """Replace a key at once."""
+def replace_key(gam: Gam, tx: Transaction, old: Key, new: Key, overlap: timedelta = timedelta(0)) -> None:
+    """Replace a key at once, or keep it valid for `overlap`."""
+    if overlap > timedelta(0):
+        retires_at = gam.now() + overlap
+        store.keys.retire(tx, old.id, retires_at)
+        gam.record_change("key.retire", old.id, (old, replace(old, retires_at=retires_at)))
+        return
     store.keys.record_end(tx, old.id, "replaced", gam.now(), f"replaced by {new.id}")
     gam.record_impact(KeyImpact(old, is_permanent=True, reason="replaced by the new key"))
 
@@ -162,12 +167,7 @@ def _replace_current_key(tx: Transaction, gam: Gam, key: Key, overlap: timedelta
             f"user '{key.user}' already has {adjective} key for application '{key.app}': {old.id}",
             "add --replace to replace it now, or --overlap 7d to keep it valid for 7 days",
         )
-    if overlap > timedelta(0):
-        retires_at = gam.now() + overlap
-        store.keys.retire(tx, old.id, retires_at)
-        gam.record_change("key.retire", old.id, (old, replace(old, retires_at=retires_at)))
-        return old
-    replace_key(gam, tx, old, key)
+    replace_key(gam, tx, old, key, overlap)
     return old
 
 

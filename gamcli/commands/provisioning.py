@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import typer
 
@@ -15,15 +15,16 @@ from gamcli.actions import Gam
 from gamcli.commands import confirmation, secret_files
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import AcceptInvalidating, new_group
-from gamcli.errors import DeletesObjectsError, InvalidatesKeysError, UsageError, format_count
+from gamcli.errors import DeletesObjectsError, InvalidatesKeysError, ProblemsError, UsageError, format_count
 from gamcli.model.plan import CREATE, DELETE, UPDATE
-from gamcli.provision import manifest, plan_file, pruning
+from gamcli.provision import manifest, plan_file, pruning, var_files
 from gamcli.provision.apply import Applied, ApplyOptions, make_plan
 from gamcli.provision.apply import apply as apply_manifests
 from gamcli.provision.desired import Desired
 from gamcli.provision.plan import RELEASE, ExecutionPlan, PlanOptions
-from gamcli.render import manifest_plans
+from gamcli.render import annotations, manifest_plans
 from gamcli.render.output import Output
+from gamcli.store import Transaction
 from gamcli.system import new_files
 
 plans, applies, drifts = new_group(), new_group(), new_group()
@@ -34,20 +35,66 @@ PENDING = 6
 """The exit code for pending changes."""
 
 Files = Annotated[
-    list[str], typer.Argument(metavar="FILE...", help="Manifests, or folders of manifests.", show_default=False)
+    list[str],
+    typer.Argument(metavar="FILE...", help="Manifests, folders of manifests, or one saved plan.", show_default=False),
 ]
 Owner = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Owner of the listed objects. Default: the path of each file."),
+    typer.Option(metavar="NAME", help="Owner of the objects. Default: a comment of the file, or its path."),
 ]
 Prune = Annotated[
     bool, typer.Option("--prune", help="Delete objects of this owner that are no longer listed.", show_default=False)
 ]
 Adopt = Annotated[bool, typer.Option("--adopt", help="Take over objects of other owners.", show_default=False)]
+VarFiles = Annotated[
+    list[str] | None,
+    typer.Option("--var-file", metavar="FILE", help="Values for ${NAME}: NAME=value lines; repeatable."),
+]
 PlanFormat = Annotated[
-    Literal["table", "json", "jsonl", "markdown"] | None,
+    Literal["table", "json", "jsonl", "markdown", "github"] | None,
     typer.Option("-o", "--output", help="Format of the plan.", show_default="table"),
 ]
+
+
+class Loaded(NamedTuple):
+    """What the files ask for; `saved` is set if they are one saved plan."""
+
+    desired: Desired
+    options: PlanOptions
+    saved: plan_file.SavedPlan | None = None
+
+    def make_plan(self, gam: Gam, tx: Transaction, *, is_exact: bool = True) -> ExecutionPlan:
+        """Return the plan; with `is_exact`, raise ConflictError if a saved plan is out of date."""
+        require = self.saved.require if self.saved and is_exact else lambda _tx, _plan: None
+        require(tx, None)
+        new_plan = make_plan(tx, gam, self.desired, self.options)
+        require(tx, new_plan)
+        return new_plan
+
+
+def _load(files: list[str], owner: str | None, options: PlanOptions, var_paths: list[str] | None) -> Loaded:
+    """Read manifests, or a saved plan, which has its own options."""
+    environment = {**os.environ, **var_files.read(var_paths or ())}
+    if len(files) != 1 or not plan_file.is_saved_plan(files[0]):
+        return Loaded(manifest.read(files, environment, owner), options)
+    if owner is not None or options.prune or options.adopt:
+        raise UsageError("a saved plan includes owner, prune and adopt", "omit --owner, --prune and --adopt")
+    saved = plan_file.read(files[0], environment)
+    return Loaded(saved.desired, saved.options, saved)
+
+
+@contextmanager
+def _report_problems(output: str | None) -> Iterator[None]:
+    """Report the problems of the files where a pull request shows them: as annotations, or as Markdown on stdout."""
+    try:
+        yield
+    except ProblemsError as error:
+        if output == "github":
+            for problem in error.problems:
+                sys.stderr.write(f"{annotations.format_problem(problem)}\n")
+        elif output == "markdown":
+            Output.print_line(manifest_plans.format_problems_markdown(error.problems))
+        raise
 
 
 @contextmanager
@@ -77,6 +124,7 @@ def plan(
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit with 6 when changes are pending.", show_default=False)
     ] = False,
+    var_file: VarFiles = None,
     output: PlanFormat = None,
 ) -> None:
     """
@@ -88,31 +136,41 @@ def plan(
     overwrite = out_file is not None and plan_file.is_saved_plan(out_file)
     if out_file is not None and not overwrite:
         new_files.require_new(out_file, "--out")
-    desired = manifest.read(files, os.environ, owner)
-    options = PlanOptions(prune, adopt)
-    with CliContext.from_typer(context).open_gam() as gam, gam.store.reading() as tx:
-        new_plan = make_plan(tx, gam, desired, options)
-        text = None if out_file is None else plan_file.serialize(tx, new_plan, options)
+    with _report_problems(output):
+        loaded = _load(files, owner, PlanOptions(prune, adopt), var_file)
+        if loaded.saved is not None and out_file is not None:
+            raise UsageError(f"{files[0]} is a saved plan already", "omit --out")
+        with CliContext.from_typer(context).open_gam() as gam, gam.store.reading() as tx:
+            new_plan = loaded.make_plan(gam, tx)
+            text = None if out_file is None else plan_file.serialize(tx, new_plan, loaded.options)
     if out_file is not None and text is not None:
         new_files.write_new_file(out_file, text, "--out", overwrite=overwrite)
-    _print_plan(out, new_plan, as_markdown=output == "markdown")
+    _print_plan(out, new_plan, output)
     if exit_code and new_plan.steps:
         raise typer.Exit(PENDING)
 
 
 @drifts.command()
 @_without_gc()
-def drift(context: typer.Context, files: Files, owner: Owner = None, output: PlanFormat = None) -> None:
+def drift(
+    context: typer.Context,
+    files: Files,
+    owner: Owner = None,
+    adopt: Adopt = False,
+    var_file: VarFiles = None,
+    output: PlanFormat = None,
+) -> None:
     """
-    Check whether the store matches the manifests; exits with 6 if it does not.
+    Check whether the store matches the manifests, or a saved plan; exits with 6 if it does not.
 
     Objects that the owner manages but the files no longer list count as drift. Example: gamcli drift apps.toml || alert
     """
     out = _output(context, output)
-    desired = manifest.read(files, os.environ, owner)
-    with CliContext.from_typer(context).open_gam() as gam:
-        new_plan = _make_plan(gam, desired, PlanOptions())
-    _print_plan(out, new_plan, as_markdown=output == "markdown")
+    with _report_problems(output):
+        loaded = _load(files, owner, PlanOptions(adopt=adopt), var_file)
+        with CliContext.from_typer(context).open_gam() as gam, gam.store.reading() as tx:
+            new_plan = loaded.make_plan(gam, tx, is_exact=False)
+    _print_plan(out, new_plan, output)
     if new_plan.steps or new_plan.unlisted:
         raise typer.Exit(PENDING)
 
@@ -138,8 +196,9 @@ def apply(
         bool,
         typer.Option("--dry-run", "--preview", help="Show the changes without making them.", show_default=False),
     ] = False,
+    var_file: VarFiles = None,
     output: Annotated[
-        Literal["table", "json", "jsonl", "github"] | None,
+        Literal["table", "json", "jsonl", "github", "markdown"] | None,
         typer.Option("-o", "--output", help="Format of the result.", show_default="table"),
     ] = None,
 ) -> None:
@@ -148,23 +207,20 @@ def apply(
 
     Example: gamcli apply apps.toml --secrets-out secrets.env
     """
-    out = _output(context, "table" if output == "github" else output)
-    saved = plan_file.read(files[0]) if len(files) == 1 and plan_file.is_saved_plan(files[0]) else None
-    if saved is not None and (owner is not None or prune or adopt):
-        raise UsageError("a saved plan includes owner, prune and adopt", "omit --owner, --prune and --adopt")
-    desired = saved.desired if saved else manifest.read(files, os.environ, owner)
-    options = ApplyOptions(
-        saved.options if saved else PlanOptions(prune, adopt), accept, accept_deleting=accept_deleting
-    )
-    if saved is not None:
-        options = replace(options, require=saved.require)
-    with CliContext.from_typer(context).open_gam() as gam:
-        if dry_run:
-            _print_plan(out, _make_plan(gam, desired, options.plan))
-            return
-        with secret_files.open_destination(gam, secrets_out, output or out.format) as save_secrets:
-            applied = _apply_or_confirm(gam, desired, replace(options, save_secrets=save_secrets), out)
-    _print_applied(out, applied, secrets_out)
+    out = _output(context, output)
+    with _report_problems(output):
+        loaded = _load(files, owner, PlanOptions(prune, adopt), var_file)
+        options = ApplyOptions(loaded.options, accept, accept_deleting=accept_deleting)
+        if loaded.saved is not None:
+            options = replace(options, require=loaded.saved.require)
+        with CliContext.from_typer(context).open_gam() as gam:
+            if dry_run:
+                _print_plan(out, _make_plan(gam, loaded.desired, options.plan), output)
+                return
+            with secret_files.open_destination(gam, secrets_out, output or out.format) as save_secrets:
+                options = replace(options, save_secrets=save_secrets)
+                applied = _apply_or_confirm(gam, loaded.desired, options, out)
+    _print_applied(out, applied, secrets_out, output)
 
 
 def _apply_or_confirm(gam: Gam, desired: Desired, options: ApplyOptions, out: Output) -> Applied:
@@ -189,7 +245,7 @@ def _apply_or_confirm(gam: Gam, desired: Desired, options: ApplyOptions, out: Ou
 
 
 def _output(context: typer.Context, output: str | None) -> Output:
-    out = CliContext.from_typer(context).output(None if output == "markdown" else output)
+    out = CliContext.from_typer(context).output("table" if output in ("markdown", "github") else output)
     out.require_plan_format()
     return out
 
@@ -199,14 +255,21 @@ def _make_plan(gam: Gam, desired: Desired, options: PlanOptions) -> ExecutionPla
         return make_plan(tx, gam, desired, options)
 
 
-def _print_plan(out: Output, new_plan: ExecutionPlan, *, as_markdown: bool = False) -> None:
-    if as_markdown:
-        out.print_line(manifest_plans.format_markdown(new_plan.summary()))
-    else:
-        out.print_manifest_plan(new_plan.summary())
+def _print_plan(out: Output, new_plan: ExecutionPlan, output: str | None = None) -> None:
+    summary = new_plan.summary()
+    if output == "markdown":
+        out.print_line(manifest_plans.format_markdown(summary))
+        return
+    out.print_manifest_plan(summary)
+    if output == "github":
+        for line in annotations.format_warnings(manifest_plans.format_affected_keys(summary)):
+            out.print_line(line)
 
 
-def _print_applied(out: Output, applied: Applied, secrets_out: str | None) -> None:
+def _print_applied(out: Output, applied: Applied, secrets_out: str | None, output: str | None) -> None:
+    if output == "markdown":
+        out.print_line(manifest_plans.format_markdown(applied.plan.summary(), _summarize(applied.plan)))
+        return
     if not out.is_human:
         secrets = {} if secrets_out or not applied.issued else {"secrets": applied.issued.to_dict()}
         with secret_files.report_lost_secrets(applied.issued, secrets_out):

@@ -5,9 +5,9 @@ Changes name fields as `-o json` does, nested ones with a dot. Secrets never app
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from gamcli.model import ApiKeyPolicy, App, AuthType, Key, KeyImpact, Repository, Token, TokenPolicy, User
 
@@ -48,14 +48,33 @@ class FieldChange:
     new: object
 
 
+class Place(Protocol):
+    """Where a manifest asks for a change; the line is computed on the first request."""
+
+    @property
+    def file(self) -> str:
+        """The file as given by the user."""
+
+    @property
+    def line(self) -> int:
+        """The line, from 1."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A created, updated or deleted record (`action`); `kind` is a noun of the command line, such as `auth-type`."""
+    """
+    A created, updated or deleted record (`action`); `kind` is a noun of the command line, such as `auth-type`.
+
+    A change of a manifest has an `owner` and a `place`; `note` says why it is due. None of the three identifies it.
+    """
 
     action: str
     kind: str
     name: str
     fields: tuple[FieldChange, ...] = ()
+    owner: str | None = field(default=None, repr=False, compare=False)
+    place: Place | None = field(default=None, repr=False, compare=False)
+    note: str = field(default="", repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

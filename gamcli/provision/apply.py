@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import chain
 
 from gamcli import store
@@ -131,7 +132,7 @@ def _create(gam: Gam, tx: Transaction, step: Step, plan: ExecutionPlan) -> None:
 def _update(gam: Gam, tx: Transaction, step: Step) -> None:
     match step.before, step.after:
         case Key() as old, Key() as key:
-            keys.replace_key(gam, tx, old, key)
+            keys.replace_key(gam, tx, old, key, step.overlap or timedelta(0))
             keys.add(gam, tx, key, old.id)
         case (App() | User() | AuthType()) as before, (App() | User() | AuthType()) as after:
             before = replace(before, managed_by=after.managed_by)

@@ -1,7 +1,7 @@
 """The desired state as records, each with its location in a manifest, so that every problem has a file and a line."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from typing import NamedTuple
@@ -27,6 +27,17 @@ class SourceFile:
     def line(self, keys: Keys) -> int:
         """Return the line of a key path, from 1, or of its nearest parent."""
         return self._lines.find(keys)
+
+
+class SavedSource(SourceFile):
+    """The file of an object in a saved plan, which has only the line of the object."""
+
+    def __init__(self, file: str, line: int) -> None:
+        super().__init__(file)
+        self._line = line
+
+    def line(self, keys: Keys) -> int:  # noqa: ARG002 - one line for all key paths
+        return self._line
 
 
 class Location(NamedTuple):
@@ -70,13 +81,15 @@ class DesiredObject(Located):
 
     `fields` are the listed fields as the rules take changes: nested names have a dot, scopes and roles are tuples. An
     authentication type also has `type`, an application `client_id` and `client_secret` (a Secret), a user of a seed
-    `password` (a Secret). `owner` becomes `managed_by`.
+    `password` (a Secret). `owner` becomes `managed_by`. `references` has secrets as the file refers to
+    them, such as `${file:PATH}`.
     """
 
     name: str
     fields: Mapping[str, object]
     location: Location
     owner: str
+    references: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def moved_from(self) -> str | None:
@@ -102,6 +115,8 @@ class DesiredKey(Located):
     auth_type: str | None = None
     label: str = ""
     expires_in: timedelta | None = None
+    renew_within: timedelta | None = None
+    overlap: timedelta | None = None
     api_key: Secret | None = None
 
 

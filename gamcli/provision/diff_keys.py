@@ -12,8 +12,8 @@ from gamcli.provision.desired import DesiredKey
 from gamcli.provision.diff_objects import DiffOptions, Match, ScopeParser, unknown_name
 from gamcli.provision.plan import Pair, Step
 from gamcli.provision.snapshot import Actual, users_by_identifier
+from gamcli.rules import durations, scopes
 from gamcli.rules import keys as rules
-from gamcli.rules import scopes
 from gamcli.rules.credentials import Secret, parse_api_key_id
 from gamcli.rules.grants import GrantFacts
 
@@ -23,7 +23,10 @@ FIELD_OF_RULE = {
 }  # fmt: skip
 """The field of a desired key that causes the refusal, by rule."""
 
-FIELD_OF_WORD = {"authentication type": "auth_type", "scope": "scopes", "label": "label", "api_key": "api_key"}
+FIELD_OF_WORD = {
+    "renew_within": "renew_within", "authentication type": "auth_type", "scope": "scopes", "label": "label",
+    "api_key": "api_key",
+}  # fmt: skip
 """The field of a desired key that causes a usage error, by a word of its message."""
 
 
@@ -109,11 +112,34 @@ def _diff_key(
     if current is not None and not _remains_valid(current, app, state, options.now):
         current = None
     if current is not None and _matches(current, item, wanted_scopes):
-        return Step(UPDATE, "key", name, current, current)
+        if not _is_due(current, item, options.now):
+            return Step(UPDATE, "key", name, current, current, item=item)
+        return _renew(item, replace(facts, key=current), name, state, options)
     chosen_scopes = None if wanted_scopes == app.scopes else wanted_scopes
-    return Step(
-        UPDATE if current else CREATE, "key", name, current, *_issue(item, facts, app, chosen_scopes, state, options)
+    key_options = rules.KeyOptions(chosen_scopes, item.expires_in, item.label, managed_by=item.owner)
+    issued = _issue(item, facts, app, key_options, state, options)
+    return Step(UPDATE if current else CREATE, "key", name, current, *issued, item)
+
+
+def _is_due(key: Key, item: DesiredKey, now: datetime) -> bool:
+    """Return whether the manifest asks to renew the key now; one that it provides is never renewed."""
+    return item.renew_within is not None and item.api_key is None and rules.is_expiring(key, now, item.renew_within)
+
+
+def _renew(item: DesiredKey, facts: GrantFacts, name: str, state: PlannedState, options: DiffOptions) -> Step:
+    """Return the step that issues the successor of an expiring key."""
+    old, app = facts.key, facts.app
+    assert old is not None
+    assert old.expires_at is not None
+    assert app is not None
+    renewal = rules.renewal_options(old)
+    key_options = renewal._replace(
+        expires_in=item.expires_in or renewal.expires_in, label=item.label or old.label, managed_by=item.owner
     )
+    auth_type = item.auth_type or old.auth_type
+    issued = _issue(replace(item, auth_type=auth_type), facts, app, key_options, state, options)
+    note = f"expires in {durations.format_remaining(old.expires_at - options.now)}: rotate"
+    return Step(UPDATE, "key", name, old, *issued, item, item.overlap, note)
 
 
 def _remains_valid(key: Key, app: App, state: PlannedState, now: datetime) -> bool:
@@ -135,7 +161,7 @@ def _issue(
     item: DesiredKey,
     facts: GrantFacts,
     app: App,
-    chosen_scopes: tuple[str, ...] | None,
+    key_options: rules.KeyOptions,
     state: PlannedState,
     options: DiffOptions,
 ) -> tuple[Key, Secret | None]:
@@ -144,10 +170,11 @@ def _issue(
     auth_type = state.auth_types.get(normalize_name(name))
     if auth_type is None:
         raise UsageError(unknown_name("authentication type", name, state.auth_types.values()))
-    key_options = rules.KeyOptions(chosen_scopes, item.expires_in, item.label, managed_by=item.owner)
     issued = rules.issue(
         GrantFacts(options.now, app=app, user=facts.user, auth_type=auth_type), key_options, options.entropy
     )
+    if _is_due(issued.record, item, options.now):
+        raise UsageError("renew_within is not shorter than the lifetime of the key: it would be renewed at once")
     if item.api_key is None:
         return issued
     key_id = parse_api_key_id(item.api_key)

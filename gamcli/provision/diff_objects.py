@@ -85,7 +85,7 @@ def diff_kind(
         if after is not None:
             result.records[name] = after
             secret = None if "client_secret" in item.fields else (secrets or {}).get(name)
-            step = Step(UPDATE if before else CREATE, kind, after.name, before, after, secret)
+            step = Step(UPDATE if before else CREATE, kind, after.name, before, after, secret, item)
             result.matches.append(Match(item.owner, step))
     return result
 

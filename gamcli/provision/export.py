@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from gamcli import store
 from gamcli.actions import Gam
 from gamcli.model import Key, normalize_name
-from gamcli.provision import toml_format, variables
+from gamcli.provision import owners, toml_format, variables
 from gamcli.provision.fields import SECTIONS, Section
 from gamcli.provision.value_types import Field
 from gamcli.rules import auth_types, durations
@@ -41,13 +41,15 @@ class Table(NamedTuple):
     """
     One table of a manifest; the names of nested fields have a dot.
 
-    `fields` are written, `values` are all values of the record; None is a value that a manifest cannot express.
+    `fields` are written, `values` are all values of the record; None is a value that a manifest cannot express. `owner`
+    manages the record.
     """
 
     section: Section
     name: str
     fields: Mapping[str, object]
     values: Mapping[str, object]
+    owner: str | None = None
 
 
 def nest(fields: Mapping[str, object]) -> dict[str, Any]:
@@ -67,7 +69,7 @@ def build_table(record: object) -> Table:
     fields = [field for field in section.fields if field.is_exported]
     values = {field.name: to_plain(_field_value(record, field)) for field in fields}
     written = {field.name: values[field.name] for field in fields if field.always or differs(section, field, values)}
-    return Table(section, str(getattr(record, "name", "")), written, values)
+    return Table(section, str(getattr(record, "name", "")), written, values, getattr(record, "managed_by", None))
 
 
 def differs(section: Section, field: Field, values: Mapping[str, object]) -> bool:
@@ -127,10 +129,21 @@ def _active_keys(gam: Gam, keys: Iterable[Key]) -> list[Key]:
 
 
 def format_manifest(tables: Iterable[Table]) -> Iterator[str]:
-    """Yield the lines of a manifest, with a blank line between tables."""
+    """
+    Yield the lines of a manifest, with a blank line between tables.
+
+    A comment names the owner, so that a plan of the file is empty: at the top, and again where the owner changes.
+    """
+    tables = [*tables]
+    owner = next((table.owner for table in tables if table.owner is not None), None)
+    if owner is not None:
+        yield owners.format_comment(owner)
     for index, table in enumerate(tables):
-        if index:
+        if index or owner is not None:
             yield ""
+        if table.owner not in (None, owner):
+            owner = table.owner
+            yield owners.format_comment(owner)
         yield from format_table(table)
 
 
@@ -141,7 +154,7 @@ def format_table(table: Table) -> Iterator[str]:
 
 
 def format_header(table: Table) -> str:
-    return table.section.header.replace("NAME", toml_format.format_key(table.name))
+    return table.section.header.replace("NAME", toml_format.format_key(variables.escape(table.name)))
 
 
 def escape(value: object) -> object:

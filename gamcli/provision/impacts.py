@@ -71,7 +71,7 @@ def find_impacts(steps: Iterable[Step], facts: Iterable[GrantFacts]) -> tuple[Ke
     found = impact.find_impacts(_Changed.from_steps(steps).facts_after, by_key.values())
     impacts = {each.key.id: each for each in found}
     for step in steps:
-        if isinstance(step.before, Key) and step.action in (UPDATE, DELETE):
+        if isinstance(step.before, Key) and step.action in (UPDATE, DELETE) and not step.overlap:
             reason = "no longer listed" if step.action == DELETE else "replaced by the new key"
             if step.before.id not in impacts or not impacts[step.before.id].is_permanent:
                 impacts[step.before.id] = KeyImpact(step.before, is_permanent=True, reason=reason)

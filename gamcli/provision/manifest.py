@@ -25,8 +25,8 @@ def read(
     """
     Return the desired state of all files and folders; raises ProblemsError.
 
-    `environment` has the values of `${NAME}`. The objects of a file are managed by `owner`, or by the path of the file
-    as it was given. A `seed` can contain secrets.
+    `environment` has the values of `${NAME}`. The objects of a file are managed by `owner`, by the owner that a comment
+    names, or by the path of the file as it was given. A `seed` can contain secrets.
     """
     if owner is not None:
         names.check_name("an owner", owner, names.APP_NAME_LENGTH)
@@ -34,7 +34,7 @@ def read(
     order: dict[str, int] = {}
     for file in files.read(paths, contents.problems):
         order[file.source.file] = len(order)
-        Reader(file, contents, environment, owner or file.source.file, seed=seed).read()
+        Reader(file, contents, environment, owner, seed=seed).read()
     desired = replace(_merge(contents), empty_files=_find_empty_files(contents))
     if contents.problems:
         raise ProblemsError(sorted(contents.problems, key=lambda each: (order.get(each.file, -1), each.line)))
@@ -52,12 +52,20 @@ def _merge(contents: Contents) -> Desired:
     auth_types, apps, users, repositories = (
         contents.objects[name] for name in ("auth_type", "app", "user", "repository")
     )
+    if "app" in contents.defaults:
+        default_app = contents.defaults["app"].fields
+        apps = [replace(app, fields={**default_app, **app.fields}) for app in apps]
     for objects in (auth_types, apps, users, repositories):
         contents.problems.extend(_check_names(objects))
     contents.problems.extend(_check_moves([*apps, *users]))
     contents.problems.extend(_check_emails(users))
     contents.problems.extend(_check_apps(apps, auth_types))
-    keys = tuple(_resolve_keys(contents.keys, users, apps, contents.problems))
+    default_key = contents.defaults["key"].fields if "key" in contents.defaults else {}
+    listed_keys = [
+        DesiredKey(location=location, owner=owner, **{**default_key, **fields})
+        for location, owner, fields in contents.keys
+    ]
+    keys = tuple(_resolve_keys(listed_keys, users, apps, contents.problems))
     default, location = next(
         (
             (name, each.location.within("default_auth_type"))

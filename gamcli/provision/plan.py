@@ -1,13 +1,15 @@
 """Execution plans: the steps that lead to the desired state, and the keys that they invalidate or suspend."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import NamedTuple
 
 from gamcli.model import App, Key, KeyImpact, Repository
 from gamcli.model.manifests import AdoptedObject, ManifestPlan, UnlistedObject
 from gamcli.model.plan import DELETE, UPDATE, Change, FieldChange, diff_records
-from gamcli.provision.desired import Desired
+from gamcli.provision.desired import Desired, DesiredKey, DesiredObject
+from gamcli.rules import durations
 from gamcli.rules.credentials import Secret
 from gamcli.store.adoptions import Manageable
 
@@ -32,7 +34,12 @@ class PlanOptions(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One step: a record before and after it, and the secret that it issues, if any."""
+    """
+    One step: a record before and after it, and the secret that it issues, if any.
+
+    `item` is what the manifests ask for, None for what they no longer list. A key that is renewed stays valid for
+    `overlap`; `note` says why it is renewed.
+    """
 
     action: str
     kind: str
@@ -40,16 +47,42 @@ class Step(NamedTuple):
     before: Manageable | Repository | None
     after: Manageable | Repository | None
     secret: Secret | None = None
+    item: DesiredObject | DesiredKey | None = None
+    overlap: timedelta | None = None
+    note: str = ""
 
     def change(self) -> Change:
         """Return the step as plans show it."""
+        owner = self.item.owner if self.item else getattr(self.before, "managed_by", None)
+        place = self.item.location if self.item else None
+        action = UPDATE if self.action == RELEASE else self.action
+        return Change(action, self.kind, self.name, tuple(self.field_changes()), owner, place, self.note)
+
+    def field_changes(self) -> Iterator[FieldChange]:
+        """Yield the fields that the step changes, as plans show them."""
         if self.action == RELEASE:
-            owner = getattr(self.before, "managed_by", None)
-            return Change(UPDATE, self.kind, self.name, (FieldChange("managed_by", owner, None),))
+            yield FieldChange("managed_by", getattr(self.before, "managed_by", None), None)
+            return
         fields = (field for field in diff_records(self.before, self.after) if field.field not in HIDDEN_FIELDS)
+        if isinstance(self.after, App) and self.before is None:
+            is_provided = self.item is not None and "client_id" in getattr(self.item, "fields", ())
+            yield FieldChange("client_id", None, self.after.client_id if is_provided else "(generated)")
+            yield FieldChange("client_secret", None, "(new)")
         if isinstance(self.before, Key) and self.action == UPDATE:
             fields = (field for field in fields if field.field in KEY_FIELDS)
-        return Change(self.action, self.kind, self.name, tuple(fields))
+        yield from fields
+        if isinstance(self.after, Key):
+            old, new = (None if each is None else _lifetime(each) for each in (self.before, self.after))
+            if old != new:
+                yield FieldChange("expires_in", old, new)
+
+
+def _lifetime(record: object) -> str:
+    """Return for how long a key is valid from the time of issue."""
+    if not isinstance(record, Key) or record.expires_at is None:
+        return "never"
+    lifetime = record.expires_at - record.created_at
+    return durations.format_duration(lifetime) or str(lifetime)
 
 
 class Adoption(NamedTuple):

@@ -2,26 +2,30 @@
 Saved plans: files that hold a plan until it is applied to the same state.
 
 A saved plan is one JSON document that begins with `gamcli_plan`, which distinguishes it from a manifest. It has the
-desired state, a fingerprint of the store and a digest of the changes, and never a secret.
+desired state, a fingerprint of the store and a digest of the changes, and never a secret: a client secret is a
+reference, such as `${file:PATH}`, which is read again.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from gamcli import store
-from gamcli.errors import ConflictError, UsageError, command
-from gamcli.model import App
-from gamcli.provision.desired import Desired, DesiredKey, DesiredObject, Location, SourceFile
-from gamcli.provision.plan import ExecutionPlan, PlanOptions
+from gamcli.errors import ConflictError, Problem, ProblemsError, UsageError, command
+from gamcli.model import App, normalize_name
+from gamcli.provision import field_checks
+from gamcli.provision.desired import Desired, DesiredKey, DesiredObject, Location, SavedSource
+from gamcli.provision.plan import ExecutionPlan, PlanOptions, Step
+from gamcli.provision.reader import format_error
+from gamcli.provision.variables import Variables
 from gamcli.store import Transaction
 
 PREFIX = '{"gamcli_plan":'
-VERSION = 2
+VERSION = 3
 
 HINT = "create the plan again and review the changes"
 
@@ -58,21 +62,27 @@ def digest(plan: ExecutionPlan) -> str:
 
 def serialize(tx: Transaction, plan: ExecutionPlan, options: PlanOptions) -> str:
     """Return the text of a saved plan; raises UsageError if it would have to contain a secret."""
-    for step in plan.steps:
-        is_provided = step.secret is None and isinstance(step.after, App)
-        if is_provided and getattr(step.before, "secret_digest", None) != getattr(step.after, "secret_digest", None):
+    changed = {normalize_name(step.name) for step in plan.steps if _sets_provided_secret(step)}
+    for app in plan.desired.apps:
+        if normalize_name(app.name) in changed and not app.references:
             raise UsageError(
-                f"the plan sets the client secret of application '{step.name}', which a saved plan must not contain",
+                f"the plan sets the client secret of application '{app.name}', which a saved plan must not contain",
                 command("apply", "FILE"),
             )
+    apps = [app if normalize_name(app.name) in changed else replace(app, references={}) for app in plan.desired.apps]
     document = {
         "gamcli_plan": VERSION,
         "fingerprint": fingerprint(tx),
         "changes": digest(plan),
         "options": options._asdict(),
-        "desired": _to_json(plan.desired),
+        "desired": _to_json(replace(plan.desired, apps=tuple(apps))),
     }
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=_to_json) + "\n"
+
+
+def _sets_provided_secret(step: Step) -> bool:
+    is_provided = step.secret is None and isinstance(step.after, App)
+    return is_provided and getattr(step.before, "secret_digest", None) != getattr(step.after, "secret_digest", None)
 
 
 def is_saved_plan(path: str) -> bool:
@@ -84,14 +94,18 @@ def is_saved_plan(path: str) -> bool:
         return False
 
 
-def read(path: str) -> SavedPlan:
-    """Return the plan of a file; raises UsageError."""
+def read(path: str, environment: Mapping[str, str]) -> SavedPlan:
+    """
+    Return the plan of a file; raises UsageError.
+
+    Client secrets are read again from the variables and files that the manifest refers to; raises ProblemsError.
+    """
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
         if document["gamcli_plan"] != VERSION:
             raise UsageError(f"{path} was saved by another version of gamcli", "create the plan again")
         return SavedPlan(
-            _read_desired(document["desired"]),
+            _read_desired(document["desired"], environment),
             PlanOptions(**document["options"]),
             document["fingerprint"],
             document["changes"],
@@ -103,24 +117,38 @@ def read(path: str) -> SavedPlan:
 def _to_json(value: Any) -> object:  # noqa: ANN401 - any part of the desired state
     match value:
         case Desired():
-            return {name: getattr(value, name) for name in value.__slots__}
+            location = value.default_location
+            document = {name: getattr(value, name) for name in value.__slots__}
+            return {**document, "default_location": None if location is None else _locate(location)}
         case DesiredObject():
             fields = {name: each for name, each in value.fields.items() if name != "client_secret"}
-            return {"name": value.name, "fields": fields, "location": value.location, "owner": value.owner}
+            return {
+                "name": value.name,
+                "fields": fields,
+                "location": _locate(value.location),
+                "owner": value.owner,
+                "references": value.references,
+            }
         case DesiredKey():
-            return {name: getattr(value, name) for name in value.__slots__ if name != "api_key"}
-        case timedelta():
-            return value.total_seconds()
+            fields = {name: getattr(value, name) for name in value.__slots__ if name != "api_key"}
+            return {**fields, "location": _locate(value.location)}
         case _:
-            assert isinstance(value, SourceFile)
-            return value.file
+            assert isinstance(value, timedelta)
+            return value.total_seconds()
 
 
-def _read_desired(document: Mapping[str, Any]) -> Desired:
-    location = document["default_location"]
+def _locate(location: Location) -> list[object]:
+    return [location.file, location.keys, location.line]
+
+
+def _read_desired(document: Mapping[str, Any], environment: Mapping[str, str]) -> Desired:
+    location, problems = document["default_location"], list[Problem]()
+    apps = [_read_secrets(_read_object(item), environment, problems) for item in document["apps"]]
+    if problems:
+        raise ProblemsError(problems)
     return Desired(
         auth_types=tuple(map(_read_object, document["auth_types"])),
-        apps=tuple(map(_read_object, document["apps"])),
+        apps=tuple(apps),
         users=tuple(map(_read_object, document["users"])),
         keys=tuple(map(_read_key, document["keys"])),
         default_auth_type=document["default_auth_type"],
@@ -130,19 +158,31 @@ def _read_desired(document: Mapping[str, Any]) -> Desired:
 
 
 def _read_location(location: Any) -> Location:  # noqa: ANN401 - JSON
-    return Location(SourceFile(location[0]), tuple(location[1]))
+    return Location(SavedSource(location[0], location[2]), tuple(location[1]))
+
+
+def _read_secrets(item: DesiredObject, environment: Mapping[str, str], problems: list[Problem]) -> DesiredObject:
+    """Return the object with the secrets that its references lead to now; adds to `problems`."""
+    if not item.references:
+        return item
+    variables, fields = Variables(environment, Path(item.location.file).parent), dict(item.fields)
+    for name, reference in item.references.items():
+        try:
+            fields[name] = field_checks.client_secret(variables.expand(reference))
+        except UsageError as error:
+            problems.append(item.problem(f"{reference}: {format_error(error)}", name))
+    return replace(item, fields=fields)
 
 
 def _read_object(item: Mapping[str, Any]) -> DesiredObject:
     fields = {name: tuple(value) if isinstance(value, list) else value for name, value in item["fields"].items()}
-    return DesiredObject(item["name"], fields, _read_location(item["location"]), item["owner"])
+    return DesiredObject(item["name"], fields, _read_location(item["location"]), item["owner"], item["references"])
 
 
 def _read_key(item: Mapping[str, Any]) -> DesiredKey:
-    scopes, expires_in = item["scopes"], item["expires_in"]
-    parsed = {
-        "location": _read_location(item["location"]),
-        "scopes": None if scopes is None else tuple(scopes),
-        "expires_in": None if expires_in is None else timedelta(seconds=expires_in),
-    }
+    scopes = item["scopes"]
+    parsed: dict[str, Any] = {"location": _read_location(item["location"])}
+    parsed["scopes"] = None if scopes is None else tuple(scopes)
+    for name in ("expires_in", "renew_within", "overlap"):
+        parsed[name] = None if item[name] is None else timedelta(seconds=item[name])
     return DesiredKey(**{**item, **parsed})

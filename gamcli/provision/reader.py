@@ -1,18 +1,20 @@
 """Reads one manifest file into records: the table of fields checks each value, and every problem is collected."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from gamcli.errors import Problem, UsageError
-from gamcli.provision.desired import DesiredKey, DesiredObject, Location
+from gamcli.provision.desired import DesiredObject, Location
 from gamcli.provision.fields import SECTIONS, Section
 from gamcli.provision.files import File
+from gamcli.provision.owners import Owners
 from gamcli.provision.toml_scan import Keys
-from gamcli.provision.value_types import ReadValue, wrong_type
+from gamcli.provision.value_types import ReadValue, ValueType, from_reference, wrong_type
 from gamcli.provision.variables import Variables, can_contain_reference, is_reference
+from gamcli.rules import names
 from gamcli.rules.names import closest_match, escape_unprintable
 
 
@@ -21,10 +23,28 @@ class Contents:
     """The objects of all files read so far, by section, and the problems of the files."""
 
     objects: dict[str, list[DesiredObject]] = field(default_factory=lambda: {name: [] for name in SECTIONS})
-    keys: list[DesiredKey] = field(default_factory=list)
+    keys: list["KeyTable"] = field(default_factory=list)
+    defaults: dict[str, DesiredObject] = field(default_factory=dict)
     first_files: dict[str, str] = field(default_factory=dict)
     """The owners, with the first file of each."""
     problems: list[Problem] = field(default_factory=list)
+
+
+class KeyTable(NamedTuple):
+    """A `[[key]]` of a file, before the defaults of all files are known."""
+
+    location: Location
+    owner: str
+    fields: Mapping[str, Any]
+
+
+DEFAULTS = {"app": {"client_id", "client_secret", "moved_from"}, "key": {"user", "app", "api_key"}}
+"""The sections that can have defaults, with the fields that belong to one object."""
+
+
+@lru_cache
+def _types(section: str) -> dict[str, ValueType]:
+    return {each.name: each.type for each in SECTIONS[section].fields}
 
 
 @lru_cache
@@ -33,17 +53,18 @@ def _readers(section: str, *, seed: bool) -> dict[str, ReadValue]:
 
 
 class Reader:
-    """Reads one file into `contents`; `owner` manages its objects."""
+    """Reads one file into `contents`; `owner` manages its objects, by default the owner that its comments name."""
 
     def __init__(
-        self, file: File, contents: Contents, environment: Mapping[str, str], owner: str, *, seed: bool
+        self, file: File, contents: Contents, environment: Mapping[str, str], owner: str | None, *, seed: bool
     ) -> None:
-        self._file, self._contents, self._owner, self._seed = file, contents, owner, seed
+        self._file, self._contents, self._seed = file, contents, seed
+        self._owners = Owners(file.text if owner is None else "", owner or file.source.file)
         self._variables = Variables(environment, file.path.parent)
         self._unresolved = set[Keys]()
 
     def read(self) -> None:
-        self._contents.first_files.setdefault(self._owner, self._file.source.file)
+        self._read_owners()
         tree, source = self._file.tree, self._file.source
         if can_contain_reference(self._file.text):
             errors = [*self._variables.replace(tree)]
@@ -52,7 +73,39 @@ class Reader:
                 Location(source, keys).problem(format_error(error)) for keys, error in errors
             )
         for name, value in tree.items():
-            self._read_section(Location(source, (name,)), SECTIONS.get(name), value)
+            location = Location(source, (name,))
+            if name == "defaults":
+                self._read_defaults(location, value)
+            else:
+                self._read_section(location, SECTIONS.get(name), value)
+
+    def _read_owners(self) -> None:
+        file = self._file.source.file
+        for line, name in self._owners.comments:
+            try:
+                names.check_name("an owner", name, names.APP_NAME_LENGTH)
+            except UsageError as error:
+                self._contents.problems.append(Problem(file, line, format_error(error)))
+        for name in dict.fromkeys(each for _, each in self._owners.comments) or [self._owners.default]:
+            self._contents.first_files.setdefault(name, file)
+
+    def _read_defaults(self, location: Location, tables: object) -> None:
+        """Read the values that all objects of a section have unless they list their own."""
+        if not isinstance(tables, dict):
+            self._report(location, format_error(wrong_type("tables such as [defaults.app]", tables)))
+            return
+        for name, table in tables.items():
+            at = location.within(name)
+            if name not in DEFAULTS:
+                self._report(at, f"no defaults for this section; {_suggest(name, DEFAULTS)}")
+                continue
+            fields = self._read_table(SECTIONS[name], at, table)
+            for each in fields.keys() & DEFAULTS[name]:
+                self._report(at.within(each), "cannot have a default: list it in each object")
+            item = DesiredObject(name, fields, at, self._owners.find(at))
+            earlier = self._contents.defaults.setdefault(name, item)
+            if earlier is not item:
+                self._report(at, f"already defined in {earlier.location.file}:{earlier.location.line}")
 
     def _read_section(self, location: Location, section: Section | None, value: object) -> None:
         if section is None:
@@ -62,26 +115,41 @@ class Reader:
         elif section.check_name and isinstance(value, dict):
             for name, table in value.items():
                 inner = location.within(name)
-                try:
-                    section.check_name(name)
-                except UsageError as error:
-                    self._report(inner, format_error(error))
-                self._read_object(section, inner, name, table)
+                self._read_object(section, inner, self._read_name(section.check_name, inner, name), table)
         elif section.is_array or section.check_name:
             self._report(location, format_error(wrong_type(f"tables {section.header}", value)))
         else:
             self._read_object(section, location, "", value)
 
+    def _read_name(self, check: Callable[[str], object], location: Location, name: str) -> str:
+        """Return the name of an object with its references replaced."""
+        try:
+            expanded = self._variables.expand(name)
+            try:
+                check(expanded)
+            except UsageError as error:
+                raise _redact(expanded, error, name) if expanded != name else error from error
+        except UsageError as error:
+            self._report(location, format_error(error))
+            return name
+        return expanded
+
     def _read_object(self, section: Section, location: Location, name: str, table: object) -> None:
         fields = self._read_table(section, location, table)
-        self._contents.objects[section.name].append(DesiredObject(name, fields, location, self._owner))
+        references = {
+            secret: self._variables.originals[*location.keys, secret]
+            for secret in _SECRETS.get(section.name, ())
+            if (*location.keys, secret) in self._variables.originals
+        }
+        item = DesiredObject(name, fields, location, self._owners.find(location), references)
+        self._contents.objects[section.name].append(item)
 
     def _read_keys(self, section: Section, tables: list[Any]) -> None:
         for index, table in enumerate(tables):
             location = Location(self._file.source, ("key", index))
             fields = self._read_table(section, location, table)
             if "user" in fields and "app" in fields:
-                self._contents.keys.append(DesiredKey(location=location, owner=self._owner, **fields))
+                self._contents.keys.append(KeyTable(location, self._owners.find(location), fields))
             elif isinstance(table, dict):
                 for name in ("user", "app"):
                     if name not in table:
@@ -108,10 +176,13 @@ class Reader:
             if read is None:
                 self._read_nested(section, location.within(key), name, value, values)
                 continue
+            at = location.within(key)
+            if isinstance(value, str) and at.keys in self._variables.originals:
+                value = from_reference(_types(section.name)[name], value)  # noqa: PLW2901 - as its field needs it
             try:
                 values[name] = read(value)
             except UsageError as error:
-                self._report_value(location.within(key), read, value, error)
+                self._report_value(at, read, value, error)
 
     def _read_nested(
         self, section: Section, location: Location, name: str, value: object, values: dict[str, Any]
@@ -139,7 +210,8 @@ class Reader:
 
     def _report_value(self, location: Location, read: ReadValue, value: object, error: UsageError) -> None:
         """Report what is wrong with a value, or with each invalid part of a list or table."""
-        for within, part_error in [*_invalid_parts(read, value)] or [((), error)]:
+        is_reference = location.keys in self._variables.originals
+        for within, part_error in ([] if is_reference else [*_invalid_parts(read, value)]) or [((), error)]:
             at = location.within(*within)
             references = [text for keys, text in self._variables.originals.items() if keys[: len(at.keys)] == at.keys]
             self._report(at, format_error(_redact(value, part_error, references[0]) if references else part_error))
@@ -171,16 +243,33 @@ def format_error(error: UsageError) -> str:
 
 
 def _redact(value: object, error: UsageError, reference: str) -> UsageError:
-    """Return an error without the value of a reference, which can be a secret: neither message nor hint quote it."""
-    hint = (error.hint or "").lower()
-    quotes_value = any(word in hint for word in re.findall(r"\w+", escape_unprintable(str(value)).lower()))
-    return UsageError(f"the value of {reference} is invalid", None if quotes_value else error.hint)
+    """
+    Return an error that says why the value of a reference is invalid without showing it: it can be a secret.
+
+    Where the message or the hint quotes a part of the value, that part is left out.
+    """
+    words = [word for text in _texts(value) for word in re.findall(r"\w{3,}", escape_unprintable(text).lower())]
+    message = error.message
+    for text in sorted({*_texts(value), *map(escape_unprintable, _texts(value))}, key=len, reverse=True):
+        message = message.replace(f": '{text}'", "").replace(f" '{text}'", "") if text else message
+    if "unprintable" in message and any(end in text for text in _texts(value) for end in "\r\n"):
+        message = message.replace("an unprintable character", "a line break")
+    reason, hint = (
+        None if text is None or any(word in text.lower() for word in words) else text for text in (message, error.hint)
+    )
+    return UsageError(f"the value of {reference} is invalid" + (f": {reason}" if reason else ""), hint)
+
+
+def _texts(value: object) -> list[str]:
+    if isinstance(value, dict):
+        return [text for each in value.values() for text in _texts(each)]
+    return [str(each) for each in value] if isinstance(value, list) else [str(value)]
 
 
 def _suggest(name: str, known: Iterable[str]) -> str:
-    names = list(dict.fromkeys(known))
-    near = closest_match(name, names)
-    return f"did you mean {near}?" if near else f"use one of: {', '.join(names)}"
+    listed = list(dict.fromkeys(known))
+    near = closest_match(name, listed)
+    return f"did you mean {near}?" if near else f"use one of: {', '.join(listed)}"
 
 
 def _invalid_parts(read: ReadValue, value: object) -> Iterator[tuple[Keys, UsageError]]:

@@ -1,5 +1,6 @@
 """The types of values in a manifest: in TOML, in JSON Schema and in error messages."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import date, time
 from typing import Any, NamedTuple
@@ -75,6 +76,21 @@ def wrong_type(expected: str, value: object) -> UsageError:
     actual = _LABELS.get(type(value), "a date or a time" if isinstance(value, date | time) else "another type")
     needs_quotes = expected == TEXT.label and not isinstance(value, list | dict)
     return UsageError(f"must be {expected}, not {actual}", "put it in quotes" if needs_quotes else None)
+
+
+def from_reference(value_type: ValueType, text: str) -> object:
+    """Return the value of a reference as its field needs it: `90` as a number, `a+b` or `a, b` as a list."""
+    if value_type is FLAG:
+        return {"true": True, "false": False}.get(text.strip().lower(), text)
+    if value_type is NUMBER and _NUMBER.fullmatch(text.strip()):
+        return int(text)
+    if value_type is TEXTS:
+        return [part for part in map(str.strip, _SEPARATOR.split(text)) if part]
+    return text
+
+
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
+_SEPARATOR = re.compile(r"[+,;\n]")
 
 
 def unchanged(value: object) -> object:

@@ -1,10 +1,11 @@
 """Format plans of manifests: lines for people, JSON for programs, Markdown for a comment on a pull request."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from gamcli.errors import Problem, format_count
 from gamcli.model import format_rfc3339
 from gamcli.model.manifests import AdoptedObject, ManifestPlan, UnlistedObject
 from gamcli.model.plan import AffectedKey, Change
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 SUMMARY_FIELDS = ("create", "update", "delete", "invalidate", "suspend")
+
+FORMAT_VERSION = 1
+"""The version of the JSON document; it changes when fields are removed or get another meaning."""
 
 MAX_COMMENT_LENGTH = 60_000
 """In characters of Markdown: GitHub accepts 65,536 in a comment."""
@@ -42,20 +46,26 @@ def _format_adopted(adopted: AdoptedObject) -> str:
 
 
 def _format_unlisted(unlisted: UnlistedObject) -> str:
-    return clean(f"? {unlisted.kind} {unlisted.name} was removed from the manifests; --prune deletes it")
+    return clean(f"? {unlisted.kind} {unlisted.name} was removed from the manifests; apply --prune deletes it")
+
+
+def format_affected_keys(plan: ManifestPlan) -> Iterator[str]:
+    """Yield a line for each active key that the plan invalidates or suspends."""
+    return plans.format_lines(ManifestPlan((), plan.invalidates, plan.suspends))
 
 
 def summarize(plan: ManifestPlan) -> str:
     """Return the counts of the plan in a line."""
     parts = [plans.summarize(plan).removesuffix("; nothing was changed")]
     parts += [f"{len(plan.adopts)} to adopt"] if plan.adopts else []
-    parts += [f"{len(plan.leaves)} to delete with --prune"] if plan.leaves else []
+    parts += [f"{len(plan.leaves)} to delete with apply --prune"] if plan.leaves else []
     return "; ".join(parts)
 
 
 def to_dict(plan: ManifestPlan) -> dict[str, Any]:
     """Return the plan as a JSON object."""
     return {
+        "format_version": FORMAT_VERSION,
         "changes": [_change_to_dict(each) for each in plan.changes],
         "invalidates": [_affected_key_to_dict(each) for each in plan.invalidates],
         "suspends": [_affected_key_to_dict(each) for each in plan.suspends],
@@ -76,6 +86,10 @@ def _change_to_dict(change: Change) -> dict[str, Any]:
             {"field": each.field, "old": _to_json_value(each.old), "new": _to_json_value(each.new)}
             for each in change.fields
         ],
+        "owner": change.owner,
+        "file": None if change.place is None else change.place.file,
+        "line": None if change.place is None else change.place.line,
+        "note": change.note or None,
     }
 
 
@@ -101,13 +115,18 @@ def _format_json_value(value: object) -> str:
     return "[\n" + ",\n".join(f"    {machine.json_line(each)}" for each in value) + "\n  ]"
 
 
-def format_markdown(plan: ManifestPlan) -> str:
-    """Return a comment for a pull request: the keys that would be invalidated, then the changes."""
-    parts = [f"### gamcli plan: {summarize(plan)}"]
+def format_markdown(plan: ManifestPlan, applied: str | None = None) -> str:
+    """
+    Return a comment for a pull request: the keys that would be invalidated, then the changes.
+
+    `applied` is the summary of changes that were made.
+    """
+    verb = "would be" if applied is None else "were"
+    parts = [f"### gamcli {f'plan: {summarize(plan)}' if applied is None else f'apply: {applied}'}"]
     if plan.invalidates:
-        parts += ["**These active keys would be permanently invalidated:**", _markdown_table(plan.invalidates)]
+        parts += [f"**These active keys {verb} permanently invalidated:**", _markdown_table(plan.invalidates)]
     if plan.suspends:
-        parts += ["These active keys would be suspended:", _markdown_table(plan.suspends)]
+        parts += [f"These active keys {verb} suspended:", _markdown_table(plan.suspends)]
     parts.append(
         _fenced_block(
             [*plans.format_lines(_without_keys(plan)), *_format_ownership(plan)],
@@ -115,6 +134,15 @@ def format_markdown(plan: ManifestPlan) -> str:
         )
     )
     return "\n\n".join(filter(None, parts))
+
+
+def format_problems_markdown(problems: Sequence[Problem]) -> str:
+    """Return a comment for a pull request that lists the problems of the manifests."""
+    rows = [("file", "line", "problem"), ("---",) * 3]
+    rows += [(_markdown_code(each.file), str(each.line), _markdown_code(each.message)) for each in problems]
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    count = format_count(len(problems), "problem")
+    return "\n\n".join((f"### gamcli: found {count}", "\n".join(_truncate(lines, MAX_COMMENT_LENGTH))))
 
 
 def _without_keys(plan: ManifestPlan) -> ManifestPlan:

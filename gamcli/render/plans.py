@@ -32,7 +32,8 @@ def format_lines(plan: Plan) -> Iterator[str]:
 
 
 def _format_change(change: Change) -> Iterator[str]:
-    yield f"{SIGNS[change.action]} {change.kind} {clean(change.name)}"
+    note = f" {change.note}" if change.note else ""
+    yield f"{SIGNS[change.action]} {change.kind} {clean(change.name)}{note}"
     if change.action != DELETE:
         width = max((len(field.field) for field in change.fields), default=0)
         yield from (

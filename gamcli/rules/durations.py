@@ -3,7 +3,7 @@
 import re
 from datetime import datetime, timedelta
 
-from gamcli.errors import UsageError
+from gamcli.errors import UsageError, format_count
 
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 """Seconds per unit."""
@@ -34,6 +34,13 @@ def format_duration(duration: timedelta) -> str | None:
         return None
     unit = next(each for each in "dhms" if seconds % UNITS[each] == 0)
     return f"{seconds // UNITS[unit]}{unit}"
+
+
+def format_remaining(duration: timedelta) -> str:
+    """Format a duration for people in whole days, or in hours or minutes if it is shorter."""
+    seconds = max(0, duration // _SECOND)
+    size, noun = next((unit for unit in ((86_400, "day"), (3_600, "hour")) if seconds >= unit[0]), (60, "minute"))
+    return format_count(seconds // size, noun)
 
 
 def add_duration(now: datetime, duration: timedelta) -> datetime | None:

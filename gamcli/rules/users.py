@@ -36,6 +36,7 @@ def create(name: str, guid: str, changes: Changes, now: datetime) -> User:
     names.check_name("a user", name)
     for field, value in changes.items():
         check_field(field, value)
+    changes = _normalize_roles(changes, ())
     return User(guid=guid, name=name, created_at=now, updated_at=now, **changes)  # type: ignore[arg-type]
 
 
@@ -43,12 +44,20 @@ def apply_changes(user: User, changes: Changes, now: datetime) -> User:
     """Return `user` with `changes` applied, or `user` itself if nothing changes; raises UsageError."""
     for field, value in changes.items():
         check_field(field, value)
-    after = replace(user, **changes)  # type: ignore[arg-type]
+    after = replace(user, **_normalize_roles(changes, user.roles))  # type: ignore[arg-type]
     if after == user:
         return user
     if after.email != user.email and "verified_email" not in changes:
         after = replace(after, verified_email=False)
     return replace(after, updated_at=now)
+
+
+def _normalize_roles(changes: Changes, present: tuple[str, ...]) -> Changes:
+    """Return `changes` without repeated roles, and with the `present` roles if only their order differs."""
+    roles = changes.get("roles")
+    if not isinstance(roles, tuple):
+        return changes
+    return {**changes, "roles": present if set(roles) == set(present) else tuple(dict.fromkeys(roles))}
 
 
 def check_field(field: str, value: object) -> None:

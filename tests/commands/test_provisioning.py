@@ -229,8 +229,8 @@ def test_objects_without_owner_are_not_drift(world: Run, manifest: Callable[...,
 def test_only_prune_deletes(made: Run, manifest: Callable[..., str]) -> None:
     name = manifest("[repository]")
     ran = made("plan", name)
-    assert (ran.code, "? app portal was removed from the manifests; --prune deletes it" in ran.out) == (0, True)
-    assert ran.err == "gamcli: nothing to change; 2 to delete with --prune\n"
+    assert (ran.code, "? app portal was removed from the manifests; apply --prune deletes it" in ran.out) == (0, True)
+    assert ran.err == "gamcli: nothing to change; 2 to delete with apply --prune\n"
     assert made("plan", name, "--prune", "-o", "json").json["summary"]["delete"] == 2
     assert made("apply", name, "--prune").code == 5
     ran = made("apply", name, "--prune", "--accept-invalidating", "1")

@@ -376,6 +376,12 @@ def test_the_plan_shows_the_scopes_of_a_new_key(
     assert change.fields == (
         FieldChange("auth_type", None, "apikey"),
         FieldChange("scopes", None, ("gam_user_data", "gam_user_roles")),
+        FieldChange("expires_in", None, "90d"),
+    )
+    assert (change.owner, change.place and change.place.file, change.place and change.place.line) == (
+        "m.toml",
+        "m.toml",
+        9,
     )
     forward(timedelta(days=1))
     assert plan_manifest(text).summary().changes == (change,)
@@ -459,3 +465,17 @@ def test_a_moved_application_keeps_the_only_type_that_it_allows(plan_manifest: P
 def _keys(gam: Gam) -> list[Key]:
     with keys.search(gam, KeySearch()) as found:
         return list(found)
+
+
+def test_a_new_application_shows_its_client_id_and_that_its_secret_is_new(plan_manifest: PlanManifest) -> None:
+    shown = fields(plan_manifest("[app.a]"))
+    assert shown == {"client_id": (None, "(generated)"), "client_secret": (None, "(new)")}
+    assert fields(plan_manifest(f'[app.a]\nclient_id = "{"a" * 32}"'))["client_id"] == (None, "a" * 32)
+
+
+def test_the_order_of_roles_means_nothing(plan_manifest: PlanManifest, apply_manifest: ApplyManifest, gam: Gam) -> None:
+    apply_manifest('[user.ana]\nroles = ["b", "a", "b"]')
+    assert users.show(gam, "ana").roles == ("b", "a")
+    assert users.create(gam, "bob", {"roles": ("b", "a", "b")}).record.roles == ("b", "a")
+    assert not plan_manifest('[user.ana]\nroles = ["a", "b", "a"]').steps
+    assert not users.update(gam, "ana", {"roles": ("a", "b")}).is_changed

@@ -234,3 +234,52 @@ def test_the_diff_checks_values_too(
     with gam.store.reading() as tx, pytest.raises(ProblemsError) as caught:
         make_plan(tx, gam, replace(desired, keys=(bad_key,)), PlanOptions())
     assert f"key[0].{next(iter(more))}: " in str(caught.value.problems[0])
+
+
+RENEWED = f'{BASE}{KEY}expires_in = "30d"\nrenew_within = "14d"\noverlap = "7d"\n'
+
+
+def test_a_declared_key_is_renewed_ahead(
+    apply_manifest: ApplyManifest, plan_manifest: PlanManifest, forward: Callable[[timedelta], Any], gam: Gam
+) -> None:
+    ((first, _),) = apply_manifest(RENEWED).issued.keys
+    forward(timedelta(days=15))
+    assert not plan_manifest(RENEWED).steps
+    forward(timedelta(days=6))
+    found = plan_manifest(RENEWED)
+    (change,) = found.summary().changes
+    assert (change.action, change.name, change.note) == ("update", "ana for portal", "expires in 9 days: rotate")
+    assert [each.field for each in change.fields] == ["api_key"]
+    assert not found.impacts
+    ((second, _),) = apply_manifest(RENEWED).issued.keys
+    old, new = keys.show(gam, first.id), keys.show(gam, second.id)
+    assert (old.status(gam.now()), old.retires_at) == ("retiring", gam.now() + timedelta(days=7))
+    assert (new.scopes, new.expires_at, new.managed_by) == (old.scopes, gam.now() + timedelta(days=30), "m.toml")
+    assert not plan_manifest(RENEWED).steps
+
+
+def test_a_renewal_without_overlap_invalidates_the_old_key(
+    apply_manifest: ApplyManifest, plan_manifest: PlanManifest, forward: Callable[[timedelta], Any]
+) -> None:
+    text = RENEWED.replace('overlap = "7d"', "")
+    apply_manifest(text)
+    forward(timedelta(days=20))
+    assert [each.reason for each in plan_manifest(text).invalidated] == ["replaced by the new key"]
+
+
+def test_a_key_that_would_be_renewed_at_once_is_a_problem(plan_manifest: PlanManifest) -> None:
+    with pytest.raises(ProblemsError) as raised:
+        plan_manifest(RENEWED.replace("14d", "30d"))
+    (problem,) = raised.value.problems
+    assert str(problem).endswith(
+        "].renew_within: renew_within is not shorter than the lifetime of the key: it would be renewed at once"
+    )
+
+
+def test_a_key_that_never_expires_is_never_renewed(
+    apply_manifest: ApplyManifest, plan_manifest: PlanManifest, forward: Callable[[timedelta], Any]
+) -> None:
+    text = RENEWED.replace('expires_in = "30d"\n', "")
+    apply_manifest(text)
+    forward(timedelta(days=4000))
+    assert not plan_manifest(text).steps

@@ -201,19 +201,165 @@ def test_problems_do_not_show_values_of_variables(problem_texts: ProblemTexts) -
     )
     assert found == [
         (
-            "m.toml:2: app.portal.client_secret: the value of ${SECRET} is invalid; "
+            "m.toml:2: app.portal.client_secret: the value of ${SECRET} is invalid: invalid client secret; "
             "use 32 to 120 visible ASCII characters, without spaces"
         ),
-        "m.toml:3: app.portal.client_id: the value of ${SECRET} is invalid; use 32 to 40 letters, digits or '-'",
-        "m.toml:5: user.ana.email: the value of a ${SECRET} is invalid; remove it",
-        "m.toml:6: user.ana.attributes.Colour: the value of ${SECRET} is invalid; remove it",
-        "m.toml:7: user.ana.roles: the value of ${SECRET} is invalid; remove it",
+        (
+            "m.toml:3: app.portal.client_id: the value of ${SECRET} is invalid: invalid client ID; "
+            "use 32 to 40 letters, digits or '-'"
+        ),
+        (
+            "m.toml:5: user.ana.email: the value of a ${SECRET} is invalid: "
+            "the email contains an unprintable character; remove it"
+        ),
+        (
+            "m.toml:6: user.ana.attributes.Colour: the value of ${SECRET} is invalid: "
+            "attribute Colour contains an unprintable character; remove it"
+        ),
+        (
+            "m.toml:7: user.ana.roles: the value of ${SECRET} is invalid: "
+            "the name of a role contains an unprintable character; remove it"
+        ),
     ]
 
 
 def test_hints_do_not_show_values_of_variables(problem_texts: ProblemTexts) -> None:
     assert problem_texts('[[key]]\nuser = "${SECRET}"\napp = "portal"\n', SECRET="hunter2 ") == [
-        "m.toml:2: key[0].user: the value of ${SECRET} is invalid"
+        "m.toml:2: key[0].user: the value of ${SECRET} is invalid: the name of a user begins or ends with a space"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("phone", "1\n2", "the phone contains a line break; remove it"),
+        ("phone", "7" * 300, "the phone is too long: 300 characters; use at most 254 characters"),
+        ("gender", "hunter2", "invalid gender; use N (not specified), F or M"),
+        ("verified_email", "hunter2", "must be true or false, not a string"),
+    ],
+)
+def test_a_refused_reference_says_why(problem_texts: ProblemTexts, field: str, value: str, problem: str) -> None:
+    assert problem_texts(f'[user.ana]\n{field} = "${{SECRET}}"', SECRET=value) == [
+        f"m.toml:2: user.ana.{field}: the value of ${{SECRET}} is invalid: {problem}"
+    ]
+
+
+def test_a_reference_is_read_as_its_field_needs_it(read_desired: Read) -> None:
+    text = """\
+    [app.portal]
+    remote_rest = "${ON}"
+    scopes = "${SCOPES}"
+    token.timeout_minutes = "${MINUTES}"
+    [user.ana]
+    blocked = "${OFF:-false}"
+    roles = "${ROLES}"
+    phone = "${MINUTES}"
+    """
+    variables = {"ON": "True", "SCOPES": "gam_user_data+user_email", "MINUTES": "90", "ROLES": "a, b;c"}
+    desired = read_desired(text, **variables)
+    (app,), (ana,) = desired.apps, desired.users
+    assert app.fields == {
+        "remote_rest": True,
+        "scopes": ("gam_user_data", "user_email"),
+        "token.timeout_minutes": 90,
+    }
+    assert ana.fields == {"blocked": False, "roles": ("a", "b", "c"), "phone": "90"}
+
+
+def test_a_text_without_a_reference_is_not_a_number(problem_texts: ProblemTexts) -> None:
+    assert problem_texts('[app.a]\ntoken.renewals = "5"') == [
+        "m.toml:2: app.a.token.renewals: must be an integer, not a string"
+    ]
+
+
+def test_references_in_names_are_replaced(read_desired: Read, problem_texts: ProblemTexts) -> None:
+    text = '[user."${NAME}"]\n[app."a$$${NAME}"]\n'
+    desired = read_desired(text, NAME="ana")
+    assert (desired.users[0].name, desired.apps[0].name) == ("ana", "a$ana")
+    assert problem_texts(text) == [
+        'm.toml:1: user."${NAME}": the environment variable NAME is not set; set it, or use ${NAME:-default}',
+        'm.toml:2: app."a$$${NAME}": the environment variable NAME is not set; set it, or use ${NAME:-default}',
+    ]
+    assert problem_texts('[user."${NAME}"]', NAME="hunter2\n") == [
+        'm.toml:1: user."${NAME}": the value of ${NAME} is invalid: the name of a user begins or ends with a space'
+    ]
+    assert problem_texts('[user.ana]\n[user."${NAME}"]', NAME="ANA") == [
+        'm.toml:2: user."${NAME}": already defined in m.toml:1'
+    ]
+
+
+DEFAULTS = """\
+[defaults.app]
+remote_rest = true
+api_keys = { enabled = true, timeout_hours = 24 }
+[defaults.key]
+label = "ci"
+renew_within = "14d"
+"""
+
+
+def test_defaults_apply_to_the_objects_of_all_files(write: Callable[[str, str], Path]) -> None:
+    write("b.toml", DEFAULTS)
+    write("a.toml", '[app.a]\napi_keys.timeout_hours = 0\n[user.ana]\n[[key]]\nuser = "ana"\napp = "a"\nlabel = "x"')
+    desired = manifest.read(["a.toml", "b.toml"], {})
+    assert desired.apps[0].fields == {"remote_rest": True, "api_keys.enabled": True, "api_keys.timeout_hours": 0}
+    assert (desired.keys[0].label, desired.keys[0].renew_within) == ("x", timedelta(days=14))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("defaults = 1", "1: defaults: must be tables such as [defaults.app], not an integer"),
+        ("[defaults.user]", "1: defaults.user: no defaults for this section; use one of: app, key"),
+        (
+            "[defaults.app]\nclient_id = '" + "a" * 32 + "'",
+            "2: defaults.app.client_id: cannot have a default: list it in each object",
+        ),
+        (
+            "[defaults.key]\nexpires_in = '0'",
+            "2: defaults.key.expires_in: must be greater than 0; use a duration such as 90d, or leave it out",
+        ),
+    ],
+)
+def test_invalid_defaults_are_problems(problem_texts: ProblemTexts, text: str, expected: str) -> None:
+    assert problem_texts(text) == [f"m.toml:{expected}"]
+
+
+def test_defaults_are_defined_once(write: Callable[[str, str], Path]) -> None:
+    write("a.toml", "[defaults.app]\n")
+    write("b.toml", "\n[defaults.app]\n")
+    with pytest.raises(ProblemsError) as raised:
+        manifest.read(["a.toml", "b.toml"], {})
+    assert [str(each) for each in raised.value.problems] == ["b.toml:2: defaults.app: already defined in a.toml:1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "owners"),
+    [
+        ("# gamcli owner: a b\n[user.x]\n[user.y]\n", ["a b", "a b"]),
+        ("# note\n\n# gamcli owner: a\n[user.x]\n# gamcli owner: b\n[user.y]\n", ["a", "b"]),
+        ("[user.x]\n# gamcli owner: b\n[user.y]\n", ["m.toml", "b"]),
+        ("[user.x]\nphone = '1'  # gamcli owner: b\n[user.y]\n", ["m.toml", "m.toml"]),
+        ("[user.x]\naddress = '''\n# gamcli owner: b\n'''\n[user.y]\n", None),
+    ],
+)
+def test_a_comment_names_the_owner_of_what_follows(
+    write: Callable[[str, str], Path], text: str, owners: list[str] | None
+) -> None:
+    write("m.toml", text)
+    if owners is None:
+        with pytest.raises(ProblemsError, match="found 1 problem"):  # the line break, and no owner
+            manifest.read(["m.toml"], {})
+        return
+    desired = manifest.read(["m.toml"], {})
+    assert [user.owner for user in desired.users] == owners
+    assert {*desired.owners} >= {owners[-1]}
+    assert {user.owner for user in manifest.read(["m.toml"], {}, "me").users} == {"me"}
+
+
+def test_the_owner_of_a_comment_is_checked(problem_texts: ProblemTexts) -> None:
+    assert problem_texts("# gamcli owner:\n[user.x]") == [
+        "m.toml:1: the name of an owner is empty; use 1 to 254 characters"
     ]
 
 

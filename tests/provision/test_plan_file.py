@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from gamcli.actions import Gam, audit, keys, users
-from gamcli.errors import ConflictError, UsageError
+from gamcli.actions import Gam, apps, audit, keys, users
+from gamcli.errors import ConflictError, ProblemsError, UsageError
 from gamcli.provision import plan_file
 from gamcli.provision.apply import Applied, ApplyOptions, apply, make_plan
 from gamcli.provision.desired import Desired
 from gamcli.provision.plan import PlanOptions
+from gamcli.rules.credentials import Secret
 
 TEXT = """
 [auth_type.m2m]
@@ -53,14 +54,14 @@ def save(gam: Gam, read_owned: Callable[..., Desired], tmp_path: Path) -> Save:
 
 
 def do(gam: Gam, path: Path, accept: int | None = None) -> Applied:
-    found = plan_file.read(str(path))
+    found = plan_file.read(str(path), {})
     return apply(gam, found.desired, ApplyOptions(found.options, accept, lambda _: None, found.require))
 
 
 def test_a_saved_plan_is_applied_like_its_manifest(save: Save, gam: Gam, read_owned: Callable[..., Desired]) -> None:
     path = save(TEXT, prune=True)
     assert plan_file.is_saved_plan(str(path))
-    found = plan_file.read(str(path))
+    found = plan_file.read(str(path), {})
     desired = read_owned(TEXT)
     assert found.options == PlanOptions(prune=True)
     assert [(each.name, each.fields) for each in found.desired.users] == [
@@ -75,11 +76,35 @@ def test_a_saved_plan_is_applied_like_its_manifest(save: Save, gam: Gam, read_ow
         assert not make_plan(tx, gam, desired, PlanOptions()).steps
 
 
-def test_a_saved_plan_contains_no_secret(save: Save, write: Callable[[str, str], Path]) -> None:
+def test_a_saved_plan_refers_to_secrets_and_reads_them_again(
+    save: Save, write: Callable[[str, str], Path], gam: Gam
+) -> None:
     write("secret", "s" * 40)
-    text = '[app.portal]\nclient_secret = "${file:secret}"\n'
-    with pytest.raises(UsageError, match="which a saved plan must not contain"):
-        save(text)
+    path = save('[app.portal]\nclient_secret = "${file:secret}"\n')
+    assert "s" * 40 not in path.read_text()
+    write("secret", "t" * 40)
+    do(gam, path)
+    assert Secret("t" * 40).matches(apps.show(gam, "portal").secret_digest)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "${file:secret}: cannot read secret: no such file or directory; paths are relative to the manifest"),
+        ("short", "${file:secret}: invalid client secret; use 32 to 120 visible ASCII characters, without spaces"),
+    ],
+)
+def test_a_secret_that_cannot_be_read_again_is_a_problem(
+    save: Save, write: Callable[[str, str], Path], content: str | None, problem: str
+) -> None:
+    secret = write("secret", "s" * 40)
+    path = save('\n[app.portal]\nclient_secret = "${file:secret}"\n')
+    secret.unlink()
+    if content is not None:
+        write("secret", content)
+    with pytest.raises(ProblemsError) as raised:
+        plan_file.read(str(path), {})
+    assert [str(each) for each in raised.value.problems] == [f"m.toml:2: app.portal.client_secret: {problem}"]
 
 
 def test_a_stored_secret_is_left_out(
@@ -155,11 +180,11 @@ def test_an_incomplete_plan_is_refused(save: Save, old: str, new: str) -> None:
     path = save(TEXT)
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(UsageError, match="is not a complete saved plan"):
-        plan_file.read(str(path))
+        plan_file.read(str(path), {})
 
 
 def test_a_plan_of_another_version_is_refused(save: Save) -> None:
     path = save(TEXT)
-    path.write_text(json.dumps({**json.loads(path.read_text()), "gamcli_plan": 3}))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "gamcli_plan": 2}))
     with pytest.raises(UsageError, match="another version"):
-        plan_file.read(str(path))
+        plan_file.read(str(path), {})

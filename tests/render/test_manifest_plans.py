@@ -4,9 +4,10 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from gamcli.errors import Problem
 from gamcli.model.manifests import AdoptedObject, ManifestPlan, UnlistedObject
 from gamcli.model.plan import CREATE, DELETE, UPDATE, AffectedKey, Change, FieldChange
-from gamcli.render import manifest_plans
+from gamcli.render import annotations, manifest_plans
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CHANGES = (
@@ -25,12 +26,25 @@ PLAN = replace(
 def test_json_has_a_step_a_line_and_all_of_it() -> None:
     text = manifest_plans.format_json(PLAN, secrets={})
     found = json.loads(text)
-    assert [*found] == ["changes", "invalidates", "suspends", "summary", "adopts", "leaves", "secrets"]
+    assert [*found] == [
+        "format_version",
+        "changes",
+        "invalidates",
+        "suspends",
+        "summary",
+        "adopts",
+        "leaves",
+        "secrets",
+    ]
     assert found["changes"][0] == {
         "action": "create",
         "kind": "app",
         "name": "portal",
         "fields": [{"field": "scopes", "old": None, "new": ["gam_user_data", "gam_user_roles"]}],
+        "owner": None,
+        "file": None,
+        "line": None,
+        "note": None,
     }
     assert found["changes"][1]["fields"][1]["new"] == "2026-03-01T12:00:00Z"
     assert found["summary"] == {"create": 1, "update": 1, "delete": 1, "invalidate": 0, "suspend": 0}
@@ -48,7 +62,7 @@ def test_people_are_reported_what_is_taken_over_and_what_is_left() -> None:
     lines = [*manifest_plans.render_lines(PLAN, None)]
     assert lines[-2:] == [
         "= app old is adopted, previously unmanaged",
-        "? user eva was removed from the manifests; --prune deletes it",
+        "? user eva was removed from the manifests; apply --prune deletes it",
     ]
     assert not any("\x1b" in line for line in lines)
     other = replace(PLAN, adopts=(AdoptedObject("app", "old", "b.toml", "a.toml"),))
@@ -58,7 +72,7 @@ def test_people_are_reported_what_is_taken_over_and_what_is_left() -> None:
 def test_markdown_reports_the_keys_that_end_first() -> None:
     text = manifest_plans.format_markdown(PLAN)
     head, ends, table, suspends, *_ = text.split("\n\n")
-    assert head == "### gamcli plan: 1 to create, 1 to update, 1 to delete; 1 to adopt; 1 to delete with --prune"
+    assert head == "### gamcli plan: 1 to create, 1 to update, 1 to delete; 1 to adopt; 1 to delete with apply --prune"
     assert (ends, suspends) == (
         "**These active keys would be permanently invalidated:**",
         "These active keys would be suspended:",
@@ -81,3 +95,20 @@ def test_markdown_fits_a_comment_however_much_changes() -> None:
         text = manifest_plans.format_markdown(each)
         assert len(text) < 65_536
         assert "more lines\n```" in text
+
+
+def test_problems_are_a_table_in_markdown_and_annotations_in_a_workflow() -> None:
+    problems = [Problem("a,b.toml", 3, "user.ana: 100% `wrong`|\nx")]
+    assert manifest_plans.format_problems_markdown(problems).splitlines() == [
+        "### gamcli: found 1 problem",
+        "",
+        "| file | line | problem |",
+        "| --- | --- | --- |",
+        r"| `a,b.toml` | 3 | `user.ana: 100% 'wrong'\|?x` |",
+    ]
+    assert annotations.format_problem(problems[0]) == "::error file=a%2Cb.toml,line=3::user.ana: 100%25 `wrong`|?x"
+
+
+def test_markdown_of_applied_changes_reports_the_past() -> None:
+    text = manifest_plans.format_markdown(PLAN, "1 created")
+    assert text.startswith("### gamcli apply: 1 created\n\n**These active keys were permanently invalidated:**")
