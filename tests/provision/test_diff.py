@@ -381,7 +381,7 @@ def test_the_plan_shows_the_scopes_of_a_new_key(
     assert (change.owner, change.place and change.place.file, change.place and change.place.line) == (
         "m.toml",
         "m.toml",
-        9,
+        11,
     )
     forward(timedelta(days=1))
     assert plan_manifest(text).summary().changes == (change,)
