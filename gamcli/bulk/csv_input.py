@@ -6,9 +6,9 @@ formulas is removed.
 """
 
 import csv
+import errno
 import os
 import re
-import shutil
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +27,9 @@ from gamcli.errors import UsageError
 from gamcli.render import csv_cells
 
 BLOCK_SIZE = 1 << 20
+
+MAX_DEVICE_BYTES = 1 << 26
+"""/dev/zero does not end."""
 """How many bytes are read at once, and the maximum length of a line and of a field, in characters."""
 
 MAX_FIELD = 1 << 17
@@ -71,8 +74,13 @@ def _open_seekable(path: str) -> IO[bytes]:
     if path != "-" and stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         return file
     with file:
+        is_device = stat.S_ISCHR(os.fstat(file.fileno()).st_mode)
         copy = TemporaryFile()  # noqa: SIM115 - returned
-        shutil.copyfileobj(file, copy, BLOCK_SIZE)
+        for block in iter(partial(file.read, BLOCK_SIZE), b""):
+            copy.write(block)
+            if is_device and copy.tell() > MAX_DEVICE_BYTES:
+                copy.close()
+                raise OSError(errno.EFBIG, "it is a device that does not end")
         copy.seek(0)
         return copy
 

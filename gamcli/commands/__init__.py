@@ -7,7 +7,8 @@ The command line: one module for each noun, which parses options, calls one acti
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import TextIOWrapper
 
 from gamcli import __version__, errors
@@ -42,6 +43,32 @@ EXIT_CODE_BY_ERROR = {
 INTERRUPTED = 130
 
 
+class StdoutError(OSError):
+    """The output could not be written."""
+
+
+class _Stdout(TextIOWrapper):
+    """Raises StdoutError, so that another OSError is never taken for trouble with the output."""
+
+    def write(self, text: str, /) -> int:
+        with _report_output_errors():
+            return super().write(text)
+
+    def flush(self) -> None:
+        with _report_output_errors():
+            super().flush()
+
+
+@contextmanager
+def _report_output_errors() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StdoutError(error.errno, error.strerror) from error
+
+
 def entry_point() -> None:
     """Run the program `gamcli`."""
     gc.disable()  # start-up creates no garbage; `root` enables it again
@@ -64,6 +91,9 @@ def _prepare_streams() -> None:
     for stream, on_error in ((sys.stdin, "strict"), (sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors=on_error)
+    if isinstance(sys.stdout, TextIOWrapper):
+        by_line, at_once = sys.stdout.line_buffering, sys.stdout.write_through
+        sys.stdout = _Stdout(sys.stdout.detach(), "utf-8", "surrogateescape", None, by_line, at_once)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -83,9 +113,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         code = 1
         _discard_stdout()
-        reason = error.strerror or str(error)
-        _report_error(errors.FailedError(reason[:1].lower() + reason[1:], "the output could not be written"), arguments)
+        _report_error(_describe_os_error(error), arguments)
     return code
+
+
+def _describe_os_error(error: OSError) -> errors.FailedError:
+    """Return the reason of the system and the file that it names; the cause is known only of output."""
+    reason = error.strerror or str(error)
+    reason = reason[:1].lower() + reason[1:]
+    if isinstance(error, StdoutError):
+        return errors.FailedError(reason, "the output could not be written")
+    named = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+    return errors.FailedError(f"{named}{reason}", None)
 
 
 def _run_command(arguments: list[str]) -> int:

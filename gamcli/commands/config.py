@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gamcli.commands import settings
+from gamcli.commands import config_files, settings
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import DryRunOption, Field, Format, new_group
 from gamcli.errors import FailedError, UsageError
@@ -148,7 +148,12 @@ def path(context: typer.Context, project: Project = False) -> None:
 
 
 def _config_path(cli: CliContext, project: bool) -> Path:
-    return (cli.settings.project_path or Path.cwd() / settings.PROJECT_FILE) if project else cli.settings.user_path
+    if not project:
+        return cli.settings.user_path
+    path = cli.settings.project_path
+    if path is not None:
+        config_files.require_own_project_file(path)
+    return path or Path.cwd() / settings.PROJECT_FILE
 
 
 def _require_toml_table(value: Any, path: Path) -> Any:  # noqa: ANN401 - tomlkit's table
@@ -169,12 +174,12 @@ def _edit_file(path: Path, name: str, change: Callable[[Any], object], *, save: 
     try:
         document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.is_file() else tomlkit.document()
         outside = document.pop(name, None)
-        result = change(_require_toml_table(document.setdefault(settings.TABLE, tomlkit.table()), path))
+        result = change(_require_toml_table(document.setdefault(config_files.TABLE, tomlkit.table()), path))
         if save:
             _write_atomically(path, tomlkit.dumps(document))
-    except (UnicodeDecodeError, TOMLKitError) as error:
-        hint = "fix the file, or use another with --config FILE"
-        raise UsageError(f"cannot read the config file {path}: {error}", hint) from error
+    except (ValueError, TOMLKitError, RecursionError) as error:
+        reason = config_files.describe_read_error(error)
+        raise UsageError(f"cannot read the config file {path}: {reason}", config_files.FIX_HINT) from error
     except OSError as error:
         raise FailedError(f"cannot write {path}: {error.strerror}", "use another file with --config FILE") from error
     return outside if result is None else result

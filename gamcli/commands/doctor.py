@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from gamcli.actions import doctor as actions
+from gamcli.commands.config_files import find_foreign_owner
 from gamcli.commands.context import CliContext, now
 from gamcli.commands.options import Field, Format, new_group
 from gamcli.commands.settings import SETTINGS, Settings
@@ -113,7 +114,8 @@ def _has_leak(data: bytes) -> bool:
 
 def _config_file_facts(settings: Settings) -> Iterator[FileFacts]:
     for path in (settings.project_path, settings.user_path):
-        facts = files.load_file_facts(path, "config file") if path is not None else None
+        is_own = path is not None and find_foreign_owner(path) is None
+        facts = files.load_file_facts(path, "config file") if path is not None and is_own else None
         if facts is not None:
             yield facts._replace(path=str(path), is_secret=_has_leak(_read_prefix(facts.path)))
 

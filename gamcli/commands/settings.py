@@ -13,15 +13,20 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from gamcli.commands.config_files import (
+    FIX_HINT,
+    MAX_VALUE_LENGTH,
+    describe_read_error,
+    read_file,
+    require_own_project_file,
+)
 from gamcli.errors import UsageError, command
 from gamcli.render.output import COMMON_FORMATS
-from gamcli.rules.names import closest_match, escape_unprintable
+from gamcli.rules.names import closest_match
 
 PROJECT_FILE = "gamcli.toml"
-TABLE = "gamcli"
-"""The table of both files that holds the settings; a file may have other tables."""
 
 MAX_PORT = 65_535
 
@@ -155,8 +160,15 @@ class Settings:
         return map(self.value, SETTINGS)
 
     def store(self) -> Path:
-        """Return the absolute path of the store."""
-        return Path(str(self.value("store").value)).expanduser().absolute()
+        """Return the absolute path of the store; raises UsageError if it is relative to a deleted folder."""
+        path = Path(str(self.value("store").value)).expanduser()
+        try:
+            return path.absolute()
+        except FileNotFoundError as error:
+            raise UsageError(
+                f"the working directory was deleted, and the path of the store, {path}, is relative to it",
+                "change to another folder, or use an absolute path",
+            ) from error
 
     def _default(self, setting: Setting) -> object:
         if setting.name != "store":
@@ -173,7 +185,10 @@ class Settings:
     @property
     def project_path(self) -> Path | None:
         """The nearest project file in the working directory or its parents, or None."""
-        here = Path.cwd()
+        try:
+            here = Path.cwd()
+        except OSError:  # it was deleted
+            return None
         paths = (folder / PROJECT_FILE for folder in (here, *here.parents))
         return next(filter(_is_file, paths), None)
 
@@ -182,8 +197,11 @@ class Settings:
         if self.user_file is not None and not self.user_file.exists():
             hint = command("--config", str(self.user_file), "config", "set", "store", "PATH")
             raise UsageError(f"config file {self.user_file} does not exist", f"to create it: {hint}")
-        paths = (self.project_path, self.user_path)
-        return tuple((path, _read_file(path)) for path in paths if path is not None and _is_file(path))
+        project = self.project_path
+        if project is not None:
+            require_own_project_file(project)
+        paths = (project, self.user_path)
+        return tuple((path, read_file(path, SETTINGS)) for path in paths if path is not None and _is_file(path))
 
     def _files(self) -> tuple[tuple[Path, Mapping[str, object]], ...]:
         return self._loaded_files if self.reads_files else ()
@@ -207,62 +225,13 @@ def _config_folder() -> Path:
     return user_config_path("gamcli", appauthor=False)
 
 
-def _read_file(path: Path) -> Mapping[str, object]:
-    import tomllib  # noqa: PLC0415 - start-up: only a file needs it
-
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(
-            f"cannot read the config file {path}: {reason}", "fix the file, or use another with --config FILE"
-        ) from error
-    _require_table(document, path)
-    table = document.get(TABLE, {})
-    settings = dict(_flatten(table)) if isinstance(table, dict) else {TABLE: table}
-    for name in settings:
-        if name not in SETTINGS:
-            near = closest_match(name, SETTINGS)
-            raise UsageError(
-                f"{path}: gamcli.{name}: unknown setting",
-                f"did you mean {near}?" if near else f"one of: {', '.join(SETTINGS)}",
-            )
-    return settings
-
-
-def _require_table(document: Mapping[str, object], path: Path) -> None:
-    """Raise UsageError when settings are outside the table, so that another store is not changed by mistake."""
-    groups = {name.partition(".")[0] for name in SETTINGS if "." in name}
-    for name in (key for key in document if key != TABLE):
-        near = closest_match(name, (TABLE, *groups, *SETTINGS))
-        if near is not None or TABLE not in document:
-            raise UsageError(
-                f"{path}: '{escape_unprintable(name)}' is outside the table [{TABLE}], where settings are ignored",
-                _suggest_name(name, near, groups),
-            )
-
-
-def _suggest_name(name: str, near: str | None, groups: set[str]) -> str:
-    """Return the hint for a name outside the table."""
-    if near == TABLE:
-        return f"did you mean [{TABLE}]?"
-    if near in groups:
-        return f"did you mean [{TABLE}.{near}]?"
-    above = f"write [{TABLE}] on a line above it"
-    return above if near in (None, name) else f"did you mean {near}? {above}"
-
-
-def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
-    for name, value in table.items():
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
-
-
 def _parse_from_file(setting: Setting, value: object, path: Path) -> object:
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    parsed = _parse(setting, text, f"{path}: gamcli.{setting.name}")
+    source = f"{path}: gamcli.{setting.name}"
+    try:
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+    except (ValueError, RecursionError) as error:  # a number in hexadecimal may be longer than Python prints
+        raise UsageError(f"{source}: invalid value: {describe_read_error(error)}", FIX_HINT) from error
+    parsed = _parse(setting, text, source)
     if setting.name == "store":  # a path in a file is relative to the folder of the file
         return str(path.parent / Path(text).expanduser())
     return parsed
@@ -284,7 +253,8 @@ def _parse(setting: Setting, text: str, source: str) -> object:
     try:
         return setting.parse(text)
     except ValueError as error:
-        raise UsageError(f"{source}: invalid value '{text}'", str(error)) from error
+        shown = text if len(text) <= MAX_VALUE_LENGTH else f"{text[:MAX_VALUE_LENGTH]}..."
+        raise UsageError(f"{source}: invalid value '{shown}'", str(error)) from error
 
 
 def parse_value(name: str, text: str) -> object:

@@ -79,15 +79,26 @@ def parse_world(tables: Mapping[str, Any]) -> World:
     return World(profiles, {**SERVER_DEFAULTS, **server})
 
 
+MAX_WORLD_BYTES = 1 << 20
+"""A world file is a few lines long, and /dev/zero does not end."""
+
+
 def load_world(path: str) -> World:
     """Read a world file; raises UsageError."""
     try:
-        return parse_world(tomllib.loads(Path(path).read_text(encoding="utf-8")))
+        with Path(path).open("rb") as file:
+            raw = file.read(MAX_WORLD_BYTES + 1)
+        if len(raw) > MAX_WORLD_BYTES:
+            raise UsageError(f"the world file {path} is larger than {MAX_WORLD_BYTES >> 20} MiB", _HINT)
+        return parse_world(tomllib.loads(raw.decode("utf-8").removeprefix("\ufeff")))
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", "the file is not UTF-8")
         raise UsageError(f"cannot read the world file {path}: {reason}", _HINT) from error
-    except tomllib.TOMLDecodeError as error:
-        reason = str(error)[:1].lower() + str(error)[1:]
+    except (ValueError, RecursionError) as error:  # Python refuses integers of more than 4300 digits
+        is_syntax = isinstance(error, tomllib.TOMLDecodeError)
+        reason = (
+            str(error)[:1].lower() + str(error)[1:] if is_syntax else "it is nested too deeply, or a number is too long"
+        )
         raise UsageError(f"the world file {path} is not valid TOML: {reason}", _HINT) from error
 
 

@@ -76,8 +76,13 @@ _UNSUPPORTED = {
 }  # fmt: skip
 
 
+_FIRST_BYTES = (b"P", b"B", b"\x1f", b"\xfd", *(magic[:1] for magic in _UNSUPPORTED))
+
+
 def is_archive(head: bytes) -> bool:
     """Return whether a file that begins with `head` is an archive or compressed."""
+    if head[:1] not in _FIRST_BYTES and not is_tar(head):
+        return False
     return _is_zip(head) or _is_compressed(head) or is_tar(head) or head.startswith(tuple(_UNSUPPORTED))
 
 

@@ -28,6 +28,9 @@ FIRST_CHUNK_BYTES = 1 << 15
 MAX_DEVICE_BYTES = 1 << 26
 """A device such as /dev/zero never ends."""
 
+_NAME_HINT = "gam"
+"""A name that contains a credential contains this, since names are not encoded."""
+
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 
 
@@ -83,7 +86,8 @@ class FileScanner:
                 yield from self._scan_file(0, STDIN)
             elif os.path.isdir(path):  # noqa: PTH112 - as the names come
                 for file in self._walk("" if os.path.normpath(path) == "." else path):
-                    yield from _scan_name(file)
+                    if _NAME_HINT in file:
+                        yield from _scan_name(file)
                     if self._may_contain_credential(file):
                         yield from self._scan_file(file, file)
             elif not os.path.isfile(path) or self._may_contain_credential(path):  # noqa: PTH113 - as above
@@ -177,7 +181,5 @@ class FileScanner:
 
 def _scan_name(path: str) -> Iterator[tuple[ScanSource, Leak]]:
     """Yield the credentials in the name of a file or of the folders above it."""
-    if "gam" not in path:  # an encoded credential is not a name
-        return
     for leak in find_leaks([os.fsencode(path)]):
         yield ScanSource(display_path(path)), leak._replace(line=1, column=1)
