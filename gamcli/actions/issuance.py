@@ -205,7 +205,7 @@ def _valid_until(facts: GrantFacts) -> datetime | None:
 def _rehash_if_outdated(gam: Gam, grant: Grant, password: Secret) -> Grant:
     """Add a new password hash to `grant` when the stored one was made with other parameters."""
     stored_hash = grant.user.password_hash
-    if stored_hash is None or not passwords.needs_rehash(stored_hash):
+    if stored_hash is None or not passwords.needs_rehash(stored_hash, password):
         return grant
     return grant._replace(new_password_hash=passwords.hash_password(password, gam.entropy))
 

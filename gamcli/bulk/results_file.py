@@ -20,7 +20,7 @@ from gamcli.actions import Gam, bulk_issue
 from gamcli.actions.bulk_issue import DeliveredKey
 from gamcli.errors import ConflictError, FailedError, UsageError
 from gamcli.model import format_rfc3339
-from gamcli.render.csv_cells import escape_formula
+from gamcli.render.csv_cells import escape_formula, write_rows
 from gamcli.render.text import clean
 from gamcli.rules.credentials import NO_SECRET, Secret
 from gamcli.store.batches import Batch
@@ -76,7 +76,7 @@ class ResultsFile:
     def append_keys(self, keys: Sequence[DeliveredKey]) -> None:
         """Write keys and sync them to disk."""
         text = StringIO()
-        csv.writer(text, lineterminator="\n").writerows(map(_csv_row, keys))
+        write_rows(text, map(_csv_row, keys), "\n")
         self._write(text.getvalue().encode(), keys[0].row + 1)
 
     def _write(self, data: bytes, line: int) -> None:

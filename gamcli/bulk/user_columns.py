@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from gamcli.errors import UsageError
 from gamcli.model import User
 from gamcli.render import machine
+from gamcli.rules import lists
 
 COLUMNS = machine.field_names(User)
 REQUIRED_COLUMNS = ("name",)
@@ -21,11 +22,6 @@ _BOOL_VALUES = {"true": True, "false": False, "yes": True, "no": False}
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-def split_list(text: str) -> list[str]:
-    """Return the items of a cell: people separate them by `+`, `,` or `;`."""
-    return [item.strip() for item in re.split("[+,;]", text)]
-
-
 def parse_row(texts: Mapping[str, str]) -> dict[str, object]:
     """Parse the columns of a row into fields of a user; an empty column is left out."""
     return {name: _parse_value(name, text) for name, text in texts.items() if text and name not in IGNORED_COLUMNS}
@@ -35,7 +31,7 @@ def _parse_value(name: str, text: str) -> object:
     if name in _BOOL_COLUMNS:
         return _parse_bool(name, text)
     if name == "roles":
-        return tuple(dict.fromkeys(split_list(text)))
+        return tuple(dict.fromkeys(lists.split(text)))
     if name == "guid":
         return _parse_guid(text)
     return _parse_attributes(text) if name == "attributes" else text

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import BadStatusLine, HTTPConnection, HTTPException, HTTPSConnection
 from ipaddress import ip_address
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlencode, urlsplit
@@ -16,6 +16,7 @@ USERINFO_PATH = "/oauth/gam/v2.0/userinfo"
 TIMEOUT_SECONDS = 30.0
 
 OK = 200
+MULTIPLE_CHOICES = 300
 BAD_REQUEST = 400
 INTERNAL_SERVER_ERROR = 500
 OTHER_STATUSES = (404, 405, 408, 429)
@@ -51,6 +52,12 @@ class EndpointResponse(NamedTuple):
 
     def to_error(self) -> FailedError:
         """Return the error for a response that is neither success nor refusal."""
+        target = {name.lower(): value for name, value in self.headers}.get("location")
+        if MULTIPLE_CHOICES <= self.status < BAD_REQUEST and target:
+            return FailedError(
+                f"the endpoint answered with a redirect to {_without_path(target)}",
+                f"secrets are not sent to other places; use that address, with its base path: {_URL_HINT}",
+            )
         hint = "see the server's log" if self.status >= INTERNAL_SERVER_ERROR else _URL_HINT
         return FailedError(f"the endpoint answered: {self.error_message()}", hint)
 
@@ -84,10 +91,40 @@ def send_request(url: str, method: str, path: str, headers: Mapping[str, str], b
         content = response.read(MAX_RESPONSE_BYTES)
         return EndpointResponse(response.status, response.reason, tuple(response.getheaders()), content)
     except (OSError, HTTPException) as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise FailedError(f"cannot connect to {url}: {reason}", _URL_HINT) from error
+        reason, hint = describe_failure(error, url)
+        raise FailedError(f"cannot connect to {url}: {reason}", hint) from error
     finally:
         connection.close()
+
+
+HOSTNAME_MISMATCH = 62
+"""X509_V_ERR_HOSTNAME_MISMATCH of OpenSSL."""
+
+
+def describe_failure(error: Exception, url: str) -> tuple[str, str]:
+    """Return why a request failed, and what to do about it."""
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    other = {"http": "https", "https": "http"}[urlsplit(url).scheme] + url[url.index(":") :]
+    code = getattr(error, "verify_code", None)
+    if code is not None and code != HOSTNAME_MISMATCH:
+        message = getattr(error, "verify_message", reason)
+        return (
+            f"the certificate of the server is not trusted: {message}",
+            "for a private CA, set SSL_CERT_FILE to the file of its certificate",
+        )
+    if code is not None:
+        return f"the certificate is for another name: {getattr(error, 'verify_message', reason)}", _URL_HINT
+    if "WRONG_VERSION_NUMBER" in str(error) or "RECORD_LAYER_FAILURE" in str(error) or "HTTP_REQUEST" in str(error):
+        return "the server does not use TLS on this port", f"--url {other}"
+    if isinstance(error, BadStatusLine | ConnectionResetError) and url.startswith("http:"):
+        return f"the answer is not HTTP ({type(error).__name__})", f"if the server uses TLS: --url {other}"
+    return reason, _URL_HINT
+
+
+def _without_path(target: str) -> str:
+    """Return a redirect's target without what may be a secret: its query and user."""
+    parts = urlsplit(target)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 def is_unencrypted(url: str) -> bool:

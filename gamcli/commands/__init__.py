@@ -100,6 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line (default: `sys.argv`) and return its exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     try:
+        _require_readable_arguments(arguments)
         code = _run_command(arguments)
         sys.stdout.flush()
     except errors.GamcliError as error:
@@ -115,6 +116,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         _discard_stdout()
         _report_error(_describe_os_error(error), arguments)
     return code
+
+
+def _require_readable_arguments(arguments: Sequence[str]) -> None:
+    """Raise UsageError for arguments that the system decoded with another encoding than that of most terminals."""
+    encoding = sys.getfilesystemencoding()
+    if encoding.lower() not in ("utf-8", "utf8") and not all(map(str.isascii, arguments)):
+        raise errors.UsageError(
+            f"the locale uses the encoding {encoding}, in which arguments with other letters than ASCII are misread",
+            "use a UTF-8 locale, such as LC_ALL=C.UTF-8",
+        )
 
 
 def _describe_os_error(error: OSError) -> errors.FailedError:

@@ -21,6 +21,7 @@ from gamcli.model.plan import Plan, PlanSummary
 from gamcli.render import progress
 from gamcli.render.output import Output
 from gamcli.render.progress import ProgressCallback
+from gamcli.rules import lists
 
 KEY_COLUMNS = Columns(("user", "app", "scopes", "expires_in", "label", "request_id"), required=("user", "app"))
 USER_COLUMNS = Columns(user_columns.COLUMNS, user_columns.REQUIRED_COLUMNS)
@@ -90,7 +91,7 @@ def _read_rows(
 
 
 def _key_row(line: int, user: str, app: str, scopes: str, *others: str) -> KeyRow:
-    return KeyRow(line, user, app, "+".join(user_columns.split_list(scopes)) if scopes else "", *others)
+    return KeyRow(line, user, app, "+".join(lists.split(scopes)) if scopes else "", *others)
 
 
 def _issue_keys(gam: Gam, out: Output, validated: ValidatedInput, source: CsvSource, results: Results) -> None:

@@ -1,9 +1,11 @@
-"""How `--help` shows a command: examples in one line, and many options in groups."""
+"""The class of all commands: refuses empty paths, and shows help with examples in one line and options in groups."""
 
 import inspect
 from typing import Any
 
 from typer.core import TyperCommand
+
+from gamcli.errors import UsageError
 
 MAX_UNGROUPED = 10
 """How many options are listed without groups."""
@@ -12,8 +14,23 @@ OUTPUT = "Output"
 CHANGE = "Confirmation and dry run"
 
 
+PATHS = ("FILE", "DIR", "PATH")
+"""The metavars of paths; only an empty `--base-path` has a meaning."""
+
+
 class GroupedCommand(TyperCommand):
     """A command whose options are grouped by their `rich_help_panel`, when there are many."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer's own types
+        rest: list[str] = super().parse_args(ctx, args)
+        for parameter in self.get_params(ctx):
+            values = ctx.params.get(parameter.name)
+            metavar = str(parameter.metavar or "").removesuffix("...")
+            is_empty = values == "" or (isinstance(values, list | tuple) and "" in values)
+            if is_empty and metavar in PATHS and parameter.name != "base_path":
+                option = next((name for name in parameter.opts if name.startswith("--")), metavar)
+                raise UsageError(f"{option} is empty", f"{option} FILE" if option != metavar else f"name a {metavar}")
+        return rest
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002 - typer's own types
         for paragraph in inspect.cleandoc(self.help or "").split("\n\n"):

@@ -49,6 +49,8 @@ def find_completions(words: list[str]) -> Iterator[tuple[str, str]]:
     *before, typed = words or [""]
     rows = read_table()
     path, metavar, argument_count = parse_words(rows, before)
+    if argument_count and any(row.path == path and row.text[:1].isalpha() for row in rows):
+        return  # after an unknown command
     if metavar:
         yield from _complete_value(metavar, typed, before)
         return

@@ -172,7 +172,7 @@ def _edit_file(path: Path, name: str, change: Callable[[Any], object], *, save: 
     from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415
 
     try:
-        document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.is_file() else tomlkit.document()
+        document = tomlkit.parse(path.read_text(encoding="utf-8-sig")) if path.is_file() else tomlkit.document()
         outside = document.pop(name, None)
         result = change(_require_toml_table(document.setdefault(config_files.TABLE, tomlkit.table()), path))
         if save:

@@ -101,9 +101,10 @@ def _check_remote(url: str, world: World, rows: Sequence[Row], out: Output) -> I
     server = TargetServer.from_url(url)
     if world.values and endpoint.is_unencrypted(url):
         out.print_warning("the credentials are sent unencrypted; use https://")
-    probe = server.send([b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"], "GET")
+    path = f"{server.base_path}{endpoint.TOKEN_PATH}"
+    probe = server.send([f"GET {path} HTTP/1.1\r\nHost: {server.host}\r\nConnection: close\r\n\r\n".encode()], "GET")
     if probe.problem:
-        raise FailedError(f"cannot connect to {url}: {probe.problem}", "use the URL of a server, with its base path")
+        raise FailedError(f"cannot connect to {url}: GET {path}: {probe.problem}", probe.hint)
     return suite.check_rows(server, world, rows)
 
 

@@ -23,8 +23,8 @@ KeyFile = Annotated[
 ]
 
 
-def _read_key(path: str | None) -> Secret:
-    secret = read_secret(path, "--api-key-file", "API key")
+def _read_key(path: str | None, *, any_lines: bool = False) -> Secret:
+    secret = read_secret(path, "--api-key-file", "API key", any_lines=any_lines)
     assert secret is not None
     return secret
 
@@ -102,7 +102,7 @@ def inspect(context: typer.Context, api_key_file: KeyFile = None, output: Format
     from gamcli.rules import inspection  # noqa: PLC0415 - start-up
 
     out = CliContext.from_typer(context).output(output, field, inspection.Inspection)
-    result = inspection.inspect(_read_key(api_key_file).reveal())
+    result = inspection.inspect(_read_key(api_key_file, any_lines=True).reveal())
     out.print_record(result)
     if result.damage:
         raise typer.Exit(REFUSED)

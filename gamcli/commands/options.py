@@ -140,12 +140,14 @@ def parse_duration(text: str | None) -> timedelta | None:
     return None if text is None else durations.parse(text)
 
 
-def read_secret(path: str | None, option: str, prompt: str | None = None, *, twice: bool = False) -> Secret | None:
+def read_secret(
+    path: str | None, option: str, prompt: str | None = None, *, twice: bool = False, any_lines: bool = False
+) -> Secret | None:
     """
     Return the secret in the file `path` ('-' is stdin), without its line end.
 
     Without a path, ask on the terminal when there is a `prompt`, `twice` for a new secret. Raises UsageError when there
-    is nothing to read.
+    is nothing to read, or a second line without `any_lines`.
     """
     if path is None:
         return _prompt_for_secret(prompt, option, twice=twice) if prompt else None
@@ -159,6 +161,10 @@ def read_secret(path: str | None, option: str, prompt: str | None = None, *, twi
     secret = text.removeprefix("\ufeff").removesuffix("\n").removesuffix("\r")
     if not secret:
         raise UsageError(f"{option} {path} is empty", "the file must contain only the secret, on one line")
+    if not any_lines and len(secret.splitlines()) > 1:
+        raise UsageError(
+            f"{option} {path} has more than one line", "the file must contain only the secret, on one line"
+        )
     return Secret(secret)
 
 

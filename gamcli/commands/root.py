@@ -150,6 +150,8 @@ def root(
     del version
     if store == "":  # it would mean the working directory
         raise UsageError("--store is empty", "--store FILE")
+    if config == "":
+        raise UsageError("--config is empty", "--config FILE")
     flags = {"store": store, "no_color": no_color or None, "quiet": quiet or None}
     context.obj = CliContext.from_flags(flags, config)
     if context.invoked_subcommand is None:

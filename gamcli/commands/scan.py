@@ -18,7 +18,7 @@ from gamcli.model.findings import FOREIGN, ScanFinding, ScanSource
 from gamcli.render.output import Output, add_global_options
 from gamcli.rules.leak_detection import Leak
 from gamcli.scan import external_rules
-from gamcli.scan.file_scan import FileScanner, require_paths, require_readable
+from gamcli.scan.file_scan import FileScanner, require_readable
 
 verbs = new_group()
 
@@ -139,7 +139,6 @@ def _open_repository(paths: Sequence[str], out: Output, options: ReadOptions, *,
         raise UsageError("--git and --staged cannot be combined", "run the command twice")
     if len(paths) > 1 or "-" in paths:
         raise UsageError("only one repository can be scanned at a time", command("scan", "--git", "PATH"))
-    require_paths(paths)
     from gamcli.scan.git_scan import GitRepository  # noqa: PLC0415 - start-up: files need no git
 
     repository = GitRepository(paths[0] if paths else None, out.print_warning, **options._asdict())

@@ -279,7 +279,7 @@ def _write_ready_file(url: str, path: str | None) -> None:
     if path is None:
         return
     target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    temporary = target.parent / f".{target.name}.{os.getpid()}"  # `with_name` refuses "." and "/"
     try:
         with os.fdopen(new_files.create_private_file(temporary, READY_FILE_MODE), "w", encoding="utf-8") as file:
             file.write(json.dumps({"url": url, "pid": os.getpid()}) + "\n")

@@ -8,7 +8,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from gamcli.clients.endpoint import CONNECTION_TYPES, parse_url
+from gamcli.clients.endpoint import CONNECTION_TYPES, describe_failure, parse_url
 from gamcli.conformance.table import RequestSpec
 from gamcli.conformance.worlds import World
 from gamcli.errors import UsageError
@@ -33,6 +33,7 @@ class ReceivedResponse:
     body: bytes = field(default=b"", repr=False)
     closed: bool | None = None
     problem: str = ""
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,9 @@ class TargetServer:
                 closed = _closes_connection(connection, self.close_seconds) if wait_for_close else None
                 return ReceivedResponse(response.status, _merge_headers(response), body, closed)
             except (OSError, HTTPException) as error:
-                reason = getattr(error, "strerror", None) or str(error)
-                return ReceivedResponse(problem=": ".join(filter(None, (type(error).__name__, reason))))
+                reason, hint = describe_failure(error, f"{self.scheme}://{self.host}")
+                name = type(error).__name__
+                return ReceivedResponse(problem=reason if reason.startswith(name) else f"{name}: {reason}", hint=hint)
 
 
 def _send_packets(connection: HTTPConnection, packets: list[bytes]) -> None:

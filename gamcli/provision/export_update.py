@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from gamcli import store
 from gamcli.actions import Gam
-from gamcli.errors import FailedError, Problem, ProblemsError
+from gamcli.errors import FailedError, Problem, ProblemsError, UsageError
 from gamcli.model import normalize_name
 from gamcli.provision import export, manifest
 from gamcli.provision.desired import Desired, DesiredKey, Location
@@ -59,6 +59,8 @@ def update(gam: Gam, path: Path, environment: Mapping[str, str], selection: Sele
 
     Raises ProblemsError if the file has problems already, or an object has a form that cannot be edited.
     """
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder", "name one file")
     tables = export.collect_tables(gam, selection)
     differences = _compare(gam, manifest.read([path], environment), tables, selection)
     if differences:
@@ -211,7 +213,7 @@ def _edit_problems(
 def _replace_file(path: Path, text: str) -> Iterator[Path]:
     """Write `text` to a new file in the same folder and yield its path; then rename it to `path`, or delete it."""
     target = path.resolve()
-    copy = target.with_name(f".{target.name}.{os.getpid()}.toml")
+    copy = target.parent / f".{target.name}.{os.getpid()}.toml"
     try:
         with os.fdopen(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
             file.write(text.encode())

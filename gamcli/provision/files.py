@@ -50,6 +50,9 @@ def _find_files(paths: Iterable[str | Path], problems: list[Problem]) -> Iterato
         if not path.is_dir():
             yield path
             continue
+        if path.resolve() == Path(path.resolve().anchor):
+            problems.append(Problem(str(path), 1, "is the root of the file system, not a folder of manifests"))
+            continue
         files = [each for each in sorted(path.rglob("*.toml")) if not _is_skipped(each.relative_to(path))]
         if not files:
             problems.append(Problem(str(path), 1, "the folder contains no .toml file"))

@@ -101,7 +101,7 @@ def read(path: str, environment: Mapping[str, str]) -> SavedPlan:
     Client secrets are read again from the variables and files that the manifest refers to; raises ProblemsError.
     """
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        document = json.loads(Path(path).read_text(encoding="utf-8-sig"))
         if document["gamcli_plan"] != VERSION:
             raise UsageError(f"{path} was saved by another version of gamcli", "create the plan again")
         return SavedPlan(
@@ -110,7 +110,7 @@ def read(path: str, environment: Mapping[str, str]) -> SavedPlan:
             document["fingerprint"],
             document["changes"],
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(f"{path} is not a complete saved plan", command("plan", "--out", path, "FILE")) from error
 
 

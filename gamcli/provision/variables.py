@@ -66,6 +66,11 @@ class Variables:
         inner = reference[1]
         if inner is None:
             return "$"
+        if "${" in inner:
+            raise UsageError(
+                "a reference within a reference is not supported",
+                "use ${NAME:-default} with a default that is plain text",
+            )
         variable = _VARIABLE.fullmatch(inner)
         if not reference[2] or not (variable or inner.startswith("file:")):
             raise UsageError(
@@ -90,4 +95,4 @@ class Variables:
             raise UsageError(f"cannot read {path}: {reason}", "paths are relative to the manifest") from error
         if len(text) > MAX_VALUE_SIZE:
             raise UsageError(f"{path} is longer than {MAX_VALUE_SIZE} bytes", "use a shorter value")
-        return text.removesuffix("\n").removesuffix("\r")
+        return text.removeprefix("\ufeff").removesuffix("\n").removesuffix("\r")

@@ -1,16 +1,29 @@
 """
 Protect spreadsheets from CSV injection: an apostrophe precedes text that would run as a formula (OWASP).
 
-That is text that begins with `=`, `+`, `-` or `@`, their full-width forms, TAB or CR. Numbers with a sign and telephone
-numbers stay as they are. Text that begins with apostrophes followed by one of these gets one more, so that removing one
-restores the text.
+That is text that begins with `=`, `+`, `-` or `@`, their full-width forms, `;`, TAB or CR. Rows with a `;` or a TAB are
+quoted, since some spreadsheets separate cells there, and what follows must not begin a formula. Numbers with a sign and
+telephone numbers stay as they are. Text that begins with apostrophes followed by one of these gets one more, so that
+removing one restores the text.
 """
 
+import csv
 import re
+from collections.abc import Iterable, Sequence
+from typing import IO
 
-_FORMULA_STARTS = frozenset("'=+-@\uff1d\uff0b\uff0d\uff20\t\r")
-_FORMULA = re.compile("'*[=+\\-@\uff1d\uff0b\uff0d\uff20\t\r]")
+_FORMULA_STARTS = frozenset("'=+-@\uff1d\uff0b\uff0d\uff20;\t\r")
+_FORMULA = re.compile("'*[=+\\-@\uff1d\uff0b\uff0d\uff20;\t\r]")
 _NUMBER = re.compile(r"[+-][0-9][0-9 ]*(\.[0-9]+)?")
+
+
+def write_rows(file: IO[str], rows: Iterable[Sequence[str]], line_end: str) -> None:
+    """Write rows of cells as CSV (RFC 4180)."""
+    minimal = csv.writer(file, lineterminator=line_end)
+    quoted = csv.writer(file, lineterminator=line_end, quoting=csv.QUOTE_ALL)
+    for row in rows:
+        joined = "".join(row)
+        (quoted if ";" in joined or "\t" in joined else minimal).writerow(row)
 
 
 def escape_formula(text: str) -> str:

@@ -4,7 +4,6 @@ Format records for programs: JSON, JSON lines, CSV, or one raw value.
 Field names are a contract with scripts: fields are only added.
 """
 
-import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ from unicodedata import category
 from gamcli import model
 from gamcli.errors import GamcliError, UsageError
 from gamcli.model import format_rfc3339
-from gamcli.render.csv_cells import escape_formula
+from gamcli.render.csv_cells import escape_formula, write_rows
 from gamcli.render.text import clean
 
 JsonObject = dict[str, Any]
@@ -119,7 +118,7 @@ def json_array(records: Iterable[JsonObject]) -> Iterator[str]:
 def csv_row(values: Iterable[object]) -> str:
     """Return a line of CSV (RFC 4180) without its line break; no cell begins a formula."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow([escape_formula(format_scalar(value)) for value in values])
+    write_rows(text, [[escape_formula(format_scalar(value)) for value in values]], "")
     return text.getvalue()
 
 

@@ -98,5 +98,6 @@ def is_same_password(verified: User, current: User | None) -> bool:
     if current is None or current.guid != verified.guid or verified.password_hash is None:
         return False
     # Another login may have replaced a hash that was made with other parameters; the password is the same then.
-    is_rehashed = passwords.needs_rehash(verified.password_hash) and current.password_set_at == verified.password_set_at
-    return current.password_hash == verified.password_hash or (current.password_hash is not None and is_rehashed)
+    after, is_same_setting = current.password_hash, current.password_set_at == verified.password_set_at
+    is_rehashed = after is not None and is_same_setting and passwords.may_be_renewal(verified.password_hash, after)
+    return after == verified.password_hash or is_rehashed

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 from typing import NamedTuple
+from unicodedata import category, normalize
 
 from gamcli.errors import UsageError
 from gamcli.rules.credentials import Entropy, Secret
@@ -35,8 +36,22 @@ MAX_PASSWORD_LENGTH = 50
 """GAM: Password is 50 characters."""
 
 
+PREPARED = "scrypt-nfc"
+"""The scheme of a hash of prepared text that is not ASCII; `scrypt` hashes may be of text as it was typed."""
+
+
+def prepare(password: Secret) -> Secret:
+    """Return a password in the form in which it is compared, whatever keyboard typed it (RFC 8265 section 4.2.2)."""
+    text = password.reveal()
+    if text.isascii():
+        return password
+    spaced = "".join(" " if category(letter) == "Zs" else letter for letter in text)
+    return Secret(normalize("NFC", spaced))
+
+
 def check_password(password: Secret) -> Secret:
-    """Return `password`, or raise UsageError if it is invalid."""
+    """Return `password` in the form in which it is compared, or raise UsageError if it is invalid."""
+    password = prepare(password)
     if not 1 <= len(password.reveal()) <= MAX_PASSWORD_LENGTH:
         raise UsageError("invalid length of the password", f"use 1 to {MAX_PASSWORD_LENGTH} characters")
     if _NUL in password.reveal():
@@ -46,11 +61,11 @@ def check_password(password: Secret) -> Secret:
 
 def hash_password(password: Secret, entropy: Entropy, cost: ScryptCost | None = None) -> str:
     """Return `scrypt$n$r$p$salt$hash` for a password of 1 to 50 characters; raises UsageError for others."""
-    check_password(password)
+    password = check_password(password)
     cost = cost or CURRENT_COST
     salt = entropy(16)
     parts = (*map(str, cost), _encode_base64(salt), _encode_base64(_scrypt(password, salt, cost)))
-    return "$".join(("scrypt", *parts))
+    return "$".join(("scrypt" if password.reveal().isascii() else PREPARED, *parts))
 
 
 def dummy_hash() -> str:
@@ -58,12 +73,30 @@ def dummy_hash() -> str:
     return "$".join(("scrypt", *map(str, CURRENT_COST), _encode_base64(bytes(16)), _encode_base64(bytes(32))))
 
 
-def needs_rehash(stored: str) -> bool:
-    """Return whether `stored` was made with other parameters than the current ones."""
-    return stored.split("$")[1:4] != [*map(str, CURRENT_COST)]
+def needs_rehash(stored: str, password: Secret | None = None) -> bool:
+    """Return whether `stored` was made with other parameters than the current ones, or of unprepared text."""
+    is_unprepared = password is not None and not password.reveal().isascii() and not _is_prepared(stored)
+    return is_unprepared or stored.split("$")[1:4] != [*map(str, CURRENT_COST)]
+
+
+def _is_prepared(stored: str) -> bool:
+    return stored.startswith(f"{PREPARED}$")
+
+
+def may_be_renewal(before: str, after: str) -> bool:
+    """Return whether a login may have replaced the hash `before` with `after`, of the same password."""
+    return needs_rehash(before) or (_is_prepared(after) and not _is_prepared(before))
 
 
 def verify(password: Secret, stored: str) -> bool:
+    """Return whether `stored` is a hash of the password; earlier hashes may be of the text as it was typed."""
+    prepared = prepare(password)
+    if _matches(prepared, stored):
+        return True
+    return not _is_prepared(stored) and prepared != password and _matches(password, stored)
+
+
+def _matches(password: Secret, stored: str) -> bool:
     _, n, r, p, salt, expected = stored.split("$")
     actual = _scrypt(password, base64.b64decode(salt), ScryptCost(int(n), int(r), int(p)))
     return hmac.compare_digest(actual, base64.b64decode(expected)) and _NUL not in password.reveal()

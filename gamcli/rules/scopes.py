@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from gamcli.errors import UsageError, command
+from gamcli.rules import lists
 from gamcli.rules.names import closest_match
 
 FULLCONTROL = "fullcontrol"
@@ -63,6 +64,9 @@ ALIASES = {
 }
 
 
+_FOREIGN = re.compile(r"[,;|]")
+
+
 def split(text: str) -> list[str]:
     """Split `text` at `+` and whitespace into canonical names, without duplicates, in the given order."""
     if not text:
@@ -105,6 +109,7 @@ def parse(words: Iterable[str], is_attribute: Callable[[str], bool]) -> tuple[st
     """
     names = [name for word in words for name in split(word)]
     for name in names:
+        lists.require_single("scope", name, f"join scopes with '+': {'+'.join(filter(None, _FOREIGN.split(name)))}")
         attribute = attribute_id(name)
         if name not in TABLE and not (attribute and is_attribute(attribute)):
             raise UsageError(f"unknown scope '{name}'", _suggest_scope(name))

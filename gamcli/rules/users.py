@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 
 from gamcli.errors import UsageError
 from gamcli.model import User
-from gamcli.rules import durations, names
+from gamcli.rules import durations, lists, names
 from gamcli.rules.scopes import BASIC_FIELDS, TABLE, canonical_name
 
 Changes = Mapping[str, object]
@@ -83,10 +83,9 @@ def password_expiry(now: datetime, lifetime: timedelta | None) -> datetime | Non
 
 
 def check_role(role: str) -> str:
-    """Return `role`, or raise UsageError if it is not a valid external ID; `+` joins roles in CSV."""
+    """Return `role`, or raise UsageError if it is not a valid external ID, or seems to be several."""
     names.check_name("a role", role, names.APP_NAME_LENGTH)
-    if "+" in role:
-        raise UsageError(f"the role '{role}' contains a '+'", "name each role separately")
+    lists.require_single("role", role, 'name each role separately: --role A --role B, or ["A", "B"] in a manifest')
     return role
 
 

@@ -39,15 +39,8 @@ def display_path(path: str) -> str:
     return redact(os.fsencode(path).decode("utf-8", "backslashreplace"))
 
 
-def require_paths(paths: Sequence[str]) -> None:
-    """Raise UsageError for an empty path, which would mean the working directory."""
-    if "" in paths:
-        raise UsageError("PATH is empty", "use '.' for the working directory")
-
-
 def require_readable(paths: Sequence[str]) -> None:
     """Raise UsageError for a path that does not exist or cannot be opened."""
-    require_paths(paths)
     for path in paths:
         try:
             mode = 0 if path == "-" else os.stat(path).st_mode  # noqa: PTH116 - as the names come

@@ -20,7 +20,7 @@ def write_new_file(path: str, text: str, option: str, *, overwrite: bool = False
     Raises ConflictError when `path` exists, unless `overwrite` is set, and FailedError when it cannot be written.
     """
     target = Path(path)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    part = target.parent / f".{target.name}.{os.getpid()}.part"  # `with_name` refuses "." and "/"
     try:
         _write_and_sync(part, text)
         try:

@@ -62,7 +62,6 @@ def test_nouns_verbs_and_options_are_offered(offered: Run) -> None:
     assert offered("app", "list", "--s") == ["--sort"]
     assert "--no-remote-rest" in offered("app", "list", "-")
     assert not any(word.startswith("-") for word in offered("app", "create", ""))
-    assert offered("nope", "") == offered("")
 
 
 def test_every_offer_comes_with_its_help(gamcli: Run) -> None:
@@ -231,3 +230,10 @@ def test_fish_completes_what_is_typed(shell: Run, place: Path) -> None:
 
 def quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+@pytest.mark.parametrize(
+    "words", [("nouns", ""), ("nouns", "--"), ("user", "shw", ""), ("user", "shw", "a"), ("key", "x", "--")]
+)
+def test_nothing_is_offered_after_an_unknown_command(offered: Callable[..., list[str]], words: tuple[str, ...]) -> None:
+    assert offered(*words) == []

@@ -1,14 +1,18 @@
 """CSV cells: none begins a formula, and every text can be restored."""
 
+import csv
+import io
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamcli.render.csv_cells import escape_formula, unescape_formula
+from gamcli.render.csv_cells import escape_formula, unescape_formula, write_rows
 
 
 @pytest.mark.parametrize(
-    "text", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\uff1d1+1", "\uff20x", "--", "+1-2"]
+    "text",
+    ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", ";=1", "\uff1d1+1", "\uff20x", "--", "+1-2"],
 )
 def test_what_begins_a_formula_gets_an_apostrophe(text: str) -> None:
     assert escape_formula(text) == f"'{text}"
@@ -24,11 +28,19 @@ def test_what_begins_none_stays_as_it_is(text: str) -> None:
     assert unescape_formula(text) == text
 
 
-@given(st.text(alphabet="'=+-@\t\r a1", max_size=6) | st.text())
+@given(st.text(alphabet="'=+-@;\t\r a1", max_size=6) | st.text())
 def test_every_text_comes_back(text: str) -> None:
     assert unescape_formula(escape_formula(text)) == text
-    assert escape_formula(text)[:1] not in ("=", "@", "\t", "\r")
+    assert escape_formula(text)[:1] not in ("=", "@", ";", "\t", "\r")
 
 
 def test_an_apostrophe_that_guards_nothing_is_text() -> None:
     assert unescape_formula("'s Gravenhage") == "'s Gravenhage"
+
+
+def test_a_row_that_other_spreadsheets_would_split_is_quoted() -> None:
+    rows = [["a", "b"], ["a;=1+1", "b"], ["a\t=1", ""], ["", ""]]
+    text = io.StringIO()
+    write_rows(text, rows, "\n")
+    assert text.getvalue() == 'a,b\n"a;=1+1","b"\n"a\t=1",""\n,\n'
+    assert [*csv.reader(io.StringIO(text.getvalue()))] == rows

@@ -1,5 +1,6 @@
 """Parsing and formatting of durations."""
 
+import re
 from datetime import datetime, timedelta
 
 import pytest
@@ -30,7 +31,7 @@ def test_a_whole_number_and_a_unit_are_a_duration(text: str, length: timedelta) 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "d", "90", "1.5h", "-1d", "+1d", "1 d", "1h30m", "1y", "٣d", "1d\x00", "d1", "9" * 11 + "d", "9" * 5000 + "d"],
+    ["", "d", "90", "1.5h", "-1d", "+1d", "1 d", "1h30m", "٣d", "1d\x00", "d1", "9" * 11 + "d", "9" * 5000 + "d"],
 )
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="invalid duration") as caught:
@@ -90,3 +91,28 @@ def test_the_earliest_of_nothing_is_never(now: datetime) -> None:
 def test_a_duration_is_written_in_its_largest_unit(length: timedelta, expected: str | None) -> None:
     assert durations.format_duration(length) == expected
     assert expected is None or durations.parse(expected) == length
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("1M", "use days, such as 30d; 1m is minutes"), ("2y", "use days, such as 730d"),
+        ("3mo", "use days, such as 90d"),
+        ("P30D", "use 30d"), ("PT12H", "use 12h"), ("P1Y2M", "use 425d"), ("P1DT1H", "use 25h"), ("p2w", "use 14d"),
+        ("P", "use a number and a unit, such as 90d, 12h or 30m"),
+        ("5x", "use a number and a unit, such as 90d, 12h or 30m"),
+        ("P99999Y", "use a number and a unit, such as 90d, 12h or 30m"),
+    ],
+)  # fmt: skip
+def test_other_notations_are_refused_with_an_example_that_fits(text: str, hint: str) -> None:
+    with pytest.raises(UsageError, match="invalid duration") as caught:
+        durations.parse(text)
+    assert caught.value.hint == hint
+    example = re.search(r"[0-9]+[smhdw]\b", hint)
+    assert example
+    assert durations.parse(example[0])
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("1D", 86_400), ("2H", 7_200), ("3S", 3), ("1W", 604_800), ("1m", 60)])
+def test_units_that_mean_one_thing_only_are_accepted_in_either_case(text: str, seconds: int) -> None:
+    assert durations.parse(text).total_seconds() == seconds

@@ -1,5 +1,9 @@
 """Hashing passwords with scrypt."""
 
+import base64
+import hashlib
+from os import urandom
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -82,3 +86,36 @@ def test_a_hash_of_other_parameters_is_outdated(monkeypatch: pytest.MonkeyPatch)
     for cost in (ScryptCost(8, 2, 2), ScryptCost(4, 3, 2), ScryptCost(4, 2, 1)):
         assert passwords.needs_rehash(passwords.hash_password(Secret("hunter2"), no_randomness, cost))
     assert not passwords.needs_rehash(passwords.hash_password(Secret("hunter2"), no_randomness))
+
+
+COMPOSED, DECOMPOSED = "caf\u00e9 \u00fc", "cafe\u0301\u00a0u\u0308"
+
+
+@pytest.mark.parametrize("password", [COMPOSED, DECOMPOSED])
+def test_a_password_is_the_same_whatever_keyboard_typed_it(password: str) -> None:
+    stored = passwords.hash_password(Secret(password), urandom, TEST_COST)
+    assert stored.startswith("scrypt-nfc$")
+    assert passwords.verify(Secret(COMPOSED), stored)
+    assert passwords.verify(Secret(DECOMPOSED), stored)
+    assert not passwords.verify(Secret("cafe u"), stored)
+
+
+def test_a_hash_of_text_as_it_was_typed_is_valid_and_renewed() -> None:
+    stored = passwords.hash_password(Secret("x"), urandom, passwords.CURRENT_COST)
+    raw = "$".join((*stored.split("$")[:5], passwords._encode_base64(scrypt(DECOMPOSED, stored))))  # noqa: SLF001 - as before
+    assert passwords.verify(Secret(DECOMPOSED), raw)
+    assert not passwords.verify(Secret(COMPOSED), raw)
+    assert not passwords.needs_rehash(raw, Secret("ascii"))
+    assert passwords.needs_rehash(raw, Secret(DECOMPOSED))
+    renewed = passwords.hash_password(Secret(DECOMPOSED), urandom)
+    assert not passwords.needs_rehash(renewed, Secret(DECOMPOSED))
+    assert passwords.may_be_renewal(raw, renewed)
+    assert not passwords.may_be_renewal(renewed, raw)
+
+
+def scrypt(text: str, stored: str) -> bytes:
+    _, n, r, p, salt, _ = stored.split("$")
+    memory = 256 * int(n) * int(r) + 2**20
+    return hashlib.scrypt(
+        text.encode(), salt=base64.b64decode(salt), n=int(n), r=int(r), p=int(p), maxmem=memory, dklen=32
+    )

@@ -112,6 +112,8 @@ _PREFIX = b'{"time":'
 
 def _require_journal(path: Path) -> None:
     """Raise ConflictError for any other file, so that a typing error does not overwrite it."""
+    if path.is_fifo():  # opening it would wait for a reader
+        raise ConflictError(f"{path} already exists and is not a journal", "--journal NEW_FILE")
     if path.is_file() and path.stat().st_size > 0:
         with path.open("rb") as file:
             if file.read(len(_PREFIX)) != _PREFIX:

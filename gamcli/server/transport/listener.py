@@ -74,6 +74,7 @@ def listen(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
         listener = socket.create_server((str(address[0]), port), family=family, backlog=BACKLOG, reuse_port=reuse_port)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or "unknown address"
+        reason = reason.partition(" (while attempting")[0]  # `create_server` adds the address, which is named already
         raise _cannot_listen(host, port, reason.lower()) from error
     listener.settimeout(0)  # a client may have left before it is accepted
     return listener

@@ -1,0 +1,103 @@
+"""Every option and argument that is a path, given paths that are none: a clear error, and never a traceback."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gamcli.commands import complete
+
+Run = Callable[..., Any]
+
+CASES = {
+    "--store": "--store {} app list",
+    "--config": "--config {} app list",
+    "app create --client-secret-file": "app create new --client-secret-file {}",
+    "app create --out": "app create new --out {}",
+    "app rotate-secret --out": "app rotate-secret portal --overlap 1d --out {}",
+    "user create --from": "user create --from {}",
+    "user set-password --password-file": "user set-password ana --password-file {}",
+    "key generate --from": "key generate --from {} --out keys.csv",
+    "key generate --out": "key generate --user ana --app portal --overlap 1d --out {}",
+    "key generate --out-dir": "key generate --from in.csv --out-dir {}",
+    "key rotate --out": "key rotate {key} --overlap 1d --out {}",
+    "key revoke --api-key-file": "key revoke --api-key-file {}",
+    "key verify --api-key-file": "key verify --api-key-file {}",
+    "key explain --api-key-file": "key explain --api-key-file {}",
+    "key inspect --api-key-file": "key inspect --api-key-file {}",
+    "audit verify --from": "audit verify --from {}",
+    "plan <0...>": "plan {}",
+    "plan --out": "plan gam.toml --out {}",
+    "apply <0...>": "apply {}",
+    "apply --secrets-out": "apply gam.toml --secrets-out {}",
+    "drift <0...>": "drift {}",
+    "export --update": "export --update {}",
+    "serve --base-path": "serve --ephemeral --port 0 --base-path {} -- true",
+    "serve --ready-file": "serve --ephemeral --port 0 --ready-file {} -- true",
+    "serve --tls-cert": "serve --ephemeral --port 0 --tls-cert {} --tls-key gam.toml -- true",
+    "serve --tls-key": "serve --ephemeral --port 0 --tls-cert gam.toml --tls-key {} -- true",
+    "serve --seed": "serve --ephemeral --port 0 --seed {} -- true",
+    "serve --journal": "serve --ephemeral --port 0 --journal {} -- true",
+    "run --api-key-file": "run --app portal --api-key-file {} -- true",
+    "run --client-secret-file": "run --app a --url http://127.0.0.1:9 --api-key-file k --client-secret-file {} -- true",
+    "try --api-key-file": "try --app portal --api-key-file {}",
+    "try --client-secret-file": "try --app portal --api-key-file k --client-secret-file {}",
+    "try --password-file": "try --app portal --user ana --password-file {}",
+    "doctor --tls-cert": "doctor --tls-cert {}",
+    "doctor --tls-key": "doctor --tls-key {}",
+    "store backup <0>": "store backup {}",
+    "store restore <0>": "store restore {} --replace",
+    "conformance --world": "conformance --world {} http://127.0.0.1:9",
+    "scan <0...>": "scan {}",
+}
+"""For each option and argument a command line in which everything else is right."""
+
+PATHS = ("", ".", "/", "folder", "fifo", "missing/folder/x")
+
+
+def test_every_path_has_a_case() -> None:
+    rows = complete.read_table()
+    is_path = {"FILE", "DIR", "PATH", "FOLDER"}
+    found = {f"{row.path} {row.text}".strip() for row in rows if row.metavar.removesuffix("...") in is_path}
+    assert found - set(CASES) == set()
+
+
+@pytest.fixture
+def fifo(place: Path) -> Iterator[None]:
+    """Create `fifo`, which is empty for each reader."""
+    (place / "folder").mkdir()
+    (place / "gam.toml").write_text("[app.new]\n", encoding="utf-8")
+    (place / "in.csv").write_text("user,app\nana,portal\n", encoding="utf-8")
+    path, done = place / "fifo", threading.Event()
+    os.mkfifo(path)
+
+    def end_input() -> None:
+        while not done.is_set():
+            os.close(os.open(path, os.O_WRONLY))  # waits for a reader
+            done.wait(0.01)
+
+    thread = threading.Thread(target=end_input)
+    thread.start()
+    yield
+    done.set()
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    thread.join()
+    os.close(reader)
+
+
+@pytest.mark.usefixtures("fifo")
+@pytest.mark.parametrize("case", CASES)
+def test_no_path_is_a_traceback(world: Run, api_key: str, place: Path, case: str) -> None:
+    (place / "k").write_text(api_key, encoding="ascii")
+    for path in PATHS:
+        if (case, path) == ("scan <0...>", "/"):  # it would search the whole system
+            continue
+        words = [path if word == "{}" else word.replace("{key}", api_key[7:15]) for word in CASES[case].split()]
+        found = world(*words)
+        if found.code:
+            assert found.out or len(found.err.splitlines()) >= 2, (path, found)
+        if not path and case != "serve --base-path":
+            assert (found.code, " is empty\n" in found.err) == (2, True), (path, found)
