@@ -8,6 +8,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from gamcli.store.sqlite.connection import is_writable
+
 SUFFIX = "-lock"
 """What follows the name of the store in that of the lock file."""
 
@@ -20,6 +22,8 @@ def open_lock_file(path: Path) -> int | None:
         try:
             return os.open(name, flags)
         except FileNotFoundError:
+            if path.exists() and not is_writable(path.resolve()):  # reading creates no file
+                return None
             with suppress(OSError):
                 return _create_lock_file(name, flags, path)
         except OSError:
