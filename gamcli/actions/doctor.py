@@ -12,6 +12,9 @@ from gamcli.store import schema
 from gamcli.store.sqlite import doctor as store
 from gamcli.store.sqlite import files
 
+STORE_ROLES = {"folder", *files.ROLES.values()}
+"""The roles of what belongs to a store that could be read."""
+
 
 def diagnose(environment: DoctorFacts) -> tuple[DoctorFacts, list[DoctorFinding]]:
     """Add the facts about the store to those about its environment, and run the checks on them."""
@@ -30,7 +33,8 @@ def _add_store_facts(environment: DoctorFacts) -> DoctorFacts:
         version, outputs, contents = store.load_contents(path, environment.now)
     except StoreError as error:
         return replace(facts, store_problem=_read_problem(error, facts.files))
-    return replace(facts, files=(*facts.files, *_output_files(outputs)), version=version, contents=contents)
+    recognized = (each._replace(is_recognized=True) if each.role in STORE_ROLES else each for each in facts.files)
+    return replace(facts, files=(*recognized, *_output_files(outputs)), version=version, contents=contents)
 
 
 def _add_file_facts(environment: DoctorFacts, path: Path) -> DoctorFacts:
@@ -39,6 +43,7 @@ def _add_file_facts(environment: DoctorFacts, path: Path) -> DoctorFacts:
         environment,
         path=str(path),
         free_bytes=files.find_free_bytes(path),
+        file_system=files.find_file_system(path.parent),
         files=found,
         supported_version=len(schema.MIGRATIONS),
     )

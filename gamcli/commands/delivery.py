@@ -15,6 +15,7 @@ from gamcli.errors import ConflictError, FailedError, UsageError, command
 from gamcli.model import App, Key
 from gamcli.render.output import Output
 from gamcli.rules.credentials import Secret
+from gamcli.system.new_files import sync_folder
 
 RecordWithSecret = App | Key
 """The records that have a secret."""
@@ -64,6 +65,7 @@ def _write_to_file(out: Output, path: str) -> Iterator[SaveSecret[RecordWithSecr
         name = "api_key" if isinstance(record, Key) else "client_secret"
         try:
             _write_all(descriptor, out.format_secret(record, name, secret.reveal()))
+            sync_folder(Path(path).parent)
         except OSError as error:
             raise FailedError(
                 f"cannot write {path}: {error.strerror}", "free some space, or choose another file"

@@ -29,8 +29,13 @@ FindingRows = Iterator[tuple[str, str, str | None]]
 
 
 def find_unsafe_modes(facts: DoctorFacts) -> list[tuple[str, int]]:
-    """Return the files and folders that give other users access, each with a safe mode."""
-    return [(file.path, file.mode & ~file.unsafe_mode_bits) for file in facts.files if file.unsafe_mode_bits]
+    """
+    Return the files and folders that give other users access, each with a safe mode.
+
+    Leaves out those of another user, and those that are not of a store: a setting could name any file.
+    """
+    own = (file for file in facts.files if file.is_recognized and file.uid == facts.uid)
+    return [(file.path, file.mode & ~file.unsafe_mode_bits) for file in own if file.unsafe_mode_bits]
 
 
 def _check_store(facts: DoctorFacts) -> FindingRows:
@@ -50,13 +55,14 @@ def _check_modes(facts: DoctorFacts) -> FindingRows:
             verb = "change" if bits & GROUP_AND_OTHERS_WRITE else "read"
             message = f"other users can {verb} the {file.role} {file.path} (mode {file.mode & 0o7777:o})"
             yield WRONG, message, join(("chmod", f"go-{'rwx' if file.is_secret else 'w'}", file.path))
-        elif file.role == "folder" and file.mode & 0o002:
-            yield WARN, f"other users can create files in the store's folder {file.path}: use a private folder", None
+        elif file.shared_access:
+            message = f"other users can {file.shared_access} the store's folder {file.path}: use a private folder"
+            yield WARN, message, None
 
 
 def _check_owner(facts: DoctorFacts) -> FindingRows:
     for file in facts.files:
-        if file.uid == facts.uid or (file.role == "folder" and file.uid == 0):
+        if file.belongs_to(facts.uid):
             continue
         message = f"the {file.role} {file.path} belongs to user {file.uid}"
         if facts.uid == 0:
@@ -103,6 +109,12 @@ def _check_disk(facts: DoctorFacts) -> FindingRows:
         yield WRONG, message, df
     elif facts.free_bytes < 2 * size:
         yield WARN, f"{message}, too little for a copy of the store ({_format_mib(size)})", df
+
+
+def _check_file_system(facts: DoctorFacts) -> FindingRows:
+    if facts.is_on_network:
+        message = f"the store is on a network file system ({facts.file_system}), where SQLite's locks may not hold"
+        yield WARN, f"{message}: move it to a local disk", join(("df", "-T", facts.path))
 
 
 def _check_settings(facts: DoctorFacts) -> FindingRows:
@@ -258,6 +270,7 @@ ENVIRONMENT_CHECKS = (
     DoctorCheck("wal", _check_wal, "no unexpected files next to the store"),
     DoctorCheck("copies", _check_partial_copies, "no incomplete copies"),
     DoctorCheck("disk", _check_disk, "enough disk space"),
+    DoctorCheck("file-system", _check_file_system, "the store is on a local file system"),
     DoctorCheck("config", _check_settings, "the settings are valid"),
     DoctorCheck("shadowed", _check_shadowed_settings, "no setting overrides another"),
     DoctorCheck("environment", _check_environment, "no environment variable contains a credential"),

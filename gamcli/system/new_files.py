@@ -31,7 +31,7 @@ def write_new_file(path: str, text: str, option: str, *, overwrite: bool = False
         except OSError:  # it exists, or this file system has no hard links
             require_new(path, option)
             part.rename(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except OSError as error:
         raise FailedError(f"cannot write {path}: {error.strerror}", f"use {option} with another file") from error
     finally:
@@ -62,7 +62,7 @@ def _write_and_sync(path: Path, text: str) -> None:
         raise
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Sync the entry of a new file, so that it survives a power failure; ignore systems that cannot sync folders."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)

@@ -1,5 +1,6 @@
 """The facts that doctor gathers, and stores that it cannot read."""
 
+import os
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -50,8 +51,8 @@ def test_an_untrusted_link_is_reported(tmp_path: Path, ask: Callable[[Path], Doc
     found = ask(shared / "store.db")
     assert found.status == "wrong"
     assert "another user could have created" in found.message
-    facts, _ = doctor.diagnose(DoctorFacts(now=now, uid=0, path=str(shared / "store.db")))
-    assert [failed for _, _, failed in doctor.restrict_modes(facts)] == [None, "Too many levels of symbolic links"]
+    facts, _ = doctor.diagnose(DoctorFacts(now=now, uid=os.geteuid(), path=str(shared / "store.db")))
+    assert [failed for _, _, failed in doctor.restrict_modes(facts)] == []
     assert (tmp_path / "store.db").stat().st_mode & 0o777 == 0o644
 
 
@@ -59,7 +60,7 @@ def test_modes_are_restricted_file_by_file(gam: Gam, now: datetime, monkeypatch:
     path = gam.store.path
     path.chmod(0o644)
     path.parent.chmod(0o777)
-    facts, _ = doctor.diagnose(DoctorFacts(now=now, uid=0, path=str(path)))
+    facts, _ = doctor.diagnose(DoctorFacts(now=now, uid=os.geteuid(), path=str(path)))
     real = files.set_mode
 
     def only_the_store(each: Path, mode: int) -> None:

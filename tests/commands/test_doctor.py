@@ -3,9 +3,10 @@
 import json
 import os
 import shlex
+import sqlite3
 import subprocess
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,7 @@ def test_a_newer_and_an_older_store_are_reported(diagnose: Run, world: Run, sql:
 
 def test_open_file_modes_are_found_and_restricted(diagnose: Run, world: Run, file: Path) -> None:
     copy = file.with_name("store.db.old")
-    copy.write_bytes(b"")
+    copy.write_bytes(file.read_bytes())
     for path, mode in ((file, 0o644), (copy, 0o660), (file.parent, 0o777)):
         path.chmod(mode)
     assert [each[2] for each in diagnose("modes")] == [
@@ -130,8 +131,30 @@ def test_open_file_modes_are_found_and_restricted(diagnose: Run, world: Run, fil
     assert ran.err.splitlines() == [
         f"gamcli: chmod 755 {file.parent}", f"gamcli: chmod 600 {file}", f"gamcli: chmod 600 {copy}",
     ]  # fmt: skip
+    assert diagnose("modes")[0][0] == "warn"
+    file.parent.chmod(0o700)
     assert diagnose("modes")[0][0] == "ok"
     assert world("doctor", "--fix").err == ""
+
+
+@pytest.mark.parametrize("kind", ["text", "database", "copy"])
+def test_fix_leaves_what_is_not_a_store_as_it_is(gamcli: Run, world: Run, file: Path, place: Path, kind: str) -> None:
+    assert world("key", "list").code == 0
+    folder = place.parent / "etc"
+    folder.mkdir()
+    target = folder / "passwd"
+    if kind == "database":
+        with closing(sqlite3.connect(target)) as connection:
+            connection.execute("CREATE TABLE track (title)")
+    else:
+        target.write_text("root:x:0:0\n" * 100, encoding="utf-8")
+    if kind == "copy":
+        target = target.rename(file.with_name("store.db.txt"))
+    target.chmod(0o644)
+    folder.chmod(0o777)
+    (place / "gamcli.toml").write_text(f"[gamcli]\nstore = '{target}'\n", encoding="utf-8")
+    gamcli("doctor", "--fix") if kind == "copy" else gamcli("--store", str(target), "doctor", "--fix")
+    assert (target.stat().st_mode & 0o777, folder.stat().st_mode & 0o777) == (0o644, 0o777)
 
 
 def test_a_mode_that_cannot_be_changed_stays_a_problem(

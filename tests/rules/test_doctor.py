@@ -55,7 +55,7 @@ def facts(now: datetime, contents: StoreContents) -> DoctorFacts:
         path=STORE.path,
         version=3,
         supported_version=3,
-        files=(FileFacts("folder", "/gam", 0o755, 0, 4096, is_secret=False), STORE),
+        files=(FileFacts("folder", "/gam", 0o700, 0, 4096, is_secret=False), STORE),
         free_bytes=1000 * MIB,
         certificates=(Certificate("a.pem", now + timedelta(days=31)),),
         contents=contents,
@@ -129,6 +129,21 @@ def test_a_folder_that_all_share_is_a_warning(facts: DoctorFacts) -> None:
     shared = replace(facts, files=(FileFacts("folder", "/tmp", 0o1777, 0, 1, is_secret=False), STORE))
     assert only(shared) == ("modes", WARN, None)
     assert doctor.find_unsafe_modes(shared) == []
+
+
+def test_a_folder_that_others_may_enter_is_a_warning(facts: DoctorFacts) -> None:
+    shared = replace(facts, files=(FileFacts("folder", "/gam", 0o710, 1000, 1, is_secret=False), STORE))
+    assert only(shared) == ("modes", WARN, None)
+
+
+@pytest.mark.parametrize(("uid", "is_recognized"), [(1001, True), (0, True), (1000, False)])
+def test_the_mode_of_what_is_not_ones_own_store_is_not_changed(
+    facts: DoctorFacts, uid: int, *, is_recognized: bool
+) -> None:
+    store = STORE._replace(mode=0o644)
+    assert doctor.find_unsafe_modes(replace(facts, files=(store,))) == [(STORE.path, 0o600)]
+    other = store._replace(uid=uid, is_recognized=is_recognized)
+    assert doctor.find_unsafe_modes(replace(facts, files=(other,))) == []
 
 
 def test_a_file_of_somebody_else_is_wrong_but_for_root(facts: DoctorFacts) -> None:

@@ -4,20 +4,18 @@ Check a store: its pages, references, audit log and records, and the modes of it
 Damage is a result, not an error, and nothing is changed.
 """
 
+import os
 import sqlite3
-import stat
 from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from pathlib import Path
-from shlex import quote
 from typing import NamedTuple
 
 from gamcli.errors import StoreAuditLogError, StoreError, StoreMissingError, command, format_count
-from gamcli.model.doctor import GROUP_AND_OTHERS_WRITE, FileFacts
 from gamcli.model.maintenance import StoreCheck
 from gamcli.store import audit, schema, sessions
-from gamcli.store.sqlite import backups, file_header, files
+from gamcli.store.sqlite import backups, file_checks, file_header, files
 from gamcli.store.sqlite.connection import open_readonly
 from gamcli.store.sqlite.database import Transaction
 from gamcli.store.sqlite.errors import error_name, is_busy, is_full, translate_errors
@@ -93,7 +91,7 @@ def check_store(path: Path) -> list[StoreCheck]:
     """Check the store and the files around it; raises a StoreError when it is missing or busy."""
     if not files.store_exists(path):
         raise StoreMissingError(f"the store {path} does not exist", command("--store", str(path), "init"))
-    return [*check_content(path), *check_journal(path), *check_modes(path)]
+    return [*check_content(path), *check_journal(path), *file_checks.check_files(path, os.geteuid())]
 
 
 def check_content(path: Path) -> list[StoreCheck]:
@@ -245,29 +243,3 @@ def check_journal(path: Path) -> list[StoreCheck]:
         return []
     problem = "the store is not in WAL mode: reads and writes block each other, and open connections go undetected"
     return [StoreCheck("log", ok=False, what=problem, mend=command("store", "migrate"))]
-
-
-def check_modes(path: Path) -> list[StoreCheck]:
-    """Check who may access the store, SQLite's files next to it and its folder; symbolic links are followed."""
-    facts = {each.role: each for each in files.find_files(path.resolve())}
-    return [_check_mode(facts[role], name) for role, name in MODE_CHECKS.items() if role in facts]
-
-
-MODE_CHECKS = {
-    "store": "mode of the store",
-    "WAL": "mode of the wal file",
-    "SHM": "mode of the shm file",
-    "journal": "mode of the journal file",
-    "folder": "mode of the folder",
-}
-"""The roles of the files that are checked, and the names of their checks."""
-
-
-def _check_mode(file: FileFacts, name: str) -> StoreCheck:
-    mode = f"{stat.S_IMODE(file.mode):04o}"
-    if not file.unsafe_mode_bits:
-        return StoreCheck(name, ok=True, what=mode)
-    is_folder = file.role == "folder"
-    action = "replace files in" if is_folder and file.unsafe_mode_bits & GROUP_AND_OTHERS_WRITE else "access"
-    fix = f"chmod {'go-w' if is_folder else '600'} {quote(file.path)}"
-    return StoreCheck(name, ok=False, what=f"{mode}: other users can {action} {file.path}", mend=fix)

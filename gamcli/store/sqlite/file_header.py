@@ -1,5 +1,6 @@
 """The header of a store: whether the file is a gamcli store, of which version, and whether it uses a WAL."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,26 @@ def read_version(query_one: QueryOne, path: Path) -> int:
 def _read_application_id(query_one: QueryOne) -> int:
     (application_id,) = query_one("PRAGMA application_id")
     return int(application_id)
+
+
+_MAGIC = b"SQLite format 3\0"
+_APPLICATION_ID = slice(68, 72)
+
+
+def has_store_header(path: Path) -> bool:
+    """Return whether a file has the header of a gamcli store; does not follow a link. For files that are not open."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        header = os.read(descriptor, 100)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    is_ours = header[_APPLICATION_ID] == schema.APPLICATION_ID.to_bytes(4, "big")
+    return header.startswith(_MAGIC) and is_ours
 
 
 def read_last_migration(query_one: QueryOne) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gamcli.errors import StoreUnusableError
 from gamcli.model.doctor import FileFacts
+from gamcli.store.sqlite import file_header
 
 STALE_SECONDS = 3600
 """A temporary file that was not written for this long was left behind."""
@@ -41,7 +42,11 @@ def require_not_directory(path: Path) -> None:
 
 
 def find_files(path: Path) -> Iterator[FileFacts]:
-    """Yield the facts of the folder, the store, and all files whose names start with that of the store."""
+    """
+    Yield the facts of the folder, the store, and all files whose names start with that of the store.
+
+    Only copies are recognized here: what is in a store may still be in its WAL.
+    """
     try:
         siblings = sorted(path.parent.glob(f"{_escape_glob(path.name)}*"))
     except OSError:
@@ -50,7 +55,8 @@ def find_files(path: Path) -> Iterator[FileFacts]:
         role = "folder" if each == path.parent else ROLES.get(each.name.removeprefix(path.name), "copy")
         facts = load_file_facts(each, role)
         if facts is not None:
-            yield facts._replace(is_secret=role != "folder")
+            is_recognized = role == "copy" and file_header.has_store_header(each)
+            yield facts._replace(is_secret=role != "folder", is_recognized=is_recognized)
 
 
 def _escape_glob(name: str) -> str:
@@ -86,6 +92,24 @@ def find_free_bytes(path: Path) -> int | None:
         return shutil.disk_usage(path.parent).free
     except OSError:
         return None
+
+
+def find_file_system(path: Path) -> str | None:
+    """Return the type of the file system of a folder, such as ext4 or nfs4; None where Linux does not tell."""
+    try:
+        device, mounts = path.stat().st_dev, Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return parse_mount_table(mounts, f"{os.major(device)}:{os.minor(device)}")
+
+
+def parse_mount_table(table: str, device: str) -> str | None:
+    """Return the type of the file system with this device number in a table like /proc/self/mountinfo (proc(5))."""
+    for line in table.splitlines():
+        mount, _, source = line.partition(" - ")
+        if device in mount.split()[2:3]:
+            return source.split()[0]
+    return None
 
 
 def make_directory(path: Path) -> None:

@@ -3,16 +3,19 @@
 import os
 import sqlite3
 from contextlib import closing
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from gamcli.actions import Gam
+from gamcli.actions import doctor as diagnosis
 from gamcli.errors import StoreBusyError, StoreMissingError, StoreUnusableError, StoreVersionError
+from gamcli.model.doctor import WRONG, DoctorFacts
 from gamcli.model.maintenance import StoreCheck
+from gamcli.rules import doctor as rules
 from gamcli.store import Store, schema
-from gamcli.store.sqlite import backups, checks, doctor, files
+from gamcli.store.sqlite import backups, checks, doctor, file_checks, files
 from gamcli.store.sqlite.connection import open_readonly
 
 
@@ -38,7 +41,8 @@ def test_a_store_as_gamcli_writes_it_is_valid(lived_in: Path) -> None:
     found = checks.check_store(lived_in)
     assert wrong(found) == {}
     assert [each.name for each in found] == [
-        "format", "pages", "references", "audit log", "sessions", "records", "mode of the store", "mode of the folder",
+        "format", "pages", "references", "audit log", "sessions", "records", "mode of the store",
+        "mode of the lock file", "mode of the folder", "owner", "file system",
     ]  # fmt: skip
     assert {each.name for each in lived_in.parent.iterdir()} == {"store.db", "store.db-lock"}
 
@@ -176,7 +180,7 @@ def test_what_others_may_reach_is_found_with_the_fix(lived_in: Path, end: str, m
     path = Path(f"{lived_in}{end}")
     path.touch()
     path.chmod(mode)
-    (bad,) = (each for each in checks.check_modes(lived_in) if not each.ok)
+    (bad,) = (each for each in file_checks.check_files(lived_in, os.geteuid()) if not each.ok)
     assert bad.what == f"{mode:04o}: other users can access {path}"
     assert bad.mend == f"chmod 600 {path}"
 
@@ -187,13 +191,13 @@ def test_behind_a_link_the_file_and_its_folder_are_judged(lived_in: Path, tmp_pa
     Path(f"{lived_in}-shm").touch(0o644)
     lived_in.parent.chmod(0o777)
     for path in (tmp_path / "link.db", tmp_path / "folder" / "store.db"):
-        mends = [each.mend for each in checks.check_modes(path) if not each.ok]
+        mends = [each.mend for each in file_checks.check_files(path, os.geteuid()) if not each.ok]
         assert mends == [f"chmod 600 {lived_in}-shm", f"chmod go-w {lived_in.parent}"]
 
 
 def test_a_folder_that_others_may_write_is_found(lived_in: Path) -> None:
     lived_in.parent.chmod(0o777)
-    (bad,) = (each for each in checks.check_modes(lived_in) if not each.ok)
+    (bad,) = (each for each in file_checks.check_files(lived_in, os.geteuid()) if not each.ok)
     assert bad.mend == f"chmod go-w {lived_in.parent}"
 
 
@@ -202,9 +206,49 @@ def test_a_folder_that_others_may_write_is_found(lived_in: Path) -> None:
 )
 def test_check_and_doctor_agree_about_a_folder(lived_in: Path, mode: int, safe: bool) -> None:  # noqa: FBT001
     lived_in.parent.chmod(mode)
-    (folder,) = (each for each in checks.check_modes(lived_in) if each.name == "mode of the folder")
+    (folder,) = (each for each in file_checks.check_files(lived_in, os.geteuid()) if each.name == "mode of the folder")
     (facts,) = (each for each in files.find_files(lived_in) if each.role == "folder")
     assert (folder.ok, facts.unsafe_mode_bits == 0) == (safe, safe)
+    remark = {
+        0o1777: f": other users can create files in {lived_in.parent}",
+        0o1770: f": other users can enter {lived_in.parent}",
+    }
+    if safe:
+        assert folder.what == f"{mode:04o}{remark.get(mode, '')}"
+        assert bool(facts.shared_access) == (mode in remark)
+
+
+@pytest.mark.parametrize("uid", [0, 1, 2])
+def test_check_and_doctor_agree_about_owners(lived_in: Path, monkeypatch: pytest.MonkeyPatch, uid: int) -> None:
+    found = [each._replace(uid=1) for each in files.find_files(lived_in)]
+    monkeypatch.setattr(files, "find_files", lambda _: iter(found))
+    (owner,) = (each for each in file_checks.check_files(lived_in, uid) if each.name == "owner")
+    facts = DoctorFacts(datetime.now(UTC), uid, str(lived_in), files=tuple(found))
+    statuses = {each.status for each in rules.run_checks(facts) if each.check == "owner"}
+    assert owner.ok == (WRONG not in statuses)
+    assert ("belongs to user" in owner.what) == (statuses != {"ok"})
+
+
+def test_check_and_doctor_agree_about_copies(lived_in: Path) -> None:
+    copy = lived_in.with_name("store.db.old")
+    copy.touch(mode=0o644)
+    copy.chmod(0o644)
+    (bad,) = (each for each in file_checks.check_files(lived_in, os.geteuid()) if not each.ok)
+    assert (bad.name, bad.mend) == ("mode of a copy", f"chmod 600 {copy}")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_network"),
+    [("nfs4", True), ("cifs", True), ("fuse.sshfs", True), ("fuseblk", False), ("ext4", False), ("tmpfs", False)],
+)
+def test_check_and_doctor_agree_about_the_file_system(
+    lived_in: Path, monkeypatch: pytest.MonkeyPatch, name: str, *, is_network: bool
+) -> None:
+    monkeypatch.setattr(files, "find_file_system", lambda _: name)
+    (found,) = (each for each in file_checks.check_files(lived_in, os.geteuid()) if each.name == "file system")
+    assert (found.ok, "network" in found.what) == (True, is_network)
+    _, findings = diagnosis.diagnose(DoctorFacts(datetime.now(UTC), os.geteuid(), str(lived_in)))
+    assert [each.status for each in findings if each.check == "file-system"] == ["warn" if is_network else "ok"]
 
 
 @pytest.mark.parametrize("version", [0, 1, 2, -1, 5])

@@ -96,3 +96,32 @@ def test_no_new_store_is_made_where_a_planted_link_leads(tmp_path: Path) -> None
     (shared / "gam").symlink_to(tmp_path / "elsewhere")
     assert "shared/gam" in refused(shared / "gam" / "deep" / "store.db")
     assert [*tmp_path.iterdir()] == [shared]
+
+
+def test_an_empty_file_of_another_user_does_not_become_a_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = folder / "empty.db"
+    path.touch(mode=0o644)
+    monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
+    with pytest.raises(StoreUnusableError, match=r"the empty file .* belongs to user"):
+        Store.create(path)
+    assert (path.stat().st_size, path.stat().st_mode & 0o777) == (0, 0o644)
+
+
+MOUNTS = """24 30 0:22 / /proc rw,relatime shared:13 - proc proc rw
+30 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+99 30 0:55 / /srv/a\\040b rw,relatime shared:50 - nfs4 host:/export rw,vers=4.2
+100 30 0:56 / /home/ana/far rw,nosuid - fuse.sshfs ana@host: rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("device", "name"), [("8:1", "ext4"), ("0:55", "nfs4"), ("0:56", "fuse.sshfs"), ("0:5", None), ("", None)]
+)
+def test_the_file_system_is_that_of_the_device(device: str, name: str | None) -> None:
+    assert files.parse_mount_table(MOUNTS, device) == name
+
+
+@pytest.mark.skipif(not Path("/proc/self/mountinfo").exists(), reason="only Linux has this table")
+def test_the_file_system_of_a_folder_is_known(folder: Path) -> None:
+    assert files.find_file_system(folder)
+    assert files.find_file_system(folder / "no") is None
