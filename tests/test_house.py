@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "conformance.local": {"actions", "provision", "server", *BELOW},
     "system": {"errors"},
     "manual": set(),
-    "bulk": {"actions", "render", "store", *BELOW},
+    "bulk": {"actions", "render", "store", "system", *BELOW},
     "render": {"model", "errors"},
     "commands": ALL,
     "testing": ALL,

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
 from io import StringIO
+from pathlib import Path
 from stat import S_IMODE, S_ISREG
 from typing import IO
 
@@ -24,6 +25,7 @@ from gamcli.render.csv_cells import escape_formula, write_rows
 from gamcli.render.text import clean
 from gamcli.rules.credentials import NO_SECRET, Secret
 from gamcli.store.batches import Batch
+from gamcli.system.new_files import sync_folder
 
 COLUMNS = ("id", "user", "app", "client_id", "api_key", "scopes", "expires_at")
 HEADER = f"{','.join(COLUMNS)}\n".encode()
@@ -68,6 +70,7 @@ class ResultsFile:
         """Create the file if needed, truncate an incomplete last line, and write the header."""
         if self.descriptor is None:
             self.descriptor = _create_file(self.path)
+        sync_folder(Path(self.path).parent)
         os.truncate(self.descriptor, self._append_at)
         os.lseek(self.descriptor, self._append_at, os.SEEK_SET)
         if self._append_at == 0:

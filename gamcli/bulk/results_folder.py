@@ -15,6 +15,7 @@ from gamcli.actions.bulk_issue import DeliveredKey
 from gamcli.bulk.results_file import lock_output
 from gamcli.errors import ConflictError, FailedError
 from gamcli.store.batches import Batch
+from gamcli.system.new_files import sync_folder
 
 FOLDER_HINT = "use --out-dir with a folder that you can write"
 
@@ -54,7 +55,8 @@ class ResultsFolder:
         return batch.delivered
 
     def begin(self) -> None:
-        """Do nothing: the folder exists."""
+        """Sync the name of the folder, which exists."""
+        sync_folder(Path(self.path).parent)
 
     def append_keys(self, keys: Sequence[DeliveredKey]) -> None:
         """Write a file for each key, and sync all of them to disk."""

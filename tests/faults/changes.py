@@ -12,10 +12,11 @@ from itertools import chain
 from pathlib import Path
 from random import Random
 from threading import Event
-from time import monotonic
+from time import monotonic, time
 from urllib.parse import urlencode
 
-from tests.faults.estate import Changer, Done, Estate, Held, Pair, Run, Token, estates
+from gamcli.rules.credentials import Secret, parse_access_token
+from tests.faults.estate import Changer, Done, Estate, Held, Pair, Password, Run, Token, estates
 from tests.faults.judging import GRANT, USERINFO, Answer, Thing, wrongs
 from tests.faults.kills import FORM, Served
 from tests.faults.world import LostError, Outcome, Rounds, World, started
@@ -81,32 +82,43 @@ class Asker:
     def grant(self, pair: Pair, secret: Held, key: Held) -> None:
         things = (*pair.switches, secret.thing, key.thing)
         form = {"grant_type": "password", "client_secret": secret.secret, "api_key": key.secret}
+        form["authentication_type_name"] = "apikey"
         self._granted(pair, key.thing, form, things)
 
+    def login(self, pair: Pair, secret: Held, password: Password) -> None:
+        things = (*pair.password_switches, secret.thing, password.thing)
+        form = {"grant_type": "password", "client_secret": secret.secret, "password": password.secret}
+        form |= {"username": pair.user, "authentication_type_name": "local"}
+        self._granted(pair, password.sessions, form, things)
+
     def renew(self, token: Token, secret: Held) -> None:
-        things = (*token.pair.switches, secret.thing, token.key, token.session)
+        things = (*token.switches, secret.thing, token.source, token.session)
         form = {"grant_type": "refresh_token", "client_secret": secret.secret, "refresh_token": token.refresh}
-        self._granted(token.pair, token.key, form, things, token.session)
+        self._granted(token.pair, token.source, form, things, token.session)
 
     def _granted(
-        self, pair: Pair, key: Thing, form: dict[str, str], things: tuple[Thing, ...], session: Thing | None = None
+        self, pair: Pair, source: Thing, form: dict[str, str], things: tuple[Thing, ...], session: Thing | None = None
     ) -> None:
         body = urlencode({**form, "client_id": pair.client.client_id})
         begun = monotonic()
         self._connection.request("POST", f"{self._root}/access_token", body, FORM)
         answer, code = self._answer()
-        self.answers.append(Answer(GRANT, things, begun, monotonic(), code))
+        secret = str(answer.get("access_token", ""))
+        issued = begun if code else max(begun, _issued_at(secret))
+        self.answers.append(Answer(GRANT, things, issued, monotonic(), code))
         if code:
             return
-        secret, refresh = str(answer["access_token"]), str(answer["refresh_token"])
-        token = Token(secret, pair, key, session or Thing("session", f"of token {secret[37:49]}"), refresh)
+        refresh = str(answer["refresh_token"])
+        switches = pair.password_switches if source.kind == "password session" else pair.switches
+        new_session = Thing("session", f"of token {secret[37:49]}")
+        token = Token(secret, pair, source, session or new_session, refresh, switches)
         self.granted.append(token)
         pair.tokens.append(token)
         if refresh:
             pair.renewable.append(token)
 
     def userinfo(self, token: Token) -> None:
-        things = (*token.pair.switches, token.key, token.session)
+        things = (*token.switches, token.source, token.session)
         begun = monotonic()
         self._connection.request("GET", f"{self._root}/userinfo", headers={"Authorization": token.secret})
         answer, code = self._answer()
@@ -123,6 +135,17 @@ class Asker:
         self._connection.close()
 
 
+CLOCK_ERROR = 0.001
+"""Seconds by which the two clocks may differ."""
+
+
+def _issued_at(secret: str) -> float:
+    """Return when an access token was issued, on the monotonic clock: its ID is the time in microseconds."""
+    row = parse_access_token(Secret(secret))
+    assert row is not None
+    return row / 1e6 - (time() - monotonic()) - CLOCK_ERROR
+
+
 def ask(asker: Asker, pairs: list[Pair], rng: Random, ending: Event) -> None:
     while not ending.is_set():
         pair = rng.choice(pairs)
@@ -130,6 +153,8 @@ def ask(asker: Asker, pairs: list[Pair], rng: Random, ending: Event) -> None:
         what = rng.random()
         if what < 0.1 and pair.renewable:
             renew(asker, pair.renewable.popleft, secret)
+        elif what < 0.15:
+            asker.login(pair, secret, rng.choice(pair.passwords.all) if rng.random() < 0.2 else pair.passwords.all[-1])
         elif what < 0.5 and pair.tokens:
             asker.userinfo(rng.choice(pair.tokens))
         else:
@@ -177,7 +202,7 @@ class Load:
         ending = Event()
         with resident(self._world) as first, resident(self._world) as second:
             runs = (first, second, by_process(self._world))
-            changers = [Changer(*each, self._die()) for each in zip(self._owned, runs, strict=True)]
+            changers = [Changer(*each, self._die(), self._world.folder) for each in zip(self._owned, runs, strict=True)]
             askers = [Asker(served) for _ in range(CLIENTS + len(changers))]
             with ThreadPoolExecutor(len(askers)) as pool:
                 work = [

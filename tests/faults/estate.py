@@ -5,10 +5,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from gamcli.actions import Gam, apps, keys
+from gamcli.actions import Gam, apps, auth_types, keys, users
 from gamcli.rules.credentials import Secret, parse_api_key_id
 from gamcli.store import Store
 from tests.faults.judging import Thing
@@ -36,13 +37,18 @@ class Held(NamedTuple):
 
 
 class Token(NamedTuple):
-    """An access token, possibly with a refresh token. All tokens of a session are revoked together."""
+    """
+    An access token, possibly with a refresh token. All tokens of a session are revoked together.
+
+    `source` is the key, or the sessions of the password; `switches` are those that matter to renewals and claims.
+    """
 
     secret: str
     pair: "Pair"
-    key: Thing
+    source: Thing
     session: Thing
     refresh: str
+    switches: tuple[Thing, ...]
 
     @property
     def id(self) -> str:
@@ -59,6 +65,31 @@ class Client:
     secrets: deque[Held] = field(default_factory=lambda: deque(maxlen=3))
 
 
+class Password(NamedTuple):
+    """A password, whether it is valid, and whether the sessions that began with it are."""
+
+    thing: Thing
+    sessions: Thing
+    secret: str
+
+
+class Passwords:
+    """The passwords of a user, newest last."""
+
+    def __init__(self, user: str) -> None:
+        self.user = user
+        self.all: deque[Password] = deque(maxlen=3)
+        self._number = 0
+        self.add(self.next_secret())
+
+    def next_secret(self) -> str:
+        self._number += 1
+        return f"{self.user}-password-{self._number}"
+
+    def add(self, secret: str) -> None:
+        self.all.append(Password(Thing("password", secret), Thing("password session", secret), secret))
+
+
 @dataclass(eq=False)
 class Pair:
     """A user of an application, the latest key, and some of the tokens, newest last."""
@@ -66,9 +97,14 @@ class Pair:
     client: Client
     user: str
     switches: tuple[Switch, ...]
+    passwords: "Passwords"
     keys: deque[Held] = field(default_factory=lambda: deque(maxlen=3))
     tokens: deque[Token] = field(default_factory=lambda: deque(maxlen=30))
     renewable: deque[Token] = field(default_factory=lambda: deque(maxlen=30))
+
+    @property
+    def password_switches(self) -> tuple[Switch, ...]:
+        return tuple(each for each in self.switches if each.kind != "API keys")
 
     def took(self, key: str) -> None:
         self.keys.append(Held(Thing("key", _id(key)), key))
@@ -88,6 +124,7 @@ def _id(key: str) -> str:
 def estates(world: World, number: int) -> list[Estate]:
     with Store.open(world.store) as store:
         gam = Gam(store, lambda: datetime.now(UTC), os.urandom, "faults")
+        auth_types.update(gam, "local", {"enabled": True})
         return [_estate(gam, world.people[EACH * each : EACH * (each + 1)], f"shop{each}x") for each in range(number)]
 
 
@@ -100,8 +137,10 @@ def _estate(gam: Gam, people: list[str], prefix: str) -> Estate:
             Switch("user", name, off=words["disable"], on=words["enable"]),
             Switch("unblocked user", name, off=words["block"], on=words["unblock"]),
         )
+        passwords = Passwords(name)
+        users.set_password(gam, name, Secret(passwords.all[-1].secret))
         for client in clients:
-            pair = Pair(client, name, (*client.switches, *switches))
+            pair = Pair(client, name, (*client.switches, *switches), passwords)
             pair.took(keys.generate(gam, keys.KeySpec(name, client.name)).secret.reveal())
             pairs.append(pair)
     return Estate(clients, pairs)
@@ -141,12 +180,13 @@ Run = Callable[[tuple[str, ...]], Done]
 class Changer:
     """Changes an estate, one command per turn, and records what is valid since when; `made` are its keys."""
 
-    def __init__(self, estate: Estate, run: Run, rng: Random) -> None:
+    def __init__(self, estate: Estate, run: Run, rng: Random, folder: Path) -> None:
         self.made: list[str] = []
         self.turns = 0
         self._estate = estate
         self._run = run
         self._dice = rng
+        self._folder = folder
 
     def turn(self) -> list[Pair]:
         self.turns += 1
@@ -154,7 +194,7 @@ class Changer:
             return touched
         pair, client = self._dice.choice(self._estate.pairs), self._dice.choice(self._estate.clients)
         overlap = self._dice.choice((False, True))
-        what = self._dice.randrange(5)
+        what = self._dice.randrange(6)
         if what == 0:
             self._rotate_secret(client, overlap=overlap)
             return self._of(client)
@@ -164,6 +204,8 @@ class Changer:
             self._revoke_token(pair)
         elif what == 3:
             self._revoke(pair.keys[-1].thing)
+        elif what == 4:
+            self._set_password(pair.passwords)
         else:
             self._rotate(pair, overlap=overlap)
         return [pair]
@@ -196,6 +238,13 @@ class Changer:
         self._do(("token", "revoke", token.id), token.session)
         if token.refresh:
             pair.renewable.append(token)
+
+    def _set_password(self, passwords: Passwords) -> None:
+        secret, file = passwords.next_secret(), self._folder / f"password-{passwords.user}"
+        file.write_text(secret, encoding="utf-8")
+        old = [thing for each in passwords.all for thing in (each.thing, each.sessions)]
+        self._do(("user", "set-password", passwords.user, "--password-file", str(file)), *old)
+        passwords.add(secret)
 
     def _rotate(self, pair: Pair, *, overlap: bool) -> None:
         key = pair.keys[-1].thing

@@ -14,6 +14,8 @@ CODES: dict[str, tuple[str, str]] = {
     "API keys": ("230", ""),
     "client secret": ("116", ""),
     "key": ("11", "102"),
+    "password": ("11", ""),
+    "password session": ("101", "102"),
     "user": ("9", "9"),
     "unblocked user": ("10", "10"),
     "session": ("101", "102"),
@@ -53,7 +55,11 @@ class Thing:
 
 
 class Answer(NamedTuple):
-    """A request, what it depends on, when it was sent, and the error code of the refusal, empty when there was none."""
+    """
+    A request, what it depends on, when it was sent, and the error code of the refusal, empty when there was none.
+
+    Of a grant, `begun` is when its token was issued: none may be issued after a change was acknowledged.
+    """
 
     asked: int
     things: tuple[Thing, ...]

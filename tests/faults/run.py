@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
-from tests.faults import changes, crowds, disks, kills, pages, power
+from tests.faults import changes, crowds, disks, kills, pages, power, replays
 from tests.faults.world import LostError, Outcome, Rounds
 
 Fault = Callable[[Path, Random, Rounds], Outcome]
@@ -29,7 +29,8 @@ FAULTS: dict[str, Fault] = {
     "a read-only file system": disks.read_only,
     "50 processes at once, and a server": crowds.crowd,
     "power loss: a log cut anywhere": power.cuts,
-    "power loss: writes replayed to each sync": power.replay,
+    "power loss: writes of commands replayed": replays.commands,
+    "power loss: writes of a server replayed": replays.server,
     "a damaged page or sector": pages.pages,
 }
 

@@ -54,3 +54,9 @@ def test_what_matters_to_grants_alone_does_not_end_tokens() -> None:
         == "grant accepted, though client secret of portal ended 1000.0 ms before"
     )
     assert not Answer(USERINFO, (secret,), 13, 14, "").wrong()
+
+
+def test_a_token_that_is_issued_after_the_acknowledgement_is_wrong_however_early_it_was_asked_for(key: Thing) -> None:
+    asked, issued = 9.0, 12.5
+    assert not Answer(GRANT, (key,), asked, 13, "").wrong()
+    assert "ended 500.0 ms before" in Answer(GRANT, (key,), issued, 13, "").wrong()

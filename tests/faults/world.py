@@ -90,7 +90,8 @@ class World:
 
     def kept(self, table: str) -> set[bytes]:
         with Store.open(self.store) as store, store.reading() as tx:
-            return {bytes(row[0]) for row in tx.each(f"SELECT digest FROM {table}")}  # type: ignore[call-overload]
+            column = "secret_digest" if table == "app" else "digest"
+            return {bytes(row[0]) for row in tx.each(f"SELECT {column} FROM {table}")}  # type: ignore[call-overload]
 
     def count_rows(self, table: str, secrets: Iterable[str]) -> int:
         kept = self.kept(table)
