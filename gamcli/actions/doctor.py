@@ -8,6 +8,7 @@ from pathlib import Path
 from gamcli.errors import StoreError, StoreMissingError, StoreUnusableError, StoreVersionError, command
 from gamcli.model.doctor import DoctorFacts, DoctorFinding, FileFacts, ReadProblem
 from gamcli.rules import doctor as rules
+from gamcli.rules import file_diagnosis
 from gamcli.store import schema
 from gamcli.store.sqlite import doctor as store
 from gamcli.store.sqlite import files
@@ -66,7 +67,7 @@ def _read_problem(error: StoreError, found_files: tuple[FileFacts, ...]) -> Read
 
 def restrict_modes(facts: DoctorFacts) -> Iterator[tuple[str, int, str | None]]:
     """Restrict unsafe file permissions; yields each path, its new mode, and the error message if that failed."""
-    for path, mode in rules.find_unsafe_modes(facts):
+    for path, mode in file_diagnosis.find_unsafe_modes(facts):
         try:
             files.set_mode(Path(path), stat.S_IMODE(mode))
         except OSError as error:

@@ -21,7 +21,7 @@ from gamcli.model.doctor import (
     StoreContents,
 )
 from gamcli.model.overviews import CountWithNames
-from gamcli.rules import doctor
+from gamcli.rules import doctor, file_diagnosis
 
 NOBODY = CountWithNames(0, ())
 MIB = 1024 * 1024
@@ -104,10 +104,12 @@ def test_an_older_version_is_reported(facts: DoctorFacts) -> None:
 def test_a_file_that_lets_others_in_is_wrong(facts: DoctorFacts, role: str, mode: int, secret: bool, fix: str) -> None:  # noqa: FBT001 - a table
     open_ = replace(facts, files=(STORE, FileFacts(role, "/gam/x", mode, 1000, 1, secret)))
     assert only(open_) == ("modes", WRONG, fix)
-    (path, closed), *rest = doctor.find_unsafe_modes(open_)
+    (path, closed), *rest = file_diagnosis.find_unsafe_modes(open_)
     assert path == "/gam/x"
     assert rest == []
-    assert doctor.find_unsafe_modes(replace(facts, files=(FileFacts(role, path, closed, 1000, 1, secret),))) == []
+    assert (
+        file_diagnosis.find_unsafe_modes(replace(facts, files=(FileFacts(role, path, closed, 1000, 1, secret),))) == []
+    )
     assert closed & 0o700 == mode & 0o700
 
 
@@ -128,7 +130,7 @@ def test_what_others_can_do_with_a_file_is_reported_with_its_mode(facts: DoctorF
 def test_a_folder_that_all_share_is_a_warning(facts: DoctorFacts) -> None:
     shared = replace(facts, files=(FileFacts("folder", "/tmp", 0o1777, 0, 1, is_secret=False), STORE))
     assert only(shared) == ("modes", WARN, None)
-    assert doctor.find_unsafe_modes(shared) == []
+    assert file_diagnosis.find_unsafe_modes(shared) == []
 
 
 def test_a_folder_that_others_may_enter_is_a_warning(facts: DoctorFacts) -> None:
@@ -141,9 +143,9 @@ def test_the_mode_of_what_is_not_ones_own_store_is_not_changed(
     facts: DoctorFacts, uid: int, *, is_recognized: bool
 ) -> None:
     store = STORE._replace(mode=0o644)
-    assert doctor.find_unsafe_modes(replace(facts, files=(store,))) == [(STORE.path, 0o600)]
+    assert file_diagnosis.find_unsafe_modes(replace(facts, files=(store,))) == [(STORE.path, 0o600)]
     other = store._replace(uid=uid, is_recognized=is_recognized)
-    assert doctor.find_unsafe_modes(replace(facts, files=(other,))) == []
+    assert file_diagnosis.find_unsafe_modes(replace(facts, files=(other,))) == []
 
 
 def test_a_file_of_somebody_else_is_wrong_but_for_root(facts: DoctorFacts) -> None:
