@@ -39,7 +39,7 @@ Walk 1: `gamcli key generate --user ana --app portal`
 5. An active key of the same user and application is a conflict, or is replaced. `store.keys.add` saves the ID and the
    digest, `actions.Gam.record` writes the audit entry, and the secret is written to its file: all of it or nothing.
 6. `commands.delivery.print_result` prints the secret alone on stdout and the message on stderr. An error is printed by
-   `render.output.print_error`, and its exit code is in `commands.EXIT_CODE_BY_ERROR`.
+   `render.errors.print_error`, and its exit code is in `commands.EXIT_CODE_BY_ERROR`.
 
 Walk 2: `POST /oauth/gam/v2.0/access_token`
 

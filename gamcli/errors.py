@@ -18,6 +18,7 @@ GamcliError             base class, never raised itself
 │   ├── StoreAuditLogError   the audit log was changed
 │   └── StoreVersionError    schema newer than this gamcli, or SQLite library too old
 └── FailedError         any other failure with an explanation
+    └── DeclinedError        a question was answered with no
 
 `commands` maps these errors to exit codes, `server` maps them to HTTP responses.
 """
@@ -133,13 +134,14 @@ class ConflictError(GamcliError):
 
 
 class InvalidatesKeysError(ConflictError):
-    """The change would permanently invalidate active API keys; `impacts` lists them (`model.KeyImpact`)."""
+    """The change would permanently invalidate active API keys; `impacts` lists them, `shows_all` prints them all."""
 
     code = "ends_keys"
 
     def __init__(self, message: str, hint: str, impacts: Sequence[object]) -> None:
         super().__init__(message, hint)
         self.impacts = impacts
+        self.shows_all = False
 
 
 class DeletesObjectsError(ConflictError):
@@ -190,3 +192,12 @@ class StoreVersionError(StoreError):
 
 class FailedError(GamcliError):
     """Any other failure with an explanation, such as a port in use or a file that cannot be written."""
+
+
+class DeclinedError(FailedError):
+    """A question on the terminal was answered with no: nothing was changed."""
+
+    code = "declined"
+
+    def __init__(self) -> None:
+        super().__init__("nothing was changed")

@@ -11,10 +11,10 @@ from typing import NamedTuple
 from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions.changes import ChangeResult, SaveSecret, discard_secret, invalidates_keys_error
-from gamcli.errors import ConflictError, NotFoundError, RefusedError, UsageError, command
+from gamcli.errors import ConflictError, NotFoundError, UnconfirmedError, UsageError, command
 from gamcli.model import App, Key, KeyImpact
 from gamcli.rules import keys as rules
-from gamcli.rules import names, scopes
+from gamcli.rules import durations, names, scopes
 from gamcli.rules.credentials import Secret, parse_api_key_id
 from gamcli.rules.grants import GrantFacts
 from gamcli.store import Transaction
@@ -78,8 +78,8 @@ def generate(gam: Gam, spec: KeySpec, save_secret: SaveSecret[Key] = discard_sec
         known = partial(store.users.is_attribute_known, tx, app.scopes)
         words = None if spec.scopes is None else scopes.parse(spec.scopes, known)
         issued = rules.issue(facts, rules.KeyOptions(words, spec.expires_in, spec.label), gam.entropy)
-        old = _replace_current_key(tx, gam, issued.record, timedelta(0) if spec.replace else spec.overlap)
-        issued = _inherit_owner(tx, old, issued)
+        old = replace_current_key(tx, gam, issued.record, timedelta(0) if spec.replace else spec.overlap)
+        issued = inherit_owner(tx, old, issued)
         add(gam, tx, issued.record, None if old is None else old.id)
         save_secret(issued.record, issued.secret)
     return issued
@@ -88,13 +88,15 @@ def generate(gam: Gam, spec: KeySpec, save_secret: SaveSecret[Key] = discard_sec
 def add(gam: Gam, tx: Transaction, key: Key, replaces: str | None = None, *, is_first: bool = False) -> None:
     """Save a new key; `is_first` says that the user never had a key for the application."""
     store.keys.add(tx, key, is_first=is_first)
-    gam.record(tx, "key.generate", key.id, (None, key), **_audit_details(key), replaces=replaces)
+    gam.record(tx, "key.generate", key.id, (None, key), **audit_details(key), replaces=replaces)
 
 
 def replace_key(gam: Gam, tx: Transaction, old: Key, new: Key, overlap: timedelta = timedelta(0)) -> None:
-    """Replace a key at once, or keep it valid for `overlap`."""
+    """Replace a key at once, or keep it valid for `overlap`, but not beyond its expiry."""
     if overlap > timedelta(0):
-        retires_at = gam.now() + overlap
+        _require_few_retiring(tx, gam, old)
+        retires_at = durations.earliest(durations.add_duration(gam.now(), overlap), old.expires_at)
+        assert retires_at is not None
         store.keys.retire(tx, old.id, retires_at)
         gam.record_change("key.retire", old.id, (old, replace(old, retires_at=retires_at)))
         return
@@ -102,49 +104,7 @@ def replace_key(gam: Gam, tx: Transaction, old: Key, new: Key, overlap: timedelt
     gam.record_impact(KeyImpact(old, is_permanent=True, reason="replaced by the new key"))
 
 
-def rotate(
-    gam: Gam,
-    key_id: str,
-    overlap: timedelta,
-    *,
-    if_due: timedelta | None = None,
-    save_secret: SaveSecret[Key] = discard_secret,
-) -> rules.IssuedKey | None:
-    """
-    Issue the successor of a key, found by the beginning of its ID; the old key stays valid for `overlap`.
-
-    Returns None if the key does not expire within `if_due`. Raises RefusedError if the key is not active or a rule
-    refuses the new one.
-    """
-    with gam.store.writing() as tx:
-        old, now = load_key(tx, key_id), gam.now()
-        _require_active(old, now)
-        if not rules.is_expiring(old, now, if_due):
-            return None
-        app, user = store.apps.find_by_client_id(tx, old.client_id), store.users.find_by_guid(tx, old.user_guid)
-        facts = GrantFacts(now, app=app, user=user, auth_type=store.auth_types.find(tx, old.auth_type))
-        issued = rules.issue(facts, rules.renewal_options(old), gam.entropy)
-        issued = _inherit_owner(tx, _replace_current_key(tx, gam, issued.record, overlap), issued)
-        store.keys.add(tx, issued.record)
-        details = {**_audit_details(issued.record), "replaces": old.id, "overlap": overlap}
-        gam.record(tx, "key.rotate", issued.record.id, (None, issued.record), **details)
-        save_secret(issued.record, issued.secret)
-    return issued
-
-
-def _require_active(key: Key, now: datetime) -> None:
-    status = key.status(now)
-    if status == "active" and not key.enabled:
-        raise RefusedError("key_disabled", f"key {key.id} is disabled", command("key", "enable", key.id))
-    if status == "active":
-        return
-    find_successor = command("key", "list", "--user", key.user, "--app", key.app, "--status", "active")
-    issue_another = command("key", "generate", "--user", key.user, "--app", key.app)
-    hint = find_successor if status == "retiring" else issue_another
-    raise RefusedError(f"key_{status}", f"key {key.id} is {status}", hint)
-
-
-def _inherit_owner(tx: Transaction, old: Key | None, issued: rules.IssuedKey) -> rules.IssuedKey:
+def inherit_owner(tx: Transaction, old: Key | None, issued: rules.IssuedKey) -> rules.IssuedKey:
     """Give a key the owner of the key that it succeeds; the successor of an adopted key counts as adopted too."""
     if old is None or old.managed_by is None:
         return issued
@@ -152,7 +112,7 @@ def _inherit_owner(tx: Transaction, old: Key | None, issued: rules.IssuedKey) ->
     return issued._replace(record=replace(issued.record, managed_by=old.managed_by))
 
 
-def _replace_current_key(tx: Transaction, gam: Gam, key: Key, overlap: timedelta | None) -> Key | None:
+def replace_current_key(tx: Transaction, gam: Gam, key: Key, overlap: timedelta | None) -> Key | None:
     """
     Replace or retire the key that `key` succeeds, and return it.
 
@@ -171,7 +131,22 @@ def _replace_current_key(tx: Transaction, gam: Gam, key: Key, overlap: timedelta
     return old
 
 
-def _audit_details(key: Key) -> dict[str, object]:
+MAX_RETIRING_KEYS = 2
+"""A user and application have at most one active key and this many retiring ones."""
+
+
+def _require_few_retiring(tx: Transaction, gam: Gam, key: Key) -> None:
+    retiring = store.keys.find_retiring(tx, key.user_guid, key.client_id, gam.now())
+    if len(retiring) >= MAX_RETIRING_KEYS:
+        ids = " and ".join(each.id for each in retiring)
+        raise ConflictError(
+            f"user '{key.user}' already has {len(retiring)} retiring keys for application '{key.app}': {ids}",
+            f"{command('key', 'revoke', retiring[0].id)}, or wait until it retires at "
+            f"{retiring[0].retires_at:%Y-%m-%d %H:%M}Z",
+        )
+
+
+def audit_details(key: Key) -> dict[str, object]:
     return {"user": key.user, "app": key.app, "scopes": key.scopes, "expires_at": key.expires_at, "label": key.label}
 
 
@@ -237,11 +212,26 @@ def _describe_available_app(app: App, key: Key | None, now: datetime) -> Availab
     return AvailableApp(app.name, app.client_id, key.status(now), key.id)
 
 
-def revoke(gam: Gam, key_ids: Sequence[str], reason: str | None) -> list[ChangeResult[Key]]:
-    """Revoke keys, found by the beginnings of their IDs; keys that are not valid stay unchanged."""
+def revoke(gam: Gam, key_ids: Sequence[str], reason: str | None, *, yes: bool = False) -> list[ChangeResult[Key]]:
+    """
+    Revoke keys, found by the beginnings of their IDs; keys that are not valid stay unchanged.
+
+    Raises UnconfirmedError for an incomplete ID unless `yes` is set.
+    """
     with gam.store.writing() as tx:
-        keys = [load_key(tx, key_id) for key_id in dict.fromkeys(key_ids)]
-        return _revoke_keys(tx, gam, keys, reason)
+        found = {key_id: load_key(tx, key_id) for key_id in key_ids}
+        incomplete = [key for key_id, key in found.items() if key.id != key_id]
+        if incomplete and not yes and gam.dry_run is None:
+            raise UnconfirmedError(
+                f"an incomplete ID selects {'; '.join(map(_describe_key, incomplete))}",
+                f"{command('key', 'revoke', *(key.id for key in found.values()))}, or add --yes",
+            )
+        return _revoke_keys(tx, gam, list({key.id: key for key in found.values()}.values()), reason)
+
+
+def _describe_key(key: Key) -> str:
+    used = f"last used {key.last_used_at:%Y-%m-%d %H:%M}Z" if key.last_used_at else "never used"
+    return f"key {key.id} of {key.user} for {key.app}, {used}"
 
 
 def revoke_by_secret(gam: Gam, secret: Secret, reason: str | None) -> ChangeResult[Key]:

@@ -154,6 +154,7 @@ def _run_command(arguments: list[str]) -> int:
 def _report_error(error: errors.GamcliError, arguments: Sequence[str]) -> None:
     from datetime import UTC, datetime  # noqa: PLC0415 - start-up
 
+    from gamcli.render import errors as error_output  # noqa: PLC0415 - start-up
     from gamcli.render import output  # noqa: PLC0415 - start-up
 
     if isinstance(error, errors.StoreBusyError) and error.path is not None:
@@ -161,7 +162,7 @@ def _report_error(error: errors.GamcliError, arguments: Sequence[str]) -> None:
 
         error.message = open_processes.name_other_processes(error.message, str(error.path))
     error.hint = output.add_global_options(error.hint, store_options(arguments)) if error.hint else None
-    output.print_error(error, datetime.now(UTC), as_json=wants_json(arguments))
+    error_output.print_error(error, datetime.now(UTC), as_json=wants_json(arguments))
 
 
 def store_options(arguments: Sequence[str]) -> tuple[str, ...]:

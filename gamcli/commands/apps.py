@@ -37,6 +37,7 @@ from gamcli.commands.options import (
     OutFile,
     Preview,
     SecretFormat,
+    ShowAll,
     Sort,
     Yes,
     new_group,
@@ -139,6 +140,14 @@ def show(context: typer.Context, name: AppArgument, output: ClientRecordFormat =
     overview.show(context, App, apps.show, name, output, field)
 
 
+def _parse_scope_edit(scope: list[str] | None, add: list[str] | None, remove: list[str] | None) -> apps.ScopeEdit:
+    if scope and (add or remove):
+        raise UsageError(
+            "--scope replaces all scopes: it excludes --add-scope and --remove-scope", "use --scope or the other two"
+        )
+    return apps.ScopeEdit(tuple(scope) if scope else None, tuple(add or ()), tuple(remove or ()))
+
+
 @verbs.command()
 def update(
     context: typer.Context,
@@ -165,6 +174,7 @@ def update(
     share_ids: ShareUserIds = None,
     one_token: OneTokenPerUser = None,
     accept: AcceptInvalidating = None,
+    show_all: ShowAll = False,
     dry_run: Preview = False,
     output: Format = None,
     field: Field = None,
@@ -177,15 +187,13 @@ def update(
     """
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, App)
-    if scope and (add_scope or remove_scope):
-        raise UsageError(
-            "--scope replaces all scopes: it excludes --add-scope and --remove-scope", "use --scope or the other two"
-        )
-    edit = apps.ScopeEdit(tuple(scope) if scope else None, tuple(add_scope or ()), tuple(remove_scope or ()))
+    edit = _parse_scope_edit(scope, add_scope, remove_scope)
     settings = collect_settings(context)
     with cli.open_for_change(out, dry_run=dry_run) as gam:
         before = apps.show(gam, name)
-        result = confirmation.confirm_invalidating(lambda count: apps.update(gam, name, settings, edit, count), accept)
+        result = confirmation.confirm_invalidating(
+            lambda count: apps.update(gam, name, settings, edit, count), accept, show_all=show_all
+        )
     app = result.record
     undo = ("app", "update", app.name, *undo_options(before, app))
     confirmation.report_change(out, result, f"application '{app.name}'", undo)
@@ -233,7 +241,7 @@ def rotate_secret(
     name: AppArgument,
     overlap: Annotated[
         str, typer.Option(metavar="DURATION", help="Keep the old secret valid for this long; 0 revokes it now.")
-    ] = "0",
+    ],
     dry_run: DryRunOption = False,
     output: SecretFormat = None,
     field: Field = None,
@@ -265,6 +273,7 @@ def delete(
     name: AppArgument,
     yes: Yes = False,
     accept: AcceptInvalidating = None,
+    show_all: ShowAll = False,
     dry_run: Preview = False,
     output: Format = None,
     field: Field = None,
@@ -273,7 +282,7 @@ def delete(
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, App)
     with cli.open_for_change(out, dry_run=dry_run) as gam:
-        result = confirmation.confirm_deleting(partial(apps.delete, gam, name), accept, yes=yes)
+        result = confirmation.confirm_deleting(partial(apps.delete, gam, name), accept, yes=yes, show_all=show_all)
     out.print_change(
         result.record, f"deleted application '{result.record.name}'{confirmation.invalidated_suffix(result)}"
     )

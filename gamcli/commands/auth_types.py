@@ -20,6 +20,7 @@ from gamcli.commands.options import (
     Limit,
     NewName,
     Preview,
+    ShowAll,
     Sort,
     Yes,
     drop_none,
@@ -127,6 +128,7 @@ def delete(
     name: AuthTypeArgument,
     yes: Yes = False,
     accept: AcceptInvalidating = None,
+    show_all: ShowAll = False,
     dry_run: Preview = False,
     output: Format = None,
     field: Field = None,
@@ -135,6 +137,8 @@ def delete(
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, AuthType)
     with cli.open_for_change(out, dry_run=dry_run) as gam:
-        result = confirmation.confirm_deleting(partial(auth_types.delete, gam, name), accept, yes=yes)
+        result = confirmation.confirm_deleting(
+            partial(auth_types.delete, gam, name), accept, yes=yes, show_all=show_all
+        )
     suffix = confirmation.invalidated_suffix(result)
     out.print_change(result.record, f"deleted authentication type '{result.record.name}'{suffix}")

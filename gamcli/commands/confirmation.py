@@ -13,8 +13,8 @@ from typing import Any, Protocol, TypeVar
 import typer
 
 from gamcli.actions.changes import ChangeResult
-from gamcli.errors import FailedError, InvalidatesKeysError, UnconfirmedError, command, format_count
-from gamcli.render import output
+from gamcli.errors import DeclinedError, InvalidatesKeysError, UnconfirmedError, command, format_count
+from gamcli.render import errors, output
 from gamcli.render.output import Output
 
 Result = TypeVar("Result")
@@ -28,23 +28,39 @@ class DeleteAction(Protocol[Result_co]):
         """Delete; raises InvalidatesKeysError or UnconfirmedError when that was not confirmed."""
 
 
-def confirm_invalidating(change: Callable[[int | None], Result], accept: int | None) -> Result:
+MANY_KEYS = 100
+"""From this number of keys on, the number has to be typed."""
+
+
+def confirm_invalidating(
+    change: Callable[[int | None], Result], accept: int | None, *, show_all: bool = False
+) -> Result:
     """Make a change with the confirmed number of keys; on a terminal, ask when it invalidates active keys."""
     try:
         return change(accept)
     except InvalidatesKeysError as error:
+        error.shows_all = show_all
         if accept is not None or not sys.stdin.isatty():
             raise
-        for impact in error.impacts:
-            output.print_message(output.format_impact(impact))
-        confirm(f"{error.message}; continue?")
+        errors.print_impacts(error.impacts, show_all=show_all)
+        _confirm_count(error.message, len(error.impacts))
         return change(len(error.impacts))
 
 
-def confirm_deleting(delete: DeleteAction[Result], accept: int | None, *, yes: bool) -> Result:
+def _confirm_count(message: str, count: int) -> None:
+    """Ask whether to invalidate this number of keys; raises DeclinedError."""
+    if count < MANY_KEYS:
+        confirm(f"{message}; continue?")
+    elif str(typer.prompt(f"{message}; type {count} to continue", default="", show_default=False, err=True)) != str(
+        count
+    ):
+        raise DeclinedError
+
+
+def confirm_deleting(delete: DeleteAction[Result], accept: int | None, *, yes: bool, show_all: bool = False) -> Result:
     """Delete; on a terminal, ask when that invalidates active keys, or when `--yes` is missing."""
     try:
-        return confirm_invalidating(lambda count: delete(count, yes=yes), accept)
+        return confirm_invalidating(lambda count: delete(count, yes=yes), accept, show_all=show_all)
     except UnconfirmedError as error:
         if not sys.stdin.isatty():
             raise
@@ -53,9 +69,9 @@ def confirm_deleting(delete: DeleteAction[Result], accept: int | None, *, yes: b
 
 
 def confirm(question: str) -> None:
-    """Ask a question on the terminal; raises FailedError unless the answer is yes."""
+    """Ask a question on the terminal; raises DeclinedError unless the answer is yes."""
     if not typer.confirm(question, err=True):
-        raise FailedError("nothing was changed")
+        raise DeclinedError
 
 
 def created_prefix(is_new: bool) -> str:

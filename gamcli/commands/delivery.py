@@ -193,7 +193,7 @@ def _print_issued(out: Output, record: RecordWithSecret, issued: tuple[str, Secr
         out.print_secret(record, name, secret.reveal(), f"{message}; save the secret now; it is not shown again")
     except OSError as error:
         hint = (
-            command("app", "rotate-secret", record.name)
+            command("app", "rotate-secret", record.name, "--overlap", "0")
             if isinstance(record, App)
             else command("key", "revoke", record.id)
         )

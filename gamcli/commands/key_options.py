@@ -61,3 +61,9 @@ class KeyStatus(StrEnum):
     REVOKED = "revoked"
     REPLACED = "replaced"
     INVALIDATED = "invalidated"
+
+
+UserFilterOption = Annotated[str | None, typer.Option("--user", metavar="USER", help="Select only keys of this user.")]
+AppFilterOption = Annotated[
+    str | None, typer.Option("--app", metavar="APP", help="Select only keys for this application.")
+]

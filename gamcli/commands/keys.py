@@ -1,15 +1,24 @@
 """`gamcli key`: API keys."""
 
-from itertools import chain
 from typing import Annotated
 
 import typer
 
 from gamcli.actions import keys
-from gamcli.actions.changes import ChangeResult
-from gamcli.commands import confirmation, delivery, diagnosis, forecasts, key_changes, key_messages, overview
+from gamcli.commands import (
+    confirmation,
+    delivery,
+    diagnosis,
+    forecasts,
+    key_changes,
+    key_messages,
+    key_revocation,
+    key_rotation,
+    overview,
+)
 from gamcli.commands.context import CliContext
 from gamcli.commands.key_options import (
+    AppFilterOption,
     AppOption,
     AuthTypeOption,
     ExpiresIn,
@@ -20,10 +29,10 @@ from gamcli.commands.key_options import (
     Replace,
     RequestId,
     Scopes,
+    UserFilterOption,
     UserOption,
 )
 from gamcli.commands.options import (
-    AcceptInvalidating,
     Delimiter,
     EnabledFilter,
     Encoding,
@@ -39,28 +48,20 @@ from gamcli.commands.options import (
     Sort,
     new_group,
     parse_duration,
-    read_secret,
     reject_other_options,
     require_table,
 )
 from gamcli.commands.overview import ClientRecordFormat
-from gamcli.errors import UsageError, command, format_count
+from gamcli.errors import UsageError, command
 from gamcli.model import Key
 from gamcli.render.output import Output
-from gamcli.rules import durations
 
 verbs = new_group("Issue, list, rotate, verify, disable and revoke API keys.")
 verbs.add_typer(diagnosis.verbs)
 verbs.add_typer(key_changes.verbs)
+verbs.add_typer(key_revocation.verbs)
+verbs.add_typer(key_rotation.verbs)
 verbs.add_typer(forecasts.verbs)
-
-ATTENTION_NEEDED = 7
-"""The exit code when keys have to be rotated."""
-
-UserFilterOption = Annotated[str | None, typer.Option("--user", metavar="USER", help="Select only keys of this user.")]
-AppFilterOption = Annotated[
-    str | None, typer.Option("--app", metavar="APP", help="Select only keys for this application.")
-]
 
 
 @verbs.command()
@@ -121,44 +122,6 @@ def generate(
     key_messages.report_issued(out, issued, lifetime, out_file)
 
 
-@verbs.command()
-def rotate(
-    context: typer.Context,
-    key: KeyArgument,
-    overlap: Annotated[
-        str, typer.Option(metavar="DURATION", help="Keep the old key valid for this long; 0 revokes it now.")
-    ],
-    if_due: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Do nothing unless the key expires within this time.")
-    ] = None,
-    dry_run: Preview = False,
-    output: SecretFormat = None,
-    field: Field = None,
-    out_file: OutFile = None,
-) -> None:
-    """
-    Replace a key with one that has the same scopes, and print it once.
-
-    Example: NEXT=$(gamcli key rotate 3GqWOffF --overlap 7d)
-    """
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, Key, "api_key")
-    overlap_length, due = durations.parse(overlap), parse_duration(if_due)
-    with (
-        cli.open_for_change(out, dry_run=dry_run) as gam,
-        delivery.open_destination(out, out_file, dry_run=dry_run) as save_secret,
-    ):
-        old = keys.show(gam, key)
-        issued = keys.rotate(gam, old.id, overlap_length, if_due=due, save_secret=save_secret)
-    if issued is None:
-        message = f"not due for rotation yet: {key_messages.describe_key(old)}"
-        delivery.print_result(out, old, ("api_key", None), message)
-        return
-    old_key = f"key {old.id} stays valid for {overlap}" if overlap_length else f"key {old.id} is replaced"
-    message = f"{key_messages.describe_key(issued.record)}; {old_key}"
-    delivery.print_result(out, issued.record, ("api_key", issued.secret), message, out_file)
-
-
 @verbs.command("list")
 def list_(
     context: typer.Context,
@@ -208,92 +171,6 @@ def _list_available(cli: CliContext, user: str | None, limit: int | None, out: O
 
 
 @verbs.command()
-def due(
-    context: typer.Context,
-    within: Annotated[str, typer.Option(metavar="DURATION", help="Time window.")] = "14d",
-    output: Format = None,
-    field: Field = None,
-) -> None:
-    """
-    List active keys that expire soon, soonest first; exit code 7 if any.
-
-    Retiring keys are left out, since they were rotated already.
-
-    Example: gamcli key due --within 14d || notify-send 'keys to rotate'
-    """
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, Key)
-    filters = keys.KeySearch(statuses=("active",), expiring_within=durations.parse(within), sort="expires_at")
-    with cli.open_gam() as gam, keys.search(gam, filters) as rows:
-        first = next(rows, None)
-        out.print_records(Key, rows if first is None else chain((first,), rows))
-    if first is not None:
-        raise typer.Exit(ATTENTION_NEEDED)
-
-
-@verbs.command()
 def show(context: typer.Context, key: KeyArgument, output: ClientRecordFormat = None, field: Field = None) -> None:
     """Show a key, without its secret, which is shown only when it is issued."""
     overview.show(context, Key, keys.show, key, output, field)
-
-
-@verbs.command()
-def revoke(
-    context: typer.Context,
-    ids: Annotated[
-        list[str] | None, typer.Argument(metavar="KEY...", help="IDs, or unique prefixes of them.", show_default=False)
-    ] = None,
-    reason: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Reason, for the record and the audit log.")
-    ] = None,
-    api_key_file: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Revoke the key in this file; '-' is stdin.")
-    ] = None,
-    user: UserFilterOption = None,
-    app: AppFilterOption = None,
-    accept: AcceptInvalidating = None,
-    dry_run: Preview = False,
-    output: Format = None,
-    field: Field = None,
-) -> None:
-    """
-    Revoke keys, and the access tokens that were issued for them.
-
-    Name keys by ID, or pass the key itself in a file. With --user or --app all keys of a user or an application are
-    revoked; confirm the number of active ones with --accept-invalidating.
-    """
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, Key)
-    selections = (bool(ids), api_key_file is not None, user is not None or app is not None)
-    if sum(selections) != 1:
-        raise UsageError(
-            "select keys in one way: by ID, with --api-key-file, or with --user and --app",
-            command("key", "revoke", "KEY"),
-        )
-    secret = read_secret(api_key_file, "--api-key-file")
-    with cli.open_for_change(out, dry_run=dry_run) as gam:
-        if secret is not None:
-            results = [keys.revoke_by_secret(gam, secret, reason)]
-        elif ids:
-            results = keys.revoke(gam, ids, reason)
-        else:
-            filters = keys.KeySearch(user, app)
-            results = confirmation.confirm_invalidating(
-                lambda count: keys.revoke_all(gam, filters, reason, count), accept
-            )
-    _print_revoked(out, results, single=secret is not None or len(ids or ()) == 1)
-
-
-def _print_revoked(out: Output, results: list[ChangeResult[Key]], *, single: bool) -> None:
-    if not out.is_human and single:
-        out.print_record(results[0].record)
-    elif not out.is_human:
-        out.print_records(Key, [result.record for result in results])
-    else:
-        for result in results:
-            key = result.record
-            prefix = "revoked" if result.is_changed else f"not revoked, since it is already {key.status(out.now())}:"
-            tokens = f"; {format_count(result.tokens, 'access token')} invalidated" if result.tokens else ""
-            out.print_note(f"{prefix} key {key.id} of {key.user} for {key.app}{tokens}")
-        if not single:
-            out.print_note(f"revoked {format_count(sum(result.is_changed for result in results), 'key')}")

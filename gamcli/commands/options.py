@@ -89,6 +89,15 @@ AcceptInvalidating = Annotated[
         rich_help_panel=CHANGE,
     ),
 ]
+ShowAll = Annotated[
+    bool,
+    typer.Option(
+        "--show-all",
+        help="List all affected keys, not only the first ten.",
+        show_default=False,
+        rich_help_panel=CHANGE,
+    ),
+]
 OutFile = Annotated[
     str | None,
     typer.Option(

@@ -14,7 +14,7 @@ import typer
 from gamcli.actions import Gam
 from gamcli.commands import confirmation, secret_files
 from gamcli.commands.context import CliContext
-from gamcli.commands.options import AcceptInvalidating, new_group
+from gamcli.commands.options import AcceptInvalidating, ShowAll, new_group
 from gamcli.errors import DeletesObjectsError, InvalidatesKeysError, ProblemsError, UsageError, format_count
 from gamcli.model.plan import CREATE, DELETE, UPDATE
 from gamcli.provision import manifest, plan_file, pruning, var_files
@@ -184,6 +184,7 @@ def apply(
     prune: Prune = False,
     adopt: Adopt = False,
     accept: AcceptInvalidating = None,
+    show_all: ShowAll = False,
     accept_deleting: Annotated[
         int | None,
         typer.Option(metavar="N", min=0, help="Confirm that the change deletes exactly N objects.", show_default=False),
@@ -219,15 +220,16 @@ def apply(
                 return
             with secret_files.open_destination(gam, secrets_out, output or out.format) as save_secrets:
                 options = replace(options, save_secrets=save_secrets)
-                applied = _apply_or_confirm(gam, loaded.desired, options, out)
+                applied = _apply_or_confirm(gam, loaded.desired, options, out, show_all=show_all)
     _print_applied(out, applied, secrets_out, output)
 
 
-def _apply_or_confirm(gam: Gam, desired: Desired, options: ApplyOptions, out: Output) -> Applied:
+def _apply_or_confirm(gam: Gam, desired: Desired, options: ApplyOptions, out: Output, *, show_all: bool) -> Applied:
     """Apply; on a terminal, show the plan and ask for confirmation if keys are invalidated or many objects deleted."""
     try:
         return apply_manifests(gam, desired, options)
-    except InvalidatesKeysError:
+    except InvalidatesKeysError as error:
+        error.shows_all = show_all
         if options.accept is not None or not sys.stdin.isatty():
             raise
     except DeletesObjectsError:
@@ -240,7 +242,7 @@ def _apply_or_confirm(gam: Gam, desired: Desired, options: ApplyOptions, out: Ou
         confirmation.confirm(f"this deletes {format_count(count, 'object')}; continue?")
         options = replace(options, accept_deleting=count)
     return confirmation.confirm_invalidating(
-        lambda number: apply_manifests(gam, desired, replace(options, accept=number)), options.accept
+        lambda number: apply_manifests(gam, desired, replace(options, accept=number)), options.accept, show_all=show_all
     )
 
 

@@ -252,7 +252,7 @@ class ScanSummary:
             revoke = command("key", "revoke", *names, "--reason", DEFAULT_REASON)
             out.print_note(f"to revoke active keys: {add_global_options(revoke, out.global_options)}")
         for app in self.active_apps:
-            rotate = command("app", "rotate-secret", app)
+            rotate = command("app", "rotate-secret", app, "--overlap", "0")
             out.print_note(f"to replace an active client secret: {add_global_options(rotate, out.global_options)}")
         if self.foreign:
             out.print_warning("foreign credentials are not in this store, but may be valid in another one")

@@ -54,7 +54,7 @@ def report_lost_secrets(issued: IssuedSecrets, path: str | None) -> Iterator[Non
 
 
 def _reissue_commands(issued: IssuedSecrets) -> str:
-    lines = [command("app", "rotate-secret", app.name) for app, _ in issued.apps]
+    lines = [command("app", "rotate-secret", app.name, "--overlap", "0") for app, _ in issued.apps]
     lines += [command("key", "rotate", key.id, "--overlap", "0") for key, _ in issued.keys]
     return "; ".join([*lines[:MAX_HINT_COMMANDS], *(["..."] if len(lines) > MAX_HINT_COMMANDS else [])])
 

@@ -22,6 +22,7 @@ from gamcli.commands.options import (
     IgnoreColumn,
     Limit,
     Preview,
+    ShowAll,
     Sort,
     UserArgument,
     Yes,
@@ -242,6 +243,7 @@ def delete(
     name: UserArgument,
     yes: Yes = False,
     accept: AcceptInvalidating = None,
+    show_all: ShowAll = False,
     dry_run: Preview = False,
     output: Format = None,
     field: Field = None,
@@ -250,5 +252,5 @@ def delete(
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, User)
     with cli.open_for_change(out, dry_run=dry_run) as gam:
-        result = confirmation.confirm_deleting(partial(users.delete, gam, name), accept, yes=yes)
+        result = confirmation.confirm_deleting(partial(users.delete, gam, name), accept, yes=yes, show_all=show_all)
     out.print_change(result.record, f"deleted user '{result.record.name}'{confirmation.invalidated_suffix(result)}")

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from gamcli.actions import Gam, apps, issuance, key_changes, keys, repository, tokens, users
+from gamcli.actions import Gam, apps, issuance, key_changes, keys, repository, rotation, tokens, users
 from gamcli.actions.apps import AppSpec, ScopeEdit
 from gamcli.actions.keys import KeySpec
 from gamcli.conformance import worlds
@@ -174,7 +174,7 @@ def _invalidated_key_values(builder: _WorldBuilder) -> Values:
 
 def _retiring_key_values(builder: _WorldBuilder) -> Values:
     key = builder.create_user("ray")
-    keys.rotate(builder.gam, key.record.id, DAY)
+    rotation.rotate(builder.gam, key.record.id, DAY)
     return {"api_key": key.secret.reveal()}
 
 

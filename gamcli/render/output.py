@@ -10,9 +10,9 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from io import UnsupportedOperation
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
-from gamcli.errors import FailedError, GamcliError, UsageError
+from gamcli.errors import FailedError, UsageError
 from gamcli.render.text import clean, print_line, redact
 
 if TYPE_CHECKING:
@@ -271,26 +271,3 @@ def add_global_options(hint: str, global_options: Sequence[str]) -> str:
     from shlex import join  # noqa: PLC0415 - only hints need it
 
     return hint.replace("gamcli ", f"gamcli {join(global_options)} ", 1)
-
-
-def print_error(error: GamcliError, now: datetime, *, as_json: bool = False) -> None:
-    """Print an error as message, details and hint, or as one JSON object."""
-    if as_json:
-        from gamcli.render import machine  # noqa: PLC0415 - only asked-for JSON needs it
-
-        sys.stderr.write(f"{redact(machine.format_error(error, now))}\n")
-        return
-    print_message(f"error: {error.message}")
-    for impact in getattr(error, "impacts", ()):
-        print_message(format_impact(impact))
-    for problem in getattr(error, "problems", ()):
-        sys.stderr.write(f"{redact(clean(problem))}\n")  # like compilers: editors recognize FILE:LINE
-    if error.hint:
-        print_message(f"hint: {error.hint}")
-
-
-def format_impact(impact: Any) -> str:  # noqa: ANN401 - model.KeyImpact, but errors import nothing of model
-    """Return the impact on a key in one line."""
-    key = impact.key
-    used = f"last used {key.last_used_at:%Y-%m-%d}" if key.last_used_at else "never used"
-    return f"  {key.id}  {key.user} for {key.app}, {used}: {impact.reason}"

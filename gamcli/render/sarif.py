@@ -18,7 +18,11 @@ SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 RULES = {
     "API key": ("gam-api-key", "GAM API key", "Revoke the key: gamcli key revoke ID --reason leaked"),
-    "client secret": ("gam-client-secret", "GAM client secret", "Replace the secret: gamcli app rotate-secret APP"),
+    "client secret": (
+        "gam-client-secret",
+        "GAM client secret",
+        "Replace it: gamcli app rotate-secret APP --overlap 0",
+    ),
 }
 """The rule of each kind of credential: its ID, title and remediation."""
 

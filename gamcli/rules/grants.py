@@ -181,7 +181,7 @@ CLIENT_SECRET_WRONG = Rule(
     "client_secret_wrong",
     _has_valid_client_secret,
     lambda f: f"incorrect client secret for application '{f.known_app.name}'",
-    lambda f: command("app", "rotate-secret", f.known_app.name),
+    lambda f: command("app", "rotate-secret", f.known_app.name, "--overlap", "24h"),
 )
 APP_DISABLED = Rule(
     "app_disabled",

@@ -10,7 +10,11 @@ TEXT_LENGTH = 254
 
 
 def check_name(noun: str, name: str, max_length: int = NAME_LENGTH) -> str:
-    """Return `name`, or raise UsageError unless it has 1 to `max_length` printable characters without outer spaces."""
+    """
+    Return `name`, or raise UsageError unless it has 1 to `max_length` printable characters without outer spaces.
+
+    Paths such as `../evil` are refused, since names become parts of file names.
+    """
     if not name:
         raise UsageError(f"the name of {noun} is empty", f"use 1 to {max_length} characters")
     if name != name.strip():
@@ -18,6 +22,8 @@ def check_name(noun: str, name: str, max_length: int = NAME_LENGTH) -> str:
             f"the name of {noun} begins or ends with a space: '{escape_unprintable(name)}'",
             f"use '{escape_unprintable(name.strip())}'",
         )
+    if name.startswith(("/", "\\", "~")) or {".", ".."} & set(name.replace("\\", "/").split("/")):
+        raise UsageError(f"the name of {noun} looks like a path: '{escape_unprintable(name)}'", "use another name")
     return check_text(f"the name of {noun}", name, max_length)
 
 

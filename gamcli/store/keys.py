@@ -91,15 +91,31 @@ def find_nearest(tx: Transaction, key_id: str) -> Key | None:
     return None if row is None else _record(row)
 
 
+MIN_PREFIX = 4
+
+
 def get_by_prefix(tx: Transaction, prefix: str) -> Key:
     """Return the only key whose id starts with `prefix`; raises NotFoundError, or UsageError when it is ambiguous."""
     end = prefix + "{" if prefix else ""  # in ASCII `{` follows `z`, the last letter of ids
     rows = list(tx.each(f"{_SELECT} WHERE key.id >= ? AND key.id < ? ORDER BY key.id LIMIT 3", [prefix, end]))
     if not rows:
         raise NotFoundError(f"no key with ID '{prefix}'", command("key", "list"))
+    if len(prefix) < MIN_PREFIX:
+        raise UsageError(
+            f"the ID prefix '{prefix}' is too short",
+            f"use at least {MIN_PREFIX} characters of the ID, such as {rows[0][0]}",
+        )
     if len(rows) > 1 and rows[0][0] != prefix:
         raise UsageError(f"the ID prefix '{prefix}' matches several keys", "use more characters of the ID")
     return _record(rows[0])
+
+
+def find_retiring(tx: Transaction, user_guid: str, client_id: str, now: datetime) -> list[Key]:
+    """Return the rotated keys of a user and application that are still valid, the next to retire first."""
+    retiring = "key.ended_at IS NULL AND key.retires_at > ? AND coalesce(key.expires_at > ?, TRUE)"
+    values = [user_guid, client_id, to_micros(now), to_micros(now)]
+    rows = tx.each(f"{_SELECT} WHERE {_OF_USER} AND {_FOR_APP} AND {retiring} ORDER BY key.retires_at", values)
+    return list(map(_record, rows))
 
 
 def find_current(tx: Transaction, user_guid: str, client_id: str) -> Key | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gamcli.actions import Gam, apps, audit_history, bulk_issue, bulk_validation, keys, users
+from gamcli.actions import Gam, apps, audit_history, bulk_issue, bulk_validation, keys, rotation, users
 from gamcli.actions.audit_history import HistorySubject
 from gamcli.actions.bulk_validation import KeyRow
 from gamcli.actions.keys import KeySpec
@@ -34,7 +34,7 @@ def issue_in_bulk(gam: Gam, *pairs: tuple[str, str]) -> dict[str, str]:
 @pytest.mark.usefixtures("portal", "ana")
 def test_a_key_is_followed_from_issue_to_revocation(gam: Gam) -> None:
     first = keys.generate(gam, KeySpec("ana", "portal")).record.id
-    rotated = keys.rotate(gam, first, DAY)
+    rotated = rotation.rotate(gam, first, DAY)
     assert rotated
     second = rotated.record.id
     keys.revoke(gam, [second], "leaked")
@@ -100,7 +100,7 @@ def test_a_key_that_was_never_there_is_not_found(gam: Gam) -> None:
 @pytest.mark.usefixtures("portal", "ana")
 def test_details_are_json_values(gam: Gam) -> None:
     first = keys.generate(gam, KeySpec("ana", "portal", expires_in=90 * DAY)).record.id
-    keys.rotate(gam, first, 7 * DAY)
+    rotation.rotate(gam, first, 7 * DAY)
     with audit_history.search(gam, HistorySubject(key=first), AuditFilter(action="key.rotate")) as entries:
         details = json.loads(next(entries).details)
     assert (details["overlap"], details["replaces"]) == ("7d", first)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from gamcli.actions import DryRun, Gam, issuance, key_changes, keys, tokens
+from gamcli.actions import DryRun, Gam, issuance, key_changes, keys, rotation, tokens
 from gamcli.actions.grant_cache import GrantCache
 from gamcli.actions.keys import KeySearch, KeySpec
 from gamcli.errors import ConflictError, RefusedError
@@ -89,7 +89,7 @@ def test_a_disabled_key_that_is_revoked_stays_revoked(gam: Gam, issued: IssuedKe
 
 def test_a_disabled_key_is_not_rotated_and_still_the_key_of_its_pair(gam: Gam, issued: IssuedKey) -> None:
     key_changes.disable(gam, issued.record.id, None)
-    assert refused_rule(lambda: keys.rotate(gam, issued.record.id, timedelta(0))) == "key_disabled"
+    assert refused_rule(lambda: rotation.rotate(gam, issued.record.id, timedelta(0))) == "key_disabled"
     with pytest.raises(ConflictError, match="already has a disabled key"):
         keys.generate(gam, KeySpec("ana", "portal"))
 

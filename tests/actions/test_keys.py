@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gamcli.actions import Gam, apps, auth_types, issuance, keys, tokens, users
+from gamcli.actions import Gam, apps, auth_types, issuance, keys, rotation, tokens, users
 from gamcli.actions.apps import AppSpec
 from gamcli.actions.changes import CreateResult
 from gamcli.actions.keys import KeySearch, KeySpec
@@ -203,7 +203,7 @@ def test_the_applications_for_which_a_user_can_have_a_key_are_listed(gam: Gam, i
 
 def test_a_key_is_revoked_with_a_reason(gam: Gam, issued: IssuedKey, audit_log: ReadAuditLog, forward: Forward) -> None:
     now = forward(timedelta(hours=1))
-    (changed,) = keys.revoke(gam, [issued.record.id[:6]], "laptop lost")
+    (changed,) = keys.revoke(gam, [issued.record.id[:6]], "laptop lost", yes=True)
     assert changed.is_changed
     kept = keys.show(gam, issued.record.id)
     assert changed.record == kept
@@ -215,8 +215,8 @@ def test_a_key_is_revoked_with_a_reason(gam: Gam, issued: IssuedKey, audit_log: 
 
 def test_an_inactive_key_is_not_changed(gam: Gam, issued: IssuedKey, audit_log: ReadAuditLog, forward: Forward) -> None:
     key_id = issued.record.id
-    first = [each.is_changed for each in keys.revoke(gam, [key_id, key_id, key_id[:7]], "first")]
-    assert first == [True, False]
+    first = [each.is_changed for each in keys.revoke(gam, [key_id, key_id, key_id[:7]], "first", yes=True)]
+    assert first == [True]
     before = (audit_log(), keys.show(gam, key_id))
     forward(timedelta(hours=1))
     assert [each.is_changed for each in keys.revoke(gam, [key_id], "second")] == [False]
@@ -291,7 +291,7 @@ def test_a_published_attribute_can_be_chosen_even_if_no_user_has_it(gam: Gam, an
 def test_a_rotated_key_is_valid_during_the_overlap_and_then_replaced(
     gam: Gam, issued: IssuedKey, forward: Forward
 ) -> None:
-    new = keys.rotate(gam, issued.record.id, timedelta(days=7))
+    new = rotation.rotate(gam, issued.record.id, timedelta(days=7))
     assert new is not None
     assert (new.record.scopes, new.record.label) == (issued.record.scopes, issued.record.label)
     assert keys.show(gam, issued.record.id).status(gam.now()) == "retiring"
@@ -301,7 +301,7 @@ def test_a_rotated_key_is_valid_during_the_overlap_and_then_replaced(
 
 
 def test_a_key_rotated_without_overlap_is_replaced(gam: Gam, issued: IssuedKey, audit_log: ReadAuditLog) -> None:
-    new = keys.rotate(gam, issued.record.id, timedelta(0))
+    new = rotation.rotate(gam, issued.record.id, timedelta(0))
     assert new is not None
     assert keys.show(gam, issued.record.id).status(gam.now()) == "replaced"
     assert (audit_log()[-1].action, audit_log()[-1].target) == ("key.rotate", new.record.id)
@@ -309,7 +309,7 @@ def test_a_key_rotated_without_overlap_is_replaced(gam: Gam, issued: IssuedKey, 
 
 def test_a_rotated_key_has_the_lifetime_of_its_predecessor(gam: Gam, ana: User, portal: CreateResult[App]) -> None:
     old = keys.generate(gam, KeySpec(ana.name, portal.record.name, expires_in=timedelta(days=30))).record
-    new = keys.rotate(gam, old.id, timedelta(days=1))
+    new = rotation.rotate(gam, old.id, timedelta(days=1))
     assert new is not None
     assert new.record.expires_at == gam.now() + timedelta(days=30)
 
@@ -319,34 +319,34 @@ def test_a_key_is_rotated_only_when_it_is_due(
 ) -> None:
     old = keys.generate(gam, KeySpec(ana.name, portal.record.name, expires_in=timedelta(days=30))).record
     before = audit_log()
-    assert keys.rotate(gam, old.id, timedelta(0), if_due=timedelta(days=29)) is None
+    assert rotation.rotate(gam, old.id, timedelta(0), if_due=timedelta(days=29)) is None
     assert audit_log() == before
-    assert keys.rotate(gam, old.id, timedelta(0), if_due=timedelta(days=30)) is not None
+    assert rotation.rotate(gam, old.id, timedelta(0), if_due=timedelta(days=30)) is not None
 
 
 def test_a_key_that_never_expires_is_never_due(gam: Gam, issued: IssuedKey) -> None:
-    assert keys.rotate(gam, issued.record.id, timedelta(0), if_due=timedelta(days=36_500)) is None
+    assert rotation.rotate(gam, issued.record.id, timedelta(0), if_due=timedelta(days=36_500)) is None
 
 
 def test_only_an_active_key_is_rotated(gam: Gam, issued: IssuedKey) -> None:
-    keys.rotate(gam, issued.record.id, timedelta(days=1))
+    rotation.rotate(gam, issued.record.id, timedelta(days=1))
     with pytest.raises(RefusedError, match="is retiring"):
-        keys.rotate(gam, issued.record.id, timedelta(days=1))
+        rotation.rotate(gam, issued.record.id, timedelta(days=1))
     keys.revoke(gam, [issued.record.id], None)
     with pytest.raises(RefusedError, match="is revoked"):
-        keys.rotate(gam, issued.record.id, timedelta(days=1))
+        rotation.rotate(gam, issued.record.id, timedelta(days=1))
 
 
 def test_a_rotation_obeys_the_rules_but_keeps_the_scopes(gam: Gam, ana: User) -> None:
     apps.create(gam, AppSpec("gate", OPEN, ("gam_user_data+gam_user_roles",)))
     old = keys.generate(gam, KeySpec(ana.name, "gate", ("gam_user_roles",))).record
     apps.update(gam, "gate", {"api_keys.scope_choice": False})
-    new = keys.rotate(gam, old.id, timedelta(0))
+    new = rotation.rotate(gam, old.id, timedelta(0))
     assert new is not None
     assert new.record.scopes == ("gam_user_roles",)
     apps.update(gam, "gate", {"enabled": False})
     with pytest.raises(RefusedError, match="disabled"):
-        keys.rotate(gam, new.record.id, timedelta(0))
+        rotation.rotate(gam, new.record.id, timedelta(0))
 
 
 def test_a_new_key_can_retire_the_active_one(gam: Gam, issued: IssuedKey) -> None:
@@ -358,7 +358,7 @@ def test_a_new_key_can_retire_the_active_one(gam: Gam, issued: IssuedKey) -> Non
 def test_a_token_of_a_retiring_key_expires_with_the_key(
     gam: Gam, issued: IssuedKey, asked: TokenRequest, forward: Forward
 ) -> None:
-    keys.rotate(gam, issued.record.id, timedelta(minutes=5))
+    rotation.rotate(gam, issued.record.id, timedelta(minutes=5))
     token = issuance.exchange(gam, asked)
     assert token.expires_in == 300
     forward(timedelta(minutes=5))

@@ -264,7 +264,7 @@ def many_keys(world: Callable[..., RunResult], sql: Callable[..., list[Any]]) ->
 
 @pytest.fixture
 def token(world: Callable[..., RunResult], api_key: str, ago: Callable[[timedelta], Gam]) -> str:
-    secret = world("app", "rotate-secret", "portal").out.strip()
+    secret = world("app", "rotate-secret", "portal", "--overlap", "0").out.strip()
     asked = TokenRequest(
         client_id=world("app", "show", "portal", "--field", "client_id").out.strip(),
         client_secret=Secret(secret),

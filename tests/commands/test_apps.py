@@ -246,12 +246,14 @@ def test_api_keys_stay_on_while_remote_rest_is_off(world: Run) -> None:
 
 def test_rotate_secret_prints_the_new_secret_alone(world: Run, sql: Run) -> None:
     before = sql("SELECT secret_digest FROM app")
-    ran = world("app", "rotate-secret", "portal")
+    ran = world("app", "rotate-secret", "portal", "--overlap", "0")
     assert SECRET.fullmatch(ran.out)
     assert ran.err.startswith("gamcli: application 'portal' has a new secret; the old one is revoked; save the secret")
     assert sql("SELECT secret_digest FROM app") != before
-    assert SECRET.fullmatch(world("app", "rotate-secret", "portal", "-o", "json").json["client_secret"] + "\n")
-    assert SECRET.fullmatch(world("app", "rotate-secret", "portal", "--field", "client_secret").out)
+    assert SECRET.fullmatch(
+        world("app", "rotate-secret", "portal", "--overlap", "0", "-o", "json").json["client_secret"] + "\n"
+    )
+    assert SECRET.fullmatch(world("app", "rotate-secret", "portal", "--overlap", "0", "--field", "client_secret").out)
 
 
 def test_rotate_secret_lets_the_old_one_retire(world: Run, ago: Callable[[timedelta], Gam]) -> None:
@@ -279,7 +281,7 @@ def test_a_dry_run_reports_when_the_old_secret_would_retire(world: Run, sql: Run
     assert sql("SELECT * FROM app") == before
 
 
-@pytest.mark.parametrize("words", [["create", "new"], ["rotate-secret", "portal"]], ids=str)
+@pytest.mark.parametrize("words", [["create", "new"], ["rotate-secret", "portal", "--overlap", "0"]], ids=str)
 def test_a_secret_can_go_to_a_new_private_file(world: Run, place: Path, words: list[str]) -> None:
     ran = world("app", *words, "--out", "secret")
     assert (ran.code, ran.out) == (0, "")
@@ -288,7 +290,7 @@ def test_a_secret_can_go_to_a_new_private_file(world: Run, place: Path, words: l
     assert stat.S_IMODE((place / "secret").stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("words", [["create", "new"], ["rotate-secret", "portal"]], ids=str)
+@pytest.mark.parametrize("words", [["create", "new"], ["rotate-secret", "portal", "--overlap", "0"]], ids=str)
 def test_a_file_that_is_there_stays_as_it_is_and_nothing_is_done(
     world: Run, place: Path, sql: Run, words: list[str]
 ) -> None:
@@ -302,7 +304,7 @@ def test_a_file_that_is_there_stays_as_it_is_and_nothing_is_done(
 
 def test_a_file_gets_no_secret_when_nothing_is_made(world: Run, place: Path) -> None:
     assert world("app", "create", "portal", "--out", "secret").code == 5
-    assert world("app", "rotate-secret", "nope", "--out", "secret").code == 3
+    assert world("app", "rotate-secret", "nope", "--overlap", "0", "--out", "secret").code == 3
     assert [*place.iterdir()] == []
 
 
@@ -349,3 +351,11 @@ def test_a_secret_that_was_provided_is_not_written_out(world: Run, place: Path) 
     (place / "secret").write_text("x" * 40, encoding="utf-8")
     assert world("app", "create", "old", "--client-secret-file", "secret", "--out", "out").code == 2
     assert not (place / "out").exists()
+
+
+def test_rotate_secret_has_to_be_given_an_overlap(world: Run, sql: Run) -> None:
+    before = sql("SELECT secret_digest FROM app")
+    ran = world("app", "rotate-secret", "portal")
+    assert ran.code == 2
+    assert "--overlap" in ran.err
+    assert sql("SELECT secret_digest FROM app") == before

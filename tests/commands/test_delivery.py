@@ -22,7 +22,7 @@ Run = Callable[..., Any]
 GENERATE = ("key", "generate", "--user", "ana", "--app", "portal")
 ISSUING = {
     "app create": ("app", "create", "gate"),
-    "app rotate-secret": ("app", "rotate-secret", "portal"),
+    "app rotate-secret": ("app", "rotate-secret", "portal", "--overlap", "0"),
     "key generate": GENERATE,
     "key rotate": ("key", "rotate", "KEY", "--overlap", "7d"),
     "key generate again": (*GENERATE, "--request-id", "r1"),

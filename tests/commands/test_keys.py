@@ -285,7 +285,7 @@ def test_the_beginning_of_several_ids_is_2(world: Run) -> None:
 
 
 def test_revoke_ends_keys_by_id_and_says_so_when_they_have_ended(world: Run, key_id: str) -> None:
-    ran = world("key", "revoke", key_id[:6], "--reason", "lost")
+    ran = world("key", "revoke", key_id, "--reason", "lost")
     assert ran == (0, "", f"gamcli: revoked key {key_id} of ana for portal\n")
     again = world("key", "revoke", key_id)
     assert again.code == 0
@@ -424,3 +424,57 @@ def test_a_key_that_ended_is_not_disabled(world: Run) -> None:
     ran = world("key", "disable", key)
     assert (ran.code, ran.err) == (0, f"gamcli: not disabled, since it is already revoked: key {key}\n")
     assert world("key", "enable", key).code == 4
+
+
+def test_an_incomplete_id_revokes_only_with_yes(world: Run) -> None:
+    key = world(*GENERATE).out[7:15]
+    short = world("key", "revoke", key[:3])
+    assert (short.code, short.hint) == (2, f"use at least 4 characters of the ID, such as {key}")
+    ran = world("key", "revoke", key[:4])
+    assert (ran.code, ran.hint) == (2, f"gamcli key revoke {key}, or add --yes")
+    assert f"selects key {key} of ana for portal, never used" in ran.err
+    assert world("key", "show", key, "--field", "status").out == "active\n"
+    assert world("key", "revoke", key[:4], "--yes").err == f"gamcli: revoked key {key} of ana for portal\n"
+
+
+def test_a_terminal_asks_before_an_incomplete_id_revokes(world: Run, terminal: Run) -> None:
+    key = world(*GENERATE).out[7:15]
+    kept = terminal("key", "revoke", key[:4], answers=[("revoke?", "n")])
+    assert (kept.code, kept.out.splitlines()[-1]) == (1, "gamcli: nothing was changed")
+    assert f"key {key} of ana for portal, never used; revoke? [y/N]" in kept.out
+    assert "error" not in kept.out
+    assert terminal("key", "revoke", key[:4], answers=[("revoke?", "y")]).code == 0
+    assert world("key", "show", key, "--field", "status").out == "revoked\n"
+
+
+def test_a_third_retiring_key_of_a_pair_is_refused(world: Run) -> None:
+    ids = [world(*GENERATE).out[7:15]]
+    for _ in range(2):
+        ids.append(world("key", "rotate", ids[-1], "--overlap", "7d").out[7:15])
+    ran = world("key", "rotate", ids[-1], "--overlap", "7d")
+    assert ran.code == 5
+    assert f"already has 2 retiring keys for application 'portal': {ids[0]} and {ids[1]}" in ran.err
+    assert ran.hint.startswith(f"gamcli key revoke {ids[0]}, or wait until it retires at ")
+    assert world(*GENERATE, "--overlap", "7d").code == 5
+    assert world("key", "rotate", ids[-1], "--overlap", "0").code == 0
+    assert world("key", "revoke", ids[0]).code == 0
+    assert world(*GENERATE, "--overlap", "7d").code == 0
+
+
+def test_a_change_that_ends_many_keys_shows_ten_of_them(world: Run, many_keys: int) -> None:
+    ran = world("key", "revoke", "--app", "portal")
+    lines = ran.err.splitlines()
+    assert (ran.code, len(lines)) == (5, 13)
+    assert lines[-2] == f"gamcli:   … and {many_keys - 10:,} more; --show-all lists all"
+    assert len(world("key", "revoke", "--app", "portal", "--show-all").err.splitlines()) == many_keys + 2
+    done = world("key", "revoke", "--app", "portal", "--accept-invalidating", str(many_keys))
+    assert done.err == f"gamcli: revoked {many_keys:,} keys\n"
+
+
+def test_a_terminal_asks_for_the_number_of_many_keys(world: Run, terminal: Run, many_keys: int) -> None:
+    words = ("key", "revoke", "--app", "portal")
+    kept = terminal(*words, answers=[(f"type {many_keys} to continue", "y")])
+    assert (kept.code, kept.out.splitlines()[-1]) == (1, "gamcli: nothing was changed")
+    assert "… and 1,990 more" in kept.out
+    assert terminal(*words, answers=[(f"type {many_keys} to continue", str(many_keys))]).code == 0
+    assert world("key", "list", "--status", "active", "-o", "json").json == []

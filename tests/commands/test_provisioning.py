@@ -311,7 +311,8 @@ def test_secrets_lost_on_stdout_are_listed(
         "the changes were applied, but 4 new secrets could not be written: No space left on device",
     )
     assert error["hint"] == (
-        "gamcli app rotate-secret portal; gamcli app rotate-secret shop; gamcli app rotate-secret gate; ..."
+        "gamcli app rotate-secret portal --overlap 0; gamcli app rotate-secret shop --overlap 0; "
+        "gamcli app rotate-secret gate --overlap 0; ..."
     )
     assert empty("drift", name).code == 0
 

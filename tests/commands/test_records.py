@@ -165,7 +165,7 @@ def test_a_field_is_the_raw_value_alone(world: Run, field: str) -> None:
         ["app", "list"],
         ["app", "update", "portal", "--description", "new"],
         ["app", "disable", "portal"],
-        ["app", "rotate-secret", "portal"],
+        ["app", "rotate-secret", "portal", "--overlap", "0"],
         ["app", "delete", "portal", "--yes"],
         ["user", "create", "new"],
         ["user", "list"],

@@ -29,7 +29,7 @@ def leaked(api_key: str, place: Path) -> str:
 
 @pytest.fixture
 def client_secret(world: Run, place: Path) -> str:
-    secret: str = world("app", "rotate-secret", "portal").out.strip()
+    secret: str = world("app", "rotate-secret", "portal", "--overlap", "0").out.strip()
     (place / "b.env").write_text(f"SECRET={secret}", encoding="ascii")
     return secret
 
@@ -70,8 +70,8 @@ def test_a_record_has_the_fields_that_scripts_rely_on(world: Run, leaked: str, c
 def test_an_active_client_secret_is_identified_by_its_application(world: Run, client_secret: str) -> None:
     found = world("scan", "b.env")
     assert found.code == 7
-    assert "gamcli: to replace an active client secret: gamcli app rotate-secret portal\n" in found.err
-    assert world("app", "rotate-secret", "portal").code == 0
+    assert "gamcli: to replace an active client secret: gamcli app rotate-secret portal --overlap 0\n" in found.err
+    assert world("app", "rotate-secret", "portal", "--overlap", "0").code == 0
     assert world("scan", "b.env").code == 0
     assert client_secret not in found.out
 
@@ -261,7 +261,7 @@ def test_suggested_commands_name_the_store(
     monkeypatch.delenv("GAMCLI_STORE")
     told = program("--store", str(file), "scan", ".").err
     assert f"gamcli --store {file} key revoke {leaked} --reason leaked\n" in told
-    assert f"gamcli --store {file} app rotate-secret portal\n" in told
+    assert f"gamcli --store {file} app rotate-secret portal --overlap 0\n" in told
 
 
 def test_the_gitleaks_rules_find_the_same_credentials(gamcli: Run) -> None:

@@ -15,7 +15,7 @@ FORMATS = ("table", "json", "jsonl", "csv")
 
 def test_secrets_are_shown_once_and_kept_nowhere(world: Run, place: Path, file: Path) -> None:
     secrets = [
-        world("app", "rotate-secret", "portal").out.strip(),
+        world("app", "rotate-secret", "portal", "--overlap", "0").out.strip(),
         world("key", "generate", "--user", "ana", "--app", "portal").out.strip(),
         world("key", "generate", "--user", "ana", "--app", "portal", "--replace", "-o", "json").json["api_key"],
         world("app", "create", "other", "--field", "client_secret").out.strip(),

@@ -75,7 +75,7 @@ def test_the_ready_file_replaces_an_older_one(serve: Serve, place: Path) -> None
 
 
 def test_a_key_is_exchanged_while_other_processes_write(serve: Serve, world: Run, program: Run, api_key: str) -> None:
-    secret = world("app", "rotate-secret", "portal").out.strip()
+    secret = world("app", "rotate-secret", "portal", "--overlap", "0").out.strip()
     client_id = world("app", "show", "portal", "--field", "client_id").out.strip()
     process, url = serve()
     form = {"grant_type": "password", "client_id": client_id, "client_secret": secret, "api_key": api_key}
@@ -255,7 +255,7 @@ def test_every_kind_of_server_exchanges_a_key(
     serve: Serve, world: Run, program: Run, api_key: str, words: list[str]
 ) -> None:
     process, url = serve(*words)
-    secret = world("app", "rotate-secret", "portal").out.strip()
+    secret = world("app", "rotate-secret", "portal", "--overlap", "0").out.strip()
     client_id = world("app", "show", "portal", "--field", "client_id").out.strip()
     form = {"grant_type": "password", "client_id": client_id, "client_secret": secret, "api_key": api_key}
     tokens = [asked(url, "/oauth/gam/v2.0/access_token", form) for _ in range(8)]

@@ -22,7 +22,7 @@ def test_delete_asks_and_a_yes_does_it(world: Run, terminal: Run) -> None:
 def test_delete_asks_and_a_no_does_not(world: Run, terminal: Run, answer: str) -> None:
     ran = terminal("user", "delete", "ana", answers=[("[y/N]: ", answer)])
     assert ran.code == 1
-    assert "gamcli: error: nothing was changed" in ran.out
+    assert "gamcli: nothing was changed" in ran.out
     assert world("user", "list", "--field", "name").out == "ana\n"
 
 

@@ -17,7 +17,7 @@ Run = Callable[..., Any]
 def trade(world: Run, api_key: str, ago: Callable[[timedelta], Gam]) -> Callable[[timedelta], str]:
     asked = TokenRequest(
         client_id=world("app", "show", "portal", "--field", "client_id").out.strip(),
-        client_secret=Secret(world("app", "rotate-secret", "portal").out.strip()),
+        client_secret=Secret(world("app", "rotate-secret", "portal", "--overlap", "0").out.strip()),
         api_key=Secret(api_key),
     )
 

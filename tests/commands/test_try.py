@@ -33,7 +33,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def here(world: Run, api_key: str, place: Path) -> Run:
     (place / "my key").write_text(f"{api_key}\n", encoding="utf-8")
-    (place / "secret").write_text(world("app", "rotate-secret", "portal").out, encoding="utf-8")
+    (place / "secret").write_text(world("app", "rotate-secret", "portal", "--overlap", "0").out, encoding="utf-8")
     return world
 
 
@@ -139,9 +139,9 @@ def test_a_granted_exchange_is_a_record(here: Run) -> None:
         (["user", "block", "ana"], "The user is blocked", "gamcli user unblock ana"),
         (["app", "disable", "portal"], "The application is disabled", "gamcli app enable portal"),
         (
-            ["app", "rotate-secret", "portal"],
+            ["app", "rotate-secret", "portal", "--overlap", "0"],
             "The client_secret is missing or wrong",
-            "gamcli app rotate-secret portal",
+            "gamcli app rotate-secret portal --overlap 0",
         ),
     ],
     ids=str,

@@ -254,7 +254,7 @@ class Changer:
     def _rotate_secret(self, client: Client, *, overlap: bool) -> None:
         old = [held.thing for held in client.secrets][: -1 if overlap else None]
         words = ("app", "rotate-secret", client.name)
-        secret = self._do((*words, "--overlap", "1h") if overlap else words, *old)
+        secret = self._do((*words, "--overlap", "1h" if overlap else "0"), *old)
         client.secrets.append(Held(Thing("client secret", f"{self.turns} of {client.name}"), secret))
 
     def _took(self, pair: Pair, key: str) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from gamcli import store
-from gamcli.actions import Gam, apps, auth_types, keys, repository, users
+from gamcli.actions import Gam, apps, auth_types, keys, repository, rotation, users
 from gamcli.errors import ConflictError, NotFoundError, RefusedError, UsageError
 from gamcli.model import App, AuthType, User, normalize_name
 from gamcli.provision import export, export_update, manifest, schema
@@ -115,7 +115,7 @@ def fill_keys(gam: Gam, draw: Draw, types: list[str]) -> None:
             if ending == 0:
                 keys.revoke(gam, [issued.record.id], None)
             elif ending == 1:
-                keys.rotate(gam, issued.record.id, timedelta(days=1))
+                rotation.rotate(gam, issued.record.id, timedelta(days=1))
         if draw(st.integers(0, 3)) == 0:
             apps.update(gam, app.client_id, {"remote_rest": False})
 

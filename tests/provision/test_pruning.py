@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from gamcli.actions import Gam, apps, auth_types, keys, request_ids, users
+from gamcli.actions import Gam, apps, auth_types, keys, request_ids, rotation, users
 from gamcli.actions.apps import AppSpec
 from gamcli.actions.keys import KeySearch, KeySpec
 from gamcli.errors import ConflictError, DeletesObjectsError, NotFoundError, ProblemsError
@@ -182,13 +182,13 @@ WEEK = timedelta(days=7)
 
 
 def rotate_by_hand(gam: Gam, key_id: str) -> str:
-    issued = keys.rotate(gam, key_id, WEEK)
+    issued = rotation.rotate(gam, key_id, WEEK)
     assert issued is not None
     return issued.record.id
 
 
 def rotate_when_due(gam: Gam, key_id: str) -> str:
-    issued = keys.rotate(gam, key_id, WEEK, if_due=timedelta(days=4000))
+    issued = rotation.rotate(gam, key_id, WEEK, if_due=timedelta(days=4000))
     assert issued is not None
     return issued.record.id
 

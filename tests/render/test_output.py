@@ -8,7 +8,7 @@ import pytest
 
 from gamcli import model
 from gamcli.errors import GamcliError, InvalidatesKeysError, NotFoundError, Problem, ProblemsError
-from gamcli.render import output
+from gamcli.render import errors, output
 from gamcli.render.output import FORMATS, Output
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -65,10 +65,10 @@ def test_talk_is_one_line_whatever_it_repeats(capsys: pytest.CaptureFixture[str]
 
 
 def test_an_error_is_a_line_and_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
-    output.print_error(NotFoundError("no user named 'x'", "gamcli user list"), NOW)
-    output.print_error(NotFoundError("nothing"), NOW)
+    errors.print_error(NotFoundError("no user named 'x'", "gamcli user list"), NOW)
+    errors.print_error(NotFoundError("nothing"), NOW)
     impact = model.KeyImpact(KEY, is_permanent=True, reason="gone")
-    output.print_error(InvalidatesKeysError("this ends 1 live key", "add it", [impact]), NOW)
+    errors.print_error(InvalidatesKeysError("this ends 1 live key", "add it", [impact]), NOW)
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
@@ -82,7 +82,7 @@ def test_an_error_is_a_line_and_a_hint(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_an_error_as_json_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    output.print_error(GamcliError("odd\n"), NOW, as_json=True)
+    errors.print_error(GamcliError("odd\n"), NOW, as_json=True)
     assert capsys.readouterr() == ("", '{"error": {"code": "failed", "message": "odd\\n", "hint": null}}\n')
 
 
@@ -107,11 +107,11 @@ def test_colours_are_left_out_when_asked(
 
 def test_problems_are_printed_with_file_and_line_first(capsys: pytest.CaptureFixture[str]) -> None:
     found = ProblemsError([Problem("users.csv", 3, "no user named 'x\x1b'"), Problem("users.csv", 9, "no such column")])
-    output.print_error(found, NOW)
+    errors.print_error(found, NOW)
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "gamcli: error: found 2 problems; nothing was changed"
     assert lines[1:3] == ["users.csv:3: no user named 'x?'", "users.csv:9: no such column"]
     assert lines[3].startswith("gamcli: hint: ")
-    output.print_error(found, NOW, as_json=True)
+    errors.print_error(found, NOW, as_json=True)
     told = json.loads(capsys.readouterr().err)["error"]
     assert told["faults"][1] == {"file": "users.csv", "line": 9, "message": "no such column"}

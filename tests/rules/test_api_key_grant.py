@@ -196,7 +196,7 @@ def test_of_many_broken_rules_the_first_one_speaks(facts: GrantFacts, data: st.D
     [
         ("client_id_missing", None),
         ("client_unknown", "gamcli app list"),
-        ("client_secret_wrong", "gamcli app rotate-secret portal"),
+        ("client_secret_wrong", "gamcli app rotate-secret portal --overlap 24h"),
         ("app_disabled", "gamcli app enable portal"),
         ("remote_rest_off", "gamcli app update portal --remote-rest"),
         ("repository_wrong", None),

@@ -66,3 +66,16 @@ def test_what_is_shown_can_be_printed(text: str) -> None:
 def test_the_nearest_known_name_is_the_one_that_was_probably_meant(name: str, near: str | None) -> None:
     assert names.closest_match(name, iter(["intranet", "portal"])) == near
     assert names.closest_match("po", ["portal", "portrait"]) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["../evil", "..", ".", "/etc/passwd", "a/../b", "..\\evil", "~root", "\\\\host\\share"]
+)
+def test_a_name_that_looks_like_a_path_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="looks like a path"):
+        names.check_name("a user", name)
+
+
+@pytest.mark.parametrize("name", ["a.b", "DOMAIN\\ana", "team/ci", "..a", "a..b", "ana~1"])
+def test_a_name_may_contain_dots_and_slashes(name: str) -> None:
+    assert names.check_name("a user", name) == name
