@@ -13,8 +13,8 @@ from gamcli.actions import Gam
 from gamcli.actions.changes import ChangeResult, SaveSecret, discard_secret, invalidates_keys_error
 from gamcli.errors import ConflictError, NotFoundError, UnconfirmedError, UsageError, command
 from gamcli.model import App, Key, KeyImpact
-from gamcli.rules import keys as rules
 from gamcli.rules import durations, names, scopes
+from gamcli.rules import keys as rules
 from gamcli.rules.credentials import Secret, parse_api_key_id
 from gamcli.rules.grants import GrantFacts
 from gamcli.store import Transaction
