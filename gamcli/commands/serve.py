@@ -56,6 +56,7 @@ def serve(
     cors_origin: opts.CorsOrigin = None,
     ready_file: opts.ReadyFile = None,
     workers: opts.WorkerCount = 1,
+    max_connections_per_address: opts.ConnectionsPerAddress = 0,
     engine: opts.EngineName = "stdlib",
     tls_cert: opts.TlsCert = None,
     tls_key: opts.TlsKey = None,
@@ -92,6 +93,7 @@ def serve(
         log_format=str(value("serve.log_format").value),
         error_format=ErrorFormat(str(value("serve.error_format").value), int(expired_status or UNAUTHORIZED)),
         max_failures=max_failures,
+        max_connections_per_address=max_connections_per_address,
         origins=frozenset(map(origins.parse_origin, cors_origin or ())),
         tls=tls,
     )

@@ -11,6 +11,7 @@ from gamcli.errors import UsageError
 from gamcli.server.endpoints.failure_limit import MAX_LIMIT
 
 MAX_WORKERS = 64
+MAX_CONNECTIONS = 512
 MAX_SEED = 2**63 - 1
 
 network = partial(typer.Option, rich_help_panel="Network")
@@ -32,6 +33,11 @@ ReadyFile = Annotated[
     str | None, network(metavar="FILE", help="Write {url, pid} to this file once the server listens.")
 ]
 WorkerCount = Annotated[int, network(min=1, max=MAX_WORKERS, metavar="N", help="Number of worker processes.")]
+
+ConnectionsPerAddress = Annotated[
+    int,
+    network(min=0, max=MAX_CONNECTIONS, metavar="N", help="Connections per client address; 0 for half of all 512."),
+]
 
 
 def _reject_removed_engine(name: str) -> str:

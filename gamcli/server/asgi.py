@@ -27,7 +27,8 @@ from gamcli.server.endpoints.outcomes import ServerConfig
 from gamcli.server.log_writer import LogWriter
 from gamcli.server.request_log import RequestLog
 from gamcli.server.transport.connection import NO_CONTENT, PendingRequest
-from gamcli.server.transport.messages import MAX_BODY, Request, RequestHead, Response, build_head, unreadable_request
+from gamcli.server.transport.heads import MAX_BODY, RequestHead, body_too_large, build_head
+from gamcli.server.transport.messages import Request, Response, unreadable_request
 from gamcli.store import Store
 
 Message = MutableMapping[str, Any]
@@ -144,7 +145,7 @@ class Application:
         dispatcher = self._open()
         try:
             head = _build_head(scope)
-            body = await asyncio.wait_for(_read_body(head, receive), BODY_SECONDS) if head.length else b""
+            body = await asyncio.wait_for(_read_body(head, receive), BODY_SECONDS) if head.has_body else b""
         except RefusedError as refused:
             response = dispatcher.refuse(refused)
         except TimeoutError:
@@ -174,7 +175,7 @@ def _build_head(scope: Message) -> RequestHead:
 
 
 async def _read_body(head: RequestHead, receive: Receive) -> bytes | None:
-    """Return the whole body, None when the client leaves; raises RefusedError when its length is wrong."""
+    """Return the whole body, decoded by the server, None when the client leaves; raises RefusedError."""
     body = b""
     while True:
         message = await receive()
@@ -182,10 +183,10 @@ async def _read_body(head: RequestHead, receive: Receive) -> bytes | None:
             return None
         body += bytes(message.get("body", b""))
         if len(body) > MAX_BODY:
-            raise RefusedError("body_too_large", "the body is too large")
+            raise body_too_large()
         if not message.get("more_body", False):
             break
-    if len(body) != head.length:
+    if not head.is_chunked and len(body) != head.length:
         raise unreadable_request("the body does not match Content-Length")
     return body
 

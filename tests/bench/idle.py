@@ -1,47 +1,69 @@
 """
-Measure what ten thousand idle connections do to a server: `python tests/bench/idle.py`.
+Measure what ten thousand silent connections do to a server: `python tests/bench/idle.py`.
 
-A real `gamcli serve` listens on loopback, and one process opens connections and sends nothing. Reported are how many
-connections the server kept, refused with 503 or reset; whether an earlier client is still served; the memory and
-threads of the server; and whether a new client is served once the idle connections are closed.
+A real `gamcli serve` listens on loopback. One process opens connections from 127.0.0.1 and sends nothing, while another
+requests grants over new connections from the same address and from 127.0.0.2, during the flood and after it. Reported
+are how long the grants took, what became of the silent connections, and the memory and threads of the server. Each
+grant is answered within 100 ms.
 """
 
 import json
 import resource
+import shlex
 import socket
 import subprocess
 import sys
 import time
 from argparse import ArgumentParser
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
+from multiprocessing import Pipe, Process
+from multiprocessing.connection import Connection
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
-from urllib.parse import urlsplit
+from typing import NamedTuple
+from urllib.parse import urlencode, urlsplit
 
-ASKED = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
-EVERY = 100
-"""The first client sends a request again after every N connections."""
+FORM = "application/x-www-form-urlencoded"
+FLOODER = "127.0.0.1"
+SOURCES = (FLOODER, "127.0.0.2")
+PROMISED = 100.0
+"""Milliseconds within which every grant is answered."""
 
 SPARE = 100
-"""File descriptors that this process needs in addition to its connections."""
+"""File descriptors that a process needs in addition to its connections."""
 
-PATIENCE = 60.0
-"""The contract closes an idle connection after 30 s."""
+
+class Serving(NamedTuple):
+    """A server that runs, and the form of a grant."""
+
+    address: tuple[str, int]
+    pid: int
+    form: str
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[tuple[str, int]]:
+def serving(folder: Path) -> Iterator[Serving]:
     ready = folder / "ready.json"
     line = [sys.executable, "-m", "gamcli", "--quiet", "serve", "--ephemeral", "--port=0", f"--ready-file={ready}"]
-    with subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=(folder / "log").open("wb")) as process:
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=(folder / "log").open("wb"), text=True) as process:
         try:
             while not ready.exists():
                 assert process.poll() is None, (folder / "log").read_text()
                 time.sleep(0.01)
-            yield json.loads(ready.read_bytes())["url"], process.pid
+            assert process.stdout is not None
+            names = {f"GAM_{name.upper()}": name for name in ("client_id", "client_secret", "api_key")}
+            form = {"grant_type": "password", "authentication_type_name": "apikey"}
+            while not form.keys() >= set(names.values()):
+                variable, _, value = shlex.split(process.stdout.readline())[0].partition("=")
+                if variable in names:
+                    form[names[variable]] = value
+            parts = urlsplit(json.loads(ready.read_bytes())["url"])
+            address = (str(parts.hostname), int(parts.port or 0))
+            yield Serving(address, process.pid, urlencode(form))
         finally:
             process.terminate()
 
@@ -51,12 +73,17 @@ def of_process(pid: int, name: str) -> int:
     return int(next(line.split()[1] for line in status.splitlines() if line.startswith(f"{name}:")))
 
 
-def answered(client: HTTPConnection) -> float:
+def grant_milliseconds(server: Serving, source: str) -> float:
+    """Exchange an API key over a new connection from the address `source`."""
     began = time.monotonic()
-    client.request("GET", "/healthz")
-    with client.getresponse() as response:
-        response.read()
-        assert response.status == 200
+    client = HTTPConnection(*server.address, timeout=30, source_address=(source, 0))
+    try:
+        client.request("POST", "/oauth/gam/v2.0/access_token", server.form, {"Content-Type": FORM})
+        with client.getresponse() as response:
+            response.read()
+            assert response.status == 200, response.status
+    finally:
+        client.close()
     return (time.monotonic() - began) * 1000
 
 
@@ -68,52 +95,54 @@ def became(client: socket.socket) -> str:
         return "kept"
     except ConnectionResetError:
         return "reset"
-    return "refused with 503" if b" 503 " in data else "reset"
+    return "refused with 503" if b" 503 " in data else "closed for a newer one"
 
 
-def opened(
-    stack: ExitStack, address: tuple[str, int], count: int, before: HTTPConnection
-) -> tuple[list[socket.socket], list[float]]:
-    found, took = [], []
-    for number in range(count):
-        found.append(stack.enter_context(socket.create_connection(address, timeout=30)))
-        if number % EVERY == 0:
-            took.append(answered(before))
-    return found, took
+def flood(address: tuple[str, int], count: int, parent: Connection) -> None:
+    """Open silent connections as fast as possible, and report what became of them when asked."""
+    with ExitStack() as stack:
+        opened = [stack.enter_context(socket.create_connection(address, timeout=30)) for _ in range(count)]
+        parent.send("opened")
+        parent.recv()
+        parent.send(Counter(map(became, opened)).most_common())
 
 
-def waited(address: tuple[str, int]) -> float:
-    began = time.monotonic()
-    while time.monotonic() - began < PATIENCE:
-        with socket.create_connection(address, timeout=10) as client:
-            client.sendall(ASKED)
-            try:
-                if b" 200 " in client.recv(4096):
-                    return time.monotonic() - began
-            except ConnectionResetError:
-                pass
-        time.sleep(0.1)
-    raise TimeoutError("no new client is answered")
+def measure(server: Serving, went_on: Callable[[], bool]) -> dict[str, list[float]]:
+    """Request grants from each address in turn as long as `went_on`, at least once."""
+    took: dict[str, list[float]] = {source: [] for source in SOURCES}
+    while True:
+        for source, found in took.items():
+            found.append(grant_milliseconds(server, source))
+        if not went_on():
+            return took
 
 
-def main(count: int) -> Iterator[str]:
-    with TemporaryDirectory() as folder, serving(Path(folder)) as (url, pid), ExitStack() as stack:
-        parts = urlsplit(url)
-        address = (str(parts.hostname), int(parts.port or 0))
-        before = HTTPConnection(*address, timeout=30)
-        yield f"a request before          {answered(before):8.1f} ms"
-        rest, threads = of_process(pid, "VmRSS"), of_process(pid, "Threads")
+def describe(when: str, took: dict[str, list[float]]) -> Iterator[str]:
+    for source, found in took.items():
+        whose = "the same address" if source == FLOODER else "another address"
+        text = f"{len(found):5} grants, median {median(found):5.1f} ms, slowest {max(found):5.1f} ms"
+        yield f"{when:7} {whose:17} {text}{'' if max(found) <= PROMISED else ': MORE THAN PROMISED'}"
+
+
+def main(count: int, seconds: float) -> Iterator[str]:
+    with TemporaryDirectory() as folder, serving(Path(folder)) as server:
+        memory, threads = of_process(server.pid, "VmRSS"), of_process(server.pid, "Threads")
+        yield from describe("before", measure(server, lambda: False))
+        here, there = Pipe()
+        process = Process(target=flood, args=(server.address, count, there))
         began = time.monotonic()
-        idle, took = opened(stack, address, count, before)
-        yield f"{count} connections opened in {time.monotonic() - began:.1f} s"
-        yield f"requests among them       {sorted(took)[len(took) // 2]:8.1f} ms, the slowest {max(took):.1f} ms"
-        time.sleep(1)
-        for what, number in Counter(map(became, idle)).most_common():
+        process.start()
+        yield from describe("during", measure(server, lambda: not here.poll()))
+        yield f"{count} silent connections opened in {time.monotonic() - began:.1f} s"
+        end = time.monotonic() + seconds
+        yield from describe("after", measure(server, lambda: time.monotonic() < end))
+        here.recv()
+        here.send("report")
+        for what, number in here.recv():
             yield f"  {what:22}  {number:8}"
-        yield f"memory of the server      {rest / 1024:8.1f} MB, then {of_process(pid, 'VmRSS') / 1024:.1f} MB"
-        yield f"threads of the server     {threads:8}, then {of_process(pid, 'Threads')}"
-        yield f"a new client is answered  {waited(address):8.1f} s after that"
-        yield f"threads in the end        {of_process(pid, 'Threads'):8}"
+        process.join()
+        yield f"memory of the server      {memory / 1024:8.1f} MB, then {of_process(server.pid, 'VmRSS') / 1024:.1f} MB"
+        yield f"threads of the server     {threads:8}, then {of_process(server.pid, 'Threads')}"
         log = (Path(folder) / "log").read_text()
         yield f"tracebacks in its log     {log.count('Traceback'):8}"
 
@@ -121,13 +150,14 @@ def main(count: int) -> Iterator[str]:
 def run() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--connections", type=int, default=10_000, help="how many, as far as ulimit -n allows")
-    options = parser.parse_args().connections
+    parser.add_argument("--seconds", type=float, default=5.0, help="how long to measure after the flood")
+    options = parser.parse_args()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    count = min(options, hard - SPARE)
-    if count < options:
-        sys.stdout.write(f"ulimit -n is {hard}: {count} connections instead of {options}\n")
-    for line in main(count):
+    count = min(options.connections, hard - SPARE)
+    if count < options.connections:
+        sys.stdout.write(f"ulimit -n is {hard}: {count} connections instead of {options.connections}\n")
+    for line in main(count, options.seconds):
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
 

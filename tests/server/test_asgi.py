@@ -175,11 +175,29 @@ def test_a_client_that_leaves_gets_nothing(application: Application) -> None:
 
 
 def test_what_comes_in_two_ways_or_without_length_is_refused(application: Application) -> None:
-    chunked = scope(transfer_encoding="chunked", content_type=FORM["Content-Type"])
-    assert ran(application, Wire(), chunked)[0]["status"] == 411
+    assert (
+        ran(application, Wire({"type": "http.request"}), scope(content_type=FORM["Content-Type"]))[0]["status"] == 411
+    )
+    both = scope(transfer_encoding="chunked", content_length="1")
+    assert ran(application, Wire(), both)[0]["status"] == 400
+    assert ran(application, Wire(), scope(transfer_encoding="gzip"))[0]["status"] == 501
     twice = scope(authorization="a")
     twice["headers"] += [(b"authorization", b"b")]
     assert ran(application, Wire(), twice)[0]["status"] == 400
+
+
+@pytest.mark.parametrize(("size", "status"), [(0, 200), (20_000, 413)])
+def test_a_chunked_body_is_read_as_the_server_decodes_it(
+    application: Application, form: dict[str, str], size: int, status: int
+) -> None:
+    body = urlencode({**form, "x": "x" * size}).encode()
+    messages = [
+        {"type": "http.request", "body": body[place : place + 99], "more_body": True}
+        for place in range(0, len(body), 99)
+    ]
+    wire = Wire(*messages, {"type": "http.request"})
+    asked = scope(transfer_encoding="chunked", content_type=FORM["Content-Type"])
+    assert ran(application, wire, asked)[0]["status"] == status
 
 
 def test_a_websocket_is_closed(application: Application) -> None:

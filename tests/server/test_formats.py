@@ -10,7 +10,8 @@ import pytest
 from gamcli.actions import Gam
 from gamcli.server.endpoints.refusals import ErrorFormat
 from gamcli.server.server import Server
-from gamcli.server.transport.messages import MAX_BODY, Response
+from gamcli.server.transport.heads import MAX_BODY
+from gamcli.server.transport.messages import Response
 
 Ask = Callable[..., Response]
 USERINFO_PATH = "/oauth/gam/v2.0/userinfo"

@@ -125,8 +125,8 @@ def parse_body(request: Request) -> dict[str, str]:
     """Return the parameters in the body; raises RefusedError for anything but a form."""
     if not _is_form(request.fields.get("content-type", "")):
         raise RefusedError("media_type_wrong", "the Content-Type is not a form in UTF-8")
-    if "content-length" not in request.fields:
-        raise RefusedError("length_missing", "missing Content-Length")
+    if "content-length" not in request.fields and "transfer-encoding" not in request.fields:
+        raise RefusedError("length_missing", "neither Content-Length nor Transfer-Encoding")
     return _parse_pairs(request.body)
 
 

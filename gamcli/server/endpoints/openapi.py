@@ -55,8 +55,8 @@ REFRESH_PARAMETERS = ("grant_type", "client_id", "client_secret", "refresh_token
 
 HTTP_REFUSALS = frozenset({
     "request_unreadable", "version_unknown", "request_line_too_long", "fields_too_large", "request_slow",
-    "expectation_unknown", "path_unknown", "method_wrong", "body_too_large", "length_missing", "store_busy",
-    "store_gone", "connections_full", "bug",
+    "expectation_unknown", "transfer_coding_unknown", "path_unknown", "method_wrong", "body_too_large",
+    "length_missing", "store_busy", "store_gone", "connections_full", "bug",
 })  # fmt: skip
 """The refusals of any request."""
 

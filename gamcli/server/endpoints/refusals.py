@@ -45,11 +45,12 @@ TABLE: dict[str, Refusal] = {
     "fields_too_large": _http_refusal(431, "There are more than 64 header fields, or more than 16 KiB of them."),
     "request_slow": _http_refusal(408, "The request took too long to arrive."),
     "expectation_unknown": _http_refusal(417, "The server supports the expectation 100-continue only."),
+    "transfer_coding_unknown": _http_refusal(501, "The server supports the transfer coding chunked only."),
     "path_unknown": _http_refusal(404, "There is nothing at this path."),
     "method_wrong": _http_refusal(405, "This path does not support that method."),
     "media_type_wrong": _http_refusal(415, "Send the parameters as application/x-www-form-urlencoded."),
     "body_too_large": _http_refusal(413, "The body is larger than 16 KiB."),
-    "length_missing": _http_refusal(411, "Send the body with a Content-Length."),
+    "length_missing": _http_refusal(411, "Send the body with a Content-Length, or chunked."),
     "form_unreadable": _http_refusal(400, "The parameters are not a form of name=value pairs in UTF-8."),
     "initial_properties_malformed": _http_refusal(
         400, 'The parameter initial_properties is not a JSON array of {"Id":"…","Value":"…"}.'

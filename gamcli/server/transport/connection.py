@@ -11,7 +11,8 @@ from functools import lru_cache
 from selectors import EVENT_READ, EVENT_WRITE
 from time import gmtime, monotonic, time
 
-from gamcli.server.transport.messages import REASONS, Request, RequestParser, Response, unreadable_request
+from gamcli.server.transport.messages import REASONS, Request, Response, unreadable_request
+from gamcli.server.transport.request_parser import RequestParser
 
 CHUNK = 32 * 1024
 """The largest head and the largest body together, so that one read is enough for any request."""
@@ -44,21 +45,23 @@ class Connection:
     The state of a connection.
 
     `is_closing`: its last response was sent. `is_pending`: a request is being answered on another thread.
+    `silent_since`: when it was opened, or its last response was sent (monotonic), while it `is_idle`.
     `wanted_event`: the selector event that it needs next. `registered_event`: the one in the selector, 0 = none.
     """
 
-    def __init__(self, client: socket.socket, peer: str, timeouts: Timeouts) -> None:
+    def __init__(self, client: socket.socket, address: str, timeouts: Timeouts) -> None:
         client.settimeout(0)
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = client
-        self.deadline = monotonic() + timeouts.idle
+        self.address = address
+        self.silent_since = monotonic()
+        self.deadline = self.silent_since + timeouts.idle
         self.wanted_event = EVENT_READ
         self.unsent = b""
         self.is_closing = False
         self.is_pending = False
         self.registered_event = 0
         self._timeouts = timeouts
-        self._parser = RequestParser(peer)
+        self._parser = RequestParser(address)
         self._has_ended = False
         self._discarded_bytes = 0
 
@@ -71,6 +74,14 @@ class Connection:
     def is_ready(self) -> bool:
         """Whether the next request can be answered now."""
         return not (self.unsent or self.is_closing or self.is_pending)
+
+    def has_unread_bytes(self) -> bool:
+        """Say whether the client has sent something that was not read yet."""
+        try:
+            # Not the method of a TLS socket, which cannot peek.
+            return bool(socket.socket.recv(self.socket, 1, socket.MSG_PEEK))
+        except OSError:
+            return False
 
     def has_timed_out(self, now: float) -> bool:
         """Say whether the deadline has passed; there is none while a request is pending."""
@@ -140,7 +151,8 @@ class Connection:
             with suppress(OSError):
                 self.socket.shutdown(socket.SHUT_WR)
         timeout = self._timeouts.idle if self._parser.is_empty else self._timeouts.request
-        self.deadline = monotonic() + (self._timeouts.linger if self.is_closing else timeout)
+        self.silent_since = monotonic()
+        self.deadline = self.silent_since + (self._timeouts.linger if self.is_closing else timeout)
 
     def close(self) -> None:
         self.socket.close()

@@ -17,9 +17,13 @@ from gamcli.errors import RefusedError
 from gamcli.server.transport.connection import Connection, ConnectionRequest, encode_response
 from gamcli.server.transport.listener import ListenOptions
 from gamcli.server.transport.messages import Response
+from gamcli.server.transport.places import Places
 
-OVERFLOW_CONNECTIONS = 16
-"""At most this many connections beyond the limit are answered with 503; any more are closed at once."""
+OVERFLOW_CONNECTIONS = 128
+"""At most this many refused connections wait for their clients to close; the first is closed for one more."""
+
+ACCEPTS_PER_TURN = 64
+"""At most this many connections are accepted before requests are read again."""
 
 CHECKS_PER_TIMEOUT = 8
 """How often deadlines are checked within the shortest timeout."""
@@ -58,6 +62,8 @@ class EventLoop:
     def __init__(self, options: ListenOptions, create_handler: Callable[[Callable[[], None]], RequestHandler]) -> None:
         self._options = options
         self._connections: set[Connection] = set()
+        self._places = Places(options.max_connections, options.max_connections_per_address)
+        self._refused: dict[Connection, None] = {}  # in order
         self._active: list[Connection] = []
         self._stopping = False
         with ExitStack() as opened:
@@ -131,41 +137,66 @@ class EventLoop:
             self._refuse(connection, RefusedError("request_slow", "the request took too long"))
 
     def _accept(self) -> None:
-        try:
-            client, address = self._listener.accept()
-        except BlockingIOError:  # the client has left
-            return
-        except OSError:  # out of file descriptors: retry when a connection has closed
+        """Accept the waiting clients, so that none of them waits for the system to retry."""
+        for _ in range(ACCEPTS_PER_TURN):
+            try:
+                client, address = self._listener.accept()
+            except BlockingIOError:  # no more, or the client has left
+                return
+            except OSError:
+                self._release_descriptor()
+                return
+            self._admit(client, str(address[0]))
+
+    def _release_descriptor(self) -> None:
+        """Close a silent connection when the system has no file descriptor left for a new one."""
+        silent = self._places.find_silent()
+        if silent is None:
             sleep(0.01)
-            return
-        excess = len(self._connections) - self._options.max_connections
-        if excess >= OVERFLOW_CONNECTIONS:
-            client.close()
-            return
+        else:
+            self._close(silent)
+
+    def _admit(self, client: socket.socket, address: str) -> None:
         try:
-            connection = self._open_connection(client, str(address[0]))
+            connection = self._open_connection(client, address)
         except OSError:  # the client has left
             client.close()
             return
-        self._connections.add(connection)
+        try:
+            silent = self._places.make_room(address)
+        except LookupError:
+            self._turn_away(connection)
+            return
+        if silent is not None:
+            self._close(silent)
+        self._places.add(connection)
         self._register(connection)
-        if excess >= 0:
-            self._refuse(connection, RefusedError("connections_full", "too many connections"))
 
-    def _open_connection(self, client: socket.socket, peer: str) -> Connection:
+    def _turn_away(self, connection: Connection) -> None:
+        """Answer 503, and keep the connection for a moment: closing it at once could lose the response."""
+        if len(self._refused) >= OVERFLOW_CONNECTIONS:
+            self._close(next(iter(self._refused)))
+        self._refused[connection] = None
+        self._register(connection)
+        self._refuse(connection, RefusedError("connections_full", "too many connections"))
+
+    def _open_connection(self, client: socket.socket, address: str) -> Connection:
         timeouts, tls = self._options.timeouts, self._options.tls
         if tls is None:
-            return Connection(client, peer, timeouts)
+            return Connection(client, address, timeouts)
         encrypted = tls.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
-        connection = Connection(encrypted, peer, timeouts)
+        connection = Connection(encrypted, address, timeouts)
         connection.deadline = monotonic() + timeouts.request  # the handshake counts as part of the first request
         return connection
 
     def _register(self, connection: Connection) -> None:
+        self._connections.add(connection)
         self._selector.register(connection.socket, selectors.EVENT_READ, lambda: self._on_ready(connection))
         connection.registered_event = selectors.EVENT_READ
 
     def _on_ready(self, connection: Connection) -> None:
+        if connection not in self._connections:  # closed in this turn for a new one
+            return
         if connection.is_pending:  # whatever it sends waits until its request is answered
             self._selector.unregister(connection.socket)
             connection.registered_event = 0
@@ -219,6 +250,8 @@ class EventLoop:
 
     def _close(self, connection: Connection) -> None:
         self._connections.remove(connection)
+        self._places.discard(connection)
+        self._refused.pop(connection, None)
         if connection.registered_event:
             self._selector.unregister(connection.socket)
             connection.registered_event = 0

@@ -4,6 +4,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Protocol
 
 from gamcli.errors import FailedError
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
 MAX_PORT = 65535
 
-BACKLOG = 128
-"""Connections that the system queues until they are accepted."""
+BACKLOG = 4096
+"""Connections that the system queues until they are accepted; Linux allows 4096 by default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +24,7 @@ class ListenOptions:
     """
     Where and how to listen; `port` 0 is any free port.
 
-    A `listener` that already listens replaces host and port.
+    A `listener` that already listens replaces host and port. `max_connections_per_address` 0 is half of all.
     """
 
     host: str = "127.0.0.1"
@@ -31,14 +32,16 @@ class ListenOptions:
     base_path: str = ""
     tls: "ssl.SSLContext | None" = None
     max_connections: int = 512
+    max_connections_per_address: int = 0
     stop_seconds: float = 5.0
     timeouts: Timeouts = field(default_factory=Timeouts)
     listener: socket.socket | None = None
 
     def url(self, port: int) -> str:
-        """Return the URL of a server on `port`, with the base path and without a slash at its end."""
+        """Return the URL for clients on this machine, with the base path and without a slash at its end."""
         scheme = "https" if self.tls else "http"
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = _connectable_host(self.host)
+        host = f"[{host}]" if ":" in host else host
         return f"{scheme}://{host}:{port}{self.base_path.rstrip('/')}"
 
     @contextmanager
@@ -77,7 +80,17 @@ def listen(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
         reason = reason.partition(" (while attempting")[0]  # `create_server` adds the address, which is named already
         raise _cannot_listen(host, port, reason.lower()) from error
     listener.settimeout(0)  # a client may have left before it is accepted
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it
     return listener
+
+
+def _connectable_host(host: str) -> str:
+    """Return an address that clients can connect to: the loopback address if `host` stands for all addresses."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    return {4: "127.0.0.1", 6: "::1"}[address.version] if address.is_unspecified else host
 
 
 def _cannot_listen(host: str, port: int, reason: str) -> FailedError:

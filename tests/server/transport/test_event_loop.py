@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from http.client import HTTPConnection
 from threading import Event, Thread
 from time import monotonic, sleep
 from urllib.parse import urlencode
@@ -25,8 +26,10 @@ from gamcli.server import log_writer
 from gamcli.server.endpoints import outcomes, routes
 from gamcli.server.server import Server, ServerOptions
 from gamcli.server.transport import event_loop
-from gamcli.server.transport.connection import Connection, Timeouts
-from gamcli.server.transport.messages import MAX_BODY, MAX_EMPTY_LINE_BYTES, Request
+from gamcli.server.transport.connection import CONTINUE, Connection, Timeouts
+from gamcli.server.transport.heads import MAX_BODY
+from gamcli.server.transport.messages import Request
+from gamcli.server.transport.request_parser import MAX_EMPTY_LINE_BYTES
 from gamcli.store import Store
 
 Raw = Callable[..., bytes]
@@ -126,7 +129,7 @@ def test_a_body_is_not_the_next_request(raw: Raw) -> None:
         (b"GET /healthz HTTP/1.1\r\nHost : a\r\n\r\n", 400),
         (b"GET /healthz HTTP/1.1\r\nHost: a\r\n b\r\n\r\n", 400),
         (b"GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n0\r\n\r\n", 501),
         (b"GET / HTTP/3.0\r\n\r\n", 505),
         (b"GET / HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n", 417),
         (b"GET /" + b"a" * 100_000, 414),
@@ -272,23 +275,82 @@ def test_a_slow_reader_gets_every_response(server: Server) -> None:
     assert statuses(answer) == [200] * (count + 1)
 
 
-def test_beyond_the_bound_clients_are_turned_away(serve: Callable[..., Server], lines: list[str]) -> None:
-    server = serve(max_connections=2, timeouts=Timeouts(linger=5))
+def half_asked(server: Server, clients: ExitStack, count: int) -> list[socket.socket]:
+    """Return clients in the middle of a request: the server has read the first half."""
+    found = [clients.enter_context(connected(server)) for _ in range(count)]
+    for client in found:
+        client.sendall(b"POST /x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n")
+        assert client.recv(65536) == CONTINUE
+    return found
+
+
+def test_clients_are_turned_away_only_while_all_others_are_in_the_middle_of_a_request(
+    serve: Callable[..., Server], lines: list[str]
+) -> None:
+    server = serve(max_connections=4, timeouts=Timeouts(linger=5))
     with ExitStack() as clients:
-        first = clients.enter_context(connected(server))
-        first.sendall(HEALTHZ)
-        assert statuses(first.recv(65536)) == [200]
-        second = clients.enter_context(connected(server))
-        for _ in range(event_loop.OVERFLOW_CONNECTIONS):
+        busy = half_asked(server, clients, 2)
+        for _ in range(event_loop.OVERFLOW_CONNECTIONS + 20):
             beyond = clients.enter_context(connected(server))
             answer = beyond.recv(65536)
             assert statuses(answer) == [503]
             assert b"Retry-After: 1" in answer
-        assert clients.enter_context(connected(server)).recv(65536) == b""
-        for client in (first, second):
+            assert beyond.recv(65536) == b""
+        for client in busy:
+            client.sendall(b"x")
+            assert statuses(client.recv(65536)) == [404]
+        clients.enter_context(connected(server)).sendall(HEALTHZ)
+        assert read_to_end(busy[0]) == b""
+    assert any(line.endswith("rule=connections_full") for line in lines)
+
+
+def test_a_burst_beyond_the_places_is_answered_and_not_reset(serve: Callable[..., Server]) -> None:
+    server = serve(max_connections=4)
+    with ExitStack() as clients:
+        half_asked(server, clients, 2)
+        burst = [clients.enter_context(connected(server)) for _ in range(3 * event_loop.OVERFLOW_CONNECTIONS)]
+        for client in burst:
+            with suppress(OSError):  # the server may have closed its side already
+                client.sendall(HEALTHZ)
+        assert {tuple(statuses(client.recv(65536))) for client in burst} == {(503,)}
+
+
+def test_responses_are_sent_without_delay(server: Server) -> None:
+    with connected(server) as client:
+        client.sendall(HEALTHZ)
+        assert statuses(client.recv(65536)) == [200]
+        (connection,) = server._loop._connections  # noqa: SLF001 - the option of a connection is not visible elsewhere
+        assert connection.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_a_silent_connection_makes_way_for_a_new_one(serve: Callable[..., Server]) -> None:
+    server = serve(max_connections=4)
+    with ExitStack() as clients:
+        silent = [clients.enter_context(connected(server)) for _ in range(2)]
+        for _ in range(10):
+            client = clients.enter_context(connected(server))
             client.sendall(HEALTHZ)
             assert statuses(client.recv(65536)) == [200]
-    assert any(line.endswith("rule=connections_full") for line in lines)
+        assert [client.recv(65536) for client in silent] == [b"", b""]
+
+
+def test_the_limit_per_address_is_an_option(serve: Callable[..., Server]) -> None:
+    server = serve(max_connections_per_address=1)
+    with connected(server) as first, connected(server) as second:
+        second.sendall(HEALTHZ)
+        assert statuses(second.recv(65536)) == [200]
+        assert first.recv(65536) == b""
+
+
+def test_a_chunked_grant_is_answered(server: Server, form: dict[str, str]) -> None:
+    client, body = HTTPConnection("127.0.0.1", server.port, timeout=10), urlencode(form).encode()
+    for size in (1, 7, len(body)):
+        pieces = (body[place : place + size] for place in range(0, len(body), size))
+        fields = {"Content-Type": "application/x-www-form-urlencoded"}
+        client.request("POST", "/oauth/gam/v2.0/access_token", pieces, fields, encode_chunked=True)
+        with client.getresponse() as response:
+            assert (response.status, "access_token" in json.loads(response.read())) == (200, True)
+    client.close()
 
 
 def test_a_server_without_file_descriptors_comes_back(

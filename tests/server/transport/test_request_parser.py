@@ -7,19 +7,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gamcli.errors import RefusedError
-from gamcli.server.transport import messages
-from gamcli.server.transport.messages import (
-    MAX_BODY,
-    MAX_FIELDS,
-    MAX_FIELDS_BYTES,
-    MAX_LINE,
-    Request,
-    RequestParser,
-    parse_head,
-)
+from gamcli.server.transport import heads
+from gamcli.server.transport.chunked import MAX_EXTENSION_BYTES
+from gamcli.server.transport.heads import MAX_BODY, MAX_FIELDS, MAX_FIELDS_BYTES, MAX_LINE, parse_head
+from gamcli.server.transport.messages import Request
+from gamcli.server.transport.request_parser import RequestParser
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: a\r\n"
 POST = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+
+CHUNKED = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 def taken(*packets: bytes) -> list[Request | str]:
@@ -124,6 +121,41 @@ NOT_HTTP = [
     GET + b"Content-Length: \xb2\r\n\r\na",
     GET + b"Content-Length:\r\n\r\n",
     GET + b"Authorization: a\r\nAuthorization: b\r\n\r\n",
+    CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Length: 5\r\n\r\n") + b"0\r\n\r\n",
+    CHUNKED.replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n") + b"0\r\n\r\n",
+    CHUNKED.replace(b"HTTP/1.1", b"HTTP/1.0") + b"0\r\n\r\n",
+    *(
+        CHUNKED + rest
+        for rest in (
+            b"\r\n",
+            b"\n",
+            b"x\r\n",
+            b"-1\r\n",
+            b"+1\r\na\r\n",
+            b"0x1\r\na\r\n",
+            b" 1\r\na\r\n",
+            b"1 \r\na\r\n",
+            b"1\na\r\n",
+            b"1_0\r\n",
+            b"00000000000000001\r\na\r\n",
+            b"1\r\nab\r\n",
+            b"1\r\na\n0\r\n\r\n",
+            b"1\r\na\r0\r\n",
+            b"1;\r\na\r\n",
+            b"1;a=\r\n",
+            b"1;a b\r\n",
+            b'1;a="b\r\n',
+            b'1;a="\x00"\r\n',
+            b"1 ;a\r\n",
+            b"1;a\x00\r\n",
+            b"1;" + b"a" * 5000,
+            b"0\r\na\r\n\r\n",
+            b"0\r\na : b\r\n\r\n",
+            b"0\r\n a: b\r\n\r\n",
+            b"0\r\na: b\n\r\n",
+            b"0\r\na: \x00\r\n\r\n",
+        )
+    ),
 ]
 
 
@@ -145,8 +177,22 @@ def test_what_is_not_http_is_refused_byte_by_byte_too(data: bytes) -> None:
         (b"GET /" + b"a" * MAX_LINE, "request_line_too_long"),
         (GET + b"a: " + b"b" * MAX_FIELDS_BYTES, "fields_too_large"),
         (GET + b"a: b\r\n" * MAX_FIELDS + b"\r\n", "fields_too_large"),
-        (GET + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "length_missing"),
-        (GET + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", "length_missing"),
+        *(
+            (GET + b"Transfer-Encoding: " + coding + b"\r\n\r\n0\r\n\r\n", "transfer_coding_unknown")
+            for coding in (
+                b"gzip",
+                b"gzip, chunked",
+                b"chunked, chunked",
+                b"chunked;a=b",
+                b"identity",
+                b"",
+                b"xchunked",
+            )
+        ),
+        (CHUNKED + b"4000\r\n" + b"x" * MAX_BODY + b"\r\n1\r\n", "body_too_large"),
+        (CHUNKED + b"ffffffffffffffff\r\n", "body_too_large"),
+        (CHUNKED + b"0\r\n" + b"a: b\r\n" * (MAX_FIELDS + 1), "fields_too_large"),
+        (CHUNKED + b"0\r\na: " + b"b" * MAX_FIELDS_BYTES, "fields_too_large"),
         (GET + b"Content-Length: %d\r\n\r\n" % (MAX_BODY + 1), "body_too_large"),
         (GET + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", "body_too_large"),
         (GET + b"Expect: miracles\r\n\r\n", "expectation_unknown"),
@@ -163,6 +209,54 @@ def test_the_largest_that_is_allowed_is_read() -> None:
     request = single_request(taken(line + fields + b"\r\n" + b"x" * MAX_BODY))
     assert request.path == path.decode()
     assert len(request.body) == MAX_BODY
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"0\r\n\r\n", b""),
+        (b"000\r\n\r\n", b""),
+        (b"3\r\nabc\r\n0\r\n\r\n", b"abc"),
+        (b"1\r\na\r\n0A\r\nbcdefghijk\r\n0\r\n\r\n", b"abcdefghijk"),
+        (b"2\r\n\r\n\r\n0\r\n\r\n", b"\r\n"),
+        (b'1;a;b=c;d="e \\" \xff"\r\na\r\n0;last\r\n\r\n', b"a"),
+        (b"1\r\na\r\n0\r\nContent-Length: 99\r\nX: y\r\n\r\n", b"a"),
+        (b"1;" + b"a" * (MAX_EXTENSION_BYTES - 1) + b"\r\na\r\n0\r\n\r\n", b"a"),
+        (b"4000\r\n" + b"x" * MAX_BODY + b"\r\n0\r\n\r\n", b"x" * MAX_BODY),
+        (b"1\r\nx\r\n" * MAX_BODY + b"0\r\n\r\n", b"x" * MAX_BODY),
+    ],
+)
+def test_a_chunked_body_is_decoded_and_its_trailer_dropped(body: bytes, expected: bytes) -> None:
+    packets = [CHUNKED + body + POST] if len(body) > 10_000 else one_by_one(CHUNKED + body + POST)
+    first, second = taken(*packets)
+    assert isinstance(first, Request)
+    assert first.body == expected
+    assert "x" not in first.fields
+    assert isinstance(second, Request)
+    assert second.body == b"abc"
+
+
+def test_the_coding_is_named_in_any_case() -> None:
+    assert single_request(taken(CHUNKED.replace(b"chunked", b"Chunked") + b"0\r\n\r\n")).body == b""
+
+
+def test_a_client_that_waits_with_chunks_is_asked_to_continue_once() -> None:
+    inbox = RequestParser("peer")
+    inbox.feed(CHUNKED.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
+    assert inbox.next_request() is None
+    assert [inbox.needs_continue(), inbox.needs_continue()] == [True, False]
+    inbox.feed(b"3\r\nabc\r\n")
+    assert inbox.next_request() is None
+    assert not inbox.needs_continue()
+    inbox.feed(b"0\r\n\r\n")
+    assert inbox.next_request() is not None
+
+
+def test_a_client_that_sends_chunks_without_waiting_is_not_asked() -> None:
+    inbox = RequestParser("peer")
+    inbox.feed(CHUNKED.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n") + b"3\r\nabc\r\n")
+    assert inbox.next_request() is None
+    assert not inbox.needs_continue()
 
 
 def test_requests_that_come_together_are_taken_in_order() -> None:
@@ -186,10 +280,10 @@ def test_a_client_of_http_1_0_waits_for_nothing() -> None:
 
 
 def test_a_long_head_is_read_and_not_remembered() -> None:
-    long = GET + b"a: " + b"b" * messages.MAX_CACHED_HEAD + b"\r\n\r\n"
-    before = messages._cached_head.cache_info().currsize  # noqa: SLF001 - what is remembered
-    assert messages.parse_head(long).fields["a"] == "b" * messages.MAX_CACHED_HEAD
-    assert messages._cached_head.cache_info().currsize == before  # noqa: SLF001 - as above
+    long = GET + b"a: " + b"b" * heads.MAX_CACHED_HEAD + b"\r\n\r\n"
+    before = heads._cached_head.cache_info().currsize  # noqa: SLF001 - what is remembered
+    assert heads.parse_head(long).fields["a"] == "b" * heads.MAX_CACHED_HEAD
+    assert heads._cached_head.cache_info().currsize == before  # noqa: SLF001 - as above
 
 
 def test_a_client_that_waits_is_asked_to_continue_once() -> None:
@@ -215,7 +309,9 @@ def test_parsing_raises_refusals_alone(data: bytes) -> None:
 
 PIECES = st.sampled_from([
     GET, POST, b"\r\n", b"\n", b"\r", b" ", b":", b"a: b\r\n", b"GET / HTTP/1.1\r\n", b"Content-Length: 2\r\n",
-    b"Transfer-Encoding: x\r\n", b"\x00", b"\xff", b"abc", b"HTTP/2.0", b"Host: a\r\n", b"Expect: 100-continue\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"2\r\nab\r\n", b"0\r\n\r\n", b";a", b"\x00", b"\xff", b"abc", b"HTTP/2.0", b"Host: a\r\n",
+    b"Expect: 100-continue\r\n",
 ])  # fmt: skip
 
 
