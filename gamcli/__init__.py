@@ -43,8 +43,8 @@ Walk 1: `gamcli key generate --user ana --app portal`
 
 Walk 2: `POST /oauth/gam/v2.0/access_token`
 
-1. `server.transport.event_loop.EventLoop` reads bytes; `server.transport.request_parser.RequestParser` turns them into a
-   request, and `server.dispatcher.Dispatcher` takes all requests of a turn after one look at the store.
+1. `server.transport.event_loop.EventLoop` reads bytes; `server.transport.request_parser.RequestParser` turns them into
+   a request, and `server.dispatcher.Dispatcher` takes all requests of a turn after one look at the store.
 2. `server.endpoints.routes.handle` finds the endpoint, `server.endpoints.access_token.post_access_token`, which parses
    the form. Passwords, which take 0.3 seconds to hash, go to the threads of `server.worker_pool`.
 3. `actions.issuance.decide` loads the facts and lets the rules of the grant decide (`rules.api_key_grant`,

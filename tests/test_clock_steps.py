@@ -14,7 +14,7 @@ from gamcli.errors import RefusedError
 from gamcli.model.token_ids import format_token_id
 from gamcli.rules.credentials import Secret, parse_access_token
 from gamcli.rules.grants import TokenRequest
-from gamcli.server.endpoints.failure_limit import FailureLimiter
+from gamcli.server.endpoints.failure_limit import Client, FailureLimiter
 
 Forward = Callable[[timedelta], datetime]
 HOUR = timedelta(hours=1)
@@ -117,12 +117,12 @@ def test_a_key_is_valid_longer_by_the_time_that_the_clock_was_set_back(
 def test_a_clock_step_delays_nothing_by_more_than_a_minute(now: datetime, step: timedelta) -> None:
     failures = FailureLimiter(limit=2)
     for _ in range(2):
-        failures.record("client", now)
-    assert failures.retry_after("client", now) == 60
-    assert failures.retry_after("client", now + step) == 0
+        failures.record(Client("client"), now)
+    assert failures.retry_after(Client("client"), now) == 60
+    assert failures.retry_after(Client("client"), now + step) == 0
     for _ in range(2):
-        failures.record("client", now + step)
-    assert failures.retry_after("client", now + step) == 60
+        failures.record(Client("client"), now + step)
+    assert failures.retry_after(Client("client"), now + step) == 60
 
 
 def readings(path: Path) -> set[str]:

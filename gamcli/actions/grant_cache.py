@@ -94,9 +94,9 @@ class GrantCache(Generic[ResponseT]):
     def forget_version(self) -> None:
         self._version = None
 
-    def cached_claims(self, digest: bytes, now: datetime, token: Token | None = None) -> ResponseT | None:
+    def cached_claims(self, digest: bytes, now: datetime, token: Token | None = None) -> CachedClaims[ResponseT] | None:
         """
-        Return the cached response for the token with that digest, or None.
+        Return the cached claims of the token with that digest, or None.
 
         It is current if nothing was written since, or if `token`, read just now, is unchanged.
         """
@@ -104,11 +104,11 @@ class GrantCache(Generic[ResponseT]):
         if entry is None or entry.token.status(now) != "active":
             return None
         if entry.version == self._version is not None:
-            return entry.response
+            return entry
         if token is None or token != entry.token:
             return None
         self._claims[digest] = entry._replace(version=self._version)
-        return entry.response
+        return entry
 
     def add_claims(self, digest: bytes, token: Token, response: ResponseT) -> None:
         self._insert(self._claims, digest, CachedClaims(self._version, token, response))

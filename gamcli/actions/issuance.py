@@ -139,7 +139,7 @@ def load_facts(tx: Transaction, gam: Gam, request: TokenRequest) -> GrantFacts:
     facts = GrantFacts(
         now=gam.now(),
         repository=repository,
-        app=store.apps.find_by_client_id(tx, request.client_id),
+        app=_find_app(tx, request),
         request=request,
     )
     if request.grant == grants.REFRESH:
@@ -155,6 +155,13 @@ def load_facts(tx: Transaction, gam: Gam, request: TokenRequest) -> GrantFacts:
         return replace(facts, user=user, password_hash=stored_hash or passwords.dummy_hash())
     key, user = _find_key_and_user(tx, parse_api_key_id(request.api_key))
     return replace(facts, key=key, user=user)
+
+
+def _find_app(tx: Transaction, request: TokenRequest) -> App | None:
+    app = store.apps.find_by_client_id(tx, request.client_id)
+    if app is None and request.unencoded_client_id not in ("", request.client_id):
+        app = store.apps.find_by_client_id(tx, request.unencoded_client_id)
+    return app
 
 
 def _find_key_and_user(tx: Transaction, key_id: str | None) -> tuple[Key | None, User | None]:

@@ -39,18 +39,29 @@ def userinfo(gam: Gam, secret: Secret) -> dict[str, object]:
 
 
 def cached_userinfo(
-    gam: Gam, secret: Secret, cache: GrantCache[ResponseT], build_response: Callable[[dict[str, object]], ResponseT]
+    gam: Gam,
+    secret: Secret,
+    cache: GrantCache[ResponseT],
+    build_response: Callable[[dict[str, object]], ResponseT],
+    found_token: Callable[[Token], object] = lambda _: None,
 ) -> ResponseT:
-    """Return the response with the claims of an access token, cached if possible; raises RefusedError."""
+    """
+    Return the response with the claims of an access token, cached if possible; raises RefusedError.
+
+    Calls `found_token` with the token if it exists, also when it is refused.
+    """
     digest, now = secret.digest(), gam.now()
-    response = cache.cached_claims(digest, now)
-    if response is not None:
-        return response
+    cached = cache.cached_claims(digest, now)
+    if cached is not None:
+        found_token(cached.token)
+        return cached.response
     row = parse_access_token(secret)
     token = cache.find_token(gam, row) if row is not None else None
-    response = cache.cached_claims(digest, now, token)
-    if response is not None:
-        return response
+    if token is not None and secret.matches(token.digest):
+        found_token(token)
+    cached = cache.cached_claims(digest, now, token)
+    if cached is not None:
+        return cached.response
     app, user, pairwise_key = (
         AppAndUser(None, None) if token is None else cache.find_app_and_user(gam, token.client_id, token.user_guid)
     )

@@ -68,11 +68,18 @@ ExpiredStatus = Annotated[
     behavior(help="Status for an expired access token; GAM for .NET uses 403.", show_default="401"),
 ]
 LogFormat = Annotated[Literal["text", "json"] | None, behavior(help="Format of the request log.", show_default="text")]
+LogAddress = Annotated[
+    Literal["full", "masked", "none"],
+    behavior(help="Client addresses in the log; masked: without the last part."),
+]
 MaxFailures = Annotated[
     int,
     behavior(
         min=0, max=MAX_LIMIT, metavar="N", help="Failed requests per minute, client_id and address; 0 for no limit."
     ),
+]
+MaxFailuresBy = Annotated[
+    Literal["address", "client", "both"], behavior(help="Count failures by address, client_id, or the pair of both.")
 ]
 PruneEvery = Annotated[
     str | None,

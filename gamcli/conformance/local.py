@@ -1,6 +1,7 @@
 """Creates the test credentials of the rows in a new store and serves it, for the check of gamcli's own server."""
 
 import tomllib
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -185,6 +186,16 @@ def _rotated_secret_values(builder: _WorldBuilder) -> Values:
     return values
 
 
+def _special_client_values(builder: _WorldBuilder) -> Values:
+    """Create an application whose client secret differs when it is form-encoded."""
+    secret = f"100%+{random_base62(40, builder.gam.entropy)}:&%2B="
+    fields = {"remote_rest": True, "api_keys.enabled": True}
+    app = apps.create(builder.gam, AppSpec("special", fields, ("gam_user_data",), client_secret=Secret(secret)))
+    unencoded = b64encode(f"{app.record.client_id}:{secret}".encode()).decode()
+    key = builder.issue_key("nia", "special").secret.reveal()
+    return {"client_id": app.record.client_id, "client_secret": secret, "unencoded": unencoded, "api_key": key}
+
+
 def _expired_token_values(builder: _WorldBuilder) -> Values:
     yesterday = builder.backdated(DAY)
     return {"access_token": yesterday.issue_token(yesterday.create_user("sol"))}
@@ -229,6 +240,7 @@ _STATE_BUILDERS: dict[str, Callable[[_WorldBuilder], Values]] = {
     "invalidated": _invalidated_key_values,
     "retiring": _retiring_key_values,
     "rotated": _rotated_secret_values,
+    "special": _special_client_values,
     "spent": _expired_token_values,
     "ended": _revoked_token_values,
     "must_change": lambda builder: _password_user_values(builder, "max", must_change=True, expires=False),

@@ -27,7 +27,11 @@ REFRESH_TIMEOUT = timedelta(minutes=43_200)
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """The parameters of a request to access_token (GAM wiki 55623, 56104); a missing parameter is empty."""
+    """
+    The parameters of a request to access_token (GAM wiki 55623, 56104); a missing parameter is empty.
+
+    The `unencoded` credentials are those of HTTP Basic as they were sent, for clients that do not form-encode them.
+    """
 
     client_id: str = ""
     client_secret: Secret = NO_SECRET
@@ -40,6 +44,8 @@ class TokenRequest:
     password: Secret = NO_SECRET
     refresh_token: Secret = NO_SECRET
     initial_properties: tuple[InitialProperty, ...] = ()
+    unencoded_client_id: str = ""
+    unencoded_client_secret: Secret = NO_SECRET
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +148,12 @@ class Grant(NamedTuple):
 
 
 def _has_valid_client_secret(facts: GrantFacts) -> bool:
-    # Always compare both: the response time must not show whether the previous secret is still valid.
-    app, sent = facts.known_app, facts.parameters.client_secret.digest()
-    is_current = compare_digest(sent, app.secret_digest)
-    is_previous = compare_digest(sent, app.retiring_digest or NO_DIGEST)
+    # Always compare all: the response time must not show whether the previous secret is still valid.
+    app, request = facts.known_app, facts.parameters
+    sent, unencoded = request.client_secret.digest(), request.unencoded_client_secret.digest()
+    is_current = compare_digest(sent, app.secret_digest) | compare_digest(unencoded, app.secret_digest)
+    previous = app.retiring_digest or NO_DIGEST
+    is_previous = compare_digest(sent, previous) | compare_digest(unencoded, previous)
     return is_current or (is_previous and app.secret_retires_at(facts.now) is not None)
 
 

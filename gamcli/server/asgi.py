@@ -66,8 +66,8 @@ class LoopDispatcher:
             response = await pending.future
         return response
 
-    def refuse(self, error: RefusedError) -> Response:
-        return self._dispatcher.refuse(error)
+    def refuse(self, error: RefusedError, address: str) -> Response:
+        return self._dispatcher.refuse(error, address)
 
     def close(self) -> None:
         """Stop all threads."""
@@ -143,17 +143,17 @@ class Application:
 
     async def _handle_request(self, scope: Message, receive: Receive, send: Send) -> None:
         dispatcher = self._open()
+        peer = _client_address(str((scope.get("client") or ("",))[0]))
         try:
             head = _build_head(scope)
             body = await asyncio.wait_for(_read_body(head, receive), BODY_SECONDS) if head.has_body else b""
         except RefusedError as refused:
-            response = dispatcher.refuse(refused)
+            response = dispatcher.refuse(refused, peer)
         except TimeoutError:
-            response = dispatcher.refuse(RefusedError("request_slow", "the body took too long"))
+            response = dispatcher.refuse(RefusedError("request_slow", "the body took too long"), peer)
         else:
             if body is None:  # the client has gone
                 return
-            peer = _client_address(str((scope.get("client") or ("",))[0]))
             request = Request(head.method, head.path, head.query, head.fields, body, peer, head.keeps_alive)
             response = await dispatcher.respond(request)
         await _send_response(response, send, without_body=scope["method"] == "HEAD")

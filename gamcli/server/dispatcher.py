@@ -73,10 +73,10 @@ class Dispatcher(Generic[RequestT]):
         results += self._group_commit.pop_responses() if self._group_commit is not None else ()
         return [(pending, self._record(pending, result)) for pending, result in results]
 
-    def refuse(self, error: RefusedError) -> Response:
+    def refuse(self, error: RefusedError, address: str = "") -> Response:
         """Return the response to bytes that are not a request; they are not logged, as they may hold a secret."""
         result = routes.error_response(error, Request("-", "-"), self._config)
-        self._log.write(None, result, 0.0)
+        self._log.write(None, result, 0.0, address)
         return result.response
 
     def _record(self, pending: RequestT, result: TracedResponse) -> Response:

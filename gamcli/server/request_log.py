@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from ipaddress import IPv6Address, ip_address, ip_network
 from itertools import count
 
 from gamcli.model import format_rfc3339
@@ -38,8 +39,10 @@ class LogEntry:
     path: str
     status: int
     ms: float
+    address: str
     client_id: str
     key: str
+    token: str
     rule: str
     detail: str
 
@@ -67,7 +70,10 @@ def _method_and_path(request: Request | None, rule: str) -> tuple[str, str]:
 
 def format_text(entry: LogEntry) -> str:
     """Return a line for people; optional fields are written as name=value."""
-    rest = (("client_id", entry.client_id), ("key", entry.key), ("rule", entry.rule), ("detail", entry.detail))
+    rest = (
+        ("address", entry.address), ("client_id", entry.client_id), ("key", entry.key), ("token", entry.token),
+        ("rule", entry.rule), ("detail", entry.detail),
+    )  # fmt: skip
     named = "".join([f" {name}={value}" for name, value in rest if value])
     return f"{entry.time} {entry.request} {entry.method} {entry.path} {entry.status} {entry.ms}ms{named}"
 
@@ -79,6 +85,26 @@ def format_json(entry: LogEntry) -> str:
 
 FORMATS: dict[str, Callable[[LogEntry], str]] = {"text": format_text, "json": format_json}
 """The values of `--log-format`."""
+
+
+@lru_cache(maxsize=1024)
+def mask_address(address: str) -> str:
+    """Return the network of an address: /24 of IPv4, /48 of IPv6; "" for anything else."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return ""
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    return str(ip_network((int(parsed), 24 if parsed.version == 4 else 48), strict=False).network_address)  # noqa: PLR2004 - IPv4
+
+
+ADDRESSES: dict[str, Callable[[str], str]] = {
+    "full": lambda address: address,
+    "masked": mask_address,
+    "none": lambda _: "",
+}
+"""The values of `--log-address`."""
 
 
 @lru_cache(maxsize=1)
@@ -93,16 +119,28 @@ class RequestLog:
     `sink` returns False when it drops a line. The number of lost lines is logged as soon as it accepts lines again.
     """
 
-    def __init__(self, sink: Callable[[str], bool], log_format: str, now: Callable[[], datetime], run_id: str) -> None:
+    def __init__(
+        self,
+        sink: Callable[[str], bool],
+        log_format: str,
+        now: Callable[[], datetime],
+        run_id: str,
+        log_address: str = "full",
+    ) -> None:
         self._sink = sink
+        self._show_address = ADDRESSES[log_address]
         self._format = FORMATS[log_format]
         self._now = now
         self._run_id = run_id
         self._request_numbers = count(1)
         self._lost_lines = 0
 
-    def write(self, request: Request | None, result: TracedResponse, seconds: float) -> LogEntry:
-        """Write the line of a request and return its entry; `request` is None if it could not be parsed."""
+    def write(self, request: Request | None, result: TracedResponse, seconds: float, address: str = "") -> LogEntry:
+        """
+        Write the line of a request and return its entry.
+
+        `request` is None if it could not be parsed; `address` is the client that sent it then.
+        """
         trace = result.trace
         method, path = _method_and_path(request, trace.rule)
         entry = LogEntry(
@@ -112,8 +150,10 @@ class RequestLog:
             path=path,
             status=result.response.status,
             ms=round(seconds * 1000, 1),
+            address=self._show_address(request.peer if request else address),
             client_id=sanitize(trace.client_id),
             key=trace.key_id,
+            token=trace.token_id,
             rule=trace.rule,
             detail=trace.detail,
         )
@@ -126,7 +166,18 @@ class RequestLog:
         if not self._lost_lines:
             return
         entry = LogEntry(
-            format_rfc3339(self._now()), "-", "-", "-", 0, 0.0, "", "", "lines_lost", f"{self._lost_lines} lines lost"
+            format_rfc3339(self._now()),
+            "-",
+            "-",
+            "-",
+            0,
+            0.0,
+            "",
+            "",
+            "",
+            "",
+            "lines_lost",
+            f"{self._lost_lines} lines lost",
         )
         if self._sink(self._format(entry)):
             self._lost_lines = 0

@@ -26,12 +26,19 @@ class ServerOptions(ListenOptions):
     log: Callable[[str], None]
     log_format: str = "text"
     error_format: ErrorFormat = GAM_FORMAT
+    log_address: str = "full"
     max_failures: int = DEFAULT_LIMIT
+    max_failures_by: str = "both"
     origins: frozenset[str] = frozenset()
 
     def config(self) -> ServerConfig:
         base_path = self.base_path.rstrip("/").lower()
-        return ServerConfig(base_path, self.error_format, FailureLimiter(self.max_failures), self.origins)
+        return ServerConfig(
+            base_path,
+            self.error_format,
+            FailureLimiter(self.max_failures, counted_by=self.max_failures_by),
+            self.origins,
+        )
 
 
 class Server:
@@ -49,7 +56,7 @@ class Server:
             raise
 
     def _open_log(self, gam: Gam, sink: Callable[[str], bool]) -> RequestLog:
-        return RequestLog(sink, self._options.log_format, gam.now, gam.entropy(4).hex())
+        return RequestLog(sink, self._options.log_format, gam.now, gam.entropy(4).hex(), self._options.log_address)
 
     def _create_handler(self, gam: Gam, notify: Callable[[], None]) -> RequestHandler:
         return Dispatcher[ConnectionRequest](gam, self._options.config(), self.log, notify)

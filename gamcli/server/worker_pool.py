@@ -39,9 +39,15 @@ class WorkerPool(Generic[RequestT]):
         self._notify = notify
         self._queue: SimpleQueue[RequestT | None] = SimpleQueue()
         self._responses: deque[tuple[RequestT, TracedResponse]] = deque()
+        # Each thread has its own store, so that it blocks no other. They are opened now: later there may be no file
+        # descriptors left.
         self._thread_count = min(MAX_THREADS, os.cpu_count() or 1)
-        for _ in range(self._thread_count):
-            Thread(target=self._run, name="worker", daemon=True).start()
+        with ExitStack() as opened:
+            stacks = [opened.enter_context(ExitStack()) for _ in range(self._thread_count)]
+            gams = [self._open_store(stack) for stack in stacks]
+            opened.pop_all()
+        for stack, own_gam in zip(stacks, gams, strict=True):
+            Thread(target=self._run, args=(stack, own_gam), name="worker", daemon=True).start()
 
     def submit(self, pending: RequestT) -> None:
         self._queue.put(pending)
@@ -55,12 +61,10 @@ class WorkerPool(Generic[RequestT]):
         for _ in range(self._thread_count):
             self._queue.put(None)
 
-    def _run(self) -> None:
-        with ExitStack() as opened:
-            gam = None
+    def _run(self, opened: ExitStack, gam: Gam) -> None:
+        with opened:
             while (pending := self._queue.get()) is not None:
                 try:
-                    gam = gam or self._open_store(opened)
                     result = self._respond(gam, pending)
                 except Exception as error:  # noqa: BLE001 - every request gets a response
                     result = routes.error_response(error, pending.request, self._config)
@@ -68,7 +72,6 @@ class WorkerPool(Generic[RequestT]):
                 self._notify()
 
     def _open_store(self, opened: ExitStack) -> Gam:
-        """Open the store again for one thread, so that it blocks no other."""
         store = self._gam.store.open_again(durable=True, timeout=self._gam.store.timeout)
         return replace(self._gam, store=opened.enter_context(store))
 

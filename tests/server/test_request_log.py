@@ -12,8 +12,9 @@ from gamcli.server.request_log import MAX_TEXT, RequestLog, sanitize
 from gamcli.server.transport.messages import Request, Response
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
-REQUEST = Request("POST", "/a", query="api_key=s3", fields={"authorization": "s3"}, body=b"s3")
-ANSWER = TracedResponse(Response(401, (("X", "s3"),), b"s3"), Trace("portal", "0123abcd", "key_expired"))
+REQUEST = Request("POST", "/a", query="api_key=s3", fields={"authorization": "s3"}, body=b"s3", peer="192.0.2.7")
+TRACE = Trace("portal", "0123abcd", "key_expired", token_id="00abcdefghij")
+ANSWER = TracedResponse(Response(401, (("X", "s3"),), b"s3"), TRACE)
 
 
 def write_lines(log_format: str, request: Request | None = REQUEST, answer: TracedResponse = ANSWER) -> list[str]:
@@ -26,16 +27,35 @@ def write_lines(log_format: str, request: Request | None = REQUEST, answer: Trac
 
 def test_a_line_for_people_reports_who_what_and_why() -> None:
     assert write_lines("text") == [
-        "2026-03-01T12:00:00Z f00d-1 POST /a 401 1.2ms client_id=portal key=0123abcd rule=key_expired",
-        "2026-03-01T12:00:00Z f00d-2 POST /a 401 0.0ms client_id=portal key=0123abcd rule=key_expired",
+        f"2026-03-01T12:00:00Z f00d-{number} POST /a 401 {ms}ms address=192.0.2.7 client_id=portal key=0123abcd"
+        " token=00abcdefghij rule=key_expired"
+        for number, ms in ((1, 1.2), (2, 0.0))
     ]
 
 
 def test_a_line_for_programs_has_every_field() -> None:
     assert json.loads(write_lines("json", answer=TracedResponse(ANSWER.response, Trace()))[0]) == {
         "time": "2026-03-01T12:00:00Z", "request": "f00d-1", "method": "POST", "path": "/a", "status": 401, "ms": 1.2,
-        "client_id": "", "key": "", "rule": "", "detail": "",
+        "address": "192.0.2.7", "client_id": "", "key": "", "token": "", "rule": "", "detail": "",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("log_address", "address", "shown"),
+    [
+        ("full", "192.0.2.7", "192.0.2.7"),
+        ("none", "192.0.2.7", ""),
+        ("masked", "192.0.2.7", "192.0.2.0"),
+        ("masked", "2001:db8:1:2::3", "2001:db8:1::"),
+        ("masked", "fe80::1%eth0", "fe80::"),
+        ("masked", "::ffff:192.0.2.7", "192.0.2.0"),
+        ("masked", "", ""),
+    ],
+)
+def test_the_address_of_the_client_may_be_masked(log_address: str, address: str, shown: str) -> None:
+    log = RequestLog(lambda _: True, "text", lambda: AT, "f00d", log_address)
+    assert log.write(REQUEST._replace(peer=address), ANSWER, 0).address == shown
+    assert log.write(None, ANSWER, 0, address).address == shown
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])

@@ -48,13 +48,18 @@ class RecordingLog(RequestLog):
     """A log that passes each record to `record` as well."""
 
     def __init__(
-        self, record: Recorder, sink: Callable[[str], bool], log_format: str, now: Callable[[], datetime]
+        self,
+        record: Recorder,
+        sink: Callable[[str], bool],
+        log_format: str,
+        now: Callable[[], datetime],
+        log_address: str = "full",
     ) -> None:
-        super().__init__(sink, log_format, now, "test")
+        super().__init__(sink, log_format, now, "test", log_address)
         self._record = record
 
-    def write(self, request: Request | None, result: TracedResponse, seconds: float) -> LogEntry:
-        entry = super().write(request, result, seconds)
+    def write(self, request: Request | None, result: TracedResponse, seconds: float, address: str = "") -> LogEntry:
+        entry = super().write(request, result, seconds, address)
         self._record(journal_record(entry, request))
         return entry
 

@@ -87,7 +87,9 @@ class DevServer(Server):
     def _open_log(self, gam: Gam, sink: Callable[[str], bool]) -> RequestLog:
         if self._dev_options.record is None:
             return super()._open_log(gam, sink)
-        return RecordingLog(self._dev_options.record, sink, self._options.log_format, gam.now)
+        return RecordingLog(
+            self._dev_options.record, sink, self._options.log_format, gam.now, self._options.log_address
+        )
 
     def _create_handler(self, gam: Gam, notify: Callable[[], None]) -> RequestHandler:
         handler = super()._create_handler(gam, notify)

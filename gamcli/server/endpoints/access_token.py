@@ -15,9 +15,10 @@ from gamcli.actions.issuance import GrantDecision, IssuedToken
 from gamcli.errors import RefusedError
 from gamcli.model import App
 from gamcli.rules import scopes
-from gamcli.rules.credentials import parse_api_key_id
+from gamcli.rules.credentials import NO_SECRET, parse_api_key_id
 from gamcli.rules.grants import API_KEY, PASSWORD, TokenRequest
 from gamcli.server.endpoints import forms
+from gamcli.server.endpoints.failure_limit import Client
 from gamcli.server.endpoints.outcomes import DeferredResponse, ServerConfig, Trace, WouldBlock
 from gamcli.server.transport.messages import Request, Response, json_text_response
 from gamcli.store import Transaction
@@ -32,7 +33,8 @@ _RESPONSE_JSON = (
 
 _COUNTED_RULES = frozenset(
     {
-        "client_secret_wrong", "key_unproven", "password_wrong", "refresh_unknown", "refresh_used", "refresh_expired",
+        "client_secret_missing", "client_secret_wrong", "key_unproven", "password_wrong", "refresh_unknown",
+        "refresh_used", "refresh_expired",
         "refresh_revoked", "renewals_spent",
     }
 )  # fmt: skip
@@ -66,7 +68,10 @@ class _Grant(NamedTuple):
         if self.config.nonblocking and token_request.grant == PASSWORD:
             return WouldBlock()
         self.trace.key_id = parse_api_key_id(token_request.api_key) or ""
-        decision = self._decide(gam, token_request)
+        try:
+            decision = self._decide(gam, token_request)
+        except _AttemptsRunningError:
+            return WouldBlock()
         if cache is not None and token_request.grant == API_KEY and len(self.request.body) <= MAX_CACHED_BODY:
             cache.add_grant(digest, decision)
         return DeferredResponse(partial(self._issue, gam, decision))
@@ -78,11 +83,28 @@ class _Grant(NamedTuple):
         return sha256("\n".join(parts).encode("latin-1") + self.request.body).digest()
 
     def _decide(self, gam: Gam, token_request: TokenRequest) -> GrantDecision:
+        """Judge the request; it counts as a failure while it is judged, see FailureLimiter.begin."""
+        limiter, has_begun, has_failed = self.config.failure_limiter, False, False
+
+        def begin(app: App) -> None:
+            nonlocal has_begun
+            self.trace.client_id = app.client_id
+            seconds = limiter.begin(self._client, gam.now, wait=not self.config.nonblocking)
+            if seconds is None:
+                raise _AttemptsRunningError
+            self._require_no_wait(seconds)
+            has_begun = True
+
         try:
-            return issuance.decide(gam, token_request, partial(self._check_failure_limit, gam))
+            return issuance.decide(gam, token_request, begin)
         except RefusedError as error:
-            self._count_failure(gam, error)
+            has_failed = error.rule in _COUNTED_RULES
+            if error.rule == "client_secret_wrong" and token_request.client_secret == NO_SECRET:
+                raise RefusedError("client_secret_missing", error.message) from None
             raise
+        finally:
+            if has_begun:
+                limiter.end(self._client, gam.now, failed=has_failed)
 
     def _issue(self, gam: Gam, decision: GrantDecision, tx: Transaction) -> Response:
         if self.config.grant_cache is not None:
@@ -90,25 +112,29 @@ class _Grant(NamedTuple):
         try:
             issued = issuance.issue_token(gam, tx, decision)
         except RefusedError as error:
-            self._count_failure(gam, error)
+            if error.rule in _COUNTED_RULES:
+                self.config.failure_limiter.record(self._client, gam.now())
             raise
-        self.trace.key_id = issued.grant.key_id
+        self.trace.key_id, self.trace.token_id = issued.grant.key_id, issued.id
         return _token_response(issued)
 
     def _check_failure_limit(self, gam: Gam, app: App) -> None:
         # Log no client_id that does not exist: it may be a secret sent in the wrong parameter.
         self.trace.client_id = app.client_id
-        self.trace.retry_after = self.config.failure_limiter.retry_after(self._client, gam.now())
-        if self.trace.retry_after:
+        self._require_no_wait(self.config.failure_limiter.retry_after(self._client, gam.now()))
+
+    def _require_no_wait(self, seconds: int) -> None:
+        self.trace.retry_after = seconds
+        if seconds:
             raise RefusedError("too_many_failures", "too many recent failures")
 
-    def _count_failure(self, gam: Gam, error: RefusedError) -> None:
-        if error.rule in _COUNTED_RULES:
-            self.config.failure_limiter.record(self._client, gam.now())
-
     @property
-    def _client(self) -> tuple[str, str]:
-        return self.trace.client_id, self.request.peer
+    def _client(self) -> Client:
+        return Client(self.trace.client_id, self.request.peer)
+
+
+class _AttemptsRunningError(Exception):
+    """Whether the attempt is allowed depends on others of the client, which are running."""
 
 
 def _token_response(issued: IssuedToken) -> Response:

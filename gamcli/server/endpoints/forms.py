@@ -1,15 +1,17 @@
 """
-Parses requests: the form of access_token, client authentication, bearer tokens.
+Parses requests: the parameters of access_token, client authentication, bearer tokens.
 
 Judges rules 1 to 3, and the form of rule 4.
 
-Pure: a request comes in, parameters or a refusal come out. An empty parameter counts as not sent (RFC 6749 §3.1).
+Pure: a request comes in, parameters or a refusal come out. An empty parameter counts as not sent (RFC 6749 §3.1);
+an empty api_key is refused.
 """
 
 import json
 import re
 from base64 import b64decode
 from collections.abc import Mapping
+from typing import NamedTuple
 from urllib.parse import unquote_plus
 
 from gamcli.errors import RefusedError
@@ -17,12 +19,8 @@ from gamcli.model.sessions import InitialProperty
 from gamcli.rules import grants
 from gamcli.rules.credentials import NO_SECRET, Secret
 from gamcli.rules.grants import TokenRequest
+from gamcli.server.endpoints.form_bodies import MEDIA_TYPE, parse_body, parse_media_type, parse_query
 from gamcli.server.transport.messages import Request
-
-MEDIA_TYPE = "application/x-www-form-urlencoded"
-
-MAX_PARAMETERS = 64
-"""As many as header fields, to bound the work for clients that have not authenticated."""
 
 MAX_PROPERTIES = 100
 """At most this many initial properties of a login; GAM documents no limit."""
@@ -30,7 +28,8 @@ MAX_PROPERTIES = 100
 TOKEN_TYPES = ("oauth", "web")
 """Values of request_token_type in any case; both are treated alike."""
 
-_INVALID = re.compile(r"%(?![0-9A-Fa-f]{2})|[\x00-\x1f\x7f]")
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _BEARER = re.compile(r"(?:(?:OAuth|Bearer)[ \t]+)?([^ \t]+)", re.IGNORECASE)
 
 
@@ -47,31 +46,34 @@ def parse_renewal_query(request: Request) -> TokenRequest:
     """
     form = parse_query(request)
     if form.get("grant_type", "").lower() != grants.REFRESH:
-        raise RefusedError("method_wrong", "GET is for refresh tokens only")
+        raise RefusedError("method_only_renews", "GET is for refresh tokens only")
     return _build_token_request(request, form)
 
 
 def _build_token_request(request: Request, form: Mapping[str, str]) -> TokenRequest:
     grant = _grant_kind(form)
     properties = _parse_properties(form.get("initial_properties", "")) if grant == grants.PASSWORD else ()
-    if "grant_type" not in form:
+    if not form.get("grant_type"):
         raise RefusedError("grant_type_missing", "missing grant_type")
+    if grant == grants.API_KEY and not form["api_key"]:
+        raise RefusedError("api_key_empty", "empty api_key")
     client = client_credentials(request, form)
-    if grant == grants.PASSWORD and form.get("request_token_type", "OAuth").lower() not in TOKEN_TYPES:
+    if grant == grants.PASSWORD and (form.get("request_token_type") or "OAuth").lower() not in TOKEN_TYPES:
         raise RefusedError("request_token_type_unknown", "request_token_type is neither OAuth nor Web")
     if grant is None:
         raise RefusedError("grant_type_unknown", "unsupported grant_type")
     if client is None:
         raise RefusedError("client_basic_malformed", "malformed HTTP Basic credentials")
-    client_id, client_secret = client
 
     def secret(name: str) -> Secret:
         """Return the secret of this grant; others are dropped, since a request may be cached."""
         return Secret(form.get(name, "")) if name == grant else NO_SECRET
 
     return TokenRequest(
-        client_id=client_id,
-        client_secret=client_secret,
+        client_id=client.id,
+        client_secret=client.secret,
+        unencoded_client_id=client.unencoded_id,
+        unencoded_client_secret=client.unencoded_secret,
         api_key=secret(grants.API_KEY),
         authentication_type_name=form.get("authentication_type_name", ""),
         username=form.get("username", ""),
@@ -98,8 +100,10 @@ def _parse_properties(text: str) -> tuple[InitialProperty, ...]:
         values = json.loads(text or "[]")
     except (ValueError, RecursionError):
         raise _malformed_properties() from None
-    if not isinstance(values, list) or len(values) > MAX_PROPERTIES:
+    if not isinstance(values, list):
         raise _malformed_properties()
+    if len(values) > MAX_PROPERTIES:
+        raise RefusedError("initial_properties_too_many", "too many initial_properties")
     return tuple(map(_parse_property, values))
 
 
@@ -121,96 +125,82 @@ def _malformed_properties() -> RefusedError:
     return RefusedError("initial_properties_malformed", "malformed initial_properties")
 
 
-def parse_body(request: Request) -> dict[str, str]:
-    """Return the parameters in the body; raises RefusedError for anything but a form."""
-    if not _is_form(request.fields.get("content-type", "")):
-        raise RefusedError("media_type_wrong", "the Content-Type is not a form in UTF-8")
-    if "content-length" not in request.fields and "transfer-encoding" not in request.fields:
-        raise RefusedError("length_missing", "neither Content-Length nor Transfer-Encoding")
-    return _parse_pairs(request.body)
-
-
-def parse_query(request: Request) -> dict[str, str]:
-    """Return the parameters in the query; raises RefusedError."""
-    return _parse_pairs(request.query.encode("latin-1"))
-
-
-def _is_form(content_type: str) -> bool:
-    media_type, *parameters = (part.strip(" \t").lower() for part in content_type.split(";"))
-    charsets = (part.removeprefix("charset=").strip('"') for part in parameters if part.startswith("charset="))
-    return media_type == MEDIA_TYPE and all(charset == "utf-8" for charset in charsets)
-
-
-def _parse_pairs(body: bytes) -> dict[str, str]:
-    parameters: dict[str, str] = {}
-    is_repeated = False
-    pairs = [pair for pair in _decode(body).split("&") if pair]
-    if len(pairs) > MAX_PARAMETERS:
-        raise RefusedError("form_unreadable", "too many parameters")
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise RefusedError("form_unreadable", "a parameter without =")
-        name, value = _unescape(name), _unescape(value)
-        if value:
-            is_repeated = is_repeated or name in parameters
-            parameters[name] = value
-    if is_repeated:
-        raise RefusedError("parameter_repeated", "a parameter was sent twice")
-    return parameters
-
-
-def _decode(body: bytes) -> str:
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        raise RefusedError("form_unreadable", "the form is not UTF-8") from None
-    if _INVALID.search(text):
-        raise RefusedError("form_unreadable", "an invalid escape or a control character")
-    return text
-
-
-def _unescape(text: str) -> str:
-    try:
-        return unquote_plus(text, errors="strict")
-    except UnicodeDecodeError:
-        raise RefusedError("form_unreadable", "an escape is not UTF-8") from None
-
-
 def uses_basic(request: Request) -> bool:
     """Say whether the client sent HTTP Basic credentials, well-formed or not."""
     return request.fields.get("authorization", "").partition(" ")[0].lower() == "basic"
 
 
-def client_credentials(request: Request, form: Mapping[str, str]) -> tuple[str, Secret] | None:
+class ClientCredentials(NamedTuple):
     """
-    Return client_id and secret from the form or HTTP Basic (RFC 6749 §2.3.1), None when Basic is malformed.
+    The client_id and secret of a request.
+
+    Those of HTTP Basic are form-encoded (RFC 6749 §2.3.1), but many clients do not encode them. So both readings count;
+    the `unencoded` ones are as they were sent.
+    """
+
+    id: str
+    secret: Secret
+    unencoded_id: str = ""
+    unencoded_secret: Secret = NO_SECRET
+
+
+def client_credentials(request: Request, form: Mapping[str, str]) -> ClientCredentials | None:
+    """
+    Return client_id and secret from the form or HTTP Basic, None when Basic is malformed.
 
     Raises RefusedError when both are used; the same client_id in both is allowed.
     """
     if not uses_basic(request):
-        return form.get("client_id", ""), Secret(form.get("client_secret", ""))
+        return ClientCredentials(form.get("client_id", ""), Secret(form.get("client_secret", "")))
     basic = _parse_basic(request.fields["authorization"])
-    if "client_secret" in form or (basic and form.get("client_id", basic[0]) != basic[0]):
+    if form.get("client_secret"):
         raise RefusedError("client_twice", "two ways of client authentication")
+    if basic and form.get("client_id") and form["client_id"] not in (basic.id, basic.unencoded_id):
+        raise RefusedError("client_ids_differ", "another client_id in the body")
     return basic
 
 
-def _parse_basic(authorization: str) -> tuple[str, Secret] | None:
-    """Return client_id and secret, both of which the client form-encodes."""
+def _parse_basic(authorization: str) -> ClientCredentials | None:
     try:
         text = b64decode(authorization[6:].strip(), validate=True).decode()
-        client_id, colon, secret = text.partition(":")
-        credentials = unquote_plus(client_id, errors="strict"), Secret(unquote_plus(secret, errors="strict"))
     except ValueError:
         return None
-    return credentials if colon and not _INVALID.search(text) else None
+    client_id, colon, secret = text.partition(":")
+    if not colon or _CONTROL.search(text):
+        return None
+    return ClientCredentials(_decode_basic(client_id), Secret(_decode_basic(secret)), client_id, Secret(secret))
+
+
+def _decode_basic(text: str) -> str:
+    """Return the decoded text, or the text as it is when it cannot be encoded."""
+    if _BROKEN_ESCAPE.search(text):
+        return text
+    try:
+        return unquote_plus(text, errors="strict")
+    except UnicodeDecodeError:
+        return text
 
 
 def bearer_token(request: Request) -> Secret:
-    """Return the access token of the Authorization header: bare, `OAuth <token>` or `Bearer <token>`."""
+    """
+    Return the access token of the Authorization header: bare, `OAuth <token>` or `Bearer <token>`.
+
+    Without the header, a POST may send it as `access_token` in a form (RFC 6750 §2.2).
+    """
     authorization = request.fields.get("authorization", "")
+    in_form = _token_in_form(request)
+    if in_form and authorization:
+        raise RefusedError("token_twice", "two access tokens")
+    if in_form:
+        return Secret(in_form)
     if not authorization:
         raise RefusedError("authorization_missing", "missing Authorization header")
     match = _BEARER.fullmatch(authorization)
     return Secret(match[1] if match else "")
+
+
+def _token_in_form(request: Request) -> str:
+    media_type = request.fields.get("content-type", "")
+    if request.method != "POST" or not request.body or parse_media_type(media_type)[0] != MEDIA_TYPE:
+        return ""
+    return parse_body(request).get("access_token", "")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from gamcli import __version__
 from gamcli.rules import claims, scopes
 from gamcli.server.endpoints import refusals, routes
-from gamcli.server.endpoints.forms import MEDIA_TYPE
+from gamcli.server.endpoints.form_bodies import MEDIA_TYPE, MULTIPART
 from gamcli.server.endpoints.refusals import TABLE, UNAUTHORIZED
 from gamcli.server.transport.messages import REASONS
 
@@ -54,7 +54,8 @@ REFRESH_PARAMETERS = ("grant_type", "client_id", "client_secret", "refresh_token
 """The query parameters of GET."""
 
 HTTP_REFUSALS = frozenset({
-    "request_unreadable", "version_unknown", "request_line_too_long", "fields_too_large", "request_slow",
+    "request_unreadable", "version_unknown", "request_line_too_long", "fields_too_large",
+    "fields_too_many", "request_slow",
     "expectation_unknown", "transfer_coding_unknown", "path_unknown", "method_wrong", "body_too_large",
     "length_missing", "store_busy", "store_gone", "connections_full", "bug",
 })  # fmt: skip
@@ -62,6 +63,11 @@ HTTP_REFUSALS = frozenset({
 
 USERINFO_REFUSALS = frozenset(rule for rule in TABLE if rule.startswith("token_") or rule == "authorization_missing")
 ACCESS_TOKEN_REFUSALS = frozenset(TABLE) - HTTP_REFUSALS - USERINFO_REFUSALS
+FORM_REFUSALS = frozenset({
+    "charset_unknown", "charset_not_ascii", "form_unreadable", "control_character", "form_not_utf8",
+    "parameters_too_many", "parameter_repeated",
+})  # fmt: skip
+"""The refusals of a form in a request to userinfo."""
 
 EXPIRED_STATUS = 403
 """The status for an expired token with `serve --expired-status 403`."""
@@ -94,7 +100,7 @@ def _form() -> Document:
     properties = {name: {**TEXT, **schema, "description": text} for name, (text, schema) in PARAMETERS.items()}
     schema: Document = {"type": "object", "properties": properties, "required": ["grant_type"]}
     return {
-        "requestBody": {"required": True, "content": {MEDIA_TYPE: {"schema": schema}}},
+        "requestBody": {"required": True, "content": {name: {"schema": schema} for name in (MEDIA_TYPE, MULTIPART)}},
         "security": [{}, {"client": []}],
     }
 
@@ -103,11 +109,21 @@ def _bearer() -> Document:
     return {"security": [{"token": []}, {"oauth2": []}]}
 
 
+def _bearer_in_form() -> Document:
+    """Return the request with the token in the header or in a form (RFC 6750 §2.2)."""
+    token = {**TEXT, "format": "password", "description": "access token, instead of the header"}
+    schema = {"type": "object", "properties": {"access_token": token}}
+    body = {"required": False, "content": {MEDIA_TYPE: {"schema": schema}}}
+    return {"requestBody": body, "security": [{}, {"token": []}, {"oauth2": []}]}
+
+
 OPERATIONS: dict[tuple[str, str], Operation] = {
     ("access_token", "POST"): Operation("Issue or renew an access token", ACCESS_TOKEN_REFUSALS, "Token", _form()),
     ("access_token", "GET"): Operation("Renew an access token", ACCESS_TOKEN_REFUSALS, "Token", _query()),
     ("userinfo", "GET"): Operation("Return the claims of an access token", USERINFO_REFUSALS, "Claims", _bearer()),
-    ("userinfo", "POST"): Operation("Return the claims of an access token", USERINFO_REFUSALS, "Claims", _bearer()),
+    ("userinfo", "POST"): Operation(
+        "Return the claims of an access token", USERINFO_REFUSALS | FORM_REFUSALS, "Claims", _bearer_in_form()
+    ),
     ("healthz", "GET"): Operation("Check that the store can be read", frozenset(), "Health", {"security": []}),
 }
 """The operations by the last segment of the path, and method."""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from gamcli.actions import Gam
 from gamcli.actions.grant_cache import GrantCache
+from gamcli.model import Token
 from gamcli.server.endpoints import refusals
 from gamcli.server.endpoints.failure_limit import FailureLimiter
 from gamcli.server.transport.messages import Request, Response
@@ -21,6 +22,11 @@ class Trace:
     rule: str = ""
     detail: str = ""
     retry_after: int = 0
+    token_id: str = ""
+
+    def set_token(self, token: Token) -> None:
+        """Remember the access token of the request, and its application and key."""
+        self.token_id, self.client_id, self.key_id = token.id, token.client_id, token.key or ""
 
 
 class TracedResponse(NamedTuple):

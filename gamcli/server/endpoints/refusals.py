@@ -42,24 +42,46 @@ TABLE: dict[str, Refusal] = {
     "request_unreadable": _http_refusal(400, "The request is not valid HTTP/1.1 (RFC 9112)."),
     "version_unknown": _http_refusal(505, "The server supports HTTP/1.0 and HTTP/1.1 only."),
     "request_line_too_long": _http_refusal(414, "The request line is longer than 8 KiB."),
-    "fields_too_large": _http_refusal(431, "There are more than 64 header fields, or more than 16 KiB of them."),
+    "fields_too_large": _http_refusal(431, "The header fields are larger than 16 KiB."),
+    "fields_too_many": _http_refusal(431, "There are more than 64 header fields."),
     "request_slow": _http_refusal(408, "The request took too long to arrive."),
     "expectation_unknown": _http_refusal(417, "The server supports the expectation 100-continue only."),
     "transfer_coding_unknown": _http_refusal(501, "The server supports the transfer coding chunked only."),
     "path_unknown": _http_refusal(404, "There is nothing at this path."),
     "method_wrong": _http_refusal(405, "This path does not support that method."),
-    "media_type_wrong": _http_refusal(415, "Send the parameters as application/x-www-form-urlencoded."),
+    "method_only_renews": _http_refusal(405, "GET is for grant_type=refresh_token only: send other grants by POST."),
+    "media_type_wrong": _http_refusal(
+        415, "Send the parameters as application/x-www-form-urlencoded or multipart/form-data."
+    ),
+    "charset_unknown": _http_refusal(415, "The charset of the Content-Type is not UTF-8."),
+    "charset_not_ascii": _http_refusal(
+        415, "With a charset other than UTF-8, the parameters may contain ASCII only: send charset=UTF-8."
+    ),
     "body_too_large": _http_refusal(413, "The body is larger than 16 KiB."),
     "length_missing": _http_refusal(411, "Send the body with a Content-Length, or chunked."),
-    "form_unreadable": _http_refusal(400, "The parameters are not a form of name=value pairs in UTF-8."),
+    "form_unreadable": _http_refusal(400, "A % is not followed by two hexadecimal digits: send it as %25."),
+    "control_character": _http_refusal(400, "The parameters contain a control character: percent-encode it."),
+    "form_not_utf8": _http_refusal(400, "The parameters are not UTF-8."),
+    "parameters_too_many": _http_refusal(400, "There are more than 64 parameters."),
+    "boundary_missing": _http_refusal(400, "The Content-Type has no valid boundary (RFC 2046)."),
+    "multipart_unreadable": _http_refusal(400, "The body is not valid multipart/form-data (RFC 7578)."),
+    "multipart_file": _http_refusal(400, "A part of the body is a file: send text fields only."),
+    "multipart_nested": _http_refusal(400, "A part of the body has parts itself: send text fields only."),
+    "multipart_type": _http_refusal(400, "A part of the body is not text/plain."),
+    "multipart_encoded": _http_refusal(400, "A part of the body has a Content-Transfer-Encoding: send it as it is."),
     "initial_properties_malformed": _http_refusal(
         400, 'The parameter initial_properties is not a JSON array of {"Id":"…","Value":"…"}.'
     ),
+    "initial_properties_too_many": _http_refusal(400, "The parameter initial_properties has more than 100 elements."),
     # 2
     "grant_type_missing": Refusal("292", 400, "invalid_request", 400, "The parameter grant_type is missing."),
     "parameter_repeated": Refusal("292", 400, "invalid_request", 400, "A parameter was sent more than once."),
+    "api_key_empty": Refusal("292", 400, "invalid_request", 400, "The parameter api_key is empty."),
     "client_twice": Refusal(
         "292", 400, "invalid_request", 400, "Send the client's credentials in the body or as HTTP Basic, not both."
+    ),
+    "client_ids_differ": Refusal(
+        "292", 400, "invalid_request", 400, "The client_id in the body is not the one of HTTP Basic."
     ),
     "request_token_type_unknown": Refusal(
         "292", 400, "invalid_request", 400, "The parameter request_token_type is neither OAuth nor Web."
@@ -73,7 +95,8 @@ TABLE: dict[str, Refusal] = {
     "client_id_missing": Refusal("39", 401, "invalid_client", 401, "The parameter client_id is missing."),
     "client_unknown": Refusal("236", 401, "invalid_client", 401, "No application has this client_id."),
     # 5 to 11
-    "client_secret_wrong": Refusal("116", 401, "invalid_client", 401, "The client_secret is missing or wrong."),
+    "client_secret_missing": Refusal("116", 401, "invalid_client", 401, "The client_secret is missing."),
+    "client_secret_wrong": Refusal("116", 401, "invalid_client", 401, "The client_secret is wrong."),
     "app_disabled": Refusal("111", 401, "invalid_client", 401, "The application is disabled."),
     "remote_rest_off": Refusal(
         "230", 401, "unauthorized_client", 400, "The application does not allow remote REST authentication."
@@ -115,6 +138,7 @@ TABLE: dict[str, Refusal] = {
     "renewals_spent": Refusal("168", 401, "invalid_grant", 400, "The token cannot be renewed any more: log in again."),
     # userinfo
     "authorization_missing": Refusal("0", 401, "", 401, "This service needs an Authorization Header"),
+    "token_twice": _http_refusal(400, "Send the access token in the Authorization header or in the body, not both."),
     "token_unknown": Refusal("112", 401, "invalid_token", 401, _NOT_A_TOKEN),
     "token_expired": Refusal("103", 401, "invalid_token", 401, "The access token has expired: log in again."),
     "token_revoked": Refusal("102", 401, "invalid_token", 401, "The access token was revoked: log in again."),

@@ -27,10 +27,10 @@ from gamcli.server.transport.messages import Request, Response, json_response
 from gamcli.store import Transaction
 
 
-def userinfo(gam: Gam, request: Request, _trace: Trace, config: ServerConfig) -> Response:
+def userinfo(gam: Gam, request: Request, trace: Trace, config: ServerConfig) -> Response:
     """Return the claims that the scopes of an access token reveal (GAM wiki 55623)."""
-    cache = config.grant_cache or GrantCache()
-    return tokens.cached_userinfo(gam, forms.bearer_token(request), cache, partial(json_response, 200))
+    cache, secret = config.grant_cache or GrantCache(), forms.bearer_token(request)
+    return tokens.cached_userinfo(gam, secret, cache, partial(json_response, 200), trace.set_token)
 
 
 def healthz(gam: Gam, _request: Request, _trace: Trace, _: ServerConfig) -> Response:
@@ -136,7 +136,7 @@ def cors_fields(config: ServerConfig, origin: str = "") -> tuple[tuple[str, str]
 
 
 def has_route(request: Request, config: ServerConfig) -> bool:
-    return request.method in _methods_at(request.path, config)
+    return ("GET" if request.method == "HEAD" else request.method) in _methods_at(request.path, config)
 
 
 def _methods_at(path: str, config: ServerConfig) -> Mapping[str, Endpoint]:
@@ -145,7 +145,7 @@ def _methods_at(path: str, config: ServerConfig) -> Mapping[str, Endpoint]:
 
 
 def _advertised_methods(path: str, config: ServerConfig) -> str:
-    """Return the methods for Allow; renewal by GET is supported but not advertised."""
+    """Return the methods for Allow; renewal by GET is not advertised, nor HEAD, which GET implies."""
     methods = _methods_at(path, config)
     return ", ".join(method for method, endpoint in methods.items() if endpoint is not get_access_token)
 
@@ -155,15 +155,22 @@ def _find_endpoint(request: Request, config: ServerConfig) -> Endpoint:
     if not methods:
         raise RefusedError("path_unknown", "unknown path")
     if request.method == "OPTIONS" and config.origins:
-        return lambda *_: origins.preflight_response(_advertised_methods(request.path, config))
-    if request.method not in methods:
+        return lambda *_: origins.preflight_response(
+            _advertised_methods(request.path, config), request.fields.get("access-control-request-headers", "")
+        )
+    endpoint = methods.get("GET" if request.method == "HEAD" else request.method)
+    # HEAD changes nothing, and a renewal uses a refresh token up.
+    if endpoint is None or (request.method == "HEAD" and endpoint is get_access_token):
         raise RefusedError("method_wrong", "method not allowed")
-    return methods[request.method]
+    return endpoint
 
 
 _CLIENT_RULES = frozenset(
-    {"client_basic_malformed", "client_id_missing", "client_unknown", "client_secret_wrong", "app_disabled"}
-)
+    {
+        "client_basic_malformed", "client_id_missing", "client_unknown", "client_secret_missing",
+        "client_secret_wrong", "app_disabled",
+    }
+)  # fmt: skip
 """Rules 4 to 6: a client that used HTTP Basic gets a Basic challenge (RFC 6749 §5.2)."""
 
 
@@ -172,7 +179,7 @@ def _refusal_fields(trace: Trace, request: Request, config: ServerConfig) -> tup
     rule, error_format = trace.rule, config.error_format
     if trace.retry_after:
         return (("Retry-After", str(trace.retry_after)),)
-    if rule == "method_wrong":
+    if rule in ("method_wrong", "method_only_renews"):
         return (("Allow", _advertised_methods(request.path, config)),)
     if error_format.status_and_body(rule)[0] != refusals.UNAUTHORIZED:
         return ()

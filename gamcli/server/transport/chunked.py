@@ -94,8 +94,10 @@ class ChunkedBody:
             return end
         self._field_bytes += len(line) + 2
         self._field_count += 1
-        if self._field_count > MAX_FIELDS or self._field_bytes > MAX_FIELDS_BYTES:
-            raise RefusedError("fields_too_large", "too many trailer fields")
+        if self._field_bytes > MAX_FIELDS_BYTES:
+            raise RefusedError("fields_too_large", "the trailer fields are too large")
+        if self._field_count > MAX_FIELDS:
+            raise RefusedError("fields_too_many", "too many trailer fields")
         parse_field(line.decode("latin-1"))
         return end
 

@@ -49,8 +49,8 @@ class RequestHandler(Protocol):
     def pop_responses(self) -> list[tuple[ConnectionRequest, Response]]:
         """Return the responses that have become available; called after `notify`."""
 
-    def refuse(self, error: RefusedError) -> Response:
-        """Return the response to bytes that are not a request."""
+    def refuse(self, error: RefusedError, address: str = "") -> Response:
+        """Return the response to bytes from `address` that are not a request."""
 
     def close(self) -> None:
         """Stop all threads."""
@@ -246,7 +246,7 @@ class EventLoop:
         pending.connection.send(encoded, close_after=closes)
 
     def _refuse(self, connection: Connection, error: RefusedError) -> None:
-        connection.send(encode_response(self._handler.refuse(error), closes=True), close_after=True)
+        connection.send(encode_response(self._handler.refuse(error, connection.address), closes=True), close_after=True)
 
     def _close(self, connection: Connection) -> None:
         self._connections.remove(connection)

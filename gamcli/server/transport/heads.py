@@ -155,7 +155,7 @@ def _collect_fields(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     fields: dict[str, str] = {}
     for count, (name, value) in enumerate(pairs, 1):
         if count > MAX_FIELDS:
-            raise RefusedError("fields_too_large", "too many header fields")
+            raise RefusedError("fields_too_many", "too many header fields")
         if name in fields:
             if name in _SINGLETON_FIELDS:
                 raise unreadable_request(f"repeated field {name}")

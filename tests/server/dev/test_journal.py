@@ -11,7 +11,7 @@ from gamcli.server.dev.journal import Journal, JournalFile, JournalRecord, journ
 from gamcli.server.request_log import LogEntry, format_json
 from gamcli.server.transport.messages import Request
 
-LINE = LogEntry("2026-03-01T12:00:00Z", "ab-1", "GET", "/healthz", 200, 0.1, "", "", "", "")
+LINE = LogEntry("2026-03-01T12:00:00Z", "ab-1", "GET", "/healthz", 200, 0.1, "", "", "", "", "", "")
 ENTRY = JournalRecord(**asdict(LINE))
 OTHER = replace(ENTRY, path="/else", status=404, rule="path_unknown")
 

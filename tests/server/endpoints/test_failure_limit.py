@@ -2,14 +2,21 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
+from time import sleep
 from urllib.parse import urlencode
 
 import pytest
 
-from gamcli.actions import Gam, apps, keys
+from gamcli.actions import Gam, apps, auth_types, keys, users
+from gamcli.rules.credentials import Secret
+from gamcli.server import worker_pool
 from gamcli.server.endpoints import outcomes, routes
-from gamcli.server.endpoints.failure_limit import DEFAULT_LIMIT, MAX_FAILURES, FailureLimiter
+from gamcli.server.endpoints.failure_limit import DEFAULT_LIMIT, MAX_FAILURES, Client, FailureLimiter
+from gamcli.server.endpoints.form_bodies import MEDIA_TYPE
 from gamcli.server.endpoints.refusals import ErrorFormat
 from gamcli.server.server import Server
 from gamcli.server.transport.messages import Request, Response
@@ -22,7 +29,7 @@ SECOND = timedelta(seconds=1)
 def failed(*seconds: float, limit: int = 3) -> FailureLimiter:
     failures = FailureLimiter(limit)
     for each in seconds:
-        failures.record("client", NOON + each * SECOND)
+        failures.record(Client("client"), NOON + each * SECOND)
     return failures
 
 
@@ -43,45 +50,114 @@ def failed(*seconds: float, limit: int = 3) -> FailureLimiter:
     ],
 )
 def test_the_limit_within_a_minute_is_too_many(seconds: tuple[float, ...], at: float, expected: int) -> None:
-    assert failed(*seconds).retry_after("client", NOON + at * SECOND) == expected
+    assert failed(*seconds).retry_after(Client("client"), NOON + at * SECOND) == expected
 
 
 def test_each_client_is_counted_for_itself() -> None:
     failures = failed(0, 0, 0)
-    assert failures.retry_after("other", NOON) == 0
-    failures.record("other", NOON)
-    assert failures.retry_after("other", NOON) == 0
-    assert failures.retry_after("client", NOON) == 60
+    assert failures.retry_after(Client("other"), NOON) == 0
+    failures.record(Client("other"), NOON)
+    assert failures.retry_after(Client("other"), NOON) == 0
+    assert failures.retry_after(Client("client"), NOON) == 60
+
+
+def test_attempts_that_run_count_until_they_end() -> None:
+    failures, client = FailureLimiter(2), Client("client")
+    failures.record(client, NOON)
+    assert failures.begin(client, lambda: NOON, wait=False) == 0
+    assert failures.begin(client, lambda: NOON, wait=False) is None
+    assert failures.begin(Client("other"), lambda: NOON, wait=False) == 0
+    failures.end(client, lambda: NOON, failed=False)
+    assert failures.begin(client, lambda: NOON, wait=False) == 0
+    failures.end(client, lambda: NOON, failed=True)
+    assert failures.begin(client, lambda: NOON, wait=False) == 60
+
+
+@pytest.mark.parametrize("right", [0, 30])
+def test_parallel_attempts_get_exactly_the_allowed_number_of_answers(right: int) -> None:
+    failures, client = FailureLimiter(10), Client("client")
+
+    def attempt(number: int) -> int | None:
+        answer = failures.begin(client, lambda: datetime.now(UTC), wait=True)
+        if answer == 0:
+            sleep(0.001)
+            failures.end(client, lambda: datetime.now(UTC), failed=number >= right)
+        return answer
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(attempt, range(60)))
+    assert answers.count(0) == 10 + right
+
+
+def test_parallel_wrong_passwords_get_exactly_the_allowed_number_of_answers(
+    serve: Callable[..., Server], gam: Gam, form: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_pool, "MAX_THREADS", 8)
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    auth_types.update(gam, "local", {"enabled": True})
+    users.set_password(gam, "ana", Secret("right"))
+    port = serve(max_failures=3).port
+    sent = {**form, "username": "ana", "password": "wrong", "authentication_type_name": "local"}
+    del sent["api_key"]
+
+    def status(_: int) -> int:
+        with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as client:
+            client.request("POST", "/oauth/gam/v2.0/access_token", urlencode(sent), {"Content-Type": MEDIA_TYPE})
+            with client.getresponse() as response:
+                return response.status
+
+    with ThreadPoolExecutor(12) as pool:
+        assert sorted(pool.map(status, range(12))) == [401] * 3 + [429] * 9
+
+
+@pytest.mark.parametrize(
+    ("counted_by", "refused"),
+    [
+        ("both", [("a", "192.0.2.1")]),
+        ("client", [("a", "192.0.2.1"), ("a", "192.0.2.2")]),
+        ("address", [("a", "192.0.2.1"), ("b", "192.0.2.1")]),
+    ],
+)
+def test_failures_may_be_counted_by_client_or_address_alone(counted_by: str, refused: list[tuple[str, str]]) -> None:
+    failures = FailureLimiter(1, counted_by=counted_by)
+    failures.record(Client("a", "192.0.2.1"), NOON)
+    for client_id in "ab":
+        for address in ("192.0.2.1", "192.0.2.2"):
+            assert bool(failures.retry_after(Client(client_id, address), NOON)) is ((client_id, address) in refused)
 
 
 def test_no_limit_counts_nothing() -> None:
     failures = failed(*[0] * 100, limit=0)
-    assert failures.retry_after("client", NOON) == 0
+    assert failures.retry_after(Client("client"), NOON) == 0
     assert len(failures) == 0
 
 
 def test_those_whose_minute_is_over_are_forgotten() -> None:
     failures = failed(0, 30)
-    failures.record("second", NOON + 31 * SECOND)
+    failures.record(Client("second"), NOON + 31 * SECOND)
     assert len(failures) == 2
-    failures.record("third", NOON + 90 * SECOND)
+    failures.record(Client("third"), NOON + 90 * SECOND)
     assert len(failures) == 2
-    failures.record("third", NOON + 91 * SECOND)
+    failures.record(Client("third"), NOON + 91 * SECOND)
     assert len(failures) == 1
 
 
 def test_many_clients_find_room_for_so_many_alone() -> None:
     failures = FailureLimiter(limit=1, max_clients=2)
     for client in ("first", "second", "first", "third"):
-        failures.record(client, NOON)
+        failures.record(Client(str(client)), NOON)
     assert len(failures) == 2
-    assert [bool(failures.retry_after(each, NOON)) for each in ("first", "second", "third")] == [True, False, True]
+    assert [bool(failures.retry_after(Client(str(each)), NOON)) for each in ("first", "second", "third")] == [
+        True,
+        False,
+        True,
+    ]
 
 
 def test_a_higher_limit_has_room_for_fewer() -> None:
     failures = FailureLimiter(limit=MAX_FAILURES // 2)
     for client in range(3):
-        failures.record(client, NOON)
+        failures.record(Client(str(client)), NOON)
     assert len(failures) == 2
 
 

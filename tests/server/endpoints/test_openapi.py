@@ -34,7 +34,8 @@ def test_every_route_is_described_and_no_other() -> None:
 
 
 def test_every_parameter_is_described() -> None:
-    looked_at = {field.name for field in fields(TokenRequest)} - {"grant"}
+    names = {field.name for field in fields(TokenRequest)} - {"grant"}
+    looked_at = {name for name in names if not name.startswith("unencoded_")}
     assert {*openapi.PARAMETERS} == looked_at | {"grant_type", "request_token_type", "additional_parameters"}
 
 

@@ -183,10 +183,10 @@ def test_what_is_sent_may_be_refused(post: Ask, lines: list[str], rule: str) -> 
     ("rule", "changes"),
     [
         ("auth_type_wrong", {"grant_type": "password", "api_key": None, "username": "ana", "password": "x"}),
-        ("auth_type_wrong", {"grant_type": "password", "api_key": ""}),
+        ("api_key_empty", {"grant_type": "password", "api_key": ""}),
         ("refresh_unknown", {"grant_type": "refresh_token", "api_key": None, "refresh_token": "x"}),
         ("grant_type_unknown", {"grant_type": "client_credentials"}),
-        ("client_secret_wrong", {"client_secret": None}),
+        ("client_secret_missing", {"client_secret": None}),
         ("auth_type_unavailable", {"authentication_type_name": "nothing"}),
         ("key_unproven", {"api_key": "x"}),
         ("key_unproven", {"api_key": "gamkey_\0\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16")}),
@@ -261,7 +261,8 @@ def test_a_key_of_which_nothing_is_proven_is_refused_with_one_answer(post: Ask, 
         (FORM, b"a=\xff", ("400", 400)),
         (FORM, b"a=%ff", ("400", 400)),
         (FORM, b"a=\0", ("400", 400)),
-        (FORM, b"a", ("400", 400)),
+        (FORM, b"a", ("292", 400)),
+        ({"Content-Type": "multipart/form-data"}, b"", ("400", 400)),
         (FORM, b"", ("292", 400)),
         (FORM, b"grant_type=password&grant_type=password", ("292", 400)),
         (FORM, b"a=b&a=b", ("292", 400)),
@@ -299,10 +300,69 @@ def test_rules_are_judged_in_their_order(ask: Ask, gam: Gam, form: dict[str, str
 
 def test_two_ways_of_client_authentication_are_refused(post: Ask, form: dict[str, str], lines: list[str]) -> None:
     assert refused(post(basic(form), grant_type="x")) == ("292", 400)
+    assert lines[-1].endswith("rule=client_twice")
     assert refused(post(basic(form), client_secret=None, client_id="other")) == ("292", 400)
-    assert all(line.endswith("rule=client_twice") for line in lines)
+    assert lines[-1].endswith("rule=client_ids_differ")
     post(basic(form), grant_type="")
     assert lines[-1].endswith("rule=grant_type_missing")
+
+
+def test_http_basic_may_be_form_encoded_or_not(post: Ask, form: dict[str, str]) -> None:
+    assert "+" not in quote_plus(form["client_secret"])
+    assert quote_plus(form["client_secret"]) != form["client_secret"]
+    for encode in (quote_plus, str):
+        text = f"{encode(form['client_id'])}:{encode(form['client_secret'])}"
+        fields = {"Authorization": "Basic " + b64encode(text.encode()).decode()}
+        assert post(fields, client_id=None, client_secret=None).status == 200
+    for text in (f"{form['client_id']}:x", f"x:{form['client_secret']}"):
+        fields = {"Authorization": "Basic " + b64encode(text.encode()).decode()}
+        assert post(fields, client_id=None, client_secret=None).status == 401
+
+
+def test_a_client_id_that_is_not_form_encoded_is_found(post: Ask, gam: Gam) -> None:
+    created = apps.create(
+        gam, apps.AppSpec("special", {"remote_rest": True, "api_keys.enabled": True}, ("gam_user_data",))
+    )
+    assert created.secret is not None
+    with gam.store.writing() as tx:  # no command creates such an ID
+        tx.run("UPDATE app SET client_id = 'a+b%2B' WHERE name = 'special'")
+    key = keys.generate(gam, keys.KeySpec("ana", "special")).secret.reveal()
+    sent = b64encode(f"a+b%2B:{created.secret.reveal()}".encode()).decode()
+    assert post({"Authorization": f"Basic {sent}"}, client_id=None, client_secret=None, api_key=key).status == 200
+
+
+def test_the_log_names_key_and_token_of_every_request(ask: Ask, post: Ask, gam: Gam, lines: list[str]) -> None:
+    answer = json.loads(post().body)["access_token"]
+    token = answer.partition("!")[2][:12]
+    named = re.search(r" address=127.0.0.1 client_id=\S+ key=(\S+) token=(\S+)$", lines[-1])
+    assert named
+    assert named[2] == token
+    header = {"Authorization": answer}
+    for _ in range(2):  # the second from the cache
+        assert ask("GET", USERINFO_PATH, None, header).status == 200
+        assert lines[-1].endswith(named[0])
+    keys.revoke_all(gam, keys.KeySearch(user="ana"), None, 1)
+    assert ask("GET", USERINFO_PATH, None, header).status == 401
+    assert lines[-1].endswith(f"{named[0]} rule=token_revoked")
+    guessed = {"Authorization": answer[:-1] + ("0" if answer[-1] != "0" else "1")}
+    assert ask("GET", USERINFO_PATH, None, guessed).status == 401
+    assert "token=" not in lines[-1]
+
+
+def test_the_log_names_the_address_of_bytes_that_are_no_request(raw: Callable[..., bytes], lines: list[str]) -> None:
+    raw(b"x\r\n\r\n")
+    assert " 400 0.0ms address=127.0.0.1 rule=request_unreadable" in lines[-1]
+
+
+def test_head_is_answered_wherever_get_is_and_uses_no_token_up(ask: Ask, post: Ask, form: dict[str, str]) -> None:
+    token = json.loads(post().body)["access_token"]
+    for path in ("/healthz", USERINFO_PATH):
+        got, head = (ask(method, path, None, {"Authorization": token}) for method in ("GET", "HEAD"))
+        assert (head.status, head.body) == (200, b"")
+        assert dict(head.fields)["Content-Length"] == str(len(got.body))
+    assert ask("HEAD", USERINFO_PATH).status == 401
+    query = f"grant_type=refresh_token&client_id={form['client_id']}&refresh_token=x"
+    assert ask("HEAD", f"{TOKEN_PATH}?{query}").status == 405
 
 
 def test_malformed_basic_is_refused_as_an_unknown_client_is(post: Ask, lines: list[str]) -> None:
