@@ -179,6 +179,8 @@ def _difference(documented: Mapping[str, Any], response: ReceivedResponse) -> st
     for name, header in documented["headers"].items():
         if not Draft202012Validator(header["schema"]).is_valid(response.headers.get(name.lower())):
             return f"the header {name}: {response.headers.get(name.lower())}"
+    if "content" not in documented:
+        return "a body" if response.body else ""
     validator = _validator(documented["content"]["application/json"]["schema"]["$ref"])
     errors = [error.message for error in validator.iter_errors(json.loads(response.body))]
     return f"the body: {errors[0]}" if errors else ""

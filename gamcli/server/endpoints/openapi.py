@@ -11,6 +11,7 @@ from gamcli import __version__
 from gamcli.rules import claims, scopes
 from gamcli.server.endpoints import refusals, routes
 from gamcli.server.endpoints.form_bodies import MEDIA_TYPE, MULTIPART
+from gamcli.server.endpoints.outcomes import Endpoint
 from gamcli.server.endpoints.refusals import TABLE, UNAUTHORIZED
 from gamcli.server.transport.messages import REASONS
 
@@ -143,9 +144,21 @@ def build_document() -> Document:
     }
 
 
-def _path_item(path: str, methods: Mapping[str, object]) -> Document:
+def _path_item(path: str, methods: Mapping[str, Endpoint]) -> Document:
     name = path.rpartition("/")[2]
-    return {method.lower(): _operation(name, method) for method in methods}
+    item = {method.lower(): _operation(name, method) for method in methods}
+    if "GET" in methods and routes.supports_head(methods["GET"]):
+        item["head"] = _without_bodies(item["get"], f"head_{name}")
+    return item
+
+
+def _without_bodies(operation: Document, operation_id: str) -> Document:
+    """Return the operation of HEAD, whose responses have no body."""
+    responses = {
+        status: {name: value for name, value in response.items() if name != "content"}
+        for status, response in operation["responses"].items()
+    }
+    return {**operation, "operationId": operation_id, "responses": responses}
 
 
 def _operation(name: str, method: str) -> Document:

@@ -159,10 +159,14 @@ def _find_endpoint(request: Request, config: ServerConfig) -> Endpoint:
             _advertised_methods(request.path, config), request.fields.get("access-control-request-headers", "")
         )
     endpoint = methods.get("GET" if request.method == "HEAD" else request.method)
-    # HEAD changes nothing, and a renewal uses a refresh token up.
-    if endpoint is None or (request.method == "HEAD" and endpoint is get_access_token):
+    if endpoint is None or (request.method == "HEAD" and not supports_head(endpoint)):
         raise RefusedError("method_wrong", "method not allowed")
     return endpoint
+
+
+def supports_head(endpoint: Endpoint) -> bool:
+    """Say whether HEAD is answered where GET leads to `endpoint`; HEAD must not use a refresh token up."""
+    return endpoint is not get_access_token
 
 
 _CLIENT_RULES = frozenset(

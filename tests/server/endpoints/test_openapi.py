@@ -30,7 +30,13 @@ def test_the_document_is_valid() -> None:
 def test_every_route_is_described_and_no_other() -> None:
     assert {(path, method.upper()) for path, method, _ in OPERATIONS} == {
         (path, method) for path, methods in routes.ROUTES.items() for method in methods
-    }
+    } | {("/oauth/gam/v2.0/userinfo", "HEAD"), ("/healthz", "HEAD")}
+
+
+def test_responses_to_head_have_no_body() -> None:
+    described = [operation["responses"] for _, method, operation in OPERATIONS if method == "head"]
+    assert described
+    assert not [status for responses in described for status, each in responses.items() if "content" in each]
 
 
 def test_every_parameter_is_described() -> None:
@@ -42,9 +48,9 @@ def test_every_parameter_is_described() -> None:
 def test_every_refusal_is_documented_where_it_may_come() -> None:
     told = {
         (name.partition(".")[0], int(status))
-        for _, _, operation in OPERATIONS
+        for _, method, operation in OPERATIONS
         for status, response in operation["responses"].items()
-        if status != "200"
+        if status != "200" and method != "head"
         for name in response["content"]["application/json"]["examples"]
     }
     wanted = {(rule, status) for rule, each in TABLE.items() for status in (each.status, each.rfc_status)}

@@ -325,7 +325,12 @@ def test_a_client_id_that_is_not_form_encoded_is_found(post: Ask, gam: Gam) -> N
     )
     assert created.secret is not None
     with gam.store.writing() as tx:  # no command creates such an ID
-        tx.run("UPDATE app SET client_id = 'a+b%2B' WHERE name = 'special'")
+        tx.run("PRAGMA defer_foreign_keys = ON")
+        columns = (
+            "sqlite_master AS t JOIN pragma_table_info(t.name) AS c ON c.name = 'client_id' WHERE t.type = 'table'"
+        )
+        for (table,) in list(tx.each(f"SELECT t.name FROM {columns}")):
+            tx.run(f"UPDATE {table} SET client_id = 'a+b%2B' WHERE client_id = ?", created.record.client_id)
     key = keys.generate(gam, keys.KeySpec("ana", "special")).secret.reveal()
     sent = b64encode(f"a+b%2B:{created.secret.reveal()}".encode()).decode()
     assert post({"Authorization": f"Basic {sent}"}, client_id=None, client_secret=None, api_key=key).status == 200
