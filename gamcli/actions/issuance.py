@@ -158,7 +158,7 @@ def load_facts(tx: Transaction, gam: Gam, request: TokenRequest) -> GrantFacts:
 
 
 def _find_app(tx: Transaction, request: TokenRequest) -> App | None:
-    app = store.apps.find_by_client_id(tx, request.client_id)
+    app: App | None = store.apps.find_by_client_id(tx, request.client_id)
     if app is None and request.unencoded_client_id not in ("", request.client_id):
         app = store.apps.find_by_client_id(tx, request.unencoded_client_id)
     return app

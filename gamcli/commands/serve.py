@@ -85,26 +85,35 @@ def serve(
     del engine  # only one is left
     cli = CliContext.from_typer(context)
     flags = {"host": host, "port": port, "base_path": base_path, "error_format": error_format, "log_format": log_format}
-    value = cli.with_flags({f"serve.{name}": flag for name, flag in flags.items()}).settings.value
-    tls = _load_tls(tls_cert, tls_key)
-    options = ServerOptions(
+    cli = cli.with_flags({f"serve.{name}": flag for name, flag in flags.items()})
+    options = replace(
+        _configured_options(cli, _load_tls(tls_cert, tls_key), expired_status, allow_http=allow_http),
+        log_address=log_address,
+        max_failures=max_failures,
+        max_failures_by=max_failures_by,
+        max_connections_per_address=max_connections_per_address,
+        origins=frozenset(map(origins.parse_origin, cors_origin or ())),
+    )
+    run = _run_until_stopped if program is None else _program_runner(program)
+    test_options = opts.EphemeralOptions(ephemeral, seed or (), fault or (), fault_seed, now, journal)
+    with _open_server(cli, options, test_options, workers, parse_duration(prune_every)) as (server, variables):
+        run(server, {"GAM_URL": server.url, **variables}, ready_file, cli.output())
+
+
+def _configured_options(
+    cli: CliContext, tls: "Context | None", expired_status: str | None, *, allow_http: bool
+) -> ServerOptions:
+    """Return the options that can be set in the configuration, too."""
+    value = cli.settings.value
+    return ServerOptions(
         log=_write_log,
         host=_require_safe_host(str(value("serve.host").value), is_encrypted=allow_http or tls is not None),
         port=int(str(value("serve.port").value)),
         base_path=_parse_base_path(str(value("serve.base_path").value)),
         log_format=str(value("serve.log_format").value),
         error_format=ErrorFormat(str(value("serve.error_format").value), int(expired_status or UNAUTHORIZED)),
-        log_address=log_address,
-        max_failures=max_failures,
-        max_failures_by=max_failures_by,
-        max_connections_per_address=max_connections_per_address,
-        origins=frozenset(map(origins.parse_origin, cors_origin or ())),
         tls=tls,
     )
-    run = _run_until_stopped if program is None else _program_runner(program)
-    test_options = opts.EphemeralOptions(ephemeral, seed or (), fault or (), fault_seed, now, journal)
-    with _open_server(cli, options, test_options, workers, parse_duration(prune_every)) as (server, variables):
-        run(server, {"GAM_URL": server.url, **variables}, ready_file, cli.output())
 
 
 @contextmanager

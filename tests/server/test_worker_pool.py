@@ -1,6 +1,7 @@
 """Slow requests run on separate threads and block no others."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -37,6 +38,20 @@ def takes_long(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Event, Event]]
     monkeypatch.setattr(routes, "handle", later)
     yield begun, go_on
     go_on.set()
+
+
+def test_the_stores_of_all_threads_are_opened_at_the_start(gam: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[bool] = []
+    open_again = Store.open_again
+
+    def counted(store: Store, *, durable: bool, timeout: float) -> Any:  # noqa: ANN401 - as open_again
+        opened.append(durable)
+        return open_again(store, durable=durable, timeout=timeout)
+
+    monkeypatch.setattr(Store, "open_again", counted)
+    pool: worker_pool.WorkerPool[Any] = worker_pool.WorkerPool(gam, outcomes.ServerConfig(), lambda: None)
+    assert opened == [True] * min(worker_pool.MAX_THREADS, os.cpu_count() or 1)
+    pool.close()
 
 
 def test_what_takes_long_blocks_nobody(post: Ask, raw: Callable[..., bytes], takes_long: tuple[Event, Event]) -> None:

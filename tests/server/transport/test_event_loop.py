@@ -28,6 +28,7 @@ from gamcli.server.server import Server, ServerOptions
 from gamcli.server.transport import event_loop
 from gamcli.server.transport.connection import CONTINUE, Connection, Timeouts
 from gamcli.server.transport.heads import MAX_BODY
+from gamcli.server.transport.listener import ListenOptions
 from gamcli.server.transport.messages import Request
 from gamcli.server.transport.request_parser import MAX_EMPTY_LINE_BYTES
 from gamcli.store import Store
@@ -553,6 +554,20 @@ def test_an_ipv6_address_stands_in_brackets(serve: Callable[..., Server]) -> Non
     with socket.create_connection(("::1", server.port), timeout=10) as client:
         client.sendall(LAST)
         assert statuses(read_to_end(client)) == [200]
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("0.0.0.0", "http://127.0.0.1:80"),
+        ("::", "http://[::1]:80"),
+        ("0:0:0:0:0:0:0:0", "http://[::1]:80"),
+        ("192.0.2.1", "http://192.0.2.1:80"),
+        ("localhost", "http://localhost:80"),
+    ],
+)
+def test_the_url_of_all_addresses_is_one_that_clients_can_connect_to(host: str, url: str) -> None:
+    assert ListenOptions(host=host).url(80) == url
 
 
 def test_a_connection_that_was_reset_ends_quietly() -> None:

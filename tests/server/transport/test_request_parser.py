@@ -176,7 +176,7 @@ def test_what_is_not_http_is_refused_byte_by_byte_too(data: bytes) -> None:
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "version_unknown"),
         (b"GET /" + b"a" * MAX_LINE, "request_line_too_long"),
         (GET + b"a: " + b"b" * MAX_FIELDS_BYTES, "fields_too_large"),
-        (GET + b"a: b\r\n" * MAX_FIELDS + b"\r\n", "fields_too_large"),
+        (GET + b"a: b\r\n" * MAX_FIELDS + b"\r\n", "fields_too_many"),
         *(
             (GET + b"Transfer-Encoding: " + coding + b"\r\n\r\n0\r\n\r\n", "transfer_coding_unknown")
             for coding in (
@@ -191,7 +191,7 @@ def test_what_is_not_http_is_refused_byte_by_byte_too(data: bytes) -> None:
         ),
         (CHUNKED + b"4000\r\n" + b"x" * MAX_BODY + b"\r\n1\r\n", "body_too_large"),
         (CHUNKED + b"ffffffffffffffff\r\n", "body_too_large"),
-        (CHUNKED + b"0\r\n" + b"a: b\r\n" * (MAX_FIELDS + 1), "fields_too_large"),
+        (CHUNKED + b"0\r\n" + b"a: b\r\n" * (MAX_FIELDS + 1), "fields_too_many"),
         (CHUNKED + b"0\r\na: " + b"b" * MAX_FIELDS_BYTES, "fields_too_large"),
         (GET + b"Content-Length: %d\r\n\r\n" % (MAX_BODY + 1), "body_too_large"),
         (GET + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", "body_too_large"),
