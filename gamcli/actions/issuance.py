@@ -139,7 +139,8 @@ def load_facts(tx: Transaction, gam: Gam, request: TokenRequest) -> GrantFacts:
     facts = GrantFacts(
         now=gam.now(),
         repository=repository,
-        app=_find_app(tx, request),
+        app=store.apps.find_by_client_id(tx, request.client_id)
+        or store.apps.find_by_client_id(tx, request.unencoded_client_id),
         request=request,
     )
     if request.grant == grants.REFRESH:
@@ -155,13 +156,6 @@ def load_facts(tx: Transaction, gam: Gam, request: TokenRequest) -> GrantFacts:
         return replace(facts, user=user, password_hash=stored_hash or passwords.dummy_hash())
     key, user = _find_key_and_user(tx, parse_api_key_id(request.api_key))
     return replace(facts, key=key, user=user)
-
-
-def _find_app(tx: Transaction, request: TokenRequest) -> App | None:
-    app: App | None = store.apps.find_by_client_id(tx, request.client_id)
-    if app is None and request.unencoded_client_id not in ("", request.client_id):
-        app = store.apps.find_by_client_id(tx, request.unencoded_client_id)
-    return app
 
 
 def _find_key_and_user(tx: Transaction, key_id: str | None) -> tuple[Key | None, User | None]:
