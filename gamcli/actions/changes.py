@@ -192,7 +192,7 @@ def require_accepted(invalidated: list[KeyImpact], accept: int | None) -> None:
 
 
 def invalidates_keys_error(invalidated: list[KeyImpact], accept: int | None) -> InvalidatesKeysError:
-    count = "1 active key" if len(invalidated) == 1 else f"{len(invalidated)} active keys"
+    count = "1 active key" if len(invalidated) == 1 else f"{len(invalidated):,} active keys"
     instead = f", not {accept}" if accept is not None else ""
     return InvalidatesKeysError(
         f"this permanently invalidates {count}{instead}",

@@ -81,7 +81,7 @@ def revoke(gam: Gam, findings: Sequence[ScanFinding], reason: str, *, yes: bool)
     ids = list(dict.fromkeys(each.id for each in findings if each.live and each.id and not each.cut_short))
     with gam.store.writing() as tx:
         if ids and not yes and gam.dry_run is None:
-            count = "1 active key" if len(ids) == 1 else f"{len(ids)} active keys"
+            count = "1 active key" if len(ids) == 1 else f"{len(ids):,} active keys"
             affected = [store.keys.get_by_prefix(tx, key_id) for key_id in ids]
             impacts = [KeyImpact(key, is_permanent=True, reason=reason) for key in affected]
             raise InvalidatesKeysError(f"this permanently invalidates {count}", "add --yes to confirm", impacts)

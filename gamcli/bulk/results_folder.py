@@ -49,7 +49,7 @@ class ResultsFolder:
             return 0
         if self._is_new and batch.delivered:
             raise ConflictError(
-                f"an earlier run of this input wrote {batch.delivered} keys to {self.path}, which no longer exists",
+                f"an earlier run of this input wrote {batch.delivered:,} keys to {self.path}, which no longer exists",
                 "restore the folder, or issue other keys",
             )
         return batch.delivered

@@ -39,6 +39,7 @@ from gamcli.commands.options import (
     SecretFormat,
     ShowAll,
     Sort,
+    Wide,
     Yes,
     new_group,
     read_secret,
@@ -124,6 +125,7 @@ def list_(
     ] = None,
     sort: Sort = None,
     limit: Limit = None,
+    wide: Wide = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
@@ -131,7 +133,7 @@ def list_(
     cli = CliContext.from_typer(context)
     filters = AppFilter(enabled=enabled, remote_rest=remote_rest, api_keys=api_keys, sort=sort)
     with cli.open_gam() as gam, apps.search(gam, filters) as rows:
-        cli.output(output, field, App).print_records(App, confirmation.take(rows, limit))
+        cli.output(output, field, App, wide=wide).print_records(App, confirmation.take(rows, limit))
 
 
 @verbs.command()

@@ -12,7 +12,7 @@ from gamcli.actions import audit, audit_history
 from gamcli.actions.audit import AuditHead, AuditVerification
 from gamcli.actions.audit_history import HistorySubject
 from gamcli.commands.context import CliContext, now
-from gamcli.commands.options import Field, Format, Limit, Sort, new_group
+from gamcli.commands.options import Field, Format, Limit, Sort, Wide, new_group
 from gamcli.errors import UsageError
 from gamcli.model import AuditEntry
 from gamcli.rules import timestamps
@@ -49,6 +49,7 @@ def list_(
     until: Annotated[str | None, typer.Option(metavar="TIME", help="End time; not included.")] = None,
     sort: Sort = None,
     limit: Limit = None,
+    wide: Wide = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
@@ -60,7 +61,7 @@ def list_(
     Example: gamcli audit list --sort -seq --limit 20
     """
     cli = CliContext.from_typer(context)
-    out, start = cli.output(output, field, AuditEntry), now()
+    out, start = cli.output(output, field, AuditEntry, wide=wide), now()
     begin, end = (None if text is None else timestamps.parse(text, start) for text in (since, until))
     if sort is None and out.is_human and out.is_terminal:
         sort = "-seq"

@@ -22,6 +22,7 @@ from gamcli.commands.options import (
     Preview,
     ShowAll,
     Sort,
+    Wide,
     Yes,
     drop_none,
     new_group,
@@ -66,13 +67,14 @@ def list_(
     enabled: EnabledFilter = None,
     sort: Sort = None,
     limit: Limit = None,
+    wide: Wide = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
     """List authentication types."""
     cli = CliContext.from_typer(context)
     with cli.open_gam() as gam, auth_types.search(gam, kind=kind, enabled=enabled, sort=sort) as rows:
-        cli.output(output, field, AuthType).print_records(AuthType, confirmation.take(rows, limit))
+        cli.output(output, field, AuthType, wide=wide).print_records(AuthType, confirmation.take(rows, limit))
 
 
 @verbs.command()

@@ -113,7 +113,7 @@ def _issue_keys(gam: Gam, out: Output, validated: ValidatedInput, source: CsvSou
         out.print_notice(f"interrupted: {count:,} of {total} issued; run the same command again to continue")
         raise
     except StoreError as error:
-        error.hint = f"{error.hint}; then run the same command again: {results.path} has {count} keys already"
+        error.hint = f"{error.hint}; then run the same command again: {results.path} has {count:,} keys already"
         raise
 
 

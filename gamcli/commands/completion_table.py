@@ -5,8 +5,15 @@ from typing import Any
 
 import typer
 
+from gamcli.actions.audit import AuditHead, AuditVerification
 from gamcli.commands import root
 from gamcli.commands.complete import CompletionRow
+from gamcli.commands.scopes import ListedScope
+from gamcli.model import App, AuditEntry, AuthType, Key, Token, User
+from gamcli.model.maintenance import BackupResult, CompactResult, MigrateResult, RestoreResult, StoreInfo
+from gamcli.render import machine
+from gamcli.rules.diagnosis import KeyVerification
+from gamcli.store import apps, audit, auth_types, keys, tokens, users
 
 
 def render_table() -> str:
@@ -30,7 +37,9 @@ def _command_rows(command: Any, path: str) -> Iterator[CompletionRow]:  # noqa: 
             position += 1
         else:
             for text in (*parameter.opts, *parameter.secondary_opts):
-                yield CompletionRow(path, text, "" if parameter.is_flag else _metavar(parameter), parameter.help or "")
+                yield CompletionRow(
+                    path, text, "" if parameter.is_flag else _values(parameter, path), parameter.help or ""
+                )
     if path:
         yield CompletionRow(path, "--help", "", "Show this message and exit.")
     for name in getattr(command, "list_commands", lambda _: [])(None):
@@ -41,6 +50,55 @@ def _command_rows(command: Any, path: str) -> Iterator[CompletionRow]:  # noqa: 
 
 def _summary(command: Any) -> str:  # noqa: ANN401 - typer's commands
     return str(command.help or "").partition("\n\n")[0].replace("\n", " ").removesuffix(".")
+
+
+KINDS: dict[str, type] = {
+    "app": App,
+    "audit": AuditEntry,
+    "audit head": AuditHead,
+    "audit verify": AuditVerification,
+    "auth-type": AuthType,
+    "key": Key,
+    "key verify": KeyVerification,
+    "scope": ListedScope,
+    "store backup": BackupResult,
+    "store compact": CompactResult,
+    "store info": StoreInfo,
+    "store migrate": MigrateResult,
+    "store restore": RestoreResult,
+    "token": Token,
+    "user": User,
+}
+"""The records that commands print, by noun or command, for the values of `--field`."""
+
+ISSUED_FIELDS = {
+    "app create": "client_secret", "app rotate-secret": "client_secret", "key generate": "api_key",
+    "key rotate": "api_key",
+}  # fmt: skip
+
+SORTS = {
+    "app": apps.SORTS, "audit": audit.SORTS, "auth-type": auth_types.SORTS, "key": keys.SORTS, "token": tokens.SORTS,
+    "user": users.SORTS,
+}  # fmt: skip
+"""The fields by which lists can be sorted."""
+
+
+def _values(parameter: Any, path: str) -> str:  # noqa: ANN401 - typer's parameters
+    """Return the values of an option, joined by `|`, or its metavar when they are not known."""
+    option, noun = parameter.opts[-1], path.partition(" ")[0]
+    if option == "--sort":
+        return "|".join((*SORTS[noun], *(f"-{name}" for name in SORTS[noun])))
+    if option == "--action":
+        return "|".join(audit.ACTIONS)
+    kind = KINDS.get(path) or (KINDS.get(noun) if path not in OTHER_RECORDS else None)
+    if option == "--field" and kind is not None:
+        issued = (ISSUED_FIELDS[path],) if path in ISSUED_FIELDS else ()
+        return "|".join((*issued, *machine.field_paths(kind)))
+    return _metavar(parameter)
+
+
+OTHER_RECORDS = ("key explain", "key inspect", "key forecast", "token prune")
+"""The commands whose records are not those of their noun."""
 
 
 def _metavar(parameter: Any) -> str:  # noqa: ANN401 - typer's parameters

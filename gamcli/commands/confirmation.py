@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, Protocol, TypeVar
 
-import typer
-
 from gamcli.actions.changes import ChangeResult
+from gamcli.commands import prompts
 from gamcli.errors import DeclinedError, InvalidatesKeysError, UnconfirmedError, command, format_count
 from gamcli.render import errors, output
 from gamcli.render.output import Output
@@ -51,9 +50,7 @@ def _confirm_count(message: str, count: int) -> None:
     """Ask whether to invalidate this number of keys; raises DeclinedError."""
     if count < MANY_KEYS:
         confirm(f"{message}; continue?")
-    elif str(typer.prompt(f"{message}; type {count} to continue", default="", show_default=False, err=True)) != str(
-        count
-    ):
+    elif prompts.ask(f"{message}; type {count} to continue") != str(count):
         raise DeclinedError
 
 
@@ -70,7 +67,7 @@ def confirm_deleting(delete: DeleteAction[Result], accept: int | None, *, yes: b
 
 def confirm(question: str) -> None:
     """Ask a question on the terminal; raises DeclinedError unless the answer is yes."""
-    if not typer.confirm(question, err=True):
+    if not prompts.confirm(question):
         raise DeclinedError
 
 

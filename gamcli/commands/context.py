@@ -46,7 +46,12 @@ class CliContext:
         return cli
 
     def output(
-        self, format_name: str | None = None, field: str | None = None, kind: type | None = None, *issued: str
+        self,
+        format_name: str | None = None,
+        field: str | None = None,
+        kind: type | None = None,
+        *issued: str,
+        wide: bool | None = None,
     ) -> Output:
         """
         Create the output of a command; `--field` without a format prints the raw value.
@@ -65,6 +70,7 @@ class CliContext:
             quiet=bool(self.settings.value("quiet").value),
             no_color=bool(self.settings.value("no_color").value),
             global_options=("--store", str(self.settings.flags["store"])) if self.settings.flags.get("store") else (),
+            is_wide=wide,
         )
 
     @contextmanager

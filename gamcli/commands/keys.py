@@ -46,6 +46,7 @@ from gamcli.commands.options import (
     Preview,
     SecretFormat,
     Sort,
+    Wide,
     new_group,
     parse_duration,
     reject_other_options,
@@ -146,12 +147,13 @@ def list_(
     ] = False,
     sort: Sort = None,
     limit: Limit = None,
+    wide: Wide = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
     """List keys of every status, oldest first."""
     cli = CliContext.from_typer(context)
-    out = cli.output(output, field, keys.AvailableApp if available else Key)
+    out = cli.output(output, field, keys.AvailableApp if available else Key, wide=wide)
     if available and (app or status or label or enabled is not None or expiring_within or unused_for or sort):
         raise UsageError("--available goes only with --user and --limit", "gamcli key list --available --user USER")
     if available:

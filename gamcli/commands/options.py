@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from gamcli.commands import prompts
 from gamcli.commands.command_help import CHANGE, OUTPUT
 from gamcli.errors import UsageError
 from gamcli.rules import durations
@@ -50,6 +51,10 @@ Sort = Annotated[
 ]
 Limit = Annotated[
     int | None, typer.Option(min=0, max=1_000_000_000, metavar="N", help="Show at most N rows.", rich_help_panel=OUTPUT)
+]
+Wide = Annotated[
+    bool,
+    typer.Option("--wide", help="Show all columns in full.", show_default=False, rich_help_panel=OUTPUT),
 ]
 IfMissing = Annotated[
     bool,
@@ -187,8 +192,7 @@ def _read_text(path: str) -> str:
 def _prompt_for_secret(prompt: str, option: str, *, twice: bool) -> Secret:
     if not sys.stdin.isatty():
         raise UsageError(f"missing option {option}", f"{option} FILE, or '-' for stdin")
-    text = typer.prompt(prompt, hide_input=True, confirmation_prompt=twice, err=True)
-    return Secret(str(text))
+    return Secret(prompts.ask_secret(prompt, twice=twice))
 
 
 def drop_none(**values: object) -> dict[str, object]:

@@ -16,6 +16,7 @@ from gamcli.commands import complete
 from gamcli.commands.command_help import GroupedCommand
 from gamcli.commands.context import CliContext
 from gamcli.errors import FailedError, UsageError
+from gamcli.errors import command as command_line
 from gamcli.rules.names import closest_match
 
 PROGRAM = "gamcli"
@@ -79,7 +80,9 @@ class LazyGroup(TyperGroup):
             near = closest_match(args[0], NOUNS)
             raise UsageError(f"unknown command '{args[0]}'", f"did you mean {near}?" if near else f"{PROGRAM} --help")
         if args and args[0] in NOUNS:
-            return args[0], _load_command(args[0], args[1] if len(args) > 1 else None), args[1:]
+            command = _load_command(args[0], args[1] if len(args) > 1 else None)
+            is_bare = len(args) == 1 and isinstance(command, TyperGroup) and not command.invoke_without_command
+            return args[0], command, ["--help"] if is_bare else args[1:]
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002 - typer's own types
@@ -118,7 +121,7 @@ app = typer.Typer(
     add_completion=False,  # ours is faster: see complete.py
     rich_markup_mode=None,  # rich makes help three times slower
     pretty_exceptions_enable=False,  # a traceback that prints variables prints secrets
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 250},
 )
 
 
@@ -170,6 +173,9 @@ def dispatch(arguments: Sequence[str]) -> int:
         return done.exit_code
     except typer.Abort as stopped:
         if isinstance(stopped.__context__, KeyboardInterrupt):  # typer raises Abort for Ctrl-C and for end of input
+            from gamcli.render.output import Output  # noqa: PLC0415 - as above
+
+            Output.print_notice("nothing was changed")
             raise KeyboardInterrupt from stopped
         raise FailedError("no answer: nothing was changed") from stopped
     except typer.TyperException as problem:
@@ -188,6 +194,7 @@ def _translate_error(problem: Any, arguments: Sequence[str]) -> UsageError:  # n
     path = context.command_path if (context := getattr(problem, "ctx", None)) else f"{PROGRAM} {words}".strip()
     hint = (
         _pasted_key_hint(arguments)
+        or _key_file_hint(message, words)
         or _subcommand_hint(message, words, rows)
         or _format_hint(message, rows)
         or _option_position_hint(getattr(problem, "option_name", None), path, words, rows)
@@ -208,12 +215,40 @@ def _pasted_key_hint(arguments: Sequence[str]) -> str | None:
     return "use --api-key-file FILE; the API key that you typed is now in your shell history"
 
 
+def _key_file_hint(message: str, words: str) -> str | None:
+    """Return how to name a key to the commands that need the whole key."""
+    takes_file = words in ("key verify", "key inspect") and "unexpected extra argument" in message
+    return command_line(*words.split(), "--api-key-file", "FILE") if takes_file else None
+
+
 def _subcommand_hint(message: str, words: str, rows: list[complete.CompletionRow]) -> str | None:
     """Return the closest subcommand of an unknown one, or None."""
     unknown = _NO_COMMAND.fullmatch(message)
+    known = _find_synonym(words, unknown[1]) if unknown else None
+    if known is not None:
+        return command_line(*known.split())
     verbs = {row.path.removeprefix(f"{words} ") for row in rows if row.path.startswith(f"{words} ")}
     near = closest_match(unknown[1], sorted(verbs)) if unknown else None
     return f"did you mean '{near}'?" if near else None
+
+
+SYNONYMS = {
+    "add": "create", "new": "create", "rm": "delete", "remove": "delete", "del": "delete", "ls": "list",
+    "get": "show", "info": "show", "describe": "show", "edit": "update", "set": "update",
+}  # fmt: skip
+"""Verbs that other programs have, and ours."""
+
+KEY_SYNONYMS = {"create": "generate", "issue": "generate", "delete": "revoke"}
+"""The verbs of keys that the other nouns have."""
+
+
+def _find_synonym(words: str, verb: str) -> str | None:
+    """Return the command that an unknown verb stands for, or None."""
+    known = SYNONYMS.get(verb, verb)
+    if words == "key":
+        known = KEY_SYNONYMS.get(known, known)
+    command = f"{words} {known}"
+    return command if any(row.path == command for row in complete.read_table()) else None
 
 
 def _format_hint(message: str, rows: list[complete.CompletionRow]) -> str | None:

@@ -243,7 +243,7 @@ class ScanSummary:
     def print_summary(self, out: Output, searched: str) -> None:
         """Print the counts, and suggest commands for active credentials."""
         counts = {"active": self.active, "foreign": self.foreign, "ignored": self.ignored_count}
-        details = "".join(f", {count} {word}" for word, count in counts.items() if count)
+        details = "".join(f", {count:,} {word}" for word, count in counts.items() if count)
         out.print_note(f"{self.found or 'nothing'} found{details}; {searched}")
         for key_id, length in self.cut_short.items():
             out.print_note(f"looks like key {key_id}, cut short: {length} of {LENGTHS[API_KEY]} characters")

@@ -10,7 +10,9 @@ from gamcli.actions.changes import STATE_VERBS, ChangeResult
 from gamcli.commands import confirmation
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import Field, Format, Preview
-from gamcli.model import App
+from gamcli.errors import command
+from gamcli.model import App, User
+from gamcli.render.output import Output, add_global_options
 
 
 def add_state_verb(
@@ -35,3 +37,14 @@ def add_state_verb(
         noun, title = ("app", "application") if kind is App else ("user", "user")
         subject = f"{title} '{result.record.name}'"
         confirmation.report_change(out, result, subject, (noun, state.undo, result.record.name), state.past_tense)
+        if isinstance(result.record, User) and out.is_human:
+            _warn_if_still_suspended(out, result.record, verb)
+
+
+def _warn_if_still_suspended(out: Output, user: User, verb: str) -> None:
+    """Say that a user who was enabled is still blocked, or the other way round."""
+    rest = {"enable": ("blocked", user.blocked, "unblock"), "unblock": ("disabled", not user.enabled, "enable")}
+    status, is_suspended, fix = rest.get(verb, ("", False, ""))
+    if is_suspended:
+        line = add_global_options(command("user", fix, user.name), out.global_options)
+        out.print_warning(f"user '{user.name}' is still {status}: {line}")

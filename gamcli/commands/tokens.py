@@ -7,7 +7,7 @@ import typer
 
 from gamcli.actions import pruning, tokens
 from gamcli.commands.context import CliContext
-from gamcli.commands.options import DryRunOption, Field, Format, Limit, Sort, new_group
+from gamcli.commands.options import DryRunOption, Field, Format, Limit, Sort, Wide, new_group
 from gamcli.errors import format_count
 from gamcli.model import Token, format_rfc3339
 from gamcli.model.maintenance import PruneResult
@@ -39,6 +39,7 @@ def list_(
     ] = None,
     sort: Sort = None,
     limit: Limit = None,
+    wide: Wide = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
@@ -46,7 +47,7 @@ def list_(
     cli = CliContext.from_typer(context)
     filters = tokens.TokenSearch(user, app, key, tuple(status or ()), sort, limit)
     with cli.open_gam() as gam, tokens.search(gam, filters) as rows:
-        cli.output(output, field, Token).print_records(Token, rows)
+        cli.output(output, field, Token, wide=wide).print_records(Token, rows)
 
 
 @verbs.command()

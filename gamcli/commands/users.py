@@ -25,6 +25,7 @@ from gamcli.commands.options import (
     ShowAll,
     Sort,
     UserArgument,
+    Wide,
     Yes,
     new_group,
     parse_duration,
@@ -138,6 +139,7 @@ def list_(
     attribute: Annotated[str | None, typer.Option(metavar="ID", help="Show only users with this attribute.")] = None,
     sort: Sort = None,
     limit: Limit = None,
+    wide: Wide = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
@@ -145,7 +147,7 @@ def list_(
     cli = CliContext.from_typer(context)
     filters = UserFilter(enabled=enabled, blocked=blocked, role=role, attribute=attribute, sort=sort)
     with cli.open_gam() as gam, users.search(gam, filters) as rows:
-        cli.output(output, field, User).print_records(User, confirmation.take(rows, limit))
+        cli.output(output, field, User, wide=wide).print_records(User, confirmation.take(rows, limit))
 
 
 @verbs.command()

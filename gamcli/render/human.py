@@ -1,16 +1,18 @@
 """
 Format records for people, as tables and single records.
 
-A terminal gets rich's tables; a pipe, and a list longer than a screen, gets aligned columns that are never truncated.
+A pipe gets aligned columns that are never truncated; a terminal gets those that fit, with colors.
 Text from the store is printed literally: no markup, no control characters.
 """
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gamcli.render import table_layout
 from gamcli.render.audit_sentences import describe_entry
+from gamcli.render.table_layout import Layout
 from gamcli.render.text import clean
 
 if TYPE_CHECKING:
@@ -18,8 +20,11 @@ if TYPE_CHECKING:
 
 Cell = Callable[[Any], object]
 
-SCREEN_ROWS = 200
-"""Longer lists are streamed in plain columns; the first rows set the widths."""
+ALIGNED_ROWS = 20_000
+"""How many rows are read to find the widths of columns; longer lists are streamed."""
+
+COLORED_ROWS = 200
+"""Longer lists have no colors, which take longer than the list."""
 
 STATUS_STYLES = {
     "active": "green", "retiring": "yellow", "expired": "yellow", "revoked": "red", "replaced": "dim",
@@ -103,7 +108,9 @@ COLUMNS: dict[str, dict[str, Cell]] = {
         "expires_at": _expiry_day,
     },
     "AuditEntry": {
-        **{name: _field_getter(name) for name in ("seq", "at", "actor")},
+        "seq": lambda entry: str(entry["seq"]),
+        "at": _field_getter("at"),
+        "actor": _field_getter("actor"),
         "event": describe_entry,
     },
     "RuleResult": {
@@ -148,9 +155,6 @@ MAX_BAR_WIDTH = 30
 
 BAR_BLOCKS = " ▏▎▍▌▋▊▉█"
 
-UNFOLDED_COLUMNS = ("id", "name", "client_id", "status", "expires_at", "key", "at", "action")
-"""Columns that people copy; a narrow terminal folds the others."""
-
 
 def format_cell(value: object) -> str:
     """Return a value for people."""
@@ -158,6 +162,8 @@ def format_cell(value: object) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
     if isinstance(value, list):
         return (", " if any(" " in str(item) for item in value) else " ").join(map(clean, value))
     if isinstance(value, dict):
@@ -165,28 +171,68 @@ def format_cell(value: object) -> str:
     return clean(value)
 
 
-def format_table(kind: type, records: Iterable[dict[str, Any]], console: "Console | None") -> Iterator[str]:
-    """Yield a table of `records`: lines, or one text drawn by rich for a terminal; nothing without records."""
+class Screen(NamedTuple):
+    """
+    Where a table is shown: the console of a terminal, or None for a pipe.
+
+    `is_wide` shows every column in full; None is for tables that must be complete, whose long texts are wrapped.
+    """
+
+    console: "Console | None"
+    is_wide: bool | None = None
+
+    @property
+    def width(self) -> int | None:
+        return None if self.console is None or self.is_wide else self.console.width
+
+
+class RenderedTable(NamedTuple):
+    """A table: its lines, and the headings of the columns that were left out."""
+
+    lines: Iterator[str]
+    hidden: tuple[str, ...] = ()
+
+
+def format_table(kind: type, records: Iterable[dict[str, Any]], screen: Screen) -> RenderedTable:
+    """Return a table of `records`, which is read as it is printed; it has no lines without records."""
     columns = COLUMNS.get(kind.__name__)
     bar_field = BAR_FIELDS.get(kind.__name__)
     records = iter(records)
-    first_records = list(records if bar_field else islice(records, SCREEN_ROWS))
+    first_records = list(records if bar_field else islice(records, ALIGNED_ROWS))
     if not first_records:
-        return
-    headings = tuple(columns or first_records[0])
+        return RenderedTable(iter(()))
+    headings = [head.upper() for head in columns or first_records[0]]
     first_rows = [_format_row(columns, record) for record in first_records]
     if bar_field:
-        headings = (*headings, "")
-        first_rows = [
-            (*row, bar)
-            for row, bar in zip(first_rows, format_bars([record[bar_field] for record in first_records]), strict=True)
-        ]
-    rows = (_format_row(columns, record) for record in records)
-    more = next(rows, None)
-    if console is not None and more is None:
-        yield _render_table(headings, first_rows, console)
-    else:
-        yield from _align_columns(headings, first_rows, chain(() if more is None else (more,), rows))
+        headings.append("")
+        bars = format_bars([record[bar_field] for record in first_records])
+        first_rows = [(*row, bar) for row, bar in zip(first_rows, bars, strict=True)]
+    layout = table_layout.lay_out(headings, first_rows, screen.width, wraps=screen.is_wide is None)
+    rest = (_format_row(columns, record) for record in records)
+    hidden = tuple(head.lower() for place, head in enumerate(headings) if place not in layout.places)
+    return RenderedTable(_render_rows(layout, headings, chain(first_rows, rest), screen, len(first_rows)), hidden)
+
+
+def _render_rows(
+    layout: Layout, headings: Sequence[str], rows: Iterable[Sequence[str]], screen: Screen, count: int
+) -> Iterator[str]:
+    console = screen.console if count <= COLORED_ROWS else None
+    for number, row in enumerate(chain([headings], rows)):
+        for cells in layout.render(row, cut=screen.width is not None):
+            yield _join_cells(cells, console, is_heading=number == 0)
+
+
+def _join_cells(cells: Sequence[str], console: "Console | None", *, is_heading: bool) -> str:
+    styles = ["bold" if is_heading else STATUS_STYLES.get(cell.rstrip(), "") for cell in cells]
+    if console is None or not any(styles):
+        return table_layout.GAP.join(cells).rstrip()
+    from rich.text import Text  # noqa: PLC0415 - only terminals need rich
+
+    text = Text(table_layout.GAP).join(Text(cell, style) for cell, style in zip(cells, styles, strict=True))
+    text.rstrip()
+    with console.capture() as captured:
+        console.print(text, soft_wrap=True, end="")
+    return captured.get()
 
 
 def format_bars(numbers: Sequence[int]) -> list[str]:
@@ -216,33 +262,15 @@ def _format_row(columns: dict[str, Cell] | None, record: dict[str, Any]) -> tupl
     return tuple(format_cell(find(record)) for find in columns.values())
 
 
-def _align_columns(
-    headings: Sequence[str], first_rows: Sequence[Sequence[str]], rest: Iterable[Sequence[str]]
-) -> Iterator[str]:
-    titles = [head.upper() for head in headings]
-    widths = [max(map(len, column)) for column in zip(titles, *first_rows, strict=True)]
-    for row in chain([titles], first_rows, rest):
-        padded = (text.ljust(width) for text, width in zip(row, widths, strict=True))
-        yield "  ".join(padded).rstrip()
-
-
-def _render_table(headings: Sequence[str], rows: Sequence[Sequence[str]], console: "Console") -> str:
-    from rich import box  # noqa: PLC0415 - only terminals need rich
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False)
-    for head in headings:
-        table.add_column(head, overflow="fold", no_wrap=head in UNFOLDED_COLUMNS)
-    for row in rows:
-        table.add_row(*(Text(text, STATUS_STYLES.get(text, "")) for text in row))
-    return capture_rich(table, console)
+def _plain_number(name: str, value: object) -> object:
+    """Return numbers that name something as text, so that they are written as people type them."""
+    return str(value) if name in ("seq", "version", "pid", "mode") else value
 
 
 def format_record(record: dict[str, Any], console: "Console | None") -> str:
     """Return a record, one field per line."""
     lines = [
-        (name, format_cell(NULL_TEXTS.get(name.removeprefix("key.")) if value is None else value))
+        (name, format_cell(NULL_TEXTS.get(name.removeprefix("key.")) if value is None else _plain_number(name, value)))
         for name, value in record.items()
     ]
     width = max(len(name) for name, _ in lines)

@@ -122,6 +122,19 @@ def csv_row(values: Iterable[object]) -> str:
     return text.getvalue()
 
 
+def csv_lines(kind: type, rows: Iterable[JsonObject]) -> Iterator[str]:
+    """Yield the lines of a CSV file with its header, also without rows."""
+    header: tuple[str, ...] = ()
+    for record in rows:
+        flat = flatten(record)
+        if not header:
+            header = tuple(flat)
+            yield csv_row(header)
+        yield csv_row(flat.values())
+    if not header:
+        yield csv_row(field_paths(kind))
+
+
 def flatten(record: Mapping[str, Any], prefix: str = "") -> JsonObject:
     """Return `record` with nested records as dotted names, which are the CSV headers."""
     flat: JsonObject = {}

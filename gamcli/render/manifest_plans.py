@@ -57,8 +57,8 @@ def format_affected_keys(plan: ManifestPlan) -> Iterator[str]:
 def summarize(plan: ManifestPlan) -> str:
     """Return the counts of the plan in a line."""
     parts = [plans.summarize(plan).removesuffix("; nothing was changed")]
-    parts += [f"{len(plan.adopts)} to adopt"] if plan.adopts else []
-    parts += [f"{len(plan.leaves)} to delete with apply --prune"] if plan.leaves else []
+    parts += [f"{len(plan.adopts):,} to adopt"] if plan.adopts else []
+    parts += [f"{len(plan.leaves):,} to delete with apply --prune"] if plan.leaves else []
     return "; ".join(parts)
 
 

@@ -43,7 +43,11 @@ COMMON_FORMATS = ("table", "json", "jsonl", "csv")
 
 
 class Output(NamedTuple):
-    """How a command prints: the format, the field of format `value`, and the clock for statuses."""
+    """
+    How a command prints: the format, the field of format `value`, and the clock for statuses.
+
+    `is_wide` is the option `--wide` of lists, None for commands without it.
+    """
 
     format: str
     field: str | None
@@ -51,6 +55,7 @@ class Output(NamedTuple):
     quiet: bool = False
     no_color: bool = False
     global_options: tuple[str, ...] = ()
+    is_wide: bool | None = None
 
     @property
     def is_human(self) -> bool:
@@ -102,8 +107,12 @@ class Output(NamedTuple):
         if self.is_human:
             from gamcli.render import human  # noqa: PLC0415
 
-            if not self._write_lines(human.format_table(kind, rows, self._make_console())):
+            table = human.format_table(kind, rows, human.Screen(self._make_console(), self.is_wide))
+            if not self._write_lines(table.lines):
                 self.print_note("nothing to list")
+            if table.hidden:
+                self.flush()
+                self.print_note(f"not shown: {', '.join(table.hidden)}; to see all columns: --wide")
         elif self.format == "json":
             self._write_lines(machine.json_array(rows))
         else:
@@ -121,7 +130,7 @@ class Output(NamedTuple):
             assert self.field is not None, "checked before the command ran"
             field = self.field
             return (machine.pick_field(record, field) for record in rows)
-        return map(machine.json_line, rows) if self.format == "jsonl" else _format_csv(kind, rows)
+        return map(machine.json_line, rows) if self.format == "jsonl" else machine.csv_lines(kind, rows)
 
     def print_change(self, record: object, message: str) -> None:
         """Print the result of a change: a message for people, the record for programs."""
@@ -237,20 +246,6 @@ class Output(NamedTuple):
         return make_console(sys.stdout, no_color=self.no_color) if sys.stdout.isatty() else None
 
 
-def _format_csv(kind: type, rows: "Iterator[JsonObject]") -> Iterator[str]:
-    from gamcli.render import machine  # noqa: PLC0415 - start-up, as above
-
-    header: tuple[str, ...] = ()
-    for record in rows:
-        flat = machine.flatten(record)
-        if not header:
-            header = tuple(flat)
-            yield machine.csv_row(header)
-        yield machine.csv_row(flat.values())
-    if not header:
-        yield machine.csv_row(machine.field_paths(kind))
-
-
 def make_console(stream: TextIO, *, no_color: bool) -> "Console":
     """Return a rich console for `stream`, without colors if NO_COLOR, TERM=dumb or `--no-color` is set."""
     from rich.console import Console  # noqa: PLC0415 - only terminals need rich
@@ -260,8 +255,13 @@ def make_console(stream: TextIO, *, no_color: bool) -> "Console":
 
 
 def print_message(text: str) -> None:
-    """Write a message to stderr."""
-    sys.stderr.write(f"gamcli: {redact(clean(text))}\n")
+    """Write a message to stderr; on a terminal it is wrapped at words, a command with a backslash at the line end."""
+    line = f"gamcli: {redact(clean(text))}"
+    if sys.stderr.isatty():
+        from gamcli.render import wrapping  # noqa: PLC0415 - programs need no lines
+
+        line = wrapping.wrap_message(line)
+    sys.stderr.write(f"{line}\n")
 
 
 def add_global_options(hint: str, global_options: Sequence[str]) -> str:

@@ -64,7 +64,7 @@ def summarize(plan: Plan) -> str:
     if not plan.changes:
         return "nothing to change"
     numbers = {"create": counts.create, "update": counts.update, "delete": counts.delete}
-    parts = [", ".join(f"{number} to {action}" for action, number in numbers.items() if number)]
+    parts = [", ".join(f"{number:,} to {action}" for action, number in numbers.items() if number)]
     for number, effect in ((counts.invalidate, "permanently invalidated"), (counts.suspend, "suspended")):
         parts += [f"{format_count(number, 'active key')} would be {effect}"] if number else []
     return "; ".join((*parts, "nothing was changed"))

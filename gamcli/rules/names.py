@@ -30,7 +30,7 @@ def check_name(noun: str, name: str, max_length: int = NAME_LENGTH) -> str:
 def check_text(what: str, text: str, max_length: int = TEXT_LENGTH) -> str:
     """Return `text`, or raise UsageError unless it is printable and short enough; `what` names it in the error."""
     if len(text) > max_length:
-        raise UsageError(f"{what} is too long: {len(text)} characters", f"use at most {max_length} characters")
+        raise UsageError(f"{what} is too long: {len(text):,} characters", f"use at most {max_length} characters")
     if not text.isprintable():
         raise UsageError(f"{what} contains an unprintable character: '{escape_unprintable(text)}'", "remove it")
     return text

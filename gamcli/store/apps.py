@@ -9,7 +9,7 @@ from typing import NamedTuple
 from gamcli.errors import NotFoundError, command
 from gamcli.model import ApiKeyPolicy, App, TokenPolicy, normalize_name
 from gamcli.store import sessions
-from gamcli.store.queries import Conditions, chunks, order_by, placeholders
+from gamcli.store.queries import Conditions, chunks, order_by, placeholders, suggest_name
 from gamcli.store.sqlite.database import Row, Transaction
 from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros, to_micros_or_none
 
@@ -25,7 +25,7 @@ _FROM = "FROM app LEFT JOIN auth_type ON auth_type.fold = app.api_key_auth_type"
 _SELECT = f"""SELECT {_FIELDS}, app_use.grants, app_use.last_used_at
     {_FROM} JOIN app_use ON app_use.client_id = app.client_id"""
 
-_SORTS = {
+SORTS = {
     "name": "app.fold",
     "client_id": "app.client_id",
     "enabled": "app.enabled",
@@ -135,7 +135,8 @@ def get(tx: Transaction, name: str) -> App:
     """Return the application with this name or client ID; raises NotFoundError."""
     app = find(tx, name)
     if app is None:
-        raise NotFoundError(f"no application named '{name}'", command("app", "list"))
+        hint = suggest_name(tx, "app", name, command("app", "list"))
+        raise NotFoundError(f"no application named '{name}'", hint)
     return app
 
 
@@ -144,7 +145,7 @@ def search(tx: Transaction, filters: AppFilter) -> Iterator[App]:
     conditions.equal("app.enabled", filters.enabled)
     conditions.equal("app.remote_rest", filters.remote_rest)
     conditions.equal("app.api_keys_enabled", filters.api_keys)
-    order = order_by(filters.sort, _SORTS, "name", "app.fold")
+    order = order_by(filters.sort, SORTS, "name", "app.fold")
     return map(_with_use, tx.each(_SELECT + conditions.where() + order, conditions.values))
 
 

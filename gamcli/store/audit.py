@@ -18,12 +18,22 @@ from gamcli.store.sqlite.errors import SqlError
 REFUSAL_ACTION = "endpoint.refuse"
 """The action of entries that summarize refused requests and change nothing."""
 
+ACTIONS = (
+    "app.adopt", "app.create", "app.delete", "app.release", "app.rename", "app.rotate_secret", "app.update",
+    "auth_type.adopt", "auth_type.create", "auth_type.delete", "auth_type.release", "auth_type.set_default",
+    "auth_type.update", "endpoint.refuse", "key.adopt", "key.disable", "key.enable", "key.generate", "key.import",
+    "key.reissue", "key.release", "key.revoke", "key.rotate", "key.update", "repository.init", "store.restore",
+    "token.prune", "token.revoke", "user.adopt", "user.block", "user.create", "user.delete", "user.disable",
+    "user.enable", "user.release", "user.rename", "user.set_password", "user.unblock", "user.update",
+)  # fmt: skip
+"""The actions of entries, for completion."""
+
 LAST_SEQ = (1 << 63) - 1
 """The largest integer that SQLite can store."""
 
 _SELECT = "SELECT seq, at, actor, action, target, details, hash FROM audit"
 
-_SORTS = {name: name for name in ("seq", "at", "actor", "action", "target")}
+SORTS = {name: name for name in ("seq", "at", "actor", "action", "target")}
 
 
 class AuditFilter(NamedTuple):
@@ -119,7 +129,7 @@ def search(tx: Transaction, filters: AuditFilter | None = None) -> Iterator[Audi
         mention = r"(target = ? COLLATE NOCASE OR instr(details, ?) > 0)"
         quoted = ((text, json.dumps(text, ensure_ascii=False)) for text in texts)
         conditions.add(f"({' OR '.join([mention] * len(texts))})", *chain.from_iterable(quoted))
-    order = order_by(filters.sort, _SORTS, "seq", "seq")
+    order = order_by(filters.sort, SORTS, "seq", "seq")
     return map(_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
 
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from gamcli.errors import NotFoundError, command
 from gamcli.model import AuthType, normalize_name
-from gamcli.store.queries import Conditions, order_by
+from gamcli.store.queries import Conditions, order_by, suggest_name
 from gamcli.store.sqlite.database import Row, Transaction
 from gamcli.store.timestamps import from_micros, to_micros
 
@@ -13,7 +13,7 @@ _SELECT = """SELECT auth_type.name, type, description, enabled,
     EXISTS (SELECT 1 FROM repository WHERE default_auth_type = auth_type.fold), created_at, updated_at, managed_by
     FROM auth_type"""
 
-_SORTS = {
+SORTS = {
     "name": "auth_type.fold",
     "type": "type",
     "enabled": "enabled",
@@ -46,7 +46,9 @@ def get(tx: Transaction, name: str) -> AuthType:
     """Return the authentication type; raises NotFoundError."""
     auth_type = find(tx, name)
     if auth_type is None:
-        raise NotFoundError(f"no authentication type named '{name}'", command("auth-type", "list"))
+        raise NotFoundError(
+            f"no authentication type named '{name}'", suggest_name(tx, "auth_type", name, command("auth-type", "list"))
+        )
     return auth_type
 
 
@@ -56,7 +58,7 @@ def search(
     conditions = Conditions()
     conditions.equal("type", kind)
     conditions.equal("enabled", enabled)
-    order = order_by(sort, _SORTS, "name", "auth_type.fold")
+    order = order_by(sort, SORTS, "name", "auth_type.fold")
     return map(_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
 
 

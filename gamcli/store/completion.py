@@ -20,9 +20,20 @@ AFTER_ALL_NAMES = "\U0010ffff"
 
 
 def find_by_prefix(path: Path, noun: str, prefix: str, limit: int) -> Iterator[tuple[str, str]]:
-    """Yield the names that start with `prefix`, each with a description; nothing when the store cannot be read."""
+    """
+    Yield at most `limit` names that start with `prefix`, each with a description; nothing without a readable store.
+
+    When there are more, the last one of all is among them: a shell inserts the common prefix of what it gets, which
+    must be that of all names.
+    """
     try:
         with open_readonly(path) as connection:
-            yield from connection.execute(_QUERIES[noun], (prefix, prefix + AFTER_ALL_NAMES, limit)).fetchall()
+            values = (prefix, prefix + AFTER_ALL_NAMES)
+            names = connection.execute(_QUERIES[noun], (*values, limit)).fetchall()
+            if len(names) == limit:
+                column = "key.id" if noun == "key" else "fold"
+                last_first = _QUERIES[noun].replace(f"ORDER BY {column}", f"ORDER BY {column} DESC")
+                names[-1:] = connection.execute(last_first, (*values, 1)).fetchall()
+            yield from names
     except (SqlError, UnicodeEncodeError):  # no usable store, or `prefix` is not UTF-8
         return

@@ -22,7 +22,7 @@ _SELECT = f"""SELECT {", ".join(f"key.{column}" for column in _COLUMNS)}, user.g
 _OF_USER = "key.user_number = (SELECT number FROM user WHERE guid = ?)"
 _FOR_APP = "key.app_number = (SELECT number FROM app WHERE client_id = ?)"
 
-_SORTS = {
+SORTS = {
     "id": "key.id",
     "user": "user.fold",
     "app": "app.fold",
@@ -185,7 +185,7 @@ def search(tx: Transaction, filters: KeyFilter) -> Iterator[Key]:
     if filters.expires_before is not None:
         _add_expiry(conditions, to_micros(filters.expires_before), retires_too=filters.include_retiring)
     all_expire = filters.expires_before is not None and not filters.include_retiring
-    sorts = {**_SORTS, "expires_at": "key.expires_at"} if all_expire else _SORTS
+    sorts = {**SORTS, "expires_at": "key.expires_at"} if all_expire else SORTS
     order = order_by(filters.sort, sorts, "created_at", "key.id")
     return map(_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
 

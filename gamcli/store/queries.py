@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from gamcli.errors import UsageError
+from gamcli.model import normalize_name
+from gamcli.store.sqlite.database import Transaction
 
 
 @dataclass(slots=True)
@@ -24,6 +27,25 @@ class Conditions:
 
     def where(self) -> str:
         return f" WHERE {' AND '.join(self.conditions)}" if self.conditions else ""
+
+
+MAX_SIMILAR = 2000
+"""How many names are compared to find a similar one."""
+
+
+def suggest_name(tx: Transaction, table: str, name: str, listing: str) -> str:
+    """Return the hint for an unknown name: the most similar one that begins with the same letter, or the `listing`."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only errors need it
+
+    fold = normalize_name(name)
+    first = fold[:1]
+    rows: Iterator[Any] = tx.each(
+        f"SELECT fold, name FROM {table} WHERE fold >= ? AND fold < ? ORDER BY fold LIMIT {MAX_SIMILAR}",
+        [first, f"{first}\U0010ffff"],
+    )
+    names = dict(rows)
+    near = get_close_matches(fold, names, n=1)
+    return f"did you mean {names[near[0]]}? To list all: {listing}" if near else listing
 
 
 def order_by(sort: str | None, columns: Mapping[str, str], default: str, unique: str) -> str:

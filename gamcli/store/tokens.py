@@ -24,7 +24,7 @@ _SELECT = """SELECT token.id, token.digest, token.user_guid, token.client_id, to
 # Deleting a key or session invalidates its tokens.
 _READABLE = "(token.key IS NULL OR key.id IS NOT NULL) AND (token.session IS NULL OR session.id IS NOT NULL)"
 
-_SORTS = {
+SORTS = {
     "id": "token.id",
     "user": "user.fold",
     "app": "app.fold",
@@ -82,7 +82,7 @@ def search(tx: Transaction, filters: TokenFilter) -> Iterator[Token]:
     conditions.equal("token.user_guid", filters.user_guid)
     conditions.equal("token.client_id", filters.client_id)
     conditions.equal("token.key", filters.key)
-    order = order_by(filters.sort, _SORTS, "issued_at", "token.id")
+    order = order_by(filters.sort, SORTS, "issued_at", "token.id")
     return map(_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from gamcli.errors import NotFoundError, command
 from gamcli.model import User, normalize_name
 from gamcli.store import sessions
-from gamcli.store.queries import Conditions, chunks, order_by, placeholders
+from gamcli.store.queries import Conditions, chunks, order_by, placeholders, suggest_name
 from gamcli.store.sqlite.database import Row, Transaction
 from gamcli.store.timestamps import from_micros_or_none, to_micros_or_none
 
@@ -27,7 +27,7 @@ _SELECT = f"SELECT {', '.join(_READ)} FROM user"
 
 GUID_LENGTH = 36
 
-_SORTS = {
+SORTS = {
     "name": "fold",
     "email": "email_fold",
     "guid": "guid",
@@ -89,7 +89,8 @@ def get(tx: Transaction, name: str) -> User:
     """Return the user with this name, email or GUID; raises NotFoundError."""
     user = find(tx, name)
     if user is None:
-        raise NotFoundError(f"no user named '{name}'", command("user", "list"))
+        hint = suggest_name(tx, "user", name, command("user", "list"))
+        raise NotFoundError(f"no user named '{name}'", hint)
     return user
 
 
@@ -99,7 +100,7 @@ def search(tx: Transaction, filters: UserFilter) -> Iterator[User]:
     conditions.equal("blocked", filters.blocked)
     if filters.attribute is not None:
         conditions.add("guid IN (SELECT user_guid FROM user_attribute WHERE id = ?)", filters.attribute)
-    order = order_by(filters.sort, _SORTS, "name", "fold")
+    order = order_by(filters.sort, SORTS, "name", "fold")
     users = map(_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
     return users if filters.role is None else (user for user in users if filters.role in user.roles)
 

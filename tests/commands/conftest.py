@@ -1,5 +1,6 @@
 """Fixtures of the command tests: a working directory for each test, and ways to run gamcli in it."""
 
+import codecs
 import fcntl
 import io
 import json
@@ -179,6 +180,7 @@ def terminal(line: list[str]) -> Callable[..., RunResult]:
 
 def type_answers(leader: int, answers: list[tuple[str, str]]) -> Iterator[str]:
     unanswered, answer = "", ""
+    decoder = codecs.getincrementaldecoder("utf-8")()
     while True:
         while answer == "\x03" and not select([leader], [], [], 0.5)[0]:
             os.write(leader, b"\x03")  # Python misses a Ctrl-C that comes right before it begins to read
@@ -188,8 +190,9 @@ def type_answers(leader: int, answers: list[tuple[str, str]]) -> Iterator[str]:
             return
         if not data:
             return
-        yield data.decode()
-        unanswered += data.decode()
+        text = decoder.decode(data)
+        yield text
+        unanswered += text
         if answers and answers[0][0] in unanswered:
             unanswered = ""
             answer = answers.pop(0)[1]

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from gamcli import manual
 from gamcli.actions import Gam
 from gamcli.actions.apps import AppSpec, create
 from gamcli.commands import complete, completion, root
 from gamcli.commands.settings import SETTINGS
 from gamcli.rules import scopes
+from gamcli.store import audit
 
 Run = Callable[..., Any]
 ROOT = Path(__file__).parent.parent.parent
@@ -237,3 +239,25 @@ def quoted(text: str) -> str:
 )
 def test_nothing_is_offered_after_an_unknown_command(offered: Callable[..., list[str]], words: tuple[str, ...]) -> None:
     assert offered(*words) == []
+
+
+def test_fields_and_actions_are_offered(offered: Run) -> None:
+    assert offered("key", "list", "--sort", "-e") == ["-expires_at", "-ended_at"]
+    assert {"user", "app", "-user"} <= {*offered("key", "list", "--sort", "")}
+    assert offered("app", "show", "--field", "api_keys.t") == ["api_keys.timeout_hours"]
+    assert offered("key", "generate", "--field", "api") == ["api_key"]
+    assert offered("audit", "list", "--action", "key.re") == ["key.reissue", "key.release", "key.revoke"]
+
+
+def test_the_actions_are_those_of_the_manual() -> None:
+    listed = {*re.findall(r"`([a-z_]+\.[a-z_]+)`", manual.read_page("audit").partition("## Actions")[2])}
+    assert {action for action in listed if action in audit.ACTIONS} == listed
+
+
+def test_a_cut_list_shows_what_all_names_have_in_common(world: Run, offered: Run, place: Path) -> None:
+    names = [*(f"bulk{number:05}" for number in range(150)), "neu"]
+    (place / "u.csv").write_text("name\n" + "\n".join(names), encoding="utf-8")
+    assert world("user", "create", "--from", "u.csv").code == 0
+    found = offered("user", "show", "")
+    assert (len(found), found[0], found[-1]) == (100, "ana", "neu")
+    assert offered("user", "show", "bulk")[-1] == "bulk00149"

@@ -29,7 +29,7 @@ KEY = (
     "id user app client_id auth_type scopes status label created_at expires_at last_used_at retires_at ended_at reason"
     " managed_by"
 )
-TOKEN = "id user app key scopes status issued_at expires_at session"
+TOKEN = "id user app key scopes status issued_at expires_at session ended_at reason"
 
 LISTS = {
     "auth-type": AUTH_TYPE,

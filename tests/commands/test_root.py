@@ -43,7 +43,12 @@ def test_an_option_in_the_wrong_place_is_reported_where_it_goes(gamcli: Run, wor
         (["--store", "", "key", "list"], "--store FILE"),
         (["app", "xyzzy"], "gamcli app --help"),
         (["app", "list", "--sortt", "name"], "possible options: --output, --sort"),
-        (["app"], "gamcli app --help"),
+        (["key", "create"], "gamcli key generate"),
+        (["key", "delete", "3GqWOffF"], "gamcli key revoke"),
+        (["key", "rm", "3GqWOffF"], "gamcli key revoke"),
+        (["user", "rm", "ana"], "gamcli user delete"),
+        (["user", "ls"], "gamcli user list"),
+        (["key", "verify", "3GqWOffF"], "gamcli key verify --api-key-file FILE"),
         (["app", "show"], "gamcli app show --help"),
         (["app", "show", "a", "b"], "gamcli app show --help"),
         (["app", "list", "--limit"], "gamcli app list --help"),
@@ -83,3 +88,32 @@ def test_a_limit_beyond_all_measure_is_refused(world: Run) -> None:
 def test_what_a_list_of_available_applications_does_not_look_at_is_refused(world: Run) -> None:
     assert world("key", "list", "--available", "--user", "ana", "--app", "portal").code == 2
     assert world("key", "list", "--available", "--user", "ana", "--sort", "app").code == 2
+
+
+@pytest.mark.parametrize("noun", ["app", "user", "key", "token", "audit", "store", "config", "scope", "auth-type"])
+def test_a_noun_alone_shows_its_help(gamcli: Run, noun: str) -> None:
+    ran = gamcli(noun)
+    assert (ran.code, ran.out, ran.err) == (0, gamcli(noun, "--help").out, "")
+    assert ran.out.startswith(f"Usage: gamcli {noun} ")
+
+
+def test_an_unknown_name_suggests_the_nearest(world: Run) -> None:
+    for words, hint in (
+        (("user", "show", "anna"), "did you mean ana? To list all: gamcli user list"),
+        (("app", "show", "PORTA"), "did you mean portal? To list all: gamcli app list"),
+        (("auth-type", "show", "apikeys"), "did you mean apikey? To list all: gamcli auth-type list"),
+        (("user", "show", "zoe"), "gamcli user list"),
+    ):
+        ran = world(*words)
+        assert (ran.code, ran.hint) == (3, hint)
+
+
+def test_an_enabled_user_who_is_blocked_is_reported(world: Run) -> None:
+    world("user", "disable", "ana")
+    world("user", "block", "ana")
+    blocked = "gamcli: warning: user 'ana' is still blocked: gamcli user unblock ana\n"
+    assert blocked in world("user", "enable", "ana").err
+    world("user", "disable", "ana")
+    disabled = "gamcli: warning: user 'ana' is still disabled: gamcli user enable ana\n"
+    assert disabled in world("user", "unblock", "ana").err
+    assert "still" not in world("user", "enable", "ana").err

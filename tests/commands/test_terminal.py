@@ -29,7 +29,7 @@ def test_delete_asks_and_a_no_does_not(world: Run, terminal: Run, answer: str) -
 def test_ctrl_c_at_a_question_ends_with_130(world: Run, terminal: Run) -> None:
     ran = terminal("user", "delete", "ana", answers=[("[y/N]: ", "\x03")])
     assert ran.code == 130
-    assert "Traceback" not in ran.out
+    assert ran.out.endswith("[y/N]: ^C\ngamcli: nothing was changed\n")
     assert world("user", "list", "--field", "name").out == "ana\n"
 
 
@@ -79,16 +79,41 @@ def test_a_password_is_asked_twice_without_echo(world: Run, terminal: Run, sql: 
     assert sql("SELECT password_hash IS NOT NULL FROM user") == [(1,)]
 
 
-@pytest.mark.parametrize("columns", [80, 120])
-def test_a_table_fits_the_terminal_and_loses_nothing(world: Run, terminal: Run, columns: int) -> None:
+@pytest.mark.parametrize(("columns", "hidden"), [(80, "description"), (120, "")])
+def test_a_table_fits_the_terminal(world: Run, terminal: Run, columns: int, hidden: str) -> None:
     world("app", "update", "portal", "--description", "word " * 30 + "end")
     ran = terminal("app", "list", columns=columns, NO_COLOR="1")
     assert ran.code == 0
-    text = re.sub(r"\x1b\[[0-9;]*m", "", ran.out)
-    assert max(map(len, text.splitlines())) <= columns
-    squeezed = "".join(text.split())
-    assert squeezed.count("word") == 30
-    assert "end" in squeezed
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", ran.out).splitlines()
+    assert max(map(len, lines)) <= columns
+    assert lines[1].endswith("…")
+    note = f"gamcli: not shown: {hidden}; to see all columns: --wide"
+    assert (lines[-1] == note) == bool(hidden)
+    wide = terminal("app", "list", "--wide", columns=columns, NO_COLOR="1").out
+    assert ("word " * 30 + "end" in wide, "…" in wide, "not shown" in wide) == (True, False, False)
+
+
+def test_messages_wrap_at_words_and_commands_stay_commands(world: Run, terminal: Run) -> None:
+    name = "a name of many words that goes on"
+    world("user", "create", name)
+    ran = terminal("user", "create", name, columns=50)
+    lines = ran.out.splitlines()
+    assert max(map(len, lines)) <= 50
+    assert " ".join(line.strip() for line in lines[:2]).endswith("goes on' already exists")
+    assert [line for line in lines if line.endswith(" \\")] == ["gamcli: hint: gamcli user show 'a name of many \\"]
+    assert lines[-1] == "  words that goes on'"
+
+
+def test_an_answer_that_is_neither_yes_nor_no_is_asked_again(world: Run, terminal: Run) -> None:
+    ran = terminal("user", "delete", "ana", answers=[("[y/N]: ", "maybe"), ("[y/N]: ", "YES")])
+    assert (ran.code, "gamcli: answer y or n\n" in ran.out, "Error" in ran.out) == (0, True, False)
+    assert world("user", "list", "-o", "json").json == []
+
+
+def test_help_uses_the_width_of_the_terminal(terminal: Run) -> None:
+    for columns, shortest in ((80, 60), (140, 101)):
+        lines = terminal("key", "generate", "--help", columns=columns).out.splitlines()
+        assert shortest <= max(map(len, lines)) <= columns
 
 
 def test_colours_are_for_terminals_that_want_them(world: Run, terminal: Run) -> None:

@@ -8,13 +8,24 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Console
 
 from gamcli import model
+from gamcli.model.maintenance import StoreCheck
 from gamcli.render import human, machine
 from gamcli.render.text import clean
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+PIPE = human.Screen(None)
+
+
+@dataclass(frozen=True)
+class Unnamed:
+    """A record without defined columns."""
+
+    one: str
+    two: bool
 
 
 def key(number: int, label: str = "") -> dict[str, object]:
@@ -26,6 +37,10 @@ def key(number: int, label: str = "") -> dict[str, object]:
 
 def console(width: int) -> Console:
     return Console(file=io.StringIO(), width=width, force_terminal=True, no_color=True, highlight=False, markup=False)
+
+
+def terminal(width: int) -> human.Screen:
+    return human.Screen(console(width), is_wide=False)
 
 
 @given(st.text())
@@ -43,6 +58,7 @@ def test_clean_text_is_printable_and_as_long(text: str) -> None:
         ([], "-"),
         ({}, "-"),
         (0, "0"),
+        (1234567, "1,234,567"),
         (True, "yes"),
         (False, "no"),
         (["a", "b\x1b"], "a b?"),
@@ -55,41 +71,75 @@ def test_a_cell_is_what_people_read(value: object, text: str) -> None:
 
 
 def test_a_plain_table_is_aligned_and_never_cut() -> None:
-    lines = list(human.format_table(model.Key, [key(1, "x" * 300), key(2)], None))
+    lines = list(human.format_table(model.Key, [key(1, "x" * 300), key(2)], PIPE).lines)
     assert lines[0] == "ID        USER  APP     STATUS  EXPIRES_AT  SCOPES      LABEL"
     assert lines[1].endswith("  " + "x" * 300)
     assert lines[2] == "00000002  ana   portal  active  never       user_email  -"
 
 
-def test_a_long_table_comes_as_it_is_read() -> None:
+@pytest.mark.parametrize("screen", [PIPE, human.Screen(None, is_wide=False)])
+def test_a_table_is_aligned_over_twenty_thousand_rows(screen: human.Screen) -> None:
+    last = human.ALIGNED_ROWS
+    rows = ({"one": "x" * (30 if number == last else 1), "two": True} for number in range(1, last + 1))
+    lines = list(human.format_table(Unnamed, rows, screen).lines)
+    assert {line.index(word) for line, word in zip(lines, ["TWO", *["yes"] * last], strict=True)} == {32}
+
+
+def test_a_longer_table_comes_as_it_is_read() -> None:
     read = 0
 
     def source() -> Iterator[dict[str, object]]:
         nonlocal read
-        for read in range(1, human.SCREEN_ROWS * 3 + 1):
-            yield key(read)
+        for read in range(1, human.ALIGNED_ROWS + 100):
+            yield {"one": str(read), "two": True}
 
-    lines = human.format_table(model.Key, source(), console(80))
-    next(lines)
-    assert read <= human.SCREEN_ROWS + 1
-    assert len(list(lines)) == read == human.SCREEN_ROWS * 3
+    table = human.format_table(Unnamed, source(), terminal(80))
+    next(table.lines)
+    assert read == human.ALIGNED_ROWS
+    assert len(list(table.lines)) == read == human.ALIGNED_ROWS + 99
 
 
 def test_no_records_are_no_table() -> None:
-    assert list(human.format_table(model.Key, [], None)) == []
+    assert list(human.format_table(model.Key, [], PIPE).lines) == []
 
 
-@pytest.mark.parametrize("width", [80, 120])
-def test_a_drawn_table_fits_and_loses_nothing(width: int) -> None:
+@pytest.mark.parametrize(
+    ("width", "hidden"), [(200, ()), (80, ()), (66, ("label",)), (40, ("expires_at", "scopes", "label")), (5, None)]
+)
+def test_columns_that_do_not_fit_are_left_out(width: int, hidden: tuple[str, ...] | None) -> None:
     label = " ".join(f"word{number}" for number in range(40))
-    (drawn,) = human.format_table(model.Key, [key(number, label) for number in range(3)], console(width))
-    plain = strip(drawn)
-    assert max(map(len, plain.splitlines())) <= width
-    for number in range(3):
-        assert f"{number:08}" in plain
-    letters = "".join(plain.split())
-    assert letters.count("39") == 3
-    assert plain.count("active") == 3
+    table = human.format_table(model.Key, [key(number, label) for number in range(3)], terminal(width))
+    lines = [strip(line) for line in table.lines]
+    assert max(map(len, lines)) <= max(width, len("00000000"))
+    assert len(lines) == 4
+    heads = lines[0].split()
+    assert heads == [head.upper() for head in human.COLUMNS["Key"]][: len(heads)]
+    if hidden is not None:
+        assert table.hidden == hidden
+        assert [head.lower() for head in heads] + list(hidden) == list(human.COLUMNS["Key"])
+    assert all(line.endswith("…") for line in lines[1:]) == (not hidden and width < 300)
+
+
+def test_a_wide_table_shows_everything() -> None:
+    table = human.format_table(model.Key, [key(1, "x" * 300)], human.Screen(console(40), is_wide=True))
+    assert (table.hidden, [strip(line) for line in table.lines][1].endswith("x" * 300)) == ((), True)
+
+
+def test_a_table_that_must_be_complete_wraps_at_words() -> None:
+    words = " ".join(f"word{number}" for number in range(40))
+    record = {"ok": True, "name": "short", "what": words, "mend": "gamcli app update closed --remote-rest"}
+    (head, *lines) = [strip(line) for line in human.format_table(StoreCheck, [record], human.Screen(console(60))).lines]
+    assert max(map(len, lines)) <= 60
+    assert sorted(word for line in lines for word in line.split() if word.startswith("word")) == sorted(words.split())
+    assert "--remote-rest" in "".join(lines)
+    assert head.split() == ["CHECK", "WHAT", "SUGGESTED", "COMMAND"]
+
+
+def test_wide_letters_are_aligned() -> None:
+    rows = [{"one": "日本語日本語日本語", "two": True}, {"one": "x", "two": False}]
+    lines = [strip(line) for line in human.format_table(Unnamed, rows, terminal(20)).lines]
+    places = [cell_len(line[: line.index(word)]) for line, word in zip(lines, ["TWO", "yes", "no"], strict=True)]
+    assert len({*places}) == 1
 
 
 def strip(drawn: str) -> str:
@@ -102,9 +152,9 @@ def strip(drawn: str) -> str:
 
 @pytest.mark.parametrize("text", ["[red]x[/red]", ":smile:", "[link=http://x]y", "\\[bold]"])
 def test_markup_is_text(text: str) -> None:
-    for terminal in (None, console(200)):
-        assert text in strip("\n".join(human.format_table(model.Key, [key(1, text)], terminal)))
-        assert text in strip(human.format_record({"label": text}, terminal))
+    for shown in (None, console(200)):
+        assert text in strip("\n".join(human.format_table(model.Key, [key(1, text)], human.Screen(shown)).lines))
+        assert text in strip(human.format_record({"label": text}, shown))
 
 
 def test_a_panel_is_a_field_a_line() -> None:
@@ -116,22 +166,14 @@ def test_a_panel_is_a_field_a_line() -> None:
     assert "".join(drawn.split()).count("x") == 100
 
 
-@dataclass(frozen=True)
-class Unnamed:
-    """A record without defined columns."""
-
-    one: str
-    two: bool
-
-
-@pytest.mark.parametrize("terminal", [None, console(80)])
-def test_a_record_without_columns_shows_all_its_fields(terminal: Console | None) -> None:
-    text = strip("\n".join(human.format_table(Unnamed, [{"one": "a", "two": True}], terminal))).lower()
-    assert text.split()[:2] == ["one", "two"]
+@pytest.mark.parametrize("shown", [None, console(80)])
+def test_a_record_without_columns_shows_all_its_fields(shown: Console | None) -> None:
+    text = strip("\n".join(human.format_table(Unnamed, [{"one": "a", "two": True}], human.Screen(shown)).lines))
+    assert text.split()[:2] == ["ONE", "TWO"]
     assert text.split()[-2:] == ["a", "yes"]
 
 
 @pytest.mark.parametrize("kind", machine.FIELDS)
 def test_every_column_finds_its_value_in_the_promised_fields(kind: type) -> None:
     record = {name: {"enabled": True} if name == "api_keys" else "" for name in machine.FIELDS[kind]}
-    assert len(list(human.format_table(kind, [record], None))) == 2
+    assert len(list(human.format_table(kind, [record], PIPE).lines)) == 2

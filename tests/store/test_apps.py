@@ -90,7 +90,10 @@ def test_another_name_finds_nothing(store: Store, portal: App, name: str) -> Non
         assert apps.find(tx, name) is None
         with pytest.raises(NotFoundError) as caught:
             apps.get(tx, name)
-    assert (caught.value.message, caught.value.hint) == (f"no application named '{name}'", "gamcli app list")
+    assert (caught.value.message, caught.value.hint) == (
+        f"no application named '{name}'",
+        "did you mean Portal? To list all: gamcli app list" if name == "Port" else "gamcli app list",
+    )
 
 
 def test_only_a_client_id_finds_a_client(store: Store, portal: App) -> None:
