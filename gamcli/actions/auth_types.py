@@ -30,7 +30,8 @@ def create(
 
 def show(gam: Gam, name: str) -> AuthType:
     with gam.store.reading() as tx:
-        return store.auth_types.get(tx, name)
+        auth_type: AuthType = store.auth_types.get(tx, name)
+    return auth_type
 
 
 @contextmanager
