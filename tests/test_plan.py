@@ -23,7 +23,7 @@ from gamcli.model.plan import (
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 APP = App("portal", "client", bytes(32), NOW, NOW, scopes=("gam_user_data",))
 USER = User("guid", "ana", NOW, NOW, attributes={"Area": "1"})
-KEY = Key("AbCdEfGh", "ana", "guid", "portal", "client", "apikey", ("gam_user_data",), bytes(32), NOW)
+KEY = Key("AbCdEfGh", "ana", "guid", "portal", "client", ("gam_user_data",), bytes(32), NOW)
 
 
 def test_an_update_reports_each_field_that_differs_with_its_old_and_new_value() -> None:

@@ -41,14 +41,14 @@ def search(gam: Gam, *, kind: str | None, enabled: bool | None, sort: str | None
 
 
 def update(gam: Gam, name: str, settings: rules.Changes) -> ChangeResult[AuthType]:
-    """Change settings of an authentication type; disabling it suspends its keys."""
+    """Change settings of an authentication type; disabling it suspends the keys that no other type accepts."""
     with gam.store.writing() as tx:
         before = store.auth_types.get(tx, name)
         return changes.update(gam, tx, before, rules.apply_changes(before, settings, gam.now()))
 
 
 def delete(gam: Gam, name: str, accept: int | None, *, yes: bool = True) -> ChangeResult[AuthType]:
-    """Delete an authentication type, which invalidates its keys; the number of active ones must be in `accept`."""
+    """Delete an authentication type; keys that no other type accepts are suspended until there is one again."""
     with gam.store.writing() as tx:
         auth_type = store.auth_types.get(tx, name)
         _require_unused(tx, auth_type)

@@ -187,13 +187,13 @@ def _add_new_keys(tx: Transaction, batch: Batch, minted: MintedChunk) -> list[De
 
 def _new_key_rows(minted: MintedChunk, now: int) -> list[NewKey]:
     values = {
-        each.id: (each.app, each.auth_type, each.scopes, None if each.lifetime_us is None else now + each.lifetime_us)
+        each.id: (each.app, each.scopes, None if each.lifetime_us is None else now + each.lifetime_us)
         for each in minted.chunk.terms.values()
     }
     key_rows: list[NewKey] = []
     for row, key_id, secret in minted.new_keys:
-        app, auth_type, scopes, expires_at = values[row.terms]
-        key_rows.append((key_id, row.user, app, auth_type, scopes, secret.digest(), now, expires_at, row.label))
+        app, scopes, expires_at = values[row.terms]
+        key_rows.append((key_id, row.user, app, scopes, secret.digest(), now, expires_at, row.label))
     return key_rows
 
 

@@ -13,8 +13,9 @@ from gamcli.actions.request_ids import CanonicalRequest, check_id, is_unused, re
 from gamcli.errors import ConflictError, GamcliError, NotFoundError, command
 from gamcli.model import Key, normalize_name
 from gamcli.rules import durations, scopes
+from gamcli.rules.api_key_grant import find_auth_type
 from gamcli.rules.grants import GrantFacts
-from gamcli.rules.keys import KeyOptions, approve, choose_auth_type
+from gamcli.rules.keys import KeyOptions, approve
 from gamcli.rules.names import check_text, escape_unprintable
 from gamcli.store import Transaction
 from gamcli.store.batches import Batch
@@ -75,7 +76,7 @@ class TermsResolver:
         self.has_existing_keys = False
         self._tx = tx
         self._save_terms = save_terms
-        self._default_auth_type = store.repository.get(tx).default_auth_type
+        self._auth_types = list(store.auth_types.search(tx))
         self._count = 0
         self._cache: dict[tuple[str, str, str], KeyTerms] = {}
 
@@ -93,7 +94,7 @@ class TermsResolver:
 
     def _compute_terms(self, user: BulkUser, app_name: str, words: str, expires_in: str) -> KeyTerms:
         tx, app = self._tx, store.apps.get(self._tx, app_name)
-        auth_type = store.auth_types.get(tx, choose_auth_type(app, None, self._default_auth_type))
+        auth_type = find_auth_type(app, self._auth_types)
         facts = GrantFacts(self.now, app=app, user=store.users.find_by_guid(tx, user.guid), auth_type=auth_type)
         known = partial(store.users.is_attribute_known, tx, app.scopes)
         requested_scopes = scopes.parse([words], known) if words else None
@@ -108,7 +109,6 @@ class TermsResolver:
             app=number,
             name=app.name,
             client_id=app.client_id,
-            auth_type=approved.auth_type,
             scopes=scopes.join(approved.scopes),
             lifetime_us=None if lifetime is None else lifetime // MICROSECOND,
             requested_scopes=words,

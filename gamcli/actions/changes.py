@@ -10,6 +10,7 @@ from gamcli.actions import Gam
 from gamcli.errors import ConflictError, InvalidatesKeysError, UnconfirmedError, command
 from gamcli.model import App, AuthType, KeyImpact, User
 from gamcli.rules import impact
+from gamcli.rules.api_key_grant import find_auth_type
 from gamcli.rules.credentials import Secret
 from gamcli.rules.grants import GrantFacts
 from gamcli.store import Transaction
@@ -128,10 +129,9 @@ def save(
     noun = NOUNS[type(after)]
     impacts: tuple[KeyImpact, ...] = ()
     if impact.affects_keys(before, after):
-        change: dict[str, Any] = {noun.field: after}
-        impacts = assess_impact(tx, gam, noun.key_filter(before), lambda facts: replace(facts, **change), accept)
+        impacts = assess_impact(tx, gam, noun.key_filter(before), _facts_change(tx, before, after), accept)
     noun.table.save(tx, after)
-    details = {"invalidated": [each.key.id for each in impacts if each.is_permanent]} if noun.field == "app" else {}
+    details = {"invalidated": _permanent_ids(impacts)} if noun.field == "app" else {}
     gam.record(tx, f"{noun.field}.{verb}", after.name, (before, after), **details)
     return impacts
 
@@ -144,26 +144,47 @@ def rename(gam: Gam, tx: Transaction, before: Named, name: str) -> Named:
 
 
 def delete(gam: Gam, tx: Transaction, record: Named, accept: int | None, *, yes: bool) -> ChangeResult[Named]:
-    """Delete a record, which invalidates its keys; their number must be in `accept`."""
+    """
+    Delete a record; the number of the keys that this invalidates must be in `accept`.
+
+    An application or a user takes its keys along. An authentication type has none of its own.
+    """
     noun = NOUNS[type(record)]
     subject = f"{noun.title} '{record.name}'"
-    impacts = assess_impact(tx, gam, noun.key_filter(record), lambda _: f"deletion of {subject}", accept)
+    impacts = assess_impact(tx, gam, noun.key_filter(record), _facts_change(tx, record, None), accept)
     if not yes and accept is None and gam.dry_run is None:
         raise UnconfirmedError(f"this permanently deletes {subject}", "add --yes to confirm")
     noun.table.delete(tx, getattr(record, noun.id_field))
-    gam.record(tx, f"{noun.field}.delete", record.name, (record, None), invalidated=[each.key.id for each in impacts])
+    gam.record(tx, f"{noun.field}.delete", record.name, (record, None), invalidated=_permanent_ids(impacts))
     return ChangeResult(record, impacts=impacts)
+
+
+def _permanent_ids(impacts: tuple[KeyImpact, ...]) -> list[str]:
+    return [each.key.id for each in impacts if each.is_permanent]
+
+
+def _facts_change(tx: Transaction, before: Named, after: Named | None) -> impact.FactsChange:
+    """Return what a change of a record, or its deletion (`after` None), does to the facts of a key."""
+    noun = NOUNS[type(before)]
+    auth_types = list(store.auth_types.search(tx))
+    if isinstance(before, AuthType):
+        planned = [each for each in auth_types if each.name != before.name]
+        planned += [after] if isinstance(after, AuthType) else []
+        return lambda facts: impact.apply_to_facts(facts, planned)
+    if after is None:
+        return lambda _: f"deletion of {noun.title} '{before.name}'"
+    return lambda facts: impact.apply_to_facts(facts, auth_types, **{noun.field: after})
 
 
 def load_key_facts(tx: Transaction, gam: Gam, filters: KeyFilter) -> Iterator[GrantFacts]:
     """Yield the facts about each key that is not revoked, replaced or invalidated."""
     apps = lru_cache(maxsize=256)(lambda client_id: store.apps.find_by_client_id(tx, client_id))
     users = lru_cache(maxsize=256)(lambda guid: store.users.find_by_guid(tx, guid))
-    auth_types = lru_cache(maxsize=256)(lambda name: store.auth_types.find(tx, name))
-    now = gam.now()
+    types, now = list(store.auth_types.search(tx)), gam.now()
+    auth_types = lru_cache(maxsize=256)(lambda client_id: find_auth_type(apps(client_id), types))
     for key in store.keys.search(tx, filters._replace(not_ended=True)):
         yield GrantFacts(
-            now=now, key=key, app=apps(key.client_id), user=users(key.user_guid), auth_type=auth_types(key.auth_type)
+            now=now, key=key, app=apps(key.client_id), user=users(key.user_guid), auth_type=auth_types(key.client_id)
         )
 
 

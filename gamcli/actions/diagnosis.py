@@ -4,7 +4,7 @@ from gamcli import store
 from gamcli.actions import Gam, issuance, keys
 from gamcli.model import Key
 from gamcli.rules import diagnosis
-from gamcli.rules.api_key_grant import API_KEY_GRANT
+from gamcli.rules.api_key_grant import API_KEY_GRANT, find_auth_type
 from gamcli.rules.credentials import Secret, parse_api_key_id
 from gamcli.rules.grants import PASSWORD, GrantFacts, Rule, TokenRequest, find_violation
 from gamcli.rules.password_grant import PASSWORD_GRANT
@@ -47,11 +47,12 @@ def _load_facts(
     tx: Transaction, gam: Gam, key: Key | None, app: str | None, request: TokenRequest | None
 ) -> GrantFacts:
     requested_app = store.apps.get(tx, app) if app is not None else None
+    known_app = requested_app or (store.apps.find_by_client_id(tx, key.client_id) if key else None)
     return GrantFacts(
         now=gam.now(),
         key=key,
-        app=requested_app or (store.apps.find_by_client_id(tx, key.client_id) if key else None),
+        app=known_app,
         user=store.users.find_by_guid(tx, key.user_guid) if key else None,
-        auth_type=store.auth_types.find(tx, key.auth_type) if key else None,
+        auth_type=find_auth_type(known_app, store.auth_types.search(tx)) if key else None,
         request=request,
     )

@@ -103,9 +103,10 @@ RULES_WITHOUT_CLIENT_SECRET = tuple(rule for rule in API_KEY_GRANT if rule is no
 def exchange_locally(gam: Gam, app: str, api_key: Secret) -> IssuedToken:
     """Exchange an API key without the client secret; raises NotFoundError, or RefusedError as `exchange` does."""
     with gam.store.reading() as tx:
-        client_id = store.apps.get(tx, app).client_id
-        key, _ = _find_key_and_user(tx, parse_api_key_id(api_key))
-    request = TokenRequest(client_id, api_key=api_key, authentication_type_name=key.auth_type if key else "")
+        record = store.apps.get(tx, app)
+        auth_type = api_key_grant.find_auth_type(record, store.auth_types.search(tx))
+    name = "" if auth_type is None else auth_type.name
+    request = TokenRequest(record.client_id, api_key=api_key, authentication_type_name=name)
     return exchange(gam, request, rules=RULES_WITHOUT_CLIENT_SECRET)
 
 

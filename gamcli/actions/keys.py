@@ -15,6 +15,7 @@ from gamcli.errors import ConflictError, NotFoundError, UnconfirmedError, UsageE
 from gamcli.model import App, Key, KeyImpact
 from gamcli.rules import durations, names, scopes
 from gamcli.rules import keys as rules
+from gamcli.rules.api_key_grant import find_auth_type
 from gamcli.rules.credentials import Secret, parse_api_key_id
 from gamcli.rules.grants import GrantFacts
 from gamcli.store import Transaction
@@ -33,7 +34,6 @@ class KeySpec(NamedTuple):
     user: str
     app: str
     scopes: tuple[str, ...] | None = None
-    auth_type: str | None = None
     expires_in: timedelta | None = None
     label: str = ""
     replace: bool = False
@@ -73,8 +73,7 @@ def generate(gam: Gam, spec: KeySpec, save_secret: SaveSecret[Key] = discard_sec
     """
     with gam.store.writing() as tx:
         user, app = store.users.get(tx, spec.user), store.apps.get(tx, spec.app)
-        auth_type = rules.choose_auth_type(app, spec.auth_type, store.repository.get(tx).default_auth_type)
-        facts = GrantFacts(gam.now(), app=app, user=user, auth_type=store.auth_types.get(tx, auth_type))
+        facts = GrantFacts(gam.now(), app=app, user=user, auth_type=find_auth_type(app, store.auth_types.search(tx)))
         known = partial(store.users.is_attribute_known, tx, app.scopes)
         words = None if spec.scopes is None else scopes.parse(spec.scopes, known)
         issued = rules.issue(facts, rules.KeyOptions(words, spec.expires_in, spec.label), gam.entropy)

@@ -9,10 +9,11 @@ MAX_PROBLEMS = 1000
 
 @dataclass(slots=True)
 class ProblemList:
-    """The problems in a file."""
+    """The problems in a file, and warnings about the whole file."""
 
     file: str
     problems: list[Problem] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def add(self, line: int, message: str) -> None:
         """Add a problem; raises ProblemsError when there are MAX_PROBLEMS."""

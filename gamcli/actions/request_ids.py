@@ -16,8 +16,9 @@ from gamcli.actions import Gam, keys
 from gamcli.actions.changes import SaveSecret, discard_secret
 from gamcli.actions.keys import KeySpec
 from gamcli.errors import ConflictError, UsageError, command
-from gamcli.model import Key, normalize_name
+from gamcli.model import Key
 from gamcli.rules import bulk_minting, grants, names, scopes
+from gamcli.rules.api_key_grant import find_auth_type
 from gamcli.rules.credentials import Secret
 from gamcli.rules.grants import GrantFacts
 from gamcli.rules.keys import ISSUE_RULES, IssuedKey
@@ -70,7 +71,6 @@ class CanonicalRequest(NamedTuple):
     user: str
     client_id: str
     scopes: Sequence[str] | None = None
-    auth_type: str | None = None
     expires_in: timedelta | None = None
     label: str = ""
     replace: bool = False
@@ -79,7 +79,6 @@ class CanonicalRequest(NamedTuple):
     def json(self) -> str:
         fields = self._asdict()
         fields["scopes"] = None if self.scopes is None else _sorted_scopes(self.scopes)
-        fields["auth_type"] = None if self.auth_type is None else normalize_name(self.auth_type)
         fields["expires_in"] = None if self.expires_in is None else self.expires_in.total_seconds()
         fields["overlap"] = None if self.overlap is None else self.overlap.total_seconds()
         return json.dumps(fields, sort_keys=True, separators=(",", ":"))
@@ -98,8 +97,10 @@ def require_same_request(earlier: KeyRequest, request_json: str) -> None:
     """Raise ConflictError unless the earlier request had the same settings."""
     if earlier.request_json == request_json:
         return
-    before, now = json.loads(earlier.request_json), json.loads(request_json)
+    before, now = json.loads(earlier.request_json), json.loads(request_json)  # before: maybe with an `auth_type`
     differences = ", ".join(_FIELD_LABELS.get(name, name) for name in now if now[name] != before.get(name))
+    if not differences:
+        return
     raise ConflictError(
         f"request '{names.escape_unprintable(earlier.id)}' issued key {earlier.key_id}"
         f" with other settings: {differences}",
@@ -107,7 +108,7 @@ def require_same_request(earlier: KeyRequest, request_json: str) -> None:
     )
 
 
-_FIELD_LABELS = {"client_id": "app", "auth_type": "auth type", "expires_in": "expiry"}
+_FIELD_LABELS = {"client_id": "app", "expires_in": "expiry"}
 
 
 def _repeat_request(tx: Transaction, gam: Gam, earlier: KeyRequest, save_secret: SaveSecret[Key]) -> RequestedKey:
@@ -128,7 +129,7 @@ def is_unused(key: Key, now: datetime) -> bool:
 def _reissue(tx: Transaction, gam: Gam, key: Key, request_id: str) -> IssuedKey:
     """Replace the secret of an unused key, if the rules allow a new key."""
     app, user = store.apps.find_by_client_id(tx, key.client_id), store.users.find_by_guid(tx, key.user_guid)
-    auth_type = store.auth_types.find(tx, key.auth_type)
+    auth_type = find_auth_type(app, store.auth_types.search(tx))
     grants.require(ISSUE_RULES, GrantFacts(gam.now(), app=app, user=user, auth_type=auth_type))
     (secret,) = bulk_minting.mint_secrets([key.id], gam.entropy)
     after = replace(key, digest=secret.digest())

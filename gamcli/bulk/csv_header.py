@@ -1,7 +1,7 @@
 """The header of a CSV file: which column holds which field."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -11,10 +11,15 @@ from gamcli.rules.names import closest_match, escape_unprintable
 
 
 class Columns(NamedTuple):
-    """The columns that a command reads, in the order that it wants, and those among them that are required."""
+    """
+    The columns that a command reads, in the order that it wants, and those among them that are required.
+
+    `obsolete` columns are skipped, each with the warning that it maps to.
+    """
 
     known: Sequence[str]
     required: Sequence[str]
+    obsolete: Mapping[str, str] = {}
 
 
 class ColumnPicker:
@@ -26,6 +31,7 @@ class ColumnPicker:
         self._unnamed = [place for place, name in enumerate(self._names) if not name]
         self._columns = columns
         ignored = [column_name(title) for title in options.ignored_columns]
+        self.warnings = [columns.obsolete[name] for name in self._names if name in columns.obsolete]
         if not self._find_wrong_delimiter(header):
             self._check_names(header, ignored)
         places = {name: place for place, name in enumerate(self._names) if name not in ignored}
@@ -46,7 +52,7 @@ class ColumnPicker:
     def _check_names(self, header: Sequence[str], ignored: Sequence[str]) -> None:
         report = self.problems.append
         for name, title in dict(zip(self._names, header, strict=True)).items():
-            if not name or name in ignored:
+            if not name or name in ignored or name in self._columns.obsolete:
                 continue
             if name not in self._columns.known:
                 report(self._describe_unknown(name, escape_unprintable(title.strip())))

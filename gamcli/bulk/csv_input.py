@@ -100,6 +100,7 @@ def read_table(
     for problem in picker.problems:
         problems.add(line, problem)
     problems.require_none()
+    problems.warnings += picker.warnings
     for line, row in rows:
         fields = picker.pick(line, row, problems)
         if fields is not None:

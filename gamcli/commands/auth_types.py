@@ -135,7 +135,7 @@ def delete(
     output: Format = None,
     field: Field = None,
 ) -> None:
-    """Delete an authentication type and permanently invalidate its active keys."""
+    """Delete an authentication type; suspends keys that no other type accepts."""
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, AuthType)
     with cli.open_for_change(out, dry_run=dry_run) as gam:

@@ -23,7 +23,11 @@ from gamcli.render.output import Output
 from gamcli.render.progress import ProgressCallback
 from gamcli.rules import lists
 
-KEY_COLUMNS = Columns(("user", "app", "scopes", "expires_in", "label", "request_id"), required=("user", "app"))
+KEY_COLUMNS = Columns(
+    ("user", "app", "scopes", "expires_in", "label", "request_id"),
+    required=("user", "app"),
+    obsolete={"auth_type": "the column auth_type is ignored: a key is not bound to an authentication type"},
+)
 USER_COLUMNS = Columns(user_columns.COLUMNS, user_columns.REQUIRED_COLUMNS)
 
 OutputPaths = tuple[str | None, str | None]
@@ -61,6 +65,8 @@ def generate(
             rows = _read_rows(source, problems, (KEY_COLUMNS, options), report_progress)
             key_rows = (_key_row(line, *row) for line, row in rows)
             validated = bulk_validation.validate_rows(gam, problems, key_rows, batch, delivered)
+        for warning in problems.warnings:
+            out.print_warning(warning)
         if dry_run:
             _print_plan(out, validated)
             return

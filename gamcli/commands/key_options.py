@@ -20,10 +20,6 @@ Scopes = Annotated[
         metavar="SCOPE", help="Scope; a+b for several, repeatable. Default: all published scopes.", show_default=False
     ),
 ]
-AuthTypeOption = Annotated[
-    str | None,
-    typer.Option(metavar="AUTH_TYPE", help="Authentication type. Default: the application's or repository's."),
-]
 ExpiresIn = Annotated[
     str | None, typer.Option(metavar="DURATION", help="Lifetime, such as 90d; limited by the application's timeout.")
 ]

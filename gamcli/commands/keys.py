@@ -20,7 +20,6 @@ from gamcli.commands.context import CliContext
 from gamcli.commands.key_options import (
     AppFilterOption,
     AppOption,
-    AuthTypeOption,
     ExpiresIn,
     KeyStatus,
     Label,
@@ -75,7 +74,6 @@ def generate(
     encoding: Encoding = None,
     ignore_column: IgnoreColumn = None,
     scope: Scopes = None,
-    auth_type: AuthTypeOption = None,
     expires_in: ExpiresIn = None,
     label: Label = "",
     replace: Replace = False,
@@ -99,7 +97,7 @@ def generate(
     require_table(table, out_dir=out_dir, delimiter=delimiter, encoding=encoding, ignore_column=ignore_column)
     if table is not None:
         reject_other_options(
-            "--from", user=user, app=app, scope=scope, auth_type=auth_type, expires_in=expires_in, label=label,
+            "--from", user=user, app=app, scope=scope, expires_in=expires_in, label=label,
             replace=replace, overlap=overlap, request_id=request_id, field=field,
         )  # fmt: skip
         key_messages.require_bulk_format(out)
@@ -114,7 +112,7 @@ def generate(
     if replace and overlap is not None:
         raise UsageError("--replace and --overlap cannot be combined", "--replace revokes the old key immediately")
     scopes = tuple(scope) if scope else None
-    spec = keys.KeySpec(user, app, scopes, auth_type, lifetime, label, replace, parse_duration(overlap))
+    spec = keys.KeySpec(user, app, scopes, lifetime, label, replace, parse_duration(overlap))
     with (
         cli.open_for_change(out, dry_run=dry_run) as gam,
         delivery.open_destination(out, out_file, dry_run=dry_run) as save_secret,

@@ -76,7 +76,10 @@ def _load(files: list[str], owner: str | None, options: PlanOptions, var_paths: 
     """Read manifests, or a saved plan, which has its own options."""
     environment = {**os.environ, **var_files.read(var_paths or ())}
     if len(files) != 1 or not plan_file.is_saved_plan(files[0]):
-        return Loaded(manifest.read(files, environment, owner), options)
+        desired = manifest.read(files, environment, owner)
+        for warning in desired.warnings:
+            Output.print_to_stderr(f"gamcli: warning: {warning}")
+        return Loaded(desired, options)
     if owner is not None or options.prune or options.adopt:
         raise UsageError("a saved plan includes owner, prune and adopt", "omit --owner, --prune and --adopt")
     saved = plan_file.read(files[0], environment)

@@ -142,14 +142,17 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An API key: its user, application, scopes and lifetime; only a digest of the secret is stored."""
+    """
+    An API key: its user, application, scopes and lifetime; only a digest of the secret is stored.
+
+    `auth_type` is the only authentication type that its application allows in requests, None = any.
+    """
 
     id: str
     user: str
     user_guid: str
     app: str
     client_id: str
-    auth_type: str
     scopes: tuple[str, ...]
     digest: bytes = field(repr=False)
     created_at: datetime
@@ -162,6 +165,7 @@ class Key:
     reason: str | None = None
     managed_by: str | None = None
     disabled_at: datetime | None = None
+    auth_type: str | None = None
 
     @property
     def enabled(self) -> bool:

@@ -25,7 +25,7 @@ DIFF_FIELDS: dict[type, tuple[str, ...]] = {
         "url_profile", "phone", "address", "city", "state", "post_code", "language", "timezone", "roles", "attributes",
         "enabled", "blocked", "managed_by",
     ),
-    Key: ("auth_type", "scopes", "label", "expires_at", "retires_at", "end", "reason", "managed_by"),
+    Key: ("scopes", "label", "expires_at", "retires_at", "end", "reason", "managed_by"),
     Token: ("scopes", "expires_at", "ended_at"),
     ApiKeyPolicy: ("enabled", "timeout_hours", "auth_type", "scope_choice"),
     TokenPolicy: ("timeout_minutes", "renewals"),

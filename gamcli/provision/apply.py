@@ -58,13 +58,14 @@ class Applied:
 def make_plan(tx: Transaction, gam: Gam, desired: Desired, options: PlanOptions) -> ExecutionPlan:
     """Return what leads from the state of the store to `desired`; raises ProblemsError and ConflictError."""
     diff_options = DiffOptions(gam.now(), gam.entropy, options.prune, options.adopt)
-    plan, problems, conflicts = diff(desired, snapshot.read(tx, desired), diff_options)
+    actual = snapshot.read(tx, desired)
+    plan, problems, conflicts = diff(desired, actual, diff_options)
     if problems:
         raise ProblemsError(problems[:MAX_PROBLEMS])
     if conflicts:
         raise conflicts[0]
     facts = chain.from_iterable(load_key_facts(tx, gam, each) for each in impacts.key_filters(plan.steps))
-    return replace(plan, impacts=impacts.find_impacts(plan.steps, facts))
+    return replace(plan, impacts=impacts.find_impacts(plan.steps, facts, actual.auth_types.values()))
 
 
 def apply(gam: Gam, desired: Desired, options: ApplyOptions) -> Applied:

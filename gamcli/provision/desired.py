@@ -112,7 +112,6 @@ class DesiredKey(Located):
     location: Location
     owner: str
     scopes: tuple[str, ...] | None = None
-    auth_type: str | None = None
     label: str = ""
     expires_in: timedelta | None = None
     renew_within: timedelta | None = None
@@ -131,5 +130,6 @@ class Desired:
     default_auth_type: str | None = None
     default_location: Location | None = None
     owners: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     empty_files: tuple[str, ...] = ()
     """The first file of each owner whose files name nothing."""

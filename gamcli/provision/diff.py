@@ -60,9 +60,7 @@ def diff(desired: Desired, actual: Actual, options: DiffOptions) -> Diff:
         "user", desired.users, pruning.without(actual.users, "user", pruned),
         lambda item, before, fields: build_user(item, before, fields, options),
     )  # fmt: skip
-    state = PlannedState(
-        auth_types.records, repository.default_auth_type, apps.records, users.records, apps.failed, users.failed
-    )
+    state = PlannedState(auth_types.records, apps.records, users.records, apps.failed, users.failed)
     keys = diff_keys.diff_keys(desired.keys, actual, state, parse_scopes, options)
     removals = [*pruning.find_unlisted_keys(actual, unlisted, keys.users, options.now), *unlisted]
     default_step = Step(UPDATE, "repository", "repository", actual.repository, repository)

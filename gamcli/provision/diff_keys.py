@@ -14,18 +14,17 @@ from gamcli.provision.plan import Pair, Step
 from gamcli.provision.snapshot import Actual, users_by_identifier
 from gamcli.rules import durations, scopes
 from gamcli.rules import keys as rules
+from gamcli.rules.api_key_grant import find_auth_type
 from gamcli.rules.credentials import Secret, parse_api_key_id
 from gamcli.rules.grants import GrantFacts
 
 FIELD_OF_RULE = {
     "scope_choice_off": "scopes", "scope_beyond": "scopes",
-    "auth_type_unavailable": "auth_type", "auth_type_wrong": "auth_type",
 }  # fmt: skip
 """The field of a desired key that causes the refusal, by rule."""
 
 FIELD_OF_WORD = {
-    "renew_within": "renew_within", "authentication type": "auth_type", "scope": "scopes", "label": "label",
-    "api_key": "api_key",
+    "renew_within": "renew_within", "scope": "scopes", "label": "label", "api_key": "api_key",
 }  # fmt: skip
 """The field of a desired key that causes a usage error, by a word of its message."""
 
@@ -34,7 +33,6 @@ class PlannedState(NamedTuple):
     """The records that keys refer to, as they will be, by normalized name; `failed_…` are objects with problems."""
 
     auth_types: Mapping[str, AuthType]
-    default_auth_type: str
     apps: Mapping[str, App]
     users: Mapping[str, User]
     failed_apps: set[str]
@@ -109,7 +107,7 @@ def _diff_key(
     name = f"{user.name} for {app.name}"
     wanted_scopes = None if item.scopes is None else parse_scopes(item.scopes, app.scopes)
     current = facts.key
-    if current is not None and not _remains_valid(current, app, state, options.now):
+    if current is not None and not _remains_valid(current, app, options.now):
         current = None
     if current is not None and _matches(current, item, wanted_scopes):
         if not _is_due(current, item, options.now):
@@ -136,25 +134,18 @@ def _renew(item: DesiredKey, facts: GrantFacts, name: str, state: PlannedState, 
     key_options = renewal._replace(
         expires_in=item.expires_in or renewal.expires_in, label=item.label or old.label, managed_by=item.owner
     )
-    auth_type = item.auth_type or old.auth_type
-    issued = _issue(replace(item, auth_type=auth_type), facts, app, key_options, state, options)
+    issued = _issue(item, facts, app, key_options, state, options)
     note = f"expires in {durations.format_remaining(old.expires_at - options.now)}: rotate"
     return Step(UPDATE, "key", name, old, *issued, item, item.overlap, note)
 
 
-def _remains_valid(key: Key, app: App, state: PlannedState, now: datetime) -> bool:
-    """Return whether the key is active, and stays so with the planned applications and authentication types."""
-    if not key.is_valid(now) or normalize_name(key.auth_type) not in state.auth_types:
-        return False
-    return not scopes.find_disallowed(key.scopes, app.scopes)
+def _remains_valid(key: Key, app: App, now: datetime) -> bool:
+    """Return whether the key is active, and stays so with the planned application."""
+    return key.is_valid(now) and not scopes.find_disallowed(key.scopes, app.scopes)
 
 
 def _matches(key: Key, item: DesiredKey, wanted_scopes: tuple[str, ...] | None) -> bool:
-    return (
-        wanted_scopes in (None, key.scopes)
-        and (item.auth_type is None or normalize_name(item.auth_type) == normalize_name(key.auth_type))
-        and (item.api_key is None or item.api_key.matches(key.digest))
-    )
+    return wanted_scopes in (None, key.scopes) and (item.api_key is None or item.api_key.matches(key.digest))
 
 
 def _issue(
@@ -166,10 +157,7 @@ def _issue(
     options: DiffOptions,
 ) -> tuple[Key, Secret | None]:
     """Return the new key, and its secret unless the manifest provides it."""
-    name = rules.choose_auth_type(app, item.auth_type, state.default_auth_type)
-    auth_type = state.auth_types.get(normalize_name(name))
-    if auth_type is None:
-        raise UsageError(unknown_name("authentication type", name, state.auth_types.values()))
+    auth_type = find_auth_type(app, state.auth_types.values())
     issued = rules.issue(
         GrantFacts(options.now, app=app, user=facts.user, auth_type=auth_type), key_options, options.entropy
     )

@@ -117,7 +117,7 @@ def _listed_objects(tx: Transaction, desired: Desired) -> Iterator[tuple[ObjectI
 
 
 def _key_fields(key: DesiredKey) -> dict[str, object]:
-    fields = {name: _to_plain(getattr(key, name)) for name in ("scopes", "auth_type", "label", "expires_in")}
+    fields = {name: _to_plain(getattr(key, name)) for name in ("scopes", "label", "expires_in")}
     return {name: value for name, value in fields.items() if value not in (auth_types.ANY, "")}
 
 

@@ -197,10 +197,6 @@ _KEY = (
         "scopes", TEXTS, "scopes; all scopes of the application by default",
         list_of_texts(lambda value: checks.parse_scopes(tuple(value))), _SCOPES_SCHEMA, always=True, derived=True,
     ),
-    Field(
-        "auth_type", TEXT, "authentication type; the one that the application allows, or the default type",
-        checks.name_of("an authentication type"), {"maxLength": names.NAME_LENGTH}, always=True, derived=True,
-    ),
     Field("label", TEXT, "label", checks.text_of("the label"), {"maxLength": names.TEXT_LENGTH}),
     Field(
         "expires_in", TEXT, "lifetime, such as '90d'; limited by the timeout of the application", checks.parse_lifetime,

@@ -1,7 +1,7 @@
 """Which active keys a plan invalidates or suspends, judged by the rules on the state after all of its steps."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from gamcli.model import App, AuthType, Key, KeyImpact, User, normalize_name
 from gamcli.model.plan import DELETE, UPDATE
@@ -17,13 +17,14 @@ class _Changed:
 
     apps: dict[str, App | str] = field(default_factory=dict)
     users: dict[str, User | str] = field(default_factory=dict)
-    auth_types: dict[str, AuthType | str] = field(default_factory=dict)
+    auth_types: list[AuthType] = field(default_factory=list)
     auth_type_names: list[str] = field(default_factory=list)
 
     @classmethod
-    def from_steps(cls, steps: Iterable[Step]) -> "_Changed":
-        """Return what changes in a way that can affect keys."""
+    def from_steps(cls, steps: Iterable[Step], auth_types: Iterable[AuthType] = ()) -> "_Changed":
+        """Return what changes in a way that can affect keys; `auth_types` are those before the steps."""
         result = cls()
+        planned = {normalize_name(each.name): each for each in auth_types}
         for step in steps:
             match step.before, step.after:
                 case App() as app, after if _affects_keys(app, after):
@@ -31,11 +32,14 @@ class _Changed:
                     result.apps[app.client_id] = after if isinstance(after, App) else reason
                 case User() as user, after if _affects_keys(user, after):
                     result.users[user.guid] = after if isinstance(after, User) else f"deletion of user '{user.name}'"
-                case AuthType() as auth_type, after if _affects_keys(auth_type, after):
-                    reason = f"deletion of authentication type '{auth_type.name}'"
+                case _, AuthType() as after:
+                    planned[normalize_name(after.name)] = after
+                    if isinstance(step.before, AuthType) and _affects_keys(step.before, after):
+                        result.auth_type_names.append(after.name)
+                case AuthType() as auth_type, _:
+                    planned.pop(normalize_name(auth_type.name), None)
                     result.auth_type_names.append(auth_type.name)
-                    name = normalize_name(auth_type.name)
-                    result.auth_types[name] = after if isinstance(after, AuthType) else reason
+        result.auth_types = list(planned.values())
         return result
 
     def facts_after(self, facts: GrantFacts) -> GrantFacts | str:
@@ -44,12 +48,11 @@ class _Changed:
         assert facts.user is not None
         app = self.apps.get(facts.app.client_id, facts.app)
         user = self.users.get(facts.user.guid, facts.user)
-        kind = facts.auth_type and self.auth_types.get(normalize_name(facts.auth_type.name), facts.auth_type)
         if isinstance(app, str):
             return app
         if isinstance(user, str):
             return user
-        return kind if isinstance(kind, str) else replace(facts, app=app, user=user, auth_type=kind)
+        return impact.apply_to_facts(facts, self.auth_types, app=app, user=user)
 
 
 def _affects_keys(before: App | User | AuthType, after: object) -> bool:
@@ -64,11 +67,17 @@ def key_filters(steps: Iterable[Step]) -> Iterator[KeyFilter]:
     yield from (KeyFilter(auth_type=each) for each in changed.auth_type_names)
 
 
-def find_impacts(steps: Iterable[Step], facts: Iterable[GrantFacts]) -> tuple[KeyImpact, ...]:
-    """Return the impact on the active keys of `facts`, and on the keys that the steps replace or revoke."""
+def find_impacts(
+    steps: Iterable[Step], facts: Iterable[GrantFacts], auth_types: Iterable[AuthType]
+) -> tuple[KeyImpact, ...]:
+    """
+    Return the impact on the active keys of `facts`, and on the keys that the steps replace or revoke.
+
+    `auth_types` are those before the steps.
+    """
     steps = list(steps)
     by_key = {each.key.id: each for each in facts if each.key is not None}
-    found = impact.find_impacts(_Changed.from_steps(steps).facts_after, by_key.values())
+    found = impact.find_impacts(_Changed.from_steps(steps, auth_types).facts_after, by_key.values())
     impacts = {each.key.id: each for each in found}
     for step in steps:
         if isinstance(step.before, Key) and step.action in (UPDATE, DELETE) and not step.overlap:

@@ -75,7 +75,8 @@ def _merge(contents: Contents) -> Desired:
         (None, None),
     )
     owners = tuple(contents.first_files)
-    return Desired(tuple(auth_types), tuple(apps), tuple(users), keys, default, location, owners)
+    warnings = tuple(contents.warnings)
+    return Desired(tuple(auth_types), tuple(apps), tuple(users), keys, default, location, owners, warnings)
 
 
 def _check_names(objects: Iterable[DesiredObject]) -> Iterator[Problem]:

@@ -22,7 +22,7 @@ RELEASE = "release"
 HIDDEN_FIELDS = {"managed_by", "expires_at", "default"}
 """Fields that changes leave out: owner and default are shown separately, expiry depends on the time of apply."""
 
-KEY_FIELDS = ("scopes", "auth_type", "label", "api_key")
+KEY_FIELDS = ("scopes", "label", "api_key")
 """The fields shown for a key that replaces another."""
 
 

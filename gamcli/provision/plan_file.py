@@ -119,6 +119,7 @@ def _to_json(value: Any) -> object:  # noqa: ANN401 - any part of the desired st
         case Desired():
             location = value.default_location
             document = {name: getattr(value, name) for name in value.__slots__}
+            document.pop("warnings")
             return {**document, "default_location": None if location is None else _locate(location)}
         case DesiredObject():
             fields = {name: each for name, each in value.fields.items() if name != "client_secret"}
@@ -185,4 +186,5 @@ def _read_key(item: Mapping[str, Any]) -> DesiredKey:
     parsed["scopes"] = None if scopes is None else tuple(scopes)
     for name in ("expires_in", "renew_within", "overlap"):
         parsed[name] = None if item[name] is None else timedelta(seconds=item[name])
-    return DesiredKey(**{**item, **parsed})
+    fields = {name: value for name, value in item.items() if name in DesiredKey.__slots__}
+    return DesiredKey(**{**fields, **parsed})

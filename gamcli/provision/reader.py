@@ -28,6 +28,7 @@ class Contents:
     first_files: dict[str, str] = field(default_factory=dict)
     """The owners, with the first file of each."""
     problems: list[Problem] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 class KeyTable(NamedTuple):
@@ -147,13 +148,24 @@ class Reader:
     def _read_keys(self, section: Section, tables: list[Any]) -> None:
         for index, table in enumerate(tables):
             location = Location(self._file.source, ("key", index))
-            fields = self._read_table(section, location, table)
+            fields = self._read_table(section, location, self._drop_auth_type(location, table))
             if "user" in fields and "app" in fields:
                 self._contents.keys.append(KeyTable(location, self._owners.find(location), fields))
             elif isinstance(table, dict):
                 for name in ("user", "app"):
                     if name not in table:
                         self._report(location, f"{name} is required: every key has a user and an app")
+
+    def _drop_auth_type(self, location: Location, table: object) -> object:
+        """Accept, with a warning, the authentication type of keys, which earlier manifests may have."""
+        if not isinstance(table, dict) or "auth_type" not in table:
+            return table
+        at = location.within("auth_type")
+        self._contents.warnings.append(
+            f"{at.file}:{at.line}: auth_type is ignored: a key is not bound to an authentication type;"
+            " to allow one type only, set api_keys.auth_type of the application"
+        )
+        return {name: value for name, value in table.items() if name != "auth_type"}
 
     def _read_table(self, section: Section, location: Location, table: object) -> dict[str, Any]:
         values: dict[str, Any] = {}

@@ -48,7 +48,7 @@ def _field_getter(name: str) -> Cell:
     return lambda record: record[name]
 
 
-NULL_TEXTS = {"expires_at": "never", "last_used_at": "never", "api_keys.auth_type": "any"}
+NULL_TEXTS = {"expires_at": "never", "last_used_at": "never", "api_keys.auth_type": "any", "auth_type": "any"}
 """What null means in these fields."""
 
 

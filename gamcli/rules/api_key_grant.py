@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from gamcli.errors import command
-from gamcli.model import APIKEY, normalize_name
+from gamcli.model import APIKEY, App, AuthType, normalize_name
 from gamcli.rules import durations, grants, scopes
 from gamcli.rules.credentials import NO_DIGEST
 from gamcli.rules.grants import Grant, GrantFacts, Rule
@@ -19,14 +19,19 @@ def _has_valid_auth_type(facts: GrantFacts) -> bool:
     auth_type, allowed = facts.auth_type, facts.known_app.api_keys.auth_type
     if auth_type is None or auth_type.type != APIKEY:
         return False
-    names = (allowed, facts.key.auth_type if facts.key and not _has_wrong_secret(facts) else None)
-    return all(name is None or normalize_name(name) == normalize_name(auth_type.name) for name in names)
+    return allowed is None or normalize_name(allowed) == normalize_name(auth_type.name)
 
 
-def _has_wrong_secret(facts: GrantFacts) -> bool:
-    """Return whether the request carries a key that is wrong: then its errors must not disclose the stored key."""
-    matches = facts.parameters.api_key.matches(facts.key.digest if facts.key else NO_DIGEST)
-    return not matches and facts.parameters.api_key.reveal() != ""
+def find_auth_type(app: App | None, auth_types: Iterable[AuthType]) -> AuthType | None:
+    """
+    Return the authentication type that requests with keys of `app` can name.
+
+    That is the only one that the application allows, or else one of kind APIkey: an enabled one, the default one, the
+    oldest one.
+    """
+    allowed = None if app is None or app.api_keys.auth_type is None else normalize_name(app.api_keys.auth_type)
+    usable = (each for each in auth_types if (normalize_name(each.name) == allowed if allowed else each.type == APIKEY))
+    return min(usable, key=lambda each: (not each.enabled, not each.default, each.created_at, each.name), default=None)
 
 
 def _has_valid_key(facts: GrantFacts) -> bool:

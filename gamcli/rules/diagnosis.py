@@ -19,7 +19,7 @@ RULE_DESCRIPTIONS: dict[str, tuple[int, str]] = {
     "remote_rest_off": (7, "the application allows remote REST authentication"),
     "repository_wrong": (8, "the requested repository, if any, is this one"),
     "auth_type_unavailable": (9, "the authentication type exists and is enabled"),
-    "auth_type_wrong": (10, "the authentication type matches the key and is allowed by the application"),
+    "auth_type_wrong": (10, "the authentication type accepts API keys, and the application allows it"),
     "api_keys_off": (11, "the application accepts API keys"),
     "key_unproven": (12, "the API key belongs to this application and user"),
     "key_expired": (13, "the API key has not expired"),

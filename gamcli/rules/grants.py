@@ -209,7 +209,11 @@ REPOSITORY_WRONG = Rule(
 AUTH_TYPE_UNAVAILABLE = Rule(
     "auth_type_unavailable",
     lambda f: f.auth_type is not None and f.auth_type.enabled,
-    lambda f: f"authentication type '{auth_type_name(f)}' is unknown or disabled",
+    lambda f: (
+        f"authentication type '{auth_type_name(f)}' is unknown or disabled"
+        if auth_type_name(f)
+        else "no authentication type accepts API keys"
+    ),
     lambda f: command("auth-type", "update", auth_type_name(f), "--enable") if f.auth_type else None,
 )
 USER_INACTIVE = Rule(

@@ -1,8 +1,9 @@
 """Which active API keys a change invalidates or suspends."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
-from gamcli.model import App, AuthType, KeyImpact, User
+from gamcli.model import APIKEY, App, AuthType, KeyImpact, User
 from gamcli.rules import api_key_grant, grants, scopes
 from gamcli.rules.grants import GrantFacts
 
@@ -19,7 +20,15 @@ FactsChange = Callable[[GrantFacts], GrantFacts | str]
 
 def affects_keys(before: App | User | AuthType, after: App | User | AuthType) -> bool:
     """Return whether the difference can affect keys."""
+    if isinstance(before, AuthType) and before.type != APIKEY:
+        return False
     return any(getattr(before, name) != getattr(after, name) for name in KEY_FIELDS[type(before)])
+
+
+def apply_to_facts(facts: GrantFacts, auth_types: Iterable[AuthType], **records: object) -> GrantFacts:
+    """Return the facts of a key with these records and authentication types."""
+    after = replace(facts, **records)  # type: ignore[arg-type]
+    return replace(after, auth_type=api_key_grant.find_auth_type(after.app, auth_types))
 
 
 def find_impacts(change: FactsChange, key_facts: Iterable[GrantFacts]) -> Iterator[KeyImpact]:

@@ -45,7 +45,6 @@ class ApprovedKey(NamedTuple):
     """A key that satisfies all rules, before it is minted."""
 
     app: App
-    auth_type: str
     scopes: tuple[str, ...]
     expires_at: datetime | None
 
@@ -53,18 +52,15 @@ class ApprovedKey(NamedTuple):
 def approve(facts: grants.GrantFacts, options: KeyOptions) -> ApprovedKey:
     """Return the settings of a key with these options, or raise RefusedError for the first violated rule."""
     grants.require(ISSUE_RULES, facts)
-    app, auth_type = facts.app, facts.auth_type
+    app = facts.app
     assert app is not None
-    assert auth_type is not None
     names.check_text("the label", options.label)
-    return ApprovedKey(
-        app, auth_type.name, _allowed_scopes(app, options), _key_expiry(app, options.expires_in, facts.now)
-    )
+    return ApprovedKey(app, _allowed_scopes(app, options), _key_expiry(app, options.expires_in, facts.now))
 
 
 def issue(facts: grants.GrantFacts, options: KeyOptions, entropy: Entropy) -> IssuedKey:
     """Return a new key for the user and application of `facts`, or raise RefusedError for the first violated rule."""
-    app, auth_type, granted_scopes, expires_at = approve(facts, options)
+    app, granted_scopes, expires_at = approve(facts, options)
     user = facts.user
     assert user is not None
     key_id, secret = mint_api_key(entropy)
@@ -74,13 +70,13 @@ def issue(facts: grants.GrantFacts, options: KeyOptions, entropy: Entropy) -> Is
         user_guid=user.guid,
         app=app.name,
         client_id=app.client_id,
-        auth_type=auth_type,
         scopes=granted_scopes,
         digest=secret.digest(),
         created_at=facts.now,
         expires_at=expires_at,
         label=options.label,
         managed_by=options.managed_by,
+        auth_type=app.api_keys.auth_type,
     )
     return IssuedKey(record, secret)
 
@@ -121,11 +117,6 @@ def _key_expiry(app: App, requested: timedelta | None, now: datetime) -> datetim
         raise UsageError("the lifetime of a key must be greater than 0", "use a duration such as 90d, or omit it")
     latest = durations.add_duration(now, timedelta(hours=app.api_keys.timeout_hours))
     return durations.earliest(latest, None if requested is None else durations.add_duration(now, requested))
-
-
-def choose_auth_type(app: App, requested: str | None, default: str) -> str:
-    """Return the authentication type of a new key: as requested, as the application requires, or `default`."""
-    return requested or app.api_keys.auth_type or default
 
 
 def is_shortened(key: Key, requested: timedelta | None) -> bool:

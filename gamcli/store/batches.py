@@ -36,10 +36,8 @@ class BatchPart(NamedTuple):
     created_at: datetime
 
 
-NewKey = tuple[str, int, int, str, str, bytes, int, int | None, str]
-"""
-A row of table key: id, user number, app number, authentication type, scopes, digest, created at, expires at, label.
-"""
+NewKey = tuple[str, int, int, str, bytes, int, int | None, str]
+"""A row of table key: id, user number, app number, scopes, digest, created at, expires at, label."""
 
 _SELECT = "SELECT id, digest, output, run, delivered FROM batch"
 
@@ -102,8 +100,8 @@ def is_id_prefix_taken(tx: Transaction, prefix: str) -> bool:
 def add_keys(tx: Transaction, keys: Iterable[NewKey]) -> None:
     """Insert keys, each as the current one of its user and application. Fastest when sorted by id."""
     tx.run_many(
-        """INSERT INTO key (id, user_number, app_number, auth_type, scopes, digest, created_at, expires_at, label,
-        current) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)""",
+        """INSERT INTO key (id, user_number, app_number, scopes, digest, created_at, expires_at, label,
+        current) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1)""",
         keys,
     )
 

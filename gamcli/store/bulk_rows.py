@@ -17,7 +17,7 @@ _TABLES = (
     """CREATE TEMP TABLE bulk_row (row INTEGER PRIMARY KEY, line INTEGER, user INTEGER, name TEXT, app INTEGER,
     terms INTEGER, label TEXT, current_key TEXT, outcome INTEGER)""",
     """CREATE TEMP TABLE bulk_terms (id INTEGER PRIMARY KEY, app INTEGER, name TEXT, client_id TEXT,
-    auth_type TEXT, scopes TEXT, lifetime_us INTEGER, requested_scopes TEXT, expires_in TEXT, is_shortened INTEGER)""",
+    scopes TEXT, lifetime_us INTEGER, requested_scopes TEXT, expires_in TEXT, is_shortened INTEGER)""",
     # Only rows with a request id; few inputs have any.
     "CREATE TEMP TABLE bulk_request (row INTEGER PRIMARY KEY, line INTEGER, id TEXT, asked TEXT)",
 )
@@ -45,7 +45,6 @@ class KeyTerms(NamedTuple):
     app: int
     name: str
     client_id: str
-    auth_type: str
     scopes: str
     lifetime_us: int | None
     requested_scopes: str

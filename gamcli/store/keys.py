@@ -6,20 +6,23 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from gamcli.errors import NotFoundError, UsageError, command
-from gamcli.model import Key
+from gamcli.model import Key, normalize_name
 from gamcli.store.queries import Conditions, chunks, order_by, placeholders
 from gamcli.store.sqlite.database import Row, Transaction
 from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros, to_micros_or_none
 
 _COLUMNS = (
-    "id", "auth_type", "scopes", "digest", "created_at", "expires_at", "label", "last_used_at", "retires_at",
+    "id", "scopes", "digest", "created_at", "expires_at", "label", "last_used_at", "retires_at",
     "ended_at", "end_status", "reason", "managed_by", "disabled_at",
 )  # fmt: skip
 
-_SELECT = f"""SELECT {", ".join(f"key.{column}" for column in _COLUMNS)}, user.guid, user.name, app.client_id, app.name
-    FROM key JOIN user ON user.number = key.user_number JOIN app ON app.number = key.app_number"""
+_SELECT = f"""SELECT {", ".join(f"key.{column}" for column in _COLUMNS)}, user.guid, user.name, app.client_id, app.name,
+    auth_type.name
+    FROM key JOIN user ON user.number = key.user_number JOIN app ON app.number = key.app_number
+    LEFT JOIN auth_type ON auth_type.fold = app.api_key_auth_type"""
 
 _OF_USER = "key.user_number = (SELECT number FROM user WHERE guid = ?)"
+_ALLOWS_AUTH_TYPE = "(app.api_key_auth_type IS NULL OR app.api_key_auth_type = ?)"
 _FOR_APP = "key.app_number = (SELECT number FROM app WHERE client_id = ?)"
 
 SORTS = {
@@ -39,7 +42,8 @@ class KeyFilter(NamedTuple):
     """
     The filters and the order of a list of keys; None matches all. `label` may contain `*` and `?`.
 
-    With `include_retiring`, `expires_before` also matches rotated keys whose overlap ends before then.
+    `auth_type` matches the keys of all applications that allow it. With `include_retiring`, `expires_before` also
+    matches rotated keys whose overlap ends before then.
     """
 
     user_guid: str | None = None
@@ -58,23 +62,23 @@ def _record(row: Row) -> Key:
     value: Any = row
     return Key(
         id=value[0],
-        auth_type=value[1],
-        scopes=tuple(value[2].split("+")) if value[2] else (),
-        digest=value[3],
-        created_at=from_micros(value[4]),
-        expires_at=from_micros_or_none(value[5]),
-        label=value[6],
-        last_used_at=from_micros_or_none(value[7]),
-        retires_at=from_micros_or_none(value[8]),
-        ended_at=from_micros_or_none(value[9]),
-        end=value[10],
-        reason=value[11],
-        managed_by=value[12],
-        disabled_at=from_micros_or_none(value[13]),
-        user_guid=value[14],
-        user=value[15],
-        client_id=value[16],
-        app=value[17],
+        scopes=tuple(value[1].split("+")) if value[1] else (),
+        digest=value[2],
+        created_at=from_micros(value[3]),
+        expires_at=from_micros_or_none(value[4]),
+        label=value[5],
+        last_used_at=from_micros_or_none(value[6]),
+        retires_at=from_micros_or_none(value[7]),
+        ended_at=from_micros_or_none(value[8]),
+        end=value[9],
+        reason=value[10],
+        managed_by=value[11],
+        disabled_at=from_micros_or_none(value[12]),
+        user_guid=value[13],
+        user=value[14],
+        client_id=value[15],
+        app=value[16],
+        auth_type=value[17],
     )
 
 
@@ -175,7 +179,8 @@ def search(tx: Transaction, filters: KeyFilter) -> Iterator[Key]:
         conditions.add(_OF_USER, filters.user_guid)
     if filters.client_id is not None:
         conditions.add(_FOR_APP, filters.client_id)
-    conditions.equal("key.auth_type", filters.auth_type)
+    if filters.auth_type is not None:
+        conditions.add(_ALLOWS_AUTH_TYPE, normalize_name(filters.auth_type))
     if filters.label is not None:
         conditions.add("key.label GLOB ?", filters.label)
     if filters.enabled is not None:
@@ -205,7 +210,6 @@ def add(tx: Transaction, key: Key, *, is_first: bool = False) -> None:
         tx.run(f"UPDATE key SET current = NULL WHERE {_OF_USER} AND {_FOR_APP} AND current = 1", *pair)
     values = (
         key.id,
-        key.auth_type,
         "+".join(key.scopes),
         key.digest,
         to_micros(key.created_at),

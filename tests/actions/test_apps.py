@@ -262,7 +262,7 @@ def test_only_keys_with_the_withdrawn_scope_are_invalidated(
 def test_a_change_that_only_suspends_keys_needs_no_confirmation(
     gam: Gam, issued: IssuedKey, changes: dict[str, object], undo: dict[str, object]
 ) -> None:
-    auth_types.create(gam, "machines", "APIkey", {})
+    auth_types.create(gam, "machines", "APIkey", {"enabled": False})
     changed = apps.update(gam, "portal", changes)
     assert (changed.suspended_count, [each.key.id for each in changed.impacts]) == (1, [issued.record.id])
     assert keys.show(gam, issued.record.id).is_valid(gam.now())

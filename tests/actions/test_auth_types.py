@@ -8,9 +8,8 @@ import pytest
 
 from gamcli.actions import Gam, apps, auth_types, keys
 from gamcli.actions.changes import CreateResult
-from gamcli.actions.keys import KeySpec
-from gamcli.errors import ConflictError, InvalidatesKeysError, NotFoundError, UsageError
-from gamcli.model import APIKEY, GAMLOCAL, App, AuditEntry, User
+from gamcli.errors import ConflictError, NotFoundError, UsageError
+from gamcli.model import APIKEY, GAMLOCAL, App, AuditEntry
 from gamcli.rules.keys import IssuedKey
 
 ReadAuditLog = Callable[[], list[AuditEntry]]
@@ -130,32 +129,28 @@ def test_the_only_type_that_an_application_allows_is_not_deleted(gam: Gam, porta
     assert caught.value.hint == "gamcli app update portal --api-key-auth-type any"
 
 
-def test_deleting_a_type_invalidates_its_keys_when_their_number_is_accepted(
-    gam: Gam, portal: CreateResult[App], ana: User, audit_log: ReadAuditLog
+def test_deleting_a_type_leaves_keys_alone_while_another_type_accepts_them(
+    gam: Gam, issued: IssuedKey, audit_log: ReadAuditLog
 ) -> None:
     auth_types.create(gam, "machines", APIKEY, {})
-    issued = keys.generate(gam, KeySpec(ana.name, portal.record.name, auth_type="machines"))
-    before = audit_log()
-    for wrong in (None, 0, 2):
-        with pytest.raises(InvalidatesKeysError, match="this permanently invalidates 1 active key") as caught:
-            auth_types.delete(gam, "machines", wrong)
-        assert caught.value.hint == "add --accept-invalidating 1 to confirm"
-        assert len(caught.value.impacts) == 1
-    assert (audit_log(), names(gam)) == (before, ["apikey", "local", "machines"])
-    deleted = auth_types.delete(gam, "machines", 1)
-    assert [each.key.id for each in deleted.impacts] == [issued.record.id]
-    kept = keys.show(gam, issued.record.id)
-    assert (kept.status(gam.now()), kept.reason) == ("invalidated", "deletion of authentication type 'machines'")
+    assert auth_types.delete(gam, "machines", None).impacts == ()
     assert names(gam) == ["apikey", "local"]
-    assert json.loads(audit_log()[-1].details) == {"invalidated": [issued.record.id]}
+    assert keys.show(gam, issued.record.id).status(gam.now()) == "active"
+    assert json.loads(audit_log()[-1].details) == {"invalidated": []}
 
 
-def test_recreating_a_type_does_not_revive_its_old_keys(gam: Gam, portal: CreateResult[App], ana: User) -> None:
+def test_deleting_the_last_enabled_type_suspends_the_keys(gam: Gam, issued: IssuedKey) -> None:
     auth_types.create(gam, "machines", APIKEY, {})
-    issued = keys.generate(gam, KeySpec(ana.name, portal.record.name, auth_type="machines"))
-    auth_types.delete(gam, "machines", 1)
+    auth_types.update(gam, "apikey", {"enabled": False})
+    deleted = auth_types.delete(gam, "machines", None)
+    assert [(each.key.id, each.is_permanent) for each in deleted.impacts] == [(issued.record.id, False)]
+
+
+def test_disabling_one_of_two_types_suspends_no_key_that_may_use_either(gam: Gam, issued: IssuedKey) -> None:
     auth_types.create(gam, "machines", APIKEY, {})
-    assert keys.show(gam, issued.record.id).status(gam.now()) == "invalidated"
+    assert auth_types.update(gam, "apikey", {"enabled": False}).impacts == ()
+    apps.update(gam, issued.record.app, {"api_keys.auth_type": "machines"})
+    assert auth_types.update(gam, "machines", {"enabled": False}).suspended_count == 1
 
 
 def test_an_invalid_type_is_not_created(gam: Gam, audit_log: ReadAuditLog) -> None:

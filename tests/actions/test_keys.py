@@ -32,7 +32,7 @@ def test_a_new_key_is_saved_and_reported_without_its_secret(
     assert keys.show(gam, issued.record.id) == issued.record
     assert keys.show(gam, issued.record.id[:4]) == issued.record
     assert issued.secret.matches(issued.record.digest)
-    assert (issued.record.auth_type, issued.record.expires_at) == ("apikey", None)
+    assert (issued.record.auth_type, issued.record.expires_at) == (None, None)
     entry = audit_log()[-1]
     assert (entry.action, entry.target) == ("key.generate", issued.record.id)
     assert json.loads(entry.details) == {
@@ -46,12 +46,11 @@ def test_a_new_key_is_saved_and_reported_without_its_secret(
 
 
 def test_a_key_is_issued_with_the_requested_settings(gam: Gam, portal: CreateResult[App], ana: User) -> None:
-    auth_types.create(gam, "machines", "APIkey", {})
-    wish = KeySpec(ana.email, portal.record.client_id, ("user_mail+user_city", "user_guid"), "MACHINES")
-    made = keys.generate(gam, KeySpec(wish.user, wish.app, wish.scopes, wish.auth_type, timedelta(days=90), "ci"))
+    words = ("user_mail+user_city", "user_guid")
+    made = keys.generate(gam, KeySpec(ana.email, portal.record.client_id, words, timedelta(days=90), "ci"))
     assert (made.record.user, made.record.app) == ("ana", "portal")
     assert made.record.scopes == ("user_guid", "user_email", "user_city")
-    assert (made.record.auth_type, made.record.label) == ("machines", "ci")
+    assert (made.record.auth_type, made.record.label) == (None, "ci")
     assert made.record.expires_at == gam.now() + timedelta(days=90)
 
 
@@ -60,10 +59,8 @@ def test_a_key_is_issued_with_the_requested_settings(gam: Gam, portal: CreateRes
     [
         (KeySpec("bob", "portal"), NotFoundError, "no user named 'bob'"),
         (KeySpec("ana", "gate"), NotFoundError, "no application named 'gate'"),
-        (KeySpec("ana", "portal", auth_type="ldap"), NotFoundError, "no authentication type named 'ldap'"),
         (KeySpec("ana", "portal", scopes=("user_emial",)), UsageError, "unknown scope 'user_emial'"),
         (KeySpec("ana", "portal", scopes=("fullcontrol",)), RefusedError, "does not publish fullcontrol"),
-        (KeySpec("ana", "portal", auth_type="local"), RefusedError, "'local' is unknown or disabled"),
         (KeySpec("ana", "portal", label="\n"), UsageError, "the label"),
         (KeySpec("ana", "portal"), ConflictError, "already has an active key for application 'portal'"),
     ],
@@ -108,7 +105,19 @@ def test_the_type_of_a_key_is_the_one_that_the_application_allows(
 ) -> None:
     auth_types.create(gam, "machines", "APIkey", {})
     apps.update(gam, portal.record.name, {"api_keys.auth_type": "machines"})
-    assert keys.generate(gam, KeySpec(ana.name, portal.record.name)).record.auth_type == "machines"
+    issued = keys.generate(gam, KeySpec(ana.name, portal.record.name)).record
+    assert (issued.auth_type, keys.show(gam, issued.id).auth_type) == ("machines", "machines")
+    apps.update(gam, portal.record.name, {"api_keys.auth_type": None})
+    assert keys.show(gam, issued.id).auth_type is None
+
+
+def test_no_key_is_issued_when_no_authentication_type_accepts_it(
+    gam: Gam, portal: CreateResult[App], ana: User
+) -> None:
+    auth_types.update(gam, "apikey", {"enabled": False})
+    with pytest.raises(RefusedError, match="authentication type 'apikey' is unknown or disabled") as caught:
+        keys.generate(gam, KeySpec(ana.name, portal.record.name))
+    assert caught.value.hint == "gamcli auth-type update apikey --enable"
 
 
 def test_a_key_whose_secret_cannot_be_saved_is_not_issued(gam: Gam, issued: IssuedKey, audit_log: ReadAuditLog) -> None:

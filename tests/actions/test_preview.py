@@ -106,7 +106,6 @@ def _keys(draw: st.DrawFn, app: App, user: User, entropy: Entropy) -> tuple[Key,
         user_guid=user.guid,
         app=app.name,
         client_id=app.client_id,
-        auth_type=draw(st.sampled_from([app.api_keys.auth_type or TYPES[0]] * 4 + [*TYPES])),
         scopes=allowed if end is None else wanted,
         digest=secret.digest(),
         created_at=now,
@@ -194,12 +193,14 @@ def accepted(gam: Gam, secrets: dict[str, Secret]) -> set[str]:
 
 
 def _accepted(gam: Gam, secrets: dict[str, Secret]) -> Iterator[str]:
-    for key in read(gam).keys.values():
+    found = read(gam)
+    for key in found.keys.values():
+        enabled = (each.name for each in found.auth_types.values() if each.enabled and each.type == "APIkey")
         request = TokenRequest(
             client_id=key.client_id,
             client_secret=CLIENT_SECRET,
             api_key=secrets[key.id],
-            authentication_type_name=key.auth_type,
+            authentication_type_name=key.auth_type or next(enabled, TYPES[0]),
         )
         with gam.store.dry_run(), suppress(RefusedError):
             issuance.exchange(gam, request)

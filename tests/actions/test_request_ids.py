@@ -79,7 +79,6 @@ def test_a_repeated_request_for_an_expired_key_returns_no_secret(
         (WISH._replace(label="ci"), "label"),
         (WISH._replace(scopes=("gam_user_data",)), "scopes"),
         (WISH._replace(expires_in=timedelta(days=1)), "expiry"),
-        (WISH._replace(auth_type="apikey"), "auth type"),
         (WISH._replace(replace=True), "replace"),
         (WISH._replace(overlap=timedelta(days=1)), "overlap"),
         (WISH._replace(user="eva"), "user"),
@@ -98,8 +97,8 @@ def test_a_request_id_with_other_settings_is_a_conflict(
 
 
 def test_equivalent_settings_are_the_same_request(gam: Gam, portal: CreateResult[App], ana: User) -> None:
-    said = KeySpec("ana", "portal", ("gam_user_roles+user_mail",), "apikey", timedelta(days=1))
-    meant = KeySpec(ana.email, portal.record.client_id, ("user_email", "GAM_USER_ROLES"), "APIKEY", timedelta(hours=24))
+    said = KeySpec("ana", "portal", ("gam_user_roles+user_mail",), timedelta(days=1))
+    meant = KeySpec(ana.email, portal.record.client_id, ("user_email", "GAM_USER_ROLES"), timedelta(hours=24))
     made = request_ids.generate(gam, said, "words")
     assert request_ids.generate(gam, meant, "words").record.id == made.record.id
 

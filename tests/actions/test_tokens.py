@@ -77,7 +77,6 @@ def test_a_token_may_be_narrower_than_its_key(gam: Gam, asked: TokenRequest) -> 
         ({"repository": "another"}, "repository_wrong"),
         ({"authentication_type_name": "ldap"}, "auth_type_unavailable"),
         ({"authentication_type_name": "local"}, "auth_type_unavailable"),
-        ({"authentication_type_name": "machines"}, "auth_type_wrong"),
         ({"api_key": NO_SECRET}, "key_unproven"),
         ({"username": "bob"}, "key_unproven"),
         ({"scope": "fullcontrol"}, "scope_beyond"),
@@ -86,7 +85,6 @@ def test_a_token_may_be_narrower_than_its_key(gam: Gam, asked: TokenRequest) -> 
 def test_a_request_that_breaks_a_rule_is_refused_and_keeps_no_token(
     gam: Gam, asked: TokenRequest, sent: dict[str, object], rule: str
 ) -> None:
-    auth_types.create(gam, "machines", "APIkey", {})
     wrong = replace(asked, **sent)  # type: ignore[arg-type]
     assert refused(lambda: issuance.exchange(gam, wrong)) == rule
     assert ids(gam, TokenSearch()) == []

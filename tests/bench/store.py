@@ -88,7 +88,7 @@ def _app(at: int) -> App:
 
 def _key(key_id: str, secret: Secret, user: User, app: App) -> Key:
     owner = (user.name, user.guid, app.name, app.client_id)
-    return Key(key_id, *owner, "apikey", ("gam_user_data",), secret.digest(), now())
+    return Key(key_id, *owner, ("gam_user_data",), secret.digest(), now())
 
 
 def show(store: Filled) -> None:

@@ -374,7 +374,6 @@ def test_the_plan_shows_the_scopes_of_a_new_key(
     found = plan_manifest(text)
     (change,) = found.summary().changes
     assert change.fields == (
-        FieldChange("auth_type", None, "apikey"),
         FieldChange("scopes", None, ("gam_user_data", "gam_user_roles")),
         FieldChange("expires_in", None, "90d"),
     )

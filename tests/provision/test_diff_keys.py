@@ -55,11 +55,11 @@ def find_problems(plan_manifest: PlanManifest, text: str) -> list[str]:
 def test_a_user_gets_one_active_key_per_application(
     apply_manifest: ApplyManifest, plan_manifest: PlanManifest, live: Callable[[], list[Key]]
 ) -> None:
-    text = f'{BASE}{KEY}auth_type = "M2M"\nlabel = "night"\nexpires_in = "90d"\n'
+    text = f'{BASE}{KEY}label = "night"\nexpires_in = "90d"\n'
     apply_manifest(text)
     (key,) = live()
-    assert (key.user, key.app, key.scopes, key.auth_type, key.label, key.managed_by) == (
-        "ana", "portal", ("user_email",), "m2m", "night", "m.toml"
+    assert (key.user, key.app, key.scopes, key.label, key.managed_by) == (
+        "ana", "portal", ("user_email",), "night", "m.toml"
     )  # fmt: skip
     assert key.expires_at == key.created_at + timedelta(days=90)
     assert not plan_manifest(text).steps
@@ -74,19 +74,23 @@ def test_a_key_without_scopes_has_all_published_scopes(
     assert not plan_manifest(text.replace('"gam_user_roles"', '"gam_user_roles", "session_initial_prop"')).steps[1:]
 
 
-@pytest.mark.parametrize("change", ['scopes = ["user_phone"]', 'scopes = ["user_email"]\nauth_type = "apikey"'])
-def test_other_scopes_or_another_type_replace_the_key(
-    apply_manifest: ApplyManifest, plan_manifest: PlanManifest, live: Callable[[], list[Key]], change: str
+def test_an_authentication_type_of_a_key_changes_nothing(
+    apply_manifest: ApplyManifest, plan_manifest: PlanManifest
 ) -> None:
-    apply_manifest(f'{BASE}{KEY}auth_type = "m2m"\n')
+    apply_manifest(f"{BASE}{KEY}")
+    assert not plan_manifest(f'{BASE}{KEY}auth_type = "m2m"\n').steps
+
+
+def test_other_scopes_replace_the_key(
+    apply_manifest: ApplyManifest, plan_manifest: PlanManifest, live: Callable[[], list[Key]]
+) -> None:
+    apply_manifest(f"{BASE}{KEY}")
     (old,) = live()
-    text = BASE + KEY.replace('scopes = ["user_email"]', change)
-    if "auth_type" not in change:
-        text += 'auth_type = "m2m"\n'
+    text = BASE + KEY.replace('scopes = ["user_email"]', 'scopes = ["user_phone"]')
     found = plan_manifest(text)
     (step,) = found.summary().changes
     assert (step.action, step.name) == ("update", "ana for portal")
-    assert {each.field for each in step.fields} == {change.split()[-3].strip(), "api_key"}
+    assert {each.field for each in step.fields} == {"scopes", "api_key"}
     assert [(each.key, each.reason) for each in found.summary().invalidates] == [(old.id, "replaced by the new key")]
     apply_manifest(text)
     (new,) = live()
@@ -157,13 +161,11 @@ def test_listing_all_scopes_does_not_require_scope_choice(
     [
         (KEY.replace('"ana"', '"anna"'), "3: key[0].user: no user named 'anna'; did you mean 'ana'?"),
         (KEY.replace('"portal"', '"portel"'), "4: key[0].app: no application named 'portel'; did you mean 'portal'?"),
-        (f'{KEY}auth_type = "m2n"', "6: key[0].auth_type: no authentication type named 'm2n'; did you mean 'm2m'?"),
         (KEY.replace("user_email", "user_mehl"), "5: key[0].scopes: unknown scope 'user_mehl'"),
         (
             KEY.replace("user_email", "session_initial_prop"),
             "5: key[0].scopes: application 'portal' does not publish session_initial_prop",
         ),
-        (f'{KEY}auth_type = "local"', "6: key[0].auth_type: authentication type 'local' is unknown or disabled"),
     ],
 )
 def test_a_key_that_cannot_be_issued_is_reported_with_its_line(

@@ -163,13 +163,12 @@ def require_same(gam: Gam, result: Desired, *, lives: bool = True) -> None:
     assert result.default_auth_type == next(each.name for each in types.values() if each.default)
     with keys.search(gam, keys.KeySearch(statuses=("active",))) as live:
         expected = {
-            (key.user, key.app): (key.scopes, key.auth_type, key.label, key.expires_at and key.expires_at - THEN)
-            for key in live
+            (key.user, key.app): (key.scopes, key.label, key.expires_at and key.expires_at - THEN) for key in live
         }
-    listed_keys = {(key.user, key.app): (key.scopes, key.auth_type, key.label, key.expires_in) for key in result.keys}
-    beyond = {pair for pair, terms in expected.items() if terms[3] and terms[3] > timedelta(days=36_500)}
+    listed_keys = {(key.user, key.app): (key.scopes, key.label, key.expires_in) for key in result.keys}
+    beyond = {pair for pair, terms in expected.items() if terms[2] and terms[2] > timedelta(days=36_500)}
     for pair in beyond:  # longer than a duration can be, but the timeout of the application allows it
-        expected[pair] = (*expected[pair][:3], None)
+        expected[pair] = (*expected[pair][:2], None)
     if lives:
         assert listed_keys == expected
     assert {pair: terms[:3] for pair, terms in listed_keys.items()} == {
@@ -255,13 +254,12 @@ def test_a_table_has_important_fields_and_those_without_default(exported: Callab
         "enabled = true",
         "blocked = false",
     ]
-    assert exported(users=("bo",), apps=("portal",)).splitlines()[-7:] == [
+    assert exported(users=("bo",), apps=("portal",)).splitlines()[-6:] == [
         "",
         "[[key]]",
         'user = "bo"',
         'app = "portal"',
         'scopes = ["gam_user_data"]',
-        'auth_type = "apikey"',
         'expires_in = "90d"',
     ]
 

@@ -21,7 +21,7 @@ api_keys = { enabled = true, scope_choice = true }
 [app.shop]
 scopes = ["gam_user_data"]
 remote_rest = true
-api_keys = { enabled = true }
+api_keys = { enabled = true, auth_type = "m2m" }
 [user.ana]
 blocked = false
 [user.bob]
@@ -35,7 +35,6 @@ app = "shop"
 user = "bob"
 app = "portal"
 scopes = ["gam_user_data"]
-auth_type = "m2m"
 """
 
 PlanManifest = Callable[..., ExecutionPlan]
@@ -71,7 +70,7 @@ def problem_texts(plan: ExecutionPlan) -> tuple[list[tuple[str, str, str]], list
             '"APIkey"\nenabled = true',
             '"APIkey"\nenabled = false',
             [],
-            [("bob", "portal", "authentication type 'm2m' is unknown or disabled")],
+            [("ana", "shop", "authentication type 'm2m' is unknown or disabled")],
         ),
         ('description = ""', 'description = "x"', [], []),
     ],
@@ -104,7 +103,10 @@ def test_a_key_affected_by_several_changes_counts_once(
 
 def test_deletions_invalidate_keys(plan_manifest: PlanManifest, apply_manifest: ApplyManifest, gam: Gam) -> None:
     apply_manifest(BASE)
-    text = '[app.shop]\n[user.ana]\n[[key]]\nuser = "ana"\napp = "shop"\nscopes = ["gam_user_data"]\n'
+    text = (
+        BASE.partition("[app.portal]")[0]
+        + '[app.shop]\n[user.ana]\n[[key]]\nuser = "ana"\napp = "shop"\nscopes = ["gam_user_data"]\n'
+    )
     ends, _ = problem_texts(plan_manifest(text, prune=True))
     assert [reason for _, _, reason in ends] == ["deletion of application 'portal'"] * 2
     users_and_shop = BASE[: BASE.index("[[key]]")].replace("[user.ana]\nblocked = false\n", "")
@@ -125,15 +127,9 @@ def test_a_withdrawn_scope_invalidates_a_key_before_pruning(
     assert not plan_manifest(text, prune=True).steps
 
 
-def test_a_deleted_type_invalidates_its_keys(
-    plan_manifest: PlanManifest, apply_manifest: ApplyManifest, gam: Gam
-) -> None:
+def test_a_deleted_type_invalidates_no_keys(plan_manifest: PlanManifest, apply_manifest: ApplyManifest) -> None:
     apply_manifest(BASE)
-    text = BASE.partition("[app.portal]")[2].replace('auth_type = "m2m"\n', "")
-    text = f"[app.portal]{text}"
-    ends, _ = problem_texts(plan_manifest(text, prune=True))
-    assert ends == [("bob", "portal", "deletion of authentication type 'm2m'")]
+    text = "[app.portal]" + BASE.partition("[app.portal]")[2].replace('auth_type = "m2m"', 'auth_type = "any"')
+    assert problem_texts(plan_manifest(text, prune=True)) == ([], [])
     apply_manifest(text, prune=True)
     assert not plan_manifest(text, prune=True).steps
-    with keys.search(gam, KeySearch(user="bob", statuses=("active",))) as left:
-        assert [each.auth_type for each in left] == ["apikey"]

@@ -86,11 +86,11 @@ def test_values_are_read_as_the_rules_take_them(read_desired: Read) -> None:
         }
     }
     key, other = found.keys
-    assert (key.user, key.app, key.auth_type, key.label) == ("ana", "portal", "apikey", "laptop")
+    assert (key.user, key.app, key.label) == ("ana", "portal", "laptop")
     assert (key.scopes, key.expires_in) == (("user_email", "user_first_name"), timedelta(days=90))
-    assert (other.user, other.app, other.scopes, other.auth_type, other.expires_in) == (
-        "bo", "elsewhere", None, None, None,
-    )  # fmt: skip
+    assert (other.user, other.app, other.scopes, other.expires_in) == ("bo", "elsewhere", None, None)
+    (warning,) = found.warnings
+    assert warning.startswith("m.toml:29: auth_type is ignored: a key is not bound to an authentication type")
     assert found.default_auth_type == "apikey"
     assert found.default_location
     assert str(found.default_location.problem("no")) == "m.toml:3: repository.default_auth_type: no"

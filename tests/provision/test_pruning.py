@@ -19,7 +19,7 @@ TYPE = '[auth_type.m2m]\ntype = "APIkey"\n'
 APP = '[app.portal]\nscopes = ["gam_user_data"]\nremote_rest = true\napi_keys = { enabled = true }\n'
 OTHER = APP.replace("portal", "shop")
 USERS = "[user.ana]\n[user.bob]\n"
-KEYS = '[[key]]\nuser = "ana"\napp = "portal"\n[[key]]\nuser = "bob"\napp = "portal"\nauth_type = "m2m"\n'
+KEYS = '[[key]]\nuser = "ana"\napp = "portal"\n[[key]]\nuser = "bob"\napp = "portal"\n'
 WHOLE = f"{TYPE}{APP}{OTHER}{USERS}{KEYS}"
 
 PlanManifest = Callable[..., ExecutionPlan]

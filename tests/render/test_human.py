@@ -29,9 +29,7 @@ class Unnamed:
 
 
 def key(number: int, label: str = "") -> dict[str, object]:
-    made = model.Key(
-        f"{number:08}", "ana", "guid", "portal", "id", "apikey", ("user_email",), bytes(32), NOW, label=label
-    )
+    made = model.Key(f"{number:08}", "ana", "guid", "portal", "id", ("user_email",), bytes(32), NOW, label=label)
     return machine.to_dict(made, NOW)
 
 

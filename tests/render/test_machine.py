@@ -22,9 +22,7 @@ SCALARS = st.none() | st.booleans() | st.integers() | TEXT | st.lists(TEXT)
 RECORDS = st.dictionaries(TEXT, SCALARS | st.dictionaries(TEXT, SCALARS))
 PRINTABLE = st.text(st.characters(categories=("L", "M", "N", "P", "S"))).filter(str.isprintable)
 APP = model.App("portal", "id", bytes(32), NOW, NOW, scopes=("user_email", "user_phone"))
-KEY = model.Key(
-    "AbCdEfGh", "ana", "guid", "portal", "id", "apikey", ("user_email",), bytes(32), NOW, NOW + timedelta(hours=1)
-)
+KEY = model.Key("AbCdEfGh", "ana", "guid", "portal", "id", ("user_email",), bytes(32), NOW, NOW + timedelta(hours=1))
 
 
 @given(st.lists(RECORDS))

@@ -13,7 +13,7 @@ from gamcli.render.output import FORMATS, Output
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TYPE = model.AuthType("apikey", "APIkey", "", enabled=True, default=True, created_at=NOW, updated_at=NOW)
-KEY = model.Key("AbCdEfGh", "ana", "guid", "portal", "id", "apikey", (), bytes(32), NOW, last_used_at=NOW)
+KEY = model.Key("AbCdEfGh", "ana", "guid", "portal", "id", (), bytes(32), NOW, last_used_at=NOW)
 
 
 RECORDS = [name for name in FORMATS if name not in ("env", "github", "toml")]

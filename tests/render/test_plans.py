@@ -10,7 +10,7 @@ from gamcli.render import plans
 from gamcli.render.output import make_console
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-KEY = Key("AbCdEfGh", "a\x1bna", "guid", "portal", "client", "apikey", (), bytes(32), NOW, last_used_at=NOW)
+KEY = Key("AbCdEfGh", "a\x1bna", "guid", "portal", "client", (), bytes(32), NOW, last_used_at=NOW)
 PLAN = Plan.from_changes(
     [
         Change(CREATE, "user", "eva", (FieldChange("roles", None, ("a", "b")), FieldChange("city", None, "Salto"))),

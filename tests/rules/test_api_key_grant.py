@@ -116,7 +116,6 @@ BREAKS: dict[str, list[Break]] = {
     "auth_type_wrong": [
         of_type(type=GAMLOCAL),
         of_policy(auth_type="another"),
-        of_key(auth_type="another"),
         of_type(name="another"),
     ],
     "api_keys_off": [of_policy(enabled=False)],
@@ -255,7 +254,6 @@ def test_the_repository_may_be_named_in_any_case(facts: GrantFacts, change: Call
 FINE = {
     "any type allowed": of_policy(auth_type=None),
     "the allowed type in another case": of_policy(auth_type="APIKEY"),
-    "the type of the key in another case": of_key(auth_type="ApiKey"),
     "retires later": retiring(1),
     "expires later": expiring(1),
     "never expires": of_key(expires_at=None),
@@ -353,24 +351,24 @@ def test_a_key_keeps_its_own_scopes_when_the_application_publishes_more(facts: G
     assert refusal(sent(scope="fullcontrol")(of_app(scopes=("fullcontrol",))(facts))).rule == "scope_beyond"
 
 
-@given(st.booleans(), st.booleans(), st.booleans())
-def test_keys_of_an_application_that_allows_any_type_need_their_own(
-    facts: GrantFacts,
-    of_app_right: bool,  # noqa: FBT001 - drawn
-    of_key_right: bool,  # noqa: FBT001 - drawn
-    any_allowed: bool,  # noqa: FBT001 - drawn
+@pytest.mark.parametrize(
+    ("allowed", "enabled", "expected"),
+    [
+        (None, "abc", "c"),
+        (None, "ab", "a"),
+        (None, "", "c"),
+        ("B", "ac", "b"),
+        ("login", "abc", "login"),
+        ("gone", "abc", None),
+    ],
+)
+def test_a_request_can_name_the_allowed_type_or_any_enabled_one(
+    facts: GrantFacts, auth_type: AuthType, allowed: str | None, enabled: str, expected: str | None
 ) -> None:
-    allowed = None if any_allowed else "apikey" if of_app_right else "other"
-    change = of_key(auth_type="apikey" if of_key_right else "other")
-    broken = grants.find_violation([api_key_grant.AUTH_TYPE_WRONG], change(of_policy(auth_type=allowed)(facts)))
-    assert (broken is None) is (of_key_right and (any_allowed or of_app_right))
-
-
-def test_a_guesser_does_not_learn_the_type_of_a_key(facts: GrantFacts) -> None:
-    other = of_key(auth_type="other")(facts)
-    assert refusal(other).rule == "auth_type_wrong"
-    assert refusal(sent(api_key=Secret("gamkey_guessed"))(other)).rule == "key_unproven"
-    assert refusal(sent(api_key=Secret("gamkey_guessed"))(lacking("key")(facts))).rule == "key_unproven"
+    types = [replace(auth_type, name=name, enabled=name in enabled, default=name == "c") for name in "abc"]
+    types.insert(0, replace(auth_type, name="login", type=GAMLOCAL, default=False))
+    found = api_key_grant.find_auth_type(of_policy(auth_type=allowed)(facts).app, types)
+    assert (found and found.name) == expected
 
 
 def test_the_rule_of_types_needs_no_key(facts: GrantFacts, auth_type: AuthType) -> None:

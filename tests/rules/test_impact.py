@@ -26,7 +26,6 @@ def standings(draw: st.DrawFn, facts: GrantFacts) -> GrantFacts:
     expires, retires = draw(ENDS), draw(ENDS)
     key = replace(
         facts.key,
-        auth_type=draw(st.sampled_from(["apikey", "apikey", "other"])),
         scopes=draw(SCOPES),
         end=end,
         expires_at=None if expires is None else facts.now + timedelta(hours=expires),
@@ -80,8 +79,8 @@ def usable(facts: GrantFacts) -> bool:
     if app is None or auth_type is None or user is None or key is None:
         return False
     allowed = app.enabled and app.remote_rest and app.api_keys.enabled and user.enabled and not user.blocked
-    of_type = auth_type.enabled and auth_type.type == APIKEY and auth_type.name == key.auth_type
-    return allowed and of_type and app.api_keys.auth_type in (None, key.auth_type) and live(facts) and not lost(facts)
+    of_type = auth_type.enabled and auth_type.type == APIKEY and app.api_keys.auth_type in (None, auth_type.name)
+    return allowed and of_type and live(facts) and not lost(facts)
 
 
 @given(st.data())

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gamcli.errors import RefusedError, UsageError
-from gamcli.model import GAMLOCAL, ApiKeyPolicy, App, AuthType, Key, User
+from gamcli.model import GAMLOCAL, App, AuthType, Key, User
 from gamcli.rules import keys
 from gamcli.rules.credentials import Entropy, Secret, parse_api_key_id
 from gamcli.rules.grants import GrantFacts
@@ -192,22 +192,6 @@ def test_a_choice_beyond_what_is_published_is_refused_with_the_scopes_that_are(w
 def test_a_label_is_a_short_printable_text(wish: GrantFacts, label: str) -> None:
     with pytest.raises(UsageError, match="the label"):
         keys.issue(wish, KeyOptions(label=label), no_randomness)
-
-
-@pytest.mark.parametrize(
-    ("allowed", "asked", "name"),
-    [
-        (None, None, "default"),
-        ("allowed", None, "allowed"),
-        ("allowed", "asked", "asked"),
-        (None, "asked", "asked"),
-    ],
-)
-def test_the_type_of_a_new_key_is_as_asked_else_as_allowed_else_the_default(
-    app: App, allowed: str | None, asked: str | None, name: str
-) -> None:
-    chosen = keys.choose_auth_type(replace(app, api_keys=ApiKeyPolicy(auth_type=allowed)), asked, "default")
-    assert chosen == name
 
 
 def test_two_keys_differ_in_id_and_secret(wish: GrantFacts, entropy: Entropy) -> None:

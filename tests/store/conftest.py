@@ -51,7 +51,6 @@ def key(now: datetime, ana: User, portal: App) -> Key:
         user_guid=ana.guid,
         app=portal.name,
         client_id=portal.client_id,
-        auth_type="apikey",
         scopes=("gam_user_data",),
         digest=b"k" * 32,
         created_at=now,

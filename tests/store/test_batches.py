@@ -54,7 +54,7 @@ def test_many_keys_are_kept_as_one_is(store: Store, ana: User, portal: App, key:
         keys.add(tx, key)
         user, app = numbers(tx)
         batches.clear_current(tx, [key.id])
-        made = (key.auth_type, "gam_user_data", b"n" * 32, to_micros(key.created_at), None, "a label")
+        made = ("gam_user_data", b"n" * 32, to_micros(key.created_at), None, "a label")
         batches.add_keys(tx, [("Abcd0000", user, app, *made)])
         new = replace(key, id="Abcd0000", digest=b"n" * 32, label="a label")
         assert keys.find_current(tx, ana.guid, portal.client_id) == new

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gamcli.errors import NotFoundError, StoreUnusableError, UsageError
-from gamcli.model import App, Key, User
-from gamcli.store import Store, Transaction, apps, keys, users
+from gamcli.model import APIKEY, ApiKeyPolicy, App, AuthType, Key, User
+from gamcli.store import Store, Transaction, apps, auth_types, keys, users
 from gamcli.store.keys import KeyFilter
 
 Trial = Callable[[], AbstractContextManager[Transaction]]
@@ -25,11 +25,12 @@ ENDS = st.tuples(TIMES, st.sampled_from(["revoked", "replaced", "invalidated"]))
 def four(peopled: Store, key: Key, ana: User, portal: App, now: datetime) -> Store:
     with peopled.writing() as tx:
         users.add(tx, replace(ana, name="bob", guid="bob", email=""))
-        apps.add(tx, replace(portal, name="intranet", client_id="i" * 32))
+        auth_types.add(tx, AuthType("x", APIKEY, "", enabled=True, default=False, created_at=now, updated_at=now))
+        apps.add(tx, replace(portal, name="intranet", client_id="i" * 32, api_keys=ApiKeyPolicy(auth_type="X")))
         hour = timedelta(hours=1)
         bobs = replace(key, user="bob", user_guid="bob", label="b", expires_at=now + hour, created_at=now + hour)
         keys.add(tx, replace(bobs, id="Kaaaaaaa"))
-        intranet = replace(key, app="intranet", client_id="i" * 32, label="a", auth_type="other")
+        intranet = replace(key, app="intranet", client_id="i" * 32, label="a", auth_type="x")
         keys.add(tx, replace(intranet, id="Kaaaaaab", created_at=now - hour, last_used_at=now))
         keys.add(tx, replace(intranet, id="KaB00000", user="bob", user_guid="bob", expires_at=now + 2 * hour))
         keys.record_end(tx, "KaB00000", "revoked", now, "lost")
@@ -47,7 +48,6 @@ KEYS = st.builds(
     user_guid=st.just("6f1b4a52-0d0e-4b5e-9c1f-0a1b2c3d4e5f"),
     app=st.just("Portal"),
     client_id=st.just("c" * 32),
-    auth_type=TEXTS,
     scopes=st.lists(st.sampled_from(["gam_user_data", "fullcontrol", "user_Área"]), unique=True).map(tuple),
     digest=st.binary(min_size=32, max_size=32),
     created_at=TIMES,
@@ -164,7 +164,8 @@ def test_a_key_does_not_end_as_anything_else(peopled: Store, key: Key, now: date
         (KeyFilter(), {"K1234567", "Kaaaaaaa", "Kaaaaaab", "KaB00000"}),
         (KeyFilter(user_guid="bob"), {"Kaaaaaaa", "KaB00000"}),
         (KeyFilter(client_id="i" * 32), {"Kaaaaaab", "KaB00000"}),
-        (KeyFilter(auth_type="apikey"), {"K1234567", "Kaaaaaaa"}),
+        (KeyFilter(auth_type="y"), {"K1234567", "Kaaaaaaa"}),
+        (KeyFilter(auth_type="X"), {"K1234567", "Kaaaaaaa", "Kaaaaaab", "KaB00000"}),
         (KeyFilter(not_ended=True), {"K1234567", "Kaaaaaaa", "Kaaaaaab"}),
         (KeyFilter(user_guid="bob", client_id="i" * 32), {"KaB00000"}),
         (KeyFilter(user_guid="bob", client_id="i" * 32, not_ended=True), set()),

@@ -6,7 +6,7 @@ History
     2  keys that refer to users and applications by number, bulk issue; manifest owners; client secrets that retire;
        request ids
     3  sessions with refresh tokens; passwords that must be changed or expire; the hash chain of the audit log
-    4  custom information of users; keys that are disabled
+    4  custom information of users; keys that are disabled, and have no authentication type; requests that name none
 
 Times are integers: microseconds since 1970 in UTC. Booleans are 0 and 1. Scopes and roles are joined by `+`. A `fold`
 is a name normalized by `model.normalize_name`: names are unique regardless of case.

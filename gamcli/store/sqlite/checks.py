@@ -70,10 +70,6 @@ INVARIANTS = (
         "keys stored as SHA-256 with ids of 8 characters",
         "SELECT count(*) FROM key WHERE length(digest) <> 32 OR length(id) <> 8",
     ),
-    Invariant(
-        "keys with an existing authentication type",
-        "SELECT count(*) FROM key WHERE ended_at IS NULL AND auth_type NOT IN (SELECT name FROM auth_type)",
-    ),
     Invariant("tokens stored as SHA-256", "SELECT count(*) FROM token WHERE length(digest) <> 32"),
     Invariant(
         "refresh tokens with a session",

@@ -125,10 +125,11 @@ def _disabled_auth_types(tx: Transaction, now: datetime) -> Iterator[DisabledAut
     active = "ended_at IS NULL AND coalesce(expires_at > ?1, TRUE) AND coalesce(retires_at > ?1, TRUE)"
     newest = "SELECT * FROM key ORDER BY created_at DESC, id DESC LIMIT ?3"
     more = counts.count_rows(tx, "key") > MAX_ROWS
+    none_enabled = "NOT EXISTS (SELECT 1 FROM auth_type WHERE enabled AND type = 'APIkey')"
     for fold, name in tx.each("SELECT fold, name FROM auth_type WHERE NOT enabled AND type = 'APIkey'"):
-        (keys,) = tx.one(
-            f"SELECT count(*) FROM ({newest}) WHERE auth_type = ?2 AND {active}", to_micros(now), name, MAX_ROWS
-        ) or (0,)
+        apps = f"SELECT number FROM app WHERE ifnull(api_key_auth_type = ?2, {none_enabled})"
+        sql = f"SELECT count(*) FROM ({newest}) WHERE app_number IN ({apps}) AND {active}"
+        (keys,) = tx.one(sql, to_micros(now), fold, MAX_ROWS) or (0,)
         only = tx.each(
             "SELECT name FROM app WHERE api_key_auth_type = ? AND api_keys_enabled LIMIT ?", [fold, MAX_NAMES]
         )

@@ -61,7 +61,6 @@ BROKEN = {
     "count of their grants": ("DELETE FROM app_use",),
     "client secrets": ("UPDATE app SET secret_digest = x'00'",),
     "keys stored as SHA-256": ("UPDATE key SET digest = x'00'",),
-    "an existing authentication type": ("UPDATE key SET auth_type = 'gone'",),
     "tokens stored as SHA-256": (
         "INSERT INTO token (id, digest, user_guid, client_id, scopes, issued_at) VALUES (1, x'00', '', '', '', 1)",
     ),
