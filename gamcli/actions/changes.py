@@ -147,7 +147,7 @@ def delete(gam: Gam, tx: Transaction, record: Named, accept: int | None, *, yes:
     """
     Delete a record; the number of the keys that this invalidates must be in `accept`.
 
-    An application or a user takes its keys along. An authentication type has none of its own.
+    An application or a user takes its keys along. An authentication type has no keys.
     """
     noun = NOUNS[type(record)]
     subject = f"{noun.title} '{record.name}'"

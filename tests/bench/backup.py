@@ -40,9 +40,9 @@ INSERT INTO app SELECT lower(hex(randomblob(16))), fold || i, name || i, secret_
     managed_by, i + 1, retiring_digest, retiring_until
 FROM app, (WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9) SELECT i FROM n);
 INSERT INTO app_use SELECT client_id, 0, NULL FROM app WHERE client_id NOT IN (SELECT client_id FROM app_use);
-INSERT OR IGNORE INTO key (id, user_number, app_number, auth_type, scopes, digest, created_at, expires_at, label,
+INSERT OR IGNORE INTO key (id, user_number, app_number, scopes, digest, created_at, expires_at, label,
     current)
-SELECT hex(randomblob(4)), user.number, app.number, 'apikey', 'gam_user_data', randomblob(32), user.number,
+SELECT hex(randomblob(4)), user.number, app.number, 'gam_user_data', randomblob(32), user.number,
     user.number + 7776000000000, '', 1 FROM user, app WHERE user.number > 1;
 """
 """Users and ten applications, and a key of each user for each of them."""

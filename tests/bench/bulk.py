@@ -148,8 +148,8 @@ def insert(tx: Transaction, numbers: list[tuple[int, int]]) -> None:
     now = to_micros(datetime.now(UTC))
     keyed = [(mint_api_key(os.urandom), user, app) for user, app in numbers]
     tx.run_many(
-        """INSERT INTO key (id, user_number, app_number, auth_type, scopes, digest, created_at, expires_at, label,
-        current) VALUES (?, ?, ?, 'apikey', 'gam_user_data', ?, ?, ?, '', 1)""",
+        """INSERT INTO key (id, user_number, app_number, scopes, digest, created_at, expires_at, label,
+        current) VALUES (?, ?, ?, 'gam_user_data', ?, ?, ?, '', 1)""",
         (
             (key_id, user + 1, app + 1, secret.digest(), now, now + TIMEOUT_HOURS * 3_600_000_000)
             for (key_id, secret), user, app in keyed

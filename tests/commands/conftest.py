@@ -257,8 +257,8 @@ def many_keys(world: Callable[..., RunResult], sql: Callable[..., list[Any]]) ->
     count = 2000
     sql(
         """WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
-        INSERT INTO key (id, user_number, app_number, auth_type, scopes, digest, created_at, label)
-        SELECT printf('%08d', i), user.number, app.number, 'apikey', 'gam_user_data', randomblob(32), i, ''
+        INSERT INTO key (id, user_number, app_number, scopes, digest, created_at, label)
+        SELECT printf('%08d', i), user.number, app.number, 'gam_user_data', randomblob(32), i, ''
         FROM n, user, app""",
         count,
     )

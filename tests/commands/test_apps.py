@@ -222,7 +222,7 @@ SUSPENDING = {
 @pytest.mark.parametrize("name", SUSPENDING)
 def test_what_suspends_keys_is_done_at_once_and_says_how_to_undo_it(world: Run, name: str) -> None:
     words, undo = SUSPENDING[name]
-    world("auth-type", "create", "other", "--type", "APIkey")
+    world("auth-type", "create", "other", "--type", "APIkey", "--disable")
     before = world("app", "show", "portal", "-o", "json").json
     ran = world(*words)
     assert (ran.code, ran.out) == (0, "")

@@ -84,14 +84,11 @@ def test_delete_needs_a_yes_and_no_need(world: Run) -> None:
 
 
 @pytest.mark.usefixtures("api_key")
-def test_delete_needs_the_number_of_keys_that_end(world: Run) -> None:
+def test_delete_keeps_the_keys(world: Run) -> None:
     world("auth-type", "create", "other", "--type", "APIkey")
     world("auth-type", "set-default", "other")
-    assert world("auth-type", "delete", "apikey", "--yes").code == 5
-    assert world("auth-type", "delete", "apikey", "--accept-invalidating", "2").code == 5
-    ran = world("auth-type", "delete", "apikey", "--accept-invalidating", "1")
-    assert ran == (0, "", "gamcli: deleted authentication type 'apikey'; permanently invalidated 1 key\n")
-    assert world("key", "list", "--field", "status").out == "invalidated\n"
+    assert world("auth-type", "delete", "apikey", "--yes") == (0, "", "gamcli: deleted authentication type 'apikey'\n")
+    assert world("key", "list", "--field", "status").out == "active\n"
 
 
 def test_no_type_is_called_any(world: Run) -> None:

@@ -93,7 +93,7 @@ def test_names_of_the_store_are_offered(offered: Run, key_id: str) -> None:
     assert offered("key", "generate", "--user", "an") == ["ana"]
     assert offered("key", "generate", "--user=an") == ["--user=ana"]
     assert offered("key", "generate", "--user", "ana", "--app", "p") == ["portal"]
-    assert offered("key", "generate", "--auth-type", "") == ["apikey", "local"]
+    assert offered("export", "--auth-type", "") == ["apikey", "local"]
     assert offered("auth-type", "show", "l") == ["local"]
     assert offered("app", "update", "portal", "--api-key-auth-type", "a") == ["apikey"]
     assert offered("key", "show", key_id[:3]) == [key_id]

@@ -50,10 +50,9 @@ def test_generate_takes_names_of_every_kind(world: Run) -> None:
 
 def test_generate_takes_every_option(world: Run) -> None:
     world("app", "update", "portal", "--api-key-scope-choice")
-    world("auth-type", "create", "other", "--type", "APIkey")
-    words = ["--scope", "user_email+user_phone", "--scope", "gam_user_roles", "--auth-type", "OTHER"]
+    words = ["--scope", "user_email+user_phone", "--scope", "gam_user_roles"]
     found = world(*GENERATE, *words, "--expires-in", "90d", "--label", "my [red]laptop", "-o", "json").json
-    assert (found["auth_type"], found["label"], found["status"]) == ("other", "my [red]laptop", "active")
+    assert (found["auth_type"], found["label"], found["status"]) == (None, "my [red]laptop", "active")
     assert found["scopes"] == ["gam_user_roles", "user_email", "user_phone"]
     created, expires = (datetime.fromisoformat(found[name]) for name in ("created_at", "expires_at"))
     assert expires - created == timedelta(days=90)
@@ -111,7 +110,6 @@ REFUSED = {
     "remote REST off": ([["app", "update", "portal", "--no-remote-rest"]], [], "remote REST"),
     "API keys off": ([["app", "update", "portal", "--no-api-keys"]], [], "API keys"),
     "a disabled type": ([["auth-type", "update", "apikey", "--disable"]], [], "apikey"),
-    "a type of another kind": ([["auth-type", "update", "local", "--enable"]], ["--auth-type", "local"], "local"),
     "an inactive user": ([["user", "disable", "ana"]], [], "ana"),
     "a blocked user": ([["user", "block", "ana"]], [], "ana"),
 }
@@ -134,7 +132,7 @@ def test_generate_is_4_when_a_rule_says_no(world: Run, name: str) -> None:
     [
         (["key", "generate", "--user", "nope", "--app", "portal"], 3),
         (["key", "generate", "--user", "ana", "--app", "nope"], 3),
-        ([*GENERATE, "--auth-type", "nope"], 3),
+        ([*GENERATE, "--auth-type", "apikey"], 2),
         (["key", "generate", "--user", "ana"], 2),
         (["key", "generate", "--app", "portal"], 2),
         ([*GENERATE, "--expires-in", "soon"], 2),

@@ -15,8 +15,8 @@ from gamcli.store.keys import KeyFilter
 from gamcli.store.schema.step3 import CHUNK
 
 TABLES = {
-    "migration", "default_type_use", "auth_type", "repository", "app", "app_use", "user", "user_attribute", "key", "token", "token_floor",
-    "audit", "adoption", "batch", "batch_part", "key_request", "session",
+    "migration", "auth_type", "repository", "app", "app_use", "user", "user_attribute", "key", "token", "token_floor",
+    "audit", "adoption", "batch", "batch_part", "key_request", "session", "default_type_use",
     "refresh_token",
 }  # fmt: skip
 
