@@ -72,13 +72,15 @@ class Loaded(NamedTuple):
         return new_plan
 
 
-def _load(files: list[str], owner: str | None, options: PlanOptions, var_paths: list[str] | None) -> Loaded:
+def _load(
+    out: Output, files: list[str], owner: str | None, options: PlanOptions, var_paths: list[str] | None
+) -> Loaded:
     """Read manifests, or a saved plan, which has its own options."""
     environment = {**os.environ, **var_files.read(var_paths or ())}
     if len(files) != 1 or not plan_file.is_saved_plan(files[0]):
         desired = manifest.read(files, environment, owner)
         for warning in desired.warnings:
-            Output.print_to_stderr(f"gamcli: warning: {warning}")
+            out.print_warning(warning)
         return Loaded(desired, options)
     if owner is not None or options.prune or options.adopt:
         raise UsageError("a saved plan includes owner, prune and adopt", "omit --owner, --prune and --adopt")
@@ -140,7 +142,7 @@ def plan(
     if out_file is not None and not overwrite:
         new_files.require_new(out_file, "--out")
     with _report_problems(output):
-        loaded = _load(files, owner, PlanOptions(prune, adopt), var_file)
+        loaded = _load(out, files, owner, PlanOptions(prune, adopt), var_file)
         if loaded.saved is not None and out_file is not None:
             raise UsageError(f"{files[0]} is a saved plan already", "omit --out")
         with CliContext.from_typer(context).open_gam() as gam, gam.store.reading() as tx:
@@ -170,7 +172,7 @@ def drift(
     """
     out = _output(context, output)
     with _report_problems(output):
-        loaded = _load(files, owner, PlanOptions(adopt=adopt), var_file)
+        loaded = _load(out, files, owner, PlanOptions(adopt=adopt), var_file)
         with CliContext.from_typer(context).open_gam() as gam, gam.store.reading() as tx:
             new_plan = loaded.make_plan(gam, tx, is_exact=False)
     _print_plan(out, new_plan, output)
@@ -213,7 +215,7 @@ def apply(
     """
     out = _output(context, output)
     with _report_problems(output):
-        loaded = _load(files, owner, PlanOptions(prune, adopt), var_file)
+        loaded = _load(out, files, owner, PlanOptions(prune, adopt), var_file)
         options = ApplyOptions(loaded.options, accept, accept_deleting=accept_deleting)
         if loaded.saved is not None:
             options = replace(options, require=loaded.saved.require)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from gamcli.actions import Gam, apps, auth_types, issuance, key_changes, keys, tokens, users
+from gamcli.actions import Gam, apps, issuance, key_changes, keys, tokens, users
 from gamcli.actions.apps import ScopeEdit
 from gamcli.actions.keys import KeySpec
 from gamcli.actions.tokens import TokenSearch
