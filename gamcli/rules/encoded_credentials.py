@@ -13,6 +13,7 @@ byte lets `re` skip to it with memchr.
 import base64
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 from gamcli.model.credential_formats import (
@@ -29,6 +30,9 @@ MIN_CUT_SHORT = 8
 
 MAX_ENCODED_LENGTH = 2048
 """A longer encoding of one credential is not found."""
+
+_compile = cache(re.compile)
+"""Compiles on first use: most files need none of these expressions, and start-up should not wait for them."""
 
 _PREFIXES = (API_KEY_PREFIX.encode(), CLIENT_SECRET_PREFIX.encode())
 _BASE62_HEX = rb"(?:3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa])"
@@ -73,7 +77,7 @@ _KEY = (
 )
 _SECRET_LENGTH = CLIENT_SECRET_RANDOM_LENGTH + CHECKSUM_LENGTH
 _CLIENT_SECRET = _flexible(CLIENT_SECRET_PREFIX.encode()) + _letters(_SECRET_LENGTH, _SECRET_LENGTH)
-_CANDIDATE = re.compile(rb"%b|%b" % (_KEY, _CLIENT_SECRET))
+_CANDIDATE = rb"%b|%b" % (_KEY, _CLIENT_SECRET)
 _ENCODED = re.compile(
     rb"\0+|" + _FOLD + rb"|(?:%(?:25){0,3}|\\{1,4}u00|\\{1,4}x|=|&#[xX])([0-9A-Fa-f]{2});?|&#([0-9]{2,3});|\\+(?=_)"
 )
@@ -87,21 +91,21 @@ class _Mark(NamedTuple):
 
     byte: bytes
     next_bytes: bytes
-    follows: re.Pattern[bytes]
+    follows: bytes
 
     def find(self, data: bytes) -> Iterator[int]:
         """Yield where the mark is; `bytes.find` skips to a single byte ten times as fast as `re`."""
         at = data.find(self.byte)
         while at >= 0:
-            if data[at + 1 : at + 2] in self.next_bytes and self.follows.match(data, at + 1):
+            if data[at + 1 : at + 2] in self.next_bytes and _compile(self.follows).match(data, at + 1):
                 yield at
             at = data.find(self.byte, at + 1)
 
 
 _ESCAPES = (
-    _Mark(b"\\", b"\\ux\0\r\n", re.compile(rb"\\{0,3}(?:u00|x)67|\0?(?:\r\0?)?\n")),
-    _Mark(b"%", b"26", re.compile(rb"(?:25){0,3}67")),
-    _Mark(b"&", b"#", re.compile(rb"#(?:103|[xX]67);")),
+    _Mark(b"\\", b"\\ux\0\r\n", rb"\\{0,3}(?:u00|x)67|\0?(?:\r\0?)?\n"),
+    _Mark(b"%", b"26", rb"(?:25){0,3}67"),
+    _Mark(b"&", b"#", rb"#(?:103|[xX]67);"),
 )
 _BEGINNINGS = {prefix[:length] for prefix in _PREFIXES for length in range(1, len(prefix))}
 _BEGINNINGS |= {begin.decode().encode("utf-16-le") for begin in _BEGINNINGS}
@@ -113,7 +117,7 @@ class _Needle(NamedTuple):
 
     text: bytes
     alignment: int
-    begins: re.Pattern[bytes]
+    begins: bytes
 
 
 _LINE_BREAK = rb"(?:(?:\\r)?\\n|\\?\r?\n)[ \t]{0,100}"
@@ -138,7 +142,7 @@ def _make_needles() -> Iterator[_Needle]:
                 whole = (alignment + len(raw)) * 8 // 6
                 text = base64.b64encode(bytes(alignment) + raw)[skipped:whole]
                 begins = text[:1] + _with_breaks(text[1:])
-                yield _Needle(text, alignment, re.compile(begins))
+                yield _Needle(text, alignment, begins)
 
 
 _RARE = b"ZWXQ"
@@ -154,7 +158,7 @@ def _index_needles() -> Iterator[tuple[_Mark, list[tuple[int, _Needle]]]]:
     for letter, needles in by_letter.items():
         next_bytes = {needle.text[at + 1] for at, needle in needles} | {*b"\\\r\n"}
         follows = b"|".join(_with_breaks(needle.text[at + 1 :]) for at, needle in needles)
-        yield _Mark(bytes([letter]), bytes(next_bytes), re.compile(follows)), needles
+        yield _Mark(bytes([letter]), bytes(next_bytes), follows), needles
 
 
 _NEEDLES = tuple(_index_needles())
@@ -208,7 +212,7 @@ def _locate_needles(data: bytes, at: int, needles: list[tuple[int, _Needle]]) ->
         for _ in range(len(needle.text)):
             if start < 0:
                 break
-            if needle.begins.match(data, start):
+            if _compile(needle.begins).match(data, start):
                 yield start, needle.alignment
                 break
             start = data.rfind(first, max(0, at - _MAX_NEEDLE), start)
@@ -218,7 +222,7 @@ def decode_candidate(data: bytes, start: int, alignment: int | None) -> Candidat
     """Return the candidate that begins at `start`, or None if what follows has not the form of a credential."""
     if alignment is not None:
         return _decode_base64(data, start, alignment)
-    match = _CANDIDATE.match(data, start, start + MAX_ENCODED_LENGTH)
+    match = _compile(_CANDIDATE).match(data, start, start + MAX_ENCODED_LENGTH)
     if match is None:
         return None
     raw = match[0]

@@ -13,18 +13,15 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
 from tempfile import SpooledTemporaryFile
 from typing import IO, NamedTuple
 
 from gamcli.rules.credentials import Secret
 from gamcli.rules.leak_detection import Leak, find_leaks
-from gamcli.scan.tar_members import TarError, is_tar, read_members
+from gamcli.scan.magic import HEAD_BYTES, UNSUPPORTED, is_archive, is_compressed, is_tar, is_zip, peek
+from gamcli.scan.tar_members import TarError, read_members
 
 CHUNK_BYTES = 1 << 18
-
-HEAD_BYTES = 512
-"""How much of a file is needed to recognise an archive."""
 
 MEMBER_SEPARATOR = "!"
 """Between the path of an archive and the name in it: `dist/a.whl!a/settings.py`."""
@@ -60,30 +57,6 @@ _READ_ERRORS = (
 
 class _LimitError(Exception):
     """An archive has reached a limit."""
-
-
-def _is_zip(head: bytes) -> bool:
-    return head.startswith((b"PK\x03\x04", b"PK\x05\x06"))
-
-
-def _is_compressed(head: bytes) -> bool:
-    is_bzip2 = head.startswith(b"BZh") and head[4:10] == b"1AY&SY"
-    return is_bzip2 or head.startswith((b"\x1f\x8b\x08", b"\xfd7zXZ\0"))
-
-
-_UNSUPPORTED = {
-    b"\x28\xb5\x2f\xfd": "Zstandard", b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!\x1a\x07": "RAR", b"\x04\x22\x4d\x18": "LZ4",
-}  # fmt: skip
-
-
-_FIRST_BYTES = (b"P", b"B", b"\x1f", b"\xfd", *(magic[:1] for magic in _UNSUPPORTED))
-
-
-def is_archive(head: bytes) -> bool:
-    """Return whether a file that begins with `head` is an archive or compressed."""
-    if head[:1] not in _FIRST_BYTES and not is_tar(head):
-        return False
-    return _is_zip(head) or _is_compressed(head) or is_tar(head) or head.startswith(tuple(_UNSUPPORTED))
 
 
 class _Budget:
@@ -152,15 +125,15 @@ class ArchiveScanner:
 
     def _read_members(self, file: IO[bytes], name: str, head: bytes) -> Iterator[tuple[str, Iterable[bytes]]]:
         """Yield the names and contents of the members; a compressed file has one."""
-        if _is_zip(head):
+        if is_zip(head):
             yield from self._read_zip(file, name)
         elif is_tar(head):
             for member, chunks in read_members(file):
                 yield f"{name}{MEMBER_SEPARATOR}{member}", chunks
-        elif _is_compressed(head):
+        elif is_compressed(head):
             yield name, _decompress(file, head)
         else:
-            kind = next(kind for magic, kind in _UNSUPPORTED.items() if head.startswith(magic))
+            kind = next(kind for magic, kind in UNSUPPORTED.items() if head.startswith(magic))
             raise ValueError(f"{kind} files are not supported")
 
     def _read_zip(self, file: IO[bytes], name: str) -> Iterator[tuple[str, Iterable[bytes]]]:
@@ -236,16 +209,6 @@ def _describe(error: Exception) -> str:
 def read_chunks(file: "IO[bytes] | io.BufferedIOBase") -> Iterator[bytes]:
     while chunk := file.read(CHUNK_BYTES):
         yield chunk
-
-
-def peek(chunks: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
-    """Return the beginning of the content, at least HEAD_BYTES unless it is shorter, and all of it."""
-    rest, head = iter(chunks), b""
-    for chunk in rest:
-        head += chunk
-        if len(head) >= HEAD_BYTES:
-            break
-    return head, chain((head,), rest)
 
 
 def spool(chunks: Iterable[bytes]) -> IO[bytes]:

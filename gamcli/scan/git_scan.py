@@ -21,7 +21,7 @@ from gamcli.model.findings import ScanSource
 from gamcli.rules.credentials import Secret
 from gamcli.rules.leak_detection import Leak, find_leaks, may_contain_credential
 from gamcli.scan import git_environment
-from gamcli.scan.archives import ArchiveScanner, is_archive, peek, spool
+from gamcli.scan.archives import ArchiveScanner, spool
 from gamcli.scan.file_scan import display_path
 from gamcli.scan.git_objects import (
     CHUNK_BYTES,
@@ -32,6 +32,7 @@ from gamcli.scan.git_objects import (
     read_fields,
     read_objects,
 )
+from gamcli.scan.magic import is_archive, peek
 
 GIT_OPTIONS = ("--no-pager", "--no-replace-objects", "--no-optional-locks", "-c", "core.fsmonitor=false")
 """Read objects as they are, and run nothing that the repository configures."""

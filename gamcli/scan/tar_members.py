@@ -7,6 +7,8 @@ The standard library keeps a list of all members, and reads extended headers of 
 from collections.abc import Iterable, Iterator
 from typing import IO
 
+from gamcli.scan.magic import is_tar
+
 CHUNK_BYTES = 1 << 18
 BLOCK = 512
 MAX_HEADER_BYTES = 1 << 20
@@ -18,10 +20,6 @@ _LONG_NAME, _PAX_HEADER = b"L", b"x"
 
 class TarError(Exception):
     """The file is not a valid tar file."""
-
-
-def is_tar(head: bytes) -> bool:
-    return head[257:262] == b"ustar"
 
 
 def read_members(file: IO[bytes]) -> Iterator[tuple[str, Iterable[bytes]]]:

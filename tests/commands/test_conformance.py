@@ -90,7 +90,11 @@ def test_exit_code_7_if_a_row_differs(gamcli: Run, url: str) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("http://127.0.0.1:1",), 1, "cannot connect to http://127.0.0.1:1: ConnectionRefusedError"),
+        (
+            ("http://127.0.0.1:1",),
+            1,
+            "cannot connect to http://127.0.0.1:1: GET /oauth/gam/v2.0/access_token: ConnectionRefusedError",
+        ),
         (("localhost",), 2, "invalid URL 'localhost'"),
         (("--section", "route"), 2, "unknown section 'route'"),
         (("--world", "world.toml"), 2, "--world requires the URL of a server"),

@@ -1,4 +1,4 @@
-"""Every option and argument that is a path, given paths that are none: a clear error, and never a traceback."""
+"""Every option and argument that is a path, given unusable paths: a clear error, and never a traceback."""
 
 import os
 import threading

@@ -346,3 +346,12 @@ def test_an_empty_path_is_refused(world: Run, words: list[str]) -> None:
     assert (found.code, found.err) == (
         2, "gamcli: error: PATH is empty\ngamcli: hint: name a PATH\n",
     )  # fmt: skip
+
+
+def test_a_key_issued_in_bulk_is_named_from_the_audit_log_after_its_user_is_deleted(world: Run, place: Path) -> None:
+    assert world("user", "create", "eva").code == 0
+    (place / "in.csv").write_text("user,app\neva,portal\n", encoding="ascii")
+    assert world("key", "generate", "--from", "in.csv", "--out", "keys.csv").code == 0
+    assert world("user", "delete", "eva", "--accept-invalidating", "1").code == 0
+    (record,) = world("scan", "keys.csv", "-o", "json").json
+    assert (record["status"], record["user"], record["app"]) == ("deleted", "eva", "portal")

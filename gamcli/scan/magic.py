@@ -1,0 +1,45 @@
+"""How archives and compressed files are recognised: by their first bytes."""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+HEAD_BYTES = 512
+"""How much of a file is needed to recognise an archive."""
+
+
+def is_tar(head: bytes) -> bool:
+    return head[257:262] == b"ustar"
+
+
+def is_zip(head: bytes) -> bool:
+    return head.startswith((b"PK\x03\x04", b"PK\x05\x06"))
+
+
+def is_compressed(head: bytes) -> bool:
+    is_bzip2 = head.startswith(b"BZh") and head[4:10] == b"1AY&SY"
+    return is_bzip2 or head.startswith((b"\x1f\x8b\x08", b"\xfd7zXZ\0"))
+
+
+UNSUPPORTED = {
+    b"\x28\xb5\x2f\xfd": "Zstandard", b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!\x1a\x07": "RAR", b"\x04\x22\x4d\x18": "LZ4",
+}  # fmt: skip
+
+
+_FIRST_BYTES = (b"P", b"B", b"\x1f", b"\xfd", *(magic[:1] for magic in UNSUPPORTED))
+
+
+def is_archive(head: bytes) -> bool:
+    """Return whether a file that begins with `head` is an archive or compressed."""
+    if head[:1] not in _FIRST_BYTES and not is_tar(head):
+        return False
+    return is_zip(head) or is_compressed(head) or is_tar(head) or head.startswith(tuple(UNSUPPORTED))
+
+
+def peek(chunks: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """Return the beginning of the content, at least HEAD_BYTES unless it is shorter, and all of it."""
+    rest, head = iter(chunks), b""
+    for chunk in rest:
+        head += chunk
+        if len(head) >= HEAD_BYTES:
+            break
+    return head, chain((head,), rest)
