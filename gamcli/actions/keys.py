@@ -155,6 +155,12 @@ def show(gam: Gam, key_id: str) -> Key:
         return load_key(tx, key_id)
 
 
+def exists(gam: Gam, key_id: str) -> bool:
+    """Return whether there is a key with this complete ID."""
+    with gam.store.reading() as tx:
+        return store.keys.find(tx, key_id) is not None
+
+
 def load_key(tx: Transaction, key_id: str) -> Key:
     """Return the key whose ID begins with `key_id`; raises NotFoundError, also for an API key instead of its ID."""
     id_of_secret = parse_api_key_id(Secret(key_id))

@@ -119,6 +119,7 @@ def store_overview(gam: Gam) -> StoreOverview:
     with gam.store.reading() as tx:
         statuses = counts.count_by_status(tx, now)
         expiring = counts.count_expiring(tx, now + RESOLUTION, now + DUE_WITHIN + RESOLUTION)
+        expired = counts.count_expired_keys(tx, now)
         is_countable = statuses.total() <= MAX_COUNTED_KEYS
         apps, users = counts.count_rows(tx, "app"), counts.count_rows(tx, "user")
         return StoreOverview(
@@ -128,23 +129,25 @@ def store_overview(gam: Gam) -> StoreOverview:
             keys=statuses,
             expiring_keys=expiring,
             expiring_until=now + DUE_WITHIN,
+            expired_keys=expired,
             disabled_keys=counts.count_disabled_keys(tx, now),
             never_used_keys=counts.count_never_used(tx, now) if is_countable else None,
             disabled_apps=CountWithNames(*counts.count_disabled(tx, "app", MAX_EXAMPLES)),
             locked_out_users=CountWithNames(*counts.count_disabled(tx, "user", MAX_EXAMPLES)),
-            next_steps=tuple(_store_steps(apps, users, statuses, expiring)),
+            next_steps=tuple(_store_steps(apps, users, statuses, expiring, expired)),
         )
 
 
-def _store_steps(apps: int, users: int, statuses: StatusCounts, expiring: int) -> list[NextStep]:
+def _store_steps(apps: int, users: int, statuses: StatusCounts, expiring: int, expired: int) -> list[NextStep]:
     if not apps:
         create = command("app", "create", "NAME", "--scope", "gam_user_data", "--remote-rest", "--api-keys")
         return [NextStep("create an application", create)]
     if not users:
         return [NextStep("create a user", command("user", "create", "NAME", "--email", "EMAIL"))]
+    what = "list expired keys and those that expire soon" if expired else "list keys that expire soon"
+    due = [NextStep(what, command("key", "due"))] if expiring or expired else []
     if not _count_valid(statuses):
-        return [NextStep("issue a key", command("key", "generate", "--user", "USER", "--app", "APP"))]
-    due = [NextStep("list keys that expire soon", command("key", "due"))] if expiring else []
+        return [*due, NextStep("issue a key", command("key", "generate", "--user", "USER", "--app", "APP"))]
     return [
         *due,
         NextStep("forecast expirations", command("key", "forecast")),

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from gamcli import store
-from gamcli.actions import Gam, keys
+from gamcli.actions import Gam, keys, rotation
 from gamcli.actions.changes import SaveSecret, discard_secret
 from gamcli.actions.keys import KeySpec
 from gamcli.errors import ConflictError, UsageError, command
@@ -55,6 +55,29 @@ def generate(gam: Gam, spec: KeySpec, request_id: str, save_secret: SaveSecret[K
             save_secret(key, secret)
 
         issued = keys.generate(gam, spec, save_request_and_secret)
+    return RequestedKey(issued.record, issued.secret)
+
+
+def rotate(
+    gam: Gam, key_id: str, overlap: timedelta, request_id: str, save_secret: SaveSecret[Key] = discard_secret
+) -> RequestedKey:
+    """Rotate a key as `rotation.rotate` does, or return the key that was issued for this request ID."""
+    check_id(request_id)
+    with gam.store.writing() as tx:
+        old = keys.load_key(tx, key_id)
+        request = CanonicalRequest(old.user_guid, old.client_id, overlap=overlap).json()
+        request_json = json.dumps({**json.loads(request), "rotation": True}, sort_keys=True, separators=(",", ":"))
+        earlier = store.request_ids.find(tx, request_id)
+        if earlier is not None:
+            require_same_request(earlier, request_json)
+            return _repeat_request(tx, gam, earlier, save_secret)
+
+        def save_request_and_secret(key: Key, secret: Secret) -> None:
+            store.request_ids.add(tx, [KeyRequest(request_id, key.id, request_json)])
+            save_secret(key, secret)
+
+        issued = rotation.rotate(gam, old.id, overlap, save_secret=save_request_and_secret)
+    assert issued is not None, "rotated whether due or not"
     return RequestedKey(issued.record, issued.secret)
 
 

@@ -1,15 +1,21 @@
 """Rotating API keys: a successor for one key, or for all that are due."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from gamcli import store
 from gamcli.actions import Gam
-from gamcli.actions.changes import SaveSecret, discard_secret
+from gamcli.actions.changes import SaveSecret, discard_secret, load_key_facts
 from gamcli.actions.keys import audit_details, inherit_owner, load_key, replace_current_key
-from gamcli.errors import RefusedError, command
+from gamcli.errors import NotFoundError, RefusedError, command
 from gamcli.model import Key
 from gamcli.rules import keys as rules
-from gamcli.rules.grants import GrantFacts
+from gamcli.rules.api_key_grant import KEY_DISABLED
+from gamcli.rules.grants import GrantFacts, find_violation
+from gamcli.store.keys import KeyFilter
 
 
 def rotate(
@@ -24,7 +30,7 @@ def rotate(
     Issue the successor of a key, found by the beginning of its ID; the old key stays valid for `overlap`.
 
     Returns None if the key does not expire within `if_due`. Raises RefusedError if the key is not active or a rule
-    refuses the new one.
+    refuses the new one, and UsageError if the new one would be due at once.
     """
     with gam.store.writing() as tx:
         old, now = load_key(tx, key_id), gam.now()
@@ -34,6 +40,8 @@ def rotate(
         app, user = store.apps.find_by_client_id(tx, old.client_id), store.users.find_by_guid(tx, old.user_guid)
         facts = GrantFacts(now, app=app, user=user, auth_type=store.auth_types.find(tx, old.auth_type))
         issued = rules.issue(facts, rules.renewal_options(old), gam.entropy)
+        rules.require_larger_lifetime(issued.record, if_due)
+        issued = issued._replace(record=replace(issued.record, replaces=old.id))
         issued = inherit_owner(tx, replace_current_key(tx, gam, issued.record, overlap), issued)
         store.keys.add(tx, issued.record)
         details = {**audit_details(issued.record), "replaces": old.id, "overlap": overlap}
@@ -52,3 +60,60 @@ def _require_active(key: Key, now: datetime) -> None:
     issue_another = command("key", "generate", "--user", key.user, "--app", key.app)
     hint = find_successor if status == "retiring" else issue_another
     raise RefusedError(f"key_{status}", f"key {key.id} is {status}", hint)
+
+
+class DueKey(NamedTuple):
+    """A key that expires soon or has expired; `refusal` is why it cannot be rotated now, None if it can."""
+
+    key: Key
+    refusal: str | None
+
+
+class DueSearch(NamedTuple):
+    """Which keys are due: those that expire within that time, of a user and an application if given."""
+
+    within: timedelta
+    user: str | None = None
+    app: str | None = None
+
+
+@contextmanager
+def find_due(gam: Gam, search: DueSearch) -> Iterator[Iterator[DueKey]]:
+    """
+    Yield the active keys that expire soon, and the expired ones without a successor, the first to expire first.
+
+    Expired keys of users and applications that are not active are left out.
+    """
+    with gam.store.reading() as tx:
+        filters = KeyFilter(
+            user_guid=None if search.user is None else store.users.get(tx, search.user).guid,
+            client_id=None if search.app is None else store.apps.get(tx, search.app).client_id,
+            expires_before=gam.now() + search.within,
+            is_current=True,
+            sort="expires_at",
+        )
+        yield (due for facts in load_key_facts(tx, gam, filters) if (due := _judge_due(facts)) is not None)
+
+
+def _judge_due(facts: GrantFacts) -> DueKey | None:
+    key = facts.known_key
+    status = key.status(facts.now)
+    if key.retires_at is not None or status not in ("active", "expired"):
+        return None
+    violation = find_violation((KEY_DISABLED, *rules.ISSUE_RULES), facts)
+    if violation is None:
+        return DueKey(key, None)
+    return None if status == "expired" else DueKey(key, violation.message(facts))
+
+
+def find_current(gam: Gam, user: str, app: str) -> Key:
+    """Return the latest key of a user for an application; raises NotFoundError."""
+    with gam.store.reading() as tx:
+        found_user, found_app = store.users.get(tx, user), store.apps.get(tx, app)
+        key = store.keys.find_current(tx, found_user.guid, found_app.client_id)
+    if key is None:
+        raise NotFoundError(
+            f"user '{found_user.name}' has no key for application '{found_app.name}'",
+            command("key", "generate", "--user", found_user.name, "--app", found_app.name),
+        )
+    return key

@@ -54,7 +54,7 @@ class ResultsFile:
             head = file.read(len(HEADER))
             if batch is None or not HEADER.startswith(head):
                 raise ConflictError(f"the file {self.path} already exists", NEW_FILE_HINT)
-            _require_private(self.path, os.fstat(file.fileno()))
+            require_private(self.path, os.fstat(file.fileno()))
             if head != HEADER:
                 return 0
             lines = _CompleteLines(file)
@@ -69,7 +69,7 @@ class ResultsFile:
     def begin(self) -> None:
         """Create the file if needed, truncate an incomplete last line, and write the header."""
         if self.descriptor is None:
-            self.descriptor = _create_file(self.path)
+            self.descriptor = create_file(self.path)
         sync_folder(Path(self.path).parent)
         os.truncate(self.descriptor, self._append_at)
         os.lseek(self.descriptor, self._append_at, os.SEEK_SET)
@@ -145,7 +145,7 @@ def _read_keys(lines: _CompleteLines) -> Iterator[tuple[str, Secret]]:
 @contextmanager
 def open_results(path: str, source: IO[bytes]) -> Iterator[ResultsFile]:
     """Open and lock the file `path`; raises UsageError when it is the input itself."""
-    results = ResultsFile(path, _open_existing(path))
+    results = ResultsFile(path, open_existing(path))
     try:
         if results.descriptor is not None:
             if os.path.sameopenfile(results.descriptor, source.fileno()):
@@ -157,7 +157,7 @@ def open_results(path: str, source: IO[bytes]) -> Iterator[ResultsFile]:
             os.close(results.descriptor)
 
 
-def _open_existing(path: str) -> int | None:
+def open_existing(path: str) -> int | None:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
     except FileNotFoundError:
@@ -170,7 +170,7 @@ def _open_existing(path: str) -> int | None:
     return descriptor
 
 
-def _require_private(path: str, status: os.stat_result) -> None:
+def require_private(path: str, status: os.stat_result) -> None:
     """Raise ConflictError when other users could read the keys in the file."""
     if status.st_uid != os.geteuid():
         raise ConflictError(f"the file {path} belongs to another user", NEW_FILE_HINT)
@@ -178,7 +178,7 @@ def _require_private(path: str, status: os.stat_result) -> None:
         raise ConflictError(f"other users can read or write the file {path}", shlex.join(("chmod", "600", path)))
 
 
-def _create_file(path: str) -> int:
+def create_file(path: str) -> int:
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
     except FileExistsError as error:

@@ -45,7 +45,7 @@ from gamcli.commands.options import (
     read_secret,
 )
 from gamcli.commands.overview import ClientRecordFormat
-from gamcli.commands.state_verbs import add_state_verb
+from gamcli.commands.state_verbs import add_rename, add_state_verb
 from gamcli.errors import UsageError
 from gamcli.model import App
 from gamcli.rules import durations
@@ -288,3 +288,6 @@ def delete(
     out.print_change(
         result.record, f"deleted application '{result.record.name}'{confirmation.invalidated_suffix(result)}"
     )
+
+
+add_rename(verbs, AppArgument, App, apps.rename)

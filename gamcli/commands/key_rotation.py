@@ -1,25 +1,25 @@
 """`gamcli key rotate` and `gamcli key due`."""
 
-from itertools import chain
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import timedelta
 from typing import Annotated
 
 import typer
 
-from gamcli.actions import keys, rotation
+from gamcli.actions import Gam, keys, request_ids, rotation
+from gamcli.actions.changes import SaveSecret
+from gamcli.actions.request_ids import RequestedKey
+from gamcli.actions.rotation import DueSearch
 from gamcli.commands import delivery, key_messages
 from gamcli.commands.context import CliContext
-from gamcli.commands.options import (
-    Field,
-    Format,
-    KeyArgument,
-    OutFile,
-    Preview,
-    SecretFormat,
-    new_group,
-    parse_duration,
-)
+from gamcli.commands.key_options import AppFilterOption, OutDir, RequestId, UserFilterOption
+from gamcli.commands.options import Field, Format, OutFile, Preview, SecretFormat, new_group, parse_duration
+from gamcli.errors import ConflictError, NotFoundError, RefusedError, UsageError, command, format_count
 from gamcli.model import Key
+from gamcli.render.output import Output
 from gamcli.rules import durations
+from gamcli.rules.keys import IssuedKey, is_shortened
 
 verbs = new_group()
 
@@ -30,60 +30,171 @@ ATTENTION_NEEDED = 7
 @verbs.command()
 def rotate(
     context: typer.Context,
-    key: KeyArgument,
     overlap: Annotated[
         str, typer.Option(metavar="DURATION", help="Keep the old key valid for this long; 0 revokes it now.")
     ],
+    key: Annotated[
+        str | None, typer.Argument(metavar="KEY", help="ID, or a unique prefix of it.", show_default=False)
+    ] = None,
+    user: UserFilterOption = None,
+    app: AppFilterOption = None,
     if_due: Annotated[
         str | None, typer.Option(metavar="DURATION", help="Do nothing unless the key expires within this time.")
     ] = None,
+    due: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Rotate all keys that expire within this time.")
+    ] = None,
+    request_id: RequestId = None,
     dry_run: Preview = False,
     output: SecretFormat = None,
     field: Field = None,
     out_file: OutFile = None,
+    out_dir: OutDir = None,
 ) -> None:
     """
-    Replace a key with one that has the same scopes, and print it once.
+    Replace a key with one that has the same scopes and lifetime, and print it once.
+
+    Name the key, or its --user and --app. With --due all keys that expire soon are rotated, of a user or an application
+    if given; the new keys are written to --out FILE.csv or --out-dir DIR. Run it again to continue an interrupted run;
+    exit code 7 if a key could not be rotated.
 
     Example: NEXT=$(gamcli key rotate 3GqWOffF --overlap 7d)
     """
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, Key, "api_key")
-    overlap_length, due = durations.parse(overlap), parse_duration(if_due)
+    length, window = durations.parse(overlap), parse_duration(if_due)
+    if due is not None:
+        if key or if_due or request_id or output or field:
+            raise UsageError("--due goes only with --user, --app, --out and --out-dir", "--due 14d --out FILE.csv")
+        search = DueSearch(durations.parse(due), user, app)
+        _rotate_due(cli, out, search, length, (out_file, out_dir), dry_run=dry_run)
+        return
+    if out_dir is not None or (key is None) == (user is None and app is None) or (user is None) != (app is None):
+        raise UsageError("select a key by ID, by --user and --app, or with --due", command("key", "rotate", "KEY"))
+    if request_id is not None and window is not None:
+        raise UsageError("--request-id and --if-due exclude each other", "leave one of them out")
     with (
         cli.open_for_change(out, dry_run=dry_run) as gam,
         delivery.open_destination(out, out_file, dry_run=dry_run) as save_secret,
     ):
-        old = keys.show(gam, key)
-        issued = rotation.rotate(gam, old.id, overlap_length, if_due=due, save_secret=save_secret)
+        old = keys.show(gam, key) if key else rotation.find_current(gam, str(user), str(app))
+        issued = (
+            rotation.rotate(gam, old.id, length, if_due=window, save_secret=save_secret)
+            if request_id is None
+            else request_ids.rotate(gam, old.id, length, request_id, save_secret)
+        )
+    _report_rotated(out, old, issued, overlap, out_file)
+
+
+def _report_rotated(
+    out: Output, old: Key, issued: IssuedKey | RequestedKey | None, overlap: str, out_file: str | None
+) -> None:
     if issued is None:
         message = f"not due for rotation yet: {key_messages.describe_key(old)}"
         delivery.print_result(out, old, ("api_key", None), message)
         return
-    old_key = f"key {old.id} stays valid for {overlap}" if overlap_length else f"key {old.id} is replaced"
+    if isinstance(issued, RequestedKey) and issued.is_repeat:
+        key_messages.report_issued(out, issued, None, out_file)
+        return
+    length = durations.parse(overlap)
+    ends_first = bool(length) and old.expires_at is not None and old.expires_at < issued.record.created_at + length
+    until = f"until it expires {old.expires_at:%Y-%m-%d %H:%M}Z" if ends_first else f"for {overlap}"
+    old_key = f"key {old.id} stays valid {until}" if length else f"key {old.id} is replaced"
     message = f"{key_messages.describe_key(issued.record)}; {old_key}"
     delivery.print_result(out, issued.record, ("api_key", issued.secret), message, out_file)
+    if ends_first:
+        out.print_warning(f"key {old.id} expires before the overlap of {overlap} is over")
+    lifetime = old.expires_at - old.created_at if old.expires_at else None
+    if lifetime is None and issued.record.expires_at is not None:
+        lifetime = durations.MAX_DURATION
+    if is_shortened(issued.record, lifetime):
+        out.print_note(f"the lifetime of the new key is that of application '{issued.record.app}'")
+    elif lifetime is not None:
+        out.print_note("the lifetime of the new key is that of the old one")
+
+
+def _rotate_due(
+    cli: CliContext,
+    out: Output,
+    search: DueSearch,
+    overlap: timedelta,
+    target: tuple[str | None, str | None],
+    *,
+    dry_run: bool,
+) -> None:
+    if (target[0] is None) == (target[1] is None) and not dry_run:
+        raise UsageError("--due needs either --out or --out-dir", "--out FILE.csv, or --out-dir DIR")
+    with cli.open_gam() as gam:
+        with rotation.find_due(gam, search) as rows:
+            due = list(rows)
+        if dry_run:
+            out.print_note(f"would rotate {format_count(sum(not row.refusal for row in due), 'key')}")
+            return
+        failures = [(row.key, row.refusal) for row in due if row.refusal]
+        rotatable = [row.key for row in due if not row.refusal]
+        with _open_target(gam, target) as save_secret:
+            failures += list(_rotate_all(gam, rotatable, overlap, search.within, save_secret))
+    for key, reason in failures:
+        out.print_warning(f"not rotated: key {key.id} of {key.user} for {key.app}: {reason}")
+    out.print_note(f"rotated {format_count(len(due) - len(failures), 'key')}; written to {target[0] or target[1]}")
+    if failures:
+        raise typer.Exit(ATTENTION_NEEDED)
+
+
+def _rotate_all(
+    gam: Gam, due: list[Key], overlap: timedelta, within: timedelta, save_secret: SaveSecret[Key]
+) -> Iterator[tuple[Key, str]]:
+    """Rotate each key in its own transaction, and yield the keys that could not be rotated."""
+    for key in due:
+        try:
+            rotation.rotate(gam, key.id, overlap, if_due=within, save_secret=save_secret)
+        except (ConflictError, NotFoundError, RefusedError, UsageError) as error:
+            yield key, error.message
+
+
+def _open_target(gam: Gam, target: tuple[str | None, str | None]) -> AbstractContextManager[SaveSecret[Key]]:
+    from gamcli.bulk import rotation_results  # noqa: PLC0415 - start-up: a single key needs no CSV
+
+    out_file, out_dir = target
+    if out_dir is not None:
+        return rotation_results.open_folder(out_dir)
+    assert out_file is not None
+    return rotation_results.open_file(out_file, lambda key_id: keys.exists(gam, key_id))
 
 
 @verbs.command()
 def due(
     context: typer.Context,
     within: Annotated[str, typer.Option(metavar="DURATION", help="Time window.")] = "14d",
+    user: UserFilterOption = None,
+    app: AppFilterOption = None,
     output: Format = None,
     field: Field = None,
 ) -> None:
     """
-    List active keys that expire soon, soonest first; exit code 7 if any.
+    List active keys that expire soon and expired ones without a successor; exit code 7 if any.
 
-    Retiring keys are left out, since they were rotated already.
+    Retiring keys are left out, since they were rotated already. Keys that cannot be rotated now, since their user is
+    blocked or their application is disabled, are counted on stderr and do not change the exit code.
 
     Example: gamcli key due --within 14d || notify-send 'keys to rotate'
     """
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, Key)
-    filters = keys.KeySearch(statuses=("active",), expiring_within=durations.parse(within), sort="expires_at")
-    with cli.open_gam() as gam, keys.search(gam, filters) as rows:
-        first = next(rows, None)
-        out.print_records(Key, rows if first is None else chain((first,), rows))
-    if first is not None:
+    blocked: list[str] = []
+
+    def list_rotatable(rows: Iterator[rotation.DueKey]) -> Iterator[Key]:
+        for row in rows:
+            if row.refusal is None:
+                yield row.key
+            else:
+                blocked.append(row.refusal)
+
+    with cli.open_gam() as gam, rotation.find_due(gam, DueSearch(durations.parse(within), user, app)) as rows:
+        due_keys = list(list_rotatable(rows))
+    out.print_records(Key, due_keys)
+    if blocked:
+        more = format_count(len(blocked), "key")
+        out.print_note(f"{more} due cannot be rotated now, such as: {blocked[0]}")
+    if due_keys:
         raise typer.Exit(ATTENTION_NEEDED)

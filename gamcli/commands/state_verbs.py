@@ -1,4 +1,4 @@
-"""The subcommands enable, disable, block and unblock, which each set one flag of a record."""
+"""The subcommands enable, disable, block and unblock, which each set one flag of a record, and rename."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from gamcli.actions import Gam
 from gamcli.actions.changes import STATE_VERBS, ChangeResult
 from gamcli.commands import confirmation
 from gamcli.commands.context import CliContext
-from gamcli.commands.options import Field, Format, Preview
+from gamcli.commands.options import Field, Format, NewName, Preview
 from gamcli.errors import command
 from gamcli.model import App, User
 from gamcli.render.output import Output, add_global_options
@@ -48,3 +48,32 @@ def _warn_if_still_suspended(out: Output, user: User, verb: str) -> None:
     if is_suspended:
         line = add_global_options(command("user", fix, user.name), out.global_options)
         out.print_warning(f"user '{user.name}' is still {status}: {line}")
+
+
+def add_rename(
+    group: typer.Typer,
+    argument: Any,  # noqa: ANN401 - an annotated type
+    kind: type,
+    rename: Callable[[Gam, str, str], ChangeResult[Any]],
+) -> None:
+    """Add the subcommand `rename`; `argument` is the type of its first argument."""
+    noun = "application" if kind is App else "user"
+    help_text = f"Rename {'an' if kind is App else 'a'} {noun}; its keys, tokens and history stay."
+
+    @group.command("rename", help=help_text)
+    def run(
+        context: typer.Context,
+        name: argument,
+        new_name: NewName,
+        dry_run: Preview = False,
+        output: Format = None,
+        field: Field = None,
+    ) -> None:
+        cli = CliContext.from_typer(context)
+        out = cli.output(output, field, kind)
+        with cli.open_for_change(out, dry_run=dry_run) as gam:
+            result = rename(gam, name, new_name)
+        if result.is_changed:
+            out.print_change(result.record, f"renamed {noun} '{name}' to '{new_name}'")
+        else:
+            out.print_change(result.record, f"{noun} '{new_name}' is unchanged: it has this name already")

@@ -34,7 +34,7 @@ from gamcli.commands.options import (
     require_table,
 )
 from gamcli.commands.overview import RecordFormat
-from gamcli.commands.state_verbs import add_state_verb
+from gamcli.commands.state_verbs import add_rename, add_state_verb
 from gamcli.commands.user_options import (
     Address,
     Attributes,
@@ -256,3 +256,6 @@ def delete(
     with cli.open_for_change(out, dry_run=dry_run) as gam:
         result = confirmation.confirm_deleting(partial(users.delete, gam, name), accept, yes=yes, show_all=show_all)
     out.print_change(result.record, f"deleted user '{result.record.name}'{confirmation.invalidated_suffix(result)}")
+
+
+add_rename(verbs, UserArgument, User, users.rename)

@@ -166,6 +166,7 @@ class Key:
     managed_by: str | None = None
     disabled_at: datetime | None = None
     auth_type: str | None = None
+    replaces: str | None = None
 
     @property
     def enabled(self) -> bool:

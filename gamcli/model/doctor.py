@@ -133,6 +133,7 @@ class StoreContents(NamedTuple):
     orphaned_tokens: int
     orphaned_sessions: int = 0
     disabled_keys: int = 0
+    expired_keys: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,7 @@ class StoreOverview(NamedTuple):
     expiring_keys: int
     expiring_until: datetime
     disabled_keys: int
+    expired_keys: int
     never_used_keys: int | None
     disabled_apps: CountWithNames
     locked_out_users: CountWithNames

@@ -159,6 +159,8 @@ def store_panel(view: StoreOverview) -> Panel:
     if view.expiring_keys:
         verb = "expires" if view.expiring_keys == 1 else "expire"
         attention.append(("expiring", f"{format_count(view.expiring_keys, 'active key')} {verb} within 14 days"))
+    if view.expired_keys:
+        attention.append(("expired", f"{format_count(view.expired_keys, 'key')} without a successor"))
     if view.disabled_keys:
         attention.append(("disabled", format_count(view.disabled_keys, "key")))
     attention += _count_rows("applications disabled", view.disabled_apps)

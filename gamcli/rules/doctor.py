@@ -131,6 +131,13 @@ def _check_unlimited_keys(facts: DoctorFacts) -> FindingRows:
         yield WARN, message, command("key", "forecast")
 
 
+def _check_expired_keys(facts: DoctorFacts) -> FindingRows:
+    number = facts.known_contents.expired_keys
+    if number:
+        verb = "has" if number == 1 else "have"
+        yield WARN, f"{format_count(number, 'key')} {verb} expired without a successor", command("key", "due")
+
+
 def _check_disabled_keys(facts: DoctorFacts) -> FindingRows:
     number = facts.known_contents.disabled_keys
     if number:
@@ -198,6 +205,7 @@ CONTENTS_CHECKS = (
     DoctorCheck("auth-types", _check_auth_types, "no active key needs a disabled authentication type"),
     DoctorCheck("remote-rest", _check_remote_rest, "every application with API keys allows remote REST authentication"),
     DoctorCheck("lasting-keys", _check_unlimited_keys, "every active key expires"),
+    DoctorCheck("expired-keys", _check_expired_keys, "no key has expired without a successor"),
     DoctorCheck("disabled-keys", _check_disabled_keys, "no key is disabled"),
     DoctorCheck("idle-apps", _check_idle_apps, "every application with API keys enabled has one"),
     DoctorCheck("idle-users", _check_idle_users, "every user has a key"),

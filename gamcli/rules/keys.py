@@ -92,6 +92,23 @@ def is_expiring(key: Key, now: datetime, within: timedelta | None) -> bool:
     return within is None or (key.expires_at is not None and key.expires_at - now <= within)
 
 
+def require_larger_lifetime(key: Key, window: timedelta | None) -> None:
+    """Raise UsageError if a new key would be due for rotation at once, with the largest `window` that works."""
+    if window is None or key.expires_at is None or key.expires_at - key.created_at > window:
+        return
+    lifetime = key.expires_at - key.created_at
+    unit = next((size for size in (DAY, timedelta(hours=1), timedelta(minutes=1)) if lifetime > size), SECOND)
+    largest = unit * (-(-lifetime // unit) - 1)
+    valid_for, limit = durations.format_duration(lifetime), durations.format_duration(largest)
+    raise UsageError(
+        f"the new key would be due for rotation at once: it is valid for {valid_for}",
+        f"use a window of at most {limit}",
+    )
+
+
+DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
+
+
 def _allowed_scopes(app: App, options: KeyOptions) -> tuple[str, ...]:
     requested = options.scopes
     if requested is None:

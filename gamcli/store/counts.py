@@ -90,6 +90,14 @@ def count_never_used(tx: Transaction, now: datetime) -> int:
     return _scalar(tx, unused.replace("?2", "?1"), to_micros(now))
 
 
+def count_expired_keys(tx: Transaction, now: datetime) -> int:
+    """Count the expired keys without a successor whose user and application are active."""
+    expired = "key.ended_at IS NULL AND key.expires_at <= ? AND key.retires_at IS NULL AND key.current = 1"
+    users = "JOIN user ON user.number = key.user_number AND user.enabled AND NOT user.blocked"
+    apps = "JOIN app ON app.number = key.app_number AND app.enabled AND app.remote_rest AND app.api_keys_enabled"
+    return _scalar(tx, f"SELECT count(*) FROM key {users} {apps} WHERE {expired}", to_micros(now))
+
+
 def count_disabled_keys(tx: Transaction, now: datetime) -> int:
     """Count the active and retiring keys that are disabled."""
     disabled = "SELECT count(*) FROM key WHERE disabled_at IS NOT NULL AND ended_at IS NULL"

@@ -14,6 +14,7 @@ from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros,
 _COLUMNS = (
     "id", "scopes", "digest", "created_at", "expires_at", "label", "last_used_at", "retires_at",
     "ended_at", "end_status", "reason", "managed_by", "disabled_at",
+    "replaces",
 )  # fmt: skip
 
 _SELECT = f"""SELECT {", ".join(f"key.{column}" for column in _COLUMNS)}, user.guid, user.name, app.client_id, app.name,
@@ -52,6 +53,7 @@ class KeyFilter(NamedTuple):
     label: str | None = None
     enabled: bool | None = None
     not_ended: bool = False
+    is_current: bool = False
     expires_before: datetime | None = None
     include_retiring: bool = False
     sort: str | None = None
@@ -74,11 +76,12 @@ def _record(row: Row) -> Key:
         reason=value[10],
         managed_by=value[11],
         disabled_at=from_micros_or_none(value[12]),
-        user_guid=value[13],
-        user=value[14],
-        client_id=value[15],
-        app=value[16],
-        auth_type=value[17],
+        replaces=value[13],
+        user_guid=value[14],
+        user=value[15],
+        client_id=value[16],
+        app=value[17],
+        auth_type=value[18],
     )
 
 
@@ -187,6 +190,8 @@ def search(tx: Transaction, filters: KeyFilter) -> Iterator[Key]:
         conditions.add(f"key.disabled_at IS {'' if filters.enabled else 'NOT '}NULL")
     if filters.not_ended:
         conditions.add("key.ended_at IS NULL")
+    if filters.is_current:
+        conditions.add("key.current = 1")
     if filters.expires_before is not None:
         _add_expiry(conditions, to_micros(filters.expires_before), retires_too=filters.include_retiring)
     all_expire = filters.expires_before is not None and not filters.include_retiring
@@ -222,6 +227,7 @@ def add(tx: Transaction, key: Key, *, is_first: bool = False) -> None:
         key.reason,
         key.managed_by,
         to_micros_or_none(key.disabled_at),
+        key.replaces,
     )
     tx.run(
         f"""INSERT INTO key ({", ".join(_COLUMNS)}, user_number, app_number, current) VALUES ({placeholders(values)},

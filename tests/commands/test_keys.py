@@ -438,7 +438,7 @@ def test_an_incomplete_id_revokes_only_with_yes(world: Run) -> None:
 def test_a_terminal_asks_before_an_incomplete_id_revokes(world: Run, terminal: Run) -> None:
     key = world(*GENERATE).out[7:15]
     kept = terminal("key", "revoke", key[:4], answers=[("revoke?", "n")])
-    assert (kept.code, kept.out.splitlines()[-1]) == (1, "gamcli: nothing was changed")
+    assert (kept.code, kept.out.splitlines()[-1].strip()) == (1, "gamcli: nothing was changed")
     assert f"key {key} of ana for portal, never used; revoke? [y/N]" in kept.out
     assert "error" not in kept.out
     assert terminal("key", "revoke", key[:4], answers=[("revoke?", "y")]).code == 0
@@ -472,7 +472,7 @@ def test_a_change_that_ends_many_keys_shows_ten_of_them(world: Run, many_keys: i
 def test_a_terminal_asks_for_the_number_of_many_keys(world: Run, terminal: Run, many_keys: int) -> None:
     words = ("key", "revoke", "--app", "portal")
     kept = terminal(*words, answers=[(f"type {many_keys} to continue", "y")])
-    assert (kept.code, kept.out.splitlines()[-1]) == (1, "gamcli: nothing was changed")
+    assert (kept.code, kept.out.splitlines()[-1].strip()) == (1, "gamcli: nothing was changed")
     assert "… and 1,990 more" in kept.out
     assert terminal(*words, answers=[(f"type {many_keys} to continue", str(many_keys))]).code == 0
     assert world("key", "list", "--status", "active", "-o", "json").json == []

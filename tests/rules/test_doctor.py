@@ -44,6 +44,7 @@ def contents(now: datetime) -> StoreContents:
         idle_users=NOBODY,
         orphaned_tokens=0,
         disabled_keys=0,
+        expired_keys=0,
     )
 
 

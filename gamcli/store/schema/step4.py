@@ -16,5 +16,7 @@ CREATE INDEX session_by_app ON session (client_id);
 
 -- A disabled key is refused until it is enabled again; NULL = enabled.
 ALTER TABLE key ADD COLUMN disabled_at INTEGER;
+-- The key that this one succeeded; NULL = none.
+ALTER TABLE key ADD COLUMN replaces TEXT;
 CREATE INDEX key_disabled ON key (disabled_at) WHERE disabled_at IS NOT NULL;
 """

@@ -88,6 +88,7 @@ def _load_contents(tx: Transaction, path: Path, now: datetime) -> StoreContents:
         orphaned_tokens=_count_orphaned_tokens(tx, now),
         orphaned_sessions=sessions.count_orphans(tx),
         disabled_keys=counts.count_disabled_keys(tx, now),
+        expired_keys=counts.count_expired_keys(tx, now),
     )
 
 
