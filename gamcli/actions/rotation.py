@@ -13,7 +13,7 @@ from gamcli.actions.keys import audit_details, inherit_owner, load_key, replace_
 from gamcli.errors import NotFoundError, RefusedError, command
 from gamcli.model import Key
 from gamcli.rules import keys as rules
-from gamcli.rules.api_key_grant import KEY_DISABLED
+from gamcli.rules.api_key_grant import KEY_DISABLED, find_auth_type
 from gamcli.rules.grants import GrantFacts, find_violation
 from gamcli.store.keys import KeyFilter
 
@@ -38,7 +38,7 @@ def rotate(
         if not rules.is_expiring(old, now, if_due):
             return None
         app, user = store.apps.find_by_client_id(tx, old.client_id), store.users.find_by_guid(tx, old.user_guid)
-        facts = GrantFacts(now, app=app, user=user, auth_type=store.auth_types.find(tx, old.auth_type))
+        facts = GrantFacts(now, app=app, user=user, auth_type=find_auth_type(app, store.auth_types.search(tx)))
         issued = rules.issue(facts, rules.renewal_options(old), gam.entropy)
         rules.require_larger_lifetime(issued.record, if_due)
         issued = issued._replace(record=replace(issued.record, replaces=old.id))

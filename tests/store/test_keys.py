@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamcli.errors import NotFoundError, StoreUnusableError, UsageError
+from gamcli.errors import ConflictError, FailedError, NotFoundError, UsageError
 from gamcli.model import APIKEY, ApiKeyPolicy, App, AuthType, Key, User
 from gamcli.store import Store, Transaction, apps, auth_types, keys, users
 from gamcli.store.keys import KeyFilter
@@ -131,7 +131,7 @@ def test_the_file_itself_keeps_a_second_current_key_out(peopled: Store, key: Key
             keys.add(tx, replace(key, id="K2222222"))
             tx.run("UPDATE key SET current = 1")
 
-    with pytest.raises(StoreUnusableError, match="UNIQUE"):
+    with pytest.raises(ConflictError, match="user_number"):
         make_both_current()
 
 
@@ -154,7 +154,7 @@ def test_a_key_does_not_end_as_anything_else(peopled: Store, key: Key, now: date
         with peopled.writing() as tx:
             keys.record_end(tx, key.id, "expired", now, None)
 
-    with pytest.raises(StoreUnusableError, match="CHECK"):
+    with pytest.raises(FailedError, match="CHECK"):
         end()
 
 
