@@ -8,8 +8,9 @@ import typer
 
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import new_group
+from gamcli.commands.provisioning import VarFiles
 from gamcli.errors import UsageError, format_count
-from gamcli.provision import export, export_update
+from gamcli.provision import export, export_update, var_files
 from gamcli.provision.export import Selection
 from gamcli.render import machine
 from gamcli.render.output import Output
@@ -34,9 +35,10 @@ def export_(
     ] = None,
     keys: Annotated[bool, typer.Option("--keys/--no-keys", help="Include active keys.")] = True,
     update: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Update this manifest; keep its comments and order."),
+        list[str] | None,
+        typer.Option(metavar="FILE", help="Update this manifest; keep its comments; repeatable.", show_default=False),
     ] = None,
+    var_file: VarFiles = None,
     output: Annotated[
         Literal["toml", "json"] | None,
         typer.Option("-o", "--output", help="Format of the manifest.", show_default="toml"),
@@ -49,12 +51,14 @@ def export_(
     """
     session = CliContext.from_typer(context)
     out = session.output()
-    if update is not None and output is not None:
+    if update and output is not None:
         raise UsageError("--update writes TOML to its file and nothing to stdout", "omit -o")
     selection = Selection(tuple(app or ()), tuple(user or ()), tuple(auth_type or ()), keys)
     with session.open_gam() as gam:
-        if update is not None:
-            _print_counts(out, update, export_update.update(gam, Path(update), os.environ, selection))
+        if update:
+            paths, environment = [Path(each) for each in update], {**os.environ, **var_files.read(var_file or ())}
+            for path, counts in export_update.update(gam, paths, environment, selection).items():
+                _print_counts(out, path, counts)
             return
         tables = export.collect_tables(gam, selection)
     if (output or out.format) == "json":
@@ -64,6 +68,6 @@ def export_(
         out.print_line(line)
 
 
-def _print_counts(out: Output, path: str, counts: export_update.UpdateCounts) -> None:
+def _print_counts(out: Output, path: Path, counts: export_update.UpdateCounts) -> None:
     parts = (f"{verb} {format_count(number, 'object')}" for verb, number in counts._asdict().items() if number)
     out.print_note(f"updated {path}: {', '.join(parts)}" if any(counts) else f"no changes: {path} is up to date")

@@ -49,7 +49,7 @@ def manifest() -> Iterator[str]:
     from gamcli.provision.fields import SECTIONS  # noqa: PLC0415
 
     yield "TOML, one or more files; the JSON Schema for editors: gamcli help manifest --schema"
-    yield "${NAME}, ${NAME:-default} and ${file:PATH} are replaced in values; $$ is a dollar sign"
+    yield "${NAME}, ${NAME:-default} and ${file:PATH} are replaced in values and names; $$ is a dollar sign"
     width = max(len(field.name) for section in SECTIONS.values() for field in section.allowed_fields())
     for section in SECTIONS.values():
         yield ""
@@ -58,6 +58,8 @@ def manifest() -> Iterator[str]:
             default = section.default(field)
             known = "" if default in ("", (), {}) else f" (default {toml_format.format_value(default)})"
             yield f"  {field.name.ljust(width)}  {field.type.label}: {field.about}{known}"
+    yield ""
+    yield "[defaults.app], [defaults.key]  values for all applications or keys that do not list their own"
     yield ""
     yield "seeds only  fields that only `serve --ephemeral --seed FILE` accepts; client_secret can be plain text there"
     for section in SECTIONS.values():

@@ -8,6 +8,7 @@ from gamcli import store
 from gamcli.actions import Gam
 from gamcli.commands import delivery
 from gamcli.errors import FailedError, StoreError, command, format_count
+from gamcli.provision import secrets_files
 from gamcli.provision.apply import SaveSecrets
 from gamcli.provision.issued import IssuedSecrets
 from gamcli.render import credentials
@@ -61,12 +62,17 @@ def _reissue_commands(issued: IssuedSecrets) -> str:
 
 @contextmanager
 def _write_to_file(gam: Gam, path: str) -> Iterator[SaveSecrets]:
-    """Yield a function that writes a new file; remove the file when the transaction is rolled back."""
+    """
+    Yield a function that writes a new file; remove the file when the transaction is rolled back.
+
+    A file whose apply was never committed has no valid secret and is replaced.
+    """
     written: list[IssuedSecrets] = []
+    is_leftover = secrets_files.is_uncommitted(gam.store, path)
 
     def save_secrets(issued: IssuedSecrets) -> None:
         text = issued.to_json() if path.endswith(".json") else credentials.format_env(issued.variables())
-        new_files.write_new_file(path, text, SECRETS_OPTION)
+        new_files.write_new_file(path, text, SECRETS_OPTION, overwrite=is_leftover)
         written.append(issued)
 
     try:

@@ -7,8 +7,8 @@ Missing objects are added at the end; objects that the store no longer has are r
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,24 +53,41 @@ class _Difference(NamedTuple):
     table: Table | None
 
 
-def update(gam: Gam, path: Path, environment: Mapping[str, str], selection: Selection) -> UpdateCounts:
+def update(
+    gam: Gam, paths: Sequence[Path], environment: Mapping[str, str], selection: Selection
+) -> dict[Path, UpdateCounts]:
     """
-    Update the file with all selected objects, atomically.
+    Update each file with the selected objects that it lists, atomically; the last file gets those that no file lists.
 
-    Raises ProblemsError if the file has problems already, or an object has a form that cannot be edited.
+    Raises ProblemsError if a file has problems already, or an object has a form that cannot be edited.
     """
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder", "name one file")
+    for path in paths:
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder, not a manifest", "name each file with its own --update")
     tables = export.collect_tables(gam, selection)
-    differences = _compare(gam, manifest.read([path], environment), tables, selection)
-    if differences:
-        text = path.read_bytes().decode("utf-8")
-        mark = "\ufeff" if text.startswith("\ufeff") else ""
-        with _replace_file(path, mark + _edit(text.removeprefix(mark), differences)) as copy:
-            remaining = _compare_copy(gam, copy, environment, tables, selection)
-            if remaining is None or remaining:
-                problems = [*_edit_problems(path, differences, remaining)]
-                raise ProblemsError(problems, "write the tables with headers, such as [app.NAME]")
+    by_file: dict[Path, list[_Difference]] = {path: [] for path in paths}
+    for each in _compare(gam, manifest.read(paths, environment), tables, selection):
+        by_file[paths[-1] if each.listed is None else Path(each.listed.location.file)].append(each)
+    with ExitStack() as stack:
+        copies = {
+            path: stack.enter_context(_replace_file(path, _edit_file(path, some)))
+            for path, some in by_file.items()
+            if some
+        }
+        remaining = _compare_copy(gam, [copies.get(path, path) for path in paths], environment, tables, selection)
+        if remaining is None or remaining:
+            problems = [each for path in copies for each in _edit_problems(path, by_file[path], remaining)]
+            raise ProblemsError(problems, "write the tables with headers, such as [app.NAME]")
+    return {path: _count(some) for path, some in by_file.items()}
+
+
+def _edit_file(path: Path, differences: Iterable[_Difference]) -> str:
+    text = path.read_bytes().decode("utf-8")
+    mark = "\ufeff" if text.startswith("\ufeff") else ""
+    return mark + _edit(text.removeprefix(mark), differences)
+
+
+def _count(differences: Sequence[_Difference]) -> UpdateCounts:
     return UpdateCounts(
         changed=sum(each.listed is not None and each.table is not None for each in differences),
         added=sum(each.listed is None for each in differences),
@@ -79,9 +96,16 @@ def update(gam: Gam, path: Path, environment: Mapping[str, str], selection: Sele
 
 
 def _compare(gam: Gam, desired: Desired, tables: Iterable[Table], selection: Selection) -> list[_Difference]:
-    """Return the differences between file and tables; objects that only the file has count in a full export."""
+    """
+    Return the differences between files and tables.
+
+    Objects that only the files have count in a full export, and keys that only the files have in one of their user or
+    application.
+    """
     with gam.store.reading() as tx:
         all_listed = dict(_listed_objects(tx, desired))
+        users = {normalize_name(store.users.get(tx, name).name) for name in selection.users}
+        apps = {normalize_name(store.apps.get(tx, name).name) for name in selection.apps}
     differences, seen = [], set[ObjectId]()
     for table in tables:
         object_id = _identify(table)
@@ -89,10 +113,16 @@ def _compare(gam: Gam, desired: Desired, tables: Iterable[Table], selection: Sel
         listed = all_listed.get(object_id)
         if listed is None or _differing_fields(listed, table):
             differences.append(_Difference(object_id, listed, table))
-    if selection.is_all:
-        gone = (each for each in all_listed if each not in seen and (selection.keys or each[0] != "key"))
-        differences += [_Difference(object_id, all_listed[object_id], None) for object_id in gone]
-    return differences
+
+    def is_selected(object_id: ObjectId) -> bool:
+        if object_id[0] != "key":
+            return selection.is_all
+        is_named = selection.is_all or bool(users or apps)
+        _, user, app = object_id
+        return selection.keys and is_named and user in (users or {user}) and app in (apps or {app})
+
+    gone = (each for each in all_listed if each not in seen and is_selected(each))
+    return differences + [_Difference(object_id, all_listed[object_id], None) for object_id in gone]
 
 
 def _identify(table: Table) -> ObjectId:
@@ -188,11 +218,11 @@ _GROUPS = {
 
 
 def _compare_copy(
-    gam: Gam, copy: Path, environment: Mapping[str, str], tables: Iterable[Table], selection: Selection
+    gam: Gam, copies: Sequence[Path], environment: Mapping[str, str], tables: Iterable[Table], selection: Selection
 ) -> list[_Difference] | None:
-    """Return the differences that the edited file still has; None if it cannot be read."""
+    """Return the differences that the edited files still have; None if one cannot be read."""
     try:
-        return _compare(gam, manifest.read([copy], environment), tables, selection)
+        return _compare(gam, manifest.read(copies, environment), tables, selection)
     except ProblemsError:
         return None
 

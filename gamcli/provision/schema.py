@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from gamcli.provision import schema_patterns as patterns
 from gamcli.provision.fields import SECTIONS, Section
-from gamcli.provision.value_types import TEXT, Field
+from gamcli.provision.reader import DEFAULTS
+from gamcli.provision.value_types import TABLE, TEXT, Field
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_REFERENCE = {"pattern": r"\$", "description": "a reference such as ${NAME} or ${file:PATH}"}
+_REFERENCE = {"pattern": patterns.REFERENCE, "description": "a reference such as ${NAME} or ${file:PATH}"}
 
 
 def build_schema() -> dict[str, Any]:
@@ -16,10 +18,24 @@ def build_schema() -> dict[str, Any]:
         "title": "gamcli manifest",
         "description": "The desired authentication types, applications, users and API keys.",
         "type": "object",
-        "properties": {name: _section_schema(section) for name, section in SECTIONS.items()},
+        "properties": {
+            **{name: _section_schema(section) for name, section in SECTIONS.items()},
+            "defaults": _defaults(),
+        },
         "additionalProperties": False,
         "$defs": {name: _table_schema(section) for name, section in SECTIONS.items()},
     }
+
+
+def _defaults() -> dict[str, Any]:
+    """Return the schema of the defaults: the fields of a section, except those that belong to one object."""
+    properties = {}
+    for name, excluded in DEFAULTS.items():
+        table = _table_schema(SECTIONS[name])
+        fields = {field: schema for field, schema in table["properties"].items() if field not in excluded}
+        properties[name] = {**table, "properties": fields, "required": []}
+    about = "values for all objects that do not list their own"
+    return {"type": "object", "description": about, "properties": properties, "additionalProperties": False}
 
 
 def _section_schema(section: Section) -> dict[str, Any]:
@@ -27,7 +43,7 @@ def _section_schema(section: Section) -> dict[str, Any]:
     if section.is_array:
         return {"type": "array", "description": section.about, "items": reference}
     if section.check_name:
-        names = {"minLength": 1, "maxLength": section.max_name_length}
+        names = {"anyOf": [{"pattern": patterns.NAME, "maxLength": section.max_name_length}, _REFERENCE]}
         return {
             "type": "object",
             "description": section.about,
@@ -56,13 +72,16 @@ def _table_schema(section: Section) -> dict[str, Any]:
 
 
 def _field_schema(section: Section, field: Field) -> dict[str, Any]:
-    schema = {**field.type.schema, "description": field.about}
+    schema: dict[str, Any] = {**field.type.schema, "description": field.about}
     default = section.default(field)
     if default not in ("", (), {}):
         schema["default"] = list(default) if isinstance(default, tuple) else default
     if field.type is TEXT and field.schema:
         return {**schema, "anyOf": [_own_schema(field), _REFERENCE]}  # the value of a reference is unknown here
-    return {**schema, **_own_schema(field)}
+    if field.type in (TEXT, TABLE):
+        return {**schema, **_own_schema(field)}
+    about: dict[str, Any] = {name: schema.pop(name) for name in ("description", "default") if name in schema}
+    return {**about, "anyOf": [{**schema, **_own_schema(field)}, {"type": "string", **_REFERENCE}]}
 
 
 def _own_schema(field: Field) -> dict[str, Any]:

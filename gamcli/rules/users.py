@@ -25,6 +25,8 @@ LENGTHS = {
     "url_image": 2048,
     "url_profile": 2048,
 }
+ATTRIBUTE_LENGTH = 2048
+
 TEXT_FIELDS = tuple(name for name in BASIC_FIELDS if name not in ("guid", "username"))
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
@@ -104,7 +106,7 @@ def _check_attribute(attribute: str, content: str | list[str]) -> None:
         flag = scope.removeprefix("user_").replace("_", "-")
         raise UsageError(f"'{attribute}' is a field of every user, not an attribute", f"--{flag}")
     for text in [content] if isinstance(content, str) else content:
-        names.check_text(f"attribute {attribute}", text, 2048)
+        names.check_text(f"attribute {attribute}", text, ATTRIBUTE_LENGTH)
 
 
 def _is_date(text: str) -> bool:

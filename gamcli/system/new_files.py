@@ -1,10 +1,13 @@
 """Create files atomically and readable only by their owner: saved plans, and files with secrets."""
 
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 
 from gamcli.errors import ConflictError, FailedError
+
+_TEMPORARY_NAME = re.compile(r"\..+\.([0-9]+)\.gamcli\.part")
 
 
 def require_new(path: str, option: str) -> None:
@@ -20,8 +23,9 @@ def write_new_file(path: str, text: str, option: str, *, overwrite: bool = False
     Raises ConflictError when `path` exists, unless `overwrite` is set, and FailedError when it cannot be written.
     """
     target = Path(path)
-    part = target.parent / f".{target.name}.{os.getpid()}.part"  # `with_name` refuses "." and "/"
+    part = target.parent / f".{target.name}.{os.getpid()}.gamcli.part"  # `with_name` refuses "." and "/"
     try:
+        _remove_leftovers(target.parent)
         _write_and_sync(part, text)
         try:
             if overwrite:
@@ -37,6 +41,25 @@ def write_new_file(path: str, text: str, option: str, *, overwrite: bool = False
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Delete the temporary files of killed processes: they can contain secrets."""
+    for path in folder.iterdir():
+        left = _TEMPORARY_NAME.fullmatch(path.name)
+        if left and not _is_running(int(left[1])):
+            with suppress(OSError):
+                path.unlink()
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def create_private_file(path: Path, mode: int = 0o600) -> int:

@@ -72,7 +72,11 @@ def check_streams(ran: RunResult, argv: tuple[str, ...]) -> None:
         check_message_style(found["message"])
     else:
         assert ran.out == ""
-        told = [MESSAGE_LINE.fullmatch(line) for line in ran.err.splitlines() if not PROBLEM_LINE.fullmatch(line)]
+        told = [
+            MESSAGE_LINE.fullmatch(line)
+            for line in ran.err.splitlines()
+            if not PROBLEM_LINE.fullmatch(line) and not line.startswith("::error ")
+        ]
         kinds = [line[1] for line in told if line]
         assert len(kinds) == len(told), "every line says who speaks"
         assert kinds.count("error") == 1

@@ -91,3 +91,38 @@ def test_show_can_print_a_manifest_table(world: Run, key_id: str, portal: str) -
     ran = world("user", "show", "ana", "-o", "toml", "--field", "email")
     assert (ran.code, ran.hint) == (2, "-o value, or --field without -o")
     assert world("user", "list", "-o", "toml").code == 2
+
+
+def test_an_export_is_planned_without_changes_for_any_owner(world: Run, place: Path) -> None:
+    (place / "m.toml").write_text("[app.shop]\n[user.ana]\n", encoding="utf-8")
+    (place / "n.toml").write_text("[user.bob]\n", encoding="utf-8")
+    assert world("apply", "m.toml", "--owner", "team a", "--secrets-out", "s.env").code == 0
+    assert world("apply", "n.toml").code == 0
+    text = world("export").out
+    assert text.startswith("# gamcli owner: team a\n\n[repository]\n")
+    assert "\n# gamcli owner: n.toml\n[user.bob]\n" in text
+    (place / "all.toml").write_text(text, encoding="utf-8")
+    found = world("plan", "all.toml", "-o", "json").json
+    assert (found["changes"], found["leaves"]) == ([], [])
+    assert {each["from"] for each in found["adopts"]} == {None}
+    assert world("drift", "all.toml").code == 0
+
+
+def test_the_example_in_the_help_of_export_works(world: Run, place: Path) -> None:
+    assert world("key", "generate", "--user", "ana", "--app", "portal", "--out", "k").code == 0
+    exported = world("export", "--app", "portal").out
+    (place / "portal.toml").write_text(exported, encoding="utf-8")
+    ran = world("plan", "portal.toml")
+    assert (ran.code, "to create" in ran.err) == (0, False)
+
+
+def test_several_files_are_updated_and_a_folder_is_named(world: Run, place: Path) -> None:
+    (place / "a.toml").write_text("[user.ana]\n", encoding="utf-8")
+    (place / "b.toml").write_text("[app.portal]\n", encoding="utf-8")
+    ran = world("export", "--update", "a.toml", "--update", "b.toml", "--no-keys")
+    assert ran.err.splitlines()[0] == "gamcli: updated a.toml: changed 1 object"
+    assert ran.err.splitlines()[1].startswith("gamcli: updated b.toml: changed 1 object, added")
+    (place / "gam").mkdir()
+    ran = world("export", "--update", "gam")
+    assert (ran.code, ran.hint) == (2, "name each file with its own --update")
+    assert "gam is a folder" in ran.err

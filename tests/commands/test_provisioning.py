@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from gamcli.commands import main
 from gamcli.render.output import Output
 
 Run = Callable[..., Any]
@@ -383,3 +384,87 @@ def test_an_apply_that_is_killed_at_its_commit_loses_no_secret(
     assert len(lines) == 900
     code = empty("key", "verify", "--api-key-file", "-", stdin=lines["GAM_API_KEY_U7_A7"]).code
     assert code == (4 if content(file) == old else 0)
+
+
+def test_a_secrets_file_whose_apply_was_never_committed_is_replaced(
+    empty: Run, manifest: Callable[..., str], place: Path
+) -> None:
+    for name in ("secrets.env", "secrets.json"):
+        assert empty("apply", manifest(), "--secrets-out", name).code == 0
+        left = (place / name).read_text(encoding="utf-8")
+        assert empty("apply", manifest(MANIFEST.replace("portal", "shop")), "--secrets-out", name).code == 5
+        assert empty("app", "delete", "portal", "--accept-invalidating", "1").code == 0
+        assert empty("apply", manifest(), "--secrets-out", name).code == 0
+        new = (place / name).read_text(encoding="utf-8")
+        assert new != left
+        assert (place / name).stat().st_mode & 0o777 == 0o600
+        assert empty("app", "delete", "portal", "--accept-invalidating", "1").code == 0
+        (place / name).write_text(f"{new}MINE=1\n" if name.endswith("env") else "{}", encoding="utf-8")
+        assert empty("apply", manifest(), "--secrets-out", name).code == 5
+
+
+def test_the_temporary_files_of_a_killed_apply_are_removed_by_the_next(
+    empty: Run, manifest: Callable[..., str], place: Path
+) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    (place / f".old.env.{ended.pid}.gamcli.part").write_text("GAM_API_KEY_X=secret\n", encoding="utf-8")
+    mine = place / f".other.env.{os.getppid()}.gamcli.part"
+    mine.write_text("", encoding="utf-8")
+    assert empty("apply", manifest(), "--secrets-out", "new.env").code == 0
+    assert [*place.glob(".*.part")] == [mine]
+
+
+def test_drift_can_take_over_and_hints_name_options_that_exist(made: Run, manifest: Callable[..., str]) -> None:
+    ran = made("drift", manifest(), "--owner", "other")
+    assert (ran.code, ran.hint) == (5, "add --adopt to take over")
+    assert made("drift", manifest(), "--owner", "other", "--adopt").code == 0
+
+
+def test_a_saved_plan_is_shown_and_compared(made: Run, manifest: Callable[..., str]) -> None:
+    name = manifest(MANIFEST.replace("Customer", "Client"))
+    shown = made("plan", name, "--out", "saved.plan").out
+    assert made("plan", "saved.plan").out == shown
+    lines = [
+        (each["file"], each["line"], each["owner"]) for each in made("plan", "saved.plan", "-o", "json").json["changes"]
+    ]
+    assert lines == [(name, 1, name)]
+    assert made("drift", "saved.plan").code == 6
+    assert made("plan", "saved.plan", "--prune").code == 2
+    assert made("plan", "saved.plan", "--out", "b.plan").code == 2
+    assert made("apply", "saved.plan").code == 0
+    assert made("plan", "saved.plan").code == 5
+    assert made("drift", "saved.plan").code == 0
+
+
+def test_values_come_from_files_of_variables(empty: Run, manifest: Callable[..., str], place: Path) -> None:
+    (place / "v.env").write_text("MAIL=a@x\n", encoding="utf-8")
+    name = manifest('[user.ana]\nemail = "${MAIL}"\n')
+    assert empty("plan", name).code == 2
+    assert "email  a@x" in empty("plan", name, "--var-file", "v.env").out
+    assert empty("apply", name, "--var-file", "v.env").code == 0
+    assert empty("drift", name, "--var-file", "v.env").code == 0
+
+
+def test_problems_are_annotations_and_markdown(made: Run, manifest: Callable[..., str], capfd: Any) -> None:  # noqa: ANN401
+    name = manifest("[user.ana]\nx = 1\n")
+    ran = made("plan", name, "-o", "github")
+    assert (ran.code, ran.out) == (2, "")
+    assert "::error file=apps.toml,line=2::user.ana.x: unknown field" in ran.err
+    capfd.readouterr()
+    assert main(("plan", name, "-o", "markdown")) == 2
+    assert capfd.readouterr().out.startswith("### gamcli: found 1 problem\n\n| file | line | problem |")
+
+
+def test_the_result_of_apply_can_be_markdown(made: Run, manifest: Callable[..., str]) -> None:
+    ran = made("apply", manifest(MANIFEST.replace("Customer", "Client")), "-o", "markdown")
+    assert ran.out.startswith("### gamcli apply: 1 updated\n\n```diff\n~ app portal\n")
+    assert "::warning title=gamcli::! key" in made("plan", manifest(OTHER_SCOPE), "-o", "github").out
+
+
+def test_many_deletions_need_their_number(empty: Run, manifest: Callable[..., str]) -> None:
+    assert empty("apply", manifest("".join(f"[user.u{number}]\n" for number in range(12)))).code == 0
+    name = manifest("[user.u0]\n")
+    ran = empty("apply", name, "--prune")
+    assert (ran.code, ran.hint) == (5, "add --accept-deleting 11 to confirm")
+    assert empty("apply", name, "--prune", "--accept-deleting", "11").code == 0

@@ -208,10 +208,10 @@ def test_a_manifest_of_any_store_can_be_updated_to_any_other(data: st.DataObject
                 lines += [comments[-1]]
             lines += [line] if line or data.draw(FLAGS) else []
         file.write_text("\n".join(lines), encoding="utf-8")
-        export_update.update(gam, file, {}, Selection())
+        export_update.update(gam, [file], {}, Selection())
         require_same(gam, manifest.read([file], {}), lives=False)
         assert [line for line in file.read_text(encoding="utf-8").splitlines() if line.startswith("# ")] == comments
-        assert export_update.update(gam, file, {}, Selection()) == export_update.UpdateCounts(0, 0, 0)
+        assert export_update.update(gam, [file], {}, Selection()) == {file: export_update.UpdateCounts(0, 0, 0)}
 
 
 @pytest.fixture

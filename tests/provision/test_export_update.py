@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gamcli.actions import Gam, apps, keys, users
-from gamcli.errors import FailedError, ProblemsError
+from gamcli.errors import FailedError, ProblemsError, UsageError
 from gamcli.provision import export, export_update
 from gamcli.provision.export import Selection
 from gamcli.provision.export_update import UpdateCounts
@@ -71,7 +71,7 @@ def update(world: Gam, write: Write) -> Callable[..., tuple[UpdateCounts, str]]:
         path = write("m.toml", text)
         write("secret.txt", "x" * 40)
         chosen = Selection(**selection)  # type: ignore[arg-type]
-        found = export_update.update(world, Path("m.toml"), {"MAIL": "ana@example.com"}, chosen)
+        found = export_update.update(world, [Path("m.toml")], {"MAIL": "ana@example.com"}, chosen)[Path("m.toml")]
         assert {each.name for each in path.parent.iterdir()} == {"m.toml", "secret.txt"}
         return found, path.read_bytes().decode()
 
@@ -183,7 +183,7 @@ def test_a_symbolic_link_is_followed(world: Gam, folder: Path) -> None:
     target.write_text("\ufeff# x\r\n[user.ana]\r\n", encoding="utf-8", newline="")
     target.chmod(0o640)
     (folder / "m.toml").symlink_to(target)
-    export_update.update(world, folder / "m.toml", {}, Selection(users=("ana",), keys=False))
+    export_update.update(world, [folder / "m.toml"], {}, Selection(users=("ana",), keys=False))
     text = target.read_bytes().decode()
     assert text.startswith('\ufeff# x\r\n[user.ana]\r\nemail = "ana@example.com"\r\n')
     assert text.count("\n") == text.count("\r\n")
@@ -199,6 +199,33 @@ def test_a_folder_that_cannot_be_written_is_an_error(world: Gam, write: Write, m
 
     monkeypatch.setattr("os.fsync", refuse)
     with pytest.raises(FailedError, match="No space left"):
-        export_update.update(world, path, {}, Selection())
+        export_update.update(world, [path], {}, Selection())
     assert path.read_bytes() == b""
     assert [*path.parent.iterdir()] == [path]
+
+
+def test_each_of_several_files_keeps_its_objects(world: Gam, write: Write) -> None:
+    paths = [write("a.toml", "# a\n[user.ana]\n[user.gone]\n"), write("b.toml", "# b\n[app.portal]\n")]
+    counts = export_update.update(world, paths, {}, Selection(keys=False))
+    assert [(each.changed, each.removed) for each in counts.values()] == [(1, 1), (1, 0)]
+    assert paths[0].read_text().startswith("# a\n[user.ana]\n")
+    assert "[app.portal]" not in paths[0].read_text()
+    assert "[auth_type.apikey]" in paths[1].read_text()
+    assert {*export_update.update(world, paths, {}, Selection(keys=False)).values()} == {UpdateCounts(0, 0, 0)}
+
+
+@pytest.mark.parametrize("selection", [Selection(), Selection(users=("ana",)), Selection(apps=("portal",))])
+def test_a_revoked_key_is_removed_from_the_file(world: Gam, write: Write, selection: Selection) -> None:
+    path = write("m.toml", "")
+    export_update.update(world, [path], {}, selection)
+    assert "[[key]]" in path.read_text()
+    with keys.search(world, keys.KeySearch()) as found:
+        key_ids = [key.id for key in found]
+    keys.revoke(world, key_ids, None)
+    assert export_update.update(world, [path], {}, selection) == {path: UpdateCounts(0, 0, 1)}
+    assert "[[key]]" not in path.read_text()
+
+
+def test_a_folder_cannot_be_updated(world: Gam, folder: Path) -> None:
+    with pytest.raises(UsageError, match="manifests is a folder"):
+        export_update.update(world, [folder], {}, Selection())

@@ -1,7 +1,7 @@
 """The JSON Schema of manifests, compared with the reader by a validator."""
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields as fields_of
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from gamcli.errors import ProblemsError
 from gamcli.model import ApiKeyPolicy, App, AuthType, TokenPolicy, User
-from gamcli.provision import schema
+from gamcli.provision import manifest, schema, toml_format
 from gamcli.provision.desired import Desired
-from gamcli.provision.fields import SECTIONS
+from gamcli.provision.export import nest
+from gamcli.provision.fields import SECTIONS, Section
 
 DOCUMENT = schema.build_schema()
 INVALID = Path(__file__).with_name("invalid.toml")
@@ -75,10 +77,10 @@ def test_manifests_that_the_reader_accepts_are_valid(read_desired: Callable[...,
         ("user.ana.birthday = 'soon'", "user.ana.birthday"),
         (f"user.ana.phone = '{'1' * 255}'", "user.ana.phone"),
         ("user.ana.password = 'hello'", "user.ana"),
-        ("user.ana.roles = [1]", "user.ana.roles.0"),
+        ("user.ana.roles = [1]", "user.ana.roles"),
         ("user.ana.attributes.x = 1", "user.ana.attributes.x"),
         ("user.'' = {}", "user"),
-        ("app.a.scopes = ['gam_user_dat']", "app.a.scopes.0"),
+        ("app.a.scopes = ['gam_user_dat']", "app.a.scopes"),
         ("app.a.api_keys.enable = true", "app.a.api_keys"),
         ("app.a.api_keys.timeout_hours = -1", "app.a.api_keys.timeout_hours"),
         ("app.a.token.renewals = 1000", "app.a.token.renewals"),
@@ -101,6 +103,55 @@ def test_the_reader_refuses_what_the_schema_refuses(
 def test_the_schema_refuses_most_of_what_the_reader_refuses() -> None:
     lines = INVALID.read_text(encoding="utf-8").splitlines()
     assert len(mistakes(tomllib.loads("\n".join(lines)))) > 20
+
+
+VALUES: list[object] = [
+    True, 0, -1, 999, 1000, 10**9, 1.5, "", "x", "x y", " x", "x ", "a\nb", "a\tb", "é", "x" * 61, "x" * 101, "x" * 255,
+    "x" * 2049, "a" * 32, "a-" * 16, "a" * 41, "90d", "0", "00d", "5x", "1M", "1H", " 5d ", "9" * 11 + "d",
+    "1990-01-31", "1990-02-30", "1990-13-01", "1990-04-31", "F", "f", "a@b", "a@b@c", "any", "APIKEY", "GAMLocal",
+    [], ["x"], ["x", "x"], ["a+b"], ["a\nb"], [" x"], ["x" * 255], [1], [""], ["gam_user_data"], ["GAM_USER_DATA"],
+    ["gam_user_data+user_email"], ["gam_user_data user_x"], ["user_mail"], ["user_x y"], ["user_"],
+    {}, {"a": "b"}, {"a": ["b"]}, {"a": [1]}, {"a": 1}, {"a b": "c"}, {"x" * 61: "c"}, {"email": "c"}, {"Mail": "c"},
+    {"a": "a\nb"}, {"a": "x" * 2049}, {"a": {"b": "c"}},
+]  # fmt: skip
+"""Valid and invalid values of all types; what depends on other objects, such as a duplicate, is not among them."""
+
+
+@pytest.mark.parametrize("section", SECTIONS.values(), ids=SECTIONS)
+def test_the_schema_and_the_reader_agree_on_every_value_of_every_field(section: Section, folder: Path) -> None:
+    differing = []
+    for field in section.allowed_fields():
+        for value in () if field.secret else VALUES:
+            pair = {"user": "u", "app": "a"} if section.is_array else {}
+            text = "".join(_lines(section, nest({**pair, field.name: value})))
+            (folder / "m.toml").write_text(text, encoding="utf-8")
+            if _is_accepted() == bool(mistakes(tomllib.loads(text))):
+                differing.append((field.name, value))
+    assert differing == []
+
+
+def _is_accepted() -> bool:
+    try:
+        manifest.read(["m.toml"], {})
+    except ProblemsError:
+        return False
+    return True
+
+
+def _lines(section: Section, table: dict[str, Any]) -> Iterator[str]:
+    yield section.header.replace("NAME", "n0") + "\n"
+    yield from (f"{key} = {toml_format.format_value(value)}\n" for key, value in table.items())
+
+
+def test_references_are_valid_where_the_reader_replaces_them() -> None:
+    text = """
+    app."${NAME}" = { scopes = "${SCOPES}", remote_rest = "${ON}", token.renewals = "${N}" }
+    defaults.app.api_keys.timeout_hours = "${HOURS}"
+    defaults.key = { renew_within = "14d", overlap = "7d" }
+    """
+    assert mistakes(tomllib.loads(text)) == []
+    assert mistakes(tomllib.loads("defaults.key.user = 'ana'")) == ["defaults.key"]
+    assert mistakes(tomllib.loads("app.a.remote_rest = 'yes'")) == ["app.a.remote_rest"]
 
 
 @pytest.mark.parametrize("section", SECTIONS)
