@@ -34,7 +34,6 @@ KEY = """\
 user = "ana"
 app = "portal"
 scopes = ["gam_user_data", "gam_user_roles"]
-auth_type = "apikey"
 """
 APIKEY = '[auth_type.apikey]\ntype = "APIkey"\ndescription = "API keys"\nenabled = true\n'
 
