@@ -42,6 +42,16 @@ class Clock:
         )
         return self._stopped_at
 
+    def run(self, at: str | None = None) -> datetime:
+        """Let the clock go on, from now or from another time, and return the time; raises UsageError."""
+        begin = self() if at is None else _parse_instant(at)
+        self._offset, self._stopped_at = begin - datetime.now(UTC), None
+        return begin
+
+    @property
+    def is_running(self) -> bool:
+        return self._stopped_at is None
+
 
 def stopped_clock(text: str) -> Clock:
     """Return a clock stopped at `text`, a time or a step from now; raises UsageError."""

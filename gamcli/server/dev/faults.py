@@ -6,10 +6,10 @@ result in every run, whatever other requests come in between.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gamcli.errors import UsageError
 from gamcli.server.endpoints import refusals
@@ -38,7 +38,7 @@ STATUSES: dict[str, dict[str, str]] = {
 _RETRIED_RULE = "store_busy"
 """Cannot be injected: the server retries such a request, which would hit the fault twice."""
 
-_FAULT = re.compile(r"(?:([a-z]+)(?:\.(latency))?)=([0-9a-z_]+)(?::([0-9.]+)(x?))?", re.ASCII)
+_FAULT = re.compile(r"(?:([a-z]+)(?:\.(latency))?)=([0-9a-z_]+)(?::(@?)([0-9.]+)(x?))?", re.ASCII)
 _DURATION = re.compile(r"([0-9]{1,9})(ms|s)", re.ASCII)
 _PROBABILITY = re.compile(r"0|1|[01]?\.[0-9]{1,9}", re.ASCII)
 _COUNT = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
@@ -57,33 +57,85 @@ class FaultDecision:
 NO_FAULT = FaultDecision()
 
 
+class Sender(NamedTuple):
+    """Who sent a request, in all the ways that a fault may name them, in lower case."""
+
+    clients: frozenset[str] = frozenset()
+    users: frozenset[str] = frozenset()
+
+
+UNKNOWN_SENDER = Sender()
+
+
+class Frequency(NamedTuple):
+    """How often a fault applies: to the `first` requests, to the one with the number `only`, or with a probability."""
+
+    probability: float = 1.0
+    first: int | None = None
+    only: int | None = None
+
+    @property
+    def is_always(self) -> bool:
+        return self == (1.0, None, None)
+
+
+ALWAYS = Frequency()
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """
-    One `--fault`: what it does at each endpoint, and how often.
-
-    With `first`, it applies to that many requests and to no later one; otherwise with a probability.
-    """
+    """One `--fault`: what it does at each endpoint, how often, and to the requests of which `client` and `user`."""
 
     text: str
     decisions: Mapping[str, FaultDecision]
-    probability: float = 1.0
-    first: int | None = None
+    frequency: Frequency = ALWAYS
+    client: str = ""
+    user: str = ""
+
+    @property
+    def is_failure(self) -> bool:
+        return any(decision.rule or decision.closes for decision in self.decisions.values())
+
+    @property
+    def is_narrowed(self) -> bool:
+        return bool(self.client or self.user)
+
+    def concerns(self, sender: Sender) -> bool:
+        return self.client in {"", *sender.clients} and self.user in {"", *sender.users}
 
 
 def parse_fault(text: str) -> Fault:
     """Return the fault; raises UsageError."""
-    match = _FAULT.fullmatch(text.strip().lower())
+    what, *conditions = text.strip().lower().split(",")
+    match = _FAULT.fullmatch(what)
     if match is None:
         raise UsageError(f"invalid fault '{text}'", HINT)
-    where, is_latency, what, frequency, suffix = match.groups()
+    where, is_latency, outcome, *frequency = match.groups()
     if where == LATENCY and not is_latency:
         where, is_latency = ALL, LATENCY
     if where not in {ALL, *ENDPOINTS}:
         raise UsageError(f"unknown endpoint '{where}' in '{text}'", f"one of: {', '.join((*ENDPOINTS, ALL))}")
     endpoints = tuple(ENDPOINTS) if where == ALL else (where,)
-    decisions = _parse_latency(text, endpoints, what) if is_latency else _parse_outcome(text, endpoints, what)
-    return Fault(text, decisions, *_parse_frequency(text, frequency, suffix))
+    decisions = _parse_latency(text, endpoints, outcome) if is_latency else _parse_outcome(text, endpoints, outcome)
+    fault = Fault(text, decisions, _parse_frequency(text, *frequency), **_parse_conditions(text, conditions))
+    if fault.is_narrowed and "healthz" in endpoints:
+        raise UsageError(
+            f"'{text}' names a client or user, which requests to healthz have not", "use token or userinfo"
+        )
+    return fault
+
+
+def _parse_conditions(text: str, conditions: list[str]) -> dict[str, str]:
+    """Return the `client` and the `user` that a fault is limited to."""
+    found: dict[str, str] = {}
+    for condition in conditions:
+        name, equals, value = condition.partition("=")
+        if name not in ("client", "user") or not equals or not value or name in found:
+            raise UsageError(
+                f"invalid condition '{condition}' in '{text}'", "use client=NAME or user=NAME, each at most once"
+            )
+        found[name] = value
+    return found
 
 
 def _parse_latency(text: str, endpoints: tuple[str, ...], duration: str) -> dict[str, FaultDecision]:
@@ -113,35 +165,60 @@ def _parse_outcome(text: str, endpoints: tuple[str, ...], outcome: str) -> dict[
     return decisions
 
 
-def _parse_frequency(text: str, frequency: str | None, suffix: str | None) -> tuple[float, int | None]:
-    """Return the probability, and the number of requests that the fault applies to."""
-    if frequency is None:
-        return 1.0, None
-    if suffix and _COUNT.fullmatch(frequency):
-        return 1.0, int(frequency)
-    if suffix or not _PROBABILITY.fullmatch(frequency) or float(frequency) > 1:
+def _parse_frequency(text: str, at: str | None, number: str | None, suffix: str | None) -> Frequency:
+    if number is None:
+        return ALWAYS
+    if at and not suffix and _COUNT.fullmatch(number):
+        return Frequency(only=int(number))
+    if suffix and not at and _COUNT.fullmatch(number):
+        return Frequency(first=int(number))
+    if at or suffix or not _PROBABILITY.fullmatch(number) or float(number) > 1:
         raise UsageError(
-            f"invalid probability '{frequency}{suffix}' in '{text}'",
-            "use a number from 0 to 1, such as 0.1; or 2x for the first two requests",
+            f"invalid probability '{at}{number}{suffix}' in '{text}'",
+            "use a number from 0 to 1, such as 0.1; 2x for the first two requests, or @3 for the third",
         )
-    return float(frequency), None
+    return Frequency(float(number))
 
 
 HINT = "ENDPOINT=STATUS:PROBABILITY, such as token=503:0.1, token=401:2x, userinfo=close; or latency=200ms"
 
 
+def require_effective(faults: Sequence[Fault]) -> None:
+    """Raise UsageError for a fault that can never apply, because an earlier one fails all of its requests."""
+    for number, fault in enumerate(faults):
+        for earlier in faults[:number]:
+            is_covered = earlier.is_failure and earlier.frequency.is_always and not earlier.is_narrowed
+            if is_covered and fault.is_failure and {*fault.decisions} <= {*earlier.decisions}:
+                raise UsageError(
+                    f"the fault '{fault.text}' never applies: '{earlier.text}' comes first and always does",
+                    f"limit the first one, such as {earlier.text}:2x, or leave one of them out",
+                )
+
+
 class Faults:
-    """The faults of a server, with the state of their random sequences."""
+    """
+    The faults of a server, with the state of their random sequences.
+
+    Of faults that fail a request, one applies: the first that is due. So faults with a count queue: `token=503:2x` and
+    `token=429:1x` answer three requests with 503, 503 and 429.
+    """
 
     def __init__(self, faults: Iterable[Fault] = (), seed: int = 0) -> None:
         self._seed = seed
         self._faults = [*faults]
+        require_effective(self._faults)
         self._randoms: dict[tuple[str, str], Random] = {}
         self._request_counts: dict[tuple[str, str], int] = {}
 
+    def __iter__(self) -> Iterator[str]:
+        """Yield the faults as they were written."""
+        return (fault.text for fault in tuple(self._faults))
+
     def add(self, text: str) -> None:
         """Add a fault such as "token=503:0.1"; raises UsageError."""
-        self._faults.append(parse_fault(text))
+        fault = parse_fault(text)
+        require_effective([*self._faults, fault])
+        self._faults.append(fault)
 
     def clear(self) -> None:
         """Remove all faults, and reset their sequences."""
@@ -149,31 +226,52 @@ class Faults:
         self._randoms.clear()
         self._request_counts.clear()
 
-    def decide(self, path: str) -> FaultDecision:
-        """Decide about the next request to `path`: the first refusal or cut, and the sum of all latencies."""
+    def decide(self, path: str, identify: Callable[[], Sender] = lambda: UNKNOWN_SENDER) -> FaultDecision:
+        """
+        Decide about the next request to `path`: the first refusal or cut, and the sum of all latencies.
+
+        `identify` returns who sent the request; it is called only if a fault is limited to a client or user.
+        """
         if not self._faults:
             return NO_FAULT
         endpoint = _endpoint_name(path.lower().rpartition("/")[2])
-        applied = [fault for fault in self._faults if endpoint in fault.decisions and self._applies(fault, endpoint)]
+        possible = [fault for fault in self._faults if endpoint in fault.decisions]
+        if any(fault.is_narrowed for fault in possible):
+            sender = identify()
+            possible = [fault for fault in possible if fault.concerns(sender)]
+        failure, delay, applied = NO_FAULT, 0.0, list[str]()
+        for fault in possible:
+            is_taken = fault.is_failure and failure is not NO_FAULT
+            if self._is_due(fault, endpoint, is_taken=is_taken):
+                applied.append(fault.text)
+                decision = fault.decisions[endpoint]
+                delay += decision.delay_seconds
+                failure = decision if fault.is_failure and not is_taken else failure
         if not applied:
             return NO_FAULT
-        decisions = [fault.decisions[endpoint] for fault in applied]
-        failure = next((decision for decision in decisions if decision.rule or decision.closes), NO_FAULT)
-        detail = " ".join(["fault", *(fault.text for fault in applied)])
-        delay = sum(decision.delay_seconds for decision in decisions)
-        return FaultDecision(failure.rule, failure.closes, delay, detail)
+        return FaultDecision(failure.rule, failure.closes, delay, " ".join(["fault", *applied]))
 
-    def _applies(self, fault: Fault, endpoint: str) -> bool:
-        """Draw for one request; every fault draws, so that none shifts the sequence of another."""
+    def _is_due(self, fault: Fault, endpoint: str, *, is_taken: bool) -> bool:
+        """
+        Return whether a fault applies to this request.
+
+        Every random fault draws, so that none shifts the sequence of another. A count waits while another fault fails
+        the request (`is_taken`).
+        """
         key = fault.text, endpoint
-        if fault.first is not None:
+        if fault.frequency.only is not None:
             self._request_counts[key] = number = self._request_counts.get(key, 0) + 1
-            return number <= fault.first
+            return number == fault.frequency.only
+        if fault.frequency.first is not None:
+            if is_taken or self._request_counts.get(key, 0) == fault.frequency.first:
+                return False
+            self._request_counts[key] = self._request_counts.get(key, 0) + 1
+            return True
         if key not in self._randoms:
             from random import Random  # noqa: PLC0415 - start-up: few servers have faults
 
             self._randoms[key] = Random(f"{self._seed} {fault.text} {endpoint}")  # noqa: S311 - no secret
-        return self._randoms[key].random() < fault.probability
+        return self._randoms[key].random() < fault.frequency.probability
 
 
 @lru_cache

@@ -73,3 +73,11 @@ def test_no_clock_goes_beyond_the_calendar() -> None:
     with pytest.raises(UsageError, match="the time is out of range"):
         clock.forward("2d")
     assert clock() == datetime(9999, 12, 31, tzinfo=UTC)
+
+
+def test_a_stopped_clock_goes_on_from_another_time() -> None:
+    clock = stopped_clock("2026-01-01T00:00:00Z")
+    assert not clock.is_running
+    assert clock.run("2031-05-06T07:08:09Z") == datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC)
+    assert clock.is_running
+    assert datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC) < clock() < datetime(2031, 5, 6, 7, 9, tzinfo=UTC)

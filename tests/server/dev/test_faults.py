@@ -3,7 +3,16 @@
 import pytest
 
 from gamcli.errors import UsageError
-from gamcli.server.dev.faults import ENDPOINTS, NO_FAULT, STATUSES, FaultDecision, Faults, parse_fault
+from gamcli.server.dev.faults import (
+    ENDPOINTS,
+    NO_FAULT,
+    STATUSES,
+    UNKNOWN_SENDER,
+    FaultDecision,
+    Faults,
+    Sender,
+    parse_fault,
+)
 from gamcli.server.endpoints import refusals
 
 TOKEN = "/oauth/gam/v2.0/access_token"
@@ -72,7 +81,7 @@ def test_the_first_requests_can_be_struck_for_certain() -> None:
 
 
 def test_the_first_fault_that_strikes_speaks_and_latencies_add_up() -> None:
-    texts = ("latency=1s", "token=close", "token=503", "token.latency=500ms")
+    texts = ("latency=1s", "token=close:5x", "token=503:1", "token.latency=500ms")
     faults = Faults(map(parse_fault, texts))
     assert faults.decide(TOKEN) == FaultDecision(closes=True, delay_seconds=1.5, detail=f"fault {' '.join(texts)}")
     assert faults.decide(USERINFO) == FaultDecision(delay_seconds=1.0, detail="fault latency=1s")
@@ -123,3 +132,74 @@ def test_what_is_no_fault_is_refused_with_what_is_possible(text: str, message: s
     assert message in refused.value.message
     assert refused.value.hint
     assert hint in refused.value.hint
+
+
+def test_faults_with_a_count_queue() -> None:
+    faults = Faults(map(parse_fault, ("token=503:2x", "token=429:1x")))
+    assert [faults.decide(TOKEN).rule for _ in range(4)] == ["store_gone", "store_gone", "too_many_failures", ""]
+
+
+def test_a_fault_can_apply_to_the_third_request_alone() -> None:
+    faults = Faults([parse_fault("token=503:@3")])
+    assert [bool(faults.decide(TOKEN).rule) for _ in range(5)] == [False, False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "sender", "applies"),
+    [
+        ("token=503,client=Shop", Sender(frozenset({"shop", "4a06"})), True),
+        ("token=503,client=4A06", Sender(frozenset({"shop", "4a06"})), True),
+        ("token=503,client=gate", Sender(frozenset({"shop"})), False),
+        ("token=user_blocked:1x,user=ana", Sender(users=frozenset({"ana"})), True),
+        ("token=503,client=shop,user=bea", Sender(frozenset({"shop"}), frozenset({"ana"})), False),
+        ("token=503,user=ana", UNKNOWN_SENDER, False),
+    ],
+)
+def test_a_fault_can_be_limited_to_a_client_or_user(text: str, sender: Sender, applies: bool) -> None:  # noqa: FBT001
+    faults = Faults([parse_fault(text)])
+    assert bool(faults.decide(TOKEN, lambda: sender).rule) == applies
+
+
+def test_the_count_of_a_limited_fault_is_for_its_own_requests() -> None:
+    faults = Faults([parse_fault("token=503:@2,user=ana")])
+    ana, bea = Sender(users=frozenset({"ana"})), Sender(users=frozenset({"bea"}))
+    assert [bool(faults.decide(TOKEN, lambda who=who: who).rule) for who in (ana, bea, ana)] == [False, False, True]  # type: ignore[misc]
+
+
+def test_who_sent_a_request_is_asked_only_for_limited_faults() -> None:
+    def identify() -> Sender:
+        raise AssertionError
+
+    faults = Faults([parse_fault("token=503:0"), parse_fault("userinfo=503,user=ana")])
+    assert faults.decide(TOKEN, identify) == NO_FAULT
+    with pytest.raises(AssertionError):
+        faults.decide(USERINFO, identify)
+
+
+@pytest.mark.parametrize(("first", "second"), [("token=503", "token=429:1x"), ("all=close", "userinfo=503")])
+def test_a_fault_that_can_never_apply_is_refused(first: str, second: str) -> None:
+    faults = Faults([parse_fault(first)])
+    with pytest.raises(UsageError, match="never applies"):
+        faults.add(second)
+    assert len([*faults]) == 1
+
+
+@pytest.mark.parametrize(("first", "second"), [("token=503,client=a", "token=429"), ("token=503:2x", "token=429")])
+def test_a_fault_behind_a_limited_one_is_accepted(first: str, second: str) -> None:
+    assert [*Faults(map(parse_fault, (first, second)))] == [first, second]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("healthz=503,client=shop", "which requests to healthz have not"),
+        ("token=503,app=shop", "invalid condition 'app=shop'"),
+        ("token=503,client=", "invalid condition 'client='"),
+        ("token=503,user=a,user=b", "invalid condition 'user=b'"),
+        ("token=503:@0", "invalid probability '@0'"),
+        ("token=503:@2x", "invalid probability '@2x'"),
+    ],
+)
+def test_an_invalid_limit_is_refused(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parse_fault(text)
