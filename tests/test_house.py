@@ -37,8 +37,9 @@ MAY_IMPORT = {
     "manual": set(),
     "bulk": {"actions", "render", "store", "system", *BELOW},
     "render": {"model", "errors"},
-    "commands": ALL,
-    "testing": ALL,
+    "ephemeral": ALL,
+    "commands": {"ephemeral", *ALL},
+    "testing": {"ephemeral", *ALL},
     "__main__": {"commands"},
 }
 """Each part, and those parts of gamcli that it may import; its own modules it may always. Only downward."""
@@ -109,13 +110,10 @@ def functions() -> Iterator[tuple[str, Function]]:
 
 
 def length(function: Function) -> int:
+    """Return the lines of the body, without the docstring: the parameters of a command declare its options."""
+    first = function.body[1] if ast.get_docstring(function) is not None and len(function.body) > 1 else function.body[0]
     assert function.end_lineno is not None
-    lines = function.end_lineno - function.lineno + 1
-    if ast.get_docstring(function) is None:
-        return lines
-    told = function.body[0]
-    assert told.end_lineno is not None
-    return lines - (told.end_lineno - told.lineno + 1)
+    return function.end_lineno - first.lineno + 1
 
 
 def called(call: ast.Call) -> str:

@@ -1,14 +1,17 @@
-"""The example that quickstart and tests use: an application that accepts API keys, a user, and their key."""
+"""The example that quickstart and tests use: an application that accepts API keys, a user with a password, a key."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from gamcli.actions import Gam, apps, keys, users
+from gamcli.actions import Gam, apps, auth_types, keys, users
 from gamcli.actions.apps import AppSpec
+from gamcli.rules import passwords
 from gamcli.rules.credentials import Secret
 
 APP, USER = "portal", "ana"
 SCOPES = "gam_user_data+gam_user_roles"
 TIMEOUT_HOURS = 2160
+RENEWALS = 10
+PASSWORD = "ana-password"  # noqa: S105 - of a user in a store in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +23,16 @@ class Credentials:
     api_key: Secret
 
     def environment_variables(self) -> dict[str, str]:
-        return {
-            "GAM_CLIENT_ID": self.client_id,
-            "GAM_CLIENT_SECRET": self.client_secret.reveal(),
-            "GAM_API_KEY": self.api_key.reveal(),
+        """Return each value under a name of its own, as for several applications and users, and under a short one."""
+        values = {
+            "GAM_CLIENT_ID": (APP, self.client_id),
+            "GAM_CLIENT_SECRET": (APP, self.client_secret.reveal()),
+            "GAM_API_KEY": (f"{USER}_{APP}", self.api_key.reveal()),
+            "GAM_USERNAME": (USER, USER),
+            "GAM_PASSWORD": (USER, PASSWORD),
         }
+        named = {f"{name}_{of.upper()}": value for name, (of, value) in values.items()}
+        return {name: value for name, (_, value) in values.items()} | named
 
 
 def app_spec() -> AppSpec:
@@ -37,9 +45,16 @@ def user_fields() -> dict[str, object]:
 
 
 def create_example(gam: Gam) -> Credentials:
-    """Create the application, the user and the key in a store that has its repository."""
-    app = apps.create(gam, app_spec())
+    """
+    Create the application, the user and the key in a store in memory that has its repository.
+
+    The user can log in with PASSWORD, and tokens can be renewed.
+    """
+    spec = app_spec()
+    app = apps.create(gam, replace(spec, settings={**spec.settings, "token.renewals": RENEWALS}))
     assert app.secret is not None
+    auth_types.update(gam, "local", {"enabled": True})
     users.create(gam, USER, user_fields())
+    users.set_password(gam, USER, Secret(PASSWORD), passwords.SEED_COST)
     key = keys.generate(gam, keys.KeySpec(USER, APP))
     return Credentials(app.record.client_id, app.secret, key.secret)

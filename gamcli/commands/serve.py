@@ -4,29 +4,29 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gamcli.commands import context as command_context
 from gamcli.commands import serve_options as opts
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import new_group, parse_duration
 from gamcli.errors import FailedError, UsageError
 from gamcli.render import credentials
 from gamcli.render.output import Output
+from gamcli.rules.credentials import Secret
 from gamcli.server.endpoints import origins
 from gamcli.server.endpoints.failure_limit import DEFAULT_LIMIT
 from gamcli.server.endpoints.refusals import UNAUTHORIZED, ErrorFormat
 from gamcli.server.server import ServerOptions
 from gamcli.server.transport.listener import RunnableServer
 from gamcli.system import new_files
+from gamcli.system.actor import describe_actor
 
 if TYPE_CHECKING:
     from gamcli.actions import Gam
@@ -36,9 +36,6 @@ verbs = new_group()
 
 READY_FILE_MODE = 0o644
 """The ready file contains no secret, and other users may wait for it."""
-
-DOT_SEGMENTS = {"", ".", ".."}
-"""Path segments that clients remove before they send a request (RFC 3986, section 5.2.4)."""
 
 
 @verbs.command(context_settings={"allow_interspersed_args": False})  # options after the program belong to the program
@@ -65,7 +62,8 @@ def serve(
     expired_status: opts.ExpiredStatus = None,
     log_format: opts.LogFormat = None,
     log_address: opts.LogAddress = "full",
-    max_failures: opts.MaxFailures = DEFAULT_LIMIT,
+    log_file: opts.LogFile = None,
+    max_failures: opts.MaxFailures = None,
     max_failures_by: opts.MaxFailuresBy = "both",
     prune_every: opts.PruneEvery = None,
     ephemeral: opts.Ephemeral = False,
@@ -73,7 +71,11 @@ def serve(
     fault: opts.FaultOption = None,
     fault_seed: opts.FaultSeed = None,
     now: opts.Now = None,
+    clock: opts.ClockOption = None,
+    control: opts.ControlOption = False,
     journal: opts.JournalOption = None,
+    output: opts.EnvFormat = None,
+    print_env: opts.PrintEnv = False,
 ) -> None:
     """
     Serve the token endpoint over HTTP until Ctrl-C or SIGTERM.
@@ -88,16 +90,22 @@ def serve(
     cli = cli.with_flags({f"serve.{name}": flag for name, flag in flags.items()})
     options = replace(
         _configured_options(cli, _load_tls(tls_cert, tls_key), expired_status, allow_http=allow_http),
+        log=_open_log(log_file, is_silent=ephemeral and cli.output().quiet),
         log_address=log_address,
-        max_failures=max_failures,
+        max_failures=max_failures if max_failures is not None else 0 if ephemeral else DEFAULT_LIMIT,
         max_failures_by=max_failures_by,
         max_connections_per_address=max_connections_per_address,
         origins=frozenset(map(origins.parse_origin, cors_origin or ())),
     )
     run = _run_until_stopped if program is None else _program_runner(program)
-    test_options = opts.EphemeralOptions(ephemeral, seed or (), fault or (), fault_seed, now, journal)
-    with _open_server(cli, options, test_options, workers, parse_duration(prune_every)) as (server, variables):
-        run(server, {"GAM_URL": server.url, **variables}, ready_file, cli.output())
+    test_options = opts.TestingOptions(
+        ephemeral, seed or (), fault or (), fault_seed, now, clock, control, journal, output, print_env
+    )
+    with _open_server(cli, options, test_options, workers, parse_duration(prune_every)) as (server, seeded):
+        variables = {"GAM_URL": server.url, **seeded}
+        if test_options.prints_variables or (ephemeral and program is None):
+            _print_variables(variables, output or "env", cli.output())
+        run(server, variables, ready_file, cli.output())
 
 
 def _configured_options(
@@ -106,10 +114,10 @@ def _configured_options(
     """Return the options that can be set in the configuration, too."""
     value = cli.settings.value
     return ServerOptions(
-        log=_write_log,
-        host=_require_safe_host(str(value("serve.host").value), is_encrypted=allow_http or tls is not None),
+        log=_write_to_stderr,
+        host=opts.require_safe_host(str(value("serve.host").value), is_encrypted=allow_http or tls is not None),
         port=int(str(value("serve.port").value)),
-        base_path=_parse_base_path(str(value("serve.base_path").value)),
+        base_path=opts.parse_base_path(str(value("serve.base_path").value)),
         log_format=str(value("serve.log_format").value),
         error_format=ErrorFormat(str(value("serve.error_format").value), int(expired_status or UNAUTHORIZED)),
         tls=tls,
@@ -120,7 +128,7 @@ def _configured_options(
 def _open_server(
     cli: CliContext,
     options: ServerOptions,
-    test_options: opts.EphemeralOptions,
+    test_options: opts.TestingOptions,
     workers: int,
     prune_interval: timedelta | None,
 ) -> Iterator[tuple[RunnableServer, Mapping[str, str]]]:
@@ -133,8 +141,10 @@ def _open_server(
             raise UsageError("--prune-every and --ephemeral cannot be combined", "leave one of them out")
         if cli.settings.flags.get("store"):
             raise UsageError("--store and --ephemeral cannot be combined", "leave one of them out")
-        with _open_ephemeral_server(options, test_options) as opened:
-            yield opened
+        from gamcli.ephemeral import EphemeralServer  # noqa: PLC0415 - start-up: only for tests
+
+        with EphemeralServer(options, test_options.begin(describe_actor(os.environ))) as opened:
+            yield opened.server, opened.credentials
     elif workers > 1:
         with _open_workers(cli, options, workers, prune_interval) as server:
             yield server, {}
@@ -184,41 +194,6 @@ def _prune_in_background(gam: "Gam", interval: timedelta | None) -> Iterator[Non
         yield
 
 
-@contextmanager
-def _open_ephemeral_server(
-    options: ServerOptions, test_options: opts.EphemeralOptions
-) -> Iterator[tuple[RunnableServer, Mapping[str, str]]]:
-    """Create a store in memory from manifests, or else with example data, and a server for it."""
-    from gamcli.actions import Gam, repository  # noqa: PLC0415 - start-up: needed only for --ephemeral
-    from gamcli.server.dev import clock  # noqa: PLC0415
-    from gamcli.server.dev.faults import Faults, parse_fault  # noqa: PLC0415
-    from gamcli.server.dev.journal import JournalFile  # noqa: PLC0415
-    from gamcli.server.dev.server import DevOptions, DevServer  # noqa: PLC0415
-    from gamcli.store import Store  # noqa: PLC0415
-    from gamcli.system.actor import describe_actor  # noqa: PLC0415
-
-    faults = Faults([parse_fault(text) for text in test_options.fault], test_options.fault_seed or 0)
-    now = command_context.now if test_options.now is None else clock.stopped_clock(test_options.now)
-    with ExitStack() as stack:
-        gam = Gam(stack.enter_context(Store.in_memory()), now, os.urandom, describe_actor(os.environ))
-        repository.initialise(gam)
-        variables = _seed_store(gam, test_options.seed)
-        journal = JournalFile(test_options.journal) if test_options.journal is not None else None
-        if journal is not None:
-            stack.callback(journal.close)
-        yield DevServer(gam, options, DevOptions(faults, journal.add if journal is not None else None)), variables
-
-
-def _seed_store(gam: "Gam", seeds: Sequence[str]) -> Mapping[str, str]:
-    if not seeds:
-        from gamcli.actions import example  # noqa: PLC0415 - start-up: needed only without --seed
-
-        return example.create_example(gam).environment_variables()
-    from gamcli.provision import seed  # noqa: PLC0415 - start-up: slower to import than the server
-
-    return seed.environment(seed.apply_seed(gam, seeds, os.environ))
-
-
 RunServer = Callable[[RunnableServer, Mapping[str, str], str | None, Output], None]
 
 
@@ -226,14 +201,27 @@ def _run_until_stopped(
     server: RunnableServer, variables: Mapping[str, str], ready_file: str | None, out: Output
 ) -> None:
     with stop_on_signals(server):
-        if len(variables) > 1:  # the credentials of an ephemeral server exist nowhere else
-            out.print_line(credentials.format_env(variables.items()).rstrip("\n"))
-            out.flush()
         _write_ready_file(server.url, ready_file)
         out.print_note(f"serving {server.url}; press Ctrl-C to stop")
         server.run()
     if not server.unwritten_lines:  # if the reader of the log is stalled, a note would block, too
         out.print_note("stopped")
+
+
+def _print_variables(variables: Mapping[str, str], output_format: str, out: Output) -> None:
+    if output_format == "github":
+        from gamcli.commands.delivery import open_step_outputs  # noqa: PLC0415 - start-up: rarely needed
+
+        with open_step_outputs() as append:
+            append([Secret(value) for name, value in variables.items() if _is_secret(name)], [*variables.items()])
+        return
+    text = json.dumps(variables, indent=2) if output_format == "json" else credentials.format_env(variables.items())
+    out.print_line(text.rstrip("\n"))
+    out.flush()
+
+
+def _is_secret(name: str) -> bool:
+    return name.startswith(("GAM_CLIENT_SECRET", "GAM_API_KEY", "GAM_PASSWORD", "GAM_CONTROL_URL"))
 
 
 def _program_runner(program: list[str]) -> RunServer:
@@ -246,13 +234,29 @@ def _program_runner(program: list[str]) -> RunServer:
     def run(server: RunnableServer, variables: Mapping[str, str], ready_file: str | None, out: Output) -> None:
         _write_ready_file(server.url, ready_file)
         out.print_note(f"serving {server.url} while {program[0]} runs")
+        environment = {**os.environ, **subprocesses.bypass_proxy(os.environ), **variables}
         with run_in_background(server):
-            raise typer.Exit(subprocesses.run_program(program, {**os.environ, **variables}))
+            raise typer.Exit(subprocesses.run_program(program, environment))
 
     return run
 
 
-def _write_log(line: str) -> None:
+def _open_log(path: str | None, out: Output) -> Callable[[str], None]:
+    """Return a function that writes a line of the request log: to stderr unless `--quiet`, or to a file."""
+    if path is None:
+        return _write_to_stderr if not out.quiet else lambda _: None
+    try:
+        file = Path(path).open("a", encoding="utf-8", buffering=1)  # noqa: SIM115 - open as long as the process runs
+    except OSError as error:
+        raise FailedError(f"cannot write the log {path}: {error.strerror}", "--log-file FILE") from error
+
+    def write(line: str) -> None:
+        file.write(f"{line}\n")
+
+    return write
+
+
+def _write_to_stderr(line: str) -> None:
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 
@@ -265,28 +269,6 @@ def _load_tls(certificate: str | None, key: str | None) -> "Context | None":
     from gamcli.server.transport import tls  # noqa: PLC0415 - start-up: most servers are behind a TLS proxy
 
     return tls.load_context(certificate, key)
-
-
-def _require_safe_host(host: str, *, is_encrypted: bool) -> str:
-    try:
-        is_local = host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        is_local = False
-    if not is_local and not is_encrypted:
-        raise UsageError(
-            f"other machines can connect to {host}, and secrets would be sent unencrypted",
-            "--tls-cert FILE --tls-key FILE, or --allow-http behind a proxy that terminates TLS",
-        )
-    return host
-
-
-def _parse_base_path(path: str) -> str:
-    base_path = path.removesuffix("/")
-    first, *segments = base_path.split("/")
-    is_valid = base_path.isascii() and base_path.isprintable() and not set(base_path) & set("?# %")
-    if first or not is_valid or set(segments) & DOT_SEGMENTS:
-        raise UsageError(f"invalid base path '{path}'", "use a path such as /myapp")
-    return base_path
 
 
 def _write_ready_file(url: str, path: str | None) -> None:

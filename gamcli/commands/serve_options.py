@@ -2,17 +2,24 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Literal, NamedTuple
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
 from gamcli.commands.settings import MAX_PORT
 from gamcli.errors import UsageError
-from gamcli.server.endpoints.failure_limit import MAX_LIMIT
+from gamcli.server.endpoints.failure_limit import DEFAULT_LIMIT, MAX_LIMIT
+
+if TYPE_CHECKING:
+    from gamcli.ephemeral import EphemeralOptions
 
 MAX_WORKERS = 64
 MAX_CONNECTIONS = 512
 MAX_SEED = 2**63 - 1
+
+DOT_SEGMENTS = {"", ".", ".."}
+"""Path segments that clients remove before they send a request (RFC 3986, section 5.2.4)."""
 
 network = partial(typer.Option, rich_help_panel="Network")
 tls = partial(typer.Option, rich_help_panel="TLS")
@@ -67,15 +74,22 @@ ExpiredStatus = Annotated[
     Literal["401", "403"] | None,
     behavior(help="Status for an expired access token; GAM for .NET uses 403.", show_default="401"),
 ]
+LogFile = Annotated[
+    str | None, behavior("--log-file", metavar="FILE", help="Append the request log to this file instead of stderr.")
+]
 LogFormat = Annotated[Literal["text", "json"] | None, behavior(help="Format of the request log.", show_default="text")]
 LogAddress = Annotated[
     Literal["full", "masked", "none"],
     behavior(help="Client addresses in the log; masked: without the last part."),
 ]
 MaxFailures = Annotated[
-    int,
+    int | None,
     behavior(
-        min=0, max=MAX_LIMIT, metavar="N", help="Failed requests per minute, client_id and address; 0 for no limit."
+        min=0,
+        max=MAX_LIMIT,
+        metavar="N",
+        help="Failed requests per minute, client_id and address; 0 for no limit.",
+        show_default=f"{DEFAULT_LIMIT}; 0 with --ephemeral",
     ),
 ]
 MaxFailuresBy = Annotated[
@@ -112,13 +126,29 @@ Now = Annotated[
     str | None,
     testing(metavar="INSTANT", help="With --ephemeral: freeze the clock at this time, such as -1d."),
 ]
+ClockOption = Annotated[
+    Literal["running", "stopped"] | None,
+    testing("--clock", help="With --now: let the clock run on from that time.", show_default="stopped"),
+]
+ControlOption = Annotated[
+    bool,
+    testing("--control", help="With --ephemeral: let tests steer the server over HTTP.", show_default=False),
+]
+EnvFormat = Annotated[
+    Literal["env", "json", "github"] | None,
+    testing("-o", "--output", help="With --ephemeral: format of the credentials.", show_default="env"),
+]
+PrintEnv = Annotated[
+    bool,
+    testing("--print-env", help="With --ephemeral and CMD: print the credentials, too.", show_default=False),
+]
 JournalOption = Annotated[
     str | None,
     testing("--journal", metavar="FILE", help="With --ephemeral: log requests, without secrets, to this JSONL file."),
 ]
 
 
-class EphemeralOptions(NamedTuple):
+class TestingOptions(NamedTuple):
     """The options of an ephemeral server; the field names are the option names."""
 
     ephemeral: bool
@@ -126,7 +156,29 @@ class EphemeralOptions(NamedTuple):
     fault: Sequence[str]
     fault_seed: int | None
     now: str | None
+    clock: str | None
+    control: bool
     journal: str | None
+    output: str | None
+    print_env: bool
+
+    @property
+    def prints_variables(self) -> bool:
+        return self.print_env or self.output is not None
+
+    def begin(self, actor: str) -> "EphemeralOptions":
+        from gamcli.ephemeral import EphemeralOptions  # noqa: PLC0415 - start-up: only for tests
+
+        return EphemeralOptions(
+            seeds=self.seed,
+            faults=self.fault,
+            fault_seed=self.fault_seed or 0,
+            now=self.now,
+            is_running=self.clock == "running",
+            journal=self.journal,
+            has_control=self.control,
+            actor=actor,
+        )
 
     def require_ephemeral(self) -> None:
         """Raise UsageError for options that require --ephemeral."""
@@ -139,3 +191,27 @@ class EphemeralOptions(NamedTuple):
                     "gamcli apply FILE",
                 )
             raise UsageError(f"--{name.replace('_', '-')} requires --ephemeral: it is only for tests", "--ephemeral")
+        if self.clock is not None and self.now is None:
+            raise UsageError("--clock requires --now", "--now 2026-01-01T00:00:00Z --clock running")
+
+
+def require_safe_host(host: str, *, is_encrypted: bool) -> str:
+    try:
+        is_local = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        is_local = False
+    if not is_local and not is_encrypted:
+        raise UsageError(
+            f"other machines can connect to {host}, and secrets would be sent unencrypted",
+            "--tls-cert FILE --tls-key FILE, or --allow-http behind a proxy that terminates TLS",
+        )
+    return host
+
+
+def parse_base_path(path: str) -> str:
+    base_path = path.removesuffix("/")
+    first, *segments = base_path.split("/")
+    is_valid = base_path.isascii() and base_path.isprintable() and not set(base_path) & set("?# %")
+    if first or not is_valid or set(segments) & DOT_SEGMENTS:
+        raise UsageError(f"invalid base path '{path}'", "use a path such as /myapp")
+    return base_path

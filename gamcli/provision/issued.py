@@ -20,12 +20,13 @@ _INVALID_CHARACTER = re.compile(r"[^0-9A-Za-z]")
 
 @dataclass(frozen=True, slots=True)
 class IssuedSecrets:
-    """New applications and keys with their secrets; the names are suffixes of variables."""
+    """New applications and keys with their secrets; the names are suffixes of variables. `logins` has passwords."""
 
     apps: tuple[tuple[App, Secret], ...]
     keys: tuple[tuple[Key, Secret], ...]
     app_names: dict[str, str]
     key_names: dict[tuple[str, str], str]
+    logins: tuple[tuple[str, Secret], ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.apps or self.keys)
@@ -39,6 +40,9 @@ class IssuedSecrets:
             yield f"GAM_CLIENT_SECRET_{self.app_names[app.client_id]}", secret.reveal()
         for key, secret in self.keys:
             yield f"GAM_API_KEY_{self.key_names[key.user_guid, key.client_id]}", secret.reveal()
+        for (user, password), name in zip(self.logins, _unique_names(user for user, _ in self.logins), strict=True):
+            yield f"GAM_USERNAME_{name}", user
+            yield f"GAM_PASSWORD_{name}", password.reveal()
 
     def secrets(self) -> list[Secret]:
         return [secret for _, secret in (*self.apps, *self.keys)]

@@ -87,3 +87,12 @@ def _forward_signals() -> Iterator[Callable[["subprocess.Popen[bytes]"], None]]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+LOOPBACK = "localhost,127.0.0.1,::1"
+
+
+def bypass_proxy(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that keep requests to this machine away from a proxy, whatever else they list."""
+    listed = {name: environment.get(name, "") for name in ("NO_PROXY", "no_proxy")}
+    return {name: f"{value},{LOOPBACK}" if value else LOOPBACK for name, value in listed.items()}

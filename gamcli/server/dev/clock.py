@@ -48,6 +48,10 @@ class Clock:
         self._offset, self._stopped_at = begin - datetime.now(UTC), None
         return begin
 
+    def reset(self) -> None:
+        """Follow the real clock again."""
+        self._offset, self._stopped_at = timedelta(0), None
+
     @property
     def is_running(self) -> bool:
         return self._stopped_at is None

@@ -4,6 +4,7 @@ The journal of the development server: the log entries as records, for tests to 
 A record is added before its response is sent, so a client that has the response finds the record.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -64,11 +65,15 @@ class RecordingLog(RequestLog):
         return entry
 
 
+MAX_RECORDS = 10_000
+"""A journal keeps this many requests, the newest ones."""
+
+
 class Journal(Sequence[JournalRecord]):
-    """The requests in the order of their responses."""
+    """The newest requests in the order of their responses."""
 
     def __init__(self) -> None:
-        self._entries: list[JournalRecord] = []
+        self._entries: deque[JournalRecord] = deque(maxlen=MAX_RECORDS)
 
     def add(self, entry: JournalRecord) -> None:
         self._entries.append(entry)
@@ -81,7 +86,7 @@ class Journal(Sequence[JournalRecord]):
     @overload
     def __getitem__(self, index: slice) -> list[JournalRecord]: ...
     def __getitem__(self, index: int | slice) -> JournalRecord | list[JournalRecord]:
-        return self._entries[index]
+        return [*self._entries][index] if isinstance(index, slice) else self._entries[index]
 
     def __len__(self) -> int:
         return len(self._entries)

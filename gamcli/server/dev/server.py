@@ -1,14 +1,18 @@
-"""The development server: fails on demand and keeps a journal; otherwise it answers like the real one."""
+"""The development server: tests steer it; otherwise it answers like the real one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 
 from gamcli.actions import Gam
 from gamcli.errors import RefusedError
+from gamcli.server.dev import control
+from gamcli.server.dev.control import Controls
 from gamcli.server.dev.delayed_responses import DelayedResponses
 from gamcli.server.dev.faults import NO_FAULT, FaultDecision, Faults
 from gamcli.server.dev.journal import Recorder, RecordingLog
+from gamcli.server.dev.senders import identify_sender
 from gamcli.server.endpoints import refusals, routes
 from gamcli.server.endpoints.outcomes import ServerConfig, Trace, TracedResponse
 from gamcli.server.request_log import RequestLog
@@ -24,24 +28,38 @@ class DevOptions:
 
     faults: Faults
     record: Recorder | None = None
+    controls: Controls | None = None
 
 
-class FaultInjector:
-    """A `RequestHandler` that applies faults to requests before `handler` sees them."""
+class DevHandler:
+    """A `RequestHandler` that answers the control API, and applies faults to requests before `handler` sees them."""
 
     def __init__(
-        self, handler: RequestHandler, faults: Faults, config: ServerConfig, log: RequestLog, notify: Callable[[], None]
+        self,
+        gam: Gam,
+        handler: RequestHandler,
+        options: DevOptions,
+        config: ServerConfig,
+        log: RequestLog,
+        notify: Callable[[], None],
     ) -> None:
+        self._gam = gam
         self._handler = handler
-        self._faults = faults
+        self._faults = options.faults
+        self._controls = options.controls
         self._config = config
         self._log = log
         self._delayed: DelayedResponses[tuple[ConnectionRequest, FaultDecision]] = DelayedResponses(notify)
         self.begin_turn, self.end_turn, self.refuse = handler.begin_turn, handler.end_turn, handler.refuse
 
     def submit(self, pending: ConnectionRequest) -> Response | None:
-        has_route = routes.has_route(pending.request, self._config)
-        decision = self._faults.decide(pending.request.path) if has_route else NO_FAULT
+        request = pending.request
+        response = control.handle(self._controls, request) if self._controls is not None else None
+        if response is not None:
+            return response
+        has_route = routes.has_route(request, self._config)
+        identify = partial(identify_sender, self._gam, request)
+        decision = self._faults.decide(request.path, identify) if has_route else NO_FAULT
         if decision.delay_seconds:
             self._delayed.add((pending, decision), decision.delay_seconds)
             return None
@@ -78,7 +96,7 @@ class FaultInjector:
 
 
 class DevServer(Server):
-    """A server that injects faults and records requests."""
+    """A server that injects faults, records requests, and answers the control API."""
 
     def __init__(self, gam: Gam, options: ServerOptions, dev_options: DevOptions) -> None:
         self._dev_options = dev_options
@@ -93,9 +111,9 @@ class DevServer(Server):
 
     def _create_handler(self, gam: Gam, notify: Callable[[], None]) -> RequestHandler:
         handler = super()._create_handler(gam, notify)
-        self._injector = FaultInjector(handler, self._dev_options.faults, self._options.config(), self.log, notify)
-        return self._injector
+        self._dev_handler = DevHandler(gam, handler, self._dev_options, self._options.config(), self.log, notify)
+        return self._dev_handler
 
     def stop(self) -> None:
         super().stop()
-        self._injector.release_all()
+        self._dev_handler.release_all()

@@ -77,6 +77,18 @@ class Store:
     def is_in_memory(self) -> bool:
         return self.path is IN_MEMORY
 
+    def save_snapshot(self) -> bytes:
+        """Return the content of a store in memory, for `restore_snapshot`."""
+        with self._lock, self._translate_errors():
+            return self._connection.serialize()
+
+    def restore_snapshot(self, snapshot: bytes) -> None:
+        """Replace the content of a store in memory with an earlier one."""
+        with self._lock, self._translate_errors():
+            self.rollback()
+            self._connection.deserialize(snapshot)
+            self._connection.execute("UPDATE repository SET guid = guid")  # so that `data_version` changes
+
     def require_writable(self) -> None:
         """Raise StoreUnusableError when this user may only read the store."""
         if self.is_read_only:

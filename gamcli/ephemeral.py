@@ -1,0 +1,114 @@
+"""A development server on a store in memory: what `gamcli serve --ephemeral` and the pytest plugin run."""
+
+import os
+import secrets
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from gamcli.actions import Gam, example, repository
+from gamcli.server.dev.clock import Clock, stopped_clock
+from gamcli.server.dev.control import Controls
+from gamcli.server.dev.faults import Faults, parse_fault
+from gamcli.server.dev.journal import Journal, JournalFile, JournalRecord
+from gamcli.server.dev.server import DevOptions, DevServer
+from gamcli.server.server import ServerOptions
+from gamcli.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EphemeralOptions:
+    """
+    What an ephemeral server begins with; without `seeds`, manifests, it has an application, a user and a key.
+
+    `faults` are in the syntax of `--fault`. The clock stops at `now`, a time or a step from now, unless `is_running`.
+    """
+
+    seeds: Sequence[str | Path] = ()
+    faults: Sequence[str] = ()
+    fault_seed: int = 0
+    now: str | None = None
+    is_running: bool = False
+    journal: str | None = None
+    has_control: bool = False
+    actor: str = "test"
+
+
+class EphemeralServer:
+    """
+    The server, its store, and what tests steer.
+
+    `credentials` are environment variables. `reset` restores the store, clock, faults and journal of the start.
+    """
+
+    def __init__(self, options: ServerOptions, begin: EphemeralOptions) -> None:
+        self._begin = begin
+        self.faults = Faults([parse_fault(text) for text in begin.faults], begin.fault_seed)
+        self.clock, self.journal = Clock(), Journal()
+        self._set_clock()
+        with ExitStack() as opened:
+            store = opened.enter_context(Store.in_memory())
+            self.gam = Gam(store, self.clock, os.urandom, begin.actor)
+            repository.initialise(self.gam)
+            self.credentials = dict(self._fill_store())
+            self._snapshot = store.save_snapshot()
+            self._file = None if begin.journal is None else JournalFile(begin.journal)
+            if self._file is not None:
+                opened.callback(self._file.close)
+            controls = self._controls() if begin.has_control else None
+            self.server = DevServer(self.gam, options, DevOptions(self.faults, self._record, controls))
+            if controls is not None:
+                url = self.server.url.removesuffix(options.base_path)
+                self.credentials["GAM_CONTROL_URL"] = controls.url(url)
+            self._opened = opened.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+    def reset(self) -> None:
+        self.gam.store.restore_snapshot(self._snapshot)
+        self.faults.clear()
+        for text in self._begin.faults:
+            self.faults.add(text)
+        self.journal.clear()
+        self._set_clock()
+
+    def apply(self, manifest: str) -> Mapping[str, str]:
+        """Apply the text of a manifest; returns new credentials as environment variables, raises ProblemsError."""
+        from gamcli.provision import seed  # noqa: PLC0415 - start-up: slower to import than the server
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "manifest.toml"
+            path.write_text(manifest, encoding="utf-8")
+            return seed.environment(seed.apply_seed(self.gam, [path], {}))
+
+    def _fill_store(self) -> Mapping[str, str]:
+        if not self._begin.seeds:
+            return example.create_example(self.gam).environment_variables()
+        from gamcli.provision import seed  # noqa: PLC0415 - start-up, as above
+
+        return seed.environment(seed.apply_seed(self.gam, self._begin.seeds, os.environ))
+
+    def _set_clock(self) -> None:
+        self.clock.reset()
+        if self._begin.now is not None:
+            self.clock.stop(stopped_clock(self._begin.now)())
+            if self._begin.is_running:
+                self.clock.run()
+
+    def _controls(self) -> Controls:
+        secret = secrets.token_urlsafe(24)
+        return Controls(
+            secret, self.gam, self.clock, self.faults, self.journal, self.reset, self.apply, self.credentials
+        )
+
+    def _record(self, entry: JournalRecord) -> None:
+        self.journal.add(entry)
+        if self._file is not None:
+            self._file.add(entry)

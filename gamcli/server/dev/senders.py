@@ -1,0 +1,46 @@
+"""Who sent a request, for faults that are limited to a client or a user."""
+
+from contextlib import suppress
+from urllib.parse import parse_qs
+
+from gamcli.actions import Gam, apps, keys, tokens, users
+from gamcli.errors import GamcliError, RefusedError
+from gamcli.model.token_ids import TOKEN_ID_LENGTH
+from gamcli.rules.credentials import Secret, parse_api_key_id
+from gamcli.server.dev.faults import Sender
+from gamcli.server.endpoints import forms
+from gamcli.server.transport.messages import Request
+
+
+def identify_sender(gam: Gam, request: Request) -> Sender:
+    """Return the names and IDs of the client and user, as far as the request and the store show them."""
+    if request.path.lower().endswith("/userinfo"):
+        return _find_token_owner(gam, request)
+    form = {
+        name: values[0] for name, values in parse_qs(f"{request.query}&{request.body.decode(errors='replace')}").items()
+    }
+    clients, names = set[str](), set[str]()
+    with suppress(RefusedError):
+        client = forms.client_credentials(request, form)
+        clients.add(client[0] if client else "")
+    with suppress(GamcliError):
+        clients.add(apps.show(gam, *clients).name)
+    names.add(form.get("username", ""))
+    with suppress(GamcliError):
+        names.add(keys.show(gam, parse_api_key_id(Secret(form.get("api_key", ""))) or "").user)
+    with suppress(GamcliError):
+        user = users.show(gam, form.get("username", ""))
+        names |= {user.name, user.email, user.guid}
+    return _build_sender(clients, names)
+
+
+def _find_token_owner(gam: Gam, request: Request) -> Sender:
+    with suppress(GamcliError):
+        secret = forms.bearer_token(request).reveal().rpartition("!")[2]
+        token = tokens.show(gam, secret[:TOKEN_ID_LENGTH])
+        return _build_sender({token.app, token.client_id}, {token.user})
+    return Sender()
+
+
+def _build_sender(clients: set[str], users: set[str]) -> Sender:
+    return Sender(frozenset(map(str.lower, clients - {""})), frozenset(map(str.lower, users - {""})))
