@@ -241,10 +241,10 @@ def _program_runner(program: list[str]) -> RunServer:
     return run
 
 
-def _open_log(path: str | None, out: Output) -> Callable[[str], None]:
-    """Return a function that writes a line of the request log: to stderr unless `--quiet`, or to a file."""
+def _open_log(path: str | None, *, is_silent: bool) -> Callable[[str], None]:
+    """Return a function that writes a line of the request log, to stderr or to a file."""
     if path is None:
-        return _write_to_stderr if not out.quiet else lambda _: None
+        return _write_to_stderr if not is_silent else lambda _: None
     try:
         file = Path(path).open("a", encoding="utf-8", buffering=1)  # noqa: SIM115 - open as long as the process runs
     except OSError as error:
