@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +15,7 @@ from gamcli.server.dev.clock import Clock, stopped_clock
 from gamcli.server.dev.control import Controls
 from gamcli.server.dev.faults import Faults, parse_fault
 from gamcli.server.dev.journal import Journal, JournalFile, JournalRecord
+from gamcli.server.dev.senders import identify_sender
 from gamcli.server.dev.server import DevOptions, DevServer
 from gamcli.server.server import ServerOptions
 from gamcli.store import Store
@@ -59,7 +61,9 @@ class EphemeralServer:
             if self._file is not None:
                 opened.callback(self._file.close)
             controls = self._controls() if begin.has_control else None
-            self.server = DevServer(self.gam, options, DevOptions(self.faults, self._record, controls))
+            self.server = DevServer(
+                self.gam, options, DevOptions(self.faults, self._record, controls, partial(identify_sender, self.gam))
+            )
             if controls is not None:
                 url = self.server.url.removesuffix(options.base_path)
                 self.credentials["GAM_CONTROL_URL"] = controls.url(url)

@@ -10,25 +10,29 @@ from gamcli.errors import RefusedError
 from gamcli.server.dev import control
 from gamcli.server.dev.control import Controls
 from gamcli.server.dev.delayed_responses import DelayedResponses
-from gamcli.server.dev.faults import NO_FAULT, FaultDecision, Faults
+from gamcli.server.dev.faults import NO_FAULT, UNKNOWN_SENDER, FaultDecision, Faults, Sender
 from gamcli.server.dev.journal import Recorder, RecordingLog
-from gamcli.server.dev.senders import identify_sender
 from gamcli.server.endpoints import refusals, routes
 from gamcli.server.endpoints.outcomes import ServerConfig, Trace, TracedResponse
 from gamcli.server.request_log import RequestLog
 from gamcli.server.server import Server, ServerOptions
 from gamcli.server.transport.connection import ConnectionRequest
 from gamcli.server.transport.event_loop import CLOSE_CONNECTION, RequestHandler
-from gamcli.server.transport.messages import Response
+from gamcli.server.transport.messages import Request, Response
 
 
 @dataclass(frozen=True, slots=True)
 class DevOptions:
-    """What the development server does besides answering; `faults` may change while it serves."""
+    """
+    What the development server does besides answering; `faults` may change while it serves.
+
+    `identify` returns who sent a request, for faults that are limited to a client or user.
+    """
 
     faults: Faults
     record: Recorder | None = None
     controls: Controls | None = None
+    identify: Callable[[Request], Sender] = lambda _: UNKNOWN_SENDER
 
 
 class DevHandler:
@@ -36,17 +40,16 @@ class DevHandler:
 
     def __init__(
         self,
-        gam: Gam,
         handler: RequestHandler,
         options: DevOptions,
         config: ServerConfig,
         log: RequestLog,
         notify: Callable[[], None],
     ) -> None:
-        self._gam = gam
         self._handler = handler
         self._faults = options.faults
         self._controls = options.controls
+        self._identify = options.identify
         self._config = config
         self._log = log
         self._delayed: DelayedResponses[tuple[ConnectionRequest, FaultDecision]] = DelayedResponses(notify)
@@ -58,8 +61,7 @@ class DevHandler:
         if response is not None:
             return response
         has_route = routes.has_route(request, self._config)
-        identify = partial(identify_sender, self._gam, request)
-        decision = self._faults.decide(request.path, identify) if has_route else NO_FAULT
+        decision = self._faults.decide(request.path, partial(self._identify, request)) if has_route else NO_FAULT
         if decision.delay_seconds:
             self._delayed.add((pending, decision), decision.delay_seconds)
             return None
@@ -111,7 +113,7 @@ class DevServer(Server):
 
     def _create_handler(self, gam: Gam, notify: Callable[[], None]) -> RequestHandler:
         handler = super()._create_handler(gam, notify)
-        self._dev_handler = DevHandler(gam, handler, self._dev_options, self._options.config(), self.log, notify)
+        self._dev_handler = DevHandler(handler, self._dev_options, self._options.config(), self.log, notify)
         return self._dev_handler
 
     def stop(self) -> None:
