@@ -9,6 +9,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gamcli.store import (
+        adoptions,
+        apps,
+        audit,
+        auth_types,
+        batches,
+        bulk_rows,
+        keys,
+        repository,
+        request_ids,
+        sessions,
+        tokens,
+        users,
+    )
     from gamcli.store.sqlite.database import Store, Transaction
 
 __all__ = ["Store", "Transaction"]
