@@ -25,14 +25,16 @@ if TYPE_CHECKING:
     )
     from gamcli.store.sqlite.database import Store, Transaction
 
-__all__ = ["Store", "Transaction"]
+__all__ = [
+    "Store", "Transaction", "adoptions", "apps", "audit", "auth_types", "batches", "bulk_rows", "keys", "repository",
+    "request_ids", "sessions", "tokens", "users",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a class or a module
     """Import the engine and the nouns when they are first used: completion reads names without them."""
-    if name in __all__:
+    if name not in __all__:
+        raise AttributeError(name)
+    if name in ("Store", "Transaction"):
         return getattr(import_module("gamcli.store.sqlite.database"), name)
-    try:
-        return import_module(f"{__name__}.{name}")
-    except ModuleNotFoundError:
-        raise AttributeError(name) from None
+    return import_module(f"{__name__}.{name}")
