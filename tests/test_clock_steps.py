@@ -41,7 +41,12 @@ def asked(gam: Gam) -> TokenRequest:
     issued = keys.generate(gam, KeySpec("ana", "portal", expires_in=timedelta(days=90)))
     assert made.secret is not None
     assert issued.secret is not None
-    return TokenRequest(client_id=made.record.client_id, client_secret=made.secret, api_key=issued.secret)
+    return TokenRequest(
+        client_id=made.record.client_id,
+        client_secret=made.secret,
+        api_key=issued.secret,
+        authentication_type_name="apikey",
+    )
 
 
 def refused(gam: Gam, token: Secret) -> str:

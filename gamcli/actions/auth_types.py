@@ -79,3 +79,13 @@ def set_default(gam: Gam, name: str) -> ChangeResult[AuthType]:
         store.repository.set_default_auth_type(tx, before.name)
         gam.record(tx, "auth_type.set_default", before.name, (before, after), before=earlier)
     return ChangeResult(after)
+
+
+DEFAULT_USE_DAYS = 30
+
+
+def count_default_use(gam: Gam) -> int:
+    """Return how many granted requests of the last 30 days named no authentication type."""
+    with gam.store.reading() as tx:
+        count: int = store.repository.load_default_type_uses(tx, gam.now(), DEFAULT_USE_DAYS)
+    return count

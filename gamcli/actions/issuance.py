@@ -233,6 +233,8 @@ def issue_token(gam: Gam, tx: Transaction, decision: GrantDecision) -> IssuedTok
     if grant.app.one_token_per_user:
         store.tokens.supersede(tx, grant.app.client_id, grant.user.guid, row)
     _record_use(tx, grant, now)
+    if not decision.request.authentication_type_name and decision.request.grant != grants.REFRESH:
+        store.repository.count_default_type_use(tx, now)
     return IssuedToken(secret, grant, row, durations.seconds_until(now, expires_at), refresh_token)
 
 

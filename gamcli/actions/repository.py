@@ -11,7 +11,10 @@ INITIAL_AUTH_TYPES = (
     ("apikey", APIKEY, {"description": "API keys", "enabled": True}),
     ("local", GAMLOCAL, {"description": "User names and passwords", "enabled": False}),
 )
-"""The authentication types of a new repository; the first is the default."""
+"""The authentication types of a new repository."""
+
+DEFAULT_AUTH_TYPE = "local"
+"""The authentication type of requests that name none, as in GAM."""
 
 PAIRWISE_KEY_LENGTH = 32
 """In bytes, as long as the digest that it keys (RFC 2104 §3)."""
@@ -25,7 +28,7 @@ def initialise(gam: Gam) -> CreateResult[Repository]:
             return CreateResult(existing, is_new=False)
         now = gam.now()
         guid = mint_guid(gam.entropy)
-        repository = Repository(guid, INITIAL_AUTH_TYPES[0][0], now, gam.entropy(PAIRWISE_KEY_LENGTH))
+        repository = Repository(guid, DEFAULT_AUTH_TYPE, now, gam.entropy(PAIRWISE_KEY_LENGTH))
         for name, kind, settings in INITIAL_AUTH_TYPES:
             store.auth_types.add(tx, auth_types.create(name, kind, settings, now))
         store.repository.add(tx, repository)

@@ -28,6 +28,7 @@ from gamcli.commands.options import (
     new_group,
 )
 from gamcli.commands.overview import RecordFormat
+from gamcli.errors import format_count
 from gamcli.model import AuthType
 
 verbs = new_group("Manage authentication types.")
@@ -116,12 +117,15 @@ def set_default(
     out = cli.output(output, field, AuthType)
     with cli.open_for_change(out, dry_run=dry_run) as gam:
         result = auth_types.set_default(gam, name)
+        uses = auth_types.count_default_use(gam)
     message = (
         "is now the default: it is used for token requests that do not name an authentication type"
         if result.is_changed
         else "is already the default"
     )
     out.print_change(result.record, f"authentication type '{result.record.name}' {message}")
+    days = auth_types.DEFAULT_USE_DAYS
+    out.print_note(f"{format_count(uses, 'token request')} of the last {days} days named no authentication type")
 
 
 @verbs.command()

@@ -74,7 +74,7 @@ def create_records(gam: Gam, printer: StepPrinter) -> Credentials:
     """Create the repository, an application, a user and an API key, step by step."""
     printer.start_step("Create a store with an authentication type for API keys", "gamcli init")
     created = repository.initialise(gam).record
-    printer.print_result(f"repository {created.guid}, authentication type {created.default_auth_type} (APIkey)")
+    printer.print_result(f"repository {created.guid}, authentication type apikey for API keys")
     printer.start_step(
         "Create an application that accepts API keys",
         f"gamcli app create {APP} --scope {SCOPES} --remote-rest --api-keys --api-key-timeout {TIMEOUT_HOURS}",
@@ -103,6 +103,7 @@ def exchange_key(url: str, credentials: Credentials, printer: StepPrinter) -> di
         "client_id": credentials.client_id,
         "client_secret": credentials.client_secret.reveal(),
         "api_key": credentials.api_key.reveal(),
+        "authentication_type_name": "apikey",
     }
     content_type = {"Content-Type": "application/x-www-form-urlencoded"}
     token = send_request(url, "POST", TOKEN_PATH, content_type, urlencode(form))
@@ -130,7 +131,7 @@ def print_curl_commands(url: str, credentials: Credentials, folder: Path, out: O
     Output.print_line(
         f"""
 TOKEN=$(curl -s {url}{TOKEN_PATH} \\
-  -d grant_type=password -d client_id={credentials.client_id} \\
+  -d grant_type=password -d authentication_type_name=apikey -d client_id={credentials.client_id} \\
   --data-urlencode client_secret@{folder / "client_secret"} \\
   --data-urlencode api_key@{folder / "api_key"} | python3 -c 'import json; print(json.loads(input())["access_token"])')
 

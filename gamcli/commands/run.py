@@ -95,6 +95,7 @@ def _build_token_form(cli: CliContext, app: str, api_key: Secret, client_secret_
         "client_id": os.environ.get("GAM_CLIENT_ID") or find_client_id(cli, app),
         "client_secret": secret.reveal(),
         "api_key": api_key.reveal(),
+        "authentication_type_name": "apikey",
     }
 
 

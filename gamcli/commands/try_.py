@@ -16,7 +16,7 @@ from gamcli.commands import suggestions
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import Format, new_group, read_secret
 from gamcli.commands.run import find_client_id
-from gamcli.errors import FailedError, UsageError, command
+from gamcli.errors import FailedError, NotFoundError, UsageError, command
 from gamcli.model.transcripts import Exchange, Transcript
 from gamcli.rules.credentials import Secret
 
@@ -96,11 +96,25 @@ def try_(
     )
     with _open_endpoint(cli, url or os.environ.get("GAM_URL"), out) as (base_url, gam):
         curl_url = base_url if gam is None else _configured_url(cli)
+        if auth_type is None and credentials[1].parameter == "api_key":
+            parameters["authentication_type_name"] = _find_auth_type(gam, target) or "apikey"
         spec = ExchangeSpec(base_url, curl_url, _find_client_id(cli, gam, target), credentials, parameters)
         transcript = _run_exchange(cli, gam, spec, out)
     if gam is not None:
         out.print_note(f"used a temporary server; the curl commands are for {command('serve')} at {curl_url}")
     _print_transcript(out, transcript)
+
+
+def _find_auth_type(gam: Gam | None, target: "Target") -> str | None:
+    """Return the only authentication type that the application allows, if it is in the local store."""
+    if gam is None or target.app is None:
+        return None
+    from gamcli.actions import apps  # noqa: PLC0415 - start-up: not needed with a URL
+
+    try:
+        return apps.show(gam, target.app).api_keys.auth_type
+    except NotFoundError:
+        return None
 
 
 def _print_transcript(out: "Output", transcript: Transcript) -> None:

@@ -105,13 +105,17 @@ class _WorldBuilder:
 
     def issue_token(self, key: IssuedKey, client: Mapping[str, str] | None = None) -> str:
         client = client or self.world.values["portal"]
-        request = TokenRequest(client["client_id"], Secret(client["client_secret"]), key.secret)
+        request = TokenRequest(
+            client["client_id"], Secret(client["client_secret"]), key.secret, authentication_type_name="apikey"
+        )
         return issuance.exchange(self.gam, request).secret.reveal()
 
     def issue_refresh_token(self, app: str, client: Mapping[str, str]) -> str:
         apps.update(self.gam, app, {"token.renewals": 1}, ScopeEdit())
         key = self.issue_key("nia", app)
-        request = TokenRequest(client["client_id"], Secret(client["client_secret"]), key.secret)
+        request = TokenRequest(
+            client["client_id"], Secret(client["client_secret"]), key.secret, authentication_type_name="apikey"
+        )
         return issuance.exchange(self.gam, request).refresh_token.reveal()
 
     def issue_key_and_token(self, key: IssuedKey) -> Values:

@@ -123,6 +123,7 @@ class StoreContents(NamedTuple):
     latest_timestamps: tuple[tuple[str, datetime], ...]
     clock_step: tuple[int, int] | None
     default_auth_type: tuple[str, bool]
+    default_type_uses: int
     disabled_auth_types: tuple[DisabledAuthType, ...]
     apps_without_rest: CountWithNames
     unlimited_keys: int

@@ -80,6 +80,20 @@ def _suggest_show_key(facts: GrantFacts) -> str:
     return command("key", "show", facts.known_key.id)
 
 
+AUTH_TYPE_MISSING = Rule(
+    "auth_type_missing",
+    lambda f: (
+        f.parameters.authentication_type_name != ""
+        or f.session is not None
+        or f.auth_type is None
+        or f.auth_type.type == APIKEY
+    ),
+    lambda f: (
+        f"authentication_type_name is missing, and the default type '{grants.auth_type_name(f)}'"
+        " does not accept API keys"
+    ),
+    lambda f: f"send authentication_type_name={f.known_app.api_keys.auth_type or 'apikey'}",
+)
 AUTH_TYPE_WRONG = Rule(
     "auth_type_wrong",
     _has_valid_auth_type,
@@ -131,6 +145,7 @@ API_KEY_GRANT = (
     grants.APP_DISABLED,
     grants.REMOTE_REST_OFF,
     grants.REPOSITORY_WRONG,
+    AUTH_TYPE_MISSING,
     grants.AUTH_TYPE_UNAVAILABLE,
     AUTH_TYPE_WRONG,
     API_KEYS_OFF,

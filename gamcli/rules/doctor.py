@@ -84,7 +84,7 @@ def _check_clock(facts: DoctorFacts) -> FindingRows:
 
 def _check_default_auth_type(facts: DoctorFacts) -> FindingRows:
     name, enabled = facts.known_contents.default_auth_type
-    if not enabled:
+    if not enabled and facts.known_contents.default_type_uses:
         message = f"the default authentication type '{name}' is disabled: requests that name no type are refused"
         yield WRONG, message, command("auth-type", "update", name, "--enable")
 

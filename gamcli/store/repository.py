@@ -1,11 +1,14 @@
 """The repository: one per store."""
 
+from datetime import datetime
 from typing import Any
 
 from gamcli.errors import StoreMissingError, command
 from gamcli.model import Repository, normalize_name
 from gamcli.store.sqlite.database import Transaction
 from gamcli.store.timestamps import from_micros, to_micros
+
+MICROS_PER_DAY = 86_400_000_000
 
 _SELECT = """SELECT repository.guid, auth_type.name, repository.created_at, repository.pairwise_key
     FROM repository JOIN auth_type ON auth_type.fold = repository.default_auth_type"""
@@ -33,6 +36,21 @@ def add(tx: Transaction, repository: Repository) -> None:
         to_micros(repository.created_at),
         repository.pairwise_key,
     )
+
+
+def count_default_type_use(tx: Transaction, now: datetime) -> None:
+    """Count a granted request that named no authentication type."""
+    tx.run(
+        "INSERT INTO default_type_use VALUES (?, 1) ON CONFLICT (day) DO UPDATE SET requests = requests + 1",
+        to_micros(now) // MICROS_PER_DAY,
+    )
+
+
+def load_default_type_uses(tx: Transaction, now: datetime, days: int) -> int:
+    """Return how many requests of the last `days` days named no authentication type and were granted."""
+    first = to_micros(now) // MICROS_PER_DAY - days
+    (count,) = tx.one("SELECT coalesce(sum(requests), 0) FROM default_type_use WHERE day > ?", first) or (0,)
+    return int(str(count))
 
 
 def set_default_auth_type(tx: Transaction, name: str) -> None:

@@ -44,4 +44,9 @@ def issued(gam: Gam, portal: CreateResult[App], ana: User) -> IssuedKey:
 @pytest.fixture
 def asked(portal: CreateResult[App], issued: IssuedKey) -> TokenRequest:
     assert portal.secret is not None
-    return TokenRequest(client_id=portal.record.client_id, client_secret=portal.secret, api_key=issued.secret)
+    return TokenRequest(
+        client_id=portal.record.client_id,
+        client_secret=portal.secret,
+        api_key=issued.secret,
+        authentication_type_name="apikey",
+    )

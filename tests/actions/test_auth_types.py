@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
-from gamcli.actions import Gam, apps, auth_types, keys
+from gamcli.actions import Gam, apps, auth_types, issuance, keys
 from gamcli.actions.changes import CreateResult
-from gamcli.errors import ConflictError, NotFoundError, UsageError
+from gamcli.errors import ConflictError, NotFoundError, RefusedError, UsageError
 from gamcli.model import APIKEY, GAMLOCAL, App, AuditEntry
+from gamcli.rules.grants import TokenRequest
 from gamcli.rules.keys import IssuedKey
 
 ReadAuditLog = Callable[[], list[AuditEntry]]
@@ -101,24 +103,41 @@ def test_disabling_a_type_suspends_its_active_keys(gam: Gam, issued: IssuedKey) 
 
 
 def test_another_type_becomes_the_default(gam: Gam, audit_log: ReadAuditLog) -> None:
-    changed = auth_types.set_default(gam, "LOCAL")
-    assert (changed.record.name, changed.record.default) == ("local", True)
-    assert auth_types.show(gam, "local").default
-    assert not auth_types.show(gam, "apikey").default
-    assert (audit_log()[-1].action, audit_log()[-1].target) == ("auth_type.set_default", "local")
-    assert json.loads(audit_log()[-1].details) == {"default": [False, True], "before": "apikey"}
+    changed = auth_types.set_default(gam, "APIKEY")
+    assert (changed.record.name, changed.record.default) == ("apikey", True)
+    assert auth_types.show(gam, "apikey").default
+    assert not auth_types.show(gam, "local").default
+    assert (audit_log()[-1].action, audit_log()[-1].target) == ("auth_type.set_default", "apikey")
+    assert json.loads(audit_log()[-1].details) == {"default": [False, True], "before": "local"}
 
 
 def test_making_the_default_the_default_writes_nothing(gam: Gam, audit_log: ReadAuditLog) -> None:
     before = audit_log()
-    assert not auth_types.set_default(gam, "apikey").is_changed
+    assert not auth_types.set_default(gam, "local").is_changed
     assert audit_log() == before
 
 
 def test_the_default_is_not_deleted(gam: Gam) -> None:
     with pytest.raises(ConflictError, match="is the default of the repository") as caught:
-        auth_types.delete(gam, "apikey", None)
+        auth_types.delete(gam, "local", None)
     assert caught.value.hint == "gamcli auth-type set-default ANOTHER"
+
+
+def test_granted_requests_that_name_no_type_are_counted_for_30_days(
+    gam: Gam, asked: TokenRequest, forward: Callable[[timedelta], datetime]
+) -> None:
+    unnamed = replace(asked, authentication_type_name="")
+    with pytest.raises(RefusedError, match="authentication_type_name is missing"):
+        issuance.exchange(gam, unnamed)
+    auth_types.set_default(gam, "apikey")
+    for _ in range(2):
+        issuance.exchange(gam, unnamed)
+    issuance.exchange(gam, asked)
+    assert auth_types.count_default_use(gam) == 2
+    forward(timedelta(days=29))
+    assert auth_types.count_default_use(gam) == 2
+    forward(timedelta(days=2))
+    assert auth_types.count_default_use(gam) == 0
 
 
 def test_the_only_type_that_an_application_allows_is_not_deleted(gam: Gam, portal: CreateResult[App]) -> None:

@@ -27,7 +27,12 @@ def first(gam: Gam, portal: CreateResult[App], ana: User) -> request_ids.Request
 def use(gam: Gam, portal: CreateResult[App], api_key: Secret | None) -> None:
     assert portal.secret
     assert api_key
-    asked = TokenRequest(client_id=portal.record.client_id, client_secret=portal.secret, api_key=api_key)
+    asked = TokenRequest(
+        client_id=portal.record.client_id,
+        client_secret=portal.secret,
+        api_key=api_key,
+        authentication_type_name="apikey",
+    )
     issuance.exchange(gam, asked)
 
 

@@ -48,7 +48,7 @@ class Scenario:
         self.keep(first.secret, first)
         issued = keys.generate(gam, KeySpec("ana", "portal", replace=True))
         api_key = self.keep(issued.secret, issued)
-        asked = TokenRequest(made.record.client_id, client_secret, api_key)
+        asked = TokenRequest(made.record.client_id, client_secret, api_key, "apikey")
         self.returned.append(asked)
         token = issuance.exchange(gam, asked)
         self.keep(token.secret, token)

@@ -110,7 +110,7 @@ def asked_of(path: Path, number: int) -> Asked:
         for key, secret in random.sample(store.keys, min(MANY, number)):
             form = {"grant_type": "password", "client_id": key.client_id, "client_secret": SECRET.reveal()}
             grants.append(post(f"{ROOT}/access_token", {**form, "api_key": secret.reveal()}))
-            issued = issuance.exchange(store.gam, TokenRequest(key.client_id, SECRET, secret))
+            issued = issuance.exchange(store.gam, TokenRequest(key.client_id, SECRET, secret, "apikey"))
             userinfo.append(get(f"{ROOT}/userinfo", issued.secret.reveal()))
     return Asked(path, grants, userinfo)
 

@@ -104,7 +104,7 @@ def generate(store: Filled) -> None:
 
 def grant(store: Filled) -> None:
     key, secret = store.any_key()
-    issuance.exchange(store.gam, TokenRequest(key.client_id, SECRET, secret))
+    issuance.exchange(store.gam, TokenRequest(key.client_id, SECRET, secret, "apikey"))
 
 
 def show_process(store: Filled) -> None:

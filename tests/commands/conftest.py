@@ -277,6 +277,7 @@ def token(world: Callable[..., RunResult], api_key: str, ago: Callable[[timedelt
         client_id=world("app", "show", "portal", "--field", "client_id").out.strip(),
         client_secret=Secret(secret),
         api_key=Secret(api_key),
+        authentication_type_name="apikey",
     )
     issuance.exchange(ago(timedelta()), asked)
     found: str = world("token", "list", "--field", "id").out.strip()

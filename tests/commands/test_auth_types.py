@@ -74,9 +74,9 @@ def test_set_default_names_the_default_of_the_repository(world: Run) -> None:
 
 
 def test_delete_needs_a_yes_and_no_need(world: Run) -> None:
-    assert world("auth-type", "delete", "local").code == 2
-    assert world("auth-type", "delete", "local", "--yes").err == "gamcli: deleted authentication type 'local'\n"
-    assert world("auth-type", "delete", "apikey", "--yes").code == 5
+    assert world("auth-type", "delete", "apikey").code == 2
+    assert world("auth-type", "delete", "apikey", "--yes").err == "gamcli: deleted authentication type 'apikey'\n"
+    assert world("auth-type", "delete", "local", "--yes").code == 5
     world("auth-type", "create", "one", "--type", "APIkey")
     world("app", "update", "portal", "--api-key-auth-type", "one")
     ran = world("auth-type", "delete", "one", "--yes")

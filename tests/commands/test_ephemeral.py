@@ -21,7 +21,8 @@ EXCHANGE_SCRIPT = """
 import json, os, urllib.parse, urllib.request
 url = os.environ["GAM_URL"] + "/oauth/gam/v2.0/"
 names = ("client_id", "client_secret", "api_key")
-form = {"grant_type": "password", **{name: os.environ["GAM_" + name.upper()] for name in names}}
+form = {"grant_type": "password", "authentication_type_name": "apikey",
+    **{name: os.environ["GAM_" + name.upper()] for name in names}}
 with urllib.request.urlopen(url + "access_token", urllib.parse.urlencode(form).encode()) as response:
     token = json.load(response)["access_token"]
 request = urllib.request.Request(url + "userinfo", headers={"Authorization": token})
@@ -120,7 +121,8 @@ def test_contradicting_options_are_a_usage_error(gamcli: Run, words: list[str]) 
 REQUEST_SCRIPT = """
 import json, os, urllib.error, urllib.parse, urllib.request
 names = ("client_id", "client_secret", "api_key")
-form = {"grant_type": "password", **{name: os.environ["GAM_" + name.upper()] for name in names}}
+form = {"grant_type": "password", "authentication_type_name": "apikey",
+    **{name: os.environ["GAM_" + name.upper()] for name in names}}
 for _ in range(4):
     try:
         url = os.environ["GAM_URL"] + "/oauth/gam/v2.0/access_token"

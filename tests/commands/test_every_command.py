@@ -65,9 +65,12 @@ def ask(path, form, **headers):
         return {}
 if "GAM_URL" in os.environ:
     for form in (
-        {"grant_type": "password", "client_id": client, "client_secret": secret, "api_key": key},
-        {"grant_type": "password", "client_id": hostile, "client_secret": key, "api_key": secret},
-        {"grant_type": "password", "client_id": key, "client_secret": secret, "api_key": client},
+        {"grant_type": "password", "authentication_type_name": "apikey",
+    "client_id": client, "client_secret": secret, "api_key": key},
+        {"grant_type": "password", "authentication_type_name": "apikey",
+    "client_id": hostile, "client_secret": key, "api_key": secret},
+        {"grant_type": "password", "authentication_type_name": "apikey",
+    "client_id": key, "client_secret": secret, "api_key": client},
         {"grant_type": key, "client_id": client, "client_secret": secret, "api_key": key, "scope": hostile},
     ):
         found += [value for name, value in ask("/oauth/gam/v2.0/access_token", form).items() if name == "access_token"]

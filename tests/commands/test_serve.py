@@ -78,7 +78,13 @@ def test_a_key_is_exchanged_while_other_processes_write(serve: Serve, world: Run
     secret = world("app", "rotate-secret", "portal", "--overlap", "0").out.strip()
     client_id = world("app", "show", "portal", "--field", "client_id").out.strip()
     process, url = serve()
-    form = {"grant_type": "password", "client_id": client_id, "client_secret": secret, "api_key": api_key}
+    form = {
+        "grant_type": "password",
+        "authentication_type_name": "apikey",
+        "client_id": client_id,
+        "client_secret": secret,
+        "api_key": api_key,
+    }
     for number in range(3):
         assert program("user", "create", f"user{number}").code == 0
         status, token = asked(url, "/oauth/gam/v2.0/access_token", form)
@@ -194,7 +200,13 @@ def test_refusals_have_the_chosen_format(serve: Serve, world: Run) -> None:
 
 def test_too_many_failures_are_limited(serve: Serve, world: Run, api_key: str) -> None:
     client_id = world("app", "show", "portal", "--field", "client_id").out.strip()
-    form = {"grant_type": "password", "client_id": client_id, "client_secret": "wrong", "api_key": api_key}
+    form = {
+        "grant_type": "password",
+        "authentication_type_name": "apikey",
+        "client_id": client_id,
+        "client_secret": "wrong",
+        "api_key": api_key,
+    }
     for words, expected in (([], 10), (["--max-failures", "2"], 2), (["--max-failures", "0"], 12)):
         _, url = serve(*words)
         statuses = [asked(url, "/oauth/gam/v2.0/access_token", form)[0] for _ in range(12)]
@@ -257,7 +269,13 @@ def test_every_kind_of_server_exchanges_a_key(
     process, url = serve(*words)
     secret = world("app", "rotate-secret", "portal", "--overlap", "0").out.strip()
     client_id = world("app", "show", "portal", "--field", "client_id").out.strip()
-    form = {"grant_type": "password", "client_id": client_id, "client_secret": secret, "api_key": api_key}
+    form = {
+        "grant_type": "password",
+        "authentication_type_name": "apikey",
+        "client_id": client_id,
+        "client_secret": secret,
+        "api_key": api_key,
+    }
     tokens = [asked(url, "/oauth/gam/v2.0/access_token", form) for _ in range(8)]
     assert {status for status, _ in tokens} == {200}
     assert program("key", "revoke", api_key.split("_")[1]).code == 0

@@ -19,6 +19,7 @@ def trade(world: Run, api_key: str, ago: Callable[[timedelta], Gam]) -> Callable
         client_id=world("app", "show", "portal", "--field", "client_id").out.strip(),
         client_secret=Secret(world("app", "rotate-secret", "portal", "--overlap", "0").out.strip()),
         api_key=Secret(api_key),
+        authentication_type_name="apikey",
     )
 
     def traded(length: timedelta = timedelta()) -> str:

@@ -97,7 +97,11 @@ class Requests:
 
     def _client(self, profile: str) -> dict[str, str]:
         values = {**self._world.values["portal"], **self._world.values[profile]}
-        return {"grant_type": "password", **{name: values[name] for name in ("client_id", "client_secret", "api_key")}}
+        return {
+            "grant_type": "password",
+            "authentication_type_name": "apikey",
+            **{name: values[name] for name in ("client_id", "client_secret", "api_key")},
+        }
 
     def parameters(self, operation: Mapping[str, Any]) -> st.SearchStrategy[bytes]:
         names = _parameter_names(operation)

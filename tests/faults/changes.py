@@ -81,7 +81,12 @@ class Asker:
 
     def grant(self, pair: Pair, secret: Held, key: Held) -> None:
         things = (*pair.switches, secret.thing, key.thing)
-        form = {"grant_type": "password", "client_secret": secret.secret, "api_key": key.secret}
+        form = {
+            "grant_type": "password",
+            "authentication_type_name": "apikey",
+            "client_secret": secret.secret,
+            "api_key": key.secret,
+        }
         form["authentication_type_name"] = "apikey"
         self._granted(pair, key.thing, form, things)
 

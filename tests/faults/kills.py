@@ -39,7 +39,15 @@ for number in range(1_000_000):
 """All keys in one process, so that most of the time goes into the store, and not into starting Python."""
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-GRANT = urlencode({"grant_type": "password", "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "api_key": ""})
+GRANT = urlencode(
+    {
+        "grant_type": "password",
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
+        "authentication_type_name": "apikey",
+        "api_key": "",
+    }
+)
 Going = Callable[[], bool]
 
 

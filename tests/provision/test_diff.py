@@ -139,8 +139,8 @@ def test_an_authentication_type_is_created_and_updated(
 
 
 def test_the_default_type_must_exist(plan_manifest: PlanManifest, apply_manifest: ApplyManifest, gam: Gam) -> None:
-    text = '[repository]\ndefault_auth_type = "LOCAL"\n'
-    assert fields(plan_manifest(text)) == {"default_auth_type": ("apikey", "local")}
+    text = '[repository]\ndefault_auth_type = "APIKEY"\n'
+    assert fields(plan_manifest(text)) == {"default_auth_type": ("local", "apikey")}
     apply_manifest(text)
     assert auth_types.show(gam, "local").default
     assert not plan_manifest(text).steps

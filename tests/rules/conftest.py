@@ -65,7 +65,9 @@ def key(now: datetime, app: App, user: User, auth_type: AuthType) -> Key:
 
 @pytest.fixture(scope="session")
 def request_sent(app: App) -> TokenRequest:
-    return TokenRequest(client_id=app.client_id, client_secret=CLIENT_SECRET, api_key=API_KEY)
+    return TokenRequest(
+        client_id=app.client_id, client_secret=CLIENT_SECRET, api_key=API_KEY, authentication_type_name="apikey"
+    )
 
 
 @pytest.fixture(scope="session")

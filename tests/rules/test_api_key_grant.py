@@ -17,7 +17,7 @@ from gamcli.rules.grants import GrantFacts, TokenRequest
 
 IN_ORDER = (
     "client_id_missing", "client_unknown", "client_secret_wrong", "app_disabled", "remote_rest_off",
-    "repository_wrong", "auth_type_unavailable", "auth_type_wrong", "api_keys_off", "key_unproven", "key_expired",
+    "repository_wrong", "auth_type_missing", "auth_type_unavailable", "auth_type_wrong", "api_keys_off", "key_unproven", "key_expired",
     "key_revoked", "key_replaced", "key_invalidated", "key_disabled", "user_inactive", "user_blocked",
     "scope_beyond",
 )  # fmt: skip
@@ -112,6 +112,10 @@ BREAKS: dict[str, list[Break]] = {
     "app_disabled": [of_app(enabled=False)],
     "remote_rest_off": [of_app(remote_rest=False)],
     "repository_wrong": [sent(repository="00000000-0000-4000-8000-000000000000")],
+    "auth_type_missing": [
+        lambda facts: sent(authentication_type_name="")(of_type(type=GAMLOCAL, enabled=False)(facts)),
+        lambda facts: sent(authentication_type_name="")(of_type(type=GAMLOCAL)(facts)),
+    ],
     "auth_type_unavailable": [of_type(enabled=False), lacking("auth_type")],
     "auth_type_wrong": [
         of_type(type=GAMLOCAL),
@@ -157,7 +161,7 @@ def test_the_rules_are_judged_in_the_order_of_the_wire() -> None:
 
 def test_the_standing_rules_are_those_that_need_nothing_sent() -> None:
     about_the_request = {"client_id_missing", "client_unknown", "client_secret_wrong", "repository_wrong"}
-    about_the_request |= {"key_unproven", "scope_beyond"}
+    about_the_request |= {"auth_type_missing", "key_unproven", "scope_beyond"}
     assert [rule.name for rule in api_key_grant.STORE_STATE_RULES] == [
         name for name in IN_ORDER if name not in about_the_request
     ]
@@ -199,6 +203,7 @@ def test_of_many_broken_rules_the_first_one_speaks(facts: GrantFacts, data: st.D
         ("app_disabled", "gamcli app enable portal"),
         ("remote_rest_off", "gamcli app update portal --remote-rest"),
         ("repository_wrong", None),
+        ("auth_type_missing", "send authentication_type_name=apikey"),
         ("auth_type_unavailable", "gamcli auth-type update apikey --enable"),
         ("auth_type_wrong", "gamcli auth-type list --type APIkey"),
         ("api_keys_off", "gamcli app update portal --remote-rest --api-keys"),

@@ -35,6 +35,7 @@ def contents(now: datetime) -> StoreContents:
         latest_timestamps=(("an audit entry", now),),
         clock_step=None,
         default_auth_type=("apikey", True),
+        default_type_uses=0,
         disabled_auth_types=(DisabledAuthType("old", 0, ()),),
         apps_without_rest=NOBODY,
         unlimited_keys=0,
@@ -228,7 +229,10 @@ def test_a_tls_key_that_cannot_be_read_is_wrong(facts: DoctorFacts) -> None:
     [
         ({"uses_wal": False}, ("log", WARN, "gamcli store migrate")),
         ({"clock_step": (7, 3600)}, ("clock", WARN, "gamcli audit list")),
-        ({"default_auth_type": ("apikey", False)}, ("default-type", WRONG, "gamcli auth-type update apikey --enable")),
+        (
+            {"default_auth_type": ("apikey", False), "default_type_uses": 2},
+            ("default-type", WRONG, "gamcli auth-type update apikey --enable"),
+        ),
         (
             {"disabled_auth_types": (DisabledAuthType("my old", 2, ()),)},
             ("auth-types", WRONG, "gamcli auth-type update 'my old' --enable"),

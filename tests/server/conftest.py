@@ -64,7 +64,13 @@ def api_key(gam: Gam) -> str:
 
 @pytest.fixture
 def form(api_key: str) -> dict[str, str]:
-    return {"grant_type": "password", "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "api_key": api_key}
+    return {
+        "grant_type": "password",
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
+        "authentication_type_name": "apikey",
+        "api_key": api_key,
+    }
 
 
 class Lines(list[str]):

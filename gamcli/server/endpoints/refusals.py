@@ -102,6 +102,13 @@ TABLE: dict[str, Refusal] = {
         "230", 401, "unauthorized_client", 400, "The application does not allow remote REST authentication."
     ),
     "repository_wrong": Refusal("2", 401, "invalid_request", 400, "The repository is not the one of this server."),
+    "auth_type_missing": Refusal(
+        "35",
+        401,
+        "invalid_grant",
+        400,
+        "The parameter authentication_type_name is missing: the default authentication type does not accept API keys.",
+    ),
     "auth_type_unavailable": Refusal(
         "240", 401, "invalid_grant", 400, "The authentication type is unknown or disabled."
     ),

@@ -78,6 +78,7 @@ def _load_contents(tx: Transaction, path: Path, now: datetime) -> StoreContents:
         latest_timestamps=tuple(_latest_timestamps(tx)),
         clock_step=_find_clock_step(tx),
         default_auth_type=(str(default[0]), bool(default[1])),
+        default_type_uses=repository.load_default_type_uses(tx, now, 30),
         disabled_auth_types=tuple(_disabled_auth_types(tx, now)),
         apps_without_rest=_count_apps(tx, "api_keys_enabled AND enabled AND NOT remote_rest"),
         unlimited_keys=counts.count_unlimited(tx),
