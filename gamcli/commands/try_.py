@@ -97,7 +97,7 @@ def try_(
     with _open_endpoint(cli, url or os.environ.get("GAM_URL"), out) as (base_url, gam):
         curl_url = base_url if gam is None else _configured_url(cli)
         if auth_type is None and credentials[1].parameter == "api_key":
-            parameters["authentication_type_name"] = _find_auth_type(gam, target) or "apikey"
+            parameters = {"authentication_type_name": _find_auth_type(gam, target) or "apikey", **parameters}
         spec = ExchangeSpec(base_url, curl_url, _find_client_id(cli, gam, target), credentials, parameters)
         transcript = _run_exchange(cli, gam, spec, out)
     if gam is not None:

@@ -45,7 +45,7 @@ def portal(world: Run) -> str:
 
 def test_an_export_is_a_manifest(world: Run, api_key: str, portal: str) -> None:
     text = world("export").out
-    assert text.startswith('[repository]\ndefault_auth_type = "apikey"\n\n')
+    assert text.startswith('[repository]\ndefault_auth_type = "local"\n\n')
     assert text.endswith(f"{portal}\n{ANA}\n{KEY}")
     assert api_key not in text
     assert world("export", "--app", "portal").out == f"{portal}\n{KEY}"

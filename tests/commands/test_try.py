@@ -177,7 +177,10 @@ def test_a_malformed_key_gets_a_hint_to_inspect(here: Run, place: Path) -> None:
             ["--app", "portal", FILES[0], "secret", *FILES[2:]],
             "the file secret contains a client secret, not an API key",
         ),
-        (["--app", "portal", "--user", "ana", *FILES[2:], "--password-file", "word"], "--auth-type local"),
+        (
+            ["--app", "portal", "--user", "ana", *FILES[2:], "--password-file", "word"],
+            "gamcli auth-type update local --enable",
+        ),
         (
             ["--app", "portal", "--user", "ana", *FILES[2:], "--password-file", "word", "--auth-type", "local"],
             "gamcli auth-type update local --enable",

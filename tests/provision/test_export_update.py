@@ -18,7 +18,7 @@ FILE = """\
 # The portal and who uses it.
 
 [repository]
-default_auth_type = "apikey"
+default_auth_type = "local"
 
 [auth_type.apikey]
 description = "API keys"

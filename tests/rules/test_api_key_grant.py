@@ -17,7 +17,8 @@ from gamcli.rules.grants import GrantFacts, TokenRequest
 
 IN_ORDER = (
     "client_id_missing", "client_unknown", "client_secret_wrong", "app_disabled", "remote_rest_off",
-    "repository_wrong", "auth_type_missing", "auth_type_unavailable", "auth_type_wrong", "api_keys_off", "key_unproven", "key_expired",
+    "repository_wrong", "auth_type_missing",
+    "auth_type_unavailable", "auth_type_wrong", "api_keys_off", "key_unproven", "key_expired",
     "key_revoked", "key_replaced", "key_invalidated", "key_disabled", "user_inactive", "user_blocked",
     "scope_beyond",
 )  # fmt: skip

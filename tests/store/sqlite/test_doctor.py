@@ -77,7 +77,7 @@ def test_a_store_in_order_has_nothing_to_tell(look: Callable[[], StoreContents],
         uses_wal=True,
         latest_timestamps=(("the newest key", now), ("an audit entry", now)),
         clock_step=None,
-        default_auth_type=("apikey", True),
+        default_auth_type=("local", False),
         default_type_uses=0,
         disabled_auth_types=(),
         apps_without_rest=CountWithNames(0, ()),
@@ -99,7 +99,7 @@ def test_a_store_without_a_log_is_reported(change: Change, look: Callable[[], St
 @pytest.mark.usefixtures("held")
 def test_a_disabled_type_counts_the_active_keys_that_need_it(change: Change, look: Callable[[], StoreContents]) -> None:
     change("UPDATE auth_type SET enabled = 0")
-    assert look().default_auth_type == ("apikey", False)
+    assert look().default_auth_type == ("local", False)
     assert look().disabled_auth_types == (DisabledAuthType("apikey", 1, ()),)
     change("UPDATE app SET api_key_auth_type = 'apikey'")
     for ending in ("expires_at = 1", "expires_at = NULL, retires_at = 1", "ended_at = 1, end_status = 'revoked'"):
