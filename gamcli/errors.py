@@ -10,6 +10,7 @@ GamcliError             base class, never raised itself
 ├── RefusedError        a rule rejected the request
 ├── ConflictError       the object already exists, or conflicts with another one
 │   ├── InvalidatesKeysError   the change would invalidate API keys without confirmation
+│   ├── ReactivatesError       the restore would make revoked keys usable again without confirmation
 │   └── DeletesObjectsError    the change would delete many objects without confirmation
 ├── StoreError          base class, never raised itself
 │   ├── StoreMissingError    the store does not exist
@@ -142,6 +143,21 @@ class InvalidatesKeysError(ConflictError):
         super().__init__(message, hint)
         self.impacts = impacts
         self.shows_all = False
+
+
+class ReactivatesError(ConflictError):
+    """A restore would make keys, tokens, users or applications usable again; `lines` name them, with commands."""
+
+    code = "reactivates"
+
+    def __init__(self, count: int, lines: Sequence[str]) -> None:
+        noun = "object" if count == 1 else "objects"
+        super().__init__(
+            f"this makes {count:,} {noun} usable again that cannot be used now",
+            f"add --accept-reactivating {count} to confirm, or --revoke-again to end them again",
+        )
+        self.lines = lines
+        self.count = count
 
 
 class DeletesObjectsError(ConflictError):

@@ -1,30 +1,47 @@
 """Replacing the file of a store: restoring a backup, migrating, compacting."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from gamcli import store
-from gamcli.actions import Gam
+from gamcli.actions import Gam, apps, keys, tokens, users
 from gamcli.actions.maintenance import require_different_file, require_ok
-from gamcli.errors import ConflictError, StoreError, StoreUnusableError, StoreVersionError, UsageError
-from gamcli.model.maintenance import CompactResult, MigrateResult, RestoreResult
+from gamcli.errors import ConflictError, ReactivatesError, StoreError, StoreUnusableError, StoreVersionError, UsageError
+from gamcli.model.maintenance import CompactResult, MigrateResult, Reactivated, RestoreResult
+from gamcli.model.token_ids import parse_token_id
 from gamcli.store import Store, counts
-from gamcli.store.sqlite import backups, checks, files, replace
+from gamcli.store.sqlite import backups, checks, comparison, files, replace
 from gamcli.store.sqlite.errors import OTHER_STORE_HINT
+
+
+class Reactivation(NamedTuple):
+    """What was confirmed about objects that a restore makes usable again: their number, or to end them again."""
+
+    number: int | None = None
+    revoke_again: bool = False
+
 
 OpenGam = Callable[[Store], Gam]
 """Returns the context for actions on an open store."""
 
 
 def restore(
-    path: Path, source: Path, open_gam: OpenGam, *, overwrite: bool = False, dry_run: bool = False
+    path: Path,
+    source: Path,
+    open_gam: OpenGam,
+    *,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    accept: Reactivation | None = None,
 ) -> RestoreResult:
     """
     Replace the store at `path` with a copy of the backup `source`, keeping the replaced store under another name.
 
     The copy is checked, migrated and gets an audit entry first; a dry run stops there. Raises ConflictError if there
-    is a store and `overwrite` is not set, StoreBusyError if it is in use, and another StoreError for a bad backup.
+    is a store and `overwrite` is not set, ReactivatesError if that makes objects usable again and `accept` does not
+    confirm it, StoreBusyError if it is in use, and another StoreError for a bad backup.
     """
     files.require_trusted_path(path)
     path = path.resolve()  # replace the file, not a link to it
@@ -42,7 +59,9 @@ def restore(
         with _with_backup_hints():
             backups.copy(source, copy)
         require_ok(checks.check_content(copy), f"the backup {source}", "nothing was changed; try an earlier backup")
-        result, replaced_path = _prepare_copy(copy, path, source, open_gam)
+        result, replaced_path = _prepare_copy(
+            copy, path, source, open_gam, None if dry_run else accept or Reactivation()
+        )
         if not dry_run:
             replace.replace_store(path, copy, replaced_path)
     return result
@@ -66,7 +85,9 @@ def _with_backup_hints() -> Iterator[None]:
         raise
 
 
-def _prepare_copy(copy: Path, path: Path, source: Path, open_gam: OpenGam) -> tuple[RestoreResult, Path]:
+def _prepare_copy(
+    copy: Path, path: Path, source: Path, open_gam: OpenGam, accept: Reactivation | None
+) -> tuple[RestoreResult, Path]:
     """Migrate a copy and add an audit entry to it; returns also the path at which to keep the replaced store."""
     with Store.open(copy) as opened:
         gam = open_gam(opened)
@@ -74,6 +95,9 @@ def _prepare_copy(copy: Path, path: Path, source: Path, open_gam: OpenGam) -> tu
         with opened.writing() as tx:
             repository = store.repository.get(tx)
             replaced_path = path.with_name(f"{path.name}.replaced-{gam.now():%Y%m%dT%H%M%S%fZ}")
+            reactivated = comparison.find_reactivated(path, copy, gam.now()) if path.exists() else ()
+            if reactivated and accept is not None:
+                _require_accepted(gam, reactivated, accept)
             gam.record(tx, "store.restore", repository.guid, source=str(source), replaces=_identify_store(path))
             result = RestoreResult(
                 path=str(path),
@@ -85,12 +109,38 @@ def _prepare_copy(copy: Path, path: Path, source: Path, open_gam: OpenGam) -> tu
                 users=counts.count_rows(tx, "user"),
                 keys=counts.count_rows(tx, "key"),
                 audit_entries=counts.count_rows(tx, "audit"),
+                reactivated=tuple(map(str, reactivated)),
                 kept=str(replaced_path) if path.exists() else None,
             )
     if migrated and migrated.backup:
         migrated.backup.unlink()  # the backup to restore is still there
     files.sync(copy)
     return result, replaced_path
+
+
+def _require_accepted(gam: Gam, reactivated: Sequence[Reactivated], accept: Reactivation) -> None:
+    """End in the copy what is ended in the present store, or raise ReactivatesError unless the count was confirmed."""
+    if accept.revoke_again:
+        for each in reactivated:
+            _end_again(gam, each)
+    elif len(reactivated) != accept.number:
+        raise ReactivatesError(len(reactivated), [str(each) for each in reactivated])
+
+
+def _end_again(gam: Gam, each: Reactivated) -> None:
+    if each.kind == "key":
+        keys.revoke(gam, [each.id], f"{each.state} before the restore")
+    elif each.kind == "user":
+        users.update(gam, each.id, {"blocked": True}, "block")
+    elif each.kind == "app":
+        apps.update(gam, each.id, {"enabled": False})
+    elif each.kind == "token":
+        tokens.revoke(gam, each.id)
+    elif each.kind == "session":
+        with gam.store.writing() as tx:
+            store.sessions.revoke(tx, parse_token_id(each.id) or 0, gam.now())
+    else:
+        apps.rotate_secret(gam, each.id)
 
 
 def _identify_store(path: Path) -> dict[str, str] | None:

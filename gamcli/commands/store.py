@@ -3,8 +3,9 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -13,12 +14,13 @@ import typer
 
 from gamcli.actions import maintenance
 from gamcli.actions import restore as restoring
+from gamcli.commands import confirmation
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import DryRunOption, Field, Format, new_group
-from gamcli.errors import UsageError, command, format_count
+from gamcli.errors import ReactivatesError, UsageError, command, format_count
 from gamcli.model.maintenance import BackupResult, CompactResult, MigrateResult, RestoreResult, StoreCheck, StoreInfo
 from gamcli.model.plan import CREATE, UPDATE, Change, FieldChange, Plan
-from gamcli.render.output import Output
+from gamcli.render.output import Output, print_message
 from gamcli.system import signals
 
 verbs = new_group("Inspect, check, back up and restore the store.")
@@ -99,6 +101,14 @@ def restore(
         typer.Argument(metavar="FILE", help="File written by 'gamcli store backup'; '-' is stdin.", show_default=False),
     ],
     replace: ReplaceExisting = False,
+    accept: Annotated[
+        int | None,
+        typer.Option("--accept-reactivating", metavar="N", min=0, help="Confirm that N objects become usable again."),
+    ] = None,
+    revoke_again: Annotated[
+        bool,
+        typer.Option("--revoke-again", help="End again what was revoked, blocked or rotated.", show_default=False),
+    ] = False,
     dry_run: DryRunOption = False,
     output: Format = None,
     field: Field = None,
@@ -114,8 +124,11 @@ def restore(
     if dry_run:
         out.require_plan_format()
     with signals.cleanup_on_signals(), _open_backup(file) as source:
-        result = restoring.restore(path, source, cli.make_gam, overwrite=replace, dry_run=dry_run)
+        accepted = restoring.Reactivation(accept, revoke_again)
+        result = _restore(partial(restoring.restore, path, source, cli.make_gam, overwrite=replace), accepted, dry_run)
     if dry_run:
+        for line in result.reactivated:
+            out.print_notice(line)
         counts = tuple(FieldChange(name, None, getattr(result, name)) for name in ("guid", "keys", "users", "apps"))
         _print_plan(out, Change(CREATE if result.kept is None else UPDATE, "store", str(path), counts))
         return
@@ -124,6 +137,19 @@ def restore(
         out.print_note(f"migrated the backup from version {result.version_before} to {result.version}")
     if result.kept:
         out.print_note(f"the replaced store is in {result.kept}")
+
+
+def _restore(restore: Callable[..., RestoreResult], accepted: restoring.Reactivation, dry_run: bool) -> RestoreResult:
+    """Restore; on a terminal, list what becomes usable again and ask."""
+    try:
+        return restore(accept=accepted, dry_run=dry_run)
+    except ReactivatesError as error:
+        if accepted.number is not None or not sys.stdin.isatty():
+            raise
+        for line in error.lines:
+            print_message(line)
+        confirmation.confirm(f"{error.message}; continue?")
+        return restore(accept=restoring.Reactivation(error.count))
 
 
 @verbs.command()

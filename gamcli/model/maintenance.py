@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class RestoreResult:
     keys: int
     audit_entries: int
     kept: str | None
+    reactivated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +100,18 @@ class PruneResult:
     tokens: int
     sessions: int
     refresh_tokens: int
+
+
+class Reactivated(NamedTuple):
+    """What a restore makes usable again: its kind, ID and name, its state in the present store, and how to end it."""
+
+    kind: str
+    id: str
+    name: str
+    state: str
+    fix: str
+
+    def __str__(self) -> str:
+        named = f"{self.kind} {self.id} of {self.name}" if self.kind == "key" else f"{self.kind} {self.name}"
+        named = f"{self.kind} {self.id}" if self.kind in ("token", "session") else named
+        return f"  {named}, {self.state} now: {self.fix}"

@@ -19,6 +19,8 @@ def print_error(error: GamcliError, now: datetime, *, as_json: bool = False) -> 
         return
     print_message(error.message if isinstance(error, DeclinedError) else f"error: {error.message}")
     print_impacts(getattr(error, "impacts", ()), show_all=getattr(error, "shows_all", False))
+    for line in getattr(error, "lines", ()):
+        print_message(line)
     for problem in getattr(error, "problems", ()):
         sys.stderr.write(f"{redact(clean(problem))}\n")  # like compilers: editors recognize FILE:LINE
     if error.hint:

@@ -293,3 +293,34 @@ def test_the_process_that_uses_the_store_is_named(world: Run, file: Path) -> Non
         ran = world("store", "restore", "backup.db", "--replace")
         assert f"is in use by another process (PID {other.pid})\n" in ran.err
         other.communicate(b"\n")
+
+
+def test_a_restore_that_brings_revoked_keys_back_is_5(world: Run, key_id: str) -> None:
+    assert world("store", "backup", "monday.db").code == 0
+    world("key", "revoke", key_id)
+    world("user", "block", "ana")
+    world("app", "rotate-secret", "portal", "--overlap", "0", "--out", "secret")
+    ran = world("store", "restore", "monday.db", "--replace")
+    assert (ran.code, ran.hint) == (5, "add --accept-reactivating 3 to confirm, or --revoke-again to end them again")
+    assert f"gamcli:   key {key_id} of ana for portal, revoked now: gamcli key revoke {key_id}" in ran.err
+    assert "gamcli:   user ana, blocked now: gamcli user block ana" in ran.err
+    assert "client secret portal, rotated now" in ran.err
+    assert world("store", "restore", "monday.db", "--replace", "--accept-reactivating", "2").code == 5
+    shown = world("store", "restore", "monday.db", "--replace", "--dry-run")
+    assert shown.code == 0
+    assert key_id in shown.err
+    assert world("key", "show", key_id, "--field", "status").out == "revoked\n"
+    assert world("store", "restore", "monday.db", "--replace", "--accept-reactivating", "3").code == 0
+    assert world("key", "show", key_id, "--field", "status").out == "active\n"
+
+
+def test_a_restore_can_revoke_again(world: Run, key_id: str) -> None:
+    assert world("store", "backup", "monday.db").code == 0
+    world("key", "revoke", key_id)
+    world("user", "block", "ana")
+    world("app", "disable", "portal")
+    assert world("store", "restore", "monday.db", "--replace", "--revoke-again").code == 0
+    assert world("key", "show", key_id, "--field", "status").out == "revoked\n"
+    assert world("user", "show", "ana", "--field", "blocked").out == "true\n"
+    assert world("app", "show", "portal", "--field", "enabled").out == "false\n"
+    assert world("store", "check").code == 0
