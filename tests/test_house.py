@@ -197,3 +197,15 @@ def test_a_test_name_is_a_sentence() -> None:
         for node in tree(path).body:
             if isinstance(node, Function) and node.name.startswith("test_"):
                 assert len(node.name.split("_")) >= 4, f"{path}: {node.name}"
+
+
+def test_the_rules_compare_digests_in_constant_time() -> None:
+    for module, found in TREES.items():
+        for node in ast.walk(found):
+            if (
+                part(module) == "rules"
+                and isinstance(node, ast.Compare)
+                and isinstance(node.ops[0], ast.Eq | ast.NotEq)
+            ):
+                names = {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)}
+                assert not any("digest" in name for name in names), f"{module}, line {node.lineno}: use compare_digest"

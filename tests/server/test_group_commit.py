@@ -239,3 +239,19 @@ def test_a_server_that_ends_leaves_no_thread_behind(serve: Callable[..., Server]
         assert client.getresponse().read()
         server.stop()
         client.close()
+
+
+def test_tokens_are_committed_to_the_disk(
+    server: Server, form: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels = []
+    commit = Store.commit
+
+    def look(store: Store) -> None:
+        levels.append(store.read_without_transaction(lambda tx: tx.one("PRAGMA synchronous")))
+        commit(store)
+
+    monkeypatch.setattr(Store, "commit", look)
+    assert granted(server, form) == 200
+    full = 2
+    assert levels == [(full,)]

@@ -20,7 +20,7 @@ from gamcli.errors import (
     StoreVersionError,
     UsageError,
 )
-from gamcli.store import Store, audit, schema, users
+from gamcli.store import Store, Transaction, audit, schema, users
 
 
 def mode(path: Path) -> int:
@@ -359,3 +359,21 @@ def test_a_store_whose_file_was_taken_away_is_reported(store: Store, store_path:
     for begin in (store.reading, store.writing):
         with pytest.raises(StoreUnusableError, match="removed or replaced"), begin():
             pass
+
+
+def test_what_a_transaction_cached_is_forgotten_with_it(store: Store) -> None:
+    def count(tx: Transaction) -> object:
+        return tx.one("SELECT count(*) FROM audit")
+
+    def fail() -> None:
+        with store.writing() as tx:
+            audit.add(tx, "2026-03-01T12:00:00Z", "", "", "", "{}")
+            assert tx.cached(count) == (1,)
+            raise UsageError("no")
+
+    with pytest.raises(UsageError):
+        fail()
+    for expected in ((0,), (1,)):
+        with store.reading() as tx:
+            assert tx.cached(count) == expected
+        note(store)
