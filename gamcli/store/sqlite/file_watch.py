@@ -42,6 +42,7 @@ class FileWatch:
         self._identities = (_identity(main), *map(_identity, sidecars))
         self._shared = _open_shared(self._identities[0], path, self._names[2] if self._identities[2] else None)
         self._is_overwritten = False
+        self._last_look: tuple[int, ...] | None = None
         index = self._shared.read_index()
         self._content = _content(_read_status(self._names[0]), index)
         if is_used and not self._is_explained(index):
@@ -53,8 +54,20 @@ class FileWatch:
         _close_shared(self._identities[0])
 
     def find_problem(self) -> str | None:
-        """Return what happened to the files, or None."""
+        """Return what happened to the files, or None; runs several times for every request."""
         index = self._shared.read_index()
+        try:
+            main, wal, shm = map(os.stat, self._names)  # after the index: what it records is written by then
+        except OSError:
+            return self._look_closely(index)
+        look = (main.st_ino, wal.st_ino, shm.st_ino, main.st_dev, main.st_mtime_ns, main.st_size)
+        if look == self._last_look and wal_index.parse_checkpoint(index) == self._content.checkpoint:
+            return None
+        problem = self._look_closely(index)
+        self._last_look = look if problem is None else None
+        return problem
+
+    def _look_closely(self, index: bytes) -> str | None:
         main, wal, shm = map(_read_status, self._names)  # after the index: what it records is written by then
         identities = _identity(main), _identity(wal), _identity(shm)
         if identities[0] != self._identities[0]:

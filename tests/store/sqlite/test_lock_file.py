@@ -43,19 +43,22 @@ def test_root_creates_the_lock_file_for_the_owner_of_the_store(store: Store) -> 
     assert (status.st_uid, status.st_gid) == (1234, 1235)
 
 
-@pytest.mark.parametrize("kind", ["link", "fifo", "folder"])
+@pytest.mark.parametrize("kind", ["link", "dangling link", "fifo", "folder"])
 def test_what_is_not_a_file_is_not_opened(store: Store, tmp_path: Path, kind: str) -> None:
     store.close()
     path = Path(f"{store.path}{lock_file.SUFFIX}")
     path.unlink()
     if kind == "link":
+        (tmp_path / "target").write_text("mine", encoding="utf-8")
+    if "link" in kind:
         path.symlink_to(tmp_path / "target")
     elif kind == "fifo":
         os.mkfifo(path)
     else:
         path.mkdir()
     Store.open(store.path).close()
-    assert not (tmp_path / "target").exists()
+    texts = [each.read_text(encoding="utf-8") for each in tmp_path.glob("target")]
+    assert texts == (["mine"] if kind == "link" else [])
 
 
 def test_the_lock_is_on_the_file_next_to_the_store(store: Store) -> None:
