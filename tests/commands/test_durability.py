@@ -133,3 +133,12 @@ def test_a_link_that_is_there_already_is_neither_followed_nor_replaced(
     assert ran.code in (1, 5)
     assert not (place / "target").exists()
     assert (place / "out" / "file").is_symlink()
+
+
+def test_bulk_output_is_not_continued_through_a_link(world: Run, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    (place / "in.csv").write_text("user,app\nana,portal\n", encoding="utf-8")
+    assert world("key", "generate", "--from", "in.csv", "--out", "real.csv").code == 0
+    (place / "link.csv").symlink_to("real.csv")
+    assert world("key", "generate", "--from", "in.csv", "--out", "link.csv").code == 1
+    assert world("key", "generate", "--from", "in.csv", "--out", "real.csv").code == 0

@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gamcli.errors import RefusedError
+from gamcli.server.endpoints import failure_limit, form_bodies
 from gamcli.server.transport import heads
 from gamcli.server.transport.chunked import MAX_EXTENSION_BYTES
 from gamcli.server.transport.heads import MAX_BODY, MAX_FIELDS, MAX_FIELDS_BYTES, MAX_LINE, parse_head
@@ -322,3 +323,9 @@ def test_the_cuts_of_the_network_change_nothing(data: bytes, lengths: list[int])
     for length in lengths:
         packets, rest = [*packets, rest[:length]], rest[length:]
     assert taken(*packets, rest) == taken(data) == taken(*one_by_one(data))
+
+
+def test_the_limits_are_those_of_the_contract() -> None:
+    kib = 1024
+    assert (MAX_LINE, MAX_FIELDS, MAX_FIELDS_BYTES, MAX_BODY) == (8 * kib, 64, 16 * kib, 16 * kib)
+    assert (form_bodies.MAX_PARAMETERS, failure_limit.DEFAULT_LIMIT) == (64, 10)
