@@ -327,5 +327,5 @@ def test_the_cuts_of_the_network_change_nothing(data: bytes, lengths: list[int])
 
 def test_the_limits_are_those_of_the_contract() -> None:
     kib = 1024
-    assert (MAX_LINE, MAX_FIELDS, MAX_FIELDS_BYTES, MAX_BODY) == (8 * kib, 64, 16 * kib, 16 * kib)
+    assert [8 * kib, 64, 16 * kib, 16 * kib] == [MAX_LINE, MAX_FIELDS, MAX_FIELDS_BYTES, MAX_BODY]
     assert (form_bodies.MAX_PARAMETERS, failure_limit.DEFAULT_LIMIT) == (64, 10)
