@@ -17,7 +17,7 @@ OPTIONS = {(row.path, row.text) for row in ROWS if row.text.startswith("-")}
 GROUPS = {path.rpartition(" ")[0] for path in PATHS if " " in path}
 GLOBAL = {row.text for row in ROWS if row.path == "" and row.text.startswith("-")} | {"--help", "-h"}
 
-TYPED = re.compile(r"\bgamcli((?: [^\s'\"`,;:)|>&]+)+)")
+TYPED = re.compile(r"\bgamcli((?: [^\s'\"`,;:)|>&.][^\s'\"`,;:)|>&]*)+)")
 SOURCES = sorted(Path(gamcli.__file__).parent.rglob("*.py"))
 
 
@@ -37,7 +37,7 @@ def suggested_commands(tree: ast.AST) -> Iterator[tuple[int, list[str]]]:
 
 def typed_commands(line: int, text: str) -> Iterator[tuple[int, list[str]]]:
     for found in TYPED.finditer(text):
-        words = found[1].split()
+        words = found[1].rstrip(".").split()
         if words[0] in NOUNS or words[0].startswith("--"):
             yield line, words
 

@@ -168,6 +168,7 @@ def due(
     within: Annotated[str, typer.Option(metavar="DURATION", help="Time window.")] = "14d",
     user: UserFilterOption = None,
     app: AppFilterOption = None,
+    wide: Wide = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
@@ -180,7 +181,7 @@ def due(
     Example: gamcli key due --within 14d || notify-send 'keys to rotate'
     """
     cli = CliContext.from_typer(context)
-    out = cli.output(output, field, Key)
+    out = cli.output(output, field, Key, wide=wide)
     blocked: list[str] = []
 
     def list_rotatable(rows: Iterator[rotation.DueKey]) -> Iterator[Key]:

@@ -6,8 +6,8 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 
 PAGES = (
-    "keys", "apps", "users", "bulk", "manifests", "ci", "scan", "audit", "security", "clients", "testing", "endpoint",
-    "scopes", "errors", "conformance", "operations", "exit-codes", "formats", "settings", "gam",
+    "keys", "apps", "users", "bulk", "jobs", "manifests", "ci", "scan", "audit", "security", "clients", "testing",
+    "endpoint", "scopes", "errors", "conformance", "operations", "exit-codes", "formats", "settings", "gam",
 )  # fmt: skip
 """The pages in the order in which `gamcli help` lists them: tasks first, then reference."""
 
