@@ -98,7 +98,7 @@ def session_environment(home: Path) -> dict[str, str]:
     }
 
 
-def run_bash(text: str, home: Path) -> str:
+def run_bash(text: str, home: Path, seconds: int = SECONDS) -> str:
     """Run a bash program in `home`, return what it printed, and kill what it left running."""
     with (home.parent / "output").open("w+b") as output, (home.parent / "program").open("w+b") as source:
         source.write(text.encode())
@@ -113,9 +113,9 @@ def run_bash(text: str, home: Path) -> str:
             start_new_session=True,
         ) as session:
             try:
-                session.wait(SECONDS)
+                session.wait(seconds)
             except subprocess.TimeoutExpired:
-                output.write(f"\n[still running after {SECONDS} seconds]".encode())
+                output.write(f"\n[still running after {seconds} seconds]".encode())
             finally:
                 with suppress(ProcessLookupError):
                     os.killpg(session.pid, signal.SIGKILL)
@@ -157,9 +157,9 @@ def find_differences(expected_steps: list[Step], actual_steps: list[Step]) -> It
             yield "\n".join([f"$ {step.command}", *(line for line in lines if not line.startswith("?"))])
 
 
-def run_steps(steps: list[Step], home: Path) -> list[Step]:
+def run_steps(steps: list[Step], home: Path, seconds: int = SECONDS) -> list[Step]:
     home.mkdir()
-    return parse_output(run_bash(bash_program(steps), home))
+    return parse_output(run_bash(bash_program(steps), home, seconds))
 
 
 def replace_placeholders(lines: list[str], home: Path) -> list[str]:
