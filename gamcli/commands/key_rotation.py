@@ -14,7 +14,7 @@ from gamcli.actions.rotation import DueSearch
 from gamcli.commands import delivery, key_messages
 from gamcli.commands.context import CliContext
 from gamcli.commands.key_options import AppFilterOption, OutDir, RequestId, UserFilterOption
-from gamcli.commands.options import Field, Format, OutFile, Preview, SecretFormat, new_group, parse_duration
+from gamcli.commands.options import Field, Format, OutFile, Preview, SecretFormat, Wide, new_group, parse_duration
 from gamcli.errors import ConflictError, NotFoundError, RefusedError, UsageError, command, format_count
 from gamcli.model import Key
 from gamcli.render.output import Output
