@@ -1,7 +1,7 @@
 """
 Chunked bodies (RFC 9112 §7.1): strict, with the same limits as other bodies.
 
-Extensions are checked and ignored, trailer fields are checked and dropped.
+Extensions are checked and ignored, trailer fields are checked and dropped; those about framing are refused.
 """
 
 import re
@@ -21,6 +21,9 @@ _QUOTED = r'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
 _SIZE_LINE = re.compile(
     rf"([0-9A-Fa-f]{{1,{MAX_SIZE_DIGITS}}})((?:;{_TOKEN}(?:=(?:{_TOKEN}|{_QUOTED}))?)*)".encode("latin-1")
 )
+
+_NEVER_IN_TRAILERS = ("content-length", "transfer-encoding")
+"""Trailer fields that other parsers take for those of the head (RFC 9110 §6.5.1)."""
 
 
 class ChunkedBody:
@@ -98,7 +101,9 @@ class ChunkedBody:
             raise RefusedError("fields_too_large", "the trailer fields are too large")
         if self._field_count > MAX_FIELDS:
             raise RefusedError("fields_too_many", "too many trailer fields")
-        parse_field(line.decode("latin-1"))
+        name, _ = parse_field(line.decode("latin-1"))
+        if name in _NEVER_IN_TRAILERS:
+            raise unreadable_request("a trailer field about the framing of the body")
         return end
 
 
