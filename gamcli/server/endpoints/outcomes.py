@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from gamcli.actions import Gam
 from gamcli.actions.grant_cache import GrantCache
-from gamcli.model import Token
+from gamcli.model import Token, format_token_id
 from gamcli.server.endpoints import refusals
 from gamcli.server.endpoints.failure_limit import FailureLimiter
 from gamcli.server.transport.messages import Request, Response
@@ -26,7 +27,11 @@ class Trace:
 
     def set_token(self, token: Token) -> None:
         """Remember the access token of the request, and its application and key."""
-        self.token_id, self.client_id, self.key_id = token.id, token.client_id, token.key or ""
+        self.token_id, self.client_id, self.key_id = _format_token_id(token.row), token.client_id, token.key or ""
+
+
+_format_token_id = lru_cache(maxsize=4096)(format_token_id)
+"""Most requests to userinfo repeat a token."""
 
 
 class TracedResponse(NamedTuple):
