@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from gamcli.actions import Gam
 from gamcli.actions.grant_cache import GrantCache
-from gamcli.model import Token, format_token_id
+from gamcli.model import Token
+from gamcli.model.token_ids import format_token_id
 from gamcli.server.endpoints import refusals
 from gamcli.server.endpoints.failure_limit import FailureLimiter
 from gamcli.server.transport.messages import Request, Response

@@ -168,10 +168,10 @@ def parse_node(inputs: list[bytes]) -> tuple[frozenset[str], list[list[Parsed]]]
     lines = b"\n".join(b64encode(_TAB_AFTER_LENGTH.sub(rb"\1\r\n", data)) for data in inputs)
     done = subprocess.run([NODE, str(script)], input=lines, capture_output=True, check=True, timeout=100)
     methods, *found = map(json.loads, done.stdout.splitlines())
-    return frozenset(methods), [[_parsed_by_node(each) for each in requests] for requests in found]
+    return frozenset(methods), [[_read_request(each) for each in requests] for requests in found]
 
 
-def _parsed_by_node(found: dict[str, object]) -> Parsed:
+def _read_request(found: dict[str, object]) -> Parsed:
     fields = found["fields"]
     assert isinstance(fields, list)
     pairs = list(zip(fields[::2], fields[1::2], strict=True))
