@@ -138,7 +138,14 @@ def _error_message(item: DesiredObject, before: Record | None, fields: Fields, b
 
 
 def _differing(record: Manageable, fields: Fields) -> Fields:
-    return {name: value for name, value in fields.items() if _getter(name)(record) != value}
+    return {name: value for name, value in fields.items() if not _is_same(name, _getter(name)(record), value)}
+
+
+def _is_same(name: str, stored: object, value: object) -> bool:
+    """Return whether two values of a field mean the same; the order of roles means nothing."""
+    if name == "roles" and isinstance(stored, tuple) and isinstance(value, tuple):
+        return set(stored) == set(value)
+    return stored == value
 
 
 def build_auth_type(item: DesiredObject, before: AuthType | None, fields: Fields, options: DiffOptions) -> AuthType:

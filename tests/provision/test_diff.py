@@ -477,4 +477,5 @@ def test_the_order_of_roles_means_nothing(plan_manifest: PlanManifest, apply_man
     assert users.show(gam, "ana").roles == ("b", "a")
     assert users.create(gam, "bob", {"roles": ("b", "a", "b")}).record.roles == ("b", "a")
     assert not plan_manifest('[user.ana]\nroles = ["a", "b", "a"]').steps
+    assert not plan_manifest('[user.ana]\nroles = ["a", "b", "a"]', "other", adopt=True).steps
     assert not users.update(gam, "ana", {"roles": ("a", "b")}).is_changed
