@@ -29,7 +29,8 @@ EVERYTHING = "\n".join(DOCUMENTS.values())
 WIDTH = 120
 MAX_README_LINES = 300
 
-OPTIONS_OF_OTHERS = {"--edit-last", "--create-if-none", 
+OPTIONS_OF_OTHERS = {
+    "--edit-last", "--create-if-none",  # gh
     "--all", "--body-file", "--config", "--data-urlencode", "--fail-with-body", "--message",  # curl, gh, git
     "--no-access-log", "--no-proxy-headers",  # uvicorn
     "--asgi", "--only", "--rounds", "--seconds",  # tests/bench/serve.py and tests/faults/run.py
