@@ -94,6 +94,7 @@ def _prepare_streams() -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         by_line, at_once = sys.stdout.line_buffering, sys.stdout.write_through
         sys.stdout = _Stdout(sys.stdout.detach(), "utf-8", "surrogateescape", None, by_line, at_once)
+        sys.__stdout__ = sys.stdout  # type: ignore[misc] # shutil asks it for the width of the terminal
 
 
 def main(argv: Sequence[str] | None = None) -> int:
