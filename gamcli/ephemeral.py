@@ -4,7 +4,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -56,7 +56,7 @@ class EphemeralServer:
             self.gam = Gam(store, self.clock, os.urandom, begin.actor)
             repository.initialise(self.gam)
             self.credentials = dict(self._fill_store())
-            self._snapshot = store.save_snapshot()
+            self._snapshot = opened.enter_context(closing(store.save_snapshot()))
             self._file = None if begin.journal is None else JournalFile(begin.journal)
             if self._file is not None:
                 opened.callback(self._file.close)

@@ -134,6 +134,74 @@ def test_the_tests_in_the_manual_pass(tmp_path: Path) -> None:
     assert "3 passed" in done.stdout, done.stdout
 
 
+SESSION = """
+import pytest
+
+@pytest.mark.parametrize("turn", range(3))
+def test_each_begins_with_the_state_of_the_start(gam_server_session, turn):
+    assert len(gam_server_session.journal) == 0
+    gam_server_session.token()
+    gam_server_session.keys.revoke(gam_server_session.api_key)
+    gam_server_session.clock.forward("2h")
+
+def test_it_fails(gam_server_session):
+    gam_server_session.token()
+    assert False
+"""
+
+
+def test_the_server_of_the_session_is_reset_and_shows_the_requests_of_a_failed_test(tmp_path: Path) -> None:
+    done = ran(tmp_path, SESSION)
+    assert "1 failed, 3 passed" in done.stdout, done.stdout
+    section = done.stdout.partition("gamcli requests")[2]
+    assert section.count('"status":200') == 1
+    assert not re.search(r"gam(key|sec)_", done.stdout)
+
+
+MARKED = """
+import pytest
+
+SEED = (
+    '[app.shop]\\nscopes = ["gam_user_data"]\\nremote_rest = true\\napi_keys = { enabled = true }\\n'
+    '[user.eva]\\n[user.bea]\\n'
+    '[[key]]\\nuser = "eva"\\napp = "shop"\\n[[key]]\\nuser = "bea"\\napp = "shop"\\n'
+)
+
+@pytest.mark.gam(seed=SEED, error_format="rfc6749")
+def test_the_seed_of_the_marker(gam_server):
+    assert gam_server.token(api_key=gam_server.credentials["GAM_API_KEY_EVA_SHOP"])
+    with pytest.raises(Exception, match="the server has 2 values for GAM_API_KEY"):
+        gam_server.api_key
+    gam_server.users.block("eva")
+    with pytest.raises(Exception, match="blocked"):
+        gam_server.token(api_key=gam_server.credentials["GAM_API_KEY_EVA_SHOP"])
+    gam_server.users.delete("bea")
+    client_id, secret = gam_server.apps.create("gate", renewals=1)
+    gam_server.users.unblock("eva")
+    key = gam_server.keys.issue("eva", "gate")
+    assert gam_server.token(client_id=client_id, client_secret=secret, api_key=key)
+    with pytest.raises(Exception, match="no user named 'nobody'"):
+        gam_server.keys.issue("nobody", "gate")
+
+@pytest.mark.gam(seeds=SEED)
+def test_an_unknown_option(gam_server):
+    pass
+"""
+
+
+def test_a_marker_sets_how_the_server_begins(tmp_path: Path) -> None:
+    done = ran(tmp_path, MARKED)
+    assert "1 passed, 1 error" in done.stdout, done.stdout
+    assert "unknown option of the marker gam: seeds; use seed, format, expired_status" in done.stdout
+
+
+def test_the_configuration_sets_how_every_server_begins(tmp_path: Path) -> None:
+    (tmp_path / "seed.toml").write_text("[user.eva]\n[app.shop]\n", encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\ngam_seed = seed.toml\n", encoding="utf-8")
+    done = ran(tmp_path, "def test_it(gam_server):\n    assert 'GAM_CLIENT_ID_SHOP' in gam_server.credentials\n")
+    assert "1 passed" in done.stdout, done.stdout
+
+
 def test_a_test_that_fails_still_ends_its_server(tmp_path: Path) -> None:
     done = ran(tmp_path, "def test_it(gam_server):\n    assert gam_server.url == ''\n")
     assert "1 failed" in done.stdout, done.stdout

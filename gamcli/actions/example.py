@@ -23,7 +23,7 @@ class Credentials:
     api_key: Secret
 
     def environment_variables(self) -> dict[str, str]:
-        """Return each value under a name of its own, as for several applications and users, and under a short one."""
+        """Return each value under a short name, and under one with the application or user."""
         values = {
             "GAM_CLIENT_ID": (APP, self.client_id),
             "GAM_CLIENT_SECRET": (APP, self.client_secret.reveal()),

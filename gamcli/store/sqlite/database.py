@@ -77,16 +77,18 @@ class Store:
     def is_in_memory(self) -> bool:
         return self.path is IN_MEMORY
 
-    def save_snapshot(self) -> bytes:
-        """Return the content of a store in memory, for `restore_snapshot`."""
+    def save_snapshot(self) -> sqlite3.Connection:
+        """Return a copy of a store in memory, for `restore_snapshot`; close it in the end."""
         with self._lock, self._translate_errors():
-            return self._connection.serialize()
+            snapshot = sqlite3.connect(":memory:", check_same_thread=False)
+            self._connection.backup(snapshot)
+            return snapshot
 
-    def restore_snapshot(self, snapshot: bytes) -> None:
+    def restore_snapshot(self, snapshot: sqlite3.Connection) -> None:
         """Replace the content of a store in memory with an earlier one."""
         with self._lock, self._translate_errors():
             self.rollback()
-            self._connection.deserialize(snapshot)
+            snapshot.backup(self._connection)
             self._connection.execute("UPDATE repository SET guid = guid")  # so that `data_version` changes
 
     def require_writable(self) -> None:
