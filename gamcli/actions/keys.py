@@ -38,6 +38,7 @@ class KeySpec(NamedTuple):
     label: str = ""
     replace: bool = False
     overlap: timedelta | None = None
+    expires_at: datetime | None = None
 
 
 class KeySearch(NamedTuple):
@@ -76,12 +77,34 @@ def generate(gam: Gam, spec: KeySpec, save_secret: SaveSecret[Key] = discard_sec
         facts = GrantFacts(gam.now(), app=app, user=user, auth_type=find_auth_type(app, store.auth_types.search(tx)))
         known = partial(store.users.is_attribute_known, tx, app.scopes)
         words = None if spec.scopes is None else scopes.parse(spec.scopes, known)
-        issued = rules.issue(facts, rules.KeyOptions(words, spec.expires_in, spec.label), gam.entropy)
+        lifetime = spec.expires_in if spec.expires_at is None else spec.expires_at - facts.now
+        issued = rules.issue(facts, rules.KeyOptions(words, lifetime, spec.label), gam.entropy)
         old = replace_current_key(tx, gam, issued.record, timedelta(0) if spec.replace else spec.overlap)
         issued = inherit_owner(tx, old, issued)
         add(gam, tx, issued.record, None if old is None else old.id)
         save_secret(issued.record, issued.secret)
     return issued
+
+
+def find_matching(gam: Gam, spec: KeySpec) -> Key | None:
+    """
+    Return the active key of a user and application, None if there is none.
+
+    Raises ConflictError if it has other scopes or another label than those of `spec`.
+    """
+    with gam.store.reading() as tx:
+        user, app = store.users.get(tx, spec.user), store.apps.get(tx, spec.app)
+        key = store.keys.find_current(tx, user.guid, app.client_id)
+        if key is None or not key.is_valid(gam.now()):
+            return None
+        known = partial(store.users.is_attribute_known, tx, app.scopes)
+        words = key.scopes if spec.scopes is None else scopes.parse(spec.scopes, known)
+    if set(words) != set(key.scopes) or spec.label not in ("", key.label):
+        raise ConflictError(
+            f"user '{key.user}' already has a key for application '{key.app}' with other settings: {key.id}",
+            command("key", "show", key.id),
+        )
+    return key
 
 
 def add(gam: Gam, tx: Transaction, key: Key, replaces: str | None = None, *, is_first: bool = False) -> None:

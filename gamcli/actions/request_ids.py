@@ -98,12 +98,17 @@ class CanonicalRequest(NamedTuple):
     label: str = ""
     replace: bool = False
     overlap: timedelta | None = None
+    expires_at: datetime | None = None
 
     def json(self) -> str:
         fields = self._asdict()
         fields["scopes"] = None if self.scopes is None else _sorted_scopes(self.scopes)
         fields["expires_in"] = None if self.expires_in is None else self.expires_in.total_seconds()
         fields["overlap"] = None if self.overlap is None else self.overlap.total_seconds()
+        if self.expires_at is None:
+            del fields["expires_at"]  # requests of earlier versions have none
+        else:
+            fields["expires_at"] = self.expires_at.isoformat()
         return json.dumps(fields, sort_keys=True, separators=(",", ":"))
 
 

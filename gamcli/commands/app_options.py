@@ -1,8 +1,12 @@
 """The settings of an application as options of `gamcli app create` and `gamcli app update`."""
 
+from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
+
+from gamcli.errors import UsageError
+from gamcli.rules import durations
 
 API_KEYS, TOKENS = "API keys", "Access tokens"
 
@@ -21,9 +25,12 @@ ApiKeys = Annotated[
     typer.Option("--api-keys/--no-api-keys", help="Accept API keys.", show_default=False, rich_help_panel=API_KEYS),
 ]
 ApiKeyTimeout = Annotated[
-    int | None,
+    str | None,
     typer.Option(
-        "--api-key-timeout", metavar="HOURS", help="Lifetime of new keys; 0 means no expiry.", rich_help_panel=API_KEYS
+        "--api-key-timeout",
+        metavar="DURATION",
+        help="Lifetime of new keys, such as 90d or a number of hours; 0: none.",
+        rich_help_panel=API_KEYS,
     ),
 ]
 ApiKeyAuthType = Annotated[
@@ -107,6 +114,19 @@ def collect_settings(context: typer.Context) -> dict[str, Any]:
     """Return the settings that were given on the command line, by the field names of the record."""
     given = {name: context.params[parameter] for parameter, name in SETTING_BY_PARAMETER.items()}
     settings = {name: value for name, value in given.items() if value is not None}
+    if "api_keys.timeout_hours" in settings:
+        settings["api_keys.timeout_hours"] = _parse_hours(str(settings["api_keys.timeout_hours"]))
     if settings.get("api_keys.auth_type") == "any":
         settings["api_keys.auth_type"] = None
     return settings
+
+
+def _parse_hours(text: str) -> int:
+    """Return the hours of a duration; a number alone is in hours, as in GAM."""
+    number = text.strip()
+    if number.lstrip("-").isdecimal() and number.isascii():
+        return int(number)
+    hours, rest = divmod(durations.parse(text), timedelta(hours=1))
+    if rest:
+        raise UsageError(f"'{text}' is not a whole number of hours", f"use {hours + 1}h")
+    return hours

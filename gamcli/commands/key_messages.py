@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gamcli.actions import Gam, keys
 from gamcli.actions.changes import SaveSecret
 from gamcli.commands import delivery
+from gamcli.commands.context import CliContext
 from gamcli.errors import UsageError, command
 from gamcli.model import Key
 from gamcli.render.output import Output, add_global_options
@@ -30,6 +31,23 @@ def require_user_and_app(user: str | None, app: str | None) -> tuple[str, str]:
         return user, app
     missing = [name for name, value in (("'--user'", user), ("'--app'", app)) if not value]
     raise UsageError(f"missing option {' and '.join(missing)}", "--user USER --app APP, or --from FILE.csv")
+
+
+def reject_combinations(*, replace: bool, overlap: str | None, expires_in: str | None, expires_at: str | None) -> None:
+    """Raise UsageError for options of a new key that contradict each other."""
+    if replace and overlap is not None:
+        raise UsageError("--replace and --overlap cannot be combined", "--replace revokes the old key immediately")
+    if expires_in is not None and expires_at is not None:
+        raise UsageError("--expires-in and --expires-at cannot be combined", "leave one of them out")
+
+
+def report_existing(cli: CliContext, out: Output, spec: keys.KeySpec) -> bool:
+    """Print the active key of the user and application, and return whether there is one."""
+    with cli.open_gam() as gam:
+        key = keys.find_matching(gam, spec)
+    if key is not None:
+        delivery.print_result(out, key, ("api_key", None), f"already exists: {describe_key(key)}")
+    return key is not None
 
 
 def require_bulk_format(out: Output) -> None:

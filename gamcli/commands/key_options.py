@@ -23,6 +23,9 @@ Scopes = Annotated[
 ExpiresIn = Annotated[
     str | None, typer.Option(metavar="DURATION", help="Lifetime, such as 90d; limited by the application's timeout.")
 ]
+ExpiresAt = Annotated[
+    str | None, typer.Option(metavar="DATE", help="Expiry date instead of a lifetime, such as 2027-06-30.")
+]
 Label = Annotated[str, typer.Option(metavar="TEXT", help="Label, such as the key's purpose.", show_default=False)]
 Replace = Annotated[
     bool, typer.Option("--replace", help="Replace the active key of this user and application.", show_default=False)

@@ -15,11 +15,13 @@ from gamcli.commands import delivery, key_messages
 from gamcli.commands.context import CliContext
 from gamcli.commands.key_options import AppFilterOption, OutDir, RequestId, UserFilterOption
 from gamcli.commands.options import Field, Format, OutFile, Preview, SecretFormat, Wide, new_group, parse_duration
-from gamcli.errors import ConflictError, NotFoundError, RefusedError, UsageError, command, format_count
+from gamcli.errors import ConflictError, FailedError, NotFoundError, RefusedError, UsageError, command, format_count
 from gamcli.model import Key
+from gamcli.render.machine import json_line, to_dict
 from gamcli.render.output import Output
 from gamcli.rules import durations
 from gamcli.rules.keys import IssuedKey, is_shortened
+from gamcli.system import subprocesses
 
 verbs = new_group()
 
@@ -168,6 +170,9 @@ def due(
     within: Annotated[str, typer.Option(metavar="DURATION", help="Time window.")] = "14d",
     user: UserFilterOption = None,
     app: AppFilterOption = None,
+    program: Annotated[
+        str | None, typer.Option("--exec", metavar="CMD", help="Run this for each key, with its JSON on stdin.")
+    ] = None,
     wide: Wide = False,
     output: Format = None,
     field: Field = None,
@@ -193,6 +198,10 @@ def due(
 
     with cli.open_gam() as gam, rotation.find_due(gam, DueSearch(durations.parse(within), user, app)) as rows:
         due_keys = list(list_rotatable(rows))
+    for key in due_keys if program is not None else ():
+        code = subprocesses.run_with_input(["sh", "-c", str(program)], json_line(to_dict(key, out.now())))
+        if code:
+            raise FailedError(f"the command ended with exit code {code} for key {key.id}", f"--exec '{program}'")
     out.print_records(Key, due_keys)
     if blocked:
         more = format_count(len(blocked), "key")

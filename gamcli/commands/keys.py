@@ -20,6 +20,7 @@ from gamcli.commands.context import CliContext
 from gamcli.commands.key_options import (
     AppFilterOption,
     AppOption,
+    ExpiresAt,
     ExpiresIn,
     KeyStatus,
     Label,
@@ -38,6 +39,7 @@ from gamcli.commands.options import (
     Field,
     Format,
     FromCsv,
+    IfMissing,
     IgnoreColumn,
     KeyArgument,
     Limit,
@@ -55,6 +57,7 @@ from gamcli.commands.overview import ClientRecordFormat
 from gamcli.errors import UsageError, command
 from gamcli.model import Key
 from gamcli.render.output import Output
+from gamcli.rules import durations
 
 verbs = new_group("Issue, list, rotate, verify, disable and revoke API keys.")
 verbs.add_typer(diagnosis.verbs)
@@ -75,10 +78,12 @@ def generate(
     ignore_column: IgnoreColumn = None,
     scope: Scopes = None,
     expires_in: ExpiresIn = None,
+    expires_at: ExpiresAt = None,
     label: Label = "",
     replace: Replace = False,
     overlap: Overlap = None,
     request_id: RequestId = None,
+    if_missing: IfMissing = False,
     dry_run: Preview = False,
     output: SecretFormat = None,
     field: Field = None,
@@ -97,8 +102,8 @@ def generate(
     require_table(table, out_dir=out_dir, delimiter=delimiter, encoding=encoding, ignore_column=ignore_column)
     if table is not None:
         reject_other_options(
-            "--from", user=user, app=app, scope=scope, expires_in=expires_in, label=label,
-            replace=replace, overlap=overlap, request_id=request_id, field=field,
+            "--from", user=user, app=app, scope=scope, expires_in=expires_in, expires_at=expires_at, label=label,
+            replace=replace, overlap=overlap, request_id=request_id, if_missing=if_missing, field=field,
         )  # fmt: skip
         key_messages.require_bulk_format(out)
         from gamcli.bulk import csv_format  # noqa: PLC0415 - as below
@@ -108,11 +113,12 @@ def generate(
         bulk.generate(cli, out, table, options, (out_file, out_dir), dry_run=dry_run)
         return
     user, app = key_messages.require_user_and_app(user, app)
-    lifetime = parse_duration(expires_in)
-    if replace and overlap is not None:
-        raise UsageError("--replace and --overlap cannot be combined", "--replace revokes the old key immediately")
+    key_messages.reject_combinations(replace=replace, overlap=overlap, expires_in=expires_in, expires_at=expires_at)
+    lifetime, instant = parse_duration(expires_in), durations.parse_instant(expires_at) if expires_at else None
     scopes = tuple(scope) if scope else None
-    spec = keys.KeySpec(user, app, scopes, lifetime, label, replace, parse_duration(overlap))
+    spec = keys.KeySpec(user, app, scopes, lifetime, label, replace, parse_duration(overlap), instant)
+    if if_missing and key_messages.report_existing(cli, out, spec):
+        return
     with (
         cli.open_for_change(out, dry_run=dry_run) as gam,
         delivery.open_destination(out, out_file, dry_run=dry_run) as save_secret,

@@ -135,6 +135,9 @@ def list_(
             "--blocked/--unblocked", help="Show only blocked ones, or only those not blocked.", show_default=False
         ),
     ] = None,
+    text: Annotated[
+        str | None, typer.Option("--search", metavar="TEXT", help="Show only users with this in a name or the email.")
+    ] = None,
     role: Annotated[str | None, typer.Option(metavar="ROLE", help="Show only users with this role.")] = None,
     attribute: Annotated[str | None, typer.Option(metavar="ID", help="Show only users with this attribute.")] = None,
     sort: Sort = None,
@@ -145,7 +148,7 @@ def list_(
 ) -> None:
     """List users."""
     cli = CliContext.from_typer(context)
-    filters = UserFilter(enabled=enabled, blocked=blocked, role=role, attribute=attribute, sort=sort)
+    filters = UserFilter(enabled=enabled, blocked=blocked, role=role, attribute=attribute, text=text, sort=sort)
     with cli.open_gam() as gam, users.search(gam, filters) as rows:
         cli.output(output, field, User, wide=wide).print_records(User, confirmation.take(rows, limit))
 

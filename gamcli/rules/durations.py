@@ -1,7 +1,7 @@
 """Durations such as `90d`, `24h`, `30m`, `45s` and `2w`, and arithmetic with them."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from gamcli.errors import UsageError, format_count
 
@@ -33,6 +33,15 @@ def parse(text: str) -> timedelta:
     if seconds > MAX_DURATION.total_seconds():
         raise UsageError(f"duration '{text}' is longer than 100 years", "omit it for a key that never expires")
     return timedelta(seconds=seconds)
+
+
+def parse_instant(text: str) -> datetime:
+    """Parse a date such as 2027-06-30 (midnight in UTC), or a time in RFC 3339; raises UsageError."""
+    try:
+        instant = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise UsageError(f"invalid date '{text}'", "use a date such as 2027-06-30, or 2027-06-30T12:00:00Z") from None
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
 def _suggest_duration(text: str) -> str:

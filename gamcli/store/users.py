@@ -46,6 +46,7 @@ class UserFilter(NamedTuple):
     blocked: bool | None = None
     role: str | None = None
     attribute: str | None = None
+    text: str | None = None
     sort: str | None = None
 
 
@@ -100,6 +101,10 @@ def search(tx: Transaction, filters: UserFilter) -> Iterator[User]:
     conditions.equal("blocked", filters.blocked)
     if filters.attribute is not None:
         conditions.add("guid IN (SELECT user_guid FROM user_attribute WHERE id = ?)", filters.attribute)
+    if filters.text is not None:
+        pattern = filters.text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+        searched = "fold || char(10) || coalesce(email_fold, '') || char(10) || first_name || ' ' || last_name"
+        conditions.add(rf"{searched} LIKE ? ESCAPE '\'", f"%{normalize_name(pattern)}%")
     order = order_by(filters.sort, SORTS, "name", "fold")
     users = map(_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
     return users if filters.role is None else (user for user in users if filters.role in user.roles)

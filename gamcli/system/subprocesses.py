@@ -96,3 +96,11 @@ def bypass_proxy(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that keep requests to this machine away from a proxy, whatever else they list."""
     listed = {name: environment.get(name, "") for name in ("NO_PROXY", "no_proxy")}
     return {name: f"{value},{LOOPBACK}" if value else LOOPBACK for name, value in listed.items()}
+
+
+def run_with_input(argv: Sequence[str], text: str) -> int:
+    """Run a program with `text` on its stdin and return its exit code."""
+    try:
+        return subprocess.run(argv, input=f"{text}\n".encode(), check=False).returncode  # noqa: S603 - as above
+    except OSError as error:
+        raise ProgramNotFoundError(f"cannot run '{argv[0]}': {error.strerror}", _HINT) from error

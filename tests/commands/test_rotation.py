@@ -1,6 +1,7 @@
 """`gamcli key rotate` and `key due`: which keys are due, and what their successors are valid for."""
 
 import csv
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -176,3 +177,60 @@ def test_a_rename_keeps_keys_and_client_id(world: Run, api_key: str) -> None:
     assert world("key", "verify", "--api-key-file", "-", "--app", "gateway", stdin=api_key).code == 0
     assert world("user", "show", "ana").code == 3
     assert "is unchanged" in world("user", "rename", "anna", "anna").err
+
+
+def test_due_runs_a_command_for_each_key_with_its_record(world: Run, issue: Callable[..., str], place: Path) -> None:
+    ids = [issue("ana", 25, 30), issue("bea", 26, 30)]
+    assert world("key", "due", "--exec", "cat >>seen").code == 7
+    seen = [json.loads(line)["id"] for line in (place / "seen").read_text(encoding="utf-8").splitlines()]
+    assert sorted(seen) == sorted(ids)
+    ran = world("key", "due", "--exec", "exit 3")
+    assert ran.code == 1
+    assert "exit code 3" in ran.err
+
+
+def test_a_key_expires_at_a_date(world: Run) -> None:
+    words = ("key", "generate", "--user", "ana", "--app", "portal", "--expires-at")
+    assert world(*words, "2090-06-30", "-o", "json").json["expires_at"] == "2090-06-30T00:00:00Z"
+    again = world(*words, "2090-06-30T14:00:00+02:00", "--replace", "-o", "json").json
+    assert again["expires_at"] == "2090-06-30T12:00:00Z"
+    assert world(*words, "2001-01-01", "--replace").code == 2
+    assert world(*words, "soon", "--replace").hint == "use a date such as 2027-06-30, or 2027-06-30T12:00:00Z"
+    assert world(*words, "2090-06-30", "--expires-in", "1d").code == 2
+
+
+def test_a_key_is_issued_only_if_it_is_missing(world: Run) -> None:
+    words = ("key", "generate", "--user", "ana", "--app", "portal", "--label", "ci", "--if-missing")
+    assert world(*words).out.startswith("gamkey_")
+    again = world(*words)
+    assert (again.code, again.out) == (0, "")
+    assert again.err.startswith("gamcli: already exists: key ")
+    assert world(*words[:-2], "other", "--if-missing").code == 5
+    assert len(world("key", "list", "-o", "json").json) == 1
+
+
+@pytest.mark.parametrize(("text", "hours"), [("90d", 2160), ("2160", 2160), ("36h", 36), ("2w", 336), ("0", 0)])
+def test_the_timeout_of_keys_takes_hours_and_durations(world: Run, text: str, hours: int) -> None:
+    assert world("app", "update", "portal", "--api-key-timeout", text).code == 0
+    assert world("app", "show", "portal", "--field", "api_keys.timeout_hours").out == f"{hours}\n"
+
+
+@pytest.mark.parametrize("text", ["90m", "soon", "-1", "1.5"])
+def test_another_timeout_is_2(world: Run, text: str) -> None:
+    assert world("app", "update", "portal", "--api-key-timeout", text).code == 2
+
+
+def test_users_are_found_by_a_part_of_a_name_or_email(world: Run) -> None:
+    world("user", "create", "bea", "--email", "bea@example.org", "--last-name", "Anaya")
+
+    def find(text: str) -> list[str]:
+        names: str = world("user", "list", "--search", text, "--field", "name").out
+        return names.split()
+
+    assert [find(text) for text in ("ana", "EXAMPLE.ORG", "b_a", "%", "nothing")] == [
+        ["ana", "bea"],
+        ["bea"],
+        [],
+        [],
+        [],
+    ]
