@@ -17,8 +17,7 @@ def check_files(path: Path, uid: int) -> list[StoreCheck]:
     """
     known = sorted(files.find_files(path.resolve()), key=lambda each: list(MODE_CHECKS).index(each.role))
     file_system = files.find_file_system(path.resolve().parent)
-    remarks = [] if file_system is None else [_check_file_system(file_system)]
-    return [*(_check_mode(each) for each in known), _check_owner(known, uid), *remarks]
+    return [*(_check_mode(each) for each in known), _check_owner(known, uid), _check_file_system(file_system)]
 
 
 MODE_CHECKS = {
@@ -56,6 +55,8 @@ def _check_owner(known: list[FileFacts], uid: int) -> StoreCheck:
     )
 
 
-def _check_file_system(name: str) -> StoreCheck:
-    remark = ": a network file system, where SQLite's locks may not hold" if is_network_file_system(name) else ""
-    return StoreCheck("file system", ok=True, what=name + remark)
+def _check_file_system(name: str | None) -> StoreCheck:
+    if name is not None and is_network_file_system(name):
+        what = f"{name}: a network file system, where SQLite's locks may not hold"
+        return StoreCheck("file system", ok=True, what=what)
+    return StoreCheck("file system", ok=True, what="no network file system was found")
