@@ -86,27 +86,6 @@ def generate(gam: Gam, spec: KeySpec, save_secret: SaveSecret[Key] = discard_sec
     return issued
 
 
-def find_matching(gam: Gam, spec: KeySpec) -> Key | None:
-    """
-    Return the active key of a user and application, None if there is none.
-
-    Raises ConflictError if it has other scopes or another label than those of `spec`.
-    """
-    with gam.store.reading() as tx:
-        user, app = store.users.get(tx, spec.user), store.apps.get(tx, spec.app)
-        key = store.keys.find_current(tx, user.guid, app.client_id)
-        if key is None or not key.is_valid(gam.now()):
-            return None
-        known = partial(store.users.is_attribute_known, tx, app.scopes)
-        words = key.scopes if spec.scopes is None else scopes.parse(spec.scopes, known)
-    if set(words) != set(key.scopes) or spec.label not in ("", key.label):
-        raise ConflictError(
-            f"user '{key.user}' already has a key for application '{key.app}' with other settings: {key.id}",
-            command("key", "show", key.id),
-        )
-    return key
-
-
 def add(gam: Gam, tx: Transaction, key: Key, replaces: str | None = None, *, is_first: bool = False) -> None:
     """Save a new key; `is_first` says that the user never had a key for the application."""
     store.keys.add(tx, key, is_first=is_first)
@@ -176,12 +155,6 @@ def show(gam: Gam, key_id: str) -> Key:
     """Return the key whose ID begins with `key_id`."""
     with gam.store.reading() as tx:
         return load_key(tx, key_id)
-
-
-def exists(gam: Gam, key_id: str) -> bool:
-    """Return whether there is a key with this complete ID."""
-    with gam.store.reading() as tx:
-        return store.keys.find(tx, key_id) is not None
 
 
 def load_key(tx: Transaction, key_id: str) -> Key:

@@ -10,7 +10,7 @@ from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions.changes import SaveSecret, discard_secret, load_key_facts
 from gamcli.actions.keys import audit_details, inherit_owner, load_key, replace_current_key
-from gamcli.errors import NotFoundError, RefusedError, command
+from gamcli.errors import RefusedError, command
 from gamcli.model import Key
 from gamcli.rules import keys as rules
 from gamcli.rules.api_key_grant import KEY_DISABLED, find_auth_type
@@ -104,16 +104,3 @@ def _judge_due(facts: GrantFacts) -> DueKey | None:
     if violation is None:
         return DueKey(key, None)
     return None if status == "expired" else DueKey(key, violation.message(facts))
-
-
-def find_current(gam: Gam, user: str, app: str) -> Key:
-    """Return the latest key of a user for an application; raises NotFoundError."""
-    with gam.store.reading() as tx:
-        found_user, found_app = store.users.get(tx, user), store.apps.get(tx, app)
-        key = store.keys.find_current(tx, found_user.guid, found_app.client_id)
-    if key is None:
-        raise NotFoundError(
-            f"user '{found_user.name}' has no key for application '{found_app.name}'",
-            command("key", "generate", "--user", found_user.name, "--app", found_app.name),
-        )
-    return key

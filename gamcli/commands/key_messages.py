@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from gamcli.actions import Gam, keys
+from gamcli.actions import Gam, key_lookup, keys
 from gamcli.actions.changes import SaveSecret
 from gamcli.commands import delivery
 from gamcli.commands.context import CliContext
@@ -44,7 +44,7 @@ def reject_combinations(*, replace: bool, overlap: str | None, expires_in: str |
 def report_existing(cli: CliContext, out: Output, spec: keys.KeySpec) -> bool:
     """Print the active key of the user and application, and return whether there is one."""
     with cli.open_gam() as gam:
-        key = keys.find_matching(gam, spec)
+        key = key_lookup.find_matching(gam, spec)
     if key is not None:
         delivery.print_result(out, key, ("api_key", None), f"already exists: {describe_key(key)}")
     return key is not None

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gamcli.actions import Gam, keys, request_ids, rotation
+from gamcli.actions import Gam, key_lookup, keys, request_ids, rotation
 from gamcli.actions.changes import SaveSecret
 from gamcli.actions.request_ids import RequestedKey
 from gamcli.actions.rotation import DueSearch
@@ -79,7 +79,7 @@ def rotate(
         cli.open_for_change(out, dry_run=dry_run) as gam,
         delivery.open_destination(out, out_file, dry_run=dry_run) as save_secret,
     ):
-        old = keys.show(gam, key) if key else rotation.find_current(gam, str(user), str(app))
+        old = keys.show(gam, key) if key else key_lookup.find_current(gam, str(user), str(app))
         issued = (
             rotation.rotate(gam, old.id, length, if_due=window, save_secret=save_secret)
             if request_id is None
@@ -161,7 +161,7 @@ def _open_target(gam: Gam, target: tuple[str | None, str | None]) -> AbstractCon
     if out_dir is not None:
         return rotation_results.open_folder(out_dir)
     assert out_file is not None
-    return rotation_results.open_file(out_file, lambda key_id: keys.exists(gam, key_id))
+    return rotation_results.open_file(out_file, lambda key_id: key_lookup.exists(gam, key_id))
 
 
 @verbs.command()

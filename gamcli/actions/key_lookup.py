@@ -1,0 +1,50 @@
+"""Finding a key by its user and application, or by its complete ID."""
+
+from functools import partial
+
+from gamcli import store
+from gamcli.actions import Gam
+from gamcli.actions.keys import KeySpec
+from gamcli.errors import ConflictError, NotFoundError, command
+from gamcli.model import Key
+from gamcli.rules import scopes
+
+
+def find_matching(gam: Gam, spec: KeySpec) -> Key | None:
+    """
+    Return the active key of a user and application, None if there is none.
+
+    Raises ConflictError if it has other scopes or another label than those of `spec`.
+    """
+    with gam.store.reading() as tx:
+        user, app = store.users.get(tx, spec.user), store.apps.get(tx, spec.app)
+        key = store.keys.find_current(tx, user.guid, app.client_id)
+        if key is None or not key.is_valid(gam.now()):
+            return None
+        known = partial(store.users.is_attribute_known, tx, app.scopes)
+        words = key.scopes if spec.scopes is None else scopes.parse(spec.scopes, known)
+    if set(words) != set(key.scopes) or spec.label not in ("", key.label):
+        raise ConflictError(
+            f"user '{key.user}' already has a key for application '{key.app}' with other settings: {key.id}",
+            command("key", "show", key.id),
+        )
+    return key
+
+
+def exists(gam: Gam, key_id: str) -> bool:
+    """Return whether there is a key with this complete ID."""
+    with gam.store.reading() as tx:
+        return store.keys.find(tx, key_id) is not None
+
+
+def find_current(gam: Gam, user: str, app: str) -> Key:
+    """Return the latest key of a user for an application; raises NotFoundError."""
+    with gam.store.reading() as tx:
+        found_user, found_app = store.users.get(tx, user), store.apps.get(tx, app)
+        key = store.keys.find_current(tx, found_user.guid, found_app.client_id)
+    if key is None:
+        raise NotFoundError(
+            f"user '{found_user.name}' has no key for application '{found_app.name}'",
+            command("key", "generate", "--user", found_user.name, "--app", found_app.name),
+        )
+    return key
