@@ -132,6 +132,8 @@ def _compare_headers(
 
 
 def _expected_challenge(expected: ExpectedResponse, error_format: str) -> str:
+    if error_format == "gam" and expected.challenge != "Basic":
+        return '~OAuth realm="[^"]+"'
     has_error = error_format != "gam" and _expected_refusal(expected, error_format)[0] == "invalid_token"
     return f'{expected.challenge} realm="gam"' + (', error="invalid_token"' if has_error else "")
 

@@ -53,7 +53,8 @@ def _are_key_scopes_published(facts: GrantFacts) -> bool:
 
 
 def _are_requested_scopes_allowed(facts: GrantFacts) -> bool:
-    return grants.are_scopes_allowed(scopes.split(facts.parameters.scope), facts.known_key.scopes, facts.attributes)
+    held = facts.known_key.scopes
+    return grants.are_scopes_allowed(grants.expand_request(facts.parameters.scope, held), held, facts.attributes)
 
 
 def _suggest_auth_type(facts: GrantFacts) -> str:
@@ -166,7 +167,8 @@ STORE_STATE_RULES = (grants.APP_DISABLED, grants.REMOTE_REST_OFF, *KEY_RULES)
 def decide(facts: GrantFacts, rules: Iterable[Rule] = API_KEY_GRANT) -> Grant:
     """Return the contents of the access token, or raise RefusedError for the first violated rule."""
     grants.require(rules, facts)
-    return grants.build_grant(facts, scopes.split(facts.parameters.scope) or facts.known_key.scopes, facts.known_key)
+    key = facts.known_key
+    return grants.build_grant(facts, grants.expand_request(facts.parameters.scope, key.scopes) or key.scopes, key)
 
 
 def decision_expires_at(facts: GrantFacts) -> datetime | None:

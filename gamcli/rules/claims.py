@@ -60,9 +60,10 @@ def build_claims(
     initial_properties: Iterable[InitialProperty] = (),
 ) -> dict[str, object]:
     """Return the claims of `user` for `app` that the granted scopes include, in GAM's order."""
-    if not app.share_user_ids:
-        user = replace(user, guid="", external_id=derive_pairwise_guid(user, app, pairwise_key))
     names, attribute_names = _select_claims(tuple(granted_scopes))
+    if not app.share_user_ids:
+        user = replace(user, guid="", external_id=public_guid(user, app, pairwise_key))
+        names = tuple(claim for claim in CLAIM_ORDER if claim in names or claim in PAIRWISE_CLAIMS)
     claims = {claim: _CLAIM_VALUES[claim](user) for claim in names}
     if claims.get("birthday") == "":
         del claims["birthday"]
@@ -83,6 +84,15 @@ def _select_claims(granted_scopes: tuple[str, ...]) -> tuple[tuple[str, ...], fr
     claims = {claim for scope in granted_scopes if scope in scopes.TABLE for claim in scopes.TABLE[scope].claims}
     attribute_names = frozenset(filter(None, map(scopes.attribute_id, granted_scopes)))
     return tuple(claim for claim in CLAIM_ORDER if claim in claims), attribute_names
+
+
+PAIRWISE_CLAIMS = ("guid", "external_id")
+"""Present whatever the scopes when the application does not share user IDs (GAM wiki 55603, 56035)."""
+
+
+def public_guid(user: User, app: App, key: bytes) -> str:
+    """Return the GUID by which the application knows the user: the pairwise one if it does not share user IDs."""
+    return user.guid if app.share_user_ids else derive_pairwise_guid(user, app, key)
 
 
 def derive_pairwise_guid(user: User, app: App, key: bytes) -> str:

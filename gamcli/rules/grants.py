@@ -15,7 +15,7 @@ from typing import NamedTuple
 from gamcli.errors import RefusedError, command
 from gamcli.model import App, AuthType, Key, Repository, User
 from gamcli.model.sessions import InitialProperty, RefreshToken, Session
-from gamcli.rules import durations, scopes
+from gamcli.rules import claims, durations, scopes
 from gamcli.rules.credentials import NO_DIGEST, NO_SECRET, Secret
 
 API_KEY, PASSWORD, REFRESH = "api_key", "password", "refresh_token"
@@ -108,7 +108,8 @@ class Grant(NamedTuple):
     """
     What an access token carries, whenever it is minted; `repository` is a GUID.
 
-    `user_guid` is empty if the application does not share user IDs. `key` is None if the session began with a password.
+    `user_guid` is the pairwise ID if the application does not share user IDs. `key` is None if the session began with
+    a password.
     `renewal_number` is that of the refresh token issued with it, 0 = none.
     """
 
@@ -167,6 +168,14 @@ def auth_type_name(facts: GrantFacts) -> str:
     if facts.auth_type is not None:
         return facts.auth_type.name
     return facts.session.auth_type if facts.session else facts.parameters.authentication_type_name
+
+
+def expand_request(scope: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the requested scopes; `fullcontrol` stands for all `allowed` ones (GAM wiki 55603)."""
+    names = scopes.split(scope)
+    if scopes.FULLCONTROL not in names:
+        return tuple(names)
+    return (*allowed, *(name for name in names if name != scopes.FULLCONTROL and name not in allowed))
 
 
 def are_scopes_allowed(requested: Iterable[str], allowed: Iterable[str], attributes: frozenset[str]) -> bool:
@@ -261,7 +270,7 @@ def build_grant(facts: GrantFacts, granted_scopes: Iterable[str], key: Key | Non
         app=app,
         user=user,
         scopes=scopes.sort_scopes(granted_scopes),
-        user_guid=user.guid if app.share_user_ids else "",
+        user_guid=claims.public_guid(user, app, facts.repository.pairwise_key),
         auth_type=auth_type_name(facts),
         renewal_number=renewal if renewal <= app.token.renewals else 0,
         initial_properties=facts.parameters.initial_properties,

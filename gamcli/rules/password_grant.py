@@ -30,7 +30,9 @@ def _suggest_new_password(facts: GrantFacts) -> str:
 
 
 def _are_requested_scopes_allowed(facts: GrantFacts) -> bool:
-    return grants.are_scopes_allowed(scopes.split(facts.parameters.scope), facts.known_app.scopes, facts.attributes)
+    published = facts.known_app.scopes
+    requested = grants.expand_request(facts.parameters.scope, published)
+    return grants.are_scopes_allowed(requested, published, facts.attributes)
 
 
 AUTH_TYPE_WRONG = Rule(
@@ -85,7 +87,8 @@ LOGIN_RULES = (grants.AUTH_TYPE_UNAVAILABLE, AUTH_TYPE_WRONG, *USER_RULES)
 def decide(facts: GrantFacts) -> Grant:
     """Return the contents of the access token, or raise RefusedError for the first violated rule."""
     grants.require(PASSWORD_GRANT, facts)
-    return grants.build_grant(facts, scopes.split(facts.parameters.scope) or facts.known_app.scopes)
+    published = facts.known_app.scopes
+    return grants.build_grant(facts, grants.expand_request(facts.parameters.scope, published) or published)
 
 
 def decision_expires_at(facts: GrantFacts) -> datetime | None:

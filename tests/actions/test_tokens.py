@@ -79,7 +79,7 @@ def test_a_token_may_be_narrower_than_its_key(gam: Gam, asked: TokenRequest) -> 
         ({"authentication_type_name": "local"}, "auth_type_unavailable"),
         ({"api_key": NO_SECRET}, "key_unproven"),
         ({"username": "bob"}, "key_unproven"),
-        ({"scope": "fullcontrol"}, "scope_beyond"),
+        ({"scope": "session_initial_prop"}, "scope_beyond"),
     ],
 )
 def test_a_request_that_breaks_a_rule_is_refused_and_keeps_no_token(
@@ -192,7 +192,7 @@ def test_user_ids_stay_hidden_when_the_application_does_not_share_them(gam: Gam,
     apps.update(gam, "portal", {"share_user_ids": False})
     token = issuance.exchange(gam, asked)
     claims = tokens.userinfo(gam, token.secret)
-    assert (token.grant.user_guid, claims["guid"]) == ("", "")
+    assert (token.grant.user_guid, claims["guid"]) == (claims["external_id"], "")
     guid = users.show(gam, "ana").guid
     assert claims["external_id"] not in ("", guid)
     computed = UUID(bytes=sha256(f"{guid}\n{asked.client_id}".encode()).digest()[:16])

@@ -115,13 +115,15 @@ def test_the_token_in_the_local_store_is_revoked(here: Run) -> None:
 
 
 def test_optional_parameters_are_sent(here: Run) -> None:
-    ran = here("try", "--app", "portal", *FILES, "--scope", "fullcontrol", "--auth-type", "apikey", "-o", "json")
+    ran = here(
+        "try", "--app", "portal", *FILES, "--scope", "session_initial_prop", "--auth-type", "apikey", "-o", "json"
+    )
     assert ran.code == 4
     found = json.loads(ran.out)
     assert [*found] == ["url", "granted", "message", "hint", "exchanges"]
     assert (found["granted"], found["message"]) == (False, "A scope goes beyond those of the API key")
     (only,) = found["exchanges"]
-    assert "&authentication_type_name=apikey&scope=fullcontrol&" in only["request"]["body"]
+    assert "&authentication_type_name=apikey&scope=session_initial_prop&" in only["request"]["body"]
 
 
 def test_a_granted_exchange_is_a_record(here: Run) -> None:
@@ -166,7 +168,7 @@ def test_a_malformed_key_gets_a_hint_to_inspect(here: Run, place: Path) -> None:
     [
         (["--app", "portal", *FILES, "--user", "nobody"], "the key belongs to user 'ana'"),
         (["--app", "portal", *FILES, "--user", "eva"], "the key belongs to user 'ana'"),
-        (["--app", "portal", *FILES, "--scope", "fullcontrol"], "gamcli key show {key}"),
+        (["--app", "portal", *FILES, "--scope", "session_initial_prop"], "gamcli key show {key}"),
         (["--app", "shop", *FILES[:3], "shop"], "the key belongs to application 'portal'"),
         (["--app", "closed", *FILES[:3], "closed"], "gamcli app enable closed"),
         (

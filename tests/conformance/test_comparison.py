@@ -9,7 +9,7 @@ from gamcli.conformance.exchange import ReceivedResponse
 from gamcli.conformance.table import ExpectedResponse
 
 PLAIN = {"content-type": "application/json", "cache-control": "no-store", "pragma": "no-cache"}
-REFUSED = {**PLAIN, "www-authenticate": 'Bearer realm="gam"'}
+REFUSED = {**PLAIN, "www-authenticate": 'OAuth realm="127.0.0.1"'}
 WRONG_SECRET = ExpectedResponse(gam="116 401", rfc="invalid_client 401")
 GAM = {"error": {"code": "116", "message": "The client_secret is missing or wrong."}}
 RFC = {"error": "invalid_client", "error_description": "The client_secret is missing or wrong."}

@@ -45,7 +45,7 @@ def test_every_response_to_generated_requests_is_documented(generated: ModuleTyp
         (
             401,
             {"error": {"code": "1", "message": "a"}},
-            {**PLAIN, "www-authenticate": 'Bearer realm="gam"'},
+            {**PLAIN, "www-authenticate": 'OAuth realm="gam"'},
             "the body",
         ),
         (402, {}, PLAIN, "the status 402"),

@@ -329,7 +329,8 @@ def test_the_end_of_the_calendar_is_never(facts: GrantFacts) -> None:
 
 
 def test_user_ids_stay_hidden_when_the_application_does_not_share_them(facts: GrantFacts) -> None:
-    assert api_key_grant.decide(of_app(share_user_ids=False)(facts)).user_guid == ""
+    guid = api_key_grant.decide(of_app(share_user_ids=False)(facts)).user_guid
+    assert guid not in ("", facts.known_user.guid)
 
 
 @pytest.mark.parametrize(
@@ -353,8 +354,10 @@ def test_a_request_may_narrow_the_scopes_of_its_key(
     assert api_key_grant.decide(sent(scope=asked)(facts)).scopes == granted
 
 
-def test_a_key_keeps_its_own_scopes_when_the_application_publishes_more(facts: GrantFacts) -> None:
-    assert refusal(sent(scope="fullcontrol")(of_app(scopes=("fullcontrol",))(facts))).rule == "scope_beyond"
+def test_a_request_for_fullcontrol_gets_all_scopes_of_the_key_and_no_more(facts: GrantFacts) -> None:
+    wide = of_app(scopes=("fullcontrol",))(facts)
+    assert api_key_grant.decide(sent(scope="FullControl")(wide)).scopes == facts.known_key.scopes
+    assert refusal(sent(scope="fullcontrol+session_initial_prop")(wide)).rule == "scope_beyond"
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ BREAKS: dict[str, list[Break]] = {
     "password_expired": [expiring(0), expiring(-1)],
     "scope_missing": [lambda facts: changed("app", require_scope=True)(changed("request", scope=" + ")(facts))],
     "scope_unpublished": [
-        changed("request", scope="fullcontrol"),
+        changed("request", scope="session_initial_prop"),
         changed("request", scope="nonsense"),
         changed("request", scope="user_email+user_Area"),
     ],
@@ -202,6 +202,7 @@ def test_the_first_refresh_token_is_for_the_first_renewal(login: GrantFacts, ren
         (("gam_user_data",), " + ", ("gam_user_data",)),
         (("gam_user_data",), "user_city+user_email+user_mail", ("user_email", "user_city")),
         (("fullcontrol",), "user_Area FULLCONTROL", ("fullcontrol", "user_Area")),
+        (("gam_user_data", "gam_user_roles"), "FullControl", ("gam_user_data", "gam_user_roles")),
         (("user_team",), "user_team", ("user_team",)),
         ((), "", ()),
     ],

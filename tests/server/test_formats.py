@@ -43,7 +43,7 @@ def parse_error(response: Response) -> tuple[int, str | None, str | None]:
         ({"repository": "x"}, (400, "invalid_request", None)),
         ({"authentication_type_name": "x"}, (400, "invalid_grant", None)),
         ({"api_key": "x"}, (400, "invalid_grant", None)),
-        ({"scope": "fullcontrol"}, (400, "invalid_scope", None)),
+        ({"scope": "session_initial_prop"}, (400, "invalid_scope", None)),
     ],
 )
 def test_a_grant_is_refused_in_the_words_of_rfc_6749(

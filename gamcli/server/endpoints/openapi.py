@@ -200,7 +200,7 @@ def _examples() -> Iterator[tuple[str, Document]]:
 def _headers(status: int) -> Document:
     fields = {"Cache-Control": _header({"const": "no-store"}), "Pragma": _header({"const": "no-cache"})}
     if status == UNAUTHORIZED:
-        fields["WWW-Authenticate"] = _header({"pattern": '^(Basic|Bearer) realm="gam"'})
+        fields["WWW-Authenticate"] = _header({"pattern": '^(Basic|Bearer|OAuth) realm="[^"]+"'})
     if status in RETRY_STATUSES:
         fields["Retry-After"] = _header({"pattern": "^[1-9][0-9]*$"})
     return fields

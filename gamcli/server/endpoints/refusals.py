@@ -5,6 +5,7 @@ Rules come from `rules.grants`, `rules.claims` and the server, which refuses inv
 secrets nor anything that the client sent; the log has the details.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -195,6 +196,9 @@ ERROR_WRITERS: dict[str, ErrorWriter] = {"gam": write_gam_error, "rfc6749": writ
 """The values of `--error-format`."""
 
 
+_NOT_IN_HOST = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorFormat:
     """The format of error responses; `expired_status` is the status for an expired access token."""
@@ -206,8 +210,10 @@ class ErrorFormat:
         status, body = ERROR_WRITERS[self.name](TABLE[rule])
         return self.expired_status if rule == "token_expired" else status, body
 
-    def challenge(self, rule: str) -> str:
-        """Return the WWW-Authenticate challenge (RFC 6750 §3)."""
+    def challenge(self, rule: str, host: str = "") -> str:
+        """Return the WWW-Authenticate challenge: that of GAM's .NET runtime for `host`, or that of RFC 6750 §3."""
+        if self.name == "gam":
+            return f'OAuth realm="{_NOT_IN_HOST.sub("", host) or "gam"}"'
         name = TABLE[rule].error
         return f'Bearer realm="gam", error="{name}"' if self._shows_error(name) else 'Bearer realm="gam"'
 

@@ -188,4 +188,5 @@ def _refusal_fields(trace: Trace, request: Request, config: ServerConfig) -> tup
     if error_format.status_and_body(rule)[0] != refusals.UNAUTHORIZED:
         return ()
     uses_basic = rule in _CLIENT_RULES and forms.uses_basic(request)
-    return (("WWW-Authenticate", 'Basic realm="gam"' if uses_basic else error_format.challenge(rule)),)
+    challenge = 'Basic realm="gam"' if uses_basic else error_format.challenge(rule, request.fields.get("host", ""))
+    return (("WWW-Authenticate", challenge),)

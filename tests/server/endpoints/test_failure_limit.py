@@ -191,7 +191,7 @@ def test_a_success_resets_nothing(post: Ask) -> None:
 def test_what_is_no_guess_is_not_counted(post: Ask, gam: Gam) -> None:
     for _ in range(DEFAULT_LIMIT + 1):
         assert post(client_id="x").status == 401
-        assert post(scope="fullcontrol").status == 401
+        assert post(scope="session_initial_prop").status == 401
         assert post(repository="x").status == 401
     keys.revoke_all(gam, keys.KeySearch(user="ana"), None, 1)
     for _ in range(DEFAULT_LIMIT + 1):

@@ -111,7 +111,7 @@ def test_the_status_of_an_expired_token_is_that_of_no_other_refusal(rule: str, e
 @pytest.mark.parametrize(
     ("error_format", "rule", "challenge"),
     [
-        ("gam", "token_expired", 'Bearer realm="gam"'),
+        ("gam", "token_expired", 'OAuth realm="gam"'),
         ("rfc6749", "token_expired", 'Bearer realm="gam", error="invalid_token"'),
         ("rfc6749", "token_revoked", 'Bearer realm="gam", error="invalid_token"'),
         ("rfc6749", "authorization_missing", 'Bearer realm="gam"'),
