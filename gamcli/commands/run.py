@@ -1,6 +1,7 @@
 """`gamcli run`: run a program with a short-lived access token instead of an API key."""
 
 import os
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -9,6 +10,8 @@ from gamcli.actions import issuance, tokens
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import new_group, read_secret
 from gamcli.errors import NotFoundError, StoreError, UsageError
+from gamcli.model import Key
+from gamcli.rules import durations
 from gamcli.rules.credentials import Secret
 from gamcli.system import subprocesses
 
@@ -56,10 +59,15 @@ def run(
     raise typer.Exit(_run_with_local_token(cli, app, api_key, program))
 
 
+EXPIRY_WARNING = timedelta(days=14)
+"""A key that expires within this time is reported."""
+
+
 def _run_with_local_token(cli: CliContext, app: str, api_key: Secret, program: list[str]) -> int:
     """Issue the token in the local store, and revoke it after the program has ended."""
     with cli.open_gam() as gam:
         issued = issuance.exchange_locally(gam, app, api_key)
+        _warn_if_expiring(cli, issued.grant.key, gam.now())
     try:
         return subprocesses.run_program(program, _build_environment(issued.secret))
     finally:
@@ -70,6 +78,13 @@ def _run_with_local_token(cli: CliContext, app: str, api_key: Secret, program: l
             pass
         except StoreError as error:
             cli.output().print_warning(f"token {issued.id} was not revoked and stays valid: {error.message}")
+
+
+def _warn_if_expiring(cli: CliContext, key: Key | None, now: datetime) -> None:
+    end = None if key is None else durations.earliest(key.expires_at, key.retires_at)
+    if key is not None and end is not None and end - now <= EXPIRY_WARNING:
+        remaining = durations.format_remaining(end - now)
+        cli.output().print_warning(f"key {key.id} of {key.user} for {key.app} can be used for {remaining} only")
 
 
 def _run_with_endpoint_token(cli: CliContext, url: str, form: dict[str, str], program: list[str]) -> int:

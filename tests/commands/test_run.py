@@ -204,3 +204,12 @@ def test_unexpected_responses_are_reported(
         thread.join()
     assert ran.code == code
     assert message in ran.err
+
+
+def test_a_key_that_expires_soon_is_reported(world: Run, program: Run, place: Path) -> None:
+    for lifetime, warns in (("13d", True), ("20d", False)):
+        words = ("key", "generate", "--user", "ana", "--app", "portal", "--replace", "--expires-in", lifetime)
+        (place / "soon").write_text(world(*words).out, encoding="utf-8")
+        ran = program("run", "--app", "portal", "--api-key-file", "soon", "--", "true")
+        assert ran.code == 0
+        assert ("of ana for portal can be used for 12 days only" in ran.err) is warns
