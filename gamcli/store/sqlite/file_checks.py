@@ -35,7 +35,7 @@ MODE_CHECKS = {
 def _check_mode(file: FileFacts) -> StoreCheck:
     name, mode = MODE_CHECKS[file.role], f"{stat.S_IMODE(file.mode):04o}"
     if not file.unsafe_mode_bits:
-        remark = f": other users can {file.shared_access} {file.path}" if file.shared_access else ""
+        remark = f": other users can {file.shared_access} it" if file.shared_access else ""
         return StoreCheck(name, ok=True, what=mode + remark)
     is_folder = file.role == "folder"
     action = "replace files in" if is_folder and file.unsafe_mode_bits & GROUP_AND_OTHERS_WRITE else "access"
