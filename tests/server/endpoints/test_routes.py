@@ -279,7 +279,13 @@ def test_what_cannot_be_read_is_refused(
 
 def test_rules_are_judged_in_their_order(ask: Ask, gam: Gam, form: dict[str, str]) -> None:
     portal(gam, enabled=False)
-    wrong = {"client_id": "x" * 32, "client_secret": "x", "api_key": "x", "repository": "x", "scope": "session_initial_prop"}
+    wrong = {
+        "client_id": "x" * 32,
+        "client_secret": "x",
+        "api_key": "x",
+        "repository": "x",
+        "scope": "session_initial_prop",
+    }
     sent, codes = {**wrong, "grant_type": "x"}, []
     repairs: list[Callable[[], object]] = [
         lambda: sent.update(grant_type="password"),
