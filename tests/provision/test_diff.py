@@ -142,7 +142,7 @@ def test_the_default_type_must_exist(plan_manifest: PlanManifest, apply_manifest
     text = '[repository]\ndefault_auth_type = "APIKEY"\n'
     assert fields(plan_manifest(text)) == {"default_auth_type": ("local", "apikey")}
     apply_manifest(text)
-    assert auth_types.show(gam, "local").default
+    assert auth_types.show(gam, "apikey").default
     assert not plan_manifest(text).steps
     assert find_problems(plan_manifest, '[repository]\ndefault_auth_type = "lokal"\n') == [
         "m.toml:2: repository.default_auth_type: no authentication type named 'lokal'; did you mean 'local'?"
