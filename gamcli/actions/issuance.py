@@ -1,9 +1,7 @@
 """
-Issues access tokens, from a token request to the rows that it writes.
+Issues access tokens, from a token request to the rows that it writes, in these steps:
 
-Read it from top to bottom:
-
-1. `decide` reads the audit head, then what the store holds about the request (`load_facts`).
+1. `decide` reads the audit head, then what the store has about the request (`load_facts`).
 2. The rules of the grant judge these facts and build a `Grant`, or refuse. A password is hashed here.
 3. The server caches the decisions about API keys (`grant_cache`) and collects what arrives together (`group_commit`).
 4. `issue_token` runs in the transaction that saves the token. If anything was changed since the decision, which moves
@@ -105,7 +103,7 @@ def exchange_locally(gam: Gam, app: str, api_key: Secret) -> IssuedToken:
     with gam.store.reading() as tx:
         record = store.apps.get(tx, app)
         auth_type = api_key_grant.find_auth_type(record, store.auth_types.search(tx))
-    name = "" if auth_type is None else auth_type.name
+    name = auth_type.name if auth_type else ""
     request = TokenRequest(record.client_id, api_key=api_key, authentication_type_name=name)
     return exchange(gam, request, rules=RULES_WITHOUT_CLIENT_SECRET)
 

@@ -171,12 +171,12 @@ def parse_node(inputs: list[bytes]) -> tuple[frozenset[str], list[list[Parsed]]]
     return frozenset(methods), [[_read_request(each) for each in requests] for requests in found]
 
 
-def _read_request(found: dict[str, object]) -> Parsed:
-    fields = found["fields"]
+def _read_request(request: dict[str, object]) -> Parsed:
+    fields = request["fields"]
     assert isinstance(fields, list)
     pairs = list(zip(fields[::2], fields[1::2], strict=True))
-    target = normalize_target(str(found["target"]))
-    return Parsed(str(found["method"]), target, normalize_fields(pairs), b64decode(str(found["body"])))
+    target = normalize_target(str(request["target"]))
+    return Parsed(str(request["method"]), target, normalize_fields(pairs), b64decode(str(request["body"])))
 
 
 @cache
