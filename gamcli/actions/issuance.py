@@ -1,5 +1,5 @@
 """
-Issues access tokens, from a token request to the rows that it writes. The steps:
+Issues access tokens, in six steps from a token request to the rows that it writes.
 
 1. `decide` reads the audit head, then what the store has about the request (`load_facts`).
 2. The rules of the grant judge these facts and build a `Grant`, or refuse. A password is hashed here.
