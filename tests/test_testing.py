@@ -20,7 +20,7 @@ import pytest
 
 def status(server, **changes):
     form = {name: getattr(server, name) for name in ("client_id", "client_secret", "api_key")} | changes
-    form["grant_type"] = "password"
+    form |= {"grant_type": "password", "authentication_type_name": "apikey"}
     try:
         with urlopen(server.url + "/oauth/gam/v2.0/access_token", urlencode(form).encode()) as response:
             return response.status
@@ -52,7 +52,7 @@ import pytest
 
 def token(server):
     form = {name: getattr(server, name) for name in ("client_id", "client_secret", "api_key")}
-    form["grant_type"] = "password"
+    form |= {"grant_type": "password", "authentication_type_name": "apikey"}
     with urlopen(server.url + "/oauth/gam/v2.0/access_token", urlencode(form).encode()) as response:
         return json.load(response)["access_token"]
 
@@ -94,6 +94,32 @@ def test_the_journal_reports_what_was_asked(gam_server):
     assert (second.method, second.path, second.grant) == ("GET", "/oauth/gam/v2.0/userinfo", "")
     gam_server.journal.clear()
     assert len(gam_server.journal) == 0
+"""
+
+
+STEERED = """
+import pytest
+from gamcli.errors import GamcliError, RefusedError
+
+def test_functions_create_what_a_client_needs(gam_server):
+    gam_server.users.create("eva", password="a long password")
+    client_id, client_secret = gam_server.apps.create("shop")
+    client = {"client_id": client_id, "client_secret": client_secret}
+    key = gam_server.keys.issue("eva", "shop", expires_in="2h")
+    assert gam_server.token(**client, api_key=key)
+    assert gam_server.token(**client, username="eva", password="a long password")
+    gam_server.keys.disable(key)
+    with pytest.raises(RefusedError):
+        gam_server.token(**client, api_key=key)
+    gam_server.keys.enable(key)
+    assert gam_server.token(**client, api_key=key)
+    gam_server.apps.disable("shop")
+    with pytest.raises(RefusedError):
+        gam_server.token(**client, api_key=key)
+
+def test_errors_name_the_value(gam_server):
+    with pytest.raises(GamcliError, match="'nobody'"):
+        gam_server.keys.issue("nobody", "portal")
 """
 
 
@@ -200,6 +226,11 @@ def test_the_configuration_sets_how_every_server_begins(tmp_path: Path) -> None:
     (tmp_path / "pytest.ini").write_text("[pytest]\ngam_seed = seed.toml\n", encoding="utf-8")
     done = ran(tmp_path, "def test_it(gam_server):\n    assert 'GAM_CLIENT_ID_SHOP' in gam_server.credentials\n")
     assert "1 passed" in done.stdout, done.stdout
+
+
+def test_functions_of_the_server_change_its_store(tmp_path: Path) -> None:
+    done = ran(tmp_path, STEERED)
+    assert "2 passed" in done.stdout, done.stdout
 
 
 def test_a_test_that_fails_still_ends_its_server(tmp_path: Path) -> None:
