@@ -286,7 +286,7 @@ def test_rules_are_judged_in_their_order(ask: Ask, gam: Gam, form: dict[str, str
         "repository": "x",
         "scope": "session_initial_prop",
     }
-    sent, codes = {**wrong, "grant_type": "x"}, []
+    sent, codes = {**wrong, "authentication_type_name": "apikey", "grant_type": "x"}, []
     repairs: list[Callable[[], object]] = [
         lambda: sent.update(grant_type="password"),
         lambda: sent.update(client_id=form["client_id"]),
