@@ -21,7 +21,7 @@ verbs = new_group()
 def initialise(
     context: typer.Context, dry_run: DryRunOption = False, output: Format = None, field: Field = None
 ) -> None:
-    """Create the store, with the authentication types apikey (the default) and local (disabled)."""
+    """Create the store, with the authentication types apikey and local (the default, disabled)."""
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, Repository)
     path = cli.settings.store()
@@ -33,7 +33,7 @@ def initialise(
     prefix = "created the store" if created.is_new else "the store already exists:"
     out.print_change(created.record, f"{prefix} {path}, repository {created.record.guid}")
     if created.is_new:
-        out.print_note("authentication types: apikey (APIkey, the default), local (GAMLocal, disabled)")
+        out.print_note("authentication types: apikey (APIkey), local (GAMLocal, the default, disabled)")
 
 
 def _print_plan(out: Output, path: Path) -> None:

@@ -97,7 +97,10 @@ def exchange_key(url: str, credentials: Credentials, printer: StepPrinter) -> di
     """Exchange the API key for an access token over HTTP, and return the claims of the user."""
     printer.start_step("Start the token endpoint", "gamcli serve --port 0")
     printer.print_result(url)
-    printer.start_step("Exchange the API key for an access token", f"curl {url}{TOKEN_PATH} -d grant_type=password ...")
+    printer.start_step(
+        "Exchange the API key for an access token",
+        f"curl {url}{TOKEN_PATH} -d grant_type=password -d authentication_type_name=apikey ...",
+    )
     form = {
         "grant_type": "password",
         "client_id": credentials.client_id,
