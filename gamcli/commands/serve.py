@@ -246,12 +246,14 @@ def _open_log(path: str | None, *, is_silent: bool) -> Callable[[str], None]:
     if path is None:
         return _write_to_stderr if not is_silent else lambda _: None
     try:
-        file = Path(path).open("a", encoding="utf-8", buffering=1)  # noqa: SIM115 - open as long as the process runs
+        descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_NONBLOCK, 0o600)
     except OSError as error:
         raise FailedError(f"cannot write the log {path}: {error.strerror}", "--log-file FILE") from error
 
+    os.set_blocking(descriptor, True)  # only opening a FIFO must not wait for its reader
+
     def write(line: str) -> None:
-        file.write(f"{line}\n")
+        os.write(descriptor, f"{line}\n".encode())
 
     return write
 

@@ -104,7 +104,6 @@ def test_a_user_logs_in_by_name_or_email(gam: Gam, login: TokenRequest, username
 @pytest.mark.parametrize(
     ("sent", "rule"),
     [
-        ({"authentication_type_name": ""}, "auth_type_wrong"),
         ({"authentication_type_name": "ldap"}, "auth_type_unavailable"),
         ({"username": ""}, "password_wrong"),
         ({"username": "bob"}, "password_wrong"),

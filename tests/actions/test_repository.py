@@ -15,7 +15,7 @@ def test_a_new_repository_has_a_guid_and_its_first_types(
         assert tx.one("SELECT count(*) FROM repository") == (1,)
     with auth_types.search(gam, kind=None, enabled=None, sort=None) as found:
         initial = [(each.name, each.type, each.enabled, each.default) for each in found]
-    assert initial == [("apikey", APIKEY, True, True), ("local", GAMLOCAL, False, False)]
+    assert initial == [("apikey", APIKEY, True, False), ("local", GAMLOCAL, False, True)]
     (entry,) = audit_log()
     assert (entry.seq, entry.action) == (1, "repository.init")
     assert UUID(entry.target).version == 4
@@ -26,7 +26,7 @@ def test_initialising_again_returns_the_existing_repository(
 ) -> None:
     before = audit_log()
     again = repository.initialise(gam)
-    assert (again.is_new, again.record.guid, again.record.default_auth_type) == (False, before[0].target, "apikey")
+    assert (again.is_new, again.record.guid, again.record.default_auth_type) == (False, before[0].target, "local")
     assert audit_log() == before
 
 

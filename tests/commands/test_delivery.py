@@ -188,7 +188,7 @@ def test_a_secret_that_is_lost_on_stdout_after_all_names_what_replaces_it(
         full.setattr(Output, "flush", staticmethod(fail))
         ran = world(*words)
     made = world("key", "list", "--status", "active", "--field", "id").out.strip()
-    again = f"app rotate-secret {words[2]}" if words[0] == "app" else f"key revoke {made}"
+    again = f"app rotate-secret {words[2]} --overlap 0" if words[0] == "app" else f"key revoke {made}"
     assert (ran.code, ran.hint) == (1, f"gamcli {again}")
     assert "but its secret could not be written: No space left" in ran.err
     assert "save the secret" not in ran.err

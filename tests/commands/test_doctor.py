@@ -312,6 +312,7 @@ def test_the_suggested_fix_for_orphaned_tokens_works(diagnose: Run, world: Run, 
 
 
 def test_each_fix_fits_one_line_of_eighty_columns(world: Run, terminal: Run) -> None:
+    assert world("app", "update", "portal", "--api-key-auth-type", "apikey").code == 0
     assert world("auth-type", "update", "apikey", "--disable").code == 0
     ran = terminal("doctor", columns=80, NO_COLOR="1")
     assert ran.code == 1

@@ -15,13 +15,13 @@ Run = Callable[..., Any]
 CHANGES: dict[str, tuple[str, str]] = {
     "auth-type create second --type APIkey": ("create", "auth-type"),
     "auth-type update apikey --disable": ("update", "auth-type"),
-    "auth-type set-default local": ("update", "auth-type"),
-    "auth-type delete local": ("delete", "auth-type"),
+    "auth-type set-default apikey": ("update", "auth-type"),
+    "auth-type delete apikey": ("delete", "auth-type"),
     "app create shop --scope gam_user_data": ("create", "app"),
     "app update portal --remove-scope gam_user_roles": ("update", "app"),
     "app enable closed": ("update", "app"),
     "app disable portal": ("update", "app"),
-    "app rotate-secret portal": ("update", "app"),
+    "app rotate-secret portal --overlap 0": ("update", "app"),
     "app delete portal": ("delete", "app"),
     "user create eva --role operator": ("create", "user"),
     "user update ana --city Salto": ("update", "user"),
@@ -41,7 +41,7 @@ CHANGES: dict[str, tuple[str, str]] = {
 READ_ONLY = {
     "quickstart", "serve", "run", "completion", "help", "scope list", "config list", "config get", "config path",
     "store", "store info", "store check", "store backup", "doctor", "conformance", "try",
-    "audit", "audit list", "audit verify", "audit head", "audit export",
+    "audit", "audit list", "audit show", "audit verify", "audit head", "audit export",
     "key due", "key verify", "key explain", "key inspect", "key forecast", "plan", "drift", "export",
     *(f"{noun} {verb}" for noun in ("auth-type", "app", "user", "key", "token") for verb in ("list", "show")),
 }  # fmt: skip

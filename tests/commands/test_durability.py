@@ -75,7 +75,7 @@ GENERATE = ("key", "generate", "--user", "ana", "--app", "portal")
 CREATING = {
     "key generate": ((*GENERATE, "--out", "out/file"), "out/file"),
     "app create": (("app", "create", "gate", "--out", "out/file"), "out/file"),
-    "app rotate-secret": (("app", "rotate-secret", "portal", "--out", "out/file"), "out/file"),
+    "app rotate-secret": (("app", "rotate-secret", "portal", "--overlap", "0", "--out", "out/file"), "out/file"),
     "bulk": (("key", "generate", "--from", "in.csv", "--out", "out/file"), "out/file"),
     "bulk folder": (("key", "generate", "--from", "in.csv", "--out-dir", "out/dir"), "out/dir"),
     "apply": (("apply", "m.toml", "--secrets-out", "out/file"), "out/file"),

@@ -16,8 +16,8 @@ def test_init_makes_a_private_store_with_its_first_types(gamcli: Run, place: Pat
     assert [stat.S_IMODE(each.stat().st_mode) for each in (file, file.parent)] == [0o600, 0o700]
     found = gamcli("--store", str(file), "auth-type", "list", "-o", "json").json
     assert [(each["name"], each["type"], each["enabled"], each["default"]) for each in found] == [
-        ("apikey", "APIkey", True, True),
-        ("local", "GAMLocal", False, False),
+        ("apikey", "APIkey", True, False),
+        ("local", "GAMLocal", False, True),
     ]
 
 

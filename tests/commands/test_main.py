@@ -27,6 +27,7 @@ def leaves(kind: type[errors.GamcliError]) -> Iterator[type[errors.GamcliError]]
 def raised(kind: type[errors.GamcliError]) -> errors.GamcliError:
     more: dict[type, tuple[Any, ...]] = {
         errors.RefusedError: ("rule", "m", "h"), errors.InvalidatesKeysError: ("m", "h", ()),
+        errors.DeclinedError: (), errors.ReactivatesError: (1, ("m",)),
     }  # fmt: skip
     return kind(*more.get(kind, ("m", "h")))
 

@@ -51,7 +51,7 @@ def test_a_left_over_of_a_killed_run_gives_way(gamcli: Run, place: Path, tmp_pat
         ("app", "create", "gate", "--out", "link"),
         ("key", "generate", "--user", "ana", "--app", "portal", "--out", "link"),
         ("key", "generate", "--from", "in.csv", "--out", "link"),
-        ("app", "rotate-secret", "portal", "--out", "link"),
+        ("app", "rotate-secret", "portal", "--overlap", "0", "--out", "link"),
         ("plan", "gam.toml", "--out", "link"),
         ("apply", "gam.toml", "--secrets-out", "link"),
         ("store", "backup", "link"),

@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ CASES = {
     "key generate --from": "key generate --from {} --out keys.csv",
     "key generate --out": "key generate --user ana --app portal --overlap 1d --out {}",
     "key generate --out-dir": "key generate --from in.csv --out-dir {}",
+    "key rotate --out-dir": "key rotate --due 14d --overlap 7d --out-dir {}",
     "key rotate --out": "key rotate {key} --overlap 1d --out {}",
     "key revoke --api-key-file": "key revoke --api-key-file {}",
     "key verify --api-key-file": "key verify --api-key-file {}",
@@ -30,12 +32,17 @@ CASES = {
     "key inspect --api-key-file": "key inspect --api-key-file {}",
     "audit verify --from": "audit verify --from {}",
     "plan <0...>": "plan {}",
+    "plan --var-file": "plan gam.toml --var-file {}",
     "plan --out": "plan gam.toml --out {}",
     "apply <0...>": "apply {}",
+    "apply --var-file": "apply gam.toml --var-file {}",
     "apply --secrets-out": "apply gam.toml --secrets-out {}",
     "drift <0...>": "drift {}",
+    "drift --var-file": "drift gam.toml --var-file {}",
     "export --update": "export --update {}",
+    "export --var-file": "export --update gam.toml --var-file {}",
     "serve --base-path": "serve --ephemeral --port 0 --base-path {} -- true",
+    "serve --log-file": "serve --ephemeral --port 0 --log-file {} -- true",
     "serve --ready-file": "serve --ephemeral --port 0 --ready-file {} -- true",
     "serve --tls-cert": "serve --ephemeral --port 0 --tls-cert {} --tls-key gam.toml -- true",
     "serve --tls-key": "serve --ephemeral --port 0 --tls-cert gam.toml --tls-key {} -- true",
@@ -75,17 +82,15 @@ def fifo(place: Path) -> Iterator[None]:
     os.mkfifo(path)
 
     def end_input() -> None:
-        while not done.is_set():
-            os.close(os.open(path, os.O_WRONLY))  # waits for a reader
-            done.wait(0.01)
+        while not done.wait(0.01):
+            with suppress(OSError):  # nobody reads yet, or another file has taken its place
+                os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
 
     thread = threading.Thread(target=end_input)
     thread.start()
     yield
     done.set()
-    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     thread.join()
-    os.close(reader)
 
 
 @pytest.mark.usefixtures("fifo")
