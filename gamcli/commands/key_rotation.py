@@ -17,11 +17,9 @@ from gamcli.commands.key_options import AppFilterOption, OutDir, RequestId, User
 from gamcli.commands.options import Field, Format, OutFile, Preview, SecretFormat, Wide, new_group, parse_duration
 from gamcli.errors import ConflictError, FailedError, NotFoundError, RefusedError, UsageError, command, format_count
 from gamcli.model import Key
-from gamcli.render.machine import json_line, to_dict
 from gamcli.render.output import Output
 from gamcli.rules import durations
 from gamcli.rules.keys import IssuedKey, is_shortened
-from gamcli.system import subprocesses
 
 verbs = new_group()
 
@@ -185,6 +183,9 @@ def due(
 
     Example: gamcli key due --within 14d || notify-send 'keys to rotate'
     """
+    from gamcli.render.machine import json_line, to_dict  # noqa: PLC0415 - start-up: rarely needed
+    from gamcli.system import subprocesses  # noqa: PLC0415 - start-up, as above
+
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, Key, wide=wide)
     blocked: list[str] = []

@@ -21,6 +21,7 @@ CHANGES: dict[str, tuple[str, str]] = {
     "app update portal --remove-scope gam_user_roles": ("update", "app"),
     "app enable closed": ("update", "app"),
     "app disable portal": ("update", "app"),
+    "app rename portal gate": ("update", "app"),
     "app rotate-secret portal --overlap 0": ("update", "app"),
     "app delete portal": ("delete", "app"),
     "user create eva --role operator": ("create", "user"),
@@ -30,9 +31,13 @@ CHANGES: dict[str, tuple[str, str]] = {
     "user block ana": ("update", "user"),
     "user unblock away": ("update", "user"),
     "user set-password ana --password-file password": ("update", "user"),
+    "user rename ana eva": ("update", "user"),
     "user delete ana": ("delete", "user"),
-    "key generate --user out --app open": ("create", "key"),
+    "key generate --user idle --app open": ("create", "key"),
     "key rotate {key} --overlap 0": ("create", "key"),
+    "key update {key} --label ci": ("update", "key"),
+    "key disable {key}": ("update", "key"),
+    "key enable {off}": ("update", "key"),
     "key revoke {key}": ("update", "key"),
     "token revoke {token}": ("update", "token"),
 }
@@ -64,7 +69,10 @@ def lived_in(world: Run, key_id: str, token: str, place: Path) -> dict[str, str]
     assert world("user", "block", "away").code == 0
     assert world("user", "disable", "away").code == 0
     (place / "password").write_text("a long password\n", encoding="utf-8")
-    return {"key": key_id, "token": token}
+    off: str = world("key", "generate", "--user", "out", "--app", "open", "-o", "json").json["id"]
+    assert world("key", "disable", off).code == 0
+    assert world("user", "create", "idle").code == 0
+    return {"key": key_id, "token": token, "off": off}
 
 
 def dump(file: Path) -> list[str]:
