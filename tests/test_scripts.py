@@ -49,7 +49,7 @@ PLACEHOLDERS = {
     r"\b[0-9a-f]{10}(?=:)": "COMMIT",
     r"127\.0\.0\.1:\d+": "ADDRESS",
     r"\b\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?Z)?": "TIME",
-    r"(?m)(^|  |key |: |revoke |rotate )[0-9A-Za-z]{8}(?=$|  | of | stays valid| --)": r"\1ID",
+    r"(?m)(^|  |key |: |revoke |rotate |enable |disable )[0-9A-Za-z]{8}(?=$|  | of | stays valid| --)": r"\1ID",
 }
 """What differs from run to run in README and manual, each with its placeholder."""
 
@@ -247,7 +247,7 @@ def test_the_commands_of_the_pipelines_work(tmp_path: Path) -> None:
         Step("gamcli init; export GITHUB_OUTPUT=$PWD/outputs CI_BUILDS_DIR=$PWD CI_JOB_ID=1"),
         *map(Step, commands),
     ]
-    assert len(steps) == 7
+    assert len(steps) == 8
     assert {step.code for step in parse_output(run_bash(bash_program(steps), home))} == {0}
 
 

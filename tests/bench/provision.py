@@ -73,7 +73,7 @@ store.executemany(
       "+".join(user["roles"]), owner, people[name]) for name, user in wanted["user"].items()))
 store.executemany(
     "INSERT INTO key (id, user_number, app_number, scopes, digest, created_at, expires_at, label,"
-    " managed_by, current) VALUES (?, ?, ?, 'apikey', ?, ?, ?, ?, '', ?, 1)",
+    " managed_by, current) VALUES (?, ?, ?, ?, ?, ?, ?, '', ?, 1)",
     ((os.urandom(8).hex(), people[key["user"]], numbers[key["app"]], "+".join(key["scopes"]), digest(), now, 2, owner)
      for key in wanted["key"]))
 store.execute("COMMIT")

@@ -108,8 +108,9 @@ def asked_of(path: Path, number: int) -> Asked:
     grants, userinfo = [], []
     with filled(path, number) as store:
         for key, secret in random.sample(store.keys, min(MANY, number)):
-            form = {"grant_type": "password", "client_id": key.client_id, "client_secret": SECRET.reveal()}
-            grants.append(post(f"{ROOT}/access_token", {**form, "api_key": secret.reveal()}))
+            form = {"grant_type": "password", "authentication_type_name": "apikey", "api_key": secret.reveal()}
+            client = {"client_id": key.client_id, "client_secret": SECRET.reveal()}
+            grants.append(post(f"{ROOT}/access_token", {**form, **client}))
             issued = issuance.exchange(store.gam, TokenRequest(key.client_id, SECRET, secret, "apikey"))
             userinfo.append(get(f"{ROOT}/userinfo", issued.secret.reveal()))
     return Asked(path, grants, userinfo)

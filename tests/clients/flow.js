@@ -30,7 +30,7 @@ async function refused(promise) {
   throw new Error("that should have been refused");
 }
 
-const key = { api_key: held.api_key };
+const key = { api_key: held.api_key, authentication_type_name: "apikey" };
 const login = { username: "ana", password: held.password, authentication_type_name: "local", scope: "gam_user_roles" };
 
 const byKey = await granted("password", key);
@@ -60,7 +60,7 @@ process.stdout.write(JSON.stringify({
   renewal: renewal.refresh_token.slice(0, 3),
   basic: basic.token_type,
   refusals: {
-    api_key: await refused(granted("password", { api_key: "x" })),
+    api_key: await refused(granted("password", { ...key, api_key: "x" })),
     client_secret: await refused(granted("password", key, oauth.ClientSecretPost("x"))),
     scope: await refused(granted("password", { ...key, scope: "openid" })),
     grant_type: await refused(granted("client_credentials", {})),

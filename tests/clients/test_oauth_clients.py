@@ -39,6 +39,7 @@ def fetch(endpoint: Endpoint, oauthlib: OAuth2Session) -> Callable[..., Any]:
         "client_secret": endpoint.client_secret,
         "include_client_id": True,
         "api_key": endpoint.api_key,
+        "authentication_type_name": "apikey",
     }
     return lambda **more: oauthlib.fetch_token(**{**refusal, **more})
 
@@ -93,7 +94,7 @@ def authlib(endpoint: Endpoint, request: pytest.FixtureRequest) -> Authlib:
 
 
 def test_authlib_trades_an_api_key_and_reads_claims(endpoint: Endpoint, authlib: Authlib) -> None:
-    token = authlib.fetch_token(grant_type="password", api_key=endpoint.api_key)
+    token = authlib.fetch_token(grant_type="password", api_key=endpoint.api_key, authentication_type_name="apikey")
     assert token["scope"] == "gam_user_data+gam_user_roles"
     assert authlib.get(endpoint.claims_url).json()["roles"] == ["operator"]
 
@@ -111,6 +112,7 @@ def test_authlib_trades_a_password_and_renews_the_token(endpoint: Endpoint, auth
     ("refusal", "error"),
     [
         ({"grant_type": "password", "api_key": "wrong"}, "invalid_grant"),
+        ({"grant_type": "password", "api_key": "wrong", "authentication_type_name": "apikey"}, "invalid_grant"),
         ({"grant_type": "client_credentials"}, "unsupported_grant_type"),
         ({"grant_type": "password", "api_key": "wrong", "authentication_type_name": "nowhere"}, "invalid_grant"),
         ({"grant_type": "refresh_token", "refresh_token": "wrong"}, "invalid_grant"),
@@ -126,4 +128,4 @@ def test_authlib_knows_each_refusal(authlib: Authlib, refusal: dict[str, str], e
 def test_authlib_is_reported_that_its_secret_is_wrong(endpoint: Endpoint) -> None:
     session = Authlib(endpoint.client_id, "wrong", token_endpoint=endpoint.token_url)
     with pytest.raises(OAuthError, match="invalid_client"):
-        session.fetch_token(grant_type="password", api_key=endpoint.api_key)
+        session.fetch_token(grant_type="password", api_key=endpoint.api_key, authentication_type_name="apikey")

@@ -88,7 +88,7 @@ def test_an_answer_becomes_its_record(endpoint: Endpoint, client: GAMClient, log
         ({"client_id": "wrong"}, "236"),
         ({"authentication_type_name": "apikey"}, "35"),
         ({"authentication_type_name": "nowhere"}, "240"),
-        ({"scope": "fullcontrol"}, "235"),
+        ({"scope": "fullcontrol+session_initial_prop"}, "235"),
         ({"repository": "wrong"}, "2"),
     ],
 )
