@@ -4,6 +4,7 @@ Owners in comments: `# gamcli owner: NAME` names the owner of the objects that f
 `export` writes these comments, so that a plan of the exported file is empty.
 """
 
+import json
 import re
 
 from gamcli.provision.desired import Location
@@ -14,7 +15,17 @@ _MULTILINE_QUOTES = ('"""', "'''")
 
 
 def format_comment(owner: str) -> str:
-    return f"# gamcli owner: {owner}"
+    """Return the comment; an owner that a comment cannot show as it is becomes a JSON string."""
+    is_plain = owner.isprintable() and owner == owner.strip() and not owner.startswith('"')
+    return f"# gamcli owner: {owner if is_plain else json.dumps(owner)}"
+
+
+def _parse_owner(text: str) -> str:
+    try:
+        owner = json.loads(text) if text.startswith('"') else text
+    except ValueError:
+        return text
+    return owner if isinstance(owner, str) else text
 
 
 class Owners:
@@ -31,9 +42,9 @@ class Owners:
         if any(quotes in text for quotes in _MULTILINE_QUOTES):  # what looks like a comment can be a text
             text = text[:head_end]
         found = [*_COMMENT.finditer(text)]
-        self.comments = [(text.count("\n", 0, each.start()) + 1, each[1]) for each in found]
+        self.comments = [(text.count("\n", 0, each.start()) + 1, _parse_owner(each[1])) for each in found]
         if len(found) == 1 and found[0].start() < head_end:  # the usual case, in which no line has to be known
-            self.default = found[0][1]
+            self.default = self.comments[0][1]
 
     def find(self, location: Location) -> str:
         """Return the owner of the object at `location`."""

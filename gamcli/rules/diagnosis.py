@@ -18,7 +18,7 @@ RULE_DESCRIPTIONS: dict[str, tuple[int, str]] = {
     "app_disabled": (6, "the application is enabled"),
     "remote_rest_off": (7, "the application allows remote REST authentication"),
     "repository_wrong": (8, "the requested repository, if any, is this one"),
-    "auth_type_missing": (10, "the request names an authentication type, if the default one does not accept API keys"),
+    "auth_type_missing": (9, "the request names an authentication type, if the default one does not accept API keys"),
     "auth_type_unavailable": (9, "the authentication type exists and is enabled"),
     "auth_type_wrong": (10, "the authentication type accepts API keys, and the application allows it"),
     "api_keys_off": (11, "the application accepts API keys"),

@@ -12,7 +12,7 @@ import shlex
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ import pytest
 from gamcli.commands import complete
 from gamcli.model.token_ids import format_token_id
 from gamcli.rules.credentials import checksum
+from gamcli.store import Store
 
 Run = Callable[..., Any]
 
@@ -197,13 +198,12 @@ def test_no_command_leaves_a_secret_where_it_does_not_belong(
     ask: Callable[[Line, tuple[str, ...]], Any], files: Path, file: Path
 ) -> None:
     secrets = {CLIENT_SECRET, THIRD_SECRET, PASSWORD, SEED_KEY}
-    with closing(sqlite3.connect(":memory:")) as holding:
+    with ExitStack() as holding:
         for line in lines():
             ran = ask(line, ())
             assert ran.code in line.codes, (line.words, ran)
             if line.words == ("init",) and file.exists():  # as long as it is open, its log stays
-                holding.execute("ATTACH ? AS store", (str(file),))
-                holding.execute("SELECT * FROM store.audit").fetchall()
+                holding.enter_context(Store.open(file))
             known = secrets | found_in(files)
             fresh = set(ISSUED.findall(ran.out)) - known
             assert not fresh or "secret" in line.marks, f"{line.words} prints a secret"

@@ -142,8 +142,8 @@ def test_a_granted_exchange_is_a_record(here: Run) -> None:
         (["app", "disable", "portal"], "The application is disabled", "gamcli app enable portal"),
         (
             ["app", "rotate-secret", "portal", "--overlap", "0"],
-            "The client_secret is missing or wrong",
-            "gamcli app rotate-secret portal --overlap 0",
+            "The client_secret is wrong",
+            "gamcli app rotate-secret portal --overlap 24h",
         ),
     ],
     ids=str,

@@ -188,7 +188,10 @@ def rotate_by_hand(gam: Gam, key_id: str) -> str:
 
 
 def rotate_when_due(gam: Gam, key_id: str) -> str:
-    issued = rotation.rotate(gam, key_id, WEEK, if_due=timedelta(days=4000))
+    expires_at = keys.show(gam, key_id).expires_at
+    assert expires_at is not None
+    later = replace(gam, now=lambda: expires_at - timedelta(days=1))
+    issued = rotation.rotate(later, key_id, timedelta(hours=1), if_due=WEEK)
     assert issued is not None
     return issued.record.id
 
