@@ -9,6 +9,7 @@ from gamcli.conformance.exchange import ReceivedResponse
 from gamcli.conformance.table import ExpectedResponse
 
 PLAIN = {"content-type": "application/json", "cache-control": "no-store", "pragma": "no-cache"}
+CHALLENGES = {"gam": 'OAuth realm="127.0.0.1"', "rfc6749": 'Bearer realm="gam"'}
 REFUSED = {**PLAIN, "www-authenticate": 'OAuth realm="127.0.0.1"'}
 WRONG_SECRET = ExpectedResponse(gam="116 401", rfc="invalid_client 401")
 GAM = {"error": {"code": "116", "message": "The client_secret is missing or wrong."}}
@@ -29,7 +30,8 @@ def differing(
 
 @pytest.mark.parametrize(("document", "error_format"), [(GAM, "gam"), (RFC, "rfc6749")])
 def test_the_expected_refusal_does_not_differ(document: object, error_format: str) -> None:
-    assert differing(WRONG_SECRET, response_with(document, 401), error_format) == []
+    response = response_with(document, 401, www_authenticate=CHALLENGES[error_format])
+    assert differing(WRONG_SECRET, response, error_format) == []
 
 
 @pytest.mark.parametrize(
@@ -51,7 +53,8 @@ def test_the_expected_refusal_does_not_differ(document: object, error_format: st
 def test_a_refusal_of_another_shape_differs(
     document: object, error_format: str, difference: tuple[str, str] | None
 ) -> None:
-    found = differing(WRONG_SECRET, response_with(document, 401), error_format)
+    response = response_with(document, 401, www_authenticate=CHALLENGES[error_format])
+    found = differing(WRONG_SECRET, response, error_format)
     assert len(found) == 1
     assert difference in (None, found[0])
 
@@ -64,8 +67,10 @@ def test_a_message_may_be_expected_by_a_regular_expression() -> None:
 
 def test_a_refusal_without_a_code_has_only_a_message() -> None:
     expected = ExpectedResponse(gam="0 401", rfc=" 401")
-    assert differing(expected, response_with({"error_description": "a"}, 401), "rfc6749") == []
-    assert len(differing(expected, response_with(RFC, 401), "rfc6749")) == 1
+    challenge = CHALLENGES["rfc6749"]
+    only_message = response_with({"error_description": "a"}, 401, www_authenticate=challenge)
+    assert differing(expected, only_message, "rfc6749") == []
+    assert len(differing(expected, response_with(RFC, 401, www_authenticate=challenge), "rfc6749")) == 1
 
 
 def test_another_status_differs() -> None:
@@ -83,7 +88,7 @@ def test_a_header_that_is_missing_differs(name: str) -> None:
 def test_a_challenge_has_the_scheme_and_the_token_error() -> None:
     basic = ExpectedResponse(gam="116 401", rfc="invalid_client 401", challenge="Basic")
     assert differing(basic, response_with(GAM, 401)) == [
-        ('www-authenticate: Basic realm="gam"', 'Bearer realm="gam"'),
+        ('www-authenticate: Basic realm="gam"', 'OAuth realm="127.0.0.1"'),
     ]
     revoked = ExpectedResponse(gam="102 401", rfc="invalid_token 401")
     named = {"error": "invalid_token", "error_description": "a"}

@@ -106,6 +106,7 @@ OF_KEY: dict[str, list[Break]] = {
     "key_revoked": [changed("key", end="revoked")],
     "key_replaced": [changed("key", end="replaced"), ending("key", "retires_at", 0)],
     "key_invalidated": [changed("app", scopes=())],
+    "key_disabled": [ending("key", "disabled_at", 0)],
     **USER,
     **SPENT,
 }

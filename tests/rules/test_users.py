@@ -54,7 +54,7 @@ def test_the_name_of_a_new_user_is_checked(now: datetime) -> None:
 @pytest.mark.parametrize(("field", "longest"), LIMITS.items())
 def test_texts_have_their_lengths(user: User, now: datetime, field: str, longest: int) -> None:
     assert users.apply_changes(user, {field: "x" * longest}, now)
-    with pytest.raises(UsageError, match=f"the {field.replace('_', ' ')} is too long: {longest + 1} characters"):
+    with pytest.raises(UsageError, match=f"the {field.replace('_', ' ')} is too long: {longest + 1:,} characters"):
         users.apply_changes(user, {field: "x" * (longest + 1)}, now)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamcli.errors import NotFoundError, StoreUnusableError, UsageError
+from gamcli.errors import ConflictError, NotFoundError, UsageError
 from gamcli.model import APIKEY, ApiKeyPolicy, App, AuthType, TokenPolicy
 from gamcli.store import Store, Transaction, apps, audit, auth_types
 from gamcli.store.apps import AppFilter
@@ -113,7 +113,7 @@ def test_names_and_client_ids_are_unique(store: Store, portal: App, other: dict[
         with store.writing() as tx:
             apps.add(tx, second)
 
-    with pytest.raises(StoreUnusableError, match="UNIQUE"):
+    with pytest.raises(ConflictError, match="already has this"):
         add()
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamcli.errors import NotFoundError, StoreUnusableError, UsageError
+from gamcli.errors import ConflictError, FailedError, NotFoundError, UsageError
 from gamcli.model import APIKEY, GAMLOCAL, ApiKeyPolicy, App, AuthType, Repository
 from gamcli.store import Store, Transaction, apps, auth_types, repository
 
@@ -77,7 +77,7 @@ def test_names_are_unique_without_regard_to_case(three: Store, now: datetime) ->
                 tx, AuthType("BETA", APIKEY, "", enabled=True, default=False, created_at=now, updated_at=now)
             )
 
-    with pytest.raises(StoreUnusableError, match="UNIQUE"):
+    with pytest.raises(ConflictError, match="already has this"):
         add()
 
 
@@ -133,7 +133,7 @@ def test_a_type_that_is_needed_is_not_deleted(three: Store, portal: App) -> None
             auth_types.delete(tx, name)
 
     for needed in ("beta", "Alpha"):
-        with pytest.raises(StoreUnusableError, match="FOREIGN KEY"):
+        with pytest.raises(FailedError, match="FOREIGN KEY"):
             delete(needed)
     delete("GAMMA")
     with three.reading() as tx:

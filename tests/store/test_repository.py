@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from gamcli.errors import StoreMissingError, StoreUnusableError
+from gamcli.errors import ConflictError, FailedError, StoreMissingError
 from gamcli.model import APIKEY, AuthType, Repository
 from gamcli.store import Store, auth_types, repository
 
@@ -33,7 +33,7 @@ def test_the_repository_comes_back_as_it_was_kept(store: Store, now: datetime) -
 
 def test_a_store_has_one_repository(store: Store, now: datetime) -> None:
     initialise(store, now)
-    with pytest.raises(StoreUnusableError, match="UNIQUE"):
+    with pytest.raises(ConflictError, match="already has this"):
         initialise(store, now, "second")
     with store.reading() as tx:
         assert [each.name for each in auth_types.search(tx)] == ["Of guid"]
@@ -46,5 +46,5 @@ def test_the_default_type_is_one_that_exists(store: Store, now: datetime) -> Non
         with store.writing() as tx:
             repository.set_default_auth_type(tx, "nothing")
 
-    with pytest.raises(StoreUnusableError, match="FOREIGN KEY"):
+    with pytest.raises(FailedError, match="FOREIGN KEY"):
         name_another()

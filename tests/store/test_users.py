@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamcli.errors import NotFoundError, StoreUnusableError, UsageError
+from gamcli.errors import ConflictError, NotFoundError, UsageError
 from gamcli.model import User
 from gamcli.store import Store, Transaction, users
 from gamcli.store.users import UserFilter
@@ -103,7 +103,7 @@ def test_names_emails_and_guids_are_unique(peopled: Store, ana: User, other: dic
         with peopled.writing() as tx:
             users.add(tx, second)
 
-    with pytest.raises(StoreUnusableError, match="UNIQUE"):
+    with pytest.raises(ConflictError, match="already has this"):
         add()
 
 

@@ -102,7 +102,8 @@ def test_a_fault_is_reported_as_the_real_one(
     assert (found, body) == ERROR_WRITERS[error_format](TABLE[rules[status]])
     assert found == status
     assert fields.get("Retry-After") == ("1" if status in (429, 503) else None)
-    assert fields.get("WWW-Authenticate", "").startswith("Bearer") is (status == 401)
+    scheme = "OAuth" if error_format == "gam" else "Bearer"
+    assert fields.get("WWW-Authenticate", "").startswith(scheme) is (status == 401)
 
 
 def test_a_fault_strikes_its_endpoint_alone(client: Client, form: dict[str, str], faults: Faults) -> None:
