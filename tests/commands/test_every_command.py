@@ -10,9 +10,10 @@ import os
 import re
 import shlex
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,6 @@ import pytest
 from gamcli.commands import complete
 from gamcli.model.token_ids import format_token_id
 from gamcli.rules.credentials import checksum
-from gamcli.store import Store
 
 Run = Callable[..., Any]
 
@@ -194,6 +194,27 @@ def found_in(files: Path) -> set[str]:
     return {*ISSUED.findall("\n".join(texts))}
 
 
+HOLDER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("SELECT * FROM audit").fetchall()
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def held_open(file: Path) -> Iterator[None]:
+    """Keep a connection open in another process: reading the files here would release its locks."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(file)], stdin=pipe, stdout=pipe) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdout.readline()
+        yield
+        process.stdin.close()
+
+
 def test_no_command_leaves_a_secret_where_it_does_not_belong(
     ask: Callable[[Line, tuple[str, ...]], Any], files: Path, file: Path
 ) -> None:
@@ -203,7 +224,7 @@ def test_no_command_leaves_a_secret_where_it_does_not_belong(
             ran = ask(line, ())
             assert ran.code in line.codes, (line.words, ran)
             if line.words == ("init",) and file.exists():  # as long as it is open, its log stays
-                holding.enter_context(Store.open(file))
+                holding.enter_context(held_open(file))
             known = secrets | found_in(files)
             fresh = set(ISSUED.findall(ran.out)) - known
             assert not fresh or "secret" in line.marks, f"{line.words} prints a secret"
