@@ -119,6 +119,12 @@ def test_a_login_may_be_refused(send: Ask, changes: dict[str, str | None], expec
     assert refused(send(**changes)) == expected
 
 
+def test_a_login_without_a_type_uses_the_default_one(send: Ask, gam: Gam) -> None:
+    assert granted(send(authentication_type_name=None))
+    auth_types.set_default(gam, "apikey")
+    assert refused(send(authentication_type_name=None)) == ("35", 401)
+
+
 def test_a_login_is_refused_by_the_state_of_its_user_and_its_application(send: Ask, gam: Gam) -> None:
     apps.update(gam, "portal", {"require_scope": True})
     assert refused(send()) == ("232", 401)
