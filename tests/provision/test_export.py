@@ -21,7 +21,7 @@ from gamcli.actions import Gam, apps, auth_types, keys, repository, rotation, us
 from gamcli.errors import ConflictError, NotFoundError, RefusedError, UsageError
 from gamcli.model import App, AuthType, User, normalize_name
 from gamcli.provision import export, export_update, manifest, schema
-from gamcli.provision.apply import make_plan
+from gamcli.provision.apply import Applied, make_plan
 from gamcli.provision.desired import Desired, DesiredObject
 from gamcli.provision.export import Selection
 from gamcli.provision.plan import PlanOptions
@@ -100,15 +100,15 @@ def fill(gam: Gam, draw: Draw) -> None:
         settings = {key: value for key, value in changes.items() if key != "scopes"} | allowed
         with suppress(*REFUSALS):
             apps.create(gam, apps.AppSpec(name, settings, changes["scopes"]))
-    fill_keys(gam, draw, types)
+    fill_keys(gam, draw)
 
 
-def fill_keys(gam: Gam, draw: Draw, types: list[str]) -> None:
+def fill_keys(gam: Gam, draw: Draw) -> None:
     with gam.store.reading() as tx:
         pairs = [(user, app) for user in everyone(tx) for app in all_apps(tx)]
     for user, app in pairs:
         chosen = draw(st.none() | st.lists(st.sampled_from(app.scopes), max_size=2).map(tuple)) if app.scopes else None
-        wish = keys.KeySpec(user.guid, app.client_id, chosen, draw(st.sampled_from([None, *types])), draw(LIVES))
+        wish = keys.KeySpec(user.guid, app.client_id, chosen, draw(LIVES))
         with suppress(*REFUSALS):
             issued = keys.generate(gam, wish._replace(label=draw(TEXTS)))
             ending = draw(st.integers(0, 5))
@@ -299,3 +299,13 @@ def test_the_json_document_equals_the_toml(filled: Gam, exported: Callable[..., 
     expected = tomllib.loads(exported())
     expected["user"]["Ana"]["attributes"]["Colour"] = "$${red}"
     assert json.loads(json.dumps(found)) == expected
+
+
+def test_an_export_names_its_owners_where_they_change(gam: Gam, apply_manifest: Callable[..., Applied]) -> None:
+    apply_manifest("[user.ana]\n", "first")
+    apply_manifest("[user.bo]\n", "second")
+    lines = [*export.format_manifest(export.collect_tables(gam, Selection()))]
+    comments = [line for line in lines if line.startswith("#")]
+    assert comments == ["# gamcli owner: first", "# gamcli owner: second"]
+    assert lines[0] == comments[0]
+    assert lines.index("[user.ana]") < lines.index(comments[1]) < lines.index("[user.bo]")

@@ -71,3 +71,8 @@ def test_toml_that_cannot_be_parsed_has_its_line_and_column(write: Write, text: 
     found, (problem,) = read("m.toml")
     assert found == []
     assert problem.startswith(f"m.toml:{expected}")
+
+
+def test_the_root_of_the_file_system_is_not_searched(folder: Path) -> None:
+    assert folder
+    assert read("/") == ([], ["/:1: is the root of the file system, not a folder of manifests"])

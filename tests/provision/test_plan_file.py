@@ -188,3 +188,12 @@ def test_a_plan_of_another_version_is_refused(save: Save) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "gamcli_plan": 2}))
     with pytest.raises(UsageError, match="another version"):
         plan_file.read(str(path), {})
+
+
+def test_a_plan_that_would_contain_a_secret_is_not_saved(gam: Gam, read_owned: Callable[..., Desired]) -> None:
+    desired, options = read_owned(f'[app.portal]\nclient_secret = "{"s" * 40}"\n', seed=True), PlanOptions()
+    with gam.store.reading() as tx, pytest.raises(UsageError) as caught:
+        plan_file.serialize(tx, make_plan(tx, gam, desired, options), options)
+    assert caught.value.message == (
+        "the plan sets the client secret of application 'portal', which a saved plan must not contain"
+    )

@@ -65,6 +65,7 @@ def test_the_last_line_end_of_a_file_is_removed(replaced: Variables, write: Writ
         ("${}", "invalid reference after '${'"),
         ("${NAME-bo}", "invalid reference after '${'"),
         ("${1}", "invalid reference after '${'"),
+        ("${NOPE:-${NAME}}", "a reference within a reference is not supported"),
     ],
 )
 def test_an_unresolvable_reference_is_an_error(replaced: Variables, folder: Path, text: str, expected: str) -> None:

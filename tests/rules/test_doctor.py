@@ -259,6 +259,8 @@ def test_a_tls_key_that_cannot_be_read_is_wrong(facts: DoctorFacts) -> None:
             ("idle-apps", WARN, "gamcli key generate --app portal --user USER"),
         ),
         ({"idle_users": CountWithNames(5, ("a", "b", "c"))}, ("idle-users", WARN, "gamcli user show a")),
+        ({"expired_keys": 1}, ("expired-keys", WARN, "gamcli key due")),
+        ({"disabled_keys": 2}, ("disabled-keys", WARN, "gamcli key list --disabled")),
         ({"orphaned_tokens": 3}, ("orphaned-tokens", WARN, "gamcli token prune")),
         ({"orphaned_sessions": 1}, ("orphaned-tokens", WRONG, "gamcli token prune")),
     ],
@@ -302,3 +304,8 @@ def test_a_fix_is_a_line_for_a_shell(facts: DoctorFacts) -> None:
     for finding in worse(replace(facts, files=(FileFacts("store", "/a b/'; rm -rf x", 0o666, 1001, 0),), free_bytes=0)):
         assert finding.mend is not None
         assert shlex.split(finding.mend)[-1] in ("/a b/'; rm -rf x", "/gam")
+
+
+def test_a_store_on_a_network_file_system_is_a_warning(facts: DoctorFacts) -> None:
+    assert only(replace(facts, file_system="nfs4")) == ("file-system", WARN, "df -T /gam/store.db")
+    assert worse(replace(facts, file_system="ext4")) == []

@@ -1,7 +1,7 @@
 """Parsing and formatting of durations."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -116,3 +116,23 @@ def test_other_notations_are_refused_with_an_example_that_fits(text: str, hint: 
 @pytest.mark.parametrize(("text", "seconds"), [("1D", 86_400), ("2H", 7_200), ("3S", 3), ("1W", 604_800), ("1m", 60)])
 def test_units_that_mean_one_thing_only_are_accepted_in_either_case(text: str, seconds: int) -> None:
     assert durations.parse(text).total_seconds() == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("2027-06-30", datetime(2027, 6, 30, tzinfo=UTC)),
+        (" 2027-06-30T12:00:00Z ", datetime(2027, 6, 30, 12, tzinfo=UTC)),
+        ("2027-06-30T12:00:00+02:00", datetime(2027, 6, 30, 10, tzinfo=UTC)),
+    ],
+)
+def test_an_instant_is_a_date_or_a_time_in_utc(text: str, instant: datetime) -> None:
+    assert durations.parse_instant(text) == instant
+    assert durations.parse_instant(text).tzinfo is UTC
+
+
+@pytest.mark.parametrize("text", ["", "30d", "2027-13-01", "tomorrow"])
+def test_other_texts_are_not_instants(text: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        durations.parse_instant(text)
+    assert raised.value.message == f"invalid date '{text}'"

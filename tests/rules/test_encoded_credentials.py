@@ -131,3 +131,13 @@ def test_a_key_across_chunks_is_not_cut_short(size: int) -> None:
 @pytest.mark.parametrize("text", ["gamkey_12345678_xxxxxxxxxxxx", "gamkey_gamkey_12345678_abcdefgh", CLIENT[:40]])
 def test_an_example_and_a_client_secret_are_not_reported_as_cut_short(text: str) -> None:
     assert [each for each in find_leaks([text.encode()]) if each.id != "12345678"] == []
+
+
+@pytest.mark.parametrize("raw", [KEY[:7] + "!" * 60, KEY[:20] + "\n"])
+def test_base64_of_a_prefix_alone_is_not_a_credential(raw: str) -> None:
+    assert find(base64.b64encode(raw.encode())) == []
+
+
+@pytest.mark.parametrize("mixed", [b"-+", b"-++", b"_/", b"_//", b"-+/+"])
+def test_base64_in_two_alphabets_is_not_a_credential(mixed: bytes) -> None:
+    assert find(base64.b64encode(KEY[:15].encode()) + mixed) == []

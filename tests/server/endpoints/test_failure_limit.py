@@ -249,3 +249,18 @@ def test_too_many_failures_have_a_name_of_rfc_6749(gam: Gam, form: dict[str, str
     response = routes.respond(gam, request, conduct).response
     assert (response.status, json.loads(response.body)["error"]) == (429, "invalid_request")
     assert dict(response.fields)["Retry-After"] == "60"
+
+
+def test_a_request_that_would_wait_for_another_attempt_is_handled_again_where_it_may(
+    gam: Gam, form: dict[str, str]
+) -> None:
+    body = urlencode(form).encode()
+    fields = {"content-type": "application/x-www-form-urlencoded", "content-length": str(len(body))}
+    request = Request("POST", "/oauth/gam/v2.0/access_token", fields=fields, body=body, peer="192.0.2.1")
+    limiter = FailureLimiter(1)
+    conduct = outcomes.ServerConfig(failure_limiter=limiter, nonblocking=True)
+    running = Client(form["client_id"], "192.0.2.1")
+    assert limiter.begin(running, gam.now, wait=False) == 0
+    assert isinstance(routes.handle(gam, request, conduct), outcomes.WouldBlock)
+    limiter.end(running, gam.now, failed=False)
+    assert not isinstance(routes.handle(gam, request, conduct), outcomes.WouldBlock)
