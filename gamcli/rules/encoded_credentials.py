@@ -240,10 +240,7 @@ def _decode_base64(data: bytes, start: int, alignment: int) -> Candidate | None:
     run = _BASE64_RUN.match(_LINE_BREAKS.sub(b"", window))
     text = b"A" * _SKIPPED[alignment] + (run[0] if run else b"")
     text = text[: len(text) - (len(text) % 4 == 1)]
-    try:
-        decoded = base64.b64decode(text + b"=" * (-len(text) % 4), altchars=b"-_" if set(text) & {45, 95} else None)
-    except ValueError:  # the two alphabets are mixed
-        return None
+    decoded = base64.b64decode(text + b"=" * (-len(text) % 4), altchars=b"-_" if set(text) & {45, 95} else None)
     # the bytes before share a character with the first letter, which is known
     candidate = decode_candidate(b"g" + decoded[alignment + 1 :], 0, None)
     if candidate is None:

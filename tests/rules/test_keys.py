@@ -226,3 +226,30 @@ def test_a_key_is_due_when_it_expires_within_the_time_asked_for(
 ) -> None:
     key = keys.issue(policy(wish, timeout_hours=0), KeyOptions(expires_in=life), entropy).record
     assert keys.is_expiring(key, wish.now, within) is due
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "window", "limit"),
+    [
+        (timedelta(days=10), timedelta(days=14), "9d"),
+        (timedelta(days=10), timedelta(days=10), "9d"),
+        (timedelta(hours=36), timedelta(days=2), "1d"),
+        (timedelta(hours=24), timedelta(days=1), "23h"),
+        (timedelta(minutes=30), timedelta(hours=1), "29m"),
+        (timedelta(days=10), timedelta(days=9), None),
+        (None, timedelta(days=9), None),
+        (timedelta(days=1), None, None),
+    ],
+)
+def test_a_key_that_would_be_due_at_once_is_refused_with_the_largest_window(
+    facts: GrantFacts, lifetime: timedelta | None, window: timedelta | None, limit: str | None
+) -> None:
+    assert facts.key is not None
+    expires_at = None if lifetime is None else facts.key.created_at + lifetime
+    key = replace(facts.key, expires_at=expires_at)
+    if limit is None:
+        keys.require_larger_lifetime(key, window)
+        return
+    with pytest.raises(UsageError, match="would be due for rotation at once") as caught:
+        keys.require_larger_lifetime(key, window)
+    assert caught.value.hint == f"use a window of at most {limit}"
