@@ -42,7 +42,7 @@ _FIRST_NUMBERS = {
     "app_disabled": "6",
     "remote_rest_off": "7",
     "repository_wrong": "8",
-    "auth_type_missing": "10",
+    "auth_type_missing": "9",
     "auth_type_unavailable": "9",
     "auth_type_wrong": "10",
     "api_keys_off": "11",
