@@ -57,7 +57,7 @@ MOMENTS = 3
 
 def commands(folder: Path, rng: Random, going: Going) -> Outcome:
     if shutil.which("strace") is None:
-        return Outcome(skipped="there is no strace here")
+        return Outcome(skipped="strace is not installed")
     outcome = Outcome()
     while going():
         root, trace = folder / f"world{outcome.rounds}", folder / "trace"
@@ -127,7 +127,7 @@ CLIENTS = 4
 
 def server(folder: Path, rng: Random, going: Going) -> Outcome:
     if shutil.which("strace") is None:
-        return Outcome(skipped="there is no strace here")
+        return Outcome(skipped="strace is not installed")
     outcome = Outcome()
     while going():
         world = TracedWorld(folder / f"world{outcome.rounds}")

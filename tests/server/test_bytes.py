@@ -172,11 +172,11 @@ def test_pieces_of_requests_in_any_order_do_no_harm(impatient: Server) -> None:
 
 
 def test_connections_that_stay_idle_block_nobody(serve: Callable[..., Server]) -> None:
-    server = serve()
+    server = serve(max_connections=1024)  # one address may hold half of them
     threads = threading.active_count()
     with ExitStack() as stack:
-        idle = [stack.enter_context(connected(server)) for _ in range(250)]  # one address may hold half of the places
-        for client in idle[:200]:
+        idle = [stack.enter_context(connected(server)) for _ in range(400)]
+        for client in idle[:250]:
             client.sendall(ASKED.replace(b"Connection: close\r\n", b""))
             assert statuses(client.recv(65536)) == [200]
         assert statuses(said(server, ASKED)) == [200]

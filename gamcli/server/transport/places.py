@@ -51,7 +51,7 @@ class Places:
         """
         Return the connection to close before a new one of `address` gets a place, None if there is room.
 
-        Raises LookupError when there is no room and nothing is silent.
+        Raises LookupError when all places are taken and no connection is silent.
         """
         group = self._by_address.get(address)
         if group is not None and len(group.members) >= self._limit_per_address:
