@@ -50,11 +50,7 @@ def generate(gam: Gam, spec: KeySpec, request_id: str, save_secret: SaveSecret[K
             require_same_request(earlier, request_json)
             return _repeat_request(tx, gam, earlier, save_secret)
 
-        def save_request_and_secret(key: Key, secret: Secret) -> None:
-            store.request_ids.add(tx, [KeyRequest(request_id, key.id, request_json)])
-            save_secret(key, secret)
-
-        issued = keys.generate(gam, spec, save_request_and_secret)
+        issued = keys.generate(gam, spec, _save_request_too(tx, request_id, request_json, save_secret))
     return RequestedKey(issued.record, issued.secret)
 
 
@@ -72,13 +68,22 @@ def rotate(
             require_same_request(earlier, request_json)
             return _repeat_request(tx, gam, earlier, save_secret)
 
-        def save_request_and_secret(key: Key, secret: Secret) -> None:
-            store.request_ids.add(tx, [KeyRequest(request_id, key.id, request_json)])
-            save_secret(key, secret)
-
-        issued = rotation.rotate(gam, old.id, overlap, save_secret=save_request_and_secret)
+        save = _save_request_too(tx, request_id, request_json, save_secret)
+        issued = rotation.rotate(gam, old.id, overlap, save_secret=save)
     assert issued is not None, "rotated whether due or not"
     return RequestedKey(issued.record, issued.secret)
+
+
+def _save_request_too(
+    tx: Transaction, request_id: str, request_json: str, save_secret: SaveSecret[Key]
+) -> SaveSecret[Key]:
+    """Return a function that saves the request of a new key, and then its secret."""
+
+    def save(key: Key, secret: Secret) -> None:
+        store.request_ids.add(tx, [KeyRequest(request_id, key.id, request_json)])
+        save_secret(key, secret)
+
+    return save
 
 
 def check_id(text: str) -> str:
