@@ -29,7 +29,7 @@ ApiKeyTimeout = Annotated[
     typer.Option(
         "--api-key-timeout",
         metavar="DURATION",
-        help="Lifetime of new keys, such as 90d or a number of hours; 0: none.",
+        help="Lifetime of new keys, such as 90d, or in hours; 0 for no expiry.",
         rich_help_panel=API_KEYS,
     ),
 ]
@@ -38,7 +38,7 @@ ApiKeyAuthType = Annotated[
     typer.Option(
         "--api-key-auth-type",
         metavar="AUTH_TYPE",
-        help="The authentication type that keys must have, or 'any'.",
+        help="Authentication type that requests with API keys must name, or 'any'.",
         rich_help_panel=API_KEYS,
     ),
 ]
@@ -56,14 +56,17 @@ TokenTimeout = Annotated[
     typer.Option(
         "--token-timeout",
         metavar="MINUTES",
-        help="Lifetime of access tokens; 0 means no expiry.",
+        help="Lifetime of access tokens; 0 for no expiry.",
         rich_help_panel=TOKENS,
     ),
 ]
 Renewals = Annotated[
     int | None,
     typer.Option(
-        "--token-renewals", metavar="N", help="How many times a token can be refreshed.", rich_help_panel=TOKENS
+        "--token-renewals",
+        metavar="N",
+        help="Maximum number of times a token can be refreshed.",
+        rich_help_panel=TOKENS,
     ),
 ]
 RequireScope = Annotated[
@@ -79,7 +82,7 @@ ShareUserIds = Annotated[
     bool | None,
     typer.Option(
         "--share-user-ids/--no-share-user-ids",
-        help="Return the GUIDs of users.",
+        help="Return the same user GUIDs to all applications.",
         show_default=False,
         rich_help_panel=TOKENS,
     ),
@@ -88,7 +91,7 @@ OneTokenPerUser = Annotated[
     bool | None,
     typer.Option(
         "--one-token-per-user/--no-one-token-per-user",
-        help="Revoke a user's earlier tokens when one is issued.",
+        help="Revoke a user's earlier tokens when a new one is issued.",
         show_default=False,
         rich_help_panel=TOKENS,
     ),

@@ -76,7 +76,7 @@ def create(
         str | None, typer.Option(metavar="ID", help="Use this client ID instead of a generated one.")
     ] = None,
     client_secret_file: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Use the client secret in this file; '-' is stdin.")
+        str | None, typer.Option(metavar="FILE", help="Use the client secret in this file; '-' for stdin.")
     ] = None,
     if_missing: IfMissing = False,
     dry_run: DryRunOption = False,
@@ -114,13 +114,17 @@ def list_(
     remote_rest: Annotated[
         bool | None,
         typer.Option(
-            "--remote-rest/--no-remote-rest", help="Show only those with, or without, remote REST.", show_default=False
+            "--remote-rest/--no-remote-rest",
+            help="Show only applications with (or without) remote REST.",
+            show_default=False,
         ),
     ] = None,
     api_keys: Annotated[
         bool | None,
         typer.Option(
-            "--api-keys/--no-api-keys", help="Show only those that accept, or reject, API keys.", show_default=False
+            "--api-keys/--no-api-keys",
+            help="Show only applications that accept (or reject) API keys.",
+            show_default=False,
         ),
     ] = None,
     sort: Sort = None,
@@ -184,8 +188,8 @@ def update(
     """
     Change settings of an application.
 
-    Withdrawing a scope permanently invalidates the active keys that have it. Asks first on a terminal; scripts confirm
-    the number of keys with --accept-invalidating.
+    Withdrawing a scope permanently invalidates the active keys that have it. On a terminal, gamcli asks first;
+    scripts confirm the number of keys with --accept-invalidating.
     """
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, App)

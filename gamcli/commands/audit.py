@@ -37,16 +37,22 @@ def list_(
     action: Annotated[
         str | None, typer.Option(metavar="ACTION", help="Show only this action, such as key.revoke, or all of key.")
     ] = None,
-    target: Annotated[str | None, typer.Option(metavar="NAME", help="Show only changes of this record.")] = None,
-    key: Annotated[str | None, typer.Option(metavar="KEY", help="Show all about this key, also a deleted one.")] = None,
-    user: Annotated[str | None, typer.Option(metavar="USER", help="Show all about this user and their keys.")] = None,
+    target: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Show only changes to this object, such as app:portal.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Show all entries about this key, even if it was deleted.")
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option(metavar="USER", help="Show all entries about this user and their keys.")
+    ] = None,
     app: Annotated[
-        str | None, typer.Option(metavar="APP", help="Show all about this application and its keys.")
+        str | None, typer.Option(metavar="APP", help="Show all entries about this application and its keys.")
     ] = None,
     since: Annotated[
         str | None, typer.Option(metavar="TIME", help="Start time, such as 7d, 2026-03-01 or 2026-03-01T12:00:00Z.")
     ] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="End time; not included.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="End time (exclusive).")] = None,
     sort: Sort = None,
     limit: Limit = None,
     wide: Wide = False,
@@ -56,7 +62,7 @@ def list_(
     """
     List audit entries; '*' in ACTION and NAME matches any text.
 
-    On a terminal the newest come first, elsewhere the oldest. A user who acted through sudo is found by either name.
+    Newest first on a terminal, oldest first otherwise. A user who acted through sudo is found by either name.
 
     Example: gamcli audit list --sort -seq --limit 20
     """
@@ -89,11 +95,11 @@ def show(
 def verify(
     context: typer.Context,
     head: Annotated[
-        str | None, typer.Option(metavar="HASH", help="Hash of an earlier head, which must still be in the log.")
+        str | None, typer.Option(metavar="HASH", help="Hash from `gamcli audit head` that must still be in the log.")
     ] = None,
     export_file: Annotated[
         str | None,
-        typer.Option("--from", metavar="FILE", help="Verify this export instead of the store; '-' is stdin."),
+        typer.Option("--from", metavar="FILE", help="Verify this export instead of the store; '-' for stdin."),
     ] = None,
     output: Format = None,
     field: Field = None,
@@ -101,8 +107,8 @@ def verify(
     """
     Verify that no audit entry was changed, removed, inserted or moved.
 
-    It needs a head that was saved elsewhere to detect that the last entries were removed, or that the whole log
-    was rewritten.
+    To detect that the last entries were removed, or that the whole log was rewritten, pass a head that was saved
+    elsewhere.
 
     Example: gamcli audit verify --head "$(cat head-of-last-week)"
     """
@@ -145,7 +151,7 @@ def _read_lines(file: IO[bytes]) -> Iterator[bytes]:
 @verbs.command()
 def head(context: typer.Context, output: Format = None, field: Field = None) -> None:
     """
-    Print the hash of the last audit entry, for `audit verify --head`.
+    Print the hash of the last audit entry, for `gamcli audit verify --head`.
 
     Example: gamcli audit head | ssh other-host 'cat >> heads'
     """
@@ -168,7 +174,7 @@ def export(
     ] = "jsonl",
 ) -> None:
     """
-    Print the audit log with its hashes, for `audit verify --from`.
+    Print the audit log with its hashes, for `gamcli audit verify --from`.
 
     Example: gamcli audit export > audit.jsonl && gamcli audit verify --from audit.jsonl
     """

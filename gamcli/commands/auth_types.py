@@ -43,7 +43,7 @@ EnableSwitch = Annotated[
 def create(
     context: typer.Context,
     name: NewName,
-    kind: Annotated[Kind, typer.Option("--type", help="Type (GAM: TypeId).")],
+    kind: Annotated[Kind, typer.Option("--type", help="Type of authentication (TypeId in GAM).")],
     description: Description = None,
     enabled: EnableSwitch = None,
     if_missing: IfMissing = False,

@@ -1,6 +1,7 @@
 """The class of all commands: refuses empty paths, and shows help with examples in one line and options in groups."""
 
 import inspect
+import re
 from typing import Any
 
 from typer.core import TyperCommand
@@ -13,6 +14,13 @@ MAX_UNGROUPED = 10
 OUTPUT = "Output"
 CHANGE = "Confirmation and dry run"
 
+
+_DEFAULT_IN_PARENTHESES = re.compile(r"(?<=\[default: )\((.*)\)(?=[;\]])")
+
+_OPEN_RANGE = re.compile(r"(; |  \[)(?:x>=\d|\d<=x<=\d{10,})(?=\])")
+"""A range that says nothing to a person: without an upper limit, or with one that nobody reaches."""
+
+_RANGE = re.compile(r"(\d+)<=x<=(\d+)(?=\]$)")
 
 PATHS = ("FILE", "DIR", "PATH")
 """The metavars of paths; only an empty `--base-path` has a meaning."""
@@ -31,6 +39,9 @@ class GroupedCommand(TyperCommand):
                 option = next((name for name in parameter.opts if name.startswith("--")), metavar)
                 raise UsageError(f"{option} is empty", f"{option} FILE" if option != metavar else f"name a {metavar}")
         return rest
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401 - typer's own types
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002 - typer's own types
         for paragraph in inspect.cleandoc(self.help or "").split("\n\n"):
@@ -52,8 +63,14 @@ class GroupedCommand(TyperCommand):
             if is_grouped:
                 title = getattr(parameter, "rich_help_panel", None) or title
             if record is not None:
-                sections.setdefault(title, []).append(record)
+                sections.setdefault(title, []).append((record[0].strip("[]"), _simplify(record[1])))
         for title, records in sections.items():
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
+
+
+def _simplify(text: str) -> str:
+    """Return the help of an option with its default and range as people write them: `[default: 8080; 0-65535]`."""
+    text = _OPEN_RANGE.sub(lambda match: "" if match[1] == "; " else "  [", text).replace("  []", "")
+    return _RANGE.sub(r"\1-\2", _DEFAULT_IN_PARENTHESES.sub(r"\1", text))

@@ -117,7 +117,10 @@ FILES = {"bash": "gamcli.bash", "zsh": "_gamcli", "fish": "gamcli.fish", "powers
 
 @verbs.command()
 def completion(
-    shell: Annotated[Literal["bash", "zsh", "fish", "powershell"], typer.Argument(metavar="SHELL")],
+    shell: Annotated[
+        Literal["bash", "zsh", "fish", "powershell"],
+        typer.Argument(metavar="SHELL", help="bash, zsh, fish or powershell."),
+    ],
 ) -> None:
     """
     Print the completion script of bash, zsh, fish or powershell.

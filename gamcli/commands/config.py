@@ -23,7 +23,7 @@ PROJECT_FILE_MODE = 0o644
 verbs = new_group("Show and change settings.")
 
 SettingArgument = Annotated[
-    str, typer.Argument(metavar="SETTING", help="Name, such as store; 'gamcli config list' shows all.")
+    str, typer.Argument(metavar="SETTING", help="Setting, such as store; `gamcli config list` shows all.")
 ]
 Project = Annotated[
     bool,

@@ -33,7 +33,7 @@ WorldFile = Annotated[
     typer.Option("--world", metavar="FILE", help="Use the test credentials in this file; see --print-world."),
 ]
 ErrorFormatOption = Annotated[
-    Literal["gam", "rfc6749"] | None, typer.Option(help="Error format of the server.", show_default="gam")
+    Literal["gam", "rfc6749"] | None, typer.Option(help="Format of the server's error responses.", show_default="gam")
 ]
 
 
@@ -48,7 +48,7 @@ def conformance(
     section: Sections = None,
     error_format: ErrorFormatOption = None,
     differing: Annotated[
-        bool, typer.Option("--differing", help="Show only rows that differ.", show_default=False)
+        bool, typer.Option("--differing", help="Show only responses that differ.", show_default=False)
     ] = False,
     print_world: Annotated[
         bool, typer.Option("--print-world", help="Print a world file with new credentials.", show_default=False)
@@ -61,7 +61,7 @@ def conformance(
     field: Field = None,
 ) -> None:
     """
-    Check a server against the contract of the token endpoint; exit code 7 if a row differs.
+    Check a server against the contract of the token endpoint; exit code 7 if a response differs.
 
     Example: gamcli conformance https://example.com/myapp --world world.toml
     """

@@ -63,7 +63,7 @@ def verify(
 def explain(
     context: typer.Context,
     key: Annotated[
-        str | None, typer.Argument(metavar="KEY", help="Key ID or its first characters.", show_default=False)
+        str | None, typer.Argument(metavar="KEY", help="Key ID, or a unique prefix of it.", show_default=False)
     ] = None,
     api_key_file: KeyFile = None,
     output: Format = None,
@@ -72,7 +72,7 @@ def explain(
     """
     Check an API key against every rule of the grant, and suggest fixes.
 
-    Exit code 0 if no rule is violated, 4 otherwise.
+    Exit code 4 if a rule rejects the key.
     """
     from gamcli.actions import diagnosis  # noqa: PLC0415 - start-up
     from gamcli.rules.diagnosis import RuleResult  # noqa: PLC0415 - start-up

@@ -33,10 +33,10 @@ CREDENTIAL_VARIABLES = ("GAM_API_KEY", "GAM_CLIENT_SECRET", "GAM_ACCESS_TOKEN")
 
 Fix = Annotated[bool, typer.Option("--fix", help="Restrict file permissions; change nothing else.", show_default=False)]
 Cert = Annotated[
-    list[str] | None, typer.Option("--tls-cert", metavar="FILE", help="Check this certificate, too; repeatable.")
+    list[str] | None, typer.Option("--tls-cert", metavar="FILE", help="Also check this certificate; repeatable.")
 ]
 TlsKey = Annotated[
-    list[str] | None, typer.Option("--tls-key", metavar="FILE", help="Check this private key, too; repeatable.")
+    list[str] | None, typer.Option("--tls-key", metavar="FILE", help="Also check this private key; repeatable.")
 ]
 
 
@@ -53,7 +53,7 @@ def doctor(
     Diagnose common problems of a store and its environment, and suggest fixes.
 
     Exit code 1 if there is a problem; warnings do not change the exit code. Only --fix changes anything. To check the
-    database itself, use store check.
+    database itself, use `gamcli store check`.
     """
     cli = CliContext.from_typer(context)
     settings, settings_problem = _read_settings(cli.settings)

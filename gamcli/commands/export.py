@@ -36,12 +36,14 @@ def export_(
     keys: Annotated[bool, typer.Option("--keys/--no-keys", help="Include active keys.")] = True,
     update: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE", help="Update this manifest; keep its comments; repeatable.", show_default=False),
+        typer.Option(
+            metavar="FILE", help="Update this manifest and keep its comments; repeatable.", show_default=False
+        ),
     ] = None,
     var_file: VarFiles = None,
     output: Annotated[
         Literal["toml", "json"] | None,
-        typer.Option("-o", "--output", help="Format of the manifest.", show_default="toml"),
+        typer.Option("-o", "--output", help="Output format.", show_default="toml"),
     ] = None,
 ) -> None:
     """

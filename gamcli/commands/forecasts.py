@@ -25,7 +25,7 @@ def forecast(
     """
     Count the active keys that will expire, by week, day or month.
 
-    Retiring keys are left out, since they were rotated already.
+    Retiring keys are not counted, because they were rotated already.
 
     Example: gamcli key forecast --by month --within 365d
     """

@@ -90,13 +90,15 @@ def topic(
         typer.Argument(metavar="TOPIC", help="A topic, or a word to search for.", show_default=False),
     ] = None,
     schema: Annotated[
-        bool, typer.Option("--schema", help="Print the JSON Schema of a manifest.", show_default=False)
+        bool, typer.Option("--schema", help="Print the JSON Schema of manifests.", show_default=False)
     ] = False,
 ) -> None:
     """
     Show a page of the manual, or list the pages that mention a word.
 
-    Without TOPIC all topics are listed. Example: gamcli help keys
+    Without TOPIC, list all topics.
+
+    Example: gamcli help keys
     """
     out = _find_output(context)
     if schema:

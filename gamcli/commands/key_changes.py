@@ -18,7 +18,7 @@ def disable(
     context: typer.Context,
     key: KeyArgument,
     reason: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Reason, for the record and the audit log.")
+        str | None, typer.Option(metavar="TEXT", help="Reason, stored with the key and in the audit log.")
     ] = None,
     dry_run: Preview = False,
     output: Format = None,
@@ -27,7 +27,7 @@ def disable(
     """
     Suspend a key and its access tokens until the key is enabled again.
 
-    To end a key for good, use gamcli key revoke.
+    To revoke a key permanently, use `gamcli key revoke`.
     """
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, Key)
@@ -56,7 +56,7 @@ def enable(
 def update(
     context: typer.Context,
     key: KeyArgument,
-    label: Annotated[str, typer.Option(metavar="TEXT", help="New label; an empty text removes it.")],
+    label: Annotated[str, typer.Option(metavar="TEXT", help="New label; an empty value removes it.")],
     dry_run: Preview = False,
     output: Format = None,
     field: Field = None,

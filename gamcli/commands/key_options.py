@@ -8,30 +8,28 @@ import typer
 from gamcli.commands.command_help import OUTPUT
 
 UserOption = Annotated[
-    str | None, typer.Option(metavar="USER", help="User that the key is for: name, email or GUID.", show_default=False)
+    str | None, typer.Option(metavar="USER", help="User of the key: name, email or GUID.", show_default=False)
 ]
 AppOption = Annotated[
     str | None,
-    typer.Option(metavar="APP", help="Application that the key is for: name or client ID.", show_default=False),
+    typer.Option(metavar="APP", help="Application of the key: name or client ID.", show_default=False),
 ]
 Scopes = Annotated[
     list[str] | None,
-    typer.Option(
-        metavar="SCOPE", help="Scope; a+b for several, repeatable. Default: all published scopes.", show_default=False
-    ),
+    typer.Option(metavar="SCOPE", help="Scope; a+b for several, repeatable.", show_default="all published scopes"),
 ]
 ExpiresIn = Annotated[
     str | None, typer.Option(metavar="DURATION", help="Lifetime, such as 90d; limited by the application's timeout.")
 ]
 ExpiresAt = Annotated[
-    str | None, typer.Option(metavar="DATE", help="Expiry date instead of a lifetime, such as 2027-06-30.")
+    str | None, typer.Option(metavar="DATE", help="Expiry date, such as 2027-06-30, instead of a lifetime.")
 ]
-Label = Annotated[str, typer.Option(metavar="TEXT", help="Label, such as the key's purpose.", show_default=False)]
+Label = Annotated[str, typer.Option(metavar="TEXT", help="Label, such as the purpose of the key.", show_default=False)]
 Replace = Annotated[
     bool, typer.Option("--replace", help="Replace the active key of this user and application.", show_default=False)
 ]
 Overlap = Annotated[
-    str | None, typer.Option(metavar="DURATION", help="Replace it, and keep the old key valid for this long.")
+    str | None, typer.Option(metavar="DURATION", help="Replace the active key, but keep it valid for this long.")
 ]
 RequestId = Annotated[
     str | None,
@@ -44,7 +42,7 @@ OutDir = Annotated[
     typer.Option(
         "--out-dir",
         metavar="DIR",
-        help="With --from: write each key to a file (mode 0600) in this folder.",
+        help="Write each of many keys to its own file (mode 0600) in this folder.",
         show_default=False,
         rich_help_panel=OUTPUT,
     ),
@@ -62,7 +60,7 @@ class KeyStatus(StrEnum):
     INVALIDATED = "invalidated"
 
 
-UserFilterOption = Annotated[str | None, typer.Option("--user", metavar="USER", help="Select only keys of this user.")]
+UserFilterOption = Annotated[str | None, typer.Option("--user", metavar="USER", help="Select the keys of this user.")]
 AppFilterOption = Annotated[
-    str | None, typer.Option("--app", metavar="APP", help="Select only keys for this application.")
+    str | None, typer.Option("--app", metavar="APP", help="Select the keys for this application.")
 ]

@@ -22,13 +22,14 @@ verbs = new_group()
 def revoke(
     context: typer.Context,
     ids: Annotated[
-        list[str] | None, typer.Argument(metavar="KEY...", help="IDs, or unique prefixes of them.", show_default=False)
+        list[str] | None,
+        typer.Argument(metavar="KEY...", help="Key IDs, or unique prefixes of them.", show_default=False),
     ] = None,
     reason: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Reason, for the record and the audit log.")
+        str | None, typer.Option(metavar="TEXT", help="Reason, stored with the key and in the audit log.")
     ] = None,
     api_key_file: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Revoke the key in this file; '-' is stdin.")
+        str | None, typer.Option(metavar="FILE", help="Revoke the key in this file; '-' for stdin.")
     ] = None,
     user: UserFilterOption = None,
     app: AppFilterOption = None,
@@ -42,8 +43,8 @@ def revoke(
     """
     Revoke keys, and the access tokens that were issued for them.
 
-    Name keys by ID, or pass the key itself in a file; confirm an incomplete ID with --yes. With --user or --app all
-    keys of a user or an application are revoked; confirm the number of active ones with --accept-invalidating.
+    Name keys by ID, or pass a key in a file. Confirm an incomplete ID with --yes. With --user or --app, revoke all keys
+    of the user or application; scripts confirm the number of active keys with --accept-invalidating.
     """
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, Key)

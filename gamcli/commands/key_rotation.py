@@ -34,12 +34,12 @@ def rotate(
         str, typer.Option(metavar="DURATION", help="Keep the old key valid for this long; 0 revokes it now.")
     ],
     key: Annotated[
-        str | None, typer.Argument(metavar="KEY", help="ID, or a unique prefix of it.", show_default=False)
+        str | None, typer.Argument(metavar="KEY", help="Key ID, or a unique prefix of it.", show_default=False)
     ] = None,
     user: UserFilterOption = None,
     app: AppFilterOption = None,
     if_due: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Do nothing unless the key expires within this time.")
+        str | None, typer.Option(metavar="DURATION", help="Rotate the key only if it expires within this time.")
     ] = None,
     due: Annotated[
         str | None, typer.Option(metavar="DURATION", help="Rotate all keys that expire within this time.")
@@ -54,9 +54,9 @@ def rotate(
     """
     Replace a key with one that has the same scopes and lifetime, and print it once.
 
-    Name the key, or its --user and --app. With --due all keys that expire soon are rotated, of a user or an application
-    if given; the new keys are written to --out FILE.csv or --out-dir DIR. Run it again to continue an interrupted run;
-    exit code 7 if a key could not be rotated.
+    Name the key, or its --user and --app. With --due, rotate all keys that expire soon, or those of --user or --app,
+    and write the new keys to --out FILE.csv or --out-dir DIR. If that is interrupted, run it again to continue. Exit
+    code 7 if a key could not be rotated.
 
     Example: NEXT=$(gamcli key rotate 3GqWOffF --overlap 7d)
     """
@@ -169,17 +169,19 @@ def due(
     user: UserFilterOption = None,
     app: AppFilterOption = None,
     program: Annotated[
-        str | None, typer.Option("--exec", metavar="CMD", help="Run this for each key, with its JSON on stdin.")
+        str | None,
+        typer.Option("--exec", metavar="CMD", help="Run this command for each key, with the key as JSON on stdin."),
     ] = None,
     wide: Wide = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
     """
-    List active keys that expire soon and expired ones without a successor; exit code 7 if any.
+    List keys that are due for rotation; exit code 7 if there are any.
 
-    Retiring keys are left out, since they were rotated already. Keys that cannot be rotated now, since their user is
-    blocked or their application is disabled, are counted on stderr and do not change the exit code.
+    These are active keys that expire soon and expired keys without a successor; retiring keys were rotated already.
+    Keys that cannot be rotated now, because the user is blocked or the application is disabled, are counted on stderr
+    and do not change the exit code.
 
     Example: gamcli key due --within 14d || notify-send 'keys to rotate'
     """

@@ -91,9 +91,9 @@ def generate(
     out_dir: OutDir = None,
 ) -> None:
     """
-    Issue an API key and print it once, or one for each CSV row (--from).
+    Issue an API key and print it once, or one for each row of a CSV file (--from).
 
-    The header of the file is user,app,scopes,expires_in,label,request_id; only user and app are required.
+    The columns are user, app, scopes, expires_in, label and request_id; only user and app are required.
 
     Example: KEY=$(gamcli key generate --user ana --app portal --expires-in 90d)
     """
@@ -147,7 +147,7 @@ def list_(
     ] = None,
     available: Annotated[
         bool,
-        typer.Option("--available", help="Show the applications that USER can have a key for.", show_default=False),
+        typer.Option("--available", help="Show the applications for which --user can have a key.", show_default=False),
     ] = False,
     sort: Sort = None,
     limit: Limit = None,

@@ -37,7 +37,7 @@ SecretFormat = Annotated[
     typer.Option(
         "-o",
         "--output",
-        help="Output format of the record and its secret.",
+        help="Output format.",
         show_default="table",
         rich_help_panel=OUTPUT,
     ),
@@ -115,34 +115,32 @@ OutFile = Annotated[
 FromCsv = Annotated[
     str | None,
     typer.Option(
-        "--from", metavar="FILE", help="Create one for each row of a CSV file; '-' is stdin.", show_default=False
+        "--from", metavar="FILE", help="Create one for each row of this CSV file; '-' for stdin.", show_default=False
     ),
 ]
 Delimiter = Annotated[
     str | None,
-    typer.Option(
-        metavar="CHAR", help="Delimiter of --from, such as ';' or tab. Default: detect it.", show_default=False
-    ),
+    typer.Option(metavar="CHAR", help="Delimiter of the CSV file, such as ';' or tab.", show_default="detected"),
 ]
 Encoding = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Encoding of --from, such as cp1252.", show_default="utf-8")
+    str | None, typer.Option(metavar="NAME", help="Encoding of the CSV file, such as cp1252.", show_default="utf-8")
 ]
 IgnoreColumn = Annotated[
     list[str] | None,
     typer.Option(
-        "--ignore-column", metavar="NAME", help="Ignore this column of --from; repeatable.", show_default=False
+        "--ignore-column", metavar="NAME", help="Ignore this column of the CSV file; repeatable.", show_default=False
     ),
 ]
 EnabledFilter = Annotated[
     bool | None,
-    typer.Option("--enabled/--disabled", help="Show only enabled ones, or only disabled ones.", show_default=False),
+    typer.Option("--enabled/--disabled", help="Show only enabled (or disabled) ones.", show_default=False),
 ]
 Description = Annotated[str | None, typer.Option(metavar="TEXT", help="Description.")]
 
 UserArgument = Annotated[str, typer.Argument(metavar="USER", help="Name, email or GUID.")]
 AppArgument = Annotated[str, typer.Argument(metavar="APP", help="Name or client ID.")]
 AuthTypeArgument = Annotated[str, typer.Argument(metavar="AUTH_TYPE", help="Name.")]
-KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="ID, or a unique prefix of it.")]
+KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="Key ID, or a unique prefix of it.")]
 NewName = Annotated[str, typer.Argument(metavar="NAME", help="Unique name.")]
 
 

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 RecordFormat = Annotated[
     Literal["table", "json", "jsonl", "csv", "toml", "value"] | None,
-    typer.Option("-o", "--output", help="Output format; toml is the manifest format.", show_default="table"),
+    typer.Option("-o", "--output", help="Output format; toml for a manifest.", show_default="table"),
 ]
 
 ClientRecordFormat = Annotated[
     Literal["table", "json", "jsonl", "csv", "toml", "env", "github", "value"] | None,
-    typer.Option("-o", "--output", help="Output format; toml is the manifest format.", show_default="table"),
+    typer.Option("-o", "--output", help="Output format; toml for a manifest.", show_default="table"),
 ]
 
 

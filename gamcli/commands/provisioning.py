@@ -13,8 +13,9 @@ import typer
 
 from gamcli.actions import Gam
 from gamcli.commands import confirmation, secret_files
+from gamcli.commands.command_help import CHANGE
 from gamcli.commands.context import CliContext
-from gamcli.commands.options import AcceptInvalidating, ShowAll, new_group
+from gamcli.commands.options import AcceptInvalidating, Preview, ShowAll, new_group
 from gamcli.errors import DeletesObjectsError, InvalidatesKeysError, ProblemsError, UsageError, format_count
 from gamcli.model.plan import CREATE, DELETE, UPDATE
 from gamcli.provision import manifest, plan_file, pruning, var_files
@@ -40,7 +41,9 @@ Files = Annotated[
 ]
 Owner = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Owner of the objects. Default: a comment of the file, or its path."),
+    typer.Option(
+        metavar="NAME", help="Owner of the objects.", show_default="the owner comment or the path of the file"
+    ),
 ]
 Prune = Annotated[
     bool, typer.Option("--prune", help="Delete objects of this owner that are no longer listed.", show_default=False)
@@ -48,11 +51,11 @@ Prune = Annotated[
 Adopt = Annotated[bool, typer.Option("--adopt", help="Take over objects of other owners.", show_default=False)]
 VarFiles = Annotated[
     list[str] | None,
-    typer.Option("--var-file", metavar="FILE", help="Values for ${NAME}: NAME=value lines; repeatable."),
+    typer.Option("--var-file", metavar="FILE", help="Read values for ${NAME} from lines NAME=value; repeatable."),
 ]
 PlanFormat = Annotated[
     Literal["table", "json", "jsonl", "markdown", "github"] | None,
-    typer.Option("-o", "--output", help="Format of the plan.", show_default="table"),
+    typer.Option("-o", "--output", help="Output format.", show_default="table"),
 ]
 
 
@@ -124,16 +127,16 @@ def plan(
     adopt: Adopt = False,
     out_file: Annotated[
         str | None,
-        typer.Option("--out", metavar="FILE", help="Save the plan to FILE for apply; replaces only a saved plan."),
+        typer.Option("--out", metavar="FILE", help="Save the plan to this file, for `gamcli apply`."),
     ] = None,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit with 6 when changes are pending.", show_default=False)
+        bool, typer.Option("--exit-code", help="Use exit code 6 if changes are pending.", show_default=False)
     ] = False,
     var_file: VarFiles = None,
     output: PlanFormat = None,
 ) -> None:
     """
-    Show what apply would change, and which active keys it would invalidate.
+    Show what `gamcli apply` would change, and which active keys it would invalidate.
 
     Example: gamcli plan apps.toml --out apps.plan && gamcli apply apps.plan --secrets-out secrets.env
     """
@@ -166,9 +169,11 @@ def drift(
     output: PlanFormat = None,
 ) -> None:
     """
-    Check whether the store matches the manifests, or a saved plan; exits with 6 if it does not.
+    Check whether the store matches manifests or a saved plan; exit code 6 if it does not.
 
-    Objects that the owner manages but the files no longer list count as drift. Example: gamcli drift apps.toml || alert
+    Objects that the owner manages but the files no longer list count as drift.
+
+    Example: gamcli drift apps.toml || alert
     """
     out = _output(context, output)
     with _report_problems(output):
@@ -192,21 +197,15 @@ def apply(
     show_all: ShowAll = False,
     accept_deleting: Annotated[
         int | None,
-        typer.Option(metavar="N", min=0, help="Confirm that the change deletes exactly N objects.", show_default=False),
+        typer.Option(metavar="N", min=0, help="Confirm that exactly N objects are deleted.", rich_help_panel=CHANGE),
     ] = None,
     secrets_out: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Write new secrets to a new file (0600): dotenv, or JSON for .json."),
+        typer.Option(metavar="FILE", help="Write new secrets to this new file: dotenv, or JSON for .json."),
     ] = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", "--preview", help="Show the changes without making them.", show_default=False),
-    ] = False,
+    dry_run: Preview = False,
     var_file: VarFiles = None,
-    output: Annotated[
-        Literal["table", "json", "jsonl", "github", "markdown"] | None,
-        typer.Option("-o", "--output", help="Format of the result.", show_default="table"),
-    ] = None,
+    output: PlanFormat = None,
 ) -> None:
     """
     Apply manifests or a saved plan to the store, in one transaction.

@@ -87,7 +87,7 @@ class LazyGroup(TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002 - typer's own types
         with formatter.section("Commands"):
-            formatter.write_dl([(name, noun.summary) for name, noun in NOUNS.items()])
+            formatter.write_dl([(name, f"{noun.summary}.") for name, noun in NOUNS.items()])
 
 
 @cache

@@ -24,7 +24,7 @@ REMOVED_VARIABLES = ("GAM_API_KEY", "GAM_CLIENT_SECRET")
 @verbs.command(context_settings={"allow_interspersed_args": False})  # options after the program belong to the program
 def run(
     context: typer.Context,
-    program: Annotated[list[str], typer.Argument(metavar="-- CMD", help="The program and its arguments.")],
+    program: Annotated[list[str], typer.Argument(metavar="-- CMD", help="Program to run, with its arguments.")],
     app: Annotated[str, typer.Option(metavar="APP", help="Application of the key.")],
     api_key_file: Annotated[
         str, typer.Option("--api-key-file", metavar="FILE", help="Read the API key from this file; '-' for stdin.")

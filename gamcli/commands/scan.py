@@ -10,6 +10,7 @@ import typer
 
 from gamcli.actions import Gam, findings
 from gamcli.commands import confirmation
+from gamcli.commands.command_help import OUTPUT
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import Field, Preview, Yes, new_group
 from gamcli.errors import FailedError, UsageError, command, format_count
@@ -49,9 +50,9 @@ NoArchives = Annotated[
     bool, typer.Option("--no-archives", help="Do not search inside archives and compressed files.", show_default=False)
 ]
 AllowPartial = Annotated[
-    bool, typer.Option("--allow-partial", help="Succeed although something could not be read.", show_default=False)
+    bool, typer.Option("--allow-partial", help="Succeed even if something could not be read.", show_default=False)
 ]
-Revoke = Annotated[bool, typer.Option("--revoke", help="Revoke the active keys that are found.", show_default=False)]
+Revoke = Annotated[bool, typer.Option("--revoke", help="Revoke the active keys found.", show_default=False)]
 Reason = Annotated[str | None, typer.Option(metavar="TEXT", help="With --revoke: reason.", show_default=DEFAULT_REASON)]
 Rules = Annotated[
     Literal["gitleaks"] | None,
@@ -59,7 +60,7 @@ Rules = Annotated[
 ]
 OutputFormat = Annotated[
     Literal["table", "json", "jsonl", "csv", "sarif", "value"] | None,
-    typer.Option("-o", "--output", help="Output format.", show_default="table"),
+    typer.Option("-o", "--output", help="Output format.", show_default="table", rich_help_panel=OUTPUT),
 ]
 
 
@@ -84,9 +85,11 @@ def scan(
     """
     Find leaked credentials, their users and their status; exit code 7 if one is active.
 
-    Credentials are recognized by format and checksum, also encoded ones and those in archives, then looked up in the
-    store. Without a store their status is unknown, and the exit code is 7 if there are any. It is 1 if something could
-    not be read. Example: gamcli scan src && gamcli scan --git
+    Credentials are recognized by format and checksum, also encoded ones and those in archives, and looked up in the
+    store. Without a store their status is unknown, and the exit code is 7 if there are any. Exit code 1 if something
+    could not be read.
+
+    Example: gamcli scan src && gamcli scan --git
     """
     if rules is not None:
         for line in external_rules.RULE_WRITERS[rules]():

@@ -37,13 +37,15 @@ CorsOrigin = Annotated[
     network(metavar="ORIGIN", help="Allow browser requests from this origin, or * for all; repeatable."),
 ]
 ReadyFile = Annotated[
-    str | None, network(metavar="FILE", help="Write {url, pid} to this file once the server listens.")
+    str | None, network(metavar="FILE", help="Write the URL and PID as JSON to this file when ready.")
 ]
 WorkerCount = Annotated[int, network(min=1, max=MAX_WORKERS, metavar="N", help="Number of worker processes.")]
 
 ConnectionsPerAddress = Annotated[
     int,
-    network(min=0, max=MAX_CONNECTIONS, metavar="N", help="Connections per client address; 0 for half of all 512."),
+    network(
+        min=0, max=MAX_CONNECTIONS, metavar="N", help="Maximum connections per client address; 0 for half of all 512."
+    ),
 ]
 
 
@@ -80,7 +82,7 @@ LogFile = Annotated[
 LogFormat = Annotated[Literal["text", "json"] | None, behavior(help="Format of the request log.", show_default="text")]
 LogAddress = Annotated[
     Literal["full", "masked", "none"],
-    behavior(help="Client addresses in the log; masked: without the last part."),
+    behavior(help="Client addresses in the log; masked omits the last part."),
 ]
 MaxFailures = Annotated[
     int | None,
@@ -93,13 +95,11 @@ MaxFailures = Annotated[
     ),
 ]
 MaxFailuresBy = Annotated[
-    Literal["address", "client", "both"], behavior(help="Count failures by address, client_id, or the pair of both.")
+    Literal["address", "client", "both"], behavior(help="Count failures by address, by client_id, or by both together.")
 ]
 PruneEvery = Annotated[
     str | None,
-    behavior(
-        metavar="DURATION", help="Delete old inactive tokens this often, as 'token prune' does.", show_default="never"
-    ),
+    behavior(metavar="DURATION", help="Run `gamcli token prune` this often, such as 1d.", show_default="never"),
 ]
 
 Ephemeral = Annotated[
@@ -128,11 +128,11 @@ Now = Annotated[
 ]
 ClockOption = Annotated[
     Literal["running", "stopped"] | None,
-    testing("--clock", help="With --now: let the clock run on from that time.", show_default="stopped"),
+    testing("--clock", help="With --now: stop the clock, or let it run from that time.", show_default="stopped"),
 ]
 ControlOption = Annotated[
     bool,
-    testing("--control", help="With --ephemeral: let tests steer the server over HTTP.", show_default=False),
+    testing("--control", help="With --ephemeral: let tests control the server over HTTP.", show_default=False),
 ]
 EnvFormat = Annotated[
     Literal["env", "json", "github"] | None,
@@ -140,7 +140,7 @@ EnvFormat = Annotated[
 ]
 PrintEnv = Annotated[
     bool,
-    testing("--print-env", help="With --ephemeral and CMD: print the credentials, too.", show_default=False),
+    testing("--print-env", help="With --ephemeral and CMD: also print the credentials.", show_default=False),
 ]
 JournalOption = Annotated[
     str | None,

@@ -58,7 +58,7 @@ def add_rename(
 ) -> None:
     """Add the subcommand `rename`; `argument` is the type of its first argument."""
     noun = "application" if kind is App else "user"
-    help_text = f"Rename {'an' if kind is App else 'a'} {noun}; its keys, tokens and history stay."
+    help_text = f"Rename {'an' if kind is App else 'a'} {noun}; keep its keys, tokens and history."
 
     @group.command("rename", help=help_text)
     def run(

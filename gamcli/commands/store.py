@@ -31,7 +31,9 @@ BACKUP_NICENESS = 10
 CHECK_FAILED = 8
 """The exit code when a check failed."""
 
-ReplaceExisting = Annotated[bool, typer.Option("--replace", help="Replace the existing file.", show_default=False)]
+ReplaceExisting = Annotated[
+    bool, typer.Option("--replace", help="Replace the existing file or store.", show_default=False)
+]
 
 
 @verbs.command()
@@ -64,7 +66,7 @@ def check(context: typer.Context, output: Format = None, field: Field = None) ->
 @verbs.command()
 def backup(
     context: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="File to write; '-' is stdout.", show_default=False)],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="File to write; '-' for stdout.", show_default=False)],
     replace: ReplaceExisting = False,
     full: Annotated[
         bool, typer.Option("--full", help="Check every page of the copy, even if it is large.", show_default=False)
@@ -98,23 +100,29 @@ def restore(
     context: typer.Context,
     file: Annotated[
         str,
-        typer.Argument(metavar="FILE", help="File written by 'gamcli store backup'; '-' is stdin.", show_default=False),
+        typer.Argument(
+            metavar="FILE", help="File written by `gamcli store backup`; '-' for stdin.", show_default=False
+        ),
     ],
     replace: ReplaceExisting = False,
     accept: Annotated[
         int | None,
-        typer.Option("--accept-reactivating", metavar="N", min=0, help="Confirm that N objects become usable again."),
+        typer.Option(
+            "--accept-reactivating", metavar="N", min=0, help="Confirm that exactly N objects become usable again."
+        ),
     ] = None,
     revoke_again: Annotated[
         bool,
-        typer.Option("--revoke-again", help="End again what was revoked, blocked or rotated.", show_default=False),
+        typer.Option(
+            "--revoke-again", help="Repeat the revocations, blocks and rotations since the backup.", show_default=False
+        ),
     ] = False,
     dry_run: DryRunOption = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
     """
-    Check a backup and replace the store with it; keeps the old store.
+    Check a backup and replace the store with it; keeps a copy of the old store.
 
     Example: gamcli store restore backup.db --replace
     """

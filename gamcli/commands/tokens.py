@@ -16,7 +16,7 @@ from gamcli.rules import durations
 
 verbs = new_group("List, revoke and prune access tokens.")
 
-TokenArgument = Annotated[str, typer.Argument(metavar="TOKEN", help="ID: the 12 characters after the '!'.")]
+TokenArgument = Annotated[str, typer.Argument(metavar="TOKEN", help="Token ID: the 12 characters after the '!'.")]
 
 
 class TokenStatus(StrEnum):
@@ -82,7 +82,9 @@ def prune(
     context: typer.Context,
     older_than: Annotated[
         str | None,
-        typer.Option(metavar="DURATION", help="Delete only those inactive for longer than this.", show_default="30d"),
+        typer.Option(
+            metavar="DURATION", help="Delete only what has been inactive for longer than this.", show_default="30d"
+        ),
     ] = None,
     dry_run: DryRunOption = False,
     output: Format = None,

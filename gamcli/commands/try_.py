@@ -48,7 +48,7 @@ class Target(NamedTuple):
 def try_(
     context: typer.Context,
     app: Annotated[str | None, typer.Option(metavar="APP", help="Application.", show_default="GAM_CLIENT_ID")] = None,
-    user: Annotated[str | None, typer.Option(metavar="USER", help="User of the key; optional.")] = None,
+    user: Annotated[str | None, typer.Option(metavar="USER", help="User of the key (optional).")] = None,
     url: Annotated[
         str | None,
         typer.Option(
@@ -74,7 +74,9 @@ def try_(
         ),
     ] = None,
     password_file: PasswordFile = None,
-    auth_type: Annotated[str | None, typer.Option(metavar="AUTH_TYPE", help="Authentication type to request.")] = None,
+    auth_type: Annotated[
+        str | None, typer.Option(metavar="AUTH_TYPE", help="Authentication type to send in the request.")
+    ] = None,
     scope: Annotated[str | None, typer.Option(metavar="SCOPES", help="Scopes to request, joined by '+'.")] = None,
     output: Format = None,
 ) -> None:

@@ -17,12 +17,12 @@ def _text_option(help_text: str, panel: str, metavar: str = "TEXT") -> typer.mod
     return option
 
 
-Email = Annotated[str | None, _text_option("Email; it also identifies the user.", CONTACT)]
+Email = Annotated[str | None, _text_option("Email address, which commands accept instead of the name.", CONTACT)]
 VerifiedEmail = Annotated[
     bool | None,
     typer.Option(
         "--verified-email/--no-verified-email",
-        help="Mark the email as verified, or not.",
+        help="Mark the email address as verified (or unverified).",
         show_default=False,
         rich_help_panel=CONTACT,
     ),
@@ -33,10 +33,10 @@ ExternalId = Annotated[str | None, _text_option("ID in another system.", PROFILE
 Birthday = Annotated[str | None, _text_option("Date of birth.", PROFILE, "YYYY-MM-DD")]
 Gender = Annotated[
     Literal["N", "F", "M"] | None,
-    typer.Option(help="Not specified, female or male.", show_default=False, rich_help_panel=PROFILE),
+    typer.Option(help="N (not specified), F (female) or M (male).", show_default=False, rich_help_panel=PROFILE),
 ]
-UrlImage = Annotated[str | None, _text_option("Picture.", PROFILE, "URL")]
-UrlProfile = Annotated[str | None, _text_option("Profile page.", PROFILE, "URL")]
+UrlImage = Annotated[str | None, _text_option("Address of a picture.", PROFILE, "URL")]
+UrlProfile = Annotated[str | None, _text_option("Address of a profile page.", PROFILE, "URL")]
 Phone = Annotated[str | None, _text_option("Phone number.", CONTACT)]
 Address = Annotated[str | None, _text_option("Street address.", CONTACT)]
 City = Annotated[str | None, _text_option("City.", CONTACT)]
@@ -47,7 +47,10 @@ Timezone = Annotated[str | None, _text_option("Time zone.", PROFILE)]
 Roles = Annotated[
     list[str] | None,
     typer.Option(
-        "--role", metavar="ROLE", help="External ID of a role; repeatable, replaces all roles.", show_default=False
+        "--role",
+        metavar="ROLE",
+        help="External ID of a role; repeatable. Replaces all roles of the user.",
+        show_default=False,
     ),
 ]
 Attributes = Annotated[
@@ -55,14 +58,14 @@ Attributes = Annotated[
     typer.Option(
         "--attribute",
         metavar="ID=VALUE",
-        help="Attribute; repeat for several, or for a list of values.",
+        help="Attribute; repeatable, also for a list of values.",
         show_default=False,
     ),
 ]
 
 UpdateExisting = Annotated[
     bool,
-    typer.Option("--update", help="With --from: update users who exist.", show_default=False, rich_help_panel=CHANGE),
+    typer.Option("--update", help="With --from: update existing users.", show_default=False, rich_help_panel=CHANGE),
 ]
 
 TEXT_FIELDS = (

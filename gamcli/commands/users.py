@@ -97,10 +97,10 @@ def create(
     field: Field = None,
 ) -> None:
     """
-    Create a user, or with --from one for each row of a CSV file.
+    Create a user, or one for each row of a CSV file (--from).
 
-    The header of the file names fields as `gamcli user list -o csv` prints them. Lists are separated by '+', ',' or
-    ';', attributes are JSON, GUIDs are kept; managed_by, created_at and updated_at are ignored.
+    The columns are those of `gamcli user list -o csv`. Lists are separated by '+', ',' or ';'; attributes are JSON.
+    GUIDs are kept; managed_by, created_at and updated_at are ignored.
 
     Example: gamcli user create ana --email ana@example.com --first-name Ana --role operator
     """
@@ -131,9 +131,7 @@ def list_(
     enabled: EnabledFilter = None,
     blocked: Annotated[
         bool | None,
-        typer.Option(
-            "--blocked/--unblocked", help="Show only blocked ones, or only those not blocked.", show_default=False
-        ),
+        typer.Option("--blocked/--unblocked", help="Show only blocked (or unblocked) users.", show_default=False),
     ] = None,
     text: Annotated[
         str | None, typer.Option("--search", metavar="TEXT", help="Show only users with this in a name or the email.")
@@ -185,7 +183,7 @@ def update(
     output: Format = None,
     field: Field = None,
 ) -> None:
-    """Change fields of a user; an empty text clears a field."""
+    """Change fields of a user; an empty value clears a field."""
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, User)
     fields = collect_fields(context, roles, attributes)
@@ -203,7 +201,7 @@ for _verb, _help in {
     "enable": "Enable a user, so that the user's keys work again.",
     "disable": "Disable a user and suspend the user's keys until the user is enabled again.",
     "block": "Block a user and suspend the user's keys until the user is unblocked.",
-    "unblock": "Unblock a user.",
+    "unblock": "Unblock a user, so that the user's keys work again.",
 }.items():
     add_state_verb(verbs, _verb, _help, UserArgument, User, _set_state)
 
@@ -214,7 +212,7 @@ def set_password(
     name: UserArgument,
     password_file: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Read the password from this file; '-' is stdin. Default: ask."),
+        typer.Option(metavar="FILE", help="Read the password from this file; '-' for stdin.", show_default="ask"),
     ] = None,
     must_change: Annotated[
         bool, typer.Option("--must-change", help="Reject logins until the password is changed.")
