@@ -55,9 +55,10 @@ def _parse_attributes(text: str) -> object:
     except (ValueError, RecursionError) as error:
         raise UsageError("the attributes are not valid JSON") from error
     if not isinstance(attributes, dict) or not all(map(_is_attribute, attributes.values())):
-        raise UsageError('invalid attributes: use {"Id": "text", "Other": ["one", "two"]}')
+        raise UsageError('invalid attributes: use {"Id": "text", "List": ["one", "two"], "WithIds": {"A": "one"}}')
     return attributes
 
 
 def _is_attribute(value: object) -> bool:
-    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, str) for item in value))
+    values = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+    return all(isinstance(item, str) for item in values)

@@ -1,11 +1,13 @@
 """The fields of a user as options of `gamcli user create` and `gamcli user update`."""
 
+import re
 from typing import Annotated, Literal
 
 import typer
 
 from gamcli.commands.command_help import CHANGE
 from gamcli.errors import UsageError
+from gamcli.model import AttributeValue
 
 CONTACT, PROFILE = "Contact", "Profile"
 
@@ -44,6 +46,7 @@ State = Annotated[str | None, _text_option("State or province.", CONTACT)]
 PostCode = Annotated[str | None, _text_option("Postal code.", CONTACT)]
 Language = Annotated[str | None, _text_option("Language.", PROFILE)]
 Timezone = Annotated[str | None, _text_option("Time zone.", PROFILE)]
+CustomInfo = Annotated[str | None, _text_option("Custom information, returned with gam_user_data.", PROFILE)]
 Roles = Annotated[
     list[str] | None,
     typer.Option(
@@ -58,7 +61,7 @@ Attributes = Annotated[
     typer.Option(
         "--attribute",
         metavar="ID=VALUE",
-        help="Attribute; repeatable, also for a list of values.",
+        help="Attribute; repeatable, for several values ID[KEY]=VALUE too.",
         show_default=False,
     ),
 ]
@@ -70,7 +73,7 @@ UpdateExisting = Annotated[
 
 TEXT_FIELDS = (
     "email", "verified_email", "first_name", "last_name", "external_id", "birthday", "gender", "url_image",
-    "url_profile", "phone", "address", "city", "state", "post_code", "language", "timezone",
+    "url_profile", "phone", "address", "city", "state", "post_code", "language", "timezone", "custom_info",
 )  # fmt: skip
 """The parameters that have the name and the value of their field."""
 
@@ -85,12 +88,24 @@ def collect_fields(context: typer.Context, roles: list[str] | None, attributes: 
     return fields
 
 
-def parse_attributes(pairs: list[str]) -> dict[str, str | list[str]]:
-    """Parse `ID=VALUE` pairs; an ID that is repeated gets a list."""
-    attributes: dict[str, list[str]] = {}
+_VALUE_WITH_ID = re.compile(r"([^\[=]*)\[(.*?)\]=(.*)", re.DOTALL)
+
+
+def parse_attributes(pairs: list[str]) -> dict[str, AttributeValue]:
+    """Parse `ID=VALUE` pairs, where an ID that is repeated gets a list, and `ID[ID]=VALUE` for values with IDs."""
+    lists: dict[str, list[str]] = {}
+    tables: dict[str, dict[str, str]] = {}
     for pair in filter(None, pairs):
+        if match := _VALUE_WITH_ID.fullmatch(pair):
+            name, value_id, value = match.groups()
+            if value_id in tables.setdefault(name, {}):
+                raise UsageError(f"attribute {name} has two values with ID '{value_id}'", "give each value another ID")
+            tables[name][value_id] = value
+            continue
         name, equals, value = pair.partition("=")
         if not equals:
             raise UsageError(f"invalid attribute '{pair}'", "--attribute ID=VALUE")
-        attributes.setdefault(name, []).append(value)
-    return {name: values[0] if len(values) == 1 else values for name, values in attributes.items()}
+        lists.setdefault(name, []).append(value)
+    for name in lists.keys() & tables.keys():
+        raise UsageError(f"attribute {name} has values with and without an ID", f"--attribute {name}[ID]=VALUE for all")
+    return {name: values[0] if len(values) == 1 else values for name, values in lists.items()} | tables

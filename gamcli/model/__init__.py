@@ -101,6 +101,10 @@ class App:
         return self.retiring_until if self.retiring_until is not None and now < self.retiring_until else None
 
 
+AttributeValue = str | list[str] | dict[str, str]
+"""The value of an attribute, or its values: a list, or by ID."""
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     """A user (GAM: GAMUser), identified by `name`, `email` or `guid`; no password if `password_set_at` is None."""
@@ -125,8 +129,9 @@ class User:
     post_code: str = ""
     language: str = ""
     timezone: str = ""
+    custom_info: str = ""
     roles: tuple[str, ...] = ()
-    attributes: dict[str, str | list[str]] = field(default_factory=dict)
+    attributes: dict[str, AttributeValue] = field(default_factory=dict)
     enabled: bool = True
     blocked: bool = False
     managed_by: str | None = None

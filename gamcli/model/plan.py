@@ -22,8 +22,8 @@ DIFF_FIELDS: dict[type, tuple[str, ...]] = {
     ),
     User: (
         "email", "verified_email", "first_name", "last_name", "external_id", "birthday", "gender", "url_image",
-        "url_profile", "phone", "address", "city", "state", "post_code", "language", "timezone", "roles", "attributes",
-        "enabled", "blocked", "managed_by",
+        "url_profile", "phone", "address", "city", "state", "post_code", "language", "timezone",
+        "custom_info", "roles", "attributes", "enabled", "blocked", "managed_by",
     ),
     Key: ("scopes", "label", "expires_at", "retires_at", "end", "reason", "managed_by"),
     Token: ("scopes", "expires_at", "ended_at"),

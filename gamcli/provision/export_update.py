@@ -188,11 +188,15 @@ def _edit(text: str, differences: Iterable[_Difference]) -> str:
 def _changes(editor: Editor, listed: _Listed, table: Table) -> dict[str, Any]:
     """Return the changed fields; a nested table with a header also has None for each field to remove."""
     changes = export.nest(_differing_fields(listed, table))
-    for name, value in changes.items():
-        earlier = listed.fields.get(name)
-        if isinstance(value, dict) and isinstance(earlier, dict) and editor.has_table((*listed.location.keys, name)):
-            changes[name] = {**dict.fromkeys(earlier), **value}
-    return changes
+    keys = listed.location.keys
+    return {name: _add_removals(editor, (*keys, name), listed.fields.get(name), new) for name, new in changes.items()}
+
+
+def _add_removals(editor: Editor, keys: Keys, earlier: object, value: Any) -> Any:  # noqa: ANN401 - TOML
+    if not (isinstance(value, dict) and isinstance(earlier, dict) and editor.has_table(keys)):
+        return value
+    inner = {name: _add_removals(editor, (*keys, name), earlier.get(name), new) for name, new in value.items()}
+    return {**dict.fromkeys(earlier), **inner}
 
 
 def _merge(editor: Editor, keys: Keys, fields: Mapping[str, Any]) -> None:

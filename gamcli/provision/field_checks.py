@@ -53,9 +53,10 @@ def check_roles(roles: tuple[str, ...]) -> tuple[str, ...]:
 
 def check_attributes(value: dict[str, object]) -> dict[str, object]:
     for content in value.values():
-        for text in content if isinstance(content, list) else [content]:
+        inner = content.values() if isinstance(content, dict) else content if isinstance(content, list) else [content]
+        for text in inner:
             if type(text) is not str:
-                raise wrong_type("a string or a list of strings", text)
+                raise wrong_type("a string, a list of strings or a table of strings", text)
     users.check_field("attributes", value)
     return value
 

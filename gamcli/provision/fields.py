@@ -161,6 +161,7 @@ _USER_FIELD_TEXTS = {
     "external_id": "ID in another system",
     "birthday": "YYYY-MM-DD, in quotes",
     "gender": "N (not specified), F or M",
+    "custom_info": "custom information, returned with gam_user_data",
 }
 
 
@@ -174,7 +175,14 @@ def _user_text(name: str) -> Field:
 _ATTRIBUTE_TEXT = {
     "anyOf": [_schema(patterns.TEXT, users.ATTRIBUTE_LENGTH), {"pattern": patterns.REFERENCE}], "type": "string",
 }  # fmt: skip
-_ATTRIBUTE_SCHEMA = {"anyOf": [_ATTRIBUTE_TEXT, {"type": "array", "items": _ATTRIBUTE_TEXT}]}
+_ATTRIBUTE_SCHEMA = {"anyOf": [
+    _ATTRIBUTE_TEXT,
+    {"type": "array", "items": _ATTRIBUTE_TEXT},
+    {
+        "type": "object", "additionalProperties": _ATTRIBUTE_TEXT,
+        "propertyNames": {"minLength": 1, **_schema(patterns.TEXT)},
+    },
+]}  # fmt: skip
 
 _USER = (
     _moved_from("a user"),
@@ -189,7 +197,7 @@ _USER = (
         }}, always=True,
     ),
     Field(
-        "attributes", TABLE, "custom attributes, each with a text or a list of texts", checks.check_attributes,
+        "attributes", TABLE, "custom attributes, each a text, a list of texts, or texts by ID", checks.check_attributes,
         {"propertyNames": {"pattern": patterns.ATTRIBUTE_ID}, "additionalProperties": _ATTRIBUTE_SCHEMA},
     ),
     Field("enabled", FLAG, "the user is active", unchanged, always=True),

@@ -50,8 +50,8 @@ class Editor:
         return keys in self._scan.spans
 
     def has_table(self, keys: Keys) -> bool:
-        """Return whether `keys` is a table with a header, or one that dotted keys create."""
-        return keys in self._headers or keys in self._dotted
+        """Return whether `keys` is a table with a header, or one that dotted keys or nested headers create."""
+        return keys in self._blocks or keys in self._headers or keys in self._dotted
 
     def replace(self, keys: Keys, value: object) -> None:
         """Replace the value of `keys`; a list with one element per line keeps its lines."""
@@ -116,12 +116,17 @@ class Editor:
 
     def remove(self, keys: Keys) -> None:
         """Remove a statement, or all tables of an object with the comments in them, but not the comments before."""
-        if keys in self._statements:
-            self._edits.append(
-                (self._line_start(self._statements[keys]), self._next_line(self._scan.spans[keys][1]), "")
-            )
+        for statement in self._statements_of(keys):
+            start, end = self._statements[statement], self._scan.spans[statement][1]
+            self._edits.append((self._line_start(start), self._next_line(end), ""))
         for header in self._blocks.get(keys, ()):
             self._edits.append((self._line_start(self._headers[header]), self._removal_end(keys, header), ""))
+
+    def _statements_of(self, keys: Keys) -> list[Keys]:
+        """Return the statement that sets `keys`, or the dotted keys that create this table."""
+        if keys in self._dotted:
+            return [each for each in self._statements if each[: len(keys)] == keys]
+        return [keys] if keys in self._statements else []
 
     def _removal_end(self, keys: Keys, header: Keys) -> int:
         """Return the start of the next table of the same object, or of the text after the last statement."""
@@ -165,8 +170,9 @@ def _find_inline_ends(scan: Scan) -> dict[Keys, int]:
 
 
 def _group_headers(scan: Scan) -> dict[Keys, list[Keys]]:
-    """Return the headers of each object, including its nested tables."""
+    """Return the headers of each object and of each nested table, including those of the tables in it."""
     groups: dict[Keys, list[Keys]] = {}
     for keys, _ in scan.headers:
-        groups.setdefault(keys[:2], []).append(keys)
+        for size in range(min(2, len(keys)), len(keys) + 1):
+            groups.setdefault(keys[:size], []).append(keys)
     return groups

@@ -25,7 +25,7 @@ TEXT = ValueType(str, "a string", _STRING)
 FLAG = ValueType(bool, "true or false", {"type": "boolean"})
 NUMBER = ValueType(int, "an integer", {"type": "integer"})
 TEXTS = ValueType(list, "a list of strings", {"type": "array", "items": _STRING})
-TABLE = ValueType(dict, "a table of strings and lists of strings", {"type": "object"})
+TABLE = ValueType(dict, "a table of strings, lists and tables", {"type": "object"})
 
 _LABELS = {
     str: "a string", bool: "true or false", int: "an integer", float: "a float", list: "a list",

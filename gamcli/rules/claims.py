@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from gamcli.errors import RefusedError
-from gamcli.model import App, Token, User
+from gamcli.model import App, AttributeValue, Token, User
 from gamcli.model.sessions import InitialProperty
 from gamcli.rules import scopes
 from gamcli.rules.credentials import NO_DIGEST, Secret, format_guid
@@ -15,7 +15,7 @@ from gamcli.rules.credentials import NO_DIGEST, Secret, format_guid
 CLAIM_ORDER = (
     "guid", "username", "email", "verified_email", "first_name", "last_name", "external_id", "birthday", "gender",
     "url_image", "url_profile", "phone", "address", "city", "state", "post_code", "language", "timezone",
-    "application_data", "roles", "attributes", "initial_properties",
+    "application_data", "CustomInfo", "roles", "attributes", "initial_properties",
 )  # fmt: skip
 """The claims in GAM's order."""
 
@@ -104,11 +104,12 @@ def derive_pairwise_guid(user: User, app: App, key: bytes) -> str:
     return format_guid(hmac.digest(key, f"{user.guid}\n{app.client_id}".encode(), "sha256")[:16])
 
 
-def _attribute_claim(name: str, value: str | list[str]) -> dict[str, object]:
+def _attribute_claim(name: str, value: AttributeValue) -> dict[str, object]:
+    """Return the claim of an attribute; the values of a list get numbers as IDs."""
     if isinstance(value, str):
         return {"Id": name, "IsMultiValue": False, "Value": value}
-    values = [{"Id": str(place), "Value": item} for place, item in enumerate(value, 1)]
-    return {"Id": name, "IsMultiValue": True, "MultiValues": values}
+    pairs = value.items() if isinstance(value, dict) else ((str(place), item) for place, item in enumerate(value, 1))
+    return {"Id": name, "IsMultiValue": True, "MultiValues": [{"Id": each, "Value": item} for each, item in pairs]}
 
 
 def _field_getter(name: str) -> Callable[[User], object]:
@@ -119,6 +120,7 @@ _CLAIM_VALUES: dict[str, Callable[[User], object]] = {
     **{name: _field_getter(name) for name in CLAIM_ORDER},
     "username": lambda user: user.name,
     "application_data": lambda _: "",
+    "CustomInfo": lambda user: user.custom_info,
     "roles": lambda user: list(user.roles),
     "attributes": lambda user: [_attribute_claim(name, value) for name, value in user.attributes.items()],
     "initial_properties": lambda _: [],

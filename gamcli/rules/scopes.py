@@ -35,7 +35,7 @@ def _field_scope(name: str) -> Scope:
 
 _BASIC_CLAIMS = tuple(claim for name in BASIC_FIELDS for claim in _field_scope(name).claims)
 _GROUP_SCOPES = (
-    Scope("gam_user_data", _BASIC_CLAIMS, "the basic fields of the user"),
+    Scope("gam_user_data", (*_BASIC_CLAIMS, "CustomInfo"), "the basic fields of the user"),
     Scope("gam_user_additional_data", ("attributes",), "all attributes of the user"),
     Scope("gam_user_roles", ("roles",), "the external IDs of the user's roles"),
     Scope("session_initial_prop", ("initial_properties",), "the initial properties of the login"),

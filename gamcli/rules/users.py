@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from gamcli.errors import UsageError
-from gamcli.model import User
+from gamcli.model import AttributeValue, User
 from gamcli.rules import durations, lists, names
 from gamcli.rules.scopes import BASIC_FIELDS, TABLE, canonical_name
 
@@ -24,10 +24,11 @@ LENGTHS = {
     "external_id": 100,
     "url_image": 2048,
     "url_profile": 2048,
+    "custom_info": 2048,
 }
 ATTRIBUTE_LENGTH = 2048
 
-TEXT_FIELDS = tuple(name for name in BASIC_FIELDS if name not in ("guid", "username"))
+TEXT_FIELDS = (*(name for name in BASIC_FIELDS if name not in ("guid", "username")), "custom_info")
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _ATTRIBUTE_ID = re.compile(r"[A-Za-z0-9_.-]{1,60}", re.ASCII)
@@ -95,7 +96,7 @@ def is_attribute_id(text: str) -> bool:
     return _ATTRIBUTE_ID.fullmatch(text) is not None
 
 
-def _check_attribute(attribute: str, content: str | list[str]) -> None:
+def _check_attribute(attribute: str, content: AttributeValue) -> None:
     if not is_attribute_id(attribute):
         raise UsageError(
             f"invalid attribute ID '{names.escape_unprintable(attribute)}'",
@@ -105,6 +106,12 @@ def _check_attribute(attribute: str, content: str | list[str]) -> None:
     if scope in TABLE:
         flag = scope.removeprefix("user_").replace("_", "-")
         raise UsageError(f"'{attribute}' is a field of every user, not an attribute", f"--{flag}")
+    if isinstance(content, dict):
+        for value_id in content:
+            if not value_id:
+                raise UsageError(f"a value of attribute {attribute} has an empty ID", "use 1 to 60 characters")
+            names.check_text(f"the ID of a value of attribute {attribute}", value_id, names.NAME_LENGTH)
+        content = [*content.values()]
     for text in [content] if isinstance(content, str) else content:
         names.check_text(f"attribute {attribute}", text, ATTRIBUTE_LENGTH)
 

@@ -15,7 +15,7 @@ from gamcli.store.timestamps import from_micros_or_none, to_micros_or_none
 
 _TEXTS = (
     "first_name", "last_name", "external_id", "birthday", "gender", "url_image", "url_profile", "phone", "address",
-    "city", "state", "post_code", "language", "timezone",
+    "city", "state", "post_code", "language", "timezone", "custom_info",
 )  # fmt: skip
 _PLAIN = ("guid", "name", "email", *_TEXTS, "managed_by", "password_hash")
 _FLAGS = ("verified_email", "enabled", "blocked", "password_must_change")

@@ -23,7 +23,7 @@ TOKEN_POLICY = "timeout_minutes renewals"
 USER = (
     "guid name email verified_email first_name last_name external_id birthday gender url_image url_profile phone"
     " address city state post_code language timezone roles attributes enabled blocked managed_by created_at updated_at"
-    " password_set_at password_must_change password_expires_at"
+    " password_set_at password_must_change password_expires_at custom_info"
 )
 KEY = (
     "id user app client_id auth_type scopes status label created_at expires_at last_used_at retires_at ended_at reason"

@@ -34,8 +34,9 @@ PEOPLE = st.builds(
     verified_email=st.booleans(),
     first_name=TEXTS,
     address=TEXTS,
+    custom_info=TEXTS,
     roles=ROLES,
-    attributes=st.dictionaries(TEXTS, TEXTS | st.lists(TEXTS)),
+    attributes=st.dictionaries(TEXTS, TEXTS | st.lists(TEXTS) | st.dictionaries(TEXTS, TEXTS)),
     enabled=st.booleans(),
     blocked=st.booleans(),
 )
@@ -53,7 +54,17 @@ def test_what_a_list_writes_is_read_back(people: list[User]) -> None:
 
 
 def test_the_users_of_one_store_are_made_in_another(world: Run, program: Run, place: Path) -> None:
-    more = ("--attribute", 'Area=x+y,"z"', "--attribute", "Area=b", "--role", "boss", "--no-verified-email")
+    more = (
+        "--attribute",
+        'Area=x+y,"z"',
+        "--attribute",
+        "Area=b",
+        "--role",
+        "boss",
+        "--no-verified-email",
+        "--custom-info",
+        "vip",
+    )
     assert world("user", "create", "bob", "--birthday", "2000-02-29", "--gender", "M", *more).code == 0
     formulas = ("--city", "=1+1", "--role", "@SUM", "--phone", "+54 11 4321", "--state", "'-x")
     assert world("user", "update", "bob", *formulas).code == 0

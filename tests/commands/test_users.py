@@ -28,6 +28,7 @@ TEXTS = {
     "post_code": "11000",
     "language": "Spanish",
     "timezone": "America/Montevideo",
+    "custom_info": '{"tier": "gold"}',
 }
 
 
@@ -47,12 +48,17 @@ def test_create_takes_every_field(world: Run) -> None:
     texts = [word for name, value in TEXTS.items() for word in (f"--{name.replace('_', '-')}", value)]
     found = world(
         "user", "create", "bob", *texts, "--verified-email", "--role", "operator", "--role", "admin",
-        "--attribute", "team=red=blue", "--attribute", "tag=a", "--attribute", "tag=b", "-o", "json",
+        "--attribute", "team=red=blue", "--attribute", "tag=a", "--attribute", "tag=b",
+        "--attribute", "CompanyID[GX]=GeneXus", "--attribute", "CompanyID[A=]=a]=[b", "-o", "json",
     ).json  # fmt: skip
     assert {name: found[name] for name in TEXTS} == TEXTS
     assert found["verified_email"] is True
     assert found["roles"] == ["operator", "admin"]
-    assert found["attributes"] == {"team": "red=blue", "tag": ["a", "b"]}
+    assert found["attributes"] == {
+        "team": "red=blue",
+        "tag": ["a", "b"],
+        "CompanyID": {"GX": "GeneXus", "A=": "a]=[b"},
+    }
     assert (found["enabled"], found["blocked"], found["managed_by"]) == (True, False, None)
     assert world("user", "show", "bob", "-o", "json").json == found
 
@@ -78,6 +84,9 @@ def test_create_of_what_is_there_is_5_unless_it_may_be(world: Run) -> None:
         ["--role", "a+b"],
         ["--role", " a"],
         ["--attribute", "team"],
+        ["--attribute", "team[]=red"],
+        ["--attribute", "team[a]=red", "--attribute", "team[a]=blue"],
+        ["--attribute", "team[a]=red", "--attribute", "team=blue"],
         ["--attribute", "no team=red"],
         ["--attribute", "city=Paris"],
         ["--first-name", "a\x07b"],

@@ -34,6 +34,7 @@ THEN = datetime(2026, 3, 1, 12, 0, 0, 123456, UTC)
 
 NAMES = st.text("abCZé9 -_.'\"\\$#={}[]", min_size=1, max_size=6).filter(lambda text: text == text.strip())
 TEXTS = st.text("abé '\"\\$#={}NOPE\U0001f511", max_size=12)
+VALUE_IDS = st.text("abé $.=]{}", min_size=1, max_size=4)
 FLAGS = st.booleans()
 SCOPES = st.lists(st.sampled_from([*scopes.TABLE, "user_Colour"]), unique=True, max_size=5).map(tuple)
 APPS = st.fixed_dictionaries(
@@ -63,7 +64,9 @@ USERS = st.fixed_dictionaries(
         "gender": st.sampled_from("NFM"),
         "roles": st.lists(NAMES, max_size=3).map(tuple),
         "attributes": st.dictionaries(
-            st.sampled_from(["Colour", "a.b", "c-d"]), TEXTS | st.lists(TEXTS, max_size=2), max_size=3
+            st.sampled_from(["Colour", "a.b", "c-d"]),
+            TEXTS | st.lists(TEXTS, max_size=2) | st.dictionaries(VALUE_IDS, TEXTS, max_size=2),
+            max_size=3,
         ),
         "enabled": FLAGS,
         "blocked": FLAGS,

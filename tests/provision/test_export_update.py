@@ -133,6 +133,32 @@ def test_fields_are_updated_in_every_form_of_table(update: Callable[..., tuple[U
     ):
         _, found = update(text, users=("ana",), keys=False)
         assert found.startswith(expected)
+    users.update(world, "ana", {"attributes": {"CompanyID": {"GX": "GeneXus"}}, "custom_info": "gold"})
+    for text, expected in (
+        (
+            '[user.ana.attributes]\nCompanyID = { old = "z" } # x\n',
+            '[user.ana.attributes]\nCompanyID = { GX = "GeneXus" } # x\n',
+        ),
+        (
+            '[user.ana.attributes.CompanyID]\nold = "z"\nGX = "x" # y\n',
+            '[user.ana.attributes.CompanyID]\nGX = "GeneXus" # y\n',
+        ),
+        ('[user.ana]\nattributes.CompanyID.GX = "x"\n', '[user.ana]\nattributes.CompanyID.GX = "GeneXus"\n'),
+        (
+            '[user.ana.attributes.old]\na = "z"\n[user.ana.attributes.CompanyID]\nGX = "GeneXus"\n',
+            '[user.ana.attributes.CompanyID]\nGX = "GeneXus"\n',
+        ),
+        (
+            '[user.ana]\nattributes.old.a = "x"\nattributes.old.b = "x"\nattributes.CompanyID.GX = "x"\n',
+            '[user.ana]\nattributes.CompanyID.GX = "GeneXus"\n',
+        ),
+        (
+            "[user.ana]\n",
+            '[user.ana]\nemail = "ana@example.com"\ncustom_info = "gold"\nattributes = { CompanyID',
+        ),
+    ):
+        _, found = update(text, users=("ana",), keys=False)
+        assert found.startswith(expected)
     apps.update(world, "portal", {"token.renewals": 3})
     for text, expected in (
         ("[app.portal]\ntoken.renewals = 1 # x\n", "token.renewals = 3 # x\n"),
@@ -156,7 +182,6 @@ def test_an_unlimited_lifetime_is_left_out(update: Callable[..., tuple[UpdateCou
     ("text", "expected"),
     [
         ("user = { ana = {}, cid = {} }\n", ["m.toml:1: user.cid: "]),
-        ("[user]\nana.phone = '1'\ncid.phone = '2'\n", ["m.toml:3: user.cid: "]),
         ('key = [\n{ user = "ana", app = "portal" },\n{ user = "cid", app = "portal" },\n]', ["m.toml:3: key[1]: "]),
         ("[repository]\n", ["m.toml:1: can"]),
     ],

@@ -20,7 +20,7 @@ from gamcli.rules.credentials import Secret
 IN_ORDER = (
     "guid", "username", "email", "verified_email", "first_name", "last_name", "external_id", "birthday", "gender",
     "url_image", "url_profile", "phone", "address", "city", "state", "post_code", "language", "timezone",
-    "application_data", "roles", "attributes", "initial_properties",
+    "application_data", "CustomInfo", "roles", "attributes", "initial_properties",
 )  # fmt: skip
 BASIC = IN_ORDER[:18]
 TOKEN = Secret("the token")
@@ -35,10 +35,11 @@ def full_user(user: User) -> User:
         user,
         **texts,  # type: ignore[arg-type]
         verified_email=True,
+        custom_info="the custom info",
         birthday="1990-02-28",
         gender="F",
         roles=("operator", "admin"),
-        attributes={"zone": "north", "langs": ["es", "en"], "none": []},
+        attributes={"zone": "north", "langs": ["es", "en"], "none": [], "CompanyID": {"GX": "GeneXus"}},
     )
 
 
@@ -60,7 +61,7 @@ def bearer(now: datetime, app: App, full_user: User) -> UserinfoFacts:
 
 
 EXPECTED: dict[str, tuple[str, ...]] = {
-    "gam_user_data": BASIC,
+    "gam_user_data": (*BASIC, "CustomInfo"),
     "gam_user_additional_data": ("attributes",),
     "gam_user_roles": ("roles",),
     "session_initial_prop": ("initial_properties",),
@@ -111,6 +112,7 @@ def test_the_claims_hold_what_is_known_of_the_user(full_user: User, app: App) ->
         "language": "the language",
         "timezone": "the timezone",
         "application_data": "",
+        "CustomInfo": "the custom info",
         "roles": ["operator", "admin"],
         "attributes": [
             {"Id": "zone", "IsMultiValue": False, "Value": "north"},
@@ -120,6 +122,7 @@ def test_the_claims_hold_what_is_known_of_the_user(full_user: User, app: App) ->
                 "MultiValues": [{"Id": "1", "Value": "es"}, {"Id": "2", "Value": "en"}],
             },
             {"Id": "none", "IsMultiValue": True, "MultiValues": []},
+            {"Id": "CompanyID", "IsMultiValue": True, "MultiValues": [{"Id": "GX", "Value": "GeneXus"}]},
         ],
         "initial_properties": [],
     }

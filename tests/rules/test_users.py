@@ -23,6 +23,7 @@ LIMITS = {
     "post_code": 254,
     "language": 254,
     "timezone": 254,
+    "custom_info": 2048,
 }
 
 
@@ -40,7 +41,7 @@ def test_fields_are_laid_over_the_deproblems(now: datetime) -> None:
         "birthday": "1990-02-28",
         "gender": "F",
         "roles": ("operator", "admin"),
-        "attributes": {"Area": "north", "langs": ["es", "en"]},
+        "attributes": {"Area": "north", "langs": ["es", "en"], "CompanyID": {"GX": "GeneXus"}},
     }
     made = users.create("ana", GUID, given, now)
     assert {field: getattr(made, field) for field in given} == given
@@ -131,6 +132,12 @@ def test_an_attribute_does_not_take_the_name_of_a_field(user: User, now: datetim
     with pytest.raises(UsageError, match="is a field of every user") as caught:
         users.apply_changes(user, {"attributes": {attribute: "x"}}, now)
     assert caught.value.hint == flag
+
+
+def test_the_values_of_an_attribute_have_short_printable_ids(user: User, now: datetime) -> None:
+    for value_id in ("", "x" * 61, "a\n"):
+        with pytest.raises(UsageError, match="ID"):
+            users.apply_changes(user, {"attributes": {"Area": {value_id: "x"}}}, now)
 
 
 @pytest.mark.parametrize("content", ["x" * 2049, ["fine", "x" * 2049], "a\x00b", ["a\nb"]])

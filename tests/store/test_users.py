@@ -19,10 +19,12 @@ Trial = Callable[[], AbstractContextManager[Transaction]]
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 TIMES = st.datetimes(timezones=st.just(UTC))
 ROLES = st.lists(st.text("abcÅ日 ", min_size=1, max_size=5), unique=True).map(tuple)
-ATTRIBUTES = st.dictionaries(st.text("abc._-", min_size=1), TEXTS | st.lists(TEXTS), max_size=3)
+ATTRIBUTES = st.dictionaries(
+    st.text("abc._-", min_size=1), TEXTS | st.lists(TEXTS) | st.dictionaries(TEXTS, TEXTS), max_size=3
+)
 FIELDS = (
     "email", "first_name", "last_name", "external_id", "birthday", "gender", "url_image", "url_profile", "phone",
-    "address", "city", "state", "post_code", "language", "timezone",
+    "address", "city", "state", "post_code", "language", "timezone", "custom_info",
 )  # fmt: skip
 USERS = st.builds(
     User,
