@@ -44,13 +44,14 @@ Walk 1: `gamcli key generate --user ana --app portal`
 Walk 2: `POST /oauth/gam/v2.0/access_token`
 
 1. `server.transport.event_loop.EventLoop` reads bytes; `server.transport.request_parser.RequestParser` turns them into
-   a request, and `server.dispatcher.Dispatcher` takes all requests of a turn after one look at the store.
+   requests, and `server.dispatcher.Dispatcher` collects all requests of a turn.
 2. `server.endpoints.routes.handle` finds the endpoint, `server.endpoints.access_token.post_access_token`, which parses
-   the form. Passwords, which take 0.3 seconds to hash, go to the threads of `server.worker_pool`.
-3. `actions.issuance.decide` loads the facts and lets the rules of the grant decide (`rules.api_key_grant`,
-   `rules.password_grant` or `rules.refresh_grant`). A repeated request is answered from `actions.grant_cache`.
-4. `server.group_commit.GroupCommit` collects the grants that arrive together in one transaction.
-   `actions.issuance.issue_token` judges a grant again when anything was changed meanwhile, and inserts the token.
+   the form. Passwords, which take 0.3 seconds to hash, go to the threads of `server.worker_pool` first.
+3. `server.group_commit.GroupCommit` begins one transaction for the token requests of the turn, in which
+   `actions.issuance.issue_tokens` does everything: it loads the facts of all requests in one statement per kind
+   (`actions.grant_facts`), unless `actions.grant_cache` has the decision and nothing was changed since.
+4. The rules of each grant decide one by one (`rules.api_key_grant`, `rules.password_grant` or `rules.refresh_grant`),
+   and all rows are written together.
 5. A thread commits and waits for the disk. Only then does the response leave: 200, or the row of
    `server.endpoints.refusals.TABLE` for the rule that refused.
 6. `server.request_log.RequestLog` writes one line; `server.refusal_counts.RefusalCounts` sums refusals up for the

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gamcli.actions import Gam, apps, issuance, keys, tokens, users
+from gamcli.actions import Gam, apps, issuance, keys, tokens, userinfo, users
 from gamcli.actions.apps import AppSpec
 from gamcli.actions.keys import KeySpec
 from gamcli.errors import RefusedError
@@ -51,7 +51,7 @@ def asked(gam: Gam) -> TokenRequest:
 
 def refused(gam: Gam, token: Secret) -> str:
     with pytest.raises(RefusedError) as caught:
-        tokens.userinfo(gam, token)
+        userinfo.userinfo(gam, token)
     return caught.value.rule
 
 
@@ -84,7 +84,7 @@ def test_a_replaced_token_stays_replaced_when_the_clock_is_set_back(
     second = issuance.exchange(gam, asked).secret
     forward(timedelta(minutes=-1))
     assert refused(gam, first) == "token_revoked"
-    assert tokens.userinfo(gam, second)
+    assert userinfo.userinfo(gam, second)
 
 
 @pytest.mark.parametrize("ahead", [HOUR, timedelta(days=3650)])
@@ -95,12 +95,12 @@ def test_a_token_issued_by_a_fast_clock_expires_in_time(
         tx.run("UPDATE key SET expires_at = NULL")
     forward(ahead)
     early = issuance.exchange(gam, asked)
-    assert tokens.userinfo(gam, early.secret)
+    assert userinfo.userinfo(gam, early.secret)
     forward(-ahead)
     assert refused(gam, early.secret) == "token_expired"
     again = issuance.exchange(gam, asked)
     assert again.expires_in == early.expires_in == 3600
-    assert tokens.userinfo(gam, again.secret)
+    assert userinfo.userinfo(gam, again.secret)
     forward(HOUR)
     assert refused(gam, again.secret) == "token_expired"
 

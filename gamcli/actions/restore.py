@@ -138,7 +138,7 @@ def _end_again(gam: Gam, each: Reactivated) -> None:
         tokens.revoke(gam, each.id)
     elif each.kind == "session":
         with gam.store.writing() as tx:
-            store.sessions.revoke(tx, parse_token_id(each.id) or 0, gam.now())
+            store.sessions.revoke(tx, [parse_token_id(each.id) or 0], gam.now())
     else:
         apps.rotate_secret(gam, each.id)
 

@@ -21,6 +21,8 @@ from gamcli.rules.credentials import NO_DIGEST, NO_SECRET, Secret
 API_KEY, PASSWORD, REFRESH = "api_key", "password", "refresh_token"
 """The grants, named by the parameter that each requires."""
 
+GRANTS = (API_KEY, PASSWORD, REFRESH)
+
 REFRESH_TIMEOUT = timedelta(minutes=43_200)
 """The lifetime of a refresh token: GAM's default of OAuthRefreshTokenExpire (wiki 58097)."""
 
@@ -53,7 +55,8 @@ class GrantFacts:
     """
     What the rules check; None stands for what does not exist or was not requested.
 
-    `attributes` are those that the requested scopes name and some user has. `password_hash` is what the
+    `attributes` are those that the requested scopes name and some user has, except for scopes that the key or
+    application has. `password_hash` is what the
     password is compared with, also for an unknown user. `is_password_right` is set if it was verified before.
     """
 
@@ -123,7 +126,6 @@ class Grant(NamedTuple):
     renewal_number: int = 0
     initial_properties: tuple[InitialProperty, ...] = ()
     used_refresh_token: RefreshToken | None = None
-    new_password_hash: str | None = None
 
     def __repr__(self) -> str:
         return f"Grant({self.app.name!r}, {self.user.name!r}, {self.scopes!r})"

@@ -51,18 +51,17 @@ class LoopDispatcher:
 
     def __init__(self, gam: Gam, config: ServerConfig, log: RequestLog) -> None:
         self._loop = asyncio.get_running_loop()
-        self._flush_scheduled = False
+        self._turn_scheduled = False
         self._dispatcher: Dispatcher[AsgiRequest] = Dispatcher(gam, config, log, self._notify)
 
     async def respond(self, request: Request) -> Response:
         """Return the response, after the commit of what it reports."""
         pending = AsgiRequest(request, monotonic(), self._loop.create_future())
-        self._dispatcher.begin_turn()
         response = self._dispatcher.submit(pending)
         if response is None:
-            if not self._flush_scheduled:
-                self._flush_scheduled = True
-                self._loop.call_soon(self._flush)
+            if not self._turn_scheduled:
+                self._turn_scheduled = True
+                self._loop.call_soon(self._run_turn)
             response = await pending.future
         return response
 
@@ -73,18 +72,19 @@ class LoopDispatcher:
         """Stop all threads."""
         self._dispatcher.close()
 
-    def _flush(self) -> None:
-        self._flush_scheduled = False
-        self._dispatcher.end_turn()
-
     def _notify(self) -> None:
-        self._loop.call_soon_threadsafe(self._deliver)
+        self._loop.call_soon_threadsafe(self._run_turn)
 
-    def _deliver(self) -> None:
+    def _run_turn(self) -> None:
+        self._turn_scheduled = False
+        self._send_responses()
+        self._dispatcher.end_turn()
+        self._send_responses()
+
+    def _send_responses(self) -> None:
         for pending, response in self._dispatcher.pop_responses():
             if not pending.future.done():  # the client has left
                 pending.future.set_result(response)
-        self._dispatcher.end_turn()
 
 
 class Application:

@@ -1,7 +1,9 @@
 """
-Answers requests without blocking its thread: at once, after a group commit, or on the threads of the worker pool.
+Answers requests without blocking its thread, the requests of a turn together.
 
-Used by the event loop and by the ASGI application.
+A turn is what has arrived since the last one. Claims are read in one query, and tokens are judged and saved in one
+transaction (`group_commit`); what takes long is passed to the threads of the worker pool. Used by the event loop and by
+the ASGI application.
 """
 
 from collections.abc import Callable
@@ -12,9 +14,11 @@ from typing import Generic
 
 from gamcli.actions import Gam
 from gamcli.actions.grant_cache import GrantCache
-from gamcli.errors import RefusedError
+from gamcli.actions.userinfo import ClaimsCache
+from gamcli.errors import RefusedError, StoreBusyError
 from gamcli.server.endpoints import routes
 from gamcli.server.endpoints.outcomes import ServerConfig, TracedResponse, WouldBlock
+from gamcli.server.endpoints.routes import PendingClaims, PendingGrant
 from gamcli.server.group_commit import GroupCommit
 from gamcli.server.refusal_counts import RefusalCounts
 from gamcli.server.request_log import RequestLog
@@ -26,52 +30,78 @@ class Dispatcher(Generic[RequestT]):
     """
     A `RequestHandler` for one thread; it calls `notify` when `pop_responses` has something to return.
 
-    It reads and writes a file through two connections that fail instead of waiting for other processes. A store in
-    memory has one connection, and is written at once.
+    A file has three connections: one that reads and one that writes fail instead of waiting for other processes; all
+    threads that may wait share that of `gam`. A store in memory has one connection, and is written at once.
     """
 
     def __init__(self, gam: Gam, config: ServerConfig, log: RequestLog, notify: Callable[[], None]) -> None:
         self._log = log
-        self._grant_cache: GrantCache[Response] = GrantCache()
+        self._grant_cache = GrantCache()
+        self._claims_cache: ClaimsCache[Response] = ClaimsCache()
         self._config = replace(config, nonblocking=True, grant_cache=self._grant_cache)
+        self._claims: list[tuple[RequestT, PendingClaims]] = []
+        self._grants: list[tuple[RequestT, PendingGrant]] = []
+        self._ready: list[tuple[RequestT, TracedResponse]] = []
         self._group_commit: GroupCommit[RequestT] | None = None
         with ExitStack() as opened:
             self._gam = replace(gam, store=opened.enter_context(gam.store.open_again(durable=False, timeout=0)))
             self._refusal_counts = opened.enter_context(closing(RefusalCounts(gam)))
             self._worker_pool: WorkerPool[RequestT] = opened.enter_context(closing(WorkerPool(gam, config, notify)))
             if not gam.store.is_in_memory:
-                store = opened.enter_context(gam.store.open_again(durable=True, timeout=0))
-                self._group_commit = opened.enter_context(closing(GroupCommit(store, notify, self._worker_pool.submit)))
+                writer = replace(gam, store=opened.enter_context(gam.store.open_again(durable=True, timeout=0)))
+                commits = GroupCommit[RequestT](writer, self._grant_cache, notify)
+                self._group_commit = opened.enter_context(closing(commits))
             self._exit_stack = opened.pop_all()
-
-    def begin_turn(self) -> None:
-        """Check once whether the store has changed; call it when all requests of the turn have arrived."""
-        self._grant_cache.check_version(self._gam)
 
     def submit(self, pending: RequestT) -> Response | None:
         """Return the response, or None when `pop_responses` returns it later."""
         result = routes.handle(self._gam, pending.request, self._config)
-        if isinstance(result, WouldBlock):
-            self._worker_pool.submit(pending)
-            return None
         if isinstance(result, TracedResponse):
             return self._record(pending, result)
-        if self._group_commit is None:
-            return self._record(pending, result.write_alone(self._gam))
-        self._group_commit.add(pending, result)
+        if isinstance(result, WouldBlock):
+            self._worker_pool.submit(pending)
+        elif isinstance(result, PendingClaims):
+            self._claims.append((pending, result))
+        else:
+            self._grants.append((pending, result))
         return None
 
     def end_turn(self) -> None:
-        """Start a group commit if something is to be written."""
-        self._grant_cache.forget_version()
+        """Answer all requests of the turn together; call it when all that have arrived are submitted."""
+        if self._claims:
+            self._read_claims()
         if self._group_commit is not None:
+            for pending, grant in self._grants:
+                self._group_commit.add(pending, grant)
             self._group_commit.start_batch()
+        elif self._grants:
+            responses = routes.write_tokens(self._gam, [grant for _, grant in self._grants], self._grant_cache)
+            self._ready += [(pending, each) for (pending, _), each in zip(self._grants, responses, strict=True)]
+        self._grants.clear()
+
+    def _read_claims(self) -> None:
+        claims, self._claims = self._claims, []
+        try:
+            responses = routes.read_claims(self._gam, [each for _, each in claims], self._claims_cache)
+        except StoreBusyError:
+            for pending, _ in claims:
+                self._worker_pool.submit(pending)
+        except Exception as error:  # noqa: BLE001 - the edge: every error becomes a response
+            self._ready += [(pending, each.fail(error)) for pending, each in claims]
+        else:
+            self._ready += [(pending, each) for (pending, _), each in zip(claims, responses, strict=True)]
 
     def pop_responses(self) -> list[tuple[RequestT, Response]]:
-        """Return the responses that have become available, each once."""
-        results = self._worker_pool.pop_responses()
-        results += self._group_commit.pop_responses() if self._group_commit is not None else ()
-        return [(pending, self._record(pending, result)) for pending, result in results]
+        """Return the responses that have become available, each once; call `end_turn` after it."""
+        ready, self._ready = self._ready, []
+        for pending, result in self._worker_pool.pop_results():
+            if isinstance(result, TracedResponse):
+                ready.append((pending, result))
+            else:
+                self._grants.append((pending, result))
+        if self._group_commit is not None:
+            ready += self._group_commit.pop_responses()
+        return [(pending, self._record(pending, result)) for pending, result in ready]
 
     def refuse(self, error: RefusedError, address: str = "") -> Response:
         """Return the response to bytes that are not a request; they are not logged, as they may hold a secret."""

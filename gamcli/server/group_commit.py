@@ -1,8 +1,8 @@
 """
-Group commit: tokens that are issued together share one durable commit, and their responses are sent after it.
+Group commit: token requests that arrive together are judged and saved in one transaction with one durable commit.
 
-The event loop's thread writes the rows, which is quick. A separate thread waits for the disk, or for another process
-that writes; what arrives meanwhile is the next batch. A single grant waits for no other: its batch starts at once.
+The event loop's thread does that, which is quick. A separate thread waits for the disk, or for another process that
+writes; what arrives meanwhile is the next batch. A single request waits for no other: its batch starts at once.
 """
 
 from collections import deque
@@ -11,17 +11,20 @@ from queue import SimpleQueue
 from threading import Event, Thread
 from typing import Generic
 
+from gamcli.actions import Gam
+from gamcli.actions.grant_cache import GrantCache
 from gamcli.errors import StoreBusyError
+from gamcli.server.endpoints import routes
 from gamcli.server.endpoints.outcomes import TracedResponse
-from gamcli.server.endpoints.routes import PendingWrite
+from gamcli.server.endpoints.routes import PendingGrant
 from gamcli.server.worker_pool import RequestT, seconds_left
-from gamcli.store import Store, Transaction
+from gamcli.store import Transaction
 
 RETRY_SECONDS = 0.001
 """Pause between attempts to begin a transaction while another process writes."""
 
 MAX_BATCH = 256
-"""At most this many grants share a commit, so that the first does not wait long for the last."""
+"""At most this many requests share a commit, so that the first does not wait long for the last."""
 
 TaskResult = Transaction | Exception | None
 """The result of the thread's task: a transaction that has begun, an error, or None for a commit."""
@@ -29,18 +32,23 @@ TaskResult = Transaction | Exception | None
 
 class GroupCommit(Generic[RequestT]):
     """
-    Writes grants into `store`, which nothing else uses and which never waits for other processes.
+    Answers token requests with the store of `gam`, which nothing else uses and which never waits for other processes.
 
-    It calls `notify` when `pop_responses` has something to do. If a batch fails, each of its requests is passed to
-    `retry_alone`.
+    It calls `notify` when `pop_responses` has something to do. If a batch fails, each of its requests is tried
+    once more in a transaction without the others.
     """
 
-    def __init__(self, store: Store, notify: Callable[[], None], retry_alone: Callable[[RequestT], None]) -> None:
-        self._store = store
+    def __init__(self, gam: Gam, cache: GrantCache, notify: Callable[[], None]) -> None:
+        self._gam = gam
+        self._store = gam.store
+        self._cache = cache
         self._notify = notify
-        self._retry_alone = retry_alone
-        self._queue: deque[tuple[RequestT, PendingWrite]] = deque()
-        self._batch: list[tuple[RequestT, TracedResponse]] = []
+        self._queue: deque[tuple[RequestT, PendingGrant]] = deque()
+        self._failed: deque[tuple[RequestT, PendingGrant]] = deque()
+        self._batch: list[tuple[RequestT, PendingGrant]] = []
+        self._is_retry = False
+        self._responses: list[TracedResponse] = []  # of the batch, sent after its commit
+        self._ready: list[tuple[RequestT, TracedResponse]] = []
         self._is_task_running = False  # only the thread uses the store then
         self._tasks: SimpleQueue[Callable[[], TaskResult] | None] = SimpleQueue()
         self._results: deque[TaskResult] = deque()
@@ -48,37 +56,39 @@ class GroupCommit(Generic[RequestT]):
         self._thread = Thread(target=self._run_tasks, name="group-commit", daemon=True)
         self._thread.start()
 
-    def add(self, pending: RequestT, write: PendingWrite) -> None:
-        """Queue a grant for the next batch."""
-        self._queue.append((pending, write))
+    def add(self, pending: RequestT, grant: PendingGrant) -> None:
+        """Queue a request for the next batch."""
+        self._queue.append((pending, grant))
 
     def start_batch(self) -> None:
-        """Write a batch, unless one is being committed."""
-        if self._is_task_running or not self._queue:
-            return
-        try:
-            tx = self._store.begin()
-        except StoreBusyError:
-            self._start_task(self._wait_for_store)
-        except Exception:  # noqa: BLE001 - each request gets its own response
-            self._retry_each([pending for pending, _ in self._queue])
-            self._queue.clear()
-        else:
-            self._write_batch(tx)
+        """Judge and save a batch, unless one is being committed."""
+        while not self._is_task_running and (self._failed or self._queue):
+            try:
+                tx = self._store.begin()
+            except StoreBusyError:
+                self._start_task(self._wait_for_store)
+            except Exception as error:  # noqa: BLE001 - each request gets its own response
+                self._take_batch()
+                self._fail_batch(error)
+            else:
+                self._write_batch(tx)
 
     def pop_responses(self) -> list[tuple[RequestT, TracedResponse]]:
         """Return the responses that may be sent now, each once."""
-        responses: list[tuple[RequestT, TracedResponse]] = []
         while self._results:
             self._is_task_running = False
             result = self._results.popleft()
             if isinstance(result, Transaction):
                 self._write_batch(result)
             elif isinstance(result, StoreBusyError) and not self._batch:
-                responses += self._expire_waiting(result)
+                self._expire_waiting(result)
+            elif result is not None:
+                self._store.rollback()
+                self._fail_batch(result)
             else:
-                responses += self._finish_batch(result)
-        return responses
+                self._finish_batch()
+        ready, self._ready = self._ready, []
+        return ready
 
     def close(self) -> None:
         """Stop the thread; no response was sent for what is not committed."""
@@ -86,35 +96,43 @@ class GroupCommit(Generic[RequestT]):
         self._tasks.put(None)
         self._thread.join()
 
+    def _take_batch(self) -> None:
+        self._is_retry = bool(self._failed)
+        source, most = (self._failed, 1) if self._is_retry else (self._queue, MAX_BATCH)
+        self._batch = [source.popleft() for _ in range(min(len(source), most))]
+
     def _write_batch(self, tx: Transaction) -> None:
-        batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
+        self._take_batch()
         try:
-            self._batch = [(pending, write.write(tx)) for pending, write in batch]
-        except Exception:  # noqa: BLE001 - as above
+            grants = [grant for _, grant in self._batch]
+            self._responses = self._store.run(lambda: routes.issue_tokens(self._gam, tx, grants, self._cache))
+        except Exception as error:  # noqa: BLE001 - as above
             self._store.rollback()
-            self._retry_each([pending for pending, _ in batch])
+            self._fail_batch(error)
         else:
             self._start_task(self._store.commit)
 
-    def _finish_batch(self, error: Exception | None) -> list[tuple[RequestT, TracedResponse]]:
+    def _finish_batch(self) -> None:
+        self._ready += [
+            (pending, response) for (pending, _), response in zip(self._batch, self._responses, strict=True)
+        ]
+        self._batch = []
+
+    def _fail_batch(self, error: Exception) -> None:
         batch, self._batch = self._batch, []
-        if error is None:
-            return batch
-        self._store.rollback()
-        self._retry_each([pending for pending, _ in batch])
-        return []
+        self._cache.clear()
+        if self._is_retry:
+            self._ready += [(pending, grant.fail(error)) for pending, grant in batch]
+            self._notify()
+        else:
+            self._failed.extend(batch)
 
-    def _retry_each(self, requests: list[RequestT]) -> None:
-        for pending in requests:
-            self._retry_alone(pending)
-
-    def _expire_waiting(self, error: StoreBusyError) -> list[tuple[RequestT, TracedResponse]]:
-        """Return responses for those that have waited too long; the others go on waiting."""
-        responses: list[tuple[RequestT, TracedResponse]] = []
-        while self._queue and seconds_left(self._queue[0][0]) <= 0:
-            pending, write = self._queue.popleft()
-            responses.append((pending, write.fail(error)))
-        return responses
+    def _expire_waiting(self, error: StoreBusyError) -> None:
+        """Answer those that have waited too long; the others go on waiting."""
+        for queue in (self._failed, self._queue):
+            while queue and seconds_left(queue[0][0]) <= 0:
+                pending, grant = queue.popleft()
+                self._ready.append((pending, grant.fail(error)))
 
     def _start_task(self, task: Callable[[], TaskResult]) -> None:
         self._is_task_running = True
@@ -130,7 +148,7 @@ class GroupCommit(Generic[RequestT]):
 
     def _wait_for_store(self) -> Transaction:
         """Begin a transaction; raises StoreBusyError when the first request has waited too long."""
-        first, _ = self._queue[0]  # nothing is removed while this task runs
+        first, _ = (self._failed or self._queue)[0]  # nothing is removed while this task runs
         while True:
             try:
                 return self._store.begin()

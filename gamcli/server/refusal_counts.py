@@ -5,8 +5,6 @@ So an attacker cannot fill the store with entries, and no request waits for one.
 only the names of rules and the client ids of existing applications.
 """
 
-from contextlib import ExitStack
-from dataclasses import replace
 from threading import Event, Lock, Thread
 
 from gamcli.actions import Gam, audit
@@ -15,9 +13,6 @@ from gamcli.server.endpoints.refusals import TABLE
 
 WRITE_SECONDS = 300.0
 """How often the counts are written."""
-
-BUSY_SECONDS = 2.0
-"""How long it waits for another process that writes; then the counts are kept for the next entry."""
 
 MAX_APPS = 50
 """At most this many applications are counted separately; refusals of others count as those of unknown clients."""
@@ -42,10 +37,7 @@ class RefusalCounts:
         self._lock = Lock()
         self._closing = Event()
         self._is_enabled = not gam.store.is_in_memory
-        with ExitStack() as opened:
-            store = opened.enter_context(gam.store.open_again(durable=False, timeout=BUSY_SECONDS))
-            self._gam = replace(gam, store=store)
-            self._exit_stack = opened.pop_all()
+        self._gam = gam
         self._thread = Thread(target=self._run, name="refusal-counts", daemon=True)
         self._thread.start()
 
@@ -65,8 +57,7 @@ class RefusalCounts:
         """Stop the thread, and write the counts unless the store is busy."""
         self._closing.set()
         self._thread.join()
-        with self._exit_stack:
-            self._write()
+        self._write()
 
     def _run(self) -> None:
         while not self._closing.wait(self._interval):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         auth_types,
         batches,
         bulk_rows,
+        grant_facts,
         keys,
         repository,
         request_ids,
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from gamcli.store.sqlite.database import Store, Transaction
 
 __all__ = [
-    "Store", "Transaction", "adoptions", "apps", "audit", "auth_types", "batches", "bulk_rows", "keys", "repository",
-    "request_ids", "sessions", "tokens", "users",
+    "Store", "Transaction", "adoptions", "apps", "audit", "auth_types", "batches", "bulk_rows", "grant_facts", "keys",
+    "repository", "request_ids", "sessions", "tokens", "users",
 ]  # fmt: skip
 
 

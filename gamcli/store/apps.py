@@ -1,6 +1,6 @@
 """Applications."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
@@ -20,9 +20,9 @@ COLUMNS = (
     "one_token_per_user", "managed_by", "retiring_digest", "retiring_until",
 )  # fmt: skip
 
-_FIELDS = ", ".join((*(f"app.{column}" for column in COLUMNS), "auth_type.name"))
+FIELDS = ", ".join((*(f"app.{column}" for column in COLUMNS), "auth_type.name"))
 _FROM = "FROM app LEFT JOIN auth_type ON auth_type.fold = app.api_key_auth_type"
-_SELECT = f"""SELECT {_FIELDS}, app_use.grants, app_use.last_used_at
+_SELECT = f"""SELECT {FIELDS}, app_use.grants, app_use.last_used_at
     {_FROM} JOIN app_use ON app_use.client_id = app.client_id"""
 
 SORTS = {
@@ -46,7 +46,7 @@ class AppFilter(NamedTuple):
 
 
 @lru_cache(maxsize=256)  # equal rows give equal records, and rows seldom change
-def _record(row: Row) -> App:
+def build_record(row: Row) -> App:
     return App(
         client_id=row[0],  # type: ignore[arg-type]
         name=row[2],  # type: ignore[arg-type]
@@ -70,7 +70,7 @@ def _record(row: Row) -> App:
 
 def _with_use(row: Row) -> App:
     *settings, grants, last_used_at = row
-    return replace(_record(tuple(settings)), grants=grants, last_used_at=from_micros_or_none(last_used_at))  # type: ignore[arg-type]
+    return replace(build_record(tuple(settings)), grants=grants, last_used_at=from_micros_or_none(last_used_at))  # type: ignore[arg-type]
 
 
 def _split(joined: object) -> tuple[str, ...]:
@@ -121,8 +121,8 @@ def find_by_client_id_any_case(tx: Transaction, text: str) -> App | None:
 
 def find_by_client_id(tx: Transaction, client_id: str) -> App | None:
     """Return the application without its usage counts, or None."""
-    row = tx.one(f"SELECT {_FIELDS} {_FROM} WHERE app.client_id = ?", client_id)
-    return None if row is None else _record(row)
+    row = tx.one(f"SELECT {FIELDS} {_FROM} WHERE app.client_id = ?", client_id)
+    return None if row is None else build_record(row)
 
 
 def find_by_secret_digest(tx: Transaction, digest: bytes) -> App | None:
@@ -191,9 +191,12 @@ def save(tx: Transaction, app: App) -> None:
     tx.run(f"UPDATE app SET {settings} WHERE client_id = ?", *_row(app), app.client_id)
 
 
-def record_grant(tx: Transaction, client_id: str, at: datetime) -> None:
-    """Count a successful authentication of the application."""
-    tx.run("UPDATE app_use SET grants = grants + 1, last_used_at = ? WHERE client_id = ?", to_micros(at), client_id)
+def record_grants(tx: Transaction, counts: Mapping[str, int], at: datetime) -> None:
+    """Count the successful authentications of applications by client ID; in order, so that no two nodes deadlock."""
+    tx.run_many(
+        "UPDATE app_use SET grants = grants + ?, last_used_at = ? WHERE client_id = ?",
+        [(count, to_micros(at), client_id) for client_id, count in sorted(counts.items())],
+    )
 
 
 def delete(tx: Transaction, client_id: str) -> None:

@@ -9,9 +9,15 @@ from gamcli.store.queries import Conditions, order_by, suggest_name
 from gamcli.store.sqlite.database import Row, Transaction
 from gamcli.store.timestamps import from_micros, to_micros
 
-_SELECT = """SELECT auth_type.name, type, description, enabled,
-    EXISTS (SELECT 1 FROM repository WHERE default_auth_type = auth_type.fold), created_at, updated_at, managed_by
-    FROM auth_type"""
+
+def fields(table: str = "auth_type") -> str:
+    """Return the columns that `build_record` needs, of a table with this alias."""
+    is_default = f"EXISTS (SELECT 1 FROM repository WHERE repository.default_auth_type = {table}.fold)"
+    settings = ", ".join(f"{table}.{column}" for column in ("name", "type", "description", "enabled"))
+    return f"{settings}, {is_default}, {table}.created_at, {table}.updated_at, {table}.managed_by"
+
+
+_SELECT = f"SELECT {fields()} FROM auth_type"
 
 SORTS = {
     "name": "auth_type.fold",
@@ -23,7 +29,7 @@ SORTS = {
 
 
 @lru_cache(maxsize=256)  # equal rows give equal records, and rows seldom change
-def _record(row: Row) -> AuthType:
+def build_record(row: Row) -> AuthType:
     name, kind, description, enabled, default, created, updated, managed_by = row
     return AuthType(
         name=str(name),
@@ -39,7 +45,7 @@ def _record(row: Row) -> AuthType:
 
 def find(tx: Transaction, name: str) -> AuthType | None:
     row = tx.one(f"{_SELECT} WHERE auth_type.fold = ?", normalize_name(name))
-    return None if row is None else _record(row)
+    return None if row is None else build_record(row)
 
 
 def get(tx: Transaction, name: str) -> AuthType:
@@ -59,7 +65,7 @@ def search(
     conditions.equal("type", kind)
     conditions.equal("enabled", enabled)
     order = order_by(sort, SORTS, "name", "auth_type.fold")
-    return map(_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
+    return map(build_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
 
 
 def add(tx: Transaction, auth_type: AuthType) -> None:

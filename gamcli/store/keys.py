@@ -17,8 +17,11 @@ _COLUMNS = (
     "replaces",
 )  # fmt: skip
 
-_SELECT = f"""SELECT {", ".join(f"key.{column}" for column in _COLUMNS)}, user.guid, user.name, app.client_id, app.name,
-    auth_type.name
+FIELDS = f"""{", ".join(f"key.{column}" for column in _COLUMNS)}, user.guid, user.name, app.client_id, app.name,
+    auth_type.name"""
+FIELD_COUNT = len(_COLUMNS) + 5
+
+_SELECT = f"""SELECT {FIELDS}
     FROM key JOIN user ON user.number = key.user_number JOIN app ON app.number = key.app_number
     LEFT JOIN auth_type ON auth_type.fold = app.api_key_auth_type"""
 
@@ -60,7 +63,7 @@ class KeyFilter(NamedTuple):
 
 
 @lru_cache(maxsize=256)  # equal rows give equal records, and rows seldom change
-def _record(row: Row) -> Key:
+def build_record(row: Row) -> Key:
     value: Any = row
     return Key(
         id=value[0],
@@ -88,14 +91,7 @@ def _record(row: Row) -> Key:
 def find(tx: Transaction, key_id: str) -> Key | None:
     """Return the key with this complete id, or None."""
     row = tx.one(f"{_SELECT} WHERE key.id = ?", key_id)
-    return None if row is None else _record(row)
-
-
-def find_nearest(tx: Transaction, key_id: str) -> Key | None:
-    """Return the key with this id, or else a neighbor: an unknown id takes as long as a known one."""
-    row = tx.one(f"{_SELECT} WHERE key.id <= ? ORDER BY key.id DESC LIMIT 1", key_id)
-    row = row or tx.one(f"{_SELECT} ORDER BY key.id LIMIT 1")
-    return None if row is None else _record(row)
+    return None if row is None else build_record(row)
 
 
 MIN_PREFIX = 4
@@ -114,7 +110,7 @@ def get_by_prefix(tx: Transaction, prefix: str) -> Key:
         )
     if len(rows) > 1 and rows[0][0] != prefix:
         raise UsageError(f"the ID prefix '{prefix}' matches several keys", "use more characters of the ID")
-    return _record(rows[0])
+    return build_record(rows[0])
 
 
 def find_retiring(tx: Transaction, user_guid: str, client_id: str, now: datetime) -> list[Key]:
@@ -122,20 +118,20 @@ def find_retiring(tx: Transaction, user_guid: str, client_id: str, now: datetime
     retiring = "key.ended_at IS NULL AND key.retires_at > ? AND coalesce(key.expires_at > ?, TRUE)"
     values = [user_guid, client_id, to_micros(now), to_micros(now)]
     rows = tx.each(f"{_SELECT} WHERE {_OF_USER} AND {_FOR_APP} AND {retiring} ORDER BY key.retires_at", values)
-    return list(map(_record, rows))
+    return list(map(build_record, rows))
 
 
 def find_current(tx: Transaction, user_guid: str, client_id: str) -> Key | None:
     """Return the latest key of a user and application, whatever its state, or None."""
     row = tx.one(f"{_SELECT} WHERE {_OF_USER} AND {_FOR_APP} AND current = 1", user_guid, client_id)
-    return None if row is None else _record(row)
+    return None if row is None else build_record(row)
 
 
 def find_current_of_users(tx: Transaction, user_guids: Iterable[str]) -> Iterator[Key]:
     """Yield the latest keys of these users, whatever their state."""
     for some in chunks(user_guids):
         yield from map(
-            _record, tx.each(f"{_SELECT} WHERE user.guid IN ({placeholders(some)}) AND key.current = 1", some)
+            build_record, tx.each(f"{_SELECT} WHERE user.guid IN ({placeholders(some)}) AND key.current = 1", some)
         )
 
 
@@ -143,7 +139,7 @@ def find_next_to_expire(tx: Transaction, client_id: str, now: datetime) -> Key |
     """Return the key of the application that expires first, without ended and rotated ones, or None."""
     active = "key.ended_at IS NULL AND key.retires_at IS NULL AND key.expires_at > ?"
     row = tx.one(f"{_SELECT} WHERE {_FOR_APP} AND {active} ORDER BY key.expires_at LIMIT 1", client_id, to_micros(now))
-    return None if row is None else _record(row)
+    return None if row is None else build_record(row)
 
 
 def find_next_to_retire(tx: Transaction, client_id: str, now: datetime) -> Key | None:
@@ -154,14 +150,14 @@ def find_next_to_retire(tx: Transaction, client_id: str, now: datetime) -> Key |
         to_micros(now),
         client_id,
     )
-    return None if row is None else _record(row)
+    return None if row is None else build_record(row)
 
 
 def find_last_used(tx: Transaction, client_id: str, limit: int) -> tuple[Key, ...]:
     """Return the most recently used keys of the application, latest first."""
     ids = f"SELECT id FROM key WHERE {_FOR_APP} AND last_used_at IS NOT NULL ORDER BY last_used_at DESC LIMIT ?"
     rows = tx.each(f"{_SELECT} WHERE key.id IN ({ids}) ORDER BY key.last_used_at DESC", [client_id, limit])
-    return tuple(map(_record, rows))
+    return tuple(map(build_record, rows))
 
 
 def find_managed_ids(tx: Transaction, owners: Collection[str]) -> Iterator[str]:
@@ -197,7 +193,7 @@ def search(tx: Transaction, filters: KeyFilter) -> Iterator[Key]:
     all_expire = filters.expires_before is not None and not filters.include_retiring
     sorts = {**SORTS, "expires_at": "key.expires_at"} if all_expire else SORTS
     order = order_by(filters.sort, sorts, "created_at", "key.id")
-    return map(_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
+    return map(build_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
 
 
 def _add_expiry(conditions: Conditions, before: int, *, retires_too: bool) -> None:
@@ -252,8 +248,9 @@ def set_disabled(tx: Transaction, key_id: str, at: datetime | None, reason: str 
     tx.run("UPDATE key SET disabled_at = ?, reason = ? WHERE id = ?", to_micros_or_none(at), reason, key_id)
 
 
-def record_use(tx: Transaction, key_id: str, at: datetime) -> None:
-    tx.run("UPDATE key SET last_used_at = ? WHERE id = ?", to_micros(at), key_id)
+def record_uses(tx: Transaction, key_ids: Iterable[str], at: datetime) -> None:
+    """Record the last use of these keys; in order, so that no two nodes deadlock."""
+    tx.run_many("UPDATE key SET last_used_at = ? WHERE id = ?", [(to_micros(at), each) for each in sorted(key_ids)])
 
 
 def record_end(tx: Transaction, key_id: str, status: str, at: datetime, reason: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from gamcli.errors import UsageError
@@ -62,6 +63,17 @@ def order_by(sort: str | None, columns: Mapping[str, str], default: str, unique:
 
 def placeholders(values: Sequence[object]) -> str:
     return ", ".join("?" * len(values))
+
+
+def with_asked(columns: str, rows: Sequence[Sequence[object]]) -> tuple[str, list[object]]:
+    """
+    Return the WITH clause of a table `asked` that holds `rows`, and its values.
+
+    The last row is repeated up to a power of two, so that the engine prepares few different statements.
+    """
+    padded = [*rows, *[rows[-1]] * ((1 << (len(rows) - 1).bit_length()) - len(rows))]
+    row = f"({placeholders(rows[0])})"
+    return f"WITH asked ({columns}) AS (VALUES {', '.join([row] * len(padded))}) ", [*chain.from_iterable(padded)]
 
 
 CHUNK = 250

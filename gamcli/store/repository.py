@@ -38,11 +38,13 @@ def add(tx: Transaction, repository: Repository) -> None:
     )
 
 
-def count_default_type_use(tx: Transaction, now: datetime) -> None:
-    """Count a granted request that named no authentication type."""
+def count_default_type_uses(tx: Transaction, count: int, now: datetime) -> None:
+    """Count granted requests that named no authentication type."""
     tx.run(
-        "INSERT INTO default_type_use VALUES (?, 1) ON CONFLICT (day) DO UPDATE SET requests = requests + 1",
+        """INSERT INTO default_type_use VALUES (?, ?)
+        ON CONFLICT (day) DO UPDATE SET requests = default_type_use.requests + excluded.requests""",
         to_micros(now) // MICROS_PER_DAY,
+        count,
     )
 
 

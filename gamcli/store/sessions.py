@@ -6,28 +6,23 @@ from datetime import datetime
 from typing import Any
 
 from gamcli.model.sessions import InitialProperty, RefreshToken, Session
-from gamcli.store.sqlite.database import Transaction
+from gamcli.store.sqlite.database import Row, Transaction
 from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros
 
 # With one token per user, a newer token supersedes the refresh tokens that were issued with earlier ones.
-_SELECT = """SELECT session.id, session.user_guid, session.client_id, session.auth_type, session.scopes, session.key,
+FIELDS = """session.id, session.user_guid, session.client_id, session.auth_type, session.scopes, session.key,
     session.initial_properties, session.revoked_at, refresh_token.counter, refresh_token.token, refresh_token.digest,
-    refresh_token.expires_at, refresh_token.used_at, coalesce(token_floor.since, 0) > refresh_token.token
-    FROM refresh_token JOIN session ON session.id = refresh_token.session
-    LEFT JOIN token_floor ON token_floor.client_id = session.client_id AND token_floor.user_guid = session.user_guid
-    WHERE refresh_token.session = ? AND refresh_token.counter = ?"""
-
+    refresh_token.expires_at, refresh_token.used_at, coalesce(token_floor.since, 0) > refresh_token.token"""
+FIELD_COUNT = 14
 
 _ORPHANS = """FROM session WHERE (NOT EXISTS (SELECT 1 FROM app WHERE app.client_id = session.client_id)
     OR NOT EXISTS (SELECT 1 FROM user WHERE user.guid = session.user_guid))"""
 
 
-def find(tx: Transaction, session: int, counter: int) -> tuple[RefreshToken, Session] | None:
-    """Return the refresh token that buys renewal number `counter`, and its session; None if there is none."""
-    row: Any = tx.one(_SELECT, session, counter)
-    if row is None:
-        return None
-    session_record = Session(
+def build_records(columns: Row) -> tuple[RefreshToken, Session]:
+    """Return a refresh token and its session."""
+    row: Any = columns
+    session = Session(
         id=row[0],
         user_guid=row[1],
         client_id=row[2],
@@ -46,7 +41,7 @@ def find(tx: Transaction, session: int, counter: int) -> tuple[RefreshToken, Ses
         used_at=from_micros_or_none(row[12]),
         is_superseded=bool(row[13]),
     )
-    return token, session_record
+    return token, session
 
 
 def parse_properties(stored: str) -> tuple[InitialProperty, ...]:
@@ -57,49 +52,46 @@ def _format_properties(properties: Iterable[InitialProperty]) -> str:
     return json.dumps([{"Id": each.id, "Value": each.value} for each in properties], ensure_ascii=False)
 
 
-def next_id(tx: Transaction, row: int) -> int:
-    """Return an id that no session has had; `row` is the id of the session's first access token."""
-    last: Any = tx.one("SELECT max(id) FROM session")
-    return max(row, (last[0] or 0) + 1)
-
-
-def add(tx: Transaction, session: Session) -> None:
-    tx.run(
+def add(tx: Transaction, added: Iterable[Session]) -> None:
+    tx.run_many(
         """INSERT INTO session (id, user_guid, client_id, auth_type, key, scopes, initial_properties)
         VALUES (?, ?, ?, ?, ?, ?, ?)""",
-        session.id,
-        session.user_guid,
-        session.client_id,
-        session.auth_type,
-        session.key,
-        "+".join(session.scopes),
-        _format_properties(session.initial_properties),
+        [
+            (
+                session.id,
+                session.user_guid,
+                session.client_id,
+                session.auth_type,
+                session.key,
+                "+".join(session.scopes),
+                _format_properties(session.initial_properties),
+            )
+            for session in added
+        ],
     )
 
 
-def add_refresh_token(tx: Transaction, token: RefreshToken) -> None:
-    tx.run(
+def add_refresh_tokens(tx: Transaction, added: Iterable[RefreshToken]) -> None:
+    tx.run_many(
         "INSERT INTO refresh_token (session, counter, token, digest, expires_at) VALUES (?, ?, ?, ?, ?)",
-        token.session,
-        token.counter,
-        token.token,
-        token.digest,
-        to_micros(token.expires_at),
+        [(each.session, each.counter, each.token, each.digest, to_micros(each.expires_at)) for each in added],
     )
 
 
-def mark_used(tx: Transaction, token: RefreshToken, at: datetime) -> None:
-    tx.run(
-        "UPDATE refresh_token SET used_at = ? WHERE session = ? AND counter = ?",
-        to_micros(at),
-        token.session,
-        token.counter,
+def mark_used(tx: Transaction, used: Iterable[RefreshToken], at: datetime) -> int:
+    """Spend refresh tokens that were not used before; return how many there were."""
+    return tx.run_many(
+        "UPDATE refresh_token SET used_at = ? WHERE session = ? AND counter = ? AND used_at IS NULL",
+        [(to_micros(at), each.session, each.counter) for each in used],
     )
 
 
-def revoke(tx: Transaction, session: int, at: datetime) -> None:
-    """Revoke a session and thereby its tokens; does nothing when it was revoked before."""
-    tx.run("UPDATE session SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", to_micros(at), session)
+def revoke(tx: Transaction, revoked: Iterable[int], at: datetime) -> None:
+    """Revoke sessions and thereby their tokens; those that were revoked before are left unchanged."""
+    tx.run_many(
+        "UPDATE session SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL",
+        [(to_micros(at), session) for session in revoked],
+    )
 
 
 def revoke_password_sessions(tx: Transaction, user_guid: str, at: datetime) -> None:

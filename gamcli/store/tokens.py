@@ -1,14 +1,15 @@
 """Access tokens."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from gamcli.model import Key, Token
 from gamcli.model.sessions import Session
 from gamcli.store import sessions
-from gamcli.store.queries import Conditions, order_by
+from gamcli.store.hash_chain import ChainHead
+from gamcli.store.queries import Conditions, order_by, placeholders
 from gamcli.store.sqlite.database import Row, Transaction
 from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros, to_micros_or_none
 
@@ -71,9 +72,25 @@ def _record(row: Row) -> Token:
     )
 
 
+_HEAD = """(SELECT audit.seq FROM audit ORDER BY audit.seq DESC LIMIT 1),
+    (SELECT coalesce(audit.hash, '') FROM audit ORDER BY audit.seq DESC LIMIT 1)"""
+
+_SELECT_WITH_HEAD = _SELECT.replace(" FROM token ", f", {_HEAD} FROM token ", 1)
+
+
 def find(tx: Transaction, row: int) -> Token | None:
     columns = tx.one(f"{_SELECT} WHERE token.id = ? AND {_READABLE}", row)
     return None if columns is None else _record(columns)
+
+
+def find_with_head(tx: Transaction, rows: Collection[int]) -> tuple[ChainHead | None, dict[int, Token]]:
+    """Return the tokens in these rows, and the head of the audit log in the same statement; None without any token."""
+    asked = [*rows, *[0] * ((1 << (len(rows) - 1).bit_length()) - len(rows))]  # few different statements
+    found: list[Any] = [
+        *tx.each(f"{_SELECT_WITH_HEAD} WHERE token.id IN ({placeholders(asked)}) AND {_READABLE}", asked)
+    ]
+    head = ChainHead(*found[0][-2:]) if found else None
+    return head, {row[0]: _record(row) for row in found}
 
 
 def search(tx: Transaction, filters: TokenFilter) -> Iterator[Token]:
@@ -99,54 +116,70 @@ def count_active(tx: Transaction, keys: Iterable[Key], now: datetime) -> dict[st
     return dict(rows)
 
 
-def next_id(tx: Transaction, now: datetime) -> int:
-    """Return the id of a new token: microseconds of `now`, or the last id plus one if that is larger."""
-    last = tx.cached(_load_last_id)
-    last[0] = max(to_micros(now), last[0] + 1)
-    return last[0]
+class IdState(NamedTuple):
+    """The head of the audit log, None when it is empty, and the largest ID of a token or session."""
+
+    head: ChainHead | None
+    last_id: int
 
 
-def _load_last_id(tx: Transaction) -> list[int]:
-    """Return the last id in a list that `next_id` updates, so that a transaction reads it once."""
-    last: Any = tx.one("SELECT max(id) FROM token")
-    return [last[0] or 0]
+def load_id_state(tx: Transaction) -> IdState:
+    """Return in one statement what a transaction that issues tokens begins with."""
+    row: Any = tx.one(f"SELECT {_HEAD}, (SELECT max(id) FROM token), (SELECT max(id) FROM session)")
+    head = None if row[0] is None else ChainHead(row[0], row[1])
+    return IdState(head, max(row[2] or 0, row[3] or 0))
 
 
-class TokenGrant(NamedTuple):
-    """What an access token is issued with: scopes (joined by `+`), expiry and session."""
+def next_id(now: datetime, last_id: int) -> int:
+    """Return the ID of a new token: microseconds of `now`, or the last ID plus one if that is larger."""
+    return max(to_micros(now), last_id + 1)
 
-    scopes: str
+
+class NewToken(NamedTuple):
+    """
+    An access token to insert, with its digest.
+
+    `holder` is the key or session that it is issued for, `scopes` are joined by `+`.
+    """
+
+    row: int
+    digest: bytes
+    issued_at: datetime
     expires_at: datetime | None
+    holder: Key | Session
+    scopes: str
     session: int | None = None
 
 
-def add(
-    tx: Transaction, row: int, digest: bytes, issued_at: datetime, holder: Key | Session, grant: TokenGrant
-) -> None:
-    """Insert a token issued for an API key, or for a session that began with a password."""
-    tx.run(
+def add(tx: Transaction, added: Iterable[NewToken]) -> None:
+    """Insert tokens issued for API keys, or for sessions that began with a password."""
+    tx.run_many(
         """INSERT INTO token (id, digest, user_guid, client_id, key, scopes, issued_at, expires_at, session)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-        row,
-        digest,
-        holder.user_guid,
-        holder.client_id,
-        holder.id if isinstance(holder, Key) else holder.key,
-        grant.scopes,
-        to_micros(issued_at),
-        to_micros_or_none(grant.expires_at),
-        grant.session,
+        [
+            (
+                each.row,
+                each.digest,
+                each.holder.user_guid,
+                each.holder.client_id,
+                each.holder.id if isinstance(each.holder, Key) else each.holder.key,
+                each.scopes,
+                to_micros(each.issued_at),
+                to_micros_or_none(each.expires_at),
+                each.session,
+            )
+            for each in added
+        ],
     )
 
 
-def supersede(tx: Transaction, client_id: str, user_guid: str, row: int) -> None:
-    """Invalidate the earlier tokens of the application and user."""
-    tx.run(
+def supersede(tx: Transaction, floors: Mapping[tuple[str, str], int]) -> None:
+    """Invalidate the tokens before a row, by client ID and user GUID."""
+    tx.run_many(
         """INSERT INTO token_floor (client_id, user_guid, since) VALUES (?, ?, ?)
-        ON CONFLICT (client_id, user_guid) DO UPDATE SET since = excluded.since""",
-        client_id,
-        user_guid,
-        row,
+        ON CONFLICT (client_id, user_guid) DO UPDATE SET since = CASE
+        WHEN excluded.since > token_floor.since THEN excluded.since ELSE token_floor.since END""",
+        [(*owner, since) for owner, since in sorted(floors.items())],
     )
 
 

@@ -23,7 +23,8 @@ _TIMES = ("created_at", "updated_at", "password_set_at", "password_expires_at")
 _READ = (*_PLAIN, *_FLAGS, *_TIMES, "roles", "attributes")
 _WRITTEN = (*_READ, "fold", "email_fold")
 
-_SELECT = f"SELECT {', '.join(_READ)} FROM user"
+FIELDS = ", ".join(f"user.{column}" for column in _READ)
+_SELECT = f"SELECT {FIELDS} FROM user"
 
 GUID_LENGTH = 36
 
@@ -51,7 +52,7 @@ class UserFilter(NamedTuple):
 
 
 @lru_cache(maxsize=256)  # equal rows give equal records, and rows seldom change
-def _record(row: Row) -> User:
+def build_record(row: Row) -> User:
     values: dict[str, Any] = dict(zip(_READ, row, strict=True))
     for name in _FLAGS:
         values[name] = bool(values[name])
@@ -77,13 +78,13 @@ def find(tx: Transaction, name: str) -> User | None:
     for column in ("fold", "email_fold", "guid"):
         row = tx.one(f"{_SELECT} WHERE {column} = ?", folded)
         if row is not None:
-            return _record(row)
+            return build_record(row)
     return None
 
 
 def find_by_guid(tx: Transaction, guid: str) -> User | None:
     row = tx.one(f"{_SELECT} WHERE guid = ?", guid)
-    return None if row is None else _record(row)
+    return None if row is None else build_record(row)
 
 
 def get(tx: Transaction, name: str) -> User:
@@ -106,7 +107,7 @@ def search(tx: Transaction, filters: UserFilter) -> Iterator[User]:
         searched = "fold || char(10) || coalesce(email_fold, '') || char(10) || first_name || ' ' || last_name"
         conditions.add(rf"{searched} LIKE ? ESCAPE '\'", f"%{normalize_name(pattern)}%")
     order = order_by(filters.sort, SORTS, "name", "fold")
-    users = map(_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
+    users = map(build_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
     return users if filters.role is None else (user for user in users if filters.role in user.roles)
 
 
@@ -119,12 +120,14 @@ def find_by_names(tx: Transaction, texts: Iterable[str]) -> Iterator[User]:
             "guid": [text for text in chunk if len(text) == GUID_LENGTH],
         }
         for column, values in filter(itemgetter(1), candidates.items()):
-            yield from map(_record, tx.each(f"{_SELECT} WHERE {column} IN ({placeholders(values)})", values))
+            yield from map(build_record, tx.each(f"{_SELECT} WHERE {column} IN ({placeholders(values)})", values))
 
 
 def find_managed(tx: Transaction, owners: Collection[str]) -> Iterator[User]:
     """Yield the users that any of these manifest owners manages."""
-    return map(_record, tx.each(f"{_SELECT} WHERE managed_by IN ({placeholders([*owners])}) ORDER BY fold", [*owners]))
+    return map(
+        build_record, tx.each(f"{_SELECT} WHERE managed_by IN ({placeholders([*owners])}) ORDER BY fold", [*owners])
+    )
 
 
 def release_emails(tx: Transaction, guids: Iterable[str]) -> None:
@@ -165,9 +168,17 @@ def _index_attributes(tx: Transaction, user: User) -> None:
         tx.run("INSERT INTO user_attribute (id, user_guid) VALUES (?, ?)", attribute, user.guid)
 
 
-def replace_password_hash(tx: Transaction, guid: str, before: str, after: str) -> None:
-    """Replace the hash of an unchanged password, unless the stored hash is no longer `before`."""
-    tx.run("UPDATE user SET password_hash = ? WHERE guid = ? AND password_hash = ?", after, guid, before)
+class RenewedHash(NamedTuple):
+    """A new hash of an unchanged password."""
+
+    after: str
+    user_guid: str
+    before: str
+
+
+def replace_password_hashes(tx: Transaction, hashes: Iterable[RenewedHash]) -> None:
+    """Replace the hashes of unchanged passwords, unless a stored hash is no longer the one before."""
+    tx.run_many("UPDATE user SET password_hash = ? WHERE guid = ? AND password_hash = ?", hashes)
 
 
 def delete(tx: Transaction, guid: str) -> None:

@@ -13,10 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gamcli import store
-from gamcli.actions import Gam, apps, auth_types, issuance, keys, repository, tokens, users
+from gamcli.actions import Gam, apps, auth_types, issuance, keys, repository, tokens, userinfo, users
 from gamcli.actions.apps import AppSpec, ScopeEdit
 from gamcli.actions.changes import CreateResult
-from gamcli.actions.issuance import MAX_ATTRIBUTES, IssuedToken
+from gamcli.actions.grant_cache import GrantCache
+from gamcli.actions.grant_facts import MAX_ATTRIBUTES
+from gamcli.actions.issuance import GrantAttempt, IssuedToken, VerifiedPassword
 from gamcli.actions.tokens import TokenSearch
 from gamcli.errors import RefusedError
 from gamcli.model import App, Token, User
@@ -88,7 +90,7 @@ def test_a_password_is_exchanged_for_a_token_that_reads_claims(gam: Gam, login: 
     token = kept(gam, issued)
     assert (token.user, token.app, token.key, token.session) == ("ana", "portal", None, format_token_id(token.row))
     assert issued.grant.scopes == ("gam_user_data", "gam_user_roles", "session_initial_prop")
-    claims = tokens.userinfo(gam, issued.secret)
+    claims = userinfo.userinfo(gam, issued.secret)
     assert (claims["username"], claims["roles"]) == ("ana", ["operator"])
     assert claims["initial_properties"] == TOLD
     assert apps.show(gam, "portal").grants == 1
@@ -138,7 +140,7 @@ def test_a_session_is_renewed_as_often_as_its_application_allows(gam: Gam, login
     assert {kept(gam, each).session for each in issued} == {issued[0].id}
     assert {each.grant.scopes for each in issued} == {issued[0].grant.scopes}
     for each in issued:
-        assert tokens.userinfo(gam, each.secret)["initial_properties"] == TOLD
+        assert userinfo.userinfo(gam, each.secret)["initial_properties"] == TOLD
 
 
 def test_without_renewals_there_is_no_refresh_token(gam: Gam, login: TokenRequest) -> None:
@@ -154,7 +156,7 @@ def test_a_second_use_ends_the_session(gam: Gam, login: TokenRequest, spend: Spe
     assert refused(lambda: spend(first.refresh_token)) == "refresh_used"
     assert [status(gam, each) for each in (first, second, other)] == ["revoked", "revoked", "active"]
     assert refused(lambda: spend(second.refresh_token)) == "refresh_revoked"
-    assert refused(lambda: tokens.userinfo(gam, second.secret)) == "token_revoked"
+    assert refused(lambda: userinfo.userinfo(gam, second.secret)) == "token_revoked"
     assert spend(other.refresh_token)
 
 
@@ -274,9 +276,9 @@ def test_a_session_goes_on_while_what_it_stands_on_stands(
     end(gam)
     assert refused(lambda: spend(issued.refresh_token)) == next_rule
     if rule:
-        assert refused(lambda: tokens.userinfo(gam, issued.secret)) == rule
+        assert refused(lambda: userinfo.userinfo(gam, issued.secret)) == rule
     else:
-        assert tokens.userinfo(gam, issued.secret)
+        assert userinfo.userinfo(gam, issued.secret)
 
 
 def test_what_was_deleted_is_not_back_with_another_of_the_same_id(gam: Gam, login: TokenRequest, spend: Spend) -> None:
@@ -285,7 +287,7 @@ def test_what_was_deleted_is_not_back_with_another_of_the_same_id(gam: Gam, logi
     wanted = {"remote_rest": True, "token.renewals": 2}
     scopes = ("gam_user_data+gam_user_roles+session_initial_prop",)
     apps.create(gam, AppSpec("portal", wanted, scopes, login.client_id, login.client_secret))
-    assert refused(lambda: tokens.userinfo(gam, issued.secret)) == "token_unknown"
+    assert refused(lambda: userinfo.userinfo(gam, issued.secret)) == "token_unknown"
     assert refused(lambda: spend(issued.refresh_token)) == "refresh_unknown"
     with gam.store.reading() as tx:
         assert tx.one("SELECT 1 FROM refresh_token") is None
@@ -303,7 +305,7 @@ def test_a_key_begins_a_session_where_renewals_are_allowed(
     assert apps.show(gam, "portal").grants == 2
     keys.revoke(gam, [issued.record.id], None)
     assert refused(lambda: spend(second.refresh_token)) == "key_revoked"
-    assert refused(lambda: tokens.userinfo(gam, second.secret)) == "token_revoked"
+    assert refused(lambda: userinfo.userinfo(gam, second.secret)) == "token_revoked"
 
 
 def test_without_renewals_a_key_begins_no_session(gam: Gam, asked: TokenRequest) -> None:
@@ -328,56 +330,77 @@ def test_a_hash_of_other_parameters_is_renewed_by_a_login(
     assert status(gam, first) == "active"
 
 
-def kept_later(gam: Gam, decided: issuance.GrantDecision) -> IssuedToken:
+Outcome = IssuedToken | RefusedError
+
+
+def issue_turn(gam: Gam, *attempts: GrantAttempt, cache: GrantCache | None = None) -> list[Outcome]:
     with gam.store.writing() as tx:
-        return issuance.issue_token(gam, tx, decided)
+        return issuance.issue_tokens(gam, tx, attempts, cache)
+
+
+def issue_verified(gam: Gam, request: TokenRequest, password: VerifiedPassword) -> IssuedToken:
+    (outcome,) = issue_turn(gam, GrantAttempt(request, password=password))
+    if isinstance(outcome, RefusedError):
+        raise outcome
+    return outcome
 
 
 def test_a_password_that_changes_while_it_is_hashed_is_no_good(gam: Gam, login: TokenRequest, forward: Forward) -> None:
-    decided = issuance.decide(gam, login)
+    verified = issuance.verify_password(gam, login)
     forward(timedelta(microseconds=1))
     users.set_password(gam, "ana", Secret("hunter2"))
-    assert refused(lambda: kept_later(gam, decided)) == "password_wrong"
+    assert refused(lambda: issue_verified(gam, login, verified)) == "password_wrong"
     assert issuance.exchange(gam, replace(login, password=Secret("hunter2")))
 
 
 def test_a_user_who_is_deleted_while_the_password_is_hashed_is_no_more(gam: Gam, login: TokenRequest) -> None:
-    decided = issuance.decide(gam, login)
+    verified = issuance.verify_password(gam, login)
     users.delete(gam, "ana", None)
-    assert refused(lambda: kept_later(gam, decided)) == "password_wrong"
+    assert refused(lambda: issue_verified(gam, login, verified)) == "password_wrong"
 
 
 def test_two_logins_at_once_may_both_make_the_hash_again(
     gam: Gam, login: TokenRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(passwords, "CURRENT_COST", ScryptCost(4, 8, 1))
-    decided = [issuance.decide(gam, login) for _ in range(2)]
-    kept_later(gam, decided[0])
+    verified = [issuance.verify_password(gam, login) for _ in range(2)]
+    issue_verified(gam, login, verified[0])
     first = users.show(gam, "ana").password_hash
-    assert kept_later(gam, decided[1])
+    assert issue_verified(gam, login, verified[1])
     assert users.show(gam, "ana").password_hash == first
 
 
-def test_of_two_that_were_decided_together_one_is_kept(gam: Gam, login: TokenRequest, spend: Spend) -> None:
+def test_of_two_renewals_in_a_turn_one_is_granted(gam: Gam, login: TokenRequest, spend: Spend) -> None:
     issued = issuance.exchange(gam, login)
-    asked = renewing(login, issued.refresh_token)
-    one, other = (issuance.decide(gam, asked) for _ in range(2))
-    with gam.store.writing() as tx:  # as the server does: what is refused is committed with the others
-        first = issuance.issue_token(gam, tx, one)
-        assert refused(lambda: issuance.issue_token(gam, tx, other)) == "refresh_used"
+    attempt = GrantAttempt(renewing(login, issued.refresh_token))
+    first, second = issue_turn(gam, attempt, attempt)
+    assert isinstance(first, IssuedToken)
+    assert isinstance(second, RefusedError)
+    assert second.rule == "refresh_used"
     assert [status(gam, each) for each in (issued, first)] == ["revoked", "revoked"]
     assert refused(lambda: spend(first.refresh_token)) == "refresh_revoked"
 
 
-def test_a_session_that_ends_while_it_is_renewed_has_ended(gam: Gam, login: TokenRequest) -> None:
-    decided = []
-    for _ in range(2):
-        asked = renewing(login, issuance.exchange(gam, login).refresh_token)
-        decided.append(issuance.decide(gam, asked))
-    users.set_password(gam, "ana", PASSWORD)
-    assert refused(lambda: kept_later(gam, decided[0])) == "refresh_revoked"
-    users.delete(gam, "ana", None)
-    assert refused(lambda: kept_later(gam, decided[1])) == "refresh_unknown"
+def rules_of(outcomes: list[Outcome]) -> list[str]:
+    return [each.rule if isinstance(each, RefusedError) else "granted" for each in outcomes]
+
+
+def test_a_session_that_is_revoked_earlier_in_a_turn_is_not_renewed(
+    gam: Gam, login: TokenRequest, spend: Spend
+) -> None:
+    first = issuance.exchange(gam, login)
+    second = spend(first.refresh_token)
+    reuse, renewal = (GrantAttempt(renewing(login, each.refresh_token)) for each in (first, second))
+    assert rules_of(issue_turn(gam, reuse, renewal)) == ["refresh_used", "refresh_revoked"]
+
+
+def test_a_newer_token_of_the_same_turn_supersedes_a_refresh_token(gam: Gam, login: TokenRequest) -> None:
+    apps.update(gam, "portal", {"one_token_per_user": True})
+    earlier = issuance.exchange(gam, login)
+    again = GrantAttempt(login, password=issuance.verify_password(gam, login))
+    outcomes = issue_turn(gam, again, GrantAttempt(renewing(login, earlier.refresh_token)), again)
+    assert rules_of(outcomes) == ["granted", "refresh_revoked", "granted"]
+    assert [status(gam, each) for each in outcomes if isinstance(each, IssuedToken)] == ["revoked", "active"]
 
 
 def test_of_many_who_renew_at_once_one_succeeds(gam: Gam, login: TokenRequest, store_path: Path) -> None:
@@ -486,8 +509,8 @@ def test_a_store_keeps_digests_alone(gam: Gam, login: TokenRequest) -> None:
     place = parse_refresh_token(issued.refresh_token)
     assert place is not None
     with gam.store.reading() as tx:
-        token, _ = store.sessions.find(tx, *place) or (None, None)
-    assert token is not None
+        stored = store.grant_facts.find_refresh_tokens(tx, [place])[place]
+    token = stored.token
     assert issued.refresh_token.matches(token.digest)
     assert issued.refresh_token.reveal()[15:] not in repr(token)
 
@@ -502,7 +525,7 @@ def test_who_has_proven_nothing_costs_no_look_at_each_scope(gam: Gam, login: Tok
             issuance.exchange(gam, replace(login, client_id=client_id, scope=named))
         gam.store._connection.set_trace_callback(None)  # noqa: SLF001 - as above
         counts.append(sum("user_attribute" in each for each in asked))
-    assert counts == [0, MAX_ATTRIBUTES]
+    assert counts == [0, 1]
 
 
 CHANGES: dict[str, tuple[Callable[[Gam], object], str, str, str]] = {
@@ -601,34 +624,35 @@ def test_no_token_is_issued_after_a_change_was_acknowledged(
     }[grant]
     change, *rules = CHANGES[name]
     rule = rules[[grants.API_KEY, grants.PASSWORD, grants.REFRESH].index(grant)]
-    decision = issuance.decide(gam, request)
+    password = issuance.verify_password(gam, request) if grant == grants.PASSWORD else None
+    attempt, cache = GrantAttempt(request, password=password, digest=b"digest"), GrantCache()
+    if grant == grants.API_KEY:
+        assert rules_of(issue_turn(gam, attempt, cache=cache)) == ["granted"]
+        assert cache.find_grant(b"digest", gam.now()) is not None
     with Store.open(gam.store.path) as other:
         change(replace(gam, store=other))
-    if rule:
-        assert refused(lambda: kept_later(gam, decision)) == rule
-    else:
-        assert kept_later(gam, decision).grant.user.name == "ana"
+    assert rules_of(issue_turn(gam, attempt, cache=cache)) == [rule or "granted"]
 
 
 def test_a_password_is_not_hashed_again_after_a_change(
     gam: Gam, login: TokenRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decision = issuance.decide(gam, login)
+    verified = issuance.verify_password(gam, login)
     users.create(gam, "bob", {})
     monkeypatch.delattr(passwords, "verify")
-    assert kept_later(gam, decision).grant.user.name == "ana"
+    assert issue_verified(gam, login, verified).grant.user.name == "ana"
 
 
 def test_an_application_created_again_does_not_revive_a_grant(gam: Gam, login: TokenRequest) -> None:
-    decision = issuance.decide(gam, login)
+    verified = issuance.verify_password(gam, login)
     apps.delete(gam, "portal", None)
     spec = AppSpec("portal", {"remote_rest": True}, ("gam_user_data",), login.client_id)
     apps.create(gam, spec)
-    assert refused(lambda: kept_later(gam, decision)) == "client_secret_wrong"
+    assert refused(lambda: issue_verified(gam, login, verified)) == "client_secret_wrong"
 
 
 def test_a_password_that_expires_while_it_is_hashed_is_refused(gam: Gam, login: TokenRequest, forward: Forward) -> None:
     users.set_password(gam, "ana", PASSWORD, expires_in=timedelta(days=1))
-    decision = issuance.decide(gam, login)
+    verified = issuance.verify_password(gam, login)
     forward(timedelta(days=1))
-    assert refused(lambda: kept_later(gam, decision)) == "password_expired"
+    assert refused(lambda: issue_verified(gam, login, verified)) == "password_expired"

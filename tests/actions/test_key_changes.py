@@ -6,8 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from gamcli.actions import DryRun, Gam, issuance, key_changes, keys, rotation, tokens
-from gamcli.actions.grant_cache import GrantCache
+from gamcli.actions import DryRun, Gam, issuance, key_changes, keys, rotation, tokens, userinfo
 from gamcli.actions.keys import KeySearch, KeySpec
 from gamcli.errors import ConflictError, RefusedError
 from gamcli.model import AuditEntry
@@ -25,18 +24,15 @@ def test_a_disabled_key_and_its_tokens_are_refused_until_it_is_enabled(
     gam: Gam, issued: IssuedKey, asked: TokenRequest
 ) -> None:
     token = issuance.exchange(gam, asked)
-    cache: GrantCache[dict[str, object]] = GrantCache()
-    assert tokens.cached_userinfo(gam, token.secret, cache, lambda claims: claims)
+    assert userinfo.userinfo(gam, token.secret)
     key_changes.disable(gam, issued.record.id, "leaving")
     assert refused_rule(lambda: issuance.exchange(gam, asked)) == "key_disabled"
-    assert (
-        refused_rule(lambda: tokens.cached_userinfo(gam, token.secret, cache, lambda claims: claims)) == "token_revoked"
-    )
+    assert refused_rule(lambda: userinfo.userinfo(gam, token.secret)) == "token_revoked"
     shown = tokens.show(gam, token.id)
     assert (shown.status(gam.now()), shown.reason) == ("revoked", "key disabled")
     key_changes.enable(gam, issued.record.id)
     assert issuance.exchange(gam, asked)
-    assert tokens.userinfo(gam, token.secret)
+    assert userinfo.userinfo(gam, token.secret)
 
 
 def test_a_token_revoked_while_its_key_is_disabled_stays_revoked(
@@ -46,7 +42,7 @@ def test_a_token_revoked_while_its_key_is_disabled_stays_revoked(
     key_changes.disable(gam, issued.record.id, None)
     assert tokens.revoke(gam, token.id).is_changed
     key_changes.enable(gam, issued.record.id)
-    assert refused_rule(lambda: tokens.userinfo(gam, token.secret)) == "token_revoked"
+    assert refused_rule(lambda: userinfo.userinfo(gam, token.secret)) == "token_revoked"
 
 
 def test_disabling_and_enabling_keep_the_status_and_are_audited(

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gamcli.actions import Gam, apps, auth_types, issuance, keys, rotation, tokens, users
+from gamcli.actions import Gam, apps, auth_types, issuance, keys, rotation, userinfo, users
 from gamcli.actions.apps import AppSpec
 from gamcli.actions.changes import CreateResult
 from gamcli.actions.keys import KeySearch, KeySpec
@@ -373,7 +373,7 @@ def test_a_token_of_a_retiring_key_expires_with_the_key(
     assert token.expires_in == 300
     forward(timedelta(minutes=5))
     with pytest.raises(RefusedError):
-        tokens.userinfo(gam, token.secret)
+        userinfo.userinfo(gam, token.secret)
 
 
 def test_a_reason_that_cannot_be_printed_is_refused(gam: Gam, issued: IssuedKey) -> None:

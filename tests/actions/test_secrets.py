@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gamcli.actions import Gam, apps, issuance, keys, tokens, users
+from gamcli.actions import Gam, apps, issuance, keys, userinfo, users
 from gamcli.actions.apps import AppSpec
 from gamcli.actions.keys import KeySpec
 from gamcli.errors import GamcliError
@@ -52,7 +52,7 @@ class Scenario:
         self.returned.append(asked)
         token = issuance.exchange(gam, asked)
         self.keep(token.secret, token)
-        tokens.userinfo(gam, token.secret)
+        userinfo.userinfo(gam, token.secret)
         self.returned.append(keys.revoke_by_secret(gam, api_key, "done"))
         self.asked = asked
 
@@ -95,7 +95,7 @@ def test_no_secret_is_in_an_error_or_its_traceback(scenario: Scenario) -> None:
         lambda: issuance.exchange(gam, asked),
         lambda: issuance.exchange(gam, replace(asked, client_secret=asked.api_key)),
         lambda: issuance.exchange(gam, replace(asked, api_key=PASSWORD)),
-        lambda: tokens.userinfo(gam, asked.api_key),
+        lambda: userinfo.userinfo(gam, asked.api_key),
         lambda: keys.revoke_by_secret(gam, asked.client_secret, None),
         lambda: users.set_password(gam, "ana", Secret(PASSWORD.reveal() * 3), TEST_COST),
         lambda: apps.create(gam, AppSpec("third", {}, client_secret=PASSWORD)),

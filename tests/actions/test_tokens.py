@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from gamcli.actions import Gam, apps, issuance, key_changes, keys, tokens, users
+from gamcli.actions import Gam, apps, issuance, key_changes, keys, tokens, userinfo, users
 from gamcli.actions.apps import ScopeEdit
 from gamcli.actions.keys import KeySpec
 from gamcli.actions.tokens import TokenSearch
@@ -47,7 +47,7 @@ def test_a_key_is_exchanged_for_a_token_that_reads_claims(
     issued = issuance.exchange(gam, asked)
     assert issued.secret.reveal().startswith(f"{before[0].target}!")
     assert (issued.grant.scopes, issued.expires_in) == (("gam_user_data", "gam_user_roles"), 3600)
-    claims = tokens.userinfo(gam, issued.secret)
+    claims = userinfo.userinfo(gam, issued.secret)
     assert (claims["username"], claims["roles"]) == ("ana", ["operator"])
     assert audit_log() == before
     kept = tokens.show(gam, token_id(issued.secret))
@@ -60,12 +60,12 @@ def test_every_exchange_gives_another_token(gam: Gam, asked: TokenRequest) -> No
     issued = [issuance.exchange(gam, asked).secret for _ in range(3)]
     assert len({secret.reveal() for secret in issued}) == 3
     assert [token_id(secret) for secret in issued] == sorted(token_id(secret) for secret in issued)
-    assert [tokens.userinfo(gam, secret)["username"] for secret in issued] == ["ana"] * 3
+    assert [userinfo.userinfo(gam, secret)["username"] for secret in issued] == ["ana"] * 3
 
 
 def test_a_token_may_be_narrower_than_its_key(gam: Gam, asked: TokenRequest) -> None:
     issued = issuance.exchange(gam, replace(asked, scope="user_mail"))
-    assert tokens.userinfo(gam, issued.secret) == {"email": "ana@example.com", "verified_email": False}
+    assert userinfo.userinfo(gam, issued.secret) == {"email": "ana@example.com", "verified_email": False}
 
 
 @pytest.mark.parametrize(
@@ -151,16 +151,16 @@ def test_a_token_is_invalidated_with_its_key_its_application_and_its_user(
 ) -> None:
     token = issuance.exchange(gam, asked)
     end(gam, issued)
-    assert refused(lambda: tokens.userinfo(gam, token.secret)) == rule
+    assert refused(lambda: userinfo.userinfo(gam, token.secret)) == rule
     assert refused(lambda: issuance.exchange(gam, asked)) == next_rule
 
 
 def test_a_token_expires(gam: Gam, asked: TokenRequest, forward: Forward) -> None:
     token = issuance.exchange(gam, asked)
     forward(timedelta(seconds=3599))
-    assert tokens.userinfo(gam, token.secret)
+    assert userinfo.userinfo(gam, token.secret)
     forward(timedelta(seconds=1))
-    assert refused(lambda: tokens.userinfo(gam, token.secret)) == "token_expired"
+    assert refused(lambda: userinfo.userinfo(gam, token.secret)) == "token_expired"
     assert tokens.show(gam, token_id(token.secret)).status(gam.now()) == "expired"
     assert issuance.exchange(gam, asked)
 
@@ -170,14 +170,14 @@ def test_a_token_without_timeout_never_expires(gam: Gam, asked: TokenRequest, fo
     token = issuance.exchange(gam, asked)
     assert token.expires_in == 0
     forward(timedelta(days=36_500))
-    assert tokens.userinfo(gam, token.secret)
+    assert userinfo.userinfo(gam, token.secret)
 
 
 def test_one_token_per_user_ends_the_earlier_one_at_once(gam: Gam, asked: TokenRequest) -> None:
     apps.update(gam, "portal", {"one_token_per_user": True})
     first, second = issuance.exchange(gam, asked), issuance.exchange(gam, asked)
-    assert refused(lambda: tokens.userinfo(gam, first.secret)) == "token_revoked"
-    assert tokens.userinfo(gam, second.secret)
+    assert refused(lambda: userinfo.userinfo(gam, first.secret)) == "token_revoked"
+    assert userinfo.userinfo(gam, second.secret)
 
 
 def test_what_is_no_token_of_this_store_is_unknown(gam: Gam, asked: TokenRequest) -> None:
@@ -185,13 +185,13 @@ def test_what_is_no_token_of_this_store_is_unknown(gam: Gam, asked: TokenRequest
     changed = token[:-1] + ("0" if token[-1] != "0" else "1")
     foreign = "00000000-0000-4000-8000-000000000000" + token[36:]
     for text in ("", "x", token[:-1], changed, foreign, token.upper()):
-        assert refused(lambda text=text: tokens.userinfo(gam, Secret(text))) == "token_unknown"  # type: ignore[misc]
+        assert refused(lambda text=text: userinfo.userinfo(gam, Secret(text))) == "token_unknown"  # type: ignore[misc]
 
 
 def test_user_ids_stay_hidden_when_the_application_does_not_share_them(gam: Gam, asked: TokenRequest) -> None:
     apps.update(gam, "portal", {"share_user_ids": False})
     token = issuance.exchange(gam, asked)
-    claims = tokens.userinfo(gam, token.secret)
+    claims = userinfo.userinfo(gam, token.secret)
     assert (token.grant.user_guid, claims["guid"]) == (claims["external_id"], "")
     guid = users.show(gam, "ana").guid
     assert claims["external_id"] not in ("", guid)
@@ -204,8 +204,8 @@ def test_a_revoked_token_is_inactive_and_reported(gam: Gam, asked: TokenRequest,
     changed = tokens.revoke(gam, token_id(token.secret))
     assert (changed.is_changed, changed.record.status(gam.now())) == (True, "revoked")
     assert tokens.show(gam, changed.record.id) == changed.record
-    assert refused(lambda: tokens.userinfo(gam, token.secret)) == "token_revoked"
-    assert tokens.userinfo(gam, other.secret)
+    assert refused(lambda: userinfo.userinfo(gam, token.secret)) == "token_revoked"
+    assert userinfo.userinfo(gam, other.secret)
     assert (audit_log()[-1].action, audit_log()[-1].target) == ("token.revoke", changed.record.id)
     told = json.loads(audit_log()[-1].details)
     assert (told["user"], told["app"]) == ("ana", "portal")

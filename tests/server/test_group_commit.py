@@ -14,10 +14,13 @@ from urllib.parse import urlencode
 import pytest
 
 from gamcli.actions import Gam, issuance, keys, tokens, users
+from gamcli.actions.grant_cache import GrantCache
+from gamcli.actions.issuance import GrantAttempt, IssuedToken
 from gamcli.errors import StoreBusyError, StoreUnusableError
+from gamcli.rules.grants import TokenRequest
 from gamcli.server import group_commit, worker_pool
-from gamcli.server.endpoints.outcomes import DEFAULT_CONFIG, DeferredResponse, Trace
-from gamcli.server.endpoints.routes import PendingWrite
+from gamcli.server.endpoints.outcomes import DEFAULT_CONFIG, DeferredGrant, Trace
+from gamcli.server.endpoints.routes import PendingGrant
 from gamcli.server.server import Server
 from gamcli.server.transport.connection import PendingRequest
 from gamcli.server.transport.messages import Request, Response
@@ -35,9 +38,9 @@ def commits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     written: list[int] = []
     add, commit = rows.add, Store.commit
 
-    def adding(*args: Any) -> None:  # noqa: ANN401 - as add
-        written.append(1)
-        add(*args)
+    def adding(tx: Any, added: list[Any]) -> None:  # noqa: ANN401 - as add
+        written.extend([1] * len(added))
+        add(tx, added)
 
     def counting(store: Store) -> None:
         found.append(len(written))
@@ -169,11 +172,9 @@ def test_nobody_waits_for_a_writer_beyond_their_own_time(gam: Gam, monkeypatch: 
 
     monkeypatch.setattr(Store, "begin", busy)
     late = PendingRequest(Request("POST", TOKEN_PATH), monotonic() - worker_pool.MAX_WAIT_SECONDS)
-    with closing(group_commit.GroupCommit[PendingRequest](gam.store, lambda: None, lambda _: None)) as book:
-        book.add(
-            late,
-            PendingWrite(late.request, DEFAULT_CONFIG, Trace(), DeferredResponse(lambda _: Response(200, (), b""))),
-        )
+    deferred = DeferredGrant(GrantAttempt(TokenRequest()), lambda _: Response(200, (), b""))
+    with closing(group_commit.GroupCommit[PendingRequest](gam, GrantCache(), lambda: None)) as book:
+        book.add(late, PendingGrant(late.request, DEFAULT_CONFIG, Trace(), deferred))
         with pytest.raises(StoreBusyError):
             book._wait_for_store()  # noqa: SLF001 - what its thread does
     assert asked == [1]
@@ -216,15 +217,15 @@ def test_one_that_breaks_a_batch_spoils_no_other(
 ) -> None:
     users.create(gam, "bob", {})
     other = {**form, "api_key": keys.generate(gam, keys.KeySpec("bob", "portal")).secret.reveal()}
-    keep = issuance.issue_token
+    keep = issuance.issue_tokens
 
-    def breaks(gam: Gam, tx: Any, decided: Any) -> Any:  # noqa: ANN401 - as keep
-        kept = keep(gam, tx, decided)
-        if kept.grant.user.name == "bob":
+    def breaks(*args: Any) -> Any:  # noqa: ANN401 - as keep
+        kept = keep(*args)
+        if any(each.grant.user.name == "bob" for each in kept if isinstance(each, IssuedToken)):
             raise LookupError
         return kept
 
-    monkeypatch.setattr(issuance, "issue_token", breaks)
+    monkeypatch.setattr(issuance, "issue_tokens", breaks)
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda sent: granted(server, sent), [form, other] * 4))
     assert found == [200, 500] * 4

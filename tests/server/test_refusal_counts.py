@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from threading import Event
 from time import sleep
@@ -107,10 +108,9 @@ def test_however_many_there_are_the_entries_are_few(gam: Gam, read_entries: Call
 
 
 def test_a_busy_store_is_retried_later(
-    gam: Gam, read_entries: Callable[[], Entries], forward: Callable[[timedelta], None], monkeypatch: pytest.MonkeyPatch
+    gam: Gam, read_entries: Callable[[], Entries], forward: Callable[[timedelta], None]
 ) -> None:
-    monkeypatch.setattr("gamcli.server.refusal_counts.BUSY_SECONDS", 0)
-    with closing(RefusalCounts(gam)) as summaries:
+    with Store.open(gam.store.path, timeout=0) as own, closing(RefusalCounts(replace(gam, store=own))) as summaries:
         summaries.count("key_unproven", CLIENT_ID)
         forward(timedelta(minutes=5))
         with gam.store.writing():

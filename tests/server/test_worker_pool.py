@@ -1,7 +1,6 @@
 """Slow requests run on separate threads and block no others."""
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -40,18 +39,16 @@ def takes_long(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Event, Event]]
     go_on.set()
 
 
-def test_the_stores_of_all_threads_are_opened_at_the_start(gam: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened: list[bool] = []
-    open_again = Store.open_again
+def test_a_server_has_three_connections_to_its_store(serve: Callable[..., Server], gam: Gam, tmp_path: Path) -> None:
+    del gam  # whose store is one of them
 
-    def counted(store: Store, *, durable: bool, timeout: float) -> Any:  # noqa: ANN401 - as open_again
-        opened.append(durable)
-        return open_again(store, durable=durable, timeout=timeout)
+    def connections() -> int:
+        links = [str(each.readlink()) for each in Path("/proc/self/fd").iterdir() if each.is_symlink()]
+        return links.count(str(tmp_path / "gam.db"))
 
-    monkeypatch.setattr(Store, "open_again", counted)
-    pool: worker_pool.WorkerPool[Any] = worker_pool.WorkerPool(gam, outcomes.ServerConfig(), lambda: None)
-    assert opened == [True] * min(worker_pool.MAX_THREADS, os.cpu_count() or 1)
-    pool.close()
+    alone = connections()
+    serve()
+    assert connections() == 3 * alone
 
 
 def test_what_takes_long_blocks_nobody(post: Ask, raw: Callable[..., bytes], takes_long: tuple[Event, Event]) -> None:
@@ -87,7 +84,7 @@ def test_a_request_waits_for_what_is_left_of_its_time(
 
 
 def test_a_store_that_is_busy_when_it_is_read_is_asked_again_with_patience(
-    post: Ask, monkeypatch: pytest.MonkeyPatch
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reading, asked = Store.reading, list[float]()
 
@@ -98,7 +95,7 @@ def test_a_store_that_is_busy_when_it_is_read_is_asked_again_with_patience(
         return reading(store)
 
     monkeypatch.setattr(Store, "reading", busy_at_first)
-    assert post().status == 200
+    assert ask("GET", "/healthz").status == 200
     assert asked[0] == 0
     assert asked[-1] > 0
 

@@ -230,19 +230,6 @@ def test_a_deleted_user_or_application_takes_its_keys_along(four: Store, ana: Us
         assert ids(tx, KeyFilter()) == ["Kaaaaaaa"]
 
 
-@pytest.mark.parametrize("key_id", ["K1234567", "K1234568", "00000000", "zzzzzzzz"])
-def test_a_key_or_its_neighbour_is_found(peopled: Store, key: Key, key_id: str) -> None:
-    with peopled.reading() as tx:
-        found = keys.find_nearest(tx, key_id)
-        assert found is not None
-        assert found.id == key.id
-
-
-def test_where_no_keys_are_none_is_near(store: Store) -> None:
-    with store.reading() as tx:
-        assert keys.find_nearest(tx, "K1234567") is None
-
-
 def test_the_current_keys_of_many_users_are_found_at_once(four: Store, ana: User) -> None:
     with four.reading() as tx:
         found = list(keys.find_current_of_users(tx, [ana.guid]))

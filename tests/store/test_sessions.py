@@ -7,8 +7,9 @@ import pytest
 
 from gamcli.model import App, Key, Token, User
 from gamcli.model.sessions import InitialProperty, RefreshToken, Session
-from gamcli.store import Store, Transaction, apps, sessions, tokens, users
-from gamcli.store.tokens import TokenGrant
+from gamcli.store import Store, Transaction, apps, grant_facts, sessions, tokens, users
+from gamcli.store.tokens import NewToken
+from gamcli.store.users import RenewedHash
 
 DAY = timedelta(days=1)
 
@@ -33,10 +34,15 @@ def refresh_token(now: datetime) -> RefreshToken:
 @pytest.fixture
 def begun(peopled: Store, session: Session, refresh_token: RefreshToken, now: datetime) -> Store:
     with peopled.writing() as tx:
-        sessions.add(tx, session)
-        sessions.add_refresh_token(tx, refresh_token)
-        tokens.add(tx, 9, b"a" * 32, now, session, TokenGrant("gam_user_data", None, session.id))
+        sessions.add(tx, [session])
+        sessions.add_refresh_tokens(tx, [refresh_token])
+        tokens.add(tx, [NewToken(9, b"a" * 32, now, None, session, "gam_user_data", session.id)])
     return peopled
+
+
+def find(tx: Transaction, session: int, counter: int) -> tuple[RefreshToken, Session] | None:
+    found = grant_facts.find_refresh_tokens(tx, [(session, counter)])
+    return found[session, counter][:2] if found else None
 
 
 def token(store: Store) -> Token | None:
@@ -48,9 +54,9 @@ def test_a_session_and_its_refresh_token_come_back_as_they_were_kept(
     begun: Store, session: Session, refresh_token: RefreshToken
 ) -> None:
     with begun.reading() as tx:
-        assert sessions.find(tx, 7, 1) == (refresh_token, session)
-        assert sessions.find(tx, 7, 2) is None
-        assert sessions.find(tx, 8, 1) is None
+        assert find(tx, 7, 1) == (refresh_token, session)
+        assert find(tx, 7, 2) is None
+        assert find(tx, 8, 1) is None
 
 
 def test_a_session_may_be_of_a_key_and_carry_nothing(
@@ -58,9 +64,9 @@ def test_a_session_may_be_of_a_key_and_carry_nothing(
 ) -> None:
     bare = replace(session, key=key.id, scopes=(), initial_properties=())
     with peopled.writing() as tx:
-        sessions.add(tx, bare)
-        sessions.add_refresh_token(tx, refresh_token)
-        assert sessions.find(tx, 7, 1) == (refresh_token, bare)
+        sessions.add(tx, [bare])
+        sessions.add_refresh_tokens(tx, [refresh_token])
+        assert find(tx, 7, 1) == (refresh_token, bare)
 
 
 def test_the_tokens_of_a_session_know_it_and_what_came_with_the_login(begun: Store, session: Session) -> None:
@@ -72,13 +78,13 @@ def test_the_tokens_of_a_session_know_it_and_what_came_with_the_login(begun: Sto
 
 def test_a_refresh_token_is_spent_and_a_session_ends_once(begun: Store, now: datetime) -> None:
     with begun.writing() as tx:
-        kept, _ = sessions.find(tx, 7, 1) or pytest.fail("it was kept")
-        sessions.mark_used(tx, kept, now)
-        sessions.revoke(tx, 7, now)
-        sessions.revoke(tx, 7, now + DAY)
-        assert sessions.find(tx, 7, 1) == (
+        kept, _ = find(tx, 7, 1) or pytest.fail("it was kept")
+        assert [sessions.mark_used(tx, [kept], at) for at in (now, now + DAY)] == [1, 0]
+        sessions.revoke(tx, [7], now)
+        sessions.revoke(tx, [7], now + DAY)
+        assert find(tx, 7, 1) == (
             replace(kept, used_at=now),
-            replace((sessions.find(tx, 7, 1) or pytest.fail("it was kept"))[1], revoked_at=now),
+            replace((find(tx, 7, 1) or pytest.fail("it was kept"))[1], revoked_at=now),
         )
     found = token(begun)
     assert found is not None
@@ -90,14 +96,14 @@ def test_a_new_password_ends_the_logins_of_its_user_alone(
 ) -> None:
     with begun.writing() as tx:
         for number, other in ((8, {"key": key.id}), (9, {"user_guid": "bob"})):
-            sessions.add(tx, replace(session, id=number, **other))  # type: ignore[arg-type]
-            sessions.add_refresh_token(tx, replace(refresh_token, session=number))
+            sessions.add(tx, [replace(session, id=number, **other)])  # type: ignore[arg-type]
+            sessions.add_refresh_tokens(tx, [replace(refresh_token, session=number)])
         sessions.revoke_password_sessions(tx, session.user_guid, now)
         assert [revoked_at(tx, number) for number in (7, 8, 9)] == [now, None, None]
 
 
 def revoked_at(tx: Transaction, session: int) -> datetime | None:
-    found = sessions.find(tx, session, 1)
+    found = find(tx, session, 1)
     assert found is not None
     return found[1].revoked_at
 
@@ -105,8 +111,8 @@ def revoked_at(tx: Transaction, session: int) -> datetime | None:
 def test_a_newer_token_supersedes_the_refresh_tokens_before(begun: Store, session: Session) -> None:
     with begun.writing() as tx:
         for since, superseded in ((9, False), (10, True)):
-            tokens.supersede(tx, session.client_id, session.user_guid, since)
-            found = sessions.find(tx, 7, 1)
+            tokens.supersede(tx, {(session.client_id, session.user_guid): since})
+            found = find(tx, 7, 1)
             assert found is not None
             assert found[0].is_superseded is superseded
 
@@ -127,16 +133,17 @@ def test_a_token_without_its_session_is_inactive(begun: Store) -> None:
     assert token(begun) is None
 
 
-def test_sessions_count_up(begun: Store) -> None:
-    with begun.reading() as tx:
-        assert [sessions.next_id(tx, row) for row in (1, 7, 8, 100)] == [8, 8, 8, 100]
+def test_ids_are_larger_than_those_of_all_tokens_and_sessions(begun: Store) -> None:
+    with begun.writing() as tx:
+        assert tokens.load_id_state(tx).last_id == 9
+        tx.run("UPDATE session SET id = 12")
+        assert tokens.load_id_state(tx).last_id == 12
 
 
 def test_a_hash_is_renewed_unless_it_changed(peopled: Store, ana: User) -> None:
     with peopled.writing() as tx:
         users.save(tx, replace(ana, password_hash="one"))
-        users.replace_password_hash(tx, ana.guid, "one", "two")
-        users.replace_password_hash(tx, ana.guid, "one", "three")
+        users.replace_password_hashes(tx, [RenewedHash(after, ana.guid, "one") for after in ("two", "three")])
         found = users.find_by_guid(tx, ana.guid)
     assert found is not None
     assert found.password_hash == "two"

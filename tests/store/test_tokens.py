@@ -10,13 +10,13 @@ from gamcli.model import App, Key, Token, User
 from gamcli.model.token_ids import MAX_ROW, format_token_id
 from gamcli.store import Store, Transaction, apps, keys, tokens, users
 from gamcli.store.timestamps import from_micros, to_micros
-from gamcli.store.tokens import TokenFilter, TokenGrant
+from gamcli.store.tokens import NewToken, TokenFilter
 
 HOUR = timedelta(hours=1)
 
 
 def add(tx: Transaction, row: int, key: Key, at: datetime, expires_at: datetime | None = None) -> None:
-    tokens.add(tx, row, bytes([row % 256]) * 32, at, key, TokenGrant("+".join(key.scopes), expires_at))
+    tokens.add(tx, [NewToken(row, bytes([row % 256]) * 32, at, expires_at, key, "+".join(key.scopes))])
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_rows_count_up_with_the_microseconds_and_never_back(peopled: Store, key:
     rows = []
     for at in (now, now, now - HOUR, now + HOUR):
         with peopled.writing() as tx:
-            rows.append(tokens.next_id(tx, at))
+            rows.append(tokens.next_id(at, tokens.load_id_state(tx).last_id))
             add(tx, rows[-1], key, at)
     assert rows == [to_micros(now), to_micros(now) + 1, to_micros(now) + 2, to_micros(now + HOUR)]
     assert [format_token_id(row) for row in rows] == sorted(format_token_id(row) for row in rows)
@@ -114,8 +114,8 @@ def test_a_newer_token_supersedes_the_earlier_ones_of_its_pair(issued: Store, ke
     with issued.writing() as tx:
         add(tx, 8, key, now, now + HOUR)
         add(tx, 9, key, now, now + HOUR)
-        tokens.supersede(tx, key.client_id, key.user_guid, 8)
-        tokens.supersede(tx, key.client_id, key.user_guid, 9)
+        for since in (8, 9, 8):
+            tokens.supersede(tx, {(key.client_id, key.user_guid): since})
     assert [status(issued, now, row) for row in (7, 8, 9)] == ["revoked", "revoked", "active"]
 
 
@@ -126,7 +126,7 @@ def test_a_superseded_token_is_inactive_even_when_the_clock_was_set_back(
     with issued.writing() as tx:
         add(tx, ahead, key, now)
         add(tx, ahead + 1, key, now)
-        tokens.supersede(tx, key.client_id, key.user_guid, ahead + 1)
+        tokens.supersede(tx, {(key.client_id, key.user_guid): ahead + 1})
     assert [status(issued, now, row) for row in (ahead, ahead + 1)] == ["revoked", "active"]
 
 
@@ -140,7 +140,7 @@ def test_the_tokens_of_other_pairs_are_not_superseded(
             other = replace(key, id=f"K{row}", user_guid=pair[0], client_id=pair[1])
             keys.add(tx, other)
             add(tx, row, other, now)
-        tokens.supersede(tx, key.client_id, key.user_guid, 10)
+        tokens.supersede(tx, {(key.client_id, key.user_guid): 10})
     assert [status(issued, now, row) for row in (2, 3, 7)] == ["active", "active", "revoked"]
 
 

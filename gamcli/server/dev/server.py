@@ -53,7 +53,7 @@ class DevHandler:
         self._config = config
         self._log = log
         self._delayed: DelayedResponses[tuple[ConnectionRequest, FaultDecision]] = DelayedResponses(notify)
-        self.begin_turn, self.end_turn, self.refuse = handler.begin_turn, handler.end_turn, handler.refuse
+        self.end_turn, self.refuse = handler.end_turn, handler.refuse
 
     def submit(self, pending: ConnectionRequest) -> Response | None:
         request = pending.request

@@ -5,23 +5,22 @@ Rule 17 is judged between rules 4 and 5: a client that failed too often is refus
 """
 
 from collections.abc import Callable
-from functools import partial
 from hashlib import sha256
 from json.encoder import encode_basestring as quote
 from typing import NamedTuple
 
-from gamcli.actions import Gam, issuance
-from gamcli.actions.issuance import GrantDecision, IssuedToken
+from gamcli.actions import Gam
+from gamcli.actions.issuance import GrantAttempt, IssuedToken, VerifiedPassword, verify_password
 from gamcli.errors import RefusedError
 from gamcli.model import App
 from gamcli.rules import scopes
+from gamcli.rules.api_key_grant import API_KEY_GRANT
 from gamcli.rules.credentials import NO_SECRET, parse_api_key_id
-from gamcli.rules.grants import API_KEY, PASSWORD, TokenRequest
+from gamcli.rules.grants import PASSWORD, TokenRequest
 from gamcli.server.endpoints import forms
 from gamcli.server.endpoints.failure_limit import Client
-from gamcli.server.endpoints.outcomes import DeferredResponse, ServerConfig, Trace, WouldBlock
+from gamcli.server.endpoints.outcomes import DeferredGrant, ServerConfig, Trace, WouldBlock
 from gamcli.server.transport.messages import Request, Response, json_text_response
-from gamcli.store import Transaction
 
 MAX_CACHED_BODY = 1024
 """Requests with a longer body, in bytes, are not cached; clients send about 300."""
@@ -41,12 +40,12 @@ _COUNTED_RULES = frozenset(
 """Rules 5, 12 and 16: refusals that count as failures of the client."""
 
 
-def post_access_token(gam: Gam, request: Request, trace: Trace, config: ServerConfig) -> DeferredResponse | WouldBlock:
+def post_access_token(gam: Gam, request: Request, trace: Trace, config: ServerConfig) -> DeferredGrant | WouldBlock:
     """Issue or renew an access token (GAM wiki 55623, 56104, RFC 6749 §4.3, §6)."""
     return _Grant(request, trace, config).handle(gam, forms.parse_token_request)
 
 
-def get_access_token(gam: Gam, request: Request, trace: Trace, config: ServerConfig) -> DeferredResponse | WouldBlock:
+def get_access_token(gam: Gam, request: Request, trace: Trace, config: ServerConfig) -> DeferredGrant | WouldBlock:
     """Renew an access token by GET (GAM wiki 55623)."""
     return _Grant(request, trace, config).handle(gam, forms.parse_renewal_query)
 
@@ -56,25 +55,18 @@ class _Grant(NamedTuple):
     trace: Trace
     config: ServerConfig
 
-    def handle(self, gam: Gam, parse: Callable[[Request], TokenRequest]) -> DeferredResponse | WouldBlock:
-        """Decide the grant, from the cache if possible, and return what saves it."""
+    def handle(self, gam: Gam, parse: Callable[[Request], TokenRequest]) -> DeferredGrant | WouldBlock:
+        """Return what is judged together with the other requests of the turn; a password is verified first."""
         digest, cache = self._digest(), self.config.grant_cache
-        decision = cache.find_grant(digest, gam.now()) if cache is not None else None
-        if decision is not None:
-            self.trace.key_id = decision.grant.key_id
-            self._check_failure_limit(gam, decision.grant.app)
-            return DeferredResponse(partial(self._issue, gam, decision))
+        known = cache.find_request(digest) if cache is not None else None
+        if known is not None:
+            self.trace.key_id = known.grant.key_id
+            return self._defer(gam, known.request, digest)
         token_request = parse(self.request)
-        if self.config.nonblocking and token_request.grant == PASSWORD:
-            return WouldBlock()
+        if token_request.grant == PASSWORD:
+            return WouldBlock() if self.config.nonblocking else self._defer_password(gam, token_request)
         self.trace.key_id = parse_api_key_id(token_request.api_key) or ""
-        try:
-            decision = self._decide(gam, token_request)
-        except _AttemptsRunningError:
-            return WouldBlock()
-        if cache is not None and token_request.grant == API_KEY and len(self.request.body) <= MAX_CACHED_BODY:
-            cache.add_grant(digest, decision)
-        return DeferredResponse(partial(self._issue, gam, decision))
+        return self._defer(gam, token_request, digest if len(self.request.body) <= MAX_CACHED_BODY else b"")
 
     def _digest(self) -> bytes:
         """Return the cache key: requests with the same digest get the same decision."""
@@ -82,46 +74,51 @@ class _Grant(NamedTuple):
         parts = (self.request.method, fields.get("content-type", ""), fields.get("authorization", ""), "")
         return sha256("\n".join(parts).encode("latin-1") + self.request.body).digest()
 
-    def _decide(self, gam: Gam, token_request: TokenRequest) -> GrantDecision:
-        """Judge the request; it counts as a failure while it is judged, see FailureLimiter.begin."""
+    def _defer(
+        self, gam: Gam, token_request: TokenRequest, digest: bytes = b"", password: VerifiedPassword | None = None
+    ) -> DeferredGrant:
+        def check_app(app: App) -> None:
+            self.trace.client_id = app.client_id
+            self._require_no_wait(self.config.failure_limiter.retry_after(self._client, gam.now()))
+
+        def count_failure(error: RefusedError) -> None:
+            if error.rule in _COUNTED_RULES:
+                self.config.failure_limiter.record(self._client, gam.now())
+
+        def respond(outcome: IssuedToken | RefusedError) -> Response:
+            if isinstance(outcome, RefusedError):
+                raise self._name_missing_secret(outcome, token_request)
+            self.trace.key_id, self.trace.token_id = outcome.grant.key_id, outcome.id
+            return _token_response(outcome)
+
+        attempt = GrantAttempt(token_request, API_KEY_GRANT, password, check_app, count_failure, digest)
+        return DeferredGrant(attempt, respond)
+
+    def _defer_password(self, gam: Gam, token_request: TokenRequest) -> DeferredGrant:
+        """Verify the password; the request counts as a failure until then, see FailureLimiter.begin."""
         limiter, has_begun, has_failed = self.config.failure_limiter, False, False
 
         def begin(app: App) -> None:
             nonlocal has_begun
             self.trace.client_id = app.client_id
-            seconds = limiter.begin(self._client, gam.now, wait=not self.config.nonblocking)
-            if seconds is None:
-                raise _AttemptsRunningError
-            self._require_no_wait(seconds)
+            self._require_no_wait(limiter.begin(self._client, gam.now))
             has_begun = True
 
         try:
-            return issuance.decide(gam, token_request, begin)
+            password = verify_password(gam, token_request, begin)
         except RefusedError as error:
             has_failed = error.rule in _COUNTED_RULES
-            if error.rule == "client_secret_wrong" and token_request.client_secret == NO_SECRET:
-                raise RefusedError("client_secret_missing", error.message) from None
-            raise
+            raise self._name_missing_secret(error, token_request) from None
         finally:
             if has_begun:
                 limiter.end(self._client, gam.now, failed=has_failed)
+        return self._defer(gam, token_request, password=password)
 
-    def _issue(self, gam: Gam, decision: GrantDecision, tx: Transaction) -> Response:
-        if self.config.grant_cache is not None:
-            self.config.grant_cache.invalidate(tx)
-        try:
-            issued = issuance.issue_token(gam, tx, decision)
-        except RefusedError as error:
-            if error.rule in _COUNTED_RULES:
-                self.config.failure_limiter.record(self._client, gam.now())
-            raise
-        self.trace.key_id, self.trace.token_id = issued.grant.key_id, issued.id
-        return _token_response(issued)
-
-    def _check_failure_limit(self, gam: Gam, app: App) -> None:
-        # Log no client_id that does not exist: it may be a secret sent in the wrong parameter.
-        self.trace.client_id = app.client_id
-        self._require_no_wait(self.config.failure_limiter.retry_after(self._client, gam.now()))
+    @staticmethod
+    def _name_missing_secret(error: RefusedError, token_request: TokenRequest) -> RefusedError:
+        if error.rule == "client_secret_wrong" and token_request.client_secret == NO_SECRET:
+            return RefusedError("client_secret_missing", error.message)
+        return error
 
     def _require_no_wait(self, seconds: int) -> None:
         self.trace.retry_after = seconds
@@ -130,11 +127,8 @@ class _Grant(NamedTuple):
 
     @property
     def _client(self) -> Client:
+        # The client_id is that of an existing application: another one may be a secret sent in the wrong parameter.
         return Client(self.trace.client_id, self.request.peer)
-
-
-class _AttemptsRunningError(Exception):
-    """Whether the attempt is allowed depends on others of the client, which are running."""
 
 
 def _token_response(issued: IssuedToken) -> Response:

@@ -65,12 +65,12 @@ class FailureLimiter:
         # If the clock was set back, nobody waits longer than WINDOW.
         return ceil(left.total_seconds()) if timedelta(0) < left <= WINDOW else 0
 
-    def begin(self, client: Client, now: Clock, *, wait: bool) -> int | None:
+    def begin(self, client: Client, now: Clock) -> int:
         """
         Begin an attempt, and return 0; call `end` after it. Return the seconds to wait if there were too many failures.
 
-        An attempt counts while it runs, so that many at once do not exceed the limit. If it depends on the running ones
-        whether one more is allowed, wait for them, or return None.
+        An attempt counts while it runs, so that many at once do not exceed the limit: waits for the running ones if it
+        depends on them whether one more is allowed.
         """
         key = self._counted(client)
         with self._changed:
@@ -78,8 +78,6 @@ class FailureLimiter:
                 if not self._limit or self._count_failures(key, now()) + self._running.get(key, 0) < self._limit:
                     self._running[key] = self._running.get(key, 0) + 1
                     break
-                if not wait:
-                    return None
                 self._changed.wait()
         return seconds
 

@@ -7,12 +7,15 @@ from typing import NamedTuple
 
 from gamcli.actions import Gam
 from gamcli.actions.grant_cache import GrantCache
+from gamcli.actions.issuance import GrantAttempt, IssuedToken
+from gamcli.actions.userinfo import ClaimsResult
+from gamcli.errors import RefusedError
 from gamcli.model import Token
 from gamcli.model.token_ids import format_token_id
+from gamcli.rules.credentials import Secret
 from gamcli.server.endpoints import refusals
 from gamcli.server.endpoints.failure_limit import FailureLimiter
 from gamcli.server.transport.messages import Request, Response
-from gamcli.store import Transaction
 
 
 @dataclass(slots=True)
@@ -48,7 +51,7 @@ class ServerConfig:
     How requests are answered; `base_path` is in lower case and has no slash at its end.
 
     With `nonblocking`, an endpoint returns WouldBlock instead of hashing a password or waiting for the store. The
-    `grant_cache` may be used by one thread only.
+    `grant_cache`, in which requests for tokens are found again, may be used by one thread only.
     """
 
     base_path: str = ""
@@ -56,16 +59,24 @@ class ServerConfig:
     failure_limiter: FailureLimiter = field(default_factory=lambda: FailureLimiter(0))
     origins: frozenset[str] = frozenset()
     nonblocking: bool = False
-    grant_cache: GrantCache[Response] | None = None
+    grant_cache: GrantCache | None = None
 
 
 DEFAULT_CONFIG = ServerConfig()
 
 
-class DeferredResponse(NamedTuple):
-    """A response that `write` returns once it has written the token; send it after the commit."""
+class DeferredGrant(NamedTuple):
+    """A token request that is judged together with others: `respond` returns the response to send after the commit."""
 
-    write: Callable[[Transaction], Response]
+    attempt: GrantAttempt
+    respond: Callable[[IssuedToken | RefusedError], Response]
+
+
+class DeferredClaims(NamedTuple):
+    """A request for the claims of a token, which are read together with others: `respond` returns the response."""
+
+    secret: Secret
+    respond: Callable[[ClaimsResult[Response]], Response]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +84,5 @@ class WouldBlock:
     """The request takes long: handle it again without `nonblocking`, on another thread."""
 
 
-Endpoint = Callable[[Gam, Request, Trace, ServerConfig], Response | DeferredResponse | WouldBlock]
+Deferred = DeferredGrant | DeferredClaims
+Endpoint = Callable[[Gam, Request, Trace, ServerConfig], Response | Deferred | WouldBlock]

@@ -4,19 +4,21 @@ The routes, and the edge of the endpoints: every error leaves them as a row of `
 `handle` is for the event loop, which must not block; `respond` waits as long as it takes.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
 
-from gamcli.actions import Gam, repository, tokens
+from gamcli.actions import Gam, issuance, repository
 from gamcli.actions.grant_cache import GrantCache
+from gamcli.actions.issuance import IssuedToken
+from gamcli.actions.userinfo import ClaimsCache, ClaimsResult, load_claims
 from gamcli.errors import RefusedError, StoreBusyError
 from gamcli.server.endpoints import forms, origins, refusals
 from gamcli.server.endpoints.access_token import get_access_token, post_access_token
 from gamcli.server.endpoints.outcomes import (
     DEFAULT_CONFIG,
-    DeferredResponse,
+    DeferredClaims,
+    DeferredGrant,
     Endpoint,
     ServerConfig,
     Trace,
@@ -27,10 +29,17 @@ from gamcli.server.transport.messages import Request, Response, json_response
 from gamcli.store import Transaction
 
 
-def userinfo(gam: Gam, request: Request, trace: Trace, config: ServerConfig) -> Response:
+def userinfo(_gam: Gam, request: Request, trace: Trace, _: ServerConfig) -> DeferredClaims:
     """Return the claims that the scopes of an access token reveal (GAM wiki 55623)."""
-    cache, secret = config.grant_cache or GrantCache(), forms.bearer_token(request)
-    return tokens.cached_userinfo(gam, secret, cache, partial(json_response, 200), trace.set_token)
+
+    def respond(result: ClaimsResult[Response]) -> Response:
+        if result.token is not None:
+            trace.set_token(result.token)
+        if isinstance(result.response, RefusedError):
+            raise result.response
+        return result.response
+
+    return DeferredClaims(forms.bearer_token(request), respond)
 
 
 def healthz(gam: Gam, _request: Request, _trace: Trace, _: ServerConfig) -> Response:
@@ -47,45 +56,90 @@ ROUTES: dict[str, dict[str, Endpoint]] = {
 """The endpoint of each path below the base path, in lower case, and method."""
 
 
-class PendingWrite(NamedTuple):
-    """A request whose response may be sent once its token is committed."""
+@dataclass(frozen=True, slots=True)
+class _PendingResponse:
+    """A request whose response depends on what is read or written for all requests of its turn."""
 
     request: Request
     config: ServerConfig
     trace: Trace
-    deferred: DeferredResponse
-
-    def write(self, tx: Transaction) -> TracedResponse:
-        """Write the token and return the response; a refusal has written nothing of it."""
-        try:
-            response = self.deferred.write(tx)
-        except RefusedError as error:
-            return self.fail(error)
-        return _add_cors(response, self.request, self.config, self.trace)
-
-    def write_alone(self, gam: Gam) -> TracedResponse:
-        """Write the token in a separate transaction, commit it, and return the response."""
-        try:
-            with gam.store.writing() as tx:
-                return self.write(tx)
-        except Exception as error:  # noqa: BLE001 - the edge: every error becomes a response
-            return self.fail(error)
 
     def fail(self, error: Exception) -> TracedResponse:
         return error_response(error, self.request, self.config, self.trace)
 
+    def _finish(self, build_response: Callable[[], Response]) -> TracedResponse:
+        try:
+            response = build_response()
+        except Exception as error:  # noqa: BLE001 - the edge: every error becomes a response
+            return self.fail(error)
+        return _add_cors(response, self.request, self.config, self.trace)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingGrant(_PendingResponse):
+    """A token request, which is judged and written with the others of its turn."""
+
+    deferred: DeferredGrant
+
+    def respond(self, outcome: IssuedToken | RefusedError) -> TracedResponse:
+        return self._finish(lambda: self.deferred.respond(outcome))
+
+
+@dataclass(frozen=True, slots=True)
+class PendingClaims(_PendingResponse):
+    """A request for claims, which are read with the others of its turn."""
+
+    deferred: DeferredClaims
+
+    def respond(self, result: ClaimsResult[Response]) -> TracedResponse:
+        return self._finish(lambda: self.deferred.respond(result))
+
+
+def issue_tokens(
+    gam: Gam, tx: Transaction, pending: Sequence[PendingGrant], cache: GrantCache | None = None
+) -> list[TracedResponse]:
+    """Write the tokens of all requests, and return the responses to send after the commit."""
+    outcomes = issuance.issue_tokens(gam, tx, [each.deferred.attempt for each in pending], cache)
+    return [each.respond(outcome) for each, outcome in zip(pending, outcomes, strict=True)]
+
+
+def read_claims(gam: Gam, pending: Sequence[PendingClaims], cache: ClaimsCache[Response]) -> list[TracedResponse]:
+    """Read the claims for all requests, and return the responses."""
+    results = load_claims(gam, [each.deferred.secret for each in pending], cache, partial(json_response, 200))
+    return [each.respond(result) for each, result in zip(pending, results, strict=True)]
+
+
+def write_tokens(gam: Gam, pending: Sequence[PendingGrant], cache: GrantCache | None = None) -> list[TracedResponse]:
+    """Write the tokens of all requests in one transaction, commit it, and return the responses."""
+    try:
+        with gam.store.writing() as tx:
+            return issue_tokens(gam, tx, pending, cache)
+    except Exception as error:  # noqa: BLE001 - the edge: every error becomes a response
+        return [each.fail(error) for each in pending]
+
 
 def respond(gam: Gam, request: Request, config: ServerConfig = DEFAULT_CONFIG) -> TracedResponse:
     """Return the response, however long it takes."""
+    result = handle_patiently(gam, request, config)
+    return result if isinstance(result, TracedResponse) else write_tokens(gam, [result], config.grant_cache)[0]
+
+
+def handle_patiently(gam: Gam, request: Request, config: ServerConfig) -> TracedResponse | PendingGrant:
+    """Return the response, or what is to be judged and written, however long it takes."""
     result = handle(gam, request, replace(config, nonblocking=False) if config.nonblocking else config)
-    if isinstance(result, PendingWrite):
-        return result.write_alone(gam)
-    assert isinstance(result, TracedResponse), "WouldBlock is for nonblocking callers only"
-    return result
+    assert not isinstance(result, WouldBlock), "WouldBlock is for nonblocking callers only"
+    if not isinstance(result, PendingClaims):
+        return result
+    try:
+        return read_claims(gam, [result], ClaimsCache())[0]
+    except Exception as error:  # noqa: BLE001 - as above
+        return result.fail(error)
 
 
-def handle(gam: Gam, request: Request, config: ServerConfig) -> TracedResponse | PendingWrite | WouldBlock:
-    """Return the response, or what has to be written before it may be sent."""
+def handle(
+    gam: Gam, request: Request, config: ServerConfig
+) -> TracedResponse | PendingGrant | PendingClaims | WouldBlock:
+    """Return the response, or what it depends on."""
     trace = Trace()
     try:
         result = _find_endpoint(request, config)(gam, request, trace, config)
@@ -95,7 +149,9 @@ def handle(gam: Gam, request: Request, config: ServerConfig) -> TracedResponse |
         return error_response(error, request, config, trace)
     if isinstance(result, Response):
         return _add_cors(result, request, config, trace)
-    return PendingWrite(request, config, trace, result) if isinstance(result, DeferredResponse) else result
+    if isinstance(result, DeferredGrant):
+        return PendingGrant(request, config, trace, result)
+    return PendingClaims(request, config, trace, result) if isinstance(result, DeferredClaims) else result
 
 
 def error_response(

@@ -37,17 +37,14 @@ CLOSE_CONNECTION = Response(0, (), b"")
 class RequestHandler(Protocol):
     """What answers the requests; it must not block the event loop."""
 
-    def begin_turn(self) -> None:
-        """Prepare for requests that have arrived; `submit` is called with each of them."""
-
     def submit(self, pending: ConnectionRequest) -> Response | None:
         """Return the response, or None when `pop_responses` returns it later."""
 
     def end_turn(self) -> None:
-        """Finish the turn in which requests were submitted."""
+        """Answer the requests that were submitted since the last turn together."""
 
     def pop_responses(self) -> list[tuple[ConnectionRequest, Response]]:
-        """Return the responses that have become available; called after `notify`."""
+        """Return the responses that have become available; called after `notify` and after `end_turn`."""
 
     def refuse(self, error: RefusedError, address: str = "") -> Response:
         """Return the response to bytes from `address` that are not a request."""
@@ -115,12 +112,13 @@ class EventLoop:
             self._handle_active()
 
     def _handle_active(self) -> None:
-        if self._active:
-            active, self._active = self._active, []
-            self._handler.begin_turn()
+        is_first = True
+        while is_first or self._active:
+            active, self._active, is_first = self._active, [], False
             for connection in active:
                 self._handle_requests(connection)
-        self._handler.end_turn()
+            self._handler.end_turn()
+            self._send_responses()
 
     def _check_deadlines(self) -> None:
         now = monotonic()
@@ -227,6 +225,9 @@ class EventLoop:
 
     def _deliver_responses(self) -> None:
         self._wakeup_receiver.recv(4096)
+        self._send_responses()
+
+    def _send_responses(self) -> None:
         for pending, response in self._handler.pop_responses():
             connection = pending.connection
             if connection in self._connections:

@@ -205,6 +205,11 @@ class Store:
                 raise
         return Transaction(self._connection, self._open_cursors, self._cache)
 
+    def run(self, task: Callable[[], Result]) -> Result:
+        """Run what uses a transaction of `begin`; raises a StoreError."""
+        with self._translate_errors():
+            return task()
+
     def commit(self) -> None:
         """Commit what was written since `begin`; roll back when that fails."""
         try:

@@ -64,13 +64,16 @@ def test_each_client_is_counted_for_itself() -> None:
 def test_attempts_that_run_count_until_they_end() -> None:
     failures, client = FailureLimiter(2), Client("client")
     failures.record(client, NOON)
-    assert failures.begin(client, lambda: NOON, wait=False) == 0
-    assert failures.begin(client, lambda: NOON, wait=False) is None
-    assert failures.begin(Client("other"), lambda: NOON, wait=False) == 0
-    failures.end(client, lambda: NOON, failed=False)
-    assert failures.begin(client, lambda: NOON, wait=False) == 0
+    assert failures.begin(client, lambda: NOON) == 0
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(failures.begin, client, lambda: NOON)
+        assert failures.begin(Client("other"), lambda: NOON) == 0
+        with pytest.raises(TimeoutError):
+            waiting.result(0.05)
+        failures.end(client, lambda: NOON, failed=False)
+        assert waiting.result(10) == 0
     failures.end(client, lambda: NOON, failed=True)
-    assert failures.begin(client, lambda: NOON, wait=False) == 60
+    assert failures.begin(client, lambda: NOON) == 60
 
 
 @pytest.mark.parametrize("right", [0, 30])
@@ -78,7 +81,7 @@ def test_parallel_attempts_get_exactly_the_allowed_number_of_answers(right: int)
     failures, client = FailureLimiter(10), Client("client")
 
     def attempt(number: int) -> int | None:
-        answer = failures.begin(client, lambda: datetime.now(UTC), wait=True)
+        answer = failures.begin(client, lambda: datetime.now(UTC))
         if answer == 0:
             sleep(0.001)
             failures.end(client, lambda: datetime.now(UTC), failed=number >= right)
@@ -251,16 +254,11 @@ def test_too_many_failures_have_a_name_of_rfc_6749(gam: Gam, form: dict[str, str
     assert dict(response.fields)["Retry-After"] == "60"
 
 
-def test_a_request_that_would_wait_for_another_attempt_is_handled_again_where_it_may(
-    gam: Gam, form: dict[str, str]
-) -> None:
-    body = urlencode(form).encode()
+def test_of_the_wrong_requests_of_a_turn_only_the_allowed_number_is_judged(gam: Gam, form: dict[str, str]) -> None:
+    body = urlencode({**form, "client_secret": "wrong"}).encode()
     fields = {"content-type": "application/x-www-form-urlencoded", "content-length": str(len(body))}
     request = Request("POST", "/oauth/gam/v2.0/access_token", fields=fields, body=body, peer="192.0.2.1")
-    limiter = FailureLimiter(1)
-    conduct = outcomes.ServerConfig(failure_limiter=limiter, nonblocking=True)
-    running = Client(form["client_id"], "192.0.2.1")
-    assert limiter.begin(running, gam.now, wait=False) == 0
-    assert isinstance(routes.handle(gam, request, conduct), outcomes.WouldBlock)
-    limiter.end(running, gam.now, failed=False)
-    assert not isinstance(routes.handle(gam, request, conduct), outcomes.WouldBlock)
+    conduct = outcomes.ServerConfig(failure_limiter=FailureLimiter(3), nonblocking=True)
+    turn = [routes.handle(gam, request, conduct) for _ in range(5)]
+    responses = routes.write_tokens(gam, [each for each in turn if isinstance(each, routes.PendingGrant)])
+    assert [each.trace.rule for each in responses] == ["client_secret_wrong"] * 3 + ["too_many_failures"] * 2

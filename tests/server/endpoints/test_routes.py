@@ -607,7 +607,7 @@ def test_the_rest_of_a_body_before_a_request_is_not_logged(raw: Callable[..., by
 
 
 def test_a_long_request_is_answered_and_not_kept_ready(gam: Gam, form: dict[str, str]) -> None:
-    known: GrantCache[Response] = GrantCache()
+    known = GrantCache()
     for padding in ("", "x" * MAX_CACHED_BODY):
         body = urlencode({**form, "padding": padding}).encode()
         fields = {"content-type": FORM["Content-Type"], "content-length": str(len(body))}

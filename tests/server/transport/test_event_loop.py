@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from gamcli.actions import Gam, tokens, users
+from gamcli.actions import Gam, userinfo, users
 from gamcli.errors import FailedError, StoreMissingError
 from gamcli.rules.credentials import Secret
 from gamcli.server import log_writer
@@ -391,7 +391,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Event, Event]]:
 
     def slowly(
         gam: Gam, request: Request, conduct: outcomes.ServerConfig
-    ) -> outcomes.TracedResponse | routes.PendingWrite | outcomes.WouldBlock:
+    ) -> outcomes.TracedResponse | routes.PendingGrant | routes.PendingClaims | outcomes.WouldBlock:
         running.set()
         assert go_on.wait(10)
         return begin(gam, request, conduct)
@@ -524,7 +524,7 @@ def test_a_killed_server_loses_no_token_that_it_gave(
     started.kill()
     started.wait(5)
     token = json.loads(answer.partition(b"\r\n\r\n")[2])["access_token"]
-    assert tokens.userinfo(gam, Secret(token))["username"] == "ana"
+    assert userinfo.userinfo(gam, Secret(token))["username"] == "ana"
 
 
 def test_a_port_in_use_is_explained(server: Server, gam: Gam) -> None:

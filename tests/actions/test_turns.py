@@ -1,0 +1,154 @@
+"""A turn asks once and writes once: the number of statements does not depend on the number of requests."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gamcli.actions import Gam, apps, auth_types, issuance, keys, userinfo, users
+from gamcli.actions.grant_cache import GrantCache
+from gamcli.actions.issuance import GrantAttempt, IssuedToken
+from gamcli.actions.keys import KeySpec
+from gamcli.actions.userinfo import ClaimsCache
+from gamcli.rules import grants, passwords
+from gamcli.rules.credentials import Secret
+from gamcli.rules.grants import TokenRequest
+from gamcli.rules.passwords import TEST_COST
+from gamcli.store import Store, Transaction
+
+PASSWORD = Secret("correct horse battery staple")
+SIZES = (1, 8, 64)
+
+
+class CountingTransaction(Transaction):
+    """Counts the statements that read and those that write; many rows of one statement are one."""
+
+    __slots__ = ("reads", "writes")
+
+    def __init__(self, *arguments: Any) -> None:  # noqa: ANN401 - as those of Transaction
+        super().__init__(*arguments)
+        self.reads: list[str] = []
+        self.writes: list[str] = []
+
+    def one(self, sql: str, *values: object) -> Any:  # noqa: ANN401 - as Transaction
+        self.reads.append(sql)
+        return super().one(sql, *values)
+
+    def each(self, sql: str, values: Sequence[object] = ()) -> Iterator[Any]:
+        self.reads.append(sql)
+        return super().each(sql, values)
+
+    def run(self, sql: str, *values: object) -> int:
+        self.writes.append(sql)
+        return super().run(sql, *values)
+
+    def run_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
+        self.writes.append(sql)
+        return super().run_many(sql, rows)
+
+
+class Estate:
+    """Users with a key, a password and a refresh token each."""
+
+    def __init__(self, gam: Gam) -> None:
+        self.gam = gam
+        self.cache = GrantCache()
+        wanted = {"remote_rest": True, "api_keys.enabled": True, "api_keys.scope_choice": True, "token.renewals": 9}
+        auth_types.update(gam, "local", {"enabled": True})
+        app = apps.create(gam, apps.AppSpec("portal", wanted, ("gam_user_data", "gam_user_additional_data")))
+        assert app.secret is not None
+        self.client = TokenRequest(app.record.client_id, app.secret)
+
+    def requests(self, grant: str, count: int, scope: str = "") -> list[GrantAttempt]:
+        return [self.request(grant, scope) for _ in range(count)]
+
+    def request(self, grant: str, scope: str = "") -> GrantAttempt:
+        name = f"u{len(list_users(self.gam))}"
+        users.create(self.gam, name, {"attributes": {"team": "one"}})
+        key = keys.generate(self.gam, KeySpec(name, "portal")).secret
+        assert key is not None
+        by_key = replace(self.client, api_key=key, authentication_type_name="apikey", scope=scope)
+        if grant == grants.API_KEY:
+            return GrantAttempt(by_key, digest=name.encode())
+        if grant == grants.REFRESH:
+            return GrantAttempt(
+                replace(self.client, grant=grant, refresh_token=issuance.exchange(self.gam, by_key).refresh_token)
+            )
+        users.set_password(self.gam, name, PASSWORD)
+        login = replace(
+            self.client, grant=grant, username=name, password=PASSWORD, authentication_type_name="local", scope=scope
+        )
+        return GrantAttempt(login, password=issuance.verify_password(self.gam, login))
+
+    def issue(self, attempts: Sequence[GrantAttempt]) -> tuple[int, int]:
+        """Issue the tokens in one turn, and return how many statements read and wrote."""
+        with self.gam.store.writing() as tx:
+            counting = CountingTransaction(tx._connection)  # noqa: SLF001 - the connection of the transaction
+            outcomes = issuance.issue_tokens(self.gam, counting, attempts, self.cache)
+        assert all(isinstance(each, IssuedToken) for each in outcomes), outcomes
+        return len(counting.reads), len(counting.writes)
+
+
+def list_users(gam: Gam) -> list[object]:
+    with gam.store.reading() as tx:
+        return [*tx.each("SELECT 1 FROM user")]
+
+
+@pytest.fixture
+def estate(gam: Gam, monkeypatch: pytest.MonkeyPatch) -> Estate:
+    monkeypatch.setattr(passwords, "CURRENT_COST", TEST_COST)
+    return Estate(gam)
+
+
+@pytest.mark.parametrize("count", SIZES)
+def test_the_statements_of_a_turn_do_not_depend_on_its_size(estate: Estate, count: int) -> None:
+    """The head of the audit log with the last ID, the applications, and the keys, users or refresh tokens."""
+    apps.update(estate.gam, "portal", {"token.renewals": 0})
+    by_key = estate.requests(grants.API_KEY, count)
+    assert estate.issue(by_key) == (3, 3)
+    assert estate.issue(by_key) == (1, 2)  # all is cached, and the last use of the keys is recorded
+    assert estate.issue(estate.requests(grants.PASSWORD, count)) == (3, 3)
+    apps.update(estate.gam, "portal", {"token.renewals": 9})
+    assert estate.issue(estate.requests(grants.REFRESH, count)) == (3, 4)
+
+
+@pytest.mark.parametrize("count", SIZES)
+def test_a_turn_of_all_grants_asks_and_writes_once_per_kind(estate: Estate, count: int) -> None:
+    kinds = (grants.API_KEY, grants.PASSWORD, grants.REFRESH)
+    assert estate.issue([each for kind in kinds for each in estate.requests(kind, count)]) == (5, 6)
+
+
+def test_attributes_that_are_no_scope_are_looked_up_together(estate: Estate) -> None:
+    attempts = estate.requests(grants.API_KEY, 8, "user_team")
+    assert estate.issue(attempts) == (4, 5)
+
+
+def test_the_claims_of_a_turn_are_read_in_one_statement(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
+    gam, statements = estate.gam, list[str]()
+    secrets = [issuance.exchange(gam, each.request).secret for each in estate.requests(grants.API_KEY, 64)]
+    read = Store.read_without_transaction
+
+    def counting(store: Store, query: Callable[[Transaction], Any]) -> Any:  # noqa: ANN401 - as what it counts
+        counted = CountingTransaction(store._connection)  # noqa: SLF001 - as above
+        result = read(store, lambda _: query(counted))
+        statements.extend(sql for sql in counted.reads if not sql.startswith("PRAGMA"))
+        return result
+
+    monkeypatch.setattr(Store, "read_without_transaction", counting)
+    cache = ClaimsCache[dict[str, object]]()
+
+    def statements_for(count: int) -> int:
+        statements.clear()
+        results = userinfo.load_claims(gam, secrets[:count], cache, lambda claims: claims)
+        assert [each.response["username"] for each in results] == [each.token.user for each in results]  # type: ignore[index, union-attr]
+        return len(statements)
+
+    assert statements_for(64) == 3  # tokens, applications, users
+    assert statements_for(64) == 0
+    issuance.exchange(gam, estate.request(grants.API_KEY).request)
+    assert [statements_for(count) for count in (1, 8, 64)] == [3, 3, 3]
+    with Store.open(gam.store.path) as other, other.writing() as tx:  # as issuing a token, which writes no audit entry
+        tx.run("UPDATE app_use SET grants = grants + 1")
+    assert [statements_for(count) for count in SIZES] == [1, 1, 1]
+    assert statements_for(64) == 0

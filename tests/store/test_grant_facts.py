@@ -1,0 +1,83 @@
+"""What the store holds about many token requests, asked at once."""
+
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+
+from gamcli.model import App, Key, User
+from gamcli.model.sessions import RefreshToken, Session
+from gamcli.store import Store, apps, grant_facts, keys, sessions, users
+from gamcli.store.queries import with_asked
+
+
+def test_keys_are_found_with_their_users(peopled: Store, key: Key, ana: User, portal: App) -> None:
+    bob = replace(ana, name="bob", guid="bob", email="")
+    other = replace(key, id="K7654321", user_guid="bob", user="bob")
+    with peopled.writing() as tx:
+        users.add(tx, bob)
+        keys.add(tx, other)
+        found = grant_facts.find_keys(tx, ["K7654321", "unknown1", key.id, "00000000"])
+    assert found == {key.id: (key, ana), other.id: (replace(other, app=portal.name), bob)}
+
+
+def test_an_unknown_key_reads_as_much_as_a_known_one(peopled: Store, key: Key) -> None:
+    """The query reads another key and its user, so that the response time does not show which IDs exist."""
+    with peopled.reading() as tx:
+        rows = []
+        for key_id in (key.id, "00000000", "zzzzzzzz"):
+            with_clause, values = with_asked("id", [(key_id,)])
+            rows.append([*tx.each(with_clause + grant_facts._KEYS, values)])  # noqa: SLF001 - the query itself
+        assert [len(each) for each in rows] == [1, 1, 1]
+        assert [each[0][1] for each in rows] == [key.id] * 3
+        assert grant_facts.find_keys(tx, ["00000000", "zzzzzzzz"]) == {}
+
+
+def test_without_any_key_none_is_found(store: Store) -> None:
+    with store.reading() as tx:
+        assert grant_facts.find_keys(tx, ["K1234567"]) == {}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 64, 512])
+def test_what_is_asked_is_repeated_up_to_a_power_of_two(store: Store, count: int) -> None:
+    with_clause, values = with_asked("id, part", [(number, "x") for number in range(count)])
+    with store.reading() as tx:
+        rows = [*tx.each(f"{with_clause}SELECT id, part FROM asked ORDER BY id", values)]
+    assert len(rows) in (1, 2, 4, 8, 64, 512)
+    assert set(rows) == {(number, "x") for number in range(count)}
+
+
+def test_refresh_tokens_are_found_with_their_sessions_keys_and_users(
+    peopled: Store, key: Key, ana: User, now: datetime
+) -> None:
+    login = Session(7, ana.guid, key.client_id, "local", ("gam_user_data",))
+    by_key = replace(login, id=8, key=key.id)
+    tokens = [RefreshToken(each.id, 1, 9, b"r" * 32, now) for each in (login, by_key)]
+    with peopled.writing() as tx:
+        sessions.add(tx, [login, by_key])
+        sessions.add_refresh_tokens(tx, tokens)
+        found = grant_facts.find_refresh_tokens(tx, [(8, 1), (7, 1), (7, 2), (9, 1)])
+        assert found == {(7, 1): (tokens[0], login, ana, None), (8, 1): (tokens[1], by_key, ana, key)}
+        tx.run("DELETE FROM key")
+        tx.run("DELETE FROM user")
+        assert grant_facts.find_refresh_tokens(tx, [(8, 1)]) == {(8, 1): (tokens[1], by_key, None, None)}
+
+
+def test_users_are_found_by_name_email_and_guid(peopled: Store, ana: User) -> None:
+    with peopled.reading() as tx:
+        for asked in (ana.name.lower(), ana.email.lower(), ana.guid):
+            assert grant_facts.find_users(tx, ["nobody", asked]) == [ana]
+        assert grant_facts.find_users_by_guid(tx, [ana.guid, ana.name.lower()]) == {ana.guid: ana}
+
+
+def test_clients_are_applications_with_the_named_or_the_default_type(store: Store, portal: App) -> None:
+    with store.writing() as tx:
+        apps.add(tx, portal)
+        asked = [(portal.client_id, "apikey"), (portal.client_id, ""), ("unknown", "other")]
+        assert grant_facts.find_clients(tx, asked) == {}  # before `gamcli init`
+
+
+def test_attributes_are_used_if_some_user_has_them(peopled: Store, ana: User) -> None:
+    with peopled.writing() as tx:
+        users.save(tx, replace(ana, attributes={"team": "one"}))
+        assert grant_facts.find_used_attributes(tx, ["team", "Team", "area"]) == {"team"}
