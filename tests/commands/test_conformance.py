@@ -12,18 +12,12 @@ import pytest
 from gamcli.actions import Gam, repository
 from gamcli.conformance import table
 from gamcli.provision import seed
-from gamcli.rules import passwords
 from gamcli.server.background import run_in_background
 from gamcli.server.server import Server, ServerOptions
 from gamcli.store import Store
 
 Run = Callable[..., Any]
 ROWS = list(table.load_rows())
-
-
-@pytest.fixture(autouse=True)
-def fast_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords, "CURRENT_COST", passwords.TEST_COST)
 
 
 @pytest.fixture

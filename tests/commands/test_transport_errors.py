@@ -101,7 +101,7 @@ def test_a_private_ca_suggests_its_variable(request_token: Callable[[str], Any],
 def test_conformance_asks_below_the_base_path_only_and_names_the_request(gamcli: Run) -> None:
     Redirecting.paths.clear()
     with server() as port:
-        gamcli("conformance", f"http://127.0.0.1:{port}/base")
+        gamcli("conformance", f"http://127.0.0.1:{port}/base", "--section", "routes")
     assert Redirecting.paths
     assert [path for path in Redirecting.paths if not path.lower().removeprefix("http://a").startswith("/base")] == []
     found = gamcli("conformance", f"http://127.0.0.1:{port}/base")

@@ -180,7 +180,7 @@ def require_same(gam: Gam, result: Desired, *, lives: bool = True) -> None:
 
 
 @given(st.data())
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_an_export_describes_the_store(data: st.DataObject) -> None:
     with new_store() as gam, TemporaryDirectory() as path:
         fill(gam, data.draw)
@@ -198,7 +198,7 @@ def test_an_export_describes_the_store(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_a_manifest_of_any_store_can_be_updated_to_any_other(data: st.DataObject) -> None:
     with new_store() as old, new_store() as gam, TemporaryDirectory() as path:
         fill(old, data.draw)
