@@ -22,6 +22,7 @@ from gamcli.store.hash_chain import ChainHead
 from gamcli.store.sqlite.database import DataVersion
 
 ResponseT = TypeVar("ResponseT")
+DecideClaims = Callable[[claims.UserinfoFacts], dict[str, object]]
 
 
 class Owner(NamedTuple):
@@ -84,18 +85,20 @@ def load_claims(
     secrets: Sequence[Secret],
     cache: ClaimsCache[ResponseT],
     build_response: Callable[[dict[str, object]], ResponseT],
+    decide: DecideClaims = claims.decide,
 ) -> list[ClaimsResult[ResponseT]]:
     """
     Return the response with the claims of each access token, or the refusal of the first rule that does not hold.
 
-    Reads all tokens that are not cached in one statement, and their applications and users in one each.
+    Reads all tokens that are not cached in one statement, and their applications and users in one each. A cache is for
+    one `decide`.
     """
     now, digests = gam.now(), [secret.digest() for secret in secrets]
     version = gam.store.read_without_transaction(Transaction.data_version)
     cached = [cache.find(digest, now, version) for digest in digests]
     unknown = [secret for secret, entry in zip(secrets, cached, strict=True) if entry is None]
     read = gam.store.read_without_transaction(lambda tx: _load_tokens(tx, cache, unknown)) if unknown else {}
-    turn = _ClaimsTurn(now, version, cache, build_response)
+    turn = _ClaimsTurn(now, version, cache, build_response, decide)
     return [
         turn.respond(secret, digest, read) if entry is None else ClaimsResult(entry.token, entry.response)
         for secret, digest, entry in zip(secrets, digests, cached, strict=True)
@@ -138,6 +141,7 @@ class _ClaimsTurn(NamedTuple, Generic[ResponseT]):
     version: DataVersion
     cache: ClaimsCache[ResponseT]
     build_response: Callable[[dict[str, object]], ResponseT]
+    decide: DecideClaims
 
     def respond(self, secret: Secret, digest: bytes, read: ReadTokens) -> ClaimsResult[ResponseT]:
         token, owner = read.get(parse_access_token(secret) or 0, (None, Owner(None, None)))
@@ -148,7 +152,7 @@ class _ClaimsTurn(NamedTuple, Generic[ResponseT]):
                 response = cached.response
             else:
                 facts = claims.UserinfoFacts(self.now, secret, token, *owner)
-                response = self.build_response(claims.decide(facts))
+                response = self.build_response(self.decide(facts))
         except RefusedError as error:
             return ClaimsResult(token if is_known else None, error)
         assert token is not None, "the rules refuse an unknown token"

@@ -92,13 +92,15 @@ def set_(
     """Change a setting in the user's config file; comments are kept."""
     cli = CliContext.from_typer(context)
     parsed = settings.parse_value(name, value)
+    name, *earlier = settings.find_setting(name).names
     path = _config_path(cli, project)
 
     def set_value(table: Any) -> object:  # noqa: ANN401 - tomlkit's table
         *groups, last = name.split(".")
         for group in groups:
             table = _require_toml_table(table.setdefault(group, {}), path)
-        before = table.get(last)
+        replaced = [table.pop(each.rpartition(".")[2], None) for each in earlier]
+        before = table.get(last, *replaced)
         table[last] = parsed
         return before
 
@@ -116,14 +118,15 @@ def unset(
 ) -> None:
     """Remove a setting from the user's config file."""
     cli = CliContext.from_typer(context)
-    settings.find_setting(name)
+    names = settings.find_setting(name).names
+    name = names[0]
     path = _config_path(cli, project)
 
     def remove_value(table: Any) -> object:  # noqa: ANN401 - tomlkit's table
-        *groups, last = name.split(".")
-        for group in groups:
+        for group in name.split(".")[:-1]:
             table = _require_toml_table(table.get(group, {}), path)
-        return table.pop(last, None)
+        removed = [table.pop(each.rpartition(".")[2], None) for each in names]
+        return next((value for value in removed if value is not None), None)
 
     before = _edit_file(path, name, remove_value, save=not dry_run) if path.is_file() else None
     out = cli.output()  # only now, since this change may have fixed an invalid file

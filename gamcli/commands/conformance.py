@@ -32,9 +32,12 @@ WorldFile = Annotated[
     str | None,
     typer.Option("--world", metavar="FILE", help="Use the test credentials in this file; see --print-world."),
 ]
-ErrorFormatOption = Annotated[
-    Literal["gam", "rfc6749"] | None, typer.Option(help="Format of the server's error responses.", show_default="gam")
+FormatOption = Annotated[
+    Literal["gam", "rfc6749"] | None,
+    typer.Option("--format", help="Form of the server's responses.", show_default="gam"),
 ]
+ErrorFormatOption = Annotated[Literal["gam", "rfc6749"] | None, typer.Option("--error-format", hidden=True)]
+"""The earlier name of --format."""
 
 
 @verbs.command()
@@ -46,6 +49,7 @@ def conformance(
     ] = None,
     world: WorldFile = None,
     section: Sections = None,
+    response_format: FormatOption = None,
     error_format: ErrorFormatOption = None,
     differing: Annotated[
         bool, typer.Option("--differing", help="Show only responses that differ.", show_default=False)
@@ -66,21 +70,22 @@ def conformance(
     Example: gamcli conformance https://example.com/myapp --world world.toml
     """
     out = CliContext.from_typer(context).output(output, field, Verdict)
+    response_format = response_format or error_format
     if print_world:
         from gamcli.conformance import local  # noqa: PLC0415 - start-up: imports the server
 
         out.print_line(worlds.render_template(local.value_factories(os.urandom)).rstrip("\n"))
         return
     if print_seed:
-        out.print_line(worlds.render_seed(_load_world(world, error_format)).rstrip("\n"))
+        out.print_line(worlds.render_seed(_load_world(world, response_format)).rstrip("\n"))
         return
     rows = _select_rows(section or [])
     if url is None:
         if world is not None:
             raise UsageError("--world requires the URL of a server", command("conformance", "URL", "--world", "FILE"))
-        verdicts = _check_local(rows, error_format or "gam")
+        verdicts = _check_local(rows, response_format or "gam")
     else:
-        verdicts = _check_remote(url, _load_world(world, error_format), rows, out)
+        verdicts = _check_remote(url, _load_world(world, response_format), rows, out)
     _print_verdicts(out, list(verdicts), differing=differing)
 
 
@@ -91,9 +96,9 @@ def _select_rows(sections: Sequence[str]) -> list[Row]:
     return [row for row in table.load_rows() if not sections or row.section in sections]
 
 
-def _load_world(path: str | None, error_format: str | None) -> World:
+def _load_world(path: str | None, response_format: str | None) -> World:
     world = worlds.load_world(path) if path else worlds.parse_world({})
-    return world.with_server({"error_format": error_format}) if error_format else world
+    return world.with_server({"format": response_format}) if response_format else world
 
 
 def _check_remote(url: str, world: World, rows: Sequence[Row], out: Output) -> Iterator[Verdict]:
@@ -108,7 +113,7 @@ def _check_remote(url: str, world: World, rows: Sequence[Row], out: Output) -> I
     return suite.check_rows(server, world, rows)
 
 
-def _check_local(rows: Sequence[Row], error_format: str) -> Iterator[Verdict]:
+def _check_local(rows: Sequence[Row], response_format: str) -> Iterator[Verdict]:
     """Check gamcli's own server, each row with the first variant that it applies to."""
     from gamcli.actions import Gam  # noqa: PLC0415 - start-up: another server needs no store
     from gamcli.conformance import local  # noqa: PLC0415
@@ -116,7 +121,7 @@ def _check_local(rows: Sequence[Row], error_format: str) -> Iterator[Verdict]:
 
     with ExitStack() as stack:
         gam = Gam(stack.enter_context(Store.in_memory()), now, os.urandom, describe_actor(os.environ))
-        world = local.create_world(gam, {"error_format": error_format})
+        world = local.create_world(gam, {"format": response_format})
         variants = [world.with_server(options) for options in local.SERVER_VARIANTS]
         servers = [(stack.enter_context(local.serve_world(gam, variant)), variant) for variant in variants]
         for row in rows:

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -58,6 +57,7 @@ def serve(
     tls_cert: opts.TlsCert = None,
     tls_key: opts.TlsKey = None,
     allow_http: opts.AllowHttp = False,
+    response_format: opts.FormatOption = None,
     error_format: opts.ErrorFormatOption = None,
     expired_status: opts.ExpiredStatus = None,
     log_format: opts.LogFormat = None,
@@ -86,11 +86,12 @@ def serve(
     """
     del engine  # only one is left
     cli = CliContext.from_typer(context)
-    flags = {"host": host, "port": port, "base_path": base_path, "error_format": error_format, "log_format": log_format}
-    cli = cli.with_flags({f"serve.{name}": flag for name, flag in flags.items()})
+    named = {"host": host, "port": port, "base_path": base_path, "log_format": log_format}
+    named["format"] = response_format or error_format
+    cli = cli.with_flags({f"serve.{name}": flag for name, flag in named.items()})
     options = replace(
         _configured_options(cli, _load_tls(tls_cert, tls_key), expired_status, allow_http=allow_http),
-        log=_open_log(log_file, is_silent=ephemeral and cli.output().quiet),
+        log=opts.open_log(log_file, is_silent=ephemeral and cli.output().quiet),
         log_address=log_address,
         max_failures=max_failures if max_failures is not None else 0 if ephemeral else DEFAULT_LIMIT,
         max_failures_by=max_failures_by,
@@ -114,12 +115,12 @@ def _configured_options(
     """Return the options that can be set in the configuration, too."""
     value = cli.settings.value
     return ServerOptions(
-        log=_write_to_stderr,
+        log=opts.write_to_stderr,
         host=opts.require_safe_host(str(value("serve.host").value), is_encrypted=allow_http or tls is not None),
         port=int(str(value("serve.port").value)),
         base_path=opts.parse_base_path(str(value("serve.base_path").value)),
         log_format=str(value("serve.log_format").value),
-        error_format=ErrorFormat(str(value("serve.error_format").value), int(expired_status or UNAUTHORIZED)),
+        error_format=ErrorFormat(str(value("serve.format").value), int(expired_status or UNAUTHORIZED)),
         tls=tls,
     )
 
@@ -239,28 +240,6 @@ def _program_runner(program: list[str]) -> RunServer:
             raise typer.Exit(subprocesses.run_program(program, environment))
 
     return run
-
-
-def _open_log(path: str | None, *, is_silent: bool) -> Callable[[str], None]:
-    """Return a function that writes a line of the request log, to stderr or to a file."""
-    if path is None:
-        return _write_to_stderr if not is_silent else lambda _: None
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_NONBLOCK, 0o600)
-    except OSError as error:
-        raise FailedError(f"cannot write the log {path}: {error.strerror}", "--log-file FILE") from error
-
-    os.set_blocking(descriptor, True)  # only opening a FIFO must not wait for its reader
-
-    def write(line: str) -> None:
-        os.write(descriptor, f"{line}\n".encode())
-
-    return write
-
-
-def _write_to_stderr(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
 
 
 def _load_tls(certificate: str | None, key: str | None) -> "Context | None":

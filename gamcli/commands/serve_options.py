@@ -1,6 +1,8 @@
 """The options of `gamcli serve`, by the groups of its `--help`."""
 
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Callable, Sequence
 from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
@@ -8,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import typer
 
 from gamcli.commands.settings import MAX_PORT
-from gamcli.errors import UsageError
+from gamcli.errors import FailedError, UsageError
 from gamcli.server.endpoints.failure_limit import DEFAULT_LIMIT, MAX_LIMIT
 
 if TYPE_CHECKING:
@@ -69,9 +71,13 @@ AllowHttp = Annotated[
     bool, tls("--allow-http", help="Allow other machines to connect without TLS.", show_default=False)
 ]
 
-ErrorFormatOption = Annotated[
-    Literal["gam", "rfc6749"] | None, behavior(help="Format of error responses.", show_default="gam")
+FormatOption = Annotated[
+    Literal["gam", "rfc6749"] | None,
+    behavior("--format", help="Form of responses: GAM's or RFC 6749's.", show_default="gam"),
 ]
+ErrorFormatOption = Annotated[Literal["gam", "rfc6749"] | None, typer.Option("--error-format", hidden=True)]
+"""The earlier name of --format."""
+
 ExpiredStatus = Annotated[
     Literal["401", "403"] | None,
     behavior(help="Status for an expired access token; GAM for .NET uses 403.", show_default="401"),
@@ -215,3 +221,25 @@ def parse_base_path(path: str) -> str:
     if first or not is_valid or set(segments) & DOT_SEGMENTS:
         raise UsageError(f"invalid base path '{path}'", "use a path such as /myapp")
     return base_path
+
+
+def open_log(path: str | None, *, is_silent: bool) -> Callable[[str], None]:
+    """Return a function that writes a line of the request log, to stderr or to a file."""
+    if path is None:
+        return write_to_stderr if not is_silent else lambda _: None
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_NONBLOCK, 0o600)
+    except OSError as error:
+        raise FailedError(f"cannot write the log {path}: {error.strerror}", "--log-file FILE") from error
+
+    os.set_blocking(descriptor, True)  # only opening a FIFO must not wait for its reader
+
+    def write(line: str) -> None:
+        os.write(descriptor, f"{line}\n".encode())
+
+    return write
+
+
+def write_to_stderr(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

@@ -32,13 +32,28 @@ MAX_PORT = 65_535
 
 
 class Setting(NamedTuple):
-    """A setting; `parse` returns the value of a text, or raises ValueError with a description of valid values."""
+    """
+    A setting; `parse` returns the value of a text, or raises ValueError with a description of valid values.
+
+    `earlier_name` and its variable are still accepted.
+    """
 
     name: str
     variable: str
     default: object
     parse: Callable[[str], object]
     description: str
+    earlier_name: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name, and the earlier one if there is one."""
+        return (self.name, self.earlier_name) if self.earlier_name else (self.name,)
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        earlier = f"GAMCLI_{self.earlier_name.upper().replace('.', '_')}"
+        return (self.variable, earlier) if self.earlier_name else (self.variable,)
 
 
 class SettingValue(NamedTuple):
@@ -97,11 +112,12 @@ SETTINGS = {
         Setting("serve.port", "GAMCLI_SERVE_PORT", 8080, _parse_port, "port that `serve` listens on"),
         Setting("serve.base_path", "GAMCLI_SERVE_BASE_PATH", "", str, "prefix of the paths of `serve`"),
         Setting(
-            "serve.error_format",
-            "GAMCLI_SERVE_ERROR_FORMAT",
+            "serve.format",
+            "GAMCLI_SERVE_FORMAT",
             "gam",
             _choice_parser("gam", "rfc6749"),
-            "error format of `serve`",
+            "form of the responses of `serve`",
+            earlier_name="serve.error_format",
         ),
         Setting(
             "serve.log_format",
@@ -117,10 +133,11 @@ SETTINGS = {
 
 def find_setting(name: str) -> Setting:
     """Return the setting with that name; raises UsageError that suggests the closest one."""
-    if name not in SETTINGS:
+    setting = next((each for each in SETTINGS.values() if name in each.names), None)
+    if setting is None:
         near = closest_match(name, SETTINGS)
         raise UsageError(f"unknown setting '{name}'", f"did you mean {near}?" if near else command("config", "list"))
-    return SETTINGS[name]
+    return setting
 
 
 @dataclass(frozen=True)
@@ -144,16 +161,17 @@ class Settings:
     def sources(self, name: str) -> Iterator[SettingValue]:
         """Yield the value of a setting in each source that has it, in order of priority."""
         setting = find_setting(name)
+        name = setting.name
         if self.flags.get(name) is not None:
             _require_no_url(setting, str(self.flags[name]), "--store")
             yield SettingValue(name, self.flags[name], "flag")
-        text = self.environment.get(setting.variable, "")
-        if text:
-            value = _parse(setting, text, f"the environment variable {setting.variable}")
-            yield SettingValue(name, value, setting.variable)
+        for variable in setting.variables:
+            if text := self.environment.get(variable, ""):
+                yield SettingValue(name, _parse(setting, text, f"the environment variable {variable}"), variable)
         for path, contents in self._files():
-            if name in contents:
-                yield SettingValue(name, _parse_from_file(setting, contents[name], path), str(path))
+            for each in setting.names:
+                if each in contents:
+                    yield SettingValue(name, _parse_from_file(setting, each, contents[each], path), str(path))
         yield SettingValue(name, self._default(setting), "default")
 
     def all_values(self) -> Iterator[SettingValue]:
@@ -201,7 +219,8 @@ class Settings:
         if project is not None:
             require_own_project_file(project)
         paths = (project, self.user_path)
-        return tuple((path, read_file(path, SETTINGS)) for path in paths if path is not None and _is_file(path))
+        names = [name for setting in SETTINGS.values() for name in setting.names]
+        return tuple((path, read_file(path, names)) for path in paths if path is not None and _is_file(path))
 
     def _files(self) -> tuple[tuple[Path, Mapping[str, object]], ...]:
         return self._loaded_files if self.reads_files else ()
@@ -225,8 +244,8 @@ def _config_folder() -> Path:
     return user_config_path("gamcli", appauthor=False)
 
 
-def _parse_from_file(setting: Setting, value: object, path: Path) -> object:
-    source = f"{path}: gamcli.{setting.name}"
+def _parse_from_file(setting: Setting, name: str, value: object, path: Path) -> object:
+    source = f"{path}: gamcli.{name}"
     try:
         text = str(value).lower() if isinstance(value, bool) else str(value)
     except (ValueError, RecursionError) as error:  # a number in hexadecimal may be longer than Python prints

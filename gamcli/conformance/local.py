@@ -31,6 +31,8 @@ SERVER_VARIANTS: tuple[dict[str, object], ...] = (
     {"expired_status": 403},
     {"cors_origin": "https://app.example.org"},
     {"base_path": "/myapp"},
+    {"format": "gam"},
+    {"format": "rfc6749"},
 )
 """The options of the servers that together cover every row."""
 
@@ -43,7 +45,7 @@ def serve_world(gam: Gam, world: World) -> Iterator[TargetServer]:
     options = ServerOptions(
         log=lambda _: None,
         base_path=world.server["base_path"],
-        error_format=ErrorFormat(world.server["error_format"], world.server["expired_status"]),
+        error_format=ErrorFormat(world.server["format"], world.server["expired_status"]),
         max_failures=world.server["max_failures"],
         origins=frozenset(filter(None, (world.server["cors_origin"],))),
     )

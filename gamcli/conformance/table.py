@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -50,11 +50,11 @@ class ExpectedResponse:
     """
     The expected response; empty fields are not checked.
 
-    `gam` and `rfc` are a refusal in each error format: error code and status. `fields` are the names in the JSON body
-    in order, `json` some of its values; a text that begins with `~` is a regular expression for the whole value. A
-    header that is `false` must be absent. `challenge` is the scheme of a 401. `text` is a regular expression for the
-    error message. `like` names a request whose response must have the same body, so that a client cannot distinguish
-    the two cases.
+    `gam` and `rfc` are a refusal in each format: error code and status. `fields` are the names in the JSON body in
+    order, `json` some of its values, `false` for an absent one; a text that begins with `~` is a regular expression for
+    the whole value. A header that is `false` must be absent. `challenge` is the scheme of a 401. `text` is a regular
+    expression for the error message. `like` names a request whose response must have the same body, so that a client
+    cannot distinguish the two cases.
     """
 
     status: int = 200
@@ -89,6 +89,29 @@ class Row:
     after: tuple[str, ...] = ()
     grant: str = ""
     server: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def rfc_expected(self) -> ExpectedResponse:
+        """The expected response of a server with the form of RFC 6749."""
+        return in_rfc_form(self.request.path.lower(), self.expected)
+
+
+LEFT_OUT = {"refresh_token": "", "expires_in": 0}
+"""Fields of a token response that the form of RFC 6749 leaves out when they have this value."""
+
+
+def in_rfc_form(path: str, expected: ExpectedResponse) -> ExpectedResponse:
+    """Return what a success in GAM's form becomes in the form of RFC 6749 §5.1 and OpenID Connect §5.3."""
+    fields, values = expected.fields, dict(expected.json)
+    if path.endswith("/userinfo") and fields:
+        fields = ("sub", *fields)
+    if path.endswith("/access_token"):
+        absent = {name for name, value in LEFT_OUT.items() if values.get(name) == value}
+        fields = tuple(name for name in fields if name not in absent)
+        values = {name: False if name in absent else value for name, value in values.items()}
+        if isinstance(values.get("scope"), str):
+            values["scope"] = values["scope"].replace("+", " ")
+    return replace(expected, fields=fields, json=values)
 
 
 _REQUEST_KEYS = ("method", "path", "headers", "query", "form", "basic", "body", "packets")

@@ -18,7 +18,7 @@ from gamcli.errors import UsageError
 GRANTS = ("api_key", "password", "refresh")
 
 SERVER_DEFAULTS: dict[str, object] = {
-    "error_format": "gam", "expired_status": 401, "max_failures": 0, "cors_origin": "", "base_path": "",
+    "format": "gam", "expired_status": 401, "max_failures": 0, "cors_origin": "", "base_path": "",
     "grants": GRANTS,
 }  # fmt: skip
 """The options of a server that rows depend on, and their defaults."""
@@ -67,6 +67,8 @@ class World:
 def parse_world(tables: Mapping[str, Any]) -> World:
     """Build a world from the tables of a file; raises UsageError."""
     server = dict(tables.get("server", {}))
+    if "error_format" in server:  # its earlier name
+        server.setdefault("format", server.pop("error_format"))
     for name, value in server.items():
         if name not in SERVER_DEFAULTS:
             raise UsageError(f"unknown entry server.{name} in the world file", f"one of {', '.join(SERVER_DEFAULTS)}")

@@ -52,6 +52,14 @@ def decide(facts: UserinfoFacts) -> dict[str, object]:
     return build_claims(user, app, granted, facts.pairwise_key, token.initial_properties)
 
 
+def decide_with_subject(facts: UserinfoFacts) -> dict[str, object]:
+    """Return the claims as `decide` does, after `sub`: the GUID of the user, or the pairwise one (OpenID Connect)."""
+    revealed = decide(facts)
+    assert facts.user is not None, "a token without a user is refused"
+    assert facts.app is not None, "a token without an application is refused"
+    return {"sub": public_guid(facts.user, facts.app, facts.pairwise_key), **revealed}
+
+
 def build_claims(
     user: User,
     app: App,

@@ -39,7 +39,7 @@ def test_oauth4webapi_goes_through_its_flows(packages: Path, serve: Callable[[st
     )
     assert done.returncode == 0, done.stderr.decode()
     assert json.loads(done.stdout) == {
-        "api_key": {"scope": "gam_user_data+gam_user_roles", "expires_in": 3600},
+        "api_key": {"scope": "gam_user_data gam_user_roles", "expires_in": 3600},
         "claims": "ana@example.org",
         "password": "gam_user_roles",
         "renewal": "002",

@@ -35,7 +35,7 @@ def test_the_deproblems_come_from_nowhere(gamcli: Run, monkeypatch: pytest.Monke
         "serve.host": "127.0.0.1",
         "serve.port": 8080,
         "serve.base_path": "",
-        "serve.error_format": "gam",
+        "serve.format": "gam",
         "serve.log_format": "text",
     }
     assert gamcli("config", "path").out == f"{home / '.config/gamcli/config.toml'}\n"
@@ -147,7 +147,7 @@ def test_the_project_file_is_written_when_asked(gamcli: Run, place: Path) -> Non
         ("serve.port", "65536"),
         ("serve.port", "-1"),
         ("serve.port", "٣"),
-        ("serve.error_format", "xml"),
+        ("serve.format", "xml"),
         ("serve.log_format", "xml"),
         ("store", ""),
         ("store", "a\nb"),
@@ -323,3 +323,19 @@ def test_a_store_that_is_a_url_is_refused_and_becomes_no_file(
         assert "a store is a file" in ran.err
         assert "geheim" not in ran.err
     assert [*place.rglob("*")] == before
+
+
+def test_the_earlier_name_of_a_setting_still_works(world: Run, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = place / "gamcli.toml"
+    path.write_text('[gamcli.serve]\nerror_format = "rfc6749"\n', encoding="utf-8")
+    monkeypatch.chdir(place)
+    assert world("config", "get", "serve.format").out == "rfc6749\n"
+    assert world("config", "get", "serve.error_format").out == "rfc6749\n"
+    assert world("config", "set", "--project", "serve.error_format", "gam").code == 0
+    assert path.read_text(encoding="utf-8") == '[gamcli.serve]\nformat = "gam"\n'
+    monkeypatch.setenv("GAMCLI_SERVE_ERROR_FORMAT", "rfc6749")
+    assert world("config", "get", "serve.format", "-o", "json").json["origin"] == "GAMCLI_SERVE_ERROR_FORMAT"
+    monkeypatch.setenv("GAMCLI_SERVE_FORMAT", "gam")
+    assert world("config", "get", "serve.format", "-o", "json").json["origin"] == "GAMCLI_SERVE_FORMAT"
+    assert world("config", "unset", "--project", "serve.error_format").code == 0
+    assert "format" not in path.read_text(encoding="utf-8")

@@ -42,7 +42,7 @@ def test_the_local_server_meets_the_contract(gamcli: Run) -> None:
 
 
 def test_the_other_error_format_can_be_checked(gamcli: Run) -> None:
-    ran = gamcli("conformance", "--error-format", "rfc6749", "--section", "order", "-o", "json")
+    ran = gamcli("conformance", "--format", "rfc6749", "--section", "order", "-o", "json")
     assert {each["verdict"] for each in ran.json} == {"same"}
     assert "401 invalid_client" in {each["found"] for each in ran.json}
 

@@ -150,7 +150,7 @@ def test_listening_on_other_addresses_can_be_allowed(serve: Serve) -> None:
         (["--base-path", "/a//"], 2),
         (["--base-path", "//"], 2),
         (["--log-format", "xml"], 2),
-        (["--error-format", "xml"], 2),
+        (["--format", "xml"], 2),
         (["--expired-status", "404"], 2),
         (["--max-failures", "-1"], 2),
         (["--cors-origin", "app.example.org"], 2),
@@ -196,6 +196,8 @@ def test_refusals_have_the_chosen_format(serve: Serve, world: Run) -> None:
     assert world("config", "set", "--project", "serve.error_format", "rfc6749").code == 0
     _, url = serve("--expired-status", "403")
     assert asked(url, "/nowhere")[1]["error"] == "invalid_request"
+    _, url = serve("--format", "gam")
+    assert asked(url, "/nowhere")[1]["error"]["code"] == "404"
 
 
 def test_too_many_failures_are_limited(serve: Serve, world: Run, api_key: str) -> None:

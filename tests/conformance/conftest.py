@@ -22,7 +22,7 @@ from gamcli.rules import passwords
 from gamcli.store import Store
 
 OPTIONS = {
-    "error_format": "--error-format", "expired_status": "--expired-status", "max_failures": "--max-failures",
+    "format": "--format", "expired_status": "--expired-status", "max_failures": "--max-failures",
     "cors_origin": "--cors-origin", "base_path": "--base-path",
 }  # fmt: skip
 """The option of `serve` for each server option of a world."""

@@ -204,7 +204,7 @@ def serving(error_format: str) -> Iterator[tuple[TargetServer, World, list[str]]
     log: list[str] = []
     with Store.in_memory() as store, patch.object(passwords, "CURRENT_COST", passwords.TEST_COST):
         gam = Gam(store, lambda: datetime.now(UTC), os.urandom, "test")
-        world = local.create_world(gam, {"error_format": error_format})
+        world = local.create_world(gam, {"format": error_format})
         server = Server(gam, ServerOptions(log=log.append, max_failures=0, error_format=ErrorFormat(error_format)))
         with run_in_background(server):
             target = TargetServer.from_url(server.url)

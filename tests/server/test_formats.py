@@ -1,4 +1,4 @@
-"""The RFC 6749 error format over a real port: names, statuses and challenges."""
+"""The form of RFC 6749 over a real port: what responses leave out; names, statuses and challenges of errors."""
 
 import json
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from gamcli.actions import Gam
+from gamcli.actions import Gam, apps
 from gamcli.server.endpoints.refusals import ErrorFormat
 from gamcli.server.server import Server
 from gamcli.server.transport.heads import MAX_BODY
@@ -50,6 +50,28 @@ def test_a_grant_is_refused_in_the_words_of_rfc_6749(
     post: Ask, changes: dict[str, str | None], expected: tuple[int, str, str | None]
 ) -> None:
     assert parse_error(post(**changes)) == expected
+
+
+def test_a_token_response_leaves_out_what_there_is_not(post: Ask, gam: Gam) -> None:
+    for changes, absent in (
+        ({"token.timeout_minutes": 60, "token.renewals": 0}, {"refresh_token"}),
+        ({"token.timeout_minutes": 0, "token.renewals": 1}, {"expires_in"}),
+    ):
+        apps.update(gam, "portal", changes)
+        token = json.loads(post().body)
+        every = ["access_token", "token_type", "expires_in", "refresh_token", "scope", "user_guid"]
+        assert [*token] == [name for name in every if name not in absent]
+        assert token["scope"] == "gam_user_data gam_user_roles user_team"
+
+
+def test_userinfo_begins_with_the_subject(ask: Ask, post: Ask, gam: Gam) -> None:
+    for shared in (True, False):
+        apps.update(gam, "portal", {"share_user_ids": shared})
+        token = json.loads(post(scope="user_city").body)
+        claims = json.loads(ask("GET", USERINFO_PATH, None, {"Authorization": token["access_token"]}).body)
+        assert next(iter(claims)) == "sub"
+        assert claims["sub"] == token["user_guid"]
+        assert (claims.get("external_id") == claims["sub"]) is not shared
 
 
 def test_a_client_that_used_basic_is_asked_for_it_again(post: Ask) -> None:

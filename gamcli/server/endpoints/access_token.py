@@ -20,7 +20,7 @@ from gamcli.rules.grants import PASSWORD, TokenRequest
 from gamcli.server.endpoints import forms
 from gamcli.server.endpoints.failure_limit import Client
 from gamcli.server.endpoints.outcomes import DeferredGrant, ServerConfig, Trace, WouldBlock
-from gamcli.server.transport.messages import Request, Response, json_text_response
+from gamcli.server.transport.messages import Request, Response, json_response, json_text_response
 
 MAX_CACHED_BODY = 1024
 """Requests with a longer body, in bytes, are not cached; clients send about 300."""
@@ -89,7 +89,7 @@ class _Grant(NamedTuple):
             if isinstance(outcome, RefusedError):
                 raise self._name_missing_secret(outcome, token_request)
             self.trace.key_id, self.trace.token_id = outcome.grant.key_id, outcome.id
-            return _token_response(outcome)
+            return _rfc_token_response(outcome) if self.config.error_format.is_rfc else _token_response(outcome)
 
         attempt = GrantAttempt(token_request, API_KEY_GRANT, password, check_app, count_failure, digest)
         return DeferredGrant(attempt, respond)
@@ -129,6 +129,15 @@ class _Grant(NamedTuple):
     def _client(self) -> Client:
         # The client_id is that of an existing application: another one may be a secret sent in the wrong parameter.
         return Client(self.trace.client_id, self.request.peer)
+
+
+def _rfc_token_response(issued: IssuedToken) -> Response:
+    """Return the response in the form of RFC 6749 §5.1, which leaves out what there is not."""
+    expiry = {"expires_in": issued.expires_in} if issued.expires_in else {}
+    refresh_token = {"refresh_token": issued.refresh_token.reveal()} if issued.refresh_token != NO_SECRET else {}
+    scope = {"scope": " ".join(issued.grant.scopes), "user_guid": issued.grant.user_guid}
+    token = {"access_token": issued.secret.reveal(), "token_type": "Bearer"}
+    return json_response(200, {**token, **expiry, **refresh_token, **scope})
 
 
 def _token_response(issued: IssuedToken) -> Response:

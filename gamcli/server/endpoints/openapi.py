@@ -212,8 +212,10 @@ def _header(schema: Document) -> Document:
 
 def _schemas() -> Document:
     return {
-        "Token": _object(_TOKEN, list(_TOKEN)),
-        "Claims": _object({claim: _CLAIMS.get(claim, TEXT) for claim in claims.CLAIM_ORDER}, []),
+        "Token": {"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("GamToken", "RfcToken")]},
+        "GamToken": _object(_TOKEN, list(_TOKEN)),
+        "RfcToken": _object(_RFC_TOKEN, [name for name in _TOKEN if name not in ("expires_in", "refresh_token")]),
+        "Claims": _object({claim: _CLAIMS.get(claim, TEXT) for claim in ("sub", *claims.CLAIM_ORDER)}, []),
         "Health": _object({"status": {"const": "ok"}}, ["status"]),
         "Refusal": {"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in _REFUSALS]},
         **_REFUSALS,
@@ -233,9 +235,18 @@ _TOKEN: Document = {
     "user_guid": {**TEXT, "pattern": f"^({_GUID})?$"},
 }
 
+_RFC_TOKEN: Document = {
+    **_TOKEN,
+    "expires_in": {"type": "integer", "minimum": 1, "description": "seconds; absent = never"},
+    "refresh_token": {**TEXT, "pattern": "^[0-9]{3}[A-Za-z0-9]{36}$", "description": "absent if there is none"},
+    "scope": {**TEXT, "description": "scopes joined by spaces", "pattern": r"^[^\s+]+( [^\s+]+)*$|^$"},
+}
+"""With --format rfc6749."""
+
 _VALUES = {"type": "array", "items": _object({"Id": TEXT, "Value": TEXT}, ["Id", "Value"])}
 
 _CLAIMS: Document = {
+    "sub": {**TEXT, "pattern": f"^{_GUID}$", "description": "with --format rfc6749: GUID of the user, or pairwise ID"},
     "verified_email": {"type": "boolean"},
     "birthday": {**TEXT, "format": "date"},
     "gender": {"enum": ["N", "F", "M"]},

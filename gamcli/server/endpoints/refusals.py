@@ -193,7 +193,7 @@ def write_rfc6749_error(refusal: Refusal) -> tuple[int, dict[str, object]]:
 
 
 ERROR_WRITERS: dict[str, ErrorWriter] = {"gam": write_gam_error, "rfc6749": write_rfc6749_error}
-"""The values of `--error-format`."""
+"""How errors are written with each value of `--format`."""
 
 
 _NOT_IN_HOST = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
@@ -201,10 +201,15 @@ _NOT_IN_HOST = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
 
 @dataclass(frozen=True, slots=True)
 class ErrorFormat:
-    """The format of error responses; `expired_status` is the status for an expired access token."""
+    """The format of responses: GAM's or RFC 6749's; `expired_status` is the status for an expired access token."""
 
     name: str = "gam"
     expired_status: int = UNAUTHORIZED
+
+    @property
+    def is_rfc(self) -> bool:
+        """Whether successful responses follow RFC 6749 §5.1 and OpenID Connect §5.3, too."""
+        return self.name == "rfc6749"
 
     def status_and_body(self, rule: str) -> tuple[int, dict[str, object]]:
         status, body = ERROR_WRITERS[self.name](TABLE[rule])
@@ -218,7 +223,7 @@ class ErrorFormat:
         return f'Bearer realm="gam", error="{name}"' if self._shows_error(name) else 'Bearer realm="gam"'
 
     def _shows_error(self, error: str) -> bool:
-        return self.name == "rfc6749" and error == "invalid_token"
+        return self.is_rfc and error == "invalid_token"
 
 
 GAM_FORMAT = ErrorFormat()

@@ -13,6 +13,7 @@ from gamcli.actions.grant_cache import GrantCache
 from gamcli.actions.issuance import IssuedToken
 from gamcli.actions.userinfo import ClaimsCache, ClaimsResult, load_claims
 from gamcli.errors import RefusedError, StoreBusyError
+from gamcli.rules import claims
 from gamcli.server.endpoints import forms, origins, refusals
 from gamcli.server.endpoints.access_token import get_access_token, post_access_token
 from gamcli.server.endpoints.outcomes import (
@@ -105,7 +106,11 @@ def issue_tokens(
 
 def read_claims(gam: Gam, pending: Sequence[PendingClaims], cache: ClaimsCache[Response]) -> list[TracedResponse]:
     """Read the claims for all requests, and return the responses."""
-    results = load_claims(gam, [each.deferred.secret for each in pending], cache, partial(json_response, 200))
+    is_rfc = (
+        bool(pending) and pending[0].config.error_format.is_rfc
+    )  # all requests have the configuration of the server
+    decide = claims.decide_with_subject if is_rfc else claims.decide
+    results = load_claims(gam, [each.deferred.secret for each in pending], cache, partial(json_response, 200), decide)
     return [each.respond(result) for each, result in zip(pending, results, strict=True)]
 
 

@@ -71,7 +71,7 @@ def test_the_refusals_of_one_endpoint_are_not_those_of_another() -> None:
 def test_every_scope_and_claim_is_described() -> None:
     flow = DOCUMENT["components"]["securitySchemes"]["oauth2"]["flows"]["password"]
     assert [*flow["scopes"]] == [*scopes.TABLE]
-    assert [*DOCUMENT["components"]["schemas"]["Claims"]["properties"]] == [*claims.CLAIM_ORDER]
+    assert [*DOCUMENT["components"]["schemas"]["Claims"]["properties"]] == ["sub", *claims.CLAIM_ORDER]
 
 
 TOKEN = {
@@ -92,14 +92,32 @@ TOKEN = {
         ({"access_token": "a!b"}, False),
         ({"token_type": "bearer"}, False),
         ({"expires_in": "3600"}, False),
-        ({"scope": "a b"}, False),
         ({"scope": "a++b"}, False),
         ({"user_guid": "a"}, False),
         ({"id_token": ""}, False),
     ],
 )
 def test_the_schema_of_a_token_is_strict(change: dict[str, Any], is_valid: bool) -> None:  # noqa: FBT001 - a case
+    assert valid("GamToken", {**TOKEN, **change}) is is_valid
     assert valid("Token", {**TOKEN, **change}) is is_valid
+
+
+RFC_TOKEN = {**TOKEN, "scope": "gam_user_data user_team", "refresh_token": f"001{'a' * 36}"}
+
+
+@pytest.mark.parametrize(
+    ("change", "is_valid"),
+    [
+        ({}, True),
+        ({"refresh_token": None, "expires_in": None}, True),
+        ({"refresh_token": ""}, False),
+        ({"expires_in": 0}, False),
+        ({"scope": "a+b"}, False),
+    ],
+)
+def test_the_schema_of_a_token_leaves_out_what_rfc_6749_does(change: dict[str, Any], is_valid: bool) -> None:  # noqa: FBT001 - a case
+    token = {name: value for name, value in {**RFC_TOKEN, **change}.items() if value is not None}
+    assert valid("RfcToken", token) is is_valid
 
 
 @pytest.mark.parametrize(
