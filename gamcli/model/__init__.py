@@ -150,7 +150,8 @@ class Key:
     """
     An API key: its user, application, scopes and lifetime; only a digest of the secret is stored.
 
-    `auth_type` is the only authentication type that its application allows in requests, None = any.
+    `auth_type` is the only authentication type that its application allows in requests, None = any. `grants` counts
+    its access tokens; `last_used_from` is the client address of the last use, None if unknown or not recorded.
     """
 
     id: str
@@ -172,6 +173,8 @@ class Key:
     disabled_at: datetime | None = None
     auth_type: str | None = None
     replaces: str | None = None
+    grants: int = 0
+    last_used_from: str | None = None
 
     @property
     def enabled(self) -> bool:

@@ -14,7 +14,7 @@ from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros,
 _COLUMNS = (
     "id", "scopes", "digest", "created_at", "expires_at", "label", "last_used_at", "retires_at",
     "ended_at", "end_status", "reason", "managed_by", "disabled_at",
-    "replaces",
+    "replaces", "grants", "last_used_from",
 )  # fmt: skip
 
 FIELDS = f"""{", ".join(f"key.{column}" for column in _COLUMNS)}, user.guid, user.name, app.client_id, app.name,
@@ -36,6 +36,7 @@ SORTS = {
     "label": "key.label",
     "created_at": "key.created_at",
     "expires_at": "key.expires_at IS NULL, key.expires_at",
+    "grants": "key.grants",
     "last_used_at": "key.last_used_at",
     "ended_at": "key.ended_at",
     "disabled_at": "key.disabled_at",
@@ -80,11 +81,13 @@ def build_record(row: Row) -> Key:
         managed_by=value[11],
         disabled_at=from_micros_or_none(value[12]),
         replaces=value[13],
-        user_guid=value[14],
-        user=value[15],
-        client_id=value[16],
-        app=value[17],
-        auth_type=value[18],
+        grants=value[14],
+        last_used_from=value[15],
+        user_guid=value[16],
+        user=value[17],
+        client_id=value[18],
+        app=value[19],
+        auth_type=value[20],
     )
 
 
@@ -224,6 +227,8 @@ def add(tx: Transaction, key: Key, *, is_first: bool = False) -> None:
         key.managed_by,
         to_micros_or_none(key.disabled_at),
         key.replaces,
+        key.grants,
+        key.last_used_from,
     )
     tx.run(
         f"""INSERT INTO key ({", ".join(_COLUMNS)}, user_number, app_number, current) VALUES ({placeholders(values)},

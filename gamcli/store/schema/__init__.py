@@ -7,6 +7,7 @@ History
        request ids
     3  sessions with refresh tokens; passwords that must be changed or expire; the hash chain of the audit log
     4  custom information of users; keys that are disabled, and have no authentication type; requests that name none
+    5  how often and from where each key is used
 
 Times are integers: microseconds since 1970 in UTC. Booleans are 0 and 1. Scopes and roles are joined by `+`. A `fold`
 is a name normalized by `model.normalize_name`: names are unique regardless of case.
@@ -14,7 +15,7 @@ is a name normalized by `model.normalize_name`: names are unique regardless of c
 
 from typing import TYPE_CHECKING
 
-from gamcli.store.schema import step1, step2, step3, step4
+from gamcli.store.schema import step1, step2, step3, step4, step5
 
 if TYPE_CHECKING:
     from gamcli.store.sqlite.database import Transaction
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x67616D63
 """Identifies the file as a gamcli store ("gamc"), see PRAGMA application_id."""
 
-MIGRATIONS = (step1.SQL, step2.SQL, step3.SQL, step4.SQL)
+MIGRATIONS = (step1.SQL, step2.SQL, step3.SQL, step4.SQL, step5.SQL)
 """The SQL of each migration."""
 
 PYTHON_STEPS = {3: step3.hash_existing_entries}

@@ -250,7 +250,7 @@ def test_check_and_doctor_agree_about_the_file_system(
     assert [each.status for each in findings if each.check == "file-system"] == ["warn" if is_network else "ok"]
 
 
-@pytest.mark.parametrize("version", [0, 1, 2, -1, 5])
+@pytest.mark.parametrize("version", [0, 1, 2, -1, 6])
 def test_check_and_doctor_agree_about_a_wrong_version(lived_in: Path, version: int, now: datetime) -> None:
     change(lived_in, f"PRAGMA user_version = {version}")
     assert "format" in wrong(checks.check_content(lived_in))
