@@ -85,8 +85,8 @@ def bare() -> Iterator[Running]:
 
 
 @contextmanager
-def gamcli(store: Path, *options: str) -> Iterator[Running]:
-    ready = store.with_suffix(".ready")
+def gamcli(store: Path, *options: str, number: int = 0) -> Iterator[Running]:
+    ready = store.with_suffix(f".ready{number}")
     ready.unlink(missing_ok=True)
     line = [sys.executable, "-m", "gamcli", "--quiet", "--store", str(store), "serve"]
     with process([*line, "--port=0", f"--ready-file={ready}", *options]) as made:

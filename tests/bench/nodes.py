@@ -1,0 +1,168 @@
+"""
+Measure one, two and four nodes on one store: `python tests/bench/nodes.py`.
+
+A node is a `gamcli serve`, and all nodes of a run use the same store: a SQLite file. Shown are grants and userinfo
+requests per second over all nodes, the median and the 99th percentile of the latency, and the processor time per
+request of the nodes. Every node has a load generator of its own, and all of them share the processors of this machine:
+the processor time is the figure to plan with, and the last table does so.
+
+`--brief` runs everything once with the smallest numbers.
+"""
+
+import json
+import subprocess
+import sys
+from argparse import ArgumentParser, Namespace
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from tests.bench import serve, servers
+from tests.bench.serve import LOAD, Asked
+from tests.bench.servers import Running
+
+LOADS = ("grants, one client", f"grants, {serve.MANY:,} keys", "userinfo, one client", f"userinfo, {serve.MANY:,} keys")
+RATES = (1_000, 10_000, 100_000)
+BUSY = 0.7
+"""The share of a processor that a node is planned to use."""
+
+
+class Nodes(NamedTuple):
+    """Nodes on one store, and the database that they use if it is a process."""
+
+    engine: str
+    nodes: list[Running]
+    database: Running | None = None
+
+    @property
+    def title(self) -> str:
+        return f"{self.engine}, {len(self.nodes)} node{'s' if len(self.nodes) > 1 else ''}"
+
+
+class Figures(NamedTuple):
+    """Requests per second, latencies in ms, and processor time per request in us of the nodes and the database."""
+
+    rate: float
+    p50: float
+    p99: float
+    node_cpu: float
+    database_cpu: float
+
+
+@dataclass(slots=True)
+class Results:
+    """The figures of all rounds by nodes, load and connections."""
+
+    runs: dict[tuple[str, str, int], list[Figures]] = field(default_factory=dict)
+
+    def add(self, key: tuple[str, str, int], figures: Figures) -> None:
+        self.runs.setdefault(key, []).append(figures)
+
+    def typical(self, key: tuple[str, str, int]) -> Figures:
+        return Figures(*map(median, zip(*self.runs[key], strict=True)))
+
+
+def measure(target: Nodes, requests: list[str], connections: int, seconds: float) -> Figures:
+    """Send requests to all nodes at once, over so many connections each."""
+    used, database_used = cpu(target.nodes), cpu([target.database] if target.database else [])
+    loads = [
+        subprocess.Popen(
+            [sys.executable, str(LOAD), str(node.port), str(connections), str(seconds)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        for node in target.nodes
+    ]
+    for each in loads:
+        assert each.stdin is not None
+        each.stdin.write(json.dumps(requests).encode())
+        each.stdin.close()
+    found = [json.loads(each.stdout.read()) for each in loads if each.stdout is not None]
+    assert [each.wait(60) for each in loads] == [0] * len(loads)
+    rates, p50, p99, numbers = zip(*found, strict=True)
+    number = sum(numbers)
+    node_cpu = (cpu(target.nodes) - used) / number
+    database_cpu = (cpu([target.database]) - database_used) / number if target.database else 0.0
+    return Figures(sum(rates), median(p50), max(p99), node_cpu, database_cpu)
+
+
+def cpu(processes: list[Running]) -> float:
+    return sum(each.cpu_microseconds() for each in processes)
+
+
+def start_sqlite(stack: ExitStack, asked: Asked, counts: list[int]) -> list[Nodes]:
+    return [
+        Nodes("SQLite", [stack.enter_context(servers.gamcli(asked.store, number=at)) for at in range(count)])
+        for count in counts
+    ]
+
+
+def run(targets: list[Nodes], asked: Asked, options: Namespace) -> Results:
+    results = Results()
+    requests = dict(zip(LOADS, (asked.grants[:1], asked.grants, asked.userinfo[:1], asked.userinfo), strict=True))
+    for connections in options.connections:
+        for _ in range(options.rounds):
+            for load, sent in requests.items():
+                for target in targets:
+                    figures = measure(target, sent, connections, options.seconds)
+                    results.add((target.title, load, connections), figures)
+    return results
+
+
+def table(results: Results) -> None:
+    write(f"{'':24} {'':22} {'conn.':>5} {'req/s':>8} {'p50 ms':>8} {'p99 ms':>8} {'node us':>8} {'db us':>8}  ratio")
+    for title, load, connections in results.runs:
+        found = results.typical((title, load, connections))
+        base = results.typical((next(iter(results.runs))[0], load, connections))
+        write(
+            f"{title:24} {load:22} {connections:5} {found.rate:8.0f} {found.p50:8.2f} {found.p99:8.2f}"
+            f" {found.node_cpu:8.0f} {found.database_cpu:8.0f} {found.rate / base.rate:5.2f}x"
+        )
+    write("")
+
+
+def plan(results: Results) -> None:
+    """Print how many nodes carry a rate, from the processor times at the largest number of connections."""
+    load, connections = LOADS[1], max(key[2] for key in results.runs)
+    write(f"Processors for {load}, each busy for {BUSY:.0%} of the time:")
+    write(f"{'':24} " + " ".join(f"{rate:>16,}/s" for rate in RATES))
+    for title in dict.fromkeys(key[0] for key in results.runs):
+        found = results.typical((title, load, connections))
+        shares = [rate / BUSY / 1e6 for rate in RATES]
+        needs = (f"{each * found.node_cpu:7.1f} + {each * found.database_cpu:5.1f} db" for each in shares)
+        write(f"{title:24} {' '.join(needs)}")
+
+
+def write(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def parse_options() -> Namespace:
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=1.5, help="how long each measurement counts")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each is made; the medians are shown")
+    parser.add_argument("--connections", type=int, nargs="*", default=[16, 64], help="connections per node")
+    parser.add_argument("--nodes", type=int, nargs="*", default=[1, 2, 4], help="numbers of nodes")
+    parser.add_argument("--keys", type=int, default=100_000, help="how many keys the store has")
+    parser.add_argument("--brief", action="store_true", help="run everything once with the smallest numbers")
+    options = parser.parse_args()
+    if options.brief:
+        options.seconds, options.rounds, options.connections, options.nodes, options.keys = 0.2, 1, [4], [1, 2], 100
+    return options
+
+
+def main() -> None:
+    options = parse_options()
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        asked = serve.asked_of(Path(folder) / "gam.db", options.keys)
+        results = run(start_sqlite(stack, asked, options.nodes), asked, options)
+    table(results)
+    plan(results)
+
+
+if __name__ == "__main__":
+    main()
