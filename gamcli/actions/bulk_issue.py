@@ -89,7 +89,7 @@ def _matches_key(tx: Transaction, key_id: str, secret: Secret, digest: bytes) ->
 def start_run(gam: Gam, validated: ValidatedInput, digest: bytes, output: str) -> BulkRun:
     """Start a run of the input, which writes to `output`."""
     with gam.store.writing() as tx:
-        store.batches.enlarge_cache(tx)
+        tx.use_more_memory()
         batch = validated.batch
         if store.batches.find(tx, digest) != batch:
             raise _superseded_error()

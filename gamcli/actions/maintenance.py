@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from gamcli import store
 from gamcli.actions import Gam
 from gamcli.errors import FailedError, StoreUnusableError, UsageError, command
 from gamcli.model.maintenance import BackupResult, StoreCheck, StoreInfo
-from gamcli.store import Transaction, audit, counts
+from gamcli.store import audit, counts
 from gamcli.store.sqlite import backups, checks
 
 MAX_FULL_CHECK_BYTES = 32 * 1024 * 1024
@@ -19,18 +19,16 @@ MAX_FULL_CHECK_BYTES = 32 * 1024 * 1024
 
 
 def info(gam: Gam) -> StoreInfo:
-    path = gam.store.path
     with gam.store.reading() as tx:
         repository = store.repository.get(tx)
         head = audit.load_head(tx)
-        status = path.stat()
-        wal = Path(f"{path.resolve()}-wal")
+        facts = gam.store.describe(tx)
         return StoreInfo(
-            path=str(path),
-            mode=f"{status.st_mode & 0o7777:04o}",
-            size=status.st_size,
-            wal_size=wal.stat().st_size if wal.exists() else 0,
-            version=_pragma(tx, "user_version"),
+            path=gam.store.name,
+            mode=facts.mode,
+            size=facts.size,
+            wal_size=facts.wal_size,
+            version=facts.version,
             guid=repository.guid,
             created_at=repository.created_at,
             apps=counts.count_rows(tx, "app"),
@@ -40,16 +38,12 @@ def info(gam: Gam) -> StoreInfo:
             sessions=counts.count_rows(tx, "session"),
             audit_entries=counts.count_rows(tx, "audit"),
             head=head.hash if head else "",
-            pages=_pragma(tx, "page_count"),
-            free_pages=_pragma(tx, "freelist_count"),
-            page_size=_pragma(tx, "page_size"),
-            sqlite=backups.SQLITE_VERSION,
+            pages=facts.pages,
+            free_pages=facts.free_pages,
+            page_size=facts.page_size,
+            sqlite=facts.engine.removeprefix("SQLite ") if facts.engine.startswith("SQLite") else "",
+            engine=facts.engine,
         )
-
-
-def _pragma(tx: Transaction, name: str) -> int:
-    row: Any = tx.one(f"PRAGMA {name}")
-    return int(row[0])
 
 
 def check(path: Path) -> list[StoreCheck]:

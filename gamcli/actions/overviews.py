@@ -123,7 +123,7 @@ def store_overview(gam: Gam) -> StoreOverview:
         is_countable = statuses.total() <= MAX_COUNTED_KEYS
         apps, users = counts.count_rows(tx, "app"), counts.count_rows(tx, "user")
         return StoreOverview(
-            path=str(gam.store.path),
+            path=gam.store.name,
             apps=apps,
             users=users,
             keys=statuses,

@@ -19,7 +19,7 @@ from gamcli.rules import claims
 from gamcli.rules.credentials import Secret, parse_access_token
 from gamcli.store import Transaction
 from gamcli.store.hash_chain import ChainHead
-from gamcli.store.sqlite.database import DataVersion
+from gamcli.store.engine import DataVersion
 
 ResponseT = TypeVar("ResponseT")
 DecideClaims = Callable[[claims.UserinfoFacts], dict[str, object]]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 @dataclass(frozen=True, slots=True)
 class StoreInfo:
-    """A store; sizes are in bytes, `head` is the hash of its last audit entry."""
+    """A store; sizes are in bytes, `head` is the hash of its last audit entry. A database has no mode and no pages."""
 
     path: str
     mode: str
@@ -27,6 +27,7 @@ class StoreInfo:
     free_pages: int
     page_size: int
     sqlite: str
+    engine: str = ""
 
 
 @dataclass(frozen=True, slots=True)

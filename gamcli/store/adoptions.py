@@ -1,7 +1,7 @@
 """Objects that a manifest adopted instead of creating them."""
 
 from gamcli.model import App, AuthType, Key, User, normalize_name
-from gamcli.store.sqlite.database import Transaction
+from gamcli.store.engine import Transaction
 
 Manageable = AuthType | App | User | Key
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from gamcli.errors import NotFoundError, command
 from gamcli.model import ApiKeyPolicy, App, TokenPolicy, normalize_name
 from gamcli.store import sessions
+from gamcli.store.engine import Row, Transaction
 from gamcli.store.queries import Conditions, chunks, order_by, placeholders, suggest_name
-from gamcli.store.sqlite.database import Row, Transaction
 from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros, to_micros_or_none
 
 COLUMNS = (
@@ -22,15 +22,16 @@ COLUMNS = (
 
 FIELDS = ", ".join((*(f"app.{column}" for column in COLUMNS), "auth_type.name"))
 _FROM = "FROM app LEFT JOIN auth_type ON auth_type.fold = app.api_key_auth_type"
-_SELECT = f"""SELECT {FIELDS}, app_use.grants, app_use.last_used_at
-    {_FROM} JOIN app_use ON app_use.client_id = app.client_id"""
+_USE = "FROM app_use WHERE app_use.client_id = app.client_id"
+_SELECT = f"""SELECT {FIELDS}, (SELECT CAST(sum(grants) AS INTEGER) {_USE}) AS grants,
+    (SELECT max(last_used_at) {_USE}) AS last_used_at {_FROM}"""
 
 SORTS = {
     "name": "app.fold",
     "client_id": "app.client_id",
     "enabled": "app.enabled",
-    "grants": "app_use.grants",
-    "last_used_at": "app_use.last_used_at",
+    "grants": "grants",
+    "last_used_at": "last_used_at",
     "created_at": "app.created_at",
     "updated_at": "app.updated_at",
 }
@@ -146,7 +147,7 @@ def search(tx: Transaction, filters: AppFilter) -> Iterator[App]:
     conditions.equal("app.remote_rest", filters.remote_rest)
     conditions.equal("app.api_keys_enabled", filters.api_keys)
     order = order_by(filters.sort, SORTS, "name", "app.fold")
-    return map(_with_use, tx.each(_SELECT + conditions.where() + order, conditions.values))
+    return map(_with_use, tx.stream(_SELECT + conditions.where() + order, conditions.values))
 
 
 def find_by_names(tx: Transaction, names: Iterable[str], client_ids: Iterable[str]) -> Iterator[App]:
@@ -193,9 +194,14 @@ def save(tx: Transaction, app: App) -> None:
 
 def record_grants(tx: Transaction, counts: Mapping[str, int], at: datetime) -> None:
     """Count the successful authentications of applications by client ID; in order, so that no two nodes deadlock."""
+    rows = [(count, to_micros(at), client_id) for client_id, count in sorted(counts.items())]
+    if tx.node is None:
+        tx.run_many("UPDATE app_use SET grants = grants + ?, last_used_at = ? WHERE client_id = ?", rows)
+        return
     tx.run_many(
-        "UPDATE app_use SET grants = grants + ?, last_used_at = ? WHERE client_id = ?",
-        [(count, to_micros(at), client_id) for client_id, count in sorted(counts.items())],
+        """INSERT INTO app_use (node, grants, last_used_at, client_id) VALUES (?, ?, ?, ?) ON CONFLICT (client_id, node)
+        DO UPDATE SET grants = app_use.grants + excluded.grants, last_used_at = excluded.last_used_at""",
+        [(tx.node, *row) for row in rows],
     )
 
 

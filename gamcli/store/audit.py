@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 from gamcli.errors import StoreAuditLogError
 from gamcli.model import AuditEntry, JsonText, format_rfc3339
 from gamcli.store import hash_chain
+from gamcli.store.engine import Row, Transaction
 from gamcli.store.hash_chain import ChainHead
 from gamcli.store.queries import Conditions, order_by
-from gamcli.store.sqlite.database import Row, Transaction
-from gamcli.store.sqlite.errors import SqlError
 
 REFUSAL_ACTION = "endpoint.refuse"
 """The action of entries that summarize refused requests and change nothing."""
@@ -84,7 +83,7 @@ def find_issue(tx: Transaction, key_id: str) -> str | None:
     """Return the details of the entry that issued an API key, alone or in bulk, also after the key was deleted."""
     row: Any = tx.one("SELECT details FROM audit WHERE target = ? AND action LIKE 'key.%' ORDER BY seq LIMIT 1", key_id)
     row = row or tx.one(
-        "SELECT details FROM audit WHERE action = 'key.generate' AND target LIKE 'batch %' AND instr(details, ?)",
+        "SELECT details FROM audit WHERE action = 'key.generate' AND target LIKE 'batch %' AND instr(details, ?) > 0",
         json.dumps(key_id),
     )
     return None if row is None else row[0]
@@ -92,18 +91,18 @@ def find_issue(tx: Transaction, key_id: str) -> str | None:
 
 def verify(tx: Transaction, head: str | None = None) -> ChainHead:
     """Return the head; raises StoreAuditLogError when the chain is broken or no entry has the hash `head`."""
-    rows: Any = tx.each(f"{_SELECT} ORDER BY seq")
+    rows: Any = tx.stream(f"{_SELECT} ORDER BY seq")
     with closing(rows):  # an open cursor would keep the snapshot beyond the transaction
         try:
             return hash_chain.verify(rows, head)
-        except SqlError as error:
+        except tx.decoding_errors as error:
             _require_utf8(tx, error)
             raise
 
 
-def _require_utf8(tx: Transaction, error: SqlError) -> None:
-    """Raise StoreAuditLogError for the first entry that is not UTF-8; SQLite reports only that there is one."""
-    rows: Any = tx.each(
+def _require_utf8(tx: Transaction, error: Exception) -> None:
+    """Raise StoreAuditLogError for the first entry that is not UTF-8; the engine reports only that there is one."""
+    rows: Any = tx.stream(
         """SELECT seq, CAST(at AS BLOB), CAST(actor AS BLOB), CAST(action AS BLOB), CAST(target AS BLOB),
         CAST(details AS BLOB), CAST(coalesce(hash, '') AS BLOB) FROM audit ORDER BY seq"""
     )
@@ -134,7 +133,7 @@ def search(tx: Transaction, filters: AuditFilter | None = None) -> Iterator[Audi
         quoted = ((text, json.dumps(text, ensure_ascii=False)) for text in texts)
         conditions.add(f"({' OR '.join([mention] * len(texts))})", *chain.from_iterable(quoted))
     order = order_by(filters.sort, SORTS, "seq", "seq")
-    return map(_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
+    return map(_record, tx.stream(_SELECT + conditions.where() + order, conditions.values))
 
 
 def find(tx: Transaction, seq: int) -> AuditEntry | None:

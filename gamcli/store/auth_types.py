@@ -5,8 +5,8 @@ from functools import lru_cache
 
 from gamcli.errors import NotFoundError, command
 from gamcli.model import AuthType, normalize_name
+from gamcli.store.engine import Row, Transaction
 from gamcli.store.queries import Conditions, order_by, suggest_name
-from gamcli.store.sqlite.database import Row, Transaction
 from gamcli.store.timestamps import from_micros, to_micros
 
 

@@ -5,16 +5,12 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from gamcli.store import audit
+from gamcli.store.engine import Transaction
 from gamcli.store.queries import chunks, placeholders
-from gamcli.store.sqlite.database import Transaction
 from gamcli.store.timestamps import from_micros, to_micros
 
 AFTER_LAST_ID = "{"
 """Sorts after every id: in ASCII `{` follows `z`."""
-
-CACHE_KIB = 64 * 1024
-WAL_PAGES = 8000
-"""A larger page cache and a longer WAL save most of the repeated reads and writes of index pages."""
 
 
 class Batch(NamedTuple):
@@ -68,7 +64,8 @@ def resume(tx: Transaction, batch: Batch, output: str) -> Batch:
 
 def record_delivery(tx: Transaction, batch: Batch, rows: int) -> bool:
     """Record how many rows were written to the output; return False when another process has taken over."""
-    sql = "UPDATE batch SET delivered = max(delivered, ?) WHERE id = ? AND run = ?"
+    sql = """UPDATE batch SET delivered = CASE WHEN delivered < ?1 THEN ?1 ELSE delivered END
+        WHERE id = ?2 AND run = ?3"""
     return tx.run(sql, rows, batch.id, batch.run) == 1
 
 
@@ -130,9 +127,3 @@ def load_last_change_seq(tx: Transaction) -> int:
     """Return the number of the last audit entry that records a change; grants and refusals do not count."""
     row: Any = audit.load_last_change(tx)
     return 0 if row is None else int(row[0])
-
-
-def enlarge_cache(tx: Transaction) -> None:
-    """Let this connection use more memory while it writes many keys."""
-    tx.run(f"PRAGMA cache_size = -{CACHE_KIB}")
-    tx.one(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")

@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 
 from gamcli.model import Key
 from gamcli.store import keys
+from gamcli.store.engine import Transaction
 from gamcli.store.queries import CHUNK, chunks, placeholders
-from gamcli.store.sqlite.database import Transaction
 
 _TABLES = (
     # `outcome` is RENEWED, REPEATED or NULL.
     """CREATE TEMP TABLE bulk_row (row INTEGER PRIMARY KEY, line INTEGER, user INTEGER, name TEXT, app INTEGER,
     terms INTEGER, label TEXT, current_key TEXT, outcome INTEGER)""",
     """CREATE TEMP TABLE bulk_terms (id INTEGER PRIMARY KEY, app INTEGER, name TEXT, client_id TEXT,
-    scopes TEXT, lifetime_us INTEGER, requested_scopes TEXT, expires_in TEXT, is_shortened INTEGER)""",
+    scopes TEXT, lifetime_us INTEGER, requested_scopes TEXT, expires_in TEXT, is_shortened BOOLEAN)""",
     # Only rows with a request id; few inputs have any.
     "CREATE TEMP TABLE bulk_request (row INTEGER PRIMARY KEY, line INTEGER, id TEXT, asked TEXT)",
 )
@@ -142,7 +142,7 @@ def find_duplicate_pairs(tx: Transaction, limit: int) -> Iterator[tuple[int, int
         )
     )
     if pairs:
-        tx.run("CREATE INDEX IF NOT EXISTS temp.bulk_row_by_pair ON bulk_row (user, app)")
+        tx.run("CREATE INDEX IF NOT EXISTS bulk_row_by_pair ON bulk_row (user, app)")
     for user, app, first in pairs:
         rows: Iterator[Any] = tx.each("SELECT line FROM temp.bulk_row WHERE user = ? AND app = ?", [user, app])
         yield from ((line, first) for (line,) in rows if line != first)
@@ -177,7 +177,8 @@ def find_decided_rows(tx: Transaction, first: int, last: int) -> set[int]:
 
 def count_rows(tx: Transaction) -> BulkCounts:
     row: Any = tx.one(
-        """SELECT count(*), coalesce(sum(outcome = 1), 0), coalesce(sum(is_shortened), 0), coalesce(sum(scopes = ''), 0)
+        """SELECT count(*), count(CASE WHEN outcome = 1 THEN 1 END), count(CASE WHEN is_shortened THEN 1 END),
+        count(CASE WHEN scopes = '' THEN 1 END)
         FROM temp.bulk_row JOIN temp.bulk_terms ON bulk_terms.id = bulk_row.terms"""
     )
     return BulkCounts(*row)

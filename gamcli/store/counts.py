@@ -7,7 +7,7 @@ The index `key_by_expiry` has the keys that expire and have not ended, `key_reti
 from collections import Counter
 from datetime import datetime
 
-from gamcli.store.sqlite.database import Transaction
+from gamcli.store.engine import Transaction
 from gamcli.store.timestamps import to_micros
 
 _EXPIRING = "SELECT count(*) FROM key WHERE ended_at IS NULL AND expires_at IS NOT NULL"

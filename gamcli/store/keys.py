@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from gamcli.errors import NotFoundError, UsageError, command
 from gamcli.model import Key, normalize_name
+from gamcli.store.engine import Row, Transaction
 from gamcli.store.queries import Conditions, chunks, order_by, placeholders
-from gamcli.store.sqlite.database import Row, Transaction
 from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros, to_micros_or_none
 
 _COLUMNS = (
@@ -196,7 +196,7 @@ def search(tx: Transaction, filters: KeyFilter) -> Iterator[Key]:
     all_expire = filters.expires_before is not None and not filters.include_retiring
     sorts = {**SORTS, "expires_at": "key.expires_at"} if all_expire else SORTS
     order = order_by(filters.sort, sorts, "created_at", "key.id")
-    return map(build_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
+    return map(build_record, tx.stream(_SELECT + conditions.where() + order, conditions.values))
 
 
 def _add_expiry(conditions: Conditions, before: int, *, retires_too: bool) -> None:

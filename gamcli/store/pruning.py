@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from gamcli.store import sessions
-from gamcli.store.sqlite.database import Transaction
+from gamcli.store.engine import Transaction
 
 DEFAULT_RETENTION = timedelta(days=30)
 """How long inactive tokens are kept by default, so that their use can still be investigated."""
@@ -66,7 +66,7 @@ def next_range(tx: Transaction, table: str, first: int, before: int) -> IdRange 
     """Return the next range after the id `first`, or None at the end of the table."""
     row: Any = tx.one(
         f"""SELECT max(id) FROM (SELECT id FROM {table} WHERE id > ? AND id <= ?
-        AND id < (SELECT max(id) FROM {table}) ORDER BY id LIMIT ?)""",
+        AND id < (SELECT max(id) FROM {table}) ORDER BY id LIMIT ?) AS chunk""",
         first,
         before,
         CHUNK_ROWS,
@@ -75,7 +75,7 @@ def next_range(tx: Transaction, table: str, first: int, before: int) -> IdRange 
 
 
 def count_prunable(tx: Transaction, ids: IdRange) -> int:
-    row: Any = tx.one(f"SELECT count(*) FROM ({PRUNABLE[ids.table]})", *ids.values)
+    row: Any = tx.one(f"SELECT count(*) FROM ({PRUNABLE[ids.table]}) AS prunable", *ids.values)
     return int(row[0])
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from gamcli.errors import UsageError
 from gamcli.model import normalize_name
-from gamcli.store.sqlite.database import Transaction
+from gamcli.store.engine import Transaction
 
 
 @dataclass(slots=True)
@@ -56,13 +56,14 @@ def order_by(sort: str | None, columns: Mapping[str, str], default: str, unique:
     if field_name not in columns:
         hint = f"use one of: {', '.join(columns)}; with '-' before it for descending order"
         raise UsageError(f"cannot sort by '{field_name}'", hint)
-    column, direction = columns[field_name], " DESC" if sort.startswith("-") else ""
+    column, direction = columns[field_name], " DESC NULLS LAST" if sort.startswith("-") else " NULLS FIRST"
     ties = "" if column == unique else f", {unique}"
     return f" ORDER BY {column}{direction}{ties}"
 
 
 def placeholders(values: Sequence[object]) -> str:
-    return ", ".join("?" * len(values))
+    """Return the content of an IN list, which matches nothing when there are no values."""
+    return ", ".join("?" * len(values)) or "NULL"
 
 
 def with_asked(columns: str, rows: Sequence[Sequence[object]]) -> tuple[str, list[object]]:

@@ -5,7 +5,8 @@ from typing import Any
 
 from gamcli.errors import StoreMissingError, command
 from gamcli.model import Repository, normalize_name
-from gamcli.store.sqlite.database import Transaction
+from gamcli.store.engine import Transaction
+from gamcli.store.queries import placeholders
 from gamcli.store.timestamps import from_micros, to_micros
 
 MICROS_PER_DAY = 86_400_000_000
@@ -40,10 +41,11 @@ def add(tx: Transaction, repository: Repository) -> None:
 
 def count_default_type_uses(tx: Transaction, count: int, now: datetime) -> None:
     """Count granted requests that named no authentication type."""
+    row = {"day": to_micros(now) // MICROS_PER_DAY} | ({} if tx.node is None else {"node": tx.node})
     tx.run(
-        """INSERT INTO default_type_use VALUES (?, ?)
-        ON CONFLICT (day) DO UPDATE SET requests = default_type_use.requests + excluded.requests""",
-        to_micros(now) // MICROS_PER_DAY,
+        f"""INSERT INTO default_type_use ({", ".join(row)}, requests) VALUES ({placeholders([*row])}, ?)
+        ON CONFLICT ({", ".join(row)}) DO UPDATE SET requests = default_type_use.requests + excluded.requests""",
+        *row.values(),
         count,
     )
 
@@ -51,7 +53,9 @@ def count_default_type_uses(tx: Transaction, count: int, now: datetime) -> None:
 def load_default_type_uses(tx: Transaction, now: datetime, days: int) -> int:
     """Return how many requests of the last `days` days named no authentication type and were granted."""
     first = to_micros(now) // MICROS_PER_DAY - days
-    (count,) = tx.one("SELECT coalesce(sum(requests), 0) FROM default_type_use WHERE day > ?", first) or (0,)
+    (count,) = tx.one(
+        "SELECT CAST(coalesce(sum(requests), 0) AS INTEGER) FROM default_type_use WHERE day > ?", first
+    ) or (0,)
     return int(str(count))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from gamcli.store.sqlite.database import Transaction
+from gamcli.store.engine import Transaction
 
 
 class KeyRequest(NamedTuple):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from gamcli.model.sessions import InitialProperty, RefreshToken, Session
-from gamcli.store.sqlite.database import Row, Transaction
+from gamcli.store.engine import Row, Transaction
 from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros
 
 # With one token per user, a newer token supersedes the refresh tokens that were issued with earlier ones.

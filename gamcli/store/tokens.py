@@ -10,7 +10,7 @@ from gamcli.model.sessions import Session
 from gamcli.store import sessions
 from gamcli.store.hash_chain import ChainHead
 from gamcli.store.queries import Conditions, order_by, placeholders
-from gamcli.store.sqlite.database import Row, Transaction
+from gamcli.store.engine import Row, Transaction
 from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros, to_micros_or_none
 
 # A token also becomes inactive with its key, while its key is disabled, with its session, or with a newer token (one
@@ -100,7 +100,7 @@ def search(tx: Transaction, filters: TokenFilter) -> Iterator[Token]:
     conditions.equal("token.client_id", filters.client_id)
     conditions.equal("token.key", filters.key)
     order = order_by(filters.sort, SORTS, "issued_at", "token.id")
-    return map(_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
+    return map(_record, tx.stream(_SELECT + conditions.where() + order, conditions.values))
 
 
 def count_active(tx: Transaction, keys: Iterable[Key], now: datetime) -> dict[str, int]:
@@ -108,12 +108,16 @@ def count_active(tx: Transaction, keys: Iterable[Key], now: datetime) -> dict[st
     used = [key for key in keys if key.last_used_at is not None]  # the others have no tokens
     if not used:
         return {}
-    rows: Iterator[Any] = tx.each(
-        """SELECT key, count(*) FROM token WHERE id >= ? AND key IN (SELECT value FROM json_each(?))
-        AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?) GROUP BY key""",
-        [min(to_micros(key.created_at) for key in used), json.dumps([key.id for key in used]), to_micros(now)],
-    )
-    return dict(rows)
+    first = min(to_micros(key.created_at) for key in used)
+    active: dict[str, int] = {}
+    for chunk in chunks(key.id for key in used):
+        rows: Iterator[Any] = tx.each(
+            f"""SELECT key, count(*) FROM token WHERE id >= ? AND key IN ({placeholders(chunk)})
+            AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?) GROUP BY key""",
+            [first, *chunk, to_micros(now)],
+        )
+        active.update(rows)
+    return active
 
 
 class IdState(NamedTuple):
@@ -130,9 +134,9 @@ def load_id_state(tx: Transaction) -> IdState:
     return IdState(head, max(row[2] or 0, row[3] or 0))
 
 
-def next_id(now: datetime, last_id: int) -> int:
-    """Return the ID of a new token: microseconds of `now`, or the last ID plus one if that is larger."""
-    return max(to_micros(now), last_id + 1)
+def next_id(tx: Transaction, now: datetime, last_id: int) -> int:
+    """Return the ID of a new token: about the microseconds of `now`, or larger if `last_id` is."""
+    return tx.next_id(max(to_micros(now), last_id + 1))
 
 
 class NewToken(NamedTuple):

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from gamcli.errors import NotFoundError, command
 from gamcli.model import User, normalize_name
 from gamcli.store import sessions
+from gamcli.store.engine import Row, Transaction
 from gamcli.store.queries import Conditions, chunks, order_by, placeholders, suggest_name
-from gamcli.store.sqlite.database import Row, Transaction
 from gamcli.store.timestamps import from_micros_or_none, to_micros_or_none
 
 _TEXTS = (
@@ -107,7 +107,7 @@ def search(tx: Transaction, filters: UserFilter) -> Iterator[User]:
         searched = "fold || char(10) || coalesce(email_fold, '') || char(10) || first_name || ' ' || last_name"
         conditions.add(rf"{searched} LIKE ? ESCAPE '\'", f"%{normalize_name(pattern)}%")
     order = order_by(filters.sort, SORTS, "name", "fold")
-    users = map(build_record, tx.each(_SELECT + conditions.where() + order, conditions.values))
+    users = map(build_record, tx.stream(_SELECT + conditions.where() + order, conditions.values))
     return users if filters.role is None else (user for user in users if filters.role in user.roles)
 
 

@@ -15,6 +15,7 @@ from gamcli.errors import RefusedError
 from gamcli.rules.grants import TokenRequest
 from gamcli.rules.keys import IssuedKey
 from gamcli.store import Store
+from gamcli.store.sqlite.database import SqliteStore
 
 Forward = Callable[[timedelta], object]
 

@@ -444,10 +444,10 @@ def test_a_login_counts_the_reads_that_each_login_needs(gam: Gam, login: TokenRe
     counts = []
     for guess in (token[:15] + "0" * 24, "001" + "0" * 36):
         asked: list[str] = []
-        gam.store._connection.set_trace_callback(asked.append)  # noqa: SLF001 - every statement
+        gam.store._connection.set_trace_callback(asked.append)  # type: ignore[attr-defined]  # noqa: SLF001 - every statement
         assert refused(lambda guess=guess: issuance.exchange(gam, renewing(login, Secret(guess)))) == "refresh_unknown"  # type: ignore[misc]
         counts.append(len(asked))
-        gam.store._connection.set_trace_callback(None)  # noqa: SLF001 - as above
+        gam.store._connection.set_trace_callback(None)  # type: ignore[attr-defined]  # noqa: SLF001 - as above
     assert counts[0] == counts[1]
 
 
@@ -520,10 +520,10 @@ def test_who_has_proven_nothing_costs_no_look_at_each_scope(gam: Gam, login: Tok
     counts = []
     for client_id in ("0" * 32, login.client_id):
         asked: list[str] = []
-        gam.store._connection.set_trace_callback(asked.append)  # noqa: SLF001 - every statement
+        gam.store._connection.set_trace_callback(asked.append)  # type: ignore[attr-defined]  # noqa: SLF001 - every statement
         with pytest.raises(RefusedError):
             issuance.exchange(gam, replace(login, client_id=client_id, scope=named))
-        gam.store._connection.set_trace_callback(None)  # noqa: SLF001 - as above
+        gam.store._connection.set_trace_callback(None)  # type: ignore[attr-defined]  # noqa: SLF001 - as above
         counts.append(sum("user_attribute" in each for each in asked))
     assert counts == [0, 1]
 

@@ -19,7 +19,7 @@ from gamcli.rules.credentials import NO_SECRET, Secret, checksum
 from gamcli.rules.grants import TokenRequest
 from gamcli.rules.keys import IssuedKey
 from gamcli.store import Store, Transaction
-from gamcli.store.sqlite.database import Row
+from gamcli.store.engine import Row
 
 ReadAuditLog = Callable[[], list[AuditEntry]]
 Forward = Callable[[timedelta], datetime]

@@ -38,7 +38,7 @@ ReadOwned = Callable[..., Desired]
 
 
 def everything(gam: Gam) -> list[str]:
-    return [*gam.store._connection.iterdump()]  # noqa: SLF001 - all of it
+    return [*gam.store._connection.iterdump()]  # type: ignore[attr-defined]  # noqa: SLF001 - all of it
 
 
 def audit_entries(gam: Gam) -> list[tuple[str, str]]:

@@ -207,16 +207,16 @@ def test_a_websocket_is_closed(application: Application) -> None:
 def test_grants_of_one_turn_of_the_loop_share_a_commit(
     application: Application, form: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gamcli.store import Store  # noqa: PLC0415 - to count
+    from gamcli.store.sqlite.database import SqliteStore  # noqa: PLC0415 - to count
 
     commits: list[int] = []
-    commit = Store.commit
+    commit = SqliteStore.commit
 
-    def counting(store: Store) -> None:
+    def counting(store: SqliteStore) -> None:
         commits.append(1)
         commit(store)
 
-    monkeypatch.setattr(Store, "commit", counting)
+    monkeypatch.setattr(SqliteStore, "commit", counting)
     body = urlencode(form).encode()
     wires = [Wire({"type": "http.request", "body": body}) for _ in range(8)]
     asked = scope(content_length=str(len(body)), content_type=FORM["Content-Type"])

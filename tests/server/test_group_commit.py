@@ -26,7 +26,8 @@ from gamcli.server.transport.connection import PendingRequest
 from gamcli.server.transport.messages import Request, Response
 from gamcli.store import Store
 from gamcli.store import tokens as rows
-from gamcli.store.sqlite.database import BUSY_TIMEOUT
+from gamcli.store.engine import BUSY_TIMEOUT
+from gamcli.store.sqlite.database import SqliteStore
 
 Ask = Callable[..., Response]
 TOKEN_PATH = "/oauth/gam/v2.0/access_token"
@@ -36,19 +37,19 @@ TOKEN_PATH = "/oauth/gam/v2.0/access_token"
 def commits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
     written: list[int] = []
-    add, commit = rows.add, Store.commit
+    add, commit = rows.add, SqliteStore.commit
 
     def adding(tx: Any, added: list[Any]) -> None:  # noqa: ANN401 - as add
         written.extend([1] * len(added))
         add(tx, added)
 
-    def counting(store: Store) -> None:
+    def counting(store: SqliteStore) -> None:
         found.append(len(written))
         written.clear()
         commit(store)
 
     monkeypatch.setattr(rows, "add", adding)
-    monkeypatch.setattr(Store, "commit", counting)
+    monkeypatch.setattr(SqliteStore, "commit", counting)
     return found
 
 
@@ -71,9 +72,9 @@ def test_grants_that_arrive_while_another_is_committed_share_the_next_commit(
     server: Server, form: dict[str, str], commits: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, go_on, entered = Event(), Event(), Event()
-    commit, enter, came = Store.commit, group_commit.GroupCommit.add, list[int]()
+    commit, enter, came = SqliteStore.commit, group_commit.GroupCommit.add, list[int]()
 
-    def slow(store: Store) -> None:
+    def slow(store: SqliteStore) -> None:
         begun.set()
         assert go_on.wait(10)
         commit(store)
@@ -84,7 +85,7 @@ def test_grants_that_arrive_while_another_is_committed_share_the_next_commit(
         if len(came) == 10:
             entered.set()
 
-    monkeypatch.setattr(Store, "commit", slow)
+    monkeypatch.setattr(SqliteStore, "commit", slow)
     monkeypatch.setattr(group_commit.GroupCommit, "add", noticed)
     with ThreadPoolExecutor(10) as pool:
         first = pool.submit(granted, server, form)
@@ -102,14 +103,14 @@ def test_userinfo_does_not_wait_for_a_commit(
 ) -> None:
     token = json.loads(post().body)["access_token"]
     begun, go_on = Event(), Event()
-    commit = Store.commit
+    commit = SqliteStore.commit
 
-    def slow(store: Store) -> None:
+    def slow(store: SqliteStore) -> None:
         begun.set()
         assert go_on.wait(10)
         commit(store)
 
-    monkeypatch.setattr(Store, "commit", slow)
+    monkeypatch.setattr(SqliteStore, "commit", slow)
     with ThreadPoolExecutor(1) as pool:
         waits = pool.submit(granted, server, form)
         assert begun.wait(5)
@@ -166,11 +167,11 @@ def test_who_has_waited_too_long_for_a_writer_is_reported_that_the_store_is_busy
 def test_nobody_waits_for_a_writer_beyond_their_own_time(gam: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
-    def busy(_: Store) -> Any:  # noqa: ANN401 - as begin
+    def busy(_: SqliteStore) -> Any:  # noqa: ANN401 - as begin
         asked.append(1)
         raise StoreBusyError("another process writes")
 
-    monkeypatch.setattr(Store, "begin", busy)
+    monkeypatch.setattr(SqliteStore, "begin", busy)
     late = PendingRequest(Request("POST", TOKEN_PATH), monotonic() - worker_pool.MAX_WAIT_SECONDS)
     deferred = DeferredGrant(GrantAttempt(TokenRequest()), lambda _: Response(200, (), b""))
     with closing(group_commit.GroupCommit[PendingRequest](gam, GrantCache(), lambda: None)) as book:
@@ -192,15 +193,15 @@ def test_grants_go_on_while_others_write(post: Ask, gam: Gam) -> None:
 def test_a_batch_that_fails_is_tried_again_one_by_one(
     post: Ask, gam: Gam, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    real, failed = getattr(Store, step), list[int]()
+    real, failed = getattr(SqliteStore, step), list[int]()
 
-    def fails_once(store: Store) -> Any:  # noqa: ANN401 - as either
+    def fails_once(store: SqliteStore) -> Any:  # noqa: ANN401 - as either
         if not failed:
             failed.append(1)
             raise StoreUnusableError("the disk is full", "make room")
         return real(store)
 
-    monkeypatch.setattr(Store, step, fails_once)
+    monkeypatch.setattr(SqliteStore, step, fails_once)
     assert post().status == 200
     assert failed
     assert post().status == 200
@@ -246,13 +247,13 @@ def test_tokens_are_committed_to_the_disk(
     server: Server, form: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     levels = []
-    commit = Store.commit
+    commit = SqliteStore.commit
 
-    def look(store: Store) -> None:
+    def look(store: SqliteStore) -> None:
         levels.append(store.read_without_transaction(lambda tx: tx.one("PRAGMA synchronous")))
         commit(store)
 
-    monkeypatch.setattr(Store, "commit", look)
+    monkeypatch.setattr(SqliteStore, "commit", look)
     assert granted(server, form) == 200
     full = 2
     assert levels == [(full,)]

@@ -16,7 +16,8 @@ from gamcli.server.endpoints import outcomes, routes
 from gamcli.server.server import Server
 from gamcli.server.transport.messages import Request, Response
 from gamcli.store import Store
-from gamcli.store.sqlite.database import BUSY_TIMEOUT
+from gamcli.store.engine import BUSY_TIMEOUT
+from gamcli.store.sqlite.database import SqliteStore
 
 Ask = Callable[..., Response]
 
@@ -86,9 +87,9 @@ def test_a_request_waits_for_what_is_left_of_its_time(
 def test_a_store_that_is_busy_when_it_is_read_is_asked_again_with_patience(
     ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reading, asked = Store.reading, list[float]()
+    reading, asked = SqliteStore.reading, list[float]()
 
-    def busy_at_first(store: Store) -> Any:  # noqa: ANN401 - as reading
+    def busy_at_first(store: SqliteStore) -> Any:  # noqa: ANN401 - as reading
         asked.append(store.timeout)
         if store.timeout == 0:
             raise StoreBusyError("held")

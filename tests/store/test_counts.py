@@ -78,7 +78,7 @@ def test_keys_are_counted_as_their_records_tell(
 
 def test_no_row_is_read_for_a_count(store: Store, now: datetime) -> None:
     asked: list[str] = []
-    store._connection.set_trace_callback(asked.append)  # noqa: SLF001 - the statements as they are asked
+    store._connection.set_trace_callback(asked.append)  # type: ignore[attr-defined]  # noqa: SLF001 - the statements as they are asked
     with store.reading() as tx:
         counts.count_by_status(tx, now)
         counts.count_expiring(tx, now, now)

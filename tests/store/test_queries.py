@@ -26,11 +26,11 @@ def test_conditions_keep_their_values_apart_from_the_text() -> None:
 @pytest.mark.parametrize(
     ("sort", "order"),
     [
-        (None, " ORDER BY fold"),
-        ("name", " ORDER BY fold"),
-        ("-name", " ORDER BY fold DESC"),
-        ("when", " ORDER BY at IS NULL, at, fold"),
-        ("-when", " ORDER BY at IS NULL, at DESC, fold"),
+        (None, " ORDER BY fold NULLS FIRST"),
+        ("name", " ORDER BY fold NULLS FIRST"),
+        ("-name", " ORDER BY fold DESC NULLS LAST"),
+        ("when", " ORDER BY at IS NULL, at NULLS FIRST, fold"),
+        ("-when", " ORDER BY at IS NULL, at DESC NULLS LAST, fold"),
     ],
 )
 def test_a_sort_becomes_an_order_with_ties_broken(sort: str | None, order: str) -> None:

@@ -218,7 +218,7 @@ def test_passwords_of_earlier_versions_are_known_to_be_set(tmp_path: Path) -> No
 )
 def test_long_lists_of_keys_come_in_the_order_of_an_index(store: Store, filters: KeyFilter, index: str) -> None:
     asked: list[str] = []
-    store._connection.set_trace_callback(asked.append)  # noqa: SLF001 - the statement as it is asked
+    store._connection.set_trace_callback(asked.append)  # type: ignore[attr-defined]  # noqa: SLF001 - the statement as it is asked
     with store.reading() as tx:
         assert list(keys.search(tx, filters)) == []
         plan = [str(row[3]) for row in tx.each(f"EXPLAIN QUERY PLAN {asked[1]}")]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from gamcli.store.schema import step1, step2, step3, step4, step5
 
 if TYPE_CHECKING:
-    from gamcli.store.sqlite.database import Transaction
+    from gamcli.store.engine import Transaction
 
 APPLICATION_ID = 0x67616D63
 """Identifies the file as a gamcli store ("gamc"), see PRAGMA application_id."""

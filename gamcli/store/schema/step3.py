@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from gamcli.store.hash_chain import hash_entry
 
 if TYPE_CHECKING:
-    from gamcli.store.sqlite.database import Transaction
+    from gamcli.store.engine import Transaction
 
 SQL = """
 -- What a login begins (GAM: GAMSession): the properties that came with it, and the tokens that are renewed from it.

@@ -17,8 +17,8 @@ from gamcli.model.maintenance import StoreCheck
 from gamcli.store import audit, schema, sessions
 from gamcli.store.sqlite import backups, file_checks, file_header, files
 from gamcli.store.sqlite.connection import open_readonly
-from gamcli.store.sqlite.database import Transaction
 from gamcli.store.sqlite.errors import error_name, is_busy, is_full, translate_errors
+from gamcli.store.sqlite.transaction import SqliteTransaction
 from gamcli.store.timestamps import LATEST, to_micros
 
 FIRST_CHAINED_VERSION = 3
@@ -176,7 +176,7 @@ class ContentChecker:
         def find_problems() -> list[str]:
             nonlocal head
             try:
-                head = audit.verify(Transaction(self._connection)).hash
+                head = audit.verify(SqliteTransaction(self._connection)).hash
             except StoreAuditLogError as error:
                 return [error.message]
             return []
@@ -185,7 +185,7 @@ class ContentChecker:
         return StoreCheck(check.name, ok=True, what=f"{check.what}; head: {head[:12]}") if check.ok else check
 
     def _find_orphaned_sessions(self) -> list[str]:
-        number = sessions.count_orphans(Transaction(self._connection))
+        number = sessions.count_orphans(SqliteTransaction(self._connection))
         return [f"{format_count(number, 'session')} without application or user"] if number else []
 
     def _find_broken_records(self) -> list[str]:

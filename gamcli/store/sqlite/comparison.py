@@ -11,8 +11,8 @@ from gamcli.model.token_ids import format_token_id
 from gamcli.store.schema import MIGRATIONS
 from gamcli.store.sqlite import file_header
 from gamcli.store.sqlite.connection import open_readonly
-from gamcli.store.sqlite.database import Transaction
 from gamcli.store.sqlite.errors import translate_errors
+from gamcli.store.sqlite.transaction import SqliteTransaction
 from gamcli.store.timestamps import to_micros
 
 TIMEOUT = 1.0
@@ -56,7 +56,7 @@ def find_reactivated(present: Path, backup: Path, now: datetime) -> tuple[Reacti
     """Return what is usable in `backup` but not in the store `present`; nothing if it cannot be compared."""
     try:
         with translate_errors(present), open_readonly(present, TIMEOUT) as connection:
-            if file_header.read_version(Transaction(connection).one, present) != len(MIGRATIONS):
+            if file_header.read_version(SqliteTransaction(connection).one, present) != len(MIGRATIONS):
                 return ()
             connection.execute("ATTACH ? AS backup", (f"{backup.absolute().as_uri()}?mode=ro",))
             same = "SELECT 1 FROM main.repository AS one JOIN backup.repository AS other ON other.guid = one.guid"

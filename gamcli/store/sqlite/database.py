@@ -1,8 +1,4 @@
-"""
-An open store: transactions on one SQLite file, safe to share between threads.
-
-Queries outside of this package use only SQL that other engines understand too.
-"""
+"""A store in a SQLite file: transactions that threads can share."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -10,20 +6,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any
 from weakref import WeakSet
 
 from gamcli.errors import StoreMissingError, StoreUnusableError, StoreVersionError, UsageError, command
 from gamcli.store import schema
+from gamcli.store.engine import BUSY_TIMEOUT, DataVersion, Migration, Result, Row, Store, StoreFacts, Transaction
 from gamcli.store.sqlite import connection, file_header, file_watch, files, open_lock
 from gamcli.store.sqlite.errors import is_busy, translate_error
-from gamcli.store.sqlite.transaction import DataVersion, Result, Row, Transaction
-
-if TYPE_CHECKING:
-    from gamcli.store.sqlite.migration import Migration
-
-BUSY_TIMEOUT = 5.0
-"""Seconds that a write waits for another process before it fails with StoreBusyError."""
+from gamcli.store.sqlite.transaction import SqliteTransaction
 
 RETRY_STEP = 0.1
 """Seconds per attempt: Python handles signals only between attempts."""
@@ -31,37 +22,35 @@ RETRY_STEP = 0.1
 IN_MEMORY = Path(":memory:")
 """The path of a store in memory; the paths of files are absolute."""
 
-__all__ = ["IN_MEMORY", "DataVersion", "Row", "Store", "Transaction"]
+__all__ = ["BUSY_TIMEOUT", "IN_MEMORY", "DataVersion", "Row", "SqliteStore", "Transaction"]
 
 
 RECOVERY_HINT = f"stop every process that uses it, then: {command('store', 'check')}"
 """The hint when a file of an open store was removed, replaced or overwritten."""
 
 
-class Store:
+class SqliteStore(Store):
     """
-    An open store that threads can share.
+    A store in a file.
 
     With `durable`, a commit returns when the change is on disk (`synchronous=FULL`); without, a committed change
-    survives a killed process but possibly not a power failure. `timeout` is how many seconds to wait while another
-    process writes. A store that this user may only read `is_read_only`: writing raises StoreUnusableError.
+    survives a killed process but possibly not a power failure.
     """
 
     def __init__(
         self, path: Path, connection: sqlite3.Connection, timeout: float = 0.0, *, is_read_only: bool = False
     ) -> None:
-        self.path = path
+        self._path = path
         self._connection = connection
         self.timeout = timeout
         self.is_read_only = is_read_only
-        self.migrated: Migration | None = None
         self._lock = RLock()
         self._open_cursors: WeakSet[sqlite3.Cursor] = WeakSet()
         self._cache: dict[object, Any] = {}
         self._watch: file_watch.FileWatch | None = None
 
     @classmethod
-    def open(cls, path: Path, *, durable: bool = True, timeout: float = BUSY_TIMEOUT) -> "Store":
+    def open_file(cls, path: Path, *, durable: bool = True, timeout: float = BUSY_TIMEOUT) -> "SqliteStore":
         """Open the store and migrate it if necessary; raises a StoreError."""
         if not files.store_exists(path):
             raise StoreMissingError(f"the store {path} does not exist", _init(path))
@@ -69,13 +58,25 @@ class Store:
             return cls._open(path, durable=durable, timeout=timeout, is_used=is_used)
 
     @classmethod
-    def in_memory(cls) -> "Store":
+    def create_in_memory(cls) -> "SqliteStore":
         """Create a store that is discarded when it is closed."""
         return cls._open(IN_MEMORY, durable=False, create=True)
 
     @property
-    def is_in_memory(self) -> bool:
-        return self.path is IN_MEMORY
+    def path(self) -> Path:
+        return self._path
+
+    @property
+    def name(self) -> str:
+        return str(self._path)
+
+    @property
+    def is_in_memory(self) -> bool:  # type: ignore[override] # for every store of this engine it is known when it is open
+        return self._path is IN_MEMORY
+
+    @property
+    def has_file(self) -> bool:  # type: ignore[override] # as above
+        return not self.is_in_memory
 
     def save_snapshot(self) -> sqlite3.Connection:
         """Return a copy of a store in memory, for `restore_snapshot`; close it in the end."""
@@ -98,14 +99,14 @@ class Store:
             raise StoreUnusableError(f"the store {self.path} cannot be written", hint)
 
     @contextmanager
-    def open_again(self, *, durable: bool, timeout: float) -> Iterator["Store"]:
+    def open_again(self, *, durable: bool, timeout: float) -> Iterator["SqliteStore"]:
         """Open a second connection to this store; a store in memory has only one, which is returned."""
         if self.path is IN_MEMORY:
             yield self
             return
         if files.store_exists(self.path):
             self._require_same_file()  # before opening: the WAL of this file would corrupt another one
-        with Store.open(self.path, durable=durable, timeout=timeout) as store:
+        with SqliteStore.open_file(self.path, durable=durable, timeout=timeout) as store:
             yield store
 
     @classmethod
@@ -117,7 +118,7 @@ class Store:
         timeout: float = BUSY_TIMEOUT,
         create: bool = False,
         is_used: bool = False,
-    ) -> "Store":
+    ) -> "SqliteStore":
         is_read_only = path is not IN_MEMORY and not connection.is_writable(path.resolve())
         connect = connection.connect_readonly if is_read_only else connection.connect
         store = cls(path, connect(path, timeout), timeout, is_read_only=is_read_only)
@@ -138,7 +139,7 @@ class Store:
         return store
 
     @classmethod
-    def create(cls, path: Path) -> "Store":
+    def create_file(cls, path: Path) -> "SqliteStore":
         """Open the store, creating it with mode 0600 in a folder of mode 0700 if it does not exist."""
         files.require_trusted_path(path)
         files.require_not_directory(path)
@@ -157,18 +158,12 @@ class Store:
             self._watch.close()
             self._watch = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def read_without_transaction(self, query: Callable[[Transaction], Result]) -> Result:
         """Return the result of `query`, each statement on its own snapshot: twice as fast as `reading`."""
         with self._lock:
             try:  # as `_told` does, for every request
                 self._require_same_file()
-                return query(Transaction(self._connection))
+                return query(SqliteTransaction(self._connection))
             except sqlite3.Error as error:
                 raise translate_error(error, self.path) from error
 
@@ -176,7 +171,7 @@ class Store:
     def reading(self) -> Iterator[Transaction]:
         """Read one snapshot, whatever other processes write in the meantime."""
         with self._lock, self._translate_errors(), self._transaction("BEGIN"):
-            yield Transaction(self._connection, self._open_cursors, self._cache)
+            yield SqliteTransaction(self._connection, self._open_cursors, self._cache)
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
@@ -186,13 +181,13 @@ class Store:
         Nested in another `writing` or `dry_run` it takes part in that transaction.
         """
         with self._lock, self._translate_errors(), self._transaction("BEGIN IMMEDIATE"):
-            yield Transaction(self._connection, self._open_cursors, self._cache)
+            yield SqliteTransaction(self._connection, self._open_cursors, self._cache)
 
     @contextmanager
     def dry_run(self) -> Iterator[Transaction]:
         """Write like `writing`, but roll back at the end; nested transactions take part."""
         with self._lock, self._translate_errors(), self._transaction("BEGIN IMMEDIATE", "ROLLBACK"):
-            yield Transaction(self._connection, self._open_cursors, self._cache)
+            yield SqliteTransaction(self._connection, self._open_cursors, self._cache)
 
     def begin(self) -> Transaction:
         """Begin a write transaction that `commit` or `rollback` ends, from any thread. Not for shared stores."""
@@ -203,7 +198,7 @@ class Store:
             except BaseException:
                 self.rollback()
                 raise
-        return Transaction(self._connection, self._open_cursors, self._cache)
+        return SqliteTransaction(self._connection, self._open_cursors, self._cache)
 
     def run(self, task: Callable[[], Result]) -> Result:
         """Run what uses a transaction of `begin`; raises a StoreError."""
@@ -269,8 +264,27 @@ class Store:
         except UnicodeEncodeError:
             raise UsageError("an argument is not valid UTF-8", "retype it") from None
 
-    def _migrate(self, *, create: bool) -> "Migration | None":
-        version = file_header.read_version(Transaction(self._connection).one, self.path)
+    def describe(self, tx: Transaction) -> StoreFacts:
+        status = self.path.stat()
+        wal = Path(f"{self.path.resolve()}-wal")
+
+        def pragma(name: str) -> int:
+            row: Any = tx.one(f"PRAGMA {name}")
+            return int(row[0])
+
+        return StoreFacts(
+            version=pragma("user_version"),
+            engine=f"SQLite {sqlite3.sqlite_version}",
+            size=status.st_size,
+            mode=f"{status.st_mode & 0o7777:04o}",
+            wal_size=wal.stat().st_size if wal.exists() else 0,
+            pages=pragma("page_count"),
+            free_pages=pragma("freelist_count"),
+            page_size=pragma("page_size"),
+        )
+
+    def _migrate(self, *, create: bool) -> Migration | None:
+        version = file_header.read_version(SqliteTransaction(self._connection).one, self.path)
         if version == 0 and not create:
             raise StoreMissingError(f"the store {self.path} is empty", _init(self.path))
         if self.is_read_only:

@@ -15,8 +15,8 @@ from gamcli.model.overviews import CountWithNames
 from gamcli.store import counts, pruning, repository, schema, sessions
 from gamcli.store.sqlite import file_header, files
 from gamcli.store.sqlite.connection import open_readonly
-from gamcli.store.sqlite.database import Transaction
 from gamcli.store.sqlite.errors import translate_errors
+from gamcli.store.sqlite.transaction import SqliteTransaction
 from gamcli.store.timestamps import LATEST, from_micros, to_micros
 
 MAX_ROWS = 100_000
@@ -47,7 +47,7 @@ def load_contents(path: Path, now: datetime) -> tuple[int, tuple[str, ...], Stor
         raise StoreMissingError(f"the store {path} does not exist")
     with translate_errors(path), open_readonly(path, TIMEOUT) as connection:
         connection.execute("BEGIN")
-        tx = Transaction(connection)
+        tx = SqliteTransaction(connection)
         version = file_header.read_version(tx.one, path)
         problem = file_header.find_version_problem(version, file_header.read_last_migration(tx.one))
         if problem is not None:
@@ -58,17 +58,17 @@ def load_contents(path: Path, now: datetime) -> tuple[int, tuple[str, ...], Stor
         return version, tuple(_load_outputs(tx)), _load_contents(tx, path, now)
 
 
-def _require_undamaged(tx: Transaction, path: Path) -> None:
+def _require_undamaged(tx: SqliteTransaction, path: Path) -> None:
     if path.stat().st_size <= MAX_QUICK_CHECK_BYTES and tx.one("PRAGMA quick_check(1)") != ("ok",):
         raise StoreUnusableError(f"{path} is damaged")
 
 
-def _load_outputs(tx: Transaction) -> Iterator[str]:
+def _load_outputs(tx: SqliteTransaction) -> Iterator[str]:
     rows = tx.each("SELECT DISTINCT output FROM (SELECT output FROM batch ORDER BY id DESC LIMIT ?)", [MAX_ROWS])
     return (str(output) for (output,) in rows)
 
 
-def _load_contents(tx: Transaction, path: Path, now: datetime) -> StoreContents:
+def _load_contents(tx: SqliteTransaction, path: Path, now: datetime) -> StoreContents:
     record = repository.find(tx)
     if record is None:
         raise StoreMissingError("the store is not initialized")
@@ -93,7 +93,7 @@ def _load_contents(tx: Transaction, path: Path, now: datetime) -> StoreContents:
     )
 
 
-def _latest_timestamps(tx: Transaction) -> Iterator[tuple[str, datetime]]:
+def _latest_timestamps(tx: SqliteTransaction) -> Iterator[tuple[str, datetime]]:
     """Yield the latest timestamps that indexes provide, each with its origin."""
     for what, sql in (
         ("the newest key", "SELECT max(created_at) FROM key"),
@@ -109,7 +109,7 @@ def _latest_timestamps(tx: Transaction) -> Iterator[tuple[str, datetime]]:
             yield what, from_micros(min(int(str(time)), to_micros(LATEST)))
 
 
-def _find_clock_step(tx: Transaction) -> tuple[int, int] | None:
+def _find_clock_step(tx: SqliteTransaction) -> tuple[int, int] | None:
     """Return the last audit entry that is clearly older than the previous one, and by how many seconds."""
     row: Any = tx.one(
         f"""SELECT seq, back FROM (
@@ -122,7 +122,7 @@ def _find_clock_step(tx: Transaction) -> tuple[int, int] | None:
     return None if row is None else (int(row[0]), int(row[1]))
 
 
-def _disabled_auth_types(tx: Transaction, now: datetime) -> Iterator[DisabledAuthType]:
+def _disabled_auth_types(tx: SqliteTransaction, now: datetime) -> Iterator[DisabledAuthType]:
     """Yield the disabled authentication types with the active keys, of the MAX_ROWS newest, that need them."""
     active = "ended_at IS NULL AND coalesce(expires_at > ?1, TRUE) AND coalesce(retires_at > ?1, TRUE)"
     newest = "SELECT * FROM key ORDER BY created_at DESC, id DESC LIMIT ?3"
@@ -138,18 +138,18 @@ def _disabled_auth_types(tx: Transaction, now: datetime) -> Iterator[DisabledAut
         yield DisabledAuthType(str(name), int(str(keys)), tuple(str(app) for (app,) in only), more)
 
 
-def _count_apps(tx: Transaction, condition: str) -> CountWithNames:
+def _count_apps(tx: SqliteTransaction, condition: str) -> CountWithNames:
     return CountWithNames(*counts.count_with_names(tx, "app", condition, MAX_NAMES))
 
 
-def _count_idle_users(tx: Transaction) -> CountWithNames | None:
+def _count_idle_users(tx: SqliteTransaction) -> CountWithNames | None:
     if counts.count_rows(tx, "user") > MAX_ROWS:
         return None
     no_keys = "NOT EXISTS (SELECT 1 FROM key WHERE user_number = user.number)"
     return CountWithNames(*counts.count_with_names(tx, "user", f"enabled AND NOT blocked AND {no_keys}", MAX_NAMES))
 
 
-def _find_unlimited_key(tx: Transaction) -> str | None:
+def _find_unlimited_key(tx: SqliteTransaction) -> str | None:
     """Return the id of a key without expiry, of the MAX_ROWS newest, whose application has a timeout now."""
     row = tx.one(
         """SELECT key.id FROM (SELECT * FROM key ORDER BY created_at DESC, id DESC LIMIT ?) AS key
@@ -161,7 +161,7 @@ def _find_unlimited_key(tx: Transaction) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _count_orphaned_tokens(tx: Transaction, now: datetime) -> int:
+def _count_orphaned_tokens(tx: SqliteTransaction, now: datetime) -> int:
     """Count the tokens, of the MAX_ROWS oldest, without key, user or application that `token prune` would delete."""
     (number,) = tx.one(
         """SELECT count(*) FROM (SELECT * FROM token

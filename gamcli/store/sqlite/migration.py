@@ -4,24 +4,18 @@ import os
 from itertools import count
 from pathlib import Path
 from time import time_ns
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from gamcli.errors import ConflictError, FailedError, StoreUnusableError
 from gamcli.store import schema
+from gamcli.store.engine import Migration, Transaction
 from gamcli.store.sqlite import backups, file_header
 
 if TYPE_CHECKING:
-    from gamcli.store.sqlite.database import Store, Transaction
+    from gamcli.store.sqlite.database import SqliteStore
 
 
-class Migration(NamedTuple):
-    """What was done when a store was opened: its version before, and the backup (None for a new store)."""
-
-    version_before: int
-    backup: Path | None
-
-
-def migrate(store: "Store") -> Migration | None:
+def migrate(store: "SqliteStore") -> Migration | None:
     """
     Apply the missing migrations, each completely or not at all; return None when another process did it.
 
@@ -45,7 +39,7 @@ def migrate(store: "Store") -> Migration | None:
     return done
 
 
-def _apply(tx: "Transaction", version: int, sql: str) -> None:
+def _apply(tx: Transaction, version: int, sql: str) -> None:
     schema.apply_migration(version, sql, tx)
     tx.run("INSERT INTO migration (version, at) VALUES (?, ?)", version, time_ns() // 1000)
     tx.run(f"PRAGMA application_id = {schema.APPLICATION_ID}")

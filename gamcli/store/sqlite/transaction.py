@@ -2,16 +2,20 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any
 from weakref import WeakSet
 
-Row = tuple[object, ...]
-DataVersion = tuple[int, int]
-Result = TypeVar("Result")
+from gamcli.store.engine import DataVersion, Result, Row, Transaction
+
+CACHE_KIB = 64 * 1024
+WAL_PAGES = 8000
+"""A larger page cache and a longer WAL save most of the repeated reads and writes of index pages."""
 
 
-class Transaction:
+class SqliteTransaction(Transaction):
     """Runs queries; valid until the end of the `with` block that created it."""
+
+    decoding_errors = (sqlite3.Error,)
 
     __slots__ = ("_cache", "_connection", "_open_cursors")
 
@@ -25,7 +29,7 @@ class Transaction:
         self._open_cursors = open_cursors
         self._cache = {} if cache is None else cache
 
-    def cached(self, query: Callable[["Transaction"], Result]) -> Result:
+    def cached(self, query: Callable[[Transaction], Result]) -> Result:
         """Return the result of `query`, run once per transaction."""
         if query not in self._cache:
             self._cache[query] = query(self)
@@ -55,3 +59,15 @@ class Transaction:
     def run_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
         """Run a statement for each of `rows` and return the number of changed rows."""
         return self._connection.executemany(sql, rows).rowcount
+
+    stream = each
+
+    def lock_rows(self, table: str, column: str, values: Sequence[object]) -> None:
+        """Do nothing: a write transaction has the file to itself."""
+
+    def next_id(self, at_least: int) -> int:
+        return at_least
+
+    def use_more_memory(self) -> None:
+        self.run(f"PRAGMA cache_size = -{CACHE_KIB}")
+        self.one(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")

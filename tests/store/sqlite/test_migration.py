@@ -13,7 +13,8 @@ import pytest
 
 from gamcli.errors import FailedError, StoreUnusableError
 from gamcli.store import Store, schema
-from gamcli.store.sqlite import backups, checks, migration
+from gamcli.store.engine import Migration
+from gamcli.store.sqlite import backups, checks
 
 KEPT = sorted((Path(__file__).parent.parent / "kept").glob("*.sql"))
 SKIPPED = {
@@ -143,5 +144,5 @@ def test_processes_that_open_an_old_store_at_once_bring_it_up_to_date_once(old: 
 
 def test_a_new_store_has_nothing_to_keep(tmp_path: Path) -> None:
     with Store.create(tmp_path / "store.db") as store:
-        assert store.migrated == migration.Migration(0, None)
+        assert store.migrated == Migration(0, None)
     shutil.rmtree(tmp_path)

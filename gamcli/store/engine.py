@@ -1,0 +1,231 @@
+"""
+The interface of a store engine: what the nouns, the actions and the server may ask of an open store.
+
+`store.sqlite` implements it for a file, `store.postgres` for a PostgreSQL database. The nouns have one SQL text for both,
+with `?` or `?1` for a value and `temp.` for temporary tables. What the engines do differently is a method here.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, NamedTuple, Self, TypeVar
+
+from gamcli.errors import UsageError
+
+Row = tuple[object, ...]
+DataVersion = tuple[int, int]
+Result = TypeVar("Result")
+EngineT = TypeVar("EngineT", bound="Store")
+
+BUSY_TIMEOUT = 5.0
+"""Seconds that a write waits for others before it fails with StoreBusyError."""
+
+
+class Migration(NamedTuple):
+    """What was done when a store was opened: its version before, and the backup (None if there is none)."""
+
+    version_before: int
+    backup: Path | None
+
+
+class Transaction(ABC):
+    """Runs queries; valid until the end of the `with` block that created it."""
+
+    __slots__ = ()
+
+    node: int | None = None
+    """The number under which this connection counts grants, None where all writers share one row."""
+
+    decoding_errors: tuple[type[Exception], ...] = ()
+    """What a query raises for text that is not UTF-8, if it can be stored."""
+
+    @abstractmethod
+    def cached(self, query: Callable[["Transaction"], Result]) -> Result:
+        """Return the result of `query`, run once per transaction."""
+
+    @abstractmethod
+    def data_version(self) -> DataVersion | None:
+        """Return a value that changes whenever any connection commits a change; None if the engine has none."""
+
+    @abstractmethod
+    def one(self, sql: str, *values: object) -> Row | None:
+        """Return the first row, or None."""
+
+    @abstractmethod
+    def each(self, sql: str, values: Sequence[object] = ()) -> Iterator[Row]:
+        """Return the rows of a short result."""
+
+    @abstractmethod
+    def stream(self, sql: str, values: Sequence[object] = ()) -> Iterator[Row]:
+        """Yield the rows of a result of any size, in bounded memory; no other query may run meanwhile."""
+
+    @abstractmethod
+    def run(self, sql: str, *values: object) -> int:
+        """Run a statement and return the number of changed rows."""
+
+    @abstractmethod
+    def run_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
+        """Run a statement for each of `rows` and return the number of changed rows."""
+
+    @abstractmethod
+    def lock_rows(self, table: str, column: str, values: Sequence[object]) -> None:
+        """Wait for the transactions that are changing these rows, and keep them unchanged until this one ends."""
+
+    @abstractmethod
+    def next_id(self, at_least: int) -> int:
+        """Return the first ID from `at_least` on that no other transaction gives to a token."""
+
+    @abstractmethod
+    def use_more_memory(self) -> None:
+        """Let this connection use more memory while it writes many rows."""
+
+
+class Store(ABC):
+    """
+    An open store that threads can share.
+
+    `timeout` is how many seconds to wait while others write. A store that this user may only read `is_read_only`:
+    writing raises StoreUnusableError. `migrated` says what opening it has done. `name` is for messages.
+    """
+
+    timeout: float
+    is_read_only: bool
+    migrated: Migration | None = None
+    is_in_memory = False
+    has_file = False
+
+    @staticmethod
+    def open(location: "Location", *, durable: bool = True, timeout: float = BUSY_TIMEOUT) -> "Store":
+        """Open the store at a path or URL and migrate it if necessary; raises a StoreError."""
+        if isinstance(location, Path):
+            from gamcli.store.engine import SqliteStore  # noqa: PLC0415 - only the engine that is used
+
+            return SqliteStore.open_file(location, durable=durable, timeout=timeout)
+        return location.open_store(durable=durable, timeout=timeout)
+
+    @staticmethod
+    def create(location: "Location") -> "Store":
+        """Open the store at a path or URL, creating it if it does not exist."""
+        if isinstance(location, Path):
+            from gamcli.store.engine import SqliteStore  # noqa: PLC0415 - as above
+
+            return SqliteStore.create_file(location)
+        return location.create_store()
+
+    @staticmethod
+    def in_memory() -> "Store":
+        """Create a store that is discarded when it is closed."""
+        from gamcli.store.engine import SqliteStore  # noqa: PLC0415 - as above
+
+        return SqliteStore.create_in_memory()
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The path or the URL, without a password."""
+
+    @property
+    def path(self) -> Path:
+        """The path of the file; raises UsageError for a store that `has_file` is false for."""
+        raise UsageError(f"the store {self.name} is not a file")
+
+    @abstractmethod
+    def require_writable(self) -> None:
+        """Raise StoreUnusableError when this user may only read the store."""
+
+    @abstractmethod
+    def open_again(self, *, durable: bool, timeout: float) -> AbstractContextManager["Store"]:
+        """Open a second connection to this store; a store in memory has only one, which is returned."""
+
+    @abstractmethod
+    def read_without_transaction(self, query: Callable[[Transaction], Result]) -> Result:
+        """Return the result of `query`, each statement on its own snapshot: faster than `reading`."""
+
+    @abstractmethod
+    def reading(self) -> AbstractContextManager[Transaction]:
+        """Read one snapshot, whatever others write in the meantime."""
+
+    @abstractmethod
+    def writing(self) -> AbstractContextManager[Transaction]:
+        """
+        Write what no other `writing` writes meanwhile; commit at the end of the `with` block, or roll back.
+
+        Nested in another `writing` or `dry_run` it takes part in that transaction.
+        """
+
+    @abstractmethod
+    def dry_run(self) -> AbstractContextManager[Transaction]:
+        """Write like `writing`, but roll back at the end; nested transactions take part."""
+
+    @abstractmethod
+    def begin(self) -> Transaction:
+        """
+        Begin a transaction for grants that `commit` or `rollback` ends, from any thread. Not for shared stores.
+
+        It writes no audit entries, so other such transactions may run meanwhile.
+        """
+
+    @abstractmethod
+    def run(self, task: Callable[[], Result]) -> Result:
+        """Run what uses a transaction of `begin`; raises a StoreError."""
+
+    @abstractmethod
+    def commit(self) -> None:
+        """Commit what was written since `begin`; roll back when that fails."""
+
+    @abstractmethod
+    def rollback(self) -> None:
+        """Roll back what was written since `begin`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connection and roll back what was not committed."""
+
+    @abstractmethod
+    def describe(self, tx: Transaction) -> "StoreFacts":
+        """Return what the engine knows about the size and the form of the store."""
+
+    def save_snapshot(self) -> Any:  # noqa: ANN401 - the engine's own
+        """Return a copy of a store in memory, for `restore_snapshot`; close it in the end."""
+        raise UsageError(f"the store {self.name} is not in memory")
+
+    def restore_snapshot(self, snapshot: Any) -> None:  # noqa: ANN401 - as above
+        """Replace the content of a store in memory with an earlier one."""
+        snapshot.close()
+        raise UsageError(f"the store {self.name} is not in memory")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class StoreFacts(NamedTuple):
+    """The schema version, the engine with its version, sizes in bytes; the mode and the pages of a file."""
+
+    version: int
+    engine: str
+    size: int
+    mode: str = ""
+    wal_size: int = 0
+    pages: int = 0
+    free_pages: int = 0
+    page_size: int = 0
+
+
+class StoreUrl(ABC):
+    """The location of a store that is not a file; `str` has no password."""
+
+    @abstractmethod
+    def open_store(self, *, durable: bool, timeout: float) -> Store:
+        """See `Store.open`."""
+
+    @abstractmethod
+    def create_store(self) -> Store:
+        """See `Store.create`."""
+
+
+Location = Path | StoreUrl
+"""Where a store is: the path of a SQLite file, or the URL of a database."""
