@@ -15,7 +15,8 @@ GamcliError             base class, never raised itself
 ├── StoreError          base class, never raised itself
 │   ├── StoreMissingError    the store does not exist
 │   ├── StoreBusyError       another process has locked the store
-│   ├── StoreUnusableError   not a store, damaged, read-only, or the disk is full
+│   ├── StoreUnusableError   not a store, damaged, read-only, the disk is full, or the database cannot be reached
+│   ├── StoreUnknownOutcomeError   the connection was lost during a commit
 │   ├── StoreAuditLogError   the audit log was changed
 │   └── StoreVersionError    schema newer than this gamcli, or SQLite library too old
 └── FailedError         any other failure with an explanation
@@ -189,9 +190,15 @@ class StoreBusyError(StoreError):
 
 
 class StoreUnusableError(StoreError):
-    """The file is not a store, is damaged or read-only, or its disk is full."""
+    """The file is not a store, is damaged or read-only, or its disk is full; the database cannot be reached."""
 
     code = "store_unusable"
+
+
+class StoreUnknownOutcomeError(StoreError):
+    """The connection to the database was lost during a commit: it is not known whether the change was saved."""
+
+    code = "store_outcome_unknown"
 
 
 class StoreAuditLogError(StoreError):

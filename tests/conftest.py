@@ -1,12 +1,17 @@
 """Fixtures of all tests: a real store in a temporary folder, a clock that can be set, and repeatable randomness."""
 
 import os
+import pwd
 import random
 import shutil
+import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 from hypothesis import settings
@@ -14,6 +19,7 @@ from hypothesis import settings
 from gamcli.actions import Gam, repository
 from gamcli.rules.credentials import Entropy
 from gamcli.store import Store
+from gamcli.store.postgres.url import parse_url
 
 settings.register_profile("here", deadline=None, max_examples=40)
 settings.register_profile("ci", deadline=None, max_examples=40, derandomize=True)
@@ -75,11 +81,107 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+class PostgresServer:
+    """A PostgreSQL server on a free port, with its files in a temporary directory of an unprivileged user."""
+
+    def __init__(self, *, fsync: bool) -> None:
+        self._programs = find_postgres()
+        self._user = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+        self.folder = Path(mkdtemp(prefix="gamcli-postgres-", dir="/tmp" if fsync else None))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port: int = free.getsockname()[1]
+        shutil.chown(self.folder, self._user)
+        self._run("initdb", "--auth=trust", "--username=gam", "--encoding=UTF8", "--locale=C", "--no-sync")
+        settings = {
+            "port": self.port, "listen_addresses": "'127.0.0.1'", "unix_socket_directories": f"'{self.folder}'",
+            "fsync": fsync, "max_connections": 200,
+        }  # fmt: skip
+        with (self.folder / "data" / "postgresql.conf").open("a") as file:
+            file.writelines(f"{name} = {value}\n" for name, value in settings.items())
+        self.start()
+
+    def _run(self, program: str, *words: str) -> None:
+        command = [f"{self._programs}/{program}", "-D", f"{self.folder}/data", *words]
+        own = {} if self._user == pwd.getpwuid(os.geteuid()).pw_name else {"user": self._user, "extra_groups": []}
+        subprocess.run(command, cwd=self.folder, check=True, stdout=subprocess.DEVNULL, **own)  # type: ignore[call-overload]
+
+    def start(self) -> None:
+        self._run("pg_ctl", "-w", "-s", "-l", f"{self.folder}/log", "start")
+
+    def stop(self, mode: str = "immediate") -> None:
+        self._run("pg_ctl", "-w", "-s", "-m", mode, "stop")
+
+    def url(self, schema: str) -> str:
+        return f"postgresql://gam@127.0.0.1:{self.port}/postgres?schema={schema}"
+
+    def close(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder)
+
+
+def find_postgres() -> str | None:
+    """Return the folder with PostgreSQL's programs."""
+    found = shutil.which("initdb")
+    folders = [Path(found).resolve().parent] if found else []
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((str(folder) for folder in folders if (folder / "pg_ctl").exists()), None)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    if find_postgres() is None:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    server = PostgresServer(fsync=False)
+    yield server
+    server.close()
+
+
+SCHEMA_NUMBERS = count(1)
+
+
 @pytest.fixture
-def store(store_path: Path, empty_store: Path) -> Iterator[Store]:
-    store_path.parent.mkdir(mode=0o700)
-    shutil.copy(empty_store, store_path)
-    with Store.open(store_path) as opened:
+def postgres_url(postgres: PostgresServer) -> str:
+    """Return the URL of a store that does not exist yet."""
+    return postgres.url(f"test_{next(SCHEMA_NUMBERS)}")
+
+
+@pytest.fixture(scope="session")
+def empty_schema(postgres: PostgresServer) -> Iterator[Store]:
+    with Store.create(parse_url(postgres.url("empty"))) as store:
+        yield store
+
+
+def clear_schema(store: Store) -> None:
+    tables = "refresh_token session token_floor token key_request batch_part batch key user_attribute user app_use app"
+    with store.writing() as tx:
+        for table in [*tables.split(), "repository", "auth_type", "adoption", "default_type_use", "audit"]:
+            tx.run(f"DELETE FROM {table}")
+        tx.run("ALTER SEQUENCE batch_id_seq RESTART")
+
+
+@pytest.fixture
+def engine() -> str:
+    """Return the engine of `store`; tests marked with `both_engines` run with each."""
+    return os.environ.get("GAMCLI_TEST_ENGINE", "sqlite")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "engine" in metafunc.fixturenames and metafunc.definition.get_closest_marker("both_engines"):
+        metafunc.parametrize("engine", ["sqlite", "postgresql"])
+
+
+@pytest.fixture
+def store(engine: str, request: pytest.FixtureRequest) -> Iterator[Store]:
+    if engine == "sqlite":
+        store_path: Path = request.getfixturevalue("store_path")
+        store_path.parent.mkdir(mode=0o700)
+        shutil.copy(request.getfixturevalue("empty_store"), store_path)
+        with Store.open(store_path) as opened:
+            yield opened
+        return
+    clear_schema(request.getfixturevalue("empty_schema"))
+    with Store.open(parse_url(request.getfixturevalue("postgres").url("empty"))) as opened:
         yield opened
 
 

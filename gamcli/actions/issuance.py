@@ -21,7 +21,7 @@ from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions.grant_cache import CachedGrant, GrantCache
 from gamcli.actions.grant_facts import load_facts
-from gamcli.errors import RefusedError
+from gamcli.errors import RefusedError, StoreBusyError
 from gamcli.model import App, User
 from gamcli.model.sessions import RefreshToken, Session
 from gamcli.model.token_ids import format_token_id
@@ -126,6 +126,8 @@ def issue_tokens(
     Runs the same number of statements however many attempts there are. The transaction must be committed even if all
     are refused: a session may have been revoked.
     """
+    # A change of a password waits for the sessions that were granted for the one before, and then revokes them.
+    tx.lock_rows("user", "guid", sorted({each.password.user.guid for each in attempts if each.password}))
     turn = _Turn(gam, tx, cache or GrantCache())
     outcomes = turn.decide(attempts)
     turn.save()
@@ -203,7 +205,7 @@ class _Turn:
         return replace(facts, refresh_token=token, session=session)
 
     def _issue(self, request: TokenRequest, grant: Grant) -> IssuedToken:
-        row = self._last_id = store.tokens.next_id(self._now, self._last_id)
+        row = self._last_id = store.tokens.next_id(self._tx, self._now, self._last_id)
         secret = mint_access_token(grant.repository, row, self._gam.entropy)
         expires_at = grant.expires_at(self._now)
         session = self._continue_or_start_session(grant, row) if grant.has_session else None
@@ -261,8 +263,8 @@ class _Turn:
             store.sessions.add(tx, self._sessions)
         if self._refresh_tokens:
             store.sessions.add_refresh_tokens(tx, self._refresh_tokens)
-        if self._used:
-            store.sessions.mark_used(tx, self._used.values(), now)
+        if self._used and store.sessions.mark_used(tx, self._used.values(), now) < len(self._used):
+            raise StoreBusyError("another server has used one of the refresh tokens meanwhile", "try again")
         if self._revoked_sessions:
             store.sessions.revoke(tx, sorted(self._revoked_sessions), now)
         if self._floors:

@@ -18,8 +18,8 @@ from gamcli.model import App, Token, User
 from gamcli.rules import claims
 from gamcli.rules.credentials import Secret, parse_access_token
 from gamcli.store import Transaction
-from gamcli.store.hash_chain import ChainHead
 from gamcli.store.engine import DataVersion
+from gamcli.store.hash_chain import ChainHead
 
 ResponseT = TypeVar("ResponseT")
 DecideClaims = Callable[[claims.UserinfoFacts], dict[str, object]]

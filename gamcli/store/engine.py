@@ -1,7 +1,7 @@
 """
 The interface of a store engine: what the nouns, the actions and the server may ask of an open store.
 
-`store.sqlite` implements it for a file, `store.postgres` for a PostgreSQL database. The nouns have one SQL text for both,
+`store.sqlite` implements it for a file, `store.postgres` for a database. The nouns have one SQL text for both,
 with `?` or `?1` for a value and `temp.` for temporary tables. What the engines do differently is a method here.
 """
 

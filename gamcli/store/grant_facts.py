@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from gamcli.model import App, AuthType, Key, Repository, User
 from gamcli.model.sessions import RefreshToken, Session
 from gamcli.store import apps, auth_types, keys, sessions, users
-from gamcli.store.queries import placeholders, with_asked
 from gamcli.store.engine import Transaction
+from gamcli.store.queries import placeholders, with_asked
 from gamcli.store.timestamps import from_micros
 
 AskedClient = tuple[str, str]

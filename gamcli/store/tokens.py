@@ -1,6 +1,5 @@
 """Access tokens."""
 
-import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -8,9 +7,9 @@ from typing import Any, NamedTuple
 from gamcli.model import Key, Token
 from gamcli.model.sessions import Session
 from gamcli.store import sessions
-from gamcli.store.hash_chain import ChainHead
-from gamcli.store.queries import Conditions, order_by, placeholders
 from gamcli.store.engine import Row, Transaction
+from gamcli.store.hash_chain import ChainHead
+from gamcli.store.queries import Conditions, chunks, order_by, placeholders
 from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros, to_micros_or_none
 
 # A token also becomes inactive with its key, while its key is disabled, with its session, or with a newer token (one

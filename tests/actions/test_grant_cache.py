@@ -15,7 +15,6 @@ from gamcli.errors import RefusedError
 from gamcli.rules.grants import TokenRequest
 from gamcli.rules.keys import IssuedKey
 from gamcli.store import Store
-from gamcli.store.sqlite.database import SqliteStore
 
 Forward = Callable[[timedelta], object]
 

@@ -196,7 +196,7 @@ def test_the_last_token_is_kept_so_that_ids_stay_unique(store: Store) -> None:
     assert pruned(gam).tokens == 0
     with store.reading() as tx:
         last_id = stored.tokens.load_id_state(tx).last_id
-    assert stored.tokens.next_id(NOW - 100 * DAY, last_id) == to_micros(NOW - 60 * DAY) + 1
+        assert stored.tokens.next_id(tx, NOW - 100 * DAY, last_id) == to_micros(NOW - 60 * DAY) + 1
 
 
 def test_superseding_floors_are_pruned_with_the_tokens(filled: Gam) -> None:

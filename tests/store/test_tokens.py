@@ -67,7 +67,7 @@ def test_rows_count_up_with_the_microseconds_and_never_back(peopled: Store, key:
     rows = []
     for at in (now, now, now - HOUR, now + HOUR):
         with peopled.writing() as tx:
-            rows.append(tokens.next_id(at, tokens.load_id_state(tx).last_id))
+            rows.append(tokens.next_id(tx, at, tokens.load_id_state(tx).last_id))
             add(tx, rows[-1], key, at)
     assert rows == [to_micros(now), to_micros(now) + 1, to_micros(now) + 2, to_micros(now + HOUR)]
     assert [format_token_id(row) for row in rows] == sorted(format_token_id(row) for row in rows)

@@ -265,23 +265,7 @@ class SqliteStore(Store):
             raise UsageError("an argument is not valid UTF-8", "retype it") from None
 
     def describe(self, tx: Transaction) -> StoreFacts:
-        status = self.path.stat()
-        wal = Path(f"{self.path.resolve()}-wal")
-
-        def pragma(name: str) -> int:
-            row: Any = tx.one(f"PRAGMA {name}")
-            return int(row[0])
-
-        return StoreFacts(
-            version=pragma("user_version"),
-            engine=f"SQLite {sqlite3.sqlite_version}",
-            size=status.st_size,
-            mode=f"{status.st_mode & 0o7777:04o}",
-            wal_size=wal.stat().st_size if wal.exists() else 0,
-            pages=pragma("page_count"),
-            free_pages=pragma("freelist_count"),
-            page_size=pragma("page_size"),
-        )
+        return file_header.load_facts(tx, self.path)
 
     def _migrate(self, *, create: bool) -> Migration | None:
         version = file_header.read_version(SqliteTransaction(self._connection).one, self.path)

@@ -1,12 +1,14 @@
 """The header of a store: whether the file is a gamcli store, of which version, and whether it uses a WAL."""
 
 import os
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from gamcli.errors import StoreUnusableError, StoreVersionError
 from gamcli.store import schema
+from gamcli.store.engine import StoreFacts, Transaction
 from gamcli.store.sqlite.connection import is_writable
 from gamcli.store.sqlite.errors import OTHER_STORE_HINT, SqlError
 
@@ -33,6 +35,26 @@ def read_version(query_one: QueryOne, path: Path) -> int:
         message = f"{path} is damaged: its header has version {version}"
         raise StoreUnusableError(message, f"restore a backup, or {OTHER_STORE_HINT}")
     return int(version)
+
+
+def load_facts(tx: Transaction, path: Path) -> StoreFacts:
+    """Return what the header and the file say about the store."""
+    status, wal = path.stat(), Path(f"{path.resolve()}-wal")
+
+    def pragma(name: str) -> int:
+        row: Any = tx.one(f"PRAGMA {name}")
+        return int(row[0])
+
+    return StoreFacts(
+        version=pragma("user_version"),
+        engine=f"SQLite {sqlite3.sqlite_version}",
+        size=status.st_size,
+        mode=f"{status.st_mode & 0o7777:04o}",
+        wal_size=wal.stat().st_size if wal.exists() else 0,
+        pages=pragma("page_count"),
+        free_pages=pragma("freelist_count"),
+        page_size=pragma("page_size"),
+    )
 
 
 def _read_application_id(query_one: QueryOne) -> int:

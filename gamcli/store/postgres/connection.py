@@ -1,0 +1,131 @@
+"""Connections to PostgreSQL: opened with our settings, and opened again when they are lost."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Thread
+from time import monotonic, sleep
+from typing import Any
+
+import psycopg
+from psycopg import RawCursor
+
+from gamcli.errors import StoreBusyError, StoreVersionError
+from gamcli.store.postgres.errors import unreachable_error
+from gamcli.store.postgres.url import PostgresUrl
+
+OLDEST_SERVER = 130000
+"""`pg_current_xact_id` came with PostgreSQL 13 (2020)."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
+"""Seconds between attempts to connect; the pause doubles."""
+
+DEFAULTS = {
+    "application_name": "gamcli",
+    "connect_timeout": "5",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "8000",
+}
+"""Parameters of libpq unless the URL has them: a network that drops packets is noticed after about 10 seconds."""
+
+Connection = psycopg.Connection[Any]
+
+
+def connect(url: PostgresUrl, *, durable: bool) -> Connection:
+    """Connect once; raises psycopg.Error."""
+    given = psycopg.conninfo.conninfo_to_dict(url.conninfo)
+    parameters: dict[str, Any] = {name: value for name, value in DEFAULTS.items() if name not in given}
+    connection: Connection = psycopg.connect(
+        url.conninfo, autocommit=True, cursor_factory=RawCursor, prepare_threshold=2, **parameters
+    )
+    try:
+        _require_supported(connection.info.server_version)
+        connection.execute(
+            f"SET search_path = {url.schema}; SET client_encoding = 'UTF8'; SET standard_conforming_strings = on;"
+            f" SET synchronous_commit = {'on' if durable else 'off'}; SET client_min_messages = warning"
+        )
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _require_supported(version: int) -> None:
+    if version < OLDEST_SERVER:
+        raise StoreVersionError(f"PostgreSQL {version // 10000} is too old", "use PostgreSQL 13 or later")
+
+
+class Reconnecting:
+    """
+    A connection that is opened again when it was lost.
+
+    With a timeout, `get` waits for a database that cannot be reached. Without one, it never blocks: another thread
+    connects, and `get` raises StoreBusyError meanwhile.
+    """
+
+    def __init__(self, url: PostgresUrl, *, durable: bool, on_connect: Callable[[Connection], None]) -> None:
+        self._url = url
+        self._durable = durable
+        self._on_connect = on_connect
+        self._connection: Connection | None = None
+        self._is_closed = False
+        self._thread: Thread | None = None
+
+    @property
+    def is_lost(self) -> bool:
+        return self._connection is None or self._connection.closed
+
+    def get(self, timeout: float) -> Connection:
+        connection = self._connection
+        if connection is not None and not connection.closed:
+            return connection
+        if timeout:
+            return self._connect_until(monotonic() + timeout)
+        self._connect_in_background()
+        raise StoreBusyError(f"the store {self._url} cannot be reached at the moment", "try again", str(self._url))
+
+    def connect_once(self) -> None:
+        """Connect; raises StoreUnusableError."""
+        try:
+            self._connect()
+        except psycopg.Error as error:
+            raise unreachable_error(error, str(self._url)) from error
+
+    def close(self) -> None:
+        self._is_closed = True
+        if self._connection is not None:
+            self._connection.close()
+
+    def _connect(self) -> Connection:
+        connection = connect(self._url, durable=self._durable)
+        self._on_connect(connection)
+        self._connection = connection
+        if self._is_closed:
+            connection.close()
+        return connection
+
+    def _connect_until(self, end: float) -> Connection:
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                return self._connect()
+            except psycopg.Error as error:
+                if monotonic() + pause >= end or not isinstance(error, psycopg.OperationalError):
+                    raise unreachable_error(error, str(self._url)) from error
+            sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _connect_in_background(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = Thread(target=self._keep_connecting, name="reconnect", daemon=True)
+            self._thread.start()
+
+    def _keep_connecting(self) -> None:
+        pause = FIRST_PAUSE
+        while not self._is_closed:
+            with suppress(psycopg.Error):
+                self._connect()
+                return
+            sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)

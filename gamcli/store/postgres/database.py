@@ -1,0 +1,259 @@
+"""
+A store in a PostgreSQL database: transactions that threads can share.
+
+Everything runs under READ COMMITTED, so no transaction fails for having run at the same time as another one. What keeps
+changes in order is one row, `change_lock`: `writing` locks it before it reads anything, so changes and their audit
+entries are made one after the other. It is unlocked when the change is visible to all, so a transaction that reads the
+last audit entry sees all changes up to it.
+
+Transactions of grants (`begin`) do not lock it. They read the last entry first, and count as made before every change
+that they do not see. What such a change invalidates, it invalidates in their rows as well, since those are read with
+the rows of the key, the user, the application and the session.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from threading import RLock
+from time import monotonic, sleep
+from typing import Any
+
+import psycopg
+
+from gamcli.errors import FailedError, StoreBusyError, StoreError, StoreUnusableError, UsageError
+from gamcli.store.engine import BUSY_TIMEOUT, Result, Store, StoreFacts, Transaction
+from gamcli.store.postgres import errors, migration
+from gamcli.store.postgres.clock import DatabaseClock
+from gamcli.store.postgres.connection import Connection, Reconnecting
+from gamcli.store.postgres.slots import IdSlot
+from gamcli.store.postgres.transaction import PostgresTransaction
+from gamcli.store.postgres.url import PostgresUrl
+
+RESOLVE_SECONDS = 10.0
+"""How long it asks whether a transaction was committed when the connection was lost during its commit."""
+
+ROW_LOCK_SECONDS = 1.0
+"""How long a grant waits for a row that another transaction changes."""
+
+_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {0}; {1}"
+_CHANGE = "SELECT pg_current_xact_id()::text, clock_timestamp() FROM change_lock FOR UPDATE"
+_GRANT = "SELECT pg_current_xact_id()::text, clock_timestamp()"
+
+
+class PostgresStore(Store):
+    """
+    A store in a database.
+
+    With `durable`, a commit returns when the change is on the disk of the database (`synchronous_commit=on`).
+    """
+
+    is_read_only = False
+
+    def __init__(
+        self, url: PostgresUrl, *, durable: bool = True, timeout: float = BUSY_TIMEOUT, clock: DatabaseClock | None
+    ) -> None:
+        self.url = url
+        self.timeout = timeout
+        self.clock = clock or DatabaseClock()
+        self._connections = Reconnecting(url, durable=durable, on_connect=self._prepare)
+        self._lock = RLock()
+        self._cache: dict[object, Any] = {}
+        self._slot: tuple[Connection, IdSlot] | None = None
+        self._open: PostgresTransaction | None = None
+        self._transaction_id: str | None = None
+
+    @classmethod
+    def open_database(cls, url: PostgresUrl, *, durable: bool = True, timeout: float = BUSY_TIMEOUT) -> "PostgresStore":
+        """Open the store and migrate it if necessary; raises a StoreError."""
+        return cls._open_store(url, durable=durable, timeout=timeout, create=False)
+
+    @classmethod
+    def create_schema(cls, url: PostgresUrl) -> "PostgresStore":
+        """Open the store, creating its schema and tables if they do not exist."""
+        return cls._open_store(url, durable=True, timeout=BUSY_TIMEOUT, create=True)
+
+    @classmethod
+    def _open_store(cls, url: PostgresUrl, *, durable: bool, timeout: float, create: bool) -> "PostgresStore":
+        store = cls(url, durable=durable, timeout=timeout, clock=None)
+        try:
+            store._connections.connect_once()
+            with store._translate_errors():
+                store.migrated = migration.migrate(store._connections.get(timeout), url, create=create)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    @property
+    def name(self) -> str:
+        return str(self.url)
+
+    def require_writable(self) -> None:
+        """Do nothing: only the database knows what this user may write."""
+
+    @contextmanager
+    def open_again(self, *, durable: bool, timeout: float) -> Iterator["PostgresStore"]:
+        with PostgresStore(self.url, durable=durable, timeout=timeout, clock=self.clock) as store:
+            store._connections.connect_once()
+            yield store
+
+    def close(self) -> None:
+        self._connections.close()
+
+    def read_without_transaction(self, query: Callable[[Transaction], Result]) -> Result:
+        with self._lock, self._translate_errors():
+            for is_last in (False, True):
+                connection = self._connections.get(self.timeout)
+                try:
+                    return query(PostgresTransaction(connection, self._find_slot, {}, is_open=False))
+                except psycopg.OperationalError:
+                    if is_last or not connection.closed:
+                        raise
+            raise AssertionError("the second attempt returns or raises")
+
+    @contextmanager
+    def reading(self) -> Iterator[Transaction]:
+        with self._lock, self._translate_errors():
+            if self._open is not None:  # nested: this thread holds the lock
+                yield self._open
+                return
+            tx = self._begin(_READ)
+            try:
+                yield tx
+            finally:
+                self.rollback()
+
+    @contextmanager
+    def writing(self) -> Iterator[Transaction]:
+        with self._lock, self._translate_errors():
+            if self._open is not None:
+                yield self._open
+                return
+            tx = self._begin_change()
+            try:
+                yield tx
+                self._commit()
+            finally:
+                self.rollback()
+
+    @contextmanager
+    def dry_run(self) -> Iterator[Transaction]:
+        with self._lock, self._translate_errors():
+            tx = self._begin_change()
+            try:
+                yield tx
+            finally:
+                self.rollback()
+
+    def begin(self) -> Transaction:
+        with self._translate_errors():
+            return self._begin(_WRITE.format(int(ROW_LOCK_SECONDS * 1000), _GRANT), is_writing=True)
+
+    def run(self, task: Callable[[], Result]) -> Result:
+        with self._translate_errors():
+            return task()
+
+    def commit(self) -> None:
+        try:
+            with self._translate_errors():
+                self._commit()
+        finally:
+            self.rollback()
+
+    def rollback(self) -> None:
+        was_open, self._open = self._open, None
+        self._cache.clear()
+        if was_open is not None and not self._connections.is_lost:
+            with suppress(psycopg.Error, StoreError):  # then the database rolls back
+                self._connections.get(0).execute("ROLLBACK")
+
+    def describe(self, tx: Transaction) -> StoreFacts:
+        row: Any = tx.one(
+            """SELECT (SELECT max(version) FROM migration), current_setting('server_version'),
+            (SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relnamespace = ?::regnamespace
+            AND relkind = 'r')""",
+            self.url.schema,
+        )
+        return StoreFacts(version=row[0], engine=f"PostgreSQL {str(row[1]).split()[0]}", size=int(row[2]))
+
+    def _begin_change(self) -> PostgresTransaction:
+        # A timeout of zero would wait forever.
+        milliseconds = max(1, int(self.timeout * 1000))
+        return self._begin(_WRITE.format(milliseconds, _CHANGE), is_writing=True)
+
+    def _begin(self, statement: str, *, is_writing: bool = False) -> PostgresTransaction:
+        """Begin, on another connection if this one was lost meanwhile."""
+        while True:
+            connection = self._connections.get(self.timeout)
+            try:
+                cursor = connection.execute(statement)
+            except psycopg.OperationalError:
+                if connection.closed:
+                    continue  # nothing was done yet; `get` raises when the database cannot be reached
+                connection.execute("ROLLBACK")
+                raise
+            break
+        if is_writing:
+            while cursor.nextset():
+                pass
+            row: Any = cursor.fetchone()
+            self._transaction_id = row[0]
+            self.clock.update(row[1])
+        self._open = PostgresTransaction(connection, self._find_slot, self._cache)
+        return self._open
+
+    def _commit(self) -> None:
+        connection = self._connections.get(self.timeout)
+        try:
+            status = connection.execute("COMMIT").statusmessage
+        except psycopg.OperationalError:
+            if not connection.closed:
+                raise
+            self._open = None
+            self._resolve_commit()
+            return
+        self._open = None
+        if status != "COMMIT":  # PostgreSQL rolls back when a statement has failed before
+            raise FailedError("the change was not saved, since a statement of it failed", "report this as a bug")
+
+    def _resolve_commit(self) -> None:
+        """Ask on a new connection whether the transaction was committed; raises a StoreError unless it was."""
+        end = monotonic() + RESOLVE_SECONDS
+        while monotonic() < end:
+            with suppress(psycopg.Error, StoreUnusableError):
+                connection = self._connections.get(end - monotonic())
+                row: Any = connection.execute("SELECT pg_xact_status($1::xid8)", [self._transaction_id]).fetchone()
+                if row[0] == "committed":
+                    return
+                if row[0] == "aborted":
+                    message = f"the connection to {self.name} was lost; nothing was changed"
+                    raise StoreBusyError(message, "try again", self.name)
+                if row[0] is None:
+                    break
+            sleep(0.05)
+        raise errors.unknown_outcome_error(self.name)
+
+    def _find_slot(self, connection: Connection) -> IdSlot:
+        if self._slot is None or self._slot[0] is not connection:
+            self._slot = connection, IdSlot(connection, self.url.schema)
+        return self._slot[1]
+
+    def _prepare(self, connection: Connection) -> None:
+        row: Any = connection.execute("SELECT clock_timestamp()").fetchone()
+        assert isinstance(row[0], datetime)
+        self.clock.update(row[0])
+
+    @contextmanager
+    def _translate_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.OperationalError as error:
+            if self._connections.is_lost:
+                message = f"the connection to {self.name} was lost; nothing was changed"
+                raise StoreBusyError(message, "try again", self.name) from error
+            raise errors.translate_error(error, self.name) from error
+        except psycopg.Error as error:
+            raise errors.translate_error(error, self.name) from error
+        except UnicodeEncodeError:
+            raise UsageError("an argument is not valid UTF-8", "retype it") from None

@@ -1,0 +1,88 @@
+"""Errors of psycopg, translated into store errors with hints."""
+
+import psycopg
+from psycopg import errors as sql
+
+from gamcli.errors import (
+    ConflictError,
+    FailedError,
+    GamcliError,
+    StoreBusyError,
+    StoreUnknownOutcomeError,
+    StoreUnusableError,
+    UsageError,
+    command,
+)
+
+_TRANSIENT = (
+    sql.LockNotAvailable,
+    sql.SerializationFailure,
+    sql.DeadlockDetected,
+    sql.QueryCanceled,
+    sql.TooManyConnections,
+)
+
+_LABELS = {
+    "app_pkey": ("application", "client ID"),
+    "app_fold_key": ("application", "name"),
+    "user_fold_key": ("user", "name"),
+    "user_email_fold_key": ("user", "email"),
+    "user_pkey": ("user", "GUID"),
+    "auth_type_pkey": ("authentication type", "name"),
+    "key_pkey": ("key", "ID"),
+}
+"""The noun and the field of a unique constraint, for messages."""
+
+
+def translate_error(error: psycopg.Error, name: str) -> GamcliError:
+    if isinstance(error, psycopg.IntegrityError):
+        return _constraint_error(error)
+    if isinstance(error, _TRANSIENT):
+        return StoreBusyError(f"the store {name} is in use by another process", "try again in a moment", name)
+    if isinstance(error, psycopg.DataError) and "NUL" in str(error):
+        return UsageError("a value contains the character NUL, which PostgreSQL cannot store", "remove it")
+    for kinds, problem, hint in _PROBLEMS:
+        if isinstance(error, kinds):
+            return StoreUnusableError(f"the store {name} {problem}: {_first_line(error)}", hint)
+    if isinstance(error, psycopg.OperationalError):
+        return unreachable_error(error, name)
+    return StoreUnusableError(f"the store {name} failed: {_first_line(error)}", command("store", "check"))
+
+
+_PROBLEMS: tuple[tuple[tuple[type[psycopg.Error], ...], str, str], ...] = (
+    (
+        (sql.InsufficientPrivilege, sql.ReadOnlySqlTransaction),
+        "cannot be written",
+        "connect to the primary, as a user with rights to the schema",
+    ),
+    ((sql.DiskFull, sql.OutOfMemory), "has no space left", "free some space and try again: nothing was changed"),
+)
+
+
+def _constraint_error(error: psycopg.IntegrityError) -> GamcliError:
+    if isinstance(error, sql.UniqueViolation):
+        constraint = error.diag.constraint_name or ""
+        noun, field = _LABELS.get(constraint, (error.diag.table_name or "row", constraint))
+        return ConflictError(f"another {noun} already has this {field}; nothing was changed", "use another value")
+    message = f"the change does not fit the store: {_first_line(error)}; nothing was changed"
+    return FailedError(message, "report this as a bug")
+
+
+def unreachable_error(error: psycopg.Error, name: str) -> StoreUnusableError:
+    return StoreUnusableError(
+        f"the store {name} cannot be reached: {_first_line(error)}",
+        "check that the database runs, and its address, user and password (PGPASSWORD or PGPASSFILE)",
+    )
+
+
+def unknown_outcome_error(name: str) -> StoreUnknownOutcomeError:
+    return StoreUnknownOutcomeError(
+        f"it is not known whether the change was saved: the connection to {name} was lost during the commit",
+        f"see the last entries before you repeat it: {command('audit', 'list', '--sort', '-seq', '--limit', '5')}",
+    )
+
+
+def _first_line(error: psycopg.Error) -> str:
+    """Return PostgreSQL's message; the lines after it may quote a statement with its values."""
+    message = error.diag.message_primary or next(iter(str(error).splitlines()), "")
+    return message.strip().rstrip(".")

@@ -1,0 +1,98 @@
+"""A transaction on PostgreSQL: runs queries until its `with` block ends."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import count
+from typing import Any
+
+from psycopg import RawServerCursor
+
+from gamcli.store.engine import Result, Row, Transaction
+from gamcli.store.postgres.connection import Connection
+from gamcli.store.postgres.dialect import translate
+from gamcli.store.postgres.slots import IdSlot
+from gamcli.store.queries import placeholders
+
+ROWS_PER_FETCH = 2000
+
+_CURSOR_NUMBERS = count(1)
+
+
+class PostgresTransaction(Transaction):
+    """
+    Runs queries; valid until the end of the `with` block that created it.
+
+    `find_slot` takes a number for this connection when the first token is issued. `is_open` is false where each
+    statement is a transaction.
+    """
+
+    __slots__ = ("_cache", "_connection", "_find_slot", "_is_open")
+
+    def __init__(
+        self,
+        connection: Connection,
+        find_slot: Callable[[Connection], IdSlot],
+        cache: dict[object, Any],
+        *,
+        is_open: bool = True,
+    ) -> None:
+        self._connection = connection
+        self._find_slot = find_slot
+        self._cache = cache
+        self._is_open = is_open
+
+    @property
+    def node(self) -> int:  # type: ignore[override] # it is known when it is needed
+        return self._find_slot(self._connection).number
+
+    def cached(self, query: Callable[[Transaction], Result]) -> Result:
+        if query not in self._cache:
+            self._cache[query] = query(self)
+        answered: Result = self._cache[query]
+        return answered
+
+    def data_version(self) -> None:
+        """Return None: PostgreSQL has no number that changes with every commit."""
+
+    def one(self, sql: str, *values: object) -> Row | None:
+        row: Row | None = self._connection.execute(translate(sql), _clean(values)).fetchone()
+        return row
+
+    def each(self, sql: str, values: Sequence[object] = ()) -> Iterator[Row]:
+        return iter(self._connection.execute(translate(sql), _clean(values)).fetchall())
+
+    def stream(self, sql: str, values: Sequence[object] = ()) -> Iterator[Row]:
+        if not self._is_open:  # a cursor lasts until its transaction ends
+            yield from self.each(sql, values)
+            return
+        with RawServerCursor(self._connection, f"rows_{next(_CURSOR_NUMBERS)}") as cursor:
+            cursor.itersize = ROWS_PER_FETCH
+            yield from cursor.execute(translate(sql), _clean(values))
+
+    def run(self, sql: str, *values: object) -> int:
+        return self._connection.execute(translate(sql), values or None).rowcount
+
+    def run_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
+        with self._connection.cursor() as cursor:
+            cursor.executemany(translate(sql), rows)
+            return max(cursor.rowcount, 0)
+
+    def lock_rows(self, table: str, column: str, values: Sequence[object]) -> None:
+        if values:
+            asked = placeholders(values)
+            self.each(f"SELECT 1 FROM {table} WHERE {column} IN ({asked}) ORDER BY {column} FOR SHARE", values)
+
+    def next_id(self, at_least: int) -> int:
+        return self._find_slot(self._connection).next_id(at_least)
+
+    def use_more_memory(self) -> None:
+        """Do nothing: the memory of the database is configured there."""
+
+
+_NO_TEXT = "\uffff"
+"""What NUL, which PostgreSQL cannot store, is replaced by in queries: no stored text contains it."""
+
+
+def _clean(values: Sequence[object]) -> Sequence[object] | None:
+    if any(isinstance(value, str) and "\0" in value for value in values):
+        return [value.replace("\0", _NO_TEXT) if isinstance(value, str) else value for value in values]
+    return values or None
