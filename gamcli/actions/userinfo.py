@@ -39,7 +39,7 @@ class Owner(NamedTuple):
 class CachedClaims(NamedTuple, Generic[ResponseT]):
     """The response with the claims of `token` at that version of the store."""
 
-    version: DataVersion
+    version: DataVersion | None
     token: Token
     response: ResponseT
 
@@ -66,10 +66,10 @@ class ClaimsCache(Generic[ResponseT]):
             self.owners.clear()
             self._head = head
 
-    def find(self, digest: bytes, now: datetime, version: DataVersion) -> CachedClaims[ResponseT] | None:
-        """Return the cached response if nothing was written since."""
+    def find(self, digest: bytes, now: datetime, version: DataVersion | None) -> CachedClaims[ResponseT] | None:
+        """Return the cached response if nothing was written since, which only some engines know."""
         entry = self.responses.get(digest)
-        return entry if entry and entry.version == version and entry.token.status(now) == "active" else None
+        return entry if entry and entry.version == version is not None and entry.token.status(now) == "active" else None
 
 
 def userinfo(gam: Gam, secret: Secret) -> dict[str, object]:
@@ -94,7 +94,7 @@ def load_claims(
     one `decide`.
     """
     now, digests = gam.now(), [secret.digest() for secret in secrets]
-    version = gam.store.read_without_transaction(Transaction.data_version)
+    version = gam.store.read_without_transaction(lambda tx: tx.data_version())
     cached = [cache.find(digest, now, version) for digest in digests]
     unknown = [secret for secret, entry in zip(secrets, cached, strict=True) if entry is None]
     read = gam.store.read_without_transaction(lambda tx: _load_tokens(tx, cache, unknown)) if unknown else {}
@@ -138,7 +138,7 @@ def _load_owners(tx: Transaction, pairs: Sequence[tuple[str, str]]) -> dict[tupl
 
 class _ClaimsTurn(NamedTuple, Generic[ResponseT]):
     now: datetime
-    version: DataVersion
+    version: DataVersion | None
     cache: ClaimsCache[ResponseT]
     build_response: Callable[[dict[str, object]], ResponseT]
     decide: DecideClaims

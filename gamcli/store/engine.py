@@ -99,7 +99,7 @@ class Store(ABC):
     def open(location: "Location", *, durable: bool = True, timeout: float = BUSY_TIMEOUT) -> "Store":
         """Open the store at a path or URL and migrate it if necessary; raises a StoreError."""
         if isinstance(location, Path):
-            from gamcli.store.engine import SqliteStore  # noqa: PLC0415 - only the engine that is used
+            from gamcli.store.sqlite.database import SqliteStore  # noqa: PLC0415 - only the engine that is used
 
             return SqliteStore.open_file(location, durable=durable, timeout=timeout)
         return location.open_store(durable=durable, timeout=timeout)
@@ -108,7 +108,7 @@ class Store(ABC):
     def create(location: "Location") -> "Store":
         """Open the store at a path or URL, creating it if it does not exist."""
         if isinstance(location, Path):
-            from gamcli.store.engine import SqliteStore  # noqa: PLC0415 - as above
+            from gamcli.store.sqlite.database import SqliteStore  # noqa: PLC0415 - as above
 
             return SqliteStore.create_file(location)
         return location.create_store()
@@ -116,7 +116,7 @@ class Store(ABC):
     @staticmethod
     def in_memory() -> "Store":
         """Create a store that is discarded when it is closed."""
-        from gamcli.store.engine import SqliteStore  # noqa: PLC0415 - as above
+        from gamcli.store.sqlite.database import SqliteStore  # noqa: PLC0415 - as above
 
         return SqliteStore.create_in_memory()
 

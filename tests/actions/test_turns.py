@@ -16,12 +16,14 @@ from gamcli.rules.credentials import Secret
 from gamcli.rules.grants import TokenRequest
 from gamcli.rules.passwords import TEST_COST
 from gamcli.store import Store, Transaction
+from gamcli.store.sqlite.database import SqliteStore
+from gamcli.store.sqlite.transaction import SqliteTransaction
 
 PASSWORD = Secret("correct horse battery staple")
 SIZES = (1, 8, 64)
 
 
-class CountingTransaction(Transaction):
+class CountingTransaction(SqliteTransaction):
     """Counts the statements that read and those that write; many rows of one statement are one."""
 
     __slots__ = ("reads", "writes")
@@ -84,7 +86,7 @@ class Estate:
     def issue(self, attempts: Sequence[GrantAttempt]) -> tuple[int, int]:
         """Issue the tokens in one turn, and return how many statements read and wrote."""
         with self.gam.store.writing() as tx:
-            counting = CountingTransaction(tx._connection)  # noqa: SLF001 - the connection of the transaction
+            counting = CountingTransaction(tx._connection)  # type: ignore[attr-defined]  # noqa: SLF001 - the connection of the transaction
             outcomes = issuance.issue_tokens(self.gam, counting, attempts, self.cache)
         assert all(isinstance(each, IssuedToken) for each in outcomes), outcomes
         return len(counting.reads), len(counting.writes)
@@ -127,15 +129,15 @@ def test_attributes_that_are_no_scope_are_looked_up_together(estate: Estate) -> 
 def test_the_claims_of_a_turn_are_read_in_one_statement(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
     gam, statements = estate.gam, list[str]()
     secrets = [issuance.exchange(gam, each.request).secret for each in estate.requests(grants.API_KEY, 64)]
-    read = Store.read_without_transaction
+    read = SqliteStore.read_without_transaction
 
-    def counting(store: Store, query: Callable[[Transaction], Any]) -> Any:  # noqa: ANN401 - as what it counts
+    def counting(store: SqliteStore, query: Callable[[Transaction], Any]) -> Any:  # noqa: ANN401 - as what it counts
         counted = CountingTransaction(store._connection)  # noqa: SLF001 - as above
         result = read(store, lambda _: query(counted))
         statements.extend(sql for sql in counted.reads if not sql.startswith("PRAGMA"))
         return result
 
-    monkeypatch.setattr(Store, "read_without_transaction", counting)
+    monkeypatch.setattr(SqliteStore, "read_without_transaction", counting)
     cache = ClaimsCache[dict[str, object]]()
 
     def statements_for(count: int) -> int:

@@ -95,7 +95,7 @@ def test_a_store_that_is_busy_when_it_is_read_is_asked_again_with_patience(
             raise StoreBusyError("held")
         return reading(store)
 
-    monkeypatch.setattr(Store, "reading", busy_at_first)
+    monkeypatch.setattr(SqliteStore, "reading", busy_at_first)
     assert ask("GET", "/healthz").status == 200
     assert asked[0] == 0
     assert asked[-1] > 0

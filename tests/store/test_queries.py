@@ -45,7 +45,7 @@ def test_another_field_is_refused_with_the_ones_there_are(sort: str) -> None:
 
 
 def test_there_is_a_mark_for_each_value() -> None:
-    assert [placeholders(()), placeholders("a"), placeholders([1, 2, 3])] == ["", "?", "?, ?, ?"]
+    assert [placeholders(()), placeholders("a"), placeholders([1, 2, 3])] == ["NULL", "?", "?, ?, ?"]
 
 
 def test_many_values_are_asked_for_in_chunks() -> None:
