@@ -20,6 +20,7 @@ system       the operating system: subprocesses, signals, new files, the acting 
 render       the only part that prints: tables for people, fixed fields for programs
 manual       the Markdown pages that `gamcli help` shows
 errors       one family of errors, each with a code and a hint
+normalization  the form in which names are compared
 
 Which part may import which is a table in `tests/test_house.py`; imports point downward only:
 

@@ -155,7 +155,7 @@ class ReactivatesError(ConflictError):
         noun = "object" if count == 1 else "objects"
         super().__init__(
             f"this makes {count:,} {noun} usable again that cannot be used now",
-            f"add --accept-reactivating {count} to confirm, or --revoke-again to end them again",
+            f"add --accept-reactivating {count} to confirm, or use --revoke-again",
         )
         self.lines = lines
         self.count = count

@@ -21,7 +21,8 @@ ALL = {
 MAY_IMPORT = {
     "gamcli": set(),
     "errors": set(),
-    "model": set(),
+    "normalization": set(),
+    "model": {"normalization"},
     "rules": {"model", "errors"},
     "store": {"model", "errors"},
     "actions": {"store", *BELOW},
@@ -38,7 +39,7 @@ MAY_IMPORT = {
     "bulk": {"actions", "render", "store", "system", *BELOW},
     "render": {"model", "errors"},
     "ephemeral": ALL,
-    "commands": {"ephemeral", *ALL},
+    "commands": {"ephemeral", "normalization", *ALL},
     "testing": {"ephemeral", *ALL},
     "__main__": {"commands"},
 }

@@ -97,8 +97,8 @@ def formats() -> Iterator[str]:
 
 def scope_table() -> Iterator[str]:
     rows = [(_code(each.name), each.description, " ".join(each.claims)) for each in scopes.TABLE.values()]
-    rows.append((_code("user_<AttributeID>"), "one attribute, when some user carries it", "attributes"))
-    return _table(("scope", "reveals", "claims in userinfo"), rows)
+    rows.append((_code("user_<AttributeID>"), "one attribute, if a user has it", "attributes"))
+    return _table(("scope", "content", "claims in userinfo"), rows)
 
 
 def numbers() -> dict[str, str]:

@@ -94,7 +94,7 @@ def use_existing(record: Named, *, is_same: bool, if_missing: bool) -> CreateRes
     if if_missing and is_same:
         return CreateResult(record, is_new=False)
     noun = NOUNS[type(record)]
-    difference = " with other settings" if if_missing else ""
+    difference = " with different settings" if if_missing else ""
     raise ConflictError(
         f"{noun.title} '{record.name}' already exists{difference}",
         command(noun.field.replace("_", "-"), "show", record.name),

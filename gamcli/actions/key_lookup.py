@@ -25,7 +25,7 @@ def find_matching(gam: Gam, spec: KeySpec) -> Key | None:
         words = key.scopes if spec.scopes is None else scopes.parse(spec.scopes, known)
     if set(words) != set(key.scopes) or spec.label not in ("", key.label):
         raise ConflictError(
-            f"user '{key.user}' already has a key for application '{key.app}' with other settings: {key.id}",
+            f"user '{key.user}' already has a key for application '{key.app}' with different settings: {key.id}",
             command("key", "show", key.id),
         )
     return key

@@ -245,7 +245,7 @@ def revoke_by_secret(gam: Gam, secret: Secret, reason: str | None) -> ChangeResu
     with gam.store.writing() as tx:
         key = store.keys.find(tx, key_id)
         if key is None or not secret.matches(key.digest):
-            raise NotFoundError("no key in this store has that secret", command("key", "list"))
+            raise NotFoundError("the API key is not in this store", command("key", "list"))
         return _revoke_keys(tx, gam, [key], reason)[0]
 
 

@@ -136,7 +136,7 @@ def require_same_request(earlier: KeyRequest, request_json: str) -> None:
         return
     raise ConflictError(
         f"request '{names.escape_unprintable(earlier.id)}' issued key {earlier.key_id}"
-        f" with other settings: {differences}",
+        f" with different settings: {differences}",
         f"use another --request-id, or {command('key', 'show', earlier.key_id)}",
     )
 

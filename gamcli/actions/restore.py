@@ -46,11 +46,11 @@ def restore(
     files.require_trusted_path(path)
     path = path.resolve()  # replace the file, not a link to it
     if not files.store_exists(source):
-        raise UsageError(f"no backup at {source}", "FILE must be the output of: gamcli store backup FILE")
+        raise UsageError(f"the backup {source} does not exist", "FILE must be the output of: gamcli store backup FILE")
     require_different_file(path, source, "choose a backup")
     if files.store_exists(path) and not overwrite:
         raise ConflictError(
-            f"there is already a store at {path}", "add --replace to replace it; it is kept under another name"
+            f"the store {path} already exists", "add --replace to replace it; it is kept under another name"
         )
     replace.require_unused(path)
     if not dry_run:

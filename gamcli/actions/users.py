@@ -110,7 +110,7 @@ def _save_existing(gam: Gam, tx: Transaction, row: UserRow, user: User, existing
         different += [field for field in row.settings if getattr(user, field) != getattr(after, field)]
     if different:
         raise ConflictError(
-            f"user '{row.name}' already exists with other settings: {', '.join(different)}",
+            f"user '{row.name}' already exists with different settings: {', '.join(different)}",
             command("user", "show", user.name),
         )
     if after is user:

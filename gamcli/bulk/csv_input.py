@@ -80,7 +80,7 @@ def _open_seekable(path: str) -> IO[bytes]:
             copy.write(block)
             if is_device and copy.tell() > MAX_DEVICE_BYTES:
                 copy.close()
-                raise OSError(errno.EFBIG, "it is a device that does not end")
+                raise OSError(errno.EFBIG, "it is an endless device")
         copy.seek(0)
         return copy
 

@@ -173,7 +173,7 @@ def open_existing(path: str) -> int | None:
 def require_private(path: str, status: os.stat_result) -> None:
     """Raise ConflictError when other users could read the keys in the file."""
     if status.st_uid != os.geteuid():
-        raise ConflictError(f"the file {path} belongs to another user", NEW_FILE_HINT)
+        raise ConflictError(f"the file {path} is owned by another user", NEW_FILE_HINT)
     if S_IMODE(status.st_mode) & OTHERS_MODE_MASK:
         raise ConflictError(f"other users can read or write the file {path}", shlex.join(("chmod", "600", path)))
 
@@ -198,4 +198,4 @@ def lock_output(path: str, descriptor: int) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise ConflictError(f"another run is writing to {path}", "wait until it ends") from error
+        raise ConflictError(f"another run is writing to {path}", "wait for it to finish") from error

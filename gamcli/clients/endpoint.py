@@ -55,11 +55,11 @@ class EndpointResponse(NamedTuple):
         target = {name.lower(): value for name, value in self.headers}.get("location")
         if MULTIPLE_CHOICES <= self.status < BAD_REQUEST and target:
             return FailedError(
-                f"the endpoint answered with a redirect to {_without_path(target)}",
-                f"secrets are not sent to other places; use that address, with its base path: {_URL_HINT}",
+                f"the endpoint redirects to {_without_path(target)}",
+                f"gamcli sends no secrets to another address; to use that one, with its base path: {_URL_HINT}",
             )
         hint = "see the server's log" if self.status >= INTERNAL_SERVER_ERROR else _URL_HINT
-        return FailedError(f"the endpoint answered: {self.error_message()}", hint)
+        return FailedError(f"the endpoint returned: {self.error_message()}", hint)
 
     def error_message(self) -> str:
         """Return the error message of the endpoint, in either error format."""
@@ -77,7 +77,7 @@ def request_token(url: str, form: dict[str, str]) -> Secret:
     if response.status == OK and isinstance(token, str) and token.isprintable() and token:
         return Secret(token)
     if response.is_refusal:
-        raise RefusedError("remote", f"the endpoint answered: {response.error_message()}")
+        raise RefusedError("remote", f"the endpoint returned: {response.error_message()}")
     raise response.to_error()
 
 
@@ -117,7 +117,7 @@ def describe_failure(error: Exception, url: str) -> tuple[str, str]:
     if "WRONG_VERSION_NUMBER" in str(error) or "RECORD_LAYER_FAILURE" in str(error) or "HTTP_REQUEST" in str(error):
         return "the server does not use TLS on this port", f"--url {other}"
     if isinstance(error, BadStatusLine | ConnectionResetError) and url.startswith("http:"):
-        return f"the answer is not HTTP ({type(error).__name__})", f"if the server uses TLS: --url {other}"
+        return f"the response is not HTTP ({type(error).__name__})", f"if the server uses TLS: --url {other}"
     return reason, _URL_HINT
 
 
@@ -156,5 +156,5 @@ def parse_url(url: str) -> SplitResult | None:
 def _require_url(url: str) -> SplitResult:
     parts = parse_url(url)
     if parts is None:
-        raise UsageError(f"invalid URL for --url: '{url}'", "use a URL such as https://example.com/myapp")
+        raise UsageError(f"invalid URL '{url}'", "use a URL such as https://example.com/myapp")
     return parts

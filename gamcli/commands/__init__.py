@@ -124,7 +124,7 @@ def _require_readable_arguments(arguments: Sequence[str]) -> None:
     encoding = sys.getfilesystemencoding()
     if encoding.lower() not in ("utf-8", "utf8") and not all(map(str.isascii, arguments)):
         raise errors.UsageError(
-            f"the locale uses the encoding {encoding}, in which arguments with other letters than ASCII are misread",
+            f"the encoding of the locale, {encoding}, cannot represent arguments that are not ASCII",
             "use a UTF-8 locale, such as LC_ALL=C.UTF-8",
         )
 
@@ -134,7 +134,7 @@ def _describe_os_error(error: OSError) -> errors.FailedError:
     reason = error.strerror or str(error)
     reason = reason[:1].lower() + reason[1:]
     if isinstance(error, StdoutError):
-        return errors.FailedError(reason, "the output could not be written")
+        return errors.FailedError(reason, "cannot write the output")
     named = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
     return errors.FailedError(f"{named}{reason}", None)
 

@@ -149,7 +149,8 @@ def show(context: typer.Context, name: AppArgument, output: ClientRecordFormat =
 def _parse_scope_edit(scope: list[str] | None, add: list[str] | None, remove: list[str] | None) -> apps.ScopeEdit:
     if scope and (add or remove):
         raise UsageError(
-            "--scope replaces all scopes: it excludes --add-scope and --remove-scope", "use --scope or the other two"
+            "--scope, which replaces all scopes, cannot be combined with --add-scope or --remove-scope",
+            "use --scope, or --add-scope and --remove-scope",
         )
     return apps.ScopeEdit(tuple(scope) if scope else None, tuple(add or ()), tuple(remove or ()))
 

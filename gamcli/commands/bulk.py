@@ -49,9 +49,9 @@ def generate(
     """Issue a key for each row of the CSV file `path`; `target` is a CSV file for all keys, or a folder of files."""
     out_file, folder = target
     if out_file is not None and folder is not None:
-        raise UsageError("--out and --out-dir exclude each other", "--out FILE.csv, or --out-dir DIR")
+        raise UsageError("--out and --out-dir cannot be combined", "--out FILE.csv, or --out-dir DIR")
     if out_file is None and folder is None:
-        raise UsageError("--from needs --out", "--out FILE.csv, or --out-dir DIR")
+        raise UsageError("--from requires --out", "--out FILE.csv, or --out-dir DIR")
     with (
         cli.open_gam() as gam,
         csv_input.open_csv(path) as source,

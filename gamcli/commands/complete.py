@@ -97,13 +97,13 @@ def _complete_value(metavar: str, typed: str, before: list[str]) -> Iterator[tup
 
 def _store_names(kind: str) -> Callable[[str, list[str]], Iterator[tuple[str, str]]]:
     def find_names(typed: str, before: list[str]) -> Iterator[tuple[str, str]]:
-        from gamcli.commands.context import CliContext  # noqa: PLC0415 - only names need the store
-        from gamcli.model import normalize_name  # noqa: PLC0415
+        from gamcli.commands.settings import Settings  # noqa: PLC0415 - only names need the store
+        from gamcli.normalization import normalize_name  # noqa: PLC0415
         from gamcli.store import completion  # noqa: PLC0415
 
-        cli = CliContext.from_flags({"store": _option_value(before, "--store")}, _option_value(before, "--config"))
+        settings = Settings.from_flags({"store": _option_value(before, "--store")}, _option_value(before, "--config"))
         prefix = normalize_name(typed) if kind != "key" else typed
-        return completion.find_by_prefix(cli.settings.store(), kind, prefix, MAX_NAMES)
+        return completion.find_by_prefix(settings.store(), kind, prefix, MAX_NAMES)
 
     return find_names
 

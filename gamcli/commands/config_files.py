@@ -47,8 +47,8 @@ def require_own_project_file(path: Path) -> None:
     owner = find_foreign_owner(path)
     if owner is not None:
         raise UsageError(
-            f"{path} belongs to {_user_name(owner)}, who could choose the store for you",
-            f"check the file, then make it yours: {shlex.join(('chown', str(os.geteuid()), str(path)))}",
+            f"{path} is owned by {_user_name(owner)}, who could select another store",
+            f"check the file, then take ownership: {shlex.join(('chown', str(os.geteuid()), str(path)))}",
         )
 
 
@@ -111,7 +111,7 @@ def _require_table(document: Mapping[str, object], path: Path, names: Collection
         near = closest_match(name, (TABLE, *groups, *names))
         if near is not None or TABLE not in document:
             raise UsageError(
-                f"{path}: '{escape_unprintable(name)}' is outside the table [{TABLE}], where settings are ignored",
+                f"{path}: '{escape_unprintable(name)}' is ignored: settings belong in the table [{TABLE}]",
                 _suggest_name(name, near, groups),
             )
 

@@ -81,7 +81,7 @@ def report_change(
 ) -> None:
     """Print the result of a change: how many keys it invalidated or suspended, and the command that undoes it."""
     if not changed.is_changed:
-        out.print_change(changed.record, f"{subject} is unchanged: it has these settings already")
+        out.print_change(changed.record, f"{subject} is unchanged: it already has these settings")
         return
     out.print_change(changed.record, f"{past_tense} {subject}{invalidated_suffix(changed)}")
     if changed.suspended_count:

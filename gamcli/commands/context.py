@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from gamcli.commands.settings import Settings
@@ -31,12 +30,11 @@ class CliContext:
     @classmethod
     def from_flags(cls, flags: Mapping[str, object], config: str | None) -> Self:
         """Create it from the options before the command."""
-        user_file = config or os.environ.get("GAMCLI_CONFIG")
-        return cls(Settings(flags, user_file=Path(user_file).expanduser() if user_file else None))
+        return cls(Settings.from_flags(flags, config))
 
     def with_flags(self, flags: Mapping[str, object]) -> Self:
         """Return a copy where `flags`, the options of one command, win over all other sources."""
-        return replace(self, settings=replace(self.settings, flags={**self.settings.flags, **flags}))
+        return replace(self, settings=self.settings._replace(flags={**self.settings.flags, **flags}))
 
     @staticmethod
     def from_typer(context: Any) -> "CliContext":  # noqa: ANN401 - typer's context

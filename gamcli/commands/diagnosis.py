@@ -80,13 +80,13 @@ def explain(
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, RuleResult)
     if key is not None and api_key_file is not None:
-        raise UsageError("KEY and --api-key-file cannot be combined", "leave one of them out")
+        raise UsageError("KEY and --api-key-file cannot be combined", "use only one of them")
     secret = None if key is not None else _read_key(api_key_file)
     with cli.open_gam() as gam:
         results = diagnosis.explain(gam, key) if key is not None else ()
         results = diagnosis.explain_secret(gam, secret) if secret is not None else results
     if not results:
-        raise NotFoundError("this store has no key with that ID", command("key", "inspect"))
+        raise NotFoundError("the API key is not in this store", command("key", "inspect"))
     out.print_records(RuleResult, results)
     if any(result.holds is False for result in results):
         raise typer.Exit(REFUSED)

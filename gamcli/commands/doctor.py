@@ -80,8 +80,8 @@ def doctor(
 def _read_settings(settings: Settings) -> tuple[Settings, ReadProblem | None]:
     """Return the settings from all sources that are valid, and the first problem with the others."""
     problem = None
-    no_environment, no_files = replace(settings, environment={}), replace(settings, reads_files=False)
-    for valid in (settings, no_environment, no_files, replace(no_environment, reads_files=False)):
+    no_environment, no_files = settings._replace(environment={}), settings._replace(reads_files=False)
+    for valid in (settings, no_environment, no_files, no_environment._replace(reads_files=False)):
         try:
             for _ in valid.all_values():
                 pass

@@ -27,8 +27,8 @@ def environment_variables() -> dict[str, str]:
     return {
         **{setting.variable: f"{setting.description} (setting {setting.name})" for setting in SETTINGS.values()},
         "GAMCLI_CONFIG": "the user's config file",
-        "NO_COLOR": "disables colours if it is not empty",
-        "TERM": "disables colours if it is `dumb`",
+        "NO_COLOR": "disables colors if it is not empty",
+        "TERM": "disables colors if it is `dumb`",
         "PAGER": "pager for `gamcli help`; default `less`",
     }
 
@@ -134,7 +134,7 @@ def _search(out: Output, word: str) -> None:
     if not pages:
         near = closest_match(word, [*manual.PAGES, *REFERENCES, *NOUNS])
         hint = f"did you mean {near}? all topics: {command('help')}" if near else command("help")
-        raise NotFoundError(f"no manual page mentions '{word}'", hint)
+        raise NotFoundError(f"no page of the manual mentions '{word}'", hint)
     _print_topics(pages)
     if word in NOUNS:
         out.print_note(f"for the options of the command: {command(word, '--help')}")
@@ -158,5 +158,5 @@ def _print_schema(name: str | None) -> None:
     from gamcli.render import machine  # noqa: PLC0415
 
     if name != "manifest":
-        raise UsageError("--schema needs the topic manifest", command("help", "manifest", "--schema"))
+        raise UsageError("--schema requires the topic manifest", command("help", "manifest", "--schema"))
     Output.print_line(machine.json_document(schema.build_schema()))

@@ -37,7 +37,7 @@ def disable(
     if result.is_changed or result.record.is_valid(out.now()):
         confirmation.report_change(out, result, f"key {key_id}", ("key", "enable", key_id), "disabled")
     else:
-        out.print_change(result.record, f"not disabled, since it is already {status}: key {key_id}")
+        out.print_change(result.record, f"not disabled, because it is already {status}: key {key_id}")
 
 
 @verbs.command()

@@ -38,7 +38,7 @@ def reject_combinations(*, replace: bool, overlap: str | None, expires_in: str |
     if replace and overlap is not None:
         raise UsageError("--replace and --overlap cannot be combined", "--replace revokes the old key immediately")
     if expires_in is not None and expires_at is not None:
-        raise UsageError("--expires-in and --expires-at cannot be combined", "leave one of them out")
+        raise UsageError("--expires-in and --expires-at cannot be combined", "use only one of them")
 
 
 def report_existing(cli: CliContext, out: Output, spec: keys.KeySpec) -> bool:

@@ -90,7 +90,7 @@ def _print_revoked(out: Output, results: list[ChangeResult[Key]], *, single: boo
     else:
         for result in results if len(results) <= MAX_LINES else ():
             key = result.record
-            prefix = "revoked" if result.is_changed else f"not revoked, since it is already {key.status(out.now())}:"
+            prefix = "revoked" if result.is_changed else f"not revoked, because it is already {key.status(out.now())}:"
             tokens = f"; {format_count(result.tokens, 'access token')} invalidated" if result.tokens else ""
             out.print_note(f"{prefix} key {key.id} of {key.user} for {key.app}{tokens}")
         if not single:

@@ -65,14 +65,16 @@ def rotate(
     length, window = durations.parse(overlap), parse_duration(if_due)
     if due is not None:
         if key or if_due or request_id or output or field:
-            raise UsageError("--due goes only with --user, --app, --out and --out-dir", "--due 14d --out FILE.csv")
+            raise UsageError(
+                "--due can be combined only with --user, --app, --out and --out-dir", "--due 14d --out FILE.csv"
+            )
         search = DueSearch(durations.parse(due), user, app)
         _rotate_due(cli, out, search, length, (out_file, out_dir), dry_run=dry_run)
         return
     if out_dir is not None or (key is None) == (user is None and app is None) or (user is None) != (app is None):
         raise UsageError("select a key by ID, by --user and --app, or with --due", command("key", "rotate", "KEY"))
     if request_id is not None and window is not None:
-        raise UsageError("--request-id and --if-due exclude each other", "leave one of them out")
+        raise UsageError("--request-id and --if-due cannot be combined", "use only one of them")
     with (
         cli.open_for_change(out, dry_run=dry_run) as gam,
         delivery.open_destination(out, out_file, dry_run=dry_run) as save_secret,
@@ -103,7 +105,7 @@ def _report_rotated(
     message = f"{key_messages.describe_key(issued.record)}; {old_key}"
     delivery.print_result(out, issued.record, ("api_key", issued.secret), message, out_file)
     if ends_first:
-        out.print_warning(f"key {old.id} expires before the overlap of {overlap} is over")
+        out.print_warning(f"key {old.id} expires before the overlap of {overlap} ends")
     lifetime = old.expires_at - old.created_at if old.expires_at else None
     if lifetime is None and issued.record.expires_at is not None:
         lifetime = durations.MAX_DURATION
@@ -123,7 +125,7 @@ def _rotate_due(
     dry_run: bool,
 ) -> None:
     if (target[0] is None) == (target[1] is None) and not dry_run:
-        raise UsageError("--due needs either --out or --out-dir", "--out FILE.csv, or --out-dir DIR")
+        raise UsageError("--due requires --out or --out-dir", "--out FILE.csv, or --out-dir DIR")
     with cli.open_gam() as gam:
         with rotation.find_due(gam, search) as rows:
             due = list(rows)
@@ -204,7 +206,7 @@ def due(
     for key in due_keys if program is not None else ():
         code = subprocesses.run_with_input(["sh", "-c", str(program)], json_line(to_dict(key, out.now())))
         if code:
-            raise FailedError(f"the command ended with exit code {code} for key {key.id}", f"--exec '{program}'")
+            raise FailedError(f"the command failed with exit code {code} for key {key.id}", f"--exec '{program}'")
     out.print_records(Key, due_keys)
     if blocked:
         more = format_count(len(blocked), "key")

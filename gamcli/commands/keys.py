@@ -159,7 +159,9 @@ def list_(
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, keys.AvailableApp if available else Key, wide=wide)
     if available and (app or status or label or enabled is not None or expiring_within or unused_for or sort):
-        raise UsageError("--available goes only with --user and --limit", "gamcli key list --available --user USER")
+        raise UsageError(
+            "--available can be combined only with --user and --limit", "gamcli key list --available --user USER"
+        )
     if available:
         _list_available(cli, user, limit, out)
         return
@@ -171,7 +173,7 @@ def list_(
 
 def _list_available(cli: CliContext, user: str | None, limit: int | None, out: Output) -> None:
     if user is None:
-        raise UsageError("--available needs --user", command("key", "list", "--available", "--user", "USER"))
+        raise UsageError("--available requires --user", command("key", "list", "--available", "--user", "USER"))
     with cli.open_gam() as gam, keys.find_available_apps(gam, user) as rows:
         out.print_records(keys.AvailableApp, confirmation.take(rows, limit))
 

@@ -202,7 +202,7 @@ def require_table(table: str | None, **options: object) -> None:
     """Raise UsageError when an option about the file of --from was given without --from."""
     given = next((name for name, value in options.items() if value), None)
     if table is None and given is not None:
-        raise UsageError(f"--{given.replace('_', '-')} needs --from", "--from FILE.csv")
+        raise UsageError(f"--{given.replace('_', '-')} requires --from", "--from FILE.csv")
 
 
 def reject_other_options(option: str, **others: object) -> None:

@@ -41,4 +41,4 @@ def _read_hidden(prompt: str) -> str:
         text = str(typer.prompt(prompt, default="", show_default=False, hide_input=True, err=True))
         if text:
             return text
-        Output.print_notice("it is empty; type it, or press Ctrl-C")
+        Output.print_notice("nothing was entered; try again, or press Ctrl-C")

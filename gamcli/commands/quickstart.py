@@ -120,7 +120,7 @@ def exchange_key(url: str, credentials: Credentials, printer: StepPrinter) -> di
 def send_request(url: str, method: str, path: str, headers: dict[str, str], body: str = "") -> dict[str, Any]:
     response = endpoint.send_request(url, method, path, headers, body)
     if response.status != OK:
-        raise FailedError(f"{method} {path} answered {response.status}", "please report this")
+        raise FailedError(f"{method} {path} returned {response.status}", "please report this")
     return response.json()
 
 

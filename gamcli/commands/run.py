@@ -55,7 +55,7 @@ def run(
         form = _build_token_form(cli, app, api_key, client_secret_file)
         raise typer.Exit(_run_with_endpoint_token(cli, url.rstrip("/"), form, program))
     if client_secret_file is not None:
-        raise UsageError("--client-secret-file requires --url: the local store needs no client secret", "leave it out")
+        raise UsageError("--client-secret-file requires --url: the local store needs no client secret", "omit it")
     raise typer.Exit(_run_with_local_token(cli, app, api_key, program))
 
 
@@ -84,7 +84,7 @@ def _warn_if_expiring(cli: CliContext, key: Key | None, now: datetime) -> None:
     end = None if key is None else durations.earliest(key.expires_at, key.retires_at)
     if key is not None and end is not None and end - now <= EXPIRY_WARNING:
         remaining = durations.format_remaining(end - now)
-        cli.output().print_warning(f"key {key.id} of {key.user} for {key.app} can be used for {remaining} only")
+        cli.output().print_warning(f"key {key.id} of {key.user} for {key.app} is valid for only {remaining}")
 
 
 def _run_with_endpoint_token(cli: CliContext, url: str, form: dict[str, str], program: list[str]) -> int:
@@ -92,7 +92,7 @@ def _run_with_endpoint_token(cli: CliContext, url: str, form: dict[str, str], pr
     from gamcli.clients import endpoint  # noqa: PLC0415 - start-up: HTTP and TLS are slow to import
 
     if endpoint.is_unencrypted(url):
-        cli.output().print_warning("the API key and the client secret are sent unencrypted; use https://")
+        cli.output().print_warning("the credentials are sent unencrypted; use https://")
     return subprocesses.run_program(program, _build_environment(endpoint.request_token(url, form), url))
 
 

@@ -117,8 +117,8 @@ def scan(
         raise typer.Exit(ATTENTION_NEEDED)
     if scan_input.count_unread() and not allow_partial:
         raise FailedError(
-            "the scan is incomplete, since not everything could be read",
-            "see the warnings; --allow-partial accepts them",
+            "the scan is incomplete: some input could not be read",
+            "see the warnings; to accept them, use --allow-partial",
         )
 
 
@@ -156,7 +156,7 @@ def _open_repository(paths: Sequence[str], out: Output, options: ReadOptions, *,
 
 def _open_files(paths: Sequence[str], out: Output, options: ReadOptions) -> ScanInput:
     if not paths:
-        raise UsageError("missing PATH", EXAMPLES)
+        raise UsageError("missing argument 'PATH'", EXAMPLES)
     require_readable(paths)
     scanner = FileScanner(out.print_warning, reads_archives=options.reads_archives)
 
@@ -249,7 +249,7 @@ class ScanSummary:
         details = "".join(f", {count:,} {word}" for word, count in counts.items() if count)
         out.print_note(f"{self.found or 'nothing'} found{details}; {searched}")
         for key_id, length in self.cut_short.items():
-            out.print_note(f"looks like key {key_id}, cut short: {length} of {LENGTHS[API_KEY]} characters")
+            out.print_note(f"looks like key {key_id}, truncated: {length} of {LENGTHS[API_KEY]} characters")
         if self.active_keys:
             names = [*self.active_keys] if len(self.active_keys) <= MAX_NAMED else ["KEY..."]
             revoke = command("key", "revoke", *names, "--reason", DEFAULT_REASON)

@@ -139,9 +139,9 @@ def _open_server(
         if workers > 1:
             raise UsageError("--ephemeral supports only one process", "remove --workers or --ephemeral")
         if prune_interval:
-            raise UsageError("--prune-every and --ephemeral cannot be combined", "leave one of them out")
+            raise UsageError("--prune-every and --ephemeral cannot be combined", "use only one of them")
         if cli.settings.flags.get("store"):
-            raise UsageError("--store and --ephemeral cannot be combined", "leave one of them out")
+            raise UsageError("--store and --ephemeral cannot be combined", "use only one of them")
         from gamcli.ephemeral import EphemeralServer  # noqa: PLC0415 - start-up: only for tests
 
         with EphemeralServer(options, test_options.begin(describe_actor(os.environ))) as opened:
@@ -246,7 +246,7 @@ def _load_tls(certificate: str | None, key: str | None) -> "Context | None":
     if certificate is None and key is None:
         return None
     if certificate is None or key is None:
-        raise UsageError("--tls-cert and --tls-key require each other", "--tls-cert FILE --tls-key FILE")
+        raise UsageError("--tls-cert and --tls-key must be used together", "--tls-cert FILE --tls-key FILE")
     from gamcli.server.transport import tls  # noqa: PLC0415 - start-up: most servers are behind a TLS proxy
 
     return tls.load_context(certificate, key)

@@ -10,10 +10,10 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple, Self
 
 from gamcli.commands.config_files import (
     FIX_HINT,
@@ -140,19 +140,28 @@ def find_setting(name: str) -> Setting:
     return setting
 
 
-@dataclass(frozen=True)
-class Settings:
+class SettingSources(NamedTuple):
     """
-    The settings of one run, from its `flags`, the environment and the config files.
+    The sources that the settings of one run are read from.
 
     `user_file` is set when an option or the environment names it. Diagnosis of the files themselves ignores them
     (`reads_files`).
     """
 
-    flags: Mapping[str, object] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    flags: Mapping[str, object] = MappingProxyType({})
+    environment: Mapping[str, str] = os.environ
     user_file: Path | None = None
     reads_files: bool = True
+
+
+class Settings(SettingSources):
+    """The settings of one run. No dataclass: importing `dataclasses` takes longer than to complete a name."""
+
+    @classmethod
+    def from_flags(cls, flags: Mapping[str, object], config: str | None) -> Self:
+        """Create them from the options before the command; `config` is the value of `--config`."""
+        user_file = config or os.environ.get("GAMCLI_CONFIG")
+        return cls(flags, user_file=Path(user_file).expanduser() if user_file else None)
 
     def value(self, name: str) -> SettingValue:
         """Return the value of a setting, from the first source that has it."""
@@ -184,7 +193,7 @@ class Settings:
             return path.absolute()
         except FileNotFoundError as error:
             raise UsageError(
-                f"the working directory was deleted, and the path of the store, {path}, is relative to it",
+                f"the working directory no longer exists, and the path of the store, {path}, is relative",
                 "change to another folder, or use an absolute path",
             ) from error
 

@@ -76,4 +76,4 @@ def add_rename(
         if result.is_changed:
             out.print_change(result.record, f"renamed {noun} '{name}' to '{new_name}'")
         else:
-            out.print_change(result.record, f"{noun} '{new_name}' is unchanged: it has this name already")
+            out.print_change(result.record, f"{noun} '{new_name}' is unchanged: it already has this name")

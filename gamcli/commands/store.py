@@ -173,7 +173,7 @@ def migrate(context: typer.Context, dry_run: DryRunOption = False, output: Forma
         return
     result = restoring.migrate(path)
     if result.backup is None:
-        out.print_change(result, f"the store already has version {result.version}")
+        out.print_change(result, f"the store already has schema version {result.version}")
     else:
         out.print_change(result, f"migrated {path} from version {result.version_before} to {result.version}")
         out.print_note(f"backup: {result.backup}")

@@ -72,7 +72,7 @@ def revoke(
     with cli.open_for_change(out, dry_run=dry_run) as gam:
         result = tokens.revoke(gam, token)
     record = result.record
-    prefix = "revoked" if result.is_changed else f"not revoked, since it is already {record.status(out.now())}:"
+    prefix = "revoked" if result.is_changed else f"not revoked, because it is already {record.status(out.now())}:"
     session = " with its session" if result.is_changed and record.session else ""
     out.print_change(record, f"{prefix} token {record.id} of {record.user} for {record.app}{session}")
 

@@ -141,7 +141,7 @@ def _open_endpoint(cli: CliContext, url: str | None, out: "Output") -> Iterator[
     if url is not None:
         base_url = url.rstrip("/")
         if endpoint.is_unencrypted(base_url):
-            out.print_warning("the secrets are sent unencrypted; use https://")
+            out.print_warning("the credentials are sent unencrypted; use https://")
         yield base_url, None
         return
     from gamcli.server.background import run_in_background  # noqa: PLC0415 - start-up: not needed with a URL
@@ -225,7 +225,7 @@ def _read_user_credential(target: Target, key_path: str | None, password_path: s
     if password_path is None:
         return _read_credential("api_key", key_path, _API_KEY_SOURCES, target.user, target.app)
     if key_path is not None:
-        raise UsageError("--api-key-file and --password-file cannot be combined", "leave one of them out")
+        raise UsageError("--api-key-file and --password-file cannot be combined", "use only one of them")
     if target.user is None:
         raise UsageError("--password-file requires --user", "--user USER")
     return _read_credential("password", password_path, _PASSWORD_SOURCES)

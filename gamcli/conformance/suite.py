@@ -99,7 +99,7 @@ def _response_values(name: str, response: ReceivedResponse) -> dict[str, str]:
         document = None
     if response.status >= 300 or not isinstance(document, dict):  # noqa: PLR2004 - above the success statuses
         problem = f": {response.problem}" if response.problem else ""
-        raise _SetupError(f"the request '{name}' before it was answered {response.status}{problem}")
+        raise _SetupError(f"the request '{name}' before it returned {response.status}{problem}")
     return {key: value for key, value in document.items() if isinstance(value, str)}
 
 

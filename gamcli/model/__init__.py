@@ -7,10 +7,10 @@ Times are aware datetimes in UTC. Scopes are tuples in table order. Records know
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
-from unicodedata import normalize
 
 from gamcli.model.sessions import InitialProperty
 from gamcli.model.token_ids import format_token_id
+from gamcli.normalization import normalize_name as normalize_name
 
 APIKEY = "APIkey"
 GAMLOCAL = "GAMLocal"
@@ -23,11 +23,6 @@ TOKEN_STATUSES = ("active", "expired", "revoked")
 
 MAX_CLOCK_SKEW = timedelta(minutes=5)
 """The accepted difference between the clocks of machines that share a store; later times are in the future."""
-
-
-def normalize_name(name: str) -> str:
-    """Return the form in which names are compared: they are unique regardless of case."""
-    return name.lower() if name.isascii() else normalize("NFC", normalize("NFC", name).casefold())
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,5 +208,5 @@ def _ownership_conflict(foreign: list[Adoption]) -> Iterator[ConflictError]:
         first, *others = foreign
         more = f", and {len(others)} more have other owners" if others else ""
         yield ConflictError(
-            f"{first.kind} '{first.name}' is managed by '{first.owner}'{more}", "add --adopt to take over"
+            f"{first.kind} '{first.name}' is managed by '{first.owner}'{more}", "add --adopt to take ownership"
         )

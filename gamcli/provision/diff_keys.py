@@ -162,7 +162,7 @@ def _issue(
         GrantFacts(options.now, app=app, user=facts.user, auth_type=auth_type), key_options, options.entropy
     )
     if _is_due(issued.record, item, options.now):
-        raise UsageError("renew_within is not shorter than the lifetime of the key: it would be renewed at once")
+        raise UsageError("renew_within is not shorter than the lifetime of the key: it would be renewed immediately")
     if item.api_key is None:
         return issued
     key_id = parse_api_key_id(item.api_key)

@@ -77,7 +77,7 @@ _REPOSITORY = (
 
 _AUTH_TYPE = (
     Field(
-        "type", TEXT, "the type (GAM: TypeId); required when it is created", auth_types.check_kind,
+        "type", TEXT, "type of authentication (TypeId in GAM); required to create one", auth_types.check_kind,
         {"anyOf": [{"enum": [*AUTH_TYPE_KINDS]}, {"pattern": f"^{patterns.any_case(AUTH_TYPE_KINDS)}$"}]},
         always=True, derived=True,
     ),
@@ -102,7 +102,7 @@ _SCOPES_SCHEMA = {
 
 def _moved_from(noun: str, max_length: int = names.NAME_LENGTH) -> Field:
     return Field(
-        "moved_from", TEXT, "its earlier name: renames the existing one", checks.name_of(noun, max_length),
+        "moved_from", TEXT, "previous name; renames the existing object", checks.name_of(noun, max_length),
         _schema(patterns.NAME, max_length), instruction=True,
     )  # fmt: skip
 
@@ -124,31 +124,31 @@ _APP = (
     ),
     Field("enabled", FLAG, "accept its requests", unchanged, always=True),
     Field(
-        "scopes", TEXTS, "scopes that it publishes (gamcli scope list)",
+        "scopes", TEXTS, "scopes to publish; see gamcli scope list",
         list_of_texts(lambda value: checks.parse_scopes(tuple(value))), _SCOPES_SCHEMA, always=True,
     ),
-    Field("remote_rest", FLAG, "answer its token requests", unchanged, always=True),
+    Field("remote_rest", FLAG, "allow token requests over HTTP", unchanged, always=True),
     Field("api_keys.enabled", FLAG, "accept API keys", unchanged, always=True),
     Field(
-        "api_keys.timeout_hours", NUMBER, "lifetime of new keys in hours; 0 = no limit",
+        "api_keys.timeout_hours", NUMBER, "lifetime of new keys in hours; 0 for no expiry",
         checks.app_number("api_keys.timeout_hours"), checks.bounds("api_keys.timeout_hours"), always=True,
     ),
     Field(
-        "api_keys.auth_type", TEXT, "the only authentication type allowed for its keys, or 'any'",
+        "api_keys.auth_type", TEXT, "authentication type that requests with API keys must name, or 'any'",
         checks.auth_type_or_any, _schema(patterns.NAME), always=True,
     ),
     Field("api_keys.scope_choice", FLAG, "allow keys with only some of the published scopes", unchanged, always=True),
     Field(
-        "token.timeout_minutes", NUMBER, "lifetime of access tokens in minutes; 0 = no limit",
+        "token.timeout_minutes", NUMBER, "lifetime of access tokens in minutes; 0 for no expiry",
         checks.app_number("token.timeout_minutes"), checks.bounds("token.timeout_minutes"), always=True,
     ),
     Field(
-        "token.renewals", NUMBER, "how many times a token can be renewed", checks.app_number("token.renewals"),
+        "token.renewals", NUMBER, "maximum number of times a token can be refreshed", checks.app_number("token.renewals"),
         checks.bounds("token.renewals"), always=True,
     ),
     Field("require_scope", FLAG, "require a scope in password grants", unchanged, always=True),
-    Field("share_user_ids", FLAG, "include the GUIDs of users in responses", unchanged, always=True),
-    Field("one_token_per_user", FLAG, "a new token revokes the earlier ones of the user", unchanged, always=True),
+    Field("share_user_ids", FLAG, "return the same user GUIDs to all applications", unchanged, always=True),
+    Field("one_token_per_user", FLAG, "revoke a user's earlier tokens when a new one is issued", unchanged, always=True),
 )  # fmt: skip
 
 _SCHEMAS: dict[str, dict[str, object]] = {
@@ -197,7 +197,7 @@ _USER = (
         }}, always=True,
     ),
     Field(
-        "attributes", TABLE, "custom attributes, each a text, a list of texts, or texts by ID", checks.check_attributes,
+        "attributes", TABLE, "custom attributes, each a string, a list of strings, or strings by ID", checks.check_attributes,
         {"propertyNames": {"pattern": patterns.ATTRIBUTE_ID}, "additionalProperties": _ATTRIBUTE_SCHEMA},
     ),
     Field("enabled", FLAG, "the user is active", unchanged, always=True),

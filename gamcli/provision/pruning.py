@@ -74,7 +74,7 @@ def find_unlisted_keys(actual: Actual, unlisted: Iterable[Step], listed: Iterabl
 
 def find_empty(desired: Desired) -> list[Problem]:
     """Return a problem for each owner whose files name nothing: pruning would delete everything that it manages."""
-    message = "names no object: with --prune, everything that its owner manages would be deleted"
+    message = "defines no objects: --prune would delete everything that its owner manages"
     return [Problem(file, 1, message) for file in desired.empty_files]
 
 

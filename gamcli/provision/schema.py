@@ -34,7 +34,7 @@ def _defaults() -> dict[str, Any]:
         table = _table_schema(SECTIONS[name])
         fields = {field: schema for field, schema in table["properties"].items() if field not in excluded}
         properties[name] = {**table, "properties": fields, "required": []}
-    about = "values for all objects that do not list their own"
+    about = "default values for all objects"
     return {"type": "object", "description": about, "properties": properties, "additionalProperties": False}
 
 

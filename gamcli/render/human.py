@@ -133,7 +133,7 @@ COLUMNS: dict[str, dict[str, Cell]] = {
         ),
         "kind": lambda finding: finding["kind"].split()[-1],
         "id": lambda finding: finding["id"] or finding["fingerprint"],
-        "status": lambda finding: finding["status"] + (", cut short" if finding["cut_short"] else ""),
+        "status": lambda finding: finding["status"] + (", truncated" if finding["cut_short"] else ""),
         "user": _field_getter("user"),
         "app": _field_getter("app"),
         "used": lambda finding: (finding["last_used_at"] or "")[: len("2027-02-21")],

@@ -86,7 +86,7 @@ def format_message(finding: ScanFinding) -> str:
     key_id = f" {finding.id}" if finding.id else ""
     owner = (f" of {finding.user} for" if finding.user else " of") + f" {finding.app}" if finding.app else ""
     since = f", since commit {finding.commit}" if finding.commit else ""
-    cut = f", cut short after {finding.length} characters" if finding.cut_short else ""
+    cut = f", truncated after {finding.length} characters" if finding.cut_short else ""
     return f"{RULES[finding.kind][1]}{key_id}{owner}: {finding.status}{cut}{since}"
 
 

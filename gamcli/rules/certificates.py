@@ -46,7 +46,7 @@ def _read_element(der: bytes) -> tuple[int, bytes, bytes]:
         start += length - _LONG_FORM
         length = int.from_bytes(der[2:start])
     if start + length > len(der):
-        raise ValueError("cut short")
+        raise ValueError("truncated")
     return tag, der[start : start + length], der[start + length :]
 
 

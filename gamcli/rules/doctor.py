@@ -73,7 +73,9 @@ def _check_clock(facts: DoctorFacts) -> FindingRows:
     contents = facts.known_contents
     for description, at in contents.latest_timestamps:
         if at > facts.now + MAX_CLOCK_SKEW:
-            message = f"{description} is from {format_rfc3339(at)}, in the future: the clock is wrong now, or was then"
+            message = (
+                f"{description} is from {format_rfc3339(at)}, in the future: the clock is wrong now, or was wrong then"
+            )
             yield WRONG, message, "date -u"
             return
     if contents.clock_step is not None:
@@ -165,7 +167,8 @@ def _check_orphaned_tokens(facts: DoctorFacts) -> FindingRows:
         yield WARN, message, command("token", "prune")
     number = facts.known_contents.orphaned_sessions
     if number:
-        message = f"{format_count(number, 'session')} without application or user, whose tokens could be used again"
+        sessions = format_count(number, "session")
+        message = f"{sessions} of deleted applications or users, whose tokens could become usable again"
         yield WRONG, message, command("token", "prune")
 
 

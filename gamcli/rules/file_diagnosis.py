@@ -43,7 +43,7 @@ def check_owner(facts: DoctorFacts) -> FindingRows:
     for file in facts.files:
         if file.belongs_to(facts.uid):
             continue
-        message = f"the {file.role} {file.path} belongs to user {file.uid}"
+        message = f"the {file.role} {file.path} is owned by user {file.uid}"
         if facts.uid == 0:
             yield WARN, f"{message}, and you are root", join(("sudo", "-u", f"#{file.uid}", "gamcli", "doctor"))
         else:

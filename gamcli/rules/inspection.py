@@ -60,7 +60,7 @@ def _inspect_within(text: str, damage: tuple[str, ...]) -> Inspection | None:
         if found:
             credential = re.match(r"\w*", rest, re.ASCII)
             result = inspect(prefix + (credential[0] if credential else ""))
-            more = f"the line has more than the {kind}: remove what is before it" + _describe_name(before)
+            more = f"the line contains more than the {kind}: remove the text before it" + _describe_name(before)
             return Inspection(kind, result.id, result.checksum, (*damage, more, *result.damage))
     return None
 
@@ -88,7 +88,7 @@ def _describe_damage(text: str, length: int, is_valid: bool) -> tuple[str, ...]:
     if is_valid:
         return ()
     if len(text) < length:
-        key_id = f"; looks like key {api_key_id(text)}, cut short" if is_cut_short(text) else ""
+        key_id = f"; looks like key {api_key_id(text)}" if is_cut_short(text) else ""
         return (f"truncated: {len(text)} of {length} characters{key_id}",)
     if len(text) > length:
         return (f"too long: {len(text)} instead of {length} characters",)

@@ -101,7 +101,7 @@ def require_larger_lifetime(key: Key, window: timedelta | None) -> None:
     largest = unit * (-(-lifetime // unit) - 1)
     valid_for, limit = durations.format_duration(lifetime), durations.format_duration(largest)
     raise UsageError(
-        f"the new key would be due for rotation at once: it is valid for {valid_for}",
+        f"the new key would be due for rotation immediately: it is valid for {valid_for}",
         f"use a window of at most {limit}",
     )
 

@@ -53,7 +53,7 @@ def check_password(password: Secret) -> Secret:
     """Return `password` in the form in which it is compared, or raise UsageError if it is invalid."""
     password = prepare(password)
     if not 1 <= len(password.reveal()) <= MAX_PASSWORD_LENGTH:
-        raise UsageError("invalid length of the password", f"use 1 to {MAX_PASSWORD_LENGTH} characters")
+        raise UsageError("invalid password length", f"use 1 to {MAX_PASSWORD_LENGTH} characters")
     if _NUL in password.reveal():
         raise UsageError("the password contains a NUL character", "choose another password")
     return password

@@ -179,7 +179,7 @@ def _decompress_xz(file: IO[bytes]) -> Iterator[bytes]:
             yield decompressor.decompress(data, CHUNK_BYTES)
             data = file.read(CHUNK_BYTES) if decompressor.needs_input and not decompressor.eof else b""
             if not data and decompressor.needs_input and not decompressor.eof:
-                raise EOFError("it is cut short")
+                raise EOFError("it is truncated")
         rest = decompressor.unused_data.lstrip(b"\0") or file.read(CHUNK_BYTES)
 
 
@@ -203,7 +203,7 @@ def _describe(error: Exception) -> str:
         return "its compression method is not supported"
     if isinstance(error, TarError | ValueError) and not isinstance(error, UnicodeError):
         return str(error)
-    return "it is damaged or cut short"
+    return "it is damaged or truncated"
 
 
 def read_chunks(file: "IO[bytes] | io.BufferedIOBase") -> Iterator[bytes]:

@@ -27,7 +27,7 @@ def read_members(file: IO[bytes]) -> Iterator[tuple[str, Iterable[bytes]]]:
     long_name = b""
     while header := file.read(BLOCK):
         if len(header) < BLOCK:
-            raise TarError("it is cut short")
+            raise TarError("it is truncated")
         if not header.strip(b"\0"):
             continue  # the end, after which another tar file may have been appended
         size, kind = _parse_header(header)
@@ -48,14 +48,14 @@ def read_members(file: IO[bytes]) -> Iterator[tuple[str, Iterable[bytes]]]:
 def _parse_header(header: bytes) -> tuple[int, bytes]:
     """Return the size and the type of a member."""
     if not is_tar(header):
-        raise TarError("it is damaged or cut short")
+        raise TarError("it is damaged or truncated")
     field = header[124:136]
     if field[0] & 0x80:
         return int.from_bytes(field[1:], "big"), header[156:157]
     try:
         return int(field.strip(b" \0") or b"0", 8), header[156:157]
     except ValueError as error:
-        raise TarError("it is damaged or cut short") from error
+        raise TarError("it is damaged or truncated") from error
 
 
 def _join_name(header: bytes) -> bytes:
@@ -93,7 +93,7 @@ class _TarContent:
         while self._left:
             chunk = self._file.read(min(self._left, CHUNK_BYTES))
             if not chunk:
-                raise TarError("it is cut short")
+                raise TarError("it is truncated")
             self._left -= len(chunk)
             yield chunk
 

@@ -71,5 +71,5 @@ class WorkerPool(Generic[RequestT]):
 
     def _handle(self, pending: RequestT) -> TracedResponse | PendingGrant:
         if seconds_left(pending) <= 0:
-            raise StoreBusyError("the request has waited too long")
+            raise StoreBusyError("the request waited too long")
         return routes.handle_patiently(self._gam, pending.request, self._config)

@@ -107,7 +107,7 @@ def test_if_missing_accepts_an_application_with_the_same_settings(
 )
 def test_if_missing_rejects_an_application_with_other_settings(gam: Gam, wish: AppSpec) -> None:
     apps.create(gam, AppSpec("portal", {}, ("gam_user_data",), client_id="a" * 32))
-    with pytest.raises(ConflictError, match="already exists with other settings"):
+    with pytest.raises(ConflictError, match="already exists with different settings"):
         apps.create(gam, wish, if_missing=True)
 
 

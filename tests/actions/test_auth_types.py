@@ -55,7 +55,7 @@ def test_if_missing_accepts_a_type_with_the_same_settings(
 def test_if_missing_rejects_a_type_with_other_settings(
     gam: Gam, name: str, kind: str, changes: dict[str, object]
 ) -> None:
-    with pytest.raises(ConflictError, match="already exists with other settings"):
+    with pytest.raises(ConflictError, match="already exists with different settings"):
         auth_types.create(gam, name, kind, changes, if_missing=True)
 
 

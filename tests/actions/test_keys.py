@@ -247,7 +247,7 @@ def test_another_secret_revokes_nothing(gam: Gam, issued: IssuedKey, audit_log: 
     _, foreign = mint_api_key(gam.entropy)
     _, same_id = mint_api_key(bytes)
     for secret in (foreign, same_id):
-        with pytest.raises(NotFoundError, match="no key in this store has that secret"):
+        with pytest.raises(NotFoundError, match="the API key is not in this store"):
             keys.revoke_by_secret(gam, secret, None)
     assert audit_log() == before
 

@@ -96,7 +96,7 @@ def test_a_request_id_with_other_settings_is_a_conflict(
 ) -> None:
     users.create(gam, "eva", {})
     apps.create(gam, apps.AppSpec("gate", {"remote_rest": True, "api_keys.enabled": True}))
-    with pytest.raises(ConflictError, match=f"issued key {first.record.id} with other settings: .*{label}"):
+    with pytest.raises(ConflictError, match=f"issued key {first.record.id} with different settings: .*{label}"):
         request_ids.generate(gam, other, "deploy-1")
     assert keys.show(gam, first.record.id) == first.record
 

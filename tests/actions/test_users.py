@@ -76,7 +76,7 @@ def test_if_missing_rejects_a_user_with_other_settings(
     gam: Gam, ana: User, name: str, changes: dict[str, object]
 ) -> None:
     assert ana.name == "ana"
-    with pytest.raises(ConflictError, match="already exists with other settings"):
+    with pytest.raises(ConflictError, match="already exists with different settings"):
         users.create(gam, name, changes, if_missing=True)
 
 
@@ -161,7 +161,7 @@ def test_a_password_is_kept_as_a_hash_and_not_reported(gam: Gam, ana: User, audi
 
 def test_an_invalid_password_is_not_saved(gam: Gam, ana: User, audit_log: ReadAuditLog) -> None:
     before = audit_log()
-    with pytest.raises(UsageError, match="invalid length of the password"):
+    with pytest.raises(UsageError, match="invalid password length"):
         users.set_password(gam, ana.name, Secret("x" * 51), TEST_COST)
     assert (audit_log(), users.show(gam, "ana").password_hash) == (before, None)
 

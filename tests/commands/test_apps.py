@@ -182,7 +182,7 @@ def test_update_changes_what_is_named(world: Run) -> None:
     assert {name: after[name] for name in unchanged} == {name: before[name] for name in unchanged}
     for words in (["--token-timeout", "5"], []):
         again = world("app", "update", "portal", *words)
-        assert again == (0, "", "gamcli: application 'portal' is unchanged: it has these settings already\n")
+        assert again == (0, "", "gamcli: application 'portal' is unchanged: it already has these settings\n")
 
 
 def test_update_edits_scopes(world: Run) -> None:

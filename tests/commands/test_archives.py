@@ -113,11 +113,11 @@ def test_what_follows_an_archive_is_searched(place: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (gzip.compress(os.urandom(999))[:-9], "it is damaged or cut short"),
-        (bz2.compress(b"x" * 999)[:-9], "it is damaged or cut short"),
-        (lzma.compress(b"x" * 999)[:-9], "it is damaged or cut short"),
-        (tar_up("a", b"x" * 999)[:1300], "it is cut short"),
-        (zip_up("a", b"x" * 999)[:-9], "it is damaged or cut short"),
+        (gzip.compress(os.urandom(999))[:-9], "it is damaged or truncated"),
+        (bz2.compress(b"x" * 999)[:-9], "it is damaged or truncated"),
+        (lzma.compress(b"x" * 999)[:-9], "it is damaged or truncated"),
+        (tar_up("a", b"x" * 999)[:1300], "it is truncated"),
+        (zip_up("a", b"x" * 999)[:-9], "it is damaged or truncated"),
         (b"7z\xbc\xaf\x27\x1c", "7z files are not supported"),
         (b"\x28\xb5\x2f\xfd", "Zstandard files are not supported"),
     ],
@@ -142,7 +142,7 @@ def test_an_encrypted_or_damaged_member_is_named_and_the_others_are_read(place: 
         [("a.zip!open", 2, 6)],
         [
             "cannot read a.zip!locked completely: it is encrypted",
-            "cannot read a.zip!broken completely: it is damaged or cut short",
+            "cannot read a.zip!broken completely: it is damaged or truncated",
         ],
     )
 

@@ -50,7 +50,7 @@ def test_list_filters_sorts_and_limits(world: Run) -> None:
 def test_update_changes_what_is_named(world: Run) -> None:
     assert world("auth-type", "update", "local", "--enable").err == "gamcli: updated authentication type 'local'\n"
     again = world("auth-type", "update", "LOCAL", "--enable")
-    assert again == (0, "", "gamcli: authentication type 'local' is unchanged: it has these settings already\n")
+    assert again == (0, "", "gamcli: authentication type 'local' is unchanged: it already has these settings\n")
     assert world("auth-type", "update", "local", "--description", "", "-o", "json").json["description"] == ""
     assert world("auth-type", "update", "local", "--disable", "-o", "json").json["enabled"] is False
 

@@ -196,7 +196,7 @@ def test_a_header_alone_asks_for_no_key(town: Run, place: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("--from", "keys.csv"), 2, "--from needs --out"),
+        (("--from", "keys.csv"), 2, "--from requires --out"),
         (("--from", "keys.csv", "--out", "keys.csv"), 2, "--from and --out name the same file"),
         (("--from", "missing.csv", "--out", "o"), 2, "cannot read --from missing.csv: No such file or directory"),
         (("--from", ".", "--out", "o"), 2, "cannot read --from .: Is a directory"),
@@ -310,7 +310,7 @@ def test_requests_of_a_file_that_contradict_each_other_are_problems(
     assert "wanted.csv:4: same request ID as in line 3\n" in ran.err
     assert "wanted.csv:5: the request ID is too long: 101 characters" in ran.err
     ran = generate_requests("user1,portal,other,r1", "user2,portal,,")
-    assert f"wanted.csv:2: request 'r1' issued key {made} with other settings: label\n" in ran.err
+    assert f"wanted.csv:2: request 'r1' issued key {made} with different settings: label\n" in ran.err
     assert sql("SELECT count(*) FROM key") == [(1,)]
 
 
@@ -716,7 +716,7 @@ def test_files_are_named_safely(user: str, app: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("--out", "o", "--out-dir", "d"), 2, "--out and --out-dir exclude each other"),
+        (("--out", "o", "--out-dir", "d"), 2, "--out and --out-dir cannot be combined"),
         (("--out-dir", "keys.csv"), 1, "cannot write to the folder keys.csv: Not a directory"),
         (("--out-dir", "no/d"), 1, "cannot write to the folder no/d: No such file or directory"),
     ],

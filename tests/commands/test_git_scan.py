@@ -282,7 +282,7 @@ def test_archives_in_a_history_are_searched(git: Git, commit: Commit, place: Pat
     repository = GitRepository(".", warnings.append)
     found = [(at.file, at.commit, leak.line, leak.secret.reveal()) for at, leak in repository.scan_history()]
     assert found == [("a.zip!in/b.py", made, 2, KEY)]
-    assert warnings == ["cannot read c.gz completely: it is damaged or cut short"]
+    assert warnings == ["cannot read c.gz completely: it is damaged or truncated"]
     assert repository.incomplete == 1
     git("rm", "-q", "--cached", "a.zip")
     git("commit", "-q", "-m", "remove")

@@ -42,7 +42,7 @@ def test_a_project_file_of_another_user_is_refused(gamcli: Run, project: Path) -
         assert found.err == (
             f"gamcli: error: {project} belongs to the user with the ID {NOT_A_USER}, "
             "who could choose the store for you\n"
-            f"gamcli: hint: check the file, then make it yours: chown 0 {project}\n"
+            f"gamcli: hint: check the file, then take ownership: chown 0 {project}\n"
         )
     os.chown(project, 1, -1)
     assert "belongs to the user daemon" in gamcli("app", "list").err
@@ -120,4 +120,4 @@ def test_a_deleted_working_directory_has_no_project_file(shell: Run, world: Run)
 def test_input_without_an_end_is_refused(world: Run, words: str) -> None:
     found = world(*words.split())
     assert found.code == 2
-    assert "larger than 1 MiB" in found.err or "it is a device that does not end" in found.err
+    assert "larger than 1 MiB" in found.err or "it is an endless device" in found.err

@@ -287,7 +287,7 @@ def test_revoke_ends_keys_by_id_and_says_so_when_they_have_ended(world: Run, key
     assert ran == (0, "", f"gamcli: revoked key {key_id} of ana for portal\n")
     again = world("key", "revoke", key_id)
     assert again.code == 0
-    assert again.err == f"gamcli: not revoked, since it is already revoked: key {key_id} of ana for portal\n"
+    assert again.err == f"gamcli: not revoked, because it is already revoked: key {key_id} of ana for portal\n"
     found = world("key", "revoke", key_id, "-o", "json").json
     assert (found["id"], found["status"], found["reason"]) == (key_id, "revoked", "lost")
 
@@ -420,7 +420,7 @@ def test_a_key_that_ended_is_not_disabled(world: Run) -> None:
     key = world(*GENERATE).out[7:15]
     world("key", "revoke", key)
     ran = world("key", "disable", key)
-    assert (ran.code, ran.err) == (0, f"gamcli: not disabled, since it is already revoked: key {key}\n")
+    assert (ran.code, ran.err) == (0, f"gamcli: not disabled, because it is already revoked: key {key}\n")
     assert world("key", "enable", key).code == 4
 
 

@@ -221,7 +221,7 @@ def test_objects_without_owner_are_not_drift(world: Run, manifest: Callable[...,
     assert "1 adopted" in world("apply", name).err
     assert world("user", "show", "ana", "--field", "managed_by").out == "apps.toml\n"
     ran = world("plan", name, "--owner", "other")
-    assert (ran.code, ran.hint) == (5, "add --adopt to take over")
+    assert (ran.code, ran.hint) == (5, "add --adopt to take ownership")
     assert "from 'apps.toml'" in world("plan", name, "--owner", "other", "--adopt").out
     assert world("apply", name, "--owner", "other", "--adopt").code == 0
     assert world("user", "show", "ana", "--field", "managed_by").out == "other\n"
@@ -292,7 +292,7 @@ def test_apply_changes_nothing_if_stdout_is_closed(
     assert "cannot write to stdout, so nothing was changed: " in ran.err
     assert empty("apply", "apps.toml", "--secrets-out", "new.env").code == 0
     ran = shell(f"gamcli apply apps.toml -o json --secrets-out more.env >{nowhere}")
-    assert (ran.code, "the output could not be written" in ran.err) == (1, True)
+    assert (ran.code, "cannot write the output" in ran.err) == (1, True)
 
 
 def test_secrets_lost_on_stdout_are_listed(
@@ -417,7 +417,7 @@ def test_the_temporary_files_of_a_killed_apply_are_removed_by_the_next(
 
 def test_drift_can_take_over_and_hints_name_options_that_exist(made: Run, manifest: Callable[..., str]) -> None:
     ran = made("drift", manifest(), "--owner", "other")
-    assert (ran.code, ran.hint) == (5, "add --adopt to take over")
+    assert (ran.code, ran.hint) == (5, "add --adopt to take ownership")
     assert made("drift", manifest(), "--owner", "other", "--adopt").code == 0
 
 

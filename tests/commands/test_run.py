@@ -159,7 +159,7 @@ def test_exit_code_4_if_the_endpoint_refuses(
     assert gamcli(*words, url, "--", "true").hint == "set GAM_CLIENT_ID"
     monkeypatch.setenv("GAM_CLIENT_ID", held.client_id)
     ran = gamcli(*words, url, "--", "true")
-    assert (ran.code, ran.err) == (4, "gamcli: error: the endpoint answered: The client_secret is wrong\n")
+    assert (ran.code, ran.err) == (4, "gamcli: error: the endpoint returned: The client_secret is wrong\n")
     assert gamcli(*words, f"{url}/nowhere", "--", "true").code == 1
     assert gamcli(*words, "http://127.0.0.1:1", "--", "true").code == 1
     for wrong in ("example.com", "ftp://example.com", "http://", "http://x:y", "http://u:p@x", "http://x?y"):
@@ -185,7 +185,7 @@ class Odd(BaseHTTPRequestHandler):
         ('400/{"error":"invalid_client","error_description":"Who."}', 4, "answered: Who\n"),
         ('401/{"error":"invalid_client"}', 4, "answered: invalid_client\n"),
         ("401/[]", 4, "answered: status 401 without an error message\n"),
-        ("307/", 1, "the endpoint answered with a redirect to /200/{}\n"),
+        ("307/", 1, "the endpoint redirects to /200/{}\n"),
         ("503/x", 1, "status 503 without an error message\n"),
         ('200/{"access_token":1}', 1, "status 200 without an error message\n"),
     ],

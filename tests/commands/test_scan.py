@@ -180,7 +180,7 @@ def test_staged_files_are_searched(world: Run, repository: Path, api_key: str) -
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "missing PATH"),
+        ((), "missing argument 'PATH'"),
         (("--git", "--staged"), "--git and --staged cannot be combined"),
         (("--git", "a", "b"), "only one repository can be scanned at a time"),
         (("--git", "-"), "only one repository can be scanned at a time"),
@@ -291,12 +291,12 @@ def test_a_key_that_is_cut_short_is_named_and_revoked_by_its_id_only(world: Run,
     key_id = api_key[7:15]
     found = world("scan", "log")
     assert found.code == 7
-    assert f"log:2:5  key   {key_id}  active, cut short  ana   portal" in found.out
-    assert f"gamcli: looks like key {key_id}, cut short: 30 of 54 characters\n" in found.err
+    assert f"log:2:5  key   {key_id}  active, truncated  ana   portal" in found.out
+    assert f"gamcli: looks like key {key_id}, truncated: 30 of 54 characters\n" in found.err
     assert f"gamcli key revoke {key_id} --reason leaked" in found.err
     (record,) = json.loads(world("scan", "log", "-o", "json").out)
     assert (record["cut_short"], record["length"], record["live"]) == (True, 30, True)
-    assert "cut short after 30 characters" in world("scan", "log", "-o", "sarif").out
+    assert "truncated after 30 characters" in world("scan", "log", "-o", "sarif").out
     assert world("scan", "log", "--revoke", "--yes").code == 7  # anyone may know an ID
     assert world("key", "show", key_id, "--field", "status").out == "active\n"
 
@@ -316,7 +316,7 @@ def test_what_could_not_be_read_makes_the_exit_code_1(world: Run, place: Path) -
     (place / "a.gz").write_bytes(b"\x1f\x8b\x08 damaged")
     found = world("scan", ".")
     assert (found.code, found.out) == (1, "")
-    assert "gamcli: warning: cannot read a.gz completely: it is damaged or cut short\n" in found.err
+    assert "gamcli: warning: cannot read a.gz completely: it is damaged or truncated\n" in found.err
     assert "searched 1 file, 1 kB; 1 archive member could not be read\n" in found.err
     assert "gamcli: error: the scan is incomplete" in found.err
     assert world("scan", ".", "--allow-partial").code == 0

@@ -261,7 +261,7 @@ def test_a_server_prunes_expired_tokens(serve: Serve, world: Run, token: str, sq
 
 def test_a_store_in_memory_is_not_pruned(gamcli: Run) -> None:
     found = gamcli("serve", "--ephemeral", "--prune-every", "1h")
-    assert (found.code, found.hint) == (2, "leave one of them out")
+    assert (found.code, found.hint) == (2, "use only one of them")
 
 
 @pytest.mark.parametrize("words", [["--workers", "2"], ["--engine", "stdlib"]])

@@ -214,7 +214,7 @@ def test_migrate_says_what_it_did_and_that_it_is_done(gamcli: Run, old: Path) ->
     assert gamcli("store", "migrate").err == (
         f"gamcli: migrated {old} from version 2 to {VERSION}\ngamcli: backup: {old}.v2-backup\n"
     )
-    assert gamcli("store", "migrate").err == f"gamcli: the store already has version {VERSION}\n"
+    assert gamcli("store", "migrate").err == f"gamcli: the store already has schema version {VERSION}\n"
     assert gamcli("store", "migrate", "--dry-run", "-o", "json").json["changes"] == []
 
 
@@ -301,7 +301,7 @@ def test_a_restore_that_brings_revoked_keys_back_is_5(world: Run, key_id: str) -
     world("user", "block", "ana")
     world("app", "rotate-secret", "portal", "--overlap", "0", "--out", "secret")
     ran = world("store", "restore", "monday.db", "--replace")
-    assert (ran.code, ran.hint) == (5, "add --accept-reactivating 3 to confirm, or --revoke-again to end them again")
+    assert (ran.code, ran.hint) == (5, "add --accept-reactivating 3 to confirm, or use --revoke-again")
     assert f"gamcli:   key {key_id} of ana for portal, revoked now: gamcli key revoke {key_id}" in ran.err
     assert "gamcli:   user ana, blocked now: gamcli user block ana" in ran.err
     assert "client secret portal, rotated now" in ran.err

@@ -62,7 +62,7 @@ def test_revoke_ends_a_token_and_says_so_when_it_has_ended(world: Run, trade: Ca
     assert world("token", "revoke", token).err == f"gamcli: revoked token {token} of ana for portal\n"
     again = world("token", "revoke", token)
     assert again.code == 0
-    told = f"not revoked, since it is already revoked: token {token} of ana for portal"
+    told = f"not revoked, because it is already revoked: token {token} of ana for portal"
     assert again.err == f"gamcli: {told}\n"
     assert world("token", "revoke", token, "-o", "json").json["status"] == "revoked"
     assert ids(world("token", "list", "--status", "revoked", "-o", "json")) == [token]

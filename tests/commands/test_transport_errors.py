@@ -73,7 +73,7 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
 def test_a_redirect_names_its_target_without_secrets() -> None:
     target = "https://user:word@example.com/new/oauth?token=secret"
     error = EndpointResponse(301, "Moved Permanently", (("Location", target),), b"").to_error()
-    assert error.message == "the endpoint answered with a redirect to https://example.com/new/oauth"
+    assert error.message == "the endpoint redirects to https://example.com/new/oauth"
     assert error.hint
     assert "use that address" in error.hint
 

@@ -392,7 +392,7 @@ def test_the_transcript_is_shown_if_a_request_fails(
     script = f'{" ".join(line)} "$@" {"" if fault else "--url $GAM_URL/none"}'
     ran = program(*words, "sh", "-c", script, "sh", "try")
     assert (ran.code, ran.out) == (1, "")
-    before, error, after = ran.err.partition("gamcli: error: the endpoint answered: ")
+    before, error, after = ran.err.partition("gamcli: error: the endpoint returned: ")
     assert [each[2:] for each in before.splitlines() if each.startswith("< HTTP")] == shown
     assert before.count("$ printf") == len(shown)
     assert error
@@ -409,4 +409,4 @@ def test_a_refusal_of_either_request_is_reported(program: Run, line: list[str], 
     ran = program("serve", "--ephemeral", "--port", "0", "--fault", fault, "--", *line, "try")
     assert ran.code == code
     assert ("HTTP/1.1 401" in ran.out) is (code == 4)
-    assert ("gamcli: error: the endpoint answered: The store does not answer\n" in ran.err) is (code == 1)
+    assert ("gamcli: error: the endpoint returned: The store does not answer\n" in ran.err) is (code == 1)

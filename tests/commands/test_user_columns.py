@@ -130,7 +130,7 @@ def test_users_that_are_there_already_are_taken_as_they_are_when_asked(world: Ru
         (place / "users.csv").write_text(f"name,first_name,guid\n{row}\n", encoding="utf-8")
         ran = world("user", "create", "--from", "users.csv", "--if-missing")
         assert ran.code == 2
-        assert f"already exists with other settings: {fields}; gamcli user show ana\n" in ran.err
+        assert f"already exists with different settings: {fields}; gamcli user show ana\n" in ran.err
 
 
 def test_users_that_differ_are_updated_when_asked(world: Run, place: Path) -> None:
@@ -151,7 +151,7 @@ def test_users_that_differ_are_updated_when_asked(world: Run, place: Path) -> No
     ):
         (place / "users.csv").write_text(f"name,email\n{row}\n", encoding="utf-8")
         assert message in world(*words).err
-    assert "--update needs --from" in world("user", "create", "dan", "--update").err
+    assert "--update requires --from" in world("user", "create", "dan", "--update").err
 
 
 def test_a_guid_that_is_provided_is_saved_and_names_nobody_else(world: Run, place: Path) -> None:
@@ -193,5 +193,5 @@ def test_a_spreadsheet_with_semicolons_is_read(world: Run, program: Run, place: 
 
 @pytest.mark.parametrize("option", [("--delimiter", ";"), ("--encoding", "cp1252"), ("--ignore-column", "x")])
 def test_options_of_a_file_need_one(world: Run, option: tuple[str, str]) -> None:
-    assert f"{option[0]} needs --from" in world("user", "create", "bob", *option).err
-    assert f"{option[0]} needs --from" in world("key", "generate", "--user", "ana", "--app", "portal", *option).err
+    assert f"{option[0]} requires --from" in world("user", "create", "bob", *option).err
+    assert f"{option[0]} requires --from" in world("key", "generate", "--user", "ana", "--app", "portal", *option).err

@@ -143,7 +143,7 @@ def test_update_changes_what_is_named_and_clears_what_is_empty(world: Run) -> No
     assert world(*words, "--attribute", "").json["attributes"] == {}
     assert world(*words, "--email", "new@example.com").json["email"] == "new@example.com"
     assert world("user", "show", "ana@example.com").code == 3
-    assert world("user", "update", "ana") == (0, "", "gamcli: user 'ana' is unchanged: it has these settings already\n")
+    assert world("user", "update", "ana") == (0, "", "gamcli: user 'ana' is unchanged: it already has these settings\n")
 
 
 @pytest.mark.usefixtures("api_key")

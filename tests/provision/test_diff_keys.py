@@ -274,7 +274,7 @@ def test_a_key_that_would_be_renewed_at_once_is_a_problem(plan_manifest: PlanMan
         plan_manifest(RENEWED.replace("14d", "30d"))
     (problem,) = raised.value.problems
     assert str(problem).endswith(
-        "].renew_within: renew_within is not shorter than the lifetime of the key: it would be renewed at once"
+        "].renew_within: renew_within is not shorter than the lifetime of the key: it would be renewed immediately"
     )
 
 

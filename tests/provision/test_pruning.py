@@ -254,7 +254,7 @@ def test_files_that_name_nothing_are_a_problem_when_pruning(
     with pytest.raises(ProblemsError) as raised:
         plan_manifest("# nothing\n", prune=True)
     assert list(map(str, raised.value.problems)) == [
-        "m.toml:1: names no object: with --prune, everything that its owner manages would be deleted"
+        "m.toml:1: defines no objects: --prune would delete everything that its owner manages"
     ]
 
 

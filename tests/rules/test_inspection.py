@@ -48,7 +48,7 @@ SECRET: Secret = mint_api_key(bytes)[1]
 def test_a_key_cut_anywhere_is_cut_short(cut: int) -> None:
     result = inspect(SECRET.reveal()[:cut])
     key_id = SECRET.reveal()[7:15]
-    named = f"; looks like key {key_id}, cut short" if cut >= 16 else ""
+    named = f"; looks like key {key_id}" if cut >= 16 else ""
     assert (result.type, result.checksum, result.damage) == (
         "API key", False, (f"truncated: {cut} of 54 characters{named}",),
     )  # fmt: skip
@@ -63,7 +63,7 @@ def test_a_line_with_more_than_the_credential_is_reported(entropy: Entropy, befo
     key_id, secret = mint_api_key(entropy)
     result = inspect(before + secret.reveal() + after)
     assert (result.type, result.id, result.checksum) == ("API key", key_id, True)
-    assert f"the line has more than the API key: remove what is before it{name}" in result.damage
+    assert f"the line contains more than the API key: remove the text before it{name}" in result.damage
     assert inspect(f"{before}gamsec_x").type == "client secret"
 
 

@@ -108,4 +108,4 @@ def test_a_store_that_is_gone_is_asked_to_those_who_wait(
     takes_long[1].set()
     (tmp_path / "gam.db").rename(tmp_path / "elsewhere.db")
     response = post()
-    assert (response.status, json.loads(response.body)["error"]["message"]) == (503, "The store does not answer.")
+    assert (response.status, json.loads(response.body)["error"]["message"]) == (503, "The store is unavailable.")

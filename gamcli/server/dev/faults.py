@@ -120,7 +120,7 @@ def parse_fault(text: str) -> Fault:
     fault = Fault(text, decisions, _parse_frequency(text, *frequency), **_parse_conditions(text, conditions))
     if fault.is_narrowed and "healthz" in endpoints:
         raise UsageError(
-            f"'{text}' names a client or user, which requests to healthz have not", "use token or userinfo"
+            f"'{text}' names a client or user, but requests to healthz have neither", "use token or userinfo"
         )
     return fault
 

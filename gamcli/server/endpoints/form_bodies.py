@@ -91,7 +91,7 @@ def _collect(pairs: Pairs) -> dict[str, str]:
 def _split_pairs(body: bytes, charset: str) -> Iterator[tuple[str, str]]:
     text = _decode(body, charset)
     if _CONTROL.search(text):
-        raise RefusedError("control_character", "a control character")
+        raise RefusedError("control_character", "a control character in a parameter")
     if _BROKEN_ESCAPE.search(text):
         raise RefusedError("form_unreadable", "an invalid escape")
     for pair in text.split("&"):
@@ -121,13 +121,13 @@ def _not_utf8() -> RefusedError:
 
 
 def _not_ascii() -> RefusedError:
-    return RefusedError("charset_not_ascii", "characters other than ASCII in another charset than UTF-8")
+    return RefusedError("charset_not_ascii", "not ASCII, in a charset other than UTF-8")
 
 
 def _split_multipart(body: bytes, boundary: str, charset: str) -> Iterator[tuple[str, str]]:
     """Yield the fields of multipart/form-data (RFC 7578), without preamble and epilogue."""
     if not _BOUNDARY.fullmatch(boundary):
-        raise RefusedError("boundary_missing", "no valid boundary")
+        raise RefusedError("boundary_missing", "missing or invalid boundary")
     first, *parts = (b"\r\n" + body.removeprefix(b"\r\n")).split(b"\r\n--" + boundary.encode())
     if first or not parts or parts[-1] not in (b"--", b"--\r\n"):
         raise _malformed_multipart()
@@ -158,7 +158,7 @@ def _parse_part(fields: Parameters, content: bytes, charset: str) -> tuple[str, 
         raise RefusedError("multipart_encoded", "a part is encoded")
     media_type, type_options = parse_media_type(fields.get("content-type", "text/plain"))
     if media_type.startswith("multipart/"):
-        raise RefusedError("multipart_nested", "a part has parts")
+        raise RefusedError("multipart_nested", "nested multipart")
     if media_type != "text/plain":
         raise RefusedError("multipart_type", "a part is not text")
     return options["name"], _decode(content, _known_charset({"charset": charset, **type_options}))

@@ -154,9 +154,9 @@ def client_credentials(request: Request, form: Mapping[str, str]) -> ClientCrede
         return ClientCredentials(form.get("client_id", ""), Secret(form.get("client_secret", "")))
     basic = _parse_basic(request.fields["authorization"])
     if form.get("client_secret"):
-        raise RefusedError("client_twice", "two ways of client authentication")
+        raise RefusedError("client_twice", "more than one client authentication method")
     if basic and form.get("client_id") and form["client_id"] not in (basic.id, basic.unencoded_id):
-        raise RefusedError("client_ids_differ", "another client_id in the body")
+        raise RefusedError("client_ids_differ", "client_id in the body differs from HTTP Basic")
     return basic
 
 
@@ -190,7 +190,7 @@ def bearer_token(request: Request) -> Secret:
     authorization = request.fields.get("authorization", "")
     in_form = _token_in_form(request)
     if in_form and authorization:
-        raise RefusedError("token_twice", "two access tokens")
+        raise RefusedError("token_twice", "more than one access token")
     if in_form:
         return Secret(in_form)
     if not authorization:

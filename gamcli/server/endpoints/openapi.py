@@ -37,7 +37,7 @@ PARAMETERS: dict[str, Parameter] = {
     "client_secret": Parameter("client secret; may be sent as HTTP Basic instead", {"format": "password"}),
     "api_key": Parameter("the API key to exchange", {"format": "password"}),
     "authentication_type_name": Parameter(
-        "authentication type; default: that of the repository", {"examples": ["apikey", "local"]}
+        "authentication type; default: the one of the repository", {"examples": ["apikey", "local"]}
     ),
     "username": Parameter("the user; with an api_key it must be the user of the key", {}),
     "password": Parameter("password of the user", {"format": "password"}),
@@ -229,7 +229,7 @@ def _object(properties: Document, required: list[str]) -> Document:
 _TOKEN: Document = {
     "access_token": {**TEXT, "pattern": f"^{_GUID}![A-Za-z0-9]{{78}}$"},
     "token_type": {"const": "Bearer"},
-    "expires_in": {"type": "integer", "minimum": 0, "description": "seconds; 0 = never"},
+    "expires_in": {"type": "integer", "minimum": 0, "description": "seconds; 0 for no expiry"},
     "refresh_token": {**TEXT, "pattern": "^([0-9]{3}[A-Za-z0-9]{36})?$"},
     "scope": {**TEXT, "description": "scopes joined by +", "pattern": r"^[^\s+]+(\+[^\s+]+)*$|^$"},
     "user_guid": {**TEXT, "pattern": f"^({_GUID})?$"},

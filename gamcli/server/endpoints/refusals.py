@@ -82,7 +82,7 @@ TABLE: dict[str, Refusal] = {
         "292", 400, "invalid_request", 400, "Send the client's credentials in the body or as HTTP Basic, not both."
     ),
     "client_ids_differ": Refusal(
-        "292", 400, "invalid_request", 400, "The client_id in the body is not the one of HTTP Basic."
+        "292", 400, "invalid_request", 400, "The client_id in the body differs from the one in HTTP Basic."
     ),
     "request_token_type_unknown": Refusal(
         "292", 400, "invalid_request", 400, "The parameter request_token_type is neither OAuth nor Web."
@@ -102,7 +102,7 @@ TABLE: dict[str, Refusal] = {
     "remote_rest_off": Refusal(
         "230", 401, "unauthorized_client", 400, "The application does not allow remote REST authentication."
     ),
-    "repository_wrong": Refusal("2", 401, "invalid_request", 400, "The repository is not the one of this server."),
+    "repository_wrong": Refusal("2", 401, "invalid_request", 400, "This server does not serve that repository."),
     "auth_type_missing": Refusal(
         "35",
         401,
@@ -114,7 +114,7 @@ TABLE: dict[str, Refusal] = {
         "240", 401, "invalid_grant", 400, "The authentication type is unknown or disabled."
     ),
     "auth_type_wrong": Refusal(
-        "35", 401, "invalid_grant", 400, "The authentication type is not the one for this application and grant."
+        "35", 401, "invalid_grant", 400, "The application does not allow this authentication type for this grant."
     ),
     "api_keys_off": Refusal("230", 401, "unauthorized_client", 400, "The application does not accept API keys."),
     # 12: one text for many causes
@@ -134,7 +134,7 @@ TABLE: dict[str, Refusal] = {
     "password_must_change": Refusal("23", 401, "invalid_grant", 400, "The user must change the password."),
     "password_expired": Refusal("24", 401, "invalid_grant", 400, "The password has expired."),
     "scope_missing": Refusal("232", 401, "invalid_scope", 400, "The application requires the parameter scope."),
-    "scope_beyond": Refusal("235", 401, "invalid_scope", 400, "A scope goes beyond those of the API key."),
+    "scope_beyond": Refusal("235", 401, "invalid_scope", 400, "A requested scope exceeds those of the API key."),
     "scope_unpublished": Refusal(
         "235", 401, "invalid_scope", 400, "A scope is unknown, or the application does not publish it."
     ),
@@ -143,7 +143,7 @@ TABLE: dict[str, Refusal] = {
     "refresh_used": Refusal("101", 401, "invalid_grant", 400, _NOT_A_REFRESH_TOKEN),
     "refresh_expired": Refusal("101", 401, "invalid_grant", 400, _NOT_A_REFRESH_TOKEN),
     "refresh_revoked": Refusal("101", 401, "invalid_grant", 400, _NOT_A_REFRESH_TOKEN),
-    "renewals_spent": Refusal("168", 401, "invalid_grant", 400, "The token cannot be renewed any more: log in again."),
+    "renewals_spent": Refusal("168", 401, "invalid_grant", 400, "The token cannot be refreshed again: log in again."),
     # userinfo
     "authorization_missing": Refusal("0", 401, "", 401, "This service needs an Authorization Header"),
     "token_twice": _http_refusal(400, "Send the access token in the Authorization header or in the body, not both."),
@@ -155,15 +155,15 @@ TABLE: dict[str, Refusal] = {
     "token_user_inactive": Refusal("9", 401, "invalid_token", 401, "The user is not active."),
     # 17
     "too_many_failures": Refusal(
-        "429", 429, "invalid_request", 429, "Too many failures: try again when the minute is over."
+        "429", 429, "invalid_request", 429, "Too many failed requests: try again in a minute."
     ),
     # 18
     "store_busy": Refusal("503", 503, "temporarily_unavailable", 503, "The store is busy: try again in a moment."),
-    "store_gone": Refusal("503", 503, "temporarily_unavailable", 503, "The store does not answer."),
+    "store_gone": Refusal("503", 503, "temporarily_unavailable", 503, "The store is unavailable."),
     "connections_full": Refusal(
         "503", 503, "temporarily_unavailable", 503, "Too many connections: try again in a moment."
     ),
-    "bug": Refusal("500", 500, "server_error", 500, "The server failed; its log says where."),
+    "bug": Refusal("500", 500, "server_error", 500, "Internal server error: see the server's log."),
 }
 
 _RULE_BY_ERROR: tuple[tuple[type[GamcliError], str], ...] = ((StoreBusyError, "store_busy"), (StoreError, "store_gone"))

@@ -52,11 +52,11 @@ class ChunkedBody:
         line = _read_line(buffer, start, MAX_SIZE_DIGITS + left)
         if line is None:
             if len(buffer) - start > MAX_SIZE_DIGITS + left + 1:
-                raise unreadable_request("the size of a chunk is too long")
+                raise unreadable_request("the chunk size is too long")
             return None
         match = _SIZE_LINE.fullmatch(line)
         if match is None:
-            raise unreadable_request("the size of a chunk is not HTTP")
+            raise unreadable_request("malformed chunk size")
         self._missing = int(match[1], 16)
         self._extension_bytes += len(match[2])
         if len(self._body) + self._missing > MAX_BODY:
@@ -103,7 +103,7 @@ class ChunkedBody:
             raise RefusedError("fields_too_many", "too many trailer fields")
         name, _ = parse_field(line.decode("latin-1"))
         if name in _NEVER_IN_TRAILERS:
-            raise unreadable_request("a trailer field about the framing of the body")
+            raise unreadable_request("a trailer field that frames the body")
         return end
 
 

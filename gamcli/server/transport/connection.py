@@ -116,7 +116,7 @@ class Connection:
         if request is None and self._parser.needs_continue():
             self.send(CONTINUE)
         if request is None and self._has_ended and not self._parser.is_empty:
-            raise unreadable_request("the connection ended within a request")
+            raise unreadable_request("the connection closed during a request")
         return request
 
     def send(self, data: bytes, *, close_after: bool = False) -> None:

@@ -72,7 +72,7 @@ class RequestHead:
 def find_head_end(buffer: bytes) -> int | None:
     """Return the end of the head at the start of `buffer`, None when bytes are missing; raises RefusedError."""
     if buffer and not _CAN_BEGIN.match(buffer):
-        raise unreadable_request("the first byte is not HTTP")
+        raise unreadable_request("the first byte is not that of a request line")
     line = buffer.find(b"\n", 0, MAX_LINE + 2)
     if line < 0:
         if len(buffer) >= MAX_LINE + 2:
@@ -124,7 +124,7 @@ def _parse_request_line(line: str) -> tuple[str, str, str, int]:
     """Return method, path, query and minor version."""
     match = _REQUEST_LINE.fullmatch(line)
     if match is None:
-        raise unreadable_request("the request line is not HTTP")
+        raise unreadable_request("malformed request line")
     method, target, major, minor = match.groups()
     if major != "1":
         raise RefusedError("version_unknown", "the version is not HTTP/1.x")
@@ -139,7 +139,7 @@ def _origin_form(target: str) -> str:
         rest = target[authority.end() :]
         return rest if rest.startswith("/") else f"/{rest}"
     if not target.startswith("/") and target != "*":
-        raise unreadable_request("the target is neither a path nor a URL")
+        raise unreadable_request("invalid request target")
     return target
 
 
@@ -147,7 +147,7 @@ def parse_field(line: str) -> tuple[str, str]:
     """Return name and value of a header field; raises RefusedError."""
     match = _FIELD.fullmatch(line)
     if match is None:
-        raise unreadable_request("a header field is not HTTP")
+        raise unreadable_request("malformed header field")
     return match[1].lower(), match[2].strip(" \t")
 
 
@@ -171,9 +171,9 @@ def _body_framing(fields: Mapping[str, str], version: int) -> tuple[int, bool]:
     if coding is None:
         return _body_length(fields.get("content-length", "0")), False
     if "content-length" in fields:
-        raise unreadable_request("Content-Length and Transfer-Encoding exclude each other")
+        raise unreadable_request("both Content-Length and Transfer-Encoding")
     if version == 0:
-        raise unreadable_request("HTTP/1.0 has no Transfer-Encoding")
+        raise unreadable_request("Transfer-Encoding in HTTP/1.0")
     if coding.lower() != "chunked":
         raise RefusedError("transfer_coding_unknown", "the transfer coding is not chunked")
     return 0, True

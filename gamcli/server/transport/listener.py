@@ -71,7 +71,7 @@ class RunnableServer(Protocol):
 def listen(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
     """Return a listening socket; raises FailedError."""
     if not 0 <= port <= MAX_PORT:
-        raise _cannot_listen(host, port, f"the highest port is {MAX_PORT}")
+        raise _cannot_listen(host, port, f"ports go up to {MAX_PORT}")
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listener = socket.create_server((str(address[0]), port), family=family, backlog=BACKLOG, reuse_port=reuse_port)

@@ -62,7 +62,7 @@ class Places:
             return None
         silent = full.find_silent()
         if silent is None:
-            raise LookupError("every connection is in the middle of a request")
+            raise LookupError("all connections are busy")
         return silent
 
     def find_silent(self) -> Connection | None:

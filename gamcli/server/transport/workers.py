@@ -45,7 +45,7 @@ class WorkerProcesses(Generic[OptionsT]):
         report: Callable[[str], None],
     ) -> None:
         if not hasattr(os, "fork"):
-            raise UsageError("--workers requires a system with fork", "omit --workers")
+            raise UsageError("--workers requires an operating system with fork", "omit --workers")
         self._create_server = create_server
         self._report = report
         self._stop_seconds = options.stop_seconds

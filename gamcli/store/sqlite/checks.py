@@ -186,7 +186,7 @@ class ContentChecker:
 
     def _find_orphaned_sessions(self) -> list[str]:
         number = sessions.count_orphans(SqliteTransaction(self._connection))
-        return [f"{format_count(number, 'session')} without application or user"] if number else []
+        return [f"{format_count(number, 'session')} of deleted applications or users"] if number else []
 
     def _find_broken_records(self) -> list[str]:
         counts = ((each, self._connection.execute(each.sql).fetchone()[0]) for each in INVARIANTS)

@@ -95,7 +95,7 @@ class SqliteStore(Store):
     def require_writable(self) -> None:
         """Raise StoreUnusableError when this user may only read the store."""
         if self.is_read_only:
-            hint = f"check the mode and the owner of {self.path} and of its folder"
+            hint = f"check the mode and the owner of {self.path} and its folder"
             raise StoreUnusableError(f"the store {self.path} cannot be written", hint)
 
     @contextmanager
@@ -285,8 +285,8 @@ class SqliteStore(Store):
     def _require_current(self, version: int) -> None:
         if version != len(schema.MIGRATIONS):
             raise StoreVersionError(
-                f"the store {self.path} has version {version}, and may only be read, not upgraded",
-                "open it as a user who may write it and its folder",
+                f"the store {self.path} has version {version} and must be upgraded, but cannot be written",
+                "run the command as a user with write access to the file and its folder",
             )
 
 

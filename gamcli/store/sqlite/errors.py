@@ -44,7 +44,7 @@ def translate_error(error: sqlite3.Error, path: Path) -> GamcliError:
         return StoreBusyError(f"the store {path} is in use by another process", "try again in a moment", path)
     if name.startswith(_READ_ONLY):
         return StoreUnusableError(
-            f"the store {path} cannot be written", f"check the mode and the owner of {path} and of its folder"
+            f"the store {path} cannot be written", f"check the mode and the owner of {path} and its folder"
         )
     if is_damage(error):
         return StoreUnusableError(
@@ -61,7 +61,9 @@ def _constraint_error(message: str, name: str) -> GamcliError:
         column = message.rpartition(": ")[2].split(", ")[0]
         table, _, field = _COLUMN_LABELS.get(column, column).partition(".")
         return ConflictError(f"another {table} already has this {field}; nothing was changed", "use another value")
-    return FailedError(f"the change does not fit the store: {message}; nothing was changed", "report this as a bug")
+    return FailedError(
+        f"the change violates a constraint of the store: {message}; nothing was changed", "report this as a bug"
+    )
 
 
 _COLUMN_LABELS = {

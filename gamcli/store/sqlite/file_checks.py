@@ -47,7 +47,7 @@ def _check_owner(known: list[FileFacts], uid: int) -> StoreCheck:
     foreign = next((each for each in known if not each.belongs_to(uid)), None)
     if foreign is None:
         return StoreCheck("owner", ok=True, what="the files belong to you")
-    what = f"the {foreign.role} {foreign.path} belongs to user {foreign.uid}"
+    what = f"the {foreign.role} {foreign.path} is owned by user {foreign.uid}"
     if uid == 0:
         return StoreCheck("owner", ok=True, what=f"{what}, and you are root")
     return StoreCheck(

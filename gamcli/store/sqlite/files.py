@@ -134,7 +134,7 @@ def make_empty_file(path: Path) -> None:
     status = path.stat()
     if stat.S_ISREG(status.st_mode) and status.st_size == 0:
         if status.st_uid != os.geteuid():
-            raise StoreUnusableError(f"the empty file {path} belongs to user {status.st_uid}", "--store PATH")
+            raise StoreUnusableError(f"the empty file {path} is owned by user {status.st_uid}", "--store PATH")
         path.chmod(0o600)
 
 
