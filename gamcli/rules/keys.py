@@ -93,7 +93,7 @@ def is_expiring(key: Key, now: datetime, within: timedelta | None) -> bool:
 
 
 def require_larger_lifetime(key: Key, window: timedelta | None) -> None:
-    """Raise UsageError if a new key would be due for rotation at once, with the largest `window` that works."""
+    """Raise UsageError if a new key would be due for rotation immediately, with the largest `window` that works."""
     if window is None or key.expires_at is None or key.expires_at - key.created_at > window:
         return
     lifetime = key.expires_at - key.created_at

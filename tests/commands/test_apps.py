@@ -234,7 +234,7 @@ def test_what_suspends_keys_is_done_at_once_and_says_how_to_undo_it(world: Run, 
 
 def test_enable_and_disable_switch(world: Run) -> None:
     assert world("app", "disable", "portal", "-o", "json").json["enabled"] is False
-    assert "it has these settings already" in world("app", "disable", "portal").err
+    assert "it already has these settings" in world("app", "disable", "portal").err
     assert world("app", "enable", "portal").err == "gamcli: enabled application 'portal'\n"
 
 

@@ -625,7 +625,7 @@ def test_no_keys_are_added_to_a_file_of_another_user(
         monkeypatch.setattr(os, "geteuid", lambda: 1234)
     ran = generate()
     assert ran.code == 5
-    assert "error: the file out.csv belongs to another user\n" in ran.err
+    assert "error: the file out.csv is owned by another user\n" in ran.err
     assert output.read_bytes() == before
 
 

@@ -40,12 +40,12 @@ def test_a_project_file_of_another_user_is_refused(gamcli: Run, project: Path) -
         found = gamcli(*words)
         assert (found.code, found.out) == (2, "")
         assert found.err == (
-            f"gamcli: error: {project} belongs to the user with the ID {NOT_A_USER}, "
-            "who could choose the store for you\n"
+            f"gamcli: error: {project} is owned by the user with the ID {NOT_A_USER}, "
+            "who could select another store\n"
             f"gamcli: hint: check the file, then take ownership: chown 0 {project}\n"
         )
     os.chown(project, 1, -1)
-    assert "belongs to the user daemon" in gamcli("app", "list").err
+    assert "is owned by the user daemon" in gamcli("app", "list").err
 
 
 @needs_root
@@ -54,7 +54,7 @@ def test_doctor_reports_a_foreign_project_file_and_does_not_change_it(gamcli: Ru
     project.chmod(0o666)
     found = gamcli("doctor", "--fix")
     assert found.code == 1
-    assert "belongs to the user with the ID" in found.out
+    assert "is owned by the user with the ID" in found.out
     assert project.stat().st_mode & 0o777 == 0o666
 
 
@@ -113,7 +113,7 @@ def test_a_deleted_working_directory_has_no_project_file(shell: Run, world: Run)
     assert found.err.endswith("gamcli: error: no such file or directory\n")
     found = shell("mkdir gone && cd gone && rmdir ../gone && gamcli --store x.db app list")
     assert found.code == 2
-    assert "the working directory was deleted, and the path of the store, x.db, is relative to it" in found.err
+    assert "the working directory no longer exists, and the path of the store, x.db, is relative" in found.err
 
 
 @pytest.mark.parametrize("words", ["conformance --world /dev/zero http://127.0.0.1:1", "user create --from /dev/zero"])

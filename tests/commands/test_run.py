@@ -182,9 +182,9 @@ class Odd(BaseHTTPRequestHandler):
 @pytest.mark.parametrize(
     ("answer", "code", "message"),
     [
-        ('400/{"error":"invalid_client","error_description":"Who."}', 4, "answered: Who\n"),
-        ('401/{"error":"invalid_client"}', 4, "answered: invalid_client\n"),
-        ("401/[]", 4, "answered: status 401 without an error message\n"),
+        ('400/{"error":"invalid_client","error_description":"Who."}', 4, "returned: Who\n"),
+        ('401/{"error":"invalid_client"}', 4, "returned: invalid_client\n"),
+        ("401/[]", 4, "returned: status 401 without an error message\n"),
         ("307/", 1, "the endpoint redirects to /200/{}\n"),
         ("503/x", 1, "status 503 without an error message\n"),
         ('200/{"access_token":1}', 1, "status 200 without an error message\n"),
@@ -212,4 +212,4 @@ def test_a_key_that_expires_soon_is_reported(world: Run, program: Run, place: Pa
         (place / "soon").write_text(world(*words).out, encoding="utf-8")
         ran = program("run", "--app", "portal", "--api-key-file", "soon", "--", "true")
         assert ran.code == 0
-        assert ("of ana for portal can be used for 12 days only" in ran.err) is warns
+        assert ("of ana for portal is valid for only 12 days" in ran.err) is warns

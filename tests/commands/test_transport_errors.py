@@ -75,7 +75,7 @@ def test_a_redirect_names_its_target_without_secrets() -> None:
     error = EndpointResponse(301, "Moved Permanently", (("Location", target),), b"").to_error()
     assert error.message == "the endpoint redirects to https://example.com/new/oauth"
     assert error.hint
-    assert "use that address" in error.hint
+    assert "to use that one" in error.hint
 
 
 def test_http_to_a_port_with_tls_suggests_https(request_token: Callable[[str], Any], context: ssl.SSLContext) -> None:
@@ -119,7 +119,7 @@ def test_a_taken_address_is_reported_once(gamcli: Run, world: Run) -> None:
 def test_a_locale_that_misreads_arguments_is_named(shell: Run) -> None:
     found = shell("LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 gamcli user show é")
     assert found.code == 2
-    assert "the locale uses the encoding ascii" in found.err
+    assert "the encoding of the locale, ascii," in found.err
     assert "LC_ALL=C.UTF-8" in found.err
 
 

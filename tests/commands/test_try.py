@@ -121,7 +121,7 @@ def test_optional_parameters_are_sent(here: Run) -> None:
     assert ran.code == 4
     found = json.loads(ran.out)
     assert [*found] == ["url", "granted", "message", "hint", "exchanges"]
-    assert (found["granted"], found["message"]) == (False, "A scope goes beyond those of the API key")
+    assert (found["granted"], found["message"]) == (False, "A requested scope exceeds those of the API key")
     (only,) = found["exchanges"]
     assert "&authentication_type_name=apikey&scope=session_initial_prop&" in only["request"]["body"]
 
@@ -380,7 +380,7 @@ def test_secrets_in_responses_are_redacted(gamcli: Run, endpoint_url: str, monke
 @pytest.mark.parametrize(
     ("fault", "shown", "message", "hint"),
     [
-        ("token=503", ["HTTP/1.1 503 Service Unavailable"], "The store does not answer", "see the server's log"),
+        ("token=503", ["HTTP/1.1 503 Service Unavailable"], "The store is unavailable", "see the server's log"),
         ("userinfo=500", ["HTTP/1.1 200 OK", "HTTP/1.1 500 Internal Server Error"], "", "see the server's log"),
         (None, ["HTTP/1.1 404 Not Found"], "", "--url URL, including the base path"),
     ],
@@ -409,4 +409,4 @@ def test_a_refusal_of_either_request_is_reported(program: Run, line: list[str], 
     ran = program("serve", "--ephemeral", "--port", "0", "--fault", fault, "--", *line, "try")
     assert ran.code == code
     assert ("HTTP/1.1 401" in ran.out) is (code == 4)
-    assert ("gamcli: error: the endpoint returned: The store does not answer\n" in ran.err) is (code == 1)
+    assert ("gamcli: error: the endpoint returned: The store is unavailable\n" in ran.err) is (code == 1)

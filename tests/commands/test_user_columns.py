@@ -146,7 +146,7 @@ def test_users_that_differ_are_updated_when_asked(world: Run, place: Path) -> No
     assert world("audit", "list", "--action", "user.update", "--field", "target").out == "ana\n"
     for row, message in (
         ("ana,bob@x.org", "email 'bob@x.org' already belongs to user 'bob'"),
-        ("ANA,a@x.org", "other settings: name"),
+        ("ANA,a@x.org", "different settings: name"),
         ("ana,a@x.org\nana,b@x.org", "users.csv:3: user 'ana' is already in line 2"),
     ):
         (place / "users.csv").write_text(f"name,email\n{row}\n", encoding="utf-8")

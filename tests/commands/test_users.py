@@ -155,7 +155,7 @@ def test_what_suspends_keys_is_done_at_once_and_says_how_to_undo_it(world: Run, 
         f"gamcli: {verb.removesuffix('e')}ed user 'ana'\n"
         f"gamcli: warning: this suspends 1 active key; to undo it: gamcli user {undo} ana\n"
     )
-    assert "it has these settings already" in world("user", verb, "ana").err
+    assert "it already has these settings" in world("user", verb, "ana").err
     assert world("user", undo, "ana") == (0, "", f"gamcli: {undo.removesuffix('e')}ed user 'ana'\n")
 
 

@@ -139,7 +139,7 @@ def test_a_failed_setup_request_is_a_difference(world: World) -> None:
     for response, message in failures:
         verdict = check_row(row, world, response)
         assert (verdict.verdict, verdict.found) == (DIFFERS, "")
-        assert verdict.why == f"the request 'grant' before it was answered {message}"
+        assert verdict.why == f"the request 'grant' before it returned {message}"
 
 
 def test_repeated_setup_requests_may_fail(world: World) -> None:

@@ -250,6 +250,6 @@ def test_a_key_that_would_be_due_at_once_is_refused_with_the_largest_window(
     if limit is None:
         keys.require_larger_lifetime(key, window)
         return
-    with pytest.raises(UsageError, match="would be due for rotation at once") as caught:
+    with pytest.raises(UsageError, match="would be due for rotation immediately") as caught:
         keys.require_larger_lifetime(key, window)
     assert caught.value.hint == f"use a window of at most {limit}"

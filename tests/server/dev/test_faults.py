@@ -192,7 +192,7 @@ def test_a_fault_behind_a_limited_one_is_accepted(first: str, second: str) -> No
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("healthz=503,client=shop", "which requests to healthz have not"),
+        ("healthz=503,client=shop", "but requests to healthz have neither"),
         ("token=503,app=shop", "invalid condition 'app=shop'"),
         ("token=503,client=", "invalid condition 'client='"),
         ("token=503,user=a,user=b", "invalid condition 'user=b'"),
