@@ -143,12 +143,14 @@ _APP = (
         checks.app_number("token.timeout_minutes"), checks.bounds("token.timeout_minutes"), always=True,
     ),
     Field(
-        "token.renewals", NUMBER, "maximum number of times a token can be refreshed", checks.app_number("token.renewals"),
-        checks.bounds("token.renewals"), always=True,
+        "token.renewals", NUMBER, "maximum number of times a token can be refreshed",
+        checks.app_number("token.renewals"), checks.bounds("token.renewals"), always=True,
     ),
     Field("require_scope", FLAG, "require a scope in password grants", unchanged, always=True),
     Field("share_user_ids", FLAG, "return the same user GUIDs to all applications", unchanged, always=True),
-    Field("one_token_per_user", FLAG, "revoke a user's earlier tokens when a new one is issued", unchanged, always=True),
+    Field(
+        "one_token_per_user", FLAG, "revoke a user's earlier tokens when a new one is issued", unchanged, always=True
+    ),
 )  # fmt: skip
 
 _SCHEMAS: dict[str, dict[str, object]] = {
@@ -197,7 +199,8 @@ _USER = (
         }}, always=True,
     ),
     Field(
-        "attributes", TABLE, "custom attributes, each a string, a list of strings, or strings by ID", checks.check_attributes,
+        "attributes", TABLE, "custom attributes, each a string, a list of strings, or strings by ID",
+        checks.check_attributes,
         {"propertyNames": {"pattern": patterns.ATTRIBUTE_ID}, "additionalProperties": _ATTRIBUTE_SCHEMA},
     ),
     Field("enabled", FLAG, "the user is active", unchanged, always=True),

@@ -49,7 +49,7 @@ def test_the_default_cost_is_one_that_owasp_names() -> None:
 
 @pytest.mark.parametrize("password", ["", "x" * 51])
 def test_a_password_has_one_to_fifty_characters(password: str) -> None:
-    with pytest.raises(UsageError, match="invalid length") as caught:
+    with pytest.raises(UsageError, match="invalid password length") as caught:
         passwords.hash_password(Secret(password), no_randomness, TEST_COST)
     assert not password or password not in str(caught.value)
 
