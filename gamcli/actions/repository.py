@@ -37,6 +37,13 @@ def initialise(gam: Gam) -> CreateResult[Repository]:
     return CreateResult(repository)
 
 
+def check_ready(gam: Gam) -> None:
+    """Check that the store can be read and has the schema version of this gamcli; raises StoreError."""
+    check_readable(gam)
+    with gam.store.reading() as tx:
+        store.repository.require_current_version(tx)
+
+
 def check_readable(gam: Gam) -> None:
     """Read what every response of the server needs; raises StoreError, also if `gamcli init` has not been run."""
     with gam.store.reading() as tx:

@@ -4,9 +4,10 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ import typer
 from gamcli.commands import serve_options as opts
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import new_group, parse_duration
+from gamcli.commands.server_setup import open_server
 from gamcli.errors import FailedError, UsageError
 from gamcli.render import credentials
 from gamcli.render.output import Output
@@ -25,10 +27,8 @@ from gamcli.server.endpoints.refusals import UNAUTHORIZED, ErrorFormat
 from gamcli.server.server import ServerOptions
 from gamcli.server.transport.listener import RunnableServer
 from gamcli.system import new_files
-from gamcli.system.actor import describe_actor
 
 if TYPE_CHECKING:
-    from gamcli.actions import Gam
     from gamcli.server.transport.tls import Context
 
 verbs = new_group()
@@ -66,6 +66,7 @@ def serve(
     max_failures: opts.MaxFailures = None,
     max_failures_by: opts.MaxFailuresBy = "both",
     prune_every: opts.PruneEvery = None,
+    drain: opts.Drain = None,
     ephemeral: opts.Ephemeral = False,
     seed: opts.Seed = None,
     fault: opts.FaultOption = None,
@@ -96,13 +97,14 @@ def serve(
         max_failures=max_failures if max_failures is not None else 0 if ephemeral else DEFAULT_LIMIT,
         max_failures_by=max_failures_by,
         max_connections_per_address=max_connections_per_address,
+        drain_seconds=(parse_duration(drain) or timedelta()).total_seconds(),
         origins=frozenset(map(origins.parse_origin, cors_origin or ())),
     )
     run = _run_until_stopped if program is None else _program_runner(program)
     test_options = opts.TestingOptions(
         ephemeral, seed or (), fault or (), fault_seed, now, clock, control, journal, output, print_env
     )
-    with _open_server(cli, options, test_options, workers, parse_duration(prune_every)) as (server, seeded):
+    with open_server(cli, options, test_options, workers, parse_duration(prune_every)) as (server, seeded):
         variables = {"GAM_URL": server.url, **seeded}
         if test_options.prints_variables or (ephemeral and program is None):
             _print_variables(variables, output or "env", cli.output())
@@ -123,76 +125,6 @@ def _configured_options(
         error_format=ErrorFormat(str(value("serve.format").value), int(expired_status or UNAUTHORIZED)),
         tls=tls,
     )
-
-
-@contextmanager
-def _open_server(
-    cli: CliContext,
-    options: ServerOptions,
-    test_options: opts.TestingOptions,
-    workers: int,
-    prune_interval: timedelta | None,
-) -> Iterator[tuple[RunnableServer, Mapping[str, str]]]:
-    """Yield the server, and the credentials of an ephemeral one as environment variables."""
-    test_options.require_ephemeral()
-    if test_options.ephemeral:
-        if workers > 1:
-            raise UsageError("--ephemeral supports only one process", "remove --workers or --ephemeral")
-        if prune_interval:
-            raise UsageError("--prune-every and --ephemeral cannot be combined", "use only one of them")
-        if cli.settings.flags.get("store"):
-            raise UsageError("--store and --ephemeral cannot be combined", "use only one of them")
-        from gamcli.ephemeral import EphemeralServer  # noqa: PLC0415 - start-up: only for tests
-
-        with EphemeralServer(options, test_options.begin(describe_actor(os.environ))) as opened:
-            yield opened.server, opened.credentials
-    elif workers > 1:
-        with _open_workers(cli, options, workers, prune_interval) as server:
-            yield server, {}
-    else:
-        with _open_single_server(cli, options, prune_interval) as server:
-            yield server, {}
-
-
-@contextmanager
-def _open_single_server(
-    cli: CliContext, options: ServerOptions, prune_interval: timedelta | None = None
-) -> Iterator[RunnableServer]:
-    from gamcli.server.server import Server  # noqa: PLC0415 - start-up: --ephemeral needs another one
-
-    with cli.open_gam() as gam, _prune_in_background(gam, prune_interval):
-        yield Server(gam, options)
-
-
-@contextmanager
-def _open_workers(
-    cli: CliContext, options: ServerOptions, workers: int, prune_interval: timedelta | None
-) -> Iterator[RunnableServer]:
-    from gamcli.server.log_writer import write_atomically  # noqa: PLC0415 - start-up: rarely needed
-    from gamcli.server.transport.workers import WorkerProcesses  # noqa: PLC0415 - start-up: rarely needed
-
-    with cli.open_gam() as gam:  # report problems with the store once, not in each worker
-        gam.store.require_writable()
-    options = replace(options, log=write_atomically(options.log))
-    server = WorkerProcesses(
-        workers, lambda worker_options: _open_single_server(cli, worker_options), options, cli.output().print_warning
-    )
-    if not prune_interval:
-        yield server
-        return
-    with cli.open_gam() as gam, _prune_in_background(gam, prune_interval):  # after the forks
-        yield server
-
-
-@contextmanager
-def _prune_in_background(gam: "Gam", interval: timedelta | None) -> Iterator[None]:
-    if not interval:
-        yield
-        return
-    from gamcli.server.pruner import Pruner  # noqa: PLC0415 - start-up: rarely needed
-
-    with closing(Pruner(gam, interval)):
-        yield
 
 
 RunServer = Callable[[RunnableServer, Mapping[str, str], str | None, Output], None]
@@ -268,9 +200,14 @@ def _write_ready_file(url: str, path: str | None) -> None:
 
 @contextmanager
 def stop_on_signals(server: RunnableServer) -> Iterator[None]:
-    """Stop the server gracefully on SIGTERM and Ctrl-C."""
+    """Stop the server gracefully on SIGTERM and Ctrl-C, and at once on the second of them."""
+    received = count()
+
+    def stop(*_: object) -> None:
+        server.stop_now() if next(received) else server.stop()
+
     numbers = (signal.SIGTERM, signal.SIGINT)
-    previous = {number: signal.signal(number, lambda *_: server.stop()) for number in numbers}
+    previous = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
     finally:

@@ -103,6 +103,10 @@ MaxFailures = Annotated[
 MaxFailuresBy = Annotated[
     Literal["address", "client", "both"], behavior(help="Count failures by address, by client_id, or by both together.")
 ]
+Drain = Annotated[
+    str | None,
+    behavior(metavar="DURATION", help="Keep answering this long after SIGTERM while readyz fails.", show_default="0s"),
+]
 PruneEvery = Annotated[
     str | None,
     behavior(metavar="DURATION", help="Run `gamcli token prune` this often, such as 1d.", show_default="never"),

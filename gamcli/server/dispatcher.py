@@ -21,7 +21,7 @@ from gamcli.server.endpoints.outcomes import ServerConfig, TracedResponse, Would
 from gamcli.server.endpoints.routes import PendingClaims, PendingGrant
 from gamcli.server.group_commit import GroupCommit
 from gamcli.server.refusal_counts import RefusalCounts
-from gamcli.server.request_log import RequestLog
+from gamcli.server.request_log import RequestLog, add_request_id
 from gamcli.server.transport.messages import Request, Response
 from gamcli.server.worker_pool import RequestT, WorkerPool
 
@@ -106,15 +106,14 @@ class Dispatcher(Generic[RequestT]):
     def refuse(self, error: RefusedError, address: str = "") -> Response:
         """Return the response to bytes that are not a request; they are not logged, as they may hold a secret."""
         result = routes.error_response(error, Request("-", "-"), self._config)
-        self._log.write(None, result, 0.0, address)
-        return result.response
+        return add_request_id(result.response, self._log.write(None, result, 0.0, address))
 
     def _record(self, pending: RequestT, result: TracedResponse) -> Response:
         """Log the request, and count a refusal for the audit log."""
         if result.trace.rule:
             self._refusal_counts.count(result.trace.rule, result.trace.client_id)
-        self._log.write(pending.request, result, monotonic() - pending.started)
-        return result.response
+        entry = self._log.write(pending.request, result, monotonic() - pending.started)
+        return add_request_id(result.response, entry)
 
     def close(self) -> None:
         """Stop all threads."""

@@ -11,7 +11,7 @@ from itertools import count
 
 from gamcli.model import format_rfc3339
 from gamcli.server.endpoints.outcomes import TracedResponse
-from gamcli.server.transport.messages import Request
+from gamcli.server.transport.messages import REQUEST_ID, Request, Response
 
 MAX_TEXT = 128
 """A longer path or client_id is cut."""
@@ -31,7 +31,11 @@ _LONG_WORD = re.compile(r"[^/._-]{20,}")
 
 @dataclass(slots=True)  # a frozen one takes four times as long to make
 class LogEntry:
-    """The fields of a line in order; `ms` is the duration, `detail` what the client is not told."""
+    """
+    The fields of a line in order.
+
+    `request` is the ID of the request, `ms` its duration, and `detail` what the client is not told.
+    """
 
     time: str
     request: str
@@ -66,6 +70,13 @@ def _method_and_path(request: Request | None, rule: str) -> tuple[str, str]:
     redacted = _LONG_WORD.sub("...", sanitize(path))
     cut = redacted if len(redacted) <= MAX_UNKNOWN_PATH else redacted[:MAX_UNKNOWN_PATH] + "..."
     return request.method, cut
+
+
+def _requested_id(request: Request | None) -> str:
+    """Return the ID that the client chose for its request, "" if it sent none that is valid."""
+    requested = request.fields.get("x-request-id", "") if request is not None else ""
+    is_valid = requested and REQUEST_ID.fullmatch(requested) and not _CREDENTIAL.search(requested)
+    return requested if is_valid else ""
 
 
 def format_text(entry: LogEntry) -> str:
@@ -112,6 +123,11 @@ def _format_second(second: int) -> str:
     return format_rfc3339(datetime.fromtimestamp(second, UTC))
 
 
+def add_request_id(response: Response, entry: LogEntry) -> Response:
+    """Return the response with the ID under which its request was logged."""
+    return response.with_fields((("X-Request-Id", entry.request),))
+
+
 class RequestLog:
     """
     Passes one line per request to `sink`; `run_id` makes the request numbers unique across servers.
@@ -145,7 +161,7 @@ class RequestLog:
         method, path = _method_and_path(request, trace.rule)
         entry = LogEntry(
             time=_format_second(int(self._now().timestamp())),
-            request=f"{self._run_id}-{next(self._request_numbers)}",
+            request=_requested_id(request) or f"{self._run_id}-{next(self._request_numbers)}",
             method=method,
             path=path,
             status=result.response.status,

@@ -47,6 +47,7 @@ class Server:
     def __init__(self, gam: Gam, options: ServerOptions) -> None:
         gam.store.require_writable()
         self._options = options
+        self._config = options.config()
         self._log_writer = LogWriter(options.log)
         try:
             self.log = self._open_log(gam, self._log_writer.write)
@@ -59,7 +60,7 @@ class Server:
         return RequestLog(sink, self._options.log_format, gam.now, gam.entropy(4).hex(), self._options.log_address)
 
     def _create_handler(self, gam: Gam, notify: Callable[[], None]) -> RequestHandler:
-        return Dispatcher[ConnectionRequest](gam, self._options.config(), self.log, notify)
+        return Dispatcher[ConnectionRequest](gam, self._config, self.log, notify)
 
     @property
     def port(self) -> int:
@@ -84,5 +85,10 @@ class Server:
             self._log_writer.close()
 
     def stop(self) -> None:
-        """Make `run` return soon; may be called from any thread and from a signal handler."""
+        """Make `run` finish and return, while readyz fails; see `RunnableServer`."""
+        self._config.state.is_draining = True
         self._loop.stop()
+
+    def stop_now(self) -> None:
+        """Make `run` return at once, without finishing the requests; see `RunnableServer`."""
+        self._loop.stop_now()

@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from gamcli.errors import StoreMissingError, command
+from gamcli.errors import StoreMissingError, StoreVersionError, command
 from gamcli.model import Repository, normalize_name
+from gamcli.store import schema
 from gamcli.store.engine import Transaction
 from gamcli.store.queries import placeholders
 from gamcli.store.timestamps import from_micros, to_micros
@@ -61,3 +62,11 @@ def load_default_type_uses(tx: Transaction, now: datetime, days: int) -> int:
 
 def set_default_auth_type(tx: Transaction, name: str) -> None:
     tx.run("UPDATE repository SET default_auth_type = ?", normalize_name(name))
+
+
+def require_current_version(tx: Transaction) -> None:
+    """Raise StoreVersionError when another process has migrated the open store."""
+    (version,) = tx.one("SELECT max(version) FROM migration") or (0,)
+    if version != len(schema.MIGRATIONS):
+        message = f"the store has version {version}; this gamcli supports version {len(schema.MIGRATIONS)}"
+        raise StoreVersionError(message, "restart the server with the gamcli that migrated the store")

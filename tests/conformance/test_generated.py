@@ -12,7 +12,7 @@ import pytest
 from gamcli.conformance.exchange import ReceivedResponse
 
 COMMAND = Path(__file__).with_name("generated.py")
-PLAIN = {"content-type": "application/json", "cache-control": "no-store", "pragma": "no-cache"}
+PLAIN = {"content-type": "application/json", "cache-control": "no-store", "pragma": "no-cache", "x-request-id": "a-1"}
 CLAIMS = "/oauth/gam/v2.0/userinfo"
 COUNT = 750
 """The number of requests in each error format; the command sends more by default."""

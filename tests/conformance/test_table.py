@@ -15,7 +15,7 @@ from gamcli.server.endpoints.refusals import TABLE
 
 ROWS = list(table.load_rows())
 NOT_REPRODUCIBLE = {
-    "store_busy", "store_gone", "bug", "connections_full", "request_slow",
+    "store_busy", "store_gone", "store_version", "draining", "bug", "connections_full", "request_slow",
 }  # fmt: skip
 """Refusals that no request can cause by itself."""
 

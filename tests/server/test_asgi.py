@@ -59,7 +59,7 @@ def test_a_key_is_exchanged_and_claims_are_read(ask: Callable[..., Response], fo
     token = json.loads(answer.body)["access_token"]
     claims = ask("GET", "/oauth/gam/v2.0/userinfo", None, {"Authorization": token})
     assert json.loads(claims.body)["username"] == "ana"
-    assert ask("GET", "/healthz").status == 200
+    assert ask("GET", "/healthz").status == ask("GET", "/readyz").status == 200
 
 
 def test_what_is_changed_elsewhere_counts_for_the_next_request(

@@ -63,6 +63,26 @@ def test_a_line_holds_no_secret(log_format: str) -> None:
     assert "s3" not in "".join(write_lines(log_format))
 
 
+@pytest.mark.parametrize(
+    ("sent", "logged"),
+    [
+        ("4bf92f35-77b3-4da6-a3ce-929d0e0e4736", "4bf92f35-77b3-4da6-a3ce-929d0e0e4736"),
+        ("Root=1-67891233-abcdef012345", "Root=1-67891233-abcdef012345"),
+        ("x" * 128, "x" * 128),
+        ("x" * 129, "f00d-1"),
+        ("two words", "f00d-1"),
+        ("a\x1b[0m", "f00d-1"),
+        ("\u00e9", "f00d-1"),
+        ("", "f00d-1"),
+        ("gamkey_" + "0" * 46, "f00d-1"),
+        ("x=gamsec_" + "0" * 46, "f00d-1"),
+    ],
+)
+def test_a_client_may_choose_the_id_of_its_request_unless_it_is_invalid_or_a_credential(sent: str, logged: str) -> None:
+    request = REQUEST._replace(fields={"x-request-id": sent})
+    assert write_lines("text", request)[0].split()[1] == logged
+
+
 def test_what_could_not_be_read_is_not_shown() -> None:
     assert write_lines("text", None)[0].startswith("2026-03-01T12:00:00Z f00d-1 - - 401")
 

@@ -14,7 +14,7 @@ from gamcli.server.dev.faults import NO_FAULT, UNKNOWN_SENDER, FaultDecision, Fa
 from gamcli.server.dev.journal import Recorder, RecordingLog
 from gamcli.server.endpoints import refusals, routes
 from gamcli.server.endpoints.outcomes import ServerConfig, Trace, TracedResponse
-from gamcli.server.request_log import RequestLog
+from gamcli.server.request_log import RequestLog, add_request_id
 from gamcli.server.server import Server, ServerOptions
 from gamcli.server.transport.connection import ConnectionRequest
 from gamcli.server.transport.event_loop import CLOSE_CONNECTION, RequestHandler
@@ -85,8 +85,9 @@ class DevHandler:
             trace.detail = decision.detail
         else:
             return self._handler.submit(pending)
-        self._log.write(pending.request, result, 0.0 if decision.closes else monotonic() - pending.started)
-        return result.response
+        seconds = 0.0 if decision.closes else monotonic() - pending.started
+        entry = self._log.write(pending.request, result, seconds)
+        return result.response if decision.closes else add_request_id(result.response, entry)
 
     def release_all(self) -> None:
         """Delay nothing any more."""
@@ -113,7 +114,7 @@ class DevServer(Server):
 
     def _create_handler(self, gam: Gam, notify: Callable[[], None]) -> RequestHandler:
         handler = super()._create_handler(gam, notify)
-        self._dev_handler = DevHandler(handler, self._dev_options, self._options.config(), self.log, notify)
+        self._dev_handler = DevHandler(handler, self._dev_options, self._config, self.log, notify)
         return self._dev_handler
 
     def stop(self) -> None:

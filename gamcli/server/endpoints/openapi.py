@@ -5,20 +5,16 @@ The OpenAPI 3.1 document of the endpoints, generated from the tables of routes, 
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gamcli import __version__
-from gamcli.rules import claims, scopes
+from gamcli.rules import scopes
 from gamcli.server.endpoints import refusals, routes
 from gamcli.server.endpoints.form_bodies import MEDIA_TYPE, MULTIPART
+from gamcli.server.endpoints.openapi_schemas import TEXT, Document, build_schemas
 from gamcli.server.endpoints.outcomes import Endpoint
 from gamcli.server.endpoints.refusals import TABLE, UNAUTHORIZED
-from gamcli.server.transport.messages import REASONS
-
-Document = dict[str, Any]
-
-TEXT: Document = {"type": "string"}
-_GUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+from gamcli.server.transport.messages import REASONS, REQUEST_ID
 
 
 class Parameter(NamedTuple):
@@ -58,12 +54,13 @@ HTTP_REFUSALS = frozenset({
     "request_unreadable", "version_unknown", "request_line_too_long", "fields_too_large",
     "fields_too_many", "request_slow",
     "expectation_unknown", "transfer_coding_unknown", "path_unknown", "method_wrong", "body_too_large",
-    "length_missing", "store_busy", "store_gone", "connections_full", "bug",
+    "length_missing", "store_busy", "store_gone", "store_version", "connections_full", "bug",
 })  # fmt: skip
 """The refusals of any request."""
 
 USERINFO_REFUSALS = frozenset(rule for rule in TABLE if rule.startswith("token_") or rule == "authorization_missing")
-ACCESS_TOKEN_REFUSALS = frozenset(TABLE) - HTTP_REFUSALS - USERINFO_REFUSALS
+READYZ_REFUSALS = frozenset({"draining"})
+ACCESS_TOKEN_REFUSALS = frozenset(TABLE) - HTTP_REFUSALS - USERINFO_REFUSALS - READYZ_REFUSALS
 FORM_REFUSALS = frozenset({
     "charset_unknown", "charset_not_ascii", "form_unreadable", "control_character", "form_not_utf8",
     "parameters_too_many", "parameter_repeated",
@@ -73,6 +70,8 @@ FORM_REFUSALS = frozenset({
 EXPIRED_STATUS = 403
 """The status for an expired token with `serve --expired-status 403`."""
 
+
+REQUEST_ID_PATTERN = f"^{REQUEST_ID.pattern}$"
 
 RETRY_STATUSES = (429, 503)
 """The statuses with a Retry-After field."""
@@ -126,6 +125,9 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "Return the claims of an access token", USERINFO_REFUSALS | FORM_REFUSALS, "Claims", _bearer_in_form()
     ),
     ("healthz", "GET"): Operation("Check that the store can be read", frozenset(), "Health", {"security": []}),
+    ("readyz", "GET"): Operation(
+        "Check whether the server should get requests", READYZ_REFUSALS, "Health", {"security": []}
+    ),
 }
 """The operations by the last segment of the path, and method."""
 
@@ -140,7 +142,7 @@ def build_document() -> Document:
         },
         "servers": [{"url": "{url}", "variables": {"url": {"default": "http://127.0.0.1:8080"}}}],
         "paths": {path: _path_item(path, methods) for path, methods in routes.ROUTES.items()},
-        "components": {"schemas": _schemas(), "examples": dict(_examples()), "securitySchemes": _security()},
+        "components": {"schemas": build_schemas(), "examples": dict(_examples()), "securitySchemes": _security()},
     }
 
 
@@ -198,7 +200,11 @@ def _examples() -> Iterator[tuple[str, Document]]:
 
 
 def _headers(status: int) -> Document:
-    fields = {"Cache-Control": _header({"const": "no-store"}), "Pragma": _header({"const": "no-cache"})}
+    fields = {
+        "Cache-Control": _header({"const": "no-store"}),
+        "Pragma": _header({"const": "no-cache"}),
+        "X-Request-Id": _header({"pattern": REQUEST_ID_PATTERN}),
+    }
     if status == UNAUTHORIZED:
         fields["WWW-Authenticate"] = _header({"pattern": '^(Basic|Bearer|OAuth) realm="[^"]+"'})
     if status in RETRY_STATUSES:
@@ -208,79 +214,6 @@ def _headers(status: int) -> Document:
 
 def _header(schema: Document) -> Document:
     return {"required": True, "schema": {**TEXT, **schema}}
-
-
-def _schemas() -> Document:
-    return {
-        "Token": {"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("GamToken", "RfcToken")]},
-        "GamToken": _object(_TOKEN, list(_TOKEN)),
-        "RfcToken": _object(_RFC_TOKEN, [name for name in _TOKEN if name not in ("expires_in", "refresh_token")]),
-        "Claims": _object({claim: _CLAIMS.get(claim, TEXT) for claim in ("sub", *claims.CLAIM_ORDER)}, []),
-        "Health": _object({"status": {"const": "ok"}}, ["status"]),
-        "Refusal": {"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in _REFUSALS]},
-        **_REFUSALS,
-    }
-
-
-def _object(properties: Document, required: list[str]) -> Document:
-    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
-
-
-_TOKEN: Document = {
-    "access_token": {**TEXT, "pattern": f"^{_GUID}![A-Za-z0-9]{{78}}$"},
-    "token_type": {"const": "Bearer"},
-    "expires_in": {"type": "integer", "minimum": 0, "description": "seconds; 0 for no expiry"},
-    "refresh_token": {**TEXT, "pattern": "^([0-9]{3}[A-Za-z0-9]{36})?$"},
-    "scope": {**TEXT, "description": "scopes joined by +", "pattern": r"^[^\s+]+(\+[^\s+]+)*$|^$"},
-    "user_guid": {**TEXT, "pattern": f"^({_GUID})?$"},
-}
-
-_RFC_TOKEN: Document = {
-    **_TOKEN,
-    "expires_in": {"type": "integer", "minimum": 1, "description": "seconds; absent = never"},
-    "refresh_token": {**TEXT, "pattern": "^[0-9]{3}[A-Za-z0-9]{36}$", "description": "absent if there is none"},
-    "scope": {**TEXT, "description": "scopes joined by spaces", "pattern": r"^[^\s+]+( [^\s+]+)*$|^$"},
-}
-"""With --format rfc6749."""
-
-_VALUES = {"type": "array", "items": _object({"Id": TEXT, "Value": TEXT}, ["Id", "Value"])}
-
-_CLAIMS: Document = {
-    "sub": {**TEXT, "pattern": f"^{_GUID}$", "description": "with --format rfc6749: GUID of the user, or pairwise ID"},
-    "verified_email": {"type": "boolean"},
-    "birthday": {**TEXT, "format": "date"},
-    "gender": {"enum": ["N", "F", "M"]},
-    "roles": {"type": "array", "items": TEXT},
-    "initial_properties": _VALUES,
-    "attributes": {
-        "type": "array",
-        "items": {
-            "oneOf": [
-                _object({"Id": TEXT, "IsMultiValue": {"const": False}, "Value": TEXT}, ["Id", "IsMultiValue", "Value"]),
-                _object(
-                    {"Id": TEXT, "IsMultiValue": {"const": True}, "MultiValues": _VALUES},
-                    ["Id", "IsMultiValue", "MultiValues"],
-                ),
-            ]
-        },
-    },
-}
-"""The schemas of claims that are not plain text."""
-
-_REFUSALS: Document = {
-    "GamRefusal": _object(
-        {
-            "error": _object(
-                {"code": {"enum": sorted({each.code for each in TABLE.values()})}, "message": TEXT}, ["code", "message"]
-            )
-        },
-        ["error"],
-    ),
-    "RfcRefusal": _object(
-        {"error": {"enum": sorted({each.error for each in TABLE.values()} - {""})}, "error_description": TEXT},
-        ["error_description"],
-    ),
-}
 
 
 def _security() -> Document:

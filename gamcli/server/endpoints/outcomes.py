@@ -45,6 +45,13 @@ class TracedResponse(NamedTuple):
     trace: Trace
 
 
+@dataclass(slots=True)
+class ServerState:
+    """What changes while a server runs. `is_draining`: it is stopping, and still answers for a while."""
+
+    is_draining: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
     """
@@ -60,6 +67,7 @@ class ServerConfig:
     origins: frozenset[str] = frozenset()
     nonblocking: bool = False
     grant_cache: GrantCache | None = None
+    state: ServerState = field(default_factory=ServerState)
 
 
 DEFAULT_CONFIG = ServerConfig()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gamcli.errors import GamcliError, RefusedError, StoreBusyError, StoreError
+from gamcli.errors import GamcliError, RefusedError, StoreBusyError, StoreError, StoreVersionError
 from gamcli.server.transport.messages import Response, json_response
 
 UNAUTHORIZED = 401
@@ -160,13 +160,21 @@ TABLE: dict[str, Refusal] = {
     # 18
     "store_busy": Refusal("503", 503, "temporarily_unavailable", 503, "The store is busy: try again in a moment."),
     "store_gone": Refusal("503", 503, "temporarily_unavailable", 503, "The store is unavailable."),
+    "store_version": Refusal(
+        "503", 503, "temporarily_unavailable", 503, "The store has the schema version of another release."
+    ),
+    "draining": Refusal("503", 503, "temporarily_unavailable", 503, "The server is stopping."),
     "connections_full": Refusal(
         "503", 503, "temporarily_unavailable", 503, "Too many connections: try again in a moment."
     ),
     "bug": Refusal("500", 500, "server_error", 500, "Internal server error: see the server's log."),
 }
 
-_RULE_BY_ERROR: tuple[tuple[type[GamcliError], str], ...] = ((StoreBusyError, "store_busy"), (StoreError, "store_gone"))
+_RULE_BY_ERROR: tuple[tuple[type[GamcliError], str], ...] = (
+    (StoreBusyError, "store_busy"),
+    (StoreVersionError, "store_version"),
+    (StoreError, "store_gone"),
+)
 """The rule of other errors; the first class that matches."""
 
 

@@ -49,10 +49,19 @@ def healthz(gam: Gam, _request: Request, _trace: Trace, _: ServerConfig) -> Resp
     return json_response(200, {"status": "ok"})
 
 
+def readyz(gam: Gam, _request: Request, _trace: Trace, config: ServerConfig) -> Response:
+    """Return 200 if the server should get requests: it is not stopping, and the store is of its version."""
+    if config.state.is_draining:
+        raise RefusedError("draining", "the server is stopping")
+    repository.check_ready(gam)
+    return json_response(200, {"status": "ok"})
+
+
 ROUTES: dict[str, dict[str, Endpoint]] = {
     "/oauth/gam/v2.0/access_token": {"POST": post_access_token, "GET": get_access_token},
     "/oauth/gam/v2.0/userinfo": {"GET": userinfo, "POST": userinfo},
     "/healthz": {"GET": healthz},
+    "/readyz": {"GET": readyz},
 }
 """The endpoint of each path below the base path, in lower case, and method."""
 
@@ -182,7 +191,11 @@ def _printable_message(error: Exception) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in str(error))
 
 
-_DETAILS: dict[str, Callable[[Exception], str]] = {"bug": _error_location, "store_gone": _printable_message}
+_DETAILS: dict[str, Callable[[Exception], str]] = {
+    "bug": _error_location,
+    "store_gone": _printable_message,
+    "store_version": _printable_message,
+}
 """What the log shows of an error besides its rule. Messages of the store hold no secrets."""
 
 

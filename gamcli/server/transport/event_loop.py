@@ -63,6 +63,8 @@ class EventLoop:
         self._refused: dict[Connection, None] = {}  # in order
         self._active: list[Connection] = []
         self._stopping = False
+        self._stopping_now = False
+        self._accepting = True
         with ExitStack() as opened:
             self._listener = opened.enter_context(options.open_listener())
             self._wakeup_sender, self._wakeup_receiver = map(opened.enter_context, socket.socketpair())
@@ -77,20 +79,28 @@ class EventLoop:
         return int(self._listener.getsockname()[1])
 
     def run(self) -> None:
-        """Serve until `stop` is called, then finish the running requests."""
+        """Serve until `stop` is called; then answer for `drain_seconds` more, and finish the running requests."""
         with self._exit_stack:
             self._run_until(lambda: self._stopping)
+            end = monotonic() + self._options.drain_seconds
+            self._run_until(lambda: self._stopping_now or monotonic() >= end)
+            self._accepting = False
             self._selector.unregister(self._listener)
             self._listener.close()
             end = monotonic() + self._options.stop_seconds
-            self._run_until(lambda: not self._connections or monotonic() > end)
+            self._run_until(lambda: self._stopping_now or not self._connections or monotonic() > end)
             for connection in tuple(self._connections):
                 self._close(connection)
 
     def stop(self) -> None:
-        """Make `run` return soon; may be called from any thread and from a signal handler."""
+        """Make `run` finish and return; from now on every response closes its connection. See `RunnableServer`."""
         self._stopping = True
         self.notify()
+
+    def stop_now(self) -> None:
+        """Make `run` return at once, without finishing the requests. See `RunnableServer`."""
+        self._stopping_now = True
+        self.stop()
 
     def notify(self) -> None:
         """Wake up the loop; may be called from any thread."""
@@ -107,7 +117,7 @@ class EventLoop:
                 next_check = monotonic() + interval
             if is_done():
                 return
-            for key, _ in self._selector.select(interval if self._connections else None):
+            for key, _ in self._selector.select(interval if self._connections or self._stopping else None):
                 key.data()
             self._handle_active()
 
@@ -123,7 +133,7 @@ class EventLoop:
     def _check_deadlines(self) -> None:
         now = monotonic()
         for connection in tuple(self._connections):
-            if self._stopping and connection.is_idle:
+            if not self._accepting and connection.is_idle:
                 self._close(connection)
             elif connection.has_timed_out(now):
                 self._expire(connection)

@@ -24,7 +24,8 @@ class ListenOptions:
     """
     Where and how to listen; `port` 0 is any free port.
 
-    A `listener` that already listens replaces host and port. `max_connections_per_address` 0 is half of all.
+    A `listener` that already listens replaces host and port. `max_connections_per_address` 0 is half of all. When the
+    server stops, it accepts connections for `drain_seconds`, and then finishes requests for at most `stop_seconds`.
     """
 
     host: str = "127.0.0.1"
@@ -33,6 +34,7 @@ class ListenOptions:
     tls: "ssl.SSLContext | None" = None
     max_connections: int = 512
     max_connections_per_address: int = 0
+    drain_seconds: float = 0.0
     stop_seconds: float = 5.0
     timeouts: Timeouts = field(default_factory=Timeouts)
     listener: socket.socket | None = None
@@ -65,7 +67,10 @@ class RunnableServer(Protocol):
         """Answer requests until `stop` is called, then finish the running ones."""
 
     def stop(self) -> None:
-        """Make `run` return soon; may be called from any thread and from a signal handler."""
+        """Make `run` finish and return; may be called repeatedly, from any thread and from a signal handler."""
+
+    def stop_now(self) -> None:
+        """Make `run` return at once, without finishing the requests; may be called like `stop`."""
 
 
 def listen(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:

@@ -1,6 +1,7 @@
 """HTTP messages: requests, responses, and the refusal of bytes that are neither."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -30,6 +31,10 @@ REASONS = {
     505: "HTTP Version Not Supported",
 }
 """The statuses that the server sends (RFC 9110 §15, RFC 6585)."""
+
+
+REQUEST_ID = re.compile(r"[0-9A-Za-z._:/+=@-]{1,128}")
+"""The values of X-Request-Id that clients may choose; others are replaced."""
 
 
 class Request(NamedTuple):

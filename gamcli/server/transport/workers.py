@@ -27,6 +27,9 @@ KILL_AFTER_SECONDS = 1.0
 POLL_SECONDS = 0.05
 """How often the workers are checked."""
 
+STOP_NOW_SIGNAL = getattr(signal, "SIGUSR1", signal.SIGTERM)  # Windows has neither it nor workers
+"""Makes a worker stop without finishing its requests."""
+
 OptionsT = TypeVar("OptionsT", bound=ListenOptions)
 
 
@@ -48,8 +51,9 @@ class WorkerProcesses(Generic[OptionsT]):
             raise UsageError("--workers requires an operating system with fork", "omit --workers")
         self._create_server = create_server
         self._report = report
-        self._stop_seconds = options.stop_seconds
+        self._stop_seconds = options.drain_seconds + options.stop_seconds
         self._stopping = Event()
+        self._stopping_now = Event()
         self._running: dict[int, tuple[int, float]] = {}  # process id: its slot and start time
         with ExitStack() as opened:
             first = opened.enter_context(listen(options.host, options.port, reuse_port=True))
@@ -82,8 +86,13 @@ class WorkerProcesses(Generic[OptionsT]):
             self._terminate()
 
     def stop(self) -> None:
-        """Make `run` return soon; may be called from any thread and from a signal handler."""
+        """Make `run` finish and return; see `RunnableServer`."""
         self._stopping.set()
+
+    def stop_now(self) -> None:
+        """Make `run` return at once, without finishing the requests; see `RunnableServer`."""
+        self._stopping.set()
+        self._stopping_now.set()
 
     def _reap(self) -> list[tuple[int, float]]:
         """Return slot and start time of the workers that have exited."""
@@ -96,17 +105,26 @@ class WorkerProcesses(Generic[OptionsT]):
         return exited
 
     def _terminate(self) -> None:
+        """Stop the workers, and kill those that are late."""
+        self._signal_workers(signal.SIGTERM)
+        self._wait_for_workers(self._stop_seconds + KILL_AFTER_SECONDS, self._stopping_now.is_set)
+        if self._stopping_now.is_set():
+            self._signal_workers(STOP_NOW_SIGNAL)
+            self._wait_for_workers(KILL_AFTER_SECONDS, lambda: False)
+        self._signal_workers(signal.SIGKILL)
+        for process in self._running:
+            os.waitpid(process, 0)
+
+    def _signal_workers(self, number: int) -> None:
         for process in self._running:
             with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGTERM)
-        end = monotonic() + self._stop_seconds + KILL_AFTER_SECONDS
-        while self._running and monotonic() < end:
+                os.kill(process, number)
+
+    def _wait_for_workers(self, seconds: float, is_done: Callable[[], bool]) -> None:
+        end = monotonic() + seconds
+        while self._running and monotonic() < end and not is_done():
             self._reap()
             Event().wait(POLL_SECONDS)
-        for process in self._running:
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
-            os.waitpid(process, 0)
 
     def _start_worker(self, slot: int) -> None:
         sys.stdout.flush()
@@ -122,8 +140,10 @@ class WorkerProcesses(Generic[OptionsT]):
         try:
             os.close(self._parent_pipe_writer)
             with self._create_server(options) as server:
-                for number in (signal.SIGTERM, signal.SIGINT):
-                    signal.signal(number, lambda *_: server.stop())
+                # The terminal and systemd send signals to all processes, and the parent sends SIGTERM once more.
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                signal.signal(signal.SIGTERM, lambda *_: server.stop())
+                signal.signal(STOP_NOW_SIGNAL, lambda *_: server.stop_now())
                 Thread(target=self._stop_with_parent, args=(server,), daemon=True).start()
                 server.run()
             code = 0

@@ -30,7 +30,7 @@ def test_the_document_is_valid() -> None:
 def test_every_route_is_described_and_no_other() -> None:
     assert {(path, method.upper()) for path, method, _ in OPERATIONS} == {
         (path, method) for path, methods in routes.ROUTES.items() for method in methods
-    } | {("/oauth/gam/v2.0/userinfo", "HEAD"), ("/healthz", "HEAD")}
+    } | {("/oauth/gam/v2.0/userinfo", "HEAD"), ("/healthz", "HEAD"), ("/readyz", "HEAD")}
 
 
 def test_responses_to_head_have_no_body() -> None:

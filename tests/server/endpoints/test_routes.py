@@ -18,6 +18,7 @@ from gamcli.actions.grant_cache import GrantCache
 from gamcli.rules.credentials import Secret
 from gamcli.server.endpoints import outcomes, routes
 from gamcli.server.endpoints.access_token import MAX_CACHED_BODY
+from gamcli.server.endpoints.outcomes import ServerConfig
 from gamcli.server.server import Server
 from gamcli.server.transport.messages import Request, Response
 from gamcli.store import Store
@@ -73,7 +74,7 @@ def test_a_grant_answers_with_these_fields_in_this_order(post: Ask, gam: Gam) ->
 
 def test_a_grant_may_be_kept_by_nobody(post: Ask) -> None:
     names = [name for name, _ in post().fields]
-    assert names == ["Date", "Content-Type", "Cache-Control", "Pragma", "Content-Length"]
+    assert names == ["Date", "Content-Type", "Cache-Control", "Pragma", "X-Request-Id", "Content-Length"]
     assert dict(post().fields)["Content-Type"] == "application/json"
     assert dict(post().fields)["Cache-Control"] == "no-store"
     assert dict(post().fields)["Pragma"] == "no-cache"
@@ -507,6 +508,24 @@ def test_a_token_expires(ask: Ask, post: Ask, forward: Callable[[timedelta], Non
 def test_healthz_reports_whether_the_store_answers(ask: Ask) -> None:
     response = ask("GET", "/healthz")
     assert (response.status, response.body) == (200, b'{"status":"ok"}')
+
+
+def test_readyz_fails_while_the_server_drains_and_healthz_does_not(gam: Gam) -> None:
+    config = ServerConfig()
+    assert routes.respond(gam, Request("GET", "/readyz"), config).response.body == b'{"status":"ok"}'
+    config.state.is_draining = True
+    answer = routes.respond(gam, Request("GET", "/readyz"), config)
+    assert (refused(answer.response), answer.trace.rule) == (("503", 503), "draining")
+    assert routes.respond(gam, Request("GET", "/healthz"), config).response.status == 200
+
+
+def test_readyz_fails_when_a_newer_gamcli_has_migrated_the_store(gam: Gam) -> None:
+    with gam.store.writing() as tx:
+        tx.run("INSERT INTO migration (version, at) VALUES (1000, 0)")
+    answer = routes.respond(gam, Request("GET", "/readyz"))
+    assert (refused(answer.response), answer.trace.rule) == (("503", 503), "store_version")
+    assert "has version 1000" in answer.trace.detail
+    assert routes.respond(gam, Request("GET", "/healthz")).response.status == 200
 
 
 def test_a_store_that_is_gone_is_503(gam: Gam) -> None:

@@ -420,6 +420,50 @@ def test_a_stop_finishes_what_is_running(gam: Gam, slow: tuple[Event, Event]) ->
         connected_to(port)
 
 
+READYZ = HEALTHZ.replace(b"healthz", b"readyz")
+
+
+def test_a_draining_server_fails_readyz_answers_others_and_closes_their_connections(gam: Gam) -> None:
+    server = Server(gam, ServerOptions(log=lambda _: None, drain_seconds=60))
+    with ThreadPoolExecutor(1) as pool, connected(server) as kept:
+        ended = pool.submit(server.run)
+        kept.sendall(READYZ)
+        assert statuses(kept.recv(65536)) == [200]
+        server.stop()
+        with connected(server) as new:
+            new.sendall(READYZ)
+            answer = read_to_end(new)
+            assert statuses(answer) == [503]
+            assert b"Connection: close" in answer
+        kept.sendall(HEALTHZ)  # was idle, and was not closed
+        answer = read_to_end(kept)
+        assert statuses(answer) == [200]
+        assert b"Connection: close" in answer
+        assert not ended.done()
+        server.stop_now()
+        ended.result(5)
+
+
+def test_a_drain_ends_by_itself(gam: Gam) -> None:
+    server = Server(gam, ServerOptions(log=lambda _: None, drain_seconds=0.3))
+    started = monotonic()
+    server.stop()
+    server.run()
+    assert monotonic() - started >= 0.3
+
+
+def test_a_second_stop_does_not_wait_for_requests(gam: Gam) -> None:
+    server = Server(gam, ServerOptions(log=lambda _: None, stop_seconds=60))
+    with ThreadPoolExecutor(1) as pool, connected(server) as client:
+        ended = pool.submit(server.run)
+        client.sendall(HEALTHZ + b"GET / HT")
+        assert statuses(client.recv(65536)) == [200]
+        server.stop()
+        server.stop_now()
+        assert read_to_end(client) == b""
+        ended.result(5)
+
+
 def connected_to(port: int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=10)
 

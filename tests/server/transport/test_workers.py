@@ -103,6 +103,33 @@ def eventually(holds: Callable[[], bool]) -> None:
         sleep(0.02)
 
 
+def readiness(port: int) -> int:
+    client = HTTPConnection("127.0.0.1", port, timeout=20)
+    client.request("GET", "/readyz")
+    with client.getresponse() as response:
+        response.read()
+    client.close()
+    return response.status
+
+
+def test_workers_drain_after_the_first_signal_and_stop_at_the_second(gam: Gam) -> None:
+    program = SERVE.replace("ServerOptions(log=log)", "ServerOptions(log=log, drain_seconds=60)").replace(
+        "lambda *_: workers.stop()", "lambda *_: workers.stop_now() if workers._stopping.is_set() else workers.stop()"
+    )
+    command = [executable, "-c", program, str(gam.store.path)]
+    with Popen(command, stdout=PIPE, stderr=PIPE, text=True, start_new_session=True) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline().strip().rpartition(":")[2])
+        try:
+            assert {readiness(port) for _ in range(8)} == {200}
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it, too
+            eventually(lambda: {readiness(port) for _ in range(8)} == {503})
+            process.send_signal(signal.SIGINT)
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
+
+
 def test_both_answer_and_what_one_issues_the_other_honours(running: Running, form: dict[str, str]) -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: asked(running.port, form), range(40)))
