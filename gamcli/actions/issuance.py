@@ -264,7 +264,7 @@ class _Turn:
         if self._refresh_tokens:
             store.sessions.add_refresh_tokens(tx, self._refresh_tokens)
         if self._used and store.sessions.mark_used(tx, self._used.values(), now) < len(self._used):
-            raise StoreBusyError("another server has used one of the refresh tokens meanwhile", "try again")
+            raise StoreBusyError("another server has used one of the refresh tokens in the meantime", "try again")
         if self._revoked_sessions:
             store.sessions.revoke(tx, sorted(self._revoked_sessions), now)
         if self._floors:

@@ -236,7 +236,6 @@ def _describe_key(key: Key) -> str:
 
 
 def revoke_by_secret(gam: Gam, secret: Secret, reason: str | None) -> ChangeResult[Key]:
-    """Revoke the key with that secret."""
     key_id = parse_api_key_id(secret)
     if key_id is None:
         raise UsageError(

@@ -34,7 +34,7 @@ WorldFile = Annotated[
 ]
 FormatOption = Annotated[
     Literal["gam", "rfc6749"] | None,
-    typer.Option("--format", help="Form of the server's responses.", show_default="gam"),
+    typer.Option("--format", help="Response format of the server.", show_default="gam"),
 ]
 ErrorFormatOption = Annotated[Literal["gam", "rfc6749"] | None, typer.Option("--error-format", hidden=True)]
 """The earlier name of --format."""

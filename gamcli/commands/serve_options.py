@@ -73,7 +73,7 @@ AllowHttp = Annotated[
 
 FormatOption = Annotated[
     Literal["gam", "rfc6749"] | None,
-    behavior("--format", help="Form of responses: GAM's or RFC 6749's.", show_default="gam"),
+    behavior("--format", help="Response format: GAM's, or that of RFC 6749.", show_default="gam"),
 ]
 ErrorFormatOption = Annotated[Literal["gam", "rfc6749"] | None, typer.Option("--error-format", hidden=True)]
 """The earlier name of --format."""

@@ -61,7 +61,7 @@ Attributes = Annotated[
     typer.Option(
         "--attribute",
         metavar="ID=VALUE",
-        help="Attribute; repeatable, for several values ID[KEY]=VALUE too.",
+        help="Attribute; repeatable. For a value with an ID: ID[KEY]=VALUE.",
         show_default=False,
     ),
 ]
@@ -99,7 +99,7 @@ def parse_attributes(pairs: list[str]) -> dict[str, AttributeValue]:
         if match := _VALUE_WITH_ID.fullmatch(pair):
             name, value_id, value = match.groups()
             if value_id in tables.setdefault(name, {}):
-                raise UsageError(f"attribute {name} has two values with ID '{value_id}'", "give each value another ID")
+                raise UsageError(f"attribute {name} has two values with ID '{value_id}'", "use a different ID for each value")
             tables[name][value_id] = value
             continue
         name, equals, value = pair.partition("=")

@@ -224,7 +224,6 @@ class Token:
 
     @property
     def id(self) -> str:
-        """The displayed ID."""
         return format_token_id(self.row)
 
     @property

@@ -157,7 +157,6 @@ BAR_BLOCKS = " ▏▎▍▌▋▊▉█"
 
 
 def format_cell(value: object) -> str:
-    """Return a value for people."""
     if value is None or value in ("", [], {}):
         return "-"
     if isinstance(value, bool):

@@ -96,7 +96,6 @@ def _parse_json(text: str) -> object:
 
 
 def json_document(value: object) -> str:
-    """Return an indented JSON document."""
     return json.dumps(value, ensure_ascii=False, indent=2).translate(_ESCAPES)
 
 

@@ -190,7 +190,6 @@ ErrorWriter = Callable[[Refusal], tuple[int, dict[str, object]]]
 
 
 def write_gam_error(refusal: Refusal) -> tuple[int, dict[str, object]]:
-    """Write a refusal in the format of GAM."""
     return refusal.status, {"error": {"code": refusal.code, "message": refusal.message}}
 
 

@@ -171,7 +171,6 @@ def handle(
 def error_response(
     error: Exception, request: Request, config: ServerConfig, trace: Trace | None = None
 ) -> TracedResponse:
-    """Return the response to a request that failed with `error`."""
     trace = trace or Trace()
     trace.rule = refusals.rule_for_error(error)
     trace.detail = _DETAILS[trace.rule](error) if trace.rule in _DETAILS else ""

@@ -75,7 +75,6 @@ def json_response(status: int, value: object, extra: Iterable[tuple[str, str]] =
 
 
 def json_text_response(status: int, text: str, fields: tuple[tuple[str, str], ...] = _JSON_FIELDS) -> Response:
-    """Return a response with JSON text."""
     return Response(status, fields, text.encode())
 
 

@@ -215,7 +215,7 @@ class PostgresStore(Store):
             return
         self._open = None
         if status != "COMMIT":  # PostgreSQL rolls back when a statement has failed before
-            raise FailedError("the change was not saved, since a statement of it failed", "report this as a bug")
+            raise FailedError("the change was not saved, because one of its statements failed", "report this as a bug")
 
     def _resolve_commit(self) -> None:
         """Ask on a new connection whether the transaction was committed; raises a StoreError unless it was."""

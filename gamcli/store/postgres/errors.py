@@ -40,7 +40,7 @@ def translate_error(error: psycopg.Error, name: str) -> GamcliError:
     if isinstance(error, _TRANSIENT):
         return StoreBusyError(f"the store {name} is in use by another process", "try again in a moment", name)
     if isinstance(error, psycopg.DataError) and "NUL" in str(error):
-        return UsageError("a value contains the character NUL, which PostgreSQL cannot store", "remove it")
+        return UsageError("a value contains a NUL character, which PostgreSQL cannot store", "remove it")
     for kinds, problem, hint in _PROBLEMS:
         if isinstance(error, kinds):
             return StoreUnusableError(f"the store {name} {problem}: {_first_line(error)}", hint)
@@ -64,21 +64,21 @@ def _constraint_error(error: psycopg.IntegrityError) -> GamcliError:
         constraint = error.diag.constraint_name or ""
         noun, field = _LABELS.get(constraint, (error.diag.table_name or "row", constraint))
         return ConflictError(f"another {noun} already has this {field}; nothing was changed", "use another value")
-    message = f"the change does not fit the store: {_first_line(error)}; nothing was changed"
+    message = f"the change violates a constraint of the store: {_first_line(error)}; nothing was changed"
     return FailedError(message, "report this as a bug")
 
 
 def unreachable_error(error: psycopg.Error, name: str) -> StoreUnusableError:
     return StoreUnusableError(
         f"the store {name} cannot be reached: {_first_line(error)}",
-        "check that the database runs, and its address, user and password (PGPASSWORD or PGPASSFILE)",
+        "check that the database is running, and its address, user and password (PGPASSWORD or PGPASSFILE)",
     )
 
 
 def unknown_outcome_error(name: str) -> StoreUnknownOutcomeError:
     return StoreUnknownOutcomeError(
         f"it is not known whether the change was saved: the connection to {name} was lost during the commit",
-        f"see the last entries before you repeat it: {command('audit', 'list', '--sort', '-seq', '--limit', '5')}",
+        f"check the latest audit entries before you retry: {command('audit', 'list', '--sort', '-seq', '--limit', '5')}",
     )
 
 

@@ -24,8 +24,8 @@ class IdSlot:
     def __init__(self, connection: Connection, schema: str) -> None:
         row: Any = connection.execute(_TAKE, [crc32(schema.encode()) - 2**31]).fetchone()
         if row is None:
-            hint = "wait until another node has stopped"
-            raise StoreBusyError(f"{SLOTS} connections issue tokens already, the largest possible number", hint)
+            hint = "stop another server first"
+            raise StoreBusyError(f"{SLOTS} connections, the maximum, already issue tokens", hint)
         self.number: int = row[0]
         self._last = 0
 

@@ -74,7 +74,7 @@ def parse_url(text: str, *, may_have_password: bool = False) -> PostgresUrl:
         parts = urlsplit(text.strip())
         pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     except ValueError as error:
-        raise UsageError("invalid URL of a store", "postgresql://user@host:5432/database") from error
+        raise UsageError("invalid store URL", "postgresql://user@host:5432/database") from error
     secrets = [value for name, value in pairs if name in _SECRET_PARAMETERS]
     user, separator, _ = parts.netloc.rpartition("@")[0].partition(":")
     if (separator or secrets) and not may_have_password:
