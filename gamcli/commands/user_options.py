@@ -99,7 +99,7 @@ def parse_attributes(pairs: list[str]) -> dict[str, AttributeValue]:
         if match := _VALUE_WITH_ID.fullmatch(pair):
             name, value_id, value = match.groups()
             if value_id in tables.setdefault(name, {}):
-                raise UsageError(f"attribute {name} has two values with ID '{value_id}'", "use a different ID for each value")
+                raise UsageError(f"attribute {name} has two values with ID '{value_id}'", "use a different ID for each")
             tables[name][value_id] = value
             continue
         name, equals, value = pair.partition("=")

@@ -78,7 +78,7 @@ def unreachable_error(error: psycopg.Error, name: str) -> StoreUnusableError:
 def unknown_outcome_error(name: str) -> StoreUnknownOutcomeError:
     return StoreUnknownOutcomeError(
         f"it is not known whether the change was saved: the connection to {name} was lost during the commit",
-        f"check the latest audit entries before you retry: {command('audit', 'list', '--sort', '-seq', '--limit', '5')}",
+        f"check the latest audit entries first: {command('audit', 'list', '--sort', '-seq', '--limit', '5')}",
     )
 
 
