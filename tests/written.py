@@ -28,9 +28,6 @@ ROOT = Path(__file__).parents[1]
 
 _BLOCK = re.compile(r"(<!-- written: (\S+) -->\n).*?(<!-- /written -->)", re.DOTALL)
 
-# Rules whose GAM code is a decision of gamcli, because no GAM page names one.
-_DECIDED_HERE = re.compile(r"api_keys_off|key_(?!unproven)\w+")
-
 # The first rule of each number in the table of refusals, as in conformance and `rules.diagnosis`.
 _FIRST_NUMBERS = {
     "request_unreadable": "",
@@ -122,8 +119,7 @@ def refusal_table() -> Iterator[str]:
 
 
 def _gam_column(rule: str, row: Refusal) -> str:
-    decided = row.code in (str(row.status), "292") or _DECIDED_HERE.fullmatch(rule)
-    return f"{row.code} · {row.status}{' †' if decided else ''}"
+    return f"{row.code} · {row.status}{' †' if refusals.is_decided(rule) else ''}"
 
 
 def conformance() -> Iterator[str]:

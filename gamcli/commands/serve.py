@@ -60,6 +60,7 @@ def serve(
     response_format: opts.FormatOption = None,
     error_format: opts.ErrorFormatOption = None,
     expired_status: opts.ExpiredStatus = None,
+    extras: opts.Extras = False,
     log_format: opts.LogFormat = None,
     log_address: opts.LogAddress = "full",
     log_file: opts.LogFile = None,
@@ -99,6 +100,7 @@ def serve(
         max_connections_per_address=max_connections_per_address,
         drain_seconds=(parse_duration(drain) or timedelta()).total_seconds(),
         origins=frozenset(map(origins.parse_origin, cors_origin or ())),
+        extras=extras,
     )
     run = _run_until_stopped if program is None else _program_runner(program)
     test_options = opts.TestingOptions(

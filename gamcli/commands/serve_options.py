@@ -78,6 +78,10 @@ FormatOption = Annotated[
 ErrorFormatOption = Annotated[Literal["gam", "rfc6749"] | None, typer.Option("--error-format", hidden=True)]
 """The earlier name of --format."""
 
+Extras = Annotated[
+    bool,
+    behavior("--extras", help="Add introspection, revocation and server metadata.", show_default=False),
+]
 ExpiredStatus = Annotated[
     Literal["401", "403"] | None,
     behavior(help="Status for an expired access token; GAM for .NET uses 403.", show_default="401"),

@@ -31,6 +31,7 @@ SERVER_VARIANTS: tuple[dict[str, object], ...] = (
     {"expired_status": 403},
     {"cors_origin": "https://app.example.org"},
     {"base_path": "/myapp"},
+    {"extras": True},
     {"format": "gam"},
     {"format": "rfc6749"},
 )
@@ -47,6 +48,7 @@ def serve_world(gam: Gam, world: World) -> Iterator[TargetServer]:
         base_path=world.server["base_path"],
         error_format=ErrorFormat(world.server["format"], world.server["expired_status"]),
         max_failures=world.server["max_failures"],
+        extras=world.server["extras"],
         origins=frozenset(filter(None, (world.server["cors_origin"],))),
     )
     server = Server(gam, options)

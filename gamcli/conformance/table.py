@@ -21,6 +21,7 @@ SECTIONS = (
     "refusals",
     "order",
     "userinfo",
+    "extras",
     "conduct",
 )
 """The files with rows, in the order in which they are checked."""

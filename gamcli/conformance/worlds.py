@@ -19,7 +19,7 @@ GRANTS = ("api_key", "password", "refresh")
 
 SERVER_DEFAULTS: dict[str, object] = {
     "format": "gam", "expired_status": 401, "max_failures": 0, "cors_origin": "", "base_path": "",
-    "grants": GRANTS,
+    "extras": False, "grants": GRANTS,
 }  # fmt: skip
 """The options of a server that rows depend on, and their defaults."""
 

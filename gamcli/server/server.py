@@ -30,6 +30,7 @@ class ServerOptions(ListenOptions):
     max_failures: int = DEFAULT_LIMIT
     max_failures_by: str = "both"
     origins: frozenset[str] = frozenset()
+    extras: bool = False
 
     def config(self) -> ServerConfig:
         base_path = self.base_path.rstrip("/").lower()
@@ -38,6 +39,8 @@ class ServerOptions(ListenOptions):
             self.error_format,
             FailureLimiter(self.max_failures, counted_by=self.max_failures_by),
             self.origins,
+            extras=self.extras,
+            is_encrypted=self.tls is not None,
         )
 
 

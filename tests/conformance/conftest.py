@@ -40,7 +40,8 @@ def world(place: Path) -> World:
 
 
 def serve_options(server: Mapping[str, object]) -> list[str]:
-    return [f"{option}={server[name]}" for name, option in OPTIONS.items() if server[name] != ""]
+    flags = ["--extras"] if server["extras"] else []
+    return [*flags, *(f"{option}={server[name]}" for name, option in OPTIONS.items() if server[name] != "")]
 
 
 WITH_FAST_HASHES = """

@@ -205,7 +205,9 @@ def serving(error_format: str) -> Iterator[tuple[TargetServer, World, list[str]]
     with Store.in_memory() as store, patch.object(passwords, "CURRENT_COST", passwords.TEST_COST):
         gam = Gam(store, lambda: datetime.now(UTC), os.urandom, "test")
         world = local.create_world(gam, {"format": error_format})
-        server = Server(gam, ServerOptions(log=log.append, max_failures=0, error_format=ErrorFormat(error_format)))
+        server = Server(
+            gam, ServerOptions(log=log.append, max_failures=0, error_format=ErrorFormat(error_format), extras=True)
+        )
         with run_in_background(server):
             target = TargetServer.from_url(server.url)
             yield target, with_valid_tokens(target, world), log

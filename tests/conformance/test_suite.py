@@ -66,6 +66,7 @@ def in_asgi(path: Path, world: World) -> Iterator[TargetServer]:
         error_format=ErrorFormat(settings["format"], settings["expired_status"]),
         failure_limiter=FailureLimiter(settings["max_failures"]),
         origins=frozenset(filter(None, (settings["cors_origin"],))),
+        extras=settings["extras"],
     )
     config = uvicorn.Config(
         asgi.Application(path, endpoint_config, lambda _: None), port=0, log_level="error", lifespan="on", http="h11"

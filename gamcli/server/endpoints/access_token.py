@@ -1,10 +1,11 @@
 """
 The endpoint that issues access tokens. `actions.issuance` describes the whole path of a grant.
 
-Rule 17 is judged between rules 4 and 5: a client that failed too often is refused for a while.
+Rule 17 is judged between rules 4 and 5: a client that failed too often is refused for a while (`attempts`).
 """
 
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from json.encoder import encode_basestring as quote
 from typing import NamedTuple
@@ -12,13 +13,12 @@ from typing import NamedTuple
 from gamcli.actions import Gam
 from gamcli.actions.issuance import GrantAttempt, IssuedToken, VerifiedPassword, verify_password
 from gamcli.errors import RefusedError
-from gamcli.model import App
 from gamcli.rules import scopes
 from gamcli.rules.api_key_grant import API_KEY_GRANT
 from gamcli.rules.credentials import NO_SECRET, parse_api_key_id
 from gamcli.rules.grants import PASSWORD, TokenRequest
 from gamcli.server.endpoints import forms
-from gamcli.server.endpoints.failure_limit import Client
+from gamcli.server.endpoints.attempts import ClientAttempt, name_missing_secret
 from gamcli.server.endpoints.outcomes import DeferredGrant, ServerConfig, Trace, WouldBlock
 from gamcli.server.transport.messages import Request, Response, json_response, json_text_response
 
@@ -29,15 +29,6 @@ _RESPONSE_JSON = (
     '{"access_token":"%s","token_type":"Bearer","expires_in":%d,"refresh_token":"%s","scope":%s,"user_guid":%s}'
 )
 """RFC 6749 §5.1. Formatting takes half the time of a JSON encoder; tokens need no escaping."""
-
-_COUNTED_RULES = frozenset(
-    {
-        "client_secret_missing", "client_secret_wrong", "key_unproven", "password_wrong", "refresh_unknown",
-        "refresh_used", "refresh_expired",
-        "refresh_revoked", "renewals_spent",
-    }
-)  # fmt: skip
-"""Rules 5, 12 and 16: refusals that count as failures of the client."""
 
 
 def post_access_token(gam: Gam, request: Request, trace: Trace, config: ServerConfig) -> DeferredGrant | WouldBlock:
@@ -64,7 +55,10 @@ class _Grant(NamedTuple):
             return self._defer(gam, known.request, digest)
         token_request = parse(self.request)
         if token_request.grant == PASSWORD:
-            return WouldBlock() if self.config.nonblocking else self._defer_password(gam, token_request)
+            if self.config.nonblocking:
+                return WouldBlock()
+            verified = self._attempt.judge(gam, token_request, verify_password)
+            return self._defer(gam, token_request, password=verified)
         self.trace.key_id = parse_api_key_id(token_request.api_key) or ""
         return self._defer(gam, token_request, digest if len(self.request.body) <= MAX_CACHED_BODY else b"")
 
@@ -77,58 +71,22 @@ class _Grant(NamedTuple):
     def _defer(
         self, gam: Gam, token_request: TokenRequest, digest: bytes = b"", password: VerifiedPassword | None = None
     ) -> DeferredGrant:
-        def check_app(app: App) -> None:
-            self.trace.client_id = app.client_id
-            self._require_no_wait(self.config.failure_limiter.retry_after(self._client, gam.now()))
-
-        def count_failure(error: RefusedError) -> None:
-            if error.rule in _COUNTED_RULES:
-                self.config.failure_limiter.record(self._client, gam.now())
-
         def respond(outcome: IssuedToken | RefusedError) -> Response:
             if isinstance(outcome, RefusedError):
-                raise self._name_missing_secret(outcome, token_request)
+                raise name_missing_secret(outcome, token_request)
             self.trace.key_id, self.trace.token_id = outcome.grant.key_id, outcome.id
             return _rfc_token_response(outcome) if self.config.error_format.is_rfc else _token_response(outcome)
 
+        check_app, count_failure = (
+            partial(self._attempt.require_allowed, gam),
+            partial(self._attempt.count_failure, gam),
+        )
         attempt = GrantAttempt(token_request, API_KEY_GRANT, password, check_app, count_failure, digest)
         return DeferredGrant(attempt, respond)
 
-    def _defer_password(self, gam: Gam, token_request: TokenRequest) -> DeferredGrant:
-        """Verify the password; the request counts as a failure until then, see FailureLimiter.begin."""
-        limiter, has_begun, has_failed = self.config.failure_limiter, False, False
-
-        def begin(app: App) -> None:
-            nonlocal has_begun
-            self.trace.client_id = app.client_id
-            self._require_no_wait(limiter.begin(self._client, gam.now))
-            has_begun = True
-
-        try:
-            password = verify_password(gam, token_request, begin)
-        except RefusedError as error:
-            has_failed = error.rule in _COUNTED_RULES
-            raise self._name_missing_secret(error, token_request) from None
-        finally:
-            if has_begun:
-                limiter.end(self._client, gam.now, failed=has_failed)
-        return self._defer(gam, token_request, password=password)
-
-    @staticmethod
-    def _name_missing_secret(error: RefusedError, token_request: TokenRequest) -> RefusedError:
-        if error.rule == "client_secret_wrong" and token_request.client_secret == NO_SECRET:
-            return RefusedError("client_secret_missing", error.message)
-        return error
-
-    def _require_no_wait(self, seconds: int) -> None:
-        self.trace.retry_after = seconds
-        if seconds:
-            raise RefusedError("too_many_failures", "too many recent failures")
-
     @property
-    def _client(self) -> Client:
-        # The client_id is that of an existing application: another one may be a secret sent in the wrong parameter.
-        return Client(self.trace.client_id, self.request.peer)
+    def _attempt(self) -> ClientAttempt:
+        return ClientAttempt(*self)
 
 
 def _rfc_token_response(issued: IssuedToken) -> Response:

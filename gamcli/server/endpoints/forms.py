@@ -50,6 +50,24 @@ def parse_renewal_query(request: Request) -> TokenRequest:
     return _build_token_request(request, form)
 
 
+def parse_token_of_client(request: Request) -> TokenRequest:
+    """Return the `token` that a client asks about or revokes, as the `refresh_token` of a request."""
+    form = parse_body(request)
+    if not form.get("token"):
+        raise RefusedError("parameter_token_missing", "missing token")
+    client = client_credentials(request, form)
+    if client is None:
+        raise RefusedError("client_basic_malformed", "malformed HTTP Basic credentials")
+    return TokenRequest(
+        client_id=client.id,
+        client_secret=client.secret,
+        unencoded_client_id=client.unencoded_id,
+        unencoded_client_secret=client.unencoded_secret,
+        grant=grants.REFRESH,
+        refresh_token=Secret(form["token"]),
+    )
+
+
 def _build_token_request(request: Request, form: Mapping[str, str]) -> TokenRequest:
     grant = _grant_kind(form)
     properties = _parse_properties(form.get("initial_properties", "")) if grant == grants.PASSWORD else ()

@@ -13,7 +13,7 @@ from gamcli.server.endpoints import refusals, routes
 from gamcli.server.endpoints.form_bodies import MEDIA_TYPE, MULTIPART
 from gamcli.server.endpoints.openapi_schemas import TEXT, Document, build_schemas
 from gamcli.server.endpoints.outcomes import Endpoint
-from gamcli.server.endpoints.refusals import TABLE, UNAUTHORIZED
+from gamcli.server.endpoints.refusals import TABLE, UNAUTHORIZED, is_decided
 from gamcli.server.transport.messages import REASONS, REQUEST_ID
 
 
@@ -26,7 +26,7 @@ class Parameter(NamedTuple):
 
 PARAMETERS: dict[str, Parameter] = {
     "grant_type": Parameter(
-        "password, with an API key or a password; refresh_token to renew; case-insensitive",
+        "password, with an API key or a password; refresh_token to renew; in any case †",
         {"examples": ["password", "refresh_token"]},
     ),
     "client_id": Parameter("client ID of the application; may be sent as HTTP Basic", {}),
@@ -37,14 +37,17 @@ PARAMETERS: dict[str, Parameter] = {
     ),
     "username": Parameter("the user; with an api_key it must be the user of the key", {}),
     "password": Parameter("password of the user", {"format": "password"}),
-    "scope": Parameter("scopes joined by + or spaces", {"examples": [scopes.join([*scopes.TABLE][:3])]}),
+    "scope": Parameter(
+        "scopes joined by + or spaces; with an api_key they narrow the token †",
+        {"examples": [scopes.join([*scopes.TABLE][:3])]},
+    ),
     "repository": Parameter("the GUID of this repository", {}),
     "refresh_token": Parameter("refresh token that was returned with the access token", {"format": "password"}),
     "initial_properties": Parameter(
         'JSON array of {"Id", "Value"}, stored with the session', {"examples": ['[{"Id":"Company","Value":"ACME"}]']}
     ),
-    "request_token_type": Parameter("OAuth or Web; both are treated alike", {"examples": ["OAuth", "Web"]}),
-    "additional_parameters": Parameter("accepted and ignored", {}),
+    "request_token_type": Parameter("OAuth or Web; both are treated alike †", {"examples": ["OAuth", "Web"]}),
+    "additional_parameters": Parameter("accepted and ignored †", {}),
 }
 
 REFRESH_PARAMETERS = ("grant_type", "client_id", "client_secret", "refresh_token")
@@ -60,12 +63,22 @@ HTTP_REFUSALS = frozenset({
 
 USERINFO_REFUSALS = frozenset(rule for rule in TABLE if rule.startswith("token_") or rule == "authorization_missing")
 READYZ_REFUSALS = frozenset({"draining"})
-ACCESS_TOKEN_REFUSALS = frozenset(TABLE) - HTTP_REFUSALS - USERINFO_REFUSALS - READYZ_REFUSALS
+EXTRA_REFUSALS = frozenset({"parameter_token_missing"})
+OTHER_REFUSALS = HTTP_REFUSALS | USERINFO_REFUSALS | READYZ_REFUSALS | EXTRA_REFUSALS
+ACCESS_TOKEN_REFUSALS = frozenset(TABLE) - OTHER_REFUSALS
 FORM_REFUSALS = frozenset({
     "charset_unknown", "charset_not_ascii", "form_unreadable", "control_character", "form_not_utf8",
     "parameters_too_many", "parameter_repeated",
 })  # fmt: skip
 """The refusals of a form in a request to userinfo."""
+
+CLIENT_REFUSALS = frozenset({
+    "media_type_wrong", "boundary_missing", "multipart_unreadable", "multipart_file", "multipart_nested",
+    "multipart_type", "multipart_encoded", "client_twice", "client_ids_differ", "client_basic_malformed",
+    "client_id_missing", "client_unknown", "client_secret_missing", "client_secret_wrong", "app_disabled",
+    "too_many_failures",
+})  # fmt: skip
+"""The refusals of a client that authenticates, besides those of the form."""
 
 EXPIRED_STATUS = 403
 """The status for an expired token with `serve --expired-status 403`."""
@@ -105,6 +118,19 @@ def _form() -> Document:
     }
 
 
+def _token_form() -> Document:
+    properties = {
+        "token": {**TEXT, "format": "password", "description": "access token or refresh token"},
+        "token_type_hint": {**TEXT, "description": "accepted and ignored"},
+        **{name: {**TEXT, "description": PARAMETERS[name].description} for name in ("client_id", "client_secret")},
+    }
+    schema = {"type": "object", "properties": properties, "required": ["token"]}
+    return {
+        "requestBody": {"required": True, "content": {name: {"schema": schema} for name in (MEDIA_TYPE, MULTIPART)}},
+        "security": [{}, {"client": []}],
+    }
+
+
 def _bearer() -> Document:
     return {"security": [{"token": []}, {"oauth2": []}]}
 
@@ -124,9 +150,24 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("userinfo", "POST"): Operation(
         "Return the claims of an access token", USERINFO_REFUSALS | FORM_REFUSALS, "Claims", _bearer_in_form()
     ),
-    ("healthz", "GET"): Operation("Check that the store can be read", frozenset(), "Health", {"security": []}),
+    ("healthz", "GET"): Operation("Check that the store can be read †", frozenset(), "Health", {"security": []}),
     ("readyz", "GET"): Operation(
-        "Check whether the server should get requests", READYZ_REFUSALS, "Health", {"security": []}
+        "Check whether the server should get requests †", READYZ_REFUSALS, "Health", {"security": []}
+    ),
+    ("introspect", "POST"): Operation(
+        "With --extras: return the state of a token (RFC 7662) †",
+        EXTRA_REFUSALS | FORM_REFUSALS | CLIENT_REFUSALS,
+        "Introspection",
+        _token_form(),
+    ),
+    ("revoke", "POST"): Operation(
+        "With --extras: revoke a token with its session (RFC 7009) †",
+        EXTRA_REFUSALS | FORM_REFUSALS | CLIENT_REFUSALS,
+        "Revocation",
+        _token_form(),
+    ),
+    ("oauth-authorization-server", "GET"): Operation(
+        "With --extras: return the metadata of the server (RFC 8414) †", frozenset(), "Metadata", {"security": []}
     ),
 }
 """The operations by the last segment of the path, and method."""
@@ -139,9 +180,10 @@ def build_document() -> Document:
             "title": "gamcli serve",
             "version": __version__,
             "summary": "Token endpoint and userinfo of GAM-style applications",
+            "description": "† marks decisions of gamcli that no GAM page settles; `gamcli help gam` lists them.",
         },
         "servers": [{"url": "{url}", "variables": {"url": {"default": "http://127.0.0.1:8080"}}}],
-        "paths": {path: _path_item(path, methods) for path, methods in routes.ROUTES.items()},
+        "paths": {path: _path_item(path, methods) for path, methods in (routes.ROUTES | routes.EXTRA_ROUTES).items()},
         "components": {"schemas": build_schemas(), "examples": dict(_examples()), "securitySchemes": _security()},
     }
 
@@ -150,7 +192,7 @@ def _path_item(path: str, methods: Mapping[str, Endpoint]) -> Document:
     name = path.rpartition("/")[2]
     item = {method.lower(): _operation(name, method) for method in methods}
     if "GET" in methods and routes.supports_head(methods["GET"]):
-        item["head"] = _without_bodies(item["get"], f"head_{name}")
+        item["head"] = _without_bodies(item["get"], f"head_{name.replace('-', '_')}")
     return item
 
 
@@ -166,7 +208,7 @@ def _without_bodies(operation: Document, operation_id: str) -> Document:
 def _operation(name: str, method: str) -> Document:
     summary, rules, success_schema, request = OPERATIONS[name, method]
     return {
-        "operationId": f"{method.lower()}_{name}",
+        "operationId": f"{method.lower()}_{name.replace('-', '_')}",
         "summary": summary,
         **request,
         "responses": {"200": _success(success_schema), **dict(_refusal_responses(rules | HTTP_REFUSALS))},
@@ -196,7 +238,13 @@ def _examples() -> Iterator[tuple[str, Document]]:
     """Yield an example of every refusal in each format."""
     for rule, refusal in TABLE.items():
         for error_format, write_error in refusals.ERROR_WRITERS.items():
-            yield f"{rule}.{error_format}", {"value": write_error(refusal)[1]}
+            yield (
+                f"{rule}.{error_format}",
+                {
+                    "summary": f"{rule} †" if error_format == "gam" and is_decided(rule) else rule,
+                    "value": write_error(refusal)[1],
+                },
+            )
 
 
 def _headers(status: int) -> Document:

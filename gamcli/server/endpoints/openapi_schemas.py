@@ -1,8 +1,9 @@
-"""The JSON schemas of the responses, for the OpenAPI document."""
+"""The JSON Schemas of the OpenAPI document: tokens, claims and the other responses."""
 
 from typing import Any
 
 from gamcli.rules import claims
+from gamcli.server.endpoints import extras
 from gamcli.server.endpoints.refusals import TABLE
 
 Document = dict[str, Any]
@@ -17,6 +18,9 @@ def build_schemas() -> Document:
         "GamToken": _object(_TOKEN, list(_TOKEN)),
         "RfcToken": _object(_RFC_TOKEN, [name for name in _TOKEN if name not in ("expires_in", "refresh_token")]),
         "Claims": _object({claim: _CLAIMS.get(claim, TEXT) for claim in ("sub", *claims.CLAIM_ORDER)}, []),
+        "Introspection": _object(_INTROSPECTION, ["active"]),
+        "Revocation": _object({}, []),
+        "Metadata": _object(_METADATA, [*_METADATA]),
         "Health": _object({"status": {"const": "ok"}}, ["status"]),
         "Refusal": {"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in _REFUSALS]},
         **_REFUSALS,
@@ -30,10 +34,14 @@ def _object(properties: Document, required: list[str]) -> Document:
 _TOKEN: Document = {
     "access_token": {**TEXT, "pattern": f"^{_GUID}![A-Za-z0-9]{{78}}$"},
     "token_type": {"const": "Bearer"},
-    "expires_in": {"type": "integer", "minimum": 0, "description": "seconds; 0 for no expiry"},
+    "expires_in": {"type": "integer", "minimum": 0, "description": "seconds †; 0 for no expiry"},
     "refresh_token": {**TEXT, "pattern": "^([0-9]{3}[A-Za-z0-9]{36})?$"},
     "scope": {**TEXT, "description": "scopes joined by +", "pattern": r"^[^\s+]+(\+[^\s+]+)*$|^$"},
-    "user_guid": {**TEXT, "pattern": f"^({_GUID})?$"},
+    "user_guid": {
+        **TEXT,
+        "pattern": f"^({_GUID})?$",
+        "description": "GUID of the user; the pairwise ID † if IDs are not shared",
+    },
 }
 
 _RFC_TOKEN: Document = {
@@ -43,6 +51,24 @@ _RFC_TOKEN: Document = {
     "scope": {**TEXT, "description": "scopes joined by spaces", "pattern": r"^[^\s+]+( [^\s+]+)*$|^$"},
 }
 """With --format rfc6749."""
+
+_SECONDS = {"type": "integer", "description": "seconds since 1970"}
+
+_INTROSPECTION: Document = {
+    "active": {"type": "boolean"},
+    "scope": {**TEXT, "description": "scopes joined by spaces"},
+    "client_id": TEXT,
+    "username": {**TEXT, "description": "if the scopes reveal it"},
+    "token_type": {"const": "Bearer"},
+    "exp": _SECONDS,
+    "iat": _SECONDS,
+    "sub": {**TEXT, "pattern": f"^{_GUID}$"},
+}
+
+_METADATA: Document = {
+    name: {"type": "array", "items": TEXT} if name.endswith("_supported") else {**TEXT, "format": "uri"}
+    for name in extras.build_metadata("")
+}
 
 _VALUES = {"type": "array", "items": _object({"Id": TEXT, "Value": TEXT}, ["Id", "Value"])}
 

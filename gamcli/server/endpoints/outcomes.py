@@ -58,7 +58,8 @@ class ServerConfig:
     How requests are answered; `base_path` is in lower case and has no slash at its end.
 
     With `nonblocking`, an endpoint returns WouldBlock instead of hashing a password or waiting for the store. The
-    `grant_cache`, in which requests for tokens are found again, may be used by one thread only.
+    `grant_cache`, in which requests for tokens are found again, may be used by one thread only. `extras` adds the
+    endpoints of `extras`.
     """
 
     base_path: str = ""
@@ -68,6 +69,8 @@ class ServerConfig:
     nonblocking: bool = False
     grant_cache: GrantCache | None = None
     state: ServerState = field(default_factory=ServerState)
+    extras: bool = False
+    is_encrypted: bool = False
 
 
 DEFAULT_CONFIG = ServerConfig()

@@ -78,6 +78,7 @@ TABLE: dict[str, Refusal] = {
     "grant_type_missing": Refusal("292", 400, "invalid_request", 400, "The parameter grant_type is missing."),
     "parameter_repeated": Refusal("292", 400, "invalid_request", 400, "A parameter was sent more than once."),
     "api_key_empty": Refusal("292", 400, "invalid_request", 400, "The parameter api_key is empty."),
+    "parameter_token_missing": Refusal("292", 400, "invalid_request", 400, "The parameter token is missing."),
     "client_twice": Refusal(
         "292", 400, "invalid_request", 400, "Send the client's credentials in the body or as HTTP Basic, not both."
     ),
@@ -169,6 +170,15 @@ TABLE: dict[str, Refusal] = {
     ),
     "bug": Refusal("500", 500, "server_error", 500, "Internal server error: see the server's log."),
 }
+
+_DECIDED = re.compile(r"api_keys_off|key_(?!unproven)\w+")
+
+
+def is_decided(rule: str) -> bool:
+    """Return whether GAM code and status of a rule are a decision of gamcli, because no GAM page names them."""
+    refusal = TABLE[rule]
+    return refusal.code in (str(refusal.status), "292") or _DECIDED.fullmatch(rule) is not None
+
 
 _RULE_BY_ERROR: tuple[tuple[type[GamcliError], str], ...] = (
     (StoreBusyError, "store_busy"),

@@ -14,7 +14,7 @@ from gamcli.actions.issuance import IssuedToken
 from gamcli.actions.userinfo import ClaimsCache, ClaimsResult, load_claims
 from gamcli.errors import RefusedError, StoreBusyError
 from gamcli.rules import claims
-from gamcli.server.endpoints import forms, origins, refusals
+from gamcli.server.endpoints import extras, forms, origins, refusals
 from gamcli.server.endpoints.access_token import get_access_token, post_access_token
 from gamcli.server.endpoints.outcomes import (
     DEFAULT_CONFIG,
@@ -64,6 +64,13 @@ ROUTES: dict[str, dict[str, Endpoint]] = {
     "/readyz": {"GET": readyz},
 }
 """The endpoint of each path below the base path, in lower case, and method."""
+
+EXTRA_ROUTES: dict[str, dict[str, Endpoint]] = {
+    "/oauth/gam/v2.0/introspect": {"POST": extras.introspect},
+    "/oauth/gam/v2.0/revoke": {"POST": extras.revoke},
+    "/.well-known/oauth-authorization-server": {"GET": extras.metadata},
+}
+"""The routes that are added with `--extras`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +221,10 @@ def has_route(request: Request, config: ServerConfig) -> bool:
 
 def _methods_at(path: str, config: ServerConfig) -> Mapping[str, Endpoint]:
     path = path.lower()
-    return ROUTES.get(path.removeprefix(config.base_path), {}) if path.startswith(config.base_path) else {}
+    if not path.startswith(config.base_path):
+        return {}
+    path = path.removeprefix(config.base_path)
+    return ROUTES.get(path) or (EXTRA_ROUTES.get(path, {}) if config.extras else {})
 
 
 def _advertised_methods(path: str, config: ServerConfig) -> str:

@@ -29,8 +29,11 @@ def test_the_document_is_valid() -> None:
 
 def test_every_route_is_described_and_no_other() -> None:
     assert {(path, method.upper()) for path, method, _ in OPERATIONS} == {
-        (path, method) for path, methods in routes.ROUTES.items() for method in methods
-    } | {("/oauth/gam/v2.0/userinfo", "HEAD"), ("/healthz", "HEAD"), ("/readyz", "HEAD")}
+        (path, method) for path, methods in (routes.ROUTES | routes.EXTRA_ROUTES).items() for method in methods
+    } | {
+        (path, "HEAD")
+        for path in ("/oauth/gam/v2.0/userinfo", "/healthz", "/readyz", "/.well-known/oauth-authorization-server")
+    }
 
 
 def test_responses_to_head_have_no_body() -> None:
@@ -66,6 +69,19 @@ def test_the_refusals_of_one_endpoint_are_not_those_of_another() -> None:
     assert {"key_unproven", "grant_type_missing"} <= openapi.ACCESS_TOKEN_REFUSALS
     assert {"token_unknown", "authorization_missing"} <= openapi.USERINFO_REFUSALS
     assert {*TABLE} >= openapi.HTTP_REFUSALS
+
+
+def test_decisions_of_gamcli_are_marked() -> None:
+    examples = DOCUMENT["components"]["examples"]
+    marked = {name for name, each in examples.items() if each["summary"].endswith(" †")}
+    assert {"grant_type_missing.gam", "key_expired.gam", "path_unknown.gam", "api_keys_off.gam"} <= marked
+    assert not {"client_secret_wrong.gam", "key_unproven.gam", "grant_type_missing.rfc6749"} & marked
+    summaries = {path: operation["summary"] for path, _, operation in OPERATIONS}
+    assert {path for path, summary in summaries.items() if "†" in summary} == {
+        "/healthz",
+        "/readyz",
+        *routes.EXTRA_ROUTES,
+    }
 
 
 def test_every_scope_and_claim_is_described() -> None:
