@@ -66,7 +66,7 @@ class Results:
 
 
 def measure(target: Nodes, requests: list[str], connections: int, seconds: float) -> Figures:
-    """Send requests to all nodes at once, over so many connections each."""
+    """Send requests to all nodes at once, over this number of connections each."""
     used, database_used = cpu(target.nodes), cpu([target.database] if target.database else [])
     loads = [
         subprocess.Popen(
