@@ -15,9 +15,9 @@ from typing import Protocol
 
 from gamcli.errors import RefusedError
 from gamcli.server.transport.connection import Connection, ConnectionRequest, encode_response
+from gamcli.server.transport.connection_limiter import ConnectionLimiter
 from gamcli.server.transport.listener import ListenOptions
 from gamcli.server.transport.messages import Response
-from gamcli.server.transport.places import Places
 
 OVERFLOW_CONNECTIONS = 128
 """At most this many refused connections wait for their clients to close; the first is closed for one more."""
@@ -59,7 +59,7 @@ class EventLoop:
     def __init__(self, options: ListenOptions, create_handler: Callable[[Callable[[], None]], RequestHandler]) -> None:
         self._options = options
         self._connections: set[Connection] = set()
-        self._places = Places(options.max_connections, options.max_connections_per_address)
+        self._limiter = ConnectionLimiter(options.max_connections, options.max_connections_per_address)
         self._refused: dict[Connection, None] = {}  # in order
         self._active: list[Connection] = []
         self._stopping = False
@@ -157,12 +157,12 @@ class EventLoop:
             self._admit(client, str(address[0]))
 
     def _release_descriptor(self) -> None:
-        """Close a silent connection when the system has no file descriptor left for a new one."""
-        silent = self._places.find_silent()
-        if silent is None:
+        """Close an idle connection when the system has no file descriptor left for a new one."""
+        idle = self._limiter.find_idle()
+        if idle is None:
             sleep(0.01)
         else:
-            self._close(silent)
+            self._close(idle)
 
     def _admit(self, client: socket.socket, address: str) -> None:
         try:
@@ -171,13 +171,13 @@ class EventLoop:
             client.close()
             return
         try:
-            silent = self._places.make_room(address)
+            idle = self._limiter.make_room(address)
         except LookupError:
             self._turn_away(connection)
             return
-        if silent is not None:
-            self._close(silent)
-        self._places.add(connection)
+        if idle is not None:
+            self._close(idle)
+        self._limiter.add(connection)
         self._register(connection)
 
     def _turn_away(self, connection: Connection) -> None:
@@ -261,7 +261,7 @@ class EventLoop:
 
     def _close(self, connection: Connection) -> None:
         self._connections.remove(connection)
-        self._places.discard(connection)
+        self._limiter.discard(connection)
         self._refused.pop(connection, None)
         if connection.registered_event:
             self._selector.unregister(connection.socket)

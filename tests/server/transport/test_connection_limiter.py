@@ -1,4 +1,4 @@
-"""Places of connections: which one makes way for a new one."""
+"""ConnectionLimiter of connections: which one makes way for a new one."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 import pytest
 
 from gamcli.server.transport.connection import Connection, Timeouts
-from gamcli.server.transport.places import Places
+from gamcli.server.transport.connection_limiter import ConnectionLimiter
 
 ASKED = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -39,83 +39,85 @@ def opened() -> Iterator[Open]:
         yield lambda address: stack.enter_context(closing(Pair(address)))
 
 
-def filled(places: Places, opened: Open, *addresses: str) -> list[Pair]:
+def filled(limiter: ConnectionLimiter, opened: Open, *addresses: str) -> list[Pair]:
     pairs = [opened(address) for address in addresses]
     for pair in pairs:
-        places.add(pair.connection)
+        limiter.add(pair.connection)
     return pairs
 
 
-def test_there_is_room_until_all_places_are_taken(opened: Open) -> None:
-    places = Places(4)
-    filled(places, opened, "a", "b", "c")
-    assert places.make_room("d") is None
+def test_there_is_room_until_the_limit_is_reached(opened: Open) -> None:
+    limiter = ConnectionLimiter(4)
+    filled(limiter, opened, "a", "b", "c")
+    assert limiter.make_room("d") is None
 
 
 def test_the_connection_that_has_been_silent_longest_makes_way(opened: Open) -> None:
-    places = Places(4)
-    pairs = filled(places, opened, "a", "b", "c", "d")
+    limiter = ConnectionLimiter(4)
+    pairs = filled(limiter, opened, "a", "b", "c", "d")
     pairs[0].connection.send(b"x")  # a response: it is silent since now
     for expected in (pairs[1], pairs[2], pairs[3], pairs[0]):
-        found = places.make_room("e")
+        found = limiter.make_room("e")
         assert found is expected.connection
-        places.discard(found)
-        filled(places, opened, "e" + str(expected.connection.socket.fileno()))
+        limiter.discard(found)
+        filled(limiter, opened, "e" + str(expected.connection.socket.fileno()))
 
 
 def test_a_connection_in_the_middle_of_a_request_keeps_its_place(opened: Open) -> None:
-    places = Places(4)
-    pairs = filled(places, opened, "a", "b", "c", "d")
+    limiter = ConnectionLimiter(4)
+    pairs = filled(limiter, opened, "a", "b", "c", "d")
     for pair in pairs[:3]:
         pair.send(ASKED[:1])
-    assert places.make_room("e") is pairs[3].connection
+    assert limiter.make_room("e") is pairs[3].connection
     pairs[3].send(ASKED[:1])
     with pytest.raises(LookupError):
-        places.make_room("e")
+        limiter.make_room("e")
 
 
 def test_a_connection_whose_bytes_were_not_read_yet_keeps_its_place(opened: Open) -> None:
-    places = Places(4)
-    pairs = filled(places, opened, "a", "b", "c", "d")
+    limiter = ConnectionLimiter(4)
+    pairs = filled(limiter, opened, "a", "b", "c", "d")
     pairs[0].client.sendall(ASKED)
     while not pairs[0].connection.has_unread_bytes():
         pass
-    assert places.make_room("e") is pairs[1].connection
+    assert limiter.make_room("e") is pairs[1].connection
 
 
 def test_a_connection_whose_client_has_left_makes_way(opened: Open) -> None:
-    places = Places(2)
-    pairs = filled(places, opened, "a", "b")
+    limiter = ConnectionLimiter(2)
+    pairs = filled(limiter, opened, "a", "b")
     pairs[0].client.close()
-    assert places.make_room("c") is pairs[0].connection
+    assert limiter.make_room("c") is pairs[0].connection
 
 
 @pytest.mark.parametrize(("limit", "per_address", "allowed"), [(8, 0, 4), (8, 3, 3), (8, 8, 4), (9, 0, 4), (1, 0, 1)])
-def test_an_address_holds_at_most_half_of_the_places(opened: Open, limit: int, per_address: int, allowed: int) -> None:
-    places = Places(limit, per_address)
-    pairs = filled(places, opened, *["a"] * (allowed - 1))
-    assert places.make_room("a") is None
-    pairs += filled(places, opened, "a")
-    assert places.make_room("a") is pairs[0].connection
+def test_an_address_has_at_most_half_of_the_connections(
+    opened: Open, limit: int, per_address: int, allowed: int
+) -> None:
+    limiter = ConnectionLimiter(limit, per_address)
+    pairs = filled(limiter, opened, *["a"] * (allowed - 1))
+    assert limiter.make_room("a") is None
+    pairs += filled(limiter, opened, "a")
+    assert limiter.make_room("a") is pairs[0].connection
 
 
 def test_an_address_that_is_full_makes_way_for_itself_and_for_no_other(opened: Open) -> None:
-    places = Places(6)
-    others = filled(places, opened, "b")
-    pairs = filled(places, opened, "a", "a", "a")
-    assert places.make_room("a") is pairs[0].connection
+    limiter = ConnectionLimiter(6)
+    others = filled(limiter, opened, "b")
+    pairs = filled(limiter, opened, "a", "a", "a")
+    assert limiter.make_room("a") is pairs[0].connection
     for pair in pairs:
         pair.send(ASKED[:1])
     with pytest.raises(LookupError):
-        places.make_room("a")
-    assert places.make_room("b") is None
-    places.discard(others[0].connection)
-    places.discard(pairs[0].connection)
-    assert places.make_room("a") is None
+        limiter.make_room("a")
+    assert limiter.make_room("b") is None
+    limiter.discard(others[0].connection)
+    limiter.discard(pairs[0].connection)
+    assert limiter.make_room("a") is None
 
 
 def test_the_connection_that_frees_a_descriptor_is_the_one_that_is_silent_longest(opened: Open) -> None:
-    places = Places(8)
-    assert places.find_silent() is None
-    pairs = filled(places, opened, "a", "b")
-    assert places.find_silent() is pairs[0].connection
+    limiter = ConnectionLimiter(8)
+    assert limiter.find_idle() is None
+    pairs = filled(limiter, opened, "a", "b")
+    assert limiter.find_idle() is pairs[0].connection
