@@ -10,7 +10,7 @@ from collections.abc import MutableMapping
 from datetime import datetime
 from typing import NamedTuple, TypeVar
 
-from gamcli.rules import keys
+from gamcli.actions.key_uses import KeyUses
 from gamcli.rules.grants import Grant, TokenRequest
 from gamcli.store.grant_facts import AskedClient, ClientFacts
 from gamcli.store.hash_chain import ChainHead
@@ -57,7 +57,7 @@ class GrantCache:
     def __init__(self, max_entries: int = MAX_ENTRIES) -> None:
         self.clients: MutableMapping[AskedClient, ClientFacts] = BoundedCache(max_entries)
         self._grants: BoundedCache[bytes, CachedGrant] = BoundedCache(max_entries)
-        self._last_uses: BoundedCache[str, datetime] = BoundedCache(max_entries)
+        self.key_uses = KeyUses()
         self._head: ChainHead | None = None
 
     def clear_if_changed(self, head: ChainHead | None) -> None:
@@ -69,7 +69,7 @@ class GrantCache:
     def clear(self) -> None:
         self.clients.clear()
         self._grants.clear()
-        self._last_uses.clear()
+        self.key_uses.forget_writes()
 
     def find_request(self, digest: bytes) -> CachedGrant | None:
         """Return the entry of a request, which may be outdated: only the request itself is certain."""
@@ -81,11 +81,3 @@ class GrantCache:
 
     def add_grant(self, digest: bytes, entry: CachedGrant) -> None:
         self._grants[digest] = entry
-
-    def should_record_use(self, grant: Grant, now: datetime) -> bool:
-        """Say whether the last use of the key is to be recorded, which is done at most once a minute."""
-        key = grant.key
-        if key is None or not keys.should_record_use(self._last_uses.get(key.id, key.last_used_at), now):
-            return False
-        self._last_uses[key.id] = now
-        return True

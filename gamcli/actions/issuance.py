@@ -48,7 +48,7 @@ class GrantAttempt(NamedTuple):
 
     `check_app` is called with the application, if it exists, before any rule; it may raise RefusedError. `on_refusal`
     is called with the error when the request is refused. `password` is set for password grants. The decision about an
-    API key is cached by `digest` unless it is empty.
+    API key is cached by `digest` unless it is empty. `address` is the client's, None if it is not to be recorded.
     """
 
     request: TokenRequest
@@ -57,6 +57,7 @@ class GrantAttempt(NamedTuple):
     check_app: Callable[[App], None] = lambda _: None
     on_refusal: Callable[[RefusedError], None] = lambda _: None
     digest: bytes = b""
+    address: str | None = None
 
 
 class IssuedToken(NamedTuple):
@@ -130,8 +131,15 @@ def issue_tokens(
     tx.lock_rows("user", "guid", sorted({each.password.user.guid for each in attempts if each.password}))
     turn = _Turn(gam, tx, cache or GrantCache())
     outcomes = turn.decide(attempts)
-    turn.save()
+    turn.save(all_key_uses=cache is None)
     return outcomes
+
+
+def save_key_uses(gam: Gam, cache: GrantCache) -> None:
+    """Write the uses of keys that are not written yet, when the server stops."""
+    if uses := cache.key_uses.pop_due(gam.now(), everything=True):
+        with gam.store.writing() as tx:
+            store.keys.record_uses(tx, uses)
 
 
 class _Turn:
@@ -148,7 +156,6 @@ class _Turn:
         self._revoked_sessions: set[int] = set()
         self._floors: dict[tuple[str, str], int] = {}
         self._uses_by_app: Counter[str] = Counter()
-        self._used_keys: list[str] = []
         self._default_type_uses = 0
         self._renewed_hashes: list[RenewedHash] = []
 
@@ -164,7 +171,7 @@ class _Turn:
             if app is not None:
                 attempt.check_app(app)
             grant = known if isinstance(known, Grant) else self._judge(attempt, known)
-            return self._issue(attempt.request, grant)
+            return self._issue(attempt, grant)
         except RefusedError as error:
             attempt.on_refusal(error)
             return error
@@ -204,7 +211,7 @@ class _Turn:
             session = replace(session, revoked_at=self._now)
         return replace(facts, refresh_token=token, session=session)
 
-    def _issue(self, request: TokenRequest, grant: Grant) -> IssuedToken:
+    def _issue(self, attempt: GrantAttempt, grant: Grant) -> IssuedToken:
         row = self._last_id = store.tokens.next_id(self._tx, self._now, self._last_id)
         secret = mint_access_token(grant.repository, row, self._gam.entropy)
         expires_at = grant.expires_at(self._now)
@@ -216,7 +223,7 @@ class _Turn:
         self._tokens.append(NewToken(row, secret.digest(), self._now, expires_at, holder, names, session_id))
         if grant.app.one_token_per_user:
             self._floors[grant.app.client_id, grant.user.guid] = row
-        self._record_use(request, grant)
+        self._record_use(attempt, grant)
         refresh_token = self._issue_refresh_token(session.id, grant.renewal_number, row) if session else NO_SECRET
         return IssuedToken(secret, grant, row, durations.seconds_until(self._now, expires_at), refresh_token)
 
@@ -246,15 +253,16 @@ class _Turn:
         self._refresh_tokens.append(RefreshToken(session, renewal_number, row, secret.digest(), expires_at))
         return secret
 
-    def _record_use(self, request: TokenRequest, grant: Grant) -> None:
+    def _record_use(self, attempt: GrantAttempt, grant: Grant) -> None:
         """Count the use of the application, the key and the default authentication type."""
         self._uses_by_app[grant.app.client_id] += 1
-        if grant.key is not None and self._cache.should_record_use(grant, self._now):
-            self._used_keys.append(grant.key.id)
+        if grant.key is not None:
+            self._cache.key_uses.add(grant.key, self._now, attempt.address)
+        request = attempt.request
         if not request.authentication_type_name and request.grant != grants.REFRESH:
             self._default_type_uses += 1
 
-    def save(self) -> None:
+    def save(self, *, all_key_uses: bool) -> None:
         """Write all rows, one statement per kind; counters come last, since other transactions wait for them."""
         tx, now = self._tx, self._now
         if self._tokens:
@@ -271,12 +279,12 @@ class _Turn:
             store.tokens.supersede(tx, self._floors)
         if self._renewed_hashes:
             store.users.replace_password_hashes(tx, self._renewed_hashes)
-        self._save_uses(tx, now)
+        self._save_uses(tx, now, all_key_uses=all_key_uses)
 
-    def _save_uses(self, tx: Transaction, now: datetime) -> None:
+    def _save_uses(self, tx: Transaction, now: datetime, *, all_key_uses: bool) -> None:
         if self._default_type_uses:
             store.repository.count_default_type_uses(tx, self._default_type_uses, now)
-        if self._used_keys:
-            store.keys.record_uses(tx, self._used_keys, now)
+        if uses := self._cache.key_uses.pop_due(now, everything=all_key_uses):
+            store.keys.record_uses(tx, uses)
         if self._uses_by_app:
             store.apps.record_grants(tx, self._uses_by_app, now)

@@ -7,13 +7,15 @@ writes; what arrives meanwhile is the next batch. A single request waits for no 
 
 from collections import deque
 from collections.abc import Callable
-from queue import SimpleQueue
+from contextlib import suppress
+from dataclasses import replace
+from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Generic
 
-from gamcli.actions import Gam
+from gamcli.actions import Gam, issuance
 from gamcli.actions.grant_cache import GrantCache
-from gamcli.errors import StoreBusyError
+from gamcli.errors import StoreBusyError, StoreError
 from gamcli.server.endpoints import routes
 from gamcli.server.endpoints.outcomes import TracedResponse
 from gamcli.server.endpoints.routes import PendingGrant
@@ -25,6 +27,12 @@ RETRY_SECONDS = 0.001
 
 MAX_BATCH = 256
 """At most this many requests share a commit, so that the first does not wait long for the last."""
+
+CLOSING_SECONDS = 0.5
+"""How long it waits at the end for another process that writes."""
+
+IDLE_SECONDS = 60.0
+"""After so long without a request, the uses of keys that are not written yet are written."""
 
 TaskResult = Transaction | Exception | None
 """The result of the thread's task: a transaction that has begun, an error, or None for a commit."""
@@ -38,7 +46,11 @@ class GroupCommit(Generic[RequestT]):
     once more in a transaction without the others.
     """
 
-    def __init__(self, gam: Gam, cache: GrantCache, notify: Callable[[], None]) -> None:
+    def __init__(
+        self, gam: Gam, cache: GrantCache, notify: Callable[[], None], idle_seconds: float = IDLE_SECONDS
+    ) -> None:
+        self._idle_seconds = idle_seconds
+        self._is_idle = False
         self._gam = gam
         self._store = gam.store
         self._cache = cache
@@ -62,7 +74,7 @@ class GroupCommit(Generic[RequestT]):
 
     def start_batch(self) -> None:
         """Judge and save a batch, unless one is being committed."""
-        while not self._is_task_running and (self._failed or self._queue):
+        while not self._is_task_running and (self._failed or self._queue or self._has_idle_work()):
             try:
                 tx = self._store.begin()
             except StoreBusyError:
@@ -72,6 +84,10 @@ class GroupCommit(Generic[RequestT]):
                 self._fail_batch(error)
             else:
                 self._write_batch(tx)
+
+    def _has_idle_work(self) -> bool:
+        self._is_idle = self._is_idle and self._cache.key_uses.has_overdue(self._gam.now())
+        return self._is_idle
 
     def pop_responses(self) -> list[tuple[RequestT, TracedResponse]]:
         """Return the responses that may be sent now, each once."""
@@ -91,10 +107,12 @@ class GroupCommit(Generic[RequestT]):
         return ready
 
     def close(self) -> None:
-        """Stop the thread; no response was sent for what is not committed."""
+        """Stop the thread, and write the uses of keys; no response was sent for what is not committed."""
         self._closing.set()
         self._tasks.put(None)
         self._thread.join()
+        with suppress(StoreError), self._store.open_again(durable=True, timeout=CLOSING_SECONDS) as store:
+            issuance.save_key_uses(replace(self._gam, store=store), self._cache)
 
     def _take_batch(self) -> None:
         self._is_retry = bool(self._failed)
@@ -139,12 +157,20 @@ class GroupCommit(Generic[RequestT]):
         self._tasks.put(task)
 
     def _run_tasks(self) -> None:
-        while (task := self._tasks.get()) is not None:
+        while (task := self._next_task()) is not None:
             try:
                 self._results.append(task())
             except Exception as error:  # noqa: BLE001 - handled by `pop_responses`
                 self._results.append(error)
             self._notify()
+
+    def _next_task(self) -> Callable[[], TaskResult] | None:
+        while True:
+            try:
+                return self._tasks.get(timeout=self._idle_seconds)
+            except Empty:
+                self._is_idle = True
+                self._notify()
 
     def _wait_for_store(self) -> Transaction:
         """Begin a transaction; raises StoreBusyError when the first request has waited too long."""

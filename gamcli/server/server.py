@@ -9,7 +9,7 @@ from gamcli.server.endpoints.failure_limit import DEFAULT_LIMIT, FailureLimiter
 from gamcli.server.endpoints.outcomes import ServerConfig
 from gamcli.server.endpoints.refusals import GAM_FORMAT, ErrorFormat
 from gamcli.server.log_writer import LogWriter
-from gamcli.server.request_log import RequestLog
+from gamcli.server.request_log import ADDRESSES, RequestLog
 from gamcli.server.transport.connection import ConnectionRequest
 from gamcli.server.transport.event_loop import EventLoop, RequestHandler
 from gamcli.server.transport.listener import ListenOptions
@@ -41,6 +41,7 @@ class ServerOptions(ListenOptions):
             self.origins,
             extras=self.extras,
             is_encrypted=self.tls is not None,
+            show_address=ADDRESSES[self.log_address],
         )
 
 

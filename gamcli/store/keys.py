@@ -1,6 +1,6 @@
 """API keys."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -253,9 +253,21 @@ def set_disabled(tx: Transaction, key_id: str, at: datetime | None, reason: str 
     tx.run("UPDATE key SET disabled_at = ?, reason = ? WHERE id = ?", to_micros_or_none(at), reason, key_id)
 
 
-def record_uses(tx: Transaction, key_ids: Iterable[str], at: datetime) -> None:
-    """Record the last use of these keys; in order, so that no two nodes deadlock."""
-    tx.run_many("UPDATE key SET last_used_at = ? WHERE id = ?", [(to_micros(at), each) for each in sorted(key_ids)])
+class KeyUse(NamedTuple):
+    """Grants of a key `since` then that are not counted in the store yet, and the client address of the last one."""
+
+    grants: int
+    since: datetime
+    last_at: datetime
+    last_from: str | None
+
+
+def record_uses(tx: Transaction, uses: Mapping[str, KeyUse]) -> None:
+    """Add to the counts of these keys; in order, so that no two nodes deadlock."""
+    tx.run_many(
+        "UPDATE key SET grants = grants + ?, last_used_at = ?, last_used_from = ? WHERE id = ?",
+        [(use.grants, to_micros(use.last_at), use.last_from, key_id) for key_id, use in sorted(uses.items())],
+    )
 
 
 def record_end(tx: Transaction, key_id: str, status: str, at: datetime, reason: str | None) -> None:

@@ -26,9 +26,9 @@ def cache(gam: Gam, asked: TokenRequest) -> GrantCache:
     return found
 
 
-def issue(gam: Gam, asked: TokenRequest, cache: GrantCache) -> IssuedToken | RefusedError:
+def issue(gam: Gam, asked: TokenRequest, cache: GrantCache, digest: bytes = b"digest") -> IssuedToken | RefusedError:
     with gam.store.writing() as tx:
-        return issuance.issue_tokens(gam, tx, [GrantAttempt(asked, digest=b"digest")], cache)[0]
+        return issuance.issue_tokens(gam, tx, [GrantAttempt(asked, digest=digest)], cache)[0]
 
 
 CHANGES: dict[str, tuple[Callable[[Gam], Any], str]] = {
@@ -89,11 +89,39 @@ def test_the_last_use_of_a_key_is_recorded_once_a_minute(
         used_at = keys.show(gam, issued.record.id).last_used_at
         return None if used_at is None else gam.now() - used_at
 
-    assert last_use() == timedelta(0)
+    def grants() -> int:
+        return keys.show(gam, issued.record.id).grants
+
+    assert (last_use(), grants()) == (timedelta(0), 1)
     forward(timedelta(seconds=59))
-    assert last_use() == timedelta(seconds=59)
+    assert (last_use(), grants()) == (timedelta(seconds=59), 1)
     forward(timedelta(seconds=1))
-    assert last_use() == timedelta(0)
+    assert (last_use(), grants()) == (timedelta(0), 4)  # the cache had one already
+
+
+def test_counts_that_wait_for_a_minute_are_written_with_the_next_grant_of_any_key(
+    gam: Gam, asked: TokenRequest, cache: GrantCache, issued: IssuedKey, forward: Forward
+) -> None:
+    users.create(gam, "bob", {})
+    other = keys.generate(gam, keys.KeySpec("bob", "portal"))
+    assert other.secret is not None
+    for _ in range(4):
+        issue(gam, asked, cache)
+    forward(timedelta(minutes=1))
+    assert keys.show(gam, issued.record.id).grants == 1
+    issue(gam, replace(asked, api_key=other.secret), cache, b"other")
+    assert [keys.show(gam, each.record.id).grants for each in (issued, other)] == [5, 1]
+
+
+def test_a_change_of_the_store_loses_no_counts(
+    gam: Gam, asked: TokenRequest, cache: GrantCache, issued: IssuedKey
+) -> None:
+    for city in "abc":
+        issue(gam, asked, cache)
+        issue(gam, asked, cache)
+        users.update(gam, "ana", {"city": city})
+    issuance.save_key_uses(gam, cache)
+    assert keys.show(gam, issued.record.id).grants == 7
 
 
 def test_a_cache_drops_its_oldest_entry() -> None:

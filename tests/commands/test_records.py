@@ -27,7 +27,7 @@ USER = (
 )
 KEY = (
     "id user app client_id auth_type scopes status label created_at expires_at last_used_at retires_at ended_at reason"
-    " managed_by enabled disabled_at replaces"
+    " managed_by enabled disabled_at replaces grants last_used_from"
 )
 TOKEN = "id user app key scopes status issued_at expires_at session ended_at reason"
 

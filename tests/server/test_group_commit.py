@@ -5,9 +5,11 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
 from http.client import HTTPConnection
 from threading import Event
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 from urllib.parse import urlencode
 
@@ -257,3 +259,38 @@ def test_tokens_are_committed_to_the_disk(
     assert granted(server, form) == 200
     full = 2
     assert levels == [(full,)]
+
+
+def used(gam: Gam) -> tuple[int, str | None]:
+    with keys.search(gam, keys.KeySearch()) as rows:
+        (key,) = rows
+    return key.grants, key.last_used_from
+
+
+@pytest.mark.parametrize(
+    ("log_address", "shown"), [("full", "127.0.0.1"), ("masked", "127.0.0.0"), ("none", None)], ids=str
+)
+def test_a_key_notes_how_often_and_from_where_it_was_used_when_the_server_stops(
+    serve: Callable[..., Server], form: dict[str, str], gam: Gam, log_address: str, shown: str | None
+) -> None:
+    server = serve(log_address=log_address)
+    assert [granted(server, form) for _ in range(5)] == [200] * 5
+    assert used(gam) == (1, shown)
+    server.stop()
+    for _ in range(1000):
+        if used(gam)[0] > 1:
+            break
+        sleep(0.01)
+    assert used(gam) == (5, shown)
+
+
+def test_the_uses_of_a_key_are_written_when_no_request_comes_for_a_while(gam: Gam, form: dict[str, str]) -> None:
+    notified, cache = Event(), GrantCache()
+    key, earlier = keys.show(gam, form["api_key"][7:15]), gam.now() - timedelta(minutes=1)
+    cache.key_uses.add(replace(key, last_used_at=earlier), earlier, "192.0.2.1")
+    with closing(group_commit.GroupCommit[PendingRequest](gam, cache, notified.set, idle_seconds=0.01)) as book:
+        assert notified.wait(10)
+        book.start_batch()
+        while book._is_task_running:  # noqa: SLF001 - until the commit is done
+            book.pop_responses()
+    assert used(gam) == (1, "192.0.2.1")

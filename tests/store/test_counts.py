@@ -94,5 +94,6 @@ def test_the_keys_used_last_come_latest_first(peopled: Store, key: Key, portal: 
     with peopled.writing() as tx:
         for number in range(4):
             keys.add(tx, replace(key, id=f"{number:08}"))
-            keys.record_uses(tx, [f"{number:08}"], now + timedelta(hours=-number))
+            at = now + timedelta(hours=-number)
+            keys.record_uses(tx, {f"{number:08}": keys.KeyUse(1, at, at, None)})
         assert [each.id[-1] for each in keys.find_last_used(tx, portal.client_id, 3)] == ["0", "1", "2"]

@@ -81,7 +81,8 @@ class _Grant(NamedTuple):
             partial(self._attempt.require_allowed, gam),
             partial(self._attempt.count_failure, gam),
         )
-        attempt = GrantAttempt(token_request, API_KEY_GRANT, password, check_app, count_failure, digest)
+        address = self.config.show_address(self.request.peer) or None
+        attempt = GrantAttempt(token_request, API_KEY_GRANT, password, check_app, count_failure, digest, address)
         return DeferredGrant(attempt, respond)
 
     @property

@@ -146,6 +146,8 @@ CREATE TABLE key (
     current      INTEGER CHECK (current = 1),      -- 1 = the current key of its pair, NULL = an earlier one
     disabled_at  INTEGER,                          -- refused until it is enabled again; NULL = enabled
     replaces     TEXT,                             -- the key that this one succeeded; NULL = none
+    grants         INTEGER NOT NULL DEFAULT 0,     -- how many access tokens were issued for it
+    last_used_from TEXT,                           -- the client address of its last use, as the server records it
     CHECK ((ended_at IS NULL) = (end_status IS NULL))
 );
 CREATE UNIQUE INDEX key_by_user ON key (user_number, app_number, current);
