@@ -5,7 +5,7 @@ import secrets
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -13,8 +13,11 @@ from typing import Self
 from gamcli.actions import Gam, example, repository
 from gamcli.server.dev.clock import Clock, stopped_clock
 from gamcli.server.dev.control import Controls
-from gamcli.server.dev.faults import Faults, parse_fault
+from gamcli.server.dev.fault_syntax import parse_fault
+from gamcli.server.dev.faults import Faults
+from gamcli.server.dev.fixes import suggest_fix
 from gamcli.server.dev.journal import Journal, JournalFile, JournalRecord
+from gamcli.server.dev.page import Page
 from gamcli.server.dev.senders import identify_sender
 from gamcli.server.dev.server import DevOptions, DevServer
 from gamcli.server.server import ServerOptions
@@ -27,6 +30,7 @@ class EphemeralOptions:
     What an ephemeral server begins with; without `seeds`, manifests, it has an application, a user and a key.
 
     `faults` are in the syntax of `--fault`. The clock stops at `now`, a time or a step from now, unless `is_running`.
+    With `shows_secrets` the page of the server has secrets.
     """
 
     seeds: Sequence[str | Path] = ()
@@ -36,6 +40,7 @@ class EphemeralOptions:
     is_running: bool = False
     journal: str | None = None
     has_control: bool = False
+    shows_secrets: bool = False
     actor: str = "test"
 
 
@@ -43,7 +48,8 @@ class EphemeralServer:
     """
     The server, its store, and what tests steer.
 
-    `credentials` are environment variables. `reset` restores the store, clock, faults and journal of the start.
+    `credentials` are environment variables, `warnings` those of the seeds. `reset` restores the store, clock, faults
+    and journal of the start.
     """
 
     def __init__(self, options: ServerOptions, begin: EphemeralOptions) -> None:
@@ -54,16 +60,16 @@ class EphemeralServer:
         with ExitStack() as opened:
             store = opened.enter_context(Store.in_memory())
             self.gam = Gam(store, self.clock, os.urandom, begin.actor)
-            repository.initialise(self.gam)
+            self.warnings: Sequence[str] = ()
             self.credentials = dict(self._fill_store())
             self._snapshot = opened.enter_context(closing(store.save_snapshot()))
             self._file = None if begin.journal is None else JournalFile(begin.journal)
             if self._file is not None:
                 opened.callback(self._file.close)
             controls = self._controls() if begin.has_control else None
-            self.server = DevServer(
-                self.gam, options, DevOptions(self.faults, self._record, controls, partial(identify_sender, self.gam))
-            )
+            if controls is not None:
+                options = replace(options, max_body=controls.max_body)
+            self.server = DevServer(self.gam, options, self._dev_options(controls))
             if controls is not None:
                 url = self.server.url.removesuffix(options.base_path)
                 self.credentials["GAM_CONTROL_URL"] = controls.url(url)
@@ -94,10 +100,14 @@ class EphemeralServer:
 
     def _fill_store(self) -> Mapping[str, str]:
         if not self._begin.seeds:
+            repository.initialise(self.gam)
             return example.create_example(self.gam).environment_variables()
         from gamcli.provision import seed  # noqa: PLC0415 - start-up, as above
 
-        return seed.environment(seed.apply_seed(self.gam, self._begin.seeds, os.environ))
+        desired = seed.read(self._begin.seeds, os.environ)
+        repository.initialise(self.gam, desired.repository_guid)
+        self.warnings = desired.warnings
+        return seed.environment(seed.apply_desired(self.gam, desired))
 
     def _set_clock(self) -> None:
         self.clock.reset()
@@ -110,6 +120,19 @@ class EphemeralServer:
         secret = secrets.token_urlsafe(24)
         return Controls(
             secret, self.gam, self.clock, self.faults, self.journal, self.reset, self.apply, self.credentials
+        )
+
+    def _dev_options(self, controls: Controls | None) -> DevOptions:
+        page = Page(
+            self.gam, self.clock, self.faults, self.journal, self.credentials, controls, self._begin.shows_secrets
+        )
+        return DevOptions(
+            self.faults,
+            self._record,
+            controls,
+            partial(identify_sender, self.gam),
+            partial(suggest_fix, self.gam),
+            page.respond,
         )
 
     def _record(self, entry: JournalRecord) -> None:

@@ -184,6 +184,35 @@ def test_the_server_of_the_session_is_reset_and_shows_the_requests_of_a_failed_t
     assert not re.search(r"gam(key|sec)_", done.stdout)
 
 
+PROXIED = """
+import os
+import urllib.request
+import pytest
+
+@pytest.fixture(autouse=True, scope="module")
+def proxy():
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("http_proxy", "http://127.0.0.1:9")
+        patched.setenv("no_proxy", "example.org")
+        patched.delenv("NO_PROXY", raising=False)
+        yield
+
+def test_requests_reach_the_server(gam_server):
+    with urllib.request.urlopen(gam_server.url + "/healthz") as response:
+        assert response.status == 200
+    assert os.environ["no_proxy"].startswith("example.org,")
+
+def test_the_variables_are_restored():
+    assert os.environ["no_proxy"] == "example.org"
+    assert "NO_PROXY" not in os.environ
+"""
+
+
+def test_a_proxy_does_not_come_between(tmp_path: Path) -> None:
+    done = ran(tmp_path, PROXIED)
+    assert "2 passed" in done.stdout, done.stdout
+
+
 MARKED = """
 import pytest
 

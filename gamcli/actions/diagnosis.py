@@ -6,7 +6,7 @@ from gamcli.actions.grant_facts import load_facts
 from gamcli.model import Key
 from gamcli.rules import diagnosis
 from gamcli.rules.api_key_grant import API_KEY_GRANT, find_auth_type
-from gamcli.rules.credentials import Secret, parse_api_key_id
+from gamcli.rules.credentials import Secret, api_key_lookup_id
 from gamcli.rules.grants import PASSWORD, GrantFacts, Rule, TokenRequest, find_violation
 from gamcli.rules.password_grant import PASSWORD_GRANT
 from gamcli.store import Transaction
@@ -40,8 +40,7 @@ def find_refusal(gam: Gam, request: TokenRequest) -> tuple[Rule, GrantFacts] | N
 
 
 def _find_key(tx: Transaction, secret: Secret) -> Key | None:
-    key_id = parse_api_key_id(secret)
-    return store.keys.find(tx, key_id) if key_id else None
+    return store.keys.find(tx, api_key_lookup_id(secret))
 
 
 def _load_facts(

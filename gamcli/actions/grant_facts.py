@@ -10,7 +10,7 @@ from gamcli import store
 from gamcli.errors import StoreMissingError, command
 from gamcli.model import Key, User, normalize_name
 from gamcli.rules import grants, passwords, scopes
-from gamcli.rules.credentials import parse_api_key_id, parse_refresh_token
+from gamcli.rules.credentials import api_key_lookup_id, parse_refresh_token
 from gamcli.rules.grants import GrantFacts, TokenRequest
 from gamcli.store import Transaction
 from gamcli.store.grant_facts import AskedClient, ClientFacts, Position, StoredRefreshToken
@@ -56,7 +56,7 @@ class _FactLoader:
     def load(self, tx: Transaction, requests: Sequence[TokenRequest]) -> None:
         facts = store.grant_facts
         by_grant = {grant: [each for each in requests if each.grant == grant] for grant in grants.GRANTS}
-        if key_ids := _distinct(parse_api_key_id(each.api_key) for each in by_grant[grants.API_KEY]):
+        if key_ids := _distinct(api_key_lookup_id(each.api_key) for each in by_grant[grants.API_KEY]):
             self._keys = facts.find_keys(tx, key_ids)
         if names := _distinct(normalize_name(each.username) for each in by_grant[grants.PASSWORD]):
             users = facts.find_users(tx, names)
@@ -83,7 +83,7 @@ class _FactLoader:
             user = self._users.get(normalize_name(request.username)) if request.username else None
             stored_hash = user.password_hash if user else None
             return replace(facts, user=user, password_hash=stored_hash or passwords.dummy_hash())
-        key, user = self._keys.get(parse_api_key_id(request.api_key) or "", (None, None))
+        key, user = self._keys.get(api_key_lookup_id(request.api_key), (None, None))
         return replace(facts, key=key, user=user)
 
     def _find_refresh_token(self, request: TokenRequest) -> StoredRefreshToken | None:

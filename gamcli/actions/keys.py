@@ -88,7 +88,7 @@ def generate(gam: Gam, spec: KeySpec, save_secret: SaveSecret[Key] = discard_sec
 
 def add(gam: Gam, tx: Transaction, key: Key, replaces: str | None = None, *, is_first: bool = False) -> None:
     """Save a new key; `is_first` says that the user never had a key for the application."""
-    store.keys.add(tx, key, is_first=is_first)
+    store.keys.add(tx, key, is_first=is_first, is_current=key.is_valid(gam.now()))
     gam.record(tx, "key.generate", key.id, (None, key), **audit_details(key), replaces=replaces)
 
 

@@ -20,15 +20,16 @@ PAIRWISE_KEY_LENGTH = 32
 """In bytes, as long as the digest that it keys (RFC 2104 §3)."""
 
 
-def initialise(gam: Gam) -> CreateResult[Repository]:
-    """Create the repository with its authentication types, or return the existing one."""
+def initialise(gam: Gam, guid: str | None = None) -> CreateResult[Repository]:
+    """Create the repository with its authentication types, or return the existing one; by default the GUID is new."""
     with gam.store.writing() as tx:
         existing = store.repository.find(tx)
         if existing is not None:
             return CreateResult(existing, is_new=False)
         now = gam.now()
-        guid = mint_guid(gam.entropy)
-        repository = Repository(guid, DEFAULT_AUTH_TYPE, now, gam.entropy(PAIRWISE_KEY_LENGTH))
+        repository = Repository(
+            guid or mint_guid(gam.entropy), DEFAULT_AUTH_TYPE, now, gam.entropy(PAIRWISE_KEY_LENGTH)
+        )
         for name, kind, settings in INITIAL_AUTH_TYPES:
             store.auth_types.add(tx, auth_types.create(name, kind, settings, now))
         store.repository.add(tx, repository)

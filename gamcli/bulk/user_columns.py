@@ -1,13 +1,12 @@
 """The columns of a CSV file of users: `gamcli user list -o csv` writes them, `gamcli user create --from` reads them."""
 
 import json
-import re
 from collections.abc import Mapping
 
 from gamcli.errors import UsageError
 from gamcli.model import User
 from gamcli.render import machine
-from gamcli.rules import lists
+from gamcli.rules import lists, users
 
 COLUMNS = machine.field_names(User)
 REQUIRED_COLUMNS = ("name",)
@@ -19,7 +18,6 @@ IGNORED_COLUMNS = (
 
 _BOOL_COLUMNS = ("verified_email", "enabled", "blocked")
 _BOOL_VALUES = {"true": True, "false": False, "yes": True, "no": False}
-_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def parse_row(texts: Mapping[str, str]) -> dict[str, object]:
@@ -33,7 +31,7 @@ def _parse_value(name: str, text: str) -> object:
     if name == "roles":
         return tuple(dict.fromkeys(lists.split(text)))
     if name == "guid":
-        return _parse_guid(text)
+        return users.parse_guid(text)
     return _parse_attributes(text) if name == "attributes" else text
 
 
@@ -41,12 +39,6 @@ def _parse_bool(name: str, text: str) -> bool:
     if text.lower() not in _BOOL_VALUES:
         raise UsageError(f"invalid {name} '{text}': use true or false")
     return _BOOL_VALUES[text.lower()]
-
-
-def _parse_guid(text: str) -> str:
-    if not _GUID.fullmatch(text.lower()):
-        raise UsageError(f"invalid GUID '{text}'")
-    return text.lower()
 
 
 def _parse_attributes(text: str) -> object:

@@ -61,7 +61,7 @@ def manifest() -> Iterator[str]:
     yield ""
     yield "[defaults.app], [defaults.key]  values for all applications or keys that do not list their own"
     yield ""
-    yield "seeds only  fields that only `serve --ephemeral --seed FILE` accepts; client_secret can be plain text there"
+    yield "seeds only  fields that only `serve --ephemeral --seed FILE` accepts; secrets and IDs can be any text there"
     for section in SECTIONS.values():
         for field in filter(attrgetter("seed"), section.fields):
             yield f"  {section.header} {field.name}  {field.type.label}: {field.about}"
@@ -92,6 +92,9 @@ def topic(
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of manifests.", show_default=False)
     ] = False,
+    seed: Annotated[
+        bool, typer.Option("--seed", help="With --schema: the schema of a seed for tests.", show_default=False)
+    ] = False,
 ) -> None:
     """
     Show a page of the manual, or list the pages that mention a word.
@@ -102,7 +105,7 @@ def topic(
     """
     out = _find_output(context)
     if schema:
-        _print_schema(name)
+        _print_schema(name, seed=seed)
     elif name is None:
         _print_topics((*manual.PAGES, *manual.REFERENCES))
     elif name in REFERENCES:
@@ -153,10 +156,10 @@ def _show(out: Output, page: str) -> None:
         subprocess.run(pager, input=text.encode(), env=environment, check=False)  # noqa: S603 - the user's choice
 
 
-def _print_schema(name: str | None) -> None:
+def _print_schema(name: str | None, *, seed: bool) -> None:
     from gamcli.provision import schema  # noqa: PLC0415 - start-up
     from gamcli.render import machine  # noqa: PLC0415
 
     if name != "manifest":
         raise UsageError("--schema requires the topic manifest", command("help", "manifest", "--schema"))
-    Output.print_line(machine.json_document(schema.build_schema()))
+    Output.print_line(machine.json_document(schema.build_schema(seed=seed)))

@@ -41,6 +41,10 @@ def run(
             show_default="GAM_CLIENT_SECRET",
         ),
     ] = None,
+    auth_type: Annotated[
+        str | None,
+        typer.Option(metavar="AUTH_TYPE", help="With --url: authentication type to request.", show_default="apikey"),
+    ] = None,
 ) -> None:
     """
     Run a program with an access token in GAM_ACCESS_TOKEN, obtained with an API key that the program does not see.
@@ -53,9 +57,12 @@ def run(
     assert api_key is not None
     if url is not None:
         form = _build_token_form(cli, app, api_key, client_secret_file)
+        form["authentication_type_name"] = auth_type or "apikey"
         raise typer.Exit(_run_with_endpoint_token(cli, url.rstrip("/"), form, program))
     if client_secret_file is not None:
         raise UsageError("--client-secret-file requires --url: the local store needs no client secret", "omit it")
+    if auth_type is not None:
+        raise UsageError("--auth-type requires --url: the local store knows the authentication type", "omit it")
     raise typer.Exit(_run_with_local_token(cli, app, api_key, program))
 
 
@@ -110,7 +117,6 @@ def _build_token_form(cli: CliContext, app: str, api_key: Secret, client_secret_
         "client_id": os.environ.get("GAM_CLIENT_ID") or find_client_id(cli, app),
         "client_secret": secret.reveal(),
         "api_key": api_key.reveal(),
-        "authentication_type_name": "apikey",
     }
 
 

@@ -75,6 +75,7 @@ def serve(
     now: opts.Now = None,
     clock: opts.ClockOption = None,
     control: opts.ControlOption = False,
+    show_secrets: opts.ShowSecrets = False,
     journal: opts.JournalOption = None,
     output: opts.EnvFormat = None,
     print_env: opts.PrintEnv = False,
@@ -104,7 +105,7 @@ def serve(
     )
     run = _run_until_stopped if program is None else _program_runner(program)
     test_options = opts.TestingOptions(
-        ephemeral, seed or (), fault or (), fault_seed, now, clock, control, journal, output, print_env
+        ephemeral, seed or (), fault or (), fault_seed, now, clock, control, show_secrets, journal, output, print_env
     )
     with open_server(cli, options, test_options, workers, parse_duration(prune_every)) as (server, seeded):
         variables = {"GAM_URL": server.url, **seeded}

@@ -148,6 +148,10 @@ ControlOption = Annotated[
     bool,
     testing("--control", help="With --ephemeral: let tests control the server over HTTP.", show_default=False),
 ]
+ShowSecrets = Annotated[
+    bool,
+    testing("--show-secrets", help="With --ephemeral: show secrets on the page at /.", show_default=False),
+]
 EnvFormat = Annotated[
     Literal["env", "json", "github"] | None,
     testing("-o", "--output", help="With --ephemeral: format of the credentials.", show_default="env"),
@@ -172,6 +176,7 @@ class TestingOptions(NamedTuple):
     now: str | None
     clock: str | None
     control: bool
+    show_secrets: bool
     journal: str | None
     output: str | None
     print_env: bool
@@ -191,6 +196,7 @@ class TestingOptions(NamedTuple):
             is_running=self.clock == "running",
             journal=self.journal,
             has_control=self.control,
+            shows_secrets=self.show_secrets,
             actor=actor,
         )
 

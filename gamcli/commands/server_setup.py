@@ -38,6 +38,8 @@ def open_server(
         from gamcli.ephemeral import EphemeralServer  # noqa: PLC0415 - start-up: only for tests
 
         with EphemeralServer(options, test_options.begin(describe_actor(os.environ))) as opened:
+            for warning in opened.warnings:
+                cli.output().print_warning(warning)
             yield opened.server, opened.credentials
     elif workers > 1:
         with _open_workers(cli, options, workers, prune_interval) as server:

@@ -57,7 +57,7 @@ class Applied:
 
 def make_plan(tx: Transaction, gam: Gam, desired: Desired, options: PlanOptions) -> ExecutionPlan:
     """Return what leads from the state of the store to `desired`; raises ProblemsError and ConflictError."""
-    diff_options = DiffOptions(gam.now(), gam.entropy, options.prune, options.adopt)
+    diff_options = DiffOptions(gam.now(), gam.entropy, options.prune, options.adopt, desired.is_seed)
     actual = snapshot.read(tx, desired)
     plan, problems, conflicts = diff(desired, actual, diff_options)
     if problems:

@@ -105,7 +105,11 @@ class DesiredObject(Located):
 
 @dataclass(frozen=True, slots=True)
 class DesiredKey(Located):
-    """An API key of a manifest; None means that any value is accepted. Only a seed can have an `api_key`."""
+    """
+    An API key of a manifest; None means that any value is accepted.
+
+    Only a seed can have an `api_key`, and a `status` with which the key begins.
+    """
 
     user: str
     app: str
@@ -117,6 +121,12 @@ class DesiredKey(Located):
     renew_within: timedelta | None = None
     overlap: timedelta | None = None
     api_key: Secret | None = None
+    status: str = "active"
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it is the one key of its pair that can be used, if nothing suspends it."""
+        return self.status in ("active", "suspended")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,5 +141,7 @@ class Desired:
     default_location: Location | None = None
     owners: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    is_seed: bool = False
+    repository_guid: str | None = None
     empty_files: tuple[str, ...] = ()
     """The first file of each owner whose files name nothing."""

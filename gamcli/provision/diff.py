@@ -175,7 +175,7 @@ def _duplicate_problems(
 
 def _field_with(text: str, item: DesiredObject) -> str:
     """Return the field of an object that has a text, empty if none has."""
-    names = (name for name in ("email", "client_id") if normalize_name(str(item.fields.get(name, ""))) == text)
+    names = (name for name in ("email", "client_id", "guid") if normalize_name(str(item.fields.get(name, ""))) == text)
     return next(names, "")
 
 

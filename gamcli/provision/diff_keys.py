@@ -15,7 +15,7 @@ from gamcli.provision.snapshot import Actual, users_by_identifier
 from gamcli.rules import durations, scopes
 from gamcli.rules import keys as rules
 from gamcli.rules.api_key_grant import find_auth_type
-from gamcli.rules.credentials import Secret, parse_api_key_id
+from gamcli.rules.credentials import Secret, api_key_lookup_id
 from gamcli.rules.grants import GrantFacts
 
 FIELD_OF_RULE = {
@@ -69,14 +69,15 @@ def diff_keys(
         if user is None or app is None:
             continue
         pair = user.guid, app.client_id
-        earlier = first.setdefault(pair, item).location
+        earlier = (first.setdefault(pair, item) if item.is_current else item).location
         if earlier is not item.location:
             result.problems.append(item.problem(f"this key is already defined in {earlier.file}:{earlier.line}"))
             continue
         result.users[pair] = user.name
         facts = GrantFacts(options.now, app=app, user=user, key=actual.keys.get(pair))
         try:
-            step = _diff_key(item, facts, state, parse_scopes, options)
+            step = (_diff_key if item.is_current else _diff_ended_key)(item, facts, state, parse_scopes, options)
+            step = _keep_provided(step, item, actual.provided_keys)
             _require_new_id(step, actual.provided_keys, ids.setdefault(getattr(step.after, "id", ""), item), item)
             result.matches.append(Match(item.owner, step))
         except UsageError as error:
@@ -119,6 +120,23 @@ def _diff_key(
     return Step(UPDATE if current else CREATE, "key", name, current, *issued, item)
 
 
+def _diff_ended_key(
+    item: DesiredKey, facts: GrantFacts, state: PlannedState, parse_scopes: ScopeParser, options: DiffOptions
+) -> Step:
+    """Return the step for a key of a seed that cannot be used; it is not the current key of its pair."""
+    return _diff_key(item, replace(facts, key=None), state, parse_scopes, options)
+
+
+def _keep_provided(step: Step, item: DesiredKey, existing: Mapping[str, Key]) -> Step:
+    """Return no change for a key of a seed that the store has already, whatever its state is now."""
+    key = step.after
+    assert isinstance(key, Key)
+    known = existing.get(key.id) if item.api_key is not None else None
+    is_known = known is not None and (known.user_guid, known.client_id) == (key.user_guid, key.client_id)
+    is_same = is_known and known is not None and key.digest == known.digest and not item.is_current
+    return step._replace(action=UPDATE, before=known, after=known) if is_same else step
+
+
 def _is_due(key: Key, item: DesiredKey, now: datetime) -> bool:
     """Return whether the manifest asks to renew the key now; one that it provides is never renewed."""
     return item.renew_within is not None and item.api_key is None and rules.is_expiring(key, now, item.renew_within)
@@ -158,14 +176,13 @@ def _issue(
 ) -> tuple[Key, Secret | None]:
     """Return the new key, and its secret unless the manifest provides it."""
     auth_type = find_auth_type(app, state.auth_types.values())
+    facts = GrantFacts(options.now, app=app, user=facts.user, auth_type=auth_type)
     issued = rules.issue(
-        GrantFacts(options.now, app=app, user=facts.user, auth_type=auth_type), key_options, options.entropy
+        rules.with_everything_enabled(facts) if options.is_seed else facts, key_options, options.entropy
     )
+    issued = issued._replace(record=rules.with_status(issued.record, item.status, options.now))
     if _is_due(issued.record, item, options.now):
         raise UsageError("renew_within is not shorter than the lifetime of the key: it would be renewed immediately")
     if item.api_key is None:
         return issued
-    key_id = parse_api_key_id(item.api_key)
-    if key_id is None:
-        raise UsageError("api_key is not a valid API key: its format or checksum is wrong")
-    return replace(issued.record, id=key_id, digest=item.api_key.digest()), None
+    return replace(issued.record, id=api_key_lookup_id(item.api_key), digest=item.api_key.digest()), None

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from itertools import islice
 from operator import attrgetter
@@ -36,12 +36,17 @@ MAX_COMPARED_NAMES = 2000
 
 
 class DiffOptions(NamedTuple):
-    """The time, the random source, and whether to delete unlisted objects (`prune`) or take over others' (`adopt`)."""
+    """
+    The time, the random source, and whether to delete unlisted objects (`prune`) or take over others' (`adopt`).
+
+    The keys of a seed are issued even if a rule suspends them.
+    """
 
     now: datetime
     entropy: Entropy
     prune: bool = False
     adopt: bool = False
+    is_seed: bool = False
 
 
 class Match(NamedTuple):
@@ -170,7 +175,7 @@ def build_app(
     if before is None:
         assert isinstance(secret, Secret)
         client_id = str(client_id or mint_client_id(options.entropy))
-        return app_rules.create(item.name, client_id, secret, settings, options.now)
+        return app_rules.build(item.name, client_id, secret, settings, options.now)  # checked when it was read
     if client_id not in (None, before.client_id):
         raise UsageError(f"the client_id is {before.client_id} and cannot be changed")
     changes = _differing(before, settings)  # values that are stored already are not checked again
@@ -178,7 +183,7 @@ def build_app(
     app = app_rules.apply_changes(before, changes, options.now) if changes.keys() - {"managed_by"} else before
     if not isinstance(secret, Secret) or secret.matches(app.secret_digest):
         return app
-    rotated = app_rules.rotate_secret(app, app_rules.check_client_secret(secret), options.now)
+    rotated = app_rules.rotate_secret(app, secret, options.now)
     return replace(rotated, managed_by=item.owner)
 
 
@@ -211,16 +216,29 @@ def _rename(item: DesiredObject, before: Record, now: datetime) -> Record:
 
 def build_user(item: DesiredObject, before: User | None, fields: Fields, options: DiffOptions) -> User:
     settings = {**fields, "managed_by": item.owner}
-    password = settings.pop("password", None)
+    password, status = settings.pop("password", None), str(settings.pop("password_status", "valid"))
+    guid = settings.pop("guid", None)
     if before is None:
-        user = user_rules.create(item.name, mint_guid(options.entropy), settings, options.now)
+        user = user_rules.create(item.name, str(guid or mint_guid(options.entropy)), settings, options.now)
+    elif guid not in (None, before.guid):
+        raise UsageError(f"the GUID is {before.guid} and cannot be changed")
     else:
         user = _rename(item, before, options.now)
         if _differing(before, settings).keys() - {"managed_by"}:
             user = user_rules.apply_changes(user, settings, options.now)
-    if not isinstance(password, Secret):
-        return user
+    if status != "valid" and "password" not in item.fields:
+        raise UsageError("password_status requires a password")
+    return _set_password(user, password, status, options) if isinstance(password, Secret) else user
+
+
+def _set_password(user: User, password: Secret, status: str, options: DiffOptions) -> User:
+    """Return the user with this password, unless it is set already; an expired one expired an hour ago."""
     if user.password_hash is not None and passwords.verify(password, user.password_hash):
         return user
-    hashed = passwords.hash_password(password, options.entropy, passwords.SEED_COST)
-    return replace(user, password_hash=hashed, password_set_at=options.now)
+    return replace(
+        user,
+        password_hash=passwords.hash_password(password, options.entropy, passwords.SEED_COST),
+        password_set_at=options.now,
+        password_must_change=status == "must_change",
+        password_expires_at=options.now - timedelta(hours=1) if status == "expired" else None,
+    )

@@ -85,5 +85,29 @@ def api_key(value: str) -> Secret:
     return secret
 
 
+def one_of(noun: str, values: tuple[str, ...]) -> ReadValue:
+    def check(value: str) -> str:
+        if value not in values:
+            raise UsageError(f"invalid {noun} '{names.escape_unprintable(value)}'", f"use one of: {', '.join(values)}")
+        return value
+
+    return check
+
+
+SEED_CREDENTIAL_LENGTH = 254
+"""The maximum length of client IDs, client secrets and API keys in a seed."""
+
+
+def seed_client_id(value: str) -> str:
+    """Return any text that a request can send."""
+    if not 1 <= len(value) <= SEED_CREDENTIAL_LENGTH or not value.isprintable():
+        raise UsageError("invalid credential", f"use 1 to {SEED_CREDENTIAL_LENGTH} printable characters")
+    return value
+
+
+def seed_secret(value: str) -> Secret:
+    return Secret(seed_client_id(value))
+
+
 def password(value: str) -> Secret:
     return passwords.check_password(Secret(value))

@@ -8,8 +8,8 @@ manifests.
 
 import json
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from gamcli.model import App, Key, normalize_name
 from gamcli.provision.plan import ExecutionPlan
@@ -20,13 +20,18 @@ _INVALID_CHARACTER = re.compile(r"[^0-9A-Za-z]")
 
 @dataclass(frozen=True, slots=True)
 class IssuedSecrets:
-    """New applications and keys with their secrets; the names are suffixes of variables. `logins` has passwords."""
+    """
+    New applications and keys with their secrets; the names are suffixes of variables.
+
+    `logins` has the passwords of a seed, `key_statuses` the statuses of its keys that cannot be used, by key ID.
+    """
 
     apps: tuple[tuple[App, Secret], ...]
     keys: tuple[tuple[Key, Secret], ...]
     app_names: dict[str, str]
     key_names: dict[tuple[str, str], str]
     logins: tuple[tuple[str, Secret], ...] = ()
+    key_statuses: Mapping[str, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.apps or self.keys)
@@ -38,11 +43,16 @@ class IssuedSecrets:
             yield f"GAM_CLIENT_ID_{self.app_names[client_id]}", client_id
         for app, secret in self.apps:
             yield f"GAM_CLIENT_SECRET_{self.app_names[app.client_id]}", secret.reveal()
-        for key, secret in self.keys:
-            yield f"GAM_API_KEY_{self.key_names[key.user_guid, key.client_id]}", secret.reveal()
+        for (_, secret), name in zip(self.keys, _unique_names(map(self._key_name, self.keys)), strict=True):
+            yield f"GAM_API_KEY_{name}", secret.reveal()
         for (user, password), name in zip(self.logins, _unique_names(user for user, _ in self.logins), strict=True):
             yield f"GAM_USERNAME_{name}", user
             yield f"GAM_PASSWORD_{name}", password.reveal()
+
+    def _key_name(self, issued: tuple[Key, Secret]) -> str:
+        key, status = issued[0], self.key_statuses.get(issued[0].id)
+        name = self.key_names[key.user_guid, key.client_id]
+        return name if status is None else f"{name}_{status}"
 
     def secrets(self) -> list[Secret]:
         return [secret for _, secret in (*self.apps, *self.keys)]

@@ -35,7 +35,7 @@ def read(
     for file in files.read(paths, contents.problems):
         order[file.source.file] = len(order)
         Reader(file, contents, environment, owner, seed=seed).read()
-    desired = replace(_merge(contents), empty_files=_find_empty_files(contents))
+    desired = replace(_merge(contents), empty_files=_find_empty_files(contents), is_seed=seed)
     if contents.problems:
         raise ProblemsError(sorted(contents.problems, key=lambda each: (order.get(each.file, -1), each.line)))
     return desired
@@ -74,9 +74,12 @@ def _merge(contents: Contents) -> Desired:
         ),
         (None, None),
     )
+    guid = next((str(each.fields["guid"]) for each in repositories if "guid" in each.fields), None)
     owners = tuple(contents.first_files)
     warnings = tuple(contents.warnings)
-    return Desired(tuple(auth_types), tuple(apps), tuple(users), keys, default, location, owners, warnings)
+    return Desired(
+        tuple(auth_types), tuple(apps), tuple(users), keys, default, location, owners, warnings, repository_guid=guid
+    )
 
 
 def _check_names(objects: Iterable[DesiredObject]) -> Iterator[Problem]:
@@ -138,7 +141,8 @@ def _resolve_keys(
         user = user_names.get(normalize_name(key.user), key.user)
         app = known_apps.get(key.app) or known_apps.get(normalize_name(key.app))
         app_name = key.app if app is None else app.name
-        earlier = first.setdefault((normalize_name(user), normalize_name(app_name)), key.location)
+        pair = normalize_name(user), normalize_name(app_name)
+        earlier = first.setdefault(pair, key.location) if key.is_current else key.location
         if earlier is not key.location:
             problems.append(
                 key.problem(

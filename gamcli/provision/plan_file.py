@@ -119,7 +119,8 @@ def _to_json(value: Any) -> object:  # noqa: ANN401 - any part of the desired st
         case Desired():
             location = value.default_location
             document = {name: getattr(value, name) for name in value.__slots__}
-            document.pop("warnings")
+            for name in ("warnings", "is_seed", "repository_guid"):
+                document.pop(name)
             return {**document, "default_location": None if location is None else _locate(location)}
         case DesiredObject():
             fields = {name: each for name, each in value.fields.items() if name != "client_secret"}

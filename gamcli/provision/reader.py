@@ -1,6 +1,5 @@
 """Reads one manifest file into records: the table of fields checks each value, and every problem is collected."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -11,11 +10,12 @@ from gamcli.provision.desired import DesiredObject, Location
 from gamcli.provision.fields import SECTIONS, Section
 from gamcli.provision.files import File
 from gamcli.provision.owners import Owners
+from gamcli.provision.redaction import redact
 from gamcli.provision.toml_scan import Keys
-from gamcli.provision.value_types import ReadValue, ValueType, from_reference, wrong_type
+from gamcli.provision.value_types import ReadValue, ValueType, from_reference, unchanged, wrong_type
 from gamcli.provision.variables import Variables, can_contain_reference, is_reference
 from gamcli.rules import names
-from gamcli.rules.names import closest_match, escape_unprintable
+from gamcli.rules.names import closest_match
 
 
 @dataclass(slots=True)
@@ -39,7 +39,7 @@ class KeyTable(NamedTuple):
     fields: Mapping[str, Any]
 
 
-DEFAULTS = {"app": {"client_id", "client_secret", "moved_from"}, "key": {"user", "app", "api_key"}}
+DEFAULTS = {"app": {"client_id", "client_secret", "moved_from"}, "key": {"user", "app", "api_key", "status"}}
 """The sections that can have defaults, with the fields that belong to one object."""
 
 
@@ -50,7 +50,13 @@ def _types(section: str) -> dict[str, ValueType]:
 
 @lru_cache
 def _readers(section: str, *, seed: bool) -> dict[str, ReadValue]:
-    return {each.name: each.reader() for each in SECTIONS[section].allowed_fields(seed=seed)}
+    return {each.name: each.reader(seed=seed) for each in SECTIONS[section].allowed_fields(seed=seed)}
+
+
+@lru_cache
+def _production_readers(section: str) -> dict[str, ReadValue]:
+    """Return the readers of the fields for which a seed accepts more."""
+    return {each.name: each.reader() for each in SECTIONS[section].fields if each.seed_check is not None}
 
 
 class Reader:
@@ -129,7 +135,7 @@ class Reader:
             try:
                 check(expanded)
             except UsageError as error:
-                raise _redact(expanded, error, name) if expanded != name else error from error
+                raise redact(expanded, error, name) if expanded != name else error from error
         except UsageError as error:
             self._report(location, format_error(error))
             return name
@@ -193,8 +199,18 @@ class Reader:
                 value = from_reference(_types(section.name)[name], value)  # noqa: PLW2901 - as its field needs it
             try:
                 values[name] = read(value)
+                if self._seed:
+                    self._warn_if_weak(section, at, name, value)
             except UsageError as error:
                 self._report_value(at, read, value, error)
+
+    def _warn_if_weak(self, section: Section, location: Location, name: str, value: object) -> None:
+        """Warn of a credential that only a seed can contain."""
+        try:
+            _production_readers(section.name).get(name, unchanged)(value)
+        except UsageError as error:
+            problem = location.problem(f"accepted only for tests: {format_error(error)}")
+            self._contents.warnings.append(f"{problem.file}:{problem.line}: {problem.message}")
 
     def _read_nested(
         self, section: Section, location: Location, name: str, value: object, values: dict[str, Any]
@@ -226,7 +242,7 @@ class Reader:
         for within, part_error in ([] if is_reference else [*_invalid_parts(read, value)]) or [((), error)]:
             at = location.within(*within)
             references = [text for keys, text in self._variables.originals.items() if keys[: len(at.keys)] == at.keys]
-            self._report(at, format_error(_redact(value, part_error, references[0]) if references else part_error))
+            self._report(at, format_error(redact(value, part_error, references[0]) if references else part_error))
 
     def _report(self, location: Location, message: str) -> None:
         if location.keys not in self._unresolved:  # the value is unknown, and its problem is reported already
@@ -237,7 +253,6 @@ _ALTERNATIVES = {
     "managed_by": "--owner sets the owner of all objects",
     "name": "the name is in the header",
     "default": "[repository] default_auth_type sets the default",
-    "guid": "a user is identified by the name in the header",
     "expires_at": "expires_in sets how long a key is valid",
 }
 _SECRETS = {
@@ -252,30 +267,6 @@ def format_error(error: UsageError) -> str:
     if hint and hint.startswith("--"):
         hint = f"use {hint[2:].replace('-', '_')}"
     return f"{error.message}; {hint}" if hint else error.message
-
-
-def _redact(value: object, error: UsageError, reference: str) -> UsageError:
-    """
-    Return an error that says why the value of a reference is invalid without showing it: it can be a secret.
-
-    Where the message or the hint quotes a part of the value, that part is left out.
-    """
-    words = [word for text in _texts(value) for word in re.findall(r"\w{3,}", escape_unprintable(text).lower())]
-    message = error.message
-    for text in sorted({*_texts(value), *map(escape_unprintable, _texts(value))}, key=len, reverse=True):
-        message = message.replace(f": '{text}'", "").replace(f" '{text}'", "") if text else message
-    if "unprintable" in message and any(end in text for text in _texts(value) for end in "\r\n"):
-        message = message.replace("an unprintable character", "a line break")
-    reason, hint = (
-        None if text is None or any(word in text.lower() for word in words) else text for text in (message, error.hint)
-    )
-    return UsageError(f"the value of {reference} is invalid" + (f": {reason}" if reason else ""), hint)
-
-
-def _texts(value: object) -> list[str]:
-    if isinstance(value, dict):
-        return [text for each in value.values() for text in _texts(each)]
-    return [str(each) for each in value] if isinstance(value, list) else [str(value)]
 
 
 def _suggest(name: str, known: Iterable[str]) -> str:

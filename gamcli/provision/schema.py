@@ -11,27 +11,28 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _REFERENCE = {"pattern": patterns.REFERENCE, "description": "a reference such as ${NAME} or ${file:PATH}"}
 
 
-def build_schema() -> dict[str, Any]:
-    """Return the schema in draft 2020-12."""
+def build_schema(*, seed: bool = False) -> dict[str, Any]:
+    """Return the schema in draft 2020-12, of manifests or of the seeds of ephemeral servers."""
+    tables = {name: _table_schema(section, seed=seed) for name, section in SECTIONS.items()}
     return {
         "$schema": DIALECT,
-        "title": "gamcli manifest",
+        "title": "gamcli seed" if seed else "gamcli manifest",
         "description": "The desired authentication types, applications, users and API keys.",
         "type": "object",
         "properties": {
             **{name: _section_schema(section) for name, section in SECTIONS.items()},
-            "defaults": _defaults(),
+            "defaults": _defaults(tables),
         },
         "additionalProperties": False,
-        "$defs": {name: _table_schema(section) for name, section in SECTIONS.items()},
+        "$defs": tables,
     }
 
 
-def _defaults() -> dict[str, Any]:
+def _defaults(tables: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Return the schema of the defaults: the fields of a section, except those that belong to one object."""
     properties = {}
     for name, excluded in DEFAULTS.items():
-        table = _table_schema(SECTIONS[name])
+        table = tables[name]
         fields = {field: schema for field, schema in table["properties"].items() if field not in excluded}
         properties[name] = {**table, "properties": fields, "required": []}
     about = "default values for all objects"
@@ -53,9 +54,11 @@ def _section_schema(section: Section) -> dict[str, Any]:
     return {**reference, "description": section.about}
 
 
-def _table_schema(section: Section) -> dict[str, Any]:
+def _table_schema(section: Section, *, seed: bool) -> dict[str, Any]:
     properties: dict[str, Any] = {}
-    for field in section.allowed_fields():
+    for field in section.allowed_fields(seed=seed):
+        if seed and field.seed_check is not None:
+            field = field._replace(schema=field.seed_schema)  # noqa: PLW2901 - as a seed has it
         group, dot, inner = field.name.partition(".")
         if dot:
             nested = properties.setdefault(group, {"type": "object", "properties": {}, "additionalProperties": False})

@@ -4,25 +4,49 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from gamcli import store
 from gamcli.actions import Gam
+from gamcli.errors import UsageError
 from gamcli.model import App, Key, normalize_name
 from gamcli.provision import manifest
 from gamcli.provision.apply import ApplyOptions, apply
+from gamcli.provision.desired import Desired, DesiredKey
 from gamcli.provision.issued import IssuedSecrets
-from gamcli.provision.plan import ExecutionPlan
-from gamcli.rules.credentials import Secret, parse_api_key_id
+from gamcli.provision.plan import ExecutionPlan, PlanOptions
+from gamcli.rules.credentials import Secret, api_key_lookup_id
 
 PREFIXES = ("GAM_CLIENT_ID", "GAM_CLIENT_SECRET", "GAM_API_KEY", "GAM_USERNAME", "GAM_PASSWORD")
 
 
 def apply_seed(gam: Gam, paths: Iterable[str | Path], environment: Mapping[str, str]) -> IssuedSecrets:
     """Apply the manifests and return all credentials, those of the manifests too; raises ProblemsError."""
-    desired = manifest.read(paths, environment, seed=True)
-    applied = apply(gam, desired, ApplyOptions(save_secrets=lambda _: None))
+    return apply_desired(gam, read(paths, environment))
+
+
+def read(paths: Iterable[str | Path], environment: Mapping[str, str]) -> Desired:
+    """Return the content of the manifests, with warnings of weak credentials; raises ProblemsError."""
+    return manifest.read(paths, environment, seed=True)
+
+
+def apply_desired(gam: Gam, desired: Desired) -> IssuedSecrets:
+    """Apply what `read` returned and return all credentials; raises ProblemsError and UsageError."""
+    _require_guid(gam, desired.repository_guid)
+    applied = apply(gam, desired, ApplyOptions(PlanOptions(adopt=True), save_secrets=lambda _: None))
     plan = applied.plan
     return replace(
-        applied.issued, apps=tuple(_app_secrets(plan)), keys=tuple(_key_secrets(plan)), logins=tuple(_logins(plan))
+        applied.issued,
+        apps=tuple(_app_secrets(plan)),
+        keys=tuple(_key_secrets(plan)),
+        logins=tuple(_logins(plan)),
+        key_statuses=dict(_key_statuses(plan)),
     )
+
+
+def _require_guid(gam: Gam, guid: str | None) -> None:
+    with gam.store.reading() as tx:
+        existing = store.repository.get(tx).guid
+    if guid not in (None, existing):
+        raise UsageError(f"the GUID of the repository is {existing} and cannot be changed", "remove it")
 
 
 def _app_secrets(plan: ExecutionPlan) -> Iterator[tuple[App, Secret]]:
@@ -35,8 +59,14 @@ def _app_secrets(plan: ExecutionPlan) -> Iterator[tuple[App, Secret]]:
 
 
 def _key_secrets(plan: ExecutionPlan) -> Iterator[tuple[Key, Secret]]:
-    provided = {parse_api_key_id(key.api_key): key.api_key for key in plan.desired.keys if key.api_key is not None}
+    provided = {api_key_lookup_id(key.api_key): key.api_key for key in plan.desired.keys if key.api_key is not None}
     return ((step.after, step.secret or provided[step.after.id]) for step in plan.steps if isinstance(step.after, Key))
+
+
+def _key_statuses(plan: ExecutionPlan) -> Iterator[tuple[str, str]]:
+    for step in plan.steps:
+        if isinstance(step.item, DesiredKey) and isinstance(step.after, Key) and step.item.status != "active":
+            yield step.after.id, step.item.status
 
 
 def _logins(plan: ExecutionPlan) -> Iterator[tuple[str, Secret]]:
@@ -48,12 +78,16 @@ def environment(issued: IssuedSecrets) -> dict[str, str]:
     """
     Return environment variables for all credentials.
 
-    Every name ends in the application, or the user, or both: `GAM_API_KEY_ANA_PORTAL`. A value that is the only one of
-    its kind also has a name without that suffix.
+    Every name ends in the application, or the user, or both: `GAM_API_KEY_ANA_PORTAL`, and the status of a key that
+    cannot be used: `GAM_API_KEY_ANA_PORTAL_REVOKED`. A value that is the only one of its kind also has a name without
+    that suffix; of keys, the only active one, or else the only one.
     """
     variables, short = dict(issued.variables()), dict[str, str]()
     for prefix in PREFIXES:
         values = [value for name, value in variables.items() if name.startswith(f"{prefix}_")]
+        if prefix == "GAM_API_KEY":
+            active = [secret.reveal() for key, secret in issued.keys if key.id not in issued.key_statuses]
+            values = active or values
         if len(values) == 1:
             short[prefix] = values[0]
     return short | variables

@@ -8,7 +8,7 @@ from gamcli.model import App, AuthType, Key, Repository, User, normalize_name
 from gamcli.provision.desired import Desired
 from gamcli.rules import scopes
 from gamcli.rules.apps import is_client_id
-from gamcli.rules.credentials import parse_api_key_id
+from gamcli.rules.credentials import api_key_lookup_id
 from gamcli.store import Transaction
 
 
@@ -104,8 +104,8 @@ def _read_keys(tx: Transaction, desired: Desired, users: Mapping[str, User]) -> 
 
 
 def _read_provided_keys(tx: Transaction, desired: Desired) -> dict[str, Key]:
-    ids = (parse_api_key_id(each.api_key) for each in desired.keys if each.api_key is not None)
-    return {key.id: key for key_id in ids if key_id and (key := store.keys.find(tx, key_id)) is not None}
+    ids = (api_key_lookup_id(each.api_key) for each in desired.keys if each.api_key is not None)
+    return {key.id: key for key_id in ids if (key := store.keys.find(tx, key_id)) is not None}
 
 
 def _referenced_attributes(desired: Desired) -> Iterator[str]:

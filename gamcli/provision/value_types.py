@@ -39,8 +39,9 @@ class Field(NamedTuple):
 
     `check` returns the value as the rules take it, or raises UsageError. `schema` adds to the schema of the type.
     Fields with `always` are exported even with their default value, `secret` ones never. The default of a `derived`
-    field depends on other fields. `seed` fields are allowed only in the seed of an ephemeral server. An `instruction`
-    says how to get to the desired state: no record has it, and it is never exported.
+    field depends on other fields. `seed` fields are allowed only in the seed of an ephemeral server, and never
+    exported; there `seed_check`, with `seed_schema`, replaces `check`. An `instruction` says how to get to the desired
+    state: no record has it, and it is never exported.
     """
 
     name: str
@@ -54,14 +55,16 @@ class Field(NamedTuple):
     derived: bool = False
     seed: bool = False
     instruction: bool = False
+    seed_check: ReadValue | None = None
+    seed_schema: Mapping[str, object] = {}
 
     @property
     def is_exported(self) -> bool:
-        return not (self.secret or self.instruction)
+        return not (self.secret or self.instruction or self.seed)
 
-    def reader(self) -> ReadValue:
-        """Return a function that checks the type of a value and then the value."""
-        value_type, check = self.type, self.check
+    def reader(self, *, seed: bool = False) -> ReadValue:
+        """Return a function that checks the type of a value and then the value, as in a seed if `seed`."""
+        value_type, check = self.type, (self.seed_check if seed else None) or self.check
         expected = value_type.type
 
         def read(value: object) -> object:

@@ -23,9 +23,14 @@ SECRET_LENGTH = 120  # GAM: ClientSecret is char(120)
 
 def create(name: str, client_id: str, secret: Secret, changes: Changes, now: datetime) -> App:
     """Return a new application with GAM's defaults and `changes` applied; raises UsageError."""
-    names.check_name("an application", name, names.APP_NAME_LENGTH)
     check_client_id(client_id)
     check_client_secret(secret)
+    return build(name, client_id, secret, changes, now)
+
+
+def build(name: str, client_id: str, secret: Secret, changes: Changes, now: datetime) -> App:
+    """Return a new application whose client ID and secret were checked by the caller; raises UsageError."""
+    names.check_name("an application", name, names.APP_NAME_LENGTH)
     app = App(name=name, client_id=client_id, secret_digest=secret.digest(), created_at=now, updated_at=now)
     return apply_changes(app, changes, now)
 

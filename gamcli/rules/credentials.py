@@ -151,6 +151,15 @@ def parse_api_key_id(secret: Secret) -> str | None:
     return api_key_id(text) if _API_KEY.fullmatch(text) and has_valid_checksum(text) else None
 
 
+def api_key_lookup_id(secret: Secret) -> str:
+    """
+    Return the ID under which a store has an API key.
+
+    For a text without the form of an API key, which only a seed can contain, it is derived from its digest.
+    """
+    return parse_api_key_id(secret) or encode_base62(int.from_bytes(secret.digest()[:5], "big"), KEY_ID_LENGTH)
+
+
 def parse_access_token(secret: Secret) -> int | None:
     """Return the row ID in an access token, or None if its form is wrong."""
     match = _ACCESS_TOKEN.fullmatch(secret.reveal())

@@ -1,5 +1,6 @@
 """Issue API keys: what an application requires of a key, a user and a scope."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -85,6 +86,37 @@ def renewal_options(key: Key) -> KeyOptions:
     """Return the options of the key that replaces `key`: the same scopes, label and lifetime."""
     lifetime = None if key.expires_at is None else key.expires_at - key.created_at
     return KeyOptions(key.scopes, lifetime, key.label, is_renewal=True)
+
+
+STATUSES = ("active", "revoked", "expired", "suspended")
+"""The statuses that a key of a seed can begin with."""
+
+
+def with_status(key: Key, status: str, now: datetime) -> Key:
+    """Return a new key as it is with one of STATUSES; an expired one expired an hour ago."""
+    if status == "revoked":
+        return replace(key, ended_at=now, end="revoked")
+    if status == "suspended":
+        return replace(key, disabled_at=now)
+    if status == "expired":
+        lifetime = DAY if key.expires_at is None else key.expires_at - key.created_at
+        expired_at = now - timedelta(hours=1)
+        return replace(key, created_at=expired_at - lifetime, expires_at=expired_at)
+    return key
+
+
+def with_everything_enabled(facts: grants.GrantFacts) -> grants.GrantFacts:
+    """Return the facts without what suspends keys: a seed can contain the keys of a blocked user."""
+    app, user, auth_type = facts.app, facts.user, facts.auth_type
+    assert app is not None
+    assert user is not None
+    api_keys = replace(app.api_keys, enabled=True)
+    return replace(
+        facts,
+        app=replace(app, enabled=True, remote_rest=True, api_keys=api_keys),
+        user=replace(user, enabled=True, blocked=False),
+        auth_type=None if auth_type is None else replace(auth_type, enabled=True),
+    )
 
 
 def is_expiring(key: Key, now: datetime, within: timedelta | None) -> bool:

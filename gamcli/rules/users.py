@@ -31,6 +31,7 @@ ATTRIBUTE_LENGTH = 2048
 TEXT_FIELDS = (*(name for name in BASIC_FIELDS if name not in ("guid", "username")), "custom_info")
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ATTRIBUTE_ID = re.compile(r"[A-Za-z0-9_.-]{1,60}", re.ASCII)
 
 
@@ -41,6 +42,13 @@ def create(name: str, guid: str, changes: Changes, now: datetime) -> User:
         check_field(field, value)
     changes = _normalize_roles(changes, ())
     return User(guid=guid, name=name, created_at=now, updated_at=now, **changes)  # type: ignore[arg-type]
+
+
+def parse_guid(text: str) -> str:
+    """Return a GUID in lower case, or raise UsageError if it is invalid."""
+    if not _GUID.fullmatch(text.lower()):
+        raise UsageError(f"invalid GUID '{names.escape_unprintable(text)}'")
+    return text.lower()
 
 
 def apply_changes(user: User, changes: Changes, now: datetime) -> User:

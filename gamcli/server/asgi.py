@@ -177,6 +177,8 @@ def _build_head(scope: Message) -> RequestHead:
 async def _read_body(head: RequestHead, receive: Receive) -> bytes | None:
     """Return the whole body, decoded by the server, None when the client leaves; raises RefusedError."""
     body = b""
+    if head.length > MAX_BODY:
+        raise body_too_large()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":

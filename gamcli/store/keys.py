@@ -207,9 +207,13 @@ def _add_expiry(conditions: Conditions, before: int, *, retires_too: bool) -> No
         conditions.add("key.expires_at <= ?", before)
 
 
-def add(tx: Transaction, key: Key, *, is_first: bool = False) -> None:
-    """Insert a key as the current one of its user and application; `is_first` skips the search for the previous one."""
-    if not is_first:
+def add(tx: Transaction, key: Key, *, is_first: bool = False, is_current: bool = True) -> None:
+    """
+    Insert a key as the current one of its user and application, or as an earlier one.
+
+    `is_first` skips the search for the previous one.
+    """
+    if is_current and not is_first:
         pair = (key.user_guid, key.client_id)
         tx.run(f"UPDATE key SET current = NULL WHERE {_OF_USER} AND {_FOR_APP} AND current = 1", *pair)
     values = (
@@ -232,10 +236,11 @@ def add(tx: Transaction, key: Key, *, is_first: bool = False) -> None:
     )
     tx.run(
         f"""INSERT INTO key ({", ".join(_COLUMNS)}, user_number, app_number, current) VALUES ({placeholders(values)},
-        (SELECT number FROM user WHERE guid = ?), (SELECT number FROM app WHERE client_id = ?), 1)""",
+        (SELECT number FROM user WHERE guid = ?), (SELECT number FROM app WHERE client_id = ?), ?)""",
         *values,
         key.user_guid,
         key.client_id,
+        1 if is_current else None,
     )
 
 

@@ -4,6 +4,7 @@ The pytest plugin: the fixtures `gam_server` and `gam_server_session` run a real
 pytest imports this file at the start of every run where gamcli is installed, so the fixtures import what they need.
 """
 
+import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -68,10 +69,24 @@ def _run_server(config: pytest.Config, options: dict[str, Any]) -> "Iterator[Gam
         known = ", ".join(_OPTIONS)
         raise pytest.UsageError(f"unknown option of the marker gam: {', '.join(unknown)}; use {known}")
     chosen = {name: options.get(name, config.getini(f"gam_{name}")) for name in _OPTIONS}
-    with run_server(
-        str(chosen["seed"]), str(chosen["format"]), int(chosen["expired_status"]), config.rootpath
-    ) as server:
+    with (
+        _bypass_proxy(),
+        run_server(
+            str(chosen["seed"]), str(chosen["format"]), int(chosen["expired_status"]), config.rootpath
+        ) as server,
+    ):
         yield server
+
+
+@contextmanager
+def _bypass_proxy() -> Iterator[None]:
+    """Keep requests to this machine away from a proxy that the environment names."""
+    from gamcli.system.subprocesses import bypass_proxy  # noqa: PLC0415 - see above
+
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in bypass_proxy(os.environ).items():
+            patched.setenv(name, value)
+        yield
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

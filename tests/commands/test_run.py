@@ -149,6 +149,19 @@ def test_the_client_id_may_come_from_the_local_store(
     assert program(*words, "--", "sh", "-c", 'test -n "$GAM_ACCESS_TOKEN"').code == 0
 
 
+def test_the_request_names_the_authentication_type(
+    gamcli: Run, there: tuple[str, example.Credentials], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, held = there
+    monkeypatch.setenv("GAM_CLIENT_SECRET", held.client_secret.reveal())
+    monkeypatch.setenv("GAM_CLIENT_ID", held.client_id)
+    words = ("run", "--app", "portal", "--api-key-file", "there", "--auth-type", "staff")
+    ran = gamcli(*words, "--url", url, "--", "true")
+    assert (ran.code, "The authentication type is unknown" in ran.err) == (4, True)
+    ran = gamcli(*words, "--", "true")
+    assert (ran.code, "--auth-type requires --url" in ran.err) == (2, True)
+
+
 def test_exit_code_4_if_the_endpoint_refuses(
     gamcli: Run, there: tuple[str, example.Credentials], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -181,9 +181,9 @@ def test_only_a_seed_can_contain_secrets(read_desired: Read, problem_texts: Prob
         "m.toml:4: user.ana.password: allowed only in the seed of an ephemeral server",
         "m.toml:8: key[0].api_key: allowed only in the seed of an ephemeral server",
     ]
-    wrong = problem_texts(text.replace("hello", "").replace(API_KEY, API_KEY[:-1]), seed=True)
+    wrong = problem_texts(text.replace("hello", "").replace(API_KEY, ""), seed=True)
     assert wrong[0] == "m.toml:4: user.ana.password: invalid password length; use 1 to 50 characters"
-    assert wrong[1].startswith("m.toml:8: key[0].api_key: not a valid API key: its format or checksum is wrong; ")
+    assert wrong[1] == "m.toml:8: key[0].api_key: invalid credential; use 1 to 254 printable characters"
 
 
 def test_problems_do_not_show_values_of_variables(problem_texts: ProblemTexts) -> None:

@@ -23,6 +23,7 @@ from gamcli.server.dev.clock import Clock
 from gamcli.server.dev.faults import Faults
 from gamcli.server.dev.journal import Journal
 from gamcli.server.request_log import format_json
+from gamcli.server.transport.heads import MAX_BODY, MAX_LARGE_BODY
 from gamcli.server.transport.messages import Request, Response, json_response
 
 PREFIX = "/_gamcli/"
@@ -48,6 +49,10 @@ class Controls:
     reset: Callable[[], None]
     apply: Callable[[str], Mapping[str, str]]
     credentials: Mapping[str, str]
+
+    def max_body(self, path: str) -> int:
+        """Return the size of the largest body at `path`: a manifest can be larger than a token request."""
+        return MAX_LARGE_BODY if path == f"{PREFIX}{self.secret}/apply" else MAX_BODY
 
     def url(self, server_url: str) -> str:
         """Return the URL of the control API, without a slash at its end; `server_url` has no base path."""

@@ -15,7 +15,7 @@ from typing import overload
 from urllib.parse import parse_qs
 
 from gamcli.errors import ConflictError, FailedError
-from gamcli.server.endpoints.outcomes import TracedResponse
+from gamcli.server.endpoints.outcomes import Trace, TracedResponse
 from gamcli.server.request_log import LogEntry, RequestLog, format_json
 from gamcli.server.transport.messages import Request
 
@@ -24,17 +24,25 @@ GRANTS = ("api_key", "password", "refresh_token")
 
 @dataclass(slots=True)
 class JournalRecord(LogEntry):
-    """A log entry, and which of GRANTS was requested, if any; status 0 means that the connection was cut."""
+    """
+    A log entry, which of GRANTS was requested, if any, and what fixes a refused request.
+
+    Status 0 means that the connection was cut.
+    """
 
     grant: str = ""
+    fix: str = ""
 
 
 Recorder = Callable[[JournalRecord], None]
 """Receives the records one by one."""
 
+SuggestFix = Callable[[Request, Trace], str]
+"""Returns what fixes a refused request, empty if nothing is known."""
 
-def journal_record(entry: LogEntry, request: Request | None) -> JournalRecord:
-    return JournalRecord(**asdict(entry), grant=_grant_kind(request) if request is not None else "")
+
+def journal_record(entry: LogEntry, request: Request | None, fix: str = "") -> JournalRecord:
+    return JournalRecord(**asdict(entry), grant=_grant_kind(request) if request is not None else "", fix=fix)
 
 
 def _grant_kind(request: Request) -> str:
@@ -46,7 +54,9 @@ def _grant_kind(request: Request) -> str:
 
 
 class RecordingLog(RequestLog):
-    """A log that passes each record to `record` as well."""
+    """A log that passes each record to `record` as well, with what `suggest_fix` returns for a refused request."""
+
+    suggest_fix: SuggestFix | None = None
 
     def __init__(
         self,
@@ -61,7 +71,10 @@ class RecordingLog(RequestLog):
 
     def write(self, request: Request | None, result: TracedResponse, seconds: float, address: str = "") -> LogEntry:
         entry = super().write(request, result, seconds, address)
-        self._record(journal_record(entry, request))
+        fix = ""
+        if request is not None and result.trace.rule and self.suggest_fix is not None:
+            fix = self.suggest_fix(request, result.trace)
+        self._record(journal_record(entry, request, fix))
         return entry
 
 

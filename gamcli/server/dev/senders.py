@@ -6,8 +6,8 @@ from urllib.parse import parse_qs
 from gamcli.actions import Gam, apps, keys, tokens, users
 from gamcli.errors import GamcliError, RefusedError
 from gamcli.model.token_ids import TOKEN_ID_LENGTH
-from gamcli.rules.credentials import Secret, parse_api_key_id
-from gamcli.server.dev.faults import Sender
+from gamcli.rules.credentials import Secret, api_key_lookup_id
+from gamcli.server.dev.fault_syntax import Sender
 from gamcli.server.endpoints import forms
 from gamcli.server.transport.messages import Request
 
@@ -27,7 +27,7 @@ def identify_sender(gam: Gam, request: Request) -> Sender:
         clients.add(apps.show(gam, *clients).name)
     names.add(form.get("username", ""))
     with suppress(GamcliError):
-        names.add(keys.show(gam, parse_api_key_id(Secret(form.get("api_key", ""))) or "").user)
+        names.add(keys.show(gam, api_key_lookup_id(Secret(form.get("api_key", "")))).user)
     with suppress(GamcliError):
         user = users.show(gam, form.get("username", ""))
         names |= {user.name, user.email, user.guid}

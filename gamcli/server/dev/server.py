@@ -10,8 +10,9 @@ from gamcli.errors import RefusedError
 from gamcli.server.dev import control
 from gamcli.server.dev.control import Controls
 from gamcli.server.dev.delayed_responses import DelayedResponses
-from gamcli.server.dev.faults import NO_FAULT, UNKNOWN_SENDER, FaultDecision, Faults, Sender
-from gamcli.server.dev.journal import Recorder, RecordingLog
+from gamcli.server.dev.fault_syntax import NO_FAULT, UNKNOWN_SENDER, FaultDecision, Sender
+from gamcli.server.dev.faults import Faults
+from gamcli.server.dev.journal import Recorder, RecordingLog, SuggestFix
 from gamcli.server.endpoints import refusals, routes
 from gamcli.server.endpoints.outcomes import ServerConfig, Trace, TracedResponse
 from gamcli.server.request_log import RequestLog, add_request_id
@@ -26,13 +27,16 @@ class DevOptions:
     """
     What the development server does besides answering; `faults` may change while it serves.
 
-    `identify` returns who sent a request, for faults that are limited to a client or user.
+    `identify` returns who sent a request, for faults that are limited to a client or user. `suggest_fix` returns what
+    fixes a refused request. `page` returns the response to a request for the page of the server, None to others.
     """
 
     faults: Faults
     record: Recorder | None = None
     controls: Controls | None = None
     identify: Callable[[Request], Sender] = lambda _: UNKNOWN_SENDER
+    suggest_fix: SuggestFix = lambda _request, _trace: ""
+    page: Callable[[Request], Response | None] = lambda _: None
 
 
 class DevHandler:
@@ -50,6 +54,7 @@ class DevHandler:
         self._faults = options.faults
         self._controls = options.controls
         self._identify = options.identify
+        self._page = options.page
         self._config = config
         self._log = log
         self._delayed: DelayedResponses[tuple[ConnectionRequest, FaultDecision]] = DelayedResponses(notify)
@@ -57,7 +62,9 @@ class DevHandler:
 
     def submit(self, pending: ConnectionRequest) -> Response | None:
         request = pending.request
-        response = control.handle(self._controls, request) if self._controls is not None else None
+        response = self._page(request)
+        if response is None and self._controls is not None:
+            response = control.handle(self._controls, request)
         if response is not None:
             return response
         has_route = routes.has_route(request, self._config)
@@ -106,11 +113,12 @@ class DevServer(Server):
         super().__init__(gam, options)
 
     def _open_log(self, gam: Gam, sink: Callable[[str], bool]) -> RequestLog:
-        if self._dev_options.record is None:
+        dev, options = self._dev_options, self._options
+        if dev.record is None:
             return super()._open_log(gam, sink)
-        return RecordingLog(
-            self._dev_options.record, sink, self._options.log_format, gam.now, self._options.log_address
-        )
+        log = RecordingLog(dev.record, sink, options.log_format, gam.now, options.log_address)
+        log.suggest_fix = dev.suggest_fix
+        return log
 
     def _create_handler(self, gam: Gam, notify: Callable[[], None]) -> RequestHandler:
         handler = super()._create_handler(gam, notify)

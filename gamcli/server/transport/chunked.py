@@ -29,7 +29,8 @@ _NEVER_IN_TRAILERS = ("content-length", "transfer-encoding")
 class ChunkedBody:
     """Decodes one body; call `read` with the bytes that follow what it has read before."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_body: int = MAX_BODY) -> None:
+        self._max_body = max_body
         self._body = bytearray()
         self._missing = 0  # of the chunk that is being read
         self._extension_bytes = 0
@@ -59,7 +60,7 @@ class ChunkedBody:
             raise unreadable_request("malformed chunk size")
         self._missing = int(match[1], 16)
         self._extension_bytes += len(match[2])
-        if len(self._body) + self._missing > MAX_BODY:
+        if len(self._body) + self._missing > self._max_body:
             raise body_too_large()
         self._step = self._read_data if self._missing else self._read_trailer
         return start + len(line) + 2

@@ -11,6 +11,7 @@ from functools import lru_cache
 from selectors import EVENT_READ, EVENT_WRITE
 from time import gmtime, monotonic, time
 
+from gamcli.server.transport.heads import MaxBody, default_max_body
 from gamcli.server.transport.messages import REASONS, Request, Response, unreadable_request
 from gamcli.server.transport.request_parser import RequestParser
 
@@ -49,7 +50,9 @@ class Connection:
     `wanted_event`: the selector event that it needs next. `registered_event`: the one in the selector, 0 = none.
     """
 
-    def __init__(self, client: socket.socket, address: str, timeouts: Timeouts) -> None:
+    def __init__(
+        self, client: socket.socket, address: str, timeouts: Timeouts, max_body: MaxBody = default_max_body
+    ) -> None:
         client.settimeout(0)
         self.socket = client
         self.address = address
@@ -61,7 +64,7 @@ class Connection:
         self.is_pending = False
         self.registered_event = 0
         self._timeouts = timeouts
-        self._parser = RequestParser(address)
+        self._parser = RequestParser(address, max_body)
         self._has_ended = False
         self._discarded_bytes = 0
 

@@ -189,11 +189,11 @@ class EventLoop:
         self._refuse(connection, RefusedError("connections_full", "too many connections"))
 
     def _open_connection(self, client: socket.socket, address: str) -> Connection:
-        timeouts, tls = self._options.timeouts, self._options.tls
+        timeouts, tls, max_body = self._options.timeouts, self._options.tls, self._options.max_body
         if tls is None:
-            return Connection(client, address, timeouts)
+            return Connection(client, address, timeouts, max_body)
         encrypted = tls.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
-        connection = Connection(encrypted, address, timeouts)
+        connection = Connection(encrypted, address, timeouts, max_body)
         connection.deadline = monotonic() + timeouts.request  # the handshake counts as part of the first request
         return connection
 

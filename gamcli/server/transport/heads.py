@@ -6,7 +6,7 @@ what request smuggling exploits.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
@@ -20,6 +20,11 @@ MAX_LINE = 8 * 1024
 MAX_FIELDS = 64
 MAX_FIELDS_BYTES = 16 * 1024
 MAX_BODY = 16 * 1024
+MAX_LARGE_BODY = 1024 * 1024
+"""The largest body at the paths that accept more than MAX_BODY."""
+
+MaxBody = Callable[[str], int]
+"""Returns the size of the largest body that a path accepts."""
 
 MAX_CACHED_HEAD = 1024
 """Longer heads, in bytes, are not cached; a thousand entries take a few megabytes."""
@@ -184,9 +189,13 @@ def _body_length(digits: str) -> int:
         raise unreadable_request("Content-Length is not a number")
     # Check the number of digits first: converting thousands of them is slow.
     significant = digits.lstrip("0") or "0"
-    if len(significant) > len(str(MAX_BODY)) or int(significant) > MAX_BODY:
+    if len(significant) > len(str(MAX_LARGE_BODY)) or int(significant) > MAX_LARGE_BODY:
         raise body_too_large()
     return int(significant)
+
+
+def default_max_body(_: str) -> int:
+    return MAX_BODY
 
 
 def body_too_large() -> RefusedError:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from gamcli.errors import FailedError
 from gamcli.server.transport.connection import Timeouts
+from gamcli.server.transport.heads import MaxBody, default_max_body
 
 if TYPE_CHECKING:
     import ssl
@@ -38,6 +39,7 @@ class ListenOptions:
     stop_seconds: float = 5.0
     timeouts: Timeouts = field(default_factory=Timeouts)
     listener: socket.socket | None = None
+    max_body: MaxBody = default_max_body
 
     def url(self, port: int) -> str:
         """Return the URL for clients on this machine, with the base path and without a slash at its end."""

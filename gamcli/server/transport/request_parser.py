@@ -8,7 +8,14 @@ bytes to this parser, to h11 and to the parser of node: whatever this one accept
 """
 
 from gamcli.server.transport.chunked import ChunkedBody
-from gamcli.server.transport.heads import RequestHead, find_head_end, parse_head
+from gamcli.server.transport.heads import (
+    MaxBody,
+    RequestHead,
+    body_too_large,
+    default_max_body,
+    find_head_end,
+    parse_head,
+)
 from gamcli.server.transport.messages import Request, unreadable_request
 
 MAX_EMPTY_LINE_BYTES = 8
@@ -18,8 +25,9 @@ MAX_EMPTY_LINE_BYTES = 8
 class RequestParser:
     """Parses the bytes of one connection into requests."""
 
-    def __init__(self, peer: str) -> None:
+    def __init__(self, peer: str, max_body: MaxBody = default_max_body) -> None:
         self._peer = peer
+        self._max_body = max_body
         self._buffer = b""
         self._head: RequestHead | None = None
         self._chunked: ChunkedBody | None = None
@@ -56,15 +64,15 @@ class RequestParser:
     def _next_body(self, head: RequestHead) -> bytes | None:
         """Return the whole body, None when bytes are missing."""
         if head.is_chunked:
-            return self._next_chunked_body()
+            return self._next_chunked_body(self._max_body(head.path))
         if len(self._buffer) < head.length:
             return None
         body, self._buffer = self._buffer[: head.length], self._buffer[head.length :]
         return body
 
-    def _next_chunked_body(self) -> bytes | None:
+    def _next_chunked_body(self, max_body: int) -> bytes | None:
         self._sent_continue = self._sent_continue or bool(self._buffer)  # the client does not wait
-        chunked = self._chunked or ChunkedBody()
+        chunked = self._chunked or ChunkedBody(max_body)
         body, self._buffer = chunked.read(self._buffer)
         self._chunked = chunked if body is None else None
         return body
@@ -82,4 +90,7 @@ class RequestParser:
         if end is None:
             return None
         raw, self._buffer = self._buffer[:end], self._buffer[end:]
-        return parse_head(raw)
+        head = parse_head(raw)
+        if head.length > self._max_body(head.path):
+            raise body_too_large()
+        return head

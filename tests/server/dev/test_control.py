@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from http.client import HTTPConnection
 from threading import Thread
 from typing import Any
@@ -136,6 +136,24 @@ def test_a_manifest_is_applied_and_its_credentials_returned(ask: Ask, exchange: 
     assert exchange(api_key=found["GAM_API_KEY_EVA_PORTAL"]) == 200
     status, body = ask("POST", "apply", {"manifest": "[user.eva]\nemial = 'x'\n"})
     assert (status, body["error"]["code"]) == (400, "faults")
+
+
+@pytest.mark.parametrize("is_chunked", [False, True])
+def test_a_manifest_can_be_larger_than_other_bodies(world: EphemeralServer, ask: Ask, is_chunked: bool) -> None:  # noqa: FBT001
+    base = urlsplit(world.credentials["GAM_CONTROL_URL"]).path
+
+    def status(path: str, size: int) -> int:
+        body = json.dumps({"manifest": "[user.eva]\n" + "#" * size}).encode()
+        with closing(HTTPConnection("127.0.0.1", world.server.port, timeout=10)) as connection:
+            with suppress(ConnectionError):  # answered before the whole body was sent
+                connection.request("POST", path, iter([body]) if is_chunked else body, encode_chunked=is_chunked)
+            return connection.getresponse().status
+
+    assert status(f"{base}/apply", 900_000) == 200
+    assert ask("POST", "users/eva/block")[0] == 200
+    assert status(f"{base}/apply", 1_100_000) == 413
+    assert status(f"{base}/keys", 20_000) == 413
+    assert status("/_gamcli/guess/apply", 20_000) == 413
 
 
 def test_keys_are_issued_disabled_and_enabled(ask: Ask, exchange: Callable[..., int]) -> None:

@@ -3,16 +3,16 @@
 import pytest
 
 from gamcli.errors import UsageError
-from gamcli.server.dev.faults import (
+from gamcli.server.dev.fault_syntax import (
     ENDPOINTS,
     NO_FAULT,
     STATUSES,
     UNKNOWN_SENDER,
     FaultDecision,
-    Faults,
     Sender,
     parse_fault,
 )
+from gamcli.server.dev.faults import Faults
 from gamcli.server.endpoints import refusals
 
 TOKEN = "/oauth/gam/v2.0/access_token"
@@ -176,7 +176,15 @@ def test_who_sent_a_request_is_asked_only_for_limited_faults() -> None:
         faults.decide(USERINFO, identify)
 
 
-@pytest.mark.parametrize(("first", "second"), [("token=503", "token=429:1x"), ("all=close", "userinfo=503")])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("token=503", "token=429:1x"),
+        ("all=close", "userinfo=503"),
+        ("token=503,client=shop", "token=429,client=shop,user=ana"),
+        ("token=503:@3", "token=429:@3"),
+    ],
+)
 def test_a_fault_that_can_never_apply_is_refused(first: str, second: str) -> None:
     faults = Faults([parse_fault(first)])
     with pytest.raises(UsageError, match="never applies"):
@@ -184,9 +192,41 @@ def test_a_fault_that_can_never_apply_is_refused(first: str, second: str) -> Non
     assert len([*faults]) == 1
 
 
-@pytest.mark.parametrize(("first", "second"), [("token=503,client=a", "token=429"), ("token=503:2x", "token=429")])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("token=503,client=a", "token=429"),
+        ("token=503:2x", "token=429"),
+        ("token=503:@3", "token=429:@4"),
+        ("token=503,client=a", "token=429,client=b"),
+    ],
+)
 def test_a_fault_behind_a_limited_one_is_accepted(first: str, second: str) -> None:
     assert [*Faults(map(parse_fault, (first, second)))] == [first, second]
+
+
+def test_the_same_fault_twice_is_refused() -> None:
+    with pytest.raises(UsageError, match="'token=503:2x' is there already"):
+        Faults(map(parse_fault, ("token=503:2x", "token=503:2x")))
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("token=token_expired", "the rule token_expired of 'token=token_expired' does not apply to token", "userinfo="),
+        ("userinfo=key_expired", "does not apply to userinfo", "use token=key_expired"),
+        ("healthz=user_blocked", "does not apply to healthz", "use token=user_blocked"),
+    ],
+)
+def test_a_rule_of_another_endpoint_is_refused(text: str, message: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=message) as refused:
+        parse_fault(text)
+    assert hint in str(refused.value.hint)
+
+
+def test_a_rule_of_one_endpoint_leaves_the_others_alone() -> None:
+    assert {*parse_fault("all=token_expired").decisions} == {"userinfo"}
+    assert {*parse_fault("all=bug").decisions} == {"token", "userinfo", "healthz"}
 
 
 @pytest.mark.parametrize(
