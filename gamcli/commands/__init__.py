@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
+from itertools import pairwise
 
 from gamcli import __version__, errors
 from gamcli.render.text import print_line
@@ -170,7 +171,7 @@ def store_options(arguments: Sequence[str]) -> tuple[str, ...]:
     """Return `--store` and `--config` with their values, which the command in a hint must repeat."""
     names = ("--store", "--config")
     options: tuple[str, ...] = ()
-    for word, value in zip(arguments, [*arguments[1:], ""], strict=True):
+    for word, value in pairwise([*arguments, ""]):
         if word in names:
             options += (word, value)
         elif word.startswith(tuple(f"{name}=" for name in names)):
@@ -184,8 +185,7 @@ def exit_code(error: errors.GamcliError) -> int:
 
 def wants_json(arguments: Sequence[str]) -> bool:
     """Say whether the command line asks for JSON, even when it cannot be parsed."""
-    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
-    formats = [value for word, value in pairs if word in ("-o", "--output")]
+    formats = [value for word, value in pairwise([*arguments, ""]) if word in ("-o", "--output")]
     formats += [word.partition("=")[2] for word in arguments if word.startswith("--output=")]
     formats += [word[2:] for word in arguments if word.startswith("-o") and len(word) > len("-o")]
     return (formats[-1] if formats else os.environ.get("GAMCLI_OUTPUT", "")) in ("json", "jsonl")

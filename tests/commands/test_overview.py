@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,13 @@ def test_without_arguments_and_store_it_says_how_to_begin(gamcli: Run) -> None:
     assert "does not exist" in ran.out
     assert "gamcli init" in ran.out
     assert "gamcli quickstart" in ran.out
+
+
+def test_without_arguments_an_unusable_store_is_an_error(gamcli: Run, file: Path) -> None:
+    file.write_bytes(b"no database")
+    ran = gamcli()
+    assert ran.code == 8
+    assert "gamcli: error: " in ran.err
 
 
 @pytest.mark.parametrize(
