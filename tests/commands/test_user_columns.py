@@ -102,7 +102,7 @@ users.csv:6: email 'BOB@x.org' is already in line 4
 users.csv:7: invalid GUID '12'
 users.csv:8: invalid enabled 'maybe': use true or false
 users.csv:9: the attributes are not valid JSON
-users.csv:10: invalid attributes: use {"Id": "text", "Other": ["one", "two"]}
+users.csv:10: invalid attributes: use {"Id": "text", "List": ["one", "two"], "WithIds": {"A": "one"}}
 users.csv:11: invalid birthday '2000-02-30'; use YYYY-MM-DD
 users.csv:12: the name of a role is empty; use 1 to 254 characters
 """

@@ -64,10 +64,10 @@ BROKEN = {
     "tokens stored as SHA-256": (
         "INSERT INTO token (id, digest, user_guid, client_id, scopes, issued_at) VALUES (1, x'00', '', '', '', 1)",
     ),
-    "1 session without application or user": (
+    "1 session of deleted applications or users": (
         "INSERT INTO session SELECT 1, guid, 'gone', 'local', NULL, '', '[]', NULL FROM user LIMIT 1",
     ),
-    "2 sessions without application or user": (
+    "2 sessions of deleted applications or users": (
         "INSERT INTO session SELECT 1, 'gone', client_id, 'local', NULL, '', '[]', NULL FROM app LIMIT 1",
         "INSERT INTO session SELECT 2, 'gone', 'gone', 'local', NULL, '', '[]', NULL FROM app LIMIT 1",
         "INSERT INTO session SELECT 3, guid, client_id, 'local', NULL, '', '[]', NULL FROM app, user LIMIT 1",
@@ -225,7 +225,7 @@ def test_check_and_doctor_agree_about_owners(lived_in: Path, monkeypatch: pytest
     facts = DoctorFacts(datetime.now(UTC), uid, str(lived_in), files=tuple(found))
     statuses = {each.status for each in rules.run_checks(facts) if each.check == "owner"}
     assert owner.ok == (WRONG not in statuses)
-    assert ("belongs to user" in owner.what) == (statuses != {"ok"})
+    assert ("is owned by user" in owner.what) == (statuses != {"ok"})
 
 
 def test_check_and_doctor_agree_about_copies(lived_in: Path) -> None:
