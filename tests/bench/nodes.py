@@ -3,7 +3,7 @@ Measure one, two and four nodes on one store: `python tests/bench/nodes.py`.
 
 A node is a `gamcli serve`, and all nodes of a run use the same store: a SQLite file. Shown are grants and userinfo
 requests per second over all nodes, the median and the 99th percentile of the latency, and the processor time per
-request of the nodes. Every node has a load generator of its own, and all of them share the processors of this machine:
+request of the nodes. Every node has a separate load generator, and all of them share the processors of this machine:
 the processor time is the figure to plan with, and the last table does so.
 
 `--brief` runs everything once with the smallest numbers.
