@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from gamcli import store
@@ -154,6 +154,19 @@ def rotate_secret(
         gam.record(tx, "app.rotate_secret", after.name, (before, after))
         save_secret(after, secret)
     return ChangeResult(after, secret=secret)
+
+
+def set_secret_digests(
+    gam: Gam, client_id: str, current: bytes, retiring: bytes | None, retiring_until: datetime | None
+) -> None:
+    """Make the client secrets with these digests valid, which clients already have, instead of the stored ones."""
+    with gam.store.writing() as tx:
+        before = store.apps.get(tx, client_id)
+        after = replace(
+            before, secret_digest=current, retiring_digest=retiring, retiring_until=retiring_until, updated_at=gam.now()
+        )
+        store.apps.save(tx, after)
+        gam.record(tx, "app.rotate_secret", after.name, (before, after))
 
 
 def delete(gam: Gam, name: str, accept: int | None, *, yes: bool = True) -> ChangeResult[App]:

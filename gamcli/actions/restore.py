@@ -1,12 +1,12 @@
 """Replacing the file of a store: restoring a backup, migrating, compacting."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from gamcli import store
-from gamcli.actions import Gam, apps, keys, tokens, users
+from gamcli.actions import Gam, apps, key_changes, keys, tokens, users
 from gamcli.actions.maintenance import require_different_file, require_ok
 from gamcli.errors import ConflictError, ReactivatesError, StoreError, StoreUnusableError, StoreVersionError, UsageError
 from gamcli.model.maintenance import CompactResult, MigrateResult, Reactivated, RestoreResult
@@ -95,9 +95,9 @@ def _prepare_copy(
         with opened.writing() as tx:
             repository = store.repository.get(tx)
             replaced_path = path.with_name(f"{path.name}.replaced-{gam.now():%Y%m%dT%H%M%S%fZ}")
-            reactivated = comparison.find_reactivated(path, copy, gam.now()) if path.exists() else ()
-            if reactivated and accept is not None:
-                _require_accepted(gam, reactivated, accept)
+            compared = comparison.compare(path, copy, gam.now()) if path.exists() else comparison.Comparison()
+            if compared.reactivated and accept is not None:
+                _require_accepted(gam, compared, accept)
             gam.record(tx, "store.restore", repository.guid, source=str(source), replaces=_identify_store(path))
             result = RestoreResult(
                 path=str(path),
@@ -109,7 +109,9 @@ def _prepare_copy(
                 users=counts.count_rows(tx, "user"),
                 keys=counts.count_rows(tx, "key"),
                 audit_entries=counts.count_rows(tx, "audit"),
-                reactivated=tuple(map(str, reactivated)),
+                reactivated=tuple(map(str, compared.reactivated)),
+                only_present=compared.only_present,
+                note=compared.note,
                 kept=str(replaced_path) if path.exists() else None,
             )
     if migrated and migrated.backup:
@@ -118,20 +120,26 @@ def _prepare_copy(
     return result, replaced_path
 
 
-def _require_accepted(gam: Gam, reactivated: Sequence[Reactivated], accept: Reactivation) -> None:
+def _require_accepted(gam: Gam, compared: comparison.Comparison, accept: Reactivation) -> None:
     """End in the copy what is ended in the present store, or raise ReactivatesError unless the count was confirmed."""
     if accept.revoke_again:
-        for each in reactivated:
-            _end_again(gam, each)
-    elif len(reactivated) != accept.number:
-        raise ReactivatesError(len(reactivated), [str(each) for each in reactivated])
+        for each in compared.reactivated:
+            _end_again(gam, each, compared)
+    elif len(compared.reactivated) != accept.number:
+        lines = [str(each) for each in compared.reactivated]
+        raise ReactivatesError(len(lines), [*lines, *([f"  {compared.note}"] if compared.note else [])])
 
 
-def _end_again(gam: Gam, each: Reactivated) -> None:
-    if each.kind == "key":
-        keys.revoke(gam, [each.id], f"{each.state} before the restore")
+def _end_again(gam: Gam, each: Reactivated, compared: comparison.Comparison) -> None:
+    reason = f"{each.state} before the restore"
+    if each.kind == "key" and each.state == "disabled":
+        key_changes.disable(gam, each.id, reason)
+    elif each.kind == "key":
+        keys.revoke(gam, [each.id], reason)
     elif each.kind == "user":
-        users.update(gam, each.id, {"blocked": True}, "block")
+        ended = {"blocked": {"blocked": True}, "disabled": {"enabled": False}}
+        for state in each.state.split(" and "):
+            users.update(gam, each.id, ended[state], state.removesuffix("ed"))
     elif each.kind == "app":
         apps.update(gam, each.id, {"enabled": False})
     elif each.kind == "token":
@@ -140,7 +148,7 @@ def _end_again(gam: Gam, each: Reactivated) -> None:
         with gam.store.writing() as tx:
             store.sessions.revoke(tx, [parse_token_id(each.id) or 0], gam.now())
     else:
-        apps.rotate_secret(gam, each.id)
+        apps.set_secret_digests(gam, each.id, *compared.client_secrets[each.id])
 
 
 def _identify_store(path: Path) -> dict[str, str] | None:

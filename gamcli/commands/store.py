@@ -19,7 +19,7 @@ from gamcli.commands.context import CliContext
 from gamcli.commands.options import DryRunOption, Field, Format, new_group
 from gamcli.errors import ReactivatesError, UsageError, command, format_count
 from gamcli.model.maintenance import BackupResult, CompactResult, MigrateResult, RestoreResult, StoreCheck, StoreInfo
-from gamcli.model.plan import CREATE, UPDATE, Change, FieldChange, Plan
+from gamcli.model.plan import CREATE, DELETE, UPDATE, Change, FieldChange, Plan
 from gamcli.render.output import Output, print_message
 from gamcli.system import signals
 
@@ -134,11 +134,15 @@ def restore(
     with signals.cleanup_on_signals(), _open_backup(file) as source:
         accepted = restoring.Reactivation(accept, revoke_again)
         result = _restore(partial(restoring.restore, path, source, cli.make_gam, overwrite=replace), accepted, dry_run)
+    if result.note:
+        out.print_warning(result.note)
     if dry_run:
         for line in result.reactivated:
             out.print_notice(line)
         counts = tuple(FieldChange(name, None, getattr(result, name)) for name in ("guid", "keys", "users", "apps"))
-        _print_plan(out, Change(CREATE if result.kept is None else UPDATE, "store", str(path), counts))
+        changed = Change(CREATE if result.kept is None else UPDATE, "store", str(path), counts)
+        lost = [Change(DELETE, kind, name, ()) for kind, name in result.only_present]
+        out.print_plan(Plan.from_changes([changed, *lost], []))
         return
     out.print_change(result, f"restored {path} from {source.name if file == '-' else file}: {_format_counts(result)}")
     if result.version_before != result.version:

@@ -59,7 +59,12 @@ class BackupResult:
 
 @dataclass(frozen=True, slots=True)
 class RestoreResult:
-    """A restored store; `kept` is where the previous store was moved to, None if there was none."""
+    """
+    A restored store; `kept` is where the previous store was moved to, None if there was none.
+
+    `only_present` has (kind, name) of what the previous store held and the backup does not; `note` says why the two
+    could not be compared, or that they are of different repositories.
+    """
 
     path: str
     source: str
@@ -72,6 +77,8 @@ class RestoreResult:
     audit_entries: int
     kept: str | None
     reactivated: tuple[str, ...] = ()
+    only_present: tuple[tuple[str, str], ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

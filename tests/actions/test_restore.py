@@ -181,7 +181,7 @@ def test_a_backup_of_an_earlier_version_is_migrated(gam: Gam, tmp_path: Path, ac
     with closing(sqlite3.connect(old)) as connection:
         connection.executescript(OLD.read_text(encoding="utf-8"))
     before = old.read_bytes()
-    made = restore.restore(gam.store.path, old, acting, overwrite=True)
+    made = restore.restore(gam.store.path, old, acting, overwrite=True, accept=restore.Reactivation(3))
     assert (made.version_before, made.version, old.read_bytes()) == (1, VERSION, before)
     assert names(gam.store.path) == ["María José", "ana"]
     assert len(list(gam.store.path.parent.iterdir())) == 3

@@ -201,7 +201,10 @@ def test_a_dry_run_of_restore_changes_nothing(world: Run, file: Path) -> None:
     assert world("store", "backup", "b.db").code == 0
     assert world("user", "create", "eva").code == 0
     shown = world("store", "restore", "b.db", "--replace", "--dry-run", "-o", "json").json["changes"]
-    assert [(each["action"], each["kind"], each["name"]) for each in shown] == [("update", "store", str(file))]
+    assert [(each["action"], each["kind"], each["name"]) for each in shown] == [
+        ("update", "store", str(file)),
+        ("delete", "user", "eva"),
+    ]
     assert world("user", "list", "--field", "name").out == "ana\neva\n"
     shown = world("--store", "new.db", "store", "restore", "b.db", "--dry-run", "-o", "json").json["changes"]
     assert shown[0]["action"] == "create"
@@ -228,7 +231,7 @@ def test_any_command_brings_a_store_up_to_date_and_says_so(gamcli: Run, old: Pat
 def test_restore_of_an_older_backup_says_so(world: Run, place: Path) -> None:
     with closing(sqlite3.connect(place / "b.db")) as connection:
         connection.executescript(OLD.read_text(encoding="utf-8"))
-    found = world("store", "restore", "b.db", "--replace")
+    found = world("store", "restore", "b.db", "--replace", "--accept-reactivating", "5")
     assert f"gamcli: migrated the backup from version 2 to {VERSION}\n" in found.err
 
 
@@ -324,3 +327,52 @@ def test_a_restore_can_revoke_again(world: Run, key_id: str) -> None:
     assert world("user", "show", "ana", "--field", "blocked").out == "true\n"
     assert world("app", "show", "portal", "--field", "enabled").out == "false\n"
     assert world("store", "check").code == 0
+
+
+def test_revoking_again_leaves_what_was_disabled_disabled_and_keeps_the_client_secrets(
+    world: Run, key_id: str, sql: Run
+) -> None:
+    assert world("store", "backup", "monday.db").code == 0
+    world("key", "disable", key_id)
+    world("user", "disable", "ana")
+    secret = world("app", "rotate-secret", "portal", "--overlap", "0").out
+    digests = sql("SELECT secret_digest, retiring_digest, retiring_until FROM app WHERE name = 'portal'")
+    shown = world("store", "restore", "monday.db", "--replace", "--dry-run").err
+    assert f"disabled now: gamcli key disable {key_id}" in shown
+    assert "user ana, disabled now: gamcli user disable ana" in shown
+    assert world("store", "restore", "monday.db", "--replace", "--revoke-again").code == 0
+    assert secret
+    assert sql("SELECT secret_digest, retiring_digest, retiring_until FROM app WHERE name = 'portal'") == digests
+    assert sql("SELECT enabled, blocked FROM user WHERE name = 'ana'") == [(0, 0)]
+    assert sql("SELECT end_status, disabled_at IS NULL FROM key WHERE id = ?", key_id) == [(None, 0)]
+
+
+def test_a_dry_run_of_restore_lists_what_only_the_present_store_holds(world: Run, key_id: str) -> None:
+    assert world("store", "backup", "monday.db").code == 0
+    world("user", "create", "eva")
+    world("app", "create", "shop", "--out", "secret")
+    new = world("key", "rotate", key_id, "--overlap", "7d", "--field", "id").out.strip()
+    plan = world("store", "restore", "monday.db", "--replace", "--dry-run", "-o", "json").json
+    lost = {(change["kind"], change["name"]) for change in plan["changes"] if change["action"] == "delete"}
+    assert lost == {("user", "eva"), ("app", "shop"), ("key", new)}
+
+
+def test_stores_of_another_repository_and_an_earlier_version_are_compared(world: Run, place: Path) -> None:
+    with closing(sqlite3.connect(place / "b.db")) as connection:
+        connection.executescript(OLD.read_text(encoding="utf-8"))
+    found = world("store", "restore", "b.db", "--replace")
+    assert (found.code, "  the backup is of another repository" in found.err) == (5, True)
+    count = found.hint.split()[2]
+    found = world("store", "restore", "b.db", "--replace", "--accept-reactivating", count)
+    assert (found.code, "warning: the backup is of another repository" in found.err) == (0, True)
+
+
+def test_a_present_store_of_an_earlier_version_is_compared(world: Run, file: Path, key_id: str) -> None:
+    assert world("store", "backup", "monday.db").code == 0
+    file.unlink()
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript(OLD.read_text(encoding="utf-8"))
+    file.chmod(0o600)
+    found = world("store", "restore", "monday.db", "--replace")
+    assert f"key {key_id} of ana for portal, deleted now" in found.err
+    assert sorted(each.name for each in file.parent.iterdir() if "part" in each.name) == []

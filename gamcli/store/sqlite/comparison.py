@@ -1,19 +1,21 @@
-"""What a backup would make usable again, compared with the present store."""
+"""What a backup would make usable again, and what it lacks, compared with the present store."""
 
 import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gamcli.errors import StoreError, command
 from gamcli.model.maintenance import Reactivated
 from gamcli.model.token_ids import format_token_id
+from gamcli.store.engine import Store
 from gamcli.store.schema import MIGRATIONS
-from gamcli.store.sqlite import file_header
+from gamcli.store.sqlite.backups import copy, read_version_of, temporary_file
 from gamcli.store.sqlite.connection import open_readonly
 from gamcli.store.sqlite.errors import translate_errors
-from gamcli.store.sqlite.transaction import SqliteTransaction
-from gamcli.store.timestamps import to_micros
+from gamcli.store.timestamps import from_micros_or_none, to_micros
 
 TIMEOUT = 1.0
 
@@ -27,7 +29,7 @@ _KEYS = """SELECT old.id, user.name || ' for ' || app.name,
     AND (new.id IS NULL OR new.ended_at IS NOT NULL OR new.disabled_at IS NOT NULL OR new.retires_at <= :now)"""
 
 _USERS = """SELECT old.guid, old.name,
-    CASE WHEN new.blocked THEN 'blocked' ELSE 'disabled' END
+    CASE WHEN NOT new.blocked THEN 'disabled' WHEN new.enabled THEN 'blocked' ELSE 'blocked and disabled' END
     FROM backup.user AS old JOIN main.user AS new ON new.guid = old.guid
     WHERE old.enabled AND NOT old.blocked AND (new.blocked OR NOT new.enabled)"""
 
@@ -52,17 +54,58 @@ _QUERIES = {
 }  # fmt: skip
 
 
-def find_reactivated(present: Path, backup: Path, now: datetime) -> tuple[Reactivated, ...]:
-    """Return what is usable in `backup` but not in the store `present`; nothing if it cannot be compared."""
+_ONLY_PRESENT = {
+    "app": "SELECT name FROM main.app AS new WHERE client_id NOT IN (SELECT client_id FROM backup.app)",
+    "user": "SELECT name FROM main.user AS new WHERE guid NOT IN (SELECT guid FROM backup.user)",
+    "key": "SELECT id FROM main.key AS new WHERE id NOT IN (SELECT id FROM backup.key)",
+}
+
+
+class Comparison(NamedTuple):
+    """
+    What is usable in a backup but not in the present store, and (kind, name) of what only the present store holds.
+
+    `client_secrets` are the digests of the present store by client ID: the current one, the retiring one and its end.
+    `note` says why the stores cannot be compared, or that they are of different repositories.
+    """
+
+    reactivated: tuple[Reactivated, ...] = ()
+    only_present: tuple[tuple[str, str], ...] = ()
+    client_secrets: Mapping[str, tuple[bytes, bytes | None, datetime | None]] = {}
+    note: str = ""
+
+
+def compare(present: Path, backup: Path, now: datetime) -> Comparison:
+    """Compare `backup`, of the current schema version, with the store `present`, of any earlier one."""
     try:
-        with translate_errors(present), open_readonly(present, TIMEOUT) as connection:
-            if file_header.read_version(SqliteTransaction(connection).one, present) != len(MIGRATIONS):
-                return ()
+        with _migrated(present) as store, translate_errors(store), open_readonly(store, TIMEOUT) as connection:
             connection.execute("ATTACH ? AS backup", (f"{backup.absolute().as_uri()}?mode=ro",))
             same = "SELECT 1 FROM main.repository AS one JOIN backup.repository AS other ON other.guid = one.guid"
-            return tuple(_query(connection, now)) if connection.execute(same).fetchone() else ()
-    except StoreError:
-        return ()
+            note = "" if connection.execute(same).fetchone() else "the backup is of another repository"
+            lost = ((kind, str(name)) for kind, sql in _ONLY_PRESENT.items() for (name,) in connection.execute(sql))
+            return Comparison(tuple(_query(connection, now)), tuple(lost), _load_secrets(connection), note)
+    except StoreError as error:
+        return Comparison(note=f"the present store was not compared: {error.message}")
+
+
+@contextmanager
+def _migrated(path: Path) -> Iterator[Path]:
+    """Yield the store, or a migrated copy of one of an earlier schema version."""
+    if read_version_of(path) == len(MIGRATIONS):
+        yield path
+        return
+    with temporary_file(path) as copied:
+        copy(path, copied)
+        with Store.open(copied) as opened:
+            earlier = opened.migrated
+        if earlier and earlier.backup:
+            earlier.backup.unlink()
+        yield copied
+
+
+def _load_secrets(connection: sqlite3.Connection) -> dict[str, tuple[bytes, bytes | None, datetime | None]]:
+    rows: Any = connection.execute("SELECT client_id, secret_digest, retiring_digest, retiring_until FROM main.app")
+    return {client_id: (one, other, from_micros_or_none(until)) for client_id, one, other, until in rows}
 
 
 def _query(connection: sqlite3.Connection, now: datetime) -> list[Reactivated]:
@@ -72,15 +115,16 @@ def _query(connection: sqlite3.Connection, now: datetime) -> list[Reactivated]:
             row: Any = each
             identity = format_token_id(row[0]) if kind in ("token", "session") else str(row[0])
             found.append(
-                Reactivated(kind, identity, str(row[1]), str(row[2]), _end_command(kind, identity, str(row[1])))
+                Reactivated(kind, identity, str(row[1]), str(row[2]), _end_command(kind, identity, *map(str, row[1:])))
             )
     return found
 
 
-def _end_command(kind: str, identity: str, name: str) -> str:
+def _end_command(kind: str, identity: str, name: str, state: str) -> str:
+    is_disabled = state == "disabled"
     return {
-        "key": command("key", "revoke", identity),
-        "user": command("user", "block", name),
+        "key": command("key", "disable" if is_disabled else "revoke", identity),
+        "user": command("user", "disable" if is_disabled else "block", name),
         "app": command("app", "disable", name),
         "client secret": command("app", "rotate-secret", name, "--overlap", "0"),
         "token": command("token", "revoke", identity),
