@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +17,7 @@ import typer
 from gamcli.commands import serve_options as opts
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import new_group, parse_duration
-from gamcli.commands.server_setup import open_server
+from gamcli.commands.server_setup import open_metrics, open_server
 from gamcli.errors import FailedError, UsageError
 from gamcli.render import credentials
 from gamcli.render.output import Output
@@ -51,6 +52,7 @@ def serve(
     base_path: opts.BasePath = None,
     cors_origin: opts.CorsOrigin = None,
     ready_file: opts.ReadyFile = None,
+    metrics: opts.MetricsAddress = None,
     workers: opts.WorkerCount = 1,
     max_connections_per_address: opts.ConnectionsPerAddress = 0,
     engine: opts.EngineName = "stdlib",
@@ -107,11 +109,16 @@ def serve(
     test_options = opts.TestingOptions(
         ephemeral, seed or (), fault or (), fault_seed, now, clock, control, show_secrets, journal, output, print_env
     )
-    with open_server(cli, options, test_options, workers, parse_duration(prune_every)) as (server, seeded):
+    with (
+        open_metrics(metrics, options, workers) as (options, metrics_url),
+        open_server(cli, options, test_options, workers, parse_duration(prune_every)) as (server, seeded),
+    ):
         variables = {"GAM_URL": server.url, **seeded}
         if test_options.prints_variables or (ephemeral and program is None):
             _print_variables(variables, output or "env", cli.output())
-        run(server, variables, ready_file, cli.output())
+        if metrics_url:
+            cli.output().print_note(f"metrics: {metrics_url}")
+        run(server, variables, partial(_write_ready_file, ready_file, metrics_url), cli.output())
 
 
 def _configured_options(
@@ -130,14 +137,15 @@ def _configured_options(
     )
 
 
-RunServer = Callable[[RunnableServer, Mapping[str, str], str | None, Output], None]
+RunServer = Callable[[RunnableServer, Mapping[str, str], Callable[[str], None], Output], None]
+"""Runs a server; the function writes the ready file."""
 
 
 def _run_until_stopped(
-    server: RunnableServer, variables: Mapping[str, str], ready_file: str | None, out: Output
+    server: RunnableServer, _: Mapping[str, str], write_ready_file: Callable[[str], None], out: Output
 ) -> None:
     with stop_on_signals(server):
-        _write_ready_file(server.url, ready_file)
+        write_ready_file(server.url)
         out.print_note(f"serving {server.url}; press Ctrl-C to stop")
         server.run()
     if not server.unwritten_lines:  # if the reader of the log is stalled, a note would block, too
@@ -167,8 +175,10 @@ def _program_runner(program: list[str]) -> RunServer:
 
     subprocesses.require_program(program)
 
-    def run(server: RunnableServer, variables: Mapping[str, str], ready_file: str | None, out: Output) -> None:
-        _write_ready_file(server.url, ready_file)
+    def run(
+        server: RunnableServer, variables: Mapping[str, str], write_ready_file: Callable[[str], None], out: Output
+    ) -> None:
+        write_ready_file(server.url)
         out.print_note(f"serving {server.url} while {program[0]} runs")
         environment = {**os.environ, **subprocesses.bypass_proxy(os.environ), **variables}
         with run_in_background(server):
@@ -187,7 +197,7 @@ def _load_tls(certificate: str | None, key: str | None) -> "Context | None":
     return tls.load_context(certificate, key)
 
 
-def _write_ready_file(url: str, path: str | None) -> None:
+def _write_ready_file(path: str | None, metrics_url: str, url: str) -> None:
     """Write the file atomically, by rename."""
     if path is None:
         return
@@ -195,7 +205,8 @@ def _write_ready_file(url: str, path: str | None) -> None:
     temporary = target.parent / f".{target.name}.{os.getpid()}"  # `with_name` refuses "." and "/"
     try:
         with os.fdopen(new_files.create_private_file(temporary, READY_FILE_MODE), "w", encoding="utf-8") as file:
-            file.write(json.dumps({"url": url, "pid": os.getpid()}) + "\n")
+            ready = {"url": url, "pid": os.getpid(), **({"metrics": metrics_url} if metrics_url else {})}
+            file.write(json.dumps(ready) + "\n")
         temporary.replace(target)
     except OSError as error:
         raise FailedError(f"cannot write the ready file {path}: {error.strerror}", "--ready-file FILE") from error

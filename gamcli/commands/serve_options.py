@@ -41,6 +41,12 @@ CorsOrigin = Annotated[
 ReadyFile = Annotated[
     str | None, network(metavar="FILE", help="Write the URL and PID as JSON to this file when ready.")
 ]
+MetricsAddress = Annotated[
+    str | None,
+    network(
+        "--metrics", metavar="ADDRESS:PORT", help="Serve metrics for Prometheus at this address.", show_default="off"
+    ),
+]
 WorkerCount = Annotated[int, network(min=1, max=MAX_WORKERS, metavar="N", help="Number of worker processes.")]
 
 ConnectionsPerAddress = Annotated[
@@ -226,6 +232,16 @@ def require_safe_host(host: str, *, is_encrypted: bool) -> str:
             "--tls-cert FILE --tls-key FILE, or --allow-http behind a proxy that terminates TLS",
         )
     return host
+
+
+def parse_metrics_address(text: str) -> tuple[str, int]:
+    """Return the host and the port; an IPv6 address has brackets."""
+    host, colon, port = text.rpartition(":")
+    is_bracketed = host.startswith("[") and host.endswith("]")
+    is_valid = host and colon and port.isascii() and port.isdecimal() and int(port) <= MAX_PORT
+    if not is_valid or (":" in host and not is_bracketed):
+        raise UsageError(f"invalid address '{text}'", "use an address and a port, such as 127.0.0.1:9464 or [::1]:9464")
+    return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 def parse_base_path(path: str) -> str:

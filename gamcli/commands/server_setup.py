@@ -2,20 +2,45 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gamcli.commands.context import CliContext
-from gamcli.commands.serve_options import TestingOptions
+from gamcli.commands.serve_options import TestingOptions, parse_metrics_address
 from gamcli.errors import UsageError
 from gamcli.server.server import ServerOptions
-from gamcli.server.transport.listener import RunnableServer
+from gamcli.server.transport.listener import ListenOptions, RunnableServer, listen
 from gamcli.system.actor import describe_actor
 
 if TYPE_CHECKING:
     from gamcli.actions import Gam
+
+
+@contextmanager
+def open_metrics(address: str | None, options: ServerOptions, workers: int) -> Iterator[tuple[ServerOptions, str]]:
+    """Yield the options with the memory and the listener of `--metrics ADDRESS:PORT`, and the URL of the page."""
+    if address is None:
+        yield options, ""
+        return
+    from gamcli.server.metrics import Metrics  # noqa: PLC0415 - start-up: off by default
+    from gamcli.server.metrics_page import PATH  # noqa: PLC0415
+
+    host, port = parse_metrics_address(address)
+    with listen(host, port) as listener:
+        url = ListenOptions(host=host).url(int(listener.getsockname()[1])) + PATH
+        yield replace(options, metrics=Metrics(workers), metrics_listener=listener), url
+
+
+def _serve_metrics(gam: "Gam", options: ServerOptions) -> AbstractContextManager[None]:
+    """Serve the page of the metrics, in the first worker process only."""
+    if options.metrics is None or options.slot > 0:
+        return nullcontext()
+    from gamcli.server.metrics_page import serve_metrics  # noqa: PLC0415 - start-up: off by default
+
+    listen_options = ListenOptions(listener=options.metrics_listener)
+    return serve_metrics(options.metrics, gam, options.error_format, listen_options)
 
 
 @contextmanager
@@ -37,7 +62,8 @@ def open_server(
             raise UsageError("--store and --ephemeral cannot be combined", "use only one of them")
         from gamcli.ephemeral import EphemeralServer  # noqa: PLC0415 - start-up: only for tests
 
-        with EphemeralServer(options, test_options.begin(describe_actor(os.environ))) as opened:
+        begin = test_options.begin(describe_actor(os.environ))
+        with EphemeralServer(options, begin) as opened, _serve_metrics(opened.gam, options):
             for warning in opened.warnings:
                 cli.output().print_warning(warning)
             yield opened.server, opened.credentials
@@ -55,7 +81,7 @@ def _open_single_server(
 ) -> Iterator[RunnableServer]:
     from gamcli.server.server import Server  # noqa: PLC0415 - start-up: --ephemeral needs another one
 
-    with cli.open_gam() as gam, _prune_in_background(gam, prune_interval):
+    with cli.open_gam() as gam, _prune_in_background(gam, prune_interval), _serve_metrics(gam, options):
         yield Server(gam, options)
 
 

@@ -20,6 +20,7 @@ from gamcli.server.endpoints import routes
 from gamcli.server.endpoints.outcomes import ServerConfig, TracedResponse, WouldBlock
 from gamcli.server.endpoints.routes import PendingClaims, PendingGrant
 from gamcli.server.group_commit import GroupCommit
+from gamcli.server.metrics import ProcessMetrics
 from gamcli.server.refusal_counts import RefusalCounts
 from gamcli.server.request_log import RequestLog, add_request_id
 from gamcli.server.transport.messages import Request, Response
@@ -34,8 +35,16 @@ class Dispatcher(Generic[RequestT]):
     threads that may wait share that of `gam`. A store in memory has one connection, and is written at once.
     """
 
-    def __init__(self, gam: Gam, config: ServerConfig, log: RequestLog, notify: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        gam: Gam,
+        config: ServerConfig,
+        log: RequestLog,
+        notify: Callable[[], None],
+        metrics: ProcessMetrics | None = None,
+    ) -> None:
         self._log = log
+        self._metrics = metrics
         self._grant_cache = GrantCache()
         self._claims_cache: ClaimsCache[Response] = ClaimsCache()
         self._config = replace(config, nonblocking=True, grant_cache=self._grant_cache)
@@ -49,7 +58,7 @@ class Dispatcher(Generic[RequestT]):
             self._worker_pool: WorkerPool[RequestT] = opened.enter_context(closing(WorkerPool(gam, config, notify)))
             if not gam.store.is_in_memory:
                 writer = replace(gam, store=opened.enter_context(gam.store.open_again(durable=True, timeout=0)))
-                commits = GroupCommit[RequestT](writer, self._grant_cache, notify)
+                commits = GroupCommit[RequestT](writer, self._grant_cache, notify, metrics)
                 self._group_commit = opened.enter_context(closing(commits))
             self._exit_stack = opened.pop_all()
 
@@ -57,7 +66,7 @@ class Dispatcher(Generic[RequestT]):
         """Return the response, or None when `pop_responses` returns it later."""
         result = routes.handle(self._gam, pending.request, self._config)
         if isinstance(result, TracedResponse):
-            return self._record(pending, result)
+            return self.record(pending, result)
         if isinstance(result, WouldBlock):
             self._worker_pool.submit(pending)
         elif isinstance(result, PendingClaims):
@@ -101,18 +110,23 @@ class Dispatcher(Generic[RequestT]):
                 self._grants.append((pending, result))
         if self._group_commit is not None:
             ready += self._group_commit.pop_responses()
-        return [(pending, self._record(pending, result)) for pending, result in ready]
+        return [(pending, self.record(pending, result)) for pending, result in ready]
 
     def refuse(self, error: RefusedError, address: str = "") -> Response:
         """Return the response to bytes that are not a request; they are not logged, as they may hold a secret."""
         result = routes.error_response(error, Request("-", "-"), self._config)
+        if self._metrics is not None:
+            self._metrics.count_response("", result.response.status, result.trace.rule)
         return add_request_id(result.response, self._log.write(None, result, 0.0, address))
 
-    def _record(self, pending: RequestT, result: TracedResponse) -> Response:
+    def record(self, pending: RequestT, result: TracedResponse) -> Response:
         """Log the request, and count a refusal for the audit log."""
         if result.trace.rule:
             self._refusal_counts.count(result.trace.rule, result.trace.client_id)
-        entry = self._log.write(pending.request, result, monotonic() - pending.started)
+        seconds = monotonic() - pending.started
+        if self._metrics is not None:
+            self._metrics.count_response(pending.request.path, result.response.status, result.trace.rule, seconds)
+        entry = self._log.write(pending.request, result, seconds)
         return add_request_id(result.response, entry)
 
     def close(self) -> None:

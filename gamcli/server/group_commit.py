@@ -11,14 +11,16 @@ from contextlib import suppress
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
+from time import monotonic
 from typing import Generic
 
 from gamcli.actions import Gam, issuance
 from gamcli.actions.grant_cache import GrantCache
 from gamcli.errors import StoreBusyError, StoreError
-from gamcli.server.endpoints import routes
+from gamcli.server.endpoints import refusals, routes
 from gamcli.server.endpoints.outcomes import TracedResponse
 from gamcli.server.endpoints.routes import PendingGrant
+from gamcli.server.metrics import ProcessMetrics
 from gamcli.server.worker_pool import RequestT, seconds_left
 from gamcli.store import Transaction
 
@@ -47,7 +49,12 @@ class GroupCommit(Generic[RequestT]):
     """
 
     def __init__(
-        self, gam: Gam, cache: GrantCache, notify: Callable[[], None], idle_seconds: float = IDLE_SECONDS
+        self,
+        gam: Gam,
+        cache: GrantCache,
+        notify: Callable[[], None],
+        metrics: ProcessMetrics | None = None,
+        idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         self._idle_seconds = idle_seconds
         self._is_idle = False
@@ -55,6 +62,8 @@ class GroupCommit(Generic[RequestT]):
         self._store = gam.store
         self._cache = cache
         self._notify = notify
+        self._metrics = metrics
+        self._batch_started = 0.0
         self._queue: deque[tuple[RequestT, PendingGrant]] = deque()
         self._failed: deque[tuple[RequestT, PendingGrant]] = deque()
         self._batch: list[tuple[RequestT, PendingGrant]] = []
@@ -121,6 +130,7 @@ class GroupCommit(Generic[RequestT]):
 
     def _write_batch(self, tx: Transaction) -> None:
         self._take_batch()
+        self._batch_started = monotonic()
         try:
             grants = [grant for _, grant in self._batch]
             self._responses = self._store.run(lambda: routes.issue_tokens(self._gam, tx, grants, self._cache))
@@ -131,6 +141,9 @@ class GroupCommit(Generic[RequestT]):
             self._start_task(self._store.commit)
 
     def _finish_batch(self) -> None:
+        if self._metrics is not None and self._batch:  # an idle batch has no requests
+            wait = self._batch_started - self._batch[0][0].started
+            self._metrics.count_commit(len(self._batch), wait, monotonic() - self._batch_started)
         self._ready += [
             (pending, response) for (pending, _), response in zip(self._batch, self._responses, strict=True)
         ]
@@ -143,6 +156,8 @@ class GroupCommit(Generic[RequestT]):
             self._ready += [(pending, grant.fail(error)) for pending, grant in batch]
             self._notify()
         else:
+            if self._metrics is not None:
+                self._metrics.count_store_error(refusals.rule_for_error(error))
             self._failed.extend(batch)
 
     def _expire_waiting(self, error: StoreBusyError) -> None:

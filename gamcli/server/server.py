@@ -1,7 +1,8 @@
 """The server: the endpoints and their log behind the event loop."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from socket import socket
 
 from gamcli.actions import Gam
 from gamcli.server.dispatcher import Dispatcher
@@ -9,6 +10,7 @@ from gamcli.server.endpoints.failure_limit import DEFAULT_LIMIT, FailureLimiter
 from gamcli.server.endpoints.outcomes import ServerConfig
 from gamcli.server.endpoints.refusals import GAM_FORMAT, ErrorFormat
 from gamcli.server.log_writer import LogWriter
+from gamcli.server.metrics import Metrics, ProcessMetrics
 from gamcli.server.request_log import ADDRESSES, RequestLog
 from gamcli.server.transport.connection import ConnectionRequest
 from gamcli.server.transport.event_loop import EventLoop, RequestHandler
@@ -20,7 +22,8 @@ class ServerOptions(ListenOptions):
     """
     Where to listen and how to answer.
 
-    `log` writes lines joined by line breaks. A separate thread calls it, so it may block.
+    `log` writes lines joined by line breaks. A separate thread calls it, so it may block. `metrics` counts requests;
+    `metrics_listener` is for the page that shows the numbers.
     """
 
     log: Callable[[str], None]
@@ -31,6 +34,8 @@ class ServerOptions(ListenOptions):
     max_failures_by: str = "both"
     origins: frozenset[str] = frozenset()
     extras: bool = False
+    metrics: Metrics | None = None
+    metrics_listener: socket | None = None
 
     def config(self) -> ServerConfig:
         base_path = self.base_path.rstrip("/").lower()
@@ -52,19 +57,30 @@ class Server:
         gam.store.require_writable()
         self._options = options
         self._config = options.config()
+        self._metrics: ProcessMetrics | None = None
+        if options.metrics is not None:
+            self._metrics = options.metrics.process(options.slot, self._config.base_path)
         self._log_writer = LogWriter(options.log)
         try:
             self.log = self._open_log(gam, self._log_writer.write)
-            self._loop = EventLoop(options, lambda notify: self._create_handler(gam, notify))
+            self._loop = EventLoop(self._loop_options(), lambda notify: self._create_handler(gam, notify))
         except BaseException:
             self._log_writer.close()
             raise
+
+    def _loop_options(self) -> ListenOptions:
+        if self._metrics is None:
+            return self._options
+        return replace(self._options, report_connections=self._metrics.set_connections)
 
     def _open_log(self, gam: Gam, sink: Callable[[str], bool]) -> RequestLog:
         return RequestLog(sink, self._options.log_format, gam.now, gam.entropy(4).hex(), self._options.log_address)
 
     def _create_handler(self, gam: Gam, notify: Callable[[], None]) -> RequestHandler:
-        return Dispatcher[ConnectionRequest](gam, self._config, self.log, notify)
+        return self._create_dispatcher(gam, notify)
+
+    def _create_dispatcher(self, gam: Gam, notify: Callable[[], None]) -> Dispatcher[ConnectionRequest]:
+        return Dispatcher[ConnectionRequest](gam, self._config, self.log, notify, self._metrics)
 
     @property
     def port(self) -> int:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from time import monotonic
 
 from gamcli.actions import Gam
 from gamcli.errors import RefusedError
@@ -13,9 +12,10 @@ from gamcli.server.dev.delayed_responses import DelayedResponses
 from gamcli.server.dev.fault_syntax import NO_FAULT, UNKNOWN_SENDER, FaultDecision, Sender
 from gamcli.server.dev.faults import Faults
 from gamcli.server.dev.journal import Recorder, RecordingLog, SuggestFix
+from gamcli.server.dispatcher import Dispatcher
 from gamcli.server.endpoints import refusals, routes
 from gamcli.server.endpoints.outcomes import ServerConfig, Trace, TracedResponse
-from gamcli.server.request_log import RequestLog, add_request_id
+from gamcli.server.request_log import RequestLog
 from gamcli.server.server import Server, ServerOptions
 from gamcli.server.transport.connection import ConnectionRequest
 from gamcli.server.transport.event_loop import CLOSE_CONNECTION, RequestHandler
@@ -44,7 +44,7 @@ class DevHandler:
 
     def __init__(
         self,
-        handler: RequestHandler,
+        handler: Dispatcher[ConnectionRequest],
         options: DevOptions,
         config: ServerConfig,
         log: RequestLog,
@@ -92,9 +92,10 @@ class DevHandler:
             trace.detail = decision.detail
         else:
             return self._handler.submit(pending)
-        seconds = 0.0 if decision.closes else monotonic() - pending.started
-        entry = self._log.write(pending.request, result, seconds)
-        return result.response if decision.closes else add_request_id(result.response, entry)
+        if decision.closes:
+            self._log.write(pending.request, result, 0.0)
+            return result.response
+        return self._handler.record(pending, result)
 
     def release_all(self) -> None:
         """Delay nothing any more."""
@@ -121,8 +122,9 @@ class DevServer(Server):
         return log
 
     def _create_handler(self, gam: Gam, notify: Callable[[], None]) -> RequestHandler:
-        handler = super()._create_handler(gam, notify)
-        self._dev_handler = DevHandler(handler, self._dev_options, self._config, self.log, notify)
+        self._dev_handler = DevHandler(
+            self._create_dispatcher(gam, notify), self._dev_options, self._config, self.log, notify
+        )
         return self._dev_handler
 
     def stop(self) -> None:

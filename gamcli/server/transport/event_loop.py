@@ -110,7 +110,7 @@ class EventLoop:
     def _run_until(self, is_done: Callable[[], bool]) -> None:
         timeouts = self._options.timeouts
         interval = min(MAX_CHECK_INTERVAL, min(timeouts.request, timeouts.idle, timeouts.linger) / CHECKS_PER_TIMEOUT)
-        next_check = 0.0
+        next_check, report = 0.0, self._options.report_connections
         while True:
             if monotonic() >= next_check:
                 self._check_deadlines()
@@ -120,6 +120,8 @@ class EventLoop:
             for key, _ in self._selector.select(interval if self._connections or self._stopping else None):
                 key.data()
             self._handle_active()
+            if report is not None:
+                report(len(self._connections))
 
     def _handle_active(self) -> None:
         is_first = True

@@ -1,7 +1,7 @@
 """Where and how to listen, and what every server offers to the program that runs it."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -27,6 +27,7 @@ class ListenOptions:
 
     A `listener` that already listens replaces host and port. `max_connections_per_address` 0 is half of all. When the
     server stops, it accepts connections for `drain_seconds`, and then finishes requests for at most `stop_seconds`.
+    `slot` is the number of the worker process. `report_connections` receives the number of open connections.
     """
 
     host: str = "127.0.0.1"
@@ -35,11 +36,13 @@ class ListenOptions:
     tls: "ssl.SSLContext | None" = None
     max_connections: int = 512
     max_connections_per_address: int = 0
+    slot: int = 0
     drain_seconds: float = 0.0
     stop_seconds: float = 5.0
     timeouts: Timeouts = field(default_factory=Timeouts)
     listener: socket.socket | None = None
     max_body: MaxBody = default_max_body
+    report_connections: Callable[[int], None] | None = None
 
     def url(self, port: int) -> str:
         """Return the URL for clients on this machine, with the base path and without a slash at its end."""

@@ -63,7 +63,9 @@ class WorkerProcesses(Generic[OptionsT]):
             self._parent_pipe_reader, self._parent_pipe_writer = os.pipe()
             opened.callback(os.close, self._parent_pipe_writer)
             self.url = options.url(port)
-            self._options = [replace(options, port=port, listener=listener) for listener in (first, *more)]
+            self._options = [
+                replace(options, port=port, listener=each, slot=slot) for slot, each in enumerate((first, *more))
+            ]
             for slot in range(count):
                 self._start_worker(slot)
             self._exit_stack = opened.pop_all()

@@ -48,6 +48,7 @@ def log(text):
     sys.stderr.write(f"{os.getpid()} {text}\\n")
     sys.stderr.flush()
 
+stops = []
 workers = WorkerProcesses(2, make, ServerOptions(log=log), log)
 for each in (signal.SIGTERM, signal.SIGINT):
     signal.signal(each, lambda *_: workers.stop())
@@ -113,8 +114,9 @@ def readiness(port: int) -> int:
 
 
 def test_workers_drain_after_the_first_signal_and_stop_at_the_second(gam: Gam) -> None:
-    program = SERVE.replace("ServerOptions(log=log)", "ServerOptions(log=log, drain_seconds=60)").replace(
-        "lambda *_: workers.stop()", "lambda *_: workers.stop_now() if workers._stopping.is_set() else workers.stop()"
+    program = SERVE.replace("ServerOptions(log=log)", "ServerOptions(log=log, drain_seconds=60)")
+    program = program.replace(
+        "workers.stop()", "stops.append(1) or (workers.stop_now if stops[1:] else workers.stop)()"
     )
     command = [executable, "-c", program, str(gam.store.path)]
     with Popen(command, stdout=PIPE, stderr=PIPE, text=True, start_new_session=True) as process:
