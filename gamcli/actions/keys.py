@@ -27,7 +27,7 @@ class KeySpec(NamedTuple):
     """
     The settings of a new key; without `scopes` it gets all scopes that the application publishes.
 
-    If the user already has an active key for the application, `replace` replaces it at once and `overlap` keeps it
+    If the user already has an active key for the application, `replace` replaces it immediately and `overlap` keeps it
     valid for that time.
     """
 
@@ -93,7 +93,7 @@ def add(gam: Gam, tx: Transaction, key: Key, replaces: str | None = None, *, is_
 
 
 def replace_key(gam: Gam, tx: Transaction, old: Key, new: Key, overlap: timedelta = timedelta(0)) -> None:
-    """Replace a key at once, or keep it valid for `overlap`, but not beyond its expiry."""
+    """Replace a key immediately, or keep it valid for `overlap`, but not beyond its expiry."""
     if overlap > timedelta(0):
         _require_few_retiring(tx, gam, old)
         retires_at = durations.earliest(durations.add_duration(gam.now(), overlap), old.expires_at)
@@ -117,7 +117,7 @@ def replace_current_key(tx: Transaction, gam: Gam, key: Key, overlap: timedelta 
     """
     Replace or retire the key that `key` succeeds, and return it.
 
-    An `overlap` of zero replaces it at once. Raises ConflictError if `overlap` is None.
+    An `overlap` of zero replaces it immediately. Raises ConflictError if `overlap` is None.
     """
     old = store.keys.find_current(tx, key.user_guid, key.client_id)
     if old is None or not old.is_valid(gam.now()):

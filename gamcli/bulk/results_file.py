@@ -149,7 +149,7 @@ def open_results(path: str, source: IO[bytes]) -> Iterator[ResultsFile]:
     try:
         if results.descriptor is not None:
             if os.path.sameopenfile(results.descriptor, source.fileno()):
-                raise UsageError("--from and --out name the same file", "use --out with another file")
+                raise UsageError("--from and --out are the same file", "use --out with another file")
             lock_output(path, results.descriptor)
         yield results
     finally:

@@ -24,7 +24,7 @@ TOKEN_VARIABLE = "GAM_ACCESS_TOKEN"  # noqa: S105 - a name
 
 
 class Credential(NamedTuple):
-    """A secret, the form parameter that carries it, a shell expression that yields it, and a name for messages."""
+    """A secret, its form parameter, a shell expression that yields it, and a name for messages."""
 
     parameter: str
     secret: Secret

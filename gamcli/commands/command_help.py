@@ -18,7 +18,7 @@ CHANGE = "Confirmation and dry run"
 _DEFAULT_IN_PARENTHESES = re.compile(r"(?<=\[default: )\((.*)\)(?=[;\]])")
 
 _OPEN_RANGE = re.compile(r"(; |  \[)(?:x>=\d|\d<=x<=\d{10,})(?=\])")
-"""A range that says nothing to a person: without an upper limit, or with one that nobody reaches."""
+"""A range that says nothing to a person: without an upper limit, or with one that is never reached."""
 
 _RANGE = re.compile(r"(\d+)<=x<=(\d+)(?=\]$)")
 
@@ -37,7 +37,9 @@ class GroupedCommand(TyperCommand):
             is_empty = values == "" or (isinstance(values, list | tuple) and "" in values)
             if is_empty and metavar in PATHS and parameter.name != "base_path":
                 option = next((name for name in parameter.opts if name.startswith("--")), metavar)
-                raise UsageError(f"{option} is empty", f"{option} FILE" if option != metavar else f"name a {metavar}")
+                raise UsageError(
+                    f"{option} is empty", f"{option} FILE" if option != metavar else f"specify a {metavar}"
+                )
         return rest
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401 - typer's own types

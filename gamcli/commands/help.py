@@ -93,7 +93,7 @@ def topic(
         bool, typer.Option("--schema", help="Print the JSON Schema of manifests.", show_default=False)
     ] = False,
     seed: Annotated[
-        bool, typer.Option("--seed", help="With --schema: the schema of a seed for tests.", show_default=False)
+        bool, typer.Option("--seed", help="With --schema: print the schema of seeds for tests.", show_default=False)
     ] = False,
 ) -> None:
     """

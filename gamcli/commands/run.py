@@ -43,7 +43,9 @@ def run(
     ] = None,
     auth_type: Annotated[
         str | None,
-        typer.Option(metavar="AUTH_TYPE", help="With --url: authentication type to request.", show_default="apikey"),
+        typer.Option(
+            metavar="AUTH_TYPE", help="With --url: authentication type to send in the request.", show_default="apikey"
+        ),
     ] = None,
 ) -> None:
     """

@@ -214,7 +214,7 @@ def _write_ready_file(path: str | None, metrics_url: str, url: str) -> None:
 
 @contextmanager
 def stop_on_signals(server: RunnableServer) -> Iterator[None]:
-    """Stop the server gracefully on SIGTERM and Ctrl-C, and at once on the second of them."""
+    """Stop the server gracefully on SIGTERM and Ctrl-C, and immediately on the second of them."""
     received = count()
 
     def stop(*_: object) -> None:

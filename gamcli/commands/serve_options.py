@@ -115,7 +115,9 @@ MaxFailuresBy = Annotated[
 ]
 Drain = Annotated[
     str | None,
-    behavior(metavar="DURATION", help="Keep answering this long after SIGTERM while readyz fails.", show_default="0s"),
+    behavior(
+        metavar="DURATION", help="After SIGTERM, keep serving this long while readyz returns 503.", show_default="0s"
+    ),
 ]
 PruneEvery = Annotated[
     str | None,

@@ -42,7 +42,7 @@ class FileFacts(NamedTuple):
     """
     A file; `role` is its purpose, `is_secret` means that only its owner may read it.
 
-    `is_recognized` means that it carries the marks of a file of a store, or was named on the command line.
+    `is_recognized` means that its content is that of a store, or it was named on the command line.
     """
 
     role: str

@@ -49,7 +49,7 @@ class FieldChange:
 
 
 class Place(Protocol):
-    """Where a manifest asks for a change; the line is computed on the first request."""
+    """Where a manifest declares a change; the line is computed on the first request."""
 
     @property
     def file(self) -> str:

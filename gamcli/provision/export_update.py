@@ -63,7 +63,7 @@ def update(
     """
     for path in paths:
         if path.is_dir():
-            raise UsageError(f"{path} is a folder, not a manifest", "name each file with its own --update")
+            raise UsageError(f"{path} is a folder, not a manifest", "use --update once for each file")
     tables = export.collect_tables(gam, selection)
     by_file: dict[Path, list[_Difference]] = {path: [] for path in paths}
     for each in _compare(gam, manifest.read(paths, environment), tables, selection):

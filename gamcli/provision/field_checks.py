@@ -68,7 +68,7 @@ def auth_type_or_any(value: str) -> str | None:
 def parse_lifetime(value: str) -> timedelta:
     lifetime = durations.parse(value)
     if not lifetime:
-        raise UsageError("must be greater than 0", "use a duration such as 90d, or leave it out")
+        raise UsageError("must be greater than 0", "use a duration such as 90d, or omit it")
     return lifetime
 
 

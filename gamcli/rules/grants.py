@@ -109,7 +109,7 @@ class Rule:
 
 class Grant(NamedTuple):
     """
-    What an access token carries, whenever it is minted; `repository` is a GUID.
+    The content of an access token; `repository` is a GUID.
 
     `user_guid` is the pairwise ID if the application does not share user IDs. `key` is None if the session began with
     a password.
@@ -260,9 +260,9 @@ def require(rules: Iterable[Rule], facts: GrantFacts) -> None:
 
 def build_grant(facts: GrantFacts, granted_scopes: Iterable[str], key: Key | None = None, renewal: int = 1) -> Grant:
     """
-    Return what a token with these scopes carries, once all rules hold.
+    Return the content of a token with these scopes, once all rules hold.
 
-    `renewal` is the number of the refresh token to issue with it, which is issued if the application allows so many.
+    `renewal` is the number of the refresh token to issue with it, which is issued if the application allows that many.
     """
     app, user = facts.known_app, facts.known_user
     assert facts.repository is not None, "loaded with the facts"

@@ -34,7 +34,7 @@ CLOSING_SECONDS = 0.5
 """How long it waits at the end for another process that writes."""
 
 IDLE_SECONDS = 60.0
-"""After so long without a request, the uses of keys that are not written yet are written."""
+"""After this time without a request, the uses of keys that are not written yet are written."""
 
 TaskResult = Transaction | Exception | None
 """The result of the thread's task: a transaction that has begun, an error, or None for a commit."""

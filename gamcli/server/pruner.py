@@ -22,7 +22,7 @@ BUSY_SECONDS = 0.5
 
 
 class Pruner:
-    """Deletes what has been inactive longer than DEFAULT_RETENTION, at once and then every `interval`."""
+    """Deletes what has been inactive longer than DEFAULT_RETENTION, immediately and then every `interval`."""
 
     def __init__(self, gam: Gam, interval: timedelta) -> None:
         self._gam = gam

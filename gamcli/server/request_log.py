@@ -34,7 +34,7 @@ class LogEntry:
     """
     The fields of a line in order.
 
-    `request` is the ID of the request, `ms` its duration, and `detail` what the client is not told.
+    `request` is the ID of the request, `ms` its duration, and `detail` is not sent to the client.
     """
 
     time: str

@@ -110,5 +110,5 @@ class Server:
         self._loop.stop()
 
     def stop_now(self) -> None:
-        """Make `run` return at once, without finishing the requests; see `RunnableServer`."""
+        """Make `run` return immediately, without finishing the requests; see `RunnableServer`."""
         self._loop.stop_now()

@@ -197,7 +197,7 @@ def test_a_header_alone_asks_for_no_key(town: Run, place: Path) -> None:
     ("words", "code", "message"),
     [
         (("--from", "keys.csv"), 2, "--from requires --out"),
-        (("--from", "keys.csv", "--out", "keys.csv"), 2, "--from and --out name the same file"),
+        (("--from", "keys.csv", "--out", "keys.csv"), 2, "--from and --out are the same file"),
         (("--from", "missing.csv", "--out", "o"), 2, "cannot read --from missing.csv: No such file or directory"),
         (("--from", ".", "--out", "o"), 2, "cannot read --from .: Is a directory"),
         (("--from", "keys.csv", "--out", "no/o"), 1, "cannot create no/o: No such file or directory"),

@@ -123,5 +123,5 @@ def test_several_files_are_updated_and_a_folder_is_named(world: Run, place: Path
     assert ran.err.splitlines()[1].startswith("gamcli: updated b.toml: changed 1 object, added")
     (place / "gam").mkdir()
     ran = world("export", "--update", "gam")
-    assert (ran.code, ran.hint) == (2, "name each file with its own --update")
+    assert (ran.code, ran.hint) == (2, "use --update once for each file")
     assert "gam is a folder" in ran.err

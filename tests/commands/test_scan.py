@@ -344,7 +344,7 @@ def test_a_shallow_clone_is_incomplete(world: Run, place: Path) -> None:
 def test_an_empty_path_is_refused(world: Run, words: list[str]) -> None:
     found = world("scan", *words)
     assert (found.code, found.err) == (
-        2, "gamcli: error: PATH is empty\ngamcli: hint: name a PATH\n",
+        2, "gamcli: error: PATH is empty\ngamcli: hint: specify a PATH\n",
     )  # fmt: skip
 
 

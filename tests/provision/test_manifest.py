@@ -317,7 +317,7 @@ def test_defaults_apply_to_the_objects_of_all_files(write: Callable[[str, str], 
         ),
         (
             "[defaults.key]\nexpires_in = '0'",
-            "2: defaults.key.expires_in: must be greater than 0; use a duration such as 90d, or leave it out",
+            "2: defaults.key.expires_in: must be greater than 0; use a duration such as 90d, or omit it",
         ),
     ],
 )

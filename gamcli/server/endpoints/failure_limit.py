@@ -62,7 +62,7 @@ class FailureLimiter:
         if failures is None or len(failures) < self._limit:
             return 0
         left = failures[0] + WINDOW - now
-        # If the clock was set back, nobody waits longer than WINDOW.
+        # If the clock was set back, no client waits longer than WINDOW.
         return ceil(left.total_seconds()) if timedelta(0) < left <= WINDOW else 0
 
     def begin(self, client: Client, now: Clock) -> int:

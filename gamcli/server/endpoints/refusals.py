@@ -121,7 +121,7 @@ TABLE: dict[str, Refusal] = {
     # 12: one text for many causes
     "key_unproven": Refusal("11", 401, "invalid_grant", 400, _NOT_A_KEY),
     "password_wrong": Refusal("11", 401, "invalid_grant", 400, "The user name or the password is wrong."),
-    # 13: who comes here has proven to hold the key
+    # 13: the client has proven that it has the key
     "key_expired": Refusal("11", 401, "invalid_grant", 400, "The API key has expired."),
     "key_revoked": Refusal("11", 401, "invalid_grant", 400, "The API key was revoked."),
     "key_replaced": Refusal("11", 401, "invalid_grant", 400, "The API key was replaced by a newer one."),

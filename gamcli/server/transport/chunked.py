@@ -14,7 +14,7 @@ from gamcli.server.transport.messages import unreadable_request
 MAX_SIZE_DIGITS = 16
 
 MAX_EXTENSION_BYTES = 4096
-"""All extensions of a body together, in bytes; nobody is known to send any."""
+"""All extensions of a body together, in bytes; no client is known to send any."""
 
 _TOKEN = rf"[{NAME}]+"
 _QUOTED = r'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'

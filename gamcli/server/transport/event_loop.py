@@ -98,7 +98,7 @@ class EventLoop:
         self.notify()
 
     def stop_now(self) -> None:
-        """Make `run` return at once, without finishing the requests. See `RunnableServer`."""
+        """Make `run` return immediately, without finishing the requests. See `RunnableServer`."""
         self._stopping_now = True
         self.stop()
 
@@ -183,7 +183,7 @@ class EventLoop:
         self._register(connection)
 
     def _turn_away(self, connection: Connection) -> None:
-        """Answer 503, and keep the connection for a moment: closing it at once could lose the response."""
+        """Answer 503, and keep the connection for a moment: closing it immediately could lose the response."""
         if len(self._refused) >= OVERFLOW_CONNECTIONS:
             self._close(next(iter(self._refused)))
         self._refused[connection] = None

@@ -75,7 +75,7 @@ class RunnableServer(Protocol):
         """Make `run` finish and return; may be called repeatedly, from any thread and from a signal handler."""
 
     def stop_now(self) -> None:
-        """Make `run` return at once, without finishing the requests; may be called like `stop`."""
+        """Make `run` return immediately, without finishing the requests; may be called like `stop`."""
 
 
 def listen(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:

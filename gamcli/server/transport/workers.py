@@ -92,7 +92,7 @@ class WorkerProcesses(Generic[OptionsT]):
         self._stopping.set()
 
     def stop_now(self) -> None:
-        """Make `run` return at once, without finishing the requests; see `RunnableServer`."""
+        """Make `run` return immediately, without finishing the requests; see `RunnableServer`."""
         self._stopping.set()
         self._stopping_now.set()
 

@@ -3,7 +3,7 @@ Notices that a file of an open store is removed, replaced or overwritten: later 
 
 A store has three files: the database, its WAL, and the index of the WAL (SHM). While a connection is open their inodes
 stay the same, and only checkpoints write to the database, which they record in the SHM
-(www.sqlite.org/walformat.html). Somebody who overwrites the database in place leaves no such record. The processes
+(www.sqlite.org/walformat.html). A program that overwrites the database in place leaves no such record. The processes
 that have the store open share what they saw last, in the lock file.
 """
 
@@ -32,7 +32,7 @@ class FileWatch:
     """
     The files of a connection that has read; close it after the connection.
 
-    `is_used` means that somebody had the store open before: then what they saw last must explain what is there now.
+    `is_used` means that a process had the store open before: then what they saw last must explain what is there now.
     """
 
     def __init__(self, path: Path, *, is_used: bool) -> None:

@@ -29,7 +29,7 @@ LOCK_BYTES = (0x40000000, 512)
 
 @contextmanager
 def lock_for_opening(path: Path, timeout: float) -> Iterator[bool]:
-    """Prevent other processes from replacing the store in the meantime; yield whether somebody has it open."""
+    """Prevent other processes from replacing the store in the meantime; yield whether a process has it open."""
     with _locked(path, exclusive=False, timeout=timeout):
         yield _check_wal(path, timeout)
 
