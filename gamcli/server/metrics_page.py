@@ -2,7 +2,7 @@
 The listener of `serve --metrics`: GET /metrics in the text format of Prometheus 0.0.4.
 
 It has a thread and a port, separate from the endpoints, and reads the store through a separate connection. It shows
-counts only: no name, ID or address of anybody.
+only counts: no names, IDs or client addresses.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -86,12 +86,14 @@ def _write_server(row: Sequence[float], error_format: ErrorFormat) -> Iterator[s
         for sample in _histogram(row, start, metrics.SECONDS, {"endpoint": endpoint})
     ]
     yield from _write_family(
-        "gamcli_request_duration_seconds", "histogram", "Time from a whole request to its response.", durations
+        "gamcli_request_duration_seconds", "histogram", "Time from the complete request to its response.", durations
     )
     open_connections = [Sample(row[metrics.CONNECTIONS])]
     yield from _write_family("gamcli_connections", "gauge", "Open connections of clients.", open_connections)
     errors = [Sample(row[metrics.ERRORS + index], {"error": name}) for index, name in enumerate(metrics.STORE_ERRORS)]
-    yield from _write_family("gamcli_store_errors_total", "counter", "Errors of the store, retried ones too.", errors)
+    yield from _write_family(
+        "gamcli_store_errors_total", "counter", "Errors of the store, including retried ones.", errors
+    )
 
 
 _COMMIT_HISTOGRAMS = (
@@ -110,7 +112,7 @@ def _write_commits(row: Sequence[float]) -> Iterator[str]:
 def _write_store(counts: KeyCounts | None) -> Iterator[str]:
     """Write what the store holds; only that it cannot be read if `counts` is None."""
     up = [Sample(counts is not None)]
-    yield from _write_family("gamcli_store_up", "gauge", "Whether the store could be read for this page.", up)
+    yield from _write_family("gamcli_store_up", "gauge", "Whether the store could be read for this scrape.", up)
     if counts is not None:
         keys = [Sample(counts.by_status.get(status, 0), {"status": status}) for status in KEY_STATUSES]
         yield from _write_family("gamcli_keys", "gauge", "API keys in the store, by status.", keys)
