@@ -1,34 +1,12 @@
 """A JavaScript client with RFC 6749 errors: oauth4webapi, which openid-client is built on."""
 
 import json
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-HERE = Path(__file__).parent
 Endpoint = Any
-
-
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("node and npm are not here")
-    folder = tmp_path_factory.mktemp("npm")
-    for name in ("package.json", "package-lock.json", ".npmrc", "flow.js"):
-        shutil.copy(HERE / name, folder / name)
-    try:
-        done = subprocess.run(
-            ["npm", "ci", "--prefer-offline"], cwd=folder, capture_output=True, check=False, timeout=60
-        )
-    except subprocess.TimeoutExpired:
-        pytest.skip("npm ci does not end: no packages are reached from here")
-    if done.returncode != 0:
-        pytest.skip(f"npm ci failed: {done.stderr.decode(errors='replace').strip().splitlines()[-1:]}")
-    return folder
 
 
 def test_oauth4webapi_goes_through_its_flows(packages: Path, serve: Callable[[str], Endpoint]) -> None:
