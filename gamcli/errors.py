@@ -120,13 +120,18 @@ class ProgramNotFoundError(NotFoundError):
 
 
 class RefusedError(GamcliError):
-    """A rule rejected the request; `rule` is its name in `rules` and in the table of refusals."""
+    """
+    A rule rejected the request; `rule` is its name in `rules` and in the table of refusals.
+
+    `cause` says which of several causes it was, where the table has a message for each; it is never what a client sent.
+    """
 
     code = "refused"
 
-    def __init__(self, rule: str, message: str, hint: str | None = None) -> None:
+    def __init__(self, rule: str, message: str, hint: str | None = None, cause: str = "") -> None:
         super().__init__(message, hint)
         self.rule = rule
+        self.cause = cause
 
 
 class ConflictError(GamcliError):

@@ -111,7 +111,7 @@ def refusal_table() -> Iterator[str]:
             _code(rule),
             _gam_column(rule, row),
             f"{row.error or 'no error name'} · {row.rfc_status}",
-            row.message,
+            " ".join(refusals.CAUSES[rule].values()) if rule in refusals.CAUSES else row.message,
         )
         for rule, row in refusals.TABLE.items()
     )

@@ -103,6 +103,7 @@ AUTH_TYPE_WRONG = Rule(
         f"of application '{f.known_app.name}'"
     ),
     _suggest_auth_type,
+    lambda f: "not_for_keys" if f.auth_type is None or f.auth_type.type != APIKEY else "not_allowed",
 )
 API_KEYS_OFF = Rule(
     "api_keys_off",

@@ -96,15 +96,20 @@ class GrantFacts:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One check of a grant: whether it holds, the message of its refusal, and the suggested command, if any."""
+    """
+    One check of a grant: whether it holds, the message of its refusal, and the suggested command, if any.
+
+    `cause` is that of the refusal (RefusedError), for a rule with several.
+    """
 
     name: str
     holds: Callable[[GrantFacts], bool]
     message: Callable[[GrantFacts], str]
     fix: Callable[[GrantFacts], str | None] = lambda _: None
+    cause: Callable[[GrantFacts], str] = lambda _: ""
 
     def refusal(self, facts: GrantFacts) -> RefusedError:
-        return RefusedError(self.name, self.message(facts), self.fix(facts))
+        return RefusedError(self.name, self.message(facts), self.fix(facts), self.cause(facts))
 
 
 class Grant(NamedTuple):
@@ -187,6 +192,14 @@ def are_scopes_allowed(requested: Iterable[str], allowed: Iterable[str], attribu
     return not scopes.find_disallowed(requested, allowed) and attribute_ids <= attributes
 
 
+def unpublished_cause(facts: GrantFacts, requested: Iterable[str]) -> str:
+    """Return why `scope_unpublished` refuses: the first requested scope that is not allowed exists, or does not."""
+    published = facts.known_app.scopes
+    refused = next(name for name in requested if not are_scopes_allowed([name], published, facts.attributes))
+    is_known = refused in scopes.TABLE or refused in published or scopes.attribute_id(refused) in facts.attributes
+    return "unpublished" if is_known else "unknown"
+
+
 CLIENT_ID_MISSING = Rule(
     "client_id_missing", lambda f: bool(f.parameters.client_id), lambda _: "client_id is missing", lambda _: None
 )
@@ -226,6 +239,7 @@ AUTH_TYPE_UNAVAILABLE = Rule(
         else "no authentication type accepts API keys"
     ),
     lambda f: command("auth-type", "update", auth_type_name(f), "--enable") if f.auth_type else None,
+    lambda f: "disabled" if f.auth_type else "unknown",
 )
 USER_INACTIVE = Rule(
     "user_inactive",

@@ -29,10 +29,12 @@ def _suggest_new_password(facts: GrantFacts) -> str:
     return command("user", "set-password", facts.known_user.name)
 
 
+def _requested_scopes(facts: GrantFacts) -> tuple[str, ...]:
+    return grants.expand_request(facts.parameters.scope, facts.known_app.scopes)
+
+
 def _are_requested_scopes_allowed(facts: GrantFacts) -> bool:
-    published = facts.known_app.scopes
-    requested = grants.expand_request(facts.parameters.scope, published)
-    return grants.are_scopes_allowed(requested, published, facts.attributes)
+    return grants.are_scopes_allowed(_requested_scopes(facts), facts.known_app.scopes, facts.attributes)
 
 
 AUTH_TYPE_WRONG = Rule(
@@ -40,6 +42,7 @@ AUTH_TYPE_WRONG = Rule(
     _has_valid_auth_type,
     lambda f: f"authentication type '{grants.auth_type_name(f)}' does not accept passwords",
     lambda _: command("auth-type", "list", "--type", GAMLOCAL),
+    lambda _: "not_for_passwords",
 )
 PASSWORD_WRONG = Rule("password_wrong", _has_valid_password, lambda _: "incorrect username or password")
 PASSWORD_MUST_CHANGE = Rule(
@@ -63,6 +66,7 @@ SCOPE_UNPUBLISHED = Rule(
     "scope_unpublished",
     _are_requested_scopes_allowed,
     lambda f: f"a scope is unknown, or application '{f.known_app.name}' does not publish it",
+    cause=lambda f: grants.unpublished_cause(f, _requested_scopes(f)),
 )
 
 USER_RULES = (*grants.USER_RULES, PASSWORD_MUST_CHANGE, PASSWORD_EXPIRED)

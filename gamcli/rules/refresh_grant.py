@@ -52,6 +52,7 @@ SCOPE_WITHDRAWN = Rule(
     lambda f: not _withdrawn_scopes(f),
     lambda f: f"application '{f.known_app.name}' no longer publishes {_withdrawn_scopes(f)}",
     lambda f: command("app", "update", f.known_app.name, "--add-scope", _withdrawn_scopes(f)),
+    lambda _: "withdrawn",
 )
 REFRESH_USED = Rule(
     "refresh_used",

@@ -7,7 +7,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from gamcli.actions import Gam, apps
+from gamcli.actions import Gam, apps, auth_types, users
+from gamcli.rules.credentials import Secret
 from gamcli.server.endpoints.refusals import ErrorFormat
 from gamcli.server.server import Server
 from gamcli.server.transport.heads import MAX_BODY
@@ -125,3 +126,25 @@ def test_a_store_that_is_gone_is_reported_with_a_time_to_try_again(ask: Ask, pos
     for response in (post(), ask("GET", "/healthz")):
         assert parse_error(response) == (503, "temporarily_unavailable", None)
         assert dict(response.fields)["Retry-After"] == "1"
+
+
+def test_each_cause_of_a_refusal_has_its_message(post: Ask, gam: Gam) -> None:
+    def description(**changes: str | None) -> str:
+        return str(json.loads(post(**changes).body)["error_description"])
+
+    assert description(authentication_type_name="x") == "No authentication type has this name."
+    assert description(authentication_type_name="local") == "The authentication type is disabled."
+    auth_types.update(gam, "local", {"enabled": True})
+    auth_types.create(gam, "other", "APIkey", {})
+    apps.update(gam, "portal", {"api_keys.auth_type": "other"})
+    assert description(authentication_type_name="local") == "The authentication type does not accept API keys."
+    assert description() == "The application allows only another authentication type for API keys."
+    login = {"api_key": None, "username": "ana", "password": "x"}
+    apikey = description(**login, authentication_type_name="apikey")
+    assert apikey == "The authentication type does not accept passwords."
+    users.set_password(gam, "ana", Secret("a long enough password"))
+    login |= {"password": "a long enough password", "authentication_type_name": "local"}
+    assert description(**login, scope="openid") == "A requested scope is unknown."
+    assert description(**login, scope="user_team+session_initial_prop") == (
+        "The application does not publish a requested scope."
+    )

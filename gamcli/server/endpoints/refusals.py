@@ -171,6 +171,33 @@ TABLE: dict[str, Refusal] = {
     "bug": Refusal("500", 500, "server_error", 500, "Internal server error: see the server's log."),
 }
 
+CAUSES: dict[str, dict[str, str]] = {
+    "auth_type_unavailable": {
+        "unknown": "No authentication type has this name.",
+        "disabled": "The authentication type is disabled.",
+    },
+    "auth_type_wrong": {
+        "not_for_keys": "The authentication type does not accept API keys.",
+        "not_for_passwords": "The authentication type does not accept passwords.",
+        "not_allowed": "The application allows only another authentication type for API keys.",
+    },
+    "scope_unpublished": {
+        "unknown": "A requested scope is unknown.",
+        "unpublished": "The application does not publish a requested scope.",
+        "withdrawn": "The application no longer publishes a scope of the session.",
+    },
+}
+"""The messages of rules with several causes, by RefusedError.cause; TABLE has one for all of them."""
+
+
+def find_refusal(rule: str, cause: str = "") -> Refusal:
+    """Return the row of a rule with the message for the cause."""
+    refusal = TABLE[rule]
+    if rule == "request_unreadable" and cause:  # one of the texts in `transport`
+        return refusal._replace(message=f"The request is not valid HTTP/1.1 (RFC 9112): {cause}.")
+    return refusal._replace(message=CAUSES[rule][cause]) if cause in CAUSES.get(rule, ()) else refusal
+
+
 _DECIDED = re.compile(r"api_keys_off|key_(?!unproven)\w+")
 
 
@@ -228,8 +255,8 @@ class ErrorFormat:
         """Whether successful responses follow RFC 6749 §5.1 and OpenID Connect §5.3, too."""
         return self.name == "rfc6749"
 
-    def status_and_body(self, rule: str) -> tuple[int, dict[str, object]]:
-        status, body = ERROR_WRITERS[self.name](TABLE[rule])
+    def status_and_body(self, rule: str, cause: str = "") -> tuple[int, dict[str, object]]:
+        status, body = ERROR_WRITERS[self.name](find_refusal(rule, cause))
         return self.expired_status if rule == "token_expired" else status, body
 
     def challenge(self, rule: str, host: str = "") -> str:
@@ -247,8 +274,8 @@ GAM_FORMAT = ErrorFormat()
 
 
 def refusal_response(
-    rule: str, extra: Iterable[tuple[str, str]] = (), error_format: ErrorFormat = GAM_FORMAT
+    rule: str, extra: Iterable[tuple[str, str]] = (), error_format: ErrorFormat = GAM_FORMAT, cause: str = ""
 ) -> Response:
-    status, body = error_format.status_and_body(rule)
+    status, body = error_format.status_and_body(rule, cause)
     retry = (("Retry-After", str(RETRY_SECONDS)),) if status == 503 else ()  # noqa: PLR2004 - an HTTP status
     return json_response(status, body, (*retry, *extra))

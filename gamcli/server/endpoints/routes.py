@@ -181,7 +181,9 @@ def error_response(
     trace = trace or Trace()
     trace.rule = refusals.rule_for_error(error)
     trace.detail = _DETAILS[trace.rule](error) if trace.rule in _DETAILS else ""
-    response = refusals.refusal_response(trace.rule, _refusal_fields(trace, request, config), config.error_format)
+    cause = error.cause if isinstance(error, RefusedError) else ""
+    fields = _refusal_fields(trace, request, config)
+    response = refusals.refusal_response(trace.rule, fields, config.error_format, cause)
     return _add_cors(response, request, config, trace)
 
 

@@ -83,4 +83,4 @@ _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 def unreadable_request(reason: str) -> RefusedError:
     """Return the refusal of an invalid request; `reason` must not quote its bytes, which may hold a secret."""
-    return RefusedError("request_unreadable", reason)
+    return RefusedError("request_unreadable", reason, cause=reason)

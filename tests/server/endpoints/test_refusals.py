@@ -14,8 +14,9 @@ from gamcli.rules import claims
 from gamcli.rules.api_key_grant import API_KEY_GRANT
 from gamcli.rules.password_grant import PASSWORD_GRANT
 from gamcli.rules.refresh_grant import KEY_SESSION_RULES, PASSWORD_SESSION_RULES
-from gamcli.server.endpoints import refusals
-from gamcli.server.transport.messages import REASONS
+from gamcli.server.endpoints import refusals, routes
+from gamcli.server.endpoints.outcomes import DEFAULT_CONFIG
+from gamcli.server.transport.messages import REASONS, Request, unreadable_request
 
 
 def leaves(kind: type[errors.GamcliError]) -> Iterator[type[errors.GamcliError]]:
@@ -120,3 +121,22 @@ def test_the_status_of_an_expired_token_is_that_of_no_other_refusal(rule: str, e
 )
 def test_a_challenge_names_what_is_wrong_with_the_token(error_format: str, rule: str, challenge: str) -> None:
     assert refusals.ErrorFormat(error_format).challenge(rule) == challenge
+
+
+def test_every_cause_has_its_own_message() -> None:
+    texts = [
+        text for rule, causes in refusals.CAUSES.items() for text in (refusals.TABLE[rule].message, *causes.values())
+    ]
+    assert len({*texts}) == len(texts)
+    for rule, causes in refusals.CAUSES.items():
+        assert {refusals.find_refusal(rule, cause)._replace(message="") for cause in causes} == {
+            refusals.TABLE[rule]._replace(message="")
+        }
+    assert refusals.find_refusal("auth_type_wrong", "nowhere") == refusals.TABLE["auth_type_wrong"]
+
+
+def test_an_unreadable_request_is_reported_with_its_reason() -> None:
+    error = unreadable_request("malformed header field")
+    response = routes.error_response(error, Request("-", "-"), DEFAULT_CONFIG).response
+    message = "The request is not valid HTTP/1.1 (RFC 9112): malformed header field."
+    assert json.loads(response.body) == {"error": {"code": "400", "message": message}}
