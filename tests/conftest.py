@@ -157,7 +157,6 @@ def clear_schema(store: Store) -> None:
     with store.writing() as tx:
         for table in [*tables.split(), "repository", "auth_type", "adoption", "default_type_use", "audit"]:
             tx.run(f"DELETE FROM {table}")
-        tx.run("ALTER SEQUENCE batch_id_seq RESTART")
 
 
 @pytest.fixture

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from gamcli.errors import StoreError, StoreMissingError, StoreUnusableError, StoreVersionError, command
+from gamcli.errors import StoreError, StoreMissingError, StoreUnusableError, StoreVersionError, UsageError, command
 from gamcli.model.doctor import DoctorFacts, DoctorFinding, FileFacts, ReadProblem
 from gamcli.rules import doctor as rules
 from gamcli.rules import file_diagnosis
-from gamcli.store import schema
+from gamcli.store import Location, Store, schema
+from gamcli.store.contents import load_contents
 from gamcli.store.sqlite import doctor as store
 from gamcli.store.sqlite import files
 
@@ -17,9 +18,10 @@ STORE_ROLES = {"folder", *files.ROLES.values()}
 """The roles of what belongs to a store that could be read."""
 
 
-def diagnose(environment: DoctorFacts) -> tuple[DoctorFacts, list[DoctorFinding]]:
+def diagnose(environment: DoctorFacts, location: Location) -> tuple[DoctorFacts, list[DoctorFinding]]:
     """Add the facts about the store to those about its environment, and run the checks on them."""
-    facts = _add_store_facts(environment)
+    is_file = isinstance(location, Path)
+    facts = _add_store_facts(environment) if is_file else _add_database_facts(environment, location)
     return facts, rules.run_checks(facts)
 
 
@@ -36,6 +38,20 @@ def _add_store_facts(environment: DoctorFacts) -> DoctorFacts:
         return replace(facts, store_problem=_read_problem(error, facts.files))
     recognized = (each._replace(is_recognized=True) if each.role in STORE_ROLES else each for each in facts.files)
     return replace(facts, files=(*recognized, *_output_files(outputs)), version=version, contents=contents)
+
+
+def _add_database_facts(environment: DoctorFacts, location: Location) -> DoctorFacts:
+    facts = replace(environment, supported_version=len(schema.MIGRATIONS))
+    try:
+        with Store.open(location) as opened, opened.reading() as tx:
+            return replace(
+                facts,
+                version=opened.describe(tx).version,
+                contents=load_contents(tx, environment.now),
+                clock_difference=opened.clock_difference,
+            )
+    except (StoreError, UsageError) as error:
+        return replace(facts, store_problem=ReadProblem(error.message, error.hint))
 
 
 def _add_file_facts(environment: DoctorFacts, path: Path) -> DoctorFacts:

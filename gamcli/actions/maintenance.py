@@ -11,7 +11,7 @@ from gamcli import store
 from gamcli.actions import Gam
 from gamcli.errors import FailedError, StoreUnusableError, UsageError, command
 from gamcli.model.maintenance import BackupResult, StoreCheck, StoreInfo
-from gamcli.store import audit, counts
+from gamcli.store import Location, audit, content_checks, counts
 from gamcli.store.sqlite import backups, checks
 
 MAX_FULL_CHECK_BYTES = 32 * 1024 * 1024
@@ -46,9 +46,12 @@ def info(gam: Gam) -> StoreInfo:
         )
 
 
-def check(path: Path) -> list[StoreCheck]:
+def check(location: Location) -> list[StoreCheck]:
     """Check a store, its other files and its directory; reports damage without raising an error."""
-    return checks.check_store(path)
+    if isinstance(location, Path):
+        return checks.check_store(location)
+    with store.Store.open(location) as opened, opened.reading() as tx:
+        return [*content_checks.check_content(tx)]
 
 
 def backup(path: Path, target: Path, *, overwrite: bool = False, check_all_pages: bool = False) -> BackupResult:

@@ -11,7 +11,7 @@ from gamcli.actions.maintenance import require_different_file, require_ok
 from gamcli.errors import ConflictError, ReactivatesError, StoreError, StoreUnusableError, StoreVersionError, UsageError
 from gamcli.model.maintenance import CompactResult, MigrateResult, Reactivated, RestoreResult
 from gamcli.model.token_ids import parse_token_id
-from gamcli.store import Store, counts
+from gamcli.store import Location, Store, counts
 from gamcli.store.sqlite import backups, checks, comparison, files, replace
 from gamcli.store.sqlite.errors import OTHER_STORE_HINT
 
@@ -162,18 +162,20 @@ def _identify_store(path: Path) -> dict[str, str] | None:
     return {"guid": guid, "head": head}
 
 
-def read_versions(path: Path) -> tuple[int, int]:
+def read_versions(location: Location) -> tuple[int, int]:
     """Return the schema version of a store and the current one."""
-    return backups.read_version_of(path), backups.SCHEMA_VERSION
+    if isinstance(location, Path):
+        return backups.read_version_of(location), backups.SCHEMA_VERSION
+    return location.read_version(), backups.SCHEMA_VERSION
 
 
-def migrate(path: Path) -> MigrateResult:
+def migrate(location: Location) -> MigrateResult:
     """Migrate a store to the current schema version, after a backup."""
-    with Store.open(path) as opened:
+    with Store.open(location) as opened:
         migrated = opened.migrated
     backup = str(migrated.backup) if migrated and migrated.backup else None
     return MigrateResult(
-        str(path), migrated.version_before if migrated else backups.SCHEMA_VERSION, backups.SCHEMA_VERSION, backup
+        str(location), migrated.version_before if migrated else backups.SCHEMA_VERSION, backups.SCHEMA_VERSION, backup
     )
 
 

@@ -169,7 +169,7 @@ def _report_error(error: errors.GamcliError, arguments: Sequence[str]) -> None:
 
 def store_options(arguments: Sequence[str]) -> tuple[str, ...]:
     """Return `--store` and `--config` with their values, which the command in a hint must repeat."""
-    names = ("--store", "--config")
+    names = ("--store", "--store-url-file", "--config")
     options: tuple[str, ...] = ()
     for word, value in pairwise([*arguments, ""]):
         if word in names:

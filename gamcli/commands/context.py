@@ -67,9 +67,15 @@ class CliContext:
             now=now,
             quiet=bool(self.settings.value("quiet").value),
             no_color=bool(self.settings.value("no_color").value),
-            global_options=("--store", str(self.settings.flags["store"])) if self.settings.flags.get("store") else (),
+            global_options=self._global_options(),
             is_wide=wide,
         )
+
+    def _global_options(self) -> tuple[str, ...]:
+        """Return the options that a command in a hint must repeat."""
+        options = {"--store": "store", "--store-url-file": "store_url_file"}
+        given = [(option, self.settings.flags.get(flag)) for option, flag in options.items()]
+        return tuple(text for option, value in given if value for text in (option, str(value)))
 
     @contextmanager
     def open_gam(self) -> "Iterator[Gam]":
@@ -79,14 +85,14 @@ class CliContext:
         with Store.open(self.settings.store()) as store:
             if store.migrated and not self.settings.value("quiet").value:
                 before, backup = store.migrated.version_before, store.migrated.backup
-                print_message(f"upgraded the store from version {before}; backup: {backup}")
+                print_message(f"upgraded the store from version {before}" + (f"; backup: {backup}" if backup else ""))
             yield self.make_gam(store)
 
     @staticmethod
     def make_gam(store: "Store") -> "Gam":
         from gamcli.actions import Gam  # noqa: PLC0415 - start-up, as above
 
-        return Gam(store, now, os.urandom, describe_actor(os.environ))
+        return Gam(store, store.corrected_clock(now), os.urandom, describe_actor(os.environ))
 
     @contextmanager
     def open_for_change(self, out: Output, *, dry_run: bool) -> "Iterator[Gam]":

@@ -70,10 +70,10 @@ def doctor(
         certificates=tuple(_read_certificate(path) for path in tls_cert or ()),
         tls_key_problems=tuple(key for key in keys if isinstance(key, ReadProblem)),
     )
-    facts, findings = actions.diagnose(environment)
+    facts, findings = actions.diagnose(environment, settings.store())
     if fix and _fix_modes(out, facts):
         environment = replace(environment, files=tuple(_reread(environment.files)))
-        _, findings = actions.diagnose(environment)
+        _, findings = actions.diagnose(environment, settings.store())
     _print_findings(out, environment.path, findings)
 
 

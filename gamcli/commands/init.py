@@ -3,15 +3,17 @@
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Annotated
 
 import typer
 
 from gamcli.actions import DryRun, Gam, repository
 from gamcli.commands.context import CliContext, now
 from gamcli.commands.options import DryRunOption, Field, Format, new_group
+from gamcli.errors import StoreMissingError, UsageError
 from gamcli.model import Repository
 from gamcli.render.output import Output
-from gamcli.store import Store
+from gamcli.store import Location, Store
 from gamcli.system.actor import describe_actor
 
 verbs = new_group()
@@ -19,29 +21,58 @@ verbs = new_group()
 
 @verbs.command("init")
 def initialise(
-    context: typer.Context, dry_run: DryRunOption = False, output: Format = None, field: Field = None
+    context: typer.Context,
+    schema: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Schema of the PostgreSQL database (default: gamcli).")
+    ] = None,
+    dry_run: DryRunOption = False,
+    output: Format = None,
+    field: Field = None,
 ) -> None:
     """Create the store, with the authentication types apikey and local (the default, disabled)."""
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, Repository)
     path = cli.settings.store()
+    if schema is not None:
+        path = _with_schema(path, schema)
     if dry_run:
         _print_plan(out, path)
         return
     with Store.create(path) as store:
-        created = repository.initialise(Gam(store, now, os.urandom, describe_actor(os.environ)))
+        created = repository.initialise(cli.make_gam(store))
     prefix = "created the store" if created.is_new else "the store already exists:"
     out.print_change(created.record, f"{prefix} {path}, repository {created.record.guid}")
     if created.is_new:
         out.print_note("authentication types: apikey (APIkey), local (GAMLocal, the default, disabled)")
+    if schema is not None:
+        out.print_note(f"use this store with: --store '{path}'")
 
 
-def _print_plan(out: Output, path: Path) -> None:
+def _with_schema(location: Location, schema: str) -> Location:
+    from gamcli.store.postgres.url import PostgresUrl  # noqa: PLC0415 - start-up: few stores are databases
+
+    if not isinstance(location, PostgresUrl):
+        raise UsageError("--schema requires a store on PostgreSQL", "--store postgresql://user@host/database")
+    return location.with_schema(schema)
+
+
+def _print_plan(out: Output, location: Location) -> None:
     """Print what would be created, with a temporary store when there is none yet."""
     out.require_plan_format()
     recorded = DryRun()
-    with TemporaryDirectory(prefix="gamcli-") as folder:
-        store_path = path if path.exists() else Path(folder) / "store.db"
-        with Store.create(store_path) as store, store.dry_run():
-            repository.initialise(Gam(store, now, os.urandom, describe_actor(os.environ), recorded))
+    with (
+        TemporaryDirectory(prefix="gamcli-") as folder,
+        _open_for_plan(location, Path(folder)) as store,
+        store.dry_run(),
+    ):
+        repository.initialise(Gam(store, now, os.urandom, describe_actor(os.environ), recorded))
     out.print_plan(recorded.plan())
+
+
+def _open_for_plan(location: Location, folder: Path) -> Store:
+    if isinstance(location, Path):
+        return Store.create(location if location.exists() else folder / "store.db")
+    try:
+        return Store.open(location)
+    except StoreMissingError:
+        return Store.create(folder / "store.db")

@@ -136,7 +136,10 @@ def _print_version(requested: bool) -> None:
 @app.callback(invoke_without_command=True)
 def root(
     context: typer.Context,
-    store: Annotated[str | None, typer.Option(metavar="FILE", help="Use this store.")] = None,
+    store: Annotated[str | None, typer.Option(metavar="FILE", help="Use this store: a file, or postgresql://…")] = None,
+    store_url_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Read the URL of the store, with its password, from FILE.")
+    ] = None,
     config: Annotated[str | None, typer.Option(metavar="FILE", help="Use this file as the user's config file.")] = None,
     no_color: Annotated[bool, typer.Option("--no-color", help="Do not use colors.", show_default=False)] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print only warnings and errors.", show_default=False)] = False,
@@ -155,7 +158,9 @@ def root(
         raise UsageError("--store is empty", "--store FILE")
     if config == "":
         raise UsageError("--config is empty", "--config FILE")
-    flags = {"store": store, "no_color": no_color or None, "quiet": quiet or None}
+    if store and store_url_file:
+        raise UsageError("--store and --store-url-file cannot be combined", "leave one of them out")
+    flags = {"store": store, "store_url_file": store_url_file, "no_color": no_color or None, "quiet": quiet or None}
     context.obj = CliContext.from_flags(flags, config)
     if context.invoked_subcommand is None:
         from gamcli.commands import overview  # noqa: PLC0415 - start-up

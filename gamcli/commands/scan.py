@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
+from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 import typer
@@ -177,8 +178,9 @@ def _format_size(size: int) -> str:
 @contextmanager
 def _open_store(cli: CliContext, out: Output, *, no_store: bool, dry_run: bool) -> Iterator[Gam | None]:
     """Open the store; yield None if the default store does not exist."""
-    is_named = cli.settings.value("store").origin != "default"
-    if no_store or not (is_named or cli.settings.store().exists()):
+    location = cli.settings.store()
+    is_default = cli.settings.value("store").origin == "default"
+    if no_store or (is_default and isinstance(location, Path) and not location.exists()):
         out.print_note("no store was checked, so the status of these credentials is unknown")
         yield None
         return

@@ -7,13 +7,13 @@ the nearest `gamcli.toml` in the working directory or its parents. Both files ha
 """
 
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
+from shlex import join
 from types import MappingProxyType
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from gamcli.commands.config_files import (
     FIX_HINT,
@@ -25,6 +25,10 @@ from gamcli.commands.config_files import (
 from gamcli.errors import UsageError, command
 from gamcli.render.output import COMMON_FORMATS
 from gamcli.rules.names import closest_match
+
+if TYPE_CHECKING:
+    from gamcli.store import Location
+    from gamcli.store.postgres.url import PostgresUrl
 
 PROJECT_FILE = "gamcli.toml"
 
@@ -98,7 +102,7 @@ def _parse_port(text: str) -> int:
 SETTINGS = {
     setting.name: setting
     for setting in (
-        Setting("store", "GAMCLI_STORE", None, _text_parser("use a path"), "path of the store"),
+        Setting("store", "GAMCLI_STORE", None, _text_parser("use a path or a URL"), "path or URL of the store"),
         Setting("output", "GAMCLI_OUTPUT", "table", _choice_parser(*COMMON_FORMATS), "output format"),
         Setting("no_color", "GAMCLI_NO_COLOR", False, _parse_bool, "do not use colors"),
         Setting("quiet", "GAMCLI_QUIET", False, _parse_bool, "print only warnings and errors"),
@@ -172,7 +176,8 @@ class Settings(SettingSources):
         setting = find_setting(name)
         name = setting.name
         if self.flags.get(name) is not None:
-            _require_no_url(setting, str(self.flags[name]), "--store")
+            if name == "store":
+                _parse_url(str(self.flags[name]), "--store")
             yield SettingValue(name, self.flags[name], "flag")
         for variable in setting.variables:
             if text := self.environment.get(variable, ""):
@@ -186,16 +191,12 @@ class Settings(SettingSources):
     def all_values(self) -> Iterator[SettingValue]:
         return map(self.value, SETTINGS)
 
-    def store(self) -> Path:
-        """Return the absolute path of the store; raises UsageError if it is relative to a deleted folder."""
-        path = Path(str(self.value("store").value)).expanduser()
-        try:
-            return path.absolute()
-        except FileNotFoundError as error:
-            raise UsageError(
-                f"the working directory no longer exists, and the path of the store, {path}, is relative",
-                "change to another folder, or use an absolute path",
-            ) from error
+    def store(self) -> "Location":
+        """Return the URL or the absolute path of the store; raises UsageError if it is relative to a deleted folder."""
+        url_file = self.flags.get("store_url_file")
+        if url_file is not None:
+            return read_url_file(Path(str(url_file)))
+        return parse_location(str(self.value("store").value), "the store")
 
     def _default(self, setting: Setting) -> object:
         if setting.name != "store":
@@ -260,24 +261,60 @@ def _parse_from_file(setting: Setting, name: str, value: object, path: Path) -> 
     except (ValueError, RecursionError) as error:  # a number in hexadecimal may be longer than Python prints
         raise UsageError(f"{source}: invalid value: {describe_read_error(error)}", FIX_HINT) from error
     parsed = _parse(setting, text, source)
-    if setting.name == "store":  # a path in a file is relative to the folder of the file
+    if (
+        setting.name == "store" and _parse_url(text, source) is None
+    ):  # a path in a file is relative to the folder of the file
         return str(path.parent / Path(text).expanduser())
     return parsed
 
 
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+def _parse_url(text: str, source: str, *, may_have_password: bool = False) -> "PostgresUrl | None":
+    """Return the URL of a database, None for a path; raises UsageError for any other URL."""
+    scheme, separator, _ = text.strip().partition("://")
+    if not separator or not scheme.translate(dict.fromkeys(map(ord, "+.-"))).isalnum():
+        return None
+    from gamcli.store.postgres import url  # noqa: PLC0415 - start-up: few stores are databases
+
+    if scheme.lower() not in url.SCHEMES:
+        message = (
+            f"{source}: a store is a file or a PostgreSQL database, and this is a URL that begins with '{scheme}://'"
+        )
+        raise UsageError(message, "use the path of a file, or postgresql://user@host/database")
+    return url.parse_url(text, may_have_password=may_have_password)
 
 
-def _require_no_url(setting: Setting, text: str, source: str) -> None:
-    """Raise UsageError for a URL as the store, which would become a folder and a file; it may contain a password."""
-    found = _URL.match(text.strip())
-    if found and setting.name == "store":
-        message = f"{source}: a store is a file, and this is a URL that begins with '{found[1]}://'"
-        raise UsageError(message, "use the path of a file, such as --store gam/store.db")
+def parse_location(text: str, source: str) -> "Location":
+    """Return the URL or the absolute path that names a store; raises UsageError."""
+    url = _parse_url(text, source)
+    if url is not None:
+        return url
+    path = Path(text).expanduser()
+    try:
+        return path.absolute()
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"the working directory no longer exists, and the path of the store, {path}, is relative",
+            "change to another folder, or use an absolute path",
+        ) from error
+
+
+def read_url_file(path: Path) -> "PostgresUrl":
+    """Return the URL in a file, which may contain a password if only its owner can read it."""
+    try:
+        mode, text = path.stat().st_mode & 0o7777, path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {path}: {describe_read_error(error)}", "--store-url-file FILE") from error
+    if mode & 0o077:
+        raise UsageError(f"others can read {path}, which may contain a password", join(("chmod", "600", str(path))))
+    url = _parse_url(text, str(path), may_have_password=True)
+    if url is None:
+        raise UsageError(f"{path} does not contain the URL of a store", "postgresql://user:password@host/database")
+    return url
 
 
 def _parse(setting: Setting, text: str, source: str) -> object:
-    _require_no_url(setting, text, source)
+    if setting.name == "store":
+        _parse_url(text, source)
     try:
         return setting.parse(text)
     except ValueError as error:

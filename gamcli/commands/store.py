@@ -14,11 +14,19 @@ import typer
 
 from gamcli.actions import maintenance
 from gamcli.actions import restore as restoring
-from gamcli.commands import confirmation
+from gamcli.commands import confirmation, database_stores
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import DryRunOption, Field, Format, new_group
 from gamcli.errors import ReactivatesError, UsageError, command, format_count
-from gamcli.model.maintenance import BackupResult, CompactResult, MigrateResult, RestoreResult, StoreCheck, StoreInfo
+from gamcli.model.maintenance import (
+    BackupResult,
+    CompactResult,
+    CopyResult,
+    MigrateResult,
+    RestoreResult,
+    StoreCheck,
+    StoreInfo,
+)
 from gamcli.model.plan import CREATE, DELETE, UPDATE, Change, FieldChange, Plan
 from gamcli.render.output import Output, print_message
 from gamcli.system import signals
@@ -84,7 +92,7 @@ def backup(
     """
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, BackupResult)
-    path = cli.settings.store()
+    path = database_stores.require_file(cli, "backup")
     _lower_priority()
     with signals.cleanup_on_signals():
         if file == "-":
@@ -128,7 +136,7 @@ def restore(
     """
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, RestoreResult)
-    path = cli.settings.store()
+    path = database_stores.require_file(cli, "restore")
     if dry_run:
         out.require_plan_format()
     with signals.cleanup_on_signals(), _open_backup(file) as source:
@@ -165,9 +173,31 @@ def _restore(restore: Callable[..., RestoreResult], accepted: restoring.Reactiva
 
 
 @verbs.command()
-def migrate(context: typer.Context, dry_run: DryRunOption = False, output: Format = None, field: Field = None) -> None:
-    """Migrate the store to the current schema version; keeps a backup."""
+def migrate(
+    context: typer.Context,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="STORE", help="Copy everything to this store: a URL or a file.")
+    ] = None,
+    to_url_file: Annotated[
+        str | None, typer.Option("--to-url-file", metavar="FILE", help="Read the URL of the other store from FILE.")
+    ] = None,
+    dry_run: DryRunOption = False,
+    output: Format = None,
+    field: Field = None,
+) -> None:
+    """
+    Migrate the store to the current schema version, with a backup; or copy it to another store.
+
+    Keys and tokens stay valid in a copy, and its audit log has the same head. Stop the servers of the store first.
+
+    Example: gamcli store migrate --to postgresql://gam@db.example.com/gam
+    """
     cli = CliContext.from_typer(context)
+    if to is not None or to_url_file is not None:
+        if dry_run:
+            raise UsageError("--dry-run and --to cannot be combined", "leave one of them out")
+        database_stores.copy_store(cli, cli.output(output, field, CopyResult), to, to_url_file)
+        return
     out = cli.output(output, field, MigrateResult)
     path = cli.settings.store()
     if dry_run:
@@ -176,11 +206,12 @@ def migrate(context: typer.Context, dry_run: DryRunOption = False, output: Forma
         _print_plan(out, Change(UPDATE, "store", str(path), (FieldChange("version", before, after),)))
         return
     result = restoring.migrate(path)
-    if result.backup is None:
+    if result.version_before == result.version:
         out.print_change(result, f"the store already has schema version {result.version}")
     else:
         out.print_change(result, f"migrated {path} from version {result.version_before} to {result.version}")
-        out.print_note(f"backup: {result.backup}")
+        if result.backup is not None:
+            out.print_note(f"backup: {result.backup}")
 
 
 @verbs.command()
@@ -188,7 +219,7 @@ def compact(context: typer.Context, dry_run: DryRunOption = False, output: Forma
     """Free the disk space of deleted records; blocks writes while it runs."""
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, CompactResult)
-    path = cli.settings.store()
+    path = database_stores.require_file(cli, "compact")
     if dry_run:
         out.require_plan_format()
         with cli.open_gam() as gam:

@@ -1,7 +1,7 @@
 """What `gamcli doctor` reads and finds: files, settings, contents of the store, and findings."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from gamcli.model.overviews import CountWithNames
@@ -143,7 +143,7 @@ class DoctorFacts:
     Everything that the checks read.
 
     `store_problem` is why the store cannot be read. `version` and `supported_version` are schema versions. `uid` is the
-    user who runs the command, 0 for root.
+    user who runs the command, 0 for root. `clock_difference` is how far the clock of the database is ahead.
     """
 
     now: datetime
@@ -161,6 +161,7 @@ class DoctorFacts:
     certificates: tuple[Certificate, ...] = ()
     tls_key_problems: tuple[ReadProblem, ...] = ()
     contents: StoreContents | None = None
+    clock_difference: timedelta = timedelta()
 
     @property
     def is_on_network(self) -> bool:

@@ -92,6 +92,18 @@ class MigrateResult:
 
 
 @dataclass(frozen=True, slots=True)
+class CopyResult:
+    """A store that everything was copied to; `head` is the hash of the last audit entry in both."""
+
+    path: str
+    source: str
+    guid: str
+    rows: int
+    keys: int
+    head: str
+
+
+@dataclass(frozen=True, slots=True)
 class CompactResult:
     """The size of a store in bytes before and after, including its WAL."""
 

@@ -17,6 +17,9 @@ from gamcli.model.overviews import CountWithNames
 from gamcli.rules import file_diagnosis
 from gamcli.rules.file_diagnosis import FindingRows
 
+MAX_CLOCK_DIFFERENCE = timedelta(seconds=2)
+"""As in `store.postgres.clock`."""
+
 EXPIRY_WARNING = timedelta(days=30)
 
 
@@ -70,6 +73,10 @@ def _check_journal_mode(facts: DoctorFacts) -> FindingRows:
 
 
 def _check_clock(facts: DoctorFacts) -> FindingRows:
+    if abs(facts.clock_difference) > MAX_CLOCK_DIFFERENCE:
+        seconds = facts.clock_difference.total_seconds()
+        message = f"the clock of the database is {abs(seconds):,.0f} seconds {'ahead' if seconds > 0 else 'behind'}"
+        yield WARN, f"{message}; tokens expire by the clock of the database", "synchronize the clocks of both computers"
     contents = facts.known_contents
     for description, at in contents.latest_timestamps:
         if at > facts.now + MAX_CLOCK_SKEW:

@@ -29,7 +29,7 @@ from gamcli.server.request_log import RequestLog
 from gamcli.server.transport.connection import NO_CONTENT, PendingRequest
 from gamcli.server.transport.heads import MAX_BODY, RequestHead, body_too_large, build_head
 from gamcli.server.transport.messages import Request, Response, unreadable_request
-from gamcli.store import Store
+from gamcli.store import Location, Store
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -92,7 +92,7 @@ class Application:
 
     def __init__(
         self,
-        path: Path | None = None,
+        path: Location | None = None,
         config: ServerConfig | None = None,
         log: Callable[[str], None] | None = None,
         log_format: str = "text",
@@ -134,7 +134,7 @@ class Application:
         if self._dispatcher is None:
             with ExitStack() as opened:
                 store = opened.enter_context(Store.open(self._path or _store_path_from_environment()))
-                gam = Gam(store, lambda: datetime.now(UTC), os.urandom, "asgi")
+                gam = Gam(store, store.corrected_clock(lambda: datetime.now(UTC)), os.urandom, "asgi")
                 scribe = opened.enter_context(closing(LogWriter(self._write)))
                 log = RequestLog(scribe.write, self._log_format, gam.now, gam.entropy(4).hex())
                 self._dispatcher = opened.enter_context(closing(LoopDispatcher(gam, self._config, log)))
@@ -201,11 +201,13 @@ async def _send_response(response: Response, send: Send, *, without_body: bool) 
     await send({"type": "http.response.body", "body": b"" if without_body else response.body})
 
 
-def _store_path_from_environment() -> Path:
+def _store_path_from_environment() -> Location:
     path = os.environ.get("GAMCLI_STORE")
     if not path:
         raise UsageError("GAMCLI_STORE is not set for gamcli.server.asgi:app", "GAMCLI_STORE=FILE")
-    return Path(path)
+    from gamcli.store.postgres import url  # noqa: PLC0415 - few stores are databases
+
+    return url.parse_url(path) if url.is_url(path) else Path(path)
 
 
 def _to_stderr(text: str) -> None:

@@ -46,7 +46,8 @@ def find(tx: Transaction, digest: bytes) -> Batch | None:
 
 def create(tx: Transaction, digest: bytes, output: str, now: datetime) -> Batch:
     tx.run(
-        "INSERT INTO batch (digest, created_at, output, run, delivered) VALUES (?, ?, ?, 1, 0)",
+        """INSERT INTO batch (id, digest, created_at, output, run, delivered)
+        VALUES ((SELECT coalesce(max(id), 0) + 1 FROM batch), ?, ?, ?, 1, 0)""",
         digest,
         to_micros(now),
         output,

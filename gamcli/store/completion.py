@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from gamcli.store.engine import Location
 from gamcli.store.sqlite.connection import open_readonly
 from gamcli.store.sqlite.errors import SqlError
 
@@ -19,13 +20,15 @@ AFTER_ALL_NAMES = "\U0010ffff"
 """Sorts after every character of a name."""
 
 
-def find_by_prefix(path: Path, noun: str, prefix: str, limit: int) -> Iterator[tuple[str, str]]:
+def find_by_prefix(path: Location, noun: str, prefix: str, limit: int) -> Iterator[tuple[str, str]]:
     """
-    Yield at most `limit` names that start with `prefix`, each with a description; nothing without a readable store.
+    Yield at most `limit` names that start with `prefix`, each with a description; nothing without a readable file.
 
     When there are more, the last one of all is among them: a shell inserts the common prefix of what it gets, which
     must be that of all names.
     """
+    if not isinstance(path, Path):
+        return  # a shell does not wait for a database
     try:
         with open_readonly(path) as connection:
             values = (prefix, prefix + AFTER_ALL_NAMES)

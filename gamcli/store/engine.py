@@ -8,6 +8,7 @@ with `?` or `?1` for a value and `temp.` for temporary tables. What the engines 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
 
@@ -77,6 +78,10 @@ class Transaction(ABC):
         """Return the first ID from `at_least` on that no other transaction gives to a token."""
 
     @abstractmethod
+    def columns(self, table: str) -> dict[str, bool]:
+        """Return the columns of a table, and which of them are Boolean."""
+
+    @abstractmethod
     def use_more_memory(self) -> None:
         """Let this connection use more memory while it writes many rows."""
 
@@ -92,6 +97,9 @@ class Store(ABC):
     timeout: float
     is_read_only: bool
     migrated: Migration | None = None
+    clock_difference = timedelta()
+    """How far the clock of the database is ahead of this computer's."""
+
     is_in_memory = False
     has_file = False
 
@@ -129,6 +137,10 @@ class Store(ABC):
     def path(self) -> Path:
         """The path of the file; raises UsageError for a store that `has_file` is false for."""
         raise UsageError(f"the store {self.name} is not a file")
+
+    def corrected_clock(self, now: Callable[[], datetime]) -> Callable[[], datetime]:
+        """Return the clock of the actions, given that of this computer."""
+        return now
 
     @abstractmethod
     def require_writable(self) -> None:
@@ -225,6 +237,14 @@ class StoreUrl(ABC):
     @abstractmethod
     def create_store(self) -> Store:
         """See `Store.create`."""
+
+    @abstractmethod
+    def read_version(self) -> int:
+        """Return the schema version, without changing anything."""
+
+    @abstractmethod
+    def format_command(self, line: str) -> str:
+        """Return the command line of a tool of the database, with its `{url}` and `{schema}`."""
 
 
 Location = Path | StoreUrl

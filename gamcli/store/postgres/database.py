@@ -13,7 +13,7 @@ the rows of the key, the user, the application and the session.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import RLock
 from time import monotonic, sleep
 from typing import Any
@@ -74,6 +74,17 @@ class PostgresStore(Store):
         return cls._open_store(url, durable=True, timeout=BUSY_TIMEOUT, create=True)
 
     @classmethod
+    def read_version(cls, url: PostgresUrl) -> int:
+        """Return the schema version of a store, without changing anything."""
+        store = cls(url, clock=None)
+        try:
+            store._connections.connect_once()
+            with store._translate_errors():
+                return migration.read_version(store._connections.get(BUSY_TIMEOUT), url)
+        finally:
+            store.close()
+
+    @classmethod
     def _open_store(cls, url: PostgresUrl, *, durable: bool, timeout: float, create: bool) -> "PostgresStore":
         store = cls(url, durable=durable, timeout=timeout, clock=None)
         try:
@@ -88,6 +99,13 @@ class PostgresStore(Store):
     @property
     def name(self) -> str:
         return str(self.url)
+
+    @property
+    def clock_difference(self) -> timedelta:  # type: ignore[override] # it is measured again
+        return self.clock.difference
+
+    def corrected_clock(self, now: Callable[[], datetime]) -> Callable[[], datetime]:
+        return lambda: now() + self.clock.correction
 
     def require_writable(self) -> None:
         """Do nothing: only the database knows what this user may write."""

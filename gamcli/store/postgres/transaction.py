@@ -84,6 +84,11 @@ class PostgresTransaction(Transaction):
     def next_id(self, at_least: int) -> int:
         return self._find_slot(self._connection).next_id(at_least)
 
+    def columns(self, table: str) -> dict[str, bool]:
+        sql = """SELECT column_name::text, data_type = 'boolean' FROM information_schema.columns
+            WHERE table_schema = current_schema() AND table_name = ? ORDER BY ordinal_position"""
+        return {str(name): bool(is_boolean) for name, is_boolean in self.each(sql, [table])}
+
     def use_more_memory(self) -> None:
         """Do nothing: the memory of the database is configured there."""
 

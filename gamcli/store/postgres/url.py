@@ -52,6 +52,13 @@ class PostgresUrl(StoreUrl):
         created: Store = self._engine().create_schema(self)
         return created
 
+    def read_version(self) -> int:
+        return int(self._engine().read_version(self))
+
+    def format_command(self, line: str) -> str:
+        plain = self.with_schema(DEFAULT_SCHEMA)
+        return line.format(url=plain, schema=self.schema)
+
     @staticmethod
     def _engine() -> Any:  # noqa: ANN401 - the class, which needs the driver
         try:

@@ -68,6 +68,9 @@ class SqliteTransaction(Transaction):
     def next_id(self, at_least: int) -> int:
         return at_least
 
+    def columns(self, table: str) -> dict[str, bool]:
+        return {str(row[1]): False for row in self.each(f"PRAGMA table_info({table})")}
+
     def use_more_memory(self) -> None:
         self.run(f"PRAGMA cache_size = -{CACHE_KIB}")
         self.one(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
